@@ -1,0 +1,85 @@
+//! Time, ids and randomness as values: everything else takes them as
+//! parameters, so a test can hold them still.
+
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use chrono::{DateTime, SecondsFormat};
+
+/// A moment: microseconds since 1970-01-01T00:00:00Z. An integer, so that
+/// every store orders it alike.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Timestamp(pub i64);
+
+impl Timestamp {
+    /// `2026-11-22T17:36:00Z`, to the second.
+    pub fn to_iso(self) -> String {
+        DateTime::from_timestamp_micros(self.0)
+            .map(|time| time.to_rfc3339_opts(SecondsFormat::Secs, true))
+            .unwrap_or_else(|| format!("{}us", self.0))
+    }
+
+    /// This moment moved by `seconds` (negative: earlier), kept in range.
+    pub fn plus_seconds(self, seconds: i64) -> Timestamp {
+        Timestamp(self.0.saturating_add(seconds.saturating_mul(1_000_000)))
+    }
+}
+
+/// Where time and ids come from.
+pub trait Clock: Send + Sync {
+    /// Now, by the wall clock.
+    fn now(&self) -> Timestamp;
+    /// 16 lower-case hex digits no other process will draw.
+    fn new_id(&self) -> String;
+}
+
+/// The operating system's clock and random source.
+#[derive(Debug, Default)]
+pub struct SystemClock;
+
+impl Clock for SystemClock {
+    fn now(&self) -> Timestamp {
+        let since = SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .unwrap_or_default();
+        Timestamp(i64::try_from(since.as_micros()).unwrap_or(i64::MAX))
+    }
+
+    fn new_id(&self) -> String {
+        let mut bytes = [0u8; 8];
+        getrandom::fill(&mut bytes).expect("the operating system gives random bytes");
+        format!("{:016x}", u64::from_le_bytes(bytes))
+    }
+}
+
+/// A clock for tests: stands still until it is moved, ids count up.
+#[derive(Debug, Default)]
+pub struct FixedClock {
+    now: AtomicI64,
+    ids: AtomicU64,
+}
+
+impl FixedClock {
+    /// A clock that shows `start`.
+    pub fn at(start: Timestamp) -> Self {
+        FixedClock {
+            now: AtomicI64::new(start.0),
+            ids: AtomicU64::new(0),
+        }
+    }
+
+    /// Moves the clock forward (or back) by `seconds`.
+    pub fn advance_seconds(&self, seconds: i64) {
+        self.now.fetch_add(seconds * 1_000_000, Ordering::Relaxed);
+    }
+}
+
+impl Clock for FixedClock {
+    fn now(&self) -> Timestamp {
+        Timestamp(self.now.load(Ordering::Relaxed))
+    }
+
+    fn new_id(&self) -> String {
+        format!("{:016x}", self.ids.fetch_add(1, Ordering::Relaxed) + 1)
+    }
+}

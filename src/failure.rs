@@ -1,0 +1,159 @@
+//! The one error type that leaves a room: what happened, why, and the next
+//! step, with the only table that turns its kind into JSON-RPC codes and exit
+//! codes. What is logged beside it (the source) never reaches a client.
+
+use std::error::Error;
+use std::fmt;
+
+use serde_json::{Value, json};
+
+/// What went wrong, as a caller may act on it. The names are the public
+/// contract (`error.kind` in every failed tool result).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Kind {
+    /// The arguments do not fit the tool's schema, or contradict each other.
+    InvalidArguments,
+    /// An id, a name or a cursor refers to nothing.
+    NotFound,
+    /// The state has moved on: doing this now would lose or double something.
+    Conflict,
+    /// A bound of `limits.rs` was met.
+    LimitExceeded,
+    /// The deadline passed before an answer was there.
+    Timeout,
+    /// The caller took the request back.
+    Cancelled,
+    /// A part this needs is not usable now; trying later may help.
+    Unavailable,
+    /// A policy forbids it; trying again will not help.
+    Refused,
+    /// A defect of ours.
+    Internal,
+}
+
+impl Kind {
+    /// The word a client sees.
+    pub fn name(self) -> &'static str {
+        match self {
+            Kind::InvalidArguments => "invalid_arguments",
+            Kind::NotFound => "not_found",
+            Kind::Conflict => "conflict",
+            Kind::LimitExceeded => "limit_exceeded",
+            Kind::Timeout => "timeout",
+            Kind::Cancelled => "cancelled",
+            Kind::Unavailable => "unavailable",
+            Kind::Refused => "refused",
+            Kind::Internal => "internal",
+        }
+    }
+
+    /// The JSON-RPC code, where a failure has to be a protocol error rather
+    /// than a tool result.
+    pub fn json_rpc_code(self) -> i32 {
+        match self {
+            Kind::InvalidArguments => -32602,
+            Kind::NotFound => -32602,
+            Kind::Conflict | Kind::LimitExceeded | Kind::Refused => -32600,
+            Kind::Timeout | Kind::Cancelled | Kind::Unavailable => -32000,
+            Kind::Internal => -32603,
+        }
+    }
+
+    /// The exit code of a command that ends with this: 2 for a wrong use, 1
+    /// for everything that a correct use may meet.
+    pub fn exit_code(self) -> u8 {
+        match self {
+            Kind::InvalidArguments => 2,
+            _ => 1,
+        }
+    }
+}
+
+/// A failure for a person or a model: `message` says what happened and why,
+/// `hint` the next step, `path` the place in the arguments (a JSON Pointer).
+#[derive(Debug)]
+pub struct Failure {
+    /// What class of failure this is.
+    pub kind: Kind,
+    /// What happened and why, in one or two sentences.
+    pub message: String,
+    /// The next step, or an example of a correct call.
+    pub hint: Option<String>,
+    /// JSON Pointer into the arguments; `""` is the whole.
+    pub path: Option<String>,
+    source: Option<Box<dyn Error + Send + Sync>>,
+}
+
+impl Failure {
+    /// A failure of `kind`; add a hint, a path or a source with the methods below.
+    pub fn new(kind: Kind, message: impl Into<String>) -> Self {
+        Failure {
+            kind,
+            message: message.into(),
+            hint: None,
+            path: None,
+            source: None,
+        }
+    }
+
+    /// Arguments that cannot be used; `path` is a JSON Pointer.
+    pub fn invalid(path: impl Into<String>, message: impl Into<String>) -> Self {
+        Failure::new(Kind::InvalidArguments, message).at(path)
+    }
+
+    /// A defect of ours; `source` goes to the log only.
+    pub fn internal(source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        Failure::new(Kind::Internal, "Mimo met a defect of its own")
+            .hint("the log names it; please report it with that line")
+            .source(source)
+    }
+
+    /// Adds the next step.
+    pub fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+
+    /// Adds the place in the arguments.
+    pub fn at(mut self, path: impl Into<String>) -> Self {
+        self.path = Some(path.into());
+        self
+    }
+
+    /// Adds the cause, for the log.
+    pub fn source(mut self, source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        self.source = Some(source.into());
+        self
+    }
+
+    /// `{"error":{"kind","message","hint","path"}}`, absent fields left out.
+    pub fn document(&self) -> Value {
+        let mut error = json!({"kind": self.kind.name(), "message": self.message});
+        if let Some(hint) = &self.hint {
+            error["hint"] = json!(hint);
+        }
+        if let Some(path) = &self.path {
+            error["path"] = json!(path);
+        }
+        json!({ "error": error })
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "{}", self.message)?;
+        if let Some(path) = self.path.as_deref().filter(|path| !path.is_empty()) {
+            write!(out, " (at {path})")?;
+        }
+        if let Some(hint) = &self.hint {
+            write!(out, "; {hint}")?;
+        }
+        Ok(())
+    }
+}
+
+impl Error for Failure {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        self.source.as_deref().map(|source| source as _)
+    }
+}

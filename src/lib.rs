@@ -1,0 +1,7 @@
+//! Mimo: a local memory and tool gateway for AI clients.
+
+pub mod clock;
+pub mod embed;
+pub mod failure;
+pub mod limits;
+pub mod tools;
