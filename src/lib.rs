@@ -4,4 +4,8 @@ pub mod clock;
 pub mod embed;
 pub mod failure;
 pub mod limits;
+pub mod memory;
+pub mod store;
+pub mod text;
 pub mod tools;
+pub mod vector;
