@@ -5,3 +5,4 @@ pub mod embed;
 pub mod failure;
 pub mod limits;
 pub mod tools;
+pub mod vector;
