@@ -72,7 +72,9 @@ pub fn query_words(query: &str) -> Vec<QueryWord> {
         match piece {
             Piece::Word(word) => ask(word, false),
             Piece::Run(run) if run.len() == 1 => ask(run.iter().collect(), true),
-            Piece::Run(run) => run.windows(2).for_each(|pair| ask(pair.iter().collect(), false)),
+            Piece::Run(run) => run
+                .windows(2)
+                .for_each(|pair| ask(pair.iter().collect(), false)),
         }
     }
     let telling: Vec<QueryWord> = asked

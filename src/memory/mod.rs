@@ -403,7 +403,8 @@ impl Memories {
             changes.push((current.id, inverse(before, current, texts.pop())));
         }
         let reason = Some(format!("undoes {undo_id}"));
-        self.make_edit(changes, reason, Some(undo_id), dry_run).await
+        self.make_edit(changes, reason, Some(undo_id), dry_run)
+            .await
     }
 
     async fn make_edit(
@@ -504,7 +505,10 @@ fn new_memory((draft, text): (Draft, IndexedText)) -> NewMemory {
 }
 
 fn cancelled() -> Failure {
-    Failure::new(Kind::Cancelled, "the request was taken back; nothing was changed")
+    Failure::new(
+        Kind::Cancelled,
+        "the request was taken back; nothing was changed",
+    )
 }
 
 /// Runs work that keeps a processor busy where it holds up no other request.

@@ -66,7 +66,11 @@ mod tests {
             ("2026-11-22", Edge::Start, "2026-11-22T00:00:00Z"),
             ("2026-11-22", Edge::End, "2026-11-23T00:00:00Z"),
             ("2026-11-22T17:36:05Z", Edge::End, "2026-11-22T17:36:05Z"),
-            ("2026-11-22T17:36:05+02:00", Edge::Start, "2026-11-22T15:36:05Z"),
+            (
+                "2026-11-22T17:36:05+02:00",
+                Edge::Start,
+                "2026-11-22T15:36:05Z",
+            ),
             ("2026-11-22 17:36", Edge::Start, "2026-11-22T17:36:00Z"),
             ("2024-02-29", Edge::End, "2024-03-01T00:00:00Z"),
         ];
@@ -74,7 +78,14 @@ mod tests {
             let found = parse(text, edge).map(Timestamp::to_iso);
             assert_eq!(found.as_deref(), Some(expected), "{text}");
         }
-        for wrong in ["", "yesterday", "2026-13-01", "2025-02-29", "22.11.2026", "7d"] {
+        for wrong in [
+            "",
+            "yesterday",
+            "2026-13-01",
+            "2025-02-29",
+            "22.11.2026",
+            "7d",
+        ] {
             assert_eq!(parse(wrong, Edge::Start), None, "{wrong}");
         }
     }

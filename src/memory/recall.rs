@@ -90,7 +90,11 @@ fn stretch(hits: &[Hit]) -> Vec<f32> {
     let most = scores().fold(f32::NEG_INFINITY, f32::max);
     let span = most - least;
     let stretched = |score: f32| {
-        if span > 0.0 { (score - least) / span } else { 1.0 }
+        if span > 0.0 {
+            (score - least) / span
+        } else {
+            1.0
+        }
     };
     scores().map(stretched).collect()
 }

@@ -88,10 +88,8 @@ fn apply(
             }
         }
     }
-    file.prepare_cached(
-        "UPDATE memory SET updated_at = ?, revision = revision + 1 WHERE id = ?",
-    )?
-    .execute([at.0, memory.id])?;
+    file.prepare_cached("UPDATE memory SET updated_at = ?, revision = revision + 1 WHERE id = ?")?
+        .execute([at.0, memory.id])?;
     Ok(true)
 }
 
@@ -116,11 +114,7 @@ fn restore(file: &Transaction<'_>, memory: &Memory) -> Result<(), StoreError> {
     set_state(file, memory.id, State::Active)
 }
 
-fn refuse_twin(
-    file: &Transaction<'_>,
-    memory: &Memory,
-    key: &[u8; 32],
-) -> Result<(), StoreError> {
+fn refuse_twin(file: &Transaction<'_>, memory: &Memory, key: &[u8; 32]) -> Result<(), StoreError> {
     match write::active_with_text(file, &memory.project, key)? {
         Some(twin) if twin != memory.id => Err(StoreError::Conflict(format!(
             "memory {twin} says the same already, so memory {} would be its double",
@@ -144,8 +138,8 @@ fn record(
     at: Timestamp,
 ) -> Result<(), StoreError> {
     let text_changed = matches!(change, Change::Update { text: Some(_), .. });
-    let tags = serde_json::to_string(&memory.tags)
-        .map_err(|error| StoreError::Defect(Box::new(error)))?;
+    let tags =
+        serde_json::to_string(&memory.tags).map_err(|error| StoreError::Defect(Box::new(error)))?;
     file.prepare_cached(
         "INSERT INTO memory_edit (undo_id, memory_id, revision, edited_at, text_changed, \
          importance, state, protected, reason, tags, content) \

@@ -100,8 +100,7 @@ fn by_vector(
         }
     })?;
     let best = best.into_sorted();
-    let mut place =
-        file.prepare_cached("SELECT id, thread, position FROM memory WHERE id = ?")?;
+    let mut place = file.prepare_cached("SELECT id, thread, position FROM memory WHERE id = ?")?;
     best.into_iter()
         .map(|(id, cosine)| Ok(place.query_row([id], |row| threads.hit(row, cosine))?))
         .collect()
@@ -156,10 +155,9 @@ fn scan(
 ) -> Result<(), StoreError> {
     let model_id: Option<i64> = file
         .prepare_cached("SELECT id FROM embedding_model WHERE name = ? AND dimensions = ?")?
-        .query_row(
-            (model, i64::try_from(dimensions).unwrap_or(0)),
-            |row| row.get(0),
-        )
+        .query_row((model, i64::try_from(dimensions).unwrap_or(0)), |row| {
+            row.get(0)
+        })
         .optional()?;
     let Some(model_id) = model_id else {
         return Ok(());

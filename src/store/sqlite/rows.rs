@@ -1,7 +1,7 @@
 //! Reading whole memories: rows to values, filters to SQL. Filters become
 //! fixed fragments of SQL with bound values; nothing of a request is spliced.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::HashMap;
 
 use rusqlite::types::Value;
 use rusqlite::{Row, Transaction, params_from_iter};
@@ -90,10 +90,7 @@ impl Condition {
             self.and("m.state <> 'archived'", []);
             self.and("m.created_at <= ?", [then.clone()]);
             if !filter.include_superseded {
-                self.and(
-                    "(m.retired_at IS NULL OR m.retired_at > ?)",
-                    [then.clone()],
-                );
+                self.and("(m.retired_at IS NULL OR m.retired_at > ?)", [then.clone()]);
                 self.and("(m.valid_until IS NULL OR m.valid_until > ?)", [then]);
             }
         } else if filter.include_superseded {
@@ -150,10 +147,7 @@ pub fn fetch(
 ) -> Result<Vec<Memory>, StoreError> {
     let mut condition = filter.map(Condition::of).unwrap_or_default();
     condition.and_in("m.id", ids.iter().copied().map(Value::Integer));
-    let sql = format!(
-        "SELECT {COLUMNS} FROM memory m WHERE {}",
-        condition.sql()
-    );
+    let sql = format!("SELECT {COLUMNS} FROM memory m WHERE {}", condition.sql());
     let mut found: HashMap<MemoryId, Memory> = select(file, &sql, condition.values())?
         .into_iter()
         .map(|memory| (memory.id, memory))
@@ -162,21 +156,10 @@ pub fn fetch(
     Ok(ids.iter().filter_map(|id| found.remove(id)).collect())
 }
 
-fn select(
-    file: &Transaction<'_>,
-    sql: &str,
-    values: &[Value],
-) -> Result<Vec<Memory>, StoreError> {
+fn select(file: &Transaction<'_>, sql: &str, values: &[Value]) -> Result<Vec<Memory>, StoreError> {
     let mut statement = file.prepare_cached(sql)?;
     let rows = statement.query_map(params_from_iter(values), memory_from)?;
     Ok(rows.collect::<Result<_, _>>()?)
-}
-
-/// The tags of one memory.
-pub fn tags_of(file: &Transaction<'_>, id: MemoryId) -> Result<BTreeSet<String>, StoreError> {
-    let mut statement = file.prepare_cached("SELECT tag FROM memory_tag WHERE memory_id = ?")?;
-    let tags = statement.query_map([id], |row| row.get(0))?;
-    Ok(tags.collect::<Result<_, _>>()?)
 }
 
 /// See `MemoryStore::census`; the file's size is left to the caller.
@@ -186,11 +169,12 @@ pub fn census(file: &Transaction<'_>) -> Result<MemoryCensus, StoreError> {
                count(*) FILTER (WHERE state = 'archived'), \
                count(DISTINCT project) FILTER (WHERE state = 'active') FROM memory";
     let census = file.query_row(sql, [], |row| {
+        let count = |column| row.get::<_, i64>(column).map(i64::unsigned_abs);
         Ok(MemoryCensus {
-            active: row.get(0)?,
-            superseded: row.get(1)?,
-            archived: row.get(2)?,
-            projects: row.get(3)?,
+            active: count(0)?,
+            superseded: count(1)?,
+            archived: count(2)?,
+            projects: count(3)?,
             file_bytes: 0,
         })
     })?;

@@ -340,7 +340,12 @@ fn index(
     )?;
     for (window, vector) in text.vectors.iter().enumerate() {
         let bytes: Vec<u8> = vector.iter().flat_map(|x| x.to_le_bytes()).collect();
-        statement.execute(params![id, model_id, i64::try_from(window).unwrap_or(0), bytes])?;
+        statement.execute(params![
+            id,
+            model_id,
+            i64::try_from(window).unwrap_or(0),
+            bytes
+        ])?;
     }
     Ok(())
 }
@@ -374,11 +379,7 @@ fn model_id(file: &Transaction<'_>, model: &str, dimensions: usize) -> Result<i6
 }
 
 /// See `MemoryStore::recalled`.
-pub fn recalled(
-    file: &Transaction<'_>,
-    ids: &[MemoryId],
-    at: Timestamp,
-) -> Result<(), StoreError> {
+pub fn recalled(file: &Transaction<'_>, ids: &[MemoryId], at: Timestamp) -> Result<(), StoreError> {
     let mut statement = file.prepare_cached(
         "UPDATE memory SET recall_count = recall_count + 1, recalled_at = ? WHERE id = ?",
     )?;
