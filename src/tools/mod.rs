@@ -1,6 +1,9 @@
 //! What a tool is: its public definition (a schema file), and the handler
 //! behind it. One file a family; no SQL, no protocol types.
 
+pub mod fixture;
+pub mod schema;
+
 use std::sync::Arc;
 
 use futures::future::BoxFuture;
