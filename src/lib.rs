@@ -1,6 +1,7 @@
 //! Mimo: a local memory and tool gateway for AI clients.
 
 pub mod clock;
+pub mod config;
 pub mod embed;
 pub mod failure;
 pub mod limits;

@@ -25,6 +25,20 @@ pub const MEMORY_EDIT_IDS_MAX: usize = 100;
 /// A token is counted as this many bytes wherever a result has a budget.
 pub const TOKEN_BYTES: usize = 4;
 
+/// `config.toml`; a longer file is hardly one.
+pub const CONFIG_FILE_BYTES_MAX: usize = 256 * 1024;
+/// A project's name.
+pub const PROJECT_NAME_BYTES_MAX: usize = 200;
+
+/// One log file; the next event begins another.
+pub const LOG_FILE_BYTES_MAX: u64 = 4 * 1024 * 1024;
+/// Log files kept, the one being written included.
+pub const LOG_FILES_MAX: usize = 4;
+
 const _: () = assert!(LINE_BYTES_MAX > MEMORY_CONTENT_BYTES_MAX * MEMORY_BATCH_MAX);
 const _: () = assert!(CALLS_RUNNING_MAX <= REQUESTS_IN_FLIGHT_MAX);
 const _: () = assert!(CALL_SECONDS_MAX <= DRAIN_SECONDS_MAX);
+const _: () = assert!(
+    LOG_FILES_MAX >= 2,
+    "turning over would erase the newest events"
+);
