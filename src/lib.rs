@@ -5,4 +5,5 @@ pub mod config;
 pub mod embed;
 pub mod failure;
 pub mod limits;
+pub mod telemetry;
 pub mod tools;
