@@ -25,10 +25,18 @@ pub const MEMORY_EDIT_IDS_MAX: usize = 100;
 /// A token is counted as this many bytes wherever a result has a budget.
 pub const TOKEN_BYTES: usize = 4;
 
+/// Threads for what blocks (encoding a text); the event loop has its own.
+pub const BLOCKING_THREADS_MAX: usize = 4;
+
 /// `config.toml`; a longer file is hardly one.
 pub const CONFIG_FILE_BYTES_MAX: usize = 256 * 1024;
 /// A project's name.
 pub const PROJECT_NAME_BYTES_MAX: usize = 200;
+
+/// Lines of the server that the demo has not looked at yet.
+pub const DEMO_LINES_QUEUED_MAX: usize = 256;
+/// How long the demo waits for one answer.
+pub const DEMO_ANSWER_SECONDS_MAX: u64 = 30;
 
 /// One log file; the next event begins another.
 pub const LOG_FILE_BYTES_MAX: u64 = 4 * 1024 * 1024;

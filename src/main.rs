@@ -1,3 +1,8 @@
 //! argv to exit code.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    let surroundings = mimo::config::Surroundings::of_this_process();
+    mimo::cli::main(std::env::args_os(), &surroundings)
+}

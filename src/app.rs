@@ -1,0 +1,85 @@
+//! Builds the parts, connects them, and shuts them down in order. Decides
+//! nothing itself.
+
+use std::future::Future;
+use std::sync::Arc;
+
+use serde_json::Value;
+use tokio_util::sync::CancellationToken;
+
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::failure::{Failure, Kind};
+use crate::limits::BLOCKING_THREADS_MAX;
+use crate::tools::{Context, Document, Progress, Tool};
+
+/// Which tools are served.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Toolset {
+    /// What users get.
+    Standard,
+    /// What tests of the protocol call.
+    Fixture,
+}
+
+/// The connected parts.
+pub struct App {
+    tools: Vec<Tool>,
+    clock: Arc<dyn Clock>,
+}
+
+/// Runs `work` to its end on the one thread that answers fastest over stdio;
+/// what blocks (encoding a text) has a few threads of its own.
+pub fn run<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .max_blocking_threads(BLOCKING_THREADS_MAX)
+        .build()
+        .map_err(Failure::internal)?
+        .block_on(work)
+}
+
+impl App {
+    /// Builds every part that `toolset` needs.
+    pub fn build(
+        _config: &Config,
+        clock: Arc<dyn Clock>,
+        _toolset: Toolset,
+    ) -> Result<App, Failure> {
+        Ok(App {
+            tools: Vec::new(),
+            clock,
+        })
+    }
+
+    /// What `tools/list` shows.
+    pub fn tools(&self) -> &[Tool] {
+        &self.tools
+    }
+
+    /// Calls one tool, as a client would.
+    pub async fn call(&self, name: &str, arguments: Value) -> Result<Document, Failure> {
+        let tool = self.tools.iter().find(|tool| tool.name == name);
+        let tool =
+            tool.ok_or_else(|| Failure::new(Kind::NotFound, format!("there is no tool {name}")))?;
+        let context = Context {
+            session: self.clock.new_id().into(),
+            cancel: CancellationToken::new(),
+            progress: Progress::default(),
+        };
+        let arguments = arguments.as_object().cloned().unwrap_or_default();
+        (tool.handler)(arguments, context).await
+    }
+
+    /// Serves stdin and stdout until the client leaves or a signal comes.
+    pub async fn serve(self) -> Result<(), Failure> {
+        self.close().await;
+        Err(Failure::new(
+            Kind::Unavailable,
+            "this build has no protocol part",
+        ))
+    }
+
+    /// Lets the parts finish, the last used first.
+    pub async fn close(self) {}
+}
