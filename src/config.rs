@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use directories::ProjectDirs;
 
 use crate::failure::Failure;
-use crate::limits::PROJECT_NAME_BYTES_MAX;
+use crate::limits::NAME_BYTES_MAX;
 
 pub use private::{private_file, private_folder};
 
@@ -206,9 +206,9 @@ fn check_project(name: &str) -> Result<String, String> {
         Err("a project's name cannot be empty".into())
     } else if name == "*" {
         Err("* stands for all projects in a search and cannot be the current one".into())
-    } else if name.len() > PROJECT_NAME_BYTES_MAX {
+    } else if name.len() > NAME_BYTES_MAX {
         Err(format!(
-            "a project's name has at most {PROJECT_NAME_BYTES_MAX} bytes, this one has {}",
+            "a project's name has at most {NAME_BYTES_MAX} bytes, this one has {}",
             name.len()
         ))
     } else if name.chars().any(char::is_control) {

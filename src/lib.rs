@@ -15,10 +15,11 @@
 //! | `server` | MCP to calls and back, both lifecycles; translation only |
 //! | `dispatch` | a call's permit, deadline, cancellation, and its one reply |
 //! | [`tools`] | one file a family: schema, arguments, domain call, rendering |
-//! | `memory` | what remembering and recalling mean; no SQL |
-//! | `store` | the port in the domain's words, and SQLite behind it |
+//! | [`memory`] | what remembering and recalling mean; no SQL |
+//! | [`store`] | the port in the domain's words, and SQLite behind it |
 //! | [`embed`] | a text to a vector |
-//! | `vector` | distances between vectors |
+//! | [`vector`] | distances between vectors |
+//! | [`text`] | when two texts are equal, and which words find them |
 //! | [`skills`] | programs that Mimo runs |
 //! | `wire` | lines of JSON-RPC, bounded |
 //! | [`failure`], [`clock`], [`limits`] | what every room may use: errors, time and ids, bounds |
@@ -28,7 +29,7 @@
 //! They go one way:
 //!
 //! ```text
-//! main -> cli -> app -> server -> dispatch -> tools -> memory -> store -> vector
+//! main -> cli -> app -> server -> dispatch -> tools -> memory -> store -> vector, text
 //!                         |                              |
 //!                         +-> wire                       +-> embed -> vector
 //! ```
@@ -65,6 +66,10 @@ pub mod config;
 pub mod embed;
 pub mod failure;
 pub mod limits;
+pub mod memory;
 pub mod skills;
+pub mod store;
 pub mod telemetry;
+pub mod text;
 pub mod tools;
+pub mod vector;

@@ -19,8 +19,47 @@ pub const CALL_SECONDS_MAX: u64 = 55;
 pub const MEMORY_CONTENT_BYTES_MAX: usize = 100 * 1024;
 /// Memories in one `memory_store`.
 pub const MEMORY_BATCH_MAX: usize = 200;
+/// Tags on one memory.
+pub const MEMORY_TAGS_MAX: usize = 64;
+/// One tag, topic key, thread or project name.
+pub const NAME_BYTES_MAX: usize = 256;
+/// The reason of an edit.
+pub const REASON_BYTES_MAX: usize = 2_000;
+/// Memories named as `similar` to one that was stored.
+pub const SIMILAR_MAX: usize = 3;
 /// Ids in one `memory_edit`.
 pub const MEMORY_EDIT_IDS_MAX: usize = 100;
+
+/// Jobs that wait for a store thread; beyond it callers wait.
+pub const STORE_JOBS_QUEUED_MAX: usize = 256;
+/// Threads that read the database beside the one that writes.
+pub const STORE_READERS_MAX: usize = 2;
+/// How long a write waits for another process's write.
+pub const STORE_BUSY_MILLISECONDS_MAX: u64 = 15_000;
+/// Prepared statements a connection keeps.
+pub const STORE_STATEMENTS_CACHED_MAX: usize = 64;
+/// How long an edit can be undone.
+pub const UNDO_DAYS_MAX: i64 = 90;
+
+/// The text of a query.
+pub const QUERY_BYTES_MAX: usize = 100 * 1024;
+/// Different words of one keyword query; the rest are left out.
+pub const QUERY_WORDS_MAX: usize = 128;
+/// Results on one page.
+pub const SEARCH_LIMIT_MAX: usize = 100;
+/// Ids in one `memory_search`.
+pub const SEARCH_IDS_MAX: usize = 200;
+/// The best of each side of a search that are ranked together. The weights
+/// were measured with this many; later pages take more.
+pub const CANDIDATES_DEFAULT: usize = 200;
+/// How deep into a ranked result pages can go.
+pub const CANDIDATES_MAX: usize = 2_000;
+/// What a found memory shows of its text; `ids` gives the whole.
+pub const SNIPPET_BYTES_MAX: usize = 1_500;
+/// The least budget of a result; a smaller one is taken for this.
+pub const RESULT_TOKENS_MIN: usize = 64;
+/// The greatest budget of a result.
+pub const RESULT_TOKENS_MAX: usize = 200_000;
 
 /// A token is counted as this many bytes wherever a result has a budget.
 pub const TOKEN_BYTES: usize = 4;
@@ -30,8 +69,6 @@ pub const BLOCKING_THREADS_MAX: usize = 4;
 
 /// `config.toml`; a longer file is hardly one.
 pub const CONFIG_FILE_BYTES_MAX: usize = 256 * 1024;
-/// A project's name.
-pub const PROJECT_NAME_BYTES_MAX: usize = 200;
 
 /// Lines of the server that the demo has not looked at yet.
 pub const DEMO_LINES_QUEUED_MAX: usize = 256;

@@ -252,7 +252,7 @@ fn the_schema_and_the_reader_name_the_same_keys_with_the_same_bounds() {
         match key.rule {
             Rule::Project(_) => {
                 assert_eq!(leaf["default"], PROJECT_DEFAULT);
-                assert_eq!(leaf["maxLength"], PROJECT_NAME_BYTES_MAX);
+                assert_eq!(leaf["maxLength"], NAME_BYTES_MAX);
             }
             Rule::OneOf(words, _) => assert_eq!(leaf["enum"], serde_json::json!(words)),
             Rule::Between(low, high, field) => {

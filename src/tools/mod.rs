@@ -1,6 +1,10 @@
 //! What a tool is: its public definition (a schema file), and the handler
 //! behind it. One file a family; no SQL, no protocol types.
 
+pub mod arguments;
+pub mod memory;
+pub mod status;
+
 use std::sync::Arc;
 
 use futures::future::BoxFuture;

@@ -1,0 +1,521 @@
+//! Memories: remembering, recalling, editing. The rules live here; the store
+//! keeps, the encoder encodes, the tools parse and render.
+
+pub mod moment;
+mod recall;
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+pub use recall::Weights;
+
+use crate::clock::{Clock, Timestamp};
+use crate::embed::Embedder;
+use crate::failure::{Failure, Kind};
+use crate::limits;
+use crate::store::memory::{
+    Before, CandidateQuery, Category, Change, Edit, Filter, IndexedText, Memory, MemoryCensus,
+    MemoryId, MemoryStore, NewMemory, Outcome, State,
+};
+use crate::text;
+
+/// What can be set about memories; the defaults are the measured ones.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Settings {
+    /// How a search ranks.
+    pub weights: Weights,
+    /// The cosine from which a stored text is reported as `similar`.
+    pub similar_threshold: f32,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Settings {
+            weights: Weights::default(),
+            similar_threshold: 0.85,
+        }
+    }
+}
+
+/// A memory as a caller gives it, checked.
+#[derive(Clone, Debug)]
+pub struct Draft {
+    /// The text; not blank, within its bound.
+    pub content: String,
+    /// What kind of statement it is.
+    pub category: Category,
+    /// 0 to 1.
+    pub importance: f64,
+    /// Its tags.
+    pub tags: BTreeSet<String>,
+    /// The stable key it is upserted by.
+    pub topic_key: Option<String>,
+    /// The memory it replaces.
+    pub supersedes: Option<MemoryId>,
+    /// When it stops being true.
+    pub valid_until: Option<Timestamp>,
+    /// The namespace it belongs to.
+    pub project: String,
+    /// The conversation or document it belongs to.
+    pub thread: String,
+}
+
+/// What became of a draft.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Remembered {
+    /// The memory it is now.
+    pub id: MemoryId,
+    /// How it came to be that.
+    pub outcome: Outcome,
+    /// Other memories that say nearly the same, nearest first.
+    pub similar: Vec<MemoryId>,
+}
+
+/// How a query is answered.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Mode {
+    /// By meaning and keywords together.
+    #[default]
+    Hybrid,
+    /// By meaning alone.
+    Semantic,
+    /// By keywords alone.
+    Keyword,
+}
+
+/// A ranked search.
+#[derive(Clone, Debug)]
+pub struct Search {
+    /// What is asked; not blank.
+    pub query: String,
+    /// Which memories count.
+    pub filter: Filter,
+    /// How it is answered.
+    pub mode: Mode,
+    /// The least cosine on the semantic side; a keyword match always counts.
+    pub threshold: f32,
+    /// How many of the best are passed over.
+    pub offset: usize,
+    /// How many are wanted after those.
+    pub limit: usize,
+}
+
+/// A part of a result.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Page {
+    /// The memories, each with its score where it was ranked.
+    pub items: Vec<(Memory, Option<f32>)>,
+    /// Whether more follow.
+    pub more: bool,
+    /// What could not be used, in words.
+    pub degraded: Option<String>,
+}
+
+/// What an edit does to each of its memories.
+#[derive(Clone, Debug)]
+pub enum Action {
+    /// Sets what is given.
+    Update {
+        /// A new text (of one memory only).
+        content: Option<String>,
+        /// A new importance.
+        importance: Option<f64>,
+        /// New tags instead of the old.
+        tags: Option<BTreeSet<String>>,
+    },
+    /// Takes them out of every search.
+    Forget,
+    /// Brings forgotten ones back.
+    Restore,
+    /// Sets or clears their protection.
+    Protect(bool),
+}
+
+/// What an edit came to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Edited {
+    /// The memories that are different now (or would be, on a dry run).
+    pub changed: Vec<MemoryId>,
+    /// Undoes the edit; `None` where nothing was changed.
+    pub undo_id: Option<String>,
+}
+
+/// The memory service.
+pub struct Memories {
+    store: Arc<dyn MemoryStore>,
+    embedder: Arc<dyn Embedder>,
+    clock: Arc<dyn Clock>,
+    settings: Settings,
+    /// Recalls that are being counted after their answer was given.
+    behind: TaskTracker,
+}
+
+impl Memories {
+    /// A service over these parts.
+    pub fn new(
+        store: Arc<dyn MemoryStore>,
+        embedder: Arc<dyn Embedder>,
+        clock: Arc<dyn Clock>,
+        settings: Settings,
+    ) -> Self {
+        Memories {
+            store,
+            embedder,
+            clock,
+            settings,
+            behind: TaskTracker::new(),
+        }
+    }
+
+    /// Now, by the service's clock.
+    pub fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    /// The name of the vector space in use.
+    pub fn model(&self) -> &str {
+        self.embedder.model_id()
+    }
+
+    /// Stores all drafts or none; answers in their order. `report` is told how
+    /// many are encoded, of how many.
+    pub async fn remember(
+        &self,
+        drafts: Vec<Draft>,
+        cancel: &CancellationToken,
+        report: impl Fn(usize, usize) + Send + Sync + 'static,
+    ) -> Result<Vec<Remembered>, Failure> {
+        let contents = drafts.iter().map(|draft| draft.content.clone()).collect();
+        let texts = self.index(contents, cancel, report).await?;
+        let at = self.clock.now();
+        let probes = drafts
+            .iter()
+            .zip(&texts)
+            .map(|(draft, text)| (draft.project.clone(), text.vectors.clone()))
+            .collect();
+        let model = self.embedder.model_id();
+        // One more than is shown: the memory itself may be among them.
+        let similar = self
+            .store
+            .similar(
+                model,
+                probes,
+                self.settings.similar_threshold,
+                limits::SIMILAR_MAX + 1,
+                at,
+            )
+            .await?;
+        let batch = drafts.into_iter().zip(texts).map(new_memory).collect();
+        // The last moment at which the caller can take it back.
+        if cancel.is_cancelled() {
+            return Err(cancelled());
+        }
+        let stored = self.store.remember(model, batch, at).await?;
+        let remembered = stored.into_iter().zip(similar);
+        Ok(remembered
+            .map(|((id, outcome), similar)| Remembered {
+                id,
+                outcome,
+                similar: similar
+                    .into_iter()
+                    .filter(|other| *other != id)
+                    .take(limits::SIMILAR_MAX)
+                    .collect(),
+            })
+            .collect())
+    }
+
+    /// The memories that answer a query, best first.
+    pub async fn search(&self, search: Search) -> Result<Page, Failure> {
+        let wanted = search.offset.saturating_add(search.limit);
+        let words = match search.mode {
+            Mode::Semantic => Vec::new(),
+            Mode::Hybrid | Mode::Keyword => text::query_words(&search.query),
+        };
+        let mut degraded = None;
+        let vector = match search.mode {
+            Mode::Keyword => None,
+            Mode::Semantic => Some(self.encode_query(search.query).await?),
+            // Half an answer, said to be one, is better than none.
+            Mode::Hybrid => match self.encode_query(search.query).await {
+                Ok(vector) => Some(vector),
+                Err(failure) => {
+                    tracing::warn!(%failure, "searching by keywords only");
+                    degraded = Some(format!(
+                        "searched by keywords only: the query could not be encoded ({})",
+                        failure.message
+                    ));
+                    None
+                }
+            },
+        };
+        if search.mode == Mode::Keyword && words.is_empty() {
+            degraded = Some("the query has no words that could be looked up".to_owned());
+        }
+        let query = CandidateQuery {
+            filter: search.filter.clone(),
+            words,
+            vector,
+            threshold: search.threshold,
+            limit: limits::CANDIDATES_DEFAULT
+                .max(wanted.saturating_add(1))
+                .min(limits::CANDIDATES_MAX),
+        };
+        let model = self.embedder.model_id();
+        let candidates = self.store.candidates(model, query).await?;
+        let ranked = recall::rank(&candidates, self.settings.weights);
+        let page: Vec<_> = ranked
+            .iter()
+            .skip(search.offset)
+            .take(search.limit)
+            .collect();
+        let ids = page.iter().map(|ranked| ranked.id).collect();
+        // With the filter again: a memory forgotten meanwhile stays away.
+        let memories = self.store.fetch(ids, Some(search.filter)).await?;
+        let score = |id| page.iter().find(|r| r.id == id).map(|r| r.score);
+        Ok(Page {
+            items: memories
+                .into_iter()
+                .map(|memory| {
+                    let score = score(memory.id);
+                    (memory, score)
+                })
+                .collect(),
+            more: ranked.len() > wanted,
+            degraded,
+        })
+    }
+
+    /// The newest memories of `filter`, older than `after`.
+    pub async fn newest(
+        &self,
+        filter: Filter,
+        after: Option<(Timestamp, MemoryId)>,
+        limit: usize,
+    ) -> Result<Page, Failure> {
+        let mut memories = self.store.newest(filter, after, limit + 1).await?;
+        let more = memories.len() > limit;
+        memories.truncate(limit);
+        Ok(Page {
+            items: memories.into_iter().map(|memory| (memory, None)).collect(),
+            more,
+            degraded: None,
+        })
+    }
+
+    /// The memories with these ids, in their order, in whatever state they are.
+    pub async fn by_ids(&self, ids: Vec<MemoryId>) -> Result<Page, Failure> {
+        let found = self.store.fetch(ids.clone(), None).await?;
+        let missing: Vec<String> = ids
+            .iter()
+            .filter(|id| !found.iter().any(|memory| memory.id == **id))
+            .map(i64::to_string)
+            .collect();
+        if found.is_empty() {
+            return Err(Failure::new(
+                Kind::NotFound,
+                format!("there is no memory with the id {}", missing.join(", ")),
+            )
+            .at("/ids")
+            .hint("search without ids to see which there are"));
+        }
+        let degraded = (!missing.is_empty())
+            .then(|| format!("there is no memory with the id {}", missing.join(", ")));
+        Ok(Page {
+            items: found.into_iter().map(|memory| (memory, None)).collect(),
+            more: false,
+            degraded,
+        })
+    }
+
+    /// Counts a recall of each memory, after the answer: nobody waits for it
+    /// but [`Memories::settle`].
+    pub fn count_recall(&self, ids: Vec<MemoryId>) {
+        if ids.is_empty() {
+            return;
+        }
+        let (store, at) = (self.store.clone(), self.clock.now());
+        self.behind.spawn(async move {
+            if let Err(error) = store.recalled(ids, at).await {
+                tracing::warn!(%error, "a recall was not counted");
+            }
+        });
+    }
+
+    /// Waits until everything that was begun behind an answer is stored.
+    pub async fn settle(&self) {
+        self.behind.close();
+        self.behind.wait().await;
+    }
+
+    /// Edits memories: all of them or none.
+    pub async fn edit(
+        &self,
+        ids: Vec<MemoryId>,
+        action: Action,
+        reason: Option<String>,
+        dry_run: bool,
+        cancel: &CancellationToken,
+    ) -> Result<Edited, Failure> {
+        let change = match action {
+            Action::Update {
+                content,
+                importance,
+                tags,
+            } => {
+                let contents = content.into_iter().collect();
+                let mut texts = self.index(contents, cancel, |_, _| ()).await?;
+                Change::Update {
+                    text: texts.pop(),
+                    importance,
+                    tags,
+                }
+            }
+            Action::Forget => Change::Forget,
+            Action::Restore => Change::Restore,
+            Action::Protect(protected) => Change::Protect(protected),
+        };
+        let changes = ids.into_iter().map(|id| (id, change.clone())).collect();
+        self.make_edit(changes, reason, None, dry_run).await
+    }
+
+    /// Undoes an edit. That is an edit itself, so it can be undone too.
+    pub async fn undo(
+        &self,
+        undo_id: String,
+        dry_run: bool,
+        cancel: &CancellationToken,
+    ) -> Result<Edited, Failure> {
+        let befores = self.store.before(undo_id.clone()).await?;
+        let ids = befores.iter().map(|before| before.memory.id).collect();
+        let now = self.store.fetch(ids, None).await?;
+        let mut changes = Vec::with_capacity(befores.len());
+        for before in befores {
+            let current = now.iter().find(|memory| memory.id == before.memory.id);
+            let Some(current) = current else { continue };
+            let content = before.text_changed.then(|| before.memory.content.clone());
+            let mut texts = self
+                .index(content.into_iter().collect(), cancel, |_, _| ())
+                .await?;
+            changes.push((current.id, inverse(before, current, texts.pop())));
+        }
+        let reason = Some(format!("undoes {undo_id}"));
+        self.make_edit(changes, reason, Some(undo_id), dry_run)
+            .await
+    }
+
+    async fn make_edit(
+        &self,
+        changes: Vec<(MemoryId, Change)>,
+        reason: Option<String>,
+        undoes: Option<String>,
+        dry_run: bool,
+    ) -> Result<Edited, Failure> {
+        let undo_id = self.clock.new_id();
+        let edit = Edit {
+            changes,
+            reason,
+            undo_id: undo_id.clone(),
+            undoes,
+            dry_run,
+        };
+        let model = self.embedder.model_id();
+        let changed = self.store.edit(model, edit, self.clock.now()).await?;
+        let undo_id = (!dry_run && !changed.is_empty()).then_some(undo_id);
+        Ok(Edited { changed, undo_id })
+    }
+
+    /// Counts for a status.
+    pub async fn census(&self) -> Result<MemoryCensus, Failure> {
+        Ok(self.store.census().await?)
+    }
+
+    async fn encode_query(&self, query: String) -> Result<Vec<f32>, Failure> {
+        let embedder = self.embedder.clone();
+        off_the_loop(move || embedder.embed_query(&query)).await
+    }
+
+    /// Prepares texts for both indexes, before any transaction: if this fails,
+    /// nothing was stored.
+    async fn index(
+        &self,
+        contents: Vec<String>,
+        cancel: &CancellationToken,
+        report: impl Fn(usize, usize) + Send + 'static,
+    ) -> Result<Vec<IndexedText>, Failure> {
+        if contents.is_empty() {
+            return Ok(Vec::new());
+        }
+        let (embedder, cancel) = (self.embedder.clone(), cancel.clone());
+        off_the_loop(move || {
+            let total = contents.len();
+            let mut texts = Vec::with_capacity(total);
+            for content in contents {
+                if cancel.is_cancelled() {
+                    return Err(cancelled());
+                }
+                texts.push(IndexedText {
+                    key: text::key(&content),
+                    words: text::words(&content),
+                    vectors: embedder.embed_document(&content)?,
+                    content,
+                });
+                report(texts.len(), total);
+            }
+            Ok(texts)
+        })
+        .await
+    }
+}
+
+/// What turns `current` back into what it was before.
+fn inverse(before: Before, current: &Memory, text: Option<IndexedText>) -> Change {
+    let was = before.memory;
+    if was.state != current.state {
+        return match was.state {
+            State::Archived => Change::Forget,
+            State::Active | State::Superseded => Change::Restore,
+        };
+    }
+    if was.protected != current.protected {
+        return Change::Protect(was.protected);
+    }
+    Change::Update {
+        text,
+        importance: Some(was.importance),
+        tags: Some(was.tags),
+    }
+}
+
+fn new_memory((draft, text): (Draft, IndexedText)) -> NewMemory {
+    NewMemory {
+        project: draft.project,
+        text,
+        category: draft.category,
+        importance: draft.importance,
+        tags: draft.tags,
+        topic_key: draft.topic_key,
+        supersedes: draft.supersedes,
+        valid_until: draft.valid_until,
+        thread: draft.thread,
+    }
+}
+
+fn cancelled() -> Failure {
+    Failure::new(
+        Kind::Cancelled,
+        "the request was taken back; nothing was changed",
+    )
+}
+
+/// Runs work that keeps a processor busy where it holds up no other request.
+async fn off_the_loop<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, Failure> + Send + 'static,
+) -> Result<T, Failure> {
+    tokio::task::spawn_blocking(work)
+        .await
+        .unwrap_or_else(|error| Err(Failure::internal(error)))
+}

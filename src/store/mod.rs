@@ -1,0 +1,86 @@
+//! The store's port: what the rest of Mimo may ask of durable state, in the
+//! domain's words. The rooms behind it (`sqlite`; a server's later) own the
+//! SQL, the threads and the files; nothing of theirs leaves them.
+
+pub mod memory;
+pub mod sqlite;
+
+use std::error::Error;
+use std::fmt;
+
+use futures::future::BoxFuture;
+
+use crate::failure::{Failure, Kind};
+
+pub use memory::MemoryStore;
+
+/// What every call of the port returns.
+pub type Stored<'a, T> = BoxFuture<'a, Result<T, StoreError>>;
+
+/// Why a store could not do what it was asked; nothing was changed.
+#[derive(Debug)]
+pub enum StoreError {
+    /// No memory has these ids.
+    NoSuchMemory(Vec<i64>),
+    /// No edit can be undone by this id.
+    NoSuchEdit(String),
+    /// The change contradicts what is stored.
+    Conflict(String),
+    /// The memory is protected.
+    Protected(Vec<i64>),
+    /// The store cannot be used now (locked, full, being opened elsewhere).
+    Unavailable {
+        /// What was met, for a person.
+        reason: String,
+        /// The next step.
+        hint: &'static str,
+    },
+    /// The file is damaged, or not ours.
+    Damaged(String),
+    /// A defect of ours.
+    Defect(Box<dyn Error + Send + Sync>),
+}
+
+impl fmt::Display for StoreError {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            StoreError::NoSuchMemory(ids) => write!(out, "no memory has {}", name_ids(ids)),
+            StoreError::NoSuchEdit(id) => write!(out, "no edit can be undone by the id {id:?}"),
+            StoreError::Conflict(reason) => out.write_str(reason),
+            StoreError::Protected(ids) => write!(out, "protected: {}", name_ids(ids)),
+            StoreError::Unavailable { reason, .. } | StoreError::Damaged(reason) => {
+                out.write_str(reason)
+            }
+            StoreError::Defect(source) => write!(out, "{source}"),
+        }
+    }
+}
+
+impl Error for StoreError {}
+
+impl From<StoreError> for Failure {
+    fn from(error: StoreError) -> Self {
+        let message = error.to_string();
+        match error {
+            StoreError::NoSuchMemory(_) => Failure::new(Kind::NotFound, message)
+                .hint("nothing was changed; memory_search shows the ids there are"),
+            StoreError::NoSuchEdit(_) => Failure::new(Kind::NotFound, message)
+                .hint("use the undo_id that the edit returned; edits are kept for 90 days"),
+            StoreError::Conflict(_) => Failure::new(Kind::Conflict, message),
+            StoreError::Protected(_) => Failure::new(Kind::Refused, message)
+                .hint("nothing was changed; use memory_edit with action unprotect first"),
+            StoreError::Unavailable { hint, .. } => {
+                Failure::new(Kind::Unavailable, message).hint(hint)
+            }
+            StoreError::Damaged(_) => Failure::new(Kind::Unavailable, message)
+                .hint("move the file aside (or restore a copy of it) and start again"),
+            StoreError::Defect(source) => Failure::internal(source),
+        }
+    }
+}
+
+fn name_ids(ids: &[i64]) -> String {
+    let list: Vec<String> = ids.iter().map(i64::to_string).collect();
+    let word = if ids.len() == 1 { "id" } else { "ids" };
+    format!("the {word} {}", list.join(", "))
+}

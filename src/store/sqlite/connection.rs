@@ -1,0 +1,147 @@
+//! Opening the database file: pragmas, file mode, migrations, and what
+//! SQLite's errors mean to a caller of the port.
+
+use std::path::Path;
+use std::time::Duration;
+
+use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior};
+
+use super::extension::register_sqlite_vec;
+use crate::limits;
+use crate::store::StoreError;
+
+/// "Mimo" in ASCII: marks the file as ours (`PRAGMA application_id`).
+const APPLICATION_ID: i32 = 0x4d69_6d6f;
+
+/// Every migration, oldest first. Append only: a released one never changes.
+const MIGRATIONS: [&str; 1] = [include_str!("migrations/0001_memory.sql")];
+
+/// A connection that writes; the file is made (mode 0600) and migrated where
+/// that is needed.
+pub fn open_writer(path: &Path) -> Result<Connection, StoreError> {
+    open(path, false)
+}
+
+/// A connection that only reads. It migrates too, because the first reader
+/// may come before the first writer.
+pub fn open_reader(path: &Path) -> Result<Connection, StoreError> {
+    open(path, true)
+}
+
+fn open(path: &Path, read_only: bool) -> Result<Connection, StoreError> {
+    register_sqlite_vec();
+    create_private(path)?;
+    prepare(path, read_only).map_err(|error| named(error, path))
+}
+
+fn prepare(path: &Path, read_only: bool) -> Result<Connection, StoreError> {
+    // Each worker thread owns its connection, so SQLite need not lock it. No
+    // URI flag: a path may hold any character.
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let mut connection = Connection::open_with_flags(path, flags)?;
+    connection.busy_timeout(Duration::from_millis(limits::STORE_BUSY_MILLISECONDS_MAX))?;
+    connection.pragma_update(None, "journal_mode", "wal")?;
+    // An acknowledged write survives the end of the process; only a crash of
+    // the whole machine may take back the last few.
+    connection.pragma_update(None, "synchronous", "normal")?;
+    connection.pragma_update(None, "foreign_keys", true)?;
+    connection.pragma_update(None, "temp_store", "memory")?;
+    connection.set_prepared_statement_cache_capacity(limits::STORE_STATEMENTS_CACHED_MAX);
+    migrate(&mut connection)?;
+    connection.pragma_update(None, "query_only", read_only)?;
+    Ok(connection)
+}
+
+/// Makes the file with mode 0600 before SQLite would make it with the umask's.
+fn create_private(path: &Path) -> Result<(), StoreError> {
+    use std::os::unix::fs::OpenOptionsExt;
+    std::fs::OpenOptions::new()
+        .create(true)
+        .append(true)
+        .mode(0o600)
+        .open(path)
+        .map(|_| ())
+        .map_err(|error| StoreError::Unavailable {
+            reason: format!("the database {} cannot be opened: {error}", path.display()),
+            hint: "check the folder and its permissions, or name another with --data-dir",
+        })
+}
+
+fn migrate(connection: &mut Connection) -> Result<(), StoreError> {
+    let newest = i32::try_from(MIGRATIONS.len()).expect("a handful");
+    let version = |connection: &Connection| -> rusqlite::Result<i32> {
+        connection.pragma_query_value(None, "user_version", |row| row.get(0))
+    };
+    if version(connection)? == newest && is_ours(connection)? {
+        return Ok(());
+    }
+    // Another Mimo may be doing the same: the version is read again inside.
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    let found = version(&transaction)?;
+    if found > newest {
+        return Err(StoreError::Damaged(format!(
+            "the database was written by a newer Mimo (schema {found}, this one knows {newest})"
+        )));
+    }
+    let tables: i64 =
+        transaction.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
+    if tables > 0 && !is_ours(&transaction)? {
+        return Err(StoreError::Damaged(
+            "the file is a database of another program".to_owned(),
+        ));
+    }
+    for migration in &MIGRATIONS[usize::try_from(found).unwrap_or(0)..] {
+        transaction.execute_batch(migration)?;
+    }
+    transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
+    transaction.pragma_update(None, "user_version", newest)?;
+    transaction.commit()?;
+    Ok(())
+}
+
+fn is_ours(connection: &Connection) -> rusqlite::Result<bool> {
+    connection
+        .pragma_query_value(None, "application_id", |row| row.get::<_, i32>(0))
+        .map(|id| id == APPLICATION_ID)
+}
+
+/// Says which file an error of opening is about.
+fn named(error: StoreError, path: &Path) -> StoreError {
+    let path = path.display();
+    match error {
+        StoreError::Damaged(reason) => StoreError::Damaged(format!("{path}: {reason}")),
+        StoreError::Unavailable { reason, hint } => StoreError::Unavailable {
+            reason: format!("{path}: {reason}"),
+            hint,
+        },
+        other => other,
+    }
+}
+
+impl From<rusqlite::Error> for StoreError {
+    fn from(error: rusqlite::Error) -> Self {
+        let unavailable = |hint| StoreError::Unavailable {
+            reason: format!("the database could not do this: {error}"),
+            hint,
+        };
+        match error.sqlite_error_code() {
+            Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
+                unavailable("another program holds the database; try again")
+            }
+            Some(ErrorCode::DiskFull) => unavailable("free some space on the disk, then try again"),
+            Some(ErrorCode::ReadOnly | ErrorCode::PermissionDenied | ErrorCode::CannotOpen) => {
+                unavailable("check the permissions of the file and of its folder")
+            }
+            Some(ErrorCode::SystemIoFailure) => {
+                unavailable("check the disk and its free space, then try again")
+            }
+            Some(ErrorCode::NotADatabase) => {
+                StoreError::Damaged("the file is not a SQLite database".to_owned())
+            }
+            Some(ErrorCode::DatabaseCorrupt) => {
+                StoreError::Damaged(format!("the database is damaged: {error}"))
+            }
+            _ => StoreError::Defect(Box::new(error)),
+        }
+    }
+}

@@ -1,0 +1,169 @@
+//! The SQLite room: one file, one thread that writes, a few that read. Several
+//! processes may have the file open at once.
+
+mod connection;
+mod edit;
+mod extension;
+mod recall;
+mod rows;
+mod worker;
+mod write;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use rusqlite::{Transaction, TransactionBehavior};
+
+use self::connection::{open_reader, open_writer};
+use self::worker::Workers;
+use super::memory::{
+    Before, CandidateQuery, Candidates, Edit, Filter, Memory, MemoryCensus, MemoryId, MemoryStore,
+    NewMemory, Outcome,
+};
+use super::{StoreError, Stored};
+use crate::clock::Timestamp;
+use crate::limits;
+
+/// The store on one SQLite file. Dropping it finishes what was queued.
+pub struct SqliteStore {
+    // Readers first: fields drop in this order, and the last connection to
+    // close folds the write-ahead log back into the file.
+    readers: Workers,
+    writer: Workers,
+    path: PathBuf,
+}
+
+impl SqliteStore {
+    /// A store on the file at `path`. Returns at once: the file is opened (or
+    /// made) on the store's own threads, so that a client never waits for it.
+    /// An error of opening is the answer of every later call.
+    pub fn start(path: PathBuf) -> std::io::Result<SqliteStore> {
+        let (for_writer, for_readers) = (path.clone(), path.clone());
+        let writer = Workers::start(
+            "store-writer",
+            1,
+            Arc::new(move || open_writer(&for_writer)),
+        )?;
+        let readers = Workers::start(
+            "store-reader",
+            limits::STORE_READERS_MAX,
+            Arc::new(move || open_reader(&for_readers)),
+        )?;
+        Ok(SqliteStore {
+            readers,
+            writer,
+            path,
+        })
+    }
+
+    /// Opens the file now; what that met is what every call would meet.
+    pub async fn ready(&self) -> Result<(), StoreError> {
+        self.writer.run(|_| Ok(())).await
+    }
+
+    /// Runs `work` in one immediate transaction: all of it is stored, or
+    /// nothing.
+    async fn write<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Transaction<'_>) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let job = |connection: &mut rusqlite::Connection| {
+            let transaction =
+                connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+            let value = work(&transaction)?;
+            transaction.commit()?;
+            Ok(value)
+        };
+        self.writer.run(job).await
+    }
+
+    /// Runs `work` on one snapshot of the file.
+    async fn read<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Transaction<'_>) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let job = |connection: &mut rusqlite::Connection| work(&connection.transaction()?);
+        self.readers.run(job).await
+    }
+}
+
+impl MemoryStore for SqliteStore {
+    fn remember(
+        &self,
+        model: &str,
+        batch: Vec<NewMemory>,
+        at: Timestamp,
+    ) -> Stored<'_, Vec<(MemoryId, Outcome)>> {
+        let model = model.to_owned();
+        Box::pin(self.write(move |file| write::remember(file, &model, &batch, at)))
+    }
+
+    fn similar(
+        &self,
+        model: &str,
+        probes: Vec<(String, Vec<Vec<f32>>)>,
+        threshold: f32,
+        limit: usize,
+        now: Timestamp,
+    ) -> Stored<'_, Vec<Vec<MemoryId>>> {
+        let model = model.to_owned();
+        Box::pin(
+            self.read(move |file| recall::similar(file, &model, &probes, threshold, limit, now)),
+        )
+    }
+
+    fn candidates(&self, model: &str, query: CandidateQuery) -> Stored<'_, Candidates> {
+        let model = model.to_owned();
+        Box::pin(self.read(move |file| recall::candidates(file, &model, &query)))
+    }
+
+    fn newest(
+        &self,
+        filter: Filter,
+        after: Option<(Timestamp, MemoryId)>,
+        limit: usize,
+    ) -> Stored<'_, Vec<Memory>> {
+        Box::pin(self.read(move |file| rows::newest(file, &filter, after, limit)))
+    }
+
+    fn fetch(&self, ids: Vec<MemoryId>, filter: Option<Filter>) -> Stored<'_, Vec<Memory>> {
+        Box::pin(self.read(move |file| rows::fetch(file, &ids, filter.as_ref())))
+    }
+
+    fn edit(&self, model: &str, edit: Edit, at: Timestamp) -> Stored<'_, Vec<MemoryId>> {
+        let model = model.to_owned();
+        let dry_run = edit.dry_run;
+        Box::pin(async move {
+            let job = move |connection: &mut rusqlite::Connection| {
+                let transaction =
+                    connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+                let changed = edit::edit(&transaction, &model, &edit, at)?;
+                // A dry run does everything a real one does, then takes it back.
+                if dry_run {
+                    transaction.rollback()?;
+                } else {
+                    transaction.commit()?;
+                }
+                Ok(changed)
+            };
+            self.writer.run(job).await
+        })
+    }
+
+    fn before(&self, undo_id: String) -> Stored<'_, Vec<Before>> {
+        Box::pin(self.read(move |file| edit::before(file, &undo_id)))
+    }
+
+    fn recalled(&self, ids: Vec<MemoryId>, at: Timestamp) -> Stored<'_, ()> {
+        Box::pin(self.write(move |file| write::recalled(file, &ids, at)))
+    }
+
+    fn census(&self) -> Stored<'_, MemoryCensus> {
+        let path = self.path.clone();
+        Box::pin(self.read(move |file| {
+            let mut census = rows::census(file)?;
+            census.file_bytes = std::fs::metadata(&path).map_or(0, |file| file.len());
+            Ok(census)
+        }))
+    }
+}

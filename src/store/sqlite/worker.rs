@@ -1,0 +1,105 @@
+//! The threads that own connections: one writes, a few read. A job is a
+//! closure over a connection; the caller awaits its value. Queues are bounded,
+//! so a slow disk slows callers down instead of filling memory.
+
+use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
+
+use rusqlite::Connection;
+use tokio::sync::{mpsc, oneshot};
+
+use crate::limits;
+use crate::store::StoreError;
+
+type Job = Box<dyn FnOnce(Result<&mut Connection, StoreError>) + Send>;
+type Open = Arc<dyn Fn() -> Result<Connection, StoreError> + Send + Sync>;
+
+/// Some threads with a connection each, served from one queue.
+pub struct Workers {
+    jobs: Option<mpsc::Sender<Job>>,
+    threads: Vec<JoinHandle<()>>,
+}
+
+impl Workers {
+    /// Starts `count` threads called `name`. Each opens its connection at its
+    /// first job, and tries again at the next one if that failed.
+    pub fn start(name: &str, count: usize, open: Open) -> std::io::Result<Workers> {
+        let (jobs, queue) = mpsc::channel::<Job>(limits::STORE_JOBS_QUEUED_MAX);
+        let queue = Arc::new(Mutex::new(queue));
+        let threads = (0..count)
+            .map(|_| {
+                let (queue, open) = (queue.clone(), open.clone());
+                std::thread::Builder::new()
+                    .name(name.to_owned())
+                    .spawn(move || work(&queue, &open))
+            })
+            .collect::<Result<Vec<_>, _>>()?;
+        Ok(Workers {
+            jobs: Some(jobs),
+            threads,
+        })
+    }
+
+    /// Runs `job` on one of the threads and returns what it returned. The job
+    /// runs to its end even if the caller stops waiting: a write that has
+    /// begun is never cut in two.
+    pub async fn run<T: Send + 'static>(
+        &self,
+        job: impl FnOnce(&mut Connection) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let (answer, value) = oneshot::channel();
+        let job: Job = Box::new(move |connection| {
+            let _nobody_waits_any_more = answer.send(connection.and_then(job));
+        });
+        let jobs = self.jobs.as_ref().ok_or_else(closed)?;
+        jobs.send(job).await.map_err(|_| closed())?;
+        value.await.map_err(|_| closed())?
+    }
+}
+
+impl Drop for Workers {
+    /// Lets the queued jobs finish, then closes the connections.
+    fn drop(&mut self) {
+        self.jobs = None;
+        for thread in self.threads.drain(..) {
+            let _a_panic_was_logged = thread.join();
+        }
+    }
+}
+
+fn work(queue: &Mutex<mpsc::Receiver<Job>>, open: &Open) {
+    let mut connection: Option<Connection> = None;
+    loop {
+        // Only one of the threads waits in the queue at a time; the guard is
+        // dropped before the job runs.
+        let job = match queue.lock() {
+            Ok(mut queue) => queue.blocking_recv(),
+            Err(_) => return,
+        };
+        let Some(job) = job else { return };
+        if connection.is_none() {
+            match open() {
+                Ok(opened) => connection = Some(opened),
+                Err(error) => {
+                    tracing::error!(%error, "the database cannot be opened");
+                    job(Err(error));
+                    continue;
+                }
+            }
+        }
+        let live = connection.as_mut().expect("opened above");
+        // A job that panics must cost its own caller an answer, not everybody.
+        let ran = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| job(Ok(live))));
+        if ran.is_err() {
+            // The connection may be inside a transaction: closing rolls back.
+            connection = None;
+        }
+    }
+}
+
+fn closed() -> StoreError {
+    StoreError::Unavailable {
+        reason: "the store did not answer: it is shutting down, or met a defect".to_owned(),
+        hint: "try again; the log names the reason",
+    }
+}

@@ -1,0 +1,222 @@
+//! Text as the indexes see it: when two texts are equal, and which words a text
+//! is found by. Pure; used by the memory domain and by the store that keeps its
+//! indexes, so that both always agree.
+
+use sha2::{Digest, Sha256};
+use unicode_normalization::UnicodeNormalization;
+
+use crate::limits;
+
+/// Names a text up to Unicode form, case, white space and closing punctuation:
+/// equal keys mean equal texts.
+pub fn key(text: &str) -> [u8; 32] {
+    Sha256::digest(normalised(text)).into()
+}
+
+/// NFKC, lower case, single spaces, without full stops or exclamation marks at
+/// the end. A question mark stays: a question is not the statement it asks for.
+fn normalised(text: &str) -> String {
+    let folded: String = text.nfkc().flat_map(char::to_lowercase).collect();
+    let mut joined = String::with_capacity(folded.len());
+    for word in folded.split_whitespace() {
+        if !joined.is_empty() {
+            joined.push(' ');
+        }
+        joined.push_str(word);
+    }
+    let closing = |c: char| matches!(c, '.' | '!' | '。' | '…' | ' ');
+    joined.truncate(joined.trim_end_matches(closing).len());
+    joined
+}
+
+/// The words of a text for the keyword index, separated by spaces. Scripts
+/// that write no spaces come out as overlapping pairs (京都府 as 京都 都府 府), so
+/// that any two characters find them; the lone last one lets a single character
+/// be found as the beginning of a word.
+pub fn words(text: &str) -> String {
+    let mut out = String::with_capacity(text.len() + text.len() / 8);
+    for piece in pieces(text) {
+        match piece {
+            Piece::Word(word) => push_word(&mut out, &word),
+            Piece::Run(run) => {
+                for start in 0..run.len() {
+                    let pair: String = run[start..].iter().take(2).collect();
+                    push_word(&mut out, &pair);
+                }
+            }
+        }
+    }
+    out
+}
+
+/// One word of a keyword query.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct QueryWord {
+    /// The word, as the keyword index has it.
+    pub word: String,
+    /// Whether longer words that begin with it count too.
+    pub prefix: bool,
+}
+
+/// The words a query asks for: stop words left out (unless there is nothing
+/// else), doubles left out, at most `limits::QUERY_WORDS_MAX`.
+pub fn query_words(query: &str) -> Vec<QueryWord> {
+    let mut asked: Vec<QueryWord> = Vec::new();
+    let mut ask = |word: String, prefix: bool| {
+        let word = QueryWord { word, prefix };
+        if asked.len() < limits::QUERY_WORDS_MAX && !asked.contains(&word) {
+            asked.push(word);
+        }
+    };
+    for piece in pieces(query) {
+        match piece {
+            Piece::Word(word) => ask(word, false),
+            Piece::Run(run) if run.len() == 1 => ask(run.iter().collect(), true),
+            Piece::Run(run) => run
+                .windows(2)
+                .for_each(|pair| ask(pair.iter().collect(), false)),
+        }
+    }
+    let telling: Vec<QueryWord> = asked
+        .iter()
+        .filter(|asked| STOP_WORDS.binary_search(&asked.word.as_str()).is_err())
+        .cloned()
+        .collect();
+    if telling.is_empty() { asked } else { telling }
+}
+
+fn push_word(out: &mut String, word: &str) {
+    if !out.is_empty() {
+        out.push(' ');
+    }
+    out.push_str(word);
+}
+
+enum Piece {
+    /// Letters and digits of a script with spaces, in lower case.
+    Word(String),
+    /// Characters of a script without.
+    Run(Vec<char>),
+}
+
+fn pieces(text: &str) -> Vec<Piece> {
+    let mut pieces: Vec<Piece> = Vec::new();
+    let mut in_piece = false;
+    for c in text.nfkc().flat_map(char::to_lowercase) {
+        if is_spaceless(c) {
+            match pieces.last_mut() {
+                Some(Piece::Run(run)) if in_piece => run.push(c),
+                _ => pieces.push(Piece::Run(vec![c])),
+            }
+            in_piece = true;
+        } else if c.is_alphanumeric() || unicode_normalization::char::is_combining_mark(c) {
+            match pieces.last_mut() {
+                Some(Piece::Word(word)) if in_piece => word.push(c),
+                _ => pieces.push(Piece::Word(c.to_string())),
+            }
+            in_piece = true;
+        } else {
+            in_piece = false;
+        }
+    }
+    pieces
+}
+
+/// Chinese, Japanese and Korean letters, and Thai, Lao, Burmese and Khmer ones.
+fn is_spaceless(c: char) -> bool {
+    matches!(c,
+        '\u{0E00}'..='\u{0EFF}'     // Thai, Lao
+        | '\u{1000}'..='\u{109F}'   // Burmese
+        | '\u{1100}'..='\u{11FF}'   // Hangul Jamo
+        | '\u{1780}'..='\u{17FF}'   // Khmer
+        | '\u{3005}'..='\u{3007}'   // ideographic marks
+        | '\u{3040}'..='\u{30FF}'   // Hiragana, Katakana
+        | '\u{3130}'..='\u{318F}'   // Hangul compatibility
+        | '\u{31F0}'..='\u{31FF}'   // Katakana extensions
+        | '\u{3400}'..='\u{4DBF}'   // Han extension A
+        | '\u{4E00}'..='\u{9FFF}'   // Han
+        | '\u{AC00}'..='\u{D7AF}'   // Hangul
+        | '\u{F900}'..='\u{FAFF}'   // Han compatibility
+        | '\u{20000}'..='\u{323AF}' // Han extensions B to H
+    ) && c.is_alphanumeric()
+}
+
+/// Words that say nothing about what is asked for, in byte order. Contractions
+/// stand here in the pieces that the apostrophe leaves (`don` and `t`).
+const STOP_WORDS: &[&str] = &[
+    "a", "about", "after", "again", "all", "also", "am", "an", "and", "any", "are", "as", "at",
+    "be", "because", "been", "before", "being", "both", "but", "by", "can", "could", "d", "did",
+    "didn", "do", "does", "doesn", "doing", "don", "during", "each", "for", "from", "had", "has",
+    "have", "having", "he", "her", "here", "hers", "him", "his", "how", "i", "if", "in", "into",
+    "is", "isn", "it", "its", "just", "ll", "m", "me", "might", "more", "most", "must", "my", "no",
+    "nor", "not", "of", "on", "once", "only", "or", "other", "our", "ours", "out", "over", "own",
+    "re", "s", "same", "shall", "she", "should", "so", "some", "such", "t", "than", "that", "the",
+    "their", "theirs", "them", "then", "there", "these", "they", "this", "those", "through", "to",
+    "too", "under", "until", "up", "us", "ve", "very", "was", "wasn", "we", "were", "what", "when",
+    "where", "which", "while", "who", "whom", "whose", "why", "will", "with", "would", "you",
+    "your", "yours",
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn stop_words_are_in_order() {
+        assert!(STOP_WORDS.is_sorted());
+    }
+
+    #[test]
+    fn texts_are_equal_up_to_form_case_space_and_closing_punctuation() {
+        let same = [
+            ("We use Postgres.", "we use  postgres"),
+            ("Ship it!", "ship it"),
+            ("caf\u{e9}", "cafe\u{301}"),
+            ("１２３", "123"),
+            ("終わり。", "終わり"),
+            ("a\tb\n", "a b"),
+        ];
+        for (one, other) in same {
+            assert_eq!(key(one), key(other), "{one:?} {other:?}");
+        }
+        let different = [
+            ("We use Postgres", "We use Postgres?"),
+            ("v1.2", "v12"),
+            ("cafe", "caf\u{e9}"),
+            ("a b", "ab"),
+        ];
+        for (one, other) in different {
+            assert_ne!(key(one), key(other), "{one:?} {other:?}");
+        }
+    }
+
+    #[test]
+    fn words_of_scripts_with_and_without_spaces() {
+        let cases = [
+            ("Hello, World 42", "hello world 42"),
+            ("snake_case v1.2", "snake case v1 2"),
+            ("京都府", "京都 都府 府"),
+            ("Rustは速い", "rust は速 速い い"),
+            ("한국어 검색", "한국 국어 어 검색 색"),
+            ("", ""),
+            ("¿?…", ""),
+        ];
+        for (text, expected) in cases {
+            assert_eq!(words(text), expected, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn queries_leave_stop_words_out_unless_there_is_nothing_else() {
+        let asked = |query: &str| -> Vec<String> {
+            let star = |word: QueryWord| word.word + if word.prefix { "*" } else { "" };
+            query_words(query).into_iter().map(star).collect()
+        };
+        assert_eq!(asked("What's the name of the dog?"), ["name", "dog"]);
+        assert_eq!(asked("who are you"), ["who", "are", "you"]);
+        assert_eq!(asked("dog Dog dogs"), ["dog", "dogs"]);
+        assert_eq!(asked("犬"), ["犬*"]);
+        assert_eq!(asked("日本語"), ["日本", "本語"]);
+        assert_eq!(asked("\"; --"), Vec::<String>::new());
+    }
+}

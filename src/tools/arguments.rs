@@ -1,0 +1,176 @@
+//! Reading arguments out of a JSON object: typed values or a failure that names
+//! the place. The schema was checked before; this also serves the nested
+//! objects that a schema leaves open.
+
+use serde_json::Value;
+
+use super::Arguments;
+use crate::failure::Failure;
+use crate::limits;
+
+/// One JSON object of arguments and where it stands.
+pub struct Reader<'a> {
+    object: &'a Arguments,
+    path: String,
+}
+
+impl<'a> Reader<'a> {
+    /// The arguments of the call themselves.
+    pub fn new(object: &'a Arguments) -> Self {
+        Reader::at(object, String::new())
+    }
+
+    /// An object within them; `path` is its JSON Pointer.
+    pub fn at(object: &'a Arguments, path: String) -> Self {
+        Reader { object, path }
+    }
+
+    /// JSON Pointer of `key` in this object.
+    pub fn path(&self, key: &str) -> String {
+        format!("{}/{key}", self.path)
+    }
+
+    /// The value of `key`; `null` counts as absent.
+    pub fn value(&self, key: &str) -> Option<&'a Value> {
+        self.object.get(key).filter(|value| !value.is_null())
+    }
+
+    /// Refuses keys that are not in `known`.
+    pub fn only(&self, known: &[&str]) -> Result<(), Failure> {
+        match self
+            .object
+            .keys()
+            .find(|key| !known.contains(&key.as_str()))
+        {
+            Some(key) => Err(Failure::invalid(
+                self.path(key),
+                format!("there is no field {key:?} here"),
+            )
+            .hint(format!("the fields are {}", known.join(", ")))),
+            None => Ok(()),
+        }
+    }
+
+    /// A string.
+    pub fn text(&self, key: &str) -> Result<Option<&'a str>, Failure> {
+        self.typed(key, "a string", Value::as_str)
+    }
+
+    /// A string that is a name: not blank, without control characters, within
+    /// `limits::NAME_BYTES_MAX`. Comes back trimmed.
+    pub fn name(&self, key: &str) -> Result<Option<String>, Failure> {
+        self.text(key)?
+            .map(|text| check_name(text, &self.path(key)))
+            .transpose()
+    }
+
+    /// A number.
+    pub fn number(&self, key: &str) -> Result<Option<f64>, Failure> {
+        self.typed(key, "a number", Value::as_f64)
+    }
+
+    /// A number from 0 to 1.
+    pub fn share(&self, key: &str) -> Result<Option<f64>, Failure> {
+        match self.number(key)? {
+            Some(number) if !(0.0..=1.0).contains(&number) => Err(Failure::invalid(
+                self.path(key),
+                format!("{number} is not between 0 and 1"),
+            )),
+            number => Ok(number),
+        }
+    }
+
+    /// An integer (12 or 12.0).
+    pub fn integer(&self, key: &str) -> Result<Option<i64>, Failure> {
+        self.typed(key, "an integer", integer)
+    }
+
+    /// A boolean.
+    pub fn boolean(&self, key: &str) -> Result<Option<bool>, Failure> {
+        self.typed(key, "true or false", Value::as_bool)
+    }
+
+    /// A list.
+    pub fn list(&self, key: &str) -> Result<Option<&'a Vec<Value>>, Failure> {
+        self.typed(key, "a list", Value::as_array)
+    }
+
+    /// A list of names (see [`Reader::name`]), at most `most`.
+    pub fn names(&self, key: &str, most: usize) -> Result<Option<Vec<String>>, Failure> {
+        let name = |value: &Value, path: &str| match value.as_str() {
+            Some(text) => check_name(text, path),
+            None => Err(Failure::invalid(path, "this is not a string")),
+        };
+        self.members(key, most, name)
+    }
+
+    /// A list of ids, at most `most`.
+    pub fn ids(&self, key: &str, most: usize) -> Result<Option<Vec<i64>>, Failure> {
+        let id = |value: &Value, path: &str| {
+            integer(value).ok_or_else(|| Failure::invalid(path, "this is not an integer"))
+        };
+        self.members(key, most, id)
+    }
+
+    fn members<T>(
+        &self,
+        key: &str,
+        most: usize,
+        read: impl Fn(&Value, &str) -> Result<T, Failure>,
+    ) -> Result<Option<Vec<T>>, Failure> {
+        let Some(list) = self.list(key)? else {
+            return Ok(None);
+        };
+        if list.len() > most {
+            return Err(Failure::invalid(
+                self.path(key),
+                format!("{} are too many; at most {most} fit", list.len()),
+            ));
+        }
+        let path = self.path(key);
+        list.iter()
+            .enumerate()
+            .map(|(nth, value)| read(value, &format!("{path}/{nth}")))
+            .collect::<Result<Vec<T>, Failure>>()
+            .map(Some)
+    }
+
+    fn typed<T>(
+        &self,
+        key: &str,
+        wanted: &str,
+        read: impl Fn(&'a Value) -> Option<T>,
+    ) -> Result<Option<T>, Failure> {
+        let Some(value) = self.value(key) else {
+            return Ok(None);
+        };
+        read(value)
+            .map(Some)
+            .ok_or_else(|| Failure::invalid(self.path(key), format!("this must be {wanted}")))
+    }
+}
+
+fn integer(value: &Value) -> Option<i64> {
+    let whole = |number: f64| number.fract() == 0.0 && number.abs() < 9e15;
+    value
+        .as_i64()
+        .or_else(|| value.as_f64().filter(|n| whole(*n)).map(|n| n as i64))
+}
+
+fn check_name(text: &str, path: &str) -> Result<String, Failure> {
+    let text = text.trim();
+    if text.is_empty() {
+        return Err(Failure::invalid(path, "this is blank"));
+    }
+    if text.len() > limits::NAME_BYTES_MAX {
+        let most = limits::NAME_BYTES_MAX;
+        return Err(Failure::invalid(
+            path,
+            format!("{} bytes are too many; at most {most} fit", text.len()),
+        ));
+    }
+    if text.chars().any(char::is_control) {
+        return Err(Failure::invalid(path, "this holds a control character"));
+    }
+    Ok(text.to_owned())
+}

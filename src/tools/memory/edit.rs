@@ -1,0 +1,140 @@
+//! `memory_edit`: update, forget, restore, protect, unprotect, undo.
+
+use std::sync::Arc;
+
+use serde_json::json;
+
+use super::{Memory, content};
+use crate::failure::Failure;
+use crate::limits;
+use crate::memory::Action;
+use crate::tools::arguments::Reader;
+use crate::tools::{Arguments, Context, Document};
+
+/// Handles a call.
+pub async fn call(
+    memory: Arc<Memory>,
+    arguments: Arguments,
+    context: Context,
+) -> Result<Document, Failure> {
+    let reader = Reader::new(&arguments);
+    let name = reader.text("action")?.unwrap_or_default();
+    let dry_run = reader.boolean("dry_run")?.unwrap_or(false);
+    refuse_unused(&reader, name)?;
+    let memories = &memory.memories;
+    let edited = if name == "undo" {
+        let undo_id = reader.name("undo_id")?.ok_or_else(|| {
+            Failure::invalid("/undo_id", "undo needs the undo_id of the edit to undo")
+                .hint(r#"for example {"action":"undo","undo_id":"9f86d081884c7d65"}"#)
+        })?;
+        memories.undo(undo_id, dry_run, &context.cancel).await?
+    } else {
+        let ids = ids(&reader, name)?;
+        let action = action(&reader, name, ids.len())?;
+        let reason = reason(&reader)?;
+        memories
+            .edit(ids, action, reason, dry_run, &context.cancel)
+            .await?
+    };
+    let mut document = json!({ "changed": edited.changed, "dry_run": dry_run });
+    if let Some(undo_id) = edited.undo_id {
+        document["undo_id"] = json!(undo_id);
+    }
+    Document::of(&document)
+}
+
+/// A field that the action would pass over is a misunderstanding: say so.
+fn refuse_unused(reader: &Reader<'_>, action: &str) -> Result<(), Failure> {
+    let unused: &[&str] = match action {
+        "update" => &["undo_id"],
+        "undo" => &["ids", "content", "importance", "tags"],
+        _ => &["content", "importance", "tags", "undo_id"],
+    };
+    // An empty list of ids says nothing, so it contradicts nothing.
+    let says_something = |key: &&&str| {
+        reader
+            .value(key)
+            .is_some_and(|value| value.as_array().is_none_or(|list| !list.is_empty()))
+    };
+    match unused.iter().find(says_something) {
+        Some(key) => Err(Failure::invalid(
+            reader.path(key),
+            format!("{action} does not use {key}"),
+        )
+        .hint(format!("leave {key} out, or choose another action"))),
+        None => Ok(()),
+    }
+}
+
+fn ids(reader: &Reader<'_>, action: &str) -> Result<Vec<i64>, Failure> {
+    let mut ids = reader
+        .ids("ids", limits::MEMORY_EDIT_IDS_MAX)?
+        .unwrap_or_default();
+    let mut seen = std::collections::HashSet::new();
+    ids.retain(|id| seen.insert(*id));
+    if ids.is_empty() {
+        return Err(
+            Failure::invalid("/ids", format!("{action} needs at least one id"))
+                .hint(format!(r#"for example {{"action":"{action}","ids":[12]}}"#)),
+        );
+    }
+    Ok(ids)
+}
+
+fn action(reader: &Reader<'_>, name: &str, count: usize) -> Result<Action, Failure> {
+    match name {
+        "update" => update(reader, count),
+        "forget" => Ok(Action::Forget),
+        "restore" => Ok(Action::Restore),
+        "protect" => Ok(Action::Protect(true)),
+        "unprotect" => Ok(Action::Protect(false)),
+        other => Err(
+            Failure::invalid("/action", format!("there is no action {other:?}"))
+                .hint("use update, forget, restore, protect, unprotect or undo"),
+        ),
+    }
+}
+
+fn update(reader: &Reader<'_>, count: usize) -> Result<Action, Failure> {
+    let text = reader.text("content")?;
+    if text.is_some() && count > 1 {
+        return Err(Failure::invalid(
+            "/content",
+            format!("{count} memories cannot all have the same content"),
+        )
+        .hint("update the content of one id at a time"));
+    }
+    let content = text
+        .map(|text| content(text, reader.path("content")))
+        .transpose()?;
+    let importance = reader.share("importance")?;
+    let tags = reader
+        .names("tags", limits::MEMORY_TAGS_MAX)?
+        .map(|tags| tags.into_iter().collect());
+    if content.is_none() && importance.is_none() && tags.is_none() {
+        return Err(
+            Failure::invalid("", "update needs content, importance or tags")
+                .hint(r#"for example {"action":"update","ids":[12],"content":"The new text"}"#),
+        );
+    }
+    Ok(Action::Update {
+        content,
+        importance,
+        tags,
+    })
+}
+
+fn reason(reader: &Reader<'_>) -> Result<Option<String>, Failure> {
+    let reason = reader.text("reason")?;
+    match reason {
+        Some(text) if text.len() > limits::REASON_BYTES_MAX => Err(Failure::invalid(
+            "/reason",
+            format!(
+                "{} bytes are too many; at most {} fit",
+                text.len(),
+                limits::REASON_BYTES_MAX
+            ),
+        )),
+        reason => Ok(reason.map(str::to_owned)),
+    }
+}

@@ -1,0 +1,117 @@
+//! The memory tools: arguments in, the domain's calls, documents out.
+
+mod edit;
+mod render;
+mod search;
+mod store;
+
+use std::sync::Arc;
+
+use super::arguments::Reader;
+use super::{Arguments, Context, Document, Tool};
+use crate::clock::Timestamp;
+use crate::failure::Failure;
+use crate::limits;
+use crate::memory::Memories;
+use crate::memory::moment::{self, Edge};
+
+/// What the memory tools work with.
+pub struct Memory {
+    /// The domain.
+    pub memories: Arc<Memories>,
+    /// The project of this workspace.
+    pub project: String,
+}
+
+/// The project that every search covers beside the current one.
+pub const PROJECT_SHARED: &str = "global";
+
+/// `memory_store`, `memory_search` and `memory_edit`.
+pub fn tools(memory: Arc<Memory>) -> Vec<Tool> {
+    vec![
+        tool(
+            "memory_store",
+            include_str!("../../../schemas/tools/memory_store.json"),
+            &memory,
+            store::call,
+        ),
+        tool(
+            "memory_search",
+            include_str!("../../../schemas/tools/memory_search.json"),
+            &memory,
+            search::call,
+        ),
+        tool(
+            "memory_edit",
+            include_str!("../../../schemas/tools/memory_edit.json"),
+            &memory,
+            edit::call,
+        ),
+    ]
+}
+
+fn tool<F>(
+    name: &'static str,
+    definition: &'static str,
+    memory: &Arc<Memory>,
+    call: impl Fn(Arc<Memory>, Arguments, Context) -> F + Send + Sync + 'static,
+) -> Tool
+where
+    F: Future<Output = Result<Document, Failure>> + Send + 'static,
+{
+    let memory = memory.clone();
+    Tool {
+        name,
+        definition,
+        handler: Arc::new(move |arguments, context| {
+            Box::pin(call(memory.clone(), arguments, context))
+        }),
+    }
+}
+
+/// Checks the text of a memory.
+fn content(text: &str, path: String) -> Result<String, Failure> {
+    if text.trim().is_empty() {
+        return Err(Failure::invalid(path, "the content is blank")
+            .hint("give one self-contained statement"));
+    }
+    if text.len() > limits::MEMORY_CONTENT_BYTES_MAX {
+        return Err(Failure::invalid(
+            path,
+            format!(
+                "the content has {} bytes; at most {} fit",
+                text.len(),
+                limits::MEMORY_CONTENT_BYTES_MAX
+            ),
+        )
+        .hint("split it into several memories, one statement each"));
+    }
+    if text.contains('\0') {
+        return Err(Failure::invalid(path, "the content holds a NUL character"));
+    }
+    Ok(text.to_owned())
+}
+
+/// A moment: ISO 8601, or a span from now (`7d`), `direction` being -1 for the
+/// past and 1 for the future.
+fn moment(
+    reader: &Reader<'_>,
+    key: &str,
+    edge: Edge,
+    direction: i64,
+    now: Timestamp,
+) -> Result<Option<Timestamp>, Failure> {
+    let Some(text) = reader.text(key)? else {
+        return Ok(None);
+    };
+    let span = || moment::parse_span(text).map(|span| now.plus_seconds(direction * span));
+    moment::parse(text, edge)
+        .or_else(span)
+        .map(Some)
+        .ok_or_else(|| {
+            Failure::invalid(reader.path(key), format!("{text:?} is not a moment")).hint(
+                "write an ISO 8601 date or time, such as 2026-11-22 or \
+                 2026-11-22T17:36:00Z, or a span such as 7d",
+            )
+        })
+}

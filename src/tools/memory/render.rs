@@ -1,0 +1,252 @@
+//! Documents of `memory_search`: what an item shows, how a page keeps within
+//! its budget, and the cursors that lead on. Pure.
+
+use serde_json::{Value, json};
+
+use crate::clock::Timestamp;
+use crate::failure::Failure;
+use crate::limits;
+use crate::memory::Page;
+use crate::store::memory::{Category, Memory, MemoryId, State};
+
+/// Where a result goes on. Opaque to clients; bound to the question it came
+/// with by a fingerprint.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cursor {
+    /// After so many of a ranked list.
+    Ranked {
+        /// How many were shown.
+        offset: usize,
+    },
+    /// Older than this memory.
+    Newest {
+        /// When it was recorded.
+        time: Timestamp,
+        /// Its id.
+        id: MemoryId,
+    },
+    /// At this byte of the text of the nth memory that was asked for.
+    Ids {
+        /// Counted from 0.
+        nth: usize,
+        /// Where its text goes on.
+        byte: usize,
+    },
+}
+
+impl Cursor {
+    fn encode(self, fingerprint: u32) -> String {
+        match self {
+            Cursor::Ranked { offset } => format!("r.{offset}.{fingerprint:08x}"),
+            Cursor::Newest { time, id } => format!("n.{}.{id}.{fingerprint:08x}", time.0),
+            Cursor::Ids { nth, byte } => format!("i.{nth}.{byte}.{fingerprint:08x}"),
+        }
+    }
+
+    /// Reads a cursor that a result to the same question carried.
+    pub fn parse(text: &str, fingerprint: u32) -> Result<Cursor, Failure> {
+        let parts: Vec<&str> = text.split('.').collect();
+        let of_this = |print: &str| u32::from_str_radix(print, 16) == Ok(fingerprint);
+        let cursor = match parts[..] {
+            ["r", offset, print] if of_this(print) => {
+                offset.parse().ok().map(|offset| Cursor::Ranked { offset })
+            }
+            ["n", time, id, print] if of_this(print) => {
+                let id = id.parse().ok();
+                let time = time.parse().ok().map(Timestamp);
+                time.zip(id).map(|(time, id)| Cursor::Newest { time, id })
+            }
+            ["i", nth, byte, print] if of_this(print) => {
+                let byte = byte.parse().ok();
+                let nth = nth.parse().ok();
+                nth.zip(byte).map(|(nth, byte)| Cursor::Ids { nth, byte })
+            }
+            _ => None,
+        };
+        cursor.ok_or_else(Cursor::unknown)
+    }
+
+    /// A cursor that does not belong to the question.
+    pub fn unknown() -> Failure {
+        Failure::invalid("/cursor", "this cursor does not belong to this search")
+            .hint("pass next_cursor unchanged, together with the same query, ids and filters")
+    }
+}
+
+/// How one result is rendered.
+pub struct Rendering<'a> {
+    /// What the whole document may have.
+    pub budget_bytes: usize,
+    /// The current project, which items leave out.
+    pub project: &'a str,
+    /// What was asked.
+    pub fingerprint: u32,
+}
+
+/// Room kept for what stands around the items.
+const ENVELOPE_BYTES: usize = 96;
+
+impl Rendering<'_> {
+    /// A page of found memories, and how many of them it shows; `next` makes
+    /// the cursor from that count and the last one shown.
+    pub fn page(&self, page: &Page, next: impl Fn(usize, &Memory) -> Cursor) -> (String, usize) {
+        let mut room = self.room(page);
+        let mut items: Vec<String> = Vec::new();
+        for (memory, score) in &page.items {
+            let shown = cut(&memory.content, limits::SNIPPET_BYTES_MAX);
+            let mut item = self.item(memory, *score, shown, 0);
+            if item.len() > room && items.is_empty() {
+                // The first must be shown, or no cursor would ever lead on.
+                let spare = room.saturating_sub(item.len() - escaped_bytes(shown));
+                item = self.item(memory, *score, cut(shown, spare), 0);
+            }
+            if item.len() > room && !items.is_empty() {
+                break;
+            }
+            room = room.saturating_sub(item.len() + 1);
+            items.push(item);
+        }
+        let truncated = items.len() < page.items.len();
+        let cursor = items
+            .len()
+            .checked_sub(1)
+            .filter(|_| truncated || page.more)
+            .map(|last| next(items.len(), &page.items[last].0));
+        (self.document(&items, truncated, cursor, page), items.len())
+    }
+
+    /// Whole texts from the memory `start` and byte `byte` of it on, and how
+    /// many memories that reaches into.
+    pub fn full_texts(&self, page: &Page, start: usize, byte: usize) -> (String, usize) {
+        let mut room = self.room(page);
+        let mut items = Vec::new();
+        let mut cursor = None;
+        let rest = page.items.iter().enumerate().skip(start);
+        for (nth, (memory, score)) in rest {
+            let from = if nth == start { byte } else { 0 };
+            let text = memory.content.get(from..).unwrap_or_default();
+            let whole = self.item(memory, *score, text, from);
+            if whole.len() <= room {
+                room -= (whole.len() + 1).min(room);
+                items.push(whole);
+                continue;
+            }
+            let spare = room.saturating_sub(whole.len() - escaped_bytes(text));
+            let shown = cut(text, spare);
+            // A text begins on this page only if a good part of it fits.
+            let byte = if items.is_empty() || shown.len() >= limits::SNIPPET_BYTES_MAX {
+                items.push(self.item(memory, *score, shown, from));
+                from + shown.len()
+            } else {
+                from
+            };
+            cursor = Some(Cursor::Ids { nth, byte });
+            break;
+        }
+        let shown = items.len();
+        let truncated = cursor.is_some();
+        (self.document(&items, truncated, cursor, page), shown)
+    }
+
+    fn room(&self, page: &Page) -> usize {
+        let degraded = page.degraded.as_deref().map_or(0, escaped_bytes);
+        self.budget_bytes.saturating_sub(ENVELOPE_BYTES + degraded)
+    }
+
+    fn document(
+        &self,
+        items: &[String],
+        truncated: bool,
+        cursor: Option<Cursor>,
+        page: &Page,
+    ) -> String {
+        let mut document = format!(
+            "{{\"items\":[{}],\"truncated\":{truncated}",
+            items.join(",")
+        );
+        let mut add = |key: &str, value: &str| {
+            document.push_str(&format!(",\"{key}\":{}", json!(value)));
+        };
+        if let Some(cursor) = cursor {
+            add("next_cursor", &cursor.encode(self.fingerprint));
+        }
+        if let Some(degraded) = &page.degraded {
+            add("degraded", degraded);
+        }
+        document.push('}');
+        document
+    }
+
+    /// One memory, what has its default value left out. `text` is the part of
+    /// the content that is shown, from byte `from` on.
+    fn item(&self, memory: &Memory, score: Option<f32>, text: &str, from: usize) -> String {
+        let mut item = json!({
+            "id": memory.id,
+            "content": text,
+            "created_at": memory.created_at.to_iso(),
+        });
+        let mut add = |key: &str, value: Value| item[key] = value;
+        if from > 0 {
+            add("content_from", json!(from));
+        }
+        if from + text.len() < memory.content.len() {
+            add("content_bytes", json!(memory.content.len()));
+        }
+        if memory.category != Category::default() {
+            add("category", json!(memory.category.name()));
+        }
+        if memory.importance != 0.5 {
+            add("importance", json!(memory.importance));
+        }
+        if let Some(score) = score {
+            add("score", json!((f64::from(score) * 1e4).round() / 1e4));
+        }
+        if memory.project != self.project {
+            add("project", json!(memory.project));
+        }
+        if !memory.tags.is_empty() {
+            add("tags", json!(memory.tags));
+        }
+        if memory.state != State::default() {
+            add("state", json!(memory.state.name()));
+        }
+        if memory.protected {
+            add("protected", json!(true));
+        }
+        if let Some(topic_key) = &memory.topic_key {
+            add("topic_key", json!(topic_key));
+        }
+        if let Some(supersedes) = memory.supersedes {
+            add("supersedes", json!(supersedes));
+        }
+        if let Some(valid_until) = memory.valid_until {
+            add("valid_until", json!(valid_until.to_iso()));
+        }
+        item.to_string()
+    }
+}
+
+/// The longest beginning of `text` that takes at most `bytes` in JSON.
+fn cut(text: &str, bytes: usize) -> &str {
+    let mut used = 0;
+    for (at, c) in text.char_indices() {
+        used += escaped_char_bytes(c);
+        if used > bytes {
+            return &text[..at];
+        }
+    }
+    text
+}
+
+/// What `text` takes in JSON, its quotes left out.
+fn escaped_bytes(text: &str) -> usize {
+    text.chars().map(escaped_char_bytes).sum()
+}
+
+fn escaped_char_bytes(c: char) -> usize {
+    match c {
+        '"' | '\\' | '\n' | '\r' | '\t' | '\u{8}' | '\u{c}' => 2,
+        c if u32::from(c) < 0x20 => 6,
+        c => c.len_utf8(),
+    }
+}

@@ -1,0 +1,222 @@
+//! `memory_search`: what is asked, and which page of it.
+
+use std::sync::Arc;
+
+use sha2::{Digest, Sha256};
+
+use super::render::{Cursor, Rendering};
+use super::store::category;
+use super::{Memory, PROJECT_SHARED, moment};
+use crate::clock::Timestamp;
+use crate::failure::Failure;
+use crate::limits;
+use crate::memory::moment::Edge;
+use crate::memory::{Mode, Page, Search};
+use crate::store::memory::Filter;
+use crate::tools::arguments::Reader;
+use crate::tools::{Arguments, Context, Document};
+
+/// Handles a call.
+pub async fn call(
+    memory: Arc<Memory>,
+    arguments: Arguments,
+    _context: Context,
+) -> Result<Document, Failure> {
+    let reader = Reader::new(&arguments);
+    let fingerprint = fingerprint(&arguments);
+    let cursor = reader
+        .text("cursor")?
+        .map(|text| Cursor::parse(text, fingerprint))
+        .transpose()?;
+    let rendering = Rendering {
+        budget_bytes: budget(&reader)?,
+        project: &memory.project,
+        fingerprint,
+    };
+    let query = query(&reader)?;
+    let ids = reader.ids("ids", limits::SEARCH_IDS_MAX)?;
+    let document = match (query, ids.filter(|ids| !ids.is_empty())) {
+        (Some(_), Some(_)) => {
+            return Err(
+                Failure::invalid("/ids", "ids and query cannot be answered together")
+                    .hint("give ids for full texts, or a query to search"),
+            );
+        }
+        (None, Some(ids)) => by_ids(&memory, &rendering, ids, cursor).await?,
+        (Some(query), None) => ranked(&memory, &reader, &rendering, query, cursor).await?,
+        (None, None) => newest(&memory, &reader, &rendering, cursor).await?,
+    };
+    Ok(Document(document))
+}
+
+async fn ranked(
+    memory: &Memory,
+    reader: &Reader<'_>,
+    rendering: &Rendering<'_>,
+    query: &str,
+    cursor: Option<Cursor>,
+) -> Result<String, Failure> {
+    let offset = match cursor {
+        None => 0,
+        Some(Cursor::Ranked { offset }) => offset,
+        Some(_) => return Err(Cursor::unknown()),
+    };
+    let search = Search {
+        query: query.to_owned(),
+        filter: filter(memory, reader)?,
+        mode: mode(reader)?,
+        threshold: threshold(reader)?,
+        offset,
+        limit: limit(reader)?,
+    };
+    let page = memory.memories.search(search).await?;
+    let (document, shown) = rendering.page(&page, |shown, _| Cursor::Ranked {
+        offset: offset + shown,
+    });
+    count_recall(memory, &page, shown);
+    Ok(document)
+}
+
+async fn newest(
+    memory: &Memory,
+    reader: &Reader<'_>,
+    rendering: &Rendering<'_>,
+    cursor: Option<Cursor>,
+) -> Result<String, Failure> {
+    let after = match cursor {
+        None => None,
+        Some(Cursor::Newest { time, id }) => Some((time, id)),
+        Some(_) => return Err(Cursor::unknown()),
+    };
+    let page = memory
+        .memories
+        .newest(filter(memory, reader)?, after, limit(reader)?)
+        .await?;
+    let (document, _) = rendering.page(&page, |_, last| Cursor::Newest {
+        time: last.created_at,
+        id: last.id,
+    });
+    Ok(document)
+}
+
+async fn by_ids(
+    memory: &Memory,
+    rendering: &Rendering<'_>,
+    ids: Vec<i64>,
+    cursor: Option<Cursor>,
+) -> Result<String, Failure> {
+    let (start, byte) = match cursor {
+        None => (0, 0),
+        Some(Cursor::Ids { nth, byte }) => (nth, byte),
+        Some(_) => return Err(Cursor::unknown()),
+    };
+    let page = memory.memories.by_ids(ids).await?;
+    let (document, shown) = rendering.full_texts(&page, start, byte);
+    count_recall(memory, &page, shown);
+    Ok(document)
+}
+
+fn count_recall(memory: &Memory, page: &Page, shown: usize) {
+    let shown = page.items.iter().take(shown);
+    memory
+        .memories
+        .count_recall(shown.map(|(memory, _)| memory.id).collect());
+}
+
+/// Names what was asked, so that a cursor of another question is noticed.
+fn fingerprint(arguments: &Arguments) -> u32 {
+    let asks = |key: &str| !matches!(key, "cursor" | "limit" | "max_tokens");
+    let mut asked: Vec<String> = arguments
+        .iter()
+        .filter(|(key, value)| asks(key) && !value.is_null())
+        .map(|(key, value)| format!("{key}={value};"))
+        .collect();
+    asked.sort_unstable();
+    let digest = Sha256::digest(asked.concat());
+    u32::from_le_bytes([digest[0], digest[1], digest[2], digest[3]])
+}
+
+fn query<'a>(reader: &Reader<'a>) -> Result<Option<&'a str>, Failure> {
+    match reader.text("query")? {
+        Some(query) if query.len() > limits::QUERY_BYTES_MAX => Err(Failure::invalid(
+            "/query",
+            format!(
+                "the query has {} bytes; at most {} fit",
+                query.len(),
+                limits::QUERY_BYTES_MAX
+            ),
+        )
+        .hint("ask for what you want to know in a sentence")),
+        query => Ok(query.filter(|query| !query.trim().is_empty())),
+    }
+}
+
+fn filter(memory: &Memory, reader: &Reader<'_>) -> Result<Filter, Failure> {
+    let now: Timestamp = memory.memories.now();
+    let projects = match reader.name("project")? {
+        Some(all) if all == "*" => Vec::new(),
+        Some(project) => vec![project],
+        None if memory.project == PROJECT_SHARED => vec![PROJECT_SHARED.to_owned()],
+        None => vec![memory.project.clone(), PROJECT_SHARED.to_owned()],
+    };
+    Ok(Filter {
+        projects,
+        category: category(reader)?,
+        tags: reader
+            .names("tags", limits::MEMORY_TAGS_MAX)?
+            .unwrap_or_default(),
+        since: moment(reader, "since", Edge::Start, -1, now)?,
+        as_of: moment(reader, "as_of", Edge::End, -1, now)?,
+        include_superseded: reader.boolean("include_superseded")?.unwrap_or(false),
+        now,
+    })
+}
+
+fn mode(reader: &Reader<'_>) -> Result<Mode, Failure> {
+    match reader.text("mode")?.unwrap_or("hybrid") {
+        "hybrid" => Ok(Mode::Hybrid),
+        "semantic" => Ok(Mode::Semantic),
+        "keyword" => Ok(Mode::Keyword),
+        other => Err(
+            Failure::invalid("/mode", format!("there is no mode {other:?}"))
+                .hint("use hybrid, semantic or keyword"),
+        ),
+    }
+}
+
+fn threshold(reader: &Reader<'_>) -> Result<f32, Failure> {
+    match reader.number("threshold")?.unwrap_or(0.3) {
+        cosine if (-1.0..=1.0).contains(&cosine) => Ok(cosine as f32),
+        other => Err(
+            Failure::invalid("/threshold", format!("{other} is not between -1 and 1"))
+                .hint("the threshold is a cosine; 0 lets everything through"),
+        ),
+    }
+}
+
+fn limit(reader: &Reader<'_>) -> Result<usize, Failure> {
+    let limit = reader.integer("limit")?.unwrap_or(10);
+    usize::try_from(limit)
+        .ok()
+        .filter(|limit| (1..=limits::SEARCH_LIMIT_MAX).contains(limit))
+        .ok_or_else(|| {
+            Failure::invalid(
+                "/limit",
+                format!("{limit} is not between 1 and {}", limits::SEARCH_LIMIT_MAX),
+            )
+            .hint("next_cursor leads to further results")
+        })
+}
+
+fn budget(reader: &Reader<'_>) -> Result<usize, Failure> {
+    let tokens = reader.integer("max_tokens")?.unwrap_or(2000);
+    let tokens = usize::try_from(tokens).unwrap_or(0);
+    if tokens == 0 {
+        return Err(Failure::invalid(
+            "/max_tokens",
+            "a result needs at least one token",
+        ));
+    }
+    let tokens = tokens.clamp(limits::RESULT_TOKENS_MIN, limits::RESULT_TOKENS_MAX);
+    Ok(tokens * limits::TOKEN_BYTES)
+}

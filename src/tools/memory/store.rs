@@ -1,0 +1,163 @@
+//! `memory_store`: one memory, or several of which all are stored or none.
+
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+
+use super::{Memory, PROJECT_SHARED, content, moment};
+use crate::clock::Timestamp;
+use crate::failure::Failure;
+use crate::limits;
+use crate::memory::moment::Edge;
+use crate::memory::{Draft, Remembered};
+use crate::store::memory::Category;
+use crate::tools::arguments::Reader;
+use crate::tools::{Arguments, Context, Document};
+
+/// The fields of one memory.
+const FIELDS: [&str; 9] = [
+    "content",
+    "category",
+    "importance",
+    "tags",
+    "topic_key",
+    "supersedes_id",
+    "valid_until",
+    "project",
+    "thread",
+];
+
+/// Handles a call.
+pub async fn call(
+    memory: Arc<Memory>,
+    arguments: Arguments,
+    context: Context,
+) -> Result<Document, Failure> {
+    let drafts = drafts(&memory, &arguments, &context)?;
+    let progress = context.progress.clone();
+    let several = drafts.len() > 1;
+    let report = move |done: usize, total: usize| {
+        if several {
+            progress.report(done as f64, Some(total as f64), None);
+        }
+    };
+    let stored = memory
+        .memories
+        .remember(drafts, &context.cancel, report)
+        .await?;
+    let results: Vec<Value> = stored.iter().map(result).collect();
+    Document::of(&json!({ "results": results }))
+}
+
+fn result(stored: &Remembered) -> Value {
+    let mut result = json!({ "id": stored.id, "outcome": stored.outcome.name() });
+    if !stored.similar.is_empty() {
+        result["similar"] = json!(stored.similar);
+    }
+    result
+}
+
+/// The memories of a call: the call's own fields, or those of `memories`, for
+/// which the call's own are the defaults.
+fn drafts(
+    memory: &Memory,
+    arguments: &Arguments,
+    context: &Context,
+) -> Result<Vec<Draft>, Failure> {
+    let outer = Reader::new(arguments);
+    let now = memory.memories.now();
+    let Some(items) = outer.list("memories")? else {
+        return Ok(vec![draft(memory, &outer, None, context, now)?]);
+    };
+    for alone in ["content", "topic_key", "supersedes_id"] {
+        if outer.value(alone).is_some() {
+            return Err(Failure::invalid(
+                outer.path(alone),
+                format!("{alone} belongs to one memory, but memories lists several"),
+            )
+            .hint(format!("move {alone} into the items of memories")));
+        }
+    }
+    if items.is_empty() || items.len() > limits::MEMORY_BATCH_MAX {
+        return Err(Failure::invalid(
+            outer.path("memories"),
+            format!(
+                "{} memories cannot be stored at once; 1 to {} can",
+                items.len(),
+                limits::MEMORY_BATCH_MAX
+            ),
+        ));
+    }
+    let item = |(nth, item): (usize, &Value)| {
+        let path = format!("/memories/{nth}");
+        let item = item
+            .as_object()
+            .ok_or_else(|| Failure::invalid(&path, "this must be an object with content"))?;
+        let item = Reader::at(item, path);
+        item.only(&FIELDS)?;
+        draft(memory, &item, Some(&outer), context, now)
+    };
+    items.iter().enumerate().map(item).collect()
+}
+
+fn draft(
+    memory: &Memory,
+    own: &Reader<'_>,
+    outer: Option<&Reader<'_>>,
+    context: &Context,
+    now: Timestamp,
+) -> Result<Draft, Failure> {
+    // Each field from the memory itself, else from the call around it.
+    let from = |key: &str| match outer {
+        Some(outer) if own.value(key).is_none() => outer,
+        _ => own,
+    };
+    let text = own.text("content")?.ok_or_else(|| {
+        Failure::invalid(own.path("content"), "content is missing")
+            .hint(r#"for example {"content":"The API is rate limited to 60 requests a minute"}"#)
+    })?;
+    Ok(Draft {
+        content: content(text, own.path("content"))?,
+        category: category(from("category"))?.unwrap_or_default(),
+        importance: from("importance").share("importance")?.unwrap_or(0.5),
+        tags: from("tags")
+            .names("tags", limits::MEMORY_TAGS_MAX)?
+            .unwrap_or_default()
+            .into_iter()
+            .collect(),
+        topic_key: own.name("topic_key")?,
+        supersedes: own.integer("supersedes_id")?,
+        valid_until: moment(from("valid_until"), "valid_until", Edge::End, 1, now)?,
+        project: project(from("project"))?.unwrap_or_else(|| memory.project.clone()),
+        thread: from("thread")
+            .name("thread")?
+            .unwrap_or_else(|| context.session.to_string()),
+    })
+}
+
+/// The category that was named.
+pub fn category(reader: &Reader<'_>) -> Result<Option<Category>, Failure> {
+    let Some(name) = reader.text("category")? else {
+        return Ok(None);
+    };
+    Category::from_name(name).map(Some).ok_or_else(|| {
+        Failure::invalid(
+            reader.path("category"),
+            format!("there is no category {name:?}"),
+        )
+        .hint("use fact, action, observation or plan")
+    })
+}
+
+fn project(reader: &Reader<'_>) -> Result<Option<String>, Failure> {
+    match reader.name("project")? {
+        Some(name) if name == "*" => Err(Failure::invalid(
+            reader.path("project"),
+            "a memory belongs to one project, so * cannot be used here",
+        )
+        .hint(format!(
+            "leave project out, or use {PROJECT_SHARED:?} for what holds everywhere"
+        ))),
+        name => Ok(name),
+    }
+}

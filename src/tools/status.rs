@@ -1,0 +1,72 @@
+//! `mimo_status`: what is there and how it is.
+
+use std::sync::Arc;
+
+use serde_json::json;
+
+use super::arguments::Reader;
+use super::{Arguments, Context, Document, Tool};
+use crate::clock::Timestamp;
+use crate::failure::Failure;
+use crate::memory::Memories;
+
+/// What the status tool reports on.
+pub struct Status {
+    /// The memory domain.
+    pub memories: Arc<Memories>,
+    /// When this process began to serve.
+    pub started: Timestamp,
+    /// The current project.
+    pub project: String,
+}
+
+/// `mimo_status`.
+pub fn tool(status: Arc<Status>) -> Tool {
+    Tool {
+        name: "mimo_status",
+        definition: include_str!("../../schemas/tools/mimo_status.json"),
+        handler: Arc::new(move |arguments, context| {
+            Box::pin(call(status.clone(), arguments, context))
+        }),
+    }
+}
+
+async fn call(
+    status: Arc<Status>,
+    arguments: Arguments,
+    _context: Context,
+) -> Result<Document, Failure> {
+    let section = Reader::new(&arguments).text("section")?.unwrap_or("all");
+    let up = status.memories.now().0 - status.started.0;
+    let mut document = json!({
+        "version": env!("CARGO_PKG_VERSION"),
+        "uptime_s": up.max(0) / 1_000_000,
+        "project": status.project,
+    });
+    if matches!(section, "all" | "memory") {
+        document["memory"] = memory(&status).await;
+    }
+    Document::of(&document)
+}
+
+/// A store that cannot be used is a status, not a failure of the status.
+async fn memory(status: &Status) -> serde_json::Value {
+    let model = status.memories.model();
+    match status.memories.census().await {
+        Ok(census) => json!({
+            "state": "ok",
+            "active": census.active,
+            "superseded": census.superseded,
+            "archived": census.archived,
+            "projects": census.projects,
+            "file_bytes": census.file_bytes,
+            "embedding_model": model,
+        }),
+        Err(failure) => json!({
+            "state": failure.kind.name(),
+            "problem": failure.message,
+            "next_step": failure.hint,
+            "embedding_model": model,
+        }),
+    }
+}
