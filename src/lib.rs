@@ -1,13 +1,77 @@
-//! Mimo: a local memory and tool gateway for AI clients.
+//! The map of the house.
+//!
+//! Mimo remembers for AI clients: a client starts it, speaks MCP to it over
+//! stdin and stdout, and calls its tools. `src/main.rs` turns argv into an exit
+//! code; everything else is in this library, one room a module.
+//!
+//! # Rooms
+//!
+//! | room | what it owns |
+//! | --- | --- |
+//! | [`cli`] | what may be typed, one file a subcommand |
+//! | [`app`] | builds the parts, connects them, shuts them down in order |
+//! | [`config`] | the environment, the folders, `config.toml` |
+//! | [`telemetry`] | where log lines go |
+//! | [`server`] | MCP to calls and back, both lifecycles; translation only |
+//! | [`dispatch`] | a call's permit, deadline, cancellation, and its one reply |
+//! | [`tools`] | one file a family: schema, arguments, domain call, rendering |
+//! | [`memory`] | what remembering and recalling mean; no SQL |
+//! | [`store`] | the port in the domain's words, and SQLite behind it |
+//! | [`embed`] | a text to a vector |
+//! | [`vector`] | distances between vectors |
+//! | [`text`] | when two texts are equal, and which words find them |
+//! | [`skills`] | programs that Mimo runs |
+//! | [`wire`] | lines of JSON-RPC, bounded |
+//! | [`failure`], [`clock`], [`limits`] | what every room may use: errors, time and ids, bounds |
+//!
+//! # Arrows
+//!
+//! They go one way:
+//!
+//! ```text
+//! main -> cli -> app -> server -> dispatch -> tools -> memory -> store -> vector, text
+//!                         |                              |
+//!                         +-> wire                       +-> embed -> vector
+//! ```
+//!
+//! A room may name those to its right and the three that are everyone's;
+//! `tests/tidy/arrows.rs` has the whole table and a test holds the imports to
+//! it.
+//!
+//! # A call
+//!
+//! `wire` reads a line, [`server`] makes a typed call of it, `dispatch` gives it a
+//! permit and a deadline, and a handler in `tools` checks the arguments and asks
+//! the domain, which ends in one transaction of `store`. What comes back is a
+//! value, written once.
+//!
+//! # Invariants
+//!
+//! - stdout carries protocol lines only; logs go to stderr and to files.
+//! - Each request is answered exactly once, on timeout, cancellation and panic
+//!   too.
+//! - Only `skills/launcher.rs` makes processes.
+//! - Only `store` knows SQL.
+//! - Only [`config`] reads the environment.
+//! - `unsafe` stands in `vector`, `skills/sandbox` and the registration of the
+//!   vector extension, nowhere else, each block with its reason.
+//! - Time and randomness come from [`clock`]; tests hold them still.
+//! - Every queue, line, wait and result has a bound in [`limits`].
+//! - Several Mimos may work on one database file at once.
 
+pub mod app;
+pub mod cli;
 pub mod clock;
+pub mod config;
 pub mod dispatch;
 pub mod embed;
 pub mod failure;
 pub mod limits;
 pub mod memory;
 pub mod server;
+pub mod skills;
 pub mod store;
+pub mod telemetry;
 pub mod text;
 pub mod tools;
 pub mod vector;

@@ -79,8 +79,28 @@ pub const RESULT_TOKENS_MAX: usize = 200_000;
 /// A token is counted as this many bytes wherever a result has a budget.
 pub const TOKEN_BYTES: usize = 4;
 
+/// Threads for what blocks (encoding a text); the event loop has its own.
+pub const BLOCKING_THREADS_MAX: usize = 4;
+
+/// `config.toml`; a longer file is hardly one.
+pub const CONFIG_FILE_BYTES_MAX: usize = 256 * 1024;
+
+/// Lines of the server that the demo has not looked at yet.
+pub const DEMO_LINES_QUEUED_MAX: usize = 256;
+/// How long the demo waits for one answer.
+pub const DEMO_ANSWER_SECONDS_MAX: u64 = 30;
+
+/// One log file; the next event begins another.
+pub const LOG_FILE_BYTES_MAX: u64 = 4 * 1024 * 1024;
+/// Log files kept, the one being written included.
+pub const LOG_FILES_MAX: usize = 4;
+
 const _: () = assert!(LINE_BYTES_MAX > MEMORY_CONTENT_BYTES_MAX * MEMORY_BATCH_MAX);
 const _: () = assert!(LINE_END_KEPT_BYTES_MAX * 2 < LINE_BYTES_MAX);
 const _: () = assert!(READ_BYTES <= BUFFER_KEPT_BYTES_MAX);
 const _: () = assert!(CALLS_RUNNING_MAX <= REQUESTS_IN_FLIGHT_MAX);
 const _: () = assert!(CALL_SECONDS_MAX * 1000 + CALL_STOP_MILLIS_MAX <= DRAIN_SECONDS_MAX * 1000);
+const _: () = assert!(
+    LOG_FILES_MAX >= 2,
+    "turning over would erase the newest events"
+);

@@ -1,0 +1,109 @@
+//! `mimo call TOOL [JSON|-]`: one tool call from a shell, through the same door
+//! as a client's.
+
+use std::io::Read;
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+
+use super::output::{Ended, Output};
+use crate::app::{self, App, Toolset};
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::failure::{Failure, Kind};
+use crate::limits::LINE_BYTES_MAX;
+
+/// What to call, and with what.
+#[derive(clap::Args)]
+#[command(after_help = "\
+Examples:
+  mimo call memory_store '{\"content\":\"The launch moved to March\",\"tags\":[\"launch\"]}'
+  mimo call memory_search '{\"query\":\"when do we launch\",\"limit\":3}'
+  mimo call memory_search            (no arguments: the newest memories)
+  jq '{memories: .}' notes.json | mimo call memory_store -
+
+The exit code is 0 for a result, 1 where the tool failed, 2 for a wrong use.")]
+pub(super) struct Arguments {
+    /// The tool's name; `mimo tools` lists them
+    tool: String,
+    /// Its arguments as a JSON object, or - to read them from stdin
+    #[arg(value_name = "JSON|-")]
+    arguments: Option<String>,
+}
+
+pub(super) fn run(
+    arguments: Arguments,
+    config: &Config,
+    clock: Arc<dyn Clock>,
+    output: &Output,
+) -> Result<(), Ended> {
+    let given = match arguments.arguments.as_deref() {
+        None => json!({}),
+        Some("-") => parse(&from_stdin()?)?,
+        Some(text) => parse(text)?,
+    };
+    let document = app::run(async {
+        let app = App::build(config, clock, Toolset::Standard)?;
+        known(&app, &arguments.tool)?;
+        let answer = app.call(&arguments.tool, given).await;
+        app.close().await;
+        answer
+    })?;
+    // Parsed again only to be shown indented; a script gets the tool's own text.
+    if !output.terminal || output.json {
+        return output.print(&format!("{}\n", document.0));
+    }
+    let document: Value = serde_json::from_str(&document.0).map_err(Failure::internal)?;
+    output.document(&document)
+}
+
+fn from_stdin() -> Result<String, Failure> {
+    let mut text = String::new();
+    std::io::stdin()
+        .lock()
+        .take(LINE_BYTES_MAX as u64 + 1)
+        .read_to_string(&mut text)
+        .map_err(|error| {
+            Failure::invalid("", format!("stdin cannot be read: {error}"))
+                .hint("give the arguments as UTF-8 text")
+        })?;
+    match text.len() > LINE_BYTES_MAX {
+        false => Ok(text),
+        true => Err(Failure::new(
+            Kind::LimitExceeded,
+            format!("the arguments are longer than {LINE_BYTES_MAX} bytes"),
+        )
+        .hint("split them into several calls")),
+    }
+}
+
+fn parse(text: &str) -> Result<Value, Failure> {
+    let example = "quote a JSON object for the shell: \
+                   mimo call memory_search '{\"query\":\"when do we launch\"}'";
+    match serde_json::from_str(text) {
+        Ok(value @ Value::Object(_)) => Ok(value),
+        Ok(_) => Err(Failure::invalid("", "the arguments are not a JSON object").hint(example)),
+        Err(error) => {
+            Err(Failure::invalid("", format!("the arguments are not JSON: {error}")).hint(example))
+        }
+    }
+}
+
+/// A name nobody serves is a wrong use; the nearest one is likely meant.
+fn known(app: &App, name: &str) -> Result<(), Failure> {
+    let names: Vec<_> = app.tools().map(|tool| tool.name).collect();
+    if names.contains(&name) {
+        return Ok(());
+    }
+    let nearest = names
+        .iter()
+        .map(|known| (strsim::damerau_levenshtein(name, known), known))
+        .filter(|(distance, known)| *distance <= known.len() / 2)
+        .min();
+    Err(
+        Failure::invalid("", format!("there is no tool {name}")).hint(match nearest {
+            Some((_, nearest)) => format!("did you mean {nearest}? `mimo tools` lists them all"),
+            None => "`mimo tools` lists them".into(),
+        }),
+    )
+}

@@ -1,0 +1,26 @@
+//! `mimo completions SHELL`: the script that makes a shell complete Mimo's
+//! commands, written by clap from the same definitions.
+
+use clap::CommandFactory;
+use clap_complete::Shell;
+
+use super::output::{Ended, Output};
+
+/// Which shell to write for.
+#[derive(clap::Args)]
+#[command(after_help = "\
+Examples:
+  mimo completions bash > ~/.local/share/bash-completion/completions/mimo
+  mimo completions zsh > \"${fpath[1]}/_mimo\"
+  mimo completions fish > ~/.config/fish/completions/mimo.fish")]
+pub(super) struct Arguments {
+    /// bash, elvish, fish, powershell or zsh
+    shell: Shell,
+}
+
+pub(super) fn run(arguments: &Arguments, output: &Output) -> Result<(), Ended> {
+    let mut script = Vec::new();
+    let mut command = super::Cli::command();
+    clap_complete::generate(arguments.shell, &mut command, "mimo", &mut script);
+    output.print(&String::from_utf8_lossy(&script))
+}

@@ -1,0 +1,237 @@
+//! `mimo demo`: starts the real server on a temporary folder, tells a short
+//! story over real pipes, and fails where an answer is not the expected one.
+
+mod client;
+mod scene;
+mod story;
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use super::output::{Ended, Output, columns_of, cut};
+use super::serve::client_entry;
+use crate::clock::Clock;
+use crate::config::{Surroundings, private_folder};
+use crate::failure::{Failure, Kind};
+use scene::{Line, Scene};
+use story::{Play, STEPS};
+
+/// Nothing to choose.
+#[derive(clap::Args)]
+#[command(after_help = "\
+Examples:
+  mimo demo
+  mimo demo --json | jq -c '{step, ok, ms}'
+
+It touches nothing of yours: its folder is temporary, and its server sees no
+environment. The exit code is 0 only where every answer was the expected one.")]
+pub(super) struct Arguments {}
+
+pub(super) fn run(
+    surroundings: &Surroundings,
+    clock: &dyn Clock,
+    output: &Output,
+) -> Result<(), Ended> {
+    let executable = surroundings.executable.as_deref().ok_or_else(|| {
+        Failure::new(
+            Kind::Unavailable,
+            "the system does not tell where this program is",
+        )
+        .hint("start it by its whole path")
+    })?;
+    let folder = Temporary::make(surroundings, clock)?;
+    if !output.json {
+        output.print(
+            "Mimo, shown on a temporary folder over a real stdio pipe. \
+             Times are the server's, as a client sees them.\n\n",
+        )?;
+    }
+    let mut play = Play::begin(executable, &folder.0, clock)?;
+    for (number, (title, act)) in STEPS.iter().enumerate() {
+        let mut scene = Scene::default();
+        let acted = act(&mut play, &mut scene);
+        output.print(&shown(
+            output,
+            number + 1,
+            title,
+            &scene,
+            acted.as_ref().err(),
+        ))?;
+        acted.map_err(|failure| stopped(number + 1, &failure))?;
+    }
+    play.end()?;
+    if !output.json {
+        output.print(&format!(
+            "All {} steps gave the expected answers. To give your AI client this memory, add\n\
+             this to its settings (claude_desktop_config.json, .mcp.json, .cursor/mcp.json):\n\n\
+             {}\n\n\
+             or, for Claude Code:  claude mcp add mimo -- {}\n",
+            STEPS.len(),
+            client_entry(Some(executable)),
+            executable.display(),
+        ))?;
+    }
+    Ok(())
+}
+
+fn stopped(number: usize, failure: &Failure) -> Failure {
+    Failure::new(
+        Kind::Internal,
+        format!("step {number} of the demo failed: {failure}"),
+    )
+    .hint("please report it with the output of `mimo demo --json`")
+}
+
+fn shown(
+    output: &Output,
+    number: usize,
+    title: &str,
+    scene: &Scene,
+    failed: Option<&Failure>,
+) -> String {
+    match output.json {
+        true => format!("{}\n", as_json(number, title, scene, failed)),
+        false => as_text(output, number, title, scene, failed),
+    }
+}
+
+fn as_json(number: usize, title: &str, scene: &Scene, failed: Option<&Failure>) -> Value {
+    let asked: Vec<Value> = scene
+        .lines
+        .iter()
+        .filter_map(|line| match line {
+            Line::Asked(what, arguments) => Some(json!({"call": what, "arguments": arguments})),
+            Line::Told(_) => None,
+        })
+        .collect();
+    json!({
+        "step": number,
+        "title": title,
+        "ok": failed.is_none(),
+        "ms": (scene.waited.as_secs_f64() * 1e6).round() / 1e3,
+        "asked": asked,
+        "answers": scene.documents,
+        "error": failed.map(ToString::to_string),
+    })
+}
+
+fn as_text(
+    output: &Output,
+    number: usize,
+    title: &str,
+    scene: &Scene,
+    failed: Option<&Failure>,
+) -> String {
+    let paint = |code: &str, text: &str| match output.colour {
+        true => format!("\x1b[{code}m{text}\x1b[0m"),
+        false => text.to_owned(),
+    };
+    let mark = match failed {
+        None => paint("32", "✓"),
+        Some(_) => paint("31", "✗"),
+    };
+    let time = time(scene.waited);
+    let room = output.columns.saturating_sub(6 + columns_of(&time));
+    let title = cut(title, room);
+    let gap = " ".repeat(room.saturating_sub(columns_of(&title)));
+    let (bold, faint) = (paint("1", &title), paint("2", &time));
+    let mut text = format!("{number:>2} {mark} {bold}{gap} {faint}\n");
+    let room = output.columns.saturating_sub(7);
+    for line in &scene.lines {
+        match line {
+            Line::Asked(what, arguments) => {
+                let line = cut(&format!("{what} {}", brief(arguments)), room);
+                text.push_str(&format!(
+                    "     {} {}\n",
+                    paint("36", "→"),
+                    paint("36", &line)
+                ));
+            }
+            Line::Told(what) => text.push_str(&format!("     ← {}\n", cut(what, room))),
+        }
+    }
+    text.push('\n');
+    text
+}
+
+/// Arguments as a person reads them: `query: "..", limit: 1`.
+fn brief(arguments: &Value) -> String {
+    let Some(fields) = arguments.as_object() else {
+        return arguments.to_string();
+    };
+    let fields = fields.iter().map(|(name, value)| match value {
+        Value::Array(items) if items.len() > 3 => format!("{name}: [{} items]", items.len()),
+        Value::Object(_) => format!("{name}: {{..}}"),
+        value => format!("{name}: {value}"),
+    });
+    fields.collect::<Vec<_>>().join(", ")
+}
+
+fn time(waited: Duration) -> String {
+    match waited.as_secs_f64() * 1e3 {
+        ms if ms < 10.0 => format!("{ms:.1} ms"),
+        ms => format!("{ms:.0} ms"),
+    }
+}
+
+/// A folder that goes when the demo ends, however it ends.
+struct Temporary(PathBuf);
+
+impl Temporary {
+    fn make(surroundings: &Surroundings, clock: &dyn Clock) -> Result<Self, Failure> {
+        let name = format!("mimo-demo-{}", clock.new_id());
+        let path = surroundings.temporary_folder.join(name);
+        private_folder(&path)?;
+        Ok(Temporary(path))
+    }
+}
+
+impl Drop for Temporary {
+    fn drop(&mut self) {
+        // Nothing more can be done about a temporary folder that stays.
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_step_fits_the_columns_and_has_no_colour_off_a_terminal() {
+        let mut scene = Scene::default();
+        let call = json!({"query": "a question that is a good deal longer than the line", "n": 1});
+        scene.lines.push(Line::Asked("memory_search".into(), call));
+        scene.tell("木曜日 ".repeat(20));
+        let output = Output {
+            json: false,
+            terminal: false,
+            colour: false,
+            columns: 50,
+        };
+        let text = as_text(&output, 3, "A title", &scene, None);
+        assert!(text.starts_with(" 3 ✓ A title"), "{text}");
+        for line in text.lines() {
+            assert!(columns_of(line) <= 50, "{line}");
+            assert!(!line.contains('\x1b'), "{line}");
+        }
+    }
+
+    #[test]
+    fn the_question_by_meaning_shares_no_word_with_any_memory() {
+        let words = |text: &str| -> Vec<String> {
+            text.split(|c: char| !c.is_alphanumeric())
+                .filter(|word| !word.is_empty())
+                .map(str::to_lowercase)
+                .collect()
+        };
+        let asked = words(story::ASKED_BY_MEANING);
+        let answer = words(story::LEARNED[1].1);
+        assert!(
+            answer.iter().all(|word| !asked.contains(word)),
+            "{answer:?}"
+        );
+    }
+}

@@ -1,0 +1,148 @@
+//! The command line: what may be typed, and which file answers it. The work
+//! itself is done by the parts that `app` connects.
+
+mod call;
+mod completions;
+mod demo;
+mod output;
+mod serve;
+mod tools;
+
+use std::ffi::OsString;
+use std::io::IsTerminal;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::clock::SystemClock;
+use crate::config::{Config, Flags, Surroundings};
+use crate::telemetry;
+use output::{Ended, Output};
+
+/// A memory for AI clients, over MCP.
+#[derive(Parser)]
+#[command(name = "mimo", version, after_help = EXAMPLES, max_term_width = 100)]
+struct Cli {
+    #[command(flatten)]
+    global: Global,
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(Args)]
+struct Global {
+    /// The current project: new memories belong to it, searches cover it and `global`
+    #[arg(long, global = true, value_name = "NAME")]
+    project: Option<String>,
+    /// Where the database and the logs are kept
+    #[arg(long, global = true, value_name = "FOLDER")]
+    data_dir: Option<PathBuf>,
+    /// Where config.toml is looked for
+    #[arg(long, global = true, value_name = "FOLDER")]
+    config_dir: Option<PathBuf>,
+    /// Print JSON, one document a line, for scripts
+    #[arg(long, global = true)]
+    json: bool,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Speak MCP on stdin and stdout; a client starts this by itself
+    Serve(serve::Arguments),
+    /// Call one tool and print its result
+    Call(call::Arguments),
+    /// List the tools that clients see
+    Tools(tools::Arguments),
+    /// Show what Mimo does, on a temporary folder, and check it
+    Demo(demo::Arguments),
+    /// Print the completion script of a shell
+    Completions(completions::Arguments),
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  mimo demo                                        see it work
+  mimo call memory_store '{\"content\":\"Raj deploys on Mondays\"}'
+  mimo call memory_search '{\"query\":\"who ships releases\"}'
+  mimo tools                                       what clients can call
+  claude mcp add mimo -- \"$(command -v mimo)\"      add it to Claude Code
+
+A client starts `mimo` itself and speaks to it over stdin and stdout.";
+
+/// Runs the command in `arguments` and gives the process's exit code.
+pub fn main(
+    arguments: impl IntoIterator<Item = OsString>,
+    surroundings: &Surroundings,
+) -> ExitCode {
+    let cli = match Cli::try_parse_from(arguments) {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Help and version come this way too. A reader that left is fine.
+            let _ = error.print();
+            return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2));
+        }
+    };
+    let output = Output::new(cli.global.json, surroundings.no_colour());
+    match run(cli, surroundings, &output) {
+        Ok(()) | Err(Ended::ReaderLeft) => ExitCode::SUCCESS,
+        Err(Ended::Failed(failure)) => output.failed(&failure),
+    }
+}
+
+fn run(cli: Cli, surroundings: &Surroundings, output: &Output) -> Result<(), Ended> {
+    let flags = Flags {
+        config_folder: cli.global.config_dir,
+        data_folder: cli.global.data_dir,
+        project: cli.global.project,
+    };
+    let clock = Arc::new(SystemClock);
+    let configured = || {
+        let config = Config::load(&flags, surroundings)?;
+        telemetry::start(config.log.as_deref(), &config.log_folder(), clock.clone());
+        Ok::<_, Ended>(config)
+    };
+    match cli.command {
+        // A client's pipe, or a script's: only a person gets the help.
+        None if std::io::stdin().is_terminal() => serve::greet(output),
+        None => serve::run(&serve::Arguments::default(), &configured()?, clock.clone()),
+        Some(Command::Serve(arguments)) => {
+            let config = configured()?;
+            if std::io::stdin().is_terminal() {
+                serve::explain(surroundings);
+            }
+            serve::run(&arguments, &config, clock.clone())
+        }
+        Some(Command::Call(arguments)) => {
+            call::run(arguments, &configured()?, clock.clone(), output)
+        }
+        Some(Command::Tools(_)) => tools::run(&configured()?, clock.clone(), output),
+        Some(Command::Demo(_)) => demo::run(surroundings, &*clock, output),
+        Some(Command::Completions(arguments)) => completions::run(&arguments, output),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_commands_are_consistent_and_each_teaches_by_example() {
+        let mut command = Cli::command();
+        command.build();
+        command.clone().debug_assert();
+        let commands = command.get_subcommands();
+        for each in commands.filter(|each| each.get_name() != "help") {
+            let help = each.get_after_help().map(ToString::to_string);
+            let help = help.unwrap_or_default();
+            assert!(
+                help.contains("Example"),
+                "{} has no example",
+                each.get_name()
+            );
+        }
+    }
+}

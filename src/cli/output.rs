@@ -1,0 +1,188 @@
+//! How commands print: stdout for what was asked, stderr for what went wrong,
+//! colours and columns only where a person looks.
+
+use std::io::{self, IsTerminal, Write};
+use std::process::ExitCode;
+
+use serde_json::Value;
+
+use crate::failure::Failure;
+
+/// Columns assumed where no terminal tells its own.
+const COLUMNS_DEFAULT: usize = 100;
+/// Wider lines are hard to read.
+const COLUMNS_WIDE: usize = 120;
+/// Narrower than this, wrapping would only make it worse.
+const COLUMNS_NARROW: usize = 40;
+
+/// Why a command ended before its end.
+pub(super) enum Ended {
+    /// It could not do what was asked.
+    Failed(Failure),
+    /// Whoever read stdout has seen enough (`mimo tools | head -1`).
+    ReaderLeft,
+}
+
+impl From<Failure> for Ended {
+    fn from(failure: Failure) -> Self {
+        Ended::Failed(failure)
+    }
+}
+
+impl From<io::Error> for Ended {
+    fn from(error: io::Error) -> Self {
+        match error.kind() {
+            io::ErrorKind::BrokenPipe => Ended::ReaderLeft,
+            _ => Ended::Failed(
+                Failure::new(
+                    crate::failure::Kind::Unavailable,
+                    format!("the output cannot be written: {error}"),
+                )
+                .hint("look at where stdout goes: a full disk, a closed file?"),
+            ),
+        }
+    }
+}
+
+/// Where and how this process prints.
+pub(super) struct Output {
+    /// `--json`.
+    pub json: bool,
+    /// stdout is a terminal.
+    pub terminal: bool,
+    /// Colours are wanted there.
+    pub colour: bool,
+    /// Columns to fill.
+    pub columns: usize,
+}
+
+impl Output {
+    pub(super) fn new(json: bool, no_colour: bool) -> Self {
+        let terminal = io::stdout().is_terminal();
+        let columns = match terminal_size::terminal_size() {
+            Some((width, _)) if terminal => {
+                usize::from(width.0).clamp(COLUMNS_NARROW, COLUMNS_WIDE)
+            }
+            _ => COLUMNS_DEFAULT,
+        };
+        Output {
+            json,
+            terminal,
+            colour: terminal && !json && !no_colour,
+            columns,
+        }
+    }
+
+    /// Writes `text` to stdout, whole, at once.
+    pub(super) fn print(&self, text: &str) -> Result<(), Ended> {
+        let mut out = io::stdout().lock();
+        out.write_all(text.as_bytes())?;
+        out.flush()?;
+        Ok(())
+    }
+
+    /// Writes one JSON document: indented for a person, on one line otherwise.
+    pub(super) fn document(&self, document: &Value) -> Result<(), Ended> {
+        let text = match self.terminal && !self.json {
+            true => format!("{document:#}\n"),
+            false => format!("{document}\n"),
+        };
+        self.print(&text)
+    }
+
+    /// Says what failed and what to do next, and gives the exit code. With
+    /// `--json` it is a document on stdout, as a script expects it.
+    pub(super) fn failed(&self, failure: &Failure) -> ExitCode {
+        let text = match self.json {
+            true => format!("{}\n", failure.document()),
+            false => explained(failure),
+        };
+        // Nobody is left to tell where this fails too.
+        let _ = match self.json {
+            true => io::stdout().write_all(text.as_bytes()),
+            false => io::stderr().write_all(text.as_bytes()),
+        };
+        ExitCode::from(failure.kind.exit_code())
+    }
+}
+
+fn explained(failure: &Failure) -> String {
+    let mut text = format!("mimo: {}", failure.message);
+    if let Some(path) = failure.path.as_deref().filter(|path| !path.is_empty()) {
+        text.push_str(&format!(" (at {path})"));
+    }
+    text.push('\n');
+    if let Some(hint) = &failure.hint {
+        text.push_str(&format!("  next: {hint}\n"));
+    }
+    text
+}
+
+/// Columns that `text` fills: East Asian wide characters and emoji take two.
+pub(super) fn columns_of(text: &str) -> usize {
+    text.chars().map(columns_of_char).sum()
+}
+
+fn columns_of_char(character: char) -> usize {
+    match u32::from(character) {
+        0x0300..=0x036f | 0x200b..=0x200f | 0xfe00..=0xfe0f => 0,
+        0x1100..=0x115f
+        | 0x2e80..=0xa4cf
+        | 0xac00..=0xd7a3
+        | 0xf900..=0xfaff
+        | 0xfe30..=0xfe6f
+        | 0xff00..=0xff60
+        | 0xffe0..=0xffe6
+        | 0x1f300..=0x1faff
+        | 0x20000..=0x3fffd => 2,
+        _ => 1,
+    }
+}
+
+/// `text` cut to `columns`, with `…` where something was left out.
+pub(super) fn cut(text: &str, columns: usize) -> String {
+    if columns_of(text) <= columns {
+        return text.to_owned();
+    }
+    let mut used = 0;
+    let mut kept: String = text
+        .chars()
+        .take_while(|character| {
+            used += columns_of_char(*character);
+            used < columns
+        })
+        .collect();
+    kept.truncate(kept.trim_end().len());
+    kept.push('…');
+    kept
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn cutting_counts_columns_not_bytes() {
+        for (text, columns, expected) in [
+            ("short", 10, "short"),
+            ("exactly ten", 11, "exactly ten"),
+            ("exactly ten", 10, "exactly t…"),
+            ("a b", 2, "a…"),
+            ("木曜日です", 10, "木曜日です"),
+            ("木曜日です", 7, "木曜日…"),
+            ("木曜日です", 6, "木曜…"),
+        ] {
+            assert_eq!(cut(text, columns), expected, "{text} in {columns}");
+            assert!(columns_of(&cut(text, columns)) <= columns);
+        }
+    }
+
+    #[test]
+    fn a_failure_is_told_with_place_and_next_step() {
+        let failure = Failure::invalid("/importance", "7 is more than 1").hint("use 0 to 1");
+        assert_eq!(
+            explained(&failure),
+            "mimo: 7 is more than 1 (at /importance)\n  next: use 0 to 1\n"
+        );
+    }
+}

@@ -1,0 +1,95 @@
+//! `mimo` and `mimo serve`: MCP on stdin and stdout, and what a person who
+//! started it by hand is told instead.
+
+use std::io::{self, Write};
+use std::path::Path;
+use std::sync::Arc;
+
+use serde_json::json;
+
+use super::output::{Ended, Output};
+use crate::app::{self, App, Toolset};
+use crate::clock::Clock;
+use crate::config::{Config, Surroundings};
+
+/// How to serve.
+#[derive(clap::Args, Default)]
+#[command(after_help = "\
+Examples:
+  mimo serve                       what a client runs
+  mimo serve --project website     memories of one project
+  printf '%s\\n' '{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"tools/list\"}' | mimo serve
+
+It ends when stdin ends, and finishes the calls that were asked until then.")]
+pub(super) struct Arguments {
+    /// Serve the tools that tests of the protocol call, and nothing else
+    #[arg(long, hide = true)]
+    fixture_tools: bool,
+}
+
+/// Serves until the client leaves.
+pub(super) fn run(
+    arguments: &Arguments,
+    config: &Config,
+    clock: Arc<dyn Clock>,
+) -> Result<(), Ended> {
+    let toolset = match arguments.fixture_tools {
+        true => Toolset::Fixture,
+        false => Toolset::Standard,
+    };
+    tracing::info!(
+        version = env!("CARGO_PKG_VERSION"),
+        database = %config.database.display(),
+        project = config.project,
+        "serving on stdio"
+    );
+    let served = app::run(async {
+        let app = App::build(config, clock, toolset)?;
+        app.serve().await
+    });
+    match &served {
+        Ok(()) => tracing::info!("stopped: the client left"),
+        Err(failure) => tracing::error!("stopped: {failure}"),
+    }
+    Ok(served?)
+}
+
+/// What `mimo` alone says to a person.
+pub(super) fn greet(output: &Output) -> Result<(), Ended> {
+    output.print(
+        "\
+Mimo remembers for your AI client. The client starts it and speaks to it;
+you need not keep it running.
+
+  mimo demo                see it work, on a temporary folder
+  mimo tools               what clients can call
+  mimo call TOOL JSON      call one of them yourself
+  mimo serve               speak MCP here, by hand
+  mimo --help              everything else
+
+To add it to Claude Code:  claude mcp add mimo -- \"$(command -v mimo)\"
+For other clients, `mimo demo` ends with the lines to paste.
+",
+    )
+}
+
+/// What `mimo serve` on a terminal says before it serves.
+pub(super) fn explain(surroundings: &Surroundings) {
+    let entry = client_entry(surroundings.executable.as_deref());
+    let text = format!(
+        "\
+Mimo reads MCP requests, one JSON document a line, and ends with Ctrl-D.
+A client usually starts it; its settings then hold:
+{entry}
+"
+    );
+    // A terminal that has gone away is met again when serving begins.
+    let _ = io::stderr().write_all(text.as_bytes());
+}
+
+/// What a client's settings need, in the form most of them share.
+pub(super) fn client_entry(executable: Option<&Path>) -> String {
+    let command = executable.map_or_else(|| "mimo".into(), Path::to_string_lossy);
+    let entry = json!({"mcpServers": {"mimo": {"command": command, "args": []}}});
+    format!("{entry:#}")
+}

@@ -1,0 +1,107 @@
+//! `mimo tools`: what clients see of `tools/list`, as a table or as JSON.
+
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+
+use super::output::{Ended, Output, columns_of, cut};
+use crate::app::{self, App, Toolset};
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::failure::Failure;
+
+/// Nothing to choose.
+#[derive(clap::Args)]
+#[command(after_help = "\
+Examples:
+  mimo tools
+  mimo tools --json | jq '.tools[] | select(.name == \"memory_search\").inputSchema'")]
+pub(super) struct Arguments {}
+
+pub(super) fn run(config: &Config, clock: Arc<dyn Clock>, output: &Output) -> Result<(), Ended> {
+    let definitions = app::run(async {
+        let app = App::build(config, clock, Toolset::Standard)?;
+        let definitions: Result<Vec<Value>, Failure> = app
+            .tools()
+            .map(|tool| serde_json::from_str(tool.definition).map_err(Failure::internal))
+            .collect();
+        app.close().await;
+        definitions
+    })?;
+    match output.json {
+        true => output.document(&json!({ "tools": definitions })),
+        false => output.print(&table(&definitions, output)),
+    }
+}
+
+fn table(definitions: &[Value], output: &Output) -> String {
+    let text =
+        |definition: &Value, field: &str| definition[field].as_str().unwrap_or_default().to_owned();
+    let rows: Vec<[String; 3]> = definitions
+        .iter()
+        .map(|each| {
+            let does = first_sentence(&text(each, "description"));
+            [text(each, "name"), class(each).to_owned(), does]
+        })
+        .collect();
+    let width = |column: usize| rows.iter().map(|row| columns_of(&row[column])).max();
+    let (name, class) = (width(0).unwrap_or(0), width(1).unwrap_or(0));
+    let rest = output.columns.saturating_sub(name + class + 4);
+    rows.iter()
+        .map(|[tool, kind, does]| {
+            // Only a terminal has an edge to stay within.
+            let does = match output.terminal {
+                true => cut(does, rest),
+                false => does.clone(),
+            };
+            format!("{tool:name$}  {kind:class$}  {does}\n")
+        })
+        .collect()
+}
+
+/// What calling it may do, as a client decides whether to ask first.
+fn class(definition: &Value) -> &'static str {
+    let hint = |name: &str| definition["annotations"][name] == true;
+    match (hint("readOnlyHint"), hint("destructiveHint")) {
+        (true, _) => "reads",
+        (false, false) => "writes",
+        (false, true) => "destructive",
+    }
+}
+
+fn first_sentence(text: &str) -> String {
+    match text.split_once(". ") {
+        Some((first, _)) => format!("{first}."),
+        None => text.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_table_fits_a_terminal_and_is_whole_in_a_pipe() {
+        let definitions = [
+            json!({"name": "a", "description": "Reads one thing. And more.",
+                   "annotations": {"readOnlyHint": true}}),
+            json!({"name": "longer", "description": "Takes away",
+                   "annotations": {"readOnlyHint": false, "destructiveHint": true}}),
+        ];
+        let mut output = Output {
+            json: false,
+            terminal: false,
+            colour: false,
+            columns: 30,
+        };
+        assert_eq!(
+            table(&definitions, &output),
+            "a       reads        Reads one thing.\nlonger  destructive  Takes away\n"
+        );
+        output.terminal = true;
+        assert_eq!(
+            table(&definitions, &output),
+            "a       reads        Reads on…\nlonger  destructive  Takes aw…\n"
+        );
+    }
+}

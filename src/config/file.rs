@@ -1,0 +1,272 @@
+//! `config.toml`: the table of its keys, and the reader that refuses what is
+//! not in it. `schemas/config.schema.json` says the same; a test compares them.
+
+use std::io::Read;
+use std::path::Path;
+
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+
+use super::{MemorySettings, check_project};
+use crate::failure::{Failure, Kind};
+use crate::limits::CONFIG_FILE_BYTES_MAX;
+
+/// What the file settled.
+#[derive(Debug, Default, PartialEq)]
+pub(super) struct FileSettings {
+    pub project: Option<String>,
+    pub log_level: Option<String>,
+    pub memory: MemorySettings,
+}
+
+/// Reads the file; one that does not exist settles nothing.
+pub(super) fn read(path: &Path) -> Result<FileSettings, Failure> {
+    let unusable = |why: String| {
+        Failure::new(Kind::Unavailable, format!("{}: {why}", path.display()))
+            .hint("correct the file, or move it away: every setting has a default")
+    };
+    let file = match std::fs::File::open(path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            return Ok(FileSettings::default());
+        }
+        Err(error) => return Err(unusable(format!("cannot be read: {error}"))),
+    };
+    let mut bytes = Vec::new();
+    file.take(CONFIG_FILE_BYTES_MAX as u64 + 1)
+        .read_to_end(&mut bytes)
+        .map_err(|error| unusable(format!("cannot be read: {error}")))?;
+    if bytes.len() > CONFIG_FILE_BYTES_MAX {
+        return Err(unusable(format!(
+            "is longer than {CONFIG_FILE_BYTES_MAX} bytes, so it is hardly a settings file"
+        )));
+    }
+    let text = String::from_utf8(bytes).map_err(|_| unusable("is not UTF-8 text".into()))?;
+    parse(&path.display().to_string(), &text)
+}
+
+/// Reads `text`; `name` is what messages call the file.
+pub(super) fn parse(name: &str, text: &str) -> Result<FileSettings, Failure> {
+    let fail = |problem: Problem| {
+        let line = 1 + text[..problem.at.min(text.len())].matches('\n').count();
+        Failure::new(
+            Kind::InvalidArguments,
+            format!("{name}:{line}: {}", problem.why),
+        )
+        .hint(problem.fix)
+    };
+    let table = DeTable::parse(text).map_err(|error| {
+        fail(Problem {
+            at: error.span().map_or(0, |span| span.start),
+            why: format!("not TOML: {}", error.message()),
+            fix: "write one setting a line, for example project = \"website\"".into(),
+        })
+    })?;
+    let mut settings = FileSettings::default();
+    read_table(&mut settings, "", table.get_ref()).map_err(fail)?;
+    let memory = &settings.memory;
+    if memory.keyword_weight == 0.0 && memory.semantic_weight == 0.0 {
+        return Err(fail(Problem {
+            at: text.find("weights").unwrap_or(0),
+            why: "memory.weights.keyword and memory.weights.semantic are both 0: \
+                  nothing would be found"
+                .into(),
+            fix: "give one of them a weight, or leave both out".into(),
+        }));
+    }
+    Ok(settings)
+}
+
+struct Problem {
+    at: usize,
+    why: String,
+    fix: String,
+}
+
+/// A key of the file: where it stands, what it may hold, what it settles.
+pub(super) struct Key {
+    pub path: &'static str,
+    pub rule: Rule,
+}
+
+/// What a key may hold, and where a value that fits goes.
+pub(super) enum Rule {
+    Project(fn(&mut FileSettings) -> &mut Option<String>),
+    OneOf(
+        &'static [&'static str],
+        fn(&mut FileSettings) -> &mut Option<String>,
+    ),
+    Between(f64, f64, fn(&mut MemorySettings) -> &mut f64),
+}
+
+const LEVELS: &[&str] = &["off", "error", "warn", "info", "debug", "trace"];
+
+/// Every key there is.
+pub(super) const KEYS: &[Key] = &[
+    Key {
+        path: "project",
+        rule: Rule::Project(|to| &mut to.project),
+    },
+    Key {
+        path: "log.level",
+        rule: Rule::OneOf(LEVELS, |to| &mut to.log_level),
+    },
+    Key {
+        path: "memory.similar_threshold",
+        rule: Rule::Between(0.0, 1.0, |to| &mut to.similar_threshold),
+    },
+    Key {
+        path: "memory.weights.keyword",
+        rule: Rule::Between(0.0, 1.0, |to| &mut to.keyword_weight),
+    },
+    Key {
+        path: "memory.weights.semantic",
+        rule: Rule::Between(0.0, 1.0, |to| &mut to.semantic_weight),
+    },
+    Key {
+        path: "memory.weights.neighbour_1",
+        rule: Rule::Between(0.0, 1.0, |to| &mut to.neighbour_weights[0]),
+    },
+    Key {
+        path: "memory.weights.neighbour_2",
+        rule: Rule::Between(0.0, 1.0, |to| &mut to.neighbour_weights[1]),
+    },
+];
+
+fn read_table(
+    settings: &mut FileSettings,
+    above: &str,
+    table: &DeTable<'_>,
+) -> Result<(), Problem> {
+    for (name, value) in table {
+        let path = match above {
+            "" => name.get_ref().to_string(),
+            above => format!("{above}.{}", name.get_ref()),
+        };
+        let at = name.span().start;
+        let section = format!("{path}.");
+        if let Some(key) = KEYS.iter().find(|key| key.path == path) {
+            key.rule.settle(settings, &path, at, value)?;
+        } else if !KEYS.iter().any(|key| key.path.starts_with(&section)) {
+            return Err(unknown(&path, at));
+        } else if let DeValue::Table(inner) = value.get_ref() {
+            read_table(settings, &path, inner)?;
+        } else {
+            return Err(Problem {
+                at,
+                why: format!("{path} is a section and takes no value of its own"),
+                fix: format!("write [{path}] on a line and its settings below"),
+            });
+        }
+    }
+    Ok(())
+}
+
+impl Rule {
+    fn settle(
+        &self,
+        settings: &mut FileSettings,
+        path: &str,
+        at: usize,
+        value: &Spanned<DeValue<'_>>,
+    ) -> Result<(), Problem> {
+        let value = value.get_ref();
+        let problem = |why: String| Problem {
+            at,
+            why: format!("{path} {why}"),
+            fix: format!(
+                "write for example {} = {}, or leave it out",
+                path.rsplit('.').next().unwrap_or(path),
+                self.example()
+            ),
+        };
+        let wanted = |what: &str| problem(format!("must be {what}, and is {}", shown(value)));
+        match self {
+            Rule::Project(field) => {
+                let text = value.as_str().ok_or_else(|| wanted("text in quotes"))?;
+                let name = check_project(text)
+                    .map_err(|why| problem(format!("cannot be \"{text}\": {why}")))?;
+                *field(settings) = Some(name);
+            }
+            Rule::OneOf(words, field) => {
+                let word = value.as_str().filter(|word| words.contains(word));
+                let word = word.ok_or_else(|| wanted(&format!("one of {}", words.join(", "))))?;
+                *field(settings) = Some(word.to_owned());
+            }
+            Rule::Between(low, high, field) => {
+                let number = number(value).filter(|number| (low..=high).contains(&number));
+                *field(&mut settings.memory) =
+                    number.ok_or_else(|| wanted(&format!("a number from {low} to {high}")))?;
+            }
+        }
+        Ok(())
+    }
+
+    fn example(&self) -> &'static str {
+        match self {
+            Rule::Project(_) => "\"website\"",
+            Rule::OneOf(..) => "\"info\"",
+            Rule::Between(..) => "0.3",
+        }
+    }
+}
+
+fn number(value: &DeValue<'_>) -> Option<f64> {
+    match value {
+        DeValue::Float(float) => float.as_str().parse().ok(),
+        DeValue::Integer(integer) if integer.radix() == 10 => integer.as_str().parse().ok(),
+        _ => None,
+    }
+}
+
+fn shown(value: &DeValue<'_>) -> String {
+    match value {
+        DeValue::String(text) => format!("\"{}\"", text.chars().take(40).collect::<String>()),
+        DeValue::Integer(integer) => integer.as_str().to_owned(),
+        DeValue::Float(float) => float.as_str().to_owned(),
+        DeValue::Boolean(value) => value.to_string(),
+        DeValue::Datetime(_) => "a date".into(),
+        DeValue::Array(_) => "a list".into(),
+        DeValue::Table(_) => "a section".into(),
+    }
+}
+
+fn unknown(path: &str, at: usize) -> Problem {
+    let all = || {
+        KEYS.iter()
+            .map(|key| key.path)
+            .collect::<Vec<_>>()
+            .join(", ")
+    };
+    Problem {
+        at,
+        why: format!("there is no setting {path}"),
+        fix: match nearest(path) {
+            Some(name) => format!("did you mean {name}?"),
+            None => format!("the settings are {}", all()),
+        },
+    }
+}
+
+/// The setting or section a person most likely meant, if any is near.
+fn nearest(path: &str) -> Option<&'static str> {
+    let last = |path: &'static str| path.rsplit('.').next().unwrap_or(path);
+    let sections = KEYS
+        .iter()
+        .flat_map(|key| key.path.match_indices('.').map(|(at, _)| &key.path[..at]));
+    KEYS.iter()
+        .map(|key| key.path)
+        .chain(sections)
+        .map(|name| {
+            // The right name in the wrong section is a near miss too.
+            let whole = strsim::damerau_levenshtein(path, name);
+            let word = path.rsplit('.').next().unwrap_or(path);
+            (
+                whole.min(1 + strsim::damerau_levenshtein(word, last(name))),
+                name,
+            )
+        })
+        .filter(|(distance, name)| *distance <= 1 + name.len().min(path.len()) / 4)
+        .min_by_key(|(distance, _)| *distance)
+        .map(|(_, name)| name)
+}

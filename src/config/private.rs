@@ -1,0 +1,43 @@
+//! Folders and files that only their owner may look into: what Mimo keeps is
+//! what a person said. Makes them; what goes into them is not decided here.
+
+use std::fs::{DirBuilder, File, OpenOptions};
+use std::io;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::Path;
+
+use crate::failure::{Failure, Kind};
+
+/// Makes `path` and what is missing above it, each with mode 0700. One that
+/// exists is left as it is: its owner may have meant it.
+pub fn private_folder(path: &Path) -> Result<(), Failure> {
+    DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(path)
+        .map_err(|error| cannot("make the folder", path, error))
+}
+
+/// Opens `path` for appending, makes it with mode 0600 where it is missing.
+/// SQLite gives its side files the mode of the database they belong to, so an
+/// empty file made here keeps those private too.
+pub fn private_file(path: &Path) -> Result<File, Failure> {
+    if let Some(folder) = path.parent() {
+        private_folder(folder)?;
+    }
+    OpenOptions::new()
+        .append(true)
+        .create(true)
+        .mode(0o600)
+        .open(path)
+        .map_err(|error| cannot("write the file", path, error))
+}
+
+fn cannot(what: &str, path: &Path, error: io::Error) -> Failure {
+    Failure::new(
+        Kind::Unavailable,
+        format!("Mimo cannot {what} {}: {error}", path.display()),
+    )
+    .hint("give your account the right to write there, or name another folder with --data-dir")
+    .source(error)
+}

@@ -1,0 +1,282 @@
+//! Tables: what the surroundings and the file settle, and what is refused.
+
+use serde_json::Value;
+
+use super::file::{self, KEYS, Rule};
+use super::*;
+use crate::failure::Kind;
+
+fn around(variables: &[(&'static str, &str)], home: &Path) -> Surroundings {
+    Surroundings {
+        variables: variables
+            .iter()
+            .map(|(name, value)| (*name, OsString::from(value)))
+            .collect(),
+        config_folder: Some(home.join("config")),
+        data_folder: Some(home.join("data")),
+        ..Surroundings::default()
+    }
+}
+
+fn home_with(config: &str) -> tempfile::TempDir {
+    let home = tempfile::tempdir().expect("a temporary folder");
+    std::fs::create_dir(home.path().join("config")).expect("a folder");
+    std::fs::write(home.path().join("config/config.toml"), config).expect("a file");
+    home
+}
+
+#[test]
+fn nothing_set_gives_the_defaults() {
+    let home = tempfile::tempdir().expect("a temporary folder");
+    let config = Config::load(&Flags::default(), &around(&[], home.path())).expect("defaults");
+    assert_eq!(config.database, home.path().join("data/mimo.db"));
+    assert_eq!(config.log_folder(), home.path().join("data/logs"));
+    assert_eq!(config.project, "global");
+    assert_eq!(config.log, None);
+    assert_eq!(config.memory, MemorySettings::default());
+    assert!(
+        !config.data_folder.exists(),
+        "reading settings makes nothing"
+    );
+}
+
+#[test]
+fn flag_beats_variable_beats_file_beats_default() {
+    let home = home_with("project = \"from-file\"\nlog.level = \"info\"\n");
+    let flags = Flags {
+        project: Some(" from-flag ".into()),
+        ..Flags::default()
+    };
+    let variables = [("MIMO_PROJECT", "from-variable"), ("MIMO_LOG", "debug")];
+    let project = |flags: &Flags, variables: &[(&'static str, &str)]| {
+        let config = Config::load(flags, &around(variables, home.path())).expect("settings");
+        (config.project, config.log.unwrap_or_default())
+    };
+    assert_eq!(
+        project(&flags, &variables),
+        ("from-flag".into(), "debug".into())
+    );
+    assert_eq!(
+        project(&Flags::default(), &variables),
+        ("from-variable".into(), "debug".into())
+    );
+    assert_eq!(
+        project(&Flags::default(), &[]),
+        ("from-file".into(), "info".into())
+    );
+}
+
+#[test]
+fn folders_and_the_database_follow_the_nearest_word() {
+    let home = tempfile::tempdir().expect("a temporary folder");
+    let variables = [("MIMO_DATA_DIR", "/v/data"), ("DB_PATH", "/v/other.db")];
+    let config = Config::load(&Flags::default(), &around(&variables, home.path())).expect("ok");
+    assert_eq!(config.data_folder, Path::new("/v/data"));
+    assert_eq!(config.database, Path::new("/v/other.db"));
+
+    let flags = Flags {
+        data_folder: Some("/f/data".into()),
+        ..Flags::default()
+    };
+    let config = Config::load(&flags, &around(&variables, home.path())).expect("ok");
+    assert_eq!(config.data_folder, Path::new("/f/data"));
+    assert_eq!(config.database, Path::new("/f/data/mimo.db"));
+}
+
+#[test]
+fn surroundings_that_cannot_be_used_are_refused_by_name() {
+    let home = tempfile::tempdir().expect("a temporary folder");
+    for (variable, value, part) in [
+        ("DB_PATH", "~/mimo.db", "only a shell expands ~"),
+        ("MIMO_DATA_DIR", "~", "only a shell expands ~"),
+        ("MIMO_PROJECT", "*", "all projects"),
+        ("MIMO_PROJECT", "   ", "empty"),
+        ("MIMO_LOG", "mimo=loud", "log filter"),
+    ] {
+        let failure = Config::load(
+            &Flags::default(),
+            &around(&[(variable, value)], home.path()),
+        )
+        .expect_err(variable);
+        assert_eq!(failure.kind, Kind::InvalidArguments, "{variable}");
+        let message = failure.message.clone();
+        assert!(message.contains(part), "{variable}: {message}");
+        assert!(message.contains(variable), "{variable}: {message}");
+        assert!(failure.hint.is_some(), "{variable} names the next step");
+    }
+    let nowhere = Surroundings::default();
+    let failure = Config::load(&Flags::default(), &nowhere).expect_err("no home");
+    assert!(failure.to_string().contains("--config-dir"), "{failure}");
+}
+
+#[test]
+fn the_file_settles_every_key() {
+    let settings = file::parse(
+        "config.toml",
+        "project = \"website\"\nlog.level = \"debug\"\n[memory]\nsimilar_threshold = 1\n\
+         [memory.weights]\nkeyword = 0.5\nsemantic = 0.25\nneighbour_1 = 0\nneighbour_2 = 1e-1\n",
+    )
+    .expect("every key");
+    assert_eq!(settings.project.as_deref(), Some("website"));
+    assert_eq!(settings.log_level.as_deref(), Some("debug"));
+    let expected = MemorySettings {
+        keyword_weight: 0.5,
+        semantic_weight: 0.25,
+        neighbour_weights: [0.0, 0.1],
+        similar_threshold: 1.0,
+    };
+    assert_eq!(settings.memory, expected);
+}
+
+#[test]
+fn mistakes_in_the_file_are_refused_with_line_reason_and_fix() {
+    for (text, line, why, fix) in [
+        (
+            "projet = \"a\"",
+            1,
+            "no setting projet",
+            "did you mean project?",
+        ),
+        (
+            "\n[memory.wieghts]\nkeyword = 1",
+            2,
+            "memory.wieghts",
+            "memory.weights?",
+        ),
+        (
+            "[memory.weights]\n\nkeywrod = 1",
+            3,
+            "keywrod",
+            "memory.weights.keyword?",
+        ),
+        (
+            "keyword = 0.5",
+            1,
+            "no setting keyword",
+            "memory.weights.keyword?",
+        ),
+        (
+            "colour = 1",
+            1,
+            "no setting colour",
+            "the settings are project, log.level",
+        ),
+        (
+            "project = 5",
+            1,
+            "text in quotes, and is 5",
+            "project = \"website\"",
+        ),
+        ("project = \"*\"", 1, "all projects", "leave it out"),
+        (
+            "log.level = \"loud\"",
+            1,
+            "one of off, error",
+            "level = \"info\"",
+        ),
+        ("log = \"info\"", 1, "log is a section", "[log]"),
+        (
+            "memory.weights.keyword = 1.5",
+            1,
+            "from 0 to 1, and is 1.5",
+            "leave it out",
+        ),
+        (
+            "memory.weights.keyword = nan",
+            1,
+            "from 0 to 1, and is nan",
+            "leave it out",
+        ),
+        (
+            "memory.weights.keyword = \"1\"",
+            1,
+            "a number",
+            "keyword = 0.3",
+        ),
+        (
+            "project = \"a\"\nproject = \"b\"",
+            2,
+            "not TOML",
+            "one setting a line",
+        ),
+        ("project = ", 1, "not TOML", "one setting a line"),
+        (
+            "[memory.weights]\nkeyword = 0\nsemantic = 0",
+            1,
+            "both 0",
+            "give one of them",
+        ),
+    ] {
+        let failure = file::parse("config.toml", text).expect_err(text);
+        let message = &failure.message;
+        assert!(
+            message.starts_with(&format!("config.toml:{line}: ")),
+            "{text:?}: {message}"
+        );
+        assert!(message.contains(why), "{text:?}: {message}");
+        let hint = failure.hint.as_deref().unwrap_or_default();
+        assert!(hint.contains(fix), "{text:?}: {hint}");
+    }
+}
+
+/// The schema's leaves as (path, description of the leaf).
+fn leaves(above: &str, schema: &Value, found: &mut Vec<(String, Value)>) {
+    assert_eq!(
+        schema["additionalProperties"], false,
+        "{above}: unknown keys are refused"
+    );
+    for (name, inner) in schema["properties"].as_object().expect("properties") {
+        let path = format!("{above}{name}");
+        if inner["type"] == "object" {
+            leaves(&format!("{path}."), inner, found);
+        } else {
+            found.push((path, inner.clone()));
+        }
+    }
+}
+
+#[test]
+fn the_schema_and_the_reader_name_the_same_keys_with_the_same_bounds() {
+    let schema: Value =
+        serde_json::from_str(include_str!("../../schemas/config.schema.json")).expect("JSON");
+    let mut found = Vec::new();
+    leaves("", &schema, &mut found);
+    let mut named: Vec<_> = found.iter().map(|(path, _)| path.as_str()).collect();
+    let mut read: Vec<_> = KEYS.iter().map(|key| key.path).collect();
+    named.sort_unstable();
+    read.sort_unstable();
+    assert_eq!(named, read);
+    let mut settings = file::FileSettings::default();
+    for (path, leaf) in &found {
+        let key = KEYS.iter().find(|key| key.path == path).expect("compared");
+        match key.rule {
+            Rule::Project(_) => {
+                assert_eq!(leaf["default"], PROJECT_DEFAULT);
+                assert_eq!(leaf["maxLength"], NAME_BYTES_MAX);
+            }
+            Rule::OneOf(words, _) => assert_eq!(leaf["enum"], serde_json::json!(words)),
+            Rule::Between(low, high, field) => {
+                assert_eq!(leaf["minimum"].as_f64(), Some(low), "{path}");
+                assert_eq!(leaf["maximum"].as_f64(), Some(high), "{path}");
+                let default = *field(&mut settings.memory);
+                assert_eq!(leaf["default"].as_f64(), Some(default), "{path}");
+            }
+        }
+        assert!(leaf["description"].is_string(), "{path} is explained");
+    }
+}
+
+#[test]
+fn what_is_kept_is_private() {
+    use std::os::unix::fs::PermissionsExt;
+    let home = tempfile::tempdir().expect("a temporary folder");
+    let file = home.path().join("a/b/mimo.db");
+    private_file(&file).expect("a file");
+    let mode = |path: &Path| path.metadata().expect("it exists").permissions().mode() & 0o777;
+    assert_eq!(mode(&file), 0o600);
+    assert_eq!(mode(&home.path().join("a/b")), 0o700);
+    assert_eq!(mode(&home.path().join("a")), 0o700);
+    let under_a_file = file.join("c");
+    let failure = private_folder(&under_a_file).expect_err("a file is in the way");
+    assert!(failure.to_string().contains("--data-dir"), "{failure}");
+}

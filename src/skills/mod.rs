@@ -1,0 +1,3 @@
+//! Programs that Mimo runs. For now only itself, for the demo.
+
+pub mod launcher;

@@ -1,0 +1,93 @@
+//! Logging: events to stderr and to a bounded set of files, never to stdout,
+//! which belongs to the protocol. What is logged is decided where it happens.
+
+mod rotating;
+
+use std::io;
+use std::panic::PanicHookInfo;
+use std::path::Path;
+use std::sync::Arc;
+
+use tracing_subscriber::fmt::format::Writer;
+use tracing_subscriber::fmt::time::FormatTime;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
+use tracing_subscriber::{EnvFilter, Layer};
+
+use crate::clock::Clock;
+use rotating::RotatingFile;
+
+/// A person or a client reads stderr: only what needs them.
+const STDERR_DEFAULT: &str = "warn";
+/// The file also tells when Mimo started, with what, and when it stopped.
+const FILE_DEFAULT: &str = "info";
+/// rmcp reports each message: filtered where it is raised, so that a call does
+/// not pay for it. A filter that names rmcp itself still wins.
+const QUIET: &str = "rmcp=warn";
+
+/// Starts logging for the rest of the process. `filter` is for both stderr and
+/// the files in `folder`; where no file can be written, stderr says so once
+/// and Mimo goes on.
+pub fn start(filter: Option<&str>, folder: &Path, clock: Arc<dyn Clock>) {
+    // A client may close its end of stderr. Reporting that failure would print
+    // to stderr and panic, so a line that cannot be written is dropped.
+    let stderr = tracing_subscriber::fmt::layer()
+        .with_writer(io::stderr)
+        .log_internal_errors(false)
+        .with_ansi(false)
+        .with_timer(LogTime(clock.clone()))
+        .with_filter(filtered(filter.unwrap_or(STDERR_DEFAULT)));
+    let (file, refused) = match RotatingFile::open(folder) {
+        Ok(file) => (Some(file), None),
+        Err(failure) => (None, Some(failure)),
+    };
+    let file = file.map(|file| {
+        tracing_subscriber::fmt::layer()
+            .with_writer(file)
+            .log_internal_errors(false)
+            .with_ansi(false)
+            .with_timer(LogTime(clock))
+            .with_filter(filtered(filter.unwrap_or(FILE_DEFAULT)))
+    });
+    let started = tracing_subscriber::registry()
+        .with(stderr)
+        .with(file)
+        .try_init();
+    if started.is_ok() {
+        std::panic::set_hook(Box::new(log_panic));
+    }
+    if let Some(failure) = refused {
+        tracing::warn!("no log file is written: {failure}");
+    }
+}
+
+/// `filter` was checked when the settings were read; should it still be
+/// unusable, the levels that can be understood hold.
+fn filtered(filter: &str) -> EnvFilter {
+    EnvFilter::new(format!("{QUIET},{filter}"))
+}
+
+fn log_panic(panic: &PanicHookInfo<'_>) {
+    let thread = std::thread::current();
+    let payload = panic.payload();
+    let message = payload
+        .downcast_ref::<&str>()
+        .copied()
+        .or_else(|| payload.downcast_ref::<String>().map(String::as_str))
+        .unwrap_or("no message");
+    let place = panic.location().map(ToString::to_string);
+    tracing::error!(
+        thread = thread.name().unwrap_or("unnamed"),
+        at = place.as_deref().unwrap_or("unknown"),
+        "panic: {message}"
+    );
+}
+
+/// The house's clock in front of each line.
+struct LogTime(Arc<dyn Clock>);
+
+impl FormatTime for LogTime {
+    fn format_time(&self, line: &mut Writer<'_>) -> std::fmt::Result {
+        line.write_str(&self.0.now().to_iso())
+    }
+}

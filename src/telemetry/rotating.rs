@@ -1,0 +1,179 @@
+//! A log file of bounded size that turns over into a bounded number of older
+//! ones. Several Mimos on one folder write to the same files.
+
+use std::fs::File;
+use std::io::{self, Write};
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+
+use tracing_subscriber::fmt::MakeWriter;
+
+use crate::config::{private_file, private_folder};
+use crate::failure::Failure;
+use crate::limits::{LOG_FILE_BYTES_MAX, LOG_FILES_MAX};
+
+const NAME: &str = "mimo.log";
+
+/// The newest events are in `mimo.log`, older ones in `mimo.log.1`, `.2`, ..
+pub(super) struct RotatingFile {
+    folder: PathBuf,
+    bytes_max: u64,
+    /// Absent once writing has failed: a full disk must not stop the work, and
+    /// the events still go to stderr.
+    file: Mutex<Option<File>>,
+}
+
+impl RotatingFile {
+    pub(super) fn open(folder: &Path) -> Result<Self, Failure> {
+        RotatingFile::bounded(folder, LOG_FILE_BYTES_MAX)
+    }
+
+    fn bounded(folder: &Path, bytes_max: u64) -> Result<Self, Failure> {
+        private_folder(folder)?;
+        let file = private_file(&folder.join(NAME))?;
+        Ok(RotatingFile {
+            folder: folder.to_owned(),
+            bytes_max,
+            file: Mutex::new(Some(file)),
+        })
+    }
+
+    /// Writes one event, whole: appended in one call, so that lines of several
+    /// processes never mix.
+    fn append(&self, file: &mut File, line: &[u8]) -> io::Result<()> {
+        let length = u64::try_from(line.len()).unwrap_or(u64::MAX);
+        if file.metadata()?.len().saturating_add(length) > self.bytes_max {
+            *file = self.turn_over(file)?;
+        }
+        let line = &line[..line
+            .len()
+            .min(usize::try_from(self.bytes_max).unwrap_or(usize::MAX))];
+        file.write_all(line)
+    }
+
+    fn turn_over(&self, full: &File) -> io::Result<File> {
+        let newest = self.folder.join(NAME);
+        // Another Mimo may have turned it over already: then join that one.
+        let ours = full.metadata()?;
+        let same = newest
+            .metadata()
+            .is_ok_and(|now| now.ino() == ours.ino() && now.dev() == ours.dev());
+        if same {
+            for number in (1..LOG_FILES_MAX).rev() {
+                let from = match number {
+                    1 => newest.clone(),
+                    _ => self.folder.join(format!("{NAME}.{}", number - 1)),
+                };
+                match std::fs::rename(from, self.folder.join(format!("{NAME}.{number}"))) {
+                    Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+                    _ => {}
+                }
+            }
+        }
+        private_file(&newest).map_err(io::Error::other)
+    }
+}
+
+impl Write for &RotatingFile {
+    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+        let mut slot = self.file.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(file) = slot.as_mut()
+            && let Err(error) = self.append(file, line)
+        {
+            *slot = None;
+            let folder = self.folder.display();
+            // Not through tracing: this runs inside an event being logged.
+            let _ = writeln!(
+                io::stderr(),
+                "mimo: no more log is written to {folder}: {error}"
+            );
+        }
+        Ok(line.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl<'a> MakeWriter<'a> for RotatingFile {
+    type Writer = &'a RotatingFile;
+
+    fn make_writer(&'a self) -> Self::Writer {
+        self
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn names(folder: &Path) -> Vec<String> {
+        let entries = std::fs::read_dir(folder).expect("the folder");
+        let mut names: Vec<_> = entries
+            .map(|entry| {
+                entry
+                    .expect("an entry")
+                    .file_name()
+                    .into_string()
+                    .expect("text")
+            })
+            .collect();
+        names.sort();
+        names
+    }
+
+    #[test]
+    fn number_and_size_of_the_files_stay_bounded_and_the_newest_lines_stay() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let log = RotatingFile::bounded(folder.path(), 100).expect("a log");
+        for number in 0..200 {
+            let line = format!("event number {number:04}\n");
+            (&log).write_all(line.as_bytes()).expect("written");
+        }
+        let names = names(folder.path());
+        assert_eq!(names.len(), LOG_FILES_MAX, "{names:?}");
+        for name in &names {
+            let length = folder
+                .path()
+                .join(name)
+                .metadata()
+                .expect("it exists")
+                .len();
+            assert!(length <= 100, "{name} has {length} bytes");
+        }
+        let newest = std::fs::read_to_string(folder.path().join(NAME)).expect("the newest");
+        assert!(newest.ends_with("event number 0199\n"), "{newest}");
+    }
+
+    #[test]
+    fn two_writers_share_the_files_and_lose_no_recent_line() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let one = RotatingFile::bounded(folder.path(), 100).expect("a log");
+        let two = RotatingFile::bounded(folder.path(), 100).expect("a log");
+        for number in 0..14 {
+            let log = if number % 3 == 0 { &one } else { &two };
+            let line = format!("event number {number:04}\n");
+            { log }.write_all(line.as_bytes()).expect("written");
+        }
+        let all: String = names(folder.path())
+            .iter()
+            .map(|name| std::fs::read_to_string(folder.path().join(name)).expect("a log file"))
+            .collect();
+        for number in 0..14 {
+            assert!(
+                all.contains(&format!("number {number:04}")),
+                "{number}:\n{all}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_folder_that_cannot_be_written_is_a_failure_not_a_panic() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let file = folder.path().join("logs");
+        std::fs::write(&file, "in the way").expect("a file");
+        assert!(RotatingFile::open(&file).is_err());
+    }
+}
