@@ -9,9 +9,11 @@ use tokio_util::sync::CancellationToken;
 
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::failure::{Failure, Kind};
+use crate::dispatch::Dispatch;
+use crate::failure::Failure;
 use crate::limits::BLOCKING_THREADS_MAX;
-use crate::tools::{Context, Document, Progress, Tool};
+use crate::server;
+use crate::tools::{self, Context, Document, Progress, Tool};
 
 /// Which tools are served.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,7 +26,7 @@ pub enum Toolset {
 
 /// The connected parts.
 pub struct App {
-    tools: Vec<Tool>,
+    dispatch: Arc<Dispatch>,
     clock: Arc<dyn Clock>,
 }
 
@@ -44,40 +46,37 @@ impl App {
     pub fn build(
         _config: &Config,
         clock: Arc<dyn Clock>,
-        _toolset: Toolset,
+        toolset: Toolset,
     ) -> Result<App, Failure> {
+        let tools: Vec<Tool> = match toolset {
+            Toolset::Standard => Vec::new(),
+            Toolset::Fixture => tools::fixture::tools(),
+        };
         Ok(App {
-            tools: Vec::new(),
+            dispatch: Arc::new(Dispatch::new(tools, clock.clone())),
             clock,
         })
     }
 
-    /// What `tools/list` shows.
-    pub fn tools(&self) -> &[Tool] {
-        &self.tools
+    /// The door to the tools.
+    pub fn dispatch(&self) -> &Dispatch {
+        &self.dispatch
     }
 
     /// Calls one tool, as a client would.
     pub async fn call(&self, name: &str, arguments: Value) -> Result<Document, Failure> {
-        let tool = self.tools.iter().find(|tool| tool.name == name);
-        let tool =
-            tool.ok_or_else(|| Failure::new(Kind::NotFound, format!("there is no tool {name}")))?;
         let context = Context {
             session: self.clock.new_id().into(),
             cancel: CancellationToken::new(),
             progress: Progress::default(),
         };
-        let arguments = arguments.as_object().cloned().unwrap_or_default();
-        (tool.handler)(arguments, context).await
+        self.dispatch.call(name, arguments, context).await
     }
 
     /// Serves stdin and stdout until the client leaves or a signal comes.
-    pub async fn serve(self) -> Result<(), Failure> {
-        self.close().await;
-        Err(Failure::new(
-            Kind::Unavailable,
-            "this build has no protocol part",
-        ))
+    pub async fn serve(&self) -> Result<(), Failure> {
+        let shutdown = server::shutdown_signals()?;
+        server::serve_stdio(self.dispatch.clone(), self.clock.clone(), shutdown).await
     }
 
     /// Lets the parts finish, the last used first.

@@ -12,8 +12,8 @@
 //! | [`app`] | builds the parts, connects them, shuts them down in order |
 //! | [`config`] | the environment, the folders, `config.toml` |
 //! | [`telemetry`] | where log lines go |
-//! | `server` | MCP to calls and back, both lifecycles; translation only |
-//! | `dispatch` | a call's permit, deadline, cancellation, and its one reply |
+//! | [`server`] | MCP to calls and back, both lifecycles; translation only |
+//! | [`dispatch`] | a call's permit, deadline, cancellation, and its one reply |
 //! | [`tools`] | one file a family: schema, arguments, domain call, rendering |
 //! | [`memory`] | what remembering and recalling mean; no SQL |
 //! | [`store`] | the port in the domain's words, and SQLite behind it |
@@ -21,7 +21,7 @@
 //! | [`vector`] | distances between vectors |
 //! | [`text`] | when two texts are equal, and which words find them |
 //! | [`skills`] | programs that Mimo runs |
-//! | `wire` | lines of JSON-RPC, bounded |
+//! | [`wire`] | lines of JSON-RPC, bounded |
 //! | [`failure`], [`clock`], [`limits`] | what every room may use: errors, time and ids, bounds |
 //!
 //! # Arrows
@@ -63,13 +63,16 @@ pub mod app;
 pub mod cli;
 pub mod clock;
 pub mod config;
+pub mod dispatch;
 pub mod embed;
 pub mod failure;
 pub mod limits;
 pub mod memory;
+pub mod server;
 pub mod skills;
 pub mod store;
 pub mod telemetry;
 pub mod text;
 pub mod tools;
 pub mod vector;
+pub mod wire;

@@ -4,8 +4,20 @@
 /// One incoming JSON-RPC line, newline excluded. Ours carry at most a batch of
 /// 200 memories of 100 KB written with escapes, so anything longer is a fault.
 pub const LINE_BYTES_MAX: usize = 32 * 1024 * 1024;
-/// Requests read but not yet answered; beyond it the transport stops reading.
+/// What is kept of each end of a line that is longer than that: enough to find
+/// its request id, which nearly always stands first or last.
+pub const LINE_END_KEPT_BYTES_MAX: usize = 64 * 1024;
+/// How much is asked of the input at a time.
+pub const READ_BYTES: usize = 64 * 1024;
+/// The line buffer and the outgoing buffer give back what exceeds this once
+/// they are empty, so one large message does not stay in memory for good.
+pub const BUFFER_KEPT_BYTES_MAX: usize = 1024 * 1024;
+/// Requests read but not yet answered; beyond it the transport stops reading
+/// (a batch in progress is finished, so `BATCH_MEMBERS_MAX` may come on top).
 pub const REQUESTS_IN_FLIGHT_MAX: usize = 1024;
+/// Answers waiting for a client that does not read; beyond it no request is
+/// read and no handler starts.
+pub const OUTGOING_BYTES_MAX: usize = 8 * 1024 * 1024;
 /// Requests whose handlers run at the same time; the others wait their turn.
 pub const CALLS_RUNNING_MAX: usize = 64;
 /// Members of one JSON-RPC batch array.
@@ -14,6 +26,9 @@ pub const BATCH_MEMBERS_MAX: usize = 256;
 pub const DRAIN_SECONDS_MAX: u64 = 60;
 /// How long one tool call may run. Claude Desktop gives up at about 60 s.
 pub const CALL_SECONDS_MAX: u64 = 55;
+/// How long a handler that was told to stop may take to end in its own way (a
+/// transaction being committed, say) before it is dropped.
+pub const CALL_STOP_MILLIS_MAX: u64 = 500;
 
 /// One memory's text.
 pub const MEMORY_CONTENT_BYTES_MAX: usize = 100 * 1024;
@@ -81,9 +96,12 @@ pub const LOG_FILE_BYTES_MAX: u64 = 4 * 1024 * 1024;
 pub const LOG_FILES_MAX: usize = 4;
 
 const _: () = assert!(LINE_BYTES_MAX > MEMORY_CONTENT_BYTES_MAX * MEMORY_BATCH_MAX);
+const _: () = assert!(LINE_END_KEPT_BYTES_MAX * 2 < LINE_BYTES_MAX);
+const _: () = assert!(READ_BYTES <= BUFFER_KEPT_BYTES_MAX);
 const _: () = assert!(CALLS_RUNNING_MAX <= REQUESTS_IN_FLIGHT_MAX);
 const _: () = assert!(CALL_SECONDS_MAX <= DRAIN_SECONDS_MAX);
 const _: () = assert!(
     LOG_FILES_MAX >= 2,
     "turning over would erase the newest events"
 );
+const _: () = assert!(CALL_SECONDS_MAX * 1000 + CALL_STOP_MILLIS_MAX <= DRAIN_SECONDS_MAX * 1000);

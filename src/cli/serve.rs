@@ -45,7 +45,9 @@ pub(super) fn run(
     );
     let served = app::run(async {
         let app = App::build(config, clock, toolset)?;
-        app.serve().await
+        let served = app.serve().await;
+        app.close().await;
+        served
     });
     match &served {
         Ok(()) => tracing::info!("stopped: the client left"),

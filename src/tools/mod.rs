@@ -2,7 +2,9 @@
 //! behind it. One file a family; no SQL, no protocol types.
 
 pub mod arguments;
+pub mod fixture;
 pub mod memory;
+pub mod schema;
 pub mod status;
 
 use std::sync::Arc;

@@ -1,0 +1,224 @@
+//! The door every call goes through, whoever makes it: a permit, a deadline,
+//! cancellation, an unwind guard and the way to the tool by name. It answers
+//! exactly once and knows neither a wire nor what the tools do.
+
+use std::any::Any;
+use std::collections::HashMap;
+use std::fmt;
+use std::future::Future;
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::FutureExt;
+use serde_json::Value;
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
+
+use crate::clock::Clock;
+use crate::failure::{Failure, Kind};
+use crate::limits::{CALL_SECONDS_MAX, CALL_STOP_MILLIS_MAX, CALLS_RUNNING_MAX};
+use crate::tools::schema::{Schema, nearest};
+use crate::tools::{Answer, Context, Document, Tool};
+
+/// The tools by name, and what bounds their calls.
+pub struct Dispatch {
+    tools: Vec<(Tool, Schema)>,
+    by_name: HashMap<&'static str, usize>,
+    running: Semaphore,
+    clock: Arc<dyn Clock>,
+    deadline: Duration,
+}
+
+/// The source of the failure that a panicking handler leaves: the wire answers
+/// it as a protocol error, see [`Dispatch::panicked`].
+#[derive(Debug)]
+pub struct Panicked(String);
+
+impl fmt::Display for Panicked {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "a handler panicked: {}", self.0)
+    }
+}
+
+impl std::error::Error for Panicked {}
+
+impl Dispatch {
+    /// A door to these tools. No two have the same name.
+    pub fn new(tools: Vec<Tool>, clock: Arc<dyn Clock>) -> Dispatch {
+        let tools: Vec<(Tool, Schema)> = tools
+            .into_iter()
+            .map(|tool| {
+                let schema = Schema::new(tool.name, tool.definition);
+                (tool, schema)
+            })
+            .collect();
+        let names = tools.iter().enumerate();
+        let by_name: HashMap<_, _> = names.map(|(at, (tool, _))| (tool.name, at)).collect();
+        assert_eq!(by_name.len(), tools.len(), "two tools of one name");
+        Dispatch {
+            tools,
+            by_name,
+            running: Semaphore::new(CALLS_RUNNING_MAX),
+            clock,
+            deadline: Duration::from_secs(CALL_SECONDS_MAX),
+        }
+    }
+
+    /// All tools, in the order they are listed.
+    pub fn tools(&self) -> impl Iterator<Item = &Tool> {
+        self.tools.iter().map(|(tool, _)| tool)
+    }
+
+    /// The tool of this name.
+    pub fn tool(&self, name: &str) -> Option<&Tool> {
+        self.by_name.get(name).map(|at| &self.tools[*at].0)
+    }
+
+    /// Where a caller gets time and ids from.
+    pub fn clock(&self) -> &Arc<dyn Clock> {
+        &self.clock
+    }
+
+    /// That there is no such tool, and which names come near.
+    pub fn unknown(&self, name: &str) -> Failure {
+        let near = nearest(name, self.by_name.keys().copied());
+        let failure = Failure::new(Kind::NotFound, format!("there is no tool \"{name}\""));
+        if near.is_empty() {
+            failure.hint("tools/list names the tools")
+        } else {
+            failure.hint(format!("did you mean {}?", near.join(" or ")))
+        }
+    }
+
+    /// Whether this failure is what a panicking handler left.
+    pub fn panicked(failure: &Failure) -> bool {
+        std::error::Error::source(failure).is_some_and(|source| source.is::<Panicked>())
+    }
+
+    /// Calls a tool and waits for its answer.
+    pub async fn call(
+        &self,
+        name: &str,
+        arguments: Value,
+        context: Context,
+    ) -> Result<Document, Failure> {
+        self.call_when(std::future::ready(()), name, arguments, context)
+            .await
+    }
+
+    /// Like [`Dispatch::call`], but once it is this call's turn, it first waits
+    /// for `room`: for a caller that can take no answer just now.
+    pub async fn call_when(
+        &self,
+        room: impl Future<Output = ()>,
+        name: &str,
+        arguments: Value,
+        context: Context,
+    ) -> Result<Document, Failure> {
+        let cancel = context.cancel.clone();
+        let turn = async {
+            let permit = self.running.acquire().await;
+            room.await;
+            permit
+        };
+        let _permit = tokio::select! {
+            biased;
+            permit = turn => permit.map_err(Failure::internal)?,
+            () = cancel.cancelled() => return Err(cancelled()),
+            () = tokio::time::sleep(self.deadline) => return Err(self.late(name)),
+        };
+        self.call_within(name, arguments, context).await
+    }
+
+    /// A call on behalf of a call that already holds a permit, such as a
+    /// procedure's step: were it to wait for a second one, enough procedures
+    /// together would wait for each other.
+    pub async fn call_within(
+        &self,
+        name: &str,
+        arguments: Value,
+        mut context: Context,
+    ) -> Result<Document, Failure> {
+        let Some((tool, schema)) = self.by_name.get(name).map(|at| &self.tools[*at]) else {
+            return Err(self.unknown(name));
+        };
+        let cancel = context.cancel.clone();
+        let stop = cancel.child_token();
+        context.cancel = stop.clone();
+        // The handler's own code up to its first await may panic as well.
+        let guarded = std::panic::catch_unwind(AssertUnwindSafe(|| {
+            let arguments = schema.check(arguments)?;
+            Ok::<Answer, Failure>((tool.handler)(arguments, context))
+        }));
+        let mut answer = match guarded {
+            Ok(answer) => AssertUnwindSafe(answer?).catch_unwind(),
+            Err(panic) => return Err(defect(name, &*panic)),
+        };
+        let why = tokio::select! {
+            biased;
+            answer = &mut answer => return settle(name, answer),
+            () = cancel.cancelled() => cancelled(),
+            () = tokio::time::sleep(self.deadline) => self.late(name),
+        };
+        self.stop(name, &stop, answer, why).await
+    }
+
+    /// Tells a handler to end and gives it a moment to do so: what it has
+    /// committed by then is reported as done, not as timed out.
+    async fn stop(
+        &self,
+        name: &str,
+        stop: &CancellationToken,
+        answer: futures::future::CatchUnwind<AssertUnwindSafe<Answer>>,
+        why: Failure,
+    ) -> Result<Document, Failure> {
+        stop.cancel();
+        let moment = Duration::from_millis(CALL_STOP_MILLIS_MAX);
+        match tokio::time::timeout(moment, answer).await {
+            Ok(Ok(Ok(document))) => Ok(document),
+            Ok(Err(panic)) => settle(name, Err(panic)),
+            // Its own failure says no more than that it was told to stop.
+            Ok(Ok(Err(_))) | Err(_) => Err(why),
+        }
+    }
+
+    fn late(&self, name: &str) -> Failure {
+        let seconds = self.deadline.as_secs();
+        let message = format!("{name} was not done within {seconds} s and was stopped");
+        Failure::new(Kind::Timeout, message).hint("ask for less at once, or try again later")
+    }
+}
+
+fn cancelled() -> Failure {
+    Failure::new(Kind::Cancelled, "the request was taken back")
+}
+
+fn settle(
+    name: &str,
+    answer: Result<Result<Document, Failure>, Box<dyn Any + Send>>,
+) -> Result<Document, Failure> {
+    match answer {
+        Ok(Err(failure)) if failure.kind == Kind::Internal => {
+            let source = std::error::Error::source(&failure).map(ToString::to_string);
+            tracing::error!(tool = name, source, "{failure}");
+            Err(failure)
+        }
+        Ok(answer) => answer,
+        Err(panic) => Err(defect(name, &*panic)),
+    }
+}
+
+fn defect(name: &str, panic: &(dyn Any + Send)) -> Failure {
+    let text = panic
+        .downcast_ref::<&str>()
+        .map(|text| (*text).to_owned())
+        .or_else(|| panic.downcast_ref::<String>().cloned())
+        .unwrap_or_else(|| "no message".to_owned());
+    tracing::error!(tool = name, panic = text, "a handler panicked");
+    Failure::internal(Panicked(text))
+}
+
+#[cfg(test)]
+#[path = "dispatch_tests.rs"]
+mod tests;

@@ -1,0 +1,391 @@
+//! A tool's arguments against its schema: what clients get wrong about their
+//! form is put right, what is wrong in substance is said with its place, the
+//! reason and an example. No tool's meaning here.
+
+use std::fmt::Write as _;
+use std::sync::OnceLock;
+
+use jsonschema::error::ValidationErrorKind;
+use jsonschema::{ValidationError, Validator};
+use serde_json::{Map, Value, json};
+
+use super::Arguments;
+use crate::failure::{Failure, Kind};
+
+/// A tool's argument schema. Compiled at the first call: starting Mimo must
+/// not wait for it.
+pub struct Schema {
+    name: &'static str,
+    definition: &'static str,
+    compiled: OnceLock<Result<Compiled, String>>,
+}
+
+struct Compiled {
+    input: Value,
+    validator: Validator,
+}
+
+impl Schema {
+    /// The schema of the tool `name`, defined by the text of its schema file.
+    pub fn new(name: &'static str, definition: &'static str) -> Schema {
+        Schema {
+            name,
+            definition,
+            compiled: OnceLock::new(),
+        }
+    }
+
+    /// The arguments, if they fit. Missing arguments are none; an object that
+    /// arrives as a string, or once more under `arguments`, is unwrapped.
+    pub fn check(&self, arguments: Value) -> Result<Arguments, Failure> {
+        let compiled = self.compiled()?;
+        let arguments = unwrap(arguments, compiled);
+        if let Some(error) = compiled.worst(&arguments) {
+            return Err(self.failure(compiled, &error));
+        }
+        match arguments {
+            Value::Object(arguments) => Ok(arguments),
+            // Only a schema that allows more than objects gets here.
+            other => Err(Failure::invalid(
+                "",
+                format!("the arguments must be an object, not {}", kind(&other)),
+            )),
+        }
+    }
+
+    /// The smallest call this schema's author has in mind: what is required,
+    /// or else one property, with the values the schema names.
+    pub fn example(&self) -> Result<Value, Failure> {
+        Ok(example(&self.compiled()?.input, None))
+    }
+
+    fn compiled(&self) -> Result<&Compiled, Failure> {
+        let compiled = self.compiled.get_or_init(|| {
+            let mut definition: Value =
+                serde_json::from_str(self.definition).map_err(|error| error.to_string())?;
+            let input = definition["inputSchema"].take();
+            let validator = jsonschema::validator_for(&input).map_err(|error| error.to_string())?;
+            Ok(Compiled { input, validator })
+        });
+        compiled.as_ref().map_err(|error| {
+            Failure::internal(format!("the schema of {} is broken: {error}", self.name))
+        })
+    }
+
+    fn failure(&self, compiled: &Compiled, error: &ValidationError<'_>) -> Failure {
+        let path = error.instance_path().to_string();
+        let mut hint = String::new();
+        let mut wanted = path.split('/').nth(1);
+        if let ValidationErrorKind::AdditionalProperties { unexpected } = error.kind() {
+            let known = properties(at(&compiled.input, &path)).map(Map::keys);
+            let known: Vec<&str> = known.into_iter().flatten().map(String::as_str).collect();
+            let near = nearest(
+                unexpected.first().map_or("", String::as_str),
+                known.iter().copied(),
+            );
+            hint = match near.as_slice() {
+                [] if known.is_empty() => "it takes no arguments; ".to_owned(),
+                [] => format!("it takes {}; ", known.join(", ")),
+                near => format!("did you mean {}? ", near.join(" or ")),
+            };
+            wanted = wanted.or(near.first().copied());
+        }
+        let call = example(&compiled.input, wanted);
+        let name = self.name;
+        let _ = write!(
+            hint,
+            r#"a correct call: {{"name":"{name}","arguments":{call}}}"#
+        );
+        Failure::new(Kind::InvalidArguments, reason(error))
+            .at(path)
+            .hint(hint)
+    }
+}
+
+impl Compiled {
+    /// The error worth reporting: of several, an unknown property explains a
+    /// missing one, so it comes first; then the one that lies deepest.
+    fn worst<'a>(&'a self, arguments: &'a Value) -> Option<ValidationError<'a>> {
+        self.validator
+            .iter_errors(arguments)
+            .take(ERRORS_LOOKED_AT)
+            .max_by_key(|error| {
+                let unknown = matches!(
+                    error.kind(),
+                    ValidationErrorKind::AdditionalProperties { .. }
+                );
+                (
+                    unknown,
+                    error.instance_path().to_string().matches('/').count(),
+                )
+            })
+    }
+}
+
+/// More would not change what is said.
+const ERRORS_LOOKED_AT: usize = 16;
+
+/// Puts right the two forms that clients are known to send by mistake.
+fn unwrap(mut arguments: Value, compiled: &Compiled) -> Value {
+    for _ in 0..2 {
+        arguments = match arguments {
+            Value::Null => Value::Object(Map::new()),
+            Value::String(text) => match serde_json::from_str::<Value>(&text) {
+                Ok(value @ (Value::Object(_) | Value::String(_))) => value,
+                _ if text.trim().is_empty() => Value::Object(Map::new()),
+                _ => return Value::String(text),
+            },
+            Value::Object(mut outer) if nested(&outer, &compiled.input) => {
+                outer.remove("arguments").unwrap_or_default()
+            }
+            other => return other,
+        };
+    }
+    arguments
+}
+
+fn nested(outer: &Arguments, input: &Value) -> bool {
+    outer.len() == 1
+        && matches!(
+            outer.get("arguments"),
+            Some(Value::Object(_) | Value::String(_))
+        )
+        && properties(input).is_none_or(|known| !known.contains_key("arguments"))
+}
+
+fn properties(schema: &Value) -> Option<&Map<String, Value>> {
+    schema.get("properties")?.as_object()
+}
+
+/// The part of a schema that describes what stands at `path`.
+fn at<'a>(schema: &'a Value, path: &str) -> &'a Value {
+    let mut part = schema;
+    for step in path.split('/').skip(1) {
+        let step = step.replace("~1", "/").replace("~0", "~");
+        let inner = properties(part).and_then(|known| known.get(&step));
+        match inner
+            .or_else(|| part.get("items"))
+            .or_else(|| part.get("additionalProperties"))
+        {
+            Some(inner) => part = inner,
+            None => return &Value::Null,
+        }
+    }
+    part
+}
+
+/// What is wrong, in plain words.
+fn reason(error: &ValidationError<'_>) -> String {
+    let path = error.instance_path().to_string();
+    let what = match path.rsplit('/').next().filter(|_| !path.is_empty()) {
+        Some(last) => format!("\"{last}\""),
+        None => "the arguments".to_owned(),
+    };
+    let got = error.instance();
+    match error.kind() {
+        ValidationErrorKind::Required { property } => {
+            format!("{what} must have {property}, which is missing")
+        }
+        ValidationErrorKind::AdditionalProperties { unexpected } => {
+            let names: Vec<String> = unexpected
+                .iter()
+                .map(|name| format!("\"{name}\""))
+                .collect();
+            format!("{} not known here", plural(&names))
+        }
+        ValidationErrorKind::Type { .. } => {
+            // The library's sentence repeats the value, which may be long.
+            let wanted = error.to_string();
+            let wanted = wanted.rsplit(" is not of ").next().unwrap_or_default();
+            let wanted = wanted
+                .trim_start_matches("types ")
+                .trim_start_matches("type ");
+            format!("{what} must be of type {wanted}, not {}", kind(got))
+        }
+        ValidationErrorKind::Enum { options } => {
+            format!("{what} must be one of {options}, not {}", short(got))
+        }
+        ValidationErrorKind::Constant { expected_value } => {
+            format!("{what} must be {expected_value}, not {}", short(got))
+        }
+        ValidationErrorKind::Minimum { limit } => {
+            format!("{what} must be at least {limit}, not {}", short(got))
+        }
+        ValidationErrorKind::Maximum { limit } => {
+            format!("{what} must be at most {limit}, not {}", short(got))
+        }
+        ValidationErrorKind::ExclusiveMinimum { limit } => {
+            format!("{what} must be more than {limit}, not {}", short(got))
+        }
+        ValidationErrorKind::ExclusiveMaximum { limit } => {
+            format!("{what} must be less than {limit}, not {}", short(got))
+        }
+        ValidationErrorKind::MinItems { limit } => format!("{what} needs at least {limit} items"),
+        ValidationErrorKind::MaxItems { limit } => format!("{what} takes at most {limit} items"),
+        ValidationErrorKind::MinLength { limit } => {
+            format!("{what} needs at least {limit} characters")
+        }
+        ValidationErrorKind::MaxLength { limit } => {
+            format!("{what} takes at most {limit} characters")
+        }
+        ValidationErrorKind::MinProperties { limit } => {
+            format!("{what} needs at least {limit} properties")
+        }
+        ValidationErrorKind::MaxProperties { limit } => {
+            format!("{what} takes at most {limit} properties")
+        }
+        ValidationErrorKind::UniqueItems => format!("the items of {what} must all differ"),
+        ValidationErrorKind::Pattern { pattern } => {
+            format!("{what} must match {pattern}, which {} does not", short(got))
+        }
+        _ => format!("{what} does not fit: {}", clip(&error.to_string())),
+    }
+}
+
+fn plural(names: &[String]) -> String {
+    match names {
+        [name] => format!("{name} is"),
+        names => format!("{} are", names.join(", ")),
+    }
+}
+
+/// A value as it may stand in a message.
+fn short(value: &Value) -> String {
+    clip(&value.to_string())
+}
+
+fn clip(text: &str) -> String {
+    const SHOWN_CHARACTERS: usize = 80;
+    match text.char_indices().nth(SHOWN_CHARACTERS) {
+        Some((end, _)) => format!("{}..", &text[..end]),
+        None => text.to_owned(),
+    }
+}
+
+/// An object that fits `schema`: its required properties, the `wanted` one,
+/// and where that leaves it empty, the first.
+fn example(schema: &Value, wanted: Option<&str>) -> Value {
+    let Some(known) = properties(schema) else {
+        return json!({});
+    };
+    let mut names: Vec<&str> = schema["required"]
+        .as_array()
+        .map(|required| required.iter().filter_map(Value::as_str).collect())
+        .unwrap_or_default();
+    names.extend(wanted.filter(|wanted| known.contains_key(*wanted)));
+    if names.is_empty() {
+        let plain = |(_, part): &(&String, &Value)| part["type"] == "string";
+        let first = known.iter().find(plain).or_else(|| known.iter().next());
+        names.extend(first.map(|(name, _)| name.as_str()));
+    }
+    let values = names
+        .iter()
+        .filter_map(|name| Some((*name, known.get(*name)?)));
+    Value::Object(
+        values
+            .map(|(name, part)| (name.to_owned(), sample(part)))
+            .collect(),
+    )
+}
+
+/// A value that fits `schema`, for an example.
+fn sample(schema: &Value) -> Value {
+    let named = schema
+        .get("const")
+        .or_else(|| schema["examples"].get(0))
+        .or_else(|| schema.get("default"))
+        .or_else(|| schema["enum"].get(0));
+    if let Some(value) = named {
+        return value.clone();
+    }
+    for choice in ["anyOf", "oneOf"] {
+        if let Some(first) = schema[choice].get(0) {
+            return sample(first);
+        }
+    }
+    let word = match &schema["type"] {
+        Value::Array(words) => words.first().and_then(Value::as_str),
+        word => word.as_str(),
+    };
+    match word {
+        Some("string") => json!(text(schema)),
+        Some("integer") => json!(number(schema, 1.0) as i64),
+        Some("number") => json!(number(schema, 0.5)),
+        Some("boolean") => json!(true),
+        Some("array") => {
+            let least = schema["minItems"].as_u64().unwrap_or(1).clamp(1, 8);
+            let most = schema["maxItems"].as_u64().unwrap_or(least);
+            let items = (0..least.min(most)).map(|_| sample(&schema["items"]));
+            Value::Array(items.collect())
+        }
+        Some("null") => Value::Null,
+        _ if properties(schema).is_some() || word == Some("object") => example(schema, None),
+        _ => json!("text"),
+    }
+}
+
+fn text(schema: &Value) -> String {
+    let least = schema["minLength"].as_u64().unwrap_or(0).min(64) as usize;
+    let most = schema["maxLength"].as_u64().unwrap_or(64).min(64) as usize;
+    let mut text = "text".repeat(least / 4 + 1);
+    text.truncate(most.max(least).min(4.max(least)));
+    text
+}
+
+fn number(schema: &Value, usual: f64) -> f64 {
+    let least = schema["minimum"].as_f64().unwrap_or(f64::MIN);
+    let most = schema["maximum"].as_f64().unwrap_or(f64::MAX);
+    usual.max(least).min(most)
+}
+
+fn kind(value: &Value) -> &'static str {
+    match value {
+        Value::Null => "null",
+        Value::Bool(_) => "a boolean",
+        Value::Number(_) => "a number",
+        Value::String(_) => "a string",
+        Value::Array(_) => "an array",
+        Value::Object(_) => "an object",
+    }
+}
+
+/// The names among `known` that `word` was probably meant to be, best first,
+/// at most three.
+pub fn nearest<'a>(word: &str, known: impl Iterator<Item = &'a str>) -> Vec<&'a str> {
+    let word: Vec<char> = word.chars().take(64).flat_map(char::to_lowercase).collect();
+    let mut near: Vec<(usize, &str)> = known
+        .filter_map(|name| {
+            let other: Vec<char> = name.to_lowercase().chars().collect();
+            let distance = distance(&word, &other);
+            let close = distance <= 1 + word.len().max(other.len()) / 4;
+            let part = word.len() >= 3 && (contains(&other, &word) || contains(&word, &other));
+            (close || part).then_some((distance, name))
+        })
+        .collect();
+    near.sort_unstable();
+    near.truncate(3);
+    near.into_iter().map(|(_, name)| name).collect()
+}
+
+fn contains(whole: &[char], part: &[char]) -> bool {
+    !part.is_empty() && whole.windows(part.len()).any(|window| window == part)
+}
+
+/// How many characters have to be added, removed or replaced.
+fn distance(left: &[char], right: &[char]) -> usize {
+    let mut row: Vec<usize> = (0..=right.len()).collect();
+    for (at, a) in left.iter().enumerate() {
+        let mut diagonal = row[0];
+        row[0] = at + 1;
+        for (column, b) in right.iter().enumerate() {
+            let replaced = diagonal + usize::from(a != b);
+            diagonal = row[column + 1];
+            row[column + 1] = replaced.min(diagonal + 1).min(row[column] + 1);
+        }
+    }
+    row[right.len()]
+}
+
+#[cfg(test)]
+#[path = "schema_tests.rs"]
+mod tests;

@@ -1,0 +1,215 @@
+//! The two ends the bytes come and go by: pipes and sockets through the
+//! reactor, everything else through a thread. Only bytes here, no lines.
+//!
+//! The flags of the descriptors we were started with are never changed: they
+//! belong to open file descriptions that other processes may share. A pipe is
+//! opened a second time instead, and a socket is asked call by call not to wait.
+
+use std::io::{self, Read};
+
+use tokio::sync::mpsc;
+
+use crate::limits::READ_BYTES;
+
+/// Where lines come from.
+pub enum Input {
+    /// A descriptor of ours that never blocks.
+    #[cfg(unix)]
+    Ready {
+        /// The descriptor.
+        end: tokio::io::unix::AsyncFd<End>,
+        /// Nothing has been read yet: a named pipe whose writers have all gone
+        /// before we opened it reports no event, so the first read just tries.
+        first: bool,
+    },
+    /// Chunks that a thread reads.
+    Thread {
+        /// What has been read.
+        chunks: mpsc::Receiver<io::Result<Vec<u8>>>,
+        /// The chunk that did not fit whole, and how much of it is used up.
+        rest: (Vec<u8>, usize),
+    },
+}
+
+impl Input {
+    /// Standard input.
+    pub fn stdin() -> io::Result<Input> {
+        #[cfg(unix)]
+        if let Some(end) = End::stdin() {
+            let end = end.register(tokio::io::Interest::READABLE)?;
+            return Ok(Input::Ready { end, first: true });
+        }
+        let (send, chunks) = mpsc::channel(2);
+        std::thread::Builder::new()
+            .name("mimo-stdin".to_owned())
+            .spawn(move || read_on(&send))?;
+        Ok(Input::Thread {
+            chunks,
+            rest: (Vec::new(), 0),
+        })
+    }
+
+    /// Reads what is there into `space`; 0 is the end. A caller that drops the
+    /// future loses nothing.
+    pub async fn read(&mut self, space: &mut [u8]) -> io::Result<usize> {
+        match self {
+            #[cfg(unix)]
+            Input::Ready { end, first } => {
+                if std::mem::take(first) {
+                    match end.get_ref().read(space) {
+                        Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                        done => return done,
+                    }
+                }
+                read_ready(end, space).await
+            }
+            Input::Thread { chunks, rest } => {
+                if rest.1 == rest.0.len() {
+                    match chunks.recv().await {
+                        Some(chunk) => *rest = (chunk?, 0),
+                        None => return Ok(0),
+                    }
+                }
+                let (chunk, used) = rest;
+                let taken = space.len().min(chunk.len() - *used);
+                space[..taken].copy_from_slice(&chunk[*used..*used + taken]);
+                *used += taken;
+                Ok(taken)
+            }
+        }
+    }
+}
+
+#[cfg(unix)]
+async fn read_ready(end: &tokio::io::unix::AsyncFd<End>, space: &mut [u8]) -> io::Result<usize> {
+    loop {
+        let mut guard = end.readable().await?;
+        match guard.get_inner().read(space) {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => guard.clear_ready(),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Ok(bytes) => {
+                // Less than there was room for: it is drained, and the next
+                // read can wait for the event instead of asking the kernel.
+                if bytes < space.len() {
+                    guard.clear_ready();
+                }
+                return Ok(bytes);
+            }
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+/// The input thread: ends with the input, or when nobody takes the chunks.
+fn read_on(send: &mpsc::Sender<io::Result<Vec<u8>>>) {
+    let mut input = io::stdin().lock();
+    let mut space = vec![0; READ_BYTES];
+    loop {
+        let chunk = match input.read(&mut space) {
+            Ok(0) => return,
+            Ok(bytes) => Ok(space[..bytes].to_vec()),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+            Err(error) => Err(error),
+        };
+        let failed = chunk.is_err();
+        if send.blocking_send(chunk).is_err() || failed {
+            return;
+        }
+    }
+}
+
+/// A descriptor of our own that never blocks.
+#[cfg(unix)]
+pub struct End {
+    fd: std::os::fd::OwnedFd,
+    socket: bool,
+}
+
+#[cfg(unix)]
+impl std::os::fd::AsRawFd for End {
+    fn as_raw_fd(&self) -> std::os::fd::RawFd {
+        self.fd.as_raw_fd()
+    }
+}
+
+#[cfg(unix)]
+impl End {
+    fn stdin() -> Option<End> {
+        use std::os::fd::AsFd;
+        End::of(io::stdin().as_fd(), false)
+    }
+
+    /// Standard output, if it is a pipe or a socket.
+    pub fn stdout() -> Option<End> {
+        use std::os::fd::AsFd;
+        End::of(io::stdout().as_fd(), true)
+    }
+
+    /// Makes it known to the reactor.
+    // The method that replaces this one is unsafe, because of types that may
+    // give up their descriptor early; this one owns it to its end.
+    #[expect(deprecated)]
+    pub fn register(
+        self,
+        interest: tokio::io::Interest,
+    ) -> io::Result<tokio::io::unix::AsyncFd<End>> {
+        tokio::io::unix::AsyncFd::with_interest(self, interest)
+    }
+
+    fn of(fd: std::os::fd::BorrowedFd<'_>, write: bool) -> Option<End> {
+        use std::os::unix::fs::FileTypeExt;
+        let own = std::fs::File::from(fd.try_clone_to_owned().ok()?);
+        let kind = own.metadata().ok()?.file_type();
+        if kind.is_socket() {
+            return Some(End {
+                fd: own.into(),
+                socket: true,
+            });
+        }
+        if !kind.is_fifo() {
+            return None;
+        }
+        reopen(&own, write).map(|fd| End { fd, socket: false })
+    }
+
+    fn read(&self, space: &mut [u8]) -> io::Result<usize> {
+        use nix::sys::socket::{MsgFlags, recv};
+        use std::os::fd::AsRawFd;
+        Ok(if self.socket {
+            recv(self.fd.as_raw_fd(), space, MsgFlags::MSG_DONTWAIT)?
+        } else {
+            nix::unistd::read(&self.fd, space)?
+        })
+    }
+
+    /// Writes what fits now; `WouldBlock` if that is nothing.
+    pub fn write(&self, bytes: &[u8]) -> io::Result<usize> {
+        use nix::sys::socket::{MsgFlags, send};
+        use std::os::fd::AsRawFd;
+        Ok(if self.socket {
+            send(self.fd.as_raw_fd(), bytes, MsgFlags::MSG_DONTWAIT)?
+        } else {
+            nix::unistd::write(&self.fd, bytes)?
+        })
+    }
+}
+
+/// The same pipe under an open file description of our own.
+#[cfg(target_os = "linux")]
+fn reopen(pipe: &std::fs::File, write: bool) -> Option<std::os::fd::OwnedFd> {
+    use std::os::fd::AsRawFd;
+    use std::os::unix::fs::OpenOptionsExt;
+    std::fs::OpenOptions::new()
+        .read(!write)
+        .write(write)
+        .custom_flags(nix::fcntl::OFlag::O_NONBLOCK.bits())
+        .open(format!("/proc/self/fd/{}", pipe.as_raw_fd()))
+        .ok()
+        .map(Into::into)
+}
+
+/// Elsewhere a pipe cannot be opened a second time: a thread reads it.
+#[cfg(all(unix, not(target_os = "linux")))]
+fn reopen(_pipe: &std::fs::File, _write: bool) -> Option<std::os::fd::OwnedFd> {
+    None
+}

@@ -1,0 +1,405 @@
+//! What one line says: bytes in, messages or faults out. Pure, and fuzzed: no
+//! input makes it panic, and each request in it can be answered exactly once.
+
+use std::fmt;
+
+use rmcp::model::{
+    ClientJsonRpcMessage, ClientNotification, ClientRequest, ClientResult, ErrorCode, ErrorData,
+    JsonRpcMessage, RequestId,
+};
+use serde::de::{Deserialize, Deserializer, Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde_json::Value;
+use serde_json::value::RawValue;
+
+use super::{method, salvage};
+use crate::limits::{BATCH_MEMBERS_MAX, LINE_BYTES_MAX};
+
+/// What a line that is not blank holds.
+#[derive(Debug)]
+pub enum Frame {
+    /// One message.
+    Single(Item),
+    /// A batch: its answers go out together as one array.
+    Batch(Vec<Item>),
+}
+
+/// One message, or what is wrong with it.
+#[derive(Debug)]
+pub enum Item {
+    /// A request, to be answered under `id`.
+    Request {
+        /// The id as the client wrote it.
+        id: Id,
+        /// The request as rmcp takes it.
+        request: Box<ClientRequest>,
+    },
+    /// A notification other than a cancellation.
+    Notification(Box<ClientNotification>),
+    /// `notifications/cancelled`: the client takes a request back.
+    Cancel {
+        /// The id of that request.
+        id: Value,
+        /// Why, in the client's words.
+        reason: Option<String>,
+    },
+    /// An answer to a request of ours.
+    Response(Box<ClientJsonRpcMessage>),
+    /// Nothing to act on and nobody to answer, such as an answer that is not
+    /// well formed: answering it could start an endless exchange.
+    Nothing,
+    /// To be answered with an error.
+    Invalid(Invalid),
+}
+
+/// A line, or a member of a batch, that is no message.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Invalid {
+    /// The request's id, where one could be made out.
+    pub id: Option<Id>,
+    /// The JSON-RPC code.
+    pub code: i32,
+    /// What is wrong, in words.
+    pub reason: String,
+}
+
+/// A request id as its raw JSON text, so that `1`, `1.0` and a number of thirty
+/// digits all come back exactly as they were sent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Id(Box<str>);
+
+impl Id {
+    /// The id, if this is a number or a string.
+    pub fn of(raw: &RawValue) -> Option<Id> {
+        let text = raw.get();
+        matches!(text.as_bytes().first()?, b'"' | b'-' | b'0'..=b'9').then(|| Id(text.into()))
+    }
+
+    /// The JSON text.
+    pub fn raw(&self) -> &str {
+        &self.0
+    }
+
+    /// Whether `value` means this id, however either is written.
+    pub fn means(&self, value: &Value) -> bool {
+        serde_json::from_str::<Value>(&self.0).is_ok_and(|mine| mine == *value)
+    }
+}
+
+impl fmt::Display for Id {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(&self.0)
+    }
+}
+
+/// Reads a line, its newline excluded; `None` if it is blank. A carriage return
+/// at its end and a byte order mark before it are no part of it.
+pub fn parse(line: &[u8]) -> Option<Frame> {
+    let line = line.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(line);
+    let line = line.trim_ascii();
+    if line.is_empty() {
+        return None;
+    }
+    Some(match std::str::from_utf8(line) {
+        Err(error) => Frame::Single(Item::Invalid(Invalid {
+            id: None,
+            code: ErrorCode::PARSE_ERROR.0,
+            reason: format!("the line is not UTF-8 at byte {}", error.valid_up_to()),
+        })),
+        Ok(text) if line[0] == b'[' => batch(text),
+        Ok(text) => Frame::Single(message(text)),
+    })
+}
+
+/// The answer to a line longer than [`LINE_BYTES_MAX`], of which only the two
+/// ends were kept.
+pub fn oversize(head: &[u8], tail: &[u8]) -> Invalid {
+    let head = head.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(head);
+    Invalid {
+        id: salvage::id(head, tail),
+        code: ErrorCode::INVALID_REQUEST.0,
+        reason: format!("the line is longer than {LINE_BYTES_MAX} bytes and was not read"),
+    }
+}
+
+fn batch(text: &str) -> Frame {
+    let members = match serde_json::from_str::<Members<'_>>(text) {
+        Ok(Members::Few(members)) => members,
+        Ok(Members::TooMany) => {
+            return Frame::Single(invalid_request(
+                None,
+                format!("a batch holds at most {BATCH_MEMBERS_MAX} messages"),
+            ));
+        }
+        Err(error) => return Frame::Single(parse_error(&error)),
+    };
+    if members.is_empty() {
+        return Frame::Single(invalid_request(None, "the batch is empty".to_owned()));
+    }
+    Frame::Batch(members.iter().map(|raw| message(raw.get())).collect())
+}
+
+fn message(text: &str) -> Item {
+    match serde_json::from_str::<Envelope<'_>>(text) {
+        Ok(envelope) => envelope.open(),
+        Err(error) => unreadable(text, &error),
+    }
+}
+
+/// A text that cannot be read as a message: still JSON in form, or not at all?
+fn unreadable(text: &str, error: &serde_json::Error) -> Item {
+    if serde_json::from_str::<IgnoredAny>(text).is_err() {
+        return parse_error(error);
+    }
+    if let Some(repaired) = without_lone_surrogates(text) {
+        return message(&repaired);
+    }
+    // Well formed, so the id can be trusted: no object at all, nested too
+    // deep, or a number beyond every range.
+    let id = salvage::id(text.as_bytes(), text.as_bytes());
+    invalid_request(id, format!("not a JSON-RPC message: {error}"))
+}
+
+fn parse_error(error: &serde_json::Error) -> Item {
+    Item::Invalid(Invalid {
+        id: None,
+        code: ErrorCode::PARSE_ERROR.0,
+        reason: format!("the line is not JSON: {error}"),
+    })
+}
+
+fn invalid_request(id: Option<Id>, reason: String) -> Item {
+    Item::Invalid(Invalid {
+        id,
+        code: ErrorCode::INVALID_REQUEST.0,
+        reason,
+    })
+}
+
+/// A JavaScript client that cuts a text inside an emoji sends half of a
+/// surrogate pair as an escape. That is JSON in form but stands for no
+/// character, so it is read as U+FFFD. `None` if there is none.
+fn without_lone_surrogates(text: &str) -> Option<String> {
+    let bytes = text.as_bytes();
+    let unit = |at: usize| {
+        let digits = bytes.get(at..at + 6)?.strip_prefix(b"\\u")?;
+        u16::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok()
+    };
+    let mut repaired = String::new();
+    let (mut at, mut copied) = (0, 0);
+    while let Some(next) = memchr::memchr(b'\\', &bytes[at..]) {
+        at += next;
+        match (unit(at), unit(at + 6)) {
+            (Some(0xD800..=0xDBFF), Some(0xDC00..=0xDFFF)) => at += 12,
+            (Some(0xD800..=0xDFFF), _) => {
+                repaired.push_str(&text[copied..at]);
+                repaired.push_str("\\ufffd");
+                at += 6;
+                copied = at;
+            }
+            // Any other escape; the byte after the backslash is one of it.
+            _ => at += 2,
+        }
+    }
+    (copied > 0).then(|| repaired + &text[copied..])
+}
+
+/// The members of a batch, unread; not collected beyond the bound.
+enum Members<'a> {
+    Few(Vec<&'a RawValue>),
+    TooMany,
+}
+
+impl<'de> Deserialize<'de> for Members<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Collect;
+        impl<'de> Visitor<'de> for Collect {
+            type Value = Members<'de>;
+            fn expecting(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+                out.write_str("a batch")
+            }
+            fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Self::Value, A::Error> {
+                let mut members = Vec::new();
+                while members.len() < BATCH_MEMBERS_MAX {
+                    match seq.next_element::<&RawValue>()? {
+                        Some(member) => members.push(member),
+                        None => return Ok(Members::Few(members)),
+                    }
+                }
+                let mut more = false;
+                while seq.next_element::<IgnoredAny>()?.is_some() {
+                    more = true;
+                }
+                Ok(if more {
+                    Members::TooMany
+                } else {
+                    Members::Few(members)
+                })
+            }
+        }
+        deserializer.deserialize_seq(Collect)
+    }
+}
+
+/// A message's members as they stand, read in one pass.
+#[derive(Default)]
+struct Envelope<'a> {
+    version_fits: bool,
+    id: Option<&'a RawValue>,
+    method: Option<Value>,
+    params: Option<Value>,
+    result: Option<Value>,
+    error: Option<Value>,
+    /// A member that stands twice: which one was meant is anyone's guess.
+    twice: Option<&'static str>,
+}
+
+impl Envelope<'_> {
+    fn open(self) -> Item {
+        let id = self.id.and_then(Id::of);
+        if let Some(fault) = self.fault(id.is_some()) {
+            // An answer that is not well formed must not be answered.
+            let answer = self.method.is_none() && (self.result.is_some() || self.error.is_some());
+            return if answer {
+                Item::Nothing
+            } else {
+                invalid_request(id, fault)
+            };
+        }
+        match (self.method, id) {
+            (Some(Value::String(name)), Some(id)) => Item::Request {
+                id,
+                request: Box::new(method::request(&name, self.params)),
+            },
+            (Some(Value::String(name)), None) => notification(&name, self.params),
+            (_, Some(id)) => response(&id, self.result, self.error),
+            (_, None) => Item::Nothing,
+        }
+    }
+
+    /// Why this is no message, if it is none.
+    fn fault(&self, has_id: bool) -> Option<String> {
+        if let Some(member) = self.twice {
+            return Some(format!("\"{member}\" stands twice"));
+        }
+        if !self.version_fits {
+            return Some("\"jsonrpc\" must be \"2.0\"".to_owned());
+        }
+        if self.id.is_some() && !has_id {
+            return Some("\"id\" must be a string or a number".to_owned());
+        }
+        match (&self.method, &self.result, &self.error) {
+            (Some(Value::String(_)), None, None) => None,
+            (Some(Value::String(_)), _, _) => {
+                Some("a message with \"method\" has no \"result\" or \"error\"".to_owned())
+            }
+            (Some(_), _, _) => Some("\"method\" must be a string".to_owned()),
+            (None, Some(_), Some(_)) => Some("both \"result\" and \"error\"".to_owned()),
+            (None, None, None) => Some("\"method\" is missing".to_owned()),
+            (None, _, _) => None,
+        }
+    }
+}
+
+fn notification(name: &str, params: Option<Value>) -> Item {
+    if name == "notifications/cancelled" {
+        let Some(Value::Object(mut params)) = params else {
+            return Item::Nothing;
+        };
+        let reason = match params.remove("reason") {
+            Some(Value::String(reason)) => Some(reason),
+            _ => None,
+        };
+        return match params.remove("requestId") {
+            Some(id) => Item::Cancel { id, reason },
+            None => Item::Nothing,
+        };
+    }
+    match method::notification(name, params) {
+        Some(notification) => Item::Notification(Box::new(notification)),
+        None => Item::Nothing,
+    }
+}
+
+fn response(id: &Id, result: Option<Value>, error: Option<Value>) -> Item {
+    // Our own requests carry ids rmcp can hold, so any other answers nobody.
+    let Ok(id) = serde_json::from_str::<RequestId>(id.raw()) else {
+        return Item::Nothing;
+    };
+    let message = match (result, error) {
+        (Some(result), _) => serde_json::from_value::<ClientResult>(result)
+            .ok()
+            .map(|result| JsonRpcMessage::response(result, id)),
+        (None, Some(error)) => serde_json::from_value::<ErrorData>(error)
+            .ok()
+            .map(|error| JsonRpcMessage::error(error, Some(id))),
+        (None, None) => None,
+    };
+    message.map_or(Item::Nothing, |message| Item::Response(Box::new(message)))
+}
+
+impl<'de> Deserialize<'de> for Envelope<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Read;
+        impl<'de> Visitor<'de> for Read {
+            type Value = Envelope<'de>;
+            fn expecting(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+                out.write_str("an object")
+            }
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+                let mut envelope = Envelope::default();
+                let mut seen = [false; MEMBERS.len()];
+                while let Some(Member(member)) = map.next_key()? {
+                    let Some(member) = member else {
+                        map.next_value::<IgnoredAny>()?;
+                        continue;
+                    };
+                    if std::mem::replace(&mut seen[member], true) {
+                        envelope.twice = Some(MEMBERS[member]);
+                        map.next_value::<IgnoredAny>()?;
+                        continue;
+                    }
+                    match MEMBERS[member] {
+                        "jsonrpc" => {
+                            let version: Value = map.next_value()?;
+                            envelope.version_fits = version == "2.0";
+                        }
+                        "id" => envelope.id = Some(map.next_value()?),
+                        "method" => envelope.method = Some(map.next_value()?),
+                        "params" => envelope.params = Some(map.next_value()?),
+                        "result" => envelope.result = Some(map.next_value()?),
+                        "error" => envelope.error = Some(map.next_value()?),
+                        other => return Err(A::Error::custom(other)),
+                    }
+                }
+                Ok(envelope)
+            }
+        }
+        deserializer.deserialize_map(Read)
+    }
+}
+
+const MEMBERS: [&str; 6] = ["jsonrpc", "id", "method", "params", "result", "error"];
+
+/// A key of the envelope: its place in [`MEMBERS`], or none. Read without an
+/// allocation.
+struct Member(Option<usize>);
+
+impl<'de> Deserialize<'de> for Member {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Read;
+        impl Visitor<'_> for Read {
+            type Value = Member;
+            fn expecting(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+                out.write_str("a key")
+            }
+            fn visit_str<E>(self, key: &str) -> Result<Member, E> {
+                Ok(Member(MEMBERS.iter().position(|member| *member == key)))
+            }
+        }
+        deserializer.deserialize_str(Read)
+    }
+}
+
+#[cfg(test)]
+#[path = "frame_tests.rs"]
+mod tests;

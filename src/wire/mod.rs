@@ -1,0 +1,15 @@
+//! JSON-RPC over lines: what a line means, which request an answer belongs to,
+//! and the ends the bytes come and go by. Nothing here knows a tool.
+
+mod ends;
+pub mod frame;
+mod lines;
+mod method;
+mod salvage;
+mod shared;
+pub mod stdio;
+mod table;
+
+pub use method::{BadParams, LooseArguments};
+pub use shared::Handle;
+pub use stdio::Stdio;
