@@ -1,13 +1,15 @@
 //! Editing stored memories, and the record that lets an edit be undone. Runs
 //! inside a transaction of the caller's.
 
+use std::collections::BTreeSet;
+
 use rusqlite::{OptionalExtension, Transaction, params};
 
 use super::{rows, write};
 use crate::clock::Timestamp;
 use crate::limits;
 use crate::store::StoreError;
-use crate::store::memory::{Before, Change, Edit, Memory, MemoryId, State};
+use crate::store::memory::{Before, Change, Edit, IndexedText, Memory, MemoryId, State};
 
 /// See `MemoryStore::edit`.
 pub fn edit(
@@ -68,29 +70,47 @@ fn apply(
             importance,
             tags,
         } => {
-            if memory.state != State::Active {
-                return Err(StoreError::Conflict(format!(
-                    "memory {} is {}, and only active ones can be updated",
-                    memory.id,
-                    memory.state.name()
-                )));
+            // What is so already is no change, and makes no older version.
+            let text = text.as_ref().filter(|new| new.content != memory.content);
+            let importance = importance.filter(|new| *new != memory.importance);
+            let tags = tags.as_ref().filter(|new| **new != memory.tags);
+            if text.is_none() && importance.is_none() && tags.is_none() {
+                return Ok(false);
             }
-            if let Some(text) = text {
-                refuse_twin(file, memory, &text.key)?;
-                write::replace_text(file, model, memory.id, text, at)?;
-            }
-            if let Some(importance) = importance {
-                file.prepare_cached("UPDATE memory SET importance = ? WHERE id = ?")?
-                    .execute(params![importance, memory.id])?;
-            }
-            if let Some(tags) = tags {
-                write::replace_tags(file, memory.id, tags)?;
-            }
+            update(file, model, memory, (text, importance, tags), at)?;
         }
     }
     file.prepare_cached("UPDATE memory SET updated_at = ?, revision = revision + 1 WHERE id = ?")?
         .execute([at.0, memory.id])?;
     Ok(true)
+}
+
+fn update(
+    file: &Transaction<'_>,
+    model: &str,
+    memory: &Memory,
+    (text, importance, tags): (Option<&IndexedText>, Option<f64>, Option<&BTreeSet<String>>),
+    at: Timestamp,
+) -> Result<(), StoreError> {
+    if memory.state != State::Active {
+        return Err(StoreError::Conflict(format!(
+            "memory {} is {}, and only active ones can be updated",
+            memory.id,
+            memory.state.name()
+        )));
+    }
+    if let Some(text) = text {
+        refuse_twin(file, memory, &text.key)?;
+        write::replace_text(file, model, memory.id, text, at)?;
+    }
+    if let Some(importance) = importance {
+        file.prepare_cached("UPDATE memory SET importance = ? WHERE id = ?")?
+            .execute(params![importance, memory.id])?;
+    }
+    if let Some(tags) = tags {
+        write::replace_tags(file, memory.id, tags)?;
+    }
+    Ok(())
 }
 
 /// Archived becomes what it was: an older version if something replaced it,

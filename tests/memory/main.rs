@@ -1,0 +1,9 @@
+//! The memory domain through its tools, on a real store in a temporary folder,
+//! with a clock that stands still and an encoder that only counts words.
+
+mod editing;
+mod files;
+mod properties;
+mod searching;
+mod storing;
+mod support;

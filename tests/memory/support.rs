@@ -1,0 +1,193 @@
+//! A Mimo without a wire: the memory tools over a store in a temporary folder.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use mimo::clock::{Clock, FixedClock, Timestamp};
+use mimo::embed::Embedder;
+use mimo::failure::{Failure, Kind};
+use mimo::memory::{Memories, Settings};
+use mimo::store::sqlite::SqliteStore;
+use mimo::tools::memory::{Memory, tools};
+use mimo::tools::{Context, Progress, Tool};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use tokio_util::sync::CancellationToken;
+
+/// 2026-11-22T12:00:00Z.
+pub const NOON: Timestamp = Timestamp(1_795_348_800_000_000);
+
+/// Encodes a text as the counts of its words, hashed into a few dozen places:
+/// texts that share words are near each other, and nothing is learned.
+#[derive(Default)]
+pub struct WordCounts {
+    /// Every call fails while this is set.
+    pub broken: AtomicBool,
+}
+
+const DIMENSIONS: usize = 96;
+
+impl WordCounts {
+    fn embed(&self, text: &str) -> Result<Vec<f32>, Failure> {
+        if self.broken.load(Ordering::Relaxed) {
+            return Err(Failure::new(Kind::Unavailable, "the encoder is broken"));
+        }
+        let mut vector = vec![0f32; DIMENSIONS];
+        for word in text.to_lowercase().split(|c: char| !c.is_alphanumeric()) {
+            let hash = word.bytes().fold(7u64, |hash, byte| {
+                hash.wrapping_mul(31).wrapping_add(u64::from(byte))
+            });
+            if !word.is_empty() {
+                vector[(hash % DIMENSIONS as u64) as usize] += 1.0;
+            }
+        }
+        let length = vector.iter().map(|x| x * x).sum::<f32>().sqrt();
+        if length == 0.0 {
+            vector[0] = 1.0;
+        } else {
+            vector.iter_mut().for_each(|x| *x /= length);
+        }
+        Ok(vector)
+    }
+}
+
+impl Embedder for WordCounts {
+    fn model_id(&self) -> &str {
+        "word-counts"
+    }
+
+    fn dimensions(&self) -> usize {
+        DIMENSIONS
+    }
+
+    fn embed_document(&self, text: &str) -> Result<Vec<Vec<f32>>, Failure> {
+        // Windows of 50 words.
+        let words: Vec<&str> = text.split_whitespace().collect();
+        if words.is_empty() {
+            return Ok(vec![self.embed(text)?]);
+        }
+        words
+            .chunks(50)
+            .map(|window| self.embed(&window.join(" ")))
+            .collect()
+    }
+
+    fn embed_query(&self, text: &str) -> Result<Vec<f32>, Failure> {
+        self.embed(text)
+    }
+}
+
+/// The tools of one client.
+pub struct Mimo {
+    pub clock: Arc<FixedClock>,
+    pub encoder: Arc<WordCounts>,
+    pub folder: TempDir,
+    tools: Vec<Tool>,
+    runtime: tokio::runtime::Runtime,
+}
+
+impl Mimo {
+    /// With an empty store, in the project `global`.
+    pub fn new() -> Mimo {
+        Mimo::in_project("global")
+    }
+
+    pub fn in_project(project: &str) -> Mimo {
+        let folder = TempDir::new().expect("a temporary folder");
+        let store = SqliteStore::start(folder.path().join("mimo.db")).expect("threads start");
+        let clock = Arc::new(FixedClock::at(NOON));
+        let encoder = Arc::new(WordCounts::default());
+        let memories = Memories::new(
+            Arc::new(store),
+            encoder.clone(),
+            clock.clone(),
+            Settings::default(),
+        );
+        let tools = tools(Arc::new(Memory {
+            memories: Arc::new(memories),
+            project: project.to_owned(),
+        }));
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .expect("a runtime");
+        Mimo {
+            clock,
+            encoder,
+            folder,
+            tools,
+            runtime,
+        }
+    }
+
+    /// Calls a tool: its document, or its failure. The clock moves on a second
+    /// after each call, so that later is later.
+    pub fn call(&self, tool: &str, arguments: Value) -> Result<Value, Failure> {
+        let Value::Object(arguments) = arguments else {
+            panic!("arguments are an object");
+        };
+        let context = Context {
+            session: "session-1".into(),
+            cancel: CancellationToken::new(),
+            progress: Progress::default(),
+        };
+        let tool = self.tools.iter().find(|t| t.name == tool).expect("a tool");
+        let answer = self.runtime.block_on((tool.handler)(arguments, context));
+        self.clock.advance_seconds(1);
+        answer.map(|document| serde_json::from_str(&document.0).expect("a document is JSON"))
+    }
+
+    /// Stores memories given by their fields; their ids.
+    pub fn store(&self, memories: Value) -> Vec<i64> {
+        let stored = self
+            .call("memory_store", json!({ "memories": memories }))
+            .expect("stored");
+        let results = stored["results"].as_array().expect("results");
+        results
+            .iter()
+            .map(|result| result["id"].as_i64().expect("an id"))
+            .collect()
+    }
+
+    /// Stores texts; their ids.
+    pub fn store_texts(&self, texts: &[&str]) -> Vec<i64> {
+        self.store(
+            texts
+                .iter()
+                .map(|text| json!({ "content": text }))
+                .collect(),
+        )
+    }
+
+    /// The items of a search.
+    pub fn search(&self, arguments: Value) -> Vec<Value> {
+        let mut found = self.call("memory_search", arguments).expect("found");
+        match found["items"].take() {
+            Value::Array(items) => items,
+            other => panic!("items are a list, not {other}"),
+        }
+    }
+
+    /// The ids of a search's items.
+    pub fn ids(&self, arguments: Value) -> Vec<i64> {
+        let items = self.search(arguments);
+        items
+            .iter()
+            .map(|item| item["id"].as_i64().expect("an id"))
+            .collect()
+    }
+
+    /// The texts of a search's items.
+    pub fn texts(&self, arguments: Value) -> Vec<String> {
+        let items = self.search(arguments);
+        items
+            .iter()
+            .map(|item| item["content"].as_str().expect("a text").to_owned())
+            .collect()
+    }
+
+    /// The moment of the clock, as a client would write it.
+    pub fn now(&self) -> String {
+        self.clock.now().to_iso()
+    }
+}
