@@ -8,12 +8,15 @@ use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
 use crate::clock::Clock;
-use crate::config::Config;
+use crate::config::{self, Config, MemorySettings};
 use crate::dispatch::Dispatch;
+use crate::embed;
 use crate::failure::Failure;
 use crate::limits::BLOCKING_THREADS_MAX;
+use crate::memory::{self, Memories, Weights};
 use crate::server;
-use crate::tools::{self, Context, Document, Progress, Tool};
+use crate::store::sqlite::SqliteStore;
+use crate::tools::{self, Context, Document, Progress};
 
 /// Which tools are served.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,6 +30,7 @@ pub enum Toolset {
 /// The connected parts.
 pub struct App {
     dispatch: Arc<Dispatch>,
+    memories: Arc<Memories>,
     clock: Arc<dyn Clock>,
 }
 
@@ -42,18 +46,26 @@ pub fn run<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failu
 }
 
 impl App {
-    /// Builds every part that `toolset` needs.
-    pub fn build(
-        _config: &Config,
-        clock: Arc<dyn Clock>,
-        toolset: Toolset,
-    ) -> Result<App, Failure> {
-        let tools: Vec<Tool> = match toolset {
-            Toolset::Standard => Vec::new(),
+    /// Builds every part that `toolset` needs. The database is opened by the
+    /// first call that needs it.
+    pub fn build(config: &Config, clock: Arc<dyn Clock>, toolset: Toolset) -> Result<App, Failure> {
+        if let Some(folder) = config.database.parent() {
+            config::private_folder(folder)?;
+        }
+        let store = SqliteStore::start(config.database.clone()).map_err(Failure::internal)?;
+        let memories = Arc::new(Memories::new(
+            Arc::new(store),
+            embed::builtin(),
+            clock.clone(),
+            settings(&config.memory),
+        ));
+        let tools = match toolset {
+            Toolset::Standard => tools::standard(&memories, &config.project),
             Toolset::Fixture => tools::fixture::tools(),
         };
         Ok(App {
             dispatch: Arc::new(Dispatch::new(tools, clock.clone())),
+            memories,
             clock,
         })
     }
@@ -74,11 +86,26 @@ impl App {
     }
 
     /// Serves stdin and stdout until the client leaves or a signal comes.
-    pub async fn serve(&self) -> Result<(), Failure> {
+    pub async fn serve(self) -> Result<(), Failure> {
         let shutdown = server::shutdown_signals()?;
-        server::serve_stdio(self.dispatch.clone(), self.clock.clone(), shutdown).await
+        let served = server::serve_stdio(self.dispatch.clone(), self.clock.clone(), shutdown).await;
+        self.close().await;
+        served
     }
 
     /// Lets the parts finish, the last used first.
-    pub async fn close(self) {}
+    pub async fn close(self) {
+        self.memories.settle().await;
+    }
+}
+
+fn settings(config: &MemorySettings) -> memory::Settings {
+    memory::Settings {
+        weights: Weights {
+            keyword: config.keyword_weight as f32,
+            semantic: config.semantic_weight as f32,
+            neighbours: config.neighbour_weights.map(|weight| weight as f32),
+        },
+        similar_threshold: config.similar_threshold as f32,
+    }
 }

@@ -149,7 +149,7 @@ impl Dispatch {
         // The handler's own code up to its first await may panic as well.
         let guarded = std::panic::catch_unwind(AssertUnwindSafe(|| {
             let arguments = schema.check(arguments)?;
-            Ok::<Answer, Failure>((tool.handler)(arguments, context))
+            Ok::<_, Failure>((tool.handler)(arguments, context))
         }));
         let mut answer = match guarded {
             Ok(answer) => AssertUnwindSafe(answer?).catch_unwind(),

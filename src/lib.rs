@@ -40,7 +40,7 @@
 //!
 //! # A call
 //!
-//! `wire` reads a line, `server` makes a typed call of it, `dispatch` gives it a
+//! `wire` reads a line, [`server`] makes a typed call of it, `dispatch` gives it a
 //! permit and a deadline, and a handler in `tools` checks the arguments and asks
 //! the domain, which ends in one transaction of `store`. What comes back is a
 //! value, written once.

@@ -99,9 +99,8 @@ const _: () = assert!(LINE_BYTES_MAX > MEMORY_CONTENT_BYTES_MAX * MEMORY_BATCH_M
 const _: () = assert!(LINE_END_KEPT_BYTES_MAX * 2 < LINE_BYTES_MAX);
 const _: () = assert!(READ_BYTES <= BUFFER_KEPT_BYTES_MAX);
 const _: () = assert!(CALLS_RUNNING_MAX <= REQUESTS_IN_FLIGHT_MAX);
-const _: () = assert!(CALL_SECONDS_MAX <= DRAIN_SECONDS_MAX);
+const _: () = assert!(CALL_SECONDS_MAX * 1000 + CALL_STOP_MILLIS_MAX <= DRAIN_SECONDS_MAX * 1000);
 const _: () = assert!(
     LOG_FILES_MAX >= 2,
     "turning over would erase the newest events"
 );
-const _: () = assert!(CALL_SECONDS_MAX * 1000 + CALL_STOP_MILLIS_MAX <= DRAIN_SECONDS_MAX * 1000);

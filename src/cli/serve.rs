@@ -45,9 +45,7 @@ pub(super) fn run(
     );
     let served = app::run(async {
         let app = App::build(config, clock, toolset)?;
-        let served = app.serve().await;
-        app.close().await;
-        served
+        app.serve().await
     });
     match &served {
         Ok(()) => tracing::info!("stopped: the client left"),

@@ -1,15 +1,16 @@
 //! Memories: remembering, recalling, editing. The rules live here; the store
 //! keeps, the encoder encodes, the tools parse and render.
 
+mod model;
 pub mod moment;
 mod recall;
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+pub use model::{Action, Draft, Edited, Mode, Page, Remembered, Search, Settings};
 pub use recall::Weights;
 
 use crate::clock::{Clock, Timestamp};
@@ -17,131 +18,10 @@ use crate::embed::Embedder;
 use crate::failure::{Failure, Kind};
 use crate::limits;
 use crate::store::memory::{
-    Before, CandidateQuery, Category, Change, Edit, Filter, IndexedText, Memory, MemoryCensus,
-    MemoryId, MemoryStore, NewMemory, Outcome, State,
+    Before, CandidateQuery, Change, Edit, Filter, IndexedText, Memory, MemoryCensus, MemoryId,
+    MemoryStore, NewMemory, State,
 };
 use crate::text;
-
-/// What can be set about memories; the defaults are the measured ones.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Settings {
-    /// How a search ranks.
-    pub weights: Weights,
-    /// The cosine from which a stored text is reported as `similar`.
-    pub similar_threshold: f32,
-}
-
-impl Default for Settings {
-    fn default() -> Self {
-        Settings {
-            weights: Weights::default(),
-            similar_threshold: 0.85,
-        }
-    }
-}
-
-/// A memory as a caller gives it, checked.
-#[derive(Clone, Debug)]
-pub struct Draft {
-    /// The text; not blank, within its bound.
-    pub content: String,
-    /// What kind of statement it is.
-    pub category: Category,
-    /// 0 to 1.
-    pub importance: f64,
-    /// Its tags.
-    pub tags: BTreeSet<String>,
-    /// The stable key it is upserted by.
-    pub topic_key: Option<String>,
-    /// The memory it replaces.
-    pub supersedes: Option<MemoryId>,
-    /// When it stops being true.
-    pub valid_until: Option<Timestamp>,
-    /// The namespace it belongs to.
-    pub project: String,
-    /// The conversation or document it belongs to.
-    pub thread: String,
-}
-
-/// What became of a draft.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Remembered {
-    /// The memory it is now.
-    pub id: MemoryId,
-    /// How it came to be that.
-    pub outcome: Outcome,
-    /// Other memories that say nearly the same, nearest first.
-    pub similar: Vec<MemoryId>,
-}
-
-/// How a query is answered.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub enum Mode {
-    /// By meaning and keywords together.
-    #[default]
-    Hybrid,
-    /// By meaning alone.
-    Semantic,
-    /// By keywords alone.
-    Keyword,
-}
-
-/// A ranked search.
-#[derive(Clone, Debug)]
-pub struct Search {
-    /// What is asked; not blank.
-    pub query: String,
-    /// Which memories count.
-    pub filter: Filter,
-    /// How it is answered.
-    pub mode: Mode,
-    /// The least cosine on the semantic side; a keyword match always counts.
-    pub threshold: f32,
-    /// How many of the best are passed over.
-    pub offset: usize,
-    /// How many are wanted after those.
-    pub limit: usize,
-}
-
-/// A part of a result.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Page {
-    /// The memories, each with its score where it was ranked.
-    pub items: Vec<(Memory, Option<f32>)>,
-    /// Whether more follow.
-    pub more: bool,
-    /// What could not be used, in words.
-    pub degraded: Option<String>,
-}
-
-/// What an edit does to each of its memories.
-#[derive(Clone, Debug)]
-pub enum Action {
-    /// Sets what is given.
-    Update {
-        /// A new text (of one memory only).
-        content: Option<String>,
-        /// A new importance.
-        importance: Option<f64>,
-        /// New tags instead of the old.
-        tags: Option<BTreeSet<String>>,
-    },
-    /// Takes them out of every search.
-    Forget,
-    /// Brings forgotten ones back.
-    Restore,
-    /// Sets or clears their protection.
-    Protect(bool),
-}
-
-/// What an edit came to.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Edited {
-    /// The memories that are different now (or would be, on a dry run).
-    pub changed: Vec<MemoryId>,
-    /// Undoes the edit; `None` where nothing was changed.
-    pub undo_id: Option<String>,
-}
 
 /// The memory service.
 pub struct Memories {

@@ -15,6 +15,23 @@ use serde_json::{Map, Value};
 use tokio_util::sync::CancellationToken;
 
 use crate::failure::Failure;
+use crate::memory::Memories;
+
+/// The tools that users get, in the order they are listed.
+pub fn standard(memories: &Arc<Memories>, project: &str) -> Vec<Tool> {
+    let memory = memory::Memory {
+        memories: memories.clone(),
+        project: project.to_owned(),
+    };
+    let status = status::Status {
+        memories: memories.clone(),
+        started: memories.now(),
+        project: project.to_owned(),
+    };
+    let mut tools = memory::tools(Arc::new(memory));
+    tools.push(status::tool(Arc::new(status)));
+    tools
+}
 
 /// A JSON object of validated arguments.
 pub type Arguments = Map<String, Value>;
