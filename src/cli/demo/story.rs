@@ -52,7 +52,7 @@ pub(super) const LEARNED: [(&str, &str); 7] = [
 ];
 
 /// Shares no word with the memory it must find.
-pub(super) const ASKED_BY_MEANING: &str = "who ships new versions while she is home with her baby?";
+pub(super) const ASKED_BY_MEANING: &str = "when does our colleague's maternity break begin?";
 
 /// What the steps share.
 pub(super) struct Play<'a> {
