@@ -1,6 +1,5 @@
 //! The command line as a person and a script meet it: the real binary, its
 //! exit codes, what it prints where, and the files it leaves.
-#![allow(clippy::disallowed_methods)] // A test drives processes.
 
 #[path = "cli/terminal.rs"]
 mod terminal;
