@@ -123,6 +123,28 @@ fn help_teaches_and_goes_to_stdout() {
 }
 
 #[test]
+fn the_examples_of_the_help_find_what_they_stored() {
+    for arguments in [&["--help"][..], &["call", "--help"]] {
+        let home = Home::new();
+        let help = home.run(arguments).out;
+        let mut found = Vec::new();
+        for line in help.lines().filter(|line| line.starts_with("  mimo call ")) {
+            // Arguments hold no space outside the quotes; what follows is a remark.
+            let mut words = line.split_whitespace();
+            let tool = words.nth(2).expect("a tool");
+            let json = line.split('\'').nth(1).unwrap_or("{}");
+            let document = home.call(&[tool, json]);
+            found.extend(document["items"].as_array().cloned());
+        }
+        assert!(!found.is_empty(), "{arguments:?} has a search");
+        assert!(
+            found.iter().all(|items| !items.is_empty()),
+            "{arguments:?}: {found:?}"
+        );
+    }
+}
+
+#[test]
 fn wrong_use_ends_with_2_and_says_what_was_meant() {
     let home = Home::new();
     for (arguments, said) in [
