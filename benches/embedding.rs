@@ -27,7 +27,7 @@ fn main() {
     print(
         &json!({"bench": "embedding", "what": "resident before first use", "megabytes": resident()}),
     );
-    for level in Level::available().into_iter().skip(1) {
+    for level in Level::available() {
         let model = MiniLm::at(level);
         let peak = products_per_second(level);
         for tokens in TOKENS {

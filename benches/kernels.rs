@@ -44,7 +44,9 @@ fn main() {
             .iter()
             .map(|row| row[..dimensions / 8].iter().map(|x| *x as u8).collect())
             .collect();
+        let block = codes[1..].concat();
         for level in Level::available() {
+            let mut distances = Vec::new();
             let times = side_by_side(
                 ROUNDS,
                 &mut [
@@ -73,11 +75,23 @@ fn main() {
                             keep(black_box(level.hamming(black_box(&codes[0]), code)))
                         })
                     },
+                    &mut || {
+                        distances.clear();
+                        level.hamming_all(black_box(&codes[0]), black_box(&block), &mut distances);
+                        keep(black_box(&distances));
+                    },
                 ],
             );
-            for (kernel, time) in ["naive f32", "f32", "f32 from bytes", "int8", "1 bit"]
-                .into_iter()
-                .zip(&times)
+            for (kernel, time) in [
+                "naive f32",
+                "f32",
+                "f32 from bytes",
+                "int8",
+                "1 bit",
+                "1 bit, a block",
+            ]
+            .into_iter()
+            .zip(&times)
             {
                 print(&json!({
                     "bench": "kernels", "kernel": kernel, "level": level.name(), "dimensions": dimensions,
