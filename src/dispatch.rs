@@ -13,6 +13,7 @@ use std::time::Duration;
 use futures::FutureExt;
 use serde_json::Value;
 use tokio::sync::Semaphore;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::clock::Clock;
@@ -117,6 +118,7 @@ impl Dispatch {
         context: Context,
     ) -> Result<Document, Failure> {
         let cancel = context.cancel.clone();
+        let end = Instant::now() + self.deadline;
         let turn = async {
             let permit = self.running.acquire().await;
             room.await;
@@ -126,9 +128,9 @@ impl Dispatch {
             biased;
             permit = turn => permit.map_err(Failure::internal)?,
             () = cancel.cancelled() => return Err(cancelled()),
-            () = tokio::time::sleep(self.deadline) => return Err(self.late(name)),
+            () = tokio::time::sleep_until(end) => return Err(self.late(name)),
         };
-        self.call_within(name, arguments, context).await
+        self.run(end, name, arguments, context).await
     }
 
     /// A call on behalf of a call that already holds a permit, such as a
@@ -136,6 +138,17 @@ impl Dispatch {
     /// together would wait for each other.
     pub async fn call_within(
         &self,
+        name: &str,
+        arguments: Value,
+        context: Context,
+    ) -> Result<Document, Failure> {
+        let end = Instant::now() + self.deadline;
+        self.run(end, name, arguments, context).await
+    }
+
+    async fn run(
+        &self,
+        end: Instant,
         name: &str,
         arguments: Value,
         mut context: Context,
@@ -159,7 +172,7 @@ impl Dispatch {
             biased;
             answer = &mut answer => return settle(name, answer),
             () = cancel.cancelled() => cancelled(),
-            () = tokio::time::sleep(self.deadline) => self.late(name),
+            () = tokio::time::sleep_until(end) => self.late(name),
         };
         self.stop(name, &stop, answer, why).await
     }

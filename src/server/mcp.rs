@@ -156,7 +156,12 @@ impl ServerHandler for Mcp {
             .dispatch
             .call_when(room, &name, arguments, self.context(&context));
         match call.await {
-            Ok(document) => Ok(answer(document, None)),
+            Ok(document) => {
+                if let Some(connection) = &self.connection {
+                    connection.announce(&context.id, document.0.len());
+                }
+                Ok(answer(document, None))
+            }
             Err(failure) if Dispatch::panicked(&failure) => Err(defect()),
             Err(failure) => {
                 let document = Document::of(&failure.document()).map_err(|_| defect())?;

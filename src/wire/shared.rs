@@ -48,21 +48,29 @@ impl Handle {
     pub async fn room(&self) {
         loop {
             let emptied = self.0.emptied.notified();
-            if self.0.lock().pending_bytes() <= OUTGOING_BYTES_MAX {
+            if !self.0.lock().crowded() {
                 return;
             }
             emptied.await;
         }
     }
 
+    /// An answer of this size is on its way through rmcp: it counts as waiting
+    /// for the client from now on, or many could pile up in between.
+    pub fn announce(&self, request: &RequestId, bytes: usize) {
+        if let Some(inner) = number(request) {
+            self.0.lock().table.announce(inner, bytes);
+        }
+    }
+
     /// Sends a notification that belongs to an open request, without waiting:
     /// it is dropped if the request is closed or the client does not read.
     pub fn notify(&self, request: &RequestId, notification: ServerNotification) {
-        let RequestId::Number(inner) = request else {
+        let Some(inner) = number(request) else {
             return;
         };
         let mut state = self.0.lock();
-        if state.table.is_open(*inner) && state.pending_bytes() <= OUTGOING_BYTES_MAX {
+        if state.table.is_open(inner) && !state.crowded() {
             let message: TxJsonRpcMessage<RoleServer> = JsonRpcMessage::notification(notification);
             line(&mut state.outgoing, &message);
             self.0.written(state);
@@ -117,10 +125,14 @@ impl State {
         self.outgoing.len() - self.sent + self.held
     }
 
+    /// The client has more answers waiting for it than it may.
+    fn crowded(&self) -> bool {
+        self.pending_bytes() + self.table.coming_bytes() > OUTGOING_BYTES_MAX
+    }
+
     /// No further request may be taken on.
     pub(super) fn full(&self) -> bool {
-        self.table.len().max(self.running) >= REQUESTS_IN_FLIGHT_MAX
-            || self.pending_bytes() > OUTGOING_BYTES_MAX
+        self.table.len().max(self.running) >= REQUESTS_IN_FLIGHT_MAX || self.crowded()
     }
 
     /// Everything is answered, and the answers are written.
@@ -208,6 +220,7 @@ impl Shared {
         let mut guard = self.lock();
         let state = &mut *guard;
         let found = state.table.cancel(id, &mut state.outgoing);
+        self.emptied.notify_waiters();
         self.written(guard);
         found
     }
@@ -271,7 +284,6 @@ impl Shared {
     /// Writes as much as the client takes now.
     #[cfg(unix)]
     fn push(&self, state: &mut State, end: &End) -> Pushed {
-        let before = state.pending_bytes();
         let pushed = loop {
             if state.sent == state.outgoing.len() {
                 state.outgoing.clear();
@@ -298,9 +310,7 @@ impl Shared {
             }
         };
         state.blocked = pushed == Pushed::Blocked;
-        if before > OUTGOING_BYTES_MAX && state.pending_bytes() <= OUTGOING_BYTES_MAX {
-            self.emptied.notify_waiters();
-        }
+        self.emptied.notify_waiters();
         if state.waits {
             self.wake.notify_one();
         }

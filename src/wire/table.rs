@@ -22,11 +22,14 @@ pub struct Table {
     last_batch: u64,
     open: HashMap<Inner, Open>,
     batches: HashMap<BatchKey, Batch>,
+    coming_bytes: usize,
 }
 
 struct Open {
     id: Id,
     batch: Option<BatchKey>,
+    /// The size of its answer, once that is on its way here.
+    coming_bytes: usize,
 }
 
 #[derive(Default)]
@@ -56,6 +59,26 @@ impl Table {
         self.open.get(&inner).map(|open| &open.id)
     }
 
+    /// An answer of this size is on its way to an open request.
+    pub fn announce(&mut self, inner: Inner, bytes: usize) {
+        if let Some(open) = self.open.get_mut(&inner) {
+            self.coming_bytes -= open.coming_bytes;
+            self.coming_bytes += bytes;
+            open.coming_bytes = bytes;
+        }
+    }
+
+    /// What has been announced and not come yet.
+    pub fn coming_bytes(&self) -> usize {
+        self.coming_bytes
+    }
+
+    fn close(&mut self, inner: Inner) -> Option<Open> {
+        let open = self.open.remove(&inner)?;
+        self.coming_bytes -= open.coming_bytes;
+        Some(open)
+    }
+
     /// All that await an answer.
     pub fn all(&self) -> Vec<Inner> {
         self.open.keys().copied().collect()
@@ -78,7 +101,13 @@ impl Table {
     /// Opens a request.
     pub fn open(&mut self, id: Id, batch: Option<BatchKey>) -> Inner {
         self.last += 1;
-        self.open.insert(self.last, Open { id, batch });
+        let coming_bytes = 0;
+        let open = Open {
+            id,
+            batch,
+            coming_bytes,
+        };
+        self.open.insert(self.last, open);
         self.last
     }
 
@@ -91,7 +120,7 @@ impl Table {
         out: &mut Vec<u8>,
         write: impl FnOnce(&Id, &mut Vec<u8>),
     ) -> bool {
-        let Some(open) = self.open.remove(&inner) else {
+        let Some(open) = self.close(inner) else {
             return false;
         };
         self.answer_as(open.batch, out, |into| write(&open.id, into));
@@ -125,7 +154,7 @@ impl Table {
         let mut found: Vec<Inner> = meant.map(|(inner, _)| *inner).collect();
         found.sort_unstable();
         for inner in &found {
-            if let Some(key) = self.open.remove(inner).and_then(|open| open.batch) {
+            if let Some(key) = self.close(*inner).and_then(|open| open.batch) {
                 self.settle(key, out);
             }
         }

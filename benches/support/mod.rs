@@ -1,0 +1,108 @@
+//! A client for measurements: a child server on pipes, lines written and read
+//! as plainly as possible, and the figures made of the times.
+
+pub mod stock;
+
+use std::io::{BufRead, BufReader, Write};
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::time::{Duration, Instant};
+
+/// A server and its pipes.
+pub struct Client {
+    child: Child,
+    input: Option<ChildStdin>,
+    output: BufReader<ChildStdout>,
+    line: Vec<u8>,
+}
+
+impl Client {
+    /// Starts a server; it has not been spoken to yet.
+    pub fn start(command: &mut Command) -> Client {
+        let mut child = command
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("the server starts");
+        let input = child.stdin.take();
+        let output = BufReader::with_capacity(1 << 16, child.stdout.take().expect("its output"));
+        Client {
+            child,
+            input,
+            output,
+            line: Vec::new(),
+        }
+    }
+
+    /// Writes a line.
+    pub fn send(&mut self, line: &str) {
+        let input = self.input.as_mut().expect("the input is open");
+        input.write_all(line.as_bytes()).expect("the server reads");
+    }
+
+    /// Reads a line.
+    pub fn receive(&mut self) -> &[u8] {
+        self.line.clear();
+        self.output
+            .read_until(b'\n', &mut self.line)
+            .expect("the server answers");
+        assert!(!self.line.is_empty(), "the server has ended");
+        &self.line
+    }
+
+    /// The handshake.
+    pub fn initialize(&mut self) {
+        self.send("{\"jsonrpc\":\"2.0\",\"id\":0,\"method\":\"initialize\",\"params\":{\"protocolVersion\":\"2025-11-25\",\"capabilities\":{},\"clientInfo\":{\"name\":\"bench\",\"version\":\"1\"}}}\n");
+        let answer = self.receive();
+        assert!(memchr::memmem::find(answer, b"serverInfo").is_some());
+        self.send("{\"jsonrpc\":\"2.0\",\"method\":\"notifications/initialized\"}\n");
+    }
+}
+
+impl Drop for Client {
+    fn drop(&mut self) {
+        self.input = None;
+        let _ = self.child.wait();
+    }
+}
+
+/// A call of the trivial tool.
+pub fn call(id: usize) -> String {
+    format!(
+        "{{\"jsonrpc\":\"2.0\",\"id\":{id},\"method\":\"tools/call\",\"params\":{{\"name\":\"test_echo\",\"arguments\":{{\"text\":\"hello, world\"}}}}}}\n"
+    )
+}
+
+/// One call after another: the time of each.
+pub fn one_by_one(client: &mut Client, calls: usize, times: &mut Vec<Duration>) {
+    for id in 0..calls {
+        let line = call(id);
+        let start = Instant::now();
+        client.send(&line);
+        let answer = client.receive();
+        times.push(start.elapsed());
+        debug_assert!(memchr::memmem::find(answer, b"hello").is_some());
+    }
+}
+
+/// `flight` calls always open: the time of all.
+pub fn in_flight(client: &mut Client, calls: usize, flight: usize) -> Duration {
+    let start = Instant::now();
+    let first: String = (0..flight).map(call).collect();
+    client.send(&first);
+    for id in flight..calls {
+        client.receive();
+        client.send(&call(id));
+    }
+    for _ in 0..flight {
+        client.receive();
+    }
+    start.elapsed()
+}
+
+/// The value below which `share` of the times lie, in microseconds.
+pub fn quantile(times: &mut [Duration], share: f64) -> f64 {
+    times.sort_unstable();
+    let at = ((times.len() - 1) as f64 * share) as usize;
+    times[at].as_secs_f64() * 1e6
+}
