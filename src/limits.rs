@@ -76,6 +76,12 @@ pub const RESULT_TOKENS_MIN: usize = 64;
 /// The greatest budget of a result.
 pub const RESULT_TOKENS_MAX: usize = 200_000;
 
+/// Windows of one text that are embedded, each of 254 tokens: 100 KB of English
+/// prose needs about 115, at about 10 ms of CPU each.
+pub const EMBED_CHUNKS_MAX: usize = 128;
+/// Working rooms (about 2.5 MB each) that the encoder keeps for its next calls.
+pub const EMBED_ROOMS_MAX: usize = 2;
+
 /// A token is counted as this many bytes wherever a result has a budget.
 pub const TOKEN_BYTES: usize = 4;
 
@@ -98,6 +104,9 @@ pub const LOG_FILES_MAX: usize = 4;
 const _: () = assert!(LINE_BYTES_MAX > MEMORY_CONTENT_BYTES_MAX * MEMORY_BATCH_MAX);
 const _: () = assert!(LINE_END_KEPT_BYTES_MAX * 2 < LINE_BYTES_MAX);
 const _: () = assert!(READ_BYTES <= BUFFER_KEPT_BYTES_MAX);
+
+// Windows are laid from the first word to the last.
+const _: () = assert!(EMBED_CHUNKS_MAX >= 2);
 const _: () = assert!(CALLS_RUNNING_MAX <= REQUESTS_IN_FLIGHT_MAX);
 const _: () = assert!(CALL_SECONDS_MAX * 1000 + CALL_STOP_MILLIS_MAX <= DRAIN_SECONDS_MAX * 1000);
 const _: () = assert!(

@@ -1,6 +1,11 @@
 //! Text to vector: the port every encoder stands behind, and the encoder that
 //! is compiled in. Knows nothing of memories, stores or requests.
 
+pub mod minilm;
+pub mod wordpiece;
+
+use std::sync::Arc;
+
 use crate::failure::Failure;
 
 /// An encoder of texts into one vector space. Calls block and use the CPU (or
@@ -20,4 +25,9 @@ pub trait Embedder: Send + Sync {
 
     /// One unit-length vector of a query; what exceeds the window is left out.
     fn embed_query(&self, text: &str) -> Result<Vec<f32>, Failure>;
+}
+
+/// The encoder that is compiled in: needs no file, no network and no key.
+pub fn builtin() -> Arc<dyn Embedder> {
+    Arc::new(minilm::MiniLm::default())
 }

@@ -1,0 +1,161 @@
+//! The model's bytes as `convert.py` laid them out, read in place: only what is
+//! small (scales, biases, gains) is copied. What is done with them stays outside.
+
+use super::super::wordpiece::Vocabulary;
+use crate::vector::Dense;
+
+/// Numbers in a token's vector.
+pub const WIDTH: usize = 384;
+/// Numbers between the two halves of a layer's feed-forward part.
+pub const INNER: usize = 1536;
+/// Tokens the model sees at once, its two marks included.
+pub const WINDOW: usize = 256;
+const LAYERS: usize = 6;
+const PIECES: usize = 30_522;
+const TEXT_BYTES: usize = 1 << 18;
+const MARK: &[u8] = b"mimo minilm int8 1";
+
+/// Sections begin at multiples of this, in the file and in memory: a cache line.
+const ALIGN: usize = 64;
+
+#[repr(align(64))]
+struct Aligned<T>(T);
+
+/// Part of the binary's own pages: nothing of it is in memory before it is read,
+/// and the kernels read it where it is.
+static BYTES: Aligned<[u8; include_bytes!("asset/minilm.bin").len()]> =
+    Aligned(*include_bytes!("asset/minilm.bin"));
+
+/// The parts of the model.
+pub struct Asset {
+    /// What texts are cut into.
+    pub vocabulary: Vocabulary,
+    words: &'static [[u8; WIDTH]],
+    word_scale: &'static [[u8; 4]],
+    positions: &'static [[[u8; 4]; WIDTH]],
+    /// Of each column of the state: what it is multiplied by before it is
+    /// quantised. A few columns are far larger than the rest and would leave it
+    /// few bytes; the weights that meet them are larger by as much.
+    pub calm: Vec<f32>,
+    /// Of the sum of a word's and a position's vector.
+    pub norm: Norm,
+    /// From the first to the last.
+    pub layers: Vec<Layer>,
+}
+
+/// Gain and shift of a layer normalisation.
+pub struct Norm {
+    /// What each number is multiplied by.
+    pub gain: Vec<f32>,
+    /// What is added then.
+    pub shift: Vec<f32>,
+}
+
+/// One layer: attention, then the feed-forward part.
+pub struct Layer {
+    /// Queries (divided by the root of a head's width), keys, values.
+    pub qkv: Dense<'static>,
+    /// Back from the heads.
+    pub mix: Dense<'static>,
+    /// After attention.
+    pub mix_norm: Norm,
+    /// Up, before GELU.
+    pub up: Dense<'static>,
+    /// Down, after it.
+    pub down: Dense<'static>,
+    /// After the feed-forward part.
+    pub down_norm: Norm,
+}
+
+impl Asset {
+    /// Reads the asset that is compiled in.
+    ///
+    /// # Panics
+    /// When it is not what `convert.py` makes; a test loads it.
+    pub fn load() -> Asset {
+        let mut from = Reader(&BYTES.0);
+        assert_eq!(
+            &from.bytes(64)[..MARK.len()],
+            MARK,
+            "the model's asset is of another make"
+        );
+        let slots = from.bytes(2 * Vocabulary::SLOTS).as_chunks().0;
+        let ends = from.bytes(4 * PIECES).as_chunks().0;
+        let vocabulary = Vocabulary::new(slots, ends, from.bytes(TEXT_BYTES));
+        let asset = Asset {
+            vocabulary,
+            words: from.bytes(PIECES * WIDTH).as_chunks().0,
+            word_scale: from.bytes(4 * PIECES).as_chunks().0,
+            positions: from.bytes(4 * WINDOW * WIDTH).as_chunks().0.as_chunks().0,
+            calm: from.floats(WIDTH),
+            norm: from.norm(),
+            layers: (0..LAYERS).map(|_| from.layer()).collect(),
+        };
+        assert!(
+            from.0.is_empty(),
+            "the model's asset is longer than its parts"
+        );
+        asset
+    }
+
+    /// Writes the vector of word `id` at `position` into `out`, not yet normalised.
+    pub fn embed(&self, id: u16, position: usize, out: &mut [f32]) {
+        let scale = f32::from_le_bytes(self.word_scale[usize::from(id)]);
+        let word = &self.words[usize::from(id)];
+        for ((out, word), position) in out.iter_mut().zip(word).zip(&self.positions[position]) {
+            *out = f32::from(*word as i8) * scale + f32::from_le_bytes(*position);
+        }
+    }
+}
+
+/// What is left to read.
+struct Reader(&'static [u8]);
+
+impl Reader {
+    fn bytes(&mut self, length: usize) -> &'static [u8] {
+        let (section, rest) = self.0.split_at(length.next_multiple_of(ALIGN));
+        self.0 = rest;
+        &section[..length]
+    }
+
+    fn floats(&mut self, count: usize) -> Vec<f32> {
+        self.bytes(4 * count)
+            .as_chunks()
+            .0
+            .iter()
+            .map(|bytes| f32::from_le_bytes(*bytes))
+            .collect()
+    }
+
+    fn norm(&mut self) -> Norm {
+        Norm {
+            gain: self.floats(WIDTH),
+            shift: self.floats(WIDTH),
+        }
+    }
+
+    fn dense(&mut self, inputs: usize, outputs: usize) -> Dense<'static> {
+        let weights = self.bytes(inputs * outputs);
+        let scale = self.floats(outputs);
+        let sums = self
+            .bytes(4 * outputs)
+            .as_chunks()
+            .0
+            .iter()
+            .map(|sum| i32::from_le_bytes(*sum))
+            .collect();
+        let bias = self.floats(outputs);
+        Dense::new(inputs, weights, scale, sums, bias).expect("the sizes above fit each other")
+    }
+
+    fn layer(&mut self) -> Layer {
+        Layer {
+            qkv: self.dense(WIDTH, 3 * WIDTH),
+            mix: self.dense(WIDTH, WIDTH),
+            mix_norm: self.norm(),
+            up: self.dense(WIDTH, INNER),
+            down: self.dense(INNER, WIDTH),
+            down_norm: self.norm(),
+        }
+    }
+}

@@ -1,0 +1,1 @@
+//! What desktop clients do that the letter of the protocol does not foresee.
