@@ -16,7 +16,7 @@ use crate::limits::BLOCKING_THREADS_MAX;
 use crate::memory::{self, Memories, Weights};
 use crate::server;
 use crate::store::sqlite::SqliteStore;
-use crate::tools::{self, Context, Document, Progress, Tool};
+use crate::tools::{self, Context, Document, Progress};
 
 /// Which tools are served.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,12 +48,10 @@ pub fn run<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failu
 impl App {
     /// Builds every part that `toolset` needs. The database is opened by the
     /// first call that needs it.
-    pub fn build(
-        config: &Config,
-        clock: Arc<dyn Clock>,
-        toolset: Toolset,
-    ) -> Result<App, Failure> {
-        config::private_folder(&config.data_folder)?;
+    pub fn build(config: &Config, clock: Arc<dyn Clock>, toolset: Toolset) -> Result<App, Failure> {
+        if let Some(folder) = config.database.parent() {
+            config::private_folder(folder)?;
+        }
         let store = SqliteStore::start(config.database.clone()).map_err(Failure::internal)?;
         let memories = Arc::new(Memories::new(
             Arc::new(store),
@@ -72,9 +70,9 @@ impl App {
         })
     }
 
-    /// What `tools/list` shows.
-    pub fn tools(&self) -> impl Iterator<Item = &Tool> {
-        self.dispatch.tools()
+    /// The door to the tools.
+    pub fn dispatch(&self) -> &Dispatch {
+        &self.dispatch
     }
 
     /// Calls one tool, as a client would.
@@ -90,8 +88,7 @@ impl App {
     /// Serves stdin and stdout until the client leaves or a signal comes.
     pub async fn serve(self) -> Result<(), Failure> {
         let shutdown = server::shutdown_signals()?;
-        let served =
-            server::serve_stdio(self.dispatch.clone(), self.clock.clone(), shutdown).await;
+        let served = server::serve_stdio(self.dispatch.clone(), self.clock.clone(), shutdown).await;
         self.close().await;
         served
     }

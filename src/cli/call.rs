@@ -89,21 +89,12 @@ fn parse(text: &str) -> Result<Value, Failure> {
     }
 }
 
-/// A name nobody serves is a wrong use; the nearest one is likely meant.
+/// A name nobody serves is a wrong use.
 fn known(app: &App, name: &str) -> Result<(), Failure> {
-    let names: Vec<_> = app.tools().map(|tool| tool.name).collect();
-    if names.contains(&name) {
+    if app.dispatch().tool(name).is_some() {
         return Ok(());
     }
-    let nearest = names
-        .iter()
-        .map(|known| (strsim::damerau_levenshtein(name, known), known))
-        .filter(|(distance, known)| *distance <= known.len() / 2)
-        .min();
-    Err(
-        Failure::invalid("", format!("there is no tool {name}")).hint(match nearest {
-            Some((_, nearest)) => format!("did you mean {nearest}? `mimo tools` lists them all"),
-            None => "`mimo tools` lists them".into(),
-        }),
-    )
+    let unknown = app.dispatch().unknown(name);
+    let hint = unknown.hint.unwrap_or_default();
+    Err(Failure::invalid("", unknown.message).hint(format!("{hint} (`mimo tools` lists them)")))
 }

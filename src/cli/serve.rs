@@ -90,6 +90,8 @@ A client usually starts it; its settings then hold:
 /// What a client's settings need, in the form most of them share.
 pub(super) fn client_entry(executable: Option<&Path>) -> String {
     let command = executable.map_or_else(|| "mimo".into(), Path::to_string_lossy);
-    let entry = json!({"mcpServers": {"mimo": {"command": command, "args": []}}});
-    format!("{entry:#}")
+    let command = json!(command);
+    format!(
+        "{{\n  \"mcpServers\": {{\n    \"mimo\": {{ \"command\": {command}, \"args\": [] }}\n  }}\n}}"
+    )
 }

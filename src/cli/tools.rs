@@ -22,6 +22,7 @@ pub(super) fn run(config: &Config, clock: Arc<dyn Clock>, output: &Output) -> Re
     let definitions = app::run(async {
         let app = App::build(config, clock, Toolset::Standard)?;
         let definitions: Result<Vec<Value>, Failure> = app
+            .dispatch()
             .tools()
             .map(|tool| serde_json::from_str(tool.definition).map_err(Failure::internal))
             .collect();

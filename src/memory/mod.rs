@@ -1,8 +1,8 @@
 //! Memories: remembering, recalling, editing. The rules live here; the store
 //! keeps, the encoder encodes, the tools parse and render.
 
-pub mod moment;
 mod model;
+pub mod moment;
 mod recall;
 
 use std::sync::Arc;

@@ -127,4 +127,3 @@ pub struct Edited {
     /// Undoes the edit; `None` where nothing was changed.
     pub undo_id: Option<String>,
 }
-

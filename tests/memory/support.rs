@@ -8,8 +8,7 @@ use mimo::embed::Embedder;
 use mimo::failure::{Failure, Kind};
 use mimo::memory::{Memories, Settings};
 use mimo::store::sqlite::SqliteStore;
-use mimo::tools::memory::{Memory, tools};
-use mimo::tools::{Context, Progress, Tool};
+use mimo::tools::{Context, Progress, Tool, standard};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
@@ -97,16 +96,13 @@ impl Mimo {
         let store = SqliteStore::start(folder.path().join("mimo.db")).expect("threads start");
         let clock = Arc::new(FixedClock::at(NOON));
         let encoder = Arc::new(WordCounts::default());
-        let memories = Memories::new(
+        let memories = Arc::new(Memories::new(
             Arc::new(store),
             encoder.clone(),
             clock.clone(),
             Settings::default(),
-        );
-        let tools = tools(Arc::new(Memory {
-            memories: Arc::new(memories),
-            project: project.to_owned(),
-        }));
+        ));
+        let tools = standard(&memories, project);
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()

@@ -1,7 +1,7 @@
 //! Which room may know which: the arrows of the house, and the reader of a
 //! file's imports that holds the files to them.
 
-use super::source::{Source, is_word, line_of, places};
+use super::source::{Source, is_test, is_word, line_of, places};
 
 /// What every room may use.
 const COMMON: &[&str] = &["failure", "clock", "limits"];
@@ -91,8 +91,12 @@ pub fn wrong_arrows(source: &Source) -> Vec<String> {
         .collect()
 }
 
-/// `tools` for `src/tools/memory.rs`; nothing for the map itself.
+/// `tools` for `src/tools/memory.rs`; nothing for the map itself and for tests,
+/// which may use what they like.
 fn room_of(path: &str) -> Option<&str> {
+    if is_test(path) {
+        return None;
+    }
     let inside = path.strip_prefix("src/")?;
     let room = match inside.split_once('/') {
         Some((room, _)) => room,

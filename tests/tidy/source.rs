@@ -15,10 +15,9 @@ pub struct Source {
 impl Source {
     pub fn new(path: &str, text: &str) -> Source {
         let code = without_literals(text);
-        let is_test = path.starts_with("tests/") || path.ends_with("/tests.rs");
         Source {
             path: path.to_owned(),
-            shipped: match is_test || path.contains("/tests/") {
+            shipped: match is_test(path) {
                 true => String::new(),
                 false => without_tests(&code),
             },
@@ -26,6 +25,13 @@ impl Source {
             lines: text.lines().count(),
         }
     }
+}
+
+/// Whether only tests compile the file: `tests/..`, `tests.rs`, `x_tests.rs`.
+pub fn is_test(path: &str) -> bool {
+    path.split('/')
+        .map(|part| part.trim_end_matches(".rs"))
+        .any(|part| part == "tests" || part.ends_with("_tests"))
 }
 
 /// The places where `word` stands in `code` as a word of its own.

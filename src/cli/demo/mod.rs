@@ -70,10 +70,19 @@ pub(super) fn run(
              or, for Claude Code:  claude mcp add mimo -- {}\n",
             STEPS.len(),
             client_entry(Some(executable)),
-            executable.display(),
+            shell_word(&executable.to_string_lossy()),
         ))?;
     }
     Ok(())
+}
+
+/// `text` as one word of a shell.
+fn shell_word(text: &str) -> String {
+    let plain = |c: char| c.is_alphanumeric() || "/._-+".contains(c);
+    match text.chars().all(plain) {
+        true => text.to_owned(),
+        false => format!("'{}'", text.replace('\'', r"'\''")),
+    }
 }
 
 fn stopped(number: usize, failure: &Failure) -> Failure {
@@ -161,7 +170,14 @@ fn brief(arguments: &Value) -> String {
     let Some(fields) = arguments.as_object() else {
         return arguments.to_string();
     };
-    let fields = fields.iter().map(|(name, value)| match value {
+    // What is asked comes first, how it is asked after it.
+    let mut fields: Vec<_> = fields.iter().collect();
+    fields.sort_by_key(|(name, _)| match name.as_str() {
+        "action" => 0,
+        "content" | "query" => 1,
+        _ => 2,
+    });
+    let fields = fields.into_iter().map(|(name, value)| match value {
         Value::Array(items) if items.len() > 3 => format!("{name}: [{} items]", items.len()),
         Value::Object(_) => format!("{name}: {{..}}"),
         value => format!("{name}: {value}"),

@@ -52,8 +52,7 @@ pub(super) const LEARNED: [(&str, &str); 7] = [
 ];
 
 /// Shares no word with the memory it must find.
-pub(super) const ASKED_BY_MEANING: &str =
-    "who can ship new versions while our colleague is away with her baby?";
+pub(super) const ASKED_BY_MEANING: &str = "when does our colleague's maternity break begin?";
 
 /// What the steps share.
 pub(super) struct Play<'a> {
@@ -180,8 +179,8 @@ fn store(play: &mut Play<'_>, scene: &mut Scene) -> Result<(), Failure> {
     expect(created && results.len() == LEARNED.len(), || {
         format!("it answered {stored}")
     })?;
-    for (_, content) in LEARNED {
-        scene.tell(content);
+    for ((_, content), id) in LEARNED.iter().zip(&play.ids) {
+        scene.tell(format!("memory {id}: {content}"));
     }
     Ok(())
 }
@@ -345,9 +344,12 @@ fn kill(play: &mut Play<'_>, scene: &mut Scene) -> Result<(), Failure> {
     })?;
 
     let status = scene.call(&mut play.client, "mimo_status", json!({}))?;
+    let memory = &status["memory"];
     scene.tell(format!(
-        "version {}, memory {}",
-        status["version"], status["memory"]
+        "mimo {}: {} memories, store {}",
+        status["version"].as_str().unwrap_or("?"),
+        memory["active"],
+        memory["state"].as_str().unwrap_or("?"),
     ));
     expect(status["version"] == env!("CARGO_PKG_VERSION"), || {
         format!("its status is {status}")

@@ -1,0 +1,76 @@
+//! What a person sees: the same binary on a terminal of its own.
+
+use std::fs::File;
+use std::io::Read;
+use std::process::Stdio;
+
+use nix::pty::{Winsize, openpty};
+
+use super::Home;
+
+/// Runs mimo with stdin and stdout on a terminal of 60 columns; gives its exit
+/// code and what it showed.
+fn on_a_terminal(home: &Home, arguments: &[&str], variables: &[(&str, &str)]) -> (i32, String) {
+    let size = Winsize {
+        ws_row: 24,
+        ws_col: 60,
+        ws_xpixel: 0,
+        ws_ypixel: 0,
+    };
+    let terminal = openpty(&size, None).expect("a terminal");
+    let side = || Stdio::from(terminal.slave.try_clone().expect("a descriptor"));
+    let mut command = home.command(arguments);
+    command.stdin(side()).stdout(side()).stderr(side());
+    command.envs(variables.iter().copied());
+    let mut child = command.spawn().expect("mimo starts");
+    // Ours must be closed, or reading never meets the end.
+    drop(command);
+    drop(terminal.slave);
+    let mut shown = Vec::new();
+    // On Linux the end of a terminal is an error rather than an empty read.
+    let _ = File::from(terminal.master).read_to_end(&mut shown);
+    let code = child.wait().expect("it ends").code().expect("no signal");
+    let shown = String::from_utf8(shown).expect("UTF-8");
+    (code, shown.replace("\r\n", "\n"))
+}
+
+#[test]
+fn mimo_alone_greets_a_person_instead_of_waiting_for_requests() {
+    let home = Home::new();
+    let (code, shown) = on_a_terminal(&home, &[], &[]);
+    assert_eq!(code, 0, "{shown}");
+    assert!(shown.contains("mimo demo"), "{shown}");
+    assert!(shown.lines().count() <= 15, "short: {shown}");
+    assert!(!home.data().exists(), "nothing was made");
+}
+
+#[test]
+fn the_table_of_tools_fits_the_terminal() {
+    let home = Home::new();
+    let (code, shown) = on_a_terminal(&home, &["tools"], &[]);
+    assert_eq!(code, 0, "{shown}");
+    assert!(shown.contains('…'), "{shown}");
+    assert!(
+        shown.lines().all(|line| line.chars().count() <= 60),
+        "{shown}"
+    );
+}
+
+#[test]
+fn a_result_is_indented_for_a_person_unless_json_is_asked_for() {
+    let home = Home::new();
+    let (_, shown) = on_a_terminal(&home, &["call", "memory_search"], &[]);
+    assert!(shown.contains("\n  \"items\": []"), "{shown}");
+    let (_, shown) = on_a_terminal(&home, &["call", "memory_search", "--json"], &[]);
+    assert_eq!(shown.lines().count(), 1, "{shown}");
+}
+
+#[test]
+fn the_demo_has_colours_for_a_person_who_wants_them() {
+    let home = Home::new();
+    let (code, shown) = on_a_terminal(&home, &["demo"], &[]);
+    assert_eq!(code, 0, "{shown}");
+    assert!(shown.contains("\x1b[32m✓"), "{shown}");
+    let (_, shown) = on_a_terminal(&home, &["demo"], &[("NO_COLOR", "1")]);
+    assert!(!shown.contains('\x1b'), "{shown}");
+}
