@@ -1,7 +1,6 @@
 //! A client as the story sees it, and the two kinds there are: SDKs, steered
 //! over the pipes of a small script, and the inspector, started once a request.
 
-use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -25,22 +24,16 @@ pub trait Client {
     fn close(self: Box<Self>) -> String;
 }
 
-/// How a client is to start the server: through a shell that notes what the
-/// server exited with, since no client tells.
-fn entry(folder: &Path) -> (String, Vec<String>) {
-    let script = r#""$@"; echo $? >> "$0""#.to_owned();
-    let exits = folder.join("exits").to_string_lossy().into_owned();
-    let arguments = ["-c".to_owned(), script, exits];
-    let server = [env!("CARGO_BIN_EXE_mimo").to_owned(), "serve".to_owned()];
-    ("/bin/sh".to_owned(), [&arguments[..], &server].concat())
-}
-
-/// The variables that the server needs; clients pass on few of their own.
-fn variables(folder: &Path) -> [(&'static str, PathBuf); 2] {
-    [
-        ("MIMO_DATA_DIR", folder.join("data")),
-        ("MIMO_CONFIG_DIR", folder.join("config")),
-    ]
+/// The client's entry for the server: through a shell that notes what the
+/// server exited with, since no client tells, and with the variables that it
+/// needs, since clients pass on few of their own.
+fn server(folder: &Path) -> Value {
+    let note = r#""$@"; echo $? >> "$0""#;
+    json!({
+        "command": "/bin/sh",
+        "args": ["-c", note, folder.join("exits"), env!("CARGO_BIN_EXE_mimo"), "serve"],
+        "env": {"MIMO_DATA_DIR": folder.join("data"), "MIMO_CONFIG_DIR": folder.join("config")},
+    })
 }
 
 /// The exits that were noted, once there are `count`: a client may be gone
@@ -86,16 +79,9 @@ impl Sdk {
     }
 
     fn start(mut command: Command, kind: &str, folder: &Path, protocol: &str) -> Box<dyn Client> {
-        let (program, arguments) = entry(folder);
-        let variables: Value = variables(folder)
-            .iter()
-            .map(|(name, value)| ((*name).to_owned(), json!(value)))
-            .collect::<serde_json::Map<_, _>>()
-            .into();
-        let server = json!({"command": program, "args": arguments, "env": variables});
         on(&mut command, folder);
         let mut script = command
-            .args([kind, &server.to_string()])
+            .args([kind, &server(folder).to_string()])
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(File::create(folder.join("complaints")).expect("a file"))
@@ -159,6 +145,8 @@ pub struct Inspector {
 impl Inspector {
     /// An inspector whose servers keep to `folder`.
     pub fn new(folder: &Path) -> Inspector {
+        let entry = json!({"mcpServers": {"mimo": server(folder)}});
+        fs::write(folder.join("inspector.json"), entry.to_string()).expect("its settings");
         Inspector {
             program: installed::node().join("node_modules/.bin/mcp-inspector"),
             folder: folder.to_owned(),
@@ -167,32 +155,27 @@ impl Inspector {
     }
 
     /// Runs it; its exit code and what it printed.
-    pub fn run(&mut self, arguments: &[impl AsRef<OsStr>]) -> (Option<i32>, String) {
+    fn run(&mut self, arguments: &[&str]) -> (Option<i32>, String) {
         self.started += 1;
-        let (program, server) = entry(&self.folder);
         let mut command = Command::new(&self.program);
         on(&mut command, &self.folder);
-        command.env("MCP_CATALOG_PATH", self.folder.join("catalog.json"));
-        command.arg("--cli").arg(program);
-        for (name, value) in variables(&self.folder) {
-            command.arg("-e").arg(format!("{name}={}", value.display()));
-        }
-        // What follows is the server's, so that its own -c is not taken here.
         let done = command
+            .env("MCP_INSPECTOR_SECRET_STORE", "memory")
+            .args(["--cli", "--server", "mimo", "--config"])
+            .arg(self.folder.join("inspector.json"))
             .args(arguments)
-            .arg("--")
-            .args(server)
             .stderr(Stdio::piped())
             .output()
             .expect("the inspector starts");
-        let printed = String::from_utf8_lossy(&done.stdout).into_owned();
-        if printed.is_empty() {
-            return (
-                done.status.code(),
-                String::from_utf8_lossy(&done.stderr).into_owned(),
-            );
-        }
-        (done.status.code(), printed)
+        // Its own errors go to stderr, beside nothing on stdout.
+        let printed = match done.stdout.is_empty() {
+            true => done.stderr,
+            false => done.stdout,
+        };
+        (
+            done.status.code(),
+            String::from_utf8_lossy(&printed).into_owned(),
+        )
     }
 }
 
@@ -206,13 +189,18 @@ impl Client for Inspector {
     }
 
     fn call(&mut self, tool: &str, arguments: Value) -> Result<Reply, String> {
-        let mut words = ["--method", "tools/call", "--tool-name", tool]
-            .map(str::to_owned)
-            .to_vec();
-        for (name, value) in arguments.as_object().expect("an object") {
+        let pair = |(name, value): (&String, &Value)| {
             let value = value.as_str().map_or(value.to_string(), str::to_owned);
-            words.extend(["--tool-arg".to_owned(), format!("{name}={value}")]);
-        }
+            format!("{name}={value}")
+        };
+        let pairs: Vec<String> = arguments
+            .as_object()
+            .expect("an object")
+            .iter()
+            .map(pair)
+            .collect();
+        let mut words = vec!["--method", "tools/call", "--tool-name", tool];
+        words.extend(pairs.iter().flat_map(|pair| ["--tool-arg", pair.as_str()]));
         let (code, printed) = self.run(&words);
         match serde_json::from_str::<Value>(&printed) {
             // 5 is its exit code for a tool that said it failed.

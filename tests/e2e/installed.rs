@@ -37,10 +37,15 @@ pub fn node() -> PathBuf {
         fs::write(folder.join("package.json"), r#"{"private":true}"#).expect("its package.json");
         let mut npm = Command::new("npm");
         // The inspector names a newer Node than its command line needs.
-        npm.args(["install", "--no-audit", "--no-fund", "--engine-strict=false"])
-            .args(["--loglevel", "error"])
-            .args(NODE)
-            .current_dir(folder);
+        npm.args([
+            "install",
+            "--no-audit",
+            "--no-fund",
+            "--engine-strict=false",
+        ])
+        .args(["--loglevel", "error"])
+        .args(NODE)
+        .current_dir(folder);
         run(&mut npm);
     })
 }

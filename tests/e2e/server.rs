@@ -62,11 +62,13 @@ impl Reply {
 
 /// Greets the server; its answer.
 pub fn initialize(server: &mut Server) -> Value {
-    server.send(&json!({"jsonrpc": "2.0", "id": "hello", "method": "initialize", "params": {
-        "protocolVersion": "2025-11-25",
-        "capabilities": {},
-        "clientInfo": {"name": "tests", "version": "1"},
-    }}));
+    server.send(
+        &json!({"jsonrpc": "2.0", "id": "hello", "method": "initialize", "params": {
+            "protocolVersion": "2025-11-25",
+            "capabilities": {},
+            "clientInfo": {"name": "tests", "version": "1"},
+        }}),
+    );
     let answer = server.message();
     assert_eq!(answer["id"], "hello", "{answer}");
     answer["result"].clone()

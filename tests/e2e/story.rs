@@ -43,13 +43,10 @@ const TEXT: &str = "Zoë prefers the night train to 東京, never the plane \u{2
 fn tell(start: impl FnOnce(&Path) -> Box<dyn Client>) {
     let folder = tempfile::tempdir().expect("a folder");
     let mut client = start(folder.path());
-    let mut call = {
-        lists_what_the_schemas_say(&mut *client);
-        |tool, arguments| client.call(tool, arguments)
-    };
-    let mut good = |tool: &str, arguments| call(tool, arguments).expect("a result").good();
+    lists_what_the_schemas_say(&mut *client);
 
     let stored = good(
+        &mut *client,
         "memory_store",
         json!({"content": TEXT, "category": "observation", "importance": 0.8, "tags": ["travel", "zoë"]}),
     );
@@ -57,7 +54,7 @@ fn tell(start: impl FnOnce(&Path) -> Box<dyn Client>) {
     let id = stored["results"][0]["id"].as_i64().expect("an id");
 
     let question = json!({"query": "how does Zoë like to travel?"});
-    let found = good("memory_search", question.clone());
+    let found = good(&mut *client, "memory_search", question.clone());
     let item = &found["items"][0];
     assert_eq!(item["id"], id, "{found}");
     assert_eq!(item["content"], TEXT);
@@ -66,18 +63,23 @@ fn tell(start: impl FnOnce(&Path) -> Box<dyn Client>) {
 
     errs(&mut *client);
 
-    let mut good = |tool: &str, arguments| client.call(tool, arguments).expect("a result").good();
-    let forgotten = good("memory_edit", json!({"action": "forget", "ids": [id]}));
+    let forget = json!({"action": "forget", "ids": [id]});
+    let forgotten = good(&mut *client, "memory_edit", forget);
     assert_eq!(forgotten["changed"], json!([id]), "{forgotten}");
-    let found = good("memory_search", question);
+    let found = good(&mut *client, "memory_search", question);
     assert_eq!(found["items"], json!([]), "{found}");
 
-    let memory = &good("mimo_status", json!({}))["memory"];
+    let memory = &good(&mut *client, "mimo_status", json!({}))["memory"];
     assert_eq!(memory["state"], "ok", "{memory}");
-    assert_eq!((&memory["active"], &memory["archived"]), (&json!(0), &json!(1)));
+    assert_eq!(memory["active"], 0, "{memory}");
+    assert_eq!(memory["archived"], 1, "{memory}");
 
     let exits = client.close();
     assert!(exits.lines().all(|exit| exit == "0"), "{exits:?}");
+}
+
+fn good(client: &mut dyn Client, tool: &str, arguments: Value) -> Value {
+    client.call(tool, arguments).expect("a result").good()
 }
 
 /// Names, descriptions, schemas and annotations arrive as they were written.
@@ -90,7 +92,9 @@ fn lists_what_the_schemas_say(client: &mut dyn Client) {
     let written = std::fs::read_dir(folder).expect("the schemas").map(read);
     let by_name = |tools: Vec<Value>| -> BTreeMap<String, Value> {
         let named = tools.into_iter();
-        named.map(|tool| (tool["name"].as_str().expect("a name").to_owned(), tool)).collect()
+        named
+            .map(|tool| (tool["name"].as_str().expect("a name").to_owned(), tool))
+            .collect()
     };
     let (written, listed) = (by_name(written.collect()), by_name(client.list()));
     assert!(!written.is_empty());
@@ -112,7 +116,8 @@ fn errs(client: &mut dyn Client) {
     let error = bad("memory_store", json!({"content": 5}));
     assert_eq!(error["kind"], "invalid_arguments", "{error}");
     assert_eq!(error["path"], "/content", "{error}");
-    let says = |part: &str, word: &str| error[part].as_str().is_some_and(|text| text.contains(word));
+    let says =
+        |part: &str, word: &str| error[part].as_str().is_some_and(|text| text.contains(word));
     assert!(says("message", "string"), "{error}");
     assert!(says("hint", "memory_store"), "{error}");
 
@@ -121,5 +126,5 @@ fn errs(client: &mut dyn Client) {
 
     let unknown = client.call("memory_stroe", json!({}));
     let unknown = unknown.expect_err("there is no such tool");
-    assert!(unknown.contains("memory_store"), "{unknown}");
+    assert!(unknown.contains("memory_stroe"), "{unknown}");
 }
