@@ -110,6 +110,17 @@ fn a_folder_that_cannot_be_written() {
     assert_eq!(audit(&data.join("mimo.db")).len(), 1);
 }
 
+/// A data folder that was misspelt, or is on a disk that is not there.
+#[test]
+fn a_folder_that_cannot_be_made() {
+    let folder = tempfile::tempdir().expect("a folder");
+    fs::write(folder.path().join("data"), "in the way").expect("a file");
+    let mut server = Server::of(&mut mimo(folder.path()));
+    assert_eq!(initialize(&mut server)["serverInfo"]["name"], "mimo");
+    unavailable(&mut server, "folder");
+    assert!(server.exit().success());
+}
+
 /// The folder goes away under a running server. What it would still write into
 /// the file that nobody can open any more would be lost, so it must not say
 /// that it stored it; and when the folder is back, so is the memory.
