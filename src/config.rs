@@ -104,8 +104,8 @@ pub struct MemorySettings {
     pub keyword_weight: f64,
     /// Share of the meaning side in a hybrid score.
     pub semantic_weight: f64,
-    /// What a memory gains from the scores next to it in its thread, and next
-    /// but one.
+    /// What a memory gains from the stronger score next to it in its thread,
+    /// and next but one.
     pub neighbour_weights: [f64; 2],
     /// The cosine from which a stored text is reported as `similar`.
     pub similar_threshold: f64,
@@ -116,7 +116,7 @@ impl Default for MemorySettings {
         MemorySettings {
             keyword_weight: 0.6,
             semantic_weight: 0.4,
-            neighbour_weights: [0.3, 0.15],
+            neighbour_weights: [0.6, 0.3],
             similar_threshold: 0.9,
         }
     }

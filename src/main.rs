@@ -1,5 +1,7 @@
 //! argv to exit code.
 
+#![warn(clippy::disallowed_methods)]
+
 use std::process::ExitCode;
 
 fn main() -> ExitCode {

@@ -1,6 +1,5 @@
 //! The command line as a person and a script meet it: the real binary, its
 //! exit codes, what it prints where, and the files it leaves.
-#![allow(clippy::disallowed_methods)] // A test drives processes.
 
 #[path = "cli/terminal.rs"]
 mod terminal;
@@ -121,6 +120,28 @@ fn help_teaches_and_goes_to_stdout() {
     let version = home.run(&["--version"]);
     assert_eq!(version.out, format!("mimo {}\n", env!("CARGO_PKG_VERSION")));
     assert!(!home.data().exists(), "help makes no files");
+}
+
+#[test]
+fn the_examples_of_the_help_find_what_they_stored() {
+    for arguments in [&["--help"][..], &["call", "--help"]] {
+        let home = Home::new();
+        let help = home.run(arguments).out;
+        let mut found = Vec::new();
+        for line in help.lines().filter(|line| line.starts_with("  mimo call ")) {
+            // Arguments hold no space outside the quotes; what follows is a remark.
+            let mut words = line.split_whitespace();
+            let tool = words.nth(2).expect("a tool");
+            let json = line.split('\'').nth(1).unwrap_or("{}");
+            let document = home.call(&[tool, json]);
+            found.extend(document["items"].as_array().cloned());
+        }
+        assert!(!found.is_empty(), "{arguments:?} has a search");
+        assert!(
+            found.iter().all(|items| !items.is_empty()),
+            "{arguments:?}: {found:?}"
+        );
+    }
 }
 
 #[test]

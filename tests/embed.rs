@@ -98,8 +98,13 @@ fn vectors_are_near_those_of_the_f32_model_at_every_level() {
     for level in Level::available() {
         let start = Instant::now();
         let model = MiniLm::at(level);
-        // Plain loops take a hundred times as long: a part of the texts will do.
-        let step = if level.name() == "scalar" { 40 } else { 1 };
+        // All texts at the level that runs here; the slower ones are held equal
+        // to it by the kernels' tests, so a part of the texts will do.
+        let step = match level.name() {
+            "scalar" => 40,
+            name if name == Level::best().name() => 1,
+            _ => 5,
+        };
         let cosines = cases.iter().step_by(step).map(|(text, expected)| {
             let found = model.embed_query(text).unwrap();
             (vector::cosine(&found, expected), text)
@@ -112,7 +117,7 @@ fn vectors_are_near_those_of_the_f32_model_at_every_level() {
             level.name(),
             start.elapsed()
         );
-        assert!(mean >= 0.99, "{}: mean cosine {mean}", level.name());
+        assert!(mean >= 0.999, "{}: mean cosine {mean}", level.name());
         assert!(
             *worst >= 0.995,
             "{}: worst cosine {worst} of {text:?}",

@@ -405,6 +405,14 @@ fn words_in_the_wrong_place_are_found_with_what_to_use_instead() {
         ),
         ("src/limits.rs", "pub const LINES_MAX: usize = 3;"),
         (
+            "benches/x.rs",
+            "fn main() { println!(a); Command::new(b); }",
+        ),
+        (
+            "src/wire/x_tests.rs",
+            "use crate::server; const LINES_MAX: usize = 3;",
+        ),
+        (
             "src/wire/x.rs",
             "let a = limits::LINES_MAX; const MAXIMA: u8 = 1;",
         ),

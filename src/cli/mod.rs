@@ -65,7 +65,7 @@ const EXAMPLES: &str = "\
 Examples:
   mimo demo                                        see it work
   mimo call memory_store '{\"content\":\"Raj deploys on Mondays\"}'
-  mimo call memory_search '{\"query\":\"who ships releases\"}'
+  mimo call memory_search '{\"query\":\"who deploys?\"}'
   mimo tools                                       what clients can call
   claude mcp add mimo -- \"$(command -v mimo)\"      add it to Claude Code
 

@@ -20,7 +20,7 @@ impl Default for Settings {
     fn default() -> Self {
         Settings {
             weights: Weights::default(),
-            similar_threshold: 0.85,
+            similar_threshold: 0.9,
         }
     }
 }

@@ -1,12 +1,19 @@
 //! Ranking: joins the keyword side and the semantic side of a search into one
 //! list, and lets neighbours in a conversation support each other. Pure.
 //!
-//! Each side's scores are stretched to 0..1 over its own candidates, weighed
-//! and added; then a memory gains a share of the scores of the memories just
-//! before and after it in its thread, because an answer seldom stands alone in
-//! a conversation. Measured on the development half of LoCoMo (five
-//! conversations) this beats ranks joined reciprocally, and the neighbours give
-//! more than any larger model did.
+//! Each side's scores are stretched to 0..1 over its own candidates, sharpened,
+//! weighed and added. Then a memory gains a share of the scores just before and
+//! after it in its thread, of the stronger of the two at each distance, because
+//! an answer seldom stands alone in a conversation; the one before counts for
+//! more, because answers follow questions.
+//!
+//! Measured on the development half of LoCoMo (five conversations, 786
+//! questions), recall at 10 and nDCG at 10 of the hybrid: .675 without
+//! neighbours; .730 and .528 with both neighbours added alike; .748 and .544 as
+//! it is here. Each figure lies on a plateau: weights of .5 to .7 for the nearer
+//! neighbour, .6 to 1 for `AFTER_SHARE`, 1.2 to 1.8 for `SHARPNESS` and 100 to
+//! 300 candidates a side all stay within .005. Joining the two sides by
+//! reciprocal ranks instead falls below keywords alone.
 
 use std::collections::HashMap;
 
@@ -19,7 +26,7 @@ pub struct Weights {
     pub keyword: f32,
     /// Of the stretched cosine.
     pub semantic: f32,
-    /// Of the score of the neighbour one place away, and two places away.
+    /// Of the score of the stronger neighbour one place away, and two.
     pub neighbours: [f32; 2],
 }
 
@@ -28,10 +35,17 @@ impl Default for Weights {
         Weights {
             keyword: 0.6,
             semantic: 0.4,
-            neighbours: [0.3, 0.15],
+            neighbours: [0.6, 0.3],
         }
     }
 }
+
+/// What a memory after counts for, beside one before.
+const AFTER_SHARE: f32 = 0.75;
+
+/// The power that stretched scores are raised to: above 1, the best of a side
+/// stand out more.
+const SHARPNESS: f32 = 1.4;
 
 /// A memory with its place in the result.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -53,7 +67,7 @@ pub fn rank(candidates: &Candidates, weights: Weights) -> Vec<Ranked> {
     for (hits, weight) in sides {
         for (hit, stretched) in hits.iter().zip(stretch(hits)) {
             let place = (hit.thread, hit.position);
-            own.entry(hit.id).or_insert((0.0, place)).0 += weight * stretched;
+            own.entry(hit.id).or_insert((0.0, place)).0 += weight * stretched.powf(SHARPNESS);
         }
     }
     // An older version may share the place of the one that replaced it.
@@ -66,7 +80,7 @@ pub fn rank(candidates: &Candidates, weights: Weights) -> Vec<Ranked> {
         let near = |offset: i64| at.get(&(thread, position + offset)).copied().unwrap_or(0.0);
         (1i64..)
             .zip(weights.neighbours)
-            .map(|(away, share)| share * (near(away) + near(-away)))
+            .map(|(away, share)| share * near(-away).max(AFTER_SHARE * near(away)))
             .sum()
     };
     let mut ranked: Vec<Ranked> = own
@@ -97,4 +111,79 @@ fn stretch(hits: &[Hit]) -> Vec<f32> {
         }
     };
     scores().map(stretched).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn hit(id: MemoryId, score: f32, thread: u32, position: i64) -> Hit {
+        Hit {
+            id,
+            score,
+            thread,
+            position,
+        }
+    }
+
+    fn ids(keyword: Vec<Hit>, semantic: Vec<Hit>, weights: Weights) -> Vec<MemoryId> {
+        let ranked = rank(&Candidates { keyword, semantic }, weights);
+        assert!(ranked.is_sorted_by(|a, b| a.score >= b.score));
+        ranked.into_iter().map(|ranked| ranked.id).collect()
+    }
+
+    #[test]
+    fn both_sides_count_by_their_weights() {
+        let keyword = vec![hit(1, 9.0, 0, 1), hit(2, 1.0, 1, 1)];
+        let semantic = vec![hit(3, 0.9, 2, 1), hit(2, 0.2, 1, 1)];
+        let alone = |keyword, semantic| Weights {
+            keyword,
+            semantic,
+            neighbours: [0.0; 2],
+        };
+        let ranked = |weights| ids(keyword.clone(), semantic.clone(), weights);
+        assert_eq!(ranked(alone(0.6, 0.4)), [1, 3, 2]);
+        assert_eq!(ranked(alone(0.4, 0.6)), [3, 1, 2]);
+        assert_eq!(ids(vec![], vec![], Weights::default()), Vec::<MemoryId>::new());
+    }
+
+    #[test]
+    fn a_neighbour_before_lifts_more_than_one_after_and_none_of_another_thread() {
+        // All but the first score nothing of their own.
+        let keyword = vec![
+            hit(10, 5.0, 0, 10),
+            hit(1, 0.0, 0, 11), // follows it
+            hit(2, 0.0, 0, 9),  // precedes it
+            hit(3, 0.0, 0, 12), // two after
+            hit(4, 0.0, 0, 13), // too far
+            hit(5, 0.0, 1, 11), // elsewhere
+        ];
+        assert_eq!(ids(keyword, vec![], Weights::default()), [10, 1, 2, 3, 4, 5]);
+    }
+
+    #[test]
+    fn an_older_version_in_the_same_place_does_not_count_twice() {
+        let keyword = vec![
+            hit(1, 5.0, 0, 1),
+            hit(2, 5.0, 0, 1),
+            hit(3, 0.0, 0, 2),
+            hit(4, 5.0, 1, 1),
+            hit(5, 0.0, 1, 2),
+        ];
+        let ranked = rank(
+            &Candidates {
+                keyword,
+                semantic: vec![],
+            },
+            Weights::default(),
+        );
+        let score = |id| ranked.iter().find(|r| r.id == id).map(|r| r.score);
+        assert_eq!(score(3), score(5));
+    }
+
+    #[test]
+    fn equal_scores_stand_in_the_order_of_their_ids() {
+        let same = vec![hit(7, 1.0, 0, 1), hit(3, 1.0, 1, 1), hit(5, 1.0, 2, 1)];
+        assert_eq!(ids(same, vec![], Weights::default()), [3, 5, 7]);
+    }
 }

@@ -64,7 +64,11 @@ pub fn start(filter: Option<&str>, folder: &Path, clock: Arc<dyn Clock>) {
 /// `filter` was checked when the settings were read; should it still be
 /// unusable, the levels that can be understood hold.
 fn filtered(filter: &str) -> EnvFilter {
-    EnvFilter::new(format!("{QUIET},{filter}"))
+    match filter {
+        // No louder than what was asked for.
+        "off" | "error" | "warn" => EnvFilter::new(filter),
+        _ => EnvFilter::new(format!("{QUIET},{filter}")),
+    }
 }
 
 fn log_panic(panic: &PanicHookInfo<'_>) {
@@ -89,5 +93,34 @@ struct LogTime(Arc<dyn Clock>);
 impl FormatTime for LogTime {
     fn format_time(&self, line: &mut Writer<'_>) -> std::fmt::Result {
         line.write_str(&self.0.now().to_iso())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tracing::Level;
+
+    use super::*;
+
+    /// Whether events (of rmcp at info, at warn, of Mimo at debug) are raised.
+    fn raised(filter: &str) -> [bool; 3] {
+        let layer = tracing_subscriber::fmt::layer().with_writer(io::sink);
+        let subscriber = tracing_subscriber::registry().with(layer.with_filter(filtered(filter)));
+        tracing::subscriber::with_default(subscriber, || {
+            [
+                tracing::enabled!(target: "rmcp::service", Level::INFO),
+                tracing::enabled!(target: "rmcp::service", Level::WARN),
+                tracing::enabled!(target: "mimo::server", Level::DEBUG),
+            ]
+        })
+    }
+
+    #[test]
+    fn rmcp_is_quiet_unless_it_is_named() {
+        assert_eq!(raised("warn"), [false, true, false]);
+        assert_eq!(raised("debug"), [false, true, true]);
+        assert_eq!(raised("debug,rmcp=info"), [true, true, true]);
+        assert_eq!(raised("error"), [false, false, false]);
+        assert_eq!(raised("off"), [false, false, false]);
     }
 }

@@ -357,7 +357,7 @@ pub fn nearest<'a>(word: &str, known: impl Iterator<Item = &'a str>) -> Vec<&'a 
         .filter_map(|name| {
             let other: Vec<char> = name.to_lowercase().chars().collect();
             let distance = distance(&word, &other);
-            let close = distance <= 1 + word.len().max(other.len()) / 4;
+            let close = distance <= 1 + word.len().max(other.len()) / 5;
             let part = word.len() >= 3 && (contains(&other, &word) || contains(&word, &other));
             (close || part).then_some((distance, name))
         })

@@ -1,1 +1,165 @@
-//! Tests.
+//! What is put right, what is refused, and in which words.
+
+use super::*;
+
+const DEFINITION: &str = r#"{"name":"t","inputSchema":{"type":"object","required":["kind"],
+ "properties":{"kind":{"type":"string","enum":["a","b"]},"ids":{"type":"array","items":{"type":"integer"},"maxItems":2,"minItems":1},
+  "deep":{"type":"object","properties":{"inner":{"type":"object","properties":{"name":{"type":"string","minLength":6,"maxLength":8}},"additionalProperties":false}}},
+  "rate":{"type":"number","exclusiveMinimum":0,"default":0.5},"word":{"type":"string","pattern":"^x+$","examples":["xx"]}},
+ "additionalProperties":false}}"#;
+
+fn check(arguments: Value) -> Result<Arguments, Failure> {
+    Schema::new("t", DEFINITION).check(arguments)
+}
+
+fn refused(arguments: Value) -> (String, String, String) {
+    let failure = check(arguments).expect_err("it does not fit");
+    assert_eq!(failure.kind, Kind::InvalidArguments);
+    (
+        failure.path.unwrap_or_default(),
+        failure.message,
+        failure.hint.unwrap_or_default(),
+    )
+}
+
+#[test]
+fn every_reason_names_the_place_the_fault_and_an_example() {
+    let table = [
+        (
+            json!({}),
+            "",
+            r#"the arguments must have "kind", which is missing"#,
+        ),
+        (
+            json!({"kind":"c"}),
+            "/kind",
+            r#""kind" must be one of ["a","b"], not "c""#,
+        ),
+        (
+            json!({"kind":"a","ids":[1,"2"]}),
+            "/ids/1",
+            r#""1" must be of type "integer", not a string"#,
+        ),
+        (
+            json!({"kind":"a","ids":[1,2,3]}),
+            "/ids",
+            r#""ids" takes at most 2 items"#,
+        ),
+        (
+            json!({"kind":"a","ids":[]}),
+            "/ids",
+            r#""ids" needs at least 1 items"#,
+        ),
+        (
+            json!({"kind":"a","rate":0}),
+            "/rate",
+            r#""rate" must be more than 0, not 0"#,
+        ),
+        (
+            json!({"kind":"a","word":"y"}),
+            "/word",
+            r#""word" must match ^x+$, which "y" does not"#,
+        ),
+        (
+            json!({"kind":"a","deep":{"inner":{"name":"x"}}}),
+            "/deep/inner/name",
+            r#""name" needs at least 6 characters"#,
+        ),
+        (
+            json!({"kind":"a","deep":{"inner":{"nam":"x"}}}),
+            "/deep/inner",
+            r#""nam" is not known here"#,
+        ),
+        (
+            json!({"kind":"a","x":1,"y":2}),
+            "",
+            r#""x", "y" are not known here"#,
+        ),
+        (
+            json!(5),
+            "",
+            r#"the arguments must be of type "object", not a number"#,
+        ),
+    ];
+    for (arguments, path, message) in table {
+        let shown = arguments.to_string();
+        let (got_path, got_message, hint) = refused(arguments);
+        assert_eq!(
+            (got_path.as_str(), got_message.as_str()),
+            (path, message),
+            "{shown}"
+        );
+        let call = hint.split("a correct call: ").nth(1).expect("an example");
+        let call: Value = serde_json::from_str(call).expect("JSON");
+        assert!(check(call["arguments"].clone()).is_ok(), "{hint}");
+    }
+}
+
+#[test]
+fn a_misspelt_property_is_named_and_stands_in_the_example() {
+    let (_, message, hint) = refused(json!({"knd": "a"}));
+    assert_eq!(message, r#""knd" is not known here"#);
+    assert!(hint.starts_with("did you mean kind? "), "{hint}");
+    let (_, _, hint) = refused(json!({"kind":"a","wrd":"xx"}));
+    assert!(hint.ends_with(r#"{"kind":"a","word":"xx"}}"#), "{hint}");
+    let (_, _, hint) = refused(json!({"kind":"a","deep":{"inner":{"nam":1}}}));
+    assert!(hint.starts_with("did you mean name? "), "{hint}");
+}
+
+#[test]
+fn forms_that_clients_get_wrong_are_put_right() {
+    for arguments in [
+        json!({"kind":"a"}),
+        json!(r#"{"kind":"a"}"#),
+        json!(r#" {"kind":"a"} "#),
+        json!({"arguments":{"kind":"a"}}),
+        json!({"arguments":r#"{"kind":"a"}"#}),
+        json!("\"{\\\"kind\\\":\\\"a\\\"}\""),
+    ] {
+        let shown = arguments.to_string();
+        let fits = check(arguments).unwrap_or_else(|failure| panic!("{shown}: {failure}"));
+        assert_eq!(Value::Object(fits), json!({"kind":"a"}));
+    }
+    let all = Schema::new(
+        "t",
+        r#"{"inputSchema":{"type":"object","properties":{"arguments":{"type":"object"}}}}"#,
+    );
+    for none in [Value::Null, json!(""), json!("null"), json!({})] {
+        let _ = all.check(none);
+    }
+    // A tool that has an argument of that name gets it.
+    let kept = all.check(json!({"arguments":{"a":1}})).expect("it fits");
+    assert_eq!(Value::Object(kept), json!({"arguments":{"a":1}}));
+}
+
+#[test]
+fn a_long_value_is_not_repeated_whole() {
+    let (_, message, _) = refused(json!({"kind": "c".repeat(10_000)}));
+    assert!(message.len() < 200, "{}", message.len());
+}
+
+#[test]
+fn a_broken_schema_is_a_defect_of_ours() {
+    for definition in ["not json", r#"{"inputSchema":{"type":"nonsense"}}"#] {
+        let failure = Schema::new("t", definition)
+            .check(json!({}))
+            .expect_err("broken");
+        assert_eq!(failure.kind, Kind::Internal);
+    }
+}
+
+#[test]
+fn near_names_are_found_and_far_ones_are_not() {
+    let names = [
+        "memory_store",
+        "memory_search",
+        "memory_edit",
+        "mimo_status",
+    ];
+    let near = |word: &str| nearest(word, names.into_iter());
+    assert_eq!(near("memory_stor"), ["memory_store"]);
+    assert_eq!(near("search"), ["memory_search"]);
+    assert_eq!(near("Mimo-Status"), ["mimo_status"]);
+    assert!(near("xyz").is_empty() && near("").is_empty());
+    assert!(near(&"m".repeat(100_000)).is_empty());
+}

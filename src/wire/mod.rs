@@ -3,7 +3,7 @@
 
 mod ends;
 pub mod frame;
-mod lines;
+pub mod lines;
 mod method;
 mod salvage;
 mod shared;

@@ -1,16 +1,29 @@
 //! What a person sees: the same binary on a terminal of its own.
 
 use std::fs::File;
-use std::io::Read;
+use std::io::{Read, Write};
 use std::process::Stdio;
 
 use nix::pty::{Winsize, openpty};
 
 use super::Home;
 
-/// Runs mimo with stdin and stdout on a terminal of 60 columns; gives its exit
-/// code and what it showed.
+/// What Ctrl-D sends: the end of what is typed.
+const END: &str = "\x04";
+
+/// Runs mimo on a terminal of 60 columns; gives its exit code and what it
+/// showed.
 fn on_a_terminal(home: &Home, arguments: &[&str], variables: &[(&str, &str)]) -> (i32, String) {
+    typing(home, arguments, variables, "")
+}
+
+/// The same with something typed.
+fn typing(
+    home: &Home,
+    arguments: &[&str],
+    variables: &[(&str, &str)],
+    typed: &str,
+) -> (i32, String) {
     let size = Winsize {
         ws_row: 24,
         ws_col: 60,
@@ -26,9 +39,11 @@ fn on_a_terminal(home: &Home, arguments: &[&str], variables: &[(&str, &str)]) ->
     // Ours must be closed, or reading never meets the end.
     drop(command);
     drop(terminal.slave);
+    let mut master = File::from(terminal.master);
+    master.write_all(typed.as_bytes()).expect("typed");
     let mut shown = Vec::new();
     // On Linux the end of a terminal is an error rather than an empty read.
-    let _ = File::from(terminal.master).read_to_end(&mut shown);
+    let _ = master.read_to_end(&mut shown);
     let code = child.wait().expect("it ends").code().expect("no signal");
     let shown = String::from_utf8(shown).expect("UTF-8");
     (code, shown.replace("\r\n", "\n"))
@@ -42,6 +57,17 @@ fn mimo_alone_greets_a_person_instead_of_waiting_for_requests() {
     assert!(shown.contains("mimo demo"), "{shown}");
     assert!(shown.lines().count() <= 15, "short: {shown}");
     assert!(!home.data().exists(), "nothing was made");
+}
+
+#[test]
+fn serve_on_a_terminal_says_what_it_is_for_and_serves() {
+    let home = Home::new();
+    let typed = format!("{{\"jsonrpc\":\"2.0\",\"id\":7,\"method\":\"ping\"}}\n{END}");
+    let (code, shown) = typing(&home, &["serve"], &[], &typed);
+    assert_eq!(code, 0, "{shown}");
+    assert!(shown.contains("\"mcpServers\""), "{shown}");
+    let answer = "{\"jsonrpc\":\"2.0\",\"id\":7,\"result\":{}}";
+    assert!(shown.contains(answer), "{shown}");
 }
 
 #[test]

@@ -27,11 +27,12 @@ impl Source {
     }
 }
 
-/// Whether only tests compile the file: `tests/..`, `tests.rs`, `x_tests.rs`.
+/// Whether the file never ships: `tests/..`, `benches/..`, `tests.rs`,
+/// `x_tests.rs`.
 pub fn is_test(path: &str) -> bool {
     path.split('/')
         .map(|part| part.trim_end_matches(".rs"))
-        .any(|part| part == "tests" || part.ends_with("_tests"))
+        .any(|part| matches!(part, "tests" | "benches") || part.ends_with("_tests"))
 }
 
 /// The places where `word` stands in `code` as a word of its own.

@@ -1,0 +1,100 @@
+//! The built-in encoder: CPU time for 20 and 200 tokens at every level of this
+//! machine, the memory it takes, the least time its products could take, and
+//! onnxruntime with the same model beside it: one JSON line a figure.
+//!
+//! For onnxruntime set `MIMO_BENCH_PYTHON` to a Python that can import it and
+//! `MIMO_BENCH_ONNX` to an ONNX export of the model (inputs `input_ids`,
+//! `attention_mask`, `token_type_ids`); without them that line says "skipped".
+
+mod measure;
+
+use std::env;
+use std::hint::black_box;
+use std::process::Command;
+
+use mimo::embed::Embedder;
+use mimo::embed::minilm::MiniLm;
+use mimo::vector::{Dense, Level, PANEL, Rows, Then};
+use serde_json::{Value, json};
+
+use measure::{print, side_by_side};
+
+const TOKENS: [usize; 2] = [20, 200];
+/// Products of one token in all layers but attention's own.
+const PRODUCTS: f64 = 6.0 * (4 * 384 * 384 + 2 * 384 * 1536) as f64;
+
+fn main() {
+    print(
+        &json!({"bench": "embedding", "what": "resident before first use", "megabytes": resident()}),
+    );
+    for level in Level::available() {
+        let model = MiniLm::at(level);
+        let peak = products_per_second(level);
+        for tokens in TOKENS {
+            // A word each, and the two marks.
+            let text = "rain ".repeat(tokens - 2);
+            let rounds = if level.name() == "scalar" { 5 } else { 31 };
+            let run = || drop(black_box(model.embed_query(black_box(&text))));
+            let time = side_by_side(rounds, &mut [&mut { run }])[0];
+            print(&json!({
+                "bench": "embedding", "level": level.name(), "tokens": tokens,
+                "cpu_milliseconds": (time * 1e5).round() / 100.0,
+                "int8_products_per_second_at_peak": peak,
+                "least_milliseconds_at_peak": (PRODUCTS * tokens as f64 / peak * 1e5).round() / 100.0,
+            }));
+        }
+    }
+    print(
+        &json!({"bench": "embedding", "what": "resident after use at every level", "megabytes": resident()}),
+    );
+    onnxruntime();
+}
+
+/// What the int8 kernel reaches when nothing leaves the nearest cache.
+fn products_per_second(level: Level) -> f64 {
+    let (inputs, rows) = (384, 12);
+    let weights: Vec<u8> = (0..inputs * PANEL).map(|at| (at % 251) as u8).collect();
+    let layer = Dense::new(
+        inputs,
+        &weights,
+        vec![1.0; PANEL],
+        vec![0; PANEL],
+        vec![0.0; PANEL],
+    )
+    .expect("these fit");
+    let numbers: Vec<f32> = (0..rows * inputs).map(|at| (at % 17) as f32).collect();
+    let mut quantised = Rows::default();
+    level.quantise(&numbers, &vec![1.0; inputs], &mut quantised);
+    let mut out = vec![0.0; rows * PANEL];
+    let time = side_by_side(
+        31,
+        &mut [&mut || level.dense(black_box(&quantised), &layer, Then::Write, &mut out)],
+    )[0];
+    ((rows * inputs * PANEL) as f64 / time).round()
+}
+
+/// Megabytes of memory that this process holds, where the system says so.
+fn resident() -> Option<f64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find(|line| line.starts_with("VmRSS"))?;
+    let kilobytes: f64 = line.split_whitespace().nth(1)?.parse().ok()?;
+    Some((kilobytes / 102.4).round() / 10.0)
+}
+
+fn onnxruntime() {
+    let set = env::var("MIMO_BENCH_PYTHON")
+        .ok()
+        .zip(env::var("MIMO_BENCH_ONNX").ok());
+    let lines = set.and_then(|(python, model)| {
+        let script = concat!(env!("CARGO_MANIFEST_DIR"), "/benches/onnx.py");
+        let output = Command::new(python).arg(script).arg(model).output().ok()?;
+        output.status.success().then_some(())?;
+        String::from_utf8(output.stdout).ok()
+    });
+    match lines {
+        Some(lines) => lines.lines().for_each(|line| {
+            print(&serde_json::from_str::<Value>(line).expect("onnx.py prints JSON"))
+        }),
+        None => print(&json!({"bench": "embedding", "what": "onnxruntime", "skipped": true})),
+    }
+}

@@ -1,0 +1,88 @@
+//! The distance kernels against naive loops, in the same run and in the cache,
+//! at every level of this machine: one JSON line a figure.
+
+mod measure;
+
+use std::hint::black_box;
+
+use mimo::vector::Level;
+use serde_json::json;
+
+use measure::{print, side_by_side};
+
+const DIMENSIONS: [usize; 2] = [384, 768];
+/// Vectors that the query meets in turn; as f32 they are 24 KB at 768.
+const VECTORS: usize = 8;
+const ROUNDS: usize = 41;
+
+#[inline(never)]
+fn naive(a: &[f32], b: &[f32]) -> f32 {
+    let mut sum = 0.0;
+    for at in 0..a.len() {
+        sum += a[at] * b[at];
+    }
+    sum
+}
+
+fn main() {
+    for dimensions in DIMENSIONS {
+        let number = |at: usize| ((at * 7919) % 255) as f32 / 127.0 - 1.0;
+        let rows: Vec<Vec<f32>> = (0..VECTORS + 1)
+            .map(|row| (row..row + dimensions).map(number).collect())
+            .collect();
+        let blobs: Vec<Vec<u8>> = rows
+            .iter()
+            .map(|row| row.iter().flat_map(|x| x.to_le_bytes()).collect())
+            .collect();
+        let small: Vec<Vec<i8>> = rows
+            .iter()
+            .map(|row| row.iter().map(|x| (x * 127.0) as i8).collect())
+            .collect();
+        let codes: Vec<Vec<u8>> = small
+            .iter()
+            .map(|row| row[..dimensions / 8].iter().map(|x| *x as u8).collect())
+            .collect();
+        for level in Level::available() {
+            let times = side_by_side(
+                ROUNDS,
+                &mut [
+                    &mut || {
+                        rows[1..]
+                            .iter()
+                            .for_each(|row| drop(black_box(naive(black_box(&rows[0]), row))))
+                    },
+                    &mut || {
+                        rows[1..]
+                            .iter()
+                            .for_each(|row| drop(black_box(level.dot(black_box(&rows[0]), row))))
+                    },
+                    &mut || {
+                        blobs[1..].iter().for_each(|blob| {
+                            drop(black_box(level.dot_bytes(black_box(&rows[0]), blob)))
+                        })
+                    },
+                    &mut || {
+                        small[1..].iter().for_each(|row| {
+                            drop(black_box(level.dot_i8(black_box(&small[0]), row)))
+                        })
+                    },
+                    &mut || {
+                        codes[1..].iter().for_each(|code| {
+                            drop(black_box(level.hamming(black_box(&codes[0]), code)))
+                        })
+                    },
+                ],
+            );
+            for (kernel, time) in ["naive f32", "f32", "f32 from bytes", "int8", "1 bit"]
+                .into_iter()
+                .zip(&times)
+            {
+                print(&json!({
+                    "bench": "kernels", "kernel": kernel, "level": level.name(), "dimensions": dimensions,
+                    "nanoseconds": (time / VECTORS as f64 * 1e10).round() / 10.0,
+                    "times_naive": (times[0] / time * 10.0).round() / 10.0,
+                }));
+            }
+        }
+    }
+}
