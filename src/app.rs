@@ -49,8 +49,13 @@ impl App {
     /// Builds every part that `toolset` needs. The database is opened by the
     /// first call that needs it.
     pub fn build(config: &Config, clock: Arc<dyn Clock>, toolset: Toolset) -> Result<App, Failure> {
-        if let Some(folder) = config.database.parent() {
-            config::private_folder(folder)?;
+        // A folder that cannot be made is what the calls that need it answer,
+        // like any other database that cannot be opened: a client whose
+        // greeting fails shows nobody the reason.
+        if let Some(folder) = config.database.parent()
+            && let Err(failure) = config::private_folder(folder)
+        {
+            tracing::error!("{failure}");
         }
         let store = SqliteStore::start(config.database.clone()).map_err(Failure::internal)?;
         let memories = Arc::new(Memories::new(

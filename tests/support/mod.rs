@@ -32,14 +32,21 @@ pub struct Server {
     child: Child,
     input: Option<ChildStdin>,
     lines: Receiver<String>,
-    _folder: tempfile::TempDir,
+    _folder: Option<tempfile::TempDir>,
 }
 
 impl Server {
     /// Starts one.
     pub fn start() -> Server {
         let folder = tempfile::tempdir().expect("a folder");
-        let mut child = command(folder.path())
+        let mut server = Server::of(&mut command(folder.path()));
+        server._folder = Some(folder);
+        server
+    }
+
+    /// Starts what `command` says, with pipes for its ends.
+    pub fn of(command: &mut Command) -> Server {
+        let mut child = command
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
@@ -50,7 +57,7 @@ impl Server {
             child,
             input,
             lines: lines_of(output),
-            _folder: folder,
+            _folder: None,
         }
     }
 

@@ -16,6 +16,9 @@ const APPLICATION_ID: i32 = 0x4d69_6d6f;
 /// Every migration, oldest first. Append only: a released one never changes.
 const MIGRATIONS: [&str; 1] = [include_str!("migrations/0001_memory.sql")];
 
+/// The schema they lead to (`PRAGMA user_version`).
+const SCHEMA: i32 = MIGRATIONS.len() as i32;
+
 /// A connection that writes; the file is made (mode 0600) and migrated where
 /// that is needed.
 pub fn open_writer(path: &Path) -> Result<Connection, StoreError> {
@@ -40,6 +43,8 @@ fn prepare(path: &Path, read_only: bool) -> Result<Connection, StoreError> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let mut connection = Connection::open_with_flags(path, flags)?;
     connection.busy_timeout(Duration::from_millis(limits::STORE_BUSY_MILLISECONDS_MAX))?;
+    // Before anything that writes: even the journal's mode is kept in the file.
+    refuse_others(&connection)?;
     connection.pragma_update(None, "journal_mode", "wal")?;
     // An acknowledged write survives the end of the process; only a crash of
     // the whole machine may take back the last few.
@@ -68,35 +73,42 @@ fn create_private(path: &Path) -> Result<(), StoreError> {
 }
 
 fn migrate(connection: &mut Connection) -> Result<(), StoreError> {
-    let newest = i32::try_from(MIGRATIONS.len()).expect("a handful");
-    let version = |connection: &Connection| -> rusqlite::Result<i32> {
-        connection.pragma_query_value(None, "user_version", |row| row.get(0))
-    };
-    if version(connection)? == newest && is_ours(connection)? {
+    if version(connection)? == SCHEMA && is_ours(connection)? {
         return Ok(());
     }
     // Another Mimo may be doing the same: the version is read again inside.
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    refuse_others(&transaction)?;
     let found = version(&transaction)?;
-    if found > newest {
-        return Err(StoreError::Damaged(format!(
-            "the database was written by a newer Mimo (schema {found}, this one knows {newest})"
-        )));
-    }
-    let tables: i64 =
-        transaction.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
-    if tables > 0 && !is_ours(&transaction)? {
-        return Err(StoreError::Damaged(
-            "the file is a database of another program".to_owned(),
-        ));
-    }
     for migration in &MIGRATIONS[usize::try_from(found).unwrap_or(0)..] {
         transaction.execute_batch(migration)?;
     }
     transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
-    transaction.pragma_update(None, "user_version", newest)?;
+    transaction.pragma_update(None, "user_version", SCHEMA)?;
     transaction.commit()?;
     Ok(())
+}
+
+/// A database of another program, or of a Mimo that knows more, is left alone.
+fn refuse_others(connection: &Connection) -> Result<(), StoreError> {
+    let tables: i64 =
+        connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
+    if tables > 0 && !is_ours(connection)? {
+        return Err(StoreError::Damaged(
+            "the file is a database of another program".to_owned(),
+        ));
+    }
+    let found = version(connection)?;
+    if found > SCHEMA {
+        return Err(StoreError::Damaged(format!(
+            "the database was written by a newer Mimo (schema {found}, this one knows {SCHEMA})"
+        )));
+    }
+    Ok(())
+}
+
+fn version(connection: &Connection) -> rusqlite::Result<i32> {
+    connection.pragma_query_value(None, "user_version", |row| row.get(0))
 }
 
 fn is_ours(connection: &Connection) -> rusqlite::Result<bool> {

@@ -10,7 +10,6 @@ mod worker;
 mod write;
 
 use std::path::PathBuf;
-use std::sync::Arc;
 
 use rusqlite::{Transaction, TransactionBehavior};
 
@@ -38,17 +37,9 @@ impl SqliteStore {
     /// made) on the store's own threads, so that a client never waits for it.
     /// An error of opening is the answer of every later call.
     pub fn start(path: PathBuf) -> std::io::Result<SqliteStore> {
-        let (for_writer, for_readers) = (path.clone(), path.clone());
-        let writer = Workers::start(
-            "store-writer",
-            1,
-            Arc::new(move || open_writer(&for_writer)),
-        )?;
-        let readers = Workers::start(
-            "store-reader",
-            limits::STORE_READERS_MAX,
-            Arc::new(move || open_reader(&for_readers)),
-        )?;
+        let writer = Workers::start("store-writer", 1, &path, open_writer)?;
+        let count = limits::STORE_READERS_MAX;
+        let readers = Workers::start("store-reader", count, &path, open_reader)?;
         Ok(SqliteStore {
             readers,
             writer,

@@ -2,6 +2,9 @@
 //! closure over a connection; the caller awaits its value. Queues are bounded,
 //! so a slow disk slows callers down instead of filling memory.
 
+use std::fs;
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 
@@ -12,7 +15,7 @@ use crate::limits;
 use crate::store::StoreError;
 
 type Job = Box<dyn FnOnce(Result<&mut Connection, StoreError>) + Send>;
-type Open = Arc<dyn Fn() -> Result<Connection, StoreError> + Send + Sync>;
+type Open = fn(&Path) -> Result<Connection, StoreError>;
 
 /// Some threads with a connection each, served from one queue.
 pub struct Workers {
@@ -21,17 +24,18 @@ pub struct Workers {
 }
 
 impl Workers {
-    /// Starts `count` threads called `name`. Each opens its connection at its
-    /// first job, and tries again at the next one if that failed.
-    pub fn start(name: &str, count: usize, open: Open) -> std::io::Result<Workers> {
+    /// Starts `count` threads called `name`. Each opens its connection to the
+    /// file at `path` at its first job, and tries again at the next one if that
+    /// failed.
+    pub fn start(name: &str, count: usize, path: &Path, open: Open) -> std::io::Result<Workers> {
         let (jobs, queue) = mpsc::channel::<Job>(limits::STORE_JOBS_QUEUED_MAX);
         let queue = Arc::new(Mutex::new(queue));
         let threads = (0..count)
             .map(|_| {
-                let (queue, open) = (queue.clone(), open.clone());
+                let (queue, path) = (queue.clone(), path.to_owned());
                 std::thread::Builder::new()
                     .name(name.to_owned())
-                    .spawn(move || work(&queue, &open))
+                    .spawn(move || work(&queue, &path, open))
             })
             .collect::<Result<Vec<_>, _>>()?;
         Ok(Workers {
@@ -70,8 +74,14 @@ impl Drop for Workers {
     }
 }
 
-fn work(queue: &Mutex<mpsc::Receiver<Job>>, open: &Open) {
-    let mut connection: Option<Connection> = None;
+/// An open database file: a path may lead to another one later.
+struct Opened {
+    connection: Connection,
+    file: Option<FileId>,
+}
+
+fn work(queue: &Mutex<mpsc::Receiver<Job>>, path: &Path, open: Open) {
+    let mut opened: Option<Opened> = None;
     loop {
         // Only one of the threads waits in the queue at a time; the guard is
         // dropped before the job runs.
@@ -80,9 +90,21 @@ fn work(queue: &Mutex<mpsc::Receiver<Job>>, open: &Open) {
             Err(_) => return,
         };
         let Some(job) = job else { return };
-        if connection.is_none() {
-            match open() {
-                Ok(opened) => connection = Some(opened),
+        // A file that was removed or replaced still takes writes, and nobody
+        // would ever find them: what stands there now is opened instead.
+        if opened
+            .as_ref()
+            .is_some_and(|opened| opened.file != file_at(path))
+        {
+            tracing::warn!(path = %path.display(), "the database was moved or removed; opening it anew");
+            opened = None;
+        }
+        if opened.is_none() {
+            match open(path) {
+                Ok(connection) => {
+                    let file = file_at(path);
+                    opened = Some(Opened { connection, file });
+                }
                 Err(error) => {
                     tracing::error!(%error, "the database cannot be opened");
                     job(Err(error));
@@ -90,14 +112,22 @@ fn work(queue: &Mutex<mpsc::Receiver<Job>>, open: &Open) {
                 }
             }
         }
-        let live = connection.as_mut().expect("opened above");
+        let live = &mut opened.as_mut().expect("opened above").connection;
         // A job that panics must cost its own caller an answer, not everybody.
         let ran = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| job(Ok(live))));
         if ran.is_err() {
             // The connection may be inside a transaction: closing rolls back.
-            connection = None;
+            opened = None;
         }
     }
+}
+
+/// Tells files apart while one of them is open: device and inode.
+type FileId = (u64, u64);
+
+fn file_at(path: &Path) -> Option<FileId> {
+    let found = fs::metadata(path).ok()?;
+    Some((found.dev(), found.ino()))
 }
 
 fn closed() -> StoreError {

@@ -1,0 +1,45 @@
+// The TypeScript SDKs as a client that a test steers: requests as JSON lines on
+// stdin, what the SDK made of the answers as JSON lines on stdout. The end of
+// stdin closes the client.
+//
+// Arguments: `sdk` (the package up to 1.x) or `legacy` or `auto` (the later
+// package, and how it settles the revision), and the server to start as JSON:
+// {"command", "args", "env"}.
+
+import { createInterface } from 'node:readline';
+
+const [kind, server] = process.argv.slice(-2);
+const { Client } = await import(
+  kind === 'sdk' ? '@modelcontextprotocol/sdk/client/index.js' : '@modelcontextprotocol/client'
+);
+const { StdioClientTransport } = await import(
+  kind === 'sdk' ? '@modelcontextprotocol/sdk/client/stdio.js' : '@modelcontextprotocol/client/stdio'
+);
+
+const say = (document) => process.stdout.write(`${JSON.stringify(document)}\n`);
+
+const settling = kind === 'sdk' ? {} : { versionNegotiation: { mode: kind } };
+const client = new Client({ name: 'mimo-tests', version: '1' }, settling);
+const transport = new StdioClientTransport(JSON.parse(server));
+// The older SDK tells only its transport which revision was agreed on.
+let agreed;
+transport.setProtocolVersion ??= (version) => {
+  agreed = version;
+};
+await client.connect(transport);
+say({ protocol: client.getNegotiatedProtocolVersion?.() ?? agreed });
+
+for await (const line of createInterface({ input: process.stdin })) {
+  const order = JSON.parse(line);
+  try {
+    if (order.do === 'list') {
+      say({ tools: (await client.listTools()).tools });
+    } else {
+      const { name, arguments: given } = order;
+      say({ result: await client.callTool({ name, arguments: given }) });
+    }
+  } catch (error) {
+    say({ error: { code: error.code, message: error.message } });
+  }
+}
+await client.close();

@@ -1,0 +1,162 @@
+//! Disks and folders that stop taking writes, or go away, under a running
+//! server: it says so, loses nothing, and works again once they do.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::process::CommandExt;
+use std::path::Path;
+use std::process::Command;
+
+use rusqlite::Connection;
+use serde_json::{Value, json};
+
+use crate::audit::audit;
+use crate::load::{Account, calls, drive};
+use crate::server::{ask, initialize, mimo, on};
+use crate::support::Server;
+
+/// A limit on the size of its files stands for a full disk: it needs no mount,
+/// and the write fails at the same place. Room comes back when the log is
+/// folded into the file.
+#[test]
+fn a_full_disk() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let database = folder.path().join("data/mimo.db");
+    let mut command = Command::new("/bin/sh");
+    on(&mut command, folder.path());
+    // With the signal ignored, the write fails instead: EFBIG, as ENOSPC would.
+    let limit = r#"trap '' XFSZ; ulimit -f 1200; exec "$0" serve"#;
+    command.args(["-c", limit, env!("CARGO_BIN_EXE_mimo")]);
+    let mut server = Server::of(&mut command);
+
+    let mut accounts: Vec<Account> = Vec::new();
+    for round in 0..2 {
+        let wanted = calls(&format!("round{round}"), 300, 20, round);
+        let account = drive(&mut server, wanted, 4, |_, _| false);
+        assert!(account.unanswered.is_empty(), "each call was answered");
+        assert!(account.acknowledged.len() > 3, "there was room at first");
+        assert!(!account.refused.is_empty(), "and none in the end");
+        for (_, error) in &account.refused {
+            assert_eq!(error["kind"], "unavailable", "{error}");
+            let hint = error["hint"].as_str().unwrap_or_default();
+            assert!(hint.contains("space"), "{error}");
+        }
+        // What was stored can be read all along.
+        let text = &account.acknowledged[0][0];
+        let found = ask(&mut server, "memory_search", json!({"query": text})).good();
+        assert_eq!(found["items"][0]["content"], text.as_str());
+        accounts.push(account);
+
+        let file = Connection::open(&database).expect("the database");
+        let folded: (i64, i64, i64) = file
+            .query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| {
+                Ok((row.get(0)?, row.get(1)?, row.get(2)?))
+            })
+            .expect("the log is folded in");
+        assert_eq!(folded.0, 0, "nobody was in the way");
+    }
+    ask(
+        &mut server,
+        "memory_store",
+        json!({"content": "There is room"}),
+    )
+    .good();
+    assert!(server.exit().success());
+
+    let mut stored = audit(&database);
+    for account in &accounts {
+        account.settle(&mut stored);
+    }
+    assert_eq!(stored.remove("There is room"), Some(1));
+    assert!(stored.is_empty(), "nobody stored {stored:?}");
+}
+
+/// A folder that may be looked into but not written, as on a read-only mount.
+#[test]
+fn a_folder_that_cannot_be_written() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut server = Server::of(&mut mimo(folder.path()));
+    ask(&mut server, "memory_store", json!({"content": "Kept"})).good();
+    assert!(server.exit().success());
+    let data = folder.path().join("data");
+    let mode = |path: &Path, mode| {
+        fs::set_permissions(path, fs::Permissions::from_mode(mode)).expect("its mode");
+    };
+    for file in ["mimo.db", "logs/mimo.log"] {
+        if data.join(file).exists() {
+            mode(&data.join(file), 0o444);
+        }
+    }
+    mode(&data.join("logs"), 0o555);
+    mode(&data, 0o555);
+    mode(folder.path(), 0o755);
+
+    let mut command = mimo(folder.path());
+    if nix::unistd::geteuid().is_root() {
+        // Root may write everywhere; somebody else may not, and may not enter
+        // the folder of this build either.
+        let copy = folder.path().join("mimo");
+        fs::copy(env!("CARGO_BIN_EXE_mimo"), &copy).expect("a copy");
+        command = Command::new(copy);
+        on(&mut command, folder.path());
+        command.uid(65_534).gid(65_534);
+    }
+    let mut server = Server::of(&mut command);
+    assert_eq!(initialize(&mut server)["serverInfo"]["name"], "mimo");
+    unavailable(&mut server, "permissions");
+    assert!(server.exit().success());
+    mode(&data, 0o755);
+    mode(&data.join("logs"), 0o755);
+    assert_eq!(audit(&data.join("mimo.db")).len(), 1);
+}
+
+/// A data folder that was misspelt, or is on a disk that is not there.
+#[test]
+fn a_folder_that_cannot_be_made() {
+    let folder = tempfile::tempdir().expect("a folder");
+    fs::write(folder.path().join("data"), "in the way").expect("a file");
+    let mut server = Server::of(&mut mimo(folder.path()));
+    assert_eq!(initialize(&mut server)["serverInfo"]["name"], "mimo");
+    unavailable(&mut server, "folder");
+    assert!(server.exit().success());
+}
+
+/// The folder goes away under a running server. What it would still write into
+/// the file that nobody can open any more would be lost, so it must not say
+/// that it stored it; and when the folder is back, so is the memory.
+#[test]
+fn a_folder_that_is_removed_and_comes_back() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let data = folder.path().join("data");
+    let mut server = Server::of(&mut mimo(folder.path()));
+    ask(&mut server, "memory_store", json!({"content": "Before"})).good();
+    ask(&mut server, "memory_search", json!({"query": "before"})).good();
+
+    fs::rename(&data, folder.path().join("elsewhere")).expect("it goes");
+    unavailable(&mut server, "folder");
+
+    // Another file takes its place: that one counts from now on.
+    fs::create_dir(&data).expect("it comes back");
+    ask(&mut server, "memory_store", json!({"content": "After"})).good();
+    let found = ask(&mut server, "memory_search", json!({})).good();
+    let texts: Vec<&Value> = found["items"].as_array().expect("items").iter().collect();
+    assert_eq!(texts.len(), 1, "{found}");
+    assert_eq!(texts[0]["content"], "After");
+    assert!(server.exit().success());
+    let after = audit(&data.join("mimo.db"));
+    assert_eq!(after.keys().collect::<Vec<_>>(), ["After"]);
+    let before = audit(&folder.path().join("elsewhere/mimo.db"));
+    assert_eq!(before.keys().collect::<Vec<_>>(), ["Before"]);
+}
+
+/// Calls and status say that the store cannot be used, and what to look at.
+fn unavailable(server: &mut Server, hinted: &str) {
+    let error = ask(server, "memory_store", json!({"content": "One more"})).bad();
+    assert_eq!(error["kind"], "unavailable", "{error}");
+    let hint = error["hint"].as_str().unwrap_or_default();
+    assert!(hint.contains(hinted), "{error}");
+    let memory = ask(server, "mimo_status", json!({})).good()["memory"].clone();
+    assert_eq!(memory["state"], "unavailable", "{memory}");
+    let next = memory["next_step"].as_str().unwrap_or_default();
+    assert!(next.contains(hinted), "{memory}");
+}

@@ -1,0 +1,113 @@
+//! Database files that Mimo cannot use: each is named over the wire together
+//! with what to do, changes nothing, and keeps no client from its greeting.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use rusqlite::Connection;
+use serde_json::{Value, json};
+
+use crate::server::{ask, initialize, mimo};
+use crate::support::Server;
+
+#[test]
+fn a_file_that_is_no_database() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = place(folder.path());
+    fs::write(&file, "Dear diary, ".repeat(1000)).expect("a file");
+    cannot_be_used(folder.path(), "not a SQLite database");
+}
+
+#[test]
+fn a_database_of_another_program() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = Connection::open(place(folder.path())).expect("a database");
+    file.execute_batch("CREATE TABLE recipe (name TEXT); INSERT INTO recipe VALUES ('soup')")
+        .expect("a table");
+    drop(file);
+    cannot_be_used(folder.path(), "another program");
+}
+
+#[test]
+fn a_database_of_a_newer_schema() {
+    let folder = tempfile::tempdir().expect("a folder");
+    remember(folder.path(), 1);
+    let file = Connection::open(place(folder.path())).expect("the database");
+    file.pragma_update(None, "user_version", 1_000_000)
+        .expect("a version");
+    drop(file);
+    cannot_be_used(folder.path(), "newer Mimo");
+}
+
+#[test]
+fn a_database_whose_pages_are_garbage() {
+    let folder = tempfile::tempdir().expect("a folder");
+    remember(folder.path(), 50);
+    let mut bytes = fs::read(place(folder.path())).expect("the database");
+    // The first page stays, so that it opens like a good one.
+    bytes[4096..].fill(0xa5);
+    fs::write(place(folder.path()), bytes).expect("the database");
+    cannot_be_used(folder.path(), "damaged");
+}
+
+/// A file cut short, as by a copy that was broken off.
+#[test]
+fn a_database_that_was_cut_short() {
+    let folder = tempfile::tempdir().expect("a folder");
+    remember(folder.path(), 50);
+    let file = fs::OpenOptions::new()
+        .write(true)
+        .open(place(folder.path()));
+    let file = file.expect("the database");
+    file.set_len(file.metadata().expect("its size").len() / 2 / 4096 * 4096)
+        .expect("less");
+    drop(file);
+    cannot_be_used(folder.path(), "damaged");
+}
+
+fn place(folder: &Path) -> PathBuf {
+    fs::create_dir_all(folder.join("data")).expect("a folder");
+    folder.join("data/mimo.db")
+}
+
+/// Makes a database with so many memories.
+fn remember(folder: &Path, count: usize) {
+    let mut server = Server::of(&mut mimo(folder));
+    let memories: Vec<Value> = (0..count)
+        .map(|n| json!({"content": format!("Crate {n} holds {} lamps", n * 7 + 3)}))
+        .collect();
+    ask(&mut server, "memory_store", json!({"memories": memories})).good();
+    assert!(server.exit().success());
+}
+
+/// Greets a server on this folder and meets `reason` in all it does, until the
+/// advice is followed: then it works again, without a restart.
+fn cannot_be_used(folder: &Path, reason: &str) {
+    let before = fs::read(place(folder)).expect("the file");
+    let mut server = Server::of(&mut mimo(folder));
+    assert_eq!(initialize(&mut server)["serverInfo"]["name"], "mimo");
+    for (tool, arguments) in [
+        ("memory_store", json!({"content": "One more"})),
+        ("memory_search", json!({"query": "lamps"})),
+        ("memory_edit", json!({"action": "forget", "ids": [1]})),
+    ] {
+        let error = ask(&mut server, tool, arguments).bad();
+        assert_eq!(error["kind"], "unavailable", "{tool}: {error}");
+        let message = error["message"].as_str().unwrap_or_default();
+        assert!(message.contains(reason), "{tool}: {error}");
+        assert!(error["hint"].is_string(), "{tool}: {error}");
+    }
+    let memory = ask(&mut server, "mimo_status", json!({})).good()["memory"].clone();
+    assert_eq!(memory["state"], "unavailable", "{memory}");
+    let problem = memory["problem"].as_str().unwrap_or_default();
+    assert!(problem.contains(reason), "{memory}");
+    assert!(memory["next_step"].is_string(), "{memory}");
+    assert!(server.exit().success());
+    let after = fs::read(place(folder)).expect("the file");
+    assert!(after == before, "the file is as it was");
+
+    fs::rename(place(folder), folder.join("aside.db")).expect("the file goes aside");
+    let mut server = Server::of(&mut mimo(folder));
+    ask(&mut server, "memory_store", json!({"content": "One more"})).good();
+    assert!(server.exit().success());
+}

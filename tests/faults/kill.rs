@@ -1,0 +1,112 @@
+//! Servers that are killed while they store: what was acknowledged is there
+//! exactly once, and every other call whole or not at all.
+
+use std::os::unix::process::ExitStatusExt;
+use std::path::Path;
+use std::process::Command;
+
+use nix::sys::signal::Signal;
+use serde_json::json;
+
+use crate::audit::audit;
+use crate::load::{Account, calls, drive};
+use crate::server::{ask, mimo, on};
+use crate::support::Server;
+
+#[test]
+fn one_of_two_on_the_same_file_is_killed_half_way() {
+    for (seed, kill_at) in [(1, 100), (2, 1), (3, 250)] {
+        let folder = tempfile::tempdir().expect("a folder");
+        let start = || Server::of(&mut mimo(folder.path()));
+        let (mut survivor, mut victim) = (start(), start());
+        let (kept, lost) = std::thread::scope(|scope| {
+            let first = calls("one", 500, 20, seed);
+            let kept = scope.spawn(|| drive(&mut survivor, first, 8, |_, _| false));
+            let second = calls("two", 500, 20, !seed);
+            let lost = drive(&mut victim, second, 8, |server, count| {
+                let now = count >= kill_at;
+                if now {
+                    server.signal(Signal::SIGKILL);
+                }
+                now
+            });
+            (kept.join().expect("the survivor's story"), lost)
+        });
+        let end = victim.exit().signal();
+        assert_eq!(end, Some(Signal::SIGKILL as i32), "it was killed in time");
+        assert!(!lost.unanswered.is_empty(), "there were calls in flight");
+        assert_eq!(kept.acknowledged.iter().flatten().count(), 500);
+
+        // A memory of the dead one is found by the one that lives on.
+        let text = &lost.acknowledged[0][0];
+        let found = ask(&mut survivor, "memory_search", json!({"query": text})).good();
+        assert_eq!(found["items"][0]["content"], text.as_str());
+        assert!(survivor.exit().success());
+        settle(folder.path(), &[kept, lost]);
+    }
+}
+
+#[test]
+fn one_server_is_killed_again_and_again() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut accounts = Vec::new();
+    for round in 0..18 {
+        // Each one begins with what the last one left, recovers it and goes on.
+        let mut server = Server::of(&mut mimo(folder.path()));
+        let wanted = calls(&format!("round{round}"), 60, 12, round);
+        let kill_at = 1 + 7 * round as usize % 50;
+        accounts.push(drive(&mut server, wanted, 5, |server, count| {
+            let now = count >= kill_at;
+            if now {
+                server.signal(Signal::SIGKILL);
+            }
+            now
+        }));
+        assert_eq!(server.exit().signal(), Some(Signal::SIGKILL as i32));
+        // Looking folds the log back into the file, so not every time.
+        if round % 3 == 2 {
+            settle(folder.path(), &accounts);
+        }
+    }
+}
+
+/// SIGKILL comes between two instructions of ours that nobody can choose. The
+/// kernel's own end for a process whose file grows over its limit comes at a
+/// byte that the test chooses: in the middle of making the file, of a
+/// transaction, of one page of it.
+#[test]
+fn a_server_dies_at_any_byte_it_writes() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut accounts = Vec::new();
+    let making = [1, 7, 9, 63, 65, 90, 131, 200, 240];
+    let storing = (0..14).map(|n| 66 + n * n * 9 + n);
+    for (round, blocks) in making.into_iter().chain(storing).enumerate() {
+        let mut command = Command::new("/bin/sh");
+        on(&mut command, folder.path());
+        let limit = format!(r#"ulimit -c 0; ulimit -f {blocks}; exec "$0" serve"#);
+        command.args(["-c", &limit, env!("CARGO_BIN_EXE_mimo")]);
+        let mut server = Server::of(&mut command);
+        // One after the other: it dies while one is open, or not at all.
+        let wanted = calls(&format!("round{round}"), 400, 40, round as u64);
+        accounts.push(drive(&mut server, wanted, 1, |_, _| false));
+        let end = server.exit().signal();
+        assert_eq!(end, Some(Signal::SIGXFSZ as i32), "at {blocks} blocks");
+
+        let mut server = Server::of(&mut mimo(folder.path()));
+        let status = ask(&mut server, "mimo_status", json!({})).good();
+        assert_eq!(status["memory"]["state"], "ok", "{status}");
+        assert!(server.exit().success());
+        settle(folder.path(), &accounts);
+    }
+    let stored = accounts.iter().flat_map(|account| &account.acknowledged);
+    assert!(stored.count() > 20, "some came through before each death");
+}
+
+/// Nothing is in the file but what the accounts explain.
+fn settle(folder: &Path, accounts: &[Account]) {
+    let mut stored = audit(&folder.join("data/mimo.db"));
+    for account in accounts {
+        account.settle(&mut stored);
+    }
+    assert!(stored.is_empty(), "nobody stored {stored:?}");
+}

@@ -1,0 +1,143 @@
+//! Database files as released versions wrote them, one for each schema: this
+//! version finds in them what was stored, and goes on with them.
+//!
+//! A new schema needs a file of its own beside the others. The test writes the
+//! one of today to `target/tmp/schema-N.db`; before N is released it may
+//! replace `tests/faults/schema-N.db`, afterwards that file never changes.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use rusqlite::Connection;
+use serde_json::{Value, json};
+
+use crate::audit::audit;
+use crate::server::{ask, mimo};
+use crate::support::Server;
+
+#[test]
+fn the_database_of_every_schema_is_read_and_written() {
+    let today = database_of_today();
+    let number = schema(&today);
+    assert!(
+        kept(number).exists(),
+        "schema {number} is new: copy {} to {} and commit it",
+        today.display(),
+        kept(number).display()
+    );
+    for number in 1..=number {
+        go_on_with(&kept(number));
+    }
+    // What was just written answers the same, so the older files can be trusted
+    // to show what they are meant to.
+    go_on_with(&today);
+}
+
+fn kept(number: i64) -> PathBuf {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/faults");
+    folder.join(format!("schema-{number}.db"))
+}
+
+fn schema(database: &Path) -> i64 {
+    let file = Connection::open(database).expect("the database");
+    file.pragma_query_value(None, "user_version", |row| row.get(0))
+        .expect("its version")
+}
+
+/// A small database with a memory in every state.
+fn database_of_today() -> PathBuf {
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut server = Server::of(&mut mimo(folder.path()));
+    let mut good = |tool: &str, arguments: Value| ask(&mut server, tool, arguments).good();
+    good(
+        "memory_store",
+        json!({"content": "Ada repairs the lamp of the lighthouse every spring",
+               "category": "action", "importance": 0.9, "tags": ["lighthouse", "ada"]}),
+    );
+    let berth = |content| json!({"content": content, "topic_key": "decision/berth"});
+    good("memory_store", berth("The ferry berths at pier four"));
+    good("memory_store", berth("The ferry berths at pier nine"));
+    good(
+        "memory_store",
+        json!({"content": "東京の灯台は夜明けまで光る"}),
+    );
+    let old = good(
+        "memory_store",
+        json!({"content": "The harbour master is called Bo"}),
+    );
+    let forget = json!({"action": "forget", "ids": [id(&old)], "reason": "he retired"});
+    good("memory_edit", forget);
+    let kept = good(
+        "memory_store",
+        json!({"content": "Never sell the old rowing boat"}),
+    );
+    good(
+        "memory_edit",
+        json!({"action": "protect", "ids": [id(&kept)]}),
+    );
+    assert!(server.exit().success());
+
+    let written = Connection::open(folder.path().join("data/mimo.db")).expect("the database");
+    let number: i64 = written
+        .pragma_query_value(None, "user_version", |row| row.get(0))
+        .expect("its version");
+    let place = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("schema-{number}.db"));
+    let _there_was_none = fs::remove_file(&place);
+    written
+        .execute("VACUUM INTO ?", [place.to_string_lossy()])
+        .expect("a copy without slack");
+    place
+}
+
+fn go_on_with(database: &Path) {
+    let folder = tempfile::tempdir().expect("a folder");
+    fs::create_dir(folder.path().join("data")).expect("a folder");
+    let place = folder.path().join("data/mimo.db");
+    fs::copy(database, &place).expect("a copy to work on");
+    let mut server = Server::of(&mut mimo(folder.path()));
+    let mut good = |tool: &str, arguments: Value| ask(&mut server, tool, arguments).good();
+    let mut first = |arguments: Value| good("memory_search", arguments)["items"][0].clone();
+
+    for mode in ["semantic", "keyword", "hybrid"] {
+        let lamp = first(json!({"query": "who fixes the lighthouse lamp?", "mode": mode}));
+        assert_eq!(
+            lamp["content"], "Ada repairs the lamp of the lighthouse every spring",
+            "{mode}"
+        );
+        assert_eq!(lamp["category"], "action");
+        assert_eq!(lamp["importance"], 0.9);
+        assert_eq!(lamp["tags"], json!(["ada", "lighthouse"]));
+    }
+    let pier = first(json!({"query": "ferry pier"}));
+    assert_eq!(pier["content"], "The ferry berths at pier nine");
+    let cjk = first(json!({"query": "灯台", "mode": "keyword"}));
+    assert_eq!(cjk["content"], "東京の灯台は夜明けまで光る");
+    let boat = first(json!({"query": "rowing boat"}));
+
+    let memory = good("mimo_status", json!({"section": "memory"}))["memory"].clone();
+    let counts = [
+        &memory["active"],
+        &memory["superseded"],
+        &memory["archived"],
+    ];
+    assert_eq!(counts, [4, 1, 1]);
+
+    // Going on: equal texts still merge, keys still replace, edits still hold.
+    let again = good(
+        "memory_store",
+        json!({"content": "the ferry berths at Pier Nine."}),
+    );
+    assert_eq!(again["results"][0]["outcome"], "merged", "{again}");
+    let new = json!({"content": "The ferry berths at pier two", "topic_key": "decision/berth"});
+    let new = good("memory_store", new);
+    assert_eq!(new["results"][0]["outcome"], "upserted", "{new}");
+    let forget = json!({"action": "forget", "ids": [boat["id"]]});
+    let refused = ask(&mut server, "memory_edit", forget).bad();
+    assert_eq!(refused["kind"], "refused", "{refused}");
+    assert!(server.exit().success());
+    assert_eq!(audit(&place).len(), 4);
+}
+
+fn id(stored: &Value) -> i64 {
+    stored["results"][0]["id"].as_i64().expect("an id")
+}
