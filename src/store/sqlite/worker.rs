@@ -143,10 +143,11 @@ mod tests {
     use std::sync::mpsc;
 
     use super::*;
+    use crate::store::sqlite::connection::open_writer;
 
-    fn workers() -> Workers {
-        let open = || Connection::open_in_memory().map_err(StoreError::from);
-        Workers::start("test", 1, Arc::new(open)).expect("threads start")
+    fn workers(folder: &tempfile::TempDir) -> Workers {
+        let path = folder.path().join("test.db");
+        Workers::start("test", 1, &path, open_writer).expect("threads start")
     }
 
     fn wait<T>(work: impl Future<Output = T>) -> T {
@@ -159,7 +160,8 @@ mod tests {
     #[test]
     fn a_job_nobody_waits_for_any_more_is_not_begun() {
         let ran = Arc::new(AtomicUsize::new(0));
-        let workers = workers();
+        let folder = tempfile::TempDir::new().expect("a folder");
+        let workers = workers(&folder);
         let (release, held) = mpsc::channel::<()>();
         let count = |ran: &Arc<AtomicUsize>| {
             let ran = ran.clone();
@@ -185,7 +187,8 @@ mod tests {
 
     #[test]
     fn a_panicking_job_costs_its_caller_an_answer_and_nobody_else() {
-        let workers = workers();
+        let folder = tempfile::TempDir::new().expect("a folder");
+        let workers = workers(&folder);
         let failed = wait(workers.run(|_| -> Result<(), StoreError> { panic!("on purpose") }));
         assert!(matches!(failed, Err(StoreError::Unavailable { .. })));
         assert_eq!(wait(workers.run(|_| Ok(7))).expect("lives on"), 7);
