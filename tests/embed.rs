@@ -2,8 +2,6 @@
 //! `embed/fixtures.py` made the expected values; the kernels have tests of their
 //! own (`embed_kernels.rs`).
 
-use std::time::Instant;
-
 use mimo::embed::minilm::MiniLm;
 use mimo::embed::{Embedder, builtin};
 use mimo::vector::{self, Level};
