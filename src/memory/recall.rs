@@ -144,7 +144,10 @@ mod tests {
         let ranked = |weights| ids(keyword.clone(), semantic.clone(), weights);
         assert_eq!(ranked(alone(0.6, 0.4)), [1, 3, 2]);
         assert_eq!(ranked(alone(0.4, 0.6)), [3, 1, 2]);
-        assert_eq!(ids(vec![], vec![], Weights::default()), Vec::<MemoryId>::new());
+        assert_eq!(
+            ids(vec![], vec![], Weights::default()),
+            Vec::<MemoryId>::new()
+        );
     }
 
     #[test]
@@ -158,7 +161,10 @@ mod tests {
             hit(4, 0.0, 0, 13), // too far
             hit(5, 0.0, 1, 11), // elsewhere
         ];
-        assert_eq!(ids(keyword, vec![], Weights::default()), [10, 1, 2, 3, 4, 5]);
+        assert_eq!(
+            ids(keyword, vec![], Weights::default()),
+            [10, 1, 2, 3, 4, 5]
+        );
     }
 
     #[test]
