@@ -15,6 +15,8 @@ const DIMENSIONS: [usize; 2] = [384, 768];
 const VECTORS: usize = 8;
 const ROUNDS: usize = 41;
 
+fn keep<T>(_: T) {}
+
 #[inline(never)]
 fn naive(a: &[f32], b: &[f32]) -> f32 {
     let mut sum = 0.0;
@@ -42,40 +44,54 @@ fn main() {
             .iter()
             .map(|row| row[..dimensions / 8].iter().map(|x| *x as u8).collect())
             .collect();
+        let block = codes[1..].concat();
         for level in Level::available() {
+            let mut distances = Vec::new();
             let times = side_by_side(
                 ROUNDS,
                 &mut [
                     &mut || {
                         rows[1..]
                             .iter()
-                            .for_each(|row| drop(black_box(naive(black_box(&rows[0]), row))))
+                            .for_each(|row| keep(black_box(naive(black_box(&rows[0]), row))))
                     },
                     &mut || {
                         rows[1..]
                             .iter()
-                            .for_each(|row| drop(black_box(level.dot(black_box(&rows[0]), row))))
+                            .for_each(|row| keep(black_box(level.dot(black_box(&rows[0]), row))))
                     },
                     &mut || {
                         blobs[1..].iter().for_each(|blob| {
-                            drop(black_box(level.dot_bytes(black_box(&rows[0]), blob)))
+                            keep(black_box(level.dot_bytes(black_box(&rows[0]), blob)))
                         })
                     },
                     &mut || {
                         small[1..].iter().for_each(|row| {
-                            drop(black_box(level.dot_i8(black_box(&small[0]), row)))
+                            keep(black_box(level.dot_i8(black_box(&small[0]), row)))
                         })
                     },
                     &mut || {
                         codes[1..].iter().for_each(|code| {
-                            drop(black_box(level.hamming(black_box(&codes[0]), code)))
+                            keep(black_box(level.hamming(black_box(&codes[0]), code)))
                         })
+                    },
+                    &mut || {
+                        distances.clear();
+                        level.hamming_all(black_box(&codes[0]), black_box(&block), &mut distances);
+                        keep(black_box(&distances));
                     },
                 ],
             );
-            for (kernel, time) in ["naive f32", "f32", "f32 from bytes", "int8", "1 bit"]
-                .into_iter()
-                .zip(&times)
+            for (kernel, time) in [
+                "naive f32",
+                "f32",
+                "f32 from bytes",
+                "int8",
+                "1 bit",
+                "1 bit, a block",
+            ]
+            .into_iter()
+            .zip(&times)
             {
                 print(&json!({
                     "bench": "kernels", "kernel": kernel, "level": level.name(), "dimensions": dimensions,

@@ -1,6 +1,13 @@
 //! The round trip of a trivial tool call through the real binary, against the
 //! same tool on rmcp's own stdio transport, in turns in one run. Each figure is
 //! one line of JSON on standard output.
+//!
+//! Found on two shared, busy cores (load 3 to 8, five runs), stock rmcp on the
+//! same kind of runtime, one thread: a call after the other 11 to 14 us against
+//! 43 to 71 us (p50, 3.9 to 6.3 times better), 32 in flight 135,000 to 198,000
+//! calls a second against 12,000 to 22,000 (8 to 15 times), from start to the
+//! answer to `initialize` 1.5 to 2.0 ms against 1.1 to 1.6 ms. The p99 is the
+//! machine's as much as ours: 14 to 143 us against 108 us to 2.1 ms.
 
 #![allow(clippy::print_stdout, reason = "the figures are its output")]
 #![allow(missing_docs, reason = "a program, not an interface")]

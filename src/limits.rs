@@ -79,6 +79,9 @@ pub const RESULT_TOKENS_MAX: usize = 200_000;
 /// Windows of one text that are embedded, each of 254 tokens: 100 KB of English
 /// prose needs about 115, at about 10 ms of CPU each.
 pub const EMBED_CHUNKS_MAX: usize = 128;
+/// A longer word is unknown to the built-in encoder as a whole: part of the
+/// model, not a choice.
+pub const EMBED_WORD_CHARS_MAX: usize = 100;
 /// Working rooms (about 2.5 MB each) that the encoder keeps for its next calls.
 pub const EMBED_ROOMS_MAX: usize = 2;
 

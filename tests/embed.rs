@@ -2,11 +2,8 @@
 //! `embed/fixtures.py` made the expected values; the kernels have tests of their
 //! own (`embed_kernels.rs`).
 
-use std::time::Instant;
-
 use mimo::embed::minilm::MiniLm;
 use mimo::embed::{Embedder, builtin};
-use mimo::limits;
 use mimo::vector::{self, Level};
 
 fn lines<T: serde::de::DeserializeOwned>(fixture: &str) -> Vec<T> {
@@ -96,27 +93,25 @@ fn vectors_are_near_those_of_the_f32_model_at_every_level() {
         .collect();
     assert!(cases.len() > 200);
     for level in Level::available() {
-        let start = Instant::now();
         let model = MiniLm::at(level);
         // All texts at the level that runs here; the slower ones are held equal
         // to it by the kernels' tests, so a part of the texts will do.
-        let step = match level.name() {
-            "scalar" => 40,
-            name if name == Level::best().name() => 1,
-            _ => 5,
+        let (step, longest) = match level.name() {
+            "scalar" => (20, 200),
+            name if name == Level::best().name() => (1, usize::MAX),
+            _ => (5, usize::MAX),
         };
-        let cosines = cases.iter().step_by(step).map(|(text, expected)| {
+        let some = cases
+            .iter()
+            .filter(|(text, _)| text.len() <= longest)
+            .step_by(step);
+        let cosines = some.map(|(text, expected)| {
             let found = model.embed_query(text).unwrap();
             (vector::cosine(&found, expected), text)
         });
         let cosines: Vec<(f32, &String)> = cosines.collect();
         let mean = cosines.iter().map(|(cosine, _)| cosine).sum::<f32>() / cosines.len() as f32;
         let (worst, text) = cosines.iter().min_by(|a, b| a.0.total_cmp(&b.0)).unwrap();
-        println!(
-            "{}: mean {mean:.5}, worst {worst:.5} ({text:?}), {:?}",
-            level.name(),
-            start.elapsed()
-        );
         assert!(mean >= 0.999, "{}: mean cosine {mean}", level.name());
         assert!(
             *worst >= 0.995,
@@ -186,19 +181,6 @@ fn a_long_text_is_covered_by_windows_to_its_end() {
     assert_eq!(best("What is the parrot called?"), windows.len() - 1);
     let cellar = best("code of the wine cellar");
     assert!(cellar > 0 && cellar < windows.len() - 1, "{cellar}");
-}
-
-#[test]
-fn what_needs_more_windows_than_the_bound_is_spread_over_them() {
-    // A dozen tokens a window would be quicker; there is one size of window, so
-    // the bound is met with a text of the greatest size and the densest tokens.
-    let model = MiniLm::default();
-    let text = "!".repeat(limits::MEMORY_CONTENT_BYTES_MAX - 20) + " the parrot Otto";
-    let windows = model.embed_document(&text).unwrap();
-    assert_eq!(windows.len(), limits::EMBED_CHUNKS_MAX);
-    let query = model.embed_query("parrot").unwrap();
-    let last = vector::dot(&query, windows.last().unwrap());
-    assert!(last > vector::dot(&query, &windows[0]) + 0.02, "{last}");
 }
 
 #[test]

@@ -70,6 +70,8 @@ impl Mcp {
         };
         let (peer, id) = (request.peer.clone(), request.id.clone());
         let connection = self.connection.clone();
+        // A handler may report from a thread of its own.
+        let runtime = tokio::runtime::Handle::current();
         Progress::to(move |done, total, message| {
             let mut param = ProgressNotificationParam::new(token.clone(), done);
             param.total = total;
@@ -82,7 +84,7 @@ impl Mcp {
                 ),
                 None => {
                     let peer = peer.clone();
-                    tokio::spawn(async move { peer.notify_progress(param).await });
+                    runtime.spawn(async move { peer.notify_progress(param).await });
                 }
             }
         })
@@ -133,6 +135,8 @@ impl ServerHandler for Mcp {
         Ok(ListToolsResult::with_all_items(self.listed()?.to_vec()))
     }
 
+    /// A failed tool is a result the model reads; what cannot be routed, or was
+    /// a defect of ours, is an error of the protocol.
     async fn call_tool(
         &self,
         request: CallToolRequestParams,

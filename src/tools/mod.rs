@@ -64,7 +64,9 @@ pub struct Context {
 /// Where a long-running handler reports how far it is. Never waits: a report
 /// the client is too slow for is dropped.
 #[derive(Clone, Default)]
-pub struct Progress(Option<Arc<dyn Fn(f64, Option<f64>, Option<String>) + Send + Sync>>);
+pub struct Progress(Option<Arc<Report>>);
+
+type Report = dyn Fn(f64, Option<f64>, Option<String>) + Send + Sync;
 
 impl Progress {
     /// Progress that goes to `sink` as (done, total, message).

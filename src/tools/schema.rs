@@ -41,7 +41,7 @@ impl Schema {
         let compiled = self.compiled()?;
         let arguments = unwrap(arguments, compiled);
         if let Some(error) = compiled.worst(&arguments) {
-            return Err(self.failure(compiled, &error));
+            return Err(self.failure(compiled, &arguments, &error));
         }
         match arguments {
             Value::Object(arguments) => Ok(arguments),
@@ -72,7 +72,12 @@ impl Schema {
         })
     }
 
-    fn failure(&self, compiled: &Compiled, error: &ValidationError<'_>) -> Failure {
+    fn failure(
+        &self,
+        compiled: &Compiled,
+        arguments: &Value,
+        error: &ValidationError<'_>,
+    ) -> Failure {
         let path = error.instance_path().to_string();
         let mut hint = String::new();
         let mut wanted = path.split('/').nth(1);
@@ -90,7 +95,7 @@ impl Schema {
             };
             wanted = wanted.or(near.first().copied());
         }
-        let call = example(&compiled.input, wanted);
+        let call = compiled.corrected(arguments, example(&compiled.input, wanted), wanted);
         let name = self.name;
         let _ = write!(
             hint,
@@ -119,6 +124,30 @@ impl Compiled {
                     error.instance_path().to_string().matches('/').count(),
                 )
             })
+    }
+}
+
+impl Compiled {
+    /// The caller's own arguments with what `example` has in the place of the
+    /// `wanted` one and of what is missing, where that makes a short call that
+    /// fits; else the example.
+    fn corrected(&self, arguments: &Value, example: Value, wanted: Option<&str>) -> Value {
+        const SHOWN_BYTES: usize = 300;
+        let (Some(own), Some(parts)) = (arguments.as_object(), example.as_object()) else {
+            return example;
+        };
+        let known = properties(&self.input);
+        let known = |key: &String| known.is_some_and(|known| known.contains_key(key));
+        let mut call = own.clone();
+        call.retain(|key, _| known(key) && Some(key.as_str()) != wanted);
+        for (key, part) in parts {
+            call.entry(key.clone()).or_insert_with(|| part.clone());
+        }
+        let call = Value::Object(call);
+        match self.validator.is_valid(&call) && call.to_string().len() <= SHOWN_BYTES {
+            true => call,
+            false => example,
+        }
     }
 }
 
@@ -352,38 +381,20 @@ fn kind(value: &Value) -> &'static str {
 /// The names among `known` that `word` was probably meant to be, best first,
 /// at most three.
 pub fn nearest<'a>(word: &str, known: impl Iterator<Item = &'a str>) -> Vec<&'a str> {
-    let word: Vec<char> = word.chars().take(64).flat_map(char::to_lowercase).collect();
+    let word: String = word.to_lowercase().chars().take(64).collect();
+    let long = word.chars().count();
     let mut near: Vec<(usize, &str)> = known
         .filter_map(|name| {
-            let other: Vec<char> = name.to_lowercase().chars().collect();
-            let distance = distance(&word, &other);
-            let close = distance <= 1 + word.len().max(other.len()) / 5;
-            let part = word.len() >= 3 && (contains(&other, &word) || contains(&word, &other));
+            let other = name.to_lowercase();
+            let distance = strsim::damerau_levenshtein(&word, &other);
+            let close = distance <= 1 + long.max(other.chars().count()) / 5;
+            let part = long >= 3 && (other.contains(&word) || word.contains(&other));
             (close || part).then_some((distance, name))
         })
         .collect();
     near.sort_unstable();
     near.truncate(3);
     near.into_iter().map(|(_, name)| name).collect()
-}
-
-fn contains(whole: &[char], part: &[char]) -> bool {
-    !part.is_empty() && whole.windows(part.len()).any(|window| window == part)
-}
-
-/// How many characters have to be added, removed or replaced.
-fn distance(left: &[char], right: &[char]) -> usize {
-    let mut row: Vec<usize> = (0..=right.len()).collect();
-    for (at, a) in left.iter().enumerate() {
-        let mut diagonal = row[0];
-        row[0] = at + 1;
-        for (column, b) in right.iter().enumerate() {
-            let replaced = diagonal + usize::from(a != b);
-            diagonal = row[column + 1];
-            row[column + 1] = replaced.min(diagonal + 1).min(row[column] + 1);
-        }
-    }
-    row[right.len()]
 }
 
 #[cfg(test)]

@@ -163,3 +163,19 @@ fn near_names_are_found_and_far_ones_are_not() {
     assert!(near("xyz").is_empty() && near("").is_empty());
     assert!(near(&"m".repeat(100_000)).is_empty());
 }
+
+#[test]
+fn the_example_is_the_callers_own_call_put_right() {
+    let (_, _, hint) = refused(json!({"kind": "b", "ids": [3], "rate": -1}));
+    let expected = r#"a correct call: {"name":"t","arguments":{"ids":[3],"kind":"b","rate":0.5}}"#;
+    assert_eq!(hint, expected);
+    let (_, _, hint) = refused(json!({"ids": [3], "colour": "red"}));
+    assert!(
+        hint.ends_with(r#"{"name":"t","arguments":{"ids":[3],"kind":"a"}}"#),
+        "{hint}"
+    );
+    // Two faults: what would still not fit is not shown as correct.
+    let (_, _, hint) = refused(json!({"kind": "b", "ids": [1, 2, 3], "rate": -1}));
+    let expected = r#"a correct call: {"name":"t","arguments":{"kind":"a","rate":0.5}}"#;
+    assert_eq!(hint, expected);
+}

@@ -1,7 +1,7 @@
 //! Attention over the tokens of one text, in f32: scores, softmax and weighted
 //! sums, a head at a time. The projections before and after stay outside.
 
-use super::lanes::Lanes;
+use super::lanes::{Lanes, each};
 use super::rows;
 
 /// Numbers in one head.
@@ -128,17 +128,21 @@ unsafe fn tile<L: Lanes, const R: usize, const C: usize>(
     // SAFETY: the caller's promise.
     unsafe {
         let a = job.a.add(row * job.a_stride);
-        let b = job.b.add(column);
+        let mut b = job.b.add(column);
+        // Pointers that move, as in the int8 tile.
+        let mut factors: [*const f32; R] = std::array::from_fn(|r| a.add(r * job.a_stride));
         let mut sums = [[lanes.splat(0.0); C]; R];
-        for step in 0..job.depth {
-            let at = b.add(step * job.b_stride);
-            let parts: [L::F; C] = std::array::from_fn(|c| lanes.load(at.add(c * L::WIDTH)));
-            for r in 0..R {
-                let factor = lanes.splat(*a.add(r * job.a_stride + step));
-                for c in 0..C {
+        for _ in 0..job.depth {
+            let parts: [L::F; C] =
+                std::array::from_fn(|c| lanes.load(b.wrapping_add(c * L::WIDTH)));
+            b = b.wrapping_add(job.b_stride);
+            each!(r < R, {
+                let factor = lanes.splat(*factors[r]);
+                factors[r] = factors[r].wrapping_add(1);
+                each!(c < C, {
                     sums[r][c] = lanes.fma(factor, parts[c], sums[r][c]);
-                }
-            }
+                });
+            });
         }
         for (r, sums) in sums.iter().enumerate() {
             let to = out.add((row + r) * job.out_stride + column);

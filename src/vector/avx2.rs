@@ -186,13 +186,13 @@ impl<const VNNI: bool> Lanes for Avx2<VNNI> {
     #[inline(always)]
     fn sweep(self, job: &Job<'_>, out: &mut [f32]) {
         if VNNI {
-            dense::sweep::<Self, 3, 1, 4>(self, job, out);
+            dense::sweep::<Self, 6, 2, 2>(self, job, out);
         } else {
             dense::sweep::<Self, 2, 1, 4>(self, job, out);
         }
     }
     #[inline(always)]
     fn multiply(self, job: &Product, out: *mut f32) {
-        attention::multiply::<Self, 3, 4>(self, job, out);
+        attention::multiply::<Self, 6, 2>(self, job, out);
     }
 }

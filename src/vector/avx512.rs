@@ -215,3 +215,12 @@ pub(super) unsafe fn hamming(a: *const u8, b: *const u8, length: usize) -> u32 {
     }
     _mm512_reduce_add_epi64(sum) as u32
 }
+
+/// Adds the distance of `query` to each of `codes`, which stand one after the
+/// other, to `distances`.
+#[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vpopcntdq")]
+pub(super) fn hamming_all(query: &[u8], codes: &[u8], distances: &mut Vec<u32>) {
+    // SAFETY: each chunk is as long as the query.
+    let distance = |code: &[u8]| unsafe { hamming(query.as_ptr(), code.as_ptr(), query.len()) };
+    distances.extend(codes.chunks_exact(query.len()).map(distance));
+}

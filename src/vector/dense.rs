@@ -2,7 +2,7 @@
 //! integers, with scale, bias and what follows applied once at the end. Where
 //! weights come from, and what the layers mean, stays outside.
 
-use super::lanes::{Lanes, WIDEST};
+use super::lanes::{Lanes, WIDEST, each};
 use super::rows;
 
 /// Outputs whose weights lie together: each step of four inputs holds 32 x 4
@@ -202,19 +202,23 @@ unsafe fn tile<L: Lanes, const T: usize, const N: usize>(
     let panel = first / PANEL * PANEL * inputs + first % PANEL * 4;
     // SAFETY: the caller's promise; a panel's steps are 4 * PANEL bytes apart.
     unsafe {
-        let weights = layer.weights.as_ptr().add(panel);
+        let mut weights = layer.weights.as_ptr().add(panel);
         let codes = rows.codes.as_ptr().add(row * inputs);
+        // Pointers that move, and wrap where they could: indexes would be
+        // multiplied and, in a build with checks, checked at each step.
+        let mut fours: [*const u8; T] = std::array::from_fn(|t| codes.add(t * inputs));
         let mut sums = [[lanes.splat_int(0); N]; T];
-        for step in 0..inputs / 4 {
-            let at = weights.add(step * 4 * PANEL);
+        for _ in 0..inputs / 4 {
             let column: [L::I; N] =
-                std::array::from_fn(|n| lanes.load_int(at.add(n * 4 * L::WIDTH)));
-            for t in 0..T {
-                let four = lanes.splat_four(codes.add(t * inputs + step * 4));
-                for n in 0..N {
+                std::array::from_fn(|n| lanes.load_int(weights.wrapping_add(n * 4 * L::WIDTH)));
+            weights = weights.wrapping_add(4 * PANEL);
+            each!(t < T, {
+                let four = lanes.splat_four(fours[t]);
+                fours[t] = fours[t].wrapping_add(4);
+                each!(n < N, {
                     sums[t][n] = lanes.dot4(sums[t][n], four, column[n]);
-                }
-            }
+                });
+            });
         }
         for (t, sums) in sums.iter().enumerate() {
             let to = out.add((row + t) * layer.outputs() + first);

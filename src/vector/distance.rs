@@ -86,3 +86,16 @@ pub(super) fn hamming<L: Lanes>(_lanes: L, a: &[u8], b: &[u8]) -> u32 {
     let rest = a_rest.iter().zip(b_rest).map(|(a, b)| (a ^ b).count_ones());
     whole.sum::<u32>() + rest.sum::<u32>()
 }
+
+/// Adds the distance of `query` to each of `codes`, which stand one after the
+/// other, to `distances`.
+#[inline(always)]
+pub(super) fn hamming_all<L: Lanes>(
+    lanes: L,
+    query: &[u8],
+    codes: &[u8],
+    distances: &mut Vec<u32>,
+) {
+    let codes = codes.chunks_exact(query.len());
+    distances.extend(codes.map(|code| hamming(lanes, query, code)));
+}

@@ -2,8 +2,8 @@
 //! four-byte product that int8 layers are made of. One implementation for each
 //! instruction set stands beside this file; no kernel does.
 
-/// A kernel is always handed `WINDOW` numbers at once or fewer; tails are
-/// brought to a whole vector in a buffer of this size.
+/// Numbers in the widest vector of any set: rows are a multiple of it, and tails
+/// are brought to a whole vector in a buffer of this size.
 pub(super) const WIDEST: usize = 16;
 
 /// The operations of one instruction set. A value of an implementing type is
@@ -109,3 +109,20 @@ pub(super) trait Lanes: Copy {
     /// Runs the f32 product in the tile that fits this set's registers.
     fn multiply(self, job: &super::attention::Product, out: *mut f32);
 }
+
+/// Runs `$body` for each `$at` below `$count` (a constant, at most 12), written
+/// out: a tile's sums stay in registers only where no index is left to run time,
+/// and compilers unroll a loop of twelve at their highest level or not at all.
+macro_rules! each {
+    ($at:ident < $count:ident, $body:block) => {
+        each!(@ $at, $count, $body, 0 1 2 3 4 5 6 7 8 9 10 11)
+    };
+    (@ $at:ident, $count:ident, $body:block, $($number:literal)*) => {
+        const { assert!($count <= 12) };
+        $(if $number < $count {
+            let $at: usize = $number;
+            $body
+        })*
+    };
+}
+pub(super) use each;

@@ -169,6 +169,23 @@ impl Level {
         run!(self, distance::hamming, (a: &[u8], b: &[u8]) -> u32)
     }
 
+    /// See [`super::hamming_all`].
+    pub fn hamming_all(self, query: &[u8], codes: &[u8], distances: &mut Vec<u32>) {
+        assert!(
+            !query.is_empty() && codes.len().is_multiple_of(query.len()),
+            "codes of different lengths"
+        );
+        #[cfg(target_arch = "x86_64")]
+        if let Set::Avx512(Avx512 {
+            counts_bits: true, ..
+        }) = self.0
+        {
+            // SAFETY: the set was found with this feature.
+            return unsafe { super::avx512::hamming_all(query, codes, distances) };
+        }
+        run!(self, distance::hamming_all, (query: &[u8], codes: &[u8], distances: &mut Vec<u32>));
+    }
+
     /// Quantises `numbers`, rows of `factors.len()` (a multiple of 16) each,
     /// every column multiplied by its factor first.
     ///

@@ -78,3 +78,13 @@ pub fn dot_i8(a: &[i8], b: &[i8]) -> i32 {
 pub fn hamming(a: &[u8], b: &[u8]) -> u32 {
     Level::best().hamming(a, b)
 }
+
+/// Adds to `distances` the number of bits in which `query` differs from each of
+/// `codes`, which stand one after the other without gaps: what a scan calls once
+/// a block.
+///
+/// # Panics
+/// When the query is empty or its length does not divide that of the codes.
+pub fn hamming_all(query: &[u8], codes: &[u8], distances: &mut Vec<u32>) {
+    Level::best().hamming_all(query, codes, distances);
+}

@@ -18,8 +18,8 @@ pub enum Input {
     Ready {
         /// The descriptor.
         end: tokio::io::unix::AsyncFd<End>,
-        /// Nothing has been read yet: a named pipe whose writers have all gone
-        /// before we opened it reports no event, so the first read just tries.
+        /// It has never been empty yet: a named pipe whose writers had all gone
+        /// before we opened it reports no event, so until then a read just tries.
         first: bool,
     },
     /// Chunks that a thread reads.
@@ -55,11 +55,12 @@ impl Input {
         match self {
             #[cfg(unix)]
             Input::Ready { end, first } => {
-                if std::mem::take(first) {
+                if *first {
                     match end.get_ref().read(space) {
                         Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
                         done => return done,
                     }
+                    *first = false;
                 }
                 read_ready(end, space).await
             }

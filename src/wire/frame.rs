@@ -95,7 +95,7 @@ impl fmt::Display for Id {
 /// at its end and a byte order mark before it are no part of it.
 pub fn parse(line: &[u8]) -> Option<Frame> {
     let line = line.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(line);
-    let line = line.trim_ascii();
+    let line = trim(line);
     if line.is_empty() {
         return None;
     }
@@ -108,6 +108,16 @@ pub fn parse(line: &[u8]) -> Option<Frame> {
         Ok(text) if line[0] == b'[' => batch(text),
         Ok(text) => Frame::Single(message(text)),
     })
+}
+
+/// Without the white space JSON knows, which is less than ASCII has.
+fn trim(line: &[u8]) -> &[u8] {
+    let blank = |byte: &u8| matches!(byte, b' ' | b'\t' | b'\r' | b'\n');
+    let Some(start) = line.iter().position(|byte| !blank(byte)) else {
+        return &[];
+    };
+    let end = line.iter().rposition(|byte| !blank(byte)).unwrap_or(start);
+    &line[start..=end]
 }
 
 /// The answer to a line longer than [`LINE_BYTES_MAX`], of which only the two

@@ -83,6 +83,8 @@ fn lines_say_what_they_say() {
         ),
         ("{", "-32700 null"),
         ("nul", "-32700 null"),
+        ("null\u{c}", "-32700 null"),
+        ("\u{c}", "-32700 null"),
         ("null", "-32600 null"),
     ];
     for (line, expected) in table {

@@ -99,7 +99,7 @@ impl Lines {
     }
 
     /// The next line, if all of it is there.
-    pub fn next(&mut self) -> Option<Line<'_>> {
+    pub fn line(&mut self) -> Option<Line<'_>> {
         self.forget_long();
         match memchr::memchr(b'\n', &self.buffer[self.searched..self.end]) {
             Some(found) => {
@@ -175,7 +175,7 @@ mod tests {
             space[..taken].copy_from_slice(&bytes[..taken]);
             lines.filled(taken);
             bytes = &bytes[taken..];
-            while let Some(line) = lines.next() {
+            while let Some(line) = lines.line() {
                 out.push(show(&line));
             }
         }
@@ -214,7 +214,7 @@ mod tests {
             let taken = space.len().min(chunk.len());
             space[..taken].copy_from_slice(&chunk[..taken]);
             lines.filled(taken);
-            assert!(lines.next().is_none());
+            assert!(lines.line().is_none());
             assert!(lines.buffer.len() <= 100_000 + READ_BYTES);
         }
         assert_eq!(lines.long.as_ref().map(|long| long.tail.len()), Some(100));

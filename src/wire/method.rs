@@ -20,13 +20,18 @@ pub struct BadParams {
 #[derive(Clone, Debug, PartialEq)]
 pub struct LooseArguments(pub Value);
 
+impl From<String> for BadParams {
+    fn from(reason: String) -> Self {
+        BadParams { reason, tool: None }
+    }
+}
+
 /// The typed request. Parameters that do not fit become a [`CustomRequest`]
 /// that carries [`BadParams`], so every request takes the same way.
 pub fn request(method: &str, params: Option<Value>) -> ClientRequest {
-    let tool = named_tool(method, params.as_ref());
-    typed(method, params).unwrap_or_else(|reason| {
+    typed(method, params).unwrap_or_else(|bad| {
         let mut request = CustomRequest::new(method, None);
-        request.extensions.insert(BadParams { reason, tool });
+        request.extensions.insert(bad);
         ClientRequest::CustomRequest(request)
     })
 }
@@ -65,7 +70,7 @@ pub fn notification(method: &str, params: Option<Value>) -> Option<ClientNotific
     })
 }
 
-fn typed(method: &str, params: Option<Value>) -> Result<ClientRequest, String> {
+fn typed(method: &str, params: Option<Value>) -> Result<ClientRequest, BadParams> {
     let (params, meta) = split(params)?;
     let mut extensions = Extensions::new();
     if let Some(meta) = meta {
@@ -104,33 +109,42 @@ fn typed(method: &str, params: Option<Value>) -> Result<ClientRequest, String> {
 
 /// The parameters as an object, and the `_meta` taken out of it: rmcp keeps
 /// that in the extensions.
-fn split(params: Option<Value>) -> Result<(JsonObject, Option<JsonObject>), String> {
+fn split(params: Option<Value>) -> Result<(JsonObject, Option<JsonObject>), BadParams> {
     let mut params = match params {
         None | Some(Value::Null) => Map::new(),
         Some(Value::Object(params)) => params,
-        Some(other) => return Err(format!("params must be an object, not {}", kind(&other))),
+        Some(other) => {
+            let reason = format!("params must be an object, not {}", kind(&other));
+            return Err(reason.into());
+        }
     };
     match params.remove("_meta") {
         None | Some(Value::Null) => Ok((params, None)),
         Some(Value::Object(meta)) => Ok((params, Some(meta))),
-        Some(other) => Err(format!(
-            "params._meta must be an object, not {}",
-            kind(&other)
-        )),
+        Some(other) => Err(BadParams {
+            reason: format!("params._meta must be an object, not {}", kind(&other)),
+            // Of the methods that have a `name`, only tools have schemas.
+            tool: params
+                .get("name")
+                .and_then(Value::as_str)
+                .map(str::to_owned),
+        }),
     }
 }
 
 /// `tools/call` by hand: it is the hot path, and the arguments move over as
 /// they are instead of being read a second time.
-fn call(mut params: JsonObject, mut extensions: Extensions) -> Result<CallToolRequest, String> {
+fn call(mut params: JsonObject, mut extensions: Extensions) -> Result<CallToolRequest, BadParams> {
     let mut typed = match params.remove("name") {
         Some(Value::String(name)) => CallToolRequestParams::new(name),
-        None => return Err("params.name, the tool to call, is missing".to_owned()),
+        None => {
+            return Err("params.name, the tool to call, is missing"
+                .to_owned()
+                .into());
+        }
         Some(other) => {
-            return Err(format!(
-                "params.name must be a string, not {}",
-                kind(&other)
-            ));
+            let reason = format!("params.name must be a string, not {}", kind(&other));
+            return Err(reason.into());
         }
     };
     match params.remove("arguments") {
@@ -140,21 +154,32 @@ fn call(mut params: JsonObject, mut extensions: Extensions) -> Result<CallToolRe
             extensions.insert(LooseArguments(other));
         }
     }
-    if let Some(responses) = params.remove("inputResponses") {
-        typed.input_responses = fit_value(responses, "inputResponses")?;
-    }
-    if let Some(state) = params.remove("requestState") {
-        typed.request_state = fit_value(state, "requestState")?;
+    if !params.is_empty() {
+        retry(&mut params, &mut typed).map_err(|reason| BadParams {
+            reason,
+            tool: Some(typed.name.to_string()),
+        })?;
     }
     let mut request = CallToolRequest::new(typed);
     request.extensions = extensions;
     Ok(request)
 }
 
+/// What a call repeats of an earlier, incomplete result of its own.
+fn retry(params: &mut JsonObject, typed: &mut CallToolRequestParams) -> Result<(), String> {
+    if let Some(responses) = params.remove("inputResponses") {
+        typed.input_responses = fit_value(responses, "inputResponses")?;
+    }
+    if let Some(state) = params.remove("requestState") {
+        typed.request_state = fit_value(state, "requestState")?;
+    }
+    Ok(())
+}
+
 fn with<M: Default, P: DeserializeOwned>(
     params: JsonObject,
     extensions: Extensions,
-) -> Result<Request<M, P>, String> {
+) -> Result<Request<M, P>, BadParams> {
     let mut request = Request::new(fit(params)?);
     request.extensions = extensions;
     Ok(request)
@@ -163,7 +188,7 @@ fn with<M: Default, P: DeserializeOwned>(
 fn listing<M: Default>(
     params: JsonObject,
     extensions: Extensions,
-) -> Result<RequestOptionalParam<M, PaginatedRequestParams>, String> {
+) -> Result<RequestOptionalParam<M, PaginatedRequestParams>, BadParams> {
     Ok(RequestOptionalParam {
         method: M::default(),
         params: if params.is_empty() {
@@ -181,13 +206,6 @@ fn fit<P: DeserializeOwned>(params: JsonObject) -> Result<P, String> {
 
 fn fit_value<P: DeserializeOwned>(value: Value, name: &str) -> Result<P, String> {
     serde_json::from_value(value).map_err(|error| format!("params.{name}: {error}"))
-}
-
-fn named_tool(method: &str, params: Option<&Value>) -> Option<String> {
-    if method != "tools/call" {
-        return None;
-    }
-    params?.get("name")?.as_str().map(str::to_owned)
 }
 
 /// A JSON type's name with its article, for messages.

@@ -5,6 +5,7 @@ mod ends;
 pub mod frame;
 pub mod lines;
 mod method;
+mod running;
 mod salvage;
 mod shared;
 pub mod stdio;

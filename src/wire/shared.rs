@@ -106,7 +106,7 @@ pub(super) struct Shared {
 pub(super) struct State {
     pub(super) table: Table,
     /// Handlers alive, those of cancelled requests included.
-    running: usize,
+    pub(super) running: usize,
     outgoing: Vec<u8>,
     /// How much of `outgoing` has been written.
     sent: usize,
@@ -249,6 +249,24 @@ impl Shared {
         self.wake.notify_one();
         self.more.notify_one();
         self.emptied.notify_waiters();
+    }
+
+    /// A handler has ended; `panicked` if it did so without an answer.
+    pub(super) fn ended(&self, inner: Inner, panicked: bool) {
+        let mut guard = self.lock();
+        let state = &mut *guard;
+        state.running -= 1;
+        if !panicked {
+            if state.waits {
+                self.wake.notify_one();
+            }
+            return;
+        }
+        let error = ErrorData::internal_error("Mimo met a defect of its own", None);
+        state.table.answer(inner, &mut state.outgoing, |id, out| {
+            reply(out, id.raw(), "error", &error);
+        });
+        self.written(guard);
     }
 
     /// Something may have been written into `outgoing`: sees that it gets out.
@@ -403,50 +421,6 @@ enum Pushed {
     All,
     Blocked,
     Closed,
-}
-
-/// Stands in a request's extensions while its handler lives, so handlers are
-/// counted even when their request was cancelled, and one that panics outside
-/// of every guard is answered all the same.
-#[derive(Clone)]
-pub(super) struct Running {
-    _life: Arc<Life>,
-}
-
-struct Life {
-    shared: Arc<Shared>,
-    inner: Inner,
-}
-
-impl Running {
-    pub(super) fn new(shared: &Arc<Shared>, inner: Inner) -> Running {
-        shared.lock().running += 1;
-        Running {
-            _life: Arc::new(Life {
-                shared: shared.clone(),
-                inner,
-            }),
-        }
-    }
-}
-
-impl Drop for Life {
-    fn drop(&mut self) {
-        let mut guard = self.shared.lock();
-        let state = &mut *guard;
-        state.running -= 1;
-        if std::thread::panicking() {
-            let error = ErrorData::internal_error("Mimo met a defect of its own", None);
-            state
-                .table
-                .answer(self.inner, &mut state.outgoing, |id, out| {
-                    reply(out, id.raw(), "error", &error);
-                });
-            self.shared.written(guard);
-        } else if state.waits {
-            self.shared.wake.notify_one();
-        }
-    }
 }
 
 const SUBSCRIPTION: &str = "io.modelcontextprotocol/subscriptionId";

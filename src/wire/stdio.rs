@@ -21,7 +21,8 @@ use tokio::time::Instant;
 use super::ends::Input;
 use super::frame::{self, Frame, Id, Item};
 use super::lines::{Line, Lines};
-use super::shared::{Handle, Output, Running, Shared};
+use super::running::Running;
+use super::shared::{Handle, Output, Shared};
 use super::table::BatchKey;
 use crate::limits::DRAIN_SECONDS_MAX;
 
@@ -61,7 +62,7 @@ impl Stdio {
     /// The next line of what has been read, as a frame.
     fn frame(&mut self) -> Option<Frame> {
         loop {
-            let line = match self.lines.next() {
+            let line = match self.lines.line() {
                 Some(line) => line,
                 None if self.ended.is_some() => self.lines.rest()?,
                 None => return None,

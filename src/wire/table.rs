@@ -166,11 +166,14 @@ impl Table {
             return;
         };
         batch.waiting = batch.waiting.saturating_sub(1);
-        if batch.waiting == 0 {
-            if let Some(batch) = self.batches.remove(&key).filter(|b| !b.answers.is_empty()) {
-                out.extend_from_slice(&batch.answers);
-                out.extend_from_slice(b"]\n");
-            }
+        if batch.waiting > 0 {
+            return;
+        }
+        let answers = self.batches.remove(&key).map(|batch| batch.answers);
+        // One whose members were all cancelled has nothing to say.
+        if let Some(answers) = answers.filter(|answers| !answers.is_empty()) {
+            out.extend_from_slice(&answers);
+            out.extend_from_slice(b"]\n");
         }
     }
 }

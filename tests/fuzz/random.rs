@@ -1,5 +1,10 @@
 //! Random numbers that repeat, and how long to go on.
 
+#![allow(
+    clippy::print_stdout,
+    reason = "how many trials there were is a test's output"
+)]
+
 use std::time::{Duration, Instant};
 
 /// A small generator: fast, and the same for the same seed.

@@ -11,12 +11,12 @@ fn documents() {
     let calls: [(&str, Value, Value); 8] = [
         (
             "memory_store",
-            json!({"content": "Raj deploys", "topic_key": "deploys", "tags": ["team"], "importance": 0.8}),
+            json!({"content": "Raj deploys the site every Monday", "topic_key": "deploys", "tags": ["team"], "importance": 0.8}),
             json!({"results": [{"id": 1, "outcome": "created"}]}),
         ),
         (
             "memory_store",
-            json!({"memories": [{"content": "raj deploys."}, {"content": "Raj deploys it", "category": "plan"}]}),
+            json!({"memories": [{"content": "raj deploys the site every monday."}, {"content": "Raj deploys the site every Monday morning", "category": "plan"}]}),
             json!({"results": [
                 {"id": 1, "outcome": "merged"},
                 {"id": 2, "outcome": "created", "similar": [1]},
@@ -27,11 +27,11 @@ fn documents() {
             json!({"query": "raj", "mode": "keyword", "limit": 1}),
             json!({
                 "items": [{
-                    "id": 1, "content": "Raj deploys", "created_at": "2026-11-22T12:00:00Z",
+                    "id": 1, "content": "Raj deploys the site every Monday", "created_at": "2026-11-22T12:00:00Z",
                     "importance": 0.8, "score": 0.6, "tags": ["team"], "topic_key": "deploys",
                 }],
                 "truncated": false,
-                "next_cursor": "r.1.b9d8f08f",
+                "next_cursor": "r.1.7887de0e",
             }),
         ),
         (
@@ -50,7 +50,7 @@ fn documents() {
             json!({
                 "items": [
                     {
-                        "id": 3, "content": "Raj deploys", "created_at": "2026-11-22T12:00:00Z",
+                        "id": 3, "content": "Raj deploys the site every Monday", "created_at": "2026-11-22T12:00:00Z",
                         "importance": 0.8, "state": "superseded", "tags": ["team"],
                         "topic_key": "deploys",
                     },
@@ -74,7 +74,7 @@ fn documents() {
                         "topic_key": "deploys",
                     },
                     {
-                        "id": 2, "content": "Raj deploys it", "category": "plan",
+                        "id": 2, "content": "Raj deploys the site every Monday morning", "category": "plan",
                         "created_at": "2026-11-22T12:00:01Z",
                     },
                 ],

@@ -324,3 +324,34 @@ fn files_for_ends_work() {
         "{\"jsonrpc\":\"2.0\",\"id\":1,\"result\":{}}\n{\"jsonrpc\":\"2.0\",\"id\":\"two\",\"result\":{}}\n"
     );
 }
+
+/// The writer of a named pipe may be gone before the server has started.
+#[cfg(unix)]
+#[test]
+fn a_named_pipe_whose_writer_has_gone_is_read_to_its_end() {
+    use nix::fcntl::{FcntlArg, OFlag, fcntl};
+    use std::os::unix::fs::OpenOptionsExt;
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("pipe");
+    nix::unistd::mkfifo(&path, nix::sys::stat::Mode::S_IRWXU).expect("a named pipe");
+    let input = std::fs::OpenOptions::new()
+        .read(true)
+        .custom_flags(OFlag::O_NONBLOCK.bits())
+        .open(&path)
+        .expect("its end");
+    fcntl(&input, FcntlArg::F_SETFL(OFlag::empty())).expect("it blocks");
+    let mut writer = std::fs::OpenOptions::new()
+        .write(true)
+        .open(&path)
+        .expect("its other end");
+    writeln!(writer, "{}", ping(1)).expect("it is written");
+    drop(writer);
+    let mut child = support::command(folder.path())
+        .stdin(input)
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("the server starts");
+    let lines = support::lines_of(child.stdout.take().expect("its output"));
+    assert!(lines.recv_timeout(support::WATCHDOG).is_ok());
+    assert_eq!(support::wait(&mut child).code(), Some(0));
+}

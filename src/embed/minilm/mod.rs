@@ -160,3 +160,71 @@ fn begin_of_word(tokens: &[Token], at: usize) -> usize {
         .rposition(|token| token.begins_word)
         .unwrap_or(0)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Words of 1 to 100 pieces, as `length` says for each.
+    fn tokens(words: usize, length: impl Fn(usize) -> usize) -> Vec<Token> {
+        let word = |word| {
+            (0..length(word)).map(|piece| Token {
+                id: 7,
+                begins_word: piece == 0,
+            })
+        };
+        (0..words).flat_map(word).collect()
+    }
+
+    #[test]
+    fn windows_cover_a_text_and_are_cut_between_words() {
+        let lengths: [fn(usize) -> usize; 4] = [
+            |_| 1,
+            |word| word % 7 + 1,
+            |_| 100,
+            |word| if word % 9 == 0 { 100 } else { 2 },
+        ];
+        for length in lengths {
+            for words in [0, 1, 2, 254, 255, 256, 1000, 5000] {
+                let tokens = tokens(words, length);
+                let windows = windows(&tokens, usize::MAX);
+                assert_eq!(
+                    (windows[0].start, windows.last().unwrap().end),
+                    (0, tokens.len())
+                );
+                assert!(windows.iter().all(|window| window.len() <= TEXT_TOKENS));
+                for pair in windows.windows(2) {
+                    assert!(pair[0].start < pair[1].start && pair[1].start <= pair[0].end);
+                    assert!(tokens[pair[0].end].begins_word && tokens[pair[1].start].begins_word);
+                    let shared = pair[0].end - pair[1].start;
+                    assert!(
+                        (OVERLAP_TOKENS..OVERLAP_TOKENS + 100).contains(&shared),
+                        "{shared}"
+                    );
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_text_of_too_many_windows_is_sampled_from_end_to_end() {
+        let tokens = tokens(100_000, |word| word % 3 + 1);
+        let windows = windows(&tokens, limits::EMBED_CHUNKS_MAX);
+        assert_eq!(windows.len(), limits::EMBED_CHUNKS_MAX);
+        assert_eq!(
+            (windows[0].start, windows.last().unwrap().end),
+            (0, tokens.len())
+        );
+        assert!(
+            windows
+                .iter()
+                .all(|window| (200..=TEXT_TOKENS).contains(&window.len()))
+        );
+        let step = tokens.len() / (limits::EMBED_CHUNKS_MAX - 1);
+        assert!(
+            windows
+                .windows(2)
+                .all(|pair| pair[1].start - pair[0].start < step + 10)
+        );
+    }
+}

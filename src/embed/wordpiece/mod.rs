@@ -6,6 +6,8 @@ mod classes;
 
 use unicode_normalization::UnicodeNormalization;
 
+use crate::limits::EMBED_WORD_CHARS_MAX;
+
 /// Ids of the pieces that are not words.
 pub const UNKNOWN: u16 = 100;
 /// Begins every window.
@@ -21,9 +23,6 @@ const SPECIAL: [(&str, u16); 5] = [
     ("[SEP]", SEPARATE),
     ("[MASK]", 103),
 ];
-
-/// A word of more characters is unknown as a whole.
-const WORD_CHARS_MAX: usize = 100;
 
 /// One token of a text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -152,7 +151,7 @@ impl Vocabulary {
         }
         let before = out.len();
         let mut start = 0;
-        while start < word.text.len() && word.chars <= WORD_CHARS_MAX {
+        while start < word.text.len() && word.chars <= EMBED_WORD_CHARS_MAX {
             let rest = &word.text[start..];
             let ends = (1..=rest.len().min(self.longest))
                 .rev()
@@ -167,7 +166,7 @@ impl Vocabulary {
             });
             start += end;
         }
-        if start < word.text.len() || word.chars > WORD_CHARS_MAX {
+        if start < word.text.len() || word.chars > EMBED_WORD_CHARS_MAX {
             out.truncate(before);
             out.push(Token {
                 id: UNKNOWN,
@@ -189,7 +188,7 @@ struct Word {
 impl Word {
     fn push(&mut self, char: char) {
         self.chars += 1;
-        if self.chars <= WORD_CHARS_MAX {
+        if self.chars <= EMBED_WORD_CHARS_MAX {
             self.text.push(char);
         }
     }

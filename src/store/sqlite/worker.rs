@@ -44,15 +44,18 @@ impl Workers {
         })
     }
 
-    /// Runs `job` on one of the threads and returns what it returned. The job
-    /// runs to its end even if the caller stops waiting: a write that has
-    /// begun is never cut in two.
+    /// Runs `job` on one of the threads and returns what it returned. If the
+    /// caller stops waiting before its turn has come, it is not run; once begun
+    /// it runs to its end, because a write is never cut in two.
     pub async fn run<T: Send + 'static>(
         &self,
         job: impl FnOnce(&mut Connection) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
         let (answer, value) = oneshot::channel();
         let job: Job = Box::new(move |connection| {
+            if answer.is_closed() {
+                return;
+            }
             let _nobody_waits_any_more = answer.send(connection.and_then(job));
         });
         let jobs = self.jobs.as_ref().ok_or_else(closed)?;
@@ -131,5 +134,63 @@ fn closed() -> StoreError {
     StoreError::Unavailable {
         reason: "the store did not answer: it is shutting down, or met a defect".to_owned(),
         hint: "try again; the log names the reason",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::sync::mpsc;
+
+    use super::*;
+    use crate::store::sqlite::connection::open_writer;
+
+    fn workers(folder: &tempfile::TempDir) -> Workers {
+        let path = folder.path().join("test.db");
+        Workers::start("test", 1, &path, open_writer).expect("threads start")
+    }
+
+    fn wait<T>(work: impl Future<Output = T>) -> T {
+        tokio::runtime::Builder::new_current_thread()
+            .build()
+            .expect("a runtime")
+            .block_on(work)
+    }
+
+    #[test]
+    fn a_job_nobody_waits_for_any_more_is_not_begun() {
+        let ran = Arc::new(AtomicUsize::new(0));
+        let folder = tempfile::TempDir::new().expect("a folder");
+        let workers = workers(&folder);
+        let (release, held) = mpsc::channel::<()>();
+        let count = |ran: &Arc<AtomicUsize>| {
+            let ran = ran.clone();
+            move |_: &mut Connection| Ok(ran.fetch_add(1, Ordering::SeqCst))
+        };
+        wait(async {
+            let mut first = Box::pin(workers.run(move |_| {
+                held.recv()
+                    .map_err(|error| StoreError::Defect(error.into()))
+            }));
+            assert!(futures::poll!(&mut first).is_pending());
+            let mut second = Box::pin(workers.run(count(&ran)));
+            assert!(futures::poll!(&mut second).is_pending());
+            drop(second);
+            let third = workers.run(count(&ran));
+            release.send(()).expect("the first job waits");
+            first.await.expect("released");
+            assert_eq!(third.await.expect("ran"), 0, "the second never ran");
+        });
+        drop(workers);
+        assert_eq!(ran.load(Ordering::SeqCst), 1);
+    }
+
+    #[test]
+    fn a_panicking_job_costs_its_caller_an_answer_and_nobody_else() {
+        let folder = tempfile::TempDir::new().expect("a folder");
+        let workers = workers(&folder);
+        let failed = wait(workers.run(|_| -> Result<(), StoreError> { panic!("on purpose") }));
+        assert!(matches!(failed, Err(StoreError::Unavailable { .. })));
+        assert_eq!(wait(workers.run(|_| Ok(7))).expect("lives on"), 7);
     }
 }

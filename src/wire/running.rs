@@ -1,0 +1,65 @@
+//! That a handler lives: counted from the moment its request is admitted until
+//! everything of it is dropped, however it ends.
+
+use std::sync::Arc;
+
+use super::shared::Shared;
+use super::table::Inner;
+
+/// Stands in a request's extensions while its handler lives, so handlers are
+/// counted even when their request was cancelled, and one that panics outside
+/// of every guard is answered all the same.
+#[derive(Clone)]
+pub(super) struct Running {
+    _life: Arc<Life>,
+}
+
+struct Life {
+    shared: Arc<Shared>,
+    inner: Inner,
+}
+
+impl Running {
+    pub(super) fn new(shared: &Arc<Shared>, inner: Inner) -> Running {
+        shared.lock().running += 1;
+        Running {
+            _life: Arc::new(Life {
+                shared: shared.clone(),
+                inner,
+            }),
+        }
+    }
+}
+
+impl Drop for Life {
+    fn drop(&mut self) {
+        self.shared.ended(self.inner, std::thread::panicking());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::value::RawValue;
+
+    use super::super::frame::Id;
+    use super::super::shared::Output;
+    use super::*;
+
+    #[test]
+    fn a_handler_that_panics_past_every_guard_is_answered() {
+        let shared = Shared::new(Output::Thread);
+        let raw: &RawValue = serde_json::from_str("7").expect("raw");
+        let inner = shared.lock().table.open(Id::of(raw).expect("an id"), None);
+        let running = Running::new(&shared, inner);
+        assert_eq!(shared.lock().running, 1);
+        let handler = std::thread::spawn(move || {
+            let _running = running;
+            panic!("past every guard");
+        });
+        assert!(handler.join().is_err());
+        let state = shared.lock();
+        assert!(state.table.is_empty());
+        assert_eq!(state.running, 0);
+        assert!(!state.idle(), "its answer waits to be written");
+    }
+}
