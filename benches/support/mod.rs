@@ -34,6 +34,12 @@ impl Client {
         }
     }
 
+    /// Its process id.
+    #[allow(dead_code, reason = "only some benches look at the process")]
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Writes a line.
     pub fn send(&mut self, line: &str) {
         let input = self.input.as_mut().expect("the input is open");

@@ -29,10 +29,15 @@ pub fn python() -> PathBuf {
     folder.join("bin/python")
 }
 
-/// A folder in which Node finds the packages.
+/// A folder in which Node finds the SDKs and the inspector.
 pub fn node() -> PathBuf {
     needs("node", "Node.js 20 or newer with npm");
-    once("node", NODE, |folder| {
+    npm("node", NODE)
+}
+
+/// A folder `name` in which Node finds `packages`.
+pub fn npm(name: &str, packages: &[&str]) -> PathBuf {
+    once(name, packages, |folder| {
         fs::create_dir_all(folder).expect("a folder under target");
         fs::write(folder.join("package.json"), r#"{"private":true}"#).expect("its package.json");
         let mut npm = Command::new("npm");
@@ -44,10 +49,20 @@ pub fn node() -> PathBuf {
             "--engine-strict=false",
         ])
         .args(["--loglevel", "error"])
-        .args(NODE)
+        .args(packages)
         .current_dir(folder);
         run(&mut npm);
     })
+}
+
+/// Whether `program` is on this machine.
+pub fn have(program: &str) -> bool {
+    let found = Command::new(program)
+        .arg("--version")
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .status();
+    found.is_ok_and(|status| status.success())
 }
 
 /// The folder `target/clients/name`, filled by `install` unless an earlier run
@@ -73,13 +88,8 @@ fn once(name: &str, packages: &[&str], install: impl FnOnce(&Path)) -> PathBuf {
 }
 
 fn needs(program: &str, what: &str) {
-    let found = Command::new(program)
-        .arg("--version")
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .status();
     assert!(
-        found.is_ok_and(|status| status.success()),
+        have(program),
         "these tests drive real MCP clients and need {what}: install it, so that \
          `{program} --version` works in this shell, and run them again"
     );
