@@ -21,9 +21,11 @@ use rotating::RotatingFile;
 const STDERR_DEFAULT: &str = "warn";
 /// The file also tells when Mimo started, with what, and when it stopped.
 const FILE_DEFAULT: &str = "info";
-/// rmcp reports each message: filtered where it is raised, so that a call does
-/// not pay for it. A filter that names rmcp itself still wins.
-const QUIET: &str = "rmcp=warn";
+/// rmcp reports each message at info, and at warn each error that a client was
+/// answered with, which is the client's fault and known to it: filtered where
+/// it is raised, so that a call does not pay for it. A filter that names rmcp
+/// itself still wins.
+const QUIET: &str = "rmcp=error";
 
 /// Starts logging for the rest of the process. `filter` is for both stderr and
 /// the files in `folder`; where no file can be written, stderr says so once
@@ -66,7 +68,7 @@ pub fn start(filter: Option<&str>, folder: &Path, clock: Arc<dyn Clock>) {
 fn filtered(filter: &str) -> EnvFilter {
     match filter {
         // No louder than what was asked for.
-        "off" | "error" | "warn" => EnvFilter::new(filter),
+        "off" | "error" => EnvFilter::new(filter),
         _ => EnvFilter::new(format!("{QUIET},{filter}")),
     }
 }
@@ -117,9 +119,10 @@ mod tests {
 
     #[test]
     fn rmcp_is_quiet_unless_it_is_named() {
-        assert_eq!(raised("warn"), [false, true, false]);
-        assert_eq!(raised("debug"), [false, true, true]);
+        assert_eq!(raised("warn"), [false, false, false]);
+        assert_eq!(raised("debug"), [false, false, true]);
         assert_eq!(raised("debug,rmcp=info"), [true, true, true]);
+        assert_eq!(raised("debug,rmcp=warn"), [false, true, true]);
         assert_eq!(raised("error"), [false, false, false]);
         assert_eq!(raised("off"), [false, false, false]);
     }
