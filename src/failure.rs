@@ -157,3 +157,15 @@ impl Error for Failure {
         self.source.as_deref().map(|source| source as _)
     }
 }
+
+/// The type of a JSON value with its article, for messages.
+pub fn json_kind(value: &Value) -> &'static str {
+    match value {
+        Value::Null => "null",
+        Value::Bool(_) => "a boolean",
+        Value::Number(_) => "a number",
+        Value::String(_) => "a string",
+        Value::Array(_) => "an array",
+        Value::Object(_) => "an object",
+    }
+}

@@ -19,7 +19,7 @@ use crate::failure::{Failure, Kind};
 use crate::limits;
 use crate::store::memory::{
     Before, CandidateQuery, Change, Edit, Filter, IndexedText, Memory, MemoryCensus, MemoryId,
-    MemoryStore, NewMemory, State,
+    MemoryStore, State,
 };
 use crate::text;
 
@@ -68,7 +68,7 @@ impl Memories {
         cancel: &CancellationToken,
         report: impl Fn(usize, usize) + Send + Sync + 'static,
     ) -> Result<Vec<Remembered>, Failure> {
-        let contents = drafts.iter().map(|draft| draft.content.clone()).collect();
+        let contents = drafts.iter().map(|draft| draft.text.clone()).collect();
         let texts = self.index(contents, cancel, report).await?;
         let at = self.clock.now();
         let probes = drafts
@@ -88,7 +88,11 @@ impl Memories {
                 at,
             )
             .await?;
-        let batch = drafts.into_iter().zip(texts).map(new_memory).collect();
+        let batch = drafts
+            .into_iter()
+            .zip(texts)
+            .map(|(draft, text)| draft.with_text(text))
+            .collect();
         // The last moment at which the caller can take it back.
         if cancel.is_cancelled() {
             return Err(cancelled());
@@ -367,20 +371,6 @@ fn inverse(before: Before, current: &Memory, text: Option<IndexedText>) -> Chang
         text,
         importance: Some(was.importance),
         tags: Some(was.tags),
-    }
-}
-
-fn new_memory((draft, text): (Draft, IndexedText)) -> NewMemory {
-    NewMemory {
-        project: draft.project,
-        text,
-        category: draft.category,
-        importance: draft.importance,
-        tags: draft.tags,
-        topic_key: draft.topic_key,
-        supersedes: draft.supersedes,
-        valid_until: draft.valid_until,
-        thread: draft.thread,
     }
 }
 

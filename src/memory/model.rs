@@ -4,8 +4,7 @@
 use std::collections::BTreeSet;
 
 use super::recall::Weights;
-use crate::clock::Timestamp;
-use crate::store::memory::{Category, Filter, Memory, MemoryId, Outcome};
+use crate::store::memory::{Filter, Memory, MemoryId, NewMemory, Outcome};
 
 /// What can be set about memories; the defaults are the measured ones.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -26,27 +25,7 @@ impl Default for Settings {
 }
 
 /// A memory as a caller gives it, checked.
-#[derive(Clone, Debug)]
-pub struct Draft {
-    /// The text; not blank, within its bound.
-    pub content: String,
-    /// What kind of statement it is.
-    pub category: Category,
-    /// 0 to 1.
-    pub importance: f64,
-    /// Its tags.
-    pub tags: BTreeSet<String>,
-    /// The stable key it is upserted by.
-    pub topic_key: Option<String>,
-    /// The memory it replaces.
-    pub supersedes: Option<MemoryId>,
-    /// When it stops being true.
-    pub valid_until: Option<Timestamp>,
-    /// The namespace it belongs to.
-    pub project: String,
-    /// The conversation or document it belongs to.
-    pub thread: String,
-}
+pub type Draft = NewMemory<String>;
 
 /// What became of a draft.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -128,13 +128,14 @@ pub struct IndexedText {
     pub vectors: Vec<Vec<f32>>,
 }
 
-/// A memory to be stored.
+/// A memory to be stored; its text is prepared for the indexes by the time it
+/// gets to the store.
 #[derive(Clone, Debug)]
-pub struct NewMemory {
+pub struct NewMemory<Text = IndexedText> {
     /// The namespace it will belong to.
     pub project: String,
-    /// Its text.
-    pub text: IndexedText,
+    /// Its text; not blank, within its bound.
+    pub text: Text,
     /// What kind of statement it is.
     pub category: Category,
     /// 0 to 1.
@@ -149,6 +150,23 @@ pub struct NewMemory {
     pub valid_until: Option<Timestamp>,
     /// The conversation or document it belongs to.
     pub thread: String,
+}
+
+impl NewMemory<String> {
+    /// The same memory with its text prepared.
+    pub fn with_text(self, text: IndexedText) -> NewMemory {
+        NewMemory {
+            project: self.project,
+            text,
+            category: self.category,
+            importance: self.importance,
+            tags: self.tags,
+            topic_key: self.topic_key,
+            supersedes: self.supersedes,
+            valid_until: self.valid_until,
+            thread: self.thread,
+        }
+    }
 }
 
 /// What storing one memory came to.

@@ -10,7 +10,7 @@ use jsonschema::{ValidationError, Validator};
 use serde_json::{Map, Value, json};
 
 use super::Arguments;
-use crate::failure::{Failure, Kind};
+use crate::failure::{Failure, Kind, json_kind};
 
 /// A tool's argument schema. Compiled at the first call: starting Mimo must
 /// not wait for it.
@@ -48,7 +48,7 @@ impl Schema {
             // Only a schema that allows more than objects gets here.
             other => Err(Failure::invalid(
                 "",
-                format!("the arguments must be an object, not {}", kind(&other)),
+                format!("the arguments must be an object, not {}", json_kind(&other)),
             )),
         }
     }
@@ -229,7 +229,7 @@ fn reason(error: &ValidationError<'_>) -> String {
             let wanted = wanted
                 .trim_start_matches("types ")
                 .trim_start_matches("type ");
-            format!("{what} must be of type {wanted}, not {}", kind(got))
+            format!("{what} must be of type {wanted}, not {}", json_kind(got))
         }
         ValidationErrorKind::Enum { options } => {
             format!("{what} must be one of {options}, not {}", short(got))
@@ -365,17 +365,6 @@ fn number(schema: &Value, usual: f64) -> f64 {
     let least = schema["minimum"].as_f64().unwrap_or(f64::MIN);
     let most = schema["maximum"].as_f64().unwrap_or(f64::MAX);
     usual.max(least).min(most)
-}
-
-fn kind(value: &Value) -> &'static str {
-    match value {
-        Value::Null => "null",
-        Value::Bool(_) => "a boolean",
-        Value::Number(_) => "a number",
-        Value::String(_) => "a string",
-        Value::Array(_) => "an array",
-        Value::Object(_) => "an object",
-    }
 }
 
 /// The names among `known` that `word` was probably meant to be, best first,

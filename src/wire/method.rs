@@ -5,6 +5,8 @@ use rmcp::model::*;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
+use crate::failure::json_kind;
+
 /// Stands in a request's extensions when the method is known and its
 /// parameters do not fit: the server layer answers it with -32602.
 #[derive(Clone, Debug, PartialEq)]
@@ -114,7 +116,7 @@ fn split(params: Option<Value>) -> Result<(JsonObject, Option<JsonObject>), BadP
         None | Some(Value::Null) => Map::new(),
         Some(Value::Object(params)) => params,
         Some(other) => {
-            let reason = format!("params must be an object, not {}", kind(&other));
+            let reason = format!("params must be an object, not {}", json_kind(&other));
             return Err(reason.into());
         }
     };
@@ -122,7 +124,7 @@ fn split(params: Option<Value>) -> Result<(JsonObject, Option<JsonObject>), BadP
         None | Some(Value::Null) => Ok((params, None)),
         Some(Value::Object(meta)) => Ok((params, Some(meta))),
         Some(other) => Err(BadParams {
-            reason: format!("params._meta must be an object, not {}", kind(&other)),
+            reason: format!("params._meta must be an object, not {}", json_kind(&other)),
             // Of the methods that have a `name`, only tools have schemas.
             tool: params
                 .get("name")
@@ -143,7 +145,7 @@ fn call(mut params: JsonObject, mut extensions: Extensions) -> Result<CallToolRe
                 .into());
         }
         Some(other) => {
-            let reason = format!("params.name must be a string, not {}", kind(&other));
+            let reason = format!("params.name must be a string, not {}", json_kind(&other));
             return Err(reason.into());
         }
     };
@@ -206,16 +208,4 @@ fn fit<P: DeserializeOwned>(params: JsonObject) -> Result<P, String> {
 
 fn fit_value<P: DeserializeOwned>(value: Value, name: &str) -> Result<P, String> {
     serde_json::from_value(value).map_err(|error| format!("params.{name}: {error}"))
-}
-
-/// A JSON type's name with its article, for messages.
-fn kind(value: &Value) -> &'static str {
-    match value {
-        Value::Null => "null",
-        Value::Bool(_) => "a boolean",
-        Value::Number(_) => "a number",
-        Value::String(_) => "a string",
-        Value::Array(_) => "an array",
-        Value::Object(_) => "an object",
-    }
 }

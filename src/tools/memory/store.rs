@@ -117,7 +117,7 @@ fn draft(
             .hint(r#"for example {"content":"The API is rate limited to 60 requests a minute"}"#)
     })?;
     Ok(Draft {
-        content: content(text, own.path("content"))?,
+        text: content(text, own.path("content"))?,
         category: category(from("category"))?.unwrap_or_default(),
         importance: from("importance").share("importance")?.unwrap_or(0.5),
         tags: from("tags")
