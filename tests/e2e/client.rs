@@ -69,12 +69,13 @@ impl Sdk {
 
     /// The TypeScript SDK up to 1.x (`sdk`), or the later one (`legacy`, `auto`).
     pub fn typescript(kind: &str, folder: &Path, protocol: &str) -> Box<dyn Client> {
-        let mut command = Command::new("node");
+        let (node, packages) = installed::node();
+        let mut command = Command::new(node);
         // A module given this way finds its packages from the working folder.
         command
             .args(["--input-type=module", "--eval"])
             .args([include_str!("client.mjs"), "--"])
-            .current_dir(installed::node());
+            .current_dir(packages);
         Sdk::start(command, kind, folder, protocol)
     }
 
@@ -137,6 +138,7 @@ impl Client for Sdk {
 
 /// The inspector's command line, which starts the server for each request.
 pub struct Inspector {
+    node: PathBuf,
     program: PathBuf,
     folder: PathBuf,
     started: usize,
@@ -147,8 +149,10 @@ impl Inspector {
     pub fn new(folder: &Path) -> Inspector {
         let entry = json!({"mcpServers": {"mimo": server(folder)}});
         fs::write(folder.join("inspector.json"), entry.to_string()).expect("its settings");
+        let (node, packages) = installed::node();
         Inspector {
-            program: installed::node().join("node_modules/.bin/mcp-inspector"),
+            node,
+            program: packages.join("node_modules/.bin/mcp-inspector"),
             folder: folder.to_owned(),
             started: 0,
         }
@@ -157,9 +161,10 @@ impl Inspector {
     /// Runs it; its exit code and what it printed.
     fn run(&mut self, arguments: &[&str]) -> (Option<i32>, String) {
         self.started += 1;
-        let mut command = Command::new(&self.program);
+        let mut command = Command::new(&self.node);
         on(&mut command, &self.folder);
         let done = command
+            .arg(&self.program)
             .env("MCP_INSPECTOR_SECRET_STORE", "memory")
             .args(["--cli", "--server", "mimo", "--config"])
             .arg(self.folder.join("inspector.json"))

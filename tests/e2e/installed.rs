@@ -29,10 +29,15 @@ pub fn python() -> PathBuf {
     folder.join("bin/python")
 }
 
-/// A folder in which Node finds the SDKs and the inspector.
-pub fn node() -> PathBuf {
+/// Node itself, and a folder in which it finds the SDKs and the inspector.
+pub fn node() -> (PathBuf, PathBuf) {
     needs("node", "Node.js 20 or newer with npm");
-    npm("node", NODE)
+    // A version manager's `node` may need the person's environment to find it.
+    let asked = Command::new("node")
+        .args(["-p", "process.execPath"])
+        .output();
+    let found = String::from_utf8(asked.expect("node starts").stdout).expect("a path");
+    (PathBuf::from(found.trim()), npm("node", NODE))
 }
 
 /// A folder `name` in which Node finds `packages`.

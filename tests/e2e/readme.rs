@@ -6,7 +6,7 @@ use std::process::Command;
 
 use serde_json::Value;
 
-use crate::server::{ask, initialize, mimo, on};
+use crate::server::{self, ask, initialize, mimo, on};
 use crate::support::Server;
 
 const README: &str = include_str!("../../README.md");
@@ -69,8 +69,9 @@ fn the_line_for_the_shell_answers() {
     let mut shell = Command::new("/bin/sh");
     on(&mut shell, folder.path());
     let binary = Path::new(env!("CARGO_BIN_EXE_mimo"));
-    let found = binary.parent().expect("a folder").display();
-    let path = format!("{found}:{}", env!("PATH"));
+    let mut path = binary.parent().expect("a folder").as_os_str().to_owned();
+    path.push(":");
+    path.push(server::path());
     let done = shell
         .args(["-c", line])
         .env("PATH", path)

@@ -1,6 +1,7 @@
 //! The server as these tests start it: the tools that users get, on folders of
 //! the test's own, spoken to directly or through a client that starts it.
 
+use std::ffi::OsString;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
@@ -20,11 +21,16 @@ pub fn mimo(folder: &Path) -> Command {
 pub fn on(command: &mut Command, folder: &Path) {
     command
         .env_clear()
-        .env("PATH", env!("PATH"))
+        .env("PATH", path())
         .env("HOME", folder)
         .env("MIMO_DATA_DIR", folder.join("data"))
         .env("MIMO_CONFIG_DIR", folder.join("config"))
         .stderr(Stdio::null());
+}
+
+/// Where programs are looked for.
+pub fn path() -> OsString {
+    std::env::var_os("PATH").unwrap_or_default()
 }
 
 /// What a tool answered.

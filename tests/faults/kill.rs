@@ -34,7 +34,7 @@ fn one_of_two_on_the_same_file_is_killed_half_way() {
         });
         let end = victim.exit().signal();
         assert_eq!(end, Some(Signal::SIGKILL as i32), "it was killed in time");
-        assert!(!lost.unanswered.is_empty(), "there were calls in flight");
+        assert!(lost.acknowledged.iter().flatten().count() < 500);
         assert_eq!(kept.acknowledged.iter().flatten().count(), 500);
 
         // A memory of the dead one is found by the one that lives on.
@@ -79,7 +79,7 @@ fn a_server_dies_at_any_byte_it_writes() {
     let folder = tempfile::tempdir().expect("a folder");
     let mut accounts = Vec::new();
     let making = [1, 7, 9, 63, 65, 90, 131, 200, 240];
-    let storing = (0..14).map(|n| 66 + n * n * 9 + n);
+    let storing = (0..24).map(|n| 66 + n * n * 3 + n);
     for (round, blocks) in making.into_iter().chain(storing).enumerate() {
         let mut command = Command::new("/bin/sh");
         on(&mut command, folder.path());
