@@ -2,8 +2,6 @@
 //! `embed/fixtures.py` made the expected values; the kernels have tests of their
 //! own (`embed_kernels.rs`).
 
-use std::time::Instant;
-
 use mimo::embed::minilm::MiniLm;
 use mimo::embed::{Embedder, builtin};
 use mimo::vector::{self, Level};
@@ -95,7 +93,6 @@ fn vectors_are_near_those_of_the_f32_model_at_every_level() {
         .collect();
     assert!(cases.len() > 200);
     for level in Level::available() {
-        let start = Instant::now();
         let model = MiniLm::at(level);
         // All texts at the level that runs here; the slower ones are held equal
         // to it by the kernels' tests, so a part of the texts will do.
@@ -115,11 +112,6 @@ fn vectors_are_near_those_of_the_f32_model_at_every_level() {
         let cosines: Vec<(f32, &String)> = cosines.collect();
         let mean = cosines.iter().map(|(cosine, _)| cosine).sum::<f32>() / cosines.len() as f32;
         let (worst, text) = cosines.iter().min_by(|a, b| a.0.total_cmp(&b.0)).unwrap();
-        println!(
-            "{}: mean {mean:.5}, worst {worst:.5} ({text:?}), {:?}",
-            level.name(),
-            start.elapsed()
-        );
         assert!(mean >= 0.999, "{}: mean cosine {mean}", level.name());
         assert!(
             *worst >= 0.995,
