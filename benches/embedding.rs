@@ -5,6 +5,23 @@
 //! For onnxruntime set `MIMO_BENCH_PYTHON` to a Python that can import it and
 //! `MIMO_BENCH_ONNX` to an ONNX export of the model (inputs `input_ids`,
 //! `attention_mask`, `token_type_ids`); without them that line says "skipped".
+//!
+//! Found on 2026-11-22, one of two shared EPYC (Zen 5) cores under load, release
+//! profile, median CPU milliseconds; the limit is what the int8 products alone
+//! would take at the rate they reach in the nearest cache:
+//!
+//! | | 20 tokens | 200 tokens | limit for 200 | resident MB |
+//! |---|---|---|---|---|
+//! | avx512-vnni | 0.86 | 10.2 | 5.1 | 14.4 (2.1 before) |
+//! | avx-vnni | 1.92 | 18.4 | 9.5 | |
+//! | avx2 | 3.14 | 33.6 | 25.1 | |
+//! | scalar | 21.5 | 237 | 196 | |
+//! | onnxruntime 1.32, int8 | 5.69 | 36.0 | | 262 |
+//! | onnxruntime 1.32, f32 | 4.57 | 26.0 | | 186 |
+//!
+//! Goals: 3 and 35. In the dev profile, which keeps its checks, avx512-vnni
+//! takes 2.2 and 22. Of the 200 tokens' time the products take six tenths and
+//! attention a third.
 
 mod measure;
 

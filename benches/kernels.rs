@@ -1,5 +1,18 @@
 //! The distance kernels against naive loops, in the same run and in the cache,
 //! at every level of this machine: one JSON line a figure.
+//!
+//! Found on 2026-11-22, one of two shared EPYC (Zen 5) cores under load, release
+//! profile, 768 dimensions, nanoseconds a vector and how many times the naive
+//! f32 loop (388 ns):
+//!
+//! | level | f32 | f32 from bytes | int8 | 1 bit | 1 bit, a block |
+//! |---|---|---|---|---|---|
+//! | scalar | 108.9, 3.6x | 108.1, 3.6x | 118.1, 3.3x | 8.7, 45x | 7.9, 49x |
+//! | avx2 | 32.8, 11.8x | 32.7, 11.9x | 18.8, 20.7x | 5.1, 76x | 6.0, 68x |
+//! | avx512-vnni | 25.9, 15.4x | 25.0, 16.0x | 8.7, 46x | 4.9, 81x | 2.7, 147x |
+//!
+//! Goals: 10x f32, 35x int8, 100x 1 bit. A single 1-bit distance is so short
+//! that the call costs half of it: a scan hands over whole blocks.
 
 mod measure;
 

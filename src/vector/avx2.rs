@@ -6,6 +6,7 @@ use std::arch::x86_64::*;
 use super::attention::{self, Product};
 use super::dense::{self, Job};
 use super::lanes::Lanes;
+use super::scalar::Scalar;
 
 /// Proof that this processor has the features that `level.rs` enables for it;
 /// `VNNI` says whether AVX-VNNI is among them.
@@ -180,6 +181,39 @@ impl<const VNNI: bool> Lanes for Avx2<VNNI> {
             _mm256_storeu_si256(lanes.as_mut_ptr().cast(), _mm256_add_epi32(even, odd));
             let tail = (done..length).map(|at| i32::from(*a.add(at)) * i32::from(*b.add(at)));
             lanes.iter().sum::<i32>() + tail.sum::<i32>()
+        }
+    }
+
+    /// Counts the bits of both halves of each byte in a table of sixteen; what
+    /// is shorter than a vector goes the plain way.
+    #[inline(always)]
+    unsafe fn hamming(self, a: *const u8, b: *const u8, length: usize) -> u32 {
+        // SAFETY: see the implementation; whole vectors end before `length`.
+        unsafe {
+            let bits = _mm_setr_epi8(0, 1, 1, 2, 1, 2, 2, 3, 1, 2, 2, 3, 2, 3, 3, 4);
+            let bits = _mm256_broadcastsi128_si256(bits);
+            let low = _mm256_set1_epi8(15);
+            let mut sum = _mm256_setzero_si256();
+            let mut done = 0;
+            while done + 32 <= length {
+                let x = _mm256_loadu_si256(a.add(done).cast());
+                let x = _mm256_xor_si256(x, _mm256_loadu_si256(b.add(done).cast()));
+                let high = _mm256_and_si256(_mm256_srli_epi16::<4>(x), low);
+                let counts = _mm256_add_epi8(
+                    _mm256_shuffle_epi8(bits, _mm256_and_si256(x, low)),
+                    _mm256_shuffle_epi8(bits, high),
+                );
+                let counts = _mm256_sad_epu8(counts, _mm256_setzero_si256());
+                sum = _mm256_add_epi64(sum, counts);
+                done += 32;
+            }
+            let half = _mm_add_epi64(
+                _mm256_castsi256_si128(sum),
+                _mm256_extracti128_si256::<1>(sum),
+            );
+            let whole = _mm_add_epi64(half, _mm_unpackhi_epi64(half, half));
+            let rest = Scalar.hamming(a.add(done), b.add(done), length - done);
+            _mm_cvtsi128_si32(whole) as u32 + rest
         }
     }
 

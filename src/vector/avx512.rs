@@ -220,7 +220,9 @@ pub(super) unsafe fn hamming(a: *const u8, b: *const u8, length: usize) -> u32 {
 /// other, to `distances`.
 #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vpopcntdq")]
 pub(super) fn hamming_all(query: &[u8], codes: &[u8], distances: &mut Vec<u32>) {
-    // SAFETY: each chunk is as long as the query.
-    let distance = |code: &[u8]| unsafe { hamming(query.as_ptr(), code.as_ptr(), query.len()) };
-    distances.extend(codes.chunks_exact(query.len()).map(distance));
+    distances.reserve(codes.len() / query.len());
+    for code in codes.chunks_exact(query.len()) {
+        // SAFETY: each chunk is as long as the query.
+        distances.push(unsafe { hamming(query.as_ptr(), code.as_ptr(), query.len()) });
+    }
 }

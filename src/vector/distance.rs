@@ -73,18 +73,12 @@ pub(super) fn dot_i8<L: Lanes>(lanes: L, a: &[i8], b: &[i8]) -> i32 {
     unsafe { lanes.dot_i8(a.as_ptr(), b.as_ptr(), a.len()) }
 }
 
-/// Bits that differ between two codes of the same length; within a function
-/// that has the instruction for it, `count_ones` becomes that.
+/// Bits that differ between two codes of the same length.
 #[inline(always)]
-pub(super) fn hamming<L: Lanes>(_lanes: L, a: &[u8], b: &[u8]) -> u32 {
+pub(super) fn hamming<L: Lanes>(lanes: L, a: &[u8], b: &[u8]) -> u32 {
     assert_eq!(a.len(), b.len(), "codes of different lengths");
-    let ((a, a_rest), (b, b_rest)) = (a.as_chunks::<8>(), b.as_chunks::<8>());
-    let whole = a
-        .iter()
-        .zip(b)
-        .map(|(a, b)| (u64::from_ne_bytes(*a) ^ u64::from_ne_bytes(*b)).count_ones());
-    let rest = a_rest.iter().zip(b_rest).map(|(a, b)| (a ^ b).count_ones());
-    whole.sum::<u32>() + rest.sum::<u32>()
+    // SAFETY: the assertion.
+    unsafe { lanes.hamming(a.as_ptr(), b.as_ptr(), a.len()) }
 }
 
 /// Adds the distance of `query` to each of `codes`, which stand one after the
@@ -96,6 +90,10 @@ pub(super) fn hamming_all<L: Lanes>(
     codes: &[u8],
     distances: &mut Vec<u32>,
 ) {
-    let codes = codes.chunks_exact(query.len());
-    distances.extend(codes.map(|code| hamming(lanes, query, code)));
+    distances.reserve(codes.len() / query.len());
+    // A loop, not `extend`: what a closure in there calls would be compiled
+    // without the features of this function.
+    for code in codes.chunks_exact(query.len()) {
+        distances.push(hamming(lanes, query, code));
+    }
 }

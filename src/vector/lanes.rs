@@ -103,6 +103,25 @@ pub(super) trait Lanes: Copy {
             .sum()
     }
 
+    /// Bits that differ between two codes.
+    ///
+    /// # Safety
+    /// `length` bytes must be readable at `a` and at `b`.
+    #[inline(always)]
+    unsafe fn hamming(self, a: *const u8, b: *const u8, length: usize) -> u32 {
+        let slice = std::slice::from_raw_parts;
+        // SAFETY: the caller's promise.
+        let (a, b) = unsafe { (slice(a, length), slice(b, length)) };
+        let ((a, a_rest), (b, b_rest)) = (a.as_chunks::<8>(), b.as_chunks::<8>());
+        let word = |bytes: &[u8; 8]| u64::from_ne_bytes(*bytes);
+        let whole = a
+            .iter()
+            .zip(b)
+            .map(|(a, b)| (word(a) ^ word(b)).count_ones());
+        let rest = a_rest.iter().zip(b_rest).map(|(a, b)| (a ^ b).count_ones());
+        whole.sum::<u32>() + rest.sum::<u32>()
+    }
+
     /// Runs the int8 product in the tile that fits this set's registers.
     fn sweep(self, job: &super::dense::Job<'_>, out: &mut [f32]);
 
