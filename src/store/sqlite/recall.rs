@@ -2,7 +2,6 @@
 //! the vectors. Both apply the filter inside the query, so that what a filter
 //! leaves out never takes a place among the best.
 
-use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap};
 
 use rusqlite::types::Value;
@@ -93,17 +92,15 @@ fn by_vector(
     probe: &[f32],
     threads: &mut Threads,
 ) -> Result<Vec<Hit>, StoreError> {
-    let mut best = Best::new(query.limit, query.threshold);
-    scan(file, model, &query.filter, probe.len(), |id, blob| {
+    let mut near = Near::new(query.threshold);
+    scan(file, model, probe.len(), |id, blob| {
         if let Some(cosine) = vector::dot_bytes(probe, blob) {
-            best.offer(id, cosine);
+            near.offer(id, cosine);
         }
     })?;
-    let best = best.into_sorted();
-    let mut place = file.prepare_cached("SELECT id, thread, position FROM memory WHERE id = ?")?;
-    best.into_iter()
-        .map(|(id, cosine)| Ok(place.query_row([id], |row| threads.hit(row, cosine))?))
-        .collect()
+    near.admit(file, &query.filter, query.limit, |row, cosine| {
+        threads.hit(row, cosine)
+    })
 }
 
 /// See `MemoryStore::similar`.
@@ -115,41 +112,38 @@ pub fn similar(
     limit: usize,
     now: Timestamp,
 ) -> Result<Vec<Vec<MemoryId>>, StoreError> {
-    let mut bests: Vec<Best> = probes.iter().map(|_| Best::new(limit, threshold)).collect();
-    let mut projects: Vec<&String> = probes.iter().map(|(project, _)| project).collect();
-    projects.sort_unstable();
-    projects.dedup();
-    for project in projects {
+    let mut nears: Vec<Near> = probes.iter().map(|_| Near::new(threshold)).collect();
+    let dimensions = probes
+        .iter()
+        .find_map(|(_, vectors)| vectors.first())
+        .map_or(0, Vec::len);
+    scan(file, model, dimensions, |id, blob| {
+        for ((_, vectors), near) in probes.iter().zip(&mut nears) {
+            for vector in vectors {
+                if let Some(cosine) = vector::dot_bytes(vector, blob) {
+                    near.offer(id, cosine);
+                }
+            }
+        }
+    })?;
+    let admit = |((project, _), near): (&(String, _), Near)| {
         let filter = Filter {
             projects: vec![project.clone()],
             now,
             ..Filter::default()
         };
-        let mine: Vec<(usize, &Vec<f32>)> = probes
-            .iter()
-            .enumerate()
-            .filter(|(_, (of, _))| of == project)
-            .flat_map(|(nth, (_, vectors))| vectors.iter().map(move |vector| (nth, vector)))
-            .collect();
-        let dimensions = mine.first().map_or(0, |(_, vector)| vector.len());
-        scan(file, model, &filter, dimensions, |id, blob| {
-            for (nth, vector) in &mine {
-                if let Some(cosine) = vector::dot_bytes(vector, blob) {
-                    bests[*nth].offer(id, cosine);
-                }
-            }
-        })?;
-    }
-    let ids = |best: Best| best.into_sorted().into_iter().map(|(id, _)| id).collect();
-    Ok(bests.into_iter().map(ids).collect())
+        near.admit(file, &filter, limit, |row, _| row.get(0))
+    };
+    probes.iter().zip(nears).map(admit).collect()
 }
 
-/// Visits every vector of `model` that belongs to a memory of `filter`; the
-/// windows of one memory come one after the other.
+/// Visits every vector of `model`; the windows of one memory come one after
+/// the other. Without the filter, which would cost a look-up for each: whom it
+/// leaves out is found out best first, so that mostly a few hundred are looked
+/// at (`Near::admit`).
 fn scan(
     file: &Transaction<'_>,
     model: &str,
-    filter: &Filter,
     dimensions: usize,
     mut visit: impl FnMut(MemoryId, &[u8]),
 ) -> Result<(), StoreError> {
@@ -162,17 +156,9 @@ fn scan(
     let Some(model_id) = model_id else {
         return Ok(());
     };
-    let condition = Condition::of(filter);
-    // In the order of the vectors' own table, which is nearly that of the
-    // memories: one walk through each.
-    let sql = format!(
-        "SELECT v.memory_id, v.vector FROM memory_vector v CROSS JOIN memory m \
-         ON m.id = v.memory_id WHERE v.model_id = ? AND {}",
-        condition.sql()
-    );
-    let model_id = [Value::Integer(model_id)];
-    let mut statement = file.prepare_cached(&sql)?;
-    let mut rows = statement.query(params_from_iter(model_id.iter().chain(condition.values())))?;
+    let sql = "SELECT memory_id, vector FROM memory_vector WHERE model_id = ?";
+    let mut statement = file.prepare_cached(sql)?;
+    let mut rows = statement.query([model_id])?;
     while let Some(row) = rows.next()? {
         if let Ok(blob) = row.get_ref(1)?.as_blob() {
             visit(row.get(0)?, blob);
@@ -181,14 +167,17 @@ fn scan(
     Ok(())
 }
 
-/// Keeps the best memories of a scan, each by its best window.
-struct Best {
-    limit: usize,
+/// The memories of a scan that are near enough, each by its nearest window:
+/// sixteen bytes a memory while the scan lasts.
+struct Near {
     threshold: f32,
-    heap: BinaryHeap<Reverse<Ranked>>,
+    found: Vec<Ranked>,
     /// The memory whose windows are being visited, with its best so far.
-    current: Option<(MemoryId, f32)>,
+    current: Option<Ranked>,
 }
+
+/// How many of the best are held against the filter at once, at least.
+const LOOK_UPS: usize = 64;
 
 /// Ordered by score; of equal scores the older memory is the better one.
 #[derive(PartialEq)]
@@ -208,12 +197,11 @@ impl Ord for Ranked {
     }
 }
 
-impl Best {
-    fn new(limit: usize, threshold: f32) -> Best {
-        Best {
-            limit,
+impl Near {
+    fn new(threshold: f32) -> Near {
+        Near {
             threshold,
-            heap: BinaryHeap::new(),
+            found: Vec::new(),
             current: None,
         }
     }
@@ -222,34 +210,54 @@ impl Best {
     /// be offered one after the other.
     fn offer(&mut self, id: MemoryId, cosine: f32) {
         match &mut self.current {
-            Some((current, best)) if *current == id => *best = best.max(cosine),
+            Some(Ranked(best, current)) if *current == id => *best = best.max(cosine),
             _ => {
                 self.settle();
-                self.current = Some((id, cosine));
+                self.current = Some(Ranked(cosine, id));
             }
         }
     }
 
     fn settle(&mut self) {
-        let Some((id, cosine)) = self.current.take() else {
-            return;
-        };
-        if cosine.is_nan() || cosine < self.threshold {
-            return;
-        }
-        self.heap.push(Reverse(Ranked(cosine, id)));
-        if self.heap.len() > self.limit {
-            self.heap.pop();
-        }
+        let near = |ranked: &Ranked| ranked.0 >= self.threshold;
+        self.found.extend(self.current.take().filter(near));
     }
 
-    /// Best first.
-    fn into_sorted(mut self) -> Vec<(MemoryId, f32)> {
+    /// What `take` makes of the best that `filter` lets through, best first;
+    /// it is given rows of (id, thread, position).
+    fn admit<T>(
+        mut self,
+        file: &Transaction<'_>,
+        filter: &Filter,
+        limit: usize,
+        mut take: impl FnMut(&Row<'_>, f32) -> rusqlite::Result<T>,
+    ) -> Result<Vec<T>, StoreError> {
         self.settle();
-        self.heap
-            .into_sorted_vec()
-            .into_iter()
-            .map(|Reverse(Ranked(cosine, id))| (id, cosine))
-            .collect()
+        let mut best = BinaryHeap::from(self.found);
+        let condition = Condition::of(filter);
+        let sql = format!(
+            "SELECT m.id, m.thread, m.position FROM memory m \
+             WHERE m.id IN (SELECT value FROM json_each(?)) AND {}",
+            condition.sql()
+        );
+        let mut statement = file.prepare_cached(&sql)?;
+        let mut admitted = Vec::new();
+        while admitted.len() < limit && !best.is_empty() {
+            let next = (0..limit.max(LOOK_UPS)).map_while(|_| best.pop());
+            let next: Vec<(MemoryId, f32)> = next.map(|Ranked(score, id)| (id, score)).collect();
+            let scores: HashMap<MemoryId, f32> = next.iter().copied().collect();
+            let ids: Vec<&MemoryId> = scores.keys().collect();
+            let ids = [Value::Text(format!("{ids:?}"))];
+            let mut rows =
+                statement.query(params_from_iter(ids.iter().chain(condition.values())))?;
+            let mut found: HashMap<MemoryId, T> = HashMap::new();
+            while let Some(row) = rows.next()? {
+                let id = row.get(0)?;
+                found.insert(id, take(row, scores[&id])?);
+            }
+            admitted.extend(next.iter().filter_map(|(id, _)| found.remove(id)));
+        }
+        admitted.truncate(limit);
+        Ok(admitted)
     }
 }
