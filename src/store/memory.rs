@@ -307,7 +307,7 @@ pub struct MemoryCensus {
     pub archived: u64,
     /// Projects with at least one active memory.
     pub projects: u64,
-    /// Bytes of the database file.
+    /// Bytes on disk, the write-ahead log included.
     pub file_bytes: u64,
 }
 

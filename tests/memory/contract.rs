@@ -97,7 +97,8 @@ fn documents() {
         let mut document = mimo.call(tool, arguments.clone()).expect("answered");
         if let Some(memory) = document.get_mut("memory").and_then(Value::as_object_mut) {
             let bytes = memory.remove("file_bytes").expect("a size");
-            assert!(bytes.as_u64() > Some(0), "{bytes}");
+            // More than the empty first page: what was stored is in the log yet.
+            assert!(bytes.as_u64() > Some(50_000), "{bytes}");
         }
         assert_eq!(document, expected, "{tool} {arguments}");
     }

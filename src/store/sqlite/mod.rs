@@ -9,7 +9,7 @@ mod rows;
 mod worker;
 mod write;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use rusqlite::{Transaction, TransactionBehavior};
 
@@ -153,8 +153,19 @@ impl MemoryStore for SqliteStore {
         let path = self.path.clone();
         Box::pin(self.read(move |file| {
             let mut census = rows::census(file)?;
-            census.file_bytes = std::fs::metadata(&path).map_or(0, |file| file.len());
+            census.file_bytes = bytes_on_disk(&path);
             Ok(census)
         }))
     }
+}
+
+/// The file and its write-ahead log: new rows are in the log until SQLite
+/// folds it back.
+fn bytes_on_disk(path: &Path) -> u64 {
+    let mut log = path.as_os_str().to_owned();
+    log.push("-wal");
+    [path.as_os_str(), &log]
+        .map(|part| std::fs::metadata(part).map_or(0, |file| file.len()))
+        .iter()
+        .sum()
 }
