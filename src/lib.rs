@@ -59,7 +59,7 @@
 //! - Every queue, line, wait and result has a bound in [`limits`].
 //! - Several Mimos may work on one database file at once.
 
-// clippy.toml names them, and what to use instead.
+// .clippy.toml names them, and what to use instead.
 #![warn(clippy::disallowed_methods)]
 
 pub mod app;
