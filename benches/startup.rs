@@ -10,12 +10,12 @@
 //! The other server is asked for one word, since it looks for a query as it
 //! stands; Mimo for some words, by meaning and by keyword.
 //!
-//! Found on two shared, busy cores (load 3 to 5, two runs), Mimo against the
-//! other: to the greeting 2.7 ms against 193 to 300 ms, resident then 7.4 MB
+//! Found on two shared, busy cores (load 1 to 5, three runs), Mimo against the
+//! other: to the greeting 2.6 ms against 193 to 300 ms, resident then 7.8 MB
 //! (0.8 of them its own, the rest the binary's pages) against 68 MB, after a
-//! search 27 MB (4.6 its own) against 70 MB. The first search 12 to 16 ms
-//! against 20 to 23 ms, later ones 7 to 8 ms (p99 11 to 16 ms) against 7 to
-//! 9 ms (p99 14 to 19 ms), a store 6 to 7 ms against 11 to 18 ms.
+//! search 27 MB (4.6 its own) against 70 MB. The first search 10 ms against 20,
+//! later ones 5.2 ms (p99 8.5) against 6.9 (p99 12.7), a store 4.1 ms against
+//! 11.3. With pages of 4 KB instead of 8, searches took 7 ms and stores 6.
 
 #![allow(clippy::print_stdout, reason = "the figures are its output")]
 #![allow(missing_docs, reason = "a program, not an interface")]
