@@ -16,7 +16,7 @@ use crate::limits::BLOCKING_THREADS_MAX;
 use crate::memory::{self, Memories, Weights};
 use crate::server;
 use crate::store::sqlite::SqliteStore;
-use crate::tools::{self, Context, Document, Progress};
+use crate::tools::{self, Context, Progress, Reply};
 
 /// Which tools are served.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -81,7 +81,7 @@ impl App {
     }
 
     /// Calls one tool, as a client would.
-    pub async fn call(&self, name: &str, arguments: Value) -> Result<Document, Failure> {
+    pub async fn call(&self, name: &str, arguments: Value) -> Result<Reply, Failure> {
         let context = Context {
             session: self.clock.new_id().into(),
             cancel: CancellationToken::new(),

@@ -20,7 +20,7 @@ use crate::clock::Clock;
 use crate::failure::{Failure, Kind};
 use crate::limits::{CALL_SECONDS_MAX, CALL_STOP_MILLIS_MAX, CALLS_RUNNING_MAX};
 use crate::tools::schema::{Schema, nearest};
-use crate::tools::{Answer, Context, Document, Tool};
+use crate::tools::{Answer, Context, Reply, Tool};
 
 /// The tools by name, and what bounds their calls.
 pub struct Dispatch {
@@ -103,7 +103,7 @@ impl Dispatch {
         name: &str,
         arguments: Value,
         context: Context,
-    ) -> Result<Document, Failure> {
+    ) -> Result<Reply, Failure> {
         self.call_when(std::future::ready(()), name, arguments, context)
             .await
     }
@@ -116,7 +116,7 @@ impl Dispatch {
         name: &str,
         arguments: Value,
         context: Context,
-    ) -> Result<Document, Failure> {
+    ) -> Result<Reply, Failure> {
         let cancel = context.cancel.clone();
         let end = Instant::now() + self.deadline;
         let turn = async {
@@ -141,7 +141,7 @@ impl Dispatch {
         name: &str,
         arguments: Value,
         context: Context,
-    ) -> Result<Document, Failure> {
+    ) -> Result<Reply, Failure> {
         let end = Instant::now() + self.deadline;
         self.run(end, name, arguments, context).await
     }
@@ -152,7 +152,7 @@ impl Dispatch {
         name: &str,
         arguments: Value,
         mut context: Context,
-    ) -> Result<Document, Failure> {
+    ) -> Result<Reply, Failure> {
         let Some((tool, schema)) = self.by_name.get(name).map(|at| &self.tools[*at]) else {
             return Err(self.unknown(name));
         };
@@ -185,11 +185,11 @@ impl Dispatch {
         stop: &CancellationToken,
         answer: futures::future::CatchUnwind<AssertUnwindSafe<Answer>>,
         why: Failure,
-    ) -> Result<Document, Failure> {
+    ) -> Result<Reply, Failure> {
         stop.cancel();
         let moment = Duration::from_millis(CALL_STOP_MILLIS_MAX);
         match tokio::time::timeout(moment, answer).await {
-            Ok(Ok(Ok(document))) => Ok(document),
+            Ok(Ok(Ok(reply))) => Ok(reply),
             Ok(Err(panic)) => settle(name, Err(panic)),
             // Its own failure says no more than that it was told to stop.
             Ok(Ok(Err(_))) | Err(_) => Err(why),
@@ -209,8 +209,8 @@ fn cancelled() -> Failure {
 
 fn settle(
     name: &str,
-    answer: Result<Result<Document, Failure>, Box<dyn Any + Send>>,
-) -> Result<Document, Failure> {
+    answer: Result<Result<Reply, Failure>, Box<dyn Any + Send>>,
+) -> Result<Reply, Failure> {
     match answer {
         Ok(Err(failure)) if failure.kind == Kind::Internal => {
             let source = std::error::Error::source(&failure).map(ToString::to_string);

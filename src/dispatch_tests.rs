@@ -8,7 +8,7 @@ use tokio::sync::Notify;
 
 use super::*;
 use crate::clock::SystemClock;
-use crate::tools::{Arguments, Progress, fixture};
+use crate::tools::{Arguments, Document, Progress, fixture};
 
 fn context() -> Context {
     Context {
@@ -36,7 +36,8 @@ fn door(tools: Vec<Tool>, deadline_ms: u64) -> Arc<Dispatch> {
 async fn a_call_reaches_its_tool_and_a_wrong_name_names_the_near_ones() {
     let door = door(fixture::tools(), 1000);
     let answer = door.call("test_echo", json!({"text":"a"}), context()).await;
-    assert_eq!(answer.expect("an answer").0, r#"{"text":"a"}"#);
+    let expected = Document(r#"{"text":"a"}"#.to_owned());
+    assert_eq!(answer.expect("an answer"), Reply::Document(expected));
     let failure = door
         .call("test_eco", json!({}), context())
         .await
@@ -82,13 +83,14 @@ async fn what_was_done_when_told_to_stop_is_reported_as_done() {
         vec![tool(|_, context| {
             Box::pin(async move {
                 context.cancel.cancelled().await;
-                Document::of(&"done")
+                Document::of(&"done").map(Reply::from)
             })
         })],
         10,
     );
     let answer = door.call("t", json!({}), context()).await;
-    assert_eq!(answer.expect("it was done").0, "\"done\"");
+    let expected = Document("\"done\"".to_owned());
+    assert_eq!(answer.expect("it was done"), Reply::Document(expected));
 }
 
 #[tokio::test]
@@ -123,7 +125,7 @@ async fn the_calls_that_run_are_bounded() {
             counter.fetch_add(1, Ordering::SeqCst);
             Box::pin(async move {
                 gate.notified().await;
-                Document::of(&1)
+                Document::of(&1).map(Reply::from)
             })
         })],
         60_000,

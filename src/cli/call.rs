@@ -12,6 +12,7 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::failure::{Failure, Kind};
 use crate::limits::LINE_BYTES_MAX;
+use crate::tools::Reply;
 
 /// What to call, and with what.
 #[derive(clap::Args)]
@@ -42,19 +43,34 @@ pub(super) fn run(
         Some("-") => parse(&from_stdin()?)?,
         Some(text) => parse(text)?,
     };
-    let document = app::run(async {
+    let reply = app::run(async {
         let app = App::build(config, clock, Toolset::Standard)?;
         known(&app, &arguments.tool)?;
         let answer = app.call(&arguments.tool, given).await;
         app.close().await;
         answer
     })?;
-    // Parsed again only to be shown indented; a script gets the tool's own text.
-    if !output.terminal || output.json {
-        return output.print(&format!("{}\n", document.0));
+    match reply {
+        // Parsed again only to be shown indented; a script gets the tool's own text.
+        Reply::Document(document) if output.terminal && !output.json => {
+            output.document(&serde_json::from_str(&document.0).map_err(Failure::internal)?)
+        }
+        Reply::Document(document) => output.print(&format!("{}\n", document.0)),
+        Reply::Passed(result) => passed(&result, output),
     }
-    let document: Value = serde_json::from_str(&document.0).map_err(Failure::internal)?;
-    output.document(&document)
+}
+
+/// Another server's result, whole; that it is an error is for the exit code.
+fn passed(result: &Value, output: &Output) -> Result<(), Ended> {
+    output.document(result)?;
+    match result["isError"].as_bool() {
+        Some(true) => Err(
+            Failure::new(Kind::Unavailable, "the tool answered with an error")
+                .hint("its answer is on stdout")
+                .into(),
+        ),
+        _ => Ok(()),
+    }
 }
 
 fn from_stdin() -> Result<String, Failure> {

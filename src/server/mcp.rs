@@ -8,9 +8,10 @@ use rmcp::service::{RequestContext, SubscriptionContext};
 use rmcp::{ErrorData, RoleServer, ServerHandler};
 use serde_json::Value;
 
+use super::passing;
 use crate::dispatch::Dispatch;
 use crate::failure::{Failure, Kind};
-use crate::tools::{Context, Document, Progress};
+use crate::tools::{Context, Document, Progress, Reply};
 use crate::wire::{BadParams, Handle, LooseArguments};
 
 /// What a model reads about Mimo before it reads any tool.
@@ -160,11 +161,11 @@ impl ServerHandler for Mcp {
             .dispatch
             .call_when(room, &name, arguments, self.context(&context));
         match call.await {
-            Ok(document) => {
+            Ok(reply) => {
                 if let Some(connection) = &self.connection {
-                    connection.announce(&context.id, document.0.len());
+                    connection.announce(&context.id, reply.bytes());
                 }
-                Ok(answer(document, None))
+                replied(reply, &context.extensions)
             }
             Err(failure) if Dispatch::panicked(&failure) => Err(defect()),
             Err(failure) => {
@@ -211,6 +212,22 @@ impl ServerHandler for Mcp {
             failure.message,
             None,
         ))
+    }
+}
+
+fn replied(reply: Reply, extensions: &Extensions) -> Result<CallToolResponse, ErrorData> {
+    match reply {
+        Reply::Document(document) => Ok(answer(document, None)),
+        Reply::Passed(result) => match passing::leave(extensions, result) {
+            // What stands here is not sent.
+            Ok(()) => Ok(CallToolResult::success(Vec::new()).into()),
+            Err(result) => serde_json::from_value::<CallToolResult>(result)
+                .map(Into::into)
+                .map_err(|error| {
+                    tracing::error!(%error, "a result cannot be passed on");
+                    defect()
+                }),
+        },
     }
 }
 

@@ -2,6 +2,7 @@
 //! that end it, and the translation between MCP and the dispatch.
 
 mod mcp;
+mod passing;
 mod signals;
 
 use std::sync::Arc;
@@ -9,6 +10,7 @@ use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 
 pub use mcp::Mcp;
+pub use passing::Passing;
 pub use signals::shutdown_signals;
 
 use crate::clock::Clock;
@@ -32,7 +34,11 @@ pub async fn serve_stdio(
         )
         .source(error)
     })?;
-    let service = Mcp::new(dispatch, clock.new_id().into(), Some(handle.clone()));
+    let service = Passing(Mcp::new(
+        dispatch,
+        clock.new_id().into(),
+        Some(handle.clone()),
+    ));
     let cancel = CancellationToken::new();
     // Directly, without rmcp's handshake: that would refuse a script that
     // pipes a call without `initialize`. The service answers `initialize`.

@@ -6,12 +6,12 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::{Arguments, Context, Document, Tool};
+use super::{Arguments, Context, Document, Reply, Tool};
 use crate::failure::{Failure, Kind};
 
 /// The test tools.
 pub fn tools() -> Vec<Tool> {
-    vec![echo(), sleep(), panic(), flood()]
+    vec![echo(), sleep(), panic(), flood(), pass()]
 }
 
 /// Answers with its arguments.
@@ -20,7 +20,9 @@ fn echo() -> Tool {
         name: "test_echo",
         definition: r#"{"name":"test_echo","description":"Answers with its arguments.","inputSchema":{"type":"object","properties":{"text":{"type":"string"},"count":{"type":"integer","minimum":0,"maximum":100,"default":1},"mode":{"type":"string","enum":["plain","loud"]}},"additionalProperties":false},"annotations":{"title":"Echo","readOnlyHint":true,"openWorldHint":false}}"#,
         handler: Arc::new(|arguments: Arguments, _: Context| {
-            Box::pin(std::future::ready(Document::of(&arguments)))
+            Box::pin(std::future::ready(
+                Document::of(&arguments).map(Reply::from),
+            ))
         }),
     }
 }
@@ -49,7 +51,7 @@ fn sleep() -> Tool {
                     }
                 }
                 context.progress.report(1.0, Some(1.0), None);
-                Document::of(&json!({"slept_ms": ms}))
+                Document::of(&json!({"slept_ms": ms})).map(Reply::from)
             })
         }),
     }
@@ -78,7 +80,20 @@ fn flood() -> Tool {
         definition: r#"{"name":"test_flood","description":"Answers with many bytes.","inputSchema":{"type":"object","properties":{"bytes":{"type":"integer","minimum":0,"maximum":16777216}},"required":["bytes"],"additionalProperties":false}}"#,
         handler: Arc::new(|arguments: Arguments, _: Context| {
             let bytes = arguments.get("bytes").and_then(Value::as_u64).unwrap_or(0);
-            Box::pin(async move { Document::of(&"x".repeat(bytes as usize)) })
+            Box::pin(async move { Document::of(&"x".repeat(bytes as usize)).map(Reply::from) })
+        }),
+    }
+}
+
+/// Answers with a whole result of its own making, as another server's tool
+/// would: every field of it must come through.
+fn pass() -> Tool {
+    Tool {
+        name: "test_pass",
+        definition: r#"{"name":"test_pass","description":"Answers with the result it is given.","inputSchema":{"type":"object","properties":{"result":{"type":"object"}},"required":["result"],"additionalProperties":false}}"#,
+        handler: Arc::new(|mut arguments: Arguments, _: Context| {
+            let result = arguments.remove("result").unwrap_or_default();
+            Box::pin(std::future::ready(Ok(Reply::Passed(result))))
         }),
     }
 }

@@ -36,8 +36,8 @@ pub fn standard(memories: &Arc<Memories>, project: &str) -> Vec<Tool> {
 /// A JSON object of validated arguments.
 pub type Arguments = Map<String, Value>;
 
-/// What a handler answers with: one compact JSON document.
-pub type Answer = BoxFuture<'static, Result<Document, Failure>>;
+/// What a handler answers with.
+pub type Answer = BoxFuture<'static, Result<Reply, Failure>>;
 
 /// A tool that `tools/list` shows and `tools/call` reaches.
 pub struct Tool {
@@ -79,6 +79,44 @@ impl Progress {
         if let Some(sink) = &self.0 {
             sink(done, total, message);
         }
+    }
+}
+
+/// What a call comes to.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Reply {
+    /// What a tool of ours answers.
+    Document(Document),
+    /// The whole result of another server's tool, passed on as it came.
+    Passed(Value),
+}
+
+impl Reply {
+    /// About how many bytes it has as JSON; of a result that is passed on, only
+    /// an estimate that costs no copy.
+    pub fn bytes(&self) -> usize {
+        match self {
+            Reply::Document(document) => document.0.len(),
+            Reply::Passed(value) => bytes_of(value),
+        }
+    }
+}
+
+impl From<Document> for Reply {
+    fn from(document: Document) -> Self {
+        Reply::Document(document)
+    }
+}
+
+fn bytes_of(value: &Value) -> usize {
+    match value {
+        Value::String(text) => text.len() + 2,
+        Value::Array(items) => items.iter().map(|item| bytes_of(item) + 1).sum::<usize>() + 2,
+        Value::Object(members) => {
+            let member = |(key, value): (&String, &Value)| key.len() + bytes_of(value) + 4;
+            members.iter().map(member).sum::<usize>() + 2
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) => 8,
     }
 }
 

@@ -26,7 +26,8 @@ pub fn tool(status: Arc<Status>) -> Tool {
         name: "mimo_status",
         definition: include_str!("../../schemas/tools/mimo_status.json"),
         handler: Arc::new(move |arguments, context| {
-            Box::pin(call(status.clone(), arguments, context))
+            let answer = call(status.clone(), arguments, context);
+            Box::pin(async move { Ok(answer.await?.into()) })
         }),
     }
 }

@@ -8,7 +8,7 @@ use mimo::embed::Embedder;
 use mimo::failure::{Failure, Kind};
 use mimo::memory::{Memories, Settings};
 use mimo::store::sqlite::SqliteStore;
-use mimo::tools::{Context, Progress, Tool, standard};
+use mimo::tools::{Context, Progress, Reply, Tool, standard};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
@@ -130,7 +130,10 @@ impl Mimo {
         let tool = self.tools.iter().find(|t| t.name == tool).expect("a tool");
         let answer = self.runtime.block_on((tool.handler)(arguments, context));
         self.clock.advance_seconds(1);
-        answer.map(|document| serde_json::from_str(&document.0).expect("a document is JSON"))
+        answer.map(|reply| match reply {
+            Reply::Document(document) => serde_json::from_str(&document.0).expect("JSON"),
+            Reply::Passed(_) => panic!("memories are our own"),
+        })
     }
 
     /// Stores memories given by their fields; their ids.

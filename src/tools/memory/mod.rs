@@ -64,7 +64,8 @@ where
         name,
         definition,
         handler: Arc::new(move |arguments, context| {
-            Box::pin(call(memory.clone(), arguments, context))
+            let answer = call(memory.clone(), arguments, context);
+            Box::pin(async move { Ok(answer.await?.into()) })
         }),
     }
 }
