@@ -85,6 +85,11 @@ pub const EMBED_WORD_CHARS_MAX: usize = 100;
 /// Working rooms (about 2.5 MB each) that the encoder keeps for its next calls.
 pub const EMBED_ROOMS_MAX: usize = 2;
 
+/// Descriptions of skills' tools whose vectors are kept.
+pub const TOOL_VECTORS_KEPT_MAX: usize = 4096;
+/// Long results of skills that are kept so that they can be paged through.
+pub const SKILL_PAGES_BYTES_MAX: usize = 16 * 1024 * 1024;
+
 /// A token is counted as this many bytes wherever a result has a budget.
 pub const TOKEN_BYTES: usize = 4;
 

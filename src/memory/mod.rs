@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 pub use model::{Action, Draft, Edited, Mode, Page, Remembered, Search, Settings};
-pub use recall::Weights;
+pub use recall::{Weights, rank};
 
 use crate::clock::{Clock, Timestamp};
 use crate::embed::Embedder;

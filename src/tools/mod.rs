@@ -5,6 +5,7 @@ pub mod arguments;
 pub mod fixture;
 pub mod memory;
 pub mod schema;
+pub mod skills;
 pub mod status;
 
 use std::sync::Arc;

@@ -1,0 +1,141 @@
+//! Ranks the tools of skills for what someone wants to do: by meaning and by
+//! words, joined the way a memory search joins them.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use crate::embed::Embedder;
+use crate::failure::Failure;
+use crate::limits;
+use crate::memory::{Weights, rank};
+use crate::registry::Offer;
+use crate::store::memory::{Candidates, Hit};
+use crate::text::{self, QueryWord};
+
+/// BM25's usual two constants.
+const SATURATION: f32 = 1.2;
+const LENGTH_SHARE: f32 = 0.75;
+
+/// Ranks tools; keeps the vectors of the descriptions it has seen.
+pub struct Finder {
+    embedder: Arc<dyn Embedder>,
+    vectors: Arc<Mutex<HashMap<[u8; 32], Vec<f32>>>>,
+}
+
+impl Finder {
+    /// A finder that has seen nothing yet.
+    pub fn new(embedder: Arc<dyn Embedder>) -> Finder {
+        Finder {
+            embedder,
+            vectors: Arc::default(),
+        }
+    }
+
+    /// The places of `offers`, best first.
+    pub async fn rank(&self, query: String, offers: &[Offer]) -> Result<Vec<usize>, Failure> {
+        let texts: Vec<String> = offers.iter().map(described).collect();
+        let (embedder, vectors) = (self.embedder.clone(), self.vectors.clone());
+        // Encoding keeps a processor busy: off the event loop.
+        tokio::task::spawn_blocking(move || {
+            let candidates = Candidates {
+                keyword: by_words(&text::query_words(&query), &texts),
+                semantic: by_meaning(&*embedder, &vectors, &query, &texts)?,
+            };
+            // Tools stand in no thread: no neighbour supports another.
+            let weights = Weights {
+                neighbours: [0.0; 2],
+                ..Weights::default()
+            };
+            let ranked = rank(&candidates, weights);
+            Ok(ranked.into_iter().filter_map(|r| r.id.try_into().ok()).collect())
+        })
+        .await
+        .unwrap_or_else(|error| Err(Failure::internal(error)))
+    }
+}
+
+/// What is known of a tool, as a text: its names count like its description.
+fn described(offer: &Offer) -> String {
+    let name = offer.tool.name.replace(['_', '-', '.'], " ");
+    let mut end = offer.tool.description.len().min(limits::SNIPPET_BYTES_MAX);
+    while !offer.tool.description.is_char_boundary(end) {
+        end -= 1;
+    }
+    format!("{} {name}: {}", offer.skill, &offer.tool.description[..end])
+}
+
+fn hits(scores: impl Iterator<Item = f32>) -> Vec<Hit> {
+    let hit = |(nth, score): (usize, f32)| Hit {
+        id: i64::try_from(nth).unwrap_or(i64::MAX),
+        score,
+        thread: 0,
+        position: i64::try_from(nth).unwrap_or(i64::MAX),
+    };
+    scores.enumerate().map(hit).collect()
+}
+
+fn by_meaning(
+    embedder: &dyn Embedder,
+    vectors: &Mutex<HashMap<[u8; 32], Vec<f32>>>,
+    query: &str,
+    texts: &[String],
+) -> Result<Vec<Hit>, Failure> {
+    let query = embedder.embed_query(query)?;
+    let mut scores = Vec::with_capacity(texts.len());
+    for text in texts {
+        let key = text::key(text);
+        let known = || vectors.lock().unwrap_or_else(PoisonError::into_inner);
+        let vector = known().get(&key).cloned();
+        let vector = match vector {
+            Some(vector) => vector,
+            None => {
+                let vector = embedder.embed_query(text)?;
+                let mut known = known();
+                if known.len() >= limits::TOOL_VECTORS_KEPT_MAX {
+                    known.clear();
+                }
+                known.insert(key, vector.clone());
+                vector
+            }
+        };
+        scores.push(query.iter().zip(&vector).map(|(a, b)| a * b).sum());
+    }
+    Ok(hits(scores.into_iter()))
+}
+
+/// BM25 over the descriptions. The store's index stems words; here two words
+/// are one where one begins with the other.
+fn by_words(query: &[QueryWord], texts: &[String]) -> Vec<Hit> {
+    let documents: Vec<String> = texts.iter().map(|text| text::words(text)).collect();
+    let documents: Vec<Vec<&str>> = documents.iter().map(|words| words.split(' ').collect()).collect();
+    let total: usize = documents.iter().map(Vec::len).sum();
+    let usual = total as f32 / documents.len().max(1) as f32;
+    let count = |document: &[&str], asked: &QueryWord| {
+        document.iter().filter(|word| same(word, asked)).count() as f32
+    };
+    let rarity: Vec<f32> = query
+        .iter()
+        .map(|asked| {
+            let having = documents.iter().filter(|d| count(d, asked) > 0.0).count() as f32;
+            (1.0 + (documents.len() as f32 - having + 0.5) / (having + 0.5)).ln()
+        })
+        .collect();
+    let score = |document: &Vec<&str>| -> f32 {
+        let length = 1.0 - LENGTH_SHARE + LENGTH_SHARE * document.len() as f32 / usual;
+        let part = |(asked, rarity): (&QueryWord, &f32)| {
+            let often = count(document, asked);
+            rarity * often * (SATURATION + 1.0) / (often + SATURATION * length)
+        };
+        query.iter().zip(&rarity).map(part).sum()
+    };
+    let mut hits = hits(documents.iter().map(score));
+    hits.retain(|hit| hit.score > 0.0);
+    hits
+}
+
+fn same(word: &str, asked: &QueryWord) -> bool {
+    const STEM_BYTES: usize = 4;
+    let asked = asked.word.as_str();
+    let long = word.len().min(asked.len()) >= STEM_BYTES;
+    word == asked || long && (word.starts_with(asked) || asked.starts_with(word))
+}
