@@ -85,6 +85,9 @@ pub const EMBED_WORD_CHARS_MAX: usize = 100;
 /// Working rooms (about 2.5 MB each) that the encoder keeps for its next calls.
 pub const EMBED_ROOMS_MAX: usize = 2;
 
+/// The name of a skill: with a tool's name behind it, it still has to fit a client's bound.
+pub const SKILL_NAME_BYTES_MAX: usize = 32;
+
 /// A token is counted as this many bytes wherever a result has a budget.
 pub const TOKEN_BYTES: usize = 4;
 
