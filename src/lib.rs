@@ -73,6 +73,7 @@ pub mod embed;
 pub mod failure;
 pub mod limits;
 pub mod memory;
+pub mod registry;
 pub mod server;
 pub mod skills;
 pub mod store;

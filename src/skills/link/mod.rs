@@ -156,7 +156,9 @@ impl Link {
         self.0.send(line).await.map_err(Miss::Ours)?;
         // The protocol does not let `initialize` be taken back.
         waiting.notice = (method != "initialize").then_some(());
-        answer.await.unwrap_or_else(|_| Err(Miss::Ours(self.0.gone())))
+        answer
+            .await
+            .unwrap_or_else(|_| Err(Miss::Ours(self.0.gone())))
     }
 
     /// Sends a request of the client's as it was written: `resources/*`,
@@ -166,8 +168,10 @@ impl Link {
         method: &str,
         params: Option<&RawValue>,
     ) -> Result<Box<RawValue>, Miss> {
-        self.request(method, None, |_| params.map(|params| params.get().to_owned()))
-            .await
+        self.request(method, None, |_| {
+            params.map(|params| params.get().to_owned())
+        })
+        .await
     }
 
     /// Passes a notification on, where the skill has room for it.
@@ -289,8 +293,11 @@ impl Inner {
     fn gone(&self) -> Failure {
         let why = self.state().closed.clone();
         let why = why.unwrap_or_else(|| "it takes no more requests".to_owned());
-        Failure::new(Kind::Unavailable, format!("the skill {} is gone: {why}", self.skill))
-            .hint("it is started again by itself; mimo_status tells how it is")
+        Failure::new(
+            Kind::Unavailable,
+            format!("the skill {} is gone: {why}", self.skill),
+        )
+        .hint("it is started again by itself; mimo_status tells how it is")
     }
 }
 

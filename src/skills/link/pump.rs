@@ -146,7 +146,10 @@ fn progress(inner: &Inner, params: &RawValue) -> bool {
     };
     let sink = {
         let state = inner.state();
-        state.waits.get(&token).and_then(|wait| wait.progress.clone())
+        state
+            .waits
+            .get(&token)
+            .and_then(|wait| wait.progress.clone())
     };
     sink.inspect(|sink| sink(params)).is_some()
 }

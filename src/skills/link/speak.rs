@@ -83,11 +83,16 @@ impl Link {
             "capabilities": self.0.upstream.capabilities(),
             "clientInfo": {"name": "mimo", "version": env!("CARGO_PKG_VERSION")},
         });
-        let result = self.request("initialize", None, |_| Some(params.to_string())).await;
+        let result = self
+            .request("initialize", None, |_| Some(params.to_string()))
+            .await;
         let result = result.map_err(Miss::into_failure)?;
         let result: Value =
             serde_json::from_str(result.get()).map_err(|_| self.odd("initialize"))?;
-        let revision = result["protocolVersion"].as_str().unwrap_or_default().to_owned();
+        let revision = result["protocolVersion"]
+            .as_str()
+            .unwrap_or_default()
+            .to_owned();
         if !UNDERSTOOD.contains(&revision.as_str()) {
             let message = format!("{} speaks revision {revision:?} of MCP", self.0.skill);
             return Err(Failure::new(Kind::Unavailable, message)
@@ -102,7 +107,9 @@ impl Link {
         let (mut tools, mut names) = (Vec::new(), HashSet::new());
         let (mut bytes, mut cursor) = (0, None::<String>);
         for _ in 0..limits::SKILL_TOOL_PAGES_MAX {
-            let params = cursor.as_ref().map(|cursor| json!({ "cursor": cursor }).to_string());
+            let params = cursor
+                .as_ref()
+                .map(|cursor| json!({ "cursor": cursor }).to_string());
             let page = self.request("tools/list", None, |_| params).await;
             let page = page.map_err(Miss::into_failure)?;
             let page: Page<'_> =
