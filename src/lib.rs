@@ -20,6 +20,7 @@
 //! | [`embed`] | a text to a vector |
 //! | [`vector`] | distances between vectors |
 //! | [`text`] | when two texts are equal, and which words find them |
+//! | [`registry`] | which skills there are, and the leases of their calls |
 //! | [`skills`] | programs that Mimo runs |
 //! | [`wire`] | lines of JSON-RPC, bounded |
 //! | [`failure`], [`clock`], [`limits`] | what every room may use: errors, time and ids, bounds |
@@ -30,8 +31,9 @@
 //!
 //! ```text
 //! main -> cli -> app -> server -> dispatch -> tools -> memory -> store -> vector, text
-//!                         |                              |
-//!                         +-> wire                       +-> embed -> vector
+//!                         |                |             |
+//!                         +-> wire         |             +-> embed -> vector
+//!                                          +-> registry -> skills -> wire
 //! ```
 //!
 //! A room may name those to its right and the three that are everyone's;
@@ -71,6 +73,7 @@ pub mod embed;
 pub mod failure;
 pub mod limits;
 pub mod memory;
+pub mod registry;
 pub mod server;
 pub mod skills;
 pub mod store;

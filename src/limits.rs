@@ -89,6 +89,61 @@ pub const EMBED_ROOMS_MAX: usize = 2;
 pub const TOOL_VECTORS_KEPT_MAX: usize = 4096;
 /// Long results of skills that are kept so that they can be paged through.
 pub const SKILL_PAGES_BYTES_MAX: usize = 16 * 1024 * 1024;
+/// The name of a skill: with a tool's name behind it, it still has to fit a client's bound.
+pub const SKILL_NAME_BYTES_MAX: usize = 32;
+
+/// One line of a skill, newline excluded; a longer one is discarded.
+pub const SKILL_LINE_BYTES_MAX: usize = 4 * 1024 * 1024;
+/// Requests to one skill that are not answered yet.
+pub const SKILL_REQUESTS_MAX: usize = 256;
+/// Lines that wait for a skill to read them.
+pub const SKILL_OUTGOING_LINES_MAX: usize = 256;
+/// Bytes that wait for a skill to read them.
+pub const SKILL_OUTGOING_BYTES_MAX: usize = 8 * 1024 * 1024;
+/// Requests of one skill to the client that are not answered yet.
+pub const SKILL_ASKS_MAX: usize = 16;
+/// Bytes that answer nothing, after which a skill is read more slowly: a flood
+/// must not take the processor from the others.
+pub const SKILL_IDLE_BYTES_MAX: usize = 256 * 1024;
+/// The pause after each so many bytes.
+pub const SKILL_PAUSE_MILLIS_MAX: u64 = 2;
+/// Pages of one skill's tool list.
+pub const SKILL_TOOL_PAGES_MAX: usize = 64;
+/// Tools of one skill.
+pub const SKILL_TOOLS_MAX: usize = 1024;
+/// Definitions of one skill's tools together.
+pub const SKILL_TOOLS_BYTES_MAX: usize = 4 * 1024 * 1024;
+/// The last of a skill's stderr that is kept.
+pub const SKILL_STDERR_BYTES_MAX: usize = 16 * 1024;
+/// How often a skill's announced change of its tools is looked at, at most.
+pub const SKILL_RELIST_MILLIS_MAX: u64 = 100;
+/// How long a skill may take to end once its stdin is closed.
+pub const SKILL_CLOSE_MILLIS_MAX: u64 = 2_000;
+/// How long a skill may take to end once it was told to terminate.
+pub const SKILL_TERMINATE_MILLIS_MAX: u64 = 3_000;
+/// How long the pipes of a skill that has ended are still read: a process it
+/// left behind may hold them open.
+pub const SKILL_REST_MILLIS_MAX: u64 = 200;
+/// The first wait before a skill is started again; it doubles each time.
+pub const SKILL_BACKOFF_MILLIS_MIN: u64 = 250;
+/// The longest such wait.
+pub const SKILL_BACKOFF_MILLIS_MAX: u64 = 30_000;
+/// Failures in a row after which a skill is left alone for a while.
+pub const SKILL_FAILURES_MAX: u32 = 5;
+/// How long it is left alone.
+pub const SKILL_BROKEN_MILLIS_MAX: u64 = 60_000;
+/// A skill that ran this long is taken to have recovered.
+pub const SKILL_STEADY_MILLIS_MIN: u64 = 60_000;
+/// Calls that wait for one skill to start.
+pub const SKILL_WAITING_MAX: usize = 64;
+/// Beyond its calls' own deadlines, how long a skill that leaves is waited for.
+pub const SKILL_DRAIN_MILLIS_MAX: u64 = 1_000;
+/// Skills at once.
+pub const SKILLS_MAX: usize = 128;
+/// A tool's name as clients see it, its skill's name included.
+pub const TOOL_NAME_BYTES_MAX: usize = 56;
+/// Tool lists kept between runs, all together.
+pub const SKILL_CACHE_BYTES_MAX: usize = 32 * 1024 * 1024;
 
 /// A token is counted as this many bytes wherever a result has a budget.
 pub const TOKEN_BYTES: usize = 4;
@@ -121,3 +176,8 @@ const _: () = assert!(
     LOG_FILES_MAX >= 2,
     "turning over would erase the newest events"
 );
+// A page of tools comes in one line, and the name of a skill must leave room
+// for a separator and a hash.
+const _: () = assert!(SKILL_TOOLS_BYTES_MAX <= SKILL_LINE_BYTES_MAX);
+const _: () = assert!(SKILL_NAME_BYTES_MAX + 2 + 16 <= TOOL_NAME_BYTES_MAX);
+const _: () = assert!(SKILL_BACKOFF_MILLIS_MIN <= SKILL_BACKOFF_MILLIS_MAX);

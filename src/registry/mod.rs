@@ -1,0 +1,2 @@
+//! The skills and whoever calls them.
+pub mod table;

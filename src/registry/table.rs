@@ -1,0 +1,492 @@
+//! Which skills there are, which run stands behind each, and which calls hold a
+//! lease on it. Pure: an event and the time in, effects out; nothing here runs,
+//! waits or speaks to a child.
+
+mod reload;
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+use crate::limits;
+use crate::skills::link::Tool;
+use crate::skills::spec::{SkillName, SkillSpec};
+
+pub use reload::Outcome;
+
+/// Milliseconds since the registry began.
+pub type Millis = u64;
+
+/// One run of a child; never used twice.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Run(pub u64);
+
+/// One call; the caller never uses a number twice.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Call(pub u64);
+
+/// How a skill is.
+#[derive(Clone, Debug)]
+pub enum State {
+    /// Not started: at its first call it will be.
+    Pending,
+    /// Started, not yet listed.
+    Starting(Run),
+    /// Ready for calls.
+    Running {
+        /// The run that answers.
+        run: Run,
+        /// Since when.
+        since: Millis,
+    },
+    /// It died; it will be started again.
+    Backoff {
+        /// When.
+        until: Millis,
+    },
+    /// It died so often that it is left alone for a while.
+    Broken {
+        /// When it gets another chance.
+        until: Millis,
+    },
+    /// It does not start any more.
+    Stopped,
+}
+
+/// A skill and its past.
+#[derive(Clone, Debug)]
+pub struct Skill {
+    /// What it is.
+    pub spec: Arc<SkillSpec>,
+    /// How it is.
+    pub state: State,
+    /// Its tools: those of its run, or, before its first one, those it had the
+    /// last time. `None`: unknown, or withdrawn with the run that had them.
+    pub tools: Option<Arc<[Tool]>>,
+    /// Starts after the first.
+    pub restarts: u32,
+    /// Why the last run ended.
+    pub ended: Option<String>,
+    failures: u32,
+}
+
+/// Why a call gets no lease.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// There is no such skill, or not any more.
+    Unknown,
+    /// It does not run and will not within the call's patience; why.
+    Down(String),
+    /// Too many calls wait for it.
+    Crowded,
+    /// The registry is being shut down.
+    Closing,
+    /// The call waited as long as it could.
+    Late,
+}
+
+/// What happens.
+#[derive(Clone, Debug)]
+pub enum Event {
+    /// There is a skill; its tools, where an earlier run left them.
+    Register(Arc<SkillSpec>, Option<Arc<[Tool]>>),
+    /// A run is ready and has these tools, or has others now.
+    Listed(Run, Arc<[Tool]>),
+    /// A run is over; why.
+    Exited(Run, String),
+    /// A call wants a lease before its deadline.
+    Call(Call, SkillName, Millis),
+    /// A call is over: answered, cancelled or late.
+    Ended(Call),
+    /// These are the skills from now on, with the tools known of them.
+    Reload(Vec<(Arc<SkillSpec>, Option<Arc<[Tool]>>)>),
+    /// Time has passed.
+    Tick,
+    /// Everything ends.
+    Shutdown,
+}
+
+/// What is to be done.
+#[derive(Clone, Debug)]
+pub enum Effect {
+    /// Start a child.
+    Start(Run, Arc<SkillSpec>),
+    /// End one.
+    Stop(Run),
+    /// The call has a lease on this run.
+    Grant(Call, Run),
+    /// The call has none and never will.
+    Refuse(Call, Refusal),
+    /// The list of tools is another one.
+    Changed,
+    /// A reload is complete.
+    Reloaded(Outcome),
+    /// A reload is under way already, or nothing starts any more.
+    ReloadRefused,
+}
+
+#[derive(Clone, Debug)]
+enum Ticket {
+    Waiting { skill: SkillName, deadline: Millis },
+    Leased { run: Run, deadline: Millis },
+}
+
+/// All of it.
+#[derive(Debug, Default)]
+pub struct Table {
+    skills: BTreeMap<SkillName, Skill>,
+    calls: HashMap<Call, Ticket>,
+    /// Runs that no call is routed to any more, and until when their calls may
+    /// take; `None` once they were told to stop.
+    leaving: BTreeMap<Run, Option<Millis>>,
+    leases: BTreeMap<Run, usize>,
+    reload: Option<reload::Reload>,
+    generation: u64,
+    runs: u64,
+    closing: bool,
+}
+
+impl Table {
+    /// Takes an event at the time `now`.
+    pub fn step(&mut self, now: Millis, event: Event) -> Vec<Effect> {
+        let mut out = Vec::new();
+        match event {
+            Event::Register(spec, tools) => self.register(spec, tools, &mut out),
+            Event::Listed(run, tools) => self.listed(now, run, tools, &mut out),
+            Event::Exited(run, why) => self.exited(now, run, why, &mut out),
+            Event::Call(call, skill, deadline) => self.call(now, call, skill, deadline, &mut out),
+            Event::Ended(call) => self.ended(call, &mut out),
+            Event::Reload(specs) => self.begin_reload(now, specs, &mut out),
+            Event::Tick => self.tick(now, &mut out),
+            Event::Shutdown => self.shutdown(&mut out),
+        }
+        out
+    }
+
+    /// The skills, by name.
+    pub fn skills(&self) -> &BTreeMap<SkillName, Skill> {
+        &self.skills
+    }
+
+    /// How many reloads have been completed.
+    pub fn generation(&self) -> u64 {
+        self.generation
+    }
+
+    /// Calls that are not over.
+    pub fn open_calls(&self) -> usize {
+        self.calls.len()
+    }
+
+    /// Runs that may still have a process.
+    pub fn live_runs(&self) -> Vec<Run> {
+        let front = self.skills.values().filter_map(|skill| skill.state.run());
+        let incoming = self.reload.iter().flat_map(reload::Reload::runs);
+        front
+            .chain(incoming)
+            .chain(self.leaving.keys().copied())
+            .collect()
+    }
+
+    /// When [`Event::Tick`] has something to do next.
+    pub fn next_tick(&self) -> Option<Millis> {
+        let skills = self.skills.values().filter_map(|skill| match skill.state {
+            State::Backoff { until } | State::Broken { until } => Some(until),
+            _ => None,
+        });
+        let calls = self.calls.values().filter_map(|ticket| match ticket {
+            Ticket::Waiting { deadline, .. } => Some(*deadline),
+            Ticket::Leased { .. } => None,
+        });
+        let leaving = self.leaving.values().filter_map(|until| *until);
+        skills.chain(calls).chain(leaving).min()
+    }
+
+    fn register(
+        &mut self,
+        spec: Arc<SkillSpec>,
+        tools: Option<Arc<[Tool]>>,
+        out: &mut Vec<Effect>,
+    ) {
+        if self.closing || self.skills.contains_key(&spec.name) {
+            return;
+        }
+        let name = spec.name.clone();
+        let starts = spec.eager || tools.is_none();
+        self.skills.insert(name.clone(), Skill::new(spec, tools));
+        if starts {
+            self.start(&name, out);
+        }
+        out.push(Effect::Changed);
+    }
+
+    fn next_run(&mut self) -> Run {
+        self.runs += 1;
+        Run(self.runs)
+    }
+
+    fn start(&mut self, name: &SkillName, out: &mut Vec<Effect>) {
+        let run = self.next_run();
+        let Some(skill) = self.skills.get_mut(name) else {
+            return;
+        };
+        skill.state = State::Starting(run);
+        out.push(Effect::Start(run, skill.spec.clone()));
+    }
+
+    fn listed(&mut self, now: Millis, run: Run, tools: Arc<[Tool]>, out: &mut Vec<Effect>) {
+        if self.incoming_listed(now, run, &tools, out) {
+            return;
+        }
+        let behind = |skill: &&mut Skill| skill.state.run() == Some(run);
+        let Some(skill) = self.skills.values_mut().find(behind) else {
+            return;
+        };
+        if let State::Starting(_) = skill.state {
+            skill.state = State::Running { run, since: now };
+        }
+        skill.tools = Some(tools);
+        let name = skill.spec.name.clone();
+        self.grant_waiting(&name, run, out);
+        out.push(Effect::Changed);
+    }
+
+    fn grant_waiting(&mut self, name: &SkillName, run: Run, out: &mut Vec<Effect>) {
+        for call in self.waiting_for(name) {
+            let Some(ticket) = self.calls.get_mut(&call) else {
+                continue;
+            };
+            let (Ticket::Waiting { deadline, .. } | Ticket::Leased { deadline, .. }) = *ticket;
+            *ticket = Ticket::Leased { run, deadline };
+            *self.leases.entry(run).or_default() += 1;
+            out.push(Effect::Grant(call, run));
+        }
+    }
+
+    /// The calls that wait for a skill, the oldest first.
+    fn waiting_for(&self, name: &SkillName) -> Vec<Call> {
+        let waits =
+            |ticket: &Ticket| matches!(ticket, Ticket::Waiting { skill, .. } if skill == name);
+        let waiting = self.calls.iter().filter(|(_, ticket)| waits(ticket));
+        let mut waiting: Vec<Call> = waiting.map(|(call, _)| *call).collect();
+        waiting.sort();
+        waiting
+    }
+
+    fn refuse_waiting(&mut self, name: &SkillName, why: &Refusal, out: &mut Vec<Effect>) {
+        for call in self.waiting_for(name) {
+            self.calls.remove(&call);
+            out.push(Effect::Refuse(call, why.clone()));
+        }
+    }
+
+    /// A run that is over takes its leases and its tools along in this step.
+    /// The link has answered its calls by then.
+    fn exited(&mut self, now: Millis, run: Run, why: String, out: &mut Vec<Effect>) {
+        self.leases.remove(&run);
+        self.calls
+            .retain(|_, ticket| !matches!(ticket, Ticket::Leased { run: on, .. } if *on == run));
+        if self.leaving.remove(&run).is_some() || self.incoming_exited(now, run, &why, out) {
+            return;
+        }
+        let behind = |skill: &&mut Skill| skill.state.run() == Some(run);
+        let Some(skill) = self.skills.values_mut().find(behind) else {
+            return;
+        };
+        skill.fail(now, why.clone());
+        let name = skill.spec.name.clone();
+        self.refuse_waiting(&name, &Refusal::Down(why), out);
+        out.push(Effect::Changed);
+    }
+
+    fn call(
+        &mut self,
+        now: Millis,
+        call: Call,
+        name: SkillName,
+        deadline: Millis,
+        out: &mut Vec<Effect>,
+    ) {
+        let refusal = match self
+            .skills
+            .get(&name)
+            .map(|skill| (&skill.state, &skill.ended))
+        {
+            _ if self.closing => Refusal::Closing,
+            None => Refusal::Unknown,
+            Some((State::Running { run, .. }, _)) => {
+                let run = *run;
+                *self.leases.entry(run).or_default() += 1;
+                self.calls.insert(call, Ticket::Leased { run, deadline });
+                out.push(Effect::Grant(call, run));
+                return;
+            }
+            Some((State::Broken { .. } | State::Stopped, ended)) => {
+                Refusal::Down(ended.clone().unwrap_or_default())
+            }
+            Some((State::Backoff { until }, ended)) if *until >= deadline => {
+                Refusal::Down(ended.clone().unwrap_or_default())
+            }
+            Some(_) if deadline <= now => Refusal::Late,
+            Some(_) if self.waiting_for(&name).len() >= limits::SKILL_WAITING_MAX => {
+                Refusal::Crowded
+            }
+            Some((state, _)) => {
+                let starts = matches!(state, State::Pending);
+                let skill = name.clone();
+                self.calls.insert(call, Ticket::Waiting { skill, deadline });
+                if starts {
+                    self.start(&name, out);
+                }
+                return;
+            }
+        };
+        out.push(Effect::Refuse(call, refusal));
+    }
+
+    fn ended(&mut self, call: Call, out: &mut Vec<Effect>) {
+        let Some(Ticket::Leased { run, .. }) = self.calls.remove(&call) else {
+            return;
+        };
+        let Some(leases) = self.leases.get_mut(&run) else {
+            return;
+        };
+        *leases -= 1;
+        if *leases == 0 {
+            self.leases.remove(&run);
+            self.stop_if_drained(run, out);
+        }
+    }
+
+    /// No call is routed to `run` any more; it ends once its calls have.
+    fn leave(&mut self, run: Run, out: &mut Vec<Effect>) {
+        let last = self.calls.values().filter_map(|ticket| match ticket {
+            Ticket::Leased { run: on, deadline } if *on == run => Some(*deadline),
+            _ => None,
+        });
+        let until = last.max().unwrap_or_default() + limits::SKILL_DRAIN_MILLIS_MAX;
+        self.leaving.insert(run, Some(until));
+        self.stop_if_drained(run, out);
+    }
+
+    fn stop_if_drained(&mut self, run: Run, out: &mut Vec<Effect>) {
+        let drained = !self.leases.contains_key(&run);
+        if let Some(until) = self
+            .leaving
+            .get_mut(&run)
+            .filter(|until| until.is_some() && drained)
+        {
+            *until = None;
+            out.push(Effect::Stop(run));
+        }
+    }
+
+    fn tick(&mut self, now: Millis, out: &mut Vec<Effect>) {
+        for (run, until) in &mut self.leaving {
+            if until.is_some_and(|until| until <= now) {
+                *until = None;
+                out.push(Effect::Stop(*run));
+            }
+        }
+        let late = self.calls.iter().filter_map(|(call, ticket)| match ticket {
+            Ticket::Waiting { deadline, .. } if *deadline <= now => Some(*call),
+            _ => None,
+        });
+        let mut late: Vec<Call> = late.collect();
+        late.sort();
+        for call in late {
+            self.calls.remove(&call);
+            out.push(Effect::Refuse(call, Refusal::Late));
+        }
+        let due = self.skills.values().filter(|skill| match skill.state {
+            State::Backoff { until } | State::Broken { until } => until <= now,
+            _ => false,
+        });
+        let due: Vec<SkillName> = due.map(|skill| skill.spec.name.clone()).collect();
+        for name in due {
+            if let Some(skill) = self.skills.get_mut(&name) {
+                skill.restarts += 1;
+            }
+            self.start(&name, out);
+        }
+    }
+
+    fn shutdown(&mut self, out: &mut Vec<Effect>) {
+        if std::mem::replace(&mut self.closing, true) {
+            return;
+        }
+        for run in self.live_runs() {
+            if !matches!(self.leaving.insert(run, None), Some(None)) {
+                out.push(Effect::Stop(run));
+            }
+        }
+        if self.reload.take().is_some() {
+            out.push(Effect::ReloadRefused);
+        }
+        let names: Vec<SkillName> = self.skills.keys().cloned().collect();
+        for name in names {
+            self.refuse_waiting(&name, &Refusal::Closing, out);
+        }
+        for skill in self.skills.values_mut() {
+            (skill.state, skill.tools) = (State::Stopped, None);
+        }
+        out.push(Effect::Changed);
+    }
+}
+
+impl State {
+    /// The run behind the skill.
+    pub fn run(&self) -> Option<Run> {
+        match self {
+            State::Starting(run) | State::Running { run, .. } => Some(*run),
+            State::Pending | State::Backoff { .. } | State::Broken { .. } | State::Stopped => None,
+        }
+    }
+
+    /// The word a client sees.
+    pub fn name(&self) -> &'static str {
+        match self {
+            State::Pending => "pending",
+            State::Starting(_) => "starting",
+            State::Running { .. } => "running",
+            State::Backoff { .. } => "restarting",
+            State::Broken { .. } => "broken",
+            State::Stopped => "stopped",
+        }
+    }
+}
+
+impl Skill {
+    fn new(spec: Arc<SkillSpec>, tools: Option<Arc<[Tool]>>) -> Skill {
+        Skill {
+            spec,
+            state: State::Pending,
+            tools,
+            restarts: 0,
+            ended: None,
+            failures: 0,
+        }
+    }
+
+    /// Its run is over: what next, and when. Nothing of it is offered meanwhile.
+    fn fail(&mut self, now: Millis, why: String) {
+        if let State::Running { since, .. } = self.state
+            && now.saturating_sub(since) >= limits::SKILL_STEADY_MILLIS_MIN
+        {
+            self.failures = 0;
+        }
+        self.failures += 1;
+        self.state = if self.failures >= limits::SKILL_FAILURES_MAX {
+            // One more failure after that opens the circuit again.
+            self.failures = limits::SKILL_FAILURES_MAX - 1;
+            State::Broken {
+                until: now + limits::SKILL_BROKEN_MILLIS_MAX,
+            }
+        } else {
+            let wait = limits::SKILL_BACKOFF_MILLIS_MIN << (self.failures - 1);
+            State::Backoff {
+                until: now + wait.min(limits::SKILL_BACKOFF_MILLIS_MAX),
+            }
+        };
+        (self.tools, self.ended) = (None, Some(why));
+    }
+}

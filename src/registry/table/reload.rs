@@ -1,0 +1,180 @@
+//! From one set of skills to another: what stays, what is started beforehand,
+//! and the one step in which the new set takes over.
+
+use std::collections::BTreeMap;
+use std::mem;
+use std::sync::Arc;
+
+use super::{Effect, Millis, Refusal, Run, Skill, State, Table};
+use crate::limits;
+use crate::skills::link::Tool;
+use crate::skills::spec::{SkillName, SkillSpec};
+
+/// What a reload has changed.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Outcome {
+    /// The generation that began with it.
+    pub generation: u64,
+    /// Skills that were not touched.
+    pub kept: Vec<SkillName>,
+    /// New skills.
+    pub started: Vec<SkillName>,
+    /// Skills that are gone.
+    pub stopped: Vec<SkillName>,
+    /// Skills that are another program now, or run otherwise.
+    pub replaced: Vec<SkillName>,
+    /// Those of the new ones that did not come up, with the reason.
+    pub failed: BTreeMap<SkillName, String>,
+}
+
+/// A reload under way: the skills of the next generation that are not those of
+/// this one.
+#[derive(Debug)]
+pub struct Reload {
+    incoming: BTreeMap<SkillName, Skill>,
+    outcome: Outcome,
+}
+
+impl Reload {
+    /// The runs it has started.
+    pub fn runs(&self) -> impl Iterator<Item = Run> {
+        self.incoming.values().filter_map(|skill| skill.state.run())
+    }
+
+    fn find(&mut self, run: Run) -> Option<&mut Skill> {
+        let behind = |skill: &&mut Skill| skill.state.run() == Some(run);
+        self.incoming.values_mut().find(behind)
+    }
+}
+
+impl Table {
+    pub(super) fn begin_reload(
+        &mut self,
+        now: Millis,
+        specs: Vec<(Arc<SkillSpec>, Option<Arc<[Tool]>>)>,
+        out: &mut Vec<Effect>,
+    ) {
+        if self.closing || self.reload.is_some() {
+            out.push(Effect::ReloadRefused);
+            return;
+        }
+        let mut outcome = Outcome::default();
+        let mut incoming = BTreeMap::new();
+        for (spec, tools) in specs {
+            let name = spec.name.clone();
+            let old = self.skills.get(&name);
+            match old {
+                Some(old) if *old.spec == *spec => {
+                    outcome.kept.push(name);
+                    continue;
+                }
+                Some(_) => outcome.replaced.push(name.clone()),
+                None => outcome.started.push(name.clone()),
+            }
+            // What runs now is not replaced by something that would first have
+            // to be started.
+            let runs = old.is_some_and(|old| old.state.run().is_some());
+            let starts = runs || spec.eager || tools.is_none();
+            let mut skill = Skill::new(spec, tools);
+            if starts {
+                let run = self.next_run();
+                skill.state = State::Starting(run);
+                out.push(Effect::Start(run, skill.spec.clone()));
+            }
+            incoming.insert(name, skill);
+        }
+        let stays = |name: &SkillName| incoming.contains_key(name) || outcome.kept.contains(name);
+        outcome.stopped = self
+            .skills
+            .keys()
+            .filter(|name| !stays(name))
+            .cloned()
+            .collect();
+        self.reload = Some(Reload { incoming, outcome });
+        self.commit_if_ready(now, out);
+    }
+
+    /// Whether the run belongs to a reload.
+    pub(super) fn incoming_listed(
+        &mut self,
+        now: Millis,
+        run: Run,
+        tools: &Arc<[Tool]>,
+        out: &mut Vec<Effect>,
+    ) -> bool {
+        let Some(skill) = self.reload.as_mut().and_then(|reload| reload.find(run)) else {
+            return false;
+        };
+        skill.state = State::Running { run, since: now };
+        skill.tools = Some(tools.clone());
+        self.commit_if_ready(now, out);
+        true
+    }
+
+    /// Whether the run belonged to a reload. One that does not come up does not
+    /// hold up the others: it is tried again in the new generation.
+    pub(super) fn incoming_exited(
+        &mut self,
+        now: Millis,
+        run: Run,
+        why: &str,
+        out: &mut Vec<Effect>,
+    ) -> bool {
+        let Some(reload) = self.reload.as_mut() else {
+            return false;
+        };
+        let Some(skill) = reload.find(run) else {
+            return false;
+        };
+        skill.fail(now, why.to_owned());
+        let name = skill.spec.name.clone();
+        reload.outcome.failed.insert(name, why.to_owned());
+        self.commit_if_ready(now, out);
+        true
+    }
+
+    fn commit_if_ready(&mut self, now: Millis, out: &mut Vec<Effect>) {
+        let starting = |skill: &Skill| matches!(skill.state, State::Starting(_));
+        let ready = |reload: &mut Reload| !reload.incoming.values().any(starting);
+        let Some(Reload {
+            incoming,
+            mut outcome,
+        }) = self.reload.take_if(ready)
+        else {
+            return;
+        };
+        self.generation += 1;
+        outcome.generation = self.generation;
+        let mut old = mem::take(&mut self.skills);
+        for name in &outcome.kept {
+            self.skills.extend(old.remove_entry(name));
+        }
+        self.skills.extend(incoming);
+        for (name, skill) in old {
+            if let Some(run) = skill.state.run() {
+                self.leave(run, out);
+            }
+            self.move_waiting(now, &name, out);
+        }
+        out.push(Effect::Changed);
+        out.push(Effect::Reloaded(outcome));
+    }
+
+    /// Calls that wait for a skill of the old generation wait for the new one,
+    /// where there is one of that name.
+    fn move_waiting(&mut self, now: Millis, name: &SkillName, out: &mut Vec<Effect>) {
+        let Some(skill) = self.skills.get(name) else {
+            return self.refuse_waiting(name, &Refusal::Unknown, out);
+        };
+        match skill.state {
+            State::Running { run, .. } => self.grant_waiting(name, run, out),
+            State::Pending if !self.waiting_for(name).is_empty() => self.start(name, out),
+            State::Backoff { until } if until <= now + limits::SKILL_BACKOFF_MILLIS_MIN => {}
+            State::Pending | State::Starting(_) => {}
+            State::Backoff { .. } | State::Broken { .. } | State::Stopped => {
+                let why = skill.ended.clone().unwrap_or_default();
+                self.refuse_waiting(name, &Refusal::Down(why), out);
+            }
+        }
+    }
+}

@@ -1,0 +1,38 @@
+//! What the rooms above need of a running child: its pipes, its end and the two
+//! signals. How one is made and confined stays with the launcher.
+
+use futures::future::BoxFuture;
+use tokio::io::{AsyncRead, AsyncWrite};
+
+use super::spec::SkillSpec;
+use crate::failure::Failure;
+
+/// Makes the children.
+pub trait Launch: Send + Sync {
+    /// Starts what `spec` describes.
+    fn launch(&self, spec: &SkillSpec) -> BoxFuture<'static, Result<Child, Failure>>;
+}
+
+/// A running child. Dropping `control` must leave no process behind.
+pub struct Child {
+    /// The process, as the operating system numbers it.
+    pub pid: u32,
+    /// Its stdin.
+    pub input: Box<dyn AsyncWrite + Send + Unpin>,
+    /// Its stdout.
+    pub output: Box<dyn AsyncRead + Send + Unpin>,
+    /// Its stderr.
+    pub errors: Box<dyn AsyncRead + Send + Unpin>,
+    /// Ready once it has ended, with how it did in words ("exit code 1").
+    pub exit: BoxFuture<'static, String>,
+    /// The signals.
+    pub control: Box<dyn Control>,
+}
+
+/// Signals to a child and everything it has started.
+pub trait Control: Send {
+    /// Asks it to end.
+    fn terminate(&mut self);
+    /// Ends it.
+    fn kill(&mut self);
+}

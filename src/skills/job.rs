@@ -1,0 +1,221 @@
+//! The life of one child: started, introduced, listed, watched, stopped. Whether
+//! another one follows is the table's decision.
+
+use std::panic::AssertUnwindSafe;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use futures::FutureExt;
+use tokio::io::{AsyncRead, AsyncReadExt};
+use tokio::time::{sleep, timeout};
+use tokio_util::sync::CancellationToken;
+
+use super::child::{Child, Control, Launch};
+use super::link::{Hello, Link, Tool, Upstream};
+use super::spec::SkillSpec;
+use crate::failure::Failure;
+use crate::limits;
+
+/// What a job says of itself: at most one `Listed`, any number of `Relisted`
+/// after it, and exactly one `Ended`, last.
+pub enum Said {
+    /// It is ready for calls.
+    Listed {
+        /// The way to it.
+        link: Link,
+        /// The process.
+        pid: u32,
+        /// What it said about itself.
+        hello: Box<Hello>,
+        /// Its tools.
+        tools: Arc<[Tool]>,
+    },
+    /// Its tools have changed.
+    Relisted(Arc<[Tool]>),
+    /// Its process is gone; why, in words.
+    Ended(String),
+}
+
+/// A running job; dropping it stops nothing.
+pub struct Job {
+    stop: CancellationToken,
+    tail: Arc<Tail>,
+}
+
+/// The end of a child's stderr.
+#[derive(Default)]
+struct Tail(Mutex<Vec<u8>>);
+
+impl Job {
+    /// Starts a child and tells `say` how it goes.
+    pub fn start(
+        spec: Arc<SkillSpec>,
+        launch: &Arc<dyn Launch>,
+        upstream: Arc<dyn Upstream>,
+        say: impl Fn(Said) + Send + Sync + 'static,
+    ) -> Job {
+        let job = Job {
+            stop: CancellationToken::new(),
+            tail: Arc::default(),
+        };
+        let (stop, tail, launch) = (job.stop.clone(), job.tail.clone(), launch.clone());
+        tokio::spawn(async move {
+            let life = live(&spec, &*launch, upstream, &stop, &tail, &say);
+            let ended = AssertUnwindSafe(life).catch_unwind().await;
+            say(Said::Ended(ended.unwrap_or_else(|_| {
+                "Mimo met a defect of its own while it ran it".to_owned()
+            })));
+        });
+        job
+    }
+
+    /// Ends it: its stdin is closed, then it is told to terminate, then killed.
+    pub fn stop(&self) {
+        self.stop.cancel();
+    }
+
+    /// The last that it wrote to stderr.
+    pub fn stderr_tail(&self) -> String {
+        self.tail.text()
+    }
+}
+
+async fn live(
+    spec: &SkillSpec,
+    launch: &dyn Launch,
+    upstream: Arc<dyn Upstream>,
+    stop: &CancellationToken,
+    tail: &Arc<Tail>,
+    say: &(impl Fn(Said) + Send + Sync),
+) -> String {
+    let child = tokio::select! {
+        biased;
+        () = stop.cancelled() => return "it was stopped before it began".to_owned(),
+        child = launch.launch(spec) => child,
+    };
+    let Child {
+        pid,
+        input,
+        output,
+        errors,
+        mut exit,
+        mut control,
+    } = match child {
+        Ok(child) => child,
+        Err(failure) => return failure.to_string(),
+    };
+    let heard = tokio::spawn(listen(errors, tail.clone()));
+    let link = Link::open(spec.name.clone(), input, output, upstream);
+    let ended = tokio::select! {
+        biased;
+        () = stop.cancelled() => Err("it was stopped".to_owned()),
+        how = &mut exit => Ok(how),
+        why = serve(spec, &link, pid, say) => Err(why),
+    };
+    link.hang_up();
+    let why = match ended {
+        Ok(how) => format!("it ended: {how}"),
+        Err(why) => {
+            let how = wind_down(&mut exit, &mut *control).await;
+            format!("{why}; {how}")
+        }
+    };
+    // What it answered before its end is still in the pipes.
+    let rest = Duration::from_millis(limits::SKILL_REST_MILLIS_MAX);
+    let _ = timeout(rest, link.closed()).await;
+    link.close(&why);
+    let stop_listening = heard.abort_handle();
+    if timeout(rest, heard).await.is_err() {
+        stop_listening.abort();
+    }
+    why
+}
+
+/// Introduces and lists it, then keeps the list up to date; ends with why it
+/// cannot go on.
+async fn serve(
+    spec: &SkillSpec,
+    link: &Link,
+    pid: u32,
+    say: &(impl Fn(Said) + Send + Sync),
+) -> String {
+    let patience = spec.timeouts.initialize;
+    let ready = timeout(patience, async {
+        let hello = link.initialize().await?;
+        let tools = match hello.can("tools") {
+            true => link.tools().await?,
+            false => Arc::from([]),
+        };
+        Ok::<_, Failure>((hello, tools))
+    });
+    let (hello, tools) = match ready.await {
+        Ok(Ok(ready)) => ready,
+        Ok(Err(failure)) => return failure.message,
+        Err(_) => return format!("it was not ready within {} ms", patience.as_millis()),
+    };
+    say(Said::Listed {
+        link: link.clone(),
+        pid,
+        hello: Box::new(hello),
+        tools,
+    });
+    loop {
+        tokio::select! {
+            () = link.closed() => return "it closed its pipes".to_owned(),
+            () = link.tools_changed() => {}
+        }
+        match timeout(patience, link.tools()).await {
+            Ok(Ok(tools)) => say(Said::Relisted(tools)),
+            // Its tools are unknown from here on, so none of them may be called.
+            Ok(Err(failure)) => return failure.message,
+            Err(_) => return "it announced other tools and did not list them".to_owned(),
+        }
+        sleep(Duration::from_millis(limits::SKILL_RELIST_MILLIS_MAX)).await;
+    }
+}
+
+/// Waits for its end, asking ever more firmly.
+async fn wind_down(
+    exit: &mut (impl Future<Output = String> + Unpin),
+    control: &mut dyn Control,
+) -> String {
+    let close = Duration::from_millis(limits::SKILL_CLOSE_MILLIS_MAX);
+    if let Ok(how) = timeout(close, &mut *exit).await {
+        return how;
+    }
+    control.terminate();
+    let terminate = Duration::from_millis(limits::SKILL_TERMINATE_MILLIS_MAX);
+    if let Ok(how) = timeout(terminate, &mut *exit).await {
+        return how;
+    }
+    control.kill();
+    exit.await
+}
+
+async fn listen(mut errors: Box<dyn AsyncRead + Send + Unpin>, tail: Arc<Tail>) {
+    let mut buffer = vec![0; limits::SKILL_STDERR_BYTES_MAX];
+    let mut since_pause = 0;
+    while let Ok(bytes @ 1..) = errors.read(&mut buffer).await {
+        tail.keep(&buffer[..bytes]);
+        since_pause += bytes;
+        if since_pause > limits::SKILL_IDLE_BYTES_MAX {
+            since_pause = 0;
+            sleep(Duration::from_millis(limits::SKILL_PAUSE_MILLIS_MAX)).await;
+        }
+    }
+}
+
+impl Tail {
+    fn keep(&self, more: &[u8]) {
+        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let more = &more[more.len().saturating_sub(limits::SKILL_STDERR_BYTES_MAX)..];
+        let excess = (kept.len() + more.len()).saturating_sub(limits::SKILL_STDERR_BYTES_MAX);
+        kept.drain(..excess);
+        kept.extend_from_slice(more);
+    }
+
+    fn text(&self) -> String {
+        let kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        String::from_utf8_lossy(&kept).into_owned()
+    }
+}
