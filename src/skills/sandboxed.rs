@@ -1,0 +1,202 @@
+//! The launcher's children as the registry wants them: pipes for the event
+//! loop, an end that can be awaited, and what their sandbox reported.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::os::fd::OwnedFd;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use futures::future::BoxFuture;
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader};
+use tokio::net::UnixStream;
+use tokio::net::unix::pipe::{Receiver, Sender};
+
+use super::child::{Child, Control, Launch};
+use super::launcher::{self, Launched, Place, Supervised};
+use super::sandbox::policy::{Layers, Report};
+use super::spec::{SkillName, SkillSpec};
+use crate::failure::{Failure, Kind};
+use crate::limits::SANDBOX_REPORT_BYTES_MAX;
+
+/// Starts skills in their sandboxes.
+pub struct Sandboxed {
+    executable: PathBuf,
+    /// Holds a private folder for each skill.
+    folder: PathBuf,
+    strict: bool,
+    layers: Arc<Mutex<BTreeMap<SkillName, Layers>>>,
+}
+
+impl Sandboxed {
+    /// Runs `executable` (Mimo itself) as the supervisor of each sandbox; what
+    /// skills keep lies below `folder`.
+    pub fn new(executable: PathBuf, folder: PathBuf, strict: bool) -> Sandboxed {
+        Sandboxed {
+            executable,
+            folder,
+            strict,
+            layers: Arc::default(),
+        }
+    }
+
+    /// What the last sandbox of a skill reported.
+    pub fn layers(&self, skill: &SkillName) -> Option<Layers> {
+        let layers = self.layers.lock().unwrap_or_else(PoisonError::into_inner);
+        layers.get(skill).cloned()
+    }
+}
+
+impl Launch for Sandboxed {
+    fn launch(&self, spec: &SkillSpec) -> BoxFuture<'static, Result<Child, Failure>> {
+        let (executable, strict) = (self.executable.clone(), self.strict);
+        let state_folder = self.folder.join(spec.name.as_str());
+        let layers = self.layers.clone();
+        let mut spec = spec.clone();
+        Box::pin(async move {
+            settle_folder(&mut spec, &state_folder.to_string_lossy());
+            let name = spec.name.clone();
+            let launched = tokio::task::spawn_blocking(move || {
+                let place = Place {
+                    executable: &executable,
+                    state_folder: &state_folder,
+                    strict,
+                };
+                launcher::launch(&spec, &place)
+            })
+            .await
+            .map_err(Failure::internal)??;
+            child(launched, name, layers).await
+        })
+    }
+}
+
+/// A NUL in arguments and variables stands for the skill's own folder, which
+/// the manifest cannot know.
+fn settle_folder(spec: &mut SkillSpec, folder: &str) {
+    let texts = spec.arguments.iter_mut().chain(spec.environment.values_mut());
+    for text in texts.filter(|text| text.contains('\0')) {
+        *text = text.replace('\0', folder);
+    }
+}
+
+async fn child(
+    launched: Launched,
+    name: SkillName,
+    layers: Arc<Mutex<BTreeMap<SkillName, Layers>>>,
+) -> Result<Child, Failure> {
+    let Launched {
+        stdin,
+        stdout,
+        stderr,
+        reports,
+        process,
+    } = launched;
+    let pid = process.pid();
+    let pipes = || -> io::Result<_> {
+        let reports = reports.into_socket();
+        reports.set_nonblocking(true)?;
+        Ok((
+            Sender::from_owned_fd(OwnedFd::from(stdin))?,
+            Receiver::from_owned_fd(OwnedFd::from(stdout))?,
+            Receiver::from_owned_fd(OwnedFd::from(stderr))?,
+            UnixStream::from_std(reports)?,
+        ))
+    };
+    let (input, output, errors, reports) = pipes().map_err(Failure::internal)?;
+    let mut reports = Reports(BufReader::new(reports));
+    match reports.next().await {
+        Some(Report::Started { layers: found }) => {
+            let mut layers = layers.lock().unwrap_or_else(PoisonError::into_inner);
+            layers.insert(name, found);
+        }
+        Some(Report::Failed { why, .. }) => {
+            return Err(Failure::new(Kind::Unavailable, format!("it cannot be run: {why}"))
+                .hint("`mimo doctor` shows what the sandbox gives on this machine"));
+        }
+        Some(Report::Killed { reason, .. }) => {
+            return Err(Failure::new(Kind::Unavailable, format!("it was killed: {reason}")));
+        }
+        Some(Report::Ended { .. }) | None => {
+            return Err(Failure::new(
+                Kind::Unavailable,
+                "its sandbox ended before it began",
+            ));
+        }
+    }
+    let process = Arc::new(Mutex::new(process));
+    let ended = process.clone();
+    Ok(Child {
+        pid,
+        input: Box::new(input),
+        output: Box::new(output),
+        errors: Box::new(errors),
+        exit: Box::pin(async move {
+            let how = reports.how_it_ended().await;
+            // All of it is gone by now: taking the supervisor does not wait.
+            let mut process = ended.lock().unwrap_or_else(PoisonError::into_inner);
+            if let Err(error) = process.wait() {
+                tracing::warn!(%error, "a sandbox could not be taken");
+            }
+            how
+        }),
+        control: Box::new(Signals(process)),
+    })
+}
+
+/// The reports of a sandbox on the event loop.
+struct Reports(BufReader<UnixStream>);
+
+impl Reports {
+    async fn next(&mut self) -> Option<Report> {
+        let mut line = Vec::new();
+        let mut bounded = (&mut self.0).take(SANDBOX_REPORT_BYTES_MAX as u64);
+        match bounded.read_until(b'\n', &mut line).await {
+            Ok(0) | Err(_) => None,
+            Ok(_) => serde_json::from_slice(&line).ok(),
+        }
+    }
+
+    /// Waits for the end of the reports; the last one that says why.
+    async fn how_it_ended(&mut self) -> String {
+        let mut how = "its sandbox is gone".to_owned();
+        while let Some(report) = self.next().await {
+            how = match report {
+                Report::Killed {
+                    reason,
+                    measured,
+                    allowed,
+                } => format!("{reason} ({measured} of {allowed})"),
+                // A kill is told before the end it leads to.
+                Report::Ended { .. } if how != "its sandbox is gone" => how,
+                Report::Ended { code: Some(code), .. } => format!("exit code {code}"),
+                Report::Ended {
+                    signal: Some(signal),
+                    ..
+                } => format!("signal {signal}"),
+                Report::Ended { .. } => "it ended".to_owned(),
+                Report::Failed { why, .. } => why,
+                Report::Started { .. } => how,
+            };
+        }
+        how
+    }
+}
+
+struct Signals(Arc<Mutex<Supervised>>);
+
+impl Control for Signals {
+    fn terminate(&mut self) {
+        let mut process = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Err(error) = process.terminate() {
+            tracing::debug!(%error, "a sandbox that has ended was told to end");
+        }
+    }
+
+    fn kill(&mut self) {
+        let mut process = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Err(error) = process.kill() {
+            tracing::warn!(%error, "a sandbox could not be killed");
+        }
+    }
+}
