@@ -1,4 +1,9 @@
-//! Programs that Mimo runs. For now only itself, for the demo.
+//! Programs that Mimo runs: itself for the demo, and the skills that a person
+//! names in `skills.json`, which are checked here and not started yet.
 
+pub mod env;
 pub mod launcher;
+pub mod manifest;
+pub mod policy;
+pub mod refusal;
 pub mod spec;
