@@ -1,7 +1,7 @@
 //! `mimo skill add` and `mimo skill remove`: change `skills.json` in the form
 //! it has. Nothing is written unless the whole of the result could run.
 
-use serde_json::{Map, Value, json};
+use serde_json::json;
 
 use super::refused;
 use crate::app;
@@ -9,6 +9,7 @@ use crate::cli::output::{Ended, Output};
 use crate::clock::Clock;
 use crate::config::{self, Config};
 use crate::failure::{Failure, Kind};
+use crate::skills::manifest::document::Node;
 use crate::skills::manifest::edit::{self, Refused};
 use crate::skills::manifest::{self, file};
 
@@ -118,44 +119,47 @@ fn change(
     })
 }
 
-/// The entry as a manifest has it; what is not given is left to the defaults.
-fn entry(arguments: &AddArguments) -> Result<Value, Failure> {
-    let mut env = Map::new();
+/// The entry as a manifest has it, in the order in which a person would write
+/// it; what is not given is left to the defaults.
+fn entry(arguments: &AddArguments) -> Result<Node, Failure> {
+    let leaf = |value: &str| Node::from(json!(value));
+    let mut env = Vec::new();
     for each in &arguments.env {
         let (name, value) = each.split_once('=').ok_or_else(|| {
             Failure::invalid("", "--env takes NAME=VALUE, and a = is missing")
                 .hint("for example --env 'GITHUB_TOKEN=${GITHUB_TOKEN}'")
         })?;
-        env.insert(name.to_owned(), json!(value));
+        env.push((name.to_owned(), leaf(value)));
     }
-    let mut sandbox = Map::new();
-    let mut fs = Map::new();
-    for (key, paths) in [("read", &arguments.read), ("write", &arguments.write)] {
-        if !paths.is_empty() {
-            fs.insert(key.to_owned(), json!(paths));
-        }
-    }
-    if !fs.is_empty() {
-        sandbox.insert("fs".to_owned(), Value::Object(fs));
-    }
+    let paths = [("read", &arguments.read), ("write", &arguments.write)];
+    let fs = paths
+        .into_iter()
+        .filter(|(_, paths)| !paths.is_empty())
+        .map(|(key, paths)| (key.to_owned(), Node::from(json!(paths))))
+        .collect();
+    let mut sandbox = Vec::new();
+    add_filled(&mut sandbox, "fs", fs);
     if let Some(network) = &arguments.network {
-        sandbox.insert("network".to_owned(), json!(network));
+        sandbox.push(("network".to_owned(), leaf(network)));
     }
     let (command, args) = arguments
         .command
         .split_first()
         .ok_or_else(|| Failure::invalid("", "a command is missing").hint("write it behind --"))?;
-    let mut entry = Map::from_iter([
-        ("command".to_owned(), json!(command)),
-        ("args".to_owned(), json!(args)),
-    ]);
-    for (key, map) in [("env", env), ("sandbox", sandbox)] {
-        if !map.is_empty() {
-            entry.insert(key.to_owned(), Value::Object(map));
-        }
-    }
+    let mut entry = vec![
+        ("command".to_owned(), leaf(command)),
+        ("args".to_owned(), Node::from(json!(args))),
+    ];
+    add_filled(&mut entry, "env", env);
+    add_filled(&mut entry, "sandbox", sandbox);
     if arguments.eager {
-        entry.insert("start".to_owned(), json!("eager"));
+        entry.push(("start".to_owned(), leaf("eager")));
     }
-    Ok(Value::Object(entry))
+    Ok(Node::Object(entry))
+}
+
+fn add_filled(to: &mut Vec<(String, Node)>, key: &str, inner: Vec<(String, Node)>) {
+    if !inner.is_empty() {
+        to.push((key.to_owned(), Node::Object(inner)));
+    }
 }

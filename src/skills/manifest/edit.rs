@@ -1,8 +1,6 @@
 //! Adding and removing an entry in a manifest's own form and order: bytes in,
 //! bytes out. Neither checks what the entry means nor writes a file.
 
-use serde_json::Value;
-
 use super::document::{Node, parse};
 use super::{SCHEMA, form};
 use crate::failure::{Failure, Kind};
@@ -18,14 +16,14 @@ pub enum Refused {
 }
 
 /// The manifest `bytes` (or a new one) with `entry` under `name`.
-pub fn add(bytes: Option<&[u8]>, name: &str, entry: Value) -> Result<Vec<u8>, Refused> {
+pub fn add(bytes: Option<&[u8]>, name: &str, entry: Node) -> Result<Vec<u8>, Refused> {
     edit(bytes.unwrap_or(b"{\"skills\":{}}"), |skills| {
         if skills.iter().any(|(key, _)| key == name) {
             let message = format!("there is a skill {name} already");
             let hint = format!("remove it first (mimo skill remove {name}), or take another name");
             return Err(Failure::new(Kind::Conflict, message).hint(hint));
         }
-        skills.push((name.to_owned(), entry.into()));
+        skills.push((name.to_owned(), entry));
         Ok(())
     })
 }

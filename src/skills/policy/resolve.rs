@@ -150,7 +150,11 @@ fn steps(path: &Path) -> Vec<PathBuf> {
                 pending.push(without_dots(&whole));
                 // What stands behind the link is reached through its target.
                 if let (Ok(rest), Ok(real)) = (next.strip_prefix(each), each.canonicalize()) {
-                    pending.push(real.join(rest));
+                    // Joined to nothing, a file would be taken for a folder.
+                    pending.push(match rest.as_os_str().is_empty() {
+                        true => real,
+                        false => real.join(rest),
+                    });
                 }
             }
         }
