@@ -176,7 +176,8 @@ pub fn program(command: &str, rules: &Rules) -> Result<Program, Refusal> {
         .file_name()
         .and_then(|name| name.to_str())
         .unwrap_or_default();
-    if !listed && !(named.is_absolute() && rules.commands.iter().any(|each| each == name)) {
+    let by_name = named.is_absolute() && rules.commands.iter().any(|each| each == name);
+    if !listed && !by_name {
         let fix = format!(
             "the operator may add it to [skills] commands in config.toml; allowed now: {}",
             rules.commands.join(", ")
