@@ -15,6 +15,7 @@ use crate::failure::Failure;
 use crate::limits::BLOCKING_THREADS_MAX;
 use crate::memory::{self, Memories, Weights};
 use crate::server;
+use crate::skills::policy::{Rules, Secret};
 use crate::store::sqlite::SqliteStore;
 use crate::tools::{self, Context, Progress, Reply};
 
@@ -43,6 +44,29 @@ pub fn run<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failu
         .build()
         .map_err(Failure::internal)?
         .block_on(work)
+}
+
+/// What the settings allow skills.
+pub fn skill_rules(config: &Config) -> Rules {
+    let settings = &config.skills;
+    let secret = |(name, value): (&String, &Option<config::Kept>)| {
+        let value = value.as_ref().map(|kept| Secret::new(kept.0.clone()));
+        (name.clone(), value)
+    };
+    Rules {
+        commands: settings.commands.clone(),
+        path: settings.path.clone(),
+        temporary: settings.temporary.clone(),
+        secrets: settings.secrets.iter().map(secret).collect(),
+        locale: settings.locale.clone(),
+        home: settings.home.clone(),
+        own: vec![
+            config.config_folder.clone(),
+            config.data_folder.clone(),
+            config.database.clone(),
+            settings.manifest.clone(),
+        ],
+    }
 }
 
 impl App {

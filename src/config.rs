@@ -3,28 +3,35 @@
 
 mod file;
 mod private;
+mod skills;
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
-use directories::ProjectDirs;
+use directories::{BaseDirs, ProjectDirs};
 
 use crate::failure::Failure;
 use crate::limits::NAME_BYTES_MAX;
 
 pub use private::{private_file, private_folder};
+pub use skills::{Kept, SkillSettings};
 
 /// The project a memory belongs to where nobody named one.
 pub const PROJECT_DEFAULT: &str = "global";
 
-/// The variables Mimo looks at; nothing else of the environment is read.
-pub const VARIABLES: [&str; 6] = [
+/// The variables Mimo looks at; nothing else of the environment is read, but
+/// for the secrets that the settings approve.
+pub const VARIABLES: [&str; 10] = [
     "MIMO_CONFIG_DIR",
     "MIMO_DATA_DIR",
     "MIMO_PROJECT",
     "MIMO_LOG",
     "DB_PATH",
+    "SKILLS_PATH",
+    "LANG",
+    "LC_ALL",
+    "TZ",
     "NO_COLOR",
 ];
 
@@ -41,6 +48,10 @@ pub struct Surroundings {
     pub temporary_folder: PathBuf,
     /// The running program.
     pub executable: Option<PathBuf>,
+    /// The account's own folder.
+    pub home_folder: Option<PathBuf>,
+    /// Reads one more variable: asked for the approved secrets only.
+    pub secret: Option<fn(&str) -> Option<OsString>>,
 }
 
 impl Surroundings {
@@ -59,6 +70,8 @@ impl Surroundings {
             data_folder: platform.as_ref().map(|dirs| dirs.data_dir().to_owned()),
             temporary_folder: std::env::temp_dir(),
             executable: std::env::current_exe().ok(),
+            home_folder: BaseDirs::new().map(|dirs| dirs.home_dir().to_owned()),
+            secret: Some(|name| std::env::var_os(name)),
         }
     }
 
@@ -95,6 +108,8 @@ pub struct Config {
     pub log: Option<String>,
     /// How memories are ranked.
     pub memory: MemorySettings,
+    /// Which skills may run, and with what.
+    pub skills: SkillSettings,
 }
 
 /// How memories are ranked and compared; the defaults are the measured ones.
@@ -144,6 +159,7 @@ impl Config {
             project: project(flags, around, file.project)?,
             log: log_filter(around, file.log_level)?,
             memory: file.memory,
+            skills: skills::settle(file.skills, around, &config_folder)?,
             config_folder,
             data_folder,
         })

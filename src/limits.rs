@@ -91,6 +91,32 @@ pub const TOOL_VECTORS_KEPT_MAX: usize = 4096;
 pub const SKILL_PAGES_BYTES_MAX: usize = 16 * 1024 * 1024;
 /// The name of a skill: with a tool's name behind it, it still has to fit a client's bound.
 pub const SKILL_NAME_BYTES_MAX: usize = 32;
+/// `skills.json`.
+pub const SKILLS_FILE_BYTES_MAX: usize = 1024 * 1024;
+/// How deep its objects and lists may lie in each other; a skill needs six.
+pub const SKILLS_FILE_DEPTH_MAX: usize = 12;
+/// Skills of one manifest.
+pub const SKILLS_MAX: usize = 64;
+/// Mistakes that are told at once.
+pub const SKILL_REFUSALS_MAX: usize = 100;
+/// One argument, or one value of a skill's environment.
+pub const SKILL_TEXT_BYTES_MAX: usize = 32 * 1024;
+/// The name of a variable.
+pub const SKILL_ENV_NAME_BYTES_MAX: usize = 128;
+/// A package with its version; npm itself allows names of 214.
+pub const SKILL_PACKAGE_BYTES_MAX: usize = 256;
+/// Resident memory of a skill's process tree.
+pub const SKILL_MEMORY_MB_DEFAULT: u64 = 512;
+/// CPU time of a skill's process tree.
+pub const SKILL_CPU_SECONDS_DEFAULT: u64 = 3600;
+/// Processes and threads of a skill.
+pub const SKILL_PROCESSES_DEFAULT: u64 = 256;
+/// Open files of each of its processes.
+pub const SKILL_OPEN_FILES_DEFAULT: u64 = 1024;
+/// One file it writes.
+pub const SKILL_FILE_MB_DEFAULT: u64 = 512;
+/// From a skill's start to its answer to `initialize`: npx may have to fetch.
+pub const SKILL_INITIALIZE_SECONDS_DEFAULT: u64 = 60;
 
 /// One line of a skill, newline excluded; a longer one is discarded.
 pub const SKILL_LINE_BYTES_MAX: usize = 4 * 1024 * 1024;
@@ -153,6 +179,8 @@ pub const BLOCKING_THREADS_MAX: usize = 4;
 
 /// `config.toml`; a longer file is hardly one.
 pub const CONFIG_FILE_BYTES_MAX: usize = 256 * 1024;
+/// Entries of one list in it.
+pub const CONFIG_LIST_MAX: usize = 64;
 
 /// Lines of the server that the demo has not looked at yet.
 pub const DEMO_LINES_QUEUED_MAX: usize = 256;

@@ -105,6 +105,9 @@ fn help_teaches_and_goes_to_stdout() {
         &["serve", "--help"],
         &["call", "--help"],
         &["tools", "--help"],
+        &["skill", "--help"],
+        &["skill", "add", "--help"],
+        &["skill", "check", "--help"],
         &["demo", "--help"],
         &["completions", "--help"],
     ] {

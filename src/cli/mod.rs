@@ -6,6 +6,7 @@ mod completions;
 mod demo;
 mod output;
 mod serve;
+mod skill;
 mod tools;
 
 use std::ffi::OsString;
@@ -55,6 +56,8 @@ enum Command {
     Call(call::Arguments),
     /// List the tools that clients see
     Tools(tools::Arguments),
+    /// Check and edit the MCP servers that Mimo will run
+    Skill(skill::Arguments),
     /// Show what Mimo does, on a temporary folder, and check it
     Demo(demo::Arguments),
     /// Print the completion script of a shell
@@ -87,6 +90,7 @@ pub fn main(
     let output = Output::new(cli.global.json, surroundings.no_colour());
     match run(cli, surroundings, &output) {
         Ok(()) | Err(Ended::ReaderLeft) => ExitCode::SUCCESS,
+        Err(Ended::Told(code)) => ExitCode::from(code),
         Err(Ended::Failed(failure)) => output.failed(&failure),
     }
 }
@@ -118,6 +122,7 @@ fn run(cli: Cli, surroundings: &Surroundings, output: &Output) -> Result<(), End
             call::run(arguments, &configured()?, clock.clone(), output)
         }
         Some(Command::Tools(_)) => tools::run(&configured()?, clock.clone(), output),
+        Some(Command::Skill(arguments)) => skill::run(arguments, &configured()?, &*clock, output),
         Some(Command::Demo(_)) => demo::run(surroundings, &*clock, output),
         Some(Command::Completions(arguments)) => completions::run(&arguments, output),
     }

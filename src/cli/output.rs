@@ -19,6 +19,8 @@ const COLUMNS_NARROW: usize = 40;
 pub(super) enum Ended {
     /// It could not do what was asked.
     Failed(Failure),
+    /// It could not, and has said why: only the exit code is left.
+    Told(u8),
     /// Whoever read stdout has seen enough (`mimo tools | head -1`).
     ReaderLeft,
 }
@@ -88,6 +90,11 @@ impl Output {
             false => format!("{document}\n"),
         };
         self.print(&text)
+    }
+
+    /// Writes `text` to stderr; nobody is left to tell where that fails.
+    pub(super) fn complain(&self, text: &str) {
+        let _ = io::stderr().write_all(text.as_bytes());
     }
 
     /// Says what failed and what to do next, and gives the exit code. With

@@ -7,9 +7,10 @@ use std::path::Path;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
+use super::skills::{SkillKeys, check_command, check_folder, check_variable};
 use super::{MemorySettings, check_project};
 use crate::failure::{Failure, Kind};
-use crate::limits::CONFIG_FILE_BYTES_MAX;
+use crate::limits::{CONFIG_FILE_BYTES_MAX, CONFIG_LIST_MAX};
 
 /// What the file settled.
 #[derive(Debug, Default, PartialEq)]
@@ -17,6 +18,7 @@ pub(super) struct FileSettings {
     pub project: Option<String>,
     pub log_level: Option<String>,
     pub memory: MemorySettings,
+    pub skills: SkillKeys,
 }
 
 /// Reads the file; one that does not exist settles nothing.
@@ -97,6 +99,12 @@ pub(super) enum Rule {
         fn(&mut FileSettings) -> &mut Option<String>,
     ),
     Between(f64, f64, fn(&mut MemorySettings) -> &mut f64),
+    /// A list of texts that each pass a check, with an example of one.
+    Texts(
+        fn(&str) -> Result<(), String>,
+        &'static str,
+        fn(&mut SkillKeys) -> &mut Vec<String>,
+    ),
 }
 
 const LEVELS: &[&str] = &["off", "error", "warn", "info", "debug", "trace"];
@@ -130,6 +138,18 @@ pub(super) const KEYS: &[Key] = &[
     Key {
         path: "memory.weights.neighbour_2",
         rule: Rule::Between(0.0, 1.0, |to| &mut to.neighbour_weights[1]),
+    },
+    Key {
+        path: "skills.commands",
+        rule: Rule::Texts(check_command, "[\"npx\", \"uvx\"]", |to| &mut to.commands),
+    },
+    Key {
+        path: "skills.path",
+        rule: Rule::Texts(check_folder, "[\"/opt/node/bin\"]", |to| &mut to.path),
+    },
+    Key {
+        path: "skills.secrets",
+        rule: Rule::Texts(check_variable, "[\"GITHUB_TOKEN\"]", |to| &mut to.secrets),
     },
 ];
 
@@ -198,6 +218,21 @@ impl Rule {
                 *field(&mut settings.memory) =
                     number.ok_or_else(|| wanted(&format!("a number from {low} to {high}")))?;
             }
+            Rule::Texts(check, _, field) => {
+                let list = value
+                    .as_array()
+                    .filter(|list| list.len() <= CONFIG_LIST_MAX);
+                let list = list
+                    .ok_or_else(|| wanted(&format!("a list of at most {CONFIG_LIST_MAX} texts")))?;
+                let mut texts = Vec::new();
+                for each in list.iter() {
+                    let text = each.get_ref().as_str();
+                    let text = text.ok_or_else(|| wanted("a list of texts in quotes"))?;
+                    check(text).map_err(|why| problem(format!("cannot hold \"{text}\": {why}")))?;
+                    texts.push(text.to_owned());
+                }
+                *field(&mut settings.skills) = texts;
+            }
         }
         Ok(())
     }
@@ -207,6 +242,7 @@ impl Rule {
             Rule::Project(_) => "\"website\"",
             Rule::OneOf(..) => "\"info\"",
             Rule::Between(..) => "0.3",
+            Rule::Texts(_, example, _) => example,
         }
     }
 }

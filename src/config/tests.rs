@@ -114,7 +114,8 @@ fn the_file_settles_every_key() {
     let settings = file::parse(
         "config.toml",
         "project = \"website\"\nlog.level = \"debug\"\n[memory]\nsimilar_threshold = 1\n\
-         [memory.weights]\nkeyword = 0.5\nsemantic = 0.25\nneighbour_1 = 0\nneighbour_2 = 1e-1\n",
+         [memory.weights]\nkeyword = 0.5\nsemantic = 0.25\nneighbour_1 = 0\nneighbour_2 = 1e-1\n\
+         [skills]\ncommands = [\"uvx\", \"/opt/x\"]\npath = [\"/opt/bin\"]\nsecrets = [\"MY_KEY\"]\n",
     )
     .expect("every key");
     assert_eq!(settings.project.as_deref(), Some("website"));
@@ -126,6 +127,31 @@ fn the_file_settles_every_key() {
         similar_threshold: 1.0,
     };
     assert_eq!(settings.memory, expected);
+    assert_eq!(settings.skills.commands, ["uvx", "/opt/x"]);
+    assert_eq!(settings.skills.path, ["/opt/bin"]);
+    assert_eq!(settings.skills.secrets, ["MY_KEY"]);
+}
+
+#[test]
+fn skills_are_settled_by_the_surroundings_and_no_secret_is_printed() {
+    let home = home_with("[skills]\nsecrets = [\"MY_KEY\", \"OTHER\"]\npath = [\"/opt/bin\"]\n");
+    let mut around = around(
+        &[("TZ", "UTC"), ("SKILLS_PATH", "/v/skills.json")],
+        home.path(),
+    );
+    around.secret = Some(|name| (name == "MY_KEY").then(|| "hunter2".into()));
+    let config = Config::load(&Flags::default(), &around).expect("settings");
+    let skills = &config.skills;
+    assert_eq!(skills.manifest, Path::new("/v/skills.json"));
+    assert_eq!(skills.commands, ["npx", "docker"]);
+    assert_eq!(
+        skills.path.last().map(PathBuf::as_path),
+        Some(Path::new("/opt/bin"))
+    );
+    assert_eq!(skills.secrets["MY_KEY"], Some(Kept("hunter2".into())));
+    assert_eq!(skills.secrets["OTHER"], None);
+    assert_eq!(skills.locale["TZ"], "UTC");
+    assert!(!format!("{config:?}").contains("hunter2"));
 }
 
 #[test]
@@ -185,6 +211,25 @@ fn mistakes_in_the_file_are_refused_with_line_reason_and_fix() {
             "memory.weights.keyword = nan",
             1,
             "from 0 to 1, and is nan",
+            "leave it out",
+        ),
+        (
+            "skills.commands = [\"bash\"]",
+            1,
+            "cannot hold \"bash\"",
+            "commands = [\"npx\"",
+        ),
+        (
+            "skills.path = [\"bin\"]",
+            1,
+            "begins with /",
+            "leave it out",
+        ),
+        ("skills.secrets = \"A\"", 1, "a list of", "secrets = ["),
+        (
+            "skills.secrets = [\"A-B\"]",
+            1,
+            "a variable's name",
             "leave it out",
         ),
         (
@@ -260,6 +305,11 @@ fn the_schema_and_the_reader_name_the_same_keys_with_the_same_bounds() {
                 assert_eq!(leaf["maximum"].as_f64(), Some(high), "{path}");
                 let default = *field(&mut settings.memory);
                 assert_eq!(leaf["default"].as_f64(), Some(default), "{path}");
+            }
+            Rule::Texts(_, _, field) => {
+                assert_eq!(leaf["maxItems"], crate::limits::CONFIG_LIST_MAX, "{path}");
+                let default = field(&mut settings.skills).clone();
+                assert_eq!(leaf["default"], serde_json::json!(default), "{path}");
             }
         }
         assert!(leaf["description"].is_string(), "{path} is explained");

@@ -1,7 +1,13 @@
-//! Programs that Mimo runs: what one is, how it lives, and how it is spoken to.
+//! Programs that Mimo runs: itself for the demo, and the skills that a person
+//! names in `skills.json`: what one is, what it may do, how it lives, and how it
+//! is spoken to.
 
 pub mod child;
+pub mod env;
 pub mod job;
 pub mod launcher;
 pub mod link;
+pub mod manifest;
+pub mod policy;
+pub mod refusal;
 pub mod spec;

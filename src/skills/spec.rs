@@ -47,7 +47,9 @@ pub struct SkillSpec {
     /// What is executed: an absolute path, resolved against the trusted PATH
     /// and found to be nobody else's to change.
     pub program: PathBuf,
-    /// Its arguments, the program's own name left out.
+    /// Its arguments, the program's own name left out. A NUL in them and in the
+    /// environment stands for the skill's private folder, which the launcher
+    /// puts in; nothing else holds that character.
     pub arguments: Vec<String>,
     /// Its whole environment; nothing is inherited.
     pub environment: BTreeMap<String, String>,

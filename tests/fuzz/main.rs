@@ -4,4 +4,5 @@
 
 mod arguments;
 mod frames;
+mod manifests;
 mod random;

@@ -1,0 +1,81 @@
+//! `mimo skill VERB`: which verbs there are, and which file answers each. What
+//! a manifest may hold is decided in `skills`.
+
+mod check;
+mod edit;
+
+use std::fmt::Write as _;
+use std::path::Path;
+
+use serde_json::{Value, json};
+
+use super::output::{Ended, Output};
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::skills::refusal::Refusal;
+
+/// What to do with the skills.
+#[derive(clap::Args)]
+#[command(after_help = "\
+Examples:
+  mimo skill add memory --network outbound -- npx -y @modelcontextprotocol/server-memory
+  mimo skill list                      what each skill may do
+  mimo skill check ~/mcp.json          would these servers be taken? every mistake, with its fix
+  mimo skill remove memory")]
+pub(super) struct Arguments {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(clap::Subcommand)]
+enum Verb {
+    /// List the skills and what each may do
+    List(check::ListArguments),
+    /// Check a manifest as a whole, without running anything
+    Check(check::CheckArguments),
+    /// Add a skill to skills.json
+    Add(edit::AddArguments),
+    /// Remove a skill from skills.json
+    Remove(edit::RemoveArguments),
+}
+
+pub(super) fn run(
+    arguments: Arguments,
+    config: &Config,
+    clock: &dyn Clock,
+    output: &Output,
+) -> Result<(), Ended> {
+    match arguments.verb {
+        Verb::List(_) => check::list(config, output),
+        Verb::Check(arguments) => check::run(&arguments, config, output),
+        Verb::Add(arguments) => edit::add(&arguments, config, clock, output),
+        Verb::Remove(arguments) => edit::remove(&arguments, config, clock, output),
+    }
+}
+
+/// Tells everything that is wrong with `file`; the command ends with 1.
+fn refused(file: &Path, refusals: &[Refusal], output: &Output) -> Ended {
+    if output.json {
+        let each = |refusal: &Refusal| {
+            json!({
+                "path": refusal.path,
+                "class": refusal.class.name(),
+                "message": refusal.why,
+                "hint": refusal.fix,
+            })
+        };
+        let errors: Vec<Value> = refusals.iter().map(each).collect();
+        let document = json!({"ok": false, "file": file.display().to_string(), "errors": errors});
+        return output.document(&document).err().unwrap_or(Ended::Told(1));
+    }
+    let count = match refusals.len() {
+        1 => "1 mistake".to_owned(),
+        many => format!("{many} mistakes"),
+    };
+    let mut text = format!("mimo: {} has {count}\n", file.display());
+    for refusal in refusals {
+        let _ = write!(text, "\n{refusal}\n  next: {}\n", refusal.fix);
+    }
+    output.complain(&text);
+    Ended::Told(1)
+}

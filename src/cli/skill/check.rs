@@ -1,0 +1,171 @@
+//! `mimo skill check [FILE]` and `mimo skill list`: what a manifest's skills
+//! may do, or what is wrong with it. Values of the environment are never shown.
+
+use std::path::{Path, PathBuf};
+
+use serde_json::{Value, json};
+
+use super::refused;
+use crate::app;
+use crate::cli::output::{Ended, Output, columns_of, cut};
+use crate::config::Config;
+use crate::failure::{Failure, Kind};
+use crate::skills::manifest::{self, Manifest, Skill};
+use crate::skills::spec::Network;
+
+/// Nothing to choose.
+#[derive(clap::Args)]
+#[command(after_help = "\
+Examples:
+  mimo skill list
+  mimo skill list --json | jq '.skills[] | select(.network != \"none\").name'")]
+pub(super) struct ListArguments {}
+
+/// Which file.
+#[derive(clap::Args)]
+#[command(after_help = "\
+Examples:
+  mimo skill check                     the skills.json that Mimo reads
+  mimo skill check .mcp.json           a client's own file: could it move into Mimo?
+  mimo skill check --json | jq '.errors[].path'
+
+Reads skills.json of Mimo, and files with mcpServers or servers as clients write
+them. Nothing is run. The exit code is 0 where every skill could run, else 1.")]
+pub(super) struct CheckArguments {
+    /// The manifest; Mimo's own where none is named
+    #[arg(value_name = "FILE")]
+    file: Option<PathBuf>,
+}
+
+pub(super) fn list(config: &Config, output: &Output) -> Result<(), Ended> {
+    tell(&config.skills.manifest, config, output)
+}
+
+pub(super) fn run(
+    arguments: &CheckArguments,
+    config: &Config,
+    output: &Output,
+) -> Result<(), Ended> {
+    match &arguments.file {
+        // One that was named should be there.
+        Some(file) if file.symlink_metadata().is_err() => Err(Ended::Failed(
+            Failure::new(
+                Kind::NotFound,
+                format!("there is no file {}", file.display()),
+            )
+            .hint("is it spelt right? without a name, Mimo's own skills.json is checked"),
+        )),
+        Some(file) => tell(file, config, output),
+        None => tell(&config.skills.manifest, config, output),
+    }
+}
+
+fn tell(file: &Path, config: &Config, output: &Output) -> Result<(), Ended> {
+    let rules = app::skill_rules(config);
+    let manifest =
+        manifest::load(file, &rules).map_err(|refusals| refused(file, &refusals, output))?;
+    if output.json {
+        let skills: Vec<Value> = manifest.skills.iter().map(document).collect();
+        let file = file.display().to_string();
+        return output.document(&json!({"ok": true, "file": file, "skills": skills}));
+    }
+    match manifest.skills.is_empty() {
+        true => output.print(&format!(
+            "{} has no skills; `mimo skill add --help` shows how to add one\n",
+            file.display()
+        )),
+        false => output.print(&table(&manifest, output)),
+    }
+}
+
+fn document(skill: &Skill) -> Value {
+    let sandbox = &skill.spec.sandbox;
+    let (network, ports) = match &sandbox.network {
+        Network::None => ("none", &[][..]),
+        Network::Outbound(ports) => ("outbound", ports.as_slice()),
+    };
+    json!({
+        "name": skill.spec.name.as_str(),
+        "command": skill.command,
+        "program": skill.spec.program,
+        "read": sandbox.read,
+        "write": sandbox.write,
+        "network": network,
+        "ports": ports,
+        "env": skill.variables,
+        "memory_bytes": sandbox.memory_bytes,
+        "cpu_seconds": sandbox.cpu_seconds,
+        "processes": sandbox.processes,
+        "open_files": sandbox.open_files,
+        "file_bytes": sandbox.file_bytes,
+        "initialize_s": skill.spec.timeouts.initialize.as_secs(),
+        "call_s": skill.spec.timeouts.call.as_secs(),
+        "start": if skill.spec.eager { "eager" } else { "lazy" },
+        "disabled": skill.disabled,
+        "expose": skill.expose.name(),
+    })
+}
+
+fn table(manifest: &Manifest, output: &Output) -> String {
+    let head = [
+        "skill",
+        "command",
+        "start",
+        "network",
+        "memory",
+        "may also use",
+    ];
+    let rows: Vec<[String; 6]> = std::iter::once(head.map(str::to_owned))
+        .chain(manifest.skills.iter().map(row))
+        .collect();
+    let width = |column: usize| rows.iter().map(|row| columns_of(&row[column])).max();
+    let widths: Vec<usize> = (0..5).map(|column| width(column).unwrap_or(0)).collect();
+    let line = |row: &[String; 6]| {
+        let mut text = String::new();
+        for (cell, width) in row.iter().zip(&widths) {
+            text.push_str(cell);
+            text.push_str(&" ".repeat(width + 2 - columns_of(cell)));
+        }
+        // Only a terminal has an edge to stay within.
+        text.push_str(&match output.terminal {
+            true => cut(&row[5], output.columns.saturating_sub(columns_of(&text))),
+            false => row[5].clone(),
+        });
+        format!("{}\n", text.trim_end())
+    };
+    rows.iter().map(line).collect()
+}
+
+fn row(skill: &Skill) -> [String; 6] {
+    let sandbox = &skill.spec.sandbox;
+    let network = match &sandbox.network {
+        Network::None => "none".to_owned(),
+        Network::Outbound(ports) if ports.is_empty() => "outbound".to_owned(),
+        Network::Outbound(ports) => {
+            let ports: Vec<_> = ports.iter().map(u16::to_string).collect();
+            format!("to {}", ports.join(","))
+        }
+    };
+    let start = match (skill.disabled, skill.spec.eager) {
+        (true, _) => "disabled",
+        (false, true) => "eager",
+        (false, false) => "lazy",
+    };
+    let paths = |word: &str, paths: &[PathBuf]| {
+        paths
+            .iter()
+            .map(|path| format!("{word} {}", path.display()))
+            .collect::<Vec<_>>()
+    };
+    let mut more = paths("read", &sandbox.read);
+    more.extend(paths("write", &sandbox.write));
+    more.extend(skill.variables.iter().map(|name| format!("${name}")));
+    [
+        skill.spec.name.to_string(),
+        skill.command.clone(),
+        start.to_owned(),
+        network,
+        format!("{} MB", sandbox.memory_bytes / (1024 * 1024)),
+        more.join(", "),
+    ]
+}

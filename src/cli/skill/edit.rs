@@ -1,0 +1,165 @@
+//! `mimo skill add` and `mimo skill remove`: change `skills.json` in the form
+//! it has. Nothing is written unless the whole of the result could run.
+
+use serde_json::json;
+
+use super::refused;
+use crate::app;
+use crate::cli::output::{Ended, Output};
+use crate::clock::Clock;
+use crate::config::{self, Config};
+use crate::failure::{Failure, Kind};
+use crate::skills::manifest::document::Node;
+use crate::skills::manifest::edit::{self, Refused};
+use crate::skills::manifest::{self, file};
+
+/// The new skill.
+#[derive(clap::Args)]
+#[command(after_help = "\
+Examples:
+  mimo skill add memory --network outbound -- npx -y @modelcontextprotocol/server-memory
+  mimo skill add notes --read /srv/notes --write /srv/notes/drafts --network outbound -- \\
+      npx -y @modelcontextprotocol/server-filesystem /srv/notes
+  mimo skill add github --env 'GITHUB_PERSONAL_ACCESS_TOKEN=${GITHUB_TOKEN}' --network outbound -- \\
+      docker run -i --rm -e GITHUB_PERSONAL_ACCESS_TOKEN ghcr.io/github/github-mcp-server
+
+Quote ${NAME}, so that your shell leaves it to Mimo: the file then holds the name,
+not the secret. A package has to be fetched once, which needs --network outbound.")]
+pub(super) struct AddArguments {
+    /// 1 to 32 small letters, digits, - and _
+    name: String,
+    /// An entry of its environment, more than once if need be
+    #[arg(long, value_name = "NAME=VALUE")]
+    env: Vec<String>,
+    /// A file or folder that it may read
+    #[arg(long, value_name = "PATH")]
+    read: Vec<String>,
+    /// A file or folder that it may read and change
+    #[arg(long, value_name = "PATH")]
+    write: Vec<String>,
+    /// none or outbound
+    #[arg(long, value_name = "WHOM", value_parser = ["none", "outbound"])]
+    network: Option<String>,
+    /// Start it with Mimo, not at its first use
+    #[arg(long)]
+    eager: bool,
+    /// The command and its arguments, behind --
+    #[arg(last = true, required = true, value_name = "COMMAND")]
+    command: Vec<String>,
+}
+
+/// The skill to remove.
+#[derive(clap::Args)]
+#[command(after_help = "\
+Example:
+  mimo skill remove memory")]
+pub(super) struct RemoveArguments {
+    /// Its name
+    name: String,
+}
+
+pub(super) fn add(
+    arguments: &AddArguments,
+    config: &Config,
+    clock: &dyn Clock,
+    output: &Output,
+) -> Result<(), Ended> {
+    let entry = entry(arguments)?;
+    let name = &arguments.name;
+    change(config, clock, output, |bytes| {
+        let changed = edit::add(bytes, name, entry)?;
+        // Whole, as a reload will: a file that Mimo refuses is never written.
+        manifest::check(&changed, &app::skill_rules(config)).map_err(Refused::File)?;
+        Ok(changed)
+    })?;
+    told("added", name, config, output)
+}
+
+pub(super) fn remove(
+    arguments: &RemoveArguments,
+    config: &Config,
+    clock: &dyn Clock,
+    output: &Output,
+) -> Result<(), Ended> {
+    let name = &arguments.name;
+    // Not checked: a file with mistakes is put right by taking them out.
+    change(config, clock, output, |bytes| edit::remove(bytes, name))?;
+    told("removed", name, config, output)
+}
+
+fn told(word: &str, name: &str, config: &Config, output: &Output) -> Result<(), Ended> {
+    let path = config.skills.manifest.display().to_string();
+    match output.json {
+        true => output.document(&json!({"ok": true, word: name, "file": path})),
+        false => output.print(&format!("{word} {name}: {path}\n")),
+    }
+}
+
+fn change(
+    config: &Config,
+    clock: &dyn Clock,
+    output: &Output,
+    edit: impl FnOnce(Option<&[u8]>) -> Result<Vec<u8>, Refused>,
+) -> Result<(), Ended> {
+    let path = &config.skills.manifest;
+    let bytes = file::read(path).map_err(|refusal| refused(path, &[refusal], output))?;
+    let changed = edit(bytes.as_deref()).map_err(|wrong| match wrong {
+        Refused::File(refusals) => refused(path, &refusals, output),
+        Refused::Name(failure) => Ended::Failed(failure),
+    })?;
+    if let Some(folder) = path.parent() {
+        config::private_folder(folder)?;
+    }
+    file::replace(path, &changed, &clock.new_id()).map_err(|error| {
+        let message = format!("{} cannot be written: {error}", path.display());
+        Ended::Failed(
+            Failure::new(Kind::Unavailable, message)
+                .hint("the file is as it was; may your account write its folder?"),
+        )
+    })
+}
+
+/// The entry as a manifest has it, in the order in which a person would write
+/// it; what is not given is left to the defaults.
+fn entry(arguments: &AddArguments) -> Result<Node, Failure> {
+    let leaf = |value: &str| Node::from(json!(value));
+    let mut env = Vec::new();
+    for each in &arguments.env {
+        let (name, value) = each.split_once('=').ok_or_else(|| {
+            Failure::invalid("", "--env takes NAME=VALUE, and a = is missing")
+                .hint("for example --env 'GITHUB_TOKEN=${GITHUB_TOKEN}'")
+        })?;
+        env.push((name.to_owned(), leaf(value)));
+    }
+    let paths = [("read", &arguments.read), ("write", &arguments.write)];
+    let fs = paths
+        .into_iter()
+        .filter(|(_, paths)| !paths.is_empty())
+        .map(|(key, paths)| (key.to_owned(), Node::from(json!(paths))))
+        .collect();
+    let mut sandbox = Vec::new();
+    add_filled(&mut sandbox, "fs", fs);
+    if let Some(network) = &arguments.network {
+        sandbox.push(("network".to_owned(), leaf(network)));
+    }
+    let (command, args) = arguments
+        .command
+        .split_first()
+        .ok_or_else(|| Failure::invalid("", "a command is missing").hint("write it behind --"))?;
+    let mut entry = vec![
+        ("command".to_owned(), leaf(command)),
+        ("args".to_owned(), Node::from(json!(args))),
+    ];
+    add_filled(&mut entry, "env", env);
+    add_filled(&mut entry, "sandbox", sandbox);
+    if arguments.eager {
+        entry.push(("start".to_owned(), leaf("eager")));
+    }
+    Ok(Node::Object(entry))
+}
+
+fn add_filled(to: &mut Vec<(String, Node)>, key: &str, inner: Vec<(String, Node)>) {
+    if !inner.is_empty() {
+        to.push((key.to_owned(), Node::Object(inner)));
+    }
+}

@@ -1,0 +1,236 @@
+//! The environment of a skill, built from nothing: what may stand in it, and
+//! which values it gets. Reads no environment itself.
+
+use std::collections::BTreeMap;
+
+use crate::limits::{SKILL_ENV_NAME_BYTES_MAX, SKILL_TEXT_BYTES_MAX};
+use crate::skills::policy::Rules;
+use crate::skills::refusal::{Class, Refusal, shown};
+
+/// Names within the families below that steer nothing.
+pub const SAFE: &[&str] = &[
+    "NODE_ENV",
+    "NODE_NO_WARNINGS",
+    "PYTHONUNBUFFERED",
+    "PYTHONIOENCODING",
+    "PYTHONUTF8",
+    "NPM_CONFIG_LOGLEVEL",
+];
+
+/// Beginnings of names that loaders, interpreters, package managers and other
+/// tools read. Compared in capitals: npm reads either.
+const FAMILIES: &[&str] = &[
+    "_JAVA_",
+    "_RLD",
+    "ASAN_",
+    "AWKPATH",
+    "BASH",
+    "BUN_",
+    "CARGO_",
+    "CLASSPATH",
+    "COMPOSER_",
+    "CONDA",
+    "COREPACK_",
+    "CURL_",
+    "DENO_",
+    "DOCKER_",
+    "DOTNET_",
+    "DYLD_",
+    "ELECTRON_",
+    "GCONV_",
+    "GEM_",
+    "GIT_",
+    "GLIBC_",
+    "GOFLAGS",
+    "JAVA_",
+    "JDK_",
+    "LD_",
+    "LSAN_",
+    "LUA_",
+    "MALLOC_",
+    "MAVEN_",
+    "MIMO_",
+    "MSAN_",
+    "NODE",
+    "NPM_",
+    "OPENSSL_",
+    "PERL",
+    "PHPRC",
+    "PHP_",
+    "PIP_",
+    "PNPM_",
+    "PYTHON",
+    "RUBY",
+    "RUSTC",
+    "SSH_",
+    "SSLKEYLOG",
+    "SUDO_",
+    "TSAN_",
+    "TS_NODE_",
+    "UBSAN_",
+    "UV_",
+    "VIRTUAL_ENV",
+    "XDG_",
+    "YARN_",
+    "ZDOTDIR",
+];
+
+/// Single names that do the same, or that the launcher sets.
+const NAMES: &[&str] = &[
+    "BROWSER",
+    "CDPATH",
+    "EDITOR",
+    "ENV",
+    "FPATH",
+    "GNUPGHOME",
+    "HISTFILE",
+    "HOME",
+    "HOSTALIASES",
+    "IFS",
+    "LANG",
+    "LC_ALL",
+    "LOCALDOMAIN",
+    "LOCPATH",
+    "LOGNAME",
+    "MAKEFLAGS",
+    "NETRC",
+    "NLSPATH",
+    "OLDPWD",
+    "PAGER",
+    "PATH",
+    "PROMPT_COMMAND",
+    "PS4",
+    "PWD",
+    "RESOLV_HOST_CONF",
+    "RES_OPTIONS",
+    "SHELL",
+    "SHELLOPTS",
+    "TEMP",
+    "TERMINFO",
+    "TMP",
+    "TMPDIR",
+    "TZ",
+    "TZDIR",
+    "USER",
+    "VISUAL",
+];
+
+/// Whether `name` is a variable's name at all.
+pub(super) fn is_name(name: &str) -> bool {
+    let begins = |c: u8| c.is_ascii_alphabetic() || c == b'_';
+    name.bytes().next().is_some_and(begins)
+        && name.len() <= SKILL_ENV_NAME_BYTES_MAX
+        && name.bytes().all(|c| begins(c) || c.is_ascii_digit())
+}
+
+/// Whether a manifest may set `name`.
+pub fn is_settable(name: &str) -> bool {
+    let capitals = name.to_ascii_uppercase();
+    let steers = FAMILIES.iter().any(|family| capitals.starts_with(family))
+        || NAMES.contains(&capitals.as_str());
+    is_name(name) && (!steers || SAFE.contains(&capitals.as_str()))
+}
+
+/// The skill's whole environment: `path` and the locale, its own `entries`,
+/// and what its command is `forced` to, which wins.
+pub fn build(
+    entries: &BTreeMap<String, String>,
+    path: String,
+    forced: &BTreeMap<String, String>,
+    rules: &Rules,
+) -> Result<BTreeMap<String, String>, Vec<Refusal>> {
+    let mut all = rules.locale.clone();
+    let mut refused = Vec::new();
+    for (name, value) in entries {
+        match named(name).and_then(|()| filled(value, rules)) {
+            Ok(value) => drop(all.insert(name.clone(), value)),
+            Err(refusal) => refused.push(refusal.under(name)),
+        }
+    }
+    // The private folder is put in for `\0` at the launch.
+    all.extend([
+        ("PATH".to_owned(), path),
+        ("HOME".to_owned(), "\0".to_owned()),
+        ("TMPDIR".to_owned(), "\0/tmp".to_owned()),
+    ]);
+    all.extend(forced.clone());
+    match refused.is_empty() {
+        true => Ok(all),
+        false => Err(refused),
+    }
+}
+
+fn named(name: &str) -> Result<(), Refusal> {
+    let (why, fix) = match (is_name(name), is_settable(name)) {
+        (true, true) => return Ok(()),
+        (true, false) => (
+            "steers how programs are found, loaded or run, or is settled by Mimo",
+            "leave it out; what the server itself needs has a name of its own",
+        ),
+        _ => (
+            "is no variable's name",
+            "use letters, digits and _, no digit first, at most 128 bytes",
+        ),
+    };
+    Err(Refusal::new(
+        Class::Environment,
+        format!("{} {why}", shown(name)),
+        fix,
+    ))
+}
+
+/// `value` with each `${VAR}` replaced. No message repeats the value.
+fn filled(value: &str, rules: &Rules) -> Result<String, Refusal> {
+    let (mut out, mut rest) = (String::new(), value);
+    while let Some((before, after)) = rest.split_once("${") {
+        out.push_str(before);
+        let Some((name, after)) = after.split_once('}') else {
+            return Err(Refusal::new(
+                Class::Secret,
+                "a ${ is not closed",
+                "write ${NAME}, for example ${GITHUB_TOKEN}",
+            ));
+        };
+        out.push_str(secret(name, rules)?);
+        rest = after;
+    }
+    out.push_str(rest);
+    match out.len() > SKILL_TEXT_BYTES_MAX {
+        true => Err(Refusal::new(
+            Class::Environment,
+            format!("the value is longer than {SKILL_TEXT_BYTES_MAX} bytes"),
+            "put it into a file, and give the skill that to read",
+        )),
+        false => Ok(out),
+    }
+}
+
+fn secret<'a>(name: &str, rules: &'a Rules) -> Result<&'a str, Refusal> {
+    match rules.secrets.get(name) {
+        Some(Some(value)) if value.reveal().contains('\0') => Err(Refusal::new(
+            Class::Secret,
+            format!("{name} holds a NUL byte"),
+            "set it to plain text",
+        )),
+        Some(Some(value)) => Ok(value.reveal()),
+        Some(None) => Err(Refusal::new(
+            Class::Secret,
+            format!("${{{name}}} is approved, but {name} is not set where Mimo runs"),
+            format!("set {name} in the environment of the client that starts Mimo"),
+        )),
+        None => {
+            let approved: Vec<_> = rules.secrets.keys().map(String::as_str).collect();
+            Err(Refusal::new(
+                Class::Secret,
+                format!(
+                    "${{{}}} is not approved",
+                    name.chars().take(60).collect::<String>()
+                ),
+                format!(
+                    "the operator may add it to [skills] secrets in config.toml; approved now: {}",
+                    approved.join(", ")
+                ),
+            ))
+        }
+    }
+}

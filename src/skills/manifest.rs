@@ -1,0 +1,185 @@
+//! `skills.json` to skills that are ready to be run, or to everything that is
+//! wrong with it, each with its place, reason and fix. Starts nothing.
+
+pub mod document;
+pub mod edit;
+mod entry;
+pub mod file;
+mod folders;
+mod shape;
+
+use std::path::Path;
+
+use crate::limits::{SKILL_REFUSALS_MAX, SKILLS_MAX};
+use crate::skills::policy::Rules;
+use crate::skills::refusal::{Class, Refusal, shown};
+use crate::skills::spec::{SkillName, SkillSpec};
+use document::Node;
+
+/// A manifest that was checked as a whole.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Manifest {
+    /// Its skills in the order of the file.
+    pub skills: Vec<Skill>,
+}
+
+/// A skill, and what the registry does with it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Skill {
+    /// How it is run.
+    pub spec: SkillSpec,
+    /// It is kept and checked, but not run.
+    pub disabled: bool,
+    /// How clients see its tools.
+    pub expose: Expose,
+    /// Its command as the manifest has it, for people.
+    pub command: String,
+    /// The names of its own environment entries; values are shown to nobody.
+    pub variables: Vec<String>,
+}
+
+/// How clients see a skill's tools.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Expose {
+    /// By name while there are few, else by search.
+    Auto,
+    /// By name.
+    Direct,
+    /// Through `skill_find`.
+    Search,
+}
+
+impl Expose {
+    /// The word for it in the manifest.
+    pub fn name(self) -> &'static str {
+        match self {
+            Expose::Auto => "auto",
+            Expose::Direct => "direct",
+            Expose::Search => "search",
+        }
+    }
+}
+
+/// Reads and checks the file at `path`. One that does not exist has no skills.
+pub fn load(path: &Path, rules: &Rules) -> Result<Manifest, Vec<Refusal>> {
+    match file::read(path).map_err(|refusal| vec![refusal])? {
+        Some(bytes) => check(&bytes, rules),
+        None => Ok(Manifest::default()),
+    }
+}
+
+/// Checks a manifest's bytes whole: every mistake is found at once.
+pub fn check(bytes: &[u8], rules: &Rules) -> Result<Manifest, Vec<Refusal>> {
+    let root = document::parse(bytes)?;
+    let (mut skills, mut refused) = (Vec::new(), Vec::new());
+    let (prefix, entries) = match form(&root) {
+        Ok(form) => form.of(&root),
+        Err(wrong) => {
+            refused.extend(wrong);
+            return Err(refused);
+        }
+    };
+    if entries.len() > SKILLS_MAX {
+        let why = format!(
+            "there are {} skills, and at most {SKILLS_MAX} are run",
+            entries.len()
+        );
+        refused.push(Refusal::new(Class::Value, why, "take some out").at(&prefix));
+        return Err(refused);
+    }
+    for (key, node) in entries {
+        let read = name(key).and_then(|name| entry::read(name, &node.value(), rules));
+        match read {
+            Ok(skill) => skills.push(skill),
+            Err(wrong) => {
+                refused.extend(wrong.into_iter().map(|each| each.under(key).at(&prefix)));
+            }
+        }
+    }
+    refused.truncate(SKILL_REFUSALS_MAX);
+    match refused.is_empty() {
+        true => Ok(Manifest { skills }),
+        false => Err(refused),
+    }
+}
+
+/// The name `key`, or what is wrong with it.
+fn name(key: &str) -> Result<SkillName, Vec<Refusal>> {
+    SkillName::new(key).ok_or_else(|| {
+        vec![Refusal::new(
+            Class::Name,
+            format!("{} cannot be a skill's name", shown(key)),
+            "use 1 to 32 small letters, digits, - and _, a letter or digit first, no __",
+        )]
+    })
+}
+
+/// Under which key the skills stand; none where the file is the map itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Form(Option<&'static str>);
+
+impl Form {
+    /// The pointer to the skills, and the skills.
+    fn of(self, root: &Node) -> (String, Vec<&(String, Node)>) {
+        let (prefix, map) = match self.0 {
+            Some(key) => (format!("/{key}"), root.get(key).unwrap_or(root)),
+            None => (String::new(), root),
+        };
+        (
+            prefix,
+            map.entries()
+                .iter()
+                .filter(|(key, _)| key != SCHEMA)
+                .collect(),
+        )
+    }
+}
+
+const SCHEMA: &str = "$schema";
+/// Mimo's own key first.
+const WRAPPERS: [&str; 3] = ["skills", "mcpServers", "servers"];
+
+/// Which of the four forms the file has.
+pub(super) fn form(root: &Node) -> Result<Form, Vec<Refusal>> {
+    let Node::Object(entries) = root else {
+        let why = format!(
+            "the file holds {}, not an object",
+            shape::kind(&root.value())
+        );
+        return Err(vec![Refusal::new(
+            Class::Value,
+            why,
+            "begin with {\"skills\": {\"NAME\": {\"command\": \"npx\", \"args\": [..]}}}",
+        )]);
+    };
+    let mut refused = Vec::new();
+    if let Some(node) = root.get(SCHEMA)
+        && !node.value().is_string()
+    {
+        let why = "must be a text: the address of the schema";
+        refused.push(Refusal::new(Class::Value, why, "leave it out").under(SCHEMA));
+    }
+    let wrapper = WRAPPERS.into_iter().find(|key| root.get(key).is_some());
+    if let Some(key) = wrapper {
+        let strays = entries.iter().map(|(name, _)| name.as_str());
+        for stray in strays.filter(|name| *name != key && *name != SCHEMA) {
+            let fix = match stray {
+                "inputs" => {
+                    "Mimo asks for nothing: put ${NAME} into env, and approve the name".into()
+                }
+                _ => format!("keep {key} alone in the file; the rest belongs to its client"),
+            };
+            let why = format!("{} stands beside {key}, and nobody reads it", shown(stray));
+            refused.push(Refusal::new(Class::Key, why, fix).under(stray));
+        }
+        if !matches!(root.get(key), Some(Node::Object(_))) {
+            let fix = "write {\"NAME\": {\"command\": \"npx\", \"args\": [..]}}";
+            let why = "must be an object of skills by name";
+            refused.push(Refusal::new(Class::Value, why, fix).under(key));
+        }
+    }
+    match refused.is_empty() {
+        true => Ok(Form(wrapper)),
+        false => Err(refused),
+    }
+}

@@ -1,0 +1,75 @@
+//! Adding and removing an entry in a manifest's own form and order: bytes in,
+//! bytes out. Neither checks what the entry means nor writes a file.
+
+use super::document::{Node, parse};
+use super::{SCHEMA, form};
+use crate::failure::{Failure, Kind};
+use crate::skills::refusal::Refusal;
+
+/// Why an edit is not done.
+#[derive(Debug)]
+pub enum Refused {
+    /// The file is none that could be edited.
+    File(Vec<Refusal>),
+    /// The name is there already, or is not there.
+    Name(Failure),
+}
+
+/// The manifest `bytes` (or a new one) with `entry` under `name`.
+pub fn add(bytes: Option<&[u8]>, name: &str, entry: Node) -> Result<Vec<u8>, Refused> {
+    edit(bytes.unwrap_or(b"{\"skills\":{}}"), |skills| {
+        if skills.iter().any(|(key, _)| key == name) {
+            let message = format!("there is a skill {name} already");
+            let hint = format!("remove it first (mimo skill remove {name}), or take another name");
+            return Err(Failure::new(Kind::Conflict, message).hint(hint));
+        }
+        skills.push((name.to_owned(), entry));
+        Ok(())
+    })
+}
+
+/// The manifest `bytes` without the skill `name`.
+pub fn remove(bytes: Option<&[u8]>, name: &str) -> Result<Vec<u8>, Refused> {
+    edit(bytes.unwrap_or(b"{\"skills\":{}}"), |skills| {
+        if let Some(at) = skills
+            .iter()
+            .position(|(key, _)| key == name && key != SCHEMA)
+        {
+            skills.remove(at);
+            return Ok(());
+        }
+        let names: Vec<_> = skills
+            .iter()
+            .map(|(key, _)| key.as_str())
+            .filter(|key| *key != SCHEMA)
+            .collect();
+        let hint = match names.is_empty() {
+            true => "the file has no skills".to_owned(),
+            false => format!("the skills are {}", names.join(", ")),
+        };
+        Err(Failure::new(Kind::NotFound, format!("there is no skill {name}")).hint(hint))
+    })
+}
+
+fn edit(
+    bytes: &[u8],
+    change: impl FnOnce(&mut Vec<(String, Node)>) -> Result<(), Failure>,
+) -> Result<Vec<u8>, Refused> {
+    let mut root = parse(bytes).map_err(Refused::File)?;
+    let form = form(&root).map_err(Refused::File)?;
+    let skills = match (form.0, &mut root) {
+        (Some(wrapper), Node::Object(entries)) => entries
+            .iter_mut()
+            .find(|(key, _)| key == wrapper)
+            .map(|(_, node)| node),
+        (_, root) => Some(root),
+    };
+    // `form` found an object there.
+    if let Some(Node::Object(skills)) = skills {
+        change(skills).map_err(Refused::Name)?;
+    }
+    let mut bytes = serde_json::to_vec_pretty(&root)
+        .map_err(|error| Refused::Name(Failure::internal(error)))?;
+    bytes.push(b'\n');
+    Ok(bytes)
+}

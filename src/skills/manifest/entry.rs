@@ -1,0 +1,207 @@
+//! One entry of the manifest to a skill that can be run: shape, command,
+//! arguments, environment, folders, each judged, all mistakes told.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::folders::{Access, allowed};
+use super::{Expose, Skill, shape};
+use crate::limits::{
+    CALL_SECONDS_MAX, SKILL_CPU_SECONDS_DEFAULT, SKILL_FILE_MB_DEFAULT,
+    SKILL_INITIALIZE_SECONDS_DEFAULT, SKILL_MEMORY_MB_DEFAULT, SKILL_OPEN_FILES_DEFAULT,
+    SKILL_PROCESSES_DEFAULT,
+};
+use crate::skills::env;
+use crate::skills::policy::{self, Rules};
+use crate::skills::refusal::{Class, Refusal};
+use crate::skills::spec::{Network, Sandbox, SkillName, SkillSpec, Timeouts};
+
+const MB: u64 = 1024 * 1024;
+
+/// An entry whose shape fits the schema.
+#[derive(Deserialize)]
+struct Raw {
+    command: String,
+    #[serde(default)]
+    args: Vec<String>,
+    #[serde(default)]
+    env: BTreeMap<String, String>,
+    #[serde(default)]
+    sandbox: RawSandbox,
+    #[serde(default)]
+    timeouts: RawTimeouts,
+    start: Option<String>,
+    #[serde(default)]
+    disabled: bool,
+    expose: Option<String>,
+}
+
+#[derive(Default, Deserialize)]
+struct RawSandbox {
+    #[serde(default)]
+    fs: RawFolders,
+    network: Option<String>,
+    #[serde(default)]
+    ports: Vec<u16>,
+    memory_mb: Option<u64>,
+    cpu_seconds: Option<u64>,
+    nproc: Option<u64>,
+    nofile: Option<u64>,
+    file_mb: Option<u64>,
+}
+
+#[derive(Default, Deserialize)]
+struct RawFolders {
+    #[serde(default)]
+    read: Vec<String>,
+    #[serde(default)]
+    write: Vec<String>,
+}
+
+#[derive(Default, Deserialize)]
+struct RawTimeouts {
+    initialize_s: Option<u64>,
+    call_s: Option<u64>,
+}
+
+/// The skill `name` of `entry`, or everything that is wrong with it; paths
+/// begin at the entry.
+pub(super) fn read(name: SkillName, entry: &Value, rules: &Rules) -> Result<Skill, Vec<Refusal>> {
+    let misshapen = shape::check(entry);
+    if !misshapen.is_empty() {
+        return Err(misshapen);
+    }
+    // A whole number may be written 5.0, which the schema takes and serde not.
+    let raw: Raw = serde_json::from_value(entry.clone()).map_err(|error| {
+        let why = format!("does not fit: {error}");
+        vec![Refusal::new(
+            Class::Value,
+            why,
+            "write whole numbers without a fraction",
+        )]
+    })?;
+    let mut refused = Vec::new();
+    let mut sandbox = sandbox(&raw.sandbox, rules, &mut refused);
+    refused.extend(secrets_in_arguments(&raw.args));
+    let declared: Vec<&str> = raw.env.keys().map(String::as_str).collect();
+    let program = policy::program(&raw.command, rules)
+        .map_err(|refusal| refused.push(refusal.under("command")))
+        .ok();
+    let plan = program.as_ref().and_then(|program| {
+        policy::plan(
+            name.as_str(),
+            program,
+            &raw.args,
+            (&sandbox, &declared),
+            rules,
+        )
+        .map_err(|refusal| refused.push(refusal.under("args")))
+        .ok()
+    });
+    let (path, forced) = match (&program, &plan) {
+        (Some(program), Some(plan)) => (
+            policy::search_path(program, rules),
+            plan.environment.clone(),
+        ),
+        _ => Default::default(),
+    };
+    let environment = env::build(&raw.env, path, &forced, rules).unwrap_or_else(|wrong| {
+        refused.extend(wrong.into_iter().map(|refusal| refusal.under("env")));
+        BTreeMap::new()
+    });
+    let (Some(program), Some(plan), true) = (program, plan, refused.is_empty()) else {
+        return Err(refused);
+    };
+    sandbox.docker = plan.docker;
+    add_missing(&mut sandbox.read, program.read.iter().chain(&plan.read));
+    let seconds = |given: Option<u64>, usual| Duration::from_secs(given.unwrap_or(usual));
+    Ok(Skill {
+        disabled: raw.disabled,
+        expose: match raw.expose.as_deref() {
+            Some("direct") => Expose::Direct,
+            Some("search") => Expose::Search,
+            _ => Expose::Auto,
+        },
+        variables: raw.env.into_keys().collect(),
+        command: raw.command,
+        spec: SkillSpec {
+            name,
+            program: program.path,
+            arguments: plan.arguments,
+            environment,
+            sandbox,
+            timeouts: Timeouts {
+                initialize: seconds(raw.timeouts.initialize_s, SKILL_INITIALIZE_SECONDS_DEFAULT),
+                call: seconds(raw.timeouts.call_s, CALL_SECONDS_MAX),
+            },
+            eager: raw.start.as_deref() == Some("eager"),
+        },
+    })
+}
+
+fn add_missing<'a>(to: &mut Vec<PathBuf>, more: impl Iterator<Item = &'a PathBuf>) {
+    for path in more {
+        if !to.contains(path) {
+            to.push(path.clone());
+        }
+    }
+}
+
+/// Every process of the machine can read another's arguments.
+fn secrets_in_arguments(arguments: &[String]) -> Vec<Refusal> {
+    let holds = |text: &str| text.split("${").skip(1).any(|rest| rest.contains('}'));
+    let all = arguments.iter().enumerate().filter(|(_, text)| holds(text));
+    all.map(|(at, _)| {
+        let why = "a ${NAME} in an argument is not filled in: every process could read it there";
+        let fix = "put it under env, where the server reads it";
+        Refusal::new(Class::Secret, why, fix)
+            .under(at)
+            .under("args")
+    })
+    .collect()
+}
+
+fn sandbox(raw: &RawSandbox, rules: &Rules, refused: &mut Vec<Refusal>) -> Sandbox {
+    let mut folders = |texts: &[String], access, key: &str| {
+        let mut all = Vec::new();
+        for (at, text) in texts.iter().enumerate() {
+            match allowed(text, access, rules) {
+                Ok(path) => add_missing(&mut all, std::iter::once(&path)),
+                Err(refusal) => {
+                    refused.push(refusal.under(at).under(key).under("fs").under("sandbox"));
+                }
+            }
+        }
+        all
+    };
+    let read = folders(&raw.fs.read, Access::Read, "read");
+    let write = folders(&raw.fs.write, Access::Write, "write");
+    let network = match raw.network.as_deref() {
+        Some("outbound") => Network::Outbound(raw.ports.clone()),
+        _ => Network::None,
+    };
+    if network == Network::None && !raw.ports.is_empty() {
+        let why = "ports are named, but the skill has no network";
+        let fix = "add \"network\": \"outbound\", or leave the ports out";
+        refused.push(
+            Refusal::new(Class::Value, why, fix)
+                .under("ports")
+                .under("sandbox"),
+        );
+    }
+    Sandbox {
+        read,
+        write,
+        network,
+        memory_bytes: raw.memory_mb.unwrap_or(SKILL_MEMORY_MB_DEFAULT) * MB,
+        cpu_seconds: raw.cpu_seconds.unwrap_or(SKILL_CPU_SECONDS_DEFAULT),
+        processes: raw.nproc.unwrap_or(SKILL_PROCESSES_DEFAULT),
+        open_files: raw.nofile.unwrap_or(SKILL_OPEN_FILES_DEFAULT),
+        file_bytes: raw.file_mb.unwrap_or(SKILL_FILE_MB_DEFAULT) * MB,
+        docker: false,
+    }
+}

@@ -1,0 +1,131 @@
+//! The manifest's file: opened so that nothing can make us wait or follow it
+//! elsewhere, and replaced in one step. What is in it is judged elsewhere.
+
+use std::fs::{File, OpenOptions, Permissions};
+use std::io::{self, Read, Write};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+
+use nix::fcntl::OFlag;
+
+use crate::limits::SKILLS_FILE_BYTES_MAX;
+use crate::skills::refusal::{Class, Refusal};
+
+/// The bytes of the file, or nothing where there is none.
+pub fn read(path: &Path) -> Result<Option<Vec<u8>>, Refusal> {
+    let refused = |why: String, fix: &str| Refusal::new(Class::File, why, fix);
+    let unreadable = |error: io::Error| {
+        refused(
+            format!("cannot be read: {error}"),
+            "may your account read it?",
+        )
+    };
+    // A pipe without a writer would keep an ordinary open waiting.
+    let flags = OFlag::O_NONBLOCK | OFlag::O_NOCTTY;
+    let opened = OpenOptions::new()
+        .read(true)
+        .custom_flags(flags.bits())
+        .open(path);
+    let file = match opened {
+        Ok(file) => file,
+        Err(error)
+            if error.kind() == io::ErrorKind::NotFound && path.symlink_metadata().is_err() =>
+        {
+            return Ok(None);
+        }
+        Err(error) => return Err(unreadable(error)),
+    };
+    trusted(&file, path)?;
+    let mut bytes = Vec::new();
+    file.take(SKILLS_FILE_BYTES_MAX as u64 + 1)
+        .read_to_end(&mut bytes)
+        .map_err(unreadable)?;
+    match bytes.len() > SKILLS_FILE_BYTES_MAX {
+        true => Err(refused(
+            format!("is longer than {SKILLS_FILE_BYTES_MAX} bytes"),
+            "keep only the skills in it",
+        )),
+        false => Ok(Some(bytes)),
+    }
+}
+
+/// Judges what was opened, not what the path means by now.
+fn trusted(file: &File, path: &Path) -> Result<(), Refusal> {
+    let refused = |why: &str, fix: String| Err(Refusal::new(Class::File, why, fix));
+    let look = |error: io::Error| {
+        Refusal::new(
+            Class::File,
+            format!("cannot be looked at: {error}"),
+            "may your account read it?",
+        )
+    };
+    let found = file.metadata().map_err(look)?;
+    if !found.is_file() {
+        return refused(
+            "is no regular file (a folder, a pipe or a device)",
+            "put a file there, or name another one with SKILLS_PATH".into(),
+        );
+    }
+    let us = nix::unistd::geteuid().as_raw();
+    if found.uid() != us && found.uid() != 0 {
+        return refused(
+            "belongs to another account, which could have anything run",
+            format!("make a copy of your own of {}", path.display()),
+        );
+    }
+    if found.mode() & 0o022 != 0 {
+        return refused(
+            "others can write it, so they could have anything run",
+            format!("chmod go-w {}", path.display()),
+        );
+    }
+    let folder = real(path)
+        .parent()
+        .map(Path::to_owned)
+        .unwrap_or_else(|| PathBuf::from("/"));
+    let mode = folder.metadata().map_err(look)?.mode();
+    // In a sticky folder others cannot replace what is ours.
+    if mode & 0o002 != 0 && mode & 0o1000 == 0 {
+        return refused(
+            "anyone can replace it: its folder is open to all",
+            format!("chmod o-w {}", folder.display()),
+        );
+    }
+    Ok(())
+}
+
+/// Where the file really is: a link to it stays a link when it is replaced.
+fn real(path: &Path) -> PathBuf {
+    path.canonicalize().unwrap_or_else(|_| path.to_owned())
+}
+
+/// Replaces the file by `bytes` in one step: a reader sees the old or the new
+/// one, whole. `unique` keeps two writers apart.
+pub fn replace(path: &Path, bytes: &[u8], unique: &str) -> io::Result<()> {
+    let path = real(path);
+    let name = path
+        .file_name()
+        .unwrap_or_default()
+        .to_string_lossy()
+        .into_owned();
+    let beside = path.with_file_name(format!(".{name}.{unique}"));
+    let write = || {
+        let mut file = OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .mode(0o600)
+            .open(&beside)?;
+        file.set_permissions(Permissions::from_mode(0o600))?;
+        file.write_all(bytes)?;
+        file.sync_all()?;
+        std::fs::rename(&beside, &path)?;
+        let folder = path.parent().unwrap_or(Path::new("/"));
+        File::open(folder)?.sync_all()
+    };
+    let written = write();
+    if written.is_err() {
+        // It may not even have been made.
+        let _ = std::fs::remove_file(&beside);
+    }
+    written
+}

@@ -1,0 +1,40 @@
+//! node's arguments: one script of the person's own, and the few switches that
+//! load no code. The script is checked like a program.
+
+use std::path::Path;
+
+use super::{Plan, Script, refused_argument};
+use crate::skills::refusal::{Class, Refusal};
+
+const SWITCHES: &[&str] = &["--enable-source-maps", "--no-warnings", "--no-deprecation"];
+const HEAP: &str = "--max-old-space-size=";
+
+/// The argv that runs the script `arguments` name.
+pub(super) fn plan(arguments: &[String], script: &Script<'_>) -> Result<Plan, Refusal> {
+    for (at, argument) in arguments.iter().enumerate() {
+        let heap = argument.strip_prefix(HEAP);
+        let is_heap = heap.is_some_and(|mb| {
+            (1..=6).contains(&mb.len()) && mb.bytes().all(|c| c.is_ascii_digit())
+        });
+        if SWITCHES.contains(&argument.as_str()) || is_heap {
+            continue;
+        }
+        if argument.starts_with('-') {
+            let why = "only --enable-source-maps, --no-warnings, --no-deprecation and \
+                       --max-old-space-size=MB are understood before the script; others load or \
+                       evaluate code, or open a debugger";
+            return Err(refused_argument(at, argument, why));
+        }
+        let path = script(Path::new(argument)).map_err(|refusal| refusal.under(at))?;
+        return Ok(Plan {
+            arguments: arguments.to_vec(),
+            read: vec![path],
+            ..Plan::default()
+        });
+    }
+    Err(Refusal::new(
+        Class::Argument,
+        "node is told no script to run",
+        "name the script in args by its whole path, for example [\"/home/me/server/index.js\"]",
+    ))
+}

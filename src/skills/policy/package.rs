@@ -1,0 +1,135 @@
+//! Names of packages as registries know them. Addresses, files, archives and
+//! aliases are no names: what they lead to was published by nobody.
+
+use crate::limits::SKILL_PACKAGE_BYTES_MAX;
+use crate::skills::refusal::{Class, Refusal, shown};
+
+/// An npm package, with a version: `name` becomes `name@*`. npm runs a bare
+/// name from the machine's own programs when one is called so (`npx sh`); a
+/// name with a version is always looked up as a package.
+pub(super) fn npm(text: &str) -> Result<String, Refusal> {
+    let fix = "name a package of the npm registry: \"@scope/name\", \"name\" or \"name@1.2.3\"";
+    let no = |why: &str| Err(refused("npm", text, why, fix));
+    if let Some(why) = not_a_name(text) {
+        return no(why);
+    }
+    let at = text
+        .get(1..)
+        .and_then(|rest| rest.find('@'))
+        .map(|at| at + 1);
+    let (name, version) = match at {
+        Some(at) => (&text[..at], &text[at + 1..]),
+        None => (text, "*"),
+    };
+    let parts: Vec<&str> = match name.strip_prefix('@') {
+        Some(scoped) => match scoped.split_once('/') {
+            Some((scope, name)) => vec![scope, name],
+            None => return no("a scope is followed by / and a name"),
+        },
+        None => vec![name],
+    };
+    if !parts.iter().all(|part| is_npm_part(part)) {
+        return no("a name has small letters, digits, '-', '_' and '.', a letter or digit first");
+    }
+    let number = version.strip_prefix(['^', '~']).unwrap_or(version);
+    let ranged = number.len() < version.len();
+    let begins = number.bytes().next().is_some_and(|c| match ranged {
+        true => c.is_ascii_digit(),
+        false => c.is_ascii_alphanumeric(),
+    });
+    let fits = |c: u8| c.is_ascii_alphanumeric() || matches!(c, b'.' | b'-' | b'+');
+    if version != "*" && !(begins && number.bytes().all(fits)) {
+        return no("after @ stands one version, a ^ or ~ range, or a tag");
+    }
+    // npm takes what ends like an archive for a file.
+    if [name, version].iter().any(|part| is_archive(part)) {
+        return no("npm takes it for an archive");
+    }
+    Ok(format!("{name}@{version}"))
+}
+
+/// A PyPI package, with extras and a version if it names them.
+pub(super) fn python(text: &str) -> Result<String, Refusal> {
+    let fix = "name a package of PyPI: \"name\", \"name@1.2.3\" or \"name==1.2.3\"";
+    let no = |why: &str| Err(refused("Python", text, why, fix));
+    if let Some(why) = not_a_name(text) {
+        return no(why);
+    }
+    let end = text.find(['[', '@', '=']).unwrap_or(text.len());
+    let (name, rest) = text.split_at(end);
+    if !is_python_name(name) {
+        return no("a name has letters, digits, '-', '_' and '.', a letter or digit at both ends");
+    }
+    let rest = match rest.strip_prefix('[').map(|rest| rest.split_once(']')) {
+        None => rest,
+        Some(Some((extras, rest))) if extras.split(',').all(is_python_name) => rest,
+        Some(_) => return no("extras are names in brackets"),
+    };
+    let version = rest.strip_prefix("==").or_else(|| rest.strip_prefix('@'));
+    let fits = |c: u8| c.is_ascii_alphanumeric() || matches!(c, b'.' | b'-' | b'+');
+    match version {
+        None if rest.is_empty() => {}
+        Some(version) if !version.is_empty() && version.bytes().all(fits) => {}
+        _ => return no("after the name stands @ or == and one version"),
+    }
+    match is_archive(text) || text.to_ascii_lowercase().ends_with(".whl") {
+        true => no("it looks like an archive"),
+        false => Ok(text.to_owned()),
+    }
+}
+
+/// The name alone of what `python` accepted.
+pub(super) fn python_name(spec: &str) -> &str {
+    &spec[..spec.find(['[', '@', '=']).unwrap_or(spec.len())]
+}
+
+/// Nothing was named at all.
+pub(super) fn missing(command: &str) -> Refusal {
+    Refusal::new(
+        Class::Argument,
+        format!("{command} is told no package to run"),
+        "name the package in args, for example [\"-y\", \"@modelcontextprotocol/server-memory\"]",
+    )
+}
+
+fn refused(kind: &str, text: &str, why: &str, fix: &str) -> Refusal {
+    let why = format!("{} is no {kind} package's name: {why}", shown(text));
+    Refusal::new(Class::Argument, why, fix)
+}
+
+/// What a person may have meant by something that is no name.
+fn not_a_name(text: &str) -> Option<&'static str> {
+    if text.len() > SKILL_PACKAGE_BYTES_MAX {
+        return Some("it is too long");
+    }
+    if text.contains("npm:") {
+        return Some("an alias hides which package is run");
+    }
+    if text.contains("://") || text.contains(':') || text.contains('#') {
+        return Some("addresses are not run, only packages of the registry");
+    }
+    (text.starts_with(['.', '/', '~']) || text.contains('\\'))
+        .then_some("files and folders are not run, only packages of the registry")
+}
+
+fn is_npm_part(part: &str) -> bool {
+    let small = |c: u8| c.is_ascii_lowercase() || c.is_ascii_digit();
+    part.bytes().next().is_some_and(small)
+        && part
+            .bytes()
+            .all(|c| small(c) || matches!(c, b'-' | b'_' | b'.'))
+        && !part.contains("..")
+}
+
+fn is_python_name(name: &str) -> bool {
+    let ends = |c: Option<u8>| c.is_some_and(|c| c.is_ascii_alphanumeric());
+    let fits = |c: u8| c.is_ascii_alphanumeric() || matches!(c, b'.' | b'-' | b'_');
+    ends(name.bytes().next()) && ends(name.bytes().next_back()) && name.bytes().all(fits)
+}
+
+fn is_archive(text: &str) -> bool {
+    let text = text.to_ascii_lowercase();
+    [".tgz", ".tar", ".tar.gz", ".zip"]
+        .iter()
+        .any(|end| text.ends_with(end))
+}

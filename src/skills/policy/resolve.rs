@@ -1,0 +1,217 @@
+//! A command's name to a file that nobody else can change: looked for in the
+//! trusted folders only, each link followed and each folder above checked.
+
+use std::fs::Metadata;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+use super::Rules;
+use crate::skills::refusal::{Class, Refusal, shown};
+
+/// A file that passed.
+#[derive(Debug)]
+pub(super) struct Trusted {
+    /// As it is run: the folder resolved, the last name kept, since some
+    /// programs (a Python in a virtual environment) look at how they are called.
+    pub path: PathBuf,
+    /// The file itself.
+    pub target: PathBuf,
+}
+
+/// What every skill can read anyway.
+const PROFILE: [&str; 4] = ["/usr", "/bin", "/lib", "/opt"];
+const ANYONE_WRITES: u32 = 0o002;
+const GROUP_WRITES: u32 = 0o020;
+
+/// The first program called `name` in the trusted folders.
+pub(super) fn command(name: &str, rules: &Rules) -> Result<Trusted, Refusal> {
+    let candidates = rules.path.iter().map(|folder| folder.join(name));
+    match candidates
+        .into_iter()
+        .find(|path| path.symlink_metadata().is_ok())
+    {
+        // A folder earlier in the list wins, trusted or not: to go on to the
+        // next would run another program than the one a person sees.
+        Some(path) => file(&path, rules, true),
+        None => {
+            let folders: Vec<_> = rules
+                .path
+                .iter()
+                .map(|path| path.display().to_string())
+                .collect();
+            Err(Refusal::new(
+                Class::Command,
+                format!("{name} is in none of the folders {}", folders.join(", ")),
+                "install it there, or have the operator add its folder to [skills] path in \
+                 config.toml",
+            ))
+        }
+    }
+}
+
+/// Whether any trusted folder has something of that name.
+pub(super) fn exists(name: &str, rules: &Rules) -> bool {
+    rules
+        .path
+        .iter()
+        .any(|folder| folder.join(name).symlink_metadata().is_ok())
+}
+
+/// `path`, if it is a regular file that only we and root can change, and
+/// executable where that is wanted.
+pub(super) fn file(path: &Path, rules: &Rules, executable: bool) -> Result<Trusted, Refusal> {
+    let refused = |why: String, fix: &str| Err(Refusal::new(Class::Command, why, fix));
+    let text = path.to_string_lossy().into_owned();
+    if !path.is_absolute() || path.components().any(|part| part.as_os_str() == "..") {
+        return refused(
+            format!("{} is no whole path", shown(&text)),
+            "write the whole path, beginning with / and without ..",
+        );
+    }
+    let unreadable = |error: std::io::Error| {
+        Refusal::new(
+            Class::Command,
+            format!("{} cannot be looked at: {error}", shown(&text)),
+            "is it spelt right, and may your account read it?",
+        )
+    };
+    let target = path.canonicalize().map_err(unreadable)?;
+    let folder = path
+        .parent()
+        .unwrap_or(Path::new("/"))
+        .canonicalize()
+        .map_err(unreadable)?;
+    let run = folder.join(path.file_name().unwrap_or_default());
+    if let Some(temporary) = rules
+        .temporary
+        .iter()
+        .find(|each| target.starts_with(each) || run.starts_with(each))
+    {
+        return refused(
+            format!(
+                "{} lies under {}, where anyone leaves files",
+                shown(&text),
+                temporary.display()
+            ),
+            "install it elsewhere",
+        );
+    }
+    let found = target.metadata().map_err(unreadable)?;
+    if !found.is_file() {
+        return refused(
+            format!("{} is no regular file", shown(&text)),
+            "name the program itself",
+        );
+    }
+    if executable && found.mode() & 0o111 == 0 {
+        return refused(
+            format!("{} is not executable", shown(&text)),
+            "name a program, or make it one with chmod +x",
+        );
+    }
+    // Every link on the way may be turned by who can write its folder, so the
+    // folders of each link count like those of the file.
+    for each in steps(path) {
+        let metadata = each.symlink_metadata().map_err(unreadable)?;
+        if let Some(why) = changeable(&metadata) {
+            return refused(
+                format!(
+                    "{} cannot be trusted: {} {why}",
+                    shown(&text),
+                    each.display()
+                ),
+                &format!(
+                    "give it to root or to yourself, and chmod go-w {}",
+                    each.display()
+                ),
+            );
+        }
+    }
+    Ok(Trusted { path: run, target })
+}
+
+/// Everything that decides what `path` leads to: itself, its folders, and the
+/// same of every link's target.
+fn steps(path: &Path) -> Vec<PathBuf> {
+    const LINKS: usize = 40; // As many as the kernel follows.
+    let (mut all, mut pending) = (Vec::new(), vec![path.to_owned()]);
+    let mut links = 0;
+    while let Some(next) = pending.pop() {
+        for each in next.ancestors() {
+            if all.iter().any(|seen| seen == each) {
+                continue;
+            }
+            all.push(each.to_owned());
+            if let Ok(target) = each.read_link()
+                && links < LINKS
+            {
+                links += 1;
+                let whole = each.parent().unwrap_or(Path::new("/")).join(target);
+                pending.push(without_dots(&whole));
+                // What stands behind the link is reached through its target.
+                if let (Ok(rest), Ok(real)) = (next.strip_prefix(each), each.canonicalize()) {
+                    // Joined to nothing, a file would be taken for a folder.
+                    pending.push(match rest.as_os_str().is_empty() {
+                        true => real,
+                        false => real.join(rest),
+                    });
+                }
+            }
+        }
+    }
+    all
+}
+
+/// `path` with `.` and `..` taken out by text.
+pub(in crate::skills) fn without_dots(path: &Path) -> PathBuf {
+    let mut out = PathBuf::new();
+    for part in path.components() {
+        match part {
+            std::path::Component::ParentDir => drop(out.pop()),
+            std::path::Component::CurDir => {}
+            part => out.push(part),
+        }
+    }
+    out
+}
+
+/// Who else could change it, if anyone could.
+fn changeable(metadata: &Metadata) -> Option<String> {
+    let us = nix::unistd::geteuid().as_raw();
+    if metadata.uid() != 0 && metadata.uid() != us {
+        return Some(format!(
+            "belongs to another account (user {})",
+            metadata.uid()
+        ));
+    }
+    // A link's own mode means nothing: its folder decides.
+    if metadata.is_symlink() {
+        return None;
+    }
+    if metadata.mode() & ANYONE_WRITES != 0 {
+        return Some("can be changed by anyone".into());
+    }
+    let gid = metadata.gid();
+    // Many systems give each account a group of its own, of the same number.
+    let own_group = gid == 0 || (gid == us && nix::unistd::getegid().as_raw() == gid);
+    (metadata.mode() & GROUP_WRITES != 0 && !own_group)
+        .then(|| format!("can be changed by the group {gid}"))
+}
+
+/// What has to be readable beside the default profile for this program to
+/// start: its file, its folder, and the `lib` beside a `bin`.
+pub(super) fn needs(found: &Trusted) -> Vec<PathBuf> {
+    let mut needed = Vec::new();
+    if let Some(folder) = found.path.parent() {
+        needed.push(found.path.clone());
+        if folder.ends_with("bin") {
+            let lib = folder.with_file_name("lib");
+            needed.push(folder.to_owned());
+            needed.extend(lib.is_dir().then_some(lib));
+        }
+    }
+    needed.push(found.target.clone());
+    needed.retain(|path| !PROFILE.iter().any(|known| path.starts_with(known)));
+    needed.dedup();
+    needed
+}

@@ -1,0 +1,86 @@
+//! A trusted folder with programs of the right names, and rules over it.
+
+use std::collections::BTreeMap;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+
+use mimo::skills::policy::{Rules, Secret};
+use tempfile::TempDir;
+
+/// Stands in manifests for the fixture's folder.
+pub const MARK: &str = "/FIXTURE";
+
+pub struct Fixture {
+    folder: TempDir,
+}
+
+pub fn mode(path: &Path, bits: u32) {
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(bits)).expect("a mode");
+}
+
+impl Fixture {
+    /// Under `target/`: what lies in a temporary folder is refused.
+    pub fn new() -> Fixture {
+        let folder = TempDir::new_in(env!("CARGO_TARGET_TMPDIR")).expect("a folder");
+        mode(folder.path(), 0o755);
+        let made = Fixture { folder };
+        for name in ["bin", "home", "home/work", "config", "data"] {
+            std::fs::create_dir(made.path(name)).expect("a folder");
+            mode(&made.path(name), 0o755);
+        }
+        for name in ["npx", "docker", "uvx", "node", "python3", "server", "bash"] {
+            made.file(&format!("bin/{name}"), 0o755);
+        }
+        made.file("home/server.js", 0o644);
+        made
+    }
+
+    pub fn file(&self, name: &str, bits: u32) -> PathBuf {
+        let path = self.path(name);
+        std::fs::write(&path, "#!/bin/false\n").expect("a file");
+        mode(&path, bits);
+        path
+    }
+
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    /// `text` with the fixture's folder put in.
+    pub fn fill(&self, text: &str) -> String {
+        text.replace(MARK, &self.folder.path().display().to_string())
+    }
+
+    /// The rules without anything that an operator added.
+    pub fn strict(&self) -> Rules {
+        Rules {
+            commands: vec!["npx".into(), "docker".into()],
+            path: vec![self.path("bin")],
+            temporary: vec![PathBuf::from("/tmp"), self.path("tmp")],
+            secrets: BTreeMap::from([
+                ("EXA_API_KEY".into(), None),
+                ("GITHUB_TOKEN".into(), Some(Secret::new("hunter2".into()))),
+            ]),
+            locale: BTreeMap::from([("TZ".into(), "UTC".into())]),
+            home: Some(self.path("home")),
+            own: vec![self.path("config"), self.path("data")],
+        }
+    }
+
+    /// The rules of an operator who allows everything that can be allowed.
+    pub fn generous(&self) -> Rules {
+        let mut rules = self.strict();
+        let more = ["uvx", "node", "python3"].map(str::to_owned);
+        rules.commands.extend(more);
+        for name in [
+            "bin/server",
+            "bin/bash",
+            "bin/node",
+            "home/open",
+            "tmp/server",
+        ] {
+            rules.commands.push(self.path(name).display().to_string());
+        }
+        rules
+    }
+}
