@@ -1,4 +1,5 @@
-//! Programs that Mimo runs. For now only itself, for the demo.
+//! Programs that Mimo runs: itself, for the demo, and skills in their sandbox.
 
 pub mod launcher;
+pub mod sandbox;
 pub mod spec;

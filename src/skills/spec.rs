@@ -19,7 +19,10 @@ impl SkillName {
     /// The name `text`, if it is one.
     pub fn new(text: &str) -> Option<SkillName> {
         let fits = |c: u8| c.is_ascii_lowercase() || c.is_ascii_digit() || c == b'_' || c == b'-';
-        let begins = text.bytes().next().is_some_and(|c| c.is_ascii_alphanumeric());
+        let begins = text
+            .bytes()
+            .next()
+            .is_some_and(|c| c.is_ascii_alphanumeric());
         (begins && text.len() <= Self::BYTES && text.bytes().all(fits) && !text.contains("__"))
             .then(|| SkillName(text.to_owned()))
     }

@@ -1,0 +1,3 @@
+//! What launching a skill in its sandbox costs.
+
+fn main() {}
