@@ -20,7 +20,7 @@
 //! | [`embed`] | a text to a vector |
 //! | [`vector`] | distances between vectors |
 //! | [`text`] | when two texts are equal, and which words find them |
-//! | [`skills`] | programs that Mimo runs |
+//! | [`skills`] | programs that Mimo runs, each in a sandbox of the kernel's |
 //! | [`wire`] | lines of JSON-RPC, bounded |
 //! | [`failure`], [`clock`], [`limits`] | what every room may use: errors, time and ids, bounds |
 //!

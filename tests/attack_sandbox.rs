@@ -6,6 +6,8 @@
 
 #[path = "attack/calls.rs"]
 mod calls;
+#[path = "attack/doctor.rs"]
+mod doctor;
 #[path = "attack/files.rs"]
 mod files;
 #[path = "e2e/installed.rs"]

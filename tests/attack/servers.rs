@@ -40,7 +40,7 @@ fn answers(skill: &SkillSpec) {
 }
 
 fn everything() -> PathBuf {
-    npm("everything", &[EVERYTHING])
+    npm("everything", &[&format!("{EVERYTHING}@2026.8.31")])
 }
 
 /// Where the shell finds `program`, links followed.
@@ -108,7 +108,7 @@ fn a_python_server_answers() {
 
 /// An interpreter with the server, and where the interpreter itself stands.
 fn python_server() -> (PathBuf, PathBuf) {
-    let python = super::installed::venv("time", &["mcp-server-time"]);
+    let python = super::installed::venv("time", &["mcp-server-time==2026.10.19"]);
     let asked = Command::new(&python)
         .args(["-c", "import sys; print(sys.base_prefix)"])
         .output();

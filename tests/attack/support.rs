@@ -7,7 +7,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use mimo::skills::launcher::{Launched, Place, launch};
-use mimo::skills::sandbox::policy::{Reason, Report};
+use mimo::skills::sandbox::policy::{Layer, Reason, Report, State};
+use mimo::skills::sandbox::probe::layers;
 use mimo::skills::spec::{Network, Sandbox, SkillName, SkillSpec, Timeouts};
 
 /// What stands in the files that no attacker may read.
@@ -80,6 +81,13 @@ impl World {
     pub fn attack(&self, script: &str) -> Ran {
         self.run(&python(script))
     }
+}
+
+/// Whether this machine lets a skill have namespaces of its own. Where it does
+/// not, the other layers are what a test holds to.
+pub fn has_namespaces() -> bool {
+    let layers = layers(Path::new(env!("CARGO_BIN_EXE_mimo")));
+    layers.state(Layer::Namespaces) == State::Enforced
 }
 
 /// Closes the skill's stdin and waits for the end of everything.

@@ -62,6 +62,7 @@ pub fn close_ourselves() {
 }
 
 /// Makes a folder that only its owner may look into.
+#[cfg(target_os = "linux")]
 pub(super) fn private_folder(path: &std::path::Path) -> std::io::Result<()> {
     use std::os::unix::fs::DirBuilderExt;
     let mut folder = std::fs::DirBuilder::new();

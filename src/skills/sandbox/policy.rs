@@ -6,6 +6,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+#[cfg(target_os = "linux")]
 use crate::skills::spec::{Network, SkillSpec};
 
 /// The folders of a skill's own, under its state folder, and the variables
@@ -49,6 +50,7 @@ pub struct Policy {
     pub strict: bool,
 }
 
+#[cfg(target_os = "linux")]
 impl Policy {
     /// What `spec` asks for, as a sandbox is told, without a folder of its own.
     pub(in crate::skills) fn of(spec: &SkillSpec) -> Policy {
@@ -223,6 +225,7 @@ impl Layers {
         gaps.join(", ")
     }
 
+    #[cfg(target_os = "linux")]
     pub(super) fn put(&mut self, layer: Layer, state: State, why: impl Into<String>) {
         self.0.push((layer, state, why.into()));
     }

@@ -240,7 +240,10 @@ impl Tree {
                 return;
             }
             self.signal_each(Signal::SIGKILL);
+            // One blocking wait, then whatever else has ended: a tree that
+            // forked without end leaves thousands.
             let _ = waitpid(None, None);
+            init::reap(self.root);
         }
     }
 }
