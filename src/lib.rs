@@ -21,7 +21,7 @@
 //! | [`vector`] | distances between vectors |
 //! | [`text`] | when two texts are equal, and which words find them |
 //! | [`registry`] | which skills there are, and the leases of their calls |
-//! | [`skills`] | programs that Mimo runs: what their manifest may say, and who starts them |
+//! | [`skills`] | programs that Mimo runs: what their manifest may say, their sandbox, their pipes |
 //! | [`wire`] | lines of JSON-RPC, bounded |
 //! | [`failure`], [`clock`], [`limits`] | what every room may use: errors, time and ids, bounds |
 //!

@@ -171,6 +171,26 @@ pub const TOOL_NAME_BYTES_MAX: usize = 56;
 /// Tool lists kept between runs, all together.
 pub const SKILL_CACHE_BYTES_MAX: usize = 32 * 1024 * 1024;
 
+/// A skill's policy on its way to its sandbox: arguments, environment, paths.
+pub const SANDBOX_POLICY_BYTES_MAX: usize = 1024 * 1024;
+/// One report of a sandbox.
+pub const SANDBOX_REPORT_BYTES_MAX: usize = 64 * 1024;
+/// RLIMIT_DATA of a skill's process, in units of its tree's memory: a backstop
+/// behind the watchdog, which counts what is used rather than what is asked for.
+pub const SANDBOX_DATA_FACTOR: u64 = 2;
+/// POSIX message queues of a skill, which no process's memory shows.
+pub const SANDBOX_QUEUES_BYTES_MAX: u64 = 0;
+/// How long the watchdog of a skill looks away.
+pub const SANDBOX_WATCH_MILLIS_MAX: u64 = 250;
+/// The same where the tree's memory is near its bound.
+pub const SANDBOX_WATCH_NEAR_MILLIS_MAX: u64 = 50;
+/// What counts as near.
+pub const SANDBOX_NEAR_PERCENT: u64 = 60;
+/// How often the strays of a tree without a pid namespace are looked for.
+pub const SANDBOX_SWEEPS_MAX: usize = 1_000;
+/// How long the layers of this machine are probed.
+pub const SANDBOX_PROBE_SECONDS_MAX: u64 = 10;
+
 /// A token is counted as this many bytes wherever a result has a budget.
 pub const TOKEN_BYTES: usize = 4;
 

@@ -5,6 +5,15 @@
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
+    // A sandbox's supervisor forks: it comes before anything that may start a
+    // thread.
+    #[cfg(target_os = "linux")]
+    if std::env::args_os()
+        .nth(1)
+        .is_some_and(|first| first == mimo::skills::sandbox::ARGUMENT)
+    {
+        return mimo::skills::sandbox::main();
+    }
     let surroundings = mimo::config::Surroundings::of_this_process();
     mimo::cli::main(std::env::args_os(), &surroundings)
 }

@@ -4,6 +4,7 @@
 mod call;
 mod completions;
 mod demo;
+mod doctor;
 mod output;
 mod serve;
 mod skill;
@@ -60,6 +61,8 @@ enum Command {
     Skill(skill::Arguments),
     /// Show what Mimo does, on a temporary folder, and check it
     Demo(demo::Arguments),
+    /// Look at what works on this machine, and at the sandbox of skills
+    Doctor(doctor::Arguments),
     /// Print the completion script of a shell
     Completions(completions::Arguments),
 }
@@ -124,6 +127,9 @@ fn run(cli: Cli, surroundings: &Surroundings, output: &Output) -> Result<(), End
         Some(Command::Tools(_)) => tools::run(&configured()?, clock.clone(), output),
         Some(Command::Skill(arguments)) => skill::run(arguments, &configured()?, &*clock, output),
         Some(Command::Demo(_)) => demo::run(surroundings, &*clock, output),
+        Some(Command::Doctor(_)) => {
+            doctor::run(&configured()?, surroundings, clock.clone(), output)
+        }
         Some(Command::Completions(arguments)) => completions::run(&arguments, output),
     }
 }

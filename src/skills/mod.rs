@@ -8,6 +8,10 @@ pub mod job;
 pub mod launcher;
 pub mod link;
 pub mod manifest;
+pub mod pins;
 pub mod policy;
 pub mod refusal;
+pub mod sandbox;
+#[cfg(target_os = "linux")]
+pub mod sandboxed;
 pub mod spec;

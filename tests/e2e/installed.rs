@@ -17,13 +17,18 @@ const NODE: &[&str] = &[
 
 /// A Python interpreter that knows the SDK.
 pub fn python() -> PathBuf {
+    venv("python", PYTHON)
+}
+
+/// A Python interpreter of its own that knows `packages`.
+pub fn venv(name: &str, packages: &[&str]) -> PathBuf {
     needs("python3", "Python 3.10 or newer with its venv module");
-    let folder = once("python", PYTHON, |folder| {
+    let folder = once(name, packages, |folder| {
         run(Command::new("python3").args(["-m", "venv"]).arg(folder));
         let mut pip = Command::new(folder.join("bin/python"));
         pip.args(["-m", "pip", "install", "--quiet"])
             .arg("--disable-pip-version-check")
-            .args(PYTHON);
+            .args(packages);
         run(&mut pip);
     });
     folder.join("bin/python")

@@ -9,7 +9,7 @@ const COMMON: &[&str] = &["failure", "clock", "limits"];
 /// A room and the rooms it may name. What is not here is an arrow that goes
 /// back, or a room that nobody has placed yet.
 pub const ARROWS: &[(&str, &[&str])] = &[
-    ("main", &["cli", "app", "config", "telemetry"]),
+    ("main", &["cli", "app", "config", "telemetry", "skills"]),
     (
         "cli",
         &["app", "config", "telemetry", "dispatch", "tools", "skills"],

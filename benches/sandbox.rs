@@ -1,0 +1,152 @@
+//! What launching a skill in its sandbox costs: `/bin/true` from the call to
+//! the end of everything, beside a plain spawn and bubblewrap where that is
+//! installed, alternating. Wall time, since most of it is the kernel's.
+//!
+//! FIGURES
+
+#[allow(dead_code, reason = "CPU time says little about launching")]
+mod measure;
+
+#[cfg(not(target_os = "linux"))]
+fn main() {}
+
+#[cfg(target_os = "linux")]
+fn main() {
+    linux::main();
+}
+
+#[cfg(target_os = "linux")]
+mod linux {
+    use std::path::Path;
+    use std::process::{Command, Stdio};
+    use std::time::{Duration, Instant};
+
+    use mimo::skills::launcher::{Launched, Place, launch};
+    use mimo::skills::sandbox::policy::Report;
+    use mimo::skills::spec::{Network, Sandbox, SkillName, SkillSpec, Timeouts};
+    use serde_json::json;
+
+    use super::measure::{median, print};
+
+    const ROUNDS: usize = 100;
+    const PROGRAM: &str = "/bin/true";
+    /// What bubblewrap is asked for: the same walls, as far as it has them.
+    const BUBBLEWRAP: &[&str] = &[
+        "--ro-bind",
+        "/usr",
+        "/usr",
+        "--ro-bind",
+        "/bin",
+        "/bin",
+        "--ro-bind",
+        "/lib",
+        "/lib",
+        "--ro-bind-try",
+        "/lib64",
+        "/lib64",
+        "--proc",
+        "/proc",
+        "--unshare-all",
+        "--die-with-parent",
+        PROGRAM,
+    ];
+
+    /// What is launched, and how.
+    type Side<'a> = (&'a str, Box<dyn FnMut() + 'a>);
+
+    pub fn main() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let state = folder.path().join("state");
+        let mut sides: Vec<Side<'_>> = vec![
+            ("direct", Box::new(|| plain(&mut Command::new(PROGRAM)))),
+            (
+                "sandbox, outbound",
+                Box::new(|| sandboxed(Network::Outbound(vec![443]), &state)),
+            ),
+            (
+                "sandbox, no network",
+                Box::new(|| sandboxed(Network::None, &state)),
+            ),
+        ];
+        if Command::new("bwrap")
+            .arg("--version")
+            .stdout(Stdio::null())
+            .status()
+            .is_ok()
+        {
+            let run = || plain(Command::new("bwrap").args(BUBBLEWRAP));
+            sides.push(("bubblewrap", Box::new(run)));
+        }
+        let mut times = vec![Vec::new(); sides.len()];
+        for _ in 0..ROUNDS {
+            for ((_, run), times) in sides.iter_mut().zip(&mut times) {
+                let start = Instant::now();
+                run();
+                times.push(start.elapsed().as_secs_f64() * 1e3);
+            }
+        }
+        for ((name, _), times) in sides.iter().zip(times) {
+            let least = times.iter().copied().fold(f64::INFINITY, f64::min);
+            let (least, middle) = (rounded(least), rounded(median(times)));
+            print(
+                &json!({"bench": "sandbox", "launch": name, "minimum_ms": least, "median_ms": middle}),
+            );
+        }
+    }
+
+    fn rounded(millis: f64) -> f64 {
+        (millis * 100.0).round() / 100.0
+    }
+
+    fn plain(command: &mut Command) {
+        let status = command.stdin(Stdio::null()).status().expect("it starts");
+        assert!(status.success());
+    }
+
+    fn sandboxed(network: Network, state: &Path) {
+        let place = Place {
+            executable: Path::new(env!("CARGO_BIN_EXE_mimo")),
+            state_folder: state,
+            strict: true,
+        };
+        let Launched {
+            mut reports,
+            mut process,
+            ..
+        } = launch(&spec(network), &place).expect("it starts");
+        let mut last = None;
+        while let Some(report) = reports.next().expect("reports") {
+            last = Some(report);
+        }
+        process.wait().expect("its end");
+        assert!(
+            matches!(last, Some(Report::Ended { code: Some(0), .. })),
+            "{last:?}"
+        );
+    }
+
+    fn spec(network: Network) -> SkillSpec {
+        SkillSpec {
+            name: SkillName::new("true").expect("a name"),
+            program: PROGRAM.into(),
+            arguments: Vec::new(),
+            environment: Default::default(),
+            sandbox: Sandbox {
+                read: Vec::new(),
+                write: Vec::new(),
+                network,
+                memory_bytes: 512 << 20,
+                cpu_seconds: 3_600,
+                processes: 256,
+                open_files: 1_024,
+                file_bytes: 512 << 20,
+                docker: false,
+            },
+            timeouts: Timeouts {
+                initialize: Duration::from_secs(60),
+                call: Duration::from_secs(60),
+            },
+            eager: false,
+        }
+    }
+}

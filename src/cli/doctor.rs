@@ -1,0 +1,178 @@
+//! `mimo doctor`: what works on this machine, and what a skill's sandbox lacks
+//! here, each with the reason. It looks and reports; it repairs nothing.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+
+use super::output::{Ended, Output};
+use crate::app::{self, App, Toolset};
+use crate::clock::Clock;
+use crate::config::{Config, Surroundings};
+use crate::skills::sandbox::policy::{Layer, Layers, State};
+use crate::skills::sandbox::probe;
+
+/// Nothing to choose.
+#[derive(clap::Args)]
+#[command(after_help = "\
+Examples:
+  mimo doctor
+  mimo doctor --json | jq '.sandbox.layers[] | select(.state != \"enforced\")'")]
+pub(super) struct Arguments {}
+
+/// One thing that was looked at.
+struct Finding {
+    name: &'static str,
+    /// `ok`, `failed`, or how far a layer stands.
+    state: &'static str,
+    why: String,
+}
+
+pub(super) fn run(
+    config: &Config,
+    surroundings: &Surroundings,
+    clock: Arc<dyn Clock>,
+    output: &Output,
+) -> Result<(), Ended> {
+    // First, while this process is small and has nothing running.
+    let layers = match &surroundings.executable {
+        Some(executable) => probe::layers(executable),
+        None => Layers::default(),
+    };
+    let mimo = [
+        folder("data folder", &config.data_folder),
+        folder("config folder", &config.config_folder),
+        memories(config, clock),
+    ];
+    let sandbox = Layer::ALL.map(|layer| finding(&layers, layer));
+    match output.json {
+        true => output.document(&json!({
+            "mimo": mimo.iter().map(Finding::document).collect::<Vec<_>>(),
+            "sandbox": {
+                "whole": layers.whole(),
+                "layers": sandbox.iter().map(Finding::document).collect::<Vec<_>>(),
+            },
+        })),
+        false => output.print(&format!(
+            "Mimo\n{}\nSandbox of skills\n{}",
+            table(&mimo, output),
+            table(&sandbox, output)
+        )),
+    }
+}
+
+fn folder(name: &'static str, path: &Path) -> Finding {
+    let (state, why) = match path.metadata() {
+        Ok(found) if found.is_dir() => ("ok", path.display().to_string()),
+        Ok(_) => ("failed", format!("{} is not a folder", path.display())),
+        // It is made by the first thing that is written there.
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            ("ok", format!("{}, not made yet", path.display()))
+        }
+        Err(error) => ("failed", format!("{}: {error}", path.display())),
+    };
+    Finding { name, state, why }
+}
+
+/// A search opens the database and wakes the built-in model. A database that
+/// is not there yet is not made for this.
+fn memories(config: &Config, clock: Arc<dyn Clock>) -> Finding {
+    let name = "memories";
+    if !config.database.exists() {
+        let why = format!("{}, not made yet", config.database.display());
+        return Finding {
+            name,
+            state: "ok",
+            why,
+        };
+    }
+    let searched = app::run(async {
+        let app = App::build(config, clock, Toolset::Standard)?;
+        let query = json!({"query": "is anything here?", "limit": 1});
+        let found = app.call("memory_search", query).await;
+        app.close().await;
+        found
+    });
+    let (state, why) = match searched {
+        Ok(_) => (
+            "ok",
+            format!("{} opens, the model answers", config.database.display()),
+        ),
+        Err(failure) => ("failed", failure.to_string()),
+    };
+    Finding { name, state, why }
+}
+
+fn finding(layers: &Layers, layer: Layer) -> Finding {
+    let found = layers.0.iter().find(|(each, ..)| *each == layer);
+    let (state, why) = match found {
+        Some((_, state, why)) => (*state, why.clone()),
+        None => (State::Absent, "the sandbox did not start".to_owned()),
+    };
+    Finding {
+        name: layer.name(),
+        state: state.name(),
+        why,
+    }
+}
+
+impl Finding {
+    fn document(&self) -> Value {
+        json!({"name": self.name, "state": self.state, "why": self.why})
+    }
+
+    /// Green, yellow or red.
+    fn colour(&self) -> u8 {
+        match self.state {
+            "ok" | "enforced" => 32,
+            "partial" => 33,
+            _ => 31,
+        }
+    }
+}
+
+fn table(findings: &[Finding], output: &Output) -> String {
+    findings
+        .iter()
+        .map(|finding| {
+            let state = match output.colour {
+                true => format!("\x1b[{}m{:8}\x1b[0m", finding.colour(), finding.state),
+                false => format!("{:8}", finding.state),
+            };
+            format!("  {:17}  {state}  {}\n", finding.name, finding.why)
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn states_are_coloured_only_where_a_person_looks() {
+        let mut layers = Layers::default();
+        layers
+            .0
+            .push((Layer::Landlock, State::Partial, "version 4".into()));
+        let findings = [
+            finding(&layers, Layer::Landlock),
+            finding(&layers, Layer::Seccomp),
+        ];
+        let mut output = Output {
+            json: false,
+            terminal: false,
+            colour: false,
+            columns: 80,
+        };
+        assert_eq!(
+            table(&findings, &output),
+            "  landlock           partial   version 4\n  \
+             seccomp            absent    the sandbox did not start\n"
+        );
+        output.colour = true;
+        let coloured = table(&findings, &output);
+        assert!(coloured.contains("\x1b[33mpartial \x1b[0m"), "{coloured}");
+        assert!(coloured.contains("\x1b[31mabsent  \x1b[0m"), "{coloured}");
+    }
+}

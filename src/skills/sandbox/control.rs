@@ -1,0 +1,89 @@
+//! The socket between the gateway and a sandbox: the policy and the skill's
+//! three pipes go down it, reports come up. Its end is the gateway's end.
+
+use std::io::{self, IoSlice, IoSliceMut, Read, Write};
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
+use std::os::unix::net::UnixStream;
+
+use nix::sys::socket::{ControlMessage, ControlMessageOwned, MsgFlags, recvmsg, sendmsg};
+
+use super::policy::{Policy, Report};
+use crate::limits::SANDBOX_POLICY_BYTES_MAX;
+
+/// The byte that asks for SIGTERM to the whole tree.
+pub(in crate::skills) const TERMINATE: u8 = b'T';
+
+/// The byte that asks for the end of the whole tree.
+pub(in crate::skills) const KILL: u8 = b'K';
+
+/// Sends `policy` with the skill's pipes: a length, then JSON.
+pub(in crate::skills) fn send(
+    socket: &UnixStream,
+    policy: &Policy,
+    pipes: [RawFd; 3],
+) -> io::Result<()> {
+    let text = serde_json::to_vec(policy)?;
+    if text.len() > SANDBOX_POLICY_BYTES_MAX {
+        return Err(io::Error::other(
+            "the skill's arguments and environment are too long",
+        ));
+    }
+    let length = u32::try_from(text.len()).map_err(io::Error::other)?;
+    let rights = [ControlMessage::ScmRights(&pipes)];
+    let bytes = length.to_le_bytes();
+    sendmsg::<()>(
+        socket.as_raw_fd(),
+        &[IoSlice::new(&bytes)],
+        &rights,
+        MsgFlags::MSG_NOSIGNAL,
+        None,
+    )?;
+    let mut socket = socket;
+    socket.write_all(&text)
+}
+
+/// Takes what `send` sent.
+pub(super) fn receive(socket: &UnixStream) -> io::Result<(Policy, [OwnedFd; 3])> {
+    let mut length = [0_u8; 4];
+    let mut room = nix::cmsg_space!([RawFd; 3]);
+    let pipes = {
+        let mut slices = [IoSliceMut::new(&mut length)];
+        let message = recvmsg::<()>(
+            socket.as_raw_fd(),
+            &mut slices,
+            Some(&mut room),
+            MsgFlags::MSG_CMSG_CLOEXEC | MsgFlags::MSG_WAITALL,
+        )?;
+        let mut pipes = Vec::new();
+        for each in message.cmsgs()? {
+            if let ControlMessageOwned::ScmRights(found) = each {
+                // SAFETY: the kernel has just made these descriptors for us,
+                // and nothing else in this process knows them.
+                pipes.extend(found.iter().map(|fd| unsafe { OwnedFd::from_raw_fd(*fd) }));
+            }
+        }
+        pipes
+    };
+    let pipes = pipes
+        .try_into()
+        .map_err(|_| io::Error::other("no pipes came with the policy"))?;
+    let length = u32::from_le_bytes(length) as usize;
+    if length > SANDBOX_POLICY_BYTES_MAX {
+        return Err(io::Error::other("the policy is too long"));
+    }
+    let mut text = vec![0; length];
+    let mut socket = socket;
+    socket.read_exact(&mut text)?;
+    Ok((serde_json::from_slice(&text)?, pipes))
+}
+
+/// Writes `report` as one line. A gateway that is gone reads none, and its
+/// absence is noticed elsewhere.
+pub(super) fn report(socket: &UnixStream, report: &Report) {
+    let Ok(mut line) = serde_json::to_vec(report) else {
+        return;
+    };
+    line.push(b'\n');
+    let mut socket = socket;
+    let _ = socket.write_all(&line);
+}

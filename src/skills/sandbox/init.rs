@@ -1,0 +1,103 @@
+//! I, pid 1 of the sandbox's own pid namespace: starts the skill, reaps what
+//! it leaves behind, passes SIGTERM on to all of it. Its end is the end of
+//! everything in the namespace.
+
+use std::io::PipeReader;
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::net::UnixStream;
+
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::prctl;
+use nix::sys::signal::{SigSet, Signal, kill};
+use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
+use nix::unistd::{ForkResult, Pid};
+
+use super::policy::{Layer, Layers, Policy, Report, State};
+use super::{child, control, namespaces, process};
+
+/// Runs as pid 1 until the skill's own process ends. `lifeline` is a pipe
+/// whose other end is the supervisor's alone.
+pub(super) fn run(
+    policy: &Policy,
+    pipes: [OwnedFd; 3],
+    up: &UnixStream,
+    lifeline: &PipeReader,
+    mut layers: Layers,
+) -> ! {
+    // From here on the supervisor's end is ours; the pipe tells whether it
+    // ended before, since across the namespace it has no number to look at.
+    let bound = prctl::set_pdeathsig(Signal::SIGKILL);
+    if bound.is_err() || supervisor_is_gone(lifeline) {
+        process::leave(1);
+    }
+    match namespaces::mount_proc() {
+        Ok(()) => {
+            namespaces::bound_pids(policy.bounds.processes);
+            layers.put(Layer::Proc, State::Enforced, "its own");
+        }
+        Err(error) => {
+            let why = format!("no /proc of its own can be mounted here: {error}");
+            layers.put(Layer::Proc, State::Absent, why);
+        }
+    }
+    let mut awaited = SigSet::empty();
+    awaited.add(Signal::SIGCHLD);
+    awaited.add(Signal::SIGTERM);
+    if awaited.thread_block().is_err() {
+        process::leave(1);
+    }
+    let skill = match process::fork() {
+        Ok(ForkResult::Child) => child::run(policy, &pipes, up, layers),
+        Ok(ForkResult::Parent { child }) => child,
+        Err(error) => {
+            let why = format!("no process for the skill: {error}");
+            control::report(up, &Report::Failed { why, layers });
+            process::leave(1)
+        }
+    };
+    // The skill alone holds its pipes: their ends close with it.
+    drop(pipes);
+    loop {
+        match awaited.wait() {
+            Ok(Signal::SIGTERM) => {
+                // Everything here but ourselves.
+                let _ = kill(Pid::from_raw(-1), Signal::SIGTERM);
+            }
+            _ => {
+                if let Some(report) = reap(skill) {
+                    control::report(up, &report);
+                    process::leave(0);
+                }
+            }
+        }
+    }
+}
+
+fn supervisor_is_gone(lifeline: &PipeReader) -> bool {
+    let mut polled = [PollFd::new(lifeline.as_fd(), PollFlags::empty())];
+    // Its end shows even where nothing was asked for.
+    poll(&mut polled, PollTimeout::ZERO).is_ok_and(|ready| ready > 0)
+}
+
+/// Takes every ended child; how the skill ended, if it was among them.
+pub(super) fn reap(skill: Pid) -> Option<Report> {
+    let mut ended = None;
+    loop {
+        match waitpid(None, Some(WaitPidFlag::WNOHANG)) {
+            Ok(WaitStatus::Exited(pid, code)) if pid == skill => {
+                ended = Some(Report::Ended {
+                    code: Some(code),
+                    signal: None,
+                });
+            }
+            Ok(WaitStatus::Signaled(pid, signal, _)) if pid == skill => {
+                ended = Some(Report::Ended {
+                    code: None,
+                    signal: Some(signal as i32),
+                });
+            }
+            Ok(WaitStatus::StillAlive) | Err(_) => return ended,
+            Ok(_) => {}
+        }
+    }
+}

@@ -1,0 +1,76 @@
+//! The sandbox around a skill: who does what to which process before the skill
+//! runs, one file a layer. Which skill may do what is decided by its spec.
+//!
+//! ```text
+//! gateway -> L (`mimo __sandbox`, supervises) -> I (pid 1 of its own pid
+//! namespace, reaps) -> C (sheds its rights, becomes the skill)
+//! ```
+//!
+//! L is a fresh, single-threaded execution of our own program, so it may fork
+//! and allocate as it likes; the gateway, with its threads and its memory,
+//! never forks.
+
+// Forking, descriptors and rights are the kernel's, not Rust's: each block says
+// why it is sound.
+#![allow(unsafe_code)]
+
+pub mod policy;
+
+#[cfg(target_os = "linux")]
+mod child;
+#[cfg(target_os = "linux")]
+pub(super) mod control;
+#[cfg(target_os = "linux")]
+mod init;
+#[cfg(target_os = "linux")]
+mod landlock;
+#[cfg(target_os = "linux")]
+mod namespaces;
+#[cfg(target_os = "linux")]
+mod privileges;
+#[cfg(target_os = "linux")]
+pub mod probe;
+#[cfg(target_os = "linux")]
+mod process;
+#[cfg(target_os = "linux")]
+mod profile;
+#[cfg(target_os = "linux")]
+mod rlimits;
+#[cfg(target_os = "linux")]
+mod seccomp;
+#[cfg(target_os = "linux")]
+mod supervisor;
+#[cfg(target_os = "linux")]
+mod watchdog;
+
+#[cfg(not(target_os = "linux"))]
+#[path = "elsewhere.rs"]
+pub mod probe;
+
+#[cfg(target_os = "linux")]
+pub use supervisor::main;
+
+/// The hidden argument that makes our program the supervisor of a sandbox.
+pub const ARGUMENT: &str = "__sandbox";
+
+/// Closes the gateway's memory and files to other processes of its user; a
+/// gateway does this once, before it starts its first skill.
+pub fn close_ourselves() {
+    #[cfg(target_os = "linux")]
+    // What cannot be closed stays behind the skill's own walls.
+    let _ = nix::sys::prctl::set_dumpable(false);
+}
+
+/// Makes a folder that only its owner may look into.
+#[cfg(target_os = "linux")]
+pub(super) fn private_folder(path: &std::path::Path) -> std::io::Result<()> {
+    use std::os::unix::fs::DirBuilderExt;
+    let mut folder = std::fs::DirBuilder::new();
+    folder.recursive(true).mode(0o700).create(path)
+}
+
+/// A descriptor that becomes readable when the process `pid` ends.
+#[cfg(target_os = "linux")]
+pub fn end_of(pid: i32) -> std::io::Result<std::os::fd::OwnedFd> {
+    process::pidfd(nix::unistd::Pid::from_raw(pid))
+}

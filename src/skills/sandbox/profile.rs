@@ -1,0 +1,72 @@
+//! The default profile: what every skill may read and change, found to be
+//! what real npx, node and Python servers need. No secrets of a person stand
+//! in any of it.
+
+use super::policy::Policy;
+use std::path::{Path, PathBuf};
+
+/// Programs and libraries.
+const PROGRAMS: &[&str] = &[
+    "/usr",
+    "/lib",
+    "/lib32",
+    "/lib64",
+    "/libx32",
+    "/bin",
+    "/sbin",
+    "/opt",
+    "/nix/store",
+];
+
+/// What name resolution, TLS, locales and the dynamic loader read, and the
+/// kernel's word on the processors.
+const SETTINGS: &[&str] = &[
+    "/etc/resolv.conf",
+    "/etc/hosts",
+    "/etc/host.conf",
+    "/etc/nsswitch.conf",
+    "/etc/gai.conf",
+    "/etc/services",
+    "/etc/protocols",
+    "/etc/localtime",
+    "/etc/timezone",
+    "/etc/locale.alias",
+    "/etc/locale.conf",
+    "/etc/os-release",
+    "/etc/mime.types",
+    "/etc/passwd",
+    "/etc/group",
+    "/etc/ssl",
+    "/etc/pki",
+    "/etc/ca-certificates",
+    "/etc/ca-certificates.conf",
+    "/etc/crypto-policies",
+    "/etc/alternatives",
+    "/etc/ld.so.cache",
+    "/etc/ld.so.preload",
+    "/etc/ld.so.conf",
+    "/etc/ld.so.conf.d",
+    "/proc",
+    "/sys/devices/system/cpu",
+    "/dev/urandom",
+    "/dev/random",
+    "/dev/zero",
+];
+
+/// What is read, or read and run.
+pub(super) fn read(policy: &Policy) -> Vec<PathBuf> {
+    let mut paths: Vec<PathBuf> = PROGRAMS.iter().chain(SETTINGS).map(PathBuf::from).collect();
+    paths.extend(policy.read.iter().cloned());
+    if let Some(program) = &policy.program {
+        paths.push(program.clone());
+    }
+    paths
+}
+
+/// What is read and changed.
+pub(super) fn write(policy: &Policy) -> Vec<PathBuf> {
+    let mut paths = vec![Path::new("/dev/null").to_owned()];
+    paths.extend(policy.state_folder.clone());
+    paths.extend(policy.write.iter().cloned());
+    paths
+}

@@ -1,0 +1,42 @@
+//! The layer of bounds that the kernel keeps for each process. What a whole
+//! tree uses is the watchdog's.
+
+use nix::sys::resource::{Resource, setrlimit};
+
+use super::policy::{Bounds, Layer, Layers, State};
+use crate::limits::{SANDBOX_DATA_FACTOR, SANDBOX_QUEUES_BYTES_MAX};
+
+/// Sets them, hard and soft alike. Inside the user namespace, where processes
+/// are counted for the sandbox alone.
+pub(super) fn set(bounds: &Bounds, layers: &mut Layers) {
+    let data = bounds.memory_bytes.saturating_mul(SANDBOX_DATA_FACTOR);
+    let wanted = [
+        (Resource::RLIMIT_DATA, data),
+        (Resource::RLIMIT_NPROC, bounds.processes),
+        (Resource::RLIMIT_NOFILE, bounds.open_files),
+        (Resource::RLIMIT_FSIZE, bounds.file_bytes),
+        (Resource::RLIMIT_CORE, 0),
+        (Resource::RLIMIT_CPU, bounds.cpu_seconds),
+        (Resource::RLIMIT_MSGQUEUE, SANDBOX_QUEUES_BYTES_MAX),
+    ];
+    let refused: Vec<String> = wanted
+        .into_iter()
+        .filter_map(|(resource, value)| lower(resource, value).err())
+        .collect();
+    match refused.is_empty() {
+        true => layers.put(
+            Layer::Rlimits,
+            State::Enforced,
+            "data, processes, files, file size, core, CPU",
+        ),
+        false => layers.put(Layer::Rlimits, State::Partial, refused.join(", ")),
+    }
+}
+
+/// A bound that is lower already stays.
+fn lower(resource: Resource, value: u64) -> Result<(), String> {
+    let told = |error| format!("{resource:?}: {error}");
+    let (_, hard) = nix::sys::resource::getrlimit(resource).map_err(told)?;
+    let value = value.min(hard);
+    setrlimit(resource, value, value).map_err(told)
+}

@@ -1,0 +1,249 @@
+//! L, the supervisor of one sandbox: leaves the gateway's namespaces, starts
+//! pid 1, and watches three ends: the gateway's, the skill's, and that of what
+//! the skill may use. When L ends, for whatever reason, the sandbox ends.
+
+use std::io::{self, PipeWriter, Read, Write};
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::net::UnixStream;
+use std::process::ExitCode;
+
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::prctl;
+use nix::sys::signal::{Signal, kill};
+use nix::sys::wait::waitpid;
+use nix::unistd::{ForkResult, Pid, getppid};
+
+use super::policy::{Layer, Layers, Policy, Reach, Reason, Report, State};
+use super::watchdog::{self, Use, View};
+use super::{child, control, init, landlock, namespaces, process};
+use crate::limits::SANDBOX_SWEEPS_MAX;
+
+/// Runs `mimo __sandbox`. Called before this process has a second thread, and
+/// it never gets one.
+pub fn main() -> ExitCode {
+    let told = match supervise() {
+        Ok(()) => return ExitCode::SUCCESS,
+        Err(error) => format!("mimo __sandbox is started by Mimo itself: {error}\n"),
+    };
+    // Nobody is left to tell where this fails too.
+    let _ = io::stderr().write_all(told.as_bytes());
+    ExitCode::from(2)
+}
+
+fn supervise() -> io::Result<()> {
+    process::close_inherited()?;
+    let up = UnixStream::from(process::take_stdin()?);
+    let (policy, pipes) = control::receive(&up)?;
+    let gateway = Pid::from_raw(policy.gateway);
+    let gateway_end = process::pidfd(gateway)?;
+    if getppid() != gateway {
+        return Err(io::Error::other("its gateway is gone"));
+    }
+    let mut layers = Layers::default();
+    let contained = namespaces::enter(&policy.reach, &mut layers);
+    foresee(&policy, contained, &mut layers);
+    let started = match contained {
+        true => start_init(&policy, pipes, &up, layers),
+        false => start_bare(&policy, pipes, &up, layers),
+    };
+    let tree = match started {
+        Ok(tree) => tree,
+        Err((why, layers)) => {
+            control::report(&up, &Report::Failed { why, layers });
+            return Ok(());
+        }
+    };
+    let killed = watch(&policy, &tree, &up, &gateway_end);
+    if let Some(report) = &killed {
+        control::report(&up, report);
+    }
+    tree.end(&up);
+    Ok(())
+}
+
+/// The layers that follow from what is known before anything runs.
+fn foresee(policy: &Policy, contained: bool, layers: &mut Layers) {
+    let (state, why) = match (&policy.reach, contained, landlock::knows_ports()) {
+        (Reach::Nobody, true, _) => (State::Enforced, "no interfaces, no sockets"),
+        (Reach::Nobody, false, _) => (State::Partial, "no sockets, but the machine's interfaces"),
+        (Reach::Anyone, ..) => (State::Enforced, "any host, as its manifest allows"),
+        (Reach::Ports(_), _, true) => (State::Enforced, "TCP to the named ports; UDP for names"),
+        (Reach::Ports(_), _, false) => (State::Absent, "this kernel's Landlock knows no ports"),
+    };
+    layers.put(Layer::Network, state, why);
+    layers.put(
+        Layer::Watchdog,
+        State::Enforced,
+        "memory, CPU time, processes",
+    );
+    let (state, why) = match contained {
+        true => (State::Enforced, "the kernel ends the pid namespace as one"),
+        false => (State::Partial, "without a pid namespace, by best effort"),
+    };
+    layers.put(Layer::Orphans, state, why);
+    if !contained {
+        let why = "without a pid namespace it sees the machine's";
+        layers.put(Layer::Proc, State::Absent, why);
+    }
+}
+
+/// The tree of processes under this supervisor.
+struct Tree {
+    /// Pid 1 of the namespace, or the skill itself where there is none.
+    root: Pid,
+    root_end: OwnedFd,
+    view: View,
+    /// Its end tells pid 1 of ours.
+    _lifeline: Option<PipeWriter>,
+}
+
+type Started = Result<Tree, (String, Layers)>;
+
+fn start_init(policy: &Policy, pipes: [OwnedFd; 3], up: &UnixStream, layers: Layers) -> Started {
+    let (reader, writer) = match io::pipe() {
+        Ok(ends) => ends,
+        Err(error) => return Err((format!("no pipe: {error}"), layers)),
+    };
+    let root = match process::fork() {
+        Ok(ForkResult::Child) => {
+            drop(writer);
+            init::run(policy, pipes, up, &reader, layers)
+        }
+        Ok(ForkResult::Parent { child }) => child,
+        Err(error) => return Err((format!("no process for pid 1: {error}"), layers)),
+    };
+    let view = View::Own(format!("/proc/{root}/root/proc").into());
+    tree(root, view, Some(writer), layers)
+}
+
+/// Where namespaces are refused: the skill is our own child, and what it
+/// leaves behind becomes ours.
+fn start_bare(policy: &Policy, pipes: [OwnedFd; 3], up: &UnixStream, layers: Layers) -> Started {
+    if let Err(error) = prctl::set_child_subreaper(true) {
+        return Err((format!("orphans would be lost: {error}"), layers));
+    }
+    let supervisor = Pid::this();
+    let root = match process::fork() {
+        Ok(ForkResult::Child) => {
+            let bound = prctl::set_pdeathsig(Signal::SIGKILL);
+            if bound.is_err() || getppid() != supervisor {
+                process::leave(1);
+            }
+            child::run(policy, &pipes, up, layers)
+        }
+        Ok(ForkResult::Parent { child }) => child,
+        Err(error) => return Err((format!("no process for the skill: {error}"), layers)),
+    };
+    tree(root, View::Descendants(supervisor), None, layers)
+}
+
+fn tree(root: Pid, view: View, lifeline: Option<PipeWriter>, layers: Layers) -> Started {
+    match process::pidfd(root) {
+        Ok(root_end) => Ok(Tree {
+            root,
+            root_end,
+            view,
+            _lifeline: lifeline,
+        }),
+        Err(error) => {
+            let _ = kill(root, Signal::SIGKILL);
+            Err((format!("its process cannot be watched: {error}"), layers))
+        }
+    }
+}
+
+/// Waits until something ends it: the skill itself, or a reason to kill it.
+fn watch(policy: &Policy, tree: &Tree, up: &UnixStream, gateway: &OwnedFd) -> Option<Report> {
+    let killed = |reason, measured, allowed| {
+        Some(Report::Killed {
+            reason,
+            measured,
+            allowed,
+        })
+    };
+    let mut used = Use::default();
+    loop {
+        let pause = used.pause(&policy.bounds);
+        let mut polled = [
+            PollFd::new(tree.root_end.as_fd(), PollFlags::POLLIN),
+            PollFd::new(gateway.as_fd(), PollFlags::POLLIN),
+            PollFd::new(up.as_fd(), PollFlags::POLLIN),
+        ];
+        let timeout = PollTimeout::try_from(pause).unwrap_or(PollTimeout::ZERO);
+        // An interrupted wait looks at the tree once more, that is all.
+        let _ = poll(&mut polled, timeout);
+        let [ended, gone, asked] = polled.map(|each| each.any().unwrap_or(false));
+        if ended {
+            return None;
+        }
+        if gone {
+            return killed(Reason::GatewayGone, 0, 0);
+        }
+        if asked {
+            let mut byte = [0];
+            let mut up = up;
+            match up.read(&mut byte) {
+                Ok(1) if byte[0] == control::TERMINATE => tree.terminate(),
+                Ok(0) | Err(_) => return killed(Reason::GatewayGone, 0, 0),
+                Ok(_) => return killed(Reason::Asked, 0, 0),
+            }
+        }
+        used = watchdog::look(&tree.view);
+        if let Some((reason, measured, allowed)) = used.broken(&policy.bounds) {
+            return killed(reason, measured, allowed);
+        }
+        if matches!(tree.view, View::Descendants(_)) {
+            tree.reap_strays();
+        }
+    }
+}
+
+impl Tree {
+    /// Asks everything in it to end.
+    fn terminate(&self) {
+        match &self.view {
+            // Pid 1 passes it on; one that has just ended needs none.
+            View::Own(_) => drop(kill(self.root, Signal::SIGTERM)),
+            View::Descendants(_) => self.signal_each(Signal::SIGTERM),
+        }
+    }
+
+    fn signal_each(&self, signal: Signal) {
+        for pid in watchdog::pids(&self.view) {
+            let _ = kill(Pid::from_raw(pid), signal);
+        }
+    }
+
+    /// Takes ended strays that became ours; the skill itself is left for `end`.
+    fn reap_strays(&self) {
+        for pid in watchdog::pids(&self.view) {
+            if pid != self.root.as_raw() {
+                let flags = nix::sys::wait::WaitPidFlag::WNOHANG;
+                let _ = waitpid(Pid::from_raw(pid), Some(flags));
+            }
+        }
+    }
+
+    /// Kills what is left and waits until it is gone.
+    fn end(&self, up: &UnixStream) {
+        if let View::Own(_) = self.view {
+            process::kill(&self.root_end);
+            // The kernel has ended the whole namespace when this returns.
+            let _ = waitpid(self.root, None);
+            return;
+        }
+        if let Some(report) = init::reap(self.root) {
+            control::report(up, &report);
+        }
+        for _ in 0..SANDBOX_SWEEPS_MAX {
+            if watchdog::pids(&self.view).is_empty() {
+                return;
+            }
+            self.signal_each(Signal::SIGKILL);
+            // One blocking wait, then whatever else has ended: a tree that
+            // forked without end leaves thousands.
+            let _ = waitpid(None, None);
+            init::reap(self.root);
+        }
+    }
+}

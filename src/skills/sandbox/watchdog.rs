@@ -1,0 +1,151 @@
+//! What a whole tree of processes uses: memory, CPU time, number. Reads it
+//! from `/proc`; killing is the supervisor's.
+
+use std::collections::{HashMap, HashSet};
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use nix::unistd::{Pid, SysconfVar, sysconf};
+
+use super::policy::{Bounds, Reason};
+use crate::limits::{
+    SANDBOX_NEAR_PERCENT, SANDBOX_WATCH_MILLIS_MAX, SANDBOX_WATCH_NEAR_MILLIS_MAX,
+};
+
+/// Where the tree's processes are found.
+pub(super) enum View {
+    /// The `/proc` of the sandbox's own pid namespace: everything in it.
+    Own(PathBuf),
+    /// The machine's `/proc`: everything that descends from this process.
+    Descendants(Pid),
+}
+
+/// What a tree uses.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Use {
+    memory_bytes: u64,
+    cpu_seconds: u64,
+    processes: u64,
+}
+
+impl Use {
+    /// The first bound that it broke: the reason, what was measured, what was
+    /// allowed.
+    pub(super) fn broken(&self, bounds: &Bounds) -> Option<(Reason, u64, u64)> {
+        [
+            (Reason::Memory, self.memory_bytes, bounds.memory_bytes),
+            (Reason::Cpu, self.cpu_seconds, bounds.cpu_seconds),
+            (Reason::Processes, self.processes, bounds.processes),
+        ]
+        .into_iter()
+        .find(|(_, measured, allowed)| measured > allowed)
+    }
+
+    /// How long to wait before looking again: less where a bound is near.
+    pub(super) fn pause(&self, bounds: &Bounds) -> Duration {
+        let near = |used: u64, bound: u64| {
+            used > bound
+                .saturating_div(100)
+                .saturating_mul(SANDBOX_NEAR_PERCENT)
+        };
+        let millis = match near(self.memory_bytes, bounds.memory_bytes) {
+            true => SANDBOX_WATCH_NEAR_MILLIS_MAX,
+            false => SANDBOX_WATCH_MILLIS_MAX,
+        };
+        Duration::from_millis(millis)
+    }
+}
+
+/// Looks at the tree.
+pub(super) fn look(view: &View) -> Use {
+    let proc = match view {
+        View::Own(proc) => proc,
+        View::Descendants(_) => Path::new("/proc"),
+    };
+    let ticks = sysconf(SysconfVar::CLK_TCK).ok().flatten().unwrap_or(100);
+    let ticks = u64::try_from(ticks).unwrap_or(100).max(1);
+    let mut found = Use::default();
+    let mut cpu = 0;
+    for pid in pids(view) {
+        let folder = proc.join(pid.to_string());
+        // One that ended meanwhile uses nothing.
+        let (Some(status), Some(stat)) = (read(&folder, "status"), read(&folder, "stat")) else {
+            continue;
+        };
+        found.memory_bytes += kilobytes(&status, "RssAnon:") + kilobytes(&status, "RssShmem:");
+        found.processes += field(&status, "Threads:").unwrap_or(1);
+        // Own time and that of children it has waited for, user and system.
+        cpu += stat_fields(&stat)
+            .skip(11)
+            .take(4)
+            .filter_map(|ticks| ticks.parse::<u64>().ok())
+            .sum::<u64>();
+    }
+    found.memory_bytes = found.memory_bytes.saturating_mul(1024);
+    found.cpu_seconds = cpu / ticks;
+    found
+}
+
+/// The processes of the tree, the one it descends from left out.
+pub(super) fn pids(view: &View) -> Vec<i32> {
+    match view {
+        // Pid 1 is ours.
+        View::Own(proc) => listed(proc).into_iter().filter(|pid| *pid != 1).collect(),
+        View::Descendants(root) => descendants(root.as_raw()),
+    }
+}
+
+fn listed(proc: &Path) -> Vec<i32> {
+    let entries = fs::read_dir(proc).into_iter().flatten().flatten();
+    entries
+        .filter_map(|entry| entry.file_name().to_str()?.parse().ok())
+        .collect()
+}
+
+fn descendants(root: i32) -> Vec<i32> {
+    let mut children: HashMap<i32, Vec<i32>> = HashMap::new();
+    for pid in listed(Path::new("/proc")) {
+        let folder = Path::new("/proc").join(pid.to_string());
+        let stat = read(&folder, "stat");
+        let parent = stat.and_then(|stat| stat_fields(&stat).nth(1)?.parse().ok());
+        if let Some(parent) = parent {
+            children.entry(parent).or_default().push(pid);
+        }
+    }
+    let mut found = Vec::new();
+    let mut seen = HashSet::from([root]);
+    let mut open = vec![root];
+    while let Some(pid) = open.pop() {
+        for child in children.remove(&pid).unwrap_or_default() {
+            if seen.insert(child) {
+                found.push(child);
+                open.push(child);
+            }
+        }
+    }
+    found
+}
+
+fn read(folder: &Path, file: &str) -> Option<String> {
+    // A program may give itself a name that is no text.
+    let bytes = fs::read(folder.join(file)).ok()?;
+    Some(String::from_utf8_lossy(&bytes).into_owned())
+}
+
+/// The fields after the name, which may hold spaces and parentheses itself.
+fn stat_fields(stat: &str) -> impl Iterator<Item = &str> {
+    let rest = stat.rsplit_once(')').map_or("", |(_, rest)| rest);
+    rest.split_ascii_whitespace()
+}
+
+fn kilobytes(status: &str, name: &str) -> u64 {
+    field(status, name).unwrap_or(0)
+}
+
+/// The number behind `name`. The program's own name stands on the first line
+/// with line ends escaped, so it cannot make up another.
+fn field(status: &str, name: &str) -> Option<u64> {
+    let line = status.lines().find_map(|line| line.strip_prefix(name))?;
+    line.split_ascii_whitespace().next()?.parse().ok()
+}

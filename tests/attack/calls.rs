@@ -1,0 +1,117 @@
+//! System calls that lead out of a sandbox: each is refused.
+
+use super::support::{World, python};
+
+/// Calls, with arguments that would be good, and how they are answered.
+#[test]
+fn calls_that_lead_out_are_refused() {
+    let calls = [
+        (
+            "mount",
+            libc::SYS_mount,
+            "b'none', b'/proc', b'tmpfs', 0, 0",
+        ),
+        ("umount", libc::SYS_umount2, "b'/proc', 2"),
+        ("pivot_root", libc::SYS_pivot_root, "b'.', b'.'"),
+        ("fsopen", libc::SYS_fsopen, "b'tmpfs', 0"),
+        ("open_tree", libc::SYS_open_tree, "-100, b'/', 1"),
+        ("chroot", libc::SYS_chroot, "b'/usr'"),
+        ("unshare a user namespace", libc::SYS_unshare, "0x10000000"),
+        ("setns", libc::SYS_setns, "0, 0"),
+        (
+            "clone a user namespace",
+            libc::SYS_clone,
+            "0x10000000 | 17, 0, 0, 0, 0",
+        ),
+        (
+            "clone a network",
+            libc::SYS_clone,
+            "0x40000000 | 17, 0, 0, 0, 0",
+        ),
+        ("ptrace", libc::SYS_ptrace, "16, 1, 0, 0"),
+        (
+            "process_vm_readv",
+            libc::SYS_process_vm_readv,
+            "1, 0, 0, 0, 0, 0",
+        ),
+        (
+            "process_vm_writev",
+            libc::SYS_process_vm_writev,
+            "1, 0, 0, 0, 0, 0",
+        ),
+        ("pidfd_getfd", libc::SYS_pidfd_getfd, "0, 0, 0"),
+        ("bpf", libc::SYS_bpf, "0, 0, 0"),
+        (
+            "perf_event_open",
+            libc::SYS_perf_event_open,
+            "0, 0, 0, 0, 0",
+        ),
+        ("keyctl", libc::SYS_keyctl, "0, -3, 0"),
+        ("add_key", libc::SYS_add_key, "b'user', b'a', b'b', 1, -3"),
+        ("userfaultfd", libc::SYS_userfaultfd, "1"),
+        ("memfd_create", libc::SYS_memfd_create, "b'hidden', 0"),
+        ("memfd_secret", libc::SYS_memfd_secret, "0"),
+        ("shmget", libc::SYS_shmget, "0, 4096, 0o1600"),
+        ("kexec_load", libc::SYS_kexec_load, "0, 0, 0, 0"),
+        ("init_module", libc::SYS_init_module, "0, 0, b''"),
+        (
+            "open_by_handle_at",
+            libc::SYS_open_by_handle_at,
+            "-100, 0, 0",
+        ),
+        ("personality", libc::SYS_personality, "0x0040000"),
+        ("type into a terminal", libc::SYS_ioctl, "0, 0x5412, b'x'"),
+        ("paste into a console", libc::SYS_ioctl, "0, 0x541c, b'x'"),
+        (
+            "type, with bits above",
+            libc::SYS_ioctl,
+            "0, 0x100005412, b'x'",
+        ),
+        ("reboot", libc::SYS_reboot, "0, 0, 0, 0"),
+    ];
+    refused(&calls, "EPERM");
+}
+
+#[test]
+fn calls_that_programs_probe_for_are_unknown() {
+    let calls = [
+        ("clone3", libc::SYS_clone3, "0, 0"),
+        (
+            "io_uring_setup",
+            libc::SYS_io_uring_setup,
+            "8, b'\\0' * 120",
+        ),
+        (
+            "io_uring_enter",
+            libc::SYS_io_uring_enter,
+            "0, 0, 0, 0, 0, 0",
+        ),
+        (
+            "io_uring_register",
+            libc::SYS_io_uring_register,
+            "0, 0, 0, 0",
+        ),
+    ];
+    refused(&calls, "ENOSYS");
+}
+
+#[cfg(target_arch = "x86_64")]
+#[test]
+fn the_x32_numbers_of_calls_are_unknown() {
+    let calls = [("x32 mount", 0x4000_0000 + libc::SYS_mount, "0, 0, 0, 0, 0")];
+    refused(&calls, "ENOSYS");
+}
+
+#[track_caller]
+fn refused(calls: &[(&str, libc::c_long, &str)], error: &str) {
+    let script: String = calls
+        .iter()
+        .map(|(_, number, arguments)| format!("attempt(lambda: call({number}, {arguments}))\n"))
+        .collect();
+    let ran = World::new().run(&python(&script));
+    let lines: Vec<&str> = ran.out.lines().collect();
+    assert_eq!(lines.len(), calls.len(), "{ran:?}");
+    for ((name, ..), line) in calls.iter().zip(lines) {
+        assert_eq!(line, format!("REFUSED {error}"), "{name}");
+    }
+}

@@ -1,0 +1,156 @@
+//! Files that are not the skill's: none is read, none is changed.
+
+use super::support::{SECRET, World, python};
+
+fn reading(path: impl std::fmt::Display) -> String {
+    format!("attempt(lambda: open('{path}').read())")
+}
+
+fn writing(path: impl std::fmt::Display) -> String {
+    format!("attempt(lambda: open('{path}', 'w').write('x'))")
+}
+
+#[test]
+fn a_persons_keys_are_not_read() {
+    let world = World::new();
+    let ran = world.attack(&reading(world.secret().display()));
+    ran.refused(&["EACCES"]);
+}
+
+#[test]
+fn mimos_own_data_is_not_read() {
+    let world = World::new();
+    let ran = world.attack(&reading(world.path("mimo/mimo.db").display()));
+    ran.refused(&["EACCES"]);
+}
+
+#[test]
+fn folders_outside_are_not_listed() {
+    let world = World::new();
+    let folder = world.path("outside");
+    for folder in [
+        folder.to_str().expect("text"),
+        "/root",
+        "/home",
+        "/tmp",
+        "/",
+    ] {
+        let ran = world.attack(&format!("attempt(lambda: os.listdir('{folder}'))"));
+        ran.refused(&["EACCES"]);
+    }
+}
+
+#[test]
+fn the_systems_passwords_are_not_read() {
+    World::new()
+        .attack(&reading("/etc/shadow"))
+        .refused(&["EACCES"]);
+}
+
+#[test]
+fn programs_settings_and_the_shared_temporary_folder_are_not_written() {
+    let world = World::new();
+    let own = format!("/tmp/mimo-attack-{}", std::process::id());
+    let others = [
+        "/usr/mimo-attack",
+        "/etc/mimo-attack",
+        "/dev/shm/mimo-attack",
+        &own,
+    ];
+    for path in others {
+        world.attack(&writing(path)).refused(&["EACCES"]);
+        assert!(!std::path::Path::new(path).exists(), "{path}");
+    }
+}
+
+#[test]
+fn a_file_outside_is_not_changed_by_any_call() {
+    let world = World::new();
+    let secret = world.secret();
+    let path = secret.display();
+    for attempt in [
+        format!("os.truncate('{path}', 0)"),
+        format!("os.unlink('{path}')"),
+        format!("os.rename('{path}', 'taken')"),
+        format!("os.link('{path}', 'linked')"),
+        format!("os.open('{path}', os.O_WRONLY | os.O_APPEND)"),
+        format!("os.mkdir('{path}.d')"),
+        format!("os.symlink('/', '{path}.link')"),
+        format!("os.mkfifo('{path}.fifo')"),
+    ] {
+        let ran = world.attack(&format!("attempt(lambda: {attempt})"));
+        ran.refused(&["EACCES", "EXDEV", "EPERM"]);
+        let kept = std::fs::read_to_string(&secret).expect("still there");
+        assert_eq!(kept, SECRET, "{attempt}");
+        let folder = secret.parent().expect("its folder");
+        assert_eq!(std::fs::read_dir(folder).expect("listed").count(), 1);
+    }
+}
+
+#[test]
+fn links_and_ways_around_lead_nowhere() {
+    let world = World::new();
+    let secret = world.secret();
+    let path = secret.display();
+    for script in [
+        format!("os.symlink('{path}', 'link')\nattempt(lambda: open('link').read())"),
+        format!("attempt(lambda: open('/proc/self/root{path}').read())"),
+        "attempt(lambda: open('../outside/.ssh/id_ed25519').read())".to_owned(),
+        format!(
+            "attempt(lambda: os.chroot('{}'))",
+            world.path("outside").display()
+        ),
+    ] {
+        World::new();
+        let ran = world.attack(&script);
+        ran.refused(&["EACCES", "EPERM"]);
+        let _ = std::fs::remove_file(world.path("state/link"));
+    }
+}
+
+#[test]
+fn a_linked_folder_of_the_skills_own_gives_nothing_back() {
+    let world = World::new();
+    std::os::unix::fs::symlink(world.path("outside"), world.path("state/door")).expect("a link");
+    let ran = world.attack(&reading("door/.ssh/id_ed25519"));
+    ran.refused(&["EACCES"]);
+}
+
+#[test]
+fn what_the_spec_names_is_read_or_changed_and_nothing_beside_it() {
+    let world = World::new();
+    for folder in ["read", "write"] {
+        std::fs::create_dir(world.path(folder)).expect("a folder");
+        std::fs::write(world.path(folder).join("file"), "before").expect("a file");
+    }
+    let (read, write) = (world.path("read/file"), world.path("write/file"));
+    let mut skill = python(&format!(
+        "{}\n{}\n{}",
+        reading(read.display()),
+        writing(read.display()),
+        writing(write.display()),
+    ));
+    skill.sandbox.read = vec![world.path("read")];
+    skill.sandbox.write = vec![world.path("write")];
+    let ran = world.run(&skill);
+    assert_eq!(ran.out, "DONE before\nREFUSED EACCES\nDONE 1\n", "{ran:?}");
+    assert_eq!(std::fs::read_to_string(read).expect("read"), "before");
+    assert_eq!(std::fs::read_to_string(write).expect("read"), "x");
+}
+
+#[test]
+fn its_own_folders_are_writable_and_private() {
+    use std::os::unix::fs::PermissionsExt;
+    let world = World::new();
+    let ran = world.attack(
+        "for name in ('HOME', 'TMPDIR', 'npm_config_cache', 'UV_CACHE_DIR'):\n    \
+         attempt(lambda: open(os.environ[name] + '/file', 'w').write('x'))",
+    );
+    assert_eq!(ran.out, "DONE 1\n".repeat(4), "{ran:?}");
+    for folder in ["home", "tmp", "npm", "uv"] {
+        let folder = world.path("state").join(folder);
+        assert!(folder.join("file").exists());
+        let mode = folder.metadata().expect("made").permissions().mode();
+        assert_eq!(mode & 0o777, 0o700, "{}", folder.display());
+    }
+}

@@ -1,0 +1,204 @@
+//! Limits that kill or stop: each hog is stopped near its bound, and the
+//! reason is the one reported.
+
+use std::io::Read;
+
+use mimo::skills::sandbox::policy::{Reason, Report};
+
+use super::support::{Ran, World, finish, python, spec};
+
+const MEGABYTE: u64 = 1 << 20;
+
+/// Runs `script` in 256 MB.
+fn hog(script: &str) -> Ran {
+    let mut skill = python(script);
+    skill.sandbox.memory_bytes = 256 * MEGABYTE;
+    World::new().run(&skill)
+}
+
+#[track_caller]
+fn killed_near_its_memory(ran: &Ran) {
+    let found = ran.reports.iter().find_map(|report| match report {
+        Report::Killed {
+            reason: Reason::Memory,
+            measured,
+            allowed,
+        } => Some((*measured, *allowed)),
+        _ => None,
+    });
+    let (measured, allowed) = found.unwrap_or_else(|| panic!("{ran:?}"));
+    assert_eq!(allowed, 256 * MEGABYTE);
+    assert!(measured > allowed && measured < 4 * allowed, "{measured}");
+    assert!(!ran.out.contains("survived"));
+}
+
+#[test]
+fn one_process_that_asks_for_too_much_is_refused_it() {
+    let ran = hog("x = bytearray(600 << 20)\nprint('survived')");
+    assert!(ran.err.contains("MemoryError"), "{ran:?}");
+    assert!(!ran.out.contains("survived"));
+}
+
+#[test]
+fn one_process_that_grows_is_killed() {
+    let ran = hog(
+        "x = []\nfor i in range(45):\n    x.append(bytearray(os.urandom(1 << 20) * 10)); \
+         time.sleep(0.02)\nprint('survived')",
+    );
+    killed_near_its_memory(&ran);
+}
+
+#[test]
+fn shared_memory_counts() {
+    let ran = hog(
+        "m = []\nfor i in range(400):\n    a = mmap.mmap(-1, 10 << 20)\n    \
+         for page in range(0, 10 << 20, 4096): a[page] = 1\n    m.append(a)\nprint('survived')",
+    );
+    killed_near_its_memory(&ran);
+}
+
+#[test]
+fn many_small_children_count_together() {
+    let ran = hog(
+        "for i in range(12):\n    if os.fork() == 0:\n        x = bytearray(b'x') * (60 << 20); \
+         signal.pause()\nsignal.pause()",
+    );
+    killed_near_its_memory(&ran);
+}
+
+#[test]
+fn cpu_time_of_the_tree_is_counted_together() {
+    // None of the four reaches the bound of one process.
+    let mut skill = python("for i in range(3):\n    if os.fork() == 0: break\nwhile True: pass");
+    skill.sandbox.cpu_seconds = 1;
+    let ran = World::new().run(&skill);
+    // The kernel's own bound, on one process, may come first.
+    let by_the_kernel = matches!(
+        ran.reports.last(),
+        Some(Report::Ended {
+            signal: Some(_),
+            ..
+        })
+    );
+    assert!(
+        ran.killed() == Some(Reason::Cpu) || by_the_kernel,
+        "{ran:?}"
+    );
+}
+
+#[test]
+fn cpu_time_of_ended_children_counts() {
+    let mut skill = python(
+        "while True:\n    if os.fork() == 0:\n        end = time.process_time() + 0.3\n        \
+         while time.process_time() < end: pass\n        os._exit(0)\n    os.wait()",
+    );
+    skill.sandbox.cpu_seconds = 1;
+    let ran = World::new().run(&skill);
+    assert_eq!(ran.killed(), Some(Reason::Cpu), "{ran:?}");
+}
+
+#[test]
+fn a_fork_bomb_ends() {
+    let mut skill = python("while True:\n    try: os.fork()\n    except OSError: pass");
+    skill.sandbox.processes = 64;
+    skill.sandbox.cpu_seconds = 4;
+    let ran = World::new().run(&skill);
+    // As root the watchdog finds too many; otherwise the kernel gives no more
+    // and what is left of it uses up its time.
+    let reason = ran.killed().or_else(|| ended_by_a_signal(&ran));
+    assert!(
+        matches!(
+            reason,
+            Some(Reason::Processes | Reason::Cpu | Reason::Memory)
+        ),
+        "{ran:?}"
+    );
+}
+
+fn ended_by_a_signal(ran: &Ran) -> Option<Reason> {
+    match ran.reports.last() {
+        Some(Report::Ended {
+            signal: Some(_), ..
+        }) => Some(Reason::Cpu),
+        _ => None,
+    }
+}
+
+#[test]
+fn open_files_end_at_the_bound() {
+    let ran = World::new().attack(
+        "kept = []\ndef more():\n    while True: kept.append(open('/dev/null'))\n\
+         attempt(more)\nprint(len(kept) < 1024)",
+    );
+    assert_eq!(ran.out, "REFUSED EMFILE\nTrue\n", "{ran:?}");
+}
+
+#[test]
+fn one_file_ends_at_the_bound() {
+    let world = World::new();
+    let mut skill = python(
+        "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\nout = open('big', 'wb', 0)\n\
+         def more():\n    while True: out.write(b'x' * (1 << 20))\nattempt(more)",
+    );
+    skill.sandbox.file_bytes = 4 * MEGABYTE;
+    world.run(&skill).refused(&["EFBIG"]);
+    let written = world.path("state/big").metadata().expect("made").len();
+    assert_eq!(written, 4 * MEGABYTE);
+}
+
+#[test]
+fn a_flood_waits_for_its_reader() {
+    let world = World::new();
+    let mut launched = world.start(&spec("/usr/bin/yes", &[]));
+    let mut some = [0; 1 << 16];
+    launched.stdout.read_exact(&mut some).expect("it floods");
+    // Nobody reads on: the pipe holds what the kernel gives it, no more.
+    launched.process.kill().expect("killed");
+    let mut rest = Vec::new();
+    launched.stdout.read_to_end(&mut rest).expect("its end");
+    assert!(rest.len() <= 1 << 20, "{}", rest.len());
+    assert!(finish(launched).out.is_empty());
+}
+
+#[test]
+fn stopping_is_terminating_or_killing_all_of_it() {
+    let world = World::new();
+    let mut launched = world.start(&python(
+        "os.fork()\nsignal.signal(signal.SIGTERM, lambda *_: os._exit(7))\n\
+         print('ready', flush=True)\nwhile True: signal.pause()",
+    ));
+    let mut ready = [0; 12];
+    launched
+        .stdout
+        .read_exact(&mut ready)
+        .expect("both are ready");
+    launched.process.terminate().expect("asked");
+    let ended = Report::Ended {
+        code: Some(7),
+        signal: None,
+    };
+    assert_eq!(finish(launched).reports.last(), Some(&ended));
+
+    let mut launched = world.start(&python(
+        "signal.signal(signal.SIGTERM, signal.SIG_IGN)\nif os.fork() == 0: os.setsid()\n\
+         print('ready', flush=True)\nwhile True: signal.pause()",
+    ));
+    launched
+        .stdout
+        .read_exact(&mut ready)
+        .expect("both are ready");
+    launched.process.terminate().expect("asked");
+    launched.process.kill().expect("killed");
+    let ran = finish(launched);
+    assert_eq!(ran.killed(), Some(Reason::Asked), "{ran:?}");
+}
+
+#[test]
+fn a_dropped_skill_is_gone() {
+    let world = World::new();
+    let launched = world.start(&python("if os.fork() == 0: os.setsid()\nsignal.pause()"));
+    let mut stdout = launched.stdout;
+    drop(launched.process);
+    // Its pipe ends when the last process that holds it has ended.
+    stdout.read_to_end(&mut Vec::new()).expect("its end");
+}

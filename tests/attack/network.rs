@@ -1,0 +1,158 @@
+//! Whom a skill can talk to: with no network nobody, otherwise the named ports
+//! and nobody on this machine's local sockets. Loopback only.
+
+use std::io::ErrorKind;
+use std::net::{TcpListener, UdpSocket};
+use std::os::linux::net::SocketAddrExt;
+use std::os::unix::net::{SocketAddr, UnixListener};
+
+use mimo::skills::spec::Network;
+
+use super::support::{Ran, World, has_namespaces, python};
+
+fn listener() -> (TcpListener, u16) {
+    let listener = TcpListener::bind(("127.0.0.1", 0)).expect("a port");
+    listener.set_nonblocking(true).expect("set");
+    let port = listener.local_addr().expect("bound").port();
+    (listener, port)
+}
+
+#[track_caller]
+fn nobody_came(listener: &TcpListener) {
+    let came = listener.accept().expect_err("nobody may come");
+    assert_eq!(came.kind(), ErrorKind::WouldBlock);
+}
+
+fn connecting(port: u16) -> String {
+    format!("attempt(lambda: socket.create_connection(('127.0.0.1', {port}), 5) and 'connected')")
+}
+
+fn outbound(world: &World, ports: &[u16], script: &str) -> Ran {
+    let mut skill = python(script);
+    skill.sandbox.network = Network::Outbound(ports.to_vec());
+    world.run(&skill)
+}
+
+#[test]
+fn without_network_no_connection_is_made() {
+    let (listener, port) = listener();
+    World::new().attack(&connecting(port)).refused(&["EPERM"]);
+    nobody_came(&listener);
+}
+
+#[test]
+fn without_network_there_is_no_interface_either() {
+    if !has_namespaces() {
+        // Seccomp alone gives no sockets then: the cases above and below.
+        return;
+    }
+    let ran = World::new().attack("print(open('/proc/net/dev').read())");
+    let up = ran.out.lines().filter(|line| line.contains(':')).count();
+    assert_eq!(up, 1, "the loopback interface, which is down: {}", ran.out);
+}
+
+#[test]
+fn without_network_no_datagram_leaves() {
+    let receiver = UdpSocket::bind(("127.0.0.1", 0)).expect("a port");
+    receiver.set_nonblocking(true).expect("set");
+    let port = receiver.local_addr().expect("bound").port();
+    let script = format!(
+        "attempt(lambda: socket.socket(socket.AF_INET, socket.SOCK_DGRAM).sendto(b'x', ('127.0.0.1', {port})))"
+    );
+    World::new().attack(&script).refused(&["EPERM"]);
+    let received = receiver.recv(&mut [0; 8]).expect_err("nothing may come");
+    assert_eq!(received.kind(), ErrorKind::WouldBlock);
+}
+
+#[test]
+fn with_ports_only_those_are_reached() {
+    let ((open, allowed), (closed, other)) = (listener(), listener());
+    let world = World::new();
+    let ran = outbound(&world, &[allowed], &connecting(allowed));
+    assert_eq!(ran.out, "DONE connected\n", "{ran:?}");
+    open.accept().expect("it came");
+    outbound(&world, &[allowed], &connecting(other)).refused(&["EACCES"]);
+    nobody_came(&closed);
+}
+
+#[test]
+fn with_ports_none_is_opened_to_others() {
+    let script = "s = socket.socket()\nattempt(lambda: s.bind(('127.0.0.1', 0)))";
+    outbound(&World::new(), &[443], script).refused(&["EACCES"]);
+}
+
+#[test]
+fn fast_open_does_not_pass_the_ports_by() {
+    let (listener, port) = listener();
+    let to = format!("('127.0.0.1', {port})");
+    for send in [
+        format!("s.sendto(b'x', 0x20000000, {to})"),
+        format!("s.sendmsg([b'x'], [], 0x20000000, {to})"),
+    ] {
+        let script = format!("s = socket.socket()\nattempt(lambda: {send})");
+        outbound(&World::new(), &[1], &script).refused(&["EPERM"]);
+        nobody_came(&listener);
+    }
+}
+
+#[test]
+fn other_protocols_and_families_have_no_sockets() {
+    let world = World::new();
+    for (family, kind, protocol) in [
+        ("socket.AF_INET", 1, 262),
+        ("socket.AF_INET6", 1, 262),
+        ("socket.AF_INET", 3, 1),
+        ("socket.AF_INET", 1, 132),
+        ("socket.AF_NETLINK", 3, 0),
+        ("socket.AF_PACKET", 3, 0),
+        ("socket.AF_VSOCK", 1, 0),
+        ("socket.AF_ALG", 5, 0),
+        ("socket.AF_UNIX", 1, 0),
+        ("socket.AF_BLUETOOTH", 1, 0),
+    ] {
+        let script = format!("attempt(lambda: socket.socket({family}, {kind}, {protocol}))");
+        outbound(&world, &[], &script).refused(&["EPERM"]);
+    }
+}
+
+#[test]
+fn local_sockets_are_not_reached_by_path_or_by_name() {
+    let world = World::new();
+    let path = world.path("state/docker.sock");
+    let name = format!("mimo-attack-{}", std::process::id());
+    let by_name = SocketAddr::from_abstract_name(&name).expect("a name");
+    let listeners = [
+        UnixListener::bind(&path).expect("bound"),
+        UnixListener::bind_addr(&by_name).expect("bound"),
+    ];
+    for address in [format!("'{}'", path.display()), format!("b'\\0{name}'")] {
+        let script = format!("attempt(lambda: socket.socket(socket.AF_UNIX).connect({address}))");
+        outbound(&world, &[], &script).refused(&["EPERM"]);
+    }
+    for listener in listeners {
+        listener.set_nonblocking(true).expect("set");
+        let came = listener.accept().expect_err("nobody may come");
+        assert_eq!(came.kind(), ErrorKind::WouldBlock);
+    }
+}
+
+#[test]
+fn docker_alone_has_local_sockets_but_no_abstract_ones() {
+    let world = World::new();
+    let path = world.path("state/docker.sock");
+    let listener = UnixListener::bind(&path).expect("bound");
+    let name = format!("mimo-docker-{}", std::process::id());
+    let by_name = SocketAddr::from_abstract_name(&name).expect("a name");
+    let _other = UnixListener::bind_addr(&by_name).expect("bound");
+    let mut skill = python(&format!(
+        "s = socket.socket(socket.AF_UNIX)\nattempt(lambda: s.connect('{}'))\n\
+         s = socket.socket(socket.AF_UNIX)\nattempt(lambda: s.connect(b'\\0{name}'))",
+        path.display()
+    ));
+    skill.sandbox.docker = true;
+    let ran = world.run(&skill);
+    // By Landlock's scope, or because the name is in another network namespace.
+    let refused = ["EPERM", "ECONNREFUSED"].map(|error| format!("DONE None\nREFUSED {error}\n"));
+    assert!(refused.contains(&ran.out), "{ran:?}");
+    listener.accept().expect("it came");
+}

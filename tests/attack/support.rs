@@ -1,0 +1,171 @@
+//! A small world for an attacker: a folder of its own, one that is not, and
+//! the real binary around it.
+
+use std::collections::BTreeMap;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use mimo::skills::launcher::{Launched, Place, launch};
+use mimo::skills::sandbox::policy::{Layer, Reason, Report, State};
+use mimo::skills::sandbox::probe::layers;
+use mimo::skills::spec::{Network, Sandbox, SkillName, SkillSpec, Timeouts};
+
+/// What stands in the files that no attacker may read.
+pub const SECRET: &str = "the-secret-of-the-person";
+
+/// What every attacker can use.
+const PRELUDE: &str = r#"
+import os, sys, socket, ctypes, errno, resource, struct, mmap, time, signal
+libc = ctypes.CDLL(None, use_errno=True)
+def call(*arguments):
+    ctypes.set_errno(0)
+    if libc.syscall(*[ctypes.c_long(a) if isinstance(a, int) else a for a in arguments]) == -1:
+        number = ctypes.get_errno()
+        raise OSError(number, os.strerror(number))
+def attempt(what):
+    try:
+        print("DONE", what(), flush=True)
+    except OSError as error:
+        print("REFUSED", errno.errorcode[error.errno], flush=True)
+"#;
+
+/// The folders of one test.
+pub struct World {
+    folder: tempfile::TempDir,
+}
+
+/// What came of a run.
+#[derive(Debug)]
+pub struct Ran {
+    pub reports: Vec<Report>,
+    pub out: String,
+    pub err: String,
+}
+
+impl World {
+    pub fn new() -> World {
+        let folder = tempfile::tempdir().expect("a folder");
+        for each in ["state", "outside/.ssh", "mimo"] {
+            std::fs::create_dir_all(folder.path().join(each)).expect("its folders");
+        }
+        let world = World { folder };
+        std::fs::write(world.secret(), SECRET).expect("a secret");
+        std::fs::write(world.path("mimo/mimo.db"), SECRET).expect("a database");
+        world
+    }
+
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    pub fn secret(&self) -> PathBuf {
+        self.path("outside/.ssh/id_ed25519")
+    }
+
+    pub fn start(&self, spec: &SkillSpec) -> Launched {
+        let place = Place {
+            executable: Path::new(env!("CARGO_BIN_EXE_mimo")),
+            state_folder: &self.path("state"),
+            strict: false,
+        };
+        launch(spec, &place).expect("the sandbox starts")
+    }
+
+    /// Runs `spec` to its end.
+    pub fn run(&self, spec: &SkillSpec) -> Ran {
+        finish(self.start(spec))
+    }
+
+    /// Runs a Python attacker to its end; what it printed.
+    pub fn attack(&self, script: &str) -> Ran {
+        self.run(&python(script))
+    }
+}
+
+/// Whether this machine lets a skill have namespaces of its own. Where it does
+/// not, the other layers are what a test holds to.
+pub fn has_namespaces() -> bool {
+    let layers = layers(Path::new(env!("CARGO_BIN_EXE_mimo")));
+    layers.state(Layer::Namespaces) == State::Enforced
+}
+
+/// Closes the skill's stdin and waits for the end of everything.
+pub fn finish(launched: Launched) -> Ran {
+    let Launched {
+        stdin,
+        mut stdout,
+        mut stderr,
+        mut reports,
+        mut process,
+    } = launched;
+    drop(stdin);
+    let errors = std::thread::spawn(move || {
+        let mut text = Vec::new();
+        stderr.read_to_end(&mut text).expect("its stderr");
+        String::from_utf8_lossy(&text).into_owned()
+    });
+    let mut out = Vec::new();
+    stdout.read_to_end(&mut out).expect("its stdout");
+    let mut all = Vec::new();
+    while let Some(report) = reports.next().expect("reports") {
+        all.push(report);
+    }
+    process.wait().expect("the end");
+    Ran {
+        reports: all,
+        out: String::from_utf8_lossy(&out).into_owned(),
+        err: errors.join().expect("its stderr"),
+    }
+}
+
+impl Ran {
+    /// The one attempt was refused with one of `errors`.
+    #[track_caller]
+    pub fn refused(&self, errors: &[&str]) {
+        let expected = errors.iter().map(|error| format!("REFUSED {error}"));
+        let found = self.out.trim();
+        assert!(expected.clone().any(|each| each == found), "{self:?}");
+        assert!(!self.out.contains(SECRET), "{self:?}");
+    }
+
+    /// Why it was killed, if it was.
+    pub fn killed(&self) -> Option<Reason> {
+        self.reports.iter().find_map(|report| match report {
+            Report::Killed { reason, .. } => Some(*reason),
+            _ => None,
+        })
+    }
+}
+
+/// A skill that runs `program`, with the defaults of every bound.
+pub fn spec(program: impl Into<PathBuf>, arguments: &[&str]) -> SkillSpec {
+    SkillSpec {
+        name: SkillName::new("attacker").expect("a name"),
+        program: program.into(),
+        arguments: arguments.iter().map(|each| (*each).to_owned()).collect(),
+        environment: BTreeMap::new(),
+        sandbox: Sandbox {
+            read: Vec::new(),
+            write: Vec::new(),
+            network: Network::None,
+            memory_bytes: 512 << 20,
+            cpu_seconds: 3_600,
+            processes: 256,
+            open_files: 1_024,
+            file_bytes: 512 << 20,
+            docker: false,
+        },
+        timeouts: Timeouts {
+            initialize: Duration::from_secs(60),
+            call: Duration::from_secs(60),
+        },
+        eager: false,
+    }
+}
+
+/// A skill that is a Python script, run by the system's interpreter.
+pub fn python(script: &str) -> SkillSpec {
+    let script = format!("{PRELUDE}{script}");
+    spec("/usr/bin/python3", &["-I", "-S", "-c", &script])
+}
