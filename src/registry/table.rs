@@ -177,6 +177,11 @@ impl Table {
         self.calls.len()
     }
 
+    /// Whether nothing starts any more.
+    pub fn is_closed(&self) -> bool {
+        self.closing
+    }
+
     /// Runs that may still have a process.
     pub fn live_runs(&self) -> Vec<Run> {
         let front = self.skills.values().filter_map(|skill| skill.state.run());

@@ -4,4 +4,5 @@ pub mod child;
 pub mod job;
 pub mod launcher;
 pub mod link;
+pub mod pins;
 pub mod spec;
