@@ -121,7 +121,10 @@ impl Pin {
         difference(&self.definition, &definition(tool), "", &mut lines);
         let mut text = lines.join("\n");
         if text.len() > DIFFERENCE_BYTES_MAX {
-            text.truncate(text.floor_char_boundary(DIFFERENCE_BYTES_MAX));
+            let fits = (0..=DIFFERENCE_BYTES_MAX)
+                .rev()
+                .find(|at| text.is_char_boundary(*at));
+            text.truncate(fits.unwrap_or(0));
             text.push_str("\n(and more)");
         }
         Standing::Changed(text)

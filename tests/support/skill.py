@@ -1,9 +1,11 @@
 """A skill for tests: well behaved, or bad in the way its first argument names."""
 
 import json
+import os
 import signal
 import sys
 import threading
+import time
 
 mode = sys.argv[1] if len(sys.argv) > 1 else "ok"
 out = sys.stdout
@@ -37,13 +39,15 @@ def tool(name, read=False):
 tools = [tool(name, name == "echo") for name in ("echo", "count", "ask", "wait", "grow", "swap")]
 
 
-def flood(stream):
-    block = "this is no message\n" * 4000
-    try:
-        while True:
-            stream.write(block)
-    except (OSError, ValueError):
-        pass
+def flood(descriptor):
+    block = b"this is no message\n" * 3000
+    while True:
+        # Whole lines, and a moment in which the answers get the lock.
+        with lock:
+            left = block
+            while left:
+                left = left[os.write(descriptor, left) :]
+        time.sleep(0.0001)
 
 
 def listing(request):
@@ -123,8 +127,8 @@ def handle(request):
     elif method == "tools/list":
         answer(request, listing(request))
         if mode == "flood":
-            threading.Thread(target=flood, args=(sys.stdout,), daemon=True).start()
-            threading.Thread(target=flood, args=(sys.stderr,), daemon=True).start()
+            threading.Thread(target=flood, args=(1,), daemon=True).start()
+            threading.Thread(target=flood, args=(2,), daemon=True).start()
     elif method == "tools/call":
         call(request)
     elif method == "notifications/cancelled":
