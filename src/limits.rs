@@ -168,6 +168,8 @@ pub const SKILL_DRAIN_MILLIS_MAX: u64 = 1_000;
 pub const SKILLS_MAX: usize = 128;
 /// A tool's name as clients see it, its skill's name included.
 pub const TOOL_NAME_BYTES_MAX: usize = 56;
+/// The shown difference between two definitions of a tool.
+pub const DIFFERENCE_BYTES_MAX: usize = 4 * 1024;
 /// Tool lists kept between runs, all together.
 pub const SKILL_CACHE_BYTES_MAX: usize = 32 * 1024 * 1024;
 

@@ -3,3 +3,8 @@
 
 #[path = "registry/interleavings.rs"]
 mod interleavings;
+
+#[path = "support/children.rs"]
+mod children;
+#[path = "registry/together.rs"]
+mod together;

@@ -1,2 +1,245 @@
-//! The skills and whoever calls them.
+//! The skills and whoever calls them: performs what the table decides. The one
+//! owner is a lock that is never held while anything waits, so a lease costs no
+//! way through a queue and is given back the moment its call is dropped; a task
+//! beside it keeps the time and the files.
+
+pub mod files;
+mod owner;
 pub mod table;
+
+use std::sync::Arc;
+
+use serde_json::value::RawValue;
+use serde_json::{Map, Value};
+use tokio::sync::watch;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use self::files::Files;
+use self::owner::{Core, Lease};
+use self::table::{Event, Outcome, Refusal};
+use crate::failure::{Failure, Kind};
+use crate::limits;
+use crate::skills::child::Launch;
+use crate::skills::link::{Link, Miss, Progress, Tool, Upstream};
+use crate::skills::pins::{FirstSight, Standing};
+use crate::skills::spec::{SkillName, SkillSpec};
+
+/// All skills. Dropping it stops them.
+pub struct Registry(Arc<Core>);
+
+/// What a registry works with.
+pub struct Parts {
+    /// Makes the children.
+    pub launch: Arc<dyn Launch>,
+    /// The client that the skills may ask.
+    pub upstream: Arc<dyn Upstream>,
+    /// Where tool lists and pins are kept, if anywhere.
+    pub files: Option<Files>,
+    /// What becomes of a tool that was never seen before.
+    pub first_sight: FirstSight,
+}
+
+/// How a call is made.
+pub struct Conduct {
+    /// When it must be over, its wait for the skill's start included.
+    pub deadline: Instant,
+    /// Cancelled when the client takes it back.
+    pub cancel: CancellationToken,
+    /// The client's `_meta`.
+    pub meta: Map<String, Value>,
+    /// Where progress goes, if anyone asked.
+    pub progress: Option<Progress>,
+}
+
+/// A tool that a skill offers.
+#[derive(Clone, Debug)]
+pub struct Offer {
+    /// Whose it is.
+    pub skill: SkillName,
+    /// The tool itself.
+    pub tool: Tool,
+    /// Whether it may be called.
+    pub standing: Standing,
+}
+
+/// How a skill is, for a person.
+#[derive(Clone, Debug)]
+pub struct Status {
+    /// Its name.
+    pub name: SkillName,
+    /// Its state, in a word.
+    pub state: &'static str,
+    /// Its process, if one runs.
+    pub pid: Option<u32>,
+    /// How many tools it offers.
+    pub tools: usize,
+    /// How often it was started again.
+    pub restarts: u32,
+    /// Why its last run ended.
+    pub ended: Option<String>,
+    /// The last that it wrote to stderr.
+    pub stderr_tail: String,
+    /// Lines, answers and requests against the rules.
+    pub faults: u64,
+}
+
+impl Registry {
+    /// Begins with `specs`, each valid and of another name; returns before any
+    /// of them has started.
+    pub fn start(parts: Parts, specs: Vec<SkillSpec>) -> Result<Registry, Failure> {
+        let core = Core::new(parts)?;
+        for spec in specs.into_iter().take(limits::SKILLS_MAX) {
+            let tools = core.known_tools(&spec);
+            core.feed(Event::Register(Arc::new(spec), tools));
+        }
+        tokio::spawn(owner::keep(Arc::downgrade(&core)));
+        Ok(Registry(core))
+    }
+
+    /// All tools on offer, by skill, in the order each skill gives.
+    pub fn tools(&self) -> Vec<Offer> {
+        self.0.offers()
+    }
+
+    /// How each skill is.
+    pub fn statuses(&self) -> Vec<Status> {
+        self.0.statuses()
+    }
+
+    /// Marked as changed whenever the list of tools is another one.
+    pub fn changes(&self) -> watch::Receiver<u64> {
+        self.0.changed.subscribe()
+    }
+
+    /// Calls a tool and gives its result as the skill wrote it. A skill that is
+    /// not running yet is started. Dropping this takes the call back.
+    pub async fn call(
+        &self,
+        skill: &SkillName,
+        tool: &str,
+        arguments: Option<&RawValue>,
+        conduct: Conduct,
+    ) -> Result<Box<RawValue>, Miss> {
+        let Conduct {
+            deadline,
+            cancel,
+            meta,
+            progress,
+        } = conduct;
+        let work = async {
+            let (_lease, link) = self.lease(skill, deadline).await.map_err(Miss::Ours)?;
+            self.0.may_call(skill, tool).map_err(Miss::Ours)?;
+            link.call(tool, arguments, meta, progress).await
+        };
+        within(skill, deadline, &cancel, work).await
+    }
+
+    /// Sends a request of another kind (`resources/read`, `prompts/get`) as it
+    /// was written, and gives the answer as it was written.
+    pub async fn pass(
+        &self,
+        skill: &SkillName,
+        method: &str,
+        params: Option<&RawValue>,
+        deadline: Instant,
+        cancel: &CancellationToken,
+    ) -> Result<Box<RawValue>, Miss> {
+        let work = async {
+            let (_lease, link) = self.lease(skill, deadline).await.map_err(Miss::Ours)?;
+            link.pass(method, params).await
+        };
+        within(skill, deadline, cancel, work).await
+    }
+
+    /// Makes these the skills; returns once the new ones have taken over. The
+    /// old ones finish their calls meanwhile and afterwards.
+    pub async fn reload(&self, specs: Vec<SkillSpec>) -> Result<Outcome, Failure> {
+        if specs.len() > limits::SKILLS_MAX {
+            let message = format!(
+                "{} skills are more than {}",
+                specs.len(),
+                limits::SKILLS_MAX
+            );
+            return Err(Failure::new(Kind::LimitExceeded, message));
+        }
+        let refused = || {
+            Failure::new(
+                Kind::Conflict,
+                "reload_in_progress: the skills are being reloaded",
+            )
+            .hint("wait until mimo_status shows them running, then reload again")
+        };
+        let done = self.0.begin_reload(specs).ok_or_else(refused)?;
+        done.await.map_err(|_| refused())
+    }
+
+    /// Approves a tool as it is now.
+    pub fn approve(&self, skill: &SkillName, tool: &str) -> Result<(), Failure> {
+        self.0.approve(skill, tool)
+    }
+
+    /// Stops all skills; returns once none of their processes is left.
+    pub async fn shutdown(&self) {
+        self.0.feed(Event::Shutdown);
+        let mut runs = self.0.runs_left.subscribe();
+        // It fails only if the sender, which `self` holds, is gone.
+        let _ = runs.wait_for(|left| *left == 0).await;
+    }
+
+    async fn lease(&self, skill: &SkillName, deadline: Instant) -> Result<(Lease, Link), Failure> {
+        let (lease, granted) = Core::lease(&self.0, skill, deadline);
+        match granted.await {
+            Ok(Ok(link)) => Ok((lease, link)),
+            Ok(Err(refusal)) => Err(refused(skill, refusal)),
+            Err(_) => Err(refused(skill, Refusal::Closing)),
+        }
+    }
+}
+
+impl Drop for Registry {
+    fn drop(&mut self) {
+        self.0.feed(Event::Shutdown);
+    }
+}
+
+/// The call, unless it is taken back or late before it is done.
+async fn within(
+    skill: &SkillName,
+    deadline: Instant,
+    cancel: &CancellationToken,
+    work: impl Future<Output = Result<Box<RawValue>, Miss>>,
+) -> Result<Box<RawValue>, Miss> {
+    tokio::select! {
+        biased;
+        result = work => result,
+        () = cancel.cancelled() => Err(Miss::Ours(Failure::new(
+            Kind::Cancelled,
+            "the request was taken back",
+        ))),
+        () = tokio::time::sleep_until(deadline) => Err(Miss::Ours(refused(skill, Refusal::Late))),
+    }
+}
+
+fn refused(skill: &SkillName, refusal: Refusal) -> Failure {
+    match refusal {
+        Refusal::Unknown => Failure::new(Kind::NotFound, format!("there is no skill {skill}"))
+            .hint("skill_find names the tools of all skills"),
+        Refusal::Down(why) => Failure::new(
+            Kind::Unavailable,
+            format!("the skill {skill} does not run: {why}"),
+        )
+        .hint("it is started again by itself; mimo_status tells how it is"),
+        Refusal::Crowded => Failure::new(
+            Kind::LimitExceeded,
+            format!("too many calls wait for the skill {skill} to start"),
+        )
+        .hint("try again later"),
+        Refusal::Closing => Failure::new(Kind::Unavailable, "Mimo is shutting down"),
+        Refusal::Late => Failure::new(
+            Kind::Timeout,
+            format!("the skill {skill} did not answer in time"),
+        )
+        .hint("ask for less at once, or give it a longer timeout"),
+    }
+}

@@ -84,6 +84,9 @@ pub enum Refusal {
     Late,
 }
 
+/// A skill of the next generation, and its tools where an earlier run left them.
+pub type Wanted = (Arc<SkillSpec>, Option<Arc<[Tool]>>);
+
 /// What happens.
 #[derive(Clone, Debug)]
 pub enum Event {
@@ -98,7 +101,7 @@ pub enum Event {
     /// A call is over: answered, cancelled or late.
     Ended(Call),
     /// These are the skills from now on, with the tools known of them.
-    Reload(Vec<(Arc<SkillSpec>, Option<Arc<[Tool]>>)>),
+    Reload(Vec<Wanted>),
     /// Time has passed.
     Tick,
     /// Everything ends.
@@ -175,6 +178,11 @@ impl Table {
     /// Calls that are not over.
     pub fn open_calls(&self) -> usize {
         self.calls.len()
+    }
+
+    /// Whether nothing starts any more.
+    pub fn is_closed(&self) -> bool {
+        self.closing
     }
 
     /// Runs that may still have a process.

@@ -154,7 +154,9 @@ impl World {
             refused && reload,
             reload && (self.reloading || self.closing)
         );
-        self.reloading = (self.reloading || reload) && !reloaded && !(refused && !reload);
+        // A refusal ends the reload under way only where it answers a shutdown.
+        let ended = reloaded || (refused && !reload);
+        self.reloading = (self.reloading || reload) && !ended;
         self.check();
     }
 

@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 use std::mem;
 use std::sync::Arc;
 
-use super::{Effect, Millis, Refusal, Run, Skill, State, Table};
+use super::{Effect, Millis, Refusal, Run, Skill, State, Table, Wanted};
 use crate::limits;
 use crate::skills::link::Tool;
-use crate::skills::spec::{SkillName, SkillSpec};
+use crate::skills::spec::SkillName;
 
 /// What a reload has changed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -48,12 +48,7 @@ impl Reload {
 }
 
 impl Table {
-    pub(super) fn begin_reload(
-        &mut self,
-        now: Millis,
-        specs: Vec<(Arc<SkillSpec>, Option<Arc<[Tool]>>)>,
-        out: &mut Vec<Effect>,
-    ) {
+    pub(super) fn begin_reload(&mut self, now: Millis, specs: Vec<Wanted>, out: &mut Vec<Effect>) {
         if self.closing || self.reload.is_some() {
             out.push(Effect::ReloadRefused);
             return;

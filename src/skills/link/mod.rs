@@ -102,8 +102,11 @@ struct State {
     closed: Option<String>,
 }
 
+/// What a request ends with.
+type Answer = Result<Box<RawValue>, Miss>;
+
 struct Wait {
-    reply: oneshot::Sender<Result<Box<RawValue>, Miss>>,
+    reply: oneshot::Sender<Answer>,
     progress: Option<Progress>,
 }
 
@@ -219,11 +222,10 @@ impl Inner {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    #[allow(clippy::type_complexity)]
     fn register(
         &self,
         progress: Option<Progress>,
-    ) -> Result<(u64, oneshot::Receiver<Result<Box<RawValue>, Miss>>), Failure> {
+    ) -> Result<(u64, oneshot::Receiver<Answer>), Failure> {
         let mut state = self.state();
         if state.closed.is_some() {
             drop(state);

@@ -1,0 +1,480 @@
+//! The owner of table and children: every event goes through [`Core::feed`],
+//! which performs the effects before anyone else gets a look.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::Duration;
+
+use tokio::sync::{Notify, oneshot, watch};
+use tokio::time::Instant;
+
+use super::files::{Files, Lists, fingerprint};
+use super::table::{Call, Effect, Event, Millis, Outcome, Refusal, Run, Table};
+use super::{Offer, Parts, Status};
+use crate::failure::{Failure, Kind};
+use crate::limits;
+use crate::skills::child::Launch;
+use crate::skills::job::{Job, Said};
+use crate::skills::link::{Link, Tool, Upstream};
+use crate::skills::pins::{FirstSight, Pins, Standing};
+use crate::skills::spec::{SkillName, SkillSpec};
+
+/// The owner.
+pub struct Core {
+    state: Mutex<State>,
+    launch: Arc<dyn Launch>,
+    upstream: Arc<dyn Upstream>,
+    files: Option<Files>,
+    first_sight: FirstSight,
+    began: Instant,
+    /// There may be another time to wake up at, or something to save.
+    wake: Notify,
+    /// Counts the changes of the tool list.
+    pub changed: watch::Sender<u64>,
+    /// Children that are not over.
+    pub runs_left: watch::Sender<usize>,
+}
+
+struct State {
+    table: Table,
+    children: HashMap<Run, Running>,
+    waiting: HashMap<Call, oneshot::Sender<Granted>>,
+    reload: Option<oneshot::Sender<Outcome>>,
+    /// Of the tools that are on offer now.
+    standings: BTreeMap<SkillName, Judged>,
+    pins: Pins,
+    /// The pins as the file had them the last time.
+    pins_saved: Pins,
+    lists: Lists,
+    /// What the last run of each skill left on stderr.
+    tails: BTreeMap<SkillName, String>,
+    calls: u64,
+    unsaved: bool,
+}
+
+struct Judged {
+    tools: Arc<[Tool]>,
+    standings: BTreeMap<String, Standing>,
+}
+
+struct Running {
+    spec: Arc<SkillSpec>,
+    job: Job,
+    /// The way to it and its process, once it is ready.
+    ready: Option<(Link, u32)>,
+}
+
+type Granted = Result<Link, Refusal>;
+
+/// A call's right to a run; dropping it gives it back.
+pub struct Lease {
+    core: Arc<Core>,
+    call: Call,
+}
+
+impl Drop for Lease {
+    fn drop(&mut self) {
+        let mut state = self.core.state();
+        state.waiting.remove(&self.call);
+        self.core.step(&mut state, Event::Ended(self.call));
+    }
+}
+
+impl Core {
+    /// An owner of nothing yet.
+    pub fn new(parts: Parts) -> Result<Arc<Core>, Failure> {
+        let files = parts.files;
+        let pins = files.as_ref().map_or(Ok(Pins::default()), Files::pins);
+        let pins = pins.map_err(|error| {
+            let message =
+                format!("the approvals of tools (skill-pins.json) cannot be read: {error}");
+            Failure::new(Kind::Unavailable, message)
+                .hint("restore that file, or remove it and approve the tools again")
+        })?;
+        let state = State {
+            table: Table::default(),
+            children: HashMap::new(),
+            waiting: HashMap::new(),
+            reload: None,
+            standings: BTreeMap::new(),
+            pins_saved: pins.clone(),
+            pins,
+            lists: files.as_ref().map(Files::lists).unwrap_or_default(),
+            tails: BTreeMap::new(),
+            calls: 0,
+            unsaved: false,
+        };
+        Ok(Arc::new(Core {
+            state: Mutex::new(state),
+            launch: parts.launch,
+            upstream: parts.upstream,
+            files,
+            first_sight: parts.first_sight,
+            began: Instant::now(),
+            wake: Notify::new(),
+            changed: watch::Sender::new(0),
+            runs_left: watch::Sender::new(0),
+        }))
+    }
+
+    /// Takes an event in and performs what follows from it.
+    pub fn feed(self: &Arc<Self>, event: Event) {
+        self.step(&mut self.state(), event);
+    }
+
+    /// The tools this skill had in an earlier run.
+    pub fn known_tools(&self, spec: &SkillSpec) -> Option<Arc<[Tool]>> {
+        self.state().lists.get(&fingerprint(spec)).cloned()
+    }
+
+    /// A lease, granted or refused through the receiver.
+    pub fn lease(
+        core: &Arc<Core>,
+        skill: &SkillName,
+        deadline: Instant,
+    ) -> (Lease, oneshot::Receiver<Granted>) {
+        let (grant, granted) = oneshot::channel();
+        let mut state = core.state();
+        state.calls += 1;
+        let call = Call(state.calls);
+        state.waiting.insert(call, grant);
+        let deadline = core.millis(deadline);
+        core.step(&mut state, Event::Call(call, skill.clone(), deadline));
+        drop(state);
+        let core = core.clone();
+        (Lease { core, call }, granted)
+    }
+
+    /// Begins a reload; `None` if one is under way.
+    pub fn begin_reload(
+        self: &Arc<Self>,
+        specs: Vec<SkillSpec>,
+    ) -> Option<oneshot::Receiver<Outcome>> {
+        let known = |spec: SkillSpec| {
+            let tools = self.known_tools(&spec);
+            (Arc::new(spec), tools)
+        };
+        let specs = specs.into_iter().map(known).collect();
+        let (done, outcome) = oneshot::channel();
+        let mut state = self.state();
+        if state.reload.is_some() {
+            return None;
+        }
+        state.reload = Some(done);
+        self.step(&mut state, Event::Reload(specs));
+        Some(outcome)
+    }
+
+    /// Refuses a tool that is not there or not approved.
+    pub fn may_call(&self, skill: &SkillName, tool: &str) -> Result<(), Failure> {
+        let state = self.state();
+        match state
+            .standings
+            .get(skill)
+            .and_then(|judged| judged.standings.get(tool))
+        {
+            Some(Standing::Approved) => Ok(()),
+            Some(Standing::New | Standing::Changed(_)) => Err(Failure::new(
+                Kind::Refused,
+                format!("the tool {tool} of {skill} is not what was approved"),
+            )
+            .hint(format!("`mimo skill approve {skill}` shows the difference"))),
+            None => Err(Failure::new(
+                Kind::NotFound,
+                format!("the skill {skill} has no tool \"{tool}\""),
+            )
+            .hint("skill_find names its tools")),
+        }
+    }
+
+    /// Pins a tool as it is now.
+    pub fn approve(self: &Arc<Self>, skill: &SkillName, name: &str) -> Result<(), Failure> {
+        let mut state = self.state();
+        let tools = state
+            .table
+            .skills()
+            .get(skill)
+            .and_then(|skill| skill.tools.clone());
+        let tools = tools.unwrap_or_default();
+        let Some(tool) = tools.iter().find(|tool| tool.name == name) else {
+            let message = format!("the skill {skill} offers no tool \"{name}\" now");
+            return Err(Failure::new(Kind::NotFound, message));
+        };
+        state.pins.approve(skill, tool);
+        state.standings.remove(skill);
+        self.perform(&mut state, Effect::Changed);
+        self.wake.notify_one();
+        Ok(())
+    }
+
+    /// All tools on offer.
+    pub fn offers(&self) -> Vec<Offer> {
+        let state = self.state();
+        let mut offers = Vec::new();
+        for (name, skill) in state.table.skills() {
+            let standings = state.standings.get(name);
+            for tool in skill.tools.iter().flat_map(|tools| tools.iter()) {
+                let standing = standings.and_then(|judged| judged.standings.get(&tool.name));
+                offers.push(Offer {
+                    skill: name.clone(),
+                    tool: tool.clone(),
+                    standing: standing.cloned().unwrap_or(Standing::New),
+                });
+            }
+        }
+        offers
+    }
+
+    /// How each skill is.
+    pub fn statuses(&self) -> Vec<Status> {
+        let state = self.state();
+        let status = |(name, skill): (&SkillName, &super::table::Skill)| {
+            let child = skill.state.run().and_then(|run| state.children.get(&run));
+            let ready = child.and_then(|child| child.ready.as_ref());
+            let tail = child.map(|child| child.job.stderr_tail());
+            Status {
+                name: name.clone(),
+                state: skill.state.name(),
+                pid: ready.map(|(_, pid)| *pid),
+                tools: skill.tools.as_ref().map_or(0, |tools| tools.len()),
+                restarts: skill.restarts,
+                ended: skill.ended.clone(),
+                stderr_tail: tail
+                    .filter(|tail| !tail.is_empty())
+                    .or_else(|| state.tails.get(name).cloned())
+                    .unwrap_or_default(),
+                faults: ready.map_or(0, |(link, _)| faults(link)),
+            }
+        };
+        state.table.skills().iter().map(status).collect()
+    }
+
+    /// The pins are those of the file, and what was pinned since it was written.
+    fn adopt(self: &Arc<Self>, saved: Pins) {
+        let mut state = self.state();
+        let changes = state.pins.changes_since(&state.pins_saved);
+        let mut pins = saved.clone();
+        pins.apply(changes);
+        if pins != state.pins {
+            state.pins = pins;
+            state.standings.clear();
+            self.perform(&mut state, Effect::Changed);
+        }
+        state.pins_saved = saved;
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        // A panic under the lock would be a defect; the others go on all the same.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn millis(&self, at: Instant) -> Millis {
+        let since = at.saturating_duration_since(self.began).as_millis();
+        Millis::try_from(since).unwrap_or(Millis::MAX)
+    }
+
+    fn step(self: &Arc<Self>, state: &mut State, event: Event) {
+        let effects = state.table.step(self.millis(Instant::now()), event);
+        let mut wake = false;
+        for effect in effects {
+            // An immediate grant, which nearly every call gets, moves no timer.
+            wake |= !matches!(effect, Effect::Grant(..));
+            self.perform(state, effect);
+        }
+        if wake || !state.waiting.is_empty() {
+            self.wake.notify_one();
+        }
+    }
+
+    fn perform(self: &Arc<Self>, state: &mut State, effect: Effect) {
+        match effect {
+            Effect::Start(run, spec) => self.begin(state, run, spec),
+            Effect::Stop(run) => {
+                if let Some(child) = state.children.get(&run) {
+                    child.job.stop();
+                }
+            }
+            Effect::Grant(call, run) => {
+                let ready = state
+                    .children
+                    .get(&run)
+                    .and_then(|child| child.ready.as_ref());
+                let granted = ready.map(|(link, _)| link.clone()).ok_or(Refusal::Closing);
+                state.settle(call, granted);
+            }
+            Effect::Refuse(call, why) => state.settle(call, Err(why)),
+            Effect::Changed => {
+                state.judge(self.first_sight);
+                self.changed.send_modify(|count| *count += 1);
+            }
+            Effect::Reloaded(outcome) => {
+                let skills = state.table.skills();
+                state.tails.retain(|name, _| skills.contains_key(name));
+                // Another process may have approved something meanwhile.
+                state.unsaved = true;
+                if let Some(done) = state.reload.take() {
+                    // Whoever asked may have gone; it is done all the same.
+                    let _ = done.send(outcome);
+                }
+            }
+            Effect::ReloadRefused => state.reload = None,
+        }
+    }
+
+    fn begin(self: &Arc<Self>, state: &mut State, run: Run, spec: Arc<SkillSpec>) {
+        let core = Arc::downgrade(self);
+        let job = Job::start(
+            spec.clone(),
+            &self.launch,
+            self.upstream.clone(),
+            move |said| {
+                if let Some(core) = core.upgrade() {
+                    core.hear(run, said);
+                }
+            },
+        );
+        let ready = None;
+        state.children.insert(run, Running { spec, job, ready });
+        self.runs_left.send_replace(state.children.len());
+    }
+
+    fn hear(self: &Arc<Self>, run: Run, said: Said) {
+        let mut guard = self.state();
+        let state = &mut *guard;
+        let Some(child) = state.children.get_mut(&run) else {
+            return;
+        };
+        let spec = child.spec.clone();
+        match said {
+            Said::Listed {
+                link, pid, tools, ..
+            } => {
+                child.ready = Some((link, pid));
+                self.listed(state, run, &spec, tools);
+            }
+            Said::Relisted(tools) => self.listed(state, run, &spec, tools),
+            Said::Ended(why) => {
+                tracing::info!(skill = %spec.name, why, "a skill has ended");
+                state
+                    .tails
+                    .insert(spec.name.clone(), child.job.stderr_tail());
+                state.children.remove(&run);
+                self.step(state, Event::Exited(run, why));
+                self.wake.notify_one();
+                self.runs_left.send_replace(state.children.len());
+            }
+        }
+    }
+
+    fn listed(self: &Arc<Self>, state: &mut State, run: Run, spec: &SkillSpec, tools: Arc<[Tool]>) {
+        state.remember(spec, &tools);
+        self.step(state, Event::Listed(run, tools));
+    }
+}
+
+impl State {
+    /// Judges the tools on offer, where they are not those judged before.
+    fn judge(&mut self, first: FirstSight) {
+        let mut before = std::mem::take(&mut self.standings);
+        for (name, skill) in self.table.skills() {
+            let Some(tools) = &skill.tools else {
+                continue;
+            };
+            let same = |judged: &Judged| Arc::ptr_eq(&judged.tools, tools);
+            let judged = before.remove(name).filter(same).unwrap_or_else(|| {
+                self.unsaved = true;
+                Judged {
+                    tools: tools.clone(),
+                    standings: self.pins.judge(name, tools, first),
+                }
+            });
+            self.standings.insert(name.clone(), judged);
+        }
+    }
+
+    /// Keeps a tool list for the next run; those of skills that are not here
+    /// any more go when there are too many.
+    fn remember(&mut self, spec: &SkillSpec, tools: &Arc<[Tool]>) {
+        if self.lists.len() >= limits::SKILLS_MAX {
+            let here = self.table.skills().values();
+            let here: BTreeSet<String> = here.map(|skill| fingerprint(&skill.spec)).collect();
+            self.lists.retain(|key, _| here.contains(key));
+        }
+        self.lists.insert(fingerprint(spec), tools.clone());
+        self.unsaved = true;
+    }
+
+    fn settle(&mut self, call: Call, granted: Granted) {
+        if let Some(waiting) = self.waiting.remove(&call) {
+            // A caller that has gone gives its lease back by itself.
+            let _ = waiting.send(granted);
+        }
+    }
+}
+
+/// Keeps the time and the files, for as long as there is an owner.
+pub async fn keep(core: Weak<Core>) {
+    loop {
+        let Some(core) = core.upgrade() else {
+            return;
+        };
+        save(&core).await;
+        let next = core.state().table.next_tick();
+        let at = next.map(|next| core.began + Duration::from_millis(next));
+        tokio::select! {
+            () = core.wake.notified() => {}
+            () = sleep_until(at) => core.feed(Event::Tick),
+        }
+        let state = core.state();
+        if state.children.is_empty() && state.table.is_closed() && !state.unsaved {
+            return;
+        }
+    }
+}
+
+async fn sleep_until(at: Option<Instant>) {
+    match at {
+        Some(at) => tokio::time::sleep_until(at).await,
+        None => std::future::pending().await,
+    }
+}
+
+/// Writes what changed, and takes over what another process approved. Not being
+/// able to is no reason to stop serving.
+async fn save(core: &Arc<Core>) {
+    let snapshot = {
+        let mut state = core.state();
+        let unsaved = std::mem::take(&mut state.unsaved) && core.files.is_some();
+        unsaved.then(|| {
+            let changes = state.pins.changes_since(&state.pins_saved);
+            (state.lists.clone(), changes)
+        })
+    };
+    let Some((lists, changes)) = snapshot else {
+        return;
+    };
+    let writer = core.clone();
+    let write = move || match &writer.files {
+        Some(files) => files.save(&lists, changes),
+        None => Ok(Pins::default()),
+    };
+    let saved = tokio::task::spawn_blocking(write).await;
+    match saved.map_err(std::io::Error::other).flatten() {
+        Ok(pins) => core.adopt(pins),
+        Err(error) => tracing::warn!(%error, "tool lists and approvals were not saved"),
+    }
+}
+
+fn faults(link: &Link) -> u64 {
+    let faults = link.faults();
+    [
+        &faults.junk,
+        &faults.oversize,
+        &faults.stray,
+        &faults.unanswered,
+    ]
+    .into_iter()
+    .map(|count| count.load(Ordering::Relaxed))
+    .sum()
+}
