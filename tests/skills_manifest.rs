@@ -279,4 +279,70 @@ fn docker_gets_every_limit_and_the_secret_stays_out_of_argv() {
     assert_eq!(skill.spec.environment["TOKEN"], "hunter2");
     assert!(!arguments.iter().any(|each| each.contains("hunter2")));
     assert_eq!(skill.variables, ["TOKEN"]);
+
+    let placed = skill.spec.placed("/p/gh");
+    assert!(
+        placed
+            .arguments
+            .contains(&"--cidfile=/p/gh/container".to_owned())
+    );
+    assert_eq!(placed.environment["TMPDIR"], "/p/gh/tmp");
+    let all = placed.arguments.iter().chain(placed.environment.values());
+    assert!(!all.clone().any(|text| text.contains('\0')));
+}
+
+#[test]
+fn a_secret_that_is_not_set_stops_only_what_would_run() {
+    let fixture = Fixture::new();
+    let entry = |disabled: bool| {
+        let env = json!({"KEY": "${EXA_API_KEY}"});
+        let skill = json!({"command": "npx", "args": ["a"], "env": env, "disabled": disabled});
+        json!({"a": skill}).to_string()
+    };
+    assert!(read(entry(true).as_bytes(), &fixture).is_ok());
+    let refusals = read(entry(false).as_bytes(), &fixture).expect_err("not set");
+    assert_eq!(refusals[0].class, Class::Secret);
+    assert!(refusals[0].fix.contains("set EXA_API_KEY"), "{refusals:?}");
+}
+
+#[test]
+fn the_schema_has_the_bounds_of_the_code() {
+    use mimo::limits as bound;
+    let text = std::fs::read(Path::new(ROOT).join("schemas/skills.schema.json")).expect("a file");
+    let schema: Value = serde_json::from_slice(&text).expect("JSON");
+    let defs = &schema["$defs"];
+    let (skill, sandbox) = (&defs["skill"]["properties"], &defs["sandbox"]["properties"]);
+    let timeouts = &skill["timeouts"]["properties"];
+    for (said, meant) in [
+        (&defs["skills"]["maxProperties"], bound::SKILLS_MAX as u64),
+        (
+            &defs["name"]["maxLength"],
+            bound::SKILL_NAME_BYTES_MAX as u64,
+        ),
+        (
+            &skill["args"]["items"]["maxLength"],
+            bound::SKILL_TEXT_BYTES_MAX as u64,
+        ),
+        (
+            &sandbox["memory_mb"]["default"],
+            bound::SKILL_MEMORY_MB_DEFAULT,
+        ),
+        (
+            &sandbox["cpu_seconds"]["default"],
+            bound::SKILL_CPU_SECONDS_DEFAULT,
+        ),
+        (&sandbox["nproc"]["default"], bound::SKILL_PROCESSES_DEFAULT),
+        (
+            &sandbox["nofile"]["default"],
+            bound::SKILL_OPEN_FILES_DEFAULT,
+        ),
+        (&sandbox["file_mb"]["default"], bound::SKILL_FILE_MB_DEFAULT),
+        (
+            &timeouts["initialize_s"]["default"],
+            bound::SKILL_INITIALIZE_SECONDS_DEFAULT,
+        ),
+        (&timeouts["call_s"]["default"], bound::CALL_SECONDS_MAX),
+    ] {
+        assert_eq!(said.as_u64(), Some(meant));
+    }
 }

@@ -61,6 +61,21 @@ pub struct SkillSpec {
     pub eager: bool,
 }
 
+impl SkillSpec {
+    /// The same with `folder` wherever the private folder is meant.
+    pub fn placed(&self, folder: &str) -> SkillSpec {
+        let place = |text: &String| text.replace('\0', folder);
+        let environment = self.environment.iter();
+        SkillSpec {
+            arguments: self.arguments.iter().map(place).collect(),
+            environment: environment
+                .map(|(name, value)| (name.clone(), place(value)))
+                .collect(),
+            ..self.clone()
+        }
+    }
+}
+
 /// What a skill may do.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Sandbox {

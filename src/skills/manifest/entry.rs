@@ -16,7 +16,7 @@ use crate::limits::{
     SKILL_PROCESSES_DEFAULT,
 };
 use crate::skills::env;
-use crate::skills::policy::{self, Rules};
+use crate::skills::policy::{self, Rules, Secret};
 use crate::skills::refusal::{Class, Refusal};
 use crate::skills::spec::{Network, Sandbox, SkillName, SkillSpec, Timeouts};
 
@@ -109,7 +109,11 @@ pub(super) fn read(name: SkillName, entry: &Value, rules: &Rules) -> Result<Skil
         ),
         _ => Default::default(),
     };
-    let environment = env::build(&raw.env, path, &forced, rules).unwrap_or_else(|wrong| {
+    let settled = match raw.disabled {
+        true => &as_if_set(rules),
+        false => rules,
+    };
+    let environment = env::build(&raw.env, path, &forced, settled).unwrap_or_else(|wrong| {
         refused.extend(wrong.into_iter().map(|refusal| refusal.under("env")));
         BTreeMap::new()
     });
@@ -141,6 +145,15 @@ pub(super) fn read(name: SkillName, entry: &Value, rules: &Rules) -> Result<Skil
             eager: raw.start.as_deref() == Some("eager"),
         },
     })
+}
+
+/// A skill that is not run needs no secret yet.
+fn as_if_set(rules: &Rules) -> Rules {
+    let mut rules = rules.clone();
+    for value in rules.secrets.values_mut() {
+        value.get_or_insert_with(|| Secret::new(String::new()));
+    }
+    rules
 }
 
 fn add_missing<'a>(to: &mut Vec<PathBuf>, more: impl Iterator<Item = &'a PathBuf>) {
