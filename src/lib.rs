@@ -52,7 +52,8 @@
 //! - stdout carries protocol lines only; logs go to stderr and to files.
 //! - Each request is answered exactly once, on timeout, cancellation and panic
 //!   too.
-//! - Only `skills/launcher.rs` makes processes.
+//! - Only `skills/launcher.rs` makes processes; only the sandbox's supervisor,
+//!   which is one of those and has one thread, forks.
 //! - Only `store` knows SQL.
 //! - Only [`config`] reads the environment.
 //! - `unsafe` stands in `vector`, `skills/sandbox` and the registration of the

@@ -29,10 +29,17 @@ struct Ban {
 
 const BANS: &[Ban] = &[
     Ban {
-        words: &["Command::new", "unistd::fork", "libc::fork", "posix_spawn"],
+        words: &["Command::new", "posix_spawn"],
         allowed: &["src/skills/launcher.rs"],
         in_tests: false,
         instead: "only src/skills/launcher.rs makes processes: ask it for one",
+    },
+    Ban {
+        words: &["unistd::fork", "libc::fork"],
+        allowed: &["src/skills/sandbox/process.rs"],
+        in_tests: false,
+        instead: "only the sandbox's supervisor forks, which has one thread: ask \
+                  src/skills/launcher.rs for a process",
     },
     Ban {
         words: &["rusqlite", "sqlite_vec"],

@@ -1,7 +1,7 @@
 //! The gateway is killed over children that do what they can to stay: none
 //! does. A helper process, this test binary again, stands in for the gateway.
 
-use std::io::{BufRead, BufReader, Read};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -52,12 +52,13 @@ fn stands_in_for_a_gateway() {
         process,
     } = world.start(&skill);
     let mut lines = BufReader::new(stderr);
+    let mut told = std::io::stderr();
     for _ in 0..4 {
         let mut line = String::new();
         lines.read_line(&mut line).expect("a line");
-        eprint!("{line}");
+        told.write_all(line.as_bytes()).expect("the test reads");
     }
-    eprintln!("pid {}", process.pid());
+    writeln!(told, "pid {}", process.pid()).expect("the test reads");
     stdout.read_to_end(&mut Vec::new()).expect("killed before");
 }
 
