@@ -10,13 +10,20 @@ use tokio_util::sync::CancellationToken;
 use crate::clock::Clock;
 use crate::config::{self, Config, MemorySettings};
 use crate::dispatch::Dispatch;
-use crate::embed;
+use crate::embed::{self, Embedder};
 use crate::failure::Failure;
 use crate::limits::BLOCKING_THREADS_MAX;
 use crate::memory::{self, Memories, Weights};
+use crate::registry::files::Files;
+use crate::registry::{Parts, Registry, SkillName};
 use crate::server;
+use crate::skills::link::NoClient;
+use crate::skills::manifest;
+use crate::skills::pins::FirstSight;
 use crate::skills::policy::{Rules, Secret};
+use crate::skills::sandboxed::Sandboxed;
 use crate::store::sqlite::SqliteStore;
+use crate::tools::skills::Skills;
 use crate::tools::{self, Context, Progress, Reply};
 
 /// Which tools are served.
@@ -32,6 +39,8 @@ pub enum Toolset {
 pub struct App {
     dispatch: Arc<Dispatch>,
     memories: Arc<Memories>,
+    /// Absent where tests of the protocol are served.
+    registry: Option<Arc<Registry>>,
     clock: Arc<dyn Clock>,
 }
 
@@ -82,19 +91,26 @@ impl App {
             tracing::error!("{failure}");
         }
         let store = SqliteStore::start(config.database.clone()).map_err(Failure::internal)?;
+        let embedder = embed::builtin();
         let memories = Arc::new(Memories::new(
             Arc::new(store),
-            embed::builtin(),
+            embedder.clone(),
             clock.clone(),
             settings(&config.memory),
         ));
-        let tools = match toolset {
-            Toolset::Standard => tools::standard(&memories, &config.project),
-            Toolset::Fixture => tools::fixture::tools(),
+        let (tools, registry) = match toolset {
+            Toolset::Standard => {
+                let (registry, skills) = skills(config, embedder, clock.clone())?;
+                let skills = Some(Arc::new(skills));
+                let tools = tools::standard(&memories, &config.project, skills);
+                (tools, Some(registry))
+            }
+            Toolset::Fixture => (tools::fixture::tools(), None),
         };
         Ok(App {
             dispatch: Arc::new(Dispatch::new(tools, clock.clone())),
             memories,
+            registry,
             clock,
         })
     }
@@ -124,8 +140,54 @@ impl App {
 
     /// Lets the parts finish, the last used first.
     pub async fn close(self) {
+        if let Some(registry) = &self.registry {
+            registry.shutdown().await;
+        }
         self.memories.settle().await;
     }
+}
+
+/// The registry of the manifest's skills, and the tools over it. A manifest
+/// with mistakes stops no server: there are no skills then, and the status
+/// says why.
+fn skills(
+    config: &Config,
+    embedder: Arc<dyn Embedder>,
+    clock: Arc<dyn Clock>,
+) -> Result<(Arc<Registry>, Skills), Failure> {
+    let path = &config.skills.manifest;
+    let (specs, problem) = match manifest::load(path, &skill_rules(config)) {
+        Ok(manifest) => {
+            let enabled = manifest.skills.into_iter().filter(|skill| !skill.disabled);
+            (enabled.map(|skill| skill.spec).collect(), None)
+        }
+        Err(refusals) => {
+            let first = refusals.first().map(ToString::to_string);
+            let problem = format!(
+                "{} is not in use: {} (`mimo skill check` lists every mistake)",
+                path.display(),
+                first.unwrap_or_default()
+            );
+            tracing::error!("{problem}");
+            (Vec::new(), Some(problem))
+        }
+    };
+    let launch = Arc::new(Sandboxed::new(
+        // The same program even when the file is replaced while it runs.
+        "/proc/self/exe".into(),
+        config.data_folder.join("skills"),
+        false,
+    ));
+    let parts = Parts {
+        launch: launch.clone(),
+        upstream: Arc::new(NoClient),
+        files: Some(Files::in_folder(config.data_folder.clone())),
+        first_sight: FirstSight::Approve,
+    };
+    let registry = Arc::new(Registry::start(parts, specs)?);
+    let sandbox = Arc::new(move |skill: &SkillName| launch.report(skill));
+    let skills = Skills::new(registry.clone(), embedder, clock, sandbox, problem);
+    Ok((registry, skills))
 }
 
 fn settings(config: &MemorySettings) -> memory::Settings {

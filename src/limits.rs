@@ -164,8 +164,6 @@ pub const SKILL_STEADY_MILLIS_MIN: u64 = 60_000;
 pub const SKILL_WAITING_MAX: usize = 64;
 /// Beyond its calls' own deadlines, how long a skill that leaves is waited for.
 pub const SKILL_DRAIN_MILLIS_MAX: u64 = 1_000;
-/// Skills at once.
-pub const SKILLS_MAX: usize = 128;
 /// A tool's name as clients see it, its skill's name included.
 pub const TOOL_NAME_BYTES_MAX: usize = 56;
 /// The shown difference between two definitions of a tool.

@@ -22,8 +22,11 @@ use crate::failure::{Failure, Kind};
 use crate::limits;
 use crate::skills::child::Launch;
 use crate::skills::link::{Link, Miss, Progress, Tool, Upstream};
-use crate::skills::pins::{FirstSight, Standing};
-use crate::skills::spec::{SkillName, SkillSpec};
+use crate::skills::pins::FirstSight;
+use crate::skills::spec::SkillSpec;
+
+pub use crate::skills::pins::Standing;
+pub use crate::skills::spec::SkillName;
 
 /// All skills. Dropping it stops them.
 pub struct Registry(Arc<Core>);

@@ -8,13 +8,14 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use futures::future::BoxFuture;
+use serde_json::Value;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader};
 use tokio::net::UnixStream;
 use tokio::net::unix::pipe::{Receiver, Sender};
 
 use super::child::{Child, Control, Launch};
 use super::launcher::{self, Launched, Place, Supervised};
-use super::sandbox::policy::{Layers, Report};
+use super::sandbox::policy::{Layer, Layers, Report, State};
 use super::spec::{SkillName, SkillSpec};
 use crate::failure::{Failure, Kind};
 use crate::limits::SANDBOX_REPORT_BYTES_MAX;
@@ -40,10 +41,21 @@ impl Sandboxed {
         }
     }
 
-    /// What the last sandbox of a skill reported.
-    pub fn layers(&self, skill: &SkillName) -> Option<Layers> {
+    /// What the last sandbox of a skill reported: each layer with how far it
+    /// stands, and why where that is not all the way. Null before the first.
+    pub fn report(&self, skill: &SkillName) -> Value {
         let layers = self.layers.lock().unwrap_or_else(PoisonError::into_inner);
-        layers.get(skill).cloned()
+        let Some(layers) = layers.get(skill) else {
+            return Value::Null;
+        };
+        let told = |(layer, state, why): &(Layer, State, String)| {
+            let told = match why.is_empty() || *state == State::Enforced {
+                true => state.name().to_owned(),
+                false => format!("{}: {why}", state.name()),
+            };
+            (layer.name().to_owned(), Value::String(told))
+        };
+        Value::Object(layers.0.iter().map(told).collect())
     }
 }
 
@@ -52,9 +64,8 @@ impl Launch for Sandboxed {
         let (executable, strict) = (self.executable.clone(), self.strict);
         let state_folder = self.folder.join(spec.name.as_str());
         let layers = self.layers.clone();
-        let mut spec = spec.clone();
+        let spec = spec.placed(&state_folder.to_string_lossy());
         Box::pin(async move {
-            settle_folder(&mut spec, &state_folder.to_string_lossy());
             let name = spec.name.clone();
             let launched = tokio::task::spawn_blocking(move || {
                 let place = Place {
@@ -68,15 +79,6 @@ impl Launch for Sandboxed {
             .map_err(Failure::internal)??;
             child(launched, name, layers).await
         })
-    }
-}
-
-/// A NUL in arguments and variables stands for the skill's own folder, which
-/// the manifest cannot know.
-fn settle_folder(spec: &mut SkillSpec, folder: &str) {
-    let texts = spec.arguments.iter_mut().chain(spec.environment.values_mut());
-    for text in texts.filter(|text| text.contains('\0')) {
-        *text = text.replace('\0', folder);
     }
 }
 
@@ -111,11 +113,16 @@ async fn child(
             layers.insert(name, found);
         }
         Some(Report::Failed { why, .. }) => {
-            return Err(Failure::new(Kind::Unavailable, format!("it cannot be run: {why}"))
-                .hint("`mimo doctor` shows what the sandbox gives on this machine"));
+            return Err(
+                Failure::new(Kind::Unavailable, format!("it cannot be run: {why}"))
+                    .hint("`mimo doctor` shows what the sandbox gives on this machine"),
+            );
         }
         Some(Report::Killed { reason, .. }) => {
-            return Err(Failure::new(Kind::Unavailable, format!("it was killed: {reason}")));
+            return Err(Failure::new(
+                Kind::Unavailable,
+                format!("it was killed: {reason}"),
+            ));
         }
         Some(Report::Ended { .. }) | None => {
             return Err(Failure::new(
@@ -169,7 +176,9 @@ impl Reports {
                 } => format!("{reason} ({measured} of {allowed})"),
                 // A kill is told before the end it leads to.
                 Report::Ended { .. } if how != "its sandbox is gone" => how,
-                Report::Ended { code: Some(code), .. } => format!("exit code {code}"),
+                Report::Ended {
+                    code: Some(code), ..
+                } => format!("exit code {code}"),
                 Report::Ended {
                     signal: Some(signal),
                     ..

@@ -19,7 +19,11 @@ use crate::failure::Failure;
 use crate::memory::Memories;
 
 /// The tools that users get, in the order they are listed.
-pub fn standard(memories: &Arc<Memories>, project: &str) -> Vec<Tool> {
+pub fn standard(
+    memories: &Arc<Memories>,
+    project: &str,
+    skills: Option<Arc<skills::Skills>>,
+) -> Vec<Tool> {
     let memory = memory::Memory {
         memories: memories.clone(),
         project: project.to_owned(),
@@ -28,8 +32,10 @@ pub fn standard(memories: &Arc<Memories>, project: &str) -> Vec<Tool> {
         memories: memories.clone(),
         started: memories.now(),
         project: project.to_owned(),
+        skills: skills.clone(),
     };
     let mut tools = memory::tools(Arc::new(memory));
+    tools.extend(skills.into_iter().flat_map(skills::tools));
     tools.push(status::tool(Arc::new(status)));
     tools
 }

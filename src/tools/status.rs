@@ -5,6 +5,7 @@ use std::sync::Arc;
 use serde_json::json;
 
 use super::arguments::Reader;
+use super::skills::Skills;
 use super::{Arguments, Context, Document, Tool};
 use crate::clock::Timestamp;
 use crate::failure::Failure;
@@ -18,6 +19,8 @@ pub struct Status {
     pub started: Timestamp,
     /// The current project.
     pub project: String,
+    /// The skills, where this process runs them.
+    pub skills: Option<Arc<Skills>>,
 }
 
 /// `mimo_status`.
@@ -46,6 +49,14 @@ async fn call(
     });
     if matches!(section, "all" | "memory") {
         document["memory"] = memory(&status).await;
+    }
+    if let Some(skills) = &status.skills
+        && matches!(section, "all" | "skills")
+    {
+        document["skills"] = skills.statuses();
+        if let Some(problem) = skills.problem() {
+            document["skills_problem"] = json!(problem);
+        }
     }
     Document::of(&document)
 }

@@ -102,7 +102,7 @@ impl Mimo {
             clock.clone(),
             Settings::default(),
         ));
-        let tools = standard(&memories, project);
+        let tools = standard(&memories, project, None);
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()

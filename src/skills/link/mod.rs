@@ -37,6 +37,31 @@ pub trait Upstream: Send + Sync {
     fn note(&self, skill: &SkillName, method: &str, params: Option<&RawValue>);
 }
 
+/// No client that could be asked: what a skill asks for is refused.
+pub struct NoClient;
+
+impl Upstream for NoClient {
+    fn capabilities(&self) -> Map<String, Value> {
+        Map::new()
+    }
+
+    fn ask(
+        &self,
+        _skill: &SkillName,
+        method: String,
+        _params: Option<Box<RawValue>>,
+    ) -> BoxFuture<'static, Result<Box<RawValue>, Box<RawValue>>> {
+        let error = serde_json::json!({
+            "code": -32601,
+            "message": format!("Mimo cannot pass {method} on to its client"),
+        });
+        let refused = serde_json::value::to_raw_value(&error).unwrap_or_default();
+        Box::pin(std::future::ready(Err(refused)))
+    }
+
+    fn note(&self, _skill: &SkillName, _method: &str, _params: Option<&RawValue>) {}
+}
+
 /// Where the `params` of a call's progress notifications go.
 pub type Progress = Arc<dyn Fn(&RawValue) + Send + Sync>;
 

@@ -47,7 +47,10 @@ impl Finder {
                 ..Weights::default()
             };
             let ranked = rank(&candidates, weights);
-            Ok(ranked.into_iter().filter_map(|r| r.id.try_into().ok()).collect())
+            Ok(ranked
+                .into_iter()
+                .filter_map(|r| r.id.try_into().ok())
+                .collect())
         })
         .await
         .unwrap_or_else(|error| Err(Failure::internal(error)))
@@ -107,7 +110,10 @@ fn by_meaning(
 /// are one where one begins with the other.
 fn by_words(query: &[QueryWord], texts: &[String]) -> Vec<Hit> {
     let documents: Vec<String> = texts.iter().map(|text| text::words(text)).collect();
-    let documents: Vec<Vec<&str>> = documents.iter().map(|words| words.split(' ').collect()).collect();
+    let documents: Vec<Vec<&str>> = documents
+        .iter()
+        .map(|words| words.split(' ').collect())
+        .collect();
     let total: usize = documents.iter().map(Vec::len).sum();
     let usual = total as f32 / documents.len().max(1) as f32;
     let count = |document: &[&str], asked: &QueryWord| {

@@ -19,29 +19,59 @@ use crate::clock::Clock;
 use crate::embed::Embedder;
 use crate::failure::{Failure, Kind};
 use crate::limits;
-use crate::registry::{Conduct, Offer, Registry};
-use crate::skills::pins::Standing;
-use crate::skills::spec::SkillName;
+use crate::registry::{Conduct, Offer, Registry, SkillName, Standing};
 
 /// What the skill tools work with.
 pub struct Skills {
     registry: Arc<Registry>,
+    /// What the sandbox of a skill enforces, as a document.
+    sandbox: Arc<dyn Fn(&SkillName) -> Value + Send + Sync>,
+    /// Why there are no skills although a manifest names some.
+    problem: Option<String>,
     finder: Finder,
     pages: Pages,
 }
 
 impl Skills {
-    /// Tools over `registry`; `embedder` ranks what is looked for.
+    /// Tools over `registry`; `embedder` ranks what is looked for, `sandbox`
+    /// tells what holds a skill, `problem` why the manifest is not in use.
     pub fn new(
         registry: Arc<Registry>,
         embedder: Arc<dyn Embedder>,
         clock: Arc<dyn Clock>,
+        sandbox: Arc<dyn Fn(&SkillName) -> Value + Send + Sync>,
+        problem: Option<String>,
     ) -> Skills {
         Skills {
             registry,
+            sandbox,
+            problem,
             finder: Finder::new(embedder),
             pages: Pages::new(clock),
         }
+    }
+
+    /// How each skill is, for `mimo_status`.
+    pub fn statuses(&self) -> Value {
+        let status = |status: crate::registry::Status| {
+            json!({
+                "name": status.name.as_str(),
+                "state": status.state,
+                "pid": status.pid,
+                "tools": status.tools,
+                "restarts": status.restarts,
+                "ended": status.ended,
+                "faults": status.faults,
+                "sandbox": (self.sandbox)(&status.name),
+                "stderr_tail": status.stderr_tail,
+            })
+        };
+        self.registry.statuses().into_iter().map(status).collect()
+    }
+
+    /// Why the manifest is not in use.
+    pub fn problem(&self) -> Option<&str> {
+        self.problem.as_deref()
     }
 
     /// The tool that `name` (`<skill>__<tool>`, as skill_find gives it) means.

@@ -58,14 +58,19 @@ impl Pages {
     /// The page that a cursor leads to.
     pub fn next(&self, cursor: &str, budget: usize) -> Result<Reply, Failure> {
         let gone = || {
-            Failure::new(Kind::NotFound, "the rest of that result is not kept any more")
-                .at("/cursor")
-                .hint("call the tool again without a cursor, or with select for a part of it")
+            Failure::new(
+                Kind::NotFound,
+                "the rest of that result is not kept any more",
+            )
+            .at("/cursor")
+            .hint("call the tool again without a cursor, or with select for a part of it")
         };
         let (id, at) = cursor.split_once('.').ok_or_else(gone)?;
         let at: usize = at.parse().map_err(|_| gone())?;
         let kept = self.kept().iter().find(|(kept, _)| kept == id).cloned();
-        let (_, text) = kept.filter(|(_, text)| text.is_char_boundary(at)).ok_or_else(gone)?;
+        let (_, text) = kept
+            .filter(|(_, text)| text.is_char_boundary(at))
+            .ok_or_else(gone)?;
         Ok(self.page_of(id, text, at, budget, Vec::new(), None))
     }
 
@@ -129,7 +134,10 @@ impl Pages {
 /// The text blocks of a result, a line between them.
 fn text_of(result: &Value) -> String {
     let blocks = result["content"].as_array();
-    let texts = blocks.into_iter().flatten().filter_map(|block| block["text"].as_str());
+    let texts = blocks
+        .into_iter()
+        .flatten()
+        .filter_map(|block| block["text"].as_str());
     texts.collect::<Vec<_>>().join("\n")
 }
 
@@ -138,10 +146,15 @@ fn selected(result: &Value, pointer: &str) -> Result<String, Failure> {
         Some(Value::String(text)) => Ok(text.clone()),
         Some(value) => Ok(value.to_string()),
         None => {
-            let members = result.as_object().into_iter().flat_map(|members| members.keys());
+            let members = result
+                .as_object()
+                .into_iter()
+                .flat_map(|members| members.keys());
             let members: Vec<String> = members.map(|key| format!("/{key}")).collect();
-            Err(Failure::invalid("/select", format!("the result has nothing at {pointer:?}"))
-                .hint(format!("it has {}", members.join(", "))))
+            Err(
+                Failure::invalid("/select", format!("the result has nothing at {pointer:?}"))
+                    .hint(format!("it has {}", members.join(", "))),
+            )
         }
     }
 }
