@@ -178,13 +178,23 @@ fn skills(
         config.data_folder.join("skills"),
         false,
     ));
-    let parts = Parts {
+    let parts = |files| Parts {
         launch: launch.clone(),
         upstream: Arc::new(NoClient),
-        files: Some(Files::in_folder(config.data_folder.clone())),
+        files,
         first_sight: FirstSight::Approve,
     };
-    let registry = Arc::new(Registry::start(parts, specs)?);
+    let files = Files::in_folder(config.data_folder.clone());
+    let (registry, problem) = match Registry::start(parts(Some(files)), specs) {
+        Ok(registry) => (registry, problem),
+        // Without its pins every changed tool would pass for a new one.
+        Err(failure) => {
+            tracing::error!("no skills are run: {failure}");
+            let none = Registry::start(parts(None), Vec::new())?;
+            (none, Some(failure.to_string()))
+        }
+    };
+    let registry = Arc::new(registry);
     let sandbox = Arc::new(move |skill: &SkillName| launch.report(skill));
     let skills = Skills::new(registry.clone(), embedder, clock, sandbox, problem);
     Ok((registry, skills))

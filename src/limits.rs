@@ -87,6 +87,10 @@ pub const EMBED_ROOMS_MAX: usize = 2;
 
 /// Descriptions of skills' tools whose vectors are kept.
 pub const TOOL_VECTORS_KEPT_MAX: usize = 4096;
+/// How long `skill_find` waits for skills that start for the first time.
+pub const SKILL_LIST_SECONDS_MAX: u64 = 20;
+/// How often it looks whether they still do.
+pub const SKILL_LOOK_MILLIS_MAX: u64 = 100;
 /// Long results of skills that are kept so that they can be paged through.
 pub const SKILL_PAGES_BYTES_MAX: usize = 16 * 1024 * 1024;
 /// The name of a skill: with a tool's name behind it, it still has to fit a client's bound.

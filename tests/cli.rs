@@ -315,6 +315,9 @@ fn the_tools_are_listed_for_people_and_for_scripts() {
         "memory_store",
         "memory_search",
         "memory_edit",
+        "skill_find",
+        "skill_read",
+        "skill_call",
         "mimo_status",
     ];
     for name in names {

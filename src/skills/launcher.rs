@@ -90,16 +90,6 @@ pub fn launch(spec: &SkillSpec, place: &Place<'_>) -> Result<Launched, Failure> 
     launch_policy(place.executable, &policy)
 }
 
-/// Skills run in a sandbox, and this system has none.
-#[cfg(not(target_os = "linux"))]
-pub fn launch(_spec: &SkillSpec, _place: &Place<'_>) -> Result<(), Failure> {
-    Err(Failure::new(
-        Kind::Unavailable,
-        "Mimo's sandbox is built on the Linux kernel, and skills run in nothing less",
-    )
-    .hint("run the skill's server beside Mimo, as an entry of the client itself"))
-}
-
 /// Starts the supervisor of a sandbox and hands it `policy`. A plain spawn: a
 /// gateway with much memory would pay for every page of it in a fork.
 #[cfg(target_os = "linux")]

@@ -12,6 +12,6 @@ pub mod pins;
 pub mod policy;
 pub mod refusal;
 pub mod sandbox;
-#[cfg(target_os = "linux")]
+#[cfg_attr(not(target_os = "linux"), path = "unsandboxed.rs")]
 pub mod sandboxed;
 pub mod spec;

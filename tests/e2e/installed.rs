@@ -36,13 +36,18 @@ pub fn venv(name: &str, packages: &[&str]) -> PathBuf {
 
 /// Node itself, and a folder in which it finds the SDKs and the inspector.
 pub fn node() -> (PathBuf, PathBuf) {
+    (node_alone(), npm("node", NODE))
+}
+
+/// Node itself.
+pub fn node_alone() -> PathBuf {
     needs("node", "Node.js 20 or newer with npm");
     // A version manager's `node` may need the person's environment to find it.
     let asked = Command::new("node")
         .args(["-p", "process.execPath"])
         .output();
     let found = String::from_utf8(asked.expect("node starts").stdout).expect("a path");
-    (PathBuf::from(found.trim()), npm("node", NODE))
+    PathBuf::from(found.trim())
 }
 
 /// A folder `name` in which Node finds `packages`.

@@ -45,6 +45,7 @@ pub const ARROWS: &[(&str, &[&str])] = &[
             "registry",
             "store",
             "embed",
+            "text",
         ],
     ),
     ("ask", &["memory", "graph", "procedure", "store", "embed"]),

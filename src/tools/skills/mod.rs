@@ -74,6 +74,23 @@ impl Skills {
         self.problem.as_deref()
     }
 
+    /// Waits, within bounds, while a skill whose tools nobody knows yet starts.
+    async fn wait_for_lists(&self) {
+        let unlisted = || {
+            let statuses = self.registry.statuses();
+            statuses
+                .iter()
+                .any(|s| s.state == "starting" && s.tools == 0)
+        };
+        let mut changes = self.registry.changes();
+        let look = Duration::from_millis(limits::SKILL_LOOK_MILLIS_MAX);
+        let end = Instant::now() + Duration::from_secs(limits::SKILL_LIST_SECONDS_MAX);
+        while unlisted() && Instant::now() < end {
+            // A start that fails changes no list: that is seen at the next look.
+            let _ = tokio::time::timeout(look, changes.changed()).await;
+        }
+    }
+
     /// The tool that `name` (`<skill>__<tool>`, as skill_find gives it) means.
     fn offer(&self, name: &str) -> Result<(SkillName, String, Option<Offer>), Failure> {
         let unknown = || {
@@ -126,6 +143,7 @@ async fn find(skills: Arc<Skills>, arguments: Arguments) -> Result<Reply, Failur
             let most = limits::SEARCH_LIMIT_MAX;
             Failure::invalid("/limit", format!("{limit} is not between 1 and {most}"))
         })?;
+    skills.wait_for_lists().await;
     let mut offers = skills.registry.tools();
     if let Some(server) = &server {
         offers.retain(|offer| offer.skill.as_str() == server);
