@@ -2,6 +2,9 @@
 //! node, and the tools that find and call it.
 #![cfg(target_os = "linux")]
 
+#[path = "skills/fixture.rs"]
+#[allow(dead_code, reason = "manifests' tests use the rest")]
+mod fixture;
 #[path = "e2e/installed.rs"]
 #[allow(dead_code, reason = "the clients are the other test's")]
 mod installed;
@@ -9,7 +12,6 @@ mod support;
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
-use std::path::Path;
 use std::process::{Command, Stdio};
 
 use serde_json::{Value, json};
@@ -20,13 +22,17 @@ use tempfile::TempDir;
 struct Mimo {
     server: Server,
     folder: TempDir,
+    /// Holds the skill's script.
+    _trusted: TempDir,
     id: u64,
 }
 
 impl Mimo {
     fn start() -> Mimo {
         let folder = TempDir::new().expect("a folder");
-        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/skills/server.mjs");
+        let trusted = TempDir::new_in(fixture::trusted_folder()).expect("a folder");
+        let script = trusted.path().join("server.mjs");
+        fs::write(&script, include_str!("skills/server.mjs")).expect("written");
         let node = installed::node_alone();
         let shared = folder.path().join("shared");
         fs::create_dir(&shared).expect("made");
@@ -63,6 +69,7 @@ impl Mimo {
         Mimo {
             server: Server::of(&mut command),
             folder,
+            _trusted: trusted,
             id: 0,
         }
     }
@@ -225,6 +232,7 @@ fn a_manifest_with_mistakes_stops_no_server_and_the_status_says_why() {
     let mut mimo = Mimo {
         server: Server::of(&mut command),
         folder,
+        _trusted: TempDir::new().expect("a folder"),
         id: 0,
     };
     let status = mimo.document("mimo_status", json!({}));
