@@ -85,6 +85,21 @@ impl<'a> Reader<'a> {
         self.typed(key, "an integer", integer)
     }
 
+    /// What a result may have, in bytes: `max_tokens`, or `usual` where it is
+    /// not given, kept within the bounds of every result.
+    pub fn budget(&self, usual: i64) -> Result<usize, Failure> {
+        let tokens = self.integer("max_tokens")?.unwrap_or(usual);
+        let tokens = usize::try_from(tokens).unwrap_or(0);
+        if tokens == 0 {
+            return Err(Failure::invalid(
+                self.path("max_tokens"),
+                "a result needs at least one token",
+            ));
+        }
+        let tokens = tokens.clamp(limits::RESULT_TOKENS_MIN, limits::RESULT_TOKENS_MAX);
+        Ok(tokens * limits::TOKEN_BYTES)
+    }
+
     /// A boolean.
     pub fn boolean(&self, key: &str) -> Result<Option<bool>, Failure> {
         self.typed(key, "true or false", Value::as_bool)

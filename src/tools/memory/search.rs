@@ -29,7 +29,7 @@ pub async fn call(
         .map(|text| Cursor::parse(text, fingerprint))
         .transpose()?;
     let rendering = Rendering {
-        budget_bytes: budget(&reader)?,
+        budget_bytes: reader.budget(2000)?,
         project: &memory.project,
         fingerprint,
     };
@@ -206,17 +206,4 @@ fn limit(reader: &Reader<'_>) -> Result<usize, Failure> {
             )
             .hint("next_cursor leads to further results")
         })
-}
-
-fn budget(reader: &Reader<'_>) -> Result<usize, Failure> {
-    let tokens = reader.integer("max_tokens")?.unwrap_or(2000);
-    let tokens = usize::try_from(tokens).unwrap_or(0);
-    if tokens == 0 {
-        return Err(Failure::invalid(
-            "/max_tokens",
-            "a result needs at least one token",
-        ));
-    }
-    let tokens = tokens.clamp(limits::RESULT_TOKENS_MIN, limits::RESULT_TOKENS_MAX);
-    Ok(tokens * limits::TOKEN_BYTES)
 }

@@ -208,7 +208,7 @@ async fn call(
     only_reads: bool,
 ) -> Result<Reply, Failure> {
     let reader = Reader::new(&arguments);
-    let budget = budget(&reader)?;
+    let budget = reader.budget(8000)?;
     if let Some(cursor) = reader.text("cursor")? {
         return skills.pages.next(cursor, budget);
     }
@@ -237,19 +237,6 @@ async fn call(
         .await
         .map_err(|miss| miss.into_failure())?;
     skills.pages.first(&result, reader.text("select")?, budget)
-}
-
-fn budget(reader: &Reader<'_>) -> Result<usize, Failure> {
-    let tokens = reader.integer("max_tokens")?.unwrap_or(8000);
-    let tokens = usize::try_from(tokens).unwrap_or(0);
-    if tokens == 0 {
-        return Err(Failure::invalid(
-            "/max_tokens",
-            "a result needs at least one token",
-        ));
-    }
-    let tokens = tokens.clamp(limits::RESULT_TOKENS_MIN, limits::RESULT_TOKENS_MAX);
-    Ok(tokens * limits::TOKEN_BYTES)
 }
 
 /// Takes a skill's progress over into ours.
