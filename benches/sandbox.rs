@@ -148,6 +148,7 @@ mod linux {
                 call: Duration::from_secs(60),
             },
             eager: false,
+            expose: Default::default(),
         }
     }
 }

@@ -5,7 +5,6 @@ use std::future::Future;
 use std::sync::Arc;
 
 use serde_json::Value;
-use tokio_util::sync::CancellationToken;
 
 use crate::clock::Clock;
 use crate::config::{self, Config, MemorySettings};
@@ -15,8 +14,8 @@ use crate::failure::Failure;
 use crate::limits::BLOCKING_THREADS_MAX;
 use crate::memory::{self, Memories, Weights};
 use crate::registry::files::Files;
-use crate::registry::{Parts, Registry, SkillName};
-use crate::server;
+use crate::registry::{Parts, Registry, SkillName, Upstream};
+use crate::server::{self, Client};
 use crate::skills::link::NoClient;
 use crate::skills::manifest;
 use crate::skills::pins::FirstSight;
@@ -24,7 +23,7 @@ use crate::skills::policy::{Rules, Secret};
 use crate::skills::sandboxed::Sandboxed;
 use crate::store::sqlite::SqliteStore;
 use crate::tools::skills::Skills;
-use crate::tools::{self, Context, Progress, Reply};
+use crate::tools::{self, Context, Reply};
 
 /// Which tools are served.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,6 +40,8 @@ pub struct App {
     memories: Arc<Memories>,
     /// Absent where tests of the protocol are served.
     registry: Option<Arc<Registry>>,
+    /// Whom skills may ask, once someone is connected.
+    client: Option<Arc<Client>>,
     clock: Arc<dyn Clock>,
 }
 
@@ -79,9 +80,27 @@ pub fn skill_rules(config: &Config) -> Rules {
 }
 
 impl App {
-    /// Builds every part that `toolset` needs. The database is opened by the
-    /// first call that needs it.
-    pub fn build(config: &Config, clock: Arc<dyn Clock>, toolset: Toolset) -> Result<App, Failure> {
+    /// Builds every part that a command line needs, which has no client whom
+    /// skills could ask. The database is opened by the first call that needs it.
+    pub fn build(config: &Config, clock: Arc<dyn Clock>) -> Result<App, Failure> {
+        App::of(config, clock, Toolset::Standard, None)
+    }
+
+    /// The same for a client, to be served with `toolset`.
+    pub fn serving(
+        config: &Config,
+        clock: Arc<dyn Clock>,
+        toolset: Toolset,
+    ) -> Result<App, Failure> {
+        App::of(config, clock, toolset, Some(Arc::default()))
+    }
+
+    fn of(
+        config: &Config,
+        clock: Arc<dyn Clock>,
+        toolset: Toolset,
+        client: Option<Arc<Client>>,
+    ) -> Result<App, Failure> {
         // A folder that cannot be made is what the calls that need it answer,
         // like any other database that cannot be opened: a client whose
         // greeting fails shows nobody the reason.
@@ -98,19 +117,24 @@ impl App {
             clock.clone(),
             settings(&config.memory),
         ));
-        let (tools, registry) = match toolset {
+        let (tools, skills, registry) = match toolset {
             Toolset::Standard => {
-                let (registry, skills) = skills(config, embedder, clock.clone())?;
+                let upstream: Arc<dyn Upstream> = match &client {
+                    Some(client) => client.clone(),
+                    None => Arc::new(NoClient),
+                };
+                let (registry, skills) = skills(config, embedder, clock.clone(), upstream)?;
                 let skills = Some(Arc::new(skills));
-                let tools = tools::standard(&memories, &config.project, skills);
-                (tools, Some(registry))
+                let tools = tools::standard(&memories, &config.project, skills.clone());
+                (tools, skills, Some(registry))
             }
-            Toolset::Fixture => (tools::fixture::tools(), None),
+            Toolset::Fixture => (tools::fixture::tools(), None, None),
         };
         Ok(App {
-            dispatch: Arc::new(Dispatch::new(tools, clock.clone())),
+            dispatch: Arc::new(Dispatch::new(tools, skills, clock.clone())),
             memories,
             registry,
+            client,
             clock,
         })
     }
@@ -122,18 +146,16 @@ impl App {
 
     /// Calls one tool, as a client would.
     pub async fn call(&self, name: &str, arguments: Value) -> Result<Reply, Failure> {
-        let context = Context {
-            session: self.clock.new_id().into(),
-            cancel: CancellationToken::new(),
-            progress: Progress::default(),
-        };
+        let context = Context::new(self.clock.new_id().into());
         self.dispatch.call(name, arguments, context).await
     }
 
     /// Serves stdin and stdout until the client leaves or a signal comes.
     pub async fn serve(self) -> Result<(), Failure> {
         let shutdown = server::shutdown_signals()?;
-        let served = server::serve_stdio(self.dispatch.clone(), self.clock.clone(), shutdown).await;
+        let (dispatch, clock) = (self.dispatch.clone(), self.clock.clone());
+        let client = self.client.clone().unwrap_or_default();
+        let served = server::serve_stdio(dispatch, client, clock, shutdown).await;
         self.close().await;
         served
     }
@@ -154,6 +176,7 @@ fn skills(
     config: &Config,
     embedder: Arc<dyn Embedder>,
     clock: Arc<dyn Clock>,
+    upstream: Arc<dyn Upstream>,
 ) -> Result<(Arc<Registry>, Skills), Failure> {
     let path = &config.skills.manifest;
     let (specs, problem) = match manifest::load(path, &skill_rules(config)) {
@@ -180,7 +203,7 @@ fn skills(
     ));
     let parts = |files| Parts {
         launch: launch.clone(),
-        upstream: Arc::new(NoClient),
+        upstream: upstream.clone(),
         files,
         first_sight: FirstSight::Approve,
     };

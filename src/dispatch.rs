@@ -12,23 +12,50 @@ use std::time::Duration;
 
 use futures::FutureExt;
 use serde_json::Value;
+use serde_json::value::RawValue;
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::clock::Clock;
 use crate::failure::{Failure, Kind};
-use crate::limits::{CALL_SECONDS_MAX, CALL_STOP_MILLIS_MAX, CALLS_RUNNING_MAX};
+use crate::limits::{CALL_STOP_MILLIS_MAX, CALLS_RUNNING_MAX};
+use crate::registry::TheirError;
 use crate::tools::schema::{Schema, nearest};
+use crate::tools::skills::{self, Load, Skills, Target};
 use crate::tools::{Answer, Context, Reply, Tool};
 
 /// The tools by name, and what bounds their calls.
 pub struct Dispatch {
     tools: Vec<(Tool, Schema)>,
     by_name: HashMap<&'static str, usize>,
+    /// The tools of skills, by their own names.
+    skills: Option<Arc<Skills>>,
     running: Semaphore,
     clock: Arc<dyn Clock>,
-    deadline: Duration,
+}
+
+/// Where a name leads.
+enum Route<'a> {
+    Own(&'a Tool, &'a Schema),
+    Skill(Arc<Skills>, Target),
+}
+
+impl Route<'_> {
+    fn patience(&self) -> Duration {
+        match self {
+            Route::Own(tool, _) => tool.patience,
+            Route::Skill(..) => skills::PATIENCE,
+        }
+    }
+
+    /// The answer that is on its way, unless the arguments are refused.
+    fn begin(self, arguments: Value, context: Context) -> Result<Answer, Failure> {
+        match self {
+            Route::Own(tool, schema) => Ok((tool.handler)(schema.check(arguments)?, context)),
+            Route::Skill(skills, target) => Ok(Box::pin(skills.call(target, arguments, context))),
+        }
+    }
 }
 
 /// The source of the failure that a panicking handler leaves: the wire answers
@@ -45,8 +72,8 @@ impl fmt::Display for Panicked {
 impl std::error::Error for Panicked {}
 
 impl Dispatch {
-    /// A door to these tools. No two have the same name.
-    pub fn new(tools: Vec<Tool>, clock: Arc<dyn Clock>) -> Dispatch {
+    /// A door to these tools, no two of one name, and to those of `skills`.
+    pub fn new(tools: Vec<Tool>, skills: Option<Arc<Skills>>, clock: Arc<dyn Clock>) -> Dispatch {
         let tools: Vec<(Tool, Schema)> = tools
             .into_iter()
             .map(|tool| {
@@ -60,9 +87,9 @@ impl Dispatch {
         Dispatch {
             tools,
             by_name,
+            skills,
             running: Semaphore::new(CALLS_RUNNING_MAX),
             clock,
-            deadline: Duration::from_secs(CALL_SECONDS_MAX),
         }
     }
 
@@ -71,9 +98,38 @@ impl Dispatch {
         self.tools.iter().map(|(tool, _)| tool)
     }
 
-    /// The tool of this name.
-    pub fn tool(&self, name: &str) -> Option<&Tool> {
-        self.by_name.get(name).map(|at| &self.tools[*at].0)
+    /// Whether a call of this name leads anywhere now.
+    pub fn knows(&self, name: &str) -> bool {
+        self.route(name).is_some()
+    }
+
+    /// Whether this is the name of a tool of ours.
+    pub fn owns(&self, name: &str) -> bool {
+        self.by_name.contains_key(name)
+    }
+
+    /// The tools of skills, where there are any.
+    pub fn skills(&self) -> Option<&Arc<Skills>> {
+        self.skills.as_ref()
+    }
+
+    /// What our own tools weigh on a client that lists them.
+    pub fn load(&self) -> Load {
+        let bytes = self.tools().map(|tool| tool.definition.len());
+        Load {
+            tools: self.tools.len(),
+            bytes: bytes.sum(),
+        }
+    }
+
+    fn route(&self, name: &str) -> Option<Route<'_>> {
+        if let Some(at) = self.by_name.get(name) {
+            let (tool, schema) = &self.tools[*at];
+            return Some(Route::Own(tool, schema));
+        }
+        let skills = self.skills.as_ref()?;
+        let target = skills.target(name)?;
+        Some(Route::Skill(skills.clone(), target))
     }
 
     /// Where a caller gets time and ids from.
@@ -97,6 +153,21 @@ impl Dispatch {
         std::error::Error::source(failure).is_some_and(|source| source.is::<Panicked>())
     }
 
+    /// The JSON-RPC error of a skill that this failure was made of.
+    pub fn theirs(failure: &Failure) -> Option<&RawValue> {
+        let source = std::error::Error::source(failure)?;
+        source.downcast_ref::<TheirError>().map(|theirs| &*theirs.0)
+    }
+
+    /// The definition of the tool of this name.
+    pub fn definition(&self, name: &str) -> Option<Value> {
+        if let Some(at) = self.by_name.get(name) {
+            return serde_json::from_str(self.tools[*at].0.definition).ok();
+        }
+        let exposed = self.skills.as_ref()?.exposed();
+        serde_json::from_str(exposed.find(name)?.tool.raw.get()).ok()
+    }
+
     /// Calls a tool and waits for its answer.
     pub async fn call(
         &self,
@@ -117,8 +188,12 @@ impl Dispatch {
         arguments: Value,
         context: Context,
     ) -> Result<Reply, Failure> {
+        let Some(route) = self.route(name) else {
+            return Err(self.unknown(name));
+        };
         let cancel = context.cancel.clone();
-        let end = Instant::now() + self.deadline;
+        let patience = route.patience();
+        let end = Instant::now() + patience;
         let turn = async {
             let permit = self.running.acquire().await;
             room.await;
@@ -128,9 +203,9 @@ impl Dispatch {
             biased;
             permit = turn => permit.map_err(Failure::internal)?,
             () = cancel.cancelled() => return Err(cancelled()),
-            () = tokio::time::sleep_until(end) => return Err(self.late(name)),
+            () = tokio::time::sleep_until(end) => return Err(late(name, patience)),
         };
-        self.run(end, name, arguments, context).await
+        run(route, end, name, arguments, context).await
     }
 
     /// A call on behalf of a call that already holds a permit, such as a
@@ -142,65 +217,66 @@ impl Dispatch {
         arguments: Value,
         context: Context,
     ) -> Result<Reply, Failure> {
-        let end = Instant::now() + self.deadline;
-        self.run(end, name, arguments, context).await
-    }
-
-    async fn run(
-        &self,
-        end: Instant,
-        name: &str,
-        arguments: Value,
-        mut context: Context,
-    ) -> Result<Reply, Failure> {
-        let Some((tool, schema)) = self.by_name.get(name).map(|at| &self.tools[*at]) else {
+        let Some(route) = self.route(name) else {
             return Err(self.unknown(name));
         };
-        let cancel = context.cancel.clone();
-        let stop = cancel.child_token();
-        context.cancel = stop.clone();
-        // The handler's own code up to its first await may panic as well.
-        let guarded = std::panic::catch_unwind(AssertUnwindSafe(|| {
-            let arguments = schema.check(arguments)?;
-            Ok::<_, Failure>((tool.handler)(arguments, context))
-        }));
-        let mut answer = match guarded {
-            Ok(answer) => AssertUnwindSafe(answer?).catch_unwind(),
-            Err(panic) => return Err(defect(name, &*panic)),
-        };
-        let why = tokio::select! {
-            biased;
-            answer = &mut answer => return settle(name, answer),
-            () = cancel.cancelled() => cancelled(),
-            () = tokio::time::sleep_until(end) => self.late(name),
-        };
-        self.stop(name, &stop, answer, why).await
+        let end = Instant::now() + route.patience();
+        run(route, end, name, arguments, context).await
     }
+}
 
-    /// Tells a handler to end and gives it a moment to do so: what it has
-    /// committed by then is reported as done, not as timed out.
-    async fn stop(
-        &self,
-        name: &str,
-        stop: &CancellationToken,
-        answer: futures::future::CatchUnwind<AssertUnwindSafe<Answer>>,
-        why: Failure,
-    ) -> Result<Reply, Failure> {
-        stop.cancel();
-        let moment = Duration::from_millis(CALL_STOP_MILLIS_MAX);
-        match tokio::time::timeout(moment, answer).await {
-            Ok(Ok(Ok(reply))) => Ok(reply),
-            Ok(Err(panic)) => settle(name, Err(panic)),
-            // Its own failure says no more than that it was told to stop.
-            Ok(Ok(Err(_))) | Err(_) => Err(why),
-        }
-    }
+/// Performs a call, whose time is up at `end`.
+async fn run(
+    route: Route<'_>,
+    end: Instant,
+    name: &str,
+    arguments: Value,
+    mut context: Context,
+) -> Result<Reply, Failure> {
+    let cancel = context.cancel.clone();
+    let stop = cancel.child_token();
+    context.cancel = stop.clone();
+    context.deadline = end;
+    let patience = route.patience();
+    // The handler's own code up to its first await may panic as well.
+    let guarded = std::panic::catch_unwind(AssertUnwindSafe(|| route.begin(arguments, context)));
+    let mut answer = match guarded {
+        Ok(answer) => AssertUnwindSafe(answer?).catch_unwind(),
+        Err(panic) => return Err(defect(name, &*panic)),
+    };
+    let why = tokio::select! {
+        biased;
+        answer = &mut answer => return settle(name, answer),
+        () = cancel.cancelled() => cancelled(),
+        () = tokio::time::sleep_until(end) => late(name, patience),
+    };
+    wind_up(name, &stop, answer, why).await
+}
 
-    fn late(&self, name: &str) -> Failure {
-        let seconds = self.deadline.as_secs();
-        let message = format!("{name} was not done within {seconds} s and was stopped");
-        Failure::new(Kind::Timeout, message).hint("ask for less at once, or try again later")
+/// Tells a handler to end and gives it a moment to do so: what it has committed
+/// by then is reported as done, not as timed out.
+async fn wind_up(
+    name: &str,
+    stop: &CancellationToken,
+    answer: futures::future::CatchUnwind<AssertUnwindSafe<Answer>>,
+    why: Failure,
+) -> Result<Reply, Failure> {
+    stop.cancel();
+    let moment = Duration::from_millis(CALL_STOP_MILLIS_MAX);
+    match tokio::time::timeout(moment, answer).await {
+        Ok(Ok(Ok(reply))) => Ok(reply),
+        Ok(Err(panic)) => settle(name, Err(panic)),
+        // Its own failure says no more than that it was told to stop.
+        Ok(Ok(Err(_))) | Err(_) => Err(why),
     }
+}
+
+fn late(name: &str, patience: Duration) -> Failure {
+    let message = format!(
+        "{name} was not done within {} s and was stopped",
+        patience.as_secs()
+    );
+    Failure::new(Kind::Timeout, message).hint("ask for less at once, or try again later")
 }
 
 fn cancelled() -> Failure {

@@ -8,28 +8,25 @@ use tokio::sync::Notify;
 
 use super::*;
 use crate::clock::SystemClock;
-use crate::tools::{Arguments, Document, Progress, fixture};
+use crate::tools::{Arguments, Document, fixture};
 
 fn context() -> Context {
-    Context {
-        session: "s".into(),
-        cancel: CancellationToken::new(),
-        progress: Progress::default(),
-    }
+    Context::new("s".into())
 }
 
 fn tool(handler: impl Fn(Arguments, Context) -> Answer + Send + Sync + 'static) -> Tool {
     Tool {
         name: "t",
         definition: r#"{"name":"t","inputSchema":{"type":"object"}}"#,
+        patience: Duration::ZERO,
         handler: Arc::new(handler),
     }
 }
 
 fn door(tools: Vec<Tool>, deadline_ms: u64) -> Arc<Dispatch> {
-    let mut door = Dispatch::new(tools, Arc::new(SystemClock));
-    door.deadline = Duration::from_millis(deadline_ms);
-    Arc::new(door)
+    let patience = Duration::from_millis(deadline_ms);
+    let tools = tools.into_iter().map(|tool| Tool { patience, ..tool });
+    Arc::new(Dispatch::new(tools.collect(), None, Arc::new(SystemClock)))
 }
 
 #[tokio::test]

@@ -170,6 +170,20 @@ pub const SKILL_WAITING_MAX: usize = 64;
 pub const SKILL_DRAIN_MILLIS_MAX: u64 = 1_000;
 /// A tool's name as clients see it, its skill's name included.
 pub const TOOL_NAME_BYTES_MAX: usize = 56;
+/// How long a skill's start waits for the client to say what it offers.
+pub const SKILL_GREETING_MILLIS_MAX: u64 = 5_000;
+/// Announcements that a client may be behind by.
+pub const NEWS_KEPT_MAX: usize = 64;
+/// Tools that a client is shown by name before skills are left to the search:
+/// Cursor takes about 40.
+pub const TOOLS_LISTED_MAX: usize = 40;
+/// Tokens of all their definitions together.
+pub const TOOLS_LISTED_TOKENS_MAX: usize = 10_000;
+/// The result of a skill's tool that is called by its own name: Claude Code
+/// refuses longer ones. The rest is a page.
+pub const SKILL_DIRECT_TOKENS_MAX: usize = 25_000;
+/// The longest call that a manifest may allow a skill.
+pub const SKILL_CALL_SECONDS_MAX: u64 = 3_600;
 /// The shown difference between two definitions of a tool.
 pub const DIFFERENCE_BYTES_MAX: usize = 4 * 1024;
 /// Tool lists kept between runs, all together.

@@ -14,8 +14,9 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use fixture::Fixture;
-use mimo::skills::manifest::{Expose, Manifest, Skill, check};
+use mimo::skills::manifest::{Manifest, Skill, check};
 use mimo::skills::refusal::{Class, Refusal};
+use mimo::skills::spec::Expose;
 use mimo::skills::spec::Network;
 use serde_json::{Value, json};
 
@@ -193,7 +194,7 @@ fn a_skill_is_complete() {
         panic!("{manifest:?}")
     };
     let (spec, sandbox) = (&skill.spec, &skill.spec.sandbox);
-    assert!(skill.disabled && !spec.eager && skill.expose == Expose::Search);
+    assert!(skill.disabled && !spec.eager && skill.spec.expose == Expose::Search);
     assert_eq!(spec.program, fixture.path("bin/npx"));
     let expected = ["--yes", "--", "@modelcontextprotocol/server-memory@*"];
     assert_eq!(spec.arguments, expected);
@@ -236,7 +237,7 @@ fn defaults_are_the_measured_ones() {
         (3600, 256, 1024)
     );
     assert_eq!(skill.spec.timeouts.initialize, Duration::from_secs(60));
-    assert!(!skill.disabled && !skill.spec.eager && skill.expose == Expose::Auto);
+    assert!(!skill.disabled && !skill.spec.eager && skill.spec.expose == Expose::Auto);
 }
 
 #[test]

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 
 use super::output::{Ended, Output};
-use crate::app::{self, App, Toolset};
+use crate::app::{self, App};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::failure::{Failure, Kind};
@@ -44,7 +44,7 @@ pub(super) fn run(
         Some(text) => parse(text)?,
     };
     let reply = app::run(async {
-        let app = App::build(config, clock, Toolset::Standard)?;
+        let app = App::build(config, clock)?;
         known(&app, &arguments.tool)?;
         let answer = app.call(&arguments.tool, given).await;
         app.close().await;
@@ -56,7 +56,10 @@ pub(super) fn run(
             output.document(&serde_json::from_str(&document.0).map_err(Failure::internal)?)
         }
         Reply::Document(document) => output.print(&format!("{}\n", document.0)),
-        Reply::Passed(result) => passed(&result, output),
+        Reply::Passed(result) => {
+            let result = serde_json::from_str(result.get()).map_err(Failure::internal)?;
+            passed(&result, output)
+        }
     }
 }
 
@@ -107,7 +110,7 @@ fn parse(text: &str) -> Result<Value, Failure> {
 
 /// A name nobody serves is a wrong use.
 fn known(app: &App, name: &str) -> Result<(), Failure> {
-    if app.dispatch().tool(name).is_some() {
+    if app.dispatch().knows(name) {
         return Ok(());
     }
     let unknown = app.dispatch().unknown(name);

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 
 use super::output::{Ended, Output};
-use crate::app::{self, App, Toolset};
+use crate::app::{self, App};
 use crate::clock::Clock;
 use crate::config::{Config, Surroundings};
 use crate::skills::sandbox::policy::{Layer, Layers, State};
@@ -88,7 +88,7 @@ fn memories(config: &Config, clock: Arc<dyn Clock>) -> Finding {
         };
     }
     let searched = app::run(async {
-        let app = App::build(config, clock, Toolset::Standard)?;
+        let app = App::build(config, clock)?;
         let query = json!({"query": "is anything here?", "limit": 1});
         let found = app.call("memory_search", query).await;
         app.close().await;

@@ -44,7 +44,7 @@ pub(super) fn run(
         "serving on stdio"
     );
     let served = app::run(async {
-        let app = App::build(config, clock, toolset)?;
+        let app = App::serving(config, clock, toolset)?;
         app.serve().await
     });
     match &served {

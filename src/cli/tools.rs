@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 
 use super::output::{Ended, Output, columns_of, cut};
-use crate::app::{self, App, Toolset};
+use crate::app::{self, App};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::failure::Failure;
@@ -20,7 +20,7 @@ pub(super) struct Arguments {}
 
 pub(super) fn run(config: &Config, clock: Arc<dyn Clock>, output: &Output) -> Result<(), Ended> {
     let definitions = app::run(async {
-        let app = App::build(config, clock, Toolset::Standard)?;
+        let app = App::build(config, clock)?;
         let definitions: Result<Vec<Value>, Failure> = app
             .dispatch()
             .tools()

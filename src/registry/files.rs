@@ -13,7 +13,7 @@ use sha2::{Digest, Sha256};
 use crate::limits;
 use crate::skills::link::Tool;
 use crate::skills::pins::Pins;
-use crate::skills::spec::SkillSpec;
+use crate::skills::spec::{Expose, SkillSpec};
 
 /// The tool lists by their skills' fingerprints.
 pub type Lists = BTreeMap<String, Arc<[Tool]>>;
@@ -78,7 +78,12 @@ impl Files {
 /// What a tool list depends on, as one word. The environment may hold secrets,
 /// and a digest of it gives none away.
 pub fn fingerprint(spec: &SkillSpec) -> String {
-    let digest = Sha256::digest(format!("{spec:?}").as_bytes());
+    let expose = Expose::default();
+    let run = SkillSpec {
+        expose,
+        ..spec.clone()
+    };
+    let digest = Sha256::digest(format!("{run:?}").as_bytes());
     digest.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 

@@ -4,6 +4,7 @@
 //! beside it keeps the time and the files.
 
 pub mod files;
+pub mod names;
 mod owner;
 pub mod table;
 
@@ -21,12 +22,13 @@ use self::table::{Event, Outcome, Refusal};
 use crate::failure::{Failure, Kind};
 use crate::limits;
 use crate::skills::child::Launch;
-use crate::skills::link::{Link, Miss, Progress, Tool, Upstream};
+use crate::skills::link::{Link, Progress, Tool};
 use crate::skills::pins::FirstSight;
 use crate::skills::spec::SkillSpec;
 
+pub use crate::skills::link::{Miss, TheirError, Upstream};
 pub use crate::skills::pins::Standing;
-pub use crate::skills::spec::SkillName;
+pub use crate::skills::spec::{Expose, SkillName};
 
 /// All skills. Dropping it stops them.
 pub struct Registry(Arc<Core>);
@@ -64,6 +66,8 @@ pub struct Offer {
     pub tool: Tool,
     /// Whether it may be called.
     pub standing: Standing,
+    /// How clients are to see it.
+    pub expose: Expose,
 }
 
 /// How a skill is, for a person.

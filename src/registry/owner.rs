@@ -220,6 +220,7 @@ impl Core {
                     skill: name.clone(),
                     tool: tool.clone(),
                     standing: standing.cloned().unwrap_or(Standing::New),
+                    expose: skill.spec.expose,
                 });
             }
         }

@@ -1,14 +1,16 @@
 //! rmcp on one side, the dispatch on the other: translation only. Whatever is
 //! true of every call is in `dispatch.rs`, whatever is true of lines in `wire/`.
 
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 use rmcp::model::*;
-use rmcp::service::{RequestContext, SubscriptionContext};
+use rmcp::service::{NotificationContext, RequestContext, SubscriptionContext};
 use rmcp::{ErrorData, RoleServer, ServerHandler};
-use serde_json::Value;
+use serde_json::{Map, Value, json};
+use tokio::sync::broadcast::error::RecvError;
 
-use super::passing;
+use super::client::{self, Client, News};
+use super::listing::Listing;
 use crate::dispatch::Dispatch;
 use crate::failure::{Failure, Kind};
 use crate::tools::{Context, Document, Progress, Reply};
@@ -24,43 +26,36 @@ A failed call changes nothing and its error names the path, the reason and a cor
 pub struct Mcp {
     dispatch: Arc<Dispatch>,
     session: Arc<str>,
-    /// The connection, where it is a stream of lines.
-    connection: Option<Handle>,
-    listed: OnceLock<Vec<Tool>>,
+    connection: Handle,
+    client: Arc<Client>,
+    listing: Arc<Listing>,
 }
 
 impl Mcp {
     /// A service for one connection; `session` is where its memories belong by
-    /// default.
-    pub fn new(dispatch: Arc<Dispatch>, session: Arc<str>, connection: Option<Handle>) -> Mcp {
+    /// default, `client` what skills may reach of whoever is connected.
+    pub fn new(
+        dispatch: Arc<Dispatch>,
+        session: Arc<str>,
+        connection: Handle,
+        client: Arc<Client>,
+        listing: Arc<Listing>,
+    ) -> Mcp {
         Mcp {
             dispatch,
             session,
             connection,
-            listed: OnceLock::new(),
+            client,
+            listing,
         }
-    }
-
-    /// The tools as clients see them, read from their definitions once.
-    fn listed(&self) -> Result<&[Tool], ErrorData> {
-        if let Some(listed) = self.listed.get() {
-            return Ok(listed);
-        }
-        let read = |tool: &crate::tools::Tool| {
-            serde_json::from_str(tool.definition).map_err(|error| {
-                tracing::error!(tool = tool.name, %error, "a tool's definition is broken");
-                defect()
-            })
-        };
-        let listed = self.dispatch.tools().map(read).collect::<Result<_, _>>()?;
-        Ok(self.listed.get_or_init(|| listed))
     }
 
     fn context(&self, request: &RequestContext<RoleServer>) -> Context {
         Context {
-            session: self.session.clone(),
             cancel: request.ct.clone(),
             progress: self.progress(request),
+            meta: meta(&request.meta),
+            ..Context::new(self.session.clone())
         }
     }
 
@@ -69,25 +64,14 @@ impl Mcp {
         let Some(token) = request.meta.get_progress_token() else {
             return Progress::default();
         };
-        let (peer, id) = (request.peer.clone(), request.id.clone());
-        let connection = self.connection.clone();
-        // A handler may report from a thread of its own.
-        let runtime = tokio::runtime::Handle::current();
+        let (connection, id) = (self.connection.clone(), request.id.clone());
         Progress::to(move |done, total, message| {
             let mut param = ProgressNotificationParam::new(token.clone(), done);
             param.total = total;
             param.message = message;
-            match &connection {
-                // Straight into the stream, so that it precedes the answer.
-                Some(connection) => connection.notify(
-                    &id,
-                    ServerNotification::ProgressNotification(ProgressNotification::new(param)),
-                ),
-                None => {
-                    let peer = peer.clone();
-                    runtime.spawn(async move { peer.notify_progress(param).await });
-                }
-            }
+            // Straight into the stream, so that it precedes the answer.
+            let progress = ProgressNotification::new(param);
+            connection.notify(&id, ServerNotification::ProgressNotification(progress));
         })
     }
 
@@ -95,9 +79,8 @@ impl Mcp {
     /// it was a call of a tool we have.
     fn bad_params(&self, bad: &BadParams) -> ErrorData {
         let schema = bad.tool.as_deref().and_then(|name| {
-            let listed = self.listed().ok()?;
-            let tool = listed.iter().find(|tool| tool.name == name)?;
-            Some(serde_json::json!({"tool": name, "inputSchema": tool.input_schema}))
+            let definition = self.dispatch.definition(name)?;
+            Some(json!({"tool": name, "inputSchema": definition["inputSchema"]}))
         });
         ErrorData::invalid_params(bad.reason.clone(), schema)
     }
@@ -124,16 +107,32 @@ impl ServerHandler for Mcp {
         // The version that was agreed on, not the one that was asked for: it
         // decides the shape of every later answer.
         request.protocol_version = result.protocol_version.clone();
+        match serde_json::to_value(&request.capabilities) {
+            Ok(Value::Object(offered)) => self.client.greeted(&offered, self.connection.clone()),
+            _ => self.client.mute(),
+        }
         context.peer.set_peer_info(request);
         Ok(result)
+    }
+
+    /// From here on the client may be told things.
+    async fn on_initialized(&self, _context: NotificationContext<RoleServer>) {
+        tokio::spawn(client::tell(self.client.clone(), self.connection.clone()));
     }
 
     async fn list_tools(
         &self,
         _request: Option<PaginatedRequestParams>,
-        _context: RequestContext<RoleServer>,
+        context: RequestContext<RoleServer>,
     ) -> Result<ListToolsResult, ErrorData> {
-        Ok(ListToolsResult::with_all_items(self.listed()?.to_vec()))
+        self.client.mute();
+        let list = self.listing.now(&self.dispatch).map_err(|failure| {
+            tracing::error!(%failure, "the tools cannot be listed");
+            defect()
+        })?;
+        self.connection.pass(&context.id, list);
+        // Of this one only the marks of its revision are sent.
+        Ok(ListToolsResult::default())
     }
 
     /// A failed tool is a result the model reads; what cannot be routed, or was
@@ -143,8 +142,9 @@ impl ServerHandler for Mcp {
         request: CallToolRequestParams,
         context: RequestContext<RoleServer>,
     ) -> Result<CallToolResponse, ErrorData> {
+        self.client.mute();
         let name = request.name;
-        if self.dispatch.tool(&name).is_none() {
+        if !self.dispatch.knows(&name) {
             let failure = self.dispatch.unknown(&name);
             return Err(ErrorData::invalid_params(failure.to_string(), None));
         }
@@ -152,26 +152,29 @@ impl ServerHandler for Mcp {
             Some(loose) => loose.0.clone(),
             None => request.arguments.map_or(Value::Null, Value::Object),
         };
-        let room = async {
-            if let Some(connection) = &self.connection {
-                connection.room().await;
-            }
-        };
+        let room = self.connection.room();
         let call = self
             .dispatch
             .call_when(room, &name, arguments, self.context(&context));
         match call.await {
-            Ok(reply) => {
-                if let Some(connection) = &self.connection {
-                    connection.announce(&context.id, reply.bytes());
-                }
-                replied(reply, &context.extensions)
+            Ok(Reply::Document(document)) => {
+                self.connection.announce(&context.id, document.0.len());
+                Ok(answer(document, None))
+            }
+            Ok(Reply::Passed(result)) => {
+                self.connection.pass(&context.id, result);
+                // Of this one only the marks of its revision are sent.
+                Ok(CallToolResult::success(Vec::new()).into())
             }
             Err(failure) if Dispatch::panicked(&failure) => Err(defect()),
-            Err(failure) => {
-                let document = Document::of(&failure.document()).map_err(|_| defect())?;
-                Ok(answer(document, Some(true)))
-            }
+            Err(failure) => match Dispatch::theirs(&failure) {
+                // Called by its own name, a tool answers as it does directly.
+                Some(theirs) if !self.dispatch.owns(&name) => Err(error(theirs)),
+                _ => {
+                    let document = Document::of(&failure.document()).map_err(|_| defect())?;
+                    Ok(answer(document, Some(true)))
+                }
+            },
         }
     }
 
@@ -183,16 +186,29 @@ impl ServerHandler for Mcp {
     }
 
     async fn listen(&self, subscription: SubscriptionContext) -> Result<(), ErrorData> {
-        match &self.connection {
-            Some(connection) => tokio::select! {
-                () = subscription.cancelled() => {}
+        let mut news = self.client.listen();
+        let sink = subscription.sink();
+        loop {
+            let told = tokio::select! {
+                told = news.recv() => told,
+                () = subscription.cancelled() => return Ok(()),
                 // With its final result: an open subscription must not hold
                 // the end of the connection.
-                () = connection.draining().cancelled() => {}
-            },
-            None => subscription.cancelled().await,
+                () = self.connection.draining().cancelled() => return Ok(()),
+            };
+            let sent = match told {
+                // What was not asked for is not sent: the sink sees to that.
+                Ok(News::Tools) => sink.notify_tool_list_changed().await,
+                Ok(News::Prompts) => sink.notify_prompt_list_changed().await,
+                Ok(News::Resources) => sink.notify_resource_list_changed().await,
+                Ok(News::Updated(uri)) => sink.notify_resource_updated(uri).await,
+                Err(RecvError::Lagged(_)) => sink.notify_tool_list_changed().await,
+                Err(RecvError::Closed) => return Ok(()),
+            };
+            if let Err(error) = sent {
+                tracing::debug!(%error, "not told");
+            }
         }
-        Ok(())
     }
 
     async fn on_custom_request(
@@ -215,20 +231,20 @@ impl ServerHandler for Mcp {
     }
 }
 
-fn replied(reply: Reply, extensions: &Extensions) -> Result<CallToolResponse, ErrorData> {
-    match reply {
-        Reply::Document(document) => Ok(answer(document, None)),
-        Reply::Passed(result) => match passing::leave(extensions, result) {
-            // What stands here is not sent.
-            Ok(()) => Ok(CallToolResult::success(Vec::new()).into()),
-            Err(result) => serde_json::from_value::<CallToolResult>(result)
-                .map(Into::into)
-                .map_err(|error| {
-                    tracing::error!(%error, "a result cannot be passed on");
-                    defect()
-                }),
-        },
-    }
+/// The client's `_meta` without what concerns only it and us.
+fn meta(meta: &RequestMetaObject) -> Map<String, Value> {
+    let ours =
+        |name: &String| name == "progressToken" || name.starts_with("io.modelcontextprotocol/");
+    let theirs = meta.0.iter().filter(|(name, _)| !ours(name));
+    theirs
+        .map(|(name, value)| (name.clone(), value.clone()))
+        .collect()
+}
+
+/// Another server's JSON-RPC error as ours.
+fn error(theirs: &serde_json::value::RawValue) -> ErrorData {
+    serde_json::from_str(theirs.get())
+        .unwrap_or_else(|_| ErrorData::internal_error(theirs.get().to_owned(), None))
 }
 
 fn answer(document: Document, is_error: Option<bool>) -> CallToolResponse {

@@ -1,16 +1,22 @@
 //! Serving clients: the connection on standard input and output, the signals
 //! that end it, and the translation between MCP and the dispatch.
 
+mod client;
+mod listing;
 mod mcp;
-mod passing;
 mod signals;
 
 use std::sync::Arc;
 
+use serde_json::value::RawValue;
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::AbortOnDropHandle;
 
-pub use mcp::Mcp;
-pub use passing::Passing;
+use self::client::News;
+use self::listing::Listing;
+use self::mcp::Mcp;
+
+pub use client::Client;
 pub use signals::shutdown_signals;
 
 use crate::clock::Clock;
@@ -24,6 +30,7 @@ use crate::wire::Stdio;
 /// standard output. Needs a tokio runtime with I/O and time.
 pub async fn serve_stdio(
     dispatch: Arc<Dispatch>,
+    client: Arc<Client>,
     clock: Arc<dyn Clock>,
     shutdown: CancellationToken,
 ) -> Result<(), Failure> {
@@ -34,11 +41,11 @@ pub async fn serve_stdio(
         )
         .source(error)
     })?;
-    let service = Passing(Mcp::new(
-        dispatch,
-        clock.new_id().into(),
-        Some(handle.clone()),
-    ));
+    let listing = Arc::new(Listing::default());
+    let watch = announce_tools(dispatch.clone(), client.clone(), listing.clone());
+    let watch = AbortOnDropHandle::new(tokio::spawn(watch));
+    let session = clock.new_id().into();
+    let service = Mcp::new(dispatch, session, handle.clone(), client, listing);
     let cancel = CancellationToken::new();
     // Directly, without rmcp's handshake: that would refuse a script that
     // pipes a call without `initialize`. The service answers `initialize`.
@@ -48,10 +55,31 @@ pub async fn serve_stdio(
         handle.stop();
         std::future::pending::<()>().await;
     };
-    tokio::select! {
+    let served = tokio::select! {
         // Not rmcp's own end: it waits for handlers nobody waits for.
         () = handle.finished().cancelled() => Ok(()),
         ended = running.waiting() => ended.map(|_| ()).map_err(Failure::internal),
         () = stop => Ok(()),
+    };
+    drop(watch);
+    served
+}
+
+/// Announces that the tools are other ones, whenever what clients see of them
+/// is.
+async fn announce_tools(dispatch: Arc<Dispatch>, client: Arc<Client>, listing: Arc<Listing>) {
+    let Some(skills) = dispatch.skills() else {
+        return;
+    };
+    let mut changes = skills.changes();
+    let now = || listing.now(&dispatch).ok();
+    let mut before = now();
+    while changes.changed().await.is_ok() {
+        let after = now();
+        let text = |list: &Option<Arc<RawValue>>| list.as_ref().map(|list| list.get().to_owned());
+        if text(&before) != text(&after) {
+            client.announce(News::Tools);
+        }
+        before = after;
     }
 }

@@ -30,34 +30,10 @@ pub struct Skill {
     pub spec: SkillSpec,
     /// It is kept and checked, but not run.
     pub disabled: bool,
-    /// How clients see its tools.
-    pub expose: Expose,
     /// Its command as the manifest has it, for people.
     pub command: String,
     /// The names of its own environment entries; values are shown to nobody.
     pub variables: Vec<String>,
-}
-
-/// How clients see a skill's tools.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Expose {
-    /// By name while there are few, else by search.
-    Auto,
-    /// By name.
-    Direct,
-    /// Through `skill_find`.
-    Search,
-}
-
-impl Expose {
-    /// The word for it in the manifest.
-    pub fn name(self) -> &'static str {
-        match self {
-            Expose::Auto => "auto",
-            Expose::Direct => "direct",
-            Expose::Search => "search",
-        }
-    }
 }
 
 /// Reads and checks the file at `path`. One that does not exist has no skills.

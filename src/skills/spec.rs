@@ -59,6 +59,31 @@ pub struct SkillSpec {
     pub timeouts: Timeouts,
     /// Whether it starts with Mimo, or at its first use.
     pub eager: bool,
+    /// How clients see its tools.
+    pub expose: Expose,
+}
+
+/// How clients see a skill's tools.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Expose {
+    /// By name while there are few, else by search.
+    #[default]
+    Auto,
+    /// By name.
+    Direct,
+    /// Through `skill_find`.
+    Search,
+}
+
+impl Expose {
+    /// The word for it in the manifest.
+    pub fn name(self) -> &'static str {
+        match self {
+            Expose::Auto => "auto",
+            Expose::Direct => "direct",
+            Expose::Search => "search",
+        }
+    }
 }
 
 impl SkillSpec {

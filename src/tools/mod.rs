@@ -9,13 +9,17 @@ pub mod skills;
 pub mod status;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures::future::BoxFuture;
 use serde::Serialize;
+use serde_json::value::{RawValue, to_raw_value};
 use serde_json::{Map, Value};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::failure::Failure;
+use crate::limits::CALL_SECONDS_MAX;
 use crate::memory::Memories;
 
 /// The tools that users get, in the order they are listed.
@@ -46,6 +50,9 @@ pub type Arguments = Map<String, Value>;
 /// What a handler answers with.
 pub type Answer = BoxFuture<'static, Result<Reply, Failure>>;
 
+/// How long a call of a tool may run that has no reason to take longer.
+pub const USUAL_PATIENCE: Duration = Duration::from_secs(CALL_SECONDS_MAX);
+
 /// A tool that `tools/list` shows and `tools/call` reaches.
 pub struct Tool {
     /// The name clients call it by.
@@ -53,6 +60,8 @@ pub struct Tool {
     /// Its schema file (`schemas/tools/NAME.json`), compiled in: name,
     /// description, inputSchema and annotations.
     pub definition: &'static str,
+    /// How long one call may run.
+    pub patience: Duration,
     /// Called with arguments that fit the schema.
     pub handler: Arc<dyn Fn(Arguments, Context) -> Answer + Send + Sync>,
 }
@@ -66,6 +75,23 @@ pub struct Context {
     pub cancel: CancellationToken,
     /// Reports progress to the client, where it asked for that.
     pub progress: Progress,
+    /// The client's `_meta`, for whoever a call is passed on to.
+    pub meta: Map<String, Value>,
+    /// When the call has to be over.
+    pub deadline: Instant,
+}
+
+impl Context {
+    /// A call of this session that nobody will take back or watch.
+    pub fn new(session: Arc<str>) -> Context {
+        Context {
+            session,
+            cancel: CancellationToken::new(),
+            progress: Progress::default(),
+            meta: Map::new(),
+            deadline: Instant::now() + USUAL_PATIENCE,
+        }
+    }
 }
 
 /// Where a long-running handler reports how far it is. Never waits: a report
@@ -90,21 +116,28 @@ impl Progress {
 }
 
 /// What a call comes to.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug)]
 pub enum Reply {
     /// What a tool of ours answers.
     Document(Document),
     /// The whole result of another server's tool, passed on as it came.
-    Passed(Value),
+    Passed(Arc<RawValue>),
 }
 
 impl Reply {
-    /// About how many bytes it has as JSON; of a result that is passed on, only
-    /// an estimate that costs no copy.
-    pub fn bytes(&self) -> usize {
-        match self {
-            Reply::Document(document) => document.0.len(),
-            Reply::Passed(value) => bytes_of(value),
+    /// A whole result that Mimo made of another server's.
+    pub fn passed(result: &Value) -> Result<Reply, Failure> {
+        let raw = to_raw_value(result).map_err(Failure::internal)?;
+        Ok(Reply::Passed(raw.into()))
+    }
+}
+
+impl PartialEq for Reply {
+    fn eq(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Reply::Document(a), Reply::Document(b)) => a == b,
+            (Reply::Passed(a), Reply::Passed(b)) => a.get() == b.get(),
+            _ => false,
         }
     }
 }
@@ -112,18 +145,6 @@ impl Reply {
 impl From<Document> for Reply {
     fn from(document: Document) -> Self {
         Reply::Document(document)
-    }
-}
-
-fn bytes_of(value: &Value) -> usize {
-    match value {
-        Value::String(text) => text.len() + 2,
-        Value::Array(items) => items.iter().map(|item| bytes_of(item) + 1).sum::<usize>() + 2,
-        Value::Object(members) => {
-            let member = |(key, value): (&String, &Value)| key.len() + bytes_of(value) + 4;
-            members.iter().map(member).sum::<usize>() + 2
-        }
-        Value::Null | Value::Bool(_) | Value::Number(_) => 8,
     }
 }
 

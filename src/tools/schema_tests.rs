@@ -167,7 +167,7 @@ fn near_names_are_found_and_far_ones_are_not() {
 #[test]
 fn the_example_is_the_callers_own_call_put_right() {
     let (_, _, hint) = refused(json!({"kind": "b", "ids": [3], "rate": -1}));
-    let expected = r#"a correct call: {"name":"t","arguments":{"ids":[3],"kind":"b","rate":0.5}}"#;
+    let expected = r#"a correct call: {"name":"t","arguments":{"kind":"b","ids":[3],"rate":0.5}}"#;
     assert_eq!(hint, expected);
     let (_, _, hint) = refused(json!({"ids": [3], "colour": "red"}));
     assert!(

@@ -10,6 +10,7 @@ use super::{Arguments, Context, Document, Tool};
 use crate::clock::Timestamp;
 use crate::failure::Failure;
 use crate::memory::Memories;
+use crate::tools;
 
 /// What the status tool reports on.
 pub struct Status {
@@ -28,6 +29,7 @@ pub fn tool(status: Arc<Status>) -> Tool {
     Tool {
         name: "mimo_status",
         definition: include_str!("../../schemas/tools/mimo_status.json"),
+        patience: tools::USUAL_PATIENCE,
         handler: Arc::new(move |arguments, context| {
             let answer = call(status.clone(), arguments, context);
             Box::pin(async move { Ok(answer.await?.into()) })

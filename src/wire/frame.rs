@@ -3,10 +3,7 @@
 
 use std::fmt;
 
-use rmcp::model::{
-    ClientJsonRpcMessage, ClientNotification, ClientRequest, ClientResult, ErrorCode, ErrorData,
-    JsonRpcMessage, RequestId,
-};
+use rmcp::model::{ClientNotification, ClientRequest, ErrorCode};
 use serde::de::{Deserialize, Deserializer, Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::Value;
 use serde_json::value::RawValue;
@@ -42,8 +39,14 @@ pub enum Item {
         /// Why, in the client's words.
         reason: Option<String>,
     },
-    /// An answer to a request of ours.
-    Response(Box<ClientJsonRpcMessage>),
+    /// An answer to a request of ours, as it was written: most of these
+    /// requests are a skill's, which knows what it asked for.
+    Response {
+        /// The request's number.
+        id: u64,
+        /// The result, or the error.
+        outcome: Result<Box<RawValue>, Box<RawValue>>,
+    },
     /// Nothing to act on and nobody to answer, such as an answer that is not
     /// well formed: answering it could start an endless exchange.
     Nothing,
@@ -257,8 +260,8 @@ struct Envelope<'a> {
     id: Option<&'a RawValue>,
     method: Option<Value>,
     params: Option<Value>,
-    result: Option<Value>,
-    error: Option<Value>,
+    result: Option<&'a RawValue>,
+    error: Option<&'a RawValue>,
     /// A member that stands twice: which one was meant is anyone's guess.
     twice: Option<&'static str>,
 }
@@ -330,21 +333,17 @@ fn notification(name: &str, params: Option<Value>) -> Item {
     }
 }
 
-fn response(id: &Id, result: Option<Value>, error: Option<Value>) -> Item {
-    // Our own requests carry ids rmcp can hold, so any other answers nobody.
-    let Ok(id) = serde_json::from_str::<RequestId>(id.raw()) else {
+fn response(id: &Id, result: Option<&RawValue>, error: Option<&RawValue>) -> Item {
+    // Our own requests are numbered, so any other answers nobody.
+    let Ok(id) = id.raw().parse() else {
         return Item::Nothing;
     };
-    let message = match (result, error) {
-        (Some(result), _) => serde_json::from_value::<ClientResult>(result)
-            .ok()
-            .map(|result| JsonRpcMessage::response(result, id)),
-        (None, Some(error)) => serde_json::from_value::<ErrorData>(error)
-            .ok()
-            .map(|error| JsonRpcMessage::error(error, Some(id))),
-        (None, None) => None,
+    let outcome = match (result, error) {
+        (Some(result), _) => Ok(result.to_owned()),
+        (None, Some(error)) if error.get().starts_with('{') => Err(error.to_owned()),
+        (None, _) => return Item::Nothing,
     };
-    message.map_or(Item::Nothing, |message| Item::Response(Box::new(message)))
+    Item::Response { id, outcome }
 }
 
 impl<'de> Deserialize<'de> for Envelope<'de> {

@@ -22,7 +22,7 @@ fn item_short(item: &Item) -> String {
         Item::Request { id, request } => format!("{} {id}", request.method()),
         Item::Notification(_) => "notification".to_owned(),
         Item::Cancel { id, .. } => format!("cancel {id}"),
-        Item::Response(_) => "response".to_owned(),
+        Item::Response { .. } => "response".to_owned(),
         Item::Nothing => "nothing".to_owned(),
         Item::Invalid(Invalid { id, code, .. }) => {
             format!("{code} {}", id.as_ref().map_or("null", Id::raw))

@@ -5,6 +5,7 @@ mod ends;
 pub mod frame;
 pub mod lines;
 mod method;
+mod passed;
 mod running;
 mod salvage;
 mod shared;
@@ -12,5 +13,5 @@ pub mod stdio;
 mod table;
 
 pub use method::{BadParams, LooseArguments};
-pub use shared::Handle;
+pub use shared::{Handle, Outcome};
 pub use stdio::Stdio;

@@ -2,6 +2,7 @@
 //! open requests and the bytes on their way out. It decides when to write; the
 //! ends themselves are in `ends.rs`.
 
+use std::collections::HashMap;
 use std::io::Write;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
@@ -12,12 +13,14 @@ use rmcp::model::{
 use rmcp::service::TxJsonRpcMessage;
 use serde::Serialize;
 use serde_json::Value;
-use tokio::sync::Notify;
+use serde_json::value::RawValue;
+use tokio::sync::{Notify, oneshot};
 use tokio_util::sync::CancellationToken;
 
 #[cfg(unix)]
 use super::ends::End;
 use super::frame::{Id, Invalid};
+use super::passed::dressed;
 use super::table::{BatchKey, Inner, Table};
 use crate::limits::{BUFFER_KEPT_BYTES_MAX, OUTGOING_BYTES_MAX, REQUESTS_IN_FLIGHT_MAX};
 
@@ -63,6 +66,50 @@ impl Handle {
         }
     }
 
+    /// The answer to this request is `result`, another server's, and not the
+    /// one that comes through rmcp; of that only the marks of its revision are
+    /// taken.
+    pub fn pass(&self, request: &RequestId, result: Arc<RawValue>) {
+        if let Some(inner) = number(request) {
+            self.0.lock().table.pass(inner, result);
+        }
+    }
+
+    /// Asks the client and waits for its answer: a result or a JSON-RPC error,
+    /// as it was written; `None` once there is no client any more. Dropping
+    /// this takes the question back.
+    pub async fn ask(&self, method: &str, params: Option<&RawValue>) -> Option<Outcome> {
+        self.room().await;
+        let (answer, answered) = oneshot::channel();
+        let id = {
+            let mut state = self.0.lock();
+            if state.closed || self.0.draining.is_cancelled() {
+                return None;
+            }
+            state.questions += 1;
+            let id = state.questions;
+            state.asked.insert(id, answer);
+            message(&mut state.outgoing, Some(id), method, params);
+            self.0.written(state);
+            id
+        };
+        let _question = Question {
+            shared: &self.0,
+            id,
+        };
+        answered.await.ok()
+    }
+
+    /// Tells the client something that belongs to no request, without waiting:
+    /// it is dropped if the client does not read.
+    pub fn tell(&self, method: &str, params: Option<&RawValue>) {
+        let mut state = self.0.lock();
+        if !state.closed && !state.crowded() {
+            message(&mut state.outgoing, None, method, params);
+            self.0.written(state);
+        }
+    }
+
     /// Sends a notification that belongs to an open request, without waiting:
     /// it is dropped if the request is closed or the client does not read.
     pub fn notify(&self, request: &RequestId, notification: ServerNotification) {
@@ -75,6 +122,33 @@ impl Handle {
             line(&mut state.outgoing, &message);
             self.0.written(state);
         }
+    }
+}
+
+/// What the client answers.
+pub type Outcome = Result<Box<RawValue>, Box<RawValue>>;
+
+/// A question that is not answered yet: dropping it takes the question back.
+struct Question<'a> {
+    shared: &'a Shared,
+    id: u64,
+}
+
+impl Drop for Question<'_> {
+    fn drop(&mut self) {
+        let mut state = self.shared.lock();
+        if state.asked.remove(&self.id).is_none() || state.closed {
+            return;
+        }
+        let params = serde_json::json!({"requestId": self.id, "reason": "no longer wanted"});
+        let params = serde_json::value::to_raw_value(&params).unwrap_or_default();
+        message(
+            &mut state.outgoing,
+            None,
+            "notifications/cancelled",
+            Some(&params),
+        );
+        self.shared.written(state);
     }
 }
 
@@ -107,6 +181,9 @@ pub(super) struct State {
     pub(super) table: Table,
     /// Handlers alive, those of cancelled requests included.
     pub(super) running: usize,
+    /// The questions that the client has not answered, by number.
+    pub(super) asked: HashMap<u64, oneshot::Sender<Outcome>>,
+    questions: u64,
     outgoing: Vec<u8>,
     /// How much of `outgoing` has been written.
     sent: usize,
@@ -178,15 +255,20 @@ impl Shared {
                 {
                     listen.meta.insert(SUBSCRIPTION.to_owned(), value(id));
                 }
-                state.table.answer(inner, &mut state.outgoing, |id, out| {
-                    reply(out, id.raw(), "result", &result);
-                });
+                state
+                    .table
+                    .answer(inner, &mut state.outgoing, |id, passed, out| match passed {
+                        Some(passed) => reply(out, id.raw(), "result", &dressed(passed, &result)),
+                        None => reply(out, id.raw(), "result", &result),
+                    });
             }
             JsonRpcMessage::Error(error) => {
                 if let Some(inner) = error.id.as_ref().and_then(number) {
-                    state.table.answer(inner, &mut state.outgoing, |id, out| {
-                        reply(out, id.raw(), "error", &error.error);
-                    });
+                    state
+                        .table
+                        .answer(inner, &mut state.outgoing, |id, _, out| {
+                            reply(out, id.raw(), "error", &error.error);
+                        });
                 }
             }
             JsonRpcMessage::Notification(mut message) => {
@@ -201,6 +283,15 @@ impl Shared {
             JsonRpcMessage::Request(_) => line(&mut state.outgoing, &message),
         }
         self.written(guard);
+    }
+
+    /// Takes the client's answer; one that nobody waits for is dropped.
+    pub(super) fn answered(&self, id: u64, outcome: Outcome) {
+        let waiting = self.lock().asked.remove(&id);
+        if let Some(waiting) = waiting {
+            // Whoever asked may just have gone.
+            let _ = waiting.send(outcome);
+        }
     }
 
     /// Answers what is no message, in its batch if it came in one.
@@ -230,9 +321,11 @@ impl Shared {
         let mut guard = self.lock();
         let state = &mut *guard;
         for inner in state.table.all() {
-            state.table.answer(inner, &mut state.outgoing, |id, out| {
-                reply(out, id.raw(), "error", error);
-            });
+            state
+                .table
+                .answer(inner, &mut state.outgoing, |id, _, out| {
+                    reply(out, id.raw(), "error", error);
+                });
         }
         self.written(guard);
     }
@@ -241,6 +334,7 @@ impl Shared {
     pub(super) fn close(&self) {
         let mut state = self.lock();
         state.closed = true;
+        state.asked.clear();
         state.outgoing = Vec::new();
         state.sent = 0;
         drop(state);
@@ -263,9 +357,11 @@ impl Shared {
             return;
         }
         let error = ErrorData::internal_error("Mimo met a defect of its own", None);
-        state.table.answer(inner, &mut state.outgoing, |id, out| {
-            reply(out, id.raw(), "error", &error);
-        });
+        state
+            .table
+            .answer(inner, &mut state.outgoing, |id, _, out| {
+                reply(out, id.raw(), "error", &error);
+            });
         self.written(guard);
     }
 
@@ -460,4 +556,26 @@ fn line(out: &mut Vec<u8>, message: &TxJsonRpcMessage<RoleServer>) {
             out.truncate(start);
         }
     }
+}
+
+/// A request of ours, or a notification where it has no number. The parameters
+/// may be a skill's, which may spread them over several lines.
+fn message(out: &mut Vec<u8>, id: Option<u64>, method: &str, params: Option<&RawValue>) {
+    out.extend_from_slice(b"{\"jsonrpc\":\"2.0\",");
+    if let Some(id) = id {
+        out.extend_from_slice(format!("\"id\":{id},").as_bytes());
+    }
+    out.extend_from_slice(format!("\"method\":{}", Value::from(method)).as_bytes());
+    if let Some(params) = params {
+        out.extend_from_slice(b",\"params\":");
+        let bytes = params.get().bytes();
+        out.extend(bytes.map(|byte| {
+            if byte == b'\n' || byte == b'\r' {
+                b' '
+            } else {
+                byte
+            }
+        }));
+    }
+    out.extend_from_slice(b"}\n");
 }

@@ -111,7 +111,7 @@ impl Stdio {
                     ));
                 }
             }
-            Item::Response(message) => self.ready.push_back(*message),
+            Item::Response { id, outcome } => self.shared.answered(id, outcome),
             Item::Nothing => tracing::debug!("a line with nothing to act on"),
             Item::Invalid(invalid) => self.shared.refuse(&invalid, batch),
         }
@@ -130,6 +130,8 @@ impl Stdio {
         if self.ended.is_none() {
             self.ended = Some(Instant::now());
             self.shared.draining.cancel();
+            // Nobody is left who could answer.
+            self.shared.lock().asked.clear();
         }
     }
 

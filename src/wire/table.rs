@@ -3,7 +3,10 @@
 
 use std::collections::HashMap;
 
+use std::sync::Arc;
+
 use serde_json::Value;
+use serde_json::value::RawValue;
 
 use super::frame::Id;
 
@@ -30,6 +33,8 @@ struct Open {
     batch: Option<BatchKey>,
     /// The size of its answer, once that is on its way here.
     coming_bytes: usize,
+    /// The result of another server that is to be its answer.
+    passed: Option<Arc<RawValue>>,
 }
 
 #[derive(Default)]
@@ -68,6 +73,14 @@ impl Table {
         }
     }
 
+    /// What stands in the answer to an open request instead of its own result.
+    pub fn pass(&mut self, inner: Inner, result: Arc<RawValue>) {
+        self.announce(inner, result.get().len());
+        if let Some(open) = self.open.get_mut(&inner) {
+            open.passed = Some(result);
+        }
+    }
+
     /// What has been announced and not come yet.
     pub fn coming_bytes(&self) -> usize {
         self.coming_bytes
@@ -101,29 +114,31 @@ impl Table {
     /// Opens a request.
     pub fn open(&mut self, id: Id, batch: Option<BatchKey>) -> Inner {
         self.last += 1;
-        let coming_bytes = 0;
         let open = Open {
             id,
             batch,
-            coming_bytes,
+            coming_bytes: 0,
+            passed: None,
         };
         self.open.insert(self.last, open);
         self.last
     }
 
-    /// Closes a request with the answer that `write` writes for its id; a
+    /// Closes a request with the answer that `write` writes for its id, given
+    /// the result that stands for its own; a
     /// whole line, or a whole batch once its last answer is there, goes to
     /// `out`. False if nobody waits for it any more.
     pub fn answer(
         &mut self,
         inner: Inner,
         out: &mut Vec<u8>,
-        write: impl FnOnce(&Id, &mut Vec<u8>),
+        write: impl FnOnce(&Id, Option<&RawValue>, &mut Vec<u8>),
     ) -> bool {
         let Some(open) = self.close(inner) else {
             return false;
         };
-        self.answer_as(open.batch, out, |into| write(&open.id, into));
+        let passed = open.passed.as_deref();
+        self.answer_as(open.batch, out, |into| write(&open.id, passed, into));
         true
     }
 
@@ -190,7 +205,7 @@ mod tests {
     }
 
     fn answer(table: &mut Table, inner: Inner, out: &mut Vec<u8>) -> bool {
-        table.answer(inner, out, |id, out| {
+        table.answer(inner, out, |id, _, out| {
             out.extend_from_slice(id.raw().as_bytes())
         })
     }

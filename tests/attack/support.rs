@@ -161,6 +161,7 @@ pub fn spec(program: impl Into<PathBuf>, arguments: &[&str]) -> SkillSpec {
             call: Duration::from_secs(60),
         },
         eager: false,
+        expose: Default::default(),
     }
 }
 

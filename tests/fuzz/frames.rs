@@ -142,7 +142,7 @@ fn compare_item(value: &Value, item: &Item) {
         Item::Notification(_) | Item::Cancel { .. } => {
             assert!(fits && value.get("id").is_none(), "{value}");
         }
-        Item::Response(_) | Item::Nothing => {
+        Item::Response { .. } | Item::Nothing => {
             let waits = fits && value.get("id").is_some_and(is_id);
             assert!(
                 !waits || value.get("result").is_some() || value.get("error").is_some(),

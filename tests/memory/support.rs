@@ -8,10 +8,9 @@ use mimo::embed::Embedder;
 use mimo::failure::{Failure, Kind};
 use mimo::memory::{Memories, Settings};
 use mimo::store::sqlite::SqliteStore;
-use mimo::tools::{Context, Progress, Reply, Tool, standard};
+use mimo::tools::{Context, Reply, Tool, standard};
 use serde_json::{Value, json};
 use tempfile::TempDir;
-use tokio_util::sync::CancellationToken;
 
 /// 2026-11-22T12:00:00Z.
 pub const NOON: Timestamp = Timestamp(1_795_348_800_000_000);
@@ -122,11 +121,7 @@ impl Mimo {
         let Value::Object(arguments) = arguments else {
             panic!("arguments are an object");
         };
-        let context = Context {
-            session: "session-1".into(),
-            cancel: CancellationToken::new(),
-            progress: Progress::default(),
-        };
+        let context = Context::new("session-1".into());
         let tool = self.tools.iter().find(|t| t.name == tool).expect("a tool");
         let answer = self.runtime.block_on((tool.handler)(arguments, context));
         self.clock.advance_seconds(1);

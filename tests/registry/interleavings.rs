@@ -33,6 +33,7 @@ pub fn spec(name: &str, version: u64, eager: bool) -> Arc<SkillSpec> {
             call: Duration::from_secs(20),
         },
         eager,
+        expose: Default::default(),
     })
 }
 

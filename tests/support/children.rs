@@ -45,6 +45,7 @@ pub fn program(name: &str, program: PathBuf, arguments: &[&str]) -> SkillSpec {
             call: Duration::from_secs(60),
         },
         eager: true,
+        expose: Default::default(),
     }
 }
 
@@ -113,6 +114,10 @@ pub struct Client {
 }
 
 impl Upstream for Client {
+    fn greeted(&self) -> BoxFuture<'static, ()> {
+        Box::pin(std::future::ready(()))
+    }
+
     fn capabilities(&self) -> Map<String, Value> {
         let offers = self.offers.iter();
         offers

@@ -33,7 +33,7 @@ pub const ARROWS: &[(&str, &[&str])] = &[
             "wire",
         ],
     ),
-    ("server", &["dispatch", "tools", "wire"]),
+    ("server", &["dispatch", "tools", "registry", "wire"]),
     ("dispatch", &["tools", "registry"]),
     (
         "tools",

@@ -102,7 +102,7 @@ fn document(skill: &Skill) -> Value {
         "call_s": skill.spec.timeouts.call.as_secs(),
         "start": if skill.spec.eager { "eager" } else { "lazy" },
         "disabled": skill.disabled,
-        "expose": skill.expose.name(),
+        "expose": skill.spec.expose.name(),
     })
 }
 

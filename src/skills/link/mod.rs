@@ -24,6 +24,8 @@ pub use speak::{Hello, Tool};
 
 /// The client on the other side of Mimo, as far as a skill may reach it.
 pub trait Upstream: Send + Sync {
+    /// Ready once it is known what the client offers, or that nobody will say.
+    fn greeted(&self) -> BoxFuture<'static, ()>;
     /// The client's capabilities: what a skill may ask it for.
     fn capabilities(&self) -> Map<String, Value>;
     /// Passes a skill's request on; the answer is a result or a JSON-RPC error.
@@ -41,6 +43,10 @@ pub trait Upstream: Send + Sync {
 pub struct NoClient;
 
 impl Upstream for NoClient {
+    fn greeted(&self) -> BoxFuture<'static, ()> {
+        Box::pin(std::future::ready(()))
+    }
+
     fn capabilities(&self) -> Map<String, Value> {
         Map::new()
     }
@@ -79,14 +85,28 @@ impl Miss {
     pub fn into_failure(self) -> Failure {
         match self {
             Miss::Theirs(error) => {
-                let error: Value = serde_json::from_str(error.get()).unwrap_or_default();
-                let message = error["message"].as_str().unwrap_or("no message");
+                let said: Value = serde_json::from_str(error.get()).unwrap_or_default();
+                let message = said["message"].as_str().unwrap_or("no message");
                 Failure::new(Kind::Unavailable, format!("the skill refused: {message}"))
+                    .source(TheirError(error))
             }
             Miss::Ours(failure) => failure,
         }
     }
 }
+
+/// The source of the failure that a skill's JSON-RPC error becomes: the error as
+/// it was written.
+#[derive(Debug)]
+pub struct TheirError(pub Box<RawValue>);
+
+impl std::fmt::Display for TheirError {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.write_str(self.0.get())
+    }
+}
+
+impl std::error::Error for TheirError {}
 
 /// How often a skill broke the rules.
 #[derive(Debug, Default)]

@@ -78,6 +78,7 @@ struct Page<'a> {
 impl Link {
     /// Introduces Mimo to the skill.
     pub async fn initialize(&self) -> Result<Hello, Failure> {
+        self.0.upstream.greeted().await;
         let params = json!({
             "protocolVersion": OFFERED,
             "capabilities": self.0.upstream.capabilities(),

@@ -9,7 +9,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::folders::{Access, allowed};
-use super::{Expose, Skill, shape};
+use super::{Skill, shape};
 use crate::limits::{
     CALL_SECONDS_MAX, SKILL_CPU_SECONDS_DEFAULT, SKILL_FILE_MB_DEFAULT,
     SKILL_INITIALIZE_SECONDS_DEFAULT, SKILL_MEMORY_MB_DEFAULT, SKILL_OPEN_FILES_DEFAULT,
@@ -18,7 +18,7 @@ use crate::limits::{
 use crate::skills::env;
 use crate::skills::policy::{self, Rules, Secret};
 use crate::skills::refusal::{Class, Refusal};
-use crate::skills::spec::{Network, Sandbox, SkillName, SkillSpec, Timeouts};
+use crate::skills::spec::{Expose, Network, Sandbox, SkillName, SkillSpec, Timeouts};
 
 const MB: u64 = 1024 * 1024;
 
@@ -125,11 +125,6 @@ pub(super) fn read(name: SkillName, entry: &Value, rules: &Rules) -> Result<Skil
     let seconds = |given: Option<u64>, usual| Duration::from_secs(given.unwrap_or(usual));
     Ok(Skill {
         disabled: raw.disabled,
-        expose: match raw.expose.as_deref() {
-            Some("direct") => Expose::Direct,
-            Some("search") => Expose::Search,
-            _ => Expose::Auto,
-        },
         variables: raw.env.into_keys().collect(),
         command: raw.command,
         spec: SkillSpec {
@@ -143,6 +138,11 @@ pub(super) fn read(name: SkillName, entry: &Value, rules: &Rules) -> Result<Skil
                 call: seconds(raw.timeouts.call_s, CALL_SECONDS_MAX),
             },
             eager: raw.start.as_deref() == Some("eager"),
+            expose: match raw.expose.as_deref() {
+                Some("direct") => Expose::Direct,
+                Some("search") => Expose::Search,
+                _ => Expose::Auto,
+            },
         },
     })
 }

@@ -14,6 +14,7 @@ use crate::failure::Failure;
 use crate::limits;
 use crate::memory::Memories;
 use crate::memory::moment::{self, Edge};
+use crate::tools;
 
 /// What the memory tools work with.
 pub struct Memory {
@@ -63,6 +64,7 @@ where
     Tool {
         name,
         definition,
+        patience: tools::USUAL_PATIENCE,
         handler: Arc::new(move |arguments, context| {
             let answer = call(memory.clone(), arguments, context);
             Box::pin(async move { Ok(answer.await?.into()) })

@@ -1,25 +1,34 @@
 //! The skill tools: finding the tools of other servers, and calling them
 //! through the registry.
 
+mod call;
+mod exposure;
 mod find;
 mod pages;
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use serde_json::value::{RawValue, to_raw_value};
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
+use tokio::sync::watch;
 use tokio::time::Instant;
 
 use self::find::Finder;
 use self::pages::Pages;
 use super::arguments::Reader;
-use super::{Arguments, Context, Document, Reply, Tool};
+use super::{Arguments, Document, Reply, Tool};
 use crate::clock::Clock;
 use crate::embed::Embedder;
-use crate::failure::{Failure, Kind};
+use crate::failure::Failure;
 use crate::limits;
-use crate::registry::{Conduct, Offer, Registry, SkillName, Standing};
+use crate::registry::{Offer, Registry, SkillName, Standing};
+
+pub use self::call::Target;
+pub use self::exposure::{Exposed, Load};
+
+/// How long a call may take at all; what each skill is given stands in the
+/// manifest.
+pub const PATIENCE: Duration = Duration::from_secs(limits::SKILL_CALL_SECONDS_MAX);
 
 /// What the skill tools work with.
 pub struct Skills {
@@ -30,6 +39,8 @@ pub struct Skills {
     problem: Option<String>,
     finder: Finder,
     pages: Pages,
+    /// The tools as they were in one generation of the registry.
+    exposed: Mutex<Option<(u64, Arc<Exposed>)>>,
 }
 
 impl Skills {
@@ -48,6 +59,7 @@ impl Skills {
             problem,
             finder: Finder::new(embedder),
             pages: Pages::new(clock),
+            exposed: Mutex::default(),
         }
     }
 
@@ -91,17 +103,23 @@ impl Skills {
         }
     }
 
-    /// The tool that `name` (`<skill>__<tool>`, as skill_find gives it) means.
-    fn offer(&self, name: &str) -> Result<(SkillName, String, Option<Offer>), Failure> {
-        let unknown = || {
-            Failure::invalid("/tool", format!("there is no tool {name:?}"))
-                .hint("pass a name that skill_find gave, such as files__read_file")
-        };
-        let (skill, tool) = name.split_once("__").ok_or_else(unknown)?;
-        let skill = SkillName::new(skill).ok_or_else(unknown)?;
-        let mut offers = self.registry.tools().into_iter();
-        let offer = offers.find(|offer| offer.skill == skill && offer.tool.name == tool);
-        Ok((skill, tool.to_owned(), offer))
+    /// The tools on offer now, under the names that clients call them by.
+    pub fn exposed(&self) -> Arc<Exposed> {
+        let generation = *self.registry.changes().borrow();
+        let mut kept = self.exposed.lock().unwrap_or_else(PoisonError::into_inner);
+        match &*kept {
+            Some((of, exposed)) if *of == generation => exposed.clone(),
+            _ => {
+                let exposed = Arc::new(Exposed::of(self.registry.tools()));
+                *kept = Some((generation, exposed.clone()));
+                exposed
+            }
+        }
+    }
+
+    /// Marked as changed whenever the tools on offer may be other ones.
+    pub fn changes(&self) -> watch::Receiver<u64> {
+        self.registry.changes()
     }
 }
 
@@ -112,20 +130,23 @@ pub fn tools(skills: Arc<Skills>) -> Vec<Tool> {
         Tool {
             name: "skill_find",
             definition: include_str!("../../../schemas/tools/skill_find.json"),
+            patience: super::USUAL_PATIENCE,
             handler: Arc::new(move |arguments, _| Box::pin(find(finds.clone(), arguments))),
         },
         Tool {
             name: "skill_read",
             definition: include_str!("../../../schemas/tools/skill_read.json"),
+            patience: PATIENCE,
             handler: Arc::new(move |arguments, context| {
-                Box::pin(call(reads.clone(), arguments, context, true))
+                Box::pin(call::run(reads.clone(), arguments, context, true))
             }),
         },
         Tool {
             name: "skill_call",
             definition: include_str!("../../../schemas/tools/skill_call.json"),
+            patience: PATIENCE,
             handler: Arc::new(move |arguments, context| {
-                Box::pin(call(skills.clone(), arguments, context, false))
+                Box::pin(call::run(skills.clone(), arguments, context, false))
             }),
         },
     ]
@@ -144,12 +165,16 @@ async fn find(skills: Arc<Skills>, arguments: Arguments) -> Result<Reply, Failur
             Failure::invalid("/limit", format!("{limit} is not between 1 and {most}"))
         })?;
     skills.wait_for_lists().await;
-    let mut offers = skills.registry.tools();
-    if let Some(server) = &server {
-        offers.retain(|offer| offer.skill.as_str() == server);
-        if offers.is_empty() {
-            return Err(no_server(&skills.registry, server));
-        }
+    let exposed = skills.exposed();
+    let (names, offers): (Vec<&str>, Vec<Offer>) = (0..)
+        .zip(exposed.offers())
+        .filter(|(_, offer)| server.as_ref().is_none_or(|s| offer.skill.as_str() == s))
+        .map(|(nth, offer)| (exposed.name(nth), offer.clone()))
+        .unzip();
+    if let Some(server) = &server
+        && offers.is_empty()
+    {
+        return Err(no_server(&skills.registry, server));
     }
     let best = skills.finder.rank(query, &offers).await?;
     let states = skills.registry.statuses();
@@ -160,7 +185,7 @@ async fn find(skills: Arc<Skills>, arguments: Arguments) -> Result<Reply, Failur
     let found: Vec<Value> = best
         .into_iter()
         .take(limit)
-        .map(|nth| shown(&offers[nth], state(&offers[nth].skill)))
+        .map(|nth| shown(names[nth], &offers[nth], state(&offers[nth].skill)))
         .collect();
     Ok(Document::of(&json!({ "tools": found }))?.into())
 }
@@ -177,8 +202,7 @@ fn no_server(registry: &Registry, server: &str) -> Failure {
 
 /// What a model sees of a tool. Of one that is not approved nothing that its
 /// server wrote: that text may be the very reason why it is not.
-fn shown(offer: &Offer, state: &str) -> Value {
-    let name = format!("{}__{}", offer.skill, offer.tool.name);
+fn shown(name: &str, offer: &Offer, state: &str) -> Value {
     if offer.standing != Standing::Approved {
         return json!({
             "tool": name,
@@ -198,56 +222,5 @@ fn shown(offer: &Offer, state: &str) -> Value {
         "inputSchema": definition["inputSchema"],
         "call_with": if offer.tool.read_only { "skill_read" } else { "skill_call" },
         "state": state,
-    })
-}
-
-async fn call(
-    skills: Arc<Skills>,
-    arguments: Arguments,
-    context: Context,
-    only_reads: bool,
-) -> Result<Reply, Failure> {
-    let reader = Reader::new(&arguments);
-    let budget = reader.budget(8000)?;
-    if let Some(cursor) = reader.text("cursor")? {
-        return skills.pages.next(cursor, budget);
-    }
-    let name = reader.text("tool")?.unwrap_or_default();
-    let (skill, tool, offer) = skills.offer(name)?;
-    let reads = offer.is_some_and(|offer| offer.tool.read_only);
-    if only_reads && !reads {
-        return Err(Failure::new(
-            Kind::Refused,
-            format!("{name} is not declared to only read"),
-        )
-        .at("/tool")
-        .hint("use skill_call, which may change things"));
-    }
-    let own = reader.value("arguments").map(to_raw_value).transpose();
-    let own = own.map_err(Failure::internal)?;
-    let conduct = Conduct {
-        deadline: Instant::now() + Duration::from_secs(limits::CALL_SECONDS_MAX),
-        cancel: context.cancel.clone(),
-        meta: Map::new(),
-        progress: Some(progress(context)),
-    };
-    let result = skills
-        .registry
-        .call(&skill, &tool, own.as_deref(), conduct)
-        .await
-        .map_err(|miss| miss.into_failure())?;
-    skills.pages.first(&result, reader.text("select")?, budget)
-}
-
-/// Takes a skill's progress over into ours.
-fn progress(context: Context) -> Arc<dyn Fn(&RawValue) + Send + Sync> {
-    Arc::new(move |params| {
-        let params: Value = serde_json::from_str(params.get()).unwrap_or_default();
-        if let Some(done) = params["progress"].as_f64() {
-            let message = params["message"].as_str().map(str::to_owned);
-            context
-                .progress
-                .report(done, params["total"].as_f64(), message);
-        }
     })
 }

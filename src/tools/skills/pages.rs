@@ -31,28 +31,30 @@ impl Pages {
     /// (a JSON Pointer) names, where it is given; else the first page.
     pub fn first(
         &self,
-        result: &RawValue,
+        result: Box<RawValue>,
         select: Option<&str>,
         budget: usize,
     ) -> Result<Reply, Failure> {
+        if select.is_none() && result.get().len() <= budget {
+            return Ok(Reply::Passed(result.into()));
+        }
         let mut value: Value = serde_json::from_str(result.get()).map_err(|error| {
             Failure::new(Kind::Unavailable, "the skill's result is not JSON").source(error)
         })?;
+        let is_error = value.get("isError").cloned();
         if let Some(pointer) = select {
             let text = selected(&value, pointer)?;
-            let is_error = value.get("isError").cloned();
-            return Ok(self.page(text.into(), 0, budget, Vec::new(), is_error));
+            return self.page(text.into(), 0, budget, Vec::new(), is_error);
         }
         let text = text_of(&value);
         // Pictures and sounds are no text: they go whole, on the first page.
-        if result.get().len() <= budget || text.is_empty() {
-            return Ok(Reply::Passed(value));
+        if text.is_empty() {
+            return Ok(Reply::Passed(result.into()));
         }
         let others = value["content"].as_array_mut().map(std::mem::take);
         let mut others = others.unwrap_or_default();
         others.retain(|block| block["type"] != "text");
-        let is_error = value.get("isError").cloned();
-        Ok(self.page(text.into(), 0, budget, others, is_error))
+        self.page(text.into(), 0, budget, others, is_error)
     }
 
     /// The page that a cursor leads to.
@@ -71,7 +73,7 @@ impl Pages {
         let (_, text) = kept
             .filter(|(_, text)| text.is_char_boundary(at))
             .ok_or_else(gone)?;
-        Ok(self.page_of(id, text, at, budget, Vec::new(), None))
+        self.page_of(id, text, at, budget, Vec::new(), None)
     }
 
     fn page(
@@ -81,7 +83,7 @@ impl Pages {
         budget: usize,
         others: Vec<Value>,
         is_error: Option<Value>,
-    ) -> Reply {
+    ) -> Result<Reply, Failure> {
         let id = self.clock.new_id();
         if text.len() > budget {
             self.keep(id.clone(), text.clone());
@@ -97,7 +99,7 @@ impl Pages {
         budget: usize,
         others: Vec<Value>,
         is_error: Option<Value>,
-    ) -> Reply {
+    ) -> Result<Reply, Failure> {
         let mut end = text.len().min(at.saturating_add(budget));
         while !text.is_char_boundary(end) {
             end -= 1;
@@ -112,7 +114,7 @@ impl Pages {
         if let Some(is_error) = is_error {
             result["isError"] = is_error;
         }
-        Reply::Passed(result)
+        Reply::passed(&result)
     }
 
     fn keep(&self, id: String, text: Arc<str>) {

@@ -1,0 +1,174 @@
+//! The client as the skills may reach it: what it offers, their questions to
+//! it, and what they announce.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::future::BoxFuture;
+use serde_json::value::{RawValue, to_raw_value};
+use serde_json::{Map, Value, json};
+use tokio::sync::{broadcast, watch};
+
+use crate::limits;
+use crate::registry::{SkillName, Upstream};
+use crate::wire::Handle;
+
+/// What a skill may use of a client's, by the name of the capability.
+const USABLE: [&str; 3] = ["elicitation", "roots", "sampling"];
+
+/// The client of this process.
+pub struct Client {
+    greeting: watch::Sender<Option<Greeting>>,
+    news: broadcast::Sender<News>,
+}
+
+#[derive(Clone)]
+struct Greeting {
+    capabilities: Map<String, Value>,
+    /// Where questions go; the newest revision has none of them.
+    connection: Option<Handle>,
+}
+
+/// What a client that listens may want to know.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum News {
+    /// `tools/list` answers something else.
+    Tools,
+    /// `prompts/list` may answer something else.
+    Prompts,
+    /// `resources/list` may answer something else.
+    Resources,
+    /// This resource has changed.
+    Updated(String),
+}
+
+impl Default for Client {
+    fn default() -> Self {
+        Client {
+            greeting: watch::Sender::new(None),
+            news: broadcast::Sender::new(limits::NEWS_KEPT_MAX),
+        }
+    }
+}
+
+impl Client {
+    /// The client has introduced itself, in a revision that lets us ask it
+    /// things through `connection`.
+    pub fn greeted(&self, capabilities: &Map<String, Value>, connection: Handle) {
+        let usable = capabilities
+            .iter()
+            .filter(|(name, _)| USABLE.contains(&name.as_str()));
+        let capabilities = usable
+            .map(|(name, value)| (name.clone(), value.clone()))
+            .collect();
+        self.greeting.send_replace(Some(Greeting {
+            capabilities,
+            connection: Some(connection),
+        }));
+    }
+
+    /// There is a client, and it offers nothing that skills could use.
+    pub fn mute(&self) {
+        if self.greeting.borrow().is_none() {
+            self.greeting.send_replace(Some(Greeting {
+                capabilities: Map::new(),
+                connection: None,
+            }));
+        }
+    }
+
+    /// Tells whoever listens.
+    pub fn announce(&self, news: News) {
+        // Nobody may be listening.
+        let _ = self.news.send(news);
+    }
+
+    /// What is announced from now on.
+    pub fn listen(&self) -> broadcast::Receiver<News> {
+        self.news.subscribe()
+    }
+}
+
+impl Upstream for Client {
+    fn greeted(&self) -> BoxFuture<'static, ()> {
+        let mut greeting = self.greeting.subscribe();
+        let patience = Duration::from_millis(limits::SKILL_GREETING_MILLIS_MAX);
+        Box::pin(async move {
+            // Whoever started us may never say a word; the skill is started all
+            // the same.
+            let said = greeting.wait_for(Option::is_some);
+            let _ = tokio::time::timeout(patience, said).await;
+        })
+    }
+
+    fn capabilities(&self) -> Map<String, Value> {
+        let greeting = self.greeting.borrow();
+        let capabilities = greeting.as_ref().map(|greeting| &greeting.capabilities);
+        capabilities.cloned().unwrap_or_default()
+    }
+
+    fn ask(
+        &self,
+        skill: &SkillName,
+        method: String,
+        params: Option<Box<RawValue>>,
+    ) -> BoxFuture<'static, Result<Box<RawValue>, Box<RawValue>>> {
+        let greeting = self.greeting.borrow().clone();
+        let skill = skill.clone();
+        Box::pin(async move {
+            let connection = greeting.and_then(|greeting| greeting.connection);
+            let answered = match &connection {
+                Some(connection) => connection.ask(&method, params.as_deref()).await,
+                None => None,
+            };
+            answered.unwrap_or_else(|| {
+                tracing::debug!(%skill, method, "there is no client to ask");
+                let error = json!({"code": -32601, "message": "there is no client to ask"});
+                Err(to_raw_value(&error).unwrap_or_default())
+            })
+        })
+    }
+
+    fn note(&self, skill: &SkillName, method: &str, params: Option<&RawValue>) {
+        match method {
+            "notifications/prompts/list_changed" => self.announce(News::Prompts),
+            "notifications/resources/list_changed" => self.announce(News::Resources),
+            "notifications/resources/updated" => {
+                let params = params.and_then(|params| serde_json::from_str(params.get()).ok());
+                let params: Value = params.unwrap_or_default();
+                if let Some(uri) = params["uri"].as_str() {
+                    self.announce(News::Updated(uri.to_owned()));
+                }
+            }
+            _ => tracing::debug!(%skill, method, "a notification that nobody takes"),
+        }
+    }
+}
+
+/// Tells the client of an older revision what is announced, as long as the
+/// connection lives.
+pub async fn tell(client: Arc<Client>, connection: Handle) {
+    let mut news = client.listen();
+    loop {
+        let told = tokio::select! {
+            told = news.recv() => told,
+            () = connection.draining().cancelled() => return,
+        };
+        match told {
+            Ok(News::Tools) => connection.tell("notifications/tools/list_changed", None),
+            Ok(News::Prompts) => connection.tell("notifications/prompts/list_changed", None),
+            Ok(News::Resources) => connection.tell("notifications/resources/list_changed", None),
+            Ok(News::Updated(uri)) => {
+                let params = to_raw_value(&json!({ "uri": uri })).unwrap_or_default();
+                connection.tell("notifications/resources/updated", Some(&params));
+            }
+            // Too much at once: the lists may all be other ones.
+            Err(broadcast::error::RecvError::Lagged(_)) => {
+                connection.tell("notifications/tools/list_changed", None);
+                connection.tell("notifications/prompts/list_changed", None);
+                connection.tell("notifications/resources/list_changed", None);
+            }
+            Err(broadcast::error::RecvError::Closed) => return,
+        }
+    }
+}

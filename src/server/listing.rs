@@ -1,0 +1,58 @@
+//! The answer to `tools/list`: our own tools, and those of skills that clients
+//! see by name. Made when the skills change, not when it is asked for.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use serde_json::value::RawValue;
+
+use crate::dispatch::Dispatch;
+use crate::failure::Failure;
+use crate::tools::skills::Exposed;
+
+/// The list as it was made last.
+#[derive(Default)]
+pub struct Listing(Mutex<Option<Made>>);
+
+struct Made {
+    /// The skills' tools that it was made of.
+    of: Option<Arc<Exposed>>,
+    list: Arc<RawValue>,
+}
+
+impl Listing {
+    /// `{"tools":[..]}` as it is now.
+    pub fn now(&self, dispatch: &Dispatch) -> Result<Arc<RawValue>, Failure> {
+        let exposed = dispatch.skills().map(|skills| skills.exposed());
+        let mut made = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let same = |a: &Arc<Exposed>, b: &Arc<Exposed>| Arc::ptr_eq(a, b);
+        if let Some(made) = &*made {
+            match (&made.of, &exposed) {
+                (None, None) => return Ok(made.list.clone()),
+                (Some(before), Some(now)) if same(before, now) => return Ok(made.list.clone()),
+                _ => {}
+            }
+        }
+        let list: Arc<RawValue> = list(dispatch, exposed.as_deref())?.into();
+        *made = Some(Made {
+            of: exposed,
+            list: list.clone(),
+        });
+        Ok(list)
+    }
+}
+
+fn list(dispatch: &Dispatch, exposed: Option<&Exposed>) -> Result<Box<RawValue>, Failure> {
+    let direct = exposed.map(|exposed| exposed.direct(dispatch.load()));
+    let direct = direct.unwrap_or_default();
+    let own = dispatch.tools().map(|tool| one_line(tool.definition));
+    let tools: Vec<String> = own
+        .chain(direct.iter().map(|raw| raw.get().to_owned()))
+        .collect();
+    RawValue::from_string(format!("{{\"tools\":[{}]}}", tools.join(","))).map_err(Failure::internal)
+}
+
+/// A schema file without its line breaks and indentation.
+fn one_line(definition: &str) -> String {
+    serde_json::from_str::<serde_json::Value>(definition)
+        .map_or_else(|_| definition.to_owned(), |value| value.to_string())
+}

@@ -1,0 +1,146 @@
+//! Calls of skills' tools: by `skill_read` and `skill_call`, and by their own
+//! names.
+
+use std::sync::Arc;
+
+use serde_json::Value;
+use serde_json::value::{RawValue, to_raw_value};
+
+use super::{Skills, exposure};
+use crate::failure::{Failure, Kind};
+use crate::limits;
+use crate::registry::{Conduct, Offer, SkillName};
+use crate::tools::arguments::Reader;
+use crate::tools::{Arguments, Context, Reply};
+
+/// A tool of a skill that a name means.
+pub struct Target {
+    skill: SkillName,
+    tool: String,
+    /// Whether it declares that it changes nothing.
+    reads: bool,
+}
+
+impl From<&Offer> for Target {
+    fn from(offer: &Offer) -> Target {
+        Target {
+            skill: offer.skill.clone(),
+            tool: offer.tool.name.clone(),
+            reads: offer.tool.read_only,
+        }
+    }
+}
+
+impl Skills {
+    /// The tool that clients call by this name, where there is one.
+    pub fn target(&self, name: &str) -> Option<Target> {
+        self.exposed().find(name).map(Target::from)
+    }
+
+    /// Calls a tool by its own name: no argument of it is ours, so a result
+    /// that is too long goes on under a cursor of `skill_read`.
+    pub async fn call(
+        self: Arc<Skills>,
+        target: Target,
+        arguments: Value,
+        context: Context,
+    ) -> Result<Reply, Failure> {
+        let arguments = object(arguments)?;
+        let result = self.result(target, Some(&arguments), context).await?;
+        let budget = limits::SKILL_DIRECT_TOKENS_MAX * limits::TOKEN_BYTES;
+        self.pages.first(result, None, budget)
+    }
+
+    async fn result(
+        &self,
+        target: Target,
+        arguments: Option<&Value>,
+        context: Context,
+    ) -> Result<Box<RawValue>, Failure> {
+        let arguments = arguments.map(to_raw_value).transpose();
+        let arguments = arguments.map_err(Failure::internal)?;
+        let conduct = Conduct {
+            deadline: context.deadline,
+            cancel: context.cancel.clone(),
+            meta: context.meta.clone(),
+            progress: Some(progress(context)),
+        };
+        let Target { skill, tool, .. } = target;
+        let result = self
+            .registry
+            .call(&skill, &tool, arguments.as_deref(), conduct);
+        result.await.map_err(|miss| miss.into_failure())
+    }
+}
+
+/// `skill_read` and `skill_call`.
+pub async fn run(
+    skills: Arc<Skills>,
+    arguments: Arguments,
+    context: Context,
+    only_reads: bool,
+) -> Result<Reply, Failure> {
+    let reader = Reader::new(&arguments);
+    let budget = reader.budget(8000)?;
+    if let Some(cursor) = reader.text("cursor")? {
+        return skills.pages.next(cursor, budget);
+    }
+    let name = reader.text("tool")?.unwrap_or_default();
+    let target = match skills.target(name) {
+        Some(target) => target,
+        None => unlisted(name)?,
+    };
+    if only_reads && !target.reads {
+        return Err(Failure::new(
+            Kind::Refused,
+            format!("{name} is not declared to only read"),
+        )
+        .at("/tool")
+        .hint("use skill_call, which may change things"));
+    }
+    let own = reader.value("arguments");
+    let result = skills.result(target, own, context).await?;
+    skills.pages.first(result, reader.text("select")?, budget)
+}
+
+/// A tool that is not on offer now: its skill may start again, or can say why
+/// it does not.
+fn unlisted(name: &str) -> Result<Target, Failure> {
+    let (skill, tool) = exposure::split(name).ok_or_else(|| {
+        Failure::invalid("/tool", format!("there is no tool {name:?}"))
+            .hint("pass a name that skill_find gave, such as files__read_file")
+    })?;
+    Ok(Target {
+        skill,
+        tool: tool.to_owned(),
+        reads: false,
+    })
+}
+
+/// Arguments as an object: some clients send it as a string.
+fn object(arguments: Value) -> Result<Value, Failure> {
+    match arguments {
+        Value::Null => Ok(Value::Object(Arguments::new())),
+        Value::Object(_) => Ok(arguments),
+        other => {
+            let written = other.as_str().map(serde_json::from_str::<Value>);
+            match written {
+                Some(Ok(object @ Value::Object(_))) => Ok(object),
+                _ => Err(Failure::invalid("", "the arguments are not a JSON object")),
+            }
+        }
+    }
+}
+
+/// Takes a skill's progress over into ours.
+fn progress(context: Context) -> Arc<dyn Fn(&RawValue) + Send + Sync> {
+    Arc::new(move |params| {
+        let params: Value = serde_json::from_str(params.get()).unwrap_or_default();
+        if let Some(done) = params["progress"].as_f64() {
+            let message = params["message"].as_str().map(str::to_owned);
+            context
+                .progress
+                .report(done, params["total"].as_f64(), message);
+        }
+    })
+}

@@ -1,0 +1,176 @@
+//! Which tools of skills clients see by name, and what each is called. Pure:
+//! offers in, definitions out.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use serde_json::Value;
+use serde_json::value::{RawValue, to_raw_value};
+
+use crate::limits::{TOKEN_BYTES, TOOLS_LISTED_MAX, TOOLS_LISTED_TOKENS_MAX};
+use crate::registry::names::names;
+use crate::registry::{Expose, Offer, SkillName, Standing};
+
+/// The tools on offer at one moment, under the names that clients call them by.
+pub struct Exposed {
+    offers: Vec<Offer>,
+    names: Vec<String>,
+    by_name: HashMap<String, usize>,
+}
+
+/// A list of definitions as it weighs on a client.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Load {
+    /// How many there are.
+    pub tools: usize,
+    /// All of them as JSON.
+    pub bytes: usize,
+}
+
+impl Load {
+    fn with(self, definitions: &[(usize, Arc<RawValue>)]) -> Load {
+        let bytes = definitions.iter().map(|(_, raw)| raw.get().len());
+        Load {
+            tools: self.tools + definitions.len(),
+            bytes: self.bytes + bytes.sum::<usize>(),
+        }
+    }
+
+    fn fits(self) -> bool {
+        self.tools <= TOOLS_LISTED_MAX && self.bytes <= TOOLS_LISTED_TOKENS_MAX * TOKEN_BYTES
+    }
+}
+
+impl Exposed {
+    /// These offers.
+    pub fn of(offers: Vec<Offer>) -> Exposed {
+        let pairs = offers
+            .iter()
+            .map(|offer| (&offer.skill, offer.tool.name.as_str()));
+        let names = names(pairs);
+        let by_name = names.iter().cloned().zip(0..).collect();
+        Exposed {
+            offers,
+            names,
+            by_name,
+        }
+    }
+
+    /// All offers.
+    pub fn offers(&self) -> &[Offer] {
+        &self.offers
+    }
+
+    /// What clients call the offer at this place.
+    pub fn name(&self, nth: usize) -> &str {
+        &self.names[nth]
+    }
+
+    /// The offer that clients call so, or whose skill and tool are joined so.
+    pub fn find(&self, name: &str) -> Option<&Offer> {
+        let place = self.by_name.get(name).copied();
+        let joined = || {
+            let (skill, tool) = split(name)?;
+            let meant = |offer: &Offer| offer.skill == skill && offer.tool.name == tool;
+            self.offers.iter().position(meant)
+        };
+        place.or_else(joined).map(|place| &self.offers[place])
+    }
+
+    /// The definitions that a client sees beside `own`, each under its name
+    /// here: those of skills that are exposed directly, and those of the others
+    /// as long as all together do not burden the client. What is not approved
+    /// is not shown.
+    pub fn direct(&self, own: Load) -> Vec<Arc<RawValue>> {
+        let listed = |wanted: Expose| -> Vec<(usize, Arc<RawValue>)> {
+            let places = 0..self.offers.len();
+            let shown = places.filter(|nth| {
+                let offer = &self.offers[*nth];
+                offer.expose == wanted && offer.standing == Standing::Approved
+            });
+            shown
+                .filter_map(|nth| Some((nth, self.renamed(nth)?)))
+                .collect()
+        };
+        let mut all = listed(Expose::Direct);
+        let auto = listed(Expose::Auto);
+        if own.with(&all).with(&auto).fits() {
+            all.extend(auto);
+            all.sort_by_key(|(nth, _)| *nth);
+        }
+        all.into_iter().map(|(_, definition)| definition).collect()
+    }
+
+    fn renamed(&self, nth: usize) -> Option<Arc<RawValue>> {
+        let raw = &self.offers[nth].tool.raw;
+        let mut definition: Value = serde_json::from_str(raw.get()).ok()?;
+        *definition.get_mut("name")? = self.names[nth].as_str().into();
+        Some(to_raw_value(&definition).ok()?.into())
+    }
+}
+
+/// The skill and the tool of a name that was made by joining the two.
+pub fn split(name: &str) -> Option<(SkillName, &str)> {
+    let (skill, tool) = name.split_once(crate::registry::names::SEPARATOR)?;
+    Some((SkillName::new(skill)?, tool))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::skills::link::Tool;
+
+    fn offers(skill: &str, tools: usize, expose: Expose) -> Vec<Offer> {
+        let offer = |nth: usize| {
+            let text =
+                format!(r#"{{"extra":{{"b":1.0,"a":2}},"name":"t{nth}","inputSchema":{{}}}}"#);
+            let raw: &RawValue = serde_json::from_str(&text).expect("JSON");
+            Offer {
+                skill: SkillName::new(skill).expect("a name"),
+                tool: Tool::read(raw).expect("a tool"),
+                standing: Standing::Approved,
+                expose,
+            }
+        };
+        (0..tools).map(offer).collect()
+    }
+
+    fn shown(offers: Vec<Offer>) -> usize {
+        let own = Load {
+            tools: 8,
+            bytes: 8000,
+        };
+        Exposed::of(offers).direct(own).len()
+    }
+
+    #[test]
+    fn a_definition_is_whole_under_its_new_name() {
+        let direct = Exposed::of(offers("s", 1, Expose::Auto)).direct(Load::default());
+        assert_eq!(
+            direct[0].get(),
+            r#"{"extra":{"b":1.0,"a":2},"name":"s__t0","inputSchema":{}}"#
+        );
+    }
+
+    #[test]
+    fn auto_is_direct_while_the_whole_list_is_short() {
+        let room = TOOLS_LISTED_MAX - 8;
+        assert_eq!(shown(offers("a", room, Expose::Auto)), room);
+        assert_eq!(shown(offers("a", room + 1, Expose::Auto)), 0);
+        // What is to be direct stays so, and takes its room from the others.
+        let mut both = offers("a", room, Expose::Auto);
+        both.extend(offers("b", 5, Expose::Direct));
+        assert_eq!(shown(both), 5);
+        assert_eq!(shown(offers("a", 3, Expose::Search)), 0);
+    }
+
+    #[test]
+    fn what_is_not_approved_is_not_shown_and_still_found() {
+        let mut offers = offers("a", 2, Expose::Direct);
+        offers[1].standing = Standing::New;
+        let exposed = Exposed::of(offers);
+        assert_eq!(exposed.direct(Load::default()).len(), 1);
+        assert_eq!(exposed.find("a__t1").expect("found").tool.name, "t1");
+        assert!(exposed.find("a__t2").is_none() && exposed.find("t1").is_none());
+    }
+}
