@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
+use crate::catalog::Catalog;
 use crate::clock::Clock;
 use crate::config::{self, Config, MemorySettings};
 use crate::dispatch::Dispatch;
@@ -15,7 +16,7 @@ use crate::limits::BLOCKING_THREADS_MAX;
 use crate::memory::{self, Memories, Weights};
 use crate::registry::files::Files;
 use crate::registry::{Parts, Registry, SkillName, Upstream};
-use crate::server::{self, Client};
+use crate::server::{self, Client, Served};
 use crate::skills::link::NoClient;
 use crate::skills::manifest;
 use crate::skills::pins::FirstSight;
@@ -153,9 +154,15 @@ impl App {
     /// Serves stdin and stdout until the client leaves or a signal comes.
     pub async fn serve(self) -> Result<(), Failure> {
         let shutdown = server::shutdown_signals()?;
-        let (dispatch, clock) = (self.dispatch.clone(), self.clock.clone());
-        let client = self.client.clone().unwrap_or_default();
-        let served = server::serve_stdio(dispatch, client, clock, shutdown).await;
+        let served = Served {
+            dispatch: self.dispatch.clone(),
+            catalog: self
+                .registry
+                .clone()
+                .map(|skills| Arc::new(Catalog::new(skills))),
+            client: self.client.clone().unwrap_or_default(),
+        };
+        let served = server::serve_stdio(served, self.clock.clone(), shutdown).await;
         self.close().await;
         served
     }

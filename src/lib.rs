@@ -14,6 +14,7 @@
 //! | [`telemetry`] | where log lines go |
 //! | [`server`] | MCP to calls and back, both lifecycles; translation only |
 //! | [`dispatch`] | a call's permit, deadline, cancellation, and its one reply |
+//! | [`catalog`] | resources and prompts of skills, each kind in one list |
 //! | [`tools`] | one file a family: schema, arguments, domain call, rendering |
 //! | [`memory`] | what remembering and recalling mean; no SQL |
 //! | [`store`] | the port in the domain's words, and SQLite behind it |
@@ -32,8 +33,10 @@
 //! ```text
 //! main -> cli -> app -> server -> dispatch -> tools -> memory -> store -> vector, text
 //!                         |                |             |
-//!                         +-> wire         |             +-> embed -> vector
-//!                                          +-> registry -> skills -> wire
+//!                         +-> catalog      |             +-> embed -> vector
+//!                         |       |        |
+//!                         |       +--------+-> registry -> skills -> wire
+//!                         +-> wire
 //! ```
 //!
 //! A room may name those to its right and the three that are everyone's;
@@ -66,6 +69,7 @@
 #![warn(clippy::disallowed_methods)]
 
 pub mod app;
+pub mod catalog;
 pub mod cli;
 pub mod clock;
 pub mod config;

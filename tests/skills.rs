@@ -2,6 +2,8 @@
 //! node, and the tools that find and call it.
 #![cfg(target_os = "linux")]
 
+#[path = "skills/beyond.rs"]
+mod beyond;
 #[path = "skills/fixture.rs"]
 #[allow(dead_code, reason = "manifests' tests use the rest")]
 mod fixture;
@@ -14,11 +16,11 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::process::{Command, Stdio};
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use support::Server;
 use tempfile::TempDir;
 
-/// A Mimo whose manifest names one skill, `small`.
+/// A Mimo whose manifest names one or two skills.
 struct Mimo {
     server: Server,
     folder: TempDir,
@@ -28,11 +30,17 @@ struct Mimo {
 }
 
 impl Mimo {
+    /// With `small`, a server that has tools only.
     fn start() -> Mimo {
+        Mimo::with(include_str!("skills/server.mjs"), &["small"])
+    }
+
+    /// With a skill of each name, all running `script`.
+    fn with(script: &str, skills: &[&str]) -> Mimo {
         let folder = TempDir::new().expect("a folder");
         let trusted = TempDir::new_in(fixture::trusted_folder()).expect("a folder");
-        let script = trusted.path().join("server.mjs");
-        fs::write(&script, include_str!("skills/server.mjs")).expect("written");
+        let path = trusted.path().join("server.mjs");
+        fs::write(&path, script).expect("written");
         let node = installed::node_alone();
         let shared = folder.path().join("shared");
         fs::create_dir(&shared).expect("made");
@@ -50,13 +58,17 @@ impl Mimo {
             "config.toml",
             format!("[skills]\ncommands = [\"node\"]\npath = [\"{parent}\"]\n"),
         );
-        let entry = json!({"skills": {"small": {
+        let entry = json!({
             "command": "node",
-            "args": [script],
+            "args": [path],
             "env": {"GREETING": "hello"},
             "sandbox": {"fs": {"read": [shared]}},
-        }}});
-        write("skills.json", entry.to_string());
+        });
+        let skills: Map<String, Value> = skills
+            .iter()
+            .map(|name| ((*name).to_owned(), entry.clone()))
+            .collect();
+        write("skills.json", json!({ "skills": skills }).to_string());
         let mut command = Command::new(env!("CARGO_BIN_EXE_mimo"));
         command
             .arg("serve")
@@ -74,13 +86,17 @@ impl Mimo {
         }
     }
 
-    /// The whole result of a call.
+    /// The whole result of a call; what is announced meanwhile is passed over.
     fn call(&mut self, tool: &str, arguments: Value) -> Value {
         self.id += 1;
         self.server.call(self.id, tool, arguments);
-        let mut answer = self.server.message();
-        assert_eq!(answer["id"], self.id, "{answer}");
-        answer["result"].take()
+        loop {
+            let mut message = self.server.message();
+            if message["id"] == self.id {
+                return message["result"].take();
+            }
+            assert!(message["method"].is_string(), "{message}");
+        }
     }
 
     /// The document of a tool of Mimo's own.

@@ -27,6 +27,11 @@ impl Files {
         Files(folder)
     }
 
+    /// Where what skills offer beside tools is kept.
+    pub fn offers(&self) -> PathBuf {
+        self.0.join("skill-offers.json")
+    }
+
     /// The tool lists; none where the file cannot be read, it is only a cache.
     pub fn lists(&self) -> Lists {
         let path = self.0.join("skill-tools.json");
@@ -88,7 +93,7 @@ pub fn fingerprint(spec: &SkillSpec) -> String {
 }
 
 /// Puts a whole file in the place of another; several Mimos may do so at once.
-fn replace(path: &Path, text: &str) -> io::Result<()> {
+pub fn replace(path: &Path, text: &str) -> io::Result<()> {
     let own = path.with_extension(format!("{}.part", std::process::id()));
     let mut options = OpenOptions::new();
     options.write(true).create(true).truncate(true);

@@ -5,6 +5,7 @@
 
 pub mod files;
 pub mod names;
+pub mod offers;
 mod owner;
 pub mod table;
 
@@ -157,6 +158,18 @@ impl Registry {
             link.pass(method, params).await
         };
         within(skill, deadline, cancel, work).await
+    }
+
+    /// Whether a skill answers just now.
+    pub fn runs(&self, skill: &SkillName) -> bool {
+        self.0.runs(skill)
+    }
+
+    /// Sends a notification to all skills that run.
+    pub fn tell(&self, method: &str) {
+        for link in self.0.links() {
+            link.notify(method, None);
+        }
     }
 
     /// Makes these the skills; returns once the new ones have taken over. The

@@ -10,6 +10,7 @@ use tokio::sync::{Notify, oneshot, watch};
 use tokio::time::Instant;
 
 use super::files::{Files, Lists, fingerprint};
+use super::offers::{Items, List, Offers};
 use super::table::{Call, Effect, Event, Millis, Outcome, Refusal, Run, Table};
 use super::{Offer, Parts, Status};
 use crate::failure::{Failure, Kind};
@@ -26,6 +27,8 @@ pub struct Core {
     launch: Arc<dyn Launch>,
     upstream: Arc<dyn Upstream>,
     files: Option<Files>,
+    /// What skills offer beside tools.
+    pub offers: Offers,
     first_sight: FirstSight,
     began: Instant,
     /// There may be another time to wake up at, or something to save.
@@ -109,6 +112,7 @@ impl Core {
             state: Mutex::new(state),
             launch: parts.launch,
             upstream: parts.upstream,
+            offers: Offers::load(files.as_ref().map(Files::offers)),
             files,
             first_sight: parts.first_sight,
             began: Instant::now(),
@@ -251,6 +255,48 @@ impl Core {
         state.table.skills().iter().map(status).collect()
     }
 
+    /// All skills.
+    pub fn specs(&self) -> Vec<Arc<SkillSpec>> {
+        let state = self.state();
+        let skills = state.table.skills().values();
+        skills.map(|skill| skill.spec.clone()).collect()
+    }
+
+    /// Whether the skill answers just now.
+    pub fn runs(&self, skill: &SkillName) -> bool {
+        let state = self.state();
+        let run = state.table.skills().get(skill);
+        let run = run.and_then(|skill| skill.state.run());
+        let child = run.and_then(|run| state.children.get(&run));
+        child.is_some_and(|child| child.ready.is_some())
+    }
+
+    /// The ways to all that answer just now.
+    pub fn links(&self) -> Vec<Link> {
+        let state = self.state();
+        let ready = state
+            .children
+            .values()
+            .filter_map(|child| child.ready.as_ref());
+        ready.map(|(link, _)| link.clone()).collect()
+    }
+
+    /// Keeps a list for as long as the skill does not run.
+    pub fn keep_list(&self, skill: &SkillName, list: List, items: Items) {
+        let mut state = self.state();
+        let spec = state
+            .table
+            .skills()
+            .get(skill)
+            .map(|skill| skill.spec.clone());
+        if let Some(spec) = spec
+            && self.offers.listed(fingerprint(&spec), list, items)
+        {
+            state.unsaved = true;
+            self.wake.notify_one();
+        }
+    }
+
     /// The pins are those of the file, and what was pinned since it was written.
     fn adopt(self: &Arc<Self>, saved: Pins) {
         let mut state = self.state();
@@ -349,9 +395,15 @@ impl Core {
         let spec = child.spec.clone();
         match said {
             Said::Listed {
-                link, pid, tools, ..
+                link,
+                pid,
+                hello,
+                tools,
             } => {
                 child.ready = Some((link, pid));
+                let capabilities = hello.result["capabilities"].as_object().cloned();
+                let capabilities = capabilities.unwrap_or_default();
+                state.unsaved |= self.offers.introduced(fingerprint(&spec), &capabilities);
                 self.listed(state, run, &spec, tools);
             }
             Said::Relisted(tools) => self.listed(state, run, &spec, tools),
@@ -449,16 +501,21 @@ async fn save(core: &Arc<Core>) {
         let unsaved = std::mem::take(&mut state.unsaved) && core.files.is_some();
         unsaved.then(|| {
             let changes = state.pins.changes_since(&state.pins_saved);
-            (state.lists.clone(), changes)
+            let here = state.table.skills().values();
+            let here: BTreeSet<String> = here.map(|skill| fingerprint(&skill.spec)).collect();
+            (state.lists.clone(), changes, here)
         })
     };
-    let Some((lists, changes)) = snapshot else {
+    let Some((lists, changes, here)) = snapshot else {
         return;
     };
     let writer = core.clone();
-    let write = move || match &writer.files {
-        Some(files) => files.save(&lists, changes),
-        None => Ok(Pins::default()),
+    let write = move || {
+        writer.offers.save(&here);
+        match &writer.files {
+            Some(files) => files.save(&lists, changes),
+            None => Ok(Pins::default()),
+        }
     };
     let saved = tokio::task::spawn_blocking(write).await;
     match saved.map_err(std::io::Error::other).flatten() {

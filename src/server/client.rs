@@ -1,10 +1,14 @@
 //! The client as the skills may reach it: what it offers, their questions to
 //! it, and what they announce.
 
-use std::sync::Arc;
+// Log messages are of the older revisions only, and those are served.
+#![expect(deprecated)]
+
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use futures::future::BoxFuture;
+use rmcp::model::{LoggingLevel, LoggingMessageNotificationParam};
 use serde_json::value::{RawValue, to_raw_value};
 use serde_json::{Map, Value, json};
 use tokio::sync::{broadcast, watch};
@@ -20,6 +24,8 @@ const USABLE: [&str; 3] = ["elicitation", "roots", "sampling"];
 pub struct Client {
     greeting: watch::Sender<Option<Greeting>>,
     news: broadcast::Sender<News>,
+    /// What it wants to see of the skills' own log messages.
+    level: Mutex<LoggingLevel>,
 }
 
 #[derive(Clone)]
@@ -47,6 +53,7 @@ impl Default for Client {
         Client {
             greeting: watch::Sender::new(None),
             news: broadcast::Sender::new(limits::NEWS_KEPT_MAX),
+            level: Mutex::new(LoggingLevel::Info),
         }
     }
 }
@@ -74,6 +81,34 @@ impl Client {
                 capabilities: Map::new(),
                 connection: None,
             }));
+        }
+    }
+
+    /// From now on the client wants messages of this level and above.
+    pub fn set_level(&self, level: LoggingLevel) {
+        *self.level.lock().unwrap_or_else(PoisonError::into_inner) = level;
+    }
+
+    /// Passes a skill's log message on, under the skill's name.
+    fn log(&self, skill: &SkillName, params: &RawValue) {
+        let greeting = self.greeting.borrow();
+        let connection = greeting
+            .as_ref()
+            .and_then(|greeting| greeting.connection.as_ref());
+        let message = serde_json::from_str::<LoggingMessageNotificationParam>(params.get());
+        let (Some(connection), Ok(mut message)) = (connection, message) else {
+            return;
+        };
+        let wanted = *self.level.lock().unwrap_or_else(PoisonError::into_inner);
+        if severity(message.level) < severity(wanted) {
+            return;
+        }
+        message.logger = Some(match message.logger {
+            Some(logger) => format!("{skill}/{logger}"),
+            None => skill.to_string(),
+        });
+        if let Ok(params) = to_raw_value(&message) {
+            connection.tell("notifications/message", Some(&params));
         }
     }
 
@@ -140,8 +175,27 @@ impl Upstream for Client {
                     self.announce(News::Updated(uri.to_owned()));
                 }
             }
+            "notifications/message" => {
+                if let Some(params) = params {
+                    self.log(skill, params);
+                }
+            }
             _ => tracing::debug!(%skill, method, "a notification that nobody takes"),
         }
+    }
+}
+
+/// The levels in their order.
+fn severity(level: LoggingLevel) -> u8 {
+    match level {
+        LoggingLevel::Debug => 0,
+        LoggingLevel::Info => 1,
+        LoggingLevel::Notice => 2,
+        LoggingLevel::Warning => 3,
+        LoggingLevel::Error => 4,
+        LoggingLevel::Critical => 5,
+        LoggingLevel::Alert => 6,
+        LoggingLevel::Emergency => 7,
     }
 }
 

@@ -9,10 +9,13 @@ use rmcp::{ErrorData, RoleServer, ServerHandler};
 use serde_json::{Map, Value, json};
 use tokio::sync::broadcast::error::RecvError;
 
+use super::Served;
 use super::client::{self, Client, News};
 use super::listing::Listing;
+use crate::catalog::{Answer, Catalog};
 use crate::dispatch::Dispatch;
 use crate::failure::{Failure, Kind};
+use crate::registry::Miss;
 use crate::tools::{Context, Document, Progress, Reply};
 use crate::wire::{BadParams, Handle, LooseArguments};
 
@@ -25,6 +28,8 @@ A failed call changes nothing and its error names the path, the reason and a cor
 /// The MCP service of one connection.
 pub struct Mcp {
     dispatch: Arc<Dispatch>,
+    /// Absent where tests of the protocol are served.
+    catalog: Option<Arc<Catalog>>,
     session: Arc<str>,
     connection: Handle,
     client: Arc<Client>,
@@ -33,20 +38,45 @@ pub struct Mcp {
 
 impl Mcp {
     /// A service for one connection; `session` is where its memories belong by
-    /// default, `client` what skills may reach of whoever is connected.
+    /// default.
     pub fn new(
-        dispatch: Arc<Dispatch>,
+        served: Served,
         session: Arc<str>,
         connection: Handle,
-        client: Arc<Client>,
         listing: Arc<Listing>,
     ) -> Mcp {
         Mcp {
-            dispatch,
+            dispatch: served.dispatch,
+            catalog: served.catalog,
             session,
             connection,
-            client,
+            client: served.client,
             listing,
+        }
+    }
+
+    fn catalog(&self) -> Result<&Catalog, ErrorData> {
+        self.client.mute();
+        let none = || ErrorData::invalid_request("nothing is offered beside tools", None);
+        self.catalog.as_deref().ok_or_else(none)
+    }
+
+    /// Sends another server's answer; what rmcp is given in its place is
+    /// `stand_in`, of which only the marks of its revision are sent.
+    fn pass<T>(&self, request: &RequestId, answer: Answer, stand_in: T) -> Result<T, ErrorData> {
+        match answer {
+            Ok(result) => {
+                self.connection.pass(request, result);
+                Ok(stand_in)
+            }
+            Err(Miss::Theirs(theirs)) => Err(error(&theirs)),
+            Err(Miss::Ours(failure)) => {
+                let code = match failure.kind {
+                    Kind::NotFound => ErrorCode::RESOURCE_NOT_FOUND,
+                    kind => ErrorCode(kind.json_rpc_code()),
+                };
+                Err(ErrorData::new(code, failure.to_string(), None))
+            }
         }
     }
 
@@ -86,12 +116,25 @@ impl Mcp {
     }
 }
 
+// The older revisions have methods that the newest has not, and both are served.
+#[expect(deprecated)]
 impl ServerHandler for Mcp {
     fn get_info(&self) -> ServerConfig {
-        let capabilities = ServerCapabilities::builder()
+        let tools = ServerCapabilities::builder()
             .enable_tools()
-            .enable_tool_list_changed()
-            .build();
+            .enable_tool_list_changed();
+        let capabilities = match &self.catalog {
+            None => tools.build(),
+            Some(_) => tools
+                .enable_completions()
+                .enable_logging()
+                .enable_prompts()
+                .enable_prompts_list_changed()
+                .enable_resources()
+                .enable_resources_list_changed()
+                .enable_resources_subscribe()
+                .build(),
+        };
         let version = env!("CARGO_PKG_VERSION");
         ServerConfig::new(capabilities)
             .with_server_info(Implementation::new("mimo", version).with_title("Mimo"))
@@ -130,9 +173,100 @@ impl ServerHandler for Mcp {
             tracing::error!(%failure, "the tools cannot be listed");
             defect()
         })?;
-        self.connection.pass(&context.id, list);
-        // Of this one only the marks of its revision are sent.
-        Ok(ListToolsResult::default())
+        self.pass(&context.id, Ok(list), ListToolsResult::default())
+    }
+
+    async fn list_prompts(
+        &self,
+        _request: Option<PaginatedRequestParams>,
+        context: RequestContext<RoleServer>,
+    ) -> Result<ListPromptsResult, ErrorData> {
+        let list = self.catalog()?.prompts(&context.ct).await;
+        self.pass(&context.id, list, ListPromptsResult::default())
+    }
+
+    async fn get_prompt(
+        &self,
+        request: GetPromptRequestParams,
+        context: RequestContext<RoleServer>,
+    ) -> Result<GetPromptResponse, ErrorData> {
+        let catalog = self.catalog()?;
+        let prompt = catalog.prompt(&request.name, request.arguments, &context.ct);
+        let stand_in = GetPromptResult::new(Vec::new());
+        self.pass(&context.id, prompt.await, stand_in.into())
+    }
+
+    async fn list_resources(
+        &self,
+        _request: Option<PaginatedRequestParams>,
+        context: RequestContext<RoleServer>,
+    ) -> Result<ListResourcesResult, ErrorData> {
+        let list = self.catalog()?.resources(&context.ct).await;
+        self.pass(&context.id, list, ListResourcesResult::default())
+    }
+
+    async fn list_resource_templates(
+        &self,
+        _request: Option<PaginatedRequestParams>,
+        context: RequestContext<RoleServer>,
+    ) -> Result<ListResourceTemplatesResult, ErrorData> {
+        let list = self.catalog()?.templates(&context.ct).await;
+        self.pass(&context.id, list, ListResourceTemplatesResult::default())
+    }
+
+    async fn read_resource(
+        &self,
+        request: ReadResourceRequestParams,
+        context: RequestContext<RoleServer>,
+    ) -> Result<ReadResourceResponse, ErrorData> {
+        let contents = self.catalog()?.read(&request.uri, &context.ct).await;
+        let stand_in = ReadResourceResult::new(Vec::new());
+        self.pass(&context.id, contents, stand_in.into())
+    }
+
+    async fn subscribe(
+        &self,
+        request: SubscribeRequestParams,
+        context: RequestContext<RoleServer>,
+    ) -> Result<(), ErrorData> {
+        let subscribed = self.catalog()?.subscribe(&request.uri, &context.ct).await;
+        self.pass(&context.id, subscribed, ())
+    }
+
+    async fn unsubscribe(
+        &self,
+        request: UnsubscribeRequestParams,
+        context: RequestContext<RoleServer>,
+    ) -> Result<(), ErrorData> {
+        let catalog = self.catalog()?;
+        let unsubscribed = catalog.unsubscribe(&request.uri, &context.ct).await;
+        self.pass(&context.id, unsubscribed, ())
+    }
+
+    async fn complete(
+        &self,
+        request: CompleteRequestParams,
+        context: RequestContext<RoleServer>,
+    ) -> Result<CompleteResult, ErrorData> {
+        let params = serde_json::to_value(&request).map_err(|_| defect())?;
+        let completion = self.catalog()?.complete(params, &context.ct).await;
+        self.pass(&context.id, completion, CompleteResult::default())
+    }
+
+    async fn set_level(
+        &self,
+        request: SetLevelRequestParams,
+        context: RequestContext<RoleServer>,
+    ) -> Result<(), ErrorData> {
+        self.client.set_level(request.level);
+        self.catalog()?.set_level(request.level, &context.ct).await;
+        Ok(())
+    }
+
+    async fn on_roots_list_changed(&self, _context: NotificationContext<RoleServer>) {
+        if let Some(catalog) = &self.catalog {
+            catalog.roots_changed();
+        }
     }
 
     /// A failed tool is a result the model reads; what cannot be routed, or was
@@ -162,9 +296,8 @@ impl ServerHandler for Mcp {
                 Ok(answer(document, None))
             }
             Ok(Reply::Passed(result)) => {
-                self.connection.pass(&context.id, result);
-                // Of this one only the marks of its revision are sent.
-                Ok(CallToolResult::success(Vec::new()).into())
+                let stand_in = CallToolResult::success(Vec::new());
+                self.pass(&context.id, Ok(result), stand_in.into())
             }
             Err(failure) if Dispatch::panicked(&failure) => Err(defect()),
             Err(failure) => match Dispatch::theirs(&failure) {
@@ -188,6 +321,14 @@ impl ServerHandler for Mcp {
     async fn listen(&self, subscription: SubscriptionContext) -> Result<(), ErrorData> {
         let mut news = self.client.listen();
         let sink = subscription.sink();
+        let uris = subscription.accepted().resource_subscriptions.iter();
+        for uri in uris.flatten() {
+            let context = subscription.request_context();
+            if let Err(miss) = self.catalog()?.subscribe(uri, &context.ct).await {
+                let failure = miss.into_failure();
+                tracing::debug!(uri, %failure, "changes of a resource will not be told");
+            }
+        }
         loop {
             let told = tokio::select! {
                 told = news.recv() => told,

@@ -19,18 +19,29 @@ use self::mcp::Mcp;
 pub use client::Client;
 pub use signals::shutdown_signals;
 
+use crate::catalog::Catalog;
 use crate::clock::Clock;
 use crate::dispatch::Dispatch;
 use crate::failure::{Failure, Kind};
 use crate::wire::Stdio;
+
+/// What clients are served with.
+#[derive(Clone)]
+pub struct Served {
+    /// The tools.
+    pub dispatch: Arc<Dispatch>,
+    /// Everything beside them, where there is anything.
+    pub catalog: Option<Arc<Catalog>>,
+    /// The client, once it is connected.
+    pub client: Arc<Client>,
+}
 
 /// Serves standard input and output until the input ends, the client stops
 /// reading, or `shutdown` is cancelled; what has been read by then is answered
 /// first (except for a client that reads no more). Only protocol lines go to
 /// standard output. Needs a tokio runtime with I/O and time.
 pub async fn serve_stdio(
-    dispatch: Arc<Dispatch>,
-    client: Arc<Client>,
+    served: Served,
     clock: Arc<dyn Clock>,
     shutdown: CancellationToken,
 ) -> Result<(), Failure> {
@@ -42,10 +53,10 @@ pub async fn serve_stdio(
         .source(error)
     })?;
     let listing = Arc::new(Listing::default());
-    let watch = announce_tools(dispatch.clone(), client.clone(), listing.clone());
+    let watch = announce_tools(served.clone(), listing.clone());
     let watch = AbortOnDropHandle::new(tokio::spawn(watch));
     let session = clock.new_id().into();
-    let service = Mcp::new(dispatch, session, handle.clone(), client, listing);
+    let service = Mcp::new(served, session, handle.clone(), listing);
     let cancel = CancellationToken::new();
     // Directly, without rmcp's handshake: that would refuse a script that
     // pipes a call without `initialize`. The service answers `initialize`.
@@ -67,18 +78,18 @@ pub async fn serve_stdio(
 
 /// Announces that the tools are other ones, whenever what clients see of them
 /// is.
-async fn announce_tools(dispatch: Arc<Dispatch>, client: Arc<Client>, listing: Arc<Listing>) {
-    let Some(skills) = dispatch.skills() else {
+async fn announce_tools(served: Served, listing: Arc<Listing>) {
+    let Some(skills) = served.dispatch.skills() else {
         return;
     };
     let mut changes = skills.changes();
-    let now = || listing.now(&dispatch).ok();
+    let now = || listing.now(&served.dispatch).ok();
     let mut before = now();
     while changes.changed().await.is_ok() {
         let after = now();
         let text = |list: &Option<Arc<RawValue>>| list.as_ref().map(|list| list.get().to_owned());
         if text(&before) != text(&after) {
-            client.announce(News::Tools);
+            served.client.announce(News::Tools);
         }
         before = after;
     }

@@ -107,6 +107,11 @@ impl Progress {
         Progress(Some(Arc::new(sink)))
     }
 
+    /// Whether anyone asked for it.
+    pub fn wanted(&self) -> bool {
+        self.0.is_some()
+    }
+
     /// Reports `done` of `total` units.
     pub fn report(&self, done: f64, total: Option<f64>, message: Option<String>) {
         if let Some(sink) = &self.0 {

@@ -3,6 +3,7 @@
 
 mod ends;
 pub mod frame;
+mod handle;
 pub mod lines;
 mod method;
 mod passed;
@@ -12,6 +13,6 @@ mod shared;
 pub mod stdio;
 mod table;
 
+pub use handle::{Handle, Outcome};
 pub use method::{BadParams, LooseArguments};
-pub use shared::{Handle, Outcome};
 pub use stdio::Stdio;

@@ -7,150 +7,20 @@ use std::io::Write;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use rmcp::RoleServer;
-use rmcp::model::{
-    ErrorCode, ErrorData, GetMeta, JsonRpcMessage, RequestId, ServerNotification, ServerResult,
-};
+use rmcp::model::{ErrorCode, ErrorData, GetMeta, JsonRpcMessage, RequestId, ServerResult};
 use rmcp::service::TxJsonRpcMessage;
 use serde::Serialize;
 use serde_json::Value;
-use serde_json::value::RawValue;
 use tokio::sync::{Notify, oneshot};
 use tokio_util::sync::CancellationToken;
 
 #[cfg(unix)]
 use super::ends::End;
 use super::frame::{Id, Invalid};
+use super::handle::Outcome;
 use super::passed::dressed;
 use super::table::{BatchKey, Inner, Table};
 use crate::limits::{BUFFER_KEPT_BYTES_MAX, OUTGOING_BYTES_MAX, REQUESTS_IN_FLIGHT_MAX};
-
-/// What a server may do with the connection besides answering.
-#[derive(Clone)]
-pub struct Handle(pub(super) Arc<Shared>);
-
-impl Handle {
-    /// Stops reading: what has been read is answered, then the connection ends.
-    pub fn stop(&self) {
-        self.0.lock().stopping = true;
-        self.0.draining.cancel();
-        self.0.wake.notify_one();
-    }
-
-    /// Cancelled once no more requests are read: whatever would otherwise last
-    /// as long as the connection has to end itself.
-    pub fn draining(&self) -> &CancellationToken {
-        &self.0.draining
-    }
-
-    /// Cancelled once everything is answered, or nobody reads answers any more.
-    pub fn finished(&self) -> &CancellationToken {
-        &self.0.finished
-    }
-
-    /// Waits while the client does not read the answers it already has.
-    pub async fn room(&self) {
-        loop {
-            let emptied = self.0.emptied.notified();
-            if !self.0.lock().crowded() {
-                return;
-            }
-            emptied.await;
-        }
-    }
-
-    /// An answer of this size is on its way through rmcp: it counts as waiting
-    /// for the client from now on, or many could pile up in between.
-    pub fn announce(&self, request: &RequestId, bytes: usize) {
-        if let Some(inner) = number(request) {
-            self.0.lock().table.announce(inner, bytes);
-        }
-    }
-
-    /// The answer to this request is `result`, another server's, and not the
-    /// one that comes through rmcp; of that only the marks of its revision are
-    /// taken.
-    pub fn pass(&self, request: &RequestId, result: Arc<RawValue>) {
-        if let Some(inner) = number(request) {
-            self.0.lock().table.pass(inner, result);
-        }
-    }
-
-    /// Asks the client and waits for its answer: a result or a JSON-RPC error,
-    /// as it was written; `None` once there is no client any more. Dropping
-    /// this takes the question back.
-    pub async fn ask(&self, method: &str, params: Option<&RawValue>) -> Option<Outcome> {
-        self.room().await;
-        let (answer, answered) = oneshot::channel();
-        let id = {
-            let mut state = self.0.lock();
-            if state.closed || self.0.draining.is_cancelled() {
-                return None;
-            }
-            state.questions += 1;
-            let id = state.questions;
-            state.asked.insert(id, answer);
-            message(&mut state.outgoing, Some(id), method, params);
-            self.0.written(state);
-            id
-        };
-        let _question = Question {
-            shared: &self.0,
-            id,
-        };
-        answered.await.ok()
-    }
-
-    /// Tells the client something that belongs to no request, without waiting:
-    /// it is dropped if the client does not read.
-    pub fn tell(&self, method: &str, params: Option<&RawValue>) {
-        let mut state = self.0.lock();
-        if !state.closed && !state.crowded() {
-            message(&mut state.outgoing, None, method, params);
-            self.0.written(state);
-        }
-    }
-
-    /// Sends a notification that belongs to an open request, without waiting:
-    /// it is dropped if the request is closed or the client does not read.
-    pub fn notify(&self, request: &RequestId, notification: ServerNotification) {
-        let Some(inner) = number(request) else {
-            return;
-        };
-        let mut state = self.0.lock();
-        if state.table.is_open(inner) && !state.crowded() {
-            let message: TxJsonRpcMessage<RoleServer> = JsonRpcMessage::notification(notification);
-            line(&mut state.outgoing, &message);
-            self.0.written(state);
-        }
-    }
-}
-
-/// What the client answers.
-pub type Outcome = Result<Box<RawValue>, Box<RawValue>>;
-
-/// A question that is not answered yet: dropping it takes the question back.
-struct Question<'a> {
-    shared: &'a Shared,
-    id: u64,
-}
-
-impl Drop for Question<'_> {
-    fn drop(&mut self) {
-        let mut state = self.shared.lock();
-        if state.asked.remove(&self.id).is_none() || state.closed {
-            return;
-        }
-        let params = serde_json::json!({"requestId": self.id, "reason": "no longer wanted"});
-        let params = serde_json::value::to_raw_value(&params).unwrap_or_default();
-        message(
-            &mut state.outgoing,
-            None,
-            "notifications/cancelled",
-            Some(&params),
-        );
-        self.shared.written(state);
-    }
-}
 
 /// Where bytes go.
 pub(super) enum Output {
@@ -171,7 +41,7 @@ pub(super) struct Shared {
     /// The writing thread has something to write.
     more: Condvar,
     /// The outgoing bytes went down.
-    emptied: Notify,
+    pub(super) emptied: Notify,
     pub(super) draining: CancellationToken,
     pub(super) finished: CancellationToken,
 }
@@ -183,8 +53,8 @@ pub(super) struct State {
     pub(super) running: usize,
     /// The questions that the client has not answered, by number.
     pub(super) asked: HashMap<u64, oneshot::Sender<Outcome>>,
-    questions: u64,
-    outgoing: Vec<u8>,
+    pub(super) questions: u64,
+    pub(super) outgoing: Vec<u8>,
     /// How much of `outgoing` has been written.
     sent: usize,
     /// What the writing thread has taken and not yet written.
@@ -203,7 +73,7 @@ impl State {
     }
 
     /// The client has more answers waiting for it than it may.
-    fn crowded(&self) -> bool {
+    pub(super) fn crowded(&self) -> bool {
         self.pending_bytes() + self.table.coming_bytes() > OUTGOING_BYTES_MAX
     }
 
@@ -370,7 +240,7 @@ impl Shared {
     /// Where no other request is open it is written here and now, which saves
     /// a lone caller a turn of the scheduler. Otherwise the writing task
     /// writes it, together with the answers that are ready by then.
-    fn written(&self, mut state: MutexGuard<'_, State>) {
+    pub(super) fn written(&self, mut state: MutexGuard<'_, State>) {
         if state.pending_bytes() > 0 {
             match &self.output {
                 #[cfg(unix)]
@@ -521,7 +391,7 @@ enum Pushed {
 
 const SUBSCRIPTION: &str = "io.modelcontextprotocol/subscriptionId";
 
-fn number(id: &RequestId) -> Option<Inner> {
+pub(super) fn number(id: &RequestId) -> Option<Inner> {
     match id {
         RequestId::Number(number) => Some(*number),
         RequestId::String(_) => None,
@@ -547,7 +417,7 @@ fn reply(out: &mut Vec<u8>, id: &str, member: &str, body: &impl Serialize) {
     out.push(b'}');
 }
 
-fn line(out: &mut Vec<u8>, message: &TxJsonRpcMessage<RoleServer>) {
+pub(super) fn line(out: &mut Vec<u8>, message: &TxJsonRpcMessage<RoleServer>) {
     let start = out.len();
     match serde_json::to_writer(&mut *out, message) {
         Ok(()) => out.push(b'\n'),
@@ -556,26 +426,4 @@ fn line(out: &mut Vec<u8>, message: &TxJsonRpcMessage<RoleServer>) {
             out.truncate(start);
         }
     }
-}
-
-/// A request of ours, or a notification where it has no number. The parameters
-/// may be a skill's, which may spread them over several lines.
-fn message(out: &mut Vec<u8>, id: Option<u64>, method: &str, params: Option<&RawValue>) {
-    out.extend_from_slice(b"{\"jsonrpc\":\"2.0\",");
-    if let Some(id) = id {
-        out.extend_from_slice(format!("\"id\":{id},").as_bytes());
-    }
-    out.extend_from_slice(format!("\"method\":{}", Value::from(method)).as_bytes());
-    if let Some(params) = params {
-        out.extend_from_slice(b",\"params\":");
-        let bytes = params.get().bytes();
-        out.extend(bytes.map(|byte| {
-            if byte == b'\n' || byte == b'\r' {
-                b' '
-            } else {
-                byte
-            }
-        }));
-    }
-    out.extend_from_slice(b"}\n");
 }

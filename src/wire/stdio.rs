@@ -20,9 +20,10 @@ use tokio::time::Instant;
 
 use super::ends::Input;
 use super::frame::{self, Frame, Id, Item};
+use super::handle::Handle;
 use super::lines::{Line, Lines};
 use super::running::Running;
-use super::shared::{Handle, Output, Shared};
+use super::shared::{Output, Shared};
 use super::table::BatchKey;
 use crate::limits::DRAIN_SECONDS_MAX;
 

@@ -20,6 +20,7 @@ pub const ARROWS: &[(&str, &[&str])] = &[
             "config",
             "telemetry",
             "server",
+            "catalog",
             "dispatch",
             "tools",
             "memory",
@@ -33,7 +34,11 @@ pub const ARROWS: &[(&str, &[&str])] = &[
             "wire",
         ],
     ),
-    ("server", &["dispatch", "tools", "registry", "wire"]),
+    (
+        "server",
+        &["dispatch", "tools", "catalog", "registry", "wire"],
+    ),
+    ("catalog", &["registry"]),
     ("dispatch", &["tools", "registry"]),
     (
         "tools",

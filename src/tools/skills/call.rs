@@ -63,7 +63,7 @@ impl Skills {
             deadline: context.deadline,
             cancel: context.cancel.clone(),
             meta: context.meta.clone(),
-            progress: Some(progress(context)),
+            progress: context.progress.wanted().then(|| progress(context)),
         };
         let Target { skill, tool, .. } = target;
         let result = self

@@ -1,0 +1,352 @@
+//! What skills have beside tools that are searched for: tools under their own
+//! names, resources, prompts, completions, log messages, and their questions to
+//! the client.
+
+use serde_json::{Value, json};
+
+use super::{Mimo, text};
+
+const FULL: &str = include_str!("full.mjs");
+
+/// A Mimo and a client that has introduced itself with these capabilities.
+fn greeted(capabilities: Value, skills: &[&str]) -> Mimo {
+    let mut mimo = Mimo::with(FULL, skills);
+    let params = json!({
+        "protocolVersion": "2025-11-25",
+        "capabilities": capabilities,
+        "clientInfo": {"name": "test", "version": "1"},
+    });
+    mimo.request("initialize", params);
+    mimo.server
+        .send(&json!({"jsonrpc": "2.0", "method": "notifications/initialized"}));
+    // The first run of a skill lists what it has; it waits for that.
+    mimo.document("skill_find", json!({"query": "ask"}));
+    mimo
+}
+
+impl Mimo {
+    /// Sends a request; what the server says until its answer, and the answer.
+    fn exchange(&mut self, method: &str, params: Value) -> (Vec<Value>, Value) {
+        self.id += 1;
+        let id = self.id;
+        self.server
+            .send(&json!({"jsonrpc": "2.0", "id": id, "method": method, "params": params}));
+        let mut before = Vec::new();
+        loop {
+            let message = self.server.message();
+            if message["id"] == id && message.get("method").is_none() {
+                return (before, message);
+            }
+            before.push(message);
+        }
+    }
+
+    /// The result of a request.
+    fn request(&mut self, method: &str, params: Value) -> Value {
+        let (_, mut answer) = self.exchange(method, params);
+        assert!(answer.get("error").is_none(), "{answer}");
+        answer["result"].take()
+    }
+
+    /// Waits for this notification.
+    fn note(&mut self, method: &str) -> Value {
+        loop {
+            let message = self.server.message();
+            if message["method"] == method {
+                return message;
+            }
+        }
+    }
+
+    /// What the skill answers as JSON in a text.
+    fn said(&mut self, tool: &str, arguments: Value) -> Value {
+        let called = json!({"name": format!("full__{tool}"), "arguments": arguments});
+        let result = self.request("tools/call", called);
+        serde_json::from_str(text(&result)).expect("JSON in a text")
+    }
+
+    /// Calls `ask`, answers the question as `answer` says, and gives the
+    /// question and what the skill heard.
+    fn asked(&mut self, method: &str, params: Value, answer: Value) -> (Value, Value) {
+        self.id += 1;
+        let id = self.id;
+        let arguments = json!({"method": method, "params": params});
+        self.server.call(id, "full__ask", arguments);
+        let mut question = self.server.message();
+        while question["method"] != method {
+            question = self.server.message();
+        }
+        let mut reply = json!({"jsonrpc": "2.0", "id": question["id"]});
+        for (member, value) in answer.as_object().expect("members") {
+            reply[member] = value.clone();
+        }
+        self.server.send(&reply);
+        let mut heard = self.server.message();
+        while heard["id"] != id {
+            heard = self.server.message();
+        }
+        let heard = serde_json::from_str(text(&heard["result"])).expect("JSON in a text");
+        (question["params"].take(), heard)
+    }
+}
+
+#[test]
+fn tools_stand_in_the_list_under_legal_names_and_answer_byte_for_byte() {
+    let mut mimo = greeted(json!({}), &["full"]);
+    let listed = mimo.request("tools/list", json!({}));
+    let names: Vec<&str> = listed["tools"]
+        .as_array()
+        .expect("tools")
+        .iter()
+        .map(|tool| tool["name"].as_str().expect("a name"))
+        .collect();
+    assert!(names.contains(&"full__exact") && names.contains(&"memory_store"));
+    let odd = names
+        .iter()
+        .find(|name| name.starts_with("full__echo_meta"));
+    let odd = (*odd.expect("a legal name")).to_owned();
+    let echoed = mimo.request(
+        "tools/call",
+        json!({"name": odd, "arguments": {"z": 1, "a": {"y": 2, "b": 3}}, "_meta": {"trace": "t-1"}}),
+    );
+    assert_eq!(
+        text(&echoed),
+        r#"{"arguments":{"z":1,"a":{"y":2,"b":3}},"meta":{"trace":"t-1"}}"#
+    );
+    // The name that skill_find gives is the same.
+    let found = mimo.document("skill_find", json!({"query": "show the request"}));
+    assert_eq!(found["tools"][0]["tool"], odd.as_str());
+
+    mimo.id += 1;
+    mimo.server.call(mimo.id, "full__exact", json!({}));
+    let line = mimo.server.line().expect("an answer");
+    let expected =
+        r#""result":{"z":1.0,"a":123456789012345678901234567890,"content":[ ],"e":1e3}}"#;
+    assert!(line.ends_with(expected), "{line}");
+    assert!(mimo.server.exit().success());
+}
+
+#[test]
+fn an_error_of_the_protocol_stays_one_where_the_tool_has_its_own_name() {
+    let mut mimo = greeted(json!({}), &["full"]);
+    let (_, failed) = mimo.exchange("tools/call", json!({"name": "full__fail", "arguments": {}}));
+    let theirs = json!({"code": -31999, "message": "not today", "data": {"why": ["rain"]}});
+    assert_eq!(failed["error"], theirs);
+    let failed = mimo.document("skill_call", json!({"tool": "full__fail", "arguments": {}}));
+    assert_eq!(failed["error"]["message"], "the skill refused: not today");
+    let (_, unknown) = mimo.exchange("tools/call", json!({"name": "full__none"}));
+    assert_eq!(unknown["error"]["code"], -32602, "{unknown}");
+    assert!(mimo.server.exit().success());
+}
+
+#[test]
+fn progress_comes_before_the_answer() {
+    let mut mimo = greeted(json!({}), &["full"]);
+    let called =
+        json!({"name": "full__progress", "arguments": {}, "_meta": {"progressToken": "p"}});
+    let (before, _) = mimo.exchange("tools/call", called);
+    assert_eq!(before.len(), 1, "{before:?}");
+    assert_eq!(
+        before[0]["params"],
+        json!({"progressToken": "p", "progress": 1.0, "total": 2.0})
+    );
+    assert!(mimo.server.exit().success());
+}
+
+#[test]
+fn a_longer_tool_list_is_announced() {
+    let mut mimo = greeted(json!({}), &["full"]);
+    mimo.request("tools/list", json!({}));
+    mimo.server.call(99, "full__grow", json!({}));
+    // The first is of the start, if it has not come yet.
+    loop {
+        mimo.note("notifications/tools/list_changed");
+        let listed = mimo.request("tools/list", json!({})).to_string();
+        if listed.contains("full__new_one") {
+            break;
+        }
+    }
+    assert!(mimo.server.exit().success());
+}
+
+#[test]
+fn resources_are_listed_whole_read_and_watched() {
+    let mut mimo = greeted(json!({}), &["full", "twin"]);
+    let listed = mimo.request("resources/list", json!({}));
+    let uris: Vec<&str> = listed["resources"]
+        .as_array()
+        .expect("resources")
+        .iter()
+        .map(|item| item["uri"].as_str().expect("a URI"))
+        .collect();
+    // Both skills have both; each page was asked for.
+    assert_eq!(
+        uris,
+        [
+            "full://a",
+            "full://b",
+            "mimo://skill/twin/full://a",
+            "mimo://skill/twin/full://b"
+        ]
+    );
+    let first = listed["resources"][0].to_string();
+    assert!(first.contains(r#""x-own":{"z":1,"a":2}"#), "{first}");
+    let templates = mimo.request("resources/templates/list", json!({}));
+    assert_eq!(
+        templates["resourceTemplates"][0]["uriTemplate"],
+        "full://item/{id}"
+    );
+    for (uri, own) in [
+        ("full://a", "full://a"),
+        ("full://item/7", "full://item/7"),
+        ("mimo://skill/twin/full://b", "full://b"),
+    ] {
+        let read = mimo.request("resources/read", json!({ "uri": uri }));
+        assert_eq!(read["contents"][0]["text"], format!("contents of {own}"));
+        assert_eq!(read["x-own"], true);
+    }
+    mimo.request("resources/subscribe", json!({"uri": "full://a"}));
+    mimo.request("logging/setLevel", json!({"level": "warning"}));
+    let (before, touched) = mimo.exchange("tools/call", json!({"name": "full__touch"}));
+    assert_eq!(text(&touched["result"]), r#""warning""#);
+    let told: Vec<(&str, &Value)> = before
+        .iter()
+        .map(|note| (note["method"].as_str().expect("a method"), &note["params"]))
+        .collect();
+    let log = json!({"level": "error", "logger": "full/core", "data": "loud"});
+    for expected in [
+        (
+            "notifications/resources/updated",
+            &json!({"uri": "full://a"}),
+        ),
+        ("notifications/resources/list_changed", &Value::Null),
+        ("notifications/prompts/list_changed", &Value::Null),
+        ("notifications/message", &log),
+    ] {
+        assert!(told.contains(&expected), "{expected:?} in {told:?}");
+    }
+    assert_eq!(told.len(), 4, "what is below the level is not sent");
+    mimo.request("resources/unsubscribe", json!({"uri": "full://a"}));
+    let (_, wrong) = mimo.exchange("resources/read", json!({"uri": "mimo://skill/none/x"}));
+    assert!(wrong["result"]["contents"][0]["text"].is_string() || wrong["error"].is_object());
+    assert!(mimo.server.exit().success());
+}
+
+#[test]
+fn prompts_are_listed_got_and_completed() {
+    let mut mimo = greeted(json!({}), &["full"]);
+    let listed = mimo.request("prompts/list", json!({}));
+    let prompt = &listed["prompts"][0];
+    let name = prompt["name"].as_str().expect("a name").to_owned();
+    assert!(name.starts_with("full__greet_me_"), "{name}");
+    assert_eq!(prompt["x-own"], 1);
+    let got = mimo.request(
+        "prompts/get",
+        json!({"name": name, "arguments": {"who": "Ada"}}),
+    );
+    assert_eq!(got["messages"][0]["content"]["text"], "greet me: Ada");
+    let (_, wrong) = mimo.exchange("prompts/get", json!({"name": "none"}));
+    assert!(wrong["error"]["message"].is_string());
+    for (asked, own) in [
+        (json!({"type": "ref/prompt", "name": name}), "greet me"),
+        (
+            json!({"type": "ref/resource", "uri": "full://item/{id}"}),
+            "full://item/{id}",
+        ),
+    ] {
+        let completed = mimo.request(
+            "completion/complete",
+            json!({"ref": asked, "argument": {"name": "who", "value": "A"}}),
+        );
+        assert_eq!(completed["completion"]["values"], json!([own, "A"]));
+    }
+    assert!(mimo.server.exit().success());
+}
+
+#[test]
+fn a_skill_may_ask_what_its_client_offers_and_hears_the_answer_as_it_was_written() {
+    let offered = json!({"sampling": {}, "elicitation": {}, "roots": {"listChanged": true}});
+    let mut mimo = greeted(offered.clone(), &["full"]);
+    assert_eq!(mimo.said("capabilities", json!({})), offered);
+    for (method, params, answer) in [
+        (
+            "sampling/createMessage",
+            json!({"messages": [], "maxTokens": 5, "x-own": {"z": 1, "a": 2}}),
+            json!({"result": {"model": "m", "later": 1.5}}),
+        ),
+        (
+            "elicitation/create",
+            json!({"message": "Sure?"}),
+            json!({"error": {"code": -1, "message": "no", "data": [1]}}),
+        ),
+        ("roots/list", json!({}), json!({"result": {"roots": []}})),
+    ] {
+        let (question, heard) = mimo.asked(method, params.clone(), answer.clone());
+        assert_eq!((question, heard), (params, answer), "{method}");
+    }
+    mimo.server
+        .send(&json!({"jsonrpc": "2.0", "method": "notifications/roots/list_changed"}));
+    let told = mimo.note("notifications/message");
+    assert_eq!(told["params"]["data"], "roots changed");
+    assert!(mimo.server.exit().success());
+}
+
+#[test]
+fn what_the_client_does_not_offer_is_refused_and_what_a_skill_takes_back_is_cancelled() {
+    let mut mimo = greeted(json!({"sampling": {}}), &["full"]);
+    let heard = mimo.said("ask", json!({"method": "roots/list", "params": {}}));
+    assert_eq!(heard["error"]["code"], -32601, "{heard}");
+    let (before, _) = mimo.exchange("tools/call", json!({"name": "full__give_up"}));
+    let asked = before
+        .iter()
+        .find(|message| message["method"] == "sampling/createMessage");
+    if let Some(asked) = asked {
+        let id = asked["id"].clone();
+        let cancelled = |note: &Value| {
+            note["method"] == "notifications/cancelled" && note["params"]["requestId"] == id
+        };
+        if !before.iter().any(cancelled) {
+            assert!(cancelled(&mimo.note("notifications/cancelled")));
+        }
+    }
+    assert!(mimo.server.exit().success());
+}
+
+#[test]
+fn a_question_still_open_when_the_client_leaves_does_not_hold_the_end() {
+    let mut mimo = greeted(json!({"sampling": {}}), &["full"]);
+    let arguments = json!({"method": "sampling/createMessage", "params": {}});
+    mimo.server.call(77, "full__ask", arguments);
+    mimo.note("sampling/createMessage");
+    mimo.server.end();
+    let heard = mimo.server.message();
+    assert_eq!(heard["id"], 77, "{heard}");
+    let heard = text(&heard["result"]);
+    assert!(heard.contains("no client to ask"), "{heard}");
+    assert!(mimo.server.exit().success());
+}
+
+#[test]
+fn the_newest_revision_has_the_marks_and_no_questions() {
+    let mut mimo = Mimo::with(FULL, &["full"]);
+    let meta = json!({
+        "io.modelcontextprotocol/protocolVersion": "2026-07-28",
+        "io.modelcontextprotocol/clientCapabilities": {"sampling": {}},
+    });
+    let found = json!({"name": "skill_find", "arguments": {"query": "ask"}, "_meta": meta});
+    mimo.request("tools/call", found);
+    let listed = mimo.request("tools/list", json!({"_meta": meta}));
+    assert_eq!(
+        (&listed["resultType"], &listed["cacheScope"]),
+        (&json!("complete"), &json!("private"))
+    );
+    let (_, answer) = mimo.exchange(
+        "tools/call",
+        json!({"name": "full__capabilities", "arguments": {}, "_meta": meta}),
+    );
+    assert_eq!(answer["result"]["resultType"], "complete", "{answer}");
+    assert_eq!(text(&answer["result"]), "{}");
+    let read = mimo.request("resources/read", json!({"uri": "full://a", "_meta": meta}));
+    assert_eq!(read["resultType"], "complete");
+    assert!(mimo.server.exit().success());
+}
