@@ -172,6 +172,8 @@ pub const SKILL_DRAIN_MILLIS_MAX: u64 = 1_000;
 pub const TOOL_NAME_BYTES_MAX: usize = 56;
 /// How long a skill's start waits for the client to say what it offers.
 pub const SKILL_GREETING_MILLIS_MAX: u64 = 5_000;
+/// Calls that wait for a client of the newest revision to answer a skill.
+pub const ROUNDS_WAITING_MAX: usize = 64;
 /// Announcements that a client may be behind by.
 pub const NEWS_KEPT_MAX: usize = 64;
 /// Tools that a client is shown by name before skills are left to the search:

@@ -12,7 +12,7 @@ use children::{Client, Processes, fake, nobody};
 use mimo::failure::Kind;
 use mimo::skills::child::Launch;
 use mimo::skills::job::{Job, Said};
-use mimo::skills::link::{Hello, Link, Miss, Tool, Upstream};
+use mimo::skills::link::{Followers, Hello, Link, Miss, Tool, Upstream};
 use mimo::skills::spec::SkillSpec;
 use serde_json::value::RawValue;
 use serde_json::{Map, Value, json};
@@ -73,8 +73,13 @@ fn raw(value: Value) -> Box<RawValue> {
 }
 
 async fn call(link: &Link, tool: &str, arguments: Value) -> Result<Box<RawValue>, Miss> {
-    link.call(tool, Some(&raw(arguments)), Map::new(), None)
-        .await
+    link.call(
+        tool,
+        Some(&raw(arguments)),
+        Map::new(),
+        Followers::default(),
+    )
+    .await
 }
 
 fn words(result: &RawValue) -> String {
@@ -145,7 +150,11 @@ async fn progress_comes_and_a_dropped_call_is_taken_back() {
         .as_object()
         .cloned()
         .unwrap();
-    let counted = link.call("count", None, meta, Some(Arc::new(sink))).await;
+    let followers = Followers {
+        progress: Some(Arc::new(sink)),
+        asks: None,
+    };
+    let counted = link.call("count", None, meta, followers).await;
     assert_eq!(words(&counted.expect("a result")), "counted");
     let seen = seen.lock().unwrap().clone();
     assert_eq!(seen.len(), 3);

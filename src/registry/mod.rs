@@ -23,11 +23,11 @@ use self::table::{Event, Outcome, Refusal};
 use crate::failure::{Failure, Kind};
 use crate::limits;
 use crate::skills::child::Launch;
-use crate::skills::link::{Link, Progress, Tool};
+use crate::skills::link::{Link, Tool};
 use crate::skills::pins::FirstSight;
 use crate::skills::spec::SkillSpec;
 
-pub use crate::skills::link::{Miss, TheirError, Upstream};
+pub use crate::skills::link::{Asks, Followers, Miss, TheirError, Upstream};
 pub use crate::skills::pins::Standing;
 pub use crate::skills::spec::{Expose, SkillName};
 
@@ -54,8 +54,8 @@ pub struct Conduct {
     pub cancel: CancellationToken,
     /// The client's `_meta`.
     pub meta: Map<String, Value>,
-    /// Where progress goes, if anyone asked.
-    pub progress: Option<Progress>,
+    /// Who follows it.
+    pub followers: Followers,
 }
 
 /// A tool that a skill offers.
@@ -133,12 +133,12 @@ impl Registry {
             deadline,
             cancel,
             meta,
-            progress,
+            followers,
         } = conduct;
         let work = async {
             let (_lease, link) = self.lease(skill, deadline).await.map_err(Miss::Ours)?;
             self.0.may_call(skill, tool).map_err(Miss::Ours)?;
-            link.call(tool, arguments, meta, progress).await
+            link.call(tool, arguments, meta, followers).await
         };
         within(skill, deadline, &cancel, work).await
     }

@@ -59,29 +59,33 @@ impl Default for Client {
 }
 
 impl Client {
-    /// The client has introduced itself, in a revision that lets us ask it
-    /// things through `connection`.
-    pub fn greeted(&self, capabilities: &Map<String, Value>, connection: Handle) {
+    /// The client has introduced itself, perhaps in a revision that lets us ask
+    /// it things through `connection`. Only the first time counts.
+    pub fn greeted(&self, capabilities: &Map<String, Value>, connection: Option<Handle>) {
         let usable = capabilities
             .iter()
             .filter(|(name, _)| USABLE.contains(&name.as_str()));
         let capabilities = usable
             .map(|(name, value)| (name.clone(), value.clone()))
             .collect();
-        self.greeting.send_replace(Some(Greeting {
-            capabilities,
-            connection: Some(connection),
-        }));
+        self.greeting.send_if_modified(|greeting| {
+            let first = greeting.is_none();
+            greeting.get_or_insert(Greeting {
+                capabilities,
+                connection,
+            });
+            first
+        });
     }
 
-    /// There is a client, and it offers nothing that skills could use.
-    pub fn mute(&self) {
-        if self.greeting.borrow().is_none() {
-            self.greeting.send_replace(Some(Greeting {
-                capabilities: Map::new(),
-                connection: None,
-            }));
-        }
+    /// Whether there is anything among these that a skill could use.
+    pub fn usable(capabilities: &Map<String, Value>) -> bool {
+        USABLE.iter().any(|name| capabilities.contains_key(*name))
+    }
+
+    /// Whether it has introduced itself.
+    pub fn is_known(&self) -> bool {
+        self.greeting.borrow().is_some()
     }
 
     /// From now on the client wants messages of this level and above.

@@ -8,10 +8,12 @@ use rmcp::service::{NotificationContext, RequestContext, SubscriptionContext};
 use rmcp::{ErrorData, RoleServer, ServerHandler};
 use serde_json::{Map, Value, json};
 use tokio::sync::broadcast::error::RecvError;
+use tokio_util::sync::CancellationToken;
 
 use super::Served;
 use super::client::{self, Client, News};
 use super::listing::Listing;
+use super::rounds::{Round, Rounds, Step};
 use crate::catalog::{Answer, Catalog};
 use crate::dispatch::Dispatch;
 use crate::failure::{Failure, Kind};
@@ -34,6 +36,7 @@ pub struct Mcp {
     connection: Handle,
     client: Arc<Client>,
     listing: Arc<Listing>,
+    rounds: Rounds,
 }
 
 impl Mcp {
@@ -45,7 +48,9 @@ impl Mcp {
         connection: Handle,
         listing: Arc<Listing>,
     ) -> Mcp {
+        let rounds = Rounds::new(served.dispatch.clock().clone());
         Mcp {
+            rounds,
             dispatch: served.dispatch,
             catalog: served.catalog,
             session,
@@ -55,8 +60,49 @@ impl Mcp {
         }
     }
 
-    fn catalog(&self) -> Result<&Catalog, ErrorData> {
-        self.client.mute();
+    /// A client of the newest revision introduces itself with each request, one
+    /// that skips `initialize` not at all.
+    fn meet(&self, context: &RequestContext<RoleServer>) {
+        if !self.client.is_known() {
+            let offered = context.meta.client_capabilities();
+            let offered = offered.map(|offered| object(&offered)).unwrap_or_default();
+            self.client.greeted(&offered, None);
+        }
+    }
+
+    /// Performs a call for a client that cannot be asked while it waits.
+    async fn in_rounds(
+        &self,
+        name: &str,
+        arguments: Value,
+        given: (Option<String>, Option<InputResponses>),
+        context: Context,
+    ) -> Step {
+        let round = match given {
+            (Some(state), answers) => self.rounds.resume(&state, answers.unwrap_or_default()),
+            (None, _) => Ok(Round::begin(|asks| {
+                let (dispatch, connection) = (self.dispatch.clone(), self.connection.clone());
+                let name = name.to_owned();
+                let context = Context {
+                    asks: Some(asks),
+                    // The request that begins the call may be over before it.
+                    cancel: CancellationToken::new(),
+                    ..context
+                };
+                async move {
+                    let room = connection.room();
+                    dispatch.call_when(room, &name, arguments, context).await
+                }
+            })),
+        };
+        match round {
+            Ok(round) => self.rounds.step(round).await,
+            Err(failure) => Step::Done(Err(failure)),
+        }
+    }
+
+    fn catalog(&self, context: &RequestContext<RoleServer>) -> Result<&Catalog, ErrorData> {
+        self.meet(context);
         let none = || ErrorData::invalid_request("nothing is offered beside tools", None);
         self.catalog.as_deref().ok_or_else(none)
     }
@@ -150,10 +196,8 @@ impl ServerHandler for Mcp {
         // The version that was agreed on, not the one that was asked for: it
         // decides the shape of every later answer.
         request.protocol_version = result.protocol_version.clone();
-        match serde_json::to_value(&request.capabilities) {
-            Ok(Value::Object(offered)) => self.client.greeted(&offered, self.connection.clone()),
-            _ => self.client.mute(),
-        }
+        let offered = object(&request.capabilities);
+        self.client.greeted(&offered, Some(self.connection.clone()));
         context.peer.set_peer_info(request);
         Ok(result)
     }
@@ -168,7 +212,7 @@ impl ServerHandler for Mcp {
         _request: Option<PaginatedRequestParams>,
         context: RequestContext<RoleServer>,
     ) -> Result<ListToolsResult, ErrorData> {
-        self.client.mute();
+        self.meet(&context);
         let list = self.listing.now(&self.dispatch).map_err(|failure| {
             tracing::error!(%failure, "the tools cannot be listed");
             defect()
@@ -181,7 +225,7 @@ impl ServerHandler for Mcp {
         _request: Option<PaginatedRequestParams>,
         context: RequestContext<RoleServer>,
     ) -> Result<ListPromptsResult, ErrorData> {
-        let list = self.catalog()?.prompts(&context.ct).await;
+        let list = self.catalog(&context)?.prompts(&context.ct).await;
         self.pass(&context.id, list, ListPromptsResult::default())
     }
 
@@ -190,7 +234,7 @@ impl ServerHandler for Mcp {
         request: GetPromptRequestParams,
         context: RequestContext<RoleServer>,
     ) -> Result<GetPromptResponse, ErrorData> {
-        let catalog = self.catalog()?;
+        let catalog = self.catalog(&context)?;
         let prompt = catalog.prompt(&request.name, request.arguments, &context.ct);
         let stand_in = GetPromptResult::new(Vec::new());
         self.pass(&context.id, prompt.await, stand_in.into())
@@ -201,7 +245,7 @@ impl ServerHandler for Mcp {
         _request: Option<PaginatedRequestParams>,
         context: RequestContext<RoleServer>,
     ) -> Result<ListResourcesResult, ErrorData> {
-        let list = self.catalog()?.resources(&context.ct).await;
+        let list = self.catalog(&context)?.resources(&context.ct).await;
         self.pass(&context.id, list, ListResourcesResult::default())
     }
 
@@ -210,7 +254,7 @@ impl ServerHandler for Mcp {
         _request: Option<PaginatedRequestParams>,
         context: RequestContext<RoleServer>,
     ) -> Result<ListResourceTemplatesResult, ErrorData> {
-        let list = self.catalog()?.templates(&context.ct).await;
+        let list = self.catalog(&context)?.templates(&context.ct).await;
         self.pass(&context.id, list, ListResourceTemplatesResult::default())
     }
 
@@ -219,7 +263,10 @@ impl ServerHandler for Mcp {
         request: ReadResourceRequestParams,
         context: RequestContext<RoleServer>,
     ) -> Result<ReadResourceResponse, ErrorData> {
-        let contents = self.catalog()?.read(&request.uri, &context.ct).await;
+        let contents = self
+            .catalog(&context)?
+            .read(&request.uri, &context.ct)
+            .await;
         let stand_in = ReadResourceResult::new(Vec::new());
         self.pass(&context.id, contents, stand_in.into())
     }
@@ -229,7 +276,10 @@ impl ServerHandler for Mcp {
         request: SubscribeRequestParams,
         context: RequestContext<RoleServer>,
     ) -> Result<(), ErrorData> {
-        let subscribed = self.catalog()?.subscribe(&request.uri, &context.ct).await;
+        let subscribed = self
+            .catalog(&context)?
+            .subscribe(&request.uri, &context.ct)
+            .await;
         self.pass(&context.id, subscribed, ())
     }
 
@@ -238,7 +288,7 @@ impl ServerHandler for Mcp {
         request: UnsubscribeRequestParams,
         context: RequestContext<RoleServer>,
     ) -> Result<(), ErrorData> {
-        let catalog = self.catalog()?;
+        let catalog = self.catalog(&context)?;
         let unsubscribed = catalog.unsubscribe(&request.uri, &context.ct).await;
         self.pass(&context.id, unsubscribed, ())
     }
@@ -249,7 +299,7 @@ impl ServerHandler for Mcp {
         context: RequestContext<RoleServer>,
     ) -> Result<CompleteResult, ErrorData> {
         let params = serde_json::to_value(&request).map_err(|_| defect())?;
-        let completion = self.catalog()?.complete(params, &context.ct).await;
+        let completion = self.catalog(&context)?.complete(params, &context.ct).await;
         self.pass(&context.id, completion, CompleteResult::default())
     }
 
@@ -259,7 +309,9 @@ impl ServerHandler for Mcp {
         context: RequestContext<RoleServer>,
     ) -> Result<(), ErrorData> {
         self.client.set_level(request.level);
-        self.catalog()?.set_level(request.level, &context.ct).await;
+        self.catalog(&context)?
+            .set_level(request.level, &context.ct)
+            .await;
         Ok(())
     }
 
@@ -276,7 +328,7 @@ impl ServerHandler for Mcp {
         request: CallToolRequestParams,
         context: RequestContext<RoleServer>,
     ) -> Result<CallToolResponse, ErrorData> {
-        self.client.mute();
+        self.meet(&context);
         let name = request.name;
         if !self.dispatch.knows(&name) {
             let failure = self.dispatch.unknown(&name);
@@ -286,11 +338,28 @@ impl ServerHandler for Mcp {
             Some(loose) => loose.0.clone(),
             None => request.arguments.map_or(Value::Null, Value::Object),
         };
-        let room = self.connection.room();
-        let call = self
-            .dispatch
-            .call_when(room, &name, arguments, self.context(&context));
-        match call.await {
+        let call = self.context(&context);
+        let inline = context.meta.client_capabilities();
+        let done = if inline.is_some_and(|offered| Client::usable(&object(&offered))) {
+            let given = (request.request_state, request.input_responses);
+            let step = tokio::select! {
+                step = self.in_rounds(&name, arguments, given, call) => step,
+                // Nobody waits for this answer any more.
+                () = context.ct.cancelled() => return Err(defect()),
+            };
+            match step {
+                Step::Done(done) => done,
+                Step::Asked(asked) => {
+                    let stand_in = CallToolResult::success(Vec::new());
+                    return self.pass(&context.id, Ok(asked), stand_in.into());
+                }
+            }
+        } else {
+            let room = self.connection.room();
+            let call = self.dispatch.call_when(room, &name, arguments, call);
+            call.await
+        };
+        match done {
             Ok(Reply::Document(document)) => {
                 self.connection.announce(&context.id, document.0.len());
                 Ok(answer(document, None))
@@ -324,7 +393,7 @@ impl ServerHandler for Mcp {
         let uris = subscription.accepted().resource_subscriptions.iter();
         for uri in uris.flatten() {
             let context = subscription.request_context();
-            if let Err(miss) = self.catalog()?.subscribe(uri, &context.ct).await {
+            if let Err(miss) = self.catalog(context)?.subscribe(uri, &context.ct).await {
                 let failure = miss.into_failure();
                 tracing::debug!(uri, %failure, "changes of a resource will not be told");
             }
@@ -380,6 +449,13 @@ fn meta(meta: &RequestMetaObject) -> Map<String, Value> {
     theirs
         .map(|(name, value)| (name.clone(), value.clone()))
         .collect()
+}
+
+fn object(capabilities: &ClientCapabilities) -> Map<String, Value> {
+    match serde_json::to_value(capabilities) {
+        Ok(Value::Object(capabilities)) => capabilities,
+        _ => Map::new(),
+    }
 }
 
 /// Another server's JSON-RPC error as ours.

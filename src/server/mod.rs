@@ -4,6 +4,7 @@
 mod client;
 mod listing;
 mod mcp;
+mod rounds;
 mod signals;
 
 use std::sync::Arc;

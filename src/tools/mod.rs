@@ -21,6 +21,7 @@ use tokio_util::sync::CancellationToken;
 use crate::failure::Failure;
 use crate::limits::CALL_SECONDS_MAX;
 use crate::memory::Memories;
+use crate::registry::Asks;
 
 /// The tools that users get, in the order they are listed.
 pub fn standard(
@@ -75,6 +76,8 @@ pub struct Context {
     pub cancel: CancellationToken,
     /// Reports progress to the client, where it asked for that.
     pub progress: Progress,
+    /// Where a skill's questions go, where they do not go to the client itself.
+    pub asks: Option<Asks>,
     /// The client's `_meta`, for whoever a call is passed on to.
     pub meta: Map<String, Value>,
     /// When the call has to be over.
@@ -88,6 +91,7 @@ impl Context {
             session,
             cancel: CancellationToken::new(),
             progress: Progress::default(),
+            asks: None,
             meta: Map::new(),
             deadline: Instant::now() + USUAL_PATIENCE,
         }

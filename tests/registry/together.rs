@@ -53,7 +53,7 @@ async fn call(
         deadline: Instant::now() + patience,
         cancel: CancellationToken::new(),
         meta: Map::new(),
-        progress: None,
+        followers: Default::default(),
     };
     let result = registry
         .call(&name(skill), tool, Some(&arguments), conduct)

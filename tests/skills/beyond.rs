@@ -326,13 +326,51 @@ fn a_question_still_open_when_the_client_leaves_does_not_hold_the_end() {
     assert!(mimo.server.exit().success());
 }
 
-#[test]
-fn the_newest_revision_has_the_marks_and_no_questions() {
-    let mut mimo = Mimo::with(FULL, &["full"]);
-    let meta = json!({
+/// What a client of the newest revision says with each request.
+fn inline(capabilities: Value) -> Value {
+    json!({
         "io.modelcontextprotocol/protocolVersion": "2026-07-28",
-        "io.modelcontextprotocol/clientCapabilities": {"sampling": {}},
-    });
+        "io.modelcontextprotocol/clientCapabilities": capabilities,
+    })
+}
+
+#[test]
+fn a_client_of_the_newest_revision_is_asked_in_the_answer() {
+    let mut mimo = Mimo::with(FULL, &["full"]);
+    let meta = inline(json!({"sampling": {}}));
+    let found = json!({"name": "skill_find", "arguments": {"query": "ask"}, "_meta": meta});
+    mimo.request("tools/call", found);
+    let question = json!({"method": "sampling/createMessage", "params": {"maxTokens": 3}});
+    for name in ["full__ask", "skill_call"] {
+        let arguments = match name {
+            "skill_call" => json!({"tool": "full__ask", "arguments": question}),
+            _ => question.clone(),
+        };
+        let mut call = json!({"name": name, "arguments": arguments, "_meta": meta});
+        let asked = mimo.request("tools/call", call.clone());
+        assert_eq!(asked["resultType"], "input_required", "{asked}");
+        let requests = asked["inputRequests"].as_object().expect("requests");
+        let (key, request) = requests.iter().next().expect("one");
+        assert_eq!(*request, question);
+        call["requestState"] = asked["requestState"].clone();
+        call["inputResponses"] = json!({ key: {"model": "m", "content": 1} });
+        let answer = mimo.request("tools/call", call.clone());
+        assert_eq!(answer["resultType"], "complete");
+        assert_eq!(text(&answer), r#"{"result":{"model":"m","content":1}}"#);
+        // The same answer again: that call is over.
+        let again = mimo.request("tools/call", call);
+        assert!(
+            text(&again).contains("the call that asked this is over"),
+            "{again}"
+        );
+    }
+    assert!(mimo.server.exit().success());
+}
+
+#[test]
+fn the_newest_revision_has_its_marks() {
+    let mut mimo = Mimo::with(FULL, &["full"]);
+    let meta = inline(json!({}));
     let found = json!({"name": "skill_find", "arguments": {"query": "ask"}, "_meta": meta});
     mimo.request("tools/call", found);
     let listed = mimo.request("tools/list", json!({"_meta": meta}));

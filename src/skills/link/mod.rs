@@ -71,6 +71,26 @@ impl Upstream for NoClient {
 /// Where the `params` of a call's progress notifications go.
 pub type Progress = Arc<dyn Fn(&RawValue) + Send + Sync>;
 
+/// Where the questions go that a skill has during a call: a result or a JSON-RPC
+/// error comes back.
+pub type Asks = Arc<
+    dyn Fn(
+            String,
+            Option<Box<RawValue>>,
+        ) -> BoxFuture<'static, Result<Box<RawValue>, Box<RawValue>>>
+        + Send
+        + Sync,
+>;
+
+/// Who follows a request while it is open.
+#[derive(Clone, Default)]
+pub struct Followers {
+    /// Told how far it is.
+    pub progress: Option<Progress>,
+    /// Asked in the client's stead.
+    pub asks: Option<Asks>,
+}
+
 /// Why a request has no result.
 #[derive(Debug)]
 pub enum Miss {
@@ -152,7 +172,7 @@ type Answer = Result<Box<RawValue>, Miss>;
 
 struct Wait {
     reply: oneshot::Sender<Answer>,
-    progress: Option<Progress>,
+    followers: Followers,
 }
 
 /// A line and its share of the room for lines.
@@ -190,10 +210,10 @@ impl Link {
     pub async fn request(
         &self,
         method: &str,
-        progress: Option<Progress>,
+        followers: Followers,
         params: impl FnOnce(u64) -> Option<String>,
     ) -> Result<Box<RawValue>, Miss> {
-        let (id, answer) = self.0.register(progress).map_err(Miss::Ours)?;
+        let (id, answer) = self.0.register(followers).map_err(Miss::Ours)?;
         let mut waiting = Waiting {
             inner: &self.0,
             id,
@@ -216,7 +236,7 @@ impl Link {
         method: &str,
         params: Option<&RawValue>,
     ) -> Result<Box<RawValue>, Miss> {
-        self.request(method, None, |_| {
+        self.request(method, Followers::default(), |_| {
             params.map(|params| params.get().to_owned())
         })
         .await
@@ -267,10 +287,7 @@ impl Inner {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn register(
-        &self,
-        progress: Option<Progress>,
-    ) -> Result<(u64, oneshot::Receiver<Answer>), Failure> {
+    fn register(&self, followers: Followers) -> Result<(u64, oneshot::Receiver<Answer>), Failure> {
         let mut state = self.state();
         if state.closed.is_some() {
             drop(state);
@@ -287,7 +304,7 @@ impl Inner {
         let (reply, answer) = oneshot::channel();
         state.last += 1;
         let id = state.last;
-        state.waits.insert(id, Wait { reply, progress });
+        state.waits.insert(id, Wait { reply, followers });
         Ok((id, answer))
     }
 

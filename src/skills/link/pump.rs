@@ -149,7 +149,7 @@ fn progress(inner: &Inner, params: &RawValue) -> bool {
         state
             .waits
             .get(&token)
-            .and_then(|wait| wait.progress.clone())
+            .and_then(|wait| wait.followers.progress.clone())
     };
     sink.inspect(|sink| sink(params)).is_some()
 }
@@ -174,7 +174,20 @@ fn request(inner: &Arc<Inner>, id: &RawValue, method: &str, params: Option<&RawV
     let id = id.get().to_owned();
     inner.state().asks.insert(id.clone(), taken_back.clone());
     let params = params.map(ToOwned::to_owned);
-    let asked = inner.upstream.ask(&inner.skill, method.to_owned(), params);
+    // Nothing says which call it belongs to; the newest is the likeliest.
+    let asks = {
+        let state = inner.state();
+        let asking = state
+            .waits
+            .iter()
+            .filter(|(_, wait)| wait.followers.asks.is_some());
+        let newest = asking.max_by_key(|(id, _)| **id);
+        newest.and_then(|(_, wait)| wait.followers.asks.clone())
+    };
+    let asked = match asks {
+        Some(asks) => asks(method.to_owned(), params),
+        None => inner.upstream.ask(&inner.skill, method.to_owned(), params),
+    };
     let inner = inner.clone();
     tokio::spawn(async move {
         tokio::select! {

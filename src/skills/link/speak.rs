@@ -7,7 +7,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 use serde_json::{Map, Value, json};
 
-use super::{Link, Miss, Progress};
+use super::{Followers, Link, Miss};
 use crate::failure::{Failure, Kind};
 use crate::limits;
 
@@ -85,7 +85,9 @@ impl Link {
             "clientInfo": {"name": "mimo", "version": env!("CARGO_PKG_VERSION")},
         });
         let result = self
-            .request("initialize", None, |_| Some(params.to_string()))
+            .request("initialize", Followers::default(), |_| {
+                Some(params.to_string())
+            })
             .await;
         let result = result.map_err(Miss::into_failure)?;
         let result: Value =
@@ -111,7 +113,9 @@ impl Link {
             let params = cursor
                 .as_ref()
                 .map(|cursor| json!({ "cursor": cursor }).to_string());
-            let page = self.request("tools/list", None, |_| params).await;
+            let page = self
+                .request("tools/list", Followers::default(), |_| params)
+                .await;
             let page = page.map_err(Miss::into_failure)?;
             let page: Page<'_> =
                 serde_json::from_str(page.get()).map_err(|_| self.odd("tools/list"))?;
@@ -141,10 +145,10 @@ impl Link {
         tool: &str,
         arguments: Option<&RawValue>,
         mut meta: Map<String, Value>,
-        progress: Option<Progress>,
+        followers: Followers,
     ) -> Result<Box<RawValue>, Miss> {
         meta.remove("progressToken");
-        let wanted = progress.is_some();
+        let wanted = followers.progress.is_some();
         let params = |id: u64| {
             let mut params = format!("{{\"name\":{}", Value::from(tool));
             if let Some(arguments) = arguments {
@@ -161,7 +165,7 @@ impl Link {
             params.push('}');
             Some(params)
         };
-        self.request("tools/call", progress, params).await
+        self.request("tools/call", followers, params).await
     }
 
     fn odd(&self, method: &str) -> Failure {

@@ -9,7 +9,7 @@ use serde_json::value::{RawValue, to_raw_value};
 use super::{Skills, exposure};
 use crate::failure::{Failure, Kind};
 use crate::limits;
-use crate::registry::{Conduct, Offer, SkillName};
+use crate::registry::{Conduct, Followers, Offer, SkillName};
 use crate::tools::arguments::Reader;
 use crate::tools::{Arguments, Context, Reply};
 
@@ -63,7 +63,10 @@ impl Skills {
             deadline: context.deadline,
             cancel: context.cancel.clone(),
             meta: context.meta.clone(),
-            progress: context.progress.wanted().then(|| progress(context)),
+            followers: Followers {
+                asks: context.asks.clone(),
+                progress: context.progress.wanted().then(|| progress(context)),
+            },
         };
         let Target { skill, tool, .. } = target;
         let result = self
