@@ -3,9 +3,10 @@
 
 mod client;
 mod scene;
+mod skill;
 mod story;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -16,6 +17,7 @@ use crate::clock::Clock;
 use crate::config::{Surroundings, private_folder};
 use crate::failure::{Failure, Kind};
 use scene::{Line, Scene};
+use skill::Stage;
 use story::{Play, STEPS};
 
 /// Nothing to choose.
@@ -41,14 +43,15 @@ pub(super) fn run(
         )
         .hint("start it by its whole path")
     })?;
-    let folder = Temporary::make(surroundings, clock)?;
+    let folder = Temporary::make(&surroundings.temporary_folder, clock)?;
+    let stage = Stage::set(&folder.0, surroundings, clock)?;
     if !output.json {
         output.print(
             "Mimo, shown on a temporary folder over a real stdio pipe. \
              Times are the server's, as a client sees them.\n\n",
         )?;
     }
-    let mut play = Play::begin(executable, &folder.0, clock)?;
+    let mut play = Play::begin(executable, &folder.0, clock, stage)?;
     for (number, (title, act)) in STEPS.iter().enumerate() {
         let mut scene = Scene::default();
         let acted = act(&mut play, &mut scene);
@@ -179,6 +182,7 @@ fn brief(arguments: &Value) -> String {
     });
     let fields = fields.into_iter().map(|(name, value)| match value {
         Value::Array(items) if items.len() > 3 => format!("{name}: [{} items]", items.len()),
+        Value::Object(inner) if inner.len() == 1 => format!("{name}: {value}"),
         Value::Object(_) => format!("{name}: {{..}}"),
         value => format!("{name}: {value}"),
     });
@@ -196,9 +200,9 @@ fn time(waited: Duration) -> String {
 struct Temporary(PathBuf);
 
 impl Temporary {
-    fn make(surroundings: &Surroundings, clock: &dyn Clock) -> Result<Self, Failure> {
+    fn make(parent: &Path, clock: &dyn Clock) -> Result<Self, Failure> {
         let name = format!("mimo-demo-{}", clock.new_id());
-        let path = surroundings.temporary_folder.join(name);
+        let path = parent.join(name);
         private_folder(&path)?;
         Ok(Temporary(path))
     }

@@ -67,6 +67,24 @@ impl Scene {
         Ok((document, is_error))
     }
 
+    /// Has a skill's tool read something; gives the text, and whether it is an
+    /// error.
+    pub(super) fn skill(
+        &mut self,
+        client: &mut Client,
+        arguments: Value,
+    ) -> Result<(String, bool), Failure> {
+        let params = json!({"name": "skill_read", "arguments": arguments});
+        let result = self.timed("skill_read", arguments, || {
+            client.request("tools/call", params)
+        })?;
+        let text = result["content"][0]["text"].as_str().map(str::to_owned);
+        let text = text.ok_or_else(|| unexpected(format!("no text in {result}")))?;
+        let is_error = result["isError"] == true;
+        self.documents.push(result);
+        Ok((text, is_error))
+    }
+
     /// Searches; gives what was found, best first.
     pub(super) fn search(
         &mut self,

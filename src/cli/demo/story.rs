@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use super::client::{Client, hello};
 use super::scene::{Found, Scene, document_of, expect};
+use super::skill::{self, Stage};
 use crate::clock::Clock;
 use crate::failure::Failure;
 
@@ -57,9 +58,11 @@ pub(super) const ASKED_BY_MEANING: &str = "when does our colleague's maternity b
 /// What the steps share.
 pub(super) struct Play<'a> {
     executable: &'a Path,
-    folder: &'a Path,
+    pub(super) folder: &'a Path,
     clock: &'a dyn Clock,
-    client: Client,
+    pub(super) client: Client,
+    /// The skill, or why there is none.
+    pub(super) stage: Result<Stage, String>,
     ids: Vec<i64>,
 }
 
@@ -69,7 +72,7 @@ pub(super) type Step = (
     fn(&mut Play<'_>, &mut Scene) -> Result<(), Failure>,
 );
 
-pub(super) const STEPS: [Step; 10] = [
+pub(super) const STEPS: [Step; 11] = [
     ("A client starts Mimo and says hello", hello_step),
     ("It stores what it learned, in one transaction", store),
     (
@@ -86,6 +89,10 @@ pub(super) const STEPS: [Step; 10] = [
     ("Forgetting can be undone", forget),
     ("A mistake changes nothing and is explained", mistake),
     (
+        "Another server's tools run in a sandbox, behind the same door",
+        skill::step,
+    ),
+    (
         "Killed in the middle of its work, it loses nothing it acknowledged",
         kill,
     ),
@@ -97,8 +104,10 @@ impl<'a> Play<'a> {
         executable: &'a Path,
         folder: &'a Path,
         clock: &'a dyn Clock,
+        stage: Result<Stage, String>,
     ) -> Result<Self, Failure> {
         Ok(Play {
+            stage,
             executable,
             folder,
             clock,
