@@ -1,12 +1,15 @@
 //! Builds the parts, connects them, and shuts them down in order. Decides
 //! nothing itself.
 
+mod reload;
+
 use std::future::Future;
 use std::sync::Arc;
 
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
+use self::reload::Reloading;
 use crate::clock::Clock;
 use crate::config::{self, Config, MemorySettings};
 use crate::dispatch::Dispatch;
@@ -15,10 +18,9 @@ use crate::failure::Failure;
 use crate::limits::BLOCKING_THREADS_MAX;
 use crate::memory::{self, Memories, Weights};
 use crate::registry::files::Files;
-use crate::registry::{Parts, Registry, SkillName};
+use crate::registry::{Parts, Problem, Registry, SkillName};
 use crate::server;
 use crate::skills::link::NoClient;
-use crate::skills::manifest;
 use crate::skills::pins::FirstSight;
 use crate::skills::policy::{Rules, Secret};
 use crate::skills::sandboxed::Sandboxed;
@@ -41,6 +43,7 @@ pub struct App {
     memories: Arc<Memories>,
     /// Absent where tests of the protocol are served.
     registry: Option<Arc<Registry>>,
+    reloading: Option<Reloading>,
     clock: Arc<dyn Clock>,
 }
 
@@ -78,6 +81,14 @@ pub fn skill_rules(config: &Config) -> Rules {
     }
 }
 
+/// What becomes of a tool that nobody has seen before.
+pub fn first_sight(config: &Config) -> FirstSight {
+    match config.skills.ask_first {
+        true => FirstSight::Ask,
+        false => FirstSight::Approve,
+    }
+}
+
 impl App {
     /// Builds every part that `toolset` needs. The database is opened by the
     /// first call that needs it.
@@ -98,19 +109,20 @@ impl App {
             clock.clone(),
             settings(&config.memory),
         ));
-        let (tools, registry) = match toolset {
+        let (tools, registry, reloading) = match toolset {
             Toolset::Standard => {
-                let (registry, skills) = skills(config, embedder, clock.clone())?;
+                let (registry, skills, reloading) = skills(config, embedder, clock.clone())?;
                 let skills = Some(Arc::new(skills));
                 let tools = tools::standard(&memories, &config.project, skills);
-                (tools, Some(registry))
+                (tools, Some(registry), Some(reloading))
             }
-            Toolset::Fixture => (tools::fixture::tools(), None),
+            Toolset::Fixture => (tools::fixture::tools(), None, None),
         };
         Ok(App {
             dispatch: Arc::new(Dispatch::new(tools, clock.clone())),
             memories,
             registry,
+            reloading,
             clock,
         })
     }
@@ -132,8 +144,17 @@ impl App {
 
     /// Serves stdin and stdout until the client leaves or a signal comes.
     pub async fn serve(self) -> Result<(), Failure> {
-        let shutdown = server::shutdown_signals()?;
+        let reloader = self.reloading.as_ref().map(|each| each.reloader.clone());
+        let hang_up = move || reloader.as_ref().is_some_and(|each| each.hang_up());
+        let shutdown = server::shutdown_signals(hang_up)?;
+        let following = self
+            .reloading
+            .as_ref()
+            .map(|each| each.follow(&*self.clock));
         let served = server::serve_stdio(self.dispatch.clone(), self.clock.clone(), shutdown).await;
+        if let Some(following) = following {
+            following.abort();
+        }
         self.close().await;
         served
     }
@@ -147,57 +168,48 @@ impl App {
     }
 }
 
-/// The registry of the manifest's skills, and the tools over it. A manifest
-/// with mistakes stops no server: there are no skills then, and the status
-/// says why.
+/// The registry of the manifest's skills, the tools over it, and what follows
+/// the manifest. One with mistakes stops no server: there are no skills then,
+/// and the status says why.
 fn skills(
     config: &Config,
     embedder: Arc<dyn Embedder>,
     clock: Arc<dyn Clock>,
-) -> Result<(Arc<Registry>, Skills), Failure> {
-    let path = &config.skills.manifest;
-    let (specs, problem) = match manifest::load(path, &skill_rules(config)) {
-        Ok(manifest) => {
-            let enabled = manifest.skills.into_iter().filter(|skill| !skill.disabled);
-            (enabled.map(|skill| skill.spec).collect(), None)
-        }
+) -> Result<(Arc<Registry>, Skills, Reloading), Failure> {
+    let (source, problem) = (reload::source(config), Problem::default());
+    let specs = match source.load() {
+        Ok(manifest) => manifest.enabled(),
         Err(refusals) => {
-            let first = refusals.first().map(ToString::to_string);
-            let problem = format!(
-                "{} is not in use: {} (`mimo skill check` lists every mistake)",
-                path.display(),
-                first.unwrap_or_default()
-            );
-            tracing::error!("{problem}");
-            (Vec::new(), Some(problem))
+            problem.set(Some(source.problem(&refusals)));
+            Vec::new()
         }
     };
     let launch = Arc::new(Sandboxed::new(
         // The same program even when the file is replaced while it runs.
         "/proc/self/exe".into(),
         config.data_folder.join("skills"),
-        false,
+        config.skills.strict,
     ));
     let parts = |files| Parts {
         launch: launch.clone(),
         upstream: Arc::new(NoClient),
         files,
-        first_sight: FirstSight::Approve,
+        first_sight: first_sight(config),
     };
     let files = Files::in_folder(config.data_folder.clone());
-    let (registry, problem) = match Registry::start(parts(Some(files)), specs) {
-        Ok(registry) => (registry, problem),
+    let registry = match Registry::start(parts(Some(files)), specs) {
+        Ok(registry) => registry,
         // Without its pins every changed tool would pass for a new one.
         Err(failure) => {
-            tracing::error!("no skills are run: {failure}");
-            let none = Registry::start(parts(None), Vec::new())?;
-            (none, Some(failure.to_string()))
+            problem.set(Some(format!("no skills are run: {failure}")));
+            Registry::start(parts(None), Vec::new())?
         }
     };
     let registry = Arc::new(registry);
     let sandbox = Arc::new(move |skill: &SkillName| launch.report(skill));
+    let reloading = Reloading::new(config, registry.clone(), source, problem.clone());
     let skills = Skills::new(registry.clone(), embedder, clock, sandbox, problem);
-    Ok((registry, skills))
+    Ok((registry, skills, reloading))
 }
 
 fn settings(config: &MemorySettings) -> memory::Settings {

@@ -165,6 +165,11 @@ impl Config {
         })
     }
 
+    /// Where running Mimos are reached by commands.
+    pub fn running_folder(&self) -> PathBuf {
+        self.data_folder.join("running")
+    }
+
     /// Where the log files go.
     pub fn log_folder(&self) -> PathBuf {
         self.data_folder.join("logs")

@@ -175,6 +175,17 @@ pub const DIFFERENCE_BYTES_MAX: usize = 4 * 1024;
 /// Tool lists kept between runs, all together.
 pub const SKILL_CACHE_BYTES_MAX: usize = 32 * 1024 * 1024;
 
+/// After a change of a file, how long whoever makes it is left to finish.
+pub const RELOAD_SETTLE_MILLIS: u64 = 100;
+/// How often files are looked at where their folders cannot be watched.
+pub const RELOAD_LOOK_MILLIS_MAX: u64 = 2_000;
+/// Requests of commands that one running Mimo answers at a time.
+pub const ASKS_MAX: usize = 16;
+/// How often a command looks for the answers of running Mimos.
+pub const ASK_LOOK_MILLIS: u64 = 20;
+/// How long a command waits for an answer, beyond what the skills may take.
+pub const ASK_SECONDS_MAX: u64 = 10;
+
 /// A skill's policy on its way to its sandbox: arguments, environment, paths.
 pub const SANDBOX_POLICY_BYTES_MAX: usize = 1024 * 1024;
 /// One report of a sandbox.

@@ -3,6 +3,7 @@
 
 mod check;
 mod edit;
+mod reload;
 
 use std::fmt::Write as _;
 use std::path::Path;
@@ -21,7 +22,8 @@ Examples:
   mimo skill add memory --network outbound -- npx -y @modelcontextprotocol/server-memory
   mimo skill list                      what each skill may do
   mimo skill check ~/mcp.json          would these servers be taken? every mistake, with its fix
-  mimo skill remove memory")]
+  mimo skill remove memory
+  mimo skill reload                    have running Mimos load the file now")]
 pub(super) struct Arguments {
     #[command(subcommand)]
     verb: Verb,
@@ -37,6 +39,8 @@ enum Verb {
     Add(edit::AddArguments),
     /// Remove a skill from skills.json
     Remove(edit::RemoveArguments),
+    /// Have every running Mimo load skills.json again
+    Reload(reload::Arguments),
 }
 
 pub(super) fn run(
@@ -50,6 +54,7 @@ pub(super) fn run(
         Verb::Check(arguments) => check::run(&arguments, config, output),
         Verb::Add(arguments) => edit::add(&arguments, config, clock, output),
         Verb::Remove(arguments) => edit::remove(&arguments, config, clock, output),
+        Verb::Reload(_) => reload::run(config, clock, output),
     }
 }
 

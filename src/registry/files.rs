@@ -2,7 +2,7 @@
 //! being started, and the pins. Files of this user's only, replaced whole.
 
 use std::collections::BTreeMap;
-use std::fs::{self, OpenOptions};
+use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -82,14 +82,19 @@ pub fn fingerprint(spec: &SkillSpec) -> String {
     digest.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// Puts a whole file in the place of another; several Mimos may do so at once.
-fn replace(path: &Path, text: &str) -> io::Result<()> {
-    let own = path.with_extension(format!("{}.part", std::process::id()));
+/// Opens a file of this user's only, empty.
+pub(super) fn private(path: &Path) -> io::Result<File> {
     let mut options = OpenOptions::new();
     options.write(true).create(true).truncate(true);
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    let mut file = options.open(&own)?;
+    options.open(path)
+}
+
+/// Puts a whole file in the place of another; several Mimos may do so at once.
+pub(super) fn replace(path: &Path, text: &str) -> io::Result<()> {
+    let own = path.with_extension(format!("{}.part", std::process::id()));
+    let mut file = private(&own)?;
     file.write_all(text.as_bytes())?;
     file.sync_all()?;
     fs::rename(&own, path)

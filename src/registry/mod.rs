@@ -3,8 +3,11 @@
 //! way through a queue and is given back the moment its call is dropped; a task
 //! beside it keeps the time and the files.
 
+mod changes;
 pub mod files;
+pub mod mailbox;
 mod owner;
+mod reloader;
 pub mod table;
 
 use std::sync::Arc;
@@ -25,6 +28,7 @@ use crate::skills::link::{Link, Miss, Progress, Tool, Upstream};
 use crate::skills::pins::FirstSight;
 use crate::skills::spec::SkillSpec;
 
+pub use self::reloader::{Problem, Reloader};
 pub use crate::skills::pins::Standing;
 pub use crate::skills::spec::SkillName;
 
@@ -45,7 +49,8 @@ pub struct Parts {
 
 /// How a call is made.
 pub struct Conduct {
-    /// When it must be over, its wait for the skill's start included.
+    /// When it must be over, its wait for the skill's start included; the
+    /// skill's own bound for a call may end it earlier.
     pub deadline: Instant,
     /// Cancelled when the client takes it back.
     pub cancel: CancellationToken,
@@ -130,6 +135,11 @@ impl Registry {
             meta,
             progress,
         } = conduct;
+        let deadline = self.0.patience(skill).map_or(deadline, |own| {
+            // One that is too long to be counted is none.
+            let own = Instant::now().checked_add(own).unwrap_or(deadline);
+            deadline.min(own)
+        });
         let work = async {
             let (_lease, link) = self.lease(skill, deadline).await.map_err(Miss::Ours)?;
             self.0.may_call(skill, tool).map_err(Miss::Ours)?;
@@ -166,15 +176,14 @@ impl Registry {
             );
             return Err(Failure::new(Kind::LimitExceeded, message));
         }
-        let refused = || {
-            Failure::new(
-                Kind::Conflict,
-                "reload_in_progress: the skills are being reloaded",
-            )
-            .hint("wait until mimo_status shows them running, then reload again")
-        };
+        let refused = reloader::in_progress;
         let done = self.0.begin_reload(specs).ok_or_else(refused)?;
         done.await.map_err(|_| refused())
+    }
+
+    /// Takes over what was approved in the file of pins since it was read.
+    pub async fn take_approvals(&self) -> Result<(), Failure> {
+        self.0.take_approvals().await
     }
 
     /// Approves a tool as it is now.

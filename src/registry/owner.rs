@@ -86,12 +86,7 @@ impl Core {
     pub fn new(parts: Parts) -> Result<Arc<Core>, Failure> {
         let files = parts.files;
         let pins = files.as_ref().map_or(Ok(Pins::default()), Files::pins);
-        let pins = pins.map_err(|error| {
-            let message =
-                format!("the approvals of tools (skill-pins.json) cannot be read: {error}");
-            Failure::new(Kind::Unavailable, message)
-                .hint("restore that file, or remove it and approve the tools again")
-        })?;
+        let pins = pins.map_err(unreadable)?;
         let state = State {
             table: Table::default(),
             children: HashMap::new(),
@@ -126,6 +121,13 @@ impl Core {
     /// The tools this skill had in an earlier run.
     pub fn known_tools(&self, spec: &SkillSpec) -> Option<Arc<[Tool]>> {
         self.state().lists.get(&fingerprint(spec)).cloned()
+    }
+
+    /// How long one call to the skill may take, as its entry says.
+    pub fn patience(&self, skill: &SkillName) -> Option<Duration> {
+        let state = self.state();
+        let skill = state.table.skills().get(skill)?;
+        Some(skill.spec.timeouts.call)
     }
 
     /// A lease, granted or refused through the receiver.
@@ -248,6 +250,18 @@ impl Core {
             }
         };
         state.table.skills().iter().map(status).collect()
+    }
+
+    /// Reads the file of pins again and takes it over.
+    pub async fn take_approvals(self: &Arc<Self>) -> Result<(), Failure> {
+        let reader = self.clone();
+        let read = move || reader.files.as_ref().map(Files::pins).transpose();
+        let read = tokio::task::spawn_blocking(read).await;
+        let pins = read.map_err(std::io::Error::other).flatten();
+        if let Some(pins) = pins.map_err(unreadable)? {
+            self.adopt(pins);
+        }
+        Ok(())
     }
 
     /// The pins are those of the file, and what was pinned since it was written.
@@ -464,6 +478,12 @@ async fn save(core: &Arc<Core>) {
         Ok(pins) => core.adopt(pins),
         Err(error) => tracing::warn!(%error, "tool lists and approvals were not saved"),
     }
+}
+
+fn unreadable(error: std::io::Error) -> Failure {
+    let message = format!("the approvals of tools (skill-pins.json) cannot be read: {error}");
+    Failure::new(Kind::Unavailable, message)
+        .hint("restore that file, or remove it and approve the tools again")
 }
 
 fn faults(link: &Link) -> u64 {

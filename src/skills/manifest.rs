@@ -7,6 +7,7 @@ mod entry;
 pub mod file;
 mod folders;
 mod shape;
+pub mod source;
 
 use std::path::Path;
 
@@ -21,6 +22,14 @@ use document::Node;
 pub struct Manifest {
     /// Its skills in the order of the file.
     pub skills: Vec<Skill>,
+}
+
+impl Manifest {
+    /// What is to be run.
+    pub fn enabled(&self) -> Vec<SkillSpec> {
+        let enabled = self.skills.iter().filter(|skill| !skill.disabled);
+        enabled.map(|skill| skill.spec.clone()).collect()
+    }
 }
 
 /// A skill, and what the registry does with it.

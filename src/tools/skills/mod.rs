@@ -19,7 +19,7 @@ use crate::clock::Clock;
 use crate::embed::Embedder;
 use crate::failure::{Failure, Kind};
 use crate::limits;
-use crate::registry::{Conduct, Offer, Registry, SkillName, Standing};
+use crate::registry::{Conduct, Offer, Problem, Registry, SkillName, Standing};
 
 /// What the skill tools work with.
 pub struct Skills {
@@ -27,7 +27,7 @@ pub struct Skills {
     /// What the sandbox of a skill enforces, as a document.
     sandbox: Arc<dyn Fn(&SkillName) -> Value + Send + Sync>,
     /// Why there are no skills although a manifest names some.
-    problem: Option<String>,
+    problem: Problem,
     finder: Finder,
     pages: Pages,
 }
@@ -40,7 +40,7 @@ impl Skills {
         embedder: Arc<dyn Embedder>,
         clock: Arc<dyn Clock>,
         sandbox: Arc<dyn Fn(&SkillName) -> Value + Send + Sync>,
-        problem: Option<String>,
+        problem: Problem,
     ) -> Skills {
         Skills {
             registry,
@@ -70,8 +70,8 @@ impl Skills {
     }
 
     /// Why the manifest is not in use.
-    pub fn problem(&self) -> Option<&str> {
-        self.problem.as_deref()
+    pub fn problem(&self) -> Option<String> {
+        self.problem.get()
     }
 
     /// Waits, within bounds, while a skill whose tools nobody knows yet starts.

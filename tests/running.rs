@@ -1,0 +1,13 @@
+//! What a person does with skills while Mimo serves: changing the manifest,
+//! approving tools, reading what skills wrote. The real binary, real children in
+//! the sandbox.
+#![cfg(target_os = "linux")]
+
+#[path = "skills/fixture.rs"]
+#[allow(dead_code, reason = "manifests' tests use the rest")]
+mod fixture;
+#[path = "running/reload.rs"]
+mod reload;
+mod support;
+#[path = "running/world.rs"]
+mod world;
