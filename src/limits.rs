@@ -172,7 +172,9 @@ pub const SKILL_DRAIN_MILLIS_MAX: u64 = 1_000;
 pub const TOOL_NAME_BYTES_MAX: usize = 56;
 /// The shown difference between two definitions of a tool.
 pub const DIFFERENCE_BYTES_MAX: usize = 4 * 1024;
-/// Tool lists kept between runs, all together.
+/// Tool lists kept between runs: those of a full manifest in two forms.
+pub const SKILL_LISTS_KEPT_MAX: usize = 2 * SKILLS_MAX;
+/// The same in bytes, all together.
 pub const SKILL_CACHE_BYTES_MAX: usize = 32 * 1024 * 1024;
 
 /// After a change of a file, how long whoever makes it is left to finish.

@@ -3,11 +3,15 @@
 //! the sandbox.
 #![cfg(target_os = "linux")]
 
+#[path = "running/approve.rs"]
+mod approve;
 #[path = "skills/fixture.rs"]
 #[allow(dead_code, reason = "manifests' tests use the rest")]
 mod fixture;
 #[path = "running/reload.rs"]
 mod reload;
 mod support;
+#[path = "support/terminal.rs"]
+mod terminal;
 #[path = "running/world.rs"]
 mod world;

@@ -1,6 +1,7 @@
 //! `mimo skill VERB`: which verbs there are, and which file answers each. What
 //! a manifest may hold is decided in `skills`.
 
+mod approve;
 mod check;
 mod edit;
 mod reload;
@@ -23,6 +24,7 @@ Examples:
   mimo skill list                      what each skill may do
   mimo skill check ~/mcp.json          would these servers be taken? every mistake, with its fix
   mimo skill remove memory
+  mimo skill approve memory            what has changed in its tools? approve it
   mimo skill reload                    have running Mimos load the file now")]
 pub(super) struct Arguments {
     #[command(subcommand)]
@@ -39,6 +41,8 @@ enum Verb {
     Add(edit::AddArguments),
     /// Remove a skill from skills.json
     Remove(edit::RemoveArguments),
+    /// Show tools that are new or not what was approved, and approve them
+    Approve(approve::Arguments),
     /// Have every running Mimo load skills.json again
     Reload(reload::Arguments),
 }
@@ -54,6 +58,7 @@ pub(super) fn run(
         Verb::Check(arguments) => check::run(&arguments, config, output),
         Verb::Add(arguments) => edit::add(&arguments, config, clock, output),
         Verb::Remove(arguments) => edit::remove(&arguments, config, clock, output),
+        Verb::Approve(arguments) => approve::run(&arguments, config, clock, output),
         Verb::Reload(_) => reload::run(config, clock, output),
     }
 }

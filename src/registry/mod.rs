@@ -71,6 +71,17 @@ pub struct Offer {
     pub standing: Standing,
 }
 
+/// A tool that may not be called until a person approves it.
+#[derive(Clone, Debug)]
+pub struct Pending {
+    /// Whose it is.
+    pub skill: SkillName,
+    /// Its name, which its skill chose.
+    pub tool: String,
+    /// Why it waits, in words.
+    pub why: &'static str,
+}
+
 /// How a skill is, for a person.
 #[derive(Clone, Debug)]
 pub struct Status {
@@ -108,6 +119,11 @@ impl Registry {
     /// All tools on offer, by skill, in the order each skill gives.
     pub fn tools(&self) -> Vec<Offer> {
         self.0.offers()
+    }
+
+    /// The tools that wait for a person's approval.
+    pub fn pending(&self) -> Vec<Pending> {
+        self.0.pending()
     }
 
     /// How each skill is.

@@ -9,9 +9,9 @@ use std::time::Duration;
 use tokio::sync::{Notify, oneshot, watch};
 use tokio::time::Instant;
 
-use super::files::{Files, Lists, fingerprint};
+use super::files::{Files, Fresh, Lists, fingerprint};
 use super::table::{Call, Effect, Event, Millis, Outcome, Refusal, Run, Table};
-use super::{Offer, Parts, Status};
+use super::{Offer, Parts, Pending, Status};
 use crate::failure::{Failure, Kind};
 use crate::limits;
 use crate::skills::child::Launch;
@@ -47,6 +47,8 @@ struct State {
     /// The pins as the file had them the last time.
     pins_saved: Pins,
     lists: Lists,
+    /// Those that the file does not have yet.
+    fresh: Vec<Fresh>,
     /// What the last run of each skill left on stderr.
     tails: BTreeMap<SkillName, String>,
     calls: u64,
@@ -96,6 +98,7 @@ impl Core {
             pins_saved: pins.clone(),
             pins,
             lists: files.as_ref().map(Files::lists).unwrap_or_default(),
+            fresh: Vec::new(),
             tails: BTreeMap::new(),
             calls: 0,
             unsaved: false,
@@ -226,6 +229,23 @@ impl Core {
             }
         }
         offers
+    }
+
+    /// The tools on offer that wait for a person.
+    pub fn pending(&self) -> Vec<Pending> {
+        let why = |offer: Offer| {
+            let why = match offer.standing {
+                Standing::Approved => return None,
+                Standing::New => "nobody has approved it yet",
+                Standing::Changed(_) => "it is not what was approved any more",
+            };
+            Some(Pending {
+                skill: offer.skill,
+                tool: offer.tool.name,
+                why,
+            })
+        };
+        self.offers().into_iter().filter_map(why).collect()
     }
 
     /// How each skill is.
@@ -415,7 +435,15 @@ impl State {
             let here: BTreeSet<String> = here.map(|skill| fingerprint(&skill.spec)).collect();
             self.lists.retain(|key, _| here.contains(key));
         }
-        self.lists.insert(fingerprint(spec), tools.clone());
+        let fresh = Fresh {
+            fingerprint: fingerprint(spec),
+            skill: spec.name.clone(),
+            tools: tools.clone(),
+        };
+        self.lists.insert(fresh.fingerprint.clone(), tools.clone());
+        self.fresh
+            .retain(|old| old.fingerprint != fresh.fingerprint);
+        self.fresh.push(fresh);
         self.unsaved = true;
     }
 
@@ -462,15 +490,15 @@ async fn save(core: &Arc<Core>) {
         let unsaved = std::mem::take(&mut state.unsaved) && core.files.is_some();
         unsaved.then(|| {
             let changes = state.pins.changes_since(&state.pins_saved);
-            (state.lists.clone(), changes)
+            (std::mem::take(&mut state.fresh), changes)
         })
     };
-    let Some((lists, changes)) = snapshot else {
+    let Some((fresh, changes)) = snapshot else {
         return;
     };
     let writer = core.clone();
     let write = move || match &writer.files {
-        Some(files) => files.save(&lists, changes),
+        Some(files) => files.save(&fresh, changes),
         None => Ok(Pins::default()),
     };
     let saved = tokio::task::spawn_blocking(write).await;

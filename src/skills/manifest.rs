@@ -77,6 +77,17 @@ pub fn load(path: &Path, rules: &Rules) -> Result<Manifest, Vec<Refusal>> {
     }
 }
 
+/// The names of the skills at `path`, whether they could run or not.
+pub fn names(path: &Path) -> Result<Vec<SkillName>, Vec<Refusal>> {
+    let Some(bytes) = file::read(path).map_err(|refusal| vec![refusal])? else {
+        return Ok(Vec::new());
+    };
+    let root = document::parse(&bytes)?;
+    let (_, entries) = form(&root)?.of(&root);
+    let names = entries.into_iter();
+    Ok(names.filter_map(|(key, _)| SkillName::new(key)).collect())
+}
+
 /// Checks a manifest's bytes whole: every mistake is found at once.
 pub fn check(bytes: &[u8], rules: &Rules) -> Result<Manifest, Vec<Refusal>> {
     let root = document::parse(bytes)?;

@@ -69,6 +69,14 @@ impl Skills {
         self.registry.statuses().into_iter().map(status).collect()
     }
 
+    /// The tools that wait for approval, for `mimo_status`.
+    pub fn pending(&self) -> Value {
+        let pending = self.registry.pending().into_iter();
+        let shown = pending
+            .map(|each| json!({"skill": each.skill.as_str(), "tool": each.tool, "why": each.why}));
+        shown.collect()
+    }
+
     /// Why the manifest is not in use.
     pub fn problem(&self) -> Option<String> {
         self.problem.get()
