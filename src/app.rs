@@ -21,6 +21,7 @@ use crate::registry::files::Files;
 use crate::registry::{Parts, Problem, Registry, SkillName};
 use crate::server;
 use crate::skills::link::NoClient;
+use crate::skills::logs::Logs;
 use crate::skills::pins::FirstSight;
 use crate::skills::policy::{Rules, Secret};
 use crate::skills::sandboxed::Sandboxed;
@@ -189,6 +190,7 @@ fn skills(
         "/proc/self/exe".into(),
         config.data_folder.join("skills"),
         config.skills.strict,
+        Logs::in_folder(config.skill_log_folder(), clock.clone()),
     ));
     let parts = |files| Parts {
         launch: launch.clone(),

@@ -170,6 +170,11 @@ impl Config {
         self.data_folder.join("running")
     }
 
+    /// Where what skills write to stderr goes.
+    pub fn skill_log_folder(&self) -> PathBuf {
+        self.log_folder().join("skills")
+    }
+
     /// Where the log files go.
     pub fn log_folder(&self) -> PathBuf {
         self.data_folder.join("logs")

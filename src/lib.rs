@@ -33,7 +33,7 @@
 //! main -> cli -> app -> server -> dispatch -> tools -> memory -> store -> vector, text
 //!                         |                |             |
 //!                         +-> wire         |             +-> embed -> vector
-//!                                          +-> registry -> skills -> wire
+//!                                          +-> registry -> skills -> wire, telemetry
 //! ```
 //!
 //! A room may name those to its right and the three that are everyone's;

@@ -5,11 +5,17 @@
 
 #[path = "running/approve.rs"]
 mod approve;
+#[path = "running/containers.rs"]
+mod containers;
 #[path = "skills/fixture.rs"]
 #[allow(dead_code, reason = "manifests' tests use the rest")]
 mod fixture;
+#[path = "running/logs.rs"]
+mod logs;
 #[path = "running/reload.rs"]
 mod reload;
+#[path = "running/starting.rs"]
+mod starting;
 mod support;
 #[path = "support/terminal.rs"]
 mod terminal;

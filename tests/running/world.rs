@@ -32,8 +32,10 @@ impl World {
             fixture::mode(&world.path(name), 0o755);
         }
         let bin = world.path("bin");
-        let text =
-            format!("[skills]\ncommands = [\"python3\", \"docker\"]\npath = [{bin:?}]\n{settings}");
+        let text = format!(
+            "[skills]\ncommands = [\"python3\", \"{0}/docker\", \"{0}/node\"]\n{settings}",
+            bin.display()
+        );
         fs::write(world.path("config/config.toml"), text).expect("written");
         let script = include_str!("../support/skill.py");
         fs::write(world.path("skill.py"), script).expect("written");
@@ -47,6 +49,14 @@ impl World {
     /// The entry of the fake skill in `mode`.
     pub fn skill(&self, mode: &str) -> Value {
         json!({"command": "python3", "args": [self.path("skill.py"), mode]})
+    }
+
+    /// A program of the person's own: `code` in Python.
+    pub fn program(&self, name: &str, code: &str) -> PathBuf {
+        let path = self.path("bin").join(name);
+        fs::write(&path, format!("#!/usr/bin/python3\n{code}")).expect("written");
+        fixture::mode(&path, 0o755);
+        path
     }
 
     /// Puts a manifest in place as editors do: beside it, then renamed.
@@ -158,6 +168,15 @@ impl Mimo {
             // This only sets how soon it is seen.
             std::thread::park_timeout(Duration::from_millis(10));
         }
+    }
+
+    /// Waits until the only skill has ended, and gives why.
+    pub fn until_ended(&mut self) -> String {
+        let status = self.until(|status| status["skills"][0]["ended"].is_string());
+        status["skills"][0]["ended"]
+            .as_str()
+            .expect("a text")
+            .to_owned()
     }
 
     /// Waits until the skills with these names run, and no others are there.

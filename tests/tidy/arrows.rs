@@ -61,7 +61,7 @@ pub const ARROWS: &[(&str, &[&str])] = &[
     ("graph", &["store"]),
     ("procedure", &["store"]),
     ("registry", &["skills"]),
-    ("skills", &["wire"]),
+    ("skills", &["telemetry", "wire"]),
     ("telemetry", &["config"]),
     ("store", &["vector", "text"]),
     ("embed", &["vector"]),
