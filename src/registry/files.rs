@@ -108,9 +108,8 @@ impl Files {
 
     fn save_lists(&self, fresh: &[Fresh]) -> io::Result<()> {
         let mut kept = self.kept();
-        let mut number = kept.values().map(|kept| kept.number).max().unwrap_or(0);
-        for each in fresh {
-            number += 1;
+        let last = kept.values().map(|kept| kept.number).max().unwrap_or(0);
+        for (number, each) in (last + 1..).zip(fresh) {
             let list = Kept {
                 skill: each.skill.to_string(),
                 number,

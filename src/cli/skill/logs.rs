@@ -6,6 +6,7 @@ use std::io;
 use std::os::fd::AsFd;
 use std::path::Path;
 
+use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, poll};
 use serde_json::json;
 
@@ -53,17 +54,26 @@ pub(super) fn run(arguments: &Arguments, config: &Config, output: &Output) -> Re
     entries.sort_by(|(_, one), (_, other)| one.at.cmp(&other.at));
     let last = entries.len().saturating_sub(arguments.lines);
     print(&entries[last..], output)?;
-    while arguments.follow {
-        let stdout = io::stdout();
-        let mut reader = [PollFd::new(stdout.as_fd(), PollFlags::empty())];
-        // Waits for nothing but the reader's leaving.
-        poll(&mut reader, limits::SKILL_LOG_LOOK_MILLIS).map_err(io::Error::from)?;
-        if reader[0].any() == Some(true) {
-            return Err(Ended::ReaderLeft);
-        }
+    if !arguments.follow {
+        return Ok(());
+    }
+    loop {
+        wait_for_more()?;
         print(&look(&mut readers, &folder, only.as_ref())?, output)?;
     }
-    Ok(())
+}
+
+/// Lets some time pass, unless whoever reads has left.
+fn wait_for_more() -> Result<(), Ended> {
+    let stdout = io::stdout();
+    // No event but the reader's leaving, which always comes.
+    let mut reader = [PollFd::new(stdout.as_fd(), PollFlags::empty())];
+    match poll(&mut reader, limits::SKILL_LOG_LOOK_MILLIS) {
+        Ok(_) if reader[0].any() == Some(true) => Err(Ended::ReaderLeft),
+        // Stopped in between and continued: no time is owed to anybody.
+        Ok(_) | Err(Errno::EINTR) => Ok(()),
+        Err(error) => Err(io::Error::from(error).into()),
+    }
 }
 
 /// The skill `name`, if it has a log or stands in the manifest.
@@ -96,7 +106,7 @@ fn look(
     only: Option<&SkillName>,
 ) -> Result<Vec<(SkillName, Entry)>, Failure> {
     let mut found = Vec::new();
-    let read = || -> io::Result<()> {
+    let mut read = || -> io::Result<()> {
         for name in logs::names(folder)? {
             if only.is_some_and(|only| *only != name) {
                 continue;
@@ -113,7 +123,6 @@ fn look(
         }
         Ok(())
     };
-    let mut read = read;
     read().map_err(|error| unreadable(folder, &error))?;
     Ok(found)
 }
