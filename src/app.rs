@@ -199,17 +199,18 @@ fn skills(
         first_sight: first_sight(config),
     };
     let files = Files::in_folder(config.data_folder.clone());
-    let registry = match Registry::start(parts(Some(files)), specs) {
-        Ok(registry) => registry,
+    let (registry, barred) = match Registry::start(parts(Some(files)), specs) {
+        Ok(registry) => (registry, None),
         // Without its pins every changed tool would pass for a new one.
         Err(failure) => {
-            problem.set(Some(format!("no skills are run: {failure}")));
-            Registry::start(parts(None), Vec::new())?
+            let why = format!("no skills are run: {failure}");
+            problem.set(Some(why.clone()));
+            (Registry::start(parts(None), Vec::new())?, Some(why))
         }
     };
     let registry = Arc::new(registry);
     let sandbox = Arc::new(move |skill: &SkillName| launch.report(skill));
-    let reloading = Reloading::new(config, registry.clone(), source, problem.clone());
+    let reloading = Reloading::new(config, registry.clone(), source, problem.clone(), barred);
     let skills = Skills::new(registry.clone(), embedder, clock, sandbox, problem);
     Ok((registry, skills, reloading))
 }

@@ -30,9 +30,10 @@ impl Reloading {
         registry: Arc<Registry>,
         source: Arc<Source>,
         problem: Problem,
+        barred: Option<String>,
     ) -> Reloading {
         Reloading {
-            reloader: Arc::new(Reloader::new(registry, source, problem)),
+            reloader: Arc::new(Reloader::new(registry, source, problem, barred)),
             mailboxes: config.running_folder(),
         }
     }

@@ -171,3 +171,75 @@ pub(super) fn replace(path: &Path, text: &str) -> io::Result<()> {
     file.sync_all()?;
     fs::rename(&own, path)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn fresh(fingerprint: &str, skill: &str, tool: &str) -> Fresh {
+        let raw = format!(r#"{{"name":"{tool}","inputSchema":{{"type":"object"}}}}"#);
+        let raw = RawValue::from_string(raw).expect("JSON");
+        Fresh {
+            fingerprint: fingerprint.to_owned(),
+            skill: SkillName::new(skill).expect("a name"),
+            tools: Tool::read(&raw).into_iter().collect(),
+        }
+    }
+
+    fn newest(files: &Files, skill: &str) -> String {
+        let lists = files.newest();
+        let tools = &lists[&SkillName::new(skill).expect("a name")];
+        tools[0].name.clone()
+    }
+
+    #[test]
+    fn two_mimos_write_beside_each_other_and_the_last_list_of_a_skill_is_known() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let open = || Files::in_folder(folder.path().to_owned());
+        let (one, two) = (open(), open());
+        let save = |files: &Files, list| files.save(&[list], Pins::default()).expect("saved");
+        save(&one, fresh("f", "a", "old"));
+        save(&two, fresh("f", "a", "new"));
+        // What the first knew of `a` does not come back with this.
+        save(&one, fresh("g", "b", "other"));
+        assert_eq!(
+            (newest(&one, "a"), newest(&two, "b")),
+            ("new".into(), "other".into())
+        );
+        // In other surroundings it has another fingerprint.
+        save(&one, fresh("h", "a", "newer"));
+        assert_eq!(newest(&two, "a"), "newer");
+        assert_eq!(two.lists()["f"][0].name, "new");
+
+        for number in 0..3 * limits::SKILL_LISTS_KEPT_MAX {
+            save(&one, fresh(&format!("x{number}"), "c", "t"));
+        }
+        assert_eq!(one.lists().len(), limits::SKILL_LISTS_KEPT_MAX);
+    }
+
+    #[test]
+    fn approvals_of_two_at_once_are_both_kept() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let approve = |at: usize| {
+            let files = Files::in_folder(folder.path().to_owned());
+            let list = fresh("f", &format!("s{at}"), "t");
+            let change = |pins: &mut Pins| pins.approve(&list.skill, &list.tools[0]);
+            files.change_pins(change).expect("written");
+        };
+        std::thread::scope(|scope| {
+            for at in 0..8 {
+                scope.spawn(move || approve(at));
+            }
+        });
+        let pins = Files::in_folder(folder.path().to_owned())
+            .pins()
+            .expect("read");
+        for at in 0..8 {
+            let list = fresh("f", &format!("s{at}"), "t");
+            assert!(
+                pins.difference(&list.skill, &list.tools[0]).is_empty(),
+                "{at}"
+            );
+        }
+    }
+}

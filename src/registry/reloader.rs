@@ -40,6 +40,8 @@ pub struct Reloader {
     registry: Arc<Registry>,
     source: Arc<Source>,
     problem: Problem,
+    /// Why nothing may be run, whatever the manifest says.
+    barred: Option<String>,
     hung_up: Notify,
 }
 
@@ -47,12 +49,19 @@ pub struct Reloader {
 type Reload<'a> = Pin<Box<dyn Future<Output = (Value, Option<Ask>)> + Send + 'a>>;
 
 impl Reloader {
-    /// Keeps `registry` as `source` says, and `problem` up to date.
-    pub fn new(registry: Arc<Registry>, source: Arc<Source>, problem: Problem) -> Reloader {
+    /// Keeps `registry` as `source` says, and `problem` up to date; keeps it
+    /// empty where it is `barred`, for the reason given.
+    pub fn new(
+        registry: Arc<Registry>,
+        source: Arc<Source>,
+        problem: Problem,
+        barred: Option<String>,
+    ) -> Reloader {
         Reloader {
             registry,
             source,
             problem,
+            barred,
             hung_up: Notify::new(),
         }
     }
@@ -130,6 +139,13 @@ impl Reloader {
     /// Loads the manifest and, if all of it is right, makes its skills the
     /// skills. Nothing changes otherwise.
     async fn reload(&self) -> Result<Outcome, Failure> {
+        if let Some(why) = &self.barred {
+            // Not again for the same file.
+            let _ = self.source.load();
+            return Err(
+                Failure::new(Kind::Unavailable, why.clone()).hint("start Mimo again after that")
+            );
+        }
         let source = self.source.clone();
         let loaded = tokio::task::spawn_blocking(move || source.load()).await;
         let specs = match loaded.map_err(Failure::internal)? {

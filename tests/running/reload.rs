@@ -196,3 +196,23 @@ fn a_hangup_reloads_or_ends_where_there_is_nothing_to_reload() {
     assert_eq!(mimo.call("one__echo", json!({})), json!({}), "it serves on");
     assert!(mimo.server.exit().success());
 }
+
+#[test]
+fn without_its_approvals_nothing_is_run_by_a_reload_either() {
+    let world = World::new();
+    fs::create_dir(world.path("data")).expect("made");
+    fs::write(world.path("data/skill-pins.json"), "no pins").expect("written");
+    world.manifest(&json!({"one": world.skill("ok")}));
+    let mut mimo = world.serve();
+    let barred = |status: &serde_json::Value| {
+        let problem = status["skills_problem"].as_str().unwrap_or_default();
+        status["skills"] == json!([]) && problem.contains("skill-pins.json")
+    };
+    let status = mimo.status();
+    assert!(barred(&status), "{status}");
+    let told = world.document(&["reload"]);
+    assert_eq!(told["mimos"][0]["error"]["kind"], "unavailable", "{told}");
+    let status = mimo.status();
+    assert!(barred(&status), "{status}");
+    assert!(mimo.server.exit().success());
+}
