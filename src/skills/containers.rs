@@ -38,7 +38,10 @@ pub(super) async fn launch(
         Failure::new(Kind::Unavailable, message).hint("may your account write there?")
     };
     for left in left(&places).map_err(unusable)? {
-        remove(&spec, &starter, &state_folder, &left).await;
+        // A daemon that does not answer would hold up the start for each.
+        if !remove(&spec, &starter, &state_folder, &left).await {
+            break;
+        }
     }
     let place = Place::new(&places).map_err(unusable)?;
     let mut own = spec.clone();
@@ -132,9 +135,9 @@ fn left(places: &Path) -> io::Result<Vec<Place>> {
     Ok(left)
 }
 
-/// Removes the container of `place`, and the place with it. Where that fails
-/// the place stays, and the next start tries again.
-async fn remove(spec: &SkillSpec, starter: &Starter, state_folder: &Path, place: &Place) {
+/// Removes the container of `place`, and the place with it; whether that was
+/// done. Where it fails the place stays, and the next start tries again.
+async fn remove(spec: &SkillSpec, starter: &Starter, state_folder: &Path, place: &Place) -> bool {
     if let Some(id) = place.id() {
         let removal = SkillSpec {
             arguments: ["rm", "-f", &id].map(str::to_owned).to_vec(),
@@ -150,14 +153,17 @@ async fn remove(spec: &SkillSpec, starter: &Starter, state_folder: &Path, place:
             // The client's --rm was quicker.
             Ok((told, _)) if told.contains("No such container") => {}
             Ok((told, how)) => {
-                return tracing::warn!(%skill, id, how, told, "a container was not removed");
+                tracing::warn!(%skill, id, how, told, "a container was not removed");
+                return false;
             }
             Err(failure) => {
-                return tracing::warn!(%skill, id, "a container was not removed: {failure}");
+                tracing::warn!(%skill, id, "a container was not removed: {failure}");
+                return false;
             }
         }
     }
     if let Err(error) = fs::remove_dir_all(&place.folder) {
         tracing::debug!(%error, "the place of a container stays");
     }
+    true
 }

@@ -16,7 +16,7 @@ if sys.argv[1] == "--version":
     print("Docker version VERSION, build 1")
     sys.exit()
 if sys.argv[1] == "rm":
-    sys.exit()
+    sys.exit(1 if os.path.exists("no-daemon") else 0)
 place = next(each for each in sys.argv if each.startswith("--cidfile="))
 with open(place.split("=", 1)[1], "x") as place:
     place.write(f"{os.getpid():x}{os.urandom(32).hex()}"[:64])
@@ -98,5 +98,26 @@ fn an_old_client_is_refused() {
         "{ended}"
     );
     assert!(told(&world, "run").is_empty());
+    assert!(mimo.server.exit().success());
+}
+
+#[test]
+fn what_could_not_be_removed_is_removed_before_the_next_start() {
+    let world = world("27.1.1");
+    let mut mimo = world.serve();
+    mimo.until_running(&["one"]);
+    let daemon_is_gone = world.path("data/skills/one/no-daemon");
+    fs::write(&daemon_is_gone, "").expect("written");
+    assert!(mimo.server.exit().success());
+    let left = places(&world);
+    assert_eq!((left.len(), told(&world, "rm").len()), (1, 1));
+    fs::remove_file(daemon_is_gone).expect("removed");
+    let mut mimo = world.serve();
+    mimo.until_running(&["one"]);
+    assert_eq!(
+        told(&world, "rm").last(),
+        Some(&format!("rm -f {}", left[0]))
+    );
+    assert!(!places(&world).contains(&left[0]));
     assert!(mimo.server.exit().success());
 }
