@@ -1,11 +1,14 @@
 //! Builds the parts, connects them, and shuts them down in order. Decides
 //! nothing itself.
 
+mod reload;
+
 use std::future::Future;
 use std::sync::Arc;
 
 use serde_json::Value;
 
+use self::reload::Reloading;
 use crate::catalog::Catalog;
 use crate::clock::Clock;
 use crate::config::{self, Config, MemorySettings};
@@ -15,10 +18,10 @@ use crate::failure::Failure;
 use crate::limits::BLOCKING_THREADS_MAX;
 use crate::memory::{self, Memories, Weights};
 use crate::registry::files::Files;
-use crate::registry::{Parts, Registry, SkillName, Upstream};
+use crate::registry::{Parts, Problem, Registry, SkillName, Upstream};
 use crate::server::{self, Client, Served};
 use crate::skills::link::NoClient;
-use crate::skills::manifest;
+use crate::skills::logs::Logs;
 use crate::skills::pins::FirstSight;
 use crate::skills::policy::{Rules, Secret};
 use crate::skills::sandboxed::Sandboxed;
@@ -43,6 +46,7 @@ pub struct App {
     registry: Option<Arc<Registry>>,
     /// Whom skills may ask, once someone is connected.
     client: Option<Arc<Client>>,
+    reloading: Option<Reloading>,
     clock: Arc<dyn Clock>,
 }
 
@@ -77,6 +81,14 @@ pub fn skill_rules(config: &Config) -> Rules {
             config.database.clone(),
             settings.manifest.clone(),
         ],
+    }
+}
+
+/// What becomes of a tool that nobody has seen before.
+pub fn first_sight(config: &Config) -> FirstSight {
+    match config.skills.ask_first {
+        true => FirstSight::Ask,
+        false => FirstSight::Approve,
     }
 }
 
@@ -118,24 +130,27 @@ impl App {
             clock.clone(),
             settings(&config.memory),
         ));
-        let (tools, skills, registry) = match toolset {
+        let (tools, skills, parts) = match toolset {
             Toolset::Standard => {
                 let upstream: Arc<dyn Upstream> = match &client {
                     Some(client) => client.clone(),
                     None => Arc::new(NoClient),
                 };
-                let (registry, skills) = skills(config, embedder, clock.clone(), upstream)?;
+                let (registry, skills, reloading) =
+                    skills(config, embedder, clock.clone(), upstream)?;
                 let skills = Some(Arc::new(skills));
                 let tools = tools::standard(&memories, &config.project, skills.clone());
-                (tools, skills, Some(registry))
+                (tools, skills, Some((registry, reloading)))
             }
             Toolset::Fixture => (tools::fixture::tools(), None, None),
         };
+        let (registry, reloading) = parts.unzip();
         Ok(App {
             dispatch: Arc::new(Dispatch::new(tools, skills, clock.clone())),
             memories,
             registry,
             client,
+            reloading,
             clock,
         })
     }
@@ -153,16 +168,23 @@ impl App {
 
     /// Serves stdin and stdout until the client leaves or a signal comes.
     pub async fn serve(self) -> Result<(), Failure> {
-        let shutdown = server::shutdown_signals()?;
+        let reloader = self.reloading.as_ref().map(|each| each.reloader.clone());
+        let hang_up = move || reloader.as_ref().is_some_and(|each| each.hang_up());
+        let shutdown = server::shutdown_signals(hang_up)?;
+        let following = self
+            .reloading
+            .as_ref()
+            .map(|each| each.follow(&*self.clock));
+        let catalog = self.registry.clone().map(Catalog::new);
         let served = Served {
             dispatch: self.dispatch.clone(),
-            catalog: self
-                .registry
-                .clone()
-                .map(|skills| Arc::new(Catalog::new(skills))),
+            catalog: catalog.map(Arc::new),
             client: self.client.clone().unwrap_or_default(),
         };
         let served = server::serve_stdio(served, self.clock.clone(), shutdown).await;
+        if let Some(following) = following {
+            following.abort();
+        }
         self.close().await;
         served
     }
@@ -176,58 +198,51 @@ impl App {
     }
 }
 
-/// The registry of the manifest's skills, and the tools over it. A manifest
-/// with mistakes stops no server: there are no skills then, and the status
-/// says why.
+/// The registry of the manifest's skills, the tools over it, and what follows
+/// the manifest. One with mistakes stops no server: there are no skills then,
+/// and the status says why.
 fn skills(
     config: &Config,
     embedder: Arc<dyn Embedder>,
     clock: Arc<dyn Clock>,
     upstream: Arc<dyn Upstream>,
-) -> Result<(Arc<Registry>, Skills), Failure> {
-    let path = &config.skills.manifest;
-    let (specs, problem) = match manifest::load(path, &skill_rules(config)) {
-        Ok(manifest) => {
-            let enabled = manifest.skills.into_iter().filter(|skill| !skill.disabled);
-            (enabled.map(|skill| skill.spec).collect(), None)
-        }
+) -> Result<(Arc<Registry>, Skills, Reloading), Failure> {
+    let (source, problem) = (reload::source(config), Problem::default());
+    let specs = match source.load() {
+        Ok(manifest) => manifest.enabled(),
         Err(refusals) => {
-            let first = refusals.first().map(ToString::to_string);
-            let problem = format!(
-                "{} is not in use: {} (`mimo skill check` lists every mistake)",
-                path.display(),
-                first.unwrap_or_default()
-            );
-            tracing::error!("{problem}");
-            (Vec::new(), Some(problem))
+            problem.set(Some(source.problem(&refusals)));
+            Vec::new()
         }
     };
     let launch = Arc::new(Sandboxed::new(
         // The same program even when the file is replaced while it runs.
         "/proc/self/exe".into(),
         config.data_folder.join("skills"),
-        false,
+        config.skills.strict,
+        Logs::in_folder(config.skill_log_folder(), clock.clone()),
     ));
     let parts = |files| Parts {
         launch: launch.clone(),
         upstream: upstream.clone(),
         files,
-        first_sight: FirstSight::Approve,
+        first_sight: first_sight(config),
     };
     let files = Files::in_folder(config.data_folder.clone());
-    let (registry, problem) = match Registry::start(parts(Some(files)), specs) {
-        Ok(registry) => (registry, problem),
+    let (registry, barred) = match Registry::start(parts(Some(files)), specs) {
+        Ok(registry) => (registry, None),
         // Without its pins every changed tool would pass for a new one.
         Err(failure) => {
-            tracing::error!("no skills are run: {failure}");
-            let none = Registry::start(parts(None), Vec::new())?;
-            (none, Some(failure.to_string()))
+            let why = format!("no skills are run: {failure}");
+            problem.set(Some(why.clone()));
+            (Registry::start(parts(None), Vec::new())?, Some(why))
         }
     };
     let registry = Arc::new(registry);
     let sandbox = Arc::new(move |skill: &SkillName| launch.report(skill));
+    let reloading = Reloading::new(config, registry.clone(), source, problem.clone(), barred);
     let skills = Skills::new(registry.clone(), embedder, clock, sandbox, problem);
-    Ok((registry, skills))
+    Ok((registry, skills, reloading))
 }
 
 fn settings(config: &MemorySettings) -> memory::Settings {

@@ -165,6 +165,16 @@ impl Config {
         })
     }
 
+    /// Where running Mimos are reached by commands.
+    pub fn running_folder(&self) -> PathBuf {
+        self.data_folder.join("running")
+    }
+
+    /// Where what skills write to stderr goes.
+    pub fn skill_log_folder(&self) -> PathBuf {
+        self.log_folder().join("skills")
+    }
+
     /// Where the log files go.
     pub fn log_folder(&self) -> PathBuf {
         self.data_folder.join("logs")

@@ -21,7 +21,7 @@
 //! | [`embed`] | a text to a vector |
 //! | [`vector`] | distances between vectors |
 //! | [`text`] | when two texts are equal, and which words find them |
-//! | [`registry`] | which skills there are, and the leases of their calls |
+//! | [`registry`] | which skills there are, the leases of their calls, how the set changes |
 //! | [`skills`] | programs that Mimo runs: what their manifest may say, their sandbox, their pipes |
 //! | [`wire`] | lines of JSON-RPC, bounded |
 //! | [`failure`], [`clock`], [`limits`] | what every room may use: errors, time and ids, bounds |
@@ -35,7 +35,7 @@
 //!                         |                |             |
 //!                         +-> catalog      |             +-> embed -> vector
 //!                         |       |        |
-//!                         |       +--------+-> registry -> skills -> wire
+//!                         |       +--------+-> registry -> skills -> wire, telemetry
 //!                         +-> wire
 //! ```
 //!

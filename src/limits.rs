@@ -119,6 +119,16 @@ pub const SKILL_PROCESSES_DEFAULT: u64 = 256;
 pub const SKILL_OPEN_FILES_DEFAULT: u64 = 1024;
 /// One file it writes.
 pub const SKILL_FILE_MB_DEFAULT: u64 = 512;
+/// How long a program may take to tell its version: npx needs half a second.
+pub const PROGRAM_VERSION_SECONDS_MAX: u64 = 20;
+/// What is read of its answer.
+pub const PROGRAM_VERSION_BYTES_MAX: u64 = 4096;
+/// Programs whose versions are remembered.
+pub const PROGRAM_VERSIONS_KEPT_MAX: usize = 256;
+/// How long the removal of one container may take.
+pub const CONTAINER_REMOVAL_SECONDS_MAX: u64 = 10;
+/// Left containers of a skill that are removed before its next start.
+pub const CONTAINERS_REMOVED_MAX: usize = 16;
 /// From a skill's start to its answer to `initialize`: npx may have to fetch.
 pub const SKILL_INITIALIZE_SECONDS_DEFAULT: u64 = 60;
 
@@ -188,8 +198,21 @@ pub const SKILL_DIRECT_TOKENS_MAX: usize = 25_000;
 pub const SKILL_CALL_SECONDS_MAX: u64 = 3_600;
 /// The shown difference between two definitions of a tool.
 pub const DIFFERENCE_BYTES_MAX: usize = 4 * 1024;
-/// Tool lists kept between runs, all together.
+/// Tool lists kept between runs: those of a full manifest in two forms.
+pub const SKILL_LISTS_KEPT_MAX: usize = 2 * SKILLS_MAX;
+/// The same in bytes, all together.
 pub const SKILL_CACHE_BYTES_MAX: usize = 32 * 1024 * 1024;
+
+/// After a change of a file, how long whoever makes it is left to finish.
+pub const RELOAD_SETTLE_MILLIS: u64 = 100;
+/// How often files are looked at where their folders cannot be watched.
+pub const RELOAD_LOOK_MILLIS_MAX: u64 = 2_000;
+/// Requests of commands that one running Mimo answers at a time.
+pub const ASKS_MAX: usize = 16;
+/// How often a command looks for the answers of running Mimos.
+pub const ASK_LOOK_MILLIS: u64 = 20;
+/// How long a command waits for an answer, beyond what the skills may take.
+pub const ASK_SECONDS_MAX: u64 = 10;
 
 /// A skill's policy on its way to its sandbox: arguments, environment, paths.
 pub const SANDBOX_POLICY_BYTES_MAX: usize = 1024 * 1024;
@@ -232,6 +255,17 @@ pub const LOG_FILE_BYTES_MAX: u64 = 4 * 1024 * 1024;
 /// Log files kept, the one being written included.
 pub const LOG_FILES_MAX: usize = 4;
 
+/// One file of what a skill wrote to stderr.
+pub const SKILL_LOG_FILE_BYTES_MAX: u64 = 256 * 1024;
+/// Such files of each skill, the one being written included.
+pub const SKILL_LOG_FILES_MAX: usize = 2;
+/// One line in it; a longer one is kept in pieces.
+pub const SKILL_LOG_LINE_BYTES_MAX: usize = 4 * 1024;
+/// What is kept of one second of it: a flood must not wear the disk out.
+pub const SKILL_LOG_SECOND_BYTES_MAX: usize = 32 * 1024;
+/// How often it is looked at while somebody follows it.
+pub const SKILL_LOG_LOOK_MILLIS: u16 = 100;
+
 const _: () = assert!(LINE_BYTES_MAX > MEMORY_CONTENT_BYTES_MAX * MEMORY_BATCH_MAX);
 const _: () = assert!(LINE_END_KEPT_BYTES_MAX * 2 < LINE_BYTES_MAX);
 const _: () = assert!(READ_BYTES <= BUFFER_KEPT_BYTES_MAX);
@@ -244,6 +278,9 @@ const _: () = assert!(
     LOG_FILES_MAX >= 2,
     "turning over would erase the newest events"
 );
+// Following looks often enough that no file turns over twice unseen, escapes
+// included.
+const _: () = assert!(SKILL_LOG_SECOND_BYTES_MAX as u64 * 6 < SKILL_LOG_FILE_BYTES_MAX);
 // A page of tools comes in one line, and the name of a skill must leave room
 // for a separator and a hash.
 const _: () = assert!(SKILL_TOOLS_BYTES_MAX <= SKILL_LINE_BYTES_MAX);

@@ -36,30 +36,43 @@ pub(super) fn run(
     output: &Output,
 ) -> Result<(), Ended> {
     // First, while this process is small and has nothing running.
-    let layers = match &surroundings.executable {
-        Some(executable) => probe::layers(executable),
-        None => Layers::default(),
-    };
+    let layers = layers(surroundings);
     let mimo = [
         folder("data folder", &config.data_folder),
         folder("config folder", &config.config_folder),
         memories(config, clock),
     ];
-    let sandbox = Layer::ALL.map(|layer| finding(&layers, layer));
     match output.json {
         true => output.document(&json!({
             "mimo": mimo.iter().map(Finding::document).collect::<Vec<_>>(),
-            "sandbox": {
-                "whole": layers.whole(),
-                "layers": sandbox.iter().map(Finding::document).collect::<Vec<_>>(),
-            },
+            "sandbox": sandbox_document(&layers),
         })),
         false => output.print(&format!(
-            "Mimo\n{}\nSandbox of skills\n{}",
+            "Mimo\n{}\n{}",
             table(&mimo, output),
-            table(&sandbox, output)
+            sandbox_text(&layers, output)
         )),
     }
+}
+
+/// What the sandbox of a skill has here.
+pub(super) fn layers(surroundings: &Surroundings) -> Layers {
+    match &surroundings.executable {
+        Some(executable) => probe::layers(executable),
+        None => Layers::default(),
+    }
+}
+
+/// Every layer with its state and the reason, for a script.
+pub(super) fn sandbox_document(layers: &Layers) -> Value {
+    let sandbox = Layer::ALL.map(|layer| finding(layers, layer).document());
+    json!({"whole": layers.whole(), "layers": sandbox})
+}
+
+/// The same for a person.
+pub(super) fn sandbox_text(layers: &Layers, output: &Output) -> String {
+    let sandbox = Layer::ALL.map(|layer| finding(layers, layer));
+    format!("Sandbox of skills\n{}", table(&sandbox, output))
 }
 
 fn folder(name: &'static str, path: &Path) -> Finding {
@@ -136,10 +149,7 @@ fn table(findings: &[Finding], output: &Output) -> String {
     findings
         .iter()
         .map(|finding| {
-            let state = match output.colour {
-                true => format!("\x1b[{}m{:8}\x1b[0m", finding.colour(), finding.state),
-                false => format!("{:8}", finding.state),
-            };
+            let state = output.painted(finding.colour(), &format!("{:8}", finding.state));
             format!("  {:17}  {state}  {}\n", finding.name, finding.why)
         })
         .collect()

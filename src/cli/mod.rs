@@ -125,7 +125,9 @@ fn run(cli: Cli, surroundings: &Surroundings, output: &Output) -> Result<(), End
             call::run(arguments, &configured()?, clock.clone(), output)
         }
         Some(Command::Tools(_)) => tools::run(&configured()?, clock.clone(), output),
-        Some(Command::Skill(arguments)) => skill::run(arguments, &configured()?, &*clock, output),
+        Some(Command::Skill(arguments)) => {
+            skill::run(arguments, &configured()?, surroundings, &*clock, output)
+        }
         Some(Command::Demo(_)) => demo::run(surroundings, &*clock, output),
         Some(Command::Doctor(_)) => {
             doctor::run(&configured()?, surroundings, clock.clone(), output)

@@ -92,6 +92,37 @@ impl Output {
         self.print(&text)
     }
 
+    /// `text` in a colour (a number of SGR; 0 is none), where colours are wanted.
+    pub(super) fn painted(&self, colour: u8, text: &str) -> String {
+        match self.colour && colour != 0 {
+            true => format!("\x1b[{colour}m{text}\x1b[0m"),
+            false => text.to_owned(),
+        }
+    }
+
+    /// `text` that somebody else wrote, as it may be shown: on a terminal what
+    /// would steer it, or turn the order of what is read, is escaped. Line ends
+    /// and tabs stay.
+    pub(super) fn harmless(&self, text: &str) -> String {
+        if !self.terminal {
+            return text.to_owned();
+        }
+        let mut shown = String::with_capacity(text.len());
+        for character in text.chars() {
+            match character {
+                '\n' | '\t' => shown.push(character),
+                '\u{61c}'
+                | '\u{200e}'
+                | '\u{200f}'
+                | '\u{2028}'..='\u{202e}'
+                | '\u{2066}'..='\u{2069}' => shown.extend(character.escape_unicode()),
+                _ if character.is_control() => shown.extend(character.escape_unicode()),
+                _ => shown.push(character),
+            }
+        }
+        shown
+    }
+
     /// Writes `text` to stderr; nobody is left to tell where that fails.
     pub(super) fn complain(&self, text: &str) {
         let _ = io::stderr().write_all(text.as_bytes());
@@ -182,6 +213,23 @@ mod tests {
             assert_eq!(cut(text, columns), expected, "{text} in {columns}");
             assert!(columns_of(&cut(text, columns)) <= columns);
         }
+    }
+
+    #[test]
+    fn what_others_wrote_steers_no_terminal() {
+        let mut output = Output {
+            json: false,
+            terminal: true,
+            colour: true,
+            columns: 80,
+        };
+        let text = "a\x1b[2Jb\rc\u{9b}1m\u{202e}d\n\te\u{7f}é";
+        assert_eq!(
+            output.harmless(text),
+            "a\\u{1b}[2Jb\\u{d}c\\u{9b}1m\\u{202e}d\n\te\\u{7f}é"
+        );
+        output.terminal = false;
+        assert_eq!(output.harmless(text), text, "a file gets what there is");
     }
 
     #[test]

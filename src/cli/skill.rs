@@ -1,17 +1,21 @@
 //! `mimo skill VERB`: which verbs there are, and which file answers each. What
 //! a manifest may hold is decided in `skills`.
 
+mod approve;
 mod check;
 mod edit;
+mod logs;
+mod reload;
 
 use std::fmt::Write as _;
 use std::path::Path;
 
 use serde_json::{Value, json};
 
+use super::doctor;
 use super::output::{Ended, Output};
 use crate::clock::Clock;
-use crate::config::Config;
+use crate::config::{Config, Surroundings};
 use crate::skills::refusal::Refusal;
 
 /// What to do with the skills.
@@ -21,7 +25,10 @@ Examples:
   mimo skill add memory --network outbound -- npx -y @modelcontextprotocol/server-memory
   mimo skill list                      what each skill may do
   mimo skill check ~/mcp.json          would these servers be taken? every mistake, with its fix
-  mimo skill remove memory")]
+  mimo skill remove memory
+  mimo skill approve memory            what has changed in its tools? approve it
+  mimo skill logs memory --follow      what does it say?
+  mimo skill reload                    have running Mimos load the file now")]
 pub(super) struct Arguments {
     #[command(subcommand)]
     verb: Verb,
@@ -37,19 +44,31 @@ enum Verb {
     Add(edit::AddArguments),
     /// Remove a skill from skills.json
     Remove(edit::RemoveArguments),
+    /// Show tools that are new or not what was approved, and approve them
+    Approve(approve::Arguments),
+    /// Show what skills wrote to stderr, and when they ran
+    Logs(logs::Arguments),
+    /// Have every running Mimo load skills.json again
+    Reload(reload::Arguments),
 }
 
 pub(super) fn run(
     arguments: Arguments,
     config: &Config,
+    surroundings: &Surroundings,
     clock: &dyn Clock,
     output: &Output,
 ) -> Result<(), Ended> {
+    // What holds them, looked at only where it is shown.
+    let layers = || doctor::layers(surroundings);
     match arguments.verb {
-        Verb::List(_) => check::list(config, output),
-        Verb::Check(arguments) => check::run(&arguments, config, output),
+        Verb::List(_) => check::list(config, &layers(), output),
+        Verb::Check(arguments) => check::run(&arguments, config, layers, output),
         Verb::Add(arguments) => edit::add(&arguments, config, clock, output),
         Verb::Remove(arguments) => edit::remove(&arguments, config, clock, output),
+        Verb::Approve(arguments) => approve::run(&arguments, config, clock, output),
+        Verb::Logs(arguments) => logs::run(&arguments, config, output),
+        Verb::Reload(_) => reload::run(config, clock, output),
     }
 }
 

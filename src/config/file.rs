@@ -99,6 +99,7 @@ pub(super) enum Rule {
         fn(&mut FileSettings) -> &mut Option<String>,
     ),
     Between(f64, f64, fn(&mut MemorySettings) -> &mut f64),
+    Switch(fn(&mut FileSettings) -> &mut bool),
     /// A list of texts that each pass a check, with an example of one.
     Texts(
         fn(&str) -> Result<(), String>,
@@ -108,6 +109,7 @@ pub(super) enum Rule {
 }
 
 const LEVELS: &[&str] = &["off", "error", "warn", "info", "debug", "trace"];
+const FIRST_SIGHTS: &[&str] = &["approve", "ask"];
 
 /// Every key there is.
 pub(super) const KEYS: &[Key] = &[
@@ -150,6 +152,14 @@ pub(super) const KEYS: &[Key] = &[
     Key {
         path: "skills.secrets",
         rule: Rule::Texts(check_variable, "[\"GITHUB_TOKEN\"]", |to| &mut to.secrets),
+    },
+    Key {
+        path: "skills.strict",
+        rule: Rule::Switch(|to| &mut to.skills.strict),
+    },
+    Key {
+        path: "skills.first_sight",
+        rule: Rule::OneOf(FIRST_SIGHTS, |to| &mut to.skills.first_sight),
     },
 ];
 
@@ -218,6 +228,9 @@ impl Rule {
                 *field(&mut settings.memory) =
                     number.ok_or_else(|| wanted(&format!("a number from {low} to {high}")))?;
             }
+            Rule::Switch(field) => {
+                *field(settings) = value.as_bool().ok_or_else(|| wanted("true or false"))?;
+            }
             Rule::Texts(check, _, field) => {
                 let list = value
                     .as_array()
@@ -240,8 +253,10 @@ impl Rule {
     fn example(&self) -> &'static str {
         match self {
             Rule::Project(_) => "\"website\"",
-            Rule::OneOf(..) => "\"info\"",
+            Rule::OneOf(words, _) if words.contains(&"info") => "\"info\"",
+            Rule::OneOf(..) => "\"ask\"",
             Rule::Between(..) => "0.3",
+            Rule::Switch(_) => "true",
             Rule::Texts(_, example, _) => example,
         }
     }

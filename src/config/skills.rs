@@ -25,6 +25,8 @@ pub(in crate::config) struct SkillKeys {
     pub commands: Vec<String>,
     pub path: Vec<String>,
     pub secrets: Vec<String>,
+    pub strict: bool,
+    pub first_sight: Option<String>,
 }
 
 impl Default for SkillKeys {
@@ -33,6 +35,8 @@ impl Default for SkillKeys {
             commands: COMMANDS.map(str::to_owned).to_vec(),
             path: Vec::new(),
             secrets: SECRETS.map(str::to_owned).to_vec(),
+            strict: false,
+            first_sight: None,
         }
     }
 }
@@ -48,6 +52,10 @@ pub struct SkillSettings {
     pub path: Vec<PathBuf>,
     /// What `${VAR}` may name, with the values of those that are set.
     pub secrets: BTreeMap<String, Option<Kept>>,
+    /// No skill starts unless every layer of its sandbox is enforced.
+    pub strict: bool,
+    /// A tool that was never seen before waits for a person's approval.
+    pub ask_first: bool,
     /// LANG, LC_ALL and TZ, where they are set.
     pub locale: BTreeMap<String, String>,
     /// The account's own folder, for `~/`.
@@ -105,6 +113,8 @@ pub(in crate::config) fn settle(
             .map(|name| (name.clone(), value(&name)))
             .collect(),
         commands: keys.commands,
+        strict: keys.strict,
+        ask_first: keys.first_sight.as_deref() == Some("ask"),
         locale,
         home: around.home_folder.clone(),
         temporary,

@@ -233,6 +233,18 @@ fn mistakes_in_the_file_are_refused_with_line_reason_and_fix() {
             "leave it out",
         ),
         (
+            "skills.strict = 1",
+            1,
+            "true or false, and is 1",
+            "strict = true",
+        ),
+        (
+            "skills.first_sight = \"never\"",
+            1,
+            "one of approve, ask",
+            "first_sight = \"ask\"",
+        ),
+        (
             "memory.weights.keyword = \"1\"",
             1,
             "a number",
@@ -300,6 +312,10 @@ fn the_schema_and_the_reader_name_the_same_keys_with_the_same_bounds() {
                 assert_eq!(leaf["maxLength"], NAME_BYTES_MAX);
             }
             Rule::OneOf(words, _) => assert_eq!(leaf["enum"], serde_json::json!(words)),
+            Rule::Switch(field) => {
+                assert_eq!(leaf["type"], "boolean", "{path}");
+                assert_eq!(leaf["default"], *field(&mut settings), "{path}");
+            }
             Rule::Between(low, high, field) => {
                 assert_eq!(leaf["minimum"].as_f64(), Some(low), "{path}");
                 assert_eq!(leaf["maximum"].as_f64(), Some(high), "{path}");

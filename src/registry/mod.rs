@@ -3,10 +3,13 @@
 //! way through a queue and is given back the moment its call is dropped; a task
 //! beside it keeps the time and the files.
 
+mod changes;
 pub mod files;
+pub mod mailbox;
 pub mod names;
 pub mod offers;
 mod owner;
+mod reloader;
 pub mod table;
 
 use std::sync::Arc;
@@ -27,6 +30,7 @@ use crate::skills::link::{Link, Tool};
 use crate::skills::pins::FirstSight;
 use crate::skills::spec::SkillSpec;
 
+pub use self::reloader::{Problem, Reloader};
 pub use crate::skills::link::{Asks, Followers, Miss, TheirError, Upstream};
 pub use crate::skills::pins::Standing;
 pub use crate::skills::spec::{Expose, SkillName};
@@ -48,7 +52,8 @@ pub struct Parts {
 
 /// How a call is made.
 pub struct Conduct {
-    /// When it must be over, its wait for the skill's start included.
+    /// When it must be over, its wait for the skill's start included; the
+    /// skill's own bound for a call may end it earlier.
     pub deadline: Instant,
     /// Cancelled when the client takes it back.
     pub cancel: CancellationToken,
@@ -69,6 +74,17 @@ pub struct Offer {
     pub standing: Standing,
     /// How clients are to see it.
     pub expose: Expose,
+}
+
+/// A tool that may not be called until a person approves it.
+#[derive(Clone, Debug)]
+pub struct Pending {
+    /// Whose it is.
+    pub skill: SkillName,
+    /// Its name, which its skill chose.
+    pub tool: String,
+    /// Why it waits, in words.
+    pub why: &'static str,
 }
 
 /// How a skill is, for a person.
@@ -110,6 +126,11 @@ impl Registry {
         self.0.offers()
     }
 
+    /// The tools that wait for a person's approval.
+    pub fn pending(&self) -> Vec<Pending> {
+        self.0.pending()
+    }
+
     /// How each skill is.
     pub fn statuses(&self) -> Vec<Status> {
         self.0.statuses()
@@ -135,6 +156,11 @@ impl Registry {
             meta,
             followers,
         } = conduct;
+        let deadline = self.0.patience(skill).map_or(deadline, |own| {
+            // One that is too long to be counted is none.
+            let own = Instant::now().checked_add(own).unwrap_or(deadline);
+            deadline.min(own)
+        });
         let work = async {
             let (_lease, link) = self.lease(skill, deadline).await.map_err(Miss::Ours)?;
             self.0.may_call(skill, tool).map_err(Miss::Ours)?;
@@ -183,15 +209,14 @@ impl Registry {
             );
             return Err(Failure::new(Kind::LimitExceeded, message));
         }
-        let refused = || {
-            Failure::new(
-                Kind::Conflict,
-                "reload_in_progress: the skills are being reloaded",
-            )
-            .hint("wait until mimo_status shows them running, then reload again")
-        };
+        let refused = reloader::in_progress;
         let done = self.0.begin_reload(specs).ok_or_else(refused)?;
         done.await.map_err(|_| refused())
+    }
+
+    /// Takes over what was approved in the file of pins since it was read.
+    pub async fn take_approvals(&self) -> Result<(), Failure> {
+        self.0.take_approvals().await
     }
 
     /// Approves a tool as it is now.

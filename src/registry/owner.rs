@@ -1,18 +1,21 @@
 //! The owner of table and children: every event goes through [`Core::feed`],
 //! which performs the effects before anyone else gets a look.
 
+mod beside;
+mod keep;
+
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::{Notify, oneshot, watch};
 use tokio::time::Instant;
 
-use super::files::{Files, Lists, fingerprint};
-use super::offers::{Items, List, Offers};
+use super::files::{Files, Fresh, Lists, fingerprint};
+use super::offers::Offers;
 use super::table::{Call, Effect, Event, Millis, Outcome, Refusal, Run, Table};
-use super::{Offer, Parts, Status};
+use super::{Offer, Parts, Pending, Status};
 use crate::failure::{Failure, Kind};
 use crate::limits;
 use crate::skills::child::Launch;
@@ -20,6 +23,8 @@ use crate::skills::job::{Job, Said};
 use crate::skills::link::{Link, Tool, Upstream};
 use crate::skills::pins::{FirstSight, Pins, Standing};
 use crate::skills::spec::{SkillName, SkillSpec};
+
+pub use keep::keep;
 
 /// The owner.
 pub struct Core {
@@ -50,6 +55,8 @@ struct State {
     /// The pins as the file had them the last time.
     pins_saved: Pins,
     lists: Lists,
+    /// Those that the file does not have yet.
+    fresh: Vec<Fresh>,
     /// What the last run of each skill left on stderr.
     tails: BTreeMap<SkillName, String>,
     calls: u64,
@@ -89,12 +96,7 @@ impl Core {
     pub fn new(parts: Parts) -> Result<Arc<Core>, Failure> {
         let files = parts.files;
         let pins = files.as_ref().map_or(Ok(Pins::default()), Files::pins);
-        let pins = pins.map_err(|error| {
-            let message =
-                format!("the approvals of tools (skill-pins.json) cannot be read: {error}");
-            Failure::new(Kind::Unavailable, message)
-                .hint("restore that file, or remove it and approve the tools again")
-        })?;
+        let pins = pins.map_err(keep::unreadable)?;
         let state = State {
             table: Table::default(),
             children: HashMap::new(),
@@ -104,6 +106,7 @@ impl Core {
             pins_saved: pins.clone(),
             pins,
             lists: files.as_ref().map(Files::lists).unwrap_or_default(),
+            fresh: Vec::new(),
             tails: BTreeMap::new(),
             calls: 0,
             unsaved: false,
@@ -130,6 +133,13 @@ impl Core {
     /// The tools this skill had in an earlier run.
     pub fn known_tools(&self, spec: &SkillSpec) -> Option<Arc<[Tool]>> {
         self.state().lists.get(&fingerprint(spec)).cloned()
+    }
+
+    /// How long one call to the skill may take, as its entry says.
+    pub fn patience(&self, skill: &SkillName) -> Option<Duration> {
+        let state = self.state();
+        let skill = state.table.skills().get(skill)?;
+        Some(skill.spec.timeouts.call)
     }
 
     /// A lease, granted or refused through the receiver.
@@ -231,6 +241,23 @@ impl Core {
         offers
     }
 
+    /// The tools on offer that wait for a person.
+    pub fn pending(&self) -> Vec<Pending> {
+        let why = |offer: Offer| {
+            let why = match offer.standing {
+                Standing::Approved => return None,
+                Standing::New => "nobody has approved it yet",
+                Standing::Changed(_) => "it is not what was approved any more",
+            };
+            Some(Pending {
+                skill: offer.skill,
+                tool: offer.tool.name,
+                why,
+            })
+        };
+        self.offers().into_iter().filter_map(why).collect()
+    }
+
     /// How each skill is.
     pub fn statuses(&self) -> Vec<Status> {
         let state = self.state();
@@ -253,62 +280,6 @@ impl Core {
             }
         };
         state.table.skills().iter().map(status).collect()
-    }
-
-    /// All skills.
-    pub fn specs(&self) -> Vec<Arc<SkillSpec>> {
-        let state = self.state();
-        let skills = state.table.skills().values();
-        skills.map(|skill| skill.spec.clone()).collect()
-    }
-
-    /// Whether the skill answers just now.
-    pub fn runs(&self, skill: &SkillName) -> bool {
-        let state = self.state();
-        let run = state.table.skills().get(skill);
-        let run = run.and_then(|skill| skill.state.run());
-        let child = run.and_then(|run| state.children.get(&run));
-        child.is_some_and(|child| child.ready.is_some())
-    }
-
-    /// The ways to all that answer just now.
-    pub fn links(&self) -> Vec<Link> {
-        let state = self.state();
-        let ready = state
-            .children
-            .values()
-            .filter_map(|child| child.ready.as_ref());
-        ready.map(|(link, _)| link.clone()).collect()
-    }
-
-    /// Keeps a list for as long as the skill does not run.
-    pub fn keep_list(&self, skill: &SkillName, list: List, items: Items) {
-        let mut state = self.state();
-        let spec = state
-            .table
-            .skills()
-            .get(skill)
-            .map(|skill| skill.spec.clone());
-        if let Some(spec) = spec
-            && self.offers.listed(fingerprint(&spec), list, items)
-        {
-            state.unsaved = true;
-            self.wake.notify_one();
-        }
-    }
-
-    /// The pins are those of the file, and what was pinned since it was written.
-    fn adopt(self: &Arc<Self>, saved: Pins) {
-        let mut state = self.state();
-        let changes = state.pins.changes_since(&state.pins_saved);
-        let mut pins = saved.clone();
-        pins.apply(changes);
-        if pins != state.pins {
-            state.pins = pins;
-            state.standings.clear();
-            self.perform(&mut state, Effect::Changed);
-        }
-        state.pins_saved = saved;
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -454,7 +425,15 @@ impl State {
             let here: BTreeSet<String> = here.map(|skill| fingerprint(&skill.spec)).collect();
             self.lists.retain(|key, _| here.contains(key));
         }
-        self.lists.insert(fingerprint(spec), tools.clone());
+        let fresh = Fresh {
+            fingerprint: fingerprint(spec),
+            skill: spec.name.clone(),
+            tools: tools.clone(),
+        };
+        self.lists.insert(fresh.fingerprint.clone(), tools.clone());
+        self.fresh
+            .retain(|old| old.fingerprint != fresh.fingerprint);
+        self.fresh.push(fresh);
         self.unsaved = true;
     }
 
@@ -463,64 +442,6 @@ impl State {
             // A caller that has gone gives its lease back by itself.
             let _ = waiting.send(granted);
         }
-    }
-}
-
-/// Keeps the time and the files, for as long as there is an owner.
-pub async fn keep(core: Weak<Core>) {
-    loop {
-        let Some(core) = core.upgrade() else {
-            return;
-        };
-        save(&core).await;
-        let next = core.state().table.next_tick();
-        let at = next.map(|next| core.began + Duration::from_millis(next));
-        tokio::select! {
-            () = core.wake.notified() => {}
-            () = sleep_until(at) => core.feed(Event::Tick),
-        }
-        let state = core.state();
-        if state.children.is_empty() && state.table.is_closed() && !state.unsaved {
-            return;
-        }
-    }
-}
-
-async fn sleep_until(at: Option<Instant>) {
-    match at {
-        Some(at) => tokio::time::sleep_until(at).await,
-        None => std::future::pending().await,
-    }
-}
-
-/// Writes what changed, and takes over what another process approved. Not being
-/// able to is no reason to stop serving.
-async fn save(core: &Arc<Core>) {
-    let snapshot = {
-        let mut state = core.state();
-        let unsaved = std::mem::take(&mut state.unsaved) && core.files.is_some();
-        unsaved.then(|| {
-            let changes = state.pins.changes_since(&state.pins_saved);
-            let here = state.table.skills().values();
-            let here: BTreeSet<String> = here.map(|skill| fingerprint(&skill.spec)).collect();
-            (state.lists.clone(), changes, here)
-        })
-    };
-    let Some((lists, changes, here)) = snapshot else {
-        return;
-    };
-    let writer = core.clone();
-    let write = move || {
-        writer.offers.save(&here);
-        match &writer.files {
-            Some(files) => files.save(&lists, changes),
-            None => Ok(Pins::default()),
-        }
-    };
-    let saved = tokio::task::spawn_blocking(write).await;
-    match saved.map_err(std::io::Error::other).flatten() {
-        Ok(pins) => core.adopt(pins),
-        Err(error) => tracing::warn!(%error, "tool lists and approvals were not saved"),
     }
 }
 

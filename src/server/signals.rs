@@ -1,14 +1,18 @@
-//! The signals that end a server. What ending means is the server's business.
+//! The signals of a server: those that end it, and the one that reloads. What
+//! either means is decided elsewhere.
 
 use tokio_util::sync::CancellationToken;
 
 use crate::failure::Failure;
 
-/// A token that the first SIGTERM, SIGINT or SIGHUP cancels, so that calls in
-/// flight are finished; a second one ends the process at once. Needs a tokio
-/// runtime with I/O.
+/// A token that the first SIGTERM or SIGINT cancels, so that calls in flight are
+/// finished; a second one ends the process at once. SIGHUP is one of them where
+/// `hang_up` has nothing to reload and says so (false): a terminal that closes
+/// ends what it started. Needs a tokio runtime with I/O.
 #[cfg(unix)]
-pub fn shutdown_signals() -> Result<CancellationToken, Failure> {
+pub fn shutdown_signals(
+    hang_up: impl Fn() -> bool + Send + 'static,
+) -> Result<CancellationToken, Failure> {
     use tokio::signal::unix::{SignalKind, signal};
     let install = |kind| signal(kind).map_err(Failure::internal);
     let mut term = install(SignalKind::terminate())?;
@@ -23,6 +27,9 @@ pub fn shutdown_signals() -> Result<CancellationToken, Failure> {
                 _ = int.recv() => 2,
                 _ = hup.recv() => 1,
             };
+            if number == 1 && !shutdown.is_cancelled() && hang_up() {
+                continue;
+            }
             if shutdown.is_cancelled() {
                 tracing::warn!(number, "a second signal: ending without waiting");
                 std::process::exit(128 + number);
@@ -36,7 +43,9 @@ pub fn shutdown_signals() -> Result<CancellationToken, Failure> {
 
 /// A token that Ctrl-C cancels; a second one ends the process at once.
 #[cfg(not(unix))]
-pub fn shutdown_signals() -> Result<CancellationToken, Failure> {
+pub fn shutdown_signals(
+    _: impl Fn() -> bool + Send + 'static,
+) -> Result<CancellationToken, Failure> {
     let token = CancellationToken::new();
     let shutdown = token.clone();
     tokio::spawn(async move {

@@ -4,13 +4,20 @@
 use futures::future::BoxFuture;
 use tokio::io::{AsyncRead, AsyncWrite};
 
-use super::spec::SkillSpec;
+use super::logs::Log;
+use super::spec::{SkillName, SkillSpec};
 use crate::failure::Failure;
 
 /// Makes the children.
 pub trait Launch: Send + Sync {
     /// Starts what `spec` describes.
     fn launch(&self, spec: &SkillSpec) -> BoxFuture<'static, Result<Child, Failure>>;
+
+    /// Where what the next child of `skill` writes to stderr is kept, if
+    /// anywhere.
+    fn log(&self, _skill: &SkillName) -> Option<Log> {
+        None
+    }
 }
 
 /// A running child. Dropping `control` must leave no process behind.

@@ -12,6 +12,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::child::{Child, Control, Launch};
 use super::link::{Hello, Link, Tool, Upstream};
+use super::logs::Log;
 use super::spec::SkillSpec;
 use crate::failure::Failure;
 use crate::limits;
@@ -42,6 +43,10 @@ pub struct Job {
     tail: Arc<Tail>,
 }
 
+/// Where a child's stderr goes.
+#[derive(Clone)]
+struct Ear(Arc<Tail>, Option<Arc<Log>>);
+
 /// The end of a child's stderr.
 #[derive(Default)]
 struct Tail(Mutex<Vec<u8>>);
@@ -60,11 +65,16 @@ impl Job {
         };
         let (stop, tail, launch) = (job.stop.clone(), job.tail.clone(), launch.clone());
         tokio::spawn(async move {
-            let life = live(&spec, &*launch, upstream, &stop, &tail, &say);
+            let log = launch.log(&spec.name).map(Arc::new);
+            let ear = Ear(tail, log.clone());
+            let life = live(&spec, &*launch, upstream, &stop, &ear, &say);
             let ended = AssertUnwindSafe(life).catch_unwind().await;
-            say(Said::Ended(ended.unwrap_or_else(|_| {
-                "Mimo met a defect of its own while it ran it".to_owned()
-            })));
+            let why =
+                ended.unwrap_or_else(|_| "Mimo met a defect of its own while it ran it".to_owned());
+            if let Some(log) = log {
+                log.ended(&why);
+            }
+            say(Said::Ended(why));
         });
         job
     }
@@ -85,7 +95,7 @@ async fn live(
     launch: &dyn Launch,
     upstream: Arc<dyn Upstream>,
     stop: &CancellationToken,
-    tail: &Arc<Tail>,
+    ear: &Ear,
     say: &(impl Fn(Said) + Send + Sync),
 ) -> String {
     let child = tokio::select! {
@@ -104,7 +114,10 @@ async fn live(
         Ok(child) => child,
         Err(failure) => return failure.to_string(),
     };
-    let heard = tokio::spawn(listen(errors, tail.clone()));
+    if let Some(log) = &ear.1 {
+        log.started(pid);
+    }
+    let heard = tokio::spawn(listen(errors, ear.clone()));
     let link = Link::open(spec.name.clone(), input, output, upstream);
     let ended = tokio::select! {
         biased;
@@ -192,11 +205,14 @@ async fn wind_down(
     exit.await
 }
 
-async fn listen(mut errors: Box<dyn AsyncRead + Send + Unpin>, tail: Arc<Tail>) {
+async fn listen(mut errors: Box<dyn AsyncRead + Send + Unpin>, Ear(tail, log): Ear) {
     let mut buffer = vec![0; limits::SKILL_STDERR_BYTES_MAX];
     let mut since_pause = 0;
     while let Ok(bytes @ 1..) = errors.read(&mut buffer).await {
         tail.keep(&buffer[..bytes]);
+        if let Some(log) = &log {
+            log.heard(&buffer[..bytes]);
+        }
         since_pause += bytes;
         if since_pause > limits::SKILL_IDLE_BYTES_MAX {
             since_pause = 0;

@@ -7,6 +7,7 @@ mod entry;
 pub mod file;
 mod folders;
 mod shape;
+pub mod source;
 
 use std::path::Path;
 
@@ -21,6 +22,14 @@ use document::Node;
 pub struct Manifest {
     /// Its skills in the order of the file.
     pub skills: Vec<Skill>,
+}
+
+impl Manifest {
+    /// What is to be run.
+    pub fn enabled(&self) -> Vec<SkillSpec> {
+        let enabled = self.skills.iter().filter(|skill| !skill.disabled);
+        enabled.map(|skill| skill.spec.clone()).collect()
+    }
 }
 
 /// A skill, and what the registry does with it.
@@ -42,6 +51,17 @@ pub fn load(path: &Path, rules: &Rules) -> Result<Manifest, Vec<Refusal>> {
         Some(bytes) => check(&bytes, rules),
         None => Ok(Manifest::default()),
     }
+}
+
+/// The names of the skills at `path`, whether they could run or not.
+pub fn names(path: &Path) -> Result<Vec<SkillName>, Vec<Refusal>> {
+    let Some(bytes) = file::read(path).map_err(|refusal| vec![refusal])? else {
+        return Ok(Vec::new());
+    };
+    let root = document::parse(&bytes)?;
+    let (_, entries) = form(&root)?.of(&root);
+    let names = entries.into_iter();
+    Ok(names.filter_map(|(key, _)| SkillName::new(key)).collect())
 }
 
 /// Checks a manifest's bytes whole: every mistake is found at once.

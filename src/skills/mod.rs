@@ -3,10 +3,13 @@
 //! is spoken to.
 
 pub mod child;
+#[cfg(target_os = "linux")]
+mod containers;
 pub mod env;
 pub mod job;
 pub mod launcher;
 pub mod link;
+pub mod logs;
 pub mod manifest;
 pub mod pins;
 pub mod policy;
@@ -15,3 +18,5 @@ pub mod sandbox;
 #[cfg_attr(not(target_os = "linux"), path = "unsandboxed.rs")]
 pub mod sandboxed;
 pub mod spec;
+#[cfg(target_os = "linux")]
+mod versions;

@@ -74,6 +74,20 @@ impl Pins {
         tools.iter().map(judge).collect()
     }
 
+    /// What differs between the approved tool and this one, a line each, whole;
+    /// everything of one that was never approved, nothing of one that is.
+    pub fn difference(&self, skill: &SkillName, tool: &Tool) -> Vec<String> {
+        let pin = self
+            .0
+            .get(skill.as_str())
+            .and_then(|pins| pins.get(&tool.name));
+        let mut lines = Vec::new();
+        let nothing = Value::Object(serde_json::Map::new());
+        let before = pin.map_or(&nothing, |pin| &pin.definition);
+        difference(before, &definition(tool), "", &mut lines);
+        lines
+    }
+
     /// Approves a tool as it is now.
     pub fn approve(&mut self, skill: &SkillName, tool: &Tool) {
         let pins = self.0.entry(skill.as_str().to_owned()).or_default();
@@ -176,7 +190,8 @@ fn difference(old: &Value, new: &Value, path: &str, lines: &mut Vec<String>) {
         (Value::Object(old), Value::Object(new)) => {
             let keys: std::collections::BTreeSet<_> = old.keys().chain(new.keys()).collect();
             for key in keys {
-                let path = format!("{path}/{key}");
+                // A key could look like another line, or steer a terminal.
+                let path = format!("{path}/{}", key.escape_debug());
                 match (old.get(key), new.get(key)) {
                     (Some(old), Some(new)) => difference(old, new, &path, lines),
                     (Some(old), None) => lines.push(format!("- {path}: {old}")),

@@ -6,19 +6,24 @@ use std::io;
 use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use futures::future::BoxFuture;
 use serde_json::Value;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader};
 use tokio::net::UnixStream;
 use tokio::net::unix::pipe::{Receiver, Sender};
+use tokio::time::timeout;
 
 use super::child::{Child, Control, Launch};
+use super::containers;
 use super::launcher::{self, Launched, Place, Supervised};
+use super::logs::{Log, Logs};
 use super::sandbox::policy::{Layer, Layers, Report, State};
 use super::spec::{SkillName, SkillSpec};
+use super::versions::Versions;
 use crate::failure::{Failure, Kind};
-use crate::limits::SANDBOX_REPORT_BYTES_MAX;
+use crate::limits::{PROGRAM_VERSION_BYTES_MAX, SANDBOX_REPORT_BYTES_MAX};
 
 /// Starts skills in their sandboxes.
 pub struct Sandboxed {
@@ -26,17 +31,21 @@ pub struct Sandboxed {
     /// Holds a private folder for each skill.
     folder: PathBuf,
     strict: bool,
-    layers: Arc<Mutex<BTreeMap<SkillName, Layers>>>,
+    logs: Logs,
+    versions: Arc<Versions>,
+    layers: Reported,
 }
 
 impl Sandboxed {
     /// Runs `executable` (Mimo itself) as the supervisor of each sandbox; what
-    /// skills keep lies below `folder`.
-    pub fn new(executable: PathBuf, folder: PathBuf, strict: bool) -> Sandboxed {
+    /// skills keep lies below `folder`, what they say to stderr goes to `logs`.
+    pub fn new(executable: PathBuf, folder: PathBuf, strict: bool, logs: Logs) -> Sandboxed {
         Sandboxed {
             executable,
             folder,
             strict,
+            logs,
+            versions: Arc::default(),
             layers: Arc::default(),
         }
     }
@@ -61,32 +70,89 @@ impl Sandboxed {
 
 impl Launch for Sandboxed {
     fn launch(&self, spec: &SkillSpec) -> BoxFuture<'static, Result<Child, Failure>> {
-        let (executable, strict) = (self.executable.clone(), self.strict);
-        let state_folder = self.folder.join(spec.name.as_str());
-        let layers = self.layers.clone();
-        let spec = spec.placed(&state_folder.to_string_lossy());
+        let starter = Starter {
+            executable: self.executable.clone(),
+            strict: self.strict,
+        };
+        let (folder, versions) = (self.folder.clone(), self.versions.clone());
+        let (layers, spec) = (self.layers.clone(), spec.clone());
         Box::pin(async move {
-            let name = spec.name.clone();
-            let launched = tokio::task::spawn_blocking(move || {
-                let place = Place {
-                    executable: &executable,
-                    state_folder: &state_folder,
-                    strict,
-                };
-                launcher::launch(&spec, &place)
-            })
-            .await
-            .map_err(Failure::internal)??;
-            child(launched, name, layers).await
+            let state_folder = folder.join(spec.name.as_str());
+            versions.check(&spec, &starter, &folder).await?;
+            let placed = spec.placed(&state_folder.to_string_lossy());
+            if spec.sandbox.docker {
+                return containers::launch(placed, starter, state_folder, layers).await;
+            }
+            starter.start(placed, state_folder, layers).await
+        })
+    }
+
+    fn log(&self, skill: &SkillName) -> Option<Log> {
+        self.logs.open(skill)
+    }
+}
+
+/// What the sandboxes of skills reported.
+pub(super) type Reported = Arc<Mutex<BTreeMap<SkillName, Layers>>>;
+
+/// Starts programs in sandboxes of their own.
+#[derive(Clone)]
+pub(super) struct Starter {
+    executable: PathBuf,
+    strict: bool,
+}
+
+impl Starter {
+    /// Starts what `spec` says, with `state_folder` as its own.
+    pub(super) async fn start(
+        &self,
+        spec: SkillSpec,
+        state_folder: PathBuf,
+        layers: Reported,
+    ) -> Result<Child, Failure> {
+        let (name, starter) = (spec.name.clone(), self.clone());
+        let launched = tokio::task::spawn_blocking(move || {
+            let place = Place {
+                executable: &starter.executable,
+                state_folder: &state_folder,
+                strict: starter.strict,
+            };
+            launcher::launch(&spec, &place)
+        })
+        .await
+        .map_err(Failure::internal)??;
+        child(launched, name, layers).await
+    }
+
+    /// Runs what `spec` says to its end, within `patience`: what it wrote to
+    /// stdout, or else to stderr, and how it ended.
+    pub(super) async fn run(
+        &self,
+        spec: SkillSpec,
+        state_folder: PathBuf,
+        patience: Duration,
+    ) -> Result<(String, String), Failure> {
+        let mut child = self.start(spec, state_folder, Arc::default()).await?;
+        drop(child.input);
+        let read = async {
+            let (mut out, mut err) = (Vec::new(), Vec::new());
+            let bound = PROGRAM_VERSION_BYTES_MAX;
+            let (mut output, mut errors) = (child.output.take(bound), child.errors.take(bound));
+            // A pipe that breaks has told what it had.
+            let _ = tokio::join!(output.read_to_end(&mut out), errors.read_to_end(&mut err));
+            let told = if out.is_empty() { err } else { out };
+            String::from_utf8_lossy(&told).into_owned()
+        };
+        let ended = timeout(patience, async { (read.await, (&mut child.exit).await) }).await;
+        ended.map_err(|_| {
+            child.control.kill();
+            let message = format!("it did not end within {} s", patience.as_secs());
+            Failure::new(Kind::Timeout, message)
         })
     }
 }
 
-async fn child(
-    launched: Launched,
-    name: SkillName,
-    layers: Arc<Mutex<BTreeMap<SkillName, Layers>>>,
-) -> Result<Child, Failure> {
+async fn child(launched: Launched, name: SkillName, layers: Reported) -> Result<Child, Failure> {
     let Launched {
         stdin,
         stdout,

@@ -7,6 +7,7 @@ use futures::future::BoxFuture;
 use serde_json::{Value, json};
 
 use super::child::{Child, Launch};
+use super::logs::Logs;
 use super::spec::{SkillName, SkillSpec};
 use crate::failure::{Failure, Kind};
 
@@ -15,7 +16,7 @@ pub struct Sandboxed;
 
 impl Sandboxed {
     /// Takes what the sandboxes of Linux need, and needs none of it.
-    pub fn new(_executable: PathBuf, _folder: PathBuf, _strict: bool) -> Sandboxed {
+    pub fn new(_executable: PathBuf, _folder: PathBuf, _strict: bool, _logs: Logs) -> Sandboxed {
         Sandboxed
     }
 

@@ -15,8 +15,12 @@ use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{EnvFilter, Layer};
 
 use crate::clock::Clock;
-use rotating::RotatingFile;
+use crate::limits::{LOG_FILE_BYTES_MAX, LOG_FILES_MAX};
 
+pub use rotating::RotatingFile;
+
+/// What Mimo itself does.
+const NAME: &str = "mimo.log";
 /// A person or a client reads stderr: only what needs them.
 const STDERR_DEFAULT: &str = "warn";
 /// The file also tells when Mimo started, with what, and when it stopped.
@@ -39,7 +43,8 @@ pub fn start(filter: Option<&str>, folder: &Path, clock: Arc<dyn Clock>) {
         .with_ansi(false)
         .with_timer(LogTime(clock.clone()))
         .with_filter(filtered(filter.unwrap_or(STDERR_DEFAULT)));
-    let (file, refused) = match RotatingFile::open(folder) {
+    let (file, refused) = match RotatingFile::open(folder, NAME, LOG_FILE_BYTES_MAX, LOG_FILES_MAX)
+    {
         Ok(file) => (Some(file), None),
         Err(failure) => (None, Some(failure)),
     };

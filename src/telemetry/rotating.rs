@@ -11,30 +11,34 @@ use tracing_subscriber::fmt::MakeWriter;
 
 use crate::config::{private_file, private_folder};
 use crate::failure::Failure;
-use crate::limits::{LOG_FILE_BYTES_MAX, LOG_FILES_MAX};
-
-const NAME: &str = "mimo.log";
-
-/// The newest events are in `mimo.log`, older ones in `mimo.log.1`, `.2`, ..
-pub(super) struct RotatingFile {
+/// The newest events are in the file of the given name, older ones in `NAME.1`,
+/// `NAME.2`, ..
+pub struct RotatingFile {
     folder: PathBuf,
+    name: String,
     bytes_max: u64,
+    files_max: usize,
     /// Absent once writing has failed: a full disk must not stop the work, and
     /// the events still go to stderr.
     file: Mutex<Option<File>>,
 }
 
 impl RotatingFile {
-    pub(super) fn open(folder: &Path) -> Result<Self, Failure> {
-        RotatingFile::bounded(folder, LOG_FILE_BYTES_MAX)
-    }
-
-    fn bounded(folder: &Path, bytes_max: u64) -> Result<Self, Failure> {
+    /// The file `name` in `folder`; each is made where it is missing. It and
+    /// `files_max - 1` older ones hold at most `bytes_max` each.
+    pub fn open(
+        folder: &Path,
+        name: &str,
+        bytes_max: u64,
+        files_max: usize,
+    ) -> Result<Self, Failure> {
         private_folder(folder)?;
-        let file = private_file(&folder.join(NAME))?;
+        let file = private_file(&folder.join(name))?;
         Ok(RotatingFile {
             folder: folder.to_owned(),
+            name: name.to_owned(),
             bytes_max,
+            files_max,
             file: Mutex::new(Some(file)),
         })
     }
@@ -53,19 +57,20 @@ impl RotatingFile {
     }
 
     fn turn_over(&self, full: &File) -> io::Result<File> {
-        let newest = self.folder.join(NAME);
+        let name = &self.name;
+        let newest = self.folder.join(name);
         // Another Mimo may have turned it over already: then join that one.
         let ours = full.metadata()?;
         let same = newest
             .metadata()
             .is_ok_and(|now| now.ino() == ours.ino() && now.dev() == ours.dev());
         if same {
-            for number in (1..LOG_FILES_MAX).rev() {
+            for number in (1..self.files_max).rev() {
                 let from = match number {
                     1 => newest.clone(),
-                    _ => self.folder.join(format!("{NAME}.{}", number - 1)),
+                    _ => self.folder.join(format!("{name}.{}", number - 1)),
                 };
-                match std::fs::rename(from, self.folder.join(format!("{NAME}.{number}"))) {
+                match std::fs::rename(from, self.folder.join(format!("{name}.{number}"))) {
                     Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
                     _ => {}
                 }
@@ -109,6 +114,13 @@ impl<'a> MakeWriter<'a> for RotatingFile {
 mod tests {
     use super::*;
 
+    const NAME: &str = "mimo.log";
+    const FILES: usize = 4;
+
+    fn bounded(folder: &Path) -> RotatingFile {
+        RotatingFile::open(folder, NAME, 100, FILES).expect("a log")
+    }
+
     fn names(folder: &Path) -> Vec<String> {
         let entries = std::fs::read_dir(folder).expect("the folder");
         let mut names: Vec<_> = entries
@@ -127,13 +139,13 @@ mod tests {
     #[test]
     fn number_and_size_of_the_files_stay_bounded_and_the_newest_lines_stay() {
         let folder = tempfile::tempdir().expect("a temporary folder");
-        let log = RotatingFile::bounded(folder.path(), 100).expect("a log");
+        let log = bounded(folder.path());
         for number in 0..200 {
             let line = format!("event number {number:04}\n");
             (&log).write_all(line.as_bytes()).expect("written");
         }
         let names = names(folder.path());
-        assert_eq!(names.len(), LOG_FILES_MAX, "{names:?}");
+        assert_eq!(names.len(), FILES, "{names:?}");
         for name in &names {
             let length = folder
                 .path()
@@ -150,8 +162,8 @@ mod tests {
     #[test]
     fn two_writers_share_the_files_and_lose_no_recent_line() {
         let folder = tempfile::tempdir().expect("a temporary folder");
-        let one = RotatingFile::bounded(folder.path(), 100).expect("a log");
-        let two = RotatingFile::bounded(folder.path(), 100).expect("a log");
+        let one = bounded(folder.path());
+        let two = bounded(folder.path());
         for number in 0..14 {
             let log = if number % 3 == 0 { &one } else { &two };
             let line = format!("event number {number:04}\n");
@@ -174,6 +186,6 @@ mod tests {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let file = folder.path().join("logs");
         std::fs::write(&file, "in the way").expect("a file");
-        assert!(RotatingFile::open(&file).is_err());
+        assert!(RotatingFile::open(&file, NAME, 100, FILES).is_err());
     }
 }

@@ -56,6 +56,7 @@ async fn call(
         && matches!(section, "all" | "skills")
     {
         document["skills"] = skills.statuses();
+        document["pending"] = skills.pending();
         if let Some(problem) = skills.problem() {
             document["skills_problem"] = json!(problem);
         }

@@ -1,12 +1,10 @@
 //! What a person sees: the same binary on a terminal of its own.
 
-use std::fs::File;
-use std::io::{Read, Write};
-use std::process::Stdio;
-
-use nix::pty::{Winsize, openpty};
+#[path = "../support/terminal.rs"]
+mod support;
 
 use super::Home;
+use support::run;
 
 /// What Ctrl-D sends: the end of what is typed.
 const END: &str = "\x04";
@@ -24,29 +22,9 @@ fn typing(
     variables: &[(&str, &str)],
     typed: &str,
 ) -> (i32, String) {
-    let size = Winsize {
-        ws_row: 24,
-        ws_col: 60,
-        ws_xpixel: 0,
-        ws_ypixel: 0,
-    };
-    let terminal = openpty(&size, None).expect("a terminal");
-    let side = || Stdio::from(terminal.slave.try_clone().expect("a descriptor"));
     let mut command = home.command(arguments);
-    command.stdin(side()).stdout(side()).stderr(side());
     command.envs(variables.iter().copied());
-    let mut child = command.spawn().expect("mimo starts");
-    // Ours must be closed, or reading never meets the end.
-    drop(command);
-    drop(terminal.slave);
-    let mut master = File::from(terminal.master);
-    master.write_all(typed.as_bytes()).expect("typed");
-    let mut shown = Vec::new();
-    // On Linux the end of a terminal is an error rather than an empty read.
-    let _ = master.read_to_end(&mut shown);
-    let code = child.wait().expect("it ends").code().expect("no signal");
-    let shown = String::from_utf8(shown).expect("UTF-8");
-    (code, shown.replace("\r\n", "\n"))
+    run(command, typed)
 }
 
 #[test]

@@ -376,3 +376,47 @@ fn a_lazy_skill_with_known_tools_starts_at_its_first_call() {
     let granted = table.step(9, Event::Listed(Run(1), Arc::from([])));
     assert!(matches!(granted[0], Effect::Grant(Call(1), Run(1))));
 }
+
+#[test]
+fn what_runs_leaves_only_for_what_came_up() {
+    let mut table = Table::default();
+    let name = SkillName::new("a").unwrap();
+    table.step(0, Event::Register(spec("a", 0, true), None));
+    table.step(1, Event::Listed(Run(1), Arc::from([])));
+    let next = || Event::Reload(vec![(spec("a", 1, true), None)]);
+    let behind = |table: &Table| table.skills()[&name].state.run();
+
+    table.step(2, next());
+    let failed = table.step(3, Event::Exited(Run(2), "no".to_owned()));
+    let outcome = failed.iter().find_map(|effect| match effect {
+        Effect::Reloaded(outcome) => Some(outcome),
+        _ => None,
+    });
+    let outcome = outcome.expect("it is complete");
+    assert_eq!(
+        (&outcome.kept[..], &outcome.replaced[..]),
+        (&[name.clone()][..], &[][..])
+    );
+    assert_eq!(outcome.failed[&name], "no");
+    assert!(
+        !failed
+            .iter()
+            .any(|effect| matches!(effect, Effect::Stop(_)))
+    );
+    assert_eq!(behind(&table), Some(Run(1)));
+    // The next reload tries again, as the specs still differ.
+    table.step(4, next());
+    let replaced = table.step(5, Event::Listed(Run(3), Arc::from([])));
+    assert!(
+        replaced
+            .iter()
+            .any(|effect| matches!(effect, Effect::Stop(Run(1))))
+    );
+    assert_eq!(behind(&table), Some(Run(3)));
+
+    // What does not run any more is no reason to refuse its successor.
+    table.step(6, Event::Reload(vec![(spec("a", 2, true), None)]));
+    table.step(7, Event::Exited(Run(3), "died".to_owned()));
+    table.step(8, Event::Exited(Run(4), "no".to_owned()));
+    assert_eq!(*table.skills()[&name].spec, *spec("a", 2, true));
+}

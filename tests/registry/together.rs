@@ -79,6 +79,19 @@ async fn until(registry: &Registry, wanted: impl Fn(&[Status]) -> bool) {
 }
 
 #[tokio::test]
+async fn a_skills_own_bound_ends_a_call_before_the_callers_does() {
+    let mut spec = fake("ok", "ok");
+    spec.timeouts.call = Duration::from_millis(300);
+    let registry = registry(Arc::new(Processes), None, vec![spec]);
+    until(&registry, |statuses| statuses[0].state == "running").await;
+    let late = call(&registry, "ok", "wait", json!({}), WATCHDOG).await;
+    assert_eq!(late.expect_err("nothing answers").kind, Kind::Timeout);
+    let echo = call(&registry, "ok", "echo", json!({}), WATCHDOG).await;
+    echo.expect("the skill goes on");
+    registry.shutdown().await;
+}
+
+#[tokio::test]
 async fn bad_neighbours_do_not_disturb_a_good_one() {
     let specs = ["ok", "hang", "fail", "die", "flood", "junk"];
     let specs = specs.map(|mode| fake(mode, mode)).to_vec();

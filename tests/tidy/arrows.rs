@@ -12,7 +12,15 @@ pub const ARROWS: &[(&str, &[&str])] = &[
     ("main", &["cli", "app", "config", "telemetry", "skills"]),
     (
         "cli",
-        &["app", "config", "telemetry", "dispatch", "tools", "skills"],
+        &[
+            "app",
+            "config",
+            "telemetry",
+            "dispatch",
+            "tools",
+            "registry",
+            "skills",
+        ],
     ),
     (
         "app",
@@ -58,7 +66,7 @@ pub const ARROWS: &[(&str, &[&str])] = &[
     ("graph", &["store"]),
     ("procedure", &["store"]),
     ("registry", &["skills"]),
-    ("skills", &["wire"]),
+    ("skills", &["telemetry", "wire"]),
     ("telemetry", &["config"]),
     ("store", &["vector", "text"]),
     ("embed", &["vector"]),

@@ -7,10 +7,12 @@ use serde_json::{Value, json};
 
 use super::refused;
 use crate::app;
+use crate::cli::doctor;
 use crate::cli::output::{Ended, Output, columns_of, cut};
 use crate::config::Config;
 use crate::failure::{Failure, Kind};
 use crate::skills::manifest::{self, Manifest, Skill};
+use crate::skills::sandbox::policy::Layers;
 use crate::skills::spec::Network;
 
 /// Nothing to choose.
@@ -30,20 +32,21 @@ Examples:
   mimo skill check --json | jq '.errors[].path'
 
 Reads skills.json of Mimo, and files with mcpServers or servers as clients write
-them. Nothing is run. The exit code is 0 where every skill could run, else 1.")]
+them. No skill is run. The exit code is 0 where every skill could run, else 1.")]
 pub(super) struct CheckArguments {
     /// The manifest; Mimo's own where none is named
     #[arg(value_name = "FILE")]
     file: Option<PathBuf>,
 }
 
-pub(super) fn list(config: &Config, output: &Output) -> Result<(), Ended> {
-    tell(&config.skills.manifest, config, output)
+pub(super) fn list(config: &Config, layers: &Layers, output: &Output) -> Result<(), Ended> {
+    tell(&config.skills.manifest, config, layers, output)
 }
 
 pub(super) fn run(
     arguments: &CheckArguments,
     config: &Config,
+    layers: impl Fn() -> Layers,
     output: &Output,
 ) -> Result<(), Ended> {
     match &arguments.file {
@@ -55,26 +58,32 @@ pub(super) fn run(
             )
             .hint("is it spelt right? without a name, Mimo's own skills.json is checked"),
         )),
-        Some(file) => tell(file, config, output),
-        None => tell(&config.skills.manifest, config, output),
+        Some(file) => tell(file, config, &layers(), output),
+        None => tell(&config.skills.manifest, config, &layers(), output),
     }
 }
 
-fn tell(file: &Path, config: &Config, output: &Output) -> Result<(), Ended> {
+fn tell(file: &Path, config: &Config, layers: &Layers, output: &Output) -> Result<(), Ended> {
     let rules = app::skill_rules(config);
     let manifest =
         manifest::load(file, &rules).map_err(|refusals| refused(file, &refusals, output))?;
     if output.json {
         let skills: Vec<Value> = manifest.skills.iter().map(document).collect();
         let file = file.display().to_string();
-        return output.document(&json!({"ok": true, "file": file, "skills": skills}));
+        let sandbox = doctor::sandbox_document(layers);
+        let document = json!({"ok": true, "file": file, "skills": skills, "sandbox": sandbox});
+        return output.document(&document);
     }
     match manifest.skills.is_empty() {
         true => output.print(&format!(
             "{} has no skills; `mimo skill add --help` shows how to add one\n",
             file.display()
         )),
-        false => output.print(&table(&manifest, output)),
+        false => output.print(&format!(
+            "{}\n{}",
+            table(&manifest, output),
+            doctor::sandbox_text(layers, output)
+        )),
     }
 }
 

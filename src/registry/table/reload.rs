@@ -15,7 +15,8 @@ use crate::skills::spec::SkillName;
 pub struct Outcome {
     /// The generation that began with it.
     pub generation: u64,
-    /// Skills that were not touched.
+    /// Skills that were not touched, or whose next form did not come up: the
+    /// one that runs goes on then.
     pub kept: Vec<SkillName>,
     /// New skills.
     pub started: Vec<SkillName>,
@@ -23,7 +24,8 @@ pub struct Outcome {
     pub stopped: Vec<SkillName>,
     /// Skills that are another program now, or run otherwise.
     pub replaced: Vec<SkillName>,
-    /// Those of the new ones that did not come up, with the reason.
+    /// Those of the new ones that did not come up, with the reason. Where none
+    /// of that name ran before, it is tried again by itself.
     pub failed: BTreeMap<SkillName, String>,
 }
 
@@ -107,7 +109,7 @@ impl Table {
     }
 
     /// Whether the run belonged to a reload. One that does not come up does not
-    /// hold up the others: it is tried again in the new generation.
+    /// hold up the others.
     pub(super) fn incoming_exited(
         &mut self,
         now: Millis,
@@ -132,7 +134,7 @@ impl Table {
         let starting = |skill: &Skill| matches!(skill.state, State::Starting(_));
         let ready = |reload: &mut Reload| !reload.incoming.values().any(starting);
         let Some(Reload {
-            incoming,
+            mut incoming,
             mut outcome,
         }) = self.reload.take_if(ready)
         else {
@@ -141,6 +143,15 @@ impl Table {
         self.generation += 1;
         outcome.generation = self.generation;
         let mut old = mem::take(&mut self.skills);
+        // What works leaves for something that works, and for nothing less.
+        for name in outcome.failed.keys() {
+            let before = old.get(name).map(|skill| &skill.state);
+            if let Some(State::Running { .. }) = before {
+                incoming.remove(name);
+                outcome.replaced.retain(|replaced| replaced != name);
+                outcome.kept.push(name.clone());
+            }
+        }
         for name in &outcome.kept {
             self.skills.extend(old.remove_entry(name));
         }

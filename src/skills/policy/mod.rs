@@ -9,6 +9,7 @@ mod package;
 mod python;
 mod resolve;
 mod uvx;
+pub mod version;
 
 pub(super) use resolve::without_dots;
 

@@ -21,7 +21,7 @@ use crate::clock::Clock;
 use crate::embed::Embedder;
 use crate::failure::Failure;
 use crate::limits;
-use crate::registry::{Offer, Registry, SkillName, Standing};
+use crate::registry::{Offer, Problem, Registry, SkillName, Standing};
 
 pub use self::call::Target;
 pub use self::exposure::{Exposed, Load};
@@ -36,7 +36,7 @@ pub struct Skills {
     /// What the sandbox of a skill enforces, as a document.
     sandbox: Arc<dyn Fn(&SkillName) -> Value + Send + Sync>,
     /// Why there are no skills although a manifest names some.
-    problem: Option<String>,
+    problem: Problem,
     finder: Finder,
     pages: Pages,
     /// The tools as they were in one generation of the registry.
@@ -51,7 +51,7 @@ impl Skills {
         embedder: Arc<dyn Embedder>,
         clock: Arc<dyn Clock>,
         sandbox: Arc<dyn Fn(&SkillName) -> Value + Send + Sync>,
-        problem: Option<String>,
+        problem: Problem,
     ) -> Skills {
         Skills {
             registry,
@@ -81,9 +81,17 @@ impl Skills {
         self.registry.statuses().into_iter().map(status).collect()
     }
 
+    /// The tools that wait for approval, for `mimo_status`.
+    pub fn pending(&self) -> Value {
+        let pending = self.registry.pending().into_iter();
+        let shown = pending
+            .map(|each| json!({"skill": each.skill.as_str(), "tool": each.tool, "why": each.why}));
+        shown.collect()
+    }
+
     /// Why the manifest is not in use.
-    pub fn problem(&self) -> Option<&str> {
-        self.problem.as_deref()
+    pub fn problem(&self) -> Option<String> {
+        self.problem.get()
     }
 
     /// Waits, within bounds, while a skill whose tools nobody knows yet starts.

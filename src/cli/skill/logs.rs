@@ -1,0 +1,158 @@
+//! `mimo skill logs`: what skills wrote to stderr, and when they ran; once, or
+//! for as long as somebody reads.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::os::fd::AsFd;
+use std::path::Path;
+
+use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags, poll};
+use serde_json::json;
+
+use super::refused;
+use crate::cli::output::{Ended, Output};
+use crate::config::Config;
+use crate::failure::{Failure, Kind};
+use crate::limits;
+use crate::skills::logs::{self, Entry, Reader, What};
+use crate::skills::manifest;
+use crate::skills::spec::SkillName;
+
+/// Whose, and how much.
+#[derive(clap::Args)]
+#[command(after_help = "\
+Examples:
+  mimo skill logs                      the last lines of all skills, by time
+  mimo skill logs memory -n 20
+  mimo skill logs memory --follow      until Ctrl-C, or until the reader of a pipe leaves
+  mimo skill logs --json | jq 'select(.ended)'
+
+Mimo keeps the last 256 to 512 KB of each skill under logs/skills in its data
+folder. With --json each entry is a document on a line of its own.")]
+pub(super) struct Arguments {
+    /// The skill; all where none is named
+    #[arg(value_name = "SKILL")]
+    skill: Option<String>,
+    /// How many entries
+    #[arg(short = 'n', long, value_name = "LINES", default_value_t = 50)]
+    lines: usize,
+    /// Go on with what comes
+    #[arg(long, short = 'f')]
+    follow: bool,
+}
+
+pub(super) fn run(arguments: &Arguments, config: &Config, output: &Output) -> Result<(), Ended> {
+    let folder = config.skill_log_folder();
+    let only = match &arguments.skill {
+        Some(name) => Some(known(name, &folder, config, output)?),
+        None => None,
+    };
+    let mut readers = BTreeMap::new();
+    let mut entries = look(&mut readers, &folder, only.as_ref())?;
+    // The times are all of one form, so their texts sort as they do.
+    entries.sort_by(|(_, one), (_, other)| one.at.cmp(&other.at));
+    let last = entries.len().saturating_sub(arguments.lines);
+    print(&entries[last..], output)?;
+    if !arguments.follow {
+        return Ok(());
+    }
+    loop {
+        wait_for_more()?;
+        print(&look(&mut readers, &folder, only.as_ref())?, output)?;
+    }
+}
+
+/// Lets some time pass, unless whoever reads has left.
+fn wait_for_more() -> Result<(), Ended> {
+    let stdout = io::stdout();
+    // No event but the reader's leaving, which always comes.
+    let mut reader = [PollFd::new(stdout.as_fd(), PollFlags::empty())];
+    match poll(&mut reader, limits::SKILL_LOG_LOOK_MILLIS) {
+        Ok(_) if reader[0].any() == Some(true) => Err(Ended::ReaderLeft),
+        // Stopped in between and continued: no time is owed to anybody.
+        Ok(_) | Err(Errno::EINTR) => Ok(()),
+        Err(error) => Err(io::Error::from(error).into()),
+    }
+}
+
+/// The skill `name`, if it has a log or stands in the manifest.
+fn known(name: &str, folder: &Path, config: &Config, output: &Output) -> Result<SkillName, Ended> {
+    let mut names = logs::names(folder).map_err(|error| unreadable(folder, &error))?;
+    let find = |names: &[SkillName]| names.iter().find(|each| each.as_str() == name).cloned();
+    if let Some(found) = find(&names) {
+        return Ok(found);
+    }
+    let path = &config.skills.manifest;
+    let listed = manifest::names(path).map_err(|refusals| refused(path, &refusals, output))?;
+    if let Some(found) = find(&listed) {
+        return Ok(found);
+    }
+    names.extend(listed);
+    names.sort();
+    names.dedup();
+    let names: Vec<&str> = names.iter().map(SkillName::as_str).collect();
+    let failure = Failure::new(Kind::NotFound, format!("there is no skill {name}"));
+    Err(Ended::Failed(failure.hint(match names.is_empty() {
+        true => "no skill has run yet; `mimo skill add --help` shows how to add one".to_owned(),
+        false => format!("the skills are {}", names.join(", ")),
+    })))
+}
+
+/// What is new in the logs; of one that was not read before, all.
+fn look(
+    readers: &mut BTreeMap<SkillName, Reader>,
+    folder: &Path,
+    only: Option<&SkillName>,
+) -> Result<Vec<(SkillName, Entry)>, Failure> {
+    let mut found = Vec::new();
+    let mut read = || -> io::Result<()> {
+        for name in logs::names(folder)? {
+            if only.is_some_and(|only| *only != name) {
+                continue;
+            }
+            let entries = match readers.get_mut(&name) {
+                Some(reader) => reader.more()?,
+                None => {
+                    let (reader, entries) = Reader::open(folder, &name)?;
+                    readers.insert(name.clone(), reader);
+                    entries
+                }
+            };
+            found.extend(entries.into_iter().map(|entry| (name.clone(), entry)));
+        }
+        Ok(())
+    };
+    read().map_err(|error| unreadable(folder, &error))?;
+    Ok(found)
+}
+
+fn unreadable(folder: &Path, error: &io::Error) -> Failure {
+    let message = format!("the logs in {} cannot be read: {error}", folder.display());
+    Failure::new(Kind::Unavailable, message).hint("may your account read them?")
+}
+
+fn print(entries: &[(SkillName, Entry)], output: &Output) -> Result<(), Ended> {
+    let mut text = String::new();
+    for (name, entry) in entries {
+        if output.json {
+            let mut document = json!(entry);
+            document["skill"] = json!(name.as_str());
+            text.push_str(&document.to_string());
+        } else {
+            let told = match &entry.what {
+                What::Started(mimo) => output.painted(32, &format!("started by mimo {mimo}")),
+                What::Line(line) => output.harmless(line),
+                What::LeftOut(bytes) => output.painted(33, &format!("({bytes} bytes left out)")),
+                What::Ended(why) => output.painted(31, &output.harmless(&format!("ended: {why}"))),
+            };
+            let head = format!("{} {name}[{}]", entry.at, entry.pid);
+            text.push_str(&format!("{} {told}", output.painted(2, &head)));
+        }
+        text.push('\n');
+    }
+    match text.is_empty() {
+        true => Ok(()),
+        false => output.print(&text),
+    }
+}

@@ -1,0 +1,147 @@
+//! `mimo skill reload`: checks the manifest, then has every Mimo that runs on
+//! this data folder load it, and tells what became of each.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use super::refused;
+use crate::app;
+use crate::cli::output::{Ended, Output};
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::failure::{Failure, Kind};
+use crate::limits;
+use crate::registry::mailbox::{self, Mimo, Wish};
+use crate::skills::manifest;
+
+/// Nothing to choose.
+#[derive(clap::Args)]
+#[command(after_help = "\
+Examples:
+  mimo skill reload
+  mimo skill reload --json | jq '.mimos[] | {pid, started, replaced, failed}'
+
+Running Mimos load skills.json by themselves when it changes; this tells what
+came of it, and takes programs that were installed meanwhile. Nothing is
+stopped unless the whole file is right. The exit code is 1 where a Mimo did not
+do it, or a skill did not start.")]
+pub(super) struct Arguments {}
+
+pub(super) fn run(config: &Config, clock: &dyn Clock, output: &Output) -> Result<(), Ended> {
+    let path = &config.skills.manifest;
+    let manifest = manifest::load(path, &app::skill_rules(config))
+        .map_err(|refusals| refused(path, &refusals, output))?;
+    let start = manifest.skills.iter();
+    let start = start.map(|skill| skill.spec.timeouts.initialize).max();
+    let answers = ask(config, clock, Wish::Reload, start.unwrap_or_default())?;
+    let well = answers.iter().all(|(_, answer)| went_well(answer));
+    if output.json {
+        let mimos: Vec<Value> = answers.iter().map(document).collect();
+        let file = path.display().to_string();
+        output.document(&json!({"ok": well, "file": file, "mimos": mimos}))?;
+    } else if answers.is_empty() {
+        output.print(&format!(
+            "{} is right; no Mimo runs on {}, the next one reads it\n",
+            path.display(),
+            config.data_folder.display()
+        ))?;
+    } else {
+        let told: String = answers.iter().map(|answer| text(answer, output)).collect();
+        output.print(&told)?;
+    }
+    match well {
+        true => Ok(()),
+        false => Err(Ended::Told(1)),
+    }
+}
+
+/// A Mimo and what it answered, if it did.
+type Answer = (Mimo, Option<Value>);
+
+/// Asks every Mimo of the data folder; waits `patience` and a little more.
+pub(super) fn ask(
+    config: &Config,
+    clock: &dyn Clock,
+    wish: Wish,
+    patience: Duration,
+) -> Result<Vec<Answer>, Failure> {
+    let folder = config.running_folder();
+    let patience = patience.saturating_add(Duration::from_secs(limits::ASK_SECONDS_MAX));
+    let id = clock.new_id();
+    app::run(async {
+        let mimos = mailbox::running(&folder);
+        let asked = match mimos {
+            Ok(mimos) => mailbox::ask(&folder, mimos, wish, &id, patience).await,
+            Err(error) => Err(error),
+        };
+        asked.map_err(|error| {
+            let message = format!(
+                "the running Mimos cannot be asked in {}: {error}",
+                folder.display()
+            );
+            Failure::new(Kind::Unavailable, message).hint("may your account write that folder?")
+        })
+    })
+}
+
+fn went_well(answer: &Option<Value>) -> bool {
+    let Some(answer) = answer else {
+        return false;
+    };
+    let failed = answer["failed"].as_object();
+    answer["ok"] == true && failed.is_none_or(serde_json::Map::is_empty)
+}
+
+fn document((mimo, answer): &Answer) -> Value {
+    let mut document = answer
+        .clone()
+        .unwrap_or_else(|| json!({"ok": false, "error": {"kind": "timeout", "message": SILENT}}));
+    document["pid"] = json!(mimo.pid);
+    document
+}
+
+const SILENT: &str = "it did not answer in time, or ended";
+
+fn text((mimo, answer): &Answer, output: &Output) -> String {
+    let head = format!("mimo {}", mimo.pid);
+    let Some(answer) = answer else {
+        return format!("{}: {SILENT}\n", output.painted(31, &head));
+    };
+    if answer["ok"] != true {
+        let word = |key: &str| answer["error"][key].as_str().unwrap_or_default();
+        let head = output.painted(31, &head);
+        return format!("{head}: {}\n  next: {}\n", word("message"), word("hint"));
+    }
+    let mut parts = Vec::new();
+    for (word, colour) in [
+        ("kept", 0),
+        ("started", 32),
+        ("replaced", 33),
+        ("stopped", 31),
+    ] {
+        let names = answer[word].as_array().into_iter().flatten();
+        let names: Vec<&str> = names.filter_map(Value::as_str).collect();
+        if !names.is_empty() {
+            let word = output.painted(colour, word);
+            parts.push(format!("{word} {}", names.join(", ")));
+        }
+    }
+    if parts.is_empty() {
+        parts.push("no skills".to_owned());
+    }
+    let mut text = format!("{head}: {}\n", parts.join("; "));
+    for (name, why) in answer["failed"].as_object().into_iter().flatten() {
+        let kept = answer["kept"]
+            .as_array()
+            .is_some_and(|kept| kept.contains(&json!(name)));
+        let next = match kept {
+            true => "the one from before goes on",
+            false => "it is tried again",
+        };
+        let failed = output.painted(31, "failed");
+        let why = output.harmless(why.as_str().unwrap_or_default());
+        text.push_str(&format!("  {failed} {name}: {why}; {next}\n"));
+    }
+    text
+}

@@ -1,0 +1,268 @@
+//! How a command reaches the Mimos that run on its data folder: each holds a
+//! locked file there, finds requests beside it, and leaves answers. The lock
+//! goes with its process, so what a killed one left is known for what it is.
+
+use std::fs::{self, File, TryLockError};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use tokio::time::{Instant, sleep};
+
+use super::files::{private, replace};
+use crate::limits;
+
+/// A running Mimo's place; dropping it takes its files away.
+pub struct Mailbox {
+    folder: PathBuf,
+    id: String,
+    /// Holds the lock.
+    _own: File,
+}
+
+/// What may be asked of a running Mimo.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Wish {
+    /// Load the manifest again.
+    Reload,
+    /// Take over which tools are approved.
+    Approvals,
+}
+
+/// A request.
+#[derive(Debug)]
+pub struct Ask {
+    id: String,
+    /// What is wanted.
+    pub wish: Wish,
+}
+
+/// A running Mimo, as others see it.
+#[derive(Clone, Debug)]
+pub struct Mimo {
+    id: String,
+    /// Its process.
+    pub pid: u64,
+}
+
+impl Mailbox {
+    /// Makes this process known in `folder`, which exists and is this user's
+    /// only, under an id that was never used. Takes away what dead ones left.
+    pub fn open(folder: PathBuf, id: String) -> io::Result<Mailbox> {
+        running(&folder)?;
+        // Locked before it is seen: nobody takes it for a dead one's.
+        let part = folder.join(format!("{id}.part"));
+        let mut own = private(&part)?;
+        own.lock()?;
+        let about = json!({"pid": std::process::id(), "version": env!("CARGO_PKG_VERSION")});
+        own.write_all(about.to_string().as_bytes())?;
+        fs::rename(part, folder.join(format!("{id}.json")))?;
+        Ok(Mailbox {
+            folder,
+            id,
+            _own: own,
+        })
+    }
+
+    /// Where requests arrive.
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// The requests that are there; each is given once.
+    pub fn asks(&self) -> Vec<Ask> {
+        let files = files_of(&self.folder, &self.id).unwrap_or_default();
+        let asks = files.into_iter().filter_map(|path| {
+            let name = path.file_name()?.to_str()?.strip_suffix(".ask")?;
+            let id = name.split_once('.')?.1.to_owned();
+            let text = fs::read_to_string(&path);
+            fs::remove_file(&path).ok()?;
+            let wish = serde_json::from_str(&text.ok()?).ok()?;
+            Some(Ask { id, wish })
+        });
+        asks.take(limits::ASKS_MAX).collect()
+    }
+
+    /// Answers a request.
+    pub fn answer(&self, ask: &Ask, document: &Value) {
+        let path = self.folder.join(format!("{}.{}.answer", self.id, ask.id));
+        if let Err(error) = replace(&path, &document.to_string()) {
+            tracing::warn!(%error, "a command cannot be answered");
+        }
+    }
+}
+
+impl Drop for Mailbox {
+    fn drop(&mut self) {
+        // What stays is known for a dead one's.
+        let _ = remove(&self.folder, &self.id);
+    }
+}
+
+/// The Mimos that run on `folder`. Takes away what dead ones left.
+pub fn running(folder: &Path) -> io::Result<Vec<Mimo>> {
+    let entries = match fs::read_dir(folder) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(error),
+    };
+    let mut found = Vec::new();
+    for entry in entries {
+        let name = entry?.file_name();
+        let Some(id) = name.to_str().and_then(|name| name.strip_suffix(".json")) else {
+            continue;
+        };
+        let mimo = Mimo {
+            id: id.to_owned(),
+            pid: 0,
+        };
+        match mimo.lives(folder) {
+            true => {
+                let text = fs::read_to_string(folder.join(&name)).unwrap_or_default();
+                let about: Value = serde_json::from_str(&text).unwrap_or_default();
+                let pid = about["pid"].as_u64().unwrap_or_default();
+                found.push(Mimo { pid, ..mimo });
+            }
+            false => remove(folder, id)?,
+        }
+    }
+    found.sort_by_key(|mimo| mimo.pid);
+    Ok(found)
+}
+
+/// Asks each of `mimos` in `folder` and waits for its answer; `None` for one
+/// that ends first, or does not answer in time. `id` is one that was never used.
+pub async fn ask(
+    folder: &Path,
+    mimos: Vec<Mimo>,
+    wish: Wish,
+    id: &str,
+    patience: Duration,
+) -> io::Result<Vec<(Mimo, Option<Value>)>> {
+    for mimo in &mimos {
+        let text = serde_json::to_string(&wish)?;
+        replace(&mimo.file(folder, id, "ask"), &text)?;
+    }
+    let until = Instant::now() + patience;
+    let mut answers = Vec::new();
+    for mimo in mimos {
+        let path = mimo.file(folder, id, "answer");
+        let answer = loop {
+            // Looked at before the answer: the last thing it does is to answer.
+            let over = !mimo.lives(folder) || Instant::now() >= until;
+            if let Ok(text) = fs::read_to_string(&path) {
+                break serde_json::from_str(&text).ok();
+            }
+            if over {
+                break None;
+            }
+            sleep(Duration::from_millis(limits::ASK_LOOK_MILLIS)).await;
+        };
+        // Whichever of the two is left.
+        let _ = fs::remove_file(&path);
+        let _ = fs::remove_file(mimo.file(folder, id, "ask"));
+        answers.push((mimo, answer));
+    }
+    Ok(answers)
+}
+
+impl Mimo {
+    fn file(&self, folder: &Path, ask: &str, kind: &str) -> PathBuf {
+        folder.join(format!("{}.{ask}.{kind}", self.id))
+    }
+
+    /// Whether its process still holds its lock.
+    fn lives(&self, folder: &Path) -> bool {
+        let own = File::open(folder.join(format!("{}.json", self.id)));
+        own.is_ok_and(|own| matches!(own.try_lock_shared(), Err(TryLockError::WouldBlock)))
+    }
+}
+
+/// Everything in `folder` that belongs to the Mimo `id`.
+fn files_of(folder: &Path, id: &str) -> io::Result<Vec<PathBuf>> {
+    let mut files = Vec::new();
+    for entry in fs::read_dir(folder)? {
+        let path = entry?.path();
+        let name = path.file_name().and_then(|name| name.to_str());
+        let rest = name.and_then(|name| name.strip_prefix(id));
+        if rest.is_some_and(|rest| rest.starts_with('.')) {
+            files.push(path);
+        }
+    }
+    Ok(files)
+}
+
+fn remove(folder: &Path, id: &str) -> io::Result<()> {
+    for file in files_of(folder, id)? {
+        match fs::remove_file(file) {
+            // Another one swept as well.
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PATIENCE: Duration = Duration::from_secs(100);
+
+    #[tokio::test]
+    async fn each_running_mimo_is_asked_and_answers_for_itself() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path();
+        let open = |id: &str| Mailbox::open(path.to_owned(), id.to_owned()).expect("a mailbox");
+        let (one, two) = (open("one"), open("two"));
+        let mimos = running(path).expect("a list");
+        assert_eq!(mimos.len(), 2);
+        let asked = ask(path, mimos, Wish::Reload, "first", PATIENCE);
+        let answering = async {
+            loop {
+                let asks = one.asks();
+                for ask in &asks {
+                    assert_eq!(ask.wish, Wish::Reload);
+                    one.answer(ask, &json!({"by": "one"}));
+                }
+                if !asks.is_empty() {
+                    // The other ends without a word.
+                    return drop(two);
+                }
+                tokio::task::yield_now().await;
+            }
+        };
+        let (answers, ()) = tokio::join!(asked, answering);
+        let answers = answers.expect("asked");
+        let by = |id: &str| {
+            let found = answers.iter().find(|(mimo, _)| mimo.id == id);
+            found.expect("asked").1.clone()
+        };
+        assert_eq!(by("one"), Some(json!({"by": "one"})));
+        assert_eq!(by("two"), None);
+        assert!(one.asks().is_empty(), "a request is given once");
+        let left = fs::read_dir(path).expect("a folder").count();
+        assert_eq!(left, 1, "only what the one that runs holds");
+    }
+
+    #[test]
+    fn what_a_dead_one_left_is_swept_and_a_living_ones_stays() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path();
+        for name in ["dead.json", "dead.7.ask", "dead.7.answer"] {
+            // The number of a process that lives, and nobody's lock.
+            let about = json!({"pid": std::process::id()}).to_string();
+            fs::write(path.join(name), about).expect("written");
+        }
+        let own = Mailbox::open(path.to_owned(), "living".to_owned()).expect("a mailbox");
+        let mimos = running(path).expect("a list");
+        assert_eq!(mimos.len(), 1);
+        assert_eq!(mimos[0].pid, u64::from(std::process::id()));
+        assert_eq!(fs::read_dir(path).expect("a folder").count(), 1);
+        drop(own);
+        assert_eq!(fs::read_dir(path).expect("a folder").count(), 0);
+    }
+}

@@ -1,0 +1,124 @@
+//! The manifest that a running Mimo follows: loads it whole, and tells whether
+//! the file is another one than what was loaded last.
+
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+
+use sha2::{Digest, Sha256};
+
+use super::{Manifest, check, file};
+use crate::skills::policy::Rules;
+use crate::skills::refusal::Refusal;
+
+/// A manifest's file, and what of it was loaded last.
+pub struct Source {
+    path: PathBuf,
+    rules: Rules,
+    loaded: Mutex<Option<Stamp>>,
+}
+
+/// Enough of a file to know it again.
+type Stamp = [u8; 32];
+type Read = Result<Option<Vec<u8>>, Refusal>;
+
+impl Source {
+    /// The manifest at `path`, judged by `rules`. Nothing is read yet.
+    pub fn new(path: PathBuf, rules: Rules) -> Source {
+        Source {
+            path,
+            rules,
+            loaded: Mutex::default(),
+        }
+    }
+
+    /// Where it is; there need not be a file.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Reads and checks the file whole. One that does not exist has no skills.
+    pub fn load(&self) -> Result<Manifest, Vec<Refusal>> {
+        let read = file::read(&self.path);
+        let stamp = stamp(&read);
+        *self.loaded.lock().unwrap_or_else(PoisonError::into_inner) = Some(stamp);
+        match read.map_err(|refusal| vec![refusal])? {
+            Some(bytes) => check(&bytes, &self.rules),
+            None => Ok(Manifest::default()),
+        }
+    }
+
+    /// Whether the file is another one than at the last load, or can be read
+    /// now where it could not, or the other way round.
+    pub fn has_changed(&self) -> bool {
+        let now = stamp(&file::read(&self.path));
+        let loaded = self.loaded.lock().unwrap_or_else(PoisonError::into_inner);
+        *loaded != Some(now)
+    }
+
+    /// Why the file is not in use, with its path and the next step.
+    pub fn problem(&self, refusals: &[Refusal]) -> String {
+        let path = self.path.display();
+        let more = match refusals.len() {
+            0 | 1 => String::new(),
+            many => format!(" ({} more: `mimo skill check`)", many - 1),
+        };
+        match refusals.first() {
+            Some(first) => format!("{path} is not in use: {first}{more}; next: {}", first.fix),
+            None => format!("{path} is not in use"),
+        }
+    }
+}
+
+fn stamp(read: &Read) -> Stamp {
+    let mut digest = Sha256::new();
+    match read {
+        Ok(None) => digest.update(b"none"),
+        Ok(Some(bytes)) => {
+            digest.update(b"file");
+            digest.update(bytes);
+        }
+        Err(refusal) => {
+            digest.update(b"refused");
+            digest.update(&refusal.why);
+        }
+    }
+    digest.finalize().into()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+
+    #[test]
+    fn what_was_loaded_is_told_from_what_is_there_now() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("skills.json");
+        let source = Source::new(path.clone(), Rules::default());
+        assert!(source.has_changed(), "nothing was loaded yet");
+        let skills = source.load().expect("no file has no skills").skills;
+        assert!(skills.is_empty() && !source.has_changed());
+
+        std::fs::write(&path, "{\"skills\":{}}").expect("written");
+        assert!(source.has_changed(), "it was made");
+        let mode = |bits| {
+            let bits = std::fs::Permissions::from_mode(bits);
+            std::fs::set_permissions(&path, bits).expect("a mode");
+        };
+        mode(0o600);
+        source.load().expect("an empty manifest");
+        assert!(!source.has_changed());
+        mode(0o666);
+        assert!(source.has_changed(), "anyone could write it");
+        let refused = source.load().expect_err("refused");
+        let problem = source.problem(&refused);
+        assert!(problem.contains("skills.json is not in use"), "{problem}");
+        assert!(problem.contains("next: chmod go-w"), "{problem}");
+        mode(0o600);
+        assert!(source.has_changed(), "it was put right");
+        source.load().expect("an empty manifest");
+        std::fs::remove_file(&path).expect("removed");
+        assert!(source.has_changed(), "it is gone");
+    }
+}

@@ -1,0 +1,112 @@
+//! From which version on a command is run. Older ones take their arguments
+//! otherwise than its grammar reads them, or no server of today runs on them.
+
+use std::fmt;
+use std::path::Path;
+
+use super::{Grammar, grammar};
+
+/// A version, as far as it is compared.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Version(u32, u32);
+
+/// A command and its oldest version.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Oldest {
+    /// What it is called.
+    pub command: &'static str,
+    /// The oldest that is run.
+    pub version: Version,
+}
+
+/// What has to hold for the program at `path`; nothing for one that the
+/// operator named and that has no grammar.
+pub fn oldest(path: &Path) -> Option<Oldest> {
+    let name = |path: &Path| Some(grammar(path.file_name()?.to_str()?));
+    let target = path.canonicalize().ok();
+    let found = name(path).flatten().or_else(|| name(&target?).flatten())?;
+    let (command, version) = match found {
+        // Since then npx is npm's own, asks with --yes and ends with --.
+        Grammar::Npx => ("npx", Version(7, 0)),
+        // The oldest that the SDK of MCP supports.
+        Grammar::Node => ("node", Version(18, 0)),
+        // The variables that keep it from fetching interpreters and from
+        // reading settings came with it.
+        Grammar::Uvx => ("uvx", Version(0, 4)),
+        // The oldest that the SDK of MCP supports. Before 3.11 a module may lie
+        // in the folder the skill starts in, which is its own.
+        Grammar::Python => ("python3", Version(3, 10)),
+        // Since then `run` takes --pull.
+        Grammar::Docker => ("docker", Version(20, 10)),
+        Grammar::Free => return None,
+    };
+    Some(Oldest { command, version })
+}
+
+impl Version {
+    /// The first version in what a program says of itself: two numbers or more
+    /// with dots between them.
+    pub fn find(text: &str) -> Option<Version> {
+        let words = text.split(|c: char| c.is_whitespace() || c == ',' || c == '(');
+        words.into_iter().find_map(|word| {
+            let word = word.strip_prefix('v').unwrap_or(word);
+            let mut parts = word.split(|c: char| !c.is_ascii_digit());
+            let first = parts.next()?.parse().ok()?;
+            let second = word[word.find('.')? + 1..].split(|c: char| !c.is_ascii_digit());
+            Some(Version(first, second.into_iter().next()?.parse().ok()?))
+        })
+    }
+}
+
+impl fmt::Display for Version {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "{}.{}", self.0, self.1)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn versions_are_found_in_what_programs_say() {
+        for (text, found) in [
+            ("10.8.2\n", Some(Version(10, 8))),
+            ("v18.19.0\n", Some(Version(18, 19))),
+            (
+                "uv-tool-uvx 0.4.30 (61ed2a236 2024-11-04)",
+                Some(Version(0, 4)),
+            ),
+            ("Python 3.13.0rc2", Some(Version(3, 13))),
+            (
+                "Docker version 20.10.21, build baeda1f",
+                Some(Version(20, 10)),
+            ),
+            ("podman version 5.4", Some(Version(5, 4))),
+            ("command not found", None),
+            ("error 7", None),
+            ("99999999999.1", None),
+            ("", None),
+        ] {
+            assert_eq!(Version::find(text), found, "{text}");
+        }
+        assert!(Version(3, 9) < Version(3, 10) && Version(2, 99) < Version(3, 0));
+    }
+
+    #[test]
+    fn every_command_with_a_grammar_has_an_oldest_version() {
+        for name in [
+            "npx",
+            "npx-cli.js",
+            "docker",
+            "uvx",
+            "node",
+            "nodejs",
+            "python3.12",
+        ] {
+            let path = Path::new("/nowhere").join(name);
+            assert!(oldest(&path).is_some(), "{name}");
+        }
+        assert_eq!(oldest(Path::new("/nowhere/server")), None);
+    }
+}

@@ -1,0 +1,218 @@
+//! The manifest changes while Mimo serves.
+
+use std::fs;
+
+use nix::sys::signal::Signal;
+use serde_json::json;
+
+use super::world::{World, pid};
+
+#[test]
+fn a_changed_file_is_followed_and_what_it_leaves_alone_keeps_running() {
+    let world = World::new();
+    // Made, replaced by a rename, removed: all seen, and there was no file yet.
+    let mut mimo = world.serve();
+    assert_eq!(mimo.status()["skills"], json!([]));
+    world.manifest(&json!({"one": world.skill("ok"), "two": world.skill("ok")}));
+    let before = mimo.until_running(&["one", "two"]);
+
+    let mut changed = world.skill("pages");
+    changed["start"] = json!("eager");
+    world.manifest(&json!({"one": world.skill("ok"), "two": changed, "three": world.skill("ok")}));
+    let after = mimo.until_running(&["one", "three", "two"]);
+    assert_eq!(
+        pid(&before, "one"),
+        pid(&after, "one"),
+        "it was not touched"
+    );
+    assert_ne!(
+        pid(&before, "two"),
+        pid(&after, "two"),
+        "it is another program"
+    );
+    assert_eq!(mimo.call("three__echo", json!({"a": 1})), json!({"a": 1}));
+
+    fs::remove_file(world.path("config/skills.json")).expect("removed");
+    mimo.until(|status| status["skills"] == json!([]));
+    assert!(mimo.server.exit().success());
+}
+
+#[test]
+fn the_settings_folder_may_be_made_later() {
+    let world = World::new();
+    let elsewhere = world.path("later/deep/skills.json");
+    let mut command = world.command(&["serve"]);
+    let mut mimo = super::world::Mimo::of(command.env("SKILLS_PATH", &elsewhere));
+    assert_eq!(mimo.status()["skills"], json!([]));
+    fs::create_dir_all(elsewhere.parent().expect("a folder")).expect("made");
+    world.manifest(&json!({"one": world.skill("ok")}));
+    fs::rename(world.path("config/skills.json"), elsewhere).expect("moved");
+    mimo.until_running(&["one"]);
+    assert!(mimo.server.exit().success());
+}
+
+#[test]
+fn a_wrong_file_changes_nothing_and_is_told_until_it_is_right() {
+    let world = World::new();
+    world.manifest(&json!({"one": world.skill("ok")}));
+    let mut mimo = world.serve();
+    let before = mimo.until_running(&["one"]);
+    assert!(before["skills_problem"].is_null(), "{before}");
+
+    let wrong = json!({"one": world.skill("ok"), "two": {"command": "bash", "args": []}});
+    world.manifest(&wrong);
+    let told = mimo.until(|status| status["skills_problem"].is_string());
+    let problem = told["skills_problem"].as_str().expect("a text");
+    for part in ["skills.json is not in use", "/skills/two/command", "next: "] {
+        assert!(problem.contains(part), "{problem}");
+    }
+    assert_eq!(pid(&before, "one"), pid(&told, "one"));
+    let log = fs::read_to_string(world.path("data/logs/mimo.log")).expect("a log");
+    assert!(log.contains("/skills/two/command"), "{log}");
+
+    // Asked for by a command, the file is refused before any Mimo is troubled.
+    let refused = world.document(&["reload"]);
+    assert_eq!(
+        refused["errors"][0]["path"], "/skills/two/command",
+        "{refused}"
+    );
+    assert_eq!(world.run(&["reload"]).code, Some(1));
+
+    world.manifest(&json!({"one": world.skill("ok")}));
+    let after = mimo.until(|status| status["skills_problem"].is_null());
+    assert_eq!(pid(&before, "one"), pid(&after, "one"));
+    assert!(mimo.server.exit().success());
+}
+
+#[test]
+fn a_command_reloads_every_running_mimo_and_tells_what_came_of_it() {
+    let world = World::new();
+    let nobody = world.document(&["reload"]);
+    assert_eq!(
+        (&nobody["ok"], &nobody["mimos"]),
+        (&json!(true), &json!([]))
+    );
+
+    let skills = json!({"one": world.skill("ok")});
+    world.manifest(&skills);
+    let mut mimos = [world.serve(), world.serve()];
+    for mimo in &mut mimos {
+        mimo.until_running(&["one"]);
+    }
+    let told = world.document(&["reload"]);
+    let mut pids: Vec<i32> = mimos.iter().map(|mimo| mimo.server.pid()).collect();
+    pids.sort_unstable();
+    assert_eq!(told["ok"], true, "{told}");
+    for (mimo, pid) in told["mimos"].as_array().expect("a list").iter().zip(pids) {
+        assert_eq!(
+            (&mimo["pid"], &mimo["kept"]),
+            (&json!(pid), &json!(["one"]))
+        );
+    }
+
+    // One was killed: what it left is not taken for a running one.
+    let [mut one, two] = mimos;
+    two.server.signal(Signal::SIGKILL);
+    two.server.exit();
+    let told = world.document(&["reload"]);
+    assert_eq!(told["mimos"][0]["pid"], one.server.pid(), "{told}");
+    assert_eq!(told["mimos"].as_array().map(Vec::len), Some(1), "{told}");
+    let text = world.run(&["reload"]);
+    assert!(
+        text.code == Some(0) && text.out.contains("kept one"),
+        "{text:?}"
+    );
+    one.status();
+    assert!(one.server.exit().success());
+    let left = fs::read_dir(world.path("data/running")).expect("a folder");
+    assert_eq!(left.count(), 0, "it took its files away");
+}
+
+#[test]
+fn a_second_reload_is_refused_and_a_change_meanwhile_is_not_lost() {
+    let world = World::new();
+    world.manifest(&json!({"one": world.skill("ok")}));
+    let mut mimo = world.serve();
+    mimo.until_running(&["one"]);
+    // It does not come up for as long as this lets it try.
+    let mut slow = world.skill("hang");
+    slow["timeouts"] = json!({"initialize_s": 5});
+    world.manifest(&json!({"one": world.skill("ok"), "slow": slow}));
+    // Until the change is seen a command begins the reload itself.
+    let first = world
+        .command(&["skill", "reload", "--json"])
+        .stdout(std::process::Stdio::piped())
+        .spawn();
+    let second = world.document(&["reload"]);
+    let first = first
+        .expect("it starts")
+        .wait_with_output()
+        .expect("it ends");
+    let first: serde_json::Value = serde_json::from_slice(&first.stdout).expect("JSON");
+    let kinds = [&first, &second].map(|told| told["mimos"][0]["error"]["message"].clone());
+    let refused = kinds.iter().filter_map(|each| each.as_str());
+    let refused: Vec<&str> = refused
+        .filter(|each| each.contains("reload_in_progress"))
+        .collect();
+    assert!(!refused.is_empty(), "{first}\n{second}");
+    // In the middle of it, if it is not over by now; never lost either way.
+    world.manifest(&json!({"one": world.skill("ok"), "two": world.skill("ok")}));
+    mimo.until_running(&["one", "two"]);
+    assert!(mimo.server.exit().success());
+}
+
+#[test]
+fn what_does_not_start_leaves_the_running_one_in_place() {
+    let world = World::new();
+    world.manifest(&json!({"one": world.skill("ok")}));
+    let mut mimo = world.serve();
+    let before = mimo.until_running(&["one"]);
+    world.manifest(&json!({"one": world.skill("fail"), "two": world.skill("ok")}));
+    let after = mimo.until_running(&["one", "two"]);
+    assert_eq!(pid(&before, "one"), pid(&after, "one"));
+    let told = world.document(&["reload"]);
+    let told = &told["mimos"][0];
+    assert!(told["failed"]["one"].is_string(), "{told}");
+    assert_eq!(told["kept"], json!(["two", "one"]), "{told}");
+    assert_eq!(world.run(&["reload"]).code, Some(1));
+    assert!(mimo.server.exit().success());
+}
+
+#[test]
+fn a_hangup_reloads_or_ends_where_there_is_nothing_to_reload() {
+    let world = World::new();
+    let mut mimo = world.serve();
+    mimo.status();
+    mimo.server.signal(Signal::SIGHUP);
+    assert!(mimo.server.exit_by_itself().success());
+
+    world.manifest(&json!({"one": world.skill("ok")}));
+    let mut mimo = world.serve();
+    mimo.until_running(&["one"]);
+    mimo.server.signal(Signal::SIGHUP);
+    let reloaded = "a hangup signal";
+    let log = world.path("data/logs/mimo.log");
+    mimo.until(|_| fs::read_to_string(&log).is_ok_and(|log| log.contains(reloaded)));
+    assert_eq!(mimo.call("one__echo", json!({})), json!({}), "it serves on");
+    assert!(mimo.server.exit().success());
+}
+
+#[test]
+fn without_its_approvals_nothing_is_run_by_a_reload_either() {
+    let world = World::new();
+    fs::create_dir(world.path("data")).expect("made");
+    fs::write(world.path("data/skill-pins.json"), "no pins").expect("written");
+    world.manifest(&json!({"one": world.skill("ok")}));
+    let mut mimo = world.serve();
+    let barred = |status: &serde_json::Value| {
+        let problem = status["skills_problem"].as_str().unwrap_or_default();
+        status["skills"] == json!([]) && problem.contains("skill-pins.json")
+    };
+    let status = mimo.status();
+    assert!(barred(&status), "{status}");
+    let told = world.document(&["reload"]);
+    assert_eq!(told["mimos"][0]["error"]["kind"], "unavailable", "{told}");
+    let status = mimo.status();
+    assert!(barred(&status), "{status}");
+    assert!(mimo.server.exit().success());
+}
