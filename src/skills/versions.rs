@@ -12,6 +12,7 @@ use tokio::sync::Mutex;
 
 use super::manifest::file;
 use super::policy::version::{Version, oldest};
+use super::refusal::shown;
 use super::sandboxed::Starter;
 use super::spec::{Network, Sandbox, SkillSpec};
 use crate::failure::{Failure, Kind};
@@ -44,7 +45,7 @@ impl Versions {
         let refused = |found: &str| {
             let message = format!("{program} {found}, and Mimo needs {command} {needed} or newer");
             Failure::new(Kind::Refused, message).hint(format!(
-                "install a newer {command}, then `mimo skill reload`"
+                "install a newer {command}: the skill is tried again by itself"
             ))
         };
         match Version::find(&told) {
@@ -83,7 +84,11 @@ impl Versions {
                 Failure::new(failure.kind, message).hint(failure.hint.unwrap_or_default())
             })?;
         if how != "exit code 0" {
-            return Ok(String::new());
+            let program = spec.program.display();
+            let told = shown(told.trim());
+            let message = format!("{program} --version did not end well: {how}, {told}");
+            let hint = "does it run by hand? it was run without network and without your files";
+            return Err(Failure::new(Kind::Unavailable, message).hint(hint));
         }
         if known.len() >= limits::PROGRAM_VERSIONS_KEPT_MAX {
             known.clear();

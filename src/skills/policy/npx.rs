@@ -26,7 +26,8 @@ const FORCED: &[(&str, &str)] = &[
     ("npm_config_update_notifier", "false"),
     ("npm_config_yes", "true"),
     ("npm_config_userconfig", "/dev/null"),
-    ("npm_config_globalconfig", "/dev/null"),
+    // Another name of nothing: npm refuses to read one file as both.
+    ("npm_config_globalconfig", "/dev/null/none"),
     ("npm_config_cache", "\0/npm"),
 ];
 
