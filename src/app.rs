@@ -42,6 +42,7 @@ pub enum Toolset {
 pub struct App {
     dispatch: Arc<Dispatch>,
     memories: Arc<Memories>,
+    project: String,
     /// Absent where tests of the protocol are served.
     registry: Option<Arc<Registry>>,
     /// Whom skills may ask, once someone is connected.
@@ -148,6 +149,7 @@ impl App {
         Ok(App {
             dispatch: Arc::new(Dispatch::new(tools, skills, clock.clone())),
             memories,
+            project: config.project.clone(),
             registry,
             client,
             reloading,
@@ -175,7 +177,9 @@ impl App {
             .reloading
             .as_ref()
             .map(|each| each.follow(&*self.clock));
-        let catalog = self.registry.clone().map(Catalog::new);
+        let families = tools::families(&self.memories, &self.project);
+        let catalog = self.registry.clone();
+        let catalog = catalog.map(|registry| Catalog::new(families, registry));
         let served = Served {
             dispatch: self.dispatch.clone(),
             catalog: catalog.map(Arc::new),

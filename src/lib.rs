@@ -14,7 +14,7 @@
 //! | [`telemetry`] | where log lines go |
 //! | [`server`] | MCP to calls and back, both lifecycles; translation only |
 //! | [`dispatch`] | a call's permit, deadline, cancellation, and its one reply |
-//! | [`catalog`] | resources and prompts of skills, each kind in one list |
+//! | [`catalog`] | resources and prompts, ours and the skills', each kind in one list |
 //! | [`tools`] | one file a family: schema, arguments, domain call, rendering |
 //! | [`memory`] | what remembering and recalling mean; no SQL |
 //! | [`store`] | the port in the domain's words, and SQLite behind it |

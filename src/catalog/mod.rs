@@ -1,7 +1,8 @@
-//! What Mimo offers beside tools: the resources and prompts of skills, joined
-//! into one list each, and the way from a name or a URI back to its skill.
-//! Every item and every answer is passed on as it was written.
+//! What Mimo offers beside tools: its own resources, and the resources and
+//! prompts of skills, joined into one list each, with the way from a name or a
+//! URI back to its skill. What is a skill's is passed on as it was written.
 
+mod own;
 mod prompts;
 mod resources;
 mod template;
@@ -20,21 +21,24 @@ use crate::failure::Failure;
 use crate::limits;
 use crate::registry::offers::{Items, List};
 use crate::registry::{Miss, Registry, SkillName};
+use crate::tools::Family;
 
 /// A whole result, as it is sent.
 pub type Answer = Result<Arc<RawValue>, Miss>;
 
-/// The joined offers of all skills.
+/// The joined offers.
 pub struct Catalog {
+    families: Vec<Family>,
     registry: Arc<Registry>,
     prompts: Mutex<Prompts>,
     resources: Mutex<Resources>,
 }
 
 impl Catalog {
-    /// The offers of these skills.
-    pub fn new(registry: Arc<Registry>) -> Catalog {
+    /// These resources of our own, and the offers of these skills.
+    pub fn new(families: Vec<Family>, registry: Arc<Registry>) -> Catalog {
         Catalog {
+            families,
             registry,
             prompts: Mutex::default(),
             resources: Mutex::default(),

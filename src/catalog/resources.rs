@@ -1,4 +1,4 @@
-//! The resources of skills: listed under their own URIs, since what skills
+//! The resources of skills beside our own: listed under their own URIs, since what skills
 //! answer speaks of them by these, and read from the skill that has them.
 
 use std::collections::HashMap;
@@ -42,11 +42,11 @@ impl Catalog {
         joined(List::Resources.member(), &shown)
     }
 
-    /// `{"resourceTemplates":[..]}` of all skills.
+    /// `{"resourceTemplates":[..]}`: ours, then those of all skills.
     pub async fn templates(&self, cancel: &CancellationToken) -> Answer {
         let lists = self.lists(List::Templates, cancel).await;
         let mut seen = HashMap::new();
-        let mut shown = Vec::new();
+        let mut shown = self.own_templates();
         for (skill, items) in &lists {
             for item in items.iter() {
                 let Some(uri) = text_of(item, "uriTemplate") else {
@@ -64,6 +64,9 @@ impl Catalog {
 
     /// The contents of a resource.
     pub async fn read(&self, uri: &str, cancel: &CancellationToken) -> Answer {
+        if let Some(own) = self.own(uri).await {
+            return own;
+        }
         self.first(uri, "resources/read", cancel).await
     }
 

@@ -45,6 +45,27 @@ pub fn standard(
     tools
 }
 
+/// Resources of one kind that Mimo itself has: documents to read by their URI.
+pub struct Family {
+    /// How their URIs begin.
+    pub prefix: &'static str,
+    /// Their template, as clients see it.
+    pub template: Value,
+    /// Reads the one of this URI.
+    pub read: Read,
+}
+
+type Read = Arc<dyn Fn(String) -> BoxFuture<'static, Result<Document, Failure>> + Send + Sync>;
+
+/// What users may read beside what tools answer.
+pub fn families(memories: &Arc<Memories>, project: &str) -> Vec<Family> {
+    let memory = memory::Memory {
+        memories: memories.clone(),
+        project: project.to_owned(),
+    };
+    vec![memory::resource::family(Arc::new(memory))]
+}
+
 /// A JSON object of validated arguments.
 pub type Arguments = Map<String, Value>;
 

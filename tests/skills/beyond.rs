@@ -192,10 +192,13 @@ fn resources_are_listed_whole_read_and_watched() {
     let first = listed["resources"][0].to_string();
     assert!(first.contains(r#""x-own":{"z":1,"a":2}"#), "{first}");
     let templates = mimo.request("resources/templates/list", json!({}));
-    assert_eq!(
-        templates["resourceTemplates"][0]["uriTemplate"],
-        "full://item/{id}"
-    );
+    let templates = templates["resourceTemplates"]
+        .as_array()
+        .expect("templates");
+    let theirs = templates
+        .iter()
+        .find(|each| each["uriTemplate"] == "full://item/{id}");
+    assert_eq!(theirs.expect("the skill's")["name"], "item");
     for (uri, own) in [
         ("full://a", "full://a"),
         ("full://item/7", "full://item/7"),
@@ -229,6 +232,30 @@ fn resources_are_listed_whole_read_and_watched() {
     mimo.request("resources/unsubscribe", json!({"uri": "full://a"}));
     let (_, wrong) = mimo.exchange("resources/read", json!({"uri": "mimo://skill/none/x"}));
     assert!(wrong["result"]["contents"][0]["text"].is_string() || wrong["error"].is_object());
+    assert!(mimo.server.exit().success());
+}
+
+#[test]
+fn a_memory_is_a_resource() {
+    let mut mimo = greeted(json!({}), &[]);
+    let stored = mimo.document("memory_store", json!({"content": "Ines bakes rye"}));
+    let uri = format!("mimo://memory/{}", stored["results"][0]["id"]);
+    let read = mimo.request("resources/read", json!({ "uri": uri }));
+    let contents = &read["contents"][0];
+    assert_eq!(
+        (&contents["uri"], &contents["mimeType"]),
+        (&json!(uri), &json!("application/json"))
+    );
+    assert!(
+        contents["text"]
+            .as_str()
+            .expect("a text")
+            .contains("Ines bakes rye")
+    );
+    for wrong in ["mimo://memory/99", "mimo://memory/x", "mimo://nothing/1"] {
+        let (_, refused) = mimo.exchange("resources/read", json!({ "uri": wrong }));
+        assert_eq!(refused["error"]["code"], -32002, "{refused}");
+    }
     assert!(mimo.server.exit().success());
 }
 

@@ -46,7 +46,7 @@ pub const ARROWS: &[(&str, &[&str])] = &[
         "server",
         &["dispatch", "tools", "catalog", "registry", "wire"],
     ),
-    ("catalog", &["registry"]),
+    ("catalog", &["tools", "registry"]),
     ("dispatch", &["tools", "registry"]),
     (
         "tools",

@@ -2,6 +2,7 @@
 
 mod edit;
 mod render;
+pub mod resource;
 mod search;
 mod store;
 
