@@ -218,7 +218,7 @@ pub fn program(command: &str, rules: &Rules) -> Result<Program, Refusal> {
         grammar: grammar(name)
             .or_else(|| grammar(target))
             .unwrap_or(Grammar::Free),
-        read: resolve::needs(&found),
+        read: resolve::needs(&found, rules),
         path: found.path,
     })
 }
