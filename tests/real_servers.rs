@@ -10,6 +10,8 @@ mod fixture;
 #[path = "e2e/installed.rs"]
 #[allow(dead_code, reason = "the clients are the other test's")]
 mod installed;
+#[path = "real_servers/npx.rs"]
+mod npx;
 #[path = "real_servers/servers.rs"]
 mod servers;
 #[path = "real_servers/sides.rs"]
@@ -63,16 +65,31 @@ fn same_on_both_sides(real: fn(&Path) -> Real, fill: fn(&Path), calls: fn(&Path)
     fresh();
     let mut mimo = Mimo::start(folder.path(), &[&real]);
     let offered = mimo.tools(real.name);
-    assert_eq!(offered.keys().collect::<Vec<_>>(), tools.keys().collect::<Vec<_>>());
+    assert_eq!(
+        offered.keys().collect::<Vec<_>>(),
+        tools.keys().collect::<Vec<_>>()
+    );
     for (call, expected) in calls.iter().zip(expected) {
         let (given, offered) = (&tools[call.tool], &offered[call.tool]);
-        assert_eq!(offered["inputSchema"], given["inputSchema"], "{}", call.tool);
+        assert_eq!(
+            offered["inputSchema"], given["inputSchema"],
+            "{}",
+            call.tool
+        );
         if offered["call_with"] == "skill_read" {
             let read = mimo.call("skill_read", real.name, call);
-            assert_eq!(read, expected, "skill_read {} {}", call.tool, call.arguments);
+            assert_eq!(
+                read, expected,
+                "skill_read {} {}",
+                call.tool, call.arguments
+            );
         }
         let called = mimo.call("skill_call", real.name, call);
-        assert_eq!(called, expected, "skill_call {} {}", call.tool, call.arguments);
+        assert_eq!(
+            called, expected,
+            "skill_call {} {}",
+            call.tool, call.arguments
+        );
     }
     mimo.end();
 }

@@ -150,7 +150,7 @@ fn skills_are_settled_by_the_surroundings_and_no_secret_is_printed() {
     );
     assert_eq!(skills.secrets["MY_KEY"], Some(Kept("hunter2".into())));
     assert_eq!(skills.secrets["OTHER"], None);
-    assert_eq!(skills.locale["TZ"], "UTC");
+    assert_eq!(skills.handed_on["TZ"], "UTC");
     assert!(!format!("{config:?}").contains("hunter2"));
 }
 

@@ -46,20 +46,36 @@ fn without_lines(part: &str, names: &[&str]) -> String {
 
 pub fn everything(_: &Path) -> Vec<Call> {
     // It tells when it was made, down to the second.
-    let clock = |part: String| part.split(" created at ").next().unwrap_or_default().to_owned();
-    let blob = |part: String| part.split("\"blob\":").next().unwrap_or_default().to_owned();
+    let clock = |part: String| {
+        part.split(" created at ")
+            .next()
+            .unwrap_or_default()
+            .to_owned()
+    };
+    let blob = |part: String| {
+        part.split("\"blob\":")
+            .next()
+            .unwrap_or_default()
+            .to_owned()
+    };
     // Each side has an environment of its own: that both are objects remains.
     let variables = |part: String| part.chars().filter(|c| "{}".contains(*c)).take(2).collect();
-    let gzip = |kind: &str| {
-        json!({"name": "a.gz", "data": "data:text/plain;base64,aGVsbG8=", "outputType": kind})
-    };
+    let gzip = |kind: &str| json!({"name": "a.gz", "data": "data:text/plain;base64,aGVsbG8=", "outputType": kind});
     let mut calls = vec![
         call("echo", json!({"message": "a \"b\"\n\u{1F600} ä\u{2028}"})),
         call("echo", json!({})),
         varying("get-env", json!({}), variables),
         call("get-resource-links", json!({"count": 3})),
-        varying("get-resource-reference", json!({"resourceType": "Text", "resourceId": 2}), clock),
-        varying("get-resource-reference", json!({"resourceType": "Blob", "resourceId": 3}), blob),
+        varying(
+            "get-resource-reference",
+            json!({"resourceType": "Text", "resourceId": 2}),
+            clock,
+        ),
+        varying(
+            "get-resource-reference",
+            json!({"resourceType": "Blob", "resourceId": 3}),
+            blob,
+        ),
         call("get-resource-reference", json!({"resourceId": -1})),
         call("get-sum", json!({"a": 0.1, "b": 0.2})),
         call("get-sum", json!({"a": 1e300, "b": -7})),
@@ -70,7 +86,10 @@ pub fn everything(_: &Path) -> Vec<Call> {
         call("toggle-simulated-logging", json!({})),
         call("toggle-subscriber-updates", json!({})),
         call("toggle-subscriber-updates", json!({})),
-        call("trigger-long-running-operation", json!({"duration": 0.02, "steps": 2})),
+        call(
+            "trigger-long-running-operation",
+            json!({"duration": 0.02, "steps": 2}),
+        ),
     ];
     for kind in ["error", "success", "debug"] {
         let arguments = json!({"messageType": kind, "includeImage": true});
@@ -98,8 +117,14 @@ pub fn filesystem(work: &Path) -> Vec<Call> {
     vec![
         call("list_allowed_directories", json!({})),
         call("read_file", json!({"path": at("notes.txt")})),
-        call("read_text_file", json!({"path": at("notes.txt"), "head": 2})),
-        call("read_text_file", json!({"path": at("notes.txt"), "tail": 1})),
+        call(
+            "read_text_file",
+            json!({"path": at("notes.txt"), "head": 2}),
+        ),
+        call(
+            "read_text_file",
+            json!({"path": at("notes.txt"), "tail": 1}),
+        ),
         call("read_text_file", json!({"path": at("missing")})),
         call("read_text_file", json!({"path": "/etc/shadow"})),
         call("read_media_file", json!({"path": at("pixel.png")})),
@@ -108,17 +133,38 @@ pub fn filesystem(work: &Path) -> Vec<Call> {
             json!({"paths": [at("notes.txt"), at("missing"), at("folder/inner/deep.md")]}),
         ),
         call("list_directory", json!({"path": at("")})),
-        call("list_directory_with_sizes", json!({"path": at(""), "sortBy": "size"})),
+        call(
+            "list_directory_with_sizes",
+            json!({"path": at(""), "sortBy": "size"}),
+        ),
         call("directory_tree", json!({"path": at("")})),
-        call("search_files", json!({"path": at(""), "pattern": "**/*.md"})),
+        call(
+            "search_files",
+            json!({"path": at(""), "pattern": "**/*.md"}),
+        ),
         varying("get_file_info", json!({"path": at("notes.txt")}), times),
-        call("edit_file", json!({"path": at("notes.txt"), "edits": edits, "dryRun": true})),
-        call("edit_file", json!({"path": at("notes.txt"), "edits": edits})),
+        call(
+            "edit_file",
+            json!({"path": at("notes.txt"), "edits": edits, "dryRun": true}),
+        ),
+        call(
+            "edit_file",
+            json!({"path": at("notes.txt"), "edits": edits}),
+        ),
         call("read_text_file", json!({"path": at("notes.txt")})),
-        call("write_file", json!({"path": at("new.txt"), "content": "new\n"})),
+        call(
+            "write_file",
+            json!({"path": at("new.txt"), "content": "new\n"}),
+        ),
         call("create_directory", json!({"path": at("made/deeper")})),
-        call("move_file", json!({"source": at("new.txt"), "destination": at("made/new.txt")})),
-        call("move_file", json!({"source": at("none"), "destination": at("made/none")})),
+        call(
+            "move_file",
+            json!({"source": at("new.txt"), "destination": at("made/new.txt")}),
+        ),
+        call(
+            "move_file",
+            json!({"source": at("none"), "destination": at("made/none")}),
+        ),
         call("read_text_file", json!({"path": at("made/new.txt")})),
     ]
 }
@@ -152,9 +198,7 @@ pub fn time(_: &Path) -> Vec<Call> {
     let now = |part: String| without_lines(&part, &["datetime", "day_of_week"]);
     // Its offset, and with it the difference, are those of today.
     let today = |part: String| without_lines(&part, &["datetime", "day_of_week"]);
-    let from = |zone: &str, time: &str| {
-        json!({"source_timezone": zone, "time": time, "target_timezone": "Asia/Kolkata"})
-    };
+    let from = |zone: &str, time: &str| json!({"source_timezone": zone, "time": time, "target_timezone": "Asia/Kolkata"});
     vec![
         varying("get_current_time", json!({"timezone": "Asia/Tokyo"}), now),
         call("get_current_time", json!({"timezone": "Nowhere/Atlantis"})),

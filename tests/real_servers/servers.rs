@@ -68,7 +68,13 @@ fn environment() -> PathBuf {
     static FOLDER: OnceLock<PathBuf> = OnceLock::new();
     let folder = || {
         let python = installed::venv("python-servers", PYTHON);
-        trusted(python.parent().and_then(Path::parent).expect("a folder").to_owned())
+        trusted(
+            python
+                .parent()
+                .and_then(Path::parent)
+                .expect("a folder")
+                .to_owned(),
+        )
     };
     FOLDER.get_or_init(folder).clone()
 }

@@ -79,7 +79,10 @@ impl Direct {
 
     /// The definitions, by name.
     pub fn tools(&mut self) -> BTreeMap<String, Value> {
-        by_name(self.request("tools/list", json!({}))["tools"].take(), "name")
+        by_name(
+            self.request("tools/list", json!({}))["tools"].take(),
+            "name",
+        )
     }
 
     pub fn call(&mut self, call: &Call) -> Answer {
@@ -118,7 +121,9 @@ impl Mimo {
                 listed(|real| &real.allowed.path),
             ),
         );
-        let entries = skills.iter().map(|real| (real.name.to_owned(), real.entry.clone()));
+        let entries = skills
+            .iter()
+            .map(|real| (real.name.to_owned(), real.entry.clone()));
         let entries: serde_json::Map<String, Value> = entries.collect();
         write("skills.json", json!({ "skills": entries }).to_string());
         let mut command = Command::new(env!("CARGO_BIN_EXE_mimo"));
@@ -128,7 +133,11 @@ impl Mimo {
             .env("MIMO_DATA_DIR", folder.join("data"))
             .env("MIMO_CONFIG_DIR", &config)
             .env("HOME", folder)
-            .envs(skills.iter().flat_map(|real| real.allowed.variables.clone()))
+            .envs(
+                skills
+                    .iter()
+                    .flat_map(|real| real.allowed.variables.clone()),
+            )
             .stderr(Stdio::null());
         Mimo(Server::of(&mut command), 0)
     }
@@ -147,7 +156,10 @@ impl Mimo {
 
     /// What `skill_find` tells of a skill's tools, by their own names.
     pub fn tools(&mut self, skill: &str) -> BTreeMap<String, Value> {
-        let found = self.result("skill_find", json!({"server": skill, "query": "", "limit": 100}));
+        let found = self.result(
+            "skill_find",
+            json!({"server": skill, "query": "", "limit": 100}),
+        );
         let text = found["content"][0]["text"].as_str().expect("a text");
         let mut found: Value = serde_json::from_str(text).expect("a document");
         assert!(found["tools"].is_array(), "{found}\n{}", self.status());
@@ -166,10 +178,21 @@ impl Mimo {
         Answer::of(&self.result(by, arguments), call)
     }
 
+    /// Why a call has no result.
+    pub fn refusal(&mut self, skill: &str, tool: &str) -> String {
+        let tool = format!("{skill}__{tool}");
+        let result = self.result("skill_call", json!({"tool": tool, "arguments": {}}));
+        assert_eq!(result["isError"], true, "{result}");
+        result["content"].to_string()
+    }
+
     /// How the skills are, for a failed test to tell.
     pub fn status(&mut self) -> String {
         let status = self.result("mimo_status", json!({"section": "skills"}));
-        status["content"][0]["text"].as_str().expect("a text").to_owned()
+        status["content"][0]["text"]
+            .as_str()
+            .expect("a text")
+            .to_owned()
     }
 
     /// Closes it; it ends well.

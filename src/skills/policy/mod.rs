@@ -29,8 +29,8 @@ pub struct Rules {
     pub temporary: Vec<PathBuf>,
     /// What `${VAR}` may name, with the values of those that are set.
     pub secrets: BTreeMap<String, Option<Secret>>,
-    /// LANG, LC_ALL and TZ, where they are set.
-    pub locale: BTreeMap<String, String>,
+    /// What every skill's environment takes over from Mimo's own.
+    pub handed_on: BTreeMap<String, String>,
     /// What `~/` stands for.
     pub home: Option<PathBuf>,
     /// Mimo's own files and folders, which no skill may reach.

@@ -26,8 +26,12 @@ const FORCED: &[(&str, &str)] = &[
     ("npm_config_update_notifier", "false"),
     ("npm_config_yes", "true"),
     ("npm_config_userconfig", "/dev/null"),
-    ("npm_config_globalconfig", "/dev/null"),
+    // Another name of nothing: npm refuses to read one file as both.
+    ("npm_config_globalconfig", "/dev/null/none"),
     ("npm_config_cache", "\0/npm"),
+    // Else npm retries for longer than a start may take, and never says why.
+    ("npm_config_fetch_retries", "1"),
+    ("npm_config_fetch_retry_mintimeout", "1000"),
 ];
 
 /// The argv that runs the package `arguments` name.

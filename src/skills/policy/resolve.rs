@@ -236,6 +236,9 @@ fn interpreter(script: &Path) -> Option<PathBuf> {
     let opened = std::fs::File::open(script).ok()?;
     opened.take(256).read_to_end(&mut line).ok()?;
     let line = line.strip_prefix(b"#!")?.split(|c| *c == b'\n').next()?;
-    let name = std::str::from_utf8(line).ok()?.split_ascii_whitespace().next()?;
+    let name = std::str::from_utf8(line)
+        .ok()?
+        .split_ascii_whitespace()
+        .next()?;
     Some(PathBuf::from(name))
 }
