@@ -10,6 +10,8 @@ mod fixture;
 #[path = "e2e/installed.rs"]
 #[allow(dead_code, reason = "the clients are the other test's")]
 mod installed;
+#[path = "real_servers/isolation.rs"]
+mod isolation;
 #[path = "real_servers/npx.rs"]
 mod npx;
 #[path = "real_servers/servers.rs"]

@@ -33,6 +33,12 @@ impl Answer {
             is_error: result["isError"].to_string(),
         }
     }
+
+    /// The text in it.
+    pub fn text(&self) -> String {
+        let block: Value = serde_json::from_str(&self.content[0]).expect("JSON");
+        block["text"].as_str().expect("a text").to_owned()
+    }
 }
 
 fn path() -> std::ffi::OsString {
@@ -184,6 +190,44 @@ impl Mimo {
         let result = self.result("skill_call", json!({"tool": tool, "arguments": {}}));
         assert_eq!(result["isError"], true, "{result}");
         result["content"].to_string()
+    }
+
+    /// Greets it, as a client does.
+    pub fn initialize(&mut self) {
+        let hello = json!({
+            "protocolVersion": "2025-11-25", "capabilities": {},
+            "clientInfo": {"name": "tests", "version": "1"},
+        });
+        self.0.send(
+            &json!({"jsonrpc": "2.0", "id": "hello", "method": "initialize", "params": hello}),
+        );
+        let answer = self.0.message();
+        assert_eq!(
+            answer["id"], "hello",
+            "nothing comes before its answer: {answer}"
+        );
+    }
+
+    /// How a skill is.
+    pub fn state(&mut self, skill: &str) -> Value {
+        let status: Value = serde_json::from_str(&self.status()).expect("a document");
+        let mut skills = status["skills"].as_array().expect("skills").iter();
+        let found = skills.find(|each| each["name"] == skill);
+        found
+            .unwrap_or_else(|| panic!("no {skill}: {status}"))
+            .clone()
+    }
+
+    /// Asks how a skill is until `seen` is true of it.
+    pub fn until(&mut self, skill: &str, seen: impl Fn(&Value) -> bool) -> Value {
+        let start = std::time::Instant::now();
+        loop {
+            let state = self.state(skill);
+            if seen(&state) {
+                return state;
+            }
+            assert!(start.elapsed() < crate::support::WATCHDOG, "{state}");
+        }
     }
 
     /// How the skills are, for a failed test to tell.
