@@ -1,0 +1,220 @@
+//! What skills cost: the start of Mimo with five of them to a full list of
+//! tools, from the cache and cold; the memory that an idle one adds, in Mimo and
+//! in its sandbox's own processes; and what a healthy one notices of four sick
+//! ones beside it, in turns in one run. Each figure is one line of JSON.
+//!
+//! Memory is what the kernel counts as private (`smaps_rollup`): pages of the
+//! program that are shared with Mimo are not counted again, nor is the skill.
+
+#![allow(clippy::print_stdout, reason = "the figures are its output")]
+#![allow(missing_docs, reason = "a program, not an interface")]
+
+#[cfg(not(target_os = "linux"))]
+fn main() {}
+
+#[cfg(target_os = "linux")]
+#[allow(dead_code, reason = "the other benches use the rest")]
+mod support;
+
+#[cfg(target_os = "linux")]
+fn main() {
+    let arguments: Vec<String> = std::env::args().collect();
+    match arguments.iter().position(|argument| argument == "child") {
+        Some(at) => support::child::serve(&arguments[at + 1]),
+        None => linux::main(),
+    }
+}
+
+#[cfg(target_os = "linux")]
+mod linux {
+    use std::fs;
+    use std::time::{Duration, Instant};
+
+    use serde_json::{Value, json};
+
+    use super::support::{Client, mimo, one_by_one, quantile};
+
+    const STARTS: usize = 21;
+    const ROUNDS: usize = 20;
+    const CALLS: usize = 500;
+    const FIVE: [(&str, &str); 5] = [
+        ("one", "ok"),
+        ("two", "ok"),
+        ("three", "ok"),
+        ("four", "ok"),
+        ("five", "ok"),
+    ];
+    const SICK: [(&str, &str); 6] = [
+        ("fast", "ok"),
+        ("hung", "hang"),
+        ("failing", "fail"),
+        ("dying", "die"),
+        ("flooding", "flood-out"),
+        ("shouting", "flood-err"),
+    ];
+
+    pub fn main() {
+        starts();
+        memory();
+        isolation();
+    }
+
+    fn print(figure: &Value) {
+        println!("{figure}");
+    }
+
+    fn millis(mut times: Vec<Duration>) -> f64 {
+        quantile(&mut times, 0.5).round() / 1000.0
+    }
+
+    /// From starting Mimo to all of the tools of its skills.
+    fn starts() {
+        let mut took = [Vec::new(), Vec::new()];
+        // The first round warms the files and is not counted.
+        for round in 0..=STARTS {
+            let folder = mimo::folder();
+            // Cold, then from what the first run left.
+            for (kind, took) in took.iter_mut().enumerate() {
+                let mut command = mimo::command(folder.path(), &FIVE, false);
+                let start = Instant::now();
+                let mut client = Client::start(&mut command);
+                client.initialize();
+                all_tools(&mut client);
+                if round > 0 {
+                    took.push(start.elapsed());
+                }
+                drop(client);
+                let kept = fs::read_to_string(folder.path().join("data/skill-tools.json"));
+                let all = kept.unwrap_or_default().matches("test_echo1").count();
+                assert_eq!(all, FIVE.len(), "kind {kind}: the lists are kept");
+            }
+        }
+        let [cold, cached] = took.map(millis);
+        print(
+            &json!({"bench": "skills", "figure": "start_to_all_tools_of_5_skills_ms_p50",
+                      "cached": cached, "cold": cold}),
+        );
+    }
+
+    fn all_tools(client: &mut Client) {
+        client.send("{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"tools/call\",\"params\":{\"name\":\"skill_find\",\"arguments\":{\"query\":\"\",\"limit\":100}}}\n");
+        let answer = client.answer();
+        let tools = memchr::memmem::find_iter(answer, b"__test_echo").count();
+        assert_eq!(tools, 25, "{}", String::from_utf8_lossy(answer));
+    }
+
+    /// What five idle skills add.
+    fn memory() {
+        let with = |skills: &[(&str, &str)]| {
+            let folder = mimo::folder();
+            let mut client = Client::start(&mut mimo::command(folder.path(), skills, true));
+            client.initialize();
+            for (name, _) in skills {
+                client.send(&mimo::call(name, 1));
+                client.answer();
+            }
+            let root = client.pid();
+            let below = supervisors(root);
+            let sum = |of: &str| below.iter().map(|pid| kilobytes(*pid, of)).sum::<u64>();
+            let private = |pid| kilobytes(pid, "Private_Dirty:") + kilobytes(pid, "Private_Clean:");
+            let sandboxes = below.iter().map(|pid| private(*pid)).sum::<u64>();
+            (private(root), sandboxes, sum("Pss:"), below.len())
+        };
+        let (mut alone, mut five) = (Vec::new(), Vec::new());
+        for _ in 0..5 {
+            alone.push(with(&[]).0);
+            five.push(with(&FIVE));
+        }
+        alone.sort_unstable();
+        five.sort_unstable();
+        let (gateway, sandboxes, pss, processes) = five[five.len() / 2];
+        let each = |kilobytes: u64| kilobytes / FIVE.len() as u64;
+        print(&json!({"bench": "skills", "figure": "idle_skill_adds_kb",
+            "gateway": each(gateway.saturating_sub(alone[alone.len() / 2])),
+            "sandbox_private": each(sandboxes), "sandbox_pss": each(pss),
+            "processes": processes / FIVE.len()}));
+    }
+
+    /// The processes below `root` that are Mimo too.
+    fn supervisors(root: u32) -> Vec<u32> {
+        let mut found = Vec::new();
+        let mut open = vec![root];
+        while let Some(pid) = open.pop() {
+            let tasks = fs::read_dir(format!("/proc/{pid}/task"))
+                .into_iter()
+                .flatten();
+            for task in tasks.flatten() {
+                let children = fs::read_to_string(task.path().join("children"));
+                let children = children.unwrap_or_default();
+                open.extend(
+                    children
+                        .split_whitespace()
+                        .filter_map(|pid| pid.parse::<u32>().ok()),
+                );
+            }
+            let words = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+            if memchr::memmem::find(&words, b"__sandbox").is_some() {
+                found.push(pid);
+            }
+        }
+        found
+    }
+
+    fn kilobytes(pid: u32, name: &str) -> u64 {
+        let text = fs::read_to_string(format!("/proc/{pid}/smaps_rollup"));
+        let text = text.expect("the bench may look at its children");
+        let line = text.lines().find_map(|line| line.strip_prefix(name));
+        let number = line.and_then(|line| line.split_whitespace().next()?.parse().ok());
+        number.unwrap_or(0)
+    }
+
+    /// The healthy skill alone, and beside the sick ones.
+    fn isolation() {
+        let folders = [mimo::folder(), mimo::folder()];
+        let skills = [&SICK[..1], &SICK[..]];
+        let command = |at: usize| mimo::command(folders[at].path(), skills[at], true);
+        let mut greeted = [Vec::new(), Vec::new()];
+        for _ in 0..STARTS {
+            for (at, greeted) in greeted.iter_mut().enumerate() {
+                greeted.push(greeting(&mut command(at)));
+            }
+        }
+        let mut clients = [0, 1].map(|at| {
+            let mut client = Client::start(&mut command(at));
+            client.initialize();
+            one_by_one(&mut client, fast, CALLS, &mut Vec::new());
+            client
+        });
+        let mut times = [Vec::new(), Vec::new()];
+        for _ in 0..ROUNDS {
+            for (client, times) in clients.iter_mut().zip(&mut times) {
+                one_by_one(client, fast, CALLS, times);
+            }
+            // It dies of this, and is started again beside the next round.
+            clients[1].send(&mimo::call("dying", 0));
+            clients[1].answer();
+        }
+        let rounded = |value: f64| (value * 10.0).round() / 10.0;
+        for ((name, times), greeted) in ["alone", "beside_sick"].iter().zip(&mut times).zip(greeted)
+        {
+            print(
+                &json!({"bench": "skills", "figure": "isolation", "healthy": name,
+                "initialize_ms_p50": millis(greeted),
+                "us_p50": rounded(quantile(times, 0.5)),
+                "us_p99": rounded(quantile(times, 0.99))}),
+            );
+        }
+    }
+
+    fn fast(id: usize) -> String {
+        mimo::call("fast", id)
+    }
+
+    /// From starting it to its greeting.
+    fn greeting(command: &mut std::process::Command) -> Duration {
+        let start = Instant::now();
+        let mut client = Client::start(command);
+        client.initialize();
+        start.elapsed()
+    }
+}
