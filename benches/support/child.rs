@@ -21,10 +21,17 @@ pub fn serve(mode: &str) {
         let id = after(&line, b"\"id\":").unwrap_or_default();
         let id = String::from_utf8_lossy(id).into_owned();
         match method {
-            b"initialize" if mode != "hang" => answer(
-                &id,
-                r#"{"protocolVersion":"2025-11-25","capabilities":{"tools":{}},"serverInfo":{"name":"fast","version":"1"}}"#,
-            ),
+            b"initialize" if mode != "hang" => {
+                // Whatever its client speaks.
+                let revision = after(&line, b"\"protocolVersion\":\"").unwrap_or_default();
+                let revision = String::from_utf8_lossy(revision);
+                let rest =
+                    r#""capabilities":{"tools":{}},"serverInfo":{"name":"fast","version":"1"}"#;
+                answer(
+                    &id,
+                    &format!("{{\"protocolVersion\":\"{revision}\",{rest}}}"),
+                );
+            }
             b"tools/list" => {
                 answer(&id, &format!("{{\"tools\":[{}]}}", tools()));
                 match mode {
@@ -38,7 +45,10 @@ pub fn serve(mode: &str) {
                 &id,
                 r#"{"content":[{"type":"text","text":"hello, world"}]}"#,
             ),
-            _ => {}
+            b"initialize" => {}
+            _ if id.is_empty() => {}
+            // Lists of what it has not.
+            _ => say(&id, "error", r#"{"code":-32601,"message":"unknown"}"#),
         }
         line.clear();
     }
@@ -51,7 +61,11 @@ fn after<'a>(line: &'a [u8], name: &[u8]) -> Option<&'a [u8]> {
 }
 
 fn answer(id: &str, result: &str) {
-    let line = format!("{{\"jsonrpc\":\"2.0\",\"id\":{id},\"result\":{result}}}\n");
+    say(id, "result", result);
+}
+
+fn say(id: &str, member: &str, value: &str) {
+    let line = format!("{{\"jsonrpc\":\"2.0\",\"id\":{id},\"{member}\":{value}}}\n");
     let mut out = stdout().lock();
     out.write_all(line.as_bytes()).expect("somebody reads");
     out.flush().expect("somebody reads");
