@@ -5,6 +5,14 @@
 //!
 //! Memory is what the kernel counts as anonymous (`smaps_rollup`): pages of the
 //! program file are shared with Mimo itself, and the skill's own are its own.
+//!
+//! Found on two shared cores, load 2 (one run) and 8 (three): all tools known
+//! 5 ms after the start from the cache, 55 to 80 ms cold under load; told by
+//! `skill_find`, which embeds each description first, after 25 ms and 37 cold,
+//! under load 35 to 200. An idle skill adds 295 KB in Mimo and 571 KB in the two
+//! processes of its sandbox. The healthy skill alone and beside the sick ones:
+//! greeting 3.3 and 4.1 ms (load: 6 and 11 to 22), calls 27 and 30 us p50, 110
+//! and 190 us p99 (load: 28 to 73 and 60 to 72 us p50, up to 8 ms p99).
 
 #![allow(clippy::print_stdout, reason = "the figures are its output")]
 #![allow(missing_docs, reason = "a program, not an interface")]
