@@ -279,3 +279,35 @@ fn a_link_that_an_earlier_run_laid_is_not_followed_by_the_next() {
         SECRET
     );
 }
+
+#[test]
+fn no_file_is_made_that_lends_its_owners_rights() {
+    use std::os::unix::fs::PermissionsExt;
+    let world = World::new();
+    for attempt in [
+        "os.chmod('file', 0o4755)",
+        "os.chmod('file', 0o2755)",
+        "os.fchmod(os.open('file', os.O_RDONLY), 0o4755)",
+        "os.open('made', os.O_CREAT | os.O_WRONLY, 0o4755)",
+        "os.open('made', os.O_CREAT | os.O_WRONLY, 0o2755)",
+        "os.open('.', os.O_TMPFILE | os.O_WRONLY, 0o4755)",
+        "os.mknod('made', 0o104755)",
+    ] {
+        let script = format!("open('file', 'w').close()\nattempt(lambda: {attempt})");
+        world.attack(&script).refused(&["EPERM"]);
+        let mode = |name| {
+            world
+                .path(name)
+                .metadata()
+                .map_or(0, |file| file.permissions().mode())
+        };
+        assert_eq!(
+            (mode("state/file") | mode("state/made")) & 0o6000,
+            0,
+            "{attempt}"
+        );
+    }
+    // The usual modes stay as they are.
+    let ran = world.attack("os.chmod('file', 0o755)\nos.close(os.open('new', os.O_CREAT, 0o700))");
+    assert!(ran.err.is_empty(), "{ran:?}");
+}
