@@ -52,14 +52,14 @@ fn round_trips(mimo: &mut Command, stock: &mut Command) {
     let mut busy = [Vec::new(), Vec::new()];
     for client in &mut clients {
         client.initialize();
-        one_by_one(client, CALLS, &mut Vec::new());
+        one_by_one(client, support::call, CALLS, &mut Vec::new());
     }
     for _ in 0..ROUNDS {
         for (client, times) in clients.iter_mut().zip(&mut times) {
-            one_by_one(client, CALLS, times);
+            one_by_one(client, support::call, CALLS, times);
         }
         for (client, busy) in clients.iter_mut().zip(&mut busy) {
-            busy.push(in_flight(client, CALLS, FLIGHT));
+            busy.push(in_flight(client, support::call, CALLS, FLIGHT));
         }
     }
     let [ours, stocks] = &mut times;

@@ -74,7 +74,7 @@ pub fn skill_rules(config: &Config) -> Rules {
         path: settings.path.clone(),
         temporary: settings.temporary.clone(),
         secrets: settings.secrets.iter().map(secret).collect(),
-        locale: settings.locale.clone(),
+        handed_on: settings.handed_on.clone(),
         home: settings.home.clone(),
         own: vec![
             config.config_folder.clone(),

@@ -22,7 +22,7 @@ pub const PROJECT_DEFAULT: &str = "global";
 
 /// The variables Mimo looks at; nothing else of the environment is read, but
 /// for the secrets that the settings approve.
-pub const VARIABLES: [&str; 10] = [
+pub const VARIABLES: [&str; 12] = [
     "MIMO_CONFIG_DIR",
     "MIMO_DATA_DIR",
     "MIMO_PROJECT",
@@ -32,6 +32,8 @@ pub const VARIABLES: [&str; 10] = [
     "LANG",
     "LC_ALL",
     "TZ",
+    "NODE_EXTRA_CA_CERTS",
+    "npm_config_registry",
     "NO_COLOR",
 ];
 

@@ -155,6 +155,8 @@ pub const SKILL_TOOLS_MAX: usize = 1024;
 pub const SKILL_TOOLS_BYTES_MAX: usize = 4 * 1024 * 1024;
 /// The last of a skill's stderr that is kept.
 pub const SKILL_STDERR_BYTES_MAX: usize = 16 * 1024;
+/// What of that is told where its end is told.
+pub const SKILL_LAST_WORDS_BYTES_MAX: usize = 500;
 /// How often a skill's announced change of its tools is looked at, at most.
 pub const SKILL_RELIST_MILLIS_MAX: u64 = 100;
 /// How long a skill may take to end once its stdin is closed.

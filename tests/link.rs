@@ -252,7 +252,9 @@ async fn a_child_that_ends_answers_its_calls_and_a_stubborn_one_is_killed() {
         .expect_err("it died")
         .into_failure();
     assert_eq!(failure.kind, Kind::Unavailable);
-    assert!(dying.end().await.contains("exit status: 3"));
+    let end = dying.end().await;
+    assert!(end.contains("exit status: 3"), "{end}");
+    assert!(end.contains("it is too much for me"), "{end}");
     assert!(dying.job.stderr_tail().contains("it is too much for me"));
     let mut stubborn = Started::new(fake("f", "stubborn"), nobody());
     stubborn.ready().await;

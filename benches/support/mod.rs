@@ -1,6 +1,12 @@
 //! A client for measurements: a child server on pipes, lines written and read
 //! as plainly as possible, and the figures made of the times.
 
+#[cfg(target_os = "linux")]
+#[allow(dead_code, reason = "only some benches have skills")]
+pub mod child;
+#[cfg(target_os = "linux")]
+#[allow(dead_code, reason = "only some benches have skills")]
+pub mod mimo;
 pub mod stock;
 
 use std::io::{BufRead, BufReader, Write};
@@ -56,6 +62,12 @@ impl Client {
         &self.line
     }
 
+    /// Reads lines up to the next that answers something.
+    pub fn answer(&mut self) -> &[u8] {
+        while memchr::memmem::find(self.receive(), b"\"method\":").is_some() {}
+        &self.line
+    }
+
     /// The handshake.
     pub fn initialize(&mut self) {
         self.send("{\"jsonrpc\":\"2.0\",\"id\":0,\"method\":\"initialize\",\"params\":{\"protocolVersion\":\"2025-11-25\",\"capabilities\":{},\"clientInfo\":{\"name\":\"bench\",\"version\":\"1\"}}}\n");
@@ -79,29 +91,39 @@ pub fn call(id: usize) -> String {
     )
 }
 
-/// One call after another: the time of each.
-pub fn one_by_one(client: &mut Client, calls: usize, times: &mut Vec<Duration>) {
+/// One call after another, each a line made by `call`: the time of each.
+pub fn one_by_one(
+    client: &mut Client,
+    call: fn(usize) -> String,
+    calls: usize,
+    times: &mut Vec<Duration>,
+) {
     for id in 0..calls {
         let line = call(id);
         let start = Instant::now();
         client.send(&line);
-        let answer = client.receive();
+        let answer = client.answer();
         times.push(start.elapsed());
-        debug_assert!(memchr::memmem::find(answer, b"hello").is_some());
+        assert!(memchr::memmem::find(answer, b"hello").is_some());
     }
 }
 
 /// `flight` calls always open: the time of all.
-pub fn in_flight(client: &mut Client, calls: usize, flight: usize) -> Duration {
+pub fn in_flight(
+    client: &mut Client,
+    call: fn(usize) -> String,
+    calls: usize,
+    flight: usize,
+) -> Duration {
     let start = Instant::now();
     let first: String = (0..flight).map(call).collect();
     client.send(&first);
     for id in flight..calls {
-        client.receive();
+        client.answer();
         client.send(&call(id));
     }
     for _ in 0..flight {
-        client.receive();
+        client.answer();
     }
     start.elapsed()
 }

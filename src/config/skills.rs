@@ -16,8 +16,15 @@ const NAMES: [&str; 5] = ["npx", "docker", "uvx", "node", "python3"];
 const PATH: [&str; 3] = ["/usr/local/bin", "/usr/bin", "/bin"];
 /// What `${VAR}` may name where nobody settled otherwise.
 const SECRETS: [&str; 2] = ["EXA_API_KEY", "GITHUB_TOKEN"];
-/// Handed on to every skill, where set.
-const LOCALE: [&str; 3] = ["LANG", "LC_ALL", "TZ"];
+/// Handed on to every skill, where set: the locale, and where and by whose word
+/// packages are fetched on this machine, which no manifest may say.
+const HANDED_ON: [&str; 5] = [
+    "LANG",
+    "LC_ALL",
+    "TZ",
+    "NODE_EXTRA_CA_CERTS",
+    "npm_config_registry",
+];
 
 /// What the file says, or the defaults.
 #[derive(Debug, PartialEq)]
@@ -56,8 +63,8 @@ pub struct SkillSettings {
     pub strict: bool,
     /// A tool that was never seen before waits for a person's approval.
     pub ask_first: bool,
-    /// LANG, LC_ALL and TZ, where they are set.
-    pub locale: BTreeMap<String, String>,
+    /// What every skill's environment takes over from Mimo's own.
+    pub handed_on: BTreeMap<String, String>,
     /// The account's own folder, for `~/`.
     pub home: Option<PathBuf>,
     /// Folders for what may vanish.
@@ -91,12 +98,12 @@ pub(in crate::config) fn settle(
             .filter(|value| !value.is_empty());
         value.and_then(|value| value.into_string().ok()).map(Kept)
     };
-    let mut locale = BTreeMap::new();
-    for name in LOCALE
+    let mut handed_on = BTreeMap::new();
+    for name in HANDED_ON
         .into_iter()
         .filter(|name| around.variables.contains_key(name))
     {
-        locale.insert(name.to_owned(), text(around, name)?);
+        handed_on.insert(name.to_owned(), text(around, name)?);
     }
     let fixed = PATH.iter().map(PathBuf::from);
     let mut temporary = ["/tmp", "/var/tmp", "/dev/shm"].map(PathBuf::from).to_vec();
@@ -115,7 +122,7 @@ pub(in crate::config) fn settle(
         commands: keys.commands,
         strict: keys.strict,
         ask_first: keys.first_sight.as_deref() == Some("ask"),
-        locale,
+        handed_on,
         home: around.home_folder.clone(),
         temporary,
     })

@@ -136,7 +136,11 @@ fn the_file_settles_every_key() {
 fn skills_are_settled_by_the_surroundings_and_no_secret_is_printed() {
     let home = home_with("[skills]\nsecrets = [\"MY_KEY\", \"OTHER\"]\npath = [\"/opt/bin\"]\n");
     let mut around = around(
-        &[("TZ", "UTC"), ("SKILLS_PATH", "/v/skills.json")],
+        &[
+            ("TZ", "UTC"),
+            ("SKILLS_PATH", "/v/skills.json"),
+            ("npm_config_registry", "https://npm.example.com/"),
+        ],
         home.path(),
     );
     around.secret = Some(|name| (name == "MY_KEY").then(|| "hunter2".into()));
@@ -150,7 +154,12 @@ fn skills_are_settled_by_the_surroundings_and_no_secret_is_printed() {
     );
     assert_eq!(skills.secrets["MY_KEY"], Some(Kept("hunter2".into())));
     assert_eq!(skills.secrets["OTHER"], None);
-    assert_eq!(skills.locale["TZ"], "UTC");
+    let handed_on = [
+        ("TZ", "UTC"),
+        ("npm_config_registry", "https://npm.example.com/"),
+    ];
+    let handed_on = handed_on.map(|(name, value)| (name.to_owned(), value.to_owned()));
+    assert_eq!(skills.handed_on, handed_on.into());
     assert!(!format!("{config:?}").contains("hunter2"));
 }
 

@@ -131,7 +131,7 @@ pub fn is_settable(name: &str) -> bool {
     is_name(name) && (!steers || SAFE.contains(&capitals.as_str()))
 }
 
-/// The skill's whole environment: `path` and the locale, its own `entries`,
+/// The skill's whole environment: `path`, what is handed on, its own `entries`,
 /// and what its command is `forced` to, which wins.
 pub fn build(
     entries: &BTreeMap<String, String>,
@@ -139,7 +139,7 @@ pub fn build(
     forced: &BTreeMap<String, String>,
     rules: &Rules,
 ) -> Result<BTreeMap<String, String>, Vec<Refusal>> {
-    let mut all = rules.locale.clone();
+    let mut all = rules.handed_on.clone();
     let mut refused = Vec::new();
     for (name, value) in entries {
         match named(name).and_then(|()| filled(value, rules)) {

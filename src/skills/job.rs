@@ -141,7 +141,11 @@ async fn live(
     if timeout(rest, heard).await.is_err() {
         stop_listening.abort();
     }
-    why
+    // Whoever stopped it knows why; otherwise its own words tell most.
+    match ear.0.last_words() {
+        words if words.is_empty() || stop.is_cancelled() => why,
+        words => format!("{why}; the last it wrote to stderr: {words}"),
+    }
 }
 
 /// Introduces and lists it, then keeps the list up to date; ends with why it
@@ -228,6 +232,18 @@ impl Tail {
         let excess = (kept.len() + more.len()).saturating_sub(limits::SKILL_STDERR_BYTES_MAX);
         kept.drain(..excess);
         kept.extend_from_slice(more);
+    }
+
+    /// The last lines, as many as belong into a message.
+    fn last_words(&self) -> String {
+        let text = self.text();
+        let mut from = text
+            .len()
+            .saturating_sub(limits::SKILL_LAST_WORDS_BYTES_MAX);
+        while !text.is_char_boundary(from) {
+            from += 1;
+        }
+        text[from..].trim().to_owned()
     }
 
     fn text(&self) -> String {

@@ -76,6 +76,7 @@ fn calls_that_lead_out_are_refused() {
 fn calls_that_programs_probe_for_are_unknown() {
     let calls = [
         ("clone3", libc::SYS_clone3, "0, 0"),
+        ("openat2", libc::SYS_openat2, "-100, b'/', bytes(24), 24"),
         (
             "io_uring_setup",
             libc::SYS_io_uring_setup,

@@ -76,11 +76,16 @@ fn without_namespaces_the_other_layers_hold() {
     let cases = [
         "doctor::strict_runs_nothing_unless_every_layer_stands",
         "files::a_persons_keys_are_not_read",
+        "files::a_link_that_an_earlier_run_laid_is_not_followed_by_the_next",
+        "limits::a_bomb_of_five_hundred_is_stopped_and_nothing_of_it_is_left",
         "limits::many_small_children_count_together",
         "limits::stopping_is_terminating_or_killing_all_of_it",
         "network::without_network_no_connection_is_made",
         "orphans::nothing_survives_a_killed_gateway_of_an_ordinary_user",
+        "processes::memory_and_queues_that_others_share_are_not_reached",
         "processes::no_signal_reaches_a_process_outside",
+        "processes::no_signal_reaches_another_skill_its_sandbox_or_everyone",
+        "processes::nothing_of_the_gateway_is_read_by_a_sibling",
         "processes::the_gateway_and_other_processes_are_not_seen",
     ];
     let tool = Command::new("unshare")

@@ -154,3 +154,160 @@ fn its_own_folders_are_writable_and_private() {
         assert_eq!(mode & 0o777, 0o700, "{}", folder.display());
     }
 }
+
+#[test]
+fn the_manifest_the_approvals_and_other_skills_are_not_touched() {
+    let world = World::new();
+    std::fs::create_dir(world.path("another")).expect("a folder");
+    for name in [
+        "mimo/skills.json",
+        "mimo/skill-pins.json",
+        "mimo/mimo.db",
+        "another/token",
+    ] {
+        let path = world.path(name);
+        std::fs::write(&path, SECRET).expect("written");
+        for attempt in [reading(path.display()), writing(path.display())] {
+            world.attack(&attempt).refused(&["EACCES"]);
+        }
+        let text = path.display();
+        for attempt in [
+            format!("os.unlink('{text}')"),
+            format!("os.rename('{text}', 'taken')"),
+            format!("os.rename('own', '{text}')"),
+            format!("os.link('{text}', 'linked')"),
+            format!("os.link('own', '{text}.new')"),
+        ] {
+            let script = format!("open('own', 'w').close()\nattempt(lambda: {attempt})");
+            world.attack(&script).refused(&["EACCES", "EXDEV"]);
+        }
+        assert_eq!(
+            std::fs::read_to_string(&path).expect("there"),
+            SECRET,
+            "{name}"
+        );
+    }
+}
+
+/// A skill that may change a folder beside its own.
+fn with_a_folder(world: &World, script: &str) -> mimo::skills::spec::SkillSpec {
+    let _ = std::fs::create_dir(world.path("write"));
+    let mut skill = python(script);
+    skill.sandbox.write = vec![world.path("write")];
+    skill
+}
+
+#[test]
+fn no_way_leads_out_of_a_folder_it_may_change() {
+    let world = World::new();
+    let (folder, secret) = (world.path("write"), world.secret());
+    let (folder, secret) = (folder.display(), secret.display());
+    for attempt in [
+        format!("open('{folder}/../outside/.ssh/id_ed25519').read()"),
+        format!("os.link('{secret}', '{folder}/hard')"),
+        format!("os.rename('{secret}', '{folder}/moved')"),
+        format!("os.symlink('{secret}', '{folder}/soft') or open('{folder}/soft').read()"),
+        format!("os.symlink('..', '{folder}/up') or os.listdir('{folder}/up/outside')"),
+        format!(
+            "os.open('../outside/.ssh/id_ed25519', os.O_RDONLY, dir_fd=os.open('{folder}', os.O_PATH))"
+        ),
+    ] {
+        let ran = world.run(&with_a_folder(
+            &world,
+            &format!("attempt(lambda: {attempt})"),
+        ));
+        ran.refused(&["EACCES", "EXDEV", "EISDIR"]);
+    }
+    assert_eq!(
+        std::fs::read_to_string(world.secret()).expect("there"),
+        SECRET
+    );
+}
+
+#[test]
+fn a_folder_that_turns_into_a_link_meanwhile_gives_nothing() {
+    let world = World::new();
+    let (folder, outside) = (world.path("write"), world.path("outside/.ssh"));
+    // One process swaps a folder and a link to the secret, the other reads.
+    let ran = world.run(&with_a_folder(
+        &world,
+        &format!(
+            "os.chdir('{}')\nos.mkdir('a')\nopen('a/id_ed25519', 'w').write('own')\n\
+             os.symlink('{}', 'b')\nif os.fork() == 0:\n    for i in range(3000):\n        \
+             call({}, -100, b'a', -100, b'b', 2)\n    os._exit(0)\nseen = set()\nended = 0\n\
+             while not ended:\n    ended = os.waitpid(-1, os.WNOHANG)[0]\n    \
+             try: seen.add(open('a/id_ed25519').read())\n    \
+             except OSError as error: seen.add(errno.errorcode[error.errno])\n\
+             print(sorted(seen - {{'own', 'EACCES', 'ENOENT'}}))",
+            folder.display(),
+            outside.display(),
+            libc::SYS_renameat2,
+        ),
+    ));
+    assert_eq!(ran.out, "[]\n", "{ran:?}");
+}
+
+#[test]
+fn a_link_that_an_earlier_run_laid_is_not_followed_by_the_next() {
+    let world = World::new();
+    let inner = world.path("write/inner");
+    std::fs::create_dir_all(&inner).expect("a folder");
+    let outside = world.path("outside/.ssh");
+    let swap = format!(
+        "os.rmdir('{0}')\nos.symlink('{1}', '{0}')",
+        inner.display(),
+        outside.display()
+    );
+    let steal = reading(inner.join("id_ed25519").display());
+    let harm = writing(inner.join("id_ed25519").display());
+    for (read, write) in [(vec![inner.clone()], vec![]), (vec![], vec![inner.clone()])] {
+        let mut skill = with_a_folder(&world, &swap);
+        skill.sandbox.read = read;
+        skill.sandbox.write.extend(write);
+        let ran = world.run(&skill);
+        assert!(ran.err.is_empty(), "{ran:?}");
+        for script in [&steal, &harm] {
+            let mut again = python(script);
+            again.sandbox = skill.sandbox.clone();
+            world.run(&again).refused(&["EACCES"]);
+        }
+        std::fs::remove_file(&inner).expect("the link");
+        std::fs::create_dir(&inner).expect("a folder");
+    }
+    assert_eq!(
+        std::fs::read_to_string(world.secret()).expect("there"),
+        SECRET
+    );
+}
+
+#[test]
+fn no_file_is_made_that_lends_its_owners_rights() {
+    use std::os::unix::fs::PermissionsExt;
+    let world = World::new();
+    for attempt in [
+        "os.chmod('file', 0o4755)",
+        "os.chmod('file', 0o2755)",
+        "os.fchmod(os.open('file', os.O_RDONLY), 0o4755)",
+        "os.open('made', os.O_CREAT | os.O_WRONLY, 0o4755)",
+        "os.open('made', os.O_CREAT | os.O_WRONLY, 0o2755)",
+        "os.open('.', os.O_TMPFILE | os.O_WRONLY, 0o4755)",
+        "os.mknod('made', 0o104755)",
+    ] {
+        let script = format!("open('file', 'w').close()\nattempt(lambda: {attempt})");
+        world.attack(&script).refused(&["EPERM"]);
+        let mode = |name| {
+            world
+                .path(name)
+                .metadata()
+                .map_or(0, |file| file.permissions().mode())
+        };
+        assert_eq!(
+            (mode("state/file") | mode("state/made")) & 0o6000,
+            0,
+            "{attempt}"
+        );
+    }
+    // The usual modes stay as they are.
+    let ran = world.attack("os.chmod('file', 0o755)\nos.close(os.open('new', os.O_CREAT, 0o700))");
+    assert!(ran.err.is_empty(), "{ran:?}");
+}

@@ -115,6 +115,33 @@ fn a_fork_bomb_ends() {
     );
 }
 
+/// Doubles nine times, whatever anyone says, and ends by itself: what a bomb
+/// does before it is stopped, in a size that no machine feels.
+#[test]
+fn a_bomb_of_five_hundred_is_stopped_and_nothing_of_it_is_left() {
+    let mut skill = python(
+        "signal.alarm(5)\nfor i in range(9):\n    try: os.fork()\n    \
+         except OSError: pass\n    signal.alarm(5)\nsignal.pause()",
+    );
+    skill.sandbox.processes = 64;
+    // Five hundred of them would break that bound first.
+    skill.sandbox.memory_bytes = 64 << 30;
+    let world = World::new();
+    let launched = world.start(&skill);
+    let supervisor = launched.process.pid();
+    // Its pipes end with the last process that holds them.
+    let ran = finish(launched);
+    // RLIMIT_NPROC does not hold for root: then the watchdog does.
+    let alarm = Report::Ended {
+        code: None,
+        signal: Some(libc::SIGALRM),
+    };
+    let stopped = ran.killed() == Some(Reason::Processes) || ran.reports.last() == Some(&alarm);
+    assert!(stopped, "{ran:?}");
+    let left = std::fs::exists(format!("/proc/{supervisor}"));
+    assert!(!left.expect("asked"), "the supervisor has gone as well");
+}
+
 fn ended_by_a_signal(ran: &Ran) -> Option<Reason> {
     match ran.reports.last() {
         Some(Report::Ended {

@@ -6,6 +6,7 @@ use std::net::{TcpListener, UdpSocket};
 use std::os::linux::net::SocketAddrExt;
 use std::os::unix::net::{SocketAddr, UnixListener};
 
+use mimo::skills::sandbox::policy::{Layer, Report, State};
 use mimo::skills::spec::Network;
 
 use super::support::{Ran, World, has_namespaces, python};
@@ -93,6 +94,53 @@ fn fast_open_does_not_pass_the_ports_by() {
         outbound(&World::new(), &[1], &script).refused(&["EPERM"]);
         nobody_came(&listener);
     }
+}
+
+#[test]
+fn fast_open_in_a_batch_or_by_an_option_does_not_pass_the_ports_by() {
+    let (listener, port) = listener();
+    // A destination, a byte, and the header that leads to both.
+    let batch = format!(
+        "to = struct.pack('=H', socket.AF_INET) + struct.pack('>H', {port}) + bytes([127, 0, 0, 1]) + bytes(8)\n\
+         name = ctypes.create_string_buffer(to, 16)\nbyte = ctypes.create_string_buffer(b'x', 1)\n\
+         vector = (ctypes.c_ulong * 2)(ctypes.addressof(byte), 1)\n\
+         header = (ctypes.c_ulong * 8)(ctypes.addressof(name), 16, ctypes.addressof(vector), 1, 0, 0, 0, 0)\n\
+         s = socket.socket()\n\
+         attempt(lambda: call({}, s.fileno(), ctypes.addressof(header), 1, 0x20000000))",
+        libc::SYS_sendmmsg
+    );
+    let option = format!(
+        "s = socket.socket()\ns.setsockopt(6, 30, 1)\n\
+         attempt(lambda: s.connect(('127.0.0.1', {port})))"
+    );
+    let world = World::new();
+    outbound(&world, &[1], &batch).refused(&["EPERM"]);
+    outbound(&world, &[1], &option).refused(&["EACCES"]);
+    nobody_came(&listener);
+}
+
+#[test]
+fn ports_are_called_a_part_where_datagrams_go_anywhere() {
+    let receiver = UdpSocket::bind(("127.0.0.1", 0)).expect("a port");
+    let port = receiver.local_addr().expect("bound").port();
+    let script = format!(
+        "attempt(lambda: socket.socket(socket.AF_INET, socket.SOCK_DGRAM).sendto(b'x', ('127.0.0.1', {port})))"
+    );
+    let ran = outbound(&World::new(), &[443], &script);
+    // Names are asked for this way, so it has to work; then it is said.
+    assert_eq!(ran.out, "DONE 1\n", "{ran:?}");
+    let Some(Report::Started { layers }) = ran.reports.first() else {
+        panic!("{ran:?}");
+    };
+    assert_ne!(layers.state(Layer::Network), State::Enforced, "{layers:?}");
+    let told = layers
+        .0
+        .iter()
+        .any(|(layer, _, why)| *layer == Layer::Network && why.contains("UDP"));
+    assert!(
+        told || layers.state(Layer::Network) == State::Absent,
+        "{layers:?}"
+    );
 }
 
 #[test]

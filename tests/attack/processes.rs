@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 
 use mimo::skills::sandbox::policy::{Layer, Report, State};
 
-use super::support::{SECRET, World, has_namespaces, spec};
+use super::support::{SECRET, World, finish, has_namespaces, spec};
 
 #[test]
 fn the_gateway_and_other_processes_are_not_seen() {
@@ -199,4 +199,158 @@ fn every_layer_is_reported_and_enforced_where_the_kernel_has_it() {
     ] {
         assert_eq!(layers.state(layer), State::Enforced, "{layers:?}");
     }
+}
+
+/// Something that lives in a sandbox of its own until its stdin ends.
+fn neighbour(world: &World) -> (mimo::skills::launcher::Launched, Vec<i32>) {
+    use std::io::Read;
+    let mut launched = world.start(&super::support::python(
+        "print('up', flush=True)\nsys.stdin.read()\nprint('alive')",
+    ));
+    launched.stdout.read_exact(&mut [0; 3]).expect("it is up");
+    let supervisor = launched.process.pid();
+    let below = |pid: i32| -> Vec<i32> {
+        let path = format!("/proc/{pid}/task/{pid}/children");
+        let text = std::fs::read_to_string(path).unwrap_or_default();
+        text.split_whitespace()
+            .filter_map(|pid| pid.parse().ok())
+            .collect()
+    };
+    let mut all = vec![i32::try_from(supervisor).expect("a pid")];
+    let mut next = 0;
+    while next < all.len() {
+        all.extend(below(all[next]));
+        next += 1;
+    }
+    (launched, all)
+}
+
+#[test]
+fn no_signal_reaches_another_skill_its_sandbox_or_everyone() {
+    let theirs = World::new();
+    let (launched, pids) = neighbour(&theirs);
+    let gateway = i32::try_from(std::process::id()).expect("a pid");
+    for pid in pids.into_iter().chain([gateway]) {
+        for attempt in [
+            format!("os.kill({pid}, signal.SIGKILL)"),
+            format!("os.killpg({pid}, signal.SIGKILL)"),
+            format!("call({}, {pid}, {pid}, 9)", libc::SYS_tgkill),
+            format!("call({}, {pid}, 9, bytes(128))", libc::SYS_rt_sigqueueinfo),
+            format!("signal.pidfd_send_signal(os.pidfd_open({pid}), signal.SIGKILL)"),
+        ] {
+            let ran = World::new().attack(&format!("attempt(lambda: {attempt})"));
+            ran.refused(&["ESRCH", "EPERM"]);
+        }
+    }
+    // To everyone it may: nobody but itself and pid 1, which is not killed so.
+    for signal in [libc::SIGTERM, libc::SIGKILL] {
+        World::new().attack(&format!("attempt(lambda: os.kill(-1, {signal}))"));
+    }
+    assert_eq!(finish(launched).out, "alive\n");
+}
+
+#[test]
+fn a_set_user_id_program_gives_nothing() {
+    use std::os::unix::fs::PermissionsExt;
+    /// The user that owns nothing.
+    const NOBODY: u32 = 65_534;
+    let world = World::new();
+    std::fs::create_dir(world.path("read")).expect("a folder");
+    let program = world.path("read/id");
+    std::fs::copy("/usr/bin/id", &program).expect("a copy");
+    if std::os::unix::fs::chown(&program, Some(NOBODY), Some(NOBODY)).is_err() {
+        // We are an ordinary user, and can give nobody's rights to anyone.
+        return;
+    }
+    for folder in ["", "read"] {
+        let open = std::fs::Permissions::from_mode(0o755);
+        std::fs::set_permissions(world.path(folder), open).expect("set");
+    }
+    let bits = std::fs::Permissions::from_mode(0o6755);
+    std::fs::set_permissions(&program, bits).expect("set");
+    let outside = Command::new(&program).arg("-u").output().expect("it runs");
+    let ours = nix::unistd::Uid::effective().to_string();
+    let outside = String::from_utf8(outside.stdout).expect("text");
+    let mut skill = spec(&program, &["-u"]);
+    skill.sandbox.read = vec![world.path("read")];
+    let ran = world.run(&skill);
+    assert_eq!(ran.out.trim(), ours, "outside it is {outside}: {ran:?}");
+}
+
+#[test]
+fn memory_and_queues_that_others_share_are_not_reached() {
+    // System V: a segment with a number that anyone can guess; POSIX: a name.
+    let name = format!("/mimo-attack-{}", std::process::id());
+    let outside = format!(
+        "import ctypes, sys\nlibc = ctypes.CDLL(None)\n\
+         print(libc.shmget(0, 4096, 0o1666), libc.msgget(0, 0o1666), libc.semget(0, 1, 0o1666), \
+         libc.syscall({}, b'{}', 0o102, 0o666, None) >= 0, flush=True)\nsys.stdin.read()\n\
+         libc.syscall({}, b'{}')",
+        libc::SYS_mq_open,
+        &name[1..],
+        libc::SYS_mq_unlink,
+        &name[1..],
+    );
+    let mut holder = Command::new("/usr/bin/python3")
+        .args(["-I", "-c", &outside])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("a holder");
+    let mut line = String::new();
+    let mut told = std::io::BufReader::new(holder.stdout.take().expect("its stdout"));
+    std::io::BufRead::read_line(&mut told, &mut line).expect("it tells");
+    let ids: Vec<&str> = line.split_whitespace().collect();
+    let [shared, queue, semaphore, _] = ids[..] else {
+        panic!("{line}");
+    };
+    for attempt in [
+        format!("call({}, {shared}, 0, 0)", libc::SYS_shmat),
+        format!("call({}, {shared}, 0, 0)", libc::SYS_shmctl),
+        format!("call({}, {queue}, b'x' * 16, 8, 0o4000)", libc::SYS_msgsnd),
+        format!("call({}, {queue}, 0, 0)", libc::SYS_msgctl),
+        format!("call({}, {semaphore}, b'\\0' * 6, 1)", libc::SYS_semop),
+        format!("call({}, {semaphore}, 0, 0, 0)", libc::SYS_semctl),
+        format!("call({}, b'{}', 2, 0, 0)", libc::SYS_mq_open, &name[1..]),
+        format!("call({}, b'{}')", libc::SYS_mq_unlink, &name[1..]),
+    ] {
+        World::new()
+            .attack(&format!("attempt(lambda: {attempt})"))
+            .refused(&["EPERM"]);
+    }
+    let clean = format!(
+        "import ctypes\nlibc = ctypes.CDLL(None)\nlibc.shmctl({shared}, 0, None)\n\
+         libc.msgctl({queue}, 0, None)\nlibc.semctl({semaphore}, 0, 0)"
+    );
+    let status = Command::new("/usr/bin/python3")
+        .args(["-I", "-c", &clean])
+        .status();
+    assert!(status.expect("it runs").success());
+    drop(holder.stdin.take());
+    assert!(holder.wait().expect("its end").success());
+}
+
+#[test]
+fn nothing_of_the_gateway_is_read_by_a_sibling() {
+    let theirs = World::new();
+    let (launched, pids) = neighbour(&theirs);
+    let gateway = i32::try_from(std::process::id()).expect("a pid");
+    for pid in pids.into_iter().chain([gateway]) {
+        for attempt in [
+            format!("open('/proc/{pid}/environ').read()"),
+            format!("open('/proc/{pid}/mem', 'rb').read(1)"),
+            format!("open('/proc/{pid}/mem', 'r+b')"),
+            format!("os.readlink('/proc/{pid}/fd/0')"),
+            format!("open('/proc/{pid}/fd/0')"),
+            format!("os.listdir('/proc/{pid}/root/')"),
+            format!("call({}, 16, {pid}, 0, 0)", libc::SYS_ptrace),
+        ] {
+            let ran = World::new().attack(&format!("attempt(lambda: {attempt})"));
+            // Inside there may be a process of that number: itself, or pid 1.
+            if pid > 2 {
+                ran.refused(&["ENOENT", "EACCES", "EPERM", "ESRCH"]);
+            }
+        }
+    }
+    assert_eq!(finish(launched).out, "alive\n");
 }

@@ -78,7 +78,7 @@ impl Fixture {
                 ("EXA_API_KEY".into(), None),
                 ("GITHUB_TOKEN".into(), Some(Secret::new("hunter2".into()))),
             ]),
-            locale: BTreeMap::from([("TZ".into(), "UTC".into())]),
+            handed_on: BTreeMap::from([("TZ".into(), "UTC".into())]),
             home: Some(self.path("home")),
             own: vec![self.path("config"), self.path("data")],
         }

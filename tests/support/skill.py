@@ -126,9 +126,8 @@ def handle(request):
         )
     elif method == "tools/list":
         answer(request, listing(request))
-        if mode == "flood":
-            threading.Thread(target=flood, args=(1,), daemon=True).start()
-            threading.Thread(target=flood, args=(2,), daemon=True).start()
+        for descriptor in {"flood": (1, 2), "flood-out": (1,), "flood-err": (2,)}.get(mode, ()):
+            threading.Thread(target=flood, args=(descriptor,), daemon=True).start()
     elif method == "tools/call":
         call(request)
     elif method == "notifications/cancelled":

@@ -30,8 +30,8 @@ pub struct Rules {
     pub temporary: Vec<PathBuf>,
     /// What `${VAR}` may name, with the values of those that are set.
     pub secrets: BTreeMap<String, Option<Secret>>,
-    /// LANG, LC_ALL and TZ, where they are set.
-    pub locale: BTreeMap<String, String>,
+    /// What every skill's environment takes over from Mimo's own.
+    pub handed_on: BTreeMap<String, String>,
     /// What `~/` stands for.
     pub home: Option<PathBuf>,
     /// Mimo's own files and folders, which no skill may reach.
@@ -219,7 +219,7 @@ pub fn program(command: &str, rules: &Rules) -> Result<Program, Refusal> {
         grammar: grammar(name)
             .or_else(|| grammar(target))
             .unwrap_or(Grammar::Free),
-        read: resolve::needs(&found),
+        read: resolve::needs(&found, rules),
         path: found.path,
     })
 }

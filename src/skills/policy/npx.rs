@@ -29,6 +29,9 @@ const FORCED: &[(&str, &str)] = &[
     // Another name of nothing: npm refuses to read one file as both.
     ("npm_config_globalconfig", "/dev/null/none"),
     ("npm_config_cache", "\0/npm"),
+    // Else npm retries for longer than a start may take, and never says why.
+    ("npm_config_fetch_retries", "1"),
+    ("npm_config_fetch_retry_mintimeout", "1000"),
 ];
 
 /// The argv that runs the package `arguments` name.

@@ -2,6 +2,7 @@
 //! trusted folders only, each link followed and each folder above checked.
 
 use std::fs::Metadata;
+use std::io::Read;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
@@ -199,19 +200,45 @@ fn changeable(metadata: &Metadata) -> Option<String> {
 }
 
 /// What has to be readable beside the default profile for this program to
-/// start: its file, its folder, and the `lib` beside a `bin`.
-pub(super) fn needs(found: &Trusted) -> Vec<PathBuf> {
+/// start: its file and where it really lies, the folder of each, the `lib`
+/// beside a `bin`, and the same of the interpreter that a script names.
+pub(super) fn needs(found: &Trusted, rules: &Rules) -> Vec<PathBuf> {
+    let interpreter = interpreter(&found.target);
+    let interpreter = interpreter.and_then(|path| file(&path, rules, true).ok());
     let mut needed = Vec::new();
-    if let Some(folder) = found.path.parent() {
-        needed.push(found.path.clone());
-        if folder.ends_with("bin") {
-            let lib = folder.with_file_name("lib");
-            needed.push(folder.to_owned());
-            needed.extend(lib.is_dir().then_some(lib));
+    for program in [Some(found), interpreter.as_ref()].into_iter().flatten() {
+        for path in [&program.path, &program.target] {
+            needed.push(path.clone());
+            needed.extend(surroundings(path));
         }
     }
-    needed.push(found.target.clone());
     needed.retain(|path| !PROFILE.iter().any(|known| path.starts_with(known)));
-    needed.dedup();
+    let mut seen = std::collections::BTreeSet::new();
+    needed.retain(|path| seen.insert(path.clone()));
     needed
+}
+
+/// What programs in a `bin` look for around it: each other, their libraries,
+/// and whether they stand in a virtual environment.
+fn surroundings(program: &Path) -> Vec<PathBuf> {
+    let Some(folder) = program.parent().filter(|folder| folder.ends_with("bin")) else {
+        return Vec::new();
+    };
+    let beside = ["lib", "pyvenv.cfg"].map(|name| folder.with_file_name(name));
+    let there = beside.into_iter().filter(|path| path.exists());
+    std::iter::once(folder.to_owned()).chain(there).collect()
+}
+
+/// The program that the first line of a script names.
+fn interpreter(script: &Path) -> Option<PathBuf> {
+    // As much as the kernel looks at.
+    let mut line = Vec::new();
+    let opened = std::fs::File::open(script).ok()?;
+    opened.take(256).read_to_end(&mut line).ok()?;
+    let line = line.strip_prefix(b"#!")?.split(|c| *c == b'\n').next()?;
+    let name = std::str::from_utf8(line)
+        .ok()?
+        .split_ascii_whitespace()
+        .next()?;
+    Some(PathBuf::from(name))
 }

@@ -1,12 +1,17 @@
 //! The Landlock layer: which files a skill may touch, which TCP ports it may
 //! reach, and that its signals and abstract sockets end at its own walls.
 
-use std::path::PathBuf;
+use std::os::fd::OwnedFd;
+use std::path::{Path, PathBuf};
 
 use landlock::{
-    ABI, Access, AccessFs, AccessNet, BitFlags, NetPort, PathBeneath, PathFd, Ruleset, RulesetAttr,
+    ABI, Access, AccessFs, AccessNet, BitFlags, NetPort, PathBeneath, Ruleset, RulesetAttr,
     RulesetCreated, RulesetCreatedAttr, RulesetError, RulesetStatus, Scope,
 };
+
+use nix::errno::Errno;
+use nix::fcntl::{AT_FDCWD, OFlag, OpenHow, ResolveFlag, openat2};
+use nix::sys::stat::fstat;
 
 use super::policy::{Layer, Layers, Policy, Reach, State};
 use super::{process, profile};
@@ -64,18 +69,13 @@ fn rules(policy: &Policy, abi: ABI, version: i32) -> Result<RulesetCreated, Rule
         ruleset = ruleset.scope(Scope::AbstractUnixSocket | Scope::Signal)?;
     }
     let mut created = ruleset.create()?;
-    created = files(
-        created,
-        profile::read(policy),
-        AccessFs::from_read(abi),
-        abi,
-    )?;
-    created = files(
-        created,
-        profile::write(policy),
-        AccessFs::from_all(abi),
-        abi,
-    )?;
+    let own: Vec<&PathBuf> = policy.write.iter().chain(&policy.state_folder).collect();
+    for path in profile::read(policy) {
+        created = beneath(created, &path, &own, AccessFs::from_read(abi), abi)?;
+    }
+    for path in profile::write(policy) {
+        created = beneath(created, &path, &own, AccessFs::from_all(abi), abi)?;
+    }
     if version >= WITH_NET
         && let Reach::Ports(ports) = &policy.reach
     {
@@ -86,23 +86,41 @@ fn rules(policy: &Policy, abi: ABI, version: i32) -> Result<RulesetCreated, Rule
     Ok(created)
 }
 
-/// Allows `access` beneath each of `paths` that exists.
-fn files(
-    mut ruleset: RulesetCreated,
-    paths: Vec<PathBuf>,
+/// Allows `access` beneath `path`, if it exists.
+fn beneath(
+    ruleset: RulesetCreated,
+    path: &Path,
+    own: &[&PathBuf],
     access: BitFlags<AccessFs>,
     abi: ABI,
 ) -> Result<RulesetCreated, RulesetError> {
-    for path in paths {
-        // One that is missing here gives nothing to protect, and nothing to use.
-        let Ok(opened) = PathFd::new(&path) else {
-            continue;
-        };
-        let access = match path.is_dir() {
-            true => access,
-            false => access & AccessFs::from_file(abi),
-        };
-        ruleset = ruleset.add_rule(PathBeneath::new(opened, access))?;
+    // One that is missing here gives nothing to protect, and nothing to use.
+    let Some(opened) = opened(path, own) else {
+        return Ok(ruleset);
+    };
+    let kind = fstat(&opened).map_or(0, |found| found.st_mode & libc::S_IFMT);
+    let access = match kind == libc::S_IFDIR {
+        true => access,
+        false => access & AccessFs::from_file(abi),
+    };
+    ruleset.add_rule(PathBeneath::new(opened, access))
+}
+
+/// `path` for a rule. A link within a folder of the skill's `own` is not
+/// followed: an earlier run may have laid it, to be given what it leads to.
+fn opened(path: &Path, own: &[&PathBuf]) -> Option<OwnedFd> {
+    let how = |resolve| {
+        let flags = OFlag::O_PATH | OFlag::O_CLOEXEC;
+        OpenHow::new().flags(flags).resolve(resolve)
+    };
+    match openat2(AT_FDCWD, path, how(ResolveFlag::RESOLVE_NO_SYMLINKS)) {
+        Ok(opened) => Some(opened),
+        Err(Errno::ELOOP) => {
+            let within = |folder: &&&PathBuf| path.starts_with(folder) && path != folder.as_path();
+            let follows = own.iter().find(within).is_none();
+            let opened = follows.then(|| openat2(AT_FDCWD, path, how(ResolveFlag::empty())));
+            opened?.ok()
+        }
+        Err(_) => None,
     }
-    Ok(ruleset)
 }

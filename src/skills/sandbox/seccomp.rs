@@ -45,8 +45,18 @@ const REFUSED: &[c_long] = &[
     libc::SYS_memfd_create,
     libc::SYS_memfd_secret,
     libc::SYS_shmget,
+    libc::SYS_shmat,
+    libc::SYS_shmctl,
     libc::SYS_msgget,
+    libc::SYS_msgsnd,
+    libc::SYS_msgrcv,
+    libc::SYS_msgctl,
     libc::SYS_semget,
+    libc::SYS_semop,
+    libc::SYS_semtimedop,
+    libc::SYS_semctl,
+    libc::SYS_mq_open,
+    libc::SYS_mq_unlink,
     libc::SYS_kexec_load,
     libc::SYS_init_module,
     libc::SYS_finit_module,
@@ -80,10 +90,39 @@ const REFUSED: &[c_long] = &[
 /// Calls whose arguments a filter cannot see; programs fall back from these.
 const UNKNOWN: &[c_long] = &[
     libc::SYS_clone3,
+    libc::SYS_openat2,
     libc::SYS_io_uring_setup,
     libc::SYS_io_uring_enter,
     libc::SYS_io_uring_register,
 ];
+
+/// `fchmodat2`, which has this number everywhere and no name in libc for some.
+const FCHMODAT2: c_long = 452;
+
+/// Calls that give a file its mode, and where that stands.
+const MODES: &[(c_long, u8)] = &[
+    (libc::SYS_fchmod, 1),
+    (libc::SYS_fchmodat, 2),
+    (FCHMODAT2, 2),
+    (libc::SYS_mknodat, 2),
+    #[cfg(target_arch = "x86_64")]
+    (libc::SYS_chmod, 1),
+    #[cfg(target_arch = "x86_64")]
+    (libc::SYS_creat, 1),
+    #[cfg(target_arch = "x86_64")]
+    (libc::SYS_mknod, 1),
+];
+
+/// Calls that may make a file, and where their flags stand, the mode behind.
+const OPENING: &[(c_long, u8)] = &[
+    (libc::SYS_openat, 2),
+    #[cfg(target_arch = "x86_64")]
+    (libc::SYS_open, 1),
+];
+
+/// What makes a file give its owner's rights, or its group's, to who runs it:
+/// a skill could leave one for others, outside of any sandbox.
+const LENT_RIGHTS: [u32; 2] = [libc::S_ISUID, libc::S_ISGID];
 
 /// The flags of `clone` that make namespaces.
 const NEW_NAMESPACES: [c_int; 8] = [
@@ -181,11 +220,34 @@ fn refused(policy: &Policy) -> Built<Rules> {
         .map(|control| rule(vec![condition(1, Op::Eq, *control)?]))
         .collect::<Built<Vec<SeccompRule>>>()?;
     rules.insert(libc::SYS_ioctl, typing);
+    rules.extend(lent_rights()?);
     let odd = PERSONALITIES
         .iter()
         .map(|usual| condition(0, Op::Ne, *usual))
         .collect::<Built<Vec<SeccompCondition>>>()?;
     rules.insert(libc::SYS_personality, vec![rule(odd)?]);
+    Ok(rules)
+}
+
+fn lent_rights() -> Built<Rules> {
+    let bit = |argument, bit: u32| {
+        let bit = u64::from(bit);
+        condition(argument, Op::MaskedEq(bit), bit)
+    };
+    let mut rules = Rules::new();
+    for (call, mode) in MODES {
+        let each = LENT_RIGHTS.map(|right| rule(vec![bit(*mode, right)?]));
+        rules.insert(*call, each.into_iter().collect::<Built<_>>()?);
+    }
+    for (call, flags) in OPENING {
+        let mut all = Vec::new();
+        for making in [libc::O_CREAT, libc::O_TMPFILE & !libc::O_DIRECTORY] {
+            for right in LENT_RIGHTS {
+                all.push(rule(vec![has(*flags, making)?, bit(flags + 1, right)?])?);
+            }
+        }
+        rules.insert(*call, all);
+    }
     Ok(rules)
 }
 

@@ -67,7 +67,10 @@ fn foresee(policy: &Policy, contained: bool, layers: &mut Layers) {
         (Reach::Nobody, true, _) => (State::Enforced, "no interfaces, no sockets"),
         (Reach::Nobody, false, _) => (State::Partial, "no sockets, but the machine's interfaces"),
         (Reach::Anyone, ..) => (State::Enforced, "any host, as its manifest allows"),
-        (Reach::Ports(_), _, true) => (State::Enforced, "TCP to the named ports; UDP for names"),
+        (Reach::Ports(_), _, true) => (
+            State::Partial,
+            "TCP to the named ports only; UDP, which names need, to any",
+        ),
         (Reach::Ports(_), _, false) => (State::Absent, "this kernel's Landlock knows no ports"),
     };
     layers.put(Layer::Network, state, why);

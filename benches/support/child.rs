@@ -1,0 +1,89 @@
+//! Servers for measurements: one that answers at once, and sick ones. The bench
+//! itself, started again with a word that says which.
+
+use std::io::{BufRead, Write, stderr, stdin, stdout};
+
+/// How many tools it lists.
+const TOOLS: usize = 5;
+
+/// Behaves as `mode` says until its input ends.
+pub fn serve(mode: &str) {
+    if mode == "fail" {
+        std::process::exit(7);
+    }
+    let mut input = stdin().lock();
+    let mut line = Vec::new();
+    while input
+        .read_until(b'\n', &mut line)
+        .is_ok_and(|bytes| bytes > 0)
+    {
+        let method = after(&line, b"\"method\":\"").unwrap_or_default();
+        let id = after(&line, b"\"id\":").unwrap_or_default();
+        let id = String::from_utf8_lossy(id).into_owned();
+        match method {
+            b"initialize" if mode != "hang" => {
+                // Whatever its client speaks.
+                let revision = after(&line, b"\"protocolVersion\":\"").unwrap_or_default();
+                let revision = String::from_utf8_lossy(revision);
+                let rest =
+                    r#""capabilities":{"tools":{}},"serverInfo":{"name":"fast","version":"1"}"#;
+                answer(
+                    &id,
+                    &format!("{{\"protocolVersion\":\"{revision}\",{rest}}}"),
+                );
+            }
+            b"tools/list" => {
+                answer(&id, &format!("{{\"tools\":[{}]}}", tools()));
+                match mode {
+                    "flood-out" => flood(stdout()),
+                    "flood-err" => flood(stderr()),
+                    _ => {}
+                }
+            }
+            b"tools/call" if mode == "die" => std::process::exit(3),
+            b"tools/call" => answer(
+                &id,
+                r#"{"content":[{"type":"text","text":"hello, world"}]}"#,
+            ),
+            b"initialize" => {}
+            _ if id.is_empty() => {}
+            // Lists of what it has not.
+            _ => say(&id, "error", r#"{"code":-32601,"message":"unknown"}"#),
+        }
+        line.clear();
+    }
+}
+
+/// What stands behind `name` in a line, up to the end of the value.
+fn after<'a>(line: &'a [u8], name: &[u8]) -> Option<&'a [u8]> {
+    let value = &line[memchr::memmem::find(line, name)? + name.len()..];
+    value.split(|c| matches!(c, b'"' | b',' | b'}')).next()
+}
+
+fn answer(id: &str, result: &str) {
+    say(id, "result", result);
+}
+
+fn say(id: &str, member: &str, value: &str) {
+    let line = format!("{{\"jsonrpc\":\"2.0\",\"id\":{id},\"{member}\":{value}}}\n");
+    let mut out = stdout().lock();
+    out.write_all(line.as_bytes()).expect("somebody reads");
+    out.flush().expect("somebody reads");
+}
+
+fn tools() -> String {
+    let tool = |n| {
+        format!(
+            r#"{{"name":"test_echo{n}","description":"Says hello, the {n}th time.","inputSchema":{{"type":"object"}}}}"#
+        )
+    };
+    (0..TOOLS).map(tool).collect::<Vec<_>>().join(",")
+}
+
+/// Lines without end, beside whatever else it does.
+fn flood(mut to: impl Write + Send + 'static) {
+    std::thread::spawn(move || {
+        let block = b"this is no message\n".repeat(3000);
+        while to.write_all(&block).is_ok() {}
+    });
+}
