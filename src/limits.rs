@@ -87,7 +87,10 @@ pub const EMBED_ROOMS_MAX: usize = 2;
 
 /// Descriptions of skills' tools whose vectors are kept.
 pub const TOOL_VECTORS_KEPT_MAX: usize = 4096;
-/// How long `skill_find` waits for skills that start for the first time.
+/// How long `skill_find` waits for skills that start for the first time where it
+/// has tools of others to show.
+pub const SKILL_LIST_MILLIS_MAX: u64 = 1_500;
+/// How long after Mimo's own start it waits for them at all.
 pub const SKILL_LIST_SECONDS_MAX: u64 = 20;
 /// How often it looks whether they still do.
 pub const SKILL_LOOK_MILLIS_MAX: u64 = 100;

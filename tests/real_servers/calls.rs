@@ -45,6 +45,12 @@ fn without_lines(part: &str, names: &[&str]) -> String {
 }
 
 pub fn everything(_: &Path) -> Vec<Call> {
+    // Each elicitation has an id of its own.
+    let numbered = |part: String| {
+        let (before, rest) = part.split_once("Elicitation ID: ").unwrap_or((&part, ""));
+        let after = rest.split_once(')').map_or("", |(_, after)| after);
+        format!("{before}{after}")
+    };
     // It tells when it was made, down to the second.
     let clock = |part: String| {
         part.split(" created at ")
@@ -79,6 +85,17 @@ pub fn everything(_: &Path) -> Vec<Call> {
         call("get-resource-reference", json!({"resourceId": -1})),
         call("get-sum", json!({"a": 0.1, "b": 0.2})),
         call("get-sum", json!({"a": 1e300, "b": -7})),
+        call("get-roots-list", json!({})),
+        call("trigger-elicitation-request", json!({})),
+        call(
+            "trigger-sampling-request",
+            json!({"prompt": "say it", "maxTokens": 5}),
+        ),
+        varying(
+            "trigger-url-elicitation",
+            json!({"url": "http://127.0.0.1/"}),
+            numbered,
+        ),
         call("get-tiny-image", json!({})),
         call("gzip-file-as-resource", gzip("resource")),
         call("gzip-file-as-resource", gzip("resourceLink")),
@@ -196,7 +213,13 @@ pub fn memory(_: &Path) -> Vec<Call> {
 
 pub fn time(_: &Path) -> Vec<Call> {
     // A converted time is one of today, with today's offset.
-    let today = |part: String| without_lines(&part, &["datetime", "day_of_week"]);
+    let today = |part: String| {
+        let moment = |piece: &&str| !piece.starts_with("20") && !piece.contains("day");
+        part.split('"')
+            .filter(moment)
+            .collect::<Vec<_>>()
+            .join("\"")
+    };
     let from = |zone: &str, time: &str| json!({"source_timezone": zone, "time": time, "target_timezone": "Asia/Kolkata"});
     vec![
         varying("get_current_time", json!({"timezone": "Asia/Tokyo"}), today),

@@ -44,10 +44,9 @@ fn trusted(folder: PathBuf) -> PathBuf {
     if trusted.starts_with(target) {
         return folder;
     }
-    let copy = trusted.join(format!(
-        ".mimo-tests-{}",
-        folder.file_name().expect("a name").to_string_lossy()
-    ));
+    let caches = trusted.join(".cache/mimo-tests");
+    std::fs::create_dir_all(&caches).expect("a folder for the copy");
+    let copy = caches.join(folder.file_name().expect("a name"));
     let status = Command::new("cp")
         .args(["--archive", "--update", "--no-target-directory"])
         .args([&folder, &copy])

@@ -1,5 +1,5 @@
 //! The two sides that are compared: a plain client of the server's own, and
-//! Mimo between.
+//! Mimo between. Both offer what a server may ask for, and answer it alike.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -13,8 +13,7 @@ use crate::calls::Call;
 use crate::servers::Real;
 use crate::support::Server;
 
-/// What a call gave: each member as JSON text, with its keys in one order,
-/// since the order of an object's members says nothing.
+/// What a call gave: each member as JSON text, in the order it came in.
 #[derive(Debug, PartialEq)]
 pub struct Answer {
     content: Vec<String>,
@@ -41,6 +40,41 @@ impl Answer {
     }
 }
 
+/// What both sides offer a server.
+fn offered() -> Value {
+    json!({"sampling": {}, "elicitation": {"form": {}, "url": {}}, "roots": {"listChanged": true}})
+}
+
+/// The answer to a question of the server's.
+fn reply(question: &Value) -> Value {
+    let result = match question["method"].as_str() {
+        Some("sampling/createMessage") => json!({
+            "role": "assistant", "model": "none", "stopReason": "endTurn",
+            "content": {"type": "text", "text": "a sampled answer"},
+        }),
+        Some("elicitation/create") => json!({"action": "decline"}),
+        Some("roots/list") => json!({"roots": []}),
+        Some("ping") => json!({}),
+        other => panic!("the server asks {other:?}"),
+    };
+    json!({"jsonrpc": "2.0", "id": question["id"], "result": result})
+}
+
+/// The result of request `id`, answering what is asked meanwhile.
+fn result_of(server: &mut Server, id: u64) -> Value {
+    loop {
+        let mut message = server.message();
+        if message["method"].is_string() {
+            if !message["id"].is_null() {
+                server.send(&reply(&message));
+            }
+        } else if message["id"] == id {
+            assert!(message["error"].is_null(), "{message}");
+            return message["result"].take();
+        }
+    }
+}
+
 fn path() -> std::ffi::OsString {
     std::env::var_os("PATH").unwrap_or_default()
 }
@@ -61,7 +95,7 @@ impl Direct {
         let mut direct = Direct(Server::of(&mut command), 0);
         direct.request(
             "initialize",
-            json!({"protocolVersion": "2025-11-25", "capabilities": {},
+            json!({"protocolVersion": "2025-11-25", "capabilities": offered(),
                    "clientInfo": {"name": "mimo", "version": "1"}}),
         );
         let ready = json!({"jsonrpc": "2.0", "method": "notifications/initialized"});
@@ -74,13 +108,7 @@ impl Direct {
         let id = self.1;
         self.0
             .send(&json!({"jsonrpc": "2.0", "id": id, "method": method, "params": params}));
-        loop {
-            let mut message = self.0.message();
-            if message["id"] == id {
-                assert!(message["error"].is_null(), "{message}");
-                return message["result"].take();
-            }
-        }
+        result_of(&mut self.0, id)
     }
 
     /// The definitions, by name.
@@ -151,13 +179,7 @@ impl Mimo {
     fn result(&mut self, tool: &str, arguments: Value) -> Value {
         self.1 += 1;
         self.0.call(self.1, tool, arguments);
-        loop {
-            let mut message = self.0.message();
-            if message["id"] == self.1 {
-                assert!(message["error"].is_null(), "{message}");
-                return message["result"].take();
-            }
-        }
+        result_of(&mut self.0, self.1)
     }
 
     /// What `skill_find` tells of a skill's tools, by their own names.
@@ -184,6 +206,12 @@ impl Mimo {
         Answer::of(&self.result(by, arguments), call)
     }
 
+    /// Calls a skill's tool by its own name.
+    pub fn call_direct(&mut self, skill: &str, call: &Call) -> Answer {
+        let tool = format!("{skill}__{}", call.tool);
+        Answer::of(&self.result(&tool, call.arguments.clone()), call)
+    }
+
     /// Why a call has no result.
     pub fn refusal(&mut self, skill: &str, tool: &str) -> String {
         let tool = format!("{skill}__{tool}");
@@ -195,8 +223,8 @@ impl Mimo {
     /// Greets it, as a client does.
     pub fn initialize(&mut self) {
         let hello = json!({
-            "protocolVersion": "2025-11-25", "capabilities": {},
-            "clientInfo": {"name": "tests", "version": "1"},
+            "protocolVersion": "2025-11-25", "capabilities": offered(),
+            "clientInfo": {"name": "mimo", "version": "1"},
         });
         self.0.send(
             &json!({"jsonrpc": "2.0", "id": "hello", "method": "initialize", "params": hello}),

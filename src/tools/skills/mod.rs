@@ -39,6 +39,8 @@ pub struct Skills {
     problem: Problem,
     finder: Finder,
     pages: Pages,
+    /// When skills began to start.
+    began: Instant,
     /// The tools as they were in one generation of the registry.
     exposed: Mutex<Option<(u64, Arc<Exposed>)>>,
 }
@@ -59,6 +61,7 @@ impl Skills {
             problem,
             finder: Finder::new(embedder),
             pages: Pages::new(clock),
+            began: Instant::now(),
             exposed: Mutex::default(),
         }
     }
@@ -94,18 +97,26 @@ impl Skills {
         self.problem.get()
     }
 
-    /// Waits, within bounds, while a skill whose tools nobody knows yet starts.
-    async fn wait_for_lists(&self) {
+    /// Waits while a skill whose tools nobody knows yet starts, where it is
+    /// `server` or none is named. What hangs holds nobody up for long: once
+    /// other tools are known, the wait is short, and after a while there is none.
+    async fn wait_for_lists(&self, server: Option<&str>) {
         let unlisted = || {
             let statuses = self.registry.statuses();
-            statuses
-                .iter()
-                .any(|s| s.state == "starting" && s.tools == 0)
+            statuses.iter().any(|skill| {
+                let meant = server.is_none_or(|server| skill.name.as_str() == server);
+                meant && skill.state == "starting" && skill.tools == 0
+            })
         };
         let mut changes = self.registry.changes();
         let look = Duration::from_millis(limits::SKILL_LOOK_MILLIS_MAX);
-        let end = Instant::now() + Duration::from_secs(limits::SKILL_LIST_SECONDS_MAX);
-        while unlisted() && Instant::now() < end {
+        let last = self.began + Duration::from_secs(limits::SKILL_LIST_SECONDS_MAX);
+        let soon = Instant::now() + Duration::from_millis(limits::SKILL_LIST_MILLIS_MAX);
+        let end = || match server.is_none() && !self.exposed().offers().is_empty() {
+            true => soon.min(last),
+            false => last,
+        };
+        while unlisted() && Instant::now() < end() {
             // A start that fails changes no list: that is seen at the next look.
             let _ = tokio::time::timeout(look, changes.changed()).await;
         }
@@ -172,7 +183,7 @@ async fn find(skills: Arc<Skills>, arguments: Arguments) -> Result<Reply, Failur
             let most = limits::SEARCH_LIMIT_MAX;
             Failure::invalid("/limit", format!("{limit} is not between 1 and {most}"))
         })?;
-    skills.wait_for_lists().await;
+    skills.wait_for_lists(server.as_deref()).await;
     let exposed = skills.exposed();
     let (names, offers): (Vec<&str>, Vec<Offer>) = (0..)
         .zip(exposed.offers())
@@ -184,7 +195,11 @@ async fn find(skills: Arc<Skills>, arguments: Arguments) -> Result<Reply, Failur
     {
         return Err(no_server(&skills.registry, server));
     }
-    let best = skills.finder.rank(query, &offers).await?;
+    let best = match query.trim().is_empty() {
+        // Nothing to rank by: in the order the skills give.
+        true => (0..offers.len()).collect(),
+        false => skills.finder.rank(query, &offers).await?,
+    };
     let states = skills.registry.statuses();
     let state = |skill: &SkillName| {
         let status = states.iter().find(|status| status.name == *skill);
