@@ -50,7 +50,7 @@ pub const ARROWS: &[(&str, &[&str])] = &[
     ),
     ("ask", &["memory", "graph", "procedure", "store", "embed"]),
     ("memory", &["store", "embed", "text"]),
-    ("graph", &["store"]),
+    ("graph", &["store", "text"]),
     ("procedure", &["store"]),
     ("registry", &["skills"]),
     ("skills", &["wire"]),

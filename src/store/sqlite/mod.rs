@@ -4,6 +4,7 @@
 mod connection;
 mod edit;
 mod extension;
+mod graph;
 mod recall;
 mod rows;
 mod worker;

@@ -14,6 +14,7 @@ use crate::failure::Failure;
 use crate::limits;
 use crate::memory::Memories;
 use crate::memory::moment::{self, Edge};
+use crate::store::PROJECT_SHARED;
 
 /// What the memory tools work with.
 pub struct Memory {
@@ -22,9 +23,6 @@ pub struct Memory {
     /// The project of this workspace.
     pub project: String,
 }
-
-/// The project that every search covers beside the current one.
-pub const PROJECT_SHARED: &str = "global";
 
 /// `memory_store`, `memory_search` and `memory_edit`.
 pub fn tools(memory: Arc<Memory>) -> Vec<Tool> {

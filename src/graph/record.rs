@@ -1,0 +1,441 @@
+//! The rules of asserting and retracting: what is the same triple, what an
+//! assertion adds to it, what it contradicts. Runs in one transaction.
+
+use std::collections::{HashMap, HashSet};
+
+use super::mention::{Mention, UNTYPED};
+use super::resolve;
+use crate::clock::Timestamp;
+use crate::failure::{Failure, Kind};
+use crate::limits;
+use crate::store::StoreError;
+use crate::store::graph::{
+    Closed, Entity, EntityId, GraphTransaction, Triple, TripleId, WordId, type_of,
+};
+
+/// The predicate whose object is another name of its subject, not an entity.
+pub const ALIAS: &str = "alias";
+
+/// What somebody says is so.
+#[derive(Clone, Debug)]
+pub struct Assertion {
+    /// What it is about.
+    pub subject: Mention,
+    /// How the two are related (as `mention::predicate` makes it).
+    pub predicate: String,
+    /// What it leads to.
+    pub object: Mention,
+    /// 0 to 1.
+    pub confidence: f64,
+    /// Since when, where that is not now.
+    pub valid_from: Option<Timestamp>,
+    /// Until when.
+    pub valid_until: Option<Timestamp>,
+    /// Where it stands in the arguments.
+    pub path: String,
+}
+
+/// Everything that one call changes: all of it or nothing.
+#[derive(Clone, Debug, Default)]
+pub struct Update {
+    /// What is so.
+    pub assertions: Vec<Assertion>,
+    /// What is no longer true.
+    pub retract: Vec<TripleId>,
+    /// Who or what says so.
+    pub source: Option<String>,
+    /// The project the triples belong to.
+    pub project: String,
+    /// The projects whose names are understood.
+    pub visible: Vec<String>,
+    /// Report entities that a new one may be a misspelling of.
+    pub report_similar: bool,
+}
+
+/// What became of one assertion.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// It is new.
+    Created,
+    /// It was there; its confidence rose, or it holds longer.
+    Updated,
+    /// It was there already.
+    Unchanged,
+    /// It gave the subject another name.
+    Aliased,
+}
+
+impl Outcome {
+    /// The contract's word.
+    pub fn name(self) -> &'static str {
+        match self {
+            Outcome::Created => "created",
+            Outcome::Updated => "updated",
+            Outcome::Unchanged => "unchanged",
+            Outcome::Aliased => "aliased",
+        }
+    }
+}
+
+/// An entity that an update spoke of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Spoken {
+    /// Its `type:id`.
+    pub key: String,
+    /// Whether this made it.
+    pub created: bool,
+    /// Others with nearly its name.
+    pub similar: Vec<String>,
+}
+
+/// Two triples that cannot both hold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Contradiction {
+    /// The one that was just asserted.
+    pub triple: TripleId,
+    /// The older one, which was closed.
+    pub with: TripleId,
+}
+
+/// What an update came to.
+#[derive(Clone, Debug, Default)]
+pub struct Recorded {
+    /// For each assertion its triple (an alias has none) and its outcome.
+    pub triples: Vec<(Option<TripleId>, Outcome)>,
+    /// The triples that were closed because they were named.
+    pub retracted: Vec<TripleId>,
+    /// The entities, each once, in the order they were spoken of.
+    pub entities: Vec<Spoken>,
+    /// What was closed because it contradicts.
+    pub contradictions: Vec<Contradiction>,
+}
+
+/// Carries out `update` at the moment `at`; predicates in `functional` have one
+/// object at a time.
+pub fn record(
+    graph: &dyn GraphTransaction,
+    update: &Update,
+    functional: &[String],
+    at: Timestamp,
+) -> Result<Recorded, StoreError> {
+    let project = graph.intern(&update.project)?;
+    let mut visible = vec![project];
+    for name in &update.visible {
+        visible.extend(graph.word_id(name)?.filter(|id| *id != project));
+    }
+    let source = match &update.source {
+        Some(source) => Some(graph.intern(source)?),
+        None => None,
+    };
+    let mut recorder = Recorder {
+        graph,
+        project,
+        visible,
+        source,
+        at,
+        report_similar: update.report_similar,
+        known: HashMap::new(),
+        named: HashSet::new(),
+        uses: HashMap::new(),
+        recorded: Recorded::default(),
+    };
+    for id in &update.retract {
+        recorder.retract(*id)?;
+    }
+    for assertion in &update.assertions {
+        let functional = functional.contains(&assertion.predicate);
+        recorder.assert(assertion, functional)?;
+    }
+    for (predicate, triples) in &recorder.uses {
+        graph.count_uses(*predicate, *triples)?;
+    }
+    Ok(recorder.recorded)
+}
+
+struct Recorder<'a> {
+    graph: &'a dyn GraphTransaction,
+    project: WordId,
+    /// The project itself first.
+    visible: Vec<WordId>,
+    source: Option<WordId>,
+    at: Timestamp,
+    report_similar: bool,
+    /// Entities of this update by how they were written.
+    known: HashMap<(Option<String>, String), Entity>,
+    /// Entities that are certainly known in this project.
+    named: HashSet<(EntityId, String)>,
+    /// Triples entered, by predicate.
+    uses: HashMap<WordId, u64>,
+    recorded: Recorded,
+}
+
+impl Recorder<'_> {
+    fn retract(&mut self, id: TripleId) -> Result<(), StoreError> {
+        let Some(mut triple) = self.graph.triple(id)? else {
+            return Err(
+                Failure::new(Kind::NotFound, format!("there is no triple {id}"))
+                    .at("/retract")
+                    .hint("nothing was changed; graph_query names the triples it rests on")
+                    .into(),
+            );
+        };
+        // Said twice, it is no more untrue.
+        if triple.closed.is_some() {
+            return Ok(());
+        }
+        self.close(&mut triple, self.at, Closed::Retracted)?;
+        self.recorded.retracted.push(id);
+        Ok(())
+    }
+
+    fn assert(&mut self, assertion: &Assertion, functional: bool) -> Result<(), StoreError> {
+        let subject = self.entity(&assertion.subject, &assertion.path, "subject")?;
+        if assertion.predicate == ALIAS {
+            self.alias(&subject, assertion)?;
+            self.recorded.triples.push((None, Outcome::Aliased));
+            return Ok(());
+        }
+        let object = self.entity(&assertion.object, &assertion.path, "object")?;
+        // The object may have given the subject's entity a type.
+        let subject = match subject.id == object.id {
+            true => object.id,
+            false => {
+                self.entity(&assertion.subject, &assertion.path, "subject")?
+                    .id
+            }
+        };
+        let predicate = self.graph.intern(&assertion.predicate)?;
+        let mut new = Triple {
+            id: 0,
+            subject,
+            predicate,
+            object: object.id,
+            project: self.project,
+            confidence: assertion.confidence,
+            source: self.source,
+            since: assertion.valid_from.unwrap_or(self.at),
+            until: assertion.valid_until,
+            recorded_at: self.at,
+            closed: None,
+        };
+        if new.until.is_some_and(|until| until <= new.since) {
+            return Err(Failure::invalid(
+                format!("{}/valid_until", assertion.path),
+                "this ends before it begins",
+            )
+            .hint("give valid_from too where something is over already")
+            .into());
+        }
+        let outcome = self.enter(&mut new)?;
+        if functional {
+            self.supersede_others(&new)?;
+        }
+        self.recorded.triples.push((Some(new.id), outcome));
+        Ok(())
+    }
+
+    /// Joins `new` to the triple that says the same for an overlapping time, or
+    /// enters it. Said again, a triple takes the higher confidence and holds
+    /// for both times together; it is never less than it was.
+    fn enter(&mut self, new: &mut Triple) -> Result<Outcome, StoreError> {
+        let same =
+            self.graph
+                .unclosed(new.subject, new.predicate, Some(new.object), new.project)?;
+        let Some(old) = same.into_iter().find(|old| adjoin(old, new)) else {
+            new.id = self.graph.insert(new)?;
+            *self.uses.entry(new.predicate).or_default() += 1;
+            return Ok(Outcome::Created);
+        };
+        let joined = Triple {
+            confidence: old.confidence.max(new.confidence),
+            since: old.since.min(new.since),
+            until: old.until.zip(new.until).map(|(old, new)| old.max(new)),
+            ..old.clone()
+        };
+        *new = joined;
+        if *new == old {
+            return Ok(Outcome::Unchanged);
+        }
+        self.graph.update(new)?;
+        Ok(Outcome::Updated)
+    }
+
+    /// Closes what the subject was said to be related to instead: from when the
+    /// new triple holds, or from now where that is before the old one began.
+    fn supersede_others(&mut self, new: &Triple) -> Result<(), StoreError> {
+        let others = self
+            .graph
+            .unclosed(new.subject, new.predicate, None, new.project)?;
+        for mut other in others {
+            if other.object == new.object || !overlap(&other, new) {
+                continue;
+            }
+            let end = match new.since > other.since {
+                true => new.since,
+                false => self.at.max(other.since),
+            };
+            self.close(&mut other, end, Closed::Superseded)?;
+            self.recorded.contradictions.push(Contradiction {
+                triple: new.id,
+                with: other.id,
+            });
+        }
+        Ok(())
+    }
+
+    fn close(&self, triple: &mut Triple, end: Timestamp, why: Closed) -> Result<(), StoreError> {
+        triple.until = Some(triple.until.map_or(end, |until| until.min(end)));
+        triple.closed = Some((why, self.at));
+        self.graph.update(triple)
+    }
+
+    fn alias(&mut self, subject: &Entity, assertion: &Assertion) -> Result<(), StoreError> {
+        let name = &assertion.object;
+        let taken = self.graph.named(&name.name_key, Some(&self.visible))?;
+        if let Some(other) = taken.into_iter().find(|other| *other != subject.id) {
+            let other = self.graph.entity(other)?.map_or(String::new(), |e| e.key);
+            return Err(Failure::new(
+                Kind::Conflict,
+                format!("{:?} is a name of {other} already", name.name),
+            )
+            .at(format!("{}/object", assertion.path))
+            .hint("nothing was changed; use another name, or the other entity")
+            .into());
+        }
+        self.graph
+            .add_name(subject.id, self.project, &name.name_key, &name.name)?;
+        Ok(())
+    }
+
+    /// The entity that `mention` names, made where there is none.
+    fn entity(&mut self, mention: &Mention, path: &str, part: &str) -> Result<Entity, StoreError> {
+        let written = (mention.kind.clone(), mention.slug.clone());
+        if let Some(known) = self.known.get(&written) {
+            return Ok(known.clone());
+        }
+        let path = format!("{path}/{part}");
+        let found = resolve::certain(self.graph, mention, Some(&self.visible), &path)?;
+        let found = match (found, &mention.kind) {
+            (Some(found), _) => found,
+            (None, Some(kind)) => match self.graph.entity_by_key(&mention.key(kind))? {
+                // Another project's: the same entity all the same.
+                Some(found) => found,
+                None => match self.untyped(mention)? {
+                    Some(untyped) => self.retype(&untyped, mention, kind)?,
+                    None => self.create(mention, kind)?,
+                },
+            },
+            (None, None) => match self.graph.entity_by_key(&mention.key(UNTYPED))? {
+                Some(found) => found,
+                None => self.create(mention, UNTYPED)?,
+            },
+        };
+        self.make_known(&found, mention)?;
+        self.known.insert(written, found.clone());
+        if !self
+            .recorded
+            .entities
+            .iter()
+            .any(|spoken| spoken.key == found.key)
+        {
+            self.recorded.entities.push(Spoken {
+                key: found.key.clone(),
+                created: false,
+                similar: Vec::new(),
+            });
+        }
+        Ok(found)
+    }
+
+    /// The entity of that name that nobody has given a type yet, where no
+    /// project but the visible ones knows it.
+    fn untyped(&self, mention: &Mention) -> Result<Option<Entity>, StoreError> {
+        let bare = Mention {
+            kind: None,
+            ..mention.clone()
+        };
+        let Some(thing) = self.graph.word_id(UNTYPED)? else {
+            return Ok(None);
+        };
+        let named = self.graph.named(&bare.name_key, Some(&self.visible))?;
+        let mut untyped = named.into_iter().filter(|entity| type_of(*entity) == thing);
+        let (Some(one), None) = (untyped.next(), untyped.next()) else {
+            return Ok(None);
+        };
+        let elsewhere = self.graph.projects_of(one)?;
+        match elsewhere.iter().all(|of| self.visible.contains(of)) {
+            true => self.graph.entity(one),
+            false => Ok(None),
+        }
+    }
+
+    fn retype(
+        &mut self,
+        untyped: &Entity,
+        mention: &Mention,
+        kind: &str,
+    ) -> Result<Entity, StoreError> {
+        let kind_id = self.graph.intern(kind)?;
+        let key = mention.key(kind);
+        let id = self
+            .graph
+            .retype(untyped.id, kind_id, &key, &untyped.name)?;
+        let retyped = Entity {
+            id,
+            key: key.clone(),
+            name: untyped.name.clone(),
+        };
+        self.known.retain(|_, entity| entity.id != untyped.id);
+        self.named.retain(|(entity, _)| *entity != untyped.id);
+        for spoken in &mut self.recorded.entities {
+            if spoken.key == untyped.key {
+                spoken.key.clone_from(&key);
+            }
+        }
+        Ok(retyped)
+    }
+
+    fn create(&mut self, mention: &Mention, kind: &str) -> Result<Entity, StoreError> {
+        let mut similar = Vec::new();
+        if self.report_similar {
+            for (_, entity) in resolve::alike(self.graph, mention, Some(&self.visible))? {
+                similar.extend(self.graph.entity(entity)?.map(|entity| entity.key));
+            }
+            similar.truncate(limits::SIMILAR_MAX);
+        }
+        let kind_id = self.graph.intern(kind)?;
+        let key = mention.key(kind);
+        let id = self.graph.new_entity(kind_id, &key, &mention.name)?;
+        self.recorded.entities.push(Spoken {
+            key: key.clone(),
+            created: true,
+            similar,
+        });
+        Ok(Entity {
+            id,
+            key,
+            name: mention.name.clone(),
+        })
+    }
+
+    /// Lets the entity be found in this project by the name it was given.
+    fn make_known(&mut self, entity: &Entity, mention: &Mention) -> Result<(), StoreError> {
+        let name = (entity.id, mention.name_key.clone());
+        if self.named.insert(name) {
+            self.graph
+                .add_name(entity.id, self.project, &mention.name_key, &mention.name)?;
+        }
+        Ok(())
+    }
+}
+
+/// Whether there is a moment at which both hold.
+fn overlap(one: &Triple, other: &Triple) -> bool {
+    let begins_in = |begin: &Triple, end: &Triple| end.until.is_none_or(|end| begin.since < end);
+    begins_in(one, other) && begins_in(other, one)
+}
+
+/// Whether their times are one time together.
+fn adjoin(one: &Triple, other: &Triple) -> bool {
+    overlap(one, other) || one.until == Some(other.since) || other.until == Some(one.since)
+}
