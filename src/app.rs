@@ -12,6 +12,7 @@ use crate::config::{self, Config, MemorySettings};
 use crate::dispatch::Dispatch;
 use crate::embed::{self, Embedder};
 use crate::failure::Failure;
+use crate::graph::{self, Graph};
 use crate::limits::BLOCKING_THREADS_MAX;
 use crate::memory::{self, Memories, Weights};
 use crate::registry::files::Files;
@@ -39,6 +40,7 @@ pub enum Toolset {
 pub struct App {
     dispatch: Arc<Dispatch>,
     memories: Arc<Memories>,
+    graph: Arc<Graph>,
     /// Absent where tests of the protocol are served.
     registry: Option<Arc<Registry>>,
     clock: Arc<dyn Clock>,
@@ -91,9 +93,17 @@ impl App {
             tracing::error!("{failure}");
         }
         let store = SqliteStore::start(config.database.clone()).map_err(Failure::internal)?;
+        let store = Arc::new(store);
+        let graph = Arc::new(Graph::new(
+            store.clone(),
+            clock.clone(),
+            graph::Settings {
+                functional: config.graph.functional.clone(),
+            },
+        ));
         let embedder = embed::builtin();
         let memories = Arc::new(Memories::new(
-            Arc::new(store),
+            store,
             embedder.clone(),
             clock.clone(),
             settings(&config.memory),
@@ -102,7 +112,7 @@ impl App {
             Toolset::Standard => {
                 let (registry, skills) = skills(config, embedder, clock.clone())?;
                 let skills = Some(Arc::new(skills));
-                let tools = tools::standard(&memories, &config.project, skills);
+                let tools = tools::standard(&memories, &graph, &config.project, skills);
                 (tools, Some(registry))
             }
             Toolset::Fixture => (tools::fixture::tools(), None),
@@ -110,6 +120,7 @@ impl App {
         Ok(App {
             dispatch: Arc::new(Dispatch::new(tools, clock.clone())),
             memories,
+            graph,
             registry,
             clock,
         })
@@ -118,6 +129,11 @@ impl App {
     /// The door to the tools.
     pub fn dispatch(&self) -> &Dispatch {
         &self.dispatch
+    }
+
+    /// The graph domain.
+    pub fn graph(&self) -> &Arc<Graph> {
+        &self.graph
     }
 
     /// Calls one tool, as a client would.

@@ -2,6 +2,7 @@
 //! live here and run in the store on one snapshot or in one transaction; the
 //! store knows the indexes, the tools parse and render.
 
+pub mod grammar;
 pub mod join;
 pub mod mention;
 pub mod pattern;

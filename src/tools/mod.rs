@@ -3,6 +3,7 @@
 
 pub mod arguments;
 pub mod fixture;
+pub mod graph;
 pub mod memory;
 pub mod schema;
 pub mod skills;
@@ -16,11 +17,13 @@ use serde_json::{Map, Value};
 use tokio_util::sync::CancellationToken;
 
 use crate::failure::Failure;
+use crate::graph::Graph;
 use crate::memory::Memories;
 
 /// The tools that users get, in the order they are listed.
 pub fn standard(
     memories: &Arc<Memories>,
+    graph: &Arc<Graph>,
     project: &str,
     skills: Option<Arc<skills::Skills>>,
 ) -> Vec<Tool> {
@@ -30,11 +33,17 @@ pub fn standard(
     };
     let status = status::Status {
         memories: memories.clone(),
+        graph: graph.clone(),
         started: memories.now(),
         project: project.to_owned(),
         skills: skills.clone(),
     };
+    let graph = graph::GraphTools {
+        graph: graph.clone(),
+        project: project.to_owned(),
+    };
     let mut tools = memory::tools(Arc::new(memory));
+    tools.extend(graph::tools(Arc::new(graph)));
     tools.extend(skills.into_iter().flat_map(skills::tools));
     tools.push(status::tool(Arc::new(status)));
     tools

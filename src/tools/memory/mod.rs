@@ -7,6 +7,8 @@ mod store;
 
 use std::sync::Arc;
 
+use sha2::{Digest, Sha256};
+
 use super::arguments::Reader;
 use super::{Arguments, Context, Document, Tool};
 use crate::clock::Timestamp;
@@ -93,7 +95,7 @@ fn content(text: &str, path: String) -> Result<String, Failure> {
 
 /// A moment: ISO 8601, or a span from now (`7d`), `direction` being -1 for the
 /// past and 1 for the future.
-fn moment(
+pub fn moment(
     reader: &Reader<'_>,
     key: &str,
     edge: Edge,
@@ -113,4 +115,42 @@ fn moment(
                  2026-11-22T17:36:00Z, or a span such as 7d",
             )
         })
+}
+
+/// The projects that a question covers: the one it names, all of them (none is
+/// listed), or the current one and the shared one.
+pub fn scope_of(reader: &Reader<'_>, current: &str) -> Result<Vec<String>, Failure> {
+    Ok(match reader.name("project")? {
+        Some(all) if all == "*" => Vec::new(),
+        Some(project) => vec![project],
+        None if current == PROJECT_SHARED => vec![PROJECT_SHARED.to_owned()],
+        None => vec![current.to_owned(), PROJECT_SHARED.to_owned()],
+    })
+}
+
+/// The one project that something is to belong to, where one was named.
+pub fn one_project(reader: &Reader<'_>) -> Result<Option<String>, Failure> {
+    match reader.name("project")? {
+        Some(name) if name == "*" => Err(Failure::invalid(
+            reader.path("project"),
+            "this belongs to one project, so * cannot be used here",
+        )
+        .hint(format!(
+            "leave project out, or use {PROJECT_SHARED:?} for what holds everywhere"
+        ))),
+        name => Ok(name),
+    }
+}
+
+/// Names what was asked, so that a cursor of another question is noticed.
+pub fn fingerprint(arguments: &Arguments) -> u32 {
+    let asks = |key: &str| !matches!(key, "cursor" | "limit" | "max_tokens");
+    let mut asked: Vec<String> = arguments
+        .iter()
+        .filter(|(key, value)| asks(key) && !value.is_null())
+        .map(|(key, value)| format!("{key}={value};"))
+        .collect();
+    asked.sort_unstable();
+    let digest = Sha256::digest(asked.concat());
+    u32::from_le_bytes([digest[0], digest[1], digest[2], digest[3]])
 }
