@@ -40,7 +40,6 @@ pub enum Toolset {
 pub struct App {
     dispatch: Arc<Dispatch>,
     memories: Arc<Memories>,
-    graph: Arc<Graph>,
     /// Absent where tests of the protocol are served.
     registry: Option<Arc<Registry>>,
     clock: Arc<dyn Clock>,
@@ -55,6 +54,31 @@ pub fn run<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failu
         .build()
         .map_err(Failure::internal)?
         .block_on(work)
+}
+
+/// The database. It is opened by the first call that needs it: a folder that
+/// cannot be made is what such a call answers, because a client whose greeting
+/// fails shows nobody the reason.
+fn store(config: &Config) -> Result<Arc<SqliteStore>, Failure> {
+    if let Some(folder) = config.database.parent()
+        && let Err(failure) = config::private_folder(folder)
+    {
+        tracing::error!("{failure}");
+    }
+    let store = SqliteStore::start(config.database.clone()).map_err(Failure::internal)?;
+    Ok(Arc::new(store))
+}
+
+fn graph_on(store: Arc<SqliteStore>, config: &Config, clock: Arc<dyn Clock>) -> Graph {
+    let settings = graph::Settings {
+        functional: config.graph.functional.clone(),
+    };
+    Graph::new(store, clock, settings)
+}
+
+/// The graph alone, for the commands that work on it.
+pub fn graph(config: &Config, clock: Arc<dyn Clock>) -> Result<Graph, Failure> {
+    Ok(graph_on(store(config)?, config, clock))
 }
 
 /// What the settings allow skills.
@@ -84,23 +108,8 @@ impl App {
     /// Builds every part that `toolset` needs. The database is opened by the
     /// first call that needs it.
     pub fn build(config: &Config, clock: Arc<dyn Clock>, toolset: Toolset) -> Result<App, Failure> {
-        // A folder that cannot be made is what the calls that need it answer,
-        // like any other database that cannot be opened: a client whose
-        // greeting fails shows nobody the reason.
-        if let Some(folder) = config.database.parent()
-            && let Err(failure) = config::private_folder(folder)
-        {
-            tracing::error!("{failure}");
-        }
-        let store = SqliteStore::start(config.database.clone()).map_err(Failure::internal)?;
-        let store = Arc::new(store);
-        let graph = Arc::new(Graph::new(
-            store.clone(),
-            clock.clone(),
-            graph::Settings {
-                functional: config.graph.functional.clone(),
-            },
-        ));
+        let store = store(config)?;
+        let graph = Arc::new(graph_on(store.clone(), config, clock.clone()));
         let embedder = embed::builtin();
         let memories = Arc::new(Memories::new(
             store,
@@ -120,7 +129,6 @@ impl App {
         Ok(App {
             dispatch: Arc::new(Dispatch::new(tools, clock.clone())),
             memories,
-            graph,
             registry,
             clock,
         })
@@ -129,11 +137,6 @@ impl App {
     /// The door to the tools.
     pub fn dispatch(&self) -> &Dispatch {
         &self.dispatch
-    }
-
-    /// The graph domain.
-    pub fn graph(&self) -> &Arc<Graph> {
-        &self.graph
     }
 
     /// Calls one tool, as a client would.

@@ -49,6 +49,8 @@ pub const MEMORY_EDIT_IDS_MAX: usize = 100;
 pub const STORE_JOBS_QUEUED_MAX: usize = 256;
 /// Threads that read the database beside the one that writes.
 pub const STORE_READERS_MAX: usize = 2;
+/// Pages of the file that following the graph keeps in memory.
+pub const STORE_GRAPH_CACHE_KIB_MAX: i64 = 64 * 1024;
 /// How long a write waits for another process's write.
 pub const STORE_BUSY_MILLISECONDS_MAX: u64 = 15_000;
 /// Prepared statements a connection keeps.
@@ -212,6 +214,10 @@ pub const GRAPH_RESULTS_MAX: usize = 5_000;
 pub const GRAPH_READ_TRIPLES_MAX: usize = 500_000;
 /// Rows of a join that are taken from step to step together.
 pub const GRAPH_JOIN_ROWS_MAX: usize = 1_024;
+/// Triples of an export or an import that are read or entered together.
+pub const GRAPH_PORTION_TRIPLES_MAX: usize = 5_000;
+/// Triples of a picture, unless more are asked for: what can still be looked at.
+pub const PICTURE_TRIPLES_DEFAULT: usize = 2_000;
 /// Text that triples are proposed from.
 pub const GRAPH_TEXT_BYTES_MAX: usize = 20 * 1024;
 /// Names on each side of a misspelt one that are held against it.

@@ -315,6 +315,8 @@ fn the_tools_are_listed_for_people_and_for_scripts() {
         "memory_store",
         "memory_search",
         "memory_edit",
+        "graph_update",
+        "graph_query",
         "skill_find",
         "skill_read",
         "skill_call",
@@ -458,7 +460,7 @@ fn the_demo_succeeds_and_touches_nothing_of_the_person() {
         .lines()
         .map(|line| serde_json::from_str(line).expect("a JSON line"))
         .collect();
-    assert_eq!(steps.len(), 10);
+    assert_eq!(steps.len(), 11);
     assert!(steps.iter().all(|step| step["ok"] == true), "{told:?}");
     let left: Vec<_> = std::fs::read_dir(home.path()).expect("the home").collect();
     assert_eq!(left.len(), 1, "only tmp is there: {left:?}");

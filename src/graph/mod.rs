@@ -3,10 +3,13 @@
 //! store knows the indexes, the tools parse and render.
 
 pub mod grammar;
+mod ids;
 pub mod join;
 pub mod mention;
 pub mod pattern;
+pub mod picture;
 pub mod plan;
+pub mod portable;
 pub mod query;
 pub mod reach;
 pub mod reading;
@@ -130,7 +133,6 @@ pub fn view(
     Ok(View {
         projects: projects_of(graph, names)?,
         at,
-        // A product of shares is not exact; a limit that it meets is met.
-        min_confidence: min_confidence - 1e-9,
+        min_confidence: min_confidence - reading::ROUNDING,
     })
 }

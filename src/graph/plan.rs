@@ -2,7 +2,7 @@
 //! triples are to be expected for a row, found out by asking the indexes for a
 //! few rows.
 
-use super::join::Join;
+use super::join::extended;
 use super::pattern::{Pattern, Query, Term};
 use super::reading::Reader;
 use crate::store::StoreError;
@@ -11,75 +11,97 @@ use crate::store::graph::Range;
 /// Rows of which a pattern's triples are counted.
 const PROBES: usize = 6;
 /// Counting goes no further than this.
-const COUNTED: usize = 64;
-/// Rows that a plan is tried on.
-const SAMPLE: usize = 48;
+const COUNTED: usize = 32;
 /// What a pattern costs that shares nothing with those before it.
 const APART: f64 = 1e6;
+
+type Values = Vec<Option<i64>>;
+
+/// What joining a pattern next would come to.
+struct Tried {
+    /// Triples to be expected for a row.
+    cost: f64,
+    /// Some of the rows it would make.
+    rows: Vec<Values>,
+}
 
 /// The order in which to join the patterns of `query`.
 pub fn order(reader: &mut Reader<'_>, query: &Query) -> Result<Vec<usize>, StoreError> {
     let mut order: Vec<usize> = Vec::new();
     let mut rest: Vec<usize> = (0..query.patterns.len()).collect();
     let mut sample = vec![vec![None; query.variables.len()]];
-    while !rest.is_empty() {
-        let mut best = (f64::INFINITY, 0);
+    while rest.len() > 1 {
+        let mut best: Option<(usize, Tried)> = None;
         for (place, nth) in rest.iter().enumerate() {
-            let cost = cost(reader, &query.patterns[*nth], &sample)?;
-            if cost < best.0 {
-                best = (cost, place);
+            let tried = attempt(reader, query, &query.patterns[*nth], &sample)?;
+            if best.as_ref().is_none_or(|(_, best)| tried.cost < best.cost) {
+                best = Some((place, tried));
             }
         }
-        order.push(rest.remove(best.1));
-        if rest.len() > 1 {
-            let tried = Join::new(reader, query, &order, 0.0, SAMPLE).run(&[])?;
-            let rows = tried.map(|tried| tried.rows).unwrap_or_default();
-            // Nothing there: what it costs to find that out stays as it is.
-            if !rows.is_empty() {
-                sample = rows.into_iter().map(|row| row.values).collect();
-            }
+        let Some((place, tried)) = best else { break };
+        order.push(rest.remove(place));
+        // Nothing there: what it costs to find that out stays as it is.
+        if !tried.rows.is_empty() {
+            sample = tried.rows;
         }
     }
+    order.extend(rest);
     Ok(order)
 }
 
-/// Triples of `pattern` to be expected for one of the sampled rows.
-fn cost(
+fn attempt(
     reader: &mut Reader<'_>,
+    query: &Query,
     pattern: &Pattern,
-    sample: &[Vec<Option<i64>>],
-) -> Result<f64, StoreError> {
+    sample: &[Values],
+) -> Result<Tried, StoreError> {
     let first = pattern.range(&sample[0]);
+    let begins = sample[0].iter().all(Option::is_none);
+    let uses = |reader: &Reader<'_>| match first.predicate {
+        Some(predicate) => Ok(reader.graph.word(predicate)?.1 as f64),
+        None => Ok::<f64, StoreError>(1e12),
+    };
+    let apart = if begins || shares(pattern, &sample[0]) {
+        1.0
+    } else {
+        APART
+    };
     if let Range {
         subject: None,
-        predicate,
         object: None,
+        ..
     } = first
+        && apart > 1.0
     {
-        let uses = match predicate {
-            Some(predicate) => reader.graph.word(predicate)?.1 as f64,
-            None => 1e12,
-        };
-        let begins = sample[0].iter().all(Option::is_none);
-        return Ok(if begins { uses } else { uses * APART });
+        let cost = uses(reader)? * apart;
+        return Ok(Tried {
+            cost,
+            rows: Vec::new(),
+        });
     }
-    let apart = !sample[0].iter().all(Option::is_none) && !shares(pattern, &sample[0]);
     let every = sample.len().div_ceil(PROBES);
-    let (mut triples, mut probes) = (0, 0);
+    let (mut found, mut probes, mut rows) = (0, 0, Vec::new());
     for row in sample.iter().step_by(every) {
         let mut edges = Vec::new();
         reader.scan(pattern.range(row), None, COUNTED, &mut edges)?;
-        triples += edges.len();
+        found += edges.len();
         probes += 1;
+        // A few from each, so that one long range does not stand for all.
+        let thin = edges.len().div_ceil(PROBES).max(1);
+        let some = edges.iter().step_by(thin);
+        rows.extend(some.filter_map(|edge| extended(query, row, pattern, edge)));
     }
-    let mut expected = triples as f64 / f64::from(probes.max(1));
-    // A predicate seldom used cannot have many triples anywhere.
-    if expected >= COUNTED as f64
-        && let Some(predicate) = first.predicate
-    {
-        expected = expected.max((reader.graph.word(predicate)?.1 as f64).sqrt());
+    let mut cost = found as f64 / f64::from(probes.max(1));
+    // Counted to the end, it may be anything up to all of the predicate's.
+    if cost >= COUNTED as f64 {
+        let all = uses(reader)?;
+        let whole = first.subject.is_none() && first.object.is_none();
+        cost = cost.max(if whole { all } else { all.sqrt() });
     }
-    Ok(if apart { expected * APART } else { expected })
+    Ok(Tried {
+        cost: cost * apart,
+        rows,
+    })
 }
 
 fn shares(pattern: &Pattern, values: &[Option<i64>]) -> bool {

@@ -1,14 +1,14 @@
 //! The three questions as they are asked and answered: in names. What comes
 //! between is done on ids.
 
-use std::collections::HashMap;
-
+use super::ids::IdMap;
 use super::join::Join;
 use super::mention::Mention;
 use super::pattern::{self, Query};
 use super::reach::{self, Direction, Hops, Path, Position};
 use super::reading::Reader;
-use super::{Graph, plan, projects_of, resolve, view};
+use super::resolve::{self, Projects};
+use super::{Graph, plan, view};
 use crate::clock::Timestamp;
 use crate::failure::{Failure, Kind};
 use crate::store::StoreError;
@@ -115,8 +115,9 @@ impl Graph {
         after: Option<Position>,
     ) -> Result<Found<NamedPath>, Failure> {
         self.read(move |graph| {
-            let (starts, taken, hops) = begin(graph, &scope, &walk)?;
             let view = view(graph, &scope.projects, scope.at, scope.min_confidence)?;
+            let projects = view.projects.as_deref();
+            let (starts, taken, hops) = begin(graph, &scope, &walk, projects)?;
             let mut reader = Reader::new(graph, view);
             let reached = reach::traverse(&mut reader, &starts, &hops, after, scope.limit)?;
             let mut names = Names::of(graph);
@@ -139,15 +140,14 @@ impl Graph {
         goal: String,
     ) -> Result<Found<NamedPath>, Failure> {
         self.read(move |graph| {
-            let (starts, mut taken, hops) = begin(graph, &scope, &walk)?;
-            let projects = projects_of(graph, &scope.projects)?;
+            let view = view(graph, &scope.projects, scope.at, scope.min_confidence)?;
+            let projects = view.projects.as_deref();
+            let (starts, mut taken, hops) = begin(graph, &scope, &walk, projects)?;
             let mention = Mention::parse(&goal, "/to")?;
-            let (goal_entity, by_likeness) =
-                resolve::likely(graph, &mention, projects.as_deref(), "/to")?;
+            let (goal_entity, by_likeness) = resolve::likely(graph, &mention, projects, "/to")?;
             if by_likeness {
                 taken.push((goal, goal_entity.key));
             }
-            let view = view(graph, &scope.projects, scope.at, scope.min_confidence)?;
             let mut reader = Reader::new(graph, view);
             let path = reach::shortest(&mut reader, &starts, goal_entity.id, &hops)?;
             let mut names = Names::of(graph);
@@ -180,9 +180,8 @@ fn matches(
     patterns: &[[String; 3]],
     plan: Plan,
 ) -> Result<Found<NamedRow>, StoreError> {
-    let projects = projects_of(graph, &scope.projects)?;
-    let query = pattern::parse(graph, patterns, projects.as_deref(), "/patterns")?;
     let view = view(graph, &scope.projects, scope.at, scope.min_confidence)?;
+    let query = pattern::parse(graph, patterns, view.projects.as_deref(), "/patterns")?;
     let mut reader = Reader::new(graph, view);
     let order = match plan.order.is_empty() {
         true => plan::order(&mut reader, &query)?,
@@ -261,8 +260,12 @@ pub fn unknown_cursor() -> Failure {
 type Begun = (Vec<EntityId>, Vec<(String, String)>, Hops);
 
 /// Where a walk begins and what it may use.
-fn begin(graph: &dyn GraphSnapshot, scope: &Scope, walk: &Walk) -> Result<Begun, StoreError> {
-    let projects = projects_of(graph, &scope.projects)?;
+fn begin(
+    graph: &dyn GraphSnapshot,
+    scope: &Scope,
+    walk: &Walk,
+    projects: Projects<'_>,
+) -> Result<Begun, StoreError> {
     let mut taken = Vec::new();
     let starts = match memory_of(&walk.start) {
         Some(memory) => {
@@ -280,8 +283,7 @@ fn begin(graph: &dyn GraphSnapshot, scope: &Scope, walk: &Walk) -> Result<Begun,
         }
         None => {
             let mention = Mention::parse(&walk.start, "/start")?;
-            let (entity, by_likeness) =
-                resolve::likely(graph, &mention, projects.as_deref(), "/start")?;
+            let (entity, by_likeness) = resolve::likely(graph, &mention, projects, "/start")?;
             if by_likeness {
                 taken.push((walk.start.clone(), entity.key));
             }
@@ -315,16 +317,16 @@ fn memory_of(start: &str) -> Option<i64> {
 /// Ids to names, each looked up once.
 struct Names<'a> {
     graph: &'a dyn GraphSnapshot,
-    entities: HashMap<EntityId, String>,
-    words: HashMap<WordId, String>,
+    entities: IdMap<EntityId, String>,
+    words: IdMap<WordId, String>,
 }
 
 impl<'a> Names<'a> {
     fn of(graph: &'a dyn GraphSnapshot) -> Names<'a> {
         Names {
             graph,
-            entities: HashMap::new(),
-            words: HashMap::new(),
+            entities: IdMap::default(),
+            words: IdMap::default(),
         }
     }
 
@@ -332,7 +334,7 @@ impl<'a> Names<'a> {
         if let Some(name) = self.entities.get(&id) {
             return Ok(name.clone());
         }
-        let name = self.graph.entity(id)?.map_or_else(String::new, |e| e.key);
+        let name = self.graph.key(id)?;
         self.entities.insert(id, name.clone());
         Ok(name)
     }

@@ -4,9 +4,8 @@
 //! one length only the surest goes on, and only where it is surer than every
 //! shorter one: so cycles end, and no path that would have counted is missed.
 
-use std::collections::HashMap;
-
-use super::reading::Reader;
+use super::ids::IdMap;
+use super::reading::{ROUNDING, Reader};
 use crate::store::StoreError;
 use crate::store::graph::{Edge, EntityId, Range, TripleId, WordId};
 
@@ -117,9 +116,6 @@ pub struct Reached {
     pub more: bool,
 }
 
-/// A product of shares is not exact; a limit that it meets is met.
-const ROUNDING: f64 = 1e-9;
-
 /// How an entity was come to, and from where.
 #[derive(Clone, Copy, Debug)]
 struct Arrival {
@@ -132,9 +128,9 @@ struct Arrival {
 struct Layers {
     direction: Direction,
     /// Entities by the number of hops; the start has come from nowhere.
-    layers: Vec<HashMap<EntityId, Option<Arrival>>>,
+    layers: Vec<IdMap<EntityId, Option<Arrival>>>,
     /// The surest walk of any length so far.
-    best: HashMap<EntityId, f64>,
+    best: IdMap<EntityId, f64>,
 }
 
 impl Layers {
@@ -150,7 +146,7 @@ impl Layers {
         self.layers.len() - 1
     }
 
-    fn last(&self) -> &HashMap<EntityId, Option<Arrival>> {
+    fn last(&self) -> &IdMap<EntityId, Option<Arrival>> {
         &self.layers[self.layers.len() - 1]
     }
 
@@ -170,7 +166,7 @@ impl Layers {
         let any = [None];
         let named: Vec<Option<WordId>> = hops.predicates.iter().map(|id| Some(*id)).collect();
         let predicates = if named.is_empty() { &any[..] } else { &named };
-        let mut layer = HashMap::new();
+        let mut layer = IdMap::default();
         let mut new = Vec::new();
         for (from, confidence) in frontier {
             for backwards in self.direction.ways() {

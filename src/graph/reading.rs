@@ -4,6 +4,8 @@ use crate::limits;
 use crate::store::StoreError;
 use crate::store::graph::{Edge, GraphSnapshot, Range, Scanned, View};
 
+/// A product of shares is not exact; a limit that it meets is met.
+pub const ROUNDING: f64 = 1e-9;
 /// Edges taken from the store at a time.
 const CHUNK: usize = 1_024;
 

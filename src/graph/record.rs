@@ -31,13 +31,37 @@ pub struct Assertion {
     pub valid_from: Option<Timestamp>,
     /// Until when.
     pub valid_until: Option<Timestamp>,
+    /// Who or what says so, where that is not the update's source.
+    pub source: Option<String>,
+    /// When it was recorded and how it was closed, where that was elsewhere.
+    pub history: Option<History>,
     /// Where it stands in the arguments.
     pub path: String,
+}
+
+/// What another graph knew of a triple's life.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct History {
+    /// When it was recorded there.
+    pub recorded_at: Timestamp,
+    /// How it ended before its time, and when that was recorded.
+    pub closed: Option<(Closed, Timestamp)>,
+}
+
+/// An entity that is to be known whether or not anything is said of it.
+#[derive(Clone, Debug)]
+pub struct Introduced {
+    /// The entity.
+    pub mention: Mention,
+    /// Other names of it.
+    pub aliases: Vec<String>,
 }
 
 /// Everything that one call changes: all of it or nothing.
 #[derive(Clone, Debug, Default)]
 pub struct Update {
+    /// What there is.
+    pub entities: Vec<Introduced>,
     /// What is so.
     pub assertions: Vec<Assertion>,
     /// What is no longer true.
@@ -142,6 +166,9 @@ pub fn record(
     for id in &update.retract {
         recorder.retract(*id)?;
     }
+    for introduced in &update.entities {
+        recorder.introduce(introduced)?;
+    }
     for assertion in &update.assertions {
         let functional = functional.contains(&assertion.predicate);
         recorder.assert(assertion, functional)?;
@@ -191,7 +218,8 @@ impl Recorder<'_> {
     fn assert(&mut self, assertion: &Assertion, functional: bool) -> Result<(), StoreError> {
         let subject = self.entity(&assertion.subject, &assertion.path, "subject")?;
         if assertion.predicate == ALIAS {
-            self.alias(&subject, assertion)?;
+            let place = format!("{}/object", assertion.path);
+            self.alias(&subject, &assertion.object, &place)?;
             self.recorded.triples.push((None, Outcome::Aliased));
             return Ok(());
         }
@@ -205,6 +233,14 @@ impl Recorder<'_> {
             }
         };
         let predicate = self.graph.intern(&assertion.predicate)?;
+        let source = match &assertion.source {
+            Some(source) => Some(self.graph.intern(source)?),
+            None => self.source,
+        };
+        let history = assertion.history.unwrap_or(History {
+            recorded_at: self.at,
+            closed: None,
+        });
         let mut new = Triple {
             id: 0,
             subject,
@@ -212,13 +248,14 @@ impl Recorder<'_> {
             object: object.id,
             project: self.project,
             confidence: assertion.confidence,
-            source: self.source,
+            source,
             since: assertion.valid_from.unwrap_or(self.at),
             until: assertion.valid_until,
-            recorded_at: self.at,
-            closed: None,
+            recorded_at: history.recorded_at,
+            closed: history.closed,
         };
-        if new.until.is_some_and(|until| until <= new.since) {
+        // What was taken back at once held for no time at all.
+        if new.closed.is_none() && new.until.is_some_and(|until| until <= new.since) {
             return Err(Failure::invalid(
                 format!("{}/valid_until", assertion.path),
                 "this ends before it begins",
@@ -227,7 +264,7 @@ impl Recorder<'_> {
             .into());
         }
         let outcome = self.enter(&mut new)?;
-        if functional {
+        if functional && new.closed.is_none() {
             self.supersede_others(&new)?;
         }
         self.recorded.triples.push((Some(new.id), outcome));
@@ -238,14 +275,20 @@ impl Recorder<'_> {
     /// enters it. Said again, a triple takes the higher confidence and holds
     /// for both times together; it is never less than it was.
     fn enter(&mut self, new: &mut Triple) -> Result<Outcome, StoreError> {
-        let same =
-            self.graph
-                .unclosed(new.subject, new.predicate, Some(new.object), new.project)?;
-        let Some(old) = same.into_iter().find(|old| adjoin(old, new)) else {
+        let same = self
+            .graph
+            .said(new.subject, new.predicate, Some(new.object), new.project)?;
+        let is_same = |old: &&Triple| match new.closed {
+            None => old.closed.is_none() && adjoin(old, new),
+            // History is not added to: it is there already, or it is not.
+            closed => old.closed == closed && (old.since, old.until) == (new.since, new.until),
+        };
+        let Some(old) = same.iter().find(is_same) else {
             new.id = self.graph.insert(new)?;
             *self.uses.entry(new.predicate).or_default() += 1;
             return Ok(Outcome::Created);
         };
+        let old = old.clone();
         let joined = Triple {
             confidence: old.confidence.max(new.confidence),
             since: old.since.min(new.since),
@@ -265,9 +308,10 @@ impl Recorder<'_> {
     fn supersede_others(&mut self, new: &Triple) -> Result<(), StoreError> {
         let others = self
             .graph
-            .unclosed(new.subject, new.predicate, None, new.project)?;
+            .said(new.subject, new.predicate, None, new.project)?;
         for mut other in others {
-            if other.object == new.object || !overlap(&other, new) {
+            let closed = other.closed.is_some();
+            if closed || other.object == new.object || !overlap(&other, new) {
                 continue;
             }
             let end = match new.since > other.since {
@@ -289,8 +333,16 @@ impl Recorder<'_> {
         self.graph.update(triple)
     }
 
-    fn alias(&mut self, subject: &Entity, assertion: &Assertion) -> Result<(), StoreError> {
-        let name = &assertion.object;
+    fn introduce(&mut self, introduced: &Introduced) -> Result<(), StoreError> {
+        let entity = self.entity(&introduced.mention, "", "entity")?;
+        for alias in &introduced.aliases {
+            let name = Mention::parse(alias, "/entity")?;
+            self.alias(&entity, &name, "/entity")?;
+        }
+        Ok(())
+    }
+
+    fn alias(&mut self, subject: &Entity, name: &Mention, path: &str) -> Result<(), StoreError> {
         let taken = self.graph.named(&name.name_key, Some(&self.visible))?;
         if let Some(other) = taken.into_iter().find(|other| *other != subject.id) {
             let other = self.graph.entity(other)?.map_or(String::new(), |e| e.key);
@@ -298,7 +350,7 @@ impl Recorder<'_> {
                 Kind::Conflict,
                 format!("{:?} is a name of {other} already", name.name),
             )
-            .at(format!("{}/object", assertion.path))
+            .at(path)
             .hint("nothing was changed; use another name, or the other entity")
             .into());
         }

@@ -173,6 +173,9 @@ pub trait GraphSnapshot {
     /// The entity with this id.
     fn entity(&self, id: EntityId) -> Result<Option<Entity>, StoreError>;
 
+    /// The `type:id` of an entity that there is.
+    fn key(&self, id: EntityId) -> Result<String, StoreError>;
+
     /// The entity called `type:id`.
     fn entity_by_key(&self, key: &str) -> Result<Option<Entity>, StoreError>;
 
@@ -257,8 +260,8 @@ pub trait GraphTransaction: GraphSnapshot {
     ) -> Result<bool, StoreError>;
 
     /// The triples of a project that say (subject, predicate, object), or with
-    /// `None` (subject, predicate, anything), and that nothing has closed.
-    fn unclosed(
+    /// `None` (subject, predicate, anything), whatever became of them.
+    fn said(
         &self,
         subject: EntityId,
         predicate: WordId,

@@ -5,7 +5,7 @@ use mimo::failure::Kind;
 use mimo::graph::query::Walk;
 use mimo::graph::record::{Outcome, Update};
 
-use crate::support::{Bench, assertion, update_of};
+use crate::bench::{Bench, assertion, update_of};
 
 /// The end of the only path from `start`, and what `start` was taken for.
 fn end_of(bench: &Bench, start: &str) -> Result<(String, Vec<(String, String)>), String> {

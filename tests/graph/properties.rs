@@ -8,8 +8,8 @@ use mimo::graph::reach::Direction;
 use mimo::graph::record::Update;
 use proptest::prelude::*;
 
+use crate::bench::{Bench, NOON, assertion, update_of};
 use crate::model::{self, Claim, Edges, Model, Term, rounded};
-use crate::support::{Bench, NOON, assertion, update_of};
 
 /// `type:id` as the graph gives them back; two types.
 const ENTITIES: [&str; 7] = [

@@ -5,7 +5,7 @@ use mimo::failure::Kind;
 use mimo::graph::query::{Scope, Walk};
 use mimo::graph::record::{Outcome, Update};
 
-use crate::support::{Bench, assertion, update_of};
+use crate::bench::{Bench, assertion, update_of};
 
 fn objects(bench: &Bench, scope: Scope) -> Vec<(String, f64)> {
     let walk = Walk {

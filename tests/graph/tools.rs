@@ -306,11 +306,11 @@ fn an_entity_is_a_resource() {
         .expect("a runtime");
     let update = mimo::graph::record::Update {
         assertions: vec![
-            crate::support::assertion("city:東京", "located_in", "country:japan", 1.0),
-            crate::support::assertion("person:ada", "lives_in", "city:東京", 0.5),
-            crate::support::assertion("city:東京", "alias", "Tokyo", 1.0),
+            crate::bench::assertion("city:東京", "located_in", "country:japan", 1.0),
+            crate::bench::assertion("person:ada", "lives_in", "city:東京", 0.5),
+            crate::bench::assertion("city:東京", "alias", "Tokyo", 1.0),
         ],
-        ..crate::support::update_of("site")
+        ..crate::bench::update_of("site")
     };
     runtime
         .block_on(tools.graph.update(update))

@@ -40,6 +40,15 @@ pub fn open_reader(path: &Path) -> Result<Connection, StoreError> {
     open(path, true)
 }
 
+/// A connection that only reads, and keeps more pages: following triples jumps
+/// from place to place, where a search goes through one table in order.
+pub fn open_graph_reader(path: &Path) -> Result<Connection, StoreError> {
+    let connection = open(path, true)?;
+    // Negative: in KiB instead of pages.
+    connection.pragma_update(None, "cache_size", -limits::STORE_GRAPH_CACHE_KIB_MAX)?;
+    Ok(connection)
+}
+
 fn open(path: &Path, read_only: bool) -> Result<Connection, StoreError> {
     register_sqlite_vec();
     create_private(path)?;

@@ -14,7 +14,10 @@ use snapshot::Snapshot;
 
 impl GraphStore for SqliteStore {
     fn read_graph(&self, work: Reading) -> Stored<'_, ()> {
-        Box::pin(self.read(move |file| work(&Snapshot::of(file))))
+        Box::pin(self.graph_reader.run(move |connection| {
+            let snapshot = connection.transaction()?;
+            work(&Snapshot::of(&snapshot))
+        }))
     }
 
     fn write_graph(&self, work: Writing) -> Stored<'_, ()> {

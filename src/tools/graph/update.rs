@@ -54,6 +54,7 @@ pub async fn call(
         Recorded::default()
     } else {
         let update = Update {
+            entities: Vec::new(),
             assertions,
             retract,
             source: reader.name("source")?,
@@ -107,6 +108,8 @@ fn assertion(tools: &GraphTools, item: &Reader<'_>, path: String) -> Result<Asse
         confidence: item.share("confidence")?.unwrap_or(1.0),
         valid_from: moment(item, "valid_from", Edge::Start, -1, now)?,
         valid_until: moment(item, "valid_until", Edge::End, 1, now)?,
+        source: None,
+        history: None,
         path,
     })
 }
@@ -134,6 +137,8 @@ fn assertion_of(proposal: &Proposal) -> Result<Assertion, Failure> {
         confidence: grammar::CONFIDENCE,
         valid_from: None,
         valid_until: None,
+        source: None,
+        history: None,
         path: "/text".to_owned(),
     })
 }

@@ -1,10 +1,13 @@
 //! Looking things up: words, entities, their names, whole triples.
 
+use std::cell::{OnceCell, RefCell};
+
 use rusqlite::types::Value;
-use rusqlite::{OptionalExtension, Row, Transaction, params, params_from_iter};
+use rusqlite::{CachedStatement, OptionalExtension, Row, Transaction, params, params_from_iter};
 
 use super::super::rows::Condition;
-use super::{links, scan};
+use super::links;
+use super::scan::Scans;
 use crate::clock::Timestamp;
 use crate::store::StoreError;
 use crate::store::graph::{
@@ -20,12 +23,18 @@ pub(super) const TRIPLE: &str = "id, subject, predicate, object, project, since,
 /// A transaction of SQLite, as the graph sees it.
 pub struct Snapshot<'a> {
     pub(super) file: &'a Transaction<'a>,
+    scans: Scans<'a>,
+    keys: OnceCell<RefCell<CachedStatement<'a>>>,
 }
 
 impl<'a> Snapshot<'a> {
     /// The graph in `file`.
     pub fn of(file: &'a Transaction<'a>) -> Snapshot<'a> {
-        Snapshot { file }
+        Snapshot {
+            file,
+            scans: Scans::default(),
+            keys: OnceCell::new(),
+        }
     }
 }
 
@@ -38,7 +47,7 @@ impl GraphSnapshot for Snapshot<'_> {
         view: &View,
         out: &mut Vec<Edge>,
     ) -> Result<Scanned, StoreError> {
-        scan::scan(self.file, range, after, limit, view, out)
+        self.scans.scan(self.file, range, after, limit, view, out)
     }
 
     fn word_id(&self, word: &str) -> Result<Option<WordId>, StoreError> {
@@ -67,6 +76,18 @@ impl GraphSnapshot for Snapshot<'_> {
             .query_row([id], entity_from)
             .optional()?;
         Ok(found)
+    }
+
+    fn key(&self, id: EntityId) -> Result<String, StoreError> {
+        let statement = match self.keys.get() {
+            Some(statement) => statement,
+            None => {
+                let sql = "SELECT key FROM entity WHERE id = ?";
+                let prepared = self.file.prepare_cached(sql)?;
+                self.keys.get_or_init(|| RefCell::new(prepared))
+            }
+        };
+        Ok(statement.borrow_mut().query_row([id], |row| row.get(0))?)
     }
 
     fn entity_by_key(&self, key: &str) -> Result<Option<Entity>, StoreError> {
@@ -207,7 +228,7 @@ impl Snapshot<'_> {
     }
 
     /// Whole triples that meet `condition`, by their ids.
-    pub(super) fn unclosed_triples(
+    pub(super) fn said_triples(
         &self,
         condition: &str,
         values: impl rusqlite::Params,

@@ -78,7 +78,7 @@ impl GraphTransaction for Snapshot<'_> {
         Ok(added > 0)
     }
 
-    fn unclosed(
+    fn said(
         &self,
         subject: EntityId,
         predicate: WordId,
@@ -86,12 +86,12 @@ impl GraphTransaction for Snapshot<'_> {
         project: WordId,
     ) -> Result<Vec<Triple>, StoreError> {
         match object {
-            Some(object) => self.unclosed_triples(
-                "subject = ? AND predicate = ? AND object = ? AND project = ? AND closed IS NULL",
+            Some(object) => self.said_triples(
+                "subject = ? AND predicate = ? AND object = ? AND project = ?",
                 [subject, predicate, object, project],
             ),
-            None => self.unclosed_triples(
-                "subject = ? AND predicate = ? AND project = ? AND closed IS NULL",
+            None => self.said_triples(
+                "subject = ? AND predicate = ? AND project = ?",
                 [subject, predicate, project],
             ),
         }

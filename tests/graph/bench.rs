@@ -109,6 +109,8 @@ pub fn assertion(subject: &str, predicate: &str, object: &str, confidence: f64) 
         confidence,
         valid_from: None,
         valid_until: None,
+        source: None,
+        history: None,
         path: "/assert/0".to_owned(),
     }
 }
