@@ -3,8 +3,8 @@
 //! than make one up: what is asked, denied, supposed or said of `it` is left
 //! alone. Pure.
 
-/// How sure a proposal is: enough to be followed by default.
-pub const CONFIDENCE: f64 = 0.8;
+/// How sure a proposal is: three of them in a row are still followed by default.
+pub const CONFIDENCE: f64 = 0.9;
 
 /// What a text seems to say.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -53,7 +53,7 @@ async fn call(
     if matches!(section, "all" | "memory") {
         document["memory"] = memory(&status).await;
     }
-    if matches!(section, "all" | "memory") {
+    if section == "all" {
         document["graph"] = graph(&status).await;
     }
     if let Some(skills) = &status.skills

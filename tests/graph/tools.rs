@@ -78,7 +78,7 @@ fn documents() {
             "graph_update",
             json!({"text": "Bob works at Acme Corp. Does he like it?"}),
             json!({"triples": [], "proposals": [
-                {"subject": "Bob", "predicate": "works_at", "object": "Acme Corp", "confidence": 0.8},
+                {"subject": "Bob", "predicate": "works_at", "object": "Acme Corp", "confidence": 0.9},
             ]}),
         ),
         (
