@@ -23,7 +23,7 @@ use mimo::clock::{Clock, SystemClock};
 use mimo::graph::mention::Mention;
 use mimo::graph::query::{Plan, Scope, Walk};
 use mimo::graph::reach::Direction;
-use mimo::graph::record::{Assertion, Update};
+use mimo::graph::update::{Assertion, Update};
 use mimo::graph::{Graph, Settings};
 use mimo::store::sqlite::SqliteStore;
 use serde_json::{Value, json};

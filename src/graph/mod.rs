@@ -15,6 +15,7 @@ pub mod reach;
 pub mod reading;
 pub mod record;
 pub mod resolve;
+pub mod update;
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -22,7 +23,7 @@ use crate::clock::{Clock, Timestamp};
 use crate::failure::Failure;
 use crate::store::StoreError;
 use crate::store::graph::{GraphCensus, GraphSnapshot, GraphStore, GraphTransaction, View, WordId};
-use record::{Recorded, Update};
+use update::{Recorded, Update};
 
 /// What can be set about the graph.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

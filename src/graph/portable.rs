@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::mention::{self, Mention, UNTYPED};
-use super::record::{Assertion, History, Introduced, Update};
+use super::update::{Assertion, History, Introduced, Update};
 use super::{Graph, projects_of};
 use crate::clock::Timestamp;
 use crate::failure::Failure;

@@ -222,7 +222,8 @@ fn matches(
     Ok(Found {
         items: rows.collect::<Result<_, StoreError>>()?,
         more: joined.next.is_some(),
-        spent: reader.is_spent(),
+        // Where it stopped early, its plan leads on.
+        spent: false,
         variables: query.variables.iter().map(|v| v.name.clone()).collect(),
         taken: query.taken,
         plan: Plan {

@@ -21,10 +21,15 @@ pub struct Reader<'a> {
 impl<'a> Reader<'a> {
     /// A reader that has read nothing yet.
     pub fn new(graph: &'a dyn GraphSnapshot, view: View) -> Reader<'a> {
+        Reader::bounded(graph, view, limits::GRAPH_READ_TRIPLES_MAX)
+    }
+
+    /// A reader of about so many triples.
+    pub fn bounded(graph: &'a dyn GraphSnapshot, view: View, triples: usize) -> Reader<'a> {
         Reader {
             graph,
             view,
-            left: limits::GRAPH_READ_TRIPLES_MAX,
+            left: triples,
             edges: Vec::new(),
         }
     }

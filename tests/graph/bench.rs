@@ -6,7 +6,7 @@ use mimo::clock::{Clock, FixedClock, Timestamp};
 use mimo::failure::Failure;
 use mimo::graph::mention::{self, Mention};
 use mimo::graph::query::{Found, NamedPath, NamedRow, Plan, Scope, Walk};
-use mimo::graph::record::{Assertion, Recorded, Update};
+use mimo::graph::update::{Assertion, Recorded, Update};
 use mimo::graph::{Graph, Settings};
 use mimo::store::sqlite::SqliteStore;
 use tempfile::TempDir;

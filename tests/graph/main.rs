@@ -7,6 +7,7 @@
 )]
 
 mod bench;
+mod bounds;
 mod files;
 #[path = "../memory/support.rs"]
 #[allow(dead_code, reason = "the memory tests use the rest")]

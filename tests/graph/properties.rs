@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use mimo::graph::query::{Found, NamedPath, Plan, Scope, Walk};
 use mimo::graph::reach::Direction;
-use mimo::graph::record::Update;
+use mimo::graph::update::Update;
 use proptest::prelude::*;
 
 use crate::bench::{Bench, NOON, assertion, update_of};

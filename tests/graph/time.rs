@@ -3,7 +3,7 @@
 use mimo::clock::Clock;
 use mimo::failure::Kind;
 use mimo::graph::query::{Scope, Walk};
-use mimo::graph::record::{Outcome, Update};
+use mimo::graph::update::{Outcome, Update};
 
 use crate::bench::{Bench, assertion, update_of};
 

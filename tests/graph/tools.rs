@@ -304,7 +304,7 @@ fn an_entity_is_a_resource() {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .build()
         .expect("a runtime");
-    let update = mimo::graph::record::Update {
+    let update = mimo::graph::update::Update {
         assertions: vec![
             crate::bench::assertion("city:東京", "located_in", "country:japan", 1.0),
             crate::bench::assertion("person:ada", "lives_in", "city:東京", 0.5),

@@ -14,7 +14,7 @@ use crate::config::{Config, PROJECT_DEFAULT};
 use crate::failure::{Failure, Kind};
 use crate::graph::Graph;
 use crate::graph::portable::Importer;
-use crate::graph::record::Outcome;
+use crate::graph::update::Outcome;
 use crate::limits;
 
 /// From where.

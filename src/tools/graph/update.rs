@@ -8,7 +8,7 @@ use super::GraphTools;
 use crate::failure::Failure;
 use crate::graph::grammar::{self, Proposal};
 use crate::graph::mention::{self, Mention};
-use crate::graph::record::{Assertion, Recorded, Update};
+use crate::graph::update::{Assertion, Recorded, Update};
 use crate::limits;
 use crate::memory::moment::Edge;
 use crate::store::PROJECT_SHARED;
