@@ -21,6 +21,9 @@ def triples():
 
 
 def timed(ask, instances):
+    # Everybody is asked everything once before it counts.
+    for instance in instances:
+        ask(*instance)
     times, answers = [], []
     for instance in instances:
         start = time.perf_counter()

@@ -2,7 +2,7 @@
 //! between is done on ids.
 
 use super::ids::IdMap;
-use super::join::Join;
+use super::join::{Join, Row};
 use super::mention::Mention;
 use super::pattern::{self, Query};
 use super::reach::{self, Direction, Hops, Path, Position};
@@ -12,7 +12,7 @@ use super::{Graph, plan, view};
 use crate::clock::Timestamp;
 use crate::failure::{Failure, Kind};
 use crate::store::StoreError;
-use crate::store::graph::{Edge, EntityId, GraphSnapshot, TripleId, WordId};
+use crate::store::graph::{EntityId, GraphSnapshot, TripleId, WordId};
 
 /// What every question says.
 #[derive(Clone, Debug, Default)]
@@ -194,14 +194,7 @@ fn matches(
     }
     let mut after = Vec::new();
     for id in &plan.after {
-        let triple = graph.triple(*id)?.ok_or_else(unknown_cursor)?;
-        after.push(Edge {
-            triple: triple.id,
-            subject: triple.subject,
-            predicate: triple.predicate,
-            object: triple.object,
-            confidence: triple.confidence,
-        });
+        after.push(graph.triple(*id)?.ok_or_else(unknown_cursor)?.edge());
     }
     let join = Join::new(
         &mut reader,
@@ -212,6 +205,12 @@ fn matches(
     );
     let joined = join.run(&after)?.ok_or_else(unknown_cursor)?;
     let mut names = Names::of(graph);
+    let entities = |row: &Row| {
+        let named = query.variables.iter().zip(row.values.iter());
+        let entity = named.filter(|(variable, _)| !variable.is_predicate);
+        entity.filter_map(|(_, value)| *value).collect::<Vec<_>>()
+    };
+    names.learn(joined.rows.iter().flat_map(entities))?;
     let rows = joined.rows.iter().map(|row| {
         Ok(NamedRow {
             values: names.values(&query, &row.values)?,
@@ -331,13 +330,17 @@ impl<'a> Names<'a> {
         }
     }
 
-    fn entity(&mut self, id: EntityId) -> Result<String, StoreError> {
-        if let Some(name) = self.entities.get(&id) {
-            return Ok(name.clone());
-        }
-        let name = self.graph.key(id)?;
-        self.entities.insert(id, name.clone());
-        Ok(name)
+    /// Looks up all of these at once.
+    fn learn(&mut self, ids: impl Iterator<Item = EntityId>) -> Result<(), StoreError> {
+        let mut ids: Vec<EntityId> = ids.collect();
+        ids.sort_unstable();
+        ids.dedup();
+        self.entities.extend(self.graph.keys(&ids)?);
+        Ok(())
+    }
+
+    fn entity(&self, id: EntityId) -> String {
+        self.entities.get(&id).cloned().unwrap_or_default()
     }
 
     fn word(&mut self, id: WordId) -> Result<String, StoreError> {
@@ -350,12 +353,9 @@ impl<'a> Names<'a> {
     }
 
     fn paths(&mut self, paths: &[Path]) -> Result<Vec<NamedPath>, StoreError> {
+        self.learn(paths.iter().flat_map(|path| &path.entities).copied())?;
         let mut named = Vec::with_capacity(paths.len());
         for path in paths {
-            let mut entities = Vec::with_capacity(path.entities.len());
-            for entity in &path.entities {
-                entities.push(self.entity(*entity)?);
-            }
             let mut predicates = Vec::with_capacity(path.steps.len());
             for step in &path.steps {
                 let word = self.word(step.predicate)?;
@@ -366,7 +366,7 @@ impl<'a> Names<'a> {
                 });
             }
             named.push(NamedPath {
-                entities,
+                entities: path.entities.iter().map(|id| self.entity(*id)).collect(),
                 predicates,
                 triples: path.steps.iter().map(|step| step.triple).collect(),
                 confidence: path.confidence,
@@ -381,7 +381,7 @@ impl<'a> Names<'a> {
             let value = value.unwrap_or_default();
             match variable.is_predicate {
                 true => self.word(value),
-                false => self.entity(value),
+                false => Ok(self.entity(value)),
             }
         });
         named.collect()

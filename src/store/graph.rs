@@ -98,6 +98,19 @@ pub struct Triple {
     pub closed: Option<(Closed, Timestamp)>,
 }
 
+impl Triple {
+    /// What of it a reading meets.
+    pub fn edge(&self) -> Edge {
+        Edge {
+            triple: self.id,
+            subject: self.subject,
+            predicate: self.predicate,
+            object: self.object,
+            confidence: self.confidence,
+        }
+    }
+}
+
 /// A triple as a reading meets it: the best of those that say the same.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Edge {
@@ -173,8 +186,8 @@ pub trait GraphSnapshot {
     /// The entity with this id.
     fn entity(&self, id: EntityId) -> Result<Option<Entity>, StoreError>;
 
-    /// The `type:id` of an entity that there is.
-    fn key(&self, id: EntityId) -> Result<String, StoreError>;
+    /// The `type:id` of each of these entities, in any order.
+    fn keys(&self, ids: &[EntityId]) -> Result<Vec<(EntityId, String)>, StoreError>;
 
     /// The entity called `type:id`.
     fn entity_by_key(&self, key: &str) -> Result<Option<Entity>, StoreError>;

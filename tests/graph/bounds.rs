@@ -7,7 +7,7 @@ use mimo::graph::reach::{Direction, Hops, traverse};
 use mimo::graph::reading::Reader;
 use mimo::graph::{plan, view};
 use mimo::store::StoreError;
-use mimo::store::graph::{Edge, GraphSnapshot};
+use mimo::store::graph::GraphSnapshot;
 
 use crate::bench::Bench;
 
@@ -60,14 +60,7 @@ fn rows(bench: &Bench, triples: usize) -> (Vec<Row>, usize) {
             };
             after.clear();
             for id in next {
-                let triple = graph.triple(id)?.expect("a triple");
-                after.push(Edge {
-                    triple: id,
-                    subject: triple.subject,
-                    predicate: triple.predicate,
-                    object: triple.object,
-                    confidence: triple.confidence,
-                });
+                after.push(graph.triple(id)?.expect("a triple").edge());
             }
         }
     });

@@ -9,8 +9,7 @@ use crate::graph::query::{Plan, Scope, Walk};
 use crate::graph::reach::Direction;
 use crate::limits;
 use crate::memory::moment::Edge;
-use crate::tools::arguments::Reader;
-use crate::tools::memory::{fingerprint, moment, scope_of};
+use crate::tools::arguments::{Reader, fingerprint, moment, scope_of};
 use crate::tools::{Arguments, Context, Document};
 
 /// Handles a call.

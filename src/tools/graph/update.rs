@@ -12,8 +12,7 @@ use crate::graph::update::{Assertion, Recorded, Update};
 use crate::limits;
 use crate::memory::moment::Edge;
 use crate::store::PROJECT_SHARED;
-use crate::tools::arguments::Reader;
-use crate::tools::memory::{moment, one_project};
+use crate::tools::arguments::{Reader, moment, one_project};
 use crate::tools::{Arguments, Context, Document};
 
 /// The fields of one assertion.

@@ -2,16 +2,16 @@
 
 use std::sync::Arc;
 
+use super::Memory;
 use super::render::{Cursor, Rendering};
 use super::store::category;
-use super::{Memory, fingerprint, moment, scope_of};
 use crate::clock::Timestamp;
 use crate::failure::Failure;
 use crate::limits;
 use crate::memory::moment::Edge;
 use crate::memory::{Mode, Page, Search};
 use crate::store::memory::Filter;
-use crate::tools::arguments::Reader;
+use crate::tools::arguments::{Reader, fingerprint, moment, scope_of};
 use crate::tools::{Arguments, Context, Document};
 
 /// Handles a call.

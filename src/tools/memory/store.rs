@@ -4,14 +4,14 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-use super::{Memory, content, moment, one_project};
+use super::{Memory, content};
 use crate::clock::Timestamp;
 use crate::failure::Failure;
 use crate::limits;
 use crate::memory::moment::Edge;
 use crate::memory::{Draft, Remembered};
 use crate::store::memory::Category;
-use crate::tools::arguments::Reader;
+use crate::tools::arguments::{Reader, moment, one_project};
 use crate::tools::{Arguments, Context, Document};
 
 /// The fields of one memory.

@@ -1,9 +1,7 @@
 //! Looking things up: words, entities, their names, whole triples.
 
-use std::cell::{OnceCell, RefCell};
-
 use rusqlite::types::Value;
-use rusqlite::{CachedStatement, OptionalExtension, Row, Transaction, params, params_from_iter};
+use rusqlite::{OptionalExtension, Row, Transaction, params, params_from_iter};
 
 use super::super::rows::Condition;
 use super::links;
@@ -24,7 +22,6 @@ pub(super) const TRIPLE: &str = "id, subject, predicate, object, project, since,
 pub struct Snapshot<'a> {
     pub(super) file: &'a Transaction<'a>,
     scans: Scans<'a>,
-    keys: OnceCell<RefCell<CachedStatement<'a>>>,
 }
 
 impl<'a> Snapshot<'a> {
@@ -33,7 +30,6 @@ impl<'a> Snapshot<'a> {
         Snapshot {
             file,
             scans: Scans::default(),
-            keys: OnceCell::new(),
         }
     }
 }
@@ -78,16 +74,14 @@ impl GraphSnapshot for Snapshot<'_> {
         Ok(found)
     }
 
-    fn key(&self, id: EntityId) -> Result<String, StoreError> {
-        let statement = match self.keys.get() {
-            Some(statement) => statement,
-            None => {
-                let sql = "SELECT key FROM entity WHERE id = ?";
-                let prepared = self.file.prepare_cached(sql)?;
-                self.keys.get_or_init(|| RefCell::new(prepared))
-            }
-        };
-        Ok(statement.borrow_mut().query_row([id], |row| row.get(0))?)
+    fn keys(&self, ids: &[EntityId]) -> Result<Vec<(EntityId, String)>, StoreError> {
+        // One statement for all: beginning one costs more than a look-up.
+        let mut statement = self.file.prepare_cached(
+            "SELECT e.id, e.key FROM json_each(?) asked CROSS JOIN entity e ON e.id = asked.value",
+        )?;
+        let keys =
+            statement.query_map([format!("{ids:?}")], |row| Ok((row.get(0)?, row.get(1)?)))?;
+        Ok(keys.collect::<Result<_, _>>()?)
     }
 
     fn entity_by_key(&self, key: &str) -> Result<Option<Entity>, StoreError> {
