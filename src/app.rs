@@ -15,6 +15,7 @@ use crate::config::{self, Config, MemorySettings};
 use crate::dispatch::Dispatch;
 use crate::embed::{self, Embedder};
 use crate::failure::Failure;
+use crate::graph::{self, Graph};
 use crate::limits::BLOCKING_THREADS_MAX;
 use crate::memory::{self, Memories, Weights};
 use crate::registry::files::Files;
@@ -42,6 +43,7 @@ pub enum Toolset {
 pub struct App {
     dispatch: Arc<Dispatch>,
     memories: Arc<Memories>,
+    graph: Arc<Graph>,
     project: String,
     /// Absent where tests of the protocol are served.
     registry: Option<Arc<Registry>>,
@@ -60,6 +62,31 @@ pub fn run<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failu
         .build()
         .map_err(Failure::internal)?
         .block_on(work)
+}
+
+/// The database. It is opened by the first call that needs it: a folder that
+/// cannot be made is what such a call answers, because a client whose greeting
+/// fails shows nobody the reason.
+fn store(config: &Config) -> Result<Arc<SqliteStore>, Failure> {
+    if let Some(folder) = config.database.parent()
+        && let Err(failure) = config::private_folder(folder)
+    {
+        tracing::error!("{failure}");
+    }
+    let store = SqliteStore::start(config.database.clone()).map_err(Failure::internal)?;
+    Ok(Arc::new(store))
+}
+
+fn graph_on(store: Arc<SqliteStore>, config: &Config, clock: Arc<dyn Clock>) -> Graph {
+    let settings = graph::Settings {
+        functional: config.graph.functional.clone(),
+    };
+    Graph::new(store, clock, settings)
+}
+
+/// The graph alone, for the commands that work on it.
+pub fn graph(config: &Config, clock: Arc<dyn Clock>) -> Result<Graph, Failure> {
+    Ok(graph_on(store(config)?, config, clock))
 }
 
 /// What the settings allow skills.
@@ -115,18 +142,11 @@ impl App {
         toolset: Toolset,
         client: Option<Arc<Client>>,
     ) -> Result<App, Failure> {
-        // A folder that cannot be made is what the calls that need it answer,
-        // like any other database that cannot be opened: a client whose
-        // greeting fails shows nobody the reason.
-        if let Some(folder) = config.database.parent()
-            && let Err(failure) = config::private_folder(folder)
-        {
-            tracing::error!("{failure}");
-        }
-        let store = SqliteStore::start(config.database.clone()).map_err(Failure::internal)?;
+        let store = store(config)?;
+        let graph = Arc::new(graph_on(store.clone(), config, clock.clone()));
         let embedder = embed::builtin();
         let memories = Arc::new(Memories::new(
-            Arc::new(store),
+            store,
             embedder.clone(),
             clock.clone(),
             settings(&config.memory),
@@ -140,7 +160,7 @@ impl App {
                 let (registry, skills, reloading) =
                     skills(config, embedder, clock.clone(), upstream)?;
                 let skills = Some(Arc::new(skills));
-                let tools = tools::standard(&memories, &config.project, skills.clone());
+                let tools = tools::standard(&memories, &graph, &config.project, skills.clone());
                 (tools, skills, Some((registry, reloading)))
             }
             Toolset::Fixture => (tools::fixture::tools(), None, None),
@@ -149,6 +169,7 @@ impl App {
         Ok(App {
             dispatch: Arc::new(Dispatch::new(tools, skills, clock.clone())),
             memories,
+            graph,
             project: config.project.clone(),
             registry,
             client,
@@ -177,7 +198,7 @@ impl App {
             .reloading
             .as_ref()
             .map(|each| each.follow(&*self.clock));
-        let families = tools::families(&self.memories, &self.project);
+        let families = tools::families(&self.memories, &self.graph, &self.project);
         let catalog = self.registry.clone();
         let catalog = catalog.map(|registry| Catalog::new(families, registry));
         let served = Served {

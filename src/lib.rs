@@ -17,6 +17,7 @@
 //! | [`catalog`] | resources and prompts, ours and the skills', each kind in one list |
 //! | [`tools`] | one file a family: schema, arguments, domain call, rendering |
 //! | [`memory`] | what remembering and recalling mean; no SQL |
+//! | [`graph`] | entities and triples, their rules, following and joining them; no SQL |
 //! | [`store`] | the port in the domain's words, and SQLite behind it |
 //! | [`embed`] | a text to a vector |
 //! | [`vector`] | distances between vectors |
@@ -31,7 +32,7 @@
 //! They go one way:
 //!
 //! ```text
-//! main -> cli -> app -> server -> dispatch -> tools -> memory -> store -> vector, text
+//! main -> cli -> app -> server -> dispatch -> tools -> memory, graph -> store -> vector, text
 //!                         |                |             |
 //!                         +-> catalog      |             +-> embed -> vector
 //!                         |       |        |
@@ -76,6 +77,7 @@ pub mod config;
 pub mod dispatch;
 pub mod embed;
 pub mod failure;
+pub mod graph;
 pub mod limits;
 pub mod memory;
 pub mod registry;

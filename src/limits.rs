@@ -49,6 +49,8 @@ pub const MEMORY_EDIT_IDS_MAX: usize = 100;
 pub const STORE_JOBS_QUEUED_MAX: usize = 256;
 /// Threads that read the database beside the one that writes.
 pub const STORE_READERS_MAX: usize = 2;
+/// Pages of the file that following the graph keeps in memory.
+pub const STORE_GRAPH_CACHE_KIB_MAX: i64 = 64 * 1024;
 /// How long a write waits for another process's write.
 pub const STORE_BUSY_MILLISECONDS_MAX: u64 = 15_000;
 /// Prepared statements a connection keeps.
@@ -238,6 +240,41 @@ pub const SANDBOX_NEAR_PERCENT: u64 = 60;
 pub const SANDBOX_SWEEPS_MAX: usize = 1_000;
 /// How long the layers of this machine are probed.
 pub const SANDBOX_PROBE_SECONDS_MAX: u64 = 10;
+
+/// The name of an entity, its type included.
+pub const ENTITY_NAME_BYTES_MAX: usize = 512;
+/// Triples asserted by one `graph_update`.
+pub const GRAPH_ASSERT_MAX: usize = 50;
+/// Triples retracted by one `graph_update`.
+pub const GRAPH_RETRACT_MAX: usize = 200;
+/// Hops of a traversal or a path.
+pub const GRAPH_DEPTH_MAX: usize = 8;
+/// Patterns of one query.
+pub const GRAPH_PATTERNS_MAX: usize = 32;
+/// Results on one page of `graph_query`.
+pub const GRAPH_RESULTS_MAX: usize = 5_000;
+/// Triples that one question reads before it answers with what it has; about half a
+/// second of one processor.
+pub const GRAPH_READ_TRIPLES_MAX: usize = 500_000;
+/// Rows of a join that are taken from step to step together.
+pub const GRAPH_JOIN_ROWS_MAX: usize = 1_024;
+/// Triples of an export or an import that are read or entered together.
+pub const GRAPH_PORTION_TRIPLES_MAX: usize = 5_000;
+/// Triples of a picture, unless more are asked for: what can still be looked at.
+pub const PICTURE_TRIPLES_DEFAULT: usize = 2_000;
+/// Text that triples are proposed from.
+pub const GRAPH_TEXT_BYTES_MAX: usize = 20 * 1024;
+/// Names on each side of a misspelt one that are held against it.
+pub const ENTITY_NAMES_NEAR_MAX: usize = 50;
+/// Entities named where a name could be several.
+pub const ENTITY_CANDIDATES_MAX: usize = 8;
+/// Words of the longest name by which a memory is linked to an entity.
+pub const ENTITY_WORDS_LINKED_MAX: usize = 5;
+/// Different runs of words of one memory that are looked up as names: all of a
+/// text of about 1,000 words.
+pub const MEMORY_PHRASES_LINKED_MAX: usize = 5_000;
+/// Memories that are looked at when an entity gets a name.
+pub const ENTITY_MEMORIES_LINKED_MAX: usize = 1_000;
 
 /// A token is counted as this many bytes wherever a result has a budget.
 pub const TOKEN_BYTES: usize = 4;

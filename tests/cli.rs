@@ -315,6 +315,8 @@ fn the_tools_are_listed_for_people_and_for_scripts() {
         "memory_store",
         "memory_search",
         "memory_edit",
+        "graph_update",
+        "graph_query",
         "skill_find",
         "skill_read",
         "skill_call",

@@ -5,6 +5,7 @@ mod call;
 mod completions;
 mod demo;
 mod doctor;
+mod graph;
 mod output;
 mod serve;
 mod skill;
@@ -57,6 +58,8 @@ enum Command {
     Call(call::Arguments),
     /// List the tools that clients see
     Tools(tools::Arguments),
+    /// Write the graph to a file or a picture, or read one
+    Graph(graph::Arguments),
     /// Check and edit the MCP servers that Mimo will run
     Skill(skill::Arguments),
     /// Show what Mimo does, on a temporary folder, and check it
@@ -125,6 +128,9 @@ fn run(cli: Cli, surroundings: &Surroundings, output: &Output) -> Result<(), End
             call::run(arguments, &configured()?, clock.clone(), output)
         }
         Some(Command::Tools(_)) => tools::run(&configured()?, clock.clone(), output),
+        Some(Command::Graph(arguments)) => {
+            graph::run(arguments, &configured()?, clock.clone(), output)
+        }
         Some(Command::Skill(arguments)) => {
             skill::run(arguments, &configured()?, surroundings, &*clock, output)
         }

@@ -3,6 +3,7 @@
 
 pub mod arguments;
 pub mod fixture;
+pub mod graph;
 pub mod memory;
 pub mod schema;
 pub mod skills;
@@ -19,6 +20,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::failure::Failure;
+use crate::graph::Graph;
 use crate::limits::CALL_SECONDS_MAX;
 use crate::memory::Memories;
 use crate::registry::Asks;
@@ -26,6 +28,7 @@ use crate::registry::Asks;
 /// The tools that users get, in the order they are listed.
 pub fn standard(
     memories: &Arc<Memories>,
+    graph: &Arc<Graph>,
     project: &str,
     skills: Option<Arc<skills::Skills>>,
 ) -> Vec<Tool> {
@@ -35,11 +38,17 @@ pub fn standard(
     };
     let status = status::Status {
         memories: memories.clone(),
+        graph: graph.clone(),
         started: memories.now(),
         project: project.to_owned(),
         skills: skills.clone(),
     };
+    let graph = graph::GraphTools {
+        graph: graph.clone(),
+        project: project.to_owned(),
+    };
     let mut tools = memory::tools(Arc::new(memory));
+    tools.extend(graph::tools(Arc::new(graph)));
     tools.extend(skills.into_iter().flat_map(skills::tools));
     tools.push(status::tool(Arc::new(status)));
     tools
@@ -58,12 +67,19 @@ pub struct Family {
 type Read = Arc<dyn Fn(String) -> BoxFuture<'static, Result<Document, Failure>> + Send + Sync>;
 
 /// What users may read beside what tools answer.
-pub fn families(memories: &Arc<Memories>, project: &str) -> Vec<Family> {
+pub fn families(memories: &Arc<Memories>, graph: &Arc<Graph>, project: &str) -> Vec<Family> {
     let memory = memory::Memory {
         memories: memories.clone(),
         project: project.to_owned(),
     };
-    vec![memory::resource::family(Arc::new(memory))]
+    let graph = graph::GraphTools {
+        graph: graph.clone(),
+        project: project.to_owned(),
+    };
+    vec![
+        memory::resource::family(Arc::new(memory)),
+        graph::resource::family(Arc::new(graph)),
+    ]
 }
 
 /// A JSON object of validated arguments.
@@ -86,6 +102,31 @@ pub struct Tool {
     pub patience: Duration,
     /// Called with arguments that fit the schema.
     pub handler: Arc<dyn Fn(Arguments, Context) -> Answer + Send + Sync>,
+}
+
+impl Tool {
+    /// A tool of ours: `call` works with `parts` and answers with a document.
+    pub fn of<T, F>(
+        name: &'static str,
+        definition: &'static str,
+        parts: &Arc<T>,
+        call: impl Fn(Arc<T>, Arguments, Context) -> F + Send + Sync + 'static,
+    ) -> Tool
+    where
+        T: Send + Sync + 'static,
+        F: Future<Output = Result<Document, Failure>> + Send + 'static,
+    {
+        let parts = parts.clone();
+        Tool {
+            name,
+            definition,
+            patience: USUAL_PATIENCE,
+            handler: Arc::new(move |arguments, context| {
+                let answer = call(parts.clone(), arguments, context);
+                Box::pin(async move { Ok(answer.await?.into()) })
+            }),
+        }
+    }
 }
 
 /// What a handler may know of the request it serves.

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use mimo::clock::{Clock, FixedClock, Timestamp};
 use mimo::embed::Embedder;
 use mimo::failure::{Failure, Kind};
+use mimo::graph::Graph;
 use mimo::memory::{Memories, Settings};
 use mimo::store::sqlite::SqliteStore;
 use mimo::tools::{Context, Reply, Tool, standard};
@@ -95,13 +96,19 @@ impl Mimo {
         let store = SqliteStore::start(folder.path().join("mimo.db")).expect("threads start");
         let clock = Arc::new(FixedClock::at(NOON));
         let encoder = Arc::new(WordCounts::default());
+        let store = Arc::new(store);
+        let graph = Arc::new(Graph::new(
+            store.clone(),
+            clock.clone(),
+            mimo::graph::Settings::default(),
+        ));
         let memories = Arc::new(Memories::new(
-            Arc::new(store),
+            store,
             encoder.clone(),
             clock.clone(),
             Settings::default(),
         ));
-        let tools = standard(&memories, project, None);
+        let tools = standard(&memories, &graph, project, None);
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()
