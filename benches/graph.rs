@@ -20,8 +20,9 @@
 //! | join of 4 patterns | 311 | 0.76 | 1.86 | 5.9 | 6.0 |
 //! | peak resident MB | | 93 | 546 | 763 | 617 |
 //!
-//! Entering the million in batches of 5,000 took 36 to 54 seconds in five runs,
-//! 18,400 to 28,000 triples a second as the machine was busy or not, with 13 MB
+//! Entering the million in batches of 5,000 takes 30 seconds of CPU time, 33,000
+//! triples a second; by the clock it was 18,400 to 28,000 in five runs, and
+//! 13,000 with six others waiting for the two cores. It needs 13 MB
 //! resident; the file has 189 MB. networkx keeps the graph as Python objects
 //! and only counts hops: it has neither confidence nor time to look at.
 //! Goals: ahead of oxigraph on every question, 2 hops with 1,000 results under

@@ -409,7 +409,7 @@ mod tests {
             ),
             (
                 "İstanbul'daki 'Şirket' uses 東京DB.",
-                &["İstanbul'daki 'Şirket uses 東京DB"],
+                &["İstanbul'daki Şirket uses 東京DB"],
             ),
         ] {
             let found = said(text);

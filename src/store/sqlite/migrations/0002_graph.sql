@@ -49,7 +49,7 @@ CREATE INDEX triple_pos ON triple (predicate, object, subject, project, since, u
 CREATE INDEX triple_osp ON triple (object, subject, predicate, project, since, until, confidence);
 
 CREATE TABLE memory_entity (
-    memory_id INTEGER NOT NULL REFERENCES memory (id),
+    memory_id INTEGER NOT NULL REFERENCES memory (id) ON DELETE CASCADE,
     entity    INTEGER NOT NULL,
     PRIMARY KEY (memory_id, entity)
 ) STRICT, WITHOUT ROWID;
