@@ -16,6 +16,7 @@
 //! | [`dispatch`] | a call's permit, deadline, cancellation, and its one reply |
 //! | [`tools`] | one file a family: schema, arguments, domain call, rendering |
 //! | [`memory`] | what remembering and recalling mean; no SQL |
+//! | [`procedure`] | definitions and their check, the machine that runs them, its journal |
 //! | [`store`] | the port in the domain's words, and SQLite behind it |
 //! | [`embed`] | a text to a vector |
 //! | [`vector`] | distances between vectors |
@@ -30,7 +31,7 @@
 //! They go one way:
 //!
 //! ```text
-//! main -> cli -> app -> server -> dispatch -> tools -> memory -> store -> vector, text
+//! main -> cli -> app -> server -> dispatch -> tools -> memory, procedure -> store -> vector, text
 //!                         |                |             |
 //!                         +-> wire         |             +-> embed -> vector
 //!                                          +-> registry -> skills -> wire
@@ -74,6 +75,7 @@ pub mod embed;
 pub mod failure;
 pub mod limits;
 pub mod memory;
+pub mod procedure;
 pub mod registry;
 pub mod server;
 pub mod skills;

@@ -195,6 +195,41 @@ pub const SANDBOX_SWEEPS_MAX: usize = 1_000;
 /// How long the layers of this machine are probed.
 pub const SANDBOX_PROBE_SECONDS_MAX: u64 = 10;
 
+/// A procedure's definition, as JSON.
+pub const PROCEDURE_BYTES_MAX: usize = 256 * 1024;
+/// States of one procedure; its schema says the same.
+pub const PROCEDURE_STATES_MAX: usize = 200;
+/// Mistakes that are told at once.
+pub const PROCEDURE_MISTAKES_MAX: usize = 100;
+/// What a message shows of a value.
+pub const PROCEDURE_SHOWN_CHARS_MAX: usize = 120;
+/// What evaluating one expression may cost, in the engine's own instructions.
+pub const TEMPLATE_FUEL_MAX: u64 = 20_000;
+/// How deep an expression may call into itself.
+pub const TEMPLATE_DEPTH_MAX: usize = 32;
+/// Multiplications in one template: each can make a text of 100 MB.
+pub const TEMPLATE_PRODUCTS_MAX: usize = 4;
+/// What one template gives.
+pub const TEMPLATE_OUTPUT_BYTES_MAX: usize = 1024 * 1024;
+/// How deep templates may lie in a definition's lists and objects.
+pub const TEMPLATE_NESTING_MAX: usize = 32;
+/// The context of an execution, as JSON.
+pub const PROCEDURE_CONTEXT_BYTES_MAX: usize = 4 * 1024 * 1024;
+/// What is kept of one action's result; a longer one is an error.
+pub const PROCEDURE_RESULT_BYTES_MAX: usize = 1024 * 1024;
+/// States that one execution enters, so that its loops end.
+pub const PROCEDURE_ENTERED_MAX: usize = 10_000;
+/// Actions that one execution performs, its rollback not counted.
+pub const PROCEDURE_STEPS_MAX: u64 = 10_000;
+/// Items of one map.
+pub const PROCEDURE_ITEMS_MAX: usize = 1_000;
+/// Procedures that call each other.
+pub const PROCEDURE_DEPTH_MAX: usize = 8;
+/// How long an execution may take where nothing says so.
+pub const PROCEDURE_MILLIS_DEFAULT: u64 = 60_000;
+/// How long one attempt, one wait or one execution may take: a week.
+pub const PROCEDURE_MILLIS_MAX: u64 = 7 * 24 * 60 * 60 * 1000;
+
 /// A token is counted as this many bytes wherever a result has a budget.
 pub const TOKEN_BYTES: usize = 4;
 

@@ -1,0 +1,5 @@
+//! Procedures: definitions against their expected verdicts, the machine as a
+//! model and under random walks.
+
+mod definitions;
+mod machine;
