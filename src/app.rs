@@ -2,8 +2,10 @@
 //! nothing itself.
 
 use std::future::Future;
+use std::path::PathBuf;
 use std::sync::Arc;
 
+use futures::future::BoxFuture;
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
@@ -11,9 +13,10 @@ use crate::clock::Clock;
 use crate::config::{self, Config, MemorySettings};
 use crate::dispatch::Dispatch;
 use crate::embed::{self, Embedder};
-use crate::failure::Failure;
+use crate::failure::{Failure, Kind};
 use crate::limits::BLOCKING_THREADS_MAX;
 use crate::memory::{self, Memories, Weights};
+use crate::procedure::{self, Procedures};
 use crate::registry::files::Files;
 use crate::registry::{Parts, Registry, SkillName};
 use crate::server;
@@ -23,6 +26,7 @@ use crate::skills::pins::FirstSight;
 use crate::skills::policy::{Rules, Secret};
 use crate::skills::sandboxed::Sandboxed;
 use crate::store::sqlite::SqliteStore;
+use crate::tools::procedure::Door;
 use crate::tools::skills::Skills;
 use crate::tools::{self, Context, Progress, Reply};
 
@@ -41,6 +45,8 @@ pub struct App {
     memories: Arc<Memories>,
     /// Absent where tests of the protocol are served.
     registry: Option<Arc<Registry>>,
+    procedures: Procedures,
+    database: PathBuf,
     clock: Arc<dyn Clock>,
 }
 
@@ -82,6 +88,16 @@ impl App {
     /// Builds every part that `toolset` needs. The database is opened by the
     /// first call that needs it.
     pub fn build(config: &Config, clock: Arc<dyn Clock>, toolset: Toolset) -> Result<App, Failure> {
+        App::build_watched(config, clock, toolset, None)
+    }
+
+    /// Like [`App::build`], and `watch` is told of every write to a journal.
+    pub fn build_watched(
+        config: &Config,
+        clock: Arc<dyn Clock>,
+        toolset: Toolset,
+        watch: Option<procedure::Watch>,
+    ) -> Result<App, Failure> {
         // A folder that cannot be made is what the calls that need it answer,
         // like any other database that cannot be opened: a client whose
         // greeting fails shows nobody the reason.
@@ -91,26 +107,33 @@ impl App {
             tracing::error!("{failure}");
         }
         let store = SqliteStore::start(config.database.clone()).map_err(Failure::internal)?;
+        let store = Arc::new(store);
+        let procedures = Procedures::new(store.clone(), clock.clone(), watch);
         let embedder = embed::builtin();
         let memories = Arc::new(Memories::new(
-            Arc::new(store),
+            store,
             embedder.clone(),
             clock.clone(),
             settings(&config.memory),
         ));
-        let (tools, registry) = match toolset {
+        let (tools, registry, skills) = match toolset {
             Toolset::Standard => {
                 let (registry, skills) = skills(config, embedder, clock.clone())?;
                 let skills = Some(Arc::new(skills));
-                let tools = tools::standard(&memories, &config.project, skills);
-                (tools, Some(registry))
+                let tools =
+                    tools::standard(&memories, &config.project, skills.clone(), &procedures);
+                (tools, Some(registry), skills)
             }
-            Toolset::Fixture => (tools::fixture::tools(), None),
+            Toolset::Fixture => (tools::fixture::tools(), None, None),
         };
+        let dispatch = Arc::new(Dispatch::new(tools, clock.clone()));
+        procedures.connect(Arc::new(door(&dispatch, skills)));
         Ok(App {
-            dispatch: Arc::new(Dispatch::new(tools, clock.clone())),
+            dispatch,
             memories,
             registry,
+            procedures,
+            database: config.database.clone(),
             clock,
         })
     }
@@ -118,6 +141,11 @@ impl App {
     /// The door to the tools.
     pub fn dispatch(&self) -> &Dispatch {
         &self.dispatch
+    }
+
+    /// The procedures.
+    pub fn procedures(&self) -> &Procedures {
+        &self.procedures
     }
 
     /// Calls one tool, as a client would.
@@ -133,6 +161,8 @@ impl App {
     /// Serves stdin and stdout until the client leaves or a signal comes.
     pub async fn serve(self) -> Result<(), Failure> {
         let shutdown = server::shutdown_signals()?;
+        let database = self.database.clone();
+        self.procedures.keep(move || database.exists());
         let served = server::serve_stdio(self.dispatch.clone(), self.clock.clone(), shutdown).await;
         self.close().await;
         served
@@ -140,11 +170,27 @@ impl App {
 
     /// Lets the parts finish, the last used first.
     pub async fn close(self) {
+        self.procedures.close().await;
         if let Some(registry) = &self.registry {
             registry.shutdown().await;
         }
         self.memories.settle().await;
     }
+}
+
+/// How procedures call tools: through the door that every call goes through.
+fn door(dispatch: &Arc<Dispatch>, skills: Option<Arc<Skills>>) -> Door {
+    let through = Arc::downgrade(dispatch);
+    let call = move |name: String, arguments, context| -> BoxFuture<'static, _> {
+        let dispatch = through.upgrade();
+        Box::pin(async move {
+            match dispatch {
+                Some(dispatch) => dispatch.call_within(&name, arguments, context).await,
+                None => Err(Failure::new(Kind::Unavailable, "Mimo is shutting down")),
+            }
+        })
+    };
+    Door::new(dispatch.tools(), skills, Arc::new(call))
 }
 
 /// The registry of the manifest's skills, and the tools over it. A manifest

@@ -230,6 +230,30 @@ pub const PROCEDURE_MILLIS_DEFAULT: u64 = 60_000;
 /// How long one attempt, one wait or one execution may take: a week.
 pub const PROCEDURE_MILLIS_MAX: u64 = 7 * 24 * 60 * 60 * 1000;
 
+/// Executions that one Mimo drives at the same time; the others wait in the store.
+pub const PROCEDURES_RUNNING_MAX: usize = 64;
+/// Definitions kept ready for their executions.
+pub const PROCEDURES_READY_MAX: usize = 256;
+/// How often a Mimo looks for executions that nobody drives.
+pub const PROCEDURE_LOOK_MILLIS_MAX: u64 = 5_000;
+/// How often an execution that another Mimo drives is looked at while a call
+/// waits for it.
+pub const PROCEDURE_WATCH_MILLIS_MAX: u64 = 100;
+/// How long a call waits for its execution; that goes on behind it.
+pub const PROCEDURE_WAIT_SECONDS_MAX: u64 = 50;
+/// How long actions that are being performed may take once Mimo ends.
+pub const PROCEDURE_CLOSE_MILLIS_MAX: u64 = 5_000;
+/// Moves and actions that a result shows.
+pub const PROCEDURE_SHOWN_MAX: usize = 100;
+/// An idempotency key.
+pub const PROCEDURE_KEY_BYTES_MAX: usize = 256;
+/// Calls of skills that are kept to make procedures of.
+pub const RECORDED_CALLS_MAX: usize = 1_000;
+/// Recorded calls in one procedure.
+pub const RECORDED_CALLS_USED_MAX: usize = 100;
+/// The arguments of a call that is recorded.
+pub const RECORDED_CALL_BYTES_MAX: usize = 64 * 1024;
+
 /// A token is counted as this many bytes wherever a result has a budget.
 pub const TOKEN_BYTES: usize = 4;
 
@@ -267,4 +291,6 @@ const _: () = assert!(
 // for a separator and a hash.
 const _: () = assert!(SKILL_TOOLS_BYTES_MAX <= SKILL_LINE_BYTES_MAX);
 const _: () = assert!(SKILL_NAME_BYTES_MAX + 2 + 16 <= TOOL_NAME_BYTES_MAX);
+// A call that waits must still be able to say that its execution goes on.
+const _: () = assert!(PROCEDURE_WAIT_SECONDS_MAX < CALL_SECONDS_MAX);
 const _: () = assert!(SKILL_BACKOFF_MILLIS_MIN <= SKILL_BACKOFF_MILLIS_MAX);

@@ -3,6 +3,7 @@
 //! SQL, the threads and the files; nothing of theirs leaves them.
 
 pub mod memory;
+pub mod procedure;
 pub mod sqlite;
 
 use std::error::Error;
@@ -13,6 +14,7 @@ use futures::future::BoxFuture;
 use crate::failure::{Failure, Kind};
 
 pub use memory::MemoryStore;
+pub use procedure::ProcedureStore;
 
 /// What every call of the port returns.
 pub type Stored<'a, T> = BoxFuture<'a, Result<T, StoreError>>;

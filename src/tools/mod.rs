@@ -4,6 +4,7 @@
 pub mod arguments;
 pub mod fixture;
 pub mod memory;
+pub mod procedure;
 pub mod schema;
 pub mod skills;
 pub mod status;
@@ -17,12 +18,14 @@ use tokio_util::sync::CancellationToken;
 
 use crate::failure::Failure;
 use crate::memory::Memories;
+use crate::procedure::Procedures;
 
 /// The tools that users get, in the order they are listed.
 pub fn standard(
     memories: &Arc<Memories>,
     project: &str,
     skills: Option<Arc<skills::Skills>>,
+    procedures: &Procedures,
 ) -> Vec<Tool> {
     let memory = memory::Memory {
         memories: memories.clone(),
@@ -33,9 +36,12 @@ pub fn standard(
         started: memories.now(),
         project: project.to_owned(),
         skills: skills.clone(),
+        procedures: procedures.clone(),
     };
     let mut tools = memory::tools(Arc::new(memory));
-    tools.extend(skills.into_iter().flat_map(skills::tools));
+    tools.extend(procedure::tools(procedures));
+    let skills = skills.into_iter().flat_map(skills::tools);
+    tools.extend(skills.map(|tool| procedure::recorded(tool, procedures)));
     tools.push(status::tool(Arc::new(status)));
     tools
 }

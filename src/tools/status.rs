@@ -10,6 +10,7 @@ use super::{Arguments, Context, Document, Tool};
 use crate::clock::Timestamp;
 use crate::failure::Failure;
 use crate::memory::Memories;
+use crate::procedure::Procedures;
 
 /// What the status tool reports on.
 pub struct Status {
@@ -21,6 +22,8 @@ pub struct Status {
     pub project: String,
     /// The skills, where this process runs them.
     pub skills: Option<Arc<Skills>>,
+    /// The procedures.
+    pub procedures: Procedures,
 }
 
 /// `mimo_status`.
@@ -57,6 +60,9 @@ async fn call(
         if let Some(problem) = skills.problem() {
             document["skills_problem"] = json!(problem);
         }
+    }
+    if matches!(section, "all" | "procedures") {
+        document["procedures"] = super::procedure::status(&status.procedures).await;
     }
     Document::of(&document)
 }

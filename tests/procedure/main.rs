@@ -3,3 +3,5 @@
 
 mod definitions;
 mod machine;
+mod running;
+mod world;

@@ -12,7 +12,15 @@ pub const ARROWS: &[(&str, &[&str])] = &[
     ("main", &["cli", "app", "config", "telemetry", "skills"]),
     (
         "cli",
-        &["app", "config", "telemetry", "dispatch", "tools", "skills"],
+        &[
+            "app",
+            "config",
+            "telemetry",
+            "dispatch",
+            "tools",
+            "skills",
+            "procedure",
+        ],
     ),
     (
         "app",

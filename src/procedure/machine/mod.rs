@@ -4,15 +4,17 @@
 mod forward;
 mod record;
 mod rollback;
+mod task;
 
 use std::sync::Arc;
 
 use serde_json::{Map, Value, json};
 
 pub use record::{Move, Performed};
+pub use task::{Begun, Task, Work};
 
 use super::definition::Definition;
-use super::journal::{Conduct, Decision, Entry, Event, Outcome, Reason, Trouble};
+use super::journal::{Decision, Entry, Event, Outcome, Reason, Trouble};
 use crate::clock::Timestamp;
 
 /// An execution as its journal tells it.
@@ -48,91 +50,6 @@ pub struct Machine {
     remains: Vec<Remains>,
     ending: Option<Ending>,
     record: record::Record,
-}
-
-/// An action that is due or being performed.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Task {
-    /// The state it belongs to.
-    pub state: String,
-    /// What is to be done.
-    pub work: Work,
-    /// Counted from 1.
-    pub attempt: u32,
-    /// Which item of a map, counted from 0.
-    pub item: Option<usize>,
-    /// Not to be begun before this moment.
-    pub not_before: Option<Timestamp>,
-    /// How long this attempt may take.
-    pub timeout_ms: Option<u64>,
-    /// It undoes something.
-    pub undoes: bool,
-    /// Set once it has begun.
-    pub begun: Option<Begun>,
-}
-
-/// An action that has begun.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Begun {
-    /// Its step.
-    pub step: u64,
-    /// When.
-    pub at: Timestamp,
-    /// What was known of it.
-    pub conduct: Conduct,
-    /// Mimo ended meanwhile, and only a person can tell how it went.
-    pub interrupted: bool,
-}
-
-/// What is to be done, its templates evaluated.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Work {
-    /// Call a tool.
-    Tool {
-        /// Its name.
-        name: String,
-        /// Its arguments.
-        arguments: Map<String, Value>,
-        /// What the definition says about doing it twice.
-        idempotent: Option<bool>,
-    },
-    /// Let time pass.
-    Delay {
-        /// How much.
-        ms: u64,
-    },
-    /// Let a person decide.
-    Approval {
-        /// What they are asked.
-        message: String,
-    },
-    /// Run another procedure.
-    Procedure {
-        /// Its name.
-        name: String,
-        /// Its version, or `latest`.
-        version: String,
-        /// What it begins with.
-        context: Map<String, Value>,
-    },
-    /// Roll back an execution that was completed.
-    Revert {
-        /// Its id.
-        execution: String,
-    },
-}
-
-impl Work {
-    /// What it does, in a word or two.
-    pub fn label(&self) -> String {
-        match self {
-            Work::Tool { name, .. } => name.clone(),
-            Work::Delay { .. } => "delay".to_owned(),
-            Work::Approval { .. } => "approval".to_owned(),
-            Work::Procedure { name, .. } => format!("procedure {name}"),
-            Work::Revert { .. } => "undo procedure".to_owned(),
-        }
-    }
 }
 
 /// The map that is being worked on.
@@ -307,7 +224,7 @@ impl Machine {
                 let (task, begun) = self.take_begun(*step)?;
                 self.decided(task, begun, *decision, at)
             }
-            Event::Stopped { reason } => self.stop(*reason)?,
+            Event::Stopped { reason } => self.stop(*reason, at)?,
         };
         self.run(flow, at);
         Ok(())
@@ -526,7 +443,7 @@ impl Machine {
 }
 
 /// A moment `ms` later.
-pub(super) fn later(at: Timestamp, ms: u64) -> Timestamp {
+pub(in crate::procedure) fn later(at: Timestamp, ms: u64) -> Timestamp {
     let micros = i64::try_from(ms.saturating_mul(1000)).unwrap_or(i64::MAX);
     Timestamp(at.0.saturating_add(micros))
 }

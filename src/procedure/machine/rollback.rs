@@ -7,7 +7,7 @@ use crate::procedure::journal::{Outcome, Reason, Trouble};
 use crate::procedure::template::{self, TemplateError};
 
 impl Machine {
-    pub(super) fn stop(&mut self, reason: Reason) -> Result<Flow, Misfit> {
+    pub(super) fn stop(&mut self, reason: Reason, at: Timestamp) -> Result<Flow, Misfit> {
         match (reason, &self.ending) {
             (Reason::Reverted, Some(Ending::Completed(_))) => {
                 self.ending = None;
@@ -21,10 +21,15 @@ impl Machine {
             (_, None) if self.rolling_back => return Err(misfit("it is being rolled back")),
             (_, None) => {}
         }
-        if let Some((task, begun)) = self.current.take().and_then(|task| {
-            let begun = task.begun?;
-            Some((task, begun))
-        }) {
+        let error = match reason {
+            Reason::TimedOut => Trouble::new("timeout", "its time was over before its end"),
+            _ => Trouble::new("cancelled", "it was cancelled"),
+        };
+        if let Some(task) = self.current.take()
+            && let Some(begun) = task.begun
+        {
+            self.record
+                .finish(begun.step, &Outcome::Error(error.clone()), at);
             if matches!(task.work, Work::Tool { .. }) && !begun.conduct.reads {
                 self.undo.push(Undo {
                     state: task.state.clone(),
@@ -38,10 +43,7 @@ impl Machine {
         }
         self.each = None;
         self.stopped = Some(reason);
-        Ok(Flow::RollBack(match reason {
-            Reason::TimedOut => Trouble::new("timeout", "its time was over before its end"),
-            _ => Trouble::new("cancelled", "it was cancelled"),
-        }))
+        Ok(Flow::RollBack(error))
     }
 
     pub(super) fn roll_back(&mut self, error: Trouble) -> Flow {

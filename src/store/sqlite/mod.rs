@@ -4,12 +4,14 @@
 mod connection;
 mod edit;
 mod extension;
+mod procedure;
 mod recall;
 mod rows;
 mod worker;
 mod write;
 
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, OnceLock};
 
 use rusqlite::{Transaction, TransactionBehavior};
 
@@ -30,6 +32,8 @@ pub struct SqliteStore {
     readers: Workers,
     writer: Workers,
     path: PathBuf,
+    /// Made when the first execution is driven.
+    owner: Arc<OnceLock<procedure::Owner>>,
 }
 
 impl SqliteStore {
@@ -44,6 +48,7 @@ impl SqliteStore {
             readers,
             writer,
             path,
+            owner: Arc::default(),
         })
     }
 

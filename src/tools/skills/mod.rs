@@ -51,6 +51,11 @@ impl Skills {
         }
     }
 
+    /// What skills there are, and their tools.
+    pub(super) fn registry(&self) -> &Registry {
+        &self.registry
+    }
+
     /// How each skill is, for `mimo_status`.
     pub fn statuses(&self) -> Value {
         let status = |status: crate::registry::Status| {

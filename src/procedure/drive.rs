@@ -1,0 +1,558 @@
+//! Driving one execution: what the machine says is next is journalled, then
+//! performed, then its result is journalled together with the next intent, each
+//! in one durable transaction.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::FutureExt;
+use futures::future::BoxFuture;
+use serde_json::{Map, Value, json};
+use tokio_util::sync::CancellationToken;
+
+use super::journal::{Conduct, Entry, Event, Outcome, Reason, Trouble};
+use super::machine::{Begun, Ending, Machine, Next, Task, Work};
+use super::running::Moment;
+use super::{Inner, begin_with, written};
+use crate::clock::Timestamp;
+use crate::failure::{Failure, Kind};
+use crate::limits;
+use crate::store::procedure::{Appended, Execution, Made, NewExecution, Standing};
+
+/// How far driving came.
+pub(super) enum Came {
+    /// To the execution's end.
+    End(Machine),
+    /// To something a person has to decide; to be looked at again at that
+    /// moment, if any.
+    Parked(Option<Timestamp>),
+    /// No further: Mimo ends, or another one has it.
+    Away,
+}
+
+/// An execution that is driven.
+struct Drive<'a> {
+    inner: &'a Inner,
+    id: &'a str,
+    depth: u32,
+    machine: Machine,
+    /// Entries that are in the store.
+    length: u64,
+    /// Entries that are not in it yet.
+    pending: Vec<Entry>,
+    cancel: &'a CancellationToken,
+}
+
+/// How performing an action came out.
+enum Performed {
+    Over(Outcome),
+    Parked(Option<Timestamp>),
+    Away,
+}
+
+/// Drives an execution that this Mimo owns.
+pub(super) fn drive<'a>(
+    inner: &'a Arc<Inner>,
+    id: &'a str,
+    cancel: &'a CancellationToken,
+) -> BoxFuture<'a, Result<Came, Failure>> {
+    async move {
+        let (execution, machine) = inner.machine(id).await?;
+        let mut drive = Drive::of(inner, id, &execution, machine, cancel);
+        drive.run(inner).await
+    }
+    .boxed()
+}
+
+impl<'a> Drive<'a> {
+    fn of(
+        inner: &'a Inner,
+        id: &'a str,
+        execution: &Execution,
+        machine: Machine,
+        cancel: &'a CancellationToken,
+    ) -> Drive<'a> {
+        if execution.cancel {
+            cancel.cancel();
+        }
+        Drive {
+            inner,
+            id,
+            depth: execution.depth,
+            machine,
+            length: execution.entries,
+            pending: Vec::new(),
+            cancel,
+        }
+    }
+
+    async fn run(&mut self, shared: &Arc<Inner>) -> Result<Came, Failure> {
+        loop {
+            let now = self.inner.clock.now();
+            let (task, begun) = match self.machine.next() {
+                Next::Nothing(_) => {
+                    return Ok(match self.write(true, None).await? {
+                        true => Came::End(self.machine.clone()),
+                        false => Came::Away,
+                    });
+                }
+                Next::Perform(task) => (task.clone(), None),
+                Next::Await(task, begun) => (task.clone(), Some(begun)),
+            };
+            if let Some(reason) = self.must_stop(now) {
+                self.note(Event::Stopped { reason })?;
+                continue;
+            }
+            if self.machine.waits_for().is_some() {
+                let late = begun.and_then(|begun| wake_at(&task, begun));
+                if late.is_some_and(|late| late <= now) {
+                    let step = begun.map_or(0, |begun| begun.step);
+                    let outcome = Outcome::Error(Trouble::new("timeout", "nobody decided in time"));
+                    self.note(Event::Finished { step, outcome })?;
+                    continue;
+                }
+                return self.park(late).await;
+            }
+            if self.inner.running.stop.is_cancelled() {
+                return self.leave().await;
+            }
+            let begun = match begun {
+                // Begun before this Mimo had it: how it went nobody knows.
+                Some(begun) if doubtful(&task, begun) => {
+                    self.note(Event::Interrupted { step: begun.step })?;
+                    continue;
+                }
+                Some(begun) => begun,
+                None => {
+                    if !self.ready(&task, now).await? {
+                        continue;
+                    }
+                    match self.intend(&task).await? {
+                        Some(begun) => begun,
+                        None => return Ok(Came::Away),
+                    }
+                }
+            };
+            if matches!(task.work, Work::Approval { .. }) {
+                continue;
+            }
+            match self.perform(shared, &task, begun).await? {
+                Performed::Over(outcome) => self.over(begun.step, outcome)?,
+                Performed::Parked(wake_at) => return self.park(wake_at).await,
+                Performed::Away => return self.leave().await,
+            }
+        }
+    }
+
+    /// Notes how an action went. One that was cut short because the execution is
+    /// not to go on did not fail by itself.
+    fn over(&mut self, step: u64, outcome: Outcome) -> Result<(), Failure> {
+        let cut = match &outcome {
+            Outcome::Error(error) => error.leaves_doubt() || error.kind == "procedure_failed",
+            Outcome::Result(_) => false,
+        };
+        let reason = self.must_stop(self.inner.clock.now());
+        self.note(match reason.filter(|_| cut) {
+            Some(reason) => Event::Stopped { reason },
+            None => Event::Finished { step, outcome },
+        })
+    }
+
+    fn must_stop(&self, now: Timestamp) -> Option<Reason> {
+        if self.machine.rolling_back() {
+            return None;
+        }
+        if self.cancel.is_cancelled() {
+            return Some(Reason::Cancelled);
+        }
+        let late = self.machine.deadline().is_some_and(|end| end <= now);
+        late.then_some(Reason::TimedOut)
+    }
+
+    /// Takes an event into the machine; it is in the store with the next write.
+    fn note(&mut self, event: Event) -> Result<(), Failure> {
+        let entry = Entry::new(self.inner.clock.now(), event);
+        let fits = self.machine.apply(&entry);
+        fits.map_err(|misfit| Failure::internal(format!("{}: {}", self.id, misfit.0)))?;
+        self.pending.push(entry);
+        Ok(())
+    }
+
+    /// Writes what is pending; false where the execution is another's by now.
+    async fn write(&mut self, parked: bool, wake_at: Option<Timestamp>) -> Result<bool, Failure> {
+        let entries: Vec<String> = self.pending.iter().map(written).collect::<Result<_, _>>()?;
+        let count = entries.len() as u64;
+        let status = match self.machine.status() {
+            // A part of it waits for a person.
+            "running" if parked => "waiting_approval",
+            status => status,
+        };
+        let standing = Standing {
+            status,
+            state: self.machine.state().to_owned(),
+            parked,
+            wake_at,
+        };
+        let now = self.inner.clock.now();
+        self.inner.running.tell(Moment::Before);
+        let store = &self.inner.store;
+        let appended = store.append(self.id.to_owned(), self.length, entries, standing, now);
+        let appended = appended.await?;
+        self.inner.running.tell(Moment::After);
+        self.pending.clear();
+        self.length += count;
+        self.inner.running.changed(self.id);
+        match appended {
+            Appended::Written { cancel } => {
+                if cancel {
+                    self.cancel.cancel();
+                }
+                Ok(true)
+            }
+            Appended::Lost => {
+                tracing::warn!(
+                    execution = self.id,
+                    "another Mimo has taken this execution over"
+                );
+                Ok(false)
+            }
+        }
+    }
+
+    async fn park(&mut self, wake_at: Option<Timestamp>) -> Result<Came, Failure> {
+        Ok(match self.write(true, wake_at).await? {
+            true => Came::Parked(wake_at),
+            false => Came::Away,
+        })
+    }
+
+    /// Lets it go as it is, for the next who looks.
+    async fn leave(&mut self) -> Result<Came, Failure> {
+        if self.pending.is_empty() || self.write(false, None).await? {
+            self.inner.store.release(self.id.to_owned()).await?;
+        }
+        Ok(Came::Away)
+    }
+
+    /// Waits until a task may begin; false where something happened meanwhile.
+    async fn ready(&mut self, task: &Task, now: Timestamp) -> Result<bool, Failure> {
+        let Some(not_before) = task.not_before.filter(|at| *at > now) else {
+            return Ok(true);
+        };
+        if !self.write(false, None).await? {
+            return Err(Failure::new(Kind::Conflict, "another Mimo has it"));
+        }
+        self.sleep(not_before).await;
+        Ok(false)
+    }
+
+    /// Sleeps until `end`, or until there is another reason to look.
+    async fn sleep(&self, end: Timestamp) {
+        let end = match self.machine.deadline() {
+            Some(deadline) => end.min(deadline),
+            None => end,
+        };
+        let left = Duration::from_micros((end.0 - self.inner.clock.now().0).max(0) as u64);
+        let cancelled = async {
+            match self.machine.rolling_back() {
+                true => std::future::pending().await,
+                false => self.cancel.cancelled().await,
+            }
+        };
+        tokio::select! {
+            () = tokio::time::sleep(left) => {}
+            () = cancelled => {}
+            () = self.inner.running.stop.cancelled() => {}
+        }
+    }
+
+    /// Journals that a task begins.
+    async fn intend(&mut self, task: &Task) -> Result<Option<Begun>, Failure> {
+        let conduct = match &task.work {
+            Work::Tool {
+                name, idempotent, ..
+            } => {
+                let known = self.inner.tools.get().map(|tools| tools.conduct(name));
+                let known = known.unwrap_or_default();
+                Conduct {
+                    idempotent: idempotent.unwrap_or(known.idempotent) || known.reads,
+                    ..known
+                }
+            }
+            // These are found again by their own journal or by the clock.
+            _ => Conduct {
+                reads: !matches!(task.work, Work::Procedure { .. } | Work::Revert { .. }),
+                idempotent: true,
+            },
+        };
+        let step = self.machine.next_step();
+        self.note(Event::Begun { step, conduct })?;
+        if matches!(task.work, Work::Approval { .. }) {
+            // Written when it is parked, at once.
+            return Ok(self.begun());
+        }
+        Ok(match self.write(false, None).await? {
+            true => self.begun(),
+            false => None,
+        })
+    }
+
+    fn begun(&self) -> Option<Begun> {
+        match self.machine.next() {
+            Next::Await(_, begun) => Some(begun),
+            _ => None,
+        }
+    }
+
+    async fn perform(
+        &self,
+        shared: &Arc<Inner>,
+        task: &Task,
+        begun: Begun,
+    ) -> Result<Performed, Failure> {
+        match &task.work {
+            Work::Tool {
+                name, arguments, ..
+            } => Ok(Performed::Over(
+                self.call(task, name, arguments.clone()).await,
+            )),
+            Work::Delay { ms } => Ok(self.delay(task, begun, *ms).await),
+            Work::Procedure {
+                name,
+                version,
+                context,
+            } => {
+                let child = self.machine.child(begun.step);
+                match self.child(&child, name, version, context.clone()).await {
+                    Ok(true) => {}
+                    Ok(false) => return Ok(Performed::Away),
+                    Err(failure) if failure.kind == Kind::Internal => return Err(failure),
+                    Err(failure) => return Ok(Performed::Over(Outcome::Error(failure.into()))),
+                }
+                self.within(shared, task, begun, &child).await
+            }
+            Work::Revert { execution } => {
+                if !self.revert(execution).await? {
+                    return Ok(Performed::Away);
+                }
+                self.within(shared, task, begun, execution).await
+            }
+            Work::Approval { .. } => Ok(Performed::Parked(wake_at(task, begun))),
+        }
+    }
+
+    /// The moment by which a task must be over.
+    fn end_of(&self, task: &Task, since: Timestamp, usual_ms: u64) -> Timestamp {
+        let own = super::machine::later(since, task.timeout_ms.unwrap_or(usual_ms));
+        self.machine.deadline().map_or(own, |end| end.min(own))
+    }
+
+    async fn call(&self, task: &Task, name: &str, arguments: Map<String, Value>) -> Outcome {
+        let Some(tools) = self.inner.tools.get() else {
+            return Outcome::Error(Trouble::new("unavailable", "no tools are connected"));
+        };
+        let now = self.inner.clock.now();
+        let end = self.end_of(task, now, limits::CALL_SECONDS_MAX * 1000);
+        let left = Duration::from_micros((end.0 - now.0).max(0) as u64);
+        let stop = CancellationToken::new();
+        let mut call = tools.call(name, arguments, self.id, stop.clone());
+        // An undoing is not undone half-way.
+        let cancelled = async {
+            match task.undoes {
+                true => std::future::pending().await,
+                false => self.cancel.cancelled().await,
+            }
+        };
+        let (answer, late) = tokio::select! {
+            biased;
+            answer = &mut call => (answer, false),
+            () = cancelled => {
+                stop.cancel();
+                (call.await, false)
+            }
+            () = tokio::time::sleep(left) => {
+                stop.cancel();
+                (call.await, true)
+            }
+        };
+        match answer {
+            Ok(result) => Outcome::Result(bounded(result)),
+            Err(trouble) if late && trouble.kind == "cancelled" => Outcome::Error(Trouble::new(
+                "timeout",
+                format!("{name} was not done within {} ms", left.as_millis()),
+            )),
+            Err(trouble) => Outcome::Error(trouble),
+        }
+    }
+
+    async fn delay(&self, task: &Task, begun: Begun, ms: u64) -> Performed {
+        let wanted = super::machine::later(begun.at, ms);
+        let end = self
+            .end_of(task, begun.at, limits::PROCEDURE_MILLIS_MAX)
+            .min(wanted);
+        self.sleep(end).await;
+        let now = self.inner.clock.now();
+        let outcome = if self.inner.running.stop.is_cancelled() && now < wanted {
+            return Performed::Away;
+        } else if now >= wanted {
+            Outcome::Result(Value::Null)
+        } else if self.cancel.is_cancelled() && !task.undoes {
+            Outcome::Error(Trouble::new("cancelled", "the delay was cut short"))
+        } else {
+            Outcome::Error(Trouble::new("timeout", "the delay is longer than its time"))
+        };
+        Performed::Over(outcome)
+    }
+
+    /// Makes the execution of a called procedure, or finds the one that was
+    /// made; false where another Mimo has it.
+    async fn child(
+        &self,
+        id: &str,
+        name: &str,
+        version: &str,
+        context: Map<String, Value>,
+    ) -> Result<bool, Failure> {
+        if self.inner.store.execution(id.to_owned()).await?.is_some() {
+            return Ok(self.inner.store.claim(id.to_owned()).await?);
+        }
+        let depth = self.depth + 1;
+        if depth as usize >= limits::PROCEDURE_DEPTH_MAX {
+            let most = limits::PROCEDURE_DEPTH_MAX;
+            let message = format!("procedures call each other more than {most} deep");
+            return Err(Failure::new(Kind::LimitExceeded, message));
+        }
+        let kept = self.inner.definition(name, version).await?;
+        let definition = self.inner.by_hash(&kept.hash).await?;
+        let context = begin_with(&definition, context)?;
+        let timeout_ms = definition
+            .timeout_ms
+            .unwrap_or(limits::PROCEDURE_MILLIS_MAX);
+        let event = Event::Started {
+            context,
+            timeout_ms,
+        };
+        let new = NewExecution {
+            id: id.to_owned(),
+            hash: kept.hash,
+            idempotency_key: None,
+            depth,
+            parent: Some(self.id.to_owned()),
+            entry: written(&Entry::new(self.inner.clock.now(), event))?,
+            owned: true,
+        };
+        match self.inner.begin(new).await? {
+            Made::Created => Ok(true),
+            Made::Found(_) => Ok(self.inner.store.claim(id.to_owned()).await?),
+        }
+    }
+
+    /// Sees that a completed execution is being rolled back; false where another
+    /// Mimo has it.
+    async fn revert(&self, id: &str) -> Result<bool, Failure> {
+        if !self.inner.store.claim(id.to_owned()).await? {
+            return Ok(false);
+        }
+        let (execution, machine) = self.inner.machine(id).await?;
+        if matches!(machine.next(), Next::Nothing(Ending::Completed(_))) {
+            let cancel = CancellationToken::new();
+            let mut child = Drive::of(self.inner, id, &execution, machine, &cancel);
+            child.note(Event::Stopped {
+                reason: Reason::Reverted,
+            })?;
+            return child.write(false, None).await;
+        }
+        Ok(true)
+    }
+
+    /// Drives an execution that is a part of this one.
+    async fn within(
+        &self,
+        shared: &Arc<Inner>,
+        task: &Task,
+        begun: Begun,
+        id: &str,
+    ) -> Result<Performed, Failure> {
+        let cancel = CancellationToken::new();
+        let end = self.end_of(task, begun.at, limits::PROCEDURE_MILLIS_MAX);
+        let left = Duration::from_micros((end.0 - self.inner.clock.now().0).max(0) as u64);
+        let mut driven = drive(shared, id, &cancel);
+        let asked = async {
+            match task.undoes {
+                true => std::future::pending().await,
+                false => self.cancel.cancelled().await,
+            }
+        };
+        let (came, late) = tokio::select! {
+            biased;
+            came = &mut driven => (came?, false),
+            () = asked => {
+                cancel.cancel();
+                (driven.await?, false)
+            }
+            () = tokio::time::sleep(left), if !task.undoes => {
+                cancel.cancel();
+                (driven.await?, true)
+            }
+        };
+        Ok(match came {
+            Came::Parked(wake_at) => Performed::Parked(wake_at),
+            Came::Away => Performed::Away,
+            Came::End(machine) => Performed::Over(answer(task, &machine, late)),
+        })
+    }
+}
+
+/// What the end of a called procedure means to its caller.
+fn answer(task: &Task, machine: &Machine, late: bool) -> Outcome {
+    let Next::Nothing(ending) = machine.next() else {
+        return Outcome::Error(Trouble::new("internal", "it has not ended"));
+    };
+    let reverts = matches!(task.work, Work::Revert { .. });
+    let name = &machine.definition().name;
+    match ending {
+        Ending::Completed(output) if !reverts => Outcome::Result(bounded(output.clone())),
+        Ending::RolledBack if reverts => Outcome::Result(Value::Null),
+        _ if late => Outcome::Error(Trouble::new(
+            "timeout",
+            format!("the procedure {name} was not done in time and was rolled back"),
+        )),
+        ending => {
+            let why = machine
+                .failure()
+                .map_or_else(String::new, |why| format!(": {}", why.message));
+            let remains: Vec<&str> = machine
+                .remains()
+                .iter()
+                .map(|each| each.state.as_str())
+                .collect();
+            let rest = match remains.is_empty() {
+                true => String::new(),
+                false => format!("; not undone: {}", remains.join(", ")),
+            };
+            let status = ending.status();
+            let message = format!("the procedure {name} is {status}{why}{rest}");
+            Outcome::Error(Trouble::new("procedure_failed", message))
+        }
+    }
+}
+
+/// Whether doing it again could do it twice.
+fn doubtful(task: &Task, begun: Begun) -> bool {
+    matches!(task.work, Work::Tool { .. }) && !begun.conduct.idempotent
+}
+
+/// When nobody having decided ends the wait by itself.
+fn wake_at(task: &Task, begun: Begun) -> Option<Timestamp> {
+    let own = task.timeout_ms.filter(|_| !begun.interrupted)?;
+    Some(super::machine::later(begun.at, own))
+}
+
+/// A result as it is kept; of one that is too long only its size is.
+fn bounded(result: Value) -> Value {
+    let bytes = result.to_string().len();
+    match bytes > limits::PROCEDURE_RESULT_BYTES_MAX {
+        true => json!({"too_long_bytes": bytes}),
+        false => result,
+    }
+}
