@@ -6,6 +6,7 @@ mod completions;
 mod demo;
 mod doctor;
 mod output;
+mod procedure;
 mod serve;
 mod skill;
 mod tools;
@@ -57,6 +58,8 @@ enum Command {
     Call(call::Arguments),
     /// List the tools that clients see
     Tools(tools::Arguments),
+    /// Check, run, draw and follow procedures
+    Procedure(procedure::Arguments),
     /// Check and edit the MCP servers that Mimo will run
     Skill(skill::Arguments),
     /// Show what Mimo does, on a temporary folder, and check it
@@ -125,6 +128,9 @@ fn run(cli: Cli, surroundings: &Surroundings, output: &Output) -> Result<(), End
             call::run(arguments, &configured()?, clock.clone(), output)
         }
         Some(Command::Tools(_)) => tools::run(&configured()?, clock.clone(), output),
+        Some(Command::Procedure(arguments)) => {
+            procedure::run(arguments, &configured()?, clock.clone(), output)
+        }
         Some(Command::Skill(arguments)) => skill::run(arguments, &configured()?, &*clock, output),
         Some(Command::Demo(_)) => demo::run(surroundings, &*clock, output),
         Some(Command::Doctor(_)) => {

@@ -33,9 +33,9 @@ use self::mistake::Mistake;
 use crate::clock::Clock;
 use crate::failure::{Failure, Kind};
 use crate::limits;
+pub use crate::store::procedure::{Execution, KeptDefinition};
 use crate::store::procedure::{
-    Execution, Kept, KeptDefinition, Made, NewExecution, ProcedureCensus, ProcedureStore,
-    RecordedCall,
+    Kept, Made, NewExecution, ProcedureCensus, ProcedureStore, RecordedCall,
 };
 
 /// What procedures call, and what is known of it.
@@ -195,6 +195,26 @@ impl Procedures {
     /// The definition with this hash, as it is run.
     pub async fn definition_of(&self, hash: &str) -> Result<Arc<Definition>, Failure> {
         self.0.by_hash(hash).await
+    }
+
+    /// The definition with this hash, as it was given.
+    pub async fn kept(&self, hash: &str) -> Result<KeptDefinition, Failure> {
+        self.0.kept(hash).await
+    }
+
+    /// The execution that `id` is a part of in the end: `id` itself where nobody
+    /// called it.
+    pub async fn top_of(&self, id: &str) -> Result<String, Failure> {
+        let mut id = id.to_owned();
+        while let Some(parent) = self.0.execution(&id).await?.parent {
+            id = parent;
+        }
+        Ok(id)
+    }
+
+    /// An execution's journal.
+    pub async fn journal(&self, id: &str) -> Result<Vec<Entry>, Failure> {
+        self.0.entries(id).await
     }
 
     /// What an execution would do, without calling anything.
@@ -371,14 +391,17 @@ impl Inner {
             .hint(format!("there are {}, and latest", known.join(", "))))
     }
 
+    async fn kept(&self, hash: &str) -> Result<KeptDefinition, Failure> {
+        let kept = self.store.definition(hash.to_owned()).await?;
+        kept.ok_or_else(|| Failure::internal(format!("no definition has the hash {hash}")))
+    }
+
     async fn by_hash(&self, hash: &str) -> Result<Arc<Definition>, Failure> {
         let ready = || self.ready.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(found) = ready().get(hash) {
             return Ok(found.clone());
         }
-        let kept = self.store.definition(hash.to_owned()).await?;
-        let kept =
-            kept.ok_or_else(|| Failure::internal(format!("no definition has the hash {hash}")))?;
+        let kept = self.kept(hash).await?;
         let definition: Definition =
             serde_json::from_str(&kept.definition).map_err(Failure::internal)?;
         let definition = Arc::new(definition);

@@ -238,8 +238,12 @@ impl Procedures {
         let now = self.0.clock.now();
         let entry = written(&Entry::new(now, event))?;
         let length = execution.entries;
-        // Those above it that are nobody's own are its parents, too.
-        above.extend(execution.parent.filter(|parent| !above.contains(parent)));
+        // Those that called it can go on with it, also where it was named itself.
+        let mut parent = execution.parent;
+        while let Some(id) = parent.take().filter(|id| !above.contains(id)) {
+            parent = self.0.execution(&id).await?.parent;
+            above.push(id);
+        }
         self.0.running.tell(Moment::Before);
         let done = self
             .0

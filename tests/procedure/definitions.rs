@@ -27,7 +27,7 @@ impl Known for Few {
 }
 
 fn files(folder: &str) -> Vec<(String, Value)> {
-    let folder = Path::new(ROOT).join("tests/procedures").join(folder);
+    let folder = Path::new(ROOT).join("tests/procedure_files").join(folder);
     let mut all: Vec<_> = std::fs::read_dir(folder)
         .expect("the folder")
         .map(|entry| entry.expect("a file").path())
@@ -71,7 +71,7 @@ fn valid_definitions_pass_and_what_they_become_passes_the_schema() {
 
 #[test]
 fn invalid_definitions_are_refused_at_the_places_where_they_should() {
-    let path = Path::new(ROOT).join("tests/procedures/expected.json");
+    let path = Path::new(ROOT).join("tests/procedure_files/expected.json");
     let expected: Value = std::fs::read_to_string(path)
         .map(|text| serde_json::from_str(&text).expect("JSON"))
         .expect("a file");
