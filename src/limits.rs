@@ -245,6 +245,8 @@ pub const PROCEDURE_WAIT_SECONDS_MAX: u64 = 50;
 pub const PROCEDURE_CLOSE_MILLIS_MAX: u64 = 5_000;
 /// Moves and actions that a result shows.
 pub const PROCEDURE_SHOWN_MAX: usize = 100;
+/// Executions that a procedure's resource, or a status, names.
+pub const PROCEDURE_LISTED_MAX: usize = 20;
 /// An idempotency key.
 pub const PROCEDURE_KEY_BYTES_MAX: usize = 256;
 /// Calls of skills that are kept to make procedures of.

@@ -105,6 +105,9 @@ fn help_teaches_and_goes_to_stdout() {
         &["serve", "--help"],
         &["call", "--help"],
         &["tools", "--help"],
+        &["procedure", "--help"],
+        &["procedure", "run", "--help"],
+        &["procedure", "approve", "--help"],
         &["skill", "--help"],
         &["skill", "add", "--help"],
         &["skill", "check", "--help"],
@@ -315,6 +318,9 @@ fn the_tools_are_listed_for_people_and_for_scripts() {
         "memory_store",
         "memory_search",
         "memory_edit",
+        "procedure_find",
+        "procedure_define",
+        "procedure_run",
         "skill_find",
         "skill_read",
         "skill_call",
@@ -458,7 +464,7 @@ fn the_demo_succeeds_and_touches_nothing_of_the_person() {
         .lines()
         .map(|line| serde_json::from_str(line).expect("a JSON line"))
         .collect();
-    assert_eq!(steps.len(), 10);
+    assert_eq!(steps.len(), 11);
     assert!(steps.iter().all(|step| step["ok"] == true), "{told:?}");
     let left: Vec<_> = std::fs::read_dir(home.path()).expect("the home").collect();
     assert_eq!(left.len(), 1, "only tmp is there: {left:?}");

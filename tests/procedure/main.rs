@@ -4,4 +4,5 @@
 mod definitions;
 mod machine;
 mod running;
+mod shown;
 mod world;

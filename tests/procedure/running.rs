@@ -346,27 +346,6 @@ async fn a_key_stands_for_one_start() {
     assert_eq!(other.kind.name(), "conflict");
 }
 
-#[tokio::test]
-async fn secrets_are_left_out_of_everything_that_is_shown() {
-    let world = World::new();
-    let states = json!({"a": {"action": {"tool": "do", "arguments": {"id": "x {{ key }}", "password": "pw12"}}, "next": "b"},
-                        "b": {"fail": {"message": "it was {{ key }}"}}});
-    let schema = json!({"context_schema": {"type": "object", "properties": {"key": {"type": "string", "writeOnly": true}}}});
-    world.define_as("example", states, schema).await;
-    let id = world.start(json!({"key": "hunter22"})).await;
-    let shown = world.wait(&id).await.to_string();
-    let machine = world.procedures.machine(&id).await.expect("a machine");
-    let performed = mimo::procedure::view::performed(&machine).to_string();
-    for text in [shown, performed.clone()] {
-        assert!(
-            !text.contains("hunter22") && !text.contains("pw12"),
-            "{text}"
-        );
-    }
-    assert!(performed.contains("x [redacted]"), "{performed}");
-    assert_eq!(world.calls.made(), ["do x hunter22"], "the tool gets it");
-}
-
 /// A Mimo that can be ended as a kill does: its tasks are dropped where they
 /// are, and its lock is let go.
 struct Mortal {

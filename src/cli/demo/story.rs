@@ -7,6 +7,7 @@ use chrono::{DateTime, SecondsFormat};
 use serde_json::{Value, json};
 
 use super::client::{Client, hello};
+use super::procedure::procedure;
 use super::scene::{Found, Scene, document_of, expect};
 use crate::clock::Clock;
 use crate::failure::Failure;
@@ -69,7 +70,7 @@ pub(super) type Step = (
     fn(&mut Play<'_>, &mut Scene) -> Result<(), Failure>,
 );
 
-pub(super) const STEPS: [Step; 10] = [
+pub(super) const STEPS: [Step; 11] = [
     ("A client starts Mimo and says hello", hello_step),
     ("It stores what it learned, in one transaction", store),
     (
@@ -85,6 +86,10 @@ pub(super) const STEPS: [Step; 10] = [
     ("The same statement again is no second memory", merge),
     ("Forgetting can be undone", forget),
     ("A mistake changes nothing and is explained", mistake),
+    (
+        "A procedure runs without a model; where it fails, it is undone",
+        procedure,
+    ),
     (
         "Killed in the middle of its work, it loses nothing it acknowledged",
         kill,
@@ -113,6 +118,11 @@ impl<'a> Play<'a> {
         expect(ended_well, || {
             "Mimo did not end well when the client left".into()
         })
+    }
+
+    /// The client that the story is told to.
+    pub(super) fn client(&mut self) -> &mut Client {
+        &mut self.client
     }
 
     fn now(&self) -> String {

@@ -99,7 +99,11 @@ pub async fn status(procedures: &Procedures) -> Value {
     let counted = async {
         let census = procedures.census().await?;
         let waiting = procedures
-            .executions(None, Some("waiting_approval"), WAITING_SHOWN)
+            .executions(
+                None,
+                Some("waiting_approval"),
+                crate::limits::PROCEDURE_LISTED_MAX,
+            )
             .await?;
         Ok::<_, Failure>((census, waiting))
     };
@@ -123,6 +127,3 @@ pub async fn status(procedures: &Procedures) -> Value {
         }),
     }
 }
-
-/// Waiting executions that a status names.
-const WAITING_SHOWN: usize = 20;
