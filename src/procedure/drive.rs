@@ -22,7 +22,7 @@ use crate::store::procedure::{Appended, Execution, Standing};
 /// How far driving came.
 pub(super) enum Came {
     /// To the execution's end.
-    End(Machine),
+    End(Box<Machine>),
     /// To something a person has to decide; to be looked at again at that
     /// moment, if any.
     Parked(Option<Timestamp>),
@@ -92,7 +92,7 @@ impl<'a> Drive<'a> {
             let (task, begun) = match self.machine.next() {
                 Next::Nothing(_) => {
                     return Ok(match self.write(true, None).await? {
-                        true => Came::End(self.machine.clone()),
+                        true => Came::End(Box::new(self.machine.clone())),
                         false => Came::Away,
                     });
                 }

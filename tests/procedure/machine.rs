@@ -111,7 +111,7 @@ fn answer(machine: &Machine, fate: Fate, now: Timestamp) -> Option<Event> {
     match machine.next() {
         Next::Nothing(_) => None,
         Next::Perform(_) if fate > 250 && !machine.rolling_back() => Some(Event::Stopped {
-            reason: if fate % 2 == 0 {
+            reason: if fate.is_multiple_of(2) {
                 Reason::Cancelled
             } else {
                 Reason::TimedOut
