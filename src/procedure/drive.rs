@@ -99,7 +99,10 @@ impl<'a> Drive<'a> {
                 Next::Perform(task) => (task.clone(), None),
                 Next::Await(task, begun) => (task.clone(), Some(begun)),
             };
-            if let Some(reason) = self.must_stop(now) {
+            // A part of it is told to stop, and rolls itself back, where it is
+            // driven below.
+            let in_part = begun.is_some() && task.work.is_execution();
+            if let Some(reason) = self.must_stop(now).filter(|_| !in_part) {
                 self.note(Event::Stopped { reason })?;
                 continue;
             }
@@ -138,7 +141,12 @@ impl<'a> Drive<'a> {
             }
             match self.perform(shared, &task, begun).await? {
                 Performed::Over(outcome) => self.over(begun.step, outcome)?,
-                Performed::Parked(wake_at) => return self.park(wake_at).await,
+                Performed::Parked(wake_at) => {
+                    if !self.machine.parked() {
+                        self.note(Event::Parked)?;
+                    }
+                    return self.park(wake_at).await;
+                }
                 Performed::Away => return self.leave().await,
             }
         }

@@ -57,6 +57,9 @@ pub enum Event {
         /// Which.
         step: u64,
     },
+    /// A procedure that it has called waits for a person: until the next entry
+    /// the time is not its own.
+    Parked,
     /// A person decided.
     Decided {
         /// The approval, or the interrupted action.
@@ -232,6 +235,7 @@ mod tests {
                 outcome: Outcome::Error(Trouble::new("timeout", "late")),
             },
             Event::Interrupted { step },
+            Event::Parked,
             Event::Decided {
                 step,
                 decision: Decision::Again,

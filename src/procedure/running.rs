@@ -175,11 +175,14 @@ impl Procedures {
         let procedures = self.clone();
         let stop = self.0.running.stop.clone();
         let look = async move {
+            let mut told = String::new();
             loop {
                 if exists()
                     && let Err(failure) = procedures.recover().await
+                    && told != failure.message
                 {
                     tracing::warn!("executions were not looked for: {failure}");
+                    told = failure.message;
                 }
                 tokio::time::sleep(Duration::from_millis(limits::PROCEDURE_LOOK_MILLIS_MAX)).await;
             }

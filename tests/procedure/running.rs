@@ -245,6 +245,44 @@ async fn procedures_call_each_other_and_are_rolled_back_together() {
 }
 
 #[tokio::test]
+async fn a_part_that_waits_costs_no_time_and_is_cancelled_with_the_whole() {
+    let world = World::new();
+    let inner = json!({
+        "act": {"action": call("do", "inner"), "compensate": call("undo", "inner"), "next": "ask"},
+        "ask": {"action": {"wait_for_approval": {"message": "inner?"}}, "end": true},
+    });
+    world.define_as("inner", inner, json!({})).await;
+    world
+        .define(json!({
+            "a": {"action": {"call_procedure": {"name": "inner"}}, "next": "b"},
+            "b": {"action": call("do", "outer"), "end": true},
+        }))
+        .await;
+    let start = || Start {
+        name: "example".into(),
+        version: "latest".into(),
+        timeout_ms: Some(1),
+        ..Start::default()
+    };
+    // Its time is over at once, but for the moment that it waits.
+    let (id, _) = world.procedures.start(start()).await.expect("started");
+    let done = world.wait(&id).await;
+    assert_eq!(done["error"]["kind"], "timeout", "{done}");
+
+    let id = world.start(json!({})).await;
+    assert_eq!(world.wait(&id).await["status"], "waiting_approval");
+    let machine = world.procedures.machine(&id).await.expect("a machine");
+    assert_eq!((machine.deadline(), machine.parked()), (None, true));
+    world.procedures.cancel(&id).await.expect("asked");
+    let done = world.wait(&id).await;
+    assert_eq!(done["status"], "cancelled", "{done}");
+    let child = world.view(&format!("{id}.1")).await;
+    assert_eq!(child["status"], "cancelled", "{child}");
+    let made = world.calls.made();
+    assert_eq!(made[made.len() - 2..], ["do inner", "undo inner"]);
+}
+
+#[tokio::test]
 async fn calls_without_end_are_bounded() {
     let world = World::new();
     world

@@ -21,7 +21,11 @@ const WRITES: u64 = STEPS + 2;
 
 /// Every other step may be repeated.
 fn tool(step: u64) -> &'static str {
-    if step % 2 == 0 { "put" } else { "once" }
+    if step.is_multiple_of(2) {
+        "put"
+    } else {
+        "once"
+    }
 }
 
 fn definition() -> Value {

@@ -32,6 +32,8 @@ pub struct Machine {
     started_at: Timestamp,
     /// When its rollback begins if it is not over by then.
     deadline: Timestamp,
+    /// Since when a procedure that it has called waits for a person.
+    parked_at: Option<Timestamp>,
     /// Steps begun so far.
     steps: u64,
     current: Option<Task>,
@@ -160,6 +162,7 @@ impl Machine {
             entered_at: at,
             started_at: at,
             deadline: later(at, *timeout_ms),
+            parked_at: None,
             steps: 0,
             current: None,
             each: None,
@@ -219,6 +222,14 @@ impl Machine {
                 self.current = Some(task);
                 Flow::Rest
             }
+            Event::Parked => {
+                let can_wait = |task: &Task| task.begun.is_some() && task.work.is_execution();
+                if !self.current.as_ref().is_some_and(can_wait) {
+                    return Err(misfit("no part of it can wait"));
+                }
+                self.parked_at.get_or_insert(at);
+                return Ok(());
+            }
             Event::Decided { step, decision, .. } => {
                 self.may_decide(*step, *decision)?;
                 let (task, begun) = self.take_begun(*step)?;
@@ -226,6 +237,9 @@ impl Machine {
             }
             Event::Stopped { reason } => self.stop(*reason, at)?,
         };
+        if let Some(since) = self.parked_at.take() {
+            self.give_back(since, at);
+        }
         self.run(flow, at);
         Ok(())
     }
@@ -256,8 +270,13 @@ impl Machine {
     /// When the rollback begins by itself; `None` where that has no meaning:
     /// while a person is waited for, while it is rolled back, and at its end.
     pub fn deadline(&self) -> Option<Timestamp> {
-        (!self.rolling_back && self.ending.is_none() && self.waits_for().is_none())
-            .then_some(self.deadline)
+        let waits = self.parked_at.is_some() || self.waits_for().is_some();
+        (!self.rolling_back && self.ending.is_none() && !waits).then_some(self.deadline)
+    }
+
+    /// Whether a procedure that it has called waits for a person.
+    pub fn parked(&self) -> bool {
+        self.parked_at.is_some()
     }
 
     /// The task that only a person can end.

@@ -78,6 +78,11 @@ pub enum Work {
 }
 
 impl Work {
+    /// Whether it is an execution of its own.
+    pub fn is_execution(&self) -> bool {
+        matches!(self, Work::Procedure { .. } | Work::Revert { .. })
+    }
+
     /// What it does, in a word or two.
     pub fn label(&self) -> String {
         match self {

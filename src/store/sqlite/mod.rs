@@ -34,6 +34,7 @@ pub struct SqliteStore {
     path: PathBuf,
     /// Made when the first execution is driven.
     owner: Arc<OnceLock<procedure::Owner>>,
+    together: procedure::Together,
 }
 
 impl SqliteStore {
@@ -49,6 +50,7 @@ impl SqliteStore {
             writer,
             path,
             owner: Arc::default(),
+            together: procedure::Together::default(),
         })
     }
 

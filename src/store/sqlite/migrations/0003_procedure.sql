@@ -35,6 +35,7 @@ CREATE TABLE execution (
 CREATE UNIQUE INDEX execution_by_key    ON execution (name, idempotency_key) WHERE idempotency_key IS NOT NULL;
 CREATE INDEX        execution_by_status ON execution (status, number);
 CREATE INDEX        execution_by_name   ON execution (name, number);
+CREATE INDEX        execution_by_age    ON execution (updated_at);
 CREATE INDEX        execution_to_drive  ON execution (owner, number) WHERE active;
 CREATE INDEX        execution_to_wake   ON execution (wake_at) WHERE wake_at IS NOT NULL;
 

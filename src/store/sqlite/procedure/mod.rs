@@ -3,6 +3,7 @@
 
 mod owner;
 mod sql;
+mod together;
 
 use std::path::Path;
 use std::sync::OnceLock;
@@ -10,6 +11,7 @@ use std::sync::OnceLock;
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 
 pub use owner::Owner;
+pub use together::Together;
 
 use super::SqliteStore;
 use crate::clock::Timestamp;
@@ -43,16 +45,6 @@ impl SqliteStore {
     ) -> Result<T, StoreError> {
         let (owner, path) = (self.owner.clone(), self.path.clone());
         self.write(move |file| work(file, &claimant(&owner, &path, file)?))
-            .await
-    }
-
-    /// Like `write_durably`, by this store as an owner.
-    async fn write_owning<T: Send + 'static>(
-        &self,
-        work: impl FnOnce(&Transaction<'_>, &Claimant<'_>) -> Result<T, StoreError> + Send + 'static,
-    ) -> Result<T, StoreError> {
-        let (owner, path) = (self.owner.clone(), self.path.clone());
-        self.write_durably(move |file| work(file, &claimant(&owner, &path, file)?))
             .await
     }
 }
@@ -114,7 +106,7 @@ impl ProcedureStore for SqliteStore {
     }
 
     fn begin(&self, new: NewExecution, at: Timestamp) -> Stored<'_, Made> {
-        Box::pin(self.write_owning(move |file, claimant| sql::begin(file, claimant, &new, at)))
+        Box::pin(self.write_together(move |file, claimant| sql::begin(file, claimant, &new, at)))
     }
 
     fn execution(&self, id: String) -> Stored<'_, Option<Execution>> {
@@ -144,7 +136,7 @@ impl ProcedureStore for SqliteStore {
         standing: Standing,
         at: Timestamp,
     ) -> Stored<'_, Appended> {
-        Box::pin(self.write_owning(move |file, claimant| {
+        Box::pin(self.write_together(move |file, claimant| {
             sql::append(file, claimant, &id, length, &entries, &standing, at)
         }))
     }
@@ -165,7 +157,16 @@ impl ProcedureStore for SqliteStore {
     }
 
     fn claim_any(&self, now: Timestamp, limit: usize) -> Stored<'_, Vec<String>> {
-        Box::pin(self.write_lease(move |file, claimant| sql::claim_any(file, claimant, now, limit)))
+        Box::pin(async move {
+            // Most looks find nothing, and need not hold up who writes.
+            let own = self.owner.get().map(|owner| owner.id.clone());
+            let any = self.read(move |file| sql::any_to_claim(file, own.as_deref(), now));
+            if !any.await? {
+                return Ok(Vec::new());
+            }
+            self.write_lease(move |file, claimant| sql::claim_any(file, claimant, now, limit))
+                .await
+        })
     }
 
     fn release(&self, id: String) -> Stored<'_, ()> {
@@ -198,5 +199,122 @@ impl ProcedureStore for SqliteStore {
 
     fn procedure_census(&self) -> Stored<'_, ProcedureCensus> {
         Box::pin(self.read(sql::census))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::limits;
+
+    fn wait<T>(work: impl Future<Output = Result<T, StoreError>>) -> T {
+        let runtime = tokio::runtime::Builder::new_current_thread().build();
+        runtime.expect("a runtime").block_on(work).expect("stored")
+    }
+
+    fn new(id: &str) -> NewExecution {
+        NewExecution {
+            id: id.to_owned(),
+            hash: "h".to_owned(),
+            idempotency_key: None,
+            depth: 0,
+            parent: None,
+            entry: "{}".to_owned(),
+            owned: true,
+        }
+    }
+
+    fn standing(status: &'static str, parked: bool) -> Standing {
+        Standing {
+            status,
+            state: "s".to_owned(),
+            parked,
+            wake_at: None,
+        }
+    }
+
+    fn two_stores() -> (tempfile::TempDir, SqliteStore, SqliteStore) {
+        let folder = tempfile::tempdir().expect("a folder");
+        let start = || SqliteStore::start(folder.path().join("mimo.db")).expect("threads start");
+        let (one, two) = (start(), start());
+        let definition = KeptDefinition {
+            hash: "h".to_owned(),
+            name: "n".to_owned(),
+            version: "1".to_owned(),
+            description: String::new(),
+            definition: "{}".to_owned(),
+        };
+        wait(one.define(definition, Timestamp(0)));
+        (folder, one, two)
+    }
+
+    #[test]
+    fn only_its_owner_writes_to_a_journal_and_only_at_its_end() {
+        let (_folder, one, two) = two_stores();
+        let at = Timestamp(1);
+        wait(one.begin(new("a"), at));
+        let append = |store: &SqliteStore, length| {
+            let entries = vec!["{}".to_owned()];
+            wait(store.append(
+                "a".to_owned(),
+                length,
+                entries,
+                standing("running", false),
+                at,
+            ))
+        };
+        assert_eq!(append(&two, 1), Appended::Lost, "it is another's");
+        assert_eq!(append(&one, 0), Appended::Lost, "it has grown");
+        let written = Appended::Written { cancel: false };
+        assert_eq!(append(&one, 1), written);
+        assert!(!wait(two.claim("a".to_owned())), "its owner lives");
+        assert_eq!(wait(two.claim_any(at, 9)), Vec::<String>::new());
+        wait(two.ask_cancel("a".to_owned()));
+        assert_eq!(wait(one.to_cancel()), ["a"]);
+        assert_eq!(append(&one, 2), Appended::Written { cancel: true });
+        drop(one);
+        assert_eq!(wait(two.claim_any(at, 9)), ["a"]);
+        assert_eq!(append(&two, 3), Appended::Written { cancel: true });
+        assert_eq!(wait(two.journal("a".to_owned())).len(), 4);
+    }
+
+    #[test]
+    fn one_of_several_writes_at_once_that_fails_takes_no_other_along() {
+        let (_folder, one, _two) = two_stores();
+        let unknown = NewExecution {
+            hash: "unknown".to_owned(),
+            ..new("bad")
+        };
+        let at = Timestamp(1);
+        let made = wait(async {
+            let all = futures::join!(
+                one.begin(new("a"), at),
+                one.begin(unknown, at),
+                one.begin(new("b"), at),
+                one.begin(new("a"), at),
+            );
+            assert!(matches!(all.1, Err(StoreError::Conflict(_))), "{all:?}");
+            Ok([all.0?, all.2?, all.3?])
+        });
+        let again = Made::Found("a".to_owned());
+        assert_eq!(made, [Made::Created, Made::Created, again]);
+        assert_eq!(wait(one.executions(None, None, 9)).len(), 2);
+    }
+
+    #[test]
+    fn what_ended_long_ago_is_forgotten_and_nothing_else() {
+        let (_folder, one, _two) = two_stores();
+        for (id, status) in [("ended", "completed"), ("waits", "waiting_approval")] {
+            wait(one.begin(new(id), Timestamp(1)));
+            let parked = standing(status, true);
+            wait(one.append(id.to_owned(), 1, Vec::new(), parked, Timestamp(2)));
+        }
+        wait(one.begin(new("runs"), Timestamp(1)));
+        let later = Timestamp(3).plus_seconds(limits::EXECUTION_DAYS_MAX * 24 * 60 * 60);
+        wait(one.begin(new("new"), later));
+        let left = wait(one.executions(None, None, 9));
+        let left: Vec<&str> = left.iter().map(|each| each.id.as_str()).collect();
+        assert_eq!(left, ["new", "runs", "waits"]);
+        assert!(wait(one.journal("ended".to_owned())).is_empty());
     }
 }

@@ -5,6 +5,7 @@ use rusqlite::{OptionalExtension, Row, Transaction, params};
 
 use super::{Claimant, owner};
 use crate::clock::Timestamp;
+use crate::limits;
 use crate::store::StoreError;
 use crate::store::procedure::{
     Appended, Execution, Kept, KeptDefinition, Made, NewExecution, ProcedureCensus, RecordedCall,
@@ -94,6 +95,7 @@ pub fn begin(
     if let Some(id) = found {
         return Ok(Made::Found(id));
     }
+    forget(file, at)?;
     let made = file
         .prepare_cached(
             "INSERT INTO execution (id, hash, name, status, state, depth, active, owner, \
@@ -124,6 +126,24 @@ pub fn begin(
         std::slice::from_ref(&new.entry),
     )?;
     Ok(Made::Created)
+}
+
+/// Forgets some of those that ended long ago.
+fn forget(file: &Transaction<'_>, at: Timestamp) -> Done<()> {
+    let most = i64::try_from(limits::EXECUTIONS_FORGOTTEN_MAX).unwrap_or(0);
+    let before = at.plus_seconds(-limits::EXECUTION_DAYS_MAX * 24 * 60 * 60);
+    let old: Vec<i64> = file
+        .prepare_cached(
+            "SELECT number FROM execution WHERE updated_at < ?1 AND NOT active \
+             AND owner IS NULL AND status <> 'waiting_approval' LIMIT ?2",
+        )?
+        .query_map([before.0, most], |row| row.get(0))?
+        .collect::<Result<_, _>>()?;
+    for number in old {
+        file.execute("DELETE FROM journal WHERE execution = ?", [number])?;
+        file.execute("DELETE FROM execution WHERE number = ?", [number])?;
+    }
+    Ok(())
 }
 
 fn write_entries(file: &Transaction<'_>, number: i64, length: u64, entries: &[String]) -> Done<()> {
@@ -283,6 +303,18 @@ fn take(file: &Transaction<'_>, claimant: &Claimant<'_>, id: &str) -> Done<()> {
     file.prepare_cached("UPDATE execution SET owner = ?, active = 1, wake_at = NULL WHERE id = ?")?
         .execute([claimant.own, id])?;
     Ok(())
+}
+
+/// Whether there may be something for `claim_any`.
+pub fn any_to_claim(file: &Transaction<'_>, own: Option<&str>, now: Timestamp) -> Done<bool> {
+    let found = file
+        .prepare_cached(
+            "SELECT EXISTS (SELECT 1 FROM execution WHERE active AND owner IS NOT ?1) \
+             OR EXISTS (SELECT 1 FROM execution WHERE active AND owner IS NULL) \
+             OR EXISTS (SELECT 1 FROM execution WHERE wake_at <= ?2)",
+        )?
+        .query_row(params![own, now.0], |row| row.get(0))?;
+    Ok(found)
 }
 
 pub fn claim_any(
