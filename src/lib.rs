@@ -18,6 +18,7 @@
 //! | [`tools`] | one file a family: schema, arguments, domain call, rendering |
 //! | [`memory`] | what remembering and recalling mean; no SQL |
 //! | [`graph`] | entities and triples, their rules, following and joining them; no SQL |
+//! | [`procedure`] | definitions and their check, the machine that runs them, its journal |
 //! | [`store`] | the port in the domain's words, and SQLite behind it |
 //! | [`embed`] | a text to a vector |
 //! | [`vector`] | distances between vectors |
@@ -32,7 +33,7 @@
 //! They go one way:
 //!
 //! ```text
-//! main -> cli -> app -> server -> dispatch -> tools -> memory, graph -> store -> vector, text
+//! main -> cli -> app -> server -> dispatch -> tools -> memory, graph, procedure -> store
 //!                         |                |             |
 //!                         +-> catalog      |             +-> embed -> vector
 //!                         |       |        |
@@ -80,6 +81,7 @@ pub mod failure;
 pub mod graph;
 pub mod limits;
 pub mod memory;
+pub mod procedure;
 pub mod registry;
 pub mod server;
 pub mod skills;

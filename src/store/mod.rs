@@ -4,6 +4,7 @@
 
 pub mod graph;
 pub mod memory;
+pub mod procedure;
 pub mod sqlite;
 
 use std::error::Error;
@@ -15,6 +16,7 @@ use crate::failure::{Failure, Kind};
 
 pub use graph::GraphStore;
 pub use memory::MemoryStore;
+pub use procedure::ProcedureStore;
 
 /// The project that every project sees beside its own.
 pub const PROJECT_SHARED: &str = "global";

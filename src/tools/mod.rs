@@ -5,6 +5,7 @@ pub mod arguments;
 pub mod fixture;
 pub mod graph;
 pub mod memory;
+pub mod procedure;
 pub mod schema;
 pub mod skills;
 pub mod status;
@@ -23,6 +24,7 @@ use crate::failure::Failure;
 use crate::graph::Graph;
 use crate::limits::CALL_SECONDS_MAX;
 use crate::memory::Memories;
+use crate::procedure::Procedures;
 use crate::registry::Asks;
 
 /// The tools that users get, in the order they are listed.
@@ -31,6 +33,7 @@ pub fn standard(
     graph: &Arc<Graph>,
     project: &str,
     skills: Option<Arc<skills::Skills>>,
+    procedures: &Procedures,
 ) -> Vec<Tool> {
     let memory = memory::Memory {
         memories: memories.clone(),
@@ -42,6 +45,7 @@ pub fn standard(
         started: memories.now(),
         project: project.to_owned(),
         skills: skills.clone(),
+        procedures: procedures.clone(),
     };
     let graph = graph::GraphTools {
         graph: graph.clone(),
@@ -49,6 +53,13 @@ pub fn standard(
     };
     let mut tools = memory::tools(Arc::new(memory));
     tools.extend(graph::tools(Arc::new(graph)));
+    tools.extend(procedure::tools(procedures));
+    if let Some(skills) = &skills {
+        let procedures = procedures.clone();
+        skills.record_to(Arc::new(move |tool, arguments| {
+            procedures.record(tool, arguments);
+        }));
+    }
     tools.extend(skills.into_iter().flat_map(skills::tools));
     tools.push(status::tool(Arc::new(status)));
     tools
@@ -88,6 +99,9 @@ pub type Arguments = Map<String, Value>;
 /// What a handler answers with.
 pub type Answer = BoxFuture<'static, Result<Reply, Failure>>;
 
+/// Begins the session of every call that a procedure makes.
+pub const PROCEDURE_SESSION: &str = "execution/";
+
 /// How long a call of a tool may run that has no reason to take longer.
 pub const USUAL_PATIENCE: Duration = Duration::from_secs(CALL_SECONDS_MAX);
 
@@ -109,11 +123,11 @@ impl Tool {
     pub fn of<T, F>(
         name: &'static str,
         definition: &'static str,
-        parts: &Arc<T>,
-        call: impl Fn(Arc<T>, Arguments, Context) -> F + Send + Sync + 'static,
+        parts: &T,
+        call: impl Fn(T, Arguments, Context) -> F + Send + Sync + 'static,
     ) -> Tool
     where
-        T: Send + Sync + 'static,
+        T: Clone + Send + Sync + 'static,
         F: Future<Output = Result<Document, Failure>> + Send + 'static,
     {
         let parts = parts.clone();

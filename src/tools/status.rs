@@ -11,6 +11,7 @@ use crate::clock::Timestamp;
 use crate::failure::Failure;
 use crate::graph::Graph;
 use crate::memory::Memories;
+use crate::procedure::Procedures;
 
 /// What the status tool reports on.
 pub struct Status {
@@ -24,6 +25,8 @@ pub struct Status {
     pub project: String,
     /// The skills, where this process runs them.
     pub skills: Option<Arc<Skills>>,
+    /// The procedures.
+    pub procedures: Procedures,
 }
 
 /// `mimo_status`.
@@ -62,6 +65,9 @@ async fn call(
         if let Some(problem) = skills.problem() {
             document["skills_problem"] = json!(problem);
         }
+    }
+    if matches!(section, "all" | "procedures") {
+        document["procedures"] = super::procedure::status(&status.procedures).await;
     }
     Document::of(&document)
 }

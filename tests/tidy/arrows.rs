@@ -19,6 +19,7 @@ pub const ARROWS: &[(&str, &[&str])] = &[
             "dispatch",
             "tools",
             "graph",
+            "procedure",
             "registry",
             "skills",
         ],

@@ -7,6 +7,7 @@ use chrono::{DateTime, SecondsFormat};
 use serde_json::{Value, json};
 
 use super::client::{Client, hello};
+use super::procedure::procedure;
 use super::scene::{Found, Scene, document_of, expect};
 use super::skill::{self, Stage};
 use crate::clock::Clock;
@@ -72,7 +73,7 @@ pub(super) type Step = (
     fn(&mut Play<'_>, &mut Scene) -> Result<(), Failure>,
 );
 
-pub(super) const STEPS: [Step; 12] = [
+pub(super) const STEPS: [Step; 13] = [
     ("A client starts Mimo and says hello", hello_step),
     ("It stores what it learned, in one transaction", store),
     (
@@ -92,6 +93,10 @@ pub(super) const STEPS: [Step; 12] = [
         relate,
     ),
     ("A mistake changes nothing and is explained", mistake),
+    (
+        "A procedure runs without a model; where it fails, it is undone",
+        procedure,
+    ),
     (
         "Another server's tools run in a sandbox, behind the same door",
         skill::step,
@@ -126,6 +131,11 @@ impl<'a> Play<'a> {
         expect(ended_well, || {
             "Mimo did not end well when the client left".into()
         })
+    }
+
+    /// The client that the story is told to.
+    pub(super) fn client(&mut self) -> &mut Client {
+        &mut self.client
     }
 
     fn now(&self) -> String {

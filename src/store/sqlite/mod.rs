@@ -5,12 +5,14 @@ mod connection;
 mod edit;
 mod extension;
 mod graph;
+mod procedure;
 mod recall;
 mod rows;
 mod worker;
 mod write;
 
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, OnceLock};
 
 use rusqlite::{Transaction, TransactionBehavior};
 
@@ -32,6 +34,9 @@ pub struct SqliteStore {
     graph_reader: Workers,
     writer: Workers,
     path: PathBuf,
+    /// Made when the first execution is driven.
+    owner: Arc<OnceLock<procedure::Owner>>,
+    together: procedure::Together,
 }
 
 impl SqliteStore {
@@ -48,6 +53,8 @@ impl SqliteStore {
             graph_reader,
             writer,
             path,
+            owner: Arc::default(),
+            together: procedure::Together::default(),
         })
     }
 
