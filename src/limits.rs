@@ -49,6 +49,9 @@ pub const MEMORY_EDIT_IDS_MAX: usize = 100;
 pub const STORE_JOBS_QUEUED_MAX: usize = 256;
 /// Threads that read the database beside the one that writes.
 pub const STORE_READERS_MAX: usize = 2;
+/// Pages of the file that the writing thread keeps in memory. Against SQLite's
+/// usual 2 MB, entering a million triples takes a fifth less CPU time.
+pub const STORE_WRITER_CACHE_KIB_MAX: i64 = 16 * 1024;
 /// Pages of the file that following the graph keeps in memory.
 pub const STORE_GRAPH_CACHE_KIB_MAX: i64 = 64 * 1024;
 /// How long a write waits for another process's write.

@@ -32,7 +32,9 @@ const SCHEMA: i32 = MIGRATIONS.len() as i32;
 /// A connection that writes; the file is made (mode 0600) and migrated where
 /// that is needed.
 pub fn open_writer(path: &Path) -> Result<Connection, StoreError> {
-    open(path, false)
+    let connection = open(path, false)?;
+    keep_pages(&connection, limits::STORE_WRITER_CACHE_KIB_MAX)?;
+    Ok(connection)
 }
 
 /// A connection that only reads. It migrates too, because the first reader
@@ -45,9 +47,13 @@ pub fn open_reader(path: &Path) -> Result<Connection, StoreError> {
 /// from place to place, where a search goes through one table in order.
 pub fn open_graph_reader(path: &Path) -> Result<Connection, StoreError> {
     let connection = open(path, true)?;
-    // Negative: in KiB instead of pages.
-    connection.pragma_update(None, "cache_size", -limits::STORE_GRAPH_CACHE_KIB_MAX)?;
+    keep_pages(&connection, limits::STORE_GRAPH_CACHE_KIB_MAX)?;
     Ok(connection)
+}
+
+fn keep_pages(connection: &Connection, kib: i64) -> rusqlite::Result<()> {
+    // Negative: in KiB instead of pages.
+    connection.pragma_update(None, "cache_size", -kib)
 }
 
 fn open(path: &Path, read_only: bool) -> Result<Connection, StoreError> {
