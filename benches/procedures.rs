@@ -3,6 +3,14 @@
 //! once, and how soon a Mimo that starts goes on with 10,000 executions that
 //! another one left. Each figure is one line of JSON on standard output. The
 //! disk's own time for one synced page is measured beside them, in turns.
+//!
+//! Found on two shared, busy cores (load 6) and a disk that others used, too: a
+//! step 0.40 ms (p50; p99 4.6 ms) where the disk took 0.39 ms (p99 4.0 ms) for
+//! one synced page; in another run, with the disk ten times as slow, 3.99 ms
+//! where it took 4.00 ms: a step costs one synced write, and little else. With
+//! 64 executions at once 7,350 steps a second, because their writes are
+//! committed together. With 10,000 executions left by another Mimo, the first
+//! goes on 13 ms after the start, and all are done after 18 s.
 
 #![allow(clippy::print_stdout, reason = "the figures are its output")]
 #![allow(missing_docs, reason = "a program, not an interface")]

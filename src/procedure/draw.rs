@@ -116,6 +116,8 @@ const BOX_HEIGHT: usize = 46;
 const COLUMN: usize = 230;
 const ROW: usize = 96;
 const MARGIN: usize = 24;
+/// Room at the right for the labels of ways back.
+const LABEL: usize = 100;
 
 /// An SVG drawing: each state as many rows down as it is steps away.
 pub fn svg(definition: &Definition, path: &Path) -> String {
@@ -126,7 +128,10 @@ pub fn svg(definition: &Definition, path: &Path) -> String {
         .max()
         .unwrap_or(1);
     let rows = places.values().map(|(_, row)| row + 1).max().unwrap_or(1);
-    let (width, height) = (columns * COLUMN + 2 * MARGIN, rows * ROW + 2 * MARGIN);
+    let (width, height) = (
+        columns * COLUMN + 2 * MARGIN + LABEL,
+        rows * ROW + 2 * MARGIN,
+    );
     let corner = |name: &str| {
         let (column, row) = places.get(name).copied().unwrap_or_default();
         (MARGIN + column * COLUMN + 20, MARGIN + row * ROW)
@@ -202,7 +207,8 @@ fn edge(text: &mut String, from: (usize, usize), to: (usize, usize), event: &str
          marker-end=\"url(#tip)\"/>"
     );
     if event != "next" {
-        let x = bend.unwrap_or((x1 + x2) / 2 + 4);
+        // The middle of the curve.
+        let x = bend.map_or((x1 + x2) / 2, |side| (x1 + 6 * side + x2) / 8) + 4;
         let _ = writeln!(
             text,
             "<text x=\"{x}\" y=\"{}\" fill=\"#555\" font-size=\"10\">{}</text>",

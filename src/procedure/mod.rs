@@ -273,8 +273,13 @@ impl Procedures {
         };
         match inner.begin(new).await? {
             Made::Created => {
-                if let Some(seat) = seat {
-                    running::spawn(inner, id.clone(), seat);
+                match seat {
+                    Some(seat) => running::spawn(inner, id.clone(), seat),
+                    // A seat may have become free before anyone could see it
+                    // wait for one.
+                    None => {
+                        self.resume(&id).await?;
+                    }
                 }
                 Ok((id, true))
             }

@@ -2,7 +2,7 @@
 //! a little later and together: a call must not cost a transaction.
 
 use std::collections::VecDeque;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use serde_json::Value;
@@ -56,9 +56,18 @@ impl Recorder {
 }
 
 impl Procedures {
-    /// Records a call of a skill's tool, after it has been answered; `arguments`
-    /// are a JSON object.
-    pub fn record(&self, tool: String, arguments: &str) {
+    /// What records a call of a skill's tool, given the JSON of its arguments,
+    /// without waiting. It keeps nothing alive: procedures know the skills.
+    pub fn recorder(&self) -> impl Fn(String, &str) + Send + Sync + 'static {
+        let inner = Arc::downgrade(&self.0);
+        move |tool, arguments| {
+            if let Some(inner) = inner.upgrade() {
+                Procedures(inner).record(tool, arguments);
+            }
+        }
+    }
+
+    fn record(&self, tool: String, arguments: &str) {
         if arguments.len() > limits::RECORDED_CALL_BYTES_MAX {
             return;
         }

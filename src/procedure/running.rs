@@ -157,15 +157,15 @@ impl Procedures {
                 live.cancel.cancel();
             }
         }
-        let mut seats = Vec::new();
-        seats.extend(std::iter::from_fn(|| inner.running.seat()));
-        let found = inner
-            .store
-            .claim_any(inner.clock.now(), seats.len())
-            .await?;
+        // Seats are not held meanwhile: what is started now needs them, too.
+        let free = inner.running.seats.available_permits();
+        let found = inner.store.claim_any(inner.clock.now(), free).await?;
         let count = found.len();
-        for (id, seat) in found.into_iter().zip(seats) {
-            spawn(inner, id, seat);
+        for id in found {
+            match inner.running.seat() {
+                Some(seat) => spawn(inner, id, seat),
+                None => inner.store.release(id).await?,
+            }
         }
         Ok(count)
     }

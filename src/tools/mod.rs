@@ -55,10 +55,7 @@ pub fn standard(
     tools.extend(graph::tools(Arc::new(graph)));
     tools.extend(procedure::tools(procedures));
     if let Some(skills) = &skills {
-        let procedures = procedures.clone();
-        skills.record_to(Arc::new(move |tool, arguments| {
-            procedures.record(tool, arguments);
-        }));
+        skills.record_to(Arc::new(procedures.recorder()));
     }
     tools.extend(skills.into_iter().flat_map(skills::tools));
     tools.push(status::tool(Arc::new(status)));

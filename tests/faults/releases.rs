@@ -31,14 +31,44 @@ fn the_database_of_every_schema_is_read_and_written() {
     for number in GRAPH_SINCE..=number {
         go_on_with_graph(&kept(number));
     }
+    for number in PROCEDURES_SINCE..=number {
+        go_on_with_procedures(&kept(number));
+    }
     // What was just written answers the same, so the older files can be trusted
     // to show what they are meant to.
     go_on_with(&today);
     go_on_with_graph(&today);
+    go_on_with_procedures(&today);
 }
 
 /// The first schema with a graph.
 const GRAPH_SINCE: i64 = 2;
+
+/// The first schema with procedures.
+const PROCEDURES_SINCE: i64 = 3;
+
+/// The keys of the two executions in the file, and how far one sees.
+const EXECUTIONS: [(&str, i64); 2] = [("fog-1", 5000), ("fog-2", 50)];
+
+/// Asks a person where the fog is thick, and says how long to sound the horn.
+fn fog_horn() -> Value {
+    json!({
+        "name": "fog_horn", "version": "1.0.0", "initial_state": "look",
+        "context_schema": {"type": "object", "required": ["metres"], "additionalProperties": false,
+                           "properties": {"metres": {"type": "integer"}}},
+        "states": {
+            "look": {
+                "action": {"choice": [{"when": "{{ metres < 100 }}", "event": "thick"}, {"event": "clear"}]},
+                "transitions": [{"event": "thick", "target": "ask"}, {"event": "clear", "target": "done"}],
+            },
+            "ask": {
+                "action": {"wait_for_approval": {"message": "Sound the horn?"}},
+                "next": "done",
+            },
+            "done": {"end": true},
+        },
+    })
+}
 
 fn kept(number: i64) -> PathBuf {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/faults");
@@ -95,6 +125,13 @@ fn database_of_today() -> PathBuf {
         "graph_update",
         json!({"retract": [keeper["triples"][0]["id"]]}),
     );
+    good("procedure_define", json!({ "definition": fog_horn() }));
+    for (key, metres) in EXECUTIONS {
+        good(
+            "procedure_run",
+            json!({"name": "fog_horn", "context": {"metres": metres}, "idempotency_key": key}),
+        );
+    }
     assert!(server.exit().success());
 
     let written = Connection::open(folder.path().join("data/mimo.db")).expect("the database");
@@ -184,6 +221,29 @@ fn go_on_with_graph(database: &Path) {
     assert_eq!(named["items"][0]["entities"], json!(linked), "{named}");
     let graph = good("mimo_status", json!({}))["graph"].clone();
     assert_eq!([&graph["triples"], &graph["closed"]], [2, 1], "{graph}");
+    assert!(server.exit().success());
+}
+
+/// What has ended has ended, what waits for a person waits, and the definition
+/// still runs.
+fn go_on_with_procedures(database: &Path) {
+    let folder = tempfile::tempdir().expect("a folder");
+    fs::create_dir(folder.path().join("data")).expect("a folder");
+    fs::copy(database, folder.path().join("data/mimo.db")).expect("a copy to work on");
+    let mut server = Server::of(&mut mimo(folder.path()));
+    let mut good = |tool: &str, arguments: Value| ask(&mut server, tool, arguments).good();
+    let found = good("procedure_find", json!({"name": "fog_horn"}));
+    assert_eq!(found["definition"]["initial_state"], "look", "{found}");
+    for (key, status) in EXECUTIONS
+        .into_iter()
+        .zip(["completed", "waiting_approval"])
+    {
+        let again = json!({"name": "fog_horn", "context": {"metres": 1}, "idempotency_key": key});
+        let again = good("procedure_run", again);
+        assert_eq!(again["status"], status, "{again}");
+    }
+    let new = json!({"name": "fog_horn", "context": {"metres": 300}});
+    assert_eq!(good("procedure_run", new)["status"], "completed");
     assert!(server.exit().success());
 }
 

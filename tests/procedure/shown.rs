@@ -63,7 +63,7 @@ async fn a_procedure_is_a_resource_and_a_prompt_and_can_be_planned() {
     let given = json!({"n": "7"});
     let text = mimo::procedure::view::prompt(&definition, given.as_object().expect("an object"));
     assert!(
-        text.contains(r#"{"context":{"n":"7"},"name":"example"}"#),
+        text.contains(r#"{"name":"example","context":{"n":"7"}}"#),
         "{text}"
     );
 

@@ -14,7 +14,8 @@ use crate::store::sqlite::SqliteStore;
 
 /// One of the writes; gives what tells its caller, once all are committed.
 type Member = Box<dyn FnOnce(&Transaction<'_>, &Claimant<'_>) -> Answer + Send>;
-type Answer = Box<dyn FnOnce(Result<(), &StoreError>) + Send>;
+/// Given why the commit failed, if it did.
+type Answer = Box<dyn FnOnce(Option<&StoreError>) + Send>;
 
 /// Writes that wait for the next commit.
 #[derive(Clone, Default)]
@@ -36,10 +37,10 @@ impl SqliteStore {
         let (answer, value) = oneshot::channel();
         let member: Member = Box::new(move |file, claimant| {
             let done = alone(file, || work(file, claimant));
-            Box::new(move |committed| {
-                let done = match committed {
-                    Ok(()) => done,
-                    Err(error) => Err(not_committed(error)),
+            Box::new(move |failed: Option<&StoreError>| {
+                let done = match failed {
+                    None => done,
+                    Some(error) => Err(not_committed(error)),
                 };
                 let _nobody_waits_any_more = answer.send(done);
             })
@@ -88,7 +89,7 @@ fn commit_all(
     let answers: Vec<Answer> = members.into_iter().map(one).collect();
     let committed = transaction.commit().map_err(StoreError::from);
     for answer in answers {
-        answer(committed.as_ref().map(|()| ()));
+        answer(committed.as_ref().err());
     }
     committed
 }
