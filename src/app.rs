@@ -225,9 +225,11 @@ impl App {
             .reloading
             .as_ref()
             .map(|each| each.follow(&*self.clock));
-        let families = tools::families(&self.memories, &self.graph, &self.project);
+        let (graph, project) = (&self.graph, &self.project);
+        let families = tools::families(&self.memories, graph, &self.procedures, project);
+        let prompts = tools::procedure::offers::prompts(&self.procedures);
         let catalog = self.registry.clone();
-        let catalog = catalog.map(|registry| Catalog::new(families, registry));
+        let catalog = catalog.map(|registry| Catalog::new(families, prompts, registry));
         let served = Served {
             dispatch: self.dispatch.clone(),
             catalog: catalog.map(Arc::new),

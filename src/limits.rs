@@ -330,6 +330,8 @@ pub const PROCEDURE_CLOSE_MILLIS_MAX: u64 = 5_000;
 pub const PROCEDURE_SHOWN_MAX: usize = 100;
 /// Executions that a procedure's resource, or a status, names.
 pub const PROCEDURE_LISTED_MAX: usize = 20;
+/// Procedures that clients see as prompts.
+pub const PROMPTS_LISTED_MAX: usize = 100;
 /// How long an execution that has ended is kept.
 pub const EXECUTION_DAYS_MAX: i64 = 90;
 /// Ended executions that are forgotten when another one begins.

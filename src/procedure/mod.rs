@@ -221,6 +221,12 @@ impl Procedures {
         }))
     }
 
+    /// The newest definition of this name.
+    pub async fn latest(&self, name: &str) -> Result<Arc<Definition>, Failure> {
+        let kept = self.0.definition(name, LATEST).await?;
+        self.0.by_hash(&kept.hash).await
+    }
+
     /// The execution that `id` is a part of in the end: `id` itself where nobody
     /// called it.
     pub async fn top_of(&self, id: &str) -> Result<String, Failure> {

@@ -72,10 +72,27 @@ pub struct Family {
     pub read: Read,
 }
 
+/// Prompts that Mimo itself has.
+pub struct Prompts {
+    /// As clients see them.
+    pub list: ListPrompts,
+    /// The result for a name and its arguments, where there is such a prompt.
+    pub get: GetPrompt,
+}
+
+type ListPrompts = Arc<dyn Fn() -> BoxFuture<'static, Result<Vec<Value>, Failure>> + Send + Sync>;
+type GetPrompt = Arc<
+    dyn Fn(String, Arguments) -> BoxFuture<'static, Result<Option<Value>, Failure>> + Send + Sync,
+>;
 type Read = Arc<dyn Fn(String) -> BoxFuture<'static, Result<Document, Failure>> + Send + Sync>;
 
 /// What users may read beside what tools answer.
-pub fn families(memories: &Arc<Memories>, graph: &Arc<Graph>, project: &str) -> Vec<Family> {
+pub fn families(
+    memories: &Arc<Memories>,
+    graph: &Arc<Graph>,
+    procedures: &Procedures,
+    project: &str,
+) -> Vec<Family> {
     let memory = memory::Memory {
         memories: memories.clone(),
         project: project.to_owned(),
@@ -87,6 +104,7 @@ pub fn families(memories: &Arc<Memories>, graph: &Arc<Graph>, project: &str) -> 
     vec![
         memory::resource::family(Arc::new(memory)),
         graph::resource::family(Arc::new(graph)),
+        procedure::offers::family(procedures.clone()),
     ]
 }
 

@@ -234,11 +234,10 @@ fn go_on_with_procedures(database: &Path) {
     let mut good = |tool: &str, arguments: Value| ask(&mut server, tool, arguments).good();
     let found = good("procedure_find", json!({"name": "fog_horn"}));
     assert_eq!(found["definition"]["initial_state"], "look", "{found}");
-    for (key, status) in EXECUTIONS
-        .into_iter()
-        .zip(["completed", "waiting_approval"])
-    {
-        let again = json!({"name": "fog_horn", "context": {"metres": 1}, "idempotency_key": key});
+    let statuses = ["completed", "waiting_approval"];
+    for ((key, metres), status) in EXECUTIONS.into_iter().zip(statuses) {
+        let context = json!({ "metres": metres });
+        let again = json!({"name": "fog_horn", "context": context, "idempotency_key": key});
         let again = good("procedure_run", again);
         assert_eq!(again["status"], status, "{again}");
     }

@@ -4,6 +4,7 @@
 mod define;
 mod door;
 mod find;
+pub mod offers;
 mod run;
 
 use serde_json::{Value, json};
