@@ -84,7 +84,7 @@ fn line(mut whole: Map<String, Value>, steps: &[Value]) -> Result<Value, Vec<Mis
                 "action" if value.is_object() => match own_action(&given, value, &at) {
                     Ok(Value::Object(own)) => action.extend(own),
                     Ok(_) => {}
-                    Err(mistake) => mistakes.push(mistake),
+                    Err(mistake) => mistakes.push(*mistake),
                 },
                 "description" | "assign" | "timeout_ms" | "retry" | "compensate" => {
                     state.insert(key.clone(), value.clone());
@@ -160,7 +160,7 @@ fn machine(mut whole: Map<String, Value>) -> Result<Value, Vec<Mistake>> {
                     let key = if key == "rollback" { "compensate" } else { key };
                     state.insert(key.to_owned(), action);
                 }
-                Err(mistake) => mistakes.push(mistake),
+                Err(mistake) => mistakes.push(*mistake),
             }
         }
         state.remove("rollback");
@@ -191,7 +191,7 @@ fn machine(mut whole: Map<String, Value>) -> Result<Value, Vec<Mistake>> {
 
 /// An action in our form; one that names code is mapped where there is an
 /// equal, and refused otherwise.
-fn own_action(given: &Value, action: &Value, path: &str) -> Result<Value, Mistake> {
+fn own_action(given: &Value, action: &Value, path: &str) -> Result<Value, Box<Mistake>> {
     let Some(module) = action.get("module") else {
         return Ok(action.clone());
     };
@@ -223,7 +223,7 @@ fn own_action(given: &Value, action: &Value, path: &str) -> Result<Value, Mistak
             _ => "name a tool instead: {\"tool\": \"..\", \"arguments\": {..}}; mimo tools and skill_find list them",
         };
         let message = format!("{name}.{function} is code, and procedures name tools");
-        Mistake::at(given, path, message, fix)
+        Box::new(Mistake::at(given, path, message, fix))
     })
 }
 
