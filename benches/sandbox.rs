@@ -142,6 +142,7 @@ mod linux {
                 processes: 256,
                 open_files: 1_024,
                 file_bytes: 512 << 20,
+                disk_bytes: 2048 << 20,
                 docker: false,
             },
             timeouts: Timeouts {

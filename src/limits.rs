@@ -125,6 +125,8 @@ pub const SKILL_CPU_SECONDS_DEFAULT: u64 = 3600;
 pub const SKILL_PROCESSES_DEFAULT: u64 = 256;
 /// Open files of each of its processes.
 pub const SKILL_OPEN_FILES_DEFAULT: u64 = 1024;
+/// All files in its private folder: npm's cache of a large server is there too.
+pub const SKILL_DISK_MB_DEFAULT: u64 = 2048;
 /// One file it writes.
 pub const SKILL_FILE_MB_DEFAULT: u64 = 512;
 /// How long a program may take to tell its version: npx needs half a second.

@@ -338,6 +338,7 @@ fn the_schema_has_the_bounds_of_the_code() {
             bound::SKILL_OPEN_FILES_DEFAULT,
         ),
         (&sandbox["file_mb"]["default"], bound::SKILL_FILE_MB_DEFAULT),
+        (&sandbox["disk_mb"]["default"], bound::SKILL_DISK_MB_DEFAULT),
         (
             &timeouts["initialize_s"]["default"],
             bound::SKILL_INITIALIZE_SECONDS_DEFAULT,

@@ -120,6 +120,8 @@ pub struct Sandbox {
     pub open_files: u64,
     /// One file it writes.
     pub file_bytes: u64,
+    /// All files in its private folder.
+    pub disk_bytes: u64,
     /// It is the docker client, which needs its daemon's socket.
     pub docker: bool,
 }

@@ -173,6 +173,25 @@ fn one_file_ends_at_the_bound() {
     assert_eq!(written, 4 * MEGABYTE);
 }
 
+/// Runs `script` with 32 MB for its private folder; it must be killed for it.
+#[track_caller]
+fn fills_its_folder(script: &str) {
+    let world = World::new();
+    let mut skill = python(script);
+    skill.sandbox.disk_bytes = 32 * MEGABYTE;
+    let ran = world.run(&skill);
+    assert_eq!(ran.killed(), Some(Reason::Disk), "{ran:?}");
+    assert!(!ran.out.contains("survived"));
+}
+
+#[test]
+fn many_files_end_at_the_bound_of_the_folder() {
+    fills_its_folder(
+        "os.makedirs('deep/er')\nfor n in range(3000):\n    \
+         open(f'deep/er/{n}', 'wb').write(os.urandom(1 << 20)); time.sleep(0.01)\nprint('survived')",
+    );
+}
+
 #[test]
 fn a_flood_waits_for_its_reader() {
     let world = World::new();

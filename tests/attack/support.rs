@@ -154,6 +154,7 @@ pub fn spec(program: impl Into<PathBuf>, arguments: &[&str]) -> SkillSpec {
             processes: 256,
             open_files: 1_024,
             file_bytes: 512 << 20,
+            disk_bytes: 2048 << 20,
             docker: false,
         },
         timeouts: Timeouts {

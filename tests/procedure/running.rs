@@ -248,7 +248,8 @@ async fn procedures_call_each_other_and_are_rolled_back_together() {
 async fn a_part_that_waits_costs_no_time_and_is_cancelled_with_the_whole() {
     let world = World::new();
     let inner = json!({
-        "act": {"action": call("do", "inner"), "compensate": call("undo", "inner"), "next": "ask"},
+        "act": {"action": call("do", "inner"), "compensate": call("undo", "inner"), "next": "rest"},
+        "rest": {"action": {"delay_ms": 20}, "next": "ask"},
         "ask": {"action": {"wait_for_approval": {"message": "inner?"}}, "end": true},
     });
     world.define_as("inner", inner, json!({})).await;
@@ -264,7 +265,7 @@ async fn a_part_that_waits_costs_no_time_and_is_cancelled_with_the_whole() {
         timeout_ms: Some(1),
         ..Start::default()
     };
-    // Its time is over at once, but for the moment that it waits.
+    // Its time is over before the inner one has rested.
     let (id, _) = world.procedures.start(start()).await.expect("started");
     let done = world.wait(&id).await;
     assert_eq!(done["error"]["kind"], "timeout", "{done}");

@@ -26,6 +26,7 @@ pub fn spec(name: &str, version: u64, eager: bool) -> Arc<SkillSpec> {
             processes: 64,
             open_files: 256,
             file_bytes: 1 << 30,
+            disk_bytes: 1 << 30,
             docker: false,
         },
         timeouts: Timeouts {

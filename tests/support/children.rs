@@ -38,6 +38,7 @@ pub fn program(name: &str, program: PathBuf, arguments: &[&str]) -> SkillSpec {
             processes: 64,
             open_files: 256,
             file_bytes: 1 << 30,
+            disk_bytes: 1 << 30,
             docker: false,
         },
         timeouts: Timeouts {

@@ -107,6 +107,7 @@ fn document(skill: &Skill) -> Value {
         "processes": sandbox.processes,
         "open_files": sandbox.open_files,
         "file_bytes": sandbox.file_bytes,
+        "disk_bytes": sandbox.disk_bytes,
         "initialize_s": skill.spec.timeouts.initialize.as_secs(),
         "call_s": skill.spec.timeouts.call.as_secs(),
         "start": if skill.spec.eager { "eager" } else { "lazy" },

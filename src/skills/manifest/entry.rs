@@ -11,7 +11,7 @@ use serde_json::Value;
 use super::folders::{Access, allowed};
 use super::{Skill, shape};
 use crate::limits::{
-    CALL_SECONDS_MAX, SKILL_CPU_SECONDS_DEFAULT, SKILL_FILE_MB_DEFAULT,
+    CALL_SECONDS_MAX, SKILL_CPU_SECONDS_DEFAULT, SKILL_DISK_MB_DEFAULT, SKILL_FILE_MB_DEFAULT,
     SKILL_INITIALIZE_SECONDS_DEFAULT, SKILL_MEMORY_MB_DEFAULT, SKILL_OPEN_FILES_DEFAULT,
     SKILL_PROCESSES_DEFAULT,
 };
@@ -52,6 +52,7 @@ struct RawSandbox {
     nproc: Option<u64>,
     nofile: Option<u64>,
     file_mb: Option<u64>,
+    disk_mb: Option<u64>,
 }
 
 #[derive(Default, Deserialize)]
@@ -215,6 +216,7 @@ fn sandbox(raw: &RawSandbox, rules: &Rules, refused: &mut Vec<Refusal>) -> Sandb
         processes: raw.nproc.unwrap_or(SKILL_PROCESSES_DEFAULT),
         open_files: raw.nofile.unwrap_or(SKILL_OPEN_FILES_DEFAULT),
         file_bytes: raw.file_mb.unwrap_or(SKILL_FILE_MB_DEFAULT) * MB,
+        disk_bytes: raw.disk_mb.unwrap_or(SKILL_DISK_MB_DEFAULT) * MB,
         docker: false,
     }
 }

@@ -21,6 +21,8 @@ mod child;
 #[cfg(target_os = "linux")]
 pub(super) mod control;
 #[cfg(target_os = "linux")]
+mod disk;
+#[cfg(target_os = "linux")]
 mod init;
 #[cfg(target_os = "linux")]
 mod landlock;

@@ -75,6 +75,7 @@ impl Policy {
                 processes: sandbox.processes,
                 open_files: sandbox.open_files,
                 file_bytes: sandbox.file_bytes,
+                disk_bytes: sandbox.disk_bytes,
             },
             local_sockets: sandbox.docker,
             strict: false,
@@ -114,6 +115,8 @@ pub struct Bounds {
     pub open_files: u64,
     /// One file.
     pub file_bytes: u64,
+    /// The private folder.
+    pub disk_bytes: u64,
 }
 
 /// One wall of the sandbox.
@@ -241,6 +244,8 @@ pub enum Reason {
     Cpu,
     /// They were more than allowed.
     Processes,
+    /// Its private folder held more than allowed.
+    Disk,
     /// The gateway is gone.
     GatewayGone,
     /// The gateway asked for it.
@@ -287,6 +292,7 @@ impl fmt::Display for Reason {
             Reason::Memory => "its processes held more memory than allowed",
             Reason::Cpu => "its processes used more CPU time than allowed",
             Reason::Processes => "it had more processes than allowed",
+            Reason::Disk => "its private folder held more than allowed",
             Reason::GatewayGone => "Mimo is gone",
             Reason::Asked => "Mimo stopped it",
         })

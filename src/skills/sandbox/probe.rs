@@ -30,6 +30,7 @@ fn probe(executable: &Path) -> Layers {
             processes: 64,
             open_files: 64,
             file_bytes: 0,
+            disk_bytes: u64::MAX,
         },
         local_sockets: false,
         strict: false,

@@ -13,6 +13,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::sys::wait::waitpid;
 use nix::unistd::{ForkResult, Pid, getppid};
 
+use super::disk::Disk;
 use super::policy::{Layer, Layers, Policy, Reach, Reason, Report, State};
 use super::watchdog::{self, Use, View};
 use super::{child, control, init, landlock, namespaces, process};
@@ -77,7 +78,7 @@ fn foresee(policy: &Policy, contained: bool, layers: &mut Layers) {
     layers.put(
         Layer::Watchdog,
         State::Enforced,
-        "memory, CPU time, processes",
+        "memory, CPU time, processes, its own folder",
     );
     let (state, why) = match contained {
         true => (State::Enforced, "the kernel ends the pid namespace as one"),
@@ -165,6 +166,9 @@ fn watch(policy: &Policy, tree: &Tree, up: &UnixStream, gateway: &OwnedFd) -> Op
         })
     };
     let mut used = Use::default();
+    let allowed = policy.bounds.disk_bytes;
+    let folder = policy.state_folder.clone();
+    let mut disk = folder.map(|folder| Disk::new(folder, allowed));
     loop {
         let pause = used.pause(&policy.bounds);
         let mut polled = [
@@ -194,6 +198,9 @@ fn watch(policy: &Policy, tree: &Tree, up: &UnixStream, gateway: &OwnedFd) -> Op
         used = watchdog::look(&tree.view);
         if let Some((reason, measured, allowed)) = used.broken(&policy.bounds) {
             return killed(reason, measured, allowed);
+        }
+        if let Some(measured) = disk.as_mut().and_then(Disk::broken) {
+            return killed(Reason::Disk, measured, allowed);
         }
         if matches!(tree.view, View::Descendants(_)) {
             tree.reap_strays();
