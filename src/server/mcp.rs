@@ -103,8 +103,10 @@ impl Mcp {
 
     fn catalog(&self, context: &RequestContext<RoleServer>) -> Result<&Catalog, ErrorData> {
         self.meet(context);
-        let none = || ErrorData::invalid_request("nothing is offered beside tools", None);
-        self.catalog.as_deref().ok_or_else(none)
+        let none = "nothing is offered beside tools";
+        self.catalog
+            .as_deref()
+            .ok_or_else(|| ErrorData::new(ErrorCode::METHOD_NOT_FOUND, none, None))
     }
 
     /// Sends another server's answer; what rmcp is given in its place is

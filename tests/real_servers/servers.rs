@@ -52,7 +52,22 @@ fn trusted(folder: PathBuf) -> PathBuf {
         .args([&folder, &copy])
         .status();
     assert!(status.expect("cp starts").success(), "a copy of {folder:?}");
+    scripts_name_their_place(&folder, &copy);
     copy
+}
+
+/// The programs of a virtual environment begin with the path of their Python.
+fn scripts_name_their_place(folder: &Path, copy: &Path) {
+    let programs = std::fs::read_dir(copy.join("bin")).into_iter().flatten();
+    for program in programs.flatten() {
+        let begun = format!("#!{}/", folder.display());
+        if let Ok(text) = std::fs::read_to_string(program.path())
+            && let Some(rest) = text.strip_prefix(&begun)
+        {
+            let moved = format!("#!{}/{rest}", copy.display());
+            std::fs::write(program.path(), moved).expect("written");
+        }
+    }
 }
 
 /// The folder in which Node finds the servers.
