@@ -17,6 +17,7 @@
 //! | [`catalog`] | resources and prompts, ours and the skills', each kind in one list |
 //! | [`tools`] | one file a family: schema, arguments, domain call, rendering |
 //! | [`memory`] | what remembering and recalling mean; no SQL |
+//! | [`ask`] | one question over everything known: where to look, what of it answers |
 //! | [`store`] | the port in the domain's words, and SQLite behind it |
 //! | [`embed`] | a text to a vector |
 //! | [`vector`] | distances between vectors |
@@ -69,6 +70,7 @@
 #![warn(clippy::disallowed_methods)]
 
 pub mod app;
+pub mod ask;
 pub mod catalog;
 pub mod cli;
 pub mod clock;
