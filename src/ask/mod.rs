@@ -16,7 +16,6 @@ use crate::clock::Timestamp;
 pub use budget::{Found, Kept, keep};
 pub use context::{Contexts, FollowUp, Opened, Turn, follow_up};
 pub use extract::{Synthesis, extract};
-pub use relevance::{RELEVANT, Relevance};
 pub use router::{Decision, Router};
 
 /// Where an answer may lie. The names are the public contract.

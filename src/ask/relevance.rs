@@ -13,7 +13,7 @@ use crate::text;
 const MEANING_SHARE: f32 = 0.6;
 /// The relevance from which an item is taken to answer. Measured in
 /// `tests/ask/answering.rs`.
-pub const RELEVANT: f32 = 0.33;
+pub(super) const RELEVANT: f32 = 0.33;
 /// What an item counts for whose store is not sure of it at all.
 const UNSURE_SHARE: f32 = 0.5;
 /// What an item counts for that something newer stands in place of.
@@ -24,7 +24,7 @@ const SAME_SHARE: f32 = 0.85;
 const STEM_CHARS: usize = 4;
 
 /// A question prepared for comparing many texts with it.
-pub struct Relevance<'a> {
+pub(super) struct Relevance<'a> {
     words: Vec<String>,
     vector: Option<&'a [f32]>,
 }
@@ -45,8 +45,7 @@ impl<'a> Relevance<'a> {
         match (self.vector, &item.vector) {
             (Some(asked), Some(vector)) if asked.len() == vector.len() => {
                 let cosine: f32 = asked.iter().zip(vector).map(|(a, b)| a * b).sum();
-                // A NaN of a strange encoder becomes 0 here.
-                let cosine = cosine.max(0.0).min(1.0);
+                let cosine = part(cosine);
                 MEANING_SHARE * cosine + (1.0 - MEANING_SHARE) * coverage
             }
             _ => coverage,
@@ -66,11 +65,19 @@ impl<'a> Relevance<'a> {
 
 /// What an item counts for beside one that is sure and stands, 0 to 1.
 pub(super) fn trust(item: &Item) -> f32 {
-    let sure = item.confidence.max(0.0).min(1.0);
+    let sure = part(item.confidence);
     let sure = UNSURE_SHARE + (1.0 - UNSURE_SHARE) * sure;
     match item.superseded {
         true => sure * SUPERSEDED_SHARE,
         false => sure,
+    }
+}
+
+/// A number of somebody else's between 0 and 1; one that is none is 0.
+fn part(number: f32) -> f32 {
+    match number.is_nan() {
+        true => 0.0,
+        false => number.clamp(0.0, 1.0),
     }
 }
 

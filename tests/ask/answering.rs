@@ -1,6 +1,6 @@
 //! What is said out of the results, and when it is said that nothing is there.
 
-use mimo::ask::{Item, Question, RELEVANT, Relevance, Store, Synthesis, extract};
+use mimo::ask::{Item, Question, Store, Synthesis, extract};
 use mimo::clock::Timestamp;
 use mimo::embed;
 use serde::Deserialize;
@@ -183,11 +183,6 @@ fn the_threshold_tells_what_answers_from_what_does_not() {
             vector: Some(&vector),
         };
         let found = extract(question, &facts, &Store::ALL, NOW, 2000);
-        let relevance = Relevance::to(question);
-        let best = facts
-            .iter()
-            .map(|fact| relevance.of(fact))
-            .fold(0.0, f32::max);
         match &each.answer {
             Some(answer) => {
                 said += usize::from(found.citations.contains(answer));
@@ -195,9 +190,8 @@ fn the_threshold_tells_what_answers_from_what_does_not() {
             }
             None => silent += usize::from(found.citations.is_empty()),
         }
-        println!("{best:.3} {} {}", each.answer.is_some(), each.question);
     }
-    println!("threshold {RELEVANT}: said {said}, first {first}, silent {silent} of 30");
-    assert!(said >= 27 && first >= 26, "{said} {first}");
-    assert!(silent >= 27, "{silent}");
+    // Measured: 29, 29 and 30.
+    assert!(said >= 28 && first >= 28, "{said} {first}");
+    assert!(silent >= 29, "{silent}");
 }

@@ -1,6 +1,10 @@
-//! Labelled questions against the router. The first file was labelled before
-//! there was a router, and one half of it is left out of tuning; the second was
-//! written when the rules and prototypes were finished, to be unlike the first.
+//! Labelled questions against the router. `questions.jsonl` was labelled before
+//! there was a router, and one half of it was left out of tuning; but who wrote
+//! the rules had written it, so that half flatters them. `questions_later.jsonl`
+//! was written after the first rules, twice, to be unlike them; each time it
+//! showed what they missed, and was tuned on then. `questions_kept.jsonl` was
+//! written when rules, prototypes and weights were finished, and nothing was
+//! changed after it was measured: its figures are those to believe.
 
 use mimo::ask::{Router, Store};
 use mimo::embed;
@@ -54,14 +58,12 @@ fn measure(questions: &[Question]) -> Figures {
         stores += 1 + decision.secondary.len();
     }
     let share = |count: usize| count as f32 / questions.len() as f32;
-    let figures = Figures {
+    Figures {
         primary: share(primary),
         acceptable: share(acceptable),
         searched: share(searched),
         stores: share(stores),
-    };
-    println!("{} questions: {figures:?}", questions.len());
-    figures
+    }
 }
 
 #[test]
@@ -70,16 +72,28 @@ fn the_questions_kept_from_tuning_find_their_store() {
     assert!(questions.len() >= 300);
     questions.retain(|question| !is_for_tuning(&question.question));
     let figures = measure(&questions);
-    assert!(figures.primary >= 0.85, "{figures:?}");
-    assert!(figures.searched >= 0.97, "{figures:?}");
+    // Measured: .988, .994, .994 and 1.51.
+    assert!(figures.primary >= 0.97, "{figures:?}");
+    assert!(figures.acceptable >= 0.98, "{figures:?}");
+    assert!(figures.searched >= 0.98, "{figures:?}");
     // Searching everything always would find everything.
-    assert!(figures.stores <= 2.25, "{figures:?}");
+    assert!(figures.stores <= 1.7, "{figures:?}");
 }
 
 #[test]
-fn questions_written_after_the_rules_find_their_store() {
+fn the_questions_that_showed_what_was_missing_find_their_store() {
     let figures = measure(&questions(include_str!("questions_later.jsonl")));
-    assert!(figures.primary >= 0.70, "{figures:?}");
-    assert!(figures.acceptable >= 0.72, "{figures:?}");
-    assert!(figures.searched >= 0.97, "{figures:?}");
+    // Measured: .938, 1 and 2.32.
+    assert!(figures.primary >= 0.92, "{figures:?}");
+    assert!(figures.searched >= 0.98, "{figures:?}");
+    assert!(figures.stores <= 2.5, "{figures:?}");
+}
+
+#[test]
+fn questions_written_last_and_never_tuned_on_find_their_store() {
+    let figures = measure(&questions(include_str!("questions_kept.jsonl")));
+    // Measured: .80, 1 and 2.74.
+    assert!(figures.primary >= 0.78, "{figures:?}");
+    assert!(figures.searched >= 0.98, "{figures:?}");
+    assert!(figures.stores <= 2.9, "{figures:?}");
 }
