@@ -8,10 +8,10 @@
 //! is not small is searched too.
 //!
 //! Measured on 80 questions that nothing was tuned on (`tests/ask/routing.rs`):
-//! the primary store is the right one for .80 of them, the right one is searched
-//! for all, and 2.7 of the four stores are searched on average. Meaning alone
-//! finds the primary store less often than with the phrases, phrases alone less
-//! often still where they are worded otherwise: hence both.
+//! the primary store is the right one for .80 of them (.56 by phrases alone, .78
+//! by likeness alone), the right one is searched for all, and 2.7 of the four
+//! stores are searched on average (3.4 by likeness alone). Making a router takes
+//! half a millisecond, routing a seventh of one.
 
 use serde::Deserialize;
 
@@ -217,8 +217,10 @@ impl Phrase {
         Phrase { text }
     }
 
-    fn shown(&self) -> &str {
-        self.text.trim_matches(['^', '$', '*'])
+    /// As a reader sees it: what may vary is an ellipsis.
+    fn shown(&self) -> String {
+        let text = self.text.trim_start_matches('^').replace("..", "*");
+        text.replace('*', "\u{2026}")
     }
 
     fn is_in(&self, words: &[&str]) -> bool {
