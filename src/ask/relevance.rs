@@ -6,8 +6,9 @@
 
 use std::collections::BTreeSet;
 
+use super::quote::beginning;
 use super::{Item, Question};
-use crate::text;
+use crate::{limits, text};
 
 /// The part that meaning has where there are vectors; words have the rest.
 const MEANING_SHARE: f32 = 0.6;
@@ -81,8 +82,9 @@ fn part(number: f32) -> f32 {
     }
 }
 
-/// The words of a text, to find doubles with [`is_double`].
+/// The words of a text's beginning, to find doubles with [`is_double`].
 pub(super) fn words(text: &str) -> BTreeSet<String> {
+    let text = beginning(text, limits::ANSWER_SOURCE_BYTES_MAX);
     text::words(text)
         .split(' ')
         .filter(|word| !word.is_empty())
