@@ -7,11 +7,11 @@
 //! open, one for each call in flight, by its own `POST /api/servers/tools`, on
 //! the loopback interface. Where Node or npm is missing, a line says so.
 //!
-//! Found on two shared, busy cores (load 7 to 9, five runs), the same call
-//! directly, through Mimo, through mcp-hub: 5 us, 28 us in the quieter runs and
-//! 55 in the others, 240 to 280 us (p50); with 32 in flight 24,000 to 87,000
-//! calls a second through Mimo, 3,900 to 5,800 through mcp-hub. The p99 is the
-//! machine's: 53 us to 4.2 ms.
+//! Found on two shared, busy cores (load 5 to 9, five runs), the same call
+//! directly, through Mimo, through mcp-hub: 5 us, 28 us in three runs and 55 in
+//! two, 217 to 280 us (p50); with 32 in flight 24,000 to 88,000 calls a second
+//! through Mimo, 3,900 to 5,800 through mcp-hub. The p99 is the machine's: 53 us
+//! to 4.2 ms.
 
 #![allow(clippy::print_stdout, reason = "the figures are its output")]
 #![allow(missing_docs, reason = "a program, not an interface")]

@@ -4,8 +4,10 @@
 mod reload;
 
 use std::future::Future;
+use std::path::PathBuf;
 use std::sync::Arc;
 
+use futures::future::BoxFuture;
 use serde_json::Value;
 
 use self::reload::Reloading;
@@ -14,9 +16,11 @@ use crate::clock::Clock;
 use crate::config::{self, Config, MemorySettings};
 use crate::dispatch::Dispatch;
 use crate::embed::{self, Embedder};
-use crate::failure::Failure;
+use crate::failure::{Failure, Kind};
+use crate::graph::{self, Graph};
 use crate::limits::BLOCKING_THREADS_MAX;
 use crate::memory::{self, Memories, Weights};
+use crate::procedure::{self, Procedures};
 use crate::registry::files::Files;
 use crate::registry::{Parts, Problem, Registry, SkillName, Upstream};
 use crate::server::{self, Client, Served};
@@ -26,6 +30,7 @@ use crate::skills::pins::FirstSight;
 use crate::skills::policy::{Rules, Secret};
 use crate::skills::sandboxed::Sandboxed;
 use crate::store::sqlite::SqliteStore;
+use crate::tools::procedure::Door;
 use crate::tools::skills::Skills;
 use crate::tools::{self, Context, Reply};
 
@@ -42,9 +47,12 @@ pub enum Toolset {
 pub struct App {
     dispatch: Arc<Dispatch>,
     memories: Arc<Memories>,
+    graph: Arc<Graph>,
     project: String,
     /// Absent where tests of the protocol are served.
     registry: Option<Arc<Registry>>,
+    procedures: Procedures,
+    database: PathBuf,
     /// Whom skills may ask, once someone is connected.
     client: Option<Arc<Client>>,
     reloading: Option<Reloading>,
@@ -60,6 +68,31 @@ pub fn run<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failu
         .build()
         .map_err(Failure::internal)?
         .block_on(work)
+}
+
+/// The database. It is opened by the first call that needs it: a folder that
+/// cannot be made is what such a call answers, because a client whose greeting
+/// fails shows nobody the reason.
+fn store(config: &Config) -> Result<Arc<SqliteStore>, Failure> {
+    if let Some(folder) = config.database.parent()
+        && let Err(failure) = config::private_folder(folder)
+    {
+        tracing::error!("{failure}");
+    }
+    let store = SqliteStore::start(config.database.clone()).map_err(Failure::internal)?;
+    Ok(Arc::new(store))
+}
+
+fn graph_on(store: Arc<SqliteStore>, config: &Config, clock: Arc<dyn Clock>) -> Graph {
+    let settings = graph::Settings {
+        functional: config.graph.functional.clone(),
+    };
+    Graph::new(store, clock, settings)
+}
+
+/// The graph alone, for the commands that work on it.
+pub fn graph(config: &Config, clock: Arc<dyn Clock>) -> Result<Graph, Failure> {
+    Ok(graph_on(store(config)?, config, clock))
 }
 
 /// What the settings allow skills.
@@ -97,16 +130,18 @@ impl App {
     /// Builds every part that a command line needs, which has no client whom
     /// skills could ask. The database is opened by the first call that needs it.
     pub fn build(config: &Config, clock: Arc<dyn Clock>) -> Result<App, Failure> {
-        App::of(config, clock, Toolset::Standard, None)
+        App::of(config, clock, Toolset::Standard, None, None)
     }
 
-    /// The same for a client, to be served with `toolset`.
+    /// The same for a client, to be served with `toolset`; `watch` is told of
+    /// every write to a procedure's journal.
     pub fn serving(
         config: &Config,
         clock: Arc<dyn Clock>,
         toolset: Toolset,
+        watch: Option<procedure::Watch>,
     ) -> Result<App, Failure> {
-        App::of(config, clock, toolset, Some(Arc::default()))
+        App::of(config, clock, toolset, Some(Arc::default()), watch)
     }
 
     fn of(
@@ -114,19 +149,14 @@ impl App {
         clock: Arc<dyn Clock>,
         toolset: Toolset,
         client: Option<Arc<Client>>,
+        watch: Option<procedure::Watch>,
     ) -> Result<App, Failure> {
-        // A folder that cannot be made is what the calls that need it answer,
-        // like any other database that cannot be opened: a client whose
-        // greeting fails shows nobody the reason.
-        if let Some(folder) = config.database.parent()
-            && let Err(failure) = config::private_folder(folder)
-        {
-            tracing::error!("{failure}");
-        }
-        let store = SqliteStore::start(config.database.clone()).map_err(Failure::internal)?;
+        let store = store(config)?;
+        let graph = Arc::new(graph_on(store.clone(), config, clock.clone()));
+        let procedures = Procedures::new(store.clone(), clock.clone(), watch);
         let embedder = embed::builtin();
         let memories = Arc::new(Memories::new(
-            Arc::new(store),
+            store,
             embedder.clone(),
             clock.clone(),
             settings(&config.memory),
@@ -140,17 +170,28 @@ impl App {
                 let (registry, skills, reloading) =
                     skills(config, embedder, clock.clone(), upstream)?;
                 let skills = Some(Arc::new(skills));
-                let tools = tools::standard(&memories, &config.project, skills.clone());
+                let tools = tools::standard(
+                    &memories,
+                    &graph,
+                    &config.project,
+                    skills.clone(),
+                    &procedures,
+                );
                 (tools, skills, Some((registry, reloading)))
             }
             Toolset::Fixture => (tools::fixture::tools(), None, None),
         };
         let (registry, reloading) = parts.unzip();
+        let dispatch = Arc::new(Dispatch::new(tools, skills.clone(), clock.clone()));
+        procedures.connect(Arc::new(door(&dispatch, skills)));
         Ok(App {
-            dispatch: Arc::new(Dispatch::new(tools, skills, clock.clone())),
+            dispatch,
             memories,
+            graph,
             project: config.project.clone(),
             registry,
+            procedures,
+            database: config.database.clone(),
             client,
             reloading,
             clock,
@@ -162,6 +203,11 @@ impl App {
         &self.dispatch
     }
 
+    /// The procedures.
+    pub fn procedures(&self) -> &Procedures {
+        &self.procedures
+    }
+
     /// Calls one tool, as a client would.
     pub async fn call(&self, name: &str, arguments: Value) -> Result<Reply, Failure> {
         let context = Context::new(self.clock.new_id().into());
@@ -170,6 +216,8 @@ impl App {
 
     /// Serves stdin and stdout until the client leaves or a signal comes.
     pub async fn serve(self) -> Result<(), Failure> {
+        let database = self.database.clone();
+        self.procedures.keep(move || database.exists());
         let reloader = self.reloading.as_ref().map(|each| each.reloader.clone());
         let hang_up = move || reloader.as_ref().is_some_and(|each| each.hang_up());
         let shutdown = server::shutdown_signals(hang_up)?;
@@ -177,9 +225,11 @@ impl App {
             .reloading
             .as_ref()
             .map(|each| each.follow(&*self.clock));
-        let families = tools::families(&self.memories, &self.project);
+        let (graph, project) = (&self.graph, &self.project);
+        let families = tools::families(&self.memories, graph, &self.procedures, project);
+        let prompts = tools::procedure::offers::prompts(&self.procedures);
         let catalog = self.registry.clone();
-        let catalog = catalog.map(|registry| Catalog::new(families, registry));
+        let catalog = catalog.map(|registry| Catalog::new(families, prompts, registry));
         let served = Served {
             dispatch: self.dispatch.clone(),
             catalog: catalog.map(Arc::new),
@@ -195,11 +245,27 @@ impl App {
 
     /// Lets the parts finish, the last used first.
     pub async fn close(self) {
+        self.procedures.close().await;
         if let Some(registry) = &self.registry {
             registry.shutdown().await;
         }
         self.memories.settle().await;
     }
+}
+
+/// How procedures call tools: through the door that every call goes through.
+fn door(dispatch: &Arc<Dispatch>, skills: Option<Arc<Skills>>) -> Door {
+    let through = Arc::downgrade(dispatch);
+    let call = move |name: String, arguments, context| -> BoxFuture<'static, _> {
+        let dispatch = through.upgrade();
+        Box::pin(async move {
+            match dispatch {
+                Some(dispatch) => dispatch.call_within(&name, arguments, context).await,
+                None => Err(Failure::new(Kind::Unavailable, "Mimo is shutting down")),
+            }
+        })
+    };
+    Door::new(dispatch.tools(), skills, Arc::new(call))
 }
 
 /// The registry of the manifest's skills, the tools over it, and what follows

@@ -110,6 +110,8 @@ pub struct Config {
     pub log: Option<String>,
     /// How memories are ranked.
     pub memory: MemorySettings,
+    /// What the graph is told about its predicates.
+    pub graph: GraphSettings,
     /// Which skills may run, and with what.
     pub skills: SkillSettings,
 }
@@ -139,6 +141,13 @@ impl Default for MemorySettings {
     }
 }
 
+/// What the graph is told about its predicates.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct GraphSettings {
+    /// Those that have one object at a time.
+    pub functional: Vec<String>,
+}
+
 impl Config {
     /// Settles everything: a flag wins over a variable, a variable over
     /// `config.toml`, and that over the default.
@@ -161,6 +170,7 @@ impl Config {
             project: project(flags, around, file.project)?,
             log: log_filter(around, file.log_level)?,
             memory: file.memory,
+            graph: file.graph,
             skills: skills::settle(file.skills, around, &config_folder)?,
             config_folder,
             data_folder,
@@ -283,6 +293,15 @@ fn whole_path(origin: &str, path: &Path) -> Result<PathBuf, Failure> {
         Failure::invalid("", format!("{origin} is no usable path ({shown}): {error}"))
             .hint("write the whole path, beginning with /")
     })
+}
+
+/// Whether a predicate can be declared functional: as the graph keeps it.
+fn check_predicate(name: &str) -> Result<(), String> {
+    let kept = |c: char| !c.is_control() && !c.is_whitespace() && !c.is_uppercase() && c != '-';
+    match !name.is_empty() && name.len() <= NAME_BYTES_MAX && name.chars().all(kept) {
+        true => Ok(()),
+        false => Err("a predicate is written in lower case, with _ between its words".into()),
+    }
 }
 
 #[cfg(test)]

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use futures::FutureExt;
 use serde_json::Value;
-use serde_json::value::RawValue;
+use serde_json::value::{RawValue, to_raw_value};
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -22,7 +22,7 @@ use crate::failure::{Failure, Kind};
 use crate::limits::{CALL_STOP_MILLIS_MAX, CALLS_RUNNING_MAX};
 use crate::registry::TheirError;
 use crate::tools::schema::{Schema, nearest};
-use crate::tools::skills::{self, Load, Skills, Target};
+use crate::tools::skills::{self, Exposed, Load, Skills, Target};
 use crate::tools::{Answer, Context, Reply, Tool};
 
 /// The tools by name, and what bounds their calls.
@@ -113,13 +113,17 @@ impl Dispatch {
         self.skills.as_ref()
     }
 
-    /// What our own tools weigh on a client that lists them.
-    pub fn load(&self) -> Load {
-        let bytes = self.tools().map(|tool| tool.definition.len());
-        Load {
-            tools: self.tools.len(),
-            bytes: bytes.sum(),
-        }
+    /// The definitions that clients see, each on one line: those of our own
+    /// tools, then those of `exposed` that are shown by name beside them.
+    pub fn listed(&self, exposed: Option<&Exposed>) -> Vec<Arc<RawValue>> {
+        let own = self.tools().map(|tool| one_line(tool.definition));
+        let mut listed: Vec<Arc<RawValue>> = own.flatten().map(Arc::from).collect();
+        let load = Load {
+            tools: listed.len(),
+            bytes: listed.iter().map(|definition| definition.get().len()).sum(),
+        };
+        listed.extend(exposed.into_iter().flat_map(|exposed| exposed.direct(load)));
+        listed
     }
 
     fn route(&self, name: &str) -> Option<Route<'_>> {
@@ -277,6 +281,12 @@ fn late(name: &str, patience: Duration) -> Failure {
         patience.as_secs()
     );
     Failure::new(Kind::Timeout, message).hint("ask for less at once, or try again later")
+}
+
+/// A schema file without its line breaks and indentation.
+fn one_line(definition: &str) -> Option<Box<RawValue>> {
+    let value: Value = serde_json::from_str(definition).ok()?;
+    to_raw_value(&value).ok()
 }
 
 fn cancelled() -> Failure {

@@ -81,6 +81,8 @@ pub struct Failure {
     pub hint: Option<String>,
     /// JSON Pointer into the arguments; `""` is the whole.
     pub path: Option<String>,
+    /// Everything that is wrong, each as a document, where it is told at once.
+    pub errors: Vec<Value>,
     source: Option<Box<dyn Error + Send + Sync>>,
 }
 
@@ -92,6 +94,7 @@ impl Failure {
             message: message.into(),
             hint: None,
             path: None,
+            errors: Vec::new(),
             source: None,
         }
     }
@@ -126,7 +129,14 @@ impl Failure {
         self
     }
 
-    /// `{"error":{"kind","message","hint","path"}}`, absent fields left out.
+    /// Adds everything that is wrong.
+    pub fn errors(mut self, errors: Vec<Value>) -> Self {
+        self.errors = errors;
+        self
+    }
+
+    /// `{"error":{"kind","message","hint","path"}}`, and `errors` beside it;
+    /// absent fields left out.
     pub fn document(&self) -> Value {
         let mut error = json!({"kind": self.kind.name(), "message": self.message});
         if let Some(hint) = &self.hint {
@@ -135,7 +145,11 @@ impl Failure {
         if let Some(path) = &self.path {
             error["path"] = json!(path);
         }
-        json!({ "error": error })
+        let mut document = json!({ "error": error });
+        if !self.errors.is_empty() {
+            document["errors"] = json!(self.errors);
+        }
+        document
     }
 }
 

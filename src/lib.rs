@@ -18,6 +18,8 @@
 //! | [`tools`] | one file a family: schema, arguments, domain call, rendering |
 //! | [`memory`] | what remembering and recalling mean; no SQL |
 //! | [`ask`] | one question over everything known: where to look, what of it answers |
+//! | [`graph`] | entities and triples, their rules, following and joining them; no SQL |
+//! | [`procedure`] | definitions and their check, the machine that runs them, its journal |
 //! | [`store`] | the port in the domain's words, and SQLite behind it |
 //! | [`embed`] | a text to a vector |
 //! | [`vector`] | distances between vectors |
@@ -32,7 +34,7 @@
 //! They go one way:
 //!
 //! ```text
-//! main -> cli -> app -> server -> dispatch -> tools -> memory -> store -> vector, text
+//! main -> cli -> app -> server -> dispatch -> tools -> memory, graph, procedure -> store
 //!                         |                |             |
 //!                         +-> catalog      |             +-> embed -> vector
 //!                         |       |        |
@@ -78,8 +80,10 @@ pub mod config;
 pub mod dispatch;
 pub mod embed;
 pub mod failure;
+pub mod graph;
 pub mod limits;
 pub mod memory;
+pub mod procedure;
 pub mod registry;
 pub mod server;
 pub mod skills;

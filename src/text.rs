@@ -2,6 +2,8 @@
 //! is found by. Pure; used by the memory domain and by the store that keeps its
 //! indexes, so that both always agree.
 
+use std::collections::HashSet;
+
 use sha2::{Digest, Sha256};
 use unicode_normalization::UnicodeNormalization;
 
@@ -47,6 +49,36 @@ pub fn words(text: &str) -> String {
         }
     }
     out
+}
+
+/// Every run of up to `most` words next to each other in `words` (as [`words`]
+/// makes them) by which something could be named, each run once.
+pub fn phrases(words: &str, most: usize) -> impl Iterator<Item = &str> {
+    // Where each word begins and ends.
+    let bounds: Vec<(usize, usize)> = words
+        .split(' ')
+        .scan(0, |at, word| {
+            let start = *at;
+            *at += word.len() + 1;
+            Some((start, start + word.len()))
+        })
+        .collect();
+    let mut seen = HashSet::new();
+    (0..bounds.len())
+        .flat_map(move |first| {
+            let last = (first + most).min(bounds.len());
+            let runs = bounds[first..last].iter();
+            let start = bounds[first].0;
+            runs.map(move |(_, end)| &words[start..*end])
+                .collect::<Vec<_>>()
+        })
+        .filter(move |phrase| is_telling(phrase) && seen.insert(*phrase))
+}
+
+/// Whether a name in the form of [`words`] tells what is meant wherever it
+/// stands: not a stop word, and longer than a letter or two.
+pub fn is_telling(name: &str) -> bool {
+    name.chars().count() > 2 && STOP_WORDS.binary_search(&name).is_err()
 }
 
 /// One word of a keyword query.
@@ -204,6 +236,14 @@ mod tests {
         for (text, expected) in cases {
             assert_eq!(words(text), expected, "{text:?}");
         }
+    }
+
+    #[test]
+    fn phrases_are_runs_of_words_that_could_be_names() {
+        let found: Vec<&str> = phrases("the acme corp of the acme", 2).collect();
+        let expected = ["the acme", "acme", "acme corp", "corp", "corp of", "of the"];
+        assert_eq!(found, expected);
+        assert_eq!(phrases("", 3).count(), 0);
     }
 
     #[test]

@@ -21,7 +21,7 @@ use crate::failure::Failure;
 use crate::limits;
 use crate::registry::offers::{Items, List};
 use crate::registry::{Miss, Registry, SkillName};
-use crate::tools::Family;
+use crate::tools::{self, Family};
 
 /// A whole result, as it is sent.
 pub type Answer = Result<Arc<RawValue>, Miss>;
@@ -29,16 +29,22 @@ pub type Answer = Result<Arc<RawValue>, Miss>;
 /// The joined offers.
 pub struct Catalog {
     families: Vec<Family>,
+    own_prompts: tools::Prompts,
     registry: Arc<Registry>,
     prompts: Mutex<Prompts>,
     resources: Mutex<Resources>,
 }
 
 impl Catalog {
-    /// These resources of our own, and the offers of these skills.
-    pub fn new(families: Vec<Family>, registry: Arc<Registry>) -> Catalog {
+    /// These resources and prompts of our own, and the offers of these skills.
+    pub fn new(
+        families: Vec<Family>,
+        own_prompts: tools::Prompts,
+        registry: Arc<Registry>,
+    ) -> Catalog {
         Catalog {
             families,
+            own_prompts,
             registry,
             prompts: Mutex::default(),
             resources: Mutex::default(),

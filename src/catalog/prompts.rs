@@ -1,5 +1,5 @@
-//! The prompts of skills: listed under names that never collide, and got from
-//! the skill that a name means.
+//! Prompts, our own and those of skills: listed under names that never collide,
+//! and got from whom a name means.
 
 use std::collections::HashMap;
 use std::sync::{MutexGuard, PoisonError};
@@ -7,7 +7,7 @@ use std::sync::{MutexGuard, PoisonError};
 use serde_json::{Map, Value, json};
 use tokio_util::sync::CancellationToken;
 
-use super::{Answer, Catalog, joined, text_of, with_member};
+use super::{Answer, Catalog, joined, raw, text_of, with_member};
 use crate::failure::{Failure, Kind};
 use crate::registry::names::names;
 use crate::registry::offers::List;
@@ -17,7 +17,7 @@ use crate::registry::{Miss, SkillName};
 pub type Prompts = HashMap<String, (SkillName, String)>;
 
 impl Catalog {
-    /// `{"prompts":[..]}` of all skills.
+    /// `{"prompts":[..]}`: ours, then those of all skills.
     pub async fn prompts(&self, cancel: &CancellationToken) -> Answer {
         let lists = self.lists(List::Prompts, cancel).await;
         let items = lists
@@ -28,7 +28,11 @@ impl Catalog {
             .collect();
         let names = names(found.iter().map(|(skill, name, _)| (*skill, name.as_str())));
         let mut places = Prompts::new();
-        let mut shown = Vec::with_capacity(found.len());
+        let own = (self.own_prompts.list)().await.unwrap_or_else(|failure| {
+            tracing::warn!(%failure, "our own prompts are left out");
+            Vec::new()
+        });
+        let mut shown: Vec<String> = own.iter().map(ToString::to_string).collect();
         for ((skill, own, item), name) in found.iter().zip(names) {
             shown.extend(with_member(item, "name", &name));
             places.insert(name, ((*skill).clone(), own.clone()));
@@ -44,6 +48,12 @@ impl Catalog {
         arguments: Option<Map<String, Value>>,
         cancel: &CancellationToken,
     ) -> Answer {
+        let given = arguments.clone().unwrap_or_default();
+        match (self.own_prompts.get)(name.to_owned(), given).await {
+            Ok(Some(prompt)) => return raw(&prompt),
+            Ok(None) => {}
+            Err(failure) => return Err(Miss::Ours(failure)),
+        }
         let Some((skill, own)) = self.prompt_place(name, cancel).await else {
             let message = format!("there is no prompt \"{name}\"");
             let failure = Failure::new(Kind::NotFound, message);

@@ -5,7 +5,9 @@ mod call;
 mod completions;
 mod demo;
 mod doctor;
+mod graph;
 mod output;
+mod procedure;
 mod serve;
 mod skill;
 mod tools;
@@ -57,6 +59,10 @@ enum Command {
     Call(call::Arguments),
     /// List the tools that clients see
     Tools(tools::Arguments),
+    /// Write the graph to a file or a picture, or read one
+    Graph(graph::Arguments),
+    /// Check, run, draw and follow procedures
+    Procedure(procedure::Arguments),
     /// Check and edit the MCP servers that Mimo will run
     Skill(skill::Arguments),
     /// Show what Mimo does, on a temporary folder, and check it
@@ -125,6 +131,12 @@ fn run(cli: Cli, surroundings: &Surroundings, output: &Output) -> Result<(), End
             call::run(arguments, &configured()?, clock.clone(), output)
         }
         Some(Command::Tools(_)) => tools::run(&configured()?, clock.clone(), output),
+        Some(Command::Graph(arguments)) => {
+            graph::run(arguments, &configured()?, clock.clone(), output)
+        }
+        Some(Command::Procedure(arguments)) => {
+            procedure::run(arguments, &configured()?, clock.clone(), output)
+        }
         Some(Command::Skill(arguments)) => {
             skill::run(arguments, &configured()?, surroundings, &*clock, output)
         }

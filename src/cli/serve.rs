@@ -4,13 +4,17 @@
 use std::io::{self, Write};
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
+use nix::sys::signal::{self, Signal};
+use nix::unistd::Pid;
 use serde_json::json;
 
 use super::output::{Ended, Output};
 use crate::app::{self, App, Toolset};
 use crate::clock::Clock;
 use crate::config::{Config, Surroundings};
+use crate::procedure::Watch;
 
 /// How to serve.
 #[derive(clap::Args, Default)]
@@ -25,6 +29,10 @@ pub(super) struct Arguments {
     /// Serve the tools that tests of the protocol call, and nothing else
     #[arg(long, hide = true)]
     fixture_tools: bool,
+    /// For tests: end at once, as by SIGKILL, before the nth write to a
+    /// procedure's journal (odd: 1, 3, ..) or after it (even: 2, 4, ..)
+    #[arg(long, hide = true, value_name = "N")]
+    die_at_journal: Option<u64>,
 }
 
 /// Serves until the client leaves.
@@ -44,7 +52,8 @@ pub(super) fn run(
         "serving on stdio"
     );
     let served = app::run(async {
-        let app = App::serving(config, clock, toolset)?;
+        let watch = arguments.die_at_journal.map(die_at);
+        let app = App::serving(config, clock, toolset, watch)?;
         app.serve().await
     });
     match &served {
@@ -52,6 +61,17 @@ pub(super) fn run(
         Err(failure) => tracing::error!("stopped: {failure}"),
     }
     Ok(served?)
+}
+
+/// Ends this process at a moment of a journal that a test chooses.
+fn die_at(moment: u64) -> Watch {
+    let seen = AtomicU64::new(0);
+    Arc::new(move |_| {
+        if seen.fetch_add(1, Ordering::Relaxed) + 1 == moment {
+            // Nothing of ours runs after this.
+            let _ = signal::kill(Pid::this(), Signal::SIGKILL);
+        }
+    })
 }
 
 /// What `mimo` alone says to a person.

@@ -21,10 +21,11 @@ pub(super) struct Arguments {}
 pub(super) fn run(config: &Config, clock: Arc<dyn Clock>, output: &Output) -> Result<(), Ended> {
     let definitions = app::run(async {
         let app = App::build(config, clock)?;
-        let definitions: Result<Vec<Value>, Failure> = app
-            .dispatch()
-            .tools()
-            .map(|tool| serde_json::from_str(tool.definition).map_err(Failure::internal))
+        let exposed = app.dispatch().skills().map(|skills| skills.exposed());
+        let listed = app.dispatch().listed(exposed.as_deref());
+        let definitions: Result<Vec<Value>, Failure> = listed
+            .iter()
+            .map(|definition| serde_json::from_str(definition.get()).map_err(Failure::internal))
             .collect();
         app.close().await;
         definitions

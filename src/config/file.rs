@@ -8,7 +8,7 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::skills::{SkillKeys, check_command, check_folder, check_variable};
-use super::{MemorySettings, check_project};
+use super::{GraphSettings, MemorySettings, check_predicate, check_project};
 use crate::failure::{Failure, Kind};
 use crate::limits::{CONFIG_FILE_BYTES_MAX, CONFIG_LIST_MAX};
 
@@ -18,6 +18,7 @@ pub(super) struct FileSettings {
     pub project: Option<String>,
     pub log_level: Option<String>,
     pub memory: MemorySettings,
+    pub graph: GraphSettings,
     pub skills: SkillKeys,
 }
 
@@ -104,7 +105,7 @@ pub(super) enum Rule {
     Texts(
         fn(&str) -> Result<(), String>,
         &'static str,
-        fn(&mut SkillKeys) -> &mut Vec<String>,
+        fn(&mut FileSettings) -> &mut Vec<String>,
     ),
 }
 
@@ -142,16 +143,28 @@ pub(super) const KEYS: &[Key] = &[
         rule: Rule::Between(0.0, 1.0, |to| &mut to.neighbour_weights[1]),
     },
     Key {
+        path: "graph.functional",
+        rule: Rule::Texts(check_predicate, "[\"works_at\"]", |to| {
+            &mut to.graph.functional
+        }),
+    },
+    Key {
         path: "skills.commands",
-        rule: Rule::Texts(check_command, "[\"npx\", \"uvx\"]", |to| &mut to.commands),
+        rule: Rule::Texts(check_command, "[\"npx\", \"uvx\"]", |to| {
+            &mut to.skills.commands
+        }),
     },
     Key {
         path: "skills.path",
-        rule: Rule::Texts(check_folder, "[\"/opt/node/bin\"]", |to| &mut to.path),
+        rule: Rule::Texts(check_folder, "[\"/opt/node/bin\"]", |to| {
+            &mut to.skills.path
+        }),
     },
     Key {
         path: "skills.secrets",
-        rule: Rule::Texts(check_variable, "[\"GITHUB_TOKEN\"]", |to| &mut to.secrets),
+        rule: Rule::Texts(check_variable, "[\"GITHUB_TOKEN\"]", |to| {
+            &mut to.skills.secrets
+        }),
     },
     Key {
         path: "skills.strict",
@@ -244,7 +257,7 @@ impl Rule {
                     check(text).map_err(|why| problem(format!("cannot hold \"{text}\": {why}")))?;
                     texts.push(text.to_owned());
                 }
-                *field(&mut settings.skills) = texts;
+                *field(settings) = texts;
             }
         }
         Ok(())

@@ -333,7 +333,7 @@ fn the_schema_and_the_reader_name_the_same_keys_with_the_same_bounds() {
             }
             Rule::Texts(_, _, field) => {
                 assert_eq!(leaf["maxItems"], crate::limits::CONFIG_LIST_MAX, "{path}");
-                let default = field(&mut settings.skills).clone();
+                let default = field(&mut settings).clone();
                 assert_eq!(leaf["default"], serde_json::json!(default), "{path}");
             }
         }

@@ -42,17 +42,7 @@ impl Listing {
 }
 
 fn list(dispatch: &Dispatch, exposed: Option<&Exposed>) -> Result<Box<RawValue>, Failure> {
-    let direct = exposed.map(|exposed| exposed.direct(dispatch.load()));
-    let direct = direct.unwrap_or_default();
-    let own = dispatch.tools().map(|tool| one_line(tool.definition));
-    let tools: Vec<String> = own
-        .chain(direct.iter().map(|raw| raw.get().to_owned()))
-        .collect();
+    let listed = dispatch.listed(exposed);
+    let tools: Vec<&str> = listed.iter().map(|definition| definition.get()).collect();
     RawValue::from_string(format!("{{\"tools\":[{}]}}", tools.join(","))).map_err(Failure::internal)
-}
-
-/// A schema file without its line breaks and indentation.
-fn one_line(definition: &str) -> String {
-    serde_json::from_str::<serde_json::Value>(definition)
-        .map_or_else(|_| definition.to_owned(), |value| value.to_string())
 }

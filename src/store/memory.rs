@@ -96,6 +96,9 @@ pub struct Memory {
     pub importance: f64,
     /// In byte order, without doubles.
     pub tags: BTreeSet<String>,
+    /// Entities of the graph that its text names (`type:id`), in byte order; of
+    /// very many the first.
+    pub entities: Vec<String>,
     /// The stable key it is upserted by.
     pub topic_key: Option<String>,
     /// The conversation or document it belongs to.

@@ -2,7 +2,9 @@
 //! domain's words. The rooms behind it (`sqlite`; a server's later) own the
 //! SQL, the threads and the files; nothing of theirs leaves them.
 
+pub mod graph;
 pub mod memory;
+pub mod procedure;
 pub mod sqlite;
 
 use std::error::Error;
@@ -12,7 +14,12 @@ use futures::future::BoxFuture;
 
 use crate::failure::{Failure, Kind};
 
+pub use graph::GraphStore;
 pub use memory::MemoryStore;
+pub use procedure::ProcedureStore;
+
+/// The project that every project sees beside its own.
+pub const PROJECT_SHARED: &str = "global";
 
 /// What every call of the port returns.
 pub type Stored<'a, T> = BoxFuture<'a, Result<T, StoreError>>;
@@ -37,6 +44,8 @@ pub enum StoreError {
     },
     /// The file is damaged, or not ours.
     Damaged(String),
+    /// Work that was run in the store gave up, with these words.
+    GaveUp(Failure),
     /// A defect of ours.
     Defect(Box<dyn Error + Send + Sync>),
 }
@@ -51,12 +60,19 @@ impl fmt::Display for StoreError {
             StoreError::Unavailable { reason, .. } | StoreError::Damaged(reason) => {
                 out.write_str(reason)
             }
+            StoreError::GaveUp(failure) => write!(out, "{failure}"),
             StoreError::Defect(source) => write!(out, "{source}"),
         }
     }
 }
 
 impl Error for StoreError {}
+
+impl From<Failure> for StoreError {
+    fn from(failure: Failure) -> Self {
+        StoreError::GaveUp(failure)
+    }
+}
 
 impl From<StoreError> for Failure {
     fn from(error: StoreError) -> Self {
@@ -74,6 +90,7 @@ impl From<StoreError> for Failure {
             }
             StoreError::Damaged(_) => Failure::new(Kind::Unavailable, message)
                 .hint("move the file aside (or restore a copy of it) and start again"),
+            StoreError::GaveUp(failure) => failure,
             StoreError::Defect(source) => Failure::internal(source),
         }
     }

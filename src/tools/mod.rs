@@ -3,7 +3,9 @@
 
 pub mod arguments;
 pub mod fixture;
+pub mod graph;
 pub mod memory;
+pub mod procedure;
 pub mod schema;
 pub mod skills;
 pub mod status;
@@ -19,15 +21,19 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::failure::Failure;
+use crate::graph::Graph;
 use crate::limits::CALL_SECONDS_MAX;
 use crate::memory::Memories;
+use crate::procedure::Procedures;
 use crate::registry::Asks;
 
 /// The tools that users get, in the order they are listed.
 pub fn standard(
     memories: &Arc<Memories>,
+    graph: &Arc<Graph>,
     project: &str,
     skills: Option<Arc<skills::Skills>>,
+    procedures: &Procedures,
 ) -> Vec<Tool> {
     let memory = memory::Memory {
         memories: memories.clone(),
@@ -35,11 +41,22 @@ pub fn standard(
     };
     let status = status::Status {
         memories: memories.clone(),
+        graph: graph.clone(),
         started: memories.now(),
         project: project.to_owned(),
         skills: skills.clone(),
+        procedures: procedures.clone(),
+    };
+    let graph = graph::GraphTools {
+        graph: graph.clone(),
+        project: project.to_owned(),
     };
     let mut tools = memory::tools(Arc::new(memory));
+    tools.extend(graph::tools(Arc::new(graph)));
+    tools.extend(procedure::tools(procedures));
+    if let Some(skills) = &skills {
+        skills.record_to(Arc::new(procedures.recorder()));
+    }
     tools.extend(skills.into_iter().flat_map(skills::tools));
     tools.push(status::tool(Arc::new(status)));
     tools
@@ -55,15 +72,40 @@ pub struct Family {
     pub read: Read,
 }
 
+/// Prompts that Mimo itself has.
+pub struct Prompts {
+    /// As clients see them.
+    pub list: ListPrompts,
+    /// The result for a name and its arguments, where there is such a prompt.
+    pub get: GetPrompt,
+}
+
+type ListPrompts = Arc<dyn Fn() -> BoxFuture<'static, Result<Vec<Value>, Failure>> + Send + Sync>;
+type GetPrompt = Arc<
+    dyn Fn(String, Arguments) -> BoxFuture<'static, Result<Option<Value>, Failure>> + Send + Sync,
+>;
 type Read = Arc<dyn Fn(String) -> BoxFuture<'static, Result<Document, Failure>> + Send + Sync>;
 
 /// What users may read beside what tools answer.
-pub fn families(memories: &Arc<Memories>, project: &str) -> Vec<Family> {
+pub fn families(
+    memories: &Arc<Memories>,
+    graph: &Arc<Graph>,
+    procedures: &Procedures,
+    project: &str,
+) -> Vec<Family> {
     let memory = memory::Memory {
         memories: memories.clone(),
         project: project.to_owned(),
     };
-    vec![memory::resource::family(Arc::new(memory))]
+    let graph = graph::GraphTools {
+        graph: graph.clone(),
+        project: project.to_owned(),
+    };
+    vec![
+        memory::resource::family(Arc::new(memory)),
+        graph::resource::family(Arc::new(graph)),
+        procedure::offers::family(procedures.clone()),
+    ]
 }
 
 /// A JSON object of validated arguments.
@@ -71,6 +113,9 @@ pub type Arguments = Map<String, Value>;
 
 /// What a handler answers with.
 pub type Answer = BoxFuture<'static, Result<Reply, Failure>>;
+
+/// Begins the session of every call that a procedure makes.
+pub const PROCEDURE_SESSION: &str = "execution/";
 
 /// How long a call of a tool may run that has no reason to take longer.
 pub const USUAL_PATIENCE: Duration = Duration::from_secs(CALL_SECONDS_MAX);
@@ -86,6 +131,31 @@ pub struct Tool {
     pub patience: Duration,
     /// Called with arguments that fit the schema.
     pub handler: Arc<dyn Fn(Arguments, Context) -> Answer + Send + Sync>,
+}
+
+impl Tool {
+    /// A tool of ours: `call` works with `parts` and answers with a document.
+    pub fn of<T, F>(
+        name: &'static str,
+        definition: &'static str,
+        parts: &T,
+        call: impl Fn(T, Arguments, Context) -> F + Send + Sync + 'static,
+    ) -> Tool
+    where
+        T: Clone + Send + Sync + 'static,
+        F: Future<Output = Result<Document, Failure>> + Send + 'static,
+    {
+        let parts = parts.clone();
+        Tool {
+            name,
+            definition,
+            patience: USUAL_PATIENCE,
+            handler: Arc::new(move |arguments, context| {
+                let answer = call(parts.clone(), arguments, context);
+                Box::pin(async move { Ok(answer.await?.into()) })
+            }),
+        }
+    }
 }
 
 /// What a handler may know of the request it serves.

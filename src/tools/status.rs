@@ -9,32 +9,34 @@ use super::skills::Skills;
 use super::{Arguments, Context, Document, Tool};
 use crate::clock::Timestamp;
 use crate::failure::Failure;
+use crate::graph::Graph;
 use crate::memory::Memories;
-use crate::tools;
+use crate::procedure::Procedures;
 
 /// What the status tool reports on.
 pub struct Status {
     /// The memory domain.
     pub memories: Arc<Memories>,
+    /// The graph domain.
+    pub graph: Arc<Graph>,
     /// When this process began to serve.
     pub started: Timestamp,
     /// The current project.
     pub project: String,
     /// The skills, where this process runs them.
     pub skills: Option<Arc<Skills>>,
+    /// The procedures.
+    pub procedures: Procedures,
 }
 
 /// `mimo_status`.
 pub fn tool(status: Arc<Status>) -> Tool {
-    Tool {
-        name: "mimo_status",
-        definition: include_str!("../../schemas/tools/mimo_status.json"),
-        patience: tools::USUAL_PATIENCE,
-        handler: Arc::new(move |arguments, context| {
-            let answer = call(status.clone(), arguments, context);
-            Box::pin(async move { Ok(answer.await?.into()) })
-        }),
-    }
+    Tool::of(
+        "mimo_status",
+        include_str!("../../schemas/tools/mimo_status.json"),
+        &status,
+        call,
+    )
 }
 
 async fn call(
@@ -52,6 +54,9 @@ async fn call(
     if matches!(section, "all" | "memory") {
         document["memory"] = memory(&status).await;
     }
+    if section == "all" {
+        document["graph"] = graph(&status).await;
+    }
     if let Some(skills) = &status.skills
         && matches!(section, "all" | "skills")
     {
@@ -60,6 +65,9 @@ async fn call(
         if let Some(problem) = skills.problem() {
             document["skills_problem"] = json!(problem);
         }
+    }
+    if matches!(section, "all" | "procedures") {
+        document["procedures"] = super::procedure::status(&status.procedures).await;
     }
     Document::of(&document)
 }
@@ -83,5 +91,19 @@ async fn memory(status: &Status) -> serde_json::Value {
             "next_step": failure.hint,
             "embedding_model": model,
         }),
+    }
+}
+
+/// The same of the graph.
+async fn graph(status: &Status) -> serde_json::Value {
+    match status.graph.census().await {
+        Ok(census) => json!({
+            "state": "ok",
+            "entities": census.entities,
+            "triples": census.triples,
+            "closed": census.closed,
+            "predicates": census.predicates,
+        }),
+        Err(failure) => json!({"state": failure.kind.name(), "problem": failure.message}),
     }
 }

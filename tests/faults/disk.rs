@@ -25,7 +25,7 @@ fn a_full_disk() {
     let mut command = Command::new("/bin/sh");
     on(&mut command, folder.path());
     // With the signal ignored, the write fails instead: EFBIG, as ENOSPC would.
-    let limit = r#"trap '' XFSZ; ulimit -f 1200; exec "$0" serve"#;
+    let limit = r#"trap '' XFSZ; ulimit -f 2500; exec "$0" serve"#;
     command.args(["-c", limit, env!("CARGO_BIN_EXE_mimo")]);
     let mut server = Server::of(&mut command);
 

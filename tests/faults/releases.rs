@@ -28,9 +28,46 @@ fn the_database_of_every_schema_is_read_and_written() {
     for number in 1..=number {
         go_on_with(&kept(number));
     }
+    for number in GRAPH_SINCE..=number {
+        go_on_with_graph(&kept(number));
+    }
+    for number in PROCEDURES_SINCE..=number {
+        go_on_with_procedures(&kept(number));
+    }
     // What was just written answers the same, so the older files can be trusted
     // to show what they are meant to.
     go_on_with(&today);
+    go_on_with_graph(&today);
+    go_on_with_procedures(&today);
+}
+
+/// The first schema with a graph.
+const GRAPH_SINCE: i64 = 2;
+
+/// The first schema with procedures.
+const PROCEDURES_SINCE: i64 = 3;
+
+/// The keys of the two executions in the file, and how far one sees.
+const EXECUTIONS: [(&str, i64); 2] = [("fog-1", 5000), ("fog-2", 50)];
+
+/// Asks a person where the fog is thick, and says how long to sound the horn.
+fn fog_horn() -> Value {
+    json!({
+        "name": "fog_horn", "version": "1.0.0", "initial_state": "look",
+        "context_schema": {"type": "object", "required": ["metres"], "additionalProperties": false,
+                           "properties": {"metres": {"type": "integer"}}},
+        "states": {
+            "look": {
+                "action": {"choice": [{"when": "{{ metres < 100 }}", "event": "thick"}, {"event": "clear"}]},
+                "transitions": [{"event": "thick", "target": "ask"}, {"event": "clear", "target": "done"}],
+            },
+            "ask": {
+                "action": {"wait_for_approval": {"message": "Sound the horn?"}},
+                "next": "done",
+            },
+            "done": {"end": true},
+        },
+    })
 }
 
 fn kept(number: i64) -> PathBuf {
@@ -44,7 +81,7 @@ fn schema(database: &Path) -> i64 {
         .expect("its version")
 }
 
-/// A small database with a memory in every state.
+/// A small database with a memory and a triple in every state.
 fn database_of_today() -> PathBuf {
     let folder = tempfile::tempdir().expect("a folder");
     let mut server = Server::of(&mut mimo(folder.path()));
@@ -75,6 +112,26 @@ fn database_of_today() -> PathBuf {
         "memory_edit",
         json!({"action": "protect", "ids": [id(&kept)]}),
     );
+    let lamp = json!({"subject": "person:ada", "predicate": "repairs", "object": "lamp"});
+    let house = json!({"subject": "lamp", "predicate": "part_of", "object": "building:lighthouse",
+                       "confidence": 0.9});
+    good(
+        "graph_update",
+        json!({"assert": [lamp, house], "source": "the log"}),
+    );
+    let keeper = json!({"subject": "person:bo", "predicate": "runs", "object": "the harbour"});
+    let keeper = good("graph_update", json!({"assert": [keeper]}));
+    good(
+        "graph_update",
+        json!({"retract": [keeper["triples"][0]["id"]]}),
+    );
+    good("procedure_define", json!({ "definition": fog_horn() }));
+    for (key, metres) in EXECUTIONS {
+        good(
+            "procedure_run",
+            json!({"name": "fog_horn", "context": {"metres": metres}, "idempotency_key": key}),
+        );
+    }
     assert!(server.exit().success());
 
     let written = Connection::open(folder.path().join("data/mimo.db")).expect("the database");
@@ -136,6 +193,57 @@ fn go_on_with(database: &Path) {
     assert_eq!(refused["kind"], "refused", "{refused}");
     assert!(server.exit().success());
     assert_eq!(audit(&place).len(), 4);
+}
+
+/// What was said is followed, what was retracted is history, and the same said
+/// again is the same.
+fn go_on_with_graph(database: &Path) {
+    let folder = tempfile::tempdir().expect("a folder");
+    fs::create_dir(folder.path().join("data")).expect("a folder");
+    fs::copy(database, folder.path().join("data/mimo.db")).expect("a copy to work on");
+    let mut server = Server::of(&mut mimo(folder.path()));
+    let mut good = |tool: &str, arguments: Value| ask(&mut server, tool, arguments).good();
+    let found = good("graph_query", json!({"start": "Ada"}));
+    let path = &found["paths"][1];
+    let expected = ["person:ada", "thing:lamp", "building:lighthouse"];
+    assert_eq!(path["entities"], json!(expected), "{found}");
+    assert_eq!(path["confidence"], 0.9);
+    let gone = good("graph_query", json!({"start": "person:bo"}));
+    assert_eq!(gone["paths"], json!([]));
+    let lamp = json!({"subject": "person:ada", "predicate": "repairs", "object": "lamp"});
+    let again = good("graph_update", json!({"assert": [lamp]}));
+    assert_eq!(again["triples"][0]["outcome"], "unchanged", "{again}");
+    let named = good(
+        "memory_search",
+        json!({"query": "lighthouse lamp", "limit": 1}),
+    );
+    let linked = ["building:lighthouse", "person:ada", "thing:lamp"];
+    assert_eq!(named["items"][0]["entities"], json!(linked), "{named}");
+    let graph = good("mimo_status", json!({}))["graph"].clone();
+    assert_eq!([&graph["triples"], &graph["closed"]], [2, 1], "{graph}");
+    assert!(server.exit().success());
+}
+
+/// What has ended has ended, what waits for a person waits, and the definition
+/// still runs.
+fn go_on_with_procedures(database: &Path) {
+    let folder = tempfile::tempdir().expect("a folder");
+    fs::create_dir(folder.path().join("data")).expect("a folder");
+    fs::copy(database, folder.path().join("data/mimo.db")).expect("a copy to work on");
+    let mut server = Server::of(&mut mimo(folder.path()));
+    let mut good = |tool: &str, arguments: Value| ask(&mut server, tool, arguments).good();
+    let found = good("procedure_find", json!({"name": "fog_horn"}));
+    assert_eq!(found["definition"]["initial_state"], "look", "{found}");
+    let statuses = ["completed", "waiting_approval"];
+    for ((key, metres), status) in EXECUTIONS.into_iter().zip(statuses) {
+        let context = json!({ "metres": metres });
+        let again = json!({"name": "fog_horn", "context": context, "idempotency_key": key});
+        let again = good("procedure_run", again);
+        assert_eq!(again["status"], status, "{again}");
+    }
+    let new = json!({"name": "fog_horn", "context": {"metres": 300}});
+    assert_eq!(good("procedure_run", new)["status"], "completed");
+    assert!(server.exit().success());
 }
 
 fn id(stored: &Value) -> i64 {

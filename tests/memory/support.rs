@@ -6,7 +6,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use mimo::clock::{Clock, FixedClock, Timestamp};
 use mimo::embed::Embedder;
 use mimo::failure::{Failure, Kind};
+use mimo::graph::Graph;
 use mimo::memory::{Memories, Settings};
+use mimo::procedure::Procedures;
 use mimo::store::sqlite::SqliteStore;
 use mimo::tools::{Context, Reply, Tool, standard};
 use serde_json::{Value, json};
@@ -93,15 +95,22 @@ impl Mimo {
     pub fn in_project(project: &str) -> Mimo {
         let folder = TempDir::new().expect("a temporary folder");
         let store = SqliteStore::start(folder.path().join("mimo.db")).expect("threads start");
+        let store = Arc::new(store);
         let clock = Arc::new(FixedClock::at(NOON));
         let encoder = Arc::new(WordCounts::default());
+        let graph = Arc::new(Graph::new(
+            store.clone(),
+            clock.clone(),
+            mimo::graph::Settings::default(),
+        ));
+        let procedures = Procedures::new(store.clone(), clock.clone(), None);
         let memories = Arc::new(Memories::new(
-            Arc::new(store),
+            store,
             encoder.clone(),
             clock.clone(),
             Settings::default(),
         ));
-        let tools = standard(&memories, project, None);
+        let tools = standard(&memories, &graph, project, None, &procedures);
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()

@@ -260,6 +260,49 @@ fn a_memory_is_a_resource() {
 }
 
 #[test]
+fn a_procedure_is_a_resource_and_a_prompt() {
+    let mut mimo = greeted(json!({}), &[]);
+    let definition = json!({
+        "name": "greet", "version": "1.0.0", "initial_state": "done",
+        "description": "Greets someone",
+        "context_schema": {"type": "object", "required": ["who"],
+                           "properties": {"who": {"type": "string"}}},
+        "states": {"done": {"end": true}},
+    });
+    mimo.document("procedure_define", json!({ "definition": definition }));
+    let listed = mimo.request("prompts/list", json!({}));
+    let prompt = &listed["prompts"][0];
+    assert_eq!(prompt["name"], "greet");
+    assert_eq!(prompt["arguments"][0]["required"], true);
+    let got = mimo.request(
+        "prompts/get",
+        json!({"name": "greet", "arguments": {"who": "Ada"}}),
+    );
+    let text = got["messages"][0]["content"]["text"]
+        .as_str()
+        .expect("a text");
+    assert!(
+        text.contains(r#"{"name":"greet","context":{"who":"Ada"}}"#),
+        "{text}"
+    );
+    let read = mimo.request("resources/read", json!({"uri": "mimo://procedure/greet"}));
+    let text = read["contents"][0]["text"].as_str().expect("a text");
+    assert!(text.contains("stateDiagram"), "{text}");
+    assert!(mimo.server.exit().success());
+}
+
+#[test]
+fn an_entity_is_a_resource() {
+    let mut mimo = greeted(json!({}), &[]);
+    let triple = json!({"subject": "person:ada", "predicate": "repairs", "object": "lamp"});
+    mimo.document("graph_update", json!({"assert": [triple]}));
+    let read = mimo.request("resources/read", json!({"uri": "mimo://graph/person:ada"}));
+    let text = read["contents"][0]["text"].as_str().expect("a text");
+    assert!(text.contains("repairs"), "{text}");
+    assert!(mimo.server.exit().success());
+}
+
+#[test]
 fn prompts_are_listed_got_and_completed() {
     let mut mimo = greeted(json!({}), &["full"]);
     let listed = mimo.request("prompts/list", json!({}));

@@ -2,6 +2,7 @@
 //! story over real pipes, and fails where an answer is not the expected one.
 
 mod client;
+mod procedure;
 mod scene;
 mod skill;
 mod story;

@@ -7,6 +7,7 @@ use chrono::{DateTime, SecondsFormat};
 use serde_json::{Value, json};
 
 use super::client::{Client, hello};
+use super::procedure::procedure;
 use super::scene::{Found, Scene, document_of, expect};
 use super::skill::{self, Stage};
 use crate::clock::Clock;
@@ -72,7 +73,7 @@ pub(super) type Step = (
     fn(&mut Play<'_>, &mut Scene) -> Result<(), Failure>,
 );
 
-pub(super) const STEPS: [Step; 11] = [
+pub(super) const STEPS: [Step; 13] = [
     ("A client starts Mimo and says hello", hello_step),
     ("It stores what it learned, in one transaction", store),
     (
@@ -87,7 +88,15 @@ pub(super) const STEPS: [Step; 11] = [
     ),
     ("The same statement again is no second memory", merge),
     ("Forgetting can be undone", forget),
+    (
+        "Relations told in passing answer what nobody said: three hops",
+        relate,
+    ),
     ("A mistake changes nothing and is explained", mistake),
+    (
+        "A procedure runs without a model; where it fails, it is undone",
+        procedure,
+    ),
     (
         "Another server's tools run in a sandbox, behind the same door",
         skill::step,
@@ -124,6 +133,11 @@ impl<'a> Play<'a> {
         })
     }
 
+    /// The client that the story is told to.
+    pub(super) fn client(&mut self) -> &mut Client {
+        &mut self.client
+    }
+
     fn now(&self) -> String {
         let now = self.clock.now();
         // To the microsecond: the correction follows at once.
@@ -158,6 +172,8 @@ fn hello_step(play: &mut Play<'_>, scene: &mut Scene) -> Result<(), Failure> {
         "memory_store",
         "memory_search",
         "memory_edit",
+        "graph_update",
+        "graph_query",
         "mimo_status",
     ] {
         expect(names.contains(&needed), || {
@@ -279,6 +295,46 @@ fn forget(play: &mut Play<'_>, scene: &mut Scene) -> Result<(), Failure> {
         })?;
     }
     Ok(())
+}
+
+/// Whom to call when the site is down follows from three sentences, none of
+/// which says it.
+fn relate(play: &mut Play<'_>, scene: &mut Scene) -> Result<(), Failure> {
+    let told = "The ordering site runs on the shop computer. The shop computer depends on \
+                the router. Jonas maintains the router.";
+    let update = json!({"text": told, "accept": true});
+    let stored = scene.call(&mut play.client, "graph_update", update)?;
+    let triples = stored["triples"].as_array().map_or(0, Vec::len);
+    expect(triples == 3, || format!("it answered {stored}"))?;
+
+    let question = json!({"start": "ordering site", "direction": "both", "max_depth": 3});
+    let found = scene.call(&mut play.client, "graph_query", question)?;
+    let paths = found["paths"].as_array().cloned().unwrap_or_default();
+    let ends = |path: &&Value| path["entities"][3] == "thing:jonas";
+    let path = paths.iter().find(ends);
+    scene.tell(drawn(path.unwrap_or(&Value::Null)));
+    let predicates = json!(["runs_on", "depends_on", "^maintains"]);
+    expect(
+        path.is_some_and(|path| path["predicates"] == predicates),
+        || format!("it answered {found}"),
+    )
+}
+
+/// A path as an arrow after the other; `^` was followed backwards.
+fn drawn(path: &Value) -> String {
+    let names = path["entities"].as_array().cloned().unwrap_or_default();
+    let mut names = names.iter().filter_map(Value::as_str);
+    let mut text = names.next().unwrap_or_default().to_owned();
+    let predicates = path["predicates"].as_array().cloned().unwrap_or_default();
+    for (predicate, name) in predicates.iter().filter_map(Value::as_str).zip(names) {
+        let arrow = match predicate.strip_prefix('^') {
+            Some(backwards) => format!(" <-{backwards}- "),
+            None => format!(" -{predicate}-> "),
+        };
+        text.push_str(&arrow);
+        text.push_str(name);
+    }
+    text.replace("thing:", "")
 }
 
 fn mistake(play: &mut Play<'_>, scene: &mut Scene) -> Result<(), Failure> {

@@ -20,7 +20,11 @@ const APPLICATION_ID: i32 = 0x4d69_6d6f;
 const PAGE_BYTES: i32 = 8192;
 
 /// Every migration, oldest first. Append only: a released one never changes.
-const MIGRATIONS: [&str; 1] = [include_str!("migrations/0001_memory.sql")];
+const MIGRATIONS: [&str; 3] = [
+    include_str!("migrations/0001_memory.sql"),
+    include_str!("migrations/0002_graph.sql"),
+    include_str!("migrations/0003_procedure.sql"),
+];
 
 /// The schema they lead to (`PRAGMA user_version`).
 const SCHEMA: i32 = MIGRATIONS.len() as i32;
@@ -28,13 +32,28 @@ const SCHEMA: i32 = MIGRATIONS.len() as i32;
 /// A connection that writes; the file is made (mode 0600) and migrated where
 /// that is needed.
 pub fn open_writer(path: &Path) -> Result<Connection, StoreError> {
-    open(path, false)
+    let connection = open(path, false)?;
+    keep_pages(&connection, limits::STORE_WRITER_CACHE_KIB_MAX)?;
+    Ok(connection)
 }
 
 /// A connection that only reads. It migrates too, because the first reader
 /// may come before the first writer.
 pub fn open_reader(path: &Path) -> Result<Connection, StoreError> {
     open(path, true)
+}
+
+/// A connection that only reads, and keeps more pages: following triples jumps
+/// from place to place, where a search goes through one table in order.
+pub fn open_graph_reader(path: &Path) -> Result<Connection, StoreError> {
+    let connection = open(path, true)?;
+    keep_pages(&connection, limits::STORE_GRAPH_CACHE_KIB_MAX)?;
+    Ok(connection)
+}
+
+fn keep_pages(connection: &Connection, kib: i64) -> rusqlite::Result<()> {
+    // Negative: in KiB instead of pages.
+    connection.pragma_update(None, "cache_size", -kib)
 }
 
 fn open(path: &Path, read_only: bool) -> Result<Connection, StoreError> {

@@ -4,16 +4,19 @@
 mod connection;
 mod edit;
 mod extension;
+mod graph;
+mod procedure;
 mod recall;
 mod rows;
 mod worker;
 mod write;
 
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, OnceLock};
 
 use rusqlite::{Transaction, TransactionBehavior};
 
-use self::connection::{open_reader, open_writer};
+use self::connection::{open_graph_reader, open_reader, open_writer};
 use self::worker::Workers;
 use super::memory::{
     Before, CandidateQuery, Candidates, Edit, Filter, Memory, MemoryCensus, MemoryId, MemoryStore,
@@ -28,8 +31,12 @@ pub struct SqliteStore {
     // Readers first: fields drop in this order, and the last connection to
     // close folds the write-ahead log back into the file.
     readers: Workers,
+    graph_reader: Workers,
     writer: Workers,
     path: PathBuf,
+    /// Made when the first execution is driven.
+    owner: Arc<OnceLock<procedure::Owner>>,
+    together: procedure::Together,
 }
 
 impl SqliteStore {
@@ -40,10 +47,14 @@ impl SqliteStore {
         let writer = Workers::start("store-writer", 1, &path, open_writer)?;
         let count = limits::STORE_READERS_MAX;
         let readers = Workers::start("store-reader", count, &path, open_reader)?;
+        let graph_reader = Workers::start("store-graph", 1, &path, open_graph_reader)?;
         Ok(SqliteStore {
             readers,
+            graph_reader,
             writer,
             path,
+            owner: Arc::default(),
+            together: procedure::Together::default(),
         })
     }
 

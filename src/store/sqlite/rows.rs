@@ -13,12 +13,15 @@ use crate::store::memory::{Category, Filter, Memory, MemoryCensus, MemoryId, Sta
 /// The columns that `memory_from` reads, of a table called `m`.
 const COLUMNS: &str = "m.id, m.project, m.category, m.importance, m.state, m.protected, \
      m.created_at, m.valid_until, m.updated_at, m.supersedes, m.thread, m.topic_key, m.content, \
-     (SELECT json_group_array(t.tag) FROM memory_tag t WHERE t.memory_id = m.id)";
+     (SELECT json_group_array(t.tag) FROM memory_tag t WHERE t.memory_id = m.id), \
+     (SELECT json_group_array(key) FROM (SELECT e.key FROM memory_entity l \
+      JOIN entity e ON e.id = l.entity WHERE l.memory_id = m.id ORDER BY e.key LIMIT 20))";
 
 fn memory_from(row: &Row<'_>) -> rusqlite::Result<Memory> {
     let category: String = row.get(2)?;
     let state: String = row.get(4)?;
     let tags: String = row.get(13)?;
+    let entities: String = row.get(14)?;
     Ok(Memory {
         id: row.get(0)?,
         project: row.get(1)?,
@@ -34,6 +37,7 @@ fn memory_from(row: &Row<'_>) -> rusqlite::Result<Memory> {
         topic_key: row.get(11)?,
         content: row.get(12)?,
         tags: serde_json::from_str(&tags).unwrap_or_default(),
+        entities: serde_json::from_str(&entities).unwrap_or_default(),
     })
 }
 

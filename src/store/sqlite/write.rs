@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 
 use rusqlite::{OptionalExtension, Transaction, params};
 
+use super::graph::link_memory;
 use crate::clock::Timestamp;
 use crate::store::StoreError;
 use crate::store::memory::{IndexedText, MemoryId, NewMemory, Outcome};
@@ -353,7 +354,7 @@ fn index(
 fn index_words(file: &Transaction<'_>, id: MemoryId, words: &str) -> Result<(), StoreError> {
     file.prepare_cached("INSERT INTO memory_words (rowid, words) VALUES (?, ?)")?
         .execute(params![id, words])?;
-    Ok(())
+    link_memory(file, id, words)
 }
 
 fn model_id(file: &Transaction<'_>, model: &str, dimensions: usize) -> Result<i64, StoreError> {

@@ -8,14 +8,10 @@ mod store;
 
 use std::sync::Arc;
 
-use super::arguments::Reader;
-use super::{Arguments, Context, Document, Tool};
-use crate::clock::Timestamp;
+use super::Tool;
 use crate::failure::Failure;
 use crate::limits;
 use crate::memory::Memories;
-use crate::memory::moment::{self, Edge};
-use crate::tools;
 
 /// What the memory tools work with.
 pub struct Memory {
@@ -25,52 +21,28 @@ pub struct Memory {
     pub project: String,
 }
 
-/// The project that every search covers beside the current one.
-pub const PROJECT_SHARED: &str = "global";
-
 /// `memory_store`, `memory_search` and `memory_edit`.
 pub fn tools(memory: Arc<Memory>) -> Vec<Tool> {
     vec![
-        tool(
+        Tool::of(
             "memory_store",
             include_str!("../../../schemas/tools/memory_store.json"),
             &memory,
             store::call,
         ),
-        tool(
+        Tool::of(
             "memory_search",
             include_str!("../../../schemas/tools/memory_search.json"),
             &memory,
             search::call,
         ),
-        tool(
+        Tool::of(
             "memory_edit",
             include_str!("../../../schemas/tools/memory_edit.json"),
             &memory,
             edit::call,
         ),
     ]
-}
-
-fn tool<F>(
-    name: &'static str,
-    definition: &'static str,
-    memory: &Arc<Memory>,
-    call: impl Fn(Arc<Memory>, Arguments, Context) -> F + Send + Sync + 'static,
-) -> Tool
-where
-    F: Future<Output = Result<Document, Failure>> + Send + 'static,
-{
-    let memory = memory.clone();
-    Tool {
-        name,
-        definition,
-        patience: tools::USUAL_PATIENCE,
-        handler: Arc::new(move |arguments, context| {
-            let answer = call(memory.clone(), arguments, context);
-            Box::pin(async move { Ok(answer.await?.into()) })
-        }),
-    }
 }
 
 /// Checks the text of a memory.
@@ -94,28 +66,4 @@ fn content(text: &str, path: String) -> Result<String, Failure> {
         return Err(Failure::invalid(path, "the content holds a NUL character"));
     }
     Ok(text.to_owned())
-}
-
-/// A moment: ISO 8601, or a span from now (`7d`), `direction` being -1 for the
-/// past and 1 for the future.
-fn moment(
-    reader: &Reader<'_>,
-    key: &str,
-    edge: Edge,
-    direction: i64,
-    now: Timestamp,
-) -> Result<Option<Timestamp>, Failure> {
-    let Some(text) = reader.text(key)? else {
-        return Ok(None);
-    };
-    let span = || moment::parse_span(text).map(|span| now.plus_seconds(direction * span));
-    moment::parse(text, edge)
-        .or_else(span)
-        .map(Some)
-        .ok_or_else(|| {
-            Failure::invalid(reader.path(key), format!("{text:?} is not a moment")).hint(
-                "write an ISO 8601 date or time, such as 2026-11-22 or \
-                 2026-11-22T17:36:00Z, or a span such as 7d",
-            )
-        })
 }

@@ -207,6 +207,9 @@ impl Rendering<'_> {
         if !memory.tags.is_empty() {
             add("tags", json!(memory.tags));
         }
+        if !memory.entities.is_empty() {
+            add("entities", json!(memory.entities));
+        }
         if memory.state != State::default() {
             add("state", json!(memory.state.name()));
         }

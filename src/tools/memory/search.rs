@@ -2,18 +2,16 @@
 
 use std::sync::Arc;
 
-use sha2::{Digest, Sha256};
-
+use super::Memory;
 use super::render::{Cursor, Rendering};
 use super::store::category;
-use super::{Memory, PROJECT_SHARED, moment};
 use crate::clock::Timestamp;
 use crate::failure::Failure;
 use crate::limits;
 use crate::memory::moment::Edge;
 use crate::memory::{Mode, Page, Search};
 use crate::store::memory::Filter;
-use crate::tools::arguments::Reader;
+use crate::tools::arguments::{Reader, fingerprint, moment, scope_of};
 use crate::tools::{Arguments, Context, Document};
 
 /// Handles a call.
@@ -123,19 +121,6 @@ fn count_recall(memory: &Memory, page: &Page, shown: usize) {
         .count_recall(shown.map(|(memory, _)| memory.id).collect());
 }
 
-/// Names what was asked, so that a cursor of another question is noticed.
-fn fingerprint(arguments: &Arguments) -> u32 {
-    let asks = |key: &str| !matches!(key, "cursor" | "limit" | "max_tokens");
-    let mut asked: Vec<String> = arguments
-        .iter()
-        .filter(|(key, value)| asks(key) && !value.is_null())
-        .map(|(key, value)| format!("{key}={value};"))
-        .collect();
-    asked.sort_unstable();
-    let digest = Sha256::digest(asked.concat());
-    u32::from_le_bytes([digest[0], digest[1], digest[2], digest[3]])
-}
-
 fn query<'a>(reader: &Reader<'a>) -> Result<Option<&'a str>, Failure> {
     match reader.text("query")? {
         Some(query) if query.len() > limits::QUERY_BYTES_MAX => Err(Failure::invalid(
@@ -153,14 +138,8 @@ fn query<'a>(reader: &Reader<'a>) -> Result<Option<&'a str>, Failure> {
 
 fn filter(memory: &Memory, reader: &Reader<'_>) -> Result<Filter, Failure> {
     let now: Timestamp = memory.memories.now();
-    let projects = match reader.name("project")? {
-        Some(all) if all == "*" => Vec::new(),
-        Some(project) => vec![project],
-        None if memory.project == PROJECT_SHARED => vec![PROJECT_SHARED.to_owned()],
-        None => vec![memory.project.clone(), PROJECT_SHARED.to_owned()],
-    };
     Ok(Filter {
-        projects,
+        projects: scope_of(reader, &memory.project)?,
         category: category(reader)?,
         tags: reader
             .names("tags", limits::MEMORY_TAGS_MAX)?

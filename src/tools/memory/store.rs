@@ -4,14 +4,14 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-use super::{Memory, PROJECT_SHARED, content, moment};
+use super::{Memory, content};
 use crate::clock::Timestamp;
 use crate::failure::Failure;
 use crate::limits;
 use crate::memory::moment::Edge;
 use crate::memory::{Draft, Remembered};
 use crate::store::memory::Category;
-use crate::tools::arguments::Reader;
+use crate::tools::arguments::{Reader, moment, one_project};
 use crate::tools::{Arguments, Context, Document};
 
 /// The fields of one memory.
@@ -128,7 +128,7 @@ fn draft(
         topic_key: own.name("topic_key")?,
         supersedes: own.integer("supersedes_id")?,
         valid_until: moment(from("valid_until"), "valid_until", Edge::End, 1, now)?,
-        project: project(from("project"))?.unwrap_or_else(|| memory.project.clone()),
+        project: one_project(from("project"))?.unwrap_or_else(|| memory.project.clone()),
         thread: from("thread")
             .name("thread")?
             .unwrap_or_else(|| context.session.to_string()),
@@ -147,17 +147,4 @@ pub fn category(reader: &Reader<'_>) -> Result<Option<Category>, Failure> {
         )
         .hint("use fact, action, observation or plan")
     })
-}
-
-fn project(reader: &Reader<'_>) -> Result<Option<String>, Failure> {
-    match reader.name("project")? {
-        Some(name) if name == "*" => Err(Failure::invalid(
-            reader.path("project"),
-            "a memory belongs to one project, so * cannot be used here",
-        )
-        .hint(format!(
-            "leave project out, or use {PROJECT_SHARED:?} for what holds everywhere"
-        ))),
-        name => Ok(name),
-    }
 }

@@ -9,9 +9,10 @@ use serde_json::value::{RawValue, to_raw_value};
 use super::{Skills, exposure};
 use crate::failure::{Failure, Kind};
 use crate::limits;
+use crate::registry::names::SEPARATOR;
 use crate::registry::{Conduct, Followers, Offer, SkillName};
 use crate::tools::arguments::Reader;
-use crate::tools::{Arguments, Context, Reply};
+use crate::tools::{Arguments, Context, PROCEDURE_SESSION, Reply};
 
 /// A tool of a skill that a name means.
 pub struct Target {
@@ -57,6 +58,7 @@ impl Skills {
         arguments: Option<&Value>,
         context: Context,
     ) -> Result<Box<RawValue>, Failure> {
+        let by_procedure = context.session.starts_with(PROCEDURE_SESSION);
         let arguments = arguments.map(to_raw_value).transpose();
         let arguments = arguments.map_err(Failure::internal)?;
         let conduct = Conduct {
@@ -69,10 +71,17 @@ impl Skills {
             },
         };
         let Target { skill, tool, .. } = target;
-        let result = self
-            .registry
-            .call(&skill, &tool, arguments.as_deref(), conduct);
-        result.await.map_err(|miss| miss.into_failure())
+        let arguments = arguments.as_deref();
+        let called = self.registry.call(&skill, &tool, arguments, conduct).await;
+        let result = called.map_err(|miss| miss.into_failure())?;
+        if let Some(recorder) = self.recorder.get()
+            && !by_procedure
+            && !failed(&result)
+        {
+            let arguments = arguments.map_or("{}", RawValue::get);
+            recorder(format!("{skill}{SEPARATOR}{tool}"), arguments);
+        }
+        Ok(result)
     }
 }
 
@@ -118,6 +127,18 @@ fn unlisted(name: &str) -> Result<Target, Failure> {
         tool: tool.to_owned(),
         reads: false,
     })
+}
+
+/// Whether the tool says that it failed.
+fn failed(result: &RawValue) -> bool {
+    #[derive(serde::Deserialize)]
+    struct Mark {
+        #[serde(rename = "isError", default)]
+        is_error: bool,
+    }
+    let text = result.get();
+    memchr::memmem::find(text.as_bytes(), b"\"isError\"").is_some()
+        && serde_json::from_str::<Mark>(text).is_ok_and(|mark| mark.is_error)
 }
 
 /// Arguments as an object: some clients send it as a string.

@@ -6,7 +6,7 @@ mod exposure;
 mod find;
 mod pages;
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -30,6 +30,9 @@ pub use self::exposure::{Exposed, Load};
 /// manifest.
 pub const PATIENCE: Duration = Duration::from_secs(limits::SKILL_CALL_SECONDS_MAX);
 
+/// Takes note of a tool, as `<skill>__<tool>`, and the JSON of its arguments.
+pub type Recorder = Arc<dyn Fn(String, &str) + Send + Sync>;
+
 /// What the skill tools work with.
 pub struct Skills {
     registry: Arc<Registry>,
@@ -39,6 +42,8 @@ pub struct Skills {
     problem: Problem,
     finder: Finder,
     pages: Pages,
+    /// Told of each call that succeeded.
+    recorder: OnceLock<Recorder>,
     /// When skills began to start.
     began: Instant,
     /// The tools as they were in one generation of the registry.
@@ -61,9 +66,21 @@ impl Skills {
             problem,
             finder: Finder::new(embedder),
             pages: Pages::new(clock),
+            recorder: OnceLock::new(),
             began: Instant::now(),
             exposed: Mutex::default(),
         }
+    }
+
+    /// What skills there are, and their tools.
+    pub(super) fn registry(&self) -> &Registry {
+        &self.registry
+    }
+
+    /// From now on `recorder` is told of each call that succeeded, unless a
+    /// procedure made it, whose journal has it. Only the first one counts.
+    pub fn record_to(&self, recorder: Recorder) {
+        let _ = self.recorder.set(recorder);
     }
 
     /// How each skill is, for `mimo_status`.

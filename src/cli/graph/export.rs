@@ -1,0 +1,178 @@
+//! `mimo graph export`.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, BufWriter, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use serde_json::json;
+
+use crate::app;
+use crate::cli::output::{Ended, Output};
+use crate::clock::Clock;
+use crate::config::{Config, PROJECT_DEFAULT};
+use crate::failure::{Failure, Kind};
+use crate::graph::Graph;
+use crate::graph::picture::Picture;
+use crate::graph::portable::Told;
+use crate::limits;
+
+/// In which form, how much of it, and where to.
+#[derive(clap::Args)]
+#[command(after_help = "\
+Examples:
+  mimo graph export --all -o graph.jsonl
+  mimo graph export --format html -o graph.html && xdg-open graph.html
+
+JSON lines hold everything, history included; the other forms what holds now.
+The page needs no network and holds all of its data.")]
+pub(super) struct Arguments {
+    /// The form
+    #[arg(long, value_enum, default_value_t = Format::Jsonl)]
+    format: Format,
+    /// Write to this file (mode 0600) instead of stdout
+    #[arg(short, long, value_name = "FILE")]
+    output: Option<PathBuf>,
+    /// The triples of every project, not only of the current one and `global`
+    #[arg(long)]
+    all: bool,
+    /// At most so many triples in a picture
+    #[arg(long, value_name = "N", default_value_t = limits::PICTURE_TRIPLES_DEFAULT)]
+    limit: usize,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Format {
+    Jsonl,
+    Graphml,
+    Mermaid,
+    Html,
+}
+
+pub(super) fn run(
+    arguments: &Arguments,
+    config: &Config,
+    clock: Arc<dyn Clock>,
+    output: &Output,
+) -> Result<(), Ended> {
+    let graph = app::graph(config, clock)?;
+    let mut projects = vec![config.project.clone(), PROJECT_DEFAULT.to_owned()];
+    if arguments.all {
+        projects.clear();
+    }
+    let mut out = Sink::open(arguments.output.clone())?;
+    let written = match arguments.format {
+        Format::Jsonl => lines(&graph, projects, &mut out)?,
+        Format::Graphml | Format::Mermaid | Format::Html => {
+            let (picture, left_out) = picture(&graph, projects, arguments.limit)?;
+            out.write(&match arguments.format {
+                Format::Graphml => picture.graphml(),
+                Format::Mermaid => picture.mermaid(),
+                _ => picture.page(),
+            })?;
+            if left_out {
+                output.complain(&format!(
+                    "mimo: the picture shows the first {} triples; --limit shows more\n",
+                    arguments.limit
+                ));
+            }
+            picture.arrows.len()
+        }
+    };
+    let Some(file) = out.close()? else {
+        return Ok(());
+    };
+    match output.json {
+        true => output.document(&json!({"file": file.display().to_string(), "triples": written})),
+        false => output.print(&format!("{written} triples in {}\n", file.display())),
+    }
+}
+
+/// Everything, a page at a time; how many triples that were.
+fn lines(graph: &Graph, projects: Vec<String>, out: &mut Sink) -> Result<usize, Ended> {
+    let (mut told, mut after, mut count) = (Told::new(), 0, 0);
+    loop {
+        let page = graph.page(
+            projects.clone(),
+            after,
+            limits::GRAPH_PORTION_TRIPLES_MAX,
+            told,
+        );
+        let (page, so_far) = app::run(page)?;
+        told = so_far;
+        for line in &page.lines {
+            count += usize::from(line.is_triple());
+            let line = serde_json::to_string(line).map_err(Failure::internal)?;
+            out.write(&format!("{line}\n"))?;
+        }
+        match page.after {
+            Some(next) => after = next,
+            None => return Ok(count),
+        }
+    }
+}
+
+/// What holds now, up to `limit` triples, and whether there were more.
+fn picture(graph: &Graph, projects: Vec<String>, limit: usize) -> Result<(Picture, bool), Ended> {
+    let (mut picture, mut told, mut after) = (Picture::default(), Told::new(), 0);
+    let now = graph.now();
+    loop {
+        let page = graph.page(
+            projects.clone(),
+            after,
+            limits::GRAPH_PORTION_TRIPLES_MAX,
+            told,
+        );
+        let (page, so_far) = app::run(page)?;
+        told = so_far;
+        for line in &page.lines {
+            if !picture.add(line, now, limit) {
+                return Ok((picture.tidied(), true));
+            }
+        }
+        match page.after {
+            Some(next) => after = next,
+            None => return Ok((picture.tidied(), false)),
+        }
+    }
+}
+
+/// stdout, or a file that only its owner may read.
+enum Sink {
+    Stdout(BufWriter<io::Stdout>),
+    File(BufWriter<File>, PathBuf),
+}
+
+impl Sink {
+    fn open(path: Option<PathBuf>) -> Result<Sink, Failure> {
+        let Some(path) = path else {
+            return Ok(Sink::Stdout(BufWriter::new(io::stdout())));
+        };
+        let mut options = OpenOptions::new();
+        let file = options.write(true).create(true).truncate(true).mode(0o600);
+        let file = file.open(&path).map_err(|error| {
+            Failure::new(
+                Kind::Unavailable,
+                format!("{} cannot be written: {error}", path.display()),
+            )
+            .hint("name a file in a folder that you may write to")
+        })?;
+        Ok(Sink::File(BufWriter::new(file), path))
+    }
+
+    fn write(&mut self, text: &str) -> io::Result<()> {
+        match self {
+            Sink::Stdout(out) => out.write_all(text.as_bytes()),
+            Sink::File(out, _) => out.write_all(text.as_bytes()),
+        }
+    }
+
+    /// Everything is written; the file, where it is one.
+    fn close(self) -> io::Result<Option<PathBuf>> {
+        match self {
+            Sink::Stdout(mut out) => out.flush().map(|()| None),
+            Sink::File(mut out, path) => out.flush().map(|()| Some(path)),
+        }
+    }
+}

@@ -1,0 +1,236 @@
+//! `mimo procedure VERB`: which verbs there are, and those about definitions.
+//! What a definition may hold is decided in `procedure`.
+
+mod run;
+
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+
+use super::output::{Ended, Output, columns_of, cut};
+use crate::app::{self, App};
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::failure::{Failure, Kind};
+use crate::limits::PROCEDURE_BYTES_MAX;
+use crate::procedure::definition::LATEST;
+use crate::procedure::draw::{self, Path as Passed};
+use crate::procedure::mistake::Mistake;
+use crate::procedure::{Procedures, view};
+
+/// What to do with procedures.
+#[derive(clap::Args)]
+#[command(after_help = "\
+Examples:
+  mimo procedure check release.json          every mistake, with its place and fix
+  mimo procedure add release.json
+  mimo procedure run release '{\"version\":\"1.2.0\"}'
+  mimo procedure approve 5f0c2d7a91b3e846    a person decides; it goes on then
+  mimo procedure show release --svg > release.svg")]
+pub(super) struct Arguments {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(clap::Subcommand)]
+enum Verb {
+    /// List the procedures there are
+    List,
+    /// Check a definition as a whole, without keeping it
+    Check(File),
+    /// Check a definition and keep it
+    Add(File),
+    /// Run a procedure and show how it goes
+    Run(run::RunArguments),
+    /// Show a definition, or draw it
+    Show(Show),
+    /// List executions, or show what one of them did
+    History(run::HistoryArguments),
+    /// Decide what an execution waits for; asks you to confirm
+    Approve(run::ApproveArguments),
+}
+
+/// A file with a definition.
+#[derive(clap::Args)]
+struct File {
+    /// The file; JSON
+    file: PathBuf,
+}
+
+/// What to show.
+#[derive(clap::Args)]
+struct Show {
+    /// The procedure's name
+    name: String,
+    /// Its version
+    #[arg(long, default_value = LATEST)]
+    version: String,
+    /// Draw it as an SVG image
+    #[arg(long, conflicts_with = "definition")]
+    svg: bool,
+    /// Print the definition instead of drawing it (as Mermaid)
+    #[arg(long)]
+    definition: bool,
+    /// Mark the path of this execution
+    #[arg(long, value_name = "ID")]
+    execution: Option<String>,
+}
+
+pub(super) fn run(
+    arguments: Arguments,
+    config: &Config,
+    clock: Arc<dyn Clock>,
+    output: &Output,
+) -> Result<(), Ended> {
+    app::run(async {
+        let app = App::build(config, clock)?;
+        let procedures = app.procedures().clone();
+        let done = match arguments.verb {
+            Verb::List => list(&procedures, output).await,
+            Verb::Check(file) => define(&procedures, &file.file, true, output).await,
+            Verb::Add(file) => define(&procedures, &file.file, false, output).await,
+            Verb::Run(arguments) => run::run(&procedures, arguments, output).await,
+            Verb::Show(show) => self::show(&procedures, show, output).await,
+            Verb::History(arguments) => run::history(&procedures, arguments, output).await,
+            Verb::Approve(arguments) => run::approve(&procedures, arguments, output).await,
+        };
+        app.close().await;
+        Ok(done)
+    })?
+}
+
+async fn list(procedures: &Procedures, output: &Output) -> Result<(), Ended> {
+    let found = procedures.find(None, usize::MAX).await?;
+    if output.json {
+        let listed: Vec<Value> = found.iter().map(view::listed).collect();
+        return output.document(&json!({ "procedures": listed }));
+    }
+    if found.is_empty() {
+        return output.print("There are no procedures; `mimo procedure add FILE` keeps one.\n");
+    }
+    let width = |text: fn(&crate::procedure::KeptDefinition) -> &str| {
+        found
+            .iter()
+            .map(|kept| columns_of(text(kept)))
+            .max()
+            .unwrap_or(0)
+    };
+    let (name, version) = (width(|kept| &kept.name), width(|kept| &kept.version));
+    let room = output.columns.saturating_sub(name + version + 4);
+    let mut text = String::new();
+    for kept in &found {
+        let does = cut(&kept.description, room);
+        let _ = writeln!(
+            text,
+            "{:name$}  {:version$}  {does}",
+            kept.name, kept.version
+        );
+    }
+    output.print(&text)
+}
+
+async fn define(
+    procedures: &Procedures,
+    file: &Path,
+    dry_run: bool,
+    output: &Output,
+) -> Result<(), Ended> {
+    let given = read(file)?;
+    let defined = match procedures.define(&given, dry_run).await? {
+        Ok(defined) => defined,
+        Err(mistakes) => return Err(refused(file, &mistakes, output)),
+    };
+    let definition = &defined.checked.definition;
+    let outcome = defined.kept.map_or("valid", |kept| kept.name());
+    if output.json {
+        return output.document(&json!({
+            "ok": true,
+            "name": definition.name,
+            "version": definition.version,
+            "hash": defined.checked.hash,
+            "outcome": outcome,
+        }));
+    }
+    output.print(&format!(
+        "{} {}: {outcome}\n",
+        definition.name, definition.version
+    ))
+}
+
+fn read(file: &Path) -> Result<Value, Failure> {
+    let unreadable = |error: &dyn std::fmt::Display| {
+        Failure::new(
+            Kind::NotFound,
+            format!("{} cannot be read: {error}", file.display()),
+        )
+        .hint("name a file that holds one definition as JSON")
+    };
+    let size = std::fs::metadata(file)
+        .map_err(|error| unreadable(&error))?
+        .len();
+    // Spaces do not count for the definition; a file of them is no definition.
+    if size > 4 * PROCEDURE_BYTES_MAX as u64 {
+        return Err(unreadable(&format!("its {size} bytes are too many")));
+    }
+    let text = std::fs::read_to_string(file).map_err(|error| unreadable(&error))?;
+    serde_json::from_str(&text).map_err(|error| unreadable(&error))
+}
+
+/// Tells everything that is wrong with `file`; the command ends with 1.
+fn refused(file: &Path, mistakes: &[Mistake], output: &Output) -> Ended {
+    if output.json {
+        let errors: Vec<Value> = mistakes.iter().map(Mistake::document).collect();
+        let document = json!({"ok": false, "file": file.display().to_string(), "errors": errors});
+        return output.document(&document).err().unwrap_or(Ended::Told(1));
+    }
+    let count = match mistakes.len() {
+        1 => "1 mistake".to_owned(),
+        many => format!("{many} mistakes"),
+    };
+    let mut text = format!("mimo: {} has {count}\n", file.display());
+    for mistake in mistakes {
+        let _ = write!(
+            text,
+            "\n{mistake}\n  value: {}\n  next: {}\n",
+            mistake.value, mistake.fix
+        );
+    }
+    output.complain(&text);
+    Ended::Told(1)
+}
+
+async fn show(procedures: &Procedures, show: Show, output: &Output) -> Result<(), Ended> {
+    let (hash, passed) = match &show.execution {
+        Some(id) => {
+            let execution = procedures.execution(id).await?;
+            let machine = procedures.machine(id).await?;
+            (execution.hash, Passed::of(&machine))
+        }
+        None => {
+            let kept = procedures.definition(&show.name, &show.version).await?;
+            (kept.hash, Passed::default())
+        }
+    };
+    let definition = procedures.definition_of(&hash).await?;
+    if definition.name != show.name {
+        let message = format!("that execution ran {}, not {}", definition.name, show.name);
+        return Err(Failure::invalid("", message)
+            .hint("name that procedure")
+            .into());
+    }
+    if show.definition || output.json {
+        let kept = procedures.kept(&hash).await?;
+        let value: Value = serde_json::from_str(&kept.definition).map_err(Failure::internal)?;
+        let mut document = json!({"name": kept.name, "version": kept.version, "hash": kept.hash, "definition": value});
+        if !show.definition {
+            document["mermaid"] = json!(draw::mermaid(&definition, &passed));
+        }
+        return output.document(&document);
+    }
+    output.print(&match show.svg {
+        true => draw::svg(&definition, &passed),
+        false => draw::mermaid(&definition, &passed),
+    })
+}

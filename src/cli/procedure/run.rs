@@ -1,0 +1,315 @@
+//! `mimo procedure run | history | approve`: executions, as a person starts,
+//! follows and decides them.
+
+use std::fmt::Write as _;
+use std::io::{self, BufRead, IsTerminal, Read};
+use std::time::Duration;
+
+use serde_json::{Map, Value, json};
+use tokio::time::Instant;
+
+use super::super::output::{Ended, Output, cut};
+use crate::failure::{Failure, Kind};
+use crate::limits;
+use crate::procedure::definition::LATEST;
+use crate::procedure::journal::Decision;
+use crate::procedure::{Procedures, Start, view};
+
+/// What to run.
+#[derive(clap::Args)]
+#[command(after_help = "\
+Examples:
+  mimo procedure run release '{\"version\":\"1.2.0\"}'
+  mimo procedure run release '{\"version\":\"1.2.0\"}' --dry-run
+  jq '{files: .}' list.json | mimo procedure run tidy -
+
+The exit code is 0 where it was completed. Ctrl-C leaves it at its journal: the
+next Mimo that serves goes on with it.")]
+pub(super) struct RunArguments {
+    /// The procedure's name
+    name: String,
+    /// What it begins with as a JSON object, or - to read it from stdin
+    #[arg(value_name = "JSON|-")]
+    context: Option<String>,
+    /// Its version
+    #[arg(long, default_value = LATEST)]
+    version: String,
+    /// Show what would be done; call nothing
+    #[arg(long)]
+    dry_run: bool,
+    /// How long it may take until it is rolled back
+    #[arg(long, value_name = "MS", value_parser = clap::value_parser!(u64).range(1..=limits::PROCEDURE_MILLIS_MAX))]
+    timeout_ms: Option<u64>,
+    /// A start with the same key is the same execution
+    #[arg(long, value_name = "KEY")]
+    idempotency_key: Option<String>,
+}
+
+/// Whose history.
+#[derive(clap::Args)]
+pub(super) struct HistoryArguments {
+    /// An execution; without it the newest ones are listed
+    execution: Option<String>,
+    /// Only executions of this procedure
+    #[arg(long, value_name = "NAME")]
+    name: Option<String>,
+    /// Only executions with this status, such as waiting_approval
+    #[arg(long)]
+    status: Option<String>,
+    /// How many are listed
+    #[arg(long, default_value_t = 20)]
+    limit: usize,
+}
+
+/// What is decided.
+#[derive(clap::Args)]
+#[command(after_help = "\
+Examples:
+  mimo procedure approve 5f0c2d7a91b3e846
+  mimo procedure approve 5f0c2d7a91b3e846 --reject --note 'not on a Friday'
+  mimo procedure approve 5f0c2d7a91b3e846 --outcome done    an interrupted action did happen
+
+It needs a terminal: a person decides, not a program.")]
+pub(super) struct ApproveArguments {
+    /// The execution
+    execution: String,
+    /// Refuse instead
+    #[arg(long, conflicts_with = "outcome")]
+    reject: bool,
+    /// How an action went in whose middle Mimo ended: done, again (it was not
+    /// done: do it) or failed
+    #[arg(long, value_parser = ["done", "again", "failed"])]
+    outcome: Option<String>,
+    /// Why, for the history
+    #[arg(long, default_value = "")]
+    note: String,
+}
+
+pub(super) async fn run(
+    procedures: &Procedures,
+    arguments: RunArguments,
+    output: &Output,
+) -> Result<(), Ended> {
+    let start = Start {
+        name: arguments.name,
+        version: arguments.version,
+        context: context(arguments.context.as_deref())?,
+        timeout_ms: arguments.timeout_ms,
+        idempotency_key: arguments.idempotency_key,
+    };
+    if arguments.dry_run {
+        return output.document(&procedures.plan(&start).await?);
+    }
+    let (id, new) = procedures.start(start).await?;
+    if !new {
+        procedures.resume(&id).await?;
+    }
+    follow(procedures, &id, output).await
+}
+
+/// Shows how an execution goes until it ends or waits for a person.
+async fn follow(procedures: &Procedures, id: &str, output: &Output) -> Result<(), Ended> {
+    let live = io::stderr().is_terminal() && !output.json;
+    let begun = Instant::now();
+    let mut last = String::new();
+    // A wait has an end, and a person may have more patience.
+    loop {
+        let end = Instant::now() + Duration::from_secs(limits::PROCEDURE_WAIT_SECONDS_MAX);
+        let told = |execution: &crate::procedure::Execution| {
+            let now = format!("{:12} {}", execution.status, execution.state);
+            if live && now != last {
+                let seconds = begun.elapsed().as_secs_f64();
+                let line = cut(&format!("{seconds:7.2} s  {now}"), output.columns);
+                output.complain(&format!("{line}\n"));
+                last = now;
+            }
+        };
+        procedures.wait(id, end, told).await?;
+        let status = procedures.execution(id).await?.status;
+        if !matches!(status.as_str(), "pending" | "running") {
+            break;
+        }
+    }
+    let execution = procedures.execution(id).await?;
+    let machine = procedures.machine(id).await?;
+    let document = view::execution(&execution, &machine);
+    match output.json || !output.terminal {
+        true => output.document(&document)?,
+        false => output.print(&ending(&document))?,
+    }
+    match document["status"].as_str() {
+        Some("completed") => Ok(()),
+        _ => Err(Ended::Told(1)),
+    }
+}
+
+/// How it ended, for a person.
+fn ending(document: &Value) -> String {
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let id = text(&document["execution_id"]);
+    let mut shown = format!(
+        "{} {}: {}\n",
+        text(&document["procedure"]),
+        id,
+        text(&document["status"])
+    );
+    if let Some(error) = document.get("error") {
+        let _ = writeln!(
+            shown,
+            "  {} ({})",
+            text(&error["message"]),
+            text(&error["kind"])
+        );
+    }
+    for state in document["compensated"].as_array().into_iter().flatten() {
+        let _ = writeln!(shown, "  undone: {}", text(state));
+    }
+    for each in document["remains"].as_array().into_iter().flatten() {
+        let _ = writeln!(
+            shown,
+            "  remains: {}: {}",
+            text(&each["state"]),
+            text(&each["why"])
+        );
+    }
+    if let Some(waits) = document.get("waits_for") {
+        let option = match waits["kind"] == "unknown_outcome" {
+            true => " --outcome done|again|failed",
+            false => "",
+        };
+        let _ = writeln!(shown, "  {}", text(&waits["message"]));
+        let _ = writeln!(shown, "  next: mimo procedure approve {id}{option}");
+    }
+    if let Some(output) = document.get("output").filter(|output| !output.is_null()) {
+        let _ = writeln!(shown, "{output:#}");
+    }
+    shown
+}
+
+fn context(given: Option<&str>) -> Result<Map<String, Value>, Failure> {
+    let mut text = given.unwrap_or("{}").to_owned();
+    if text == "-" {
+        text.clear();
+        let most = limits::PROCEDURE_CONTEXT_BYTES_MAX as u64;
+        let read = io::stdin().lock().take(most + 1).read_to_string(&mut text);
+        read.map_err(|error| Failure::invalid("", format!("stdin cannot be read: {error}")))?;
+    }
+    let example =
+        "quote a JSON object for the shell: mimo procedure run NAME '{\"version\":\"1.2.0\"}'";
+    match serde_json::from_str(&text) {
+        Ok(Value::Object(context)) => Ok(context),
+        Ok(_) => Err(Failure::invalid("", "the context is not a JSON object").hint(example)),
+        Err(error) => {
+            Err(Failure::invalid("", format!("the context is not JSON: {error}")).hint(example))
+        }
+    }
+}
+
+pub(super) async fn history(
+    procedures: &Procedures,
+    arguments: HistoryArguments,
+    output: &Output,
+) -> Result<(), Ended> {
+    let Some(id) = arguments.execution else {
+        let (name, status) = (arguments.name.as_deref(), arguments.status.as_deref());
+        let found = procedures.executions(name, status, arguments.limit).await?;
+        if output.json {
+            let listed: Vec<Value> = found.iter().map(view::brief).collect();
+            return output.document(&json!({ "executions": listed }));
+        }
+        let mut text = String::new();
+        for each in &found {
+            let at = each.created_at.to_iso();
+            let line = format!(
+                "{}  {at}  {:16}  {} {}  {}",
+                each.id, each.status, each.name, each.version, each.state
+            );
+            let _ = writeln!(text, "{}", cut(&line, output.columns));
+        }
+        return output.print(&text);
+    };
+    let execution = procedures.execution(&id).await?;
+    let machine = procedures.machine(&id).await?;
+    let mut document = view::execution(&execution, &machine);
+    document["actions"] = view::performed(&machine);
+    document["decisions"] = view::decisions(&procedures.journal(&id).await?);
+    if output.json || !output.terminal {
+        return output.document(&document);
+    }
+    let mut text = String::new();
+    for each in document["history"].as_array().into_iter().flatten() {
+        let of = |key: &str| each[key].as_str().unwrap_or("·").to_owned();
+        let ms = each["ms"].as_f64().unwrap_or(0.0);
+        let _ = writeln!(
+            text,
+            "{}  {} -> {}  {}  {ms:.1} ms",
+            of("at"),
+            of("from"),
+            of("to"),
+            of("event")
+        );
+    }
+    for each in document["actions"].as_array().into_iter().flatten() {
+        let of = |key: &str| each[key].as_str().unwrap_or_default().to_owned();
+        let how = match each.get("error") {
+            Some(error) => format!("{}: {}", error["kind"], error["message"]),
+            None => format!("{} bytes", each["result_bytes"]),
+        };
+        let line = format!(
+            "{:>4} {}  {} {}  {how}",
+            each["step"],
+            of("state"),
+            of("action"),
+            each["arguments"]
+        );
+        let _ = writeln!(text, "{}", cut(&line, output.columns));
+    }
+    output.print(&(text + &ending(&document)))
+}
+
+pub(super) async fn approve(
+    procedures: &Procedures,
+    arguments: ApproveArguments,
+    output: &Output,
+) -> Result<(), Ended> {
+    let decision = match (arguments.reject, arguments.outcome.as_deref()) {
+        (true, _) => Decision::Rejected,
+        (false, None) => Decision::Approved,
+        (false, Some(word)) => {
+            let mut all = Decision::ALL.into_iter();
+            all.find(|each| each.name() == word)
+                .unwrap_or(Decision::Failed)
+        }
+    };
+    let id = &arguments.execution;
+    let execution = procedures.execution(id).await?;
+    let machine = procedures.machine(id).await?;
+    if !io::stdin().is_terminal() {
+        let message = "a person decides this, and stdin is no terminal";
+        return Err(Failure::new(Kind::Refused, message)
+            .hint("run mimo procedure approve by hand, in a terminal")
+            .into());
+    }
+    let shown = ending(&view::execution(&execution, &machine));
+    output.complain(&format!("{shown}Type yes for \"{}\": ", decision.name()));
+    let mut answer = String::new();
+    io::stdin().lock().read_line(&mut answer)?;
+    if answer.trim() != "yes" {
+        return Err(Failure::new(Kind::Cancelled, "nothing was decided").into());
+    }
+    procedures
+        .decide(id, decision, &person(), &arguments.note)
+        .await?;
+    let top = procedures.top_of(id).await?;
+    procedures.resume(&top).await?;
+    follow(procedures, &top, output).await
+}
+
+/// Who sits at the terminal, as the system knows them.
+fn person() -> String {
+    let uid = nix::unistd::Uid::current();
+    match nix::unistd::User::from_uid(uid) {
+        Ok(Some(user)) => user.name,
+        _ => format!("uid {uid}"),
+    }
+}

@@ -1,0 +1,239 @@
+//! Pictures of what holds now: GraphML for other programs, Mermaid for a text,
+//! and one page to look at and click through. Pure.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write;
+
+use serde_json::json;
+
+use super::portable::{Line, holds};
+use crate::clock::Timestamp;
+
+/// A triple as it is drawn.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Arrow {
+    /// `type:id`.
+    pub subject: String,
+    /// How the two are related.
+    pub predicate: String,
+    /// `type:id`.
+    pub object: String,
+    /// 0 to 1.
+    pub confidence: f64,
+}
+
+/// What is drawn.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Picture {
+    /// What entities are called, by their `type:id`.
+    pub names: BTreeMap<String, String>,
+    /// The triples.
+    pub arrows: Vec<Arrow>,
+}
+
+/// The page around the data, and the place of the data in it.
+const PAGE: &str = include_str!("picture/page.html");
+const PLACE: &str = "{\"place\":\"of the graph\"}";
+
+impl Picture {
+    /// Takes a line of an export, where it holds at `at`; `false` where that
+    /// would be more than `limit` triples.
+    pub fn add(&mut self, line: &Line, at: Timestamp, limit: usize) -> bool {
+        match line {
+            Line::Entity { id, name, .. } => {
+                self.names.insert(id.clone(), name.clone());
+            }
+            Line::Triple {
+                subject,
+                predicate,
+                object,
+                confidence,
+                since,
+                until,
+                ..
+            } if holds(at, since, until.as_deref()) => {
+                if self.arrows.len() == limit {
+                    return false;
+                }
+                self.arrows.push(Arrow {
+                    subject: subject.clone(),
+                    predicate: predicate.clone(),
+                    object: object.clone(),
+                    confidence: *confidence,
+                });
+            }
+            Line::Triple { .. } => {}
+        }
+        true
+    }
+
+    /// The same without entities that nothing leads to or from.
+    pub fn tidied(mut self) -> Picture {
+        let drawn: BTreeSet<&String> = self
+            .arrows
+            .iter()
+            .flat_map(|arrow| [&arrow.subject, &arrow.object])
+            .collect();
+        self.names.retain(|key, _| drawn.contains(key));
+        self
+    }
+
+    /// GraphML, as yEd, Gephi and networkx read it.
+    pub fn graphml(&self) -> String {
+        let mut out = String::from(concat!(
+            "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n",
+            "<graphml xmlns=\"http://graphml.graphdrawing.org/xmlns\">\n",
+            "  <key id=\"name\" for=\"node\" attr.name=\"name\" attr.type=\"string\"/>\n",
+            "  <key id=\"type\" for=\"node\" attr.name=\"type\" attr.type=\"string\"/>\n",
+            "  <key id=\"predicate\" for=\"edge\" attr.name=\"predicate\" attr.type=\"string\"/>\n",
+            "  <key id=\"confidence\" for=\"edge\" attr.name=\"confidence\" attr.type=\"double\"/>\n",
+            "  <graph edgedefault=\"directed\">\n",
+        ));
+        for (key, name) in &self.names {
+            let kind = key.split(':').next().unwrap_or_default();
+            let (key, name, kind) = (xml(key), xml(name), xml(kind));
+            let _to_a_string = writeln!(
+                out,
+                "    <node id=\"{key}\"><data key=\"name\">{name}</data>\
+                 <data key=\"type\">{kind}</data></node>"
+            );
+        }
+        for arrow in &self.arrows {
+            let _to_a_string = writeln!(
+                out,
+                "    <edge source=\"{}\" target=\"{}\"><data key=\"predicate\">{}</data>\
+                 <data key=\"confidence\">{}</data></edge>",
+                xml(&arrow.subject),
+                xml(&arrow.object),
+                xml(&arrow.predicate),
+                arrow.confidence
+            );
+        }
+        out.push_str("  </graph>\n</graphml>\n");
+        out
+    }
+
+    /// A Mermaid flowchart.
+    pub fn mermaid(&self) -> String {
+        let number: BTreeMap<&str, usize> = self
+            .names
+            .keys()
+            .enumerate()
+            .map(|(nth, key)| (key.as_str(), nth))
+            .collect();
+        let mut out = String::from("flowchart LR\n");
+        for (key, name) in &self.names {
+            let _to_a_string = writeln!(out, "  n{}[\"{}\"]", number[key.as_str()], label(name));
+        }
+        for arrow in &self.arrows {
+            let ends = [&arrow.subject, &arrow.object].map(|key| number.get(key.as_str()));
+            if let [Some(subject), Some(object)] = ends {
+                let predicate = label(&arrow.predicate);
+                let _to_a_string = writeln!(out, "  n{subject} -->|\"{predicate}\"| n{object}");
+            }
+        }
+        out
+    }
+
+    /// One page that needs nothing else, not even the network.
+    pub fn page(&self) -> String {
+        let arrows: Vec<_> = self
+            .arrows
+            .iter()
+            .map(|a| json!([a.subject, a.predicate, a.object, a.confidence]))
+            .collect();
+        let data = json!({ "names": self.names, "arrows": arrows }).to_string();
+        // Inside a script element only `<` could end it.
+        PAGE.replacen(PLACE, &data.replace('<', "\\u003c"), 1)
+    }
+}
+
+/// Text in XML; characters that XML 1.0 cannot hold are left out.
+fn xml(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '&' => out.push_str("&amp;"),
+            '<' => out.push_str("&lt;"),
+            '>' => out.push_str("&gt;"),
+            '"' => out.push_str("&quot;"),
+            c if c.is_control() || matches!(c, '\u{fffe}' | '\u{ffff}') => {}
+            c => out.push(c),
+        }
+    }
+    out
+}
+
+/// Text in a Mermaid label: what it would read as its own is written as an
+/// entity code.
+fn label(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '"' | '#' | '<' | '>' | '&' | '|' | '[' | ']' | '{' | '}' | '(' | ')' | ';' | '`'
+            | '\\' => {
+                let _to_a_string = write!(out, "#{};", u32::from(c));
+            }
+            c if c.is_control() => out.push(' '),
+            c => out.push(c),
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn hostile() -> Picture {
+        let names = [
+            ("person:</script><b>", "</script><b>"),
+            ("thing:\"&|];", "\"&|];"),
+        ];
+        Picture {
+            names: names
+                .map(|(key, name)| (key.to_owned(), name.to_owned()))
+                .into(),
+            arrows: vec![Arrow {
+                subject: names[0].0.to_owned(),
+                predicate: "<!--".to_owned(),
+                object: names[1].0.to_owned(),
+                confidence: 0.5,
+            }],
+        }
+    }
+
+    #[test]
+    fn names_stay_names_in_every_form() {
+        let picture = hostile();
+        let page = picture.page();
+        assert_eq!(
+            page.matches("</script>").count(),
+            PAGE.matches("</script>").count()
+        );
+        assert!(!page.contains(PLACE) && !page.contains("<!--"));
+        let graphml = picture.graphml();
+        assert!(
+            graphml.contains("<node id=\"person:&lt;/script&gt;&lt;b&gt;\">"),
+            "{graphml}"
+        );
+        assert!(
+            graphml.contains("<data key=\"predicate\">&lt;!--</data>"),
+            "{graphml}"
+        );
+        let expected = "flowchart LR\n  n0[\"#60;/script#62;#60;b#62;\"]\n  \
+                        n1[\"#34;#38;#124;#93;#59;\"]\n  n0 -->|\"#60;!--\"| n1\n";
+        assert_eq!(picture.mermaid(), expected);
+    }
+
+    #[test]
+    fn the_page_asks_nothing_of_a_network() {
+        assert_eq!(PAGE.matches(PLACE).count(), 1);
+        for word in [
+            "http:", "https:", "src=", "url(", "@import", "fetch(", "XMLHttp",
+        ] {
+            assert!(!PAGE.contains(word), "{word}");
+        }
+        assert!(PAGE.contains("default-src 'none'"));
+    }
+}

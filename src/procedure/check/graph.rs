@@ -1,0 +1,192 @@
+//! Where the states lead: targets that exist, events that something takes and
+//! something gives, states that are reached and that reach an end.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::Value;
+
+use crate::procedure::mistake::{Mistake, escaped, near};
+
+pub(super) fn check(whole: &Value) -> Vec<Mistake> {
+    let Some(states) = whole["states"].as_object() else {
+        return Vec::new();
+    };
+    let names: Vec<&str> = states.keys().map(String::as_str).collect();
+    let mut found = Vec::new();
+    let mut leads: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    for (name, state) in states {
+        let path = format!("/states/{}", escaped(name));
+        for (at, target) in targets(state) {
+            match states.contains_key(target) {
+                true => leads.entry(name).or_default().push(target),
+                false => found.push(Mistake::at(
+                    whole,
+                    format!("{path}/{at}"),
+                    format!("there is no state {target:?}"),
+                    near(target, names.iter().copied()),
+                )),
+            }
+        }
+        if state.is_object() {
+            found.extend(events(whole, state, &path));
+        }
+    }
+    let Some(initial) = whole["initial_state"].as_str() else {
+        return found;
+    };
+    if !states.contains_key(initial) {
+        found.push(Mistake::at(
+            whole,
+            "/initial_state",
+            format!("there is no state {initial:?}"),
+            near(initial, names),
+        ));
+        return found;
+    }
+    let reached = closure([initial], &leads);
+    let mut back: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    for (from, targets) in &leads {
+        for to in targets {
+            back.entry(to).or_default().push(from);
+        }
+    }
+    let ends = states.iter().filter(|(_, state)| is_end(state));
+    let ending = closure(ends.map(|(name, _)| name.as_str()), &back);
+    for name in states.keys().map(String::as_str) {
+        let path = format!("/states/{}", escaped(name));
+        if !reached.contains(name) {
+            found.push(Mistake::at(
+                whole,
+                path,
+                format!("nothing leads to the state {name}"),
+                "let a transition, next or catch lead to it, or remove it",
+            ));
+        } else if !ending.contains(name) && leads.contains_key(name) {
+            found.push(Mistake::at(
+                whole,
+                path,
+                format!("from the state {name} no end can be reached"),
+                "let a way lead to a state with end or fail",
+            ));
+        }
+    }
+    found
+}
+
+fn is_end(state: &Value) -> bool {
+    state.get("end").is_some() || state.get("fail").is_some()
+}
+
+/// Where a state leads, with the place that says so.
+fn targets(state: &Value) -> Vec<(String, &str)> {
+    let mut all = Vec::new();
+    for list in ["transitions", "catch"] {
+        for (nth, each) in state[list].as_array().into_iter().flatten().enumerate() {
+            if let Some(target) = each["target"].as_str() {
+                all.push((format!("{list}/{nth}/target"), target));
+            }
+        }
+    }
+    if let Some(next) = state["next"].as_str() {
+        all.push(("next".to_owned(), next));
+    }
+    all
+}
+
+fn closure<'a>(
+    from: impl IntoIterator<Item = &'a str>,
+    leads: &BTreeMap<&'a str, Vec<&'a str>>,
+) -> BTreeSet<&'a str> {
+    let mut seen = BTreeSet::new();
+    let mut open: Vec<&str> = from.into_iter().collect();
+    while let Some(name) = open.pop() {
+        if seen.insert(name) {
+            open.extend(leads.get(name).into_iter().flatten());
+        }
+    }
+    seen
+}
+
+/// The events that the action of a state can give, `error` aside.
+fn given(state: &Value) -> Vec<&str> {
+    let action = &state["action"];
+    match action["choice"].as_array() {
+        Some(cases) => {
+            let mut events: Vec<&str> = cases
+                .iter()
+                .filter_map(|case| case["event"].as_str())
+                .collect();
+            let total = cases.last().is_some_and(|last| last.get("when").is_none());
+            if !total {
+                events.push("default");
+            }
+            events
+        }
+        None => vec!["success"],
+    }
+}
+
+fn events(whole: &Value, state: &Value, path: &str) -> Vec<Mistake> {
+    let mut found = Vec::new();
+    if is_end(state) {
+        return found;
+    }
+    let transitions = state["transitions"].as_array();
+    let taken: Vec<(&str, bool)> = transitions
+        .into_iter()
+        .flatten()
+        .filter_map(|each| Some((each["event"].as_str()?, each.get("guard").is_none())))
+        .collect();
+    let given = given(state);
+    let onward = state.get("next").is_some();
+    if taken.is_empty() && !onward {
+        found.push(Mistake::at(
+            whole,
+            path,
+            "this state has no way out",
+            "give it next or transitions, or say that it is the end with \"end\": true",
+        ));
+        return found;
+    }
+    for event in &given {
+        let fits = |(name, _): &&(&str, bool)| name == event || *name == "default";
+        let mut ways = taken.iter().filter(fits).peekable();
+        let some = ways.peek().is_some();
+        let sure = onward || ways.any(|(_, always)| *always);
+        let (message, fix) = match (some, sure) {
+            (_, true) => continue,
+            (false, false) => (
+                format!("nothing takes the event {event}"),
+                format!("add a transition for {event}, or next"),
+            ),
+            (true, false) => (
+                format!("after {event} every way is guarded, so there may be none"),
+                "add next, or a last transition without a guard".to_owned(),
+            ),
+        };
+        found.push(Mistake::at(
+            whole,
+            format!("{path}/transitions"),
+            message,
+            fix,
+        ));
+    }
+    let approval = state["action"].get("wait_for_approval").is_some();
+    for (nth, (event, _)) in taken.iter().enumerate() {
+        let possible = given.contains(event)
+            || matches!(*event, "error" | "default")
+            || (*event == "rejected" && approval);
+        if !possible {
+            let mut known = given.clone();
+            known.extend(["error", "default"]);
+            known.extend(approval.then_some("rejected"));
+            found.push(Mistake::at(
+                whole,
+                format!("{path}/transitions/{nth}/event"),
+                format!("the action of this state never gives the event {event}"),
+                near(event, known),
+            ));
+        }
+    }
+    found
+}

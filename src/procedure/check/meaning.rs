@@ -1,0 +1,342 @@
+//! What the parts of a definition mean: templates that can be evaluated,
+//! variables that something sets, tools and procedures that exist, keys that
+//! go together. Works on JSON of any shape.
+
+use std::collections::BTreeSet;
+
+use serde_json::{Map, Value};
+
+use super::Known;
+use crate::procedure::mistake::{Mistake, escaped, near};
+use crate::procedure::template::{self, TemplateError};
+
+/// Names that templates know by themselves.
+const OWN_NAMES: [&str; 6] = ["context", "result", "error", "execution", "index", "item"];
+
+/// Actions a map, or a compensation, can do.
+const WORLDLY: [&str; 2] = ["tool", "call_procedure"];
+
+struct Checker<'a> {
+    whole: &'a Value,
+    known: &'a dyn Known,
+    /// The variables there can be; `None` where anything may be given.
+    variables: Option<BTreeSet<String>>,
+    found: Vec<Mistake>,
+}
+
+pub(super) fn check(whole: &Value, known: &dyn Known) -> Vec<Mistake> {
+    let mut checker = Checker {
+        whole,
+        known,
+        variables: None,
+        found: Vec::new(),
+    };
+    checker.schema();
+    checker.variables = variables(whole);
+    if let Some(output) = whole.get("output") {
+        checker.templates(output, "/output", &[]);
+    }
+    if let Some(name) = whole["rollback_procedure"].as_str()
+        && !known.procedure(name)
+    {
+        checker.unknown_procedure("/rollback_procedure", name);
+    }
+    for (name, state) in whole["states"].as_object().into_iter().flatten() {
+        checker.state(state, &format!("/states/{}", escaped(name)));
+    }
+    checker.found
+}
+
+/// The variables that the context's schema names and that states set.
+fn variables(whole: &Value) -> Option<BTreeSet<String>> {
+    let named = whole["context_schema"]["properties"].as_object()?;
+    let mut all: BTreeSet<String> = named.keys().cloned().collect();
+    for state in whole["states"]
+        .as_object()
+        .into_iter()
+        .flat_map(Map::values)
+    {
+        for set in [&state["assign"], &state["action"]["set"]] {
+            all.extend(set.as_object().into_iter().flat_map(Map::keys).cloned());
+        }
+    }
+    all.extend(OWN_NAMES.map(str::to_owned));
+    Some(all)
+}
+
+impl Checker<'_> {
+    fn say(&mut self, path: &str, message: impl Into<String>, fix: impl Into<String>) {
+        let mistake = Mistake::at(self.whole, path, message, fix);
+        self.found.push(mistake);
+    }
+
+    fn schema(&mut self) {
+        let Some(schema) = self.whole.get("context_schema").filter(|s| s.is_object()) else {
+            return;
+        };
+        // It is never fetched from anywhere.
+        if let Err(error) = jsonschema::validator_for(schema) {
+            let fix = format!("correct it ({error}); $ref can only point into itself");
+            self.say(
+                "/context_schema",
+                "this is no JSON Schema that can be used",
+                fix,
+            );
+        }
+        for name in schema["properties"]
+            .as_object()
+            .into_iter()
+            .flat_map(Map::keys)
+        {
+            self.own_name(
+                name,
+                &format!("/context_schema/properties/{}", escaped(name)),
+            );
+        }
+    }
+
+    fn own_name(&mut self, name: &str, path: &str) {
+        if OWN_NAMES.contains(&name) {
+            let message = format!("{name} has a meaning of its own in templates");
+            self.say(
+                path,
+                message,
+                format!("call it something else, such as my_{name}"),
+            );
+        }
+    }
+
+    fn state(&mut self, state: &Value, path: &str) {
+        for (key, others) in [
+            ("end", ["next", "transitions", "fail"].as_slice()),
+            (
+                "fail",
+                &[
+                    "action",
+                    "next",
+                    "transitions",
+                    "catch",
+                    "retry",
+                    "compensate",
+                    "assign",
+                ],
+            ),
+        ] {
+            for other in others {
+                if state.get(key).is_some() && state.get(other).is_some() {
+                    let fix = format!("leave one of them out: a state with {key} leads nowhere");
+                    let message = format!("{key} and {other} contradict each other");
+                    self.say(&format!("{path}/{other}"), message, fix);
+                }
+            }
+        }
+        let action = state.get("action");
+        if action.is_none() {
+            for key in ["retry", "catch", "timeout_ms", "compensate"] {
+                if state.get(key).is_some() && state.get("fail").is_none() {
+                    let message = format!("{key} has nothing to work on: the state has no action");
+                    self.say(
+                        &format!("{path}/{key}"),
+                        message,
+                        format!("add an action, or remove {key}"),
+                    );
+                }
+            }
+        }
+        if let Some(action) = action {
+            self.action(action, &format!("{path}/action"), &[]);
+        }
+        let map_name = action.and_then(|action| {
+            let each = action.get("map")?;
+            Some(each["as"].as_str().unwrap_or("item"))
+        });
+        let more: Vec<&str> = map_name.into_iter().collect();
+        if let Some(undo) = state.get("compensate") {
+            let at = format!("{path}/compensate");
+            self.only_worldly(undo, &at, "a compensation");
+            self.action(undo, &at, &more);
+        }
+        if let Some(assign) = state.get("assign") {
+            self.variables_set(assign, &format!("{path}/assign"));
+        }
+        if let Some(message) = state["fail"].get("message") {
+            self.templates(message, &format!("{path}/fail/message"), &[]);
+        }
+        let transitions = state["transitions"].as_array();
+        for (nth, transition) in transitions.into_iter().flatten().enumerate() {
+            let at = format!("{path}/transitions/{nth}/guard");
+            self.condition(transition.get("guard"), &at);
+        }
+    }
+
+    fn action(&mut self, action: &Value, path: &str, more: &[&str]) {
+        if let Some(name) = action["tool"].as_str()
+            && let Err((message, fix)) = self.known.tool(name)
+        {
+            self.say(&format!("{path}/tool"), message, fix);
+        }
+        let called = &action["call_procedure"];
+        if let Some(name) = called["name"].as_str() {
+            let itself = self.whole["name"].as_str() == Some(name);
+            if !itself && !self.known.procedure(name) {
+                self.unknown_procedure(&format!("{path}/call_procedure/name"), name);
+            }
+        }
+        if let Some(set) = action.get("set") {
+            self.variables_set(set, &format!("{path}/set"));
+        }
+        for (list, part) in [("validate", "that"), ("choice", "when")] {
+            for (nth, each) in action[list].as_array().into_iter().flatten().enumerate() {
+                self.condition(each.get(part), &format!("{path}/{list}/{nth}/{part}"));
+                if let Some(message) = each.get("message") {
+                    self.templates(message, &format!("{path}/{list}/{nth}/message"), more);
+                }
+            }
+        }
+        let cases = action["choice"].as_array();
+        for (nth, case) in cases.into_iter().flatten().enumerate() {
+            let last = cases.is_some_and(|cases| nth + 1 == cases.len());
+            if case.is_object() && case.get("when").is_none() && !last {
+                let message = "this case always holds, so those after it are never looked at";
+                self.say(
+                    &format!("{path}/choice/{nth}"),
+                    message,
+                    "put it last, or give it a when",
+                );
+            }
+        }
+        for key in ["arguments", "delay_ms", "wait_for_approval"] {
+            if let Some(part) = action.get(key) {
+                self.templates(part, &format!("{path}/{key}"), more);
+            }
+        }
+        if let Some(context) = called.get("context") {
+            self.templates(context, &format!("{path}/call_procedure/context"), more);
+        }
+        if let Some(each) = action.get("map").filter(|each| each.is_object()) {
+            self.each(each, &format!("{path}/map"));
+        }
+    }
+
+    fn each(&mut self, each: &Value, path: &str) {
+        let name = each["as"].as_str().unwrap_or("item");
+        if name != "item" {
+            self.own_name(name, &format!("{path}/as"));
+        }
+        if let Some(items) = each.get("items") {
+            self.templates(items, &format!("{path}/items"), &[]);
+        }
+        if let Some(collect) = each.get("collect") {
+            self.templates(collect, &format!("{path}/collect"), &[name]);
+        }
+        if let Some(action) = each.get("action") {
+            let at = format!("{path}/action");
+            self.only_worldly(action, &at, "a map");
+            self.action(action, &at, &[name]);
+        }
+    }
+
+    fn only_worldly(&mut self, action: &Value, path: &str, what: &str) {
+        let Some(members) = action.as_object() else {
+            return;
+        };
+        let other = [
+            "set",
+            "validate",
+            "delay_ms",
+            "choice",
+            "map",
+            "wait_for_approval",
+        ];
+        if let Some(key) = other.iter().find(|key| members.contains_key(**key)) {
+            let message = format!("{what} cannot {}", key.replace('_', " "));
+            let fix = format!("use {}, or a procedure that does it", WORLDLY.join(" or "));
+            self.say(&format!("{path}/{key}"), message, fix);
+        }
+    }
+
+    fn unknown_procedure(&mut self, path: &str, name: &str) {
+        let message = format!("there is no procedure {name:?}");
+        self.say(
+            path,
+            message,
+            "define it first; procedure_find lists those there are",
+        );
+    }
+
+    fn variables_set(&mut self, set: &Value, path: &str) {
+        for (name, value) in set.as_object().into_iter().flatten() {
+            let at = format!("{path}/{}", escaped(name));
+            self.own_name(name, &at);
+            self.templates(value, &at, &[]);
+        }
+    }
+
+    /// A condition is a template; a plain text would always hold.
+    fn condition(&mut self, condition: Option<&Value>, path: &str) {
+        let Some(Value::String(text)) = condition else {
+            return;
+        };
+        if !template::is_template(text) {
+            let fix = format!("write it as an expression: {{{{ {text} }}}}");
+            self.say(
+                path,
+                "this condition is a plain text, so it would always hold",
+                fix,
+            );
+            return;
+        }
+        self.template(text, path, &[]);
+    }
+
+    /// Every text within `value`.
+    fn templates(&mut self, value: &Value, path: &str, more: &[&str]) {
+        match value {
+            Value::String(text) if template::is_template(text) => self.template(text, path, more),
+            Value::Array(items) => {
+                for (nth, item) in items.iter().enumerate() {
+                    self.templates(item, &format!("{path}/{nth}"), more);
+                }
+            }
+            Value::Object(members) => {
+                for (key, member) in members {
+                    self.templates(member, &format!("{path}/{}", escaped(key)), more);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn template(&mut self, text: &str, path: &str, more: &[&str]) {
+        if let Err(TemplateError(why)) = template::check(text) {
+            let fix =
+                "write an expression over the context between {{ and }}, such as {{ result.id }}";
+            self.say(
+                path,
+                format!("this template cannot be evaluated: {why}"),
+                fix,
+            );
+            return;
+        }
+        let Some(variables) = &self.variables else {
+            return;
+        };
+        let read = template::variables(text);
+        let unset = |name: &&String| !variables.contains(*name) && !more.contains(&name.as_str());
+        let mistakes: Vec<(String, String)> = read
+            .iter()
+            .filter(unset)
+            .map(|name| {
+                let known = variables.iter().map(String::as_str);
+                let fix = format!(
+                    "{} Else add it to context_schema, or set it",
+                    near(name, known)
+                );
+                (format!("nothing sets the variable {name}"), fix)
+            })
+            .collect();
+        for (message, fix) in mistakes {
+            self.say(path, message, fix);
+        }
+    }
+}

@@ -1,0 +1,156 @@
+//! Whether a definition has the shape of `schemas/procedure.schema.json`.
+
+use std::sync::OnceLock;
+
+use jsonschema::error::{TypeKind, ValidationErrorKind};
+use jsonschema::{ValidationError, Validator};
+use serde_json::Value;
+
+use crate::failure::json_kind;
+use crate::limits;
+use crate::procedure::mistake::{Mistake, escaped, near};
+
+const SCHEMA: &str = include_str!("../../../schemas/procedure.schema.json");
+const ACTIONS: &str =
+    "tool, set, validate, delay_ms, choice, map, wait_for_approval, call_procedure";
+
+struct Compiled {
+    schema: Value,
+    validator: Validator,
+}
+
+/// The schema is part of the program, so it compiles: a test does it.
+fn compiled() -> Option<&'static Compiled> {
+    static COMPILED: OnceLock<Option<Compiled>> = OnceLock::new();
+    let compile = || {
+        let schema: Value = serde_json::from_str(SCHEMA).ok()?;
+        let validator = jsonschema::validator_for(&schema).ok()?;
+        Some(Compiled { schema, validator })
+    };
+    COMPILED.get_or_init(compile).as_ref()
+}
+
+/// Everything that does not fit.
+pub(super) fn check(definition: &Value) -> Vec<Mistake> {
+    let Some(compiled) = compiled() else {
+        let why = "the schema of procedures is broken";
+        return vec![Mistake::at(definition, "", why, "report this")];
+    };
+    let errors = compiled.validator.iter_errors(definition);
+    errors
+        .take(limits::PROCEDURE_MISTAKES_MAX)
+        .flat_map(|error| told(&compiled.schema, definition, &error))
+        .collect()
+}
+
+fn told(schema: &Value, whole: &Value, error: &ValidationError<'_>) -> Vec<Mistake> {
+    let path = error.instance_path().to_string();
+    let one = |message: String, fix: String| vec![Mistake::at(whole, &path, message, fix)];
+    match error.kind() {
+        ValidationErrorKind::AdditionalProperties { unexpected } => {
+            let known = keys(schema, &error.schema_path().to_string());
+            let each = unexpected.iter().map(|key| {
+                let at = format!("{path}/{}", escaped(key));
+                let message = format!("{key:?} is not known here");
+                Mistake::at(whole, at, message, near(key, known.iter().copied()))
+            });
+            each.collect()
+        }
+        ValidationErrorKind::Required { property } => {
+            let property = property.as_str().unwrap_or_default().to_owned();
+            one(format!("{property} is missing"), format!("add {property}"))
+        }
+        ValidationErrorKind::Type { kind } => {
+            let wanted = match kind {
+                TypeKind::Single(kind) => kind.to_string(),
+                TypeKind::Multiple(_) => "another type".to_owned(),
+            };
+            let is = json_kind(error.instance());
+            one(
+                format!("this must be of type {wanted}, and is {is}"),
+                format!("give a value of type {wanted}"),
+            )
+        }
+        // That it is no object is said already.
+        ValidationErrorKind::OneOfNotValid { .. }
+        | ValidationErrorKind::OneOfMultipleValid { .. }
+            if !error.instance().is_object() =>
+        {
+            Vec::new()
+        }
+        ValidationErrorKind::OneOfNotValid { .. } => one(
+            "an action does exactly one thing, and this names none".to_owned(),
+            format!("give one of {ACTIONS}"),
+        ),
+        ValidationErrorKind::OneOfMultipleValid { .. } => one(
+            "an action does exactly one thing, and this names several".to_owned(),
+            "keep one, and give the others states of their own".to_owned(),
+        ),
+        ValidationErrorKind::AnyOf { .. } => one(
+            "this is neither a plain value that fits nor a template".to_owned(),
+            "give a value within its bounds, or a text with {{ }}".to_owned(),
+        ),
+        ValidationErrorKind::PropertyNames { error } => {
+            let key = error.instance().as_str().unwrap_or_default();
+            let at = format!("{path}/{}", escaped(key));
+            let fix = "use letters, digits, _ (in names of states also . and -), at most 64";
+            vec![Mistake::at(whole, at, format!("{key:?} is no name"), fix)]
+        }
+        ValidationErrorKind::Pattern { pattern } => one(
+            "this is no name that fits".to_owned(),
+            format!("it must match {pattern}"),
+        ),
+        ValidationErrorKind::Minimum { limit } => {
+            one(format!("this must be at least {limit}"), format!("use {limit} or more"))
+        }
+        ValidationErrorKind::Maximum { limit } => {
+            one(format!("this must be at most {limit}"), format!("use {limit} or less"))
+        }
+        ValidationErrorKind::Constant { expected_value } => one(
+            format!("this can only be {expected_value}"),
+            format!("give {expected_value}, or leave it out"),
+        ),
+        ValidationErrorKind::MinItems { .. } | ValidationErrorKind::MinProperties { .. } => {
+            one("this is empty".to_owned(), "give at least one, or leave it out".to_owned())
+        }
+        ValidationErrorKind::MaxItems { limit } => {
+            one(format!("these are more than {limit}"), format!("at most {limit} fit"))
+        }
+        ValidationErrorKind::MaxProperties { limit } => {
+            one(format!("these are more than {limit}"), format!("at most {limit} fit"))
+        }
+        ValidationErrorKind::MaxLength { limit } => {
+            one(format!("this is longer than {limit} characters"), "shorten it".to_owned())
+        }
+        ValidationErrorKind::MinLength { .. } => one("this is empty".to_owned(), "fill it".to_owned()),
+        _ => one(
+            "this does not fit the schema of procedures".to_owned(),
+            "compare it with schemas/procedure.schema.json (arguments and idempotent belong to tool)"
+                .to_owned(),
+        ),
+    }
+}
+
+/// The keys that an object may have whose `additionalProperties` were broken.
+fn keys<'a>(schema: &'a Value, path: &str) -> Vec<&'a str> {
+    let object = path.rsplit_once('/').map_or("", |(object, _)| object);
+    // A path through a reference names it on the way; what counts is behind
+    // the last.
+    let found = match object.rsplit_once("/$ref") {
+        None => schema.pointer(object),
+        Some((before, after)) => referred(schema, before).and_then(|part| part.pointer(after)),
+    };
+    let keys = found.and_then(|part| part["properties"].as_object());
+    keys.into_iter()
+        .flatten()
+        .map(|(key, _)| key.as_str())
+        .collect()
+}
+
+fn referred<'a>(schema: &'a Value, path: &str) -> Option<&'a Value> {
+    let part = match path.rsplit_once("/$ref") {
+        None => schema.pointer(path)?,
+        Some((before, after)) => referred(schema, before)?.pointer(after)?,
+    };
+    schema.pointer(part["$ref"].as_str()?.strip_prefix('#')?)
+}

@@ -1,0 +1,325 @@
+//! Driving one execution: what the machine says is next is journalled, then
+//! performed, then its result is journalled together with the next intent, each
+//! in one durable transaction.
+
+mod perform;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::FutureExt;
+use futures::future::BoxFuture;
+use tokio_util::sync::CancellationToken;
+
+use super::journal::{Conduct, Entry, Event, Outcome, Reason, Trouble};
+use super::machine::{Begun, Machine, Next, Task, Work, later};
+use super::running::Moment;
+use super::{Inner, written};
+use crate::clock::Timestamp;
+use crate::failure::{Failure, Kind};
+use crate::store::procedure::{Appended, Execution, Standing};
+
+/// How far driving came.
+pub(super) enum Came {
+    /// To the execution's end.
+    End(Box<Machine>),
+    /// To something a person has to decide; to be looked at again at that
+    /// moment, if any.
+    Parked(Option<Timestamp>),
+    /// No further: Mimo ends, or another one has it.
+    Away,
+}
+
+/// An execution that is driven.
+struct Drive<'a> {
+    inner: &'a Inner,
+    id: &'a str,
+    depth: u32,
+    machine: Machine,
+    /// Entries that are in the store.
+    length: u64,
+    /// Entries that are not in it yet.
+    pending: Vec<Entry>,
+    cancel: &'a CancellationToken,
+}
+
+/// How performing an action came out.
+enum Performed {
+    Over(Outcome),
+    Parked(Option<Timestamp>),
+    Away,
+}
+
+/// Drives an execution that this Mimo owns.
+pub(super) fn drive<'a>(
+    inner: &'a Arc<Inner>,
+    id: &'a str,
+    cancel: &'a CancellationToken,
+) -> BoxFuture<'a, Result<Came, Failure>> {
+    async move {
+        let (execution, machine) = inner.machine(id).await?;
+        let mut drive = Drive::of(inner, id, &execution, machine, cancel);
+        drive.run(inner).await
+    }
+    .boxed()
+}
+
+impl<'a> Drive<'a> {
+    fn of(
+        inner: &'a Inner,
+        id: &'a str,
+        execution: &Execution,
+        machine: Machine,
+        cancel: &'a CancellationToken,
+    ) -> Drive<'a> {
+        if execution.cancel {
+            cancel.cancel();
+        }
+        Drive {
+            inner,
+            id,
+            depth: execution.depth,
+            machine,
+            length: execution.entries,
+            pending: Vec::new(),
+            cancel,
+        }
+    }
+
+    async fn run(&mut self, shared: &Arc<Inner>) -> Result<Came, Failure> {
+        loop {
+            let now = self.inner.clock.now();
+            let (task, begun) = match self.machine.next() {
+                Next::Nothing(_) => {
+                    return Ok(match self.write(true, None).await? {
+                        true => Came::End(Box::new(self.machine.clone())),
+                        false => Came::Away,
+                    });
+                }
+                Next::Perform(task) => (task.clone(), None),
+                Next::Await(task, begun) => (task.clone(), Some(begun)),
+            };
+            // A part of it is told to stop, and rolls itself back, where it is
+            // driven below.
+            let in_part = begun.is_some() && task.work.is_execution();
+            if let Some(reason) = self.must_stop(now).filter(|_| !in_part) {
+                self.note(Event::Stopped { reason })?;
+                continue;
+            }
+            if self.machine.waits_for().is_some() {
+                let late = begun.and_then(|begun| wake_at(&task, begun));
+                if late.is_some_and(|late| late <= now) {
+                    let step = begun.map_or(0, |begun| begun.step);
+                    let outcome = Outcome::Error(Trouble::new("timeout", "nobody decided in time"));
+                    self.note(Event::Finished { step, outcome })?;
+                    continue;
+                }
+                return self.park(late).await;
+            }
+            if self.inner.running.stop.is_cancelled() {
+                return self.leave().await;
+            }
+            let begun = match begun {
+                // Begun before this Mimo had it: how it went nobody knows.
+                Some(begun) if doubtful(&task, begun) => {
+                    self.note(Event::Interrupted { step: begun.step })?;
+                    continue;
+                }
+                Some(begun) => begun,
+                None => {
+                    if !self.ready(&task, now).await? {
+                        continue;
+                    }
+                    match self.intend(&task).await? {
+                        Some(begun) => begun,
+                        None => return Ok(Came::Away),
+                    }
+                }
+            };
+            if matches!(task.work, Work::Approval { .. }) {
+                continue;
+            }
+            match self.perform(shared, &task, begun).await? {
+                Performed::Over(outcome) => self.over(begun.step, outcome)?,
+                Performed::Parked(wake_at) => {
+                    if !self.machine.parked() {
+                        self.note(Event::Parked)?;
+                    }
+                    return self.park(wake_at).await;
+                }
+                Performed::Away => return self.leave().await,
+            }
+        }
+    }
+
+    /// Notes how an action went. One that was cut short because the execution is
+    /// not to go on did not fail by itself.
+    fn over(&mut self, step: u64, outcome: Outcome) -> Result<(), Failure> {
+        let cut = match &outcome {
+            Outcome::Error(error) => error.leaves_doubt() || error.kind == "procedure_failed",
+            Outcome::Result(_) => false,
+        };
+        let reason = self.must_stop(self.inner.clock.now());
+        self.note(match reason.filter(|_| cut) {
+            Some(reason) => Event::Stopped { reason },
+            None => Event::Finished { step, outcome },
+        })
+    }
+
+    fn must_stop(&self, now: Timestamp) -> Option<Reason> {
+        if self.machine.rolling_back() {
+            return None;
+        }
+        if self.cancel.is_cancelled() {
+            return Some(Reason::Cancelled);
+        }
+        let late = self.machine.deadline().is_some_and(|end| end <= now);
+        late.then_some(Reason::TimedOut)
+    }
+
+    /// Takes an event into the machine; it is in the store with the next write.
+    fn note(&mut self, event: Event) -> Result<(), Failure> {
+        let entry = Entry::new(self.inner.clock.now(), event);
+        let fits = self.machine.apply(&entry);
+        fits.map_err(|misfit| Failure::internal(format!("{}: {}", self.id, misfit.0)))?;
+        self.pending.push(entry);
+        Ok(())
+    }
+
+    /// Writes what is pending; false where the execution is another's by now.
+    async fn write(&mut self, parked: bool, wake_at: Option<Timestamp>) -> Result<bool, Failure> {
+        let entries: Vec<String> = self.pending.iter().map(written).collect::<Result<_, _>>()?;
+        let count = entries.len() as u64;
+        let status = match self.machine.status() {
+            // A part of it waits for a person.
+            "running" if parked => "waiting_approval",
+            status => status,
+        };
+        let standing = Standing {
+            status,
+            state: self.machine.state().to_owned(),
+            parked,
+            wake_at,
+        };
+        let now = self.inner.clock.now();
+        self.inner.running.tell(Moment::Before);
+        let store = &self.inner.store;
+        let appended = store.append(self.id.to_owned(), self.length, entries, standing, now);
+        let appended = appended.await?;
+        self.inner.running.tell(Moment::After);
+        self.pending.clear();
+        self.length += count;
+        self.inner.running.changed(self.id);
+        match appended {
+            Appended::Written { cancel } => {
+                if cancel {
+                    self.cancel.cancel();
+                }
+                Ok(true)
+            }
+            Appended::Lost => {
+                tracing::warn!(
+                    execution = self.id,
+                    "another Mimo has taken this execution over"
+                );
+                Ok(false)
+            }
+        }
+    }
+
+    async fn park(&mut self, wake_at: Option<Timestamp>) -> Result<Came, Failure> {
+        Ok(match self.write(true, wake_at).await? {
+            true => Came::Parked(wake_at),
+            false => Came::Away,
+        })
+    }
+
+    /// Lets it go as it is, for the next who looks.
+    async fn leave(&mut self) -> Result<Came, Failure> {
+        if self.pending.is_empty() || self.write(false, None).await? {
+            self.inner.store.release(self.id.to_owned()).await?;
+        }
+        Ok(Came::Away)
+    }
+
+    /// Waits until a task may begin; false where something happened meanwhile.
+    async fn ready(&mut self, task: &Task, now: Timestamp) -> Result<bool, Failure> {
+        let Some(not_before) = task.not_before.filter(|at| *at > now) else {
+            return Ok(true);
+        };
+        if !self.write(false, None).await? {
+            return Err(Failure::new(Kind::Conflict, "another Mimo has it"));
+        }
+        self.sleep(not_before).await;
+        Ok(false)
+    }
+
+    /// Sleeps until `end`, or until there is another reason to look.
+    async fn sleep(&self, end: Timestamp) {
+        let end = match self.machine.deadline() {
+            Some(deadline) => end.min(deadline),
+            None => end,
+        };
+        let left = Duration::from_micros((end.0 - self.inner.clock.now().0).max(0) as u64);
+        let cancelled = async {
+            match self.machine.rolling_back() {
+                true => std::future::pending().await,
+                false => self.cancel.cancelled().await,
+            }
+        };
+        tokio::select! {
+            () = tokio::time::sleep(left) => {}
+            () = cancelled => {}
+            () = self.inner.running.stop.cancelled() => {}
+        }
+    }
+
+    /// Journals that a task begins.
+    async fn intend(&mut self, task: &Task) -> Result<Option<Begun>, Failure> {
+        let conduct = match &task.work {
+            Work::Tool {
+                name, idempotent, ..
+            } => {
+                let known = self.inner.tools.get().map(|tools| tools.conduct(name));
+                let known = known.unwrap_or_default();
+                Conduct {
+                    idempotent: idempotent.unwrap_or(known.idempotent) || known.reads,
+                    ..known
+                }
+            }
+            // These are found again by their own journal or by the clock.
+            _ => Conduct {
+                reads: !matches!(task.work, Work::Procedure { .. } | Work::Revert { .. }),
+                idempotent: true,
+            },
+        };
+        let step = self.machine.next_step();
+        self.note(Event::Begun { step, conduct })?;
+        if matches!(task.work, Work::Approval { .. }) {
+            // Written when it is parked, at once.
+            return Ok(self.begun());
+        }
+        Ok(match self.write(false, None).await? {
+            true => self.begun(),
+            false => None,
+        })
+    }
+
+    fn begun(&self) -> Option<Begun> {
+        match self.machine.next() {
+            Next::Await(_, begun) => Some(begun),
+            _ => None,
+        }
+    }
+}
+
+/// Whether doing it again could do it twice.
+fn doubtful(task: &Task, begun: Begun) -> bool {
+    matches!(task.work, Work::Tool { .. }) && !begun.conduct.idempotent
+}
+
+/// When nobody having decided ends the wait by itself.
+fn wake_at(task: &Task, begun: Begun) -> Option<Timestamp> {
+    let own = task.timeout_ms.filter(|_| !begun.interrupted)?;
+    Some(later(begun.at, own))
+}

@@ -1,0 +1,132 @@
+//! What an execution leaves to be looked at: its moves from state to state and
+//! its actions.
+
+use serde_json::{Value, json};
+
+use super::{Task, Work};
+use crate::clock::Timestamp;
+use crate::procedure::journal::{Outcome, Trouble};
+
+/// From one state to the next.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Move {
+    /// The state that was left; nothing at the start.
+    pub from: Option<String>,
+    /// The state that was entered; nothing at the end.
+    pub to: Option<String>,
+    /// The event that led there, or how it ended.
+    pub event: String,
+    /// When.
+    pub at: Timestamp,
+    /// How long the state that was left took, in milliseconds.
+    pub ms: f64,
+}
+
+/// An action that was performed.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Performed {
+    /// Its step, counted from 1.
+    pub step: u64,
+    /// The state it belongs to.
+    pub state: String,
+    /// What was done.
+    pub label: String,
+    /// With what; secrets are still in it.
+    pub arguments: Value,
+    /// Counted from 1.
+    pub attempt: u32,
+    /// Which item of a map.
+    pub item: Option<usize>,
+    /// It undid something.
+    pub undoes: bool,
+    /// When it began.
+    pub at: Timestamp,
+    /// How long it took, in milliseconds; nothing while it is being performed.
+    pub ms: Option<f64>,
+    /// Bytes of its result.
+    pub result_bytes: Option<usize>,
+    /// Why it failed.
+    pub error: Option<Trouble>,
+}
+
+#[derive(Clone, Debug, Default)]
+pub(super) struct Record {
+    pub moves: Vec<Move>,
+    pub performed: Vec<Performed>,
+}
+
+impl Record {
+    pub(super) fn move_on(
+        &mut self,
+        from: &str,
+        to: &str,
+        event: String,
+        since: Timestamp,
+        at: Timestamp,
+    ) {
+        self.moves.push(Move {
+            from: (!self.moves.is_empty()).then(|| from.to_owned()),
+            to: Some(to.to_owned()),
+            event,
+            at,
+            ms: millis(since, at),
+        });
+    }
+
+    pub(super) fn end(&mut self, from: &str, status: &str, since: Timestamp, at: Timestamp) {
+        self.moves.push(Move {
+            from: Some(from.to_owned()),
+            to: None,
+            event: status.to_owned(),
+            at,
+            ms: millis(since, at),
+        });
+    }
+
+    pub(super) fn begin(&mut self, task: &Task, step: u64, at: Timestamp) {
+        self.performed.push(Performed {
+            step,
+            state: task.state.clone(),
+            label: task.work.label(),
+            arguments: arguments(&task.work),
+            attempt: task.attempt,
+            item: task.item,
+            undoes: task.undoes,
+            at,
+            ms: None,
+            result_bytes: None,
+            error: None,
+        });
+    }
+
+    pub(super) fn finish(&mut self, step: u64, outcome: &Outcome, at: Timestamp) {
+        let found = self.performed.iter_mut().rfind(|each| each.step == step);
+        let Some(performed) = found else { return };
+        performed.ms = Some(millis(performed.at, at));
+        match outcome {
+            Outcome::Result(result) => performed.result_bytes = Some(result.to_string().len()),
+            Outcome::Error(error) => performed.error = Some(error.clone()),
+        }
+    }
+
+    /// The step did not happen after all.
+    pub(super) fn forget(&mut self, step: u64) {
+        if let Some(at) = self.performed.iter().rposition(|each| each.step == step) {
+            self.performed[at].error = Some(Trouble::new("interrupted", "it was not done"));
+        }
+    }
+}
+
+fn arguments(work: &Work) -> Value {
+    match work {
+        Work::Tool { arguments, .. } => Value::Object(arguments.clone()),
+        Work::Procedure { context, .. } => Value::Object(context.clone()),
+        Work::Delay { ms } => json!({"delay_ms": ms}),
+        Work::Approval { message } => json!({"message": message}),
+        Work::Revert { execution } => json!({"execution_id": execution}),
+    }
+}
+
+fn millis(from: Timestamp, to: Timestamp) -> f64 {
+    (to.0 - from.0).max(0) as f64 / 1e3
+}

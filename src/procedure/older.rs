@@ -1,0 +1,275 @@
+//! The prototype's two formats, read as ours: states whose actions name a
+//! module and a function, and a list of steps.
+
+use serde_json::{Map, Value, json};
+
+use super::mistake::{Mistake, escaped, near};
+
+/// What `given` means in our form; what is ours already comes back as it is.
+pub fn modern(given: &Value) -> Result<Value, Vec<Mistake>> {
+    let Some(object) = given.as_object() else {
+        return Ok(given.clone());
+    };
+    // As the prototype registered it: the machine one level deeper.
+    let inner = object.get("definition").and_then(Value::as_object);
+    let mut whole = object.clone();
+    if let Some(inner) = inner.filter(|_| !object.contains_key("states")) {
+        whole.remove("definition");
+        for (key, value) in inner {
+            whole.entry(key.clone()).or_insert_with(|| value.clone());
+        }
+    }
+    if let Some(steps) = whole.get("steps").and_then(Value::as_array).cloned()
+        && !whole.contains_key("states")
+    {
+        return line(whole, &steps);
+    }
+    let states = whole.get("states").and_then(Value::as_object);
+    let older = inner.is_some()
+        || states.is_some_and(|states| {
+            let mut actions = states.values().filter_map(|state| state.get("action"));
+            actions.any(|action| action.get("module").is_some() || action.get("function").is_some())
+        });
+    match older {
+        true => machine(whole),
+        false => Ok(given.clone()),
+    }
+}
+
+fn named(whole: &mut Map<String, Value>) {
+    whole.entry("version").or_insert_with(|| json!("1.0"));
+}
+
+/// `{steps: [..]}`: one state after the other.
+fn line(mut whole: Map<String, Value>, steps: &[Value]) -> Result<Value, Vec<Mistake>> {
+    let given = Value::Object(whole.clone());
+    whole.remove("steps");
+    named(&mut whole);
+    let name = |nth: usize| {
+        let own = steps.get(nth).and_then(|step| step.get("name")?.as_str());
+        let fits = |name: &&str| {
+            let plain = |c: char| c.is_ascii_alphanumeric() || "_.-".contains(c);
+            !name.is_empty() && name.len() <= 48 && name.chars().all(plain)
+        };
+        match own.filter(fits) {
+            Some(own) => format!("{}_{own}", nth + 1),
+            None => format!("step_{}", nth + 1),
+        }
+    };
+    let (mut states, mut mistakes) = (Map::new(), Vec::new());
+    for (nth, step) in steps.iter().enumerate() {
+        let path = format!("/steps/{nth}");
+        let Some(step) = step.as_object() else {
+            mistakes.push(Mistake::at(
+                &given,
+                path,
+                "a step is an object that names a tool",
+                r#"write {"tool": "memory_search", "arguments": {"query": ".."}}"#,
+            ));
+            continue;
+        };
+        let mut state = Map::new();
+        let mut action = Map::new();
+        for (key, value) in step {
+            let at = format!("{path}/{}", escaped(key));
+            match key.as_str() {
+                "name" => {}
+                "tool" | "arguments" | "idempotent" | "set" | "validate" | "delay_ms"
+                | "choice" | "map" | "wait_for_approval" | "call_procedure" => {
+                    action.insert(key.clone(), value.clone());
+                }
+                "args" | "params" => {
+                    action.insert("arguments".to_owned(), value.clone());
+                }
+                "action" if value.is_object() => match own_action(&given, value, &at) {
+                    Ok(Value::Object(own)) => action.extend(own),
+                    Ok(_) => {}
+                    Err(mistake) => mistakes.push(*mistake),
+                },
+                "description" | "assign" | "timeout_ms" | "retry" | "compensate" => {
+                    state.insert(key.clone(), value.clone());
+                }
+                "action" => mistakes.push(Mistake::at(
+                    &given,
+                    at,
+                    "a step's action is an object",
+                    "name a tool: {\"tool\": \"..\", \"arguments\": {..}}",
+                )),
+                other => mistakes.push(Mistake::at(
+                    &given,
+                    at,
+                    format!("{other:?} is not known in a step"),
+                    near(
+                        other,
+                        [
+                            "name",
+                            "tool",
+                            "arguments",
+                            "action",
+                            "assign",
+                            "timeout_ms",
+                            "retry",
+                            "compensate",
+                        ],
+                    ),
+                )),
+            }
+        }
+        state.insert("action".to_owned(), Value::Object(action));
+        state.insert("next".to_owned(), json!(name(nth + 1)));
+        states.insert(name(nth), Value::Object(state));
+    }
+    if steps.is_empty() {
+        mistakes.push(Mistake::at(
+            &given,
+            "/steps",
+            "there are no steps",
+            "give at least one",
+        ));
+    }
+    if !mistakes.is_empty() {
+        return Err(mistakes);
+    }
+    states.insert(name(steps.len()), json!({"end": true}));
+    whole.insert("initial_state".to_owned(), json!(name(0)));
+    whole.insert("states".to_owned(), Value::Object(states));
+    Ok(Value::Object(whole))
+}
+
+/// States with `{module, function}` actions; a state that leads nowhere is an
+/// end.
+fn machine(mut whole: Map<String, Value>) -> Result<Value, Vec<Mistake>> {
+    let given = Value::Object(whole.clone());
+    named(&mut whole);
+    for key in ["active", "metadata", "author", "tags"] {
+        whole.remove(key);
+    }
+    let mut mistakes = Vec::new();
+    let states = whole.get_mut("states").and_then(Value::as_object_mut);
+    for (name, state) in states.into_iter().flatten() {
+        let Some(state) = state.as_object_mut() else {
+            continue;
+        };
+        let path = format!("/states/{}", escaped(name));
+        for key in ["action", "rollback", "compensate"] {
+            let Some(action) = state.get(key) else {
+                continue;
+            };
+            match own_action(&given, action, &format!("{path}/{key}")) {
+                Ok(action) => {
+                    let key = if key == "rollback" { "compensate" } else { key };
+                    state.insert(key.to_owned(), action);
+                }
+                Err(mistake) => mistakes.push(*mistake),
+            }
+        }
+        state.remove("rollback");
+        if let Some(timeout) = state.remove("timeout") {
+            state.insert("timeout_ms".to_owned(), timeout);
+        }
+        let leads = ["transitions", "next", "fail"]
+            .iter()
+            .any(|key| state.contains_key(*key));
+        let waits = leads && !state.contains_key("action") && !state.contains_key("fail");
+        let outside = state.get("transitions").and_then(Value::as_array);
+        if waits && outside.is_some_and(|all| all.iter().all(|each| each["event"] != "success")) {
+            mistakes.push(Mistake::at(
+                &given,
+                path,
+                "this state waits for an event from outside, which nothing sends",
+                "use wait_for_approval (success or rejected), or give it an action",
+            ));
+        } else if !leads {
+            state.insert("end".to_owned(), json!(true));
+        }
+    }
+    match mistakes.is_empty() {
+        true => Ok(Value::Object(whole)),
+        false => Err(mistakes),
+    }
+}
+
+/// An action in our form; one that names code is mapped where there is an
+/// equal, and refused otherwise.
+fn own_action(given: &Value, action: &Value, path: &str) -> Result<Value, Box<Mistake>> {
+    let Some(module) = action.get("module") else {
+        return Ok(action.clone());
+    };
+    let name = module.as_str().unwrap_or_default();
+    let step = name
+        .trim_start_matches("Elixir.")
+        .rsplit('.')
+        .next()
+        .unwrap_or_default();
+    let args = match &action["args"] {
+        Value::Array(list) => list.first().cloned().unwrap_or_default(),
+        other => other.clone(),
+    };
+    let ours = name.contains("ProceduralStore.Steps.");
+    let mapped = match step {
+        "SetContext" if ours => {
+            Some(json!({"set": args["values"].as_object().cloned().unwrap_or_default()}))
+        }
+        "Validate" if ours => rules(&args["rules"]),
+        "Conditional" if ours => conditional(&args),
+        "Delay" if ours => Some(json!({"delay_ms": args["ms"].as_u64().unwrap_or(1000)})),
+        _ => None,
+    };
+    mapped.ok_or_else(|| {
+        let function = action["function"].as_str().unwrap_or("?");
+        let fix = match step {
+            "Log" if ours => "leave it out: every state and action is in the history",
+            "HttpRequest" if ours => "call a tool that fetches, of a skill such as fetch__fetch",
+            _ => "name a tool instead: {\"tool\": \"..\", \"arguments\": {..}}; mimo tools and skill_find list them",
+        };
+        let message = format!("{name}.{function} is code, and procedures name tools");
+        Box::new(Mistake::at(given, path, message, fix))
+    })
+}
+
+fn field(name: &Value) -> Option<String> {
+    let name = name.as_str()?;
+    let plain = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    (!name.is_empty() && name.chars().all(plain)).then(|| name.to_owned())
+}
+
+fn rules(rules: &Value) -> Option<Value> {
+    let rule = |rule: &Value| {
+        let field = field(&rule["field"])?;
+        (rule["type"] == "required").then(|| {
+            json!({
+                "that": format!("{{{{ context.{field} is defined and context.{field} is not none }}}}"),
+                "message": format!("{field} is required"),
+            })
+        })
+    };
+    let all: Option<Vec<Value>> = rules.as_array()?.iter().map(rule).collect();
+    all.filter(|all| !all.is_empty())
+        .map(|all| json!({"validate": all}))
+}
+
+fn conditional(args: &Value) -> Option<Value> {
+    let field = field(&args["field"])?;
+    let operator = match args["operator"].as_str().unwrap_or("eq") {
+        "eq" => "==",
+        "ne" => "!=",
+        "gt" => ">",
+        "gte" => ">=",
+        "lt" => "<",
+        "lte" => "<=",
+        "in" => "in",
+        _ => return None,
+    };
+    let value = &args["value"];
+    // JSON and expressions write these alike but for null.
+    let value = if value.is_null() {
+        "none".to_owned()
+    } else {
+        value.to_string()
+    };
+    let event = |key: &str, usual: &str| args[key].as_str().unwrap_or(usual).to_owned();
+    Some(json!({"choice": [
+        {"when": format!("{{{{ context.{field} {operator} {value} }}}}"), "event": event("true_event", "true")},
+        {"event": event("false_event", "false")},
+    ]}))
+}

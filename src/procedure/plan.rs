@@ -1,0 +1,95 @@
+//! What an execution would do: its states in the order they can be reached, each
+//! with its action as far as the context alone decides it.
+
+use std::collections::{BTreeSet, VecDeque};
+
+use serde_json::{Map, Value, json};
+
+use super::definition::{Action, Definition, State};
+use super::template;
+use super::view;
+
+/// The plan of `definition` begun with `context`.
+pub fn plan(definition: &Definition, hash: &str, context: Map<String, Value>) -> Value {
+    let mut scope = context.clone();
+    scope.insert("context".to_owned(), Value::Object(context));
+    let mut seen = BTreeSet::new();
+    let mut open = VecDeque::from([definition.initial_state.as_str()]);
+    let mut states = Vec::new();
+    while let Some(name) = open.pop_front() {
+        let Some(state) = definition.states.get(name).filter(|_| seen.insert(name)) else {
+            continue;
+        };
+        open.extend(leads(state).into_iter().map(|(_, target)| target));
+        states.push(planned(name, state, &scope));
+    }
+    let mut document = json!({
+        "dry_run": true,
+        "procedure": definition.name,
+        "version": definition.version,
+        "hash": hash,
+        "plan": states,
+    });
+    view::redact_names(&mut document);
+    document
+}
+
+/// Where a state leads: (event, target).
+pub fn leads(state: &State) -> Vec<(String, &str)> {
+    let transitions = state.transitions.iter();
+    let mut all: Vec<(String, &str)> = transitions
+        .map(|each| (each.event.clone(), each.target.as_str()))
+        .collect();
+    all.extend(state.next.as_deref().map(|next| ("next".to_owned(), next)));
+    for catch in &state.catch {
+        all.push((format!("error: {}", catch.errors.join(", ")), &catch.target));
+    }
+    all
+}
+
+fn planned(name: &str, state: &State, scope: &Map<String, Value>) -> Value {
+    let mut shown = json!({"state": name});
+    if let Some(action) = &state.action {
+        shown["action"] = json!(action.label());
+        let arguments = match action {
+            Action::Tool { arguments, .. } => Some(Value::Object(arguments.clone())),
+            Action::Procedure { context, .. } => Some(Value::Object(context.clone())),
+            _ => None,
+        };
+        if let Some(arguments) = arguments {
+            shown["arguments"] = known(&arguments, scope);
+        }
+    }
+    if let Some(undo) = &state.compensate {
+        shown["compensate"] = json!(undo.label());
+    }
+    if state.end {
+        shown["end"] = json!(true);
+    }
+    if let Some(fail) = &state.fail {
+        shown["fail"] = json!(fail.error);
+    }
+    let leads: Map<String, Value> = leads(state)
+        .into_iter()
+        .map(|(event, target)| (event, json!(target)))
+        .collect();
+    if !leads.is_empty() {
+        shown["leads_to"] = Value::Object(leads);
+    }
+    shown
+}
+
+/// What the context decides of `value`; the rest stays a template.
+fn known(value: &Value, scope: &Map<String, Value>) -> Value {
+    match value {
+        Value::String(_) => template::evaluate(value, scope).unwrap_or_else(|_| value.clone()),
+        Value::Array(items) => items.iter().map(|item| known(item, scope)).collect(),
+        Value::Object(members) => Value::Object(
+            members
+                .iter()
+                .map(|(key, member)| (key.clone(), known(member, scope)))
+                .collect(),
+        ),
+        plain => plain.clone(),
+    }
+}

@@ -1,0 +1,387 @@
+//! Templates: texts with `{{ }}`, evaluated by minijinja over the context. A
+//! text that is one whole `{{ }}` gives the value itself, so a number stays a
+//! number. Without side effects and bounded: no statements, no functions, only
+//! the filters named here, fuel, depth and output.
+
+use std::sync::OnceLock;
+
+use minijinja::{Environment, ErrorKind, UndefinedBehavior, filters, tests};
+use serde_json::{Map, Value};
+
+use crate::limits;
+
+/// Why a template gave nothing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TemplateError(pub String);
+
+/// Whether `text` holds a template at all.
+pub fn is_template(text: &str) -> bool {
+    text.contains("{{") || text.contains("{%") || text.contains("{#")
+}
+
+/// The value of `template` in `scope`: every text in it evaluated.
+pub fn evaluate(template: &Value, scope: &Map<String, Value>) -> Result<Value, TemplateError> {
+    let mut left = limits::TEMPLATE_OUTPUT_BYTES_MAX;
+    evaluate_within(template, scope, limits::TEMPLATE_NESTING_MAX, &mut left)
+}
+
+fn evaluate_within(
+    template: &Value,
+    scope: &Map<String, Value>,
+    depth: usize,
+    left: &mut usize,
+) -> Result<Value, TemplateError> {
+    if depth == 0 {
+        let most = limits::TEMPLATE_NESTING_MAX;
+        return Err(TemplateError(format!(
+            "lists and objects lie more than {most} deep"
+        )));
+    }
+    match template {
+        Value::String(text) if is_template(text) => {
+            let value = text_value(text, scope)?;
+            let used = value.to_string().len();
+            *left = left.checked_sub(used).ok_or_else(too_long)?;
+            Ok(value)
+        }
+        Value::Array(items) => items
+            .iter()
+            .map(|item| evaluate_within(item, scope, depth - 1, left))
+            .collect(),
+        Value::Object(members) => members
+            .iter()
+            .map(|(key, member)| {
+                let value = evaluate_within(member, scope, depth - 1, left)?;
+                Ok((key.clone(), value))
+            })
+            .collect::<Result<Map<_, _>, _>>()
+            .map(Value::Object),
+        plain => Ok(plain.clone()),
+    }
+}
+
+/// The text that `template` gives.
+pub fn text(template: &str, scope: &Map<String, Value>) -> Result<String, TemplateError> {
+    if !is_template(template) {
+        return Ok(template.to_owned());
+    }
+    Ok(match text_value(template, scope)? {
+        Value::String(text) => text,
+        other => other.to_string(),
+    })
+}
+
+/// Whether `template` gives something true: not `false`, null, zero or empty.
+pub fn holds(template: &str, scope: &Map<String, Value>) -> Result<bool, TemplateError> {
+    Ok(match text_value(template, scope)? {
+        Value::Bool(truth) => truth,
+        Value::Null => false,
+        Value::Number(number) => number.as_f64() != Some(0.0),
+        Value::String(text) => !text.is_empty() && text != "false",
+        Value::Array(items) => !items.is_empty(),
+        Value::Object(members) => !members.is_empty(),
+    })
+}
+
+fn text_value(source: &str, scope: &Map<String, Value>) -> Result<Value, TemplateError> {
+    refuse_statements(source)?;
+    let environment = environment();
+    let value = match expression(source) {
+        Some(inner) => {
+            let compiled = environment.compile_expression(inner).map_err(told)?;
+            let value = compiled.eval(scope).map_err(told)?;
+            if value.is_undefined() {
+                return Err(TemplateError(format!("{inner} is not defined")));
+            }
+            serde_json::to_value(value)
+                .map_err(|error| TemplateError(format!("{inner} gives no JSON value: {error}")))?
+        }
+        None => {
+            let compiled = environment.template_from_str(source).map_err(told)?;
+            let mut written = Bounded(Vec::new());
+            match compiled.render_captured_to(scope, &mut written) {
+                Ok(_) => {}
+                Err(error) if error.kind() == ErrorKind::WriteFailure => return Err(too_long()),
+                Err(error) => return Err(told(error)),
+            }
+            let text = String::from_utf8(written.0);
+            Value::String(text.map_err(|error| TemplateError(error.to_string()))?)
+        }
+    };
+    Ok(value)
+}
+
+/// The inside of a text that is one `{{ }}` and nothing else. It is looked for
+/// as the engine's own reader would find its end: outside of quotes and
+/// brackets. (Given an end inside an expression, that reader panics.)
+fn expression(source: &str) -> Option<&str> {
+    let inner = source.trim().strip_prefix("{{")?;
+    let inner = inner.strip_prefix(['-', '+']).unwrap_or(inner);
+    let mut open = 0_i32;
+    let mut quote = None;
+    let mut characters = inner.char_indices();
+    while let Some((at, character)) = characters.next() {
+        match (quote, character) {
+            (Some(_), '\\') => drop(characters.next()),
+            (Some(end), _) if end == character => quote = None,
+            (Some(_), _) => {}
+            (None, '"' | '\'') => quote = Some(character),
+            (None, '}') if open == 0 && inner[at..].starts_with("}}") => {
+                let code = inner[..at].strip_suffix(['-', '+']).unwrap_or(&inner[..at]);
+                return (at + 2 == inner.len()).then(|| code.trim());
+            }
+            (None, '(' | '[' | '{') => open += 1,
+            (None, ')' | ']' | '}') => open -= 1,
+            (None, _) => {}
+        }
+    }
+    None
+}
+
+/// Why `source` can never be evaluated, if so.
+pub fn check(source: &str) -> Result<(), TemplateError> {
+    refuse_statements(source)?;
+    static LENIENT: OnceLock<Environment<'static>> = OnceLock::new();
+    // Without values nothing can be evaluated, but what it is written with is
+    // found to exist or not.
+    let lenient = LENIENT.get_or_init(|| made(UndefinedBehavior::Chainable));
+    let nothing = Map::new();
+    let tried = match expression(source) {
+        Some(inner) => lenient
+            .compile_expression(inner)
+            .map_err(told)?
+            .eval(&nothing)
+            .map(drop),
+        None => lenient
+            .template_from_str(source)
+            .map_err(told)?
+            .render(&nothing)
+            .map(drop),
+    };
+    match tried {
+        Err(error)
+            if matches!(
+                error.kind(),
+                ErrorKind::UnknownFilter | ErrorKind::UnknownTest | ErrorKind::UnknownFunction
+            ) =>
+        {
+            Err(told(error))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// The variables that `source` reads.
+pub fn variables(source: &str) -> Vec<String> {
+    let environment = environment();
+    let found = match expression(source) {
+        Some(inner) => environment
+            .compile_expression(inner)
+            .map(|compiled| compiled.undeclared_variables(false)),
+        None => environment
+            .template_from_str(source)
+            .map(|compiled| compiled.undeclared_variables(false)),
+    };
+    let mut found: Vec<String> = found.into_iter().flatten().collect();
+    found.sort();
+    found
+}
+
+fn refuse_statements(source: &str) -> Result<(), TemplateError> {
+    if source.contains("{%") || source.contains("{#") {
+        return Err(TemplateError(
+            "statements and comments ({% %}, {# #}) are not understood here; a template holds {{ }} alone"
+                .to_owned(),
+        ));
+    }
+    if source.matches('*').count() > limits::TEMPLATE_PRODUCTS_MAX {
+        let most = limits::TEMPLATE_PRODUCTS_MAX;
+        return Err(TemplateError(format!(
+            "it multiplies more than {most} times"
+        )));
+    }
+    Ok(())
+}
+
+fn environment() -> &'static Environment<'static> {
+    static ENVIRONMENT: OnceLock<Environment<'static>> = OnceLock::new();
+    ENVIRONMENT.get_or_init(|| made(UndefinedBehavior::Strict))
+}
+
+/// Filters that cannot make much of little, and the tests without a state.
+fn made(undefined: UndefinedBehavior) -> Environment<'static> {
+    let mut made = Environment::empty();
+    made.set_fuel(Some(limits::TEMPLATE_FUEL_MAX));
+    made.set_recursion_limit(limits::TEMPLATE_DEPTH_MAX);
+    made.set_undefined_behavior(undefined);
+    made.add_filter("abs", filters::abs);
+    made.add_filter("bool", filters::bool);
+    made.add_filter("default", filters::default);
+    made.add_filter("first", filters::first);
+    made.add_filter("float", filters::float);
+    made.add_filter("int", filters::int);
+    made.add_filter("items", filters::items);
+    made.add_filter("join", filters::join);
+    made.add_filter("last", filters::last);
+    made.add_filter("length", filters::length);
+    made.add_filter("lines", filters::lines);
+    made.add_filter("list", filters::list);
+    made.add_filter("lower", filters::lower);
+    made.add_filter("max", filters::max);
+    made.add_filter("min", filters::min);
+    made.add_filter("reverse", filters::reverse);
+    made.add_filter("round", filters::round);
+    made.add_filter("sort", filters::sort);
+    made.add_filter("split", filters::split);
+    made.add_filter("string", filters::string);
+    made.add_filter("sum", filters::sum);
+    made.add_filter("trim", filters::trim);
+    made.add_filter("unique", filters::unique);
+    made.add_filter("upper", filters::upper);
+    made.add_filter("tojson", |value: minijinja::Value| {
+        serde_json::to_string(&value)
+            .map_err(|error| minijinja::Error::new(ErrorKind::InvalidOperation, error.to_string()))
+    });
+    made.add_test("defined", tests::is_defined);
+    made.add_test("undefined", tests::is_undefined);
+    made.add_test("none", tests::is_none);
+    made.add_test("string", tests::is_string);
+    made.add_test("number", tests::is_number);
+    made.add_test("integer", tests::is_integer);
+    made.add_test("boolean", tests::is_boolean);
+    made.add_test("sequence", tests::is_sequence);
+    made.add_test("mapping", tests::is_mapping);
+    made.add_test("startingwith", tests::is_startingwith);
+    made.add_test("endingwith", tests::is_endingwith);
+    made
+}
+
+/// Keeps no more than a template may give.
+struct Bounded(Vec<u8>);
+
+impl std::io::Write for Bounded {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        if self.0.len() + bytes.len() > limits::TEMPLATE_OUTPUT_BYTES_MAX {
+            return Err(std::io::ErrorKind::FileTooLarge.into());
+        }
+        self.0.extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+fn too_long() -> TemplateError {
+    let most = limits::TEMPLATE_OUTPUT_BYTES_MAX;
+    TemplateError(format!("the templates give more than {most} bytes"))
+}
+
+fn told(error: minijinja::Error) -> TemplateError {
+    let message = match (error.kind(), error.detail()) {
+        (ErrorKind::OutOfFuel, _) => "it takes too many steps".to_owned(),
+        (ErrorKind::UndefinedError, None) => "it reads a value that is not defined".to_owned(),
+        (kind, Some(detail)) => format!("{kind}: {detail}"),
+        (kind, None) => kind.to_string(),
+    };
+    TemplateError(message)
+}
+
+#[cfg(test)]
+mod template_tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn scope() -> Map<String, Value> {
+        let scope = json!({
+            "n": 3, "x": 0.5, "big": 9_007_199_254_740_993_i64, "yes": true, "nothing": null,
+            "name": "Ada", "list": [1, "two", {"three": 3}], "map": {"a": {"b": [10, 20]}},
+            "odd": "{{ name }}",
+        });
+        scope.as_object().cloned().expect("an object")
+    }
+
+    #[test]
+    fn one_whole_expression_keeps_its_type() {
+        for (template, expected) in [
+            (json!("{{ n }}"), json!(3)),
+            (json!("{{ n + 1 }}"), json!(4)),
+            (json!("{{ x }}"), json!(0.5)),
+            (json!("{{ big }}"), json!(9_007_199_254_740_993_i64)),
+            (json!("{{ yes }}"), json!(true)),
+            (json!("{{ not yes }}"), json!(false)),
+            (json!("{{ nothing }}"), json!(null)),
+            (json!("{{ list }}"), json!([1, "two", {"three": 3}])),
+            (json!("{{ map.a.b[1] }}"), json!(20)),
+            (json!("{{ list | length }}"), json!(3)),
+            (json!("{{ 'a' if n > 2 else 'b' }}"), json!("a")),
+            (json!("{{ missing | default('none') }}"), json!("none")),
+            (json!("{{ missing is defined }}"), json!(false)),
+            (json!("{{ {'a': n} }}"), json!({"a": 3})),
+            (json!("{{ '{{ }}' }}"), json!("{{ }}")),
+            (json!(" {{ n }} "), json!(3)),
+            (json!("n is {{ n }}"), json!("n is 3")),
+            (json!("{{ n }}{{ n }}"), json!("33")),
+            (json!("{{ name }} & <{{ name }}>"), json!("Ada & <Ada>")),
+            (json!("plain }} text"), json!("plain }} text")),
+            (json!({"a": ["{{ n }}", 1]}), json!({"a": [3, 1]})),
+            // What a value holds is never evaluated itself.
+            (json!("{{ odd }}"), json!("{{ name }}")),
+            (json!("{{ name ~ '-' ~ n }}"), json!("Ada-3")),
+            (json!("{{ 7 // 2 }}"), json!(3)),
+            (json!("{{ {'a': {'b': n}} }}"), json!({"a": {"b": 3}})),
+            (json!("{{- n -}}"), json!(3)),
+            (json!(r#"{{ "it\'s }} " ~ n }}"#), json!("it's }} 3")),
+        ] {
+            assert_eq!(evaluate(&template, &scope()), Ok(expected), "{template}");
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_evaluated_says_why() {
+        for (template, why) in [
+            ("{{ missing }}", "not defined"),
+            ("{{ missing.deeper }}", "not defined"),
+            ("so {{ missing }}", "not defined"),
+            ("{{ n + }}", "syntax"),
+            ("{% for i in list %}{{ i }}{% endfor %}", "statements"),
+            ("{{ range(9) }}", "unknown function"),
+            ("{{ name | shout }}", "unknown filter"),
+            ("{{ n * n * n * n * n * n }}", "multiplies"),
+            ("{{ 'x' * 2000000 }}", "more than"),
+            ("so {{ 'x' * 2000000 }}", "more than"),
+            ("{{ 'x' * 900000000 }}", "too large"),
+            ("{{ n / 'a' }}", "invalid operation"),
+            ("{{ n ) }}", "syntax"),
+            ("{{ n", "syntax"),
+            ("{{ 'n }}", "syntax"),
+        ] {
+            let error = evaluate(&json!(template), &scope()).expect_err(template);
+            assert!(error.0.contains(why), "{template}: {}", error.0);
+        }
+        let deep = "{{ ".to_owned() + &"(".repeat(500) + "1" + &")".repeat(500) + " }}";
+        assert!(check(&deep).is_err());
+        let mut nested = json!("{{ n }}");
+        for _ in 0..limits::TEMPLATE_NESTING_MAX {
+            nested = json!([nested]);
+        }
+        assert!(evaluate(&nested, &scope()).is_err());
+        let wide = json!(vec!["{{ 'x' * 300000 }}"; 4]);
+        assert!(
+            evaluate(&wide, &scope()).is_err(),
+            "together they are too long"
+        );
+    }
+
+    #[test]
+    fn the_variables_a_template_reads_are_known() {
+        assert_eq!(
+            variables("{{ a.b + c[d] }} {{ 1 if e is defined }}"),
+            ["a", "c", "d", "e"]
+        );
+        assert_eq!(variables("{{ a | default(b) }}"), ["a", "b"]);
+        assert_eq!(variables("plain"), Vec::<String>::new());
+    }
+}

@@ -1,0 +1,87 @@
+//! Which memories name which entities: looked for whenever a memory gets a
+//! text, and whenever an entity gets a name.
+
+use rusqlite::{Transaction, params};
+
+use crate::limits;
+use crate::store::graph::{EntityId, WordId};
+use crate::store::memory::MemoryId;
+use crate::store::{PROJECT_SHARED, StoreError};
+use crate::text;
+
+/// Links a memory to the entities that its `words` (as `text::words` makes
+/// them) name, and to no others: those known in its project and the shared one.
+pub fn link_memory(
+    file: &Transaction<'_>,
+    memory: MemoryId,
+    words: &str,
+) -> Result<(), StoreError> {
+    file.prepare_cached("DELETE FROM memory_entity WHERE memory_id = ?")?
+        .execute([memory])?;
+    let projects: Vec<WordId> = file
+        .prepare_cached(
+            "SELECT id FROM graph_word \
+             WHERE word IN ((SELECT project FROM memory WHERE id = ?), ?)",
+        )?
+        .query_map(params![memory, PROJECT_SHARED], |row| row.get(0))?
+        .collect::<Result<_, _>>()?;
+    // Where no entity belongs to either there is nothing to look for.
+    if projects.is_empty() {
+        return Ok(());
+    }
+    let mut find =
+        file.prepare_cached("SELECT entity FROM entity_name WHERE key = ? AND project = ?")?;
+    let phrases = text::phrases(words, limits::ENTITY_WORDS_LINKED_MAX);
+    for phrase in phrases.take(limits::MEMORY_PHRASES_LINKED_MAX) {
+        for project in &projects {
+            for entity in find.query_map(params![phrase, project], |row| row.get(0))? {
+                link(file, memory, entity?)?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Links the memories that name an entity by `key`, which is known in
+/// `project`: those among the newest that have the words, looked at again for
+/// the very phrase.
+pub fn link_entity(
+    file: &Transaction<'_>,
+    entity: EntityId,
+    project: WordId,
+    key: &str,
+) -> Result<(), StoreError> {
+    if !text::is_telling(key) {
+        return Ok(());
+    }
+    let sql = "SELECT m.id, m.content FROM memory_words JOIN memory m ON m.id = memory_words.rowid \
+         WHERE memory_words MATCH ?1 \
+         AND (SELECT word FROM graph_word WHERE id = ?2) IN (m.project, ?4) \
+         ORDER BY memory_words.rowid DESC LIMIT ?3";
+    let phrase = format!("\"{}\"", key.replace('"', "\"\""));
+    let most = i64::try_from(limits::ENTITY_MEMORIES_LINKED_MAX).unwrap_or(i64::MAX);
+    let mut statement = file.prepare_cached(sql)?;
+    let mut rows = statement.query(params![phrase, project, most, PROJECT_SHARED])?;
+    while let Some(row) = rows.next()? {
+        let content: String = row.get(1)?;
+        let words = format!(" {} ", text::words(&content));
+        if words.contains(&format!(" {key} ")) {
+            link(file, row.get(0)?, entity)?;
+        }
+    }
+    Ok(())
+}
+
+fn link(file: &Transaction<'_>, memory: MemoryId, entity: EntityId) -> Result<(), StoreError> {
+    file.prepare_cached("INSERT OR IGNORE INTO memory_entity (memory_id, entity) VALUES (?, ?)")?
+        .execute([memory, entity])?;
+    Ok(())
+}
+
+/// The entities that a memory names, oldest first.
+pub fn entities_of(file: &Transaction<'_>, memory: MemoryId) -> Result<Vec<EntityId>, StoreError> {
+    let mut statement = file
+        .prepare_cached("SELECT entity FROM memory_entity WHERE memory_id = ? ORDER BY entity")?;
+    let entities = statement.query_map([memory], |row| row.get(0))?;
+    Ok(entities.collect::<Result<_, _>>()?)
+}

@@ -1,0 +1,147 @@
+//! `graph_query`: a traversal, a path, or patterns, and which page of it.
+
+use std::sync::Arc;
+
+use super::GraphTools;
+use super::render::{Cursor, Rendering};
+use crate::failure::Failure;
+use crate::graph::query::{Plan, Scope, Walk};
+use crate::graph::reach::Direction;
+use crate::limits;
+use crate::memory::moment::Edge;
+use crate::tools::arguments::{Reader, fingerprint, moment, scope_of};
+use crate::tools::{Arguments, Context, Document};
+
+/// Handles a call.
+pub async fn call(
+    tools: Arc<GraphTools>,
+    arguments: Arguments,
+    _context: Context,
+) -> Result<Document, Failure> {
+    let reader = Reader::new(&arguments);
+    let fingerprint = fingerprint(&arguments);
+    let cursor = reader
+        .text("cursor")?
+        .map(|text| Cursor::parse(text, fingerprint))
+        .transpose()?;
+    let rendering = Rendering {
+        budget_bytes: reader.budget(2000)?,
+        fingerprint,
+    };
+    let now = tools.graph.now();
+    let scope = Scope {
+        projects: scope_of(&reader, &tools.project)?,
+        at: moment(&reader, "as_of", Edge::End, -1, now)?.unwrap_or(now),
+        min_confidence: reader.share("min_confidence")?.unwrap_or(0.7),
+        limit: limit(&reader)?,
+    };
+    let document = match (patterns(&reader)?, reader.text("start")?) {
+        (Some(patterns), _) => {
+            refuse_beside_patterns(&reader)?;
+            let plan = match cursor {
+                None => Plan::default(),
+                Some(Cursor::Rows(plan)) => plan,
+                Some(Cursor::Paths(_)) => return Err(Cursor::unknown()),
+            };
+            let found = tools.graph.matches(scope, patterns, plan).await?;
+            rendering.rows(&found)
+        }
+        (None, Some(start)) => {
+            let walk = walk(&reader, start)?;
+            let after = match cursor {
+                None => None,
+                Some(Cursor::Paths(position)) => Some(position),
+                Some(Cursor::Rows(_)) => return Err(Cursor::unknown()),
+            };
+            let found = match reader.text("to")? {
+                Some(goal) => tools.graph.path(scope, walk, goal.to_owned()).await?,
+                None => tools.graph.reach(scope, walk, after).await?,
+            };
+            rendering.paths(&found)
+        }
+        (None, None) => {
+            return Err(Failure::invalid("", "graph_query needs start or patterns").hint(
+                r#"for example {"start":"person:alice"} or {"patterns":[["?p","works_at","?c"]]}"#,
+            ));
+        }
+    };
+    Ok(Document(document))
+}
+
+fn walk(reader: &Reader<'_>, start: &str) -> Result<Walk, Failure> {
+    let depth = reader.integer("max_depth")?.unwrap_or(3);
+    let depth = usize::try_from(depth)
+        .ok()
+        .filter(|depth| (1..=limits::GRAPH_DEPTH_MAX).contains(depth))
+        .ok_or_else(|| {
+            let most = limits::GRAPH_DEPTH_MAX;
+            Failure::invalid("/max_depth", format!("{depth} is not between 1 and {most}"))
+        })?;
+    let direction = match reader.text("direction")?.unwrap_or("out") {
+        "out" => Direction::Out,
+        "in" => Direction::In,
+        "both" => Direction::Both,
+        other => {
+            return Err(
+                Failure::invalid("/direction", format!("there is no direction {other:?}"))
+                    .hint("use out, in or both"),
+            );
+        }
+    };
+    let predicates = reader.text("predicate")?.unwrap_or_default().split(',');
+    Ok(Walk {
+        start: start.to_owned(),
+        direction,
+        predicates: predicates
+            .map(str::trim)
+            .filter(|predicate| !predicate.is_empty())
+            .map(str::to_owned)
+            .collect(),
+        depth,
+    })
+}
+
+fn patterns(reader: &Reader<'_>) -> Result<Option<Vec<[String; 3]>>, Failure> {
+    let Some(list) = reader.list("patterns")?.filter(|list| !list.is_empty()) else {
+        return Ok(None);
+    };
+    let mut patterns = Vec::with_capacity(list.len());
+    for (nth, item) in list.iter().enumerate() {
+        let terms = item.as_array().map_or(&[][..], Vec::as_slice);
+        let terms: Vec<&str> = terms.iter().filter_map(|term| term.as_str()).collect();
+        let [subject, predicate, object] = terms[..] else {
+            return Err(Failure::invalid(
+                format!("/patterns/{nth}"),
+                "a pattern is three texts: subject, predicate, object",
+            )
+            .hint(r#"for example ["?p:person","works_at","company:acme"]"#));
+        };
+        patterns.push([subject, predicate, object].map(str::to_owned));
+    }
+    Ok(Some(patterns))
+}
+
+/// What patterns would pass over is a misunderstanding: say so.
+fn refuse_beside_patterns(reader: &Reader<'_>) -> Result<(), Failure> {
+    let beside = ["start", "to", "predicate"];
+    match beside.into_iter().find(|key| reader.value(key).is_some()) {
+        Some(key) => Err(Failure::invalid(
+            reader.path(key),
+            format!("{key} belongs to a traversal, and patterns were given"),
+        )
+        .hint("name constants in the patterns themselves")),
+        None => Ok(()),
+    }
+}
+
+fn limit(reader: &Reader<'_>) -> Result<usize, Failure> {
+    let limit = reader.integer("limit")?.unwrap_or(20);
+    let most = limits::GRAPH_RESULTS_MAX;
+    usize::try_from(limit)
+        .ok()
+        .filter(|limit| (1..=most).contains(limit))
+        .ok_or_else(|| {
+            Failure::invalid("/limit", format!("{limit} is not between 1 and {most}"))
+                .hint("next_cursor leads to further results")
+        })
+}

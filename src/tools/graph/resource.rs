@@ -1,0 +1,150 @@
+//! `mimo://graph/{entity}`: one entity with everything that is said about it.
+
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+
+use super::GraphTools;
+use super::render::shown;
+use crate::failure::{Failure, Kind};
+use crate::graph::mention::Mention;
+use crate::graph::query::Scope;
+use crate::graph::reach::Direction;
+use crate::graph::{projects_of, resolve};
+use crate::limits;
+use crate::store::PROJECT_SHARED;
+use crate::tools::{Document, Family};
+
+/// How every address begins.
+pub const PREFIX: &str = "mimo://graph/";
+
+/// Entities as resources.
+pub fn family(tools: Arc<GraphTools>) -> Family {
+    Family {
+        prefix: PREFIX,
+        template: json!({
+            "uriTemplate": format!("{PREFIX}{{entity}}"),
+            "name": "entity",
+            "title": "An entity of the graph",
+            "description": "One entity by its type:id, with its other names and what leads from it and to it.",
+            "mimeType": "application/json",
+        }),
+        read: Arc::new(move |uri| {
+            let tools = tools.clone();
+            Box::pin(async move { resource(&tools, &uri).await })
+        }),
+    }
+}
+
+/// The entity that `uri` names (percent-encoded where it must be), its other
+/// names, and what leads from it and to it now.
+pub async fn resource(tools: &GraphTools, uri: &str) -> Result<Document, Failure> {
+    let name = uri.strip_prefix(PREFIX).and_then(decoded).ok_or_else(|| {
+        Failure::new(Kind::NotFound, format!("{uri} is no address of an entity")).hint(format!(
+            "write {PREFIX} and a type:id, for example {PREFIX}person:alice"
+        ))
+    })?;
+    let projects = vec![tools.project.clone(), PROJECT_SHARED.to_owned()];
+    let mention = Mention::parse(&name, "")?;
+    let visible = projects.clone();
+    let (entity, aliases) = tools
+        .graph
+        .read(move |graph| {
+            let ids = projects_of(graph, &visible)?;
+            let found = resolve::certain(graph, &mention, ids.as_deref(), "")?;
+            let entity = found.ok_or_else(|| {
+                Failure::new(
+                    Kind::NotFound,
+                    format!("no entity is called {:?}", mention.name),
+                )
+            })?;
+            let aliases = graph.aliases(entity.id, ids.as_deref())?;
+            Ok((entity, aliases))
+        })
+        .await?;
+    let mut document = json!({ "id": entity.key, "name": entity.name });
+    if !aliases.is_empty() {
+        document["aliases"] = json!(aliases);
+    }
+    let scope = Scope {
+        projects,
+        at: tools.graph.now(),
+        min_confidence: 0.0,
+        limit: limits::GRAPH_RESULTS_MAX,
+    };
+    for (key, direction) in [("out", Direction::Out), ("in", Direction::In)] {
+        let (triples, more) = around(tools, &scope, &entity.key, direction).await?;
+        document[key] = Value::Array(triples);
+        if more {
+            document["truncated"] = json!(true);
+        }
+    }
+    Document::of(&document)
+}
+
+/// Every triple of an entity in one direction.
+async fn around(
+    tools: &GraphTools,
+    scope: &Scope,
+    key: &str,
+    direction: Direction,
+) -> Result<(Vec<Value>, bool), Failure> {
+    let (variable, pattern) = match direction {
+        Direction::In => ("?subject", ["?subject", "?predicate", key]),
+        Direction::Out | Direction::Both => ("?object", [key, "?predicate", "?object"]),
+    };
+    let pattern = pattern.map(str::to_owned);
+    let found = tools
+        .graph
+        .matches(scope.clone(), vec![pattern], Default::default())
+        .await?;
+    let place = |name: &str| found.variables.iter().position(|known| known == name);
+    let (end, predicate) = (place(variable), place("?predicate"));
+    let triples = found.items.iter().map(|row| {
+        json!({
+            "triple": row.triples.first(),
+            "predicate": predicate.map(|at| &row.values[at]),
+            &variable[1..]: end.map(|at| &row.values[at]),
+            "confidence": shown(row.confidence),
+        })
+    });
+    Ok((triples.collect(), found.more))
+}
+
+/// The text that a part of an address stands for.
+fn decoded(part: &str) -> Option<String> {
+    let mut bytes = Vec::with_capacity(part.len());
+    let mut rest = part.bytes();
+    while let Some(byte) = rest.next() {
+        if byte != b'%' {
+            bytes.push(byte);
+            continue;
+        }
+        let digits = [rest.next()?, rest.next()?];
+        let digits = std::str::from_utf8(&digits).ok()?;
+        bytes.push(u8::from_str_radix(digits, 16).ok()?);
+    }
+    String::from_utf8(bytes)
+        .ok()
+        .filter(|name| !name.is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_are_decoded() {
+        for (part, text) in [
+            ("person:alice", Some("person:alice")),
+            ("city:%E6%9D%B1%E4%BA%AC", Some("city:東京")),
+            ("a%20b", Some("a b")),
+            ("a%2", None),
+            ("a%zz", None),
+            ("%ff", None),
+            ("", None),
+        ] {
+            assert_eq!(decoded(part).as_deref(), text, "{part}");
+        }
+    }
+}

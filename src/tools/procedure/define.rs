@@ -1,0 +1,83 @@
+//! `procedure_define`: checks a definition and keeps it, or makes one of
+//! recorded calls.
+
+use serde_json::{Value, json};
+
+use crate::failure::{Failure, Kind};
+use crate::limits;
+use crate::procedure::Procedures;
+use crate::procedure::mistake::Mistake;
+use crate::tools::arguments::Reader;
+use crate::tools::{Arguments, Context, Document};
+
+/// Handles a call.
+pub async fn call(
+    procedures: Procedures,
+    arguments: Arguments,
+    _context: Context,
+) -> Result<Document, Failure> {
+    let reader = Reader::new(&arguments);
+    let dry_run = reader.boolean("dry_run")?.unwrap_or(false);
+    let ids = reader.names("from_execution_ids", limits::RECORDED_CALLS_USED_MAX)?;
+    let mut given = reader.value("definition").cloned();
+    let of_recorded = ids.is_some();
+    if let Some(ids) = ids.filter(|ids| !ids.is_empty() || given.is_none()) {
+        let made = procedures.of_recorded(ids).await?;
+        given = Some(named(made, given)?);
+    }
+    let given = given.ok_or_else(|| {
+        Failure::invalid("/definition", "there is no definition").hint(
+            r#"for example {"definition":{"name":"greet","version":"1.0.0","initial_state":"hello","states":{"hello":{"action":{"tool":"memory_search","arguments":{"query":"{{ context.topic }}"}},"end":true}}}}"#,
+        )
+    })?;
+    let defined = procedures
+        .define(&given, dry_run)
+        .await?
+        .map_err(|mistakes| refused(&mistakes))?;
+    let definition = &defined.checked.definition;
+    let mut document = json!({
+        "name": definition.name,
+        "version": definition.version,
+        "hash": defined.checked.hash,
+        "outcome": defined.kept.map_or("valid", |kept| kept.name()),
+    });
+    if of_recorded {
+        document["definition"] = defined.checked.value.clone();
+    }
+    Document::of(&document)
+}
+
+/// A made definition under the name, version and description that were given.
+fn named(mut made: Value, given: Option<Value>) -> Result<Value, Failure> {
+    for (key, value) in given.iter().filter_map(Value::as_object).flatten() {
+        if !matches!(key.as_str(), "name" | "version" | "description") {
+            return Err(Failure::invalid(
+                format!("/definition/{key}"),
+                "beside from_execution_ids a definition gives name, version and description only",
+            )
+            .hint("make it first, then define what it returned with your changes"));
+        }
+        made[key] = value.clone();
+    }
+    Ok(made)
+}
+
+/// Every mistake at once.
+pub fn refused(mistakes: &[Mistake]) -> Failure {
+    let message = match mistakes {
+        [one] => format!("the definition has a mistake: {one}"),
+        [first, ..] => format!(
+            "the definition has {} mistakes, the first: {first}",
+            mistakes.len()
+        ),
+        [] => "the definition cannot be used".to_owned(),
+    };
+    let failure = Failure::new(Kind::InvalidArguments, message)
+        .errors(mistakes.iter().map(Mistake::document).collect());
+    match mistakes.first() {
+        Some(first) => failure
+            .at(format!("/definition{}", first.path))
+            .hint(first.fix.clone()),
+        None => failure,
+    }
+}

@@ -1,0 +1,89 @@
+//! `procedure_find`: a list, one definition, or an execution.
+
+use serde_json::{Value, json};
+
+use crate::failure::Failure;
+use crate::limits;
+use crate::procedure::definition::LATEST;
+use crate::procedure::{Procedures, view};
+use crate::tools::arguments::Reader;
+use crate::tools::{Arguments, Context, Document};
+
+/// Handles a call.
+pub async fn call(
+    procedures: Procedures,
+    arguments: Arguments,
+    _context: Context,
+) -> Result<Document, Failure> {
+    let reader = Reader::new(&arguments);
+    let limit = reader.integer("limit")?.unwrap_or(10);
+    let limit = usize::try_from(limit)
+        .ok()
+        .filter(|limit| (1..=limits::SEARCH_LIMIT_MAX).contains(limit))
+        .ok_or_else(|| {
+            let most = limits::SEARCH_LIMIT_MAX;
+            Failure::invalid("/limit", format!("{limit} is not between 1 and {most}"))
+        })?;
+    if let Some(id) = reader.name("execution_id")? {
+        let execution = procedures.execution(&id).await?;
+        let machine = procedures.machine(&id).await?;
+        let mut shown = view::execution(&execution, &machine);
+        shown["actions"] = last(view::performed(&machine));
+        return Document::of(&json!({ "execution": shown }));
+    }
+    let Some(name) = reader.name("name")? else {
+        return list(&procedures, reader.text("query")?, limit).await;
+    };
+    let version = reader.name("version")?;
+    let kept = procedures
+        .definition(&name, version.as_deref().unwrap_or(LATEST))
+        .await?;
+    let definition: Value = serde_json::from_str(&kept.definition).map_err(Failure::internal)?;
+    let recent = procedures.executions(Some(&name), None, limit).await?;
+    Document::of(&json!({
+        "definition": definition,
+        "hash": kept.hash,
+        "executions": recent.iter().map(view::brief).collect::<Vec<_>>(),
+    }))
+}
+
+async fn list(
+    procedures: &Procedures,
+    query: Option<&str>,
+    limit: usize,
+) -> Result<Document, Failure> {
+    let found = procedures.find(query, limit).await?;
+    let mut document = json!({
+        "procedures": found.iter().map(view::listed).collect::<Vec<_>>(),
+    });
+    if query.is_none_or(|query| query.trim().is_empty()) {
+        let recorded = procedures.recorded(limit).await?;
+        let shown: Vec<Value> = recorded
+            .iter()
+            .map(|call| {
+                let arguments: Value = serde_json::from_str(&call.arguments).unwrap_or_default();
+                json!({
+                    "execution_id": call.id,
+                    "tool": call.tool,
+                    "arguments": arguments,
+                    "at": call.at.to_iso(),
+                })
+            })
+            .collect();
+        if !shown.is_empty() {
+            document["recorded"] = json!(shown);
+        }
+    }
+    Document::of(&document)
+}
+
+/// The newest of a list.
+fn last(list: Value) -> Value {
+    match list {
+        Value::Array(mut items) => {
+            let start = items.len().saturating_sub(limits::PROCEDURE_SHOWN_MAX);
+            Value::Array(items.split_off(start))
+        }
+        other => other,
+    }
+}

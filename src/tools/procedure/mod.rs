@@ -1,0 +1,75 @@
+//! The procedure tools: finding, defining and running, and the door through
+//! which procedures call tools themselves.
+
+mod define;
+mod door;
+mod find;
+pub mod offers;
+mod run;
+
+use serde_json::{Value, json};
+
+pub use door::{Door, Through};
+
+use super::Tool;
+use crate::failure::Failure;
+use crate::procedure::{Procedures, view};
+
+/// `procedure_find`, `procedure_define` and `procedure_run`.
+pub fn tools(procedures: &Procedures) -> Vec<Tool> {
+    vec![
+        Tool::of(
+            "procedure_find",
+            include_str!("../../../schemas/tools/procedure_find.json"),
+            procedures,
+            find::call,
+        ),
+        Tool::of(
+            "procedure_define",
+            include_str!("../../../schemas/tools/procedure_define.json"),
+            procedures,
+            define::call,
+        ),
+        Tool::of(
+            "procedure_run",
+            include_str!("../../../schemas/tools/procedure_run.json"),
+            procedures,
+            run::call,
+        ),
+    ]
+}
+
+/// How the procedures are, for `mimo_status`. A store that cannot be used is a
+/// status, not a failure of the status.
+pub async fn status(procedures: &Procedures) -> Value {
+    let counted = async {
+        let census = procedures.census().await?;
+        let waiting = procedures
+            .executions(
+                None,
+                Some("waiting_approval"),
+                crate::limits::PROCEDURE_LISTED_MAX,
+            )
+            .await?;
+        Ok::<_, Failure>((census, waiting))
+    };
+    match counted.await {
+        Ok((census, waiting)) => {
+            let executions: serde_json::Map<String, Value> = census
+                .executions
+                .into_iter()
+                .map(|(status, count)| (status, json!(count)))
+                .collect();
+            json!({
+                "definitions": census.definitions,
+                "executions": executions,
+                "waiting": waiting.iter().map(view::brief).collect::<Vec<_>>(),
+            })
+        }
+        Err(failure) => json!({
+            "state": failure.kind.name(),
+            "problem": failure.message,
+            "next_step": failure.hint,
+        }),
+    }
+}
