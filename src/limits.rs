@@ -93,6 +93,23 @@ pub const EMBED_ROOMS_MAX: usize = 2;
 /// Results of all stores that are weighed against each other for one question:
 /// each is compared with each for doubles.
 pub const ANSWER_ITEMS_MAX: usize = 256;
+/// Results that one store may bring to one question.
+pub const ASK_HITS_OF_ONE_MAX: usize = 20;
+/// Of them those whose vectors are made for the question: each takes about
+/// 5 ms.
+pub const ASK_VECTORS_MAX: usize = 12;
+/// What of such a result is encoded.
+pub const ASK_VECTOR_BYTES_MAX: usize = 400;
+/// The shortest and the longest that one question may take.
+pub const ASK_MILLIS_MIN: u64 = 50;
+/// See [`ASK_MILLIS_MIN`].
+pub const ASK_MILLIS_MAX: u64 = (CALL_SECONDS_MAX - 5) * 1000;
+/// The least that the whole answer takes: what was decided, and a sentence.
+pub const ASK_TOKENS_MIN: usize = 256;
+/// The longest account of what could not be used.
+pub const ASK_DEGRADED_BYTES_MAX: usize = 200;
+/// Entities of the graph that one question may name.
+pub const ASK_ENTITIES_MAX: usize = 8;
 /// One quoted sentence; of a longer one the beginning is quoted.
 pub const ANSWER_SENTENCE_BYTES_MAX: usize = 500;
 /// Sentences quoted of one source.

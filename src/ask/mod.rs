@@ -1,12 +1,13 @@
 //! One question over everything that is known: which store answers it, what of
 //! the results fits, which sentences say it, and what a conversation was about.
 //!
-//! Everything here is pure, over plain data: whoever gathers the results hands
-//! them over as [`Item`]s, however their store has them.
+//! Everything here but the gathering is pure, over plain data: whoever searches a
+//! store hands its results over as [`Item`]s, however the store has them.
 
 mod budget;
 mod context;
 mod extract;
+mod gather;
 mod quote;
 mod relevance;
 mod router;
@@ -16,6 +17,8 @@ use crate::clock::Timestamp;
 pub use budget::{Found, Kept, keep};
 pub use context::{Contexts, FollowUp, Opened, Turn, follow_up};
 pub use extract::{Synthesis, extract};
+pub use gather::{Gathered, Hit, Hits, Search, gather};
+pub use quote::beginning;
 pub use router::{Decision, Router};
 
 /// Where an answer may lie. The names are the public contract.

@@ -4,5 +4,9 @@
 mod answering;
 mod conversing;
 mod keeping;
+#[path = "../memory/support.rs"]
+#[allow(dead_code, reason = "the memory tests use the rest")]
+mod mimo_tools;
 mod properties;
 mod routing;
+mod through;
