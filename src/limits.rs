@@ -108,6 +108,8 @@ pub const ASK_MILLIS_MAX: u64 = (CALL_SECONDS_MAX - 5) * 1000;
 pub const ASK_TOKENS_MIN: usize = 256;
 /// The longest account of what could not be used.
 pub const ASK_DEGRADED_BYTES_MAX: usize = 200;
+/// How often an answer that turns out too long is made anew, shorter.
+pub const ASK_ATTEMPTS_MAX: usize = 4;
 /// Entities of the graph that one question may name.
 pub const ASK_ENTITIES_MAX: usize = 8;
 /// One quoted sentence; of a longer one the beginning is quoted.

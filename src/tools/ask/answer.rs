@@ -9,9 +9,6 @@ use crate::clock::Timestamp;
 use crate::failure::Kind;
 use crate::limits;
 
-/// How often an answer that turns out too long is made anew, shorter.
-const ATTEMPTS_MAX: usize = 4;
-
 /// What an answer says beside what was found.
 pub struct Answer<'a> {
     /// Names the question in logs and for a person.
@@ -50,7 +47,7 @@ impl Answer<'_> {
         let without = self.render(shown, &Synthesis::default(), truncated);
         let mut room = self.budget_bytes.saturating_sub(without.to_string().len());
         // Quotation marks and citations take more in JSON than in the text.
-        for _ in 0..ATTEMPTS_MAX {
+        for _ in 0..limits::ASK_ATTEMPTS_MAX {
             let tokens = room / limits::TOKEN_BYTES;
             let said = extract(question, &items, &self.answered(), self.now, tokens);
             let document = self.render(shown, &said, truncated);
