@@ -17,6 +17,7 @@
 //! | [`catalog`] | resources and prompts, ours and the skills', each kind in one list |
 //! | [`tools`] | one file a family: schema, arguments, domain call, rendering |
 //! | [`memory`] | what remembering and recalling mean; no SQL |
+//! | [`ask`] | one question over everything known: where to look, what of it answers |
 //! | [`graph`] | entities and triples, their rules, following and joining them; no SQL |
 //! | [`procedure`] | definitions and their check, the machine that runs them, its journal |
 //! | [`store`] | the port in the domain's words, and SQLite behind it |
@@ -71,6 +72,7 @@
 #![warn(clippy::disallowed_methods)]
 
 pub mod app;
+pub mod ask;
 pub mod catalog;
 pub mod cli;
 pub mod clock;

@@ -90,6 +90,45 @@ pub const EMBED_WORD_CHARS_MAX: usize = 100;
 /// Working rooms (about 2.5 MB each) that the encoder keeps for its next calls.
 pub const EMBED_ROOMS_MAX: usize = 2;
 
+/// Results of all stores that are weighed against each other for one question:
+/// each is compared with each for doubles.
+pub const ANSWER_ITEMS_MAX: usize = 256;
+/// Results that one store may bring to one question.
+pub const ASK_HITS_OF_ONE_MAX: usize = 20;
+/// Of them those whose vectors are made for the question: a text of 20 tokens
+/// takes about 1 ms, one of 200 about 10.
+pub const ASK_VECTORS_MAX: usize = 12;
+/// What of such a result is encoded.
+pub const ASK_VECTOR_BYTES_MAX: usize = 400;
+/// The shortest and the longest that one question may take.
+pub const ASK_MILLIS_MIN: u64 = 50;
+/// See [`ASK_MILLIS_MIN`].
+pub const ASK_MILLIS_MAX: u64 = (CALL_SECONDS_MAX - 5) * 1000;
+/// The least that the whole answer takes: what was decided, and a sentence.
+pub const ASK_TOKENS_MIN: usize = 256;
+/// The longest account of what could not be used.
+pub const ASK_DEGRADED_BYTES_MAX: usize = 200;
+/// How often an answer that turns out too long is made anew, shorter.
+pub const ASK_ATTEMPTS_MAX: usize = 4;
+/// Entities of the graph that one question may name.
+pub const ASK_ENTITIES_MAX: usize = 8;
+/// One quoted sentence; of a longer one the beginning is quoted.
+pub const ANSWER_SENTENCE_BYTES_MAX: usize = 500;
+/// Sentences quoted of one source.
+pub const ANSWER_SENTENCES_OF_ONE_MAX: usize = 3;
+/// What is looked at of one source.
+pub const ANSWER_SOURCE_BYTES_MAX: usize = 16 * 1024;
+/// Conversations that are kept; beyond it the one longest silent goes.
+pub const CONVERSATIONS_MAX: usize = 256;
+/// How long a silent conversation is kept.
+pub const CONVERSATION_SECONDS_MAX: i64 = 3_600;
+/// Questions that a conversation looks back on.
+pub const CONVERSATION_TURNS_MAX: usize = 8;
+/// Entities kept of one question, and as many items.
+pub const CONVERSATION_TOUCHED_MAX: usize = 32;
+/// What is kept of one question.
+pub const CONVERSATION_QUESTION_BYTES_MAX: usize = 1_000;
+
 /// Descriptions of skills' tools whose vectors are kept.
 pub const TOOL_VECTORS_KEPT_MAX: usize = 4096;
 /// How long `skill_find` waits for skills that start for the first time where it

@@ -320,6 +320,7 @@ fn the_tools_are_listed_for_people_and_for_scripts() {
         "memory_edit",
         "graph_update",
         "graph_query",
+        "ask_mimo",
         "procedure_find",
         "procedure_define",
         "procedure_run",

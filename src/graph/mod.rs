@@ -2,6 +2,7 @@
 //! live here and run in the store on one snapshot or in one transaction; the
 //! store knows the indexes, the tools parse and render.
 
+pub mod about;
 pub mod grammar;
 mod ids;
 pub mod join;

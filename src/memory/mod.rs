@@ -55,6 +55,11 @@ impl Memories {
         self.clock.now()
     }
 
+    /// Where the service has its time and ids from.
+    pub fn clock(&self) -> Arc<dyn Clock> {
+        self.clock.clone()
+    }
+
     /// The name of the vector space in use.
     pub fn model(&self) -> &str {
         self.embedder.model_id()
@@ -318,8 +323,17 @@ impl Memories {
     }
 
     async fn encode_query(&self, query: String) -> Result<Vec<f32>, Failure> {
+        let mut vectors = self.encode(vec![query]).await?;
+        vectors
+            .pop()
+            .ok_or_else(|| Failure::internal("a query without a vector"))
+    }
+
+    /// The vectors of short texts, as queries have them, in their order.
+    pub async fn encode(&self, texts: Vec<String>) -> Result<Vec<Vec<f32>>, Failure> {
         let embedder = self.embedder.clone();
-        off_the_loop(move || embedder.embed_query(&query)).await
+        let each = move |text: &String| embedder.embed_query(text);
+        off_the_loop(move || texts.iter().map(each).collect()).await
     }
 
     /// Prepares texts for both indexes, before any transaction: if this fails,

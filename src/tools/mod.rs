@@ -2,6 +2,7 @@
 //! behind it. One file a family; no SQL, no protocol types.
 
 pub mod arguments;
+pub mod ask;
 pub mod fixture;
 pub mod graph;
 pub mod memory;
@@ -47,12 +48,20 @@ pub fn standard(
         skills: skills.clone(),
         procedures: procedures.clone(),
     };
+    let asks = ask::Ask::new(
+        memories.clone(),
+        graph.clone(),
+        procedures.clone(),
+        skills.clone(),
+        project.to_owned(),
+    );
     let graph = graph::GraphTools {
         graph: graph.clone(),
         project: project.to_owned(),
     };
     let mut tools = memory::tools(Arc::new(memory));
     tools.extend(graph::tools(Arc::new(graph)));
+    tools.push(ask::tool(Arc::new(asks)));
     tools.extend(procedure::tools(procedures));
     if let Some(skills) = &skills {
         skills.record_to(Arc::new(procedures.recorder()));

@@ -63,7 +63,10 @@ pub const ARROWS: &[(&str, &[&str])] = &[
             "text",
         ],
     ),
-    ("ask", &["memory", "graph", "procedure", "store", "embed"]),
+    (
+        "ask",
+        &["memory", "graph", "procedure", "store", "embed", "text"],
+    ),
     ("memory", &["store", "embed", "text"]),
     ("graph", &["store", "text"]),
     ("procedure", &["store"]),

@@ -1,6 +1,7 @@
 //! `mimo demo`: starts the real server on a temporary folder, tells a short
 //! story over real pipes, and fails where an answer is not the expected one.
 
+mod ask;
 mod client;
 mod procedure;
 mod scene;

@@ -19,6 +19,7 @@ fn order() -> Value {
     };
     json!({
         "name": "order", "version": "1.0.0", "initial_state": "note_order",
+        "description": "How the ordering site takes an order: note it, then its delivery",
         "context_schema": {
             "type": "object", "required": ["loaves", "oven_free"], "additionalProperties": false,
             "properties": {"loaves": {"type": "integer"}, "oven_free": {"type": "boolean"}},

@@ -6,6 +6,7 @@ use std::path::Path;
 use chrono::{DateTime, SecondsFormat};
 use serde_json::{Value, json};
 
+use super::ask::ask;
 use super::client::{Client, hello};
 use super::procedure::procedure;
 use super::scene::{Found, Scene, document_of, expect};
@@ -73,7 +74,7 @@ pub(super) type Step = (
     fn(&mut Play<'_>, &mut Scene) -> Result<(), Failure>,
 );
 
-pub(super) const STEPS: [Step; 13] = [
+pub(super) const STEPS: [Step; 14] = [
     ("A client starts Mimo and says hello", hello_step),
     ("It stores what it learned, in one transaction", store),
     (
@@ -96,6 +97,10 @@ pub(super) const STEPS: [Step; 13] = [
     (
         "A procedure runs without a model; where it fails, it is undone",
         procedure,
+    ),
+    (
+        "One question needs all of it: each part is answered with its source",
+        ask,
     ),
     (
         "Another server's tools run in a sandbox, behind the same door",

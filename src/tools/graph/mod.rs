@@ -5,6 +5,8 @@ mod render;
 pub mod resource;
 mod update;
 
+pub(super) use self::render::shown;
+
 use std::sync::Arc;
 
 use super::Tool;

@@ -6,6 +6,8 @@ pub mod resource;
 mod search;
 mod store;
 
+pub(super) use self::render::{cut, row};
+
 use std::sync::Arc;
 
 use super::Tool;

@@ -177,60 +177,67 @@ impl Rendering<'_> {
         document
     }
 
-    /// One memory, what has its default value left out. `text` is the part of
-    /// the content that is shown, from byte `from` on.
+    /// One memory, as text. `text` is the part of the content that is shown, from
+    /// byte `from` on.
     fn item(&self, memory: &Memory, score: Option<f32>, text: &str, from: usize) -> String {
-        let mut item = json!({
-            "id": memory.id,
-            "content": text,
-            "created_at": memory.created_at.to_iso(),
-        });
-        let mut add = |key: &str, value: Value| item[key] = value;
-        if from > 0 {
-            add("content_from", json!(from));
-        }
-        if from + text.len() < memory.content.len() {
-            add("content_bytes", json!(memory.content.len()));
-        }
-        if memory.category != Category::default() {
-            add("category", json!(memory.category.name()));
-        }
-        if memory.importance != 0.5 {
-            add("importance", json!(memory.importance));
-        }
-        if let Some(score) = score {
-            add("score", json!((f64::from(score) * 1e4).round() / 1e4));
-        }
-        if memory.project != self.project {
-            add("project", json!(memory.project));
-        }
-        if !memory.tags.is_empty() {
-            add("tags", json!(memory.tags));
-        }
-        if !memory.entities.is_empty() {
-            add("entities", json!(memory.entities));
-        }
-        if memory.state != State::default() {
-            add("state", json!(memory.state.name()));
-        }
-        if memory.protected {
-            add("protected", json!(true));
-        }
-        if let Some(topic_key) = &memory.topic_key {
-            add("topic_key", json!(topic_key));
-        }
-        if let Some(supersedes) = memory.supersedes {
-            add("supersedes", json!(supersedes));
-        }
-        if let Some(valid_until) = memory.valid_until {
-            add("valid_until", json!(valid_until.to_iso()));
-        }
-        item.to_string()
+        row(memory, score, text, from, self.project).to_string()
     }
 }
 
+/// One memory, what has its default value (the current `project` too) left out.
+/// `text` is the part of
+/// the content that is shown, from byte `from` on.
+pub fn row(memory: &Memory, score: Option<f32>, text: &str, from: usize, project: &str) -> Value {
+    let mut item = json!({
+        "id": memory.id,
+        "content": text,
+        "created_at": memory.created_at.to_iso(),
+    });
+    let mut add = |key: &str, value: Value| item[key] = value;
+    if from > 0 {
+        add("content_from", json!(from));
+    }
+    if from + text.len() < memory.content.len() {
+        add("content_bytes", json!(memory.content.len()));
+    }
+    if memory.category != Category::default() {
+        add("category", json!(memory.category.name()));
+    }
+    if memory.importance != 0.5 {
+        add("importance", json!(memory.importance));
+    }
+    if let Some(score) = score {
+        add("score", json!((f64::from(score) * 1e4).round() / 1e4));
+    }
+    if memory.project != project {
+        add("project", json!(memory.project));
+    }
+    if !memory.tags.is_empty() {
+        add("tags", json!(memory.tags));
+    }
+    if !memory.entities.is_empty() {
+        add("entities", json!(memory.entities));
+    }
+    if memory.state != State::default() {
+        add("state", json!(memory.state.name()));
+    }
+    if memory.protected {
+        add("protected", json!(true));
+    }
+    if let Some(topic_key) = &memory.topic_key {
+        add("topic_key", json!(topic_key));
+    }
+    if let Some(supersedes) = memory.supersedes {
+        add("supersedes", json!(supersedes));
+    }
+    if let Some(valid_until) = memory.valid_until {
+        add("valid_until", json!(valid_until.to_iso()));
+    }
+    item
+}
+
 /// The longest beginning of `text` that takes at most `bytes` in JSON.
-fn cut(text: &str, bytes: usize) -> &str {
+pub fn cut(text: &str, bytes: usize) -> &str {
     let mut used = 0;
     for (at, c) in text.char_indices() {
         used += escaped_char_bytes(c);

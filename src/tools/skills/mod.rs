@@ -139,6 +139,25 @@ impl Skills {
         }
     }
 
+    /// The approved tools that fit `query`, best first, at most `limit`, each
+    /// under the name that clients call it by.
+    pub(super) async fn best(
+        &self,
+        query: String,
+        limit: usize,
+    ) -> Result<Vec<(String, Offer)>, Failure> {
+        self.wait_for_lists(None).await;
+        let exposed = self.exposed();
+        let approved = (0..).zip(exposed.offers());
+        let approved = approved.filter(|(_, offer)| offer.standing == Standing::Approved);
+        let (names, offers): (Vec<&str>, Vec<Offer>) = approved
+            .map(|(nth, offer)| (exposed.name(nth), offer.clone()))
+            .unzip();
+        let ranked = self.finder.rank(query, &offers).await?;
+        let named = |nth: usize| (names[nth].to_owned(), offers[nth].clone());
+        Ok(ranked.into_iter().take(limit).map(named).collect())
+    }
+
     /// The tools on offer now, under the names that clients call them by.
     pub fn exposed(&self) -> Arc<Exposed> {
         let generation = *self.registry.changes().borrow();

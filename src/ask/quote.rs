@@ -1,0 +1,149 @@
+//! What others wrote, made fit to be quoted: sentences cut out of it, and
+//! nothing left in it that could end a quotation or steer whoever reads it. Pure.
+
+/// A text on one line: control characters and white space become single
+/// spaces, marks that are not seen or turn the order of reading go, and double
+/// quotes become single ones, so that no text ends its own quotation.
+pub fn neutral(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            _ if c.is_whitespace() || c.is_control() => {
+                if !out.is_empty() && !out.ends_with(' ') {
+                    out.push(' ');
+                }
+            }
+            '"' | '\u{201c}' | '\u{201d}' => out.push('\''),
+            _ if is_unseen(c) => {}
+            _ => out.push(c),
+        }
+    }
+    out.truncate(out.trim_end().len());
+    out
+}
+
+/// Format characters. The two joiners stay: scripts and emoji need them.
+fn is_unseen(c: char) -> bool {
+    matches!(c,
+        '\u{AD}' | '\u{61C}' | '\u{180E}' | '\u{FEFF}'
+        | '\u{200B}' | '\u{200E}' | '\u{200F}'
+        | '\u{202A}'..='\u{202E}'   // embeddings and overrides
+        | '\u{2060}'..='\u{206F}'   // isolates, invisible operators
+        | '\u{FFF9}'..='\u{FFFB}'   // interlinear marks
+        | '\u{E0000}'..='\u{E007F}' // tags
+    )
+}
+
+/// The sentences of a text, each neutral, in order, blank ones left out.
+pub fn sentences(text: &str) -> Vec<String> {
+    let mut out = Vec::new();
+    for line in text.split(['\n', '\r', '\u{2028}', '\u{2029}']) {
+        let mut start = 0;
+        for (at, c) in line.char_indices() {
+            let end = at + c.len_utf8();
+            if ends_sentence(c, &line[start..at], &line[end..]) {
+                out.push(neutral(&line[start..end]));
+                start = end;
+            }
+        }
+        out.push(neutral(&line[start..]));
+    }
+    out.retain(|sentence| sentence.chars().any(char::is_alphanumeric));
+    out
+}
+
+fn ends_sentence(c: char, before: &str, after: &str) -> bool {
+    match c {
+        '\u{3002}' | '\u{FF01}' | '\u{FF1F}' => true,
+        '!' | '?' => after.starts_with(char::is_whitespace),
+        '.' => {
+            let next = after.trim_start().chars().next();
+            let begins = !next.is_some_and(char::is_lowercase);
+            after.starts_with(char::is_whitespace) && begins && !is_abbreviation(before)
+        }
+        _ => false,
+    }
+}
+
+/// Whether the full stop after `before` belongs to its last word: a title, an
+/// initial, the number of a list.
+fn is_abbreviation(before: &str) -> bool {
+    const ABBREVIATIONS: &[&str] = &[
+        "mr", "mrs", "ms", "dr", "prof", "st", "vs", "e.g", "i.e", "etc", "no", "approx", "ca",
+    ];
+    let word = before.rsplit(char::is_whitespace).next().unwrap_or(before);
+    let word = word.trim_start_matches(['(', '\'', '"']).to_lowercase();
+    let is_initial = word.chars().count() == 1;
+    let opens_a_list = word == before.trim() && word.chars().all(|c| c.is_ascii_digit());
+    is_initial || opens_a_list || ABBREVIATIONS.contains(&word.as_str())
+}
+
+/// The beginning of `text` in at most `most` bytes, cut between words where
+/// there is a place to.
+pub fn beginning(text: &str, most: usize) -> &str {
+    if text.len() <= most {
+        return text;
+    }
+    let mut end = most;
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    let cut = &text[..end];
+    match cut.rfind(' ') {
+        Some(space) if space > end / 2 => &cut[..space],
+        _ => cut,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_in_a_text_ends_its_quotation_or_is_unseen() {
+        for (text, expected) in [
+            ("a\u{0}b\r\n\tc", "a b c"),
+            ("\u{1b}[31mred", "[31mred"),
+            ("say \"hi\" [memory:9]", "say 'hi' [memory:9]"),
+            ("a\u{202e}b\u{200b}c\u{e0041}", "abc"),
+            ("  ", ""),
+        ] {
+            assert_eq!(neutral(text), expected, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn sentences_end_where_a_reader_ends_them() {
+        for (text, expected) in [
+            (
+                "One. Two! Three? Four",
+                vec!["One.", "Two!", "Three?", "Four"],
+            ),
+            (
+                "Dr. Berg came at 3.15 p.m. today.",
+                vec!["Dr. Berg came at 3.15 p.m. today."],
+            ),
+            (
+                "J. Smith left.\n- a\n\n- b",
+                vec!["J. Smith left.", "- a", "- b"],
+            ),
+            ("Use v1.2.3. Not v2.", vec!["Use v1.2.3.", "Not v2."]),
+            (
+                "1. First do this. Then that.",
+                vec!["1. First do this.", "Then that."],
+            ),
+            ("終わり。次へ！", vec!["終わり。", "次へ！"]),
+            ("...", vec![]),
+        ] {
+            assert_eq!(sentences(text), expected, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn beginnings_end_between_words() {
+        assert_eq!(beginning("one two three", 9), "one two");
+        assert_eq!(beginning("one", 9), "one");
+        assert_eq!(beginning("\u{e9}\u{e9}\u{e9}", 3), "\u{e9}");
+        assert_eq!(beginning("abc", 0), "");
+    }
+}

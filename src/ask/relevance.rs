@@ -1,0 +1,115 @@
+//! How much a text has to do with a question, on one scale for all stores, and
+//! when two texts say the same. Pure.
+//!
+//! Relevance joins the cosine with the share of the question's telling words
+//! that the text has, so that neither a rare name nor a paraphrase is missed.
+
+use std::collections::BTreeSet;
+
+use super::quote::beginning;
+use super::{Item, Question};
+use crate::{limits, text};
+
+/// The part that meaning has where there are vectors; words have the rest.
+const MEANING_SHARE: f32 = 0.6;
+/// The relevance from which an item is taken to answer. Measured in
+/// `tests/ask/answering.rs`.
+pub(super) const RELEVANT: f32 = 0.33;
+/// What an item counts for whose store is not sure of it at all.
+const UNSURE_SHARE: f32 = 0.5;
+/// What an item counts for that something newer stands in place of.
+const SUPERSEDED_SHARE: f32 = 0.6;
+/// The share of common words from which two texts say the same.
+const SAME_SHARE: f32 = 0.85;
+/// Words are one where one begins with the other and both are at least so long.
+const STEM_CHARS: usize = 4;
+
+/// A question prepared for comparing many texts with it.
+pub(super) struct Relevance<'a> {
+    words: Vec<String>,
+    vector: Option<&'a [f32]>,
+}
+
+impl<'a> Relevance<'a> {
+    /// Prepares a question.
+    pub fn to(question: Question<'a>) -> Self {
+        let words = text::query_words(question.text);
+        Relevance {
+            words: words.into_iter().map(|asked| asked.word).collect(),
+            vector: question.vector,
+        }
+    }
+
+    /// How much an item has to do with the question, 0 to 1.
+    pub fn of(&self, item: &Item) -> f32 {
+        let coverage = self.coverage(&item.text);
+        match (self.vector, &item.vector) {
+            (Some(asked), Some(vector)) if asked.len() == vector.len() => {
+                let cosine: f32 = asked.iter().zip(vector).map(|(a, b)| a * b).sum();
+                let cosine = part(cosine);
+                MEANING_SHARE * cosine + (1.0 - MEANING_SHARE) * coverage
+            }
+            _ => coverage,
+        }
+    }
+
+    /// The share of the question's telling words that `text` has.
+    pub fn coverage(&self, text: &str) -> f32 {
+        if self.words.is_empty() {
+            return 0.0;
+        }
+        let had = words(text);
+        let found = |asked: &&String| had.iter().any(|word| is_same_word(word, asked));
+        self.words.iter().filter(found).count() as f32 / self.words.len() as f32
+    }
+}
+
+/// What an item counts for beside one that is sure and stands, 0 to 1.
+pub(super) fn trust(item: &Item) -> f32 {
+    let sure = part(item.confidence);
+    let sure = UNSURE_SHARE + (1.0 - UNSURE_SHARE) * sure;
+    match item.superseded {
+        true => sure * SUPERSEDED_SHARE,
+        false => sure,
+    }
+}
+
+/// A number of somebody else's between 0 and 1; one that is none is 0.
+fn part(number: f32) -> f32 {
+    match number.is_nan() {
+        true => 0.0,
+        false => number.clamp(0.0, 1.0),
+    }
+}
+
+/// The words of a text's beginning, to find doubles with [`is_double`].
+pub(super) fn words(text: &str) -> BTreeSet<String> {
+    let text = beginning(text, limits::ANSWER_SOURCE_BYTES_MAX);
+    text::words(text)
+        .split(' ')
+        .filter(|word| !word.is_empty())
+        .map(str::to_owned)
+        .collect()
+}
+
+/// Whether two texts say the same in nearly the same words. A number in one
+/// that the other lacks makes them different: that is what they tell.
+pub(super) fn is_double(one: &BTreeSet<String>, other: &BTreeSet<String>) -> bool {
+    let common = one.intersection(other).count();
+    let all = one.len() + other.len() - common;
+    let tells =
+        |word: &&String| word.chars().any(char::is_numeric) || NEGATIONS.contains(&word.as_str());
+    let differs = one.symmetric_difference(other).any(|word| tells(&word));
+    !differs && all > 0 && common as f32 >= SAME_SHARE * all as f32
+}
+
+/// Words that turn a sentence round; contractions in the pieces they leave.
+const NEGATIONS: &[&str] = &[
+    "no", "not", "never", "without", "don", "doesn", "isn", "wasn", "didn",
+];
+
+fn is_same_word(word: &str, asked: &str) -> bool {
+    let long = |text: &str| text.chars().count() >= STEM_CHARS;
+    word == asked
+        || long(word) && long(asked) && (word.starts_with(asked) || asked.starts_with(word))
+}

@@ -1,0 +1,68 @@
+//! `ask_mimo`: one question over memories, the graph, procedures and skills.
+
+mod answer;
+mod call;
+mod sources;
+
+use std::sync::{Arc, OnceLock};
+
+use super::Tool;
+use super::skills::Skills;
+use crate::ask::{Contexts, Router};
+use crate::failure::Failure;
+use crate::graph::Graph;
+use crate::memory::Memories;
+use crate::procedure::Procedures;
+
+/// What a question is asked of.
+pub struct Ask {
+    memories: Arc<Memories>,
+    graph: Arc<Graph>,
+    procedures: Procedures,
+    /// Absent where there is no registry.
+    skills: Option<Arc<Skills>>,
+    /// The project of this workspace.
+    project: String,
+    contexts: Contexts,
+    /// Made by the first question: a server that starts does without.
+    router: OnceLock<Router>,
+}
+
+impl Ask {
+    /// Asks these parts, in the project of this workspace.
+    pub fn new(
+        memories: Arc<Memories>,
+        graph: Arc<Graph>,
+        procedures: Procedures,
+        skills: Option<Arc<Skills>>,
+        project: String,
+    ) -> Ask {
+        Ask {
+            contexts: Contexts::new(memories.clock()),
+            memories,
+            graph,
+            procedures,
+            skills,
+            project,
+            router: OnceLock::new(),
+        }
+    }
+
+    fn router(&self) -> Result<&Router, Failure> {
+        if let Some(router) = self.router.get() {
+            return Ok(router);
+        }
+        let router = Router::new()?;
+        Ok(self.router.get_or_init(|| router))
+    }
+}
+
+/// `ask_mimo`.
+pub fn tool(ask: Arc<Ask>) -> Tool {
+    Tool::of(
+        "ask_mimo",
+        include_str!("../../../schemas/tools/ask_mimo.json"),
+        &ask,
+        call::call,
+    )
+}

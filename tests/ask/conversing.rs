@@ -1,0 +1,151 @@
+//! Conversations: what a follow-up leaves unsaid, and how long it is kept.
+
+use std::sync::Arc;
+
+use mimo::ask::{Contexts, FollowUp, Turn, follow_up};
+use mimo::clock::{FixedClock, Timestamp};
+use mimo::limits;
+
+fn turn(query: &str, entities: &[&str]) -> Turn {
+    Turn {
+        query: query.to_owned(),
+        entities: entities.iter().map(|each| (*each).to_owned()).collect(),
+        items: Vec::new(),
+    }
+}
+
+#[test]
+fn follow_ups_gain_what_they_leave_unsaid() {
+    let turns = [
+        turn(
+            "Who leads the mobile team?",
+            &["person:alice", "team:mobile"],
+        ),
+        turn("What is project Apollo?", &["project:apollo"]),
+    ];
+    for (asked, expanded, entities) in [
+        (
+            "And who leads it?",
+            "And who leads apollo?",
+            vec!["project:apollo"],
+        ),
+        (
+            "what's its budget",
+            "what's apollo's budget",
+            vec!["project:apollo"],
+        ),
+        (
+            "Where does she live?",
+            "Where does alice live?",
+            vec!["person:alice"],
+        ),
+        (
+            "does he work on it",
+            "does alice work on apollo",
+            vec!["person:alice", "project:apollo"],
+        ),
+        (
+            "who works there?",
+            "What is project Apollo? who works there?",
+            vec!["project:apollo"],
+        ),
+        (
+            "Why?",
+            "What is project Apollo? Why?",
+            vec!["project:apollo"],
+        ),
+        (
+            "what about Tuesday?",
+            "What is project Apollo? what about Tuesday?",
+            vec!["project:apollo"],
+        ),
+        (
+            "and the costs?",
+            "What is project Apollo? and the costs?",
+            vec!["project:apollo"],
+        ),
+        (
+            "tell me more",
+            "What is project Apollo? tell me more",
+            vec!["project:apollo"],
+        ),
+    ] {
+        let expected = FollowUp::Continues {
+            query: expanded.to_owned(),
+            entities: entities.into_iter().map(str::to_owned).collect(),
+        };
+        assert_eq!(follow_up(&turns, asked), expected, "{asked}");
+    }
+    for asked in [
+        "Who leads Gemini?",
+        "Why did we drop MongoDB last year?",
+        "How do I restart that old printer in the hallway?",
+        "Is there a tool for PDFs?",
+        "what do we know of the dentist",
+        "",
+    ] {
+        assert_eq!(follow_up(&turns, asked), FollowUp::NewTopic, "{asked}");
+    }
+    assert_eq!(follow_up(&[], "and who leads it?"), FollowUp::NewTopic);
+}
+
+#[test]
+fn a_pronoun_without_its_like_takes_the_last_question() {
+    let turns = [turn("When did we move to Oslo?", &["person:alice"])];
+    let FollowUp::Continues { query, .. } = follow_up(&turns, "was that expensive?") else {
+        panic!("a new topic");
+    };
+    assert_eq!(query, "When did we move to Oslo? was that expensive?");
+}
+
+#[test]
+fn a_conversation_is_kept_for_a_while_and_then_said_to_be_forgotten() {
+    let clock = Arc::new(FixedClock::at(Timestamp(0)));
+    let contexts = Contexts::new(clock.clone());
+    let opened = contexts.open(None);
+    assert!(opened.turns.is_empty() && !opened.forgotten);
+    contexts.note(&opened.id, turn("one", &[]));
+    clock.advance_seconds(limits::CONVERSATION_SECONDS_MAX - 1);
+    assert_eq!(contexts.open(Some(&opened.id)).turns, [turn("one", &[])]);
+    // Looking does not keep it; speaking does.
+    contexts.note(&opened.id, turn("two", &[]));
+    clock.advance_seconds(limits::CONVERSATION_SECONDS_MAX - 1);
+    assert_eq!(contexts.open(Some(&opened.id)).turns.len(), 2);
+    clock.advance_seconds(1);
+    let later = contexts.open(Some(&opened.id));
+    assert!(later.forgotten && later.turns.is_empty());
+    assert_ne!(later.id, opened.id);
+}
+
+#[test]
+fn conversations_turns_and_what_they_touch_are_bounded() {
+    let clock = Arc::new(FixedClock::at(Timestamp(0)));
+    let contexts = Contexts::new(clock.clone());
+    let ids: Vec<String> = (0..=limits::CONVERSATIONS_MAX)
+        .map(|_| {
+            clock.advance_seconds(1);
+            let id = contexts.open(None).id;
+            contexts.note(&id, Turn::default());
+            id
+        })
+        .collect();
+    assert!(contexts.open(Some(&ids[0])).forgotten, "the longest silent");
+    assert!(!contexts.open(Some(&ids[1])).forgotten);
+    let id = &ids[1];
+    for nth in 0..2 * limits::CONVERSATION_TURNS_MAX {
+        let mut turn = turn(&nth.to_string(), &[]);
+        turn.query
+            .push_str(&" long".repeat(limits::CONVERSATION_QUESTION_BYTES_MAX));
+        turn.entities = (0..1000).map(|each| format!("thing:{each}")).collect();
+        turn.items = vec!["x".repeat(100_000)];
+        contexts.note(id, turn);
+    }
+    let turns = contexts.open(Some(id)).turns;
+    assert_eq!(turns.len(), limits::CONVERSATION_TURNS_MAX);
+    assert!(turns[0].query.starts_with("8 "), "the newest stay");
+    for turn in turns {
+        assert!(turn.query.len() <= limits::CONVERSATION_QUESTION_BYTES_MAX);
+        assert_eq!(turn.entities.len(), limits::CONVERSATION_TOUCHED_MAX);
+        assert!(turn.items.is_empty());
+    }
+}
