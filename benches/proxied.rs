@@ -11,7 +11,8 @@
 //! directly, through Mimo, through mcp-hub: 5 us, 28 us in three runs and 55 in
 //! two, 217 to 280 us (p50); with 32 in flight 24,000 to 88,000 calls a second
 //! through Mimo, 3,900 to 5,800 through mcp-hub. The p99 is the machine's: 53 us
-//! to 4.2 ms.
+//! to 4.2 ms. Two later runs on idle cores, with calls being recorded for
+//! procedures: 66 and 71 us through Mimo; why is not known yet.
 
 #![allow(clippy::print_stdout, reason = "the figures are its output")]
 #![allow(missing_docs, reason = "a program, not an interface")]
