@@ -7,12 +7,13 @@
 //! open, one for each call in flight, by its own `POST /api/servers/tools`, on
 //! the loopback interface. Where Node or npm is missing, a line says so.
 //!
-//! Found on two shared, busy cores (load 5 to 9, five runs), the same call
-//! directly, through Mimo, through mcp-hub: 5 us, 28 us in three runs and 55 in
-//! two, 217 to 280 us (p50); with 32 in flight 24,000 to 88,000 calls a second
-//! through Mimo, 3,900 to 5,800 through mcp-hub. The p99 is the machine's: 53 us
-//! to 4.2 ms. Two later runs on idle cores, with calls being recorded for
-//! procedures: 66 and 71 us through Mimo; why is not known yet.
+//! Found, the same call directly, through Mimo, through mcp-hub (p50): 5 us,
+//! 24 to 28 us, 217 to 280 us with all on one core (`taskset -c 0`) or on two
+//! busy ones; with 32 in flight 24,000 to 88,000 calls a second through Mimo,
+//! 2,700 to 5,800 through mcp-hub. Where two cores are idle, each of the four
+//! hand-overs of a call wakes the other one, and it takes 50 to 71 us: that is
+//! the machine's, since one core alone is faster. The p99 is the machine's as
+//! well: 53 us to 4.2 ms.
 
 #![allow(clippy::print_stdout, reason = "the figures are its output")]
 #![allow(missing_docs, reason = "a program, not an interface")]

@@ -9,7 +9,6 @@ mod signals;
 
 use std::sync::Arc;
 
-use serde_json::value::RawValue;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 
@@ -88,8 +87,7 @@ async fn announce_tools(served: Served, listing: Arc<Listing>) {
     let mut before = now();
     while changes.changed().await.is_ok() {
         let after = now();
-        let text = |list: &Option<Arc<RawValue>>| list.as_ref().map(|list| list.get().to_owned());
-        if text(&before) != text(&after) {
+        if before.as_ref().map(|list| list.get()) != after.as_ref().map(|list| list.get()) {
             served.client.announce(News::Tools);
         }
         before = after;

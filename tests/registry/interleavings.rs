@@ -8,33 +8,20 @@ use std::time::Duration;
 use mimo::limits;
 use mimo::registry::table::{Call, Effect, Event, Millis, Refusal, Run, State, Table};
 use mimo::skills::link::Tool;
-use mimo::skills::spec::{Network, Sandbox, SkillName, SkillSpec, Timeouts};
+use mimo::skills::spec::{SkillName, SkillSpec, Timeouts};
+
+use crate::children::program;
 
 /// A skill for tests; `version` makes it another one of the same name.
 pub fn spec(name: &str, version: u64, eager: bool) -> Arc<SkillSpec> {
+    let patience = Duration::from_secs(20);
     Arc::new(SkillSpec {
-        name: SkillName::new(name).expect("a name"),
-        program: PathBuf::from("/fake"),
-        arguments: vec![version.to_string()],
-        environment: BTreeMap::new(),
-        sandbox: Sandbox {
-            read: Vec::new(),
-            write: Vec::new(),
-            network: Network::None,
-            memory_bytes: 1 << 30,
-            cpu_seconds: 60,
-            processes: 64,
-            open_files: 256,
-            file_bytes: 1 << 30,
-            disk_bytes: 1 << 30,
-            docker: false,
-        },
         timeouts: Timeouts {
-            initialize: Duration::from_secs(20),
-            call: Duration::from_secs(20),
+            initialize: patience,
+            call: patience,
         },
         eager,
-        expose: Default::default(),
+        ..program(name, PathBuf::from("/fake"), &[&version.to_string()])
     })
 }
 

@@ -15,7 +15,7 @@ use crate::config::{Config, PROJECT_DEFAULT};
 use crate::failure::{Failure, Kind};
 use crate::graph::Graph;
 use crate::graph::picture::Picture;
-use crate::graph::portable::Told;
+use crate::graph::portable::{Line, Told};
 use crate::limits;
 
 /// In which form, how much of it, and where to.
@@ -89,34 +89,34 @@ pub(super) fn run(
     }
 }
 
-/// Everything, a page at a time; how many triples that were.
+/// Everything; how many triples that were.
 fn lines(graph: &Graph, projects: Vec<String>, out: &mut Sink) -> Result<usize, Ended> {
-    let (mut told, mut after, mut count) = (Told::new(), 0, 0);
-    loop {
-        let page = graph.page(
-            projects.clone(),
-            after,
-            limits::GRAPH_PORTION_TRIPLES_MAX,
-            told,
-        );
-        let (page, so_far) = app::run(page)?;
-        told = so_far;
-        for line in &page.lines {
-            count += usize::from(line.is_triple());
-            let line = serde_json::to_string(line).map_err(Failure::internal)?;
-            out.write(&format!("{line}\n"))?;
-        }
-        match page.after {
-            Some(next) => after = next,
-            None => return Ok(count),
-        }
-    }
+    let mut count = 0;
+    each(graph, projects, |line| {
+        count += usize::from(line.is_triple());
+        let line = serde_json::to_string(line).map_err(Failure::internal)?;
+        out.write(&format!("{line}\n"))?;
+        Ok(true)
+    })?;
+    Ok(count)
 }
 
 /// What holds now, up to `limit` triples, and whether there were more.
 fn picture(graph: &Graph, projects: Vec<String>, limit: usize) -> Result<(Picture, bool), Ended> {
-    let (mut picture, mut told, mut after) = (Picture::default(), Told::new(), 0);
+    let mut picture = Picture::default();
     let now = graph.now();
+    let all = each(graph, projects, |line| Ok(picture.add(line, now, limit)))?;
+    Ok((picture.tidied(), !all))
+}
+
+/// Hands everything to `take`, read a page at a time, until that has enough;
+/// whether it took all.
+fn each(
+    graph: &Graph,
+    projects: Vec<String>,
+    mut take: impl FnMut(&Line) -> Result<bool, Ended>,
+) -> Result<bool, Ended> {
+    let (mut told, mut after) = (Told::new(), 0);
     loop {
         let page = graph.page(
             projects.clone(),
@@ -127,13 +127,13 @@ fn picture(graph: &Graph, projects: Vec<String>, limit: usize) -> Result<(Pictur
         let (page, so_far) = app::run(page)?;
         told = so_far;
         for line in &page.lines {
-            if !picture.add(line, now, limit) {
-                return Ok((picture.tidied(), true));
+            if !take(line)? {
+                return Ok(false);
             }
         }
         match page.after {
             Some(next) => after = next,
-            None => return Ok((picture.tidied(), false)),
+            None => return Ok(true),
         }
     }
 }
