@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
 
-use crate::ask::{Decision, Hit, Item, Question, Store, Synthesis, Turn, extract};
+use crate::ask::{Decision, Hit, Item, Store, Synthesis, Turn, dispute, extract};
 use crate::clock::Timestamp;
 use crate::failure::Kind;
 use crate::limits;
@@ -37,13 +37,9 @@ impl Answer<'_> {
     }
 
     /// The whole, with `shown` (most worth first) as its results.
-    pub fn document(
-        &self,
-        question: Question<'_>,
-        shown: &[&Hit],
-        truncated: bool,
-    ) -> (Value, Synthesis) {
-        let items: Vec<Item> = shown.iter().map(|hit| hit.item.clone()).collect();
+    pub fn document(&self, question: &str, shown: &[&Hit], truncated: bool) -> (Value, Synthesis) {
+        let mut items: Vec<Item> = shown.iter().map(|hit| hit.item.clone()).collect();
+        dispute(&mut items);
         let without = self.render(shown, &Synthesis::default(), truncated);
         let mut room = self.budget_bytes.saturating_sub(without.to_string().len());
         // Quotation marks and citations take more in JSON than in the text.

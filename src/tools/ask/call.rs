@@ -9,10 +9,11 @@ use tokio::time::{Instant, timeout_at};
 
 use super::Ask;
 use super::answer::Answer;
-use super::sources::{self, Wanted};
+use super::bridge::bridge;
+use super::sources::{self, Wanted, memory_id};
 use crate::ask::{
-    Decision, FollowUp, Found, Gathered, Hit, Opened, Question, Store, beginning, follow_up,
-    gather, keep,
+    Decision, FollowUp, Found, Gathered, Hit, Opened, Store, asks_for_the_past, beginning,
+    follow_up, gather, keep,
 };
 use crate::failure::Failure;
 use crate::limits;
@@ -21,6 +22,8 @@ use crate::tools::{Arguments, Context, Document};
 
 /// What of the time the searches may take, in tenths; the rest is the answer's.
 const SEARCH_TENTHS: u32 = 8;
+/// By when they and what follows of them have to be compared with it, in tenths.
+const COMPARE_TENTHS: u32 = 9;
 /// What of the time encoding the question may take, in tenths.
 const ENCODE_TENTHS: u32 = 4;
 /// Results get this much of the room, in tenths; the answer in words the rest.
@@ -39,20 +42,22 @@ pub async fn call(
     let patience = patience(&reader)?.min(context.deadline.saturating_duration_since(began));
     let budget_bytes = budget(&reader)?;
     let opened = ask.contexts.open(reader.name("context_id")?.as_deref());
-    let wanted = wanted(&opened, query);
+    let mut wanted = wanted(&opened, query);
 
     let encoding = ask.memories.encode(vec![wanted.query.clone()]);
     let encoding = timeout_at(began + patience * ENCODE_TENTHS / 10, encoding).await;
-    let vector = encoding.ok().and_then(Result::ok).and_then(|mut v| v.pop());
-    let decision = decide(&ask, &wanted.query, vector.as_deref(), chosen.as_deref())?;
+    wanted.vector = encoding.ok().and_then(Result::ok).and_then(|mut v| v.pop());
+    let decision = decide(&ask, &wanted, chosen.as_deref())?;
     let searched: Vec<Store> = std::iter::once(decision.primary)
         .chain(decision.secondary.iter().copied())
         .collect();
     let searches = searched.iter();
     let searches = searches.map(|store| (*store, sources::search(&ask, *store, wanted.clone())));
     let mut gathered = gather(searches.collect(), began + patience * SEARCH_TENTHS / 10).await;
-    if vector.is_some() {
-        compare(&ask, &mut gathered, began + patience * 9 / 10).await;
+    let compared_by = began + patience * COMPARE_TENTHS / 10;
+    bridge(&ask, &mut gathered, &wanted, compared_by).await;
+    if let Some(vector) = &wanted.vector {
+        compare(&ask, &mut gathered, vector, compared_by).await;
     } else {
         let why = "compared by words only: the question could not be encoded in time";
         gathered.degraded.push(why.to_owned());
@@ -74,19 +79,12 @@ pub async fn call(
     };
     let hits: Vec<Hit> = gathered.found.values().flatten().cloned().collect();
     let found = weighed(&gathered);
-    let question = Question {
-        text: &wanted.query,
-        vector: vector.as_deref(),
-    };
     let room = answer.room() * RESULT_TENTHS / 10 / limits::TOKEN_BYTES;
     let by_router = chosen.is_none().then_some(&decision);
-    let kept = keep(question, by_router, &found, room);
+    let kept = keep(&wanted.query, by_router, &found, room);
     let shown: Vec<&Hit> = kept.places.iter().map(|place| &hits[*place]).collect();
-    let (document, synthesis) = answer.document(question, &shown, kept.truncated);
-    let ids = shown.iter().filter_map(|hit| {
-        let memory = hit.item.citation.strip_prefix("memory:")?;
-        memory.parse().ok()
-    });
+    let (document, synthesis) = answer.document(&wanted.query, &shown, kept.truncated);
+    let ids = shown.iter().filter_map(|hit| memory_id(hit));
     ask.memories.count_recall(ids.collect());
     let turn = super::answer::turn(wanted.query, &synthesis, &shown);
     ask.contexts.note(&opened.id, turn);
@@ -154,23 +152,22 @@ fn budget(reader: &Reader<'_>) -> Result<usize, Failure> {
 
 /// The question with what the conversation says.
 fn wanted(opened: &Opened, query: &str) -> Wanted {
-    match follow_up(&opened.turns, query) {
-        FollowUp::NewTopic => Wanted {
-            query: query.to_owned(),
-            entities: Vec::new(),
-        },
-        FollowUp::Continues { query, entities } => Wanted { query, entities },
+    let (query, entities) = match follow_up(&opened.turns, query) {
+        FollowUp::NewTopic => (query.to_owned(), Vec::new()),
+        FollowUp::Continues { query, entities } => (query, entities),
+    };
+    Wanted {
+        past: asks_for_the_past(&query),
+        query,
+        vector: None,
+        entities,
     }
 }
 
-fn decide(
-    ask: &Ask,
-    query: &str,
-    vector: Option<&[f32]>,
-    chosen: Option<&[Store]>,
-) -> Result<Decision, Failure> {
+fn decide(ask: &Ask, wanted: &Wanted, chosen: Option<&[Store]>) -> Result<Decision, Failure> {
+    let vector = wanted.vector.as_deref();
     let vector = vector.map(|vector| (ask.memories.model(), vector));
-    let routed = ask.router()?.route(query, vector);
+    let routed = ask.router()?.route(&wanted.query, vector);
     Ok(match chosen {
         Some([primary, secondary @ ..]) => Decision {
             primary: *primary,
@@ -183,12 +180,13 @@ fn decide(
     })
 }
 
-/// Makes vectors for the best of each store. Those that are not made in time
-/// are compared by their words.
-async fn compare(ask: &Ask, gathered: &mut Gathered, deadline: Instant) {
+/// Compares the best of each store with the question, where the store keeps no
+/// vectors. Those that are not encoded in time are compared by their words.
+async fn compare(ask: &Ask, gathered: &mut Gathered, question: &[f32], deadline: Instant) {
     let mut hits: Vec<(usize, &mut Hit)> = Vec::new();
     for list in gathered.found.values_mut() {
-        hits.extend(list.iter_mut().enumerate());
+        let without = list.iter_mut().enumerate();
+        hits.extend(without.filter(|(_, hit)| hit.item.likeness.is_none()));
     }
     hits.sort_by_key(|(rank, _)| *rank);
     hits.truncate(limits::ASK_VECTORS_MAX);
@@ -197,7 +195,8 @@ async fn compare(ask: &Ask, gathered: &mut Gathered, deadline: Instant) {
     let why = match timeout_at(deadline, ask.memories.encode(texts)).await {
         Ok(Ok(vectors)) => {
             for ((_, hit), vector) in hits.into_iter().zip(vectors) {
-                hit.item.vector = Some(vector);
+                let cosine = vector.iter().zip(question).map(|(a, b)| a * b).sum();
+                hit.item.likeness = Some(cosine);
             }
             return;
         }

@@ -1,6 +1,7 @@
 //! `ask_mimo`: one question over memories, the graph, procedures and skills.
 
 mod answer;
+mod bridge;
 mod call;
 mod sources;
 
