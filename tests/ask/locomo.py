@@ -9,8 +9,9 @@ keeps it out of this repository). COMMAND starts the server (target/release/mimo
 Each conversation gets a server on an empty data folder, its turns one memory each;
 each question is put to memory_search (10 results) and to ask_mimo (all defaults).
 Printed as one JSON line: the share of a question's evidence among the ten results,
-among what ask_mimo shows of memories, and among what it cites; how many memories it
-shows and cites; both times as a client sees them.
+among what ask_mimo shows of memories, and among what it cites; the mean reciprocal
+rank of the first of it; how many memories ask_mimo shows and cites; both times as a
+client sees them.
 """
 import json, os, pathlib, statistics, subprocess, sys, tempfile, time
 
@@ -68,14 +69,16 @@ def measure(mimo, held, question):
     """One row of figures."""
     evidence = set(question["evidence"])
     found = lambda ids: len(evidence & set().union(*(held.get(id, set()) for id in ids))) / len(evidence)
+    first = lambda ids: next((1 / n for n, id in enumerate(ids, 1) if held.get(id, set()) & evidence), 0)
     page, search_ms = mimo.call("memory_search", query=question["text"], limit=10, threshold=0,
                                 max_tokens=100_000)
     answer, ask_ms = mimo.call("ask_mimo", query=question["text"])
     shown = [row["id"] for row in answer["results"]["episodic"]]
     cited = [citation.split(":") for citation in answer["synthesis"]["citations"]]
     cited = [int(id) for store, id in cited if store == "memory"]
-    return {"search": found([row["id"] for row in page["items"]]), "shown": found(shown),
-            "cited": found(cited), "memories_shown": len(shown), "memories_cited": len(cited),
+    best = [row["id"] for row in page["items"]]
+    return {"search": found(best), "shown": found(shown), "cited": found(cited),
+            "search_first": first(best), "cited_first": first(cited), "memories_shown": len(shown), "memories_cited": len(cited),
             "search_ms": search_ms, "ask_ms": ask_ms}
 
 
@@ -93,6 +96,8 @@ def main():
     summary = {"questions": len(rows)}
     for name in ("search", "shown", "cited"):
         summary[f"evidence_{name}"] = round(statistics.mean(column(name)), 4)
+    for name in ("search_first", "cited_first"):
+        summary[f"{name}_mrr"] = round(statistics.mean(column(name)), 4)
     for name in ("memories_shown", "memories_cited"):
         summary[name] = round(statistics.mean(column(name)), 1)
     for name in ("search_ms", "ask_ms"):

@@ -8,5 +8,6 @@ mod keeping;
 #[allow(dead_code, reason = "the memory tests use the rest")]
 mod mimo_tools;
 mod properties;
+mod relating;
 mod routing;
 mod through;
