@@ -79,6 +79,7 @@ pub mod clock;
 pub mod config;
 pub mod dispatch;
 pub mod embed;
+pub mod endpoint;
 pub mod failure;
 pub mod graph;
 pub mod limits;

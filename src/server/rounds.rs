@@ -1,6 +1,6 @@
-//! Questions of skills to a client of the newest revision, which takes none
-//! while it waits: its call is answered with the question instead, the call
-//! itself goes on beside, and the client's next try brings the answer.
+//! Questions to a client of the newest revision, a skill's or a tool's of ours:
+//! it takes none while it waits, so its call is answered with the question, the
+//! call itself goes on beside, and the client's next try brings the answer.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};

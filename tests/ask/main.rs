@@ -2,11 +2,16 @@
 //! results is said, and what a conversation carries on.
 
 mod answering;
+mod client;
 mod conversing;
+mod endpoint;
 mod keeping;
 #[path = "../memory/support.rs"]
 #[allow(dead_code, reason = "the memory tests use the rest")]
 mod mimo_tools;
 mod properties;
 mod routing;
+mod sampled;
+#[path = "../support/mod.rs"]
+mod support;
 mod through;

@@ -10,6 +10,7 @@ use mimo::graph::Graph;
 use mimo::memory::{Memories, Settings};
 use mimo::procedure::Procedures;
 use mimo::store::sqlite::SqliteStore;
+use mimo::tools::ask::Writers;
 use mimo::tools::{Context, Reply, Tool, standard};
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -110,7 +111,14 @@ impl Mimo {
             clock.clone(),
             Settings::default(),
         ));
-        let tools = standard(&memories, &graph, project, None, &procedures);
+        let tools = standard(
+            &memories,
+            &graph,
+            project,
+            None,
+            &procedures,
+            Writers::default(),
+        );
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()

@@ -8,15 +8,15 @@ use std::time::Duration;
 use tokio::time::{Instant, timeout_at};
 
 use super::Ask;
-use super::answer::Answer;
+use super::answer::{Answer, Said, Shown, searched, turn};
+use super::request::Request;
 use super::sources::{self, Wanted};
 use crate::ask::{
-    Decision, FollowUp, Found, Gathered, Hit, Opened, Question, Store, beginning, follow_up,
-    gather, keep,
+    Decision, FollowUp, Found, Gathered, Hit, Opened, Question, Store, beginning, checked,
+    follow_up, gather, keep, prompt,
 };
 use crate::failure::Failure;
 use crate::limits;
-use crate::tools::arguments::Reader;
 use crate::tools::{Arguments, Context, Document};
 
 /// What of the time the searches may take, in tenths; the rest is the answer's.
@@ -26,6 +26,20 @@ const ENCODE_TENTHS: u32 = 4;
 /// Results get this much of the room, in tenths; the answer in words the rest.
 const RESULT_TENTHS: usize = 6;
 
+/// When a call began, and how long it may take.
+#[derive(Clone, Copy)]
+struct Time {
+    began: Instant,
+    patience: Duration,
+}
+
+/// What was looked at, and what was found.
+struct Looked {
+    vector: Option<Vec<f32>>,
+    decision: Decision,
+    gathered: Gathered,
+}
+
 /// Handles a call.
 pub async fn call(
     ask: Arc<Ask>,
@@ -33,123 +47,129 @@ pub async fn call(
     context: Context,
 ) -> Result<Document, Failure> {
     let began = Instant::now();
-    let reader = Reader::new(&arguments);
-    let query = query(&reader)?;
-    let chosen = stores(&reader)?;
-    let patience = patience(&reader)?.min(context.deadline.saturating_duration_since(began));
-    let budget_bytes = budget(&reader)?;
-    let opened = ask.contexts.open(reader.name("context_id")?.as_deref());
-    let wanted = wanted(&opened, query);
+    let request = Request::read(&arguments)?;
+    let left = context.deadline.saturating_duration_since(began);
+    let patience = request.patience.min(left);
+    let time = Time { began, patience };
+    let opened = ask.contexts.open(request.context_id.as_deref());
+    let wanted = wanted(&opened, &request.query);
+    let mut looked = look(&ask, &wanted, request.stores.as_deref(), time).await?;
+    if opened.forgotten {
+        let why = "this context_id is not kept any more; asked without it";
+        looked.gathered.degraded.push(why.to_owned());
+    }
 
+    let (decision, gathered) = (&looked.decision, &looked.gathered);
+    let mut answer = Answer {
+        query_id: ask.memories.clock().new_id(),
+        context_id: &opened.id,
+        decision,
+        failed: &gathered.failed,
+        degraded: gathered.degraded.clone(),
+        now: ask.memories.now(),
+        budget_bytes: request.budget_bytes,
+    };
+    let hits: Vec<Hit> = gathered.found.values().flatten().cloned().collect();
+    let question = Question {
+        text: &wanted.query,
+        vector: looked.vector.as_deref(),
+    };
+    let room = answer.room() * RESULT_TENTHS / 10 / limits::TOKEN_BYTES;
+    let by_router = request.stores.is_none().then_some(decision);
+    let kept = keep(question, by_router, &weighed(gathered), room);
+    let shown = Shown {
+        hits: kept.places.iter().map(|place| &hits[*place]).collect(),
+        truncated: kept.truncated,
+    };
+    let said = say(&ask, &context, question, &mut answer, &shown, time).await;
+    ask.memories.count_recall(shown.memories());
+    let turn = turn(wanted.query, &said.synthesis, &shown.hits);
+    ask.contexts.note(&opened.id, turn);
+    Document::of(&said.document)
+}
+
+/// Decides where to look, and looks there.
+async fn look(
+    ask: &Arc<Ask>,
+    wanted: &Wanted,
+    chosen: Option<&[Store]>,
+    Time { began, patience }: Time,
+) -> Result<Looked, Failure> {
     let encoding = ask.memories.encode(vec![wanted.query.clone()]);
     let encoding = timeout_at(began + patience * ENCODE_TENTHS / 10, encoding).await;
     let vector = encoding.ok().and_then(Result::ok).and_then(|mut v| v.pop());
-    let decision = decide(&ask, &wanted.query, vector.as_deref(), chosen.as_deref())?;
-    let searched: Vec<Store> = std::iter::once(decision.primary)
-        .chain(decision.secondary.iter().copied())
-        .collect();
-    let searches = searched.iter();
-    let searches = searches.map(|store| (*store, sources::search(&ask, *store, wanted.clone())));
+    let decision = decide(ask, &wanted.query, vector.as_deref(), chosen)?;
+    let search = |store| (store, sources::search(ask, store, wanted.clone()));
+    let searches = searched(&decision).map(search);
     let mut gathered = gather(searches.collect(), began + patience * SEARCH_TENTHS / 10).await;
     if vector.is_some() {
-        compare(&ask, &mut gathered, began + patience * 9 / 10).await;
+        compare(ask, &mut gathered, began + patience * 9 / 10).await;
     } else {
         let why = "compared by words only: the question could not be encoded in time";
         gathered.degraded.push(why.to_owned());
     }
-    if opened.forgotten {
-        let why = "this context_id is not kept any more; asked without it";
-        gathered.degraded.push(why.to_owned());
-    }
-
-    let answer = Answer {
-        query_id: ask.memories.clock().new_id(),
-        context_id: &opened.id,
-        decision: &decision,
-        failed: &gathered.failed,
-        degraded: degraded(&gathered.degraded),
-        searched: &searched,
-        now: ask.memories.now(),
-        budget_bytes,
-    };
-    let hits: Vec<Hit> = gathered.found.values().flatten().cloned().collect();
-    let found = weighed(&gathered);
-    let question = Question {
-        text: &wanted.query,
-        vector: vector.as_deref(),
-    };
-    let room = answer.room() * RESULT_TENTHS / 10 / limits::TOKEN_BYTES;
-    let by_router = chosen.is_none().then_some(&decision);
-    let kept = keep(question, by_router, &found, room);
-    let shown: Vec<&Hit> = kept.places.iter().map(|place| &hits[*place]).collect();
-    let (document, synthesis) = answer.document(question, &shown, kept.truncated);
-    let ids = shown.iter().filter_map(|hit| {
-        let memory = hit.item.citation.strip_prefix("memory:")?;
-        memory.parse().ok()
-    });
-    ask.memories.count_recall(ids.collect());
-    let turn = super::answer::turn(wanted.query, &synthesis, &shown);
-    ask.contexts.note(&opened.id, turn);
-    Document::of(&document)
-}
-
-fn query<'a>(reader: &Reader<'a>) -> Result<&'a str, Failure> {
-    let query = reader.text("query")?.unwrap_or_default();
-    if query.trim().is_empty() {
-        return Err(Failure::invalid("/query", "nothing is asked")
-            .hint("ask for what you want to know in a sentence"));
-    }
-    if query.len() > limits::QUERY_BYTES_MAX {
-        let (bytes, most) = (query.len(), limits::QUERY_BYTES_MAX);
-        return Err(Failure::invalid(
-            "/query",
-            format!("the query has {bytes} bytes; at most {most} fit"),
-        )
-        .hint("ask for what you want to know in a sentence"));
-    }
-    Ok(query)
-}
-
-/// The stores that the caller chose, without doubles.
-fn stores(reader: &Reader<'_>) -> Result<Option<Vec<Store>>, Failure> {
-    let names = reader.names("stores", 2 * Store::ALL.len())?;
-    let mut stores: Vec<Store> = Vec::new();
-    for (nth, name) in names.into_iter().flatten().enumerate() {
-        let store = Store::ALL.into_iter().find(|store| store.name() == name);
-        let store = store.ok_or_else(|| {
-            let path = format!("/stores/{nth}");
-            Failure::invalid(path, format!("there is no store {name:?}"))
-                .hint("use episodic, semantic, procedural or skills")
-        })?;
-        if !stores.contains(&store) {
-            stores.push(store);
-        }
-    }
-    Ok((!stores.is_empty()).then_some(stores))
-}
-
-fn patience(reader: &Reader<'_>) -> Result<Duration, Failure> {
-    let millis = reader.integer("timeout_ms")?.unwrap_or(5000);
-    let (least, most) = (limits::ASK_MILLIS_MIN, limits::ASK_MILLIS_MAX);
-    let fits = u64::try_from(millis).ok();
-    let fits = fits.filter(|millis| (least..=most).contains(millis));
-    fits.map(Duration::from_millis).ok_or_else(|| {
-        Failure::invalid(
-            "/timeout_ms",
-            format!("{millis} is not between {least} and {most}"),
-        )
+    Ok(Looked {
+        vector,
+        decision,
+        gathered,
     })
 }
 
-fn budget(reader: &Reader<'_>) -> Result<usize, Failure> {
-    let bytes = reader.budget(2000)?;
-    let least = limits::ASK_TOKENS_MIN;
-    if bytes < least * limits::TOKEN_BYTES {
-        let why = format!("an answer with its sources needs at least {least} tokens");
-        return Err(Failure::invalid("/max_tokens", why)
-            .hint("memory_search answers in fewer, where a memory is wanted"));
+/// The answer in words: quotations, or where a model may be asked and does
+/// better in the time that is left, what it writes.
+async fn say(
+    ask: &Ask,
+    context: &Context,
+    question: Question<'_>,
+    answer: &mut Answer<'_>,
+    shown: &Shown<'_>,
+    time: Time,
+) -> Said {
+    let quoted = answer.quoted(question, shown);
+    let wanted = answer.decision.requires_synthesis && !quoted.synthesis.citations.is_empty();
+    if !wanted {
+        return quoted;
     }
-    Ok(bytes)
+    let margin = Duration::from_millis(limits::ASK_MODEL_MARGIN_MILLIS);
+    let deadline = time.began + time.patience.saturating_sub(margin);
+    let before = answer.degraded.len();
+    match written(ask, context, question, answer, shown, deadline).await {
+        Some(written) => written,
+        None if answer.degraded.len() == before => quoted,
+        // Once more, for it has to say why.
+        None => answer.quoted(question, shown),
+    }
+}
+
+/// What the first model writes whose answer stands; why the others' do not goes
+/// into the answer.
+async fn written(
+    ask: &Ask,
+    context: &Context,
+    question: Question<'_>,
+    answer: &mut Answer<'_>,
+    shown: &Shown<'_>,
+    deadline: Instant,
+) -> Option<Said> {
+    let writers = ask.writers.of(context);
+    if writers.is_empty() {
+        return None;
+    }
+    let tokens = answer.spare(shown) / limits::TOKEN_BYTES;
+    let mark = ask.memories.clock().new_id();
+    let prompt = prompt(question, &shown.items(), answer.now, &mark, tokens)?;
+    for writer in writers {
+        let text = writer.write(&prompt, deadline, &context.cancel).await;
+        let said = text.and_then(|text| {
+            let stands = |most| checked(&text, &prompt.citations, most);
+            Ok(answer.written(writer.by(), shown, stands)?)
+        });
+        match said {
+            Ok(said) => return Some(said),
+            Err(why) => answer.degraded.push(format!("{} {why}", writer.name())),
+        }
+    }
+    None
 }
 
 /// The question with what the conversation says.
@@ -218,10 +238,4 @@ fn weighed(gathered: &Gathered) -> Vec<Found> {
         bytes: hit.row.to_string().len() + 1,
     };
     ranked.map(found).collect()
-}
-
-fn degraded(parts: &[String]) -> Option<String> {
-    let whole = parts.join("; ");
-    let short = beginning(&whole, limits::ASK_DEGRADED_BYTES_MAX);
-    (!short.is_empty()).then(|| short.to_owned())
 }
