@@ -20,7 +20,7 @@ pub use budget::{Found, Kept, keep};
 pub use context::{Contexts, FollowUp, Opened, Turn, follow_up};
 pub use extract::{Synthesis, extract};
 pub use gather::{Gathered, Hit, Hits, Search, gather};
-pub use quote::beginning;
+pub use quote::{beginning, neutral};
 pub use router::{Decision, Router};
 pub use synthesis::{Prompt, checked, prompt};
 

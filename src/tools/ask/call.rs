@@ -132,12 +132,14 @@ async fn say(
     }
     let margin = Duration::from_millis(limits::ASK_MODEL_MARGIN_MILLIS);
     let deadline = time.began + time.patience.saturating_sub(margin);
-    let before = answer.degraded.len();
-    match written(ask, context, question, answer, shown, deadline).await {
-        Some(written) => written,
-        None if answer.degraded.len() == before => quoted,
-        // Once more, for it has to say why.
-        None => answer.quoted(question, shown),
+    if let Some(written) = written(ask, context, question, answer, shown, deadline).await {
+        return written;
+    }
+    // Once more with the reasons, unless they leave no room for the answer.
+    let told = answer.quoted(question, shown);
+    match told.synthesis.citations.is_empty() {
+        true => quoted,
+        false => told,
     }
 }
 

@@ -3,7 +3,7 @@
 use serde_json::value::{RawValue, to_raw_value};
 use serde_json::{Value, json};
 
-use crate::ask::{Prompt, beginning};
+use crate::ask::{Prompt, beginning, neutral};
 use crate::limits;
 
 /// The method.
@@ -53,8 +53,7 @@ pub fn text(result: &RawValue) -> Result<String, String> {
 pub fn refusal(error: &RawValue) -> String {
     let error: Value = serde_json::from_str(error.get()).unwrap_or_default();
     let message = error["message"].as_str().unwrap_or("no reason given");
-    let message = message.replace(char::is_control, " ");
-    let message = beginning(&message, limits::ASK_REASON_BYTES_MAX);
+    let message = neutral(beginning(message, limits::ASK_REASON_BYTES_MAX));
     format!("refused: {message}")
 }
 
