@@ -38,7 +38,7 @@
 //! main -> cli -> app -> server -> dispatch -> tools -> memory, graph, procedure -> store
 //!                         |                |     |       |
 //!                         +-> catalog      |     |       +-> embed -> vector
-//!                         |       |        |
+//!                         |       |        |     +-> endpoint
 //!                         |       +--------+-> registry -> skills -> wire, telemetry
 //!                         +-> wire
 //! ```

@@ -112,6 +112,19 @@ pub const ASK_DEGRADED_BYTES_MAX: usize = 200;
 pub const ASK_ATTEMPTS_MAX: usize = 4;
 /// Entities of the graph that one question may name.
 pub const ASK_ENTITIES_MAX: usize = 8;
+/// Triples around the entities of one question that are weighed for it.
+pub const ASK_TRIPLES_MAX: usize = 128;
+/// Of them those of one entity, in each direction: one that the question names,
+/// and one next to such a one.
+pub const ASK_EDGES_OF_ONE_MAX: [usize; 2] = [32, 8];
+/// Runs of words of one question that are looked up as predicates.
+pub const ASK_PREDICATE_PHRASES_MAX: usize = 64;
+/// Latest memories of each entity of one question that are weighed for it.
+pub const ASK_NAMING_MAX: usize = 32;
+/// What one store is brought by way of another.
+pub const ASK_BROUGHT_MAX: usize = 8;
+/// Memories, best first, whose entities lead from them into the graph.
+pub const ASK_BRIDGES_MAX: usize = 3;
 /// One quoted sentence; of a longer one the beginning is quoted.
 pub const ANSWER_SENTENCE_BYTES_MAX: usize = 500;
 /// Sentences quoted of one source.

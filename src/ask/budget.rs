@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 use super::relevance::{Relevance, is_double, trust, words};
-use super::{Decision, Item, Question, Store};
+use super::{Decision, Item, Store};
 use crate::limits;
 
 /// What a place in the store's own order adds to relevance: the first this
@@ -38,7 +38,7 @@ pub struct Kept {
 /// passed over for smaller ones. `decision` is `None` where the caller chose
 /// the stores: then all count alike.
 pub fn keep(
-    question: Question<'_>,
+    question: &str,
     decision: Option<&Decision>,
     found: &[Found],
     max_tokens: usize,

@@ -10,7 +10,7 @@ use std::collections::BTreeSet;
 
 use super::quote::{beginning, neutral, sentences};
 use super::relevance::{RELEVANT, Relevance, is_double, trust, words};
-use super::{Item, Question, Store};
+use super::{Item, Store};
 use crate::clock::Timestamp;
 use crate::limits;
 
@@ -47,7 +47,7 @@ struct Candidate {
 /// Answers `question` out of `items`, in at most `max_tokens`. `searched` are
 /// the stores that were asked, which are named where none had anything.
 pub fn extract(
-    question: Question<'_>,
+    question: &str,
     items: &[Item],
     searched: &[Store],
     now: Timestamp,
@@ -86,7 +86,7 @@ fn nothing(searched: &[Store]) -> String {
 }
 
 /// The sentences of the relevant items, best first.
-fn candidates(question: Question<'_>, items: &[Item]) -> Vec<Candidate> {
+fn candidates(question: &str, items: &[Item]) -> Vec<Candidate> {
     let relevance = Relevance::to(question);
     let mut out = Vec::new();
     for (of, item) in items.iter().enumerate().take(limits::ANSWER_ITEMS_MAX) {

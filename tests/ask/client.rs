@@ -11,7 +11,7 @@ use crate::support::Server;
 /// What the memories answer.
 pub const QUESTION: &str = "When does Apollo ship its release?";
 /// What bounds waits that are meant to last until their end.
-pub const SHORT_MILLIS: u64 = 2_000;
+pub const SHORT_MILLIS: u64 = 3_000;
 /// What bounds the others.
 pub const LONG_MILLIS: u64 = 40_000;
 

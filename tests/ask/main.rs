@@ -2,6 +2,7 @@
 //! results is said, and what a conversation carries on.
 
 mod answering;
+mod checking;
 mod client;
 mod conversing;
 mod endpoint;

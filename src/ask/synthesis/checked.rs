@@ -14,6 +14,7 @@ const CUT: &str = " \u{2026}";
 /// are among `given`; otherwise what is wrong with it, to follow a name.
 pub fn checked(written: &str, given: &[String], most: usize) -> Result<Synthesis, &'static str> {
     let (text, _) = citations::kept(&lines(written), given);
+    let text = lines(&text);
     if !text.chars().any(char::is_alphanumeric) {
         return Err("wrote nothing");
     }
@@ -25,7 +26,7 @@ pub fn checked(written: &str, given: &[String], most: usize) -> Result<Synthesis
         return Err("named none of the sources");
     }
     Ok(Synthesis {
-        text: format!("{HEAD}{text}"),
+        text: format!("{HEAD}{}", lines(&text)),
         citations,
     })
 }

@@ -3,8 +3,8 @@
 
 use crate::ask::extract::note;
 use crate::ask::quote::{beginning, neutral, sentences};
-use crate::ask::relevance::{RELEVANT, Relevance};
-use crate::ask::{Item, Question};
+use crate::ask::relevance::RELEVANT;
+use crate::ask::{Item, Relevance};
 use crate::clock::Timestamp;
 use crate::limits;
 
@@ -28,7 +28,7 @@ pub struct Prompt {
 /// `None` where none of them has anything to do with it. `mark` has to be one
 /// that nobody who wrote a source could know.
 pub fn prompt(
-    question: Question<'_>,
+    question: &str,
     items: &[Item],
     now: Timestamp,
     mark: &str,
@@ -46,10 +46,7 @@ pub fn prompt(
         sources.push_str(&line);
         citations.push(item.citation.clone());
     }
-    let asked = neutral(beginning(
-        question.text,
-        limits::ASK_PROMPT_QUESTION_BYTES_MAX,
-    ));
+    let asked = neutral(beginning(question, limits::ASK_PROMPT_QUESTION_BYTES_MAX));
     let today = now.to_iso();
     let max_tokens = max_tokens.min(limits::ASK_WRITTEN_TOKENS_MAX);
     (!citations.is_empty()).then(|| Prompt {
@@ -80,7 +77,7 @@ fn system(mark: &str, max_tokens: usize) -> String {
 
 /// A source on one line: the whole, or the sentences that share most with the
 /// question, in their order.
-fn excerpt(text: &str, relevance: &Relevance<'_>) -> String {
+fn excerpt(text: &str, relevance: &Relevance) -> String {
     const MOST: usize = limits::ASK_PROMPT_SOURCE_BYTES_MAX;
     if text.len() <= MOST {
         return neutral(text);

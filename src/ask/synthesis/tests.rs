@@ -2,7 +2,7 @@
 
 use super::checked::HEAD;
 use super::{Prompt, checked, prompt};
-use crate::ask::{Item, Question, Store};
+use crate::ask::{Item, Store};
 use crate::clock::Timestamp;
 use crate::limits;
 
@@ -12,23 +12,13 @@ const MARK: &str = "00112233445566ff";
 
 fn memory(id: u32, text: &str) -> Item {
     Item {
-        store: Store::Episodic,
-        citation: format!("memory:{id}"),
-        text: text.to_owned(),
-        vector: None,
         at: Some(NOON),
-        confidence: 1.0,
-        superseded: false,
-        contradicts: Vec::new(),
+        ..Item::new(Store::Episodic, format!("memory:{id}"), text.to_owned())
     }
 }
 
 fn asked(items: &[Item]) -> Option<Prompt> {
-    let question = Question {
-        text: "When does Apollo\nship?",
-        vector: None,
-    };
-    prompt(question, items, NOON, MARK, 300)
+    prompt("When does Apollo\nship?", items, NOON, MARK, 300)
 }
 
 #[test]
@@ -208,6 +198,11 @@ fn only_citations_of_what_was_given_stand() {
         (
             "memory:(skill:x).9 [memory:1]",
             "memory: .9 [memory:1]",
+            vec!["memory:1"],
+        ),
+        (
+            "memory:9\nA [memory:1]\n[memory:9]\nb\nmemory:9",
+            "A [memory:1]\nb",
             vec!["memory:1"],
         ),
         (

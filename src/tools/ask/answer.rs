@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
 
-use crate::ask::{Decision, Hit, Item, Question, Store, Synthesis, Turn, beginning, extract};
+use crate::ask::{Decision, Hit, Item, Store, Synthesis, Turn, beginning, dispute, extract};
 use crate::clock::Timestamp;
 use crate::failure::Kind;
 use crate::limits;
@@ -55,18 +55,11 @@ pub struct Said {
 }
 
 impl Shown<'_> {
-    /// As data.
+    /// As data, with what says otherwise.
     pub fn items(&self) -> Vec<Item> {
-        self.hits.iter().map(|hit| hit.item.clone()).collect()
-    }
-
-    /// The ids of the memories among them.
-    pub fn memories(&self) -> Vec<i64> {
-        let ids = self.hits.iter().filter_map(|hit| {
-            let memory = hit.item.citation.strip_prefix("memory:")?;
-            memory.parse().ok()
-        });
-        ids.collect()
+        let mut items: Vec<Item> = self.hits.iter().map(|hit| hit.item.clone()).collect();
+        dispute(&mut items);
+        items
     }
 }
 
@@ -97,7 +90,7 @@ impl Answer<'_> {
     }
 
     /// The whole, with quotations for an answer.
-    pub fn quoted(&self, question: Question<'_>, shown: &Shown<'_>) -> Said {
+    pub fn quoted(&self, question: &str, shown: &Shown<'_>) -> Said {
         let items = shown.items();
         let answered: Vec<Store> = self.answered().collect();
         let quote = |most: usize| -> Result<Synthesis, &str> {

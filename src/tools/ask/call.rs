@@ -3,17 +3,18 @@
 //! the searches get a part.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use tokio::time::{Instant, timeout_at};
 
 use super::Ask;
-use super::answer::{Answer, Said, Shown, searched, turn};
-use super::request::Request;
-use super::sources::{self, Wanted};
+use super::answer::{Answer, Shown, searched, turn};
+use super::bridge::bridge;
+use super::request::{Request, Time};
+use super::say::say;
+use super::sources::{self, Wanted, memory_id};
 use crate::ask::{
-    Decision, FollowUp, Found, Gathered, Hit, Opened, Question, Store, beginning, checked,
-    follow_up, gather, keep, prompt,
+    Decision, FollowUp, Found, Gathered, Hit, Opened, Store, asks_for_the_past, beginning,
+    follow_up, gather, keep,
 };
 use crate::failure::Failure;
 use crate::limits;
@@ -21,24 +22,12 @@ use crate::tools::{Arguments, Context, Document};
 
 /// What of the time the searches may take, in tenths; the rest is the answer's.
 const SEARCH_TENTHS: u32 = 8;
+/// By when they and what follows of them have to be compared with it, in tenths.
+const COMPARE_TENTHS: u32 = 9;
 /// What of the time encoding the question may take, in tenths.
 const ENCODE_TENTHS: u32 = 4;
 /// Results get this much of the room, in tenths; the answer in words the rest.
 const RESULT_TENTHS: usize = 6;
-
-/// When a call began, and how long it may take.
-#[derive(Clone, Copy)]
-struct Time {
-    began: Instant,
-    patience: Duration,
-}
-
-/// What was looked at, and what was found.
-struct Looked {
-    vector: Option<Vec<f32>>,
-    decision: Decision,
-    gathered: Gathered,
-}
 
 /// Handles a call.
 pub async fn call(
@@ -49,40 +38,38 @@ pub async fn call(
     let began = Instant::now();
     let request = Request::read(&arguments)?;
     let left = context.deadline.saturating_duration_since(began);
-    let patience = request.patience.min(left);
-    let time = Time { began, patience };
+    let time = Time {
+        began,
+        patience: request.patience.min(left),
+    };
     let opened = ask.contexts.open(request.context_id.as_deref());
-    let wanted = wanted(&opened, &request.query);
-    let mut looked = look(&ask, &wanted, request.stores.as_deref(), time).await?;
+    let mut wanted = wanted(&opened, &request.query);
+    let (decision, mut gathered) = look(&ask, &mut wanted, request.stores.as_deref(), time).await?;
     if opened.forgotten {
         let why = "this context_id is not kept any more; asked without it";
-        looked.gathered.degraded.push(why.to_owned());
+        gathered.degraded.push(why.to_owned());
     }
 
-    let (decision, gathered) = (&looked.decision, &looked.gathered);
     let mut answer = Answer {
         query_id: ask.memories.clock().new_id(),
         context_id: &opened.id,
-        decision,
+        decision: &decision,
         failed: &gathered.failed,
         degraded: gathered.degraded.clone(),
         now: ask.memories.now(),
         budget_bytes: request.budget_bytes,
     };
     let hits: Vec<Hit> = gathered.found.values().flatten().cloned().collect();
-    let question = Question {
-        text: &wanted.query,
-        vector: looked.vector.as_deref(),
-    };
     let room = answer.room() * RESULT_TENTHS / 10 / limits::TOKEN_BYTES;
-    let by_router = request.stores.is_none().then_some(decision);
-    let kept = keep(question, by_router, &weighed(gathered), room);
+    let by_router = request.stores.is_none().then_some(&decision);
+    let kept = keep(&wanted.query, by_router, &weighed(&gathered), room);
     let shown = Shown {
         hits: kept.places.iter().map(|place| &hits[*place]).collect(),
         truncated: kept.truncated,
     };
-    let said = say(&ask, &context, question, &mut answer, &shown, time).await;
-    ask.memories.count_recall(shown.memories());
+    let said = say(&ask, &context, &wanted.query, &mut answer, &shown, time).await;
+    let ids = shown.hits.iter().filter_map(|hit| memory_id(hit));
+    ask.memories.count_recall(ids.collect());
     let turn = turn(wanted.query, &said.synthesis, &shown.hits);
     ask.contexts.note(&opened.id, turn);
     Document::of(&said.document)
@@ -91,108 +78,46 @@ pub async fn call(
 /// Decides where to look, and looks there.
 async fn look(
     ask: &Arc<Ask>,
-    wanted: &Wanted,
+    wanted: &mut Wanted,
     chosen: Option<&[Store]>,
-    Time { began, patience }: Time,
-) -> Result<Looked, Failure> {
+    time: Time,
+) -> Result<(Decision, Gathered), Failure> {
     let encoding = ask.memories.encode(vec![wanted.query.clone()]);
-    let encoding = timeout_at(began + patience * ENCODE_TENTHS / 10, encoding).await;
-    let vector = encoding.ok().and_then(Result::ok).and_then(|mut v| v.pop());
-    let decision = decide(ask, &wanted.query, vector.as_deref(), chosen)?;
+    let encoding = timeout_at(time.tenths(ENCODE_TENTHS), encoding).await;
+    wanted.vector = encoding.ok().and_then(Result::ok).and_then(|mut v| v.pop());
+    let decision = decide(ask, wanted, chosen)?;
     let search = |store| (store, sources::search(ask, store, wanted.clone()));
     let searches = searched(&decision).map(search);
-    let mut gathered = gather(searches.collect(), began + patience * SEARCH_TENTHS / 10).await;
-    if vector.is_some() {
-        compare(ask, &mut gathered, began + patience * 9 / 10).await;
+    let mut gathered = gather(searches.collect(), time.tenths(SEARCH_TENTHS)).await;
+    let compared_by = time.tenths(COMPARE_TENTHS);
+    bridge(ask, &mut gathered, wanted, compared_by).await;
+    if let Some(vector) = &wanted.vector {
+        compare(ask, &mut gathered, vector, compared_by).await;
     } else {
         let why = "compared by words only: the question could not be encoded in time";
         gathered.degraded.push(why.to_owned());
     }
-    Ok(Looked {
-        vector,
-        decision,
-        gathered,
-    })
-}
-
-/// The answer in words: quotations, or where a model may be asked and does
-/// better in the time that is left, what it writes.
-async fn say(
-    ask: &Ask,
-    context: &Context,
-    question: Question<'_>,
-    answer: &mut Answer<'_>,
-    shown: &Shown<'_>,
-    time: Time,
-) -> Said {
-    let quoted = answer.quoted(question, shown);
-    let wanted = answer.decision.requires_synthesis && !quoted.synthesis.citations.is_empty();
-    if !wanted {
-        return quoted;
-    }
-    let margin = Duration::from_millis(limits::ASK_MODEL_MARGIN_MILLIS);
-    let deadline = time.began + time.patience.saturating_sub(margin);
-    if let Some(written) = written(ask, context, question, answer, shown, deadline).await {
-        return written;
-    }
-    // Once more with the reasons, unless they leave no room for the answer.
-    let told = answer.quoted(question, shown);
-    match told.synthesis.citations.is_empty() {
-        true => quoted,
-        false => told,
-    }
-}
-
-/// What the first model writes whose answer stands; why the others' do not goes
-/// into the answer.
-async fn written(
-    ask: &Ask,
-    context: &Context,
-    question: Question<'_>,
-    answer: &mut Answer<'_>,
-    shown: &Shown<'_>,
-    deadline: Instant,
-) -> Option<Said> {
-    let writers = ask.writers.of(context);
-    if writers.is_empty() {
-        return None;
-    }
-    let tokens = answer.spare(shown) / limits::TOKEN_BYTES;
-    let mark = ask.memories.clock().new_id();
-    let prompt = prompt(question, &shown.items(), answer.now, &mark, tokens)?;
-    for writer in writers {
-        let text = writer.write(&prompt, deadline, &context.cancel).await;
-        let said = text.and_then(|text| {
-            let stands = |most| checked(&text, &prompt.citations, most);
-            Ok(answer.written(writer.by(), shown, stands)?)
-        });
-        match said {
-            Ok(said) => return Some(said),
-            Err(why) => answer.degraded.push(format!("{} {why}", writer.name())),
-        }
-    }
-    None
+    Ok((decision, gathered))
 }
 
 /// The question with what the conversation says.
 fn wanted(opened: &Opened, query: &str) -> Wanted {
-    match follow_up(&opened.turns, query) {
-        FollowUp::NewTopic => Wanted {
-            query: query.to_owned(),
-            entities: Vec::new(),
-        },
-        FollowUp::Continues { query, entities } => Wanted { query, entities },
+    let (query, entities) = match follow_up(&opened.turns, query) {
+        FollowUp::NewTopic => (query.to_owned(), Vec::new()),
+        FollowUp::Continues { query, entities } => (query, entities),
+    };
+    Wanted {
+        past: asks_for_the_past(&query),
+        query,
+        vector: None,
+        entities,
     }
 }
 
-fn decide(
-    ask: &Ask,
-    query: &str,
-    vector: Option<&[f32]>,
-    chosen: Option<&[Store]>,
-) -> Result<Decision, Failure> {
+fn decide(ask: &Ask, wanted: &Wanted, chosen: Option<&[Store]>) -> Result<Decision, Failure> {
+    let vector = wanted.vector.as_deref();
     let vector = vector.map(|vector| (ask.memories.model(), vector));
-    let routed = ask.router()?.route(query, vector);
+    let routed = ask.router()?.route(&wanted.query, vector);
     Ok(match chosen {
         Some([primary, secondary @ ..]) => Decision {
             primary: *primary,
@@ -205,12 +130,13 @@ fn decide(
     })
 }
 
-/// Makes vectors for the best of each store. Those that are not made in time
-/// are compared by their words.
-async fn compare(ask: &Ask, gathered: &mut Gathered, deadline: Instant) {
+/// Compares the best of each store with the question, where the store keeps no
+/// vectors. Those that are not encoded in time are compared by their words.
+async fn compare(ask: &Ask, gathered: &mut Gathered, question: &[f32], deadline: Instant) {
     let mut hits: Vec<(usize, &mut Hit)> = Vec::new();
     for list in gathered.found.values_mut() {
-        hits.extend(list.iter_mut().enumerate());
+        let without = list.iter_mut().enumerate();
+        hits.extend(without.filter(|(_, hit)| hit.item.likeness.is_none()));
     }
     hits.sort_by_key(|(rank, _)| *rank);
     hits.truncate(limits::ASK_VECTORS_MAX);
@@ -219,7 +145,8 @@ async fn compare(ask: &Ask, gathered: &mut Gathered, deadline: Instant) {
     let why = match timeout_at(deadline, ask.memories.encode(texts)).await {
         Ok(Ok(vectors)) => {
             for ((_, hit), vector) in hits.into_iter().zip(vectors) {
-                hit.item.vector = Some(vector);
+                let cosine = vector.iter().zip(question).map(|(a, b)| a * b).sum();
+                hit.item.likeness = Some(cosine);
             }
             return;
         }

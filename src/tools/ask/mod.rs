@@ -1,9 +1,11 @@
 //! `ask_mimo`: one question over memories, the graph, procedures and skills.
 
 mod answer;
+mod bridge;
 mod call;
 mod request;
 mod sampling;
+mod say;
 mod sources;
 mod writers;
 

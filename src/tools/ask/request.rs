@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use tokio::time::Instant;
+
 use crate::ask::Store;
 use crate::failure::Failure;
 use crate::limits;
@@ -20,6 +22,22 @@ pub struct Request {
     pub budget_bytes: usize,
     /// The conversation it goes on with.
     pub context_id: Option<String>,
+}
+
+/// When a call began, and how long it may take.
+#[derive(Clone, Copy)]
+pub struct Time {
+    /// The beginning.
+    pub began: Instant,
+    /// From then on.
+    pub patience: Duration,
+}
+
+impl Time {
+    /// When so many tenths of it are over.
+    pub fn tenths(self, tenths: u32) -> Instant {
+        self.began + self.patience * tenths / 10
+    }
 }
 
 impl Request {
