@@ -131,6 +131,26 @@ pub const ANSWER_SENTENCE_BYTES_MAX: usize = 500;
 pub const ANSWER_SENTENCES_OF_ONE_MAX: usize = 3;
 /// What is looked at of one source.
 pub const ANSWER_SOURCE_BYTES_MAX: usize = 16 * 1024;
+/// The question that a model is asked.
+pub const ASK_PROMPT_QUESTION_BYTES_MAX: usize = 4 * 1024;
+/// What it is given of one source.
+pub const ASK_PROMPT_SOURCE_BYTES_MAX: usize = 2_000;
+/// What it is given of all sources.
+pub const ASK_PROMPT_BYTES_MAX: usize = 24 * 1024;
+/// What it is asked to write at most.
+pub const ASK_WRITTEN_TOKENS_MAX: usize = 1_000;
+/// What is looked at of what it wrote.
+pub const ASK_WRITTEN_BYTES_MAX: usize = 16 * 1024;
+/// The least time that a model is asked for anything at all.
+pub const ASK_MODEL_MILLIS_MIN: u64 = 100;
+/// What of a question's time is left for the answer when a model's is up.
+pub const ASK_MODEL_MARGIN_MILLIS: u64 = 50;
+/// Requests to the endpoint that are under way at a time.
+pub const ENDPOINT_REQUESTS_MAX: usize = 4;
+/// What is read of its answer.
+pub const ENDPOINT_BODY_BYTES_MAX: u64 = 1024 * 1024;
+/// What is told of somebody else's reason.
+pub const ASK_REASON_BYTES_MAX: usize = 80;
 /// Conversations that are kept; beyond it the one longest silent goes.
 pub const CONVERSATIONS_MAX: usize = 256;
 /// How long a silent conversation is kept.

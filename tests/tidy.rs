@@ -68,6 +68,12 @@ const BANS: &[Ban] = &[
         instead: "only src/config.rs reads the environment: take the value as a parameter",
     },
     Ban {
+        words: &["ureq", "TcpStream", "UdpSocket"],
+        allowed: &["src/endpoint.rs"],
+        in_tests: false,
+        instead: "only src/endpoint.rs speaks over the network: ask it",
+    },
+    Ban {
         words: &["env::args", "env::args_os"],
         allowed: &["src/main.rs"],
         in_tests: false,

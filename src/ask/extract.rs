@@ -173,7 +173,7 @@ fn contradict(one: &Item, other: &Item) -> bool {
 }
 
 /// What a reader should know of a source: ` [memory:12, 2026-03-01, superseded]`.
-fn note(item: &Item, now: Timestamp) -> String {
+pub(super) fn note(item: &Item, now: Timestamp) -> String {
     let mut parts = vec![neutral(&item.citation)];
     if let Some(at) = item.at {
         let day: String = at.to_iso().chars().take("2026-03-01".len()).collect();

@@ -1,5 +1,6 @@
 //! One question over everything that is known: which store answers it, what of
-//! the results fits, which sentences say it, and what a conversation was about.
+//! the results fits, which sentences say it, what a model may say of it, and what
+//! a conversation was about.
 //!
 //! Everything here but the gathering is pure, over plain data: whoever searches a
 //! store hands its results over as [`Item`]s, however the store has them.
@@ -13,6 +14,7 @@ mod past;
 mod quote;
 mod relevance;
 mod router;
+mod synthesis;
 
 use crate::clock::Timestamp;
 
@@ -22,9 +24,10 @@ pub use dispute::{claim, dispute};
 pub use extract::{Synthesis, extract};
 pub use gather::{Gathered, Hit, Hits, Search, gather};
 pub use past::asks_for_the_past;
-pub use quote::beginning;
+pub use quote::{beginning, neutral};
 pub use relevance::Relevance;
 pub use router::{Decision, Router};
+pub use synthesis::{Prompt, checked, prompt};
 
 /// Where an answer may lie. The names are the public contract.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Deserialize)]

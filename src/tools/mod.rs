@@ -28,13 +28,15 @@ use crate::memory::Memories;
 use crate::procedure::Procedures;
 use crate::registry::Asks;
 
-/// The tools that users get, in the order they are listed.
+/// The tools that users get, in the order they are listed; `writers` may put
+/// answers into words.
 pub fn standard(
     memories: &Arc<Memories>,
     graph: &Arc<Graph>,
     project: &str,
     skills: Option<Arc<skills::Skills>>,
     procedures: &Procedures,
+    writers: ask::Writers,
 ) -> Vec<Tool> {
     let memory = memory::Memory {
         memories: memories.clone(),
@@ -54,6 +56,7 @@ pub fn standard(
         procedures.clone(),
         skills.clone(),
         project.to_owned(),
+        writers,
     );
     let graph = graph::GraphTools {
         graph: graph.clone(),
@@ -178,6 +181,8 @@ pub struct Context {
     pub progress: Progress,
     /// Where a skill's questions go, where they do not go to the client itself.
     pub asks: Option<Asks>,
+    /// The client's own model, where it offers one: takes a sampling request.
+    pub model: Option<Asks>,
     /// The client's `_meta`, for whoever a call is passed on to.
     pub meta: Map<String, Value>,
     /// When the call has to be over.
@@ -192,6 +197,7 @@ impl Context {
             cancel: CancellationToken::new(),
             progress: Progress::default(),
             asks: None,
+            model: None,
             meta: Map::new(),
             deadline: Instant::now() + USUAL_PATIENCE,
         }

@@ -2,7 +2,10 @@
 //! results is said, and what a conversation carries on.
 
 mod answering;
+mod checking;
+mod client;
 mod conversing;
+mod endpoint;
 mod keeping;
 #[path = "../memory/support.rs"]
 #[allow(dead_code, reason = "the memory tests use the rest")]
@@ -10,4 +13,7 @@ mod mimo_tools;
 mod properties;
 mod relating;
 mod routing;
+mod sampled;
+#[path = "../support/mod.rs"]
+mod support;
 mod through;

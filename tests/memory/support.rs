@@ -11,6 +11,7 @@ use mimo::memory::{Memories, Settings};
 use mimo::procedure::Procedures;
 use mimo::store::graph::GraphStore;
 use mimo::store::sqlite::SqliteStore;
+use mimo::tools::ask::Writers;
 use mimo::tools::{Context, Reply, Tool, standard};
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -123,7 +124,14 @@ impl Mimo {
             clock.clone(),
             Settings::default(),
         ));
-        let tools = standard(&memories, &graph, project, None, &procedures);
+        let tools = standard(
+            &memories,
+            &graph,
+            project,
+            None,
+            &procedures,
+            Writers::default(),
+        );
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()
