@@ -98,6 +98,8 @@ pub const ASK_HITS_OF_ONE_MAX: usize = 20;
 /// Of them those whose vectors are made for the question: a text of 20 tokens
 /// takes about 1 ms, one of 200 about 10.
 pub const ASK_VECTORS_MAX: usize = 12;
+/// Vectors that are kept for the next questions, of 1.5 KB each.
+pub const ASK_VECTORS_KEPT_MAX: usize = 1_024;
 /// What of such a result is encoded.
 pub const ASK_VECTOR_BYTES_MAX: usize = 400;
 /// The shortest and the longest that one question may take.

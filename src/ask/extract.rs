@@ -10,7 +10,7 @@ use std::collections::BTreeSet;
 
 use super::budget::later;
 use super::quote::{beginning, neutral, sentences};
-use super::relevance::{BESIDE, RELEVANT, Relevance, is_double, trust, words};
+use super::relevance::{BESIDE, RELEVANT, Relevance, answers, is_double, trust, words};
 use super::{Item, Store};
 use crate::clock::Timestamp;
 use crate::limits;
@@ -91,8 +91,10 @@ fn nothing(searched: &[Store]) -> String {
 /// The sentences of the relevant items, best first.
 fn candidates(question: &str, items: &[Item]) -> Vec<Candidate> {
     let relevance = Relevance::to(question);
-    let answers = items.iter().any(|item| relevance.of(item) >= RELEVANT);
-    let threshold = if answers { BESIDE } else { RELEVANT };
+    let threshold = match answers(question, items.iter()) {
+        true => BESIDE,
+        false => RELEVANT,
+    };
     let mut out = Vec::new();
     for (of, item) in items.iter().enumerate().take(limits::ANSWER_ITEMS_MAX) {
         let relevant = relevance.of(item);

@@ -46,6 +46,15 @@ pub struct Gathered {
     pub degraded: Vec<String>,
 }
 
+impl Gathered {
+    /// Adds what other stores found.
+    pub fn join(&mut self, other: Gathered) {
+        self.found.extend(other.found);
+        self.failed.extend(other.failed);
+        self.degraded.extend(other.degraded);
+    }
+}
+
 /// Carries out `searches`, and gives up at `deadline` what is not there by then.
 pub async fn gather(searches: Vec<(Store, Search)>, deadline: Instant) -> Gathered {
     let mut running = JoinSet::new();

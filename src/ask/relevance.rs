@@ -61,6 +61,12 @@ impl Relevance {
     }
 }
 
+/// Whether any of the items answers `question`.
+pub fn answers<'a>(question: &str, mut items: impl Iterator<Item = &'a Item>) -> bool {
+    let relevance = Relevance::to(question);
+    items.any(|item| relevance.of(item) >= RELEVANT)
+}
+
 /// What an item counts for beside one that is sure and stands, 0 to 1.
 pub(super) fn trust(item: &Item) -> f32 {
     let sure = part(item.confidence);

@@ -176,6 +176,23 @@ fn what_cannot_all_be_right_is_said_to_contradict() {
     );
 }
 
+/// The router looks for who leads what in the graph alone; that it is not there
+/// is only said when the memories were asked too.
+#[test]
+fn where_the_chosen_stores_have_nothing_the_others_are_asked() {
+    let mimo = Mimo::new();
+    mimo.store_texts(&["Karim leads Apollo since the spring."]);
+    let answer = mimo.call("ask_mimo", json!({"query": "Who leads Apollo?"}));
+    let answer = answer.expect("an answer");
+    assert_eq!(answer["router_decision"]["primary_store"], "semantic");
+    assert_eq!(citations(&answer), ["memory:1"], "{answer:#}");
+    let why = answer["router_decision"]["reasoning"].as_str();
+    assert!(why.expect("said").contains("other stores"), "{answer:#}");
+    let chosen = json!({"query": "Who leads Apollo?", "stores": ["semantic"]});
+    let answer = mimo.call("ask_mimo", chosen).expect("an answer");
+    assert_eq!(citations(&answer), [""; 0], "{answer:#}");
+}
+
 /// A graph that takes changes and never answers a question.
 struct Mute(Arc<dyn GraphStore>);
 

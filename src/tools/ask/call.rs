@@ -4,28 +4,19 @@
 
 use std::sync::Arc;
 
-use tokio::time::{Instant, timeout_at};
+use tokio::time::Instant;
 
 use super::Ask;
-use super::answer::{Answer, Shown, searched, turn};
-use super::bridge::bridge;
+use super::answer::{Answer, Shown, turn};
+use super::look::look;
 use super::request::{Request, Time};
 use super::say::say;
-use super::sources::{self, Wanted, memory_id};
-use crate::ask::{
-    Decision, FollowUp, Found, Gathered, Hit, Opened, Store, asks_for_the_past, beginning,
-    follow_up, gather, keep,
-};
+use super::sources::{Wanted, memory_id};
+use crate::ask::{FollowUp, Found, Gathered, Hit, Opened, asks_for_the_past, follow_up, keep};
 use crate::failure::Failure;
 use crate::limits;
 use crate::tools::{Arguments, Context, Document};
 
-/// What of the time the searches may take, in tenths; the rest is the answer's.
-const SEARCH_TENTHS: u32 = 8;
-/// By when they and what follows of them have to be compared with it, in tenths.
-const COMPARE_TENTHS: u32 = 9;
-/// What of the time encoding the question may take, in tenths.
-const ENCODE_TENTHS: u32 = 4;
 /// Results get this much of the room, in tenths; the answer in words the rest.
 const RESULT_TENTHS: usize = 6;
 
@@ -75,31 +66,6 @@ pub async fn call(
     Document::of(&said.document)
 }
 
-/// Decides where to look, and looks there.
-async fn look(
-    ask: &Arc<Ask>,
-    wanted: &mut Wanted,
-    chosen: Option<&[Store]>,
-    time: Time,
-) -> Result<(Decision, Gathered), Failure> {
-    let encoding = ask.memories.encode(vec![wanted.query.clone()]);
-    let encoding = timeout_at(time.tenths(ENCODE_TENTHS), encoding).await;
-    wanted.vector = encoding.ok().and_then(Result::ok).and_then(|mut v| v.pop());
-    let decision = decide(ask, wanted, chosen)?;
-    let search = |store| (store, sources::search(ask, store, wanted.clone()));
-    let searches = searched(&decision).map(search);
-    let mut gathered = gather(searches.collect(), time.tenths(SEARCH_TENTHS)).await;
-    let compared_by = time.tenths(COMPARE_TENTHS);
-    bridge(ask, &mut gathered, wanted, compared_by).await;
-    if let Some(vector) = &wanted.vector {
-        compare(ask, &mut gathered, vector, compared_by).await;
-    } else {
-        let why = "compared by words only: the question could not be encoded in time";
-        gathered.degraded.push(why.to_owned());
-    }
-    Ok((decision, gathered))
-}
-
 /// The question with what the conversation says.
 fn wanted(opened: &Opened, query: &str) -> Wanted {
     let (query, entities) = match follow_up(&opened.turns, query) {
@@ -112,49 +78,6 @@ fn wanted(opened: &Opened, query: &str) -> Wanted {
         vector: None,
         entities,
     }
-}
-
-fn decide(ask: &Ask, wanted: &Wanted, chosen: Option<&[Store]>) -> Result<Decision, Failure> {
-    let vector = wanted.vector.as_deref();
-    let vector = vector.map(|vector| (ask.memories.model(), vector));
-    let routed = ask.router()?.route(&wanted.query, vector);
-    Ok(match chosen {
-        Some([primary, secondary @ ..]) => Decision {
-            primary: *primary,
-            secondary: secondary.to_vec(),
-            confidence: 1.0,
-            reasoning: "the caller chose the stores".to_owned(),
-            requires_synthesis: routed.requires_synthesis,
-        },
-        _ => routed,
-    })
-}
-
-/// Compares the best of each store with the question, where the store keeps no
-/// vectors. Those that are not encoded in time are compared by their words.
-async fn compare(ask: &Ask, gathered: &mut Gathered, question: &[f32], deadline: Instant) {
-    let mut hits: Vec<(usize, &mut Hit)> = Vec::new();
-    for list in gathered.found.values_mut() {
-        let without = list.iter_mut().enumerate();
-        hits.extend(without.filter(|(_, hit)| hit.item.likeness.is_none()));
-    }
-    hits.sort_by_key(|(rank, _)| *rank);
-    hits.truncate(limits::ASK_VECTORS_MAX);
-    let text = |hit: &Hit| beginning(&hit.item.text, limits::ASK_VECTOR_BYTES_MAX).to_owned();
-    let texts = hits.iter().map(|(_, hit)| text(hit)).collect();
-    let why = match timeout_at(deadline, ask.memories.encode(texts)).await {
-        Ok(Ok(vectors)) => {
-            for ((_, hit), vector) in hits.into_iter().zip(vectors) {
-                let cosine = vector.iter().zip(question).map(|(a, b)| a * b).sum();
-                hit.item.likeness = Some(cosine);
-            }
-            return;
-        }
-        Ok(Err(failure)) => failure.message,
-        Err(_) => "there was no time".to_owned(),
-    };
-    let why = format!("compared by words only: the results could not be encoded ({why})");
-    gathered.degraded.push(why);
 }
 
 /// The hits of all stores, in the order of [`Gathered::found`].

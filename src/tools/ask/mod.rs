@@ -3,10 +3,12 @@
 mod answer;
 mod bridge;
 mod call;
+mod look;
 mod request;
 mod sampling;
 mod say;
 mod sources;
+mod vectors;
 mod writers;
 
 use std::sync::{Arc, OnceLock};
@@ -19,6 +21,7 @@ use crate::graph::Graph;
 use crate::memory::Memories;
 use crate::procedure::Procedures;
 
+use vectors::Vectors;
 pub use writers::Writers;
 
 /// What a question is asked of.
@@ -32,6 +35,7 @@ pub struct Ask {
     project: String,
     writers: Writers,
     contexts: Contexts,
+    vectors: Vectors,
     /// Made by the first question: a server that starts does without.
     router: OnceLock<Router>,
 }
@@ -55,6 +59,7 @@ impl Ask {
             skills,
             project,
             writers,
+            vectors: Vectors::default(),
             router: OnceLock::new(),
         }
     }
