@@ -99,16 +99,16 @@ pub(super) const STEPS: [Step; 14] = [
         procedure,
     ),
     (
-        "One question needs all of it: each part is answered with its source",
-        ask,
-    ),
-    (
         "Another server's tools run in a sandbox, behind the same door",
         skill::step,
     ),
     (
         "Killed in the middle of its work, it loses nothing it acknowledged",
         kill,
+    ),
+    (
+        "One question needs all of it: each part is answered with its source",
+        ask,
     ),
 ];
 
