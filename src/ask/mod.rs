@@ -5,12 +5,15 @@
 //! store hands its results over as [`Item`]s, however the store has them.
 
 mod budget;
+mod clauses;
 mod context;
 mod extract;
 mod gather;
+mod phrase;
 mod quote;
 mod relevance;
 mod router;
+mod wording;
 
 use crate::clock::Timestamp;
 
