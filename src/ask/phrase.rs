@@ -22,21 +22,28 @@ impl Phrase {
     /// Whether `words` have it.
     pub fn is_in(&self, words: &[&str]) -> bool {
         let pattern = self.text.trim_start_matches('^');
+        let (first, rest) = split(pattern);
         let starts = match self.text.starts_with('^') {
-            true => 1,
+            true => words.len().min(1),
             false => words.len(),
         };
-        (0..starts).any(|start| matches(pattern, words.get(start..).unwrap_or(&[])))
+        (0..starts).any(|start| matches(first, rest, &words[start..]))
     }
 }
 
-/// Whether `words` begin as the pattern says.
-fn matches(pattern: &str, words: &[&str]) -> bool {
-    let (first, rest) = match pattern.split_once(' ') {
+fn split(pattern: &str) -> (&str, Option<&str>) {
+    match pattern.split_once(' ') {
         Some((first, rest)) => (first, Some(rest)),
         None => (pattern, None),
+    }
+}
+
+/// Whether `words` begin as a pattern says that was split.
+fn matches(first: &str, rest: Option<&str>, words: &[&str]) -> bool {
+    let go_on = |words: &[&str]| {
+        rest.map(split)
+            .is_none_or(|(first, rest)| matches(first, rest, words))
     };
-    let go_on = |words: &[&str]| rest.is_none_or(|rest| matches(rest, words));
     if first == ".." {
         return (0..=GAP_WORDS.min(words.len())).any(|gap| go_on(&words[gap..]));
     }

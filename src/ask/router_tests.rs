@@ -70,3 +70,16 @@ fn lists_and_deeds_want_no_answer_in_words() {
     assert!(!wants("list the procedures"));
     assert!(!wants("Run the backup"));
 }
+
+#[test]
+fn a_clause_that_asks_another_store_has_it_searched_too() {
+    let router = Router::new().expect("routes");
+    let asked = router.route("who owns the oven and how do I clean it?", None);
+    let stores = [asked.primary, asked.secondary[0]];
+    assert!(stores.contains(&Store::Semantic), "{asked:?}");
+    assert!(stores.contains(&Store::Procedural), "{asked:?}");
+    assert!(
+        asked.reasoning.contains("; a part of it asks how"),
+        "{asked:?}"
+    );
+}

@@ -1,7 +1,8 @@
 //! How the questions of a store are worded: which runs of words the prototypes
 //! of one have more often than those of the others. Pure.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
+use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
 
 use super::Store;
 
@@ -16,8 +17,9 @@ const WORDS_PER_KNOWN: usize = 3;
 
 /// What was counted.
 pub(super) struct Wording {
-    /// Prototypes of each store that have a run.
-    runs: HashMap<String, [u16; 4]>,
+    /// Prototypes of each store that have a run, by the run's hash: among some
+    /// ten thousand runs no two share one of 64 bits.
+    runs: HashMap<u64, [u16; 4]>,
     /// What a prototype of each store counts, so that the stores are even.
     weights: [f32; 4],
 }
@@ -25,19 +27,12 @@ pub(super) struct Wording {
 impl Wording {
     /// Counts the runs of the prototypes, which are given in words.
     pub fn of<'a>(prototypes: impl Iterator<Item = (Store, &'a str)>) -> Wording {
-        let mut runs: HashMap<String, [u16; 4]> = HashMap::new();
+        let mut runs: HashMap<u64, [u16; 4]> = HashMap::new();
         let mut all = [0_u16; 4];
         for (store, words) in prototypes {
             all[store as usize] += 1;
             for run in each_run(&from_beginning(words)) {
-                match runs.get_mut(run) {
-                    Some(counts) => counts[store as usize] += 1,
-                    None => {
-                        let mut counts = [0; 4];
-                        counts[store as usize] = 1;
-                        runs.insert(run.to_owned(), counts);
-                    }
-                }
+                runs.entry(run).or_default()[store as usize] += 1;
             }
         }
         let mean = all.into_iter().map(f32::from).sum::<f32>() / 4.0;
@@ -48,12 +43,12 @@ impl Wording {
     }
 
     /// The sum over the runs of `words` of how much likelier each store has
-    /// them than the stores on average, in logarithms, over the root of their
-    /// number: runs that overlap say the same thing more than once.
+    /// them than the stores on average, in logarithms, over the root of the
+    /// number of words: runs that overlap say the same thing more than once.
     pub fn points(&self, words: &str) -> [f32; 4] {
         let mut points = [0.0; 4];
         for run in each_run(&from_beginning(words)) {
-            let Some(counts) = self.runs.get(run) else {
+            let Some(counts) = self.runs.get(&run) else {
                 continue;
             };
             let mut logs = [0.0; 4];
@@ -72,8 +67,8 @@ impl Wording {
     /// Whether hardly a word stands in any prototype: another language, or
     /// nothing but names.
     pub fn is_strange(&self, words: &[&str]) -> bool {
-        let known = words.iter().filter(|word| self.runs.contains_key(**word));
-        known.count() * WORDS_PER_KNOWN < words.len()
+        let is_known = |word: &&&str| self.runs.contains_key(&hash(word));
+        words.iter().filter(is_known).count() * WORDS_PER_KNOWN < words.len()
     }
 }
 
@@ -81,20 +76,27 @@ fn from_beginning(words: &str) -> String {
     format!("{BEGINNING} {words}")
 }
 
-/// Every run of words, once.
-fn each_run(words: &str) -> HashSet<&str> {
-    let mut runs = HashSet::new();
+/// The hash of every run of words, once.
+fn each_run(words: &str) -> Vec<u64> {
+    let mut runs = Vec::new();
     let mut starts: Vec<usize> = Vec::new();
     let mut at = 0;
     for word in words.split(' ') {
         starts.push(at);
         at += word.len();
         let longest = starts.len().saturating_sub(RUN_WORDS);
-        runs.extend(starts[longest..].iter().map(|start| &words[*start..at]));
+        let ending = starts[longest..].iter().map(|start| &words[*start..at]);
+        runs.extend(ending.filter(|run| *run != BEGINNING).map(hash));
         at += 1;
     }
-    runs.remove(BEGINNING);
+    runs.sort_unstable();
+    runs.dedup();
     runs
+}
+
+/// The same in every process, as a pure function needs it.
+fn hash(run: &str) -> u64 {
+    BuildHasherDefault::<DefaultHasher>::default().hash_one(run)
 }
 
 #[cfg(test)]
@@ -114,12 +116,9 @@ mod tests {
 
     #[test]
     fn runs_begin_with_the_question_and_are_three_words_at_most() {
-        let mut runs: Vec<&str> = each_run("^ a b a b").into_iter().collect();
+        let mut runs = ["^ a", "^ a b", "a", "a b", "a b a", "b", "b a", "b a b"].map(hash);
         runs.sort_unstable();
-        assert_eq!(
-            runs,
-            ["^ a", "^ a b", "a", "a b", "a b a", "b", "b a", "b a b"]
-        );
+        assert_eq!(each_run("^ a b a b"), runs);
         assert!(each_run("^").is_empty());
     }
 

@@ -2,10 +2,12 @@
 //! there was a router; its one half tuned the weights, the other did not, but
 //! who wrote the rules and prototypes had written both, so that half flatters
 //! them. `questions_unseen.jsonl` was committed before the present prototypes
-//! and weights were made, to be unlike them, and measured once, when they were
-//! finished: its figures are those to believe. `questions_compound.jsonl` ask
-//! two things each; one half of them tuned the weights too.
-//! `questions_foreign.jsonl` are in languages that the router does not know.
+//! and weights were made, to be unlike them. It was measured twice, .855
+//! both times, and nobody has looked at which of them fail: its figures are those
+//! to believe. Questions that were looked at have become
+//! prototypes. `questions_compound.jsonl` ask two things each and tuned the
+//! clauses, `questions_compound_unseen.jsonl` did not. `questions_foreign.jsonl`
+//! are in languages that the router does not know.
 
 use mimo::ask::{Decision, Router, Store};
 use mimo::embed::{self, Embedder};
@@ -25,7 +27,7 @@ struct Question {
 #[derive(Deserialize)]
 struct Compound {
     question: String,
-    /// All of them are needed.
+    /// The two that are needed.
     stores: Vec<Store>,
 }
 
@@ -104,11 +106,11 @@ fn the_questions_kept_from_tuning_find_their_store() {
     assert!(questions.len() >= 300);
     questions.retain(|question| !is_for_tuning(&question.question));
     let figures = measure(&questions);
-    // Measured:
-    assert!(figures.primary >= 0.94, "{figures:?}");
+    // Measured: .988, .994, 1 and 1.22.
+    assert!(figures.primary >= 0.97, "{figures:?}");
     assert!(figures.searched >= 0.98, "{figures:?}");
     // Searching everything always would find everything.
-    assert!(figures.stores <= 1.6, "{figures:?}");
+    assert!(figures.stores <= 1.4, "{figures:?}");
 }
 
 #[test]
@@ -116,50 +118,73 @@ fn questions_written_before_the_prototypes_find_their_store() {
     let questions: Vec<Question> = questions(include_str!("questions_unseen.jsonl"));
     assert!(questions.len() >= 150);
     let figures = measure(&questions);
+    // Measured: .855, .89, .995 and 2.22.
     assert!(figures.primary >= 0.85, "{figures:?}");
-    assert!(figures.searched >= 0.97, "{figures:?}");
-    assert!(figures.stores <= 2.5, "{figures:?}");
+    assert!(figures.acceptable >= 0.88, "{figures:?}");
+    assert!(figures.searched >= 0.98, "{figures:?}");
+    assert!(figures.stores <= 2.4, "{figures:?}");
+}
+
+/// Shares of compound questions, but for the last.
+#[derive(Debug)]
+struct Both {
+    /// All stores needed are among those searched.
+    searched: f32,
+    /// The primary store is one of those needed.
+    primary: f32,
+    /// Stores searched for a question, on average.
+    stores: f32,
+}
+
+fn measure_compound(questions: &[Compound]) -> Both {
+    let asking = Asking::new();
+    let (mut searched, mut primary, mut stores) = (0, 0, 0);
+    for question in questions {
+        let decision = asking.route(&question.question);
+        let needed = &question.stores;
+        searched += usize::from(needed.iter().all(|store| is_searched(&decision, *store)));
+        primary += usize::from(needed.contains(&decision.primary));
+        stores += 1 + decision.secondary.len();
+    }
+    let share = |count: usize| count as f32 / questions.len() as f32;
+    Both {
+        searched: share(searched),
+        primary: share(primary),
+        stores: share(stores),
+    }
 }
 
 #[test]
 fn both_stores_of_a_compound_question_are_searched() {
-    let mut questions: Vec<Compound> = questions(include_str!("questions_compound.jsonl"));
-    assert!(questions.len() >= 30);
-    let asking = Asking::new();
-    questions.retain(|question| !is_for_tuning(&question.question));
-    let (mut both, mut first, mut stores) = (0, 0, 0);
-    for Compound {
-        question,
-        stores: needed,
-    } in &questions
-    {
-        let decision = asking.route(question);
-        let mut needed = needed.iter();
-        first += usize::from(needed.clone().any(|store| *store == decision.primary));
-        both += usize::from(needed.all(|store| is_searched(&decision, *store)));
-        stores += 1 + decision.secondary.len();
+    let tuned: Vec<Compound> = questions(include_str!("questions_compound.jsonl"));
+    let unseen: Vec<Compound> = questions(include_str!("questions_compound_unseen.jsonl"));
+    assert!(unseen.len() >= 30);
+    for questions in [tuned, unseen] {
+        let figures = measure_compound(&questions);
+        // Measured: .94, 1 and 2.02 of the tuned, .97, 1 and 2.03 of the unseen.
+        assert!(figures.searched >= 0.9, "{figures:?}");
+        assert!(figures.primary >= 0.95, "{figures:?}");
+        assert!(figures.stores <= 2.2, "{figures:?}");
     }
-    let figures = [both, first, stores].map(|count| count as f32 / questions.len() as f32);
-    assert!(figures[0] >= 0.9, "{figures:?}");
-    assert!(figures[1] >= 0.9, "{figures:?}");
-    assert!(figures[2] <= 2.5, "{figures:?}");
 }
 
 #[test]
 fn a_question_in_another_language_is_asked_of_every_store() {
     let asking = Asking::new();
     let questions: Vec<Question> = questions(include_str!("questions_foreign.jsonl"));
-    let (mut searched, mut sure) = (0, 0.0);
+    let (mut searched, mut stores, mut sure) = (0, 0, 0.0);
     for Question {
         question, primary, ..
     } in &questions
     {
         let decision = asking.route(question);
         searched += usize::from(is_searched(&decision, *primary));
-        sure += decision.confidence;
+        stores += 1 + decision.secondary.len();
+        sure += decision.confidence / questions.len() as f32;
     }
-    let count = questions.len() as f32;
-    let figures = (searched as f32 / count, sure / count);
-    assert!(figures.0 >= 0.97, "{figures:?}");
-    assert!(figures.1 <= 0.7, "{figures:?}");
+    // Measured: all, 3.98 of four stores, and .47.
+    assert_eq!(searched, questions.len());
+    assert!(stores as f32 >= 3.8 * questions.len() as f32, "{stores}");
+    // The router says that it guesses.
+    assert!(sure <= 0.5, "{sure}");
 }
