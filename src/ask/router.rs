@@ -17,8 +17,9 @@
 //! the primary store is the right one for .855 of them, one that may be right too
 //! for .89, the right one is searched for .995, and 2.2 of the four stores are
 //! searched on average. By phrases alone the primary store is right for .52, by
-//! wording for .78, by meaning for .83. Routing takes a quarter of a millisecond,
-//! two thirds of it for the phrases.
+//! wording for .78, by meaning for .83. As the tests compile it, making a router
+//! takes under 4 ms, once, and routing 0.1 ms for a short question, 0.25 ms for
+//! one of two clauses.
 
 use serde::Deserialize;
 
@@ -33,7 +34,7 @@ const ROUTES: &str = include_str!("routes.toml");
 /// One row of `WIDTH` signed bytes for each prototype, in the order of
 /// `routes.toml`: each a unit vector times 127 over its greatest component.
 const VECTORS: &[u8] = include_bytes!("prototypes.bin");
-/// The space of those vectors; questions of another space go by phrases alone.
+/// The space of those vectors; questions of another space go by their words alone.
 const MODEL: &str = "all-MiniLM-L6-v2/int8";
 const WIDTH: usize = 384;
 
