@@ -6,15 +6,18 @@
 //! store hands its results over as [`Item`]s, however the store has them.
 
 mod budget;
+mod clauses;
 mod context;
 mod dispute;
 mod extract;
 mod gather;
 mod past;
+mod phrase;
 mod quote;
 mod relevance;
 mod router;
 mod synthesis;
+mod wording;
 
 use crate::clock::Timestamp;
 

@@ -1,15 +1,20 @@
 //! Labelled questions against the router. `questions.jsonl` was labelled before
-//! there was a router, and one half of it was left out of tuning; but who wrote
-//! the rules had written it, so that half flatters them. `questions_later.jsonl`
-//! was written after the first rules, twice, to be unlike them; each time it
-//! showed what they missed, and was tuned on then. `questions_kept.jsonl` was
-//! written when rules, prototypes and weights were finished, and nothing was
-//! changed after it was measured: its figures are those to believe.
+//! there was a router; its one half tuned the weights, the other did not, but
+//! who wrote the rules and prototypes had written both, so that half flatters
+//! them. `questions_unseen.jsonl` was committed before the present prototypes
+//! and weights were made, to be unlike them. It was measured twice, .855
+//! both times, and nobody has looked at which of them fail: its figures are those
+//! to believe. Questions that were looked at have become
+//! prototypes. `questions_compound.jsonl` ask two things each and tuned the
+//! clauses, `questions_compound_unseen.jsonl` did not. `questions_foreign.jsonl`
+//! are in languages that the router does not know.
 
-use mimo::ask::{Router, Store};
-use mimo::embed;
+use mimo::ask::{Decision, Router, Store};
+use mimo::embed::{self, Embedder};
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 use sha2::{Digest, Sha256};
+use std::sync::Arc;
 
 #[derive(Deserialize)]
 struct Question {
@@ -19,7 +24,14 @@ struct Question {
     also: Vec<Store>,
 }
 
-fn questions(file: &str) -> Vec<Question> {
+#[derive(Deserialize)]
+struct Compound {
+    question: String,
+    /// The two that are needed.
+    stores: Vec<Store>,
+}
+
+fn questions<T: DeserializeOwned>(file: &str) -> Vec<T> {
     let lines = file.lines();
     lines
         .map(|line| serde_json::from_str(line).expect("a question"))
@@ -28,7 +40,31 @@ fn questions(file: &str) -> Vec<Question> {
 
 /// Half of the questions, by their text: new ones move no old one.
 fn is_for_tuning(question: &str) -> bool {
-    Sha256::digest(question)[0] % 2 == 0
+    Sha256::digest(question)[0].is_multiple_of(2)
+}
+
+struct Asking {
+    router: Router,
+    embedder: Arc<dyn Embedder>,
+}
+
+impl Asking {
+    fn new() -> Asking {
+        Asking {
+            router: Router::new().expect("routes"),
+            embedder: embed::builtin(),
+        }
+    }
+
+    fn route(&self, question: &str) -> Decision {
+        let vector = self.embedder.embed_query(question).expect("a vector");
+        let model = self.embedder.model_id();
+        self.router.route(question, Some((model, &vector)))
+    }
+}
+
+fn is_searched(decision: &Decision, store: Store) -> bool {
+    decision.primary == store || decision.secondary.contains(&store)
 }
 
 /// Shares of questions, but for the last.
@@ -45,16 +81,14 @@ struct Figures {
 }
 
 fn measure(questions: &[Question]) -> Figures {
-    let router = Router::new().expect("routes");
-    let embedder = embed::builtin();
+    let asking = Asking::new();
     let (mut primary, mut acceptable, mut searched, mut stores) = (0, 0, 0, 0);
     for question in questions {
-        let vector = embedder.embed_query(&question.question).expect("a vector");
-        let decision = router.route(&question.question, Some((embedder.model_id(), &vector)));
+        let decision = asking.route(&question.question);
         let is_right = decision.primary == question.primary;
         primary += usize::from(is_right);
         acceptable += usize::from(is_right || question.also.contains(&decision.primary));
-        searched += usize::from(is_right || decision.secondary.contains(&question.primary));
+        searched += usize::from(is_searched(&decision, question.primary));
         stores += 1 + decision.secondary.len();
     }
     let share = |count: usize| count as f32 / questions.len() as f32;
@@ -68,32 +102,89 @@ fn measure(questions: &[Question]) -> Figures {
 
 #[test]
 fn the_questions_kept_from_tuning_find_their_store() {
-    let mut questions = questions(include_str!("questions.jsonl"));
+    let mut questions: Vec<Question> = questions(include_str!("questions.jsonl"));
     assert!(questions.len() >= 300);
     questions.retain(|question| !is_for_tuning(&question.question));
     let figures = measure(&questions);
-    // Measured: .988, .994, .994 and 1.51.
+    // Measured: .988, .994, 1 and 1.22.
     assert!(figures.primary >= 0.97, "{figures:?}");
-    assert!(figures.acceptable >= 0.98, "{figures:?}");
     assert!(figures.searched >= 0.98, "{figures:?}");
     // Searching everything always would find everything.
-    assert!(figures.stores <= 1.7, "{figures:?}");
+    assert!(figures.stores <= 1.4, "{figures:?}");
 }
 
 #[test]
-fn the_questions_that_showed_what_was_missing_find_their_store() {
-    let figures = measure(&questions(include_str!("questions_later.jsonl")));
-    // Measured: .938, 1 and 2.32.
-    assert!(figures.primary >= 0.92, "{figures:?}");
+fn questions_written_before_the_prototypes_find_their_store() {
+    let questions: Vec<Question> = questions(include_str!("questions_unseen.jsonl"));
+    assert!(questions.len() >= 150);
+    let figures = measure(&questions);
+    // Measured: .855, .89, .995 and 2.22.
+    assert!(figures.primary >= 0.85, "{figures:?}");
+    assert!(figures.acceptable >= 0.88, "{figures:?}");
     assert!(figures.searched >= 0.98, "{figures:?}");
-    assert!(figures.stores <= 2.5, "{figures:?}");
+    assert!(figures.stores <= 2.4, "{figures:?}");
+}
+
+/// Shares of compound questions, but for the last.
+#[derive(Debug)]
+struct Both {
+    /// All stores needed are among those searched.
+    searched: f32,
+    /// The primary store is one of those needed.
+    primary: f32,
+    /// Stores searched for a question, on average.
+    stores: f32,
+}
+
+fn measure_compound(questions: &[Compound]) -> Both {
+    let asking = Asking::new();
+    let (mut searched, mut primary, mut stores) = (0, 0, 0);
+    for question in questions {
+        let decision = asking.route(&question.question);
+        let needed = &question.stores;
+        searched += usize::from(needed.iter().all(|store| is_searched(&decision, *store)));
+        primary += usize::from(needed.contains(&decision.primary));
+        stores += 1 + decision.secondary.len();
+    }
+    let share = |count: usize| count as f32 / questions.len() as f32;
+    Both {
+        searched: share(searched),
+        primary: share(primary),
+        stores: share(stores),
+    }
 }
 
 #[test]
-fn questions_written_last_and_never_tuned_on_find_their_store() {
-    let figures = measure(&questions(include_str!("questions_kept.jsonl")));
-    // Measured: .80, 1 and 2.74.
-    assert!(figures.primary >= 0.78, "{figures:?}");
-    assert!(figures.searched >= 0.98, "{figures:?}");
-    assert!(figures.stores <= 2.9, "{figures:?}");
+fn both_stores_of_a_compound_question_are_searched() {
+    let tuned: Vec<Compound> = questions(include_str!("questions_compound.jsonl"));
+    let unseen: Vec<Compound> = questions(include_str!("questions_compound_unseen.jsonl"));
+    assert!(unseen.len() >= 30);
+    for questions in [tuned, unseen] {
+        let figures = measure_compound(&questions);
+        // Measured: .94, 1 and 2.02 of the tuned, .97, 1 and 2.03 of the unseen.
+        assert!(figures.searched >= 0.9, "{figures:?}");
+        assert!(figures.primary >= 0.95, "{figures:?}");
+        assert!(figures.stores <= 2.2, "{figures:?}");
+    }
+}
+
+#[test]
+fn a_question_in_another_language_is_asked_of_every_store() {
+    let asking = Asking::new();
+    let questions: Vec<Question> = questions(include_str!("questions_foreign.jsonl"));
+    let (mut searched, mut stores, mut sure) = (0, 0, 0.0);
+    for Question {
+        question, primary, ..
+    } in &questions
+    {
+        let decision = asking.route(question);
+        searched += usize::from(is_searched(&decision, *primary));
+        stores += 1 + decision.secondary.len();
+        sure += decision.confidence / questions.len() as f32;
+    }
+    // Measured: all, 3.98 of four stores, and .47.
+    assert_eq!(searched, questions.len());
+    assert!(stores as f32 >= 3.8 * questions.len() as f32, "{stores}");
+    // The router says that it guesses.
+    assert!(sure <= 0.5, "{sure}");
 }

@@ -67,7 +67,15 @@ pub const ARROWS: &[(&str, &[&str])] = &[
     ),
     (
         "ask",
-        &["memory", "graph", "procedure", "store", "embed", "text"],
+        &[
+            "memory",
+            "graph",
+            "procedure",
+            "store",
+            "embed",
+            "text",
+            "vector",
+        ],
     ),
     ("memory", &["store", "embed", "text"]),
     ("graph", &["store", "text"]),
