@@ -6,6 +6,7 @@
 //! A request blocks a thread of its own rather than one of those that encode
 //! texts. Whoever waits for it may leave; the thread ends with its deadline.
 
+use std::io::ErrorKind;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -209,6 +210,10 @@ fn unreached(error: ureq::Error) -> String {
         ureq::Error::Timeout(_) => LATE.to_owned(),
         ureq::Error::BodyExceedsLimit(_) => "answered more than is read".to_owned(),
         ureq::Error::HostNotFound => "has a host that was not found".to_owned(),
+        // What is wrong with a certificate comes as this.
+        ureq::Error::Io(error) if error.kind() == ErrorKind::InvalidData => {
+            format!("cannot be reached: {error}")
+        }
         ureq::Error::Io(error) => format!("cannot be reached: {}", error.kind()),
         _ => "cannot be reached".to_owned(),
     }

@@ -215,6 +215,28 @@ fn an_endpoint_that_misbehaves_leaves_quotations_and_a_reason() {
 }
 
 #[test]
+fn an_https_address_is_spoken_to_in_tls_only() {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = listener.local_addr().expect("an address");
+    let heard = std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().expect("a connection");
+        let mut first = [0; 1];
+        stream.read_exact(&mut first).expect("a byte");
+        // It may have left already.
+        let _ = stream.write_all(&completion("Tuesdays [memory:1]."));
+        first[0]
+    });
+    let mut mimo = client(&format!("https://{address}/v1"));
+    let (_, answer) = mimo.ask(LONG_MILLIS, |_| None);
+    assert_quoted(
+        &answer,
+        "the endpoint cannot be reached: received corrupt message",
+    );
+    assert_eq!(heard.join().expect("it was asked"), 0x16, "a handshake");
+    mimo.leave();
+}
+
+#[test]
 fn a_redirect_is_not_followed() {
     let (elsewhere, strangers) = endpoint(|_| Some(completion("Tuesdays [memory:1].")));
     let to = format!("location: {elsewhere}/chat/completions\r\n");

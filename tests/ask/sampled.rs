@@ -154,7 +154,7 @@ fn a_small_budget_holds_whatever_the_model_writes() {
     for max_tokens in [256, 300, 400, 1_000] {
         let arguments =
             json!({"query": QUESTION, "max_tokens": max_tokens, "timeout_ms": LONG_MILLIS});
-        let call = json!({"name": "ask_mimo", "arguments": arguments});
+        let call = json!({"name": "ask_mimo", "arguments": arguments.clone()});
         let (_, result) = client.answering("tools/call", call, |_| self::result(&sentence));
         let text = result["content"][0]["text"].as_str().expect("a text");
         assert!(text.len() <= max_tokens * 4, "{max_tokens}: {text}");
@@ -164,6 +164,16 @@ fn a_small_budget_holds_whatever_the_model_writes() {
             let said = answer["synthesis"]["text"].as_str().expect("a text");
             assert!(said.ends_with("[memory:1]. \u{2026}"), "{said}");
         }
+        // Where it fails, there is room for the quotations all the same.
+        let call = json!({"name": "ask_mimo", "arguments": arguments});
+        let error = json!({"error": {"code": -1, "message": "no ".repeat(50)}});
+        let (_, result) = client.answering("tools/call", call, |_| Some(error.clone()));
+        let answer = document(&result);
+        assert_eq!(
+            answer["synthesis"]["citations"][0], "memory:1",
+            "{answer:#}"
+        );
+        assert!(answer.to_string().len() <= max_tokens * 4, "{answer:#}");
     }
     client.leave();
 }
