@@ -269,8 +269,16 @@ impl ServerHandler for Mcp {
             .catalog(&context)?
             .read(&request.uri, &context.ct)
             .await;
+        let missing =
+            matches!(&contents, Err(Miss::Ours(failure)) if failure.kind == Kind::NotFound);
         let stand_in = ReadResourceResult::new(Vec::new());
-        self.pass(&context.id, contents, stand_in.into())
+        let read = self.pass(&context.id, contents, stand_in.into());
+        read.map_err(|mut error| {
+            if missing {
+                error.data = Some(json!({ "uri": request.uri }));
+            }
+            error
+        })
     }
 
     async fn subscribe(
