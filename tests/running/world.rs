@@ -158,9 +158,19 @@ impl Mimo {
 
     /// Waits until the status is what is wanted, and gives it.
     pub fn until(&mut self, wanted: impl Fn(&Value) -> bool) -> Value {
+        self.until_told("mimo_status", json!({"section": "skills"}), wanted)
+    }
+
+    /// Calls a tool until it answers what is wanted, and gives that.
+    pub fn until_told(
+        &mut self,
+        tool: &str,
+        arguments: Value,
+        wanted: impl Fn(&Value) -> bool,
+    ) -> Value {
         let start = Instant::now();
         loop {
-            let status = self.status();
+            let status = self.document(tool, arguments.clone());
             if wanted(&status) {
                 return status;
             }
