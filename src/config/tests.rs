@@ -206,7 +206,7 @@ fn mistakes_in_the_file_are_refused_with_line_reason_and_fix() {
             "colour = 1",
             1,
             "no setting colour",
-            "the settings are project, log.level",
+            "the settings are project, profile",
         ),
         (
             "project = 5",

@@ -14,7 +14,7 @@ use serde_json::{Map, Value, json};
 use tokio::sync::{broadcast, watch};
 
 use crate::limits;
-use crate::registry::{SkillName, Upstream};
+use crate::registry::{Asks, SkillName, Upstream};
 use crate::wire::Handle;
 
 /// What a skill may use of a client's, by the name of the capability.
@@ -187,6 +187,25 @@ impl Upstream for Client {
             _ => tracing::debug!(%skill, method, "a notification that nobody takes"),
         }
     }
+}
+
+/// `asks`, but only for what a client that declared these offers.
+pub fn within(asks: Asks, offered: &Map<String, Value>) -> Asks {
+    let usable = USABLE
+        .into_iter()
+        .filter(|name| offered.contains_key(*name));
+    let usable: Vec<&str> = usable.collect();
+    Arc::new(move |method, params| {
+        // `sampling/createMessage` needs `sampling`, and so on.
+        let needed = method.split('/').next().unwrap_or_default();
+        if usable.contains(&needed) {
+            return asks(method, params);
+        }
+        let error = json!({"code": -32601, "message": "the client does not offer this"});
+        Box::pin(std::future::ready(Err(
+            to_raw_value(&error).unwrap_or_default()
+        )))
+    })
 }
 
 /// The levels in their order.

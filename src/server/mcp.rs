@@ -76,6 +76,7 @@ impl Mcp {
         name: &str,
         arguments: Value,
         given: (Option<String>, Option<InputResponses>),
+        offered: &Map<String, Value>,
         context: Context,
     ) -> Step {
         let round = match given {
@@ -84,7 +85,7 @@ impl Mcp {
                 let (dispatch, connection) = (self.dispatch.clone(), self.connection.clone());
                 let name = name.to_owned();
                 let context = Context {
-                    asks: Some(asks),
+                    asks: Some(client::within(asks, offered)),
                     // The request that begins the call may be over before it.
                     cancel: CancellationToken::new(),
                     ..context
@@ -97,7 +98,7 @@ impl Mcp {
         };
         match round {
             Ok(round) => self.rounds.step(round).await,
-            Err(failure) => Step::Done(Err(failure)),
+            Err(failure) => Step::Unknown(failure),
         }
     }
 
@@ -350,15 +351,19 @@ impl ServerHandler for Mcp {
         };
         let call = self.context(&context);
         let inline = context.meta.client_capabilities();
-        let done = if inline.is_some_and(|offered| Client::usable(&object(&offered))) {
+        let inline = inline.map(|offered| object(&offered));
+        let done = if let Some(offered) = inline.filter(Client::usable) {
             let given = (request.request_state, request.input_responses);
             let step = tokio::select! {
-                step = self.in_rounds(&name, arguments, given, call) => step,
+                step = self.in_rounds(&name, arguments, given, &offered, call) => step,
                 // Nobody waits for this answer any more.
                 () = context.ct.cancelled() => return Err(defect()),
             };
             match step {
                 Step::Done(done) => done,
+                Step::Unknown(failure) => {
+                    return Err(ErrorData::invalid_params(failure.to_string(), None));
+                }
                 Step::Asked(asked) => {
                     let stand_in = CallToolResult::success(Vec::new());
                     return self.pass(&context.id, Ok(asked), stand_in.into());

@@ -5,10 +5,11 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, Stdio};
 
-use serde_json::Value;
+use serde_json::{Value, json};
+use tempfile::TempDir;
 
-use crate::installed;
 use crate::support::{WATCHDOG, lines_of, wait};
+use crate::{fixture, installed};
 
 /// The suite, and the Node that it asks for.
 const PACKAGES: &[&str] = &[
@@ -50,9 +51,13 @@ pub fn required(revision: &str) -> BTreeSet<String> {
     names
 }
 
-/// Runs what `revision` requires against Mimo on folders of its own.
-pub fn run(revision: &str) -> Vec<Scenario> {
-    let folder = tempfile::tempdir().expect("a folder");
+/// Runs what `revision` requires against Mimo on folders of its own, which has
+/// the skill or has none.
+pub fn run(revision: &str, skill: bool) -> Vec<Scenario> {
+    let folder = TempDir::new_in(fixture::trusted_folder()).expect("a folder");
+    if skill {
+        set_up(folder.path());
+    }
     let bridge = Bridge::start(folder.path());
     let found = folder.path().join("found");
     let log = fs::File::create(folder.path().join("log")).expect("a file");
@@ -78,6 +83,40 @@ pub fn run(revision: &str) -> Vec<Scenario> {
     });
     let folders = folders.map(|entry| entry.expect("an entry").path());
     folders.map(|folder| scenario(&folder)).collect()
+}
+
+/// Makes the skill one of Mimo's, and has Mimo learn its tools.
+fn set_up(folder: &Path) {
+    let node = installed::node_alone();
+    let script = folder.join("skill.mjs");
+    let config = folder.join("config");
+    fs::create_dir(&config).expect("a folder");
+    let write = |path: &Path, text: &str| {
+        fs::write(path, text).expect("written");
+        fixture::mode(path, 0o600);
+    };
+    write(&script, include_str!("skill.mjs"));
+    let path = node.parent().expect("a folder");
+    let settings = format!("[skills]\ncommands = [\"node\"]\npath = [{path:?}]\n");
+    write(&config.join("config.toml"), &settings);
+    let skill = json!({"command": "node", "args": [script], "expose": "direct"});
+    let skills = json!({"skills": {"fixture": skill}});
+    write(&config.join("skills.json"), &skills.to_string());
+    let found = on(&mut Command::new(env!("CARGO_BIN_EXE_mimo")), folder)
+        .args(["call", "skill_find", r#"{"query":"simple text"}"#])
+        .output()
+        .expect("mimo starts");
+    let told = String::from_utf8_lossy(&found.stdout);
+    assert!(told.contains("fixture__test_simple_text"), "{found:?}");
+}
+
+/// `command` with nothing of this machine but `folder`.
+fn on<'a>(command: &'a mut Command, folder: &Path) -> &'a mut Command {
+    command
+        .env_clear()
+        .env("HOME", folder)
+        .env("MIMO_DATA_DIR", folder.join("data"))
+        .env("MIMO_CONFIG_DIR", folder.join("config"))
 }
 
 /// Reads `server-NAME-TIME/checks.json`.
@@ -113,12 +152,9 @@ struct Bridge {
 impl Bridge {
     fn start(folder: &Path) -> Bridge {
         let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/conformance/bridge.mjs");
-        let mut child = Command::new(node())
+        let mut command = Command::new(node());
+        let mut child = on(&mut command, folder)
             .args([script, env!("CARGO_BIN_EXE_mimo"), "serve"])
-            .env_clear()
-            .env("HOME", folder)
-            .env("MIMO_DATA_DIR", folder.join("data"))
-            .env("MIMO_CONFIG_DIR", folder.join("config"))
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
