@@ -150,9 +150,13 @@ impl Dispatch {
         Some(Route::Skill(skills.clone(), target))
     }
 
-    /// Where a client's call of this name leads.
+    /// Where a client's call of this name leads. A profile chooses among our own
+    /// tools only.
     fn served(&self, name: &str) -> Option<Route<'_>> {
-        self.route(name).filter(|_| self.profile.serves(name))
+        self.route(name).filter(|route| match route {
+            Route::Own(tool, _) => self.profile.serves(tool.name),
+            Route::Skill(..) => true,
+        })
     }
 
     /// Where a caller gets time and ids from.

@@ -198,6 +198,33 @@ fn the_former_tool_reloads_and_tells_what_came_of_it() {
 }
 
 #[test]
+fn the_core_profile_has_the_tools_of_skills_and_the_way_to_them() {
+    let world = World::new();
+    world.manifest(&json!({"one": world.skill("ok")}));
+    let mut mimo = Mimo::of(&mut world.command(&["serve", "--profile", "core"]));
+    mimo.until_running(&["one"]);
+    let listed = mimo.tools();
+    for name in ["one__echo", "skill_find", "skill_call", "memory_search"] {
+        assert!(listed.iter().any(|each| each == name), "{name}: {listed:?}");
+    }
+    assert!(
+        !listed.iter().any(|each| each == "graph_query"),
+        "{listed:?}"
+    );
+    let direct = mimo.document("one__echo", json!({"a": 1}));
+    assert_eq!(direct, mimo.call("one__echo", json!({"a": 1})));
+    // Without a skill there is nowhere to go.
+    world.manifest(&json!({}));
+    mimo.until_running(&[]);
+    let listed = mimo.tools();
+    assert!(
+        !listed.iter().any(|each| each == "skill_find"),
+        "{listed:?}"
+    );
+    assert!(mimo.server.exit().success());
+}
+
+#[test]
 fn what_does_not_start_leaves_the_running_one_in_place() {
     let world = World::new();
     world.manifest(&json!({"one": world.skill("ok")}));

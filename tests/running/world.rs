@@ -152,6 +152,19 @@ impl Mimo {
         }
     }
 
+    /// The names that a client sees.
+    pub fn tools(&mut self) -> Vec<String> {
+        self.id += 1;
+        let id = self.id;
+        self.server
+            .send(&json!({"jsonrpc": "2.0", "id": id, "method": "tools/list"}));
+        let mut messages = std::iter::repeat_with(|| self.server.message());
+        let answer = messages.find(|message| message["id"] == id);
+        let tools = answer.expect("an answer")["result"]["tools"].clone();
+        let name = |tool: &Value| tool["name"].as_str().expect("a name").to_owned();
+        tools.as_array().expect("tools").iter().map(name).collect()
+    }
+
     pub fn status(&mut self) -> Value {
         self.document("mimo_status", json!({"section": "skills"}))
     }
