@@ -32,14 +32,16 @@ use crate::skills::policy::{Rules, Secret};
 use crate::skills::sandboxed::Sandboxed;
 use crate::store::sqlite::SqliteStore;
 use crate::tools::ask::Writers;
+use crate::tools::legacy;
 use crate::tools::procedure::Door;
+use crate::tools::profile::Profile;
 use crate::tools::skills::Skills;
 use crate::tools::{self, Context, Reply};
 
 /// Which tools are served.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Toolset {
-    /// What users get.
+    /// What users get, as their profile says.
     Standard,
     /// What tests of the protocol call.
     Fixture,
@@ -163,6 +165,10 @@ impl App {
             clock.clone(),
             settings(&config.memory),
         ));
+        let profile = match toolset {
+            Toolset::Standard => Profile::named(&config.profile).unwrap_or_default(),
+            Toolset::Fixture => Profile::Standard,
+        };
         let (tools, skills, parts) = match toolset {
             Toolset::Standard => {
                 let upstream: Arc<dyn Upstream> = match &client {
@@ -172,7 +178,7 @@ impl App {
                 let (registry, skills, reloading) =
                     skills(config, embedder, clock.clone(), upstream)?;
                 let skills = Some(Arc::new(skills));
-                let tools = tools::standard(
+                let mut tools = tools::standard(
                     &memories,
                     &graph,
                     &config.project,
@@ -180,12 +186,16 @@ impl App {
                     &procedures,
                     writers(config),
                 );
+                if profile == Profile::Legacy {
+                    tools.extend(legacy::tools(&tools, reload(&reloading)));
+                }
                 (tools, skills, Some((registry, reloading)))
             }
             Toolset::Fixture => (tools::fixture::tools(), None, None),
         };
         let (registry, reloading) = parts.unzip();
-        let dispatch = Arc::new(Dispatch::new(tools, skills.clone(), clock.clone()));
+        let dispatch = Dispatch::new(tools, skills.clone(), clock.clone());
+        let dispatch = Arc::new(dispatch.with_profile(profile));
         procedures.connect(Arc::new(door(&dispatch, skills)));
         Ok(App {
             dispatch,
@@ -230,7 +240,11 @@ impl App {
             .map(|each| each.follow(&*self.clock));
         let (graph, project) = (&self.graph, &self.project);
         let families = tools::families(&self.memories, graph, &self.procedures, project);
-        let prompts = tools::procedure::offers::prompts(&self.procedures);
+        // They ask for a run, which a profile may leave out.
+        let prompts = match self.dispatch.knows("procedure_run") {
+            true => tools::procedure::offers::prompts(&self.procedures),
+            false => tools::Prompts::none(),
+        };
         let catalog = self.registry.clone();
         let catalog = catalog.map(|registry| Catalog::new(families, prompts, registry));
         let served = Served {
@@ -268,7 +282,20 @@ fn door(dispatch: &Arc<Dispatch>, skills: Option<Arc<Skills>>) -> Door {
             }
         })
     };
-    Door::new(dispatch.tools(), skills, Arc::new(call))
+    // A procedure names a tool as it is called today.
+    let today = dispatch
+        .tools()
+        .filter(|tool| legacy::successor(tool.name).is_none());
+    Door::new(today, skills, Arc::new(call))
+}
+
+/// How a tool reloads the skills.
+fn reload(reloading: &Reloading) -> legacy::Reload {
+    let reloader = reloading.reloader.clone();
+    Arc::new(move || {
+        let reloader = reloader.clone();
+        Box::pin(async move { reloader.call().await })
+    })
 }
 
 /// The registry of the manifest's skills, the tools over it, and what follows

@@ -22,12 +22,19 @@ pub use skills::{Kept, SkillSettings};
 /// The project a memory belongs to where nobody named one.
 pub const PROJECT_DEFAULT: &str = "global";
 
+/// The profile of tools where nobody named one.
+pub const PROFILE_DEFAULT: &str = "standard";
+
+/// The profiles there are.
+pub const PROFILES: [&str; 3] = ["core", PROFILE_DEFAULT, "legacy"];
+
 /// The variables Mimo looks at; nothing else of the environment is read, but
 /// for the secrets that the settings approve, and the endpoint's key.
-pub const VARIABLES: [&str; 12] = [
+pub const VARIABLES: [&str; 13] = [
     "MIMO_CONFIG_DIR",
     "MIMO_DATA_DIR",
     "MIMO_PROJECT",
+    "MIMO_PROFILE",
     "MIMO_LOG",
     "DB_PATH",
     "SKILLS_PATH",
@@ -102,6 +109,8 @@ pub struct Flags {
     pub data_folder: Option<PathBuf>,
     /// `--project`.
     pub project: Option<String>,
+    /// `--profile`.
+    pub profile: Option<String>,
 }
 
 /// Everything that was settled, checked.
@@ -115,6 +124,8 @@ pub struct Config {
     pub database: PathBuf,
     /// The current project.
     pub project: String,
+    /// One of [`PROFILES`].
+    pub profile: String,
     /// A log filter (`debug`, `mimo::store=trace`) for stderr and the log
     /// file; without one each has its own default.
     pub log: Option<String>,
@@ -180,6 +191,7 @@ impl Config {
         Ok(Config {
             database: database(flags, around, &data_folder)?,
             project: project(flags, around, file.project)?,
+            profile: profile(flags, around, file.profile)?,
             log: log_filter(around, file.log_level)?,
             memory: file.memory,
             graph: file.graph,
@@ -248,6 +260,23 @@ fn project(flags: &Flags, around: &Surroundings, file: Option<String>) -> Result
         Failure::invalid("", format!("{origin}: {why}"))
             .hint("use a short name, for example website")
     })
+}
+
+fn profile(flags: &Flags, around: &Surroundings, file: Option<String>) -> Result<String, Failure> {
+    let (origin, name) = if let Some(name) = &flags.profile {
+        ("--profile", name.clone())
+    } else if around.variables.contains_key("MIMO_PROFILE") {
+        ("MIMO_PROFILE", text(around, "MIMO_PROFILE")?)
+    } else {
+        return Ok(file.unwrap_or_else(|| PROFILE_DEFAULT.to_owned()));
+    };
+    match PROFILES.contains(&name.as_str()) {
+        true => Ok(name),
+        false => Err(
+            Failure::invalid("", format!("{origin}: there is no profile {name:?}"))
+                .hint(format!("the profiles are {}", PROFILES.join(", "))),
+        ),
+    }
 }
 
 /// A project's name as it is kept, or why it cannot be one.

@@ -21,14 +21,17 @@ use crate::clock::Clock;
 use crate::failure::{Failure, Kind};
 use crate::limits::{CALL_STOP_MILLIS_MAX, CALLS_RUNNING_MAX};
 use crate::registry::TheirError;
+use crate::tools::profile::Profile;
 use crate::tools::schema::{Schema, nearest};
 use crate::tools::skills::{self, Exposed, Load, Skills, Target};
-use crate::tools::{Answer, Context, Reply, Tool};
+use crate::tools::{Answer, Context, Reply, Tool, legacy};
 
 /// The tools by name, and what bounds their calls.
 pub struct Dispatch {
     tools: Vec<(Tool, Schema)>,
     by_name: HashMap<&'static str, usize>,
+    /// Which of them clients see and may call.
+    profile: Profile,
     /// The tools of skills, by their own names.
     skills: Option<Arc<Skills>>,
     running: Semaphore,
@@ -87,20 +90,27 @@ impl Dispatch {
         Dispatch {
             tools,
             by_name,
+            profile: Profile::default(),
             skills,
             running: Semaphore::new(CALLS_RUNNING_MAX),
             clock,
         }
     }
 
-    /// All tools, in the order they are listed.
+    /// The same door, where clients are served this profile.
+    pub fn with_profile(self, profile: Profile) -> Dispatch {
+        Dispatch { profile, ..self }
+    }
+
+    /// All tools, in the order they are listed, those too that the profile
+    /// leaves out.
     pub fn tools(&self) -> impl Iterator<Item = &Tool> {
         self.tools.iter().map(|(tool, _)| tool)
     }
 
-    /// Whether a call of this name leads anywhere now.
+    /// Whether a client's call of this name leads anywhere now.
     pub fn knows(&self, name: &str) -> bool {
-        self.route(name).is_some()
+        self.served(name).is_some()
     }
 
     /// Whether this is the name of a tool of ours.
@@ -116,7 +126,11 @@ impl Dispatch {
     /// The definitions that clients see, each on one line: those of our own
     /// tools, then those of `exposed` that are shown by name beside them.
     pub fn listed(&self, exposed: Option<&Exposed>) -> Vec<Arc<RawValue>> {
-        let own = self.tools().map(|tool| one_line(tool.definition));
+        let skills = self.skills.as_ref().is_some_and(|skills| skills.any());
+        let own = self
+            .tools()
+            .filter(|tool| self.profile.lists(tool.name, skills))
+            .map(|tool| one_line(tool.definition));
         let mut listed: Vec<Arc<RawValue>> = own.flatten().map(Arc::from).collect();
         let load = Load {
             tools: listed.len(),
@@ -136,6 +150,15 @@ impl Dispatch {
         Some(Route::Skill(skills.clone(), target))
     }
 
+    /// Where a client's call of this name leads. A profile chooses among our own
+    /// tools only.
+    fn served(&self, name: &str) -> Option<Route<'_>> {
+        self.route(name).filter(|route| match route {
+            Route::Own(tool, _) => self.profile.serves(tool.name),
+            Route::Skill(..) => true,
+        })
+    }
+
     /// Where a caller gets time and ids from.
     pub fn clock(&self) -> &Arc<dyn Clock> {
         &self.clock
@@ -143,7 +166,12 @@ impl Dispatch {
 
     /// That there is no such tool, and which names come near.
     pub fn unknown(&self, name: &str) -> Failure {
-        let near = nearest(name, self.by_name.keys().copied());
+        if self.owns(name) || legacy::successor(name).is_some() {
+            let message = format!("the profile in use has no tool \"{name}\"");
+            return Failure::new(Kind::NotFound, message).hint(Profile::advice(name));
+        }
+        let served = self.by_name.keys().copied();
+        let near = nearest(name, served.filter(|name| self.profile.serves(name)));
         let failure = Failure::new(Kind::NotFound, format!("there is no tool \"{name}\""));
         if near.is_empty() {
             failure.hint("tools/list names the tools")
@@ -165,7 +193,7 @@ impl Dispatch {
 
     /// The definition of the tool of this name.
     pub fn definition(&self, name: &str) -> Option<Value> {
-        if let Some(at) = self.by_name.get(name) {
+        if let Some(at) = self.by_name.get(name).filter(|_| self.profile.serves(name)) {
             return serde_json::from_str(self.tools[*at].0.definition).ok();
         }
         let exposed = self.skills.as_ref()?.exposed();
@@ -192,7 +220,7 @@ impl Dispatch {
         arguments: Value,
         context: Context,
     ) -> Result<Reply, Failure> {
-        let Some(route) = self.route(name) else {
+        let Some(route) = self.served(name) else {
             return Err(self.unknown(name));
         };
         let cancel = context.cancel.clone();
@@ -214,7 +242,8 @@ impl Dispatch {
 
     /// A call on behalf of a call that already holds a permit, such as a
     /// procedure's step: were it to wait for a second one, enough procedures
-    /// together would wait for each other.
+    /// together would wait for each other. Every tool is within its reach,
+    /// whatever the profile shows a client.
     pub async fn call_within(
         &self,
         name: &str,

@@ -6,10 +6,10 @@
 mod arrows;
 #[path = "tidy/source.rs"]
 mod source;
+#[path = "tidy/tables.rs"]
+mod tables;
 
 use std::path::{Path, PathBuf};
-
-use serde_json::Value;
 
 use arrows::{ARROWS, wrong_arrows};
 use source::{Source, is_word, line_of, places, without_literals};
@@ -149,16 +149,17 @@ fn the_arrows_form_no_circle() {
 #[test]
 fn the_readme_lists_the_tools_as_their_schemas_do() {
     let readme = read("README.md");
-    let (begin, end) = ("<!-- tools: begin -->\n", "<!-- tools: end -->");
-    let listed = readme
-        .split_once(begin)
-        .and_then(|(_, after)| after.split_once(end))
-        .map(|(table, _)| table);
-    let table = tools_table();
-    assert!(
-        listed == Some(table.as_str()),
-        "put this between the markers of README.md:\n{table}"
-    );
+    for (name, table) in [("tools", tables::tools()), ("profiles", tables::profiles())] {
+        let begin = format!("<!-- {name}: begin -->\n");
+        let listed = readme
+            .split_once(&begin)
+            .and_then(|(_, after)| after.split_once(&format!("<!-- {name}: end -->")))
+            .map(|(table, _)| table);
+        assert!(
+            listed == Some(table.as_str()),
+            "put this between the markers of README.md for the {name}:\n{table}"
+        );
+    }
 }
 
 #[test]
@@ -219,30 +220,6 @@ fn stray_bounds(source: &Source) -> Vec<String> {
             )
         })
         .collect()
-}
-
-/// The README's table: what a client reads of each tool.
-fn tools_table() -> String {
-    let mut files: Vec<PathBuf> = std::fs::read_dir(root().join("schemas/tools"))
-        .expect("the schemas")
-        .map(|entry| entry.expect("an entry").path())
-        .collect();
-    files.sort();
-    let mut table = String::from("| tool | what it does | class |\n| --- | --- | --- |\n");
-    for file in files {
-        let text = std::fs::read_to_string(file).expect("a schema");
-        let tool: Value = serde_json::from_str(&text).expect("JSON");
-        let hint = |name: &str| tool["annotations"][name] == true;
-        let class = match (hint("readOnlyHint"), hint("destructiveHint")) {
-            (true, _) => "reads",
-            (false, false) => "writes",
-            (false, true) => "destructive",
-        };
-        let (name, does) = (tool["name"].as_str(), tool["description"].as_str());
-        let (name, does) = (name.expect("a name"), does.expect("a description"));
-        table.push_str(&format!("| `{name}` | {does} | {class} |\n"));
-    }
-    table
 }
 
 fn root() -> &'static Path {

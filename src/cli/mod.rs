@@ -21,7 +21,7 @@ use std::sync::Arc;
 use clap::{Args, Parser, Subcommand};
 
 use crate::clock::SystemClock;
-use crate::config::{Config, Flags, Surroundings};
+use crate::config::{Config, Flags, PROFILES, Surroundings};
 use crate::telemetry;
 use output::{Ended, Output};
 
@@ -40,6 +40,9 @@ struct Global {
     /// The current project: new memories belong to it, searches cover it and `global`
     #[arg(long, global = true, value_name = "NAME")]
     project: Option<String>,
+    /// Which tools clients see; `core` is the smallest set, `legacy` adds the prototype's names
+    #[arg(long, global = true, value_name = "PROFILE", value_parser = PROFILES)]
+    profile: Option<String>,
     /// Where the database and the logs are kept
     #[arg(long, global = true, value_name = "FOLDER")]
     data_dir: Option<PathBuf>,
@@ -109,6 +112,7 @@ fn run(cli: Cli, surroundings: &Surroundings, output: &Output) -> Result<(), End
         config_folder: cli.global.config_dir,
         data_folder: cli.global.data_dir,
         project: cli.global.project,
+        profile: cli.global.profile,
     };
     let clock = Arc::new(SystemClock);
     let configured = || {

@@ -9,7 +9,7 @@ use toml::de::{DeTable, DeValue};
 
 use super::ask::{AskKeys, SYNTHESES, check_model, check_url};
 use super::skills::{SkillKeys, check_command, check_folder, check_variable};
-use super::{GraphSettings, MemorySettings, check_predicate, check_project};
+use super::{GraphSettings, MemorySettings, PROFILES, check_predicate, check_project};
 use crate::failure::{Failure, Kind};
 use crate::limits::{CONFIG_FILE_BYTES_MAX, CONFIG_LIST_MAX};
 
@@ -17,6 +17,7 @@ use crate::limits::{CONFIG_FILE_BYTES_MAX, CONFIG_LIST_MAX};
 #[derive(Debug, Default, PartialEq)]
 pub(super) struct FileSettings {
     pub project: Option<String>,
+    pub profile: Option<String>,
     pub log_level: Option<String>,
     pub memory: MemorySettings,
     pub graph: GraphSettings,
@@ -134,6 +135,10 @@ pub(super) const KEYS: &[Key] = &[
     Key {
         path: "project",
         rule: Rule::Project(|to| &mut to.project),
+    },
+    Key {
+        path: "profile",
+        rule: Rule::OneOf(&PROFILES, |to| &mut to.profile),
     },
     Key {
         path: "log.level",
@@ -321,6 +326,7 @@ impl Rule {
             Rule::Project(_) => "\"website\"",
             Rule::OneOf(words, _) if words.contains(&"info") => "\"info\"",
             Rule::OneOf(words, _) if words.contains(&"auto") => "\"auto\"",
+            Rule::OneOf(words, _) if words.contains(&"core") => "\"core\"",
             Rule::OneOf(..) => "\"ask\"",
             Rule::Between(..) => "0.3",
             Rule::Switch(_) => "true",

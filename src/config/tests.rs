@@ -32,6 +32,7 @@ fn nothing_set_gives_the_defaults() {
     assert_eq!(config.database, home.path().join("data/mimo.db"));
     assert_eq!(config.log_folder(), home.path().join("data/logs"));
     assert_eq!(config.project, "global");
+    assert_eq!(config.profile, "standard");
     assert_eq!(config.log, None);
     assert_eq!(config.memory, MemorySettings::default());
     assert!(
@@ -42,27 +43,36 @@ fn nothing_set_gives_the_defaults() {
 
 #[test]
 fn flag_beats_variable_beats_file_beats_default() {
-    let home = home_with("project = \"from-file\"\nlog.level = \"info\"\n");
+    let home = home_with("project = \"from-file\"\nprofile = \"core\"\nlog.level = \"info\"\n");
     let flags = Flags {
         project: Some(" from-flag ".into()),
+        profile: Some("standard".into()),
         ..Flags::default()
     };
-    let variables = [("MIMO_PROJECT", "from-variable"), ("MIMO_LOG", "debug")];
-    let project = |flags: &Flags, variables: &[(&'static str, &str)]| {
+    let variables = [
+        ("MIMO_PROJECT", "from-variable"),
+        ("MIMO_PROFILE", "legacy"),
+        ("MIMO_LOG", "debug"),
+    ];
+    let settled = |flags: &Flags, variables: &[(&'static str, &str)]| {
         let config = Config::load(flags, &around(variables, home.path())).expect("settings");
-        (config.project, config.log.unwrap_or_default())
+        (
+            config.project,
+            config.profile,
+            config.log.unwrap_or_default(),
+        )
     };
     assert_eq!(
-        project(&flags, &variables),
-        ("from-flag".into(), "debug".into())
+        settled(&flags, &variables),
+        ("from-flag".into(), "standard".into(), "debug".into())
     );
     assert_eq!(
-        project(&Flags::default(), &variables),
-        ("from-variable".into(), "debug".into())
+        settled(&Flags::default(), &variables),
+        ("from-variable".into(), "legacy".into(), "debug".into())
     );
     assert_eq!(
-        project(&Flags::default(), &[]),
-        ("from-file".into(), "info".into())
+        settled(&Flags::default(), &[]),
+        ("from-file".into(), "core".into(), "info".into())
     );
 }
 
@@ -91,6 +101,7 @@ fn surroundings_that_cannot_be_used_are_refused_by_name() {
         ("MIMO_DATA_DIR", "~", "only a shell expands ~"),
         ("MIMO_PROJECT", "*", "all projects"),
         ("MIMO_PROJECT", "   ", "empty"),
+        ("MIMO_PROFILE", "Core", "there is no profile"),
         ("MIMO_LOG", "mimo=loud", "log filter"),
     ] {
         let failure = Config::load(
@@ -113,12 +124,13 @@ fn surroundings_that_cannot_be_used_are_refused_by_name() {
 fn the_file_settles_every_key() {
     let settings = file::parse(
         "config.toml",
-        "project = \"website\"\nlog.level = \"debug\"\n[memory]\nsimilar_threshold = 1\n\
+        "project = \"website\"\nprofile = \"core\"\nlog.level = \"debug\"\n[memory]\nsimilar_threshold = 1\n\
          [memory.weights]\nkeyword = 0.5\nsemantic = 0.25\nneighbour_1 = 0\nneighbour_2 = 1e-1\n\
          [skills]\ncommands = [\"uvx\", \"/opt/x\"]\npath = [\"/opt/bin\"]\nsecrets = [\"MY_KEY\"]\n",
     )
     .expect("every key");
     assert_eq!(settings.project.as_deref(), Some("website"));
+    assert_eq!(settings.profile.as_deref(), Some("core"));
     assert_eq!(settings.log_level.as_deref(), Some("debug"));
     let expected = MemorySettings {
         keyword_weight: 0.5,
@@ -239,7 +251,7 @@ fn mistakes_in_the_file_are_refused_with_line_reason_and_fix() {
             "colour = 1",
             1,
             "no setting colour",
-            "the settings are project, log.level",
+            "the settings are project, profile",
         ),
         (
             "project = 5",

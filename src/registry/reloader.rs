@@ -7,7 +7,7 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use serde_json::{Value, json};
-use tokio::sync::Notify;
+use tokio::sync::{Notify, mpsc, oneshot};
 
 use super::changes::Watch;
 use super::mailbox::{Ask, Mailbox, Wish};
@@ -43,10 +43,27 @@ pub struct Reloader {
     /// Why nothing may be run, whatever the manifest says.
     barred: Option<String>,
     hung_up: Notify,
+    /// The way to whoever follows the manifest, once someone does.
+    calls: Mutex<Option<mpsc::Sender<Reply>>>,
+}
+
+/// What became of a reload.
+type Told = Result<Value, Failure>;
+
+/// Where that is told in this process.
+type Reply = oneshot::Sender<Told>;
+
+/// Who waits for a reload.
+enum Waiting {
+    Nobody,
+    /// A command, in its own process.
+    Command(Ask),
+    /// A call of a tool.
+    Call(Reply),
 }
 
 /// A reload on its way, and who waits for it.
-type Reload<'a> = Pin<Box<dyn Future<Output = (Value, Option<Ask>)> + Send + 'a>>;
+type Reload<'a> = Pin<Box<dyn Future<Output = (Told, Waiting)> + Send + 'a>>;
 
 impl Reloader {
     /// Keeps `registry` as `source` says, and `problem` up to date; keeps it
@@ -63,7 +80,29 @@ impl Reloader {
             problem,
             barred,
             hung_up: Notify::new(),
+            calls: Mutex::default(),
         }
+    }
+
+    /// Reloads as a hangup does, and tells what came of it; the reload goes on
+    /// where that is no longer waited for.
+    pub async fn call(&self) -> Result<Value, Failure> {
+        let way = self
+            .calls
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone();
+        let nobody = || {
+            Failure::new(
+                Kind::Unavailable,
+                "nothing is served here that could be reloaded",
+            )
+            .hint("`mimo skill reload` has the running Mimos reload")
+        };
+        let (reply, told) = oneshot::channel();
+        let way = way.ok_or_else(nobody)?;
+        way.send(reply).await.map_err(|_| nobody())?;
+        told.await.map_err(|_| nobody())?
     }
 
     /// Asks for a reload, as SIGHUP does; false where there is nothing that
@@ -84,13 +123,15 @@ impl Reloader {
         files.extend(mailbox.iter().map(|mailbox| mailbox.folder().to_owned()));
         let mut watch = Watch::new(files);
         let mut reload: Option<Reload<'_>> = None;
+        let (way, mut calls) = mpsc::channel(1);
+        *self.calls.lock().unwrap_or_else(PoisonError::into_inner) = Some(way);
         loop {
             watch.arm();
             for ask in mailbox.iter().flat_map(Mailbox::asks) {
                 let answer = match ask.wish {
                     Wish::Approvals => self.take_approvals().await,
                     Wish::Reload if reload.is_none() => {
-                        reload = Some(self.begin("a command", Some(ask)));
+                        reload = Some(self.begin("a command", Waiting::Command(ask)));
                         continue;
                     }
                     Wish::Reload => refused(&in_progress()),
@@ -101,38 +142,44 @@ impl Reloader {
             }
             // A change during a reload is found after it.
             if reload.is_none() && self.source.has_changed() {
-                reload = Some(self.begin("a change of the file", None));
+                reload = Some(self.begin("a change of the file", Waiting::Nobody));
             }
             tokio::select! {
                 () = watch.changed() => {}
                 () = self.hung_up.notified() => match reload {
-                    None => reload = Some(self.begin("a hangup signal", None)),
+                    None => reload = Some(self.begin("a hangup signal", Waiting::Nobody)),
                     Some(_) => tracing::warn!("{}", in_progress()),
                 },
-                (told, ask) = ended(&mut reload) => {
+                Some(reply) = calls.recv() => match reload {
+                    None => reload = Some(self.begin("a call", Waiting::Call(reply))),
+                    // Whoever called may have gone, here and below.
+                    Some(_) => drop(reply.send(Err(in_progress()))),
+                },
+                (told, waiting) = ended(&mut reload) => {
                     reload = None;
-                    if let (Some(mailbox), Some(ask)) = (&mailbox, &ask) {
-                        mailbox.answer(ask, &told);
+                    match (waiting, &mailbox) {
+                        (Waiting::Command(ask), Some(mailbox)) => {
+                            let told = told.unwrap_or_else(|failure| refused(&failure));
+                            mailbox.answer(&ask, &told);
+                        }
+                        (Waiting::Call(reply), _) => drop(reply.send(told)),
+                        _ => {}
                     }
                 }
             }
         }
     }
 
-    fn begin(&self, why: &'static str, ask: Option<Ask>) -> Reload<'_> {
+    fn begin(&self, why: &'static str, waiting: Waiting) -> Reload<'_> {
         Box::pin(async move {
-            let told = match self.reload().await {
-                Ok(outcome) => {
-                    let told = document(&outcome);
-                    tracing::info!(why, outcome = %told, "the skills were reloaded");
-                    told
-                }
+            let told = self.reload().await.map(|outcome| document(&outcome));
+            match &told {
+                Ok(told) => tracing::info!(why, outcome = %told, "the skills were reloaded"),
                 Err(failure) => {
                     tracing::error!(why, "the skills were not reloaded: {failure}");
-                    refused(&failure)
                 }
-            };
-            (told, ask)
+            }
+            (told, waiting)
         })
     }
 
@@ -171,7 +218,7 @@ impl Reloader {
 }
 
 /// Waits for the end of `reload`, for ever where there is none.
-async fn ended(reload: &mut Option<Reload<'_>>) -> (Value, Option<Ask>) {
+async fn ended(reload: &mut Option<Reload<'_>>) -> (Told, Waiting) {
     match reload {
         Some(reload) => reload.await,
         None => std::future::pending().await,

@@ -210,6 +210,25 @@ fn ask(
     })
 }
 
+/// `asks`, but only for what a client that declared these offers.
+pub fn within(asks: Asks, offered: &Map<String, Value>) -> Asks {
+    let usable = USABLE
+        .into_iter()
+        .filter(|name| offered.contains_key(*name));
+    let usable: Vec<&str> = usable.collect();
+    Arc::new(move |method, params| {
+        // `sampling/createMessage` needs `sampling`, and so on.
+        let needed = method.split('/').next().unwrap_or_default();
+        if usable.contains(&needed) {
+            return asks(method, params);
+        }
+        let error = json!({"code": -32601, "message": "the client does not offer this"});
+        Box::pin(std::future::ready(Err(
+            to_raw_value(&error).unwrap_or_default()
+        )))
+    })
+}
+
 /// The levels in their order.
 fn severity(level: LoggingLevel) -> u8 {
     match level {

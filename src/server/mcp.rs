@@ -76,7 +76,7 @@ impl Mcp {
         name: &str,
         arguments: Value,
         given: (Option<String>, Option<InputResponses>),
-        samples: bool,
+        offered: &Map<String, Value>,
         context: Context,
     ) -> Step {
         let round = match given {
@@ -85,8 +85,8 @@ impl Mcp {
                 let (dispatch, connection) = (self.dispatch.clone(), self.connection.clone());
                 let name = name.to_owned();
                 let context = Context {
-                    model: samples.then(|| asks.clone()),
-                    asks: Some(asks),
+                    model: offered.contains_key(SAMPLING).then(|| asks.clone()),
+                    asks: Some(client::within(asks, offered)),
                     // The request that begins the call may be over before it.
                     cancel: CancellationToken::new(),
                     ..context
@@ -99,7 +99,7 @@ impl Mcp {
         };
         match round {
             Ok(round) => self.rounds.step(round).await,
-            Err(failure) => Step::Done(Err(failure)),
+            Err(failure) => Step::Unknown(failure),
         }
     }
 
@@ -271,8 +271,16 @@ impl ServerHandler for Mcp {
             .catalog(&context)?
             .read(&request.uri, &context.ct)
             .await;
+        let missing =
+            matches!(&contents, Err(Miss::Ours(failure)) if failure.kind == Kind::NotFound);
         let stand_in = ReadResourceResult::new(Vec::new());
-        self.pass(&context.id, contents, stand_in.into())
+        let read = self.pass(&context.id, contents, stand_in.into());
+        read.map_err(|mut error| {
+            if missing {
+                error.data = Some(json!({ "uri": request.uri }));
+            }
+            error
+        })
     }
 
     async fn subscribe(
@@ -350,14 +358,16 @@ impl ServerHandler for Mcp {
         }
         let done = if let Some(offered) = inline.filter(Client::usable) {
             let given = (request.request_state, request.input_responses);
-            let samples = offered.contains_key(SAMPLING);
             let step = tokio::select! {
-                step = self.in_rounds(&name, arguments, given, samples, call) => step,
+                step = self.in_rounds(&name, arguments, given, &offered, call) => step,
                 // Nobody waits for this answer any more.
                 () = context.ct.cancelled() => return Err(defect()),
             };
             match step {
                 Step::Done(done) => done,
+                Step::Unknown(failure) => {
+                    return Err(ErrorData::invalid_params(failure.to_string(), None));
+                }
                 Step::Asked(asked) => {
                     let stand_in = CallToolResult::success(Vec::new());
                     return self.pass(&context.id, Ok(asked), stand_in.into());

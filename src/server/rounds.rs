@@ -43,6 +43,8 @@ struct Question {
 pub enum Step {
     /// It is over.
     Done(Result<Reply, Failure>),
+    /// There is no such call.
+    Unknown(Failure),
     /// The result that asks the client.
     Asked(Arc<RawValue>),
 }

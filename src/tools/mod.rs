@@ -5,8 +5,10 @@ pub mod arguments;
 pub mod ask;
 pub mod fixture;
 pub mod graph;
+pub mod legacy;
 pub mod memory;
 pub mod procedure;
+pub mod profile;
 pub mod schema;
 pub mod skills;
 pub mod status;
@@ -92,6 +94,16 @@ pub struct Prompts {
     pub get: GetPrompt,
 }
 
+impl Prompts {
+    /// No prompts.
+    pub fn none() -> Prompts {
+        Prompts {
+            list: Arc::new(|| Box::pin(std::future::ready(Ok(Vec::new())))),
+            get: Arc::new(|_, _| Box::pin(std::future::ready(Ok(None)))),
+        }
+    }
+}
+
 type ListPrompts = Arc<dyn Fn() -> BoxFuture<'static, Result<Vec<Value>, Failure>> + Send + Sync>;
 type GetPrompt = Arc<
     dyn Fn(String, Arguments) -> BoxFuture<'static, Result<Option<Value>, Failure>> + Send + Sync,
@@ -136,7 +148,7 @@ pub const USUAL_PATIENCE: Duration = Duration::from_secs(CALL_SECONDS_MAX);
 pub struct Tool {
     /// The name clients call it by.
     pub name: &'static str,
-    /// Its schema file (`schemas/tools/NAME.json`), compiled in: name,
+    /// Its schema file (`schemas/tools/NAME.json`, or in `legacy/`), compiled in: name,
     /// description, inputSchema and annotations.
     pub definition: &'static str,
     /// How long one call may run.

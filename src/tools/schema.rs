@@ -36,10 +36,11 @@ impl Schema {
     }
 
     /// The arguments, if they fit. Missing arguments are none; an object that
-    /// arrives as a string, or once more under `arguments`, is unwrapped.
+    /// arrives as a string, or once more under `arguments`, is unwrapped, and an
+    /// argument that is null counts as one that was left out.
     pub fn check(&self, arguments: Value) -> Result<Arguments, Failure> {
         let compiled = self.compiled()?;
-        let arguments = unwrap(arguments, compiled);
+        let arguments = without_nulls(unwrap(arguments, compiled), compiled);
         if let Some(error) = compiled.worst(&arguments) {
             return Err(self.failure(compiled, &arguments, &error));
         }
@@ -169,6 +170,15 @@ fn unwrap(mut arguments: Value, compiled: &Compiled) -> Value {
             }
             other => return other,
         };
+    }
+    arguments
+}
+
+/// Leaves out what is null: several clients send every argument that they know.
+fn without_nulls(mut arguments: Value, compiled: &Compiled) -> Value {
+    if let (Some(arguments), Some(known)) = (arguments.as_object_mut(), properties(&compiled.input))
+    {
+        arguments.retain(|name, value| !value.is_null() || !known.contains_key(name));
     }
     arguments
 }

@@ -133,6 +133,18 @@ fn forms_that_clients_get_wrong_are_put_right() {
 }
 
 #[test]
+fn an_argument_that_is_null_was_left_out() {
+    let fits = check(json!({"kind": "a", "ids": null, "rate": null})).expect("it fits");
+    assert_eq!(Value::Object(fits), json!({"kind": "a"}));
+    let (_, message, _) = refused(json!({"kind": null}));
+    assert!(message.contains("must have \"kind\""), "{message}");
+    let (_, message, _) = refused(json!({"kind": "a", "x": null}));
+    assert_eq!(message, r#""x" is not known here"#);
+    // What lies deeper may mean something.
+    assert!(check(json!({"kind": "a", "deep": {"inner": null}})).is_err());
+}
+
+#[test]
 fn a_long_value_is_not_repeated_whole() {
     let (_, message, _) = refused(json!({"kind": "c".repeat(10_000)}));
     assert!(message.len() < 200, "{}", message.len());

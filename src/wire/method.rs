@@ -28,6 +28,15 @@ impl From<String> for BadParams {
     }
 }
 
+/// Methods that the stateless revision has no more.
+const REMOVED: [&str; 5] = [
+    "initialize",
+    "ping",
+    "logging/setLevel",
+    "resources/subscribe",
+    "resources/unsubscribe",
+];
+
 /// The typed request. Parameters that do not fit become a [`CustomRequest`]
 /// that carries [`BadParams`], so every request takes the same way.
 pub fn request(method: &str, params: Option<Value>) -> ClientRequest {
@@ -78,8 +87,15 @@ fn typed(method: &str, params: Option<Value>) -> Result<ClientRequest, BadParams
     if let Some(meta) = meta {
         extensions.insert(RequestMetaObject::from(meta));
     }
+    let stateless = extensions
+        .get::<RequestMetaObject>()
+        .and_then(RequestMetaObject::protocol_version)
+        // Revisions are dates, which compare as text.
+        .is_some_and(|version| version.as_str() >= ProtocolVersion::V_2026_07_28.as_str());
     match method {
         "tools/call" => call(params, extensions).map(ClientRequest::CallToolRequest),
+        // Methods like any unknown one there, whatever their parameters.
+        method if stateless && REMOVED.contains(&method) => Ok(unknown(method, params, extensions)),
         "ping" => Ok(ClientRequest::PingRequest(PingRequest {
             method: Default::default(),
             extensions,
@@ -101,12 +117,16 @@ fn typed(method: &str, params: Option<Value>) -> Result<ClientRequest, BadParams
         "subscriptions/listen" => {
             with(params, extensions).map(ClientRequest::SubscriptionsListenRequest)
         }
-        _ => Ok(ClientRequest::CustomRequest(CustomRequest {
-            method: method.to_owned(),
-            params: Some(Value::Object(params)),
-            extensions,
-        })),
+        _ => Ok(unknown(method, params, extensions)),
     }
+}
+
+fn unknown(method: &str, params: JsonObject, extensions: Extensions) -> ClientRequest {
+    ClientRequest::CustomRequest(CustomRequest {
+        method: method.to_owned(),
+        params: Some(Value::Object(params)),
+        extensions,
+    })
 }
 
 /// The parameters as an object, and the `_meta` taken out of it: rmcp keeps

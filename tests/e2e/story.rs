@@ -85,11 +85,12 @@ fn good(client: &mut dyn Client, tool: &str, arguments: Value) -> Value {
 /// Names, descriptions, schemas and annotations arrive as they were written.
 fn lists_what_the_schemas_say(client: &mut dyn Client) {
     let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/schemas/tools");
-    let read = |entry: std::io::Result<std::fs::DirEntry>| {
-        let text = std::fs::read(entry.expect("an entry").path()).expect("a schema");
+    let entries = std::fs::read_dir(folder).expect("the schemas");
+    let files = entries.map(|entry| entry.expect("an entry").path());
+    let written = files.filter(|path| path.is_file()).map(|path| {
+        let text = std::fs::read(path).expect("a schema");
         serde_json::from_slice(&text).expect("JSON")
-    };
-    let written = std::fs::read_dir(folder).expect("the schemas").map(read);
+    });
     let by_name = |tools: Vec<Value>| -> BTreeMap<String, Value> {
         let named = tools.into_iter();
         named

@@ -10,10 +10,13 @@ use crate::random::{Random, trials};
 /// Every tool's schema file, and the test tools'.
 fn schemas() -> Vec<(&'static str, &'static str)> {
     let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/schemas/tools");
-    let files = std::fs::read_dir(folder).expect("the schemas");
+    let files = [folder.to_owned(), format!("{folder}/legacy")].into_iter();
+    let files = files.flat_map(|folder| std::fs::read_dir(folder).expect("the schemas"));
+    let files = files.map(|file| file.expect("a file").path());
     let mut all: Vec<(&'static str, &'static str)> = files
-        .map(|file| {
-            let text = std::fs::read_to_string(file.expect("a file").path()).expect("its text");
+        .filter(|path| path.is_file())
+        .map(|path| {
+            let text = std::fs::read_to_string(path).expect("its text");
             let definition: Value = serde_json::from_str(&text).expect("a definition");
             let name = definition["name"].as_str().expect("its name").to_owned();
             // A tool's definition lives as long as the program.

@@ -5,7 +5,7 @@ use std::fs;
 use nix::sys::signal::Signal;
 use serde_json::json;
 
-use super::world::{World, pid};
+use super::world::{Mimo, World, pid};
 
 #[test]
 fn a_changed_file_is_followed_and_what_it_leaves_alone_keeps_running() {
@@ -158,6 +158,69 @@ fn a_second_reload_is_refused_and_a_change_meanwhile_is_not_lost() {
     // In the middle of it, if it is not over by now; never lost either way.
     world.manifest(&json!({"one": world.skill("ok"), "two": world.skill("ok")}));
     mimo.until_running(&["one", "two"]);
+    assert!(mimo.server.exit().success());
+}
+
+#[test]
+fn the_former_tool_reloads_and_tells_what_came_of_it() {
+    let world = World::new();
+    world.manifest(&json!({"one": world.skill("ok")}));
+    let mut mimo = Mimo::of(&mut world.command(&["serve", "--profile", "legacy"]));
+    mimo.until_running(&["one"]);
+    let told = mimo.document("mimo_reload_skills", json!({}));
+    assert_eq!(told["kept"], json!(["one"]), "{told}");
+    assert_eq!(told["ok"], true, "{told}");
+
+    // It does not come up for as long as this lets it try.
+    let mut slow = world.skill("hang");
+    slow["timeouts"] = json!({"initialize_s": 5});
+    world.manifest(&json!({"one": world.skill("ok"), "slow": slow}));
+    for id in ["first", "second"] {
+        mimo.server.call(id, "mimo_reload_skills", json!({}));
+    }
+    let mut refused = 0;
+    for _ in 0..2 {
+        let answer = mimo.server.message();
+        let text = answer["result"]["content"][0]["text"].to_string();
+        refused += usize::from(text.contains("reload_in_progress") && text.contains("conflict"));
+    }
+    // Both, where the change of the file was seen before them.
+    assert!(refused >= 1);
+
+    world.manifest_text("{");
+    let wrong = mimo.until_told("mimo_reload_skills", json!({}), |told| {
+        told["error"]["kind"] == "refused"
+    });
+    assert!(wrong["error"]["hint"].is_string(), "{wrong}");
+    world.manifest(&json!({"one": world.skill("ok")}));
+    mimo.until_running(&["one"]);
+    assert!(mimo.server.exit().success());
+}
+
+#[test]
+fn the_core_profile_has_the_tools_of_skills_and_the_way_to_them() {
+    let world = World::new();
+    world.manifest(&json!({"one": world.skill("ok")}));
+    let mut mimo = Mimo::of(&mut world.command(&["serve", "--profile", "core"]));
+    mimo.until_running(&["one"]);
+    let listed = mimo.tools();
+    for name in ["one__echo", "skill_find", "skill_call", "memory_search"] {
+        assert!(listed.iter().any(|each| each == name), "{name}: {listed:?}");
+    }
+    assert!(
+        !listed.iter().any(|each| each == "graph_query"),
+        "{listed:?}"
+    );
+    let direct = mimo.document("one__echo", json!({"a": 1}));
+    assert_eq!(direct, mimo.call("one__echo", json!({"a": 1})));
+    // Without a skill there is nowhere to go.
+    world.manifest(&json!({}));
+    mimo.until_running(&[]);
+    let listed = mimo.tools();
+    assert!(
+        !listed.iter().any(|each| each == "skill_find"),
+        "{listed:?}"
+    );
     assert!(mimo.server.exit().success());
 }
 

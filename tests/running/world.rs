@@ -152,15 +152,38 @@ impl Mimo {
         }
     }
 
+    /// The names that a client sees.
+    pub fn tools(&mut self) -> Vec<String> {
+        self.id += 1;
+        let id = self.id;
+        self.server
+            .send(&json!({"jsonrpc": "2.0", "id": id, "method": "tools/list"}));
+        let mut messages = std::iter::repeat_with(|| self.server.message());
+        let answer = messages.find(|message| message["id"] == id);
+        let tools = answer.expect("an answer")["result"]["tools"].clone();
+        let name = |tool: &Value| tool["name"].as_str().expect("a name").to_owned();
+        tools.as_array().expect("tools").iter().map(name).collect()
+    }
+
     pub fn status(&mut self) -> Value {
         self.document("mimo_status", json!({"section": "skills"}))
     }
 
     /// Waits until the status is what is wanted, and gives it.
     pub fn until(&mut self, wanted: impl Fn(&Value) -> bool) -> Value {
+        self.until_told("mimo_status", json!({"section": "skills"}), wanted)
+    }
+
+    /// Calls a tool until it answers what is wanted, and gives that.
+    pub fn until_told(
+        &mut self,
+        tool: &str,
+        arguments: Value,
+        wanted: impl Fn(&Value) -> bool,
+    ) -> Value {
         let start = Instant::now();
         loop {
-            let status = self.status();
+            let status = self.document(tool, arguments.clone());
             if wanted(&status) {
                 return status;
             }

@@ -428,12 +428,36 @@ fn a_client_of_the_newest_revision_is_asked_in_the_answer() {
         assert_eq!(answer["resultType"], "complete");
         assert_eq!(text(&answer), r#"{"result":{"model":"m","content":1}}"#);
         // The same answer again: that call is over.
-        let again = mimo.request("tools/call", call);
+        let (_, again) = mimo.exchange("tools/call", call);
+        let refused = again["error"]["message"].to_string();
         assert!(
-            text(&again).contains("the call that asked this is over"),
+            refused.contains("the call that asked this is over"),
             "{again}"
         );
+        assert_eq!(again["error"]["code"], -32602);
     }
+    assert!(mimo.server.exit().success());
+}
+
+#[test]
+fn a_question_is_asked_where_the_call_that_it_belongs_to_offers_that() {
+    let mut mimo = Mimo::with(FULL, &["full"]);
+    let found =
+        json!({"name": "skill_find", "arguments": {"query": "ask"}, "_meta": inline(json!({}))});
+    mimo.request("tools/call", found);
+    let question = json!({"method": "sampling/createMessage", "params": {"maxTokens": 3}});
+    let mut call = |offered: Value| {
+        let call = json!({"name": "full__ask", "arguments": question, "_meta": inline(offered)});
+        mimo.request("tools/call", call)
+    };
+    for offered in [json!({}), json!({"elicitation": {}, "roots": {}})] {
+        let answer = call(offered);
+        assert_eq!(answer["resultType"], "complete", "{answer}");
+        assert!(text(&answer).contains("does not offer this"), "{answer}");
+    }
+    // Whatever the first request offered.
+    let asked = call(json!({"sampling": {}}));
+    assert_eq!(asked["resultType"], "input_required", "{asked}");
     assert!(mimo.server.exit().success());
 }
 

@@ -80,6 +80,7 @@ fn allowed(folder: &Path, surroundings: &Surroundings) -> Result<Option<String>,
         config_folder: Some(folder.to_owned()),
         data_folder: Some(folder.to_owned()),
         project: None,
+        profile: None,
     };
     let config = Config::load(&flags, surroundings)?;
     let loaded = manifest::load(&config.skills.manifest, &app::skill_rules(&config));

@@ -163,17 +163,6 @@ fn request(inner: &Arc<Inner>, id: &RawValue, method: &str, params: Option<&RawV
         "elicitation/create" => "elicitation",
         _ => return refuse(inner, id.get(), -32601, "there is no such method here"),
     };
-    if !inner.upstream.capabilities().contains_key(needed) {
-        return refuse(inner, id.get(), -32601, "the client does not offer this");
-    }
-    let Ok(permit) = inner.asks.clone().try_acquire_owned() else {
-        inner.faults.unanswered.fetch_add(1, Ordering::Relaxed);
-        return refuse(inner, id.get(), -32000, "too many requests at once");
-    };
-    let taken_back = inner.closed.child_token();
-    let id = id.get().to_owned();
-    inner.state().asks.insert(id.clone(), taken_back.clone());
-    let params = params.map(ToOwned::to_owned);
     // Nothing says which call it belongs to; the newest is the likeliest.
     let asks = {
         let state = inner.state();
@@ -184,6 +173,18 @@ fn request(inner: &Arc<Inner>, id: &RawValue, method: &str, params: Option<&RawV
         let newest = asking.max_by_key(|(id, _)| **id);
         newest.and_then(|(_, wait)| wait.followers.asks.clone())
     };
+    // Where a call brings its own way to the client, it knows what that offers.
+    if asks.is_none() && !inner.upstream.capabilities().contains_key(needed) {
+        return refuse(inner, id.get(), -32601, "the client does not offer this");
+    }
+    let Ok(permit) = inner.asks.clone().try_acquire_owned() else {
+        inner.faults.unanswered.fetch_add(1, Ordering::Relaxed);
+        return refuse(inner, id.get(), -32000, "too many requests at once");
+    };
+    let taken_back = inner.closed.child_token();
+    let id = id.get().to_owned();
+    inner.state().asks.insert(id.clone(), taken_back.clone());
+    let params = params.map(ToOwned::to_owned);
     let asked = match asks {
         Some(asks) => asks(method.to_owned(), params),
         None => inner.upstream.ask(&inner.skill, method.to_owned(), params),

@@ -83,6 +83,11 @@ impl Skills {
         let _ = self.recorder.set(recorder);
     }
 
+    /// Whether there is any skill.
+    pub fn any(&self) -> bool {
+        !self.registry.statuses().is_empty()
+    }
+
     /// How each skill is, for `mimo_status`.
     pub fn statuses(&self) -> Value {
         let status = |status: crate::registry::Status| {

@@ -1,0 +1,124 @@
+//! Profiles: which of the tools a client sees and may call. What a profile
+//! leaves out is still there for procedures.
+
+use super::legacy;
+
+/// The tools of the profile `core`, for a client with little room: memory, the
+/// one question over everything known, and the status that errors point to.
+pub const CORE: [&str; 5] = [
+    "memory_store",
+    "memory_search",
+    "memory_edit",
+    "ask_mimo",
+    "mimo_status",
+];
+/// Those are in `core` too, and listed while there are skills: some skills can
+/// be reached by them alone.
+pub const WITH_SKILLS: [&str; 3] = ["skill_find", "skill_read", "skill_call"];
+
+/// A choice among the tools.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Profile {
+    /// [`CORE`] and [`WITH_SKILLS`].
+    Core,
+    /// Every tool under its own name.
+    #[default]
+    Standard,
+    /// Those, and the prototype's names for them.
+    Legacy,
+}
+
+impl Profile {
+    /// The profile that the settings call so.
+    pub fn named(name: &str) -> Option<Profile> {
+        match name {
+            "core" => Some(Profile::Core),
+            "standard" => Some(Profile::Standard),
+            "legacy" => Some(Profile::Legacy),
+            _ => None,
+        }
+    }
+
+    /// Whether its clients may call the tool of this name.
+    pub fn serves(self, name: &str) -> bool {
+        match self {
+            Profile::Core => CORE.contains(&name) || WITH_SKILLS.contains(&name),
+            Profile::Standard => legacy::successor(name).is_none(),
+            Profile::Legacy => true,
+        }
+    }
+
+    /// Whether its clients see that tool, where there are skills or are not.
+    pub fn lists(self, name: &str, skills: bool) -> bool {
+        self.serves(name) && (skills || self != Profile::Core || !WITH_SKILLS.contains(&name))
+    }
+
+    /// What to do about `name`, a tool of ours that this profile leaves out.
+    pub fn advice(name: &str) -> String {
+        let (first, profile) = match legacy::successor(name) {
+            Some(successor) => (format!("{successor} took its place; "), "legacy"),
+            None => (String::new(), "standard"),
+        };
+        format!(
+            "{first}the profile {profile} has it: start Mimo with --profile {profile}, or write \
+             profile = \"{profile}\" into config.toml"
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_profile_of_the_settings_is_one() {
+        for name in crate::config::PROFILES {
+            assert!(Profile::named(name).is_some(), "{name}");
+        }
+        assert_eq!(
+            Profile::named(crate::config::PROFILE_DEFAULT),
+            Some(Profile::default())
+        );
+        assert_eq!(Profile::named("all"), None);
+    }
+
+    #[test]
+    fn each_profile_holds_the_one_before() {
+        let profiles = [Profile::Core, Profile::Standard, Profile::Legacy];
+        for (name, first) in [
+            ("memory_store", 0),
+            ("skill_find", 0),
+            ("graph_query", 1),
+            ("search_vibes", 2),
+        ] {
+            for (nth, profile) in profiles.into_iter().enumerate() {
+                assert_eq!(profile.serves(name), nth >= first, "{name} {profile:?}");
+                assert_eq!(
+                    profile.lists(name, true),
+                    nth >= first,
+                    "{name} {profile:?}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn the_core_shows_the_way_to_skills_where_there_are_any() {
+        for name in WITH_SKILLS {
+            assert!(Profile::Core.serves(name) && !Profile::Core.lists(name, false));
+            assert!(Profile::Core.lists(name, true) && Profile::Standard.lists(name, false));
+        }
+    }
+
+    #[test]
+    fn what_is_left_out_is_told_with_the_profile_that_has_it() {
+        let advice = Profile::advice("graph_query");
+        assert!(advice.contains("--profile standard"), "{advice}");
+        let advice = Profile::advice("store_fact");
+        assert!(
+            advice.starts_with("graph_update took its place"),
+            "{advice}"
+        );
+        assert!(advice.contains("profile = \"legacy\""), "{advice}");
+    }
+}

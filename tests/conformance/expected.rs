@@ -1,0 +1,86 @@
+//! What becomes of the scenarios that a revision requires of a server. With the
+//! skill that has what the suite wants to find, all of them pass but those that
+//! are left out here.
+
+/// A revision, and the scenarios that Mimo passes without the skill too: those
+/// that ask for no tool, prompt or resource by name.
+pub struct Revision {
+    pub name: &'static str,
+    /// How many it requires, and how many of them pass, as the README says.
+    pub counts: (usize, usize),
+    pub alone: &'static [&'static str],
+}
+
+/// Sessions, as they begin with `initialize`.
+pub const SESSIONS: Revision = Revision {
+    name: "2025-11-25",
+    counts: (30, 29),
+    alone: &[
+        "server-initialize",
+        "logging-set-level",
+        "ping",
+        "completion-complete",
+        "tools-list",
+        "server-sse-multiple-streams",
+        "resources-list",
+        "prompts-list",
+    ],
+};
+
+/// Requests that stand alone.
+pub const STATELESS: Revision = Revision {
+    name: "2026-07-28",
+    counts: (37, 32),
+    alone: &[
+        "server-stateless",
+        "completion-complete",
+        "tools-list",
+        "server-sse-multiple-streams",
+        "resources-list",
+        "sep-2164-resource-not-found",
+        "prompts-list",
+        "caching",
+        "input-required-result-unsupported-methods",
+    ],
+};
+
+/// Scenarios that Mimo is not held to, and why.
+pub const LEFT_OUT: &[(&str, &str)] = &[
+    (
+        "dns-rebinding-protection",
+        "is HTTP's: here it would try the bridge",
+    ),
+    (
+        "input-required-result-basic-elicitation",
+        "wants the question under a key of the tool's own; Mimo names the questions of skills",
+    ),
+    (
+        "input-required-result-ignore-extra-params",
+        "answers a question of a call that it does not name; Mimo keeps the call that asked",
+    ),
+    (
+        "input-required-result-multiple-input-requests",
+        "wants several questions at once; Mimo passes a skill's on one at a time",
+    ),
+    (
+        "input-required-result-non-tool-request",
+        "asks for a prompt; stateless clients hear a skill's questions in calls of tools",
+    ),
+];
+
+/// Checks of the other scenarios that Mimo is not held to, and why.
+pub const CHECKS_LEFT_OUT: &[(&str, &str)] = &[(
+    "sep-2575-http-server-header-mismatch-400",
+    "compares a header of HTTP's with the message: here it would try the bridge",
+)];
+
+/// Checks that need the skill, in scenarios that Mimo passes alone otherwise.
+pub const CHECKS_WITH_SKILL: &[&str] = &[
+    "sep-2575-server-rejects-undeclared-capability",
+    "sep-2575-missing-capability-http-400",
+    "sep-2575-http-server-no-independent-requests-on-stream",
+    "sep-2575-server-no-log-without-loglevel",
+    "sep-2575-server-sends-prompts-list-changed-on-subscription",
+    "sep-2575-server-sends-tools-list-changed-on-subscription",
+    "sep-2549-resources-read-caching-hints",
+];
