@@ -4,14 +4,14 @@
 mod reload;
 
 use std::future::Future;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use futures::future::BoxFuture;
 use serde_json::Value;
 
 use self::reload::Reloading;
-use crate::catalog::Catalog;
+use crate::catalog::{Catalog, Signals};
 use crate::clock::Clock;
 use crate::config::{self, Config, MemorySettings};
 use crate::dispatch::Dispatch;
@@ -30,6 +30,7 @@ use crate::skills::pins::FirstSight;
 use crate::skills::policy::{Rules, Secret};
 use crate::skills::sandboxed::Sandboxed;
 use crate::store::sqlite::SqliteStore;
+use crate::store::{Changes, NameStore};
 use crate::tools::procedure::Door;
 use crate::tools::skills::Skills;
 use crate::tools::{self, Context, Reply};
@@ -52,6 +53,7 @@ pub struct App {
     /// Absent where tests of the protocol are served.
     registry: Option<Arc<Registry>>,
     procedures: Procedures,
+    store: Arc<SqliteStore>,
     database: PathBuf,
     /// Whom skills may ask, once someone is connected.
     client: Option<Arc<Client>>,
@@ -156,7 +158,7 @@ impl App {
         let procedures = Procedures::new(store.clone(), clock.clone(), watch);
         let embedder = embed::builtin();
         let memories = Arc::new(Memories::new(
-            store,
+            store.clone(),
             embedder.clone(),
             clock.clone(),
             settings(&config.memory),
@@ -191,6 +193,7 @@ impl App {
             project: config.project.clone(),
             registry,
             procedures,
+            store,
             database: config.database.clone(),
             client,
             reloading,
@@ -225,11 +228,8 @@ impl App {
             .reloading
             .as_ref()
             .map(|each| each.follow(&*self.clock));
-        let (graph, project) = (&self.graph, &self.project);
-        let families = tools::families(&self.memories, graph, &self.procedures, project);
-        let prompts = tools::procedure::offers::prompts(&self.procedures);
         let catalog = self.registry.clone();
-        let catalog = catalog.map(|registry| Catalog::new(families, prompts, registry));
+        let catalog = catalog.map(|registry| self.catalog(registry));
         let served = Served {
             dispatch: self.dispatch.clone(),
             catalog: catalog.map(Arc::new),
@@ -243,6 +243,13 @@ impl App {
         served
     }
 
+    fn catalog(&self, registry: Arc<Registry>) -> Catalog {
+        let names: Arc<dyn NameStore> = self.store.clone();
+        let (procedures, project) = (&self.procedures, &self.project);
+        let offers = tools::offers(&self.memories, &self.graph, procedures, &names, project);
+        Catalog::new(offers, signals(&self.store, &self.database), registry)
+    }
+
     /// Lets the parts finish, the last used first.
     pub async fn close(self) {
         self.procedures.close().await;
@@ -250,6 +257,26 @@ impl App {
             registry.shutdown().await;
         }
         self.memories.settle().await;
+    }
+}
+
+/// How it is known that something was stored. A database that is not there yet is
+/// not made to find out.
+fn signals(store: &Arc<SqliteStore>, database: &Path) -> Signals {
+    let (asked, database) = (store.clone(), database.to_owned());
+    Signals {
+        stored: store.stored(),
+        version: Arc::new(move || {
+            let (store, there) = (asked.clone(), database.exists());
+            Box::pin(async move {
+                let version = if there {
+                    store.version().await.ok()
+                } else {
+                    None
+                };
+                version
+            })
+        }),
     }
 }
 

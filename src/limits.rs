@@ -236,7 +236,7 @@ pub const SKILL_GREETING_MILLIS_MAX: u64 = 5_000;
 /// Calls that wait for a client of the newest revision to answer a skill.
 pub const ROUNDS_WAITING_MAX: usize = 64;
 /// Announcements that a client may be behind by.
-pub const NEWS_KEPT_MAX: usize = 64;
+pub const NEWS_KEPT_MAX: usize = 128;
 /// Tools that a client is shown by name before skills are left to the search:
 /// Cursor takes about 40.
 pub const TOOLS_LISTED_MAX: usize = 40;
@@ -371,6 +371,39 @@ pub const PROCEDURE_CLOSE_MILLIS_MAX: u64 = 5_000;
 pub const PROCEDURE_SHOWN_MAX: usize = 100;
 /// Executions that a procedure's resource, or a status, names.
 pub const PROCEDURE_LISTED_MAX: usize = 20;
+/// Rows of an index that one look for names may meet: about 5 ms.
+pub const NAMES_ROWS_MAX: usize = 5_000;
+/// Memories with a tag, the latest, that are looked at for whose tag it is.
+pub const NAMES_MEMORIES_OF_TAG_MAX: i64 = 200;
+/// Names of one kind that are gathered to complete what somebody types.
+pub const NAMES_GATHERED_MAX: usize = 500;
+/// Names that one completion gives: the protocol's bound.
+pub const COMPLETION_VALUES_MAX: usize = 100;
+/// The words of the server's instructions, so that they are read.
+pub const INSTRUCTIONS_WORDS_MAX: usize = 120;
+/// Memories in the list of resources: a person picks from it.
+pub const MEMORIES_LISTED_MAX: usize = 10;
+/// Procedures in it.
+pub const PROCEDURES_LISTED_MAX: usize = 20;
+/// What it shows of a memory's text as its title.
+pub const RESOURCE_TITLE_CHARS_MAX: usize = 80;
+/// Our own resources that a client watches.
+pub const RESOURCES_WATCHED_MAX: usize = 64;
+/// After something was stored, how long further changes are waited for, so that
+/// many at once are looked at once.
+pub const CHANGES_SETTLE_MILLIS: u64 = 50;
+/// How often it is looked at whether another process has stored something.
+pub const CHANGES_LOOK_MILLIS_MAX: u64 = 2_000;
+/// One argument of a prompt.
+pub const PROMPT_ARGUMENT_BYTES_MAX: usize = 4_000;
+/// What a prompt quotes of what is stored.
+pub const PROMPT_DATA_BYTES_MAX: usize = 12_000;
+/// Memories that one search of a prompt may bring.
+pub const PROMPT_MEMORIES_MAX: usize = 12;
+/// Triples in one prompt.
+pub const PROMPT_TRIPLES_MAX: usize = 12;
+/// Executions of one status in one prompt.
+pub const PROMPT_EXECUTIONS_MAX: usize = 5;
 /// Procedures that clients see as prompts.
 pub const PROMPTS_LISTED_MAX: usize = 100;
 /// How long an execution that has ended is kept.
@@ -444,3 +477,5 @@ const _: () = assert!(SKILL_NAME_BYTES_MAX + 2 + 16 <= TOOL_NAME_BYTES_MAX);
 // A call that waits must still be able to say that its execution goes on.
 const _: () = assert!(PROCEDURE_WAIT_SECONDS_MAX < CALL_SECONDS_MAX);
 const _: () = assert!(SKILL_BACKOFF_MILLIS_MIN <= SKILL_BACKOFF_MILLIS_MAX);
+// Everything that is watched can change at once, and the lists with it.
+const _: () = assert!(RESOURCES_WATCHED_MAX + 3 <= NEWS_KEPT_MAX);

@@ -14,18 +14,41 @@ use super::Served;
 use super::client::{self, Client, News};
 use super::listing::Listing;
 use super::rounds::{Round, Rounds, Step};
-use crate::catalog::{Answer, Catalog};
+use crate::catalog::{Answer, Catalog, Term};
 use crate::dispatch::Dispatch;
 use crate::failure::{Failure, Kind};
+use crate::limits;
 use crate::registry::Miss;
 use crate::tools::{Context, Document, Progress, Reply};
 use crate::wire::{BadParams, Handle, LooseArguments};
 
 /// What a model reads about Mimo before it reads any tool.
-const INSTRUCTIONS: &str = "Mimo remembers across sessions and clients, on this machine. \
-Search memory before asking the user to repeat something or when a task may have a history; \
-store decisions, preferences and facts worth keeping as soon as they come up, one self-contained statement each. \
-A failed call changes nothing and its error names the path, the reason and a correct call.";
+const INSTRUCTIONS: &str = "Mimo keeps what should outlast this conversation, on this machine, \
+for every session and client.
+- When a task begins, or may have a history: memory_search, before you ask the user again. \
+ask_mimo puts one question to everything stored, and cites its sources.
+- When a decision, preference or fact comes up that is worth keeping: memory_store, one \
+self-contained statement each, no secrets. What replaces something gets supersedes_id or a topic_key.
+- How people, things and places are related: graph_update, graph_query.
+- Steps that will be repeated: procedure_find, procedure_define, procedure_run.
+- A tool that you lack: skill_find.
+A failed call changes nothing; its error says what to do instead.";
+
+const _: () = assert!(words(INSTRUCTIONS) <= limits::INSTRUCTIONS_WORDS_MAX);
+
+/// How many words a text has.
+const fn words(text: &str) -> usize {
+    let bytes = text.as_bytes();
+    let (mut count, mut at) = (0, 0);
+    while at < bytes.len() {
+        let begins = at == 0 || bytes[at - 1].is_ascii_whitespace();
+        if begins && !bytes[at].is_ascii_whitespace() {
+            count += 1;
+        }
+        at += 1;
+    }
+    count
+}
 
 /// The MCP service of one connection.
 pub struct Mcp {
@@ -118,14 +141,66 @@ impl Mcp {
                 Ok(stand_in)
             }
             Err(Miss::Theirs(theirs)) => Err(error(&theirs)),
-            Err(Miss::Ours(failure)) => {
-                let code = match failure.kind {
-                    Kind::NotFound => ErrorCode::RESOURCE_NOT_FOUND,
-                    kind => ErrorCode(kind.json_rpc_code()),
-                };
-                Err(ErrorData::new(code, failure.to_string(), None))
+            Err(Miss::Ours(failure)) => Err(refused(&failure)),
+        }
+    }
+
+    /// The same about a resource, of which there may be none.
+    fn pass_of<T>(
+        &self,
+        uri: &str,
+        request: &RequestId,
+        answer: Answer,
+        stand_in: T,
+    ) -> Result<T, ErrorData> {
+        match answer {
+            Err(Miss::Ours(failure)) if failure.kind == Kind::NotFound => {
+                let about = Some(json!({ "uri": uri }));
+                Err(ErrorData::resource_not_found(failure.to_string(), about))
+            }
+            answer => self.pass(request, answer, stand_in),
+        }
+    }
+
+    /// Begins to watch what a subscription names. It was acknowledged already, so
+    /// what was stored meanwhile may be a change that it is to be told of.
+    async fn watch(&self, subscription: &SubscriptionContext) -> Result<Watching, ErrorData> {
+        let accepted = subscription.accepted();
+        let Some(catalog) = &self.catalog else {
+            return Ok(Watching::default());
+        };
+        self.meet(subscription.request_context());
+        let before = catalog.stored();
+        let mut watching = Watching {
+            catalog: Some(catalog.clone()),
+            uris: Vec::new(),
+        };
+        let cancel = &subscription.request_context().ct;
+        for uri in accepted.resource_subscriptions.iter().flatten() {
+            match catalog.subscribe(uri, Term::Listening, cancel).await {
+                Ok(_) if catalog.owns(uri) => {
+                    watching.uris.push(uri.clone());
+                    if catalog.stored() != before {
+                        self.client.announce(News::Updated(uri.clone()));
+                    }
+                }
+                Ok(_) => {}
+                Err(Miss::Ours(failure)) if failure.kind == Kind::LimitExceeded => {
+                    return Err(refused(&failure));
+                }
+                Err(miss) => {
+                    let failure = miss.into_failure();
+                    tracing::debug!(uri, %failure, "changes of a resource will not be told");
+                }
             }
         }
+        if accepted.resources_list_changed == Some(true) {
+            catalog.watch_list().await;
+            if catalog.stored() != before {
+                self.client.announce(News::Resources);
+            }
+        }
+        Ok(watching)
     }
 
     fn context(&self, request: &RequestContext<RoleServer>) -> Context {
@@ -270,7 +345,7 @@ impl ServerHandler for Mcp {
             .read(&request.uri, &context.ct)
             .await;
         let stand_in = ReadResourceResult::new(Vec::new());
-        self.pass(&context.id, contents, stand_in.into())
+        self.pass_of(&request.uri, &context.id, contents, stand_in.into())
     }
 
     async fn subscribe(
@@ -280,9 +355,9 @@ impl ServerHandler for Mcp {
     ) -> Result<(), ErrorData> {
         let subscribed = self
             .catalog(&context)?
-            .subscribe(&request.uri, &context.ct)
+            .subscribe(&request.uri, Term::Session, &context.ct)
             .await;
-        self.pass(&context.id, subscribed, ())
+        self.pass_of(&request.uri, &context.id, subscribed, ())
     }
 
     async fn unsubscribe(
@@ -292,7 +367,7 @@ impl ServerHandler for Mcp {
     ) -> Result<(), ErrorData> {
         let catalog = self.catalog(&context)?;
         let unsubscribed = catalog.unsubscribe(&request.uri, &context.ct).await;
-        self.pass(&context.id, unsubscribed, ())
+        self.pass_of(&request.uri, &context.id, unsubscribed, ())
     }
 
     async fn complete(
@@ -391,15 +466,9 @@ impl ServerHandler for Mcp {
 
     async fn listen(&self, subscription: SubscriptionContext) -> Result<(), ErrorData> {
         let mut news = self.client.listen();
+        // Until it ends.
+        let _watching = self.watch(&subscription).await?;
         let sink = subscription.sink();
-        let uris = subscription.accepted().resource_subscriptions.iter();
-        for uri in uris.flatten() {
-            let context = subscription.request_context();
-            if let Err(miss) = self.catalog(context)?.subscribe(uri, &context.ct).await {
-                let failure = miss.into_failure();
-                tracing::debug!(uri, %failure, "changes of a resource will not be told");
-            }
-        }
         loop {
             let told = tokio::select! {
                 told = news.recv() => told,
@@ -441,6 +510,27 @@ impl ServerHandler for Mcp {
             None,
         ))
     }
+}
+
+/// The resources that a subscription names, for as long as it lasts.
+#[derive(Default)]
+struct Watching {
+    catalog: Option<Arc<Catalog>>,
+    uris: Vec<String>,
+}
+
+impl Drop for Watching {
+    fn drop(&mut self) {
+        if let Some(catalog) = &self.catalog {
+            catalog.ended(&self.uris);
+        }
+    }
+}
+
+/// A failure as an error of the protocol.
+fn refused(failure: &Failure) -> ErrorData {
+    let code = ErrorCode(failure.kind.json_rpc_code());
+    ErrorData::new(code, failure.to_string(), None)
 }
 
 /// The client's `_meta` without what concerns only it and us.
