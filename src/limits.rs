@@ -371,8 +371,10 @@ pub const PROCEDURE_CLOSE_MILLIS_MAX: u64 = 5_000;
 pub const PROCEDURE_SHOWN_MAX: usize = 100;
 /// Executions that a procedure's resource, or a status, names.
 pub const PROCEDURE_LISTED_MAX: usize = 20;
-/// Rows of an index that one look for names may meet: about 5 ms.
+/// Rows of an index that one look for names may meet: about 2 ms.
 pub const NAMES_ROWS_MAX: usize = 5_000;
+/// Memories that it may look up beside.
+pub const NAMES_MEMORIES_MAX: usize = 2_000;
 /// Memories with a tag, the latest, that are looked at for whose tag it is.
 pub const NAMES_MEMORIES_OF_TAG_MAX: i64 = 200;
 /// Names of one kind that are gathered to complete what somebody types.
@@ -400,6 +402,8 @@ pub const PROMPT_ARGUMENT_BYTES_MAX: usize = 4_000;
 pub const PROMPT_DATA_BYTES_MAX: usize = 12_000;
 /// Memories that one search of a prompt may bring.
 pub const PROMPT_MEMORIES_MAX: usize = 12;
+/// The latest memories of a project, of which a prompt takes some of each kind.
+pub const PROMPT_LATEST_MAX: usize = 100;
 /// Triples in one prompt.
 pub const PROMPT_TRIPLES_MAX: usize = 12;
 /// Executions of one status in one prompt.

@@ -7,48 +7,20 @@ use rmcp::model::*;
 use rmcp::service::{NotificationContext, RequestContext, SubscriptionContext};
 use rmcp::{ErrorData, RoleServer, ServerHandler};
 use serde_json::{Map, Value, json};
-use tokio::sync::broadcast::error::RecvError;
 use tokio_util::sync::CancellationToken;
 
 use super::Served;
-use super::client::{self, Client, News};
+use super::client::{self, Client};
+use super::instructions::INSTRUCTIONS;
+use super::listening::Listening;
 use super::listing::Listing;
 use super::rounds::{Round, Rounds, Step};
 use crate::catalog::{Answer, Catalog, Term};
 use crate::dispatch::Dispatch;
 use crate::failure::{Failure, Kind};
-use crate::limits;
 use crate::registry::Miss;
 use crate::tools::{Context, Document, Progress, Reply};
 use crate::wire::{BadParams, Handle, LooseArguments};
-
-/// What a model reads about Mimo before it reads any tool.
-const INSTRUCTIONS: &str = "Mimo keeps what should outlast this conversation, on this machine, \
-for every session and client.
-- When a task begins, or may have a history: memory_search, before you ask the user again. \
-ask_mimo puts one question to everything stored, and cites its sources.
-- When a decision, preference or fact comes up that is worth keeping: memory_store, one \
-self-contained statement each, no secrets. What replaces something gets supersedes_id or a topic_key.
-- How people, things and places are related: graph_update, graph_query.
-- Steps that will be repeated: procedure_find, procedure_define, procedure_run.
-- A tool that you lack: skill_find.
-A failed call changes nothing; its error says what to do instead.";
-
-const _: () = assert!(words(INSTRUCTIONS) <= limits::INSTRUCTIONS_WORDS_MAX);
-
-/// How many words a text has.
-const fn words(text: &str) -> usize {
-    let bytes = text.as_bytes();
-    let (mut count, mut at) = (0, 0);
-    while at < bytes.len() {
-        let begins = at == 0 || bytes[at - 1].is_ascii_whitespace();
-        if begins && !bytes[at].is_ascii_whitespace() {
-            count += 1;
-        }
-        at += 1;
-    }
-    count
-}
 
 /// The MCP service of one connection.
 pub struct Mcp {
@@ -160,47 +132,6 @@ impl Mcp {
             }
             answer => self.pass(request, answer, stand_in),
         }
-    }
-
-    /// Begins to watch what a subscription names. It was acknowledged already, so
-    /// what was stored meanwhile may be a change that it is to be told of.
-    async fn watch(&self, subscription: &SubscriptionContext) -> Result<Watching, ErrorData> {
-        let accepted = subscription.accepted();
-        let Some(catalog) = &self.catalog else {
-            return Ok(Watching::default());
-        };
-        self.meet(subscription.request_context());
-        let before = catalog.stored();
-        let mut watching = Watching {
-            catalog: Some(catalog.clone()),
-            uris: Vec::new(),
-        };
-        let cancel = &subscription.request_context().ct;
-        for uri in accepted.resource_subscriptions.iter().flatten() {
-            match catalog.subscribe(uri, Term::Listening, cancel).await {
-                Ok(_) if catalog.owns(uri) => {
-                    watching.uris.push(uri.clone());
-                    if catalog.stored() != before {
-                        self.client.announce(News::Updated(uri.clone()));
-                    }
-                }
-                Ok(_) => {}
-                Err(Miss::Ours(failure)) if failure.kind == Kind::LimitExceeded => {
-                    return Err(refused(&failure));
-                }
-                Err(miss) => {
-                    let failure = miss.into_failure();
-                    tracing::debug!(uri, %failure, "changes of a resource will not be told");
-                }
-            }
-        }
-        if accepted.resources_list_changed == Some(true) {
-            catalog.watch_list().await;
-            if catalog.stored() != before {
-                self.client.announce(News::Resources);
-            }
-        }
-        Ok(watching)
     }
 
     fn context(&self, request: &RequestContext<RoleServer>) -> Context {
@@ -465,31 +396,13 @@ impl ServerHandler for Mcp {
     }
 
     async fn listen(&self, subscription: SubscriptionContext) -> Result<(), ErrorData> {
-        let mut news = self.client.listen();
-        // Until it ends.
-        let _watching = self.watch(&subscription).await?;
-        let sink = subscription.sink();
-        loop {
-            let told = tokio::select! {
-                told = news.recv() => told,
-                () = subscription.cancelled() => return Ok(()),
-                // With its final result: an open subscription must not hold
-                // the end of the connection.
-                () = self.connection.draining().cancelled() => return Ok(()),
-            };
-            let sent = match told {
-                // What was not asked for is not sent: the sink sees to that.
-                Ok(News::Tools) => sink.notify_tool_list_changed().await,
-                Ok(News::Prompts) => sink.notify_prompt_list_changed().await,
-                Ok(News::Resources) => sink.notify_resource_list_changed().await,
-                Ok(News::Updated(uri)) => sink.notify_resource_updated(uri).await,
-                Err(RecvError::Lagged(_)) => sink.notify_tool_list_changed().await,
-                Err(RecvError::Closed) => return Ok(()),
-            };
-            if let Err(error) = sent {
-                tracing::debug!(%error, "not told");
-            }
-        }
+        self.meet(subscription.request_context());
+        let listening = Listening {
+            client: &self.client,
+            catalog: self.catalog.as_ref(),
+            connection: &self.connection,
+        };
+        listening.serve(subscription).await
     }
 
     async fn on_custom_request(
@@ -512,23 +425,8 @@ impl ServerHandler for Mcp {
     }
 }
 
-/// The resources that a subscription names, for as long as it lasts.
-#[derive(Default)]
-struct Watching {
-    catalog: Option<Arc<Catalog>>,
-    uris: Vec<String>,
-}
-
-impl Drop for Watching {
-    fn drop(&mut self) {
-        if let Some(catalog) = &self.catalog {
-            catalog.ended(&self.uris);
-        }
-    }
-}
-
 /// A failure as an error of the protocol.
-fn refused(failure: &Failure) -> ErrorData {
+pub(super) fn refused(failure: &Failure) -> ErrorData {
     let code = ErrorCode(failure.kind.json_rpc_code());
     ErrorData::new(code, failure.to_string(), None)
 }

@@ -2,6 +2,8 @@
 //! that end it, and the translation between MCP and the dispatch.
 
 mod client;
+mod instructions;
+mod listening;
 mod listing;
 mod mcp;
 mod rounds;

@@ -12,6 +12,9 @@ use crate::store::memory::MemoryId;
 use crate::store::names::{Kind, Names, NamesQuery};
 use crate::text;
 
+/// Ranges of an index that one beginning is looked for in.
+const RANGES: usize = 16;
+
 /// See `NameStore::names`.
 pub fn names(file: &Transaction<'_>, query: &NamesQuery) -> Result<Names, StoreError> {
     let mut look = Look::new(file, query.projects.clone(), query.limit);
@@ -78,8 +81,10 @@ struct Look<'a> {
     /// The projects as a JSON list.
     shown: String,
     limit: usize,
-    /// Rows that it may still meet.
+    /// Rows of an index that it may still meet.
     rows: usize,
+    /// Memories that it may still look up.
+    memories: usize,
     seen: BTreeSet<String>,
     found: Names,
 }
@@ -92,6 +97,7 @@ impl<'a> Look<'a> {
             projects,
             limit,
             rows: limits::NAMES_ROWS_MAX,
+            memories: limits::NAMES_MEMORIES_MAX,
             seen: BTreeSet::new(),
             found: Names::default(),
         }
@@ -99,7 +105,8 @@ impl<'a> Look<'a> {
 
     /// Whether it goes on: one more row is met.
     fn goes_on(&mut self) -> bool {
-        let full = self.found.names.len() >= self.limit || self.rows == 0;
+        let met = self.rows == 0 || self.memories == 0;
+        let full = self.found.names.len() >= self.limit || met;
         self.found.more |= full;
         self.rows = self.rows.saturating_sub(1);
         !full
@@ -141,11 +148,6 @@ impl<'a> Look<'a> {
     fn tags(&mut self, prefix: &str, wanted: impl Fn(&str) -> bool) -> Result<(), StoreError> {
         let sql = "SELECT tag FROM memory_tag WHERE tag > ? AND tag < ? ORDER BY tag LIMIT 1";
         let mut next = self.file.prepare_cached(sql)?;
-        let sql = "SELECT EXISTS (SELECT 1 FROM (SELECT memory_id FROM memory_tag WHERE tag = ?1 \
-                   ORDER BY memory_id DESC LIMIT ?3) t JOIN memory m ON m.id = t.memory_id \
-                   WHERE m.state = 'active' AND \
-                   (?2 = '[]' OR m.project IN (SELECT value FROM json_each(?2))))";
-        let mut visible = self.file.prepare_cached(sql)?;
         for (mut after, end) in ranges(prefix) {
             // A tag that is the beginning itself comes first.
             let mut first = exact(self.file, &after)?;
@@ -158,14 +160,40 @@ impl<'a> Look<'a> {
                 };
                 let Some(tag) = found else { break };
                 let tag: String = tag;
-                let values = params![tag, self.shown, limits::NAMES_MEMORIES_OF_TAG_MAX];
-                if wanted(&folded(&tag)) && visible.query_row(values, |row| row.get(0))? {
+                if wanted(&folded(&tag)) && self.uses(&tag)? {
                     self.keep(&tag);
                 }
                 after = tag;
             }
         }
         Ok(())
+    }
+
+    /// Whether one of the latest memories with this tag is active and of the
+    /// projects.
+    fn uses(&mut self, tag: &str) -> Result<bool, StoreError> {
+        let sql = "SELECT m.project, m.state = 'active' FROM memory_tag t \
+                   JOIN memory m ON m.id = t.memory_id WHERE t.tag = ? \
+                   ORDER BY t.memory_id DESC LIMIT ?";
+        let mut statement = self.file.prepare_cached(sql)?;
+        let most = limits::NAMES_MEMORIES_OF_TAG_MAX;
+        let mut rows = statement.query(params![tag, most])?;
+        let mut met = 0;
+        while let Some(row) = rows.next()? {
+            if self.memories == 0 {
+                self.found.more = true;
+                return Ok(false);
+            }
+            self.memories -= 1;
+            met += 1;
+            let project = row.get_ref(0)?.as_str().unwrap_or_default();
+            let ours = self.projects.is_empty() || self.projects.iter().any(|own| own == project);
+            if ours && row.get(1)? {
+                return Ok(true);
+            }
+        }
+        self.found.more |= met == most;
+        Ok(false)
     }
 
     /// Topic keys of the projects whose folded form is `wanted`, from the range
@@ -328,17 +356,22 @@ fn end_of(prefix: &str) -> String {
     format!("{prefix}{}", char::MAX)
 }
 
-/// Where texts that begin with `prefix` in whatever case can lie: by its first
-/// two characters in both cases each. What lies there still has to be compared.
+/// Where texts that begin with `prefix` in whatever case can lie: by as many of
+/// its first characters, in both cases each, as give few ranges. What lies there
+/// still has to be compared.
 fn ranges(prefix: &str) -> Vec<(String, String)> {
     let mut begins = BTreeSet::from([String::new()]);
-    for c in prefix.chars().take(2) {
+    for c in prefix.chars() {
         let cases = [Some(c), single(c.to_lowercase()), single(c.to_uppercase())];
+        let cases: BTreeSet<char> = cases.into_iter().flatten().collect();
+        if begins.len() * cases.len() > RANGES {
+            break;
+        }
         let longer = |begin: &String| {
             let begin = begin.clone();
             cases
+                .clone()
                 .into_iter()
-                .flatten()
                 .map(move |c| format!("{begin}{c}"))
         };
         begins = begins.iter().flat_map(longer).collect();
@@ -361,11 +394,45 @@ fn id_ranges(prefix: &str) -> Vec<(i64, i64)> {
         return Vec::new();
     };
     let range = |factor: i64| {
-        let (start, end) = (first.checked_mul(factor)?, (first + 1).checked_mul(factor)?);
-        Some((start, end))
+        let end = first.checked_add(1)?.checked_mul(factor)?;
+        Some((first.checked_mul(factor)?, end))
     };
     let factors = (0..18).map(|zeros| 10_i64.pow(zeros));
     let mut ranges: Vec<(i64, i64)> = factors.map_while(range).collect();
     ranges.reverse();
     ranges
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_beginning_is_looked_for_in_few_ranges_and_in_both_cases() {
+        let begins = |prefix| -> Vec<String> {
+            let ranges = ranges(prefix).into_iter();
+            ranges.map(|(start, _)| start).collect()
+        };
+        assert_eq!(begins(""), [""]);
+        assert_eq!(begins("a-1"), ["A-1", "a-1"]);
+        assert_eq!(begins("%_*"), ["%_*"]);
+        assert_eq!(begins("Ab"), ["AB", "Ab", "aB", "ab"]);
+        let long = begins("release plan");
+        assert_eq!(long.len(), RANGES);
+        assert!(long.contains(&"rele".to_owned()), "{long:?}");
+        // Upper case of this is two characters, and so is no range of its own.
+        assert_eq!(begins("ß"), ["ß"]);
+    }
+
+    #[test]
+    fn ids_that_begin_with_digits_are_ranges() {
+        let ranges = id_ranges("12");
+        assert_eq!(ranges.last(), Some(&(12, 13)));
+        assert_eq!(ranges[ranges.len() - 2], (120, 130));
+        assert!(ranges.iter().all(|(start, end)| start < end));
+        for wrong in ["0", "01", "-1", "+1", "x", "99999999999999999999"] {
+            assert_eq!(id_ranges(wrong), [], "{wrong}");
+        }
+        assert_eq!(id_ranges("9223372036854775807"), []);
+    }
 }

@@ -8,7 +8,7 @@ use super::{Argument, Desk, Given};
 use crate::failure::Failure;
 use crate::limits;
 use crate::store::PROJECT_SHARED;
-use crate::store::memory::Category;
+use crate::store::memory::{Category, Memory};
 use crate::tools::arguments::one_project;
 
 pub const ARGUMENTS: [Argument; 2] = [
@@ -112,24 +112,23 @@ async fn gathered(
             quoted.memory(&memory, project);
         }
     }
+    let latest = desk.latest(&desk.filter(&own, None, None)).await?;
+    // What is intended matters most to whoever goes on.
     for category in [
         Category::Plan,
         Category::Action,
         Category::Fact,
         Category::Observation,
     ] {
-        let filter = desk.filter(&own, Some(category), None);
-        let most = limits::PROMPT_MEMORIES_MAX / 2;
-        let latest = desk.memories.newest(filter, None, most).await?;
-        for (memory, _) in &latest.items {
-            // Notes of other pieces of work are not of this one.
-            let other = memory
-                .topic_key
-                .as_deref()
-                .is_some_and(|each| each != key && (each == KEY || each.starts_with("handoff:")));
-            if !other {
-                quoted.memory(memory, project);
-            }
+        let of_category = latest.iter().filter(|memory| memory.category == category);
+        // Notes of other pieces of work are not of this one.
+        let other = |memory: &Memory| {
+            let kept = memory.topic_key.as_deref().unwrap_or_default();
+            kept != key && (kept == KEY || kept.starts_with("handoff:"))
+        };
+        let of_this = of_category.filter(|memory| !other(memory));
+        for memory in of_this.take(limits::PROMPT_MEMORIES_MAX / 2) {
+            quoted.memory(memory, project);
         }
     }
     Ok(quoted)

@@ -18,8 +18,8 @@ use crate::graph::Graph;
 use crate::limits;
 use crate::memory::{Memories, Mode, Search};
 use crate::procedure::Procedures;
-use crate::store::memory::{Category, Filter, Memory};
-use crate::store::names::NameStore;
+use crate::store::memory::{Category, Filter, Memory, MemoryId};
+use crate::store::names::{Kind, NameStore, NamesQuery};
 
 /// Their names: no other prompt is listed under one of these.
 const NAMES: [&str; 3] = ["recall", "remember", "handoff"];
@@ -195,6 +195,24 @@ impl Desk {
     async fn called(&self, name: &str, filter: &Filter) -> Result<Vec<Memory>, Failure> {
         let (projects, most) = (filter.projects.clone(), limits::PROMPT_MEMORIES_MAX);
         let ids = self.names.called(projects, name.to_owned(), most).await?;
+        self.those(ids, filter).await
+    }
+
+    /// The latest memories of those that `filter` lets through.
+    async fn latest(&self, filter: &Filter) -> Result<Vec<Memory>, Failure> {
+        let latest = NamesQuery {
+            kind: Kind::Memory,
+            projects: filter.projects.clone(),
+            prefix: String::new(),
+            limit: limits::PROMPT_LATEST_MAX,
+        };
+        let ids = self.names.names(latest).await?.names;
+        let ids = ids.iter().filter_map(|id| id.parse().ok()).collect();
+        self.those(ids, filter).await
+    }
+
+    /// The active memories with these ids, of those that `filter` lets through.
+    async fn those(&self, ids: Vec<MemoryId>, filter: &Filter) -> Result<Vec<Memory>, Failure> {
         if ids.is_empty() {
             return Ok(Vec::new());
         }
