@@ -269,12 +269,10 @@ fn signals(store: &Arc<SqliteStore>, database: &Path) -> Signals {
         version: Arc::new(move || {
             let (store, there) = (asked.clone(), database.exists());
             Box::pin(async move {
-                let version = if there {
-                    store.version().await.ok()
-                } else {
-                    None
-                };
-                version
+                match there {
+                    true => store.version().await.ok(),
+                    false => None,
+                }
             })
         }),
     }

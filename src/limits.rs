@@ -371,10 +371,11 @@ pub const PROCEDURE_CLOSE_MILLIS_MAX: u64 = 5_000;
 pub const PROCEDURE_SHOWN_MAX: usize = 100;
 /// Executions that a procedure's resource, or a status, names.
 pub const PROCEDURE_LISTED_MAX: usize = 20;
-/// Rows of an index that one look for names may meet: about 2 ms.
+/// Rows of an index that one look for names may meet: about 2 ms in a file with
+/// 100,000 memories.
 pub const NAMES_ROWS_MAX: usize = 5_000;
-/// Memories that it may look up beside.
-pub const NAMES_MEMORIES_MAX: usize = 2_000;
+/// Memories that it may look up beside: about 4 ms there.
+pub const NAMES_MEMORIES_MAX: usize = 500;
 /// Memories with a tag, the latest, that are looked at for whose tag it is.
 pub const NAMES_MEMORIES_OF_TAG_MAX: i64 = 200;
 /// Names of one kind that are gathered to complete what somebody types.
@@ -387,8 +388,8 @@ pub const INSTRUCTIONS_WORDS_MAX: usize = 120;
 pub const MEMORIES_LISTED_MAX: usize = 10;
 /// Procedures in it.
 pub const PROCEDURES_LISTED_MAX: usize = 20;
-/// What it shows of a memory's text as its title.
-pub const RESOURCE_TITLE_CHARS_MAX: usize = 80;
+/// What a title shows of a text.
+pub const TITLE_CHARS_MAX: usize = 80;
 /// Our own resources that a client watches.
 pub const RESOURCES_WATCHED_MAX: usize = 64;
 /// After something was stored, how long further changes are waited for, so that

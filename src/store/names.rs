@@ -13,7 +13,8 @@ pub enum Kind {
     Tag,
     /// Topic keys of active memories.
     TopicKey,
-    /// Ids of active memories, the latest first.
+    /// Ids of active memories: without a beginning those recorded last, the latest
+    /// first; else the highest first.
     Memory,
     /// Entities as they are written: by how a name begins, then by how one of
     /// its words does.

@@ -18,6 +18,8 @@ fn the_latest_memories_and_the_procedures_are_listed() {
         let mut mimo = Mimo::start(lifecycle);
         let none = mimo.request("resources/list", json!({}));
         assert_eq!(uris(&none), [""; 0]);
+        let topic = json!({"content": "To be replaced", "project": "global", "topic_key": "last"});
+        let first = mimo.store(topic);
         let memories: Vec<Value> = (1..=12)
             .map(|n| json!({"content": format!("Number {n}")}))
             .collect();
@@ -25,7 +27,7 @@ fn the_latest_memories_and_the_procedures_are_listed() {
         mimo.store(json!({"content": "Theirs", "project": "rockets"}));
         let last = mimo.store(json!({
             "content": "The\nlast one", "project": "global", "tags": ["b", "a"],
-            "importance": 0.75, "category": "plan",
+            "importance": 0.75, "category": "plan", "topic_key": "last",
         }));
         mimo.tool("procedure_define", procedure("deploy", "Deploys it"));
         let listed = mimo.request("resources/list", json!({}));
@@ -36,7 +38,8 @@ fn the_latest_memories_and_the_procedures_are_listed() {
             "{uris:?}"
         );
         assert_eq!(uris[0], format!("mimo://memory/{last}"));
-        assert_eq!(uris[1], "mimo://memory/12");
+        assert_eq!(uris[1], "mimo://memory/13");
+        assert_eq!(last, first, "an old memory with a new text is a late one");
         assert_eq!(uris.last(), Some(&"mimo://procedure/deploy"));
         let first = &listed["resources"][0];
         assert_eq!(first["title"], "The last one");

@@ -4,7 +4,7 @@
 
 use std::collections::BTreeSet;
 
-use rusqlite::{OptionalExtension, Transaction, params};
+use rusqlite::{OptionalExtension, Rows, Transaction, params};
 
 use crate::limits;
 use crate::store::StoreError;
@@ -13,7 +13,7 @@ use crate::store::names::{Kind, Names, NamesQuery};
 use crate::text;
 
 /// Ranges of an index that one beginning is looked for in.
-const RANGES: usize = 16;
+const RANGES: usize = 32;
 
 /// See `NameStore::names`.
 pub fn names(file: &Transaction<'_>, query: &NamesQuery) -> Result<Names, StoreError> {
@@ -187,8 +187,7 @@ impl<'a> Look<'a> {
             self.memories -= 1;
             met += 1;
             let project = row.get_ref(0)?.as_str().unwrap_or_default();
-            let ours = self.projects.is_empty() || self.projects.iter().any(|own| own == project);
-            if ours && row.get(1)? {
+            if self.counts(project) && row.get(1)? {
                 return Ok(true);
             }
         }
@@ -229,26 +228,42 @@ impl<'a> Look<'a> {
         Ok(())
     }
 
-    /// The latest memories whose ids begin with these digits: a range of ids for
-    /// each number of digits, the longest first.
+    /// The memories that were recorded last; where digits are given, those whose
+    /// ids begin with them, from a range of ids for each number of digits.
     fn memories(&mut self, prefix: &str) -> Result<(), StoreError> {
-        let sql = "SELECT id, state = 'active' AND \
-                   (?3 = '[]' OR project IN (SELECT value FROM json_each(?3))) \
-                   FROM memory WHERE id >= ?1 AND id < ?2 ORDER BY id DESC";
+        let sql = "SELECT id, state = 'active', project FROM memory \
+                   WHERE id >= ? AND id < ? ORDER BY id DESC";
+        if !prefix.is_empty() {
+            let mut statement = self.file.prepare_cached(sql)?;
+            for (start, end) in id_ranges(prefix) {
+                self.keep_memories(statement.query([start, end])?)?;
+            }
+            return Ok(());
+        }
+        let sql = "SELECT id, state = 'active', project FROM memory \
+                   ORDER BY created_at DESC, id DESC";
         let mut statement = self.file.prepare_cached(sql)?;
-        for (start, end) in id_ranges(prefix) {
-            let mut rows = statement.query(params![start, end, self.shown])?;
-            while let Some(row) = rows.next()? {
-                if !self.goes_on() {
-                    return Ok(());
-                }
-                if row.get(1)? {
-                    let id: MemoryId = row.get(0)?;
-                    self.keep(&id.to_string());
-                }
+        self.keep_memories(statement.query([])?)
+    }
+
+    /// Keeps those that are active and of the projects.
+    fn keep_memories(&mut self, mut rows: Rows<'_>) -> Result<(), StoreError> {
+        while let Some(row) = rows.next()? {
+            if !self.goes_on() {
+                break;
+            }
+            let project = row.get_ref(2)?.as_str().unwrap_or_default();
+            if row.get(1)? && self.counts(project) {
+                let id: MemoryId = row.get(0)?;
+                self.keep(&id.to_string());
             }
         }
         Ok(())
+    }
+
+    /// Whether a project is one of those asked for.
+    fn counts(&self, project: &str) -> bool {
+        self.projects.is_empty() || self.projects.iter().any(|own| own == project)
     }
 
     /// Entities whose `type:id` begins with `prefix`.
@@ -419,7 +434,7 @@ mod tests {
         assert_eq!(begins("Ab"), ["AB", "Ab", "aB", "ab"]);
         let long = begins("release plan");
         assert_eq!(long.len(), RANGES);
-        assert!(long.contains(&"rele".to_owned()), "{long:?}");
+        assert!(long.contains(&"relea".to_owned()), "{long:?}");
         // Upper case of this is two characters, and so is no range of its own.
         assert_eq!(begins("ß"), ["ß"]);
     }

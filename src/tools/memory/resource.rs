@@ -99,7 +99,7 @@ fn listed(memory: &memory::Memory) -> Value {
 fn title(content: &str) -> String {
     let words: Vec<&str> = content.split_whitespace().collect();
     let line = words.join(" ");
-    match line.char_indices().nth(limits::RESOURCE_TITLE_CHARS_MAX) {
+    match line.char_indices().nth(limits::TITLE_CHARS_MAX) {
         None => line,
         Some((end, _)) => format!("{}…", line[..end].trim_end()),
     }
@@ -113,10 +113,7 @@ mod tests {
     fn a_title_is_a_line_that_is_not_too_long() {
         assert_eq!(title(" two\n lines "), "two lines");
         let long = "wörter ".repeat(40);
-        assert_eq!(
-            title(&long).chars().count(),
-            limits::RESOURCE_TITLE_CHARS_MAX
-        );
+        assert_eq!(title(&long).chars().count(), limits::TITLE_CHARS_MAX);
         assert!(title(&long).ends_with("wörter…"), "{}", title(&long));
     }
 }

@@ -4,7 +4,7 @@
 use serde_json::json;
 
 use super::quoted::Quoted;
-use super::{Argument, Desk, Given};
+use super::{Argument, Desk, Given, short};
 use crate::failure::Failure;
 use crate::limits;
 use crate::store::PROJECT_SHARED;
@@ -69,7 +69,7 @@ pub async fn message(desk: &Desk, given: &Given) -> Result<(String, String), Fai
          the prompt `recall` with the topic {}, or \"what does Mimo say about {topic}?\".",
         json!(topic)
     );
-    Ok((format!("Hand over {about}"), text))
+    Ok((format!("Hand over {}", short(&about)), text))
 }
 
 fn key(focus: Option<&str>) -> String {

@@ -228,6 +228,12 @@ impl Desk {
     }
 }
 
+/// The beginning of a text, for a title.
+fn short(text: &str) -> &str {
+    let end = text.char_indices().nth(limits::TITLE_CHARS_MAX);
+    end.map_or(text, |(end, _)| &text[..end])
+}
+
 /// Where was looked, in words.
 fn places(projects: &[String]) -> String {
     match projects {

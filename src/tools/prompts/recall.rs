@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::quoted::Quoted;
-use super::{Argument, Desk, Given, places};
+use super::{Argument, Desk, Given, places, short};
 use crate::failure::Failure;
 use crate::graph::query::Scope;
 use crate::limits;
@@ -75,7 +75,7 @@ pub async fn message(desk: &Desk, given: &Given) -> Result<(String, String), Fai
     }
     desk.memories.count_recall(quoted.shown());
 
-    let description = format!("What Mimo remembers about {topic}");
+    let description = format!("What Mimo remembers about {}", short(topic));
     let (shown, places) = (json!(topic), places(&projects));
     let note = degraded.map_or(String::new(), |why| format!("\n\n({why}.)"));
     if quoted.is_empty() {

@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::quoted::Quoted;
-use super::{Argument, Desk, Given};
+use super::{Argument, Desk, Given, short};
 use crate::failure::Failure;
 use crate::store::PROJECT_SHARED;
 use crate::tools::arguments::scope_of;
@@ -64,5 +64,5 @@ pub async fn message(desk: &Desk, given: &Given) -> Result<(String, String), Fai
         "Store this in Mimo, so that later sessions know it: {}\n\n{CONVENTIONS}{whose}\n\n{known}\n\n{closing}",
         json!(what)
     );
-    Ok((format!("Remember: {what}"), text))
+    Ok((format!("Remember: {}", short(what)), text))
 }
