@@ -99,10 +99,12 @@ fn listed(memory: &memory::Memory) -> Value {
 fn title(content: &str) -> String {
     let words: Vec<&str> = content.split_whitespace().collect();
     let line = words.join(" ");
-    match line.char_indices().nth(limits::TITLE_CHARS_MAX) {
-        None => line,
-        Some((end, _)) => format!("{}…", line[..end].trim_end()),
+    let most = limits::TITLE_CHARS_MAX;
+    if line.chars().count() <= most {
+        return line;
     }
+    let beginning: String = line.chars().take(most - 1).collect();
+    format!("{}…", beginning.trim_end())
 }
 
 #[cfg(test)]
@@ -114,6 +116,6 @@ mod tests {
         assert_eq!(title(" two\n lines "), "two lines");
         let long = "wörter ".repeat(40);
         assert_eq!(title(&long).chars().count(), limits::TITLE_CHARS_MAX);
-        assert!(title(&long).ends_with("wörter…"), "{}", title(&long));
+        assert!(title(&long).ends_with("wörter wö…"), "{}", title(&long));
     }
 }
