@@ -16,6 +16,7 @@ use crate::clock::Clock;
 use crate::config::{self, Config, MemorySettings};
 use crate::dispatch::Dispatch;
 use crate::embed::{self, Embedder};
+use crate::endpoint::{Endpoint, Key};
 use crate::failure::{Failure, Kind};
 use crate::graph::{self, Graph};
 use crate::limits::BLOCKING_THREADS_MAX;
@@ -31,6 +32,7 @@ use crate::skills::policy::{Rules, Secret};
 use crate::skills::sandboxed::Sandboxed;
 use crate::store::sqlite::SqliteStore;
 use crate::store::{Changes, NameStore};
+use crate::tools::ask::Writers;
 use crate::tools::procedure::Door;
 use crate::tools::skills::Skills;
 use crate::tools::{self, Context, Reply};
@@ -178,6 +180,7 @@ impl App {
                     &config.project,
                     skills.clone(),
                     &procedures,
+                    writers(config),
                 );
                 (tools, skills, Some((registry, reloading)))
             }
@@ -338,6 +341,21 @@ fn skills(
     let reloading = Reloading::new(config, registry.clone(), source, problem.clone(), barred);
     let skills = Skills::new(registry.clone(), embedder, clock, sandbox, problem);
     Ok((registry, skills, reloading))
+}
+
+/// Who may put answers into words.
+fn writers(config: &Config) -> Writers {
+    let endpoint = config.ask.endpoint().map(|endpoint| {
+        let key = endpoint.key.clone().map(|(variable, value)| Key {
+            variable,
+            value: value.map(|kept| kept.0),
+        });
+        Endpoint::new(&endpoint.url, &endpoint.model, key)
+    });
+    Writers {
+        endpoint,
+        client: config.ask.client(),
+    }
 }
 
 fn settings(config: &MemorySettings) -> memory::Settings {

@@ -1,6 +1,7 @@
 //! Settings and folders: the only reader of the environment, of the platform's
 //! folders and of `config.toml`. Everything else is handed the values.
 
+mod ask;
 mod file;
 mod private;
 mod skills;
@@ -14,6 +15,7 @@ use directories::{BaseDirs, ProjectDirs};
 use crate::failure::Failure;
 use crate::limits::NAME_BYTES_MAX;
 
+pub use ask::{AskSettings, EndpointSettings, Synthesis};
 pub use private::{private_file, private_folder};
 pub use skills::{Kept, SkillSettings};
 
@@ -21,7 +23,7 @@ pub use skills::{Kept, SkillSettings};
 pub const PROJECT_DEFAULT: &str = "global";
 
 /// The variables Mimo looks at; nothing else of the environment is read, but
-/// for the secrets that the settings approve.
+/// for the secrets that the settings approve, and the endpoint's key.
 pub const VARIABLES: [&str; 12] = [
     "MIMO_CONFIG_DIR",
     "MIMO_DATA_DIR",
@@ -52,7 +54,8 @@ pub struct Surroundings {
     pub executable: Option<PathBuf>,
     /// The account's own folder.
     pub home_folder: Option<PathBuf>,
-    /// Reads one more variable: asked for the approved secrets only.
+    /// Reads one more variable: asked for the approved secrets
+    /// and the endpoint's key only.
     pub secret: Option<fn(&str) -> Option<OsString>>,
 }
 
@@ -75,6 +78,13 @@ impl Surroundings {
             home_folder: BaseDirs::new().map(|dirs| dirs.home_dir().to_owned()),
             secret: Some(|name| std::env::var_os(name)),
         }
+    }
+
+    /// What an approved secret holds; `None` where it is not set to any text.
+    fn kept(&self, name: &str) -> Option<Kept> {
+        let value = self.secret.and_then(|read| read(name));
+        let value = value.filter(|value| !value.is_empty())?;
+        value.into_string().ok().map(Kept)
     }
 
     /// Whether the person asked every program to print without colours.
@@ -112,6 +122,8 @@ pub struct Config {
     pub memory: MemorySettings,
     /// What the graph is told about its predicates.
     pub graph: GraphSettings,
+    /// Who writes answers.
+    pub ask: AskSettings,
     /// Which skills may run, and with what.
     pub skills: SkillSettings,
 }
@@ -171,6 +183,7 @@ impl Config {
             log: log_filter(around, file.log_level)?,
             memory: file.memory,
             graph: file.graph,
+            ask: file.ask.settle(around),
             skills: skills::settle(file.skills, around, &config_folder)?,
             config_folder,
             data_folder,

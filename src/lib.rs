@@ -18,6 +18,7 @@
 //! | [`tools`] | one file a family: schema, arguments, domain call, rendering |
 //! | [`memory`] | what remembering and recalling mean; no SQL |
 //! | [`ask`] | one question over everything known: where to look, what of it answers |
+//! | [`endpoint`] | the model that the settings name, over HTTP |
 //! | [`graph`] | entities and triples, their rules, following and joining them; no SQL |
 //! | [`procedure`] | definitions and their check, the machine that runs them, its journal |
 //! | [`store`] | the port in the domain's words, and SQLite behind it |
@@ -35,9 +36,9 @@
 //!
 //! ```text
 //! main -> cli -> app -> server -> dispatch -> tools -> memory, graph, procedure -> store
-//!                         |                |             |
-//!                         +-> catalog      |             +-> embed -> vector
-//!                         |       |        |
+//!                         |                |     |       |
+//!                         +-> catalog      |     |       +-> embed -> vector
+//!                         |       |        |     +-> endpoint
 //!                         |       +--------+-> registry -> skills -> wire, telemetry
 //!                         +-> wire
 //! ```
@@ -62,6 +63,7 @@
 //!   which is one of those and has one thread, forks.
 //! - Only `store` knows SQL.
 //! - Only [`config`] reads the environment.
+//! - Only [`endpoint`] speaks over the network, and only to what the settings name.
 //! - `unsafe` stands in `vector`, `skills/sandbox` and the registration of the
 //!   vector extension, nowhere else, each block with its reason.
 //! - Time and randomness come from [`clock`]; tests hold them still.
@@ -79,6 +81,7 @@ pub mod clock;
 pub mod config;
 pub mod dispatch;
 pub mod embed;
+pub mod endpoint;
 pub mod failure;
 pub mod graph;
 pub mod limits;

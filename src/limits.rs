@@ -1,6 +1,10 @@
 //! Every bound, in one place: the unit stands last in each name, and the
 //! relations that must hold between bounds are asserted when this compiles.
 
+mod offers;
+
+pub use offers::*;
+
 /// One incoming JSON-RPC line, newline excluded. Ours carry at most a batch of
 /// 200 memories of 100 KB written with escapes, so anything longer is a fault.
 pub const LINE_BYTES_MAX: usize = 32 * 1024 * 1024;
@@ -112,12 +116,45 @@ pub const ASK_DEGRADED_BYTES_MAX: usize = 200;
 pub const ASK_ATTEMPTS_MAX: usize = 4;
 /// Entities of the graph that one question may name.
 pub const ASK_ENTITIES_MAX: usize = 8;
+/// Triples around the entities of one question that are weighed for it.
+pub const ASK_TRIPLES_MAX: usize = 128;
+/// Of them those of one entity, in each direction: one that the question names,
+/// and one next to such a one.
+pub const ASK_EDGES_OF_ONE_MAX: [usize; 2] = [32, 8];
+/// Runs of words of one question that are looked up as predicates.
+pub const ASK_PREDICATE_PHRASES_MAX: usize = 64;
+/// Latest memories of each entity of one question that are weighed for it.
+pub const ASK_NAMING_MAX: usize = 32;
+/// What one store is brought by way of another.
+pub const ASK_BROUGHT_MAX: usize = 8;
+/// Memories, best first, whose entities lead from them into the graph.
+pub const ASK_BRIDGES_MAX: usize = 3;
 /// One quoted sentence; of a longer one the beginning is quoted.
 pub const ANSWER_SENTENCE_BYTES_MAX: usize = 500;
 /// Sentences quoted of one source.
 pub const ANSWER_SENTENCES_OF_ONE_MAX: usize = 3;
 /// What is looked at of one source.
 pub const ANSWER_SOURCE_BYTES_MAX: usize = 16 * 1024;
+/// The question that a model is asked.
+pub const ASK_PROMPT_QUESTION_BYTES_MAX: usize = 4 * 1024;
+/// What it is given of one source.
+pub const ASK_PROMPT_SOURCE_BYTES_MAX: usize = 2_000;
+/// What it is given of all sources.
+pub const ASK_PROMPT_BYTES_MAX: usize = 24 * 1024;
+/// What it is asked to write at most.
+pub const ASK_WRITTEN_TOKENS_MAX: usize = 1_000;
+/// What is looked at of what it wrote.
+pub const ASK_WRITTEN_BYTES_MAX: usize = 16 * 1024;
+/// The least time that a model is asked for anything at all.
+pub const ASK_MODEL_MILLIS_MIN: u64 = 100;
+/// What of a question's time is left for the answer when a model's is up.
+pub const ASK_MODEL_MARGIN_MILLIS: u64 = 50;
+/// Requests to the endpoint that are under way at a time.
+pub const ENDPOINT_REQUESTS_MAX: usize = 4;
+/// What is read of its answer.
+pub const ENDPOINT_BODY_BYTES_MAX: u64 = 1024 * 1024;
+/// What is told of somebody else's reason.
+pub const ASK_REASON_BYTES_MAX: usize = 80;
 /// Conversations that are kept; beyond it the one longest silent goes.
 pub const CONVERSATIONS_MAX: usize = 256;
 /// How long a silent conversation is kept.
@@ -371,46 +408,6 @@ pub const PROCEDURE_CLOSE_MILLIS_MAX: u64 = 5_000;
 pub const PROCEDURE_SHOWN_MAX: usize = 100;
 /// Executions that a procedure's resource, or a status, names.
 pub const PROCEDURE_LISTED_MAX: usize = 20;
-/// Rows of an index that one look for names may meet: about 2 ms in a file with
-/// 100,000 memories.
-pub const NAMES_ROWS_MAX: usize = 5_000;
-/// Memories that it may look up beside: about 4 ms there.
-pub const NAMES_MEMORIES_MAX: usize = 500;
-/// Memories with a tag, the latest, that are looked at for whose tag it is.
-pub const NAMES_MEMORIES_OF_TAG_MAX: i64 = 200;
-/// Names of one kind that are gathered to complete what somebody types.
-pub const NAMES_GATHERED_MAX: usize = 500;
-/// Names that one completion gives: the protocol's bound.
-pub const COMPLETION_VALUES_MAX: usize = 100;
-/// The words of the server's instructions, so that they are read.
-pub const INSTRUCTIONS_WORDS_MAX: usize = 120;
-/// Memories in the list of resources: a person picks from it.
-pub const MEMORIES_LISTED_MAX: usize = 10;
-/// Procedures in it.
-pub const PROCEDURES_LISTED_MAX: usize = 20;
-/// What a title shows of a text.
-pub const TITLE_CHARS_MAX: usize = 80;
-/// Our own resources that a client watches.
-pub const RESOURCES_WATCHED_MAX: usize = 64;
-/// After something was stored, how long further changes are waited for, so that
-/// many at once are looked at once.
-pub const CHANGES_SETTLE_MILLIS: u64 = 50;
-/// How often it is looked at whether another process has stored something.
-pub const CHANGES_LOOK_MILLIS_MAX: u64 = 2_000;
-/// One argument of a prompt.
-pub const PROMPT_ARGUMENT_BYTES_MAX: usize = 4_000;
-/// What a prompt quotes of what is stored.
-pub const PROMPT_DATA_BYTES_MAX: usize = 12_000;
-/// Memories that one search of a prompt may bring.
-pub const PROMPT_MEMORIES_MAX: usize = 12;
-/// The latest memories of a project, of which a prompt takes some of each kind.
-pub const PROMPT_LATEST_MAX: usize = 100;
-/// Triples in one prompt.
-pub const PROMPT_TRIPLES_MAX: usize = 12;
-/// Executions of one status in one prompt.
-pub const PROMPT_EXECUTIONS_MAX: usize = 5;
-/// Procedures that clients see as prompts.
-pub const PROMPTS_LISTED_MAX: usize = 100;
 /// How long an execution that has ended is kept.
 pub const EXECUTION_DAYS_MAX: i64 = 90;
 /// Ended executions that are forgotten when another one begins.
@@ -482,5 +479,3 @@ const _: () = assert!(SKILL_NAME_BYTES_MAX + 2 + 16 <= TOOL_NAME_BYTES_MAX);
 // A call that waits must still be able to say that its execution goes on.
 const _: () = assert!(PROCEDURE_WAIT_SECONDS_MAX < CALL_SECONDS_MAX);
 const _: () = assert!(SKILL_BACKOFF_MILLIS_MIN <= SKILL_BACKOFF_MILLIS_MAX);
-// Everything that is watched can change at once, and the lists with it.
-const _: () = assert!(RESOURCES_WATCHED_MAX + 3 <= NEWS_KEPT_MAX);

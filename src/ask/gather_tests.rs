@@ -10,16 +10,7 @@ use super::*;
 fn hit(store: Store, text: &str) -> Hit {
     Hit {
         row: json!({ "text": text }),
-        item: Item {
-            store,
-            citation: format!("{}:{text}", store.name()),
-            text: text.to_owned(),
-            vector: None,
-            at: None,
-            confidence: 1.0,
-            superseded: false,
-            contradicts: Vec::new(),
-        },
+        item: Item::new(store, format!("{}:{text}", store.name()), text.to_owned()),
         entities: Vec::new(),
     }
 }

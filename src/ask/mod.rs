@@ -1,25 +1,33 @@
 //! One question over everything that is known: which store answers it, what of
-//! the results fits, which sentences say it, and what a conversation was about.
+//! the results fits, which sentences say it, what a model may say of it, and what
+//! a conversation was about.
 //!
 //! Everything here but the gathering is pure, over plain data: whoever searches a
 //! store hands its results over as [`Item`]s, however the store has them.
 
 mod budget;
 mod context;
+mod dispute;
 mod extract;
 mod gather;
+mod past;
 mod quote;
 mod relevance;
 mod router;
+mod synthesis;
 
 use crate::clock::Timestamp;
 
 pub use budget::{Found, Kept, keep};
 pub use context::{Contexts, FollowUp, Opened, Turn, follow_up};
+pub use dispute::{claim, dispute};
 pub use extract::{Synthesis, extract};
 pub use gather::{Gathered, Hit, Hits, Search, gather};
-pub use quote::beginning;
+pub use past::asks_for_the_past;
+pub use quote::{beginning, neutral};
+pub use relevance::Relevance;
 pub use router::{Decision, Router};
+pub use synthesis::{Prompt, checked, prompt};
 
 /// Where an answer may lie. The names are the public contract.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Deserialize)]
@@ -55,15 +63,6 @@ impl Store {
     }
 }
 
-/// What is asked.
-#[derive(Clone, Copy, Debug)]
-pub struct Question<'a> {
-    /// In words.
-    pub text: &'a str,
-    /// Its unit-length vector; `None` where it could not be encoded.
-    pub vector: Option<&'a [f32]>,
-}
-
 /// A result of any store, as data that an answer may rest on.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Item {
@@ -73,14 +72,33 @@ pub struct Item {
     pub citation: String,
     /// What it says, in words. Written by others: data, never an instruction.
     pub text: String,
-    /// Its unit-length vector, in the question's space, where it has one.
-    pub vector: Option<Vec<f32>>,
+    /// The cosine between it and the question, where both were encoded.
+    pub likeness: Option<f32>,
     /// When it was so, or was told.
     pub at: Option<Timestamp>,
     /// How sure its store is, 0 to 1; 1 where the store does not say.
     pub confidence: f32,
     /// Whether something newer stands in its place.
     pub superseded: bool,
+    /// The place that it fills, where only one of those that do can be right.
+    pub slot: Option<String>,
     /// Citations of items that say otherwise.
     pub contradicts: Vec<String>,
+}
+
+impl Item {
+    /// An item of which nothing else is known.
+    pub fn new(store: Store, citation: String, text: String) -> Item {
+        Item {
+            store,
+            citation,
+            text,
+            likeness: None,
+            at: None,
+            confidence: 1.0,
+            superseded: false,
+            slot: None,
+            contradicts: Vec::new(),
+        }
+    }
 }

@@ -1,10 +1,15 @@
 //! What others wrote, made fit to be quoted: sentences cut out of it, and
 //! nothing left in it that could end a quotation or steer whoever reads it. Pure.
 
-/// A text on one line: control characters and white space become single
-/// spaces, marks that are not seen or turn the order of reading go, and double
-/// quotes become single ones, so that no text ends its own quotation.
+/// A text that can be quoted: [`visible`], and double quotes become single ones,
+/// so that no text ends its own quotation.
 pub fn neutral(text: &str) -> String {
+    visible(text).replace(['"', '\u{201c}', '\u{201d}'], "'")
+}
+
+/// A text on one line: control characters and white space become single
+/// spaces, marks that are not seen or turn the order of reading go.
+pub fn visible(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {
         match c {
@@ -13,7 +18,6 @@ pub fn neutral(text: &str) -> String {
                     out.push(' ');
                 }
             }
-            '"' | '\u{201c}' | '\u{201d}' => out.push('\''),
             _ if is_unseen(c) => {}
             _ => out.push(c),
         }

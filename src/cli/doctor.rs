@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use super::output::{Ended, Output};
 use crate::app::{self, App};
 use crate::clock::Clock;
-use crate::config::{Config, Surroundings};
+use crate::config::{AskSettings, Config, EndpointSettings, Surroundings};
 use crate::skills::sandbox::policy::{Layer, Layers, State};
 use crate::skills::sandbox::probe;
 
@@ -41,6 +41,7 @@ pub(super) fn run(
         folder("data folder", &config.data_folder),
         folder("config folder", &config.config_folder),
         memories(config, clock),
+        answers(&config.ask),
     ];
     match output.json {
         true => output.document(&json!({
@@ -117,6 +118,34 @@ fn memories(config: &Config, clock: Arc<dyn Clock>) -> Finding {
     Finding { name, state, why }
 }
 
+/// Who puts answers into words, by the settings alone: nobody is asked for this.
+fn answers(ask: &AskSettings) -> Finding {
+    let word = ask.synthesis.name();
+    let (state, why) = match ask.endpoint() {
+        Some(EndpointSettings { url, model, key }) => {
+            let (state, key) = match key {
+                None => ("ok", "without a key".to_owned()),
+                Some((variable, Some(_))) => ("ok", format!("{variable} is set")),
+                Some((variable, None)) => (
+                    "failed",
+                    format!("{variable} is not set, so it is not asked"),
+                ),
+            };
+            (state, format!("{word}: {model} at {url}, {key}"))
+        }
+        None if ask.client() => {
+            let why = format!("{word}: the client's model where it offers one, else quotations");
+            ("ok", why)
+        }
+        None => ("ok", format!("{word}: quotations")),
+    };
+    Finding {
+        name: "answers",
+        state,
+        why,
+    }
+}
+
 fn finding(layers: &Layers, layer: Layer) -> Finding {
     let found = layers.0.iter().find(|(each, ..)| *each == layer);
     let (state, why) = match found {
@@ -158,6 +187,43 @@ fn table(findings: &[Finding], output: &Output) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::{Kept, Synthesis};
+
+    #[test]
+    fn it_is_told_who_writes_answers_and_never_the_key() {
+        let said = |synthesis, key: Option<Option<&str>>| {
+            let endpoint = key.map(|value| EndpointSettings {
+                url: "https://a.example/v1".into(),
+                model: "m".into(),
+                key: Some(("A_KEY".into(), value.map(|value| Kept(value.into())))),
+            });
+            let found = answers(&AskSettings {
+                synthesis,
+                endpoint,
+            });
+            format!("{} {}", found.state, found.why)
+        };
+        for (synthesis, key, expected) in [
+            (
+                Synthesis::Auto,
+                None,
+                "ok auto: the client's model where it offers one, else quotations",
+            ),
+            (Synthesis::Extract, Some(None), "ok extract: quotations"),
+            (
+                Synthesis::Endpoint,
+                Some(Some("hunter2")),
+                "ok endpoint: m at https://a.example/v1, A_KEY is set",
+            ),
+            (
+                Synthesis::Auto,
+                Some(None),
+                "failed auto: m at https://a.example/v1, A_KEY is not set, so it is not asked",
+            ),
+        ] {
+            assert_eq!(said(synthesis, key), expected);
+        }
+    }
 
     #[test]
     fn states_are_coloured_only_where_a_person_looks() {

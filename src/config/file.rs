@@ -7,6 +7,7 @@ use std::path::Path;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
+use super::ask::{AskKeys, SYNTHESES, check_model, check_url};
 use super::skills::{SkillKeys, check_command, check_folder, check_variable};
 use super::{GraphSettings, MemorySettings, check_predicate, check_project};
 use crate::failure::{Failure, Kind};
@@ -19,6 +20,7 @@ pub(super) struct FileSettings {
     pub log_level: Option<String>,
     pub memory: MemorySettings,
     pub graph: GraphSettings,
+    pub ask: AskKeys,
     pub skills: SkillKeys,
 }
 
@@ -77,6 +79,15 @@ pub(super) fn parse(name: &str, text: &str) -> Result<FileSettings, Failure> {
             fix: "give one of them a weight, or leave both out".into(),
         }));
     }
+    let together = settings.ask.check();
+    together.map_err(|(word, why, fix)| {
+        let section = text.find("[ask").or_else(|| text.find("ask."));
+        let section = section.unwrap_or(0);
+        let at = text[section..]
+            .find(word)
+            .map_or(section, |at| section + at);
+        fail(Problem { at, why, fix })
+    })?;
     Ok(settings)
 }
 
@@ -97,6 +108,12 @@ pub(super) enum Rule {
     Project(fn(&mut FileSettings) -> &mut Option<String>),
     OneOf(
         &'static [&'static str],
+        fn(&mut FileSettings) -> &mut Option<String>,
+    ),
+    /// A text that passes a check, with an example of one.
+    Text(
+        fn(&str) -> Result<(), String>,
+        &'static str,
         fn(&mut FileSettings) -> &mut Option<String>,
     ),
     Between(f64, f64, fn(&mut MemorySettings) -> &mut f64),
@@ -147,6 +164,30 @@ pub(super) const KEYS: &[Key] = &[
         rule: Rule::Texts(check_predicate, "[\"works_at\"]", |to| {
             &mut to.graph.functional
         }),
+    },
+    Key {
+        path: "ask.synthesis",
+        rule: Rule::OneOf(SYNTHESES, |to| &mut to.ask.synthesis),
+    },
+    Key {
+        path: "ask.endpoint.url",
+        rule: Rule::Text(check_url, "\"http://127.0.0.1:11434/v1\"", |to| {
+            &mut to.ask.url
+        }),
+    },
+    Key {
+        path: "ask.endpoint.model",
+        rule: Rule::Text(check_model, "\"qwen3:8b\"", |to| &mut to.ask.model),
+    },
+    Key {
+        path: "ask.endpoint.key_variable",
+        rule: Rule::Text(check_variable, "\"OPENAI_API_KEY\"", |to| {
+            &mut to.ask.key_variable
+        }),
+    },
+    Key {
+        path: "ask.endpoint.plain_http",
+        rule: Rule::Switch(|to| &mut to.ask.plain_http),
     },
     Key {
         path: "skills.commands",
@@ -233,8 +274,20 @@ impl Rule {
             }
             Rule::OneOf(words, field) => {
                 let word = value.as_str().filter(|word| words.contains(word));
-                let word = word.ok_or_else(|| wanted(&format!("one of {}", words.join(", "))))?;
+                let word = word.ok_or_else(|| {
+                    let mut problem = wanted(&format!("one of {}", words.join(", ")));
+                    let near = value.as_str().and_then(|word| near(word, words));
+                    if let Some(near) = near {
+                        problem.fix = format!("did you mean \"{near}\"?");
+                    }
+                    problem
+                })?;
                 *field(settings) = Some(word.to_owned());
+            }
+            Rule::Text(check, _, field) => {
+                let text = value.as_str().ok_or_else(|| wanted("text in quotes"))?;
+                check(text).map_err(|why| problem(format!("cannot be \"{text}\": {why}")))?;
+                *field(settings) = Some(text.to_owned());
             }
             Rule::Between(low, high, field) => {
                 let number = number(value).filter(|number| (low..=high).contains(&number));
@@ -267,10 +320,11 @@ impl Rule {
         match self {
             Rule::Project(_) => "\"website\"",
             Rule::OneOf(words, _) if words.contains(&"info") => "\"info\"",
+            Rule::OneOf(words, _) if words.contains(&"auto") => "\"auto\"",
             Rule::OneOf(..) => "\"ask\"",
             Rule::Between(..) => "0.3",
             Rule::Switch(_) => "true",
-            Rule::Texts(_, example, _) => example,
+            Rule::Text(_, example, _) | Rule::Texts(_, example, _) => example,
         }
     }
 }
@@ -310,6 +364,13 @@ fn unknown(path: &str, at: usize) -> Problem {
             None => format!("the settings are {}", all()),
         },
     }
+}
+
+/// The word a person most likely meant, if any is near.
+fn near<'a>(word: &str, words: &[&'a str]) -> Option<&'a str> {
+    let distance = |each: &&&str| strsim::damerau_levenshtein(&word.to_lowercase(), each);
+    let nearest = words.iter().min_by_key(distance)?;
+    (distance(&nearest) <= 1 + nearest.len() / 4).then_some(*nearest)
 }
 
 /// The setting or section a person most likely meant, if any is near.

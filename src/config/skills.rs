@@ -91,13 +91,6 @@ pub(in crate::config) fn settle(
         Some(path) => whole_path("SKILLS_PATH", Path::new(path))?,
         None => config_folder.join("skills.json"),
     };
-    let value = |name: &str| {
-        let value = around
-            .secret
-            .and_then(|read| read(name))
-            .filter(|value| !value.is_empty());
-        value.and_then(|value| value.into_string().ok()).map(Kept)
-    };
     let mut handed_on = BTreeMap::new();
     for name in HANDED_ON
         .into_iter()
@@ -117,7 +110,7 @@ pub(in crate::config) fn settle(
         secrets: keys
             .secrets
             .into_iter()
-            .map(|name| (name.clone(), value(&name)))
+            .map(|name| (name.clone(), around.kept(&name)))
             .collect(),
         commands: keys.commands,
         strict: keys.strict,

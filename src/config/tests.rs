@@ -164,6 +164,51 @@ fn skills_are_settled_by_the_surroundings_and_no_secret_is_printed() {
 }
 
 #[test]
+fn plain_http_stays_on_the_machine_unless_allowed() {
+    let parse = |url: &str, more: &str| {
+        let text = format!("[ask.endpoint]\nurl = \"{url}\"\nmodel = \"m\"\n{more}");
+        file::parse("config.toml", &text).is_ok()
+    };
+    for stays in [
+        "http://127.0.0.1:11434/v1",
+        "http://127.8.8.8",
+        "http://[::1]:1/v1",
+        "http://LOCALHOST/v1",
+        "https://api.example.com/v1",
+    ] {
+        assert!(parse(stays, ""), "{stays}");
+    }
+    for leaves in [
+        "http://192.168.0.2/v1",
+        "http://localhost.example/v1",
+        "http://127.0.0.1.example/v1",
+        "http://127.1/v1",
+        "http://[::ffff:127.0.0.1]/v1",
+        "http://0.0.0.0/v1",
+    ] {
+        assert!(!parse(leaves, ""), "{leaves}");
+        assert!(parse(leaves, "plain_http = true"), "{leaves}");
+    }
+}
+
+#[test]
+fn the_endpoint_takes_its_key_from_the_variable_that_is_named() {
+    let home = home_with(
+        "[ask.endpoint]\nurl = \"https://a.example/v1\"\nmodel = \"m\"\nkey_variable = \"A_KEY\"\n",
+    );
+    let mut around = around(&[], home.path());
+    let load = |around: &Surroundings| Config::load(&Flags::default(), around).expect("settings");
+    let key = |config: &Config| config.ask.endpoint().and_then(|it| it.key.clone());
+    let without = load(&around);
+    assert_eq!(key(&without), Some(("A_KEY".to_owned(), None)));
+    around.secret = Some(|name| (name == "A_KEY").then(|| "hunter2".into()));
+    let with = load(&around);
+    let kept = Some(Kept("hunter2".into()));
+    assert_eq!(key(&with), Some(("A_KEY".to_owned(), kept)));
+    assert!(!format!("{with:?}").contains("hunter2"));
+}
+
+#[test]
 fn mistakes_in_the_file_are_refused_with_line_reason_and_fix() {
     for (text, line, why, fix) in [
         (
@@ -254,6 +299,66 @@ fn mistakes_in_the_file_are_refused_with_line_reason_and_fix() {
             "first_sight = \"ask\"",
         ),
         (
+            "ask.synthesis = \"Cleint\"",
+            1,
+            "one of auto, extract",
+            "did you mean \"client\"?",
+        ),
+        (
+            "ask.synthesis = \"never\"",
+            1,
+            "one of auto, extract",
+            "synthesis = \"auto\"",
+        ),
+        (
+            "\nask.synthesis = \"endpoint\"",
+            2,
+            "none is named",
+            "[ask.endpoint]",
+        ),
+        (
+            "[ask.endpoint]\nmodel = \"m\"",
+            1,
+            "no url",
+            "url = \"http://127.0.0.1",
+        ),
+        (
+            "[ask.endpoint]\nurl = \"https://a.example/v1\"",
+            2,
+            "no model",
+            "model = ",
+        ),
+        (
+            "[ask.endpoint]\nurl = \"ftp://a.example\"",
+            2,
+            "begins with http",
+            "url = \"http://127.0.0.1",
+        ),
+        (
+            "[ask.endpoint]\nurl = \"https://me:secret@a.example/v1\"",
+            2,
+            "use key_variable",
+            "leave it out",
+        ),
+        (
+            "[ask.endpoint]\nurl = \"https://a.example/v1?key=1\"",
+            2,
+            "before any ?",
+            "leave it out",
+        ),
+        (
+            "[ask.endpoint]\nurl = \"http://a.example/v1\"\nmodel = \"m\"",
+            2,
+            "not encrypted",
+            "plain_http = true",
+        ),
+        (
+            "ask.endpoint.model = \"\"",
+            1,
+            "a model's name",
+            "model = \"qwen3:8b\"",
+        ),
+        (
             "memory.weights.keyword = \"1\"",
             1,
             "a number",
@@ -321,6 +426,7 @@ fn the_schema_and_the_reader_name_the_same_keys_with_the_same_bounds() {
                 assert_eq!(leaf["maxLength"], NAME_BYTES_MAX);
             }
             Rule::OneOf(words, _) => assert_eq!(leaf["enum"], serde_json::json!(words)),
+            Rule::Text(..) => assert_eq!(leaf["type"], "string", "{path}"),
             Rule::Switch(field) => {
                 assert_eq!(leaf["type"], "boolean", "{path}");
                 assert_eq!(leaf["default"], *field(&mut settings), "{path}");

@@ -135,6 +135,7 @@ pub fn view(
     Ok(View {
         projects: projects_of(graph, names)?,
         at,
+        ended: false,
         min_confidence: min_confidence - reading::ROUNDING,
     })
 }

@@ -5,6 +5,7 @@ mod model;
 pub mod moment;
 mod recall;
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use tokio_util::sync::CancellationToken;
@@ -17,6 +18,7 @@ use crate::clock::{Clock, Timestamp};
 use crate::embed::Embedder;
 use crate::failure::{Failure, Kind};
 use crate::limits;
+use crate::store::graph::EntityId;
 use crate::store::memory::{
     Before, CandidateQuery, Change, Edit, Filter, IndexedText, Memory, MemoryCensus, MemoryId,
     MemoryStore, State,
@@ -127,6 +129,7 @@ impl Memories {
         let mut degraded = None;
         let vector = match search.mode {
             Mode::Keyword => None,
+            _ if search.vector.is_some() => search.vector,
             Mode::Semantic => Some(self.encode_query(search.query).await?),
             // Half an answer, said to be one, is better than none.
             Mode::Hybrid => match self.encode_query(search.query).await {
@@ -218,6 +221,29 @@ impl Memories {
             more: false,
             degraded,
         })
+    }
+
+    /// Of the latest memories that name one of these entities, those that
+    /// `filter` lets through, newest first, at most `limit`.
+    pub async fn naming(
+        &self,
+        entities: Vec<EntityId>,
+        filter: Filter,
+        limit: usize,
+    ) -> Result<Vec<Memory>, Failure> {
+        Ok(self.store.naming(entities, filter, limit).await?)
+    }
+
+    /// How near memories are to a text with the vector `probe`, as cosines;
+    /// those whose vector is not known are missing.
+    pub async fn likeness(
+        &self,
+        ids: Vec<MemoryId>,
+        probe: Vec<f32>,
+    ) -> Result<HashMap<MemoryId, f32>, Failure> {
+        let model = self.embedder.model_id();
+        let found = self.store.likeness(model, ids, probe).await?;
+        Ok(found.into_iter().collect())
     }
 
     /// Counts a recall of each memory, after the answer: nobody waits for it

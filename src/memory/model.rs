@@ -55,6 +55,8 @@ pub enum Mode {
 pub struct Search {
     /// What is asked; not blank.
     pub query: String,
+    /// Its vector, where the caller has made it already.
+    pub vector: Option<Vec<f32>>,
     /// Which memories count.
     pub filter: Filter,
     /// How it is answered.

@@ -1,5 +1,5 @@
-//! The client as the skills may reach it: what it offers, their questions to
-//! it, and what they announce.
+//! The client as Mimo and the skills may reach it: what it offers, questions to
+//! it, and what is announced.
 
 // Log messages are of the older revisions only, and those are served.
 #![expect(deprecated)]
@@ -14,11 +14,13 @@ use serde_json::{Map, Value, json};
 use tokio::sync::{broadcast, watch};
 
 use crate::limits;
-use crate::registry::{SkillName, Upstream};
-use crate::wire::Handle;
+use crate::registry::{Asks, SkillName, Upstream};
+use crate::wire::{Handle, Outcome};
 
+/// The capability of a client that lends its model.
+pub const SAMPLING: &str = "sampling";
 /// What a skill may use of a client's, by the name of the capability.
-const USABLE: [&str; 3] = ["elicitation", "roots", "sampling"];
+const USABLE: [&str; 3] = ["elicitation", "roots", SAMPLING];
 
 /// The client of this process.
 pub struct Client {
@@ -88,6 +90,18 @@ impl Client {
         self.greeting.borrow().is_some()
     }
 
+    /// The way to its model, where it offers that and takes questions while it
+    /// waits for an answer.
+    pub fn model(&self) -> Option<Asks> {
+        let greeting = self.greeting.borrow();
+        let greeting = greeting.as_ref()?;
+        let connection = greeting.connection.clone()?;
+        greeting.capabilities.contains_key(SAMPLING).then(|| {
+            let ask = move |method, params| ask(Some(connection.clone()), method, params);
+            Arc::new(ask) as Asks
+        })
+    }
+
     /// From now on the client wants messages of this level and above.
     pub fn set_level(&self, level: LoggingLevel) {
         *self.level.lock().unwrap_or_else(PoisonError::into_inner) = level;
@@ -148,24 +162,12 @@ impl Upstream for Client {
 
     fn ask(
         &self,
-        skill: &SkillName,
+        _skill: &SkillName,
         method: String,
         params: Option<Box<RawValue>>,
     ) -> BoxFuture<'static, Result<Box<RawValue>, Box<RawValue>>> {
         let greeting = self.greeting.borrow().clone();
-        let skill = skill.clone();
-        Box::pin(async move {
-            let connection = greeting.and_then(|greeting| greeting.connection);
-            let answered = match &connection {
-                Some(connection) => connection.ask(&method, params.as_deref()).await,
-                None => None,
-            };
-            answered.unwrap_or_else(|| {
-                tracing::debug!(%skill, method, "there is no client to ask");
-                let error = json!({"code": -32601, "message": "there is no client to ask"});
-                Err(to_raw_value(&error).unwrap_or_default())
-            })
-        })
+        ask(greeting.and_then(|it| it.connection), method, params)
     }
 
     fn note(&self, skill: &SkillName, method: &str, params: Option<&RawValue>) {
@@ -187,6 +189,25 @@ impl Upstream for Client {
             _ => tracing::debug!(%skill, method, "a notification that nobody takes"),
         }
     }
+}
+
+/// Asks the client through its connection; an error where there is none any more.
+fn ask(
+    connection: Option<Handle>,
+    method: String,
+    params: Option<Box<RawValue>>,
+) -> BoxFuture<'static, Outcome> {
+    Box::pin(async move {
+        let answered = match &connection {
+            Some(connection) => connection.ask(&method, params.as_deref()).await,
+            None => None,
+        };
+        answered.unwrap_or_else(|| {
+            tracing::debug!(method, "there is no client to ask");
+            let error = json!({"code": -32601, "message": "there is no client to ask"});
+            Err(to_raw_value(&error).unwrap_or_default())
+        })
+    })
 }
 
 /// The levels in their order.

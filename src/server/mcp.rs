@@ -10,7 +10,7 @@ use serde_json::{Map, Value, json};
 use tokio_util::sync::CancellationToken;
 
 use super::Served;
-use super::client::{self, Client};
+use super::client::{self, Client, SAMPLING};
 use super::instructions::INSTRUCTIONS;
 use super::listening::Listening;
 use super::listing::Listing;
@@ -71,6 +71,7 @@ impl Mcp {
         name: &str,
         arguments: Value,
         given: (Option<String>, Option<InputResponses>),
+        samples: bool,
         context: Context,
     ) -> Step {
         let round = match given {
@@ -79,6 +80,7 @@ impl Mcp {
                 let (dispatch, connection) = (self.dispatch.clone(), self.connection.clone());
                 let name = name.to_owned();
                 let context = Context {
+                    model: samples.then(|| asks.clone()),
                     asks: Some(asks),
                     // The request that begins the call may be over before it.
                     cancel: CancellationToken::new(),
@@ -346,12 +348,17 @@ impl ServerHandler for Mcp {
             Some(loose) => loose.0.clone(),
             None => request.arguments.map_or(Value::Null, Value::Object),
         };
-        let call = self.context(&context);
+        let mut call = self.context(&context);
         let inline = context.meta.client_capabilities();
-        let done = if inline.is_some_and(|offered| Client::usable(&object(&offered))) {
+        let inline = inline.map(|offered| object(&offered));
+        if inline.is_none() {
+            call.model = self.client.model();
+        }
+        let done = if let Some(offered) = inline.filter(Client::usable) {
             let given = (request.request_state, request.input_responses);
+            let samples = offered.contains_key(SAMPLING);
             let step = tokio::select! {
-                step = self.in_rounds(&name, arguments, given, call) => step,
+                step = self.in_rounds(&name, arguments, given, samples, call) => step,
                 // Nobody waits for this answer any more.
                 () = context.ct.cancelled() => return Err(defect()),
             };

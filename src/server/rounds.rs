@@ -1,6 +1,6 @@
-//! Questions of skills to a client of the newest revision, which takes none
-//! while it waits: its call is answered with the question instead, the call
-//! itself goes on beside, and the client's next try brings the answer.
+//! Questions to a client of the newest revision, a skill's or a tool's of ours:
+//! it takes none while it waits, so its call is answered with the question, the
+//! call itself goes on beside, and the client's next try brings the answer.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -149,4 +149,62 @@ impl Rounds {
 
 fn refusal(why: &str) -> Box<RawValue> {
     to_raw_value(&json!({"code": -32000, "message": why})).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use tokio::time::timeout;
+
+    use super::*;
+    use crate::clock::SystemClock;
+    use crate::tools::Document;
+
+    /// Asks, waits for a second, and says what it heard.
+    async fn patient(asks: Asks) -> Result<Reply, Failure> {
+        let heard = timeout(
+            Duration::from_secs(1),
+            asks("sampling/createMessage".into(), None),
+        );
+        let said = match heard.await {
+            Ok(Ok(_)) => "an answer",
+            Ok(Err(_)) => "a refusal",
+            Err(_) => "nothing",
+        };
+        Ok(Document(said.to_owned()).into())
+    }
+
+    async fn said(rounds: &Rounds, round: Round) -> String {
+        match rounds.step(round).await {
+            Step::Done(Ok(Reply::Document(said))) => said.0,
+            _ => panic!("not over"),
+        }
+    }
+
+    /// Begins a call; what its client has to send back.
+    async fn asked(rounds: &Rounds) -> String {
+        let Step::Asked(asked) = rounds.step(Round::begin(patient)).await else {
+            panic!("no question");
+        };
+        let asked: Value = serde_json::from_str(asked.get()).expect("JSON");
+        asked["requestState"].as_str().expect("a state").to_owned()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_call_ends_in_its_own_time_and_answers_a_client_that_is_late() {
+        let rounds = Rounds::new(Arc::new(SystemClock));
+        let answer = || BTreeMap::from([(KEY.to_owned(), json!({}))]);
+        for (wait, answers, expected) in [
+            (0, answer(), "an answer"),
+            (0, BTreeMap::new(), "a refusal"),
+            (2, answer(), "nothing"),
+            (3_600, BTreeMap::new(), "nothing"),
+        ] {
+            let state = asked(&rounds).await;
+            tokio::time::sleep(Duration::from_secs(wait)).await;
+            let round = rounds.resume(&state, answers).expect("it is known");
+            assert_eq!(said(&rounds, round).await, expected, "after {wait} s");
+        }
+    }
 }

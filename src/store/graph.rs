@@ -133,6 +133,8 @@ pub struct View {
     pub projects: Option<Vec<WordId>>,
     /// Those that hold at this moment.
     pub at: Timestamp,
+    /// Those too that held before and do not any more.
+    pub ended: bool,
     /// Only those with at least this confidence.
     pub min_confidence: f64,
 }

@@ -4,6 +4,7 @@
 use std::collections::BTreeSet;
 
 use super::Stored;
+use super::graph::EntityId;
 use crate::clock::Timestamp;
 use crate::text::QueryWord;
 
@@ -352,6 +353,25 @@ pub trait MemoryStore: Send + Sync {
     /// The memories with these ids, in the order given, those that are not
     /// there (or that `filter` leaves out) missing.
     fn fetch(&self, ids: Vec<MemoryId>, filter: Option<Filter>) -> Stored<'_, Vec<Memory>>;
+
+    /// Of the latest memories that name one of these entities, those that
+    /// `filter` lets through, newest first. At most `limit` of each entity are
+    /// looked at, and at most `limit` answered with.
+    fn naming(
+        &self,
+        entities: Vec<EntityId>,
+        filter: Filter,
+        limit: usize,
+    ) -> Stored<'_, Vec<Memory>>;
+
+    /// The cosine between each of these memories and `probe`, by its nearest
+    /// window; those without a vector of `model` are missing.
+    fn likeness(
+        &self,
+        model: &str,
+        ids: Vec<MemoryId>,
+        probe: Vec<f32>,
+    ) -> Stored<'_, Vec<(MemoryId, f32)>>;
 
     /// Makes an edit; answers with the ids that it changed.
     fn edit(&self, model: &str, edit: Edit, at: Timestamp) -> Stored<'_, Vec<MemoryId>>;

@@ -31,13 +31,15 @@ use crate::procedure::Procedures;
 use crate::registry::Asks;
 use crate::store::NameStore;
 
-/// The tools that users get, in the order they are listed.
+/// The tools that users get, in the order they are listed; `writers` may put
+/// answers into words.
 pub fn standard(
     memories: &Arc<Memories>,
     graph: &Arc<Graph>,
     project: &str,
     skills: Option<Arc<skills::Skills>>,
     procedures: &Procedures,
+    writers: ask::Writers,
 ) -> Vec<Tool> {
     let memory = memory::Memory {
         memories: memories.clone(),
@@ -57,6 +59,7 @@ pub fn standard(
         procedures.clone(),
         skills.clone(),
         project.to_owned(),
+        writers,
     );
     let graph = graph::GraphTools {
         graph: graph.clone(),
@@ -218,6 +221,8 @@ pub struct Context {
     pub progress: Progress,
     /// Where a skill's questions go, where they do not go to the client itself.
     pub asks: Option<Asks>,
+    /// The client's own model, where it offers one: takes a sampling request.
+    pub model: Option<Asks>,
     /// The client's `_meta`, for whoever a call is passed on to.
     pub meta: Map<String, Value>,
     /// When the call has to be over.
@@ -232,6 +237,7 @@ impl Context {
             cancel: CancellationToken::new(),
             progress: Progress::default(),
             asks: None,
+            model: None,
             meta: Map::new(),
             deadline: Instant::now() + USUAL_PATIENCE,
         }

@@ -1,6 +1,6 @@
 //! What is said out of the results, and when it is said that nothing is there.
 
-use mimo::ask::{Item, Question, Store, Synthesis, extract};
+use mimo::ask::{Found, Item, Store, Synthesis, extract, keep};
 use mimo::clock::Timestamp;
 use mimo::embed;
 use serde::Deserialize;
@@ -10,24 +10,11 @@ const DAY: i64 = 24 * 3600 * 1_000_000;
 const NOW: Timestamp = Timestamp(1_800_000_000_000_000);
 
 pub fn item(citation: &str, text: &str) -> Item {
-    Item {
-        store: Store::Episodic,
-        citation: citation.to_owned(),
-        text: text.to_owned(),
-        vector: None,
-        at: None,
-        confidence: 1.0,
-        superseded: false,
-        contradicts: Vec::new(),
-    }
+    Item::new(Store::Episodic, citation.to_owned(), text.to_owned())
 }
 
 fn answer(asked: &str, items: &[Item], tokens: usize) -> Synthesis {
-    let question = Question {
-        text: asked,
-        vector: None,
-    };
-    extract(question, items, &Store::ALL, NOW, tokens)
+    extract(asked, items, &Store::ALL, NOW, tokens)
 }
 
 fn lines(synthesis: &Synthesis) -> Vec<&str> {
@@ -157,6 +144,19 @@ struct Labelled {
     answer: Option<String>,
 }
 
+/// Items as an answer is given them: the most worth first.
+fn by_worth(question: &str, items: impl Iterator<Item = Item>) -> Vec<Item> {
+    let of_none = |item| Found {
+        item,
+        rank: usize::MAX,
+        bytes: 0,
+    };
+    let found: Vec<Found> = items.map(of_none).collect();
+    let kept = keep(question, None, &found, 1);
+    let item = |place: &usize| found[*place].item.clone();
+    kept.places.iter().map(item).collect()
+}
+
 /// 30 questions that one of 30 facts answers, mostly in other words, and 30 that
 /// none does, each against all facts.
 #[test]
@@ -167,22 +167,22 @@ fn the_threshold_tells_what_answers_from_what_does_not() {
         .collect();
     let embedder = embed::builtin();
     let encode = |text: &str| embedder.embed_query(text).expect("a vector");
-    let facts: Vec<Item> = labelled
-        .iter()
-        .filter_map(|each| each.answer.as_deref())
-        .map(|fact| Item {
-            vector: Some(encode(fact)),
-            ..item(fact, fact)
-        })
-        .collect();
+    let facts = labelled.iter().filter_map(|each| each.answer.as_deref());
+    let facts: Vec<(&str, Vec<f32>)> = facts.map(|fact| (fact, encode(fact))).collect();
     let (mut said, mut first, mut silent) = (0, 0, 0);
     for each in &labelled {
         let vector = encode(&each.question);
-        let question = Question {
-            text: &each.question,
-            vector: Some(&vector),
-        };
-        let found = extract(question, &facts, &Store::ALL, NOW, 2000);
+        let likened = facts.iter().map(|(fact, of_fact)| Item {
+            likeness: Some(vector.iter().zip(of_fact).map(|(a, b)| a * b).sum()),
+            ..item(fact, fact)
+        });
+        let found = extract(
+            &each.question,
+            &by_worth(&each.question, likened),
+            &Store::ALL,
+            NOW,
+            2000,
+        );
         match &each.answer {
             Some(answer) => {
                 said += usize::from(found.citations.contains(answer));

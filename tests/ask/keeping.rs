@@ -1,6 +1,6 @@
 //! What of several stores' results fits a budget.
 
-use mimo::ask::{Found, Item, Question, Router, Store, keep};
+use mimo::ask::{Found, Item, Router, Store, keep};
 
 use crate::answering::item;
 
@@ -12,10 +12,7 @@ fn found(store: Store, citation: &str, text: &str, rank: usize, bytes: usize) ->
     Found { item, rank, bytes }
 }
 
-const ASKED: Question<'static> = Question {
-    text: "Who owns the billing service?",
-    vector: None,
-};
+const ASKED: &str = "Who owns the billing service?";
 
 fn kept(found: &[Found], tokens: usize) -> (Vec<&str>, bool) {
     let kept = keep(ASKED, None, found, tokens);
@@ -107,7 +104,7 @@ fn doubles_of_two_stores_are_one_and_not_a_lack_of_room() {
 
 #[test]
 fn the_primary_store_goes_first_among_equals_and_the_newer_before_the_superseded() {
-    let decision = Router::new().expect("routes").route(ASKED.text, None);
+    let decision = Router::new().expect("routes").route(ASKED, None);
     assert_eq!(decision.primary, Store::Semantic);
     let mut all = vec![
         found(Store::Episodic, "memory:1", "Billing service: Priya", 0, 10),

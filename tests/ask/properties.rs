@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use mimo::ask::{FollowUp, Found, Item, Question, Store, Turn, extract, follow_up, keep};
+use mimo::ask::{FollowUp, Found, Item, Store, Turn, extract, follow_up, keep};
 use mimo::clock::Timestamp;
 use mimo::limits::TOKEN_BYTES;
 use proptest::prelude::*;
@@ -43,22 +43,22 @@ fn items() -> impl Strategy<Value = Vec<Item>> {
         prop::option::of(any::<i64>()),
         any::<f32>(),
     );
-    let vector = prop::option::of(prop::collection::vec(-1.0f32..1.0, 2));
     let one = (
         text(),
         flags,
-        vector,
+        prop::option::of(any::<f32>()),
         prop::collection::vec(0..9usize, 0..3),
     );
     let one = one.prop_map(
-        |(text, (superseded, store, at, confidence), vector, against)| Item {
+        |(text, (superseded, store, at, confidence), likeness, against)| Item {
             store: Store::ALL[store],
             citation: String::new(),
             text,
-            vector,
+            likeness,
             at: at.map(Timestamp),
             confidence,
             superseded,
+            slot: None,
             contradicts: against.into_iter().map(cite).collect(),
         },
     );
@@ -109,13 +109,11 @@ proptest! {
     #[test]
     fn answers_keep_their_budget_and_to_their_sources(
         asked in text(),
-        vector in prop::option::of(prop::collection::vec(-1.0f32..1.0, 2)),
         items in items(),
         now in any::<i64>(),
         tokens in 0..300usize,
     ) {
-        let question = Question { text: &asked, vector: vector.as_deref() };
-        let answer = || extract(question, &items, &Store::ALL, Timestamp(now), tokens);
+        let answer = || extract(&asked, &items, &Store::ALL, Timestamp(now), tokens);
         let found = answer();
         prop_assert!(found.text.len() <= tokens * TOKEN_BYTES);
         let known: BTreeSet<_> = items.iter().map(|item| &item.citation).collect();
@@ -149,13 +147,12 @@ proptest! {
             .enumerate()
             .map(|(rank, (item, bytes))| Found { item, rank, bytes })
             .collect();
-        let question = Question { text: &asked, vector: None };
-        let kept = keep(question, None, &found, tokens);
+        let kept = keep(&asked, None, &found, tokens);
         let bytes: usize = kept.places.iter().map(|place| found[*place].bytes).sum();
         prop_assert!(bytes <= tokens * TOKEN_BYTES);
         let once: BTreeSet<_> = kept.places.iter().collect();
         prop_assert_eq!(once.len(), kept.places.len());
-        prop_assert_eq!(keep(question, None, &found, tokens), kept);
+        prop_assert_eq!(keep(&asked, None, &found, tokens), kept);
     }
 
     #[test]

@@ -9,7 +9,9 @@ use mimo::failure::{Failure, Kind};
 use mimo::graph::Graph;
 use mimo::memory::{Memories, Settings};
 use mimo::procedure::Procedures;
+use mimo::store::graph::GraphStore;
 use mimo::store::sqlite::SqliteStore;
+use mimo::tools::ask::Writers;
 use mimo::tools::{Context, Reply, Tool, standard};
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -93,15 +95,27 @@ impl Mimo {
     }
 
     pub fn in_project(project: &str) -> Mimo {
+        Mimo::with(project, &[], |store| store)
+    }
+
+    /// With these functional predicates, and a graph in what `of` makes of the
+    /// store.
+    pub fn with(
+        project: &str,
+        functional: &[&str],
+        of: impl FnOnce(Arc<dyn GraphStore>) -> Arc<dyn GraphStore>,
+    ) -> Mimo {
         let folder = TempDir::new().expect("a temporary folder");
         let store = SqliteStore::start(folder.path().join("mimo.db")).expect("threads start");
         let store = Arc::new(store);
         let clock = Arc::new(FixedClock::at(NOON));
         let encoder = Arc::new(WordCounts::default());
         let graph = Arc::new(Graph::new(
-            store.clone(),
+            of(store.clone()),
             clock.clone(),
-            mimo::graph::Settings::default(),
+            mimo::graph::Settings {
+                functional: functional.iter().map(|&name| name.to_owned()).collect(),
+            },
         ));
         let procedures = Procedures::new(store.clone(), clock.clone(), None);
         let memories = Arc::new(Memories::new(
@@ -110,7 +124,14 @@ impl Mimo {
             clock.clone(),
             Settings::default(),
         ));
-        let tools = standard(&memories, &graph, project, None, &procedures);
+        let tools = standard(
+            &memories,
+            &graph,
+            project,
+            None,
+            &procedures,
+            Writers::default(),
+        );
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()

@@ -21,6 +21,7 @@ use tokio::sync::watch;
 use self::connection::{open_graph_reader, open_reader, open_writer};
 use self::worker::Workers;
 use super::changes::Changes;
+use super::graph::EntityId;
 use super::memory::{
     Before, CandidateQuery, Candidates, Edit, Filter, Memory, MemoryCensus, MemoryId, MemoryStore,
     NewMemory, Outcome,
@@ -147,6 +148,25 @@ impl MemoryStore for SqliteStore {
 
     fn fetch(&self, ids: Vec<MemoryId>, filter: Option<Filter>) -> Stored<'_, Vec<Memory>> {
         Box::pin(self.read(move |file| rows::fetch(file, &ids, filter.as_ref())))
+    }
+
+    fn naming(
+        &self,
+        entities: Vec<EntityId>,
+        filter: Filter,
+        limit: usize,
+    ) -> Stored<'_, Vec<Memory>> {
+        Box::pin(self.read(move |file| rows::naming(file, &entities, &filter, limit)))
+    }
+
+    fn likeness(
+        &self,
+        model: &str,
+        ids: Vec<MemoryId>,
+        probe: Vec<f32>,
+    ) -> Stored<'_, Vec<(MemoryId, f32)>> {
+        let model = model.to_owned();
+        Box::pin(self.read(move |file| recall::likeness(file, &model, &ids, &probe)))
     }
 
     fn edit(&self, model: &str, edit: Edit, at: Timestamp) -> Stored<'_, Vec<MemoryId>> {

@@ -103,6 +103,48 @@ fn by_vector(
     })
 }
 
+/// See `MemoryStore::likeness`.
+pub fn likeness(
+    file: &Transaction<'_>,
+    model: &str,
+    ids: &[MemoryId],
+    probe: &[f32],
+) -> Result<Vec<(MemoryId, f32)>, StoreError> {
+    let Some(model_id) = model_id(file, model, probe.len())? else {
+        return Ok(Vec::new());
+    };
+    let sql = "SELECT vector FROM memory_vector WHERE memory_id = ? AND model_id = ?";
+    let mut statement = file.prepare_cached(sql)?;
+    let mut found = Vec::with_capacity(ids.len());
+    for id in ids {
+        let mut rows = statement.query((id, model_id))?;
+        let mut nearest: Option<f32> = None;
+        while let Some(row) = rows.next()? {
+            let blob = row.get_ref(0)?.as_blob().unwrap_or_default();
+            if let Some(cosine) = vector::dot_bytes(probe, blob) {
+                nearest = Some(nearest.map_or(cosine, |best| best.max(cosine)));
+            }
+        }
+        found.extend(nearest.map(|cosine| (*id, cosine)));
+    }
+    Ok(found)
+}
+
+/// The number of the model with this name and so many dimensions, if any text
+/// was encoded by it.
+fn model_id(
+    file: &Transaction<'_>,
+    model: &str,
+    dimensions: usize,
+) -> Result<Option<i64>, StoreError> {
+    let dimensions = i64::try_from(dimensions).unwrap_or(0);
+    let id = file
+        .prepare_cached("SELECT id FROM embedding_model WHERE name = ? AND dimensions = ?")?
+        .query_row((model, dimensions), |row| row.get(0))
+        .optional()?;
+    Ok(id)
+}
+
 /// See `MemoryStore::similar`.
 pub fn similar(
     file: &Transaction<'_>,
@@ -147,13 +189,7 @@ fn scan(
     dimensions: usize,
     mut visit: impl FnMut(MemoryId, &[u8]),
 ) -> Result<(), StoreError> {
-    let model_id: Option<i64> = file
-        .prepare_cached("SELECT id FROM embedding_model WHERE name = ? AND dimensions = ?")?
-        .query_row((model, i64::try_from(dimensions).unwrap_or(0)), |row| {
-            row.get(0)
-        })
-        .optional()?;
-    let Some(model_id) = model_id else {
+    let Some(model_id) = model_id(file, model, dimensions)? else {
         return Ok(());
     };
     let sql = "SELECT memory_id, vector FROM memory_vector WHERE model_id = ?";

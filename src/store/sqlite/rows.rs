@@ -8,6 +8,7 @@ use rusqlite::{Row, Transaction, params_from_iter};
 
 use crate::clock::Timestamp;
 use crate::store::StoreError;
+use crate::store::graph::EntityId;
 use crate::store::memory::{Category, Filter, Memory, MemoryCensus, MemoryId, State};
 
 /// The columns that `memory_from` reads, of a table called `m`.
@@ -136,6 +137,35 @@ pub fn newest(
             [Value::Integer(time.0), Value::Integer(id)],
         );
     }
+    let sql = format!(
+        "SELECT {COLUMNS} FROM memory m WHERE {} ORDER BY m.created_at DESC, m.id DESC LIMIT {limit}",
+        condition.sql()
+    );
+    select(file, &sql, condition.values())
+}
+
+/// See `MemoryStore::naming`.
+pub fn naming(
+    file: &Transaction<'_>,
+    entities: &[EntityId],
+    filter: &Filter,
+    limit: usize,
+) -> Result<Vec<Memory>, StoreError> {
+    let mut ids: Vec<Value> = Vec::new();
+    // Each entity by itself, so that the index ends the search at the limit.
+    let sql = format!(
+        "SELECT memory_id FROM memory_entity WHERE entity = ? \
+         ORDER BY memory_id DESC LIMIT {limit}"
+    );
+    let mut statement = file.prepare_cached(&sql)?;
+    for entity in entities {
+        let found = statement.query_map([entity], |row| row.get(0))?;
+        for id in found {
+            ids.push(Value::Integer(id?));
+        }
+    }
+    let mut condition = Condition::of(filter);
+    condition.and_in("m.id", ids);
     let sql = format!(
         "SELECT {COLUMNS} FROM memory m WHERE {} ORDER BY m.created_at DESC, m.id DESC LIMIT {limit}",
         condition.sql()

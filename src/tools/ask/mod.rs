@@ -1,8 +1,13 @@
 //! `ask_mimo`: one question over memories, the graph, procedures and skills.
 
 mod answer;
+mod bridge;
 mod call;
+mod request;
+mod sampling;
+mod say;
 mod sources;
+mod writers;
 
 use std::sync::{Arc, OnceLock};
 
@@ -14,6 +19,8 @@ use crate::graph::Graph;
 use crate::memory::Memories;
 use crate::procedure::Procedures;
 
+pub use writers::Writers;
+
 /// What a question is asked of.
 pub struct Ask {
     memories: Arc<Memories>,
@@ -23,19 +30,22 @@ pub struct Ask {
     skills: Option<Arc<Skills>>,
     /// The project of this workspace.
     project: String,
+    writers: Writers,
     contexts: Contexts,
     /// Made by the first question: a server that starts does without.
     router: OnceLock<Router>,
 }
 
 impl Ask {
-    /// Asks these parts, in the project of this workspace.
+    /// Asks these parts, in the project of this workspace; `writers` may put the
+    /// answers into words.
     pub fn new(
         memories: Arc<Memories>,
         graph: Arc<Graph>,
         procedures: Procedures,
         skills: Option<Arc<Skills>>,
         project: String,
+        writers: Writers,
     ) -> Ask {
         Ask {
             contexts: Contexts::new(memories.clock()),
@@ -44,6 +54,7 @@ impl Ask {
             procedures,
             skills,
             project,
+            writers,
             router: OnceLock::new(),
         }
     }

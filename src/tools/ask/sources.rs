@@ -6,16 +6,16 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 
 use super::Ask;
-use crate::ask::{Hit, Hits, Item, Search, Store};
+use crate::ask::{Hit, Hits, Item, Relevance, Search, Store, claim};
 use crate::failure::Failure;
-use crate::graph::about::Said;
+use crate::graph::about::{Said, Topic};
 use crate::graph::query::Scope;
 use crate::limits;
 use crate::memory;
 use crate::procedure::{KeptDefinition, view};
 use crate::registry::Offer;
 use crate::store::PROJECT_SHARED;
-use crate::store::memory::{Filter, Memory, State};
+use crate::store::memory::{Category, Filter, Memory, MemoryId, State};
 use crate::text;
 use crate::tools::graph::shown;
 use crate::tools::memory::{cut, row};
@@ -30,8 +30,12 @@ const CONFIDENCE: f64 = 0.3;
 pub struct Wanted {
     /// The question, with what it leaves unsaid.
     pub query: String,
+    /// Its vector; `None` where it could not be encoded.
+    pub vector: Option<Vec<f32>>,
     /// Entities that it is about without naming them.
     pub entities: Vec<String>,
+    /// Whether what was replaced may be the answer.
+    pub past: bool,
 }
 
 /// How `store` is searched for what is wanted.
@@ -50,7 +54,7 @@ pub fn search(ask: &Arc<Ask>, store: Store, wanted: Wanted) -> Search {
 }
 
 /// The current project and the shared one.
-fn projects(ask: &Ask) -> Vec<String> {
+pub fn projects(ask: &Ask) -> Vec<String> {
     let mut projects = vec![ask.project.clone()];
     if ask.project != PROJECT_SHARED {
         projects.push(PROJECT_SHARED.to_owned());
@@ -68,11 +72,8 @@ fn hits(list: Vec<Hit>) -> Hits {
 async fn episodic(ask: &Ask, wanted: Wanted) -> Result<Hits, Failure> {
     let search = memory::Search {
         query: wanted.query,
-        filter: Filter {
-            projects: projects(ask),
-            now: ask.memories.now(),
-            ..Filter::default()
-        },
+        vector: wanted.vector.clone(),
+        filter: filter(ask, wanted.past),
         mode: memory::Mode::Hybrid,
         threshold: LIKENESS,
         offset: 0,
@@ -80,13 +81,44 @@ async fn episodic(ask: &Ask, wanted: Wanted) -> Result<Hits, Failure> {
     };
     let page = ask.memories.search(search).await?;
     let each = |(memory, score): (Memory, Option<f32>)| of_memory(ask, memory, score);
+    let mut list: Vec<Hit> = page.items.into_iter().map(each).collect();
+    if let Some(vector) = wanted.vector {
+        liken(ask, &mut list, vector).await?;
+    }
     Ok(Hits {
-        list: page.items.into_iter().map(each).collect(),
+        list,
         degraded: page.degraded,
     })
 }
 
-fn of_memory(ask: &Ask, memory: Memory, score: Option<f32>) -> Hit {
+/// The memories that a question may see.
+pub fn filter(ask: &Ask, past: bool) -> Filter {
+    Filter {
+        projects: projects(ask),
+        include_superseded: past,
+        now: ask.memories.now(),
+        ..Filter::default()
+    }
+}
+
+/// Notes with memories how near they are to the question, by the vectors that
+/// are stored.
+pub async fn liken(ask: &Ask, list: &mut [Hit], vector: Vec<f32>) -> Result<(), Failure> {
+    let ids = list.iter().filter_map(memory_id).collect();
+    let likeness = ask.memories.likeness(ids, vector).await?;
+    for hit in list {
+        hit.item.likeness = memory_id(hit).and_then(|id| likeness.get(&id)).copied();
+    }
+    Ok(())
+}
+
+/// The memory that a hit is.
+pub fn memory_id(hit: &Hit) -> Option<MemoryId> {
+    hit.item.citation.strip_prefix("memory:")?.parse().ok()
+}
+
+/// A memory as a result.
+pub fn of_memory(ask: &Ask, memory: Memory, score: Option<f32>) -> Hit {
     let snippet = cut(&memory.content, limits::SNIPPET_BYTES_MAX);
     let row = row(&memory, score, snippet, 0, &ask.project);
     Hit {
@@ -94,7 +126,8 @@ fn of_memory(ask: &Ask, memory: Memory, score: Option<f32>) -> Hit {
         item: Item {
             at: Some(memory.created_at),
             superseded: memory.state == State::Superseded,
-            ..item(
+            slot: slot(&memory),
+            ..Item::new(
                 Store::Episodic,
                 format!("memory:{}", memory.id),
                 memory.content,
@@ -104,15 +137,46 @@ fn of_memory(ask: &Ask, memory: Memory, score: Option<f32>) -> Hit {
     }
 }
 
+/// What only one statement of its kind can fill. What happened may happen again
+/// with another number.
+fn slot(memory: &Memory) -> Option<String> {
+    match (&memory.topic_key, memory.category) {
+        (Some(key), _) => Some(format!("topic {key}")),
+        (None, Category::Fact | Category::Plan) => claim(&memory.content),
+        (None, Category::Action | Category::Observation) => None,
+    }
+}
+
 async fn semantic(ask: &Ask, wanted: Wanted) -> Result<Hits, Failure> {
-    let scope = Scope {
-        projects: projects(ask),
-        at: ask.graph.now(),
-        min_confidence: CONFIDENCE,
-        limit: limits::ASK_HITS_OF_ONE_MAX,
+    Ok(hits(triples(ask, &wanted, wanted.entities.clone()).await?))
+}
+
+/// The triples around what the question names and around `others`: those that
+/// share words with it first, then the nearest.
+pub async fn triples(ask: &Ask, wanted: &Wanted, others: Vec<String>) -> Result<Vec<Hit>, Failure> {
+    let topic = Topic {
+        scope: Scope {
+            projects: projects(ask),
+            at: ask.graph.now(),
+            min_confidence: CONFIDENCE,
+            limit: limits::ASK_TRIPLES_MAX,
+        },
+        text: wanted.query.clone(),
+        others,
+        ended: wanted.past,
     };
-    let said = ask.graph.about(scope, wanted.query, wanted.entities);
-    Ok(hits(said.await?.into_iter().map(of_triple).collect()))
+    let relevance = Relevance::to(&wanted.query);
+    let said = ask.graph.about(topic).await?.into_iter();
+    let mut list: Vec<(Hit, f32)> = said
+        .map(of_triple)
+        .map(|hit| {
+            let coverage = relevance.coverage(&hit.item.text);
+            (hit, coverage)
+        })
+        .collect();
+    list.sort_by(|a, b| b.1.total_cmp(&a.1));
+    list.truncate(limits::ASK_HITS_OF_ONE_MAX);
+    Ok(list.into_iter().map(|(hit, _)| hit).collect())
 }
 
 fn of_triple(said: Said) -> Hit {
@@ -126,12 +190,18 @@ fn of_triple(said: Said) -> Hit {
     if said.confidence < 1.0 {
         row["confidence"] = json!(shown(said.confidence));
     }
+    if let Some(ended) = said.ended {
+        row["until"] = json!(ended.to_iso());
+    }
+    let slot = format!("{} {}", said.subject.key, said.predicate);
     Hit {
         row,
         item: Item {
             at: Some(said.since),
             confidence: said.confidence as f32,
-            ..item(
+            superseded: said.ended.is_some(),
+            slot: said.functional.then_some(slot),
+            ..Item::new(
                 Store::Semantic,
                 format!("triple:{}", said.triple),
                 said.sentence(),
@@ -160,7 +230,7 @@ fn of_procedure(kept: KeptDefinition) -> Hit {
     let text = format!("{name}: {}", kept.description);
     Hit {
         row: view::listed(&kept),
-        item: item(Store::Procedural, citation, text),
+        item: Item::new(Store::Procedural, citation, text),
         entities: Vec::new(),
     }
 }
@@ -187,20 +257,7 @@ fn of_tool((name, offer): (String, Offer)) -> Hit {
     let text = format!("{} {said}: {description}", offer.skill);
     Hit {
         row,
-        item: item(Store::Skills, format!("skill:{name}"), text),
+        item: Item::new(Store::Skills, format!("skill:{name}"), text),
         entities: Vec::new(),
-    }
-}
-
-fn item(store: Store, citation: String, text: String) -> Item {
-    Item {
-        store,
-        citation,
-        text,
-        vector: None,
-        at: None,
-        confidence: 1.0,
-        superseded: false,
-        contradicts: Vec::new(),
     }
 }

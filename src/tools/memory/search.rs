@@ -60,6 +60,7 @@ async fn ranked(
         Some(_) => return Err(Cursor::unknown()),
     };
     let search = Search {
+        vector: None,
         query: query.to_owned(),
         filter: filter(memory, reader)?,
         mode: mode(reader)?,

@@ -179,6 +179,7 @@ impl Desk {
     ) -> Result<(Vec<Memory>, Option<String>), Failure> {
         let search = Search {
             query: query.to_owned(),
+            vector: None,
             filter,
             mode: Mode::Hybrid,
             threshold,

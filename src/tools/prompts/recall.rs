@@ -5,6 +5,7 @@ use serde_json::json;
 use super::quoted::Quoted;
 use super::{Argument, Desk, Given, places, short};
 use crate::failure::Failure;
+use crate::graph::about::Topic;
 use crate::graph::query::Scope;
 use crate::limits;
 use crate::store::memory::Category;
@@ -59,14 +60,18 @@ pub async fn message(desk: &Desk, given: &Given) -> Result<(String, String), Fai
     }
     // A triple has no category and no tag.
     if !filtered {
-        let scope = Scope {
-            projects: projects.clone(),
-            at: desk.graph.now(),
-            min_confidence: CONFIDENCE,
-            limit: limits::PROMPT_TRIPLES_MAX,
+        let about = Topic {
+            scope: Scope {
+                projects: projects.clone(),
+                at: desk.graph.now(),
+                min_confidence: CONFIDENCE,
+                limit: limits::PROMPT_TRIPLES_MAX,
+            },
+            text: topic.to_owned(),
+            others: vec![topic.to_owned()],
+            ended: false,
         };
-        let named = vec![topic.to_owned()];
-        for said in desk.graph.about(scope, topic.to_owned(), named).await? {
+        for said in desk.graph.about(about).await? {
             quoted.triple(&said);
         }
     }

@@ -162,7 +162,7 @@ fn visible(row: &Row<'_>, range: &Range, view: &View) -> rusqlite::Result<Option
         return Ok(None);
     }
     let until: Option<i64> = row.get(2)?;
-    if until.is_some_and(|until| until <= view.at.0) {
+    if !view.ended && until.is_some_and(|until| until <= view.at.0) {
         return Ok(None);
     }
     let confidence: f64 = row.get(3)?;

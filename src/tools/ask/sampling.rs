@@ -1,0 +1,107 @@
+//! A prompt as the protocol's sampling request, and the text of its result. Pure.
+
+use serde_json::value::{RawValue, to_raw_value};
+use serde_json::{Value, json};
+
+use crate::ask::{Prompt, beginning, neutral};
+use crate::limits;
+
+/// The method.
+pub const METHOD: &str = "sampling/createMessage";
+
+/// Reasons of a model to stop that leave no answer.
+const STOPS: [&str; 5] = [
+    "refusal",
+    "error",
+    "toolUse",
+    "contentFilter",
+    "content_filter",
+];
+
+/// The parameters of the request.
+pub fn request(prompt: &Prompt) -> Option<Box<RawValue>> {
+    let params = json!({
+        "messages": [{"role": "user", "content": {"type": "text", "text": prompt.user}}],
+        "systemPrompt": prompt.system,
+        "includeContext": "none",
+        "temperature": 0,
+        "maxTokens": prompt.max_tokens,
+    });
+    to_raw_value(&params).ok()
+}
+
+/// What the model wrote; otherwise why there is nothing, to follow its name.
+pub fn text(result: &RawValue) -> Result<String, String> {
+    let result: Value = serde_json::from_str(result.get()).unwrap_or_default();
+    let stopped = result["stopReason"].as_str().unwrap_or_default();
+    if let Some(why) = STOPS.iter().find(|each| **each == stopped) {
+        return Err(format!("stopped without an answer: {why}"));
+    }
+    let blocks = match &result["content"] {
+        Value::Array(blocks) => blocks.as_slice(),
+        block => std::slice::from_ref(block),
+    };
+    let texts = blocks.iter().filter(|block| block["type"] == "text");
+    let texts: Vec<&str> = texts.filter_map(|block| block["text"].as_str()).collect();
+    match texts.is_empty() {
+        true => Err("gave no text".to_owned()),
+        false => Ok(texts.join("\n")),
+    }
+}
+
+/// A JSON-RPC error as a reason.
+pub fn refusal(error: &RawValue) -> String {
+    let error: Value = serde_json::from_str(error.get()).unwrap_or_default();
+    let message = error["message"].as_str().unwrap_or("no reason given");
+    let message = neutral(beginning(message, limits::ASK_REASON_BYTES_MAX));
+    format!("refused: {message}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn said(result: Value) -> Result<String, String> {
+        text(&to_raw_value(&result).expect("JSON"))
+    }
+
+    #[test]
+    fn the_text_of_a_result_is_found_in_either_form() {
+        let text = |text: &str| json!({"type": "text", "text": text});
+        let image = json!({"type": "image", "data": "", "mimeType": "image/png"});
+        for (result, expected) in [
+            (
+                json!({"content": text("a"), "stopReason": "endTurn"}),
+                Ok("a"),
+            ),
+            (
+                json!({"content": text("a"), "stopReason": "maxTokens"}),
+                Ok("a"),
+            ),
+            (
+                json!({"content": [text("a"), image, text("b")]}),
+                Ok("a\nb"),
+            ),
+            (json!({"content": image}), Err("gave no text")),
+            (json!({"content": 1}), Err("gave no text")),
+            (json!([]), Err("gave no text")),
+            (
+                json!({"content": text("a"), "stopReason": "refusal"}),
+                Err("stopped without an answer: refusal"),
+            ),
+        ] {
+            let expected = expected.map(str::to_owned).map_err(str::to_owned);
+            assert_eq!(said(result.clone()), expected, "{result}");
+        }
+    }
+
+    #[test]
+    fn a_refusal_is_told_on_one_line_and_briefly() {
+        let error = |error: Value| refusal(&to_raw_value(&error).expect("JSON"));
+        let named = error(json!({"code": -1, "message": "User\nsaid no"}));
+        assert_eq!(named, "refused: User said no");
+        assert_eq!(error(json!({"code": -1})), "refused: no reason given");
+        let long = error(json!({"message": "no ".repeat(100)}));
+        assert!(long.len() < limits::ASK_REASON_BYTES_MAX + 10, "{long}");
+    }
+}
