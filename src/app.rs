@@ -4,14 +4,14 @@
 mod reload;
 
 use std::future::Future;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use futures::future::BoxFuture;
 use serde_json::Value;
 
 use self::reload::Reloading;
-use crate::catalog::Catalog;
+use crate::catalog::{Catalog, Signals};
 use crate::clock::Clock;
 use crate::config::{self, Config, MemorySettings};
 use crate::dispatch::Dispatch;
@@ -31,6 +31,7 @@ use crate::skills::pins::FirstSight;
 use crate::skills::policy::{Rules, Secret};
 use crate::skills::sandboxed::Sandboxed;
 use crate::store::sqlite::SqliteStore;
+use crate::store::{Changes, NameStore};
 use crate::tools::ask::Writers;
 use crate::tools::legacy;
 use crate::tools::procedure::Door;
@@ -56,6 +57,7 @@ pub struct App {
     /// Absent where tests of the protocol are served.
     registry: Option<Arc<Registry>>,
     procedures: Procedures,
+    store: Arc<SqliteStore>,
     database: PathBuf,
     /// Whom skills may ask, once someone is connected.
     client: Option<Arc<Client>>,
@@ -160,7 +162,7 @@ impl App {
         let procedures = Procedures::new(store.clone(), clock.clone(), watch);
         let embedder = embed::builtin();
         let memories = Arc::new(Memories::new(
-            store,
+            store.clone(),
             embedder.clone(),
             clock.clone(),
             settings(&config.memory),
@@ -204,6 +206,7 @@ impl App {
             project: config.project.clone(),
             registry,
             procedures,
+            store,
             database: config.database.clone(),
             client,
             reloading,
@@ -238,15 +241,8 @@ impl App {
             .reloading
             .as_ref()
             .map(|each| each.follow(&*self.clock));
-        let (graph, project) = (&self.graph, &self.project);
-        let families = tools::families(&self.memories, graph, &self.procedures, project);
-        // They ask for a run, which a profile may leave out.
-        let prompts = match self.dispatch.knows("procedure_run") {
-            true => tools::procedure::offers::prompts(&self.procedures),
-            false => tools::Prompts::none(),
-        };
         let catalog = self.registry.clone();
-        let catalog = catalog.map(|registry| Catalog::new(families, prompts, registry));
+        let catalog = catalog.map(|registry| self.catalog(registry));
         let served = Served {
             dispatch: self.dispatch.clone(),
             catalog: catalog.map(Arc::new),
@@ -260,6 +256,21 @@ impl App {
         served
     }
 
+    fn catalog(&self, registry: Arc<Registry>) -> Catalog {
+        let names: Arc<dyn NameStore> = self.store.clone();
+        let (procedures, project) = (&self.procedures, &self.project);
+        let runs = self.dispatch.knows("procedure_run");
+        let offers = tools::offers(
+            &self.memories,
+            &self.graph,
+            procedures,
+            &names,
+            project,
+            runs,
+        );
+        Catalog::new(offers, signals(&self.store, &self.database), registry)
+    }
+
     /// Lets the parts finish, the last used first.
     pub async fn close(self) {
         self.procedures.close().await;
@@ -267,6 +278,24 @@ impl App {
             registry.shutdown().await;
         }
         self.memories.settle().await;
+    }
+}
+
+/// How it is known that something was stored. A database that is not there yet is
+/// not made to find out.
+fn signals(store: &Arc<SqliteStore>, database: &Path) -> Signals {
+    let (asked, database) = (store.clone(), database.to_owned());
+    Signals {
+        stored: store.stored(),
+        version: Arc::new(move || {
+            let (store, there) = (asked.clone(), database.exists());
+            Box::pin(async move {
+                match there {
+                    true => store.version().await.ok(),
+                    false => None,
+                }
+            })
+        }),
     }
 }
 

@@ -123,10 +123,19 @@ impl Dispatch {
         self.skills.as_ref()
     }
 
+    /// Whether clients see our own tool of this name now.
+    pub fn shows(&self, name: &str) -> bool {
+        self.owns(name) && self.profile.lists(name, self.has_skills())
+    }
+
+    fn has_skills(&self) -> bool {
+        self.skills.as_ref().is_some_and(|skills| skills.any())
+    }
+
     /// The definitions that clients see, each on one line: those of our own
     /// tools, then those of `exposed` that are shown by name beside them.
     pub fn listed(&self, exposed: Option<&Exposed>) -> Vec<Arc<RawValue>> {
-        let skills = self.skills.as_ref().is_some_and(|skills| skills.any());
+        let skills = self.has_skills();
         let own = self
             .tools()
             .filter(|tool| self.profile.lists(tool.name, skills))

@@ -1,6 +1,10 @@
 //! Every bound, in one place: the unit stands last in each name, and the
 //! relations that must hold between bounds are asserted when this compiles.
 
+mod offers;
+
+pub use offers::*;
+
 /// One incoming JSON-RPC line, newline excluded. Ours carry at most a batch of
 /// 200 memories of 100 KB written with escapes, so anything longer is a fault.
 pub const LINE_BYTES_MAX: usize = 32 * 1024 * 1024;
@@ -271,7 +275,7 @@ pub const SKILL_GREETING_MILLIS_MAX: u64 = 5_000;
 /// Calls that wait for a client of the newest revision to answer a skill.
 pub const ROUNDS_WAITING_MAX: usize = 64;
 /// Announcements that a client may be behind by.
-pub const NEWS_KEPT_MAX: usize = 64;
+pub const NEWS_KEPT_MAX: usize = 128;
 /// Tools that a client is shown by name before skills are left to the search:
 /// Cursor takes about 40.
 pub const TOOLS_LISTED_MAX: usize = 40;
@@ -406,8 +410,6 @@ pub const PROCEDURE_CLOSE_MILLIS_MAX: u64 = 5_000;
 pub const PROCEDURE_SHOWN_MAX: usize = 100;
 /// Executions that a procedure's resource, or a status, names.
 pub const PROCEDURE_LISTED_MAX: usize = 20;
-/// Procedures that clients see as prompts.
-pub const PROMPTS_LISTED_MAX: usize = 100;
 /// How long an execution that has ended is kept.
 pub const EXECUTION_DAYS_MAX: i64 = 90;
 /// Ended executions that are forgotten when another one begins.

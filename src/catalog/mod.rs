@@ -6,6 +6,7 @@ mod own;
 mod prompts;
 mod resources;
 mod template;
+mod watch;
 
 use std::sync::{Arc, Mutex};
 
@@ -17,35 +18,38 @@ use tokio_util::sync::CancellationToken;
 
 use self::prompts::Prompts;
 use self::resources::Resources;
+use self::watch::Watched;
 use crate::failure::Failure;
 use crate::limits;
 use crate::registry::offers::{Items, List};
 use crate::registry::{Miss, Registry, SkillName};
-use crate::tools::{self, Family};
+use crate::tools::Offers;
+use crate::tools::complete::{Asked, Of};
+
+pub use self::watch::{Change, Signals, Term};
 
 /// A whole result, as it is sent.
 pub type Answer = Result<Arc<RawValue>, Miss>;
 
 /// The joined offers.
 pub struct Catalog {
-    families: Vec<Family>,
-    own_prompts: tools::Prompts,
+    own: Offers,
+    signals: Signals,
     registry: Arc<Registry>,
+    watched: Watched,
     prompts: Mutex<Prompts>,
     resources: Mutex<Resources>,
 }
 
 impl Catalog {
-    /// These resources and prompts of our own, and the offers of these skills.
-    pub fn new(
-        families: Vec<Family>,
-        own_prompts: tools::Prompts,
-        registry: Arc<Registry>,
-    ) -> Catalog {
+    /// These offers of our own, followed by these signals, and the offers of
+    /// these skills.
+    pub fn new(own: Offers, signals: Signals, registry: Arc<Registry>) -> Catalog {
         Catalog {
-            families,
-            own_prompts,
+            own,
+            signals,
             registry,
+            watched: Watched::default(),
             prompts: Mutex::default(),
             resources: Mutex::default(),
         }
@@ -55,18 +59,18 @@ impl Catalog {
     /// nothing where its skill does not do that. `params` are those of
     /// `completion/complete`.
     pub async fn complete(&self, mut params: Value, cancel: &CancellationToken) -> Answer {
-        let place = match params["ref"]["type"].as_str() {
-            Some("ref/prompt") => {
-                let name = params["ref"]["name"]
-                    .as_str()
-                    .unwrap_or_default()
-                    .to_owned();
+        match (self.own.complete)(asked(&params)).await {
+            Ok(Some(completion)) => return raw(&completion),
+            Ok(None) => {}
+            Err(failure) => return Err(Miss::Ours(failure)),
+        }
+        let place = match asked(&params).of {
+            Of::Prompt(name) => {
                 let place = self.prompt_place(&name, cancel).await;
                 place.map(|(skill, prompt)| (skill, "name", prompt))
             }
-            _ => {
-                let uri = params["ref"]["uri"].as_str().unwrap_or_default();
-                let mut places = self.resource_places(uri).into_iter();
+            Of::Resource(uri) => {
+                let mut places = self.resource_places(&uri).into_iter();
                 places.next().map(|(skill, uri)| (skill, "uri", uri))
             }
         };
@@ -135,6 +139,22 @@ impl Catalog {
             .registry
             .pass(skill, method, Some(&params), end, cancel);
         passed.await.map(Arc::from)
+    }
+}
+
+/// What the parameters of `completion/complete` ask.
+fn asked(params: &Value) -> Asked {
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let of = match params["ref"]["type"].as_str() {
+        Some("ref/prompt") => Of::Prompt(text(&params["ref"]["name"])),
+        _ => Of::Resource(text(&params["ref"]["uri"])),
+    };
+    let others = params["context"]["arguments"].as_object();
+    Asked {
+        of,
+        argument: text(&params["argument"]["name"]),
+        value: text(&params["argument"]["value"]),
+        others: others.cloned().unwrap_or_default(),
     }
 }
 

@@ -28,11 +28,7 @@ impl Catalog {
             .collect();
         let names = names(found.iter().map(|(skill, name, _)| (*skill, name.as_str())));
         let mut places = Prompts::new();
-        let own = (self.own_prompts.list)().await.unwrap_or_else(|failure| {
-            tracing::warn!(%failure, "our own prompts are left out");
-            Vec::new()
-        });
-        let mut shown: Vec<String> = own.iter().map(ToString::to_string).collect();
+        let mut shown = self.own_prompts(true).await;
         for ((skill, own, item), name) in found.iter().zip(names) {
             shown.extend(with_member(item, "name", &name));
             places.insert(name, ((*skill).clone(), own.clone()));
@@ -49,10 +45,12 @@ impl Catalog {
         cancel: &CancellationToken,
     ) -> Answer {
         let given = arguments.clone().unwrap_or_default();
-        match (self.own_prompts.get)(name.to_owned(), given).await {
-            Ok(Some(prompt)) => return raw(&prompt),
-            Ok(None) => {}
-            Err(failure) => return Err(Miss::Ours(failure)),
+        for own in &self.own.prompts {
+            match (own.get)(name.to_owned(), given.clone()).await {
+                Ok(Some(prompt)) => return raw(&prompt),
+                Ok(None) => {}
+                Err(failure) => return Err(Miss::Ours(failure)),
+            }
         }
         let Some((skill, own)) = self.prompt_place(name, cancel).await else {
             let message = format!("there is no prompt \"{name}\"");

@@ -7,7 +7,8 @@ use std::sync::{MutexGuard, PoisonError};
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
-use super::{Answer, Catalog, joined, template, text_of, with_member};
+use super::watch::Term;
+use super::{Answer, Catalog, joined, raw, template, text_of, with_member};
 use crate::failure::{Failure, Kind};
 use crate::registry::offers::List;
 use crate::registry::{Miss, SkillName};
@@ -20,10 +21,10 @@ pub type Resources = HashMap<String, SkillName>;
 const APART: &str = "mimo://skill/";
 
 impl Catalog {
-    /// `{"resources":[..]}` of all skills.
+    /// `{"resources":[..]}`: a few of ours, then those of all skills.
     pub async fn resources(&self, cancel: &CancellationToken) -> Answer {
         let lists = self.lists(List::Resources, cancel).await;
-        let (mut places, mut shown) = (Resources::new(), Vec::new());
+        let (mut places, mut shown) = (Resources::new(), self.listed_resources().await);
         for (skill, items) in &lists {
             for item in items.iter() {
                 let Some(uri) = text_of(item, "uri") else {
@@ -70,14 +71,28 @@ impl Catalog {
         self.first(uri, "resources/read", cancel).await
     }
 
-    /// Asks to be told whenever a resource changes.
-    pub async fn subscribe(&self, uri: &str, cancel: &CancellationToken) -> Answer {
-        self.first(uri, "resources/subscribe", cancel).await
+    /// Asks to be told whenever a resource changes, for such a term.
+    pub async fn subscribe(&self, uri: &str, term: Term, cancel: &CancellationToken) -> Answer {
+        match self.watch(uri, term).await {
+            Some(Ok(())) => raw(&json!({})),
+            Some(Err(miss)) => Err(miss),
+            None => self.first(uri, "resources/subscribe", cancel).await,
+        }
     }
 
     /// Asks not to be told any more.
     pub async fn unsubscribe(&self, uri: &str, cancel: &CancellationToken) -> Answer {
+        if self.unwatch(uri, Term::Session) {
+            return raw(&json!({}));
+        }
         self.first(uri, "resources/unsubscribe", cancel).await
+    }
+
+    /// A subscription that named these of ours has ended.
+    pub fn ended(&self, uris: &[String]) {
+        for uri in uris {
+            self.unwatch(uri, Term::Listening);
+        }
     }
 
     /// The answer of the first skill that has one.

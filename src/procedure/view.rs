@@ -295,6 +295,18 @@ pub fn parameters(definition: &Definition) -> Vec<(String, String, bool)> {
         .collect()
 }
 
+/// What an argument of a procedure's prompt may be, where its context's schema
+/// lists that.
+pub fn choices(definition: &Definition, argument: &str) -> Vec<String> {
+    let schema = definition.context_schema.as_ref();
+    let listed = schema.and_then(|schema| schema["properties"][argument]["enum"].as_array());
+    let text = |value: &Value| match value {
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
+    };
+    listed.into_iter().flatten().map(text).collect()
+}
+
 /// The text of a procedure's prompt, for these arguments.
 pub fn prompt(definition: &Definition, arguments: &Map<String, Value>) -> String {
     let call = json!({"name": definition.name, "context": arguments});

@@ -7,25 +7,20 @@ use rmcp::model::*;
 use rmcp::service::{NotificationContext, RequestContext, SubscriptionContext};
 use rmcp::{ErrorData, RoleServer, ServerHandler};
 use serde_json::{Map, Value, json};
-use tokio::sync::broadcast::error::RecvError;
 use tokio_util::sync::CancellationToken;
 
 use super::Served;
-use super::client::{self, Client, News, SAMPLING};
+use super::client::{self, Client, SAMPLING};
+use super::instructions::instructions;
+use super::listening::Listening;
 use super::listing::Listing;
 use super::rounds::{Round, Rounds, Step};
-use crate::catalog::{Answer, Catalog};
+use crate::catalog::{Answer, Catalog, Term};
 use crate::dispatch::Dispatch;
 use crate::failure::{Failure, Kind};
 use crate::registry::Miss;
 use crate::tools::{Context, Document, Progress, Reply};
 use crate::wire::{BadParams, Handle, LooseArguments};
-
-/// What a model reads about Mimo before it reads any tool.
-const INSTRUCTIONS: &str = "Mimo remembers across sessions and clients, on this machine. \
-Search memory before asking the user to repeat something or when a task may have a history; \
-store decisions, preferences and facts worth keeping as soon as they come up, one self-contained statement each. \
-A failed call changes nothing and its error names the path, the reason and a correct call.";
 
 /// The MCP service of one connection.
 pub struct Mcp {
@@ -120,13 +115,24 @@ impl Mcp {
                 Ok(stand_in)
             }
             Err(Miss::Theirs(theirs)) => Err(error(&theirs)),
-            Err(Miss::Ours(failure)) => {
-                let code = match failure.kind {
-                    Kind::NotFound => ErrorCode::RESOURCE_NOT_FOUND,
-                    kind => ErrorCode(kind.json_rpc_code()),
-                };
-                Err(ErrorData::new(code, failure.to_string(), None))
+            Err(Miss::Ours(failure)) => Err(refused(&failure)),
+        }
+    }
+
+    /// The same about a resource, of which there may be none.
+    fn pass_of<T>(
+        &self,
+        uri: &str,
+        request: &RequestId,
+        answer: Answer,
+        stand_in: T,
+    ) -> Result<T, ErrorData> {
+        match answer {
+            Err(Miss::Ours(failure)) if failure.kind == Kind::NotFound => {
+                let about = Some(json!({ "uri": uri }));
+                Err(ErrorData::resource_not_found(failure.to_string(), about))
             }
+            answer => self.pass(request, answer, stand_in),
         }
     }
 
@@ -188,7 +194,7 @@ impl ServerHandler for Mcp {
         let version = env!("CARGO_PKG_VERSION");
         ServerConfig::new(capabilities)
             .with_server_info(Implementation::new("mimo", version).with_title("Mimo"))
-            .with_instructions(INSTRUCTIONS)
+            .with_instructions(instructions(|tool| self.dispatch.shows(tool)))
     }
 
     async fn initialize(
@@ -271,16 +277,8 @@ impl ServerHandler for Mcp {
             .catalog(&context)?
             .read(&request.uri, &context.ct)
             .await;
-        let missing =
-            matches!(&contents, Err(Miss::Ours(failure)) if failure.kind == Kind::NotFound);
         let stand_in = ReadResourceResult::new(Vec::new());
-        let read = self.pass(&context.id, contents, stand_in.into());
-        read.map_err(|mut error| {
-            if missing {
-                error.data = Some(json!({ "uri": request.uri }));
-            }
-            error
-        })
+        self.pass_of(&request.uri, &context.id, contents, stand_in.into())
     }
 
     async fn subscribe(
@@ -290,9 +288,9 @@ impl ServerHandler for Mcp {
     ) -> Result<(), ErrorData> {
         let subscribed = self
             .catalog(&context)?
-            .subscribe(&request.uri, &context.ct)
+            .subscribe(&request.uri, Term::Session, &context.ct)
             .await;
-        self.pass(&context.id, subscribed, ())
+        self.pass_of(&request.uri, &context.id, subscribed, ())
     }
 
     async fn unsubscribe(
@@ -302,7 +300,7 @@ impl ServerHandler for Mcp {
     ) -> Result<(), ErrorData> {
         let catalog = self.catalog(&context)?;
         let unsubscribed = catalog.unsubscribe(&request.uri, &context.ct).await;
-        self.pass(&context.id, unsubscribed, ())
+        self.pass_of(&request.uri, &context.id, unsubscribed, ())
     }
 
     async fn complete(
@@ -407,37 +405,13 @@ impl ServerHandler for Mcp {
     }
 
     async fn listen(&self, subscription: SubscriptionContext) -> Result<(), ErrorData> {
-        let mut news = self.client.listen();
-        let sink = subscription.sink();
-        let uris = subscription.accepted().resource_subscriptions.iter();
-        for uri in uris.flatten() {
-            let context = subscription.request_context();
-            if let Err(miss) = self.catalog(context)?.subscribe(uri, &context.ct).await {
-                let failure = miss.into_failure();
-                tracing::debug!(uri, %failure, "changes of a resource will not be told");
-            }
-        }
-        loop {
-            let told = tokio::select! {
-                told = news.recv() => told,
-                () = subscription.cancelled() => return Ok(()),
-                // With its final result: an open subscription must not hold
-                // the end of the connection.
-                () = self.connection.draining().cancelled() => return Ok(()),
-            };
-            let sent = match told {
-                // What was not asked for is not sent: the sink sees to that.
-                Ok(News::Tools) => sink.notify_tool_list_changed().await,
-                Ok(News::Prompts) => sink.notify_prompt_list_changed().await,
-                Ok(News::Resources) => sink.notify_resource_list_changed().await,
-                Ok(News::Updated(uri)) => sink.notify_resource_updated(uri).await,
-                Err(RecvError::Lagged(_)) => sink.notify_tool_list_changed().await,
-                Err(RecvError::Closed) => return Ok(()),
-            };
-            if let Err(error) = sent {
-                tracing::debug!(%error, "not told");
-            }
-        }
+        self.meet(subscription.request_context());
+        let listening = Listening {
+            client: &self.client,
+            catalog: self.catalog.as_ref(),
+            connection: &self.connection,
+        };
+        listening.serve(subscription).await
     }
 
     async fn on_custom_request(
@@ -458,6 +432,12 @@ impl ServerHandler for Mcp {
             None,
         ))
     }
+}
+
+/// A failure as an error of the protocol.
+pub(super) fn refused(failure: &Failure) -> ErrorData {
+    let code = ErrorCode(failure.kind.json_rpc_code());
+    ErrorData::new(code, failure.to_string(), None)
 }
 
 /// The client's `_meta` without what concerns only it and us.

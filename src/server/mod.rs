@@ -2,6 +2,8 @@
 //! that end it, and the translation between MCP and the dispatch.
 
 mod client;
+mod instructions;
+mod listening;
 mod listing;
 mod mcp;
 mod rounds;
@@ -19,7 +21,7 @@ use self::mcp::Mcp;
 pub use client::Client;
 pub use signals::shutdown_signals;
 
-use crate::catalog::Catalog;
+use crate::catalog::{Catalog, Change};
 use crate::clock::Clock;
 use crate::dispatch::Dispatch;
 use crate::failure::{Failure, Kind};
@@ -53,7 +55,9 @@ pub async fn serve_stdio(
         .source(error)
     })?;
     let listing = Arc::new(Listing::default());
-    let watch = announce_tools(served.clone(), listing.clone());
+    let tools = announce_tools(served.clone(), listing.clone());
+    let others = announce_others(served.clone());
+    let watch = async { tokio::join!(tools, others) };
     let watch = AbortOnDropHandle::new(tokio::spawn(watch));
     let session = clock.new_id().into();
     let service = Mcp::new(served, session, handle.clone(), listing);
@@ -92,4 +96,19 @@ async fn announce_tools(served: Served, listing: Arc<Listing>) {
         }
         before = after;
     }
+}
+
+/// Announces changes of what Mimo itself offers beside tools.
+async fn announce_others(served: Served) {
+    let Some(catalog) = &served.catalog else {
+        return;
+    };
+    let announce = |change| {
+        served.client.announce(match change {
+            Change::Prompts => News::Prompts,
+            Change::Resources => News::Resources,
+            Change::Updated(uri) => News::Updated(uri),
+        });
+    };
+    catalog.follow(announce).await;
 }

@@ -2,8 +2,10 @@
 //! domain's words. The rooms behind it (`sqlite`; a server's later) own the
 //! SQL, the threads and the files; nothing of theirs leaves them.
 
+pub mod changes;
 pub mod graph;
 pub mod memory;
+pub mod names;
 pub mod procedure;
 pub mod sqlite;
 
@@ -14,8 +16,10 @@ use futures::future::BoxFuture;
 
 use crate::failure::{Failure, Kind};
 
+pub use changes::Changes;
 pub use graph::GraphStore;
 pub use memory::MemoryStore;
+pub use names::NameStore;
 pub use procedure::ProcedureStore;
 
 /// The project that every project sees beside its own.

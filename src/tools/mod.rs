@@ -3,12 +3,14 @@
 
 pub mod arguments;
 pub mod ask;
+pub mod complete;
 pub mod fixture;
 pub mod graph;
 pub mod legacy;
 pub mod memory;
 pub mod procedure;
 pub mod profile;
+pub mod prompts;
 pub mod schema;
 pub mod skills;
 pub mod status;
@@ -29,6 +31,7 @@ use crate::limits::CALL_SECONDS_MAX;
 use crate::memory::Memories;
 use crate::procedure::Procedures;
 use crate::registry::Asks;
+use crate::store::NameStore;
 
 /// The tools that users get, in the order they are listed; `writers` may put
 /// answers into words.
@@ -76,60 +79,88 @@ pub fn standard(
     tools
 }
 
+/// What Mimo itself offers beside its tools.
+pub struct Offers {
+    /// Its resources.
+    pub families: Vec<Family>,
+    /// Its prompts, those that come first in a list first.
+    pub prompts: Vec<Prompts>,
+    /// Completes what is typed into either.
+    pub complete: complete::Complete,
+}
+
 /// Resources of one kind that Mimo itself has: documents to read by their URI.
 pub struct Family {
     /// How their URIs begin.
     pub prefix: &'static str,
     /// Their template, as clients see it.
     pub template: Value,
-    /// Reads the one of this URI.
+    /// Those that a person may want to pick, as clients see them.
+    pub list: List,
+    /// The document of this URI. Reading it changes nothing.
     pub read: Read,
+    /// Told the URI of each that a client was given.
+    pub given: Given,
 }
 
 /// Prompts that Mimo itself has.
 pub struct Prompts {
+    /// Whether they are always the same.
+    pub fixed: bool,
     /// As clients see them.
-    pub list: ListPrompts,
+    pub list: List,
     /// The result for a name and its arguments, where there is such a prompt.
     pub get: GetPrompt,
 }
 
-impl Prompts {
-    /// No prompts.
-    pub fn none() -> Prompts {
-        Prompts {
-            list: Arc::new(|| Box::pin(std::future::ready(Ok(Vec::new())))),
-            get: Arc::new(|_, _| Box::pin(std::future::ready(Ok(None)))),
-        }
-    }
-}
-
-type ListPrompts = Arc<dyn Fn() -> BoxFuture<'static, Result<Vec<Value>, Failure>> + Send + Sync>;
+type List = Arc<dyn Fn() -> BoxFuture<'static, Result<Vec<Value>, Failure>> + Send + Sync>;
 type GetPrompt = Arc<
     dyn Fn(String, Arguments) -> BoxFuture<'static, Result<Option<Value>, Failure>> + Send + Sync,
 >;
 type Read = Arc<dyn Fn(String) -> BoxFuture<'static, Result<Document, Failure>> + Send + Sync>;
+type Given = Arc<dyn Fn(&str) + Send + Sync>;
 
-/// What users may read beside what tools answer.
-pub fn families(
+/// What users get beside the tools; `names` are those in use. Prompts that ask
+/// for a run of a procedure are offered where `runs`.
+pub fn offers(
     memories: &Arc<Memories>,
     graph: &Arc<Graph>,
     procedures: &Procedures,
+    names: &Arc<dyn NameStore>,
     project: &str,
-) -> Vec<Family> {
+    runs: bool,
+) -> Offers {
     let memory = memory::Memory {
         memories: memories.clone(),
+        project: project.to_owned(),
+    };
+    let desk = prompts::Desk {
+        memories: memories.clone(),
+        graph: graph.clone(),
+        procedures: procedures.clone(),
+        names: names.clone(),
         project: project.to_owned(),
     };
     let graph = graph::GraphTools {
         graph: graph.clone(),
         project: project.to_owned(),
     };
-    vec![
-        memory::resource::family(Arc::new(memory)),
-        graph::resource::family(Arc::new(graph)),
-        procedure::offers::family(procedures.clone()),
-    ]
+    let completer = complete::Completer {
+        names: names.clone(),
+        procedures: procedures.clone(),
+        project: project.to_owned(),
+    };
+    Offers {
+        families: vec![
+            memory::resource::family(Arc::new(memory), names.clone()),
+            procedure::offers::family(procedures.clone()),
+            graph::resource::family(Arc::new(graph)),
+        ],
+        prompts: std::iter::once(prompts::prompts(desk))
+            .chain(runs.then(|| procedure::offers::prompts(procedures)))
+            .collect(),
+        complete: completer.into_complete(),
+    }
 }
 
 /// A JSON object of validated arguments.

@@ -271,7 +271,8 @@ fn a_procedure_is_a_resource_and_a_prompt() {
     });
     mimo.document("procedure_define", json!({ "definition": definition }));
     let listed = mimo.request("prompts/list", json!({}));
-    let prompt = &listed["prompts"][0];
+    let prompts = listed["prompts"].as_array().expect("prompts");
+    let prompt = prompts.last().expect("one");
     assert_eq!(prompt["name"], "greet");
     assert_eq!(prompt["arguments"][0]["required"], true);
     let got = mimo.request(
@@ -306,7 +307,8 @@ fn an_entity_is_a_resource() {
 fn prompts_are_listed_got_and_completed() {
     let mut mimo = greeted(json!({}), &["full"]);
     let listed = mimo.request("prompts/list", json!({}));
-    let prompt = &listed["prompts"][0];
+    let prompts = listed["prompts"].as_array().expect("prompts");
+    let prompt = prompts.last().expect("one");
     let name = prompt["name"].as_str().expect("a name").to_owned();
     assert!(name.starts_with("full__greet_me_"), "{name}");
     assert_eq!(prompt["x-own"], 1);

@@ -5,6 +5,7 @@ mod connection;
 mod edit;
 mod extension;
 mod graph;
+mod names;
 mod procedure;
 mod recall;
 mod rows;
@@ -14,15 +15,18 @@ mod write;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
-use rusqlite::{Transaction, TransactionBehavior};
+use rusqlite::{Connection, Transaction, TransactionBehavior};
+use tokio::sync::watch;
 
 use self::connection::{open_graph_reader, open_reader, open_writer};
 use self::worker::Workers;
+use super::changes::Changes;
 use super::graph::EntityId;
 use super::memory::{
     Before, CandidateQuery, Candidates, Edit, Filter, Memory, MemoryCensus, MemoryId, MemoryStore,
     NewMemory, Outcome,
 };
+use super::names::{NameStore, Names, NamesQuery};
 use super::{StoreError, Stored};
 use crate::clock::Timestamp;
 use crate::limits;
@@ -38,6 +42,8 @@ pub struct SqliteStore {
     /// Made when the first execution is driven.
     owner: Arc<OnceLock<procedure::Owner>>,
     together: procedure::Together,
+    /// Moves after each commit.
+    stored: watch::Sender<u64>,
 }
 
 impl SqliteStore {
@@ -56,6 +62,7 @@ impl SqliteStore {
             path,
             owner: Arc::default(),
             together: procedure::Together::default(),
+            stored: watch::Sender::new(0),
         })
     }
 
@@ -64,20 +71,30 @@ impl SqliteStore {
         self.writer.run(|_| Ok(())).await
     }
 
+    /// Runs a job that writes, and tells whoever follows what is stored.
+    async fn run_write<T: Send + 'static>(
+        &self,
+        job: impl FnOnce(&mut Connection) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let done = self.writer.run(job).await;
+        self.stored.send_modify(|count| *count += 1);
+        done
+    }
+
     /// Runs `work` in one immediate transaction: all of it is stored, or
     /// nothing.
     async fn write<T: Send + 'static>(
         &self,
         work: impl FnOnce(&Transaction<'_>) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
-        let job = |connection: &mut rusqlite::Connection| {
+        let job = |connection: &mut Connection| {
             let transaction =
                 connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
             let value = work(&transaction)?;
             transaction.commit()?;
             Ok(value)
         };
-        self.writer.run(job).await
+        self.run_write(job).await
     }
 
     /// Runs `work` on one snapshot of the file.
@@ -85,7 +102,7 @@ impl SqliteStore {
         &self,
         work: impl FnOnce(&Transaction<'_>) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
-        let job = |connection: &mut rusqlite::Connection| work(&connection.transaction()?);
+        let job = |connection: &mut Connection| work(&connection.transaction()?);
         self.readers.run(job).await
     }
 }
@@ -156,7 +173,7 @@ impl MemoryStore for SqliteStore {
         let model = model.to_owned();
         let dry_run = edit.dry_run;
         Box::pin(async move {
-            let job = move |connection: &mut rusqlite::Connection| {
+            let job = move |connection: &mut Connection| {
                 let transaction =
                     connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
                 let changed = edit::edit(&transaction, &model, &edit, at)?;
@@ -168,7 +185,7 @@ impl MemoryStore for SqliteStore {
                 }
                 Ok(changed)
             };
-            self.writer.run(job).await
+            self.run_write(job).await
         })
     }
 
@@ -186,6 +203,36 @@ impl MemoryStore for SqliteStore {
             let mut census = rows::census(file)?;
             census.file_bytes = bytes_on_disk(&path);
             Ok(census)
+        }))
+    }
+}
+
+impl NameStore for SqliteStore {
+    fn names(&self, query: NamesQuery) -> Stored<'_, Names> {
+        Box::pin(self.read(move |file| names::names(file, &query)))
+    }
+
+    fn called(
+        &self,
+        projects: Vec<String>,
+        name: String,
+        limit: usize,
+    ) -> Stored<'_, Vec<MemoryId>> {
+        Box::pin(self.read(move |file| names::called(file, projects, &name, limit)))
+    }
+}
+
+impl Changes for SqliteStore {
+    fn stored(&self) -> watch::Receiver<u64> {
+        self.stored.subscribe()
+    }
+
+    /// SQLite tells a connection what others have committed, this process's
+    /// writer among them; so it is always asked of the same one.
+    fn version(&self) -> Stored<'_, i64> {
+        Box::pin(self.graph_reader.run(|connection| {
+            let version = connection.pragma_query_value(None, "data_version", |row| row.get(0));
+            Ok(version?)
         }))
     }
 }

@@ -29,10 +29,14 @@ pub fn family(tools: Arc<GraphTools>) -> Family {
             "description": "One entity by its type:id, with its other names and what leads from it and to it.",
             "mimeType": "application/json",
         }),
+        // There may be very many, and none is newer than another: they are
+        // found by completion.
+        list: Arc::new(|| Box::pin(async { Ok(Vec::new()) })),
         read: Arc::new(move |uri| {
             let tools = tools.clone();
             Box::pin(async move { resource(&tools, &uri).await })
         }),
+        given: Arc::new(|_| {}),
     }
 }
 
@@ -53,10 +57,9 @@ pub async fn resource(tools: &GraphTools, uri: &str) -> Result<Document, Failure
             let ids = projects_of(graph, &visible)?;
             let found = resolve::certain(graph, &mention, ids.as_deref(), "")?;
             let entity = found.ok_or_else(|| {
-                Failure::new(
-                    Kind::NotFound,
-                    format!("no entity is called {:?}", mention.name),
-                )
+                let message = format!("no entity is called {:?}", mention.name);
+                Failure::new(Kind::NotFound, message)
+                    .hint("graph_query finds those there are; graph_update makes one")
             })?;
             let aliases = graph.aliases(entity.id, ids.as_deref())?;
             Ok((entity, aliases))

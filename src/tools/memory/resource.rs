@@ -1,45 +1,121 @@
-//! `mimo://memory/{id}`: one memory with its whole text.
+//! `mimo://memory/{id}`: one memory with its whole text; the latest are listed.
 
 use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-use super::{Memory, search};
+use super::{Memory, row};
 use crate::failure::{Failure, Kind};
 use crate::limits;
-use crate::tools::{Context, Document, Family};
+use crate::store::PROJECT_SHARED;
+use crate::store::memory::{self, MemoryId};
+use crate::store::names::{self, NameStore, NamesQuery};
+use crate::tools::{Document, Family};
 
-const PREFIX: &str = "mimo://memory/";
+/// How every address begins.
+pub const PREFIX: &str = "mimo://memory/";
 
-/// Memories as resources.
-pub fn family(memory: Arc<Memory>) -> Family {
+/// Memories as resources; `names` tells which are the latest.
+pub fn family(memory: Arc<Memory>, names: Arc<dyn NameStore>) -> Family {
+    let (listed, read, counted) = (memory.clone(), memory.clone(), memory);
     Family {
         prefix: PREFIX,
         template: json!({
             "uriTemplate": format!("{PREFIX}{{id}}"),
             "name": "memory",
             "title": "A memory",
-            "description": "One memory with its whole text, by its id.",
+            "description": "One memory with its whole text, its tags and the entities it names, by its id.",
             "mimeType": "application/json",
         }),
-        read: Arc::new(move |uri| Box::pin(read(memory.clone(), uri))),
+        list: Arc::new(move || Box::pin(list(listed.clone(), names.clone()))),
+        read: Arc::new(move |uri| {
+            let memory = read.clone();
+            Box::pin(async move { document(&memory, &uri).await })
+        }),
+        given: Arc::new(move |uri| {
+            counted
+                .memories
+                .count_recall(id_of(uri).into_iter().collect());
+        }),
     }
 }
 
-async fn read(memory: Arc<Memory>, uri: String) -> Result<Document, Failure> {
+fn id_of(uri: &str) -> Option<MemoryId> {
+    uri.strip_prefix(PREFIX)?.parse().ok()
+}
+
+async fn document(memory: &Memory, uri: &str) -> Result<Document, Failure> {
     let unknown = || {
         Failure::new(Kind::NotFound, format!("there is no memory {uri}"))
             .hint(format!("write {PREFIX} and the id that memory_search gave"))
     };
-    let id = uri.strip_prefix(PREFIX);
-    let id: i64 = id.and_then(|id| id.parse().ok()).ok_or_else(unknown)?;
-    let asked = json!({"ids": [id], "max_tokens": limits::RESULT_TOKENS_MAX});
-    let asked = asked.as_object().cloned().unwrap_or_default();
-    // Whoever reads it by its id is no session of its own.
-    let found = search::call(memory, asked, Context::new("".into())).await?;
-    let mut found: Value = serde_json::from_str(&found.0).map_err(Failure::internal)?;
-    match found["items"].get_mut(0).map(Value::take) {
-        Some(item) => Document::of(&item),
-        None => Err(unknown()),
+    let id = id_of(uri).ok_or_else(unknown)?;
+    let found = match memory.memories.by_ids(vec![id]).await {
+        Err(failure) if failure.kind == Kind::NotFound => return Err(unknown()),
+        found => found?,
+    };
+    let (found, _) = found.items.first().ok_or_else(unknown)?;
+    Document::of(&row(found, None, &found.content, 0, &memory.project))
+}
+
+/// The latest memories of this project and the shared one.
+async fn list(memory: Arc<Memory>, names: Arc<dyn NameStore>) -> Result<Vec<Value>, Failure> {
+    let latest = NamesQuery {
+        kind: names::Kind::Memory,
+        projects: vec![memory.project.clone(), PROJECT_SHARED.to_owned()],
+        prefix: String::new(),
+        limit: limits::MEMORIES_LISTED_MAX,
+    };
+    let latest = names.names(latest).await?.names;
+    let ids: Vec<MemoryId> = latest.iter().filter_map(|id| id.parse().ok()).collect();
+    if ids.is_empty() {
+        return Ok(Vec::new());
+    }
+    let page = memory.memories.by_ids(ids).await?;
+    Ok(page.items.iter().map(|(each, _)| listed(each)).collect())
+}
+
+fn listed(memory: &memory::Memory) -> Value {
+    let id = memory.id;
+    let mut description = format!("{}, {}", memory.category.name(), memory.created_at.to_iso());
+    if !memory.tags.is_empty() {
+        let tags: Vec<&str> = memory.tags.iter().map(String::as_str).collect();
+        description = format!("{description}, tags: {}", tags.join(", "));
+    }
+    json!({
+        "uri": format!("{PREFIX}{id}"),
+        "name": format!("memory {id}"),
+        "title": title(&memory.content),
+        "description": description,
+        "mimeType": "application/json",
+        "annotations": {
+            "lastModified": memory.updated_at.to_iso(),
+            "priority": memory.importance,
+        },
+    })
+}
+
+/// The beginning of a text on one line.
+fn title(content: &str) -> String {
+    let words: Vec<&str> = content.split_whitespace().collect();
+    let line = words.join(" ");
+    let most = limits::TITLE_CHARS_MAX;
+    if line.chars().count() <= most {
+        return line;
+    }
+    let beginning: String = line.chars().take(most - 1).collect();
+    format!("{}…", beginning.trim_end())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_title_is_a_line_that_is_not_too_long() {
+        assert_eq!(title(" two\n lines "), "two lines");
+        let long = "wörter ".repeat(40);
+        assert_eq!(title(&long).chars().count(), limits::TITLE_CHARS_MAX);
+        assert!(title(&long).ends_with("wörter wö…"), "{}", title(&long));
     }
 }

@@ -7,13 +7,24 @@ use serde_json::{Map, Value, json};
 
 use crate::failure::{Failure, Kind};
 use crate::limits;
+use crate::procedure::definition::Definition;
 use crate::procedure::{Procedures, view};
+use crate::registry::names::SEPARATOR;
+use crate::store::names::Names;
+use crate::tools::complete::{Asked, beginning_so};
+use crate::tools::prompts::is_own;
 use crate::tools::{Document, Family, Prompts};
 
-const PREFIX: &str = "mimo://procedure/";
+/// How every address begins.
+pub const PREFIX: &str = "mimo://procedure/";
+
+/// Begins the name of a prompt whose procedure has a name that means another
+/// prompt. No name of a procedure or of a skill's prompt has a colon.
+const APART: &str = "procedure:";
 
 /// Procedures as resources.
 pub fn family(procedures: Procedures) -> Family {
+    let (listed, read) = (procedures.clone(), procedures);
     Family {
         prefix: PREFIX,
         template: json!({
@@ -23,20 +34,40 @@ pub fn family(procedures: Procedures) -> Family {
             "description": "A procedure's newest definition, its picture in Mermaid, and its last runs.",
             "mimeType": "application/json",
         }),
+        list: Arc::new(move || {
+            let procedures = listed.clone();
+            Box::pin(async move { resources(&procedures).await })
+        }),
         read: Arc::new(move |uri| {
-            let procedures = procedures.clone();
+            let procedures = read.clone();
             Box::pin(async move {
                 let name = uri.strip_prefix(PREFIX).unwrap_or_default();
                 Document::of(&procedures.resource(name).await?)
             })
         }),
+        given: Arc::new(|_| {}),
     }
+}
+
+async fn resources(procedures: &Procedures) -> Result<Vec<Value>, Failure> {
+    let found = procedures.find(None, limits::PROCEDURES_LISTED_MAX).await?;
+    let one = |kept: &crate::procedure::KeptDefinition| {
+        json!({
+            "uri": format!("{PREFIX}{}", kept.name),
+            "name": kept.name,
+            "title": format!("Procedure {} {}", kept.name, kept.version),
+            "description": kept.description,
+            "mimeType": "application/json",
+        })
+    };
+    Ok(found.iter().map(one).collect())
 }
 
 /// A prompt for each procedure, under its name.
 pub fn prompts(procedures: &Procedures) -> Prompts {
     let (listed, asked) = (procedures.clone(), procedures.clone());
     Prompts {
+        fixed: false,
         list: Arc::new(move || {
             let procedures = listed.clone();
             Box::pin(async move { list(&procedures).await })
@@ -45,6 +76,14 @@ pub fn prompts(procedures: &Procedures) -> Prompts {
             let procedures = asked.clone();
             Box::pin(async move { get(&procedures, &name, &arguments).await })
         }),
+    }
+}
+
+/// What the prompt of a procedure is called.
+fn prompt_name(procedure: &str) -> String {
+    match is_own(procedure) || procedure.contains(SEPARATOR) {
+        true => format!("{APART}{procedure}"),
+        false => procedure.to_owned(),
     }
 }
 
@@ -59,12 +98,26 @@ async fn list(procedures: &Procedures) -> Result<Vec<Value>, Failure> {
             })
             .collect();
         prompts.push(json!({
-            "name": kept.name,
+            "name": prompt_name(&kept.name),
+            "title": format!("Run {}", kept.name),
             "description": kept.description,
             "arguments": arguments,
         }));
     }
     Ok(prompts)
+}
+
+/// The procedure whose prompt is called `prompt`, if there is one.
+async fn named(procedures: &Procedures, prompt: &str) -> Result<Option<Arc<Definition>>, Failure> {
+    let name = prompt.strip_prefix(APART).unwrap_or(prompt);
+    if name == prompt && prompt_name(name) != name {
+        return Ok(None);
+    }
+    match procedures.latest(name).await {
+        Ok(definition) => Ok(Some(definition)),
+        Err(failure) if failure.kind == Kind::NotFound => Ok(None),
+        Err(failure) => Err(failure),
+    }
 }
 
 /// The prompt of this name; `None` where there is no such procedure.
@@ -73,14 +126,26 @@ async fn get(
     name: &str,
     arguments: &Map<String, Value>,
 ) -> Result<Option<Value>, Failure> {
-    let definition = match procedures.latest(name).await {
-        Ok(definition) => definition,
-        Err(failure) if failure.kind == Kind::NotFound => return Ok(None),
-        Err(failure) => return Err(failure),
+    let Some(definition) = named(procedures, name).await? else {
+        return Ok(None);
     };
     let text = view::prompt(&definition, arguments);
     Ok(Some(json!({
         "description": definition.description,
         "messages": [{"role": "user", "content": {"type": "text", "text": text}}],
     })))
+}
+
+/// What an argument of a procedure's prompt may be, where its schema says so;
+/// `None` where there is no such procedure.
+pub async fn choices(
+    procedures: &Procedures,
+    prompt: &str,
+    asked: &Asked,
+) -> Result<Option<Names>, Failure> {
+    let definition = named(procedures, prompt).await?;
+    Ok(definition.map(|definition| {
+        let choices = view::choices(&definition, &asked.argument).into_iter();
+        beginning_so(choices, &asked.value)
+    }))
 }

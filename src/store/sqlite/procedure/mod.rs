@@ -34,7 +34,7 @@ impl SqliteStore {
             connection.pragma_update(None, "synchronous", "normal")?;
             done
         };
-        self.writer.run(job).await
+        self.run_write(job).await
     }
 
     /// Takes or lets go executions. An owner ends with its process at the

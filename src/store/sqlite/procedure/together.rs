@@ -49,7 +49,7 @@ impl SqliteStore {
         let (together, owner) = (self.together.clone(), self.owner.clone());
         let path = self.path.clone();
         let job = move |connection: &mut Connection| commit(connection, &together, &owner, &path);
-        self.writer.run(job).await?;
+        self.run_write(job).await?;
         // Another one's commit may have taken it along, and failed.
         value.await.unwrap_or_else(|_| {
             Err(StoreError::Unavailable {

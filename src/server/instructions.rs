@@ -1,0 +1,83 @@
+//! What a model reads about Mimo before it reads any tool: no more than it will
+//! read, and nothing of tools that it does not see.
+
+use crate::limits;
+
+const OPENING: &str = "Mimo keeps what should outlast this conversation, on this machine, for \
+                       every session and client.";
+/// When to use what, each with the tool without which it says nothing.
+const USES: [(&str, &str); 5] = [
+    (
+        "memory_search",
+        "When a task begins, or may have a history: memory_search, before you ask the user \
+         again. ask_mimo puts one question to everything stored, and cites its sources.",
+    ),
+    (
+        "memory_store",
+        "When a decision, preference or fact comes up that is worth keeping: memory_store, one \
+         self-contained statement each, no secrets. What replaces something gets supersedes_id \
+         or a topic_key.",
+    ),
+    (
+        "graph_update",
+        "How people, things and places are related: graph_update, graph_query.",
+    ),
+    (
+        "procedure_run",
+        "Steps that will be repeated: procedure_find, procedure_define, procedure_run.",
+    ),
+    ("skill_find", "A tool that you lack: skill_find."),
+];
+const CLOSING: &str = "A failed call changes nothing; its error says what to do instead.";
+
+const _: () = {
+    let (mut all, mut at) = (words(OPENING) + words(CLOSING), 0);
+    while at < USES.len() {
+        all += 1 + words(USES[at].1);
+        at += 1;
+    }
+    assert!(all <= limits::INSTRUCTIONS_WORDS_MAX);
+};
+
+/// The instructions of a server whose tools are those that `shows` knows.
+pub fn instructions(shows: impl Fn(&str) -> bool) -> String {
+    let uses = USES.into_iter().filter(|(tool, _)| shows(tool));
+    let mut lines = vec![OPENING.to_owned()];
+    lines.extend(uses.map(|(_, line)| format!("- {line}")));
+    lines.push(CLOSING.to_owned());
+    lines.join("\n")
+}
+
+/// How many words a text has.
+const fn words(text: &str) -> usize {
+    let bytes = text.as_bytes();
+    let (mut count, mut at) = (0, 0);
+    while at < bytes.len() {
+        let begins = at == 0 || bytes[at - 1].is_ascii_whitespace();
+        if begins && !bytes[at].is_ascii_whitespace() {
+            count += 1;
+        }
+        at += 1;
+    }
+    count
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_tools_that_are_there_are_named() {
+        let core = instructions(|tool| tool.starts_with("memory"));
+        assert!(
+            core.contains("memory_store") && !core.contains("graph"),
+            "{core}"
+        );
+        let all = instructions(|_| true);
+        assert!(
+            all.contains("graph_query") && all.contains("procedure_find"),
+            "{all}"
+        );
+        assert_eq!(instructions(|_| false), format!("{OPENING}\n{CLOSING}"));
+    }
+}

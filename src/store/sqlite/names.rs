@@ -1,0 +1,453 @@
+//! Names by how they begin, each from an index in its order: a range of it, or
+//! one look for each different name in it. Nothing is matched by a pattern, so
+//! no character is special. How many rows a look may meet is bounded.
+
+use std::collections::BTreeSet;
+
+use rusqlite::{OptionalExtension, Rows, Transaction, params};
+
+use crate::limits;
+use crate::store::StoreError;
+use crate::store::memory::MemoryId;
+use crate::store::names::{Kind, Names, NamesQuery};
+use crate::text;
+
+/// Ranges of an index that one beginning is looked for in.
+const RANGES: usize = 32;
+
+/// See `NameStore::names`.
+pub fn names(file: &Transaction<'_>, query: &NamesQuery) -> Result<Names, StoreError> {
+    let mut look = Look::new(file, query.projects.clone(), query.limit);
+    let prefix = query.prefix.trim();
+    match query.kind {
+        Kind::Project => look.projects(&folded(prefix))?,
+        Kind::Tag => look.tags(prefix, |tag| tag.starts_with(&folded(prefix)))?,
+        Kind::TopicKey => {
+            let begins = |key: &str| key.starts_with(&folded(prefix));
+            look.topic_keys(prefix, begins, |look, key, _| look.keep(key))?;
+        }
+        Kind::Memory => look.memories(prefix)?,
+        Kind::EntityName => look.entities(prefix, |look, _, name| {
+            look.keep(name);
+            Ok(())
+        })?,
+        Kind::EntityKey => {
+            look.entity_keys(prefix)?;
+            look.entities(prefix, |look, entity, _| look.keep_key_of(entity))?;
+        }
+    }
+    if matches!(query.kind, Kind::Project | Kind::Tag | Kind::TopicKey) {
+        look.found.names.sort_by_key(|name| folded(name));
+    }
+    Ok(look.found)
+}
+
+/// See `NameStore::called`.
+pub fn called(
+    file: &Transaction<'_>,
+    projects: Vec<String>,
+    name: &str,
+    limit: usize,
+) -> Result<Vec<MemoryId>, StoreError> {
+    let mut look = Look::new(file, projects, usize::MAX);
+    let wanted = folded(name);
+    let goes_on = format!("{wanted}:");
+    let mut ids = Vec::new();
+    let called = |key: &str| key == wanted || key.starts_with(&goes_on);
+    look.topic_keys(name, called, |_, _, id| ids.push(id))?;
+    look.tags(name, |tag| tag == wanted)?;
+    for tag in look.found.names {
+        let sql = "SELECT m.id FROM (SELECT memory_id FROM memory_tag WHERE tag = ?1 \
+                   ORDER BY memory_id DESC LIMIT ?3) t JOIN memory m ON m.id = t.memory_id \
+                   WHERE m.state = 'active' AND \
+                   (?2 = '[]' OR m.project IN (SELECT value FROM json_each(?2))) \
+                   ORDER BY m.id DESC";
+        let mut statement = file.prepare_cached(sql)?;
+        let values = params![tag, look.shown, limits::NAMES_MEMORIES_OF_TAG_MAX];
+        for id in statement.query_map(values, |row| row.get(0))? {
+            ids.push(id?);
+        }
+    }
+    let mut seen = BTreeSet::new();
+    ids.retain(|id| seen.insert(*id));
+    ids.truncate(limit);
+    Ok(ids)
+}
+
+/// One look for names.
+struct Look<'a> {
+    file: &'a Transaction<'a>,
+    projects: Vec<String>,
+    /// The projects as a JSON list.
+    shown: String,
+    limit: usize,
+    /// Rows of an index that it may still meet.
+    rows: usize,
+    /// Memories that it may still look up.
+    memories: usize,
+    seen: BTreeSet<String>,
+    found: Names,
+}
+
+impl<'a> Look<'a> {
+    fn new(file: &'a Transaction<'a>, projects: Vec<String>, limit: usize) -> Look<'a> {
+        Look {
+            file,
+            shown: serde_json::json!(projects).to_string(),
+            projects,
+            limit,
+            rows: limits::NAMES_ROWS_MAX,
+            memories: limits::NAMES_MEMORIES_MAX,
+            seen: BTreeSet::new(),
+            found: Names::default(),
+        }
+    }
+
+    /// Whether it goes on: one more row is met.
+    fn goes_on(&mut self) -> bool {
+        let met = self.rows == 0 || self.memories == 0;
+        let full = self.found.names.len() >= self.limit || met;
+        self.found.more |= full;
+        self.rows = self.rows.saturating_sub(1);
+        !full
+    }
+
+    fn keep(&mut self, name: &str) {
+        if self.seen.insert(name.to_owned()) {
+            self.found.names.push(name.to_owned());
+        }
+    }
+
+    fn projects(&mut self, prefix: &str) -> Result<(), StoreError> {
+        for project in self.all_projects()? {
+            if folded(&project).starts_with(prefix) {
+                self.keep(&project);
+            }
+        }
+        Ok(())
+    }
+
+    /// Every project with an active memory: a look for each.
+    fn all_projects(&mut self) -> Result<Vec<String>, StoreError> {
+        let sql = "SELECT project FROM memory WHERE state = 'active' AND project > ? \
+                   ORDER BY project LIMIT 1";
+        let mut next = self.file.prepare_cached(sql)?;
+        let (mut all, mut after) = (Vec::new(), String::new());
+        while self.goes_on() {
+            let found: Option<String> = next.query_row([&after], |row| row.get(0)).optional()?;
+            let Some(project) = found else { break };
+            all.push(project.clone());
+            after = project;
+        }
+        Ok(all)
+    }
+
+    /// Tags of the projects whose folded form is `wanted`: a look for each
+    /// different tag that begins as `prefix` does. Of a tag on very many memories
+    /// the latest decide whose it is.
+    fn tags(&mut self, prefix: &str, wanted: impl Fn(&str) -> bool) -> Result<(), StoreError> {
+        let sql = "SELECT tag FROM memory_tag WHERE tag > ? AND tag < ? ORDER BY tag LIMIT 1";
+        let mut next = self.file.prepare_cached(sql)?;
+        for (mut after, end) in ranges(prefix) {
+            // A tag that is the beginning itself comes first.
+            let mut first = exact(self.file, &after)?;
+            while self.goes_on() {
+                let found = match first.take() {
+                    Some(tag) => Some(tag),
+                    None => next
+                        .query_row([&after, &end], |row| row.get(0))
+                        .optional()?,
+                };
+                let Some(tag) = found else { break };
+                let tag: String = tag;
+                if wanted(&folded(&tag)) && self.uses(&tag)? {
+                    self.keep(&tag);
+                }
+                after = tag;
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether one of the latest memories with this tag is active and of the
+    /// projects.
+    fn uses(&mut self, tag: &str) -> Result<bool, StoreError> {
+        let sql = "SELECT m.project, m.state = 'active' FROM memory_tag t \
+                   JOIN memory m ON m.id = t.memory_id WHERE t.tag = ? \
+                   ORDER BY t.memory_id DESC LIMIT ?";
+        let mut statement = self.file.prepare_cached(sql)?;
+        let most = limits::NAMES_MEMORIES_OF_TAG_MAX;
+        let mut rows = statement.query(params![tag, most])?;
+        let mut met = 0;
+        while let Some(row) = rows.next()? {
+            if self.memories == 0 {
+                self.found.more = true;
+                return Ok(false);
+            }
+            self.memories -= 1;
+            met += 1;
+            let project = row.get_ref(0)?.as_str().unwrap_or_default();
+            if self.counts(project) && row.get(1)? {
+                return Ok(true);
+            }
+        }
+        self.found.more |= met == most;
+        Ok(false)
+    }
+
+    /// Topic keys of the projects whose folded form is `wanted`, from the range
+    /// of each project's keys that begin as `prefix` does.
+    fn topic_keys(
+        &mut self,
+        prefix: &str,
+        wanted: impl Fn(&str) -> bool,
+        mut take: impl FnMut(&mut Self, &str, MemoryId),
+    ) -> Result<(), StoreError> {
+        let projects = match self.projects.is_empty() {
+            true => self.all_projects()?,
+            false => self.projects.clone(),
+        };
+        let sql = "SELECT topic_key, id FROM memory WHERE state = 'active' \
+                   AND topic_key IS NOT NULL AND project = ? AND topic_key >= ? \
+                   AND topic_key < ? ORDER BY topic_key";
+        let mut statement = self.file.prepare_cached(sql)?;
+        for project in projects {
+            for (start, end) in ranges(prefix) {
+                let mut rows = statement.query([&project, &start, &end])?;
+                while let Some(row) = rows.next()? {
+                    if !self.goes_on() {
+                        break;
+                    }
+                    let key: String = row.get(0)?;
+                    if wanted(&folded(&key)) {
+                        take(self, &key, row.get(1)?);
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The memories that were recorded last; where digits are given, those whose
+    /// ids begin with them, from a range of ids for each number of digits.
+    fn memories(&mut self, prefix: &str) -> Result<(), StoreError> {
+        let sql = "SELECT id, state = 'active', project FROM memory \
+                   WHERE id >= ? AND id < ? ORDER BY id DESC";
+        if !prefix.is_empty() {
+            let mut statement = self.file.prepare_cached(sql)?;
+            for (start, end) in id_ranges(prefix) {
+                self.keep_memories(statement.query([start, end])?)?;
+            }
+            return Ok(());
+        }
+        let sql = "SELECT id, state = 'active', project FROM memory \
+                   ORDER BY created_at DESC, id DESC";
+        let mut statement = self.file.prepare_cached(sql)?;
+        self.keep_memories(statement.query([])?)
+    }
+
+    /// Keeps those that are active and of the projects.
+    fn keep_memories(&mut self, mut rows: Rows<'_>) -> Result<(), StoreError> {
+        while let Some(row) = rows.next()? {
+            if !self.goes_on() {
+                break;
+            }
+            let project = row.get_ref(2)?.as_str().unwrap_or_default();
+            if row.get(1)? && self.counts(project) {
+                let id: MemoryId = row.get(0)?;
+                self.keep(&id.to_string());
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether a project is one of those asked for.
+    fn counts(&self, project: &str) -> bool {
+        self.projects.is_empty() || self.projects.iter().any(|own| own == project)
+    }
+
+    /// Entities whose `type:id` begins with `prefix`.
+    fn entity_keys(&mut self, prefix: &str) -> Result<(), StoreError> {
+        let start = folded(prefix).replace(' ', "_");
+        let words = self.project_words()?;
+        let sql = "SELECT e.key, ?3 = '[]' OR EXISTS (SELECT 1 FROM entity_name n \
+                   WHERE n.entity = e.id AND n.project IN (SELECT value FROM json_each(?3))) \
+                   FROM entity e WHERE e.key >= ?1 AND e.key < ?2 ORDER BY e.key";
+        let mut statement = self.file.prepare_cached(sql)?;
+        let mut rows = statement.query(params![start, end_of(&start), words])?;
+        while let Some(row) = rows.next()? {
+            if !self.goes_on() {
+                break;
+            }
+            if row.get(1)? {
+                let key: String = row.get(0)?;
+                self.keep(&key);
+            }
+        }
+        Ok(())
+    }
+
+    /// Entities with a name that begins with `prefix`, then those of whose other
+    /// words one does. The first are a range of the names; for the others the
+    /// names are gone through in their order, as far as the bound lets it.
+    fn entities(
+        &mut self,
+        prefix: &str,
+        mut take: impl FnMut(&mut Self, i64, &str) -> Result<(), StoreError>,
+    ) -> Result<(), StoreError> {
+        let words = text::words(prefix);
+        let begins = if words.is_empty() {
+            folded(prefix)
+        } else {
+            words
+        };
+        let inside = format!(" {begins}");
+        let projects = self.project_words()?;
+        let sql = "SELECT n.key, n.entity, n.name FROM entity_name n WHERE n.key >= ?1 \
+                   AND n.key < ?2 AND (?3 = '[]' OR n.project IN (SELECT value FROM json_each(?3))) \
+                   ORDER BY n.key";
+        let mut statement = self.file.prepare_cached(sql)?;
+        let ranges = [(begins.clone(), true), (String::new(), false)];
+        // Everything begins with nothing.
+        let ranges = &ranges[..if begins.is_empty() { 1 } else { 2 }];
+        for (start, first) in ranges {
+            let mut rows = statement.query(params![start, end_of(start), projects])?;
+            while let Some(row) = rows.next()? {
+                if !self.goes_on() {
+                    return Ok(());
+                }
+                let key: String = row.get(0)?;
+                if *first || key.contains(&inside) {
+                    let name: String = row.get(2)?;
+                    take(self, row.get(1)?, &name)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn keep_key_of(&mut self, entity: i64) -> Result<(), StoreError> {
+        let key: Option<String> = self
+            .file
+            .prepare_cached("SELECT key FROM entity WHERE id = ?")?
+            .query_row([entity], |row| row.get(0))
+            .optional()?;
+        if let Some(key) = key {
+            self.keep(&key);
+        }
+        Ok(())
+    }
+
+    /// The projects in the graph's words, as a JSON list; `[0]` where it knows
+    /// none of them.
+    fn project_words(&self) -> Result<String, StoreError> {
+        if self.projects.is_empty() {
+            return Ok("[]".to_owned());
+        }
+        let sql = "SELECT coalesce(json_group_array(id), '[]') FROM graph_word \
+                   WHERE word IN (SELECT value FROM json_each(?))";
+        let mut statement = self.file.prepare_cached(sql)?;
+        let words: String = statement.query_row([&self.shown], |row| row.get(0))?;
+        Ok(if words == "[]" {
+            "[0]".to_owned()
+        } else {
+            words
+        })
+    }
+}
+
+fn exact(file: &Transaction<'_>, tag: &str) -> Result<Option<String>, StoreError> {
+    let sql = "SELECT tag FROM memory_tag WHERE tag = ? LIMIT 1";
+    let mut statement = file.prepare_cached(sql)?;
+    Ok(statement.query_row([tag], |row| row.get(0)).optional()?)
+}
+
+fn folded(text: &str) -> String {
+    text.chars().flat_map(char::to_lowercase).collect()
+}
+
+/// Behind everything that begins so.
+fn end_of(prefix: &str) -> String {
+    format!("{prefix}{}", char::MAX)
+}
+
+/// Where texts that begin with `prefix` in whatever case can lie: by as many of
+/// its first characters, in both cases each, as give few ranges. What lies there
+/// still has to be compared.
+fn ranges(prefix: &str) -> Vec<(String, String)> {
+    let mut begins = BTreeSet::from([String::new()]);
+    for c in prefix.chars() {
+        let cases = [Some(c), single(c.to_lowercase()), single(c.to_uppercase())];
+        let cases: BTreeSet<char> = cases.into_iter().flatten().collect();
+        if begins.len() * cases.len() > RANGES {
+            break;
+        }
+        let longer = |begin: &String| {
+            let begin = begin.clone();
+            cases
+                .clone()
+                .into_iter()
+                .map(move |c| format!("{begin}{c}"))
+        };
+        begins = begins.iter().flat_map(longer).collect();
+    }
+    let range = |begin: String| (begin.clone(), end_of(&begin));
+    begins.into_iter().map(range).collect()
+}
+
+fn single(mut chars: impl Iterator<Item = char>) -> Option<char> {
+    chars.next().filter(|_| chars.next().is_none())
+}
+
+/// The ranges of ids that begin with these digits, the highest first.
+fn id_ranges(prefix: &str) -> Vec<(i64, i64)> {
+    if prefix.is_empty() {
+        return vec![(1, i64::MAX)];
+    }
+    let digits = prefix.bytes().all(|c| c.is_ascii_digit()) && !prefix.starts_with('0');
+    let Some(first) = prefix.parse::<i64>().ok().filter(|_| digits) else {
+        return Vec::new();
+    };
+    let range = |factor: i64| {
+        let end = first.checked_add(1)?.checked_mul(factor)?;
+        Some((first.checked_mul(factor)?, end))
+    };
+    let factors = (0..18).map(|zeros| 10_i64.pow(zeros));
+    let mut ranges: Vec<(i64, i64)> = factors.map_while(range).collect();
+    ranges.reverse();
+    ranges
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_beginning_is_looked_for_in_few_ranges_and_in_both_cases() {
+        let begins = |prefix| -> Vec<String> {
+            let ranges = ranges(prefix).into_iter();
+            ranges.map(|(start, _)| start).collect()
+        };
+        assert_eq!(begins(""), [""]);
+        assert_eq!(begins("a-1"), ["A-1", "a-1"]);
+        assert_eq!(begins("%_*"), ["%_*"]);
+        assert_eq!(begins("Ab"), ["AB", "Ab", "aB", "ab"]);
+        let long = begins("release plan");
+        assert_eq!(long.len(), RANGES);
+        assert!(long.contains(&"relea".to_owned()), "{long:?}");
+        // Upper case of this is two characters, and so is no range of its own.
+        assert_eq!(begins("ß"), ["ß"]);
+    }
+
+    #[test]
+    fn ids_that_begin_with_digits_are_ranges() {
+        let ranges = id_ranges("12");
+        assert_eq!(ranges.last(), Some(&(12, 13)));
+        assert_eq!(ranges[ranges.len() - 2], (120, 130));
+        assert!(ranges.iter().all(|(start, end)| start < end));
+        for wrong in ["0", "01", "-1", "+1", "x", "99999999999999999999"] {
+            assert_eq!(id_ranges(wrong), [], "{wrong}");
+        }
+        assert_eq!(id_ranges("9223372036854775807"), []);
+    }
+}

@@ -1,0 +1,114 @@
+//! `recall`: what is known about a topic, brought into the conversation.
+
+use serde_json::json;
+
+use super::quoted::Quoted;
+use super::{Argument, Desk, Given, places, short};
+use crate::failure::Failure;
+use crate::graph::about::Topic;
+use crate::graph::query::Scope;
+use crate::limits;
+use crate::store::memory::Category;
+use crate::tools::arguments::scope_of;
+
+pub const ARGUMENTS: [Argument; 4] = [
+    Argument {
+        name: "topic",
+        description: "What you want to know about: a question, a name, a tag or a topic key.",
+        required: true,
+    },
+    Argument {
+        name: "project",
+        description: "Only this project; * for all. Left out: the current one and global.",
+        required: false,
+    },
+    Argument {
+        name: "category",
+        description: "Only fact, action, observation or plan.",
+        required: false,
+    },
+    Argument {
+        name: "tag",
+        description: "Only memories with this tag.",
+        required: false,
+    },
+];
+
+/// Memories less alike than this are brought only where they share words.
+const LIKENESS: f32 = 0.3;
+/// Triples less sure than this are not brought.
+const CONFIDENCE: f64 = 0.3;
+
+pub async fn message(desk: &Desk, given: &Given) -> Result<(String, String), Failure> {
+    let reader = given.reader();
+    let topic = given.text("topic").unwrap_or_default();
+    let projects = scope_of(&reader, &desk.project)?;
+    let category = category(given)?;
+    let tag = reader.name("tag")?;
+    let filtered = category.is_some() || tag.is_some();
+    let filter = desk.filter(&projects, category, tag);
+
+    let mut quoted = Quoted::default();
+    for memory in desk.called(topic, &filter).await? {
+        quoted.memory(&memory, &desk.project);
+    }
+    let (found, degraded) = desk.search(topic, filter, LIKENESS).await?;
+    // Before the last memories, which are the least sure ones.
+    let (best, rest) = found.split_at(found.len().min(limits::PROMPT_MEMORIES_MAX / 2));
+    for memory in best {
+        quoted.memory(memory, &desk.project);
+    }
+    // A triple has no category and no tag.
+    if !filtered {
+        let about = Topic {
+            scope: Scope {
+                projects: projects.clone(),
+                at: desk.graph.now(),
+                min_confidence: CONFIDENCE,
+                limit: limits::PROMPT_TRIPLES_MAX,
+            },
+            text: topic.to_owned(),
+            others: vec![topic.to_owned()],
+            ended: false,
+        };
+        for said in desk.graph.about(about).await? {
+            quoted.triple(&said);
+        }
+    }
+    for memory in rest {
+        quoted.memory(memory, &desk.project);
+    }
+    desk.memories.count_recall(quoted.shown());
+
+    let description = format!("What Mimo remembers about {}", short(topic));
+    let (shown, places) = (json!(topic), places(&projects));
+    let note = degraded.map_or(String::new(), |why| format!("\n\n({why}.)"));
+    if quoted.is_empty() {
+        let text = format!(
+            "I asked Mimo what it remembers about {shown}, and it remembers nothing about it in \
+             {places}. Do not guess: tell me so, ask me what you need to know, and store what is \
+             worth keeping with memory_store.{note}"
+        );
+        return Ok((description, text));
+    }
+    let text = format!(
+        "Work with what Mimo remembers about {shown} in {places}.\n\n{}\n\nTell me in a few \
+         sentences what of this matters here, naming the source (such as memory:12) of each \
+         statement, and say so where it does not answer or contradicts itself. Then go on with \
+         it; memory_search and graph_query find more.{note}",
+        quoted.block()
+    );
+    Ok((description, text))
+}
+
+fn category(given: &Given) -> Result<Option<Category>, Failure> {
+    let Some(name) = given.text("category") else {
+        return Ok(None);
+    };
+    Category::from_name(&name.to_lowercase())
+        .map(Some)
+        .ok_or_else(|| {
+            Failure::invalid("/category", format!("there is no category {name:?}"))
+                .hint("use fact, action, observation or plan")
+        })
+}
