@@ -259,14 +259,14 @@ impl App {
     fn catalog(&self, registry: Arc<Registry>) -> Catalog {
         let names: Arc<dyn NameStore> = self.store.clone();
         let (procedures, project) = (&self.procedures, &self.project);
-        let runs = self.dispatch.knows("procedure_run");
+        let serves = |tool: &str| self.dispatch.knows(tool);
         let offers = tools::offers(
             &self.memories,
             &self.graph,
             procedures,
             &names,
             project,
-            runs,
+            serves,
         );
         Catalog::new(offers, signals(&self.store, &self.database), registry)
     }

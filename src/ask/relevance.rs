@@ -2,11 +2,13 @@
 //! when two texts say the same. Pure.
 //!
 //! Relevance joins the cosine with the share of the question's telling words
-//! that the text has, so that neither a rare name nor a paraphrase is missed.
+//! that the text has, so that neither a rare name nor a paraphrase is missed. Of
+//! a question that asks several things, a text need only answer one.
 
 use std::collections::BTreeSet;
 
 use super::Item;
+use super::clauses::clauses;
 use super::quote::beginning;
 use crate::{limits, text};
 
@@ -24,21 +26,29 @@ const UNSURE_SHARE: f32 = 0.5;
 const SUPERSEDED_SHARE: f32 = 0.6;
 /// The share of common words from which two texts say the same.
 const SAME_SHARE: f32 = 0.85;
+/// A clause of fewer telling words asks nothing by itself.
+const CLAUSE_WORDS_MIN: usize = 2;
 /// Words are one where one begins with the other and both are at least so long.
 const STEM_CHARS: usize = 4;
 
 /// A question prepared for comparing many texts with it.
 pub struct Relevance {
-    words: Vec<String>,
+    /// The telling words of the whole, then of each of its clauses.
+    parts: Vec<Vec<String>>,
 }
 
 impl Relevance {
     /// Prepares a question.
     pub fn to(question: &str) -> Self {
-        let words = text::query_words(question);
-        Relevance {
-            words: words.into_iter().map(|asked| asked.word).collect(),
-        }
+        let telling = |text: &str| -> Vec<String> {
+            let words = text::query_words(text).into_iter();
+            words.map(|asked| asked.word).collect()
+        };
+        let clauses = clauses(question);
+        let clauses = clauses.iter().map(|clause| telling(clause));
+        let mut parts = vec![telling(question)];
+        parts.extend(clauses.filter(|words| words.len() >= CLAUSE_WORDS_MIN));
+        Relevance { parts }
     }
 
     /// How much an item has to do with the question, 0 to 1.
@@ -50,14 +60,16 @@ impl Relevance {
         }
     }
 
-    /// The share of the question's telling words that `text` has.
+    /// The share of the telling words that `text` has: of the question, or of the
+    /// clause of it that it has most of.
     pub fn coverage(&self, text: &str) -> f32 {
-        if self.words.is_empty() {
-            return 0.0;
-        }
         let had = words(text);
         let found = |asked: &&String| had.iter().any(|word| is_same_word(word, asked));
-        self.words.iter().filter(found).count() as f32 / self.words.len() as f32
+        let share = |asked: &Vec<String>| match asked.len() {
+            0 => 0.0,
+            all => asked.iter().filter(found).count() as f32 / all as f32,
+        };
+        self.parts.iter().map(share).fold(0.0, f32::max)
     }
 }
 

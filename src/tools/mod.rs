@@ -120,15 +120,15 @@ type GetPrompt = Arc<
 type Read = Arc<dyn Fn(String) -> BoxFuture<'static, Result<Document, Failure>> + Send + Sync>;
 type Given = Arc<dyn Fn(&str) + Send + Sync>;
 
-/// What users get beside the tools; `names` are those in use. Prompts that ask
-/// for a run of a procedure are offered where `runs`.
+/// What users get beside the tools; `names` are those in use. It asks only for
+/// tools that `serves` knows.
 pub fn offers(
     memories: &Arc<Memories>,
     graph: &Arc<Graph>,
     procedures: &Procedures,
     names: &Arc<dyn NameStore>,
     project: &str,
-    runs: bool,
+    serves: impl Fn(&str) -> bool,
 ) -> Offers {
     let memory = memory::Memory {
         memories: memories.clone(),
@@ -140,7 +140,9 @@ pub fn offers(
         procedures: procedures.clone(),
         names: names.clone(),
         project: project.to_owned(),
+        relates: serves("graph_update") && serves("graph_query"),
     };
+    let runs = serves("procedure_run");
     let graph = graph::GraphTools {
         graph: graph.clone(),
         project: project.to_owned(),

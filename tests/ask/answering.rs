@@ -111,6 +111,25 @@ fn doubles_are_said_once_but_other_numbers_and_denials_are_not_doubles() {
     assert_eq!(found.citations, ["memory:1", "memory:3", "memory:4"]);
 }
 
+/// Each part shares few words with the whole.
+#[test]
+fn a_question_that_asks_several_things_is_answered_in_each() {
+    let items = [
+        item("memory:1", "The dentist appointment is on 14 March."),
+        item("triple:1", "Karim leads project Apollo"),
+        item(
+            "procedure:restart@1",
+            "restart print server: unplug it, wait, plug it in.",
+        ),
+        item("memory:2", "The garden needs water."),
+    ];
+    let asked = "When is my dentist appointment, who leads project Apollo, and how do I restart the print server?";
+    let found = answer(asked, &items, 500);
+    let mut cited = found.citations;
+    cited.sort_unstable();
+    assert_eq!(cited, ["memory:1", "procedure:restart@1", "triple:1"]);
+}
+
 #[test]
 fn a_source_cannot_leave_its_quotation() {
     let hostile =

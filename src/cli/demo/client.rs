@@ -83,8 +83,17 @@ impl Client {
         Ok(id)
     }
 
-    /// The next message of the server.
+    /// The next answer of the server. What it announces is passed over.
     pub(super) fn next(&mut self) -> Result<Value, Failure> {
+        loop {
+            let message = self.message()?;
+            if is_answer(&message) {
+                return Ok(message);
+            }
+        }
+    }
+
+    fn message(&mut self) -> Result<Value, Failure> {
         let wait = Duration::from_secs(DEMO_ANSWER_SECONDS_MAX);
         match self.lines.recv_timeout(wait) {
             Ok(Ok(line)) => serde_json::from_str(&line)
@@ -100,7 +109,7 @@ impl Client {
         }
     }
 
-    /// Kills the server at once; gives what it had written until then.
+    /// Kills the server at once; gives what it had answered until then.
     pub(super) fn kill(&mut self) -> Result<Vec<Value>, Failure> {
         let killed = self.process.kill();
         killed.map_err(|error| broken(&format!("it cannot be killed: {error}")))?;
@@ -108,6 +117,7 @@ impl Client {
         // The last line may have been cut short: then it said nothing.
         Ok(whole
             .filter_map(|line| serde_json::from_str(&line).ok())
+            .filter(is_answer)
             .collect())
     }
 
@@ -123,6 +133,10 @@ impl Client {
             .write_all(format!("{message}\n").as_bytes())
             .map_err(|error| broken(&format!("the server does not read any more: {error}")))
     }
+}
+
+fn is_answer(message: &Value) -> bool {
+    message.get("method").is_none()
 }
 
 /// The parameters of `initialize`.

@@ -41,6 +41,8 @@ pub struct Desk {
     pub names: Arc<dyn NameStore>,
     /// The project of this workspace.
     pub project: String,
+    /// Whether the client has the graph's tools.
+    pub relates: bool,
 }
 
 /// The three.

@@ -91,11 +91,15 @@ pub async fn message(desk: &Desk, given: &Given) -> Result<(String, String), Fai
         );
         return Ok((description, text));
     }
+    let more = match desk.relates {
+        true => "memory_search and graph_query find more",
+        false => "memory_search finds more",
+    };
     let text = format!(
         "Work with what Mimo remembers about {shown} in {places}.\n\n{}\n\nTell me in a few \
          sentences what of this matters here, naming the source (such as memory:12) of each \
          statement, and say so where it does not answer or contradicts itself. Then go on with \
-         it; memory_search and graph_query find more.{note}",
+         it; {more}.{note}",
         quoted.block()
     );
     Ok((description, text))

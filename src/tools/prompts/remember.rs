@@ -24,8 +24,10 @@ const CONVENTIONS: &str = "\
 - tags: two or three short ones.
 - topic_key where something changes over time (such as `deploy target`): storing under the same key again replaces what was there.
 - supersedes_id where a statement takes the place of one that is stored; memory_search finds its id.
-- How people, things and places are related goes into graph_update as well (`person:alice`, `works_at`, `company:acme`).
 - No passwords, keys, tokens or other secrets, and nothing that the files of the project say anyway.";
+
+const RELATED: &str = "
+- How people, things and places are related goes into graph_update as well (`person:alice`, `works_at`, `company:acme`).";
 
 pub async fn message(desk: &Desk, given: &Given) -> Result<(String, String), Failure> {
     let project = json!(desk.project);
@@ -36,6 +38,8 @@ pub async fn message(desk: &Desk, given: &Given) -> Result<(String, String), Fai
              what holds everywhere."
         ),
     };
+    let related = if desk.relates { RELATED } else { "" };
+    let whose = format!("{whose}{related}");
     let closing = "When it is stored, tell me in a line or two what you kept.";
     let Some(what) = given.text("what") else {
         let text = format!(
