@@ -159,6 +159,23 @@ fn a_skill_is_found_called_and_kept_from_what_it_was_not_given() {
 }
 
 #[test]
+fn a_question_finds_the_tool_that_does_it() {
+    let mut mimo = Mimo::start();
+    // Its tools are known from here on.
+    mimo.document("skill_find", json!({"query": "read"}));
+    let query = "Which tool can read a file on disk and say what the document holds?";
+    let answer = mimo.document("ask_mimo", json!({"query": query, "timeout_ms": 50_000}));
+    let tool = &answer["results"]["skills"][0];
+    assert_eq!(tool["tool"], "small__read_file", "{answer}");
+    assert_eq!(tool["call_with"], "skill_read", "{answer}");
+    let cited = answer["synthesis"]["citations"].as_array();
+    let cited = cited.expect("citations");
+    assert!(cited.contains(&json!("skill:small__read_file")), "{answer}");
+    assert_eq!(answer["failed"], json!({}), "{answer}");
+    assert!(mimo.server.exit().success());
+}
+
+#[test]
 fn reads_are_told_from_changes_and_wrong_names_are_explained() {
     let mut mimo = Mimo::start();
     mimo.document("skill_find", json!({"query": "repeat"}));

@@ -180,8 +180,19 @@ impl Router {
             secondary: others.into_iter().filter(is_searched).collect(),
             confidence: shares[primary as usize],
             reasoning: reasoning(primary, beside, &found, shares != [0.25; 4]),
-            requires_synthesis: !words.is_empty()
-                && !self.not_after.iter().any(|phrase| phrase.is_in(&words)),
+            requires_synthesis: self.wants_words(query, &words),
+        }
+    }
+
+    /// Whether the question, or a clause of it, wants an answer in words.
+    fn wants_words(&self, query: &str, words: &[&str]) -> bool {
+        let is_deed = |words: &[&str]| self.not_after.iter().any(|phrase| phrase.is_in(words));
+        let clauses = clauses(query);
+        match clauses.is_empty() {
+            true => !words.is_empty() && !is_deed(words),
+            false => clauses
+                .iter()
+                .any(|clause| !is_deed(&clause.split(' ').collect::<Vec<_>>())),
         }
     }
 

@@ -69,6 +69,8 @@ fn lists_and_deeds_want_no_answer_in_words() {
     assert!(wants("Who runs the warehouse?"));
     assert!(!wants("list the procedures"));
     assert!(!wants("Run the backup"));
+    assert!(!wants("Run the backup, then start the mailer"));
+    assert!(wants("Run the backup, and tell me why it failed"));
 }
 
 #[test]
