@@ -31,11 +31,10 @@ impl Catalog {
         shown
     }
 
-    /// Our own prompts, as they are listed, with the `fixed` ones or without; what
-    /// cannot be listed is left out.
-    pub(super) async fn own_prompts(&self, fixed: bool) -> Vec<String> {
+    /// Our own prompts, as they are listed; what cannot be listed is left out.
+    pub(super) async fn own_prompts(&self) -> Vec<String> {
         let mut shown = Vec::new();
-        for prompts in self.own.prompts.iter().filter(|each| fixed || !each.fixed) {
+        for prompts in &self.own.prompts {
             match (prompts.list)().await {
                 Ok(items) => shown.extend(items.iter().map(Value::to_string)),
                 Err(failure) => tracing::warn!(%failure, "some of our own prompts are left out"),

@@ -28,7 +28,7 @@ impl Catalog {
             .collect();
         let names = names(found.iter().map(|(skill, name, _)| (*skill, name.as_str())));
         let mut places = Prompts::new();
-        let mut shown = self.own_prompts(true).await;
+        let mut shown = self.listed_prompts().await;
         for ((skill, own, item), name) in found.iter().zip(names) {
             shown.extend(with_member(item, "name", &name));
             places.insert(name, ((*skill).clone(), own.clone()));

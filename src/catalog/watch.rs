@@ -61,12 +61,11 @@ struct Entry {
     seen: Option<Mark>,
 }
 
-/// What the lists held when they were last looked at.
+/// What the lists held when they were last looked at; unknown until somebody
+/// wants to know them.
 #[derive(Default)]
 struct Lists {
     prompts: Option<Mark>,
-    /// Unknown until somebody wants to know them: they change with every memory
-    /// that is stored.
     resources: Option<Mark>,
 }
 
@@ -88,6 +87,12 @@ impl Watched {
 
     fn lists(&self) -> MutexGuard<'_, Lists> {
         self.lists.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether anything is.
+    fn is_any(&self) -> bool {
+        let lists = self.lists();
+        lists.prompts.is_some() || lists.resources.is_some() || !self.resources().is_empty()
     }
 
     fn begin(&self, uri: &str, term: Term) -> Result<(), Failure> {
@@ -162,8 +167,15 @@ impl Catalog {
         })
     }
 
-    /// Our own resources as a client is given their list: from now on it wants to
+    /// Our own prompts as a client is given their list: from now on it wants to
     /// know of changes of it.
+    pub(super) async fn listed_prompts(&self) -> Vec<String> {
+        let listed = self.own_prompts().await;
+        self.watched.lists().prompts = Some(mark(&listed.concat()));
+        listed
+    }
+
+    /// The same of our own resources.
     pub(super) async fn listed_resources(&self) -> Vec<String> {
         let listed = self.own_resources().await;
         self.watched.lists().resources = Some(mark(&listed.concat()));
@@ -180,8 +192,15 @@ impl Catalog {
         self.family(uri).is_some()
     }
 
+    /// Somebody wants to know of changes of the list of prompts.
+    pub async fn watch_prompts(&self) {
+        if self.watched.lists().prompts.is_none() {
+            self.listed_prompts().await;
+        }
+    }
+
     /// Somebody wants to know of changes of the list of resources.
-    pub async fn watch_list(&self) {
+    pub async fn watch_resources(&self) {
         if self.watched.lists().resources.is_none() {
             self.listed_resources().await;
         }
@@ -205,34 +224,31 @@ impl Catalog {
         }
     }
 
-    /// Tells every change of what is ours, for as long as it is awaited.
+    /// Tells every change of what is watched, for as long as it is awaited. While
+    /// nothing is, the store is left alone.
     pub async fn follow(&self, announce: impl Fn(Change)) {
         let mut stored = self.signals.stored.clone();
-        let mut version = (self.signals.version)().await;
-        // What is there at first is no change.
-        let prompts = match version {
-            Some(_) => self.own_prompts(false).await.concat(),
-            None => String::new(),
-        };
-        self.watched.lists().prompts = Some(mark(&prompts));
+        let mut version = None;
         loop {
             let pause = Duration::from_millis(limits::CHANGES_LOOK_MILLIS_MAX);
-            tokio::select! {
+            let ours = tokio::select! {
                 moved = stored.changed() => {
                     if moved.is_err() {
                         return;
                     }
                     sleep(Duration::from_millis(limits::CHANGES_SETTLE_MILLIS)).await;
                     stored.mark_unchanged();
-                    version = (self.signals.version)().await;
+                    true
                 }
-                () = sleep(pause) => {
-                    let now = (self.signals.version)().await;
-                    if now == version {
-                        continue;
-                    }
-                    version = now;
-                }
+                () = sleep(pause) => false,
+            };
+            if !self.watched.is_any() {
+                continue;
+            }
+            let now = (self.signals.version)().await;
+            let theirs = std::mem::replace(&mut version, now) != now;
+            if !ours && !theirs {
+                continue;
             }
             for change in self.look().await {
                 announce(change);
@@ -243,9 +259,11 @@ impl Catalog {
     /// Looks at everything once; what is another thing than it was.
     async fn look(&self) -> Vec<Change> {
         let mut changes = Vec::new();
-        let prompts = mark(&self.own_prompts(false).await.concat());
-        if self.watched.lists().prompts.replace(prompts) != Some(prompts) {
-            changes.push(Change::Prompts);
+        if self.watched.lists().prompts.is_some() {
+            let prompts = mark(&self.own_prompts().await.concat());
+            if self.watched.lists().prompts.replace(prompts) != Some(prompts) {
+                changes.push(Change::Prompts);
+            }
         }
         if self.watched.lists().resources.is_some() {
             let resources = mark(&self.own_resources().await.concat());

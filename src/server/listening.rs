@@ -89,8 +89,14 @@ impl Listening<'_> {
                 }
             }
         }
+        if accepted.prompts_list_changed == Some(true) {
+            catalog.watch_prompts().await;
+            if catalog.stored() != before {
+                self.client.announce(News::Prompts);
+            }
+        }
         if accepted.resources_list_changed == Some(true) {
-            catalog.watch_list().await;
+            catalog.watch_resources().await;
             if catalog.stored() != before {
                 self.client.announce(News::Resources);
             }

@@ -105,8 +105,6 @@ pub struct Family {
 
 /// Prompts that Mimo itself has.
 pub struct Prompts {
-    /// Whether they are always the same.
-    pub fixed: bool,
     /// As clients see them.
     pub list: List,
     /// The result for a name and its arguments, where there is such a prompt.

@@ -8,8 +8,10 @@ use super::{BOTH, Lifecycle, Mimo, command, procedure};
 fn a_procedure_that_is_defined_is_announced_as_a_prompt() {
     for lifecycle in BOTH {
         let mut mimo = Mimo::start(lifecycle);
-        if lifecycle == Lifecycle::Stateless {
-            mimo.listen(json!({"promptsListChanged": true}));
+        match lifecycle {
+            Lifecycle::Stateless => mimo.listen(json!({"promptsListChanged": true})),
+            // Who was given no list has none that could be another one.
+            Lifecycle::Session => drop(mimo.request("prompts/list", json!({}))),
         }
         mimo.tool("procedure_define", procedure("deploy", "Deploys it"));
         mimo.wait_for("notifications/prompts/list_changed");
@@ -31,8 +33,9 @@ fn what_another_process_stores_is_announced_too() {
         let id = mimo.store(json!({"content": "The door is red", "topic_key": "door"}));
         let uri = format!("mimo://memory/{id}");
         mimo.watch(&[&uri]);
-        if lifecycle == Lifecycle::Stateless {
-            mimo.listen(json!({"promptsListChanged": true}));
+        match lifecycle {
+            Lifecycle::Stateless => mimo.listen(json!({"promptsListChanged": true})),
+            Lifecycle::Session => drop(mimo.request("prompts/list", json!({}))),
         }
         let file = mimo.folder.path().join("deploy.json");
         let definition = procedure("deploy", "Deploys it")["definition"].to_string();

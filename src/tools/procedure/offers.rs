@@ -67,7 +67,6 @@ async fn resources(procedures: &Procedures) -> Result<Vec<Value>, Failure> {
 pub fn prompts(procedures: &Procedures) -> Prompts {
     let (listed, asked) = (procedures.clone(), procedures.clone());
     Prompts {
-        fixed: false,
         list: Arc::new(move || {
             let procedures = listed.clone();
             Box::pin(async move { list(&procedures).await })

@@ -49,7 +49,6 @@ pub struct Desk {
 pub fn prompts(desk: Desk) -> Prompts {
     let desk = Arc::new(desk);
     Prompts {
-        fixed: true,
         list: Arc::new(|| Box::pin(async { Ok(listed()) })),
         get: Arc::new(move |name, arguments| {
             let desk = desk.clone();
