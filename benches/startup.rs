@@ -10,12 +10,14 @@
 //! The other server is asked for one word, since it looks for a query as it
 //! stands; Mimo for some words, by meaning and by keyword.
 //!
-//! Found on two shared, busy cores (load 1 to 5, three runs), Mimo against the
-//! other: to the greeting 2.6 ms against 193 to 300 ms, resident then 7.8 MB
-//! (0.8 of them its own, the rest the binary's pages) against 68 MB, after a
-//! search 27 MB (4.6 its own) against 70 MB. The first search 10 ms against 20,
-//! later ones 5.2 ms (p99 8.5) against 6.9 (p99 12.7), a store 4.1 ms against
-//! 11.3. With pages of 4 KB instead of 8, searches took 7 ms and stores 6.
+//! Found on two shared cores (2026-11-23, two runs), Mimo against the other: to
+//! the greeting 4.0 and 4.3 ms against 183 and 200, resident then 14 to 15 MB (1.3
+//! its own, the rest pages of the binary) against 68 (27), after a search 32 (5)
+//! against 70 (30). The first search 10 ms against 17, later ones 5.6 ms (p99 9.0)
+//! against 6.4 (13.3), a store 4.6 ms against 11.1. Before skills, graph and
+//! procedures it was 2.6 ms and 8 MB to the greeting; now the database is opened
+//! at once, to go on with runs that were left, and the binary is larger. With
+//! pages of 4 KB instead of 8, searches took 7 ms and stores 6.
 
 #![allow(clippy::print_stdout, reason = "the figures are its output")]
 #![allow(missing_docs, reason = "a program, not an interface")]
