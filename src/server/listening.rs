@@ -8,7 +8,7 @@ use rmcp::service::SubscriptionContext;
 use tokio::sync::broadcast::error::RecvError;
 
 use super::client::{Client, News};
-use super::mcp::refused;
+use super::errors::refused;
 use crate::catalog::{Catalog, Term};
 use crate::failure::Kind;
 use crate::registry::Miss;

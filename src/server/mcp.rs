@@ -11,6 +11,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::Served;
 use super::client::{self, Client, SAMPLING};
+use super::errors::{defect, refused, theirs};
 use super::instructions::instructions;
 use super::listening::Listening;
 use super::listing::Listing;
@@ -114,7 +115,7 @@ impl Mcp {
                 self.connection.pass(request, result);
                 Ok(stand_in)
             }
-            Err(Miss::Theirs(theirs)) => Err(error(&theirs)),
+            Err(Miss::Theirs(error)) => Err(theirs(&error)),
             Err(Miss::Ours(failure)) => Err(refused(&failure)),
         }
     }
@@ -388,7 +389,7 @@ impl ServerHandler for Mcp {
             Err(failure) if Dispatch::panicked(&failure) => Err(defect()),
             Err(failure) => match Dispatch::theirs(&failure) {
                 // Called by its own name, a tool answers as it does directly.
-                Some(theirs) if !self.dispatch.owns(&name) => Err(error(theirs)),
+                Some(error) if !self.dispatch.owns(&name) => Err(theirs(error)),
                 _ => {
                     let document = Document::of(&failure.document()).map_err(|_| defect())?;
                     Ok(answer(document, Some(true)))
@@ -434,12 +435,6 @@ impl ServerHandler for Mcp {
     }
 }
 
-/// A failure as an error of the protocol.
-pub(super) fn refused(failure: &Failure) -> ErrorData {
-    let code = ErrorCode(failure.kind.json_rpc_code());
-    ErrorData::new(code, failure.to_string(), None)
-}
-
 /// The client's `_meta` without what concerns only it and us.
 fn meta(meta: &RequestMetaObject) -> Map<String, Value> {
     let ours =
@@ -457,18 +452,8 @@ fn object(capabilities: &ClientCapabilities) -> Map<String, Value> {
     }
 }
 
-/// Another server's JSON-RPC error as ours.
-fn error(theirs: &serde_json::value::RawValue) -> ErrorData {
-    serde_json::from_str(theirs.get())
-        .unwrap_or_else(|_| ErrorData::internal_error(theirs.get().to_owned(), None))
-}
-
 fn answer(document: Document, is_error: Option<bool>) -> CallToolResponse {
     let mut result = CallToolResult::success(vec![ContentBlock::text(document.0)]);
     result.is_error = is_error;
     result.into()
-}
-
-fn defect() -> ErrorData {
-    ErrorData::internal_error("Mimo met a defect of its own; its log names it", None)
 }

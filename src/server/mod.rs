@@ -2,6 +2,7 @@
 //! that end it, and the translation between MCP and the dispatch.
 
 mod client;
+mod errors;
 mod instructions;
 mod listening;
 mod listing;

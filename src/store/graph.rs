@@ -3,9 +3,8 @@
 //! one snapshot or in one transaction, through the primitives named here: look
 //! up, scan a range of an index, insert, close.
 
-use super::{StoreError, Stored};
+use super::{MemoryId, StoreError, Stored};
 use crate::clock::Timestamp;
-use crate::store::memory::MemoryId;
 
 /// Names one entity for ever. Its upper half is the [`WordId`] of its type, so
 /// a type is a range of ids and costs a join nothing to check.

@@ -8,8 +8,7 @@ use super::graph::EntityId;
 use crate::clock::Timestamp;
 use crate::text::QueryWord;
 
-/// Names one memory for ever; ids are never used again.
-pub type MemoryId = i64;
+pub use super::MemoryId;
 
 /// What kind of statement a memory is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]

@@ -25,6 +25,9 @@ pub use procedure::ProcedureStore;
 /// The project that every project sees beside its own.
 pub const PROJECT_SHARED: &str = "global";
 
+/// Names one memory for ever; ids are never used again.
+pub type MemoryId = i64;
+
 /// What every call of the port returns.
 pub type Stored<'a, T> = BoxFuture<'a, Result<T, StoreError>>;
 
