@@ -60,6 +60,8 @@ pub const STORE_WRITER_CACHE_KIB_MAX: i64 = 16 * 1024;
 pub const STORE_GRAPH_CACHE_KIB_MAX: i64 = 64 * 1024;
 /// How long a write waits for another process's write.
 pub const STORE_BUSY_MILLISECONDS_MAX: u64 = 15_000;
+/// Where SQLite does not wait for it, how long until it is asked again.
+pub const STORE_LOG_PAUSE_MILLISECONDS: u64 = 5;
 /// Prepared statements a connection keeps.
 pub const STORE_STATEMENTS_CACHED_MAX: usize = 64;
 /// How long an edit can be undone.
@@ -102,7 +104,7 @@ pub const ASK_HITS_OF_ONE_MAX: usize = 20;
 /// Of them those whose vectors are made for the question: a text of 20 tokens
 /// takes about 1 ms, one of 200 about 10.
 pub const ASK_VECTORS_MAX: usize = 12;
-/// Vectors that are kept for the next questions, of 1.5 KB each.
+/// Vectors of results that are kept for the next questions, of 1.5 KB each.
 pub const ASK_VECTORS_KEPT_MAX: usize = 1_024;
 /// What of such a result is encoded.
 pub const ASK_VECTOR_BYTES_MAX: usize = 400;

@@ -2,6 +2,7 @@
 //! SQLite's errors mean to a caller of the port.
 
 use std::path::Path;
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior};
@@ -57,6 +58,9 @@ fn keep_pages(connection: &Connection, kib: i64) -> rusqlite::Result<()> {
 }
 
 fn open(path: &Path, read_only: bool) -> Result<Connection, StoreError> {
+    // One at a time, so that no connection is there yet where the file is made.
+    static OPENING: Mutex<()> = Mutex::new(());
+    let _turn = OPENING.lock().unwrap_or_else(PoisonError::into_inner);
     register_sqlite_vec();
     create_private(path)?;
     prepare(path, read_only).map_err(|error| named(error, path))
@@ -72,7 +76,7 @@ fn prepare(path: &Path, read_only: bool) -> Result<Connection, StoreError> {
     connection.pragma_update(None, "page_size", PAGE_BYTES)?;
     // Before anything that writes: even the journal's mode is kept in the file.
     refuse_others(&connection)?;
-    connection.pragma_update(None, "journal_mode", "wal")?;
+    log_ahead(&connection)?;
     // An acknowledged write survives the end of the process; only a crash of
     // the whole machine may take back the last few.
     connection.pragma_update(None, "synchronous", "normal")?;
@@ -86,9 +90,33 @@ fn prepare(path: &Path, read_only: bool) -> Result<Connection, StoreError> {
     Ok(connection)
 }
 
+/// Has changes written to a log beside the file first. Of several processes that
+/// find a new file each wants it alone for that, and SQLite does not wait there:
+/// it gives up at once where it could wait for ever.
+fn log_ahead(connection: &Connection) -> rusqlite::Result<()> {
+    let is_busy =
+        |error: &rusqlite::Error| error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy);
+    let mut left = limits::STORE_BUSY_MILLISECONDS_MAX;
+    loop {
+        match connection.pragma_update(None, "journal_mode", "wal") {
+            Err(error) if is_busy(&error) && left > 0 => {
+                let pause = left.min(limits::STORE_LOG_PAUSE_MILLISECONDS);
+                std::thread::sleep(Duration::from_millis(pause));
+                left -= pause;
+            }
+            done => return done,
+        }
+    }
+}
+
 /// Makes the file with mode 0600 before SQLite would make it with the umask's.
+/// One that is there is not touched: to close it again would take every lock of
+/// this process on it away, and SQLite's are such locks.
 fn create_private(path: &Path) -> Result<(), StoreError> {
     use std::os::unix::fs::OpenOptionsExt;
+    if path.exists() {
+        return Ok(());
+    }
     std::fs::OpenOptions::new()
         .create(true)
         .append(true)
@@ -184,5 +212,64 @@ impl From<rusqlite::Error> for StoreError {
             }
             _ => StoreError::Defect(Box::new(error)),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Clients that start together each start a Mimo on the same new file.
+    #[test]
+    fn all_that_open_a_new_file_at_once_can_use_it() {
+        for _ in 0..40 {
+            let folder = tempfile::TempDir::new().expect("a folder");
+            let path = folder.path().join("new.db");
+            std::thread::scope(|scope| {
+                let open = |nth: usize| match nth % 2 {
+                    0 => open_writer(&path),
+                    _ => open_reader(&path),
+                };
+                let opened = (0..8).map(|nth| scope.spawn(move || open(nth).map(drop)));
+                for each in opened.collect::<Vec<_>>() {
+                    each.join().expect("no panic").expect("opened");
+                }
+            });
+        }
+    }
+
+    /// A process that closes any handle of a file loses all its locks on it, and
+    /// SQLite's are such locks: other processes would take the file for unused.
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn opening_again_leaves_the_locks_of_the_first_connection() {
+        use std::os::fd::AsFd;
+
+        use nix::fcntl::{FcntlArg, fcntl};
+
+        /// Where SQLite keeps its shared locks (its file format, 510 bytes).
+        const SHARED: (i64, i64) = (0x4000_0002, 510);
+        let folder = tempfile::TempDir::new().expect("a folder");
+        let path = folder.path().join("mimo.db");
+        let first = open_writer(&path).expect("opened");
+        let count = |file: &Connection| -> i64 {
+            file.query_row("SELECT count(*) FROM memory", [], |row| row.get(0))
+                .expect("counted")
+        };
+        assert_eq!(count(&first), 0);
+        let second = open_reader(&path).expect("opened");
+        assert_eq!(count(&second), 0);
+        // A lock of another owner than this process, so that its own are seen.
+        let file = std::fs::File::options().read(true).write(true).open(&path);
+        let file = file.expect("the file");
+        let mut lock = nix::libc::flock {
+            l_type: nix::libc::F_WRLCK as _,
+            l_whence: nix::libc::SEEK_SET as _,
+            l_start: SHARED.0,
+            l_len: SHARED.1,
+            l_pid: 0,
+        };
+        fcntl(file.as_fd(), FcntlArg::F_OFD_GETLK(&mut lock)).expect("asked");
+        assert_eq!(i32::from(lock.l_type), nix::libc::F_RDLCK);
     }
 }
