@@ -26,11 +26,7 @@ mod support;
 
 #[cfg(target_os = "linux")]
 fn main() {
-    let arguments: Vec<String> = std::env::args().collect();
-    match arguments.iter().position(|argument| argument == "child") {
-        Some(at) => support::child::serve(&arguments[at + 1]),
-        None => linux::main(),
-    }
+    support::child::serve_or(linux::main);
 }
 
 #[cfg(target_os = "linux")]

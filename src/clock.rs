@@ -19,6 +19,11 @@ impl Timestamp {
             .unwrap_or_else(|| format!("{}us", self.0))
     }
 
+    /// `2026-11-22`, the day it is of in UTC.
+    pub fn to_day(self) -> String {
+        self.to_iso().chars().take("2026-11-22".len()).collect()
+    }
+
     /// This moment moved by `seconds` (negative: earlier), kept in range.
     pub fn plus_seconds(self, seconds: i64) -> Timestamp {
         Timestamp(self.0.saturating_add(seconds.saturating_mul(1_000_000)))

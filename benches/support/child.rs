@@ -6,8 +6,17 @@ use std::io::{BufRead, Write, stderr, stdin, stdout};
 /// How many tools it lists.
 const TOOLS: usize = 5;
 
+/// Serves where this program was started as a server, else runs `bench`.
+pub fn serve_or(bench: fn()) {
+    let arguments: Vec<String> = std::env::args().collect();
+    match arguments.iter().position(|argument| argument == "child") {
+        Some(at) => serve(&arguments[at + 1]),
+        None => bench(),
+    }
+}
+
 /// Behaves as `mode` says until its input ends.
-pub fn serve(mode: &str) {
+fn serve(mode: &str) {
     if mode == "fail" {
         std::process::exit(7);
     }

@@ -10,7 +10,7 @@ use std::collections::BTreeSet;
 
 use super::budget::later;
 use super::quote::{beginning, neutral, sentences};
-use super::relevance::{BESIDE, RELEVANT, Relevance, answers, is_double, trust, words};
+use super::relevance::{BESIDE, RELEVANT, Relevance, is_double, trust, words};
 use super::{Item, Store};
 use crate::clock::Timestamp;
 use crate::limits;
@@ -47,8 +47,9 @@ struct Candidate {
     score: f32,
 }
 
-/// Answers `question` out of `items` (most worth first), in at most `max_tokens`. `searched` are
-/// the stores that were asked, which are named where none had anything.
+/// Answers `question` out of `items` (most worth first), in at most `max_tokens`.
+/// `searched` are the stores that were asked, which are named where none had
+/// anything.
 pub fn extract(
     question: &str,
     items: &[Item],
@@ -91,7 +92,7 @@ fn nothing(searched: &[Store]) -> String {
 /// The sentences of the relevant items, best first.
 fn candidates(question: &str, items: &[Item]) -> Vec<Candidate> {
     let relevance = Relevance::to(question);
-    let threshold = match answers(question, items.iter()) {
+    let threshold = match relevance.is_answered_by(items.iter()) {
         true => BESIDE,
         false => RELEVANT,
     };
@@ -178,8 +179,7 @@ fn contradict(one: &Item, other: &Item) -> bool {
 pub(super) fn note(item: &Item, now: Timestamp) -> String {
     let mut parts = vec![neutral(&item.citation)];
     if let Some(at) = item.at {
-        let day: String = at.to_iso().chars().take("2026-03-01".len()).collect();
-        parts.push(day);
+        parts.push(at.to_day());
         let days = (now.0.saturating_sub(at.0)) / (24 * 3600 * 1_000_000);
         if item.store == Store::Episodic && days >= OLD_DAYS {
             parts.push(format!("{} months old", days / 30));

@@ -47,6 +47,14 @@ pub struct Gathered {
 }
 
 impl Gathered {
+    /// Adds to what a store found. One that failed, or was not searched, stays
+    /// missing.
+    pub fn bring(&mut self, store: Store, more: Vec<Hit>) {
+        if let Some(found) = self.found.get_mut(&store) {
+            found.extend(more);
+        }
+    }
+
     /// Adds what other stores found.
     pub fn join(&mut self, other: Gathered) {
         self.found.extend(other.found);

@@ -131,3 +131,18 @@ async fn nothing_to_search_is_over_at_once() {
     assert_eq!(began.elapsed(), Duration::ZERO);
     assert!(gathered.found.is_empty() && gathered.failed.is_empty());
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_store_that_failed_stays_missing_whatever_others_lead_to() {
+    let searches = vec![
+        (Store::Episodic, after(0, finds(Vec::new()))),
+        (Store::Semantic, hangs()),
+    ];
+    let mut gathered = gather(searches, in_millis(10)).await;
+    for store in [Store::Episodic, Store::Semantic, Store::Skills] {
+        gathered.bring(store, Vec::new());
+        gathered.bring(store, vec![hit(store, "a")]);
+    }
+    let found = vec![hit(Store::Episodic, "a")];
+    assert_eq!(gathered.found, [(Store::Episodic, found)].into());
+}

@@ -28,7 +28,7 @@ pub use extract::{Synthesis, extract};
 pub use gather::{Gathered, Hit, Hits, Search, gather};
 pub use past::asks_for_the_past;
 pub use quote::{beginning, neutral};
-pub use relevance::{Relevance, answers};
+pub use relevance::Relevance;
 pub use router::{Decision, Router};
 pub use synthesis::{Prompt, checked, prompt};
 

@@ -61,6 +61,11 @@ impl Relevance {
         }
     }
 
+    /// Whether any of the items answers the question.
+    pub fn is_answered_by<'a>(&self, mut items: impl Iterator<Item = &'a Item>) -> bool {
+        items.any(|item| self.of(item) >= RELEVANT)
+    }
+
     /// The share of the telling words that `text` has: of the question, or of the
     /// clause of it that it has most of.
     pub fn coverage(&self, text: &str) -> f32 {
@@ -72,12 +77,6 @@ impl Relevance {
         };
         self.parts.iter().map(share).fold(0.0, f32::max)
     }
-}
-
-/// Whether any of the items answers `question`.
-pub fn answers<'a>(question: &str, mut items: impl Iterator<Item = &'a Item>) -> bool {
-    let relevance = Relevance::to(question);
-    items.any(|item| relevance.of(item) >= RELEVANT)
 }
 
 /// What an item counts for beside one that is sure and stands, 0 to 1.

@@ -58,10 +58,7 @@ impl Said {
         let (subject, object) = (&self.subject.name, &self.object.name);
         match self.ended {
             None => format!("{subject} {predicate} {object}"),
-            Some(ended) => {
-                let day: String = ended.to_iso().chars().take("2026-03-01".len()).collect();
-                format!("{subject} {predicate} {object} until {day}")
-            }
+            Some(ended) => format!("{subject} {predicate} {object} until {}", ended.to_day()),
         }
     }
 }

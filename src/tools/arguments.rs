@@ -89,6 +89,18 @@ impl<'a> Reader<'a> {
         self.typed(key, "an integer", integer)
     }
 
+    /// How many results are wanted: `limit`, or `usual` where it is not given, at
+    /// most `most`.
+    pub fn limit(&self, usual: i64, most: usize) -> Result<usize, Failure> {
+        let limit = self.integer("limit")?.unwrap_or(usual);
+        let fits = usize::try_from(limit).ok();
+        fits.filter(|limit| (1..=most).contains(limit))
+            .ok_or_else(|| {
+                let why = format!("{limit} is not between 1 and {most}");
+                Failure::invalid(self.path("limit"), why)
+            })
+    }
+
     /// What a result may have, in bytes: `max_tokens`, or `usual` where it is
     /// not given, kept within the bounds of every result.
     pub fn budget(&self, usual: i64) -> Result<usize, Failure> {
@@ -224,9 +236,17 @@ pub fn scope_of(reader: &Reader<'_>, current: &str) -> Result<Vec<String>, Failu
     Ok(match reader.name("project")? {
         Some(all) if all == "*" => Vec::new(),
         Some(project) => vec![project],
-        None if current == PROJECT_SHARED => vec![PROJECT_SHARED.to_owned()],
-        None => vec![current.to_owned(), PROJECT_SHARED.to_owned()],
+        None => visible_to(current),
     })
+}
+
+/// The projects that `current` sees: itself and the shared one.
+pub fn visible_to(current: &str) -> Vec<String> {
+    let mut projects = vec![current.to_owned()];
+    if current != PROJECT_SHARED {
+        projects.push(PROJECT_SHARED.to_owned());
+    }
+    projects
 }
 
 /// The one project that something is to belong to, where one was named.

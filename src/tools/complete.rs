@@ -7,12 +7,12 @@ use std::sync::Arc;
 use futures::future::BoxFuture;
 use serde_json::{Map, Value, json};
 
+use super::arguments::visible_to;
 use super::procedure::offers as procedures;
 use super::{graph, memory, prompts};
 use crate::failure::Failure;
 use crate::limits;
 use crate::procedure::Procedures;
-use crate::store::PROJECT_SHARED;
 use crate::store::memory::Category;
 use crate::store::names::{Kind, NameStore, Names, NamesQuery};
 
@@ -97,8 +97,8 @@ impl Completer {
             "project" => {
                 let mut names = self.gather(&[Kind::Project], asked).await?;
                 // These can be named although nothing is in them yet.
-                let fixed = [self.project.clone(), PROJECT_SHARED.to_owned()];
-                let fixed = beginning_so(fixed.into_iter(), &asked.value);
+                let fixed = visible_to(&self.project).into_iter();
+                let fixed = beginning_so(fixed, &asked.value);
                 names.names.splice(0..0, fixed.names);
                 once(&mut names.names);
                 names
@@ -116,7 +116,7 @@ impl Completer {
         let projects = match asked.others.get("project").and_then(Value::as_str) {
             Some("*") => Vec::new(),
             Some(project) if !project.trim().is_empty() => vec![project.trim().to_owned()],
-            _ => vec![self.project.clone(), PROJECT_SHARED.to_owned()],
+            _ => visible_to(&self.project),
         };
         let mut all = Names::default();
         for kind in kinds {

@@ -14,6 +14,7 @@ pub mod prompts;
 pub mod schema;
 pub mod skills;
 pub mod status;
+mod vectors;
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -63,6 +63,7 @@ pub const ARROWS: &[(&str, &[&str])] = &[
             "store",
             "embed",
             "text",
+            "vector",
         ],
     ),
     (

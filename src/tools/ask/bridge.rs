@@ -9,6 +9,7 @@ use super::sources::{Wanted, filter, liken, of_memory, triples};
 use crate::ask::{Gathered, Hit, Store};
 use crate::failure::Failure;
 use crate::limits;
+use crate::tools::arguments::visible_to;
 
 /// Brings them to the results of the stores that answered, unless it takes
 /// longer than until `deadline`.
@@ -34,7 +35,7 @@ pub async fn bridge(ask: &Ask, gathered: &mut Gathered, wanted: &Wanted, deadlin
     };
     for (store, brought) in [(Store::Episodic, led_to), (Store::Semantic, around)] {
         match brought {
-            Ok(mut more) => gathered.found.entry(store).or_default().append(&mut more),
+            Ok(more) => gathered.bring(store, more),
             Err(failure) => gathered.degraded.push(failure.message),
         }
     }
@@ -44,7 +45,7 @@ pub async fn bridge(ask: &Ask, gathered: &mut Gathered, wanted: &Wanted, deadlin
 /// it first.
 async fn memories(ask: &Ask, wanted: &Wanted, known: &[Hit]) -> Result<Vec<Hit>, Failure> {
     let entities = ask.graph.named(
-        super::sources::projects(ask),
+        visible_to(&ask.project),
         wanted.query.clone(),
         wanted.entities.clone(),
     );

@@ -9,9 +9,10 @@ use tokio::time::{Instant, timeout_at};
 use super::Ask;
 use super::answer::searched;
 use super::bridge::bridge;
+use super::compare::compare;
 use super::request::Time;
 use super::sources::{self, Wanted};
-use crate::ask::{Decision, Gathered, Store, answers, gather};
+use crate::ask::{Decision, Gathered, Relevance, Store, gather};
 use crate::failure::Failure;
 
 /// What of the time the searches may take, in tenths; the rest is the answer's.
@@ -82,13 +83,11 @@ async fn search(
     let compared_by = time.tenths(COMPARE_TENTHS);
     bridge(ask, gathered, wanted, compared_by).await;
     if let Some(vector) = &wanted.vector {
-        ask.vectors
-            .compare(&ask.memories, gathered, vector, compared_by)
-            .await;
+        compare(ask, gathered, vector, compared_by).await;
     }
 }
 
 fn has_answer(wanted: &Wanted, gathered: &Gathered) -> bool {
     let hits = gathered.found.values().flatten();
-    answers(&wanted.query, hits.map(|hit| &hit.item))
+    Relevance::to(&wanted.query).is_answered_by(hits.map(|hit| &hit.item))
 }

@@ -3,12 +3,12 @@
 mod answer;
 mod bridge;
 mod call;
+mod compare;
 mod look;
 mod request;
 mod sampling;
 mod say;
 mod sources;
-mod vectors;
 mod writers;
 
 use std::sync::{Arc, OnceLock};
@@ -18,10 +18,11 @@ use super::skills::Skills;
 use crate::ask::{Contexts, Router};
 use crate::failure::Failure;
 use crate::graph::Graph;
+use crate::limits;
 use crate::memory::Memories;
 use crate::procedure::Procedures;
 
-use vectors::Vectors;
+use super::vectors::Vectors;
 pub use writers::Writers;
 
 /// What a question is asked of.
@@ -59,7 +60,7 @@ impl Ask {
             skills,
             project,
             writers,
-            vectors: Vectors::default(),
+            vectors: Vectors::at_most(limits::ASK_VECTORS_KEPT_MAX),
             router: OnceLock::new(),
         }
     }

@@ -14,9 +14,9 @@ use crate::limits;
 use crate::memory;
 use crate::procedure::{KeptDefinition, view};
 use crate::registry::Offer;
-use crate::store::PROJECT_SHARED;
 use crate::store::memory::{Category, Filter, Memory, MemoryId, State};
 use crate::text;
+use crate::tools::arguments::visible_to;
 use crate::tools::graph::shown;
 use crate::tools::memory::{cut, row};
 
@@ -53,15 +53,6 @@ pub fn search(ask: &Arc<Ask>, store: Store, wanted: Wanted) -> Search {
     })
 }
 
-/// The current project and the shared one.
-pub fn projects(ask: &Ask) -> Vec<String> {
-    let mut projects = vec![ask.project.clone()];
-    if ask.project != PROJECT_SHARED {
-        projects.push(PROJECT_SHARED.to_owned());
-    }
-    projects
-}
-
 fn hits(list: Vec<Hit>) -> Hits {
     Hits {
         list,
@@ -94,7 +85,7 @@ async fn episodic(ask: &Ask, wanted: Wanted) -> Result<Hits, Failure> {
 /// The memories that a question may see.
 pub fn filter(ask: &Ask, past: bool) -> Filter {
     Filter {
-        projects: projects(ask),
+        projects: visible_to(&ask.project),
         include_superseded: past,
         now: ask.memories.now(),
         ..Filter::default()
@@ -156,7 +147,7 @@ async fn semantic(ask: &Ask, wanted: Wanted) -> Result<Hits, Failure> {
 pub async fn triples(ask: &Ask, wanted: &Wanted, others: Vec<String>) -> Result<Vec<Hit>, Failure> {
     let topic = Topic {
         scope: Scope {
-            projects: projects(ask),
+            projects: visible_to(&ask.project),
             at: ask.graph.now(),
             min_confidence: CONFIDENCE,
             limit: limits::ASK_TRIPLES_MAX,

@@ -135,13 +135,6 @@ fn refuse_beside_patterns(reader: &Reader<'_>) -> Result<(), Failure> {
 }
 
 fn limit(reader: &Reader<'_>) -> Result<usize, Failure> {
-    let limit = reader.integer("limit")?.unwrap_or(20);
-    let most = limits::GRAPH_RESULTS_MAX;
-    usize::try_from(limit)
-        .ok()
-        .filter(|limit| (1..=most).contains(limit))
-        .ok_or_else(|| {
-            Failure::invalid("/limit", format!("{limit} is not between 1 and {most}"))
-                .hint("next_cursor leads to further results")
-        })
+    let limit = reader.limit(20, limits::GRAPH_RESULTS_MAX);
+    limit.map_err(|failure| failure.hint("next_cursor leads to further results"))
 }

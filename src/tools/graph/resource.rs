@@ -12,7 +12,7 @@ use crate::graph::query::Scope;
 use crate::graph::reach::Direction;
 use crate::graph::{projects_of, resolve};
 use crate::limits;
-use crate::store::PROJECT_SHARED;
+use crate::tools::arguments::visible_to;
 use crate::tools::{Document, Family};
 
 /// How every address begins.
@@ -48,7 +48,7 @@ pub async fn resource(tools: &GraphTools, uri: &str) -> Result<Document, Failure
             "write {PREFIX} and a type:id, for example {PREFIX}person:alice"
         ))
     })?;
-    let projects = vec![tools.project.clone(), PROJECT_SHARED.to_owned()];
+    let projects = visible_to(&tools.project);
     let mention = Mention::parse(&name, "")?;
     let visible = projects.clone();
     let (entity, aliases) = tools

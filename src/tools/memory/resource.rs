@@ -7,9 +7,9 @@ use serde_json::{Value, json};
 use super::{Memory, row};
 use crate::failure::{Failure, Kind};
 use crate::limits;
-use crate::store::PROJECT_SHARED;
 use crate::store::memory::{self, MemoryId};
 use crate::store::names::{self, NameStore, NamesQuery};
+use crate::tools::arguments::visible_to;
 use crate::tools::{Document, Family};
 
 /// How every address begins.
@@ -62,7 +62,7 @@ async fn document(memory: &Memory, uri: &str) -> Result<Document, Failure> {
 async fn list(memory: Arc<Memory>, names: Arc<dyn NameStore>) -> Result<Vec<Value>, Failure> {
     let latest = NamesQuery {
         kind: names::Kind::Memory,
-        projects: vec![memory.project.clone(), PROJECT_SHARED.to_owned()],
+        projects: visible_to(&memory.project),
         prefix: String::new(),
         limit: limits::MEMORIES_LISTED_MAX,
     };

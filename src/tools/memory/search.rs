@@ -175,15 +175,6 @@ fn threshold(reader: &Reader<'_>) -> Result<f32, Failure> {
 }
 
 fn limit(reader: &Reader<'_>) -> Result<usize, Failure> {
-    let limit = reader.integer("limit")?.unwrap_or(10);
-    usize::try_from(limit)
-        .ok()
-        .filter(|limit| (1..=limits::SEARCH_LIMIT_MAX).contains(limit))
-        .ok_or_else(|| {
-            Failure::invalid(
-                "/limit",
-                format!("{limit} is not between 1 and {}", limits::SEARCH_LIMIT_MAX),
-            )
-            .hint("next_cursor leads to further results")
-        })
+    let limit = reader.limit(10, limits::SEARCH_LIMIT_MAX);
+    limit.map_err(|failure| failure.hint("next_cursor leads to further results"))
 }

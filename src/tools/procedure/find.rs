@@ -16,14 +16,7 @@ pub async fn call(
     _context: Context,
 ) -> Result<Document, Failure> {
     let reader = Reader::new(&arguments);
-    let limit = reader.integer("limit")?.unwrap_or(10);
-    let limit = usize::try_from(limit)
-        .ok()
-        .filter(|limit| (1..=limits::SEARCH_LIMIT_MAX).contains(limit))
-        .ok_or_else(|| {
-            let most = limits::SEARCH_LIMIT_MAX;
-            Failure::invalid("/limit", format!("{limit} is not between 1 and {most}"))
-        })?;
+    let limit = reader.limit(10, limits::SEARCH_LIMIT_MAX)?;
     if let Some(id) = reader.name("execution_id")? {
         let execution = procedures.execution(&id).await?;
         let machine = procedures.machine(&id).await?;

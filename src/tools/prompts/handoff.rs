@@ -7,9 +7,8 @@ use super::quoted::Quoted;
 use super::{Argument, Desk, Given, short};
 use crate::failure::Failure;
 use crate::limits;
-use crate::store::PROJECT_SHARED;
 use crate::store::memory::{Category, Memory};
-use crate::tools::arguments::one_project;
+use crate::tools::arguments::{one_project, visible_to};
 
 pub const ARGUMENTS: [Argument; 2] = [
     Argument {
@@ -93,7 +92,7 @@ async fn gathered(
     key: &str,
 ) -> Result<Quoted, Failure> {
     let own = [project.to_owned()];
-    let both = [project.to_owned(), PROJECT_SHARED.to_owned()];
+    let both = visible_to(project);
     let mut quoted = Quoted::default();
     for memory in desk.called(key, &desk.filter(&own, None, None)).await? {
         if memory.topic_key.as_deref() == Some(key) {

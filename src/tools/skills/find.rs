@@ -1,8 +1,7 @@
 //! Ranks the tools of skills for what someone wants to do: by meaning and by
 //! words, joined the way a memory search joins them.
 
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use crate::embed::Embedder;
 use crate::failure::Failure;
@@ -11,6 +10,8 @@ use crate::memory::{Weights, rank};
 use crate::registry::Offer;
 use crate::store::memory::{Candidates, Hit};
 use crate::text::{self, QueryWord};
+use crate::tools::vectors::Vectors;
+use crate::vector::dot;
 
 /// BM25's usual two constants.
 const SATURATION: f32 = 1.2;
@@ -19,7 +20,7 @@ const LENGTH_SHARE: f32 = 0.75;
 /// Ranks tools; keeps the vectors of the descriptions it has seen.
 pub struct Finder {
     embedder: Arc<dyn Embedder>,
-    vectors: Arc<Mutex<HashMap<[u8; 32], Vec<f32>>>>,
+    vectors: Arc<Vectors>,
 }
 
 impl Finder {
@@ -27,7 +28,7 @@ impl Finder {
     pub fn new(embedder: Arc<dyn Embedder>) -> Finder {
         Finder {
             embedder,
-            vectors: Arc::default(),
+            vectors: Arc::new(Vectors::at_most(limits::TOOL_VECTORS_KEPT_MAX)),
         }
     }
 
@@ -79,29 +80,22 @@ fn hits(scores: impl Iterator<Item = f32>) -> Vec<Hit> {
 
 fn by_meaning(
     embedder: &dyn Embedder,
-    vectors: &Mutex<HashMap<[u8; 32], Vec<f32>>>,
+    vectors: &Vectors,
     query: &str,
     texts: &[String],
 ) -> Result<Vec<Hit>, Failure> {
     let query = embedder.embed_query(query)?;
     let mut scores = Vec::with_capacity(texts.len());
     for text in texts {
-        let key = text::key(text);
-        let known = || vectors.lock().unwrap_or_else(PoisonError::into_inner);
-        let vector = known().get(&key).cloned();
-        let vector = match vector {
+        let vector = match vectors.of(text) {
             Some(vector) => vector,
             None => {
-                let vector = embedder.embed_query(text)?;
-                let mut known = known();
-                if known.len() >= limits::TOOL_VECTORS_KEPT_MAX {
-                    known.clear();
-                }
-                known.insert(key, vector.clone());
+                let vector: Arc<[f32]> = embedder.embed_query(text)?.into();
+                vectors.keep(text, vector.clone());
                 vector
             }
         };
-        scores.push(query.iter().zip(&vector).map(|(a, b)| a * b).sum());
+        scores.push(dot(&query, &vector));
     }
     Ok(hits(scores.into_iter()))
 }

@@ -216,14 +216,7 @@ async fn find(skills: Arc<Skills>, arguments: Arguments) -> Result<Reply, Failur
     let reader = Reader::new(&arguments);
     let query = reader.text("query")?.unwrap_or_default().to_owned();
     let server = reader.name("server")?;
-    let limit = reader.integer("limit")?.unwrap_or(5);
-    let limit = usize::try_from(limit)
-        .ok()
-        .filter(|limit| (1..=limits::SEARCH_LIMIT_MAX).contains(limit))
-        .ok_or_else(|| {
-            let most = limits::SEARCH_LIMIT_MAX;
-            Failure::invalid("/limit", format!("{limit} is not between 1 and {most}"))
-        })?;
+    let limit = reader.limit(5, limits::SEARCH_LIMIT_MAX)?;
     skills.wait_for_lists(server.as_deref()).await;
     let exposed = skills.exposed();
     let (names, offers): (Vec<&str>, Vec<Offer>) = (0..)
