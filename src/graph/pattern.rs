@@ -6,7 +6,7 @@ use super::resolve::{self, Projects};
 use crate::failure::Failure;
 use crate::limits;
 use crate::store::StoreError;
-use crate::store::graph::{EntityId, GraphSnapshot, Range, WordId, type_of};
+use crate::store::graph::{GraphSnapshot, Range, WordId, type_of};
 
 /// One place of a pattern.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,9 +23,18 @@ pub struct Variable {
     /// As it was written, `?` included, without its type.
     pub name: String,
     /// The only type its entities may have.
-    pub kind: Option<WordId>,
+    pub kind: Option<Kind>,
     /// Whether it stands for predicates instead of entities.
     pub is_predicate: bool,
+}
+
+/// A type that a variable was given.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Kind {
+    /// As types are compared: two that no entity has are still two.
+    pub name: String,
+    /// Its id; none where no entity has it, and so nothing fits.
+    pub id: Option<WordId>,
 }
 
 /// Three terms.
@@ -73,8 +82,8 @@ pub struct Query {
 impl Query {
     /// Whether an entity may stand for a variable.
     pub fn fits(&self, variable: usize, value: i64) -> bool {
-        let kind = self.variables[variable].kind;
-        kind.is_none_or(|kind| type_of(value) == kind)
+        let kind = self.variables[variable].kind.as_ref();
+        kind.is_none_or(|kind| kind.id == Some(type_of(value)))
     }
 }
 
@@ -156,9 +165,11 @@ impl Query {
                 .hint("write ? and letters, for example ?person or, with a type, ?p:person")
                 .into());
         }
-        let kind: Option<EntityId> = match kind {
-            // A type that nothing has: no id is its, so nothing fits.
-            Some(kind) => Some(graph.word_id(&kind.to_ascii_lowercase())?.unwrap_or(-1)),
+        let kind = match kind.map(str::to_ascii_lowercase) {
+            Some(name) => Some(Kind {
+                id: graph.word_id(&name)?,
+                name,
+            }),
             None => None,
         };
         let name = format!("?{name}");
@@ -180,8 +191,8 @@ impl Query {
             let why = "stands for an entity in one place and for a predicate in another";
             return Err(wrong(why).hint("use two variables").into());
         }
-        match (known.kind, kind) {
-            (Some(one), Some(other)) if one != other => {
+        match (&known.kind, kind) {
+            (Some(one), Some(other)) if *one != other => {
                 return Err(wrong("is given two types, so nothing could fit").into());
             }
             (None, kind) => known.kind = kind,

@@ -204,3 +204,17 @@ fn an_alias_that_is_another_ones_name_is_refused() {
         .reach(bench.scope(&[]), walk)
         .expect_err("never stored");
 }
+
+#[test]
+fn a_variable_of_two_types_is_refused_even_where_nothing_has_either() {
+    let bench = Bench::new(&[]);
+    let patterns = [["?x:ghost", "?r", "?x:spirit"].map(str::to_owned)];
+    let refused = bench
+        .matches(bench.scope(&["global"]), &patterns)
+        .expect_err("two types");
+    assert_eq!(refused.kind, Kind::InvalidArguments, "{refused}");
+
+    let patterns = [["?x:ghost", "?r", "?x:GHOST"].map(str::to_owned)];
+    let found = bench.matches(bench.scope(&["global"]), &patterns);
+    assert!(found.expect("one type, twice").items.is_empty());
+}
