@@ -17,6 +17,7 @@ use super::sandbox::{
     self, control,
     policy::{Policy, Report},
 };
+#[cfg(target_os = "linux")]
 use super::spec::SkillSpec;
 use crate::failure::{Failure, Kind};
 #[cfg(target_os = "linux")]
