@@ -64,6 +64,10 @@ pub const STORE_BUSY_MILLISECONDS_MAX: u64 = 15_000;
 pub const STORE_LOG_PAUSE_MILLISECONDS: u64 = 5;
 /// Prepared statements a connection keeps.
 pub const STORE_STATEMENTS_CACHED_MAX: usize = 64;
+/// Vectors without a code; more of them are coded with the next write.
+pub const VECTORS_UNCODED_MAX: i64 = 256;
+/// Vectors that one write codes, for each model.
+pub const VECTORS_CODED_AT_ONCE_MAX: i64 = 4_096;
 /// How long an edit can be undone.
 pub const UNDO_DAYS_MAX: i64 = 90;
 
@@ -80,6 +84,15 @@ pub const SEARCH_IDS_MAX: usize = 200;
 pub const CANDIDATES_DEFAULT: usize = 200;
 /// How deep into a ranked result pages can go.
 pub const CANDIDATES_MAX: usize = 2_000;
+/// Of the vectors nearest by their codes, how many have their cosines taken: so
+/// many times the memories that are wanted, and no fewer than this.
+pub const NEAREST_RESCORED_FACTOR: usize = 4;
+/// See [`NEAREST_RESCORED_FACTOR`].
+pub const NEAREST_RESCORED_MIN: usize = 100;
+/// How many times as many are taken where a filter leaves out most of them.
+pub const NEAREST_RESCORED_GROWTH: usize = 8;
+/// Memories that pass such a filter and are compared each, instead.
+pub const NEAREST_COMPARED_MAX: usize = 4_096;
 /// What a found memory shows of its text; `ids` gives the whole.
 pub const SNIPPET_BYTES_MAX: usize = 1_500;
 /// The least budget of a result; a smaller one is taken for this.

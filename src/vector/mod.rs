@@ -15,6 +15,7 @@ mod attention;
 mod avx2;
 #[cfg(target_arch = "x86_64")]
 mod avx512;
+mod code;
 mod dense;
 mod distance;
 mod lanes;
@@ -25,6 +26,7 @@ mod rows;
 mod scalar;
 
 pub use attention::{AttentionRoom, HEAD};
+pub use code::{Probe, code};
 pub use dense::{Dense, PANEL, Rows, Then};
 pub use level::Level;
 

@@ -49,11 +49,55 @@ pub fn audit(database: &Path) -> BTreeMap<String, usize> {
                OR min(length(vector)) <> max(dimensions) * 4 OR max(length(vector)) <> max(dimensions) * 4";
     assert_eq!(numbers(&file, odd), [0; 0], "whole vectors");
 
+    codes(&file);
+
     let mut texts = BTreeMap::new();
     for text in strings(&file, "SELECT content FROM memory WHERE state = 'active'") {
         *texts.entry(text).or_default() += 1;
     }
     texts
+}
+
+/// Each vector up to the last coded one has its code, once, in a block of its
+/// memory's project; the others, and nothing else, have none.
+fn codes(file: &Connection) {
+    let sql = "SELECT v.id, m.project, v.vector FROM memory_vector v \
+               JOIN memory m ON m.id = v.memory_id \
+               JOIN embedding_model e ON e.id = v.model_id WHERE v.id <= e.coded";
+    let mut statement = file.prepare(sql).expect("SQL");
+    let coded = statement.query_map([], |row| {
+        let vector: Vec<u8> = row.get(2)?;
+        let numbers = vector.as_chunks().0.iter().copied().map(f32::from_le_bytes);
+        let code = mimo::vector::code(&numbers.collect::<Vec<f32>>());
+        Ok((row.get::<_, i64>(0)?, (row.get::<_, String>(1)?, code)))
+    });
+    let expected: BTreeMap<_, _> = coded
+        .expect("rows")
+        .map(|row| row.expect("a row"))
+        .collect();
+
+    let mut found = BTreeMap::new();
+    let mut statement = file
+        .prepare("SELECT project, vectors, block FROM memory_code")
+        .expect("SQL");
+    let mut rows = statement.query([]).expect("rows");
+    while let Some(row) = rows.next().expect("a row") {
+        let project: String = row.get(0).expect("its project");
+        let count: u32 = row.get(1).expect("how many");
+        let count = count as usize;
+        let block: Vec<u8> = row.get(2).expect("a block");
+        let (ids, codes) = block.split_at(8 * count);
+        for (id, code) in ids
+            .as_chunks()
+            .0
+            .iter()
+            .zip(codes.chunks(codes.len() / count))
+        {
+            let twice = found.insert(i64::from_le_bytes(*id), (project.clone(), code.to_vec()));
+            assert_eq!(twice, None, "one code for each");
+        }
+    }
+    assert_eq!(found, expected);
 }
 
 fn numbers(file: &Connection, sql: &str) -> Vec<i64> {

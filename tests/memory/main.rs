@@ -4,6 +4,7 @@
 mod contract;
 mod editing;
 mod files;
+mod nearest;
 mod properties;
 mod searching;
 mod storing;

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior};
 
+use super::codes;
 use super::extension::register_sqlite_vec;
 use crate::limits;
 use crate::store::StoreError;
@@ -21,10 +22,11 @@ const APPLICATION_ID: i32 = 0x4d69_6d6f;
 const PAGE_BYTES: i32 = 8192;
 
 /// Every migration, oldest first. Append only: a released one never changes.
-const MIGRATIONS: [&str; 3] = [
+const MIGRATIONS: [&str; 4] = [
     include_str!("migrations/0001_memory.sql"),
     include_str!("migrations/0002_graph.sql"),
     include_str!("migrations/0003_procedure.sql"),
+    include_str!("migrations/0004_codes.sql"),
 ];
 
 /// The schema they lead to (`PRAGMA user_version`).
@@ -140,6 +142,8 @@ fn migrate(connection: &mut Connection) -> Result<(), StoreError> {
     for migration in &MIGRATIONS[usize::try_from(found).unwrap_or(0)..] {
         transaction.execute_batch(migration)?;
     }
+    // What was stored before there were codes gets them all now.
+    while codes::pack(&transaction)? {}
     transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
     transaction.pragma_update(None, "user_version", SCHEMA)?;
     transaction.commit()?;
@@ -271,5 +275,36 @@ mod tests {
         };
         fcntl(file.as_fd(), FcntlArg::F_OFD_GETLK(&mut lock)).expect("asked");
         assert_eq!(i32::from(lock.l_type), nix::libc::F_RDLCK);
+    }
+
+    #[test]
+    fn vectors_of_before_there_were_codes_all_get_one() {
+        let folder = tempfile::TempDir::new().expect("a folder");
+        let path = folder.path().join("mimo.db");
+        let old = Connection::open(&path).expect("opens");
+        for migration in &MIGRATIONS[..3] {
+            old.execute_batch(migration).expect("migrated");
+        }
+        old.pragma_update(None, "application_id", APPLICATION_ID)
+            .expect("set");
+        old.pragma_update(None, "user_version", 3).expect("set");
+        old.execute_batch(
+            "INSERT INTO embedding_model (id, name, dimensions) VALUES (1, 'made up', 2);
+             WITH RECURSIVE n(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n WHERE n < 5000)
+             INSERT INTO memory (id, project, category, importance, state, created_at,
+                                 updated_at, position, text_key, thread, content)
+             SELECT n, 'p' || n % 3, 'fact', 0.5, 'active', 0, 0, n, CAST(n AS BLOB), 't', 'c' FROM n;
+             INSERT INTO memory_vector (memory_id, model_id, window, vector)
+             SELECT id, 1, 0, x'0000803f0000803f' FROM memory;",
+        )
+        .expect("filled");
+        drop(old);
+
+        let file = open_writer(&path).expect("migrated");
+        let count =
+            |sql: &str| -> i64 { file.query_row(sql, [], |row| row.get(0)).expect("a count") };
+        assert_eq!(count("SELECT count(*) FROM memory_vector"), 5_000);
+        assert_eq!(count("SELECT sum(vectors) FROM memory_code"), 5_000);
+        assert_eq!(count("SELECT coded FROM embedding_model"), 5_000);
     }
 }

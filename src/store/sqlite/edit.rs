@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use rusqlite::{OptionalExtension, Transaction, params};
 
-use super::{rows, write};
+use super::{codes, rows, write};
 use crate::clock::Timestamp;
 use crate::limits;
 use crate::store::StoreError;
@@ -41,6 +41,7 @@ pub fn edit(
         }
     }
     forget_old_records(file, at)?;
+    codes::pack(file)?;
     Ok(changed)
 }
 

@@ -1,11 +1,13 @@
 //! The SQLite room: one file, one thread that writes, a few that read. Several
 //! processes may have the file open at once.
 
+mod codes;
 mod connection;
 mod edit;
 mod extension;
 mod graph;
 mod names;
+mod nearest;
 mod procedure;
 mod recall;
 mod rows;
@@ -166,7 +168,7 @@ impl MemoryStore for SqliteStore {
         probe: Vec<f32>,
     ) -> Stored<'_, Vec<(MemoryId, f32)>> {
         let model = model.to_owned();
-        Box::pin(self.read(move |file| recall::likeness(file, &model, &ids, &probe)))
+        Box::pin(self.read(move |file| recall::likeness(file, &model, &ids, probe)))
     }
 
     fn edit(&self, model: &str, edit: Edit, at: Timestamp) -> Stored<'_, Vec<MemoryId>> {

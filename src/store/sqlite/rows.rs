@@ -70,7 +70,10 @@ impl Condition {
         condition.and_lifetime(filter);
         if !filter.projects.is_empty() {
             let projects = filter.projects.iter().cloned().map(Value::Text);
-            condition.and_in("m.project", projects);
+            // With the plus it is no way into the table: SQLite would take the
+            // index of active texts and read the whole project, where ids or the
+            // order of age lead to a few rows.
+            condition.and_in("+m.project", projects);
         }
         if let Some(category) = filter.category {
             condition.and("m.category = ?", [Value::Text(category.name().to_owned())]);

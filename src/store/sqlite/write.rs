@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 
 use rusqlite::{OptionalExtension, Transaction, params};
 
+use super::codes;
 use super::graph::link_memory;
 use crate::clock::Timestamp;
 use crate::store::StoreError;
@@ -19,10 +20,10 @@ pub fn remember(
     batch: &[NewMemory],
     at: Timestamp,
 ) -> Result<Vec<(MemoryId, Outcome)>, StoreError> {
-    batch
-        .iter()
-        .map(|new| remember_one(file, model, new, at))
-        .collect()
+    let each = batch.iter().map(|new| remember_one(file, model, new, at));
+    let stored = each.collect::<Result<_, _>>()?;
+    codes::pack(file)?;
+    Ok(stored)
 }
 
 fn remember_one(

@@ -1,0 +1,208 @@
+//! Blocks of one-bit codes, a chain of them for each project: what a search by
+//! meaning reads of every vector, a 27th of its bytes. A block is a row that
+//! fits a page. Vectors are coded some hundred at a time, so that storing one
+//! rewrites no block; those after the last coded one are few and read whole.
+
+use std::collections::BTreeMap;
+
+use rusqlite::{OptionalExtension, Transaction, params};
+
+use crate::limits;
+use crate::store::StoreError;
+use crate::vector;
+
+/// The id of a row of `memory_vector`.
+pub type VectorId = i64;
+
+/// A block's bytes, so that it and its other columns fit a page of the file.
+const BLOCK_BYTES: usize = 7_900;
+/// What a block holds of a vector beside its code.
+const ID_BYTES: usize = size_of::<VectorId>();
+
+/// The vectors of one model.
+#[derive(Clone, Copy, Debug)]
+pub struct Space {
+    /// Its number.
+    pub model: i64,
+    /// Numbers of a vector.
+    dimensions: usize,
+    /// The last vector with a code.
+    coded: VectorId,
+}
+
+impl Space {
+    /// The space of the model with this name and so many dimensions, if any
+    /// text was encoded by it.
+    pub fn find(
+        file: &Transaction<'_>,
+        model: &str,
+        dimensions: usize,
+    ) -> Result<Option<Space>, StoreError> {
+        let sql = "SELECT id, dimensions, coded FROM embedding_model \
+                   WHERE name = ? AND dimensions = ?";
+        let number = i64::try_from(dimensions).unwrap_or(0);
+        let mut statement = file.prepare_cached(sql)?;
+        Ok(statement
+            .query_row((model, number), Space::from_row)
+            .optional()?)
+    }
+
+    fn from_row(row: &rusqlite::Row<'_>) -> rusqlite::Result<Space> {
+        let dimensions: i64 = row.get(1)?;
+        Ok(Space {
+            model: row.get(0)?,
+            dimensions: usize::try_from(dimensions).unwrap_or(0),
+            coded: row.get(2)?,
+        })
+    }
+
+    fn code_bytes(&self) -> usize {
+        self.dimensions.div_ceil(8)
+    }
+
+    /// The ids and the codes of a block.
+    fn parts<'b>(&self, block: &'b [u8]) -> Option<(&'b [[u8; ID_BYTES]], &'b [u8])> {
+        let count = block.len() / (ID_BYTES + self.code_bytes());
+        let (ids, codes) = block.split_at_checked(count * ID_BYTES)?;
+        let whole = codes.len() == count * self.code_bytes();
+        whole.then_some((ids.as_chunks().0, codes))
+    }
+
+    /// Visits the blocks of these projects, of all where none is named: ids,
+    /// and as many codes.
+    pub fn scan(
+        &self,
+        file: &Transaction<'_>,
+        projects: &[String],
+        mut visit: impl FnMut(&[[u8; ID_BYTES]], &[u8]),
+    ) -> Result<(), StoreError> {
+        let mut read = |rows: &mut rusqlite::Rows<'_>| -> Result<(), StoreError> {
+            while let Some(row) = rows.next()? {
+                let block = row.get_ref(0)?.as_blob().unwrap_or_default();
+                let damaged = || StoreError::Damaged("a block of codes is cut off".to_owned());
+                let (ids, codes) = self.parts(block).ok_or_else(damaged)?;
+                visit(ids, codes);
+            }
+            Ok(())
+        };
+        if projects.is_empty() {
+            let sql = "SELECT block FROM memory_code WHERE model_id = ?";
+            return read(&mut file.prepare_cached(sql)?.query([self.model])?);
+        }
+        let sql = "SELECT block FROM memory_code WHERE model_id = ? AND project = ?";
+        let mut statement = file.prepare_cached(sql)?;
+        for project in projects {
+            read(&mut statement.query(params![self.model, project])?)?;
+        }
+        Ok(())
+    }
+
+    /// The vectors that have no code yet.
+    pub fn uncoded(&self, file: &Transaction<'_>) -> Result<Vec<VectorId>, StoreError> {
+        let sql = "SELECT id FROM memory_vector WHERE id > ? AND model_id = ?";
+        let mut statement = file.prepare_cached(sql)?;
+        let ids = statement.query_map([self.coded, self.model], |row| row.get(0))?;
+        Ok(ids.collect::<Result<_, _>>()?)
+    }
+
+    /// Codes the vectors after the last coded one, at most so many at a time.
+    fn pack(&self, file: &Transaction<'_>, newest: VectorId) -> Result<(), StoreError> {
+        let mut chains: BTreeMap<String, (Vec<u8>, Vec<u8>)> = BTreeMap::new();
+        let sql = "SELECT v.id, m.project, v.vector FROM memory_vector v \
+                   JOIN memory m ON m.id = v.memory_id \
+                   WHERE v.id > ? AND v.model_id = ? ORDER BY v.id LIMIT ?";
+        let mut statement = file.prepare_cached(sql)?;
+        let most = limits::VECTORS_CODED_AT_ONCE_MAX;
+        let mut rows = statement.query((self.coded, self.model, most))?;
+        let (mut read, mut last) = (0, newest);
+        while let Some(row) = rows.next()? {
+            let id: VectorId = row.get(0)?;
+            let (ids, codes) = chains.entry(row.get(1)?).or_default();
+            let vector = row.get_ref(2)?.as_blob().unwrap_or_default();
+            let numbers = vector.as_chunks().0.iter().copied().map(f32::from_le_bytes);
+            let code = vector::code(&numbers.collect::<Vec<f32>>());
+            // One of another length is left without a code, as it has no cosine.
+            if code.len() == self.code_bytes() {
+                ids.extend(id.to_le_bytes());
+                codes.extend(code);
+            }
+            read += 1;
+            last = if read == most { id } else { newest };
+        }
+        for (project, (ids, codes)) in &chains {
+            self.append(file, project, ids, codes)?;
+        }
+        file.prepare_cached("UPDATE embedding_model SET coded = ? WHERE id = ?")?
+            .execute([last, self.model])?;
+        Ok(())
+    }
+
+    /// Fills the last block of a project's chain and goes on in new ones.
+    fn append(
+        &self,
+        file: &Transaction<'_>,
+        project: &str,
+        ids: &[u8],
+        codes: &[u8],
+    ) -> Result<(), StoreError> {
+        let last: Option<(i64, Vec<u8>)> = file
+            .prepare_cached(
+                "SELECT id, block FROM memory_code WHERE model_id = ? AND project = ? \
+                 ORDER BY id DESC LIMIT 1",
+            )?
+            .query_row(params![self.model, project], |row| {
+                Ok((row.get(0)?, row.get(1)?))
+            })
+            .optional()?;
+        let (mut place, (mut all_ids, mut all_codes)) = (None, (Vec::new(), Vec::new()));
+        if let Some((id, block)) = last
+            && let Some((ids, codes)) = self.parts(&block)
+            && block.len() + ID_BYTES + self.code_bytes() <= BLOCK_BYTES
+        {
+            place = Some(id);
+            all_ids.extend_from_slice(ids.as_flattened());
+            all_codes.extend_from_slice(codes);
+        }
+        all_ids.extend_from_slice(ids);
+        all_codes.extend_from_slice(codes);
+        let each = (BLOCK_BYTES / (ID_BYTES + self.code_bytes())).max(1);
+        let blocks = all_ids
+            .chunks(each * ID_BYTES)
+            .zip(all_codes.chunks(each * self.code_bytes()));
+        for (ids, codes) in blocks {
+            let vectors = i64::try_from(ids.len() / ID_BYTES).unwrap_or(0);
+            file.prepare_cached(
+                "INSERT OR REPLACE INTO memory_code (id, model_id, project, vectors, block) \
+                 VALUES (?, ?, ?, ?, ?)",
+            )?
+            .execute(params![
+                place.take(),
+                self.model,
+                project,
+                vectors,
+                [ids, codes].concat()
+            ])?;
+        }
+        Ok(())
+    }
+}
+
+/// Codes vectors where enough have none; whether there may be more of them. Every
+/// transaction that enters vectors ends with it.
+pub fn pack(file: &Transaction<'_>) -> Result<bool, StoreError> {
+    let newest: Option<VectorId> = file
+        .prepare_cached("SELECT max(id) FROM memory_vector")?
+        .query_row([], |row| row.get(0))?;
+    let Some(newest) = newest else {
+        return Ok(false);
+    };
+    let behind = newest.saturating_sub(limits::VECTORS_UNCODED_MAX);
+    let spaces: Vec<Space> = file
+        .prepare_cached("SELECT id, dimensions, coded FROM embedding_model WHERE coded < ?")?
+        .query_map([behind], Space::from_row)?
+        .collect::<Result<_, _>>()?;
+    for space in &spaces {
+        space.pack(file, newest)?;
+    }
+    Ok(!spaces.is_empty())
+}

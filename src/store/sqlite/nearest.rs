@@ -1,0 +1,282 @@
+//! The memories nearest to a text: a shortlist by codes, then exact cosines. A
+//! filter is held against the best of those only, so that mostly a few hundred
+//! memories are looked up; where it leaves out many of them, a longer shortlist
+//! follows, or, where few memories pass it, the cosines of all of those.
+
+use std::collections::{BTreeMap, HashMap};
+
+use rusqlite::types::Value;
+use rusqlite::{OptionalExtension, Row, Transaction, params_from_iter};
+
+use super::codes::{Space, VectorId};
+use super::rows::Condition;
+use crate::limits;
+use crate::store::StoreError;
+use crate::store::memory::{Filter, MemoryId};
+use crate::vector::{self, Probe};
+
+/// What memories are wanted near.
+pub struct Wanted<'a> {
+    /// A text's windows; the nearest of them counts. Not empty, of the space's
+    /// dimensions.
+    pub vectors: &'a [Vec<f32>],
+    /// Which memories count.
+    pub filter: &'a Filter,
+}
+
+/// For each of `wanted` the nearest memories, best first: at most `limit`, and
+/// none with a cosine below `threshold`. `take` is given rows of (id, thread,
+/// position) with their cosines.
+pub fn nearest<T>(
+    file: &Transaction<'_>,
+    space: &Space,
+    wanted: &[Wanted<'_>],
+    threshold: f32,
+    limit: usize,
+    mut take: impl FnMut(&Row<'_>, f32) -> rusqlite::Result<T>,
+) -> Result<Vec<Vec<T>>, StoreError> {
+    let least = limits::NEAREST_RESCORED_MIN.max(limit * limits::NEAREST_RESCORED_FACTOR);
+    let mut answers: Vec<Vec<T>> = wanted.iter().map(|_| Vec::new()).collect();
+    let uncoded = space.uncoded(file)?;
+    let mut open: Vec<usize> = (0..wanted.len()).collect();
+    let mut keep = least;
+    while !open.is_empty() {
+        let lists = shortlists(file, space, wanted, &open, keep)?;
+        let mut again = Vec::new();
+        for (nth, mut list) in open.into_iter().zip(lists) {
+            let Wanted { vectors, filter } = &wanted[nth];
+            let is_all = list.len() < keep;
+            list.extend(&uncoded);
+            let scores = cosines(file, list, vectors)?;
+            let found = admit(file, filter, scores, threshold, limit, &mut take)?;
+            // Behind the last one shown, as many again were near enough to have
+            // been it.
+            if is_all || found.items.len() == limit && found.depth * 2 <= keep {
+                answers[nth] = found.items;
+            } else if keep == least
+                && let Some(few) = passing(file, filter)?
+            {
+                let scores = likeness(file, space, &few, vectors)?;
+                let found = admit(file, filter, scores, threshold, limit, &mut take)?;
+                answers[nth] = found.items;
+            } else {
+                again.push(nth);
+            }
+        }
+        open = again;
+        keep = keep.saturating_mul(limits::NEAREST_RESCORED_GROWTH);
+    }
+    Ok(answers)
+}
+
+/// The `keep` nearest by code for each of the `open` ones, by vectors; a chain of
+/// blocks is read once for all of them that want it.
+fn shortlists(
+    file: &Transaction<'_>,
+    space: &Space,
+    wanted: &[Wanted<'_>],
+    open: &[usize],
+    keep: usize,
+) -> Result<Vec<Vec<VectorId>>, StoreError> {
+    let mut lists: Vec<Shortlist> = open
+        .iter()
+        .map(|nth| Shortlist::new(wanted[*nth].vectors, keep))
+        .collect();
+    let mut by_projects: BTreeMap<&[String], Vec<usize>> = BTreeMap::new();
+    for (place, nth) in open.iter().enumerate() {
+        let projects = wanted[*nth].filter.projects.as_slice();
+        by_projects.entry(projects).or_default().push(place);
+    }
+    let mut room = Room::default();
+    for (projects, places) in by_projects {
+        space.scan(file, projects, |ids, codes| {
+            for place in &places {
+                lists[*place].offer(ids, codes, &mut room);
+            }
+        })?;
+    }
+    Ok(lists.into_iter().map(Shortlist::vectors).collect())
+}
+
+/// The nearest vectors by code so far.
+struct Shortlist {
+    probes: Vec<Probe>,
+    keep: usize,
+    /// What is not before it will not be among the nearest.
+    end: (u32, VectorId),
+    found: Vec<(u32, VectorId)>,
+}
+
+impl Shortlist {
+    fn new(vectors: &[Vec<f32>], keep: usize) -> Shortlist {
+        Shortlist {
+            probes: vectors.iter().map(|vector| Probe::of(vector)).collect(),
+            keep,
+            end: (u32::MAX, VectorId::MAX),
+            found: Vec::new(),
+        }
+    }
+
+    /// Takes from a block what is nearer than what there is.
+    fn offer(&mut self, ids: &[[u8; 8]], codes: &[u8], room: &mut Room) {
+        room.nearest.clear();
+        room.nearest.resize(ids.len(), u32::MAX);
+        for probe in &self.probes {
+            probe.distances(codes, &mut room.distances);
+            for (nearest, distance) in room.nearest.iter_mut().zip(&room.distances) {
+                *nearest = (*nearest).min(*distance);
+            }
+        }
+        let all = room.nearest.iter().copied();
+        let all = all.zip(ids.iter().map(|id| VectorId::from_le_bytes(*id)));
+        self.found.extend(all.filter(|near| *near < self.end));
+        // To cut twice as many now and then costs less than a place for each.
+        if self.found.len() >= self.keep.saturating_mul(2) {
+            self.cut();
+        }
+    }
+
+    fn cut(&mut self) {
+        if self.found.len() > self.keep {
+            let (_, end, _) = self.found.select_nth_unstable(self.keep);
+            self.end = *end;
+            self.found.truncate(self.keep);
+        }
+    }
+
+    fn vectors(mut self) -> Vec<VectorId> {
+        self.cut();
+        self.found.into_iter().map(|(_, id)| id).collect()
+    }
+}
+
+/// Distances to the codes of one block.
+#[derive(Default)]
+struct Room {
+    distances: Vec<u32>,
+    nearest: Vec<u32>,
+}
+
+/// The memories of these vectors, each with the cosine of its nearest one.
+fn cosines(
+    file: &Transaction<'_>,
+    mut list: Vec<VectorId>,
+    probes: &[Vec<f32>],
+) -> Result<Vec<(MemoryId, f32)>, StoreError> {
+    // In the file's order: neighbours share pages.
+    list.sort_unstable();
+    let sql = "SELECT memory_id, vector FROM memory_vector WHERE id = ?";
+    let mut statement = file.prepare_cached(sql)?;
+    let mut best: HashMap<MemoryId, f32> = HashMap::with_capacity(list.len());
+    for id in list {
+        let mut rows = statement.query([id])?;
+        if let Some(row) = rows.next()?
+            && let Some(cosine) = cosine(probes, row.get_ref(1)?.as_blob().unwrap_or_default())
+        {
+            let nearest = best.entry(row.get(0)?).or_insert(cosine);
+            *nearest = nearest.max(cosine);
+        }
+    }
+    Ok(best.into_iter().collect())
+}
+
+/// The cosine between a stored vector and the nearest of `probes`.
+fn cosine(probes: &[Vec<f32>], stored: &[u8]) -> Option<f32> {
+    let each = probes.iter();
+    each.filter_map(|probe| vector::dot_bytes(probe, stored))
+        .max_by(f32::total_cmp)
+}
+
+/// These memories, each with the cosine between its nearest vector and the
+/// nearest of `probes`; those without a vector in the space are missing.
+pub fn likeness(
+    file: &Transaction<'_>,
+    space: &Space,
+    ids: &[MemoryId],
+    probes: &[Vec<f32>],
+) -> Result<Vec<(MemoryId, f32)>, StoreError> {
+    let sql = "SELECT vector FROM memory_vector WHERE memory_id = ? AND model_id = ?";
+    let mut statement = file.prepare_cached(sql)?;
+    let mut found = Vec::with_capacity(ids.len());
+    for id in ids {
+        let mut rows = statement.query((id, space.model))?;
+        let mut nearest: Option<f32> = None;
+        while let Some(row) = rows.next()? {
+            let cosine = cosine(probes, row.get_ref(0)?.as_blob().unwrap_or_default());
+            nearest = cosine.into_iter().chain(nearest).max_by(f32::total_cmp);
+        }
+        found.extend(nearest.map(|cosine| (*id, cosine)));
+    }
+    Ok(found)
+}
+
+/// The memories that `filter` lets through, if they are few.
+fn passing(file: &Transaction<'_>, filter: &Filter) -> Result<Option<Vec<MemoryId>>, StoreError> {
+    let condition = Condition::of(filter);
+    let most = limits::NEAREST_COMPARED_MAX;
+    // Of a filter by tags the first finds them, and the condition checks it again.
+    let (from, tag) = match filter.tags.first() {
+        Some(tag) => (
+            "memory_tag first JOIN memory m ON m.id = first.memory_id WHERE first.tag = ? AND",
+            Some(Value::Text(tag.clone())),
+        ),
+        None => ("memory m WHERE", None),
+    };
+    let sql = format!(
+        "SELECT m.id FROM {from} {} LIMIT {}",
+        condition.sql(),
+        most + 1
+    );
+    let mut statement = file.prepare_cached(&sql)?;
+    let values = params_from_iter(tag.iter().chain(condition.values()));
+    let ids = statement.query_map(values, |row| row.get(0))?;
+    let ids: Vec<MemoryId> = ids.collect::<Result<_, _>>()?;
+    Ok((ids.len() <= most).then_some(ids))
+}
+
+/// The best that a filter lets through.
+pub struct Admitted<T> {
+    /// Best first.
+    pub items: Vec<T>,
+    /// How many scores were as good as the last of them, or better.
+    pub depth: usize,
+}
+
+/// What `take` makes of the best of `scores` that `filter` lets through, best
+/// first; of equal ones the older memory is the better one.
+pub fn admit<T>(
+    file: &Transaction<'_>,
+    filter: &Filter,
+    mut scores: Vec<(MemoryId, f32)>,
+    threshold: f32,
+    limit: usize,
+    take: &mut impl FnMut(&Row<'_>, f32) -> rusqlite::Result<T>,
+) -> Result<Admitted<T>, StoreError> {
+    scores.retain(|(_, score)| *score >= threshold);
+    scores.sort_unstable_by(|(a, x), (b, y)| y.total_cmp(x).then(a.cmp(b)));
+    let condition = Condition::of(filter);
+    let sql = format!(
+        "SELECT m.id, m.thread, m.position FROM memory m WHERE m.id = ? AND {}",
+        condition.sql()
+    );
+    let mut statement = file.prepare_cached(&sql)?;
+    let mut admitted = Admitted {
+        items: Vec::new(),
+        depth: 0,
+    };
+    for (nth, (id, score)) in scores.iter().enumerate() {
+        if admitted.items.len() == limit {
+            break;
+        }
+        let id = [Value::Integer(*id)];
+        let values = params_from_iter(id.iter().chain(condition.values()));
+        let item = statement
+            .query_row(values, |row| take(row, *score))
+            .optional()?;
+        if let Some(item) = item {
+            admitted.items.push(item);
+            admitted.depth = nth + 1;
+        }
+    }
+    Ok(admitted)
+}
