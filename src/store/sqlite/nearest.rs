@@ -49,9 +49,9 @@ pub fn nearest<T>(
             list.extend(&uncoded);
             let scores = cosines(file, list, vectors)?;
             let found = admit(file, filter, scores, threshold, limit, &mut take)?;
-            // Behind the last one shown, as many again were near enough to have
-            // been it.
-            if is_all || found.items.len() == limit && found.depth * 2 <= keep {
+            // As many again were near enough by code to have been the last of
+            // them; what is farther would hardly be better.
+            if is_all || found.depth * 2 <= keep {
                 answers[nth] = found.items;
             } else if keep == least
                 && let Some(few) = passing(file, filter)?
@@ -238,7 +238,8 @@ fn passing(file: &Transaction<'_>, filter: &Filter) -> Result<Option<Vec<MemoryI
 pub struct Admitted<T> {
     /// Best first.
     pub items: Vec<T>,
-    /// How many scores were as good as the last of them, or better.
+    /// How many scores were looked at: up to the last item, or, where items are
+    /// fewer than wanted, all that reach the threshold.
     pub depth: usize,
 }
 
@@ -260,23 +261,17 @@ pub fn admit<T>(
         condition.sql()
     );
     let mut statement = file.prepare_cached(&sql)?;
-    let mut admitted = Admitted {
-        items: Vec::new(),
-        depth: 0,
-    };
-    for (nth, (id, score)) in scores.iter().enumerate() {
-        if admitted.items.len() == limit {
+    let mut items = Vec::new();
+    let mut depth = 0;
+    for (id, score) in scores {
+        if items.len() == limit {
             break;
         }
-        let id = [Value::Integer(*id)];
+        depth += 1;
+        let id = [Value::Integer(id)];
         let values = params_from_iter(id.iter().chain(condition.values()));
-        let item = statement
-            .query_row(values, |row| take(row, *score))
-            .optional()?;
-        if let Some(item) = item {
-            admitted.items.push(item);
-            admitted.depth = nth + 1;
-        }
+        let item = statement.query_row(values, |row| take(row, score));
+        items.extend(item.optional()?);
     }
-    Ok(admitted)
+    Ok(Admitted { items, depth })
 }
