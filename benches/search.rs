@@ -1,0 +1,264 @@
+//! Searching and storing among many memories, through the real binary over
+//! stdio, beside what a person could have without Mimo on the same file: a table
+//! of vectors with sqlite-vec's distance, and FTS5 by hand; and beside the floor,
+//! which is comparing the query with codes that lie in memory. All in turns, in
+//! one run; each figure is one line of JSON, in milliseconds.
+//!
+//! Vectors and texts are made up (60 topics, words as rare as words are), since
+//! the encoder's are made at a thousand a second; queries are encoded as always,
+//! and that is in their time.
+
+#![allow(clippy::print_stdout, reason = "the figures are its output")]
+#![allow(missing_docs, reason = "a program, not an interface")]
+#![allow(
+    clippy::disallowed_methods,
+    reason = "a bench starts servers as processes"
+)]
+
+#[allow(dead_code, reason = "the other benches use the rest")]
+mod support;
+
+use std::collections::BTreeSet;
+use std::hint::black_box;
+use std::path::Path;
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use mimo::clock::Timestamp;
+use mimo::embed::{Embedder, builtin};
+use mimo::store::memory::{Category, IndexedText, MemoryStore, NewMemory};
+use mimo::store::sqlite::SqliteStore;
+use mimo::text;
+use mimo::vector::{self, Probe};
+use rusqlite::Connection;
+use serde_json::{Value, json};
+use support::{Client, quantile};
+
+const SIZES: [usize; 3] = [5_000, 20_000, 100_000];
+const DIMENSIONS: usize = 384;
+const TOPICS: usize = 60;
+const WORDS_OF_A_TEXT: usize = 14;
+const VOCABULARY: u64 = 20_000;
+/// The words of a query are not among the most frequent ones: those of real
+/// queries are left out as stop words.
+const STOP_WORDS: u64 = 50;
+const BATCH: usize = 500;
+/// About as many as the store keeps together.
+const CODES_OF_A_BLOCK: usize = 141;
+/// The first is not counted.
+const ROUNDS: usize = 60;
+
+fn main() {
+    let encoder = builtin();
+    for size in SIZES {
+        let folder = tempfile::TempDir::new_in(env!("CARGO_TARGET_TMPDIR")).expect("a folder");
+        fill(&folder.path().join("mimo.db"), encoder.model_id(), size);
+        measure(folder.path(), &*encoder, size);
+    }
+}
+
+/// What is measured in turns.
+const SIDES: [&str; 7] = [
+    "memory_search",
+    "memory_search semantic",
+    "memory_search keyword",
+    "memory_store",
+    "sqlite-vec",
+    "fts5",
+    "codes in memory",
+];
+
+fn measure(folder: &Path, encoder: &dyn Embedder, size: usize) {
+    let mut client = start(folder);
+    let file = Connection::open(folder.join("mimo.db")).expect("opens");
+    let codes = codes(&file);
+    let mut distances = Vec::new();
+    let mut chance = Chance(99);
+    let mut times: [Vec<Duration>; SIDES.len()] = Default::default();
+    for round in 0..=ROUNDS {
+        let query = sentence(&mut chance, 6, STOP_WORDS);
+        let probe = encoder.embed_query(&query).expect("encoded");
+        for (side, times) in SIDES.iter().zip(&mut times) {
+            let start = Instant::now();
+            match *side {
+                "memory_search" => search(&mut client, &query, "hybrid"),
+                "memory_search semantic" => search(&mut client, &query, "semantic"),
+                "memory_search keyword" => search(&mut client, &query, "keyword"),
+                "memory_store" => {
+                    let content = format!("{query} {round}");
+                    call(&mut client, "memory_store", &json!({ "content": content }));
+                }
+                "sqlite-vec" => by_sqlite_vec(&file, &probe),
+                "fts5" => by_fts5(&file, &query),
+                _ => {
+                    let probe = Probe::of(&probe);
+                    for block in codes.chunks(CODES_OF_A_BLOCK * DIMENSIONS / 8) {
+                        probe.distances(block, black_box(&mut distances));
+                    }
+                }
+            }
+            if round > 0 {
+                times.push(start.elapsed());
+            }
+        }
+    }
+    for (side, times) in SIDES.iter().zip(&mut times) {
+        let shown = |share| -> f64 { (quantile(&mut times.clone(), share) / 10.0).round() / 100.0 };
+        println!(
+            "{}",
+            json!({"bench": "search", "memories": size, "side": side, "p50_ms": shown(0.5), "p99_ms": shown(0.99)})
+        );
+    }
+    let status = std::fs::read_to_string(format!("/proc/{}/status", client.pid()));
+    let own = status.unwrap_or_default();
+    let own = own.lines().find_map(|line| line.strip_prefix("RssAnon:"));
+    println!(
+        "{}",
+        json!({"bench": "search", "memories": size, "own_memory": own.map(str::trim)})
+    );
+}
+
+fn search(client: &mut Client, query: &str, mode: &str) {
+    let found = call(
+        client,
+        "memory_search",
+        &json!({"query": query, "mode": mode}),
+    );
+    assert!(found["items"].is_array(), "{found}");
+}
+
+fn by_sqlite_vec(file: &Connection, probe: &[f32]) {
+    let bytes: Vec<u8> = probe.iter().flat_map(|x| x.to_le_bytes()).collect();
+    let sql = "SELECT memory_id FROM memory_vector \
+               ORDER BY vec_distance_cosine(vector, ?) LIMIT 10";
+    let mut statement = file.prepare_cached(sql).expect("SQL");
+    let ids = statement.query_map([bytes], |row| row.get::<_, i64>(0));
+    assert_eq!(ids.expect("rows").count(), 10);
+}
+
+fn by_fts5(file: &Connection, query: &str) {
+    let sql = "SELECT rowid FROM memory_words WHERE memory_words MATCH ? ORDER BY rank LIMIT 10";
+    let words = query.split(' ').collect::<Vec<_>>().join(" OR ");
+    let mut statement = file.prepare_cached(sql).expect("SQL");
+    let ids = statement.query_map([words], |row| row.get::<_, i64>(0));
+    black_box(ids.expect("rows").count());
+}
+
+/// Every vector's code, one after the other.
+fn codes(file: &Connection) -> Vec<u8> {
+    let mut statement = file
+        .prepare("SELECT vector FROM memory_vector")
+        .expect("SQL");
+    let vectors = statement.query_map([], |row| row.get::<_, Vec<u8>>(0));
+    let numbers = |bytes: Vec<u8>| -> Vec<f32> {
+        let numbers = bytes.as_chunks().0.iter().copied();
+        numbers.map(f32::from_le_bytes).collect()
+    };
+    let vectors = vectors.expect("rows").map(|row| row.expect("a vector"));
+    vectors
+        .flat_map(|bytes| vector::code(&numbers(bytes)))
+        .collect()
+}
+
+/// A database of `size` memories of the model called `model`.
+fn fill(path: &Path, model: &str, size: usize) {
+    let store = SqliteStore::start(path.to_owned()).expect("threads start");
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .build()
+        .expect("a runtime");
+    let mut chance = Chance(7);
+    let topics: Vec<Vec<f32>> = (0..TOPICS).map(|_| numbers(&mut chance)).collect();
+    for first in (0..size).step_by(BATCH) {
+        let batch = (first..first + BATCH).map(|nth| {
+            let topic = &topics[chance.below(TOPICS as u64)];
+            let far = numbers(&mut chance);
+            let vector = topic.iter().zip(&far).map(|(near, far)| near + 0.8 * far);
+            let content = format!("{} {nth}", sentence(&mut chance, WORDS_OF_A_TEXT, 1));
+            NewMemory {
+                project: "global".to_owned(),
+                text: IndexedText {
+                    key: text::key(&content),
+                    words: text::words(&content),
+                    vectors: vec![unit(vector.collect())],
+                    content,
+                },
+                category: Category::Fact,
+                importance: 0.5,
+                tags: BTreeSet::new(),
+                topic_key: None,
+                supersedes: None,
+                valid_until: None,
+                thread: format!("thread {}", nth / 200),
+            }
+        });
+        let stored = store.remember(model, batch.collect(), Timestamp(0));
+        runtime.block_on(stored).expect("stored");
+    }
+}
+
+fn start(folder: &Path) -> Client {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_mimo"));
+    command
+        .arg("serve")
+        .env("MIMO_DATA_DIR", folder)
+        .env("MIMO_CONFIG_DIR", folder);
+    let mut client = Client::start(&mut command);
+    client.initialize();
+    client
+}
+
+/// The document that a tool answers with.
+fn call(client: &mut Client, tool: &str, arguments: &Value) -> Value {
+    let request = json!({"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {
+        "name": tool, "arguments": arguments,
+    }});
+    client.send(&format!("{request}\n"));
+    let answer: Value = serde_json::from_slice(client.answer()).expect("JSON");
+    let result = &answer["result"];
+    assert_ne!(result["isError"], true, "{answer}");
+    let text = result["content"][0]["text"].as_str().expect("a text");
+    serde_json::from_str(text).expect("a document")
+}
+
+/// Numbers that look like chance, the same in every run.
+struct Chance(u64);
+
+impl Chance {
+    fn next(&mut self) -> u64 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        self.0
+    }
+
+    fn below(&mut self, end: u64) -> usize {
+        usize::try_from(self.next() % end).expect("small")
+    }
+}
+
+/// From -1 to 1, most of them near 0.
+fn numbers(chance: &mut Chance) -> Vec<f32> {
+    let mut part = || (chance.next() % 2_001) as f32 / 1_000.0 - 1.0;
+    (0..DIMENSIONS).map(|_| part() + part() + part()).collect()
+}
+
+fn unit(mut vector: Vec<f32>) -> Vec<f32> {
+    let length = vector.iter().map(|x| x * x).sum::<f32>().sqrt();
+    vector.iter_mut().for_each(|x| *x /= length);
+    vector
+}
+
+/// Words of which the nth is about n times as rare as the first, from the
+/// `first` on.
+fn sentence(chance: &mut Chance, words: usize, first: u64) -> String {
+    let (first, last) = ((first as f64).ln(), (VOCABULARY as f64).ln());
+    let word = |_| {
+        let share = chance.below(1 << 30) as f64 / f64::from(1 << 30);
+        let nth = (first + share * (last - first)).exp() as u64;
+        // Letters only, and none of them a stop word.
+        let letters = nth.to_string().into_bytes().into_iter();
+        let letters = letters.map(|digit| char::from(digit - b'0' + b'k'));
+        format!("w{}", letters.collect::<String>())
+    };
+    (0..words).map(word).collect::<Vec<_>>().join(" ")
+}
