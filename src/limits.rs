@@ -64,6 +64,10 @@ pub const STORE_BUSY_MILLISECONDS_MAX: u64 = 15_000;
 pub const STORE_LOG_PAUSE_MILLISECONDS: u64 = 5;
 /// Prepared statements a connection keeps.
 pub const STORE_STATEMENTS_CACHED_MAX: usize = 64;
+/// Pages of a backup that are copied before it is told how far it is.
+pub const BACKUP_STEP_PAGES_MAX: i32 = 256;
+/// What is named of everything that has the same thing wrong with it.
+pub const VERIFY_EXAMPLES_MAX: usize = 10;
 /// How long an edit can be undone.
 pub const UNDO_DAYS_MAX: i64 = 90;
 
@@ -439,6 +443,8 @@ pub const BLOCKING_THREADS_MAX: usize = 4;
 pub const CONFIG_FILE_BYTES_MAX: usize = 256 * 1024;
 /// Entries of one list in it.
 pub const CONFIG_LIST_MAX: usize = 64;
+/// A client's settings file: Claude Code keeps its history in the same one.
+pub const CLIENT_FILE_BYTES_MAX: usize = 32 * 1024 * 1024;
 
 /// Lines of the server that the demo has not looked at yet.
 pub const DEMO_LINES_QUEUED_MAX: usize = 256;

@@ -1,6 +1,7 @@
 //! The SQLite room: one file, one thread that writes, a few that read. Several
 //! processes may have the file open at once.
 
+mod backup;
 mod connection;
 mod edit;
 mod extension;
@@ -9,6 +10,7 @@ mod names;
 mod procedure;
 mod recall;
 mod rows;
+mod verify;
 mod worker;
 mod write;
 
@@ -18,7 +20,9 @@ use std::sync::{Arc, OnceLock};
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 use tokio::sync::watch;
 
+pub use self::backup::back_up;
 use self::connection::{open_graph_reader, open_reader, open_writer};
+pub use self::verify::{Part, Problem, Report, verify};
 use self::worker::Workers;
 use super::changes::Changes;
 use super::graph::EntityId;
