@@ -23,7 +23,8 @@ Examples:
   mimo backup before-the-move.db
 
 It replaces nothing: a file that is there already is left alone. To go back to a
-backup, close the clients, move the database aside and copy the backup there.")]
+backup, close the clients, move mimo.db aside, with mimo.db-wal and mimo.db-shm
+where they are there, and copy the backup to its place.")]
 pub(super) struct Arguments {
     /// The new file, or a folder for it
     file: Option<PathBuf>,

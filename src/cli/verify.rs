@@ -68,7 +68,8 @@ fn next_step(is_backup: bool, config: &Config) -> String {
             let backup = backup.display();
             format!(
                 "check the newest backup with `mimo verify '{backup}'`; if that is whole, close the \
-                 clients, move {database} aside and copy the backup there"
+                 clients, move {database} aside, with its -wal and -shm where they are there, and \
+                 copy the backup to its place"
             )
         }
         None => format!(
@@ -143,7 +144,7 @@ fn shown(file: &Path, report: &Report, next: Option<&str>, output: &Output) -> S
             }
             let line = match examples.is_empty() {
                 true => what.clone(),
-                false => format!("{count} {what}: {examples}"),
+                false => format!("{what} ({count}): {examples}"),
             };
             text.push_str(&format!("    {}\n", output.harmless(&line)));
         }

@@ -2,14 +2,20 @@
 //! databases that were damaged in every way it knows.
 
 use std::fs;
+use std::io::{BufRead, BufReader, Write};
 use std::os::unix::fs::MetadataExt;
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Sender, channel};
+use std::thread::JoinHandle;
 
 use rusqlite::Connection;
 use serde_json::{Value, json};
 
+use super::terminal::support as terminal;
 use super::{Home, MIMO};
 
 /// Memories that are stored together: a backup has all of them or none.
@@ -155,54 +161,69 @@ fn a_backup_goes_where_it_is_told_and_replaces_nothing() {
     assert!(!empty.data().exists(), "nothing was made");
 }
 
-/// A server that stores batches until its input ends.
-fn writer(home: &Home, name: &str, batches: usize) -> (Child, std::thread::JoinHandle<()>) {
-    use std::io::Write;
+/// A server that stores one batch after the other until it is told to stop; it
+/// tells when the first is stored, and in the end how many were.
+fn writer(home: &Home, name: &str, begun: Sender<()>, stop: Arc<AtomicBool>) -> JoinHandle<usize> {
     let mut command = home.command(&["serve"]);
     command.stdin(Stdio::piped()).stdout(Stdio::piped());
     let mut child = command.spawn().expect("it starts");
     let mut input = child.stdin.take().expect("a pipe");
+    let mut answers = BufReader::new(child.stdout.take().expect("a pipe")).lines();
     let name = name.to_owned();
-    let typing = std::thread::spawn(move || {
-        for batch in 0..batches {
+    std::thread::spawn(move || {
+        let mut stored = 0;
+        while !stop.load(Ordering::Relaxed) {
             let memories: Vec<Value> = (0..BATCH)
-                .map(|n| json!({"content": format!("{name} {batch}: crate number {n}")}))
+                .map(|n| json!({"content": format!("{name} {stored}: crate number {n}")}))
                 .collect();
-            let call = json!({"jsonrpc": "2.0", "id": batch, "method": "tools/call", "params":
+            let call = json!({"jsonrpc": "2.0", "id": stored, "method": "tools/call", "params":
                 {"name": "memory_store", "arguments": {"memories": memories}}});
             writeln!(input, "{call}").expect("it reads");
+            let answer = answers.next().expect("an answer").expect("a line");
+            assert!(answer.contains("created"), "{answer}");
+            stored += 1;
+            // Nobody waits for the later ones.
+            let _ = begun.send(());
         }
-    });
-    (child, typing)
+        drop(input);
+        assert!(child.wait().expect("it ends").success());
+        stored
+    })
 }
 
 #[test]
 fn backups_while_two_others_write_are_each_one_moment() {
     let home = Home::new();
-    home.call(&["memory_search"]);
-    let (mut one, typing) = writer(&home, "one", 15);
-    let (mut two, also) = writer(&home, "two", 15);
+    let stop = Arc::new(AtomicBool::new(false));
+    let writers = ["one", "two"].map(|name| {
+        let (begun, first) = channel();
+        let writer = writer(&home, name, begun, stop.clone());
+        first.recv().expect("it stores");
+        writer
+    });
     let mut counts = Vec::new();
-    let mut backups = 0;
-    while one.try_wait().expect("asked").is_none() || two.try_wait().expect("asked").is_none() {
-        backups += 1;
-        let file = home.path().join(format!("{backups}.db"));
+    for backup in 0..6 {
+        let file = home.path().join(format!("{backup}.db"));
         let named = file.to_str().expect("UTF-8");
         let done = home.run(&["backup", named]);
         assert_eq!(done.code, Some(0), "{done:?}");
         let checked = home.run(&["verify", named, "--json"]);
         assert_eq!(checked.code, Some(0), "{checked:?}");
-        counts.push(checked.json()["memories"].as_u64().expect("a count"));
+        counts.push(checked.json()["memories"].as_u64().expect("a count") as usize);
+        assert_eq!(home.run(&["verify"]).code, Some(0), "also while they write");
     }
-    typing.join().expect("typed");
-    also.join().expect("typed");
+    stop.store(true, Ordering::Relaxed);
+    let stored: usize = writers
+        .map(|writer| writer.join().expect("it stored"))
+        .iter()
+        .sum();
+    assert!(counts[0] >= 2 * BATCH && counts.is_sorted(), "{counts:?}");
     assert!(
-        counts.iter().all(|count| count % BATCH as u64 == 0),
-        "{counts:?}"
+        counts.iter().all(|count| count % BATCH == 0),
+        "whole batches: {counts:?}"
     );
-    assert!(counts.is_sorted(), "{counts:?}");
     let whole = home.run(&["verify", "--json"]).json();
-    assert_eq!(whole["memories"], 2 * 15 * BATCH, "nobody's write was lost");
+    assert_eq!(whole["memories"], stored * BATCH, "nobody's write was lost");
 }
 
 /// The kernel's end for a process whose file grows over its limit comes at a
@@ -442,4 +463,21 @@ fn memories_of_another_model_are_named() {
         "{}",
         looked.out
     );
+}
+
+#[test]
+fn a_person_sees_how_far_it_is() {
+    let home = stored();
+    let file = Connection::open(database(&home)).expect("the database");
+    let long = "INSERT INTO recorded_call VALUES (1, 'a', 0, 't', printf('%.*c', 5000000, 'x'))";
+    file.execute(long, []).expect("a long row");
+    drop(file);
+    let (code, shown) = terminal::run(home.command(&["backup"]), "");
+    assert_eq!(code, 0, "{shown}");
+    assert!(shown.starts_with("\rcopied "), "{shown:?}");
+    assert!(shown.contains("\r\u{1b}[KBacked up 5."), "{shown:?}");
+    let (code, shown) = terminal::run(home.command(&["verify"]), "");
+    assert_eq!(code, 0, "{shown}");
+    assert!(shown.contains("looking at: vectors"), "{shown:?}");
+    assert!(shown.contains("\u{1b}[32mok"), "{shown:?}");
 }
