@@ -1,5 +1,9 @@
 //! Tables of settings files: what becomes of each, to the byte.
 
+use proptest::collection::{btree_map, vec};
+use proptest::prelude::*;
+use serde_json::{Value, json};
+
 use super::*;
 
 fn entry() -> Entry {
@@ -307,5 +311,72 @@ fn a_server_elsewhere_and_one_switched_off_are_told_apart() {
 fn names_lead_to_clients_and_back() {
     for client in Client::ALL {
         assert_eq!(Client::named(client.name()), Some(client));
+    }
+}
+
+/// Any settings, with the keys that matter among theirs.
+fn settings() -> impl Strategy<Value = Value> {
+    let leaf = prop_oneof![
+        Just(json!(null)),
+        any::<bool>().prop_map(Value::from),
+        any::<i32>().prop_map(Value::from),
+        "[a-z\"/{},:é]{0,6}".prop_map(Value::from),
+    ];
+    let key = prop_oneof![
+        Just("mcpServers".to_owned()),
+        Just("mimo".to_owned()),
+        Just("command".to_owned()),
+        Just("args".to_owned()),
+        "[a-c\"]{1,2}",
+    ];
+    let object = move |inner: BoxedStrategy<Value>| {
+        btree_map(key.clone(), inner, 0..4).prop_map(|map| Value::Object(map.into_iter().collect()))
+    };
+    let deep = {
+        let object = object.clone();
+        leaf.prop_recursive(4, 40, 4, move |inner| {
+            prop_oneof![
+                vec(inner.clone(), 0..3).prop_map(Value::from),
+                object(inner.boxed()),
+            ]
+        })
+    };
+    object(deep.boxed())
+}
+
+proptest! {
+    /// However a file is laid out, what is not ours means the same afterwards.
+    #[test]
+    fn nothing_else_changes_its_meaning(before in settings(), layout in 0..3) {
+        let text = match layout {
+            0 => before.to_string(),
+            1 => format!("{before:#}\n"),
+            _ => format!("{before:#}").replace('\n', "\r\n"),
+        };
+        let servers = before.get("mcpServers");
+        let put = Client::Cursor.put(&text, &entry());
+        if servers.is_some_and(|servers| !servers.is_object()) {
+            prop_assert!(put.is_err() && Client::Cursor.take_out(&text).is_err());
+            return Ok(());
+        }
+        let put = put.expect("understood");
+        let mut expected = before.clone();
+        let ours = &mut expected["mcpServers"]["mimo"];
+        match ours.is_object() {
+            true => {
+                ours["command"] = json!(entry().command);
+                ours["args"] = json!(entry().args);
+            }
+            false => *ours = json!({"command": entry().command, "args": entry().args}),
+        }
+        let written: Value = serde_json::from_str(&put).expect("plain JSON stays plain");
+        prop_assert_eq!(&written, &expected, "{} became {}", text, put);
+        prop_assert_eq!(Client::Cursor.put(&put, &entry()), Ok(put.clone()));
+
+        let out = Client::Cursor.take_out(&put).expect("understood");
+        let servers = expected["mcpServers"].as_object_mut().expect("servers");
+        servers.remove("mimo");
+        let left: Value = serde_json::from_str(&out).expect("plain JSON stays plain");
+        prop_assert_eq!(left, expected, "{} became {}", put, out);
     }
 }

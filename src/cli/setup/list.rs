@@ -73,13 +73,14 @@ fn standing(found: &Found, executable: Option<&Path>) -> (&'static str, String) 
     };
     let starts = line_of(entry);
     let program = Path::new(&entry.command);
-    match found.off {
-        true => ("off", starts),
-        false if Some(program) == executable => ("set up", starts),
-        false if program.is_absolute() && !program.exists() => {
-            ("gone", format!("{starts}, which is not there"))
-        }
-        false => ("other", format!("starts another program: {starts}")),
+    // A link to this program is as good as its own name.
+    let is_ours = executable.is_some() && program.canonicalize().ok().as_deref() == executable;
+    match (found.off, program.is_absolute()) {
+        (true, _) => ("off", starts),
+        (false, true) if is_ours => ("set up", starts),
+        (false, true) if !program.exists() => ("gone", format!("{starts}, which is not there")),
+        (false, true) => ("other", format!("starts another program: {starts}")),
+        (false, false) => ("other", format!("starts what its PATH finds: {starts}")),
     }
 }
 

@@ -62,7 +62,7 @@ const VECTORS: &str = "vectors";
 const GRAPH: &str = "graph";
 const PROCEDURES: &str = "procedures";
 
-const CHECKS: [Check; 13] = [
+const CHECKS: &[Check] = &[
     Check {
         since: 1,
         part: INDEX,
