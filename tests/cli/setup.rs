@@ -425,6 +425,12 @@ fn the_list_says_how_each_client_stands() {
         ".config/zed/settings.json",
         "{\"context_servers\": {\"mimo\": {\"command\": \"mimo\"}}}",
     );
+    // By a link, too, as installers lay them.
+    let link = account.path().join("mimo");
+    symlink(MIMO, &link).expect("a link");
+    let desktop = account.settings("Claude/claude_desktop_config.json");
+    let entry = json!({"mcpServers": {"mimo": {"command": link}}});
+    account.put(&desktop, &entry.to_string());
     let listed = account.json(&[]);
     let states: Vec<(&str, &str)> = listed["clients"]
         .as_array()
@@ -440,7 +446,7 @@ fn the_list_says_how_each_client_stands() {
     assert_eq!(
         states,
         [
-            ("claude-desktop", "no file"),
+            ("claude-desktop", "set up"),
             ("claude-code", "not set up"),
             ("cursor", "set up"),
             ("vscode", "no file"),
