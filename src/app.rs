@@ -1,6 +1,7 @@
 //! Builds the parts, connects them, and shuts them down in order. Decides
 //! nothing itself.
 
+pub mod database;
 mod reload;
 
 use std::future::Future;

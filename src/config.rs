@@ -30,7 +30,7 @@ pub const PROFILES: [&str; 3] = ["core", PROFILE_DEFAULT, "legacy"];
 
 /// The variables Mimo looks at; nothing else of the environment is read, but
 /// for the secrets that the settings approve, and the endpoint's key.
-pub const VARIABLES: [&str; 13] = [
+pub const VARIABLES: [&str; 15] = [
     "MIMO_CONFIG_DIR",
     "MIMO_DATA_DIR",
     "MIMO_PROJECT",
@@ -38,6 +38,8 @@ pub const VARIABLES: [&str; 13] = [
     "MIMO_LOG",
     "DB_PATH",
     "SKILLS_PATH",
+    "CLAUDE_CONFIG_DIR",
+    "CODEX_HOME",
     "LANG",
     "LC_ALL",
     "TZ",
@@ -61,6 +63,10 @@ pub struct Surroundings {
     pub executable: Option<PathBuf>,
     /// The account's own folder.
     pub home_folder: Option<PathBuf>,
+    /// Where this platform keeps the settings of all programs.
+    pub settings_folder: Option<PathBuf>,
+    /// Where this process was started.
+    pub current_folder: Option<PathBuf>,
     /// Reads one more variable: asked for the approved secrets
     /// and the endpoint's key only.
     pub secret: Option<fn(&str) -> Option<OsString>>,
@@ -71,6 +77,7 @@ impl Surroundings {
     #[allow(clippy::disallowed_methods)]
     pub fn of_this_process() -> Self {
         let platform = ProjectDirs::from("", "", "mimo");
+        let account = BaseDirs::new();
         // A client that knows no value for a variable may pass it empty.
         let variables = VARIABLES
             .iter()
@@ -82,7 +89,9 @@ impl Surroundings {
             data_folder: platform.as_ref().map(|dirs| dirs.data_dir().to_owned()),
             temporary_folder: std::env::temp_dir(),
             executable: std::env::current_exe().ok(),
-            home_folder: BaseDirs::new().map(|dirs| dirs.home_dir().to_owned()),
+            home_folder: account.as_ref().map(|dirs| dirs.home_dir().to_owned()),
+            settings_folder: account.as_ref().map(|dirs| dirs.config_dir().to_owned()),
+            current_folder: std::env::current_dir().ok(),
             secret: Some(|name| std::env::var_os(name)),
         }
     }

@@ -10,6 +10,7 @@
 //! | --- | --- |
 //! | [`cli`] | what may be typed, one file a subcommand |
 //! | [`app`] | builds the parts, connects them, shuts them down in order |
+//! | [`clients`] | the settings files of AI clients, and Mimo's entry in them |
 //! | [`config`] | the environment, the folders, `config.toml` |
 //! | [`telemetry`] | where log lines go |
 //! | [`server`] | MCP to calls and back, both lifecycles; translation only |
@@ -77,6 +78,7 @@ pub mod app;
 pub mod ask;
 pub mod catalog;
 pub mod cli;
+pub mod clients;
 pub mod clock;
 pub mod config;
 pub mod dispatch;

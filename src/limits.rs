@@ -1,9 +1,13 @@
 //! Every bound, in one place: the unit stands last in each name, and the
 //! relations that must hold between bounds are asserted when this compiles.
 
+mod keeping;
 mod offers;
+mod search;
 
+pub use keeping::*;
 pub use offers::*;
+pub use search::*;
 
 /// One incoming JSON-RPC line, newline excluded. Ours carry at most a batch of
 /// 200 memories of 100 KB written with escapes, so anything longer is a fault.
@@ -64,35 +68,9 @@ pub const STORE_BUSY_MILLISECONDS_MAX: u64 = 15_000;
 pub const STORE_LOG_PAUSE_MILLISECONDS: u64 = 5;
 /// Prepared statements a connection keeps.
 pub const STORE_STATEMENTS_CACHED_MAX: usize = 64;
-/// Vectors without a code; more of them are coded with the next write.
-pub const VECTORS_UNCODED_MAX: i64 = 256;
-/// Vectors that one write codes, for each model.
-pub const VECTORS_CODED_AT_ONCE_MAX: i64 = 4_096;
 /// How long an edit can be undone.
 pub const UNDO_DAYS_MAX: i64 = 90;
 
-/// The text of a query.
-pub const QUERY_BYTES_MAX: usize = 100 * 1024;
-/// Different words of one keyword query; the rest are left out.
-pub const QUERY_WORDS_MAX: usize = 128;
-/// Results on one page.
-pub const SEARCH_LIMIT_MAX: usize = 100;
-/// Ids in one `memory_search`.
-pub const SEARCH_IDS_MAX: usize = 200;
-/// The best of each side of a search that are ranked together. The weights
-/// were measured with this many; later pages take more.
-pub const CANDIDATES_DEFAULT: usize = 200;
-/// How deep into a ranked result pages can go.
-pub const CANDIDATES_MAX: usize = 2_000;
-/// Of the vectors nearest by their codes, how many have their cosines taken: so
-/// many times the memories that are wanted, and no fewer than this.
-pub const NEAREST_RESCORED_FACTOR: usize = 4;
-/// See [`NEAREST_RESCORED_FACTOR`].
-pub const NEAREST_RESCORED_MIN: usize = 100;
-/// How many times as many are taken where a filter leaves out most of them.
-pub const NEAREST_RESCORED_GROWTH: usize = 8;
-/// Memories that pass such a filter and are compared each, instead.
-pub const NEAREST_COMPARED_MAX: usize = 4_096;
 /// What a found memory shows of its text; `ids` gives the whole.
 pub const SNIPPET_BYTES_MAX: usize = 1_500;
 /// The least budget of a result; a smaller one is taken for this.
@@ -452,6 +430,8 @@ pub const BLOCKING_THREADS_MAX: usize = 4;
 pub const CONFIG_FILE_BYTES_MAX: usize = 256 * 1024;
 /// Entries of one list in it.
 pub const CONFIG_LIST_MAX: usize = 64;
+/// A client's settings file: Claude Code keeps its history in the same one.
+pub const CLIENT_FILE_BYTES_MAX: usize = 32 * 1024 * 1024;
 
 /// Lines of the server that the demo has not looked at yet.
 pub const DEMO_LINES_QUEUED_MAX: usize = 256;

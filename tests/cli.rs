@@ -1,6 +1,10 @@
 //! The command line as a person and a script meet it: the real binary, its
 //! exit codes, what it prints where, and the files it leaves.
 
+#[path = "cli/keeping.rs"]
+mod keeping;
+#[path = "cli/setup.rs"]
+mod setup;
 #[path = "cli/terminal.rs"]
 mod terminal;
 
@@ -111,6 +115,9 @@ fn help_teaches_and_goes_to_stdout() {
         &["skill", "--help"],
         &["skill", "add", "--help"],
         &["skill", "check", "--help"],
+        &["setup", "--help"],
+        &["backup", "--help"],
+        &["verify", "--help"],
         &["demo", "--help"],
         &["completions", "--help"],
     ] {

@@ -1,6 +1,7 @@
 //! The command line: what may be typed, and which file answers it. The work
 //! itself is done by the parts that `app` connects.
 
+mod backup;
 mod call;
 mod completions;
 mod demo;
@@ -9,8 +10,10 @@ mod graph;
 mod output;
 mod procedure;
 mod serve;
+mod setup;
 mod skill;
 mod tools;
+mod verify;
 
 use std::ffi::OsString;
 use std::io::IsTerminal;
@@ -70,8 +73,14 @@ enum Command {
     Skill(skill::Arguments),
     /// Show what Mimo does, on a temporary folder, and check it
     Demo(demo::Arguments),
+    /// Add Mimo to a client's settings, or take it out
+    Setup(setup::Arguments),
     /// Look at what works on this machine, and at the sandbox of skills
     Doctor(doctor::Arguments),
+    /// Copy the database while it is in use
+    Backup(backup::Arguments),
+    /// Check the database, or a backup, without changing it
+    Verify(verify::Arguments),
     /// Print the completion script of a shell
     Completions(completions::Arguments),
 }
@@ -82,7 +91,7 @@ Examples:
   mimo call memory_store '{\"content\":\"Raj deploys on Mondays\"}'
   mimo call memory_search '{\"query\":\"who deploys?\"}'
   mimo tools                                       what clients can call
-  claude mcp add mimo -- \"$(command -v mimo)\"      add it to Claude Code
+  mimo setup claude-code                           add it to a client
 
 A client starts `mimo` itself and speaks to it over stdin and stdout.";
 
@@ -144,9 +153,20 @@ fn run(cli: Cli, surroundings: &Surroundings, output: &Output) -> Result<(), End
         Some(Command::Skill(arguments)) => {
             skill::run(arguments, &configured()?, surroundings, &*clock, output)
         }
+        Some(Command::Setup(arguments)) => {
+            setup::run(&arguments, &flags, surroundings, &*clock, output)
+        }
         Some(Command::Demo(_)) => demo::run(surroundings, &*clock, output),
         Some(Command::Doctor(_)) => {
             doctor::run(&configured()?, surroundings, clock.clone(), output)
+        }
+        Some(Command::Backup(arguments)) => {
+            let config = Config::load(&flags, surroundings)?;
+            backup::run(&arguments, &config, &*clock, output)
+        }
+        Some(Command::Verify(arguments)) => {
+            let config = Config::load(&flags, surroundings)?;
+            verify::run(&arguments, &config, output)
         }
         Some(Command::Completions(arguments)) => completions::run(&arguments, output),
     }

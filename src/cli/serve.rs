@@ -82,13 +82,11 @@ Mimo remembers for your AI client. The client starts it and speaks to it;
 you need not keep it running.
 
   mimo demo                see it work, on a temporary folder
+  mimo setup               add it to your client
   mimo tools               what clients can call
   mimo call TOOL JSON      call one of them yourself
   mimo serve               speak MCP here, by hand
   mimo --help              everything else
-
-To add it to Claude Code:  claude mcp add mimo -- \"$(command -v mimo)\"
-For other clients, `mimo demo` ends with the lines to paste.
 ",
     )
 }

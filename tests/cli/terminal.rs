@@ -1,7 +1,7 @@
 //! What a person sees: the same binary on a terminal of its own.
 
 #[path = "../support/terminal.rs"]
-mod support;
+pub mod support;
 
 use super::Home;
 use support::run;

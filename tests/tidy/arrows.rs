@@ -14,6 +14,7 @@ pub const ARROWS: &[(&str, &[&str])] = &[
         "cli",
         &[
             "app",
+            "clients",
             "config",
             "telemetry",
             "dispatch",
@@ -87,6 +88,7 @@ pub const ARROWS: &[(&str, &[&str])] = &[
     ("telemetry", &["config"]),
     ("store", &["vector", "text"]),
     ("embed", &["vector"]),
+    ("clients", &[]),
     ("config", &[]),
     ("wire", &[]),
     ("text", &[]),

@@ -54,6 +54,23 @@ pub fn open_graph_reader(path: &Path) -> Result<Connection, StoreError> {
     Ok(connection)
 }
 
+/// A connection to a file that is there, which changes nothing of it, not even
+/// an older schema; and the schema it has.
+pub fn open_as_it_is(path: &Path) -> Result<(Connection, i32), StoreError> {
+    register_sqlite_vec();
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let open = || {
+        let connection = Connection::open_with_flags(path, flags)?;
+        connection.busy_timeout(Duration::from_millis(limits::STORE_BUSY_MILLISECONDS_MAX))?;
+        refuse_others(&connection)?;
+        match version(&connection)? {
+            0 => Err(StoreError::Damaged("the file is empty".to_owned())),
+            schema => Ok((connection, schema)),
+        }
+    };
+    open().map_err(|error| named(error, path))
+}
+
 fn keep_pages(connection: &Connection, kib: i64) -> rusqlite::Result<()> {
     // Negative: in KiB instead of pages.
     connection.pragma_update(None, "cache_size", -kib)
@@ -114,7 +131,7 @@ fn log_ahead(connection: &Connection) -> rusqlite::Result<()> {
 /// Makes the file with mode 0600 before SQLite would make it with the umask's.
 /// One that is there is not touched: to close it again would take every lock of
 /// this process on it away, and SQLite's are such locks.
-fn create_private(path: &Path) -> Result<(), StoreError> {
+pub(super) fn create_private(path: &Path) -> Result<(), StoreError> {
     use std::os::unix::fs::OpenOptionsExt;
     if path.exists() {
         return Ok(());

@@ -1,6 +1,7 @@
 //! The SQLite room: one file, one thread that writes, a few that read. Several
 //! processes may have the file open at once.
 
+mod backup;
 mod codes;
 mod connection;
 mod edit;
@@ -11,6 +12,7 @@ mod nearest;
 mod procedure;
 mod recall;
 mod rows;
+mod verify;
 mod worker;
 mod write;
 
@@ -20,7 +22,9 @@ use std::sync::{Arc, OnceLock};
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 use tokio::sync::watch;
 
+pub use self::backup::back_up;
 use self::connection::{open_graph_reader, open_reader, open_writer};
+pub use self::verify::{Part, Problem, Report, verify};
 use self::worker::Workers;
 use super::changes::Changes;
 use super::graph::EntityId;

@@ -1,0 +1,105 @@
+//! `mimo backup`: a copy of the database while clients go on using it.
+
+use std::io::{self, IsTerminal};
+use std::path::{Path, PathBuf};
+
+use serde_json::json;
+
+use super::output::{Ended, Output};
+use crate::app;
+use crate::clock::Clock;
+use crate::config::{self, Config};
+use crate::failure::{Failure, Kind};
+
+/// Where backups go unless a place is named, in the data folder.
+const FOLDER: &str = "backups";
+
+/// Where to.
+#[derive(clap::Args)]
+#[command(after_help = "\
+Examples:
+  mimo backup                      to backups/ in the data folder, named by the time
+  mimo backup /media/stick         the same name, in another folder
+  mimo backup before-the-move.db
+
+It replaces nothing: a file that is there already is left alone. To go back to a
+backup, close the clients, move mimo.db aside, with mimo.db-wal and mimo.db-shm
+where they are there, and copy the backup to its place.")]
+pub(super) struct Arguments {
+    /// The new file, or a folder for it
+    file: Option<PathBuf>,
+}
+
+pub(super) fn run(
+    arguments: &Arguments,
+    config: &Config,
+    clock: &dyn Clock,
+    output: &Output,
+) -> Result<(), Ended> {
+    let from = &config.database;
+    if !from.exists() {
+        let message = format!("there is no database yet at {}", from.display());
+        return Err(Ended::Failed(Failure::new(Kind::NotFound, message).hint(
+            "it is made when something is stored; --data-dir names another folder",
+        )));
+    }
+    let to = place(arguments.file.as_deref(), config, clock)?;
+    let watched = io::stderr().is_terminal() && !output.json;
+    let mut last = None;
+    let mut told = |copied: u64, all: u64| {
+        let percent = copied * 100 / all.max(1);
+        if watched && last != Some(percent) {
+            last = Some(percent);
+            output.complain(&format!("\rcopied {percent}%"));
+        }
+    };
+    let done = app::database::back_up(from, &to, &clock.new_id(), &mut told);
+    if last.is_some() {
+        output.complain("\r\x1b[K");
+    }
+    let bytes = done?;
+    match output.json {
+        true => output.document(&json!({
+            "ok": true,
+            "file": to.display().to_string(),
+            "database": from.display().to_string(),
+            "bytes": bytes,
+        })),
+        false => output.print(&format!(
+            "Backed up {:.1} MB, checked\n  from: {}\n  to:   {}\n",
+            bytes as f64 / 1e6,
+            from.display(),
+            to.display()
+        )),
+    }
+}
+
+fn place(named: Option<&Path>, config: &Config, clock: &dyn Clock) -> Result<PathBuf, Failure> {
+    // To the second, and without the colons that some disks do not take.
+    let name = format!("mimo-{}.db", clock.now().to_iso().replace(':', "-"));
+    let Some(file) = named else {
+        let folder = folder(config);
+        config::private_folder(&folder)?;
+        return Ok(folder.join(name));
+    };
+    if file.is_dir() {
+        return Ok(file.join(name));
+    }
+    let folder = match file.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    };
+    match folder.is_dir() && file.file_name().is_some() {
+        true => Ok(folder.join(file.file_name().unwrap_or_default())),
+        false => Err(Failure::new(
+            Kind::NotFound,
+            format!("there is no folder {}", folder.display()),
+        )
+        .hint("make it, or name another file")),
+    }
+}
+
+/// Where backups go unless a place is named.
+pub(super) fn folder(config: &Config) -> PathBuf {
+    config.data_folder.join(FOLDER)
+}

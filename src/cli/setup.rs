@@ -1,0 +1,352 @@
+//! `mimo setup`: puts Mimo into a client's settings and takes it out again.
+//! What a settings file may hold is decided in `clients`.
+
+mod list;
+
+use std::path::{Path, PathBuf};
+
+use serde_json::{Value, json};
+
+use super::output::{Ended, Output, cut};
+use crate::clients::file::Settings;
+use crate::clients::lines::{bare, difference};
+use crate::clients::{Client, Entry, Found, Mistake, NAMES, Places};
+use crate::clock::Clock;
+use crate::config::{Config, Flags, Surroundings};
+use crate::failure::{Failure, Kind};
+
+/// Unchanged lines that are shown on each side of a change.
+const CONTEXT_LINES: usize = 2;
+
+/// Whom to set up.
+#[derive(clap::Args)]
+#[command(after_help = "\
+Examples:
+  mimo setup                             where do clients keep their settings, and is Mimo there?
+  mimo setup claude-desktop
+  mimo setup cursor --dry-run            what would change?
+  mimo setup claude-code --here --project website
+                                         in this folder's .mcp.json, with memories of its own
+  mimo setup zed --remove
+
+Everything else in the file stays as it is, comments included. The entry starts
+this very program; --project, --profile, --data-dir and --config-dir go into it.")]
+pub(super) struct Arguments {
+    /// The client; without one, all of them are listed
+    #[arg(value_name = "CLIENT", value_parser = NAMES)]
+    client: Option<String>,
+    /// In the file of the project in the current folder, not your account's
+    #[arg(long, requires = "client")]
+    here: bool,
+    /// Show what would change, and change nothing
+    #[arg(long, requires = "client")]
+    dry_run: bool,
+    /// Take Mimo out again
+    #[arg(long, requires = "client")]
+    remove: bool,
+}
+
+pub(super) fn run(
+    arguments: &Arguments,
+    flags: &Flags,
+    surroundings: &Surroundings,
+    clock: &dyn Clock,
+    output: &Output,
+) -> Result<(), Ended> {
+    let named = arguments.client.as_deref().and_then(Client::named);
+    let Some(client) = named else {
+        return list::run(surroundings, output);
+    };
+    let place = place(client, arguments.here, surroundings)?;
+    let settings = Settings::read(&place)?;
+    let wrong = |mistake| Ended::Failed(not_understood(&settings, mistake));
+    let found = client.find(settings.text()).map_err(wrong)?;
+    let (entry, text) = match arguments.remove {
+        true => (None, client.take_out(settings.text()).map_err(wrong)?),
+        false => {
+            if let Some(key) = found.as_ref().and_then(|found| found.remote) {
+                return Err(Ended::Failed(reached_elsewhere(client, &settings, key)));
+            }
+            let entry = entry(flags, surroundings)?;
+            let text = client.put(settings.text(), &entry).map_err(wrong)?;
+            (Some(entry), text)
+        }
+    };
+    let changed = text != settings.text();
+    let lines = match arguments.dry_run {
+        true => difference_lines(settings.text(), &text),
+        false => Vec::new(),
+    };
+    if changed && !arguments.dry_run {
+        settings.replace(&text, &clock.new_id())?;
+    }
+    let told = Told {
+        client,
+        settings: &settings,
+        changed,
+        dry_run: arguments.dry_run,
+        warning: entry.as_ref().and_then(|entry| may_move(&entry.command)),
+        entry,
+        found: found.as_ref(),
+        difference: lines,
+    };
+    match output.json {
+        true => output.document(&told.document()),
+        false => output.print(&told.text(output)),
+    }
+}
+
+/// The settings file that is meant.
+fn place(client: Client, here: bool, surroundings: &Surroundings) -> Result<PathBuf, Failure> {
+    if !here {
+        return client.settings(&places(surroundings)).ok_or_else(|| {
+            Failure::new(
+                Kind::NotFound,
+                "this account has no home folder, so no client keeps settings there",
+            )
+            .hint("set HOME")
+        });
+    }
+    let folder = surroundings.current_folder.as_ref().ok_or_else(|| {
+        Failure::new(Kind::NotFound, "the current folder is not there any more")
+            .hint("go to another one with cd")
+    })?;
+    client.settings_of_project(folder).ok_or_else(|| {
+        Failure::invalid(
+            "",
+            format!("{} has no settings of single projects", client.title()),
+        )
+        .hint("leave out --here")
+    })
+}
+
+fn places(surroundings: &Surroundings) -> Places {
+    let named = |variable: &str| surroundings.variables.get(variable).map(PathBuf::from);
+    Places {
+        home: surroundings.home_folder.clone(),
+        settings: surroundings.settings_folder.clone(),
+        claude_code: named("CLAUDE_CONFIG_DIR"),
+        codex: named("CODEX_HOME"),
+    }
+}
+
+/// This program, with what was asked of it on this command line.
+fn entry(flags: &Flags, surroundings: &Surroundings) -> Result<Entry, Failure> {
+    // Checked, and paths made whole: the client starts it somewhere else.
+    let config = Config::load(flags, surroundings)?;
+    let given = |is_given: bool, flag: &str, value: &Path| match is_given {
+        true => Ok(vec![flag.to_owned(), text(value)?]),
+        false => Ok::<_, Failure>(Vec::new()),
+    };
+    let project = Path::new(&config.project);
+    let profile = Path::new(&config.profile);
+    let args = [
+        given(flags.project.is_some(), "--project", project)?,
+        given(flags.profile.is_some(), "--profile", profile)?,
+        given(
+            flags.data_folder.is_some(),
+            "--data-dir",
+            &config.data_folder,
+        )?,
+        given(
+            flags.config_folder.is_some(),
+            "--config-dir",
+            &config.config_folder,
+        )?,
+    ];
+    let program = surroundings.executable.as_deref();
+    // A program that was replaced while it ran has a name that leads nowhere.
+    let program = program.filter(|path| path.exists()).ok_or_else(|| {
+        Failure::new(
+            Kind::NotFound,
+            "this program's own file is not there any more",
+        )
+        .hint("install Mimo again, then run the same command")
+    })?;
+    Ok(Entry {
+        command: text(program)?,
+        args: args.concat(),
+    })
+}
+
+fn text(path: &Path) -> Result<String, Failure> {
+    path.to_str().map(str::to_owned).ok_or_else(|| {
+        let shown = path.display();
+        Failure::new(
+            Kind::Refused,
+            format!("settings are UTF-8 text, and the path {shown} is not"),
+        )
+        .hint("rename it, or put it somewhere else")
+    })
+}
+
+/// What a person should know about where the program lies.
+fn may_move(command: &str) -> Option<String> {
+    let inside = Path::new(command);
+    let is_build = inside.components().any(|each| each.as_os_str() == "target");
+    is_build.then(|| {
+        "the program lies in a build folder: if that is cleaned or moved, the client cannot start \
+         it any more; run this again from where you install it"
+            .to_owned()
+    })
+}
+
+fn not_understood(settings: &Settings, mistake: Mistake) -> Failure {
+    let place = match mistake.place {
+        Some((line, column)) => format!(":{line}:{column}"),
+        None => String::new(),
+    };
+    let path = settings.path().display();
+    let message = format!("{path}{place}: {}", mistake.why);
+    Failure::new(Kind::Refused, message)
+        .hint("the file is as it was; put that right, then run the same command again")
+}
+
+fn reached_elsewhere(client: Client, settings: &Settings, key: &str) -> Failure {
+    let path = settings.path().display();
+    Failure::new(
+        Kind::Conflict,
+        format!("{path} has an entry mimo that reaches a server elsewhere (its {key:?})"),
+    )
+    .hint(format!(
+        "the file is as it was; `mimo setup {} --remove` takes that entry out",
+        client.name()
+    ))
+}
+
+/// The change, as `diff` would show it.
+fn difference_lines(old: &str, new: &str) -> Vec<String> {
+    let change = difference(old, new);
+    let marked = |mark: char, lines: &[&str]| -> Vec<String> {
+        lines
+            .iter()
+            .map(|line| format!("{mark} {}", bare(line)))
+            .collect()
+    };
+    let ahead = change.before.len().saturating_sub(CONTEXT_LINES);
+    let behind = change.after.len().min(CONTEXT_LINES);
+    [
+        marked(' ', &change.before[ahead..]),
+        marked('-', &change.removed),
+        marked('+', &change.added),
+        marked(' ', &change.after[..behind]),
+    ]
+    .concat()
+}
+
+/// What came of it.
+struct Told<'a> {
+    client: Client,
+    settings: &'a Settings,
+    changed: bool,
+    dry_run: bool,
+    /// What stands there now; nothing where it was taken out.
+    entry: Option<Entry>,
+    /// What stood there before.
+    found: Option<&'a Found>,
+    difference: Vec<String>,
+    warning: Option<String>,
+}
+
+impl Told<'_> {
+    fn document(&self) -> Value {
+        let mut document = json!({
+            "ok": true,
+            "client": self.client.name(),
+            "file": self.settings.path().display().to_string(),
+            "changed": self.changed && !self.dry_run,
+            "entry": self.entry.as_ref().map(written),
+            "was": self.found.map(|found| match &found.entry {
+                Some(entry) => written(entry),
+                None => json!(found.shown),
+            }),
+        });
+        if self.dry_run {
+            document["dry_run"] = json!(true);
+            document["would_change"] = json!(self.changed);
+            document["difference"] = json!(self.difference);
+        }
+        if let Some(warning) = &self.warning {
+            document["warning"] = json!(warning);
+        }
+        if let Some(next) = self.next() {
+            document["next"] = json!(next);
+        }
+        document
+    }
+
+    fn text(&self, output: &Output) -> String {
+        let file = self.settings.path().display();
+        let title = self.client.title();
+        let said = match (self.entry.is_some(), self.changed, self.dry_run) {
+            (true, false, _) => format!("Mimo is set up in {title} already, nothing to change"),
+            (false, false, _) => format!("Mimo is not set up in {title}, nothing to remove"),
+            (true, true, true) => format!("Mimo would be set up in {title}"),
+            (false, true, true) => format!("Mimo would be removed from {title}"),
+            (true, true, false) => format!("Mimo is set up in {title}"),
+            (false, true, false) => format!("Mimo is removed from {title}"),
+        };
+        let made = match self.changed && !self.settings.exists() {
+            true if self.dry_run => " (to be made)",
+            true => " (made)",
+            false => "",
+        };
+        let mut text = format!("{said}\n  file:   {file}{made}\n");
+        if let Some(entry) = &self.entry {
+            text.push_str(&format!("  starts: {}\n", line_of(entry)));
+        }
+        if let Some(found) = self.found.filter(|_| self.changed) {
+            text.push_str(&format!("  was:    {}\n", output.harmless(&found.shown)));
+        }
+        for line in &self.difference {
+            let colour = match line.as_bytes().first() {
+                Some(b'-') => 31,
+                Some(b'+') => 32,
+                _ => 0,
+            };
+            let line = output.harmless(line);
+            let line = match output.terminal {
+                true => cut(&line, output.columns),
+                false => line,
+            };
+            text.push_str(&format!("{}\n", output.painted(colour, &line)));
+        }
+        if let Some(warning) = &self.warning {
+            text.push_str(&format!("note: {warning}\n"));
+        }
+        if let Some(next) = self.next() {
+            text.push_str(&format!("next: {next}\n"));
+        }
+        text
+    }
+
+    /// What is left for the person to do.
+    fn next(&self) -> Option<String> {
+        let title = self.client.title();
+        let off = self.found.is_some_and(|found| found.off) && self.entry.is_some();
+        if self.dry_run {
+            return self
+                .changed
+                .then(|| "run it without --dry-run to change the file".to_owned());
+        }
+        match (off, self.changed) {
+            (true, _) => Some(format!("it is switched off there: switch it on in {title}")),
+            (false, true) => Some(format!("restart {title}, so that it reads its settings")),
+            (false, false) => None,
+        }
+    }
+}
+
+fn written(entry: &Entry) -> Value {
+    json!({"command": entry.command, "args": entry.args})
+}
+
+/// The entry as a shell would be told.
+fn line_of(entry: &Entry) -> String {
+    let words = std::iter::once(&entry.command).chain(&entry.args);
+    let quoted = words.map(|word| match word.contains(char::is_whitespace) {
+        true => format!("{word:?}"),
+        false => word.clone(),
+    });
+    quoted.collect::<Vec<_>>().join(" ")
+}

@@ -1,0 +1,121 @@
+//! `mimo setup` alone: the clients, their files, and whether Mimo is there.
+
+use std::path::{Path, PathBuf};
+
+use serde_json::{Value, json};
+
+use super::{line_of, not_understood, places, written};
+use crate::cli::output::{Ended, Output};
+use crate::clients::file::Settings;
+use crate::clients::{Client, Found};
+use crate::config::Surroundings;
+
+/// How one settings file stands.
+struct Row {
+    client: Client,
+    file: PathBuf,
+    state: &'static str,
+    /// What stands there, or why that cannot be told.
+    why: String,
+    found: Option<Found>,
+}
+
+pub(super) fn run(surroundings: &Surroundings, output: &Output) -> Result<(), Ended> {
+    let places = places(surroundings);
+    let mut rows = Vec::new();
+    for client in Client::ALL {
+        if let Some(file) = client.settings(&places) {
+            rows.push(row(client, file, surroundings));
+        }
+        let folder = surroundings.current_folder.as_deref();
+        let project = folder.and_then(|folder| client.settings_of_project(folder));
+        // Only where there is something to tell.
+        if let Some(file) = project.filter(|file| file.exists()) {
+            let known = rows.iter().any(|row| row.file == file);
+            rows.extend((!known).then(|| row(client, file, surroundings)));
+        }
+    }
+    match output.json {
+        true => output.document(&json!({
+            "clients": rows.iter().map(Row::document).collect::<Vec<_>>()
+        })),
+        false => output.print(&table(&rows, output)),
+    }
+}
+
+fn row(client: Client, file: PathBuf, surroundings: &Surroundings) -> Row {
+    let looked = Settings::read(&file).and_then(|settings| {
+        let found = client.find(settings.text());
+        let found = found.map_err(|mistake| not_understood(&settings, mistake))?;
+        Ok((settings.exists(), found))
+    });
+    let (state, why, found) = match looked {
+        Err(failure) => ("broken", failure.message, None),
+        Ok((false, _)) => ("no file", String::new(), None),
+        Ok((true, None)) => ("not set up", String::new(), None),
+        Ok((true, Some(found))) => {
+            let (state, why) = standing(&found, surroundings.executable.as_deref());
+            (state, why, Some(found))
+        }
+    };
+    Row {
+        client,
+        file,
+        state,
+        why,
+        found,
+    }
+}
+
+fn standing(found: &Found, executable: Option<&Path>) -> (&'static str, String) {
+    let Some(entry) = found.entry.as_ref().filter(|_| found.remote.is_none()) else {
+        return ("other", "its entry mimo starts no program".to_owned());
+    };
+    let starts = line_of(entry);
+    let program = Path::new(&entry.command);
+    // A link to this program is as good as its own name.
+    let is_ours = executable.is_some() && program.canonicalize().ok().as_deref() == executable;
+    match (found.off, program.is_absolute()) {
+        (true, _) => ("off", starts),
+        (false, true) if is_ours => ("set up", starts),
+        (false, true) if !program.exists() => ("gone", format!("{starts}, which is not there")),
+        (false, true) => ("other", format!("starts another program: {starts}")),
+        (false, false) => ("other", format!("starts what its PATH finds: {starts}")),
+    }
+}
+
+impl Row {
+    fn document(&self) -> Value {
+        let entry = self.found.as_ref().and_then(|found| found.entry.as_ref());
+        json!({
+            "client": self.client.name(),
+            "file": self.file.display().to_string(),
+            "state": self.state,
+            "why": self.why,
+            "entry": entry.map(written),
+        })
+    }
+}
+
+fn table(rows: &[Row], output: &Output) -> String {
+    let mut text: String = rows
+        .iter()
+        .map(|row| {
+            let colour = match row.state {
+                "set up" => 32,
+                "broken" | "gone" => 31,
+                "other" | "off" => 33,
+                _ => 0,
+            };
+            let state = output.painted(colour, &format!("{:10}", row.state));
+            let name = row.client.name();
+            let line = format!("  {name:14}  {state}  {}\n", row.file.display());
+            match row.why.as_str() {
+                "" => line,
+                why => format!("{line}{:30}{}\n", "", output.harmless(why)),
+            }
+        })
+        .collect();
+    text.push_str("\nmimo setup CLIENT adds it, --remove takes it out, --dry-run only shows.\n");
+    text
+}

@@ -1,0 +1,159 @@
+//! `mimo verify`: is the database whole, or a backup of it? It looks and
+//! reports; it repairs nothing.
+
+use std::io::{self, IsTerminal};
+use std::path::{Path, PathBuf};
+
+use serde_json::{Value, json};
+
+use super::backup;
+use super::output::{Ended, Output};
+use crate::app::database::{self, Part, Problem, Report};
+use crate::config::Config;
+use crate::failure::{Failure, Kind};
+
+/// Which file.
+#[derive(clap::Args)]
+#[command(after_help = "\
+Examples:
+  mimo verify                      the database
+  mimo verify before-the-move.db   a backup
+  mimo verify --json | jq '.parts[] | select(.problems != [])'
+
+Clients may go on meanwhile. The exit code is 1 where something is wrong.")]
+pub(super) struct Arguments {
+    /// A backup; without one, the database that is in use
+    file: Option<PathBuf>,
+}
+
+pub(super) fn run(arguments: &Arguments, config: &Config, output: &Output) -> Result<(), Ended> {
+    let file = arguments.file.as_deref().unwrap_or(&config.database);
+    if !file.exists() {
+        let message = format!("there is no database at {}", file.display());
+        return Err(Ended::Failed(Failure::new(Kind::NotFound, message).hint(
+            "name a file, or the folder of another database with --data-dir",
+        )));
+    }
+    let watched = io::stderr().is_terminal() && !output.json;
+    let mut told = |part: &'static str| {
+        if watched {
+            output.complain(&format!("\r\x1b[Klooking at: {part}"));
+        }
+    };
+    let looked = database::verify(file, &mut told);
+    if watched {
+        output.complain("\r\x1b[K");
+    }
+    let next = next_step(arguments.file.is_some(), config);
+    let report = looked.map_err(|failure| failure.hint(next.clone()))?;
+    let next = (!report.is_whole()).then_some(next);
+    match output.json {
+        true => output.document(&document(file, &report, next.as_deref()))?,
+        false => output.print(&shown(file, &report, next.as_deref(), output))?,
+    }
+    match report.is_whole() {
+        true => Ok(()),
+        false => Err(Ended::Told(1)),
+    }
+}
+
+/// What to do about a file that is not whole.
+fn next_step(is_backup: bool, config: &Config) -> String {
+    if is_backup {
+        return "do not rely on this file; make another backup with `mimo backup`".to_owned();
+    }
+    let database = config.database.display();
+    match newest_backup(&backup::folder(config)) {
+        Some(backup) => {
+            let backup = backup.display();
+            format!(
+                "check the newest backup with `mimo verify '{backup}'`; if that is whole, close the \
+                 clients, move {database} aside, with its -wal and -shm where they are there, and \
+                 copy the backup to its place"
+            )
+        }
+        None => format!(
+            "copy {database} somewhere safe before anything else; if you have an older copy, close \
+             the clients and put it in its place"
+        ),
+    }
+}
+
+/// Names begin with the time, so the last one is the newest.
+fn newest_backup(folder: &Path) -> Option<PathBuf> {
+    let entries = std::fs::read_dir(folder).ok()?;
+    entries
+        .filter_map(|entry| Some(entry.ok()?.path()))
+        .filter(|path| path.extension().is_some_and(|end| end == "db"))
+        .max()
+}
+
+fn document(file: &Path, report: &Report, next: Option<&str>) -> Value {
+    let problem = |problem: &Problem| {
+        json!({
+            "what": problem.what,
+            "count": problem.count,
+            "examples": problem.examples,
+        })
+    };
+    let part = |part: &Part| {
+        let problems: Vec<Value> = part.problems.iter().map(problem).collect();
+        json!({"name": part.name, "problems": problems})
+    };
+    let mut document = json!({
+        "ok": report.is_whole(),
+        "file": file.display().to_string(),
+        "schema": report.schema,
+        "memories": report.memories,
+        "parts": report.parts.iter().map(part).collect::<Vec<_>>(),
+        "notes": report.notes,
+    });
+    if let Some(next) = next {
+        document["next"] = json!(next);
+    }
+    document
+}
+
+fn shown(file: &Path, report: &Report, next: Option<&str>, output: &Output) -> String {
+    let said = match report.is_whole() {
+        true => "is whole",
+        false => "is not whole",
+    };
+    let mut text = format!(
+        "{} {said}: {} memories, schema {}\n",
+        file.display(),
+        report.memories,
+        report.schema
+    );
+    for part in &report.parts {
+        let (state, colour) = match part.problems.is_empty() {
+            true => ("ok", 32),
+            false => ("wrong", 31),
+        };
+        let state = output.painted(colour, state);
+        text.push_str(&format!("  {:13}  {state}\n", part.name));
+        for problem in &part.problems {
+            let Problem {
+                what,
+                count,
+                examples,
+            } = problem;
+            let mut examples = examples.join(", ");
+            if *count > problem.examples.len() as u64 && !examples.is_empty() {
+                examples.push_str(", ...");
+            }
+            let line = match examples.is_empty() {
+                true => what.clone(),
+                false => format!("{what} ({count}): {examples}"),
+            };
+            text.push_str(&format!("    {}\n", output.harmless(&line)));
+        }
+    }
+    for note in &report.notes {
+        text.push_str(&format!("note: {note}\n"));
+    }
+    if let Some(next) = next {
+        text.push_str(&format!("next: {next}\n"));
+    }
+    text
+}

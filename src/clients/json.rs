@@ -1,0 +1,244 @@
+//! Settings in JSON, with the comments and commas that some clients allow.
+
+use jsonc_parser::ParseOptions;
+use jsonc_parser::cst::{CstInputValue, CstNode, CstObject, CstObjectProp, CstRootNode};
+use serde_json::json;
+
+use super::{ENTRY, Entry, Found, Mistake, REMOTE};
+
+/// Comments and commas at the end are what clients take beside plain JSON;
+/// anything more is a slip of the pen.
+const FORM: ParseOptions = ParseOptions {
+    allow_comments: true,
+    allow_trailing_commas: true,
+    allow_loose_object_property_names: false,
+    allow_missing_commas: false,
+    allow_single_quoted_strings: false,
+    allow_hexadecimal_numbers: false,
+    allow_unary_plus_numbers: false,
+    allow_bare_decimal_point_numbers: false,
+    allow_non_finite_numbers: false,
+    allow_extended_string_escapes: false,
+};
+
+/// See `Client::find`.
+pub fn find(text: &str, servers: &str) -> Result<Option<Found>, Mistake> {
+    let root = parse(text)?;
+    let property = property_in(&root, servers)?;
+    let Some(value) = property.and_then(|property| property.value()) else {
+        return Ok(None);
+    };
+    let shown = value.to_string();
+    let Some(entry) = value.as_object() else {
+        return Ok(Some(Found {
+            entry: None,
+            shown,
+            remote: None,
+            off: false,
+        }));
+    };
+    let of = |key| entry.get(key).and_then(|property| property.value());
+    let says = |key, wanted| {
+        let lit = of(key).and_then(|value| value.as_boolean_lit());
+        lit.is_some_and(|lit| lit.value() == wanted)
+    };
+    let shown = ["command", "args"]
+        .into_iter()
+        .filter_map(|key| Some(format!("{key}: {}", of(key)?)));
+    Ok(Some(Found {
+        entry: started(&entry),
+        shown: shown.collect::<Vec<_>>().join(", "),
+        remote: REMOTE.into_iter().find(|key| entry.get(key).is_some()),
+        off: says("disabled", true) || says("enabled", false),
+    }))
+}
+
+/// See `Client::put`.
+pub fn put(text: &str, servers: &str, typed: bool, entry: &Entry) -> Result<String, Mistake> {
+    let root = parse(text)?;
+    if let Some(property) = property_in(&root, servers)? {
+        let Some(object) = property.object_value() else {
+            property.set_value(written(typed, entry));
+            return Ok(root.to_string());
+        };
+        let now = started(&object);
+        if now.as_ref().map(|now| &now.command) != Some(&entry.command) {
+            set(&object, "command", text_of(&entry.command));
+        }
+        if now.map(|now| now.args).as_ref() != Some(&entry.args) {
+            set(&object, "args", list_of(&entry.args));
+        }
+        return Ok(root.to_string());
+    }
+    if let Some(text) = put_on_the_line(text, &root, servers, typed, entry)? {
+        return Ok(text);
+    }
+    let not_an_object = || Mistake::new(format!("{servers:?} holds something else than servers"));
+    root.object_value_or_create()
+        .ok_or_else(no_object)?
+        .object_value_or_create(servers)
+        .ok_or_else(not_an_object)?
+        .append(ENTRY, written(typed, entry));
+    Ok(root.to_string())
+}
+
+/// See `Client::take_out`.
+pub fn take_out(text: &str, servers: &str) -> Result<String, Mistake> {
+    let root = parse(text)?;
+    if let Some(property) = property_in(&root, servers)? {
+        property.remove();
+    }
+    Ok(root.to_string())
+}
+
+fn parse(text: &str) -> Result<CstRootNode, Mistake> {
+    let root = CstRootNode::parse(text, &FORM).map_err(|error| Mistake {
+        place: Some((error.line_display(), error.column_display())),
+        why: error.kind().to_string(),
+    })?;
+    match root.to_string() == text {
+        true => Ok(root),
+        false => Err(Mistake::new(
+            "it is written in a way that Mimo could not leave as it is",
+        )),
+    }
+}
+
+fn no_object() -> Mistake {
+    Mistake::new("the whole is no object, so nothing can be entered in it")
+}
+
+/// The object under the key `servers`, if there is one.
+fn servers_of(root: &CstRootNode, servers: &str) -> Result<Option<CstObject>, Mistake> {
+    let object = match root.value() {
+        None => return Ok(None),
+        Some(value) => value.as_object().ok_or_else(no_object)?,
+    };
+    match only(&object, servers)? {
+        None => Ok(None),
+        Some(property) => match property.object_value() {
+            Some(servers) => Ok(Some(servers)),
+            None => Err(Mistake::new(format!(
+                "{servers:?} holds something else than an object of servers"
+            ))),
+        },
+    }
+}
+
+fn property_in(root: &CstRootNode, servers: &str) -> Result<Option<CstObjectProp>, Mistake> {
+    match servers_of(root, servers)? {
+        Some(all) => only(&all, ENTRY),
+        None => Ok(None),
+    }
+}
+
+/// The property of a key that may stand there once: of two, clients differ in
+/// which one counts.
+fn only(object: &CstObject, key: &str) -> Result<Option<CstObjectProp>, Mistake> {
+    let mut found = object.properties();
+    found.retain(|property| property.decoded_name().as_deref() == Some(key));
+    match found.len() {
+        0 | 1 => Ok(found.pop()),
+        _ => Err(Mistake::new(format!("{key:?} stands there twice"))),
+    }
+}
+
+/// What an entry starts; one without `args` has none.
+fn started(entry: &CstObject) -> Option<Entry> {
+    let text = |node: CstNode| node.as_string_lit()?.decoded_value().ok();
+    let command = text(entry.get("command")?.value()?)?;
+    let args = match entry.get("args") {
+        None => Vec::new(),
+        Some(args) => {
+            let list = args.value()?.as_array()?;
+            list.elements()
+                .into_iter()
+                .map(text)
+                .collect::<Option<_>>()?
+        }
+    };
+    Some(Entry { command, args })
+}
+
+fn set(entry: &CstObject, key: &str, value: CstInputValue) {
+    match entry.get(key) {
+        Some(property) => property.set_value(value),
+        None => {
+            entry.append(key, value);
+        }
+    }
+}
+
+fn text_of(text: &str) -> CstInputValue {
+    CstInputValue::String(text.to_owned())
+}
+
+fn list_of(texts: &[String]) -> CstInputValue {
+    CstInputValue::Array(texts.iter().map(|text| text_of(text)).collect())
+}
+
+fn written(typed: bool, entry: &Entry) -> CstInputValue {
+    let mut keys = Vec::new();
+    if typed {
+        keys.push(("type".to_owned(), text_of("stdio")));
+    }
+    keys.push(("command".to_owned(), text_of(&entry.command)));
+    keys.push(("args".to_owned(), list_of(&entry.args)));
+    CstInputValue::Object(keys)
+}
+
+/// Enters it where everything around stands on one line, which it then stays:
+/// the editor of the tree would break the line up. `None` where it has lines.
+fn put_on_the_line(
+    text: &str,
+    root: &CstRootNode,
+    servers: &str,
+    typed: bool,
+    entry: &Entry,
+) -> Result<Option<String>, Mistake> {
+    let Some(whole) = root.object_value() else {
+        return Ok(None);
+    };
+    let all = servers_of(root, servers)?;
+    let has_line = |object: &CstObject| object.to_string().contains('\n');
+    let is_filled = |object: &CstObject| !object.properties().is_empty();
+    let on_one_line = match &all {
+        Some(all) => !has_line(all) && (is_filled(all) || !has_line(&whole)),
+        None => !has_line(&whole) && is_filled(&whole),
+    };
+    if !on_one_line {
+        return Ok(None);
+    }
+    let document = match typed {
+        true => json!({"type": "stdio", "command": entry.command, "args": entry.args}),
+        false => json!({"command": entry.command, "args": entry.args}),
+    };
+    let (object, key, value) = match all {
+        Some(all) => (all, ENTRY, document),
+        None => (whole, servers, json!({ ENTRY: document })),
+    };
+    // Before what follows its last property, or else its brace.
+    let ahead: usize = match object.properties().last() {
+        Some(last) => end_of(&last.clone().into()),
+        None => end_of(&object.clone().into()) - (object.to_string().len() - 1),
+    };
+    let comma = if is_filled(&object) { ", " } else { "" };
+    let added = format!("{comma}\"{key}\": {value}");
+    Ok(Some([&text[..ahead], &added, &text[ahead..]].concat()))
+}
+
+/// Where in the text a node ends, in bytes.
+fn end_of(node: &CstNode) -> usize {
+    let mut end = node.to_string().len();
+    let mut node = node.clone();
+    while let Some(parent) = node.parent() {
+        let siblings = parent.children();
+        let before = &siblings[..node.child_index()];
+        end += before
+            .iter()
+            .map(|each| each.to_string().len())
+            .sum::<usize>();
+        node = parent.into();
+    }
+    end
+}

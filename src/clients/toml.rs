@@ -1,0 +1,172 @@
+//! Settings in TOML: Codex's.
+
+use toml_edit::{Array, DocumentMut, Item, Table, TableLike, Value, value};
+
+use super::lines::{difference, with_ends_of};
+use super::{ENTRY, Entry, Found, Mistake, REMOTE};
+
+/// The table that holds the servers.
+const SERVERS: &str = "mcp_servers";
+
+/// See `Client::find`.
+pub fn find(text: &str) -> Result<Option<Found>, Mistake> {
+    let document = parse(text)?;
+    let Some(item) = servers_of(&document)?.and_then(|all| all.get(ENTRY)) else {
+        return Ok(None);
+    };
+    let Some(entry) = item.as_table_like() else {
+        return Ok(Some(Found {
+            entry: None,
+            shown: item.to_string().trim().to_owned(),
+            remote: None,
+            off: false,
+        }));
+    };
+    let shown = ["command", "args"]
+        .into_iter()
+        .filter_map(|key| Some(format!("{key}: {}", entry.get(key)?.to_string().trim())));
+    Ok(Some(Found {
+        entry: started(entry),
+        shown: shown.collect::<Vec<_>>().join(", "),
+        remote: REMOTE.into_iter().find(|key| entry.contains_key(key)),
+        off: entry.get("enabled").and_then(Item::as_bool) == Some(false),
+    }))
+}
+
+/// See `Client::put`.
+pub fn put(text: &str, entry: &Entry) -> Result<String, Mistake> {
+    let mut document = parse(text)?;
+    servers_of(&document)?;
+    let inline = document.get(SERVERS).is_some_and(Item::is_inline_table);
+    let servers = document.entry(SERVERS).or_insert_with(|| {
+        // Only the entry's own header is written.
+        let mut servers = Table::new();
+        servers.set_implicit(true);
+        Item::Table(servers)
+    });
+    let servers = servers.as_table_like_mut().ok_or_else(no_table)?;
+    match servers.get_mut(ENTRY).and_then(Item::as_table_like_mut) {
+        Some(found) => {
+            let now = started(found);
+            if now.as_ref().map(|now| &now.command) != Some(&entry.command) {
+                set(found, "command", entry.command.as_str().into());
+            }
+            if now.map(|now| now.args).as_ref() != Some(&entry.args) {
+                set(found, "args", list_of(&entry.args));
+            }
+        }
+        None => {
+            let mut new = Table::new();
+            new.insert("command", value(&entry.command));
+            new.insert("args", value(list_of(&entry.args)));
+            let new = match inline {
+                true => value(new.into_inline_table()),
+                false => Item::Table(new),
+            };
+            servers.insert(ENTRY, new);
+        }
+    }
+    Ok(with_ends_of(text, &document.to_string()))
+}
+
+/// See `Client::take_out`.
+pub fn take_out(text: &str) -> Result<String, Mistake> {
+    let mut document = parse(text)?;
+    let Some(servers) = document.get_mut(SERVERS) else {
+        return Ok(text.to_owned());
+    };
+    let servers = servers.as_table_like_mut().ok_or_else(no_table)?;
+    let Some(taken) = servers.remove(ENTRY) else {
+        return Ok(text.to_owned());
+    };
+    let left = document.to_string();
+    // What a person wrote above its header went with it.
+    let above = taken.as_table().and_then(|table| table.decor().prefix());
+    let above = above.and_then(|raw| raw.as_str()).unwrap_or_default();
+    let change = difference(text, &left);
+    let mut kept = with_ends_of(text, &left);
+    if above.contains('#') {
+        kept.insert_str(change.before.concat().len(), &comments(&change.removed));
+    }
+    Ok(kept)
+}
+
+/// The comments that `lines` begin with, set off as they were.
+fn comments(lines: &[&str]) -> String {
+    let is_blank = |line: &&str| line.trim().is_empty();
+    let (blank, commented) = match lines.iter().position(|line| line.trim().starts_with('#')) {
+        Some(start) => (lines.last().filter(|line| is_blank(line)), &lines[start..]),
+        None => return String::new(),
+    };
+    let of_comments = |line: &&&str| is_blank(line) || line.trim().starts_with('#');
+    let mut kept: Vec<&str> = commented.iter().take_while(of_comments).copied().collect();
+    kept.extend(blank);
+    kept.concat()
+}
+
+/// The document, its line ends made one kind and its last line ended.
+fn parse(text: &str) -> Result<DocumentMut, Mistake> {
+    let mut even = text.replace("\r\n", "\n");
+    if !even.is_empty() && !even.ends_with('\n') {
+        even.push('\n');
+    }
+    let document: DocumentMut = even.parse().map_err(|error: toml_edit::TomlError| {
+        let before = error.span().map(|span| &even[..span.start.min(even.len())]);
+        Mistake {
+            place: before.map(|before| {
+                let line = before.rsplit('\n').next().unwrap_or_default();
+                (before.matches('\n').count() + 1, line.chars().count() + 1)
+            }),
+            why: error.message().to_owned(),
+        }
+    })?;
+    match document.to_string() == even {
+        true => Ok(document),
+        false => Err(Mistake::new(
+            "it is written in a way that Mimo could not leave as it is",
+        )),
+    }
+}
+
+fn no_table() -> Mistake {
+    Mistake::new(format!("{SERVERS:?} holds something else than tables"))
+}
+
+fn servers_of(document: &DocumentMut) -> Result<Option<&dyn TableLike>, Mistake> {
+    match document.get(SERVERS) {
+        None => Ok(None),
+        Some(servers) => servers.as_table_like().map(Some).ok_or_else(no_table),
+    }
+}
+
+/// What an entry starts; one without `args` has none.
+fn started(entry: &dyn TableLike) -> Option<Entry> {
+    let command = entry.get("command")?.as_str()?.to_owned();
+    let args = match entry.get("args") {
+        None => Vec::new(),
+        Some(args) => {
+            let texts = args.as_array()?.iter();
+            texts
+                .map(|each| Some(each.as_str()?.to_owned()))
+                .collect::<Option<_>>()?
+        }
+    };
+    Some(Entry { command, args })
+}
+
+/// Sets a key and keeps what stands around its value.
+fn set(entry: &mut dyn TableLike, key: &str, mut new: Value) {
+    if let Some(old) = entry.get(key).and_then(Item::as_value) {
+        *new.decor_mut() = old.decor().clone();
+    }
+    match entry.get_mut(key) {
+        Some(item) => *item = Item::Value(new),
+        None => {
+            entry.insert(key, Item::Value(new));
+        }
+    }
+}
+
+fn list_of(texts: &[String]) -> Value {
+    Value::Array(texts.iter().collect::<Array>())
+}

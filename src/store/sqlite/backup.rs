@@ -1,0 +1,128 @@
+//! A copy of the database while others use it: one snapshot, page by page. It
+//! stands under its name only once it is whole.
+
+use std::fs::{self, File};
+use std::io;
+use std::path::Path;
+
+use rusqlite::backup::{Backup, StepResult};
+use rusqlite::{Connection, OpenFlags};
+
+use super::connection::{create_private, open_as_it_is};
+use crate::limits;
+use crate::store::StoreError;
+
+/// Copies the database `from` to `to`, which must not exist, and gives the
+/// copy's size in bytes. Readers and writers of `from` go on meanwhile. `unique`
+/// names the file that it has until it is whole; `told` hears how many pages of
+/// how many are copied.
+pub fn back_up(
+    from: &Path,
+    to: &Path,
+    unique: &str,
+    told: &mut dyn FnMut(u64, u64),
+) -> Result<u64, StoreError> {
+    if to.symlink_metadata().is_ok() {
+        return Err(taken(to));
+    }
+    let (source, _) = open_as_it_is(from)?;
+    let mut name = to.file_name().unwrap_or_default().to_owned();
+    name.push(format!(".{unique}.part"));
+    let part = to.with_file_name(name);
+    let copied = copy(&source, &part, told)
+        .and_then(|()| check(&part))
+        .and_then(|()| name_it(&part, to));
+    // Where it was whole it has its other name by now.
+    let _ = fs::remove_file(&part);
+    copied
+}
+
+fn copy(
+    source: &Connection,
+    part: &Path,
+    told: &mut dyn FnMut(u64, u64),
+) -> Result<(), StoreError> {
+    // Held to the end: what others store meanwhile neither shows in the copy nor
+    // has it begin again, and in a log that is written ahead nobody waits for it.
+    let snapshot = source.unchecked_transaction()?;
+    let _: i64 = snapshot.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
+    create_private(part)?;
+    let mut copy = open(part)?;
+    // A copy that is cut off is thrown away, so nothing need undo it.
+    copy.pragma_update(None, "journal_mode", "off")?;
+    copy.pragma_update(None, "synchronous", "off")?;
+    let backup = Backup::new(source, &mut copy)?;
+    loop {
+        match backup.step(limits::BACKUP_STEP_PAGES_MAX)? {
+            StepResult::Done => return Ok(()),
+            StepResult::More => {
+                let pages = |count: i32| u64::try_from(count).unwrap_or(0);
+                let progress = backup.progress();
+                let all = pages(progress.pagecount);
+                told(all.saturating_sub(pages(progress.remaining)), all);
+            }
+            _ => {
+                return Err(StoreError::Unavailable {
+                    reason: "another program holds the database for itself".to_owned(),
+                    hint: "try again once it has ended",
+                });
+            }
+        }
+    }
+}
+
+/// Makes the copy one file, without a log beside it, and has SQLite look at it.
+fn check(part: &Path) -> Result<(), StoreError> {
+    let copy = open(part)?;
+    copy.pragma_update(None, "locking_mode", "exclusive")?;
+    copy.pragma_update(None, "journal_mode", "delete")?;
+    let found: String = copy.query_row("PRAGMA integrity_check(1)", [], |row| row.get(0))?;
+    match found == "ok" {
+        true => Ok(()),
+        false => Err(StoreError::Damaged(format!(
+            "the database is damaged, so no backup was made of it: {found}"
+        ))),
+    }
+}
+
+fn open(part: &Path) -> rusqlite::Result<Connection> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    Connection::open_with_flags(part, flags)
+}
+
+/// Gives the whole copy its name, and never one that somebody else has.
+fn name_it(part: &Path, to: &Path) -> Result<u64, StoreError> {
+    let named = || {
+        let file = File::open(part)?;
+        file.sync_all()?;
+        match fs::hard_link(part, to) {
+            Ok(()) => {}
+            // Some disks (a memory stick's) know no second name of a file.
+            Err(error) if error.kind() != io::ErrorKind::AlreadyExists && !to.exists() => {
+                fs::rename(part, to)?;
+            }
+            Err(error) => return Err(error),
+        }
+        if let Some(folder) = to.parent() {
+            File::open(folder)?.sync_all()?;
+        }
+        Ok(file.metadata()?.len())
+    };
+    named().map_err(|error: io::Error| match error.kind() {
+        io::ErrorKind::AlreadyExists => taken(to),
+        _ => StoreError::Unavailable {
+            reason: format!("the backup {} cannot be written: {error}", to.display()),
+            hint: "check the disk and its free space, then try again",
+        },
+    })
+}
+
+fn taken(to: &Path) -> StoreError {
+    StoreError::Unavailable {
+        reason: format!(
+            "{} is there already, and a backup replaces nothing",
+            to.display()
+        ),
+        hint: "name another file, or move that one away",
+    }
+}

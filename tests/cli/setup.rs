@@ -1,0 +1,483 @@
+//! `mimo setup` on settings files as people have them, in homes of their own.
+
+use std::fs;
+use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use super::{MIMO, Ran, ran};
+
+/// An account whose clients keep their settings where they do by default.
+struct Account(TempDir);
+
+impl Account {
+    fn new() -> Account {
+        let account = Account(tempfile::tempdir().expect("a temporary folder"));
+        fs::create_dir(account.path().join("work")).expect("a folder");
+        account
+    }
+
+    fn path(&self) -> &Path {
+        self.0.path()
+    }
+
+    fn command(&self, program: &Path, arguments: &[&str]) -> Command {
+        let mut command = Command::new(program);
+        command
+            .arg("setup")
+            .args(arguments)
+            .env_clear()
+            .env("HOME", self.path())
+            .current_dir(self.path().join("work"));
+        command
+    }
+
+    fn setup(&self, arguments: &[&str]) -> Ran {
+        ran(self.command(Path::new(MIMO), arguments), "")
+    }
+
+    fn json(&self, arguments: &[&str]) -> Value {
+        let done = self.setup(&[arguments, &["--json"]].concat());
+        assert_eq!((done.code, done.err.as_str()), (Some(0), ""), "{done:?}");
+        done.json()
+    }
+
+    fn put(&self, path: &str, text: &str) -> PathBuf {
+        let path = self.path().join(path);
+        fs::create_dir_all(path.parent().expect("a folder")).expect("a folder");
+        fs::write(&path, text).expect("a file");
+        path
+    }
+
+    /// Where Zed's and VS Code's settings are.
+    fn settings(&self, path: &str) -> String {
+        match cfg!(target_os = "macos") && !path.starts_with("zed") {
+            true => format!("Library/Application Support/{path}"),
+            false => format!(".config/{path}"),
+        }
+    }
+}
+
+fn read(path: &Path) -> String {
+    fs::read_to_string(path).expect("a readable file")
+}
+
+/// Names of everything in a folder.
+fn names(folder: &Path) -> Vec<String> {
+    let entries = fs::read_dir(folder).expect("a folder");
+    let mut names: Vec<String> = entries
+        .map(|entry| {
+            entry
+                .expect("an entry")
+                .file_name()
+                .to_string_lossy()
+                .into()
+        })
+        .collect();
+    names.sort();
+    names
+}
+
+#[test]
+fn every_client_gets_an_entry_that_starts_this_program() {
+    for (client, file, pointer) in [
+        (
+            "claude-desktop",
+            "Claude/claude_desktop_config.json",
+            "/mcpServers/mimo",
+        ),
+        ("claude-code", "~/.claude.json", "/mcpServers/mimo"),
+        ("cursor", "~/.cursor/mcp.json", "/mcpServers/mimo"),
+        ("vscode", "Code/User/mcp.json", "/servers/mimo"),
+        (
+            "windsurf",
+            "~/.codeium/windsurf/mcp_config.json",
+            "/mcpServers/mimo",
+        ),
+        ("zed", "zed/settings.json", "/context_servers/mimo"),
+        ("codex", "~/.codex/config.toml", "/mcp_servers/mimo"),
+    ] {
+        let account = Account::new();
+        let file = match file.strip_prefix("~/") {
+            Some(inside) => account.path().join(inside),
+            None => account.path().join(account.settings(file)),
+        };
+        let data = account.path().join("da ta");
+        let data = data.to_str().expect("UTF-8");
+        let given = ["--project", "website", "--data-dir", data];
+        let done = account.json(&[&[client][..], &given].concat());
+        assert_eq!(done["file"], file.to_str().expect("UTF-8"), "{done}");
+        assert_eq!(done["changed"], true);
+        assert!(
+            done["next"]
+                .as_str()
+                .expect("a next step")
+                .contains("restart")
+        );
+        let written = match client {
+            "codex" => toml::from_str(&read(&file)).expect("TOML"),
+            _ => serde_json::from_str::<Value>(&read(&file)).expect("JSON"),
+        };
+        let entry = written.pointer(pointer).expect("the entry");
+        assert_eq!(entry["command"], MIMO);
+        assert_eq!(entry["args"], json!(given));
+        let is_typed = entry.get("type") == Some(&json!("stdio"));
+        assert_eq!(is_typed, client == "vscode", "{entry}");
+        let mode = |path: &Path| fs::metadata(path).expect("there").mode() & 0o777;
+        assert_eq!(mode(&file), 0o600);
+        let folder = file.parent().expect("a folder");
+        assert!(
+            folder == account.path() || mode(folder) == 0o700,
+            "{client}"
+        );
+        assert!(!Path::new(data).exists(), "setting up makes no data");
+
+        // Again, and out again.
+        let before = (read(&file), fs::metadata(&file).expect("there").ino());
+        assert_eq!(
+            account.json(&[&[client][..], &given].concat())["changed"],
+            false
+        );
+        let after = (read(&file), fs::metadata(&file).expect("there").ino());
+        assert_eq!(before, after, "not even written again");
+        let removed = account.json(&[client, "--remove"]);
+        assert_eq!(
+            (&removed["changed"], &removed["entry"]),
+            (&json!(true), &Value::Null)
+        );
+        assert_eq!(removed["was"]["command"], MIMO);
+        assert!(!read(&file).contains("website"), "{}", read(&file));
+        assert_eq!(account.json(&[client, "--remove"])["changed"], false);
+    }
+}
+
+#[test]
+fn a_person_is_told_what_happened_and_what_to_do() {
+    let account = Account::new();
+    let file = account.put(
+        ".cursor/mcp.json",
+        "{\n  // mine\n  \"mcpServers\": {\n    \"a\": {}\n  }\n}\n",
+    );
+    let before = read(&file);
+    let tried = account.setup(&["cursor", "--dry-run"]);
+    assert_eq!(tried.code, Some(0), "{tried:?}");
+    for shown in [
+        "would be set up in Cursor",
+        "-     \"a\": {}\n",
+        "+     \"a\": {},\n",
+        "+     \"mimo\": {\n",
+        "  \"mcpServers\": {\n",
+        "without --dry-run",
+    ] {
+        assert!(tried.out.contains(shown), "{shown}: {}", tried.out);
+    }
+    assert_eq!(read(&file), before);
+    let done = account.setup(&["cursor"]);
+    for shown in [
+        "Mimo is set up in Cursor",
+        file.to_str().expect("UTF-8"),
+        MIMO,
+        "build folder",
+        "next: restart Cursor",
+    ] {
+        assert!(done.out.contains(shown), "{shown}: {}", done.out);
+    }
+    assert!(account.setup(&["cursor"]).out.contains("already"));
+    assert!(
+        account
+            .setup(&["cursor", "--remove"])
+            .out
+            .contains("removed from Cursor")
+    );
+    assert_eq!(read(&file), before);
+    assert!(
+        account
+            .setup(&["cursor", "--remove"])
+            .out
+            .contains("nothing to remove")
+    );
+    // Of an older entry only what is ours changes, and it is shown.
+    let file = account.put(".codex/config.toml",
+        "[mcp_servers.mimo]\ncommand = '/old/mimo' # here\nargs = ['--profile', 'core']\nenv = { A = 'b' }\n");
+    let done = account.setup(&["codex"]);
+    assert!(
+        done.out.contains("was:    command: '/old/mimo'"),
+        "{}",
+        done.out
+    );
+    assert!(done.out.contains("'--profile', 'core'"), "{}", done.out);
+    let expected =
+        format!("[mcp_servers.mimo]\ncommand = {MIMO:?} # here\nargs = []\nenv = {{ A = 'b' }}\n");
+    assert_eq!(read(&file), expected);
+}
+
+#[test]
+fn a_dry_run_makes_nothing() {
+    let account = Account::new();
+    let tried = account.json(&["windsurf", "--dry-run"]);
+    assert_eq!(
+        (&tried["changed"], &tried["would_change"]),
+        (&json!(false), &json!(true))
+    );
+    assert!(
+        tried["difference"].as_array().expect("lines").len() > 5,
+        "{tried}"
+    );
+    assert_eq!(names(account.path()), ["work"]);
+}
+
+#[test]
+fn a_mark_dos_lines_and_the_mode_of_a_file_stay() {
+    let account = Account::new();
+    let text = "\u{feff}// Zed\r\n{\r\n\t\"theme\": \"One\",\r\n}\r\n";
+    let file = account.put(".config/zed/settings.json", text);
+    fs::set_permissions(&file, fs::Permissions::from_mode(0o640)).expect("its mode");
+    account.json(&["zed"]);
+    let changed = read(&file);
+    assert!(
+        changed.starts_with("\u{feff}// Zed\r\n{\r\n\t\"theme\": \"One\",\r\n\t\"context"),
+        "{changed:?}"
+    );
+    assert_eq!(
+        changed.matches('\n').count(),
+        changed.matches("\r\n").count()
+    );
+    assert_eq!(fs::metadata(&file).expect("there").mode() & 0o777, 0o640);
+    account.json(&["zed", "--remove"]);
+    assert!(
+        read(&file).contains("\"theme\": \"One\",\r\n"),
+        "{}",
+        read(&file)
+    );
+}
+
+#[test]
+fn a_link_is_followed_and_stays_one() {
+    let account = Account::new();
+    let real = account.put("dotfiles/cursor.json", "{}\n");
+    fs::create_dir(account.path().join(".cursor")).expect("a folder");
+    let link = account.path().join(".cursor/mcp.json");
+    symlink("../dotfiles/cursor.json", &link).expect("a link");
+    account.json(&["cursor"]);
+    assert!(fs::symlink_metadata(&link).expect("there").is_symlink());
+    assert!(read(&real).contains("\"mimo\""));
+    assert_eq!(names(&account.path().join("dotfiles")), ["cursor.json"]);
+
+    fs::remove_file(&real).expect("gone");
+    let refused = account.setup(&["cursor"]);
+    assert_eq!(refused.code, Some(1), "{refused:?}");
+    assert!(
+        refused.err.contains("link to a file that is not there"),
+        "{}",
+        refused.err
+    );
+    assert!(!real.exists());
+}
+
+#[test]
+fn what_cannot_be_changed_is_refused_with_place_and_reason() {
+    let account = Account::new();
+    for (client, file, text, place, reason) in [
+        (
+            "cursor",
+            ".cursor/mcp.json",
+            "{\n  \"mcpServers\": {\n",
+            "mcp.json:2:17:",
+            "object",
+        ),
+        (
+            "codex",
+            ".codex/config.toml",
+            "model = 'x'\n[tui\n",
+            "config.toml:2:5:",
+            "",
+        ),
+        (
+            "cursor",
+            ".cursor/mcp.json",
+            "{\"mcpServers\": {\"mimo\": {\"url\": \"https://x\"}}}",
+            "",
+            "\"url\"",
+        ),
+        ("cursor", ".cursor/mcp.json", "[1]", "", "no object"),
+    ] {
+        let file = account.put(file, text);
+        for dry_run in [&[][..], &["--dry-run"]] {
+            let refused = account.setup(&[&[client][..], dry_run].concat());
+            assert_eq!(refused.code, Some(1), "{text}: {refused:?}");
+            assert!(refused.err.contains(place), "{place}: {}", refused.err);
+            assert!(refused.err.contains(reason), "{reason}: {}", refused.err);
+            assert!(
+                refused.err.contains("next: the file is as it was"),
+                "{}",
+                refused.err
+            );
+        }
+        assert_eq!(read(&file), text);
+        let folder = file.parent().expect("a folder");
+        assert_eq!(names(folder).len(), 1, "nothing is left beside it");
+    }
+    let file = account.path().join(".cursor/mcp.json");
+    fs::write(&file, b"{}\n\n\xff").expect("a file");
+    let refused = account.setup(&["cursor"]);
+    assert!(
+        refused.err.contains("not UTF-8 text (in line 3)"),
+        "{}",
+        refused.err
+    );
+    fs::remove_file(&file).expect("gone");
+    fs::create_dir(&file).expect("a folder");
+    let refused = account.setup(&["cursor"]);
+    assert!(refused.err.contains("no regular file"), "{}", refused.err);
+    // A wrong use is another thing than a file that is wrong.
+    for arguments in [
+        &["emacs"][..],
+        &["--here"],
+        &["windsurf", "--here"],
+        &["zed", "--project", "*"],
+    ] {
+        let refused = account.setup(arguments);
+        assert_eq!(refused.code, Some(2), "{refused:?}");
+    }
+    let refused = account.setup(&["cursor", "--json"]);
+    assert_eq!(
+        refused.json()["error"]["kind"],
+        "unavailable",
+        "{refused:?}"
+    );
+}
+
+#[test]
+fn a_folder_and_a_file_that_may_not_be_written_are_left_alone() {
+    let account = Account::new();
+    let file = account.put(".cursor/mcp.json", "{}\n");
+    let folder = file.parent().expect("a folder");
+    let mode = |path: &Path, mode| {
+        fs::set_permissions(path, fs::Permissions::from_mode(mode)).expect("its mode");
+    };
+    mode(&file, 0o444);
+    let refused = account.setup(&["cursor"]);
+    assert!(refused.err.contains("read-only"), "{refused:?}");
+    mode(&file, 0o644);
+    mode(folder, 0o555);
+    let mut command = account.command(Path::new(MIMO), &["cursor"]);
+    if nix::unistd::geteuid().is_root() {
+        // Root may write everywhere; somebody else may not, and may not enter
+        // the folder of this build either.
+        let copy = account.path().join("mimo");
+        // By another process: what this one has open for writing, a child of
+        // another test may have too, and then it cannot be run.
+        let copied = Command::new("cp").arg(MIMO).arg(&copy).status();
+        assert!(copied.expect("cp runs").success());
+        mode(account.path(), 0o755);
+        command = account.command(&copy, &["cursor"]);
+        command.uid(65_534).gid(65_534);
+    }
+    let refused = ran(command, "");
+    assert_eq!(refused.code, Some(1), "{refused:?}");
+    assert!(
+        refused
+            .err
+            .contains("nothing was changed; may your account"),
+        "{refused:?}"
+    );
+    mode(folder, 0o755);
+    assert_eq!((read(&file).as_str(), names(folder).len()), ("{}\n", 1));
+}
+
+#[test]
+fn the_project_in_the_current_folder_has_a_file_of_its_own() {
+    let account = Account::new();
+    for (client, file) in [
+        ("claude-code", ".mcp.json"),
+        ("cursor", ".cursor/mcp.json"),
+        ("vscode", ".vscode/mcp.json"),
+        ("zed", ".zed/settings.json"),
+        ("codex", ".codex/config.toml"),
+    ] {
+        account.json(&[client, "--here", "--project", "site"]);
+        let text = read(&account.path().join("work").join(file));
+        assert!(text.contains("site"), "{text}");
+    }
+    assert_eq!(names(account.path()), ["work"]);
+    let listed = account.json(&[]);
+    let rows = listed["clients"].as_array().expect("rows");
+    assert_eq!(rows.len(), 7 + 5, "{listed}");
+    let here = rows.iter().filter(|row| row["state"] == "set up");
+    assert_eq!(here.count(), 5, "{listed}");
+}
+
+#[test]
+fn the_list_says_how_each_client_stands() {
+    let account = Account::new();
+    account.json(&["cursor"]);
+    account.put(".claude.json", "{\"mcpServers\": {}}");
+    account.put(
+        ".codeium/windsurf/mcp_config.json",
+        "{\"mcpServers\": {\"mimo\": {\"command\": \"/no/mimo\"}}}",
+    );
+    account.put(".codex/config.toml", "= 1\n");
+    account.put(
+        ".config/zed/settings.json",
+        "{\"context_servers\": {\"mimo\": {\"command\": \"mimo\"}}}",
+    );
+    // By a link, too, as installers lay them.
+    let link = account.path().join("mimo");
+    symlink(MIMO, &link).expect("a link");
+    let desktop = account.settings("Claude/claude_desktop_config.json");
+    let entry = json!({"mcpServers": {"mimo": {"command": link}}});
+    account.put(&desktop, &entry.to_string());
+    let listed = account.json(&[]);
+    let states: Vec<(&str, &str)> = listed["clients"]
+        .as_array()
+        .expect("rows")
+        .iter()
+        .map(|row| {
+            (
+                row["client"].as_str().expect("a name"),
+                row["state"].as_str().expect("a state"),
+            )
+        })
+        .collect();
+    assert_eq!(
+        states,
+        [
+            ("claude-desktop", "set up"),
+            ("claude-code", "not set up"),
+            ("cursor", "set up"),
+            ("vscode", "no file"),
+            ("windsurf", "gone"),
+            ("zed", "other"),
+            ("codex", "broken"),
+        ]
+    );
+    let shown = account.setup(&[]);
+    assert_eq!(shown.code, Some(0), "{shown:?}");
+    assert!(shown.out.contains("config.toml:1:1"), "{}", shown.out);
+    assert!(
+        shown.out.contains("/no/mimo, which is not there"),
+        "{}",
+        shown.out
+    );
+}
+
+/// Clients follow variables of their own, and so does this.
+#[test]
+fn folders_that_clients_were_told_are_found() {
+    let account = Account::new();
+    for (client, variable, file) in [
+        ("codex", "CODEX_HOME", "config.toml"),
+        ("claude-code", "CLAUDE_CONFIG_DIR", ".claude.json"),
+    ] {
+        let folder = account.path().join(client);
+        let mut command = account.command(Path::new(MIMO), &[client]);
+        command.env(variable, &folder);
+        let done = ran(command, "");
+        assert_eq!(done.code, Some(0), "{done:?}");
+        assert_eq!(names(&folder), [file]);
+    }
+}
