@@ -6,6 +6,7 @@ mod completions;
 mod demo;
 mod doctor;
 mod graph;
+mod memory;
 mod output;
 mod procedure;
 mod serve;
@@ -62,6 +63,8 @@ enum Command {
     Call(call::Arguments),
     /// List the tools that clients see
     Tools(tools::Arguments),
+    /// Clean up memories, and see what there is
+    Memory(memory::Arguments),
     /// Write the graph to a file or a picture, or read one
     Graph(graph::Arguments),
     /// Check, run, draw and follow procedures
@@ -135,6 +138,9 @@ fn run(cli: Cli, surroundings: &Surroundings, output: &Output) -> Result<(), End
             call::run(arguments, &configured()?, clock.clone(), output)
         }
         Some(Command::Tools(_)) => tools::run(&configured()?, clock.clone(), output),
+        Some(Command::Memory(arguments)) => {
+            memory::run(arguments, &configured()?, clock.clone(), output)
+        }
         Some(Command::Graph(arguments)) => {
             graph::run(arguments, &configured()?, clock.clone(), output)
         }

@@ -4,6 +4,7 @@
 mod model;
 pub mod moment;
 mod recall;
+pub mod retention;
 
 use std::collections::HashMap;
 use std::sync::Arc;

@@ -7,6 +7,7 @@ pub mod graph;
 pub mod memory;
 pub mod names;
 pub mod procedure;
+pub mod retention;
 pub mod sqlite;
 
 use std::error::Error;
@@ -21,6 +22,7 @@ pub use graph::GraphStore;
 pub use memory::MemoryStore;
 pub use names::NameStore;
 pub use procedure::ProcedureStore;
+pub use retention::RetentionStore;
 
 /// The project that every project sees beside its own.
 pub const PROJECT_SHARED: &str = "global";

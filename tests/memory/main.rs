@@ -5,6 +5,7 @@ mod contract;
 mod editing;
 mod files;
 mod properties;
+mod retention;
 mod searching;
 mod storing;
 mod support;

@@ -18,6 +18,7 @@ pub const ARROWS: &[(&str, &[&str])] = &[
             "telemetry",
             "dispatch",
             "tools",
+            "memory",
             "graph",
             "procedure",
             "registry",

@@ -8,6 +8,7 @@ mod graph;
 mod names;
 mod procedure;
 mod recall;
+mod retention;
 mod rows;
 mod worker;
 mod write;
