@@ -64,6 +64,14 @@ pub const STORE_BUSY_MILLISECONDS_MAX: u64 = 15_000;
 pub const STORE_LOG_PAUSE_MILLISECONDS: u64 = 5;
 /// Prepared statements a connection keeps.
 pub const STORE_STATEMENTS_CACHED_MAX: usize = 64;
+/// Memories that are read or taken in at once when all are carried elsewhere.
+pub const PORTION_MEMORIES_MAX: usize = 200;
+/// Of them those whose texts are this long together begin a portion of their own.
+pub const PORTION_BYTES_MAX: usize = 1024 * 1024;
+/// The greatest id that a memory brings along: ids never run out behind it.
+pub const IMPORT_ID_MAX: i64 = 1 << 40;
+/// A file that is one JSON document.
+pub const IMPORT_DOCUMENT_BYTES_MAX: usize = 64 * 1024 * 1024;
 /// How long after a cleanup of memories the next one may follow by itself.
 pub const RETENTION_SECONDS_MIN: i64 = 3_600;
 /// How often a Mimo that serves looks whether it is time for one; the first time

@@ -1,6 +1,8 @@
 //! `mimo memory VERB`: what a person does with all memories at once.
 
 mod cleanup;
+mod export;
+mod import;
 
 use std::sync::Arc;
 
@@ -12,7 +14,10 @@ use crate::config::Config;
 #[derive(clap::Args)]
 #[command(after_help = "\
 Examples:
-  mimo memory cleanup --dry-run     what would leave search, and what would be erased")]
+  mimo memory export --all -o memories.jsonl    everything, older versions included
+  mimo memory import memories.jsonl             again and again without doubles
+  mimo memory import ~/memory.jsonl             from the official memory server
+  mimo memory cleanup --dry-run                 what would leave search, and be erased")]
 pub(super) struct Arguments {
     #[command(subcommand)]
     verb: Verb,
@@ -20,6 +25,10 @@ pub(super) struct Arguments {
 
 #[derive(clap::Subcommand)]
 enum Verb {
+    /// Write the memories as JSON lines, without loss
+    Export(export::Arguments),
+    /// Read an export, server-memory's file, or mcp-memory-service's export
+    Import(import::Arguments),
     /// Archive what was not used for long, and erase what was archived for long
     Cleanup(cleanup::Arguments),
 }
@@ -31,6 +40,8 @@ pub(super) fn run(
     output: &Output,
 ) -> Result<(), Ended> {
     match arguments.verb {
+        Verb::Export(arguments) => export::run(&arguments, config, clock, output),
+        Verb::Import(arguments) => import::run(&arguments, config, clock, output),
         Verb::Cleanup(arguments) => cleanup::run(&arguments, config, clock, output),
     }
 }

@@ -5,6 +5,7 @@ mod call;
 mod completions;
 mod demo;
 mod doctor;
+mod files;
 mod graph;
 mod memory;
 mod output;
@@ -63,7 +64,7 @@ enum Command {
     Call(call::Arguments),
     /// List the tools that clients see
     Tools(tools::Arguments),
-    /// Clean up memories, and see what there is
+    /// Carry memories elsewhere, take them in, clean up
     Memory(memory::Arguments),
     /// Write the graph to a file or a picture, or read one
     Graph(graph::Arguments),

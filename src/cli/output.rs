@@ -158,10 +158,13 @@ impl<'a> Progress<'a> {
         Progress { output, unit, seen }
     }
 
-    /// So many are done, of how many.
-    pub(super) fn show(&self, done: usize, total: usize) {
+    /// So many are done, of how many where that is known.
+    pub(super) fn show(&self, done: usize, total: Option<usize>) {
         if self.seen {
-            let line = bar(done, total, self.unit);
+            let line = match total {
+                Some(total) => bar(done, total, self.unit),
+                None => format!("{done} {}", self.unit),
+            };
             self.output.complain(&format!("\r{line}\x1b[K"));
         }
     }

@@ -3,6 +3,7 @@
 
 mod model;
 pub mod moment;
+pub mod portable;
 mod recall;
 pub mod retention;
 

@@ -6,6 +6,7 @@ pub mod changes;
 pub mod graph;
 pub mod memory;
 pub mod names;
+pub mod portable;
 pub mod procedure;
 pub mod retention;
 pub mod sqlite;
@@ -21,6 +22,7 @@ pub use changes::Changes;
 pub use graph::GraphStore;
 pub use memory::MemoryStore;
 pub use names::NameStore;
+pub use portable::PortableStore;
 pub use procedure::ProcedureStore;
 pub use retention::RetentionStore;
 

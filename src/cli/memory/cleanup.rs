@@ -40,7 +40,7 @@ pub(super) fn run(
         return list(&memories, &config.memory.retention, output);
     }
     let progress = Progress::new(output, "memories");
-    let report = |done, total| progress.show(done, total);
+    let report = |done, total| progress.show(done, Some(total));
     let cleaned = app::run(memories.cleanup(report))?;
     progress.end();
     if output.json {

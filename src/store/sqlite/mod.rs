@@ -6,6 +6,7 @@ mod edit;
 mod extension;
 mod graph;
 mod names;
+mod portable;
 mod procedure;
 mod recall;
 mod retention;
