@@ -1,6 +1,8 @@
 //! The command line as a person and a script meet it: the real binary, its
 //! exit codes, what it prints where, and the files it leaves.
 
+#[path = "cli/memory_files.rs"]
+mod memory_files;
 #[path = "cli/terminal.rs"]
 mod terminal;
 
@@ -105,6 +107,8 @@ fn help_teaches_and_goes_to_stdout() {
         &["serve", "--help"],
         &["call", "--help"],
         &["tools", "--help"],
+        &["memory", "--help"],
+        &["memory", "import", "--help"],
         &["procedure", "--help"],
         &["procedure", "run", "--help"],
         &["procedure", "approve", "--help"],

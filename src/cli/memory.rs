@@ -3,6 +3,8 @@
 mod cleanup;
 mod export;
 mod import;
+mod restore;
+mod stats;
 
 use std::sync::Arc;
 
@@ -17,7 +19,9 @@ Examples:
   mimo memory export --all -o memories.jsonl    everything, older versions included
   mimo memory import memories.jsonl             again and again without doubles
   mimo memory import ~/memory.jsonl             from the official memory server
-  mimo memory cleanup --dry-run                 what would leave search, and be erased")]
+  mimo memory cleanup --dry-run                 what would leave search, and be erased
+  mimo memory restore --archived-since 7d       take back what cleanups archived
+  mimo memory stats                             what there is")]
 pub(super) struct Arguments {
     #[command(subcommand)]
     verb: Verb,
@@ -31,6 +35,10 @@ enum Verb {
     Import(import::Arguments),
     /// Archive what was not used for long, and erase what was archived for long
     Cleanup(cleanup::Arguments),
+    /// Bring archived memories back
+    Restore(restore::Arguments),
+    /// Count what there is
+    Stats(stats::Arguments),
 }
 
 pub(super) fn run(
@@ -43,5 +51,7 @@ pub(super) fn run(
         Verb::Export(arguments) => export::run(&arguments, config, clock, output),
         Verb::Import(arguments) => import::run(&arguments, config, clock, output),
         Verb::Cleanup(arguments) => cleanup::run(&arguments, config, clock, output),
+        Verb::Restore(arguments) => restore::run(arguments, config, clock, output),
+        Verb::Stats(arguments) => stats::run(&arguments, config, clock, output),
     }
 }

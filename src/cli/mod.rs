@@ -64,7 +64,7 @@ enum Command {
     Call(call::Arguments),
     /// List the tools that clients see
     Tools(tools::Arguments),
-    /// Carry memories elsewhere, take them in, clean up
+    /// Carry memories elsewhere, take them in, clean up, count
     Memory(memory::Arguments),
     /// Write the graph to a file or a picture, or read one
     Graph(graph::Arguments),

@@ -1,6 +1,7 @@
 //! Memories: remembering, recalling, editing. The rules live here; the store
 //! keeps, the encoder encodes, the tools parse and render.
 
+pub mod inventory;
 mod model;
 pub mod moment;
 pub mod portable;

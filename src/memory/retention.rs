@@ -8,7 +8,9 @@ use crate::clock::Timestamp;
 use crate::failure::Failure;
 use crate::limits;
 use crate::store::memory::{Memory, MemoryId};
-use crate::store::retention::{Due, Run, RunId, Terms, Why};
+use crate::store::retention::{RunId, Terms, Why};
+
+pub use crate::store::retention::{Due, Run};
 
 const DAY: i64 = 24 * 3600;
 

@@ -4,6 +4,7 @@
 
 pub mod changes;
 pub mod graph;
+pub mod inventory;
 pub mod memory;
 pub mod names;
 pub mod portable;
@@ -20,6 +21,7 @@ use crate::failure::{Failure, Kind};
 
 pub use changes::Changes;
 pub use graph::GraphStore;
+pub use inventory::InventoryStore;
 pub use memory::MemoryStore;
 pub use names::NameStore;
 pub use portable::PortableStore;

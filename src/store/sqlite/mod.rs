@@ -5,6 +5,7 @@ mod connection;
 mod edit;
 mod extension;
 mod graph;
+mod inventory;
 mod names;
 mod portable;
 mod procedure;
