@@ -1,8 +1,10 @@
 //! Every bound, in one place: the unit stands last in each name, and the
 //! relations that must hold between bounds are asserted when this compiles.
 
+mod keeping;
 mod offers;
 
+pub use keeping::*;
 pub use offers::*;
 
 /// One incoming JSON-RPC line, newline excluded. Ours carry at most a batch of
@@ -64,33 +66,6 @@ pub const STORE_BUSY_MILLISECONDS_MAX: u64 = 15_000;
 pub const STORE_LOG_PAUSE_MILLISECONDS: u64 = 5;
 /// Prepared statements a connection keeps.
 pub const STORE_STATEMENTS_CACHED_MAX: usize = 64;
-/// Memories that are read or taken in at once when all are carried elsewhere.
-pub const PORTION_MEMORIES_MAX: usize = 200;
-/// Of them those whose texts are this long together begin a portion of their own.
-pub const PORTION_BYTES_MAX: usize = 1024 * 1024;
-/// The greatest id that a memory brings along: ids never run out behind it.
-pub const IMPORT_ID_MAX: i64 = 1 << 40;
-/// A file that is one JSON document.
-pub const IMPORT_DOCUMENT_BYTES_MAX: usize = 64 * 1024 * 1024;
-/// How long after a cleanup of memories the next one may follow by itself.
-pub const RETENTION_SECONDS_MIN: i64 = 3_600;
-/// How often a Mimo that serves looks whether it is time for one; the first time
-/// that long after its start.
-pub const RETENTION_LOOK_SECONDS: u64 = 300;
-/// Memories of each kind that one cleanup archives or erases; the next goes on.
-pub const RETENTION_RUN_MEMORIES_MAX: usize = 100_000;
-/// Memories archived in one transaction, so that no write waits long.
-pub const RETENTION_ARCHIVED_AT_ONCE_MAX: usize = 500;
-/// Memories erased in one: of each go up to `EMBED_CHUNKS_MAX` vectors.
-pub const RETENTION_PURGED_AT_ONCE_MAX: usize = 50;
-/// How long other processes may write between two of them.
-pub const RETENTION_PAUSE_MILLIS: u64 = 10;
-/// Cleanups that are remembered.
-pub const RETENTION_RUNS_KEPT_MAX: i64 = 1_000;
-/// The longest that a setting of retention may name.
-pub const RETENTION_DAYS_MAX: u64 = 36_500;
-/// The most memories that may be set to stay active.
-pub const RETENTION_ACTIVE_MAX: u64 = 100_000_000;
 /// How long an edit can be undone.
 pub const UNDO_DAYS_MAX: i64 = 90;
 

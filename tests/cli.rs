@@ -1,8 +1,12 @@
 //! The command line as a person and a script meet it: the real binary, its
 //! exit codes, what it prints where, and the files it leaves.
 
+#[path = "cli/memory_back.rs"]
+mod memory_back;
 #[path = "cli/memory_files.rs"]
 mod memory_files;
+#[path = "cli/memory_foreign.rs"]
+mod memory_foreign;
 #[path = "cli/terminal.rs"]
 mod terminal;
 

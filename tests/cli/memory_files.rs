@@ -1,5 +1,5 @@
 //! Memories as files: out and in without loss, again without doubles, after a
-//! kill without gaps, from other programs, and what is told of a broken line.
+//! kill without gaps, and what is told of a broken line.
 
 use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use super::Home;
 
 impl Home {
-    fn store(&self, memories: Value) -> Vec<i64> {
+    pub(super) fn store(&self, memories: Value) -> Vec<i64> {
         let stored = self.run_with(
             &["call", "memory_store", "-"],
             &json!({"memories": memories}).to_string(),
@@ -29,17 +29,17 @@ impl Home {
             .collect()
     }
 
-    fn search(&self, arguments: Value) -> Vec<Value> {
+    pub(super) fn search(&self, arguments: Value) -> Vec<Value> {
         let found = self.call(&["memory_search", &arguments.to_string()]);
         found["items"].as_array().expect("items").clone()
     }
 
-    fn edit(&self, arguments: Value) {
+    pub(super) fn edit(&self, arguments: Value) {
         self.call(&["memory_edit", &arguments.to_string()]);
     }
 
     /// The memories of an export, without its first line.
-    fn exported(&self) -> Vec<Value> {
+    pub(super) fn exported(&self) -> Vec<Value> {
         let ran = self.run(&["memory", "export", "--all"]);
         assert_eq!(ran.code, Some(0), "{ran:?}");
         let mut lines = ran
@@ -55,25 +55,25 @@ impl Home {
         lines
     }
 
-    fn file(&self, name: &str, text: &str) -> PathBuf {
+    pub(super) fn file(&self, name: &str, text: &str) -> PathBuf {
         let path = self.path().join(name);
         std::fs::write(&path, text).expect("a file");
         path
     }
 
     /// What importing `path` comes to.
-    fn import(&self, path: &Path) -> Value {
+    pub(super) fn import(&self, path: &Path) -> Value {
         let ran = self.run(&["--json", "memory", "import", &path.to_string_lossy()]);
         assert_eq!(ran.code, Some(0), "{ran:?}");
         ran.json()
     }
 
-    fn database(&self) -> Connection {
+    pub(super) fn database(&self) -> Connection {
         Connection::open(self.data().join("mimo.db")).expect("the database")
     }
 }
 
-fn counts(out: &Value) -> [u64; 3] {
+pub(super) fn counts(out: &Value) -> [u64; 3] {
     ["created", "merged", "unchanged"].map(|key| out[key].as_u64().expect("a count"))
 }
 
@@ -411,219 +411,5 @@ fn what_is_taken_or_said_already_gives_way_or_joins() {
     assert!(
         home.search(json!({"query": "fleet sails", "mode": "keyword"}))
             .is_empty()
-    );
-}
-
-#[test]
-fn the_official_memory_servers_file_comes_in_with_its_graph() {
-    let lines = [
-        json!({"type": "entity", "name": "Ada Lovelace", "entityType": "person",
-               "observations": ["wrote notes", "Ada Lovelace liked maths"]}),
-        json!({"type": "entity", "name": "Analytical Engine", "entityType": "machine", "observations": []}),
-        json!({"type": "relation", "from": "Ada Lovelace", "to": "Analytical Engine", "relationType": "programmed"}),
-    ];
-    let as_lines: String = lines.iter().map(|line| format!("{line}\n")).collect();
-    let whole = format!(
-        "{:#}",
-        json!({"entities": lines[..2], "relations": lines[2..]})
-    );
-    for text in [as_lines, whole] {
-        let home = Home::new();
-        let file = home.file("memory.jsonl", &text);
-        let out = home.import(&file);
-        assert_eq!((counts(&out), &out["triples"]), ([2, 0, 0], &json!(1)));
-        let found = home.search(json!({"query": "wrote notes", "mode": "keyword"}));
-        assert_eq!(found[0]["content"], "Ada Lovelace: wrote notes");
-        assert_eq!(found[0]["category"], "observation");
-        assert_eq!(
-            found[0]["entities"],
-            json!(["person:ada_lovelace"]),
-            "linked by its name"
-        );
-        let maths = home.search(json!({"query": "maths", "mode": "keyword"}));
-        assert_eq!(maths[0]["content"], "Ada Lovelace liked maths");
-        let asked = json!({"start": "ada lovelace"}).to_string();
-        let graph = home.call(&["graph_query", &asked]);
-        assert_eq!(
-            graph["paths"][0]["entities"][1], "machine:analytical_engine",
-            "{graph}"
-        );
-        let before = home.exported();
-        let again = home.import(&file);
-        assert_eq!((counts(&again), &again["triples"]), ([0, 0, 2], &json!(0)));
-        assert_eq!(home.exported(), before);
-    }
-}
-
-#[test]
-fn the_export_of_mcp_memory_service_comes_in() {
-    let memory = |content: &str, created: Value, kind: Value, tags: Value| {
-        json!({"content": content, "content_hash": format!("{:064x}", content.len()), "tags": tags,
-               "created_at": created, "updated_at": created, "memory_type": kind,
-               "metadata": {"source": "cli"}, "store": "default", "export_source": "desk",
-               "embedding": [0.25, -0.5]})
-    };
-    let export = json!({
-        "export_metadata": {"source_machine": "desk", "total_memories": 3, "exporter_version": "5.0.1"},
-        "memories": [
-            memory("the gate opens at dawn", json!(1_700_000_000.123456), json!("observation"), json!(["gate", " "])),
-            memory("mend the gate tomorrow", json!(1_700_000_100), json!("planning"), json!("gate, work")),
-            memory("the gate is made of oak", Value::Null, Value::Null, json!([])),
-        ]
-    });
-    let home = Home::new();
-    let file = home.file("export.json", &format!("{export:#}"));
-    let out = home.import(&file);
-    assert_eq!(
-        (counts(&out), &out["metadata"], &out["missing"]),
-        ([3, 0, 0], &json!(3), &json!(0))
-    );
-    let all = home.exported();
-    let fields =
-        |nth: usize| ["content", "category", "tags", "created_at"].map(|key| all[nth][key].clone());
-    assert_eq!(
-        fields(0),
-        [
-            json!("the gate opens at dawn"),
-            json!("observation"),
-            json!(["gate", "observation"]),
-            json!("2023-11-14T22:13:20.123456Z")
-        ]
-    );
-    assert_eq!(
-        fields(1)[1..3],
-        [json!("plan"), json!(["gate", "planning", "work"])]
-    );
-    assert_eq!(all[2]["category"], "fact");
-    assert_eq!(counts(&home.import(&file)), [0, 0, 3]);
-    assert_eq!(home.exported(), all);
-    // An old memory that just came has not been unused for years.
-    let due = home
-        .run(&["--json", "memory", "cleanup", "--dry-run"])
-        .json();
-    assert_eq!(due["archived"], json!({"idle": [], "beyond": []}));
-
-    let bad =
-        json!({"memories": [{"content": "fine"}, {"content": "x", "created_at": "yesterday"}]});
-    let file = home.file("export.json", &format!("{bad:#}"));
-    let ran = home.run(&["memory", "import", &file.to_string_lossy()]);
-    assert!(ran.err.contains("at /memories/1/created_at"), "{ran:?}");
-    assert_eq!(home.exported(), all);
-}
-
-#[test]
-fn what_a_cleanup_archived_is_taken_back_and_everything_is_counted() {
-    let home = Home::new();
-    let ids = home.store(json!([
-        {"content": "minor one", "importance": 0.1}, {"content": "minor two", "importance": 0.1},
-        {"content": "forgotten on purpose", "importance": 0.1}, {"content": "kept", "project": "other"},
-        {"content": "minor three", "importance": 0.1},
-    ]));
-    let days = 8 * 24 * 3600 * 1_000_000_i64;
-    home.database()
-        .execute(
-            "UPDATE memory SET created_at = created_at - ?1, updated_at = updated_at - ?1",
-            [days],
-        )
-        .expect("made older");
-    home.edit(json!({"action": "forget", "ids": [ids[2]]}));
-    let dry = home.run(&["memory", "cleanup", "--dry-run"]);
-    assert!(
-        dry.out
-            .starts_with("3 would be archived: not used for 30 days"),
-        "{dry:?}"
-    );
-    assert!(dry.out.contains("minor two"), "{dry:?}");
-    let cleaned = home.run(&["memory", "cleanup"]);
-    assert_eq!(cleaned.out, "3 memories were archived, 0 were erased\n");
-    // One that is protected by now was still archived by the cleanup, not forgotten.
-    home.edit(json!({"action": "protect", "ids": [ids[0]]}));
-    home.edit(json!({"action": "protect", "ids": [ids[2]]}));
-    home.store(json!([{"content": "minor three"}]));
-
-    let since = |more: &[&str]| {
-        let list = [
-            "--json",
-            "memory",
-            "restore",
-            "--archived-since",
-            "1d",
-            "--dry-run",
-        ];
-        home.run(&[&list, more].concat()).json()["restored"].clone()
-    };
-    assert_eq!(since(&[]), json!([ids[0], ids[1], ids[4]]));
-    assert_eq!(
-        since(&["--forgotten"]),
-        json!([ids[0], ids[1], ids[2], ids[4]])
-    );
-    let back = home.run(&[
-        "--json",
-        "memory",
-        "restore",
-        "--archived-since",
-        "2020-01-01",
-    ]);
-    assert_eq!(back.code, Some(1), "one cannot come back: {back:?}");
-    let back = back.json();
-    assert_eq!(back["restored"], json!([ids[0], ids[1]]));
-    assert_eq!(
-        (
-            &back["failed"][0]["id"],
-            &back["failed"][0]["error"]["kind"]
-        ),
-        (&json!(ids[4]), &json!("conflict"))
-    );
-    let again = home.run(&["memory", "cleanup"]);
-    assert_eq!(
-        again.out, "0 memories were archived, 0 were erased\n",
-        "what came back stays"
-    );
-    let one = home.run(&[
-        "memory",
-        "restore",
-        &ids[2].to_string(),
-        &ids[3].to_string(),
-    ]);
-    assert_eq!(one.out, "1 memories are back\n1 were not archived\n");
-    let none = home.run(&["memory", "restore", "999"]);
-    assert_eq!(none.code, Some(1));
-    assert!(
-        none.err.contains("memory 999: no memory has the id 999"),
-        "{none:?}"
-    );
-    assert_eq!(home.run(&["memory", "restore"]).code, Some(2));
-    let odd = home.run(&["memory", "restore", "--archived-since", "soon"]);
-    assert!(
-        odd.code == Some(2) && odd.err.contains("no day, moment or span"),
-        "{odd:?}"
-    );
-
-    let stats = home.run(&["--json", "memory", "stats"]).json();
-    let all = &stats["all"];
-    assert_eq!(
-        [
-            &all["active"],
-            &all["superseded"],
-            &all["archived"],
-            &all["protected"]
-        ],
-        [5, 0, 1, 2]
-    );
-    assert_eq!(stats["projects"]["other"]["active"], 1);
-    assert_eq!(stats["projects"]["other"]["content_bytes"], 4);
-    assert_eq!(stats["categories"]["fact"]["archived"], 1);
-    assert_eq!(
-        [
-            &stats["vectors"][0]["memories"],
-            &stats["vectors"][0]["vectors"]
-        ],
-        [6, 6]
-    );
-    assert_eq!(stats["last_cleanup"]["number"], 2);
-    let shown = home.run(&["memory", "stats"]);
-    assert!(
-        shown.out.contains("last cleanup: 20") && shown.out.contains("number 2"),
-        "{shown:?}"
     );
 }

@@ -75,7 +75,7 @@ fn observations(
     let kind = entity["entityType"].as_str().unwrap_or_default();
     let tags: BTreeSet<String> = [kind.trim().to_owned()]
         .into_iter()
-        .filter(is_name)
+        .filter(|tag| is_name(tag))
         .collect();
     let none = Vec::new();
     let observations = entity["observations"].as_array().unwrap_or(&none);
@@ -129,7 +129,9 @@ fn of_service(
         _ => Vec::new(),
     };
     let tags = tags.iter().map(String::as_str).chain([kind]);
-    let tags = tags.map(|tag| tag.trim().to_owned()).filter(is_name);
+    let tags = tags
+        .map(|tag| tag.trim().to_owned())
+        .filter(|tag| is_name(tag));
     arriving.tags = tags.take(limits::MEMORY_TAGS_MAX).collect();
     arriving.created_at = seconds(memory, "created_at")?;
     if memory["metadata"]
@@ -164,14 +166,17 @@ fn arriving(content: String, project: &str, thread: String, position: i64) -> Ar
     }
 }
 
-fn is_name(name: &String) -> bool {
+fn is_name(name: &str) -> bool {
     !name.is_empty() && name.len() <= limits::NAME_BYTES_MAX && !name.contains('\0')
 }
 
 /// As much of a name as a name may have.
 fn cut(name: &str) -> String {
-    let name = name.replace('\0', " ");
-    name[..name.floor_char_boundary(limits::NAME_BYTES_MAX)].to_owned()
+    let mut name = name.replace('\0', " ");
+    while name.len() > limits::NAME_BYTES_MAX {
+        name.pop();
+    }
+    name
 }
 
 fn text_of<'a>(object: &'a Value, key: &str) -> Result<&'a str, Failure> {

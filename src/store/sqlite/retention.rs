@@ -50,7 +50,7 @@ impl RetentionStore for SqliteStore {
     }
 
     fn last_run(&self) -> Stored<'_, Option<Run>> {
-        Box::pin(self.read(|file| last_run(file)))
+        Box::pin(self.read(last_run))
     }
 }
 
