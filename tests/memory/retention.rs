@@ -428,3 +428,44 @@ proptest! {
         prop_assert_eq!(keeper.due(), Due::default());
     }
 }
+
+#[test]
+fn a_mimo_that_serves_cleans_up_some_time_after_its_start_and_makes_no_file_for_it() {
+    let mimo = Mimo::new();
+    of_importance(&mimo, &[0.2]);
+    mimo.clock.advance_seconds(8 * DAY);
+    let keeper = Keeper::of(&mimo, Rules::default());
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .start_paused(true)
+        .build()
+        .expect("a runtime");
+    runtime.block_on(async {
+        let begun = tokio::time::Instant::now();
+        let looks = std::cell::Cell::new(0);
+        let keep = keeper.memories.keep_clean(|| {
+            looks.set(looks.get() + 1);
+            looks.get() > 2
+        });
+        let cleaned = async {
+            loop {
+                let last = keeper.memories.last_cleanup().await.expect("known");
+                let ended = last.filter(|run| run.finished_at.is_some());
+                if let Some(run) = ended {
+                    return run;
+                }
+                tokio::time::sleep(std::time::Duration::from_secs(1)).await;
+            }
+        };
+        let run = tokio::select! {
+            () = keep => unreachable!("it goes on for ever"),
+            run = cleaned => run,
+        };
+        assert_eq!(run.idle, 1);
+        let look = mimo::limits::RETENTION_LOOK_SECONDS;
+        assert!(
+            begun.elapsed().as_secs() >= 3 * look,
+            "twice there was no file"
+        );
+    });
+}
