@@ -29,3 +29,8 @@ pub const PORTION_BYTES_MAX: usize = 1024 * 1024;
 pub const IMPORT_ID_MAX: i64 = 1 << 40;
 /// A file that is one JSON document.
 pub const IMPORT_DOCUMENT_BYTES_MAX: usize = 64 * 1024 * 1024;
+
+// A Mimo that looks often enough cleans up about hourly.
+const _: () = assert!(RETENTION_LOOK_SECONDS as i64 * 2 <= RETENTION_SECONDS_MIN);
+// Each memory fits a portion.
+const _: () = assert!(PORTION_BYTES_MAX >= super::MEMORY_CONTENT_BYTES_MAX);

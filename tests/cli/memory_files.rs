@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
-use rusqlite::Connection;
+use rusqlite::{Connection, OpenFlags};
 use serde_json::{Value, json};
 
 use super::Home;
@@ -229,7 +229,9 @@ fn an_import_that_is_killed_goes_on_where_it_was() {
     // It stores what it has read in portions, and waits for the rest.
     let begun = Instant::now();
     let stored = || -> i64 {
-        let file = Connection::open(home.data().join("mimo.db"));
+        // Without making it, where it is not there yet.
+        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY;
+        let file = Connection::open_with_flags(home.data().join("mimo.db"), flags);
         let count = |file: Connection| {
             file.query_row("SELECT count(*) FROM memory", [], |row| row.get(0))
                 .ok()
