@@ -469,3 +469,23 @@ fn a_mimo_that_serves_cleans_up_some_time_after_its_start_and_makes_no_file_for_
         );
     });
 }
+
+#[test]
+fn two_that_clean_up_at_once_do_each_thing_once() {
+    let mimo = Mimo::new();
+    let texts: Vec<String> = (0..1_200).map(|nth| format!("note {nth}")).collect();
+    for texts in texts.chunks(200) {
+        mimo.store_texts(&texts.iter().map(String::as_str).collect::<Vec<_>>());
+    }
+    let forget: Vec<i64> = (1..=100).collect();
+    mimo.call("memory_edit", json!({"action": "forget", "ids": forget}))
+        .expect("forgotten");
+    mimo.clock.advance_seconds(91 * DAY);
+    let keepers = [(); 2].map(|()| Keeper::of(&mimo, Rules::default()));
+    let cleaned = std::thread::scope(|scope| {
+        let runs = keepers.map(|keeper| scope.spawn(move || keeper.clean()));
+        runs.map(|run| run.join().expect("no panic"))
+    });
+    let sum = |of: fn(&Cleaned) -> usize| cleaned.iter().map(of).sum::<usize>();
+    assert_eq!((sum(|run| run.idle), sum(|run| run.purged)), (1_100, 100));
+}
