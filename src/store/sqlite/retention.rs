@@ -165,24 +165,26 @@ fn purge(
         "SELECT EXISTS (SELECT 1 FROM memory WHERE id = ? AND state = 'archived' \
          AND protected = 0 AND updated_at <= ?)",
     )?;
-    let mut count = 0;
+    let mut due = Vec::with_capacity(ids.len());
     for id in ids {
         if is_due.query_row([*id, expired.0], |row| row.get(0))? {
-            erase(file, *id)?;
-            count += 1;
+            due.push(*id);
         }
+    }
+    erase_vectors(file, &due)?;
+    for id in &due {
+        erase(file, *id)?;
     }
     file.execute(
         "UPDATE retention_run SET purged = purged + ? WHERE id = ?",
-        params![count as i64, run],
+        params![due.len() as i64, run],
     )?;
-    Ok(count)
+    Ok(due.len())
 }
 
-/// Erases a memory and everything that is kept of it; a version that replaced
-/// it replaces nothing any more.
+/// Erases a memory whose vectors are gone, and everything else that is kept of
+/// it; a version that replaced it replaces nothing any more.
 fn erase(file: &Transaction<'_>, id: MemoryId) -> Result<(), StoreError> {
-    erase_vectors(file, id)?;
     for sql in [
         "DELETE FROM memory_words WHERE rowid = ?",
         "DELETE FROM memory_tag WHERE memory_id = ?",
@@ -196,10 +198,12 @@ fn erase(file: &Transaction<'_>, id: MemoryId) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// Erases the vectors of a memory: the only place that removes such rows.
-fn erase_vectors(file: &Transaction<'_>, id: MemoryId) -> Result<(), StoreError> {
-    file.prepare_cached("DELETE FROM memory_vector WHERE memory_id = ?")?
-        .execute([id])?;
+/// Erases the vectors of these memories: the only place that removes such rows.
+fn erase_vectors(file: &Transaction<'_>, ids: &[MemoryId]) -> Result<(), StoreError> {
+    let mut erase = file.prepare_cached("DELETE FROM memory_vector WHERE memory_id = ?")?;
+    for id in ids {
+        erase.execute([*id])?;
+    }
     Ok(())
 }
 
