@@ -14,7 +14,7 @@ use serde_json::Value;
 use self::reload::Reloading;
 use crate::catalog::{Catalog, Signals};
 use crate::clock::Clock;
-use crate::config::{self, Config, MemorySettings};
+use crate::config::{self, Config, MemorySettings, RetentionSettings};
 use crate::dispatch::Dispatch;
 use crate::embed::{self, Embedder};
 use crate::endpoint::{Endpoint, Key};
@@ -63,6 +63,8 @@ pub struct App {
     /// Whom skills may ask, once someone is connected.
     client: Option<Arc<Client>>,
     reloading: Option<Reloading>,
+    /// Whether memories are cleaned up while it serves.
+    cleans: bool,
     clock: Arc<dyn Clock>,
 }
 
@@ -100,6 +102,15 @@ fn graph_on(store: Arc<SqliteStore>, config: &Config, clock: Arc<dyn Clock>) -> 
 /// The graph alone, for the commands that work on it.
 pub fn graph(config: &Config, clock: Arc<dyn Clock>) -> Result<Graph, Failure> {
     Ok(graph_on(store(config)?, config, clock))
+}
+
+fn memories_on(store: Arc<SqliteStore>, config: &Config, clock: Arc<dyn Clock>) -> Memories {
+    Memories::new(store, embed::builtin(), clock, settings(&config.memory))
+}
+
+/// The memories alone, for the commands that work on them.
+pub fn memories(config: &Config, clock: Arc<dyn Clock>) -> Result<Memories, Failure> {
+    Ok(memories_on(store(config)?, config, clock))
 }
 
 /// What the settings allow skills.
@@ -162,12 +173,7 @@ impl App {
         let graph = Arc::new(graph_on(store.clone(), config, clock.clone()));
         let procedures = Procedures::new(store.clone(), clock.clone(), watch);
         let embedder = embed::builtin();
-        let memories = Arc::new(Memories::new(
-            store.clone(),
-            embedder.clone(),
-            clock.clone(),
-            settings(&config.memory),
-        ));
+        let memories = Arc::new(memories_on(store.clone(), config, clock.clone()));
         let profile = match toolset {
             Toolset::Standard => Profile::named(&config.profile).unwrap_or_default(),
             Toolset::Fixture => Profile::Standard,
@@ -211,6 +217,7 @@ impl App {
             database: config.database.clone(),
             client,
             reloading,
+            cleans: config.memory.retention.enabled && toolset == Toolset::Standard,
             clock,
         })
     }
@@ -235,6 +242,10 @@ impl App {
     pub async fn serve(self) -> Result<(), Failure> {
         let database = self.database.clone();
         self.procedures.keep(move || database.exists());
+        let cleaning = self.cleans.then(|| {
+            let (memories, database) = (self.memories.clone(), self.database.clone());
+            tokio::spawn(async move { memories.keep_clean(|| database.exists()).await })
+        });
         let reloader = self.reloading.as_ref().map(|each| each.reloader.clone());
         let hang_up = move || reloader.as_ref().is_some_and(|each| each.hang_up());
         let shutdown = server::shutdown_signals(hang_up)?;
@@ -250,8 +261,8 @@ impl App {
             client: self.client.clone().unwrap_or_default(),
         };
         let served = server::serve_stdio(served, self.clock.clone(), shutdown).await;
-        if let Some(following) = following {
-            following.abort();
+        for task in [following, cleaning].into_iter().flatten() {
+            task.abort();
         }
         self.close().await;
         served
@@ -398,5 +409,17 @@ fn settings(config: &MemorySettings) -> memory::Settings {
             neighbours: config.neighbour_weights.map(|weight| weight as f32),
         },
         similar_threshold: config.similar_threshold as f32,
+        retention: retention(&config.retention),
+    }
+}
+
+fn retention(config: &RetentionSettings) -> memory::retention::Rules {
+    memory::retention::Rules {
+        idle_days: config.idle_days,
+        idle_importance: config.idle_importance,
+        minor_days: config.minor_days,
+        minor_importance: config.minor_importance,
+        active_max: config.active_max,
+        restore_days: config.restore_days,
     }
 }

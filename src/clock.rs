@@ -4,7 +4,7 @@
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use chrono::{DateTime, SecondsFormat};
+use chrono::{DateTime, Datelike, SecondsFormat};
 
 /// A moment: microseconds since 1970-01-01T00:00:00Z. An integer, so that
 /// every store orders it alike.
@@ -17,6 +17,24 @@ impl Timestamp {
         DateTime::from_timestamp_micros(self.0)
             .map(|time| time.to_rfc3339_opts(SecondsFormat::Secs, true))
             .unwrap_or_else(|| format!("{}us", self.0))
+    }
+
+    /// `2026-11-22T17:36:00.000001Z`, whole; beyond the years that this form
+    /// has, the bare microseconds with their unit.
+    pub fn to_iso_micros(self) -> String {
+        DateTime::from_timestamp_micros(self.0)
+            .filter(|time| (0..=9999).contains(&time.year()))
+            .map(|time| time.to_rfc3339_opts(SecondsFormat::Micros, true))
+            .unwrap_or_else(|| format!("{}us", self.0))
+    }
+
+    /// Reads what [`Timestamp::to_iso_micros`] writes, and RFC 3339 in general.
+    pub fn from_iso(text: &str) -> Option<Timestamp> {
+        if let Some(micros) = text.strip_suffix("us") {
+            return micros.parse().ok().map(Timestamp);
+        }
+        let time = DateTime::parse_from_rfc3339(text).ok()?;
+        Some(Timestamp(time.timestamp_micros()))
     }
 
     /// `2026-11-22`, the day it is of in UTC.
@@ -86,5 +104,29 @@ impl Clock for FixedClock {
 
     fn new_id(&self) -> String {
         format!("{:016x}", self.ids.fetch_add(1, Ordering::Relaxed) + 1)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_moment_is_written_and_read_again() {
+        for (micros, text) in [
+            (0, "1970-01-01T00:00:00.000000Z"),
+            (1_795_348_800_000_001, "2026-11-22T12:00:00.000001Z"),
+            (-1, "1969-12-31T23:59:59.999999Z"),
+            (253_402_300_799_999_999, "9999-12-31T23:59:59.999999Z"),
+            (253_402_300_800_000_000, "253402300800000000us"),
+            (i64::MAX, "9223372036854775807us"),
+            (i64::MIN, "-9223372036854775808us"),
+        ] {
+            assert_eq!(Timestamp(micros).to_iso_micros(), text);
+            assert_eq!(Timestamp::from_iso(text), Some(Timestamp(micros)));
+        }
+        for wrong in ["", "us", "2026-11-22", "1.5us", "now"] {
+            assert_eq!(Timestamp::from_iso(wrong), None, "{wrong}");
+        }
     }
 }

@@ -4,6 +4,7 @@
 mod ask;
 mod file;
 mod private;
+mod retention;
 mod skills;
 
 use std::collections::BTreeMap;
@@ -17,6 +18,7 @@ use crate::limits::NAME_BYTES_MAX;
 
 pub use ask::{AskSettings, EndpointSettings, Synthesis};
 pub use private::{private_file, private_folder};
+pub use retention::RetentionSettings;
 pub use skills::{Kept, SkillSettings};
 
 /// The project a memory belongs to where nobody named one.
@@ -160,6 +162,8 @@ pub struct MemorySettings {
     pub neighbour_weights: [f64; 2],
     /// The cosine from which a stored text is reported as `similar`.
     pub similar_threshold: f64,
+    /// Which memories leave by themselves, and when.
+    pub retention: RetentionSettings,
 }
 
 impl Default for MemorySettings {
@@ -169,6 +173,7 @@ impl Default for MemorySettings {
             semantic_weight: 0.4,
             neighbour_weights: [0.6, 0.3],
             similar_threshold: 0.9,
+            retention: RetentionSettings::default(),
         }
     }
 }

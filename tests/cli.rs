@@ -3,6 +3,12 @@
 
 #[path = "cli/keeping.rs"]
 mod keeping;
+#[path = "cli/memory_back.rs"]
+mod memory_back;
+#[path = "cli/memory_files.rs"]
+mod memory_files;
+#[path = "cli/memory_foreign.rs"]
+mod memory_foreign;
 #[path = "cli/setup.rs"]
 mod setup;
 #[path = "cli/terminal.rs"]
@@ -109,6 +115,8 @@ fn help_teaches_and_goes_to_stdout() {
         &["serve", "--help"],
         &["call", "--help"],
         &["tools", "--help"],
+        &["memory", "--help"],
+        &["memory", "import", "--help"],
         &["procedure", "--help"],
         &["procedure", "run", "--help"],
         &["procedure", "approve", "--help"],

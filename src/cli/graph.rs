@@ -5,6 +5,8 @@ mod import;
 
 use std::sync::Arc;
 
+pub(super) use import::GraphLines;
+
 use super::output::{Ended, Output};
 use crate::clock::Clock;
 use crate::config::Config;

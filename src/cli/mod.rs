@@ -6,7 +6,9 @@ mod call;
 mod completions;
 mod demo;
 mod doctor;
+mod files;
 mod graph;
+mod memory;
 mod output;
 mod procedure;
 mod serve;
@@ -65,6 +67,8 @@ enum Command {
     Call(call::Arguments),
     /// List the tools that clients see
     Tools(tools::Arguments),
+    /// Carry memories elsewhere, take them in, clean up, count
+    Memory(memory::Arguments),
     /// Write the graph to a file or a picture, or read one
     Graph(graph::Arguments),
     /// Check, run, draw and follow procedures
@@ -144,6 +148,9 @@ fn run(cli: Cli, surroundings: &Surroundings, output: &Output) -> Result<(), End
             call::run(arguments, &configured()?, clock.clone(), output)
         }
         Some(Command::Tools(_)) => tools::run(&configured()?, clock.clone(), output),
+        Some(Command::Memory(arguments)) => {
+            memory::run(arguments, &configured()?, clock.clone(), output)
+        }
         Some(Command::Graph(arguments)) => {
             graph::run(arguments, &configured()?, clock.clone(), output)
         }

@@ -144,6 +144,53 @@ impl Output {
     }
 }
 
+/// How far long work is, on one line of stderr, where a person looks.
+pub(super) struct Progress<'a> {
+    output: &'a Output,
+    unit: &'static str,
+    seen: bool,
+}
+
+impl<'a> Progress<'a> {
+    /// Of things called `unit`.
+    pub(super) fn new(output: &'a Output, unit: &'static str) -> Progress<'a> {
+        let seen = io::stderr().is_terminal() && !output.json;
+        Progress { output, unit, seen }
+    }
+
+    /// So many are done, of how many where that is known.
+    pub(super) fn show(&self, done: usize, total: Option<usize>) {
+        if self.seen {
+            let line = match total {
+                Some(total) => bar(done, total, self.unit),
+                None => format!("{done} {}", self.unit),
+            };
+            self.output.complain(&format!("\r{line}\x1b[K"));
+        }
+    }
+
+    /// Takes the line away.
+    pub(super) fn end(&self) {
+        if self.seen {
+            self.output.complain("\r\x1b[K");
+        }
+    }
+}
+
+/// `[#####...............] 25 %  1000 of 4000 lines`.
+fn bar(done: usize, total: usize, unit: &str) -> String {
+    const WIDTH: usize = 20;
+    let done = done.min(total);
+    let share = |of: usize| (done * of).checked_div(total).unwrap_or(of);
+    let full = share(WIDTH);
+    format!(
+        "[{}{}] {:>3} %  {done} of {total} {unit}",
+        "#".repeat(full),
+        ".".repeat(WIDTH - full),
+        share(100)
+    )
+}
+
 fn explained(failure: &Failure) -> String {
     let mut text = format!("mimo: {}", failure.message);
     if let Some(path) = failure.path.as_deref().filter(|path| !path.is_empty()) {
@@ -213,6 +260,26 @@ mod tests {
             assert_eq!(cut(text, columns), expected, "{text} in {columns}");
             assert!(columns_of(&cut(text, columns)) <= columns);
         }
+    }
+
+    #[test]
+    fn a_bar_is_full_when_all_is_done() {
+        assert_eq!(
+            bar(0, 8, "lines"),
+            "[....................]   0 %  0 of 8 lines"
+        );
+        assert_eq!(
+            bar(2, 8, "lines"),
+            "[#####...............]  25 %  2 of 8 lines"
+        );
+        assert_eq!(
+            bar(9, 8, "lines"),
+            "[####################] 100 %  8 of 8 lines"
+        );
+        assert_eq!(
+            bar(0, 0, "lines"),
+            "[####################] 100 %  0 of 0 lines"
+        );
     }
 
     #[test]

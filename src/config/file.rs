@@ -11,7 +11,9 @@ use super::ask::{AskKeys, SYNTHESES, check_model, check_url};
 use super::skills::{SkillKeys, check_command, check_folder, check_variable};
 use super::{GraphSettings, MemorySettings, PROFILES, check_predicate, check_project};
 use crate::failure::{Failure, Kind};
-use crate::limits::{CONFIG_FILE_BYTES_MAX, CONFIG_LIST_MAX};
+use crate::limits::{
+    CONFIG_FILE_BYTES_MAX, CONFIG_LIST_MAX, RETENTION_ACTIVE_MAX, RETENTION_DAYS_MAX,
+};
 
 /// What the file settled.
 #[derive(Debug, Default, PartialEq)]
@@ -118,6 +120,8 @@ pub(super) enum Rule {
         fn(&mut FileSettings) -> &mut Option<String>,
     ),
     Between(f64, f64, fn(&mut MemorySettings) -> &mut f64),
+    /// A whole number.
+    Whole(u64, u64, fn(&mut MemorySettings) -> &mut u64),
     Switch(fn(&mut FileSettings) -> &mut bool),
     /// A list of texts that each pass a check, with an example of one.
     Texts(
@@ -163,6 +167,34 @@ pub(super) const KEYS: &[Key] = &[
     Key {
         path: "memory.weights.neighbour_2",
         rule: Rule::Between(0.0, 1.0, |to| &mut to.neighbour_weights[1]),
+    },
+    Key {
+        path: "memory.retention.enabled",
+        rule: Rule::Switch(|to| &mut to.memory.retention.enabled),
+    },
+    Key {
+        path: "memory.retention.idle_days",
+        rule: Rule::Whole(1, RETENTION_DAYS_MAX, |to| &mut to.retention.idle_days),
+    },
+    Key {
+        path: "memory.retention.idle_importance",
+        rule: Rule::Between(0.0, 1.0, |to| &mut to.retention.idle_importance),
+    },
+    Key {
+        path: "memory.retention.minor_days",
+        rule: Rule::Whole(1, RETENTION_DAYS_MAX, |to| &mut to.retention.minor_days),
+    },
+    Key {
+        path: "memory.retention.minor_importance",
+        rule: Rule::Between(0.0, 1.0, |to| &mut to.retention.minor_importance),
+    },
+    Key {
+        path: "memory.retention.active_max",
+        rule: Rule::Whole(1, RETENTION_ACTIVE_MAX, |to| &mut to.retention.active_max),
+    },
+    Key {
+        path: "memory.retention.restore_days",
+        rule: Rule::Whole(1, RETENTION_DAYS_MAX, |to| &mut to.retention.restore_days),
     },
     Key {
         path: "graph.functional",
@@ -299,6 +331,13 @@ impl Rule {
                 *field(&mut settings.memory) =
                     number.ok_or_else(|| wanted(&format!("a number from {low} to {high}")))?;
             }
+            Rule::Whole(low, high, field) => {
+                let number = number(value).filter(|number| number.fract() == 0.0);
+                let number = number.map(|number| number as u64);
+                *field(&mut settings.memory) = number
+                    .filter(|number| (low..=high).contains(&number))
+                    .ok_or_else(|| wanted(&format!("a whole number from {low} to {high}")))?;
+            }
             Rule::Switch(field) => {
                 *field(settings) = value.as_bool().ok_or_else(|| wanted("true or false"))?;
             }
@@ -329,6 +368,7 @@ impl Rule {
             Rule::OneOf(words, _) if words.contains(&"core") => "\"core\"",
             Rule::OneOf(..) => "\"ask\"",
             Rule::Between(..) => "0.3",
+            Rule::Whole(..) => "30",
             Rule::Switch(_) => "true",
             Rule::Text(_, example, _) | Rule::Texts(_, example, _) => example,
         }

@@ -126,6 +126,8 @@ fn the_file_settles_every_key() {
         "config.toml",
         "project = \"website\"\nprofile = \"core\"\nlog.level = \"debug\"\n[memory]\nsimilar_threshold = 1\n\
          [memory.weights]\nkeyword = 0.5\nsemantic = 0.25\nneighbour_1 = 0\nneighbour_2 = 1e-1\n\
+         [memory.retention]\nenabled = false\nidle_days = 60\nidle_importance = 0.5\nminor_days = 3\n\
+         minor_importance = 0\nactive_max = 5000\nrestore_days = 1\n\
          [skills]\ncommands = [\"uvx\", \"/opt/x\"]\npath = [\"/opt/bin\"]\nsecrets = [\"MY_KEY\"]\n",
     )
     .expect("every key");
@@ -137,6 +139,15 @@ fn the_file_settles_every_key() {
         semantic_weight: 0.25,
         neighbour_weights: [0.0, 0.1],
         similar_threshold: 1.0,
+        retention: RetentionSettings {
+            enabled: false,
+            idle_days: 60,
+            idle_importance: 0.5,
+            minor_days: 3,
+            minor_importance: 0.0,
+            active_max: 5_000,
+            restore_days: 1,
+        },
     };
     assert_eq!(settings.memory, expected);
     assert_eq!(settings.skills.commands, ["uvx", "/opt/x"]);
@@ -448,6 +459,12 @@ fn the_schema_and_the_reader_name_the_same_keys_with_the_same_bounds() {
                 assert_eq!(leaf["maximum"].as_f64(), Some(high), "{path}");
                 let default = *field(&mut settings.memory);
                 assert_eq!(leaf["default"].as_f64(), Some(default), "{path}");
+            }
+            Rule::Whole(low, high, field) => {
+                assert_eq!(leaf["type"], "integer", "{path}");
+                assert_eq!(leaf["minimum"], low, "{path}");
+                assert_eq!(leaf["maximum"], high, "{path}");
+                assert_eq!(leaf["default"], *field(&mut settings.memory), "{path}");
             }
             Rule::Texts(_, _, field) => {
                 assert_eq!(leaf["maxItems"], crate::limits::CONFIG_LIST_MAX, "{path}");

@@ -3,7 +3,6 @@
 
 use std::collections::{HashMap, HashSet};
 
-use chrono::{DateTime, SecondsFormat};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -139,14 +138,14 @@ impl Writer<'_> {
             confidence: triple.confidence,
             source,
             project: self.word(triple.project)?,
-            since: written(triple.since),
-            until: triple.until.map(written),
-            recorded_at: written(triple.recorded_at),
+            since: triple.since.to_iso_micros(),
+            until: triple.until.map(Timestamp::to_iso_micros),
+            recorded_at: triple.recorded_at.to_iso_micros(),
             state: triple
                 .closed
                 .map_or("active", |(why, _)| why.name())
                 .to_owned(),
-            closed_at: triple.closed.map(|(_, at)| written(at)),
+            closed_at: triple.closed.map(|(_, at)| at.to_iso_micros()),
         });
         Ok(())
     }
@@ -181,16 +180,14 @@ impl Writer<'_> {
     }
 }
 
-fn written(time: Timestamp) -> String {
-    DateTime::from_timestamp_micros(time.0)
-        .map(|time| time.to_rfc3339_opts(SecondsFormat::Micros, true))
-        .unwrap_or_else(|| time.to_iso())
-}
-
 fn read_time(text: &str) -> Result<Timestamp, Failure> {
-    DateTime::parse_from_rfc3339(text)
-        .map(|time| Timestamp(time.timestamp_micros()))
-        .map_err(|error| Failure::invalid("", format!("{text:?} is not a moment: {error}")))
+    let why = || {
+        Failure::invalid(
+            "",
+            format!("{text:?} is not a moment like 2026-11-22T17:36:00Z"),
+        )
+    };
+    Timestamp::from_iso(text).ok_or_else(why)
 }
 
 /// Reads lines into updates, one a project, ready to be carried out.

@@ -1,9 +1,12 @@
 //! Memories: remembering, recalling, editing. The rules live here; the store
 //! keeps, the encoder encodes, the tools parse and render.
 
+pub mod inventory;
 mod model;
 pub mod moment;
+pub mod portable;
 mod recall;
+pub mod retention;
 
 use std::collections::HashMap;
 use std::sync::Arc;

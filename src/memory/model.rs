@@ -4,6 +4,7 @@
 use std::collections::BTreeSet;
 
 use super::recall::Weights;
+use super::retention::Rules;
 use crate::store::memory::{Filter, Memory, MemoryId, NewMemory, Outcome};
 
 /// What can be set about memories; the defaults are the measured ones.
@@ -13,6 +14,8 @@ pub struct Settings {
     pub weights: Weights,
     /// The cosine from which a stored text is reported as `similar`.
     pub similar_threshold: f32,
+    /// Which memories leave by themselves, and when.
+    pub retention: Rules,
 }
 
 impl Default for Settings {
@@ -20,6 +23,7 @@ impl Default for Settings {
         Settings {
             weights: Weights::default(),
             similar_threshold: 0.9,
+            retention: Rules::default(),
         }
     }
 }

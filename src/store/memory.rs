@@ -3,8 +3,8 @@
 
 use std::collections::BTreeSet;
 
-use super::Stored;
 use super::graph::EntityId;
+use super::{InventoryStore, PortableStore, RetentionStore, Stored};
 use crate::clock::Timestamp;
 use crate::text::QueryWord;
 
@@ -316,7 +316,7 @@ pub struct MemoryCensus {
 
 /// Durable memories. Every method is one transaction; a future that resolves
 /// to `Ok` means that the change survives the end of the process.
-pub trait MemoryStore: Send + Sync {
+pub trait MemoryStore: RetentionStore + PortableStore + InventoryStore {
     /// Stores all of `batch` or nothing; answers in the order given. The
     /// vectors belong to the space called `model`.
     fn remember(

@@ -4,9 +4,12 @@
 
 pub mod changes;
 pub mod graph;
+pub mod inventory;
 pub mod memory;
 pub mod names;
+pub mod portable;
 pub mod procedure;
+pub mod retention;
 pub mod sqlite;
 
 use std::error::Error;
@@ -18,9 +21,12 @@ use crate::failure::{Failure, Kind};
 
 pub use changes::Changes;
 pub use graph::GraphStore;
+pub use inventory::InventoryStore;
 pub use memory::MemoryStore;
 pub use names::NameStore;
+pub use portable::PortableStore;
 pub use procedure::ProcedureStore;
+pub use retention::RetentionStore;
 
 /// The project that every project sees beside its own.
 pub const PROJECT_SHARED: &str = "global";
@@ -95,8 +101,10 @@ impl From<StoreError> for Failure {
             StoreError::Unavailable { hint, .. } => {
                 Failure::new(Kind::Unavailable, message).hint(hint)
             }
-            StoreError::Damaged(_) => Failure::new(Kind::Unavailable, message)
-                .hint("move the file aside (or restore a copy of it) and start again"),
+            StoreError::Damaged(_) => Failure::new(Kind::Unavailable, message).hint(
+                "`mimo verify` says what is wrong; move the file aside, with its -wal and -shm, \
+                 and put a backup in its place, or start again without one",
+            ),
             StoreError::GaveUp(failure) => failure,
             StoreError::Defect(source) => Failure::internal(source),
         }

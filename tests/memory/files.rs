@@ -33,7 +33,7 @@ fn the_file_is_its_owners_alone_and_says_whose_it_is() {
             .expect(name)
     };
     assert_eq!(pragma("application_id"), 0x4d69_6d6f);
-    assert_eq!(pragma("user_version"), 4);
+    assert_eq!(pragma("user_version"), 5);
     assert_eq!(pragma("page_size"), 8192);
     let mode: String = file
         .pragma_query_value(None, "journal_mode", |row| row.get(0))

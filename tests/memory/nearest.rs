@@ -3,9 +3,11 @@
 
 use std::collections::BTreeSet;
 
+use mimo::store::RetentionStore;
 use mimo::store::memory::{
     CandidateQuery, Category, Filter, IndexedText, MemoryId, MemoryStore, NewMemory,
 };
+use mimo::store::retention::Why;
 use mimo::store::sqlite::SqliteStore;
 use rusqlite::Connection;
 use tempfile::TempDir;
@@ -304,4 +306,37 @@ fn blocks_hold_a_code_of_each_vector_up_to_the_last_coded() {
         .expect("a count");
     // 3,000 codes of 16 bytes and ids of 8 in blocks of 7,900 bytes.
     assert!((8..=12).contains(&rows), "{rows}");
+}
+
+#[test]
+fn what_is_erased_leaves_its_block_too() {
+    let world = World::filled();
+    let gone: Vec<MemoryId> = world.known.iter().map(|known| known.id).collect();
+    let gone: Vec<MemoryId> = gone.into_iter().filter(|id| id % 3 != 0).collect();
+    let store = &world.store;
+    world.runtime.block_on(async {
+        let run = store.begin_run(NOON, None).await.expect("begun");
+        let run = run.expect("nobody else runs");
+        for batch in gone.chunks(50) {
+            let archived = store.archive(run, Why::Idle, batch.to_vec(), NOON);
+            assert_eq!(archived.await.expect("archived"), batch.len());
+            let purged = store.purge(run, batch.to_vec(), NOON);
+            assert_eq!(purged.await.expect("erased"), batch.len());
+        }
+    });
+    let query = &world.known[0].vectors[0];
+    let found = world.found(query, &filter(&[]), 2_000);
+    assert_eq!(found.len(), 1_000);
+    assert!(found.iter().all(|(id, _)| id % 3 == 0));
+
+    let path = world.folder.path().join("mimo.db");
+    drop(world.store);
+    let file = Connection::open(path).expect("opens");
+    let count = |sql: &str| -> i64 { file.query_row(sql, [], |row| row.get(0)).expect("a count") };
+    let coded = count(
+        "SELECT count(*) FROM memory_vector v JOIN embedding_model m ON m.id = v.model_id \
+         WHERE v.id <= m.coded",
+    );
+    assert_eq!(count("SELECT sum(vectors) FROM memory_code"), coded);
+    assert!(coded < 1_001);
 }

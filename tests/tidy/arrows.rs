@@ -19,6 +19,7 @@ pub const ARROWS: &[(&str, &[&str])] = &[
             "telemetry",
             "dispatch",
             "tools",
+            "memory",
             "graph",
             "procedure",
             "registry",

@@ -15,6 +15,7 @@ use serde_json::{Value, json};
 
 use super::output::{Ended, Output, columns_of, cut};
 use super::serve::client_entry;
+use crate::clients;
 use crate::clock::Clock;
 use crate::config::{Surroundings, private_folder};
 use crate::failure::{Failure, Kind};
@@ -69,13 +70,13 @@ pub(super) fn run(
     play.end()?;
     if !output.json {
         output.print(&format!(
-            "All {} steps gave the expected answers. To give your AI client this memory, add\n\
-             this to its settings (claude_desktop_config.json, .mcp.json, .cursor/mcp.json):\n\n\
-             {}\n\n\
-             or, for Claude Code:  claude mcp add mimo -- {}\n",
+            "All {} steps gave the expected answers. To give your AI client this memory:\n\n  \
+             {} setup CLIENT    ({})\n\n\
+             or put this into its settings yourself:\n\n{}\n",
             STEPS.len(),
-            client_entry(Some(executable)),
             shell_word(&executable.to_string_lossy()),
+            clients::NAMES.join(", "),
+            client_entry(Some(executable)),
         ))?;
     }
     Ok(())

@@ -1,18 +1,16 @@
 //! `mimo graph export`.
 
-use std::fs::{File, OpenOptions};
-use std::io::{self, BufWriter, Write};
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use serde_json::json;
 
 use crate::app;
+use crate::cli::files::Sink;
 use crate::cli::output::{Ended, Output};
 use crate::clock::Clock;
 use crate::config::{Config, PROJECT_DEFAULT};
-use crate::failure::{Failure, Kind};
+use crate::failure::Failure;
 use crate::graph::Graph;
 use crate::graph::picture::Picture;
 use crate::graph::portable::{Line, Told};
@@ -134,45 +132,6 @@ fn each(
         match page.after {
             Some(next) => after = next,
             None => return Ok(true),
-        }
-    }
-}
-
-/// stdout, or a file that only its owner may read.
-enum Sink {
-    Stdout(BufWriter<io::Stdout>),
-    File(BufWriter<File>, PathBuf),
-}
-
-impl Sink {
-    fn open(path: Option<PathBuf>) -> Result<Sink, Failure> {
-        let Some(path) = path else {
-            return Ok(Sink::Stdout(BufWriter::new(io::stdout())));
-        };
-        let mut options = OpenOptions::new();
-        let file = options.write(true).create(true).truncate(true).mode(0o600);
-        let file = file.open(&path).map_err(|error| {
-            Failure::new(
-                Kind::Unavailable,
-                format!("{} cannot be written: {error}", path.display()),
-            )
-            .hint("name a file in a folder that you may write to")
-        })?;
-        Ok(Sink::File(BufWriter::new(file), path))
-    }
-
-    fn write(&mut self, text: &str) -> io::Result<()> {
-        match self {
-            Sink::Stdout(out) => out.write_all(text.as_bytes()),
-            Sink::File(out, _) => out.write_all(text.as_bytes()),
-        }
-    }
-
-    /// Everything is written; the file, where it is one.
-    fn close(self) -> io::Result<Option<PathBuf>> {
-        match self {
-            Sink::Stdout(mut out) => out.flush().map(|()| None),
-            Sink::File(mut out, path) => out.flush().map(|()| Some(path)),
         }
     }
 }

@@ -3,12 +3,13 @@
 //! fits a page. Vectors are coded some hundred at a time, so that storing one
 //! rewrites no block; those after the last coded one are few and read whole.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use rusqlite::{OptionalExtension, Transaction, params};
 
 use crate::limits;
 use crate::store::StoreError;
+use crate::store::memory::MemoryId;
 use crate::vector;
 
 /// The id of a row of `memory_vector`.
@@ -137,6 +138,46 @@ impl Space {
         Ok(())
     }
 
+    /// Takes the codes of vectors out of a project's chain.
+    fn take_out(
+        &self,
+        file: &Transaction<'_>,
+        project: &str,
+        gone: &HashSet<VectorId>,
+    ) -> Result<(), StoreError> {
+        let blocks: Vec<(i64, Vec<u8>)> = file
+            .prepare_cached("SELECT id, block FROM memory_code WHERE model_id = ? AND project = ?")?
+            .query_map(params![self.model, project], |row| {
+                Ok((row.get(0)?, row.get(1)?))
+            })?
+            .collect::<Result<_, _>>()?;
+        for (id, block) in blocks {
+            let Some((ids, codes)) = self.parts(&block) else {
+                continue;
+            };
+            let each = ids.iter().zip(codes.chunks(self.code_bytes()));
+            let kept = each.filter(|(id, _)| !gone.contains(&VectorId::from_le_bytes(**id)));
+            let (kept_ids, kept_codes): (Vec<&[u8; ID_BYTES]>, Vec<&[u8]>) = kept.unzip();
+            if kept_ids.len() == ids.len() {
+                continue;
+            }
+            if kept_ids.is_empty() {
+                file.prepare_cached("DELETE FROM memory_code WHERE id = ?")?
+                    .execute([id])?;
+                continue;
+            }
+            let vectors = i64::try_from(kept_ids.len()).unwrap_or(0);
+            let ids = kept_ids.iter().flat_map(|id| id.iter());
+            let block: Vec<u8> = ids
+                .chain(kept_codes.into_iter().flatten())
+                .copied()
+                .collect();
+            file.prepare_cached("UPDATE memory_code SET vectors = ?, block = ? WHERE id = ?")?
+                .execute(params![vectors, block, id])?;
+        }
+        Ok(())
+    }
+
     /// Fills the last block of a project's chain and goes on in new ones.
     fn append(
         &self,
@@ -185,6 +226,30 @@ impl Space {
         }
         Ok(())
     }
+}
+
+/// Takes the codes of these memories' vectors out of their blocks, before the
+/// vectors themselves go.
+pub fn forget(file: &Transaction<'_>, memories: &[MemoryId]) -> Result<(), StoreError> {
+    let sql = "SELECT e.id, e.dimensions, e.coded, m.project, v.id FROM memory m \
+               JOIN memory_vector v ON v.memory_id = m.id \
+               JOIN embedding_model e ON e.id = v.model_id \
+               WHERE m.id = ? AND v.id <= e.coded";
+    let mut statement = file.prepare_cached(sql)?;
+    let mut chains: BTreeMap<(i64, String), (Space, HashSet<VectorId>)> = BTreeMap::new();
+    for memory in memories {
+        let mut rows = statement.query([memory])?;
+        while let Some(row) = rows.next()? {
+            let space = Space::from_row(row)?;
+            let chain = chains.entry((space.model, row.get(3)?));
+            let (_, gone) = chain.or_insert((space, HashSet::new()));
+            gone.insert(row.get(4)?);
+        }
+    }
+    for ((_, project), (space, gone)) in &chains {
+        space.take_out(file, project, gone)?;
+    }
+    Ok(())
 }
 
 /// Codes vectors where enough have none; whether there may be more of them. Every

@@ -48,10 +48,11 @@ pub fn nearest<T>(
             let is_all = list.len() < keep;
             list.extend(&uncoded);
             let scores = cosines(file, list, vectors)?;
+            let memories = scores.len();
             let found = admit(file, filter, scores, threshold, limit, &mut take)?;
             // As many again were near enough by code to have been the last of
             // them; what is farther would hardly be better.
-            if is_all || found.depth * 2 <= keep {
+            if is_all || found.depth * 2 <= memories {
                 answers[nth] = found.items;
             } else if keep == least
                 && let Some(few) = passing(file, filter)?

@@ -245,7 +245,7 @@ pub fn replace_text(
 }
 
 /// Makes an active memory an older version.
-fn retire(file: &Transaction<'_>, id: MemoryId, at: Timestamp) -> Result<(), StoreError> {
+pub fn retire(file: &Transaction<'_>, id: MemoryId, at: Timestamp) -> Result<(), StoreError> {
     file.prepare_cached(
         "UPDATE memory SET state = 'superseded', retired_at = ?1, updated_at = ?1, \
          revision = revision + 1 WHERE id = ?2",
@@ -326,7 +326,7 @@ pub fn replace_tags(
 }
 
 /// Enters a text into the keyword index and its vectors into the semantic one.
-fn index(
+pub fn index(
     file: &Transaction<'_>,
     model: &str,
     id: MemoryId,

@@ -1,0 +1,169 @@
+//! Files that commands write and read: lines of JSON, or one document.
+
+use std::fs::{File, OpenOptions, Permissions};
+use std::io::{self, BufRead, BufReader, BufWriter, Read, Write};
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+
+use serde_json::Value;
+
+use crate::failure::{Failure, Kind};
+use crate::limits;
+
+/// stdout, or a file that only its owner may read.
+pub(super) enum Sink {
+    Stdout(BufWriter<io::Stdout>),
+    File(BufWriter<File>, PathBuf),
+}
+
+impl Sink {
+    pub(super) fn open(path: Option<PathBuf>) -> Result<Sink, Failure> {
+        let Some(path) = path else {
+            return Ok(Sink::Stdout(BufWriter::new(io::stdout())));
+        };
+        let open = || {
+            let mut options = OpenOptions::new();
+            let file = options.write(true).create(true).truncate(true).mode(0o600);
+            let file = file.open(&path)?;
+            // One that was there may have been open to others.
+            if file.metadata()?.is_file() {
+                file.set_permissions(Permissions::from_mode(0o600))?;
+            }
+            Ok(file)
+        };
+        let file = open().map_err(|error: io::Error| {
+            Failure::new(
+                Kind::Unavailable,
+                format!("{} cannot be written: {error}", path.display()),
+            )
+            .hint("name a file in a folder that you may write to")
+        })?;
+        Ok(Sink::File(BufWriter::new(file), path))
+    }
+
+    pub(super) fn write(&mut self, text: &str) -> io::Result<()> {
+        match self {
+            Sink::Stdout(out) => out.write_all(text.as_bytes()),
+            Sink::File(out, _) => out.write_all(text.as_bytes()),
+        }
+    }
+
+    /// Everything is written; the file, where it is one.
+    pub(super) fn close(&mut self) -> io::Result<Option<&Path>> {
+        match self {
+            Sink::Stdout(out) => out.flush().map(|()| None),
+            Sink::File(out, path) => out.flush().map(|()| Some(path.as_path())),
+        }
+    }
+}
+
+/// Opens `path` to read, `-` for stdin; `hint` is what a person is told who
+/// names no file that is there.
+pub(super) fn open(path: &Path, hint: &str) -> Result<Box<dyn BufRead>, Failure> {
+    if path.as_os_str() == "-" {
+        return Ok(Box::new(BufReader::new(io::stdin())));
+    }
+    let file = File::open(path).map_err(|error| {
+        Failure::new(
+            Kind::NotFound,
+            format!("{} cannot be read: {error}", path.display()),
+        )
+        .hint(hint)
+    })?;
+    Ok(Box::new(BufReader::new(file)))
+}
+
+/// A document a line, with the line's number; where the first line is none by
+/// itself, the whole file is one document.
+pub(super) fn documents(
+    mut input: Box<dyn BufRead>,
+) -> impl Iterator<Item = (usize, Result<Value, Failure>)> {
+    let (mut number, mut first) = (0, true);
+    std::iter::from_fn(move || {
+        loop {
+            number += 1;
+            let line = match line(&mut *input) {
+                Ok(Some(line)) => line,
+                Ok(None) => return None,
+                Err(failure) => return Some((number, Err(failure))),
+            };
+            if line.trim().is_empty() {
+                continue;
+            }
+            let was_first = std::mem::replace(&mut first, false);
+            let parsed = match serde_json::from_str(&line) {
+                Err(error) if was_first => whole(line, &mut *input, &error),
+                parsed => parsed.map_err(not_json),
+            };
+            return Some((number, parsed));
+        }
+    })
+}
+
+fn not_json(error: serde_json::Error) -> Failure {
+    Failure::invalid("", format!("this is not JSON: {error}"))
+}
+
+fn line(input: &mut dyn BufRead) -> Result<Option<String>, Failure> {
+    let mut line = String::new();
+    let mut input = input.take(limits::LINE_BYTES_MAX as u64);
+    let read = input.read_line(&mut line).map_err(unreadable)?;
+    if line.len() == limits::LINE_BYTES_MAX {
+        return Err(Failure::new(
+            Kind::LimitExceeded,
+            format!("a line is longer than {} bytes", limits::LINE_BYTES_MAX),
+        ));
+    }
+    Ok((read > 0).then_some(line))
+}
+
+/// Reads on to the end: `text` ends where a document goes on, or is not one,
+/// which `first` says.
+fn whole(
+    mut text: String,
+    input: &mut dyn BufRead,
+    first: &serde_json::Error,
+) -> Result<Value, Failure> {
+    if !first.is_eof() {
+        return Err(Failure::invalid("", format!("this is not JSON: {first}")));
+    }
+    let most = limits::IMPORT_DOCUMENT_BYTES_MAX;
+    let mut rest = input.take(most as u64);
+    rest.read_to_string(&mut text).map_err(unreadable)?;
+    if text.len() >= most {
+        return Err(Failure::new(
+            Kind::LimitExceeded,
+            format!("the file is one document of more than {most} bytes"),
+        )
+        .hint("leave out the embeddings, or split it"));
+    }
+    serde_json::from_str(&text).map_err(not_json)
+}
+
+fn unreadable(error: io::Error) -> Failure {
+    Failure::new(
+        Kind::Unavailable,
+        format!("the file cannot be read: {error}"),
+    )
+}
+
+/// Says which line of a file a failure is about.
+pub(super) fn at_line(number: usize, failure: Failure) -> Failure {
+    let hint = failure.hint.clone().unwrap_or_default();
+    let place = failure.path.as_deref().unwrap_or_default();
+    let message = format!(
+        "line {number}: {}{}",
+        failure.message,
+        match place {
+            "" => String::new(),
+            place => format!(" (at {place})"),
+        }
+    );
+    let again = "correct it and import again: what is in already is not doubled";
+    let hint = match hint.as_str() {
+        "" => again.to_owned(),
+        hint => format!("{hint}; {again}"),
+    };
+    // The file's fault, not the command line's.
+    Failure::new(Kind::Refused, message).hint(hint)
+}

@@ -1,0 +1,57 @@
+//! `mimo memory VERB`: what a person does with all memories at once.
+
+mod cleanup;
+mod export;
+mod import;
+mod restore;
+mod stats;
+
+use std::sync::Arc;
+
+use super::output::{Ended, Output};
+use crate::clock::Clock;
+use crate::config::Config;
+
+/// What to do with the memories.
+#[derive(clap::Args)]
+#[command(after_help = "\
+Examples:
+  mimo memory export --all -o memories.jsonl    everything, older versions included
+  mimo memory import memories.jsonl             again and again without doubles
+  mimo memory import ~/memory.jsonl             from the official memory server
+  mimo memory cleanup --dry-run                 what would leave search, and be erased
+  mimo memory restore --archived-since 7d       take back what cleanups archived
+  mimo memory stats                             what there is")]
+pub(super) struct Arguments {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(clap::Subcommand)]
+enum Verb {
+    /// Write the memories as JSON lines, without loss
+    Export(export::Arguments),
+    /// Read an export, server-memory's file, or mcp-memory-service's export
+    Import(import::Arguments),
+    /// Archive what was not used for long, and erase what was archived for long
+    Cleanup(cleanup::Arguments),
+    /// Bring archived memories back
+    Restore(restore::Arguments),
+    /// Count what there is
+    Stats(stats::Arguments),
+}
+
+pub(super) fn run(
+    arguments: Arguments,
+    config: &Config,
+    clock: Arc<dyn Clock>,
+    output: &Output,
+) -> Result<(), Ended> {
+    match arguments.verb {
+        Verb::Export(arguments) => export::run(&arguments, config, clock, output),
+        Verb::Import(arguments) => import::run(&arguments, config, clock, output),
+        Verb::Cleanup(arguments) => cleanup::run(&arguments, config, clock, output),
+        Verb::Restore(arguments) => restore::run(arguments, config, clock, output),
+        Verb::Stats(arguments) => stats::run(&arguments, config, clock, output),
+    }
+}

@@ -1,0 +1,128 @@
+//! `mimo memory cleanup`.
+
+use std::sync::Arc;
+
+use serde_json::json;
+
+use crate::app;
+use crate::cli::output::{Ended, Output, Progress, cut};
+use crate::clock::Clock;
+use crate::config::{Config, RetentionSettings};
+use crate::memory::Memories;
+
+/// Memories of each kind that a dry run shows to a person.
+const SHOWN: usize = 10;
+
+/// Whether to do it.
+#[derive(clap::Args)]
+#[command(after_help = "\
+Examples:
+  mimo memory cleanup --dry-run
+  mimo memory cleanup
+
+A Mimo that serves does this hourly; [memory.retention] in config.toml says what
+goes when. What is archived can be restored (mimo memory restore) until it is
+erased. Protected memories never go.")]
+pub(super) struct Arguments {
+    /// Only list what would happen
+    #[arg(long)]
+    dry_run: bool,
+}
+
+pub(super) fn run(
+    arguments: &Arguments,
+    config: &Config,
+    clock: Arc<dyn Clock>,
+    output: &Output,
+) -> Result<(), Ended> {
+    let memories = app::memories(config, clock)?;
+    if arguments.dry_run {
+        return list(&memories, &config.memory.retention, output);
+    }
+    let progress = Progress::new(output, "memories");
+    let report = |done, total| progress.show(done, Some(total));
+    let cleaned = app::run(memories.cleanup(report))?;
+    progress.end();
+    if output.json {
+        return output.document(&json!({
+            "dry_run": false,
+            "archived": {"idle": cleaned.idle, "beyond": cleaned.beyond},
+            "erased": cleaned.purged,
+            "more": cleaned.more,
+        }));
+    }
+    let mut text = format!(
+        "{} memories were archived, {} were erased\n",
+        cleaned.idle + cleaned.beyond,
+        cleaned.purged
+    );
+    if cleaned.more {
+        text.push_str("more is due: run it again, or leave it to the next hour\n");
+    }
+    output.print(&text)
+}
+
+/// What would happen, and to which memories.
+fn list(memories: &Memories, settings: &RetentionSettings, output: &Output) -> Result<(), Ended> {
+    let due = app::run(memories.due())?;
+    if output.json {
+        return output.document(&json!({
+            "dry_run": true,
+            "archived": {"idle": due.idle, "beyond": due.beyond},
+            "erased": due.expired,
+            "more": due.more,
+        }));
+    }
+    let mut text = String::new();
+    let kinds = [
+        (
+            &due.idle,
+            format!(
+                "would be archived: not used for {} days and less important than {}, or for {} \
+                 days and less than {}",
+                settings.idle_days,
+                settings.idle_importance,
+                settings.minor_days,
+                settings.minor_importance
+            ),
+        ),
+        (
+            &due.beyond,
+            format!(
+                "would be archived: more than {} are active",
+                settings.active_max
+            ),
+        ),
+        (
+            &due.expired,
+            format!(
+                "would be erased: archived for {} days",
+                settings.restore_days
+            ),
+        ),
+    ];
+    for (ids, what) in kinds {
+        if ids.is_empty() {
+            continue;
+        }
+        text.push_str(&format!("{} {what}\n", ids.len()));
+        let shown = ids.iter().take(SHOWN).copied().collect();
+        for memory in app::run(memories.look_at(shown))? {
+            let line = memory.content.split_whitespace();
+            let line = output.harmless(&line.collect::<Vec<_>>().join(" "));
+            let line = format!("{:>8}  {:.2}  {line}", memory.id, memory.importance);
+            text.push_str(&cut(&line, output.columns));
+            text.push('\n');
+        }
+        if ids.len() > SHOWN {
+            text.push_str(&format!("          and {} more\n", ids.len() - SHOWN));
+        }
+    }
+    if due.more {
+        text.push_str("and more, which the next run would do\n");
+    }
+    if text.is_empty() {
+        text.push_str("nothing is due\n");
+    }
+    output.print(&text)
+}

@@ -1,0 +1,101 @@
+//! `mimo memory restore`.
+
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+
+use crate::app;
+use crate::cli::output::{Ended, Output, Progress};
+use crate::clock::{Clock, Timestamp};
+use crate::config::Config;
+use crate::failure::{Failure, Kind};
+use crate::memory::inventory::MemoryId;
+use crate::memory::moment::{self, Edge};
+
+/// Which memories.
+#[derive(clap::Args)]
+#[command(after_help = "\
+Examples:
+  mimo memory restore 12 15
+  mimo memory restore --archived-since 2026-11-20    what cleanups have archived since
+  mimo memory restore --archived-since 7d --forgotten --dry-run
+
+A restored memory counts as used, so the next cleanup leaves it. Archived
+memories are erased after 90 days (restore_days in config.toml).")]
+pub(super) struct Arguments {
+    /// Their ids
+    #[arg(value_name = "ID", required_unless_present = "archived_since")]
+    ids: Vec<MemoryId>,
+    /// Everything that cleanups have archived since a day, a moment, or a span like 7d
+    #[arg(long, value_name = "DATE", conflicts_with = "ids")]
+    archived_since: Option<String>,
+    /// With --archived-since: also what was forgotten on purpose
+    #[arg(long, requires = "archived_since")]
+    forgotten: bool,
+    /// Only list which they are
+    #[arg(long, requires = "archived_since")]
+    dry_run: bool,
+}
+
+pub(super) fn run(
+    arguments: Arguments,
+    config: &Config,
+    clock: Arc<dyn Clock>,
+    output: &Output,
+) -> Result<(), Ended> {
+    let now = clock.now();
+    let memories = app::memories(config, clock)?;
+    let ids = match &arguments.archived_since {
+        Some(since) => {
+            let since = read_since(since, now)?;
+            app::run(memories.archived_since(since, arguments.forgotten))?
+        }
+        None => arguments.ids,
+    };
+    if arguments.dry_run {
+        return match output.json {
+            true => output.document(&json!({"dry_run": true, "restored": ids})),
+            false => output.print(&format!("{} memories would be restored\n", ids.len())),
+        };
+    }
+    let progress = Progress::new(output, "memories");
+    let total = ids.len();
+    let restored = app::run(memories.restore(ids, |done| progress.show(done, Some(total))))?;
+    progress.end();
+    if output.json {
+        let failed = restored.failed.iter();
+        let failed: Vec<Value> = failed
+            .map(|(id, failure)| json!({"id": id, "error": failure.document()["error"]}))
+            .collect();
+        output.document(&json!({
+            "dry_run": false,
+            "restored": restored.restored,
+            "unchanged": restored.unchanged,
+            "failed": failed,
+        }))?;
+    } else {
+        let mut text = format!("{} memories are back\n", restored.restored.len());
+        if !restored.unchanged.is_empty() {
+            let count = restored.unchanged.len();
+            text.push_str(&format!("{count} were not archived\n"));
+        }
+        output.print(&text)?;
+        for (id, failure) in &restored.failed {
+            output.complain(&format!("mimo: memory {id}: {}\n", failure.message));
+        }
+    }
+    match restored.failed.is_empty() {
+        true => Ok(()),
+        false => Err(Ended::Told(1)),
+    }
+}
+
+fn read_since(text: &str, now: Timestamp) -> Result<Timestamp, Failure> {
+    let span = || moment::parse_span(text).map(|seconds| now.plus_seconds(-seconds));
+    moment::parse(text, Edge::Start)
+        .or_else(span)
+        .ok_or_else(|| {
+            let why = format!("--archived-since {text:?} is no day, moment or span");
+            Failure::new(Kind::InvalidArguments, why).hint("write for example 2026-11-20, or 7d")
+        })
+}

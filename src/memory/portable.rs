@@ -1,0 +1,232 @@
+//! Memories as lines of JSON: out without loss, back in without doubles. A first
+//! line names the format; each line behind it is a memory.
+
+mod foreign;
+mod import;
+
+use std::collections::BTreeSet;
+
+use serde::{Deserialize, Serialize};
+
+use super::Memories;
+use crate::clock::Timestamp;
+use crate::failure::Failure;
+use crate::limits;
+use crate::store::memory::{Category, State};
+use crate::store::portable::{Arriving, Record, Told};
+use crate::text;
+
+pub use foreign::is_servers;
+pub use import::{Counts, Importer};
+
+/// What the first line calls the format.
+const FORMAT: &str = "mimo-memories";
+/// The version of it that this Mimo writes; it reads it and all before.
+const VERSION: u64 = 1;
+
+/// The first line.
+#[derive(Debug, Serialize, Deserialize)]
+struct Header {
+    format: String,
+    version: u64,
+    exported_at: String,
+    /// How many lines follow.
+    memories: u64,
+}
+
+/// A memory. What is not there is as it is for a new one, so that a line can be
+/// written by hand: only `content` is needed.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Line {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    id: Option<i64>,
+    content: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    category: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    importance: Option<f64>,
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    tags: BTreeSet<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    project: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    thread: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    position: Option<i64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    topic_key: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    state: Option<String>,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    protected: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    supersedes: Option<i64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    valid_until: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    created_at: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    updated_at: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    retired_at: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    recalled_at: Option<String>,
+    #[serde(default, skip_serializing_if = "is_zero")]
+    recall_count: u64,
+}
+
+fn is_zero(count: &u64) -> bool {
+    *count == 0
+}
+
+impl Line {
+    fn of(record: Record) -> Line {
+        let memory = record.memory;
+        let written = Timestamp::to_iso_micros;
+        Line {
+            id: Some(memory.id),
+            content: memory.content,
+            category: Some(memory.category.name().to_owned()),
+            importance: Some(memory.importance),
+            tags: memory.tags,
+            project: Some(memory.project),
+            thread: Some(memory.thread),
+            position: Some(record.position),
+            topic_key: memory.topic_key,
+            state: Some(memory.state.name().to_owned()),
+            protected: memory.protected,
+            supersedes: memory.supersedes,
+            valid_until: memory.valid_until.map(written),
+            created_at: Some(written(memory.created_at)),
+            updated_at: Some(written(memory.updated_at)),
+            retired_at: record.retired_at.map(written),
+            recalled_at: record.recalled_at.map(written),
+            recall_count: record.recall_count,
+        }
+    }
+
+    /// The memory that it is, of `project` where it names none.
+    fn read(self, project: &str) -> Result<Arriving<String>, Failure> {
+        let category = self.category.as_deref();
+        let state = self.state.as_deref();
+        let arriving = Arriving {
+            id: self.id,
+            project: self.project.unwrap_or_else(|| project.to_owned()),
+            category: named(category, Category::from_name, "/category")?,
+            importance: self.importance.unwrap_or(0.5),
+            tags: self.tags,
+            topic_key: self.topic_key,
+            thread: self.thread.unwrap_or_else(|| own_thread(&self.content)),
+            position: self.position.unwrap_or(1),
+            state: named(state, State::from_name, "/state")?,
+            protected: self.protected,
+            valid_until: moment(self.valid_until.as_deref(), "/valid_until")?,
+            created_at: moment(self.created_at.as_deref(), "/created_at")?,
+            updated_at: moment(self.updated_at.as_deref(), "/updated_at")?,
+            retired_at: moment(self.retired_at.as_deref(), "/retired_at")?,
+            recalled_at: moment(self.recalled_at.as_deref(), "/recalled_at")?,
+            recall_count: self.recall_count,
+            text: self.content,
+        };
+        checked(arriving)
+    }
+}
+
+impl Memories {
+    /// Hands the lines of every memory of `projects` (none: of all) to `take`,
+    /// as they are at one moment.
+    pub async fn export(
+        &self,
+        projects: Vec<String>,
+        mut take: impl FnMut(&str) -> Result<(), Failure> + Send + 'static,
+    ) -> Result<(), Failure> {
+        let exported_at = self.clock.now().to_iso_micros();
+        let write = move |told: Told| {
+            let line = match told {
+                Told::Count(memories) => serde_json::to_string(&Header {
+                    format: FORMAT.to_owned(),
+                    version: VERSION,
+                    exported_at: exported_at.clone(),
+                    memories,
+                }),
+                Told::Record(record) => serde_json::to_string(&Line::of(*record)),
+            };
+            take(&line.map_err(Failure::internal)?)
+        };
+        Ok(self.store.records(projects, Box::new(write)).await?)
+    }
+}
+
+/// The thread of a memory that names none: of its text's key, so that it is
+/// known again.
+fn own_thread(content: &str) -> String {
+    let key = text::key(content);
+    let hex: String = key[..8].iter().map(|byte| format!("{byte:02x}")).collect();
+    format!("import/{hex}")
+}
+
+fn named<T: Default>(
+    name: Option<&str>,
+    read: impl Fn(&str) -> Option<T>,
+    path: &str,
+) -> Result<T, Failure> {
+    let Some(name) = name else {
+        return Ok(T::default());
+    };
+    read(name).ok_or_else(|| Failure::invalid(path, format!("there is no {} {name:?}", &path[1..])))
+}
+
+fn moment(text: Option<&str>, path: &str) -> Result<Option<Timestamp>, Failure> {
+    let Some(text) = text else { return Ok(None) };
+    let why = || format!("{text:?} is not a moment like 2026-11-22T17:36:00Z");
+    let time = Timestamp::from_iso(text);
+    time.map(Some).ok_or_else(|| Failure::invalid(path, why()))
+}
+
+/// A memory within every bound that one has which is stored by a tool.
+fn checked(new: Arriving<String>) -> Result<Arriving<String>, Failure> {
+    let refuse = |path: &str, why: String| Err(Failure::invalid(path, why));
+    let (bytes, most) = (new.text.len(), limits::MEMORY_CONTENT_BYTES_MAX);
+    if new.text.trim().is_empty() {
+        return refuse("/content", "the content is blank".to_owned());
+    }
+    if bytes > most {
+        return refuse(
+            "/content",
+            format!("the content has {bytes} bytes; at most {most} fit"),
+        );
+    }
+    if new.text.contains('\0') {
+        return refuse("/content", "the content holds a NUL character".to_owned());
+    }
+    if !(0.0..=1.0).contains(&new.importance) {
+        let why = format!("{} is not between 0 and 1", new.importance);
+        return refuse("/importance", why);
+    }
+    if new.tags.len() > limits::MEMORY_TAGS_MAX {
+        let (count, most) = (new.tags.len(), limits::MEMORY_TAGS_MAX);
+        return refuse("/tags", format!("{count} are too many; at most {most} fit"));
+    }
+    let names = new.tags.iter().map(|tag| ("/tags", tag));
+    let others = [("/project", &new.project), ("/thread", &new.thread)];
+    let topic = new.topic_key.iter().map(|topic| ("/topic_key", topic));
+    for (path, name) in names.chain(others).chain(topic) {
+        let most = limits::NAME_BYTES_MAX;
+        if name.trim().is_empty() || name.len() > most || name.contains('\0') {
+            let why = format!("a name has 1 to {most} bytes, is not blank and holds no NUL");
+            return refuse(path, why);
+        }
+    }
+    if new.project == "*" {
+        return refuse("/project", "* stands for all projects".to_owned());
+    }
+    if new.position < 1 {
+        return refuse("/position", format!("{} is less than 1", new.position));
+    }
+    if new.state == State::Active && new.retired_at.is_some() {
+        let why = "an active memory was not retired".to_owned();
+        return refuse("/retired_at", why);
+    }
+    Ok(new)
+}

@@ -1,0 +1,241 @@
+//! Taking lines in: a portion at a time, each known again when it comes again.
+
+use std::collections::HashMap;
+
+use serde::Deserialize;
+use serde_json::Value;
+use tokio_util::sync::CancellationToken;
+
+use super::foreign;
+use super::{FORMAT, Header, Line, VERSION};
+use crate::failure::{Failure, Kind};
+use crate::limits;
+use crate::memory::Memories;
+use crate::store::memory::MemoryId;
+use crate::store::portable::{Admission, Arriving};
+use crate::text;
+
+/// What an import came to so far.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Memories that are new.
+    pub created: usize,
+    /// Memories whose text was there, and which added something to it.
+    pub merged: usize,
+    /// Memories that were there.
+    pub known: usize,
+}
+
+impl Counts {
+    /// All of them.
+    pub fn all(self) -> usize {
+        self.created + self.merged + self.known
+    }
+}
+
+/// A memory on its way in, with the file's id of the one that it replaced.
+pub(super) struct Incoming {
+    pub arriving: Arriving<String>,
+    pub supersedes: Option<MemoryId>,
+}
+
+/// Reads documents into memories, and remembers which id each has here.
+#[derive(Default)]
+pub struct Importer {
+    /// The project of memories that name none.
+    project: String,
+    waiting: Vec<Incoming>,
+    /// How long the texts are that wait.
+    bytes: usize,
+    /// Ids here by those in the file.
+    ids: HashMap<MemoryId, MemoryId>,
+    /// Ids here, each with the file's id of what it replaced, which is yet to come.
+    links: Vec<(MemoryId, MemoryId)>,
+    /// How many memories the file says it holds.
+    pub named: Option<u64>,
+    /// What it came to so far.
+    pub counts: Counts,
+    /// Memories of other programs that had metadata, which is left out.
+    pub metadata: usize,
+}
+
+impl Importer {
+    /// An importer for memories that belong to `project` unless they say otherwise.
+    pub fn new(project: &str) -> Importer {
+        Importer {
+            project: project.to_owned(),
+            ..Importer::default()
+        }
+    }
+
+    /// Takes one document: a line of ours, one of the official memory server's,
+    /// or the whole of its graph or of mcp-memory-service's export.
+    pub fn take(&mut self, document: &Value) -> Result<(), Failure> {
+        if let Some(format) = document.get("format") {
+            return self.header(format, document);
+        }
+        if let Some(others) = foreign::read(document, &self.project)? {
+            self.metadata += others.metadata;
+            if others.is_whole {
+                self.named = Some(others.memories.len() as u64);
+            }
+            for arriving in others.memories {
+                self.wait(arriving, None);
+            }
+            return Ok(());
+        }
+        let line = Line::deserialize(document).map_err(|error| {
+            Failure::invalid("", format!("this is no memory: {error}")).hint(
+                "lines of `mimo memory export`, server-memory's file and the JSON export of \
+                 mcp-memory-service can be read",
+            )
+        })?;
+        let supersedes = line.supersedes;
+        let arriving = line.read(&self.project)?;
+        self.wait(arriving, supersedes);
+        Ok(())
+    }
+
+    fn header(&mut self, format: &Value, document: &Value) -> Result<(), Failure> {
+        if format != FORMAT {
+            let why = format!("the format {format} is not known");
+            return Err(Failure::invalid("/format", why)
+                .hint("for the graph, there is `mimo graph import`"));
+        }
+        let header = Header::deserialize(document)
+            .map_err(|error| Failure::invalid("", format!("this is no first line: {error}")))?;
+        if header.version > VERSION {
+            let why = format!(
+                "the file was written by a newer Mimo (version {} of the format, this one knows \
+                 {VERSION})",
+                header.version
+            );
+            return Err(Failure::new(Kind::Refused, why).hint("update Mimo, then import again"));
+        }
+        // Files that were put one behind the other have a header each.
+        self.named = Some(self.named.unwrap_or(0) + header.memories);
+        Ok(())
+    }
+
+    fn wait(&mut self, arriving: Arriving<String>, supersedes: Option<MemoryId>) {
+        self.bytes += arriving.text.len();
+        self.waiting.push(Incoming {
+            arriving,
+            supersedes,
+        });
+    }
+
+    /// Whether enough waits to be stored.
+    pub fn is_full(&self) -> bool {
+        self.waiting.len() >= limits::PORTION_MEMORIES_MAX
+            || self.bytes >= limits::PORTION_BYTES_MAX
+    }
+
+    /// The next of those that wait which are stored together.
+    fn portion(&mut self) -> Vec<Incoming> {
+        let mut bytes = 0;
+        let fits = |incoming: &&Incoming| {
+            bytes += incoming.arriving.text.len();
+            bytes <= limits::PORTION_BYTES_MAX
+        };
+        let most = self.waiting.iter().take(limits::PORTION_MEMORIES_MAX);
+        let count = most.take_while(fits).count().max(1);
+        let portion = self
+            .waiting
+            .drain(..count.min(self.waiting.len()))
+            .collect();
+        self.bytes = self
+            .waiting
+            .iter()
+            .map(|each| each.arriving.text.len())
+            .sum();
+        portion
+    }
+}
+
+impl Memories {
+    /// Stores everything that `importer` has taken, a portion in a transaction;
+    /// `report` is told how far the whole import is.
+    pub async fn import(
+        &self,
+        importer: &mut Importer,
+        report: impl Fn(usize),
+    ) -> Result<(), Failure> {
+        while !importer.waiting.is_empty() {
+            let portion = importer.portion();
+            self.import_portion(importer, portion).await?;
+            report(importer.counts.all());
+        }
+        Ok(())
+    }
+
+    async fn import_portion(
+        &self,
+        importer: &mut Importer,
+        portion: Vec<Incoming>,
+    ) -> Result<(), Failure> {
+        let identity = |incoming: &Incoming| {
+            let arriving = &incoming.arriving;
+            arriving.identity(text::key(&arriving.text))
+        };
+        let known = self.store.known(portion.iter().map(identity).collect());
+        let known = known.await?;
+        // Only what is new has to be encoded.
+        let mut files = Vec::with_capacity(portion.len());
+        let (mut new, mut texts) = (Vec::new(), Vec::new());
+        for (incoming, id) in portion.into_iter().zip(known) {
+            let (arriving, supersedes) = (incoming.arriving, incoming.supersedes);
+            files.push((arriving.id, supersedes, id));
+            if id.is_none() {
+                texts.push(arriving.text.clone());
+                new.push(arriving);
+            }
+        }
+        let never = CancellationToken::new();
+        let texts = self.index(texts, &never, |_, _| ()).await?;
+        let new = new.into_iter().zip(texts);
+        let new: Vec<Arriving> = new.map(|(new, text)| new.with_text(text)).collect();
+        let (model, at) = (self.embedder.model_id(), self.clock.now());
+        let mut admitted = match new.is_empty() {
+            true => Vec::new(),
+            false => self.store.admit(model, new, at).await?,
+        }
+        .into_iter();
+        for (file_id, supersedes, known) in files {
+            let came = known
+                .map(|id| (id, Admission::Known))
+                .or_else(|| admitted.next());
+            let Some((id, admission)) = came else {
+                continue;
+            };
+            match admission {
+                Admission::Created => importer.counts.created += 1,
+                Admission::Merged => importer.counts.merged += 1,
+                Admission::Known => importer.counts.known += 1,
+            }
+            importer.ids.extend(file_id.map(|file_id| (file_id, id)));
+            importer.links.extend(supersedes.map(|older| (id, older)));
+        }
+        self.link(importer).await
+    }
+
+    /// Notes which memory replaced which, as far as both are here. Done again for
+    /// those that were here, because an import may have been cut off before it.
+    async fn link(&self, importer: &mut Importer) -> Result<(), Failure> {
+        let ids = &importer.ids;
+        let mut links = Vec::new();
+        importer
+            .links
+            .retain(|(newer, older)| match ids.get(older) {
+                Some(older) => {
+                    links.push((*newer, *older));
+                    false
+                }
+                None => true,
+            });
+        if !links.is_empty() {
+            self.store.link(links).await?;
+        }
+        Ok(())
+    }
+}

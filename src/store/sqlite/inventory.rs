@@ -1,0 +1,86 @@
+//! Counting on SQLite. Texts and vectors are not read: their lengths stand
+//! before them, or in an index.
+
+use rusqlite::{Transaction, params};
+
+use super::{SqliteStore, bytes_on_disk};
+use crate::clock::Timestamp;
+use crate::store::inventory::{Group, Inventory, InventoryStore, Vectors};
+use crate::store::memory::{Category, MemoryId};
+use crate::store::{StoreError, Stored};
+
+impl InventoryStore for SqliteStore {
+    fn inventory(&self) -> Stored<'_, Inventory> {
+        let path = self.path.clone();
+        Box::pin(self.read(move |file| {
+            Ok(Inventory {
+                groups: groups(file)?,
+                vectors: vectors(file)?,
+                file_bytes: bytes_on_disk(&path),
+            })
+        }))
+    }
+
+    fn archived_since(&self, since: Timestamp, forgotten: bool) -> Stored<'_, Vec<MemoryId>> {
+        Box::pin(self.read(move |file| archived_since(file, since, forgotten)))
+    }
+}
+
+fn groups(file: &Transaction<'_>) -> Result<Vec<Group>, StoreError> {
+    let sql = "SELECT project, category, count(*) FILTER (WHERE state = 'active'), \
+               count(*) FILTER (WHERE state = 'superseded'), \
+               count(*) FILTER (WHERE state = 'archived'), sum(protected), \
+               sum(octet_length(content)) FROM memory GROUP BY project, category \
+               ORDER BY project, category";
+    let mut statement = file.prepare(sql)?;
+    let groups = statement.query_map([], |row| {
+        let count = |column| row.get::<_, i64>(column).map(i64::unsigned_abs);
+        let category: String = row.get(1)?;
+        Ok(Group {
+            project: row.get(0)?,
+            category: Category::from_name(&category).unwrap_or_default(),
+            active: count(2)?,
+            superseded: count(3)?,
+            archived: count(4)?,
+            protected: count(5)?,
+            content_bytes: count(6)?,
+        })
+    })?;
+    Ok(groups.collect::<Result<_, _>>()?)
+}
+
+fn vectors(file: &Transaction<'_>) -> Result<Vec<Vectors>, StoreError> {
+    let sql = "SELECT m.name, m.dimensions, count(v.window) FILTER (WHERE v.window = 0), \
+               count(v.window) FROM embedding_model m \
+               LEFT JOIN memory_vector v INDEXED BY memory_vector_by_memory \
+               ON v.model_id = m.id GROUP BY m.id ORDER BY m.id";
+    let mut statement = file.prepare(sql)?;
+    let vectors = statement.query_map([], |row| {
+        let count = |column| row.get::<_, i64>(column).map(i64::unsigned_abs);
+        Ok(Vectors {
+            model: row.get(0)?,
+            dimensions: count(1)?,
+            memories: count(2)?,
+            vectors: count(3)?,
+        })
+    })?;
+    Ok(vectors.collect::<Result<_, _>>()?)
+}
+
+/// Somebody forgot a memory where it was archived by an edit, and every change
+/// since is an edit of an archived memory. What retention does is no edit.
+fn archived_since(
+    file: &Transaction<'_>,
+    since: Timestamp,
+    forgotten: bool,
+) -> Result<Vec<MemoryId>, StoreError> {
+    let sql = "SELECT m.id FROM memory m WHERE m.state = 'archived' AND m.updated_at >= ?1 \
+               AND (?2 OR NOT EXISTS (SELECT 1 FROM memory_edit f \
+               WHERE f.memory_id = m.id AND f.state <> 'archived' \
+               AND m.revision - f.revision = (SELECT count(*) FROM memory_edit e \
+               WHERE e.memory_id = m.id AND e.state = 'archived' AND e.revision > f.revision))) \
+               ORDER BY m.id";
+    let mut statement = file.prepare(sql)?;
+    let found = statement.query_map(params![since.0, forgotten], |row| row.get(0))?;
+    Ok(found.collect::<Result<_, _>>()?)
+}

@@ -1,0 +1,226 @@
+//! Forgetting on SQLite: who is due, archiving, erasing, and the record of runs.
+
+use rusqlite::{OptionalExtension, Transaction, params};
+
+use super::{SqliteStore, codes};
+use crate::clock::Timestamp;
+use crate::limits;
+use crate::store::memory::MemoryId;
+use crate::store::retention::{Due, RetentionStore, Run, RunId, Terms, Why};
+use crate::store::{StoreError, Stored};
+
+/// When a memory was last used.
+const USED: &str = "max(created_at, updated_at, coalesce(recalled_at, 0))";
+
+impl RetentionStore for SqliteStore {
+    fn due(&self, terms: Terms, limit: usize) -> Stored<'_, Due> {
+        Box::pin(self.read(move |file| due(file, &terms, limit)))
+    }
+
+    fn begin_run(
+        &self,
+        at: Timestamp,
+        unless_after: Option<Timestamp>,
+    ) -> Stored<'_, Option<RunId>> {
+        Box::pin(self.write(move |file| begin(file, at, unless_after)))
+    }
+
+    fn archive(
+        &self,
+        run: RunId,
+        why: Why,
+        ids: Vec<MemoryId>,
+        at: Timestamp,
+    ) -> Stored<'_, usize> {
+        Box::pin(self.write(move |file| archive(file, run, why, &ids, at)))
+    }
+
+    fn purge(&self, run: RunId, ids: Vec<MemoryId>, expired: Timestamp) -> Stored<'_, usize> {
+        Box::pin(self.write(move |file| purge(file, run, &ids, expired)))
+    }
+
+    fn end_run(&self, run: RunId, at: Timestamp) -> Stored<'_, ()> {
+        Box::pin(self.write(move |file| {
+            file.execute(
+                "UPDATE retention_run SET finished_at = ? WHERE id = ?",
+                [at.0, run],
+            )?;
+            Ok(())
+        }))
+    }
+
+    fn last_run(&self) -> Stored<'_, Option<Run>> {
+        Box::pin(self.read(last_run))
+    }
+}
+
+fn due(file: &Transaction<'_>, terms: &Terms, limit: usize) -> Result<Due, StoreError> {
+    let idle =
+        format!("(({USED} <= ?1 AND importance < ?2) OR ({USED} <= ?3 AND importance < ?4))");
+    let [(long, less), (short, least)] = terms.idle;
+    // One more than is wanted, to know whether there are more.
+    let most = i64::try_from(limit.saturating_add(1)).unwrap_or(i64::MAX);
+    let mut due = Due::default();
+    let cut = |ids: &mut Vec<MemoryId>| {
+        let more = ids.len() > limit;
+        ids.truncate(limit);
+        more
+    };
+
+    let sql = format!(
+        "SELECT id FROM memory WHERE state = 'active' AND protected = 0 AND {idle} \
+         ORDER BY id LIMIT ?5"
+    );
+    due.idle = ids(file, &sql, params![long.0, less, short.0, least, most])?;
+    let more_idle = cut(&mut due.idle);
+
+    let active: u64 = file.query_row(
+        "SELECT count(*) FROM memory WHERE state = 'active'",
+        [],
+        |row| row.get::<_, i64>(0).map(i64::unsigned_abs),
+    )?;
+    let staying = active.saturating_sub(due.idle.len() as u64);
+    let excess = staying.saturating_sub(terms.active_max);
+    // While not all idle ones are known, it is not known who is beyond either.
+    if excess > 0 && !more_idle {
+        let sql = format!(
+            "SELECT id FROM memory WHERE state = 'active' AND protected = 0 AND NOT {idle} \
+             ORDER BY {USED} > ?5, importance, {USED}, id LIMIT ?6"
+        );
+        let excess = i64::try_from(excess).unwrap_or(i64::MAX).min(most);
+        let values = params![long.0, less, short.0, least, terms.fresh.0, excess];
+        due.beyond = ids(file, &sql, values)?;
+    }
+    let more_beyond = cut(&mut due.beyond);
+
+    let sql = "SELECT id FROM memory WHERE state = 'archived' AND protected = 0 \
+               AND updated_at <= ? ORDER BY updated_at, id LIMIT ?";
+    due.expired = ids(file, sql, params![terms.expired.0, most])?;
+    due.more = cut(&mut due.expired) || more_idle || more_beyond;
+    Ok(due)
+}
+
+fn ids(
+    file: &Transaction<'_>,
+    sql: &str,
+    values: &[&dyn rusqlite::ToSql],
+) -> Result<Vec<MemoryId>, StoreError> {
+    let mut statement = file.prepare(sql)?;
+    let found = statement.query_map(values, |row| row.get(0))?;
+    Ok(found.collect::<Result<_, _>>()?)
+}
+
+fn begin(
+    file: &Transaction<'_>,
+    at: Timestamp,
+    unless_after: Option<Timestamp>,
+) -> Result<Option<RunId>, StoreError> {
+    if let (Some(after), Some(last)) = (unless_after, last_run(file)?)
+        // One in the future was begun by a clock that was wrong.
+        && last.started_at > after
+        && last.started_at <= at
+    {
+        return Ok(None);
+    }
+    file.execute("INSERT INTO retention_run (started_at) VALUES (?)", [at.0])?;
+    let run = file.last_insert_rowid();
+    file.execute(
+        "DELETE FROM retention_run WHERE id <= ?",
+        [run - limits::RETENTION_RUNS_KEPT_MAX],
+    )?;
+    Ok(Some(run))
+}
+
+fn archive(
+    file: &Transaction<'_>,
+    run: RunId,
+    why: Why,
+    ids: &[MemoryId],
+    at: Timestamp,
+) -> Result<usize, StoreError> {
+    let sql = format!(
+        "UPDATE memory SET state = 'archived', updated_at = ?1, revision = revision + 1 \
+         WHERE id = ?2 AND state = 'active' AND protected = 0 AND {USED} <= ?1"
+    );
+    let mut statement = file.prepare_cached(&sql)?;
+    let mut count = 0;
+    for id in ids {
+        count += statement.execute([at.0, *id])?;
+    }
+    let sql = match why {
+        Why::Idle => "UPDATE retention_run SET idle = idle + ? WHERE id = ?",
+        Why::Beyond => "UPDATE retention_run SET beyond = beyond + ? WHERE id = ?",
+    };
+    file.execute(sql, params![count as i64, run])?;
+    Ok(count)
+}
+
+fn purge(
+    file: &Transaction<'_>,
+    run: RunId,
+    ids: &[MemoryId],
+    expired: Timestamp,
+) -> Result<usize, StoreError> {
+    let mut is_due = file.prepare_cached(
+        "SELECT EXISTS (SELECT 1 FROM memory WHERE id = ? AND state = 'archived' \
+         AND protected = 0 AND updated_at <= ?)",
+    )?;
+    let mut due = Vec::with_capacity(ids.len());
+    for id in ids {
+        if is_due.query_row([*id, expired.0], |row| row.get(0))? {
+            due.push(*id);
+        }
+    }
+    codes::forget(file, &due)?;
+    erase_vectors(file, &due)?;
+    for id in &due {
+        erase(file, *id)?;
+    }
+    file.execute(
+        "UPDATE retention_run SET purged = purged + ? WHERE id = ?",
+        params![due.len() as i64, run],
+    )?;
+    Ok(due.len())
+}
+
+/// Erases a memory whose vectors are gone, and everything else that is kept of
+/// it; a version that replaced it replaces nothing any more.
+fn erase(file: &Transaction<'_>, id: MemoryId) -> Result<(), StoreError> {
+    for sql in [
+        "DELETE FROM memory_words WHERE rowid = ?",
+        "DELETE FROM memory_tag WHERE memory_id = ?",
+        "DELETE FROM memory_entity WHERE memory_id = ?",
+        "DELETE FROM memory_edit WHERE memory_id = ?",
+        "UPDATE memory SET supersedes = NULL WHERE supersedes = ?",
+        "DELETE FROM memory WHERE id = ?",
+    ] {
+        file.prepare_cached(sql)?.execute([id])?;
+    }
+    Ok(())
+}
+
+/// Erases the vectors of these memories: the only place that removes such rows.
+fn erase_vectors(file: &Transaction<'_>, ids: &[MemoryId]) -> Result<(), StoreError> {
+    let mut erase = file.prepare_cached("DELETE FROM memory_vector WHERE memory_id = ?")?;
+    for id in ids {
+        erase.execute([*id])?;
+    }
+    Ok(())
+}
+
+fn last_run(file: &Transaction<'_>) -> Result<Option<Run>, StoreError> {
+    let sql = "SELECT id, started_at, finished_at, idle, beyond, purged FROM retention_run \
+               ORDER BY id DESC LIMIT 1";
+    let run = file.query_row(sql, [], |row| {
+        let count = |column| row.get::<_, i64>(column).map(i64::unsigned_abs);
+        Ok(Run {
+            id: row.get(0)?,
+            started_at: Timestamp(row.get(1)?),
+            finished_at: row.get::<_, Option<i64>>(2)?.map(Timestamp),
+            idle: count(3)?,
+            beyond: count(4)?,
+            purged: count(5)?,
+        })
+    });
+    Ok(run.optional()?)
+}
