@@ -8,10 +8,10 @@
 //! and what hangs on it, how something is done, and all of that in one.
 //!
 //! Found on 2026-11-23, two shared EPYC (Zen 5) cores, release profile, p50 and
-//! p99: routed 16.6 and 36, everywhere 28.8 and 37; through `ask_mimo` alone
-//! memories 18.4 and 25, the graph 6.0 and 13, procedures 2.5 and 5.5, skills (of
-//! which there are none) 2.4 and 4.4. `memory_search`, the slowest single tool,
-//! took 14.4 and 21, `graph_query` .8 and 1.7, `procedure_find` .5 and .7. So a
+//! p99: routed 12.5 and 28, everywhere 23.8 and 32; through `ask_mimo` alone
+//! memories 12.8 and 18, the graph 5.9 and 14, procedures 2.6 and 4.0, skills (of
+//! which there are none) 2.6 and 4.3. `memory_search`, the slowest single tool,
+//! took 9.9 and 15, `graph_query` .8 and 2.8, `procedure_find` .5 and 1.2. So a
 //! question takes about as long as its slowest store, and what is encoded for
 //! it: about 1.5 ms for the question, and as much for each triple that was not
 //! met lately. Goals: p50 under 25 ms, p99 under 100 ms.
