@@ -56,7 +56,7 @@ fn main() {
         for (name, times) in &mut sides {
             let (tool, arguments) = question(name, round);
             let start = Instant::now();
-            call(&mut client, tool, &arguments);
+            client.document(tool, &arguments);
             if round > 0 {
                 times.push(start.elapsed());
             }
@@ -114,20 +114,16 @@ fn question(side: &str, round: usize) -> (&'static str, Value) {
 /// run is used again.
 fn filled(folder: &Path) -> Client {
     let mut client = start(folder);
-    let status = call(&mut client, "mimo_status", &json!({}));
+    let status = client.document("mimo_status", &json!({}));
     if status["memory"]["active"] != MEMORIES {
         for first in (0..MEMORIES).step_by(BATCH) {
             let batch = (first..first + BATCH).map(|n| json!({"content": memory(n)}));
             let batch: Vec<Value> = batch.collect();
-            call(&mut client, "memory_store", &json!({ "memories": batch }));
+            client.document("memory_store", &json!({ "memories": batch }));
         }
     }
     for nth in 0..PROCEDURES {
-        call(
-            &mut client,
-            "procedure_define",
-            &json!({"definition": procedure(nth)}),
-        );
+        client.document("procedure_define", &json!({"definition": procedure(nth)}));
     }
     drop(client);
     let mut import = mimo(folder);
@@ -158,19 +154,6 @@ fn start(folder: &Path) -> Client {
     let mut client = Client::start(mimo(folder).arg("serve"));
     client.initialize();
     client
-}
-
-/// The document that a tool answers with.
-fn call(client: &mut Client, tool: &str, arguments: &Value) -> Value {
-    let request = json!({"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {
-        "name": tool, "arguments": arguments,
-    }});
-    client.send(&format!("{request}\n"));
-    let answer: Value = serde_json::from_slice(client.answer()).expect("JSON");
-    let result = &answer["result"];
-    assert_ne!(result["isError"], true, "{answer}");
-    let text = result["content"][0]["text"].as_str().expect("a text");
-    serde_json::from_str(text).expect("a document")
 }
 
 fn person(nth: usize) -> String {

@@ -43,7 +43,7 @@ use mimo::store::sqlite::SqliteStore;
 use mimo::text;
 use mimo::vector::{self, Probe};
 use rusqlite::Connection;
-use serde_json::{Value, json};
+use serde_json::json;
 use support::{Client, quantile};
 
 const SIZES: [usize; 3] = [5_000, 20_000, 100_000];
@@ -98,7 +98,7 @@ fn measure(folder: &Path, encoder: &dyn Embedder, size: usize) {
                 "memory_search keyword" => search(&mut client, &query, "keyword"),
                 "memory_store" => {
                     let content = format!("{query} {round}");
-                    call(&mut client, "memory_store", &json!({ "content": content }));
+                    client.document("memory_store", &json!({ "content": content }));
                 }
                 "sqlite-vec" => by_sqlite_vec(&file, &probe),
                 "fts5" => by_fts5(&file, &query),
@@ -131,11 +131,7 @@ fn measure(folder: &Path, encoder: &dyn Embedder, size: usize) {
 }
 
 fn search(client: &mut Client, query: &str, mode: &str) {
-    let found = call(
-        client,
-        "memory_search",
-        &json!({"query": query, "mode": mode}),
-    );
+    let found = client.document("memory_search", &json!({"query": query, "mode": mode}));
     assert!(found["items"].is_array(), "{found}");
 }
 
@@ -217,19 +213,6 @@ fn start(folder: &Path) -> Client {
     let mut client = Client::start(&mut command);
     client.initialize();
     client
-}
-
-/// The document that a tool answers with.
-fn call(client: &mut Client, tool: &str, arguments: &Value) -> Value {
-    let request = json!({"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {
-        "name": tool, "arguments": arguments,
-    }});
-    client.send(&format!("{request}\n"));
-    let answer: Value = serde_json::from_slice(client.answer()).expect("JSON");
-    let result = &answer["result"];
-    assert_ne!(result["isError"], true, "{answer}");
-    let text = result["content"][0]["text"].as_str().expect("a text");
-    serde_json::from_str(text).expect("a document")
 }
 
 /// Numbers that look like chance, the same in every run.

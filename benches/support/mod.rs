@@ -13,6 +13,8 @@ use std::io::{BufRead, BufReader, Write};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use serde_json::{Value, json};
+
 /// A server and its pipes.
 pub struct Client {
     child: Child,
@@ -66,6 +68,20 @@ impl Client {
     pub fn answer(&mut self) -> &[u8] {
         while memchr::memmem::find(self.receive(), b"\"method\":").is_some() {}
         &self.line
+    }
+
+    /// The document that a tool answers a call with.
+    #[allow(dead_code, reason = "only some benches read answers")]
+    pub fn document(&mut self, tool: &str, arguments: &Value) -> Value {
+        let request = json!({"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {
+            "name": tool, "arguments": arguments,
+        }});
+        self.send(&format!("{request}\n"));
+        let answer: Value = serde_json::from_slice(self.answer()).expect("JSON");
+        let result = &answer["result"];
+        assert_ne!(result["isError"], true, "{answer}");
+        let text = result["content"][0]["text"].as_str().expect("a text");
+        serde_json::from_str(text).expect("a document")
     }
 
     /// The handshake.
