@@ -3,12 +3,13 @@
 //! seed alone.
 
 use std::collections::{BTreeMap, HashMap};
+use std::io::ErrorKind;
 
 use serde_json::{Value, json};
 
 use crate::audit::WORD;
 use crate::server::Reply;
-use crate::support::Server;
+use crate::support::{Server, call_of};
 
 /// Some memories that one call stores, by their texts.
 pub type Call = Vec<String>;
@@ -87,12 +88,12 @@ pub fn drive(
     let mut account = Account::default();
     let mut open: HashMap<u64, Call> = HashMap::new();
     let mut rest = (0..).zip(calls);
+    let mut gone = false;
     for (id, call) in rest.by_ref().take(flight) {
-        send(server, id, &call);
+        gone = gone || !send(server, id, &call);
         open.insert(id, call);
     }
     let mut count = 0;
-    let mut gone = false;
     while !open.is_empty() {
         let Some(line) = server.line() else { break };
         // What a killed server wrote last may be a part of a line.
@@ -113,7 +114,7 @@ pub fn drive(
         // What it wrote before it died is read to the end all the same.
         gone = gone || killed(server, count);
         if !gone && let Some((id, call)) = rest.next() {
-            send(server, id, &call);
+            gone = !send(server, id, &call);
             open.insert(id, call);
         }
     }
@@ -121,11 +122,18 @@ pub fn drive(
     account
 }
 
-fn send(server: &mut Server, id: u64, call: &Call) {
+/// Whether the server was there to read it: one may die before its first call,
+/// since it opens the database when it starts.
+fn send(server: &mut Server, id: u64, call: &Call) -> bool {
     let memory = |text: &String| json!({"content": text});
     let arguments = match &call[..] {
         [one] => memory(one),
         several => json!({"memories": several.iter().map(memory).collect::<Vec<_>>()}),
     };
-    server.call(id, "memory_store", arguments);
+    let message = call_of(id, "memory_store", arguments);
+    match server.try_write(format!("{message}\n").as_bytes()) {
+        Ok(()) => true,
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => false,
+        Err(error) => panic!("{error}"),
+    }
 }

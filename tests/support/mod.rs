@@ -4,7 +4,7 @@
 
 #![allow(dead_code, reason = "each test binary uses a part of this")]
 
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{self, BufRead, BufReader, Read, Write};
 use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::{Duration, Instant};
@@ -25,6 +25,12 @@ pub fn command(folder: &std::path::Path) -> Command {
         .env("HOME", folder)
         .stderr(Stdio::null());
     command
+}
+
+/// The message of a `tools/call`.
+pub fn call_of(id: impl Into<Value>, tool: &str, arguments: Value) -> Value {
+    let id: Value = id.into();
+    json!({"jsonrpc":"2.0","id":id,"method":"tools/call","params":{"name":tool,"arguments":arguments}})
 }
 
 /// A running server with pipes for its ends.
@@ -63,8 +69,13 @@ impl Server {
 
     /// Writes bytes as they are.
     pub fn write(&mut self, bytes: &[u8]) {
+        self.try_write(bytes).expect("the server reads");
+    }
+
+    /// The same to a server that may be gone.
+    pub fn try_write(&mut self, bytes: &[u8]) -> io::Result<()> {
         let input = self.input.as_mut().expect("the input is open");
-        input.write_all(bytes).expect("the server reads");
+        input.write_all(bytes)
     }
 
     /// Writes a message as a line.
@@ -74,8 +85,7 @@ impl Server {
 
     /// Sends `tools/call`.
     pub fn call(&mut self, id: impl Into<Value>, tool: &str, arguments: Value) {
-        let id: Value = id.into();
-        self.send(&json!({"jsonrpc":"2.0","id":id,"method":"tools/call","params":{"name":tool,"arguments":arguments}}));
+        self.send(&call_of(id, tool, arguments));
     }
 
     /// Closes its input.
