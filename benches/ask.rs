@@ -36,7 +36,7 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
-use support::{Client, quantile};
+use support::{Client, milliseconds};
 
 const MEMORIES: usize = 10_000;
 const PEOPLE: usize = 2_000;
@@ -63,7 +63,7 @@ fn main() {
         }
     }
     for (name, times) in &mut sides {
-        let shown = |share| -> f64 { (quantile(&mut times.clone(), share) / 10.0).round() / 100.0 };
+        let shown = |share| milliseconds(times, share);
         println!(
             "{}",
             json!({"bench": "ask", "asked": name, "p50_ms": shown(0.5), "p99_ms": shown(0.99)})

@@ -44,7 +44,7 @@ use mimo::text;
 use mimo::vector::{self, Probe};
 use rusqlite::Connection;
 use serde_json::json;
-use support::{Client, quantile};
+use support::{Client, milliseconds};
 
 const SIZES: [usize; 3] = [5_000, 20_000, 100_000];
 const DIMENSIONS: usize = 384;
@@ -115,7 +115,7 @@ fn measure(folder: &Path, encoder: &dyn Embedder, size: usize) {
         }
     }
     for (side, times) in SIDES.iter().zip(&mut times) {
-        let shown = |share| -> f64 { (quantile(&mut times.clone(), share) / 10.0).round() / 100.0 };
+        let shown = |share| milliseconds(times, share);
         println!(
             "{}",
             json!({"bench": "search", "memories": size, "side": side, "p50_ms": shown(0.5), "p99_ms": shown(0.99)})

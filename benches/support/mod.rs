@@ -144,6 +144,12 @@ pub fn in_flight(
     start.elapsed()
 }
 
+/// The same in milliseconds, to two places, of times that stay as they are.
+#[allow(dead_code, reason = "some benches print microseconds")]
+pub fn milliseconds(times: &[Duration], share: f64) -> f64 {
+    (quantile(&mut times.to_vec(), share) / 10.0).round() / 100.0
+}
+
 /// The value below which `share` of the times lie, in microseconds.
 pub fn quantile(times: &mut [Duration], share: f64) -> f64 {
     times.sort_unstable();

@@ -1,6 +1,5 @@
 //! `mimo backup`: a copy of the database while clients go on using it.
 
-use std::io::{self, IsTerminal};
 use std::path::{Path, PathBuf};
 
 use serde_json::json;
@@ -44,7 +43,7 @@ pub(super) fn run(
         )));
     }
     let to = place(arguments.file.as_deref(), config, clock)?;
-    let watched = io::stderr().is_terminal() && !output.json;
+    let watched = output.is_watched();
     let mut last = None;
     let mut told = |copied: u64, all: u64| {
         let percent = copied * 100 / all.max(1);

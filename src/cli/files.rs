@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
+use crate::config::{Config, PROJECT_DEFAULT};
 use crate::failure::{Failure, Kind};
 use crate::limits;
 
@@ -54,6 +55,14 @@ impl Sink {
             Sink::Stdout(out) => out.flush().map(|()| None),
             Sink::File(out, path) => out.flush().map(|()| Some(path.as_path())),
         }
+    }
+}
+
+/// The projects that an export holds: none named stands for all of them.
+pub(super) fn exported(config: &Config, all: bool) -> Vec<String> {
+    match all {
+        true => Vec::new(),
+        false => vec![config.project.clone(), PROJECT_DEFAULT.to_owned()],
     }
 }
 

@@ -75,6 +75,11 @@ impl Output {
         }
     }
 
+    /// Whether a person looks at stderr, to see how far long work is.
+    pub(super) fn is_watched(&self) -> bool {
+        io::stderr().is_terminal() && !self.json
+    }
+
     /// Writes `text` to stdout, whole, at once.
     pub(super) fn print(&self, text: &str) -> Result<(), Ended> {
         let mut out = io::stdout().lock();
@@ -154,8 +159,11 @@ pub(super) struct Progress<'a> {
 impl<'a> Progress<'a> {
     /// Of things called `unit`.
     pub(super) fn new(output: &'a Output, unit: &'static str) -> Progress<'a> {
-        let seen = io::stderr().is_terminal() && !output.json;
-        Progress { output, unit, seen }
+        Progress {
+            output,
+            unit,
+            seen: output.is_watched(),
+        }
     }
 
     /// So many are done, of how many where that is known.

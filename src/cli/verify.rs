@@ -1,7 +1,6 @@
 //! `mimo verify`: is the database whole, or a backup of it? It looks and
 //! reports; it repairs nothing.
 
-use std::io::{self, IsTerminal};
 use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
@@ -34,7 +33,7 @@ pub(super) fn run(arguments: &Arguments, config: &Config, output: &Output) -> Re
             "name a file, or the folder of another database with --data-dir",
         )));
     }
-    let watched = io::stderr().is_terminal() && !output.json;
+    let watched = output.is_watched();
     let mut told = |part: &'static str| {
         if watched {
             output.complain(&format!("\r\x1b[Klooking at: {part}"));

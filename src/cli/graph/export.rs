@@ -6,10 +6,10 @@ use std::sync::Arc;
 use serde_json::json;
 
 use crate::app;
-use crate::cli::files::Sink;
+use crate::cli::files::{Sink, exported};
 use crate::cli::output::{Ended, Output};
 use crate::clock::Clock;
-use crate::config::{Config, PROJECT_DEFAULT};
+use crate::config::Config;
 use crate::failure::Failure;
 use crate::graph::Graph;
 use crate::graph::picture::Picture;
@@ -55,10 +55,7 @@ pub(super) fn run(
     output: &Output,
 ) -> Result<(), Ended> {
     let graph = app::graph(config, clock)?;
-    let mut projects = vec![config.project.clone(), PROJECT_DEFAULT.to_owned()];
-    if arguments.all {
-        projects.clear();
-    }
+    let projects = exported(config, arguments.all);
     let mut out = Sink::open(arguments.output.clone())?;
     let written = match arguments.format {
         Format::Jsonl => lines(&graph, projects, &mut out)?,

@@ -1,6 +1,5 @@
 //! `mimo graph import`.
 
-use std::io::{self, IsTerminal};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -50,7 +49,7 @@ pub(super) fn run(
 ) -> Result<(), Ended> {
     let mut graph = GraphLines::new(config, clock)?;
     let mut waiting = 0;
-    let watched = io::stderr().is_terminal() && !output.json;
+    let watched = output.is_watched();
     let wanted = "name a file of `mimo graph export`, or the official memory server's memory.jsonl";
     for (number, document) in documents(open(&arguments.file, wanted)?) {
         let taken = document.and_then(|document| graph.take(&document));

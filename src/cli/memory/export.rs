@@ -7,10 +7,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 use serde_json::json;
 
 use crate::app;
-use crate::cli::files::Sink;
+use crate::cli::files::{Sink, exported};
 use crate::cli::output::{Ended, Output};
 use crate::clock::Clock;
-use crate::config::{Config, PROJECT_DEFAULT};
+use crate::config::Config;
 use crate::failure::{Failure, Kind};
 
 /// How much, and where to.
@@ -57,10 +57,7 @@ pub(super) fn run(
     output: &Output,
 ) -> Result<(), Ended> {
     let memories = app::memories(config, clock)?;
-    let mut projects = vec![config.project.clone(), PROJECT_DEFAULT.to_owned()];
-    if arguments.all {
-        projects.clear();
-    }
+    let projects = exported(config, arguments.all);
     let target = Arc::new(Mutex::new(Target {
         sink: Sink::open(arguments.output.clone())?,
         lines: 0,

@@ -109,7 +109,7 @@ pub(super) async fn run(
 
 /// Shows how an execution goes until it ends or waits for a person.
 async fn follow(procedures: &Procedures, id: &str, output: &Output) -> Result<(), Ended> {
-    let live = io::stderr().is_terminal() && !output.json;
+    let live = output.is_watched();
     let begun = Instant::now();
     let mut last = String::new();
     // A wait has an end, and a person may have more patience.

@@ -144,7 +144,7 @@ fn admit(
         place.retired_at = Some(new.updated_at.unwrap_or(at));
     }
     let id = insert(file, new, &place, at)?;
-    write::replace_tags(file, id, &new.tags)?;
+    write::add_tags(file, id, &new.tags)?;
     write::index(file, model, id, &new.text)?;
     Ok((id, Admission::Created))
 }
@@ -241,11 +241,7 @@ fn join(
         _ => None,
     };
     let before = file.total_changes();
-    let mut add =
-        file.prepare_cached("INSERT OR IGNORE INTO memory_tag (memory_id, tag) VALUES (?, ?)")?;
-    for tag in &new.tags {
-        add.execute(params![id, tag])?;
-    }
+    write::add_tags(file, id, &new.tags)?;
     let tagged = file.total_changes() > before;
     // Said again without an end, it has none; said with one, the later holds.
     let mut join = file.prepare_cached(

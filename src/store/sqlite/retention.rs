@@ -171,7 +171,6 @@ fn purge(
             due.push(*id);
         }
     }
-    codes::forget(file, &due)?;
     erase_vectors(file, &due)?;
     for id in &due {
         erase(file, *id)?;
@@ -199,8 +198,10 @@ fn erase(file: &Transaction<'_>, id: MemoryId) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// Erases the vectors of these memories: the only place that removes such rows.
+/// Erases the vectors of these memories, and their codes: the only place that
+/// removes such rows.
 fn erase_vectors(file: &Transaction<'_>, ids: &[MemoryId]) -> Result<(), StoreError> {
+    codes::forget(file, ids)?;
     let mut erase = file.prepare_cached("DELETE FROM memory_vector WHERE memory_id = ?")?;
     for id in ids {
         erase.execute([*id])?;

@@ -301,7 +301,8 @@ fn next_position(file: &Transaction<'_>, thread: &str) -> Result<i64, StoreError
     Ok(last.unwrap_or(0) + 1)
 }
 
-fn add_tags(
+/// Gives a memory these tags too.
+pub fn add_tags(
     file: &Transaction<'_>,
     id: MemoryId,
     tags: &BTreeSet<String>,
