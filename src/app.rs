@@ -12,6 +12,7 @@ use futures::future::BoxFuture;
 use serde_json::Value;
 
 use self::reload::Reloading;
+use crate::caller::{Caller, Grants};
 use crate::catalog::{Catalog, Signals};
 use crate::clock::Clock;
 use crate::config::{self, Config, MemorySettings, RetentionSettings};
@@ -234,7 +235,7 @@ impl App {
 
     /// Calls one tool, as a client would.
     pub async fn call(&self, name: &str, arguments: Value) -> Result<Reply, Failure> {
-        let context = Context::new(self.clock.new_id().into());
+        let context = Context::new(Caller::local(&*self.project, self.clock.new_id()));
         self.dispatch.call(name, arguments, context).await
     }
 
@@ -256,6 +257,7 @@ impl App {
         let catalog = self.registry.clone();
         let catalog = catalog.map(|registry| self.catalog(registry));
         let served = Served {
+            grants: Arc::new(Grants::local(&*self.project)),
             dispatch: self.dispatch.clone(),
             catalog: catalog.map(Arc::new),
             client: self.client.clone().unwrap_or_default(),

@@ -7,11 +7,12 @@ use serde_json::json;
 use tokio::sync::Notify;
 
 use super::*;
+use crate::caller::Caller;
 use crate::clock::SystemClock;
 use crate::tools::{Arguments, Document, fixture};
 
 fn context() -> Context {
-    Context::new("s".into())
+    Context::new(Caller::local("global", "s"))
 }
 
 fn tool(handler: impl Fn(Arguments, Context) -> Answer + Send + Sync + 'static) -> Tool {

@@ -29,7 +29,7 @@
 //! | [`registry`] | which skills there are, the leases of their calls, how the set changes |
 //! | [`skills`] | programs that Mimo runs: what their manifest may say, their sandbox, their pipes |
 //! | [`wire`] | lines of JSON-RPC, bounded |
-//! | [`failure`], [`clock`], [`limits`] | what every room may use: errors, time and ids, bounds |
+//! | [`failure`], [`clock`], [`limits`], [`caller`] | what every room may use: errors, time and ids, bounds, who calls |
 //!
 //! # Arrows
 //!
@@ -44,7 +44,7 @@
 //!                         +-> wire
 //! ```
 //!
-//! A room may name those to its right and the three that are everyone's;
+//! A room may name those to its right and the four that are everyone's;
 //! `tests/tidy/arrows.rs` has the whole table and a test holds the imports to
 //! it.
 //!
@@ -76,6 +76,7 @@
 
 pub mod app;
 pub mod ask;
+pub mod caller;
 pub mod catalog;
 pub mod cli;
 pub mod clients;

@@ -31,7 +31,7 @@ use crate::skills::pins::FirstSight;
 use crate::skills::spec::SkillSpec;
 
 pub use self::reloader::{Problem, Reloader};
-pub use crate::skills::link::{Asks, Followers, Miss, TheirError, Upstream};
+pub use crate::skills::link::{Followers, Miss, TheirError, Upstream};
 pub use crate::skills::pins::Standing;
 pub use crate::skills::spec::{Expose, SkillName};
 

@@ -13,8 +13,9 @@ use serde_json::value::{RawValue, to_raw_value};
 use serde_json::{Map, Value, json};
 use tokio::sync::{broadcast, watch};
 
+use crate::caller::AskClient;
 use crate::limits;
-use crate::registry::{Asks, SkillName, Upstream};
+use crate::registry::{SkillName, Upstream};
 use crate::wire::{Handle, Outcome};
 
 /// The capability of a client that lends its model.
@@ -92,13 +93,13 @@ impl Client {
 
     /// The way to its model, where it offers that and takes questions while it
     /// waits for an answer.
-    pub fn model(&self) -> Option<Asks> {
+    pub fn model(&self) -> Option<AskClient> {
         let greeting = self.greeting.borrow();
         let greeting = greeting.as_ref()?;
         let connection = greeting.connection.clone()?;
         greeting.capabilities.contains_key(SAMPLING).then(|| {
             let ask = move |method, params| ask(Some(connection.clone()), method, params);
-            Arc::new(ask) as Asks
+            Arc::new(ask) as AskClient
         })
     }
 
@@ -211,7 +212,7 @@ fn ask(
 }
 
 /// `asks`, but only for what a client that declared these offers.
-pub fn within(asks: Asks, offered: &Map<String, Value>) -> Asks {
+pub fn within(asks: AskClient, offered: &Map<String, Value>) -> AskClient {
     let usable = USABLE
         .into_iter()
         .filter(|name| offered.contains_key(*name));

@@ -16,6 +16,7 @@ use super::instructions::instructions;
 use super::listening::Listening;
 use super::listing::Listing;
 use super::rounds::{Round, Rounds, Step};
+use crate::caller::Caller;
 use crate::catalog::{Answer, Catalog, Term};
 use crate::dispatch::Dispatch;
 use crate::failure::{Failure, Kind};
@@ -28,7 +29,7 @@ pub struct Mcp {
     dispatch: Arc<Dispatch>,
     /// Absent where tests of the protocol are served.
     catalog: Option<Arc<Catalog>>,
-    session: Arc<str>,
+    caller: Caller,
     connection: Handle,
     client: Arc<Client>,
     listing: Arc<Listing>,
@@ -36,20 +37,14 @@ pub struct Mcp {
 }
 
 impl Mcp {
-    /// A service for one connection; `session` is where its memories belong by
-    /// default.
-    pub fn new(
-        served: Served,
-        session: Arc<str>,
-        connection: Handle,
-        listing: Arc<Listing>,
-    ) -> Mcp {
+    /// A service for one connection, whose calls `caller` makes.
+    pub fn new(served: Served, caller: Caller, connection: Handle, listing: Arc<Listing>) -> Mcp {
         let rounds = Rounds::new(served.dispatch.clock().clone());
         Mcp {
             rounds,
             dispatch: served.dispatch,
             catalog: served.catalog,
-            session,
+            caller,
             connection,
             client: served.client,
             listing,
@@ -81,8 +76,11 @@ impl Mcp {
                 let (dispatch, connection) = (self.dispatch.clone(), self.connection.clone());
                 let name = name.to_owned();
                 let context = Context {
-                    model: offered.contains_key(SAMPLING).then(|| asks.clone()),
-                    asks: Some(client::within(asks, offered)),
+                    caller: Caller {
+                        sample: offered.contains_key(SAMPLING).then(|| asks.clone()),
+                        ask: Some(client::within(asks, offered)),
+                        ..context.caller
+                    },
                     // The request that begins the call may be over before it.
                     cancel: CancellationToken::new(),
                     ..context
@@ -142,7 +140,7 @@ impl Mcp {
             cancel: request.ct.clone(),
             progress: self.progress(request),
             meta: meta(&request.meta),
-            ..Context::new(self.session.clone())
+            ..Context::new(self.caller.clone())
         }
     }
 
@@ -353,7 +351,7 @@ impl ServerHandler for Mcp {
         let inline = context.meta.client_capabilities();
         let inline = inline.map(|offered| object(&offered));
         if inline.is_none() {
-            call.model = self.client.model();
+            call.caller.sample = self.client.model();
         }
         let done = if let Some(offered) = inline.filter(Client::usable) {
             let given = (request.request_state, request.input_responses);

@@ -22,6 +22,7 @@ use self::mcp::Mcp;
 pub use client::Client;
 pub use signals::shutdown_signals;
 
+use crate::caller::{Caller, Grants};
 use crate::catalog::{Catalog, Change};
 use crate::clock::Clock;
 use crate::dispatch::Dispatch;
@@ -31,6 +32,8 @@ use crate::wire::Stdio;
 /// What clients are served with.
 #[derive(Clone)]
 pub struct Served {
+    /// What the client may see and do.
+    pub grants: Arc<Grants>,
     /// The tools.
     pub dispatch: Arc<Dispatch>,
     /// Everything beside them, where there is anything.
@@ -60,8 +63,8 @@ pub async fn serve_stdio(
     let others = announce_others(served.clone());
     let watch = async { tokio::join!(tools, others) };
     let watch = AbortOnDropHandle::new(tokio::spawn(watch));
-    let session = clock.new_id().into();
-    let service = Mcp::new(served, session, handle.clone(), listing);
+    let caller = Caller::new(served.grants.clone(), clock.new_id());
+    let service = Mcp::new(served, caller, handle.clone(), listing);
     let cancel = CancellationToken::new();
     // Directly, without rmcp's handshake: that would refuse a script that
     // pipes a call without `initialize`. The service answers `initialize`.

@@ -10,10 +10,10 @@ use serde_json::{Value, json};
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::task::AbortOnDropHandle;
 
+use crate::caller::AskClient;
 use crate::clock::Clock;
 use crate::failure::{Failure, Kind};
 use crate::limits;
-use crate::registry::Asks;
 use crate::tools::Reply;
 use crate::wire::Outcome;
 
@@ -51,12 +51,12 @@ pub enum Step {
 
 impl Round {
     /// Begins a call, which is given the way to ask.
-    pub fn begin<F>(call: impl FnOnce(Asks) -> F) -> Round
+    pub fn begin<F>(call: impl FnOnce(AskClient) -> F) -> Round
     where
         F: Future<Output = Result<Reply, Failure>> + Send + 'static,
     {
         let (ask, questions) = mpsc::channel(1);
-        let asks: Asks = Arc::new(move |method, params| {
+        let asks: AskClient = Arc::new(move |method, params| {
             let ask = ask.clone();
             Box::pin(async move {
                 let (reply, answer) = oneshot::channel();
@@ -164,7 +164,7 @@ mod tests {
     use crate::tools::Document;
 
     /// Asks, waits for a second, and says what it heard.
-    async fn patient(asks: Asks) -> Result<Reply, Failure> {
+    async fn patient(asks: AskClient) -> Result<Reply, Failure> {
         let heard = timeout(
             Duration::from_secs(1),
             asks("sampling/createMessage".into(), None),

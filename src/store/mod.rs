@@ -19,6 +19,8 @@ use futures::future::BoxFuture;
 
 use crate::failure::{Failure, Kind};
 
+pub use crate::caller::PROJECT_SHARED;
+
 pub use changes::Changes;
 pub use graph::GraphStore;
 pub use inventory::InventoryStore;
@@ -27,9 +29,6 @@ pub use names::NameStore;
 pub use portable::PortableStore;
 pub use procedure::ProcedureStore;
 pub use retention::RetentionStore;
-
-/// The project that every project sees beside its own.
-pub const PROJECT_SHARED: &str = "global";
 
 /// Names one memory for ever; ids are never used again.
 pub type MemoryId = i64;

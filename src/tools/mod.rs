@@ -26,12 +26,12 @@ use serde_json::{Map, Value};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use crate::caller::Caller;
 use crate::failure::Failure;
 use crate::graph::Graph;
 use crate::limits::CALL_SECONDS_MAX;
 use crate::memory::Memories;
 use crate::procedure::Procedures;
-use crate::registry::Asks;
 use crate::store::NameStore;
 
 /// The tools that users get, in the order they are listed; `writers` may put
@@ -170,9 +170,6 @@ pub type Arguments = Map<String, Value>;
 /// What a handler answers with.
 pub type Answer = BoxFuture<'static, Result<Reply, Failure>>;
 
-/// Begins the session of every call that a procedure makes.
-pub const PROCEDURE_SESSION: &str = "execution/";
-
 /// How long a call of a tool may run that has no reason to take longer.
 pub const USUAL_PATIENCE: Duration = Duration::from_secs(CALL_SECONDS_MAX);
 
@@ -217,16 +214,12 @@ impl Tool {
 /// What a handler may know of the request it serves.
 #[derive(Clone)]
 pub struct Context {
-    /// The client's session: the thread that memories belong to by default.
-    pub session: Arc<str>,
+    /// Who makes the call.
+    pub caller: Caller,
     /// Cancelled when the client takes the request back or its deadline passes.
     pub cancel: CancellationToken,
     /// Reports progress to the client, where it asked for that.
     pub progress: Progress,
-    /// Where a skill's questions go, where they do not go to the client itself.
-    pub asks: Option<Asks>,
-    /// The client's own model, where it offers one: takes a sampling request.
-    pub model: Option<Asks>,
     /// The client's `_meta`, for whoever a call is passed on to.
     pub meta: Map<String, Value>,
     /// When the call has to be over.
@@ -234,14 +227,12 @@ pub struct Context {
 }
 
 impl Context {
-    /// A call of this session that nobody will take back or watch.
-    pub fn new(session: Arc<str>) -> Context {
+    /// A call that nobody cancels or watches.
+    pub fn new(caller: Caller) -> Context {
         Context {
-            session,
+            caller,
             cancel: CancellationToken::new(),
             progress: Progress::default(),
-            asks: None,
-            model: None,
             meta: Map::new(),
             deadline: Instant::now() + USUAL_PATIENCE,
         }

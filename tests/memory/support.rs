@@ -151,7 +151,7 @@ impl Mimo {
         let Value::Object(arguments) = arguments else {
             panic!("arguments are an object");
         };
-        let context = Context::new("session-1".into());
+        let context = Context::new(mimo::caller::Caller::local("global", "session-1"));
         let tool = self.tools.iter().find(|t| t.name == tool).expect("a tool");
         let answer = self.runtime.block_on((tool.handler)(arguments, context));
         self.clock.advance_seconds(1);

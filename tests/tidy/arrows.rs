@@ -4,7 +4,7 @@
 use super::source::{Source, is_test, is_word, line_of, places};
 
 /// What every room may use.
-const COMMON: &[&str] = &["failure", "clock", "limits"];
+const COMMON: &[&str] = &["failure", "clock", "limits", "caller"];
 
 /// A room and the rooms it may name. What is not here is an arrow that goes
 /// back, or a room that nobody has placed yet.

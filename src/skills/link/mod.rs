@@ -17,6 +17,7 @@ use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
 use super::spec::SkillName;
+use crate::caller::AskClient;
 use crate::failure::{Failure, Kind};
 use crate::limits;
 
@@ -71,24 +72,13 @@ impl Upstream for NoClient {
 /// Where the `params` of a call's progress notifications go.
 pub type Progress = Arc<dyn Fn(&RawValue) + Send + Sync>;
 
-/// Where the questions go that a skill has during a call: a result or a JSON-RPC
-/// error comes back.
-pub type Asks = Arc<
-    dyn Fn(
-            String,
-            Option<Box<RawValue>>,
-        ) -> BoxFuture<'static, Result<Box<RawValue>, Box<RawValue>>>
-        + Send
-        + Sync,
->;
-
 /// Who follows a request while it is open.
 #[derive(Clone, Default)]
 pub struct Followers {
     /// Told how far it is.
     pub progress: Option<Progress>,
     /// Asked in the client's stead.
-    pub asks: Option<Asks>,
+    pub asks: Option<AskClient>,
 }
 
 /// Why a request has no result.

@@ -8,9 +8,9 @@ use tokio_util::sync::CancellationToken;
 use super::answer::By;
 use super::sampling;
 use crate::ask::Prompt;
+use crate::caller::AskClient;
 use crate::endpoint::{Endpoint, Task};
 use crate::limits;
-use crate::registry::Asks;
 use crate::tools::Context;
 
 /// Which models the settings let answers be written by; by default none.
@@ -27,14 +27,14 @@ pub enum Writer<'a> {
     /// The model of the settings.
     Endpoint(&'a Endpoint),
     /// The client's own model.
-    Client(Asks),
+    Client(AskClient),
 }
 
 impl Writers {
     /// Those that may be asked during a call, in the order to try them.
     pub fn of(&self, context: &Context) -> Vec<Writer<'_>> {
         let endpoint = self.endpoint.as_ref().map(Writer::Endpoint);
-        let client = context.model.clone().filter(|_| self.client);
+        let client = context.caller.sample.clone().filter(|_| self.client);
         endpoint
             .into_iter()
             .chain(client.map(Writer::Client))

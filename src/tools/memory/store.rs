@@ -131,7 +131,7 @@ fn draft(
         project: one_project(from("project"))?.unwrap_or_else(|| memory.project.clone()),
         thread: from("thread")
             .name("thread")?
-            .unwrap_or_else(|| context.session.to_string()),
+            .unwrap_or_else(|| context.caller.session.to_string()),
     })
 }
 

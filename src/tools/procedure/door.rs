@@ -8,13 +8,14 @@ use futures::future::BoxFuture;
 use serde_json::{Map, Value, json};
 use tokio_util::sync::CancellationToken;
 
+use crate::caller::{Caller, Grants, PROJECT_SHARED};
 use crate::failure::Failure;
 use crate::limits;
 use crate::procedure::Tools;
 use crate::procedure::journal::{Conduct, Trouble};
 use crate::procedure::mistake::near;
 use crate::tools::skills::Skills;
-use crate::tools::{Context, PROCEDURE_SESSION, Reply, Tool};
+use crate::tools::{Context, Reply, Tool};
 
 /// Calls a tool of ours by name.
 pub type Through =
@@ -124,10 +125,10 @@ impl Tools for Door {
         execution: &str,
         cancel: CancellationToken,
     ) -> BoxFuture<'static, Result<Value, Trouble>> {
-        let session = format!("{PROCEDURE_SESSION}{execution}");
+        let grants = Arc::new(Grants::local(PROJECT_SHARED));
         let context = Context {
             cancel,
-            ..Context::new(session.into())
+            ..Context::new(Caller::for_execution(grants, execution))
         };
         let (tool, arguments) = match self.own.contains_key(name) {
             true => (name.to_owned(), Value::Object(arguments)),

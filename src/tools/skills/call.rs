@@ -12,7 +12,7 @@ use crate::limits;
 use crate::registry::names::SEPARATOR;
 use crate::registry::{Conduct, Followers, Offer, SkillName};
 use crate::tools::arguments::Reader;
-use crate::tools::{Arguments, Context, PROCEDURE_SESSION, Reply};
+use crate::tools::{Arguments, Context, Reply};
 
 /// A tool of a skill that a name means.
 pub struct Target {
@@ -58,7 +58,7 @@ impl Skills {
         arguments: Option<&Value>,
         context: Context,
     ) -> Result<Box<RawValue>, Failure> {
-        let by_procedure = context.session.starts_with(PROCEDURE_SESSION);
+        let by_procedure = context.caller.execution.is_some();
         let arguments = arguments.map(to_raw_value).transpose();
         let arguments = arguments.map_err(Failure::internal)?;
         let conduct = Conduct {
@@ -66,7 +66,7 @@ impl Skills {
             cancel: context.cancel.clone(),
             meta: context.meta.clone(),
             followers: Followers {
-                asks: context.asks.clone(),
+                asks: context.caller.ask.clone(),
                 progress: context.progress.wanted().then(|| progress(context)),
             },
         };
