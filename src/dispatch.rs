@@ -20,7 +20,7 @@ use tokio_util::sync::CancellationToken;
 use crate::clock::Clock;
 use crate::failure::{Failure, Kind};
 use crate::limits::{CALL_STOP_MILLIS_MAX, CALLS_RUNNING_MAX};
-use crate::registry::TheirError;
+use crate::registry::UpstreamError;
 use crate::tools::profile::Profile;
 use crate::tools::schema::{Schema, nearest};
 use crate::tools::skills::{self, Exposed, Load, Skills, Target};
@@ -197,7 +197,9 @@ impl Dispatch {
     /// The JSON-RPC error of a skill that this failure was made of.
     pub fn theirs(failure: &Failure) -> Option<&RawValue> {
         let source = std::error::Error::source(failure)?;
-        source.downcast_ref::<TheirError>().map(|theirs| &*theirs.0)
+        source
+            .downcast_ref::<UpstreamError>()
+            .map(|theirs| &*theirs.0)
     }
 
     /// The definition of the tool of this name.

@@ -12,7 +12,7 @@ use children::{Client, Processes, fake, nobody};
 use mimo::failure::Kind;
 use mimo::skills::child::Launch;
 use mimo::skills::job::{Job, Said};
-use mimo::skills::link::{Followers, Hello, Link, Miss, Tool, Upstream};
+use mimo::skills::link::{CallError, Followers, Hello, Link, Tool, Upstream};
 use mimo::skills::spec::SkillSpec;
 use serde_json::value::RawValue;
 use serde_json::{Map, Value, json};
@@ -72,7 +72,7 @@ fn raw(value: Value) -> Box<RawValue> {
     serde_json::value::to_raw_value(&value).expect("JSON")
 }
 
-async fn call(link: &Link, tool: &str, arguments: Value) -> Result<Box<RawValue>, Miss> {
+async fn call(link: &Link, tool: &str, arguments: Value) -> Result<Box<RawValue>, CallError> {
     link.call(
         tool,
         Some(&raw(arguments)),
@@ -114,7 +114,7 @@ async fn everything_passes_as_it_was_written() {
             .ends_with(r#""x-unknown": {"b": 1, "a": 1.0}}"#),
         "{result}"
     );
-    let Err(Miss::Theirs(error)) = call(&link, "none", json!({})).await else {
+    let Err(CallError::Upstream(error)) = call(&link, "none", json!({})).await else {
         panic!("an error of the skill's");
     };
     assert!(error.get().contains(r#""data": {"kept": true}"#), "{error}");

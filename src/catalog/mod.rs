@@ -22,14 +22,14 @@ use self::watch::Watched;
 use crate::failure::Failure;
 use crate::limits;
 use crate::registry::offers::{Items, List};
-use crate::registry::{Miss, Registry, SkillName};
+use crate::registry::{CallError, Registry, SkillName};
 use crate::tools::Offers;
 use crate::tools::complete::{Asked, Of};
 
 pub use self::watch::{Change, Signals, Term};
 
 /// A whole result, as it is sent.
-pub type Answer = Result<Arc<RawValue>, Miss>;
+pub type Answer = Result<Arc<RawValue>, CallError>;
 
 /// The joined offers.
 pub struct Catalog {
@@ -62,7 +62,7 @@ impl Catalog {
         match (self.own.complete)(asked(&params)).await {
             Ok(Some(completion)) => return raw(&completion),
             Ok(None) => {}
-            Err(failure) => return Err(Miss::Ours(failure)),
+            Err(failure) => return Err(CallError::Gateway(failure)),
         }
         let place = match asked(&params).of {
             Of::Prompt(name) => {
@@ -134,7 +134,8 @@ impl Catalog {
         cancel: &CancellationToken,
     ) -> Answer {
         let end = Instant::now() + Duration::from_secs(limits::CALL_SECONDS_MAX);
-        let params = to_raw_value(params).map_err(|error| Miss::Ours(Failure::internal(error)))?;
+        let params =
+            to_raw_value(params).map_err(|error| CallError::Gateway(Failure::internal(error)))?;
         let passed = self
             .registry
             .pass(skill, method, Some(&params), end, cancel);
@@ -162,7 +163,7 @@ fn asked(params: &Value) -> Asked {
 fn raw(result: &Value) -> Answer {
     match to_raw_value(result) {
         Ok(raw) => Ok(raw.into()),
-        Err(error) => Err(Miss::Ours(Failure::internal(error))),
+        Err(error) => Err(CallError::Gateway(Failure::internal(error))),
     }
 }
 
@@ -171,7 +172,7 @@ fn joined(member: &str, items: &[String]) -> Answer {
     let text = format!("{{{}:[{}]}}", Value::from(member), items.join(","));
     match RawValue::from_string(text) {
         Ok(raw) => Ok(raw.into()),
-        Err(error) => Err(Miss::Ours(Failure::internal(error))),
+        Err(error) => Err(CallError::Gateway(Failure::internal(error))),
     }
 }
 

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::{Answer, Catalog, raw};
 use crate::failure::Failure;
-use crate::registry::Miss;
+use crate::registry::CallError;
 use crate::tools::Family;
 
 impl Catalog {
@@ -57,7 +57,7 @@ impl Catalog {
                 (family.given)(uri);
                 raw(&contents(uri, &document.0))
             }
-            Err(failure) => Err(Miss::Ours(about_uri(failure))),
+            Err(failure) => Err(CallError::Gateway(about_uri(failure))),
         })
     }
 }

@@ -11,7 +11,7 @@ use super::{Answer, Catalog, joined, raw, text_of, with_member};
 use crate::failure::{Failure, Kind};
 use crate::registry::names::names;
 use crate::registry::offers::List;
-use crate::registry::{Miss, SkillName};
+use crate::registry::{CallError, SkillName};
 
 /// Where each name leads, as it was listed last.
 pub type Prompts = HashMap<String, (SkillName, String)>;
@@ -49,13 +49,13 @@ impl Catalog {
             match (own.get)(name.to_owned(), given.clone()).await {
                 Ok(Some(prompt)) => return raw(&prompt),
                 Ok(None) => {}
-                Err(failure) => return Err(Miss::Ours(failure)),
+                Err(failure) => return Err(CallError::Gateway(failure)),
             }
         }
         let Some((skill, own)) = self.prompt_place(name, cancel).await else {
             let message = format!("there is no prompt \"{name}\"");
             let failure = Failure::new(Kind::NotFound, message);
-            return Err(Miss::Ours(failure.hint("prompts/list names them")));
+            return Err(CallError::Gateway(failure.hint("prompts/list names them")));
         };
         let mut params = json!({ "name": own });
         if let Some(arguments) = arguments {

@@ -11,7 +11,7 @@ use super::watch::Term;
 use super::{Answer, Catalog, joined, raw, template, text_of, with_member};
 use crate::failure::{Failure, Kind};
 use crate::registry::offers::List;
-use crate::registry::{Miss, SkillName};
+use crate::registry::{CallError, SkillName};
 
 /// The skill of each URI, as they were listed last.
 pub type Resources = HashMap<String, SkillName>;
@@ -99,7 +99,7 @@ impl Catalog {
     async fn first(&self, uri: &str, method: &str, cancel: &CancellationToken) -> Answer {
         let message = format!("there is no resource {uri}");
         let failure = Failure::new(Kind::NotFound, message).hint("resources/list names them");
-        let mut last = Miss::Ours(failure);
+        let mut last = CallError::Gateway(failure);
         for (skill, own) in self.resource_places(uri) {
             match self
                 .pass(&skill, method, &json!({ "uri": own }), cancel)

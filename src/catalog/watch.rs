@@ -15,7 +15,7 @@ use super::Catalog;
 use super::own::about_uri;
 use crate::failure::{Failure, Kind};
 use crate::limits;
-use crate::registry::Miss;
+use crate::registry::CallError;
 
 /// What of our own has changed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -143,18 +143,18 @@ impl Watched {
 impl Catalog {
     /// Watches a resource of ours; `None` if it is none. A subscription, which may
     /// name many, may also name one that is not there yet.
-    pub(super) async fn watch(&self, uri: &str, term: Term) -> Option<Result<(), Miss>> {
+    pub(super) async fn watch(&self, uri: &str, term: Term) -> Option<Result<(), CallError>> {
         self.family(uri)?;
         // Before it is looked at, so that no change falls between.
         if let Err(failure) = self.watched.begin(uri, term) {
-            return Some(Err(Miss::Ours(failure)));
+            return Some(Err(CallError::Gateway(failure)));
         }
         Some(match self.look_at(uri).await {
             Ok(None) if term == Term::Session => {
                 self.watched.end(uri, term);
                 let message = format!("there is no resource {uri}");
                 let failure = Failure::new(Kind::NotFound, message);
-                Err(Miss::Ours(failure.hint("resources/list names some, and resources/templates/list says how others are named")))
+                Err(CallError::Gateway(failure.hint("resources/list names some, and resources/templates/list says how others are named")))
             }
             Ok(mark) => {
                 self.watched.first(uri, mark.unwrap_or_default());
@@ -162,7 +162,7 @@ impl Catalog {
             }
             Err(failure) => {
                 self.watched.end(uri, term);
-                Err(Miss::Ours(about_uri(failure)))
+                Err(CallError::Gateway(about_uri(failure)))
             }
         })
     }

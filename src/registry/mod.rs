@@ -31,7 +31,7 @@ use crate::skills::pins::FirstSight;
 use crate::skills::spec::SkillSpec;
 
 pub use self::reloader::{Problem, Reloader};
-pub use crate::skills::link::{Followers, Miss, TheirError, Upstream};
+pub use crate::skills::link::{CallError, Followers, Upstream, UpstreamError};
 pub use crate::skills::pins::Standing;
 pub use crate::skills::spec::{Expose, SkillName};
 
@@ -149,7 +149,7 @@ impl Registry {
         tool: &str,
         arguments: Option<&RawValue>,
         conduct: Conduct,
-    ) -> Result<Box<RawValue>, Miss> {
+    ) -> Result<Box<RawValue>, CallError> {
         let Conduct {
             deadline,
             cancel,
@@ -162,8 +162,11 @@ impl Registry {
             deadline.min(own)
         });
         let work = async {
-            let (_lease, link) = self.lease(skill, deadline).await.map_err(Miss::Ours)?;
-            self.0.may_call(skill, tool).map_err(Miss::Ours)?;
+            let (_lease, link) = self
+                .lease(skill, deadline)
+                .await
+                .map_err(CallError::Gateway)?;
+            self.0.may_call(skill, tool).map_err(CallError::Gateway)?;
             link.call(tool, arguments, meta, followers).await
         };
         within(skill, deadline, &cancel, work).await
@@ -178,9 +181,12 @@ impl Registry {
         params: Option<&RawValue>,
         deadline: Instant,
         cancel: &CancellationToken,
-    ) -> Result<Box<RawValue>, Miss> {
+    ) -> Result<Box<RawValue>, CallError> {
         let work = async {
-            let (_lease, link) = self.lease(skill, deadline).await.map_err(Miss::Ours)?;
+            let (_lease, link) = self
+                .lease(skill, deadline)
+                .await
+                .map_err(CallError::Gateway)?;
             link.pass(method, params).await
         };
         within(skill, deadline, cancel, work).await
@@ -253,16 +259,16 @@ async fn within(
     skill: &SkillName,
     deadline: Instant,
     cancel: &CancellationToken,
-    work: impl Future<Output = Result<Box<RawValue>, Miss>>,
-) -> Result<Box<RawValue>, Miss> {
+    work: impl Future<Output = Result<Box<RawValue>, CallError>>,
+) -> Result<Box<RawValue>, CallError> {
     tokio::select! {
         biased;
         result = work => result,
-        () = cancel.cancelled() => Err(Miss::Ours(Failure::new(
+        () = cancel.cancelled() => Err(CallError::Gateway(Failure::new(
             Kind::Cancelled,
             "the request was taken back",
         ))),
-        () = tokio::time::sleep_until(deadline) => Err(Miss::Ours(refused(skill, Refusal::Late))),
+        () = tokio::time::sleep_until(deadline) => Err(CallError::Gateway(refused(skill, Refusal::Late))),
     }
 }
 

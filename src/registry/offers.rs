@@ -18,7 +18,7 @@ use super::files::{fingerprint, replace};
 use super::{Registry, SkillName};
 use crate::failure::{Failure, Kind};
 use crate::limits;
-use crate::skills::link::Miss;
+use crate::skills::link::CallError;
 
 /// A list that a skill may offer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -177,7 +177,7 @@ impl Registry {
         list: List,
         deadline: Instant,
         cancel: &CancellationToken,
-    ) -> Result<Items, Miss> {
+    ) -> Result<Items, CallError> {
         if !self.0.runs(skill)
             && let Some(kept) = self.kept(skill, list)
         {
@@ -210,11 +210,14 @@ impl Registry {
             }
         }
         let message = format!("the answer of {skill} to {} has no end", list.method());
-        Err(Miss::Ours(Failure::new(Kind::LimitExceeded, message)))
+        Err(CallError::Gateway(Failure::new(
+            Kind::LimitExceeded,
+            message,
+        )))
     }
 }
 
-fn odd(skill: &SkillName, list: List) -> Miss {
+fn odd(skill: &SkillName, list: List) -> CallError {
     let message = format!("{skill} answered {} with no such thing", list.method());
-    Miss::Ours(Failure::new(Kind::Unavailable, message))
+    CallError::Gateway(Failure::new(Kind::Unavailable, message))
 }

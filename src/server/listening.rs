@@ -11,7 +11,7 @@ use super::client::{Client, News};
 use super::errors::refused;
 use crate::catalog::{Catalog, Term};
 use crate::failure::Kind;
-use crate::registry::Miss;
+use crate::registry::CallError;
 use crate::wire::Handle;
 
 /// What serves a subscription.
@@ -80,7 +80,7 @@ impl Listening<'_> {
                     }
                 }
                 Ok(_) => {}
-                Err(Miss::Ours(failure)) if failure.kind == Kind::LimitExceeded => {
+                Err(CallError::Gateway(failure)) if failure.kind == Kind::LimitExceeded => {
                     return Err(refused(&failure));
                 }
                 Err(miss) => {

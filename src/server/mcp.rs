@@ -20,7 +20,7 @@ use crate::caller::Caller;
 use crate::catalog::{Answer, Catalog, Term};
 use crate::dispatch::Dispatch;
 use crate::failure::{Failure, Kind};
-use crate::registry::Miss;
+use crate::registry::CallError;
 use crate::tools::{Context, Document, Progress, Reply};
 use crate::wire::{BadParams, Handle, LooseArguments};
 
@@ -113,8 +113,8 @@ impl Mcp {
                 self.connection.pass(request, result);
                 Ok(stand_in)
             }
-            Err(Miss::Theirs(error)) => Err(theirs(&error)),
-            Err(Miss::Ours(failure)) => Err(refused(&failure)),
+            Err(CallError::Upstream(error)) => Err(theirs(&error)),
+            Err(CallError::Gateway(failure)) => Err(refused(&failure)),
         }
     }
 
@@ -127,7 +127,7 @@ impl Mcp {
         stand_in: T,
     ) -> Result<T, ErrorData> {
         match answer {
-            Err(Miss::Ours(failure)) if failure.kind == Kind::NotFound => {
+            Err(CallError::Gateway(failure)) if failure.kind == Kind::NotFound => {
                 let about = Some(json!({ "uri": uri }));
                 Err(ErrorData::resource_not_found(failure.to_string(), about))
             }

@@ -12,7 +12,7 @@ use mimo::failure::{Failure, Kind};
 use mimo::registry::files::Files;
 use mimo::registry::{Conduct, Parts, Registry, Status};
 use mimo::skills::child::{Child, Control, Launch};
-use mimo::skills::link::Miss;
+use mimo::skills::link::CallError;
 use mimo::skills::pins::{FirstSight, Standing};
 use mimo::skills::spec::{SkillName, SkillSpec};
 use serde_json::value::RawValue;
@@ -58,7 +58,7 @@ async fn call(
     let result = registry
         .call(&name(skill), tool, Some(&arguments), conduct)
         .await;
-    let result: Box<RawValue> = result.map_err(Miss::into_failure)?;
+    let result: Box<RawValue> = result.map_err(CallError::into_failure)?;
     let result: Value = serde_json::from_str(result.get()).expect("JSON");
     Ok(result["content"][0]["text"]
         .as_str()

@@ -81,42 +81,42 @@ pub struct Followers {
     pub asks: Option<AskClient>,
 }
 
-/// Why a request has no result.
+/// Why a request to a skill has no result.
 #[derive(Debug)]
-pub enum Miss {
-    /// The skill's own JSON-RPC error, as it was written.
-    Theirs(Box<RawValue>),
-    /// It did not get that far.
-    Ours(Failure),
+pub enum CallError {
+    /// The skill answered with this JSON-RPC error.
+    Upstream(Box<RawValue>),
+    /// The call failed inside Mimo, before or after the skill saw it.
+    Gateway(Failure),
 }
 
-impl Miss {
-    /// The same as a failure, for those who have no use for the original.
+impl CallError {
+    /// Folds an upstream error into a `Failure` whose source is an [`UpstreamError`].
     pub fn into_failure(self) -> Failure {
         match self {
-            Miss::Theirs(error) => {
+            CallError::Upstream(error) => {
                 let said: Value = serde_json::from_str(error.get()).unwrap_or_default();
                 let message = said["message"].as_str().unwrap_or("no message");
                 Failure::new(Kind::Unavailable, format!("the skill refused: {message}"))
-                    .source(TheirError(error))
+                    .source(UpstreamError(error))
             }
-            Miss::Ours(failure) => failure,
+            CallError::Gateway(failure) => failure,
         }
     }
 }
 
-/// The source of the failure that a skill's JSON-RPC error becomes: the error as
-/// it was written.
+/// The source of a `Failure` made from a skill's JSON-RPC error, as the skill
+/// wrote it.
 #[derive(Debug)]
-pub struct TheirError(pub Box<RawValue>);
+pub struct UpstreamError(pub Box<RawValue>);
 
-impl std::fmt::Display for TheirError {
+impl std::fmt::Display for UpstreamError {
     fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         out.write_str(self.0.get())
     }
 }
 
-impl std::error::Error for TheirError {}
+impl std::error::Error for UpstreamError {}
 
 /// How often a skill broke the rules.
 #[derive(Debug, Default)]
@@ -158,7 +158,7 @@ struct State {
 }
 
 /// What a request ends with.
-type Answer = Result<Box<RawValue>, Miss>;
+type Answer = Result<Box<RawValue>, CallError>;
 
 struct Wait {
     reply: oneshot::Sender<Answer>,
@@ -202,8 +202,8 @@ impl Link {
         method: &str,
         followers: Followers,
         params: impl FnOnce(u64) -> Option<String>,
-    ) -> Result<Box<RawValue>, Miss> {
-        let (id, answer) = self.0.register(followers).map_err(Miss::Ours)?;
+    ) -> Result<Box<RawValue>, CallError> {
+        let (id, answer) = self.0.register(followers).map_err(CallError::Gateway)?;
         let mut waiting = Waiting {
             inner: &self.0,
             id,
@@ -211,12 +211,12 @@ impl Link {
         };
         let params = params(id).map_or(String::new(), |params| format!(",\"params\":{params}"));
         let line = format!("{{\"jsonrpc\":\"2.0\",\"id\":{id},\"method\":\"{method}\"{params}}}\n");
-        self.0.send(line).await.map_err(Miss::Ours)?;
+        self.0.send(line).await.map_err(CallError::Gateway)?;
         // The protocol does not let `initialize` be taken back.
         waiting.notice = (method != "initialize").then_some(());
         answer
             .await
-            .unwrap_or_else(|_| Err(Miss::Ours(self.0.gone())))
+            .unwrap_or_else(|_| Err(CallError::Gateway(self.0.gone())))
     }
 
     /// Sends a request of the client's as it was written: `resources/*`,
@@ -225,7 +225,7 @@ impl Link {
         &self,
         method: &str,
         params: Option<&RawValue>,
-    ) -> Result<Box<RawValue>, Miss> {
+    ) -> Result<Box<RawValue>, CallError> {
         self.request(method, Followers::default(), |_| {
             params.map(|params| params.get().to_owned())
         })
@@ -315,7 +315,7 @@ impl Inner {
     }
 
     /// Answers a request of ours; an answer to nobody is counted.
-    fn answer(&self, id: Option<u64>, outcome: Result<Box<RawValue>, Miss>) -> bool {
+    fn answer(&self, id: Option<u64>, outcome: Result<Box<RawValue>, CallError>) -> bool {
         let wait = id.and_then(|id| self.state().waits.remove(&id));
         match wait {
             Some(wait) => {
@@ -337,7 +337,7 @@ impl Inner {
             std::mem::take(&mut state.waits)
         };
         for wait in waits.into_values() {
-            let _ = wait.reply.send(Err(Miss::Ours(self.gone())));
+            let _ = wait.reply.send(Err(CallError::Gateway(self.gone())));
         }
         self.room.close();
         self.hung_up.cancel();

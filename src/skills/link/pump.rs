@@ -12,7 +12,7 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use super::frames::{self, Message};
-use super::{Inner, Miss, Outgoing};
+use super::{CallError, Inner, Outgoing};
 use crate::failure::{Failure, Kind};
 use crate::limits;
 use crate::wire::frame;
@@ -90,7 +90,7 @@ fn take(inner: &Arc<Inner>, line: &Line<'_>) -> bool {
                 limits::SKILL_LINE_BYTES_MAX
             );
             let failure = Failure::new(Kind::LimitExceeded, message).hint("ask it for less");
-            inner.answer(Some(id), Err(Miss::Ours(failure)))
+            inner.answer(Some(id), Err(CallError::Gateway(failure)))
         }
     }
 }
@@ -100,7 +100,7 @@ fn handle(inner: &Arc<Inner>, message: Message<'_>) -> bool {
         Message::Answer { id, outcome } => {
             let outcome = match outcome {
                 Ok(result) => Ok(result.to_owned()),
-                Err(error) => Err(Miss::Theirs(error.to_owned())),
+                Err(error) => Err(CallError::Upstream(error.to_owned())),
             };
             inner.answer(id, outcome)
         }

@@ -7,7 +7,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 use serde_json::{Map, Value, json};
 
-use super::{Followers, Link, Miss};
+use super::{CallError, Followers, Link};
 use crate::failure::{Failure, Kind};
 use crate::limits;
 
@@ -89,7 +89,7 @@ impl Link {
                 Some(params.to_string())
             })
             .await;
-        let result = result.map_err(Miss::into_failure)?;
+        let result = result.map_err(CallError::into_failure)?;
         let result: Value =
             serde_json::from_str(result.get()).map_err(|_| self.odd("initialize"))?;
         let revision = result["protocolVersion"]
@@ -116,7 +116,7 @@ impl Link {
             let page = self
                 .request("tools/list", Followers::default(), |_| params)
                 .await;
-            let page = page.map_err(Miss::into_failure)?;
+            let page = page.map_err(CallError::into_failure)?;
             let page: Page<'_> =
                 serde_json::from_str(page.get()).map_err(|_| self.odd("tools/list"))?;
             for raw in page.tools {
@@ -146,7 +146,7 @@ impl Link {
         arguments: Option<&RawValue>,
         mut meta: Map<String, Value>,
         followers: Followers,
-    ) -> Result<Box<RawValue>, Miss> {
+    ) -> Result<Box<RawValue>, CallError> {
         meta.remove("progressToken");
         let wanted = followers.progress.is_some();
         let params = |id: u64| {
