@@ -32,7 +32,7 @@
 //! where several rows want it, plans tried on a few rows. Before: 3 hops 2.4 ms,
 //! the triangle 411 ms, the join 4.3 ms.
 
-#[path = "../tests/e2e/installed.rs"]
+#[path = "../tests/support/installed.rs"]
 #[allow(dead_code)]
 mod installed;
 #[allow(dead_code, reason = "times are told as they are here")]

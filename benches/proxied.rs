@@ -25,7 +25,7 @@ fn main() {}
 #[path = "proxied/hub.rs"]
 mod hub;
 #[cfg(target_os = "linux")]
-#[path = "../tests/e2e/installed.rs"]
+#[path = "../tests/support/installed.rs"]
 #[allow(dead_code, reason = "the tests use the rest")]
 mod installed;
 #[cfg(target_os = "linux")]

@@ -26,7 +26,7 @@
     reason = "a bench starts servers as processes"
 )]
 
-#[path = "../tests/e2e/installed.rs"]
+#[path = "../tests/support/installed.rs"]
 #[allow(dead_code, reason = "the tests use the rest")]
 mod installed;
 #[allow(dead_code, reason = "the other bench uses the rest")]

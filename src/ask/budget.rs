@@ -9,7 +9,7 @@ use crate::limits;
 
 /// What a place in the store's own order adds to relevance: the first this
 /// much, the last nothing. A store knows what words do not say: in a
-/// conversation, that a neighbour answers. Measured with `tests/ask/locomo.py`.
+/// conversation, that a neighbour answers. Measured with `tests/domain/ask/locomo.py`.
 const RANK_POINTS: f32 = 0.4;
 /// What a result of a secondary store counts for beside one of the primary.
 const SECONDARY_SHARE: f32 = 0.9;

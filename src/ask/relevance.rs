@@ -15,10 +15,10 @@ use crate::{limits, text};
 /// The part that meaning has where there are vectors; words have the rest.
 const MEANING_SHARE: f32 = 0.6;
 /// The relevance from which an item is taken to answer. Measured in
-/// `tests/ask/answering.rs`.
+/// `tests/domain/ask/answering.rs`.
 pub(super) const RELEVANT: f32 = 0.33;
 /// The relevance from which an item is quoted beside one that answers: when it
-/// was chosen, `tests/ask/locomo.py` found .777 of the evidence cited with it and
+/// was chosen, `tests/domain/ask/locomo.py` found .777 of the evidence cited with it and
 /// .731 without.
 pub(super) const BESIDE: f32 = 0.26;
 /// What an item counts for whose store is not sure of it at all.

@@ -13,7 +13,7 @@
 //! known the router only guesses: the points count less, so that every store is
 //! searched.
 //!
-//! Measured on 200 questions that nothing was tuned on (`tests/ask/routing.rs`):
+//! Measured on 200 questions that nothing was tuned on (`tests/domain/ask/routing.rs`):
 //! the primary store is the right one for .855 of them, one that may be right too
 //! for .89, the right one is searched for .995, and 2.2 of the four stores are
 //! searched on average. By phrases alone the primary store is right for .52, by

@@ -1,5 +1,5 @@
 //! The router's parts on made-up cases, and its vectors against the model. How
-//! often it is right stands in `tests/ask`.
+//! often it is right stands in `tests/domain/ask`.
 
 use super::*;
 use crate::embed;

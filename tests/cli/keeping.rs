@@ -15,8 +15,8 @@ use std::thread::JoinHandle;
 use rusqlite::Connection;
 use serde_json::{Value, json};
 
-use super::terminal::support as terminal;
-use super::{Home, MIMO};
+use super::home::{Home, MIMO};
+use crate::support::terminal;
 
 /// Memories that are stored together: a backup has all of them or none.
 const BATCH: usize = 20;

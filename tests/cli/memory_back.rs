@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::Home;
+use super::home::Home;
 
 #[test]
 fn what_a_cleanup_archived_is_taken_back_and_everything_is_counted() {

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use rusqlite::{Connection, OpenFlags};
 use serde_json::{Value, json};
 
-use super::Home;
+use super::home::Home;
 
 impl Home {
     pub(super) fn store(&self, memories: Value) -> Vec<i64> {

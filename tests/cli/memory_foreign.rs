@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::Home;
+use super::home::Home;
 use super::memory_files::counts;
 
 #[test]

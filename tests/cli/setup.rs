@@ -9,7 +9,7 @@ use std::process::Command;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use super::{MIMO, Ran, ran};
+use super::home::{MIMO, Ran, ran};
 
 /// An account whose clients keep their settings where they do by default.
 struct Account(TempDir);

@@ -1,10 +1,7 @@
 //! What a person sees: the same binary on a terminal of its own.
 
-#[path = "../support/terminal.rs"]
-pub mod support;
-
-use super::Home;
-use support::run;
+use super::home::Home;
+use crate::support::terminal::run;
 
 /// What Ctrl-D sends: the end of what is typed.
 const END: &str = "\x04";

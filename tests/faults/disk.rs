@@ -10,10 +10,10 @@ use std::process::Command;
 use rusqlite::Connection;
 use serde_json::{Value, json};
 
-use crate::audit::audit;
-use crate::load::{Account, calls, drive};
-use crate::server::{ask, initialize, mimo, on};
+use super::audit::audit;
+use super::load::{Account, calls, drive};
 use crate::support::Server;
+use crate::support::server::{ask, initialize, mimo, on};
 
 /// A limit on the size of its files stands for a full disk: it needs no mount,
 /// and the write fails at the same place. Room comes back when the log is

@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 use rusqlite::Connection;
 use serde_json::{Value, json};
 
-use crate::server::{ask, initialize, mimo};
 use crate::support::Server;
+use crate::support::server::{ask, initialize, mimo};
 
 #[test]
 fn a_file_that_is_no_database() {

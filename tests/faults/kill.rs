@@ -8,10 +8,10 @@ use std::process::Command;
 use nix::sys::signal::Signal;
 use serde_json::json;
 
-use crate::audit::audit;
-use crate::load::{Account, calls, drive};
-use crate::server::{ask, mimo, on};
+use super::audit::audit;
+use super::load::{Account, calls, drive};
 use crate::support::Server;
+use crate::support::server::{ask, mimo, on};
 
 #[test]
 fn one_of_two_on_the_same_file_is_killed_half_way() {

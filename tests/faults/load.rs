@@ -7,8 +7,8 @@ use std::io::ErrorKind;
 
 use serde_json::{Value, json};
 
-use crate::audit::WORD;
-use crate::server::Reply;
+use super::audit::WORD;
+use crate::support::server::Reply;
 use crate::support::{Server, call_of};
 
 /// Some memories that one call stores, by their texts.

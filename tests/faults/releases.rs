@@ -11,9 +11,9 @@ use std::path::{Path, PathBuf};
 use rusqlite::Connection;
 use serde_json::{Value, json};
 
-use crate::audit::audit;
-use crate::server::{ask, mimo};
+use super::audit::audit;
 use crate::support::Server;
+use crate::support::server::{ask, mimo};
 
 #[test]
 fn the_database_of_every_schema_is_read_and_written() {

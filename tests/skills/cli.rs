@@ -5,7 +5,7 @@ use std::process::{Command, Stdio};
 
 use serde_json::{Value, json};
 
-use super::fixture::Fixture;
+use crate::support::fixture::Fixture;
 
 struct Ran {
     code: Option<i32>,

@@ -8,7 +8,7 @@ use mimo::skills::manifest::check;
 use proptest::prelude::*;
 use serde_json::json;
 
-use super::fixture::Fixture;
+use crate::support::fixture::Fixture;
 
 fn fixture() -> &'static Fixture {
     static FIXTURE: OnceLock<Fixture> = OnceLock::new();

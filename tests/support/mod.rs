@@ -4,6 +4,13 @@
 
 #![allow(dead_code, reason = "each test binary uses a part of this")]
 
+pub mod children;
+pub mod fixture;
+pub mod installed;
+pub mod server;
+pub mod terminal;
+pub mod tools;
+
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};

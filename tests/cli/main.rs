@@ -1,0 +1,15 @@
+//! The command line as a person and a script meet it: the real binary, its
+//! exit codes, what it prints where, and the files it leaves.
+
+mod commands;
+mod home;
+mod keeping;
+mod memory_back;
+mod memory_files;
+mod memory_foreign;
+#[cfg(target_os = "linux")]
+mod procedures;
+mod setup;
+#[path = "../support/mod.rs"]
+mod support;
+mod terminal;

@@ -1,0 +1,130 @@
+//! `mimo procedure` as a person uses it.
+
+use std::fs::{self, File};
+use std::io::{Read, Write};
+use std::process::Stdio;
+
+use nix::pty::openpty;
+use serde_json::{Value, json};
+
+use super::place::Place;
+
+/// Approves at a terminal, as a person does; gives the exit code and what was
+/// shown.
+pub fn approves(place: &Place, id: &str, more: &[&str]) -> (i32, String) {
+    let mut arguments = vec!["procedure", "approve", id];
+    arguments.extend(more);
+    let terminal = openpty(None, None).expect("a terminal");
+    let side = || Stdio::from(terminal.slave.try_clone().expect("a descriptor"));
+    let mut command = place.command(&arguments);
+    command.stdin(side()).stdout(side()).stderr(side());
+    let mut child = command.spawn().expect("mimo starts");
+    drop(command);
+    drop(terminal.slave);
+    let mut master = File::from(terminal.master);
+    master.write_all(b"yes\n").expect("typed");
+    let mut shown = Vec::new();
+    // On Linux the end of a terminal is an error rather than an empty read.
+    let _ = master.read_to_end(&mut shown);
+    let code = child.wait().expect("it ends").code().expect("no signal");
+    (code, String::from_utf8_lossy(&shown).into_owned())
+}
+
+fn mimo(place: &Place, arguments: &[&str]) -> (i32, String, String) {
+    let mut command = place.command(arguments);
+    let done = command
+        .stderr(Stdio::piped())
+        .output()
+        .expect("mimo starts");
+    let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("UTF-8");
+    (
+        done.status.code().expect("no signal"),
+        text(done.stdout),
+        text(done.stderr),
+    )
+}
+
+#[test]
+fn a_person_checks_adds_runs_draws_and_approves() {
+    let place = Place::counting();
+    let file = place.path("ask.json");
+    let path = file.display().to_string();
+    let mut definition = json!({
+        "name": "ask-first", "version": "1", "description": "Asks, then does it", "initial_state": "put",
+        "states": {
+            "put": {"action": {"tool": "memory_store", "arguments": {"content": "put {{ context.what }}"}},
+                    "compensate": {"tool": "memory_edit", "arguments": {"action": "forget", "ids": ["{{ result.results[0].id }}"]}},
+                    "next": "ask"},
+            "ask": {"action": {"wait_for_approval": {"message": "Go on with {{ context.what }}?"}}, "next": "done"},
+            "done": {"ends": true},
+        },
+    });
+    fs::write(&file, definition.to_string()).expect("written");
+    let (code, _, told) = mimo(&place, &["procedure", "check", &path]);
+    assert_eq!(code, 1);
+    assert!(
+        told.contains("/states/done/ends") && told.contains("did you mean end?"),
+        "{told}"
+    );
+    definition["states"]["done"] = json!({"end": true});
+    fs::write(&file, definition.to_string()).expect("written");
+    assert_eq!(
+        mimo(&place, &["procedure", "check", &path]).1,
+        "ask-first 1: valid\n"
+    );
+    assert_eq!(
+        mimo(&place, &["procedure", "add", &path]).1,
+        "ask-first 1: created\n"
+    );
+    let listed = mimo(&place, &["procedure", "list"]).1;
+    assert_eq!(listed, "ask-first  1  Asks, then does it\n");
+
+    let (code, shown, _) = mimo(
+        &place,
+        &["procedure", "run", "ask-first", r#"{"what":"it"}"#],
+    );
+    assert_eq!(code, 1, "it is not over");
+    let waits: Value = serde_json::from_str(&shown).expect("JSON");
+    let id = waits["execution_id"].as_str().expect("an id");
+    assert_eq!(waits["status"], "waiting_approval");
+    let (code, _, told) = mimo(&place, &["procedure", "approve", id]);
+    assert_eq!(code, 1);
+    assert!(told.contains("no terminal"), "{told}");
+    let (code, shown) = approves(&place, id, &["--note", "looks good"]);
+    assert_eq!(code, 0, "{shown}");
+    assert!(
+        shown.contains("Go on with it?") && shown.contains("completed"),
+        "{shown}"
+    );
+
+    let history = mimo(&place, &["procedure", "history", id]).1;
+    let history: Value = serde_json::from_str(&history).expect("JSON");
+    assert_eq!(history["decisions"][0]["note"], "looks good");
+    assert_eq!(history["actions"][0]["arguments"]["content"], "put it");
+    let (_, drawn, _) = mimo(
+        &place,
+        &["procedure", "show", "ask-first", "--execution", id],
+    );
+    assert!(
+        drawn.starts_with("stateDiagram-v2\n") && drawn.contains("classDef now"),
+        "{drawn}"
+    );
+    let (_, drawn, _) = mimo(&place, &["procedure", "show", "ask-first", "--svg"]);
+    assert!(
+        drawn.starts_with("<svg") && drawn.ends_with("</svg>\n"),
+        "{drawn}"
+    );
+
+    let (_, shown, _) = mimo(
+        &place,
+        &["procedure", "run", "ask-first", r#"{"what":"more"}"#],
+    );
+    let waits: Value = serde_json::from_str(&shown).expect("JSON");
+    let id = waits["execution_id"].as_str().expect("an id");
+    let (code, shown) = approves(&place, id, &["--reject"]);
+    assert_eq!(code, 1);
+    assert!(
+        shown.contains("undone: put") && shown.contains("rolled_back"),
+        "{shown}"
+    );
+}

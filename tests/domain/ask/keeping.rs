@@ -1,0 +1,117 @@
+//! What of several stores' results fits a budget.
+
+use mimo::ask::{Found, Item, Router, Store, keep};
+
+use super::answering::item;
+
+fn found(store: Store, citation: &str, text: &str, rank: usize, bytes: usize) -> Found {
+    let item = Item {
+        store,
+        ..item(citation, text)
+    };
+    Found { item, rank, bytes }
+}
+
+const ASKED: &str = "Who owns the billing service?";
+
+fn kept(found: &[Found], tokens: usize) -> (Vec<&str>, bool) {
+    let kept = keep(ASKED, None, found, tokens);
+    let name = |place: &usize| found[*place].item.citation.as_str();
+    (kept.places.iter().map(name).collect(), kept.truncated)
+}
+
+#[test]
+fn what_answers_is_kept_whichever_store_has_it() {
+    let all = [
+        found(
+            Store::Episodic,
+            "memory:1",
+            "The garden needs water.",
+            0,
+            400,
+        ),
+        found(Store::Episodic, "memory:2", "The sea is cold.", 1, 400),
+        found(
+            Store::Semantic,
+            "triple:1",
+            "Priya owns the billing service",
+            0,
+            400,
+        ),
+        found(
+            Store::Skills,
+            "skill:a__b",
+            "Lists invoices of the billing service",
+            5,
+            400,
+        ),
+    ];
+    assert_eq!(kept(&all, 200), (vec!["triple:1", "skill:a__b"], true));
+    let (everything, truncated) = kept(&all, 400);
+    assert_eq!((everything.len(), truncated), (4, false));
+}
+
+#[test]
+fn one_that_does_not_fit_makes_way_for_smaller_ones() {
+    let all = [
+        found(
+            Store::Semantic,
+            "triple:1",
+            "Priya owns the billing service",
+            0,
+            900,
+        ),
+        found(
+            Store::Semantic,
+            "triple:2",
+            "Billing depends on ledger",
+            1,
+            100,
+        ),
+    ];
+    assert_eq!(kept(&all, 100), (vec!["triple:2"], true));
+    assert_eq!(kept(&all, 0), (vec![], true));
+    assert_eq!(kept(&[], 0), (vec![], false));
+}
+
+#[test]
+fn doubles_of_two_stores_are_one_and_not_a_lack_of_room() {
+    let all = [
+        found(
+            Store::Episodic,
+            "memory:1",
+            "Priya owns the billing service.",
+            0,
+            10,
+        ),
+        found(
+            Store::Semantic,
+            "triple:1",
+            "priya owns the billing service",
+            0,
+            10,
+        ),
+        found(
+            Store::Episodic,
+            "memory:2",
+            "Priya owns not the billing service.",
+            1,
+            10,
+        ),
+    ];
+    assert_eq!(kept(&all, 100), (vec!["memory:1", "memory:2"], false));
+}
+
+#[test]
+fn the_primary_store_goes_first_among_equals_and_the_newer_before_the_superseded() {
+    let decision = Router::new().expect("routes").route(ASKED, None);
+    assert_eq!(decision.primary, Store::Semantic);
+    let mut all = vec![
+        found(Store::Episodic, "memory:1", "Billing service: Priya", 0, 10),
+        found(Store::Semantic, "triple:1", "Billing service: Tom", 0, 10),
+    ];
+    let first = |all: &[Found]| keep(ASKED, Some(&decision), all, 100).places[0];
+    assert_eq!(first(&all), 1);
+    all[1].item.superseded = true;
+    assert_eq!(first(&all), 0);
+}

@@ -1,0 +1,200 @@
+//! `ask_mimo` over real stores in a temporary folder.
+
+use std::sync::atomic::Ordering;
+
+use mimo::failure::Kind;
+use serde_json::{Value, json};
+
+use crate::support::tools::Mimo;
+
+/// A workshop: who leads what, how a release is shipped, what was decided.
+fn workshop() -> Mimo {
+    let mimo = Mimo::in_project("workshop");
+    mimo.store_texts(&[
+        "We decided that Apollo ships its release every second Tuesday.",
+        "The coffee machine on the third floor is broken.",
+    ]);
+    let triples = json!([
+        {"subject": "person:Karim", "predicate": "leads", "object": "project:Apollo"},
+        {"subject": "person:Karim", "predicate": "lives_in", "object": "city:Lyon"},
+        {"subject": "person:Zoe", "predicate": "paints", "object": "thing:Fences"},
+    ]);
+    mimo.call("graph_update", json!({ "assert": triples }))
+        .expect("told");
+    let definition = json!({
+        "name": "ship_release", "version": "1.2.0", "initial_state": "note",
+        "description": "How Apollo ships a release: tag it, then tell everyone.",
+        "states": {
+            "note": {
+                "action": {"tool": "memory_store", "arguments": {"content": "shipped"}},
+                "next": "done",
+            },
+            "done": {"end": true},
+        },
+    });
+    let defined = mimo.call("procedure_define", json!({ "definition": definition }));
+    assert_eq!(defined.expect("defined")["outcome"], "created");
+    mimo
+}
+
+fn ask(mimo: &Mimo, arguments: Value) -> Value {
+    mimo.call("ask_mimo", arguments).expect("an answer")
+}
+
+fn citations(answer: &Value) -> Vec<&str> {
+    let list = answer["synthesis"]["citations"].as_array();
+    let list = list.expect("citations").iter();
+    list.filter_map(Value::as_str).collect()
+}
+
+fn text(answer: &Value) -> &str {
+    answer["synthesis"]["text"].as_str().expect("a text")
+}
+
+#[test]
+fn one_question_is_answered_from_memory_graph_and_procedure() {
+    let mimo = workshop();
+    let query = "Who leads Apollo, when did we decide it ships, and how do we ship a release?";
+    let answer = ask(&mimo, json!({ "query": query }));
+    let mut cited = citations(&answer);
+    cited.sort_unstable();
+    assert_eq!(
+        cited,
+        ["memory:1", "procedure:ship_release@1.2.0", "triple:1"],
+        "{answer:#}"
+    );
+    for said in [
+        "Karim leads Apollo",
+        "every second Tuesday",
+        "tag it, then tell",
+    ] {
+        assert!(text(&answer).contains(said), "{answer:#}");
+    }
+    assert_eq!(answer["results"]["episodic"][0]["id"], 1, "{answer:#}");
+    let triple = &answer["results"]["semantic"][0];
+    assert_eq!(triple["subject"], "person:karim", "{answer:#}");
+    let procedure = &answer["results"]["procedural"][0];
+    assert_eq!(procedure["name"], "ship_release", "{answer:#}");
+    assert_eq!(answer["failed"], json!({}));
+    assert_eq!(answer["synthesis"]["by"], "extract");
+    let keys: Vec<&String> = answer.as_object().expect("an object").keys().collect();
+    assert!(!keys.iter().any(|key| *key == "truncated"), "{keys:?}");
+    assert!(!keys.iter().any(|key| *key == "degraded"), "{keys:?}");
+}
+
+#[test]
+fn where_nothing_answers_it_says_so() {
+    let answer = ask(
+        &workshop(),
+        json!({"query": "Which violin did Paganini own?"}),
+    );
+    assert_eq!(citations(&answer), [""; 0], "{answer:#}");
+    let said = text(&answer);
+    assert!(
+        said.starts_with("Nothing that answers this was found"),
+        "{said}"
+    );
+}
+
+#[test]
+fn stores_that_were_chosen_are_the_only_ones_searched() {
+    let mimo = workshop();
+    let chosen = json!({"query": "Who leads Apollo?", "stores": ["procedural", "episodic"]});
+    let answer = ask(&mimo, chosen);
+    let decision = &answer["router_decision"];
+    assert_eq!(decision["primary_store"], "procedural");
+    assert_eq!(decision["secondary_stores"], json!(["episodic"]));
+    assert_eq!(answer["results"]["semantic"], json!([]));
+    assert_eq!(answer["results"]["skills"], json!([]));
+    assert_ne!(answer["results"]["episodic"], json!([]), "{answer:#}");
+}
+
+#[test]
+fn a_store_that_fails_is_named_and_the_rest_answers() {
+    let mimo = workshop();
+    let file = mimo.folder.path().join("mimo.db");
+    let file = rusqlite::Connection::open(file).expect("the database");
+    file.execute_batch("ALTER TABLE graph_word RENAME TO gone")
+        .expect("renamed");
+    let answer = ask(
+        &mimo,
+        json!({"query": "When does Apollo ship?", "stores": ["semantic", "procedural"]}),
+    );
+    let failed = answer["failed"].as_object().expect("an object");
+    assert_eq!(
+        failed.keys().collect::<Vec<_>>(),
+        ["semantic"],
+        "{answer:#}"
+    );
+    assert_eq!(citations(&answer), ["procedure:ship_release@1.2.0"]);
+}
+
+#[test]
+fn without_an_encoder_words_decide_and_it_is_said() {
+    let mimo = workshop();
+    mimo.encoder.broken.store(true, Ordering::Relaxed);
+    let answer = ask(&mimo, json!({"query": "Who leads Apollo?"}));
+    assert!(citations(&answer).contains(&"triple:1"), "{answer:#}");
+    let degraded = answer["degraded"].as_str().expect("said");
+    assert!(degraded.contains("words only"), "{degraded}");
+}
+
+#[test]
+fn a_conversation_goes_on() {
+    let mimo = workshop();
+    let first = ask(&mimo, json!({"query": "Who leads Apollo?"}));
+    let id = &first["context_id"];
+    let next = json!({"query": "Where does he live?", "context_id": id});
+    let answer = ask(&mimo, next);
+    assert_eq!(&answer["context_id"], id);
+    assert!(text(&answer).contains("Karim lives in Lyon"), "{answer:#}");
+    let alone = ask(&mimo, json!({"query": "Where does he live?"}));
+    assert!(!text(&alone).contains("Lyon"), "{alone:#}");
+    let lost = json!({"query": "Where does he live?", "context_id": "0123456789abcdef"});
+    let lost = ask(&mimo, lost);
+    assert_ne!(lost["context_id"], "0123456789abcdef");
+    let degraded = lost["degraded"].as_str().expect("said");
+    assert!(degraded.contains("context_id"), "{degraded}");
+}
+
+#[test]
+fn the_whole_answer_keeps_within_its_budget() {
+    let mimo = workshop();
+    let memories: Vec<Value> = (0..30)
+        .map(|nth| {
+            let quoted = "\"so\" \\ ".repeat(40);
+            json!({"content": format!("Apollo note {nth}: it said {quoted} and {nth} more.")})
+        })
+        .collect();
+    mimo.store(json!(memories));
+    for max_tokens in [256, 400, 1000, 2000] {
+        let query = "What was noted about Apollo?";
+        let answer = ask(&mimo, json!({"query": query, "max_tokens": max_tokens}));
+        let bytes = answer.to_string().len();
+        assert!(bytes <= max_tokens * 4, "{bytes} for {max_tokens}");
+        assert_eq!(answer["truncated"], true);
+    }
+    let large = json!({"query": "Who leads Apollo?", "max_tokens": 200_000});
+    assert_eq!(ask(&mimo, large).get("truncated"), None);
+}
+
+#[test]
+fn arguments_that_make_no_sense_are_explained() {
+    let mimo = workshop();
+    for (arguments, path) in [
+        (json!({}), "/query"),
+        (json!({"query": "  "}), "/query"),
+        (json!({"query": "a".repeat(200_000)}), "/query"),
+        (json!({"query": "a", "stores": ["attic"]}), "/stores/0"),
+        (json!({"query": "a", "timeout_ms": 0}), "/timeout_ms"),
+        (
+            json!({"query": "a", "timeout_ms": 86_400_000}),
+            "/timeout_ms",
+        ),
+        (json!({"query": "a", "max_tokens": 10}), "/max_tokens"),
+    ] {
+        let failure = mimo.call("ask_mimo", arguments).expect_err("no sense");
+        assert_eq!(failure.kind, Kind::InvalidArguments, "{failure}");
+        assert_eq!(failure.path.as_deref(), Some(path), "{failure}");
+    }
+}

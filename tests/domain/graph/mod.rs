@@ -1,0 +1,12 @@
+//! The graph: its rules, questions and names, against a plain model of them
+//! and through the tools.
+
+mod bench;
+mod bounds;
+mod files;
+mod model;
+mod names;
+mod properties;
+mod time;
+mod together;
+mod tools;

@@ -1,0 +1,220 @@
+//! Which entity a name means: exact ids, other names, likeness, and what is
+//! not guessed.
+
+use mimo::failure::Kind;
+use mimo::graph::query::Walk;
+use mimo::graph::update::{Outcome, Update};
+
+use super::bench::{Bench, assertion, update_of};
+
+/// The end of the only path from `start`, and what `start` was taken for.
+fn end_of(bench: &Bench, start: &str) -> Result<(String, Vec<(String, String)>), String> {
+    let walk = Walk {
+        start: start.to_owned(),
+        depth: 1,
+        ..Walk::default()
+    };
+    let found = bench
+        .reach(bench.scope(&["global"]), walk)
+        .map_err(|failure| failure.to_string())?;
+    let end = found.items[0].entities.last().expect("an end").clone();
+    Ok((end, found.taken))
+}
+
+#[test]
+fn ids_names_and_aliases_lead_to_the_same_entity() {
+    let bench = Bench::new(&[]);
+    bench.assert(&[
+        ("person:alice_smith", "works_at", "company:acme"),
+        ("person:alice_smith", "alias", "Ally S."),
+    ]);
+    for start in [
+        "person:alice_smith",
+        "PERSON:Alice Smith",
+        "alice smith",
+        "Alice  Smith",
+        "ally s",
+        "person:Ally S.",
+        "thing:alice smith",
+    ] {
+        let (end, taken) = end_of(&bench, start).expect(start);
+        assert_eq!((end.as_str(), taken), ("company:acme", vec![]), "{start}");
+    }
+}
+
+#[test]
+fn a_likely_misspelling_is_followed_and_said_so() {
+    let bench = Bench::new(&[]);
+    bench.assert(&[
+        ("person:katherine_johnson", "works_at", "company:nasa"),
+        ("room:meeting_room_12", "located_in", "city:berlin"),
+    ]);
+    for start in ["Katherine Jonson", "katherin johnson", "Catherine Johnson"] {
+        let (end, taken) = end_of(&bench, start).expect(start);
+        assert_eq!(end, "company:nasa");
+        let expected = [(start.to_owned(), "person:katherine_johnson".to_owned())];
+        assert_eq!(taken, expected);
+    }
+    // Another number is another thing, and something else is something else.
+    for start in [
+        "meeting room 13",
+        "Dorothy Vaughan",
+        "city:katherine johnson",
+    ] {
+        let failure = end_of(&bench, start).expect_err(start);
+        assert!(failure.contains("no entity is called"), "{failure}");
+    }
+}
+
+#[test]
+fn what_could_be_several_is_reported_with_them() {
+    let bench = Bench::new(&[]);
+    bench.assert(&[
+        ("person:mercury", "sings_in", "band:queen"),
+        ("planet:mercury", "orbits", "star:sun"),
+        ("person:anna_schmidt", "works_at", "company:acme"),
+        ("person:anna_schmitt", "works_at", "company:acme"),
+    ]);
+    let failure = end_of(&bench, "Mercury").expect_err("two of them");
+    assert!(
+        failure.contains("person:mercury, planet:mercury"),
+        "{failure}"
+    );
+    assert_eq!(end_of(&bench, "planet:mercury").expect("one").0, "star:sun");
+    // Equally like two names: neither is taken.
+    let failure = end_of(&bench, "Anna Schmidtt").expect_err("two of them");
+    assert!(
+        failure.contains("person:anna_schmidt, person:anna_schmitt"),
+        "{failure}"
+    );
+    // Nor is one chosen to be written about.
+    let update = Update {
+        assertions: vec![assertion("Mercury", "is", "hot", 1.0)],
+        ..update_of("global")
+    };
+    let failure = bench.update(update).expect_err("ambiguous");
+    assert_eq!(failure.kind, Kind::InvalidArguments);
+    assert_eq!(failure.path.as_deref(), Some("/assert/0/subject"));
+}
+
+#[test]
+fn writing_never_takes_a_like_name_for_another() {
+    let bench = Bench::new(&[]);
+    bench.assert(&[("Project Apollo", "uses", "Rust")]);
+    let recorded = {
+        let update = Update {
+            assertions: vec![assertion("Project Apolo", "uses", "Rust", 1.0)],
+            report_similar: true,
+            ..update_of("global")
+        };
+        bench.update(update).expect("recorded")
+    };
+    assert_eq!(recorded.triples[0].1, Outcome::Created);
+    assert_eq!(recorded.entities[0].key, "thing:project_apolo");
+    assert!(recorded.entities[0].created);
+    assert_eq!(recorded.entities[0].similar, ["thing:project_apollo"]);
+    assert!(!recorded.entities[1].created);
+}
+
+#[test]
+fn an_entity_gets_its_type_when_it_is_first_told() {
+    let bench = Bench::new(&[]);
+    bench.assert(&[
+        ("Alice", "works_at", "Acme"),
+        ("Acme", "located_in", "Paris"),
+    ]);
+    let recorded = bench.assert(&[("person:alice", "works_at", "company:acme")]);
+    assert_eq!(recorded.triples[0].1, Outcome::Unchanged);
+    let keys: Vec<&str> = recorded.entities.iter().map(|e| e.key.as_str()).collect();
+    assert_eq!(keys, ["person:alice", "company:acme"]);
+    let walk = Walk {
+        start: "alice".to_owned(),
+        depth: 2,
+        ..Walk::default()
+    };
+    let found = bench.reach(bench.scope(&["global"]), walk).expect("found");
+    assert_eq!(
+        found.items[1].entities,
+        ["person:alice", "company:acme", "thing:paris"]
+    );
+    let pattern = ["?p:person", "works_at", "?c:company"].map(str::to_owned);
+    let rows = bench
+        .matches(bench.scope(&["global"]), &[pattern])
+        .expect("rows");
+    assert_eq!(rows.items.len(), 1);
+}
+
+#[test]
+fn a_name_is_known_in_its_project_and_where_that_is_seen() {
+    let bench = Bench::new(&[]);
+    for (project, company) in [
+        ("global", "everywhere"),
+        ("site", "here"),
+        ("other", "yonder"),
+    ] {
+        let update = Update {
+            assertions: vec![assertion(&format!("{company} inc"), "makes", company, 1.0)],
+            ..update_of(project)
+        };
+        bench.update(update).expect("recorded");
+    }
+    let start = |name: &str, projects: &[&str]| {
+        let walk = Walk {
+            start: name.to_owned(),
+            depth: 1,
+            ..Walk::default()
+        };
+        bench
+            .reach(bench.scope(projects), walk)
+            .map(|found| found.items.len())
+    };
+    assert_eq!(start("here inc", &["site", "global"]).expect("known"), 1);
+    assert_eq!(
+        start("everywhere inc", &["site", "global"]).expect("known"),
+        1
+    );
+    for name in ["yonder inc", "thing:yonder_inc", "yonder incc"] {
+        let failure = start(name, &["site", "global"]).expect_err("another project's");
+        assert_eq!(failure.kind, Kind::NotFound);
+        assert!(!failure.to_string().contains("thing:"), "{failure}");
+    }
+    assert_eq!(start("yonder inc", &[]).expect("all projects"), 1);
+}
+
+#[test]
+fn an_alias_that_is_another_ones_name_is_refused() {
+    let bench = Bench::new(&[]);
+    bench.assert(&[("Bob", "knows", "Robert")]);
+    let update = Update {
+        assertions: vec![
+            assertion("Zed", "knows", "Bob", 1.0),
+            assertion("Bob", "alias", "Robert", 1.0),
+        ],
+        ..update_of("global")
+    };
+    let failure = bench.update(update).expect_err("taken");
+    assert_eq!(failure.kind, Kind::Conflict);
+    // Nothing of the call was kept.
+    let walk = Walk {
+        start: "Zed".to_owned(),
+        depth: 1,
+        ..Walk::default()
+    };
+    bench
+        .reach(bench.scope(&[]), walk)
+        .expect_err("never stored");
+}
+
+#[test]
+fn a_variable_of_two_types_is_refused_even_where_nothing_has_either() {
+    let bench = Bench::new(&[]);
+    let patterns = [["?x:ghost", "?r", "?x:spirit"].map(str::to_owned)];
+    let refused = bench
+        .matches(bench.scope(&["global"]), &patterns)
+        .expect_err("two types");
+    assert_eq!(refused.kind, Kind::InvalidArguments, "{refused}");
+
+    let patterns = [["?x:ghost", "?r", "?x:GHOST"].map(str::to_owned)];
+    let found = bench.matches(bench.scope(&["global"]), &patterns);
+    assert!(found.expect("one type, twice").items.is_empty());
+}

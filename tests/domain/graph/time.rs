@@ -1,0 +1,157 @@
+//! When triples hold: confidence, ends, contradictions, and asking as of then.
+
+use mimo::clock::Clock;
+use mimo::failure::Kind;
+use mimo::graph::query::{Scope, Walk};
+use mimo::graph::update::{Outcome, Update};
+
+use super::bench::{Bench, assertion, update_of};
+
+fn objects(bench: &Bench, scope: Scope) -> Vec<(String, f64)> {
+    let walk = Walk {
+        start: "person:ada".to_owned(),
+        depth: 1,
+        ..Walk::default()
+    };
+    let found = bench.reach(scope, walk).expect("found");
+    let end = |path: &mimo::graph::query::NamedPath| {
+        (
+            path.entities.last().expect("an end").clone(),
+            path.confidence,
+        )
+    };
+    found.items.iter().map(end).collect()
+}
+
+fn say(bench: &Bench, object: &str, confidence: f64) -> (Option<i64>, Outcome, usize) {
+    let update = Update {
+        assertions: vec![assertion("person:ada", "works_at", object, confidence)],
+        ..update_of("global")
+    };
+    let recorded = bench.update(update).expect("recorded");
+    (
+        recorded.triples[0].0,
+        recorded.triples[0].1,
+        recorded.contradictions.len(),
+    )
+}
+
+#[test]
+fn saying_it_again_changes_nothing_and_takes_the_higher_confidence() {
+    let bench = Bench::new(&[]);
+    assert_eq!(
+        say(&bench, "company:acme", 0.6),
+        (Some(1), Outcome::Created, 0)
+    );
+    assert_eq!(
+        say(&bench, "company:acme", 0.6),
+        (Some(1), Outcome::Unchanged, 0)
+    );
+    assert_eq!(
+        say(&bench, "company:acme", 0.4),
+        (Some(1), Outcome::Unchanged, 0)
+    );
+    assert_eq!(
+        say(&bench, "company:acme", 0.9),
+        (Some(1), Outcome::Updated, 0)
+    );
+    let all = bench.scope(&[]);
+    assert_eq!(objects(&bench, all), [("company:acme".to_owned(), 0.9)]);
+}
+
+#[test]
+fn a_functional_predicate_closes_the_older_triple_and_keeps_it() {
+    let bench = Bench::new(&["works_at"]);
+    say(&bench, "company:acme", 1.0);
+    let between = bench.scope(&[]);
+    assert_eq!(
+        say(&bench, "company:beta", 1.0),
+        (Some(2), Outcome::Created, 1)
+    );
+    assert_eq!(objects(&bench, bench.scope(&[]))[0].0, "company:beta");
+    assert_eq!(objects(&bench, bench.scope(&[])).len(), 1);
+    // The moment after the first was told and before the second was.
+    let then = Scope {
+        at: mimo::clock::Timestamp(between.at.0 - 1),
+        ..between
+    };
+    assert_eq!(objects(&bench, then)[0].0, "company:acme");
+    // Back again: a new triple, the old history stays.
+    assert_eq!(
+        say(&bench, "company:acme", 1.0),
+        (Some(3), Outcome::Created, 1)
+    );
+    let history = bench
+        .wait(bench.graph.read(|graph| graph.triples(None, 0, 10)))
+        .expect("history");
+    let states: Vec<_> = history
+        .iter()
+        .map(|triple| triple.closed.map(|(closed, _)| closed.name()))
+        .collect();
+    assert_eq!(states, [Some("superseded"), Some("superseded"), None]);
+}
+
+#[test]
+fn what_is_retracted_held_until_then() {
+    let bench = Bench::new(&[]);
+    say(&bench, "company:acme", 1.0);
+    let before = bench.scope(&[]);
+    let retract = |ids: Vec<i64>| {
+        bench.update(Update {
+            retract: ids,
+            ..update_of("global")
+        })
+    };
+    bench.clock.advance_seconds(10);
+    assert_eq!(retract(vec![1]).expect("retracted").retracted, [1]);
+    assert_eq!(
+        retract(vec![1]).expect("again").retracted,
+        Vec::<i64>::new()
+    );
+    assert_eq!(objects(&bench, bench.scope(&[])), []);
+    assert_eq!(objects(&bench, before).len(), 1);
+    // An id that is none takes everything back.
+    say(&bench, "company:beta", 1.0);
+    let failure = retract(vec![2, 99]).expect_err("no triple 99");
+    assert_eq!(failure.kind, Kind::NotFound);
+    assert_eq!(objects(&bench, bench.scope(&[])).len(), 1);
+}
+
+#[test]
+fn an_end_is_kept_to_and_can_be_told_of_the_past() {
+    let bench = Bench::new(&[]);
+    let now = bench.clock.now();
+    let mut past = assertion("person:ada", "works_at", "company:old", 1.0);
+    past.valid_from = Some(now.plus_seconds(-1_000));
+    past.valid_until = Some(now.plus_seconds(-500));
+    let mut soon = assertion("person:ada", "works_at", "company:soon_over", 1.0);
+    soon.valid_until = Some(now.plus_seconds(500));
+    let update = Update {
+        assertions: vec![past, soon],
+        ..update_of("global")
+    };
+    bench.update(update).expect("recorded");
+    let at = |seconds: i64| {
+        let scope = Scope {
+            at: now.plus_seconds(seconds),
+            ..bench.scope(&[])
+        };
+        objects(&bench, scope)
+            .into_iter()
+            .map(|(name, _)| name)
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(at(-1_001), Vec::<String>::new());
+    assert_eq!(at(-1_000), ["company:old"]);
+    assert_eq!(at(-500), Vec::<String>::new());
+    assert_eq!(at(1), ["company:soon_over"]);
+    assert_eq!(at(500), Vec::<String>::new());
+    let mut wrong = assertion("person:ada", "works_at", "company:x", 1.0);
+    wrong.valid_until = Some(now.plus_seconds(-500));
+    let update = Update {
+        assertions: vec![wrong],
+        ..update_of("global")
+    };
+    let failure = bench.update(update).expect_err("over before it began");
+    assert_eq!(failure.path.as_deref(), Some("/assert/0/valid_until"));
+}

@@ -1,0 +1,263 @@
+//! `memory_edit`.
+
+use mimo::failure::Kind;
+use serde_json::{Value, json};
+
+use crate::support::tools::Mimo;
+
+fn edit(mimo: &Mimo, arguments: Value) -> Value {
+    mimo.call("memory_edit", arguments).expect("edited")
+}
+
+fn undo(mimo: &Mimo, edited: &Value) -> Value {
+    edit(
+        mimo,
+        json!({"action": "undo", "undo_id": edited["undo_id"]}),
+    )
+}
+
+#[test]
+fn forget_leaves_search_at_once_and_restore_brings_back() {
+    let mimo = Mimo::new();
+    mimo.store_texts(&["the cat sleeps", "the dog barks"]);
+    let forgotten = edit(
+        &mimo,
+        json!({"action": "forget", "ids": [1], "reason": "wrong"}),
+    );
+    assert_eq!(forgotten["changed"], json!([1]));
+    for arguments in [
+        json!({}),
+        json!({"query": "cat"}),
+        json!({"query": "cat", "include_superseded": true}),
+        json!({"query": "cat", "as_of": mimo.now()}),
+    ] {
+        assert!(!mimo.ids(arguments.clone()).contains(&1), "{arguments}");
+    }
+    let again = edit(&mimo, json!({"action": "forget", "ids": [1]}));
+    assert_eq!(
+        again,
+        json!({"changed": [], "dry_run": false}),
+        "nothing to undo"
+    );
+    assert_eq!(
+        edit(&mimo, json!({"action": "restore", "ids": [1, 2]}))["changed"],
+        json!([1])
+    );
+    assert_eq!(mimo.ids(json!({"query": "cat", "mode": "keyword"})), [1]);
+}
+
+#[test]
+fn an_update_changes_what_is_found_and_keeps_the_old_text() {
+    let mimo = Mimo::new();
+    mimo.store(json!([{"content": "the port is 4000", "tags": ["net"]}]));
+    let then = mimo.now();
+    mimo.clock.advance_seconds(5);
+    let updated = edit(
+        &mimo,
+        json!({"action": "update", "ids": [1], "content": "the port is 5000"}),
+    );
+    assert_eq!(updated["changed"], json!([1]));
+    assert_eq!(mimo.ids(json!({"query": "5000", "mode": "keyword"})), [1]);
+    assert_eq!(
+        mimo.ids(json!({"query": "4000", "mode": "keyword"})),
+        Vec::<i64>::new()
+    );
+    assert_eq!(
+        mimo.texts(json!({"query": "4000", "as_of": then})),
+        ["the port is 4000"]
+    );
+    assert_eq!(mimo.search(json!({"ids": [1]}))[0]["tags"], json!(["net"]));
+    edit(
+        &mimo,
+        json!({"action": "update", "ids": [1], "importance": 1, "tags": []}),
+    );
+    let item = &mimo.search(json!({"ids": [1]}))[0];
+    assert_eq!(
+        (&item["importance"], &item["tags"]),
+        (&json!(1.0), &Value::Null)
+    );
+}
+
+#[test]
+fn an_update_to_what_is_so_already_changes_nothing() {
+    let mimo = Mimo::new();
+    mimo.store(json!([{"content": "as it is", "tags": ["a"]}]));
+    let same = json!({"action": "update", "ids": [1], "content": "as it is", "tags": ["a"], "importance": 0.5});
+    assert_eq!(edit(&mimo, same)["changed"], json!([]));
+    assert_eq!(mimo.ids(json!({"include_superseded": true})), [1]);
+    // Another spelling of the same statement is a change.
+    let spelt = json!({"action": "update", "ids": [1], "content": "As it is."});
+    assert_eq!(edit(&mimo, spelt)["changed"], json!([1]));
+}
+
+#[test]
+fn every_edit_can_be_undone_and_the_undo_too() {
+    let cases = [
+        json!({"action": "update", "content": "after", "importance": 0.9, "tags": ["b"]}),
+        json!({"action": "update", "tags": []}),
+        json!({"action": "forget"}),
+        json!({"action": "protect"}),
+    ];
+    for mut arguments in cases {
+        let mimo = Mimo::new();
+        mimo.store(json!([{"content": "before", "tags": ["a"]}]));
+        let shown = || {
+            let mut item = mimo.search(json!({"ids": [1]})).remove(0);
+            // A new version is recorded anew; what it says is what counts.
+            for key in ["created_at", "supersedes"] {
+                item.as_object_mut().expect("an item").remove(key);
+            }
+            item
+        };
+        let before = shown();
+        arguments["ids"] = json!([1]);
+        let edited = edit(&mimo, arguments.clone());
+        let after = shown();
+        assert_ne!(before, after, "{arguments}");
+        let undone = undo(&mimo, &edited);
+        assert_eq!(undone["changed"], json!([1]));
+        assert_eq!(shown(), before, "{arguments}");
+        undo(&mimo, &undone);
+        assert_eq!(shown(), after, "{arguments}");
+    }
+}
+
+#[test]
+fn an_undo_never_loses_a_later_change() {
+    let mimo = Mimo::new();
+    mimo.store_texts(&["first"]);
+    let edited = edit(
+        &mimo,
+        json!({"action": "update", "ids": [1], "content": "second"}),
+    );
+    edit(
+        &mimo,
+        json!({"action": "update", "ids": [1], "content": "third"}),
+    );
+    let arguments = json!({"action": "undo", "undo_id": edited["undo_id"]});
+    let failure = mimo.call("memory_edit", arguments).expect_err("refused");
+    assert_eq!(failure.kind, Kind::Conflict, "{failure}");
+    assert_eq!(mimo.texts(json!({})), ["third"]);
+}
+
+#[test]
+fn a_dry_run_says_what_would_change_and_changes_nothing() {
+    let mimo = Mimo::new();
+    mimo.store_texts(&["one", "two"]);
+    let dry = edit(
+        &mimo,
+        json!({"action": "forget", "ids": [1, 2], "dry_run": true}),
+    );
+    assert_eq!(dry, json!({"changed": [1, 2], "dry_run": true}));
+    let update = json!({"action": "update", "ids": [1], "content": "uno", "dry_run": true});
+    assert_eq!(edit(&mimo, update)["changed"], json!([1]));
+    assert_eq!(
+        mimo.texts(json!({"include_superseded": true})),
+        ["two", "one"]
+    );
+    let missing = json!({"action": "forget", "ids": [9], "dry_run": true});
+    assert_eq!(
+        mimo.call("memory_edit", missing).expect_err("checked").kind,
+        Kind::NotFound
+    );
+}
+
+#[test]
+fn protected_memories_stay_until_they_are_unprotected() {
+    let mimo = Mimo::new();
+    mimo.store(json!([{"content": "keep me", "topic_key": "k"}]));
+    edit(&mimo, json!({"action": "protect", "ids": [1]}));
+    for arguments in [
+        json!({"action": "forget", "ids": [1]}),
+        json!({"action": "update", "ids": [1], "content": "changed"}),
+    ] {
+        let failure = mimo.call("memory_edit", arguments).expect_err("refused");
+        assert_eq!(failure.kind, Kind::Refused, "{failure}");
+    }
+    let upsert = json!({"content": "changed", "topic_key": "k"});
+    assert_eq!(
+        mimo.call("memory_store", upsert).expect_err("refused").kind,
+        Kind::Refused
+    );
+    assert_eq!(mimo.search(json!({}))[0]["protected"], true);
+    edit(&mimo, json!({"action": "unprotect", "ids": [1]}));
+    edit(&mimo, json!({"action": "forget", "ids": [1]}));
+    assert_eq!(mimo.search(json!({})), Vec::<Value>::new());
+}
+
+#[test]
+fn what_cannot_be_done_changes_nothing_at_all() {
+    let mimo = Mimo::new();
+    mimo.store(json!([{"content": "one", "topic_key": "k"}, {"content": "two"}]));
+    edit(&mimo, json!({"action": "forget", "ids": [1]}));
+    mimo.store(json!([{"content": "one more", "topic_key": "k"}, {"content": "TWO!"}]));
+    edit(&mimo, json!({"action": "forget", "ids": [2]}));
+    mimo.store(json!([{"content": "two"}]));
+    let before = mimo.search(json!({"limit": 100, "include_superseded": true}));
+    let cases = [
+        (json!({"action": "forget", "ids": [3, 99]}), Kind::NotFound),
+        (json!({"action": "restore", "ids": [1]}), Kind::Conflict),
+        (json!({"action": "restore", "ids": [2]}), Kind::Conflict),
+        (
+            json!({"action": "update", "ids": [3], "content": "Two."}),
+            Kind::Conflict,
+        ),
+        (
+            json!({"action": "update", "ids": [1], "importance": 0.1}),
+            Kind::Conflict,
+        ),
+        (json!({"action": "undo", "undo_id": "feed"}), Kind::NotFound),
+    ];
+    for (arguments, kind) in cases {
+        let failure = mimo
+            .call("memory_edit", arguments.clone())
+            .expect_err("refused");
+        assert_eq!(failure.kind, kind, "{arguments} {failure}");
+    }
+    assert_eq!(
+        mimo.search(json!({"limit": 100, "include_superseded": true})),
+        before
+    );
+}
+
+#[test]
+fn arguments_that_do_not_fit_name_the_place() {
+    let mimo = Mimo::new();
+    mimo.store_texts(&["one", "two"]);
+    let cases = [
+        (json!({"action": "erase", "ids": [1]}), "/action"),
+        (json!({"action": "forget"}), "/ids"),
+        (json!({"action": "forget", "ids": []}), "/ids"),
+        (
+            json!({"action": "forget", "ids": [1], "content": "x"}),
+            "/content",
+        ),
+        (json!({"action": "update", "ids": [1]}), ""),
+        (
+            json!({"action": "update", "ids": [1, 2], "content": "x"}),
+            "/content",
+        ),
+        (
+            json!({"action": "update", "ids": [1], "content": ""}),
+            "/content",
+        ),
+        (
+            json!({"action": "update", "ids": [1], "importance": 7}),
+            "/importance",
+        ),
+        (json!({"action": "undo"}), "/undo_id"),
+        (
+            json!({"action": "undo", "undo_id": "a", "ids": [1]}),
+            "/ids",
+        ),
+        (
+            json!({"action": "forget", "ids": [1], "reason": "x".repeat(3_000)}),
+            "/reason",
+        ),
+    ];
+    for (arguments, path) in cases {
+        let failure = mimo.call("memory_edit", arguments).expect_err(path);
+        assert_eq!(failure.kind, Kind::InvalidArguments, "{failure}");
+        assert_eq!(failure.path.as_deref(), Some(path), "{failure}");
+    }
+}

@@ -1,0 +1,116 @@
+//! A folder of definitions, valid and invalid, with what is said of each.
+
+use std::path::Path;
+
+use mimo::procedure::check::{Checked, Known, check};
+use mimo::procedure::mistake::Mistake;
+use serde_json::{Value, json};
+
+const ROOT: &str = env!("CARGO_MANIFEST_DIR");
+
+/// What the definitions of the folder may name.
+struct Few;
+
+impl Known for Few {
+    fn tool(&self, name: &str) -> Result<(), (String, String)> {
+        match name {
+            "memory_search" | "memory_store" | "memory_edit" => Ok(()),
+            "procedure_run" => Err(("not from a procedure".into(), "use call_procedure".into())),
+            name if name.contains("__") => Ok(()),
+            name => Err((format!("there is no tool {name:?}"), "name another".into())),
+        }
+    }
+
+    fn procedure(&self, name: &str) -> bool {
+        name == "other"
+    }
+}
+
+fn files(folder: &str) -> Vec<(String, Value)> {
+    let folder = Path::new(ROOT)
+        .join("tests/domain/procedure/files")
+        .join(folder);
+    let mut all: Vec<_> = std::fs::read_dir(folder)
+        .expect("the folder")
+        .map(|entry| entry.expect("a file").path())
+        .map(|path| {
+            let name = path.file_stem().expect("a name").to_string_lossy();
+            let text = std::fs::read_to_string(&path).expect("its text");
+            let value = serde_json::from_str(&text).expect("JSON");
+            (name.into_owned(), value)
+        })
+        .collect();
+    all.sort_by(|a, b| a.0.cmp(&b.0));
+    all
+}
+
+fn checked(value: &Value) -> Result<Checked, Vec<Mistake>> {
+    check(value, &Few)
+}
+
+fn schema() -> jsonschema::Validator {
+    let path = Path::new(ROOT).join("schemas/procedure.schema.json");
+    let text = std::fs::read_to_string(path).expect("a file");
+    let schema: Value = serde_json::from_str(&text).expect("JSON");
+    assert!(jsonschema::meta::is_valid(&schema), "a schema of its draft");
+    jsonschema::validator_for(&schema).expect("a schema")
+}
+
+#[test]
+fn valid_definitions_pass_and_what_they_become_passes_the_schema() {
+    let schema = schema();
+    let files = files("valid");
+    assert!(files.len() >= 25);
+    for (name, value) in files {
+        let checked = checked(&value).unwrap_or_else(|mistakes| panic!("{name}: {mistakes:#?}"));
+        assert!(schema.is_valid(&checked.value), "{name}");
+        assert_eq!(checked.definition.name, "example", "{name}");
+        // Our form is read as itself: hashing is stable.
+        let again = self::checked(&checked.value).expect(&name);
+        assert_eq!(again.hash, checked.hash, "{name}");
+    }
+}
+
+#[test]
+fn invalid_definitions_are_refused_at_the_places_where_they_should() {
+    let path = Path::new(ROOT).join("tests/domain/procedure/files/expected.json");
+    let expected: Value = std::fs::read_to_string(path)
+        .map(|text| serde_json::from_str(&text).expect("JSON"))
+        .expect("a file");
+    let files = files("invalid");
+    assert!(files.len() >= 60);
+    assert_eq!(
+        expected.as_object().map(serde_json::Map::len),
+        Some(files.len())
+    );
+    for (name, value) in files {
+        let mistakes = checked(&value).expect_err(&name);
+        let found: Vec<[&str; 2]> = mistakes
+            .iter()
+            .map(|each| [each.path.as_str(), each.message.as_str()])
+            .collect();
+        assert_eq!(json!(found), expected[&name], "{name}");
+        for each in &mistakes {
+            assert!(!each.fix.is_empty(), "{name}: {each}");
+            assert!(each.value.to_string().len() < 1000, "{name}: cut short");
+        }
+    }
+}
+
+#[test]
+fn a_fix_names_what_was_probably_meant() {
+    let value = json!({
+        "name": "example", "version": "1", "initial_state": "begin",
+        "states": {"begn": {"action": {"tool": "memory_search"}, "nxt": "done"}, "done": {"end": true}},
+    });
+    let mistakes = checked(&value).expect_err("it is wrong");
+    let fix = |path: &str| {
+        let found = mistakes.iter().find(|each| each.path == path);
+        found
+            .unwrap_or_else(|| panic!("{path}: {mistakes:#?}"))
+            .fix
+            .clone()
+    };
+    assert_eq!(fix("/states/begn/nxt"), "did you mean next?");
+    assert_eq!(fix("/initial_state"), "did you mean begn?");
+}

@@ -1,0 +1,95 @@
+//! What is shown of procedures: without their secrets, as a resource, as a
+//! prompt, as a plan.
+
+use mimo::procedure::Start;
+use serde_json::{Value, json};
+
+use super::world::World;
+
+fn call(tool: &str, id: &str) -> Value {
+    json!({"tool": tool, "arguments": {"id": id}})
+}
+
+#[tokio::test]
+async fn secrets_are_left_out_of_everything_that_is_shown() {
+    let world = World::new();
+    let states = json!({"a": {"action": {"tool": "do", "arguments": {"id": "x {{ key }}", "password": "pw12"}}, "next": "b"},
+                        "b": {"fail": {"message": "it was {{ key }}"}}});
+    let schema = json!({"context_schema": {"type": "object", "properties": {"key": {"type": "string", "writeOnly": true}}}});
+    world.define_as("example", states, schema).await;
+    let id = world.start(json!({"key": "hunter22"})).await;
+    let shown = world.wait(&id).await.to_string();
+    let machine = world.procedures.machine(&id).await.expect("a machine");
+    let performed = mimo::procedure::view::performed(&machine).to_string();
+    for text in [shown, performed.clone()] {
+        assert!(
+            !text.contains("hunter22") && !text.contains("pw12"),
+            "{text}"
+        );
+    }
+    assert!(performed.contains("x [redacted]"), "{performed}");
+    assert_eq!(world.calls.made(), ["do x hunter22"], "the tool gets it");
+}
+
+#[tokio::test]
+async fn a_procedure_is_a_resource_and_a_prompt_and_can_be_planned() {
+    let world = World::new();
+    let states = json!({
+        "a": {"action": call("do", "{{ n }}"), "next": "b"},
+        "b": {"action": call("do", "{{ result.x }}"), "compensate": call("undo", "b"), "end": true},
+    });
+    let schema = json!({"context_schema": {"required": ["n"], "properties": {"n": {"type": "string", "description": "which"}}}});
+    let hash = world.define_as("example", states, schema).await;
+    let resource = world
+        .procedures
+        .resource("example")
+        .await
+        .expect("it is there");
+    assert_eq!(resource["hash"], hash);
+    assert_eq!(resource["definition"]["name"], "example");
+    let mermaid = resource["mermaid"].as_str().expect("a drawing");
+    assert!(
+        mermaid.contains("state \"a: do\" as s0") && mermaid.contains("s0 --> s1"),
+        "{mermaid}"
+    );
+
+    let definition = world
+        .procedures
+        .definition_of(&hash)
+        .await
+        .expect("it is there");
+    let asked = mimo::procedure::view::parameters(&definition);
+    assert_eq!(asked, [("n".to_owned(), "which".to_owned(), true)]);
+    let given = json!({"n": "7"});
+    let text = mimo::procedure::view::prompt(&definition, given.as_object().expect("an object"));
+    assert!(
+        text.contains(r#"{"name":"example","context":{"n":"7"}}"#),
+        "{text}"
+    );
+
+    let start = Start {
+        name: "example".into(),
+        version: "latest".into(),
+        context: given.as_object().cloned().expect("an object"),
+        ..Start::default()
+    };
+    let plan = world.procedures.plan(&start).await.expect("a plan");
+    assert_eq!(plan["plan"][0]["arguments"], json!({"id": "7"}));
+    assert_eq!(
+        plan["plan"][1]["arguments"],
+        json!({"id": "{{ result.x }}"}),
+        "not known yet"
+    );
+    assert_eq!(plan["plan"][1]["compensate"], "undo");
+    assert!(world.calls.made().is_empty());
+    let unfit = Start {
+        context: Default::default(),
+        ..start
+    };
+    let refused = world
+        .procedures
+        .plan(&unfit)
+        .await
+        .expect_err("n is missing");
+    assert_eq!(refused.kind.name(), "invalid_arguments");
+}

@@ -1,0 +1,131 @@
+//! Tool arguments: against the schema of every tool, whatever is sent either
+//! fits or is refused with its place, a reason and an example that fits.
+
+use mimo::failure::Kind;
+use mimo::tools::schema::Schema;
+use serde_json::{Map, Value, json};
+
+use super::random::{Random, trials};
+
+/// Every tool's schema file, and the test tools'.
+fn schemas() -> Vec<(&'static str, &'static str)> {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/schemas/tools");
+    let files = [folder.to_owned(), format!("{folder}/legacy")].into_iter();
+    let files = files.flat_map(|folder| std::fs::read_dir(folder).expect("the schemas"));
+    let files = files.map(|file| file.expect("a file").path());
+    let mut all: Vec<(&'static str, &'static str)> = files
+        .filter(|path| path.is_file())
+        .map(|path| {
+            let text = std::fs::read_to_string(path).expect("its text");
+            let definition: Value = serde_json::from_str(&text).expect("a definition");
+            let name = definition["name"].as_str().expect("its name").to_owned();
+            // A tool's definition lives as long as the program.
+            (&*name.leak(), &*text.leak())
+        })
+        .collect();
+    let fixtures = mimo::tools::fixture::tools();
+    all.extend(fixtures.iter().map(|tool| (tool.name, tool.definition)));
+    all.sort_unstable();
+    all
+}
+
+fn value(random: &mut Random, depth: usize) -> Value {
+    match random.below(if depth == 0 { 7 } else { 9 }) {
+        0 => Value::Null,
+        1 => json!(random.below(2) == 0),
+        2 => json!(random.next() as i64 - (1 << 52)),
+        3 => json!(random.below(200) as f64 / 100.0 - 0.5),
+        4 => json!(
+            [
+                "",
+                "a",
+                "fact",
+                "update",
+                "7d",
+                "x/y~z",
+                "{\"a\":1}",
+                "null",
+                "\u{1F600}"
+            ][random.below(9)]
+        ),
+        5 => json!("long ".repeat(random.below(3000))),
+        6 => json!(random.below(120)),
+        7 => (0..random.below(4))
+            .map(|_| value(random, depth - 1))
+            .collect(),
+        _ => {
+            let names = ["a", "id", "arguments", "content", "ids", "a/b", "m~n", ""];
+            let members = (0..random.below(4)).map(|_| {
+                let name = names[random.below(names.len())];
+                (name.to_owned(), value(random, depth - 1))
+            });
+            Value::Object(members.collect::<Map<_, _>>())
+        }
+    }
+}
+
+fn mutated(random: &mut Random, example: &Value, known: &[String]) -> Value {
+    let mut arguments = example.as_object().cloned().unwrap_or_default();
+    for _ in 0..random.below(4) {
+        let name = match known {
+            [] => "a".to_owned(),
+            known => random.pick(known).clone(),
+        };
+        match random.below(5) {
+            0 => drop(arguments.remove(&name)),
+            1 => drop(arguments.insert(format!("{name}x"), value(random, 1))),
+            _ => drop(arguments.insert(name, value(random, 3))),
+        }
+    }
+    match random.below(12) {
+        0 => value(random, 3),
+        1 => json!({"arguments": arguments}),
+        2 => json!(Value::Object(arguments).to_string()),
+        _ => Value::Object(arguments),
+    }
+}
+
+#[test]
+fn arguments_fit_or_are_refused_with_a_place_a_reason_and_an_example() {
+    let all: Vec<_> = schemas()
+        .into_iter()
+        .map(|(name, definition)| {
+            let schema = Schema::new(name, definition);
+            let example = schema.example().expect("a schema that compiles");
+            assert!(schema.check(example.clone()).is_ok(), "{name}: {example}");
+            let definition: Value = serde_json::from_str(definition).expect("a definition");
+            let known = definition["inputSchema"]["properties"].as_object();
+            let known: Vec<String> = known
+                .into_iter()
+                .flatten()
+                .map(|(name, _)| name.clone())
+                .collect();
+            (name, schema, example, known)
+        })
+        .collect();
+    let all = std::panic::AssertUnwindSafe(all);
+    trials(move |random| {
+        let (name, schema, example, known) = random.pick(&all);
+        let arguments = mutated(random, example, known);
+        let Err(failure) = schema.check(arguments.clone()) else {
+            return;
+        };
+        assert_eq!(failure.kind, Kind::InvalidArguments, "{failure}");
+        assert!(
+            !failure.message.is_empty() && failure.message.len() < 1000,
+            "{failure}"
+        );
+        let path = failure.path.expect("a place");
+        if arguments
+            .as_object()
+            .is_some_and(|members| !members.contains_key("arguments"))
+        {
+            assert!(arguments.pointer(&path).is_some(), "{path} in {arguments}");
+        }
+        let hint = failure.hint.expect("a hint");
+        let call = hint.split("a correct call: ").nth(1).expect("an example");
+        let call: Value = serde_json::from_str(call).expect("an example in JSON");
+        assert_eq!(call["name"], *name);
+        assert!(schema.check(call["arguments"].clone()).is_ok(), "{hint}");
+    });
+}

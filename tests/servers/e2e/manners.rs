@@ -1,0 +1,62 @@
+//! What desktop clients do beside the letter of the protocol: greet by halves,
+//! and leave in the middle of a call.
+
+use std::io::{BufRead, BufReader, Write};
+use std::process::Stdio;
+
+use serde_json::json;
+
+use crate::support::server::{ask, initialize, mimo};
+use crate::support::{Server, wait};
+
+#[test]
+fn a_client_that_never_says_initialized() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut server = Server::of(&mut mimo(folder.path()));
+    assert_eq!(initialize(&mut server)["serverInfo"]["name"], "mimo");
+    let stored = ask(
+        &mut server,
+        "memory_store",
+        json!({"content": "The wifi is called Kiosk"}),
+    );
+    assert_eq!(stored.good()["results"][0]["outcome"], "created");
+    let found = ask(&mut server, "memory_search", json!({"query": "wifi"})).good();
+    assert_eq!(found["items"][0]["content"], "The wifi is called Kiosk");
+    assert!(server.exit().success());
+}
+
+/// A client that crashed has closed its end of the output, and perhaps not
+/// even the input yet. The server ends by itself and in order, and what it was
+/// storing is there whole or not at all.
+#[test]
+fn a_client_that_stops_reading_in_the_middle_of_a_call() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut child = mimo(folder.path())
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("the server starts");
+    let mut input = child.stdin.take().expect("its input");
+    let output = child.stdout.take().expect("its output");
+    let batch: Vec<_> = (0..100)
+        .map(|n| json!({"content": format!("Parcel {n} is at the gate")}))
+        .collect();
+    let call = json!({"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {
+        "name": "memory_store", "arguments": {"memories": batch},
+    }});
+    let hello = json!({"jsonrpc": "2.0", "id": 0, "method": "tools/list"});
+    writeln!(input, "{hello}\n{call}").expect("the server reads");
+    // Its first answer is the sign that it is at work; then nobody reads.
+    let mut output = BufReader::new(output);
+    output.read_line(&mut String::new()).expect("the tools");
+    drop(output);
+    assert!(wait(&mut child).success(), "it ends in order");
+    drop(input);
+
+    let mut server = Server::of(&mut mimo(folder.path()));
+    let memory = ask(&mut server, "mimo_status", json!({})).good()["memory"].clone();
+    assert_eq!(memory["state"], "ok", "{memory}");
+    let active = memory["active"].as_u64();
+    assert!(matches!(active, Some(0 | 100)), "{memory}");
+    assert!(server.exit().success());
+}

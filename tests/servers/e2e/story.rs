@@ -1,0 +1,131 @@
+//! What a person's client does with Mimo, told once and done by every client:
+//! list, remember, recall, err, forget, ask how things are, leave.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use serde_json::{Value, json};
+
+use super::client::{Client, Inspector, Sdk};
+
+#[test]
+fn python_client() {
+    tell(|folder| Sdk::python("client", folder, "2026-07-28"));
+}
+
+#[test]
+fn python_session() {
+    tell(|folder| Sdk::python("session", folder, "2025-11-25"));
+}
+
+#[test]
+fn typescript_1() {
+    tell(|folder| Sdk::typescript("sdk", folder, "2025-11-25"));
+}
+
+#[test]
+fn typescript_2() {
+    tell(|folder| Sdk::typescript("legacy", folder, "2025-11-25"));
+}
+
+#[test]
+fn typescript_2_stateless() {
+    tell(|folder| Sdk::typescript("auto", folder, "2026-07-28"));
+}
+
+#[test]
+fn inspector() {
+    tell(|folder| Box::new(Inspector::new(folder)));
+}
+
+const TEXT: &str = "Zoë prefers the night train to 東京, never the plane \u{2014} \"too loud\" 🚆";
+
+fn tell(start: impl FnOnce(&Path) -> Box<dyn Client>) {
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut client = start(folder.path());
+    lists_what_the_schemas_say(&mut *client);
+
+    let stored = good(
+        &mut *client,
+        "memory_store",
+        json!({"content": TEXT, "category": "observation", "importance": 0.8, "tags": ["travel", "zoë"]}),
+    );
+    assert_eq!(stored["results"][0]["outcome"], "created", "{stored}");
+    let id = stored["results"][0]["id"].as_i64().expect("an id");
+
+    let question = json!({"query": "how does Zoë like to travel?"});
+    let found = good(&mut *client, "memory_search", question.clone());
+    let item = &found["items"][0];
+    assert_eq!(item["id"], id, "{found}");
+    assert_eq!(item["content"], TEXT);
+    assert_eq!(item["category"], "observation");
+    assert_eq!(item["tags"], json!(["travel", "zoë"]));
+
+    errs(&mut *client);
+
+    let forget = json!({"action": "forget", "ids": [id]});
+    let forgotten = good(&mut *client, "memory_edit", forget);
+    assert_eq!(forgotten["changed"], json!([id]), "{forgotten}");
+    let found = good(&mut *client, "memory_search", question);
+    assert_eq!(found["items"], json!([]), "{found}");
+
+    let memory = &good(&mut *client, "mimo_status", json!({}))["memory"];
+    assert_eq!(memory["state"], "ok", "{memory}");
+    assert_eq!(memory["active"], 0, "{memory}");
+    assert_eq!(memory["archived"], 1, "{memory}");
+
+    let exits = client.close();
+    assert!(exits.lines().all(|exit| exit == "0"), "{exits:?}");
+}
+
+fn good(client: &mut dyn Client, tool: &str, arguments: Value) -> Value {
+    client.call(tool, arguments).expect("a result").good()
+}
+
+/// Names, descriptions, schemas and annotations arrive as they were written.
+fn lists_what_the_schemas_say(client: &mut dyn Client) {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/schemas/tools");
+    let entries = std::fs::read_dir(folder).expect("the schemas");
+    let files = entries.map(|entry| entry.expect("an entry").path());
+    let written = files.filter(|path| path.is_file()).map(|path| {
+        let text = std::fs::read(path).expect("a schema");
+        serde_json::from_slice(&text).expect("JSON")
+    });
+    let by_name = |tools: Vec<Value>| -> BTreeMap<String, Value> {
+        let named = tools.into_iter();
+        named
+            .map(|tool| (tool["name"].as_str().expect("a name").to_owned(), tool))
+            .collect()
+    };
+    let (written, listed) = (by_name(written.collect()), by_name(client.list()));
+    assert!(!written.is_empty());
+    assert_eq!(
+        written.keys().collect::<Vec<_>>(),
+        listed.keys().collect::<Vec<_>>()
+    );
+    for (name, written) in &written {
+        for part in ["description", "inputSchema", "annotations"] {
+            assert_eq!(listed[name][part], written[part], "{part} of {name}");
+        }
+    }
+}
+
+/// A bad call is told where and why it is bad and what to do instead, and the
+/// next one works.
+fn errs(client: &mut dyn Client) {
+    let mut bad = |tool: &str, arguments| client.call(tool, arguments).expect("a result").bad();
+    let error = bad("memory_store", json!({"content": 5}));
+    assert_eq!(error["kind"], "invalid_arguments", "{error}");
+    assert_eq!(error["path"], "/content", "{error}");
+    let says =
+        |part: &str, word: &str| error[part].as_str().is_some_and(|text| text.contains(word));
+    assert!(says("message", "string"), "{error}");
+    assert!(says("hint", "memory_store"), "{error}");
+
+    let error = bad("memory_edit", json!({"action": "forget", "ids": [404]}));
+    assert_eq!(error["kind"], "not_found", "{error}");
+
+    let unknown = client.call("memory_stroe", json!({}));
+    let unknown = unknown.expect_err("there is no such tool");
+    assert!(unknown.contains("memory_stroe"), "{unknown}");
+}

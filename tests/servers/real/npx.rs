@@ -1,0 +1,97 @@
+//! What a person pastes from a server's README: `npx -y PACKAGE`, fetched once,
+//! in a home of the skill's own, and run again without a network.
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+use serde_json::json;
+use tempfile::TempDir;
+
+use super::calls::{self, Call};
+use super::servers;
+use super::servers::{Allowed, Real};
+use super::sides::{Direct, Mimo};
+use crate::support::{fixture, installed};
+
+const PACKAGE: &str = "@modelcontextprotocol/server-filesystem@2026.8.31";
+
+/// What this machine needs to fetch packages, for Mimo's own environment.
+fn fetching() -> Vec<(&'static str, String)> {
+    let asked = Command::new("npm")
+        .args(["config", "get", "registry"])
+        .output()
+        .expect("npm starts");
+    let registry = String::from_utf8(asked.stdout).expect("text");
+    let certificates = std::env::var("NODE_EXTRA_CA_CERTS").ok();
+    let certificates = certificates.map(|file| ("NODE_EXTRA_CA_CERTS", file));
+    let registry = ("npm_config_registry", registry.trim().to_owned());
+    std::iter::once(registry).chain(certificates).collect()
+}
+
+fn skill(work: &Path, network: &str) -> Real {
+    let work = work.to_str().expect("text");
+    let npx = installed::node_alone().with_file_name("npx");
+    let folder = npx.parent().expect("a folder").to_str().expect("text");
+    Real {
+        name: "files",
+        command: Vec::new(),
+        variables: Vec::new(),
+        entry: json!({
+            "command": "npx",
+            "args": ["-y", PACKAGE, work],
+            "sandbox": {"fs": {"write": [work]}, "network": network},
+        }),
+        allowed: Allowed {
+            commands: vec!["npx".to_owned()],
+            path: vec![folder.to_owned()],
+            variables: fetching(),
+        },
+    }
+}
+
+#[test]
+fn a_package_is_fetched_once_and_answers_as_directly_then_and_later() {
+    let folder = TempDir::new_in(fixture::trusted_folder()).expect("a folder");
+    let work = folder.path().join("work");
+    fs::create_dir(&work).expect("made");
+    calls::fill_files(&work);
+    let reads = |calls: Vec<Call>| -> Vec<Call> {
+        let reads = calls
+            .into_iter()
+            .filter(|call| call.tool.starts_with("read_"));
+        reads.collect()
+    };
+    let calls = reads(calls::filesystem(&work));
+    let mut direct = Direct::start(&servers::filesystem(&work), folder.path());
+    let expected: Vec<_> = calls.iter().map(|call| direct.call(call)).collect();
+    drop(direct);
+    // The first run fetches; the second has nobody to fetch from.
+    for network in ["outbound", "none"] {
+        let mut mimo = Mimo::start(folder.path(), &[&skill(&work, network)]);
+        for (call, expected) in calls.iter().zip(&expected) {
+            let answer = mimo.call("skill_call", "files", call);
+            assert_eq!(
+                &answer,
+                expected,
+                "{network} {}\n{}",
+                call.tool,
+                mimo.status()
+            );
+        }
+        mimo.end();
+    }
+    let own = folder.path().join("data/skills/files");
+    assert!(own.join("npm/_npx").is_dir(), "its own cache: {own:?}");
+}
+
+#[test]
+fn a_package_that_cannot_be_fetched_says_why() {
+    let folder = TempDir::new_in(fixture::trusted_folder()).expect("a folder");
+    let work = folder.path().join("work");
+    fs::create_dir(&work).expect("made");
+    let mut mimo = Mimo::start(folder.path(), &[&skill(&work, "none")]);
+    let refused = mimo.refusal("files", "list_allowed_directories");
+    assert!(refused.contains("npm error"), "{refused}");
+    mimo.end();
+}

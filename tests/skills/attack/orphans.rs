@@ -1,0 +1,182 @@
+//! The gateway is killed over children that do what they can to stay: none
+//! does. A helper process, this test binary again, stands in for the gateway.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::os::unix::process::CommandExt;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use mimo::skills::launcher::Launched;
+use mimo::skills::sandbox::end_of;
+use mimo::skills::sandbox::policy::{Layer, Report, State};
+
+use super::support::{World, python};
+
+/// Tells the helper that it is one.
+const HELPER: &str = "MIMO_TEST_STANDS_IN";
+/// After so long it is a survivor, on however slow a machine.
+const BOUND: Duration = Duration::from_secs(30);
+const ROUNDS: usize = 50;
+
+/// Children that fork twice, leave the session, ignore every signal they may
+/// and take back the death signal; all of them hold stdout.
+const STUBBORN: &str = r#"
+for s in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT, signal.SIGPIPE):
+    signal.signal(s, signal.SIG_IGN)
+for i in range(3):
+    if os.fork() == 0:
+        os.setsid()
+        libc.prctl(1, 0)
+        if os.fork() != 0: os._exit(0)
+        os.write(1, b'ready\n')
+        while True: signal.pause()
+libc.prctl(1, 0)
+os.write(1, b'ready\n')
+while True: signal.pause()
+"#;
+
+/// Not a test of its own: what the helper runs. It copies the skill's stderr
+/// to its own, so that the test sees the skill's lines.
+#[test]
+fn stands_in_for_a_gateway() {
+    if std::env::var_os(HELPER).is_none() {
+        return;
+    }
+    let world = World::new();
+    let skill = python(&STUBBORN.replace("os.write(1,", "os.write(2,"));
+    let Launched {
+        stdin: _stdin,
+        mut stdout,
+        stderr,
+        reports: _reports,
+        process,
+    } = world.start(&skill);
+    let mut lines = BufReader::new(stderr);
+    let mut told = std::io::stderr();
+    for _ in 0..4 {
+        let mut line = String::new();
+        lines.read_line(&mut line).expect("a line");
+        told.write_all(line.as_bytes()).expect("the test reads");
+    }
+    writeln!(told, "pid {}", process.pid()).expect("the test reads");
+    stdout.read_to_end(&mut Vec::new()).expect("killed before");
+}
+
+/// A gateway with its skill up; and every process below it.
+fn gateway(user: Option<u32>) -> (Child, Vec<i32>) {
+    let mut command = Command::new(std::env::current_exe().expect("this binary"));
+    command
+        .args([
+            "--exact",
+            "attack::orphans::stands_in_for_a_gateway",
+            "--nocapture",
+        ])
+        .env(HELPER, "1")
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped());
+    if let Some(user) = user {
+        command.uid(user).gid(user);
+    }
+    let mut gateway = command.spawn().expect("the helper starts");
+    let mut lines = BufReader::new(gateway.stderr.take().expect("its stderr")).lines();
+    let up = lines.any(|line| line.is_ok_and(|line| line.starts_with("pid ")));
+    assert!(up, "the skill is up");
+    let below = below(i32::try_from(gateway.id()).expect("a pid"));
+    (gateway, below)
+}
+
+fn below(root: i32) -> Vec<i32> {
+    let mut found = vec![root];
+    let mut next = 0;
+    while let Some(pid) = found.get(next) {
+        let Ok(tasks) = std::fs::read_dir(format!("/proc/{pid}/task")) else {
+            next += 1;
+            continue;
+        };
+        for task in tasks.flatten() {
+            let children = std::fs::read_to_string(task.path().join("children"));
+            let children = children.unwrap_or_default();
+            found.extend(
+                children
+                    .split_whitespace()
+                    .filter_map(|pid| pid.parse::<i32>().ok()),
+            );
+        }
+        next += 1;
+    }
+    found.remove(0);
+    found
+}
+
+/// Kills the gateway and waits, on the kernel's word, for the end of each.
+#[track_caller]
+fn nothing_survives(user: Option<u32>) {
+    let (mut gateway, below) = gateway(user);
+    assert!(
+        below.len() >= 6,
+        "L, I, the skill and three more: {below:?}"
+    );
+    let ends: Vec<_> = below.iter().filter_map(|pid| end_of(*pid).ok()).collect();
+    gateway.kill().expect("SIGKILL");
+    let killed = Instant::now();
+    for end in &ends {
+        let left = BOUND.saturating_sub(killed.elapsed());
+        let mut polled = [nix::poll::PollFd::new(
+            std::os::fd::AsFd::as_fd(end),
+            nix::poll::PollFlags::POLLIN,
+        )];
+        let timeout = nix::poll::PollTimeout::try_from(left).expect("short");
+        let ended = nix::poll::poll(&mut polled, timeout).expect("polled");
+        assert_eq!(
+            ended,
+            1,
+            "a survivor after {:?}: {below:?}",
+            killed.elapsed()
+        );
+    }
+    gateway.wait().expect("reaped");
+}
+
+#[test]
+fn nothing_survives_a_killed_gateway_fifty_times() {
+    for _ in 0..ROUNDS {
+        nothing_survives(None);
+    }
+}
+
+#[test]
+fn nothing_survives_a_killed_gateway_of_an_ordinary_user() {
+    /// The user that owns nothing.
+    const NOBODY: u32 = 65_534;
+    let mut asked = Command::new("/bin/true");
+    if asked.uid(NOBODY).gid(NOBODY).status().is_err() {
+        // We are an ordinary user ourselves.
+        return nothing_survives(None);
+    }
+    nothing_survives(Some(NOBODY));
+}
+
+#[test]
+fn nothing_survives_a_killed_supervisor() {
+    let world = World::new();
+    let mut launched = world.start(&python(STUBBORN));
+    let mut ready = [0; 24];
+    launched
+        .stdout
+        .read_exact(&mut ready)
+        .expect("four are ready");
+    let Ok(Some(Report::Started { layers })) = launched.reports.next() else {
+        panic!("it runs");
+    };
+    if layers.state(Layer::Orphans) != State::Enforced {
+        // Without a pid namespace only the supervisor ends what is left.
+        return;
+    }
+    let pid = i32::try_from(launched.process.pid()).expect("a pid");
+    let supervisor = nix::unistd::Pid::from_raw(pid);
+    nix::sys::signal::kill(supervisor, nix::sys::signal::Signal::SIGKILL).expect("killed");
+    // Their pipe ends when the last of them has.
+    let mut stdout = launched.stdout;
+    stdout.read_to_end(&mut Vec::new()).expect("the end of all");
+}

@@ -1,0 +1,267 @@
+//! Skills through the real binary: a manifest, the sandbox, a real child on
+//! node, and the tools that find and call it.
+
+mod beyond;
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::process::{Command, Stdio};
+
+use crate::support::{Server, fixture, installed};
+use serde_json::{Map, Value, json};
+use tempfile::TempDir;
+
+/// A Mimo whose manifest names one or two skills.
+struct Mimo {
+    server: Server,
+    folder: TempDir,
+    /// Holds the skill's script.
+    _trusted: TempDir,
+    id: u64,
+}
+
+impl Mimo {
+    /// With `small`, a server that has tools only.
+    fn start() -> Mimo {
+        Mimo::with(include_str!("server.mjs"), &["small"])
+    }
+
+    /// With a skill of each name, all running `script`.
+    fn with(script: &str, skills: &[&str]) -> Mimo {
+        let folder = TempDir::new().expect("a folder");
+        let trusted = TempDir::new_in(fixture::trusted_folder()).expect("a folder");
+        let path = trusted.path().join("server.mjs");
+        fs::write(&path, script).expect("written");
+        let node = installed::node_alone();
+        let shared = folder.path().join("shared");
+        fs::create_dir(&shared).expect("made");
+        fs::write(shared.join("note.txt"), "a shared note").expect("written");
+        fs::write(folder.path().join("secret.txt"), "a secret").expect("written");
+        let config = folder.path().join("config");
+        fs::create_dir(&config).expect("made");
+        let write = |name: &str, text: String| {
+            let path = config.join(name);
+            fs::write(&path, text).expect("written");
+            fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).expect("set");
+        };
+        let parent = node.parent().expect("a folder").display();
+        write(
+            "config.toml",
+            format!("[skills]\ncommands = [\"node\"]\npath = [\"{parent}\"]\n"),
+        );
+        let entry = json!({
+            "command": "node",
+            "args": [path],
+            "env": {"GREETING": "hello"},
+            "sandbox": {"fs": {"read": [shared]}},
+        });
+        let skills: Map<String, Value> = skills
+            .iter()
+            .map(|name| ((*name).to_owned(), entry.clone()))
+            .collect();
+        write("skills.json", json!({ "skills": skills }).to_string());
+        let mut command = Command::new(env!("CARGO_BIN_EXE_mimo"));
+        command
+            .arg("serve")
+            .env_clear()
+            .env("MIMO_DATA_DIR", folder.path().join("data"))
+            .env("MIMO_CONFIG_DIR", &config)
+            .env("HOME", folder.path())
+            .env("GITHUB_TOKEN", "never to be seen")
+            .stderr(Stdio::null());
+        Mimo {
+            server: Server::of(&mut command),
+            folder,
+            _trusted: trusted,
+            id: 0,
+        }
+    }
+
+    /// The whole result of a call; what is announced meanwhile is passed over.
+    fn call(&mut self, tool: &str, arguments: Value) -> Value {
+        self.id += 1;
+        self.server.call(self.id, tool, arguments);
+        loop {
+            let mut message = self.server.message();
+            if message["id"] == self.id {
+                return message["result"].take();
+            }
+            assert!(message["method"].is_string(), "{message}");
+        }
+    }
+
+    /// The document of a tool of Mimo's own.
+    fn document(&mut self, tool: &str, arguments: Value) -> Value {
+        let result = self.call(tool, arguments);
+        let text = result["content"][0]["text"].as_str().expect("a text");
+        serde_json::from_str(text).expect("a document")
+    }
+
+    fn skill(&mut self, tool: &str, arguments: Value) -> Value {
+        let tool = format!("small__{tool}");
+        self.call("skill_call", json!({"tool": tool, "arguments": arguments}))
+    }
+}
+
+fn text(result: &Value) -> &str {
+    result["content"][0]["text"].as_str().expect("a text")
+}
+
+#[test]
+fn a_skill_is_found_called_and_kept_from_what_it_was_not_given() {
+    let mut mimo = Mimo::start();
+    let found = mimo.document(
+        "skill_find",
+        json!({"query": "what does this document on disk say"}),
+    );
+    let first = &found["tools"][0];
+    assert_eq!(first["tool"], "small__read_file", "{found}");
+    assert_eq!(first["call_with"], "skill_read");
+    assert_eq!(first["inputSchema"]["required"], json!(["path"]));
+
+    let note = mimo.folder.path().join("shared/note.txt");
+    let read = mimo.call(
+        "skill_read",
+        json!({"tool": "small__read_file", "arguments": {"path": note}}),
+    );
+    assert_eq!(text(&read), "a shared note");
+    assert_eq!(read["later"], "field", "unknown fields come through");
+
+    mimo.document("memory_store", json!({"content": "makes the database"}));
+    // What was not granted is refused by the kernel, not by the skill.
+    let secrets = ["secret.txt", "config/skills.json", "data/mimo.db"];
+    for name in secrets {
+        let path = mimo.folder.path().join(name);
+        let refused = mimo.skill("read_file", json!({"path": path}));
+        assert_eq!(
+            (text(&refused), &refused["isError"]),
+            ("EACCES", &json!(true)),
+            "{name}"
+        );
+    }
+
+    let environment = mimo.skill("show_environment", json!({}));
+    let environment: Value = serde_json::from_str(text(&environment)).expect("variables");
+    assert_eq!(environment["GREETING"], "hello");
+    assert_eq!(environment["GITHUB_TOKEN"], Value::Null);
+    let home = environment["HOME"].as_str().expect("a home");
+    assert!(home.contains("/skills/small"), "a home of its own: {home}");
+    assert!(mimo.server.exit().success());
+}
+
+#[test]
+fn a_question_finds_the_tool_that_does_it() {
+    let mut mimo = Mimo::start();
+    // Its tools are known from here on.
+    mimo.document("skill_find", json!({"query": "read"}));
+    let query = "Which tool can read a file on disk and say what the document holds?";
+    let answer = mimo.document("ask_mimo", json!({"query": query, "timeout_ms": 50_000}));
+    let tool = &answer["results"]["skills"][0];
+    assert_eq!(tool["tool"], "small__read_file", "{answer}");
+    assert_eq!(tool["call_with"], "skill_read", "{answer}");
+    let cited = answer["synthesis"]["citations"].as_array();
+    let cited = cited.expect("citations");
+    assert!(cited.contains(&json!("skill:small__read_file")), "{answer}");
+    assert_eq!(answer["failed"], json!({}), "{answer}");
+    assert!(mimo.server.exit().success());
+}
+
+#[test]
+fn reads_are_told_from_changes_and_wrong_names_are_explained() {
+    let mut mimo = Mimo::start();
+    mimo.document("skill_find", json!({"query": "repeat"}));
+    let refused = mimo.document(
+        "skill_read",
+        json!({"tool": "small__repeat_text", "arguments": {"times": 1}}),
+    );
+    assert_eq!(refused["error"]["kind"], "refused");
+    for wrong in ["small__nothing", "nobody__read_file", "read_file"] {
+        let failed = mimo.document("skill_call", json!({"tool": wrong, "arguments": {}}));
+        let kind = failed["error"]["kind"].as_str().expect("a kind");
+        assert!(
+            matches!(kind, "not_found" | "invalid_arguments"),
+            "{wrong}: {failed}"
+        );
+    }
+    assert!(mimo.server.exit().success());
+}
+
+#[test]
+fn a_long_result_comes_in_pages_that_join_to_the_whole() {
+    let mut mimo = Mimo::start();
+    let mut arguments = json!({
+        "tool": "small__repeat_text", "arguments": {"times": 2_000}, "max_tokens": 1_000,
+    });
+    let mut whole = String::new();
+    loop {
+        let page = mimo.call("skill_call", arguments.clone());
+        whole += text(&page);
+        let Some(rest) = page["content"][1]["text"].as_str() else {
+            break;
+        };
+        let rest: Value = serde_json::from_str(rest).expect("where it goes on");
+        arguments["cursor"] = rest["next_cursor"].clone();
+    }
+    assert_eq!(whole, "word ".repeat(2_000));
+    let selected = mimo.call(
+        "skill_call",
+        json!({
+            "tool": "small__repeat_text", "arguments": {"times": 2}, "select": "/content/0/text",
+        }),
+    );
+    assert_eq!(text(&selected), "word word ");
+    assert!(mimo.server.exit().success());
+}
+
+#[test]
+fn a_skill_that_dies_costs_one_call_and_memory_goes_on() {
+    let mut mimo = Mimo::start();
+    mimo.document("skill_find", json!({"query": "end"}));
+    let died = mimo.document("skill_call", json!({"tool": "small__die", "arguments": {}}));
+    assert_eq!(died["error"]["kind"], "unavailable", "{died}");
+    let stored = mimo.document("memory_store", json!({"content": "still here"}));
+    assert_eq!(stored["results"][0]["outcome"], "created");
+    let note = mimo.folder.path().join("shared/note.txt");
+    let again = mimo.skill("read_file", json!({"path": note}));
+    assert_eq!(text(&again), "a shared note", "it was started again");
+    let status = mimo.document("mimo_status", json!({"section": "skills"}));
+    let skill = &status["skills"][0];
+    assert_eq!(
+        (&skill["name"], &skill["state"]),
+        (&json!("small"), &json!("running"))
+    );
+    assert!(skill["sandbox"]["seccomp"].is_string(), "{skill}");
+    assert!(mimo.server.exit().success());
+}
+
+#[test]
+fn a_manifest_with_mistakes_stops_no_server_and_the_status_says_why() {
+    let folder = TempDir::new().expect("a folder");
+    let config = folder.path().join("config");
+    fs::create_dir(&config).expect("made");
+    let path = config.join("skills.json");
+    fs::write(
+        &path,
+        r#"{"skills":{"x":{"command":"bash","args":["-c","id"]}}}"#,
+    )
+    .expect("written");
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).expect("set");
+    let mut command = Command::new(env!("CARGO_BIN_EXE_mimo"));
+    command
+        .arg("serve")
+        .env_clear()
+        .env("MIMO_DATA_DIR", folder.path().join("data"))
+        .env("MIMO_CONFIG_DIR", &config)
+        .stderr(Stdio::null());
+    let mut mimo = Mimo {
+        server: Server::of(&mut command),
+        folder,
+        _trusted: TempDir::new().expect("a folder"),
+        id: 0,
+    };
+    let status = mimo.document("mimo_status", json!({}));
+    assert_eq!(status["skills"], json!([]));
+    let problem = status["skills_problem"].as_str().expect("a reason");
+    assert!(problem.contains("/skills/x/command"), "{problem}");
+    assert!(mimo.server.exit().success());
+}

@@ -1,0 +1,260 @@
+//! The link and the job over real children: what passes, and what bad children
+//! cannot do.
+
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use crate::support::children::{Client, Processes, fake, nobody};
+use mimo::failure::Kind;
+use mimo::skills::child::Launch;
+use mimo::skills::job::{Job, Said};
+use mimo::skills::link::{CallError, Followers, Hello, Link, Tool, Upstream};
+use mimo::skills::spec::SkillSpec;
+use serde_json::value::RawValue;
+use serde_json::{Map, Value, json};
+use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
+
+/// A hang is a failure.
+const WATCHDOG: Duration = Duration::from_secs(100);
+
+struct Started {
+    job: Job,
+    said: UnboundedReceiver<Said>,
+}
+
+impl Started {
+    fn new(spec: SkillSpec, upstream: Arc<dyn Upstream>) -> Started {
+        let (tell, said) = unbounded_channel();
+        let launch: Arc<dyn Launch> = Arc::new(Processes);
+        let tell = move |word| drop(tell.send(word));
+        let job = Job::start(Arc::new(spec), &launch, upstream, tell);
+        Started { job, said }
+    }
+
+    async fn next(&mut self) -> Said {
+        let said = tokio::time::timeout(WATCHDOG, self.said.recv()).await;
+        said.expect("no hang").expect("a word")
+    }
+
+    async fn ready(&mut self) -> (Link, Box<Hello>, Arc<[Tool]>) {
+        match self.next().await {
+            Said::Listed {
+                link, hello, tools, ..
+            } => (link, hello, tools),
+            Said::Relisted(_) => panic!("relisted first"),
+            Said::Ended(why) => panic!("{why}: {}", self.job.stderr_tail()),
+        }
+    }
+
+    async fn end(&mut self) -> String {
+        loop {
+            if let Said::Ended(why) = self.next().await {
+                return why;
+            }
+        }
+    }
+
+    async fn stderr(&self, words: &str) {
+        let seen = async {
+            while !self.job.stderr_tail().contains(words) {
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::time::timeout(WATCHDOG, seen).await.expect(words);
+    }
+}
+
+fn raw(value: Value) -> Box<RawValue> {
+    serde_json::value::to_raw_value(&value).expect("JSON")
+}
+
+async fn call(link: &Link, tool: &str, arguments: Value) -> Result<Box<RawValue>, CallError> {
+    link.call(
+        tool,
+        Some(&raw(arguments)),
+        Map::new(),
+        Followers::default(),
+    )
+    .await
+}
+
+fn words(result: &RawValue) -> String {
+    let result: Value = serde_json::from_str(result.get()).expect("JSON");
+    result["content"][0]["text"]
+        .as_str()
+        .expect("text")
+        .to_owned()
+}
+
+#[tokio::test]
+async fn everything_passes_as_it_was_written() {
+    let mut skill = Started::new(fake("f", "ok"), nobody());
+    let (link, hello, tools) = skill.ready().await;
+    assert_eq!(hello.revision, "2025-11-25");
+    assert_eq!(tools.len(), 6);
+    assert!(
+        tools[0]
+            .raw
+            .get()
+            .contains(r#""execution": {"z": 1, "a": 2}"#),
+        "{}",
+        tools[0].raw
+    );
+    assert_eq!(tools.iter().filter(|tool| tool.read_only).count(), 1);
+    let result = call(&link, "echo", json!({"a": "ä\n\u{1F600}"}))
+        .await
+        .expect("a result");
+    assert!(
+        result
+            .get()
+            .ends_with(r#""x-unknown": {"b": 1, "a": 1.0}}"#),
+        "{result}"
+    );
+    let Err(CallError::Upstream(error)) = call(&link, "none", json!({})).await else {
+        panic!("an error of the skill's");
+    };
+    assert!(error.get().contains(r#""data": {"kept": true}"#), "{error}");
+    let params = raw(json!({"cursor": "x"}));
+    let passed = link
+        .pass("resources/list", Some(&params))
+        .await
+        .expect("a result");
+    assert!(
+        passed.get().contains(r#""given": {"cursor": "x"}"#),
+        "{passed}"
+    );
+    assert_eq!(link.in_flight(), 0);
+    skill.job.stop();
+    skill.end().await;
+    let late = call(&link, "echo", json!({}))
+        .await
+        .expect_err("it is gone")
+        .into_failure();
+    assert_eq!(late.kind, Kind::Unavailable);
+}
+
+#[tokio::test]
+async fn progress_comes_and_a_dropped_call_is_taken_back() {
+    let mut skill = Started::new(fake("f", "ok"), nobody());
+    let (link, ..) = skill.ready().await;
+    let seen = Arc::new(Mutex::new(Vec::new()));
+    let sink = {
+        let seen = seen.clone();
+        move |params: &RawValue| seen.lock().unwrap().push(params.get().to_owned())
+    };
+    let meta = json!({"progressToken": "theirs"})
+        .as_object()
+        .cloned()
+        .unwrap();
+    let followers = Followers {
+        progress: Some(Arc::new(sink)),
+        asks: None,
+    };
+    let counted = link.call("count", None, meta, followers).await;
+    assert_eq!(words(&counted.expect("a result")), "counted");
+    let seen = seen.lock().unwrap().clone();
+    assert_eq!(seen.len(), 3);
+    assert!(seen[2].contains(r#""x": "kept""#));
+    tokio::select! {
+        _ = call(&link, "wait", json!({})) => panic!("it never answers"),
+        () = skill.stderr("waiting") => {}
+    }
+    skill.stderr("cancelled ").await;
+    assert_eq!(link.in_flight(), 0);
+}
+
+#[tokio::test]
+async fn a_skill_may_ask_for_what_the_client_offers_only() {
+    let upstream = Arc::new(Client {
+        offers: vec!["sampling"],
+    });
+    let mut skill = Started::new(fake("f", "ok"), upstream);
+    let (link, ..) = skill.ready().await;
+    for (method, expected) in [
+        ("sampling/createMessage", r#""skill": "f""#),
+        ("elicitation/create", r#""code": -32601"#),
+        ("roots/list", r#""code": -32601"#),
+        ("nonsense", r#""code": -32601"#),
+        ("ping", "{}"),
+    ] {
+        let said = call(&link, "ask", json!({ "method": method }))
+            .await
+            .expect("a result");
+        assert!(
+            words(&said).contains(expected),
+            "{method}: {}",
+            words(&said)
+        );
+    }
+}
+
+#[tokio::test]
+async fn older_revisions_pages_and_changes_are_understood() {
+    let mut old = Started::new(fake("f", "old"), nobody());
+    assert_eq!(old.ready().await.1.revision, "2024-11-05");
+    let mut pages = Started::new(fake("f", "pages"), nobody());
+    let (_, _, tools) = pages.ready().await;
+    assert_eq!(tools.len(), 6);
+    let mut changing = Started::new(fake("f", "ok"), nobody());
+    let (link, ..) = changing.ready().await;
+    call(&link, "grow", json!({})).await.expect("a result");
+    let Said::Relisted(tools) = changing.next().await else {
+        panic!("another list");
+    };
+    assert_eq!(tools.len(), 7);
+    for (mode, why) in [
+        ("odd", "speaks revision \"1999-01-01\""),
+        ("endless", "has no end"),
+        ("fail", "exit status: 7"),
+    ] {
+        let mut bad = Started::new(fake("f", mode), nobody());
+        let end = bad.end().await;
+        assert!(end.contains(why), "{mode}: {end}");
+    }
+    let mut hanging = fake("f", "hang");
+    hanging.timeouts.initialize = Duration::from_millis(300);
+    let end = Started::new(hanging, nobody()).end().await;
+    assert!(end.contains("not ready within 300 ms"), "{end}");
+}
+
+#[tokio::test]
+async fn junk_double_answers_and_endless_lines_are_counted_and_do_no_harm() {
+    let mut skill = Started::new(fake("f", "junk"), nobody());
+    let (link, ..) = skill.ready().await;
+    for round in 0..20 {
+        let echoed = call(&link, "echo", json!({ "round": round }))
+            .await
+            .expect("a result");
+        assert_eq!(words(&echoed), format!("{{\"round\": {round}}}"));
+    }
+    let big = call(&link, "swap", json!({}))
+        .await
+        .expect_err("too long")
+        .into_failure();
+    assert_eq!(big.kind, Kind::LimitExceeded);
+    let faults = link.faults();
+    assert_eq!(faults.oversize.load(Ordering::Relaxed), 1);
+    assert!(faults.junk.load(Ordering::Relaxed) >= 80);
+    assert!(faults.stray.load(Ordering::Relaxed) >= 60);
+    assert_eq!(link.in_flight(), 0);
+}
+
+#[tokio::test]
+async fn a_child_that_ends_answers_its_calls_and_a_stubborn_one_is_killed() {
+    let mut dying = Started::new(fake("f", "die"), nobody());
+    let (link, ..) = dying.ready().await;
+    let failure = call(&link, "echo", json!({}))
+        .await
+        .expect_err("it died")
+        .into_failure();
+    assert_eq!(failure.kind, Kind::Unavailable);
+    let end = dying.end().await;
+    assert!(end.contains("exit status: 3"), "{end}");
+    assert!(end.contains("it is too much for me"), "{end}");
+    assert!(dying.job.stderr_tail().contains("it is too much for me"));
+    let mut stubborn = Started::new(fake("f", "stubborn"), nobody());
+    stubborn.ready().await;
+    stubborn.job.stop();
+    assert!(stubborn.end().await.contains("signal: 9"));
+}

@@ -1,0 +1,15 @@
+//! Skills: their manifest, the sandbox under attack, the link, the registry, and
+//! all of it through the real binary.
+
+mod attack;
+#[cfg(target_os = "linux")]
+mod calling;
+mod cli;
+mod link;
+mod manifest;
+mod properties;
+mod registry;
+#[cfg(target_os = "linux")]
+mod running;
+#[path = "../support/mod.rs"]
+mod support;

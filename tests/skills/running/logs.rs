@@ -1,0 +1,118 @@
+//! What skills wrote to stderr, read by a person while they run.
+
+use std::io::{BufRead, BufReader};
+use std::os::unix::fs::PermissionsExt;
+use std::process::Stdio;
+
+use serde_json::{Value, json};
+
+use super::world::World;
+use crate::support::terminal;
+use crate::support::wait;
+
+/// Everything that was kept, one document an entry.
+fn entries(world: &World) -> Vec<Value> {
+    let text = world.run(&["logs", "--json", "-n", "1000"]).out;
+    text.lines()
+        .map(|line| serde_json::from_str(line).expect("JSON"))
+        .collect()
+}
+
+#[test]
+fn runs_and_their_words_are_kept_with_marks_and_times() {
+    let world = World::new();
+    world.manifest(&json!({"one": world.skill("die"), "two": world.skill("ok")}));
+    let empty = world.run(&["logs"]);
+    assert_eq!((empty.code, empty.out.as_str()), (Some(0), ""));
+    let mut mimos = [world.serve(), world.serve()];
+    for mimo in &mut mimos {
+        mimo.until_running(&["one", "two"]);
+        mimo.call("one__echo", json!({}));
+        mimo.until(|status| status["skills"][0]["ended"].is_string());
+    }
+    let told = entries(&world);
+    let of_one: Vec<&Value> = told
+        .iter()
+        .filter(|entry| entry["skill"] == "one")
+        .collect();
+    for key in ["started", "line", "ended"] {
+        let found: Vec<&&Value> = of_one
+            .iter()
+            .filter(|entry| !entry[key].is_null())
+            .collect();
+        assert!(found.len() >= 2, "{key} of both Mimos: {told:?}");
+        assert!(
+            found[0]["at"].as_str().is_some_and(|at| at.ends_with('Z')),
+            "{told:?}"
+        );
+        let words = match key {
+            "line" => "it is too much for me",
+            "ended" => "exit code 3",
+            _ => continue,
+        };
+        assert!(
+            found[0][key]
+                .as_str()
+                .is_some_and(|text| text.contains(words)),
+            "{told:?}"
+        );
+    }
+    let text = world.run(&["logs", "one", "-n", "2"]);
+    assert_eq!(text.out.lines().count(), 2, "{text:?}");
+    let wrong = world.run(&["logs", "three"]);
+    assert!(
+        wrong.code == Some(1) && wrong.err.contains("one, two"),
+        "{wrong:?}"
+    );
+    let file = world.path("data/logs/skills/one.log");
+    let mode = file.metadata().expect("a file").permissions().mode();
+    assert_eq!(mode & 0o777, 0o600);
+    for mimo in mimos {
+        assert!(mimo.server.exit().success());
+    }
+}
+
+#[test]
+fn a_pipe_is_followed_until_its_reader_leaves() {
+    let world = World::new();
+    world.manifest(&json!({"one": world.skill("ok")}));
+    let mut command = world.command(&["skill", "logs", "one", "--follow", "--json"]);
+    let mut follower = command.stdout(Stdio::piped()).spawn().expect("it starts");
+    let mut lines = BufReader::new(follower.stdout.take().expect("a pipe")).lines();
+    let mut next = || -> Value {
+        let line = lines.next().expect("another line").expect("text");
+        serde_json::from_str(&line).expect("JSON")
+    };
+    let mut mimo = world.serve();
+    let started = next();
+    assert_eq!(started["started"], mimo.server.pid(), "{started}");
+    mimo.until_running(&["one"]);
+    assert!(mimo.server.exit().success());
+    let ended = next();
+    assert!(ended["ended"].is_string(), "{ended}");
+    drop(lines);
+    // Nothing more is written: it sees by itself that nobody reads.
+    assert!(wait(&mut follower).success());
+}
+
+#[test]
+fn what_a_skill_writes_steers_no_terminal() {
+    let world = World::new();
+    let loud = "import sys\nprint('\\x1b[2J\\x1b]0;mine\\x07', file=sys.stderr)\n";
+    std::fs::write(world.path("skill.py"), loud).expect("written");
+    world.manifest(&json!({"one": world.skill("ok")}));
+    let mut mimo = world.serve();
+    mimo.until_ended();
+    let (code, shown) = terminal::run(world.command(&["skill", "logs", "one"]), "");
+    assert_eq!(code, 0, "{shown}");
+    assert!(shown.contains("\\u{1b}[2J\\u{1b}]0;mine\\u{7}"), "{shown}");
+    assert!(
+        !shown.contains("\x1b[2J") && !shown.contains('\x07'),
+        "{shown}"
+    );
+    assert!(
+        shown.contains("\x1b[32mstarted") && shown.contains("\x1b[31mended"),
+        "{shown}"
+    );
+    assert!(mimo.server.exit().success());
+}

@@ -1,0 +1,146 @@
+//! What has to hold before a skill starts: its program's version, and in strict
+//! mode every layer of its sandbox.
+
+use std::process::{Command, Stdio};
+
+use serde_json::json;
+
+use super::world::{Mimo, World};
+use crate::support::terminal;
+
+#[test]
+fn a_program_that_is_too_old_is_refused_with_what_was_found_and_needed() {
+    let world = World::new();
+    let asked = "import os\nopen(os.environ['HOME'] + '/asked', 'a').write('x')\n";
+    let node = world.program("node", &format!("{asked}print('v16.3.1')\n"));
+    let script = world.path("skill.py");
+    let entry = json!({"command": node, "args": [script], "start": "eager"});
+    world.manifest(&json!({"one": entry.clone(), "two": entry}));
+    let mut mimo = world.serve();
+    let ended = mimo.until_ended();
+    for words in [
+        "is version 16.3",
+        "needs node 18.0 or newer",
+        "install a newer node",
+    ] {
+        assert!(ended.contains(words), "{ended}");
+    }
+    assert!(mimo.server.exit().success());
+    // Once for both skills, and again only when the file is another one.
+    let asked = || {
+        std::fs::read(world.path("data/skills/.versions/home/asked"))
+            .expect("asked")
+            .len()
+    };
+    assert_eq!(asked(), 1);
+    let mut mimo = world.serve();
+    mimo.until_ended();
+    assert!(mimo.server.exit().success());
+    assert_eq!(asked(), 1, "the next Mimo remembers");
+
+    world.program("node", "print('no number')\n");
+    let mut mimo = world.serve();
+    let ended = mimo.until_ended();
+    assert!(ended.contains("does not tell its version"), "{ended}");
+    // A new one is taken without a restart.
+    let skill = include_str!("../../support/skill.py");
+    let told = "import sys\nif '--version' in sys.argv:\n    print('v22.1.0')\n    sys.exit()\n";
+    world.program("node", &format!("{told}{skill}"));
+    mimo.until(|status| status["skills"][0]["state"] == "running");
+    assert!(mimo.server.exit().success());
+}
+
+/// Whether every layer stands on this machine.
+fn whole(world: &World) -> bool {
+    let told = world
+        .command(&["doctor", "--json"])
+        .stdout(Stdio::piped())
+        .output();
+    let told: serde_json::Value =
+        serde_json::from_slice(&told.expect("it runs").stdout).expect("JSON");
+    told["sandbox"]["whole"] == true
+}
+
+#[test]
+fn strict_starts_a_skill_where_every_layer_stands_and_else_names_what_is_missing() {
+    let world = World::with("strict = true\n");
+    let mut eager = world.skill("ok");
+    eager["start"] = json!("eager");
+    world.manifest(&json!({"one": eager}));
+    let mut mimo = world.serve();
+    if whole(&world) {
+        mimo.until_running(&["one"]);
+    } else {
+        let ended = mimo.until_ended();
+        assert!(
+            ended.contains("strict wants every layer enforced, and "),
+            "{ended}"
+        );
+    }
+    assert!(mimo.server.exit().success());
+
+    // Where user namespaces are refused. Only root keeps its files' ownership
+    // in there; attack_sandbox has the same for every account.
+    if !nix::unistd::geteuid().is_root() {
+        return;
+    }
+    let refuse = "echo 0 > /proc/sys/user/max_user_namespaces && exec \"$@\"";
+    let serve = world.command(&["serve"]);
+    let mut command = Command::new("unshare");
+    command
+        .args(["--user", "--map-root-user", "sh", "-c", refuse, "sh"])
+        .arg(serve.get_program())
+        .args(serve.get_args())
+        .env_clear()
+        .envs(
+            serve
+                .get_envs()
+                .filter_map(|(name, value)| Some((name, value?))),
+        )
+        .env("PATH", "/usr/bin:/bin")
+        .stderr(Stdio::null());
+    let Ok(tool) = Command::new("unshare").arg("--version").output() else {
+        return;
+    };
+    assert!(tool.status.success());
+    let mut mimo = Mimo::of(&mut command);
+    let ended = mimo.until_ended();
+    assert!(
+        ended.contains("strict wants every layer enforced, and namespaces is absent"),
+        "{ended}"
+    );
+    mimo.document("memory_store", json!({"content": "memory goes on"}));
+    assert!(mimo.server.exit().success());
+}
+
+#[test]
+fn the_list_names_the_layers_in_colour_and_what_is_disabled() {
+    let world = World::new();
+    let mut disabled = world.skill("ok");
+    disabled["disabled"] = json!(true);
+    world.manifest(&json!({"one": world.skill("ok"), "two": disabled}));
+    let (code, shown) = terminal::run(world.command(&["skill", "list"]), "");
+    assert_eq!(code, 0, "{shown}");
+    assert!(
+        shown
+            .lines()
+            .any(|line| line.starts_with("two") && line.contains("disabled")),
+        "{shown}"
+    );
+    let coloured = ["32menforced", "33mpartial", "31mabsent"];
+    let layers = shown
+        .lines()
+        .filter(|line| coloured.iter().any(|each| line.contains(each)));
+    assert_eq!(layers.count(), 10, "{shown}");
+    let document = world.document(&["list"]);
+    assert_eq!(document["skills"][1]["disabled"], true);
+    assert_eq!(
+        document["sandbox"]["layers"].as_array().map(Vec::len),
+        Some(10)
+    );
+    let checked = world.run(&["check"]);
+    assert!(
+        checked.out.contains("Sandbox of skills") && !checked.out.contains('\x1b'),
+        "{checked:?}"
+    );
+}
