@@ -23,7 +23,7 @@ mod linux {
     use std::process::{Command, Stdio};
     use std::time::{Duration, Instant};
 
-    use mimo::skills::launcher::{Launched, Place, launch};
+    use mimo::skills::launcher::{LaunchSettings, Launched, launch};
     use mimo::skills::sandbox::policy::Report;
     use mimo::skills::spec::{Network, Sandbox, SkillName, SkillSpec, Timeouts};
     use serde_json::json;
@@ -106,7 +106,7 @@ mod linux {
     }
 
     fn sandboxed(network: Network, state: &Path) {
-        let place = Place {
+        let place = LaunchSettings {
             executable: Path::new(env!("CARGO_BIN_EXE_mimo")),
             state_folder: state,
             strict: false,

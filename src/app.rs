@@ -25,13 +25,13 @@ use crate::limits::BLOCKING_THREADS_MAX;
 use crate::memory::{self, Memories, Weights};
 use crate::procedure::{self, Procedures};
 use crate::registry::files::Files;
-use crate::registry::{Parts, Problem, Registry, SkillName, Upstream};
+use crate::registry::{DownstreamClient, ManifestProblem, Parts, Registry, SkillName};
 use crate::server::{self, Client, Served};
-use crate::skills::link::NoClient;
+use crate::skills::client::NoClient;
 use crate::skills::logs::Logs;
-use crate::skills::pins::FirstSight;
-use crate::skills::policy::{Rules, Secret};
-use crate::skills::sandboxed::Sandboxed;
+use crate::skills::pins::FirstUse;
+use crate::skills::rules::{Rules, Secret};
+use crate::skills::sandbox_launcher::SandboxLauncher;
 use crate::store::sqlite::SqliteStore;
 use crate::store::{Changes, NameStore};
 use crate::tools::ask::Writers;
@@ -126,9 +126,9 @@ pub fn skill_rules(config: &Config) -> Rules {
         path: settings.path.clone(),
         temporary: settings.temporary.clone(),
         secrets: settings.secrets.iter().map(secret).collect(),
-        handed_on: settings.handed_on.clone(),
+        inherited: settings.inherited.clone(),
         home: settings.home.clone(),
-        own: vec![
+        protected: vec![
             config.config_folder.clone(),
             config.data_folder.clone(),
             config.database.clone(),
@@ -138,10 +138,10 @@ pub fn skill_rules(config: &Config) -> Rules {
 }
 
 /// What becomes of a tool that nobody has seen before.
-pub fn first_sight(config: &Config) -> FirstSight {
+pub fn first_use(config: &Config) -> FirstUse {
     match config.skills.ask_first {
-        true => FirstSight::Ask,
-        false => FirstSight::Approve,
+        true => FirstUse::Ask,
+        false => FirstUse::Trust,
     }
 }
 
@@ -181,12 +181,12 @@ impl App {
         };
         let (tools, skills, parts) = match toolset {
             Toolset::Standard => {
-                let upstream: Arc<dyn Upstream> = match &client {
+                let downstream: Arc<dyn DownstreamClient> = match &client {
                     Some(client) => client.clone(),
                     None => Arc::new(NoClient),
                 };
                 let (registry, skills, reloading) =
-                    skills(config, embedder, clock.clone(), upstream)?;
+                    skills(config, embedder, clock.clone(), downstream)?;
                 let skills = Some(Arc::new(skills));
                 let mut tools = tools::standard(
                     &memories,
@@ -248,8 +248,8 @@ impl App {
             tokio::spawn(async move { memories.keep_clean(|| database.exists()).await })
         });
         let reloader = self.reloading.as_ref().map(|each| each.reloader.clone());
-        let hang_up = move || reloader.as_ref().is_some_and(|each| each.hang_up());
-        let shutdown = server::shutdown_signals(hang_up)?;
+        let on_sighup = move || reloader.as_ref().is_some_and(|each| each.request_reload());
+        let shutdown = server::shutdown_signals(on_sighup)?;
         let following = self
             .reloading
             .as_ref()
@@ -348,9 +348,9 @@ fn skills(
     config: &Config,
     embedder: Arc<dyn Embedder>,
     clock: Arc<dyn Clock>,
-    upstream: Arc<dyn Upstream>,
+    downstream: Arc<dyn DownstreamClient>,
 ) -> Result<(Arc<Registry>, Skills, Reloading), Failure> {
-    let (source, problem) = (reload::source(config), Problem::default());
+    let (source, problem) = (reload::source(config), ManifestProblem::default());
     let specs = match source.load() {
         Ok(manifest) => manifest.enabled(),
         Err(refusals) => {
@@ -358,7 +358,7 @@ fn skills(
             Vec::new()
         }
     };
-    let launch = Arc::new(Sandboxed::new(
+    let launch = Arc::new(SandboxLauncher::new(
         // The same program even when the file is replaced while it runs.
         "/proc/self/exe".into(),
         config.data_folder.join("skills"),
@@ -367,9 +367,9 @@ fn skills(
     ));
     let parts = |files| Parts {
         launch: launch.clone(),
-        upstream: upstream.clone(),
+        downstream: downstream.clone(),
         files,
-        first_sight: first_sight(config),
+        first_use: first_use(config),
     };
     let files = Files::in_folder(config.data_folder.clone());
     let (registry, barred) = match Registry::start(parts(Some(files)), specs) {

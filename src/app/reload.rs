@@ -8,8 +8,8 @@ use tokio::task::JoinHandle;
 use super::skill_rules;
 use crate::clock::Clock;
 use crate::config::{self, Config};
-use crate::registry::mailbox::Mailbox;
-use crate::registry::{Problem, Registry, Reloader};
+use crate::registry::instances::Mailbox;
+use crate::registry::{ManifestProblem, Registry, Reloader};
 use crate::skills::manifest::source::Source;
 
 /// The manifest that `config` names, under its rules.
@@ -29,7 +29,7 @@ impl Reloading {
         config: &Config,
         registry: Arc<Registry>,
         source: Arc<Source>,
-        problem: Problem,
+        problem: ManifestProblem,
         barred: Option<String>,
     ) -> Reloading {
         Reloading {

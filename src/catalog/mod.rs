@@ -21,7 +21,7 @@ use self::resources::Resources;
 use self::watch::Watched;
 use crate::failure::Failure;
 use crate::limits;
-use crate::registry::offers::{Items, List};
+use crate::registry::list_cache::{Items, List};
 use crate::registry::{CallError, Registry, SkillName};
 use crate::tools::Offers;
 use crate::tools::complete::{Asked, Of};

@@ -9,8 +9,8 @@ use tokio_util::sync::CancellationToken;
 
 use super::{Answer, Catalog, joined, raw, text_of, with_member};
 use crate::failure::{Failure, Kind};
-use crate::registry::names::names;
-use crate::registry::offers::List;
+use crate::registry::list_cache::List;
+use crate::registry::tool_names::names;
 use crate::registry::{CallError, SkillName};
 
 /// Where each name leads, as it was listed last.

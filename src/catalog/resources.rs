@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 use super::watch::Term;
 use super::{Answer, Catalog, joined, raw, template, text_of, with_member};
 use crate::failure::{Failure, Kind};
-use crate::registry::offers::List;
+use crate::registry::list_cache::List;
 use crate::registry::{CallError, SkillName};
 
 /// The skill of each URI, as they were listed last.

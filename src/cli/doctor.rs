@@ -10,7 +10,7 @@ use super::output::{Ended, Output};
 use crate::app::{self, App};
 use crate::clock::Clock;
 use crate::config::{AskSettings, Config, EndpointSettings, Surroundings};
-use crate::skills::sandbox::policy::{Layer, Layers, State};
+use crate::skills::sandbox::policy::{Layer, LayerState, Layers};
 use crate::skills::sandbox::probe;
 
 /// Nothing to choose.
@@ -150,7 +150,7 @@ fn finding(layers: &Layers, layer: Layer) -> Finding {
     let found = layers.0.iter().find(|(each, ..)| *each == layer);
     let (state, why) = match found {
         Some((_, state, why)) => (*state, why.clone()),
-        None => (State::Absent, "the sandbox did not start".to_owned()),
+        None => (LayerState::Absent, "the sandbox did not start".to_owned()),
     };
     Finding {
         name: layer.name(),
@@ -230,7 +230,7 @@ mod tests {
         let mut layers = Layers::default();
         layers
             .0
-            .push((Layer::Landlock, State::Partial, "version 4".into()));
+            .push((Layer::Landlock, LayerState::Partial, "version 4".into()));
         let findings = [
             finding(&layers, Layer::Landlock),
             finding(&layers, Layer::Seccomp),

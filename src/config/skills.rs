@@ -64,7 +64,7 @@ pub struct SkillSettings {
     /// A tool that was never seen before waits for a person's approval.
     pub ask_first: bool,
     /// What every skill's environment takes over from Mimo's own.
-    pub handed_on: BTreeMap<String, String>,
+    pub inherited: BTreeMap<String, String>,
     /// The account's own folder, for `~/`.
     pub home: Option<PathBuf>,
     /// Folders for what may vanish.
@@ -91,12 +91,12 @@ pub(in crate::config) fn settle(
         Some(path) => whole_path("SKILLS_PATH", Path::new(path))?,
         None => config_folder.join("skills.json"),
     };
-    let mut handed_on = BTreeMap::new();
+    let mut inherited = BTreeMap::new();
     for name in HANDED_ON
         .into_iter()
         .filter(|name| around.variables.contains_key(name))
     {
-        handed_on.insert(name.to_owned(), text(around, name)?);
+        inherited.insert(name.to_owned(), text(around, name)?);
     }
     let fixed = PATH.iter().map(PathBuf::from);
     let mut temporary = ["/tmp", "/var/tmp", "/dev/shm"].map(PathBuf::from).to_vec();
@@ -115,7 +115,7 @@ pub(in crate::config) fn settle(
         commands: keys.commands,
         strict: keys.strict,
         ask_first: keys.first_sight.as_deref() == Some("ask"),
-        handed_on,
+        inherited,
         home: around.home_folder.clone(),
         temporary,
     })

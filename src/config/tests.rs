@@ -177,12 +177,12 @@ fn skills_are_settled_by_the_surroundings_and_no_secret_is_printed() {
     );
     assert_eq!(skills.secrets["MY_KEY"], Some(Kept("hunter2".into())));
     assert_eq!(skills.secrets["OTHER"], None);
-    let handed_on = [
+    let inherited = [
         ("TZ", "UTC"),
         ("npm_config_registry", "https://npm.example.com/"),
     ];
-    let handed_on = handed_on.map(|(name, value)| (name.to_owned(), value.to_owned()));
-    assert_eq!(skills.handed_on, handed_on.into());
+    let inherited = inherited.map(|(name, value)| (name.to_owned(), value.to_owned()));
+    assert_eq!(skills.inherited, inherited.into());
     assert!(!format!("{config:?}").contains("hunter2"));
 }
 

@@ -12,7 +12,7 @@ use serde_json::value::RawValue;
 use sha2::{Digest, Sha256};
 
 use crate::limits;
-use crate::skills::link::Tool;
+use crate::skills::client::Tool;
 use crate::skills::pins::Pins;
 use crate::skills::spec::{Expose, SkillName, SkillSpec};
 

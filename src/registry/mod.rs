@@ -3,14 +3,14 @@
 //! way through a queue and is given back the moment its call is dropped; a task
 //! beside it keeps the time and the files.
 
-mod changes;
+mod core;
+mod file_watch;
 pub mod files;
-pub mod mailbox;
-pub mod names;
-pub mod offers;
-mod owner;
+pub mod instances;
+pub mod list_cache;
 mod reloader;
 pub mod table;
+pub mod tool_names;
 
 use std::sync::Arc;
 
@@ -20,19 +20,19 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use self::core::{Core, Lease};
 use self::files::Files;
-use self::owner::{Core, Lease};
-use self::table::{Event, Outcome, Refusal};
+use self::table::{Event, LeaseError, ReloadOutcome};
 use crate::failure::{Failure, Kind};
 use crate::limits;
-use crate::skills::child::Launch;
-use crate::skills::link::{Link, Tool};
-use crate::skills::pins::FirstSight;
+use crate::skills::child::ChildLauncher;
+use crate::skills::client::{SkillClient, Tool};
+use crate::skills::pins::FirstUse;
 use crate::skills::spec::SkillSpec;
 
-pub use self::reloader::{Problem, Reloader};
-pub use crate::skills::link::{CallError, Followers, Upstream, UpstreamError};
-pub use crate::skills::pins::Standing;
+pub use self::reloader::{ManifestProblem, Reloader};
+pub use crate::skills::client::{CallError, CallHandlers, DownstreamClient, UpstreamError};
+pub use crate::skills::pins::ApprovalState;
 pub use crate::skills::spec::{Expose, SkillName};
 
 /// All skills. Dropping it stops them.
@@ -41,17 +41,17 @@ pub struct Registry(Arc<Core>);
 /// What a registry works with.
 pub struct Parts {
     /// Makes the children.
-    pub launch: Arc<dyn Launch>,
+    pub launch: Arc<dyn ChildLauncher>,
     /// The client that the skills may ask.
-    pub upstream: Arc<dyn Upstream>,
+    pub downstream: Arc<dyn DownstreamClient>,
     /// Where tool lists and pins are kept, if anywhere.
     pub files: Option<Files>,
     /// What becomes of a tool that was never seen before.
-    pub first_sight: FirstSight,
+    pub first_use: FirstUse,
 }
 
 /// How a call is made.
-pub struct Conduct {
+pub struct CallOptions {
     /// When it must be over, its wait for the skill's start included; the
     /// skill's own bound for a call may end it earlier.
     pub deadline: Instant,
@@ -60,25 +60,25 @@ pub struct Conduct {
     /// The client's `_meta`.
     pub meta: Map<String, Value>,
     /// Who follows it.
-    pub followers: Followers,
+    pub handlers: CallHandlers,
 }
 
 /// A tool that a skill offers.
 #[derive(Clone, Debug)]
-pub struct Offer {
+pub struct OfferedTool {
     /// Whose it is.
     pub skill: SkillName,
     /// The tool itself.
     pub tool: Tool,
     /// Whether it may be called.
-    pub standing: Standing,
+    pub approval: ApprovalState,
     /// How clients are to see it.
     pub expose: Expose,
 }
 
 /// A tool that may not be called until a person approves it.
 #[derive(Clone, Debug)]
-pub struct Pending {
+pub struct PendingApproval {
     /// Whose it is.
     pub skill: SkillName,
     /// Its name, which its skill chose.
@@ -89,7 +89,7 @@ pub struct Pending {
 
 /// How a skill is, for a person.
 #[derive(Clone, Debug)]
-pub struct Status {
+pub struct SkillStatus {
     /// Its name.
     pub name: SkillName,
     /// Its state, in a word.
@@ -117,22 +117,22 @@ impl Registry {
             let tools = core.known_tools(&spec);
             core.feed(Event::Register(Arc::new(spec), tools));
         }
-        tokio::spawn(owner::keep(Arc::downgrade(&core)));
+        tokio::spawn(core::keep_saved(Arc::downgrade(&core)));
         Ok(Registry(core))
     }
 
     /// All tools on offer, by skill, in the order each skill gives.
-    pub fn tools(&self) -> Vec<Offer> {
+    pub fn tools(&self) -> Vec<OfferedTool> {
         self.0.offers()
     }
 
     /// The tools that wait for a person's approval.
-    pub fn pending(&self) -> Vec<Pending> {
+    pub fn pending(&self) -> Vec<PendingApproval> {
         self.0.pending()
     }
 
     /// How each skill is.
-    pub fn statuses(&self) -> Vec<Status> {
+    pub fn statuses(&self) -> Vec<SkillStatus> {
         self.0.statuses()
     }
 
@@ -148,14 +148,14 @@ impl Registry {
         skill: &SkillName,
         tool: &str,
         arguments: Option<&RawValue>,
-        conduct: Conduct,
+        options: CallOptions,
     ) -> Result<Box<RawValue>, CallError> {
-        let Conduct {
+        let CallOptions {
             deadline,
             cancel,
             meta,
-            followers,
-        } = conduct;
+            handlers,
+        } = options;
         let deadline = self.0.patience(skill).map_or(deadline, |own| {
             // One that is too long to be counted is none.
             let own = Instant::now().checked_add(own).unwrap_or(deadline);
@@ -167,7 +167,7 @@ impl Registry {
                 .await
                 .map_err(CallError::Gateway)?;
             self.0.may_call(skill, tool).map_err(CallError::Gateway)?;
-            link.call(tool, arguments, meta, followers).await
+            link.call(tool, arguments, meta, handlers).await
         };
         within(skill, deadline, &cancel, work).await
     }
@@ -206,7 +206,7 @@ impl Registry {
 
     /// Makes these the skills; returns once the new ones have taken over. The
     /// old ones finish their calls meanwhile and afterwards.
-    pub async fn reload(&self, specs: Vec<SkillSpec>) -> Result<Outcome, Failure> {
+    pub async fn reload(&self, specs: Vec<SkillSpec>) -> Result<ReloadOutcome, Failure> {
         if specs.len() > limits::SKILLS_MAX {
             let message = format!(
                 "{} skills are more than {}",
@@ -238,12 +238,16 @@ impl Registry {
         let _ = runs.wait_for(|left| *left == 0).await;
     }
 
-    async fn lease(&self, skill: &SkillName, deadline: Instant) -> Result<(Lease, Link), Failure> {
+    async fn lease(
+        &self,
+        skill: &SkillName,
+        deadline: Instant,
+    ) -> Result<(Lease, SkillClient), Failure> {
         let (lease, granted) = Core::lease(&self.0, skill, deadline);
         match granted.await {
             Ok(Ok(link)) => Ok((lease, link)),
             Ok(Err(refusal)) => Err(refused(skill, refusal)),
-            Err(_) => Err(refused(skill, Refusal::Closing)),
+            Err(_) => Err(refused(skill, LeaseError::Closing)),
         }
     }
 }
@@ -268,26 +272,26 @@ async fn within(
             Kind::Cancelled,
             "the request was taken back",
         ))),
-        () = tokio::time::sleep_until(deadline) => Err(CallError::Gateway(refused(skill, Refusal::Late))),
+        () = tokio::time::sleep_until(deadline) => Err(CallError::Gateway(refused(skill, LeaseError::Late))),
     }
 }
 
-fn refused(skill: &SkillName, refusal: Refusal) -> Failure {
+fn refused(skill: &SkillName, refusal: LeaseError) -> Failure {
     match refusal {
-        Refusal::Unknown => Failure::new(Kind::NotFound, format!("there is no skill {skill}"))
+        LeaseError::Unknown => Failure::new(Kind::NotFound, format!("there is no skill {skill}"))
             .hint("skill_find names the tools of all skills"),
-        Refusal::Down(why) => Failure::new(
+        LeaseError::Down(why) => Failure::new(
             Kind::Unavailable,
             format!("the skill {skill} does not run: {why}"),
         )
         .hint("it is started again by itself; mimo_status tells how it is"),
-        Refusal::Crowded => Failure::new(
+        LeaseError::Crowded => Failure::new(
             Kind::LimitExceeded,
             format!("too many calls wait for the skill {skill} to start"),
         )
         .hint("try again later"),
-        Refusal::Closing => Failure::new(Kind::Unavailable, "Mimo is shutting down"),
-        Refusal::Late => Failure::new(
+        LeaseError::Closing => Failure::new(Kind::Unavailable, "Mimo is shutting down"),
+        LeaseError::Late => Failure::new(
             Kind::Timeout,
             format!("the skill {skill} did not answer in time"),
         )

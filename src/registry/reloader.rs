@@ -9,17 +9,17 @@ use std::sync::{Arc, Mutex, PoisonError};
 use serde_json::{Value, json};
 use tokio::sync::{Notify, mpsc, oneshot};
 
-use super::changes::Watch;
-use super::mailbox::{Ask, Mailbox, Wish};
-use super::{Registry, table::Outcome};
+use super::file_watch::Watch;
+use super::instances::{Command, Mailbox, PendingCommand};
+use super::{Registry, table::ReloadOutcome};
 use crate::failure::{Failure, Kind};
 use crate::skills::manifest::source::Source;
 
 /// Why the manifest is not in use, if it is not; shared with who tells it.
 #[derive(Clone, Default)]
-pub struct Problem(Arc<Mutex<Option<String>>>);
+pub struct ManifestProblem(Arc<Mutex<Option<String>>>);
 
-impl Problem {
+impl ManifestProblem {
     /// The problem now.
     pub fn get(&self) -> Option<String> {
         let problem = self.0.lock().unwrap_or_else(PoisonError::into_inner);
@@ -39,10 +39,10 @@ impl Problem {
 pub struct Reloader {
     registry: Arc<Registry>,
     source: Arc<Source>,
-    problem: Problem,
+    problem: ManifestProblem,
     /// Why nothing may be run, whatever the manifest says.
     barred: Option<String>,
-    hung_up: Notify,
+    reload_requested: Notify,
     /// The way to whoever follows the manifest, once someone does.
     calls: Mutex<Option<mpsc::Sender<Reply>>>,
 }
@@ -57,7 +57,7 @@ type Reply = oneshot::Sender<Told>;
 enum Waiting {
     Nobody,
     /// A command, in its own process.
-    Command(Ask),
+    Command(PendingCommand),
     /// A call of a tool.
     Call(Reply),
 }
@@ -71,7 +71,7 @@ impl Reloader {
     pub fn new(
         registry: Arc<Registry>,
         source: Arc<Source>,
-        problem: Problem,
+        problem: ManifestProblem,
         barred: Option<String>,
     ) -> Reloader {
         Reloader {
@@ -79,7 +79,7 @@ impl Reloader {
             source,
             problem,
             barred,
-            hung_up: Notify::new(),
+            reload_requested: Notify::new(),
             calls: Mutex::default(),
         }
     }
@@ -107,11 +107,11 @@ impl Reloader {
 
     /// Asks for a reload, as SIGHUP does; false where there is nothing that
     /// could be reloaded.
-    pub fn hang_up(&self) -> bool {
+    pub fn request_reload(&self) -> bool {
         let something =
             self.source.path().symlink_metadata().is_ok() || !self.registry.statuses().is_empty();
         if something {
-            self.hung_up.notify_one();
+            self.reload_requested.notify_one();
         }
         something
     }
@@ -127,17 +127,17 @@ impl Reloader {
         *self.calls.lock().unwrap_or_else(PoisonError::into_inner) = Some(way);
         loop {
             watch.arm();
-            for ask in mailbox.iter().flat_map(Mailbox::asks) {
-                let answer = match ask.wish {
-                    Wish::Approvals => self.take_approvals().await,
-                    Wish::Reload if reload.is_none() => {
-                        reload = Some(self.begin("a command", Waiting::Command(ask)));
+            for request in mailbox.iter().flat_map(Mailbox::take_commands) {
+                let answer = match request.command {
+                    Command::Approvals => self.take_approvals().await,
+                    Command::Reload if reload.is_none() => {
+                        reload = Some(self.begin("a command", Waiting::Command(request)));
                         continue;
                     }
-                    Wish::Reload => refused(&in_progress()),
+                    Command::Reload => refused(&in_progress()),
                 };
                 if let Some(mailbox) = &mailbox {
-                    mailbox.answer(&ask, &answer);
+                    mailbox.answer(&request, &answer);
                 }
             }
             // A change during a reload is found after it.
@@ -146,7 +146,7 @@ impl Reloader {
             }
             tokio::select! {
                 () = watch.changed() => {}
-                () = self.hung_up.notified() => match reload {
+                () = self.reload_requested.notified() => match reload {
                     None => reload = Some(self.begin("a hangup signal", Waiting::Nobody)),
                     Some(_) => tracing::warn!("{}", in_progress()),
                 },
@@ -158,9 +158,9 @@ impl Reloader {
                 (told, waiting) = ended(&mut reload) => {
                     reload = None;
                     match (waiting, &mailbox) {
-                        (Waiting::Command(ask), Some(mailbox)) => {
+                        (Waiting::Command(request), Some(mailbox)) => {
                             let told = told.unwrap_or_else(|failure| refused(&failure));
-                            mailbox.answer(&ask, &told);
+                            mailbox.answer(&request, &told);
                         }
                         (Waiting::Call(reply), _) => drop(reply.send(told)),
                         _ => {}
@@ -185,7 +185,7 @@ impl Reloader {
 
     /// Loads the manifest and, if all of it is right, makes its skills the
     /// skills. Nothing changes otherwise.
-    async fn reload(&self) -> Result<Outcome, Failure> {
+    async fn reload(&self) -> Result<ReloadOutcome, Failure> {
         if let Some(why) = &self.barred {
             // Not again for the same file.
             let _ = self.source.load();
@@ -240,7 +240,7 @@ fn refused(failure: &Failure) -> Value {
     document
 }
 
-fn document(outcome: &Outcome) -> Value {
+fn document(outcome: &ReloadOutcome) -> Value {
     let names = |names: &[crate::skills::spec::SkillName]| -> Vec<String> {
         names.iter().map(ToString::to_string).collect()
     };

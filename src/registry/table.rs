@@ -8,10 +8,10 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use crate::limits;
-use crate::skills::link::Tool;
+use crate::skills::client::Tool;
 use crate::skills::spec::{SkillName, SkillSpec};
 
-pub use reload::Outcome;
+pub use reload::ReloadOutcome;
 
 /// Milliseconds since the registry began.
 pub type Millis = u64;
@@ -71,7 +71,7 @@ pub struct Skill {
 
 /// Why a call gets no lease.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Refusal {
+pub enum LeaseError {
     /// There is no such skill, or not any more.
     Unknown,
     /// It does not run and will not within the call's patience; why.
@@ -85,7 +85,7 @@ pub enum Refusal {
 }
 
 /// A skill of the next generation, and its tools where an earlier run left them.
-pub type Wanted = (Arc<SkillSpec>, Option<Arc<[Tool]>>);
+pub type NextSkill = (Arc<SkillSpec>, Option<Arc<[Tool]>>);
 
 /// What happens.
 #[derive(Clone, Debug)]
@@ -101,7 +101,7 @@ pub enum Event {
     /// A call is over: answered, cancelled or late.
     Ended(Call),
     /// These are the skills from now on, with the tools known of them.
-    Reload(Vec<Wanted>),
+    Reload(Vec<NextSkill>),
     /// Time has passed.
     Tick,
     /// Everything ends.
@@ -118,11 +118,11 @@ pub enum Effect {
     /// The call has a lease on this run.
     Grant(Call, Run),
     /// The call has none and never will.
-    Refuse(Call, Refusal),
+    Refuse(Call, LeaseError),
     /// The list of tools is another one.
     Changed,
     /// A reload is complete.
-    Reloaded(Outcome),
+    Reloaded(ReloadOutcome),
     /// A reload is under way already, or nothing starts any more.
     ReloadRefused,
 }
@@ -280,7 +280,7 @@ impl Table {
         waiting
     }
 
-    fn refuse_waiting(&mut self, name: &SkillName, why: &Refusal, out: &mut Vec<Effect>) {
+    fn refuse_waiting(&mut self, name: &SkillName, why: &LeaseError, out: &mut Vec<Effect>) {
         for call in self.waiting_for(name) {
             self.calls.remove(&call);
             out.push(Effect::Refuse(call, why.clone()));
@@ -302,7 +302,7 @@ impl Table {
         };
         skill.fail(now, why.clone());
         let name = skill.spec.name.clone();
-        self.refuse_waiting(&name, &Refusal::Down(why), out);
+        self.refuse_waiting(&name, &LeaseError::Down(why), out);
         out.push(Effect::Changed);
     }
 
@@ -319,8 +319,8 @@ impl Table {
             .get(&name)
             .map(|skill| (&skill.state, &skill.ended))
         {
-            _ if self.closing => Refusal::Closing,
-            None => Refusal::Unknown,
+            _ if self.closing => LeaseError::Closing,
+            None => LeaseError::Unknown,
             Some((State::Running { run, .. }, _)) => {
                 let run = *run;
                 *self.leases.entry(run).or_default() += 1;
@@ -329,14 +329,14 @@ impl Table {
                 return;
             }
             Some((State::Broken { .. } | State::Stopped, ended)) => {
-                Refusal::Down(ended.clone().unwrap_or_default())
+                LeaseError::Down(ended.clone().unwrap_or_default())
             }
             Some((State::Backoff { until }, ended)) if *until >= deadline => {
-                Refusal::Down(ended.clone().unwrap_or_default())
+                LeaseError::Down(ended.clone().unwrap_or_default())
             }
-            Some(_) if deadline <= now => Refusal::Late,
+            Some(_) if deadline <= now => LeaseError::Late,
             Some(_) if self.waiting_for(&name).len() >= limits::SKILL_WAITING_MAX => {
-                Refusal::Crowded
+                LeaseError::Crowded
             }
             Some((state, _)) => {
                 let starts = matches!(state, State::Pending);
@@ -403,7 +403,7 @@ impl Table {
         late.sort();
         for call in late {
             self.calls.remove(&call);
-            out.push(Effect::Refuse(call, Refusal::Late));
+            out.push(Effect::Refuse(call, LeaseError::Late));
         }
         let due = self.skills.values().filter(|skill| match skill.state {
             State::Backoff { until } | State::Broken { until } => until <= now,
@@ -432,7 +432,7 @@ impl Table {
         }
         let names: Vec<SkillName> = self.skills.keys().cloned().collect();
         for name in names {
-            self.refuse_waiting(&name, &Refusal::Closing, out);
+            self.refuse_waiting(&name, &LeaseError::Closing, out);
         }
         for skill in self.skills.values_mut() {
             (skill.state, skill.tools) = (State::Stopped, None);

@@ -15,7 +15,7 @@ use tokio::sync::{broadcast, watch};
 
 use crate::caller::AskClient;
 use crate::limits;
-use crate::registry::{SkillName, Upstream};
+use crate::registry::{DownstreamClient, SkillName};
 use crate::wire::{Handle, Outcome};
 
 /// The capability of a client that lends its model.
@@ -143,8 +143,8 @@ impl Client {
     }
 }
 
-impl Upstream for Client {
-    fn greeted(&self) -> BoxFuture<'static, ()> {
+impl DownstreamClient for Client {
+    fn wait_initialized(&self) -> BoxFuture<'static, ()> {
         let mut greeting = self.greeting.subscribe();
         let patience = Duration::from_millis(limits::SKILL_GREETING_MILLIS_MAX);
         Box::pin(async move {

@@ -7,11 +7,11 @@ use crate::failure::Failure;
 
 /// A token that the first SIGTERM or SIGINT cancels, so that calls in flight are
 /// finished; a second one ends the process at once. SIGHUP is one of them where
-/// `hang_up` has nothing to reload and says so (false): a terminal that closes
+/// `on_sighup` has nothing to reload and says so (false): a terminal that closes
 /// ends what it started. Needs a tokio runtime with I/O.
 #[cfg(unix)]
 pub fn shutdown_signals(
-    hang_up: impl Fn() -> bool + Send + 'static,
+    on_sighup: impl Fn() -> bool + Send + 'static,
 ) -> Result<CancellationToken, Failure> {
     use tokio::signal::unix::{SignalKind, signal};
     let install = |kind| signal(kind).map_err(Failure::internal);
@@ -27,7 +27,7 @@ pub fn shutdown_signals(
                 _ = int.recv() => 2,
                 _ = hup.recv() => 1,
             };
-            if number == 1 && !shutdown.is_cancelled() && hang_up() {
+            if number == 1 && !shutdown.is_cancelled() && on_sighup() {
                 continue;
             }
             if shutdown.is_cancelled() {

@@ -9,7 +9,7 @@ use super::spec::{SkillName, SkillSpec};
 use crate::failure::Failure;
 
 /// Makes the children.
-pub trait Launch: Send + Sync {
+pub trait ChildLauncher: Send + Sync {
     /// Starts what `spec` describes.
     fn launch(&self, spec: &SkillSpec) -> BoxFuture<'static, Result<Child, Failure>>;
 
@@ -33,11 +33,11 @@ pub struct Child {
     /// Ready once it has ended, with how it did in words ("exit code 1").
     pub exit: BoxFuture<'static, String>,
     /// The signals.
-    pub control: Box<dyn Control>,
+    pub control: Box<dyn ChildControl>,
 }
 
 /// Signals to a child and everything it has started.
-pub trait Control: Send {
+pub trait ChildControl: Send {
     /// Asks it to end.
     fn terminate(&mut self);
     /// Ends it.

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use super::child::Child;
 use super::sandbox::private_folder;
-use super::sandboxed::{Reported, Starter};
+use super::sandbox_process::{LayerReports, Starter};
 use super::spec::SkillSpec;
 use crate::failure::{Failure, Kind};
 use crate::limits;
@@ -19,7 +19,7 @@ use crate::limits;
 const CIDFILE: &str = "--cidfile=";
 
 /// A run's place; its lock goes with the process that holds it.
-struct Place {
+struct ContainerRun {
     folder: PathBuf,
     _lock: File,
 }
@@ -30,7 +30,7 @@ pub(super) async fn launch(
     spec: SkillSpec,
     starter: Starter,
     state_folder: PathBuf,
-    layers: Reported,
+    layers: LayerReports,
 ) -> Result<Child, Failure> {
     let places = state_folder.join("containers");
     let unusable = |error: io::Error| {
@@ -43,7 +43,7 @@ pub(super) async fn launch(
             break;
         }
     }
-    let place = Place::new(&places).map_err(unusable)?;
+    let place = ContainerRun::new(&places).map_err(unusable)?;
     let mut own = spec.clone();
     // Ours comes first: what follows the image is the container's.
     let cidfile = own
@@ -70,9 +70,9 @@ pub(super) async fn launch(
     Ok(child)
 }
 
-impl Place {
+impl ContainerRun {
     /// A new one in `places`.
-    fn new(places: &Path) -> io::Result<Place> {
+    fn new(places: &Path) -> io::Result<ContainerRun> {
         static COUNT: AtomicU64 = AtomicU64::new(0);
         loop {
             let count = COUNT.fetch_add(1, Ordering::Relaxed);
@@ -88,7 +88,7 @@ impl Place {
                 continue;
             }
             fs::rename(part, &folder)?;
-            return Ok(Place {
+            return Ok(ContainerRun {
                 folder,
                 _lock: lock,
             });
@@ -96,10 +96,10 @@ impl Place {
     }
 
     /// The place of a dead run, if it is one.
-    fn dead(folder: PathBuf) -> Option<Place> {
+    fn dead(folder: PathBuf) -> Option<ContainerRun> {
         let lock = File::open(folder.join("lock")).ok()?;
         match lock.try_lock() {
-            Ok(()) => Some(Place {
+            Ok(()) => Some(ContainerRun {
                 folder,
                 _lock: lock,
             }),
@@ -122,14 +122,14 @@ impl Place {
 }
 
 /// What dead runs left.
-fn left(places: &Path) -> io::Result<Vec<Place>> {
+fn left(places: &Path) -> io::Result<Vec<ContainerRun>> {
     let entries = match fs::read_dir(places) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
         entries => entries?,
     };
     let mut left = Vec::new();
     for entry in entries {
-        left.extend(Place::dead(entry?.path()));
+        left.extend(ContainerRun::dead(entry?.path()));
     }
     left.truncate(limits::CONTAINERS_REMOVED_MAX);
     Ok(left)
@@ -137,7 +137,12 @@ fn left(places: &Path) -> io::Result<Vec<Place>> {
 
 /// Removes the container of `place`, and the place with it; whether that was
 /// done. Where it fails the place stays, and the next start tries again.
-async fn remove(spec: &SkillSpec, starter: &Starter, state_folder: &Path, place: &Place) -> bool {
+async fn remove(
+    spec: &SkillSpec,
+    starter: &Starter,
+    state_folder: &Path,
+    place: &ContainerRun,
+) -> bool {
     if let Some(id) = place.id() {
         let removal = SkillSpec {
             arguments: ["rm", "-f", &id].map(str::to_owned).to_vec(),

@@ -4,8 +4,8 @@
 use std::collections::BTreeMap;
 
 use crate::limits::{SKILL_ENV_NAME_BYTES_MAX, SKILL_TEXT_BYTES_MAX};
-use crate::skills::policy::Rules;
 use crate::skills::refusal::{Class, Refusal, shown};
+use crate::skills::rules::Rules;
 
 /// Names within the families below that steer nothing.
 pub const SAFE: &[&str] = &[
@@ -139,7 +139,7 @@ pub fn build(
     forced: &BTreeMap<String, String>,
     rules: &Rules,
 ) -> Result<BTreeMap<String, String>, Vec<Refusal>> {
-    let mut all = rules.handed_on.clone();
+    let mut all = rules.inherited.clone();
     let mut refused = Vec::new();
     for (name, value) in entries {
         match named(name).and_then(|()| filled(value, rules)) {

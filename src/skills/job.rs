@@ -10,8 +10,8 @@ use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
-use super::child::{Child, Control, Launch};
-use super::link::{Hello, Link, Tool, Upstream};
+use super::child::{Child, ChildControl, ChildLauncher};
+use super::client::{DownstreamClient, ServerInfo, SkillClient, Tool};
 use super::logs::Log;
 use super::spec::SkillSpec;
 use crate::failure::Failure;
@@ -19,15 +19,15 @@ use crate::limits;
 
 /// What a job says of itself: at most one `Listed`, any number of `Relisted`
 /// after it, and exactly one `Ended`, last.
-pub enum Said {
+pub enum JobEvent {
     /// It is ready for calls.
     Listed {
         /// The way to it.
-        link: Link,
+        link: SkillClient,
         /// The process.
         pid: u32,
         /// What it said about itself.
-        hello: Box<Hello>,
+        hello: Box<ServerInfo>,
         /// Its tools.
         tools: Arc<[Tool]>,
     },
@@ -40,24 +40,24 @@ pub enum Said {
 /// A running job; dropping it stops nothing.
 pub struct Job {
     stop: CancellationToken,
-    tail: Arc<Tail>,
+    tail: Arc<StderrTail>,
 }
 
 /// Where a child's stderr goes.
 #[derive(Clone)]
-struct Ear(Arc<Tail>, Option<Arc<Log>>);
+struct StderrSinks(Arc<StderrTail>, Option<Arc<Log>>);
 
 /// The end of a child's stderr.
 #[derive(Default)]
-struct Tail(Mutex<Vec<u8>>);
+struct StderrTail(Mutex<Vec<u8>>);
 
 impl Job {
     /// Starts a child and tells `say` how it goes.
     pub fn start(
         spec: Arc<SkillSpec>,
-        launch: &Arc<dyn Launch>,
-        upstream: Arc<dyn Upstream>,
-        say: impl Fn(Said) + Send + Sync + 'static,
+        launch: &Arc<dyn ChildLauncher>,
+        downstream: Arc<dyn DownstreamClient>,
+        say: impl Fn(JobEvent) + Send + Sync + 'static,
     ) -> Job {
         let job = Job {
             stop: CancellationToken::new(),
@@ -66,15 +66,15 @@ impl Job {
         let (stop, tail, launch) = (job.stop.clone(), job.tail.clone(), launch.clone());
         tokio::spawn(async move {
             let log = launch.log(&spec.name).map(Arc::new);
-            let ear = Ear(tail, log.clone());
-            let life = live(&spec, &*launch, upstream, &stop, &ear, &say);
+            let ear = StderrSinks(tail, log.clone());
+            let life = live(&spec, &*launch, downstream, &stop, &ear, &say);
             let ended = AssertUnwindSafe(life).catch_unwind().await;
             let why =
                 ended.unwrap_or_else(|_| "Mimo met a defect of its own while it ran it".to_owned());
             if let Some(log) = log {
                 log.ended(&why);
             }
-            say(Said::Ended(why));
+            say(JobEvent::Ended(why));
         });
         job
     }
@@ -92,11 +92,11 @@ impl Job {
 
 async fn live(
     spec: &SkillSpec,
-    launch: &dyn Launch,
-    upstream: Arc<dyn Upstream>,
+    launch: &dyn ChildLauncher,
+    downstream: Arc<dyn DownstreamClient>,
     stop: &CancellationToken,
-    ear: &Ear,
-    say: &(impl Fn(Said) + Send + Sync),
+    ear: &StderrSinks,
+    say: &(impl Fn(JobEvent) + Send + Sync),
 ) -> String {
     let child = tokio::select! {
         biased;
@@ -118,14 +118,14 @@ async fn live(
         log.started(pid);
     }
     let heard = tokio::spawn(listen(errors, ear.clone()));
-    let link = Link::open(spec.name.clone(), input, output, upstream);
+    let link = SkillClient::open(spec.name.clone(), input, output, downstream);
     let ended = tokio::select! {
         biased;
         () = stop.cancelled() => Err("it was stopped".to_owned()),
         how = &mut exit => Ok(how),
         why = serve(spec, &link, pid, say) => Err(why),
     };
-    link.hang_up();
+    link.close_stdin();
     let why = match ended {
         Ok(how) => format!("it ended: {how}"),
         Err(why) => {
@@ -152,9 +152,9 @@ async fn live(
 /// cannot go on.
 async fn serve(
     spec: &SkillSpec,
-    link: &Link,
+    link: &SkillClient,
     pid: u32,
-    say: &(impl Fn(Said) + Send + Sync),
+    say: &(impl Fn(JobEvent) + Send + Sync),
 ) -> String {
     let patience = spec.timeouts.initialize;
     let ready = timeout(patience, async {
@@ -170,7 +170,7 @@ async fn serve(
         Ok(Err(failure)) => return failure.message,
         Err(_) => return format!("it was not ready within {} ms", patience.as_millis()),
     };
-    say(Said::Listed {
+    say(JobEvent::Listed {
         link: link.clone(),
         pid,
         hello: Box::new(hello),
@@ -182,7 +182,7 @@ async fn serve(
             () = link.tools_changed() => {}
         }
         match timeout(patience, link.tools()).await {
-            Ok(Ok(tools)) => say(Said::Relisted(tools)),
+            Ok(Ok(tools)) => say(JobEvent::Relisted(tools)),
             // Its tools are unknown from here on, so none of them may be called.
             Ok(Err(failure)) => return failure.message,
             Err(_) => return "it announced other tools and did not list them".to_owned(),
@@ -194,7 +194,7 @@ async fn serve(
 /// Waits for its end, asking ever more firmly.
 async fn wind_down(
     exit: &mut (impl Future<Output = String> + Unpin),
-    control: &mut dyn Control,
+    control: &mut dyn ChildControl,
 ) -> String {
     let close = Duration::from_millis(limits::SKILL_CLOSE_MILLIS_MAX);
     if let Ok(how) = timeout(close, &mut *exit).await {
@@ -209,7 +209,10 @@ async fn wind_down(
     exit.await
 }
 
-async fn listen(mut errors: Box<dyn AsyncRead + Send + Unpin>, Ear(tail, log): Ear) {
+async fn listen(
+    mut errors: Box<dyn AsyncRead + Send + Unpin>,
+    StderrSinks(tail, log): StderrSinks,
+) {
     let mut buffer = vec![0; limits::SKILL_STDERR_BYTES_MAX];
     let mut since_pause = 0;
     while let Ok(bytes @ 1..) = errors.read(&mut buffer).await {
@@ -225,7 +228,7 @@ async fn listen(mut errors: Box<dyn AsyncRead + Send + Unpin>, Ear(tail, log): E
     }
 }
 
-impl Tail {
+impl StderrTail {
     fn keep(&self, more: &[u8]) {
         let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let more = &more[more.len().saturating_sub(limits::SKILL_STDERR_BYTES_MAX)..];

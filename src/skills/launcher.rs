@@ -25,7 +25,7 @@ use crate::limits::SANDBOX_REPORT_BYTES_MAX;
 
 /// Where and how a skill is launched, beside what its spec says.
 #[derive(Clone, Copy, Debug)]
-pub struct Place<'a> {
+pub struct LaunchSettings<'a> {
     /// Mimo itself: `/proc/self/exe`, which stays the same program when the
     /// file is replaced. A test names the real binary.
     pub executable: &'a Path,
@@ -67,7 +67,7 @@ pub struct Reports {
 /// the spec's, with a home, a folder for temporary files and caches that are
 /// the skill's own where the spec names none.
 #[cfg(target_os = "linux")]
-pub fn launch(spec: &SkillSpec, place: &Place<'_>) -> Result<Launched, Failure> {
+pub fn launch(spec: &SkillSpec, place: &LaunchSettings<'_>) -> Result<Launched, Failure> {
     sandbox::close_ourselves();
     let mut policy = Policy::of(spec);
     policy.strict = place.strict;

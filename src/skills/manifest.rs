@@ -12,8 +12,8 @@ pub mod source;
 use std::path::Path;
 
 use crate::limits::{SKILL_REFUSALS_MAX, SKILLS_MAX};
-use crate::skills::policy::Rules;
 use crate::skills::refusal::{Class, Refusal, shown};
+use crate::skills::rules::Rules;
 use crate::skills::spec::{SkillName, SkillSpec};
 use document::Node;
 

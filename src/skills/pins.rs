@@ -1,5 +1,5 @@
 //! Whether a tool is still the one that was approved. Pure: definitions in,
-//! standings out; who approves and where the pins are kept is decided elsewhere.
+//! approvals out; who approves and where the pins are kept is decided elsewhere.
 
 use std::collections::BTreeMap;
 
@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
-use super::link::Tool;
+use super::client::Tool;
 use super::spec::SkillName;
 use crate::limits::DIFFERENCE_BYTES_MAX;
 
@@ -23,16 +23,16 @@ struct Pin {
 
 /// What happens to a definition that is seen for the first time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum FirstSight {
+pub enum FirstUse {
     /// It is pinned: adding the skill was the approval.
-    Approve,
+    Trust,
     /// It waits for a person.
     Ask,
 }
 
 /// Whether a tool may be called.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Standing {
+pub enum ApprovalState {
     /// It is what was approved.
     Approved,
     /// Nobody has approved it yet.
@@ -52,24 +52,24 @@ impl Pins {
         serde_json::to_string_pretty(self).unwrap_or_default()
     }
 
-    /// The standing of each tool, by name.
+    /// The approval of each tool, by name.
     pub fn judge(
         &mut self,
         skill: &SkillName,
         tools: &[Tool],
-        first: FirstSight,
-    ) -> BTreeMap<String, Standing> {
+        first: FirstUse,
+    ) -> BTreeMap<String, ApprovalState> {
         let pins = self.0.entry(skill.as_str().to_owned()).or_default();
         let judge = |tool: &Tool| {
-            let standing = match pins.get(&tool.name) {
+            let approval = match pins.get(&tool.name) {
                 Some(pin) => pin.compare(tool),
-                None if first == FirstSight::Ask => Standing::New,
+                None if first == FirstUse::Ask => ApprovalState::New,
                 None => {
                     pins.insert(tool.name.clone(), Pin::of(tool));
-                    Standing::Approved
+                    ApprovalState::Approved
                 }
             };
-            (tool.name.clone(), standing)
+            (tool.name.clone(), approval)
         };
         tools.iter().map(judge).collect()
     }
@@ -127,9 +127,9 @@ impl Pin {
         }
     }
 
-    fn compare(&self, tool: &Tool) -> Standing {
+    fn compare(&self, tool: &Tool) -> ApprovalState {
         if self.hash == hash(tool) {
-            return Standing::Approved;
+            return ApprovalState::Approved;
         }
         let mut lines = Vec::new();
         difference(&self.definition, &definition(tool), "", &mut lines);
@@ -141,7 +141,7 @@ impl Pin {
             text.truncate(fits.unwrap_or(0));
             text.push_str("\n(and more)");
         }
-        Standing::Changed(text)
+        ApprovalState::Changed(text)
     }
 }
 

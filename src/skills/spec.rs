@@ -88,7 +88,7 @@ impl Expose {
 
 impl SkillSpec {
     /// The same with `folder` wherever the private folder is meant.
-    pub fn placed(&self, folder: &str) -> SkillSpec {
+    pub fn with_private_folder(&self, folder: &str) -> SkillSpec {
         let place = |text: &String| text.replace('\0', folder);
         let environment = self.environment.iter();
         SkillSpec {

@@ -13,7 +13,7 @@ use tokio::sync::Mutex;
 use super::manifest::file;
 use super::policy::version::{Version, oldest};
 use super::refusal::shown;
-use super::sandboxed::Starter;
+use super::sandbox_process::Starter;
 use super::spec::{Network, Sandbox, SkillSpec};
 use crate::failure::{Failure, Kind};
 use crate::limits;
@@ -25,9 +25,9 @@ const FOLDER: &str = ".versions";
 /// What is known of programs in this process. The lock is held while one is
 /// asked: skills that start together ask once.
 #[derive(Default)]
-pub(super) struct Versions(Mutex<Option<BTreeMap<String, String>>>);
+pub(super) struct VersionCache(Mutex<Option<BTreeMap<String, String>>>);
 
-impl Versions {
+impl VersionCache {
     /// Refuses `spec` where its program is too old. Answers are kept in
     /// `folder`, so that the next Mimo need not ask.
     pub(super) async fn check(
@@ -73,7 +73,7 @@ impl Versions {
             return Ok(told.clone());
         }
         let own = folder.join(FOLDER);
-        let question = question(spec).placed(&own.to_string_lossy());
+        let question = question(spec).with_private_folder(&own.to_string_lossy());
         let patience = Duration::from_secs(limits::PROGRAM_VERSION_SECONDS_MAX);
         let (told, how) = starter
             .run(question, own, patience)

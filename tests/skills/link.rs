@@ -7,9 +7,11 @@ use std::time::Duration;
 
 use crate::support::children::{Client, Processes, fake, nobody};
 use mimo::failure::Kind;
-use mimo::skills::child::Launch;
-use mimo::skills::job::{Job, Said};
-use mimo::skills::link::{CallError, Followers, Hello, Link, Tool, Upstream};
+use mimo::skills::child::ChildLauncher;
+use mimo::skills::client::{
+    CallError, CallHandlers, DownstreamClient, ServerInfo, SkillClient, Tool,
+};
+use mimo::skills::job::{Job, JobEvent};
 use mimo::skills::spec::SkillSpec;
 use serde_json::value::RawValue;
 use serde_json::{Map, Value, json};
@@ -20,36 +22,36 @@ const WATCHDOG: Duration = Duration::from_secs(100);
 
 struct Started {
     job: Job,
-    said: UnboundedReceiver<Said>,
+    said: UnboundedReceiver<JobEvent>,
 }
 
 impl Started {
-    fn new(spec: SkillSpec, upstream: Arc<dyn Upstream>) -> Started {
+    fn new(spec: SkillSpec, downstream: Arc<dyn DownstreamClient>) -> Started {
         let (tell, said) = unbounded_channel();
-        let launch: Arc<dyn Launch> = Arc::new(Processes);
+        let launch: Arc<dyn ChildLauncher> = Arc::new(Processes);
         let tell = move |word| drop(tell.send(word));
-        let job = Job::start(Arc::new(spec), &launch, upstream, tell);
+        let job = Job::start(Arc::new(spec), &launch, downstream, tell);
         Started { job, said }
     }
 
-    async fn next(&mut self) -> Said {
+    async fn next(&mut self) -> JobEvent {
         let said = tokio::time::timeout(WATCHDOG, self.said.recv()).await;
         said.expect("no hang").expect("a word")
     }
 
-    async fn ready(&mut self) -> (Link, Box<Hello>, Arc<[Tool]>) {
+    async fn ready(&mut self) -> (SkillClient, Box<ServerInfo>, Arc<[Tool]>) {
         match self.next().await {
-            Said::Listed {
+            JobEvent::Listed {
                 link, hello, tools, ..
             } => (link, hello, tools),
-            Said::Relisted(_) => panic!("relisted first"),
-            Said::Ended(why) => panic!("{why}: {}", self.job.stderr_tail()),
+            JobEvent::Relisted(_) => panic!("relisted first"),
+            JobEvent::Ended(why) => panic!("{why}: {}", self.job.stderr_tail()),
         }
     }
 
     async fn end(&mut self) -> String {
         loop {
-            if let Said::Ended(why) = self.next().await {
+            if let JobEvent::Ended(why) = self.next().await {
                 return why;
             }
         }
@@ -69,12 +71,16 @@ fn raw(value: Value) -> Box<RawValue> {
     serde_json::value::to_raw_value(&value).expect("JSON")
 }
 
-async fn call(link: &Link, tool: &str, arguments: Value) -> Result<Box<RawValue>, CallError> {
+async fn call(
+    link: &SkillClient,
+    tool: &str,
+    arguments: Value,
+) -> Result<Box<RawValue>, CallError> {
     link.call(
         tool,
         Some(&raw(arguments)),
         Map::new(),
-        Followers::default(),
+        CallHandlers::default(),
     )
     .await
 }
@@ -147,11 +153,11 @@ async fn progress_comes_and_a_dropped_call_is_taken_back() {
         .as_object()
         .cloned()
         .unwrap();
-    let followers = Followers {
+    let handlers = CallHandlers {
         progress: Some(Arc::new(sink)),
         asks: None,
     };
-    let counted = link.call("count", None, meta, followers).await;
+    let counted = link.call("count", None, meta, handlers).await;
     assert_eq!(words(&counted.expect("a result")), "counted");
     let seen = seen.lock().unwrap().clone();
     assert_eq!(seen.len(), 3);
@@ -166,10 +172,10 @@ async fn progress_comes_and_a_dropped_call_is_taken_back() {
 
 #[tokio::test]
 async fn a_skill_may_ask_for_what_the_client_offers_only() {
-    let upstream = Arc::new(Client {
+    let downstream = Arc::new(Client {
         offers: vec!["sampling"],
     });
-    let mut skill = Started::new(fake("f", "ok"), upstream);
+    let mut skill = Started::new(fake("f", "ok"), downstream);
     let (link, ..) = skill.ready().await;
     for (method, expected) in [
         ("sampling/createMessage", r#""skill": "f""#),
@@ -199,7 +205,7 @@ async fn older_revisions_pages_and_changes_are_understood() {
     let mut changing = Started::new(fake("f", "ok"), nobody());
     let (link, ..) = changing.ready().await;
     call(&link, "grow", json!({})).await.expect("a result");
-    let Said::Relisted(tools) = changing.next().await else {
+    let JobEvent::Relisted(tools) = changing.next().await else {
         panic!("another list");
     };
     assert_eq!(tools.len(), 7);

@@ -274,7 +274,7 @@ fn docker_gets_every_limit_and_the_secret_stays_out_of_argv() {
     assert!(!arguments.iter().any(|each| each.contains("hunter2")));
     assert_eq!(skill.variables, ["TOKEN"]);
 
-    let placed = skill.spec.placed("/p/gh");
+    let placed = skill.spec.with_private_folder("/p/gh");
     assert!(
         placed
             .arguments

@@ -12,8 +12,8 @@ use std::time::Duration;
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use mimo::failure::{Failure, Kind};
-use mimo::skills::child::{Child, Control, Launch};
-use mimo::skills::link::Upstream;
+use mimo::skills::child::{Child, ChildControl, ChildLauncher};
+use mimo::skills::client::DownstreamClient;
 use mimo::skills::spec::{Network, Sandbox, SkillName, SkillSpec, Timeouts};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -59,7 +59,7 @@ pub fn fake(name: &str, mode: &str) -> SkillSpec {
 /// Starts real processes, with the environment of the tests.
 pub struct Processes;
 
-impl Launch for Processes {
+impl ChildLauncher for Processes {
     fn launch(&self, spec: &SkillSpec) -> BoxFuture<'static, Result<Child, Failure>> {
         let mut command = Command::new(&spec.program);
         command.args(&spec.arguments).envs(&spec.environment);
@@ -97,7 +97,7 @@ fn start(mut command: Command) -> Result<Child, Failure> {
 
 struct Signals(u32);
 
-impl Control for Signals {
+impl ChildControl for Signals {
     fn terminate(&mut self) {
         let _ = kill(Pid::from_raw(self.0 as i32), Signal::SIGTERM);
     }
@@ -114,8 +114,8 @@ pub struct Client {
     pub offers: Vec<&'static str>,
 }
 
-impl Upstream for Client {
-    fn greeted(&self) -> BoxFuture<'static, ()> {
+impl DownstreamClient for Client {
+    fn wait_initialized(&self) -> BoxFuture<'static, ()> {
         Box::pin(std::future::ready(()))
     }
 
@@ -142,6 +142,6 @@ impl Upstream for Client {
 }
 
 /// No client's capabilities.
-pub fn nobody() -> Arc<dyn Upstream> {
+pub fn nobody() -> Arc<dyn DownstreamClient> {
     Arc::new(Client::default())
 }

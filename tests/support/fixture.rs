@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-use mimo::skills::policy::{Rules, Secret};
+use mimo::skills::rules::{Rules, Secret};
 use tempfile::TempDir;
 
 /// Stands in manifests for the fixture's folder.
@@ -78,9 +78,9 @@ impl Fixture {
                 ("EXA_API_KEY".into(), None),
                 ("GITHUB_TOKEN".into(), Some(Secret::new("hunter2".into()))),
             ]),
-            handed_on: BTreeMap::from([("TZ".into(), "UTC".into())]),
+            inherited: BTreeMap::from([("TZ".into(), "UTC".into())]),
             home: Some(self.path("home")),
-            own: vec![self.path("config"), self.path("data")],
+            protected: vec![self.path("config"), self.path("data")],
         }
     }
 

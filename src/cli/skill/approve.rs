@@ -14,9 +14,9 @@ use crate::clock::Clock;
 use crate::config::{self, Config};
 use crate::failure::{Failure, Kind};
 use crate::registry::files::Files;
-use crate::registry::mailbox::Wish;
-use crate::registry::{SkillName, Standing};
-use crate::skills::link::Tool;
+use crate::registry::instances::Command;
+use crate::registry::{ApprovalState, SkillName};
+use crate::skills::client::Tool;
 use crate::skills::manifest;
 
 /// Which tools.
@@ -83,7 +83,7 @@ pub(super) fn run(
     }
     let told = match approved.is_empty() {
         true => Vec::new(),
-        false => reload::ask(config, clock, Wish::Approvals, Duration::ZERO)?,
+        false => reload::ask(config, clock, Command::Approvals, Duration::ZERO)?,
     };
     if output.json {
         output.document(&document(&waiting, &approved))?;
@@ -132,7 +132,7 @@ fn waiting(
         if !names.contains(&skill) || !wanted(&skill) {
             continue;
         }
-        let standings = pins.judge(&skill, &tools, app::first_sight(config));
+        let approvals = pins.judge(&skill, &tools, app::first_use(config));
         for tool in tools.iter() {
             if arguments
                 .tool
@@ -142,10 +142,10 @@ fn waiting(
                 continue;
             }
             seen = true;
-            let why = match standings.get(&tool.name) {
-                Some(Standing::New) => "new",
-                Some(Standing::Changed(_)) => "changed",
-                Some(Standing::Approved) | None => continue,
+            let why = match approvals.get(&tool.name) {
+                Some(ApprovalState::New) => "new",
+                Some(ApprovalState::Changed(_)) => "changed",
+                Some(ApprovalState::Approved) | None => continue,
             };
             waiting.push(Waiting {
                 skill: skill.clone(),

@@ -12,7 +12,7 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::failure::{Failure, Kind};
 use crate::limits;
-use crate::registry::mailbox::{self, Mimo, Wish};
+use crate::registry::instances::{self, Command, Instance};
 use crate::skills::manifest;
 
 /// Nothing to choose.
@@ -20,7 +20,7 @@ use crate::skills::manifest;
 #[command(after_help = "\
 Examples:
   mimo skill reload
-  mimo skill reload --json | jq '.mimos[] | {pid, started, replaced, failed}'
+  mimo skill reload --json | jq '.instances[] | {pid, started, replaced, failed}'
 
 Running Mimos load skills.json by themselves when it changes; this tells what
 came of it, and takes programs that were installed meanwhile. Nothing is
@@ -34,12 +34,12 @@ pub(super) fn run(config: &Config, clock: &dyn Clock, output: &Output) -> Result
         .map_err(|refusals| refused(path, &refusals, output))?;
     let start = manifest.skills.iter();
     let start = start.map(|skill| skill.spec.timeouts.initialize).max();
-    let answers = ask(config, clock, Wish::Reload, start.unwrap_or_default())?;
+    let answers = ask(config, clock, Command::Reload, start.unwrap_or_default())?;
     let well = answers.iter().all(|(_, answer)| went_well(answer));
     if output.json {
-        let mimos: Vec<Value> = answers.iter().map(document).collect();
+        let instances: Vec<Value> = answers.iter().map(document).collect();
         let file = path.display().to_string();
-        output.document(&json!({"ok": well, "file": file, "mimos": mimos}))?;
+        output.document(&json!({"ok": well, "file": file, "instances": instances}))?;
     } else if answers.is_empty() {
         output.print(&format!(
             "{} is right; no Mimo runs on {}, the next one reads it\n",
@@ -57,22 +57,24 @@ pub(super) fn run(config: &Config, clock: &dyn Clock, output: &Output) -> Result
 }
 
 /// A Mimo and what it answered, if it did.
-type Answer = (Mimo, Option<Value>);
+type Answer = (Instance, Option<Value>);
 
 /// Asks every Mimo of the data folder; waits `patience` and a little more.
 pub(super) fn ask(
     config: &Config,
     clock: &dyn Clock,
-    wish: Wish,
+    command: Command,
     patience: Duration,
 ) -> Result<Vec<Answer>, Failure> {
     let folder = config.running_folder();
     let patience = patience.saturating_add(Duration::from_secs(limits::ASK_SECONDS_MAX));
     let id = clock.new_id();
     app::run(async {
-        let mimos = mailbox::running(&folder);
-        let asked = match mimos {
-            Ok(mimos) => mailbox::ask(&folder, mimos, wish, &id, patience).await,
+        let instances = instances::running_instances(&folder);
+        let asked = match instances {
+            Ok(instances) => {
+                instances::send_command(&folder, instances, command, &id, patience).await
+            }
             Err(error) => Err(error),
         };
         asked.map_err(|error| {

@@ -5,14 +5,14 @@ use std::collections::BTreeMap;
 use std::mem;
 use std::sync::Arc;
 
-use super::{Effect, Millis, Refusal, Run, Skill, State, Table, Wanted};
+use super::{Effect, LeaseError, Millis, NextSkill, Run, Skill, State, Table};
 use crate::limits;
-use crate::skills::link::Tool;
+use crate::skills::client::Tool;
 use crate::skills::spec::SkillName;
 
 /// What a reload has changed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Outcome {
+pub struct ReloadOutcome {
     /// The generation that began with it.
     pub generation: u64,
     /// Skills that were not touched, or whose next form did not come up: the
@@ -34,7 +34,7 @@ pub struct Outcome {
 #[derive(Debug)]
 pub struct Reload {
     incoming: BTreeMap<SkillName, Skill>,
-    outcome: Outcome,
+    outcome: ReloadOutcome,
 }
 
 impl Reload {
@@ -50,12 +50,17 @@ impl Reload {
 }
 
 impl Table {
-    pub(super) fn begin_reload(&mut self, now: Millis, specs: Vec<Wanted>, out: &mut Vec<Effect>) {
+    pub(super) fn begin_reload(
+        &mut self,
+        now: Millis,
+        specs: Vec<NextSkill>,
+        out: &mut Vec<Effect>,
+    ) {
         if self.closing || self.reload.is_some() {
             out.push(Effect::ReloadRefused);
             return;
         }
-        let mut outcome = Outcome::default();
+        let mut outcome = ReloadOutcome::default();
         let mut incoming = BTreeMap::new();
         for (spec, tools) in specs {
             let name = spec.name.clone();
@@ -170,7 +175,7 @@ impl Table {
     /// where there is one of that name.
     fn move_waiting(&mut self, now: Millis, name: &SkillName, out: &mut Vec<Effect>) {
         let Some(skill) = self.skills.get(name) else {
-            return self.refuse_waiting(name, &Refusal::Unknown, out);
+            return self.refuse_waiting(name, &LeaseError::Unknown, out);
         };
         match skill.state {
             State::Running { run, .. } => self.grant_waiting(name, run, out),
@@ -179,7 +184,7 @@ impl Table {
             State::Pending | State::Starting(_) => {}
             State::Backoff { .. } | State::Broken { .. } | State::Stopped => {
                 let why = skill.ended.clone().unwrap_or_default();
-                self.refuse_waiting(name, &Refusal::Down(why), out);
+                self.refuse_waiting(name, &LeaseError::Down(why), out);
             }
         }
     }

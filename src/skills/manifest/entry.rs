@@ -16,7 +16,8 @@ use crate::limits::{
     SKILL_PROCESSES_DEFAULT,
 };
 use crate::skills::env;
-use crate::skills::policy::{self, Rules, Secret};
+use crate::skills::policy;
+use crate::skills::rules::{Rules, Secret};
 use crate::skills::refusal::{Class, Refusal};
 use crate::skills::spec::{Expose, Network, Sandbox, SkillName, SkillSpec, Timeouts};
 

@@ -4,7 +4,8 @@
 use std::path::{Path, PathBuf};
 
 use crate::limits::SKILL_TEXT_BYTES_MAX;
-use crate::skills::policy::{Rules, without_dots};
+use crate::skills::policy::without_dots;
+use crate::skills::rules::Rules;
 use crate::skills::refusal::{Class, Refusal, shown};
 
 /// What a skill wants to do there.
@@ -101,7 +102,7 @@ fn forbidden(path: &Path, access: Access, rules: &Rules) -> Option<(&'static str
             .iter()
             .any(|own| path.starts_with(own) || own.starts_with(path))
     };
-    if rules.own.iter().any(meets) {
+    if rules.protected.iter().any(meets) {
         let why = "holds Mimo's own files, or lies in their folder: memories, keys, this manifest";
         return Some((why, narrower));
     }

@@ -7,8 +7,8 @@ use std::sync::{Mutex, PoisonError};
 use sha2::{Digest, Sha256};
 
 use super::{Manifest, check, file};
-use crate::skills::policy::Rules;
 use crate::skills::refusal::Refusal;
+use crate::skills::rules::Rules;
 
 /// A manifest's file, and what of it was loaded last.
 pub struct Source {

@@ -17,48 +17,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use crate::skills::refusal::{Class, Refusal, shown};
+use crate::skills::rules::Rules;
 use crate::skills::spec::Sandbox;
-
-/// What the operator settled: everything a manifest is judged by.
-#[derive(Clone, Debug, Default)]
-pub struct Rules {
-    /// Commands that may run: names with a grammar here, or absolute paths.
-    pub commands: Vec<String>,
-    /// The folders in which commands are looked for, in this order.
-    pub path: Vec<PathBuf>,
-    /// Folders for what may vanish: no program is taken from there.
-    pub temporary: Vec<PathBuf>,
-    /// What `${VAR}` may name, with the values of those that are set.
-    pub secrets: BTreeMap<String, Option<Secret>>,
-    /// What every skill's environment takes over from Mimo's own.
-    pub handed_on: BTreeMap<String, String>,
-    /// What `~/` stands for.
-    pub home: Option<PathBuf>,
-    /// Mimo's own files and folders, which no skill may reach.
-    pub own: Vec<PathBuf>,
-}
-
-/// A value that is handed to a skill and shown to nobody.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Secret(String);
-
-impl Secret {
-    /// Keeps `value` from being shown.
-    pub fn new(value: String) -> Secret {
-        Secret(value)
-    }
-
-    /// The value, for the skill's environment.
-    pub(super) fn reveal(&self) -> &str {
-        &self.0
-    }
-}
-
-impl std::fmt::Debug for Secret {
-    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        out.write_str("(secret)")
-    }
-}
 
 /// What a command's grammar makes of its arguments.
 #[derive(Clone, Debug, Default, PartialEq)]

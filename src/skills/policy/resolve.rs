@@ -6,8 +6,8 @@ use std::io::Read;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use super::Rules;
 use crate::skills::refusal::{Class, Refusal, shown};
+use crate::skills::rules::Rules;
 
 /// A file that passed.
 #[derive(Debug)]

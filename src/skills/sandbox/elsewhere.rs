@@ -2,11 +2,11 @@
 
 use std::path::Path;
 
-use super::policy::{Layer, Layers, State};
+use super::policy::{Layer, LayerState, Layers};
 
 /// Every layer, absent, with the reason.
 pub fn layers(_executable: &Path) -> Layers {
     let why = "Mimo's sandbox is built on the Linux kernel";
-    let absent = |layer| (layer, State::Absent, why.to_owned());
+    let absent = |layer| (layer, LayerState::Absent, why.to_owned());
     Layers(Layer::ALL.map(absent).to_vec())
 }

@@ -12,7 +12,7 @@ use nix::sys::signal::{SigSet, Signal, kill};
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::{ForkResult, Pid};
 
-use super::policy::{Layer, Layers, Policy, Report, State};
+use super::policy::{Layer, LayerState, Layers, Policy, Report};
 use super::{child, control, namespaces, process};
 
 /// Runs as pid 1 until the skill's own process ends. `lifeline` is a pipe
@@ -33,11 +33,11 @@ pub(super) fn run(
     match namespaces::mount_proc() {
         Ok(()) => {
             namespaces::bound_pids(policy.bounds.processes);
-            layers.put(Layer::Proc, State::Enforced, "its own");
+            layers.put(Layer::Proc, LayerState::Enforced, "its own");
         }
         Err(error) => {
             let why = format!("no /proc of its own can be mounted here: {error}");
-            layers.put(Layer::Proc, State::Absent, why);
+            layers.put(Layer::Proc, LayerState::Absent, why);
         }
     }
     let mut awaited = SigSet::empty();

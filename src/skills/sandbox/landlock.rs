@@ -13,7 +13,7 @@ use nix::errno::Errno;
 use nix::fcntl::{AT_FDCWD, OFlag, OpenHow, ResolveFlag, openat2};
 use nix::sys::stat::fstat;
 
-use super::policy::{Layer, Layers, Policy, Reach, State};
+use super::policy::{Layer, LayerState, Layers, NetworkAccess, Policy};
 use super::{process, profile};
 
 /// The first versions of the kernel's interface with TCP rules, with device
@@ -33,27 +33,27 @@ pub(super) fn restrict(policy: &Policy, layers: &mut Layers) {
     let version = process::landlock_version();
     if version == 0 {
         let why = "this kernel has no Landlock, or it is switched off";
-        return layers.put(Layer::Landlock, State::Absent, why);
+        return layers.put(Layer::Landlock, LayerState::Absent, why);
     }
     let abi = ABI::from(version.min(KNOWN));
     match rules(policy, abi, version).and_then(RulesetCreated::restrict_self) {
         Ok(status) if status.ruleset == RulesetStatus::NotEnforced => {
             layers.put(
                 Layer::Landlock,
-                State::Absent,
+                LayerState::Absent,
                 "the kernel enforces none of it",
             );
         }
         Ok(_) if version < WITH_SCOPES => {
             let why = format!("version {version}: signals and abstract sockets need {WITH_SCOPES}");
-            layers.put(Layer::Landlock, State::Partial, why);
+            layers.put(Layer::Landlock, LayerState::Partial, why);
         }
         Ok(_) => layers.put(
             Layer::Landlock,
-            State::Enforced,
+            LayerState::Enforced,
             format!("version {version}"),
         ),
-        Err(error) => layers.put(Layer::Landlock, State::Absent, error.to_string()),
+        Err(error) => layers.put(Layer::Landlock, LayerState::Absent, error.to_string()),
     }
 }
 
@@ -61,7 +61,7 @@ fn rules(policy: &Policy, abi: ABI, version: i32) -> Result<RulesetCreated, Rule
     let mut ruleset = Ruleset::default().handle_access(AccessFs::from_all(abi))?;
     if version >= WITH_NET {
         ruleset = ruleset.handle_access(AccessNet::BindTcp)?;
-        if policy.reach != Reach::Anyone {
+        if policy.reach != NetworkAccess::Anyone {
             ruleset = ruleset.handle_access(AccessNet::ConnectTcp)?;
         }
     }
@@ -77,7 +77,7 @@ fn rules(policy: &Policy, abi: ABI, version: i32) -> Result<RulesetCreated, Rule
         created = beneath(created, &path, &own, AccessFs::from_all(abi), abi)?;
     }
     if version >= WITH_NET
-        && let Reach::Ports(ports) = &policy.reach
+        && let NetworkAccess::Ports(ports) = &policy.reach
     {
         for port in ports {
             created = created.add_rule(NetPort::new(*port, AccessNet::ConnectTcp))?;

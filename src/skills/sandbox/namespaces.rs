@@ -8,13 +8,13 @@ use nix::mount::{MsFlags, mount};
 use nix::sched::{CloneFlags, unshare};
 use nix::unistd::{Gid, Uid};
 
-use super::policy::{Layer, Layers, Reach, State};
+use super::policy::{Layer, LayerState, Layers, NetworkAccess};
 
 /// Leaves the gateway's namespaces; the next child is pid 1 of its own. Gives
 /// whether that went well.
-pub(super) fn enter(reach: &Reach, layers: &mut Layers) -> bool {
+pub(super) fn enter(reach: &NetworkAccess, layers: &mut Layers) -> bool {
     let mut flags = CloneFlags::CLONE_NEWUSER | CloneFlags::CLONE_NEWPID | CloneFlags::CLONE_NEWIPC;
-    if *reach == Reach::Nobody {
+    if *reach == NetworkAccess::Nobody {
         flags |= CloneFlags::CLONE_NEWNET;
     }
     let (uid, gid) = (Uid::current(), Gid::current());
@@ -22,10 +22,10 @@ pub(super) fn enter(reach: &Reach, layers: &mut Layers) -> bool {
         .map_err(io::Error::from)
         .and_then(|()| map_ids(uid, gid));
     match entered {
-        Ok(()) => layers.put(Layer::Namespaces, State::Enforced, "user, pid and IPC"),
+        Ok(()) => layers.put(Layer::Namespaces, LayerState::Enforced, "user, pid and IPC"),
         Err(error) => {
             let why = format!("this system refuses user namespaces: {error}");
-            layers.put(Layer::Namespaces, State::Absent, why);
+            layers.put(Layer::Namespaces, LayerState::Absent, why);
             return false;
         }
     }

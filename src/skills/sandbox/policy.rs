@@ -41,7 +41,7 @@ pub struct Policy {
     /// What it may read and change beside its own folder.
     pub write: Vec<PathBuf>,
     /// Whom it may talk to.
-    pub reach: Reach,
+    pub reach: NetworkAccess,
     /// How much it may use.
     pub bounds: Bounds,
     /// It may use sockets of this machine: only the docker client.
@@ -65,9 +65,9 @@ impl Policy {
             read: sandbox.read.clone(),
             write: sandbox.write.clone(),
             reach: match &sandbox.network {
-                Network::None => Reach::Nobody,
-                Network::Outbound(ports) if ports.is_empty() => Reach::Anyone,
-                Network::Outbound(ports) => Reach::Ports(ports.clone()),
+                Network::None => NetworkAccess::Nobody,
+                Network::Outbound(ports) if ports.is_empty() => NetworkAccess::Anyone,
+                Network::Outbound(ports) => NetworkAccess::Ports(ports.clone()),
             },
             bounds: Bounds {
                 memory_bytes: sandbox.memory_bytes,
@@ -93,7 +93,7 @@ impl Policy {
 /// Whom a skill may talk to.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Reach {
+pub enum NetworkAccess {
     /// Nobody.
     Nobody,
     /// Any host, any port.
@@ -180,7 +180,7 @@ impl Layer {
 /// How far a layer stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum State {
+pub enum LayerState {
     /// Whole.
     Enforced,
     /// With gaps, which the reason names.
@@ -189,47 +189,47 @@ pub enum State {
     Absent,
 }
 
-impl State {
+impl LayerState {
     /// Its name, as reported.
     pub fn name(self) -> &'static str {
         match self {
-            State::Enforced => "enforced",
-            State::Partial => "partial",
-            State::Absent => "absent",
+            LayerState::Enforced => "enforced",
+            LayerState::Partial => "partial",
+            LayerState::Absent => "absent",
         }
     }
 }
 
 /// The layers of one sandbox: each with its state and the reason.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Layers(pub Vec<(Layer, State, String)>);
+pub struct Layers(pub Vec<(Layer, LayerState, String)>);
 
 impl Layers {
     /// How far `layer` stands; one that nobody reported is absent.
-    pub fn state(&self, layer: Layer) -> State {
+    pub fn state(&self, layer: Layer) -> LayerState {
         let found = self.0.iter().find(|(each, ..)| *each == layer);
-        found.map_or(State::Absent, |(_, state, _)| *state)
+        found.map_or(LayerState::Absent, |(_, state, _)| *state)
     }
 
     /// Whether every layer is enforced.
     pub fn whole(&self) -> bool {
         Layer::ALL
             .iter()
-            .all(|layer| self.state(*layer) == State::Enforced)
+            .all(|layer| self.state(*layer) == LayerState::Enforced)
     }
 
     /// The layers that are not enforced, for a message.
     pub fn gaps(&self) -> String {
         let gaps: Vec<String> = Layer::ALL
             .iter()
-            .filter(|layer| self.state(**layer) != State::Enforced)
+            .filter(|layer| self.state(**layer) != LayerState::Enforced)
             .map(|layer| format!("{} is {}", layer.name(), self.state(*layer).name()))
             .collect();
         gaps.join(", ")
     }
 
     #[cfg(target_os = "linux")]
-    pub(super) fn put(&mut self, layer: Layer, state: State, why: impl Into<String>) {
+    pub(super) fn put(&mut self, layer: Layer, state: LayerState, why: impl Into<String>) {
         self.0.push((layer, state, why.into()));
     }
 }
@@ -237,7 +237,7 @@ impl Layers {
 /// Why a tree was killed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Reason {
+pub enum KillReason {
     /// Its processes held more memory than allowed.
     Memory,
     /// They used more CPU time than allowed.
@@ -271,7 +271,7 @@ pub enum Report {
     /// The tree was killed.
     Killed {
         /// Why.
-        reason: Reason,
+        reason: KillReason,
         /// What was measured, in the reason's unit.
         measured: u64,
         /// What was allowed.
@@ -286,15 +286,15 @@ pub enum Report {
     },
 }
 
-impl fmt::Display for Reason {
+impl fmt::Display for KillReason {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         out.write_str(match self {
-            Reason::Memory => "its processes held more memory than allowed",
-            Reason::Cpu => "its processes used more CPU time than allowed",
-            Reason::Processes => "it had more processes than allowed",
-            Reason::Disk => "its private folder held more than allowed",
-            Reason::GatewayGone => "Mimo is gone",
-            Reason::Asked => "Mimo stopped it",
+            KillReason::Memory => "its processes held more memory than allowed",
+            KillReason::Cpu => "its processes used more CPU time than allowed",
+            KillReason::Processes => "it had more processes than allowed",
+            KillReason::Disk => "its private folder held more than allowed",
+            KillReason::GatewayGone => "Mimo is gone",
+            KillReason::Asked => "Mimo stopped it",
         })
     }
 }

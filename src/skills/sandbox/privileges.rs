@@ -3,7 +3,7 @@
 
 use std::io;
 
-use super::policy::{Layer, Layers, State};
+use super::policy::{Layer, LayerState, Layers};
 
 /// The kernel's header of a capability call: its third version, ourselves.
 #[repr(C)]
@@ -52,10 +52,10 @@ pub(super) fn drop_capabilities(layers: &mut Layers) {
         )
     };
     match done {
-        0 => layers.put(Layer::Capabilities, State::Enforced, "all dropped"),
+        0 => layers.put(Layer::Capabilities, LayerState::Enforced, "all dropped"),
         _ => {
             let why = io::Error::last_os_error().to_string();
-            layers.put(Layer::Capabilities, State::Absent, why);
+            layers.put(Layer::Capabilities, LayerState::Absent, why);
         }
     }
 }
@@ -63,7 +63,11 @@ pub(super) fn drop_capabilities(layers: &mut Layers) {
 /// No execution gives more than we have.
 pub(super) fn no_new_privileges(layers: &mut Layers) {
     match nix::sys::prctl::set_no_new_privs() {
-        Ok(()) => layers.put(Layer::NoNewPrivileges, State::Enforced, "set"),
-        Err(error) => layers.put(Layer::NoNewPrivileges, State::Absent, error.to_string()),
+        Ok(()) => layers.put(Layer::NoNewPrivileges, LayerState::Enforced, "set"),
+        Err(error) => layers.put(
+            Layer::NoNewPrivileges,
+            LayerState::Absent,
+            error.to_string(),
+        ),
     }
 }

@@ -4,7 +4,7 @@
 use std::path::Path;
 use std::sync::OnceLock;
 
-use super::policy::{Bounds, Layers, Policy, Reach, Report};
+use super::policy::{Bounds, Layers, NetworkAccess, Policy, Report};
 use crate::skills::launcher;
 
 /// The layers of this machine. `executable` is Mimo itself.
@@ -23,7 +23,7 @@ fn probe(executable: &Path) -> Layers {
         state_folder: None,
         read: Vec::new(),
         write: Vec::new(),
-        reach: Reach::Nobody,
+        reach: NetworkAccess::Nobody,
         bounds: Bounds {
             memory_bytes: u64::MAX / 4,
             cpu_seconds: u64::MAX / 4,

@@ -3,7 +3,7 @@
 
 use nix::sys::resource::{Resource, setrlimit};
 
-use super::policy::{Bounds, Layer, Layers, State};
+use super::policy::{Bounds, Layer, LayerState, Layers};
 use crate::limits::{SANDBOX_DATA_FACTOR, SANDBOX_QUEUES_BYTES_MAX};
 
 /// Sets them, hard and soft alike. Inside the user namespace, where processes
@@ -26,10 +26,10 @@ pub(super) fn set(bounds: &Bounds, layers: &mut Layers) {
     match refused.is_empty() {
         true => layers.put(
             Layer::Rlimits,
-            State::Enforced,
+            LayerState::Enforced,
             "data, processes, files, file size, core, CPU",
         ),
-        false => layers.put(Layer::Rlimits, State::Partial, refused.join(", ")),
+        false => layers.put(Layer::Rlimits, LayerState::Partial, refused.join(", ")),
     }
 }
 

@@ -9,7 +9,7 @@ use seccompiler::{
     SeccompFilter, SeccompRule, TargetArch, apply_filter, sock_filter,
 };
 
-use super::policy::{Layer, Layers, Policy, Reach, State};
+use super::policy::{Layer, LayerState, Layers, NetworkAccess, Policy};
 
 type Rules = BTreeMap<i64, Vec<SeccompRule>>;
 type Built<T> = Result<T, seccompiler::BackendError>;
@@ -152,8 +152,8 @@ pub(super) fn restrict(policy: &Policy, layers: &mut Layers) {
             .try_for_each(|program| apply_filter(program).map_err(|error| error.to_string()))
     });
     match applied {
-        Ok(()) => layers.put(Layer::Seccomp, State::Enforced, "filters stand"),
-        Err(why) => layers.put(Layer::Seccomp, State::Absent, why),
+        Ok(()) => layers.put(Layer::Seccomp, LayerState::Enforced, "filters stand"),
+        Err(why) => layers.put(Layer::Seccomp, LayerState::Absent, why),
     }
 }
 
@@ -255,7 +255,7 @@ fn lent_rights() -> Built<Rules> {
 /// TCP rules by. With nobody to talk to, none at all.
 fn sockets(policy: &Policy) -> Built<Vec<SeccompRule>> {
     let mut families = match policy.reach {
-        Reach::Nobody => Vec::new(),
+        NetworkAccess::Nobody => Vec::new(),
         _ => vec![libc::AF_INET, libc::AF_INET6],
     };
     if policy.local_sockets {

@@ -14,8 +14,8 @@ use nix::sys::wait::waitpid;
 use nix::unistd::{ForkResult, Pid, getppid};
 
 use super::disk::Disk;
-use super::policy::{Layer, Layers, Policy, Reach, Reason, Report, State};
-use super::watchdog::{self, Use, View};
+use super::policy::{KillReason, Layer, LayerState, Layers, NetworkAccess, Policy, Report};
+use super::watchdog::{self, Usage, View};
 use super::{child, control, init, landlock, namespaces, process};
 use crate::limits::SANDBOX_SWEEPS_MAX;
 
@@ -65,29 +65,40 @@ fn supervise() -> io::Result<()> {
 /// The layers that follow from what is known before anything runs.
 fn foresee(policy: &Policy, contained: bool, layers: &mut Layers) {
     let (state, why) = match (&policy.reach, contained, landlock::knows_ports()) {
-        (Reach::Nobody, true, _) => (State::Enforced, "no interfaces, no sockets"),
-        (Reach::Nobody, false, _) => (State::Partial, "no sockets, but the machine's interfaces"),
-        (Reach::Anyone, ..) => (State::Enforced, "any host, as its manifest allows"),
-        (Reach::Ports(_), _, true) => (
-            State::Partial,
+        (NetworkAccess::Nobody, true, _) => (LayerState::Enforced, "no interfaces, no sockets"),
+        (NetworkAccess::Nobody, false, _) => (
+            LayerState::Partial,
+            "no sockets, but the machine's interfaces",
+        ),
+        (NetworkAccess::Anyone, ..) => (LayerState::Enforced, "any host, as its manifest allows"),
+        (NetworkAccess::Ports(_), _, true) => (
+            LayerState::Partial,
             "TCP to the named ports only; UDP, which names need, to any",
         ),
-        (Reach::Ports(_), _, false) => (State::Absent, "this kernel's Landlock knows no ports"),
+        (NetworkAccess::Ports(_), _, false) => {
+            (LayerState::Absent, "this kernel's Landlock knows no ports")
+        }
     };
     layers.put(Layer::Network, state, why);
     layers.put(
         Layer::Watchdog,
-        State::Enforced,
+        LayerState::Enforced,
         "memory, CPU time, processes, its own folder",
     );
     let (state, why) = match contained {
-        true => (State::Enforced, "the kernel ends the pid namespace as one"),
-        false => (State::Partial, "without a pid namespace, by best effort"),
+        true => (
+            LayerState::Enforced,
+            "the kernel ends the pid namespace as one",
+        ),
+        false => (
+            LayerState::Partial,
+            "without a pid namespace, by best effort",
+        ),
     };
     layers.put(Layer::Orphans, state, why);
     if !contained {
         let why = "without a pid namespace it sees the machine's";
-        layers.put(Layer::Proc, State::Absent, why);
+        layers.put(Layer::Proc, LayerState::Absent, why);
     }
 }
 
@@ -165,7 +176,7 @@ fn watch(policy: &Policy, tree: &Tree, up: &UnixStream, gateway: &OwnedFd) -> Op
             allowed,
         })
     };
-    let mut used = Use::default();
+    let mut used = Usage::default();
     let allowed = policy.bounds.disk_bytes;
     let folder = policy.state_folder.clone();
     let mut disk = folder.map(|folder| Disk::new(folder, allowed));
@@ -184,15 +195,15 @@ fn watch(policy: &Policy, tree: &Tree, up: &UnixStream, gateway: &OwnedFd) -> Op
             return None;
         }
         if gone {
-            return killed(Reason::GatewayGone, 0, 0);
+            return killed(KillReason::GatewayGone, 0, 0);
         }
         if asked {
             let mut byte = [0];
             let mut up = up;
             match up.read(&mut byte) {
                 Ok(1) if byte[0] == control::TERMINATE => tree.terminate(),
-                Ok(0) | Err(_) => return killed(Reason::GatewayGone, 0, 0),
-                Ok(_) => return killed(Reason::Asked, 0, 0),
+                Ok(0) | Err(_) => return killed(KillReason::GatewayGone, 0, 0),
+                Ok(_) => return killed(KillReason::Asked, 0, 0),
             }
         }
         used = watchdog::look(&tree.view);
@@ -200,7 +211,7 @@ fn watch(policy: &Policy, tree: &Tree, up: &UnixStream, gateway: &OwnedFd) -> Op
             return killed(reason, measured, allowed);
         }
         if let Some(measured) = disk.as_mut().and_then(Disk::broken) {
-            return killed(Reason::Disk, measured, allowed);
+            return killed(KillReason::Disk, measured, allowed);
         }
         if matches!(tree.view, View::Descendants(_)) {
             tree.reap_strays();

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use nix::unistd::{Pid, SysconfVar, sysconf};
 
-use super::policy::{Bounds, Reason};
+use super::policy::{Bounds, KillReason};
 use crate::limits::{
     SANDBOX_NEAR_PERCENT, SANDBOX_WATCH_MILLIS_MAX, SANDBOX_WATCH_NEAR_MILLIS_MAX,
 };
@@ -23,20 +23,20 @@ pub(super) enum View {
 
 /// What a tree uses.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Use {
+pub(super) struct Usage {
     memory_bytes: u64,
     cpu_seconds: u64,
     processes: u64,
 }
 
-impl Use {
+impl Usage {
     /// The first bound that it broke: the reason, what was measured, what was
     /// allowed.
-    pub(super) fn broken(&self, bounds: &Bounds) -> Option<(Reason, u64, u64)> {
+    pub(super) fn broken(&self, bounds: &Bounds) -> Option<(KillReason, u64, u64)> {
         [
-            (Reason::Memory, self.memory_bytes, bounds.memory_bytes),
-            (Reason::Cpu, self.cpu_seconds, bounds.cpu_seconds),
-            (Reason::Processes, self.processes, bounds.processes),
+            (KillReason::Memory, self.memory_bytes, bounds.memory_bytes),
+            (KillReason::Cpu, self.cpu_seconds, bounds.cpu_seconds),
+            (KillReason::Processes, self.processes, bounds.processes),
         ]
         .into_iter()
         .find(|(_, measured, allowed)| measured > allowed)
@@ -58,14 +58,14 @@ impl Use {
 }
 
 /// Looks at the tree.
-pub(super) fn look(view: &View) -> Use {
+pub(super) fn look(view: &View) -> Usage {
     let proc = match view {
         View::Own(proc) => proc,
         View::Descendants(_) => Path::new("/proc"),
     };
     let ticks = sysconf(SysconfVar::CLK_TCK).ok().flatten().unwrap_or(100);
     let ticks = u64::try_from(ticks).unwrap_or(100).max(1);
-    let mut found = Use::default();
+    let mut found = Usage::default();
     let mut cpu = 0;
     for pid in pids(view) {
         let folder = proc.join(pid.to_string());

@@ -13,7 +13,7 @@ use crate::graph::query::Scope;
 use crate::limits;
 use crate::memory;
 use crate::procedure::{KeptDefinition, view};
-use crate::registry::Offer;
+use crate::registry::OfferedTool;
 use crate::store::memory::{Category, Filter, Memory, MemoryId, State};
 use crate::text;
 use crate::tools::arguments::visible_to;
@@ -236,7 +236,7 @@ async fn skills(ask: &Ask, wanted: Wanted) -> Result<Hits, Failure> {
     Ok(hits(best.into_iter().map(of_tool).collect()))
 }
 
-fn of_tool((name, offer): (String, Offer)) -> Hit {
+fn of_tool((name, offer): (String, OfferedTool)) -> Hit {
     let said = offer.tool.name.replace(['_', '-', '.'], " ");
     let description = cut(&offer.tool.description, limits::SNIPPET_BYTES_MAX);
     let row: Value = json!({

@@ -46,7 +46,7 @@ impl Door {
         }
     }
 
-    fn offers(&self, skill: &str) -> Vec<crate::registry::Offer> {
+    fn offers(&self, skill: &str) -> Vec<crate::registry::OfferedTool> {
         let mut offers = match &self.skills {
             Some(skills) => skills.registry().tools(),
             None => Vec::new(),

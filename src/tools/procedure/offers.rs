@@ -9,7 +9,7 @@ use crate::failure::{Failure, Kind};
 use crate::limits;
 use crate::procedure::definition::Definition;
 use crate::procedure::{Procedures, view};
-use crate::registry::names::SEPARATOR;
+use crate::registry::tool_names::SEPARATOR;
 use crate::store::names::Names;
 use crate::tools::complete::{Asked, beginning_so};
 use crate::tools::prompts::is_own;

@@ -9,8 +9,8 @@ use serde_json::value::{RawValue, to_raw_value};
 use super::{Skills, exposure};
 use crate::failure::{Failure, Kind};
 use crate::limits;
-use crate::registry::names::SEPARATOR;
-use crate::registry::{Conduct, Followers, Offer, SkillName};
+use crate::registry::tool_names::SEPARATOR;
+use crate::registry::{CallHandlers, CallOptions, OfferedTool, SkillName};
 use crate::tools::arguments::Reader;
 use crate::tools::{Arguments, Context, Reply};
 
@@ -22,8 +22,8 @@ pub struct Target {
     reads: bool,
 }
 
-impl From<&Offer> for Target {
-    fn from(offer: &Offer) -> Target {
+impl From<&OfferedTool> for Target {
+    fn from(offer: &OfferedTool) -> Target {
         Target {
             skill: offer.skill.clone(),
             tool: offer.tool.name.clone(),
@@ -61,18 +61,18 @@ impl Skills {
         let by_procedure = context.caller.execution.is_some();
         let arguments = arguments.map(to_raw_value).transpose();
         let arguments = arguments.map_err(Failure::internal)?;
-        let conduct = Conduct {
+        let options = CallOptions {
             deadline: context.deadline,
             cancel: context.cancel.clone(),
             meta: context.meta.clone(),
-            followers: Followers {
+            handlers: CallHandlers {
                 asks: context.caller.ask.clone(),
                 progress: context.progress.wanted().then(|| progress(context)),
             },
         };
         let Target { skill, tool, .. } = target;
         let arguments = arguments.as_deref();
-        let called = self.registry.call(&skill, &tool, arguments, conduct).await;
+        let called = self.registry.call(&skill, &tool, arguments, options).await;
         let result = called.map_err(|miss| miss.into_failure())?;
         if let Some(recorder) = self.recorder.get()
             && !by_procedure

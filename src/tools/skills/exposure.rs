@@ -8,12 +8,12 @@ use serde_json::Value;
 use serde_json::value::{RawValue, to_raw_value};
 
 use crate::limits::{TOKEN_BYTES, TOOLS_LISTED_MAX, TOOLS_LISTED_TOKENS_MAX};
-use crate::registry::names::names;
-use crate::registry::{Expose, Offer, SkillName, Standing};
+use crate::registry::tool_names::names;
+use crate::registry::{ApprovalState, Expose, OfferedTool, SkillName};
 
 /// The tools on offer at one moment, under the names that clients call them by.
 pub struct Exposed {
-    offers: Vec<Offer>,
+    offers: Vec<OfferedTool>,
     names: Vec<String>,
     by_name: HashMap<String, usize>,
 }
@@ -43,7 +43,7 @@ impl Load {
 
 impl Exposed {
     /// These offers.
-    pub fn of(offers: Vec<Offer>) -> Exposed {
+    pub fn of(offers: Vec<OfferedTool>) -> Exposed {
         let pairs = offers
             .iter()
             .map(|offer| (&offer.skill, offer.tool.name.as_str()));
@@ -57,7 +57,7 @@ impl Exposed {
     }
 
     /// All offers.
-    pub fn offers(&self) -> &[Offer] {
+    pub fn offers(&self) -> &[OfferedTool] {
         &self.offers
     }
 
@@ -67,11 +67,11 @@ impl Exposed {
     }
 
     /// The offer that clients call so, or whose skill and tool are joined so.
-    pub fn find(&self, name: &str) -> Option<&Offer> {
+    pub fn find(&self, name: &str) -> Option<&OfferedTool> {
         let place = self.by_name.get(name).copied();
         let joined = || {
             let (skill, tool) = split(name)?;
-            let meant = |offer: &Offer| offer.skill == skill && offer.tool.name == tool;
+            let meant = |offer: &OfferedTool| offer.skill == skill && offer.tool.name == tool;
             self.offers.iter().position(meant)
         };
         place.or_else(joined).map(|place| &self.offers[place])
@@ -86,7 +86,7 @@ impl Exposed {
             let places = 0..self.offers.len();
             let shown = places.filter(|nth| {
                 let offer = &self.offers[*nth];
-                offer.expose == wanted && offer.standing == Standing::Approved
+                offer.expose == wanted && offer.approval == ApprovalState::Approved
             });
             shown
                 .filter_map(|nth| Some((nth, self.renamed(nth)?)))
@@ -111,31 +111,31 @@ impl Exposed {
 
 /// The skill and the tool of a name that was made by joining the two.
 pub fn split(name: &str) -> Option<(SkillName, &str)> {
-    let (skill, tool) = name.split_once(crate::registry::names::SEPARATOR)?;
+    let (skill, tool) = name.split_once(crate::registry::tool_names::SEPARATOR)?;
     Some((SkillName::new(skill)?, tool))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::skills::link::Tool;
+    use crate::skills::client::Tool;
 
-    fn offers(skill: &str, tools: usize, expose: Expose) -> Vec<Offer> {
+    fn offers(skill: &str, tools: usize, expose: Expose) -> Vec<OfferedTool> {
         let offer = |nth: usize| {
             let text =
                 format!(r#"{{"extra":{{"b":1.0,"a":2}},"name":"t{nth}","inputSchema":{{}}}}"#);
             let raw: &RawValue = serde_json::from_str(&text).expect("JSON");
-            Offer {
+            OfferedTool {
                 skill: SkillName::new(skill).expect("a name"),
                 tool: Tool::read(raw).expect("a tool"),
-                standing: Standing::Approved,
+                approval: ApprovalState::Approved,
                 expose,
             }
         };
         (0..tools).map(offer).collect()
     }
 
-    fn shown(offers: Vec<Offer>) -> usize {
+    fn shown(offers: Vec<OfferedTool>) -> usize {
         let own = Load {
             tools: 8,
             bytes: 8000,
@@ -167,7 +167,7 @@ mod tests {
     #[test]
     fn what_is_not_approved_is_not_shown_and_still_found() {
         let mut offers = offers("a", 2, Expose::Direct);
-        offers[1].standing = Standing::New;
+        offers[1].approval = ApprovalState::New;
         let exposed = Exposed::of(offers);
         assert_eq!(exposed.direct(Load::default()).len(), 1);
         assert_eq!(exposed.find("a__t1").expect("found").tool.name, "t1");

@@ -7,7 +7,7 @@ use crate::embed::Embedder;
 use crate::failure::Failure;
 use crate::limits;
 use crate::memory::{Weights, rank};
-use crate::registry::Offer;
+use crate::registry::OfferedTool;
 use crate::store::memory::{Candidates, Hit};
 use crate::text::{self, QueryWord};
 use crate::tools::vectors::Vectors;
@@ -33,7 +33,7 @@ impl Finder {
     }
 
     /// The places of `offers`, best first.
-    pub async fn rank(&self, query: String, offers: &[Offer]) -> Result<Vec<usize>, Failure> {
+    pub async fn rank(&self, query: String, offers: &[OfferedTool]) -> Result<Vec<usize>, Failure> {
         let texts: Vec<String> = offers.iter().map(described).collect();
         let (embedder, vectors) = (self.embedder.clone(), self.vectors.clone());
         // Encoding keeps a processor busy: off the event loop.
@@ -59,7 +59,7 @@ impl Finder {
 }
 
 /// What is known of a tool, as a text: its names count like its description.
-fn described(offer: &Offer) -> String {
+fn described(offer: &OfferedTool) -> String {
     let name = offer.tool.name.replace(['_', '-', '.'], " ");
     let mut end = offer.tool.description.len().min(limits::SNIPPET_BYTES_MAX);
     while !offer.tool.description.is_char_boundary(end) {

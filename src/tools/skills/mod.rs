@@ -21,7 +21,7 @@ use crate::clock::Clock;
 use crate::embed::Embedder;
 use crate::failure::Failure;
 use crate::limits;
-use crate::registry::{Offer, Problem, Registry, SkillName, Standing};
+use crate::registry::{ApprovalState, ManifestProblem, OfferedTool, Registry, SkillName};
 
 pub use self::call::Target;
 pub use self::exposure::{Exposed, Load};
@@ -39,7 +39,7 @@ pub struct Skills {
     /// What the sandbox of a skill enforces, as a document.
     sandbox: Arc<dyn Fn(&SkillName) -> Value + Send + Sync>,
     /// Why there are no skills although a manifest names some.
-    problem: Problem,
+    problem: ManifestProblem,
     finder: Finder,
     pages: Pages,
     /// Told of each call that succeeded.
@@ -58,7 +58,7 @@ impl Skills {
         embedder: Arc<dyn Embedder>,
         clock: Arc<dyn Clock>,
         sandbox: Arc<dyn Fn(&SkillName) -> Value + Send + Sync>,
-        problem: Problem,
+        problem: ManifestProblem,
     ) -> Skills {
         Skills {
             registry,
@@ -90,7 +90,7 @@ impl Skills {
 
     /// How each skill is, for `mimo_status`.
     pub fn statuses(&self) -> Value {
-        let status = |status: crate::registry::Status| {
+        let status = |status: crate::registry::SkillStatus| {
             json!({
                 "name": status.name.as_str(),
                 "state": status.state,
@@ -150,12 +150,12 @@ impl Skills {
         &self,
         query: String,
         limit: usize,
-    ) -> Result<Vec<(String, Offer)>, Failure> {
+    ) -> Result<Vec<(String, OfferedTool)>, Failure> {
         self.wait_for_lists(None).await;
         let exposed = self.exposed();
         let approved = (0..).zip(exposed.offers());
-        let approved = approved.filter(|(_, offer)| offer.standing == Standing::Approved);
-        let (names, offers): (Vec<&str>, Vec<Offer>) = approved
+        let approved = approved.filter(|(_, offer)| offer.approval == ApprovalState::Approved);
+        let (names, offers): (Vec<&str>, Vec<OfferedTool>) = approved
             .map(|(nth, offer)| (exposed.name(nth), offer.clone()))
             .unzip();
         let ranked = self.finder.rank(query, &offers).await?;
@@ -219,7 +219,7 @@ async fn find(skills: Arc<Skills>, arguments: Arguments) -> Result<Reply, Failur
     let limit = reader.limit(5, limits::SEARCH_LIMIT_MAX)?;
     skills.wait_for_lists(server.as_deref()).await;
     let exposed = skills.exposed();
-    let (names, offers): (Vec<&str>, Vec<Offer>) = (0..)
+    let (names, offers): (Vec<&str>, Vec<OfferedTool>) = (0..)
         .zip(exposed.offers())
         .filter(|(_, offer)| server.as_ref().is_none_or(|s| offer.skill.as_str() == s))
         .map(|(nth, offer)| (exposed.name(nth), offer.clone()))
@@ -259,8 +259,8 @@ fn no_server(registry: &Registry, server: &str) -> Failure {
 
 /// What a model sees of a tool. Of one that is not approved nothing that its
 /// server wrote: that text may be the very reason why it is not.
-fn shown(name: &str, offer: &Offer, state: &str) -> Value {
-    if offer.standing != Standing::Approved {
+fn shown(name: &str, offer: &OfferedTool, state: &str) -> Value {
+    if offer.approval != ApprovalState::Approved {
         return json!({
             "tool": name,
             "server": offer.skill.as_str(),

@@ -4,7 +4,7 @@
 use std::time::{Duration, Instant};
 
 use mimo::skills::manifest::check;
-use mimo::skills::policy::Rules;
+use mimo::skills::rules::Rules;
 
 use super::random::{Random, trials};
 

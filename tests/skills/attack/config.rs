@@ -6,8 +6,8 @@ use std::path::Path as FilePath;
 
 use crate::support::fixture::{Fixture, mode};
 use mimo::skills::manifest::{check, load};
-use mimo::skills::policy::Rules;
 use mimo::skills::refusal::Class::{self, Command, Environment, File, Secret};
+use mimo::skills::rules::Rules;
 use serde_json::{Value, json};
 
 /// The class and place of everything that is refused in `entry`.

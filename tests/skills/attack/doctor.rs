@@ -4,7 +4,7 @@
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use mimo::skills::launcher::{Place, launch};
+use mimo::skills::launcher::{LaunchSettings, launch};
 use mimo::skills::sandbox::policy::{Layer, Report};
 use serde_json::Value;
 
@@ -52,7 +52,7 @@ fn every_layer_is_named_with_its_state_and_the_reason() {
 #[test]
 fn strict_runs_nothing_unless_every_layer_stands() {
     let world = World::new();
-    let place = Place {
+    let place = LaunchSettings {
         executable: Path::new(env!("CARGO_BIN_EXE_mimo")),
         state_folder: &world.path("state"),
         strict: true,

@@ -3,7 +3,7 @@
 
 use std::io::Read;
 
-use mimo::skills::sandbox::policy::{Reason, Report};
+use mimo::skills::sandbox::policy::{KillReason, Report};
 
 use super::support::{Ran, World, finish, python, spec};
 
@@ -20,7 +20,7 @@ fn hog(script: &str) -> Ran {
 fn killed_near_its_memory(ran: &Ran) {
     let found = ran.reports.iter().find_map(|report| match report {
         Report::Killed {
-            reason: Reason::Memory,
+            reason: KillReason::Memory,
             measured,
             allowed,
         } => Some((*measured, *allowed)),
@@ -81,7 +81,7 @@ fn cpu_time_of_the_tree_is_counted_together() {
         })
     );
     assert!(
-        ran.killed() == Some(Reason::Cpu) || by_the_kernel,
+        ran.killed() == Some(KillReason::Cpu) || by_the_kernel,
         "{ran:?}"
     );
 }
@@ -94,7 +94,7 @@ fn cpu_time_of_ended_children_counts() {
     );
     skill.sandbox.cpu_seconds = 1;
     let ran = World::new().run(&skill);
-    assert_eq!(ran.killed(), Some(Reason::Cpu), "{ran:?}");
+    assert_eq!(ran.killed(), Some(KillReason::Cpu), "{ran:?}");
 }
 
 #[test]
@@ -109,7 +109,7 @@ fn a_fork_bomb_ends() {
     assert!(
         matches!(
             reason,
-            Some(Reason::Processes | Reason::Cpu | Reason::Memory)
+            Some(KillReason::Processes | KillReason::Cpu | KillReason::Memory)
         ),
         "{ran:?}"
     );
@@ -136,17 +136,17 @@ fn a_bomb_of_five_hundred_is_stopped_and_nothing_of_it_is_left() {
         code: None,
         signal: Some(libc::SIGALRM),
     };
-    let stopped = ran.killed() == Some(Reason::Processes) || ran.reports.last() == Some(&alarm);
+    let stopped = ran.killed() == Some(KillReason::Processes) || ran.reports.last() == Some(&alarm);
     assert!(stopped, "{ran:?}");
     let left = std::fs::exists(format!("/proc/{supervisor}"));
     assert!(!left.expect("asked"), "the supervisor has gone as well");
 }
 
-fn ended_by_a_signal(ran: &Ran) -> Option<Reason> {
+fn ended_by_a_signal(ran: &Ran) -> Option<KillReason> {
     match ran.reports.last() {
         Some(Report::Ended {
             signal: Some(_), ..
-        }) => Some(Reason::Cpu),
+        }) => Some(KillReason::Cpu),
         _ => None,
     }
 }
@@ -180,7 +180,7 @@ fn fills_its_folder(script: &str) {
     let mut skill = python(script);
     skill.sandbox.disk_bytes = 32 * MEGABYTE;
     let ran = world.run(&skill);
-    assert_eq!(ran.killed(), Some(Reason::Disk), "{ran:?}");
+    assert_eq!(ran.killed(), Some(KillReason::Disk), "{ran:?}");
     assert!(!ran.out.contains("survived"));
 }
 
@@ -236,7 +236,7 @@ fn stopping_is_terminating_or_killing_all_of_it() {
     launched.process.terminate().expect("asked");
     launched.process.kill().expect("killed");
     let ran = finish(launched);
-    assert_eq!(ran.killed(), Some(Reason::Asked), "{ran:?}");
+    assert_eq!(ran.killed(), Some(KillReason::Asked), "{ran:?}");
 }
 
 #[test]

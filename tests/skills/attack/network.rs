@@ -6,7 +6,7 @@ use std::net::{TcpListener, UdpSocket};
 use std::os::linux::net::SocketAddrExt;
 use std::os::unix::net::{SocketAddr, UnixListener};
 
-use mimo::skills::sandbox::policy::{Layer, Report, State};
+use mimo::skills::sandbox::policy::{Layer, LayerState, Report};
 use mimo::skills::spec::Network;
 
 use super::support::{Ran, World, has_namespaces, python};
@@ -132,13 +132,17 @@ fn ports_are_called_a_part_where_datagrams_go_anywhere() {
     let Some(Report::Started { layers }) = ran.reports.first() else {
         panic!("{ran:?}");
     };
-    assert_ne!(layers.state(Layer::Network), State::Enforced, "{layers:?}");
+    assert_ne!(
+        layers.state(Layer::Network),
+        LayerState::Enforced,
+        "{layers:?}"
+    );
     let told = layers
         .0
         .iter()
         .any(|(layer, _, why)| *layer == Layer::Network && why.contains("UDP"));
     assert!(
-        told || layers.state(Layer::Network) == State::Absent,
+        told || layers.state(Layer::Network) == LayerState::Absent,
         "{layers:?}"
     );
 }

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use mimo::skills::launcher::Launched;
 use mimo::skills::sandbox::end_of;
-use mimo::skills::sandbox::policy::{Layer, Report, State};
+use mimo::skills::sandbox::policy::{Layer, LayerState, Report};
 
 use super::support::{World, python};
 
@@ -169,7 +169,7 @@ fn nothing_survives_a_killed_supervisor() {
     let Ok(Some(Report::Started { layers })) = launched.reports.next() else {
         panic!("it runs");
     };
-    if layers.state(Layer::Orphans) != State::Enforced {
+    if layers.state(Layer::Orphans) != LayerState::Enforced {
         // Without a pid namespace only the supervisor ends what is left.
         return;
     }

@@ -4,7 +4,7 @@
 use std::fs::File;
 use std::process::{Command, Stdio};
 
-use mimo::skills::sandbox::policy::{Layer, Report, State};
+use mimo::skills::sandbox::policy::{Layer, LayerState, Report};
 
 use super::support::{SECRET, World, finish, has_namespaces, spec};
 
@@ -197,7 +197,7 @@ fn every_layer_is_reported_and_enforced_where_the_kernel_has_it() {
         Layer::Seccomp,
         Layer::Watchdog,
     ] {
-        assert_eq!(layers.state(layer), State::Enforced, "{layers:?}");
+        assert_eq!(layers.state(layer), LayerState::Enforced, "{layers:?}");
     }
 }
 

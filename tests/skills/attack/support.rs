@@ -6,8 +6,8 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use mimo::skills::launcher::{Launched, Place, launch};
-use mimo::skills::sandbox::policy::{Layer, Reason, Report, State};
+use mimo::skills::launcher::{LaunchSettings, Launched, launch};
+use mimo::skills::sandbox::policy::{KillReason, Layer, LayerState, Report};
 use mimo::skills::sandbox::probe::layers;
 use mimo::skills::spec::{Network, Sandbox, SkillName, SkillSpec, Timeouts};
 
@@ -64,7 +64,7 @@ impl World {
     }
 
     pub fn start(&self, spec: &SkillSpec) -> Launched {
-        let place = Place {
+        let place = LaunchSettings {
             executable: Path::new(env!("CARGO_BIN_EXE_mimo")),
             state_folder: &self.path("state"),
             strict: false,
@@ -87,7 +87,7 @@ impl World {
 /// not, the other layers are what a test holds to.
 pub fn has_namespaces() -> bool {
     let layers = layers(Path::new(env!("CARGO_BIN_EXE_mimo")));
-    layers.state(Layer::Namespaces) == State::Enforced
+    layers.state(Layer::Namespaces) == LayerState::Enforced
 }
 
 /// Closes the skill's stdin and waits for the end of everything.
@@ -130,7 +130,7 @@ impl Ran {
     }
 
     /// Why it was killed, if it was.
-    pub fn killed(&self) -> Option<Reason> {
+    pub fn killed(&self) -> Option<KillReason> {
         self.reports.iter().find_map(|report| match report {
             Report::Killed { reason, .. } => Some(*reason),
             _ => None,

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use mimo::limits;
-use mimo::registry::table::{Call, Effect, Event, Millis, Refusal, Run, State, Table};
-use mimo::skills::link::Tool;
+use mimo::registry::table::{Call, Effect, Event, LeaseError, Millis, Run, State, Table};
+use mimo::skills::client::Tool;
 use mimo::skills::spec::{SkillName, SkillSpec, Timeouts};
 
 use crate::support::children::program;
@@ -122,11 +122,11 @@ impl World {
                 }
                 Effect::Refuse(call, why) => {
                     self.seen.insert(match why {
-                        Refusal::Unknown => "unknown",
-                        Refusal::Down(_) => "down",
-                        Refusal::Crowded => "crowded",
-                        Refusal::Closing => "closing",
-                        Refusal::Late => "late",
+                        LeaseError::Unknown => "unknown",
+                        LeaseError::Down(_) => "down",
+                        LeaseError::Crowded => "crowded",
+                        LeaseError::Closing => "closing",
+                        LeaseError::Late => "late",
                     });
                     assert_eq!(self.open.get(&call), Some(&None), "{call:?} refused late");
                     self.answer(call);
@@ -349,7 +349,7 @@ fn a_skill_that_keeps_dying_is_left_alone_for_a_while() {
         now,
         Event::Call(Call(1), SkillName::new("a").unwrap(), now + 50),
     );
-    assert!(matches!(&refused[..], [Effect::Refuse(_, Refusal::Down(why))] if why == "died"));
+    assert!(matches!(&refused[..], [Effect::Refuse(_, LeaseError::Down(why))] if why == "died"));
 }
 
 #[test]

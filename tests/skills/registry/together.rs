@@ -10,10 +10,10 @@ use futures::FutureExt;
 use futures::future::{BoxFuture, join_all};
 use mimo::failure::{Failure, Kind};
 use mimo::registry::files::Files;
-use mimo::registry::{Conduct, Parts, Registry, Status};
-use mimo::skills::child::{Child, Control, Launch};
-use mimo::skills::link::CallError;
-use mimo::skills::pins::{FirstSight, Standing};
+use mimo::registry::{CallOptions, Parts, Registry, SkillStatus};
+use mimo::skills::child::{Child, ChildControl, ChildLauncher};
+use mimo::skills::client::CallError;
+use mimo::skills::pins::{ApprovalState, FirstUse};
 use mimo::skills::spec::{SkillName, SkillSpec};
 use serde_json::value::RawValue;
 use serde_json::{Map, Value, json};
@@ -31,12 +31,16 @@ fn name(text: &str) -> SkillName {
     SkillName::new(text).expect("a name")
 }
 
-fn registry(launch: Arc<dyn Launch>, folder: Option<&Path>, specs: Vec<SkillSpec>) -> Registry {
+fn registry(
+    launch: Arc<dyn ChildLauncher>,
+    folder: Option<&Path>,
+    specs: Vec<SkillSpec>,
+) -> Registry {
     let parts = Parts {
         launch,
-        upstream: nobody(),
+        downstream: nobody(),
         files: folder.map(|folder| Files::in_folder(folder.to_owned())),
-        first_sight: FirstSight::Approve,
+        first_use: FirstUse::Trust,
     };
     Registry::start(parts, specs).expect("a registry")
 }
@@ -49,14 +53,14 @@ async fn call(
     patience: Duration,
 ) -> Result<String, Failure> {
     let arguments = serde_json::value::to_raw_value(&arguments).expect("JSON");
-    let conduct = Conduct {
+    let options = CallOptions {
         deadline: Instant::now() + patience,
         cancel: CancellationToken::new(),
         meta: Map::new(),
-        followers: Default::default(),
+        handlers: Default::default(),
     };
     let result = registry
-        .call(&name(skill), tool, Some(&arguments), conduct)
+        .call(&name(skill), tool, Some(&arguments), options)
         .await;
     let result: Box<RawValue> = result.map_err(CallError::into_failure)?;
     let result: Value = serde_json::from_str(result.get()).expect("JSON");
@@ -67,7 +71,7 @@ async fn call(
 }
 
 /// Waits until the registry's list has changed into what is wanted.
-async fn until(registry: &Registry, wanted: impl Fn(&[Status]) -> bool) {
+async fn until(registry: &Registry, wanted: impl Fn(&[SkillStatus]) -> bool) {
     let mut changes = registry.changes();
     let seen = async {
         while !wanted(&registry.statuses()) {
@@ -182,13 +186,13 @@ async fn a_changed_tool_is_quarantined_until_it_is_approved_across_runs_too() {
     call(&first, "s", "swap", json!({}), WATCHDOG)
         .await
         .expect("an answer");
-    let standing = |registry: &Registry| registry.tools()[0].standing.clone();
-    let changed = |registry: &Registry| matches!(standing(registry), Standing::Changed(_));
+    let approval = |registry: &Registry| registry.tools()[0].approval.clone();
+    let changed = |registry: &Registry| matches!(approval(registry), ApprovalState::Changed(_));
     let mut changes = first.changes();
     while !changed(&first) {
         changes.changed().await.expect("the registry lives");
     }
-    let Standing::Changed(difference) = standing(&first) else {
+    let ApprovalState::Changed(difference) = approval(&first) else {
         panic!("changed");
     };
     assert_eq!(
@@ -210,7 +214,7 @@ async fn a_changed_tool_is_quarantined_until_it_is_approved_across_runs_too() {
     );
     assert!(changed(&second));
     second.approve(&name("s"), "echo").expect("approved");
-    assert_eq!(standing(&second), Standing::Approved);
+    assert_eq!(approval(&second), ApprovalState::Approved);
     second.shutdown().await;
 }
 
@@ -235,12 +239,12 @@ struct Inside {
 
 struct Nothing;
 
-impl Control for Nothing {
+impl ChildControl for Nothing {
     fn terminate(&mut self) {}
     fn kill(&mut self) {}
 }
 
-impl Launch for Inside {
+impl ChildLauncher for Inside {
     fn launch(&self, spec: &SkillSpec) -> BoxFuture<'static, Result<Child, Failure>> {
         let (input, theirs_in) = duplex(1 << 16);
         let (theirs_out, output) = duplex(1 << 16);

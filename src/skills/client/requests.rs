@@ -7,7 +7,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 use serde_json::{Map, Value, json};
 
-use super::{CallError, Followers, Link};
+use super::{CallError, CallHandlers, SkillClient};
 use crate::failure::{Failure, Kind};
 use crate::limits;
 
@@ -19,14 +19,14 @@ const UNDERSTOOD: [&str; 4] = ["2024-11-05", "2025-03-26", "2025-06-18", OFFERED
 
 /// What a skill says about itself.
 #[derive(Clone, Debug)]
-pub struct Hello {
+pub struct ServerInfo {
     /// The revision it speaks.
     pub revision: String,
     /// All of its answer to `initialize`.
     pub result: Value,
 }
 
-impl Hello {
+impl ServerInfo {
     /// Whether it has the capability `name`.
     pub fn can(&self, name: &str) -> bool {
         self.result["capabilities"].get(name).is_some()
@@ -75,17 +75,17 @@ struct Page<'a> {
     next: Option<String>,
 }
 
-impl Link {
+impl SkillClient {
     /// Introduces Mimo to the skill.
-    pub async fn initialize(&self) -> Result<Hello, Failure> {
-        self.0.upstream.greeted().await;
+    pub async fn initialize(&self) -> Result<ServerInfo, Failure> {
+        self.0.downstream.wait_initialized().await;
         let params = json!({
             "protocolVersion": OFFERED,
-            "capabilities": self.0.upstream.capabilities(),
+            "capabilities": self.0.downstream.capabilities(),
             "clientInfo": {"name": "mimo", "version": env!("CARGO_PKG_VERSION")},
         });
         let result = self
-            .request("initialize", Followers::default(), |_| {
+            .request("initialize", CallHandlers::default(), |_| {
                 Some(params.to_string())
             })
             .await;
@@ -102,7 +102,7 @@ impl Link {
                 .hint(format!("these are understood: {}", UNDERSTOOD.join(", "))));
         }
         self.notify("notifications/initialized", None);
-        Ok(Hello { revision, result })
+        Ok(ServerInfo { revision, result })
     }
 
     /// All tools of the skill, page by page.
@@ -114,7 +114,7 @@ impl Link {
                 .as_ref()
                 .map(|cursor| json!({ "cursor": cursor }).to_string());
             let page = self
-                .request("tools/list", Followers::default(), |_| params)
+                .request("tools/list", CallHandlers::default(), |_| params)
                 .await;
             let page = page.map_err(CallError::into_failure)?;
             let page: Page<'_> =
@@ -145,10 +145,10 @@ impl Link {
         tool: &str,
         arguments: Option<&RawValue>,
         mut meta: Map<String, Value>,
-        followers: Followers,
+        handlers: CallHandlers,
     ) -> Result<Box<RawValue>, CallError> {
         meta.remove("progressToken");
-        let wanted = followers.progress.is_some();
+        let wanted = handlers.progress.is_some();
         let params = |id: u64| {
             let mut params = format!("{{\"name\":{}", Value::from(tool));
             if let Some(arguments) = arguments {
@@ -165,7 +165,7 @@ impl Link {
             params.push('}');
             Some(params)
         };
-        self.request("tools/call", followers, params).await
+        self.request("tools/call", handlers, params).await
     }
 
     fn odd(&self, method: &str) -> Failure {

@@ -1,9 +1,9 @@
 //! A client of one skill over its pipes, which hands results and definitions on
 //! as they were written. Processes, restarts and approval stay outside.
 
-pub mod frames;
-mod pump;
-mod speak;
+mod io;
+pub mod message;
+mod requests;
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -21,12 +21,12 @@ use crate::caller::AskClient;
 use crate::failure::{Failure, Kind};
 use crate::limits;
 
-pub use speak::{Hello, Tool};
+pub use requests::{ServerInfo, Tool};
 
 /// The client on the other side of Mimo, as far as a skill may reach it.
-pub trait Upstream: Send + Sync {
+pub trait DownstreamClient: Send + Sync {
     /// Ready once it is known what the client offers, or that nobody will say.
-    fn greeted(&self) -> BoxFuture<'static, ()>;
+    fn wait_initialized(&self) -> BoxFuture<'static, ()>;
     /// The client's capabilities: what a skill may ask it for.
     fn capabilities(&self) -> Map<String, Value>;
     /// Passes a skill's request on; the answer is a result or a JSON-RPC error.
@@ -43,8 +43,8 @@ pub trait Upstream: Send + Sync {
 /// No client that could be asked: what a skill asks for is refused.
 pub struct NoClient;
 
-impl Upstream for NoClient {
-    fn greeted(&self) -> BoxFuture<'static, ()> {
+impl DownstreamClient for NoClient {
+    fn wait_initialized(&self) -> BoxFuture<'static, ()> {
         Box::pin(std::future::ready(()))
     }
 
@@ -74,7 +74,7 @@ pub type Progress = Arc<dyn Fn(&RawValue) + Send + Sync>;
 
 /// Who follows a request while it is open.
 #[derive(Clone, Default)]
-pub struct Followers {
+pub struct CallHandlers {
     /// Told how far it is.
     pub progress: Option<Progress>,
     /// Asked in the client's stead.
@@ -91,7 +91,7 @@ pub enum CallError {
 }
 
 impl CallError {
-    /// Folds an upstream error into a `Failure` whose source is an [`UpstreamError`].
+    /// Folds an downstream error into a `Failure` whose source is an [`UpstreamError`].
     pub fn into_failure(self) -> Failure {
         match self {
             CallError::Upstream(error) => {
@@ -133,16 +133,16 @@ pub struct Faults {
 
 /// A connection to a skill.
 #[derive(Clone)]
-pub struct Link(Arc<Inner>);
+pub struct SkillClient(Arc<Inner>);
 
 struct Inner {
     skill: SkillName,
-    upstream: Arc<dyn Upstream>,
+    downstream: Arc<dyn DownstreamClient>,
     state: Mutex<State>,
     out: mpsc::Sender<Outgoing>,
     room: Arc<Semaphore>,
     asks: Arc<Semaphore>,
-    hung_up: CancellationToken,
+    stdin_closed: CancellationToken,
     closed: CancellationToken,
     relist: Notify,
     faults: Faults,
@@ -162,37 +162,37 @@ type Answer = Result<Box<RawValue>, CallError>;
 
 struct Wait {
     reply: oneshot::Sender<Answer>,
-    followers: Followers,
+    handlers: CallHandlers,
 }
 
 /// A line and its share of the room for lines.
 struct Outgoing(String, Option<OwnedSemaphorePermit>);
 
-impl Link {
+impl SkillClient {
     /// Takes over the pipes. It lives until the skill closes its stdout or
-    /// [`Link::close`] is called.
+    /// [`SkillClient::close`] is called.
     pub fn open(
         skill: SkillName,
         input: Box<dyn AsyncWrite + Send + Unpin>,
         output: Box<dyn AsyncRead + Send + Unpin>,
-        upstream: Arc<dyn Upstream>,
-    ) -> Link {
+        downstream: Arc<dyn DownstreamClient>,
+    ) -> SkillClient {
         let (out, lines) = mpsc::channel(limits::SKILL_OUTGOING_LINES_MAX);
         let inner = Arc::new(Inner {
             skill,
-            upstream,
+            downstream,
             state: Mutex::default(),
             out,
             room: Arc::new(Semaphore::new(limits::SKILL_OUTGOING_BYTES_MAX)),
             asks: Arc::new(Semaphore::new(limits::SKILL_ASKS_MAX)),
-            hung_up: CancellationToken::new(),
+            stdin_closed: CancellationToken::new(),
             closed: CancellationToken::new(),
             relist: Notify::new(),
             faults: Faults::default(),
         });
-        tokio::spawn(pump::write(inner.clone(), input, lines));
-        tokio::spawn(pump::read(inner.clone(), output));
-        Link(inner)
+        tokio::spawn(io::write(inner.clone(), input, lines));
+        tokio::spawn(io::read(inner.clone(), output));
+        SkillClient(inner)
     }
 
     /// Sends a request and waits for its answer. `params` is given the request's
@@ -200,10 +200,10 @@ impl Link {
     pub async fn request(
         &self,
         method: &str,
-        followers: Followers,
+        handlers: CallHandlers,
         params: impl FnOnce(u64) -> Option<String>,
     ) -> Result<Box<RawValue>, CallError> {
-        let (id, answer) = self.0.register(followers).map_err(CallError::Gateway)?;
+        let (id, answer) = self.0.register(handlers).map_err(CallError::Gateway)?;
         let mut waiting = Waiting {
             inner: &self.0,
             id,
@@ -226,7 +226,7 @@ impl Link {
         method: &str,
         params: Option<&RawValue>,
     ) -> Result<Box<RawValue>, CallError> {
-        self.request(method, Followers::default(), |_| {
+        self.request(method, CallHandlers::default(), |_| {
             params.map(|params| params.get().to_owned())
         })
         .await
@@ -246,8 +246,8 @@ impl Link {
     }
 
     /// Closes the skill's stdin, which asks it to end.
-    pub fn hang_up(&self) {
-        self.0.hung_up.cancel();
+    pub fn close_stdin(&self) {
+        self.0.stdin_closed.cancel();
     }
 
     /// Ready once nothing comes from the skill any more.
@@ -277,7 +277,10 @@ impl Inner {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn register(&self, followers: Followers) -> Result<(u64, oneshot::Receiver<Answer>), Failure> {
+    fn register(
+        &self,
+        handlers: CallHandlers,
+    ) -> Result<(u64, oneshot::Receiver<Answer>), Failure> {
         let mut state = self.state();
         if state.closed.is_some() {
             drop(state);
@@ -294,7 +297,7 @@ impl Inner {
         let (reply, answer) = oneshot::channel();
         state.last += 1;
         let id = state.last;
-        state.waits.insert(id, Wait { reply, followers });
+        state.waits.insert(id, Wait { reply, handlers });
         Ok((id, answer))
     }
 
@@ -340,7 +343,7 @@ impl Inner {
             let _ = wait.reply.send(Err(CallError::Gateway(self.gone())));
         }
         self.room.close();
-        self.hung_up.cancel();
+        self.stdin_closed.cancel();
         self.closed.cancel();
     }
 

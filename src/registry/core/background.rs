@@ -33,7 +33,7 @@ impl Core {
         pins.apply(changes);
         if pins != state.pins {
             state.pins = pins;
-            state.standings.clear();
+            state.approvals.clear();
             self.perform(&mut state, Effect::Changed);
         }
         state.pins_saved = saved;
@@ -41,7 +41,7 @@ impl Core {
 }
 
 /// Keeps the time and the files, for as long as there is an owner.
-pub async fn keep(core: Weak<Core>) {
+pub async fn run(core: Weak<Core>) {
     loop {
         let Some(core) = core.upgrade() else {
             return;

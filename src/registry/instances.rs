@@ -25,7 +25,7 @@ pub struct Mailbox {
 /// What may be asked of a running Mimo.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Wish {
+pub enum Command {
     /// Load the manifest again.
     Reload,
     /// Take over which tools are approved.
@@ -34,15 +34,15 @@ pub enum Wish {
 
 /// A request.
 #[derive(Debug)]
-pub struct Ask {
+pub struct PendingCommand {
     id: String,
     /// What is wanted.
-    pub wish: Wish,
+    pub command: Command,
 }
 
 /// A running Mimo, as others see it.
 #[derive(Clone, Debug)]
-pub struct Mimo {
+pub struct Instance {
     id: String,
     /// Its process.
     pub pid: u64,
@@ -52,7 +52,7 @@ impl Mailbox {
     /// Makes this process known in `folder`, which exists and is this user's
     /// only, under an id that was never used. Takes away what dead ones left.
     pub fn open(folder: PathBuf, id: String) -> io::Result<Mailbox> {
-        running(&folder)?;
+        running_instances(&folder)?;
         // Locked before it is seen: nobody takes it for a dead one's.
         let part = folder.join(format!("{id}.part"));
         let mut own = private(&part)?;
@@ -73,22 +73,24 @@ impl Mailbox {
     }
 
     /// The requests that are there; each is given once.
-    pub fn asks(&self) -> Vec<Ask> {
+    pub fn take_commands(&self) -> Vec<PendingCommand> {
         let files = files_of(&self.folder, &self.id).unwrap_or_default();
         let asks = files.into_iter().filter_map(|path| {
             let name = path.file_name()?.to_str()?.strip_suffix(".ask")?;
             let id = name.split_once('.')?.1.to_owned();
             let text = fs::read_to_string(&path);
             fs::remove_file(&path).ok()?;
-            let wish = serde_json::from_str(&text.ok()?).ok()?;
-            Some(Ask { id, wish })
+            let command = serde_json::from_str(&text.ok()?).ok()?;
+            Some(PendingCommand { id, command })
         });
         asks.take(limits::ASKS_MAX).collect()
     }
 
     /// Answers a request.
-    pub fn answer(&self, ask: &Ask, document: &Value) {
-        let path = self.folder.join(format!("{}.{}.answer", self.id, ask.id));
+    pub fn answer(&self, request: &PendingCommand, document: &Value) {
+        let path = self
+            .folder
+            .join(format!("{}.{}.answer", self.id, request.id));
         if let Err(error) = replace(&path, &document.to_string()) {
             tracing::warn!(%error, "a command cannot be answered");
         }
@@ -103,7 +105,7 @@ impl Drop for Mailbox {
 }
 
 /// The Mimos that run on `folder`. Takes away what dead ones left.
-pub fn running(folder: &Path) -> io::Result<Vec<Mimo>> {
+pub fn running_instances(folder: &Path) -> io::Result<Vec<Instance>> {
     let entries = match fs::read_dir(folder) {
         Ok(entries) => entries,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
@@ -115,44 +117,44 @@ pub fn running(folder: &Path) -> io::Result<Vec<Mimo>> {
         let Some(id) = name.to_str().and_then(|name| name.strip_suffix(".json")) else {
             continue;
         };
-        let mimo = Mimo {
+        let instance = Instance {
             id: id.to_owned(),
             pid: 0,
         };
-        match mimo.lives(folder) {
+        match instance.lives(folder) {
             true => {
                 let text = fs::read_to_string(folder.join(&name)).unwrap_or_default();
                 let about: Value = serde_json::from_str(&text).unwrap_or_default();
                 let pid = about["pid"].as_u64().unwrap_or_default();
-                found.push(Mimo { pid, ..mimo });
+                found.push(Instance { pid, ..instance });
             }
             false => remove(folder, id)?,
         }
     }
-    found.sort_by_key(|mimo| mimo.pid);
+    found.sort_by_key(|instance| instance.pid);
     Ok(found)
 }
 
-/// Asks each of `mimos` in `folder` and waits for its answer; `None` for one
+/// Asks each of `instances` in `folder` and waits for its answer; `None` for one
 /// that ends first, or does not answer in time. `id` is one that was never used.
-pub async fn ask(
+pub async fn send_command(
     folder: &Path,
-    mimos: Vec<Mimo>,
-    wish: Wish,
+    instances: Vec<Instance>,
+    command: Command,
     id: &str,
-    patience: Duration,
-) -> io::Result<Vec<(Mimo, Option<Value>)>> {
-    for mimo in &mimos {
-        let text = serde_json::to_string(&wish)?;
-        replace(&mimo.file(folder, id, "ask"), &text)?;
+    timeout: Duration,
+) -> io::Result<Vec<(Instance, Option<Value>)>> {
+    for instance in &instances {
+        let text = serde_json::to_string(&command)?;
+        replace(&instance.file(folder, id, "ask"), &text)?;
     }
-    let until = Instant::now() + patience;
+    let until = Instant::now() + timeout;
     let mut answers = Vec::new();
-    for mimo in mimos {
-        let path = mimo.file(folder, id, "answer");
+    for instance in instances {
+        let path = instance.file(folder, id, "answer");
         let answer = loop {
             // Looked at before the answer: the last thing it does is to answer.
-            let over = !mimo.lives(folder) || Instant::now() >= until;
+            let over = !instance.lives(folder) || Instant::now() >= until;
             if let Ok(text) = fs::read_to_string(&path) {
                 break serde_json::from_str(&text).ok();
             }
@@ -163,15 +165,15 @@ pub async fn ask(
         };
         // Whichever of the two is left.
         let _ = fs::remove_file(&path);
-        let _ = fs::remove_file(mimo.file(folder, id, "ask"));
-        answers.push((mimo, answer));
+        let _ = fs::remove_file(instance.file(folder, id, "ask"));
+        answers.push((instance, answer));
     }
     Ok(answers)
 }
 
-impl Mimo {
-    fn file(&self, folder: &Path, ask: &str, kind: &str) -> PathBuf {
-        folder.join(format!("{}.{ask}.{kind}", self.id))
+impl Instance {
+    fn file(&self, folder: &Path, request: &str, kind: &str) -> PathBuf {
+        folder.join(format!("{}.{request}.{kind}", self.id))
     }
 
     /// Whether its process still holds its lock.
@@ -210,7 +212,7 @@ fn remove(folder: &Path, id: &str) -> io::Result<()> {
 mod tests {
     use super::*;
 
-    const PATIENCE: Duration = Duration::from_secs(100);
+    const TIMEOUT: Duration = Duration::from_secs(100);
 
     #[tokio::test]
     async fn each_running_mimo_is_asked_and_answers_for_itself() {
@@ -218,15 +220,15 @@ mod tests {
         let path = folder.path();
         let open = |id: &str| Mailbox::open(path.to_owned(), id.to_owned()).expect("a mailbox");
         let (one, two) = (open("one"), open("two"));
-        let mimos = running(path).expect("a list");
-        assert_eq!(mimos.len(), 2);
-        let asked = ask(path, mimos, Wish::Reload, "first", PATIENCE);
+        let instances = running_instances(path).expect("a list");
+        assert_eq!(instances.len(), 2);
+        let asked = send_command(path, instances, Command::Reload, "first", TIMEOUT);
         let answering = async {
             loop {
-                let asks = one.asks();
-                for ask in &asks {
-                    assert_eq!(ask.wish, Wish::Reload);
-                    one.answer(ask, &json!({"by": "one"}));
+                let asks = one.take_commands();
+                for request in &asks {
+                    assert_eq!(request.command, Command::Reload);
+                    one.answer(request, &json!({"by": "one"}));
                 }
                 if !asks.is_empty() {
                     // The other ends without a word.
@@ -238,12 +240,12 @@ mod tests {
         let (answers, ()) = tokio::join!(asked, answering);
         let answers = answers.expect("asked");
         let by = |id: &str| {
-            let found = answers.iter().find(|(mimo, _)| mimo.id == id);
+            let found = answers.iter().find(|(instance, _)| instance.id == id);
             found.expect("asked").1.clone()
         };
         assert_eq!(by("one"), Some(json!({"by": "one"})));
         assert_eq!(by("two"), None);
-        assert!(one.asks().is_empty(), "a request is given once");
+        assert!(one.take_commands().is_empty(), "a request is given once");
         let left = fs::read_dir(path).expect("a folder").count();
         assert_eq!(left, 1, "only what the one that runs holds");
     }
@@ -258,9 +260,9 @@ mod tests {
             fs::write(path.join(name), about).expect("written");
         }
         let own = Mailbox::open(path.to_owned(), "living".to_owned()).expect("a mailbox");
-        let mimos = running(path).expect("a list");
-        assert_eq!(mimos.len(), 1);
-        assert_eq!(mimos[0].pid, u64::from(std::process::id()));
+        let instances = running_instances(path).expect("a list");
+        assert_eq!(instances.len(), 1);
+        assert_eq!(instances[0].pid, u64::from(std::process::id()));
         assert_eq!(fs::read_dir(path).expect("a folder").count(), 1);
         drop(own);
         assert_eq!(fs::read_dir(path).expect("a folder").count(), 0);

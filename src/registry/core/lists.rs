@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use super::Core;
 use crate::registry::files::fingerprint;
-use crate::registry::offers::{Items, List};
-use crate::skills::link::Link;
+use crate::registry::list_cache::{Items, List};
+use crate::skills::client::SkillClient;
 use crate::skills::spec::{SkillName, SkillSpec};
 
 impl Core {
@@ -32,7 +32,7 @@ impl Core {
     }
 
     /// The ways to all that answer just now.
-    pub fn links(&self) -> Vec<Link> {
+    pub fn links(&self) -> Vec<SkillClient> {
         let state = self.state();
         let children = state.children.values();
         let ready = children.filter_map(|child| child.ready.as_ref());

@@ -1,23 +1,28 @@
 //! Where there is no sandbox no skill is started: the same names as
-//! `sandboxed.rs`, which say so.
+//! `sandbox_launcher.rs`, which say so.
 
 use std::path::PathBuf;
 
 use futures::future::BoxFuture;
 use serde_json::{Value, json};
 
-use super::child::{Child, Launch};
+use super::child::{Child, ChildLauncher};
 use super::logs::Logs;
 use super::spec::{SkillName, SkillSpec};
 use crate::failure::{Failure, Kind};
 
 /// Starts nothing.
-pub struct Sandboxed;
+pub struct SandboxLauncher;
 
-impl Sandboxed {
+impl SandboxLauncher {
     /// Takes what the sandboxes of Linux need, and needs none of it.
-    pub fn new(_executable: PathBuf, _folder: PathBuf, _strict: bool, _logs: Logs) -> Sandboxed {
-        Sandboxed
+    pub fn new(
+        _executable: PathBuf,
+        _folder: PathBuf,
+        _strict: bool,
+        _logs: Logs,
+    ) -> SandboxLauncher {
+        SandboxLauncher
     }
 
     /// That there is no sandbox.
@@ -26,7 +31,7 @@ impl Sandboxed {
     }
 }
 
-impl Launch for Sandboxed {
+impl ChildLauncher for SandboxLauncher {
     fn launch(&self, _spec: &SkillSpec) -> BoxFuture<'static, Result<Child, Failure>> {
         let refused = Failure::new(
             Kind::Unavailable,

@@ -1,5 +1,5 @@
-//! The launcher's children as the registry wants them: pipes for the event
-//! loop, an end that can be awaited, and what their sandbox reported.
+//! One program in one sandbox, on the event loop: its pipes, an end that can be
+//! awaited, and the sandbox's reports.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -8,151 +8,85 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use futures::future::BoxFuture;
-use serde_json::Value;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader};
 use tokio::net::UnixStream;
 use tokio::net::unix::pipe::{Receiver, Sender};
 use tokio::time::timeout;
 
-use super::child::{Child, Control, Launch};
-use super::containers;
-use super::launcher::{self, Launched, Place, Supervised};
-use super::logs::{Log, Logs};
-use super::sandbox::policy::{Layer, Layers, Report, State};
+use super::child::{Child, ChildControl};
+use super::launcher::{self, LaunchSettings, Launched, Supervised};
+use super::sandbox::policy::{Layers, Report};
 use super::spec::{SkillName, SkillSpec};
-use super::versions::Versions;
 use crate::failure::{Failure, Kind};
 use crate::limits::{PROGRAM_VERSION_BYTES_MAX, SANDBOX_REPORT_BYTES_MAX};
 
-/// Starts skills in their sandboxes.
-pub struct Sandboxed {
-    executable: PathBuf,
-    /// Holds a private folder for each skill.
-    folder: PathBuf,
-    strict: bool,
-    logs: Logs,
-    versions: Arc<Versions>,
-    layers: Reported,
-}
+/// The last layer report of each skill's sandbox.
+pub(super) type LayerReports = Arc<Mutex<BTreeMap<SkillName, Layers>>>;
 
-impl Sandboxed {
-    /// Runs `executable` (Mimo itself) as the supervisor of each sandbox; what
-    /// skills keep lies below `folder`, what they say to stderr goes to `logs`.
-    pub fn new(executable: PathBuf, folder: PathBuf, strict: bool, logs: Logs) -> Sandboxed {
-        Sandboxed {
-            executable,
-            folder,
-            strict,
-            logs,
-            versions: Arc::default(),
-            layers: Arc::default(),
-        }
-    }
-
-    /// What the last sandbox of a skill reported: each layer with how far it
-    /// stands, and why where that is not all the way. Null before the first.
-    pub fn report(&self, skill: &SkillName) -> Value {
-        let layers = self.layers.lock().unwrap_or_else(PoisonError::into_inner);
-        let Some(layers) = layers.get(skill) else {
-            return Value::Null;
-        };
-        let told = |(layer, state, why): &(Layer, State, String)| {
-            let told = match why.is_empty() || *state == State::Enforced {
-                true => state.name().to_owned(),
-                false => format!("{}: {why}", state.name()),
-            };
-            (layer.name().to_owned(), Value::String(told))
-        };
-        Value::Object(layers.0.iter().map(told).collect())
-    }
-}
-
-impl Launch for Sandboxed {
-    fn launch(&self, spec: &SkillSpec) -> BoxFuture<'static, Result<Child, Failure>> {
-        let starter = Starter {
-            executable: self.executable.clone(),
-            strict: self.strict,
-        };
-        let (folder, versions) = (self.folder.clone(), self.versions.clone());
-        let (layers, spec) = (self.layers.clone(), spec.clone());
-        Box::pin(async move {
-            let state_folder = folder.join(spec.name.as_str());
-            versions.check(&spec, &starter, &folder).await?;
-            let placed = spec.placed(&state_folder.to_string_lossy());
-            if spec.sandbox.docker {
-                return containers::launch(placed, starter, state_folder, layers).await;
-            }
-            starter.start(placed, state_folder, layers).await
-        })
-    }
-
-    fn log(&self, skill: &SkillName) -> Option<Log> {
-        self.logs.open(skill)
-    }
-}
-
-/// What the sandboxes of skills reported.
-pub(super) type Reported = Arc<Mutex<BTreeMap<SkillName, Layers>>>;
-
-/// Starts programs in sandboxes of their own.
+/// Starts programs, each in a sandbox of its own.
 #[derive(Clone)]
 pub(super) struct Starter {
-    executable: PathBuf,
-    strict: bool,
+    pub(super) executable: PathBuf,
+    /// Nothing runs unless every layer is enforced.
+    pub(super) strict: bool,
 }
 
 impl Starter {
-    /// Starts what `spec` says, with `state_folder` as its own.
+    /// Starts the program of `spec` with `state_folder` as its private folder.
     pub(super) async fn start(
         &self,
         spec: SkillSpec,
         state_folder: PathBuf,
-        layers: Reported,
+        reports: LayerReports,
     ) -> Result<Child, Failure> {
         let (name, starter) = (spec.name.clone(), self.clone());
         let launched = tokio::task::spawn_blocking(move || {
-            let place = Place {
+            let settings = LaunchSettings {
                 executable: &starter.executable,
                 state_folder: &state_folder,
                 strict: starter.strict,
             };
-            launcher::launch(&spec, &place)
+            launcher::launch(&spec, &settings)
         })
         .await
         .map_err(Failure::internal)??;
-        child(launched, name, layers).await
+        into_child(launched, name, reports).await
     }
 
-    /// Runs what `spec` says to its end, within `patience`: what it wrote to
-    /// stdout, or else to stderr, and how it ended.
+    /// Runs the program of `spec` to its end. Gives its stdout, or its stderr
+    /// where stdout is empty, and how it ended. Fails with Timeout after `limit`.
     pub(super) async fn run(
         &self,
         spec: SkillSpec,
         state_folder: PathBuf,
-        patience: Duration,
+        limit: Duration,
     ) -> Result<(String, String), Failure> {
-        let mut child = self.start(spec, state_folder, Arc::default()).await?;
+        let reports = LayerReports::default();
+        let mut child = self.start(spec, state_folder, reports).await?;
         drop(child.input);
         let read = async {
             let (mut out, mut err) = (Vec::new(), Vec::new());
             let bound = PROGRAM_VERSION_BYTES_MAX;
             let (mut output, mut errors) = (child.output.take(bound), child.errors.take(bound));
-            // A pipe that breaks has told what it had.
+            // A broken pipe still delivered what came before.
             let _ = tokio::join!(output.read_to_end(&mut out), errors.read_to_end(&mut err));
-            let told = if out.is_empty() { err } else { out };
-            String::from_utf8_lossy(&told).into_owned()
+            let text = if out.is_empty() { err } else { out };
+            String::from_utf8_lossy(&text).into_owned()
         };
-        let ended = timeout(patience, async { (read.await, (&mut child.exit).await) }).await;
+        let ended = timeout(limit, async { (read.await, (&mut child.exit).await) }).await;
         ended.map_err(|_| {
             child.control.kill();
-            let message = format!("it did not end within {} s", patience.as_secs());
+            let message = format!("the program did not end within {} s", limit.as_secs());
             Failure::new(Kind::Timeout, message)
         })
     }
 }
 
-async fn child(launched: Launched, name: SkillName, layers: Reported) -> Result<Child, Failure> {
+async fn into_child(
+    launched: Launched,
+    name: SkillName,
+    layers: LayerReports,
+) -> Result<Child, Failure> {
     let Launched {
         stdin,
         stdout,
@@ -260,7 +194,7 @@ impl Reports {
 
 struct Signals(Arc<Mutex<Supervised>>);
 
-impl Control for Signals {
+impl ChildControl for Signals {
     fn terminate(&mut self) {
         let mut process = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if let Err(error) = process.terminate() {

@@ -1,8 +1,8 @@
 //! The owner of table and children: every event goes through [`Core::feed`],
 //! which performs the effects before anyone else gets a look.
 
-mod beside;
-mod keep;
+mod background;
+mod lists;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::atomic::Ordering;
@@ -13,28 +13,28 @@ use tokio::sync::{Notify, oneshot, watch};
 use tokio::time::Instant;
 
 use super::files::{Files, Fresh, Lists, fingerprint};
-use super::offers::Offers;
-use super::table::{Call, Effect, Event, Millis, Outcome, Refusal, Run, Table};
-use super::{Offer, Parts, Pending, Status};
+use super::list_cache::ListCache;
+use super::table::{Call, Effect, Event, LeaseError, Millis, ReloadOutcome, Run, Table};
+use super::{OfferedTool, Parts, PendingApproval, SkillStatus};
 use crate::failure::{Failure, Kind};
 use crate::limits;
-use crate::skills::child::Launch;
-use crate::skills::job::{Job, Said};
-use crate::skills::link::{Link, Tool, Upstream};
-use crate::skills::pins::{FirstSight, Pins, Standing};
+use crate::skills::child::ChildLauncher;
+use crate::skills::client::{DownstreamClient, SkillClient, Tool};
+use crate::skills::job::{Job, JobEvent};
+use crate::skills::pins::{ApprovalState, FirstUse, Pins};
 use crate::skills::spec::{SkillName, SkillSpec};
 
-pub use keep::keep;
+pub use background::run as keep_saved;
 
 /// The owner.
 pub struct Core {
     state: Mutex<State>,
-    launch: Arc<dyn Launch>,
-    upstream: Arc<dyn Upstream>,
+    launch: Arc<dyn ChildLauncher>,
+    downstream: Arc<dyn DownstreamClient>,
     files: Option<Files>,
     /// What skills offer beside tools.
-    pub offers: Offers,
-    first_sight: FirstSight,
+    pub offers: ListCache,
+    first_use: FirstUse,
     began: Instant,
     /// There may be another time to wake up at, or something to save.
     wake: Notify,
@@ -48,9 +48,9 @@ struct State {
     table: Table,
     children: HashMap<Run, Running>,
     waiting: HashMap<Call, oneshot::Sender<Granted>>,
-    reload: Option<oneshot::Sender<Outcome>>,
+    reload: Option<oneshot::Sender<ReloadOutcome>>,
     /// Of the tools that are on offer now.
-    standings: BTreeMap<SkillName, Judged>,
+    approvals: BTreeMap<SkillName, Judged>,
     pins: Pins,
     /// The pins as the file had them the last time.
     pins_saved: Pins,
@@ -65,17 +65,17 @@ struct State {
 
 struct Judged {
     tools: Arc<[Tool]>,
-    standings: BTreeMap<String, Standing>,
+    approvals: BTreeMap<String, ApprovalState>,
 }
 
 struct Running {
     spec: Arc<SkillSpec>,
     job: Job,
     /// The way to it and its process, once it is ready.
-    ready: Option<(Link, u32)>,
+    ready: Option<(SkillClient, u32)>,
 }
 
-type Granted = Result<Link, Refusal>;
+type Granted = Result<SkillClient, LeaseError>;
 
 /// A call's right to a run; dropping it gives it back.
 pub struct Lease {
@@ -96,13 +96,13 @@ impl Core {
     pub fn new(parts: Parts) -> Result<Arc<Core>, Failure> {
         let files = parts.files;
         let pins = files.as_ref().map_or(Ok(Pins::default()), Files::pins);
-        let pins = pins.map_err(keep::unreadable)?;
+        let pins = pins.map_err(background::unreadable)?;
         let state = State {
             table: Table::default(),
             children: HashMap::new(),
             waiting: HashMap::new(),
             reload: None,
-            standings: BTreeMap::new(),
+            approvals: BTreeMap::new(),
             pins_saved: pins.clone(),
             pins,
             lists: files.as_ref().map(Files::lists).unwrap_or_default(),
@@ -114,10 +114,10 @@ impl Core {
         Ok(Arc::new(Core {
             state: Mutex::new(state),
             launch: parts.launch,
-            upstream: parts.upstream,
-            offers: Offers::load(files.as_ref().map(Files::offers)),
+            downstream: parts.downstream,
+            offers: ListCache::load(files.as_ref().map(Files::offers)),
             files,
-            first_sight: parts.first_sight,
+            first_use: parts.first_use,
             began: Instant::now(),
             wake: Notify::new(),
             changed: watch::Sender::new(0),
@@ -164,7 +164,7 @@ impl Core {
     pub fn begin_reload(
         self: &Arc<Self>,
         specs: Vec<SkillSpec>,
-    ) -> Option<oneshot::Receiver<Outcome>> {
+    ) -> Option<oneshot::Receiver<ReloadOutcome>> {
         let known = |spec: SkillSpec| {
             let tools = self.known_tools(&spec);
             (Arc::new(spec), tools)
@@ -184,12 +184,12 @@ impl Core {
     pub fn may_call(&self, skill: &SkillName, tool: &str) -> Result<(), Failure> {
         let state = self.state();
         match state
-            .standings
+            .approvals
             .get(skill)
-            .and_then(|judged| judged.standings.get(tool))
+            .and_then(|judged| judged.approvals.get(tool))
         {
-            Some(Standing::Approved) => Ok(()),
-            Some(Standing::New | Standing::Changed(_)) => Err(Failure::new(
+            Some(ApprovalState::Approved) => Ok(()),
+            Some(ApprovalState::New | ApprovalState::Changed(_)) => Err(Failure::new(
                 Kind::Refused,
                 format!("the tool {tool} of {skill} is not what was approved"),
             )
@@ -216,24 +216,24 @@ impl Core {
             return Err(Failure::new(Kind::NotFound, message));
         };
         state.pins.approve(skill, tool);
-        state.standings.remove(skill);
+        state.approvals.remove(skill);
         self.perform(&mut state, Effect::Changed);
         self.wake.notify_one();
         Ok(())
     }
 
     /// All tools on offer.
-    pub fn offers(&self) -> Vec<Offer> {
+    pub fn offers(&self) -> Vec<OfferedTool> {
         let state = self.state();
         let mut offers = Vec::new();
         for (name, skill) in state.table.skills() {
-            let standings = state.standings.get(name);
+            let approvals = state.approvals.get(name);
             for tool in skill.tools.iter().flat_map(|tools| tools.iter()) {
-                let standing = standings.and_then(|judged| judged.standings.get(&tool.name));
-                offers.push(Offer {
+                let approval = approvals.and_then(|judged| judged.approvals.get(&tool.name));
+                offers.push(OfferedTool {
                     skill: name.clone(),
                     tool: tool.clone(),
-                    standing: standing.cloned().unwrap_or(Standing::New),
+                    approval: approval.cloned().unwrap_or(ApprovalState::New),
                     expose: skill.spec.expose,
                 });
             }
@@ -242,14 +242,14 @@ impl Core {
     }
 
     /// The tools on offer that wait for a person.
-    pub fn pending(&self) -> Vec<Pending> {
-        let why = |offer: Offer| {
-            let why = match offer.standing {
-                Standing::Approved => return None,
-                Standing::New => "nobody has approved it yet",
-                Standing::Changed(_) => "it is not what was approved any more",
+    pub fn pending(&self) -> Vec<PendingApproval> {
+        let why = |offer: OfferedTool| {
+            let why = match offer.approval {
+                ApprovalState::Approved => return None,
+                ApprovalState::New => "nobody has approved it yet",
+                ApprovalState::Changed(_) => "it is not what was approved any more",
             };
-            Some(Pending {
+            Some(PendingApproval {
                 skill: offer.skill,
                 tool: offer.tool.name,
                 why,
@@ -259,13 +259,13 @@ impl Core {
     }
 
     /// How each skill is.
-    pub fn statuses(&self) -> Vec<Status> {
+    pub fn statuses(&self) -> Vec<SkillStatus> {
         let state = self.state();
         let status = |(name, skill): (&SkillName, &super::table::Skill)| {
             let child = skill.state.run().and_then(|run| state.children.get(&run));
             let ready = child.and_then(|child| child.ready.as_ref());
             let tail = child.map(|child| child.job.stderr_tail());
-            Status {
+            SkillStatus {
                 name: name.clone(),
                 state: skill.state.name(),
                 pid: ready.map(|(_, pid)| *pid),
@@ -318,12 +318,14 @@ impl Core {
                     .children
                     .get(&run)
                     .and_then(|child| child.ready.as_ref());
-                let granted = ready.map(|(link, _)| link.clone()).ok_or(Refusal::Closing);
+                let granted = ready
+                    .map(|(link, _)| link.clone())
+                    .ok_or(LeaseError::Closing);
                 state.settle(call, granted);
             }
             Effect::Refuse(call, why) => state.settle(call, Err(why)),
             Effect::Changed => {
-                state.judge(self.first_sight);
+                state.judge(self.first_use);
                 self.changed.send_modify(|count| *count += 1);
             }
             Effect::Reloaded(outcome) => {
@@ -345,7 +347,7 @@ impl Core {
         let job = Job::start(
             spec.clone(),
             &self.launch,
-            self.upstream.clone(),
+            self.downstream.clone(),
             move |said| {
                 if let Some(core) = core.upgrade() {
                     core.hear(run, said);
@@ -357,7 +359,7 @@ impl Core {
         self.runs_left.send_replace(state.children.len());
     }
 
-    fn hear(self: &Arc<Self>, run: Run, said: Said) {
+    fn hear(self: &Arc<Self>, run: Run, said: JobEvent) {
         let mut guard = self.state();
         let state = &mut *guard;
         let Some(child) = state.children.get_mut(&run) else {
@@ -365,7 +367,7 @@ impl Core {
         };
         let spec = child.spec.clone();
         match said {
-            Said::Listed {
+            JobEvent::Listed {
                 link,
                 pid,
                 hello,
@@ -377,8 +379,8 @@ impl Core {
                 state.unsaved |= self.offers.introduced(fingerprint(&spec), &capabilities);
                 self.listed(state, run, &spec, tools);
             }
-            Said::Relisted(tools) => self.listed(state, run, &spec, tools),
-            Said::Ended(why) => {
+            JobEvent::Relisted(tools) => self.listed(state, run, &spec, tools),
+            JobEvent::Ended(why) => {
                 tracing::info!(skill = %spec.name, why, "a skill has ended");
                 state
                     .tails
@@ -399,8 +401,8 @@ impl Core {
 
 impl State {
     /// Judges the tools on offer, where they are not those judged before.
-    fn judge(&mut self, first: FirstSight) {
-        let mut before = std::mem::take(&mut self.standings);
+    fn judge(&mut self, first: FirstUse) {
+        let mut before = std::mem::take(&mut self.approvals);
         for (name, skill) in self.table.skills() {
             let Some(tools) = &skill.tools else {
                 continue;
@@ -410,10 +412,10 @@ impl State {
                 self.unsaved = true;
                 Judged {
                     tools: tools.clone(),
-                    standings: self.pins.judge(name, tools, first),
+                    approvals: self.pins.judge(name, tools, first),
                 }
             });
-            self.standings.insert(name.clone(), judged);
+            self.approvals.insert(name.clone(), judged);
         }
     }
 
@@ -445,7 +447,7 @@ impl State {
     }
 }
 
-fn faults(link: &Link) -> u64 {
+fn faults(link: &SkillClient) -> u64 {
     let faults = link.faults();
     [
         &faults.junk,

@@ -11,7 +11,7 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-use super::frames::{self, Message};
+use super::message::{self, Message};
 use super::{CallError, Inner, Outgoing};
 use crate::failure::{Failure, Kind};
 use crate::limits;
@@ -35,7 +35,7 @@ pub async fn write(
     };
     tokio::select! {
         () = work => inner.close("it closed its stdin"),
-        () = inner.hung_up.cancelled() => {}
+        () = inner.stdin_closed.cancelled() => {}
     }
 }
 
@@ -75,7 +75,7 @@ fn take(inner: &Arc<Inner>, line: &Line<'_>) -> bool {
     match line {
         Line::Whole(line) => {
             let mut useful = false;
-            frames::read(line, |message| useful |= handle(inner, message));
+            message::read(line, |message| useful |= handle(inner, message));
             useful
         }
         Line::TooLong { head, tail } => {
@@ -129,7 +129,7 @@ fn note(inner: &Arc<Inner>, method: &str, params: Option<&RawValue>) -> bool {
             false
         }
         (method, params) => {
-            inner.upstream.note(&inner.skill, method, params);
+            inner.downstream.note(&inner.skill, method, params);
             false
         }
     }
@@ -149,7 +149,7 @@ fn progress(inner: &Inner, params: &RawValue) -> bool {
         state
             .waits
             .get(&token)
-            .and_then(|wait| wait.followers.progress.clone())
+            .and_then(|wait| wait.handlers.progress.clone())
     };
     sink.inspect(|sink| sink(params)).is_some()
 }
@@ -169,12 +169,12 @@ fn request(inner: &Arc<Inner>, id: &RawValue, method: &str, params: Option<&RawV
         let asking = state
             .waits
             .iter()
-            .filter(|(_, wait)| wait.followers.asks.is_some());
+            .filter(|(_, wait)| wait.handlers.asks.is_some());
         let newest = asking.max_by_key(|(id, _)| **id);
-        newest.and_then(|(_, wait)| wait.followers.asks.clone())
+        newest.and_then(|(_, wait)| wait.handlers.asks.clone())
     };
     // Where a call brings its own way to the client, it knows what that offers.
-    if asks.is_none() && !inner.upstream.capabilities().contains_key(needed) {
+    if asks.is_none() && !inner.downstream.capabilities().contains_key(needed) {
         return refuse(inner, id.get(), -32601, "the client does not offer this");
     }
     let Ok(permit) = inner.asks.clone().try_acquire_owned() else {
@@ -187,7 +187,9 @@ fn request(inner: &Arc<Inner>, id: &RawValue, method: &str, params: Option<&RawV
     let params = params.map(ToOwned::to_owned);
     let asked = match asks {
         Some(asks) => asks(method.to_owned(), params),
-        None => inner.upstream.ask(&inner.skill, method.to_owned(), params),
+        None => inner
+            .downstream
+            .ask(&inner.skill, method.to_owned(), params),
     };
     let inner = inner.clone();
     tokio::spawn(async move {

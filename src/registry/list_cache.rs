@@ -18,7 +18,7 @@ use super::files::{fingerprint, replace};
 use super::{Registry, SkillName};
 use crate::failure::{Failure, Kind};
 use crate::limits;
-use crate::skills::link::CallError;
+use crate::skills::client::CallError;
 
 /// A list that a skill may offer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -65,7 +65,7 @@ pub type Items = Arc<Vec<Box<RawValue>>>;
 
 /// All of it, by the fingerprint of the skill.
 #[derive(Default)]
-pub struct Offers {
+pub struct ListCache {
     kept: Mutex<BTreeMap<String, Kept>>,
     file: Option<PathBuf>,
 }
@@ -76,9 +76,9 @@ struct Kept {
     lists: BTreeMap<List, Items>,
 }
 
-impl Offers {
+impl ListCache {
     /// What earlier runs left in `file`, if anything is kept there.
-    pub fn load(file: Option<PathBuf>) -> Offers {
+    pub fn load(file: Option<PathBuf>) -> ListCache {
         let bound = limits::SKILL_CACHE_BYTES_MAX as u64;
         let read = |path: &PathBuf| {
             let small = fs::metadata(path).ok()?.len() <= bound;
@@ -86,7 +86,7 @@ impl Offers {
         };
         let text = file.as_ref().and_then(read);
         let kept = text.and_then(|text| serde_json::from_str(&text).ok());
-        Offers {
+        ListCache {
             kept: Mutex::new(kept.unwrap_or_default()),
             file,
         }
