@@ -17,8 +17,8 @@ use crate::limits::{
 };
 use crate::skills::env;
 use crate::skills::policy;
-use crate::skills::rules::{Rules, Secret};
 use crate::skills::refusal::{Class, Refusal};
+use crate::skills::rules::{Rules, Secret};
 use crate::skills::spec::{Expose, Network, Sandbox, SkillName, SkillSpec, Timeouts};
 
 const MB: u64 = 1024 * 1024;

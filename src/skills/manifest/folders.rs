@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 
 use crate::limits::SKILL_TEXT_BYTES_MAX;
 use crate::skills::policy::without_dots;
-use crate::skills::rules::Rules;
 use crate::skills::refusal::{Class, Refusal, shown};
+use crate::skills::rules::Rules;
 
 /// What a skill wants to do there.
 #[derive(Clone, Copy, PartialEq, Eq)]
