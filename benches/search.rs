@@ -36,6 +36,7 @@ use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
+use mimo::caller::Reach;
 use mimo::clock::Timestamp;
 use mimo::embed::{Embedder, builtin};
 use mimo::store::memory::{Category, IndexedText, MemoryStore, NewMemory};
@@ -199,7 +200,7 @@ fn fill(path: &Path, model: &str, size: usize) {
                 thread: format!("thread {}", nth / 200),
             }
         });
-        let stored = store.remember(model, batch.collect(), Timestamp(0));
+        let stored = store.remember(&Reach::Everything, model, batch.collect(), Timestamp(0));
         runtime.block_on(stored).expect("stored");
     }
 }

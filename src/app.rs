@@ -1,11 +1,10 @@
 //! Builds the parts, connects them, and shuts them down in order. Decides
 //! nothing itself.
 
-pub mod database;
 mod reload;
 
 use std::future::Future;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use futures::future::BoxFuture;
@@ -33,7 +32,7 @@ use crate::skills::pins::FirstUse;
 use crate::skills::rules::{Rules, Secret};
 use crate::skills::sandbox_launcher::SandboxLauncher;
 use crate::store::sqlite::SqliteStore;
-use crate::store::{Changes, NameStore};
+use crate::store::{NameStore, Store};
 use crate::tools::ask::Writers;
 use crate::tools::legacy;
 use crate::tools::procedure::Door;
@@ -59,8 +58,7 @@ pub struct App {
     /// Absent where tests of the protocol are served.
     registry: Option<Arc<Registry>>,
     procedures: Procedures,
-    store: Arc<SqliteStore>,
-    database: PathBuf,
+    store: Arc<dyn Store>,
     /// Whom skills may ask, once someone is connected.
     client: Option<Arc<Client>>,
     reloading: Option<Reloading>,
@@ -80,20 +78,24 @@ pub fn run<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failu
         .block_on(work)
 }
 
-/// The database. It is opened by the first call that needs it: a folder that
-/// cannot be made is what such a call answers, because a client whose greeting
-/// fails shows nobody the reason.
-fn store(config: &Config) -> Result<Arc<SqliteStore>, Failure> {
+/// The store of these settings. The first call opens it and returns what went
+/// wrong, because a client whose greeting fails shows nobody the reason.
+fn store(config: &Config) -> Result<Arc<dyn Store>, Failure> {
     if let Some(folder) = config.database.parent()
         && let Err(failure) = config::private_folder(folder)
     {
         tracing::error!("{failure}");
     }
-    let store = SqliteStore::start(config.database.clone()).map_err(Failure::internal)?;
+    store_in(&config.database)
+}
+
+/// The store in this file, which may be a backup. It makes nothing by itself.
+pub fn store_in(file: &Path) -> Result<Arc<dyn Store>, Failure> {
+    let store = SqliteStore::start(file.to_owned()).map_err(Failure::internal)?;
     Ok(Arc::new(store))
 }
 
-fn graph_on(store: Arc<SqliteStore>, config: &Config, clock: Arc<dyn Clock>) -> Graph {
+fn graph_on(store: Arc<dyn Store>, config: &Config, clock: Arc<dyn Clock>) -> Graph {
     let settings = graph::Settings {
         functional: config.graph.functional.clone(),
     };
@@ -105,7 +107,7 @@ pub fn graph(config: &Config, clock: Arc<dyn Clock>) -> Result<Graph, Failure> {
     Ok(graph_on(store(config)?, config, clock))
 }
 
-fn memories_on(store: Arc<SqliteStore>, config: &Config, clock: Arc<dyn Clock>) -> Memories {
+fn memories_on(store: Arc<dyn Store>, config: &Config, clock: Arc<dyn Clock>) -> Memories {
     Memories::new(store, embed::builtin(), clock, settings(&config.memory))
 }
 
@@ -215,7 +217,6 @@ impl App {
             registry,
             procedures,
             store,
-            database: config.database.clone(),
             client,
             reloading,
             cleans: config.memory.retention.enabled && toolset == Toolset::Standard,
@@ -241,11 +242,11 @@ impl App {
 
     /// Serves stdin and stdout until the client leaves or a signal comes.
     pub async fn serve(self) -> Result<(), Failure> {
-        let database = self.database.clone();
-        self.procedures.keep(move || database.exists());
+        let store = self.store.clone();
+        self.procedures.keep(move || store.exists());
         let cleaning = self.cleans.then(|| {
-            let (memories, database) = (self.memories.clone(), self.database.clone());
-            tokio::spawn(async move { memories.keep_clean(|| database.exists()).await })
+            let (memories, store) = (self.memories.clone(), self.store.clone());
+            tokio::spawn(async move { memories.keep_clean(|| store.exists()).await })
         });
         let reloader = self.reloading.as_ref().map(|each| each.reloader.clone());
         let on_sighup = move || reloader.as_ref().is_some_and(|each| each.request_reload());
@@ -282,7 +283,7 @@ impl App {
             project,
             serves,
         );
-        Catalog::new(offers, signals(&self.store, &self.database), registry)
+        Catalog::new(offers, signals(&self.store), registry)
     }
 
     /// Lets the parts finish, the last used first.
@@ -295,16 +296,16 @@ impl App {
     }
 }
 
-/// How it is known that something was stored. A database that is not there yet is
+/// How it is known that something was stored. A store that is not there yet is
 /// not made to find out.
-fn signals(store: &Arc<SqliteStore>, database: &Path) -> Signals {
-    let (asked, database) = (store.clone(), database.to_owned());
+fn signals(store: &Arc<dyn Store>) -> Signals {
+    let asked = store.clone();
     Signals {
         stored: store.stored(),
         version: Arc::new(move || {
-            let (store, there) = (asked.clone(), database.exists());
+            let store = asked.clone();
             Box::pin(async move {
-                match there {
+                match store.exists() {
                     true => store.version().await.ok(),
                     false => None,
                 }

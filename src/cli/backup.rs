@@ -36,7 +36,8 @@ pub(super) fn run(
     output: &Output,
 ) -> Result<(), Ended> {
     let from = &config.database;
-    if !from.exists() {
+    let store = app::store_in(from)?;
+    if !store.exists() {
         let message = format!("there is no database yet at {}", from.display());
         return Err(Ended::Failed(Failure::new(Kind::NotFound, message).hint(
             "it is made when something is stored; --data-dir names another folder",
@@ -52,7 +53,8 @@ pub(super) fn run(
             output.complain(&format!("\rcopied {percent}%"));
         }
     };
-    let done = app::database::back_up(from, &to, &clock.new_id(), &mut told);
+    let unique = clock.new_id();
+    let done = app::run(async { Ok(store.backup(&to, &unique, &mut told).await?) });
     if last.is_some() {
         output.complain("\r\x1b[K");
     }

@@ -93,7 +93,8 @@ fn folder(name: &'static str, path: &Path) -> Finding {
 /// is not there yet is not made for this.
 fn memories(config: &Config, clock: Arc<dyn Clock>) -> Finding {
     let name = "memories";
-    if !config.database.exists() {
+    let is_there = app::store_in(&config.database).is_ok_and(|store| store.exists());
+    if !is_there {
         let why = format!("{}, not made yet", config.database.display());
         return Finding {
             name,

@@ -7,9 +7,12 @@ use serde_json::{Value, json};
 
 use super::backup;
 use super::output::{Ended, Output};
-use crate::app::database::{self, Part, Problem, Report};
+use crate::app;
 use crate::config::Config;
+use crate::embed;
 use crate::failure::{Failure, Kind};
+use crate::store::Store;
+use crate::store::integrity::{Part, Problem, Report};
 
 /// Which file.
 #[derive(clap::Args)]
@@ -27,24 +30,28 @@ pub(super) struct Arguments {
 
 pub(super) fn run(arguments: &Arguments, config: &Config, output: &Output) -> Result<(), Ended> {
     let file = arguments.file.as_deref().unwrap_or(&config.database);
-    if !file.exists() {
+    let store = app::store_in(file)?;
+    if !store.exists() {
         let message = format!("there is no database at {}", file.display());
         return Err(Ended::Failed(Failure::new(Kind::NotFound, message).hint(
             "name a file, or the folder of another database with --data-dir",
         )));
     }
     let watched = output.is_watched();
-    let mut told = |part: &'static str| {
+    let mut told = |part| {
         if watched {
             output.complain(&format!("\r\x1b[Klooking at: {part}"));
         }
     };
-    let looked = database::verify(file, &mut told);
+    let checked = app::run(async {
+        let model = embed::builtin();
+        Ok(store.verify(model.model_id(), &mut told).await?)
+    });
     if watched {
         output.complain("\r\x1b[K");
     }
-    let next = next_step(arguments.file.is_some(), config);
-    let report = looked.map_err(|failure| failure.hint(next.clone()))?;
+    let next = next_step(arguments.file.is_some(), &*store, config);
+    let report = checked.map_err(|failure| failure.hint(next.clone()))?;
     let next = (!report.is_whole()).then_some(next);
     match output.json {
         true => output.document(&document(file, &report, next.as_deref()))?,
@@ -57,7 +64,7 @@ pub(super) fn run(arguments: &Arguments, config: &Config, output: &Output) -> Re
 }
 
 /// What to do about a file that is not whole.
-fn next_step(is_backup: bool, config: &Config) -> String {
+fn next_step(is_backup: bool, store: &dyn Store, config: &Config) -> String {
     if is_backup {
         return "do not rely on this file; make another backup with `mimo backup`".to_owned();
     }
@@ -66,9 +73,8 @@ fn next_step(is_backup: bool, config: &Config) -> String {
         Some(backup) => {
             let backup = backup.display();
             format!(
-                "check the newest backup with `mimo verify '{backup}'`; if that is whole, close the \
-                 clients, move {database} aside, with its -wal and -shm where they are there, and \
-                 copy the backup to its place"
+                "check the newest backup with `mimo verify '{backup}'`; if that is whole, {}",
+                store.restore_steps()
             )
         }
         None => format!(

@@ -3,6 +3,7 @@
 use tokio_util::sync::CancellationToken;
 
 use super::{Action, Memories};
+use crate::caller::Reach;
 use crate::clock::Timestamp;
 use crate::failure::Failure;
 use crate::limits;
@@ -65,7 +66,14 @@ impl Memories {
         let reason = Some("mimo memory restore".to_owned());
         let never = CancellationToken::new();
         let edited = self
-            .edit(ids.to_vec(), Action::Restore, reason, false, &never)
+            .edit(
+                &Reach::Everything,
+                ids.to_vec(),
+                Action::Restore,
+                reason,
+                false,
+                &never,
+            )
             .await?;
         for id in ids {
             match edited.changed.contains(id) {

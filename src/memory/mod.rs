@@ -17,6 +17,7 @@ use tokio_util::task::TaskTracker;
 pub use model::{Action, Draft, Edited, Mode, Page, Remembered, Search, Settings};
 pub use recall::{Weights, rank};
 
+use crate::caller::Reach;
 use crate::clock::{Clock, Timestamp};
 use crate::embed::Embedder;
 use crate::failure::{Failure, Kind};
@@ -74,6 +75,7 @@ impl Memories {
     /// many are encoded, of how many.
     pub async fn remember(
         &self,
+        reach: &Reach,
         drafts: Vec<Draft>,
         cancel: &CancellationToken,
         report: impl Fn(usize, usize) + Send + Sync + 'static,
@@ -91,6 +93,7 @@ impl Memories {
         let similar = self
             .store
             .similar(
+                reach,
                 model,
                 probes,
                 self.settings.similar_threshold,
@@ -107,7 +110,7 @@ impl Memories {
         if cancel.is_cancelled() {
             return Err(cancelled());
         }
-        let stored = self.store.remember(model, batch, at).await?;
+        let stored = self.store.remember(reach, model, batch, at).await?;
         let remembered = stored.into_iter().zip(similar);
         Ok(remembered
             .map(|((id, outcome), similar)| Remembered {
@@ -169,7 +172,7 @@ impl Memories {
             .collect();
         let ids = page.iter().map(|ranked| ranked.id).collect();
         // With the filter again: a memory forgotten meanwhile stays away.
-        let memories = self.store.fetch(ids, Some(search.filter)).await?;
+        let memories = self.store.fetch_matching(ids, search.filter).await?;
         let score = |id| page.iter().find(|r| r.id == id).map(|r| r.score);
         Ok(Page {
             items: memories
@@ -202,8 +205,8 @@ impl Memories {
     }
 
     /// The memories with these ids, in their order, in whatever state they are.
-    pub async fn by_ids(&self, ids: Vec<MemoryId>) -> Result<Page, Failure> {
-        let found = self.store.fetch(ids.clone(), None).await?;
+    pub async fn by_ids(&self, reach: &Reach, ids: Vec<MemoryId>) -> Result<Page, Failure> {
+        let found = self.store.fetch(reach, ids.clone()).await?;
         let missing: Vec<String> = ids
             .iter()
             .filter(|id| !found.iter().any(|memory| memory.id == **id))
@@ -241,11 +244,12 @@ impl Memories {
     /// those whose vector is not known are missing.
     pub async fn likeness(
         &self,
+        reach: &Reach,
         ids: Vec<MemoryId>,
         probe: Vec<f32>,
     ) -> Result<HashMap<MemoryId, f32>, Failure> {
         let model = self.embedder.model_id();
-        let found = self.store.likeness(model, ids, probe).await?;
+        let found = self.store.likeness(reach, model, ids, probe).await?;
         Ok(found.into_iter().collect())
     }
 
@@ -272,6 +276,7 @@ impl Memories {
     /// Edits memories: all of them or none.
     pub async fn edit(
         &self,
+        reach: &Reach,
         ids: Vec<MemoryId>,
         action: Action,
         reason: Option<String>,
@@ -297,19 +302,20 @@ impl Memories {
             Action::Protect(protected) => Change::Protect(protected),
         };
         let changes = ids.into_iter().map(|id| (id, change.clone())).collect();
-        self.make_edit(changes, reason, None, dry_run).await
+        self.make_edit(reach, changes, reason, None, dry_run).await
     }
 
     /// Undoes an edit. That is an edit itself, so it can be undone too.
     pub async fn undo(
         &self,
+        reach: &Reach,
         undo_id: String,
         dry_run: bool,
         cancel: &CancellationToken,
     ) -> Result<Edited, Failure> {
-        let befores = self.store.before(undo_id.clone()).await?;
+        let befores = self.store.before(reach, undo_id.clone()).await?;
         let ids = befores.iter().map(|before| before.memory.id).collect();
-        let now = self.store.fetch(ids, None).await?;
+        let now = self.store.fetch(reach, ids).await?;
         let mut changes = Vec::with_capacity(befores.len());
         for before in befores {
             let current = now.iter().find(|memory| memory.id == before.memory.id);
@@ -321,12 +327,13 @@ impl Memories {
             changes.push((current.id, inverse(before, current, texts.pop())));
         }
         let reason = Some(format!("undoes {undo_id}"));
-        self.make_edit(changes, reason, Some(undo_id), dry_run)
+        self.make_edit(reach, changes, reason, Some(undo_id), dry_run)
             .await
     }
 
     async fn make_edit(
         &self,
+        reach: &Reach,
         changes: Vec<(MemoryId, Change)>,
         reason: Option<String>,
         undoes: Option<String>,
@@ -341,14 +348,15 @@ impl Memories {
             dry_run,
         };
         let model = self.embedder.model_id();
-        let changed = self.store.edit(model, edit, self.clock.now()).await?;
+        let at = self.clock.now();
+        let changed = self.store.edit(reach, model, edit, at).await?;
         let undo_id = (!dry_run && !changed.is_empty()).then_some(undo_id);
         Ok(Edited { changed, undo_id })
     }
 
     /// Counts for a status.
-    pub async fn census(&self) -> Result<MemoryCensus, Failure> {
-        Ok(self.store.census().await?)
+    pub async fn census(&self, reach: &Reach) -> Result<MemoryCensus, Failure> {
+        Ok(self.store.census(reach).await?)
     }
 
     async fn encode_query(&self, query: String) -> Result<Vec<f32>, Failure> {

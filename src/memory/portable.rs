@@ -12,6 +12,7 @@ use super::Memories;
 use crate::clock::Timestamp;
 use crate::failure::Failure;
 use crate::limits;
+use crate::store::ProjectSet;
 use crate::store::memory::{Category, State};
 use crate::store::portable::{Arriving, Record, Told};
 use crate::text;
@@ -134,11 +135,11 @@ impl Line {
 }
 
 impl Memories {
-    /// Hands the lines of every memory of `projects` (none: of all) to `take`,
+    /// Hands the lines of every memory of `projects` to `take`,
     /// as they are at one moment.
     pub async fn export(
         &self,
-        projects: Vec<String>,
+        projects: ProjectSet,
         mut take: impl FnMut(&str) -> Result<(), Failure> + Send + 'static,
     ) -> Result<(), Failure> {
         let exported_at = self.clock.now().to_iso_micros();

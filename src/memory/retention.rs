@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use super::Memories;
+use crate::caller::Reach;
 use crate::clock::Timestamp;
 use crate::failure::Failure;
 use crate::limits;
@@ -86,7 +87,7 @@ impl Memories {
 
     /// The memories with these ids, in their order, without counting a recall.
     pub async fn look_at(&self, ids: Vec<MemoryId>) -> Result<Vec<Memory>, Failure> {
-        Ok(self.store.fetch(ids, None).await?)
+        Ok(self.store.fetch(&Reach::Everything, ids).await?)
     }
 
     /// Cleans up now, whoever did so before. `report` is told how many of what

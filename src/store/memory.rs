@@ -4,7 +4,8 @@
 use std::collections::BTreeSet;
 
 use super::graph::EntityId;
-use super::{InventoryStore, PortableStore, RetentionStore, Stored};
+use super::{InventoryStore, PortableStore, ProjectSet, RetentionStore, Stored};
+use crate::caller::Reach;
 use crate::clock::Timestamp;
 use crate::text::QueryWord;
 
@@ -198,9 +199,11 @@ impl Outcome {
 }
 
 /// Which memories a query may see. Filters hold exactly.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Filter {
-    /// Only these projects; empty means all.
+    /// What the caller may read; nothing else is ever found.
+    pub reach: Reach,
+    /// Only these projects; empty means all within reach.
     pub projects: Vec<String>,
     /// Only this category.
     pub category: Option<Category>,
@@ -214,6 +217,26 @@ pub struct Filter {
     pub include_superseded: bool,
     /// The moment the query is asked: judges `valid_until`.
     pub now: Timestamp,
+}
+
+impl Filter {
+    /// What is believed at `now` in these projects (none: in all) within reach.
+    pub fn within(reach: &Reach, projects: Vec<String>, now: Timestamp) -> Filter {
+        Filter {
+            reach: reach.clone(),
+            projects,
+            category: None,
+            tags: Vec::new(),
+            since: None,
+            as_of: None,
+            include_superseded: false,
+            now,
+        }
+    }
+
+    pub fn project_set(&self) -> ProjectSet {
+        ProjectSet::readable(&self.reach, &self.projects)
+    }
 }
 
 /// A candidate of one side of a search, best first in its list.
@@ -321,6 +344,7 @@ pub trait MemoryStore: RetentionStore + PortableStore + InventoryStore {
     /// vectors belong to the space called `model`.
     fn remember(
         &self,
+        reach: &Reach,
         model: &str,
         batch: Vec<NewMemory>,
         at: Timestamp,
@@ -331,6 +355,7 @@ pub trait MemoryStore: RetentionStore + PortableStore + InventoryStore {
     /// first, at most `limit`.
     fn similar(
         &self,
+        reach: &Reach,
         model: &str,
         probes: Vec<(String, Vec<Vec<f32>>)>,
         threshold: f32,
@@ -349,9 +374,12 @@ pub trait MemoryStore: RetentionStore + PortableStore + InventoryStore {
         limit: usize,
     ) -> Stored<'_, Vec<Memory>>;
 
-    /// The memories with these ids, in the order given, those that are not
-    /// there (or that `filter` leaves out) missing.
-    fn fetch(&self, ids: Vec<MemoryId>, filter: Option<Filter>) -> Stored<'_, Vec<Memory>>;
+    /// The memories with these ids in the order given, in whatever state. Ids of
+    /// no memory within reach are missing.
+    fn fetch(&self, reach: &Reach, ids: Vec<MemoryId>) -> Stored<'_, Vec<Memory>>;
+
+    /// The same of those that `filter` lets through.
+    fn fetch_matching(&self, ids: Vec<MemoryId>, filter: Filter) -> Stored<'_, Vec<Memory>>;
 
     /// Of the latest memories that name one of these entities, those that
     /// `filter` lets through, newest first. At most `limit` of each entity are
@@ -367,21 +395,28 @@ pub trait MemoryStore: RetentionStore + PortableStore + InventoryStore {
     /// window; those without a vector of `model` are missing.
     fn likeness(
         &self,
+        reach: &Reach,
         model: &str,
         ids: Vec<MemoryId>,
         probe: Vec<f32>,
     ) -> Stored<'_, Vec<(MemoryId, f32)>>;
 
     /// Makes an edit; answers with the ids that it changed.
-    fn edit(&self, model: &str, edit: Edit, at: Timestamp) -> Stored<'_, Vec<MemoryId>>;
+    fn edit(
+        &self,
+        reach: &Reach,
+        model: &str,
+        edit: Edit,
+        at: Timestamp,
+    ) -> Stored<'_, Vec<MemoryId>>;
 
     /// How the memories of an edit were before it. A conflict, if any of them
-    /// has changed since.
-    fn before(&self, undo_id: String) -> Stored<'_, Vec<Before>>;
+    /// has changed since; an edit of memories beyond reach is no such edit.
+    fn before(&self, reach: &Reach, undo_id: String) -> Stored<'_, Vec<Before>>;
 
     /// Counts a recall of each memory.
     fn recalled(&self, ids: Vec<MemoryId>, at: Timestamp) -> Stored<'_, ()>;
 
-    /// Counts for a status.
-    fn census(&self) -> Stored<'_, MemoryCensus>;
+    /// Counts for a status, of what is within reach.
+    fn census(&self, reach: &Reach) -> Stored<'_, MemoryCensus>;
 }

@@ -1,9 +1,10 @@
-//! The store's port: what the rest of Mimo may ask of durable state, in the
-//! domain's words. The rooms behind it (`sqlite`; a server's later) own the
-//! SQL, the threads and the files; nothing of theirs leaves them.
+//! The store's port: durable state in the domain's terms. The rooms behind it
+//! (`sqlite` today) own the SQL, the threads and the files; none of that leaves
+//! them.
 
 pub mod changes;
 pub mod graph;
+pub mod integrity;
 pub mod inventory;
 pub mod memory;
 pub mod names;
@@ -14,9 +15,11 @@ pub mod sqlite;
 
 use std::error::Error;
 use std::fmt;
+use std::path::Path;
 
 use futures::future::BoxFuture;
 
+use crate::caller::Reach;
 use crate::failure::{Failure, Kind};
 
 pub use crate::caller::PROJECT_SHARED;
@@ -29,6 +32,63 @@ pub use names::NameStore;
 pub use portable::PortableStore;
 pub use procedure::ProcedureStore;
 pub use retention::RetentionStore;
+
+/// Everything that one room keeps, behind one pointer.
+pub trait Store: MemoryStore + GraphStore + ProcedureStore + NameStore + Changes {
+    /// Opens the store now, with the error that every later call would return.
+    fn ready(&self) -> Stored<'_, ()>;
+
+    /// Whether anything was ever stored. Recurring work asks first, because any
+    /// other call would create the store. Does not wait.
+    fn exists(&self) -> bool;
+
+    /// Copies one snapshot to the new file `to` while others use the store; the
+    /// copy's size in bytes. `unique` names the unfinished copy, `progress` gets
+    /// the parts done and their total. Works on the caller's thread.
+    fn backup<'a>(
+        &'a self,
+        to: &'a Path,
+        unique: &'a str,
+        progress: &'a mut (dyn FnMut(u64, u64) + Send),
+    ) -> Stored<'a, u64>;
+
+    /// Checks one snapshot without changing anything. `model` is the vector
+    /// space in use, `progress` gets the name of each part before it is checked.
+    /// Works on the caller's thread.
+    fn verify<'a>(
+        &'a self,
+        model: &'a str,
+        progress: &'a mut (dyn FnMut(&'static str) + Send),
+    ) -> Stored<'a, integrity::Report>;
+
+    /// How a person puts a backup in the place of this store.
+    fn restore_steps(&self) -> String;
+}
+
+/// The projects that a statement may touch. A list, even an empty one, means
+/// those projects and no others.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum ProjectSet {
+    All,
+    Only(Vec<String>),
+}
+
+impl ProjectSet {
+    /// Of `wanted` (empty: of all projects) those that `reach` may read.
+    pub fn readable(reach: &Reach, wanted: &[String]) -> ProjectSet {
+        match reach.readable(wanted) {
+            None => ProjectSet::All,
+            Some(projects) => ProjectSet::Only(projects),
+        }
+    }
+
+    pub fn contains(&self, project: &str) -> bool {
+        match self {
+            ProjectSet::All => true,
+            ProjectSet::Only(projects) => projects.iter().any(|own| own == project),
+        }
+    }
+}
 
 /// Names one memory for ever; ids are never used again.
 pub type MemoryId = i64;
@@ -47,6 +107,8 @@ pub enum StoreError {
     Conflict(String),
     /// The memory is protected.
     Protected(Vec<i64>),
+    /// The caller may not write to this project.
+    NoAccess(String),
     /// The store cannot be used now (locked, full, being opened elsewhere).
     Unavailable {
         /// What was met, for a person.
@@ -69,6 +131,12 @@ impl fmt::Display for StoreError {
             StoreError::NoSuchEdit(id) => write!(out, "no edit can be undone by the id {id:?}"),
             StoreError::Conflict(reason) => out.write_str(reason),
             StoreError::Protected(ids) => write!(out, "protected: {}", name_ids(ids)),
+            StoreError::NoAccess(project) => {
+                write!(
+                    out,
+                    "the project {project:?} cannot be written to from here"
+                )
+            }
             StoreError::Unavailable { reason, .. } | StoreError::Damaged(reason) => {
                 out.write_str(reason)
             }
@@ -97,13 +165,13 @@ impl From<StoreError> for Failure {
             StoreError::Conflict(_) => Failure::new(Kind::Conflict, message),
             StoreError::Protected(_) => Failure::new(Kind::Refused, message)
                 .hint("nothing was changed; use memory_edit with action unprotect first"),
+            StoreError::NoAccess(_) => Failure::new(Kind::Refused, message)
+                .hint("nothing was changed; leave project out to use your own"),
             StoreError::Unavailable { hint, .. } => {
                 Failure::new(Kind::Unavailable, message).hint(hint)
             }
-            StoreError::Damaged(_) => Failure::new(Kind::Unavailable, message).hint(
-                "`mimo verify` says what is wrong; move the file aside, with its -wal and -shm, \
-                 and put a backup in its place, or start again without one",
-            ),
+            StoreError::Damaged(_) => Failure::new(Kind::Unavailable, message)
+                .hint("`mimo verify` says what is wrong and how to go back to a backup"),
             StoreError::GaveUp(failure) => failure,
             StoreError::Defect(source) => Failure::internal(source),
         }

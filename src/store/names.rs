@@ -3,11 +3,12 @@
 
 use super::Stored;
 use super::memory::MemoryId;
+use crate::caller::Reach;
 
 /// What is named.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
-    /// Projects with an active memory, whichever they are.
+    /// Projects with an active memory: all within reach.
     Project,
     /// Tags of active memories.
     Tag,
@@ -28,7 +29,9 @@ pub enum Kind {
 pub struct NamesQuery {
     /// What is named.
     pub kind: Kind,
-    /// Only in these projects; empty means all.
+    /// What the caller may read.
+    pub reach: Reach,
+    /// Only in these projects; empty means all within reach.
     pub projects: Vec<String>,
     /// How they begin, in whatever case.
     pub prefix: String,
@@ -55,6 +58,7 @@ pub trait NameStore: Send + Sync {
     /// with this tag.
     fn called(
         &self,
+        reach: &Reach,
         projects: Vec<String>,
         name: String,
         limit: usize,

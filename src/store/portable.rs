@@ -3,8 +3,8 @@
 
 use std::collections::BTreeSet;
 
-use super::Stored;
 use super::memory::{Category, IndexedText, Memory, MemoryId, State};
+use super::{ProjectSet, Stored};
 use crate::clock::Timestamp;
 use crate::failure::Failure;
 
@@ -140,9 +140,9 @@ pub type Take = Box<dyn FnMut(Told) -> Result<(), Failure> + Send>;
 /// A store whose memories can be carried elsewhere. Every method is one
 /// transaction.
 pub trait PortableStore: Send + Sync {
-    /// Tells `take` of every memory of `projects` (none: of all), in whatever
+    /// Tells `take` of every memory of `projects`, in whatever
     /// state, by id, as they are at one moment; ends where `take` fails.
-    fn records(&self, projects: Vec<String>, take: Take) -> Stored<'_, ()>;
+    fn records(&self, projects: ProjectSet, take: Take) -> Stored<'_, ()>;
 
     /// For each the memory that it is here, if it is.
     fn known(&self, who: Vec<Identity>) -> Stored<'_, Vec<Option<MemoryId>>>;

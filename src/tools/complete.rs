@@ -10,6 +10,7 @@ use serde_json::{Map, Value, json};
 use super::arguments::visible_to;
 use super::procedure::offers as procedures;
 use super::{graph, memory, prompts};
+use crate::caller::Reach;
 use crate::failure::Failure;
 use crate::limits;
 use crate::procedure::Procedures;
@@ -122,6 +123,7 @@ impl Completer {
         for kind in kinds {
             let query = NamesQuery {
                 kind: *kind,
+                reach: Reach::Everything,
                 projects: projects.clone(),
                 prefix: asked.value.clone(),
                 limit: limits::NAMES_GATHERED_MAX,

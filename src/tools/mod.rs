@@ -44,10 +44,6 @@ pub fn standard(
     procedures: &Procedures,
     writers: ask::Writers,
 ) -> Vec<Tool> {
-    let memory = memory::Memory {
-        memories: memories.clone(),
-        project: project.to_owned(),
-    };
     let status = status::Status {
         memories: memories.clone(),
         graph: graph.clone(),
@@ -68,7 +64,7 @@ pub fn standard(
         graph: graph.clone(),
         project: project.to_owned(),
     };
-    let mut tools = memory::tools(Arc::new(memory));
+    let mut tools = memory::tools(memories);
     tools.extend(graph::tools(Arc::new(graph)));
     tools.push(ask::tool(Arc::new(asks)));
     tools.extend(procedure::tools(procedures));
@@ -129,10 +125,7 @@ pub fn offers(
     project: &str,
     serves: impl Fn(&str) -> bool,
 ) -> Offers {
-    let memory = memory::Memory {
-        memories: memories.clone(),
-        project: project.to_owned(),
-    };
+    let caller = Caller::local(project, "resources");
     let desk = prompts::Desk {
         memories: memories.clone(),
         graph: graph.clone(),
@@ -153,7 +146,7 @@ pub fn offers(
     };
     Offers {
         families: vec![
-            memory::resource::family(Arc::new(memory), names.clone()),
+            memory::resource::family(memories, names, &caller),
             procedure::offers::family(procedures.clone()),
             graph::resource::family(Arc::new(graph)),
         ],

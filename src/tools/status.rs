@@ -7,6 +7,7 @@ use serde_json::json;
 use super::arguments::Reader;
 use super::skills::Skills;
 use super::{Arguments, Context, Document, Tool};
+use crate::caller::Reach;
 use crate::clock::Timestamp;
 use crate::failure::Failure;
 use crate::graph::Graph;
@@ -42,7 +43,7 @@ pub fn tool(status: Arc<Status>) -> Tool {
 async fn call(
     status: Arc<Status>,
     arguments: Arguments,
-    _context: Context,
+    context: Context,
 ) -> Result<Document, Failure> {
     let section = Reader::new(&arguments).text("section")?.unwrap_or("all");
     let up = status.memories.now().0 - status.started.0;
@@ -52,7 +53,7 @@ async fn call(
         "project": status.project,
     });
     if matches!(section, "all" | "memory") {
-        document["memory"] = memory(&status).await;
+        document["memory"] = memory(&status, context.caller.reach()).await;
     }
     if section == "all" {
         document["graph"] = graph(&status).await;
@@ -73,9 +74,9 @@ async fn call(
 }
 
 /// A store that cannot be used is a status, not a failure of the status.
-async fn memory(status: &Status) -> serde_json::Value {
+async fn memory(status: &Status, reach: &Reach) -> serde_json::Value {
     let model = status.memories.model();
-    match status.memories.census().await {
+    match status.memories.census(reach).await {
         Ok(census) => json!({
             "state": "ok",
             "active": census.active,

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use mimo::caller::Caller;
 use mimo::clock::{Clock, FixedClock, Timestamp};
 use mimo::embed::Embedder;
 use mimo::failure::{Failure, Kind};
@@ -84,6 +85,9 @@ pub struct Mimo {
     pub clock: Arc<FixedClock>,
     pub encoder: Arc<WordCounts>,
     pub folder: TempDir,
+    pub store: Arc<SqliteStore>,
+    pub memories: Arc<Memories>,
+    caller: Caller,
     tools: Vec<Tool>,
     runtime: tokio::runtime::Runtime,
 }
@@ -119,7 +123,7 @@ impl Mimo {
         ));
         let procedures = Procedures::new(store.clone(), clock.clone(), None);
         let memories = Arc::new(Memories::new(
-            store,
+            store.clone(),
             encoder.clone(),
             clock.clone(),
             Settings::default(),
@@ -140,6 +144,9 @@ impl Mimo {
             clock,
             encoder,
             folder,
+            store,
+            memories,
+            caller: Caller::local(project, "session-1"),
             tools,
             runtime,
         }
@@ -148,10 +155,14 @@ impl Mimo {
     /// Calls a tool: its document, or its failure. The clock moves on a second
     /// after each call, so that later is later.
     pub fn call(&self, tool: &str, arguments: Value) -> Result<Value, Failure> {
+        self.call_as(self.caller.clone(), tool, arguments)
+    }
+
+    pub fn call_as(&self, caller: Caller, tool: &str, arguments: Value) -> Result<Value, Failure> {
         let Value::Object(arguments) = arguments else {
             panic!("arguments are an object");
         };
-        let context = Context::new(mimo::caller::Caller::local("global", "session-1"));
+        let context = Context::new(caller);
         let tool = self.tools.iter().find(|t| t.name == tool).expect("a tool");
         let answer = self.runtime.block_on((tool.handler)(arguments, context));
         self.clock.advance_seconds(1);
@@ -159,6 +170,11 @@ impl Mimo {
             Reply::Document(document) => serde_json::from_str(&document.0).expect("JSON"),
             Reply::Passed(_) => panic!("memories are our own"),
         })
+    }
+
+    /// Waits for `work`.
+    pub fn wait<T>(&self, work: impl Future<Output = T>) -> T {
+        self.runtime.block_on(work)
     }
 
     /// Stores memories given by their fields; their ids.

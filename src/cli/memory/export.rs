@@ -7,11 +7,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 use serde_json::json;
 
 use crate::app;
+use crate::caller::Reach;
 use crate::cli::files::{Sink, exported};
 use crate::cli::output::{Ended, Output};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::failure::{Failure, Kind};
+use crate::store::ProjectSet;
 
 /// How much, and where to.
 #[derive(clap::Args)]
@@ -68,7 +70,8 @@ pub(super) fn run(
         let mut target = lines.lock().unwrap_or_else(PoisonError::into_inner);
         target.write(line)
     };
-    let exported = app::run(memories.export(projects, take));
+    let exported =
+        app::run(memories.export(ProjectSet::readable(&Reach::Everything, &projects), take));
     let mut target = target.lock().unwrap_or_else(PoisonError::into_inner);
     if let Some(error) = target.met.take() {
         return Err(error.into());

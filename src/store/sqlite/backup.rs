@@ -20,7 +20,7 @@ pub fn back_up(
     from: &Path,
     to: &Path,
     unique: &str,
-    told: &mut dyn FnMut(u64, u64),
+    told: &mut (dyn FnMut(u64, u64) + Send),
 ) -> Result<u64, StoreError> {
     if to.symlink_metadata().is_ok() {
         return Err(taken(to));
@@ -40,7 +40,7 @@ pub fn back_up(
 fn copy(
     source: &Connection,
     part: &Path,
-    told: &mut dyn FnMut(u64, u64),
+    told: &mut (dyn FnMut(u64, u64) + Send),
 ) -> Result<(), StoreError> {
     // Held to the end: what others store meanwhile neither shows in the copy nor
     // has it begin again, and in a log that is written ahead nobody waits for it.

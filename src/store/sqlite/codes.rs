@@ -8,8 +8,8 @@ use std::collections::{BTreeMap, HashSet};
 use rusqlite::{OptionalExtension, Transaction, params};
 
 use crate::limits;
-use crate::store::StoreError;
 use crate::store::memory::MemoryId;
+use crate::store::{ProjectSet, StoreError};
 use crate::vector;
 
 /// The id of a row of `memory_vector`.
@@ -69,12 +69,11 @@ impl Space {
         whole.then_some((ids.as_chunks().0, codes))
     }
 
-    /// Visits the blocks of these projects, of all where none is named: ids,
-    /// and as many codes.
+    /// Visits the blocks of these projects: ids, and as many codes.
     pub fn scan(
         &self,
         file: &Transaction<'_>,
-        projects: &[String],
+        projects: &ProjectSet,
         mut visit: impl FnMut(&[[u8; ID_BYTES]], &[u8]),
     ) -> Result<(), StoreError> {
         let mut read = |rows: &mut rusqlite::Rows<'_>| -> Result<(), StoreError> {
@@ -86,10 +85,10 @@ impl Space {
             }
             Ok(())
         };
-        if projects.is_empty() {
+        let ProjectSet::Only(projects) = projects else {
             let sql = "SELECT block FROM memory_code WHERE model_id = ?";
             return read(&mut file.prepare_cached(sql)?.query([self.model])?);
-        }
+        };
         let sql = "SELECT block FROM memory_code WHERE model_id = ? AND project = ?";
         let mut statement = file.prepare_cached(sql)?;
         for project in projects {

@@ -6,14 +6,16 @@ use std::collections::BTreeSet;
 use rusqlite::{OptionalExtension, Transaction, params};
 
 use super::{codes, rows, write};
+use crate::caller::Reach;
 use crate::clock::Timestamp;
 use crate::limits;
-use crate::store::StoreError;
 use crate::store::memory::{Before, Change, Edit, IndexedText, Memory, MemoryId, State};
+use crate::store::{ProjectSet, StoreError};
 
 /// See `MemoryStore::edit`.
 pub fn edit(
     file: &Transaction<'_>,
+    reach: &Reach,
     model: &str,
     edit: &Edit,
     at: Timestamp,
@@ -22,11 +24,14 @@ pub fn edit(
         refuse_changed_since(file, undone)?;
     }
     let ids: Vec<MemoryId> = edit.changes.iter().map(|(id, _)| *id).collect();
-    let memories = rows::fetch(file, &ids, None)?;
+    let memories = rows::fetch(file, &ids, &ProjectSet::readable(reach, &[]))?;
     let missing = |id: &&MemoryId| !memories.iter().any(|memory| memory.id == **id);
     let missing: Vec<MemoryId> = ids.iter().filter(missing).copied().collect();
     if !missing.is_empty() {
         return Err(StoreError::NoSuchMemory(missing));
+    }
+    if let Some(memory) = memories.iter().find(|each| !reach.can_write(&each.project)) {
+        return Err(StoreError::NoAccess(memory.project.clone()));
     }
     let mut changed = Vec::new();
     for memory in &memories {
@@ -189,7 +194,22 @@ fn forget_old_records(file: &Transaction<'_>, at: Timestamp) -> Result<(), Store
 }
 
 /// See `MemoryStore::before`.
-pub fn before(file: &Transaction<'_>, undo_id: &str) -> Result<Vec<Before>, StoreError> {
+pub fn before(
+    file: &Transaction<'_>,
+    reach: &Reach,
+    undo_id: &str,
+) -> Result<Vec<Before>, StoreError> {
+    let unknown = || StoreError::NoSuchEdit(undo_id.to_owned());
+    let mut projects = file.prepare_cached(
+        "SELECT DISTINCT m.project FROM memory_edit e JOIN memory m ON m.id = e.memory_id \
+         WHERE e.undo_id = ?",
+    )?;
+    let projects = projects.query_map([undo_id], |row| row.get::<_, String>(0))?;
+    for project in projects {
+        if !reach.can_read(&project?) {
+            return Err(unknown());
+        }
+    }
     refuse_changed_since(file, undo_id)?;
     let mut statement = file.prepare_cached(
         "SELECT memory_id, text_changed, importance, state, protected, tags, content \
@@ -199,7 +219,7 @@ pub fn before(file: &Transaction<'_>, undo_id: &str) -> Result<Vec<Before>, Stor
     let mut befores = Vec::new();
     while let Some(record) = records.next()? {
         let id: MemoryId = record.get(0)?;
-        let now = rows::fetch(file, &[id], None)?.pop();
+        let now = rows::fetch(file, &[id], &ProjectSet::All)?.pop();
         let Some(mut memory) = now else { continue };
         let state: String = record.get(3)?;
         let tags: String = record.get(5)?;

@@ -25,18 +25,18 @@ use std::sync::{Arc, OnceLock};
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 use tokio::sync::watch;
 
-pub use self::backup::back_up;
 use self::connection::{open_graph_reader, open_reader, open_writer};
-pub use self::verify::{Part, Problem, Report, verify};
 use self::worker::Workers;
 use super::changes::Changes;
 use super::graph::EntityId;
+use super::integrity::Report;
 use super::memory::{
     Before, CandidateQuery, Candidates, Edit, Filter, Memory, MemoryCensus, MemoryId, MemoryStore,
     NewMemory, Outcome,
 };
 use super::names::{NameStore, Names, NamesQuery};
-use super::{StoreError, Stored};
+use super::{ProjectSet, Store, StoreError, Stored};
+use crate::caller::Reach;
 use crate::clock::Timestamp;
 use crate::limits;
 
@@ -75,11 +75,6 @@ impl SqliteStore {
         })
     }
 
-    /// Opens the file now; what that met is what every call would meet.
-    pub async fn ready(&self) -> Result<(), StoreError> {
-        self.writer.run(|_| Ok(())).await
-    }
-
     /// Runs a job that writes, and tells whoever follows what is stored.
     async fn run_write<T: Send + 'static>(
         &self,
@@ -116,29 +111,66 @@ impl SqliteStore {
     }
 }
 
+impl Store for SqliteStore {
+    fn ready(&self) -> Stored<'_, ()> {
+        Box::pin(self.writer.run(|_| Ok(())))
+    }
+
+    fn exists(&self) -> bool {
+        self.path.exists()
+    }
+
+    fn backup<'a>(
+        &'a self,
+        to: &'a Path,
+        unique: &'a str,
+        progress: &'a mut (dyn FnMut(u64, u64) + Send),
+    ) -> Stored<'a, u64> {
+        Box::pin(async move { backup::back_up(&self.path, to, unique, progress) })
+    }
+
+    fn verify<'a>(
+        &'a self,
+        model: &'a str,
+        progress: &'a mut (dyn FnMut(&'static str) + Send),
+    ) -> Stored<'a, Report> {
+        Box::pin(async move { verify::verify(&self.path, model, progress) })
+    }
+
+    fn restore_steps(&self) -> String {
+        format!(
+            "close the clients, move {} aside, with its -wal and -shm where they are there, and \
+             copy the backup to its place",
+            self.path.display()
+        )
+    }
+}
+
 impl MemoryStore for SqliteStore {
     fn remember(
         &self,
+        reach: &Reach,
         model: &str,
         batch: Vec<NewMemory>,
         at: Timestamp,
     ) -> Stored<'_, Vec<(MemoryId, Outcome)>> {
-        let model = model.to_owned();
-        Box::pin(self.write(move |file| write::remember(file, &model, &batch, at)))
+        let (reach, model) = (reach.clone(), model.to_owned());
+        Box::pin(self.write(move |file| write::remember(file, &reach, &model, &batch, at)))
     }
 
     fn similar(
         &self,
+        reach: &Reach,
         model: &str,
         probes: Vec<(String, Vec<Vec<f32>>)>,
         threshold: f32,
         limit: usize,
         now: Timestamp,
     ) -> Stored<'_, Vec<Vec<MemoryId>>> {
-        let model = model.to_owned();
-        Box::pin(
-            self.read(move |file| recall::similar(file, &model, &probes, threshold, limit, now)),
-        )
+        let (reach, model) = (reach.clone(), model.to_owned());
+        Box::pin(self.read(move |file| {
+            recall::similar(file, &reach, &model, &probes, threshold, limit, now)
+        }))
     }
 
     fn candidates(&self, model: &str, query: CandidateQuery) -> Stored<'_, Candidates> {
@@ -155,8 +187,13 @@ impl MemoryStore for SqliteStore {
         Box::pin(self.read(move |file| rows::newest(file, &filter, after, limit)))
     }
 
-    fn fetch(&self, ids: Vec<MemoryId>, filter: Option<Filter>) -> Stored<'_, Vec<Memory>> {
-        Box::pin(self.read(move |file| rows::fetch(file, &ids, filter.as_ref())))
+    fn fetch(&self, reach: &Reach, ids: Vec<MemoryId>) -> Stored<'_, Vec<Memory>> {
+        let projects = ProjectSet::readable(reach, &[]);
+        Box::pin(self.read(move |file| rows::fetch(file, &ids, &projects)))
+    }
+
+    fn fetch_matching(&self, ids: Vec<MemoryId>, filter: Filter) -> Stored<'_, Vec<Memory>> {
+        Box::pin(self.read(move |file| rows::fetch_matching(file, &ids, &filter)))
     }
 
     fn naming(
@@ -170,22 +207,29 @@ impl MemoryStore for SqliteStore {
 
     fn likeness(
         &self,
+        reach: &Reach,
         model: &str,
         ids: Vec<MemoryId>,
         probe: Vec<f32>,
     ) -> Stored<'_, Vec<(MemoryId, f32)>> {
-        let model = model.to_owned();
-        Box::pin(self.read(move |file| recall::likeness(file, &model, &ids, probe)))
+        let (projects, model) = (ProjectSet::readable(reach, &[]), model.to_owned());
+        Box::pin(self.read(move |file| recall::likeness(file, &projects, &model, &ids, probe)))
     }
 
-    fn edit(&self, model: &str, edit: Edit, at: Timestamp) -> Stored<'_, Vec<MemoryId>> {
-        let model = model.to_owned();
+    fn edit(
+        &self,
+        reach: &Reach,
+        model: &str,
+        edit: Edit,
+        at: Timestamp,
+    ) -> Stored<'_, Vec<MemoryId>> {
+        let (reach, model) = (reach.clone(), model.to_owned());
         let dry_run = edit.dry_run;
         Box::pin(async move {
             let job = move |connection: &mut Connection| {
                 let transaction =
                     connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-                let changed = edit::edit(&transaction, &model, &edit, at)?;
+                let changed = edit::edit(&transaction, &reach, &model, &edit, at)?;
                 // A dry run does everything a real one does, then takes it back.
                 if dry_run {
                     transaction.rollback()?;
@@ -198,18 +242,19 @@ impl MemoryStore for SqliteStore {
         })
     }
 
-    fn before(&self, undo_id: String) -> Stored<'_, Vec<Before>> {
-        Box::pin(self.read(move |file| edit::before(file, &undo_id)))
+    fn before(&self, reach: &Reach, undo_id: String) -> Stored<'_, Vec<Before>> {
+        let reach = reach.clone();
+        Box::pin(self.read(move |file| edit::before(file, &reach, &undo_id)))
     }
 
     fn recalled(&self, ids: Vec<MemoryId>, at: Timestamp) -> Stored<'_, ()> {
         Box::pin(self.write(move |file| write::recalled(file, &ids, at)))
     }
 
-    fn census(&self) -> Stored<'_, MemoryCensus> {
-        let path = self.path.clone();
+    fn census(&self, reach: &Reach) -> Stored<'_, MemoryCensus> {
+        let (projects, path) = (ProjectSet::readable(reach, &[]), self.path.clone());
         Box::pin(self.read(move |file| {
-            let mut census = rows::census(file)?;
+            let mut census = rows::census(file, &projects)?;
             census.file_bytes = bytes_on_disk(&path);
             Ok(census)
         }))
@@ -223,10 +268,12 @@ impl NameStore for SqliteStore {
 
     fn called(
         &self,
+        reach: &Reach,
         projects: Vec<String>,
         name: String,
         limit: usize,
     ) -> Stored<'_, Vec<MemoryId>> {
+        let projects = ProjectSet::readable(reach, &projects);
         Box::pin(self.read(move |file| names::called(file, projects, &name, limit)))
     }
 }

@@ -6,10 +6,11 @@ use std::collections::BTreeSet;
 
 use rusqlite::{OptionalExtension, Rows, Transaction, params};
 
+use super::rows;
 use crate::limits;
-use crate::store::StoreError;
 use crate::store::memory::MemoryId;
 use crate::store::names::{Kind, Names, NamesQuery};
+use crate::store::{ProjectSet, StoreError};
 use crate::text;
 
 /// Ranges of an index that one beginning is looked for in.
@@ -17,7 +18,12 @@ const RANGES: usize = 32;
 
 /// See `NameStore::names`.
 pub fn names(file: &Transaction<'_>, query: &NamesQuery) -> Result<Names, StoreError> {
-    let mut look = Look::new(file, query.projects.clone(), query.limit);
+    let wanted = match query.kind {
+        Kind::Project => &[],
+        _ => query.projects.as_slice(),
+    };
+    let projects = ProjectSet::readable(&query.reach, wanted);
+    let mut look = Look::new(file, projects, query.limit);
     let prefix = query.prefix.trim();
     match query.kind {
         Kind::Project => look.projects(&folded(prefix))?,
@@ -45,7 +51,7 @@ pub fn names(file: &Transaction<'_>, query: &NamesQuery) -> Result<Names, StoreE
 /// See `NameStore::called`.
 pub fn called(
     file: &Transaction<'_>,
-    projects: Vec<String>,
+    projects: ProjectSet,
     name: &str,
     limit: usize,
 ) -> Result<Vec<MemoryId>, StoreError> {
@@ -60,7 +66,7 @@ pub fn called(
         let sql = "SELECT m.id FROM (SELECT memory_id FROM memory_tag WHERE tag = ?1 \
                    ORDER BY memory_id DESC LIMIT ?3) t JOIN memory m ON m.id = t.memory_id \
                    WHERE m.state = 'active' AND \
-                   (?2 = '[]' OR m.project IN (SELECT value FROM json_each(?2))) \
+                   (?2 IS NULL OR m.project IN (SELECT value FROM json_each(?2))) \
                    ORDER BY m.id DESC";
         let mut statement = file.prepare_cached(sql)?;
         let values = params![tag, look.shown, limits::NAMES_MEMORIES_OF_TAG_MAX];
@@ -77,9 +83,9 @@ pub fn called(
 /// One look for names.
 struct Look<'a> {
     file: &'a Transaction<'a>,
-    projects: Vec<String>,
-    /// The projects as a JSON list.
-    shown: String,
+    projects: ProjectSet,
+    /// The projects as a JSON list, `None` for all.
+    shown: Option<String>,
     limit: usize,
     /// Rows of an index that it may still meet.
     rows: usize,
@@ -90,10 +96,10 @@ struct Look<'a> {
 }
 
 impl<'a> Look<'a> {
-    fn new(file: &'a Transaction<'a>, projects: Vec<String>, limit: usize) -> Look<'a> {
+    fn new(file: &'a Transaction<'a>, projects: ProjectSet, limit: usize) -> Look<'a> {
         Look {
             file,
-            shown: serde_json::json!(projects).to_string(),
+            shown: rows::json_list(&projects),
             projects,
             limit,
             rows: limits::NAMES_ROWS_MAX,
@@ -120,7 +126,7 @@ impl<'a> Look<'a> {
 
     fn projects(&mut self, prefix: &str) -> Result<(), StoreError> {
         for project in self.all_projects()? {
-            if folded(&project).starts_with(prefix) {
+            if self.counts(&project) && folded(&project).starts_with(prefix) {
                 self.keep(&project);
             }
         }
@@ -203,9 +209,9 @@ impl<'a> Look<'a> {
         wanted: impl Fn(&str) -> bool,
         mut take: impl FnMut(&mut Self, &str, MemoryId),
     ) -> Result<(), StoreError> {
-        let projects = match self.projects.is_empty() {
-            true => self.all_projects()?,
-            false => self.projects.clone(),
+        let projects = match &self.projects {
+            ProjectSet::All => self.all_projects()?,
+            ProjectSet::Only(projects) => projects.clone(),
         };
         let sql = "SELECT topic_key, id FROM memory WHERE state = 'active' \
                    AND topic_key IS NOT NULL AND project = ? AND topic_key >= ? \
@@ -263,14 +269,14 @@ impl<'a> Look<'a> {
 
     /// Whether a project is one of those asked for.
     fn counts(&self, project: &str) -> bool {
-        self.projects.is_empty() || self.projects.iter().any(|own| own == project)
+        self.projects.contains(project)
     }
 
     /// Entities whose `type:id` begins with `prefix`.
     fn entity_keys(&mut self, prefix: &str) -> Result<(), StoreError> {
         let start = folded(prefix).replace(' ', "_");
         let words = self.project_words()?;
-        let sql = "SELECT e.key, ?3 = '[]' OR EXISTS (SELECT 1 FROM entity_name n \
+        let sql = "SELECT e.key, ?3 IS NULL OR EXISTS (SELECT 1 FROM entity_name n \
                    WHERE n.entity = e.id AND n.project IN (SELECT value FROM json_each(?3))) \
                    FROM entity e WHERE e.key >= ?1 AND e.key < ?2 ORDER BY e.key";
         let mut statement = self.file.prepare_cached(sql)?;
@@ -304,7 +310,7 @@ impl<'a> Look<'a> {
         let inside = format!(" {begins}");
         let projects = self.project_words()?;
         let sql = "SELECT n.key, n.entity, n.name FROM entity_name n WHERE n.key >= ?1 \
-                   AND n.key < ?2 AND (?3 = '[]' OR n.project IN (SELECT value FROM json_each(?3))) \
+                   AND n.key < ?2 AND (?3 IS NULL OR n.project IN (SELECT value FROM json_each(?3))) \
                    ORDER BY n.key";
         let mut statement = self.file.prepare_cached(sql)?;
         let ranges = [(begins.clone(), true), (String::new(), false)];
@@ -338,21 +344,15 @@ impl<'a> Look<'a> {
         Ok(())
     }
 
-    /// The projects in the graph's words, as a JSON list; `[0]` where it knows
-    /// none of them.
-    fn project_words(&self) -> Result<String, StoreError> {
-        if self.projects.is_empty() {
-            return Ok("[]".to_owned());
-        }
-        let sql = "SELECT coalesce(json_group_array(id), '[]') FROM graph_word \
+    /// The projects in the graph's words as a JSON list, `None` for all.
+    fn project_words(&self) -> Result<Option<String>, StoreError> {
+        let Some(projects) = &self.shown else {
+            return Ok(None);
+        };
+        let sql = "SELECT json_group_array(id) FROM graph_word \
                    WHERE word IN (SELECT value FROM json_each(?))";
         let mut statement = self.file.prepare_cached(sql)?;
-        let words: String = statement.query_row([&self.shown], |row| row.get(0))?;
-        Ok(if words == "[]" {
-            "[0]".to_owned()
-        } else {
-            words
-        })
+        Ok(Some(statement.query_row([projects], |row| row.get(0))?))
     }
 }
 

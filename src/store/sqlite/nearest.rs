@@ -11,8 +11,8 @@ use rusqlite::{OptionalExtension, Row, Transaction, params_from_iter};
 use super::codes::{Space, VectorId};
 use super::rows::Condition;
 use crate::limits;
-use crate::store::StoreError;
 use crate::store::memory::{Filter, MemoryId};
+use crate::store::{ProjectSet, StoreError};
 use crate::vector::{self, Probe};
 
 /// What memories are wanted near.
@@ -83,14 +83,14 @@ fn shortlists(
         .iter()
         .map(|nth| Shortlist::new(wanted[*nth].vectors, keep))
         .collect();
-    let mut by_projects: BTreeMap<&[String], Vec<usize>> = BTreeMap::new();
+    let mut by_projects: BTreeMap<ProjectSet, Vec<usize>> = BTreeMap::new();
     for (place, nth) in open.iter().enumerate() {
-        let projects = wanted[*nth].filter.projects.as_slice();
+        let projects = wanted[*nth].filter.project_set();
         by_projects.entry(projects).or_default().push(place);
     }
     let mut room = Room::default();
     for (projects, places) in by_projects {
-        space.scan(file, projects, |ids, codes| {
+        space.scan(file, &projects, |ids, codes| {
             for place in &places {
                 lists[*place].offer(ids, codes, &mut room);
             }

@@ -7,10 +7,10 @@ use crate::clock::Timestamp;
 use crate::limits;
 use crate::store::memory::{MemoryId, State};
 use crate::store::portable::{Admission, Arriving, Identity, PortableStore, Record, Take, Told};
-use crate::store::{StoreError, Stored};
+use crate::store::{ProjectSet, StoreError, Stored};
 
 impl PortableStore for SqliteStore {
-    fn records(&self, projects: Vec<String>, mut take: Take) -> Stored<'_, ()> {
+    fn records(&self, projects: ProjectSet, mut take: Take) -> Stored<'_, ()> {
         Box::pin(self.read(move |file| records(file, &projects, &mut take)))
     }
 
@@ -47,9 +47,13 @@ impl PortableStore for SqliteStore {
     }
 }
 
-fn records(file: &Transaction<'_>, projects: &[String], take: &mut Take) -> Result<(), StoreError> {
-    let shown = serde_json::json!(projects).to_string();
-    let within = "(?1 = '[]' OR project IN (SELECT value FROM json_each(?1)))";
+fn records(
+    file: &Transaction<'_>,
+    projects: &ProjectSet,
+    take: &mut Take,
+) -> Result<(), StoreError> {
+    let shown = rows::json_list(projects);
+    let within = "(?1 IS NULL OR project IN (SELECT value FROM json_each(?1)))";
     let count = format!("SELECT count(*) FROM memory WHERE {within}");
     let count: i64 = file.query_row(&count, [&shown], |row| row.get(0))?;
     take(Told::Count(count.unsigned_abs()))?;
@@ -79,7 +83,7 @@ fn records(file: &Transaction<'_>, projects: &[String], take: &mut Take) -> Resu
         };
         after = *last;
         // In the order of the ids, none missing: it is one snapshot.
-        let memories = rows::fetch(file, &ids, None)?;
+        let memories = rows::fetch(file, &ids, &ProjectSet::All)?;
         for (memory, (_, position, retired_at, recalled_at, recall_count)) in
             memories.into_iter().zip(beside)
         {

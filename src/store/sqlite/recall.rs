@@ -8,9 +8,11 @@ use rusqlite::{Row, Transaction};
 
 use super::codes::Space;
 use super::nearest::{self, Wanted, admit, nearest};
+use super::rows;
+use crate::caller::Reach;
 use crate::clock::Timestamp;
-use crate::store::StoreError;
 use crate::store::memory::{CandidateQuery, Candidates, Filter, Hit, MemoryId};
+use crate::store::{ProjectSet, StoreError};
 use crate::text::QueryWord;
 
 /// See `MemoryStore::candidates`.
@@ -99,12 +101,16 @@ fn by_vector(
 /// See `MemoryStore::likeness`.
 pub fn likeness(
     file: &Transaction<'_>,
+    projects: &ProjectSet,
     model: &str,
     ids: &[MemoryId],
     probe: Vec<f32>,
 ) -> Result<Vec<(MemoryId, f32)>, StoreError> {
     match Space::find(file, model, probe.len())? {
-        Some(space) => nearest::likeness(file, &space, ids, &[probe]),
+        Some(space) => {
+            let ids = rows::ids_within(file, ids, projects)?;
+            nearest::likeness(file, &space, &ids, &[probe])
+        }
         None => Ok(Vec::new()),
     }
 }
@@ -112,6 +118,7 @@ pub fn likeness(
 /// See `MemoryStore::similar`.
 pub fn similar(
     file: &Transaction<'_>,
+    reach: &Reach,
     model: &str,
     probes: &[(String, Vec<Vec<f32>>)],
     threshold: f32,
@@ -122,11 +129,7 @@ pub fn similar(
     let Some(space) = Space::find(file, model, first.map_or(0, Vec::len))? else {
         return Ok(probes.iter().map(|_| Vec::new()).collect());
     };
-    let filter = |(project, _): &(String, _)| Filter {
-        projects: vec![project.clone()],
-        now,
-        ..Filter::default()
-    };
+    let filter = |(project, _): &(String, _)| Filter::within(reach, vec![project.clone()], now);
     let filters: Vec<Filter> = probes.iter().map(filter).collect();
     let wanted = probes.iter().zip(&filters);
     let wanted: Vec<Wanted<'_>> = wanted

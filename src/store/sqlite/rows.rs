@@ -1,22 +1,23 @@
 //! Reading whole memories: rows to values, filters to SQL. Filters become
 //! fixed fragments of SQL with bound values; nothing of a request is spliced.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use rusqlite::types::Value;
 use rusqlite::{Row, Transaction, params_from_iter};
 
 use crate::clock::Timestamp;
-use crate::store::StoreError;
 use crate::store::graph::EntityId;
 use crate::store::memory::{Category, Filter, Memory, MemoryCensus, MemoryId, State};
+use crate::store::{ProjectSet, StoreError};
 
-/// The columns that `memory_from` reads, of a table called `m`.
+/// The columns that `memory_from` reads, of a table called `m`; `{names}` narrows
+/// the entities down to those that have a name within reach.
 const COLUMNS: &str = "m.id, m.project, m.category, m.importance, m.state, m.protected, \
      m.created_at, m.valid_until, m.updated_at, m.supersedes, m.thread, m.topic_key, m.content, \
      (SELECT json_group_array(t.tag) FROM memory_tag t WHERE t.memory_id = m.id), \
      (SELECT json_group_array(key) FROM (SELECT e.key FROM memory_entity l \
-      JOIN entity e ON e.id = l.entity WHERE l.memory_id = m.id ORDER BY e.key LIMIT 20))";
+      JOIN entity e ON e.id = l.entity WHERE l.memory_id = m.id {names} ORDER BY e.key LIMIT 20))";
 
 fn memory_from(row: &Row<'_>) -> rusqlite::Result<Memory> {
     let category: String = row.get(2)?;
@@ -64,17 +65,28 @@ impl Condition {
         self.fragments.push(format!("{expression} IN ({marks})"));
     }
 
+    /// The memories of these projects.
+    pub fn within(projects: &ProjectSet) -> Condition {
+        let mut condition = Condition::default();
+        condition.and_within(projects);
+        condition
+    }
+
+    fn and_within(&mut self, projects: &ProjectSet) {
+        if let ProjectSet::Only(projects) = projects {
+            // The plus keeps SQLite from the index of active texts, by which it
+            // would read the whole project where ids or the order of age lead to
+            // a few rows.
+            let projects = projects.iter().cloned().map(Value::Text);
+            self.and_in("+m.project", projects);
+        }
+    }
+
     /// The memories that `filter` lets through.
     pub fn of(filter: &Filter) -> Condition {
         let mut condition = Condition::default();
         condition.and_lifetime(filter);
-        if !filter.projects.is_empty() {
-            let projects = filter.projects.iter().cloned().map(Value::Text);
-            // With the plus it is no way into the table: SQLite would take the
-            // index of active texts and read the whole project, where ids or the
-            // order of age lead to a few rows.
-            condition.and_in("+m.project", projects);
-        }
+        condition.and_within(&filter.project_set());
         if let Some(category) = filter.category {
             condition.and("m.category = ?", [Value::Text(category.name().to_owned())]);
         }
@@ -140,11 +152,8 @@ pub fn newest(
             [Value::Integer(time.0), Value::Integer(id)],
         );
     }
-    let sql = format!(
-        "SELECT {COLUMNS} FROM memory m WHERE {} ORDER BY m.created_at DESC, m.id DESC LIMIT {limit}",
-        condition.sql()
-    );
-    select(file, &sql, condition.values())
+    let order = format!("ORDER BY m.created_at DESC, m.id DESC LIMIT {limit}");
+    select(file, &filter.project_set(), &condition, &order)
 }
 
 /// See `MemoryStore::naming`.
@@ -169,23 +178,37 @@ pub fn naming(
     }
     let mut condition = Condition::of(filter);
     condition.and_in("m.id", ids);
-    let sql = format!(
-        "SELECT {COLUMNS} FROM memory m WHERE {} ORDER BY m.created_at DESC, m.id DESC LIMIT {limit}",
-        condition.sql()
-    );
-    select(file, &sql, condition.values())
+    let order = format!("ORDER BY m.created_at DESC, m.id DESC LIMIT {limit}");
+    select(file, &filter.project_set(), &condition, &order)
 }
 
 /// See `MemoryStore::fetch`.
 pub fn fetch(
     file: &Transaction<'_>,
     ids: &[MemoryId],
-    filter: Option<&Filter>,
+    projects: &ProjectSet,
 ) -> Result<Vec<Memory>, StoreError> {
-    let mut condition = filter.map(Condition::of).unwrap_or_default();
+    in_order(file, ids, projects, Condition::within(projects))
+}
+
+/// See `MemoryStore::fetch_matching`.
+pub fn fetch_matching(
+    file: &Transaction<'_>,
+    ids: &[MemoryId],
+    filter: &Filter,
+) -> Result<Vec<Memory>, StoreError> {
+    in_order(file, ids, &filter.project_set(), Condition::of(filter))
+}
+
+fn in_order(
+    file: &Transaction<'_>,
+    ids: &[MemoryId],
+    projects: &ProjectSet,
+    mut condition: Condition,
+) -> Result<Vec<Memory>, StoreError> {
     condition.and_in("m.id", ids.iter().copied().map(Value::Integer));
-    let sql = format!("SELECT {COLUMNS} FROM memory m WHERE {}", condition.sql());
-    let mut found: HashMap<MemoryId, Memory> = select(file, &sql, condition.values())?
+    let found = select(file, projects, &condition, "")?;
+    let mut found: HashMap<MemoryId, Memory> = found
         .into_iter()
         .map(|memory| (memory.id, memory))
         .collect();
@@ -193,19 +216,71 @@ pub fn fetch(
     Ok(ids.iter().filter_map(|id| found.remove(id)).collect())
 }
 
-fn select(file: &Transaction<'_>, sql: &str, values: &[Value]) -> Result<Vec<Memory>, StoreError> {
-    let mut statement = file.prepare_cached(sql)?;
-    let rows = statement.query_map(params_from_iter(values), memory_from)?;
+/// Those of `ids` that are memories of these projects, in their order.
+pub fn ids_within(
+    file: &Transaction<'_>,
+    ids: &[MemoryId],
+    projects: &ProjectSet,
+) -> Result<Vec<MemoryId>, StoreError> {
+    let ProjectSet::Only(_) = projects else {
+        return Ok(ids.to_vec());
+    };
+    let mut condition = Condition::within(projects);
+    condition.and_in("m.id", ids.iter().copied().map(Value::Integer));
+    let sql = format!("SELECT m.id FROM memory m WHERE {}", condition.sql());
+    let mut statement = file.prepare_cached(&sql)?;
+    let found = statement.query_map(params_from_iter(condition.values()), |row| row.get(0))?;
+    let found: HashSet<MemoryId> = found.collect::<Result<_, _>>()?;
+    Ok(ids
+        .iter()
+        .copied()
+        .filter(|id| found.contains(id))
+        .collect())
+}
+
+/// Whole memories for a caller who may read `projects`.
+fn select(
+    file: &Transaction<'_>,
+    projects: &ProjectSet,
+    condition: &Condition,
+    order: &str,
+) -> Result<Vec<Memory>, StoreError> {
+    let (names, readable) = match json_list(projects) {
+        None => ("", None),
+        Some(list) => (
+            "AND EXISTS (SELECT 1 FROM entity_name n JOIN graph_word w ON w.id = n.project \
+             WHERE n.entity = e.id AND w.word IN (SELECT value FROM json_each(?)))",
+            Some(Value::Text(list)),
+        ),
+    };
+    let columns = COLUMNS.replace("{names}", names);
+    let sql = format!(
+        "SELECT {columns} FROM memory m WHERE {} {order}",
+        condition.sql()
+    );
+    let mut statement = file.prepare_cached(&sql)?;
+    let values = params_from_iter(readable.iter().chain(condition.values()));
+    let rows = statement.query_map(values, memory_from)?;
     Ok(rows.collect::<Result<_, _>>()?)
 }
 
+/// The projects as a JSON list, NULL for all.
+pub fn json_list(projects: &ProjectSet) -> Option<String> {
+    match projects {
+        ProjectSet::All => None,
+        ProjectSet::Only(projects) => Some(serde_json::json!(projects).to_string()),
+    }
+}
+
 /// See `MemoryStore::census`; the file's size is left to the caller.
-pub fn census(file: &Transaction<'_>) -> Result<MemoryCensus, StoreError> {
+pub fn census(file: &Transaction<'_>, projects: &ProjectSet) -> Result<MemoryCensus, StoreError> {
+    let condition = Condition::within(projects);
     let sql = "SELECT count(*) FILTER (WHERE state = 'active'), \
                count(*) FILTER (WHERE state = 'superseded'), \
                count(*) FILTER (WHERE state = 'archived'), \
-               count(DISTINCT project) FILTER (WHERE state = 'active') FROM memory";
-    let census = file.query_row(sql, [], |row| {
+               count(DISTINCT project) FILTER (WHERE state = 'active') FROM memory m WHERE ";
+    let sql = format!("{sql}{}", condition.sql());
+    let census = file.query_row(&sql, params_from_iter(condition.values()), |row| {
         let count = |column| row.get::<_, i64>(column).map(i64::unsigned_abs);
         Ok(MemoryCensus {
             active: count(0)?,

@@ -9,43 +9,11 @@ use rusqlite::{Row, Transaction};
 use super::connection::open_as_it_is;
 use crate::limits;
 use crate::store::StoreError;
+use crate::store::integrity::{Part, Problem, Report};
 use crate::text;
 
 /// How far from 1 a vector's length may lie: rounding is far less.
 const LENGTH_TOLERANCE: f64 = 0.01;
-
-/// What a check of a database came to.
-#[derive(Debug)]
-pub struct Report {
-    /// The file's schema.
-    pub schema: i32,
-    /// Memories in it, of any state.
-    pub memories: u64,
-    /// What was looked at, in order.
-    pub parts: Vec<Part>,
-    /// What is worth knowing and not wrong.
-    pub notes: Vec<String>,
-}
-
-/// One part of the database.
-#[derive(Debug)]
-pub struct Part {
-    /// What it is called.
-    pub name: &'static str,
-    /// What is wrong with it.
-    pub problems: Vec<Problem>,
-}
-
-/// Several things that have the same wrong with them.
-#[derive(Debug)]
-pub struct Problem {
-    /// What is wrong, of `count` things.
-    pub what: String,
-    /// How many they are.
-    pub count: u64,
-    /// Some of them, by id or name.
-    pub examples: Vec<String>,
-}
 
 /// What must find nothing.
 struct Check {
@@ -173,7 +141,7 @@ const CHECKS: &[Check] = &[
 pub fn verify(
     path: &Path,
     model: &str,
-    told: &mut dyn FnMut(&'static str),
+    told: &mut (dyn FnMut(&'static str) + Send),
 ) -> Result<Report, StoreError> {
     let (connection, schema) = open_as_it_is(path)?;
     let file = connection.unchecked_transaction()?;
@@ -225,13 +193,6 @@ pub fn verify(
 }
 
 type Done = Result<(), StoreError>;
-
-impl Report {
-    /// Whether nothing is wrong.
-    pub fn is_whole(&self) -> bool {
-        self.parts.iter().all(|part| part.problems.is_empty())
-    }
-}
 
 /// SQLite's look at its pages, its indexes, and the keyword index's insides.
 fn pages(file: &Transaction<'_>, found: &mut Vec<Problem>) -> Done {

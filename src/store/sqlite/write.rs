@@ -8,6 +8,7 @@ use rusqlite::{OptionalExtension, Transaction, params};
 
 use super::codes;
 use super::graph::link_memory;
+use crate::caller::Reach;
 use crate::clock::Timestamp;
 use crate::store::StoreError;
 use crate::store::memory::{IndexedText, MemoryId, NewMemory, Outcome};
@@ -16,11 +17,14 @@ use crate::text;
 /// See `MemoryStore::remember`.
 pub fn remember(
     file: &Transaction<'_>,
+    reach: &Reach,
     model: &str,
     batch: &[NewMemory],
     at: Timestamp,
 ) -> Result<Vec<(MemoryId, Outcome)>, StoreError> {
-    let each = batch.iter().map(|new| remember_one(file, model, new, at));
+    let each = batch
+        .iter()
+        .map(|new| remember_one(file, reach, model, new, at));
     let stored = each.collect::<Result<_, _>>()?;
     codes::pack(file)?;
     Ok(stored)
@@ -28,17 +32,21 @@ pub fn remember(
 
 fn remember_one(
     file: &Transaction<'_>,
+    reach: &Reach,
     model: &str,
     new: &NewMemory,
     at: Timestamp,
 ) -> Result<(MemoryId, Outcome), StoreError> {
+    if !reach.can_write(&new.project) {
+        return Err(StoreError::NoAccess(new.project.clone()));
+    }
     let twin = active_with_text(file, &new.project, &new.text.key)?;
     let holder = match &new.topic_key {
         Some(key) => active_with_topic(file, &new.project, key)?,
         None => None,
     };
     if let Some(old) = new.supersedes {
-        return supersede(file, model, new, old, twin, holder, at);
+        return supersede(file, reach, model, new, old, twin, holder, at);
     }
     match (twin, holder) {
         (None, None) => {
@@ -65,8 +73,10 @@ fn remember_one(
 }
 
 /// Retires `old` in favour of `new`, or of the memory that says the same.
+#[allow(clippy::too_many_arguments)]
 fn supersede(
     file: &Transaction<'_>,
+    reach: &Reach,
     model: &str,
     new: &NewMemory,
     old: MemoryId,
@@ -78,6 +88,7 @@ fn supersede(
         .prepare_cached("SELECT project, state, topic_key FROM memory WHERE id = ?")?
         .query_row([old], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
         .optional()?
+        .filter(|(project, _, _): &(String, _, _)| reach.can_read(project))
         .ok_or_else(|| StoreError::NoSuchMemory(vec![old]))?;
     if project != new.project {
         return Err(StoreError::Conflict(format!(

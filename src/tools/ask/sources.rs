@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use super::Ask;
 use crate::ask::{Hit, Hits, Item, Relevance, Search, Store, claim};
+use crate::caller::Reach;
 use crate::failure::Failure;
 use crate::graph::about::{Said, Topic};
 use crate::graph::query::Scope;
@@ -85,10 +86,12 @@ async fn episodic(ask: &Ask, wanted: Wanted) -> Result<Hits, Failure> {
 /// The memories that a question may see.
 pub fn filter(ask: &Ask, past: bool) -> Filter {
     Filter {
-        projects: visible_to(&ask.project),
         include_superseded: past,
-        now: ask.memories.now(),
-        ..Filter::default()
+        ..Filter::within(
+            &Reach::Everything,
+            visible_to(&ask.project),
+            ask.memories.now(),
+        )
     }
 }
 
@@ -96,7 +99,10 @@ pub fn filter(ask: &Ask, past: bool) -> Filter {
 /// are stored.
 pub async fn liken(ask: &Ask, list: &mut [Hit], vector: Vec<f32>) -> Result<(), Failure> {
     let ids = list.iter().filter_map(memory_id).collect();
-    let likeness = ask.memories.likeness(ids, vector).await?;
+    let likeness = ask
+        .memories
+        .likeness(&Reach::Everything, ids, vector)
+        .await?;
     for hit in list {
         hit.item.likeness = memory_id(hit).and_then(|id| likeness.get(&id)).copied();
     }

@@ -4,16 +4,16 @@ use std::sync::Arc;
 
 use serde_json::json;
 
-use super::{Memory, content};
+use super::content;
 use crate::failure::Failure;
 use crate::limits;
-use crate::memory::Action;
+use crate::memory::{Action, Memories};
 use crate::tools::arguments::Reader;
 use crate::tools::{Arguments, Context, Document};
 
 /// Handles a call.
 pub async fn call(
-    memory: Arc<Memory>,
+    memories: Arc<Memories>,
     arguments: Arguments,
     context: Context,
 ) -> Result<Document, Failure> {
@@ -21,19 +21,21 @@ pub async fn call(
     let name = reader.text("action")?.unwrap_or_default();
     let dry_run = reader.boolean("dry_run")?.unwrap_or(false);
     refuse_unused(&reader, name)?;
-    let memories = &memory.memories;
+    let reach = context.caller.reach();
     let edited = if name == "undo" {
         let undo_id = reader.name("undo_id")?.ok_or_else(|| {
             Failure::invalid("/undo_id", "undo needs the undo_id of the edit to undo")
                 .hint(r#"for example {"action":"undo","undo_id":"9f86d081884c7d65"}"#)
         })?;
-        memories.undo(undo_id, dry_run, &context.cancel).await?
+        memories
+            .undo(reach, undo_id, dry_run, &context.cancel)
+            .await?
     } else {
         let ids = ids(&reader, name)?;
         let action = action(&reader, name, ids.len())?;
         let reason = reason(&reader)?;
         memories
-            .edit(ids, action, reason, dry_run, &context.cancel)
+            .edit(reach, ids, action, reason, dry_run, &context.cancel)
             .await?
     };
     let mut document = json!({ "changed": edited.changed, "dry_run": dry_run });

@@ -15,33 +15,25 @@ use crate::failure::Failure;
 use crate::limits;
 use crate::memory::Memories;
 
-/// What the memory tools work with.
-pub struct Memory {
-    /// The domain.
-    pub memories: Arc<Memories>,
-    /// The project of this workspace.
-    pub project: String,
-}
-
 /// `memory_store`, `memory_search` and `memory_edit`.
-pub fn tools(memory: Arc<Memory>) -> Vec<Tool> {
+pub fn tools(memories: &Arc<Memories>) -> Vec<Tool> {
     vec![
         Tool::of(
             "memory_store",
             include_str!("../../../schemas/tools/memory_store.json"),
-            &memory,
+            memories,
             store::call,
         ),
         Tool::of(
             "memory_search",
             include_str!("../../../schemas/tools/memory_search.json"),
-            &memory,
+            memories,
             search::call,
         ),
         Tool::of(
             "memory_edit",
             include_str!("../../../schemas/tools/memory_edit.json"),
-            &memory,
+            memories,
             edit::call,
         ),
     ]

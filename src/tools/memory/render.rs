@@ -3,6 +3,7 @@
 
 use serde_json::{Value, json};
 
+use crate::caller::Caller;
 use crate::clock::Timestamp;
 use crate::failure::Failure;
 use crate::limits;
@@ -77,8 +78,8 @@ impl Cursor {
 pub struct Rendering<'a> {
     /// What the whole document may have.
     pub budget_bytes: usize,
-    /// The current project, which items leave out.
-    pub project: &'a str,
+    /// Who asks: items leave the caller's own project out.
+    pub caller: &'a Caller,
     /// What was asked.
     pub fingerprint: u32,
 }
@@ -180,7 +181,7 @@ impl Rendering<'_> {
     /// One memory, as text. `text` is the part of the content that is shown, from
     /// byte `from` on.
     fn item(&self, memory: &Memory, score: Option<f32>, text: &str, from: usize) -> String {
-        row(memory, score, text, from, self.project).to_string()
+        row(memory, score, text, from, self.caller.project()).to_string()
     }
 }
 

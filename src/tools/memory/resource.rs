@@ -4,9 +4,11 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-use super::{Memory, row};
+use super::row;
+use crate::caller::Caller;
 use crate::failure::{Failure, Kind};
 use crate::limits;
+use crate::memory::Memories;
 use crate::store::memory::{self, MemoryId};
 use crate::store::names::{self, NameStore, NamesQuery};
 use crate::tools::arguments::visible_to;
@@ -16,8 +18,9 @@ use crate::tools::{Document, Family};
 pub const PREFIX: &str = "mimo://memory/";
 
 /// Memories as resources; `names` tells which are the latest.
-pub fn family(memory: Arc<Memory>, names: Arc<dyn NameStore>) -> Family {
-    let (listed, read, counted) = (memory.clone(), memory.clone(), memory);
+pub fn family(memories: &Arc<Memories>, names: &Arc<dyn NameStore>, caller: &Caller) -> Family {
+    let (listed, read, counted) = (memories.clone(), memories.clone(), memories.clone());
+    let (lister, reader, names) = (caller.clone(), caller.clone(), names.clone());
     Family {
         prefix: PREFIX,
         template: json!({
@@ -27,15 +30,13 @@ pub fn family(memory: Arc<Memory>, names: Arc<dyn NameStore>) -> Family {
             "description": "One memory with its whole text, its tags and the entities it names, by its id.",
             "mimeType": "application/json",
         }),
-        list: Arc::new(move || Box::pin(list(listed.clone(), names.clone()))),
+        list: Arc::new(move || Box::pin(list(listed.clone(), names.clone(), lister.clone()))),
         read: Arc::new(move |uri| {
-            let memory = read.clone();
-            Box::pin(async move { document(&memory, &uri).await })
+            let (memories, caller) = (read.clone(), reader.clone());
+            Box::pin(async move { document(&memories, &caller, &uri).await })
         }),
         given: Arc::new(move |uri| {
-            counted
-                .memories
-                .count_recall(id_of(uri).into_iter().collect());
+            counted.count_recall(id_of(uri).into_iter().collect());
         }),
     }
 }
@@ -44,25 +45,30 @@ fn id_of(uri: &str) -> Option<MemoryId> {
     uri.strip_prefix(PREFIX)?.parse().ok()
 }
 
-async fn document(memory: &Memory, uri: &str) -> Result<Document, Failure> {
+async fn document(memories: &Memories, caller: &Caller, uri: &str) -> Result<Document, Failure> {
     let unknown = || {
         Failure::new(Kind::NotFound, format!("there is no memory {uri}"))
             .hint(format!("write {PREFIX} and the id that memory_search gave"))
     };
     let id = id_of(uri).ok_or_else(unknown)?;
-    let found = match memory.memories.by_ids(vec![id]).await {
+    let found = match memories.by_ids(caller.reach(), vec![id]).await {
         Err(failure) if failure.kind == Kind::NotFound => return Err(unknown()),
         found => found?,
     };
     let (found, _) = found.items.first().ok_or_else(unknown)?;
-    Document::of(&row(found, None, &found.content, 0, &memory.project))
+    Document::of(&row(found, None, &found.content, 0, caller.project()))
 }
 
 /// The latest memories of this project and the shared one.
-async fn list(memory: Arc<Memory>, names: Arc<dyn NameStore>) -> Result<Vec<Value>, Failure> {
+async fn list(
+    memories: Arc<Memories>,
+    names: Arc<dyn NameStore>,
+    caller: Caller,
+) -> Result<Vec<Value>, Failure> {
     let latest = NamesQuery {
         kind: names::Kind::Memory,
-        projects: visible_to(&memory.project),
+        reach: caller.reach().clone(),
+        projects: visible_to(caller.project()),
         prefix: String::new(),
         limit: limits::MEMORIES_LISTED_MAX,
     };
@@ -71,7 +77,7 @@ async fn list(memory: Arc<Memory>, names: Arc<dyn NameStore>) -> Result<Vec<Valu
     if ids.is_empty() {
         return Ok(Vec::new());
     }
-    let page = memory.memories.by_ids(ids).await?;
+    let page = memories.by_ids(caller.reach(), ids).await?;
     Ok(page.items.iter().map(|(each, _)| listed(each)).collect())
 }
 

@@ -2,23 +2,23 @@
 
 use std::sync::Arc;
 
-use super::Memory;
 use super::render::{Cursor, Rendering};
 use super::store::category;
+use crate::caller::Caller;
 use crate::clock::Timestamp;
 use crate::failure::Failure;
 use crate::limits;
 use crate::memory::moment::Edge;
-use crate::memory::{Mode, Page, Search};
+use crate::memory::{Memories, Mode, Page, Search};
 use crate::store::memory::Filter;
 use crate::tools::arguments::{Reader, fingerprint, moment, scope_of};
 use crate::tools::{Arguments, Context, Document};
 
 /// Handles a call.
 pub async fn call(
-    memory: Arc<Memory>,
+    memories: Arc<Memories>,
     arguments: Arguments,
-    _context: Context,
+    context: Context,
 ) -> Result<Document, Failure> {
     let reader = Reader::new(&arguments);
     let fingerprint = fingerprint(&arguments);
@@ -28,7 +28,7 @@ pub async fn call(
         .transpose()?;
     let rendering = Rendering {
         budget_bytes: reader.budget(2000)?,
-        project: &memory.project,
+        caller: &context.caller,
         fingerprint,
     };
     let query = query(&reader)?;
@@ -40,15 +40,15 @@ pub async fn call(
                     .hint("give ids for full texts, or a query to search"),
             );
         }
-        (None, Some(ids)) => by_ids(&memory, &rendering, ids, cursor).await?,
-        (Some(query), None) => ranked(&memory, &reader, &rendering, query, cursor).await?,
-        (None, None) => newest(&memory, &reader, &rendering, cursor).await?,
+        (None, Some(ids)) => by_ids(&memories, &rendering, ids, cursor).await?,
+        (Some(query), None) => ranked(&memories, &reader, &rendering, query, cursor).await?,
+        (None, None) => newest(&memories, &reader, &rendering, cursor).await?,
     };
     Ok(Document(document))
 }
 
 async fn ranked(
-    memory: &Memory,
+    memories: &Memories,
     reader: &Reader<'_>,
     rendering: &Rendering<'_>,
     query: &str,
@@ -62,22 +62,22 @@ async fn ranked(
     let search = Search {
         vector: None,
         query: query.to_owned(),
-        filter: filter(memory, reader)?,
+        filter: filter(memories, reader, rendering.caller)?,
         mode: mode(reader)?,
         threshold: threshold(reader)?,
         offset,
         limit: limit(reader)?,
     };
-    let page = memory.memories.search(search).await?;
+    let page = memories.search(search).await?;
     let (document, shown) = rendering.page(&page, |shown, _| Cursor::Ranked {
         offset: offset + shown,
     });
-    count_recall(memory, &page, shown);
+    count_recall(memories, &page, shown);
     Ok(document)
 }
 
 async fn newest(
-    memory: &Memory,
+    memories: &Memories,
     reader: &Reader<'_>,
     rendering: &Rendering<'_>,
     cursor: Option<Cursor>,
@@ -87,9 +87,12 @@ async fn newest(
         Some(Cursor::Newest { time, id }) => Some((time, id)),
         Some(_) => return Err(Cursor::unknown()),
     };
-    let page = memory
-        .memories
-        .newest(filter(memory, reader)?, after, limit(reader)?)
+    let page = memories
+        .newest(
+            filter(memories, reader, rendering.caller)?,
+            after,
+            limit(reader)?,
+        )
         .await?;
     let (document, _) = rendering.page(&page, |_, last| Cursor::Newest {
         time: last.created_at,
@@ -99,7 +102,7 @@ async fn newest(
 }
 
 async fn by_ids(
-    memory: &Memory,
+    memories: &Memories,
     rendering: &Rendering<'_>,
     ids: Vec<i64>,
     cursor: Option<Cursor>,
@@ -109,17 +112,15 @@ async fn by_ids(
         Some(Cursor::Ids { nth, byte }) => (nth, byte),
         Some(_) => return Err(Cursor::unknown()),
     };
-    let page = memory.memories.by_ids(ids).await?;
+    let page = memories.by_ids(rendering.caller.reach(), ids).await?;
     let (document, shown) = rendering.full_texts(&page, start, byte);
-    count_recall(memory, &page, shown);
+    count_recall(memories, &page, shown);
     Ok(document)
 }
 
-fn count_recall(memory: &Memory, page: &Page, shown: usize) {
+fn count_recall(memories: &Memories, page: &Page, shown: usize) {
     let shown = page.items.iter().take(shown);
-    memory
-        .memories
-        .count_recall(shown.map(|(memory, _)| memory.id).collect());
+    memories.count_recall(shown.map(|(memory, _)| memory.id).collect());
 }
 
 fn query<'a>(reader: &Reader<'a>) -> Result<Option<&'a str>, Failure> {
@@ -137,10 +138,10 @@ fn query<'a>(reader: &Reader<'a>) -> Result<Option<&'a str>, Failure> {
     }
 }
 
-fn filter(memory: &Memory, reader: &Reader<'_>) -> Result<Filter, Failure> {
-    let now: Timestamp = memory.memories.now();
+fn filter(memories: &Memories, reader: &Reader<'_>, caller: &Caller) -> Result<Filter, Failure> {
+    let now: Timestamp = memories.now();
+    let projects = scope_of(reader, caller.project())?;
     Ok(Filter {
-        projects: scope_of(reader, &memory.project)?,
         category: category(reader)?,
         tags: reader
             .names("tags", limits::MEMORY_TAGS_MAX)?
@@ -148,7 +149,7 @@ fn filter(memory: &Memory, reader: &Reader<'_>) -> Result<Filter, Failure> {
         since: moment(reader, "since", Edge::Start, -1, now)?,
         as_of: moment(reader, "as_of", Edge::End, -1, now)?,
         include_superseded: reader.boolean("include_superseded")?.unwrap_or(false),
-        now,
+        ..Filter::within(caller.reach(), projects, now)
     })
 }
 

@@ -4,12 +4,12 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-use super::{Memory, content};
+use super::content;
 use crate::clock::Timestamp;
 use crate::failure::Failure;
 use crate::limits;
 use crate::memory::moment::Edge;
-use crate::memory::{Draft, Remembered};
+use crate::memory::{Draft, Memories, Remembered};
 use crate::store::memory::Category;
 use crate::tools::arguments::{Reader, moment, one_project};
 use crate::tools::{Arguments, Context, Document};
@@ -29,11 +29,11 @@ const FIELDS: [&str; 9] = [
 
 /// Handles a call.
 pub async fn call(
-    memory: Arc<Memory>,
+    memories: Arc<Memories>,
     arguments: Arguments,
     context: Context,
 ) -> Result<Document, Failure> {
-    let drafts = drafts(&memory, &arguments, &context)?;
+    let drafts = drafts(&memories, &arguments, &context)?;
     let progress = context.progress.clone();
     let several = drafts.len() > 1;
     let report = move |done: usize, total: usize| {
@@ -41,9 +41,8 @@ pub async fn call(
             progress.report(done as f64, Some(total as f64), None);
         }
     };
-    let stored = memory
-        .memories
-        .remember(drafts, &context.cancel, report)
+    let stored = memories
+        .remember(context.caller.reach(), drafts, &context.cancel, report)
         .await?;
     let results: Vec<Value> = stored.iter().map(result).collect();
     Document::of(&json!({ "results": results }))
@@ -60,14 +59,14 @@ fn result(stored: &Remembered) -> Value {
 /// The memories of a call: the call's own fields, or those of `memories`, for
 /// which the call's own are the defaults.
 fn drafts(
-    memory: &Memory,
+    memories: &Memories,
     arguments: &Arguments,
     context: &Context,
 ) -> Result<Vec<Draft>, Failure> {
     let outer = Reader::new(arguments);
-    let now = memory.memories.now();
+    let now = memories.now();
     let Some(items) = outer.list("memories")? else {
-        return Ok(vec![draft(memory, &outer, None, context, now)?]);
+        return Ok(vec![draft(&outer, None, context, now)?]);
     };
     for alone in ["content", "topic_key", "supersedes_id"] {
         if outer.value(alone).is_some() {
@@ -95,13 +94,12 @@ fn drafts(
             .ok_or_else(|| Failure::invalid(&path, "this must be an object with content"))?;
         let item = Reader::at(item, path);
         item.only(&FIELDS)?;
-        draft(memory, &item, Some(&outer), context, now)
+        draft(&item, Some(&outer), context, now)
     };
     items.iter().enumerate().map(item).collect()
 }
 
 fn draft(
-    memory: &Memory,
     own: &Reader<'_>,
     outer: Option<&Reader<'_>>,
     context: &Context,
@@ -128,7 +126,8 @@ fn draft(
         topic_key: own.name("topic_key")?,
         supersedes: own.integer("supersedes_id")?,
         valid_until: moment(from("valid_until"), "valid_until", Edge::End, 1, now)?,
-        project: one_project(from("project"))?.unwrap_or_else(|| memory.project.clone()),
+        project: one_project(from("project"))?
+            .unwrap_or_else(|| context.caller.project().to_owned()),
         thread: from("thread")
             .name("thread")?
             .unwrap_or_else(|| context.caller.session.to_string()),

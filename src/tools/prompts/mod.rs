@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 
 use super::arguments::Reader;
 use super::{Arguments, Prompts};
+use crate::caller::Reach;
 use crate::failure::Failure;
 use crate::graph::Graph;
 use crate::limits;
@@ -163,11 +164,9 @@ impl Desk {
         tag: Option<String>,
     ) -> Filter {
         Filter {
-            projects: projects.to_vec(),
             category,
             tags: tag.into_iter().collect(),
-            now: self.memories.now(),
-            ..Filter::default()
+            ..Filter::within(&Reach::Everything, projects.to_vec(), self.memories.now())
         }
     }
 
@@ -196,7 +195,10 @@ impl Desk {
     /// `filter` lets through.
     async fn called(&self, name: &str, filter: &Filter) -> Result<Vec<Memory>, Failure> {
         let (projects, most) = (filter.projects.clone(), limits::PROMPT_MEMORIES_MAX);
-        let ids = self.names.called(projects, name.to_owned(), most).await?;
+        let called = self
+            .names
+            .called(&filter.reach, projects, name.to_owned(), most);
+        let ids = called.await?;
         self.those(ids, filter).await
     }
 
@@ -204,6 +206,7 @@ impl Desk {
     async fn latest(&self, filter: &Filter) -> Result<Vec<Memory>, Failure> {
         let latest = NamesQuery {
             kind: Kind::Memory,
+            reach: filter.reach.clone(),
             projects: filter.projects.clone(),
             prefix: String::new(),
             limit: limits::PROMPT_LATEST_MAX,
@@ -218,7 +221,12 @@ impl Desk {
         if ids.is_empty() {
             return Ok(Vec::new());
         }
-        let found = self.memories.by_ids(ids).await?.items.into_iter();
+        let found = self
+            .memories
+            .by_ids(&filter.reach, ids)
+            .await?
+            .items
+            .into_iter();
         let counts = |memory: &Memory| {
             let lives = memory.valid_until.is_none_or(|end| end > filter.now);
             let of_category = filter

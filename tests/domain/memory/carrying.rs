@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex};
 use mimo::clock::FixedClock;
 use mimo::memory::portable::Importer;
 use mimo::memory::{Memories, Settings};
+use mimo::store::ProjectSet;
 use mimo::store::sqlite::SqliteStore;
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -44,7 +45,7 @@ impl Place {
         };
         let exported = self
             .runtime
-            .block_on(self.memories.export(Vec::new(), take));
+            .block_on(self.memories.export(ProjectSet::All, take));
         exported.expect("exported");
         let mut lines = lines.lock().expect("all are there").clone();
         let first = lines.remove(0);

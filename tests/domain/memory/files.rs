@@ -3,6 +3,7 @@
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
+use mimo::store::Store;
 use mimo::store::StoreError;
 use mimo::store::sqlite::SqliteStore;
 use rusqlite::Connection;

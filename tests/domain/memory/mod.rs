@@ -7,6 +7,7 @@ mod editing;
 mod files;
 mod nearest;
 mod properties;
+mod reach;
 mod retention;
 mod searching;
 mod storing;

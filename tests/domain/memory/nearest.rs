@@ -3,6 +3,7 @@
 
 use std::collections::BTreeSet;
 
+use mimo::caller::Reach;
 use mimo::store::RetentionStore;
 use mimo::store::memory::{
     CandidateQuery, Category, Filter, IndexedText, MemoryId, MemoryStore, NewMemory,
@@ -137,7 +138,9 @@ impl World {
                 thread: "t".to_owned(),
             }
         });
-        let stored = self.store.remember(MODEL, batch.collect(), NOON);
+        let stored = self
+            .store
+            .remember(&Reach::Everything, MODEL, batch.collect(), NOON);
         let stored = self.runtime.block_on(stored).expect("stored");
         for ((id, _), (project, category, tag, vectors)) in stored.into_iter().zip(new) {
             self.known.push(Known {
@@ -204,11 +207,8 @@ impl World {
 }
 
 fn filter(projects: &[&str]) -> Filter {
-    Filter {
-        projects: projects.iter().map(|&name| name.to_owned()).collect(),
-        now: NOON,
-        ..Filter::default()
-    }
+    let projects = projects.iter().map(|&name| name.to_owned()).collect();
+    Filter::within(&Reach::Everything, projects, NOON)
 }
 
 #[test]
