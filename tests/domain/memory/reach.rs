@@ -8,7 +8,7 @@ use mimo::store::names::{self, NamesQuery};
 use mimo::tools::memory::resource;
 use serde_json::{Value, json};
 
-use crate::support::Mimo;
+use crate::support::tools::Mimo;
 
 fn fenced(project: &str) -> Caller {
     Caller::new(Grants::fenced(project), "session-2")
