@@ -25,8 +25,8 @@ use futures::FutureExt;
 use futures::future::BoxFuture;
 use mimo::clock::{Clock, SystemClock};
 use mimo::failure::Failure;
-use mimo::procedure::journal::{Conduct, Trouble};
-use mimo::procedure::{Procedures, Start, Tools};
+use mimo::procedure::journal::{ActionError, SideEffects};
+use mimo::procedure::{Procedures, Start, ToolCaller};
 use mimo::store::procedure::{NewExecution, ProcedureStore};
 use mimo::store::sqlite::SqliteStore;
 use serde_json::{Map, Value, json};
@@ -40,13 +40,13 @@ const LEFT: usize = 10_000;
 /// Answers at once, and counts.
 struct Trivial(Arc<AtomicU64>);
 
-impl Tools for Trivial {
+impl ToolCaller for Trivial {
     fn check(&self, _name: &str) -> Result<(), (String, String)> {
         Ok(())
     }
 
-    fn conduct(&self, _name: &str) -> Conduct {
-        Conduct::default()
+    fn side_effects(&self, _name: &str) -> SideEffects {
+        SideEffects::default()
     }
 
     fn call(
@@ -55,7 +55,7 @@ impl Tools for Trivial {
         arguments: Map<String, Value>,
         _execution: &str,
         _cancel: CancellationToken,
-    ) -> BoxFuture<'static, Result<Value, Trouble>> {
+    ) -> BoxFuture<'static, Result<Value, ActionError>> {
         self.0.fetch_add(1, Ordering::Relaxed);
         async move { Ok(Value::Object(arguments)) }.boxed()
     }

@@ -35,7 +35,7 @@ use crate::store::sqlite::SqliteStore;
 use crate::store::{NameStore, Store};
 use crate::tools::ask::Writers;
 use crate::tools::legacy;
-use crate::tools::procedure::Door;
+use crate::tools::procedure::ProcedureTools;
 use crate::tools::profile::Profile;
 use crate::tools::skills::Skills;
 use crate::tools::{self, Context, Reply};
@@ -160,7 +160,7 @@ impl App {
         config: &Config,
         clock: Arc<dyn Clock>,
         toolset: Toolset,
-        watch: Option<procedure::Watch>,
+        watch: Option<procedure::JournalHook>,
     ) -> Result<App, Failure> {
         App::of(config, clock, toolset, Some(Arc::default()), watch)
     }
@@ -170,7 +170,7 @@ impl App {
         clock: Arc<dyn Clock>,
         toolset: Toolset,
         client: Option<Arc<Client>>,
-        watch: Option<procedure::Watch>,
+        watch: Option<procedure::JournalHook>,
     ) -> Result<App, Failure> {
         let store = store(config)?;
         let graph = Arc::new(graph_on(store.clone(), config, clock.clone()));
@@ -208,7 +208,7 @@ impl App {
         let (registry, reloading) = parts.unzip();
         let dispatch = Dispatch::new(tools, skills.clone(), clock.clone());
         let dispatch = Arc::new(dispatch.with_profile(profile));
-        procedures.connect(Arc::new(door(&dispatch, skills)));
+        procedures.connect(Arc::new(procedure_tools(&dispatch, skills)));
         Ok(App {
             dispatch,
             memories,
@@ -315,7 +315,7 @@ fn signals(store: &Arc<dyn Store>) -> Signals {
 }
 
 /// How procedures call tools: through the door that every call goes through.
-fn door(dispatch: &Arc<Dispatch>, skills: Option<Arc<Skills>>) -> Door {
+fn procedure_tools(dispatch: &Arc<Dispatch>, skills: Option<Arc<Skills>>) -> ProcedureTools {
     let through = Arc::downgrade(dispatch);
     let call = move |name: String, arguments, context| -> BoxFuture<'static, _> {
         let dispatch = through.upgrade();
@@ -330,7 +330,7 @@ fn door(dispatch: &Arc<Dispatch>, skills: Option<Arc<Skills>>) -> Door {
     let today = dispatch
         .tools()
         .filter(|tool| legacy::successor(tool.name).is_none());
-    Door::new(today, skills, Arc::new(call))
+    ProcedureTools::new(today, skills, Arc::new(call))
 }
 
 /// How a tool reloads the skills.

@@ -16,7 +16,7 @@ use crate::config::Config;
 use crate::failure::{Failure, Kind};
 use crate::limits::PROCEDURE_BYTES_MAX;
 use crate::procedure::definition::LATEST;
-use crate::procedure::draw::{self, Path as Passed};
+use crate::procedure::draw::{self, ExecutionPath};
 use crate::procedure::mistake::Mistake;
 use crate::procedure::{Procedures, view};
 
@@ -110,7 +110,7 @@ async fn list(procedures: &Procedures, output: &Output) -> Result<(), Ended> {
     if found.is_empty() {
         return output.print("There are no procedures; `mimo procedure add FILE` keeps one.\n");
     }
-    let width = |text: fn(&crate::procedure::KeptDefinition) -> &str| {
+    let width = |text: fn(&crate::procedure::StoredDefinition) -> &str| {
         found
             .iter()
             .map(|kept| columns_of(text(kept)))
@@ -206,11 +206,11 @@ async fn show(procedures: &Procedures, show: Show, output: &Output) -> Result<()
         Some(id) => {
             let execution = procedures.execution(id).await?;
             let machine = procedures.machine(id).await?;
-            (execution.hash, Passed::of(&machine))
+            (execution.hash, ExecutionPath::of(&machine))
         }
         None => {
             let kept = procedures.definition(&show.name, &show.version).await?;
-            (kept.hash, Passed::default())
+            (kept.hash, ExecutionPath::default())
         }
     };
     let definition = procedures.definition_of(&hash).await?;

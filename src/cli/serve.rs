@@ -14,7 +14,7 @@ use super::output::{Ended, Output};
 use crate::app::{self, App, Toolset};
 use crate::clock::Clock;
 use crate::config::{Config, Surroundings};
-use crate::procedure::Watch;
+use crate::procedure::JournalHook;
 
 /// How to serve.
 #[derive(clap::Args, Default)]
@@ -64,7 +64,7 @@ pub(super) fn run(
 }
 
 /// Ends this process at a moment of a journal that a test chooses.
-fn die_at(moment: u64) -> Watch {
+fn die_at(moment: u64) -> JournalHook {
     let seen = AtomicU64::new(0);
     Arc::new(move |_| {
         if seen.fetch_add(1, Ordering::Relaxed) + 1 == moment {

@@ -1,5 +1,5 @@
 //! Whether a definition can be run: its shape by the schema, then what a schema
-//! cannot tell. Everything wrong is told at once, each with place, value and
+//! cannot tell. AnyName wrong is told at once, each with place, value and
 //! fix; what is mis-shaped is passed over where its meaning is judged.
 
 mod graph;
@@ -9,12 +9,12 @@ mod shape;
 use serde_json::Value;
 
 use super::definition::{self, Definition};
+use super::legacy;
 use super::mistake::Mistake;
-use super::older;
 use crate::limits;
 
 /// What is known of the tools and procedures that a definition names.
-pub trait Known: Send + Sync {
+pub trait KnownNames: Send + Sync {
     /// Why a definition may not name this tool, with the fix; nothing where it
     /// may, or where that cannot be told now.
     fn tool(&self, name: &str) -> Result<(), (String, String)>;
@@ -23,9 +23,9 @@ pub trait Known: Send + Sync {
 }
 
 /// Every tool and procedure is known: for checks without a server.
-pub struct Everything;
+pub struct AnyName;
 
-impl Known for Everything {
+impl KnownNames for AnyName {
     fn tool(&self, _name: &str) -> Result<(), (String, String)> {
         Ok(())
     }
@@ -37,7 +37,7 @@ impl Known for Everything {
 
 /// A definition that can be run.
 #[derive(Clone, Debug)]
-pub struct Checked {
+pub struct CheckedDefinition {
     /// Its typed form.
     pub definition: Definition,
     /// Its JSON, in Mimo's own form.
@@ -47,7 +47,7 @@ pub struct Checked {
 }
 
 /// Checks a definition in any of the forms that are read.
-pub fn check(given: &Value, known: &dyn Known) -> Result<Checked, Vec<Mistake>> {
+pub fn check(given: &Value, known: &dyn KnownNames) -> Result<CheckedDefinition, Vec<Mistake>> {
     let bytes = given.to_string().len();
     if bytes > limits::PROCEDURE_BYTES_MAX {
         let most = limits::PROCEDURE_BYTES_MAX;
@@ -58,9 +58,9 @@ pub fn check(given: &Value, known: &dyn Known) -> Result<Checked, Vec<Mistake>> 
             "split it into procedures that call each other with call_procedure",
         )]);
     }
-    // An older form is judged as what it means; mistakes then name its places
+    // An legacy form is judged as what it means; mistakes then name its places
     // in our form.
-    let value = older::modern(given)?;
+    let value = legacy::from_legacy(given)?;
     let mut mistakes = shape::check(&value);
     mistakes.extend(meaning::check(&value, known));
     mistakes.extend(graph::check(&value));
@@ -81,7 +81,7 @@ pub fn check(given: &Value, known: &dyn Known) -> Result<Checked, Vec<Mistake>> 
         )]
     })?;
     let hash = definition::hash(&value);
-    Ok(Checked {
+    Ok(CheckedDefinition {
         definition,
         value,
         hash,

@@ -24,7 +24,7 @@ pub struct Definition {
     /// JSON Schema of the context that an execution begins with.
     #[serde(default)]
     pub context_schema: Option<Value>,
-    /// How long an execution may take until its rollback begins.
+    /// UndoMethod long an execution may take until its rollback begins.
     #[serde(default)]
     pub timeout_ms: Option<u64>,
     /// What an execution answers.
@@ -45,7 +45,7 @@ pub struct State {
     pub action: Option<Action>,
     /// Variables that take values after success.
     pub assign: Map<String, Value>,
-    /// How long one attempt may take.
+    /// UndoMethod long one attempt may take.
     pub timeout_ms: Option<u64>,
     /// When and how often it is tried again.
     pub retry: Option<Retry>,
@@ -133,7 +133,7 @@ fn failed() -> String {
 
 /// What a state does. Names tools, never code.
 #[derive(Clone, Debug, Deserialize)]
-#[serde(try_from = "Written")]
+#[serde(try_from = "RawAction")]
 pub enum Action {
     /// Calls a tool.
     Tool {
@@ -153,7 +153,7 @@ pub enum Action {
     /// Gives the event of the first case that holds.
     Choice(Vec<Case>),
     /// One action for each of a list.
-    Map(Box<Each>),
+    Map(Box<MapAction>),
     /// Waits for a person; the message is a template.
     Approval(String),
     /// Runs another procedure.
@@ -189,7 +189,7 @@ pub struct Case {
 
 /// One action for each of a list.
 #[derive(Clone, Debug, Deserialize)]
-pub struct Each {
+pub struct MapAction {
     /// The list, or a template that gives it.
     pub items: Value,
     /// The item's name in templates.
@@ -208,7 +208,7 @@ fn item() -> String {
 
 /// An action as JSON has it: one of these keys.
 #[derive(Deserialize)]
-struct Written {
+struct RawAction {
     tool: Option<String>,
     #[serde(default)]
     arguments: Map<String, Value>,
@@ -217,18 +217,18 @@ struct Written {
     validate: Option<Vec<Condition>>,
     delay_ms: Option<Value>,
     choice: Option<Vec<Case>>,
-    map: Option<Box<Each>>,
-    wait_for_approval: Option<Message>,
-    call_procedure: Option<Called>,
+    map: Option<Box<MapAction>>,
+    wait_for_approval: Option<RawApproval>,
+    call_procedure: Option<RawCall>,
 }
 
 #[derive(Deserialize)]
-struct Message {
+struct RawApproval {
     message: String,
 }
 
 #[derive(Deserialize)]
-struct Called {
+struct RawCall {
     name: String,
     #[serde(default = "latest")]
     version: String,
@@ -243,40 +243,38 @@ fn latest() -> String {
 /// The version that stands for the highest there is.
 pub const LATEST: &str = "latest";
 
-impl TryFrom<Written> for Action {
+impl TryFrom<RawAction> for Action {
     type Error = &'static str;
 
-    fn try_from(written: Written) -> Result<Action, Self::Error> {
-        let Written {
+    fn try_from(raw: RawAction) -> Result<Action, Self::Error> {
+        let RawAction {
             arguments,
             idempotent,
             ..
-        } = written;
-        let tool = written.tool.map(|name| Action::Tool {
+        } = raw;
+        let tool = raw.tool.map(|name| Action::Tool {
             name,
             arguments,
             idempotent,
         });
-        let called = written.call_procedure.map(|called| Action::Procedure {
+        let called = raw.call_procedure.map(|called| Action::Procedure {
             name: called.name,
             version: called.version,
             context: called.context,
         });
         tool.or(called)
-            .or(written.set.map(Action::Set))
-            .or(written.validate.map(Action::Validate))
-            .or(written.delay_ms.map(Action::Delay))
-            .or(written.choice.map(Action::Choice))
-            .or(written.map.map(Action::Map))
-            .or(written
-                .wait_for_approval
-                .map(|m| Action::Approval(m.message)))
+            .or(raw.set.map(Action::Set))
+            .or(raw.validate.map(Action::Validate))
+            .or(raw.delay_ms.map(Action::Delay))
+            .or(raw.choice.map(Action::Choice))
+            .or(raw.map.map(Action::Map))
+            .or(raw.wait_for_approval.map(|m| Action::Approval(m.message)))
             .ok_or("an action needs one of its keys")
     }
 }
 
 impl Action {
-    /// The key it is written with.
+    /// The key it is raw with.
     pub fn key(&self) -> &'static str {
         match self {
             Action::Tool { .. } => "tool",
@@ -304,7 +302,7 @@ impl Action {
 }
 
 /// SHA-256 of a definition in hex. The keys of objects are sorted, so the same
-/// definition has the same hash however it was written.
+/// definition has the same hash however it was raw.
 pub fn hash(definition: &Value) -> String {
     let digest = Sha256::digest(definition.to_string().as_bytes());
     digest.iter().map(|byte| format!("{byte:02x}")).collect()

@@ -10,17 +10,17 @@ use super::plan::leads;
 
 /// What an execution has passed through.
 #[derive(Default)]
-pub struct Path {
+pub struct ExecutionPath {
     states: BTreeSet<String>,
     edges: BTreeSet<(String, String)>,
     undone: BTreeSet<String>,
     now: Option<String>,
 }
 
-impl Path {
+impl ExecutionPath {
     /// The path of an execution.
-    pub fn of(machine: &Machine) -> Path {
-        let mut path = Path::default();
+    pub fn of(machine: &Machine) -> ExecutionPath {
+        let mut path = ExecutionPath::default();
         for each in machine.moves() {
             if let Some(to) = &each.to {
                 path.states.insert(to.clone());
@@ -64,7 +64,7 @@ fn label(name: &str, state: &State) -> [String; 2] {
 }
 
 /// A Mermaid state diagram.
-pub fn mermaid(definition: &Definition, path: &Path) -> String {
+pub fn mermaid(definition: &Definition, path: &ExecutionPath) -> String {
     let ids: BTreeMap<&str, String> = definition
         .states
         .keys()
@@ -120,7 +120,7 @@ const MARGIN: usize = 24;
 const LABEL: usize = 100;
 
 /// An SVG drawing: each state as many rows down as it is steps away.
-pub fn svg(definition: &Definition, path: &Path) -> String {
+pub fn svg(definition: &Definition, path: &ExecutionPath) -> String {
     let places = places(definition);
     let columns = places
         .values()

@@ -1,4 +1,4 @@
-//! What is kept of an execution: its journal. Everything else about it follows
+//! What is kept of an execution: its journal. AnyName else about it follows
 //! from the definition and these entries.
 
 use serde::{Deserialize, Serialize};
@@ -28,32 +28,35 @@ impl Entry {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
 pub enum Event {
-    /// The execution was begun.
+    /// The execution was started.
     Started {
         /// Its context.
         context: Map<String, Value>,
-        /// How long it may take until its rollback begins.
+        /// UndoMethod long it may take until its rollback begins.
         timeout_ms: u64,
     },
     /// An action is about to be performed.
-    Begun {
+    #[serde(rename = "begun")]
+    StepStarted {
         /// Counted from 1 in each execution.
         step: u64,
         /// What is known of the action.
         #[serde(flatten)]
-        conduct: Conduct,
+        effects: SideEffects,
     },
     /// An action is over.
-    Finished {
+    #[serde(rename = "finished")]
+    StepFinished {
         /// Which.
         step: u64,
-        /// How it went.
+        /// UndoMethod it went.
         #[serde(flatten)]
-        outcome: Outcome,
+        outcome: ActionOutcome,
     },
     /// Mimo ended while the action was being performed, and doing it twice may
     /// do harm: a person has to say how it went.
-    Interrupted {
+    #[serde(rename = "interrupted")]
+    StepInterrupted {
         /// Which.
         step: u64,
     },
@@ -74,32 +77,33 @@ pub enum Event {
     /// The execution is not to go on.
     Stopped {
         /// Why.
-        reason: Reason,
+        reason: StopReason,
     },
 }
 
 /// What is known of an action before it is performed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Conduct {
+pub struct SideEffects {
     /// It changes nothing.
-    pub reads: bool,
+    #[serde(rename = "reads")]
+    pub read_only: bool,
     /// Doing it twice is as good as once.
     pub idempotent: bool,
 }
 
-/// How an action went.
+/// UndoMethod an action went.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Outcome {
+pub enum ActionOutcome {
     /// It gave this.
     Result(Value),
     /// It failed.
-    Error(Trouble),
+    Error(ActionError),
 }
 
 /// An error as templates and people see it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Trouble {
+pub struct ActionError {
     /// The kind, by which it is caught.
     pub kind: String,
     /// What happened and why.
@@ -109,10 +113,10 @@ pub struct Trouble {
     pub hint: Option<String>,
 }
 
-impl Trouble {
+impl ActionError {
     /// An error of `kind`.
-    pub fn new(kind: impl Into<String>, message: impl Into<String>) -> Trouble {
-        Trouble {
+    pub fn new(kind: impl Into<String>, message: impl Into<String>) -> ActionError {
+        ActionError {
             kind: kind.into(),
             message: message.into(),
             hint: None,
@@ -141,9 +145,9 @@ impl Trouble {
     }
 }
 
-impl From<Failure> for Trouble {
-    fn from(failure: Failure) -> Trouble {
-        Trouble {
+impl From<Failure> for ActionError {
+    fn from(failure: Failure) -> ActionError {
+        ActionError {
             kind: failure.kind.name().to_owned(),
             message: failure.message,
             hint: failure.hint,
@@ -192,7 +196,7 @@ impl Decision {
 /// Why an execution is not to go on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Reason {
+pub enum StopReason {
     /// Someone cancelled it.
     Cancelled,
     /// Its time is over.
@@ -215,26 +219,26 @@ mod tests {
                 context: Map::from_iter([("a".to_owned(), json!(1))]),
                 timeout_ms: 5,
             },
-            Event::Begun {
+            Event::StepStarted {
                 step,
-                conduct: Conduct {
-                    reads: false,
+                effects: SideEffects {
+                    read_only: false,
                     idempotent: true,
                 },
             },
-            Event::Finished {
+            Event::StepFinished {
                 step,
-                outcome: Outcome::Result(json!({"kind": "timeout"})),
+                outcome: ActionOutcome::Result(json!({"kind": "timeout"})),
             },
-            Event::Finished {
+            Event::StepFinished {
                 step,
-                outcome: Outcome::Result(Value::Null),
+                outcome: ActionOutcome::Result(Value::Null),
             },
-            Event::Finished {
+            Event::StepFinished {
                 step,
-                outcome: Outcome::Error(Trouble::new("timeout", "late")),
+                outcome: ActionOutcome::Error(ActionError::new("timeout", "late")),
             },
-            Event::Interrupted { step },
+            Event::StepInterrupted { step },
             Event::Parked,
             Event::Decided {
                 step,
@@ -243,7 +247,7 @@ mod tests {
                 note: String::new(),
             },
             Event::Stopped {
-                reason: Reason::TimedOut,
+                reason: StopReason::TimedOut,
             },
         ];
         for event in events {

@@ -6,21 +6,21 @@ use std::sync::{Arc, PoisonError};
 
 use serde_json::{Map, Value, json};
 
-use super::check::Known;
+use super::check::KnownNames;
 use super::definition::{Definition, LATEST, compare_versions};
 use super::journal::Entry;
 use super::machine::Machine;
-use super::{Inner, Tools, mistake, view};
+use super::{Inner, ToolCaller, mistake, view};
 use crate::failure::{Failure, Kind};
 use crate::limits;
-use crate::store::procedure::{Execution, KeptDefinition};
+use crate::store::procedure::{Execution, StoredDefinition};
 
 impl Inner {
     pub(super) async fn definition(
         &self,
         name: &str,
         version: &str,
-    ) -> Result<KeptDefinition, Failure> {
+    ) -> Result<StoredDefinition, Failure> {
         let mut versions = self.store.versions(name.to_owned()).await?;
         versions.sort_by(|a, b| compare_versions(&a.version, &b.version));
         let found = match version {
@@ -51,7 +51,7 @@ impl Inner {
             .hint(format!("there are {}, and latest", known.join(", "))))
     }
 
-    pub(super) async fn kept(&self, hash: &str) -> Result<KeptDefinition, Failure> {
+    pub(super) async fn kept(&self, hash: &str) -> Result<StoredDefinition, Failure> {
         let kept = self.store.definition(hash.to_owned()).await?;
         kept.ok_or_else(|| Failure::internal(format!("no definition has the hash {hash}")))
     }
@@ -92,8 +92,9 @@ impl Inner {
         let execution = self.execution(id).await?;
         let definition = self.by_hash(&execution.hash).await?;
         let journal = self.entries(id).await?;
-        let machine = Machine::replay(definition, id, &journal)
-            .map_err(|misfit| Failure::internal(format!("the journal of {id}: {}", misfit.0)))?;
+        let machine = Machine::replay(definition, id, &journal).map_err(|journal_error| {
+            Failure::internal(format!("the journal of {id}: {}", journal_error.0))
+        })?;
         Ok((execution, machine))
     }
 }
@@ -149,12 +150,12 @@ pub(super) fn begin_with(
 }
 
 /// What there is when a definition is checked.
-pub(super) struct Surroundings {
-    pub(super) tools: Option<Arc<dyn Tools>>,
+pub(super) struct InstalledNames {
+    pub(super) tools: Option<Arc<dyn ToolCaller>>,
     pub(super) procedures: BTreeSet<String>,
 }
 
-impl Known for Surroundings {
+impl KnownNames for InstalledNames {
     fn tool(&self, name: &str) -> Result<(), (String, String)> {
         self.tools
             .as_ref()

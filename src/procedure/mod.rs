@@ -5,16 +5,16 @@
 pub mod check;
 pub mod definition;
 pub mod draw;
-mod drive;
+mod driver;
+pub mod from_calls;
 pub mod journal;
+pub mod legacy;
 mod lookup;
 pub mod machine;
 pub mod mistake;
-pub mod older;
 mod plan;
-pub mod recorded;
 mod recorder;
-mod running;
+mod scheduler;
 pub mod template;
 pub mod view;
 
@@ -25,26 +25,28 @@ use futures::future::BoxFuture;
 use serde_json::{Map, Value, json};
 use tokio_util::sync::CancellationToken;
 
-pub use running::{Moment, Watch};
+pub use scheduler::{JournalHook, JournalWrite};
 
-use self::check::Checked;
+use self::check::CheckedDefinition;
 use self::definition::{Definition, LATEST, compare_versions};
-use self::journal::{Conduct, Entry, Event, Trouble};
-use self::lookup::{Surroundings, begin_with};
+use self::journal::{ActionError, Entry, Event, SideEffects};
+use self::lookup::{InstalledNames, begin_with};
 use self::machine::Machine;
 use self::mistake::Mistake;
 use crate::clock::Clock;
 use crate::failure::{Failure, Kind};
 use crate::limits;
-pub use crate::store::procedure::{Execution, KeptDefinition};
-use crate::store::procedure::{Kept, Made, NewExecution, ProcedureCensus, ProcedureStore};
+use crate::store::procedure::{
+    BeginOutcome, DefineOutcome, NewExecution, ProcedureCensus, ProcedureStore,
+};
+pub use crate::store::procedure::{Execution, StoredDefinition};
 
 /// What procedures call, and what is known of it.
-pub trait Tools: Send + Sync {
+pub trait ToolCaller: Send + Sync {
     /// Why a definition may not name this tool, with the fix.
     fn check(&self, name: &str) -> Result<(), (String, String)>;
     /// What a call of it may do.
-    fn conduct(&self, name: &str) -> Conduct;
+    fn side_effects(&self, name: &str) -> SideEffects;
     /// Calls it through the door that every call goes through, for `execution`.
     /// A cancelled call ends soon, and reports what it did all the same.
     fn call(
@@ -53,7 +55,7 @@ pub trait Tools: Send + Sync {
         arguments: Map<String, Value>,
         execution: &str,
         cancel: CancellationToken,
-    ) -> BoxFuture<'static, Result<Value, Trouble>>;
+    ) -> BoxFuture<'static, Result<Value, ActionError>>;
 }
 
 /// The procedures of one Mimo.
@@ -63,10 +65,10 @@ pub struct Procedures(Arc<Inner>);
 struct Inner {
     store: Arc<dyn ProcedureStore>,
     clock: Arc<dyn Clock>,
-    tools: OnceLock<Arc<dyn Tools>>,
+    tools: OnceLock<Arc<dyn ToolCaller>>,
     /// Definitions by hash: they never change.
     ready: Mutex<HashMap<String, Arc<Definition>>>,
-    running: running::Running,
+    running: scheduler::Running,
     recorder: recorder::Recorder,
 }
 
@@ -74,9 +76,9 @@ struct Inner {
 #[derive(Clone, Debug)]
 pub struct Defined {
     /// What was checked.
-    pub checked: Checked,
+    pub checked: CheckedDefinition,
     /// What keeping it came to; nothing where it was only tried.
-    pub kept: Option<Kept>,
+    pub kept: Option<DefineOutcome>,
 }
 
 /// What is to be run.
@@ -88,7 +90,7 @@ pub struct Start {
     pub version: String,
     /// What it begins with.
     pub context: Map<String, Value>,
-    /// How long it may take, where that is not the definition's.
+    /// UndoMethod long it may take, where that is not the definition's.
     pub timeout_ms: Option<u64>,
     /// A start with the same key and name gives the same execution.
     pub idempotency_key: Option<String>,
@@ -99,20 +101,20 @@ impl Procedures {
     pub fn new(
         store: Arc<dyn ProcedureStore>,
         clock: Arc<dyn Clock>,
-        watch: Option<Watch>,
+        watch: Option<JournalHook>,
     ) -> Procedures {
         Procedures(Arc::new(Inner {
             store,
             clock,
             tools: OnceLock::new(),
             ready: Mutex::default(),
-            running: running::Running::new(watch),
+            running: scheduler::Running::new(watch),
             recorder: recorder::Recorder::default(),
         }))
     }
 
     /// Connects what procedures call: made after them, because it calls them.
-    pub fn connect(&self, tools: Arc<dyn Tools>) {
+    pub fn connect(&self, tools: Arc<dyn ToolCaller>) {
         // A second one would be another part's mistake; the first stays.
         let _ = self.0.tools.set(tools);
     }
@@ -124,7 +126,7 @@ impl Procedures {
         dry_run: bool,
     ) -> Result<Result<Defined, Vec<Mistake>>, Failure> {
         let names = self.0.store.definitions().await?;
-        let known = Surroundings {
+        let known = InstalledNames {
             tools: self.0.tools.get().cloned(),
             procedures: names.into_iter().map(|kept| kept.name).collect(),
         };
@@ -135,7 +137,7 @@ impl Procedures {
         let kept = match dry_run {
             true => None,
             false => {
-                let new = KeptDefinition {
+                let new = StoredDefinition {
                     hash: checked.hash.clone(),
                     name: checked.definition.name.clone(),
                     version: checked.definition.version.clone(),
@@ -154,8 +156,8 @@ impl Procedures {
         &self,
         query: Option<&str>,
         limit: usize,
-    ) -> Result<Vec<KeptDefinition>, Failure> {
-        let mut latest: std::collections::BTreeMap<String, KeptDefinition> = Default::default();
+    ) -> Result<Vec<StoredDefinition>, Failure> {
+        let mut latest: std::collections::BTreeMap<String, StoredDefinition> = Default::default();
         for kept in self.0.store.definitions().await? {
             let newer = latest
                 .get(&kept.name)
@@ -170,14 +172,14 @@ impl Procedures {
             .split_whitespace()
             .map(str::to_owned)
             .collect();
-        let hits = |kept: &KeptDefinition| {
+        let hits = |kept: &StoredDefinition| {
             let text = format!("{} {}", kept.name, kept.description).to_lowercase();
             words
                 .iter()
                 .filter(|word| text.contains(word.as_str()))
                 .count()
         };
-        let mut found: Vec<(usize, KeptDefinition)> = latest
+        let mut found: Vec<(usize, StoredDefinition)> = latest
             .into_values()
             .map(|kept| (hits(&kept), kept))
             .filter(|(hits, _)| words.is_empty() || *hits > 0)
@@ -191,7 +193,7 @@ impl Procedures {
     }
 
     /// The definition called `name`, in `version` (or `latest`).
-    pub async fn definition(&self, name: &str, version: &str) -> Result<KeptDefinition, Failure> {
+    pub async fn definition(&self, name: &str, version: &str) -> Result<StoredDefinition, Failure> {
         self.0.definition(name, version).await
     }
 
@@ -201,7 +203,7 @@ impl Procedures {
     }
 
     /// The definition with this hash, as it was given.
-    pub async fn kept(&self, hash: &str) -> Result<KeptDefinition, Failure> {
+    pub async fn kept(&self, hash: &str) -> Result<StoredDefinition, Failure> {
         self.0.kept(hash).await
     }
 
@@ -216,7 +218,7 @@ impl Procedures {
         Ok(json!({
             "definition": given,
             "hash": kept.hash,
-            "mermaid": draw::mermaid(&definition, &draw::Path::default()),
+            "mermaid": draw::mermaid(&definition, &draw::ExecutionPath::default()),
             "executions": recent.iter().map(view::brief).collect::<Vec<_>>(),
         }))
     }
@@ -267,7 +269,7 @@ impl Procedures {
             timeout_ms,
         };
         let id = inner.clock.new_id();
-        let seat = inner.running.seat();
+        let slot = inner.running.slot();
         let new = NewExecution {
             id: id.clone(),
             hash: kept.hash.clone(),
@@ -275,13 +277,13 @@ impl Procedures {
             depth: 0,
             parent: None,
             entry: written(&Entry::new(now, event))?,
-            owned: seat.is_some(),
+            owned: slot.is_some(),
         };
         match inner.begin(new).await? {
-            Made::Created => {
-                match seat {
-                    Some(seat) => running::spawn(inner, id.clone(), seat),
-                    // A seat may have become free before anyone could see it
+            BeginOutcome::Created => {
+                match slot {
+                    Some(slot) => scheduler::spawn(inner, id.clone(), slot),
+                    // A slot may have become free before anyone could see it
                     // wait for one.
                     None => {
                         self.resume(&id).await?;
@@ -289,7 +291,7 @@ impl Procedures {
                 }
                 Ok((id, true))
             }
-            Made::Found(found) => {
+            BeginOutcome::Existing(found) => {
                 self.same(&found, &kept.hash, &context).await?;
                 Ok((found, false))
             }

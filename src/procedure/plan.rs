@@ -9,7 +9,7 @@ use super::definition::{Action, Definition, State};
 use super::template;
 use super::view;
 
-/// The plan of `definition` begun with `context`.
+/// The plan of `definition` started with `context`.
 pub fn plan(definition: &Definition, hash: &str, context: Map<String, Value>) -> Value {
     let mut scope = context.clone();
     scope.insert("context".to_owned(), Value::Object(context));

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::{Procedures, recorded, view};
+use super::{Procedures, from_calls, view};
 use crate::clock::Timestamp;
 use crate::failure::Failure;
 use crate::limits;
@@ -124,6 +124,6 @@ impl Procedures {
     pub async fn of_recorded(&self, ids: Vec<String>) -> Result<Value, Failure> {
         self.write_recorded().await?;
         let calls = self.0.store.recorded(ids.clone()).await?;
-        recorded::definition(&ids, &calls)
+        from_calls::definition(&ids, &calls)
     }
 }

@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 
 use super::definition::Definition;
 use super::journal::{Entry, Event};
-use super::machine::{Ending, Machine, Next, Performed};
+use super::machine::{ActionRecord, Ending, Machine, Next};
 use crate::limits;
 use crate::store::procedure::Execution;
 
@@ -14,7 +14,7 @@ const REDACTED: &str = "[redacted]";
 /// A shorter secret would be found in every other text.
 const SECRET_BYTES: usize = 4;
 
-/// How an execution is, as `procedure_run` answers.
+/// UndoMethod an execution is, as `procedure_run` answers.
 pub fn execution(execution: &Execution, machine: &Machine) -> Value {
     let moves = machine.moves();
     let shown = &moves[moves.len().saturating_sub(limits::PROCEDURE_SHOWN_MAX)..];
@@ -41,14 +41,15 @@ pub fn execution(execution: &Execution, machine: &Machine) -> Value {
     if shown.len() < moves.len() {
         document["history_from"] = json!(moves.len() - shown.len());
     }
-    if let Next::Nothing(Ending::Completed(output)) = machine.next() {
+    if let Next::Ended(Ending::Completed(output)) = machine.next() {
         document["output"] = output.clone();
     }
     if let Some(error) = machine.failure() {
         document["error"] = json!(error);
         document["compensated"] = json!(machine.compensated());
-        let remains = machine.remains().iter();
-        let remains: Vec<Value> = remains
+        let remains: Vec<Value> = machine
+            .uncompensated()
+            .iter()
             .map(|each| json!({"state": each.state, "why": each.why}))
             .collect();
         if !remains.is_empty() {
@@ -65,15 +66,15 @@ pub fn execution(execution: &Execution, machine: &Machine) -> Value {
 /// The store knows that a part of it waits; the machine, how it ended.
 pub fn status<'a>(execution: &'a Execution, machine: &Machine) -> &'a str {
     match machine.next() {
-        Next::Nothing(ending) => ending.status(),
+        Next::Ended(ending) => ending.status(),
         _ => &execution.status,
     }
 }
 
 /// What a person has to decide.
 fn waits(machine: &Machine) -> Option<Value> {
-    let (task, begun) = machine.waits_for()?;
-    Some(match begun.interrupted {
+    let (task, started) = machine.waits_for()?;
+    Some(match started.interrupted {
         true => json!({
             "kind": "unknown_outcome",
             "message": format!(
@@ -81,13 +82,13 @@ fn waits(machine: &Machine) -> Option<Value> {
                 task.work.label()
             ),
             "state": task.state,
-            "since": begun.at.to_iso(),
+            "since": started.at.to_iso(),
         }),
         false => json!({
             "kind": "approval",
             "message": message(task),
             "state": task.state,
-            "since": begun.at.to_iso(),
+            "since": started.at.to_iso(),
         }),
     })
 }
@@ -102,7 +103,7 @@ fn message(task: &super::machine::Task) -> &str {
 /// What an execution performed, in order.
 pub fn performed(machine: &Machine) -> Value {
     let secrets = Secrets::of(machine);
-    let one = |each: &Performed| {
+    let one = |each: &ActionRecord| {
         let mut arguments = each.arguments.clone();
         redact_names(&mut arguments);
         let mut shown = json!({
@@ -251,7 +252,7 @@ pub fn is_redacted(value: &Value) -> bool {
 }
 
 /// A definition in a list.
-pub fn listed(kept: &crate::store::procedure::KeptDefinition) -> Value {
+pub fn listed(kept: &crate::store::procedure::StoredDefinition) -> Value {
     json!({
         "name": kept.name,
         "version": kept.version,

@@ -8,7 +8,7 @@ use crate::clock::Timestamp;
 
 /// A definition as it is kept.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct KeptDefinition {
+pub struct StoredDefinition {
     /// SHA-256 of the definition, in hex: what an execution is pinned to.
     pub hash: String,
     /// Its name.
@@ -23,7 +23,7 @@ pub struct KeptDefinition {
 
 /// What keeping a definition came to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kept {
+pub enum DefineOutcome {
     /// There was no such name and version.
     Created,
     /// It takes the place of another under this name and version; executions
@@ -33,13 +33,13 @@ pub enum Kept {
     Unchanged,
 }
 
-impl Kept {
+impl DefineOutcome {
     /// The contract's word.
     pub fn name(self) -> &'static str {
         match self {
-            Kept::Created => "created",
-            Kept::Replaced => "replaced",
-            Kept::Unchanged => "unchanged",
+            DefineOutcome::Created => "created",
+            DefineOutcome::Replaced => "replaced",
+            DefineOutcome::Unchanged => "unchanged",
         }
     }
 }
@@ -65,11 +65,11 @@ pub struct NewExecution {
 
 /// What making an execution came to.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Made {
+pub enum BeginOutcome {
     /// It is there now.
     Created,
     /// There is one with this idempotency key, or with this id.
-    Found(String),
+    Existing(String),
 }
 
 /// An execution without its journal.
@@ -103,7 +103,7 @@ pub struct Execution {
 
 /// What stands beside entries that are added to a journal.
 #[derive(Clone, Debug)]
-pub struct Standing {
+pub struct ExecutionUpdate {
     /// The contract's word for how the execution is.
     pub status: &'static str,
     /// The state it is in.
@@ -116,7 +116,7 @@ pub struct Standing {
 
 /// Why an owner's write was refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Appended {
+pub enum AppendOutcome {
     /// The entries are durable. `cancel`: someone asked for the end.
     Written {
         /// Someone asked for its end.
@@ -156,19 +156,19 @@ pub struct ProcedureCensus {
 /// lives. What an owner that is gone has left is given to whoever claims it.
 pub trait ProcedureStore: Send + Sync {
     /// Keeps a definition; it becomes the one of its name and version.
-    fn define(&self, definition: KeptDefinition, at: Timestamp) -> Stored<'_, Kept>;
+    fn define(&self, definition: StoredDefinition, at: Timestamp) -> Stored<'_, DefineOutcome>;
 
     /// The definitions called `name`, one of each version.
-    fn versions(&self, name: String) -> Stored<'_, Vec<KeptDefinition>>;
+    fn versions(&self, name: String) -> Stored<'_, Vec<StoredDefinition>>;
 
     /// The definition with this hash.
-    fn definition(&self, hash: String) -> Stored<'_, Option<KeptDefinition>>;
+    fn definition(&self, hash: String) -> Stored<'_, Option<StoredDefinition>>;
 
     /// The definitions there are, one of each name and version, newest first.
-    fn definitions(&self) -> Stored<'_, Vec<KeptDefinition>>;
+    fn definitions(&self) -> Stored<'_, Vec<StoredDefinition>>;
 
     /// Makes an execution.
-    fn begin(&self, new: NewExecution, at: Timestamp) -> Stored<'_, Made>;
+    fn begin(&self, new: NewExecution, at: Timestamp) -> Stored<'_, BeginOutcome>;
 
     /// The execution with this id.
     fn execution(&self, id: String) -> Stored<'_, Option<Execution>>;
@@ -190,9 +190,9 @@ pub trait ProcedureStore: Send + Sync {
         id: String,
         length: u64,
         entries: Vec<String>,
-        standing: Standing,
+        standing: ExecutionUpdate,
         at: Timestamp,
-    ) -> Stored<'_, Appended>;
+    ) -> Stored<'_, AppendOutcome>;
 
     /// Adds a person's decision to the journal of an execution that waits for
     /// one and has `length`: it can go on then, and so can those it is a part of
@@ -204,7 +204,7 @@ pub trait ProcedureStore: Send + Sync {
         entry: String,
         above: Vec<String>,
         at: Timestamp,
-    ) -> Stored<'_, Appended>;
+    ) -> Stored<'_, AppendOutcome>;
 
     /// Takes an execution nobody drives; false where someone does, or where
     /// there is none.

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 
 use serde_json::{Map, Value};
 
-use super::Known;
+use super::KnownNames;
 use crate::procedure::mistake::{Mistake, escaped, near};
 use crate::procedure::template::{self, TemplateError};
 
@@ -18,13 +18,13 @@ const WORLDLY: [&str; 2] = ["tool", "call_procedure"];
 
 struct Checker<'a> {
     whole: &'a Value,
-    known: &'a dyn Known,
+    known: &'a dyn KnownNames,
     /// The variables there can be; `None` where anything may be given.
     variables: Option<BTreeSet<String>>,
     found: Vec<Mistake>,
 }
 
-pub(super) fn check(whole: &Value, known: &dyn Known) -> Vec<Mistake> {
+pub(super) fn check(whole: &Value, known: &dyn KnownNames) -> Vec<Mistake> {
     let mut checker = Checker {
         whole,
         known,

@@ -30,7 +30,7 @@ fn compiled() -> Option<&'static Compiled> {
     COMPILED.get_or_init(compile).as_ref()
 }
 
-/// Everything that does not fit.
+/// AnyName that does not fit.
 pub(super) fn check(definition: &Value) -> Vec<Mistake> {
     let Some(compiled) = compiled() else {
         let why = "the schema of procedures is broken";

@@ -3,16 +3,16 @@
 
 use serde_json::{Map, Value, json};
 
-use super::{Begun, Flow, How, Items, Machine, Task, Undo, Work};
+use super::{Flow, Machine, MapProgress, StepStart, Task, UndoEntry, UndoMethod, Work};
 use crate::clock::Timestamp;
 use crate::limits;
-use crate::procedure::definition::{Action, Case, Condition, Each, State};
-use crate::procedure::journal::Trouble;
+use crate::procedure::definition::{Action, Case, Condition, MapAction, State};
+use crate::procedure::journal::ActionError;
 use crate::procedure::template::{self, TemplateError};
 
 impl Machine {
     pub(super) fn enter(&mut self, name: String, event: String, at: Timestamp) -> Flow {
-        self.record
+        self.history
             .move_on(&self.state, &name, event, self.entered_at, at);
         self.entered += 1;
         self.entered_at = at;
@@ -20,18 +20,18 @@ impl Machine {
         if self.entered > limits::PROCEDURE_ENTERED_MAX {
             let most = limits::PROCEDURE_ENTERED_MAX;
             let message = format!("it has entered {most} states without coming to an end");
-            return Flow::RollBack(Trouble::new("limit_exceeded", message));
+            return Flow::RollBack(ActionError::new("limit_exceeded", message));
         }
         let definition = self.definition.clone();
         let Some(state) = definition.states.get(&self.state) else {
             let message = format!("there is no state {}", self.state);
-            return Flow::RollBack(Trouble::new("internal", message));
+            return Flow::RollBack(ActionError::new("internal", message));
         };
         if let Some(fail) = &state.fail {
             let message = template::text(&fail.message, &self.scope(&[]));
             let message =
                 message.unwrap_or_else(|TemplateError(why)| format!("{} ({why})", fail.message));
-            return Flow::RollBack(Trouble::new(fail.error.clone(), message));
+            return Flow::RollBack(ActionError::new(fail.error.clone(), message));
         }
         match &state.action {
             None => Flow::Leave("success".to_owned()),
@@ -39,7 +39,7 @@ impl Machine {
         }
     }
 
-    fn act(&mut self, state: &State, action: &Action) -> Result<Flow, Trouble> {
+    fn act(&mut self, state: &State, action: &Action) -> Result<Flow, ActionError> {
         let scope = self.scope(&[]);
         match action {
             Action::Set(variables) => {
@@ -53,7 +53,7 @@ impl Machine {
             Action::Choice(cases) => choose(cases, &scope).map(Flow::Leave),
             Action::Map(each) => {
                 let items = items(each, &scope)?;
-                self.each = Some(Items {
+                self.each = Some(MapProgress {
                     items,
                     at: 0,
                     collected: Vec::new(),
@@ -74,7 +74,7 @@ impl Machine {
         if self.steps >= limits::PROCEDURE_STEPS_MAX {
             let most = limits::PROCEDURE_STEPS_MAX;
             let message = format!("it has performed {most} actions without coming to an end");
-            return Flow::RollBack(Trouble::new("limit_exceeded", message));
+            return Flow::RollBack(ActionError::new("limit_exceeded", message));
         }
         self.current = Some(Task {
             state: self.state.clone(),
@@ -84,12 +84,12 @@ impl Machine {
             not_before: None,
             timeout_ms: state.timeout_ms,
             undoes: false,
-            begun: None,
+            started: None,
         });
-        Flow::Rest
+        Flow::Wait
     }
 
-    fn next_item(&mut self, state: &State, each: &Each) -> Result<Flow, Trouble> {
+    fn next_item(&mut self, state: &State, each: &MapAction) -> Result<Flow, ActionError> {
         let Some(items) = &self.each else {
             return Ok(Flow::Leave("success".to_owned()));
         };
@@ -106,11 +106,11 @@ impl Machine {
 
     /// A task of the way forward succeeded: what it did is noted for the
     /// rollback before anything else can fail.
-    pub(super) fn succeeded(&mut self, task: &Task, begun: Begun, result: Value) -> Flow {
+    pub(super) fn succeeded(&mut self, task: &Task, started: StepStart, result: Value) -> Flow {
         let definition = self.definition.clone();
         let Some(state) = definition.states.get(&task.state) else {
             let message = format!("there is no state {}", task.state);
-            return Flow::RollBack(Trouble::new("internal", message));
+            return Flow::RollBack(ActionError::new("internal", message));
         };
         let each = match &state.action {
             Some(Action::Map(each)) => Some(each),
@@ -122,7 +122,7 @@ impl Machine {
             more.push((&each.name, items.items.get(at).cloned().unwrap_or_default()));
         }
         let scope = self.scope(&more);
-        self.note_undo(state, task, begun, &scope);
+        self.note_undo(state, task, started, &scope);
         let Some(each) = each else {
             self.result = result;
             return match self.assign(&state.assign, &scope) {
@@ -160,33 +160,39 @@ impl Machine {
         }
     }
 
-    fn note_undo(&mut self, state: &State, task: &Task, begun: Begun, scope: &Map<String, Value>) {
-        let how = match (&state.compensate, &task.work) {
+    fn note_undo(
+        &mut self,
+        state: &State,
+        task: &Task,
+        started: StepStart,
+        scope: &Map<String, Value>,
+    ) {
+        let method = match (&state.compensate, &task.work) {
             (Some(action), _) => match work(action, scope) {
-                Ok(work) => How::Work(work),
-                Err(error) => How::Impossible(error.message),
+                Ok(work) => UndoMethod::Run(work),
+                Err(error) => UndoMethod::Impossible(error.message),
             },
-            (None, Work::Procedure { .. }) => How::Work(Work::Revert {
-                execution: self.child(begun.step),
+            (None, Work::Procedure { .. }) => UndoMethod::Run(Work::Revert {
+                execution: self.child(started.step),
             }),
-            (None, Work::Tool { .. }) if !begun.conduct.reads => How::Unsaid,
+            (None, Work::Tool { .. }) if !started.effects.read_only => UndoMethod::Undefined,
             (None, _) => return,
         };
-        self.undo.push(Undo {
+        self.undo.push(UndoEntry {
             state: task.state.clone(),
             item: task.item,
-            how,
+            method,
         });
     }
 
     /// A task of the way forward failed for good.
-    pub(super) fn gave_up(&mut self, task: &Task, begun: Begun, error: Trouble) -> Flow {
-        let doubtful = matches!(task.work, Work::Tool { .. }) && !begun.conduct.reads;
+    pub(super) fn gave_up(&mut self, task: &Task, started: StepStart, error: ActionError) -> Flow {
+        let doubtful = matches!(task.work, Work::Tool { .. }) && !started.effects.read_only;
         if doubtful && error.leaves_doubt() {
-            self.undo.push(Undo {
+            self.undo.push(UndoEntry {
                 state: task.state.clone(),
                 item: task.item,
-                how: How::Impossible(format!(
+                method: UndoMethod::Impossible(format!(
                     "whether {} took effect is not known ({})",
                     task.work.label(),
                     error.kind
@@ -210,7 +216,7 @@ impl Machine {
             Ok(Some(target)) => Flow::Enter(target, event),
             Ok(None) => {
                 let message = format!("nothing leads on from {} after {event}", self.state);
-                Flow::RollBack(Trouble::new("stuck", message))
+                Flow::RollBack(ActionError::new("stuck", message))
             }
             Err(error) => Flow::RollBack(error),
         }
@@ -222,7 +228,7 @@ impl Machine {
         state: &State,
         event: &str,
         exact: bool,
-    ) -> Result<Option<String>, Trouble> {
+    ) -> Result<Option<String>, ActionError> {
         let scope = self.scope(&[]);
         for transition in &state.transitions {
             let by_default = !exact && transition.event == "default";
@@ -243,7 +249,7 @@ impl Machine {
     }
 
     /// Where an error leads: to the state that catches it, or back.
-    pub(super) fn fail(&mut self, error: Trouble) -> Flow {
+    pub(super) fn fail(&mut self, error: ActionError) -> Flow {
         self.error = Some(error.clone());
         self.each = None;
         let definition = self.definition.clone();
@@ -274,7 +280,7 @@ impl Machine {
         &mut self,
         variables: &Map<String, Value>,
         scope: &Map<String, Value>,
-    ) -> Result<(), Trouble> {
+    ) -> Result<(), ActionError> {
         if variables.is_empty() {
             return Ok(());
         }
@@ -287,7 +293,7 @@ impl Machine {
         if bytes > limits::PROCEDURE_CONTEXT_BYTES_MAX {
             let most = limits::PROCEDURE_CONTEXT_BYTES_MAX;
             let message = format!("its variables would take {bytes} bytes; at most {most} fit");
-            return Err(Trouble::new("limit_exceeded", message));
+            return Err(ActionError::new("limit_exceeded", message));
         }
         self.context = context;
         Ok(())
@@ -313,12 +319,12 @@ impl Machine {
 }
 
 /// An action that needs the world, its templates evaluated.
-fn work(action: &Action, scope: &Map<String, Value>) -> Result<Work, Trouble> {
+fn work(action: &Action, scope: &Map<String, Value>) -> Result<Work, ActionError> {
     let object = |members: &Map<String, Value>, what: &str| {
         let value = template::evaluate(&Value::Object(members.clone()), scope);
         match value.map_err(|why| unclear(what, &why))? {
             Value::Object(members) => Ok(members),
-            _ => Ok::<_, Trouble>(Map::new()),
+            _ => Ok::<_, ActionError>(Map::new()),
         }
     };
     match action {
@@ -353,18 +359,18 @@ fn work(action: &Action, scope: &Map<String, Value>) -> Result<Work, Trouble> {
                 let most = limits::PROCEDURE_MILLIS_MAX;
                 let message =
                     format!("delay_ms is {value}; it must be a whole number up to {most}");
-                Trouble::new("invalid_arguments", message)
+                ActionError::new("invalid_arguments", message)
             })
         }
         // The check lets none of these in where this is called.
         Action::Set(_) | Action::Validate(_) | Action::Choice(_) | Action::Map(_) => {
             let message = format!("{} cannot stand here", action.key());
-            Err(Trouble::new("invalid_arguments", message))
+            Err(ActionError::new("invalid_arguments", message))
         }
     }
 }
 
-fn validate(conditions: &[Condition], scope: &Map<String, Value>) -> Result<(), Trouble> {
+fn validate(conditions: &[Condition], scope: &Map<String, Value>) -> Result<(), ActionError> {
     for condition in conditions {
         let holds = template::holds(&condition.that, scope).map_err(|why| unclear("that", &why))?;
         if !holds {
@@ -374,13 +380,13 @@ fn validate(conditions: &[Condition], scope: &Map<String, Value>) -> Result<(), 
                 }
                 None => format!("{} does not hold", condition.that),
             };
-            return Err(Trouble::new("invalid", message));
+            return Err(ActionError::new("invalid", message));
         }
     }
     Ok(())
 }
 
-fn choose(cases: &[Case], scope: &Map<String, Value>) -> Result<String, Trouble> {
+fn choose(cases: &[Case], scope: &Map<String, Value>) -> Result<String, ActionError> {
     for case in cases {
         let holds = match &case.when {
             Some(when) => template::holds(when, scope).map_err(|why| unclear("when", &why))?,
@@ -393,11 +399,11 @@ fn choose(cases: &[Case], scope: &Map<String, Value>) -> Result<String, Trouble>
     Ok("default".to_owned())
 }
 
-fn items(each: &Each, scope: &Map<String, Value>) -> Result<Vec<Value>, Trouble> {
+fn items(each: &MapAction, scope: &Map<String, Value>) -> Result<Vec<Value>, ActionError> {
     let value = template::evaluate(&each.items, scope).map_err(|why| unclear("items", &why))?;
     let Value::Array(items) = value else {
         let message = "items of a map must be a list";
-        return Err(Trouble::new("invalid_arguments", message));
+        return Err(ActionError::new("invalid_arguments", message));
     };
     if items.len() > limits::PROCEDURE_ITEMS_MAX {
         let most = limits::PROCEDURE_ITEMS_MAX;
@@ -405,11 +411,11 @@ fn items(each: &Each, scope: &Map<String, Value>) -> Result<Vec<Value>, Trouble>
             "{} items are too many for a map; at most {most} fit",
             items.len()
         );
-        return Err(Trouble::new("limit_exceeded", message));
+        return Err(ActionError::new("limit_exceeded", message));
     }
     Ok(items)
 }
 
-fn unclear(what: &str, TemplateError(why): &TemplateError) -> Trouble {
-    Trouble::new("template", format!("{what} cannot be evaluated: {why}"))
+fn unclear(what: &str, TemplateError(why): &TemplateError) -> ActionError {
+    ActionError::new("template", format!("{what} cannot be evaluated: {why}"))
 }

@@ -2,7 +2,7 @@
 //! no clock, no I/O, nothing random; the same journal gives the same machine.
 
 mod forward;
-mod record;
+mod history;
 mod rollback;
 mod task;
 
@@ -10,11 +10,11 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value, json};
 
-pub use record::{Move, Performed};
-pub use task::{Begun, Task, Work};
+pub use history::{ActionRecord, StateChange};
+pub use task::{StepStart, Task, Work};
 
 use super::definition::Definition;
-use super::journal::{Decision, Entry, Event, Outcome, Reason, Trouble};
+use super::journal::{ActionError, ActionOutcome, Decision, Entry, Event, StopReason};
 use crate::clock::Timestamp;
 
 /// An execution as its journal tells it.
@@ -26,7 +26,7 @@ pub struct Machine {
     context: Map<String, Value>,
     /// The state it is in.
     state: String,
-    /// How many states it has entered.
+    /// UndoMethod many states it has entered.
     entered: usize,
     entered_at: Timestamp,
     started_at: Timestamp,
@@ -34,29 +34,29 @@ pub struct Machine {
     deadline: Timestamp,
     /// Since when a procedure that it has called waits for a person.
     parked_at: Option<Timestamp>,
-    /// Steps begun so far.
+    /// Steps started so far.
     steps: u64,
     current: Option<Task>,
     /// The map that is being worked on.
-    each: Option<Items>,
+    each: Option<MapProgress>,
     /// What the last action gave.
     result: Value,
     /// The last error.
-    error: Option<Trouble>,
+    error: Option<ActionError>,
     /// What would have to be undone, the first done first.
-    undo: Vec<Undo>,
+    undo: Vec<UndoEntry>,
     rolling_back: bool,
     rollback_called: bool,
-    stopped: Option<Reason>,
+    stopped: Option<StopReason>,
     compensated: Vec<String>,
-    remains: Vec<Remains>,
+    uncompensated: Vec<Uncompensated>,
     ending: Option<Ending>,
-    record: record::Record,
+    history: history::History,
 }
 
 /// The map that is being worked on.
 #[derive(Clone, Debug, PartialEq)]
-struct Items {
+struct MapProgress {
     items: Vec<Value>,
     at: usize,
     collected: Vec<Value>,
@@ -64,39 +64,39 @@ struct Items {
 
 /// Something that was done.
 #[derive(Clone, Debug, PartialEq)]
-struct Undo {
+struct UndoEntry {
     state: String,
     item: Option<usize>,
-    how: How,
+    method: UndoMethod,
 }
 
 #[derive(Clone, Debug, PartialEq)]
-enum How {
+enum UndoMethod {
     /// By this.
-    Work(Work),
+    Run(Work),
     /// Nothing was said about it.
-    Unsaid,
+    Undefined,
     /// It cannot be undone, for this reason.
     Impossible(String),
 }
 
 /// Something that was done and not undone.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Remains {
+pub struct Uncompensated {
     /// The state that did it.
     pub state: String,
     /// Why it remains.
     pub why: String,
 }
 
-/// How an execution ended.
+/// UndoMethod an execution ended.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Ending {
     /// All was done; this is the answer.
     Completed(Value),
     /// It failed, and all that it had done is undone.
     RolledBack,
-    /// It failed; what could not be undone is in [`Machine::remains`].
+    /// It failed; what could not be undone is in [`Machine::uncompensated`].
     Failed,
     /// It was cancelled.
     Cancelled,
@@ -107,25 +107,25 @@ pub enum Ending {
 pub enum Next<'a> {
     /// Begin this: journal that it begins, then perform it.
     Perform(&'a Task),
-    /// This has begun, and nothing tells yet how it went.
-    Await(&'a Task, Begun),
+    /// This has started, and nothing tells yet how it went.
+    Await(&'a Task, StepStart),
     /// Nothing: it has ended.
-    Nothing(&'a Ending),
+    Ended(&'a Ending),
 }
 
 /// An entry that does not fit what stands before it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Misfit(pub String);
+pub struct JournalError(pub String);
 
 /// What the machine does by itself until the world is needed.
 enum Flow {
     Enter(String, String),
     Leave(String),
-    Fail(Trouble),
-    RollBack(Trouble),
+    Fail(ActionError),
+    RollBack(ActionError),
     Undo,
     End,
-    Rest,
+    Wait,
 }
 
 impl Machine {
@@ -134,8 +134,10 @@ impl Machine {
         definition: Arc<Definition>,
         id: &str,
         journal: &[Entry],
-    ) -> Result<Machine, Misfit> {
-        let (first, rest) = journal.split_first().ok_or_else(|| misfit("no entries"))?;
+    ) -> Result<Machine, JournalError> {
+        let (first, rest) = journal
+            .split_first()
+            .ok_or_else(|| journal_error("no entries"))?;
         let mut machine = Machine::start(definition, id, first)?;
         for entry in rest {
             machine.apply(entry)?;
@@ -143,13 +145,17 @@ impl Machine {
         Ok(machine)
     }
 
-    fn start(definition: Arc<Definition>, id: &str, first: &Entry) -> Result<Machine, Misfit> {
+    fn start(
+        definition: Arc<Definition>,
+        id: &str,
+        first: &Entry,
+    ) -> Result<Machine, JournalError> {
         let Event::Started {
             context,
             timeout_ms,
         } = &first.event
         else {
-            return Err(misfit("it does not begin with its start"));
+            return Err(journal_error("it does not begin with its start"));
         };
         let at = Timestamp(first.at);
         let initial = definition.initial_state.clone();
@@ -173,9 +179,9 @@ impl Machine {
             rollback_called: false,
             stopped: None,
             compensated: Vec::new(),
-            remains: Vec::new(),
+            uncompensated: Vec::new(),
             ending: None,
-            record: record::Record::default(),
+            history: history::History::default(),
         };
         machine.run(Flow::Enter(initial, "started".to_owned()), at);
         Ok(machine)
@@ -183,57 +189,57 @@ impl Machine {
 
     /// Takes the next entry of the journal. One that does not fit changes
     /// nothing.
-    pub fn apply(&mut self, entry: &Entry) -> Result<(), Misfit> {
+    pub fn apply(&mut self, entry: &Entry) -> Result<(), JournalError> {
         let at = Timestamp(entry.at);
         let flow = match &entry.event {
-            Event::Started { .. } => return Err(misfit("it was started already")),
-            Event::Begun { step, conduct } => {
+            Event::Started { .. } => return Err(journal_error("it was started already")),
+            Event::StepStarted { step, effects } => {
                 if *step != self.steps + 1 {
-                    return Err(misfit("a step out of turn"));
+                    return Err(journal_error("a step out of turn"));
                 }
                 let task = self.current.as_mut();
-                let Some(task) = task.filter(|task| task.begun.is_none()) else {
-                    return Err(misfit("nothing is due"));
+                let Some(task) = task.filter(|task| task.started.is_none()) else {
+                    return Err(journal_error("nothing is due"));
                 };
-                task.begun = Some(Begun {
+                task.started = Some(StepStart {
                     step: *step,
                     at,
-                    conduct: *conduct,
+                    effects: *effects,
                     interrupted: false,
                 });
                 self.steps = *step;
-                self.record.begin(task, *step, at);
-                Flow::Rest
+                self.history.begin(task, *step, at);
+                Flow::Wait
             }
-            Event::Finished { step, outcome } => {
-                let (task, begun) = self.take_begun(*step)?;
-                self.record.finish(*step, outcome, at);
+            Event::StepFinished { step, outcome } => {
+                let (task, started) = self.take_started(*step)?;
+                self.history.finish(*step, outcome, at);
                 if matches!(task.work, Work::Approval { .. }) {
-                    self.give_back(begun.at, at);
+                    self.give_back(started.at, at);
                 }
-                self.finished(task, begun, outcome.clone(), at)
+                self.finished(task, started, outcome.clone(), at)
             }
-            Event::Interrupted { step } => {
-                let (mut task, begun) = self.take_begun(*step)?;
-                task.begun = Some(Begun {
+            Event::StepInterrupted { step } => {
+                let (mut task, started) = self.take_started(*step)?;
+                task.started = Some(StepStart {
                     interrupted: true,
-                    ..begun
+                    ..started
                 });
                 self.current = Some(task);
-                Flow::Rest
+                Flow::Wait
             }
             Event::Parked => {
-                let can_wait = |task: &Task| task.begun.is_some() && task.work.is_execution();
+                let can_wait = |task: &Task| task.started.is_some() && task.work.is_execution();
                 if !self.current.as_ref().is_some_and(can_wait) {
-                    return Err(misfit("no part of it can wait"));
+                    return Err(journal_error("no part of it can wait"));
                 }
                 self.parked_at.get_or_insert(at);
                 return Ok(());
             }
             Event::Decided { step, decision, .. } => {
                 self.may_decide(*step, *decision)?;
-                let (task, begun) = self.take_begun(*step)?;
-                self.decided(task, begun, *decision, at)
+                let (task, started) = self.take_started(*step)?;
+                self.decided(task, started, *decision, at)
             }
             Event::Stopped { reason } => self.stop(*reason, at)?,
         };
@@ -247,13 +253,13 @@ impl Machine {
     /// What is to happen next.
     pub fn next(&self) -> Next<'_> {
         match (&self.ending, &self.current) {
-            (None, Some(task)) => match task.begun {
+            (None, Some(task)) => match task.started {
                 None => Next::Perform(task),
-                Some(begun) => Next::Await(task, begun),
+                Some(started) => Next::Await(task, started),
             },
-            (Some(ending), _) => Next::Nothing(ending),
+            (Some(ending), _) => Next::Ended(ending),
             // `run` leaves a task or an ending.
-            (None, None) => Next::Nothing(&Ending::Failed),
+            (None, None) => Next::Ended(&Ending::Failed),
         }
     }
 
@@ -280,28 +286,28 @@ impl Machine {
     }
 
     /// The task that only a person can end.
-    pub fn waits_for(&self) -> Option<(&Task, Begun)> {
+    pub fn waits_for(&self) -> Option<(&Task, StepStart)> {
         let task = self.current.as_ref()?;
-        let begun = task.begun?;
-        let waits = begun.interrupted || matches!(task.work, Work::Approval { .. });
-        waits.then_some((task, begun))
+        let started = task.started?;
+        let waits = started.interrupted || matches!(task.work, Work::Approval { .. });
+        waits.then_some((task, started))
     }
 
     /// Whether `decision` answers what step `step` waits for.
-    pub fn may_decide(&self, step: u64, decision: Decision) -> Result<(), Misfit> {
-        let waits = self.waits_for().filter(|(_, begun)| begun.step == step);
-        let Some((task, begun)) = waits else {
-            return Err(misfit("it waits for no decision"));
+    pub fn may_decide(&self, step: u64, decision: Decision) -> Result<(), JournalError> {
+        let waits = self.waits_for().filter(|(_, started)| started.step == step);
+        let Some((task, started)) = waits else {
+            return Err(journal_error("it waits for no decision"));
         };
         let about_approval = matches!(decision, Decision::Approved | Decision::Rejected);
-        match about_approval != begun.interrupted {
+        match about_approval != started.interrupted {
             true => Ok(()),
-            false if begun.interrupted => Err(misfit(format!(
+            false if started.interrupted => Err(journal_error(format!(
                 "{} of the state {} was interrupted: it was done, is to be done again, or failed",
                 task.work.label(),
                 task.state
             ))),
-            false => Err(misfit(
+            false => Err(journal_error(
                 "it waits for an approval: it is approved or rejected",
             )),
         }
@@ -323,8 +329,8 @@ impl Machine {
     }
 
     /// Why it fails, once it does.
-    pub fn failure(&self) -> Option<&Trouble> {
-        let failed = self.rolling_back && self.stopped != Some(Reason::Reverted);
+    pub fn failure(&self) -> Option<&ActionError> {
+        let failed = self.rolling_back && self.stopped != Some(StopReason::Reverted);
         self.error.as_ref().filter(|_| failed)
     }
 
@@ -339,18 +345,18 @@ impl Machine {
     }
 
     /// What was done and not undone.
-    pub fn remains(&self) -> &[Remains] {
-        &self.remains
+    pub fn uncompensated(&self) -> &[Uncompensated] {
+        &self.uncompensated
     }
 
     /// From state to state, in order.
-    pub fn moves(&self) -> &[Move] {
-        &self.record.moves
+    pub fn moves(&self) -> &[StateChange] {
+        &self.history.moves
     }
 
     /// What was performed, in order.
-    pub fn performed(&self) -> &[Performed] {
-        &self.record.performed
+    pub fn performed(&self) -> &[ActionRecord] {
+        &self.history.performed
     }
 
     /// When it began.
@@ -367,37 +373,43 @@ impl Machine {
                 Flow::RollBack(error) => self.roll_back(error),
                 Flow::Undo => self.undo_next(at),
                 Flow::End => self.end(at),
-                Flow::Rest => return,
+                Flow::Wait => return,
             };
         }
     }
 
-    fn take_begun(&mut self, step: u64) -> Result<(Task, Begun), Misfit> {
-        let begun = self.current.as_ref().and_then(|task| task.begun);
-        match begun.filter(|begun| begun.step == step) {
-            Some(begun) => match self.current.take() {
-                Some(task) => Ok((task, begun)),
-                None => Err(misfit("nothing is being done")),
+    fn take_started(&mut self, step: u64) -> Result<(Task, StepStart), JournalError> {
+        let started = self.current.as_ref().and_then(|task| task.started);
+        match started.filter(|started| started.step == step) {
+            Some(started) => match self.current.take() {
+                Some(task) => Ok((task, started)),
+                None => Err(journal_error("nothing is being done")),
             },
-            None => Err(misfit("that step is not being done")),
+            None => Err(journal_error("that step is not being done")),
         }
     }
 
-    fn finished(&mut self, task: Task, begun: Begun, outcome: Outcome, at: Timestamp) -> Flow {
-        if let Outcome::Error(error) = &outcome
-            && self.may_retry(&task, begun, error)
+    fn finished(
+        &mut self,
+        task: Task,
+        started: StepStart,
+        outcome: ActionOutcome,
+        at: Timestamp,
+    ) -> Flow {
+        if let ActionOutcome::Error(error) = &outcome
+            && self.may_retry(&task, started, error)
         {
             self.current = Some(self.again(task, at));
-            return Flow::Rest;
+            return Flow::Wait;
         }
         match (task.undoes, outcome) {
-            (false, Outcome::Result(result)) => self.succeeded(&task, begun, result),
-            (false, Outcome::Error(error)) => self.gave_up(&task, begun, error),
+            (false, ActionOutcome::Result(result)) => self.succeeded(&task, started, result),
+            (false, ActionOutcome::Error(error)) => self.gave_up(&task, started, error),
             (true, outcome) => self.undone(&task, outcome),
         }
     }
 
-    fn may_retry(&self, task: &Task, begun: Begun, error: &Trouble) -> bool {
+    fn may_retry(&self, task: &Task, started: StepStart, error: &ActionError) -> bool {
         let retry = self.definition.states.get(&task.state);
         let Some(retry) = retry.and_then(|state| state.retry.as_ref()) else {
             return false;
@@ -407,7 +419,7 @@ impl Machine {
             kinds => error.is_one_of(kinds),
         };
         // Twice is once too often where the first may have happened.
-        let harmless = begun.conduct.idempotent || !error.leaves_doubt();
+        let harmless = started.effects.idempotent || !error.leaves_doubt();
         task.attempt <= retry.max_attempts && wanted && harmless
     }
 
@@ -418,7 +430,7 @@ impl Machine {
         Task {
             attempt: task.attempt + 1,
             not_before: Some(later(at, wait)),
-            begun: None,
+            started: None,
             ..task
         }
     }
@@ -429,33 +441,39 @@ impl Machine {
         self.deadline = Timestamp(self.deadline.0.saturating_add(waited));
     }
 
-    fn decided(&mut self, task: Task, begun: Begun, decision: Decision, at: Timestamp) -> Flow {
-        self.give_back(begun.at, at);
+    fn decided(
+        &mut self,
+        task: Task,
+        started: StepStart,
+        decision: Decision,
+        at: Timestamp,
+    ) -> Flow {
+        self.give_back(started.at, at);
         let outcome = match decision {
             Decision::Approved | Decision::Done => {
-                Outcome::Result(json!({"decision": decision.name()}))
+                ActionOutcome::Result(json!({"decision": decision.name()}))
             }
             Decision::Rejected => {
                 let message = format!("the approval in the state {} was refused", task.state);
-                Outcome::Error(Trouble::new("rejected", message))
+                ActionOutcome::Error(ActionError::new("rejected", message))
             }
             Decision::Failed => {
                 let message = format!("{} was interrupted and failed", task.work.label());
-                Outcome::Error(Trouble::new("interrupted", message))
+                ActionOutcome::Error(ActionError::new("interrupted", message))
             }
             Decision::Again => {
-                self.record.forget(begun.step);
+                self.history.forget(started.step);
                 self.current = Some(Task {
-                    begun: None,
+                    started: None,
                     ..task
                 });
-                return Flow::Rest;
+                return Flow::Wait;
             }
         };
-        self.record.finish(begun.step, &outcome, at);
+        self.history.finish(started.step, &outcome, at);
         match (task.undoes, outcome) {
-            (false, Outcome::Result(result)) => self.succeeded(&task, begun, result),
-            (false, Outcome::Error(error)) => self.gave_up(&task, begun, error),
+            (false, ActionOutcome::Result(result)) => self.succeeded(&task, started, result),
+            (false, ActionOutcome::Error(error)) => self.gave_up(&task, started, error),
             (true, outcome) => self.undone(&task, outcome),
         }
     }
@@ -467,6 +485,6 @@ pub(in crate::procedure) fn later(at: Timestamp, ms: u64) -> Timestamp {
     Timestamp(at.0.saturating_add(micros))
 }
 
-fn misfit(why: impl Into<String>) -> Misfit {
-    Misfit(why.into())
+fn journal_error(why: impl Into<String>) -> JournalError {
+    JournalError(why.into())
 }

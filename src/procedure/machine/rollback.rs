@@ -1,40 +1,43 @@
 //! Going back: compensations in reverse order, then the rollback procedure, and
 //! how it ends.
 
-use super::{Ending, Flow, How, Machine, Misfit, Next, Remains, Task, Undo, Work, misfit};
+use super::{
+    Ending, Flow, JournalError, Machine, Next, Task, Uncompensated, UndoEntry, UndoMethod, Work,
+    journal_error,
+};
 use crate::clock::Timestamp;
-use crate::procedure::journal::{Outcome, Reason, Trouble};
+use crate::procedure::journal::{ActionError, ActionOutcome, StopReason};
 use crate::procedure::template::{self, TemplateError};
 
 impl Machine {
-    pub(super) fn stop(&mut self, reason: Reason, at: Timestamp) -> Result<Flow, Misfit> {
+    pub(super) fn stop(&mut self, reason: StopReason, at: Timestamp) -> Result<Flow, JournalError> {
         match (reason, &self.ending) {
-            (Reason::Reverted, Some(Ending::Completed(_))) => {
+            (StopReason::Reverted, Some(Ending::Completed(_))) => {
                 self.ending = None;
                 self.stopped = Some(reason);
                 self.error = None;
                 let why = "the procedure that called it is rolled back";
-                return Ok(Flow::RollBack(Trouble::new("reverted", why)));
+                return Ok(Flow::RollBack(ActionError::new("reverted", why)));
             }
-            (Reason::Reverted, _) => return Err(misfit("it was not completed")),
-            (_, Some(_)) => return Err(misfit("it has ended")),
-            (_, None) if self.rolling_back => return Err(misfit("it is being rolled back")),
+            (StopReason::Reverted, _) => return Err(journal_error("it was not completed")),
+            (_, Some(_)) => return Err(journal_error("it has ended")),
+            (_, None) if self.rolling_back => return Err(journal_error("it is being rolled back")),
             (_, None) => {}
         }
         let error = match reason {
-            Reason::TimedOut => Trouble::new("timeout", "its time was over before its end"),
-            _ => Trouble::new("cancelled", "it was cancelled"),
+            StopReason::TimedOut => ActionError::new("timeout", "its time was over before its end"),
+            _ => ActionError::new("cancelled", "it was cancelled"),
         };
         if let Some(task) = self.current.take()
-            && let Some(begun) = task.begun
+            && let Some(started) = task.started
         {
-            self.record
-                .finish(begun.step, &Outcome::Error(error.clone()), at);
-            if matches!(task.work, Work::Tool { .. }) && !begun.conduct.reads {
-                self.undo.push(Undo {
+            self.history
+                .finish(started.step, &ActionOutcome::Error(error.clone()), at);
+            if matches!(task.work, Work::Tool { .. }) && !started.effects.read_only {
+                self.undo.push(UndoEntry {
                     state: task.state.clone(),
                     item: task.item,
-                    how: How::Impossible(format!(
+                    method: UndoMethod::Impossible(format!(
                         "whether {} took effect is not known",
                         task.work.label()
                     )),
@@ -46,7 +49,7 @@ impl Machine {
         Ok(Flow::RollBack(error))
     }
 
-    pub(super) fn roll_back(&mut self, error: Trouble) -> Flow {
+    pub(super) fn roll_back(&mut self, error: ActionError) -> Flow {
         self.error = Some(error);
         self.each = None;
         self.rolling_back = true;
@@ -54,17 +57,24 @@ impl Machine {
     }
 
     pub(super) fn undo_next(&mut self, at: Timestamp) -> Flow {
-        while let Some(Undo { state, item, how }) = self.undo.pop() {
-            match how {
-                How::Work(work) => {
+        while let Some(UndoEntry {
+            state,
+            item,
+            method,
+        }) = self.undo.pop()
+        {
+            match method {
+                UndoMethod::Run(work) => {
                     self.current = Some(self.undoing(state, item, work));
-                    return Flow::Rest;
+                    return Flow::Wait;
                 }
-                How::Unsaid => self.remains.push(Remains {
+                UndoMethod::Undefined => self.uncompensated.push(Uncompensated {
                     state,
                     why: UNSAID.to_owned(),
                 }),
-                How::Impossible(why) => self.remains.push(Remains { state, why }),
+                UndoMethod::Impossible(why) => {
+                    self.uncompensated.push(Uncompensated { state, why })
+                }
             }
         }
         let called = self.definition.rollback_procedure.clone();
@@ -76,16 +86,16 @@ impl Machine {
                 context: self.rollback_context(),
             };
             self.current = Some(self.undoing(ROLLBACK.to_owned(), None, work));
-            return Flow::Rest;
+            return Flow::Wait;
         }
-        let ending = match (self.stopped, self.remains.is_empty()) {
-            (Some(Reason::Cancelled), _) => Ending::Cancelled,
-            (Some(Reason::Reverted), true) => Ending::RolledBack,
+        let ending = match (self.stopped, self.uncompensated.is_empty()) {
+            (Some(StopReason::Cancelled), _) => Ending::Cancelled,
+            (Some(StopReason::Reverted), true) => Ending::RolledBack,
             (_, true) if !self.compensated.is_empty() => Ending::RolledBack,
             _ => Ending::Failed,
         };
         self.finish(ending, at);
-        Flow::Rest
+        Flow::Wait
     }
 
     fn undoing(&self, state: String, item: Option<usize>, work: Work) -> Task {
@@ -98,7 +108,7 @@ impl Machine {
             item,
             not_before: None,
             undoes: true,
-            begun: None,
+            started: None,
         }
     }
 
@@ -106,7 +116,7 @@ impl Machine {
     fn rollback_context(&self) -> serde_json::Map<String, serde_json::Value> {
         let mut context = self.context.clone();
         let error = self.error.as_ref();
-        let states = self.remains.iter().map(|each| each.state.as_str());
+        let states = self.uncompensated.iter().map(|each| each.state.as_str());
         context.insert(
             "failure".to_owned(),
             serde_json::json!({
@@ -119,19 +129,19 @@ impl Machine {
     }
 
     /// A task of the way back is over.
-    pub(super) fn undone(&mut self, task: &Task, outcome: Outcome) -> Flow {
+    pub(super) fn undone(&mut self, task: &Task, outcome: ActionOutcome) -> Flow {
         match outcome {
-            Outcome::Result(_) => {
+            ActionOutcome::Result(_) => {
                 if task.state == ROLLBACK {
                     // What nothing was said about is what it is for.
-                    self.remains.retain(|each| each.why != UNSAID);
+                    self.uncompensated.retain(|each| each.why != UNSAID);
                 }
                 self.compensated.push(match task.item {
                     Some(item) => format!("{}[{item}]", task.state),
                     None => task.state.clone(),
                 });
             }
-            Outcome::Error(error) => self.remains.push(Remains {
+            ActionOutcome::Error(error) => self.uncompensated.push(Uncompensated {
                 state: task.state.clone(),
                 why: format!("{} failed: {}", task.work.label(), error.message),
             }),
@@ -148,17 +158,17 @@ impl Machine {
         match output {
             Ok(output) => {
                 self.finish(Ending::Completed(output), at);
-                Flow::Rest
+                Flow::Wait
             }
             Err(TemplateError(why)) => {
                 let message = format!("output cannot be evaluated: {why}");
-                Flow::RollBack(Trouble::new("template", message))
+                Flow::RollBack(ActionError::new("template", message))
             }
         }
     }
 
     fn finish(&mut self, ending: Ending, at: Timestamp) {
-        self.record
+        self.history
             .end(&self.state, ending.status(), self.entered_at, at);
         self.entered_at = at;
         self.current = None;
@@ -187,7 +197,7 @@ impl Machine {
     /// The contract's word for how it is.
     pub fn status(&self) -> &'static str {
         match self.next() {
-            Next::Nothing(ending) => ending.status(),
+            Next::Ended(ending) => ending.status(),
             _ if self.waits_for().is_some() => "waiting_approval",
             _ => "running",
         }

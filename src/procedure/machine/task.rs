@@ -3,7 +3,7 @@
 use serde_json::{Map, Value};
 
 use crate::clock::Timestamp;
-use crate::procedure::journal::Conduct;
+use crate::procedure::journal::SideEffects;
 
 /// An action that is due or being performed.
 #[derive(Clone, Debug, PartialEq)]
@@ -16,25 +16,25 @@ pub struct Task {
     pub attempt: u32,
     /// Which item of a map, counted from 0.
     pub item: Option<usize>,
-    /// Not to be begun before this moment.
+    /// Not to be started before this moment.
     pub not_before: Option<Timestamp>,
-    /// How long this attempt may take.
+    /// UndoMethod long this attempt may take.
     pub timeout_ms: Option<u64>,
     /// It undoes something.
     pub undoes: bool,
-    /// Set once it has begun.
-    pub begun: Option<Begun>,
+    /// Set once it has started.
+    pub started: Option<StepStart>,
 }
 
-/// An action that has begun.
+/// An action that has started.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Begun {
+pub struct StepStart {
     /// Its step.
     pub step: u64,
     /// When.
     pub at: Timestamp,
     /// What was known of it.
-    pub conduct: Conduct,
+    pub effects: SideEffects,
     /// Mimo ended meanwhile, and only a person can tell how it went.
     pub interrupted: bool,
 }
@@ -53,7 +53,7 @@ pub enum Work {
     },
     /// Let time pass.
     Delay {
-        /// How much.
+        /// UndoMethod much.
         ms: u64,
     },
     /// Let a person decide.

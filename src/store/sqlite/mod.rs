@@ -50,7 +50,7 @@ pub struct SqliteStore {
     path: PathBuf,
     /// Made when the first execution is driven.
     owner: Arc<OnceLock<procedure::Owner>>,
-    together: procedure::Together,
+    group_commit: procedure::GroupCommit,
     /// Moves after each commit.
     stored: watch::Sender<u64>,
 }
@@ -70,7 +70,7 @@ impl SqliteStore {
             writer,
             path,
             owner: Arc::default(),
-            together: procedure::Together::default(),
+            group_commit: procedure::GroupCommit::default(),
             stored: watch::Sender::new(0),
         })
     }

@@ -13,7 +13,7 @@ use crate::graph::about::{Said, Topic};
 use crate::graph::query::Scope;
 use crate::limits;
 use crate::memory;
-use crate::procedure::{KeptDefinition, view};
+use crate::procedure::{StoredDefinition, view};
 use crate::registry::OfferedTool;
 use crate::store::memory::{Category, Filter, Memory, MemoryId, State};
 use crate::text;
@@ -221,7 +221,7 @@ async fn procedural(ask: &Ask, wanted: Wanted) -> Result<Hits, Failure> {
     Ok(hits(found.await?.into_iter().map(of_procedure).collect()))
 }
 
-fn of_procedure(kept: KeptDefinition) -> Hit {
+fn of_procedure(kept: StoredDefinition) -> Hit {
     let citation = format!("procedure:{}@{}", kept.name, kept.version);
     let name = kept.name.replace(['_', '-', '.'], " ");
     let text = format!("{name}: {}", kept.description);

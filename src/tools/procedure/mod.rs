@@ -2,14 +2,14 @@
 //! which procedures call tools themselves.
 
 mod define;
-mod door;
 mod find;
 pub mod offers;
 mod run;
+mod tool_caller;
 
 use serde_json::{Value, json};
 
-pub use door::{Door, Through};
+pub use tool_caller::{DispatchCall, ProcedureTools};
 
 use super::Tool;
 use crate::failure::Failure;

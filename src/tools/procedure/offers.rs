@@ -51,7 +51,7 @@ pub fn family(procedures: Procedures) -> Family {
 
 async fn resources(procedures: &Procedures) -> Result<Vec<Value>, Failure> {
     let found = procedures.find(None, limits::PROCEDURES_LISTED_MAX).await?;
-    let one = |kept: &crate::procedure::KeptDefinition| {
+    let one = |kept: &crate::procedure::StoredDefinition| {
         json!({
             "uri": format!("{PREFIX}{}", kept.name),
             "name": kept.name,

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use mimo::procedure::check::{Checked, Known, check};
+use mimo::procedure::check::{CheckedDefinition, KnownNames, check};
 use mimo::procedure::mistake::Mistake;
 use serde_json::{Value, json};
 
@@ -11,7 +11,7 @@ const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 /// What the definitions of the folder may name.
 struct Few;
 
-impl Known for Few {
+impl KnownNames for Few {
     fn tool(&self, name: &str) -> Result<(), (String, String)> {
         match name {
             "memory_search" | "memory_store" | "memory_edit" => Ok(()),
@@ -44,7 +44,7 @@ fn files(folder: &str) -> Vec<(String, Value)> {
     all
 }
 
-fn checked(value: &Value) -> Result<Checked, Vec<Mistake>> {
+fn checked(value: &Value) -> Result<CheckedDefinition, Vec<Mistake>> {
     check(value, &Few)
 }
 

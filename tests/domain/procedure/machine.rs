@@ -6,10 +6,12 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use mimo::clock::Timestamp;
-use mimo::procedure::check::{Everything, check};
+use mimo::procedure::check::{AnyName, check};
 use mimo::procedure::definition::Definition;
-use mimo::procedure::journal::{Conduct, Decision, Entry, Event, Outcome, Reason, Trouble};
-use mimo::procedure::machine::{Begun, Ending, Machine, Next, Task, Work};
+use mimo::procedure::journal::{
+    ActionError, ActionOutcome, Decision, Entry, Event, SideEffects, StopReason,
+};
+use mimo::procedure::machine::{Ending, Machine, Next, StepStart, Task, Work};
 use proptest::prelude::*;
 use serde_json::{Map, Value, json};
 
@@ -66,7 +68,7 @@ fn definition() -> impl Strategy<Value = Value> {
 /// The definition with the states that nothing leads to left out.
 fn sound(mut value: Value) -> Arc<Definition> {
     loop {
-        match check(&value, &Everything) {
+        match check(&value, &AnyName) {
             Ok(checked) => return Arc::new(checked.definition),
             Err(mistakes) => {
                 for mistake in mistakes {
@@ -99,9 +101,9 @@ fn start(at: i64) -> Entry {
 /// What the world does, drawn beforehand.
 type Fate = u8;
 
-fn conduct(task: &Task) -> Conduct {
-    Conduct {
-        reads: matches!(&task.work, Work::Tool { name, .. } if name.ends_with('7')),
+fn effects(task: &Task) -> SideEffects {
+    SideEffects {
+        read_only: matches!(&task.work, Work::Tool { name, .. } if name.ends_with('7')),
         idempotent: matches!(&task.work, Work::Tool { name, .. } if name.ends_with(['1', '3', '7'])),
     }
 }
@@ -109,29 +111,29 @@ fn conduct(task: &Task) -> Conduct {
 /// The next entry, as a runner would write it.
 fn answer(machine: &Machine, fate: Fate, now: Timestamp) -> Option<Event> {
     match machine.next() {
-        Next::Nothing(_) => None,
+        Next::Ended(_) => None,
         Next::Perform(_) if fate > 250 && !machine.rolling_back() => Some(Event::Stopped {
             reason: if fate.is_multiple_of(2) {
-                Reason::Cancelled
+                StopReason::Cancelled
             } else {
-                Reason::TimedOut
+                StopReason::TimedOut
             },
         }),
         Next::Perform(task) => {
             assert!(task.not_before.is_none_or(|at| at.0 <= now.0 + 1_000_000));
-            Some(Event::Begun {
+            Some(Event::StepStarted {
                 step: machine.next_step(),
-                conduct: conduct(task),
+                effects: effects(task),
             })
         }
-        Next::Await(task, begun) => Some(ending(machine, task, begun, fate)),
+        Next::Await(task, started) => Some(ending(machine, task, started, fate)),
     }
 }
 
-fn ending(machine: &Machine, task: &Task, begun: Begun, fate: Fate) -> Event {
-    let step = begun.step;
+fn ending(machine: &Machine, task: &Task, started: StepStart, fate: Fate) -> Event {
+    let step = started.step;
     if machine.waits_for().is_some() {
-        let choices: &[Decision] = match begun.interrupted {
+        let choices: &[Decision] = match started.interrupted {
             true => &[Decision::Done, Decision::Again, Decision::Failed],
             false => &[Decision::Approved, Decision::Approved, Decision::Rejected],
         };
@@ -144,15 +146,15 @@ fn ending(machine: &Machine, task: &Task, begun: Begun, fate: Fate) -> Event {
             note,
         };
     }
-    if fate > 240 && !begun.conduct.idempotent {
-        return Event::Interrupted { step };
+    if fate > 240 && !started.effects.idempotent {
+        return Event::StepInterrupted { step };
     }
     let outcome = match fate % 8 {
-        0 => Outcome::Error(Trouble::new("flaky", "not this time")),
-        1 if fate < 60 => Outcome::Error(Trouble::new("timeout", "late")),
-        _ => Outcome::Result(json!({"step": step, "of": task.work.label()})),
+        0 => ActionOutcome::Error(ActionError::new("flaky", "not this time")),
+        1 if fate < 60 => ActionOutcome::Error(ActionError::new("timeout", "late")),
+        _ => ActionOutcome::Result(json!({"step": step, "of": task.work.label()})),
     };
-    Event::Finished { step, outcome }
+    Event::StepFinished { step, outcome }
 }
 
 /// What a model that only watches entries and tasks knows of an execution.
@@ -161,8 +163,8 @@ struct Model {
     /// Done and not undone, in order: what each state's compensation is called.
     done: Vec<(String, Option<usize>, bool)>,
     undone: Vec<(String, Option<usize>)>,
-    /// Begun without an end, and not to be repeated by itself.
-    begun: BTreeMap<u64, bool>,
+    /// StepStart without an end, and not to be repeated by itself.
+    started: BTreeMap<u64, bool>,
 }
 
 proptest! {
@@ -208,19 +210,19 @@ proptest! {
             let step = machine.next_step();
             let wrong = [
                 start(5).event,
-                Event::Begun { step: step + 1, conduct: Conduct::default() },
-                Event::Finished { step, outcome: Outcome::Result(Value::Null) },
-                Event::Interrupted { step: step + 7 },
+                Event::StepStarted { step: step + 1, effects: SideEffects::default() },
+                Event::StepFinished { step, outcome: ActionOutcome::Result(Value::Null) },
+                Event::StepInterrupted { step: step + 7 },
                 Event::Decided {
                     step,
                     decision: Decision::Approved,
                     by: String::new(),
                     note: String::new(),
                 },
-                Event::Stopped { reason: Reason::Reverted },
-                Event::Begun { step: 0, conduct: Conduct::default() },
+                Event::Stopped { reason: StopReason::Reverted },
+                Event::StepStarted { step: 0, effects: SideEffects::default() },
             ][wrong].clone();
-            let completed = matches!(machine.next(), Next::Nothing(Ending::Completed(_)));
+            let completed = matches!(machine.next(), Next::Ended(Ending::Completed(_)));
             if !(completed && matches!(wrong, Event::Stopped { .. })) {
                 prop_assert!(machine.apply(&Entry::new(Timestamp(9), wrong)).is_err());
                 prop_assert_eq!(before, format!("{machine:?}"));
@@ -244,21 +246,21 @@ proptest! {
 fn watch(model: &mut Model, definition: &Definition, machine: &Machine, entry: &Entry) {
     let task = match machine.next() {
         Next::Perform(task) | Next::Await(task, _) => task.clone(),
-        Next::Nothing(_) => return,
+        Next::Ended(_) => return,
     };
     let worldly = matches!(
         task.work,
         Work::Tool { .. } | Work::Procedure { .. } | Work::Revert { .. }
     );
     let good = match &entry.event {
-        Event::Begun { step, .. } => {
+        Event::StepStarted { step, .. } => {
             assert!(
-                model.begun.insert(*step, true).is_none(),
+                model.started.insert(*step, true).is_none(),
                 "a step begins once"
             );
             false
         }
-        Event::Finished { outcome, .. } => matches!(outcome, Outcome::Result(_)),
+        Event::StepFinished { outcome, .. } => matches!(outcome, ActionOutcome::Result(_)),
         Event::Decided { decision, .. } => *decision == Decision::Done,
         _ => false,
     };
@@ -271,7 +273,7 @@ fn watch(model: &mut Model, definition: &Definition, machine: &Machine, entry: &
     }
     let state = &definition.states[&task.state];
     let has_undo = state.compensate.is_some() || matches!(task.work, Work::Procedure { .. });
-    let reads = conduct(&task).reads;
+    let reads = effects(&task).read_only;
     if has_undo || !reads {
         model.done.push((task.state.clone(), task.item, has_undo));
     }
@@ -279,7 +281,7 @@ fn watch(model: &mut Model, definition: &Definition, machine: &Machine, entry: &
 
 /// What was undone is what was done, the last first, and the end says so.
 fn judge(model: &Model, definition: &Definition, machine: &Machine) -> Result<(), TestCaseError> {
-    let Next::Nothing(ending) = machine.next() else {
+    let Next::Ended(ending) = machine.next() else {
         return Ok(());
     };
     let to_undo: Vec<_> = model.done.iter().rev().filter(|each| each.2).collect();
@@ -288,7 +290,7 @@ fn judge(model: &Model, definition: &Definition, machine: &Machine) -> Result<()
         let found = rest.any(|each| each.0 == *state && each.1 == *item);
         prop_assert!(found, "{state} is undone in its turn, once");
     }
-    let failed = machine.remains();
+    let failed = machine.uncompensated();
     match ending {
         Ending::Completed(_) => {
             prop_assert!(model.undone.is_empty());

@@ -8,8 +8,8 @@ use std::time::Duration;
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use mimo::clock::SystemClock;
-use mimo::procedure::journal::{Conduct, Trouble};
-use mimo::procedure::{Procedures, Start, Tools, Watch, view};
+use mimo::procedure::journal::{ActionError, SideEffects};
+use mimo::procedure::{JournalHook, Procedures, Start, ToolCaller, view};
 use mimo::store::sqlite::SqliteStore;
 use serde_json::{Map, Value, json};
 use tempfile::TempDir;
@@ -38,7 +38,7 @@ impl Calls {
 /// times, of a kind), `wait` (until the gate opens or it is cancelled).
 pub struct Fake(pub Arc<Calls>);
 
-impl Tools for Fake {
+impl ToolCaller for Fake {
     fn check(&self, name: &str) -> Result<(), (String, String)> {
         match name {
             "do" | "put" | "read" | "undo" => Ok(()),
@@ -49,9 +49,9 @@ impl Tools for Fake {
         }
     }
 
-    fn conduct(&self, name: &str) -> Conduct {
-        Conduct {
-            reads: name == "read",
+    fn side_effects(&self, name: &str) -> SideEffects {
+        SideEffects {
+            read_only: name == "read",
             idempotent: matches!(name, "read" | "put"),
         }
     }
@@ -62,7 +62,7 @@ impl Tools for Fake {
         arguments: Map<String, Value>,
         _execution: &str,
         cancel: CancellationToken,
-    ) -> BoxFuture<'static, Result<Value, Trouble>> {
+    ) -> BoxFuture<'static, Result<Value, ActionError>> {
         let (calls, name) = (self.0.clone(), name.to_owned());
         async move {
             let id = arguments.get("id").map_or(String::new(), |id| match id {
@@ -80,14 +80,14 @@ impl Tools for Fake {
                 if (*so_far as u64) < times {
                     *so_far += 1;
                     let kind = arguments.get("kind").and_then(Value::as_str);
-                    return Err(Trouble::new(kind.unwrap_or("tool_failed"), "as asked"));
+                    return Err(ActionError::new(kind.unwrap_or("tool_failed"), "as asked"));
                 }
             }
             if arguments.contains_key("wait") {
                 calls.waiting.notify_one();
                 tokio::select! {
                     () = calls.gate.notified() => {}
-                    () = cancel.cancelled() => return Err(Trouble::new("cancelled", "taken back")),
+                    () = cancel.cancelled() => return Err(ActionError::new("cancelled", "taken back")),
                 }
             }
             Ok(json!({"did": name, "arguments": arguments}))
@@ -108,7 +108,7 @@ impl World {
         World::on(Arc::new(TempDir::new().expect("a folder")), None)
     }
 
-    pub fn on(folder: Arc<TempDir>, watch: Option<Watch>) -> World {
+    pub fn on(folder: Arc<TempDir>, watch: Option<JournalHook>) -> World {
         let store = SqliteStore::start(folder.path().join("mimo.db")).expect("a store");
         let procedures = Procedures::new(Arc::new(store), Arc::new(SystemClock), watch);
         let calls = Arc::new(Calls::default());

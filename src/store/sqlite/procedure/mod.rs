@@ -1,23 +1,23 @@
 //! Procedures in SQLite: the port's methods, and how their commits are made
 //! durable. The SQL is beside it.
 
+mod group_commit;
 mod owner;
 mod sql;
-mod together;
 
 use std::path::Path;
 use std::sync::OnceLock;
 
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 
+pub use group_commit::GroupCommit;
 pub use owner::Owner;
-pub use together::Together;
 
 use super::SqliteStore;
 use crate::clock::Timestamp;
 use crate::store::procedure::{
-    Appended, Execution, Kept, KeptDefinition, Made, NewExecution, ProcedureCensus, ProcedureStore,
-    RecordedCall, Standing,
+    AppendOutcome, BeginOutcome, DefineOutcome, Execution, ExecutionUpdate, NewExecution,
+    ProcedureCensus, ProcedureStore, RecordedCall, StoredDefinition,
 };
 use crate::store::{StoreError, Stored};
 
@@ -89,24 +89,24 @@ fn claimant<'a>(
 }
 
 impl ProcedureStore for SqliteStore {
-    fn define(&self, definition: KeptDefinition, at: Timestamp) -> Stored<'_, Kept> {
+    fn define(&self, definition: StoredDefinition, at: Timestamp) -> Stored<'_, DefineOutcome> {
         Box::pin(self.write_durably(move |file| sql::define(file, &definition, at)))
     }
 
-    fn versions(&self, name: String) -> Stored<'_, Vec<KeptDefinition>> {
+    fn versions(&self, name: String) -> Stored<'_, Vec<StoredDefinition>> {
         Box::pin(self.read(move |file| sql::versions(file, &name)))
     }
 
-    fn definition(&self, hash: String) -> Stored<'_, Option<KeptDefinition>> {
+    fn definition(&self, hash: String) -> Stored<'_, Option<StoredDefinition>> {
         Box::pin(self.read(move |file| sql::definition(file, &hash)))
     }
 
-    fn definitions(&self) -> Stored<'_, Vec<KeptDefinition>> {
+    fn definitions(&self) -> Stored<'_, Vec<StoredDefinition>> {
         Box::pin(self.read(sql::definitions))
     }
 
-    fn begin(&self, new: NewExecution, at: Timestamp) -> Stored<'_, Made> {
-        Box::pin(self.write_together(move |file, claimant| sql::begin(file, claimant, &new, at)))
+    fn begin(&self, new: NewExecution, at: Timestamp) -> Stored<'_, BeginOutcome> {
+        Box::pin(self.write_grouped(move |file, claimant| sql::begin(file, claimant, &new, at)))
     }
 
     fn execution(&self, id: String) -> Stored<'_, Option<Execution>> {
@@ -133,10 +133,10 @@ impl ProcedureStore for SqliteStore {
         id: String,
         length: u64,
         entries: Vec<String>,
-        standing: Standing,
+        standing: ExecutionUpdate,
         at: Timestamp,
-    ) -> Stored<'_, Appended> {
-        Box::pin(self.write_together(move |file, claimant| {
+    ) -> Stored<'_, AppendOutcome> {
+        Box::pin(self.write_grouped(move |file, claimant| {
             sql::append(file, claimant, &id, length, &entries, &standing, at)
         }))
     }
@@ -148,7 +148,7 @@ impl ProcedureStore for SqliteStore {
         entry: String,
         above: Vec<String>,
         at: Timestamp,
-    ) -> Stored<'_, Appended> {
+    ) -> Stored<'_, AppendOutcome> {
         Box::pin(self.write_durably(move |file| sql::decide(file, &id, length, &entry, &above, at)))
     }
 
@@ -224,8 +224,8 @@ mod tests {
         }
     }
 
-    fn standing(status: &'static str, parked: bool) -> Standing {
-        Standing {
+    fn standing(status: &'static str, parked: bool) -> ExecutionUpdate {
+        ExecutionUpdate {
             status,
             state: "s".to_owned(),
             parked,
@@ -237,7 +237,7 @@ mod tests {
         let folder = tempfile::tempdir().expect("a folder");
         let start = || SqliteStore::start(folder.path().join("mimo.db")).expect("threads start");
         let (one, two) = (start(), start());
-        let definition = KeptDefinition {
+        let definition = StoredDefinition {
             hash: "h".to_owned(),
             name: "n".to_owned(),
             version: "1".to_owned(),
@@ -263,18 +263,18 @@ mod tests {
                 at,
             ))
         };
-        assert_eq!(append(&two, 1), Appended::Lost, "it is another's");
-        assert_eq!(append(&one, 0), Appended::Lost, "it has grown");
-        let written = Appended::Written { cancel: false };
+        assert_eq!(append(&two, 1), AppendOutcome::Lost, "it is another's");
+        assert_eq!(append(&one, 0), AppendOutcome::Lost, "it has grown");
+        let written = AppendOutcome::Written { cancel: false };
         assert_eq!(append(&one, 1), written);
         assert!(!wait(two.claim("a".to_owned())), "its owner lives");
         assert_eq!(wait(two.claim_any(at, 9)), Vec::<String>::new());
         wait(two.ask_cancel("a".to_owned()));
         assert_eq!(wait(one.to_cancel()), ["a"]);
-        assert_eq!(append(&one, 2), Appended::Written { cancel: true });
+        assert_eq!(append(&one, 2), AppendOutcome::Written { cancel: true });
         drop(one);
         assert_eq!(wait(two.claim_any(at, 9)), ["a"]);
-        assert_eq!(append(&two, 3), Appended::Written { cancel: true });
+        assert_eq!(append(&two, 3), AppendOutcome::Written { cancel: true });
         assert_eq!(wait(two.journal("a".to_owned())).len(), 4);
     }
 
@@ -296,8 +296,8 @@ mod tests {
             assert!(matches!(all.1, Err(StoreError::Conflict(_))), "{all:?}");
             Ok([all.0?, all.2?, all.3?])
         });
-        let again = Made::Found("a".to_owned());
-        assert_eq!(made, [Made::Created, Made::Created, again]);
+        let again = BeginOutcome::Existing("a".to_owned());
+        assert_eq!(made, [BeginOutcome::Created, BeginOutcome::Created, again]);
         assert_eq!(wait(one.executions(None, None, 9)).len(), 2);
     }
 

@@ -8,19 +8,23 @@ use crate::clock::Timestamp;
 use crate::limits;
 use crate::store::StoreError;
 use crate::store::procedure::{
-    Appended, Execution, Kept, KeptDefinition, Made, NewExecution, ProcedureCensus, RecordedCall,
-    Standing,
+    AppendOutcome, BeginOutcome, DefineOutcome, Execution, ExecutionUpdate, NewExecution,
+    ProcedureCensus, RecordedCall, StoredDefinition,
 };
 
 type Done<T> = Result<T, StoreError>;
 
-pub fn define(file: &Transaction<'_>, new: &KeptDefinition, at: Timestamp) -> Done<Kept> {
+pub fn define(
+    file: &Transaction<'_>,
+    new: &StoredDefinition,
+    at: Timestamp,
+) -> Done<DefineOutcome> {
     let current: Option<String> = file
         .prepare_cached("SELECT hash FROM procedure WHERE name = ? AND version = ? AND current")?
         .query_row([&new.name, &new.version], |row| row.get(0))
         .optional()?;
     if current.as_ref() == Some(&new.hash) {
-        return Ok(Kept::Unchanged);
+        return Ok(DefineOutcome::Unchanged);
     }
     file.execute(
         "UPDATE procedure SET current = 0 WHERE name = ? AND version = ?",
@@ -40,15 +44,15 @@ pub fn define(file: &Transaction<'_>, new: &KeptDefinition, at: Timestamp) -> Do
         ],
     )?;
     Ok(match current {
-        Some(_) => Kept::Replaced,
-        None => Kept::Created,
+        Some(_) => DefineOutcome::Replaced,
+        None => DefineOutcome::Created,
     })
 }
 
 const DEFINITION: &str = "SELECT hash, name, version, description, definition FROM procedure";
 
-fn definition_from(row: &Row<'_>) -> rusqlite::Result<KeptDefinition> {
-    Ok(KeptDefinition {
+fn definition_from(row: &Row<'_>) -> rusqlite::Result<StoredDefinition> {
+    Ok(StoredDefinition {
         hash: row.get(0)?,
         name: row.get(1)?,
         version: row.get(2)?,
@@ -57,20 +61,20 @@ fn definition_from(row: &Row<'_>) -> rusqlite::Result<KeptDefinition> {
     })
 }
 
-pub fn versions(file: &Transaction<'_>, name: &str) -> Done<Vec<KeptDefinition>> {
+pub fn versions(file: &Transaction<'_>, name: &str) -> Done<Vec<StoredDefinition>> {
     let sql = format!("{DEFINITION} WHERE name = ? AND current");
     let mut statement = file.prepare_cached(&sql)?;
     let rows = statement.query_map([name], definition_from)?;
     Ok(rows.collect::<Result<_, _>>()?)
 }
 
-pub fn definition(file: &Transaction<'_>, hash: &str) -> Done<Option<KeptDefinition>> {
+pub fn definition(file: &Transaction<'_>, hash: &str) -> Done<Option<StoredDefinition>> {
     let sql = format!("{DEFINITION} WHERE hash = ?");
     let mut statement = file.prepare_cached(&sql)?;
     Ok(statement.query_row([hash], definition_from).optional()?)
 }
 
-pub fn definitions(file: &Transaction<'_>) -> Done<Vec<KeptDefinition>> {
+pub fn definitions(file: &Transaction<'_>) -> Done<Vec<StoredDefinition>> {
     let sql = format!("{DEFINITION} WHERE current ORDER BY defined_at DESC, name, version");
     let mut statement = file.prepare_cached(&sql)?;
     let rows = statement.query_map([], definition_from)?;
@@ -82,7 +86,7 @@ pub fn begin(
     claimant: &Claimant<'_>,
     new: &NewExecution,
     at: Timestamp,
-) -> Done<Made> {
+) -> Done<BeginOutcome> {
     let found: Option<String> = file
         .prepare_cached(
             "SELECT e.id FROM execution e WHERE e.id = ?1 OR (?2 IS NOT NULL AND \
@@ -93,7 +97,7 @@ pub fn begin(
         })
         .optional()?;
     if let Some(id) = found {
-        return Ok(Made::Found(id));
+        return Ok(BeginOutcome::Existing(id));
     }
     forget(file, at)?;
     let made = file
@@ -125,7 +129,7 @@ pub fn begin(
         0,
         std::slice::from_ref(&new.entry),
     )?;
-    Ok(Made::Created)
+    Ok(BeginOutcome::Created)
 }
 
 /// Forgets some of those that ended long ago.
@@ -220,9 +224,9 @@ pub fn append(
     id: &str,
     length: u64,
     entries: &[String],
-    standing: &Standing,
+    standing: &ExecutionUpdate,
     at: Timestamp,
-) -> Done<Appended> {
+) -> Done<AppendOutcome> {
     let active = standing.status == "running";
     let written: Option<(i64, bool)> = file
         .prepare_cached(
@@ -247,10 +251,10 @@ pub fn append(
         )
         .optional()?;
     let Some((number, cancel)) = written else {
-        return Ok(Appended::Lost);
+        return Ok(AppendOutcome::Lost);
     };
     write_entries(file, number, length, entries)?;
-    Ok(Appended::Written { cancel })
+    Ok(AppendOutcome::Written { cancel })
 }
 
 pub fn decide(
@@ -260,7 +264,7 @@ pub fn decide(
     entry: &str,
     above: &[String],
     at: Timestamp,
-) -> Done<Appended> {
+) -> Done<AppendOutcome> {
     let number: Option<i64> = file
         .prepare_cached(
             "UPDATE execution SET entries = entries + 1, status = 'running', active = 1, \
@@ -270,7 +274,7 @@ pub fn decide(
         .query_row(params![at.0, id, count(length)], |row| row.get(0))
         .optional()?;
     let Some(number) = number else {
-        return Ok(Appended::Lost);
+        return Ok(AppendOutcome::Lost);
     };
     write_entries(file, number, length, &[entry.to_owned()])?;
     for id in above {
@@ -280,7 +284,7 @@ pub fn decide(
         )?
         .execute([id])?;
     }
-    Ok(Appended::Written { cancel: false })
+    Ok(AppendOutcome::Written { cancel: false })
 }
 
 pub fn claim(file: &Transaction<'_>, claimant: &Claimant<'_>, id: &str) -> Done<bool> {

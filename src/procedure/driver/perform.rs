@@ -7,50 +7,52 @@ use std::time::Duration;
 use serde_json::{Map, Value, json};
 use tokio_util::sync::CancellationToken;
 
-use super::{Came, Drive, Performed, drive, wake_at};
+use super::{DriveOutcome, Driver, StepOutcome, drive, wake_at};
 use crate::clock::Timestamp;
 use crate::failure::{Failure, Kind};
 use crate::limits;
-use crate::procedure::journal::{Entry, Event, Outcome, Reason, Trouble};
-use crate::procedure::machine::{Begun, Ending, Machine, Next, Task, Work, later};
+use crate::procedure::journal::{ActionError, ActionOutcome, Entry, Event, StopReason};
+use crate::procedure::machine::{Ending, Machine, Next, StepStart, Task, Work, later};
 use crate::procedure::{Inner, lookup, written};
-use crate::store::procedure::{Made, NewExecution};
+use crate::store::procedure::{BeginOutcome, NewExecution};
 
-impl Drive<'_> {
+impl Driver<'_> {
     pub(super) async fn perform(
         &self,
         shared: &Arc<Inner>,
         task: &Task,
-        begun: Begun,
-    ) -> Result<Performed, Failure> {
+        started: StepStart,
+    ) -> Result<StepOutcome, Failure> {
         match &task.work {
             Work::Tool {
                 name, arguments, ..
-            } => Ok(Performed::Over(
+            } => Ok(StepOutcome::Done(
                 self.call(task, name, arguments.clone()).await,
             )),
-            Work::Delay { ms } => Ok(self.delay(task, begun, *ms).await),
+            Work::Delay { ms } => Ok(self.delay(task, started, *ms).await),
             Work::Procedure {
                 name,
                 version,
                 context,
             } => {
-                let child = self.machine.child(begun.step);
+                let child = self.machine.child(started.step);
                 match self.child(&child, name, version, context.clone()).await {
                     Ok(true) => {}
-                    Ok(false) => return Ok(Performed::Away),
+                    Ok(false) => return Ok(StepOutcome::Released),
                     Err(failure) if failure.kind == Kind::Internal => return Err(failure),
-                    Err(failure) => return Ok(Performed::Over(Outcome::Error(failure.into()))),
+                    Err(failure) => {
+                        return Ok(StepOutcome::Done(ActionOutcome::Error(failure.into())));
+                    }
                 }
-                self.within(shared, task, begun, &child).await
+                self.within(shared, task, started, &child).await
             }
             Work::Revert { execution } => {
                 if !self.revert(execution).await? {
-                    return Ok(Performed::Away);
+                    return Ok(StepOutcome::Released);
                 }
-                self.within(shared, task, begun, execution).await
+                self.within(shared, task, started, execution).await
             }
-            Work::Approval { .. } => Ok(Performed::Parked(wake_at(task, begun))),
+            Work::Approval { .. } => Ok(StepOutcome::Parked(wake_at(task, started))),
         }
     }
 
@@ -60,9 +62,9 @@ impl Drive<'_> {
         self.machine.deadline().map_or(own, |end| end.min(own))
     }
 
-    async fn call(&self, task: &Task, name: &str, arguments: Map<String, Value>) -> Outcome {
+    async fn call(&self, task: &Task, name: &str, arguments: Map<String, Value>) -> ActionOutcome {
         let Some(tools) = self.inner.tools.get() else {
-            return Outcome::Error(Trouble::new("unavailable", "no tools are connected"));
+            return ActionOutcome::Error(ActionError::new("unavailable", "no tools are connected"));
         };
         let now = self.inner.clock.now();
         let end = self.end_of(task, now, limits::CALL_SECONDS_MAX * 1000);
@@ -89,32 +91,37 @@ impl Drive<'_> {
             }
         };
         match answer {
-            Ok(result) => Outcome::Result(bounded(result)),
-            Err(trouble) if late && trouble.kind == "cancelled" => Outcome::Error(Trouble::new(
-                "timeout",
-                format!("{name} was not done within {} ms", left.as_millis()),
-            )),
-            Err(trouble) => Outcome::Error(trouble),
+            Ok(result) => ActionOutcome::Result(bounded(result)),
+            Err(trouble) if late && trouble.kind == "cancelled" => {
+                ActionOutcome::Error(ActionError::new(
+                    "timeout",
+                    format!("{name} was not done within {} ms", left.as_millis()),
+                ))
+            }
+            Err(trouble) => ActionOutcome::Error(trouble),
         }
     }
 
-    async fn delay(&self, task: &Task, begun: Begun, ms: u64) -> Performed {
-        let wanted = later(begun.at, ms);
+    async fn delay(&self, task: &Task, started: StepStart, ms: u64) -> StepOutcome {
+        let wanted = later(started.at, ms);
         let end = self
-            .end_of(task, begun.at, limits::PROCEDURE_MILLIS_MAX)
+            .end_of(task, started.at, limits::PROCEDURE_MILLIS_MAX)
             .min(wanted);
         self.sleep(end).await;
         let now = self.inner.clock.now();
         let outcome = if self.inner.running.stop.is_cancelled() && now < wanted {
-            return Performed::Away;
+            return StepOutcome::Released;
         } else if now >= wanted {
-            Outcome::Result(Value::Null)
+            ActionOutcome::Result(Value::Null)
         } else if self.cancel.is_cancelled() && !task.undoes {
-            Outcome::Error(Trouble::new("cancelled", "the delay was cut short"))
+            ActionOutcome::Error(ActionError::new("cancelled", "the delay was cut short"))
         } else {
-            Outcome::Error(Trouble::new("timeout", "the delay is longer than its time"))
+            ActionOutcome::Error(ActionError::new(
+                "timeout",
+                "the delay is longer than its time",
+            ))
         };
-        Performed::Over(outcome)
+        StepOutcome::Done(outcome)
     }
 
     /// Makes the execution of a called procedure, or finds the one that was
@@ -155,8 +162,8 @@ impl Drive<'_> {
             owned: true,
         };
         match self.inner.begin(new).await? {
-            Made::Created => Ok(true),
-            Made::Found(_) => Ok(self.inner.store.claim(id.to_owned()).await?),
+            BeginOutcome::Created => Ok(true),
+            BeginOutcome::Existing(_) => Ok(self.inner.store.claim(id.to_owned()).await?),
         }
     }
 
@@ -167,11 +174,11 @@ impl Drive<'_> {
             return Ok(false);
         }
         let (execution, machine) = self.inner.machine(id).await?;
-        if matches!(machine.next(), Next::Nothing(Ending::Completed(_))) {
+        if matches!(machine.next(), Next::Ended(Ending::Completed(_))) {
             let cancel = CancellationToken::new();
-            let mut child = Drive::of(self.inner, id, &execution, machine, &cancel);
+            let mut child = Driver::of(self.inner, id, &execution, machine, &cancel);
             child.note(Event::Stopped {
-                reason: Reason::Reverted,
+                reason: StopReason::Reverted,
             })?;
             return child.write(false, None).await;
         }
@@ -183,11 +190,11 @@ impl Drive<'_> {
         &self,
         shared: &Arc<Inner>,
         task: &Task,
-        begun: Begun,
+        started: StepStart,
         id: &str,
-    ) -> Result<Performed, Failure> {
+    ) -> Result<StepOutcome, Failure> {
         let cancel = CancellationToken::new();
-        let end = self.end_of(task, begun.at, limits::PROCEDURE_MILLIS_MAX);
+        let end = self.end_of(task, started.at, limits::PROCEDURE_MILLIS_MAX);
         let left = Duration::from_micros((end.0 - self.inner.clock.now().0).max(0) as u64);
         let mut driven = drive(shared, id, &cancel);
         let asked = async {
@@ -209,24 +216,24 @@ impl Drive<'_> {
             }
         };
         Ok(match came {
-            Came::Parked(wake_at) => Performed::Parked(wake_at),
-            Came::Away => Performed::Away,
-            Came::End(machine) => Performed::Over(answer(task, &machine, late)),
+            DriveOutcome::Parked(wake_at) => StepOutcome::Parked(wake_at),
+            DriveOutcome::Released => StepOutcome::Released,
+            DriveOutcome::Ended(machine) => StepOutcome::Done(answer(task, &machine, late)),
         })
     }
 }
 
 /// What the end of a called procedure means to its caller.
-fn answer(task: &Task, machine: &Machine, late: bool) -> Outcome {
-    let Next::Nothing(ending) = machine.next() else {
-        return Outcome::Error(Trouble::new("internal", "it has not ended"));
+fn answer(task: &Task, machine: &Machine, late: bool) -> ActionOutcome {
+    let Next::Ended(ending) = machine.next() else {
+        return ActionOutcome::Error(ActionError::new("internal", "it has not ended"));
     };
     let reverts = matches!(task.work, Work::Revert { .. });
     let name = &machine.definition().name;
     match ending {
-        Ending::Completed(output) if !reverts => Outcome::Result(bounded(output.clone())),
-        Ending::RolledBack if reverts => Outcome::Result(Value::Null),
-        _ if late => Outcome::Error(Trouble::new(
+        Ending::Completed(output) if !reverts => ActionOutcome::Result(bounded(output.clone())),
+        Ending::RolledBack if reverts => ActionOutcome::Result(Value::Null),
+        _ if late => ActionOutcome::Error(ActionError::new(
             "timeout",
             format!("the procedure {name} was not done in time and was rolled back"),
         )),
@@ -234,18 +241,18 @@ fn answer(task: &Task, machine: &Machine, late: bool) -> Outcome {
             let why = machine
                 .failure()
                 .map_or_else(String::new, |why| format!(": {}", why.message));
-            let remains: Vec<&str> = machine
-                .remains()
+            let remaining: Vec<&str> = machine
+                .uncompensated()
                 .iter()
                 .map(|each| each.state.as_str())
                 .collect();
-            let rest = match remains.is_empty() {
+            let rest = match remaining.is_empty() {
                 true => String::new(),
-                false => format!("; not undone: {}", remains.join(", ")),
+                false => format!("; not undone: {}", remaining.join(", ")),
             };
             let status = ending.status();
             let message = format!("the procedure {name} is {status}{why}{rest}");
-            Outcome::Error(Trouble::new("procedure_failed", message))
+            ActionOutcome::Error(ActionError::new("procedure_failed", message))
         }
     }
 }

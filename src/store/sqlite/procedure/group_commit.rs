@@ -1,4 +1,4 @@
-//! Writes to journals that come at the same time are committed together: a disk
+//! Writes to journals that come at the same time are committed group_commit: a disk
 //! that is synced once for all of them is synced as often as it can be, and
 //! nobody waits for more than the commit before their own.
 
@@ -19,9 +19,9 @@ type Answer = Box<dyn FnOnce(Option<&StoreError>) + Send>;
 
 /// Writes that wait for the next commit.
 #[derive(Clone, Default)]
-pub struct Together(Arc<Mutex<Vec<Member>>>);
+pub struct GroupCommit(Arc<Mutex<Vec<Member>>>);
 
-impl Together {
+impl GroupCommit {
     fn members(&self) -> std::sync::MutexGuard<'_, Vec<Member>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -30,13 +30,13 @@ impl Together {
 impl SqliteStore {
     /// Runs `work` in one durable transaction with the others that wait. Where it
     /// fails, what it did is taken back and the others stay.
-    pub(super) async fn write_together<T: Send + 'static>(
+    pub(super) async fn write_grouped<T: Send + 'static>(
         &self,
         work: impl FnOnce(&Transaction<'_>, &Claimant<'_>) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
         let (answer, value) = oneshot::channel();
         let member: Member = Box::new(move |file, claimant| {
-            let done = alone(file, || work(file, claimant));
+            let done = in_savepoint(file, || work(file, claimant));
             Box::new(move |failed: Option<&StoreError>| {
                 let done = match failed {
                     None => done,
@@ -45,10 +45,11 @@ impl SqliteStore {
                 let _nobody_waits_any_more = answer.send(done);
             })
         });
-        self.together.members().push(member);
-        let (together, owner) = (self.together.clone(), self.owner.clone());
+        self.group_commit.members().push(member);
+        let (group_commit, owner) = (self.group_commit.clone(), self.owner.clone());
         let path = self.path.clone();
-        let job = move |connection: &mut Connection| commit(connection, &together, &owner, &path);
+        let job =
+            move |connection: &mut Connection| commit(connection, &group_commit, &owner, &path);
         self.run_write(job).await?;
         // Another one's commit may have taken it along, and failed.
         value.await.unwrap_or_else(|_| {
@@ -63,11 +64,11 @@ impl SqliteStore {
 /// Commits whatever waits by now.
 fn commit(
     connection: &mut Connection,
-    together: &Together,
+    group_commit: &GroupCommit,
     owner: &OnceLock<Owner>,
     path: &Path,
 ) -> Result<(), StoreError> {
-    let members = std::mem::take(&mut *together.members());
+    let members = std::mem::take(&mut *group_commit.members());
     if members.is_empty() {
         return Ok(());
     }
@@ -95,15 +96,15 @@ fn commit_all(
 }
 
 /// Runs `work` so that its failure takes back only what it did itself.
-fn alone<T>(
+fn in_savepoint<T>(
     file: &Transaction<'_>,
     work: impl FnOnce() -> Result<T, StoreError>,
 ) -> Result<T, StoreError> {
-    file.execute_batch("SAVEPOINT alone")?;
+    file.execute_batch("SAVEPOINT member")?;
     let done = work();
     let end = match &done {
-        Ok(_) => "RELEASE alone",
-        Err(_) => "ROLLBACK TO alone; RELEASE alone",
+        Ok(_) => "RELEASE member",
+        Err(_) => "ROLLBACK TO member; RELEASE member",
     };
     file.execute_batch(end)?;
     done

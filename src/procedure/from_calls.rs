@@ -213,7 +213,7 @@ fn kind(value: &Value) -> &'static str {
 mod tests {
     use super::*;
     use crate::clock::Timestamp;
-    use crate::procedure::check::{Everything, check};
+    use crate::procedure::check::{AnyName, check};
 
     fn calls(made: &[(&str, Value)]) -> (Vec<String>, Vec<RecordedCall>) {
         let call = |(nth, (tool, arguments)): (usize, &(&str, Value))| RecordedCall {
@@ -241,7 +241,7 @@ mod tests {
             ),
         ]);
         let made = definition(&ids, &calls).expect("a definition");
-        let checked = check(&made, &Everything).expect("it passes the check");
+        let checked = check(&made, &AnyName).expect("it passes the check");
         let read = &made["states"]["1_read_file"]["action"]["arguments"];
         assert_eq!(*read, json!({"path": "{{ path }}", "lines": 5}));
         let post = &made["states"]["2_post"]["action"]["arguments"];
@@ -263,7 +263,7 @@ mod tests {
             ("a__two", json!({})),
         ]);
         let made = definition(&ids, &calls).expect("a definition");
-        check(&made, &Everything).expect("it passes the check");
+        check(&made, &AnyName).expect("it passes the check");
         let schema = &made["context_schema"]["properties"];
         assert_eq!(schema["name"]["default"], "x {{ y }}");
         assert_eq!(

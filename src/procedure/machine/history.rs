@@ -5,11 +5,11 @@ use serde_json::{Value, json};
 
 use super::{Task, Work};
 use crate::clock::Timestamp;
-use crate::procedure::journal::{Outcome, Trouble};
+use crate::procedure::journal::{ActionError, ActionOutcome};
 
 /// From one state to the next.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Move {
+pub struct StateChange {
     /// The state that was left; nothing at the start.
     pub from: Option<String>,
     /// The state that was entered; nothing at the end.
@@ -18,13 +18,13 @@ pub struct Move {
     pub event: String,
     /// When.
     pub at: Timestamp,
-    /// How long the state that was left took, in milliseconds.
+    /// UndoMethod long the state that was left took, in milliseconds.
     pub ms: f64,
 }
 
 /// An action that was performed.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Performed {
+pub struct ActionRecord {
     /// Its step, counted from 1.
     pub step: u64,
     /// The state it belongs to.
@@ -41,21 +41,21 @@ pub struct Performed {
     pub undoes: bool,
     /// When it began.
     pub at: Timestamp,
-    /// How long it took, in milliseconds; nothing while it is being performed.
+    /// UndoMethod long it took, in milliseconds; nothing while it is being performed.
     pub ms: Option<f64>,
     /// Bytes of its result.
     pub result_bytes: Option<usize>,
     /// Why it failed.
-    pub error: Option<Trouble>,
+    pub error: Option<ActionError>,
 }
 
 #[derive(Clone, Debug, Default)]
-pub(super) struct Record {
-    pub moves: Vec<Move>,
-    pub performed: Vec<Performed>,
+pub(super) struct History {
+    pub moves: Vec<StateChange>,
+    pub performed: Vec<ActionRecord>,
 }
 
-impl Record {
+impl History {
     pub(super) fn move_on(
         &mut self,
         from: &str,
@@ -64,7 +64,7 @@ impl Record {
         since: Timestamp,
         at: Timestamp,
     ) {
-        self.moves.push(Move {
+        self.moves.push(StateChange {
             from: (!self.moves.is_empty()).then(|| from.to_owned()),
             to: Some(to.to_owned()),
             event,
@@ -74,7 +74,7 @@ impl Record {
     }
 
     pub(super) fn end(&mut self, from: &str, status: &str, since: Timestamp, at: Timestamp) {
-        self.moves.push(Move {
+        self.moves.push(StateChange {
             from: Some(from.to_owned()),
             to: None,
             event: status.to_owned(),
@@ -84,7 +84,7 @@ impl Record {
     }
 
     pub(super) fn begin(&mut self, task: &Task, step: u64, at: Timestamp) {
-        self.performed.push(Performed {
+        self.performed.push(ActionRecord {
             step,
             state: task.state.clone(),
             label: task.work.label(),
@@ -99,20 +99,22 @@ impl Record {
         });
     }
 
-    pub(super) fn finish(&mut self, step: u64, outcome: &Outcome, at: Timestamp) {
+    pub(super) fn finish(&mut self, step: u64, outcome: &ActionOutcome, at: Timestamp) {
         let found = self.performed.iter_mut().rfind(|each| each.step == step);
         let Some(performed) = found else { return };
         performed.ms = Some(millis(performed.at, at));
         match outcome {
-            Outcome::Result(result) => performed.result_bytes = Some(result.to_string().len()),
-            Outcome::Error(error) => performed.error = Some(error.clone()),
+            ActionOutcome::Result(result) => {
+                performed.result_bytes = Some(result.to_string().len())
+            }
+            ActionOutcome::Error(error) => performed.error = Some(error.clone()),
         }
     }
 
     /// The step did not happen after all.
     pub(super) fn forget(&mut self, step: u64) {
         if let Some(at) = self.performed.iter().rposition(|each| each.step == step) {
-            self.performed[at].error = Some(Trouble::new("interrupted", "it was not done"));
+            self.performed[at].error = Some(ActionError::new("interrupted", "it was not done"));
         }
     }
 }

@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 use super::mistake::{Mistake, escaped, near};
 
 /// What `given` means in our form; what is ours already comes back as it is.
-pub fn modern(given: &Value) -> Result<Value, Vec<Mistake>> {
+pub fn from_legacy(given: &Value) -> Result<Value, Vec<Mistake>> {
     let Some(object) = given.as_object() else {
         return Ok(given.clone());
     };
@@ -25,12 +25,12 @@ pub fn modern(given: &Value) -> Result<Value, Vec<Mistake>> {
         return line(whole, &steps);
     }
     let states = whole.get("states").and_then(Value::as_object);
-    let older = inner.is_some()
+    let legacy = inner.is_some()
         || states.is_some_and(|states| {
             let mut actions = states.values().filter_map(|state| state.get("action"));
             actions.any(|action| action.get("module").is_some() || action.get("function").is_some())
         });
-    match older {
+    match legacy {
         true => machine(whole),
         false => Ok(given.clone()),
     }

@@ -11,35 +11,35 @@ use tokio_util::sync::CancellationToken;
 use crate::caller::{Caller, Grants, PROJECT_SHARED};
 use crate::failure::Failure;
 use crate::limits;
-use crate::procedure::Tools;
-use crate::procedure::journal::{Conduct, Trouble};
+use crate::procedure::ToolCaller;
+use crate::procedure::journal::{ActionError, SideEffects};
 use crate::procedure::mistake::near;
 use crate::tools::skills::Skills;
 use crate::tools::{Context, Reply, Tool};
 
 /// Calls a tool of ours by name.
-pub type Through =
+pub type DispatchCall =
     Arc<dyn Fn(String, Value, Context) -> BoxFuture<'static, Result<Reply, Failure>> + Send + Sync>;
 
 /// The tools, as procedures see them.
-pub struct Door {
-    own: BTreeMap<&'static str, Conduct>,
+pub struct ProcedureTools {
+    own: BTreeMap<&'static str, SideEffects>,
     skills: Option<Arc<Skills>>,
-    through: Through,
+    through: DispatchCall,
 }
 
-impl Door {
+impl ProcedureTools {
     /// The door to `tools` and to the tools of `skills`.
     pub fn new<'a>(
         tools: impl Iterator<Item = &'a Tool>,
         skills: Option<Arc<Skills>>,
-        through: Through,
-    ) -> Door {
+        through: DispatchCall,
+    ) -> ProcedureTools {
         let own = tools.map(|tool| {
             let definition: Value = serde_json::from_str(tool.definition).unwrap_or_default();
-            (tool.name, conduct(&definition["annotations"]))
+            (tool.name, declared_effects(&definition["annotations"]))
         });
-        Door {
+        ProcedureTools {
             own: own.collect(),
             skills,
             through,
@@ -56,15 +56,15 @@ impl Door {
     }
 }
 
-fn conduct(annotations: &Value) -> Conduct {
-    let reads = annotations["readOnlyHint"] == true;
-    Conduct {
-        reads,
-        idempotent: reads || annotations["idempotentHint"] == true,
+fn declared_effects(annotations: &Value) -> SideEffects {
+    let read_only = annotations["readOnlyHint"] == true;
+    SideEffects {
+        read_only,
+        idempotent: read_only || annotations["idempotentHint"] == true,
     }
 }
 
-impl Tools for Door {
+impl ToolCaller for ProcedureTools {
     fn check(&self, name: &str) -> Result<(), (String, String)> {
         if matches!(name, "procedure_run" | "procedure_define") {
             let message = format!("a procedure cannot call {name}");
@@ -104,17 +104,17 @@ impl Tools for Door {
         ))
     }
 
-    fn conduct(&self, name: &str) -> Conduct {
-        if let Some(conduct) = self.own.get(name) {
-            return *conduct;
+    fn side_effects(&self, name: &str) -> SideEffects {
+        if let Some(effects) = self.own.get(name) {
+            return *effects;
         }
         let (skill, tool) = name.split_once("__").unwrap_or_default();
         let offers = self.offers(skill);
         let offer = offers.iter().find(|offer| offer.tool.name == tool);
         let definition =
             offer.and_then(|offer| serde_json::from_str::<Value>(offer.tool.raw.get()).ok());
-        definition.map_or(Conduct::default(), |definition| {
-            conduct(&definition["annotations"])
+        definition.map_or(SideEffects::default(), |definition| {
+            declared_effects(&definition["annotations"])
         })
     }
 
@@ -124,7 +124,7 @@ impl Tools for Door {
         arguments: Map<String, Value>,
         execution: &str,
         cancel: CancellationToken,
-    ) -> BoxFuture<'static, Result<Value, Trouble>> {
+    ) -> BoxFuture<'static, Result<Value, ActionError>> {
         let grants = Arc::new(Grants::local(PROJECT_SHARED));
         let context = Context {
             cancel,
@@ -148,7 +148,7 @@ impl Tools for Door {
 
 /// A reply as templates see it: our document, or a skill's whole result with its
 /// texts together as `text`.
-fn result(reply: Reply) -> Result<Value, Trouble> {
+fn result(reply: Reply) -> Result<Value, ActionError> {
     match reply {
         Reply::Document(document) => {
             serde_json::from_str(&document.0).map_err(|error| Failure::internal(error).into())
@@ -164,7 +164,7 @@ fn result(reply: Reply) -> Result<Value, Trouble> {
                 .collect();
             let text = texts.join("\n");
             if result["isError"] == true {
-                return Err(Trouble::new("tool_failed", text));
+                return Err(ActionError::new("tool_failed", text));
             }
             if let Some(members) = result.as_object_mut() {
                 members.insert("text".to_owned(), json!(text));

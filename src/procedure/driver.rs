@@ -11,27 +11,27 @@ use futures::FutureExt;
 use futures::future::BoxFuture;
 use tokio_util::sync::CancellationToken;
 
-use super::journal::{Conduct, Entry, Event, Outcome, Reason, Trouble};
-use super::machine::{Begun, Machine, Next, Task, Work, later};
-use super::running::Moment;
+use super::journal::{ActionError, ActionOutcome, Entry, Event, SideEffects, StopReason};
+use super::machine::{Machine, Next, StepStart, Task, Work, later};
+use super::scheduler::JournalWrite;
 use super::{Inner, written};
 use crate::clock::Timestamp;
 use crate::failure::{Failure, Kind};
-use crate::store::procedure::{Appended, Execution, Standing};
+use crate::store::procedure::{AppendOutcome, Execution, ExecutionUpdate};
 
-/// How far driving came.
-pub(super) enum Came {
+/// UndoMethod far driving came.
+pub(super) enum DriveOutcome {
     /// To the execution's end.
-    End(Box<Machine>),
+    Ended(Box<Machine>),
     /// To something a person has to decide; to be looked at again at that
     /// moment, if any.
     Parked(Option<Timestamp>),
     /// No further: Mimo ends, or another one has it.
-    Away,
+    Released,
 }
 
 /// An execution that is driven.
-struct Drive<'a> {
+struct Driver<'a> {
     inner: &'a Inner,
     id: &'a str,
     depth: u32,
@@ -43,11 +43,11 @@ struct Drive<'a> {
     cancel: &'a CancellationToken,
 }
 
-/// How performing an action came out.
-enum Performed {
-    Over(Outcome),
+/// UndoMethod performing an action came out.
+enum StepOutcome {
+    Done(ActionOutcome),
     Parked(Option<Timestamp>),
-    Away,
+    Released,
 }
 
 /// Drives an execution that this Mimo owns.
@@ -55,27 +55,27 @@ pub(super) fn drive<'a>(
     inner: &'a Arc<Inner>,
     id: &'a str,
     cancel: &'a CancellationToken,
-) -> BoxFuture<'a, Result<Came, Failure>> {
+) -> BoxFuture<'a, Result<DriveOutcome, Failure>> {
     async move {
         let (execution, machine) = inner.machine(id).await?;
-        let mut drive = Drive::of(inner, id, &execution, machine, cancel);
+        let mut drive = Driver::of(inner, id, &execution, machine, cancel);
         drive.run(inner).await
     }
     .boxed()
 }
 
-impl<'a> Drive<'a> {
+impl<'a> Driver<'a> {
     fn of(
         inner: &'a Inner,
         id: &'a str,
         execution: &Execution,
         machine: Machine,
         cancel: &'a CancellationToken,
-    ) -> Drive<'a> {
+    ) -> Driver<'a> {
         if execution.cancel {
             cancel.cancel();
         }
-        Drive {
+        Driver {
             inner,
             id,
             depth: execution.depth,
@@ -86,32 +86,33 @@ impl<'a> Drive<'a> {
         }
     }
 
-    async fn run(&mut self, shared: &Arc<Inner>) -> Result<Came, Failure> {
+    async fn run(&mut self, shared: &Arc<Inner>) -> Result<DriveOutcome, Failure> {
         loop {
             let now = self.inner.clock.now();
-            let (task, begun) = match self.machine.next() {
-                Next::Nothing(_) => {
+            let (task, started) = match self.machine.next() {
+                Next::Ended(_) => {
                     return Ok(match self.write(true, None).await? {
-                        true => Came::End(Box::new(self.machine.clone())),
-                        false => Came::Away,
+                        true => DriveOutcome::Ended(Box::new(self.machine.clone())),
+                        false => DriveOutcome::Released,
                     });
                 }
                 Next::Perform(task) => (task.clone(), None),
-                Next::Await(task, begun) => (task.clone(), Some(begun)),
+                Next::Await(task, started) => (task.clone(), Some(started)),
             };
             // A part of it is told to stop, and rolls itself back, where it is
             // driven below.
-            let in_part = begun.is_some() && task.work.is_execution();
+            let in_part = started.is_some() && task.work.is_execution();
             if let Some(reason) = self.must_stop(now).filter(|_| !in_part) {
                 self.note(Event::Stopped { reason })?;
                 continue;
             }
             if self.machine.waits_for().is_some() {
-                let late = begun.and_then(|begun| wake_at(&task, begun));
+                let late = started.and_then(|started| wake_at(&task, started));
                 if late.is_some_and(|late| late <= now) {
-                    let step = begun.map_or(0, |begun| begun.step);
-                    let outcome = Outcome::Error(Trouble::new("timeout", "nobody decided in time"));
-                    self.note(Event::Finished { step, outcome })?;
+                    let step = started.map_or(0, |started| started.step);
+                    let outcome =
+                        ActionOutcome::Error(ActionError::new("timeout", "nobody decided in time"));
+                    self.note(Event::StepFinished { step, outcome })?;
                     continue;
                 }
                 return self.park(late).await;
@@ -119,69 +120,71 @@ impl<'a> Drive<'a> {
             if self.inner.running.stop.is_cancelled() {
                 return self.leave().await;
             }
-            let begun = match begun {
-                // Begun before this Mimo had it: how it went nobody knows.
-                Some(begun) if doubtful(&task, begun) => {
-                    self.note(Event::Interrupted { step: begun.step })?;
+            let started = match started {
+                // StepStart before this Mimo had it: how it went nobody knows.
+                Some(started) if doubtful(&task, started) => {
+                    self.note(Event::StepInterrupted { step: started.step })?;
                     continue;
                 }
-                Some(begun) => begun,
+                Some(started) => started,
                 None => {
                     if !self.ready(&task, now).await? {
                         continue;
                     }
                     match self.intend(&task).await? {
-                        Some(begun) => begun,
-                        None => return Ok(Came::Away),
+                        Some(started) => started,
+                        None => return Ok(DriveOutcome::Released),
                     }
                 }
             };
             if matches!(task.work, Work::Approval { .. }) {
                 continue;
             }
-            match self.perform(shared, &task, begun).await? {
-                Performed::Over(outcome) => self.over(begun.step, outcome)?,
-                Performed::Parked(wake_at) => {
+            match self.perform(shared, &task, started).await? {
+                StepOutcome::Done(outcome) => self.over(started.step, outcome)?,
+                StepOutcome::Parked(wake_at) => {
                     if !self.machine.parked() {
                         self.note(Event::Parked)?;
                     }
                     return self.park(wake_at).await;
                 }
-                Performed::Away => return self.leave().await,
+                StepOutcome::Released => return self.leave().await,
             }
         }
     }
 
     /// Notes how an action went. One that was cut short because the execution is
     /// not to go on did not fail by itself.
-    fn over(&mut self, step: u64, outcome: Outcome) -> Result<(), Failure> {
+    fn over(&mut self, step: u64, outcome: ActionOutcome) -> Result<(), Failure> {
         let cut = match &outcome {
-            Outcome::Error(error) => error.leaves_doubt() || error.kind == "procedure_failed",
-            Outcome::Result(_) => false,
+            ActionOutcome::Error(error) => error.leaves_doubt() || error.kind == "procedure_failed",
+            ActionOutcome::Result(_) => false,
         };
         let reason = self.must_stop(self.inner.clock.now());
         self.note(match reason.filter(|_| cut) {
             Some(reason) => Event::Stopped { reason },
-            None => Event::Finished { step, outcome },
+            None => Event::StepFinished { step, outcome },
         })
     }
 
-    fn must_stop(&self, now: Timestamp) -> Option<Reason> {
+    fn must_stop(&self, now: Timestamp) -> Option<StopReason> {
         if self.machine.rolling_back() {
             return None;
         }
         if self.cancel.is_cancelled() {
-            return Some(Reason::Cancelled);
+            return Some(StopReason::Cancelled);
         }
         let late = self.machine.deadline().is_some_and(|end| end <= now);
-        late.then_some(Reason::TimedOut)
+        late.then_some(StopReason::TimedOut)
     }
 
     /// Takes an event into the machine; it is in the store with the next write.
     fn note(&mut self, event: Event) -> Result<(), Failure> {
         let entry = Entry::new(self.inner.clock.now(), event);
         let fits = self.machine.apply(&entry);
-        fits.map_err(|misfit| Failure::internal(format!("{}: {}", self.id, misfit.0)))?;
+        fits.map_err(|journal_error| {
+            Failure::internal(format!("{}: {}", self.id, journal_error.0))
+        })?;
         self.pending.push(entry);
         Ok(())
     }
@@ -195,29 +198,29 @@ impl<'a> Drive<'a> {
             "running" if parked => "waiting_approval",
             status => status,
         };
-        let standing = Standing {
+        let standing = ExecutionUpdate {
             status,
             state: self.machine.state().to_owned(),
             parked,
             wake_at,
         };
         let now = self.inner.clock.now();
-        self.inner.running.tell(Moment::Before);
+        self.inner.running.tell(JournalWrite::Before);
         let store = &self.inner.store;
         let appended = store.append(self.id.to_owned(), self.length, entries, standing, now);
         let appended = appended.await?;
-        self.inner.running.tell(Moment::After);
+        self.inner.running.tell(JournalWrite::After);
         self.pending.clear();
         self.length += count;
         self.inner.running.changed(self.id);
         match appended {
-            Appended::Written { cancel } => {
+            AppendOutcome::Written { cancel } => {
                 if cancel {
                     self.cancel.cancel();
                 }
                 Ok(true)
             }
-            Appended::Lost => {
+            AppendOutcome::Lost => {
                 tracing::warn!(
                     execution = self.id,
                     "another Mimo has taken this execution over"
@@ -227,19 +230,19 @@ impl<'a> Drive<'a> {
         }
     }
 
-    async fn park(&mut self, wake_at: Option<Timestamp>) -> Result<Came, Failure> {
+    async fn park(&mut self, wake_at: Option<Timestamp>) -> Result<DriveOutcome, Failure> {
         Ok(match self.write(true, wake_at).await? {
-            true => Came::Parked(wake_at),
-            false => Came::Away,
+            true => DriveOutcome::Parked(wake_at),
+            false => DriveOutcome::Released,
         })
     }
 
     /// Lets it go as it is, for the next who looks.
-    async fn leave(&mut self) -> Result<Came, Failure> {
+    async fn leave(&mut self) -> Result<DriveOutcome, Failure> {
         if self.pending.is_empty() || self.write(false, None).await? {
             self.inner.store.release(self.id.to_owned()).await?;
         }
-        Ok(Came::Away)
+        Ok(DriveOutcome::Released)
     }
 
     /// Waits until a task may begin; false where something happened meanwhile.
@@ -275,51 +278,51 @@ impl<'a> Drive<'a> {
     }
 
     /// Journals that a task begins.
-    async fn intend(&mut self, task: &Task) -> Result<Option<Begun>, Failure> {
-        let conduct = match &task.work {
+    async fn intend(&mut self, task: &Task) -> Result<Option<StepStart>, Failure> {
+        let effects = match &task.work {
             Work::Tool {
                 name, idempotent, ..
             } => {
-                let known = self.inner.tools.get().map(|tools| tools.conduct(name));
+                let known = self.inner.tools.get().map(|tools| tools.side_effects(name));
                 let known = known.unwrap_or_default();
-                Conduct {
-                    idempotent: idempotent.unwrap_or(known.idempotent) || known.reads,
+                SideEffects {
+                    idempotent: idempotent.unwrap_or(known.idempotent) || known.read_only,
                     ..known
                 }
             }
             // These are found again by their own journal or by the clock.
-            _ => Conduct {
-                reads: !matches!(task.work, Work::Procedure { .. } | Work::Revert { .. }),
+            _ => SideEffects {
+                read_only: !matches!(task.work, Work::Procedure { .. } | Work::Revert { .. }),
                 idempotent: true,
             },
         };
         let step = self.machine.next_step();
-        self.note(Event::Begun { step, conduct })?;
+        self.note(Event::StepStarted { step, effects })?;
         if matches!(task.work, Work::Approval { .. }) {
             // Written when it is parked, at once.
-            return Ok(self.begun());
+            return Ok(self.started());
         }
         Ok(match self.write(false, None).await? {
-            true => self.begun(),
+            true => self.started(),
             false => None,
         })
     }
 
-    fn begun(&self) -> Option<Begun> {
+    fn started(&self) -> Option<StepStart> {
         match self.machine.next() {
-            Next::Await(_, begun) => Some(begun),
+            Next::Await(_, started) => Some(started),
             _ => None,
         }
     }
 }
 
 /// Whether doing it again could do it twice.
-fn doubtful(task: &Task, begun: Begun) -> bool {
-    matches!(task.work, Work::Tool { .. }) && !begun.conduct.idempotent
+fn doubtful(task: &Task, started: StepStart) -> bool {
+    matches!(task.work, Work::Tool { .. }) && !started.effects.idempotent
 }
 
 /// When nobody having decided ends the wait by itself.
-fn wake_at(task: &Task, begun: Begun) -> Option<Timestamp> {
-    let own = task.timeout_ms.filter(|_| !begun.interrupted)?;
-    Some(later(begun.at, own))
+fn wake_at(task: &Task, started: StepStart) -> Option<Timestamp> {
+    let own = task.timeout_ms.filter(|_| !started.interrupted)?;
+    Some(later(started.at, own))
 }

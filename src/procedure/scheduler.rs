@@ -1,4 +1,4 @@
-//! The executions that this Mimo drives: their seats, their ends, what is asked
+//! The executions that this Mimo drives: their slots, their ends, what is asked
 //! of them from outside, and the look for those that nobody drives.
 
 use std::collections::HashMap;
@@ -12,17 +12,17 @@ use tokio_util::task::TaskTracker;
 
 use super::journal::{Decision, Entry, Event};
 use super::machine::{Next, Work};
-use super::{Inner, Procedures, drive, written};
+use super::{Inner, Procedures, driver, written};
 use crate::failure::{Failure, Kind};
 use crate::limits;
-use crate::store::procedure::{Appended, Execution, Made, NewExecution};
+use crate::store::procedure::{AppendOutcome, BeginOutcome, Execution, NewExecution};
 
 /// Told of every write to a journal: tests end the process there.
-pub type Watch = Arc<dyn Fn(Moment) + Send + Sync>;
+pub type JournalHook = Arc<dyn Fn(JournalWrite) + Send + Sync>;
 
 /// When a watch is told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Moment {
+pub enum JournalWrite {
     /// Before entries are written.
     Before,
     /// Once they are durable.
@@ -31,23 +31,23 @@ pub enum Moment {
 
 /// What this Mimo drives.
 pub(super) struct Running {
-    seats: Arc<Semaphore>,
-    live: Mutex<HashMap<String, Live>>,
+    slots: Arc<Semaphore>,
+    live: Mutex<HashMap<String, Driven>>,
     tasks: TaskTracker,
     pub(super) stop: CancellationToken,
-    watch: Option<Watch>,
+    watch: Option<JournalHook>,
 }
 
 /// One that is driven.
-struct Live {
+struct Driven {
     cancel: CancellationToken,
     changes: watch::Sender<u64>,
 }
 
 impl Running {
-    pub(super) fn new(watch: Option<Watch>) -> Running {
+    pub(super) fn new(watch: Option<JournalHook>) -> Running {
         Running {
-            seats: Arc::new(Semaphore::new(limits::PROCEDURES_RUNNING_MAX)),
+            slots: Arc::new(Semaphore::new(limits::PROCEDURES_RUNNING_MAX)),
             live: Mutex::default(),
             tasks: TaskTracker::new(),
             stop: CancellationToken::new(),
@@ -55,10 +55,10 @@ impl Running {
         }
     }
 
-    /// A seat for one more execution, if there is one.
-    pub(super) fn seat(&self) -> Option<OwnedSemaphorePermit> {
+    /// A slot for one more execution, if there is one.
+    pub(super) fn slot(&self) -> Option<OwnedSemaphorePermit> {
         let free = !self.stop.is_cancelled();
-        free.then(|| self.seats.clone().try_acquire_owned().ok())?
+        free.then(|| self.slots.clone().try_acquire_owned().ok())?
     }
 
     /// Runs what nobody waits for; the end of Mimo does.
@@ -66,13 +66,13 @@ impl Running {
         self.tasks.spawn(work);
     }
 
-    pub(super) fn tell(&self, moment: Moment) {
+    pub(super) fn tell(&self, moment: JournalWrite) {
         if let Some(watch) = &self.watch {
             watch(moment);
         }
     }
 
-    fn live(&self) -> std::sync::MutexGuard<'_, HashMap<String, Live>> {
+    fn live(&self) -> std::sync::MutexGuard<'_, HashMap<String, Driven>> {
         self.live.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -85,17 +85,17 @@ impl Running {
 }
 
 /// Drives an execution that this Mimo owns, on a task of its own. When it is
-/// over, the seat goes to another that waits.
-pub(super) fn spawn(inner: &Arc<Inner>, id: String, seat: OwnedSemaphorePermit) {
+/// over, the slot goes to another that waits.
+pub(super) fn spawn(inner: &Arc<Inner>, id: String, slot: OwnedSemaphorePermit) {
     let cancel = CancellationToken::new();
-    let live = Live {
+    let live = Driven {
         cancel: cancel.clone(),
         changes: watch::Sender::new(0),
     };
     inner.running.live().insert(id.clone(), live);
     let task = inner.clone();
     inner.running.tasks.spawn(async move {
-        if let Err(failure) = drive::drive(&task, &id, &cancel).await {
+        if let Err(failure) = driver::drive(&task, &id, &cancel).await {
             tracing::error!(execution = id, "an execution cannot go on: {failure}");
             if let Err(error) = task.store.release(id.clone()).await {
                 tracing::error!(execution = id, "nor can it be let go: {error}");
@@ -103,30 +103,30 @@ pub(super) fn spawn(inner: &Arc<Inner>, id: String, seat: OwnedSemaphorePermit) 
         }
         // Whoever waits for a change sees that the sender is gone.
         task.running.live().remove(&id);
-        if let Err(failure) = more(&task, seat).await {
+        if let Err(failure) = more(&task, slot).await {
             tracing::warn!("no further execution was looked for: {failure}");
         }
     });
 }
 
-/// Gives a seat to an execution that waits for one.
-async fn more(inner: &Arc<Inner>, seat: OwnedSemaphorePermit) -> Result<(), Failure> {
+/// Gives a slot to an execution that waits for one.
+async fn more(inner: &Arc<Inner>, slot: OwnedSemaphorePermit) -> Result<(), Failure> {
     if inner.running.stop.is_cancelled() {
         return Ok(());
     }
     let mut found = inner.store.claim_any(inner.clock.now(), 1).await?;
     if let Some(id) = found.pop() {
-        spawn(inner, id, seat);
+        spawn(inner, id, slot);
     }
     Ok(())
 }
 
 impl Inner {
     /// Makes an execution in the store.
-    pub(super) async fn begin(&self, new: NewExecution) -> Result<Made, Failure> {
-        self.running.tell(Moment::Before);
+    pub(super) async fn begin(&self, new: NewExecution) -> Result<BeginOutcome, Failure> {
+        self.running.tell(JournalWrite::Before);
         let made = self.store.begin(new, self.clock.now()).await?;
-        self.running.tell(Moment::After);
+        self.running.tell(JournalWrite::After);
         Ok(made)
     }
 }
@@ -139,12 +139,12 @@ impl Procedures {
         if inner.running.live().contains_key(id) {
             return Ok(true);
         }
-        let Some(seat) = inner.running.seat() else {
+        let Some(slot) = inner.running.slot() else {
             return Ok(false);
         };
         let claimed = inner.store.claim(id.to_owned()).await?;
         if claimed {
-            spawn(inner, id.to_owned(), seat);
+            spawn(inner, id.to_owned(), slot);
         }
         Ok(claimed)
     }
@@ -158,12 +158,12 @@ impl Procedures {
             }
         }
         // Seats are not held meanwhile: what is started now needs them, too.
-        let free = inner.running.seats.available_permits();
+        let free = inner.running.slots.available_permits();
         let found = inner.store.claim_any(inner.clock.now(), free).await?;
         let count = found.len();
         for id in found {
-            match inner.running.seat() {
-                Some(seat) => spawn(inner, id, seat),
+            match inner.running.slot() {
+                Some(slot) => spawn(inner, id, slot),
                 None => inner.store.release(id).await?,
             }
         }
@@ -193,7 +193,7 @@ impl Procedures {
     /// Asks for the end of an execution: what it did is rolled back.
     pub async fn cancel(&self, id: &str) -> Result<(), Failure> {
         let (_, machine) = self.0.machine(id).await?;
-        if let Next::Nothing(ending) = machine.next() {
+        if let Next::Ended(ending) = machine.next() {
             let message = format!("the execution {id} is {} already", ending.status());
             return Err(Failure::new(Kind::Conflict, message).at("/execution_id"));
         }
@@ -223,7 +223,7 @@ impl Procedures {
                 None => break (execution, machine),
             }
         };
-        let waits = machine.waits_for().map(|(_, begun)| begun.step);
+        let waits = machine.waits_for().map(|(_, started)| started.step);
         let refused = |why: String| {
             Failure::new(Kind::Conflict, format!("the execution {id}: {why}"))
                 .hint("mimo procedure history shows what it waits for")
@@ -231,7 +231,7 @@ impl Procedures {
         let step = waits.ok_or_else(|| refused("it waits for no decision".to_owned()))?;
         machine
             .may_decide(step, decision)
-            .map_err(|misfit| refused(misfit.0))?;
+            .map_err(|journal_error| refused(journal_error.0))?;
         let event = Event::Decided {
             step,
             decision,
@@ -247,16 +247,16 @@ impl Procedures {
             parent = self.0.execution(&id).await?.parent;
             above.push(id);
         }
-        self.0.running.tell(Moment::Before);
+        self.0.running.tell(JournalWrite::Before);
         let done = self
             .0
             .store
             .decide(id.clone(), length, entry, above, now)
             .await?;
-        self.0.running.tell(Moment::After);
+        self.0.running.tell(JournalWrite::After);
         match done {
-            Appended::Written { .. } => Ok(()),
-            Appended::Lost => Err(refused("someone else has just decided".to_owned())),
+            AppendOutcome::Written { .. } => Ok(()),
+            AppendOutcome::Lost => Err(refused("someone else has just decided".to_owned())),
         }
     }
 
@@ -311,8 +311,8 @@ impl Procedures {
 /// The execution that a machine waits for, where that is its current task.
 fn called(machine: &super::machine::Machine) -> Option<String> {
     match machine.next() {
-        Next::Await(task, begun) if !begun.interrupted => match &task.work {
-            Work::Procedure { .. } => Some(machine.child(begun.step)),
+        Next::Await(task, started) if !started.interrupted => match &task.work {
+            Work::Procedure { .. } => Some(machine.child(started.step)),
             Work::Revert { execution } => Some(execution.clone()),
             _ => None,
         },
