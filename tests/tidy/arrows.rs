@@ -97,6 +97,7 @@ pub const ARROWS: &[(&str, &[&str])] = &[
     ("failure", &[]),
     ("clock", &[]),
     ("limits", &[]),
+    ("caller", &[]),
 ];
 
 /// The arrows of `source` that are not in the table.

@@ -1,11 +1,11 @@
-//! The README's tables that are made of the tools' schemas.
+//! The tables of the guide that are made from the tools' schemas.
 
 use mimo::tools::profile::Profile;
 use serde_json::Value;
 
 use super::root;
 
-/// What one token is counted as.
+/// Bytes that count as one token.
 const TOKEN_BYTES: usize = mimo::limits::TOKEN_BYTES;
 
 /// The definitions in a folder of `schemas`, by name.
@@ -25,7 +25,7 @@ fn name(tool: &Value) -> &str {
     tool["name"].as_str().expect("a name")
 }
 
-/// What a client reads of each tool.
+/// The name, description and class of each tool.
 pub fn tools() -> String {
     let mut table = String::from("| tool | what it does | class |\n| --- | --- | --- |\n");
     for tool in definitions("tools") {
@@ -41,7 +41,7 @@ pub fn tools() -> String {
     table
 }
 
-/// What each profile holds, and what its definitions weigh.
+/// The tools of each profile, and the tokens of their definitions.
 pub fn profiles() -> String {
     let (today, former) = (definitions("tools"), definitions("tools/legacy"));
     let all: Vec<&Value> = today.iter().chain(&former).collect();
