@@ -11,14 +11,14 @@ use futures::future::BoxFuture;
 use serde_json::Value;
 
 use self::reload::Reloading;
-use crate::caller::{Caller, Grants};
-use crate::catalog::{Catalog, Signals};
+use crate::caller::{Caller, Grants, ToolGrants};
+use crate::catalog::{Catalog, Commits};
 use crate::clock::Clock;
 use crate::config::{self, Config, MemorySettings, RetentionSettings};
 use crate::dispatch::Dispatch;
 use crate::embed::{self, Embedder};
 use crate::endpoint::{Endpoint, Key};
-use crate::failure::{Failure, Kind};
+use crate::failure::{CallError, Failure, Kind};
 use crate::graph::{self, Graph};
 use crate::limits::BLOCKING_THREADS_MAX;
 use crate::memory::{self, Memories, Weights};
@@ -225,7 +225,7 @@ impl App {
     }
 
     /// The door to the tools.
-    pub fn dispatch(&self) -> &Dispatch {
+    pub(crate) fn dispatch(&self) -> &Dispatch {
         &self.dispatch
     }
 
@@ -237,7 +237,8 @@ impl App {
     /// Calls one tool, as a client would.
     pub async fn call(&self, name: &str, arguments: Value) -> Result<Reply, Failure> {
         let context = Context::new(Caller::local(&*self.project, self.clock.new_id()));
-        self.dispatch.call(name, arguments, context).await
+        let reply = self.dispatch.call(name, arguments, context).await;
+        reply.map_err(CallError::into_failure)
     }
 
     /// Serves stdin and stdout until the client leaves or a signal comes.
@@ -273,17 +274,15 @@ impl App {
 
     fn catalog(&self, registry: Arc<Registry>) -> Catalog {
         let names: Arc<dyn NameStore> = self.store.clone();
-        let (procedures, project) = (&self.procedures, &self.project);
-        let serves = |tool: &str| self.dispatch.knows(tool);
+        let serves = |tool: &str| self.dispatch.serves(tool, &ToolGrants::All);
         let offers = tools::offers(
             &self.memories,
             &self.graph,
-            procedures,
+            &self.procedures,
             &names,
-            project,
             serves,
         );
-        Catalog::new(offers, signals(&self.store), registry)
+        Catalog::new(offers, commits(&self.store), registry)
     }
 
     /// Lets the parts finish, the last used first.
@@ -296,12 +295,12 @@ impl App {
     }
 }
 
-/// How it is known that something was stored. A store that is not there yet is
-/// not made to find out.
-fn signals(store: &Arc<dyn Store>) -> Signals {
+/// How the catalog learns of commits. A store that does not exist yet is not
+/// created to find out.
+fn commits(store: &Arc<dyn Store>) -> Commits {
     let asked = store.clone();
-    Signals {
-        stored: store.stored(),
+    Commits {
+        local: store.stored(),
         version: Arc::new(move || {
             let store = asked.clone();
             Box::pin(async move {
@@ -322,14 +321,14 @@ fn procedure_tools(dispatch: &Arc<Dispatch>, skills: Option<Arc<Skills>>) -> Pro
         Box::pin(async move {
             match dispatch {
                 Some(dispatch) => dispatch.call_within(&name, arguments, context).await,
-                None => Err(Failure::new(Kind::Unavailable, "Mimo is shutting down")),
+                None => Err(Failure::new(Kind::Unavailable, "Mimo is shutting down").into()),
             }
         })
     };
     // A procedure names a tool as it is called today.
     let today = dispatch
         .tools()
-        .filter(|tool| legacy::successor(tool.name).is_none());
+        .filter(|tool| legacy::replacement(tool.name).is_none());
     ProcedureTools::new(today, skills, Arc::new(call))
 }
 

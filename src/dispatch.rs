@@ -1,10 +1,9 @@
-//! The door every call goes through, whoever makes it: a permit, a deadline,
-//! cancellation, an unwind guard and the way to the tool by name. It answers
-//! exactly once and knows neither a wire nor what the tools do.
+//! The way of every call to its tool, whoever makes it: grants, a permit, a
+//! deadline, cancellation and an unwind guard. It returns exactly once and
+//! knows neither a wire nor what the tools do.
 
 use std::any::Any;
 use std::collections::HashMap;
-use std::fmt;
 use std::future::Future;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
@@ -17,43 +16,42 @@ use tokio::sync::Semaphore;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use crate::caller::ToolGrants;
 use crate::clock::Clock;
-use crate::failure::{Failure, Kind};
+use crate::failure::{CallError, Failure, Kind};
 use crate::limits::{CALL_STOP_MILLIS_MAX, CALLS_RUNNING_MAX};
-use crate::registry::UpstreamError;
 use crate::tools::profile::Profile;
 use crate::tools::schema::{Schema, nearest};
 use crate::tools::skills::{self, Exposed, Load, Skills, Target};
-use crate::tools::{Answer, Context, Reply, Tool, legacy};
+use crate::tools::{Context, Reply, ReplyFuture, Tool, legacy};
 
-/// The tools by name, and what bounds their calls.
-pub struct Dispatch {
+/// The tools by name, and the bounds on their calls.
+pub(crate) struct Dispatch {
     tools: Vec<(Tool, Schema)>,
     by_name: HashMap<&'static str, usize>,
-    /// Which of them clients see and may call.
+    /// Which of our own tools clients see and may call.
     profile: Profile,
-    /// The tools of skills, by their own names.
     skills: Option<Arc<Skills>>,
-    running: Semaphore,
+    permits: Semaphore,
     clock: Arc<dyn Clock>,
 }
 
-/// Where a name leads.
+/// What a name leads to.
 enum Route<'a> {
     Own(&'a Tool, &'a Schema),
     Skill(Arc<Skills>, Target),
 }
 
 impl Route<'_> {
-    fn patience(&self) -> Duration {
+    fn timeout(&self) -> Duration {
         match self {
-            Route::Own(tool, _) => tool.patience,
-            Route::Skill(..) => skills::PATIENCE,
+            Route::Own(tool, _) => tool.timeout,
+            Route::Skill(..) => skills::CALL_TIMEOUT,
         }
     }
 
-    /// The answer that is on its way, unless the arguments are refused.
-    fn begin(self, arguments: Value, context: Context) -> Result<Answer, Failure> {
+    /// Starts the handler, unless the arguments are refused.
+    fn start(self, arguments: Value, context: Context) -> Result<ReplyFuture, Failure> {
         match self {
             Route::Own(tool, schema) => Ok((tool.handler)(schema.check(arguments)?, context)),
             Route::Skill(skills, target) => Ok(Box::pin(skills.call(target, arguments, context))),
@@ -61,22 +59,13 @@ impl Route<'_> {
     }
 }
 
-/// The source of the failure that a panicking handler leaves: the wire answers
-/// it as a protocol error, see [`Dispatch::panicked`].
-#[derive(Debug)]
-pub struct Panicked(String);
-
-impl fmt::Display for Panicked {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(out, "a handler panicked: {}", self.0)
-    }
-}
-
-impl std::error::Error for Panicked {}
-
 impl Dispatch {
-    /// A door to these tools, no two of one name, and to those of `skills`.
-    pub fn new(tools: Vec<Tool>, skills: Option<Arc<Skills>>, clock: Arc<dyn Clock>) -> Dispatch {
+    /// Serves `tools`, no two of one name, and the tools of `skills`.
+    pub(crate) fn new(
+        tools: Vec<Tool>,
+        skills: Option<Arc<Skills>>,
+        clock: Arc<dyn Clock>,
+    ) -> Dispatch {
         let tools: Vec<(Tool, Schema)> = tools
             .into_iter()
             .map(|tool| {
@@ -92,61 +81,78 @@ impl Dispatch {
             by_name,
             profile: Profile::default(),
             skills,
-            running: Semaphore::new(CALLS_RUNNING_MAX),
+            permits: Semaphore::new(CALLS_RUNNING_MAX),
             clock,
         }
     }
 
-    /// The same door, where clients are served this profile.
-    pub fn with_profile(self, profile: Profile) -> Dispatch {
+    pub(crate) fn with_profile(self, profile: Profile) -> Dispatch {
         Dispatch { profile, ..self }
     }
 
-    /// All tools, in the order they are listed, those too that the profile
-    /// leaves out.
-    pub fn tools(&self) -> impl Iterator<Item = &Tool> {
+    /// Our own tools in the order they are listed, including those that the
+    /// profile leaves out.
+    pub(crate) fn tools(&self) -> impl Iterator<Item = &Tool> {
         self.tools.iter().map(|(tool, _)| tool)
     }
 
-    /// Whether a client's call of this name leads anywhere now.
-    pub fn knows(&self, name: &str) -> bool {
-        self.served(name).is_some()
+    pub(crate) fn clock(&self) -> &Arc<dyn Clock> {
+        &self.clock
     }
 
-    /// Whether this is the name of a tool of ours.
-    pub fn owns(&self, name: &str) -> bool {
-        self.by_name.contains_key(name)
-    }
-
-    /// The tools of skills, where there are any.
-    pub fn skills(&self) -> Option<&Arc<Skills>> {
+    pub(crate) fn skills(&self) -> Option<&Arc<Skills>> {
         self.skills.as_ref()
     }
 
+    /// Whether this is the name of a tool of ours.
+    pub(crate) fn owns(&self, name: &str) -> bool {
+        self.by_name.contains_key(name)
+    }
+
+    /// Whether a client's call of this name leads anywhere now.
+    pub(crate) fn serves(&self, name: &str, grants: &ToolGrants) -> bool {
+        self.client_route(name, grants).is_some()
+    }
+
     /// Whether clients see our own tool of this name now.
-    pub fn shows(&self, name: &str) -> bool {
-        self.owns(name) && self.profile.lists(name, self.has_skills())
+    pub(crate) fn lists(&self, name: &str, grants: &ToolGrants) -> bool {
+        self.owns(name) && grants.allow(name) && self.profile.lists(name, self.has_skills())
     }
 
     fn has_skills(&self) -> bool {
         self.skills.as_ref().is_some_and(|skills| skills.any())
     }
 
-    /// The definitions that clients see, each on one line: those of our own
+    /// The definitions that a client sees, each on one line: those of our own
     /// tools, then those of `exposed` that are shown by name beside them.
-    pub fn listed(&self, exposed: Option<&Exposed>) -> Vec<Arc<RawValue>> {
-        let skills = self.has_skills();
+    pub(crate) fn definitions(
+        &self,
+        exposed: Option<&Exposed>,
+        grants: &ToolGrants,
+    ) -> Vec<Arc<RawValue>> {
         let own = self
             .tools()
-            .filter(|tool| self.profile.lists(tool.name, skills))
-            .map(|tool| one_line(tool.definition));
-        let mut listed: Vec<Arc<RawValue>> = own.flatten().map(Arc::from).collect();
+            .filter(|tool| self.lists(tool.name, grants))
+            .filter_map(|tool| one_line(tool.definition));
+        let mut definitions: Vec<Arc<RawValue>> = own.map(Arc::from).collect();
         let load = Load {
-            tools: listed.len(),
-            bytes: listed.iter().map(|definition| definition.get().len()).sum(),
+            tools: definitions.len(),
+            bytes: definitions.iter().map(|each| each.get().len()).sum(),
         };
-        listed.extend(exposed.into_iter().flat_map(|exposed| exposed.direct(load)));
-        listed
+        let direct = exposed.map(|exposed| exposed.direct(load, |name| grants.allow(name)));
+        definitions.extend(direct.into_iter().flatten());
+        definitions
+    }
+
+    /// The definition of the tool that a client calls by this name.
+    pub(crate) fn definition(&self, name: &str, grants: &ToolGrants) -> Option<Value> {
+        match self.client_route(name, grants)? {
+            Route::Own(tool, _) => serde_json::from_str(tool.definition).ok(),
+            Route::Skill(skills, _) => {
+                let exposed = skills.exposed();
+                serde_json::from_str(exposed.find(name)?.tool.raw.get()).ok()
+            }
+        }
     }
 
     fn route(&self, name: &str) -> Option<Route<'_>> {
@@ -159,168 +165,155 @@ impl Dispatch {
         Some(Route::Skill(skills.clone(), target))
     }
 
-    /// Where a client's call of this name leads. A profile chooses among our own
-    /// tools only.
-    fn served(&self, name: &str) -> Option<Route<'_>> {
-        self.route(name).filter(|route| match route {
-            Route::Own(tool, _) => self.profile.serves(tool.name),
-            Route::Skill(..) => true,
-        })
+    /// The route of a client's call. A profile chooses among our own tools only.
+    fn client_route(&self, name: &str, grants: &ToolGrants) -> Option<Route<'_>> {
+        let route = self.route(name).filter(|_| grants.allow(name))?;
+        match &route {
+            Route::Own(tool, _) if !self.profile.serves(tool.name) => None,
+            _ => Some(route),
+        }
     }
 
-    /// Where a caller gets time and ids from.
-    pub fn clock(&self) -> &Arc<dyn Clock> {
-        &self.clock
-    }
-
-    /// That there is no such tool, and which names come near.
-    pub fn unknown(&self, name: &str) -> Failure {
-        if self.owns(name) || legacy::successor(name).is_some() {
+    /// That there is no such tool, and which names are close.
+    pub(crate) fn unknown_tool(&self, name: &str, grants: &ToolGrants) -> Failure {
+        let unknown = Failure::new(Kind::NotFound, format!("there is no tool \"{name}\""));
+        if !grants.allow(name) && self.route(name).is_some() {
+            return unknown.hint("this caller may not use it; tools/list names the tools it may");
+        }
+        if self.owns(name) || legacy::replacement(name).is_some() {
             let message = format!("the profile in use has no tool \"{name}\"");
             return Failure::new(Kind::NotFound, message).hint(Profile::advice(name));
         }
         let served = self.by_name.keys().copied();
-        let near = nearest(name, served.filter(|name| self.profile.serves(name)));
-        let failure = Failure::new(Kind::NotFound, format!("there is no tool \"{name}\""));
+        let served = served.filter(|name| self.profile.serves(name) && grants.allow(name));
+        let near = nearest(name, served);
         if near.is_empty() {
-            failure.hint("tools/list names the tools")
+            unknown.hint("tools/list names the tools")
         } else {
-            failure.hint(format!("did you mean {}?", near.join(" or ")))
+            unknown.hint(format!("did you mean {}?", near.join(" or ")))
         }
     }
 
-    /// Whether this failure is what a panicking handler left.
-    pub fn panicked(failure: &Failure) -> bool {
-        std::error::Error::source(failure).is_some_and(|source| source.is::<Panicked>())
-    }
-
-    /// The JSON-RPC error of a skill that this failure was made of.
-    pub fn theirs(failure: &Failure) -> Option<&RawValue> {
-        let source = std::error::Error::source(failure)?;
-        source
-            .downcast_ref::<UpstreamError>()
-            .map(|theirs| &*theirs.0)
-    }
-
-    /// The definition of the tool of this name.
-    pub fn definition(&self, name: &str) -> Option<Value> {
-        if let Some(at) = self.by_name.get(name).filter(|_| self.profile.serves(name)) {
-            return serde_json::from_str(self.tools[*at].0.definition).ok();
-        }
-        let exposed = self.skills.as_ref()?.exposed();
-        serde_json::from_str(exposed.find(name)?.tool.raw.get()).ok()
-    }
-
-    /// Calls a tool and waits for its answer.
-    pub async fn call(
+    /// Calls a tool for a client.
+    pub(crate) async fn call(
         &self,
         name: &str,
         arguments: Value,
         context: Context,
-    ) -> Result<Reply, Failure> {
+    ) -> Result<Reply, CallError> {
         self.call_when(std::future::ready(()), name, arguments, context)
             .await
     }
 
-    /// Like [`Dispatch::call`], but once it is this call's turn, it first waits
-    /// for `room`: for a caller that can take no answer just now.
-    pub async fn call_when(
+    /// Like [`Dispatch::call`], but with its permit in hand the call first waits
+    /// for `ready`: for a client that can take no more results just now.
+    pub(crate) async fn call_when(
         &self,
-        room: impl Future<Output = ()>,
+        ready: impl Future<Output = ()>,
         name: &str,
         arguments: Value,
         context: Context,
-    ) -> Result<Reply, Failure> {
-        let Some(route) = self.served(name) else {
-            return Err(self.unknown(name));
+    ) -> Result<Reply, CallError> {
+        let grants = &context.caller.grants.tools;
+        let Some(route) = self.client_route(name, grants) else {
+            return Err(self.unknown_tool(name, grants).into());
         };
         let cancel = context.cancel.clone();
-        let patience = route.patience();
-        let end = Instant::now() + patience;
-        let turn = async {
-            let permit = self.running.acquire().await;
-            room.await;
+        let timeout = route.timeout();
+        let deadline = Instant::now() + timeout;
+        let permit = async {
+            let permit = self.permits.acquire().await;
+            ready.await;
             permit
         };
         let _permit = tokio::select! {
             biased;
-            permit = turn => permit.map_err(Failure::internal)?,
-            () = cancel.cancelled() => return Err(cancelled()),
-            () = tokio::time::sleep_until(end) => return Err(late(name, patience)),
+            permit = permit => permit.map_err(Failure::internal)?,
+            () = cancel.cancelled() => return Err(cancelled().into()),
+            () = tokio::time::sleep_until(deadline) => return Err(timed_out(name, timeout).into()),
         };
-        run(route, end, name, arguments, context).await
+        run(route, deadline, name, arguments, context).await
     }
 
     /// A call on behalf of a call that already holds a permit, such as a
-    /// procedure's step: were it to wait for a second one, enough procedures
-    /// together would wait for each other. Every tool is within its reach,
-    /// whatever the profile shows a client.
-    pub async fn call_within(
+    /// procedure's step: if it waited for a second permit, enough procedures
+    /// would wait for each other. The profile does not restrict it, the grants do.
+    pub(crate) async fn call_within(
         &self,
         name: &str,
         arguments: Value,
         context: Context,
-    ) -> Result<Reply, Failure> {
-        let Some(route) = self.route(name) else {
-            return Err(self.unknown(name));
+    ) -> Result<Reply, CallError> {
+        let grants = &context.caller.grants.tools;
+        // A step that names a skill's tool needs a grant for that tool alone.
+        let granted = match name {
+            "skill_call" => arguments["tool"].as_str().unwrap_or(name),
+            name => name,
         };
-        let end = Instant::now() + route.patience();
-        run(route, end, name, arguments, context).await
+        let route = self.route(name).filter(|_| grants.allow(granted));
+        let Some(route) = route else {
+            return Err(self.unknown_tool(granted, grants).into());
+        };
+        let deadline = Instant::now() + route.timeout();
+        run(route, deadline, name, arguments, context).await
     }
 }
 
-/// Performs a call, whose time is up at `end`.
 async fn run(
     route: Route<'_>,
-    end: Instant,
+    deadline: Instant,
     name: &str,
     arguments: Value,
     mut context: Context,
-) -> Result<Reply, Failure> {
+) -> Result<Reply, CallError> {
     let cancel = context.cancel.clone();
     let stop = cancel.child_token();
     context.cancel = stop.clone();
-    context.deadline = end;
-    let patience = route.patience();
+    context.deadline = deadline;
+    let timeout = route.timeout();
     // The handler's own code up to its first await may panic as well.
-    let guarded = std::panic::catch_unwind(AssertUnwindSafe(|| route.begin(arguments, context)));
-    let mut answer = match guarded {
-        Ok(answer) => AssertUnwindSafe(answer?).catch_unwind(),
-        Err(panic) => return Err(defect(name, &*panic)),
+    let guarded = std::panic::catch_unwind(AssertUnwindSafe(|| route.start(arguments, context)));
+    let mut reply = match guarded {
+        Ok(reply) => AssertUnwindSafe(reply?).catch_unwind(),
+        Err(panic) => return Err(panicked(name, &*panic)),
     };
-    let why = tokio::select! {
+    let reason = tokio::select! {
         biased;
-        answer = &mut answer => return settle(name, answer),
+        reply = &mut reply => return settle(name, reply),
         () = cancel.cancelled() => cancelled(),
-        () = tokio::time::sleep_until(end) => late(name, patience),
+        () = tokio::time::sleep_until(deadline) => timed_out(name, timeout),
     };
-    wind_up(name, &stop, answer, why).await
+    wind_up(name, &stop, reply, reason).await
 }
 
-/// Tells a handler to end and gives it a moment to do so: what it has committed
-/// by then is reported as done, not as timed out.
+/// Tells a handler to stop and gives it a moment to do so: work that it has
+/// committed by then is reported as done, not as timed out.
 async fn wind_up(
     name: &str,
     stop: &CancellationToken,
-    answer: futures::future::CatchUnwind<AssertUnwindSafe<Answer>>,
-    why: Failure,
-) -> Result<Reply, Failure> {
+    reply: futures::future::CatchUnwind<AssertUnwindSafe<ReplyFuture>>,
+    reason: Failure,
+) -> Result<Reply, CallError> {
     stop.cancel();
     let moment = Duration::from_millis(CALL_STOP_MILLIS_MAX);
-    match tokio::time::timeout(moment, answer).await {
+    match tokio::time::timeout(moment, reply).await {
         Ok(Ok(Ok(reply))) => Ok(reply),
         Ok(Err(panic)) => settle(name, Err(panic)),
-        // Its own failure says no more than that it was told to stop.
-        Ok(Ok(Err(_))) | Err(_) => Err(why),
+        // Its own error only says that it was told to stop.
+        Ok(Ok(Err(_))) | Err(_) => Err(reason.into()),
     }
 }
 
-fn late(name: &str, patience: Duration) -> Failure {
+fn timed_out(name: &str, timeout: Duration) -> Failure {
     let message = format!(
         "{name} was not done within {} s and was stopped",
-        patience.as_secs()
+        timeout.as_secs()
     );
     Failure::new(Kind::Timeout, message).hint("ask for less at once, or try again later")
+}
+
+fn cancelled() -> Failure {
+    Failure::new(Kind::Cancelled, "the request was cancelled")
 }
 
 /// A schema file without its line breaks and indentation.
@@ -329,33 +322,28 @@ fn one_line(definition: &str) -> Option<Box<RawValue>> {
     to_raw_value(&value).ok()
 }
 
-fn cancelled() -> Failure {
-    Failure::new(Kind::Cancelled, "the request was taken back")
-}
-
 fn settle(
     name: &str,
-    answer: Result<Result<Reply, Failure>, Box<dyn Any + Send>>,
-) -> Result<Reply, Failure> {
-    match answer {
-        Ok(Err(failure)) if failure.kind == Kind::Internal => {
-            let source = std::error::Error::source(&failure).map(ToString::to_string);
-            tracing::error!(tool = name, source, "{failure}");
-            Err(failure)
-        }
-        Ok(answer) => answer,
-        Err(panic) => Err(defect(name, &*panic)),
+    reply: Result<Result<Reply, CallError>, Box<dyn Any + Send>>,
+) -> Result<Reply, CallError> {
+    let reply = reply.unwrap_or_else(|panic| Err(panicked(name, &*panic)));
+    if let Err(CallError::Gateway(failure)) = &reply
+        && failure.kind == Kind::Internal
+    {
+        let source = std::error::Error::source(failure).map(ToString::to_string);
+        tracing::error!(tool = name, source, "{failure}");
     }
+    reply
 }
 
-fn defect(name: &str, panic: &(dyn Any + Send)) -> Failure {
+fn panicked(name: &str, panic: &(dyn Any + Send)) -> CallError {
     let text = panic
         .downcast_ref::<&str>()
         .map(|text| (*text).to_owned())
         .or_else(|| panic.downcast_ref::<String>().cloned())
         .unwrap_or_else(|| "no message".to_owned());
     tracing::error!(tool = name, panic = text, "a handler panicked");
-    Failure::internal(Panicked(text))
+    CallError::Panicked
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! The promises of the door, each with a tool that would break it.
+//! The guarantees of the dispatch, each with a tool that would break it.
 
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -7,95 +7,122 @@ use serde_json::json;
 use tokio::sync::Notify;
 
 use super::*;
-use crate::caller::Caller;
+use crate::caller::{Caller, Grants};
 use crate::clock::SystemClock;
 use crate::tools::{Arguments, Document, fixture};
+
+fn document(reply: Result<Reply, CallError>) -> String {
+    match reply {
+        Ok(Reply::Document(document)) => document.0,
+        other => panic!("no document: {other:?}"),
+    }
+}
+
+fn failure(reply: Result<Reply, CallError>) -> Failure {
+    match reply {
+        Err(CallError::Gateway(failure)) => failure,
+        other => panic!("no failure of ours: {other:?}"),
+    }
+}
 
 fn context() -> Context {
     Context::new(Caller::local("global", "s"))
 }
 
-fn tool(handler: impl Fn(Arguments, Context) -> Answer + Send + Sync + 'static) -> Tool {
+fn tool(handler: impl Fn(Arguments, Context) -> ReplyFuture + Send + Sync + 'static) -> Tool {
     Tool {
         name: "t",
         definition: r#"{"name":"t","inputSchema":{"type":"object"}}"#,
-        patience: Duration::ZERO,
+        timeout: Duration::ZERO,
         handler: Arc::new(handler),
     }
 }
 
-fn door(tools: Vec<Tool>, deadline_ms: u64) -> Arc<Dispatch> {
-    let patience = Duration::from_millis(deadline_ms);
-    let tools = tools.into_iter().map(|tool| Tool { patience, ..tool });
+fn dispatch(tools: Vec<Tool>, deadline_ms: u64) -> Arc<Dispatch> {
+    let timeout = Duration::from_millis(deadline_ms);
+    let tools = tools.into_iter().map(|tool| Tool { timeout, ..tool });
     Arc::new(Dispatch::new(tools.collect(), None, Arc::new(SystemClock)))
 }
 
 #[tokio::test]
-async fn a_call_reaches_its_tool_and_a_wrong_name_names_the_near_ones() {
-    let door = door(fixture::tools(), 1000);
-    let answer = door.call("test_echo", json!({"text":"a"}), context()).await;
-    let expected = Document(r#"{"text":"a"}"#.to_owned());
-    assert_eq!(answer.expect("an answer"), Reply::Document(expected));
-    let failure = door
-        .call("test_eco", json!({}), context())
-        .await
-        .expect_err("none");
+async fn a_call_reaches_its_tool_and_a_misspelt_name_suggests_it() {
+    let dispatch = dispatch(fixture::tools(), 1000);
+    let reply = dispatch
+        .call("test_echo", json!({"text":"a"}), context())
+        .await;
+    assert_eq!(document(reply), r#"{"text":"a"}"#);
+    let failure = failure(dispatch.call("test_eco", json!({}), context()).await);
     assert_eq!(failure.kind, Kind::NotFound);
     assert_eq!(failure.hint.as_deref(), Some("did you mean test_echo?"));
-    assert_eq!(door.tools().count(), fixture::tools().len());
+    assert_eq!(dispatch.tools().count(), fixture::tools().len());
 }
 
 #[tokio::test]
-async fn a_panic_is_a_failure_of_its_own_kind() {
-    let door = door(fixture::tools(), 1000);
+async fn a_panic_is_an_error_of_its_own_kind() {
+    let dispatch = dispatch(fixture::tools(), 1000);
     for arguments in [json!({}), json!({"late": true})] {
-        let failure = door
-            .call("test_panic", arguments, context())
-            .await
-            .expect_err("it panics");
-        assert!(Dispatch::panicked(&failure));
-        // The cause is for the log, not for the caller.
-        assert!(!failure.document().to_string().contains("panicked"));
+        let reply = dispatch.call("test_panic", arguments, context()).await;
+        assert!(matches!(reply, Err(CallError::Panicked)));
     }
-    let failure = door
-        .call("test_echo", json!([]), context())
-        .await
-        .expect_err("no object");
-    assert!(!Dispatch::panicked(&failure));
+    let reply = dispatch.call("test_echo", json!([]), context()).await;
+    assert_eq!(failure(reply).kind, Kind::InvalidArguments);
 }
 
 #[tokio::test]
-async fn the_deadline_ends_a_call_that_takes_no_notice() {
-    let door = door(vec![tool(|_, _| Box::pin(std::future::pending()))], 10);
-    let failure = door
-        .call("t", json!({}), context())
-        .await
-        .expect_err("late");
-    assert_eq!(failure.kind, Kind::Timeout);
+async fn the_deadline_ends_a_call_that_ignores_it() {
+    let dispatch = dispatch(vec![tool(|_, _| Box::pin(std::future::pending()))], 10);
+    let reply = dispatch.call("t", json!({}), context()).await;
+    assert_eq!(failure(reply).kind, Kind::Timeout);
 }
 
-/// A transaction that is being committed when the time is up did happen.
 #[tokio::test]
-async fn what_was_done_when_told_to_stop_is_reported_as_done() {
-    let door = door(
+async fn a_tool_that_is_not_granted_is_unknown_and_not_listed() {
+    let dispatch = dispatch(fixture::tools(), 1000);
+    let grants = Arc::new(Grants {
+        tools: ToolGrants::Matching(vec!["test_*".to_owned(), "!test_echo".to_owned()]),
+        ..Grants::local("global")
+    });
+    let context = || Context::new(Caller::new(grants.clone(), "s"));
+    let reply = dispatch.call("test_echo", json!({}), context()).await;
+    let refused = failure(reply);
+    assert_eq!(refused.kind, Kind::NotFound);
+    assert!(refused.hint.is_some_and(|hint| hint.contains("may not")));
+    let reply = dispatch
+        .call_within("test_echo", json!({}), context())
+        .await;
+    assert_eq!(failure(reply).kind, Kind::NotFound);
+    let listed = dispatch.definitions(None, &grants.tools);
+    assert_eq!(listed.len(), fixture::tools().len() - 1);
+    // Nor is its name given away to a caller that misspells it.
+    let reply = dispatch.call("test_eco", json!({}), context()).await;
+    assert!(
+        failure(reply)
+            .hint
+            .is_none_or(|hint| !hint.contains("test_echo"))
+    );
+}
+
+/// A transaction that commits as the deadline passes did happen.
+#[tokio::test]
+async fn work_committed_during_wind_up_is_reported_as_done() {
+    let dispatch = dispatch(
         vec![tool(|_, context| {
             Box::pin(async move {
                 context.cancel.cancelled().await;
-                Document::of(&"done").map(Reply::from)
+                Ok(Document::of(&"done")?.into())
             })
         })],
         10,
     );
-    let answer = door.call("t", json!({}), context()).await;
-    let expected = Document("\"done\"".to_owned());
-    assert_eq!(answer.expect("it was done"), Reply::Document(expected));
+    let reply = dispatch.call("t", json!({}), context()).await;
+    assert_eq!(document(reply), "\"done\"");
 }
 
 #[tokio::test]
-async fn a_cancelled_call_ends_and_its_handler_is_told() {
+async fn a_cancelled_call_ends_and_cancels_its_handler() {
     let told = Arc::new(Mutex::new(None));
     let seen = told.clone();
-    let door = door(
+    let dispatch = dispatch(
         vec![tool(move |_, context| {
             *seen.lock().expect("the lock") = Some(context.cancel.clone());
             Box::pin(std::future::pending())
@@ -104,34 +131,34 @@ async fn a_cancelled_call_ends_and_its_handler_is_told() {
     );
     let context = context();
     let cancel = context.cancel.clone();
-    let call = door.call("t", json!({}), context);
-    let (answer, ()) = tokio::join!(call, async { cancel.cancel() });
-    assert_eq!(answer.expect_err("cancelled").kind, Kind::Cancelled);
+    let call = dispatch.call("t", json!({}), context);
+    let (reply, ()) = tokio::join!(call, async { cancel.cancel() });
+    assert_eq!(failure(reply).kind, Kind::Cancelled);
     let told = told.lock().expect("the lock").take();
     assert!(told.is_some_and(|token| token.is_cancelled()));
 }
 
-/// As many as may run do, the next waits its turn, and a call made by one that
-/// runs does not.
+/// The permits bound the calls of clients; a call made by a running call needs
+/// none.
 #[tokio::test]
-async fn the_calls_that_run_are_bounded() {
+async fn running_calls_are_bounded() {
     let (entered, release) = (Arc::new(AtomicUsize::new(0)), Arc::new(Notify::new()));
     let (counter, gate) = (entered.clone(), release.clone());
-    let door = door(
+    let dispatch = dispatch(
         vec![tool(move |_, _| {
             let gate = gate.clone();
             counter.fetch_add(1, Ordering::SeqCst);
             Box::pin(async move {
                 gate.notified().await;
-                Document::of(&1).map(Reply::from)
+                Ok(Document::of(&1)?.into())
             })
         })],
         60_000,
     );
     let mut calls = tokio::task::JoinSet::new();
     for _ in 0..CALLS_RUNNING_MAX + 5 {
-        let door = door.clone();
-        calls.spawn(async move { door.call("t", json!({}), context()).await.is_ok() });
+        let dispatch = dispatch.clone();
+        calls.spawn(async move { dispatch.call("t", json!({}), context()).await.is_ok() });
     }
     while entered.load(Ordering::SeqCst) < CALLS_RUNNING_MAX {
         tokio::task::yield_now().await;
@@ -140,7 +167,7 @@ async fn the_calls_that_run_are_bounded() {
         tokio::task::yield_now().await;
     }
     assert_eq!(entered.load(Ordering::SeqCst), CALLS_RUNNING_MAX);
-    let nested = door.call_within("t", json!({}), context());
+    let nested = dispatch.call_within("t", json!({}), context());
     let free = async {
         while entered.load(Ordering::SeqCst) == CALLS_RUNNING_MAX {
             tokio::task::yield_now().await;
@@ -159,11 +186,11 @@ async fn the_calls_that_run_are_bounded() {
 }
 
 #[tokio::test]
-async fn a_call_waits_for_room_only_once_it_is_its_turn() {
-    let door = door(fixture::tools(), 10);
+async fn a_call_waits_for_a_ready_client_until_its_deadline() {
+    let dispatch = dispatch(fixture::tools(), 10);
     let never = std::future::pending::<()>();
-    let failure = door
+    let reply = dispatch
         .call_when(never, "test_echo", json!({}), context())
         .await;
-    assert_eq!(failure.expect_err("no room").kind, Kind::Timeout);
+    assert_eq!(failure(reply).kind, Kind::Timeout);
 }

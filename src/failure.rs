@@ -5,6 +5,7 @@
 use std::error::Error;
 use std::fmt;
 
+use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
 /// What went wrong, as a caller may act on it. The names are the public
@@ -169,6 +170,38 @@ impl fmt::Display for Failure {
 impl Error for Failure {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         self.source.as_deref().map(|source| source as _)
+    }
+}
+
+/// Why a call or a request to a skill has no result.
+#[derive(Debug)]
+pub enum CallError {
+    /// The call failed inside Mimo, before or after a skill saw it.
+    Gateway(Failure),
+    /// The skill answered with this JSON-RPC error, byte for byte.
+    Upstream(Box<RawValue>),
+    /// The handler panicked, which the log has in full.
+    Panicked,
+}
+
+impl CallError {
+    /// The error as a failure of ours, where the skill's own is of no use.
+    pub fn into_failure(self) -> Failure {
+        match self {
+            CallError::Gateway(failure) => failure,
+            CallError::Upstream(error) => {
+                let error: Value = serde_json::from_str(error.get()).unwrap_or_default();
+                let message = error["message"].as_str().unwrap_or("no message");
+                Failure::new(Kind::Unavailable, format!("the skill refused: {message}"))
+            }
+            CallError::Panicked => Failure::internal("a handler panicked"),
+        }
+    }
+}
+
+impl From<Failure> for CallError {
+    fn from(failure: Failure) -> Self {
+        CallError::Gateway(failure)
     }
 }
 

@@ -1,12 +1,12 @@
-//! What Mimo offers beside tools: its own resources, and the resources and
-//! prompts of skills, joined into one list each, with the way from a name or a
-//! URI back to its skill. What is a skill's is passed on as it was written.
+//! What Mimo offers beside tools: its own resources and prompts joined with
+//! those of skills into one list each, and the way from a name or a URI back to
+//! its skill. What a skill wrote is forwarded byte for byte.
 
 mod own;
 mod prompts;
 mod resources;
+mod subscriptions;
 mod template;
-mod watch;
 
 use std::sync::{Arc, Mutex};
 
@@ -16,108 +16,66 @@ use serde_json::{Value, json};
 use tokio::time::{Duration, Instant};
 use tokio_util::sync::CancellationToken;
 
-use self::prompts::Prompts;
-use self::resources::Resources;
-use self::watch::Watched;
-use crate::failure::Failure;
+use self::prompts::PromptOwners;
+use self::resources::ResourceOwners;
+use self::subscriptions::Subscriptions;
+use crate::caller::Caller;
+use crate::failure::{CallError, Failure};
 use crate::limits;
 use crate::registry::list_cache::{Items, List};
-use crate::registry::{CallError, Registry, SkillName};
-use crate::tools::Offers;
-use crate::tools::complete::{Asked, Of};
+use crate::registry::{Registry, SkillName};
+use crate::tools::complete::{CompletionRequest, CompletionTarget};
+use crate::tools::{Offers, Reply};
 
-pub use self::watch::{Change, Signals, Term};
-
-/// A whole result, as it is sent.
-pub type Answer = Result<Arc<RawValue>, CallError>;
+pub(crate) use self::subscriptions::{Change, Commits, Until};
 
 /// The joined offers.
-pub struct Catalog {
+pub(crate) struct Catalog {
     own: Offers,
-    signals: Signals,
+    commits: Commits,
     registry: Arc<Registry>,
-    watched: Watched,
-    prompts: Mutex<Prompts>,
-    resources: Mutex<Resources>,
+    prompts: Mutex<PromptOwners>,
+    resources: Mutex<ResourceOwners>,
+}
+
+/// The catalog as one session sees it, and what the session subscribed to.
+pub(crate) struct View {
+    catalog: Arc<Catalog>,
+    caller: Caller,
+    subscriptions: Subscriptions,
 }
 
 impl Catalog {
-    /// These offers of our own, followed by these signals, and the offers of
-    /// these skills.
-    pub fn new(own: Offers, signals: Signals, registry: Arc<Registry>) -> Catalog {
+    /// `own` offers, whose changes `commits` announces, and those of the skills in
+    /// `registry`.
+    pub(crate) fn new(own: Offers, commits: Commits, registry: Arc<Registry>) -> Catalog {
         Catalog {
             own,
-            signals,
+            commits,
             registry,
-            watched: Watched::default(),
             prompts: Mutex::default(),
             resources: Mutex::default(),
         }
     }
 
-    /// What a prompt's argument or a resource's template can be completed with;
-    /// nothing where its skill does not do that. `params` are those of
-    /// `completion/complete`.
-    pub async fn complete(&self, mut params: Value, cancel: &CancellationToken) -> Answer {
-        match (self.own.complete)(asked(&params)).await {
-            Ok(Some(completion)) => return raw(&completion),
-            Ok(None) => {}
-            Err(failure) => return Err(CallError::Gateway(failure)),
-        }
-        let place = match asked(&params).of {
-            Of::Prompt(name) => {
-                let place = self.prompt_place(&name, cancel).await;
-                place.map(|(skill, prompt)| (skill, "name", prompt))
-            }
-            Of::Resource(uri) => {
-                let mut places = self.resource_places(&uri).into_iter();
-                places.next().map(|(skill, uri)| (skill, "uri", uri))
-            }
-        };
-        if let Some((skill, member, own)) = place
-            && self.registry.with("completions").contains(&skill)
-        {
-            params["ref"][member] = own.into();
-            return self
-                .pass(&skill, "completion/complete", &params, cancel)
-                .await;
-        }
-        raw(&json!({"completion": {"values": [], "total": 0, "hasMore": false}}))
-    }
-
-    /// Tells the skills that run and log to their client from which level on it
-    /// wants to know.
-    pub async fn set_level(&self, level: impl serde::Serialize, cancel: &CancellationToken) {
-        let params = json!({ "level": level });
-        let skills = self.registry.with("logging").into_iter();
-        let running = skills.filter(|skill| self.registry.runs(skill));
-        let told = running.map(|skill| {
-            let params = &params;
-            async move { self.pass(&skill, "logging/setLevel", params, cancel).await }
-        });
-        for told in join_all(told).await {
-            if let Err(miss) = told {
-                let failure = miss.into_failure();
-                tracing::debug!(%failure, "a skill does not take the level");
-            }
+    pub(crate) fn view(self: &Arc<Self>, caller: Caller) -> View {
+        View {
+            catalog: self.clone(),
+            caller,
+            subscriptions: Subscriptions::default(),
         }
     }
 
-    /// Tells the skills that run that the client's roots are other ones.
-    pub fn roots_changed(&self) {
-        self.registry.tell("notifications/roots/list_changed");
-    }
-
-    /// The lists of all skills that have such a one. A skill that is late or
-    /// fails is left out: the others' offers are good without it.
+    /// The lists of all skills that have this kind. A skill that is late or fails
+    /// is left out: the others' offers are good without it.
     async fn lists(&self, list: List, cancel: &CancellationToken) -> Vec<(SkillName, Items)> {
-        let end = Instant::now() + Duration::from_secs(limits::SKILL_LIST_SECONDS_MAX);
+        let deadline = Instant::now() + Duration::from_secs(limits::SKILL_LIST_SECONDS_MAX);
         let skills = self.registry.with(list.capability());
         let asked = skills.iter().map(|skill| async move {
-            match self.registry.list(skill, list, end, cancel).await {
+            match self.registry.list(skill, list, deadline, cancel).await {
                 Ok(items) => Some((skill.clone(), items)),
-                Err(miss) => {
-                    let failure = miss.into_failure();
+                Err(error) => {
+                    let failure = error.into_failure();
                     tracing::warn!(%skill, method = list.method(), %failure, "left out");
                     None
                 }
@@ -126,64 +84,116 @@ impl Catalog {
         join_all(asked).await.into_iter().flatten().collect()
     }
 
-    async fn pass(
+    /// Sends a request to a skill and forwards its result.
+    async fn forward(
         &self,
         skill: &SkillName,
         method: &str,
         params: &Value,
         cancel: &CancellationToken,
-    ) -> Answer {
-        let end = Instant::now() + Duration::from_secs(limits::CALL_SECONDS_MAX);
-        let params =
-            to_raw_value(params).map_err(|error| CallError::Gateway(Failure::internal(error)))?;
-        let passed = self
+    ) -> Result<Reply, CallError> {
+        let deadline = Instant::now() + Duration::from_secs(limits::CALL_SECONDS_MAX);
+        let params = to_raw_value(params).map_err(Failure::internal)?;
+        let result = self
             .registry
-            .pass(skill, method, Some(&params), end, cancel);
-        passed.await.map(Arc::from)
+            .pass(skill, method, Some(&params), deadline, cancel);
+        Ok(Reply::Forwarded(result.await?.into()))
     }
 }
 
-/// What the parameters of `completion/complete` ask.
-fn asked(params: &Value) -> Asked {
+impl View {
+    /// Completes a prompt's argument or a resource template; with no values where
+    /// its skill completes nothing. `params` are those of `completion/complete`.
+    pub(crate) async fn complete(
+        &self,
+        mut params: Value,
+        cancel: &CancellationToken,
+    ) -> Result<Reply, CallError> {
+        let request = completion_request(&params);
+        let completer = &self.catalog.own.completer;
+        if let Some(completion) = completer.complete(&request, &self.caller).await? {
+            return Ok(Reply::Object(completion));
+        }
+        let owner = match &request.target {
+            CompletionTarget::Prompt(name) => {
+                let owner = self.prompt_owner(name, cancel).await;
+                owner.map(|(skill, prompt)| (skill, "name", prompt))
+            }
+            CompletionTarget::Resource(uri) => {
+                let mut owners = self.catalog.resource_owners(uri).into_iter();
+                owners.next().map(|(skill, uri)| (skill, "uri", uri))
+            }
+        };
+        let registry = &self.catalog.registry;
+        if let Some((skill, member, name)) = owner
+            && registry.with("completions").contains(&skill)
+        {
+            params["ref"][member] = name.into();
+            let method = "completion/complete";
+            return self.catalog.forward(&skill, method, &params, cancel).await;
+        }
+        let none = json!({"completion": {"values": [], "total": 0, "hasMore": false}});
+        Ok(Reply::Object(none))
+    }
+
+    /// Sets the log level of the running skills that log to their client.
+    pub(crate) async fn set_level(&self, level: impl serde::Serialize, cancel: &CancellationToken) {
+        let params = json!({ "level": level });
+        let registry = &self.catalog.registry;
+        let skills = registry.with("logging").into_iter();
+        let set = skills.filter(|skill| registry.runs(skill)).map(|skill| {
+            let params = &params;
+            async move {
+                let method = "logging/setLevel";
+                self.catalog.forward(&skill, method, params, cancel).await
+            }
+        });
+        for set in join_all(set).await {
+            if let Err(error) = set {
+                let failure = error.into_failure();
+                tracing::debug!(%failure, "a skill did not take the log level");
+            }
+        }
+    }
+
+    /// Tells the running skills that the client's roots changed.
+    pub(crate) fn announce_roots_changed(&self) {
+        self.catalog
+            .registry
+            .tell("notifications/roots/list_changed");
+    }
+}
+
+fn completion_request(params: &Value) -> CompletionRequest {
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-    let of = match params["ref"]["type"].as_str() {
-        Some("ref/prompt") => Of::Prompt(text(&params["ref"]["name"])),
-        _ => Of::Resource(text(&params["ref"]["uri"])),
+    let target = match params["ref"]["type"].as_str() {
+        Some("ref/prompt") => CompletionTarget::Prompt(text(&params["ref"]["name"])),
+        _ => CompletionTarget::Resource(text(&params["ref"]["uri"])),
     };
     let others = params["context"]["arguments"].as_object();
-    Asked {
-        of,
+    CompletionRequest {
+        target,
         argument: text(&params["argument"]["name"]),
         value: text(&params["argument"]["value"]),
         others: others.cloned().unwrap_or_default(),
     }
 }
 
-/// A result of our own.
-fn raw(result: &Value) -> Answer {
-    match to_raw_value(result) {
-        Ok(raw) => Ok(raw.into()),
-        Err(error) => Err(CallError::Gateway(Failure::internal(error))),
-    }
+/// The result of a list method; `items` stay as they were written.
+fn listed(list: List, items: &[String]) -> Result<Reply, CallError> {
+    let text = format!("{{\"{}\":[{}]}}", list.member(), items.join(","));
+    let raw = RawValue::from_string(text).map_err(Failure::internal)?;
+    Ok(Reply::Forwarded(raw.into()))
 }
 
-/// `{"member":[items]}`, the items as they were written.
-fn joined(member: &str, items: &[String]) -> Answer {
-    let text = format!("{{{}:[{}]}}", Value::from(member), items.join(","));
-    match RawValue::from_string(text) {
-        Ok(raw) => Ok(raw.into()),
-        Err(error) => Err(CallError::Gateway(Failure::internal(error))),
-    }
-}
-
-/// An item with another `member`: its text, and what stood there.
+/// An item with `value` in place of its `member`.
 fn with_member(item: &RawValue, member: &str, value: &str) -> Option<String> {
     let mut item: Value = serde_json::from_str(item.get()).ok()?;
     *item.get_mut(member)? = value.into();
     Some(item.to_string())
 }
 
-/// The text that stands in `member` of an item.
+/// The text of an item's `member`.
 fn text_of(item: &RawValue, member: &str) -> Option<String> {
     let item: Value = serde_json::from_str(item.get()).ok()?;
     item[member].as_str().map(str::to_owned)

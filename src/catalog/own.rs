@@ -1,73 +1,70 @@
-//! Resources of Mimo's own: documents, a family of them under each prefix.
+//! Mimo's own resources and prompts.
 
 use serde_json::{Value, json};
 
-use super::{Answer, Catalog, raw};
+use super::View;
 use crate::failure::Failure;
-use crate::registry::CallError;
-use crate::tools::Family;
+use crate::tools::{Reply, ResourceSource};
 
-impl Catalog {
-    /// The templates of our own families, as they are listed.
+impl View {
+    /// The templates of Mimo's own resources, as they are listed.
     pub(super) fn own_templates(&self) -> Vec<String> {
-        let templates = self.own.families.iter();
-        templates
-            .map(|family| family.template.to_string())
+        let sources = self.catalog.own.resources.iter();
+        sources
+            .map(|source| source.template().to_string())
             .collect()
     }
 
-    /// Our own resources, as they are listed. A family that cannot be listed is
+    /// Mimo's own resources, as they are listed. A source that cannot be listed is
     /// left out.
     pub(super) async fn own_resources(&self) -> Vec<String> {
-        let mut shown = Vec::new();
-        for family in &self.own.families {
-            match (family.list)().await {
-                Ok(items) => shown.extend(items.iter().map(Value::to_string)),
+        let mut items = Vec::new();
+        for source in &self.catalog.own.resources {
+            match source.list(&self.caller).await {
+                Ok(listed) => items.extend(listed.iter().map(Value::to_string)),
                 Err(failure) => {
-                    tracing::warn!(prefix = family.prefix, %failure, "left out of the list");
+                    tracing::warn!(prefix = source.prefix(), %failure, "left out of the list");
                 }
             }
         }
-        shown
+        items
     }
 
-    /// Our own prompts, as they are listed; what cannot be listed is left out.
+    /// Mimo's own prompts, as they are listed. A source that cannot be listed is
+    /// left out.
     pub(super) async fn own_prompts(&self) -> Vec<String> {
-        let mut shown = Vec::new();
-        for prompts in &self.own.prompts {
-            match (prompts.list)().await {
-                Ok(items) => shown.extend(items.iter().map(Value::to_string)),
-                Err(failure) => tracing::warn!(%failure, "some of our own prompts are left out"),
+        let mut items = Vec::new();
+        for source in &self.catalog.own.prompts {
+            match source.list(&self.caller).await {
+                Ok(listed) => items.extend(listed.iter().map(Value::to_string)),
+                Err(failure) => tracing::warn!(%failure, "prompts are left out of the list"),
             }
         }
-        shown
+        items
     }
 
-    /// The family of a resource of ours; `None` if it is none.
-    pub(super) fn family(&self, uri: &str) -> Option<&Family> {
-        let mut families = self.own.families.iter();
-        families.find(|family| uri.starts_with(family.prefix))
+    /// The source of one of Mimo's own resources.
+    pub(super) fn own_source(&self, uri: &str) -> Option<&dyn ResourceSource> {
+        let mut sources = self.catalog.own.resources.iter();
+        let source = sources.find(|source| uri.starts_with(source.prefix()))?;
+        Some(&**source)
     }
 
-    /// The contents of a resource of ours; `None` if it is none.
-    pub(super) async fn own(&self, uri: &str) -> Option<Answer> {
-        let family = self.family(uri)?;
-        Some(match (family.read)(uri.to_owned()).await {
-            Ok(document) => {
-                (family.given)(uri);
-                raw(&contents(uri, &document.0))
-            }
-            Err(failure) => Err(CallError::Gateway(about_uri(failure))),
-        })
+    /// The contents of one of Mimo's own resources; `None` if `uri` is none.
+    pub(super) async fn read_own(&self, uri: &str) -> Option<Result<Reply, Failure>> {
+        let source = self.own_source(uri)?;
+        let document = match source.read(uri, &self.caller).await {
+            Ok(document) => document.0,
+            Err(failure) => return Some(Err(without_path(failure))),
+        };
+        source.note_read(uri);
+        let contents = json!({"uri": uri, "mimeType": "application/json", "text": document});
+        Some(Ok(Reply::Object(json!({ "contents": [contents] }))))
     }
 }
 
-/// A failure of a reader whose only argument was the URI.
-pub(super) fn about_uri(mut failure: Failure) -> Failure {
+/// A failure about a URI, which is no argument of a tool and has no path.
+pub(super) fn without_path(mut failure: Failure) -> Failure {
     failure.path = None;
     failure
-}
-
-fn contents(uri: &str, document: &str) -> Value {
-    json!({"contents": [{"uri": uri, "mimeType": "application/json", "text": document}]})
 }

@@ -1,5 +1,5 @@
-//! Prompts, our own and those of skills: listed under names that never collide,
-//! and got from whom a name means.
+//! Prompts, Mimo's own and those of skills: listed under unique names, and got
+//! from the owner of the name.
 
 use std::collections::HashMap;
 use std::sync::{MutexGuard, PoisonError};
@@ -7,19 +7,20 @@ use std::sync::{MutexGuard, PoisonError};
 use serde_json::{Map, Value, json};
 use tokio_util::sync::CancellationToken;
 
-use super::{Answer, Catalog, joined, raw, text_of, with_member};
-use crate::failure::{Failure, Kind};
+use super::{Catalog, View, listed, text_of, with_member};
+use crate::failure::{CallError, Failure, Kind};
+use crate::registry::SkillName;
 use crate::registry::list_cache::List;
 use crate::registry::tool_names::names;
-use crate::registry::{CallError, SkillName};
+use crate::tools::Reply;
 
-/// Where each name leads, as it was listed last.
-pub type Prompts = HashMap<String, (SkillName, String)>;
+/// By listed name: the skill that has the prompt, and the skill's name for it.
+pub(super) type PromptOwners = HashMap<String, (SkillName, String)>;
 
-impl Catalog {
-    /// `{"prompts":[..]}`: ours, then those of all skills.
-    pub async fn prompts(&self, cancel: &CancellationToken) -> Answer {
-        let lists = self.lists(List::Prompts, cancel).await;
+impl View {
+    /// `{"prompts":[..]}`: Mimo's own, then those of all skills.
+    pub(crate) async fn prompts(&self, cancel: &CancellationToken) -> Result<Reply, CallError> {
+        let lists = self.catalog.lists(List::Prompts, cancel).await;
         let items = lists
             .iter()
             .flat_map(|(skill, items)| items.iter().map(move |item| (skill, &**item)));
@@ -27,59 +28,59 @@ impl Catalog {
             .filter_map(|(skill, item)| Some((skill, text_of(item, "name")?, item)))
             .collect();
         let names = names(found.iter().map(|(skill, name, _)| (*skill, name.as_str())));
-        let mut places = Prompts::new();
-        let mut shown = self.listed_prompts().await;
+        let mut owners = PromptOwners::new();
+        let mut all = self.list_own_prompts().await;
         for ((skill, own, item), name) in found.iter().zip(names) {
-            shown.extend(with_member(item, "name", &name));
-            places.insert(name, ((*skill).clone(), own.clone()));
+            all.extend(with_member(item, "name", &name));
+            owners.insert(name, ((*skill).clone(), own.clone()));
         }
-        *self.known_prompts() = places;
-        joined(List::Prompts.member(), &shown)
+        *self.catalog.prompts() = owners;
+        listed(List::Prompts, &all)
     }
 
     /// The prompt `name` with these arguments.
-    pub async fn prompt(
+    pub(crate) async fn prompt(
         &self,
         name: &str,
         arguments: Option<Map<String, Value>>,
         cancel: &CancellationToken,
-    ) -> Answer {
+    ) -> Result<Reply, CallError> {
         let given = arguments.clone().unwrap_or_default();
-        for own in &self.own.prompts {
-            match (own.get)(name.to_owned(), given.clone()).await {
-                Ok(Some(prompt)) => return raw(&prompt),
-                Ok(None) => {}
-                Err(failure) => return Err(CallError::Gateway(failure)),
+        for source in &self.catalog.own.prompts {
+            if let Some(prompt) = source.get(name, given.clone(), &self.caller).await? {
+                return Ok(Reply::Object(prompt));
             }
         }
-        let Some((skill, own)) = self.prompt_place(name, cancel).await else {
-            let message = format!("there is no prompt \"{name}\"");
-            let failure = Failure::new(Kind::NotFound, message);
-            return Err(CallError::Gateway(failure.hint("prompts/list names them")));
+        let Some((skill, own)) = self.prompt_owner(name, cancel).await else {
+            let failure = Failure::new(Kind::NotFound, format!("there is no prompt \"{name}\""));
+            return Err(failure.hint("prompts/list names them").into());
         };
         let mut params = json!({ "name": own });
         if let Some(arguments) = arguments {
             params["arguments"] = Value::Object(arguments);
         }
-        self.pass(&skill, "prompts/get", &params, cancel).await
+        self.catalog
+            .forward(&skill, "prompts/get", &params, cancel)
+            .await
     }
 
-    /// The skill of a prompt, and its own name for it.
-    pub(super) async fn prompt_place(
+    pub(super) async fn prompt_owner(
         &self,
         name: &str,
         cancel: &CancellationToken,
     ) -> Option<(SkillName, String)> {
-        let known = || self.known_prompts().get(name).cloned();
-        if let Some(place) = known() {
-            return Some(place);
+        let known = || self.catalog.prompts().get(name).cloned();
+        if let Some(owner) = known() {
+            return Some(owner);
         }
         // A client may have the name from an earlier session.
         self.prompts(cancel).await.ok()?;
         known()
     }
+}
 
-    fn known_prompts(&self) -> MutexGuard<'_, Prompts> {
+impl Catalog {
+    fn prompts(&self) -> MutexGuard<'_, PromptOwners> {
         self.prompts.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -1,139 +1,155 @@
-//! The resources of skills beside our own: listed under their own URIs, since what skills
-//! answer speaks of them by these, and read from the skill that has them.
+//! Resources, Mimo's own and those of skills. A skill's resource keeps its own
+//! URI, since the skill's results refer to it by that.
 
 use std::collections::HashMap;
 use std::sync::{MutexGuard, PoisonError};
 
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
-use super::watch::Term;
-use super::{Answer, Catalog, joined, raw, template, text_of, with_member};
-use crate::failure::{Failure, Kind};
+use super::subscriptions::Until;
+use super::{Catalog, View, listed, template, text_of, with_member};
+use crate::failure::{CallError, Failure, Kind};
+use crate::registry::SkillName;
 use crate::registry::list_cache::List;
-use crate::registry::{CallError, SkillName};
+use crate::tools::Reply;
 
-/// The skill of each URI, as they were listed last.
-pub type Resources = HashMap<String, SkillName>;
+/// The skill that has each URI.
+pub(super) type ResourceOwners = HashMap<String, SkillName>;
 
-/// Begins the URI of a resource whose own one another skill has as well; the
+/// Begins the URI of a resource whose own URI another skill has as well; the
 /// skill's name and its own URI follow.
-const APART: &str = "mimo://skill/";
+const QUALIFIED: &str = "mimo://skill/";
 
-impl Catalog {
-    /// `{"resources":[..]}`: a few of ours, then those of all skills.
-    pub async fn resources(&self, cancel: &CancellationToken) -> Answer {
-        let lists = self.lists(List::Resources, cancel).await;
-        let (mut places, mut shown) = (Resources::new(), self.listed_resources().await);
+impl View {
+    /// `{"resources":[..]}`: a few of Mimo's own, then those of all skills.
+    pub(crate) async fn resources(&self, cancel: &CancellationToken) -> Result<Reply, CallError> {
+        let lists = self.catalog.lists(List::Resources, cancel).await;
+        let (mut owners, mut all) = (ResourceOwners::new(), self.list_own_resources().await);
         for (skill, items) in &lists {
             for item in items.iter() {
                 let Some(uri) = text_of(item, "uri") else {
                     continue;
                 };
-                match places.get(&uri) {
+                match owners.get(&uri) {
                     None => {
-                        places.insert(uri, skill.clone());
-                        shown.push(item.get().to_owned());
+                        owners.insert(uri, skill.clone());
+                        all.push(item.get().to_owned());
                     }
-                    Some(_) => shown.extend(with_member(item, "uri", &apart(skill, &uri))),
+                    Some(_) => all.extend(with_member(item, "uri", &qualified(skill, &uri))),
                 }
             }
         }
-        *self.known_resources() = places;
-        joined(List::Resources.member(), &shown)
+        *self.catalog.resources() = owners;
+        listed(List::Resources, &all)
     }
 
-    /// `{"resourceTemplates":[..]}`: ours, then those of all skills.
-    pub async fn templates(&self, cancel: &CancellationToken) -> Answer {
-        let lists = self.lists(List::Templates, cancel).await;
+    /// `{"resourceTemplates":[..]}`: Mimo's own, then those of all skills.
+    pub(crate) async fn templates(&self, cancel: &CancellationToken) -> Result<Reply, CallError> {
+        let lists = self.catalog.lists(List::Templates, cancel).await;
         let mut seen = HashMap::new();
-        let mut shown = self.own_templates();
+        let mut all = self.own_templates();
         for (skill, items) in &lists {
             for item in items.iter() {
                 let Some(uri) = text_of(item, "uriTemplate") else {
                     continue;
                 };
-                let apart = apart(skill, &uri);
+                let qualified = qualified(skill, &uri);
                 match seen.insert(uri, skill) {
-                    None => shown.push(item.get().to_owned()),
-                    Some(_) => shown.extend(with_member(item, "uriTemplate", &apart)),
+                    None => all.push(item.get().to_owned()),
+                    Some(_) => all.extend(with_member(item, "uriTemplate", &qualified)),
                 }
             }
         }
-        joined(List::Templates.member(), &shown)
+        listed(List::Templates, &all)
     }
 
     /// The contents of a resource.
-    pub async fn read(&self, uri: &str, cancel: &CancellationToken) -> Answer {
-        if let Some(own) = self.own(uri).await {
-            return own;
-        }
-        self.first(uri, "resources/read", cancel).await
-    }
-
-    /// Asks to be told whenever a resource changes, for such a term.
-    pub async fn subscribe(&self, uri: &str, term: Term, cancel: &CancellationToken) -> Answer {
-        match self.watch(uri, term).await {
-            Some(Ok(())) => raw(&json!({})),
-            Some(Err(miss)) => Err(miss),
-            None => self.first(uri, "resources/subscribe", cancel).await,
+    pub(crate) async fn read(
+        &self,
+        uri: &str,
+        cancel: &CancellationToken,
+    ) -> Result<Reply, CallError> {
+        match self.read_own(uri).await {
+            Some(own) => Ok(own?),
+            None => self.forward_to_owner(uri, "resources/read", cancel).await,
         }
     }
 
-    /// Asks not to be told any more.
-    pub async fn unsubscribe(&self, uri: &str, cancel: &CancellationToken) -> Answer {
-        if self.unwatch(uri, Term::Session) {
-            return raw(&json!({}));
+    /// Subscribes the session to changes of a resource.
+    pub(crate) async fn subscribe(
+        &self,
+        uri: &str,
+        until: Until,
+        cancel: &CancellationToken,
+    ) -> Result<Reply, CallError> {
+        match self.watch(uri, until).await {
+            Some(watched) => watched.map(|()| empty()).map_err(CallError::Gateway),
+            None => {
+                let method = "resources/subscribe";
+                self.forward_to_owner(uri, method, cancel).await
+            }
         }
-        self.first(uri, "resources/unsubscribe", cancel).await
     }
 
-    /// A subscription that named these of ours has ended.
-    pub fn ended(&self, uris: &[String]) {
-        for uri in uris {
-            self.unwatch(uri, Term::Listening);
+    /// Takes a subscription back.
+    pub(crate) async fn unsubscribe(
+        &self,
+        uri: &str,
+        cancel: &CancellationToken,
+    ) -> Result<Reply, CallError> {
+        if self.owns(uri) {
+            self.unwatch(uri, Until::Unsubscribed);
+            return Ok(empty());
         }
+        let method = "resources/unsubscribe";
+        self.forward_to_owner(uri, method, cancel).await
     }
 
-    /// The answer of the first skill that has one.
-    async fn first(&self, uri: &str, method: &str, cancel: &CancellationToken) -> Answer {
-        let message = format!("there is no resource {uri}");
-        let failure = Failure::new(Kind::NotFound, message).hint("resources/list names them");
-        let mut last = CallError::Gateway(failure);
-        for (skill, own) in self.resource_places(uri) {
-            match self
-                .pass(&skill, method, &json!({ "uri": own }), cancel)
-                .await
-            {
-                Ok(answer) => return Ok(answer),
-                Err(miss) => last = miss,
+    /// Forwards a request to the skills that may have the resource, until one of
+    /// them has a result.
+    async fn forward_to_owner(
+        &self,
+        uri: &str,
+        method: &str,
+        cancel: &CancellationToken,
+    ) -> Result<Reply, CallError> {
+        let none = Failure::new(Kind::NotFound, format!("there is no resource {uri}"));
+        let mut last = CallError::Gateway(none.hint("resources/list names them"));
+        for (skill, own) in self.catalog.resource_owners(uri) {
+            let params = json!({ "uri": own });
+            match self.catalog.forward(&skill, method, &params, cancel).await {
+                Ok(reply) => return Ok(reply),
+                Err(error) => last = error,
             }
         }
         Err(last)
     }
+}
 
-    /// The skills that may have a resource, the likeliest first, and the URI
-    /// that each knows it by. Where no list and no template has it, it may still
-    /// be one that a tool's result named.
-    pub(super) fn resource_places(&self, uri: &str) -> Vec<(SkillName, String)> {
+impl Catalog {
+    /// The skills that may have a resource, the likeliest first, with the URI
+    /// that each knows it by. A resource that no list and no template names may
+    /// still come from a tool's result, so every skill is a candidate then.
+    pub(super) fn resource_owners(&self, uri: &str) -> Vec<(SkillName, String)> {
         let all = self.registry.with(List::Resources.capability());
-        let named = uri.strip_prefix(APART).and_then(|rest| {
+        let owner = uri.strip_prefix(QUALIFIED).and_then(|rest| {
             let (skill, own) = rest.split_once('/')?;
             let skill = all.iter().find(|each| each.as_str() == skill)?;
             Some((skill.clone(), own.to_owned()))
         });
-        if let Some(place) = named {
-            return vec![place];
+        if let Some(owner) = owner {
+            return vec![owner];
         }
-        let listed = self.known_resources().get(uri).cloned();
-        let fits = |skill: &SkillName| {
+        let listed = self.resources().get(uri).cloned();
+        let matches_template = |skill: &SkillName| {
             let kept = self.registry.kept(skill, List::Templates);
             let templates = kept.iter().flat_map(|items| items.iter());
             templates
                 .filter_map(|item| text_of(item, "uriTemplate"))
-                .any(|template| template == uri || template::fits(&template, uri))
+                .any(|template| template == uri || template::matches(&template, uri))
         };
-        let has = |skill: &SkillName| {
+        let lists = |skill: &SkillName| {
             let kept = self.registry.kept(skill, List::Resources);
             let items = kept.iter().flat_map(|items| items.iter());
             items
@@ -144,8 +160,8 @@ impl Catalog {
             .into_iter()
             .map(|skill| match () {
                 () if listed.as_ref() == Some(&skill) => (0, skill),
-                () if has(&skill) => (1, skill),
-                () if fits(&skill) => (2, skill),
+                () if lists(&skill) => (1, skill),
+                () if matches_template(&skill) => (2, skill),
                 () => (3, skill),
             })
             .collect();
@@ -153,17 +169,21 @@ impl Catalog {
         if ranked.first().is_some_and(|(rank, _)| *rank < 3) {
             ranked.retain(|(rank, _)| *rank < 3);
         }
-        let place = |(_, skill)| (skill, uri.to_owned());
-        ranked.into_iter().map(place).collect()
+        let owner = |(_, skill)| (skill, uri.to_owned());
+        ranked.into_iter().map(owner).collect()
     }
 
-    fn known_resources(&self) -> MutexGuard<'_, Resources> {
+    fn resources(&self) -> MutexGuard<'_, ResourceOwners> {
         self.resources
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-fn apart(skill: &SkillName, uri: &str) -> String {
-    format!("{APART}{skill}/{uri}")
+fn qualified(skill: &SkillName, uri: &str) -> String {
+    format!("{QUALIFIED}{skill}/{uri}")
+}
+
+fn empty() -> Reply {
+    Reply::Object(Value::Object(Default::default()))
 }

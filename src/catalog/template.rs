@@ -1,18 +1,18 @@
-//! Whether a URI may come of a template (RFC 6570). Pure. Only the text between
-//! the expressions decides: what an expression may hold is for its skill.
+//! Matches URIs against templates (RFC 6570), by the literal text between the
+//! expressions alone: what an expression may hold is for its skill to say.
 
-/// Whether `uri` has the fixed parts of `template` in their order, something or
-/// nothing standing for each `{..}`.
-pub fn fits(template: &str, uri: &str) -> bool {
+/// Whether `uri` has the literal parts of `template` in their order, with any
+/// text in place of each `{..}`.
+pub(super) fn matches(template: &str, uri: &str) -> bool {
     let mut parts = template.split('{');
     let start = parts.next().unwrap_or_default();
     let Some(mut rest) = uri.strip_prefix(start) else {
         return false;
     };
-    let fixed: Vec<&str> = parts
-        .map(|part| part.split_once('}').map_or("", |(_, fixed)| fixed))
+    let literals: Vec<&str> = parts
+        .map(|part| part.split_once('}').map_or("", |(_, literal)| literal))
         .collect();
-    let Some((last, between)) = fixed.split_last() else {
+    let Some((last, between)) = literals.split_last() else {
         return rest.is_empty();
     };
     for part in between {
@@ -29,7 +29,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_fixed_parts_decide() {
+    fn literal_parts_must_match_in_order() {
         for (template, uri, expected) in [
             ("demo://text/{id}", "demo://text/3", true),
             ("demo://text/{id}", "demo://blob/3", false),
@@ -40,7 +40,7 @@ mod tests {
             ("{+uri}", "anything", true),
             ("a{", "a", true),
         ] {
-            assert_eq!(fits(template, uri), expected, "{template} {uri}");
+            assert_eq!(matches(template, uri), expected, "{template} {uri}");
         }
     }
 }

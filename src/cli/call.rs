@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use super::output::{Ended, Output};
 use crate::app::{self, App};
+use crate::caller::ToolGrants;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::failure::{Failure, Kind};
@@ -56,15 +57,12 @@ pub(super) fn run(
             output.document(&serde_json::from_str(&document.0).map_err(Failure::internal)?)
         }
         Reply::Document(document) => output.print(&format!("{}\n", document.0)),
-        Reply::Passed(result) => {
-            let result = serde_json::from_str(result.get()).map_err(Failure::internal)?;
-            passed(&result, output)
-        }
+        reply => forwarded(&reply.into_object()?, output),
     }
 }
 
 /// Another server's result, whole; that it is an error is for the exit code.
-fn passed(result: &Value, output: &Output) -> Result<(), Ended> {
+fn forwarded(result: &Value, output: &Output) -> Result<(), Ended> {
     output.document(result)?;
     match result["isError"].as_bool() {
         Some(true) => Err(
@@ -110,10 +108,10 @@ fn parse(text: &str) -> Result<Value, Failure> {
 
 /// A name nobody serves is a wrong use.
 fn known(app: &App, name: &str) -> Result<(), Failure> {
-    if app.dispatch().knows(name) {
+    if app.dispatch().serves(name, &ToolGrants::All) {
         return Ok(());
     }
-    let unknown = app.dispatch().unknown(name);
+    let unknown = app.dispatch().unknown_tool(name, &ToolGrants::All);
     let hint = unknown.hint.unwrap_or_default();
     Err(Failure::invalid("", unknown.message).hint(format!("{hint} (`mimo tools` lists them)")))
 }

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use super::output::{Ended, Output, columns_of, cut};
 use crate::app::{self, App};
+use crate::caller::ToolGrants;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::failure::Failure;
@@ -22,7 +23,9 @@ pub(super) fn run(config: &Config, clock: Arc<dyn Clock>, output: &Output) -> Re
     let definitions = app::run(async {
         let app = App::build(config, clock)?;
         let exposed = app.dispatch().skills().map(|skills| skills.exposed());
-        let listed = app.dispatch().listed(exposed.as_deref());
+        let listed = app
+            .dispatch()
+            .definitions(exposed.as_deref(), &ToolGrants::All);
         let definitions: Result<Vec<Value>, Failure> = listed
             .iter()
             .map(|definition| serde_json::from_str(definition.get()).map_err(Failure::internal))

@@ -31,7 +31,8 @@ use crate::skills::pins::FirstUse;
 use crate::skills::spec::SkillSpec;
 
 pub use self::reloader::{ManifestProblem, Reloader};
-pub use crate::skills::client::{CallError, CallHandlers, DownstreamClient, UpstreamError};
+pub use crate::failure::CallError;
+pub use crate::skills::client::{CallHandlers, DownstreamClient};
 pub use crate::skills::pins::ApprovalState;
 pub use crate::skills::spec::{Expose, SkillName};
 

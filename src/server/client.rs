@@ -24,7 +24,7 @@ pub const SAMPLING: &str = "sampling";
 const USABLE: [&str; 3] = ["elicitation", "roots", SAMPLING];
 
 /// The client of this process.
-pub struct Client {
+pub(crate) struct Client {
     greeting: watch::Sender<Option<Greeting>>,
     news: broadcast::Sender<News>,
     /// What it wants to see of the skills' own log messages.

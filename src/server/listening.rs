@@ -9,9 +9,8 @@ use tokio::sync::broadcast::error::RecvError;
 
 use super::client::{Client, News};
 use super::errors::refused;
-use crate::catalog::{Catalog, Term};
-use crate::failure::Kind;
-use crate::registry::CallError;
+use crate::catalog::{Until, View};
+use crate::failure::{CallError, Kind};
 use crate::wire::Handle;
 
 /// What serves a subscription.
@@ -19,7 +18,7 @@ pub struct Listening<'a> {
     /// Where news come from.
     pub client: &'a Client,
     /// What can be watched, if anything.
-    pub catalog: Option<&'a Arc<Catalog>>,
+    pub catalog: Option<&'a Arc<View>>,
     /// Where it all goes.
     pub connection: &'a Handle,
 }
@@ -61,21 +60,21 @@ impl Listening<'_> {
     /// what was stored meanwhile may be a change that it is to be told of.
     async fn watch(
         &self,
-        catalog: &Arc<Catalog>,
+        catalog: &Arc<View>,
         subscription: &SubscriptionContext,
     ) -> Result<Watching, ErrorData> {
         let accepted = subscription.accepted();
         let cancel = &subscription.request_context().ct;
-        let before = catalog.stored();
+        let before = catalog.commits();
         let mut watching = Watching {
             catalog: catalog.clone(),
             uris: Vec::new(),
         };
         for uri in accepted.resource_subscriptions.iter().flatten() {
-            match catalog.subscribe(uri, Term::Listening, cancel).await {
+            match catalog.subscribe(uri, Until::StreamEnds, cancel).await {
                 Ok(_) if catalog.owns(uri) => {
                     watching.uris.push(uri.clone());
-                    if catalog.stored() != before {
+                    if catalog.commits() != before {
                         self.client.announce(News::Updated(uri.clone()));
                     }
                 }
@@ -90,14 +89,14 @@ impl Listening<'_> {
             }
         }
         if accepted.prompts_list_changed == Some(true) {
-            catalog.watch_prompts().await;
-            if catalog.stored() != before {
+            catalog.watch_prompt_list().await;
+            if catalog.commits() != before {
                 self.client.announce(News::Prompts);
             }
         }
         if accepted.resources_list_changed == Some(true) {
-            catalog.watch_resources().await;
-            if catalog.stored() != before {
+            catalog.watch_resource_list().await;
+            if catalog.commits() != before {
                 self.client.announce(News::Resources);
             }
         }
@@ -107,12 +106,14 @@ impl Listening<'_> {
 
 /// Resources of ours that a subscription names, for as long as it lasts.
 struct Watching {
-    catalog: Arc<Catalog>,
+    catalog: Arc<View>,
     uris: Vec<String>,
 }
 
 impl Drop for Watching {
     fn drop(&mut self) {
-        self.catalog.ended(&self.uris);
+        for uri in &self.uris {
+            self.catalog.unwatch(uri, Until::StreamEnds);
+        }
     }
 }

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use serde_json::value::RawValue;
 
+use crate::caller::ToolGrants;
 use crate::dispatch::Dispatch;
 use crate::failure::Failure;
 use crate::tools::skills::Exposed;
@@ -21,7 +22,7 @@ struct Made {
 
 impl Listing {
     /// `{"tools":[..]}` as it is now.
-    pub fn now(&self, dispatch: &Dispatch) -> Result<Arc<RawValue>, Failure> {
+    pub fn now(&self, dispatch: &Dispatch, grants: &ToolGrants) -> Result<Arc<RawValue>, Failure> {
         let exposed = dispatch.skills().map(|skills| skills.exposed());
         let mut made = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let same = |a: &Arc<Exposed>, b: &Arc<Exposed>| Arc::ptr_eq(a, b);
@@ -32,7 +33,7 @@ impl Listing {
                 _ => {}
             }
         }
-        let list: Arc<RawValue> = list(dispatch, exposed.as_deref())?.into();
+        let list: Arc<RawValue> = list(dispatch, exposed.as_deref(), grants)?.into();
         *made = Some(Made {
             of: exposed,
             list: list.clone(),
@@ -41,8 +42,12 @@ impl Listing {
     }
 }
 
-fn list(dispatch: &Dispatch, exposed: Option<&Exposed>) -> Result<Box<RawValue>, Failure> {
-    let listed = dispatch.listed(exposed);
+fn list(
+    dispatch: &Dispatch,
+    exposed: Option<&Exposed>,
+    grants: &ToolGrants,
+) -> Result<Box<RawValue>, Failure> {
+    let listed = dispatch.definitions(exposed, grants);
     let tools: Vec<&str> = listed.iter().map(|definition| definition.get()).collect();
     RawValue::from_string(format!("{{\"tools\":[{}]}}", tools.join(","))).map_err(Failure::internal)
 }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use rmcp::model::*;
 use rmcp::service::{NotificationContext, RequestContext, SubscriptionContext};
 use rmcp::{ErrorData, RoleServer, ServerHandler};
+use serde_json::value::to_raw_value;
 use serde_json::{Map, Value, json};
 use tokio_util::sync::CancellationToken;
 
@@ -17,18 +18,17 @@ use super::listening::Listening;
 use super::listing::Listing;
 use super::rounds::{Round, Rounds, Step};
 use crate::caller::Caller;
-use crate::catalog::{Answer, Catalog, Term};
+use crate::catalog::{Until, View};
 use crate::dispatch::Dispatch;
-use crate::failure::{Failure, Kind};
-use crate::registry::CallError;
-use crate::tools::{Context, Document, Progress, Reply};
+use crate::failure::{CallError, Failure, Kind};
+use crate::tools::{Context, Progress, Reply};
 use crate::wire::{BadParams, Handle, LooseArguments};
 
 /// The MCP service of one connection.
 pub struct Mcp {
     dispatch: Arc<Dispatch>,
     /// Absent where tests of the protocol are served.
-    catalog: Option<Arc<Catalog>>,
+    catalog: Option<Arc<View>>,
     caller: Caller,
     connection: Handle,
     client: Arc<Client>,
@@ -38,12 +38,18 @@ pub struct Mcp {
 
 impl Mcp {
     /// A service for one connection, whose calls `caller` makes.
-    pub fn new(served: Served, caller: Caller, connection: Handle, listing: Arc<Listing>) -> Mcp {
+    pub fn new(
+        served: Served,
+        catalog: Option<Arc<View>>,
+        caller: Caller,
+        connection: Handle,
+        listing: Arc<Listing>,
+    ) -> Mcp {
         let rounds = Rounds::new(served.dispatch.clock().clone());
         Mcp {
             rounds,
             dispatch: served.dispatch,
-            catalog: served.catalog,
+            catalog,
             caller,
             connection,
             client: served.client,
@@ -97,7 +103,7 @@ impl Mcp {
         }
     }
 
-    fn catalog(&self, context: &RequestContext<RoleServer>) -> Result<&Catalog, ErrorData> {
+    fn catalog(&self, context: &RequestContext<RoleServer>) -> Result<&View, ErrorData> {
         self.meet(context);
         let none = "nothing is offered beside tools";
         self.catalog
@@ -107,14 +113,21 @@ impl Mcp {
 
     /// Sends another server's answer; what rmcp is given in its place is
     /// `stand_in`, of which only the marks of its revision are sent.
-    fn pass<T>(&self, request: &RequestId, answer: Answer, stand_in: T) -> Result<T, ErrorData> {
+    fn pass<T>(
+        &self,
+        request: &RequestId,
+        answer: Result<Reply, CallError>,
+        stand_in: T,
+    ) -> Result<T, ErrorData> {
         match answer {
             Ok(result) => {
-                self.connection.pass(request, result);
+                let result = to_raw_value(&result).map_err(|_| defect())?;
+                self.connection.pass(request, result.into());
                 Ok(stand_in)
             }
             Err(CallError::Upstream(error)) => Err(theirs(&error)),
             Err(CallError::Gateway(failure)) => Err(refused(&failure)),
+            Err(CallError::Panicked) => Err(defect()),
         }
     }
 
@@ -123,7 +136,7 @@ impl Mcp {
         &self,
         uri: &str,
         request: &RequestId,
-        answer: Answer,
+        answer: Result<Reply, CallError>,
         stand_in: T,
     ) -> Result<T, ErrorData> {
         match answer {
@@ -164,7 +177,7 @@ impl Mcp {
     /// it was a call of a tool we have.
     fn bad_params(&self, bad: &BadParams) -> ErrorData {
         let schema = bad.tool.as_deref().and_then(|name| {
-            let definition = self.dispatch.definition(name)?;
+            let definition = self.dispatch.definition(name, &self.caller.grants.tools)?;
             Some(json!({"tool": name, "inputSchema": definition["inputSchema"]}))
         });
         ErrorData::invalid_params(bad.reason.clone(), schema)
@@ -193,7 +206,9 @@ impl ServerHandler for Mcp {
         let version = env!("CARGO_PKG_VERSION");
         ServerConfig::new(capabilities)
             .with_server_info(Implementation::new("mimo", version).with_title("Mimo"))
-            .with_instructions(instructions(|tool| self.dispatch.shows(tool)))
+            .with_instructions(instructions(|tool| {
+                self.dispatch.lists(tool, &self.caller.grants.tools)
+            }))
     }
 
     async fn initialize(
@@ -222,11 +237,19 @@ impl ServerHandler for Mcp {
         context: RequestContext<RoleServer>,
     ) -> Result<ListToolsResult, ErrorData> {
         self.meet(&context);
-        let list = self.listing.now(&self.dispatch).map_err(|failure| {
-            tracing::error!(%failure, "the tools cannot be listed");
-            defect()
-        })?;
-        self.pass(&context.id, Ok(list), ListToolsResult::default())
+        let grants = &self.caller.grants.tools;
+        let list = self
+            .listing
+            .now(&self.dispatch, grants)
+            .map_err(|failure| {
+                tracing::error!(%failure, "the tools cannot be listed");
+                defect()
+            })?;
+        self.pass(
+            &context.id,
+            Ok(Reply::Forwarded(list)),
+            ListToolsResult::default(),
+        )
     }
 
     async fn list_prompts(
@@ -287,7 +310,7 @@ impl ServerHandler for Mcp {
     ) -> Result<(), ErrorData> {
         let subscribed = self
             .catalog(&context)?
-            .subscribe(&request.uri, Term::Session, &context.ct)
+            .subscribe(&request.uri, Until::Unsubscribed, &context.ct)
             .await;
         self.pass_of(&request.uri, &context.id, subscribed, ())
     }
@@ -326,7 +349,7 @@ impl ServerHandler for Mcp {
 
     async fn on_roots_list_changed(&self, _context: NotificationContext<RoleServer>) {
         if let Some(catalog) = &self.catalog {
-            catalog.roots_changed();
+            catalog.announce_roots_changed();
         }
     }
 
@@ -339,8 +362,9 @@ impl ServerHandler for Mcp {
     ) -> Result<CallToolResponse, ErrorData> {
         self.meet(&context);
         let name = request.name;
-        if !self.dispatch.knows(&name) {
-            let failure = self.dispatch.unknown(&name);
+        let grants = &self.caller.grants.tools;
+        if !self.dispatch.serves(&name, grants) {
+            let failure = self.dispatch.unknown_tool(&name, grants);
             return Err(ErrorData::invalid_params(failure.to_string(), None));
         }
         let arguments = match context.extensions.get::<LooseArguments>() {
@@ -367,7 +391,7 @@ impl ServerHandler for Mcp {
                 }
                 Step::Asked(asked) => {
                     let stand_in = CallToolResult::success(Vec::new());
-                    return self.pass(&context.id, Ok(asked), stand_in.into());
+                    return self.pass(&context.id, Ok(Reply::Forwarded(asked)), stand_in.into());
                 }
             }
         } else {
@@ -376,23 +400,22 @@ impl ServerHandler for Mcp {
             call.await
         };
         match done {
-            Ok(Reply::Document(document)) => {
-                self.connection.announce(&context.id, document.0.len());
-                Ok(answer(document, None))
+            Ok(reply) => self.pass(
+                &context.id,
+                Ok(reply),
+                CallToolResult::success(Vec::new()).into(),
+            ),
+            Err(CallError::Panicked) => Err(defect()),
+            // Called by its own name, a tool answers as it does directly.
+            Err(CallError::Upstream(error)) if !self.dispatch.owns(&name) => Err(theirs(&error)),
+            Err(error) => {
+                let reply = Reply::failed(&error.into_failure());
+                self.pass(
+                    &context.id,
+                    Ok(reply),
+                    CallToolResult::success(Vec::new()).into(),
+                )
             }
-            Ok(Reply::Passed(result)) => {
-                let stand_in = CallToolResult::success(Vec::new());
-                self.pass(&context.id, Ok(result), stand_in.into())
-            }
-            Err(failure) if Dispatch::panicked(&failure) => Err(defect()),
-            Err(failure) => match Dispatch::theirs(&failure) {
-                // Called by its own name, a tool answers as it does directly.
-                Some(error) if !self.dispatch.owns(&name) => Err(theirs(error)),
-                _ => {
-                    let document = Document::of(&failure.document()).map_err(|_| defect())?;
-                    Ok(answer(document, Some(true)))
-                }
-            },
         }
     }
 
@@ -448,10 +471,4 @@ fn object(capabilities: &ClientCapabilities) -> Map<String, Value> {
         Ok(Value::Object(capabilities)) => capabilities,
         _ => Map::new(),
     }
-}
-
-fn answer(document: Document, is_error: Option<bool>) -> CallToolResponse {
-    let mut result = CallToolResult::success(vec![ContentBlock::text(document.0)]);
-    result.is_error = is_error;
-    result.into()
 }

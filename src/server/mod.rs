@@ -19,11 +19,11 @@ use self::client::News;
 use self::listing::Listing;
 use self::mcp::Mcp;
 
-pub use client::Client;
-pub use signals::shutdown_signals;
+pub(crate) use client::Client;
+pub(crate) use signals::shutdown_signals;
 
 use crate::caller::{Caller, Grants};
-use crate::catalog::{Catalog, Change};
+use crate::catalog::{Catalog, Change, View};
 use crate::clock::Clock;
 use crate::dispatch::Dispatch;
 use crate::failure::{Failure, Kind};
@@ -31,22 +31,22 @@ use crate::wire::Stdio;
 
 /// What clients are served with.
 #[derive(Clone)]
-pub struct Served {
+pub(crate) struct Served {
     /// What the client may see and do.
-    pub grants: Arc<Grants>,
+    pub(crate) grants: Arc<Grants>,
     /// The tools.
-    pub dispatch: Arc<Dispatch>,
+    pub(crate) dispatch: Arc<Dispatch>,
     /// Everything beside them, where there is anything.
-    pub catalog: Option<Arc<Catalog>>,
+    pub(crate) catalog: Option<Arc<Catalog>>,
     /// The client, once it is connected.
-    pub client: Arc<Client>,
+    pub(crate) client: Arc<Client>,
 }
 
 /// Serves standard input and output until the input ends, the client stops
 /// reading, or `shutdown` is cancelled; what has been read by then is answered
 /// first (except for a client that reads no more). Only protocol lines go to
 /// standard output. Needs a tokio runtime with I/O and time.
-pub async fn serve_stdio(
+pub(crate) async fn serve_stdio(
     served: Served,
     clock: Arc<dyn Clock>,
     shutdown: CancellationToken,
@@ -60,11 +60,13 @@ pub async fn serve_stdio(
     })?;
     let listing = Arc::new(Listing::default());
     let tools = announce_tools(served.clone(), listing.clone());
-    let others = announce_others(served.clone());
+    let caller = Caller::new(served.grants.clone(), clock.new_id());
+    let catalog = served.catalog.as_ref();
+    let catalog = catalog.map(|catalog| Arc::new(catalog.view(caller.clone())));
+    let others = announce_others(served.client.clone(), catalog.clone());
     let watch = async { tokio::join!(tools, others) };
     let watch = AbortOnDropHandle::new(tokio::spawn(watch));
-    let caller = Caller::new(served.grants.clone(), clock.new_id());
-    let service = Mcp::new(served, caller, handle.clone(), listing);
+    let service = Mcp::new(served, catalog, caller, handle.clone(), listing);
     let cancel = CancellationToken::new();
     // Directly, without rmcp's handshake: that would refuse a script that
     // pipes a call without `initialize`. The service answers `initialize`.
@@ -91,7 +93,7 @@ async fn announce_tools(served: Served, listing: Arc<Listing>) {
         return;
     };
     let mut changes = skills.changes();
-    let now = || listing.now(&served.dispatch).ok();
+    let now = || listing.now(&served.dispatch, &served.grants.tools).ok();
     let mut before = now();
     while changes.changed().await.is_ok() {
         let after = now();
@@ -103,16 +105,16 @@ async fn announce_tools(served: Served, listing: Arc<Listing>) {
 }
 
 /// Announces changes of what Mimo itself offers beside tools.
-async fn announce_others(served: Served) {
-    let Some(catalog) = &served.catalog else {
+async fn announce_others(client: Arc<Client>, catalog: Option<Arc<View>>) {
+    let Some(catalog) = catalog else {
         return;
     };
     let announce = |change| {
-        served.client.announce(match change {
-            Change::Prompts => News::Prompts,
-            Change::Resources => News::Resources,
-            Change::Updated(uri) => News::Updated(uri),
+        client.announce(match change {
+            Change::PromptList => News::Prompts,
+            Change::ResourceList => News::Resources,
+            Change::Resource(uri) => News::Updated(uri),
         });
     };
-    catalog.follow(announce).await;
+    catalog.announce_changes(announce).await;
 }

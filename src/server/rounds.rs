@@ -12,7 +12,7 @@ use tokio_util::task::AbortOnDropHandle;
 
 use crate::caller::AskClient;
 use crate::clock::Clock;
-use crate::failure::{Failure, Kind};
+use crate::failure::{CallError, Failure, Kind};
 use crate::limits;
 use crate::tools::Reply;
 use crate::wire::Outcome;
@@ -28,7 +28,7 @@ pub struct Rounds {
 
 /// A call that goes on by itself. Dropping it takes the call back.
 pub struct Round {
-    call: AbortOnDropHandle<Result<Reply, Failure>>,
+    call: AbortOnDropHandle<Result<Reply, CallError>>,
     questions: mpsc::Receiver<Question>,
     asked: Option<Question>,
 }
@@ -42,7 +42,7 @@ struct Question {
 /// What a call has come to.
 pub enum Step {
     /// It is over.
-    Done(Result<Reply, Failure>),
+    Done(Result<Reply, CallError>),
     /// There is no such call.
     Unknown(Failure),
     /// The result that asks the client.
@@ -53,7 +53,7 @@ impl Round {
     /// Begins a call, which is given the way to ask.
     pub fn begin<F>(call: impl FnOnce(AskClient) -> F) -> Round
     where
-        F: Future<Output = Result<Reply, Failure>> + Send + 'static,
+        F: Future<Output = Result<Reply, CallError>> + Send + 'static,
     {
         let (ask, questions) = mpsc::channel(1);
         let asks: AskClient = Arc::new(move |method, params| {
@@ -96,7 +96,7 @@ impl Rounds {
         let question = tokio::select! {
             biased;
             done = &mut round.call => {
-                return Step::Done(done.unwrap_or_else(|error| Err(Failure::internal(error))));
+                return Step::Done(done.unwrap_or_else(|error| Err(Failure::internal(error).into())));
             }
             Some(question) = round.questions.recv() => question,
         };
@@ -115,7 +115,7 @@ impl Rounds {
         }
         match asked {
             Ok(asked) => Step::Asked(asked.into()),
-            Err(error) => Step::Done(Err(Failure::internal(error))),
+            Err(error) => Step::Done(Err(Failure::internal(error).into())),
         }
     }
 
@@ -164,7 +164,7 @@ mod tests {
     use crate::tools::Document;
 
     /// Asks, waits for a second, and says what it heard.
-    async fn patient(asks: AskClient) -> Result<Reply, Failure> {
+    async fn patient(asks: AskClient) -> Result<Reply, CallError> {
         let heard = timeout(
             Duration::from_secs(1),
             asks("sampling/createMessage".into(), None),

@@ -10,7 +10,7 @@ use crate::failure::Failure;
 /// `on_sighup` has nothing to reload and says so (false): a terminal that closes
 /// ends what it started. Needs a tokio runtime with I/O.
 #[cfg(unix)]
-pub fn shutdown_signals(
+pub(crate) fn shutdown_signals(
     on_sighup: impl Fn() -> bool + Send + 'static,
 ) -> Result<CancellationToken, Failure> {
     use tokio::signal::unix::{SignalKind, signal};
@@ -43,7 +43,7 @@ pub fn shutdown_signals(
 
 /// A token that Ctrl-C cancels; a second one ends the process at once.
 #[cfg(not(unix))]
-pub fn shutdown_signals(
+pub(crate) fn shutdown_signals(
     _: impl Fn() -> bool + Send + 'static,
 ) -> Result<CancellationToken, Failure> {
     let token = CancellationToken::new();

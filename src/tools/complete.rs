@@ -1,144 +1,142 @@
-//! Completing what a person types into a prompt's argument or a resource's
-//! template: the names in use that begin so.
+//! Completing what a person types into a prompt's argument or a resource
+//! template: the names in use that begin with it.
 
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use futures::future::BoxFuture;
 use serde_json::{Map, Value, json};
 
 use super::arguments::visible_to;
 use super::procedure::offers as procedures;
 use super::{graph, memory, prompts};
-use crate::caller::Reach;
+use crate::caller::Caller;
 use crate::failure::Failure;
 use crate::limits;
 use crate::procedure::Procedures;
 use crate::store::memory::Category;
 use crate::store::names::{Kind, NameStore, Names, NamesQuery};
 
-/// What is to be completed.
+/// What `completion/complete` asks for.
 #[derive(Clone, Debug)]
-pub struct Asked {
-    /// Whose argument it is.
-    pub of: Of,
-    /// The argument.
-    pub argument: String,
+pub(crate) struct CompletionRequest {
+    pub(crate) target: CompletionTarget,
+    /// The argument's name.
+    pub(crate) argument: String,
     /// What was typed so far.
-    pub value: String,
+    pub(crate) value: String,
     /// The other arguments, as far as they are known.
-    pub others: Map<String, Value>,
+    pub(crate) others: Map<String, Value>,
 }
 
-/// What has arguments.
+/// What has the argument.
 #[derive(Clone, Debug)]
-pub enum Of {
+pub(crate) enum CompletionTarget {
     /// The prompt of this name.
     Prompt(String),
     /// The resource template with this URI.
     Resource(String),
 }
 
-/// Answers `completion/complete` for what is Mimo's own; `None` for anything
-/// else.
-pub type Complete =
-    Arc<dyn Fn(Asked) -> BoxFuture<'static, Result<Option<Value>, Failure>> + Send + Sync>;
-
-/// What is completed from.
-pub struct Completer {
-    /// The names in use.
-    pub names: Arc<dyn NameStore>,
-    /// The procedures.
-    pub procedures: Procedures,
-    /// The project of this workspace.
-    pub project: String,
+/// Answers `completion/complete` for Mimo's own prompts and resources.
+pub(crate) struct Completer {
+    pub(crate) names: Arc<dyn NameStore>,
+    pub(crate) procedures: Procedures,
 }
 
 impl Completer {
-    /// It as a function.
-    pub fn into_complete(self) -> Complete {
-        let completer = Arc::new(self);
-        Arc::new(move |asked| {
-            let completer = completer.clone();
-            Box::pin(async move { completer.complete(asked).await })
-        })
-    }
-
-    async fn complete(&self, asked: Asked) -> Result<Option<Value>, Failure> {
-        let found = match &asked.of {
-            Of::Prompt(name) if prompts::is_own(name) => self.argument(&asked).await?,
-            Of::Prompt(name) => match procedures::choices(&self.procedures, name, &asked).await? {
-                Some(names) => names,
-                None => return Ok(None),
-            },
-            Of::Resource(uri) if uri.starts_with(memory::resource::PREFIX) => {
-                self.gather(&[Kind::Memory], &asked).await?
+    /// The result, or `None` for what is not Mimo's own.
+    pub(crate) async fn complete(
+        &self,
+        request: &CompletionRequest,
+        caller: &Caller,
+    ) -> Result<Option<Value>, Failure> {
+        let found = match &request.target {
+            CompletionTarget::Prompt(name) if prompts::is_own(name) => {
+                self.prompt_argument(request, caller).await?
             }
-            Of::Resource(uri) if uri.starts_with(graph::resource::PREFIX) => {
-                self.gather(&[Kind::EntityKey], &asked).await?
+            CompletionTarget::Prompt(name) => {
+                match procedures::choices(&self.procedures, name, request).await? {
+                    Some(names) => names,
+                    None => return Ok(None),
+                }
             }
-            Of::Resource(uri) if uri.starts_with(procedures::PREFIX) => {
+            CompletionTarget::Resource(uri) if uri.starts_with(memory::resource::PREFIX) => {
+                self.gather(&[Kind::Memory], request, caller).await?
+            }
+            CompletionTarget::Resource(uri) if uri.starts_with(graph::resource::PREFIX) => {
+                self.gather(&[Kind::EntityKey], request, caller).await?
+            }
+            CompletionTarget::Resource(uri) if uri.starts_with(procedures::PREFIX) => {
                 let all = self.procedures.find(None, usize::MAX).await?;
                 let names = all.into_iter().map(|kept| kept.name);
-                beginning_so(names, &asked.value)
+                beginning_with(names, &request.value)
             }
-            Of::Resource(_) => return Ok(None),
+            CompletionTarget::Resource(_) => return Ok(None),
         };
         Ok(Some(document(found)))
     }
 
-    /// Of a prompt of our own.
-    async fn argument(&self, asked: &Asked) -> Result<Names, Failure> {
-        Ok(match asked.argument.as_str() {
+    /// Completes an argument of one of Mimo's own prompts.
+    async fn prompt_argument(
+        &self,
+        request: &CompletionRequest,
+        caller: &Caller,
+    ) -> Result<Names, Failure> {
+        Ok(match request.argument.as_str() {
             "topic" | "focus" => {
                 let kinds = [Kind::TopicKey, Kind::Tag, Kind::EntityName];
-                self.gather(&kinds, asked).await?
+                self.gather(&kinds, request, caller).await?
             }
-            "tag" => self.gather(&[Kind::Tag], asked).await?,
+            "tag" => self.gather(&[Kind::Tag], request, caller).await?,
             "project" => {
-                let mut names = self.gather(&[Kind::Project], asked).await?;
+                let mut names = self.gather(&[Kind::Project], request, caller).await?;
                 // These can be named although nothing is in them yet.
-                let fixed = visible_to(&self.project).into_iter();
-                let fixed = beginning_so(fixed, &asked.value);
+                let fixed = visible_to(caller.project()).into_iter();
+                let fixed = beginning_with(fixed, &request.value);
                 names.names.splice(0..0, fixed.names);
-                once(&mut names.names);
+                remove_duplicates(&mut names.names);
                 names
             }
             "category" => {
                 let names = Category::ALL.into_iter().map(|each| each.name().to_owned());
-                beginning_so(names, &asked.value)
+                beginning_with(names, &request.value)
             }
             _ => Names::default(),
         })
     }
 
     /// Names of these kinds, one kind after the other, each once.
-    async fn gather(&self, kinds: &[Kind], asked: &Asked) -> Result<Names, Failure> {
-        let projects = match asked.others.get("project").and_then(Value::as_str) {
+    async fn gather(
+        &self,
+        kinds: &[Kind],
+        request: &CompletionRequest,
+        caller: &Caller,
+    ) -> Result<Names, Failure> {
+        let projects = match request.others.get("project").and_then(Value::as_str) {
             Some("*") => Vec::new(),
             Some(project) if !project.trim().is_empty() => vec![project.trim().to_owned()],
-            _ => visible_to(&self.project),
+            _ => visible_to(caller.project()),
         };
         let mut all = Names::default();
         for kind in kinds {
             let query = NamesQuery {
                 kind: *kind,
-                reach: Reach::Everything,
+                reach: caller.reach().clone(),
                 projects: projects.clone(),
-                prefix: asked.value.clone(),
+                prefix: request.value.clone(),
                 limit: limits::NAMES_GATHERED_MAX,
             };
             let found = self.names.names(query).await?;
             all.names.extend(found.names);
             all.more |= found.more;
         }
-        once(&mut all.names);
+        remove_duplicates(&mut all.names);
         Ok(all)
     }
 }
 
-/// Those of a few names that begin so, in whatever case.
-pub fn beginning_so(names: impl Iterator<Item = String>, prefix: &str) -> Names {
+/// The names that begin with `prefix`, whatever its case.
+pub(crate) fn beginning_with(names: impl Iterator<Item = String>, prefix: &str) -> Names {
     let prefix = prefix.trim().to_lowercase();
     let begins = |name: &String| name.to_lowercase().starts_with(&prefix);
     Names {
@@ -147,13 +145,13 @@ pub fn beginning_so(names: impl Iterator<Item = String>, prefix: &str) -> Names 
     }
 }
 
-/// Leaves each name once, whatever its case.
-fn once(names: &mut Vec<String>) {
+/// Keeps the first of names that differ in case only.
+fn remove_duplicates(names: &mut Vec<String>) {
     let mut seen = HashSet::new();
     names.retain(|name| seen.insert(name.to_lowercase()));
 }
 
-/// The result. A total is given only where it is known.
+/// The result of `completion/complete`; without a total where it is unknown.
 fn document(found: Names) -> Value {
     let shown = &found.names[..found.names.len().min(limits::COMPLETION_VALUES_MAX)];
     let mut completion = json!({

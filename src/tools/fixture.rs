@@ -20,11 +20,9 @@ fn echo() -> Tool {
     Tool {
         name: "test_echo",
         definition: r#"{"name":"test_echo","description":"Answers with its arguments.","inputSchema":{"type":"object","properties":{"text":{"type":"string"},"count":{"type":"integer","minimum":0,"maximum":100,"default":1},"mode":{"type":"string","enum":["plain","loud"]}},"additionalProperties":false},"annotations":{"title":"Echo","readOnlyHint":true,"openWorldHint":false}}"#,
-        patience: tools::USUAL_PATIENCE,
+        timeout: tools::CALL_TIMEOUT,
         handler: Arc::new(|arguments: Arguments, _: Context| {
-            Box::pin(std::future::ready(
-                Document::of(&arguments).map(Reply::from),
-            ))
+            Box::pin(async move { Ok(Document::of(&arguments)?.into()) })
         }),
     }
 }
@@ -34,7 +32,7 @@ fn sleep() -> Tool {
     Tool {
         name: "test_sleep",
         definition: r#"{"name":"test_sleep","description":"Answers after a while, reporting progress.","inputSchema":{"type":"object","properties":{"ms":{"type":"integer","minimum":0},"stubborn":{"type":"boolean","default":false,"description":"Take no notice of a cancellation"}},"required":["ms"],"additionalProperties":false}}"#,
-        patience: tools::USUAL_PATIENCE,
+        timeout: tools::CALL_TIMEOUT,
         handler: Arc::new(|arguments: Arguments, context: Context| {
             Box::pin(async move {
                 let ms = arguments.get("ms").and_then(Value::as_u64).unwrap_or(0);
@@ -49,12 +47,12 @@ fn sleep() -> Tool {
                     tokio::select! {
                         () = sleep => {}
                         () = context.cancel.cancelled() => {
-                            return Err(Failure::new(Kind::Cancelled, "woken too early"));
+                            return Err(Failure::new(Kind::Cancelled, "woken too early").into());
                         }
                     }
                 }
                 context.progress.report(1.0, Some(1.0), None);
-                Document::of(&json!({"slept_ms": ms})).map(Reply::from)
+                Ok(Document::of(&json!({"slept_ms": ms}))?.into())
             })
         }),
     }
@@ -65,7 +63,7 @@ fn panic() -> Tool {
     Tool {
         name: "test_panic",
         definition: r#"{"name":"test_panic","description":"Panics.","inputSchema":{"type":"object","properties":{"late":{"type":"boolean","default":false}},"additionalProperties":false}}"#,
-        patience: tools::USUAL_PATIENCE,
+        timeout: tools::CALL_TIMEOUT,
         handler: Arc::new(|arguments: Arguments, _: Context| {
             let late = arguments.get("late") == Some(&Value::Bool(true));
             assert!(late, "a test tool panicked at once");
@@ -82,10 +80,10 @@ fn flood() -> Tool {
     Tool {
         name: "test_flood",
         definition: r#"{"name":"test_flood","description":"Answers with many bytes.","inputSchema":{"type":"object","properties":{"bytes":{"type":"integer","minimum":0,"maximum":16777216}},"required":["bytes"],"additionalProperties":false}}"#,
-        patience: tools::USUAL_PATIENCE,
+        timeout: tools::CALL_TIMEOUT,
         handler: Arc::new(|arguments: Arguments, _: Context| {
             let bytes = arguments.get("bytes").and_then(Value::as_u64).unwrap_or(0);
-            Box::pin(async move { Document::of(&"x".repeat(bytes as usize)).map(Reply::from) })
+            Box::pin(async move { Ok(Document::of(&"x".repeat(bytes as usize))?.into()) })
         }),
     }
 }
@@ -96,10 +94,10 @@ fn pass() -> Tool {
     Tool {
         name: "test_pass",
         definition: r#"{"name":"test_pass","description":"Answers with the result it is given.","inputSchema":{"type":"object","properties":{"result":{"type":"object"}},"required":["result"],"additionalProperties":false}}"#,
-        patience: tools::USUAL_PATIENCE,
+        timeout: tools::CALL_TIMEOUT,
         handler: Arc::new(|mut arguments: Arguments, _: Context| {
             let result = arguments.remove("result").unwrap_or_default();
-            Box::pin(std::future::ready(Reply::passed(&result)))
+            Box::pin(std::future::ready(Ok(Reply::Object(result))))
         }),
     }
 }

@@ -43,7 +43,7 @@ impl Profile {
     pub fn serves(self, name: &str) -> bool {
         match self {
             Profile::Core => CORE.contains(&name) || WITH_SKILLS.contains(&name),
-            Profile::Standard => legacy::successor(name).is_none(),
+            Profile::Standard => legacy::replacement(name).is_none(),
             Profile::Legacy => true,
         }
     }
@@ -55,8 +55,8 @@ impl Profile {
 
     /// What to do about `name`, a tool of ours that this profile leaves out.
     pub fn advice(name: &str) -> String {
-        let (first, profile) = match legacy::successor(name) {
-            Some(successor) => (format!("{successor} took its place; "), "legacy"),
+        let (first, profile) = match legacy::replacement(name) {
+            Some(replacement) => (format!("{replacement} took its place; "), "legacy"),
             None => (String::new(), "standard"),
         };
         format!(

@@ -1,4 +1,4 @@
-//! `mimo_status`: what is there and how it is.
+//! `mimo_status`: what Mimo holds and how its parts are.
 
 use std::sync::Arc;
 
@@ -14,24 +14,18 @@ use crate::graph::Graph;
 use crate::memory::Memories;
 use crate::procedure::Procedures;
 
-/// What the status tool reports on.
-pub struct Status {
-    /// The memory domain.
-    pub memories: Arc<Memories>,
-    /// The graph domain.
-    pub graph: Arc<Graph>,
+/// What `mimo_status` reports on.
+pub(crate) struct Status {
+    pub(crate) memories: Arc<Memories>,
+    pub(crate) graph: Arc<Graph>,
     /// When this process began to serve.
-    pub started: Timestamp,
-    /// The current project.
-    pub project: String,
+    pub(crate) started: Timestamp,
     /// The skills, where this process runs them.
-    pub skills: Option<Arc<Skills>>,
-    /// The procedures.
-    pub procedures: Procedures,
+    pub(crate) skills: Option<Arc<Skills>>,
+    pub(crate) procedures: Procedures,
 }
 
-/// `mimo_status`.
-pub fn tool(status: Arc<Status>) -> Tool {
+pub(crate) fn tool(status: Arc<Status>) -> Tool {
     Tool::of(
         "mimo_status",
         include_str!("../../schemas/tools/mimo_status.json"),
@@ -50,7 +44,7 @@ async fn call(
     let mut document = json!({
         "version": env!("CARGO_PKG_VERSION"),
         "uptime_s": up.max(0) / 1_000_000,
-        "project": status.project,
+        "project": context.caller.project(),
     });
     if matches!(section, "all" | "memory") {
         document["memory"] = memory(&status, context.caller.reach()).await;

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use mimo::caller::Caller;
 use mimo::clock::{Clock, FixedClock, Timestamp};
 use mimo::embed::Embedder;
-use mimo::failure::{Failure, Kind};
+use mimo::failure::{CallError, Failure, Kind};
 use mimo::graph::Graph;
 use mimo::memory::{Memories, Settings};
 use mimo::procedure::Procedures;
@@ -166,10 +166,12 @@ impl Mimo {
         let tool = self.tools.iter().find(|t| t.name == tool).expect("a tool");
         let answer = self.runtime.block_on((tool.handler)(arguments, context));
         self.clock.advance_seconds(1);
-        answer.map(|reply| match reply {
-            Reply::Document(document) => serde_json::from_str(&document.0).expect("JSON"),
-            Reply::Passed(_) => panic!("memories are our own"),
-        })
+        answer
+            .map_err(CallError::into_failure)
+            .map(|reply| match reply {
+                Reply::Document(document) => serde_json::from_str(&document.0).expect("JSON"),
+                _ => panic!("memories are our own"),
+            })
     }
 
     /// Waits for `work`.

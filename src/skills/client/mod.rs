@@ -21,6 +21,7 @@ use crate::caller::AskClient;
 use crate::failure::{Failure, Kind};
 use crate::limits;
 
+pub use crate::failure::CallError;
 pub use requests::{ServerInfo, Tool};
 
 /// The client on the other side of Mimo, as far as a skill may reach it.
@@ -80,43 +81,6 @@ pub struct CallHandlers {
     /// Asked in the client's stead.
     pub asks: Option<AskClient>,
 }
-
-/// Why a request to a skill has no result.
-#[derive(Debug)]
-pub enum CallError {
-    /// The skill answered with this JSON-RPC error.
-    Upstream(Box<RawValue>),
-    /// The call failed inside Mimo, before or after the skill saw it.
-    Gateway(Failure),
-}
-
-impl CallError {
-    /// Folds an downstream error into a `Failure` whose source is an [`UpstreamError`].
-    pub fn into_failure(self) -> Failure {
-        match self {
-            CallError::Upstream(error) => {
-                let said: Value = serde_json::from_str(error.get()).unwrap_or_default();
-                let message = said["message"].as_str().unwrap_or("no message");
-                Failure::new(Kind::Unavailable, format!("the skill refused: {message}"))
-                    .source(UpstreamError(error))
-            }
-            CallError::Gateway(failure) => failure,
-        }
-    }
-}
-
-/// The source of a `Failure` made from a skill's JSON-RPC error, as the skill
-/// wrote it.
-#[derive(Debug)]
-pub struct UpstreamError(pub Box<RawValue>);
-
-impl std::fmt::Display for UpstreamError {
-    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        out.write_str(self.0.get())
-    }
-}
-
-impl std::error::Error for UpstreamError {}
 
 /// How often a skill broke the rules.
 #[derive(Debug, Default)]

@@ -2,57 +2,68 @@
 
 use std::sync::Arc;
 
+use futures::future::BoxFuture;
 use serde_json::{Value, json};
 
-use super::GraphTools;
 use super::render::shown;
+use crate::caller::Caller;
 use crate::failure::{Failure, Kind};
 use crate::graph::mention::Mention;
 use crate::graph::query::Scope;
 use crate::graph::reach::Direction;
-use crate::graph::{projects_of, resolve};
+use crate::graph::{Graph, projects_of, resolve};
 use crate::limits;
 use crate::tools::arguments::visible_to;
-use crate::tools::{Document, Family};
+use crate::tools::{Document, ResourceSource};
 
 /// How every address begins.
 pub const PREFIX: &str = "mimo://graph/";
 
 /// Entities as resources.
-pub fn family(tools: Arc<GraphTools>) -> Family {
-    Family {
-        prefix: PREFIX,
-        template: json!({
+pub(crate) struct EntityResources(pub(crate) Arc<Graph>);
+
+impl ResourceSource for EntityResources {
+    fn prefix(&self) -> &'static str {
+        PREFIX
+    }
+
+    fn template(&self) -> Value {
+        json!({
             "uriTemplate": format!("{PREFIX}{{entity}}"),
             "name": "entity",
             "title": "An entity of the graph",
             "description": "One entity by its type:id, with its other names and what leads from it and to it.",
             "mimeType": "application/json",
-        }),
-        // There may be very many, and none is newer than another: they are
-        // found by completion.
-        list: Arc::new(|| Box::pin(async { Ok(Vec::new()) })),
-        read: Arc::new(move |uri| {
-            let tools = tools.clone();
-            Box::pin(async move { resource(&tools, &uri).await })
-        }),
-        given: Arc::new(|_| {}),
+        })
+    }
+
+    /// None: there may be very many, and none is newer than another. Clients
+    /// find them by completion.
+    fn list<'a>(&'a self, _caller: &'a Caller) -> BoxFuture<'a, Result<Vec<Value>, Failure>> {
+        Box::pin(async { Ok(Vec::new()) })
+    }
+
+    fn read<'a>(
+        &'a self,
+        uri: &'a str,
+        caller: &'a Caller,
+    ) -> BoxFuture<'a, Result<Document, Failure>> {
+        Box::pin(resource(&self.0, uri, caller))
     }
 }
 
 /// The entity that `uri` names (percent-encoded where it must be), its other
 /// names, and what leads from it and to it now.
-pub async fn resource(tools: &GraphTools, uri: &str) -> Result<Document, Failure> {
+pub async fn resource(graph: &Graph, uri: &str, caller: &Caller) -> Result<Document, Failure> {
     let name = uri.strip_prefix(PREFIX).and_then(decoded).ok_or_else(|| {
         Failure::new(Kind::NotFound, format!("{uri} is no address of an entity")).hint(format!(
             "write {PREFIX} and a type:id, for example {PREFIX}person:alice"
         ))
     })?;
-    let projects = visible_to(&tools.project);
+    let projects = visible_to(caller.project());
     let mention = Mention::parse(&name, "")?;
     let visible = projects.clone();
-    let (entity, aliases) = tools
-        .graph
+    let (entity, aliases) = graph
         .read(move |graph| {
             let ids = projects_of(graph, &visible)?;
             let found = resolve::certain(graph, &mention, ids.as_deref(), "")?;
@@ -71,12 +82,12 @@ pub async fn resource(tools: &GraphTools, uri: &str) -> Result<Document, Failure
     }
     let scope = Scope {
         projects,
-        at: tools.graph.now(),
+        at: graph.now(),
         min_confidence: 0.0,
         limit: limits::GRAPH_RESULTS_MAX,
     };
     for (key, direction) in [("out", Direction::Out), ("in", Direction::In)] {
-        let (triples, more) = around(tools, &scope, &entity.key, direction).await?;
+        let (triples, more) = around(graph, &scope, &entity.key, direction).await?;
         document[key] = Value::Array(triples);
         if more {
             document["truncated"] = json!(true);
@@ -87,7 +98,7 @@ pub async fn resource(tools: &GraphTools, uri: &str) -> Result<Document, Failure
 
 /// Every triple of an entity in one direction.
 async fn around(
-    tools: &GraphTools,
+    graph: &Graph,
     scope: &Scope,
     key: &str,
     direction: Direction,
@@ -97,8 +108,7 @@ async fn around(
         Direction::Out | Direction::Both => ("?object", [key, "?predicate", "?object"]),
     };
     let pattern = pattern.map(str::to_owned);
-    let found = tools
-        .graph
+    let found = graph
         .matches(scope.clone(), vec![pattern], Default::default())
         .await?;
     let place = |name: &str| found.variables.iter().position(|known| known == name);

@@ -16,9 +16,9 @@ use crate::failure::Failure;
 pub type Reload = Arc<dyn Fn() -> BoxFuture<'static, Result<Value, Failure>> + Send + Sync>;
 
 /// A name of the prototype's, and what it is now.
-struct Former {
+struct LegacyTool {
     name: &'static str,
-    successor: &'static str,
+    replacement: &'static str,
     definition: &'static str,
     translate: fn(Arguments) -> Arguments,
 }
@@ -27,62 +27,64 @@ struct Former {
 /// when their file changes.
 const RELOAD: (&str, &str) = ("mimo_reload_skills", "mimo skill reload");
 
-const FORMER: [Former; 5] = [
-    Former {
+const LEGACY: [LegacyTool; 5] = [
+    LegacyTool {
         name: "search_vibes",
-        successor: "memory_search",
+        replacement: "memory_search",
         definition: include_str!("../../../schemas/tools/legacy/search_vibes.json"),
         translate: translate::same,
     },
-    Former {
+    LegacyTool {
         name: "store_fact",
-        successor: "graph_update",
+        replacement: "graph_update",
         definition: include_str!("../../../schemas/tools/legacy/store_fact.json"),
         translate: translate::fact,
     },
-    Former {
+    LegacyTool {
         name: "mimo_store_memory",
-        successor: "memory_store",
+        replacement: "memory_store",
         definition: include_str!("../../../schemas/tools/legacy/mimo_store_memory.json"),
         translate: translate::same,
     },
-    Former {
+    LegacyTool {
         name: "run_procedure",
-        successor: "procedure_run",
+        replacement: "procedure_run",
         definition: include_str!("../../../schemas/tools/legacy/run_procedure.json"),
         translate: translate::same,
     },
-    Former {
+    LegacyTool {
         name: "list_procedures",
-        successor: "procedure_find",
+        replacement: "procedure_find",
         definition: include_str!("../../../schemas/tools/legacy/list_procedures.json"),
         translate: translate::all,
     },
 ];
 
 /// What took the place of `name`, where that is a name of the prototype's.
-pub fn successor(name: &str) -> Option<&'static str> {
-    let former = FORMER.iter().map(|former| (former.name, former.successor));
-    let mut all = former.chain([RELOAD]);
-    all.find_map(|(each, successor)| (each == name).then_some(successor))
+pub fn replacement(name: &str) -> Option<&'static str> {
+    let legacy = LEGACY
+        .iter()
+        .map(|legacy| (legacy.name, legacy.replacement));
+    let mut all = legacy.chain([RELOAD]);
+    all.find_map(|(each, replacement)| (each == name).then_some(replacement))
 }
 
 /// The tools of those names, over the tools of today.
 pub fn tools(today: &[Tool], reload: Reload) -> Vec<Tool> {
-    let renamed = FORMER.iter().filter_map(|former| {
-        let successor = today.iter().find(|tool| tool.name == former.successor)?;
-        let (handler, translate) = (successor.handler.clone(), former.translate);
+    let renamed = LEGACY.iter().filter_map(|legacy| {
+        let replacement = today.iter().find(|tool| tool.name == legacy.replacement)?;
+        let (handler, translate) = (replacement.handler.clone(), legacy.translate);
         Some(Tool {
-            name: former.name,
-            definition: former.definition,
-            patience: successor.patience,
+            name: legacy.name,
+            definition: legacy.definition,
+            timeout: replacement.timeout,
             handler: Arc::new(move |arguments, context| handler(translate(arguments), context)),
         })
     });
     let mut tools: Vec<Tool> = renamed.collect();
     tools.push(Tool {
         // Starting new skills takes as long as a skill may.
-        patience: skills::PATIENCE,
+        timeout: skills::CALL_TIMEOUT,
         ..Tool::of(
             RELOAD.0,
             include_str!("../../../schemas/tools/legacy/mimo_reload_skills.json"),

@@ -30,7 +30,7 @@ pub fn all(_: Arguments) -> Arguments {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::tools::legacy::FORMER;
+    use crate::tools::legacy::LEGACY;
     use crate::tools::schema::Schema;
 
     fn object(value: Value) -> Arguments {
@@ -49,7 +49,7 @@ mod tests {
                 "memory_store" => include_str!("../../../schemas/tools/memory_store.json"),
                 "procedure_run" => include_str!("../../../schemas/tools/procedure_run.json"),
                 "procedure_find" => include_str!("../../../schemas/tools/procedure_find.json"),
-                other => panic!("{other} is nobody's successor"),
+                other => panic!("{other} is nobody's replacement"),
             }
         };
         let calls = [
@@ -60,13 +60,13 @@ mod tests {
                    "timeout_ms": 5, "idempotency_key": "k", "dry_run": true}),
             json!({}),
         ];
-        for (former, call) in FORMER.iter().zip(calls) {
-            let old = Schema::new(former.name, former.definition);
-            let new = Schema::new(former.successor, today(former.successor));
+        for (legacy, call) in LEGACY.iter().zip(calls) {
+            let old = Schema::new(legacy.name, legacy.definition);
+            let new = Schema::new(legacy.replacement, today(legacy.replacement));
             for call in [call, old.example().expect("an example")] {
                 let fits = old.check(call.clone()).expect("it fits the old schema");
                 // Every argument that the old schema knows is in one of the calls.
-                let translated = (former.translate)(fits);
+                let translated = (legacy.translate)(fits);
                 new.check(Value::Object(translated)).expect("it fits");
             }
         }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use futures::future::BoxFuture;
 use serde_json::{Value, json};
 
 use super::row;
@@ -12,73 +13,85 @@ use crate::memory::Memories;
 use crate::store::memory::{self, MemoryId};
 use crate::store::names::{self, NameStore, NamesQuery};
 use crate::tools::arguments::visible_to;
-use crate::tools::{Document, Family};
+use crate::tools::{Document, ResourceSource};
 
 /// How every address begins.
 pub const PREFIX: &str = "mimo://memory/";
 
 /// Memories as resources; `names` tells which are the latest.
-pub fn family(memories: &Arc<Memories>, names: &Arc<dyn NameStore>, caller: &Caller) -> Family {
-    let (listed, read, counted) = (memories.clone(), memories.clone(), memories.clone());
-    let (lister, reader, names) = (caller.clone(), caller.clone(), names.clone());
-    Family {
-        prefix: PREFIX,
-        template: json!({
+pub struct MemoryResources {
+    pub memories: Arc<Memories>,
+    pub names: Arc<dyn NameStore>,
+}
+
+impl ResourceSource for MemoryResources {
+    fn prefix(&self) -> &'static str {
+        PREFIX
+    }
+
+    fn template(&self) -> Value {
+        json!({
             "uriTemplate": format!("{PREFIX}{{id}}"),
             "name": "memory",
             "title": "A memory",
             "description": "One memory with its whole text, its tags and the entities it names, by its id.",
             "mimeType": "application/json",
-        }),
-        list: Arc::new(move || Box::pin(list(listed.clone(), names.clone(), lister.clone()))),
-        read: Arc::new(move |uri| {
-            let (memories, caller) = (read.clone(), reader.clone());
-            Box::pin(async move { document(&memories, &caller, &uri).await })
-        }),
-        given: Arc::new(move |uri| {
-            counted.count_recall(id_of(uri).into_iter().collect());
-        }),
+        })
+    }
+
+    fn list<'a>(&'a self, caller: &'a Caller) -> BoxFuture<'a, Result<Vec<Value>, Failure>> {
+        Box::pin(self.latest(caller))
+    }
+
+    fn read<'a>(
+        &'a self,
+        uri: &'a str,
+        caller: &'a Caller,
+    ) -> BoxFuture<'a, Result<Document, Failure>> {
+        Box::pin(self.document(uri, caller))
+    }
+
+    fn note_read(&self, uri: &str) {
+        self.memories.count_recall(id_of(uri).into_iter().collect());
+    }
+}
+
+impl MemoryResources {
+    async fn document(&self, uri: &str, caller: &Caller) -> Result<Document, Failure> {
+        let unknown = || {
+            Failure::new(Kind::NotFound, format!("there is no memory {uri}"))
+                .hint(format!("write {PREFIX} and the id that memory_search gave"))
+        };
+        let id = id_of(uri).ok_or_else(unknown)?;
+        let found = match self.memories.by_ids(caller.reach(), vec![id]).await {
+            Err(failure) if failure.kind == Kind::NotFound => return Err(unknown()),
+            found => found?,
+        };
+        let (found, _) = found.items.first().ok_or_else(unknown)?;
+        Document::of(&row(found, None, &found.content, 0, caller.project()))
+    }
+
+    /// The latest memories of the caller's project and the shared one.
+    async fn latest(&self, caller: &Caller) -> Result<Vec<Value>, Failure> {
+        let latest = NamesQuery {
+            kind: names::Kind::Memory,
+            reach: caller.reach().clone(),
+            projects: visible_to(caller.project()),
+            prefix: String::new(),
+            limit: limits::MEMORIES_LISTED_MAX,
+        };
+        let latest = self.names.names(latest).await?.names;
+        let ids: Vec<MemoryId> = latest.iter().filter_map(|id| id.parse().ok()).collect();
+        if ids.is_empty() {
+            return Ok(Vec::new());
+        }
+        let page = self.memories.by_ids(caller.reach(), ids).await?;
+        Ok(page.items.iter().map(|(each, _)| listed(each)).collect())
     }
 }
 
 fn id_of(uri: &str) -> Option<MemoryId> {
     uri.strip_prefix(PREFIX)?.parse().ok()
-}
-
-async fn document(memories: &Memories, caller: &Caller, uri: &str) -> Result<Document, Failure> {
-    let unknown = || {
-        Failure::new(Kind::NotFound, format!("there is no memory {uri}"))
-            .hint(format!("write {PREFIX} and the id that memory_search gave"))
-    };
-    let id = id_of(uri).ok_or_else(unknown)?;
-    let found = match memories.by_ids(caller.reach(), vec![id]).await {
-        Err(failure) if failure.kind == Kind::NotFound => return Err(unknown()),
-        found => found?,
-    };
-    let (found, _) = found.items.first().ok_or_else(unknown)?;
-    Document::of(&row(found, None, &found.content, 0, caller.project()))
-}
-
-/// The latest memories of this project and the shared one.
-async fn list(
-    memories: Arc<Memories>,
-    names: Arc<dyn NameStore>,
-    caller: Caller,
-) -> Result<Vec<Value>, Failure> {
-    let latest = NamesQuery {
-        kind: names::Kind::Memory,
-        reach: caller.reach().clone(),
-        projects: visible_to(caller.project()),
-        prefix: String::new(),
-        limit: limits::MEMORIES_LISTED_MAX,
-    };
-    let latest = names.names(latest).await?.names;
-    let ids: Vec<MemoryId> = latest.iter().filter_map(|id| id.parse().ok()).collect();
-    if ids.is_empty() {
-        return Ok(Vec::new());
-    }
-    let page = memories.by_ids(caller.reach(), ids).await?;
-    Ok(page.items.iter().map(|(each, _)| listed(each)).collect())
 }
 
 fn listed(memory: &memory::Memory) -> Value {

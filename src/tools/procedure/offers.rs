@@ -3,17 +3,19 @@
 
 use std::sync::Arc;
 
+use futures::future::BoxFuture;
 use serde_json::{Map, Value, json};
 
+use crate::caller::Caller;
 use crate::failure::{Failure, Kind};
 use crate::limits;
 use crate::procedure::definition::Definition;
 use crate::procedure::{Procedures, view};
 use crate::registry::tool_names::SEPARATOR;
 use crate::store::names::Names;
-use crate::tools::complete::{Asked, beginning_so};
+use crate::tools::complete::{CompletionRequest, beginning_with};
 use crate::tools::prompts::is_own;
-use crate::tools::{Document, Family, Prompts};
+use crate::tools::{Arguments, Document, PromptSource, ResourceSource};
 
 /// How every address begins.
 pub const PREFIX: &str = "mimo://procedure/";
@@ -23,29 +25,34 @@ pub const PREFIX: &str = "mimo://procedure/";
 const APART: &str = "procedure:";
 
 /// Procedures as resources.
-pub fn family(procedures: Procedures) -> Family {
-    let (listed, read) = (procedures.clone(), procedures);
-    Family {
-        prefix: PREFIX,
-        template: json!({
+pub(crate) struct ProcedureResources(pub(crate) Procedures);
+
+impl ResourceSource for ProcedureResources {
+    fn prefix(&self) -> &'static str {
+        PREFIX
+    }
+
+    fn template(&self) -> Value {
+        json!({
             "uriTemplate": format!("{PREFIX}{{name}}"),
             "name": "procedure",
             "title": "A procedure",
             "description": "A procedure's newest definition, its picture in Mermaid, and its last runs.",
             "mimeType": "application/json",
-        }),
-        list: Arc::new(move || {
-            let procedures = listed.clone();
-            Box::pin(async move { resources(&procedures).await })
-        }),
-        read: Arc::new(move |uri| {
-            let procedures = read.clone();
-            Box::pin(async move {
-                let name = uri.strip_prefix(PREFIX).unwrap_or_default();
-                Document::of(&procedures.resource(name).await?)
-            })
-        }),
-        given: Arc::new(|_| {}),
+        })
+    }
+
+    fn list<'a>(&'a self, _caller: &'a Caller) -> BoxFuture<'a, Result<Vec<Value>, Failure>> {
+        Box::pin(resources(&self.0))
+    }
+
+    fn read<'a>(
+        &'a self,
+        uri: &'a str,
+        _caller: &'a Caller,
+    ) -> BoxFuture<'a, Result<Document, Failure>> {
+        let name = uri.strip_prefix(PREFIX).unwrap_or_default();
+        Box::pin(async move { Document::of(&self.0.resource(name).await?) })
     }
 }
 
@@ -64,17 +71,20 @@ async fn resources(procedures: &Procedures) -> Result<Vec<Value>, Failure> {
 }
 
 /// A prompt for each procedure, under its name.
-pub fn prompts(procedures: &Procedures) -> Prompts {
-    let (listed, asked) = (procedures.clone(), procedures.clone());
-    Prompts {
-        list: Arc::new(move || {
-            let procedures = listed.clone();
-            Box::pin(async move { list(&procedures).await })
-        }),
-        get: Arc::new(move |name, arguments| {
-            let procedures = asked.clone();
-            Box::pin(async move { get(&procedures, &name, &arguments).await })
-        }),
+pub(crate) struct ProcedurePrompts(pub(crate) Procedures);
+
+impl PromptSource for ProcedurePrompts {
+    fn list<'a>(&'a self, _caller: &'a Caller) -> BoxFuture<'a, Result<Vec<Value>, Failure>> {
+        Box::pin(list(&self.0))
+    }
+
+    fn get<'a>(
+        &'a self,
+        name: &'a str,
+        arguments: Arguments,
+        _caller: &'a Caller,
+    ) -> BoxFuture<'a, Result<Option<Value>, Failure>> {
+        Box::pin(async move { get(&self.0, name, &arguments).await })
     }
 }
 
@@ -137,14 +147,14 @@ async fn get(
 
 /// What an argument of a procedure's prompt may be, where its schema says so;
 /// `None` where there is no such procedure.
-pub async fn choices(
+pub(crate) async fn choices(
     procedures: &Procedures,
     prompt: &str,
-    asked: &Asked,
+    request: &CompletionRequest,
 ) -> Result<Option<Names>, Failure> {
     let definition = named(procedures, prompt).await?;
     Ok(definition.map(|definition| {
-        let choices = view::choices(&definition, &asked.argument).into_iter();
-        beginning_so(choices, &asked.value)
+        let choices = view::choices(&definition, &request.argument).into_iter();
+        beginning_with(choices, &request.value)
     }))
 }

@@ -9,17 +9,16 @@ use serde_json::{Map, Value, json};
 use tokio_util::sync::CancellationToken;
 
 use crate::caller::{Caller, Grants, PROJECT_SHARED};
-use crate::failure::Failure;
+use crate::failure::{CallError, Failure};
 use crate::limits;
 use crate::procedure::ToolCaller;
 use crate::procedure::journal::{ActionError, SideEffects};
 use crate::procedure::mistake::near;
 use crate::tools::skills::Skills;
-use crate::tools::{Context, Reply, Tool};
+use crate::tools::{Context, Reply, ReplyFuture, Tool};
 
 /// Calls a tool of ours by name.
-pub type DispatchCall =
-    Arc<dyn Fn(String, Value, Context) -> BoxFuture<'static, Result<Reply, Failure>> + Send + Sync>;
+pub type DispatchCall = Arc<dyn Fn(String, Value, Context) -> ReplyFuture + Send + Sync>;
 
 /// The tools, as procedures see them.
 pub struct ProcedureTools {
@@ -142,7 +141,7 @@ impl ToolCaller for ProcedureTools {
             ),
         };
         let answer = (self.through)(tool, arguments, context);
-        Box::pin(async move { result(answer.await?) })
+        Box::pin(async move { result(answer.await.map_err(CallError::into_failure)?) })
     }
 }
 
@@ -153,9 +152,8 @@ fn result(reply: Reply) -> Result<Value, ActionError> {
         Reply::Document(document) => {
             serde_json::from_str(&document.0).map_err(|error| Failure::internal(error).into())
         }
-        Reply::Passed(result) => {
-            let mut result: Value =
-                serde_json::from_str(result.get()).map_err(Failure::internal)?;
+        reply => {
+            let mut result = reply.into_object()?;
             let blocks = result["content"].as_array();
             let texts: Vec<&str> = blocks
                 .into_iter()

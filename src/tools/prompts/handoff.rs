@@ -4,13 +4,14 @@
 use serde_json::json;
 
 use super::quoted::Quoted;
-use super::{Argument, Desk, Given, short};
+use super::{Argument, Composer, Given, short};
+use crate::caller::Caller;
 use crate::failure::Failure;
 use crate::limits;
 use crate::store::memory::{Category, Memory};
 use crate::tools::arguments::{one_project, visible_to};
 
-pub const ARGUMENTS: [Argument; 2] = [
+pub(super) const ARGUMENTS: [Argument; 2] = [
     Argument {
         name: "project",
         description: "The project the work belongs to. Left out: the current one.",
@@ -30,11 +31,15 @@ const LIKENESS: f32 = 0.4;
 /// How an execution is that is not over.
 const OPEN: [&str; 3] = ["waiting_approval", "running", "pending"];
 
-pub async fn message(desk: &Desk, given: &Given) -> Result<(String, String), Failure> {
-    let project = one_project(&given.reader())?.unwrap_or_else(|| desk.project.clone());
+pub(super) async fn message(
+    composer: &Composer,
+    given: &Given,
+    caller: &Caller,
+) -> Result<(String, String), Failure> {
+    let project = one_project(&given.reader())?.unwrap_or_else(|| caller.project().to_owned());
     let focus = given.text("focus");
     let key = key(focus);
-    let quoted = gathered(desk, &project, focus, &key).await?;
+    let quoted = gathered(composer, caller, &project, focus, &key).await?;
 
     let about = match focus {
         Some(focus) => format!("our work on {}", json!(focus)),
@@ -86,7 +91,8 @@ fn key(focus: Option<&str>) -> String {
 /// The last note, what waits or runs, what fits the piece of work, and the
 /// latest of what was done, planned and found out.
 async fn gathered(
-    desk: &Desk,
+    composer: &Composer,
+    caller: &Caller,
     project: &str,
     focus: Option<&str>,
     key: &str,
@@ -94,24 +100,33 @@ async fn gathered(
     let own = [project.to_owned()];
     let both = visible_to(project);
     let mut quoted = Quoted::default();
-    for memory in desk.called(key, &desk.filter(&own, None, None)).await? {
+    for memory in composer
+        .by_name(key, &composer.filter(caller, &own, None, None))
+        .await?
+    {
         if memory.topic_key.as_deref() == Some(key) {
             quoted.memory(&memory, project);
         }
     }
     for status in OPEN {
         let most = limits::PROMPT_EXECUTIONS_MAX;
-        for execution in desk.procedures.executions(None, Some(status), most).await? {
+        for execution in composer
+            .procedures
+            .executions(None, Some(status), most)
+            .await?
+        {
             quoted.execution(&execution);
         }
     }
     if let Some(focus) = focus {
-        let filter = desk.filter(&both, None, None);
-        for memory in desk.search(focus, filter, LIKENESS).await?.0 {
+        let filter = composer.filter(caller, &both, None, None);
+        for memory in composer.search(focus, filter, LIKENESS).await?.0 {
             quoted.memory(&memory, project);
         }
     }
-    let latest = desk.latest(&desk.filter(&own, None, None)).await?;
+    let latest = composer
+        .latest(&composer.filter(caller, &own, None, None))
+        .await?;
     // What is intended matters most to whoever goes on.
     for category in [
         Category::Plan,

@@ -9,11 +9,12 @@ mod remember;
 
 use std::sync::Arc;
 
+use futures::future::BoxFuture;
 use serde_json::{Value, json};
 
 use super::arguments::Reader;
-use super::{Arguments, Prompts};
-use crate::caller::Reach;
+use super::{Arguments, PromptSource};
+use crate::caller::Caller;
 use crate::failure::Failure;
 use crate::graph::Graph;
 use crate::limits;
@@ -22,53 +23,51 @@ use crate::procedure::Procedures;
 use crate::store::memory::{Category, Filter, Memory, MemoryId};
 use crate::store::names::{Kind, NameStore, NamesQuery};
 
-/// Their names: no other prompt is listed under one of these.
+/// No other prompt is listed under one of these names.
 const NAMES: [&str; 3] = ["recall", "remember", "handoff"];
 
 /// Whether a prompt of this name is one of ours.
-pub fn is_own(name: &str) -> bool {
+pub(crate) fn is_own(name: &str) -> bool {
     NAMES.contains(&name)
 }
 
-/// What the prompts are made of.
-pub struct Desk {
-    /// The memories.
-    pub memories: Arc<Memories>,
-    /// The graph.
-    pub graph: Arc<Graph>,
-    /// The procedures.
-    pub procedures: Procedures,
-    /// The names in use.
-    pub names: Arc<dyn NameStore>,
-    /// The project of this workspace.
-    pub project: String,
-    /// Whether the client has the graph's tools.
-    pub relates: bool,
+/// Composes prompts from what is stored.
+pub(crate) struct Composer {
+    pub(crate) memories: Arc<Memories>,
+    pub(crate) graph: Arc<Graph>,
+    pub(crate) procedures: Procedures,
+    pub(crate) names: Arc<dyn NameStore>,
+    /// Whether the client has the graph's tools, so that a prompt may name them.
+    pub(crate) has_graph_tools: bool,
 }
 
-/// The three.
-pub fn prompts(desk: Desk) -> Prompts {
-    let desk = Arc::new(desk);
-    Prompts {
-        list: Arc::new(|| Box::pin(async { Ok(listed()) })),
-        get: Arc::new(move |name, arguments| {
-            let desk = desk.clone();
-            Box::pin(async move { get(&desk, &name, arguments).await })
-        }),
+impl PromptSource for Composer {
+    fn list<'a>(&'a self, _caller: &'a Caller) -> BoxFuture<'a, Result<Vec<Value>, Failure>> {
+        Box::pin(async { Ok(listed()) })
     }
-}
 
-async fn get(desk: &Desk, name: &str, arguments: Arguments) -> Result<Option<Value>, Failure> {
-    let (description, text) = match name {
-        "recall" => recall::message(desk, &Given::of(&recall::ARGUMENTS, arguments)?).await?,
-        "remember" => remember::message(desk, &Given::of(&remember::ARGUMENTS, arguments)?).await?,
-        "handoff" => handoff::message(desk, &Given::of(&handoff::ARGUMENTS, arguments)?).await?,
-        _ => return Ok(None),
-    };
-    Ok(Some(json!({
-        "description": description,
-        "messages": [{"role": "user", "content": {"type": "text", "text": text}}],
-    })))
+    fn get<'a>(
+        &'a self,
+        name: &'a str,
+        arguments: Arguments,
+        caller: &'a Caller,
+    ) -> BoxFuture<'a, Result<Option<Value>, Failure>> {
+        Box::pin(async move {
+            let given = |known| Given::of(known, arguments);
+            let (description, text) = match name {
+                "recall" => recall::message(self, &given(&recall::ARGUMENTS)?, caller).await?,
+                "remember" => {
+                    remember::message(self, &given(&remember::ARGUMENTS)?, caller).await?
+                }
+                "handoff" => handoff::message(self, &given(&handoff::ARGUMENTS)?, caller).await?,
+                _ => return Ok(None),
+            };
+            Ok(Some(json!({
+                "description": description,
+                "messages": [{"role": "user", "content": {"type": "text", "text": text}}],
+            })))
+        })
+    }
 }
 
 fn listed() -> Vec<Value> {
@@ -117,7 +116,7 @@ struct Argument {
     required: bool,
 }
 
-/// The arguments that were given, checked. What was left blank was not given.
+/// Checked arguments. A blank one counts as absent.
 struct Given(Arguments);
 
 impl Given {
@@ -155,10 +154,11 @@ impl Given {
     }
 }
 
-impl Desk {
-    /// Which memories of these projects count now.
+impl Composer {
+    /// Selects memories of these projects that are valid now.
     fn filter(
         &self,
+        caller: &Caller,
         projects: &[String],
         category: Option<Category>,
         tag: Option<String>,
@@ -166,11 +166,11 @@ impl Desk {
         Filter {
             category,
             tags: tag.into_iter().collect(),
-            ..Filter::within(&Reach::Everything, projects.to_vec(), self.memories.now())
+            ..Filter::within(caller.reach(), projects.to_vec(), self.memories.now())
         }
     }
 
-    /// The best of a search, and what could not be used for it.
+    /// The best results of a search, and why the search was degraded, if it was.
     async fn search(
         &self,
         query: &str,
@@ -191,18 +191,17 @@ impl Desk {
         Ok((memories.collect(), page.degraded))
     }
 
-    /// The memories that have `name` as their topic key or tag, of those that
-    /// `filter` lets through.
-    async fn called(&self, name: &str, filter: &Filter) -> Result<Vec<Memory>, Failure> {
+    /// The memories with `name` as their topic key or tag that match `filter`.
+    async fn by_name(&self, name: &str, filter: &Filter) -> Result<Vec<Memory>, Failure> {
         let (projects, most) = (filter.projects.clone(), limits::PROMPT_MEMORIES_MAX);
-        let called = self
+        let by_name = self
             .names
             .called(&filter.reach, projects, name.to_owned(), most);
-        let ids = called.await?;
-        self.those(ids, filter).await
+        let ids = by_name.await?;
+        self.active(ids, filter).await
     }
 
-    /// The latest memories of those that `filter` lets through.
+    /// The latest memories that match `filter`.
     async fn latest(&self, filter: &Filter) -> Result<Vec<Memory>, Failure> {
         let latest = NamesQuery {
             kind: Kind::Memory,
@@ -213,11 +212,11 @@ impl Desk {
         };
         let ids = self.names.names(latest).await?.names;
         let ids = ids.iter().filter_map(|id| id.parse().ok()).collect();
-        self.those(ids, filter).await
+        self.active(ids, filter).await
     }
 
-    /// The active memories with these ids, of those that `filter` lets through.
-    async fn those(&self, ids: Vec<MemoryId>, filter: &Filter) -> Result<Vec<Memory>, Failure> {
+    /// The active memories with these ids that match `filter`.
+    async fn active(&self, ids: Vec<MemoryId>, filter: &Filter) -> Result<Vec<Memory>, Failure> {
         if ids.is_empty() {
             return Ok(Vec::new());
         }
@@ -228,11 +227,11 @@ impl Desk {
             .items
             .into_iter();
         let counts = |memory: &Memory| {
-            let lives = memory.valid_until.is_none_or(|end| end > filter.now);
+            let is_valid = memory.valid_until.is_none_or(|end| end > filter.now);
             let of_category = filter
                 .category
                 .is_none_or(|wanted| memory.category == wanted);
-            lives && of_category && filter.tags.iter().all(|tag| memory.tags.contains(tag))
+            is_valid && of_category && filter.tags.iter().all(|tag| memory.tags.contains(tag))
         };
         Ok(found.map(|(memory, _)| memory).filter(counts).collect())
     }
@@ -244,7 +243,7 @@ fn short(text: &str) -> &str {
     end.map_or(text, |(end, _)| &text[..end])
 }
 
-/// Where was looked, in words.
+/// The projects that were searched, in words.
 fn places(projects: &[String]) -> String {
     match projects {
         [] => "all projects".to_owned(),

@@ -3,7 +3,8 @@
 use serde_json::json;
 
 use super::quoted::Quoted;
-use super::{Argument, Desk, Given, places, short};
+use super::{Argument, Composer, Given, places, short};
+use crate::caller::Caller;
 use crate::failure::Failure;
 use crate::graph::about::Topic;
 use crate::graph::query::Scope;
@@ -11,7 +12,7 @@ use crate::limits;
 use crate::store::memory::Category;
 use crate::tools::arguments::scope_of;
 
-pub const ARGUMENTS: [Argument; 4] = [
+pub(super) const ARGUMENTS: [Argument; 4] = [
     Argument {
         name: "topic",
         description: "What you want to know about: a question, a name, a tag or a topic key.",
@@ -39,31 +40,35 @@ const LIKENESS: f32 = 0.3;
 /// Triples less sure than this are not brought.
 const CONFIDENCE: f64 = 0.3;
 
-pub async fn message(desk: &Desk, given: &Given) -> Result<(String, String), Failure> {
+pub(super) async fn message(
+    composer: &Composer,
+    given: &Given,
+    caller: &Caller,
+) -> Result<(String, String), Failure> {
     let reader = given.reader();
     let topic = given.text("topic").unwrap_or_default();
-    let projects = scope_of(&reader, &desk.project)?;
+    let projects = scope_of(&reader, caller.project())?;
     let category = category(given)?;
     let tag = reader.name("tag")?;
     let filtered = category.is_some() || tag.is_some();
-    let filter = desk.filter(&projects, category, tag);
+    let filter = composer.filter(caller, &projects, category, tag);
 
     let mut quoted = Quoted::default();
-    for memory in desk.called(topic, &filter).await? {
-        quoted.memory(&memory, &desk.project);
+    for memory in composer.by_name(topic, &filter).await? {
+        quoted.memory(&memory, caller.project());
     }
-    let (found, degraded) = desk.search(topic, filter, LIKENESS).await?;
+    let (found, degraded) = composer.search(topic, filter, LIKENESS).await?;
     // Before the last memories, which are the least sure ones.
     let (best, rest) = found.split_at(found.len().min(limits::PROMPT_MEMORIES_MAX / 2));
     for memory in best {
-        quoted.memory(memory, &desk.project);
+        quoted.memory(memory, caller.project());
     }
     // A triple has no category and no tag.
     if !filtered {
         let about = Topic {
             scope: Scope {
                 projects: projects.clone(),
-                at: desk.graph.now(),
+                at: composer.graph.now(),
                 min_confidence: CONFIDENCE,
                 limit: limits::PROMPT_TRIPLES_MAX,
             },
@@ -71,14 +76,14 @@ pub async fn message(desk: &Desk, given: &Given) -> Result<(String, String), Fai
             others: vec![topic.to_owned()],
             ended: false,
         };
-        for said in desk.graph.about(about).await? {
+        for said in composer.graph.about(about).await? {
             quoted.triple(&said);
         }
     }
     for memory in rest {
-        quoted.memory(memory, &desk.project);
+        quoted.memory(memory, caller.project());
     }
-    desk.memories.count_recall(quoted.shown());
+    composer.memories.count_recall(quoted.shown());
 
     let description = format!("What Mimo remembers about {}", short(topic));
     let (shown, places) = (json!(topic), places(&projects));
@@ -91,7 +96,7 @@ pub async fn message(desk: &Desk, given: &Given) -> Result<(String, String), Fai
         );
         return Ok((description, text));
     }
-    let more = match desk.relates {
+    let more = match composer.has_graph_tools {
         true => "memory_search and graph_query find more",
         false => "memory_search finds more",
     };

@@ -3,12 +3,13 @@
 use serde_json::json;
 
 use super::quoted::Quoted;
-use super::{Argument, Desk, Given, short};
+use super::{Argument, Composer, Given, short};
+use crate::caller::Caller;
 use crate::failure::Failure;
 use crate::store::PROJECT_SHARED;
 use crate::tools::arguments::scope_of;
 
-pub const ARGUMENTS: [Argument; 1] = [Argument {
+pub(super) const ARGUMENTS: [Argument; 1] = [Argument {
     name: "what",
     description: "What is to be remembered. Left out: what is worth keeping of the conversation.",
     required: false,
@@ -29,16 +30,24 @@ const CONVENTIONS: &str = "\
 const RELATED: &str = "
 - How people, things and places are related goes into graph_update as well (`person:alice`, `works_at`, `company:acme`).";
 
-pub async fn message(desk: &Desk, given: &Given) -> Result<(String, String), Failure> {
-    let project = json!(desk.project);
-    let whose = match desk.project.as_str() {
+pub(super) async fn message(
+    composer: &Composer,
+    given: &Given,
+    caller: &Caller,
+) -> Result<(String, String), Failure> {
+    let project = json!(caller.project());
+    let whose = match caller.project() {
         PROJECT_SHARED => String::new(),
         _ => format!(
             "\n- It is stored in the project {project}; `\"project\": \"{PROJECT_SHARED}\"` is for \
              what holds everywhere."
         ),
     };
-    let related = if desk.relates { RELATED } else { "" };
+    let related = if composer.has_graph_tools {
+        RELATED
+    } else {
+        ""
+    };
     let whose = format!("{whose}{related}");
     let closing = "When it is stored, tell me in a line or two what you kept.";
     let Some(what) = given.text("what") else {
@@ -50,11 +59,17 @@ pub async fn message(desk: &Desk, given: &Given) -> Result<(String, String), Fai
         );
         return Ok(("Store what is worth keeping".to_owned(), text));
     };
-    let projects = scope_of(&given.reader(), &desk.project)?;
-    let filter = desk.filter(&projects, None, None);
+    let projects = scope_of(&given.reader(), caller.project())?;
+    let filter = composer.filter(caller, &projects, None, None);
     let mut quoted = Quoted::default();
-    for memory in desk.search(what, filter, LIKENESS).await?.0.iter().take(5) {
-        quoted.memory(memory, &desk.project);
+    for memory in composer
+        .search(what, filter, LIKENESS)
+        .await?
+        .0
+        .iter()
+        .take(5)
+    {
+        quoted.memory(memory, caller.project());
     }
     let known = match quoted.is_empty() {
         true => "Nothing like it is stored yet.".to_owned(),

@@ -7,7 +7,7 @@ use serde_json::Value;
 use serde_json::value::{RawValue, to_raw_value};
 
 use super::{Skills, exposure};
-use crate::failure::{Failure, Kind};
+use crate::failure::{CallError, Failure, Kind};
 use crate::limits;
 use crate::registry::tool_names::SEPARATOR;
 use crate::registry::{CallHandlers, CallOptions, OfferedTool, SkillName};
@@ -45,11 +45,11 @@ impl Skills {
         target: Target,
         arguments: Value,
         context: Context,
-    ) -> Result<Reply, Failure> {
+    ) -> Result<Reply, CallError> {
         let arguments = object(arguments)?;
         let result = self.result(target, Some(&arguments), context).await?;
         let budget = limits::SKILL_DIRECT_TOKENS_MAX * limits::TOKEN_BYTES;
-        self.pages.first(result, None, budget)
+        Ok(self.pages.first(result, None, budget)?)
     }
 
     async fn result(
@@ -57,7 +57,7 @@ impl Skills {
         target: Target,
         arguments: Option<&Value>,
         context: Context,
-    ) -> Result<Box<RawValue>, Failure> {
+    ) -> Result<Box<RawValue>, CallError> {
         let by_procedure = context.caller.execution.is_some();
         let arguments = arguments.map(to_raw_value).transpose();
         let arguments = arguments.map_err(Failure::internal)?;
@@ -67,13 +67,13 @@ impl Skills {
             meta: context.meta.clone(),
             handlers: CallHandlers {
                 asks: context.caller.ask.clone(),
-                progress: context.progress.wanted().then(|| progress(context)),
+                progress: context.progress.is_wanted().then(|| progress(context)),
             },
         };
         let Target { skill, tool, .. } = target;
         let arguments = arguments.as_deref();
         let called = self.registry.call(&skill, &tool, arguments, options).await;
-        let result = called.map_err(|miss| miss.into_failure())?;
+        let result = called?;
         if let Some(recorder) = self.recorder.get()
             && !by_procedure
             && !failed(&result)
@@ -91,11 +91,11 @@ pub async fn run(
     arguments: Arguments,
     context: Context,
     only_reads: bool,
-) -> Result<Reply, Failure> {
+) -> Result<Reply, CallError> {
     let reader = Reader::new(&arguments);
     let budget = reader.budget(8000)?;
     if let Some(cursor) = reader.text("cursor")? {
-        return skills.pages.next(cursor, budget);
+        return Ok(skills.pages.next(cursor, budget)?);
     }
     let name = reader.text("tool")?.unwrap_or_default();
     let target = match skills.target(name) {
@@ -108,11 +108,12 @@ pub async fn run(
             format!("{name} is not declared to only read"),
         )
         .at("/tool")
-        .hint("use skill_call, which may change things"));
+        .hint("use skill_call, which may change things")
+        .into());
     }
     let own = reader.value("arguments");
     let result = skills.result(target, own, context).await?;
-    skills.pages.first(result, reader.text("select")?, budget)
+    Ok(skills.pages.first(result, reader.text("select")?, budget)?)
 }
 
 /// A tool that is not on offer now: its skill may start again, or can say why

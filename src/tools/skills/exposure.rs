@@ -79,14 +79,15 @@ impl Exposed {
 
     /// The definitions that a client sees beside `own`, each under its name
     /// here: those of skills that are exposed directly, and those of the others
-    /// as long as all together do not burden the client. What is not approved
-    /// is not shown.
-    pub fn direct(&self, own: Load) -> Vec<Arc<RawValue>> {
+    /// as long as all together do not burden the client. Tools that are not
+    /// approved, or whose name is not `granted`, are not shown.
+    pub fn direct(&self, own: Load, granted: impl Fn(&str) -> bool) -> Vec<Arc<RawValue>> {
         let listed = |wanted: Expose| -> Vec<(usize, Arc<RawValue>)> {
             let places = 0..self.offers.len();
             let shown = places.filter(|nth| {
                 let offer = &self.offers[*nth];
-                offer.expose == wanted && offer.approval == ApprovalState::Approved
+                let shown = offer.expose == wanted && offer.approval == ApprovalState::Approved;
+                shown && granted(&self.names[*nth])
             });
             shown
                 .filter_map(|nth| Some((nth, self.renamed(nth)?)))
@@ -140,12 +141,12 @@ mod tests {
             tools: 8,
             bytes: 8000,
         };
-        Exposed::of(offers).direct(own).len()
+        Exposed::of(offers).direct(own, |_| true).len()
     }
 
     #[test]
     fn a_definition_is_whole_under_its_new_name() {
-        let direct = Exposed::of(offers("s", 1, Expose::Auto)).direct(Load::default());
+        let direct = Exposed::of(offers("s", 1, Expose::Auto)).direct(Load::default(), |_| true);
         assert_eq!(
             direct[0].get(),
             r#"{"extra":{"b":1.0,"a":2},"name":"s__t0","inputSchema":{}}"#
@@ -169,7 +170,7 @@ mod tests {
         let mut offers = offers("a", 2, Expose::Direct);
         offers[1].approval = ApprovalState::New;
         let exposed = Exposed::of(offers);
-        assert_eq!(exposed.direct(Load::default()).len(), 1);
+        assert_eq!(exposed.direct(Load::default(), |_| true).len(), 1);
         assert_eq!(exposed.find("a__t1").expect("found").tool.name, "t1");
         assert!(exposed.find("a__t2").is_none() && exposed.find("t1").is_none());
     }

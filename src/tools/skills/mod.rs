@@ -28,7 +28,7 @@ pub use self::exposure::{Exposed, Load};
 
 /// How long a call may take at all; what each skill is given stands in the
 /// manifest.
-pub const PATIENCE: Duration = Duration::from_secs(limits::SKILL_CALL_SECONDS_MAX);
+pub const CALL_TIMEOUT: Duration = Duration::from_secs(limits::SKILL_CALL_SECONDS_MAX);
 
 /// Takes note of a tool, as `<skill>__<tool>`, and the JSON of its arguments.
 pub type Recorder = Arc<dyn Fn(String, &str) + Send + Sync>;
@@ -190,13 +190,16 @@ pub fn tools(skills: Arc<Skills>) -> Vec<Tool> {
         Tool {
             name: "skill_find",
             definition: include_str!("../../../schemas/tools/skill_find.json"),
-            patience: super::USUAL_PATIENCE,
-            handler: Arc::new(move |arguments, _| Box::pin(find(finds.clone(), arguments))),
+            timeout: super::CALL_TIMEOUT,
+            handler: Arc::new(move |arguments, _| {
+                let found = find(finds.clone(), arguments);
+                Box::pin(async move { Ok(found.await?) })
+            }),
         },
         Tool {
             name: "skill_read",
             definition: include_str!("../../../schemas/tools/skill_read.json"),
-            patience: PATIENCE,
+            timeout: CALL_TIMEOUT,
             handler: Arc::new(move |arguments, context| {
                 Box::pin(call::run(reads.clone(), arguments, context, true))
             }),
@@ -204,7 +207,7 @@ pub fn tools(skills: Arc<Skills>) -> Vec<Tool> {
         Tool {
             name: "skill_call",
             definition: include_str!("../../../schemas/tools/skill_call.json"),
-            patience: PATIENCE,
+            timeout: CALL_TIMEOUT,
             handler: Arc::new(move |arguments, context| {
                 Box::pin(call::run(skills.clone(), arguments, context, false))
             }),

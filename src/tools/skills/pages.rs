@@ -36,7 +36,7 @@ impl Pages {
         budget: usize,
     ) -> Result<Reply, Failure> {
         if select.is_none() && result.get().len() <= budget {
-            return Ok(Reply::Passed(result.into()));
+            return Ok(Reply::Forwarded(result.into()));
         }
         let mut value: Value = serde_json::from_str(result.get()).map_err(|error| {
             Failure::new(Kind::Unavailable, "the skill's result is not JSON").source(error)
@@ -49,7 +49,7 @@ impl Pages {
         let text = text_of(&value);
         // Pictures and sounds are no text: they go whole, on the first page.
         if text.is_empty() {
-            return Ok(Reply::Passed(result.into()));
+            return Ok(Reply::Forwarded(result.into()));
         }
         let others = value["content"].as_array_mut().map(std::mem::take);
         let mut others = others.unwrap_or_default();
@@ -114,7 +114,7 @@ impl Pages {
         if let Some(is_error) = is_error {
             result["isError"] = is_error;
         }
-        Reply::passed(&result)
+        Ok(Reply::Object(result))
     }
 
     fn keep(&self, id: String, text: Arc<str>) {

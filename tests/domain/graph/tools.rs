@@ -7,7 +7,7 @@ use mimo::clock::FixedClock;
 use mimo::failure::Failure;
 use mimo::graph::{Graph, Settings};
 use mimo::store::sqlite::SqliteStore;
-use mimo::tools::graph::{GraphTools, resource};
+use mimo::tools::graph::resource;
 use serde_json::{Value, json};
 
 use crate::support::tools::{Mimo, NOON};
@@ -297,10 +297,8 @@ fn an_entity_is_a_resource() {
     let folder = tempfile::TempDir::new().expect("a folder");
     let store = SqliteStore::start(folder.path().join("mimo.db")).expect("threads start");
     let clock = Arc::new(FixedClock::at(NOON));
-    let tools = GraphTools {
-        graph: Arc::new(Graph::new(Arc::new(store), clock, Settings::default())),
-        project: "site".to_owned(),
-    };
+    let graph = Graph::new(Arc::new(store), clock, Settings::default());
+    let caller = mimo::caller::Caller::local("site", "session-1");
     let runtime = tokio::runtime::Builder::new_current_thread()
         .build()
         .expect("a runtime");
@@ -312,10 +310,8 @@ fn an_entity_is_a_resource() {
         ],
         ..super::bench::update_of("site")
     };
-    runtime
-        .block_on(tools.graph.update(update))
-        .expect("recorded");
-    let read = |uri: &str| runtime.block_on(resource::resource(&tools, uri));
+    runtime.block_on(graph.update(update)).expect("recorded");
+    let read = |uri: &str| runtime.block_on(resource::resource(&graph, uri, &caller));
     let document = read("mimo://graph/city:%E6%9D%B1%E4%BA%AC").expect("a document");
     let document: Value = serde_json::from_str(&document.0).expect("JSON");
     let expected = json!({

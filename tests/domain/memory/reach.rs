@@ -5,7 +5,8 @@ use mimo::caller::{Access, Caller, Grants, Reach};
 use mimo::failure::{Failure, Kind};
 use mimo::store::NameStore;
 use mimo::store::names::{self, NamesQuery};
-use mimo::tools::memory::resource;
+use mimo::tools::ResourceSource;
+use mimo::tools::memory::resource::MemoryResources;
 use serde_json::{Value, json};
 
 use crate::support::tools::Mimo;
@@ -144,8 +145,12 @@ fn memories_beyond_reach_are_neither_superseded_nor_merged_with() {
 fn resources_and_names_end_at_the_fence() {
     let mimo = three();
     let store: std::sync::Arc<dyn NameStore> = mimo.store.clone();
-    let family = resource::family(&mimo.memories, &store, &fenced("b"));
-    let read = |id: i64| mimo.wait((family.read)(format!("mimo://memory/{id}")));
+    let resources = MemoryResources {
+        memories: mimo.memories.clone(),
+        names: store.clone(),
+    };
+    let caller = fenced("b");
+    let read = |id: i64| mimo.wait(resources.read(&format!("mimo://memory/{id}"), &caller));
     assert_eq!(read(1).err().expect("not there").kind, Kind::NotFound);
     assert!(read(2).is_ok() && read(3).is_ok());
     let names = |reach: &Reach, kind| {

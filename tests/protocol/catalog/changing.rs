@@ -175,7 +175,7 @@ fn no_more_are_watched_than_the_bound_says() {
         };
         let message = refused["message"].as_str().expect("a message");
         assert!(
-            message.contains("64 resources are watched already"),
+            message.contains("there are 64 resource subscriptions"),
             "{message}"
         );
         // One less, and there is room; a subscription that is refused holds none.

@@ -1,0 +1,99 @@
+//! What Mimo itself offers beside its tools: resources, prompts and
+//! completions. Each looks at its caller, as a tool does.
+
+use std::sync::Arc;
+
+use futures::future::BoxFuture;
+use serde_json::Value;
+
+use super::complete::Completer;
+use super::{Arguments, Document, graph, memory, procedure, prompts};
+use crate::caller::Caller;
+use crate::failure::Failure;
+use crate::graph::Graph;
+use crate::memory::Memories;
+use crate::procedure::Procedures;
+use crate::store::NameStore;
+
+/// Everything that Mimo offers beside its tools.
+pub(crate) struct Offers {
+    pub(crate) resources: Vec<Box<dyn ResourceSource>>,
+    /// In the order they are listed.
+    pub(crate) prompts: Vec<Box<dyn PromptSource>>,
+    pub(crate) completer: Completer,
+}
+
+/// Resources of one kind: documents to read by their URI.
+pub trait ResourceSource: Send + Sync {
+    /// How their URIs begin.
+    fn prefix(&self) -> &'static str;
+
+    /// Their template, as clients see it.
+    fn template(&self) -> Value;
+
+    /// Those that a person may want to pick, as clients see them.
+    fn list<'a>(&'a self, caller: &'a Caller) -> BoxFuture<'a, Result<Vec<Value>, Failure>>;
+
+    /// The document of this URI. Reading it changes nothing.
+    fn read<'a>(
+        &'a self,
+        uri: &'a str,
+        caller: &'a Caller,
+    ) -> BoxFuture<'a, Result<Document, Failure>>;
+
+    /// Counts that a client was given this resource, where that counts.
+    fn note_read(&self, _uri: &str) {}
+}
+
+/// Prompts of one kind.
+pub(crate) trait PromptSource: Send + Sync {
+    /// The prompts as clients see them.
+    fn list<'a>(&'a self, caller: &'a Caller) -> BoxFuture<'a, Result<Vec<Value>, Failure>>;
+
+    /// The result for a name and its arguments, where there is such a prompt.
+    fn get<'a>(
+        &'a self,
+        name: &'a str,
+        arguments: Arguments,
+        caller: &'a Caller,
+    ) -> BoxFuture<'a, Result<Option<Value>, Failure>>;
+}
+
+/// What users get beside the tools; `names` are those in use. A prompt asks only
+/// for tools of which `serves` is true.
+pub(crate) fn offers(
+    memories: &Arc<Memories>,
+    graph: &Arc<Graph>,
+    procedures: &Procedures,
+    names: &Arc<dyn NameStore>,
+    serves: impl Fn(&str) -> bool,
+) -> Offers {
+    let composer = prompts::Composer {
+        memories: memories.clone(),
+        graph: graph.clone(),
+        procedures: procedures.clone(),
+        names: names.clone(),
+        has_graph_tools: serves("graph_update") && serves("graph_query"),
+    };
+    let mut all_prompts: Vec<Box<dyn PromptSource>> = vec![Box::new(composer)];
+    if serves("procedure_run") {
+        all_prompts.push(Box::new(procedure::offers::ProcedurePrompts(
+            procedures.clone(),
+        )));
+    }
+    Offers {
+        resources: vec![
+            Box::new(memory::resource::MemoryResources {
+                memories: memories.clone(),
+                names: names.clone(),
+            }),
+            Box::new(procedure::offers::ProcedureResources(procedures.clone())),
+            Box::new(graph::resource::EntityResources(graph.clone())),
+        ],
+        prompts: all_prompts,
+        completer: Completer {
+            names: names.clone(),
+            procedures: procedures.clone(),
+        },
+    }
+}
