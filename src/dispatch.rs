@@ -18,10 +18,11 @@ use tokio_util::sync::CancellationToken;
 
 use crate::caller::ToolGrants;
 use crate::clock::Clock;
+use crate::diagnostics::did_you_mean;
 use crate::failure::{CallError, Failure, Kind};
 use crate::limits::{CALL_STOP_MILLIS_MAX, CALLS_RUNNING_MAX};
 use crate::tools::profile::Profile;
-use crate::tools::schema::{Schema, nearest};
+use crate::tools::schema::Schema;
 use crate::tools::skills::{self, Exposed, Load, Skills, Target};
 use crate::tools::{Context, Reply, ReplyFuture, Tool, legacy};
 
@@ -186,12 +187,8 @@ impl Dispatch {
         }
         let served = self.by_name.keys().copied();
         let served = served.filter(|name| self.profile.serves(name) && grants.allow(name));
-        let near = nearest(name, served);
-        if near.is_empty() {
-            unknown.hint("tools/list names the tools")
-        } else {
-            unknown.hint(format!("did you mean {}?", near.join(" or ")))
-        }
+        let question = did_you_mean(name, served);
+        unknown.hint(question.unwrap_or_else(|| "tools/list names the tools".to_owned()))
     }
 
     /// Calls a tool for a client.

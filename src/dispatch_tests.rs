@@ -53,7 +53,7 @@ async fn a_call_reaches_its_tool_and_a_misspelt_name_suggests_it() {
     assert_eq!(document(reply), r#"{"text":"a"}"#);
     let failure = failure(dispatch.call("test_eco", json!({}), context()).await);
     assert_eq!(failure.kind, Kind::NotFound);
-    assert_eq!(failure.hint.as_deref(), Some("did you mean test_echo?"));
+    assert_eq!(failure.hint.as_deref(), Some("did you mean \"test_echo\"?"));
     assert_eq!(dispatch.tools().count(), fixture::tools().len());
 }
 

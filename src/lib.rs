@@ -30,6 +30,8 @@
 //! | [`skills`] | programs that Mimo runs: what their manifest may say, their sandbox, their pipes |
 //! | [`wire`] | lines of JSON-RPC, bounded |
 //! | [`failure`], [`clock`], [`limits`], [`caller`] | what every room may use: errors, time and ids, bounds, who calls |
+//! | [`diagnostics`] | likewise: what is wrong in a document, where, and the fix |
+//! | [`files`] | likewise: replacing a file in one atomic step |
 //!
 //! # Arrows
 //!
@@ -44,7 +46,7 @@
 //!                         +-> wire
 //! ```
 //!
-//! A room may name those to its right and the four that are everyone's;
+//! A room may name those to its right and those that are everyone's;
 //! `tests/tidy/arrows.rs` has the whole table and a test holds the imports to
 //! it.
 //!
@@ -82,10 +84,12 @@ pub mod cli;
 pub mod clients;
 pub mod clock;
 pub mod config;
+pub mod diagnostics;
 pub mod dispatch;
 pub mod embed;
 pub mod endpoint;
 pub mod failure;
+pub mod files;
 pub mod graph;
 pub mod limits;
 pub mod memory;

@@ -358,7 +358,7 @@ pub const PROCEDURE_STATES_MAX: usize = 200;
 /// Mistakes that are told at once.
 pub const PROCEDURE_MISTAKES_MAX: usize = 100;
 /// What a message shows of a value.
-pub const PROCEDURE_SHOWN_CHARS_MAX: usize = 120;
+pub const DIAGNOSTIC_VALUE_CHARS_MAX: usize = 120;
 /// What evaluating one expression may cost, in the engine's own instructions.
 pub const TEMPLATE_FUEL_MAX: u64 = 20_000;
 /// How deep an expression may call into itself.

@@ -13,11 +13,11 @@ use super::output::{Ended, Output, columns_of, cut};
 use crate::app::{self, App};
 use crate::clock::Clock;
 use crate::config::Config;
+use crate::diagnostics::Diagnostic;
 use crate::failure::{Failure, Kind};
 use crate::limits::PROCEDURE_BYTES_MAX;
 use crate::procedure::definition::LATEST;
 use crate::procedure::draw::{self, ExecutionPath};
-use crate::procedure::mistake::Mistake;
 use crate::procedure::{Procedures, view};
 
 /// What to do with procedures.
@@ -179,9 +179,9 @@ fn read(file: &Path) -> Result<Value, Failure> {
 }
 
 /// Tells everything that is wrong with `file`; the command ends with 1.
-fn refused(file: &Path, mistakes: &[Mistake], output: &Output) -> Ended {
+fn refused(file: &Path, mistakes: &[Diagnostic], output: &Output) -> Ended {
     if output.json {
-        let errors: Vec<Value> = mistakes.iter().map(Mistake::document).collect();
+        let errors: Vec<Value> = mistakes.iter().map(Diagnostic::document).collect();
         let document = json!({"ok": false, "file": file.display().to_string(), "errors": errors});
         return output.document(&document).err().unwrap_or(Ended::Told(1));
     }
@@ -194,7 +194,8 @@ fn refused(file: &Path, mistakes: &[Mistake], output: &Output) -> Ended {
         let _ = write!(
             text,
             "\n{mistake}\n  value: {}\n  next: {}\n",
-            mistake.value, mistake.fix
+            json!(mistake.value),
+            mistake.fix
         );
     }
     output.complain(&text);

@@ -10,9 +10,10 @@ use serde_json::{Value, json};
 use super::output::{Ended, Output, cut};
 use crate::clients::file::Settings;
 use crate::clients::lines::{bare, difference};
-use crate::clients::{Client, Entry, Found, Mistake, NAMES, Places};
+use crate::clients::{Client, Entry, Found, NAMES, Places};
 use crate::clock::Clock;
 use crate::config::{Config, Flags, Surroundings};
+use crate::diagnostics::Diagnostic;
 use crate::failure::{Failure, Kind};
 
 /// Unchanged lines that are shown on each side of a change.
@@ -59,7 +60,7 @@ pub(super) fn run(
     };
     let place = place(client, arguments.here, surroundings)?;
     let settings = Settings::read(&place)?;
-    let wrong = |mistake| Ended::Failed(not_understood(&settings, mistake));
+    let wrong = |mistake: Diagnostic| Ended::Failed(not_understood(&settings, &mistake));
     let found = client.find(settings.text()).map_err(wrong)?;
     let (entry, text) = match arguments.remove {
         true => (None, client.take_out(settings.text()).map_err(wrong)?),
@@ -191,15 +192,10 @@ fn may_move(command: &str) -> Option<String> {
     })
 }
 
-fn not_understood(settings: &Settings, mistake: Mistake) -> Failure {
-    let place = match mistake.place {
-        Some((line, column)) => format!(":{line}:{column}"),
-        None => String::new(),
-    };
+fn not_understood(settings: &Settings, mistake: &Diagnostic) -> Failure {
     let path = settings.path().display();
-    let message = format!("{path}{place}: {}", mistake.why);
-    Failure::new(Kind::Refused, message)
-        .hint("the file is as it was; put that right, then run the same command again")
+    let separator = if mistake.path.is_empty() { ": " } else { ":" };
+    Failure::new(Kind::Refused, format!("{path}{separator}{mistake}")).hint(&mistake.fix)
 }
 
 fn reached_elsewhere(client: Client, settings: &Settings, key: &str) -> Failure {

@@ -79,7 +79,7 @@ fn refused(file: &Path, refusals: &[Refusal], output: &Output) -> Ended {
             json!({
                 "path": refusal.path,
                 "class": refusal.class.name(),
-                "message": refusal.why,
+                "message": refusal.reason,
                 "hint": refusal.fix,
             })
         };

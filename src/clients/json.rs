@@ -4,7 +4,8 @@ use jsonc_parser::ParseOptions;
 use jsonc_parser::cst::{CstInputValue, CstNode, CstObject, CstObjectProp, CstRootNode};
 use serde_json::json;
 
-use super::{ENTRY, Entry, Found, Mistake, REMOTE};
+use super::{ENTRY, Entry, Found, REMOTE, mistake};
+use crate::diagnostics::Diagnostic;
 
 /// Comments and commas at the end are what clients take beside plain JSON;
 /// anything more is a slip of the pen.
@@ -22,7 +23,7 @@ const FORM: ParseOptions = ParseOptions {
 };
 
 /// See `Client::find`.
-pub fn find(text: &str, servers: &str) -> Result<Option<Found>, Mistake> {
+pub fn find(text: &str, servers: &str) -> Result<Option<Found>, Diagnostic> {
     let root = parse(text)?;
     let property = property_in(&root, servers)?;
     let Some(value) = property.and_then(|property| property.value()) else {
@@ -54,7 +55,7 @@ pub fn find(text: &str, servers: &str) -> Result<Option<Found>, Mistake> {
 }
 
 /// See `Client::put`.
-pub fn put(text: &str, servers: &str, typed: bool, entry: &Entry) -> Result<String, Mistake> {
+pub fn put(text: &str, servers: &str, typed: bool, entry: &Entry) -> Result<String, Diagnostic> {
     let root = parse(text)?;
     if let Some(property) = property_in(&root, servers)? {
         let Some(object) = property.object_value() else {
@@ -73,7 +74,7 @@ pub fn put(text: &str, servers: &str, typed: bool, entry: &Entry) -> Result<Stri
     if let Some(text) = put_on_the_line(text, &root, servers, typed, entry)? {
         return Ok(text);
     }
-    let not_an_object = || Mistake::new(format!("{servers:?} holds something else than servers"));
+    let not_an_object = || mistake("", format!("{servers:?} holds something else than servers"));
     root.object_value_or_create()
         .ok_or_else(no_object)?
         .object_value_or_create(servers)
@@ -83,7 +84,7 @@ pub fn put(text: &str, servers: &str, typed: bool, entry: &Entry) -> Result<Stri
 }
 
 /// See `Client::take_out`.
-pub fn take_out(text: &str, servers: &str) -> Result<String, Mistake> {
+pub fn take_out(text: &str, servers: &str) -> Result<String, Diagnostic> {
     let root = parse(text)?;
     if let Some(property) = property_in(&root, servers)? {
         property.remove();
@@ -91,25 +92,29 @@ pub fn take_out(text: &str, servers: &str) -> Result<String, Mistake> {
     Ok(root.to_string())
 }
 
-fn parse(text: &str) -> Result<CstRootNode, Mistake> {
-    let root = CstRootNode::parse(text, &FORM).map_err(|error| Mistake {
-        place: Some((error.line_display(), error.column_display())),
-        why: error.kind().to_string(),
+fn parse(text: &str) -> Result<CstRootNode, Diagnostic> {
+    let root = CstRootNode::parse(text, &FORM).map_err(|error| {
+        let place = format!("{}:{}", error.line_display(), error.column_display());
+        mistake(&place, error.kind().to_string())
     })?;
     match root.to_string() == text {
         true => Ok(root),
-        false => Err(Mistake::new(
+        false => Err(mistake(
+            "",
             "it is written in a way that Mimo could not leave as it is",
         )),
     }
 }
 
-fn no_object() -> Mistake {
-    Mistake::new("the whole is no object, so nothing can be entered in it")
+fn no_object() -> Diagnostic {
+    mistake(
+        "",
+        "the whole is no object, so nothing can be entered in it",
+    )
 }
 
 /// The object under the key `servers`, if there is one.
-fn servers_of(root: &CstRootNode, servers: &str) -> Result<Option<CstObject>, Mistake> {
+fn servers_of(root: &CstRootNode, servers: &str) -> Result<Option<CstObject>, Diagnostic> {
     let object = match root.value() {
         None => return Ok(None),
         Some(value) => value.as_object().ok_or_else(no_object)?,
@@ -118,14 +123,15 @@ fn servers_of(root: &CstRootNode, servers: &str) -> Result<Option<CstObject>, Mi
         None => Ok(None),
         Some(property) => match property.object_value() {
             Some(servers) => Ok(Some(servers)),
-            None => Err(Mistake::new(format!(
-                "{servers:?} holds something else than an object of servers"
-            ))),
+            None => Err(mistake(
+                "",
+                format!("{servers:?} holds something else than an object of servers"),
+            )),
         },
     }
 }
 
-fn property_in(root: &CstRootNode, servers: &str) -> Result<Option<CstObjectProp>, Mistake> {
+fn property_in(root: &CstRootNode, servers: &str) -> Result<Option<CstObjectProp>, Diagnostic> {
     match servers_of(root, servers)? {
         Some(all) => only(&all, ENTRY),
         None => Ok(None),
@@ -134,12 +140,12 @@ fn property_in(root: &CstRootNode, servers: &str) -> Result<Option<CstObjectProp
 
 /// The property of a key that may stand there once: of two, clients differ in
 /// which one counts.
-fn only(object: &CstObject, key: &str) -> Result<Option<CstObjectProp>, Mistake> {
+fn only(object: &CstObject, key: &str) -> Result<Option<CstObjectProp>, Diagnostic> {
     let mut found = object.properties();
     found.retain(|property| property.decoded_name().as_deref() == Some(key));
     match found.len() {
         0 | 1 => Ok(found.pop()),
-        _ => Err(Mistake::new(format!("{key:?} stands there twice"))),
+        _ => Err(mistake("", format!("{key:?} stands there twice"))),
     }
 }
 
@@ -195,7 +201,7 @@ fn put_on_the_line(
     servers: &str,
     typed: bool,
     entry: &Entry,
-) -> Result<Option<String>, Mistake> {
+) -> Result<Option<String>, Diagnostic> {
     let Some(whole) = root.object_value() else {
         return Ok(None);
     };

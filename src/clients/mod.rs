@@ -9,6 +9,8 @@ mod toml;
 
 use std::path::{Path, PathBuf};
 
+use crate::diagnostics::Diagnostic;
+
 /// What Mimo is called in every client's settings.
 pub const ENTRY: &str = "mimo";
 
@@ -88,22 +90,10 @@ pub struct Found {
     pub off: bool,
 }
 
-/// Why a settings file cannot be understood, and where.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Mistake {
-    /// The line and column, both from 1, where they are known.
-    pub place: Option<(usize, usize)>,
-    /// What is wrong there.
-    pub why: String,
-}
-
-impl Mistake {
-    fn new(why: impl Into<String>) -> Mistake {
-        Mistake {
-            place: None,
-            why: why.into(),
-        }
-    }
+/// A settings file that cannot be understood; `place` is `line:column`, if known.
+fn mistake(place: &str, reason: impl Into<String>) -> Diagnostic {
+    let fix = "the file is as it was; put that right, then run the same command again";
+    Diagnostic::at(place, reason, fix)
 }
 
 /// Keys of entries that reach a server over the network.
@@ -193,7 +183,7 @@ impl Client {
     }
 
     /// The entry in `text`, if there is one.
-    pub fn find(self, text: &str) -> Result<Option<Found>, Mistake> {
+    pub fn find(self, text: &str) -> Result<Option<Found>, Diagnostic> {
         match self.form() {
             Form::Json { servers, .. } => json::find(text, servers),
             Form::Toml => toml::find(text),
@@ -201,7 +191,7 @@ impl Client {
     }
 
     /// `text` with `entry` in it: the same text where it is so already.
-    pub fn put(self, text: &str, entry: &Entry) -> Result<String, Mistake> {
+    pub fn put(self, text: &str, entry: &Entry) -> Result<String, Diagnostic> {
         match self.form() {
             Form::Json { servers, typed } => json::put(text, servers, typed, entry),
             Form::Toml => toml::put(text, entry),
@@ -209,7 +199,7 @@ impl Client {
     }
 
     /// `text` without the entry: the same text where there is none.
-    pub fn take_out(self, text: &str) -> Result<String, Mistake> {
+    pub fn take_out(self, text: &str) -> Result<String, Diagnostic> {
         match self.form() {
             Form::Json { servers, .. } => json::take_out(text, servers),
             Form::Toml => toml::take_out(text),

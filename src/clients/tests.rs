@@ -234,16 +234,15 @@ fn what_cannot_be_understood_is_refused_with_its_place() {
         assert_eq!(client.take_out(text), Err(mistake.clone()), "{text}");
         mistake
     };
-    let at = |line, column| Some((line, column));
     assert_eq!(
-        wrong(Client::Cursor, "{\n  \"a\": 1\n  \"b\": 2\n}").place,
-        at(2, 9)
+        wrong(Client::Cursor, "{\n  \"a\": 1\n  \"b\": 2\n}").path,
+        "2:9"
     );
-    assert_eq!(wrong(Client::Cursor, "{\"a\": tru}").place, at(1, 7));
-    assert_eq!(wrong(Client::Cursor, "{\"a\": 1").place, at(1, 1));
-    assert_eq!(wrong(Client::Cursor, "{'a': 1}").place, at(1, 2));
-    assert_eq!(wrong(Client::Codex, "a = 1\nb = = 2\n").place, at(2, 5));
-    assert_eq!(wrong(Client::Codex, "a = 1\na = 2\n").place, at(2, 1));
+    assert_eq!(wrong(Client::Cursor, "{\"a\": tru}").path, "1:7");
+    assert_eq!(wrong(Client::Cursor, "{\"a\": 1").path, "1:1");
+    assert_eq!(wrong(Client::Cursor, "{'a': 1}").path, "1:2");
+    assert_eq!(wrong(Client::Codex, "a = 1\nb = = 2\n").path, "2:5");
+    assert_eq!(wrong(Client::Codex, "a = 1\na = 2\n").path, "2:1");
     for (client, text, expected) in [
         (Client::Cursor, "[]", "no object"),
         (Client::Cursor, "{\"mcpServers\": []}", "something else"),
@@ -261,7 +260,7 @@ fn what_cannot_be_understood_is_refused_with_its_place() {
         (Client::Codex, "[[mcp_servers]]\n", "something else"),
     ] {
         let mistake = wrong(client, text);
-        assert!(mistake.why.contains(expected), "{text}: {mistake:?}");
+        assert!(mistake.reason.contains(expected), "{text}: {mistake:?}");
     }
 }
 

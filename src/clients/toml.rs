@@ -3,13 +3,14 @@
 use toml_edit::{Array, DocumentMut, Item, Table, TableLike, Value, value};
 
 use super::lines::{difference, with_ends_of};
-use super::{ENTRY, Entry, Found, Mistake, REMOTE};
+use super::{ENTRY, Entry, Found, REMOTE, mistake};
+use crate::diagnostics::Diagnostic;
 
 /// The table that holds the servers.
 const SERVERS: &str = "mcp_servers";
 
 /// See `Client::find`.
-pub fn find(text: &str) -> Result<Option<Found>, Mistake> {
+pub fn find(text: &str) -> Result<Option<Found>, Diagnostic> {
     let document = parse(text)?;
     let Some(item) = servers_of(&document)?.and_then(|all| all.get(ENTRY)) else {
         return Ok(None);
@@ -34,7 +35,7 @@ pub fn find(text: &str) -> Result<Option<Found>, Mistake> {
 }
 
 /// See `Client::put`.
-pub fn put(text: &str, entry: &Entry) -> Result<String, Mistake> {
+pub fn put(text: &str, entry: &Entry) -> Result<String, Diagnostic> {
     let mut document = parse(text)?;
     servers_of(&document)?;
     let inline = document.get(SERVERS).is_some_and(Item::is_inline_table);
@@ -70,7 +71,7 @@ pub fn put(text: &str, entry: &Entry) -> Result<String, Mistake> {
 }
 
 /// See `Client::take_out`.
-pub fn take_out(text: &str) -> Result<String, Mistake> {
+pub fn take_out(text: &str) -> Result<String, Diagnostic> {
     let mut document = parse(text)?;
     let Some(servers) = document.get_mut(SERVERS) else {
         return Ok(text.to_owned());
@@ -105,34 +106,34 @@ fn comments(lines: &[&str]) -> String {
 }
 
 /// The document, its line ends made one kind and its last line ended.
-fn parse(text: &str) -> Result<DocumentMut, Mistake> {
+fn parse(text: &str) -> Result<DocumentMut, Diagnostic> {
     let mut even = text.replace("\r\n", "\n");
     if !even.is_empty() && !even.ends_with('\n') {
         even.push('\n');
     }
     let document: DocumentMut = even.parse().map_err(|error: toml_edit::TomlError| {
         let before = error.span().map(|span| &even[..span.start.min(even.len())]);
-        Mistake {
-            place: before.map(|before| {
-                let line = before.rsplit('\n').next().unwrap_or_default();
-                (before.matches('\n').count() + 1, line.chars().count() + 1)
-            }),
-            why: error.message().to_owned(),
-        }
+        let place = before.map(|before| {
+            let line = before.rsplit('\n').next().unwrap_or_default();
+            let column = line.chars().count() + 1;
+            format!("{}:{column}", before.matches('\n').count() + 1)
+        });
+        mistake(&place.unwrap_or_default(), error.message())
     })?;
     match document.to_string() == even {
         true => Ok(document),
-        false => Err(Mistake::new(
+        false => Err(mistake(
+            "",
             "it is written in a way that Mimo could not leave as it is",
         )),
     }
 }
 
-fn no_table() -> Mistake {
-    Mistake::new(format!("{SERVERS:?} holds something else than tables"))
+fn no_table() -> Diagnostic {
+    mistake("", format!("{SERVERS:?} holds something else than tables"))
 }
 
-fn servers_of(document: &DocumentMut) -> Result<Option<&dyn TableLike>, Mistake> {
+fn servers_of(document: &DocumentMut) -> Result<Option<&dyn TableLike>, Diagnostic> {
     match document.get(SERVERS) {
         None => Ok(None),
         Some(servers) => servers.as_table_like().map(Some).ok_or_else(no_table),

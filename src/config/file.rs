@@ -4,12 +4,12 @@
 use std::io::Read;
 use std::path::Path;
 
-use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::ask::{AskKeys, SYNTHESES, check_model, check_url};
 use super::skills::{SkillKeys, check_command, check_folder, check_variable};
 use super::{GraphSettings, MemorySettings, PROFILES, check_predicate, check_project};
+use crate::diagnostics::{Diagnostic, did_you_mean, nearest};
 use crate::failure::{Failure, Kind};
 use crate::limits::{
     CONFIG_FILE_BYTES_MAX, CONFIG_LIST_MAX, RETENTION_ACTIVE_MAX, RETENTION_DAYS_MAX,
@@ -55,49 +55,42 @@ pub(super) fn read(path: &Path) -> Result<FileSettings, Failure> {
 
 /// Reads `text`; `name` is what messages call the file.
 pub(super) fn parse(name: &str, text: &str) -> Result<FileSettings, Failure> {
-    let fail = |problem: Problem| {
-        let line = 1 + text[..problem.at.min(text.len())].matches('\n').count();
-        Failure::new(
-            Kind::InvalidArguments,
-            format!("{name}:{line}: {}", problem.why),
-        )
-        .hint(problem.fix)
-    };
+    let source = Source { name, text };
     let table = DeTable::parse(text).map_err(|error| {
-        fail(Problem {
-            at: error.span().map_or(0, |span| span.start),
-            why: format!("not TOML: {}", error.message()),
-            fix: "write one setting a line, for example project = \"website\"".into(),
-        })
+        let at = error.span().map_or(0, |span| span.start);
+        let fix = "write one setting a line, for example project = \"website\"";
+        source.mistake(at, format!("not TOML: {}", error.message()), fix)
     })?;
     let mut settings = FileSettings::default();
-    read_table(&mut settings, "", table.get_ref()).map_err(fail)?;
+    read_table(&source, &mut settings, "", table.get_ref())?;
     let memory = &settings.memory;
     if memory.keyword_weight == 0.0 && memory.semantic_weight == 0.0 {
-        return Err(fail(Problem {
-            at: text.find("weights").unwrap_or(0),
-            why: "memory.weights.keyword and memory.weights.semantic are both 0: \
-                  nothing would be found"
-                .into(),
-            fix: "give one of them a weight, or leave both out".into(),
-        }));
+        let reason = "memory.weights.keyword and memory.weights.semantic are both 0: \
+                      nothing would be found";
+        let at = text.find("weights").unwrap_or(0);
+        return Err(source.mistake(at, reason, "give one of them a weight, or leave both out"));
     }
-    let together = settings.ask.check();
-    together.map_err(|(word, why, fix)| {
+    settings.ask.check().map_err(|(word, reason, fix)| {
         let section = text.find("[ask").or_else(|| text.find("ask."));
         let section = section.unwrap_or(0);
-        let at = text[section..]
-            .find(word)
-            .map_or(section, |at| section + at);
-        fail(Problem { at, why, fix })
+        let found = text[section..].find(word);
+        let at = found.map_or(section, |at| section + at);
+        source.mistake(at, reason, fix)
     })?;
     Ok(settings)
 }
 
-struct Problem {
-    at: usize,
-    why: String,
-    fix: String,
+/// The text of a file, to name the line of a mistake in it.
+struct Source<'a> {
+    name: &'a str,
+    text: &'a str,
+}
+
+impl Source<'_> {
+    fn mistake(&self, at: usize, reason: impl Into<String>, fix: impl Into<String>) -> Failure {
+        let line = 1 + self.text[..at.min(self.text.len())].matches('\n').count();
+        Diagnostic::at(format!("{}:{line}", self.name), reason, fix).into()
+    }
 }
 
 /// A key of the file: where it stands, what it may hold, what it settles.
@@ -255,10 +248,11 @@ pub(super) const KEYS: &[Key] = &[
 ];
 
 fn read_table(
+    source: &Source<'_>,
     settings: &mut FileSettings,
     above: &str,
     table: &DeTable<'_>,
-) -> Result<(), Problem> {
+) -> Result<(), Failure> {
     for (name, value) in table {
         let path = match above {
             "" => name.get_ref().to_string(),
@@ -267,17 +261,18 @@ fn read_table(
         let at = name.span().start;
         let section = format!("{path}.");
         if let Some(key) = KEYS.iter().find(|key| key.path == path) {
-            key.rule.settle(settings, &path, at, value)?;
+            let mistake = |reason: String, fix: String| source.mistake(at, reason, fix);
+            key.rule
+                .settle(settings, &path, &mistake, value.get_ref())?;
         } else if !KEYS.iter().any(|key| key.path.starts_with(&section)) {
-            return Err(unknown(&path, at));
+            let (reason, fix) = unknown(&path);
+            return Err(source.mistake(at, reason, fix));
         } else if let DeValue::Table(inner) = value.get_ref() {
-            read_table(settings, &path, inner)?;
+            read_table(source, settings, &path, inner)?;
         } else {
-            return Err(Problem {
-                at,
-                why: format!("{path} is a section and takes no value of its own"),
-                fix: format!("write [{path}] on a line and its settings below"),
-            });
+            let reason = format!("{path} is a section and takes no value of its own");
+            let fix = format!("write [{path}] on a line and its settings below");
+            return Err(source.mistake(at, reason, fix));
         }
     }
     Ok(())
@@ -288,18 +283,14 @@ impl Rule {
         &self,
         settings: &mut FileSettings,
         path: &str,
-        at: usize,
-        value: &Spanned<DeValue<'_>>,
-    ) -> Result<(), Problem> {
-        let value = value.get_ref();
-        let problem = |why: String| Problem {
-            at,
-            why: format!("{path} {why}"),
-            fix: format!(
-                "write for example {} = {}, or leave it out",
-                path.rsplit('.').next().unwrap_or(path),
-                self.example()
-            ),
+        mistake: &dyn Fn(String, String) -> Failure,
+        value: &DeValue<'_>,
+    ) -> Result<(), Failure> {
+        let problem = |why: String| {
+            let name = path.rsplit('.').next().unwrap_or(path);
+            let example = self.example();
+            let fix = format!("write for example {name} = {example}, or leave it out");
+            mistake(format!("{path} {why}"), fix)
         };
         let wanted = |what: &str| problem(format!("must be {what}, and is {}", shown(value)));
         match self {
@@ -312,12 +303,14 @@ impl Rule {
             Rule::OneOf(words, field) => {
                 let word = value.as_str().filter(|word| words.contains(word));
                 let word = word.ok_or_else(|| {
-                    let mut problem = wanted(&format!("one of {}", words.join(", ")));
-                    let near = value.as_str().and_then(|word| near(word, words));
-                    if let Some(near) = near {
-                        problem.fix = format!("did you mean \"{near}\"?");
+                    let failure = wanted(&format!("one of {}", words.join(", ")));
+                    let question = value
+                        .as_str()
+                        .and_then(|word| did_you_mean(word, words.iter().copied()));
+                    match question {
+                        Some(question) => failure.hint(question),
+                        None => failure,
                     }
-                    problem
                 })?;
                 *field(settings) = Some(word.to_owned());
             }
@@ -395,49 +388,20 @@ fn shown(value: &DeValue<'_>) -> String {
     }
 }
 
-fn unknown(path: &str, at: usize) -> Problem {
-    let all = || {
-        KEYS.iter()
-            .map(|key| key.path)
-            .collect::<Vec<_>>()
-            .join(", ")
-    };
-    Problem {
-        at,
-        why: format!("there is no setting {path}"),
-        fix: match nearest(path) {
-            Some(name) => format!("did you mean {name}?"),
-            None => format!("the settings are {}", all()),
-        },
-    }
-}
-
-/// The word a person most likely meant, if any is near.
-fn near<'a>(word: &str, words: &[&'a str]) -> Option<&'a str> {
-    let distance = |each: &&&str| strsim::damerau_levenshtein(&word.to_lowercase(), each);
-    let nearest = words.iter().min_by_key(distance)?;
-    (distance(&nearest) <= 1 + nearest.len() / 4).then_some(*nearest)
-}
-
-/// The setting or section a person most likely meant, if any is near.
-fn nearest(path: &str) -> Option<&'static str> {
+fn unknown(path: &str) -> (String, String) {
     let last = |path: &'static str| path.rsplit('.').next().unwrap_or(path);
-    let sections = KEYS
-        .iter()
-        .flat_map(|key| key.path.match_indices('.').map(|(at, _)| &key.path[..at]));
-    KEYS.iter()
-        .map(|key| key.path)
-        .chain(sections)
-        .map(|name| {
-            // The right name in the wrong section is a near miss too.
-            let whole = strsim::damerau_levenshtein(path, name);
-            let word = path.rsplit('.').next().unwrap_or(path);
-            (
-                whole.min(1 + strsim::damerau_levenshtein(word, last(name))),
-                name,
-            )
-        })
-        .filter(|(distance, name)| *distance <= 1 + name.len().min(path.len()) / 4)
-        .min_by_key(|(distance, _)| *distance)
-        .map(|(_, name)| name)
+    let keys = || KEYS.iter().map(|key| key.path);
+    let sections = keys().flat_map(|path| path.match_indices('.').map(|(at, _)| &path[..at]));
+    let word = path.rsplit('.').next().unwrap_or(path);
+    // The right name in the wrong section is a near miss too.
+    let by_last_word = || {
+        let near = *nearest(word, keys().map(last)).first()?;
+        keys().find(|path| last(path) == near)
+    };
+    let near = nearest(path, keys().chain(sections)).first().copied();
+    let fix = match near.or_else(by_last_word) {
+        Some(name) => format!("did you mean \"{name}\"?"),
+        None => format!("the settings are {}", keys().collect::<Vec<_>>().join(", ")),
+    };
+    (format!("there is no setting {path}"), fix)
 }

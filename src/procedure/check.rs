@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use super::definition::{self, Definition};
 use super::legacy;
-use super::mistake::Mistake;
+use crate::diagnostics::Diagnostic;
 use crate::limits;
 
 /// What is known of the tools and procedures that a definition names.
@@ -47,11 +47,11 @@ pub struct CheckedDefinition {
 }
 
 /// Checks a definition in any of the forms that are read.
-pub fn check(given: &Value, known: &dyn KnownNames) -> Result<CheckedDefinition, Vec<Mistake>> {
+pub fn check(given: &Value, known: &dyn KnownNames) -> Result<CheckedDefinition, Vec<Diagnostic>> {
     let bytes = given.to_string().len();
     if bytes > limits::PROCEDURE_BYTES_MAX {
         let most = limits::PROCEDURE_BYTES_MAX;
-        return Err(vec![Mistake::at(
+        return Err(vec![Diagnostic::in_document(
             given,
             "",
             format!("the definition has {bytes} bytes; at most {most} fit"),
@@ -65,7 +65,7 @@ pub fn check(given: &Value, known: &dyn KnownNames) -> Result<CheckedDefinition,
     mistakes.extend(meaning::check(&value, known));
     mistakes.extend(graph::check(&value));
     let mut seen = std::collections::HashSet::new();
-    mistakes.retain(|each| seen.insert((each.path.clone(), each.message.clone())));
+    mistakes.retain(|each| seen.insert((each.path.clone(), each.reason.clone())));
     mistakes.sort_by(|a, b| a.path.cmp(&b.path));
     mistakes.truncate(limits::PROCEDURE_MISTAKES_MAX);
     if !mistakes.is_empty() {
@@ -73,7 +73,7 @@ pub fn check(given: &Value, known: &dyn KnownNames) -> Result<CheckedDefinition,
     }
     let typed = serde_json::from_value(value.clone());
     let definition: Definition = typed.map_err(|error| {
-        vec![Mistake::at(
+        vec![Diagnostic::in_document(
             &value,
             "",
             format!("the definition cannot be read: {error}"),

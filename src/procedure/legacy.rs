@@ -3,10 +3,10 @@
 
 use serde_json::{Map, Value, json};
 
-use super::mistake::{Mistake, escaped, near};
+use crate::diagnostics::{Diagnostic, pointer_token, suggest};
 
 /// What `given` means in our form; what is ours already comes back as it is.
-pub fn from_legacy(given: &Value) -> Result<Value, Vec<Mistake>> {
+pub fn from_legacy(given: &Value) -> Result<Value, Vec<Diagnostic>> {
     let Some(object) = given.as_object() else {
         return Ok(given.clone());
     };
@@ -41,7 +41,7 @@ fn named(whole: &mut Map<String, Value>) {
 }
 
 /// `{steps: [..]}`: one state after the other.
-fn line(mut whole: Map<String, Value>, steps: &[Value]) -> Result<Value, Vec<Mistake>> {
+fn line(mut whole: Map<String, Value>, steps: &[Value]) -> Result<Value, Vec<Diagnostic>> {
     let given = Value::Object(whole.clone());
     whole.remove("steps");
     named(&mut whole);
@@ -60,7 +60,7 @@ fn line(mut whole: Map<String, Value>, steps: &[Value]) -> Result<Value, Vec<Mis
     for (nth, step) in steps.iter().enumerate() {
         let path = format!("/steps/{nth}");
         let Some(step) = step.as_object() else {
-            mistakes.push(Mistake::at(
+            mistakes.push(Diagnostic::in_document(
                 &given,
                 path,
                 "a step is an object that names a tool",
@@ -71,7 +71,7 @@ fn line(mut whole: Map<String, Value>, steps: &[Value]) -> Result<Value, Vec<Mis
         let mut state = Map::new();
         let mut action = Map::new();
         for (key, value) in step {
-            let at = format!("{path}/{}", escaped(key));
+            let at = format!("{path}/{}", pointer_token(key));
             match key.as_str() {
                 "name" => {}
                 "tool" | "arguments" | "idempotent" | "set" | "validate" | "delay_ms"
@@ -89,17 +89,17 @@ fn line(mut whole: Map<String, Value>, steps: &[Value]) -> Result<Value, Vec<Mis
                 "description" | "assign" | "timeout_ms" | "retry" | "compensate" => {
                     state.insert(key.clone(), value.clone());
                 }
-                "action" => mistakes.push(Mistake::at(
+                "action" => mistakes.push(Diagnostic::in_document(
                     &given,
                     at,
                     "a step's action is an object",
                     "name a tool: {\"tool\": \"..\", \"arguments\": {..}}",
                 )),
-                other => mistakes.push(Mistake::at(
+                other => mistakes.push(Diagnostic::in_document(
                     &given,
                     at,
                     format!("{other:?} is not known in a step"),
-                    near(
+                    suggest(
                         other,
                         [
                             "name",
@@ -120,7 +120,7 @@ fn line(mut whole: Map<String, Value>, steps: &[Value]) -> Result<Value, Vec<Mis
         states.insert(name(nth), Value::Object(state));
     }
     if steps.is_empty() {
-        mistakes.push(Mistake::at(
+        mistakes.push(Diagnostic::in_document(
             &given,
             "/steps",
             "there are no steps",
@@ -138,7 +138,7 @@ fn line(mut whole: Map<String, Value>, steps: &[Value]) -> Result<Value, Vec<Mis
 
 /// States with `{module, function}` actions; a state that leads nowhere is an
 /// end.
-fn machine(mut whole: Map<String, Value>) -> Result<Value, Vec<Mistake>> {
+fn machine(mut whole: Map<String, Value>) -> Result<Value, Vec<Diagnostic>> {
     let given = Value::Object(whole.clone());
     named(&mut whole);
     for key in ["active", "metadata", "author", "tags"] {
@@ -150,7 +150,7 @@ fn machine(mut whole: Map<String, Value>) -> Result<Value, Vec<Mistake>> {
         let Some(state) = state.as_object_mut() else {
             continue;
         };
-        let path = format!("/states/{}", escaped(name));
+        let path = format!("/states/{}", pointer_token(name));
         for key in ["action", "rollback", "compensate"] {
             let Some(action) = state.get(key) else {
                 continue;
@@ -173,7 +173,7 @@ fn machine(mut whole: Map<String, Value>) -> Result<Value, Vec<Mistake>> {
         let waits = leads && !state.contains_key("action") && !state.contains_key("fail");
         let outside = state.get("transitions").and_then(Value::as_array);
         if waits && outside.is_some_and(|all| all.iter().all(|each| each["event"] != "success")) {
-            mistakes.push(Mistake::at(
+            mistakes.push(Diagnostic::in_document(
                 &given,
                 path,
                 "this state waits for an event from outside, which nothing sends",
@@ -191,7 +191,7 @@ fn machine(mut whole: Map<String, Value>) -> Result<Value, Vec<Mistake>> {
 
 /// An action in our form; one that names code is mapped where there is an
 /// equal, and refused otherwise.
-fn own_action(given: &Value, action: &Value, path: &str) -> Result<Value, Box<Mistake>> {
+fn own_action(given: &Value, action: &Value, path: &str) -> Result<Value, Box<Diagnostic>> {
     let Some(module) = action.get("module") else {
         return Ok(action.clone());
     };
@@ -223,7 +223,7 @@ fn own_action(given: &Value, action: &Value, path: &str) -> Result<Value, Box<Mi
             _ => "name a tool instead: {\"tool\": \"..\", \"arguments\": {..}}; mimo tools and skill_find list them",
         };
         let message = format!("{name}.{function} is code, and procedures name tools");
-        Box::new(Mistake::at(given, path, message, fix))
+        Box::new(Diagnostic::in_document(given, path, message, fix))
     })
 }
 

@@ -10,7 +10,8 @@ use super::check::KnownNames;
 use super::definition::{Definition, LATEST, compare_versions};
 use super::journal::Entry;
 use super::machine::Machine;
-use super::{Inner, ToolCaller, mistake, view};
+use super::{Inner, ToolCaller, view};
+use crate::diagnostics::{brief, suggest};
 use crate::failure::{Failure, Kind};
 use crate::limits;
 use crate::store::procedure::{Execution, StoredDefinition};
@@ -39,7 +40,7 @@ impl Inner {
             let names: BTreeSet<&str> = names.collect();
             let hint = match names.is_empty() {
                 true => "define one with procedure_define".to_owned(),
-                false => mistake::near(name, names),
+                false => suggest(name, names),
             };
             let message = format!("there is no procedure {name:?}");
             return Err(Failure::new(Kind::NotFound, message).at("/name").hint(hint));
@@ -133,7 +134,7 @@ pub(super) fn begin_with(
         }
         return Err(Failure::invalid(
             path,
-            mistake::short(&json!(message))
+            brief(&json!(message))
                 .to_string()
                 .trim_matches('"')
                 .to_owned(),

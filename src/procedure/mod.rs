@@ -11,7 +11,6 @@ pub mod journal;
 pub mod legacy;
 mod lookup;
 pub mod machine;
-pub mod mistake;
 mod plan;
 mod recorder;
 mod scheduler;
@@ -32,8 +31,8 @@ use self::definition::{Definition, LATEST, compare_versions};
 use self::journal::{ActionError, Entry, Event, SideEffects};
 use self::lookup::{InstalledNames, begin_with};
 use self::machine::Machine;
-use self::mistake::Mistake;
 use crate::clock::Clock;
+use crate::diagnostics::Diagnostic;
 use crate::failure::{Failure, Kind};
 use crate::limits;
 use crate::store::procedure::{
@@ -124,7 +123,7 @@ impl Procedures {
         &self,
         given: &Value,
         dry_run: bool,
-    ) -> Result<Result<Defined, Vec<Mistake>>, Failure> {
+    ) -> Result<Result<Defined, Vec<Diagnostic>>, Failure> {
         let names = self.0.store.definitions().await?;
         let known = InstalledNames {
             tools: self.0.tools.get().cloned(),

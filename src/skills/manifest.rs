@@ -80,7 +80,7 @@ pub fn check(bytes: &[u8], rules: &Rules) -> Result<Manifest, Vec<Refusal>> {
             "there are {} skills, and at most {SKILLS_MAX} are run",
             entries.len()
         );
-        refused.push(Refusal::new(Class::Value, why, "take some out").at(&prefix));
+        refused.push(Refusal::new(Class::Value, why, "take some out").below(&prefix));
         return Err(refused);
     }
     for (key, node) in entries {
@@ -88,7 +88,7 @@ pub fn check(bytes: &[u8], rules: &Rules) -> Result<Manifest, Vec<Refusal>> {
         match read {
             Ok(skill) => skills.push(skill),
             Err(wrong) => {
-                refused.extend(wrong.into_iter().map(|each| each.under(key).at(&prefix)));
+                refused.extend(wrong.into_iter().map(|each| each.under(key).below(&prefix)));
             }
         }
     }

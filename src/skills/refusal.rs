@@ -1,7 +1,7 @@
-//! Why something in a manifest is refused: the place, the class, the reason
-//! and the fix. Who shows it, and how, is decided outside.
+//! The classes of rules that a manifest may break.
 
-use std::fmt;
+use crate::diagnostics::Diagnostic;
+pub(crate) use crate::diagnostics::shown;
 
 /// What class of rule was broken: tests and scripts tell refusals apart by it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -46,63 +46,5 @@ impl Class {
     }
 }
 
-/// One thing that is wrong.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Refusal {
-    /// JSON Pointer into the manifest; `""` is the whole.
-    pub path: String,
-    /// What class of rule it breaks.
-    pub class: Class,
-    /// What is wrong, and why that matters.
-    pub why: String,
-    /// The next step.
-    pub fix: String,
-}
-
-impl Refusal {
-    /// A refusal of the whole; `under` and `at` give it its place.
-    pub fn new(class: Class, why: impl Into<String>, fix: impl Into<String>) -> Refusal {
-        Refusal {
-            path: String::new(),
-            class,
-            why: why.into(),
-            fix: fix.into(),
-        }
-    }
-
-    /// Puts `key` before the path it has so far.
-    pub fn under(mut self, key: impl fmt::Display) -> Refusal {
-        self.path = format!("/{}{}", escaped(&key.to_string()), self.path);
-        self
-    }
-
-    /// Puts a whole pointer before the path it has so far.
-    pub fn at(mut self, pointer: &str) -> Refusal {
-        self.path.insert_str(0, pointer);
-        self
-    }
-}
-
-impl fmt::Display for Refusal {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.path.as_str() {
-            "" => write!(out, "{}", self.why),
-            path => write!(out, "{path}: {}", self.why),
-        }
-    }
-}
-
-/// A key as a JSON Pointer writes it.
-pub fn escaped(key: &str) -> String {
-    key.replace('~', "~0").replace('/', "~1")
-}
-
-/// `text` as messages show it: quoted, control characters escaped, cut short.
-pub fn shown(text: &str) -> String {
-    const CHARS: usize = 60;
-    let mut cut: String = text.chars().take(CHARS).collect();
-    if cut.len() < text.len() {
-        cut.push('…');
-    }
-    format!("{cut:?}")
-}
+/// Why something in a manifest is refused.
+pub type Refusal = Diagnostic<Class>;

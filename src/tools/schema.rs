@@ -10,6 +10,7 @@ use jsonschema::{ValidationError, Validator};
 use serde_json::{Map, Value, json};
 
 use super::Arguments;
+use crate::diagnostics::{clip, did_you_mean, nearest};
 use crate::failure::{Failure, Kind, json_kind};
 
 /// A tool's argument schema. Compiled at the first call: starting Mimo must
@@ -85,16 +86,13 @@ impl Schema {
         if let ValidationErrorKind::AdditionalProperties { unexpected } = error.kind() {
             let known = properties(at(&compiled.input, &path)).map(Map::keys);
             let known: Vec<&str> = known.into_iter().flatten().map(String::as_str).collect();
-            let near = nearest(
-                unexpected.first().map_or("", String::as_str),
-                known.iter().copied(),
-            );
-            hint = match near.as_slice() {
-                [] if known.is_empty() => "it takes no arguments; ".to_owned(),
-                [] => format!("it takes {}; ", known.join(", ")),
-                near => format!("did you mean {}? ", near.join(" or ")),
+            let word = unexpected.first().map_or("", String::as_str);
+            hint = match did_you_mean(word, known.iter().copied()) {
+                Some(question) => format!("{question} "),
+                None if known.is_empty() => "it takes no arguments; ".to_owned(),
+                None => format!("it takes {}; ", known.join(", ")),
             };
-            wanted = wanted.or(near.first().copied());
+            wanted = wanted.or(nearest(word, known).first().copied());
         }
         let call = compiled.corrected(arguments, example(&compiled.input, wanted), wanted);
         let name = self.name;
@@ -151,6 +149,9 @@ impl Compiled {
         }
     }
 }
+
+/// Longer values are cut short in a message.
+const SHOWN_CHARS: usize = 80;
 
 /// More would not change what is said.
 const ERRORS_LOOKED_AT: usize = 16;
@@ -230,7 +231,13 @@ fn reason(error: &ValidationError<'_>) -> String {
                 .iter()
                 .map(|name| format!("\"{name}\""))
                 .collect();
-            format!("{} not known here", plural(&names))
+            let noun = match (path.is_empty(), names.len()) {
+                (true, 1) => "argument",
+                (true, _) => "arguments",
+                (false, 1) => "property",
+                (false, _) => "properties",
+            };
+            format!("unknown {noun} {}", names.join(", "))
         }
         ValidationErrorKind::Type { .. } => {
             // The library's sentence repeats the value, which may be long.
@@ -277,28 +284,16 @@ fn reason(error: &ValidationError<'_>) -> String {
         ValidationErrorKind::Pattern { pattern } => {
             format!("{what} must match {pattern}, which {} does not", short(got))
         }
-        _ => format!("{what} does not fit: {}", clip(&error.to_string())),
-    }
-}
-
-fn plural(names: &[String]) -> String {
-    match names {
-        [name] => format!("{name} is"),
-        names => format!("{} are", names.join(", ")),
+        _ => format!(
+            "{what} does not fit: {}",
+            clip(&error.to_string(), SHOWN_CHARS)
+        ),
     }
 }
 
 /// A value as it may stand in a message.
 fn short(value: &Value) -> String {
-    clip(&value.to_string())
-}
-
-fn clip(text: &str) -> String {
-    const SHOWN_CHARACTERS: usize = 80;
-    match text.char_indices().nth(SHOWN_CHARACTERS) {
-        Some((end, _)) => format!("{}..", &text[..end]),
-        None => text.to_owned(),
-    }
+    clip(&value.to_string(), SHOWN_CHARS)
 }
 
 /// An object that fits `schema`: its required properties, the `wanted` one,
@@ -375,25 +370,6 @@ fn number(schema: &Value, usual: f64) -> f64 {
     let least = schema["minimum"].as_f64().unwrap_or(f64::MIN);
     let most = schema["maximum"].as_f64().unwrap_or(f64::MAX);
     usual.max(least).min(most)
-}
-
-/// The names among `known` that `word` was probably meant to be, best first,
-/// at most three.
-pub fn nearest<'a>(word: &str, known: impl Iterator<Item = &'a str>) -> Vec<&'a str> {
-    let word: String = word.to_lowercase().chars().take(64).collect();
-    let long = word.chars().count();
-    let mut near: Vec<(usize, &str)> = known
-        .filter_map(|name| {
-            let other = name.to_lowercase();
-            let distance = strsim::damerau_levenshtein(&word, &other);
-            let close = distance <= 1 + long.max(other.chars().count()) / 5;
-            let part = long >= 3 && (other.contains(&word) || word.contains(&other));
-            (close || part).then_some((distance, name))
-        })
-        .collect();
-    near.sort_unstable();
-    near.truncate(3);
-    near.into_iter().map(|(_, name)| name).collect()
 }
 
 #[cfg(test)]

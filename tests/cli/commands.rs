@@ -74,7 +74,7 @@ fn wrong_use_ends_with_2_and_says_what_was_meant() {
         (&["tools", "--jsn"], "--json"),
         (&["call"], "TOOL"),
         (&["completions", "dosh"], "bash"),
-        (&["call", "memory_serach"], "did you mean memory_search"),
+        (&["call", "memory_serach"], "did you mean \"memory_search"),
         (&["call", "memory_search", "{query:1}"], "not JSON"),
         (&["call", "memory_search", "[1]"], "not a JSON object"),
         (
@@ -275,7 +275,7 @@ fn mistakes_in_the_settings_are_refused_before_anything_is_served() {
         (
             "projet = \"a\"",
             "config.toml:1: there is no setting projet",
-            "did you mean project?",
+            "did you mean \"project\"?",
         ),
         (
             "\n[memory.weights]\nkeyword = 3",

@@ -4,7 +4,14 @@
 use super::source::{Source, is_test, is_word, line_of, places};
 
 /// What every room may use.
-const COMMON: &[&str] = &["failure", "clock", "limits", "caller"];
+const COMMON: &[&str] = &[
+    "failure",
+    "clock",
+    "limits",
+    "caller",
+    "diagnostics",
+    "files",
+];
 
 /// A room and the rooms it may name. What is not here is an arrow that goes
 /// back, or a room that nobody has placed yet.
@@ -98,6 +105,8 @@ pub const ARROWS: &[(&str, &[&str])] = &[
     ("clock", &[]),
     ("limits", &[]),
     ("caller", &[]),
+    ("diagnostics", &[]),
+    ("files", &[]),
 ];
 
 /// The arrows of `source` that are not in the table.

@@ -44,7 +44,7 @@ pub(super) fn procedure(play: &mut Play<'_>, scene: &mut Scene) -> Result<(), Fa
     let (refused, is_error) = scene.try_call(client, "procedure_define", define)?;
     let mistake = &refused["errors"][0];
     let fix = mistake["fix"].as_str().unwrap_or_default();
-    expect(is_error && fix == "did you mean done?", || {
+    expect(is_error && fix == "did you mean \"done\"?", || {
         format!("it answered {refused}")
     })?;
     let place = mistake["path"].as_str().unwrap_or_default();

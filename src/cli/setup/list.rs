@@ -46,7 +46,7 @@ pub(super) fn run(surroundings: &Surroundings, output: &Output) -> Result<(), En
 fn row(client: Client, file: PathBuf, surroundings: &Surroundings) -> Row {
     let looked = Settings::read(&file).and_then(|settings| {
         let found = client.find(settings.text());
-        let found = found.map_err(|mistake| not_understood(&settings, mistake))?;
+        let found = found.map_err(|mistake| not_understood(&settings, &mistake))?;
         Ok((settings.exists(), found))
     });
     let (state, why, found) = match looked {

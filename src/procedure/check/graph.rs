@@ -5,9 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
-use crate::procedure::mistake::{Mistake, escaped, near};
+use crate::diagnostics::{Diagnostic, pointer_token, suggest};
 
-pub(super) fn check(whole: &Value) -> Vec<Mistake> {
+pub(super) fn check(whole: &Value) -> Vec<Diagnostic> {
     let Some(states) = whole["states"].as_object() else {
         return Vec::new();
     };
@@ -15,15 +15,15 @@ pub(super) fn check(whole: &Value) -> Vec<Mistake> {
     let mut found = Vec::new();
     let mut leads: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
     for (name, state) in states {
-        let path = format!("/states/{}", escaped(name));
+        let path = format!("/states/{}", pointer_token(name));
         for (at, target) in targets(state) {
             match states.contains_key(target) {
                 true => leads.entry(name).or_default().push(target),
-                false => found.push(Mistake::at(
+                false => found.push(Diagnostic::in_document(
                     whole,
                     format!("{path}/{at}"),
                     format!("there is no state {target:?}"),
-                    near(target, names.iter().copied()),
+                    suggest(target, names.iter().copied()),
                 )),
             }
         }
@@ -35,11 +35,11 @@ pub(super) fn check(whole: &Value) -> Vec<Mistake> {
         return found;
     };
     if !states.contains_key(initial) {
-        found.push(Mistake::at(
+        found.push(Diagnostic::in_document(
             whole,
             "/initial_state",
             format!("there is no state {initial:?}"),
-            near(initial, names),
+            suggest(initial, names),
         ));
         return found;
     }
@@ -53,16 +53,16 @@ pub(super) fn check(whole: &Value) -> Vec<Mistake> {
     let ends = states.iter().filter(|(_, state)| is_end(state));
     let ending = closure(ends.map(|(name, _)| name.as_str()), &back);
     for name in states.keys().map(String::as_str) {
-        let path = format!("/states/{}", escaped(name));
+        let path = format!("/states/{}", pointer_token(name));
         if !reached.contains(name) {
-            found.push(Mistake::at(
+            found.push(Diagnostic::in_document(
                 whole,
                 path,
                 format!("nothing leads to the state {name}"),
                 "let a transition, next or catch lead to it, or remove it",
             ));
         } else if !ending.contains(name) && leads.contains_key(name) {
-            found.push(Mistake::at(
+            found.push(Diagnostic::in_document(
                 whole,
                 path,
                 format!("from the state {name} no end can be reached"),
@@ -126,7 +126,7 @@ fn given(state: &Value) -> Vec<&str> {
     }
 }
 
-fn events(whole: &Value, state: &Value, path: &str) -> Vec<Mistake> {
+fn events(whole: &Value, state: &Value, path: &str) -> Vec<Diagnostic> {
     let mut found = Vec::new();
     if is_end(state) {
         return found;
@@ -140,7 +140,7 @@ fn events(whole: &Value, state: &Value, path: &str) -> Vec<Mistake> {
     let given = given(state);
     let onward = state.get("next").is_some();
     if taken.is_empty() && !onward {
-        found.push(Mistake::at(
+        found.push(Diagnostic::in_document(
             whole,
             path,
             "this state has no way out",
@@ -164,7 +164,7 @@ fn events(whole: &Value, state: &Value, path: &str) -> Vec<Mistake> {
                 "add next, or a last transition without a guard".to_owned(),
             ),
         };
-        found.push(Mistake::at(
+        found.push(Diagnostic::in_document(
             whole,
             format!("{path}/transitions"),
             message,
@@ -180,11 +180,11 @@ fn events(whole: &Value, state: &Value, path: &str) -> Vec<Mistake> {
             let mut known = given.clone();
             known.extend(["error", "default"]);
             known.extend(approval.then_some("rejected"));
-            found.push(Mistake::at(
+            found.push(Diagnostic::in_document(
                 whole,
                 format!("{path}/transitions/{nth}/event"),
                 format!("the action of this state never gives the event {event}"),
-                near(event, known),
+                suggest(event, known),
             ));
         }
     }

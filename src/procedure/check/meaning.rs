@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use serde_json::{Map, Value};
 
 use super::KnownNames;
-use crate::procedure::mistake::{Mistake, escaped, near};
+use crate::diagnostics::{Diagnostic, pointer_token, suggest};
 use crate::procedure::template::{self, TemplateError};
 
 /// Names that templates know by themselves.
@@ -21,10 +21,10 @@ struct Checker<'a> {
     known: &'a dyn KnownNames,
     /// The variables there can be; `None` where anything may be given.
     variables: Option<BTreeSet<String>>,
-    found: Vec<Mistake>,
+    found: Vec<Diagnostic>,
 }
 
-pub(super) fn check(whole: &Value, known: &dyn KnownNames) -> Vec<Mistake> {
+pub(super) fn check(whole: &Value, known: &dyn KnownNames) -> Vec<Diagnostic> {
     let mut checker = Checker {
         whole,
         known,
@@ -42,7 +42,7 @@ pub(super) fn check(whole: &Value, known: &dyn KnownNames) -> Vec<Mistake> {
         checker.unknown_procedure("/rollback_procedure", name);
     }
     for (name, state) in whole["states"].as_object().into_iter().flatten() {
-        checker.state(state, &format!("/states/{}", escaped(name)));
+        checker.state(state, &format!("/states/{}", pointer_token(name)));
     }
     checker.found
 }
@@ -66,7 +66,7 @@ fn variables(whole: &Value) -> Option<BTreeSet<String>> {
 
 impl Checker<'_> {
     fn say(&mut self, path: &str, message: impl Into<String>, fix: impl Into<String>) {
-        let mistake = Mistake::at(self.whole, path, message, fix);
+        let mistake = Diagnostic::in_document(self.whole, path, message, fix);
         self.found.push(mistake);
     }
 
@@ -90,7 +90,7 @@ impl Checker<'_> {
         {
             self.own_name(
                 name,
-                &format!("/context_schema/properties/{}", escaped(name)),
+                &format!("/context_schema/properties/{}", pointer_token(name)),
             );
         }
     }
@@ -266,7 +266,7 @@ impl Checker<'_> {
 
     fn variables_set(&mut self, set: &Value, path: &str) {
         for (name, value) in set.as_object().into_iter().flatten() {
-            let at = format!("{path}/{}", escaped(name));
+            let at = format!("{path}/{}", pointer_token(name));
             self.own_name(name, &at);
             self.templates(value, &at, &[]);
         }
@@ -300,7 +300,7 @@ impl Checker<'_> {
             }
             Value::Object(members) => {
                 for (key, member) in members {
-                    self.templates(member, &format!("{path}/{}", escaped(key)), more);
+                    self.templates(member, &format!("{path}/{}", pointer_token(key)), more);
                 }
             }
             _ => {}
@@ -330,7 +330,7 @@ impl Checker<'_> {
                 let known = variables.iter().map(String::as_str);
                 let fix = format!(
                     "{} Else add it to context_schema, or set it",
-                    near(name, known)
+                    suggest(name, known)
                 );
                 (format!("nothing sets the variable {name}"), fix)
             })

@@ -6,9 +6,9 @@ use jsonschema::error::{TypeKind, ValidationErrorKind};
 use jsonschema::{ValidationError, Validator};
 use serde_json::Value;
 
+use crate::diagnostics::{Diagnostic, pointer_token, suggest};
 use crate::failure::json_kind;
 use crate::limits;
-use crate::procedure::mistake::{Mistake, escaped, near};
 
 const SCHEMA: &str = include_str!("../../../schemas/procedure.schema.json");
 const ACTIONS: &str =
@@ -31,10 +31,10 @@ fn compiled() -> Option<&'static Compiled> {
 }
 
 /// AnyName that does not fit.
-pub(super) fn check(definition: &Value) -> Vec<Mistake> {
+pub(super) fn check(definition: &Value) -> Vec<Diagnostic> {
     let Some(compiled) = compiled() else {
         let why = "the schema of procedures is broken";
-        return vec![Mistake::at(definition, "", why, "report this")];
+        return vec![Diagnostic::in_document(definition, "", why, "report this")];
     };
     let errors = compiled.validator.iter_errors(definition);
     errors
@@ -43,16 +43,17 @@ pub(super) fn check(definition: &Value) -> Vec<Mistake> {
         .collect()
 }
 
-fn told(schema: &Value, whole: &Value, error: &ValidationError<'_>) -> Vec<Mistake> {
+fn told(schema: &Value, whole: &Value, error: &ValidationError<'_>) -> Vec<Diagnostic> {
     let path = error.instance_path().to_string();
-    let one = |message: String, fix: String| vec![Mistake::at(whole, &path, message, fix)];
+    let one =
+        |message: String, fix: String| vec![Diagnostic::in_document(whole, &path, message, fix)];
     match error.kind() {
         ValidationErrorKind::AdditionalProperties { unexpected } => {
             let known = keys(schema, &error.schema_path().to_string());
             let each = unexpected.iter().map(|key| {
-                let at = format!("{path}/{}", escaped(key));
-                let message = format!("{key:?} is not known here");
-                Mistake::at(whole, at, message, near(key, known.iter().copied()))
+                let at = format!("{path}/{}", pointer_token(key));
+                let message = format!("unknown key {key:?}");
+                Diagnostic::in_document(whole, at, message, suggest(key, known.iter().copied()))
             });
             each.collect()
         }
@@ -92,9 +93,9 @@ fn told(schema: &Value, whole: &Value, error: &ValidationError<'_>) -> Vec<Mista
         ),
         ValidationErrorKind::PropertyNames { error } => {
             let key = error.instance().as_str().unwrap_or_default();
-            let at = format!("{path}/{}", escaped(key));
+            let at = format!("{path}/{}", pointer_token(key));
             let fix = "use letters, digits, _ (in names of states also . and -), at most 64";
-            vec![Mistake::at(whole, at, format!("{key:?} is no name"), fix)]
+            vec![Diagnostic::in_document(whole, at, format!("{key:?} is no name"), fix)]
         }
         ValidationErrorKind::Pattern { pattern } => one(
             "this is no name that fits".to_owned(),

@@ -9,8 +9,9 @@ use serde::de::{DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde::ser::{Serialize, SerializeMap, Serializer};
 use serde_json::{Number, Value};
 
+use crate::diagnostics::pointer_token;
 use crate::limits::{SKILL_REFUSALS_MAX, SKILLS_FILE_BYTES_MAX, SKILLS_FILE_DEPTH_MAX};
-use crate::skills::refusal::{Class, Refusal, escaped, shown};
+use crate::skills::refusal::{Class, Refusal, shown};
 
 /// A JSON value whose objects keep the order in which a person wrote them.
 #[derive(Clone, Debug, PartialEq)]
@@ -135,13 +136,13 @@ impl Seed<'_> {
     fn note(&self, path: &str, why: String, fix: &str) {
         let mut found = self.found.borrow_mut();
         if found.len() < SKILL_REFUSALS_MAX {
-            found.push(Refusal::new(Class::Text, why, fix).at(path));
+            found.push(Refusal::new(Class::Text, why, fix).below(path));
         }
     }
 
     fn inner(&self, key: &str) -> Self {
         Seed {
-            path: format!("{}/{}", self.path, escaped(key)),
+            path: format!("{}/{}", self.path, pointer_token(key)),
             depth: self.depth + 1,
             found: self.found,
         }

@@ -7,6 +7,7 @@ use jsonschema::error::{TypeKind, ValidationErrorKind};
 use jsonschema::{ValidationError, Validator};
 use serde_json::{Value, json};
 
+use crate::diagnostics::did_you_mean;
 use crate::skills::refusal::{Class, Refusal, shown};
 
 const SCHEMA: &str = include_str!("../../../schemas/skills.schema.json");
@@ -49,7 +50,7 @@ fn told(schema: &Value, error: &ValidationError<'_>) -> Vec<Refusal> {
         let known = known_under(schema, &path);
         let each = unexpected.iter();
         return each
-            .map(|key| unknown(key, &known).under(key).at(&path))
+            .map(|key| unknown(key, &known).under(key).below(&path))
             .collect();
     }
     let text = match error.kind() {
@@ -88,7 +89,7 @@ fn told(schema: &Value, error: &ValidationError<'_>) -> Vec<Refusal> {
         (_, "") => "write {\"command\": \"npx\", \"args\": [\"-y\", \"@scope/package\"]}",
         _ => "see schemas/skills.schema.json and skills.example.json",
     };
-    vec![Refusal::new(class, text, fix).at(&path)]
+    vec![Refusal::new(class, text, fix).below(&path)]
 }
 
 /// Keys that mean something to clients, and why they mean nothing here.
@@ -119,15 +120,8 @@ fn unknown(key: &str, known: &[String]) -> Refusal {
     if let Some((why, fix)) = elsewhere(key) {
         return Refusal::new(Class::Key, format!("{key} {why}"), fix);
     }
-    let near = known
-        .iter()
-        .map(|name| (strsim::damerau_levenshtein(&key.to_lowercase(), name), name))
-        .filter(|(distance, name)| *distance <= 1 + name.len() / 4)
-        .min();
-    let fix = match near {
-        Some((_, name)) => format!("did you mean {name}?"),
-        None => format!("the keys here are {}", known.join(", ")),
-    };
+    let fix = did_you_mean(key, known.iter().map(String::as_str))
+        .unwrap_or_else(|| format!("the keys here are {}", known.join(", ")));
     Refusal::new(Class::Key, format!("there is no key {}", shown(key)), fix)
 }
 

@@ -79,7 +79,7 @@ fn stamp(read: &Read) -> Stamp {
         }
         Err(refusal) => {
             digest.update(b"refused");
-            digest.update(&refusal.why);
+            digest.update(&refusal.reason);
         }
     }
     digest.finalize().into()

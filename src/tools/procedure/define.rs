@@ -3,10 +3,10 @@
 
 use serde_json::{Value, json};
 
+use crate::diagnostics::Diagnostic;
 use crate::failure::{Failure, Kind};
 use crate::limits;
 use crate::procedure::Procedures;
-use crate::procedure::mistake::Mistake;
 use crate::tools::arguments::Reader;
 use crate::tools::{Arguments, Context, Document};
 
@@ -63,7 +63,7 @@ fn named(mut made: Value, given: Option<Value>) -> Result<Value, Failure> {
 }
 
 /// Every mistake at once.
-pub fn refused(mistakes: &[Mistake]) -> Failure {
+pub fn refused(mistakes: &[Diagnostic]) -> Failure {
     let message = match mistakes {
         [one] => format!("the definition has a mistake: {one}"),
         [first, ..] => format!(
@@ -73,7 +73,7 @@ pub fn refused(mistakes: &[Mistake]) -> Failure {
         [] => "the definition cannot be used".to_owned(),
     };
     let failure = Failure::new(Kind::InvalidArguments, message)
-        .errors(mistakes.iter().map(Mistake::document).collect());
+        .errors(mistakes.iter().map(Diagnostic::document).collect());
     match mistakes.first() {
         Some(first) => failure
             .at(format!("/definition{}", first.path))

@@ -9,11 +9,11 @@ use serde_json::{Map, Value, json};
 use tokio_util::sync::CancellationToken;
 
 use crate::caller::{Caller, Grants, PROJECT_SHARED};
+use crate::diagnostics::suggest;
 use crate::failure::{CallError, Failure};
 use crate::limits;
 use crate::procedure::ToolCaller;
 use crate::procedure::journal::{ActionError, SideEffects};
-use crate::procedure::mistake::near;
 use crate::tools::skills::Skills;
 use crate::tools::{Context, Reply, ReplyFuture, Tool};
 
@@ -78,7 +78,7 @@ impl ToolCaller for ProcedureTools {
         }
         let unknown = |fix: String| Err((format!("there is no tool {name:?}"), fix));
         let Some((skill, tool)) = name.split_once("__") else {
-            return unknown(near(name, self.own.keys().copied()));
+            return unknown(suggest(name, self.own.keys().copied()));
         };
         let statuses = self
             .skills
@@ -89,7 +89,7 @@ impl ToolCaller for ProcedureTools {
             let skills = statuses.iter().map(|status| status.name.as_str());
             return unknown(format!(
                 "no skill is called {skill}: {}",
-                near(skill, skills)
+                suggest(skill, skills)
             ));
         }
         let offers = self.offers(skill);
@@ -97,7 +97,7 @@ impl ToolCaller for ProcedureTools {
         if offers.is_empty() || offers.iter().any(|offer| offer.tool.name == tool) {
             return Ok(());
         }
-        unknown(near(
+        unknown(suggest(
             tool,
             offers.iter().map(|offer| offer.tool.name.as_str()),
         ))

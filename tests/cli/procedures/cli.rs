@@ -63,7 +63,7 @@ fn a_person_checks_adds_runs_draws_and_approves() {
     let (code, _, told) = mimo(&place, &["procedure", "check", &path]);
     assert_eq!(code, 1);
     assert!(
-        told.contains("/states/done/ends") && told.contains("did you mean end?"),
+        told.contains("/states/done/ends") && told.contains("did you mean \"end\"?"),
         "{told}"
     );
     definition["states"]["done"] = json!({"end": true});

@@ -2,8 +2,8 @@
 
 use std::path::Path;
 
+use mimo::diagnostics::Diagnostic;
 use mimo::procedure::check::{CheckedDefinition, KnownNames, check};
-use mimo::procedure::mistake::Mistake;
 use serde_json::{Value, json};
 
 const ROOT: &str = env!("CARGO_MANIFEST_DIR");
@@ -44,7 +44,7 @@ fn files(folder: &str) -> Vec<(String, Value)> {
     all
 }
 
-fn checked(value: &Value) -> Result<CheckedDefinition, Vec<Mistake>> {
+fn checked(value: &Value) -> Result<CheckedDefinition, Vec<Diagnostic>> {
     check(value, &Few)
 }
 
@@ -87,12 +87,15 @@ fn invalid_definitions_are_refused_at_the_places_where_they_should() {
         let mistakes = checked(&value).expect_err(&name);
         let found: Vec<[&str; 2]> = mistakes
             .iter()
-            .map(|each| [each.path.as_str(), each.message.as_str()])
+            .map(|each| [each.path.as_str(), each.reason.as_str()])
             .collect();
         assert_eq!(json!(found), expected[&name], "{name}");
         for each in &mistakes {
             assert!(!each.fix.is_empty(), "{name}: {each}");
-            assert!(each.value.to_string().len() < 1000, "{name}: cut short");
+            assert!(
+                json!(each.value).to_string().len() < 1000,
+                "{name}: cut short"
+            );
         }
     }
 }
@@ -111,6 +114,6 @@ fn a_fix_names_what_was_probably_meant() {
             .fix
             .clone()
     };
-    assert_eq!(fix("/states/begn/nxt"), "did you mean next?");
-    assert_eq!(fix("/initial_state"), "did you mean begn?");
+    assert_eq!(fix("/states/begn/nxt"), "did you mean \"next\"?");
+    assert_eq!(fix("/initial_state"), "did you mean \"begn\"?");
 }

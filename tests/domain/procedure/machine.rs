@@ -73,7 +73,7 @@ fn sound(mut value: Value) -> Arc<Definition> {
             Err(mistakes) => {
                 for mistake in mistakes {
                     assert!(
-                        mistake.message.starts_with("nothing leads to"),
+                        mistake.reason.starts_with("nothing leads to"),
                         "{mistake}: {value:#}"
                     );
                     let name = mistake.path.trim_start_matches("/states/").to_owned();

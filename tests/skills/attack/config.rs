@@ -18,7 +18,7 @@ pub fn refused(entry: &Value, fixture: &Fixture, rules: &Rules) -> Vec<(Class, S
         return Vec::new();
     };
     for each in &refusals {
-        assert!(!each.why.is_empty() && !each.fix.is_empty(), "{each:?}");
+        assert!(!each.reason.is_empty() && !each.fix.is_empty(), "{each:?}");
         assert!(
             !format!("{each:?}").contains("hunter2"),
             "a secret: {each:?}"
