@@ -1,59 +1,61 @@
 //! Files that commands write and read: lines of JSON, or one document.
 
-use std::fs::{File, OpenOptions, Permissions};
+use std::fs::{File, OpenOptions};
 use std::io::{self, BufRead, BufReader, BufWriter, Read, Write};
-use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
 use crate::config::{Config, PROJECT_DEFAULT};
 use crate::failure::{Failure, Kind};
+use crate::files::Replacement;
 use crate::limits;
 
-/// stdout, or a file that only its owner may read.
+/// Where an export goes.
 pub(super) enum Sink {
-    Stdout(BufWriter<io::Stdout>),
-    File(BufWriter<File>, PathBuf),
+    /// stdout, or a pipe or device that was named.
+    Stream(BufWriter<File>, Option<PathBuf>),
+    /// A file that only its owner may read; the old one stays until all is written.
+    File(Replacement, PathBuf),
 }
 
 impl Sink {
     pub(super) fn open(path: Option<PathBuf>) -> Result<Sink, Failure> {
         let Some(path) = path else {
-            return Ok(Sink::Stdout(BufWriter::new(io::stdout())));
+            let stdout = io::stdout().as_fd().try_clone_to_owned();
+            let stdout = stdout.map_err(Failure::internal)?;
+            return Ok(Sink::Stream(BufWriter::new(stdout.into()), None));
         };
-        let open = || {
-            let mut options = OpenOptions::new();
-            let file = options.write(true).create(true).truncate(true).mode(0o600);
-            let file = file.open(&path)?;
-            // One that was there may have been open to others.
-            if file.metadata()?.is_file() {
-                file.set_permissions(Permissions::from_mode(0o600))?;
-            }
-            Ok(file)
+        let is_file = path.metadata().map_or(true, |found| found.is_file());
+        let opened = match is_file {
+            true => Replacement::begin(&path).map(|new| Sink::File(new, path.clone())),
+            false => OpenOptions::new()
+                .write(true)
+                .open(&path)
+                .map(|file| Sink::Stream(BufWriter::new(file), Some(path.clone()))),
         };
-        let file = open().map_err(|error: io::Error| {
+        opened.map_err(|error| {
             Failure::new(
                 Kind::Unavailable,
                 format!("{} cannot be written: {error}", path.display()),
             )
             .hint("name a file in a folder that you may write to")
-        })?;
-        Ok(Sink::File(BufWriter::new(file), path))
+        })
     }
 
     pub(super) fn write(&mut self, text: &str) -> io::Result<()> {
         match self {
-            Sink::Stdout(out) => out.write_all(text.as_bytes()),
+            Sink::Stream(out, _) => out.write_all(text.as_bytes()),
             Sink::File(out, _) => out.write_all(text.as_bytes()),
         }
     }
 
-    /// Everything is written; the file, where it is one.
-    pub(super) fn close(&mut self) -> io::Result<Option<&Path>> {
+    /// Everything is written; gives the file, where one was named.
+    pub(super) fn close(self) -> io::Result<Option<PathBuf>> {
         match self {
-            Sink::Stdout(out) => out.flush().map(|()| None),
-            Sink::File(out, path) => out.flush().map(|()| Some(path.as_path())),
+            Sink::Stream(mut out, path) => out.flush().map(|()| path),
+            Sink::File(out, path) => out.commit().map(|()| Some(path)),
         }
     }
 }

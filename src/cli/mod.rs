@@ -160,9 +160,7 @@ fn run(cli: Cli, surroundings: &Surroundings, output: &Output) -> Result<(), End
         Some(Command::Skill(arguments)) => {
             skill::run(arguments, &configured()?, surroundings, &*clock, output)
         }
-        Some(Command::Setup(arguments)) => {
-            setup::run(&arguments, &flags, surroundings, &*clock, output)
-        }
+        Some(Command::Setup(arguments)) => setup::run(&arguments, &flags, surroundings, output),
         Some(Command::Demo(_)) => demo::run(surroundings, &*clock, output),
         Some(Command::Doctor(_)) => {
             doctor::run(&configured()?, surroundings, clock.clone(), output)

@@ -11,7 +11,6 @@ use super::output::{Ended, Output, cut};
 use crate::clients::file::Settings;
 use crate::clients::lines::{bare, difference};
 use crate::clients::{Client, Entry, Found, NAMES, Places};
-use crate::clock::Clock;
 use crate::config::{Config, Flags, Surroundings};
 use crate::diagnostics::Diagnostic;
 use crate::failure::{Failure, Kind};
@@ -51,7 +50,6 @@ pub(super) fn run(
     arguments: &Arguments,
     flags: &Flags,
     surroundings: &Surroundings,
-    clock: &dyn Clock,
     output: &Output,
 ) -> Result<(), Ended> {
     let named = arguments.client.as_deref().and_then(Client::named);
@@ -79,7 +77,7 @@ pub(super) fn run(
         false => Vec::new(),
     };
     if changed && !arguments.dry_run {
-        settings.replace(&text, &clock.new_id())?;
+        settings.replace(&text)?;
     }
     let told = Told {
         client,

@@ -64,8 +64,8 @@ pub(super) fn run(
     match arguments.verb {
         Verb::List(_) => check::list(config, &layers(), output),
         Verb::Check(arguments) => check::run(&arguments, config, layers, output),
-        Verb::Add(arguments) => edit::add(&arguments, config, clock, output),
-        Verb::Remove(arguments) => edit::remove(&arguments, config, clock, output),
+        Verb::Add(arguments) => edit::add(&arguments, config, output),
+        Verb::Remove(arguments) => edit::remove(&arguments, config, output),
         Verb::Approve(arguments) => approve::run(&arguments, config, clock, output),
         Verb::Logs(arguments) => logs::run(&arguments, config, output),
         Verb::Reload(_) => reload::run(config, clock, output),

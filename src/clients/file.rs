@@ -1,14 +1,15 @@
 //! A client's settings file: read once, and replaced in one step only while it
 //! is still what was read. The client may write it at any time.
 
-use std::fs::{self, DirBuilder, File, OpenOptions, Permissions};
+use std::fs::{DirBuilder, File, Metadata, OpenOptions};
 use std::io::{self, Read, Write};
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt, fchown};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use nix::fcntl::OFlag;
 
 use crate::failure::{Failure, Kind};
+use crate::files::Replacement;
 use crate::limits::CLIENT_FILE_BYTES_MAX;
 
 /// A mark that some editors put before UTF-8.
@@ -21,9 +22,7 @@ pub struct Settings {
     path: PathBuf,
     /// Nothing where there was no file.
     bytes: Option<Vec<u8>>,
-    mode: u32,
-    /// The account and the group it belongs to.
-    owner: Option<(u32, u32)>,
+    metadata: Option<Metadata>,
     marked: bool,
     text: String,
 }
@@ -36,8 +35,7 @@ impl Settings {
             return Ok(Settings {
                 path: real,
                 bytes: None,
-                mode: 0o600,
-                owner: None,
+                metadata: None,
                 marked: false,
                 text: String::new(),
             });
@@ -54,8 +52,7 @@ impl Settings {
         })?;
         let bare = text.strip_prefix(MARK);
         Ok(Settings {
-            mode: found.mode() & 0o7777,
-            owner: Some((found.uid(), found.gid())),
+            metadata: Some(found),
             marked: bare.is_some(),
             text: bare.unwrap_or(text).to_owned(),
             path: real,
@@ -79,9 +76,10 @@ impl Settings {
     }
 
     /// Puts `text` in its place: a reader sees the old or the new one, whole.
-    /// Folders that are missing are made. `unique` keeps two writers apart.
-    pub fn replace(&self, text: &str, unique: &str) -> Result<(), Failure> {
-        if self.bytes.is_some() && self.mode & 0o200 == 0 {
+    /// Folders that are missing are made.
+    pub fn replace(&self, text: &str) -> Result<(), Failure> {
+        let mode = self.metadata.as_ref().map(Metadata::mode);
+        if mode.is_some_and(|mode| mode & 0o200 == 0) {
             return Err(unusable(&self.path, "is read-only".to_owned()));
         }
         let folder = self.path.parent().unwrap_or(Path::new("/"));
@@ -95,42 +93,21 @@ impl Settings {
             .mode(0o700)
             .create(folder)
             .map_err(|error| cannot("made", error))?;
-        let name = self.path.file_name().unwrap_or_default().to_string_lossy();
-        let beside = self.path.with_file_name(format!(".{name}.{unique}"));
-        let written = self
-            .write(&beside, text)
-            .map_err(|error| cannot("written", error))
-            .and_then(|()| self.still())
-            .and_then(|()| {
-                let moved = fs::rename(&beside, &self.path);
-                let kept = moved.and_then(|()| File::open(folder)?.sync_all());
-                kept.map_err(|error| cannot("replaced", error))
-            });
-        if written.is_err() {
-            // It may not even have been made.
-            let _ = fs::remove_file(&beside);
-        }
-        written
+        let new = self.write(text).map_err(|error| cannot("written", error))?;
+        self.still()?;
+        new.commit().map_err(|error| cannot("replaced", error))
     }
 
-    fn write(&self, beside: &Path, text: &str) -> io::Result<()> {
-        let mut file = OpenOptions::new()
-            .write(true)
-            .create_new(true)
-            .mode(0o600)
-            .open(beside)?;
+    fn write(&self, text: &str) -> io::Result<Replacement> {
+        let mut new = Replacement::begin(&self.path)?;
         if self.marked {
-            file.write_all(MARK.as_bytes())?;
+            new.write_all(MARK.as_bytes())?;
         }
-        file.write_all(text.as_bytes())?;
-        let made = file.metadata()?;
-        if let Some((uid, gid)) = self.owner
-            && (uid, gid) != (made.uid(), made.gid())
-        {
-            fchown(&file, Some(uid), Some(gid))?;
+        new.write_all(text.as_bytes())?;
+        if let Some(old) = &self.metadata {
+            new.keep_owner_and_mode(old)?;
         }
-        file.set_permissions(Permissions::from_mode(self.mode))?;
-        file.sync_all()
+        Ok(new)
     }
 
     /// Refuses where somebody else wrote it since it was read.
@@ -206,6 +183,8 @@ fn unusable(path: &Path, why: String) -> Failure {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     /// A client that writes while Mimo does loses nothing.
@@ -219,7 +198,7 @@ mod tests {
             }
             let read = Settings::read(&path).expect("read");
             fs::write(&path, "{\"theirs\": 1}").expect("a file");
-            let refused = read.replace("{\"ours\": 1}", "x").expect_err("changed");
+            let refused = read.replace("{\"ours\": 1}").expect_err("changed");
             assert_eq!(refused.kind, Kind::Conflict);
             let now = fs::read_to_string(&path).expect("there");
             assert_eq!(now, "{\"theirs\": 1}");
@@ -229,7 +208,7 @@ mod tests {
         fs::write(&path, "{}").expect("a file");
         let read = Settings::read(&path).expect("read");
         fs::remove_file(&path).expect("gone");
-        let refused = read.replace("{\"ours\": 1}", "x").expect_err("removed");
+        let refused = read.replace("{\"ours\": 1}").expect_err("removed");
         assert_eq!(refused.kind, Kind::Conflict);
         assert!(!path.exists());
     }

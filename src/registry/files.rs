@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, Write};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use sha2::{Digest, Sha256};
 
+use crate::files::replace;
 use crate::limits;
 use crate::skills::client::Tool;
 use crate::skills::pins::Pins;
@@ -95,7 +96,7 @@ impl Files {
         let mut pins = before.clone();
         change(&mut pins);
         if pins != before {
-            replace(&self.0.join("skill-pins.json"), &pins.text())?;
+            replace(&self.0.join("skill-pins.json"), pins.text().as_bytes())?;
         }
         Ok(pins)
     }
@@ -135,7 +136,7 @@ impl Files {
         }
         let text = serde_json::to_string(&kept)?;
         match text.len() <= limits::SKILL_CACHE_BYTES_MAX {
-            true => replace(&self.0.join("skill-tools.json"), &text),
+            true => replace(&self.0.join("skill-tools.json"), text.as_bytes()),
             false => Ok(()),
         }
     }
@@ -171,15 +172,6 @@ pub(super) fn private(path: &Path) -> io::Result<File> {
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
     options.open(path)
-}
-
-/// Puts a whole file in the place of another; several Mimos may do so at once.
-pub(super) fn replace(path: &Path, text: &str) -> io::Result<()> {
-    let own = path.with_extension(format!("{}.part", std::process::id()));
-    let mut file = private(&own)?;
-    file.write_all(text.as_bytes())?;
-    file.sync_all()?;
-    fs::rename(&own, path)
 }
 
 #[cfg(test)]

@@ -11,7 +11,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use tokio::time::{Instant, sleep};
 
-use super::files::{private, replace};
+use super::files::private;
+use crate::files::replace;
 use crate::limits;
 
 /// A running Mimo's place; dropping it takes its files away.
@@ -91,7 +92,7 @@ impl Mailbox {
         let path = self
             .folder
             .join(format!("{}.{}.answer", self.id, request.id));
-        if let Err(error) = replace(&path, &document.to_string()) {
+        if let Err(error) = replace(&path, document.to_string().as_bytes()) {
             tracing::warn!(%error, "a command cannot be answered");
         }
     }
@@ -146,7 +147,7 @@ pub async fn send_command(
 ) -> io::Result<Vec<(Instance, Option<Value>)>> {
     for instance in &instances {
         let text = serde_json::to_string(&command)?;
-        replace(&instance.file(folder, id, "ask"), &text)?;
+        replace(&instance.file(folder, id, "ask"), text.as_bytes())?;
     }
     let until = Instant::now() + timeout;
     let mut answers = Vec::new();

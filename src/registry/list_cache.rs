@@ -14,9 +14,10 @@ use serde_json::{Map, Value, json};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::files::{fingerprint, replace};
+use super::files::fingerprint;
 use super::{Registry, SkillName};
 use crate::failure::{Failure, Kind};
+use crate::files::replace;
 use crate::limits;
 use crate::skills::client::CallError;
 
@@ -142,7 +143,7 @@ impl ListCache {
         let text = serde_json::to_string(&*self.kept()).unwrap_or_default();
         if let Some(file) = &self.file
             && text.len() <= limits::SKILL_CACHE_BYTES_MAX
-            && let Err(error) = replace(file, &text)
+            && let Err(error) = replace(file, text.as_bytes())
         {
             tracing::warn!(%error, "what skills offer was not kept");
         }

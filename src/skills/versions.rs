@@ -10,12 +10,12 @@ use std::time::Duration;
 
 use tokio::sync::Mutex;
 
-use super::manifest::file;
 use super::policy::version::{Version, oldest};
 use super::refusal::shown;
 use super::sandbox_process::Starter;
 use super::spec::{Network, Sandbox, SkillSpec};
 use crate::failure::{Failure, Kind};
+use crate::files;
 use crate::limits;
 
 /// What the programs said, by what they are. No skill can be called so.
@@ -94,9 +94,8 @@ impl VersionCache {
             known.clear();
         }
         known.insert(key, told.clone());
-        let unique = std::process::id().to_string();
         let written = serde_json::to_vec(known).map_err(std::io::Error::from);
-        if let Err(error) = written.and_then(|text| file::replace(&kept, &text, &unique)) {
+        if let Err(error) = written.and_then(|text| files::replace(&kept, &text)) {
             tracing::debug!(%error, "versions of programs are not kept");
         }
         Ok(told)

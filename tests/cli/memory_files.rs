@@ -184,6 +184,40 @@ fn what_goes_out_comes_in_line_for_line_and_again_without_doubles() {
 }
 
 #[test]
+fn an_export_that_fails_or_is_killed_leaves_the_last_good_file() {
+    let home = furnished();
+    let folder = home.path().join("exports");
+    std::fs::create_dir(&folder).expect("a folder");
+    let file = folder.join("memories.jsonl");
+    std::fs::write(&file, "the last good export").expect("a file");
+    // Beyond the bound of a file's size the kernel kills the process, or, where
+    // it ignores the signal, a write fails as on a full disk.
+    for (signal, code) in [("", None), ("trap '' XFSZ;", Some(1))] {
+        let export = ["memory", "export", "--all", "-o", &file.to_string_lossy()];
+        let mimo = home.command(&export);
+        let mut limited = std::process::Command::new("sh");
+        limited
+            .args(["-c", &format!("{signal} ulimit -f 128; exec \"$0\" \"$@\"")])
+            .arg(mimo.get_program())
+            .args(mimo.get_args())
+            .env_clear()
+            .envs(
+                mimo.get_envs()
+                    .filter_map(|(key, value)| Some((key, value?))),
+            );
+        let ran = super::ran(limited, "");
+        assert_eq!(ran.code, code, "{ran:?}");
+        let kept = std::fs::read_to_string(&file).expect("the file");
+        assert!(kept == "the last good export", "{} bytes", kept.len());
+        if code.is_some() {
+            assert!(ran.err.contains("next:"), "{ran:?}");
+            let names = std::fs::read_dir(&folder).expect("a folder").count();
+            assert_eq!(names, 2, "the killed one left its part, this one nothing");
+        }
+    }
+}
+
+#[test]
 fn an_import_that_is_killed_goes_on_where_it_was() {
     const LINES: i64 = 520;
     let mut lines = vec![

@@ -36,7 +36,7 @@ pub(super) struct Arguments {
 
 /// Where the lines go, and what that met.
 struct Target {
-    sink: Sink,
+    sink: Option<Sink>,
     lines: usize,
     met: Option<io::Error>,
 }
@@ -44,7 +44,10 @@ struct Target {
 impl Target {
     fn write(&mut self, line: &str) -> Result<(), Failure> {
         self.lines += 1;
-        let written = self.sink.write(line).and_then(|()| self.sink.write("\n"));
+        let Some(sink) = &mut self.sink else {
+            return Ok(());
+        };
+        let written = sink.write(line).and_then(|()| sink.write("\n"));
         written.map_err(|error| {
             self.met = Some(error);
             Failure::new(Kind::Unavailable, "the export was cut off")
@@ -61,7 +64,7 @@ pub(super) fn run(
     let memories = app::memories(config, clock)?;
     let projects = exported(config, arguments.all);
     let target = Arc::new(Mutex::new(Target {
-        sink: Sink::open(arguments.output.clone())?,
+        sink: Some(Sink::open(arguments.output.clone())?),
         lines: 0,
         met: None,
     }));
@@ -79,7 +82,8 @@ pub(super) fn run(
     exported?;
     // The first line is no memory.
     let count = target.lines.saturating_sub(1);
-    let Some(file) = target.sink.close()? else {
+    let closed = target.sink.take().map(Sink::close).transpose()?;
+    let Some(file) = closed.flatten() else {
         return Ok(());
     };
     match output.json {

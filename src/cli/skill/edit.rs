@@ -6,9 +6,9 @@ use serde_json::json;
 use super::refused;
 use crate::app;
 use crate::cli::output::{Ended, Output};
-use crate::clock::Clock;
 use crate::config::{self, Config};
 use crate::failure::{Failure, Kind};
+use crate::files;
 use crate::skills::manifest::document::Node;
 use crate::skills::manifest::edit::{self, Refused};
 use crate::skills::manifest::{self, file};
@@ -58,15 +58,10 @@ pub(super) struct RemoveArguments {
     name: String,
 }
 
-pub(super) fn add(
-    arguments: &AddArguments,
-    config: &Config,
-    clock: &dyn Clock,
-    output: &Output,
-) -> Result<(), Ended> {
+pub(super) fn add(arguments: &AddArguments, config: &Config, output: &Output) -> Result<(), Ended> {
     let entry = entry(arguments)?;
     let name = &arguments.name;
-    change(config, clock, output, |bytes| {
+    change(config, output, |bytes| {
         let changed = edit::add(bytes, name, entry)?;
         // Whole, as a reload will: a file that Mimo refuses is never written.
         manifest::check(&changed, &app::skill_rules(config)).map_err(Refused::File)?;
@@ -78,12 +73,11 @@ pub(super) fn add(
 pub(super) fn remove(
     arguments: &RemoveArguments,
     config: &Config,
-    clock: &dyn Clock,
     output: &Output,
 ) -> Result<(), Ended> {
     let name = &arguments.name;
     // Not checked: a file with mistakes is put right by taking them out.
-    change(config, clock, output, |bytes| edit::remove(bytes, name))?;
+    change(config, output, |bytes| edit::remove(bytes, name))?;
     told("removed", name, config, output)
 }
 
@@ -97,7 +91,6 @@ fn told(word: &str, name: &str, config: &Config, output: &Output) -> Result<(), 
 
 fn change(
     config: &Config,
-    clock: &dyn Clock,
     output: &Output,
     edit: impl FnOnce(Option<&[u8]>) -> Result<Vec<u8>, Refused>,
 ) -> Result<(), Ended> {
@@ -110,7 +103,7 @@ fn change(
     if let Some(folder) = path.parent() {
         config::private_folder(folder)?;
     }
-    file::replace(path, &changed, &clock.new_id()).map_err(|error| {
+    files::replace(path, &changed).map_err(|error| {
         let message = format!("{} cannot be written: {error}", path.display());
         Ended::Failed(
             Failure::new(Kind::Unavailable, message)

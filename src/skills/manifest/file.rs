@@ -1,9 +1,9 @@
-//! The manifest's file: opened so that nothing can make us wait or follow it
-//! elsewhere, and replaced in one step. What is in it is judged elsewhere.
+//! Reads the manifest's file so that neither a pipe nor another account's link
+//! can mislead us.
 
-use std::fs::{File, OpenOptions, Permissions};
-use std::io::{self, Read, Write};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
+use std::fs::{File, OpenOptions};
+use std::io::{self, Read};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use nix::fcntl::OFlag;
@@ -97,35 +97,4 @@ fn trusted(file: &File, path: &Path) -> Result<(), Refusal> {
 /// Where the file really is: a link to it stays a link when it is replaced.
 fn real(path: &Path) -> PathBuf {
     path.canonicalize().unwrap_or_else(|_| path.to_owned())
-}
-
-/// Replaces the file by `bytes` in one step: a reader sees the old or the new
-/// one, whole. `unique` keeps two writers apart.
-pub fn replace(path: &Path, bytes: &[u8], unique: &str) -> io::Result<()> {
-    let path = real(path);
-    let name = path
-        .file_name()
-        .unwrap_or_default()
-        .to_string_lossy()
-        .into_owned();
-    let beside = path.with_file_name(format!(".{name}.{unique}"));
-    let write = || {
-        let mut file = OpenOptions::new()
-            .write(true)
-            .create_new(true)
-            .mode(0o600)
-            .open(&beside)?;
-        file.set_permissions(Permissions::from_mode(0o600))?;
-        file.write_all(bytes)?;
-        file.sync_all()?;
-        std::fs::rename(&beside, &path)?;
-        let folder = path.parent().unwrap_or(Path::new("/"));
-        File::open(folder)?.sync_all()
-    };
-    let written = write();
-    if written.is_err() {
-        // It may not even have been made.
-        let _ = std::fs::remove_file(&beside);
-    }
-    written
 }

@@ -1,7 +1,7 @@
 //! A copy of the database while others use it: one snapshot, page by page. It
 //! stands under its name only once it is whole.
 
-use std::fs::{self, File};
+use std::fs;
 use std::io;
 use std::path::Path;
 
@@ -9,6 +9,7 @@ use rusqlite::backup::{Backup, StepResult};
 use rusqlite::{Connection, OpenFlags};
 
 use super::connection::{create_private, open_as_it_is};
+use crate::files::publish_new;
 use crate::limits;
 use crate::store::StoreError;
 
@@ -93,20 +94,8 @@ fn open(part: &Path) -> rusqlite::Result<Connection> {
 /// Gives the whole copy its name, and never one that somebody else has.
 fn name_it(part: &Path, to: &Path) -> Result<u64, StoreError> {
     let named = || {
-        let file = File::open(part)?;
-        file.sync_all()?;
-        match fs::hard_link(part, to) {
-            Ok(()) => {}
-            // Some disks (a memory stick's) know no second name of a file.
-            Err(error) if error.kind() != io::ErrorKind::AlreadyExists && !to.exists() => {
-                fs::rename(part, to)?;
-            }
-            Err(error) => return Err(error),
-        }
-        if let Some(folder) = to.parent() {
-            File::open(folder)?.sync_all()?;
-        }
-        Ok(file.metadata()?.len())
+        publish_new(part, to)?;
+        Ok(to.metadata()?.len())
     };
     named().map_err(|error: io::Error| match error.kind() {
         io::ErrorKind::AlreadyExists => taken(to),
