@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use rusqlite::{Connection, OpenFlags};
 use serde_json::{Value, json};
 
-use super::home::Home;
+use super::home::{Home, ran};
 
 impl Home {
     pub(super) fn store(&self, memories: Value) -> Vec<i64> {
@@ -205,7 +205,7 @@ fn an_export_that_fails_or_is_killed_leaves_the_last_good_file() {
                 mimo.get_envs()
                     .filter_map(|(key, value)| Some((key, value?))),
             );
-        let ran = super::ran(limited, "");
+        let ran = ran(limited, "");
         assert_eq!(ran.code, code, "{ran:?}");
         let kept = std::fs::read_to_string(&file).expect("the file");
         assert!(kept == "the last good export", "{} bytes", kept.len());
