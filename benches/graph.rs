@@ -32,9 +32,9 @@
 //! where several rows want it, plans tried on a few rows. Before: 3 hops 2.4 ms,
 //! the triangle 411 ms, the join 4.3 ms.
 
-#[path = "../tests/support/installed.rs"]
+#[path = "../tests/support/machine.rs"]
 #[allow(dead_code)]
-mod installed;
+mod machine;
 #[allow(dead_code, reason = "times are told as they are here")]
 mod measure;
 #[path = "graph/university.rs"]
@@ -76,7 +76,8 @@ fn main() {
     let loaded = answers(load.args(["mimo", "load"]));
     let mut ask = Command::new(&ourselves);
     let mut sides = vec![("mimo", answers(ask.arg("mimo")))];
-    let python = installed::venv("graph", &["pyoxigraph==0.5.13", "networkx==3.6.1"]);
+    let python =
+        machine::venv("graph", &["pyoxigraph==0.5.13", "networkx==3.6.1"]).expect("packages");
     for engine in ["oxigraph", "oxigraph on disk", "networkx"] {
         let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("benches/graph.py");
         let mut other = Command::new(&python);

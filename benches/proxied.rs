@@ -25,9 +25,9 @@ fn main() {}
 #[path = "proxied/hub.rs"]
 mod hub;
 #[cfg(target_os = "linux")]
-#[path = "../tests/support/installed.rs"]
+#[path = "../tests/support/machine.rs"]
 #[allow(dead_code, reason = "the tests use the rest")]
-mod installed;
+mod machine;
 #[cfg(target_os = "linux")]
 #[allow(dead_code, reason = "the other benches use the rest")]
 mod support;
@@ -45,7 +45,7 @@ mod linux {
     use serde_json::json;
 
     use super::hub::Hub;
-    use super::installed;
+    use super::machine;
     use super::support::{self, Client, in_flight, mimo, one_by_one, quantile};
 
     const ROUNDS: usize = 20;
@@ -103,9 +103,16 @@ mod linux {
                 Box::new(Pipes(through, |id| mimo::call("fast", id))),
             ),
         ];
-        if installed::have("node") && installed::have("npm") {
-            let modules = installed::npm("hub", &["mcp-hub@4.2.1"]).join("node_modules");
-            let hub = Hub::start(&installed::node_alone(), &modules, folder.path(), FLIGHT);
+        if machine::node().is_ok() {
+            let modules = machine::npm("hub", &["mcp-hub@4.2.1"])
+                .expect("packages")
+                .join("node_modules");
+            let hub = Hub::start(
+                &machine::node().expect("node"),
+                &modules,
+                folder.path(),
+                FLIGHT,
+            );
             sides.push(("mcp-hub", Box::new(hub)));
         } else {
             println!(

@@ -26,9 +26,9 @@
     reason = "a bench starts servers as processes"
 )]
 
-#[path = "../tests/support/installed.rs"]
+#[path = "../tests/support/machine.rs"]
 #[allow(dead_code, reason = "the tests use the rest")]
-mod installed;
+mod machine;
 #[allow(dead_code, reason = "the other bench uses the rest")]
 mod support;
 
@@ -105,9 +105,11 @@ fn main() {
     let mimo = Mimo(folder.path().join("mimo"));
     copy_of_five_thousand(&mimo.0);
     let mut sides: Vec<Box<dyn Side>> = vec![Box::new(mimo)];
-    if installed::have("node") && installed::have("npm") {
+    if machine::node().is_ok() {
         let packages = ["@modelcontextprotocol/server-memory@2026.8.31"];
-        let modules = installed::npm("peer", &packages).join("node_modules");
+        let modules = machine::npm("peer", &packages)
+            .expect("packages")
+            .join("node_modules");
         let file = folder.path().join("memory.jsonl");
         let lines = (0..MEMORIES).map(|n| format!("{}\n", entity(n)));
         fs::write(&file, lines.collect::<String>()).expect("its file");

@@ -7,6 +7,7 @@ use std::process::Command;
 use serde_json::{Value, json};
 
 use super::home::{Home, MIMO, ran};
+use crate::support::machine;
 
 #[test]
 fn help_teaches_and_goes_to_stdout() {
@@ -361,6 +362,7 @@ fn the_completions_are_scripts_that_name_the_commands() {
         assert_eq!(script.code, Some(0), "{shell}");
         assert!(script.out.contains("completions"), "{shell}");
     }
+    skip_unless!(machine::program("bash"));
     let script = home.run(&["completions", "bash"]).out;
     let mut bash = Command::new("bash");
     bash.arg("-n");

@@ -1,10 +1,12 @@
 //! Memory, graph, procedures, questions and the encoder: the rules of each,
 //! mostly through the library, on a real store in a temporary folder.
 
+#[macro_use]
+#[path = "../support/mod.rs"]
+mod support;
+
 mod ask;
 mod embed;
 mod graph;
 mod memory;
 mod procedure;
-#[path = "../support/mod.rs"]
-mod support;

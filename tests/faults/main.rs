@@ -2,6 +2,10 @@
 //! fill up, files that are damaged, foreign, newer or gone. Every test looks at
 //! the database file afterwards with SQL of its own.
 
+#[macro_use]
+#[path = "../support/mod.rs"]
+mod support;
+
 mod audit;
 mod disk;
 mod files;
@@ -9,5 +13,3 @@ mod fuzz;
 mod kill;
 mod load;
 mod releases;
-#[path = "../support/mod.rs"]
-mod support;

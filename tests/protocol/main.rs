@@ -1,8 +1,10 @@
 //! MCP on stdio as the real binary speaks it: golden transcripts, the catalog of
 //! prompts and resources, and the tool profiles.
 
-mod catalog;
-mod profiles;
+#[macro_use]
 #[path = "../support/mod.rs"]
 mod support;
+
+mod catalog;
+mod profiles;
 mod transcripts;

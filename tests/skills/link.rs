@@ -95,6 +95,7 @@ fn words(result: &RawValue) -> String {
 
 #[tokio::test]
 async fn everything_passes_as_it_was_written() {
+    skip_unless!(python);
     let mut skill = Started::new(fake("f", "ok"), nobody());
     let (link, hello, tools) = skill.ready().await;
     assert_eq!(hello.revision, "2025-11-25");
@@ -142,6 +143,7 @@ async fn everything_passes_as_it_was_written() {
 
 #[tokio::test]
 async fn progress_comes_and_a_dropped_call_is_taken_back() {
+    skip_unless!(python);
     let mut skill = Started::new(fake("f", "ok"), nobody());
     let (link, ..) = skill.ready().await;
     let seen = Arc::new(Mutex::new(Vec::new()));
@@ -172,6 +174,7 @@ async fn progress_comes_and_a_dropped_call_is_taken_back() {
 
 #[tokio::test]
 async fn a_skill_may_ask_for_what_the_client_offers_only() {
+    skip_unless!(python);
     let downstream = Arc::new(Client {
         offers: vec!["sampling"],
     });
@@ -197,6 +200,7 @@ async fn a_skill_may_ask_for_what_the_client_offers_only() {
 
 #[tokio::test]
 async fn older_revisions_pages_and_changes_are_understood() {
+    skip_unless!(python);
     let mut old = Started::new(fake("f", "old"), nobody());
     assert_eq!(old.ready().await.1.revision, "2024-11-05");
     let mut pages = Started::new(fake("f", "pages"), nobody());
@@ -226,6 +230,7 @@ async fn older_revisions_pages_and_changes_are_understood() {
 
 #[tokio::test]
 async fn junk_double_answers_and_endless_lines_are_counted_and_do_no_harm() {
+    skip_unless!(python);
     let mut skill = Started::new(fake("f", "junk"), nobody());
     let (link, ..) = skill.ready().await;
     for round in 0..20 {
@@ -248,6 +253,7 @@ async fn junk_double_answers_and_endless_lines_are_counted_and_do_no_harm() {
 
 #[tokio::test]
 async fn a_child_that_ends_answers_its_calls_and_a_stubborn_one_is_killed() {
+    skip_unless!(python);
     let mut dying = Started::new(fake("f", "die"), nobody());
     let (link, ..) = dying.ready().await;
     let failure = call(&link, "echo", json!({}))

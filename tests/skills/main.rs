@@ -1,6 +1,10 @@
 //! Skills: their manifest, the sandbox under attack, the link, the registry, and
 //! all of it through the real binary.
 
+#[macro_use]
+#[path = "../support/mod.rs"]
+mod support;
+
 mod attack;
 #[cfg(target_os = "linux")]
 mod calling;
@@ -11,5 +15,3 @@ mod properties;
 mod registry;
 #[cfg(target_os = "linux")]
 mod running;
-#[path = "../support/mod.rs"]
-mod support;

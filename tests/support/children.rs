@@ -22,6 +22,8 @@ use serde_json::{Map, Value};
 use tokio::net::unix::pipe;
 use tokio::sync::oneshot;
 
+use super::machine::PYTHON;
+
 /// The spec of a program, with generous limits.
 pub fn program(name: &str, program: PathBuf, arguments: &[&str]) -> SkillSpec {
     SkillSpec {
@@ -53,7 +55,7 @@ pub fn program(name: &str, program: PathBuf, arguments: &[&str]) -> SkillSpec {
 /// The fake skill, which behaves as `mode` says.
 pub fn fake(name: &str, mode: &str) -> SkillSpec {
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/skill.py");
-    program(name, PathBuf::from("python3"), &[script, mode])
+    program(name, PathBuf::from(PYTHON), &[script, mode])
 }
 
 /// Starts real processes, with the environment of the tests.

@@ -7,6 +7,8 @@ use std::path::{Path, PathBuf};
 use mimo::skills::rules::{Rules, Secret};
 use tempfile::TempDir;
 
+use super::machine::trusted_folder;
+
 /// Stands in manifests for the fixture's folder.
 pub const MARK: &str = "/FIXTURE";
 
@@ -18,27 +20,14 @@ pub fn mode(path: &Path, bits: u32) {
     std::fs::set_permissions(path, std::fs::Permissions::from_mode(bits)).expect("a mode");
 }
 
-/// A folder that only this account can change: under `target/`, or, where the
-/// checkout itself lies in a temporary folder, the account's home.
-pub fn trusted_folder() -> PathBuf {
-    let temporary = ["/tmp", "/var/tmp", "/dev/shm"];
-    let ours = |folder: &PathBuf| {
-        !temporary.iter().any(|each| folder.starts_with(each))
-            && folder.ancestors().all(|each| {
-                let found = each.metadata();
-                found.is_ok_and(|found| found.permissions().mode() & 0o022 == 0)
-            })
-    };
-    let target = Some(PathBuf::from(env!("CARGO_TARGET_TMPDIR")));
-    let home = std::env::var_os("HOME").map(PathBuf::from);
-    let found = [target, home].into_iter().flatten().find(ours);
-    found.expect("a folder that nobody else can write: move the checkout to one")
+/// A new folder where Mimo trusts programs: it refuses what lies in a temporary one.
+pub fn trusted_dir() -> TempDir {
+    TempDir::new_in(trusted_folder()).expect("a folder")
 }
 
 impl Fixture {
-    /// Where programs are trusted: what lies in a temporary folder is refused.
     pub fn new() -> Fixture {
-        let folder = TempDir::new_in(trusted_folder()).expect("a folder");
+        let folder = trusted_dir();
         mode(folder.path(), 0o755);
         let made = Fixture { folder };
         for name in ["bin", "home", "home/work", "config", "data"] {

@@ -6,7 +6,8 @@
 
 pub mod children;
 pub mod fixture;
-pub mod installed;
+#[macro_use]
+pub mod machine;
 pub mod server;
 pub mod terminal;
 pub mod tools;

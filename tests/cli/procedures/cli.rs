@@ -46,6 +46,7 @@ fn mimo(place: &Place, arguments: &[&str]) -> (i32, String, String) {
 
 #[test]
 fn a_person_checks_adds_runs_draws_and_approves() {
+    skip_unless!(node);
     let place = Place::counting();
     let file = place.path("ask.json");
     let path = file.display().to_string();

@@ -47,6 +47,7 @@ fn definition() -> Value {
 
 #[test]
 fn killed_at_any_write_to_its_journal_it_ends_right() {
+    skip_unless!(node);
     let next = AtomicU64::new(1);
     let unknown = AtomicU64::new(0);
     std::thread::scope(|scope| {

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::support::Server;
-use crate::support::{fixture, installed};
+use crate::support::{fixture, machine};
 
 /// A folder with settings, a database, and a skill that counts its calls.
 pub struct Place {
@@ -21,7 +21,7 @@ impl Place {
     /// With the skill `counter`.
     pub fn counting() -> Place {
         let place = Place {
-            folder: TempDir::new_in(fixture::trusted_folder()).expect("a folder"),
+            folder: fixture::trusted_dir(),
         };
         let script = place.path("counter.mjs");
         fs::write(&script, include_str!("counter.mjs")).expect("written");
@@ -40,7 +40,7 @@ impl Place {
     pub fn settings(&self, skills: Value) {
         let config = self.path("config");
         fs::create_dir_all(&config).expect("made");
-        let node = installed::node_alone();
+        let node = machine::node().expect("node");
         let parent = node.parent().expect("a folder").display();
         let toml = format!("[skills]\ncommands = [\"node\"]\npath = [\"{parent}\"]\n");
         let manifest = json!({ "skills": skills }).to_string();

@@ -1,37 +1,33 @@
 //! The procedures that are shipped, on the official filesystem server.
 
 use std::fs;
-use std::process::Command;
+use std::path::PathBuf;
 
 use serde_json::{Value, json};
-use tempfile::TempDir;
 
 use super::place::{Mimo, Place, shipped};
-use crate::support::{fixture, installed};
+use crate::support::fixture;
+use crate::support::machine::{self, Found};
+
+/// The folder in which Node finds the server.
+fn modules() -> Found<PathBuf> {
+    let server = "@modelcontextprotocol/server-filesystem@2026.7.10";
+    Ok(machine::npm("files", &[server])?.join("node_modules"))
+}
 
 /// A Mimo whose skill `files` is the official filesystem server over `work`.
 fn start() -> (Place, Mimo) {
     let place = Place {
-        folder: TempDir::new_in(fixture::trusted_folder()).expect("a folder"),
+        folder: fixture::trusted_dir(),
     };
-    let packages = installed::npm(
-        "files",
-        &["@modelcontextprotocol/server-filesystem@2026.7.10"],
-    );
-    // Where the checkout itself may lie, programs are not always trusted.
-    let copied = Command::new("cp")
-        .arg("-R")
-        .arg(packages.join("node_modules"))
-        .arg(place.path("node_modules"))
-        .status();
-    assert!(copied.expect("cp starts").success());
+    let modules = modules().expect("packages");
     let work = place.path("work");
     fs::create_dir(&work).expect("made");
-    let server = "node_modules/@modelcontextprotocol/server-filesystem/dist/index.js";
+    let server = "@modelcontextprotocol/server-filesystem/dist/index.js";
     place.settings(json!({"files": {
         "command": "node",
-        "args": [place.path(server), work],
-        "sandbox": {"fs": {"read": [place.path("node_modules")], "write": [work]}},
+        "args": [modules.join(server), work],
+        "sandbox": {"fs": {"read": [modules], "write": [work]}},
     }}));
     let mut mimo = place.start(&[]);
     for name in ["release-checklist", "research-and-remember", "tidy-files"] {
@@ -47,6 +43,7 @@ fn run(mimo: &mut Mimo, name: &str, context: Value) -> Value {
 
 #[test]
 fn the_shipped_procedures_do_what_they_say() {
+    skip_unless!(modules());
     let (place, mut mimo) = start();
     let work = place.path("work");
     let path = |name: &str| work.join(name).display().to_string();
@@ -132,6 +129,7 @@ fn the_shipped_procedures_do_what_they_say() {
 
 #[test]
 fn recorded_calls_become_a_procedure() {
+    skip_unless!(modules());
     let (place, mut mimo) = start();
     let work = place.path("work");
     let path = |name: &str| work.join(name).display().to_string();

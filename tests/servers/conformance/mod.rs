@@ -16,21 +16,25 @@ use suite::{Check, Scenario};
 
 #[test]
 fn sessions_conform() {
+    skip_unless!(suite::modules());
     with_skill(&SESSIONS);
 }
 
 #[test]
 fn sessions_conform_alone() {
+    skip_unless!(suite::modules());
     alone(&SESSIONS);
 }
 
 #[test]
 fn stateless_requests_conform() {
+    skip_unless!(suite::modules());
     with_skill(&STATELESS);
 }
 
 #[test]
 fn stateless_requests_conform_alone() {
+    skip_unless!(suite::modules());
     alone(&STATELESS);
 }
 

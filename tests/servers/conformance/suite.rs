@@ -6,10 +6,10 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, Stdio};
 
 use serde_json::{Value, json};
-use tempfile::TempDir;
 
+use crate::support::fixture;
+use crate::support::machine::{self, Found};
 use crate::support::{WATCHDOG, lines_of, wait};
-use crate::support::{fixture, installed};
 
 /// The suite.
 const SUITE: &str = "@modelcontextprotocol/conformance@0.2.0-alpha.12";
@@ -33,13 +33,16 @@ pub struct Scenario {
     pub checks: Vec<Check>,
 }
 
-fn modules() -> PathBuf {
+/// Where the suite and its own Node are installed.
+pub fn modules() -> Found<PathBuf> {
     let node = format!("{NODE}@{NODE_VERSION}");
-    installed::npm("conformance", &[&node, SUITE]).join("node_modules")
+    Ok(machine::npm("conformance", &[&node, SUITE])?.join("node_modules"))
 }
 
 fn package() -> PathBuf {
-    modules().join("@modelcontextprotocol/conformance")
+    modules()
+        .expect("packages")
+        .join("@modelcontextprotocol/conformance")
 }
 
 /// The names of the scenarios that `revision` requires of a server.
@@ -58,7 +61,7 @@ pub fn required(revision: &str) -> BTreeSet<String> {
 /// Runs what `revision` requires against Mimo on folders of its own, which has
 /// the skill or has none.
 pub fn run(revision: &str, skill: bool) -> Vec<Scenario> {
-    let folder = TempDir::new_in(fixture::trusted_folder()).expect("a folder");
+    let folder = fixture::trusted_dir();
     if skill {
         set_up(folder.path());
     }
@@ -91,7 +94,7 @@ pub fn run(revision: &str, skill: bool) -> Vec<Scenario> {
 
 /// Makes the skill one of Mimo's, and has Mimo learn its tools.
 fn set_up(folder: &Path) {
-    let node = installed::node_alone();
+    let node = machine::node().expect("node");
     let script = folder.join("skill.mjs");
     let config = folder.join("config");
     fs::create_dir(&config).expect("a folder");
@@ -143,7 +146,7 @@ fn scenario(folder: &Path) -> Scenario {
 }
 
 fn node() -> PathBuf {
-    modules().join(NODE).join("bin/node")
+    modules().expect("packages").join(NODE).join("bin/node")
 }
 
 /// The running bridge; its processes end with it.

@@ -10,9 +10,24 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use crate::support::installed;
+use crate::support::machine::{self, Found};
 use crate::support::server::{Reply, on};
 use crate::support::{WATCHDOG, lines_of, wait};
+
+/// The Python interpreter with the SDK.
+pub fn python_sdk() -> Found<PathBuf> {
+    machine::venv("python", &["mcp==2.3.0"])
+}
+
+/// The folder with the TypeScript SDKs and the inspector.
+pub fn node_packages() -> Found<PathBuf> {
+    let packages = [
+        "@modelcontextprotocol/sdk@1.32.2",
+        "@modelcontextprotocol/client@2.4.0",
+        "@modelcontextprotocol/inspector@2.12.0",
+    ];
+    machine::npm("node", &packages)
+}
 
 /// What the story needs of a client.
 pub trait Client {
@@ -62,20 +77,19 @@ pub struct Sdk {
 impl Sdk {
     /// The Python SDK by its `client` or its `session`; it speaks `protocol`.
     pub fn python(kind: &str, folder: &Path, protocol: &str) -> Box<dyn Client> {
-        let mut command = Command::new(installed::python());
+        let mut command = Command::new(python_sdk().expect("packages"));
         command.args(["-c", include_str!("client.py")]);
         Sdk::start(command, kind, folder, protocol)
     }
 
     /// The TypeScript SDK up to 1.x (`sdk`), or the later one (`legacy`, `auto`).
     pub fn typescript(kind: &str, folder: &Path, protocol: &str) -> Box<dyn Client> {
-        let (node, packages) = installed::node();
-        let mut command = Command::new(node);
+        let mut command = Command::new(machine::node().expect("node"));
         // A module given this way finds its packages from the working folder.
         command
             .args(["--input-type=module", "--eval"])
             .args([include_str!("client.mjs"), "--"])
-            .current_dir(packages);
+            .current_dir(node_packages().expect("packages"));
         Sdk::start(command, kind, folder, protocol)
     }
 
@@ -149,9 +163,9 @@ impl Inspector {
     pub fn new(folder: &Path) -> Inspector {
         let entry = json!({"mcpServers": {"mimo": server(folder)}});
         fs::write(folder.join("inspector.json"), entry.to_string()).expect("its settings");
-        let (node, packages) = installed::node();
+        let packages = node_packages().expect("packages");
         Inspector {
-            node,
+            node: machine::node().expect("node"),
             program: packages.join("node_modules/.bin/mcp-inspector"),
             folder: folder.to_owned(),
             started: 0,

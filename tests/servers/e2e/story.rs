@@ -6,35 +6,41 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
-use super::client::{Client, Inspector, Sdk};
+use super::client::{Client, Inspector, Sdk, node_packages, python_sdk};
 
 #[test]
 fn python_client() {
+    skip_unless!(python_sdk());
     tell(|folder| Sdk::python("client", folder, "2026-07-28"));
 }
 
 #[test]
 fn python_session() {
+    skip_unless!(python_sdk());
     tell(|folder| Sdk::python("session", folder, "2025-11-25"));
 }
 
 #[test]
 fn typescript_1() {
+    skip_unless!(node_packages());
     tell(|folder| Sdk::typescript("sdk", folder, "2025-11-25"));
 }
 
 #[test]
 fn typescript_2() {
+    skip_unless!(node_packages());
     tell(|folder| Sdk::typescript("legacy", folder, "2025-11-25"));
 }
 
 #[test]
 fn typescript_2_stateless() {
+    skip_unless!(node_packages());
     tell(|folder| Sdk::typescript("auto", folder, "2026-07-28"));
 }
 
 #[test]
 fn inspector() {
+    skip_unless!(node_packages());
     tell(|folder| Box::new(Inspector::new(folder)));
 }
 

@@ -5,7 +5,6 @@ use std::fs;
 use std::path::Path;
 
 use serde_json::{Value, json};
-use tempfile::TempDir;
 
 use super::calls::Call;
 use super::servers::{Allowed, Real};
@@ -55,7 +54,8 @@ fn echoes(mimo: &mut Mimo, skill: &str, rounds: u32) {
 
 #[test]
 fn a_healthy_skill_never_notices_the_sick_ones() {
-    let folder = TempDir::new_in(fixture::trusted_folder()).expect("a folder");
+    skip_unless!(python);
+    let folder = fixture::trusted_dir();
     let script = folder.path().join("skill.py");
     fs::write(&script, include_str!("../../support/skill.py")).expect("written");
     let skills: Vec<Real> = SKILLS.map(|(name, mode)| skill(&script, name, mode)).into();

@@ -7,14 +7,13 @@ mod npx;
 mod servers;
 mod sides;
 
-use crate::support::fixture;
-
 use std::path::Path;
 
 use calls::Call;
 use servers::Real;
 use sides::{Direct, Mimo};
-use tempfile::TempDir;
+
+use crate::support::{fixture, machine};
 
 /// Tools that need a client which runs tasks: neither side is one.
 const NEED_TASKS: &[&str] = &[
@@ -26,7 +25,7 @@ const NEED_TASKS: &[&str] = &[
 /// Calls all of `calls` directly and through Mimo, each side on a fresh copy of
 /// the same folder, and compares what came.
 fn same_on_both_sides(real: fn(&Path) -> Real, fill: fn(&Path), calls: fn(&Path) -> Vec<Call>) {
-    let folder = TempDir::new_in(fixture::trusted_folder()).expect("a folder");
+    let folder = fixture::trusted_dir();
     let work = folder.path().join("work");
     let fresh = || {
         if work.exists() {
@@ -85,25 +84,31 @@ fn same_on_both_sides(real: fn(&Path) -> Real, fill: fn(&Path), calls: fn(&Path)
 
 #[test]
 fn everything() {
+    skip_unless!(servers::modules());
     same_on_both_sides(servers::everything, |_| {}, calls::everything);
 }
 
 #[test]
 fn filesystem() {
+    skip_unless!(servers::modules());
     same_on_both_sides(servers::filesystem, calls::fill_files, calls::filesystem);
 }
 
 #[test]
 fn memory() {
+    skip_unless!(servers::modules());
     same_on_both_sides(servers::memory, |_| {}, calls::memory);
 }
 
 #[test]
 fn time_by_its_console_script() {
+    skip_unless!(servers::environment());
     same_on_both_sides(servers::time, |_| {}, calls::time);
 }
 
 #[test]
 fn git_by_its_module() {
+    skip_unless!(machine::program("git"));
+    skip_unless!(servers::environment());
     same_on_both_sides(servers::git, calls::fill_repository, calls::git);
 }

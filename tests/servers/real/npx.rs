@@ -6,13 +6,12 @@ use std::path::Path;
 use std::process::Command;
 
 use serde_json::json;
-use tempfile::TempDir;
 
 use super::calls::{self, Call};
 use super::servers;
 use super::servers::{Allowed, Real};
 use super::sides::{Direct, Mimo};
-use crate::support::{fixture, installed};
+use crate::support::{fixture, machine};
 
 const PACKAGE: &str = "@modelcontextprotocol/server-filesystem@2026.8.31";
 
@@ -31,7 +30,7 @@ fn fetching() -> Vec<(&'static str, String)> {
 
 fn skill(work: &Path, network: &str) -> Real {
     let work = work.to_str().expect("text");
-    let npx = installed::node_alone().with_file_name("npx");
+    let npx = machine::node().expect("node").with_file_name("npx");
     let folder = npx.parent().expect("a folder").to_str().expect("text");
     Real {
         name: "files",
@@ -52,7 +51,8 @@ fn skill(work: &Path, network: &str) -> Real {
 
 #[test]
 fn a_package_is_fetched_once_and_answers_as_directly_then_and_later() {
-    let folder = TempDir::new_in(fixture::trusted_folder()).expect("a folder");
+    skip_unless!(servers::modules());
+    let folder = fixture::trusted_dir();
     let work = folder.path().join("work");
     fs::create_dir(&work).expect("made");
     calls::fill_files(&work);
@@ -87,7 +87,8 @@ fn a_package_is_fetched_once_and_answers_as_directly_then_and_later() {
 
 #[test]
 fn a_package_that_cannot_be_fetched_says_why() {
-    let folder = TempDir::new_in(fixture::trusted_folder()).expect("a folder");
+    skip_unless!(node);
+    let folder = fixture::trusted_dir();
     let work = folder.path().join("work");
     fs::create_dir(&work).expect("made");
     let mut mimo = Mimo::start(folder.path(), &[&skill(&work, "none")]);

@@ -2,12 +2,10 @@
 //! writes in `skills.json` for it.
 
 use std::path::{Path, PathBuf};
-use std::process::Command;
-use std::sync::OnceLock;
 
 use serde_json::{Value, json};
 
-use crate::support::{fixture, installed};
+use crate::support::machine::{self, Found};
 
 const NODE: &[&str] = &[
     "@modelcontextprotocol/server-everything@2026.8.31",
@@ -36,61 +34,14 @@ pub struct Allowed {
     pub variables: Vec<(&'static str, String)>,
 }
 
-/// `folder`, or a copy of it where programs are trusted, as in a checkout under
-/// a temporary folder.
-fn trusted(folder: PathBuf) -> PathBuf {
-    let target = folder.parent().and_then(Path::parent).expect("target");
-    let trusted = fixture::trusted_folder();
-    if trusted.starts_with(target) {
-        return folder;
-    }
-    let caches = trusted.join(".cache/mimo-tests");
-    std::fs::create_dir_all(&caches).expect("a folder for the copy");
-    let copy = caches.join(folder.file_name().expect("a name"));
-    let status = Command::new("cp")
-        .args(["--archive", "--update", "--no-target-directory"])
-        .args([&folder, &copy])
-        .status();
-    assert!(status.expect("cp starts").success(), "a copy of {folder:?}");
-    scripts_name_their_place(&folder, &copy);
-    copy
-}
-
-/// The programs of a virtual environment begin with the path of their Python.
-fn scripts_name_their_place(folder: &Path, copy: &Path) {
-    let programs = std::fs::read_dir(copy.join("bin")).into_iter().flatten();
-    for program in programs.flatten() {
-        let begun = format!("#!{}/", folder.display());
-        if let Ok(text) = std::fs::read_to_string(program.path())
-            && let Some(rest) = text.strip_prefix(&begun)
-        {
-            let moved = format!("#!{}/{rest}", copy.display());
-            std::fs::write(program.path(), moved).expect("written");
-        }
-    }
-}
-
 /// The folder in which Node finds the servers.
-pub fn modules() -> PathBuf {
-    static FOLDER: OnceLock<PathBuf> = OnceLock::new();
-    let folder = || trusted(installed::npm("servers", NODE)).join("node_modules");
-    FOLDER.get_or_init(folder).clone()
+pub fn modules() -> Found<PathBuf> {
+    Ok(machine::npm("servers", NODE)?.join("node_modules"))
 }
 
-/// The folder of the virtual environment with the servers.
-fn environment() -> PathBuf {
-    static FOLDER: OnceLock<PathBuf> = OnceLock::new();
-    let folder = || {
-        let python = installed::venv("python-servers", PYTHON);
-        trusted(
-            python
-                .parent()
-                .and_then(Path::parent)
-                .expect("a folder")
-                .to_owned(),
-        )
-    };
-    FOLDER.get_or_init(folder).clone()
+/// The interpreter of the virtual environment with the servers.
+pub fn environment() -> Found<PathBuf> {
+    machine::venv("python-servers", PYTHON)
 }
 
 fn text(path: &Path) -> String {
@@ -99,8 +50,8 @@ fn text(path: &Path) -> String {
 
 /// A server of npm's, started by its script.
 fn node(name: &'static str, arguments: &[&str], write: &[&Path]) -> Real {
-    let modules = modules();
-    let node = installed::node_alone();
+    let modules = modules().expect("packages");
+    let node = machine::node().expect("node");
     let script = modules.join(format!("@modelcontextprotocol/server-{name}/dist/index.js"));
     let mut args = vec![text(&script)];
     args.extend(arguments.iter().map(|one| (*one).to_owned()));
@@ -140,7 +91,7 @@ pub fn memory(work: &Path) -> Real {
 
 /// A server of PyPI's, started by a program of its virtual environment.
 fn python(name: &'static str, program: &str, args: &[&str], write: &[&Path]) -> Real {
-    let program = text(&environment().join("bin").join(program));
+    let program = text(&environment().expect("packages").with_file_name(program));
     let owned = args.iter().map(|one| (*one).to_owned());
     Real {
         name,

@@ -2,16 +2,14 @@
 //! machine that refuses namespaces, where the other layers have to hold.
 
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::Command;
 
 use mimo::skills::launcher::{LaunchSettings, launch};
 use mimo::skills::sandbox::policy::{Layer, Report};
 use serde_json::Value;
 
-use super::support::{World, finish, has_namespaces, spec};
-
-/// Tells this test binary that it runs without user namespaces.
-const WITHOUT: &str = "MIMO_TEST_WITHOUT_NAMESPACES";
+use super::support::{World, finish, spec};
+use crate::support::machine::{self, namespaces};
 
 fn doctor(arguments: &[&str]) -> String {
     let folder = tempfile::tempdir().expect("a folder");
@@ -61,7 +59,7 @@ fn strict_runs_nothing_unless_every_layer_stands() {
     let ran = finish(launch(&touch, &place).expect("the sandbox starts"));
     let started = matches!(ran.reports.first(), Some(Report::Started { layers }) if layers.whole());
     assert_eq!(world.path("state/ran").exists(), started, "{ran:?}");
-    if !has_namespaces() {
+    if namespaces().is_err() {
         assert!(!started, "{ran:?}");
     }
 }
@@ -70,9 +68,8 @@ fn strict_runs_nothing_unless_every_layer_stands() {
 /// refuse them; the cases run there again.
 #[test]
 fn without_namespaces_the_other_layers_hold() {
-    if std::env::var_os(WITHOUT).is_some() || !has_namespaces() {
-        return;
-    }
+    skip_unless!(namespaces);
+    skip_unless!(machine::program("unshare"));
     let cases = [
         "attack::doctor::strict_runs_nothing_unless_every_layer_stands",
         "attack::files::a_persons_keys_are_not_read",
@@ -88,21 +85,12 @@ fn without_namespaces_the_other_layers_hold() {
         "attack::processes::nothing_of_the_gateway_is_read_by_a_sibling",
         "attack::processes::the_gateway_and_other_processes_are_not_seen",
     ];
-    let tool = Command::new("unshare")
-        .arg("--version")
-        .stdout(Stdio::null())
-        .status();
-    if tool.is_err() {
-        // Nothing here can refuse them.
-        return;
-    }
     let refuse = "echo 0 > /proc/sys/user/max_user_namespaces && exec \"$@\"";
     let ran = Command::new("unshare")
         .args(["--user", "--map-root-user", "sh", "-c", refuse, "sh"])
         .arg(std::env::current_exe().expect("this binary"))
         .arg("--exact")
         .args(cases)
-        .env(WITHOUT, "1")
         .output()
         .expect("it runs");
     let told = String::from_utf8_lossy(&ran.stdout);

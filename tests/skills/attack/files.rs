@@ -12,6 +12,7 @@ fn writing(path: impl std::fmt::Display) -> String {
 
 #[test]
 fn a_persons_keys_are_not_read() {
+    skip_unless!(python);
     let world = World::new();
     let ran = world.attack(&reading(world.secret().display()));
     ran.refused(&["EACCES"]);
@@ -19,6 +20,7 @@ fn a_persons_keys_are_not_read() {
 
 #[test]
 fn mimos_own_data_is_not_read() {
+    skip_unless!(python);
     let world = World::new();
     let ran = world.attack(&reading(world.path("mimo/mimo.db").display()));
     ran.refused(&["EACCES"]);
@@ -26,6 +28,7 @@ fn mimos_own_data_is_not_read() {
 
 #[test]
 fn folders_outside_are_not_listed() {
+    skip_unless!(python);
     let world = World::new();
     let folder = world.path("outside");
     for folder in [
@@ -42,6 +45,7 @@ fn folders_outside_are_not_listed() {
 
 #[test]
 fn the_systems_passwords_are_not_read() {
+    skip_unless!(python);
     World::new()
         .attack(&reading("/etc/shadow"))
         .refused(&["EACCES"]);
@@ -49,6 +53,7 @@ fn the_systems_passwords_are_not_read() {
 
 #[test]
 fn programs_settings_and_the_shared_temporary_folder_are_not_written() {
+    skip_unless!(python);
     let world = World::new();
     let own = format!("/tmp/mimo-attack-{}", std::process::id());
     let others = [
@@ -65,6 +70,7 @@ fn programs_settings_and_the_shared_temporary_folder_are_not_written() {
 
 #[test]
 fn a_file_outside_is_not_changed_by_any_call() {
+    skip_unless!(python);
     let world = World::new();
     let secret = world.secret();
     let path = secret.display();
@@ -89,6 +95,7 @@ fn a_file_outside_is_not_changed_by_any_call() {
 
 #[test]
 fn links_and_ways_around_lead_nowhere() {
+    skip_unless!(python);
     let world = World::new();
     let secret = world.secret();
     let path = secret.display();
@@ -110,6 +117,7 @@ fn links_and_ways_around_lead_nowhere() {
 
 #[test]
 fn a_linked_folder_of_the_skills_own_gives_nothing_back() {
+    skip_unless!(python);
     let world = World::new();
     std::os::unix::fs::symlink(world.path("outside"), world.path("state/door")).expect("a link");
     let ran = world.attack(&reading("door/.ssh/id_ed25519"));
@@ -118,6 +126,7 @@ fn a_linked_folder_of_the_skills_own_gives_nothing_back() {
 
 #[test]
 fn what_the_spec_names_is_read_or_changed_and_nothing_beside_it() {
+    skip_unless!(python);
     let world = World::new();
     for folder in ["read", "write"] {
         std::fs::create_dir(world.path(folder)).expect("a folder");
@@ -140,6 +149,7 @@ fn what_the_spec_names_is_read_or_changed_and_nothing_beside_it() {
 
 #[test]
 fn its_own_folders_are_writable_and_private() {
+    skip_unless!(python);
     use std::os::unix::fs::PermissionsExt;
     let world = World::new();
     let ran = world.attack(
@@ -157,6 +167,7 @@ fn its_own_folders_are_writable_and_private() {
 
 #[test]
 fn the_manifest_the_approvals_and_other_skills_are_not_touched() {
+    skip_unless!(python);
     let world = World::new();
     std::fs::create_dir(world.path("another")).expect("a folder");
     for name in [
@@ -199,6 +210,7 @@ fn with_a_folder(world: &World, script: &str) -> mimo::skills::spec::SkillSpec {
 
 #[test]
 fn no_way_leads_out_of_a_folder_it_may_change() {
+    skip_unless!(python);
     let world = World::new();
     let (folder, secret) = (world.path("write"), world.secret());
     let (folder, secret) = (folder.display(), secret.display());
@@ -226,6 +238,7 @@ fn no_way_leads_out_of_a_folder_it_may_change() {
 
 #[test]
 fn a_folder_that_turns_into_a_link_meanwhile_gives_nothing() {
+    skip_unless!(python);
     let world = World::new();
     let (folder, outside) = (world.path("write"), world.path("outside/.ssh"));
     // One process swaps a folder and a link to the secret, the other reads.
@@ -249,6 +262,7 @@ fn a_folder_that_turns_into_a_link_meanwhile_gives_nothing() {
 
 #[test]
 fn a_link_that_an_earlier_run_laid_is_not_followed_by_the_next() {
+    skip_unless!(python);
     let world = World::new();
     let inner = world.path("write/inner");
     std::fs::create_dir_all(&inner).expect("a folder");
@@ -282,6 +296,7 @@ fn a_link_that_an_earlier_run_laid_is_not_followed_by_the_next() {
 
 #[test]
 fn no_file_is_made_that_lends_its_owners_rights() {
+    skip_unless!(python);
     use std::os::unix::fs::PermissionsExt;
     let world = World::new();
     for attempt in [

@@ -34,6 +34,7 @@ fn killed_near_its_memory(ran: &Ran) {
 
 #[test]
 fn one_process_that_asks_for_too_much_is_refused_it() {
+    skip_unless!(python);
     let ran = hog("x = bytearray(600 << 20)\nprint('survived')");
     assert!(ran.err.contains("MemoryError"), "{ran:?}");
     assert!(!ran.out.contains("survived"));
@@ -41,6 +42,7 @@ fn one_process_that_asks_for_too_much_is_refused_it() {
 
 #[test]
 fn one_process_that_grows_is_killed() {
+    skip_unless!(python);
     let ran = hog(
         "x = []\nfor i in range(45):\n    x.append(bytearray(os.urandom(1 << 20) * 10)); \
          time.sleep(0.02)\nprint('survived')",
@@ -50,6 +52,7 @@ fn one_process_that_grows_is_killed() {
 
 #[test]
 fn shared_memory_counts() {
+    skip_unless!(python);
     let ran = hog(
         "m = []\nfor i in range(400):\n    a = mmap.mmap(-1, 10 << 20)\n    \
          for page in range(0, 10 << 20, 4096): a[page] = 1\n    m.append(a)\nprint('survived')",
@@ -59,6 +62,7 @@ fn shared_memory_counts() {
 
 #[test]
 fn many_small_children_count_together() {
+    skip_unless!(python);
     let ran = hog(
         "for i in range(12):\n    if os.fork() == 0:\n        x = bytearray(b'x') * (60 << 20); \
          signal.pause()\nsignal.pause()",
@@ -68,6 +72,7 @@ fn many_small_children_count_together() {
 
 #[test]
 fn cpu_time_of_the_tree_is_counted_together() {
+    skip_unless!(python);
     // None of the four reaches the bound of one process.
     let mut skill = python("for i in range(3):\n    if os.fork() == 0: break\nwhile True: pass");
     skill.sandbox.cpu_seconds = 1;
@@ -88,6 +93,7 @@ fn cpu_time_of_the_tree_is_counted_together() {
 
 #[test]
 fn cpu_time_of_ended_children_counts() {
+    skip_unless!(python);
     let mut skill = python(
         "while True:\n    if os.fork() == 0:\n        end = time.process_time() + 0.3\n        \
          while time.process_time() < end: pass\n        os._exit(0)\n    os.wait()",
@@ -99,6 +105,7 @@ fn cpu_time_of_ended_children_counts() {
 
 #[test]
 fn a_fork_bomb_ends() {
+    skip_unless!(python);
     let mut skill = python("while True:\n    try: os.fork()\n    except OSError: pass");
     skill.sandbox.processes = 64;
     skill.sandbox.cpu_seconds = 4;
@@ -119,6 +126,7 @@ fn a_fork_bomb_ends() {
 /// does before it is stopped, in a size that no machine feels.
 #[test]
 fn a_bomb_of_five_hundred_is_stopped_and_nothing_of_it_is_left() {
+    skip_unless!(python);
     let mut skill = python(
         "signal.alarm(5)\nfor i in range(9):\n    try: os.fork()\n    \
          except OSError: pass\n    signal.alarm(5)\nsignal.pause()",
@@ -153,6 +161,7 @@ fn ended_by_a_signal(ran: &Ran) -> Option<KillReason> {
 
 #[test]
 fn open_files_end_at_the_bound() {
+    skip_unless!(python);
     let ran = World::new().attack(
         "kept = []\ndef more():\n    while True: kept.append(open('/dev/null'))\n\
          attempt(more)\nprint(len(kept) < 1024)",
@@ -162,6 +171,7 @@ fn open_files_end_at_the_bound() {
 
 #[test]
 fn one_file_ends_at_the_bound() {
+    skip_unless!(python);
     let world = World::new();
     let mut skill = python(
         "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\nout = open('big', 'wb', 0)\n\
@@ -186,6 +196,7 @@ fn fills_its_folder(script: &str) {
 
 #[test]
 fn many_files_end_at_the_bound_of_the_folder() {
+    skip_unless!(python);
     fills_its_folder(
         "os.makedirs('deep/er')\nfor n in range(3000):\n    \
          open(f'deep/er/{n}', 'wb').write(os.urandom(1 << 20)); time.sleep(0.01)\nprint('survived')",
@@ -208,6 +219,7 @@ fn a_flood_waits_for_its_reader() {
 
 #[test]
 fn stopping_is_terminating_or_killing_all_of_it() {
+    skip_unless!(python);
     let world = World::new();
     let mut launched = world.start(&python(
         "os.fork()\nsignal.signal(signal.SIGTERM, lambda *_: os._exit(7))\n\
@@ -241,6 +253,7 @@ fn stopping_is_terminating_or_killing_all_of_it() {
 
 #[test]
 fn a_dropped_skill_is_gone() {
+    skip_unless!(python);
     let world = World::new();
     let launched = world.start(&python("if os.fork() == 0: os.setsid()\nsignal.pause()"));
     let mut stdout = launched.stdout;

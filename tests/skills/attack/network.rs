@@ -9,7 +9,7 @@ use std::os::unix::net::{SocketAddr, UnixListener};
 use mimo::skills::sandbox::policy::{Layer, LayerState, Report};
 use mimo::skills::spec::Network;
 
-use super::support::{Ran, World, has_namespaces, python};
+use super::support::{Ran, World, python};
 
 fn listener() -> (TcpListener, u16) {
     let listener = TcpListener::bind(("127.0.0.1", 0)).expect("a port");
@@ -36,6 +36,7 @@ fn outbound(world: &World, ports: &[u16], script: &str) -> Ran {
 
 #[test]
 fn without_network_no_connection_is_made() {
+    skip_unless!(python);
     let (listener, port) = listener();
     World::new().attack(&connecting(port)).refused(&["EPERM"]);
     nobody_came(&listener);
@@ -43,10 +44,9 @@ fn without_network_no_connection_is_made() {
 
 #[test]
 fn without_network_there_is_no_interface_either() {
-    if !has_namespaces() {
-        // Seccomp alone gives no sockets then: the cases above and below.
-        return;
-    }
+    skip_unless!(python);
+    // Without namespaces seccomp alone gives no sockets: the cases above and below.
+    skip_unless!(namespaces);
     let ran = World::new().attack("print(open('/proc/net/dev').read())");
     let up = ran.out.lines().filter(|line| line.contains(':')).count();
     assert_eq!(up, 1, "the loopback interface, which is down: {}", ran.out);
@@ -54,6 +54,7 @@ fn without_network_there_is_no_interface_either() {
 
 #[test]
 fn without_network_no_datagram_leaves() {
+    skip_unless!(python);
     let receiver = UdpSocket::bind(("127.0.0.1", 0)).expect("a port");
     receiver.set_nonblocking(true).expect("set");
     let port = receiver.local_addr().expect("bound").port();
@@ -67,6 +68,7 @@ fn without_network_no_datagram_leaves() {
 
 #[test]
 fn with_ports_only_those_are_reached() {
+    skip_unless!(python);
     let ((open, allowed), (closed, other)) = (listener(), listener());
     let world = World::new();
     let ran = outbound(&world, &[allowed], &connecting(allowed));
@@ -78,12 +80,14 @@ fn with_ports_only_those_are_reached() {
 
 #[test]
 fn with_ports_none_is_opened_to_others() {
+    skip_unless!(python);
     let script = "s = socket.socket()\nattempt(lambda: s.bind(('127.0.0.1', 0)))";
     outbound(&World::new(), &[443], script).refused(&["EACCES"]);
 }
 
 #[test]
 fn fast_open_does_not_pass_the_ports_by() {
+    skip_unless!(python);
     let (listener, port) = listener();
     let to = format!("('127.0.0.1', {port})");
     for send in [
@@ -98,6 +102,7 @@ fn fast_open_does_not_pass_the_ports_by() {
 
 #[test]
 fn fast_open_in_a_batch_or_by_an_option_does_not_pass_the_ports_by() {
+    skip_unless!(python);
     let (listener, port) = listener();
     // A destination, a byte, and the header that leads to both.
     let batch = format!(
@@ -121,6 +126,7 @@ fn fast_open_in_a_batch_or_by_an_option_does_not_pass_the_ports_by() {
 
 #[test]
 fn ports_are_called_a_part_where_datagrams_go_anywhere() {
+    skip_unless!(python);
     let receiver = UdpSocket::bind(("127.0.0.1", 0)).expect("a port");
     let port = receiver.local_addr().expect("bound").port();
     let script = format!(
@@ -149,6 +155,7 @@ fn ports_are_called_a_part_where_datagrams_go_anywhere() {
 
 #[test]
 fn other_protocols_and_families_have_no_sockets() {
+    skip_unless!(python);
     let world = World::new();
     for (family, kind, protocol) in [
         ("socket.AF_INET", 1, 262),
@@ -169,6 +176,7 @@ fn other_protocols_and_families_have_no_sockets() {
 
 #[test]
 fn local_sockets_are_not_reached_by_path_or_by_name() {
+    skip_unless!(python);
     let world = World::new();
     let path = world.path("state/docker.sock");
     let name = format!("mimo-attack-{}", std::process::id());
@@ -190,6 +198,7 @@ fn local_sockets_are_not_reached_by_path_or_by_name() {
 
 #[test]
 fn docker_alone_has_local_sockets_but_no_abstract_ones() {
+    skip_unless!(python);
     let world = World::new();
     let path = world.path("state/docker.sock");
     let listener = UnixListener::bind(&path).expect("bound");

@@ -39,6 +39,7 @@ while True: signal.pause()
 /// to its own, so that the test sees the skill's lines.
 #[test]
 fn stands_in_for_a_gateway() {
+    skip_unless!(python);
     if std::env::var_os(HELPER).is_none() {
         return;
     }
@@ -159,6 +160,7 @@ fn nothing_survives_a_killed_gateway_of_an_ordinary_user() {
 
 #[test]
 fn nothing_survives_a_killed_supervisor() {
+    skip_unless!(python);
     let world = World::new();
     let mut launched = world.start(&python(STUBBORN));
     let mut ready = [0; 24];

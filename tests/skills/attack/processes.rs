@@ -6,11 +6,13 @@ use std::process::{Command, Stdio};
 
 use mimo::skills::sandbox::policy::{Layer, LayerState, Report};
 
-use super::support::{SECRET, World, finish, has_namespaces, spec};
+use super::support::{SECRET, World, finish, spec};
+use crate::support::machine::{PYTHON, namespaces};
 
 #[test]
 fn the_gateway_and_other_processes_are_not_seen() {
-    if !has_namespaces() {
+    skip_unless!(python);
+    if namespaces().is_err() {
         // It sees their numbers, but Landlock shuts what is in them.
         let gateway = std::process::id();
         let script = format!("attempt(lambda: open('/proc/{gateway}/environ').read())");
@@ -23,6 +25,7 @@ fn the_gateway_and_other_processes_are_not_seen() {
 
 #[test]
 fn no_signal_reaches_a_process_outside() {
+    skip_unless!(python);
     let mut victim = Command::new("/bin/cat")
         .stdin(Stdio::piped())
         .spawn()
@@ -31,7 +34,7 @@ fn no_signal_reaches_a_process_outside() {
         let script = format!("attempt(lambda: os.kill({pid}, signal.SIGKILL))");
         World::new()
             .attack(&script)
-            .refused(match has_namespaces() {
+            .refused(match namespaces().is_ok() {
                 true => &["ESRCH"],
                 // Landlock's scope ends at the sandbox as well.
                 false => &["EPERM"],
@@ -44,6 +47,7 @@ fn no_signal_reaches_a_process_outside() {
 
 #[test]
 fn pid_1_of_the_sandbox_is_neither_read_nor_written_nor_killed() {
+    skip_unless!(python);
     for attempt in [
         "open('/proc/1/mem', 'rb').read(1)",
         "open('/proc/1/environ').read()",
@@ -60,6 +64,7 @@ fn pid_1_of_the_sandbox_is_neither_read_nor_written_nor_killed() {
 
 #[test]
 fn no_open_file_is_inherited() {
+    skip_unless!(python);
     let secret = World::new();
     let held = File::open(secret.secret()).expect("opened");
     // One that would be inherited by any careless spawn.
@@ -105,6 +110,7 @@ fn the_environment_is_the_specs_and_nothing_else() {
 
 #[test]
 fn bounds_are_not_raised() {
+    skip_unless!(python);
     let ran = World::new().attack(
         "for name in ('DATA', 'NPROC', 'NOFILE', 'FSIZE', 'CORE', 'CPU'):\n    \
          which = getattr(resource, 'RLIMIT_' + name)\n    \
@@ -119,6 +125,7 @@ fn bounds_are_not_raised() {
 
 #[test]
 fn a_crash_leaves_no_core() {
+    skip_unless!(python);
     let world = World::new();
     let ran = world.attack("os.abort()");
     assert!(matches!(
@@ -152,6 +159,7 @@ fn rights_are_gone_for_good() {
 
 #[test]
 fn it_has_no_terminal_and_a_session_of_its_own() {
+    skip_unless!(python);
     let ran = World::new()
         .attack("print(os.getsid(0) == os.getpid())\nattempt(lambda: open('/dev/tty'))");
     assert_eq!(ran.out, "True\nREFUSED EACCES\n", "{ran:?}");
@@ -159,6 +167,7 @@ fn it_has_no_terminal_and_a_session_of_its_own() {
 
 #[test]
 fn what_servers_need_still_works() {
+    skip_unless!(python);
     let ran = World::new().attack(
         "import subprocess, threading, multiprocessing\n\
          a, b = socket.socketpair()\na.send(b'x')\nprint(b.recv(1))\n\
@@ -227,6 +236,7 @@ fn neighbour(world: &World) -> (mimo::skills::launcher::Launched, Vec<i32>) {
 
 #[test]
 fn no_signal_reaches_another_skill_its_sandbox_or_everyone() {
+    skip_unless!(python);
     let theirs = World::new();
     let (launched, pids) = neighbour(&theirs);
     let gateway = i32::try_from(std::process::id()).expect("a pid");
@@ -279,6 +289,7 @@ fn a_set_user_id_program_gives_nothing() {
 
 #[test]
 fn memory_and_queues_that_others_share_are_not_reached() {
+    skip_unless!(python);
     // System V: a segment with a number that anyone can guess; POSIX: a name.
     let name = format!("/mimo-attack-{}", std::process::id());
     let outside = format!(
@@ -291,7 +302,7 @@ fn memory_and_queues_that_others_share_are_not_reached() {
         libc::SYS_mq_unlink,
         &name[1..],
     );
-    let mut holder = Command::new("/usr/bin/python3")
+    let mut holder = Command::new(PYTHON)
         .args(["-I", "-c", &outside])
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
@@ -322,9 +333,7 @@ fn memory_and_queues_that_others_share_are_not_reached() {
         "import ctypes\nlibc = ctypes.CDLL(None)\nlibc.shmctl({shared}, 0, None)\n\
          libc.msgctl({queue}, 0, None)\nlibc.semctl({semaphore}, 0, 0)"
     );
-    let status = Command::new("/usr/bin/python3")
-        .args(["-I", "-c", &clean])
-        .status();
+    let status = Command::new(PYTHON).args(["-I", "-c", &clean]).status();
     assert!(status.expect("it runs").success());
     drop(holder.stdin.take());
     assert!(holder.wait().expect("its end").success());
@@ -332,6 +341,7 @@ fn memory_and_queues_that_others_share_are_not_reached() {
 
 #[test]
 fn nothing_of_the_gateway_is_read_by_a_sibling() {
+    skip_unless!(python);
     let theirs = World::new();
     let (launched, pids) = neighbour(&theirs);
     let gateway = i32::try_from(std::process::id()).expect("a pid");

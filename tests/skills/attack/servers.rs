@@ -8,7 +8,7 @@ use mimo::skills::spec::SkillSpec;
 use serde_json::{Value, json};
 
 use super::support::{World, spec};
-use crate::support::installed::npm;
+use crate::support::machine::{Found, npm, venv};
 
 const EVERYTHING: &str = "@modelcontextprotocol/server-everything";
 
@@ -39,7 +39,7 @@ fn answers(skill: &SkillSpec) {
     );
 }
 
-fn everything() -> PathBuf {
+fn everything() -> Found<PathBuf> {
     npm("everything", &[&format!("{EVERYTHING}@2026.8.31")])
 }
 
@@ -63,7 +63,8 @@ fn in_its_prefix(program: &Path, arguments: &[&str], folder: &Path) -> SkillSpec
 
 #[test]
 fn a_node_server_answers() {
-    let folder = everything();
+    skip_unless!(everything());
+    let folder = everything().expect("packages");
     let script = folder
         .join("node_modules")
         .join(EVERYTHING)
@@ -74,7 +75,8 @@ fn a_node_server_answers() {
 
 #[test]
 fn npx_starts_an_installed_server() {
-    let folder = everything();
+    skip_unless!(everything());
+    let folder = everything().expect("packages");
     let prefix = folder.to_str().expect("text");
     let arguments = [
         "--offline",
@@ -96,7 +98,8 @@ fn npx_starts_an_installed_server() {
 
 #[test]
 fn a_python_server_answers() {
-    let (python, base) = python_server();
+    skip_unless!(python_server());
+    let (python, base) = python_server().expect("packages");
     let folder = python.parent().and_then(Path::parent).expect("its folder");
     let mut skill = spec(
         &python,
@@ -107,11 +110,11 @@ fn a_python_server_answers() {
 }
 
 /// An interpreter with the server, and where the interpreter itself stands.
-fn python_server() -> (PathBuf, PathBuf) {
-    let python = crate::support::installed::venv("time", &["mcp-server-time==2026.10.19"]);
+fn python_server() -> Found<(PathBuf, PathBuf)> {
+    let python = venv("time", &["mcp-server-time==2026.10.19"])?;
     let asked = Command::new(&python)
         .args(["-c", "import sys; print(sys.base_prefix)"])
         .output();
     let base = String::from_utf8(asked.expect("it starts").stdout).expect("text");
-    (python, PathBuf::from(base.trim()))
+    Ok((python, PathBuf::from(base.trim())))
 }

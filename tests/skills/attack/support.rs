@@ -7,9 +7,10 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use mimo::skills::launcher::{LaunchSettings, Launched, launch};
-use mimo::skills::sandbox::policy::{KillReason, Layer, LayerState, Report};
-use mimo::skills::sandbox::probe::layers;
+use mimo::skills::sandbox::policy::{KillReason, Report};
 use mimo::skills::spec::{Network, Sandbox, SkillName, SkillSpec, Timeouts};
+
+use crate::support::machine::PYTHON;
 
 /// What stands in the files that no attacker may read.
 pub const SECRET: &str = "the-secret-of-the-person";
@@ -81,13 +82,6 @@ impl World {
     pub fn attack(&self, script: &str) -> Ran {
         self.run(&python(script))
     }
-}
-
-/// Whether this machine lets a skill have namespaces of its own. Where it does
-/// not, the other layers are what a test holds to.
-pub fn has_namespaces() -> bool {
-    let layers = layers(Path::new(env!("CARGO_BIN_EXE_mimo")));
-    layers.state(Layer::Namespaces) == LayerState::Enforced
 }
 
 /// Closes the skill's stdin and waits for the end of everything.
@@ -169,5 +163,5 @@ pub fn spec(program: impl Into<PathBuf>, arguments: &[&str]) -> SkillSpec {
 /// A skill that is a Python script, run by the system's interpreter.
 pub fn python(script: &str) -> SkillSpec {
     let script = format!("{PRELUDE}{script}");
-    spec("/usr/bin/python3", &["-I", "-S", "-c", &script])
+    spec(PYTHON, &["-I", "-S", "-c", &script])
 }

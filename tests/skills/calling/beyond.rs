@@ -92,6 +92,7 @@ impl Mimo {
 
 #[test]
 fn tools_stand_in_the_list_under_legal_names_and_answer_byte_for_byte() {
+    skip_unless!(node);
     let mut mimo = greeted(json!({}), &["full"]);
     let listed = mimo.request("tools/list", json!({}));
     let names: Vec<&str> = listed["tools"]
@@ -128,6 +129,7 @@ fn tools_stand_in_the_list_under_legal_names_and_answer_byte_for_byte() {
 
 #[test]
 fn an_error_of_the_protocol_stays_one_where_the_tool_has_its_own_name() {
+    skip_unless!(node);
     let mut mimo = greeted(json!({}), &["full"]);
     let (_, failed) = mimo.exchange("tools/call", json!({"name": "full__fail", "arguments": {}}));
     let theirs = json!({"code": -31999, "message": "not today", "data": {"why": ["rain"]}});
@@ -141,6 +143,7 @@ fn an_error_of_the_protocol_stays_one_where_the_tool_has_its_own_name() {
 
 #[test]
 fn progress_comes_before_the_answer() {
+    skip_unless!(node);
     let mut mimo = greeted(json!({}), &["full"]);
     let called =
         json!({"name": "full__progress", "arguments": {}, "_meta": {"progressToken": "p"}});
@@ -155,6 +158,7 @@ fn progress_comes_before_the_answer() {
 
 #[test]
 fn a_longer_tool_list_is_announced() {
+    skip_unless!(node);
     let mut mimo = greeted(json!({}), &["full"]);
     mimo.request("tools/list", json!({}));
     mimo.server.call(99, "full__grow", json!({}));
@@ -171,6 +175,7 @@ fn a_longer_tool_list_is_announced() {
 
 #[test]
 fn resources_are_listed_whole_read_and_watched() {
+    skip_unless!(node);
     let mut mimo = greeted(json!({}), &["full", "twin"]);
     let listed = mimo.request("resources/list", json!({}));
     let uris: Vec<&str> = listed["resources"]
@@ -237,6 +242,7 @@ fn resources_are_listed_whole_read_and_watched() {
 
 #[test]
 fn a_memory_is_a_resource() {
+    skip_unless!(node);
     let mut mimo = greeted(json!({}), &[]);
     let stored = mimo.document("memory_store", json!({"content": "Ines bakes rye"}));
     let uri = format!("mimo://memory/{}", stored["results"][0]["id"]);
@@ -261,6 +267,7 @@ fn a_memory_is_a_resource() {
 
 #[test]
 fn a_procedure_is_a_resource_and_a_prompt() {
+    skip_unless!(node);
     let mut mimo = greeted(json!({}), &[]);
     let definition = json!({
         "name": "greet", "version": "1.0.0", "initial_state": "done",
@@ -294,6 +301,7 @@ fn a_procedure_is_a_resource_and_a_prompt() {
 
 #[test]
 fn an_entity_is_a_resource() {
+    skip_unless!(node);
     let mut mimo = greeted(json!({}), &[]);
     let triple = json!({"subject": "person:ada", "predicate": "repairs", "object": "lamp"});
     mimo.document("graph_update", json!({"assert": [triple]}));
@@ -305,6 +313,7 @@ fn an_entity_is_a_resource() {
 
 #[test]
 fn prompts_are_listed_got_and_completed() {
+    skip_unless!(node);
     let mut mimo = greeted(json!({}), &["full"]);
     let listed = mimo.request("prompts/list", json!({}));
     let prompts = listed["prompts"].as_array().expect("prompts");
@@ -337,6 +346,7 @@ fn prompts_are_listed_got_and_completed() {
 
 #[test]
 fn a_skill_may_ask_what_its_client_offers_and_hears_the_answer_as_it_was_written() {
+    skip_unless!(node);
     let offered = json!({"sampling": {}, "elicitation": {}, "roots": {"listChanged": true}});
     let mut mimo = greeted(offered.clone(), &["full"]);
     assert_eq!(mimo.said("capabilities", json!({})), offered);
@@ -365,6 +375,7 @@ fn a_skill_may_ask_what_its_client_offers_and_hears_the_answer_as_it_was_written
 
 #[test]
 fn what_the_client_does_not_offer_is_refused_and_what_a_skill_takes_back_is_cancelled() {
+    skip_unless!(node);
     let mut mimo = greeted(json!({"sampling": {}}), &["full"]);
     let heard = mimo.said("ask", json!({"method": "roots/list", "params": {}}));
     assert_eq!(heard["error"]["code"], -32601, "{heard}");
@@ -386,6 +397,7 @@ fn what_the_client_does_not_offer_is_refused_and_what_a_skill_takes_back_is_canc
 
 #[test]
 fn a_question_still_open_when_the_client_leaves_does_not_hold_the_end() {
+    skip_unless!(node);
     let mut mimo = greeted(json!({"sampling": {}}), &["full"]);
     let arguments = json!({"method": "sampling/createMessage", "params": {}});
     mimo.server.call(77, "full__ask", arguments);
@@ -408,6 +420,7 @@ fn inline(capabilities: Value) -> Value {
 
 #[test]
 fn a_client_of_the_newest_revision_is_asked_in_the_answer() {
+    skip_unless!(node);
     let mut mimo = Mimo::with(FULL, &["full"]);
     let meta = inline(json!({"sampling": {}}));
     let found = json!({"name": "skill_find", "arguments": {"query": "ask"}, "_meta": meta});
@@ -443,6 +456,7 @@ fn a_client_of_the_newest_revision_is_asked_in_the_answer() {
 
 #[test]
 fn a_question_is_asked_where_the_call_that_it_belongs_to_offers_that() {
+    skip_unless!(node);
     let mut mimo = Mimo::with(FULL, &["full"]);
     let found =
         json!({"name": "skill_find", "arguments": {"query": "ask"}, "_meta": inline(json!({}))});
@@ -465,6 +479,7 @@ fn a_question_is_asked_where_the_call_that_it_belongs_to_offers_that() {
 
 #[test]
 fn the_newest_revision_has_its_marks() {
+    skip_unless!(node);
     let mut mimo = Mimo::with(FULL, &["full"]);
     let meta = inline(json!({}));
     let found = json!({"name": "skill_find", "arguments": {"query": "ask"}, "_meta": meta});

@@ -7,7 +7,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::process::{Command, Stdio};
 
-use crate::support::{Server, fixture, installed};
+use crate::support::{Server, fixture, machine};
 use serde_json::{Map, Value, json};
 use tempfile::TempDir;
 
@@ -29,10 +29,10 @@ impl Mimo {
     /// With a skill of each name, all running `script`.
     fn with(script: &str, skills: &[&str]) -> Mimo {
         let folder = TempDir::new().expect("a folder");
-        let trusted = TempDir::new_in(fixture::trusted_folder()).expect("a folder");
+        let trusted = fixture::trusted_dir();
         let path = trusted.path().join("server.mjs");
         fs::write(&path, script).expect("written");
-        let node = installed::node_alone();
+        let node = machine::node().expect("node");
         let shared = folder.path().join("shared");
         fs::create_dir(&shared).expect("made");
         fs::write(shared.join("note.txt"), "a shared note").expect("written");
@@ -109,6 +109,7 @@ fn text(result: &Value) -> &str {
 
 #[test]
 fn a_skill_is_found_called_and_kept_from_what_it_was_not_given() {
+    skip_unless!(node);
     let mut mimo = Mimo::start();
     let found = mimo.document(
         "skill_find",
@@ -151,6 +152,7 @@ fn a_skill_is_found_called_and_kept_from_what_it_was_not_given() {
 
 #[test]
 fn a_question_finds_the_tool_that_does_it() {
+    skip_unless!(node);
     let mut mimo = Mimo::start();
     // Its tools are known from here on.
     mimo.document("skill_find", json!({"query": "read"}));
@@ -168,6 +170,7 @@ fn a_question_finds_the_tool_that_does_it() {
 
 #[test]
 fn reads_are_told_from_changes_and_wrong_names_are_explained() {
+    skip_unless!(node);
     let mut mimo = Mimo::start();
     mimo.document("skill_find", json!({"query": "repeat"}));
     let refused = mimo.document(
@@ -188,6 +191,7 @@ fn reads_are_told_from_changes_and_wrong_names_are_explained() {
 
 #[test]
 fn a_long_result_comes_in_pages_that_join_to_the_whole() {
+    skip_unless!(node);
     let mut mimo = Mimo::start();
     let mut arguments = json!({
         "tool": "small__repeat_text", "arguments": {"times": 2_000}, "max_tokens": 1_000,
@@ -215,6 +219,7 @@ fn a_long_result_comes_in_pages_that_join_to_the_whole() {
 
 #[test]
 fn a_skill_that_dies_costs_one_call_and_memory_goes_on() {
+    skip_unless!(node);
     let mut mimo = Mimo::start();
     mimo.document("skill_find", json!({"query": "end"}));
     let died = mimo.document("skill_call", json!({"tool": "small__die", "arguments": {}}));

@@ -84,6 +84,7 @@ async fn until(registry: &Registry, wanted: impl Fn(&[SkillStatus]) -> bool) {
 
 #[tokio::test]
 async fn a_skills_own_bound_ends_a_call_before_the_callers_does() {
+    skip_unless!(python);
     let mut spec = fake("ok", "ok");
     spec.timeouts.call = Duration::from_millis(300);
     let registry = registry(Arc::new(Processes), None, vec![spec]);
@@ -97,6 +98,7 @@ async fn a_skills_own_bound_ends_a_call_before_the_callers_does() {
 
 #[tokio::test]
 async fn bad_neighbours_do_not_disturb_a_good_one() {
+    skip_unless!(python);
     let specs = ["ok", "hang", "fail", "die", "flood", "junk"];
     let specs = specs.map(|mode| fake(mode, mode)).to_vec();
     let registry = registry(Arc::new(Processes), None, specs);
@@ -158,6 +160,7 @@ async fn bad_neighbours_do_not_disturb_a_good_one() {
 
 #[tokio::test]
 async fn a_dead_skills_tools_leave_and_come_back_with_its_restart() {
+    skip_unless!(python);
     let registry = registry(Arc::new(Processes), None, vec![fake("die", "die")]);
     until(&registry, |all| all[0].state == "running").await;
     assert_eq!(registry.tools().len(), 6);
@@ -176,6 +179,7 @@ async fn a_dead_skills_tools_leave_and_come_back_with_its_restart() {
 
 #[tokio::test]
 async fn a_changed_tool_is_quarantined_until_it_is_approved_across_runs_too() {
+    skip_unless!(python);
     let folder = tempfile::tempdir().expect("a folder");
     let begin = || {
         let mut spec = fake("s", "ok");

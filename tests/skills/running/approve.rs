@@ -24,6 +24,7 @@ fn refused(mimo: &mut Mimo) -> bool {
 
 #[test]
 fn a_changed_tool_waits_is_shown_and_serves_again_once_approved() {
+    skip_unless!(python);
     let world = World::new();
     let mut mimo = changed(&world);
     let pending = mimo.status()["pending"].take();
@@ -71,6 +72,7 @@ fn a_changed_tool_waits_is_shown_and_serves_again_once_approved() {
 
 #[test]
 fn on_a_terminal_a_person_is_asked_and_no_is_the_default() {
+    skip_unless!(python);
     let world = World::new();
     let mut mimo = changed(&world);
     let approve = || world.command(&["skill", "approve"]);
@@ -91,6 +93,7 @@ fn on_a_terminal_a_person_is_asked_and_no_is_the_default() {
 
 #[test]
 fn what_was_never_seen_waits_where_the_operator_says_ask() {
+    skip_unless!(python);
     let world = World::with("first_sight = \"ask\"\n");
     world.manifest(&json!({"one": world.skill("ok")}));
     let mut mimo = world.serve();

@@ -51,6 +51,7 @@ fn places(world: &World) -> Vec<String> {
 
 #[test]
 fn a_container_is_removed_when_its_run_ends() {
+    skip_unless!(python);
     let world = world("27.1.1");
     let mut mimo = world.serve();
     mimo.until_running(&["one"]);
@@ -64,6 +65,7 @@ fn a_container_is_removed_when_its_run_ends() {
 
 #[test]
 fn what_a_killed_mimo_left_is_removed_and_what_runs_elsewhere_is_not() {
+    skip_unless!(python);
     let world = world("27.1.1");
     let (mut one, mut two) = (world.serve(), world.serve());
     one.until_running(&["one"]);
@@ -90,6 +92,7 @@ fn what_a_killed_mimo_left_is_removed_and_what_runs_elsewhere_is_not() {
 
 #[test]
 fn an_old_client_is_refused() {
+    skip_unless!(python);
     let world = world("19.03.9");
     let mut mimo = world.serve();
     let ended = mimo.until_ended();
@@ -103,6 +106,7 @@ fn an_old_client_is_refused() {
 
 #[test]
 fn what_could_not_be_removed_is_removed_before_the_next_start() {
+    skip_unless!(python);
     let world = world("27.1.1");
     let mut mimo = world.serve();
     mimo.until_running(&["one"]);

@@ -20,6 +20,7 @@ fn entries(world: &World) -> Vec<Value> {
 
 #[test]
 fn runs_and_their_words_are_kept_with_marks_and_times() {
+    skip_unless!(python);
     let world = World::new();
     world.manifest(&json!({"one": world.skill("die"), "two": world.skill("ok")}));
     let empty = world.run(&["logs"]);
@@ -74,6 +75,7 @@ fn runs_and_their_words_are_kept_with_marks_and_times() {
 
 #[test]
 fn a_pipe_is_followed_until_its_reader_leaves() {
+    skip_unless!(python);
     let world = World::new();
     world.manifest(&json!({"one": world.skill("ok")}));
     let mut command = world.command(&["skill", "logs", "one", "--follow", "--json"]);
@@ -97,6 +99,7 @@ fn a_pipe_is_followed_until_its_reader_leaves() {
 
 #[test]
 fn what_a_skill_writes_steers_no_terminal() {
+    skip_unless!(python);
     let world = World::new();
     let loud = "import sys\nprint('\\x1b[2J\\x1b]0;mine\\x07', file=sys.stderr)\n";
     std::fs::write(world.path("skill.py"), loud).expect("written");

@@ -9,6 +9,7 @@ use super::world::{Mimo, World, pid};
 
 #[test]
 fn a_changed_file_is_followed_and_what_it_leaves_alone_keeps_running() {
+    skip_unless!(python);
     let world = World::new();
     // Made, replaced by a rename, removed: all seen, and there was no file yet.
     let mut mimo = world.serve();
@@ -39,6 +40,7 @@ fn a_changed_file_is_followed_and_what_it_leaves_alone_keeps_running() {
 
 #[test]
 fn the_settings_folder_may_be_made_later() {
+    skip_unless!(python);
     let world = World::new();
     let elsewhere = world.path("later/deep/skills.json");
     let mut command = world.command(&["serve"]);
@@ -53,6 +55,7 @@ fn the_settings_folder_may_be_made_later() {
 
 #[test]
 fn a_wrong_file_changes_nothing_and_is_told_until_it_is_right() {
+    skip_unless!(python);
     let world = World::new();
     world.manifest(&json!({"one": world.skill("ok")}));
     let mut mimo = world.serve();
@@ -86,6 +89,7 @@ fn a_wrong_file_changes_nothing_and_is_told_until_it_is_right() {
 
 #[test]
 fn a_command_reloads_every_running_mimo_and_tells_what_came_of_it() {
+    skip_unless!(python);
     let world = World::new();
     let nobody = world.document(&["reload"]);
     assert_eq!(
@@ -130,6 +134,7 @@ fn a_command_reloads_every_running_mimo_and_tells_what_came_of_it() {
 
 #[test]
 fn a_second_reload_is_refused_and_a_change_meanwhile_is_not_lost() {
+    skip_unless!(python);
     let world = World::new();
     world.manifest(&json!({"one": world.skill("ok")}));
     let mut mimo = world.serve();
@@ -163,6 +168,7 @@ fn a_second_reload_is_refused_and_a_change_meanwhile_is_not_lost() {
 
 #[test]
 fn the_former_tool_reloads_and_tells_what_came_of_it() {
+    skip_unless!(python);
     let world = World::new();
     world.manifest(&json!({"one": world.skill("ok")}));
     let mut mimo = Mimo::of(&mut world.command(&["serve", "--profile", "legacy"]));
@@ -199,6 +205,7 @@ fn the_former_tool_reloads_and_tells_what_came_of_it() {
 
 #[test]
 fn the_core_profile_has_the_tools_of_skills_and_the_way_to_them() {
+    skip_unless!(python);
     let world = World::new();
     world.manifest(&json!({"one": world.skill("ok")}));
     let mut mimo = Mimo::of(&mut world.command(&["serve", "--profile", "core"]));
@@ -226,6 +233,7 @@ fn the_core_profile_has_the_tools_of_skills_and_the_way_to_them() {
 
 #[test]
 fn what_does_not_start_leaves_the_running_one_in_place() {
+    skip_unless!(python);
     let world = World::new();
     world.manifest(&json!({"one": world.skill("ok")}));
     let mut mimo = world.serve();
@@ -243,6 +251,7 @@ fn what_does_not_start_leaves_the_running_one_in_place() {
 
 #[test]
 fn a_hangup_reloads_or_ends_where_there_is_nothing_to_reload() {
+    skip_unless!(python);
     let world = World::new();
     let mut mimo = world.serve();
     mimo.status();
@@ -262,6 +271,7 @@ fn a_hangup_reloads_or_ends_where_there_is_nothing_to_reload() {
 
 #[test]
 fn without_its_approvals_nothing_is_run_by_a_reload_either() {
+    skip_unless!(python);
     let world = World::new();
     fs::create_dir(world.path("data")).expect("made");
     fs::write(world.path("data/skill-pins.json"), "no pins").expect("written");

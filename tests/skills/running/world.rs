@@ -25,7 +25,7 @@ impl World {
 
     /// One whose operator adds `settings` under `[skills]`.
     pub fn with(settings: &str) -> World {
-        let folder = TempDir::new_in(fixture::trusted_folder()).expect("a folder");
+        let folder = fixture::trusted_dir();
         let world = World { folder };
         for name in ["config", "bin"] {
             fs::create_dir(world.path(name)).expect("made");

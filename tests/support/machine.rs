@@ -1,0 +1,226 @@
+//! What a test needs from the machine and not every machine has: programs,
+//! packages, user namespaces, and a folder that nobody else can write. A test
+//! that needs one of these says so first, with `skip_unless!`.
+
+#![allow(dead_code, reason = "benches use a part of this")]
+
+use std::collections::BTreeMap;
+use std::fs::{self, File};
+use std::io::Write;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::{Mutex, OnceLock};
+
+use mimo::skills::sandbox::policy::{Layer, LayerState};
+use mimo::skills::sandbox::probe::layers;
+
+/// What a test needs, or why it is missing and how to get it.
+pub type Found<T> = Result<T, String>;
+
+/// Where skills find Python; a version manager's shim does not run in the sandbox.
+pub const PYTHON: &str = "/usr/bin/python3";
+
+/// The test ends here unless the machine has what it needs: a function of
+/// `machine` by its name, or any expression that gives a `Found`.
+#[allow(unused_macros, reason = "benches skip nothing")]
+macro_rules! skip_unless {
+    ($need:ident) => {
+        skip_unless!($crate::support::machine::$need())
+    };
+    ($found:expr) => {
+        if let Err(missing) = $found {
+            return $crate::support::machine::skip(&missing, concat!(file!(), ":", line!()));
+        }
+    };
+}
+
+/// Says which test is skipped and why; fails it where `CI=true`.
+pub fn skip(missing: &str, place: &str) {
+    let strict = std::env::var_os("CI").is_some_and(|value| value == "true");
+    assert!(!strict, "with CI=true no test is skipped: {missing}");
+    let thread = std::thread::current();
+    // With one thread for all tests it has no test's name.
+    let test = thread.name().filter(|name| *name != "main");
+    // The handle, since what macros print in a passing test is captured.
+    let _ = writeln!(
+        std::io::stderr(),
+        "skipped {}: {missing}",
+        test.unwrap_or(place)
+    );
+}
+
+/// The system's Python.
+pub fn python() -> Found<PathBuf> {
+    match Path::new(PYTHON).exists() {
+        true => Ok(PathBuf::from(PYTHON)),
+        false => Err(format!("{PYTHON} is missing; install Python 3.10 or newer")),
+    }
+}
+
+/// Node itself: a version manager's `node` may need the environment to find it.
+pub fn node() -> Found<PathBuf> {
+    static NODE: OnceLock<Found<PathBuf>> = OnceLock::new();
+    let look = || {
+        let asked = Command::new("node")
+            .args(["-p", "process.execPath"])
+            .output();
+        match asked {
+            Ok(asked) if asked.status.success() => {
+                let path = String::from_utf8(asked.stdout).expect("a path");
+                Ok(PathBuf::from(path.trim()))
+            }
+            _ => Err("node is missing; install Node.js 20 or newer with npm".to_owned()),
+        }
+    };
+    NODE.get_or_init(look).clone()
+}
+
+/// Whether `name` starts.
+pub fn program(name: &str) -> Found<()> {
+    let asked = Command::new(name)
+        .arg("--version")
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .status();
+    match asked.is_ok_and(|status| status.success()) {
+        true => Ok(()),
+        false => Err(format!("{name} is missing; install it")),
+    }
+}
+
+/// Whether a skill gets namespaces of its own.
+pub fn namespaces() -> Found<()> {
+    let layers = layers(Path::new(env!("CARGO_BIN_EXE_mimo")));
+    match layers.state(Layer::Namespaces) {
+        LayerState::Enforced => Ok(()),
+        _ => Err("this machine refuses user namespaces; `mimo doctor` says why".to_owned()),
+    }
+}
+
+/// A Python interpreter of its own that knows `packages`.
+pub fn venv(name: &str, packages: &[&str]) -> Found<PathBuf> {
+    let folder = install_once(name, packages, |folder| {
+        run(Command::new("python3").args(["-m", "venv"]).arg(folder))?;
+        let mut pip = Command::new(folder.join("bin/python"));
+        pip.args(["-m", "pip", "install", "--quiet"])
+            .arg("--disable-pip-version-check")
+            .args(packages);
+        run(&mut pip)
+    })?;
+    Ok(folder.join("bin/python"))
+}
+
+/// A folder `name` in which Node finds `packages`.
+pub fn npm(name: &str, packages: &[&str]) -> Found<PathBuf> {
+    node()?;
+    install_once(name, packages, |folder| {
+        fs::create_dir_all(folder).expect("a folder for packages");
+        fs::write(folder.join("package.json"), r#"{"private":true}"#).expect("its package.json");
+        let mut npm = Command::new("npm");
+        // The inspector names a newer Node than its command line needs.
+        npm.args([
+            "install",
+            "--no-audit",
+            "--no-fund",
+            "--engine-strict=false",
+        ])
+        .args(["--loglevel", "error"])
+        .args(packages)
+        .current_dir(folder);
+        run(&mut npm)
+    })
+}
+
+/// The folder `name`, filled by `install` unless an earlier run did that with
+/// the same packages. Tests that want it meanwhile wait; one failed attempt is
+/// enough for all tests of a binary.
+fn install_once(
+    name: &str,
+    packages: &[&str],
+    install: impl FnOnce(&Path) -> Found<()>,
+) -> Found<PathBuf> {
+    static FAILED: Mutex<BTreeMap<String, String>> = Mutex::new(BTreeMap::new());
+    let all = packages_folder();
+    fs::create_dir_all(&all).expect("a folder for packages");
+    let lock = File::create(all.join(format!("{name}.lock"))).expect("a lock file");
+    lock.lock().expect("the lock");
+    if let Some(why) = FAILED.lock().expect("no panic").get(name) {
+        return Err(why.clone());
+    }
+    let folder = all.join(name);
+    // Written last, so that an installation that was cut off is made again.
+    let marker = folder.join("installed.txt");
+    let wanted = packages.join("\n");
+    if fs::read_to_string(&marker).is_ok_and(|found| found == wanted) {
+        return Ok(folder);
+    }
+    if folder.exists() {
+        fs::remove_dir_all(&folder).expect("the earlier installation goes");
+    }
+    if let Err(why) = install(&folder) {
+        let mut failed = FAILED.lock().expect("no panic");
+        failed.insert(name.to_owned(), why.clone());
+        return Err(why);
+    }
+    fs::write(&marker, wanted).expect("the marker");
+    Ok(folder)
+}
+
+fn run(command: &mut Command) -> Found<()> {
+    let needs = "this needs a package registry, the first time only";
+    let done = command
+        .output()
+        .map_err(|error| format!("{command:?} does not start ({error}); {needs}"))?;
+    if done.status.success() {
+        return Ok(());
+    }
+    let errors = String::from_utf8_lossy(&done.stderr);
+    Err(format!("{command:?} failed; {needs}:\n{}", errors.trim()))
+}
+
+const TARGET: &str = env!("CARGO_TARGET_TMPDIR");
+
+fn packages_folder() -> PathBuf {
+    let trusted = trusted_folder();
+    match trusted == Path::new(TARGET) {
+        true => trusted.with_file_name("clients"),
+        false => trusted.join("clients"),
+    }
+}
+
+/// A folder that only this account can change, as Mimo wants it for programs:
+/// under `target/` or, where the checkout lies in a temporary folder, under the
+/// account's home or wherever else there is one.
+pub fn trusted_folder() -> PathBuf {
+    static FOLDER: OnceLock<PathBuf> = OnceLock::new();
+    FOLDER.get_or_init(find_trusted_folder).clone()
+}
+
+fn find_trusted_folder() -> PathBuf {
+    let target = PathBuf::from(TARGET);
+    if is_trusted(&target) {
+        return target;
+    }
+    let variable = |name| std::env::var_os(name).map(PathBuf::from);
+    let account = nix::unistd::User::from_uid(nix::unistd::geteuid());
+    let home = account.ok().flatten().map(|account| account.dir);
+    let system = ["/var/lib", "/opt"].map(|path| Some(PathBuf::from(path)));
+    let mut all = [variable("HOME"), home, variable("XDG_RUNTIME_DIR")]
+        .into_iter()
+        .chain(system)
+        .flatten()
+        .filter(|folder| is_trusted(folder))
+        .map(|folder| folder.join(".cache/mimo-tests"));
+    all.find(|folder| fs::create_dir_all(folder).is_ok())
+        .expect("no folder that nobody else can write: move the checkout or HOME to one")
+}
+
+fn is_trusted(folder: &Path) -> bool {
+    let temporary = ["/tmp", "/var/tmp", "/dev/shm"];
+    !temporary.iter().any(|each| folder.starts_with(each))
+        && folder.ancestors().all(|each| {
+            let found = each.metadata();
+            found.is_ok_and(|found| found.permissions().mode() & 0o022 == 0)
+        })
+}
