@@ -23,16 +23,16 @@ use crate::graph::{self, Graph};
 use crate::limits::BLOCKING_THREADS_MAX;
 use crate::memory::{self, Memories, Weights};
 use crate::procedure::{self, Procedures};
-use crate::registry::files::Files;
-use crate::registry::{DownstreamClient, ManifestProblem, Parts, Registry, SkillName};
+use crate::registry::approvals::Approvals;
+use crate::registry::tool_cache::ToolCache;
+use crate::registry::{DownstreamClient, FirstUse, ManifestProblem, Parts, Registry, SkillName};
 use crate::server::{self, Client, Served};
 use crate::skills::client::NoClient;
 use crate::skills::logs::Logs;
-use crate::skills::pins::FirstUse;
 use crate::skills::rules::{Rules, Secret};
 use crate::skills::sandbox_launcher::SandboxLauncher;
 use crate::store::sqlite::SqliteStore;
-use crate::store::{NameStore, Store};
+use crate::store::{NameStore, PinStore, Store};
 use crate::tools::ask::Writers;
 use crate::tools::legacy;
 use crate::tools::procedure::ProcedureTools;
@@ -139,7 +139,12 @@ pub fn skill_rules(config: &Config) -> Rules {
     }
 }
 
-/// What becomes of a tool that nobody has seen before.
+/// The approved tool definitions.
+pub fn approvals(config: &Config) -> Result<Approvals, Failure> {
+    Ok(Approvals::new(store(config)?, &config.data_folder))
+}
+
+/// What happens to a tool that is seen for the first time.
 pub fn first_use(config: &Config) -> FirstUse {
     match config.skills.ask_first {
         true => FirstUse::Ask,
@@ -188,7 +193,7 @@ impl App {
                     None => Arc::new(NoClient),
                 };
                 let (registry, skills, reloading) =
-                    skills(config, embedder, clock.clone(), downstream)?;
+                    skills(config, store.clone(), embedder, clock.clone(), downstream);
                 let skills = Some(Arc::new(skills));
                 let mut tools = tools::standard(
                     &memories,
@@ -337,7 +342,7 @@ fn reload(reloading: &Reloading) -> legacy::Reload {
     let reloader = reloading.reloader.clone();
     Arc::new(move || {
         let reloader = reloader.clone();
-        Box::pin(async move { reloader.call().await })
+        Box::pin(async move { reloader.reload().await })
     })
 }
 
@@ -346,10 +351,11 @@ fn reload(reloading: &Reloading) -> legacy::Reload {
 /// and the status says why.
 fn skills(
     config: &Config,
+    store: Arc<dyn PinStore>,
     embedder: Arc<dyn Embedder>,
     clock: Arc<dyn Clock>,
     downstream: Arc<dyn DownstreamClient>,
-) -> Result<(Arc<Registry>, Skills, Reloading), Failure> {
+) -> (Arc<Registry>, Skills, Reloading) {
     let (source, problem) = (reload::source(config), ManifestProblem::default());
     let specs = match source.load() {
         Ok(manifest) => manifest.enabled(),
@@ -358,34 +364,25 @@ fn skills(
             Vec::new()
         }
     };
-    let launch = Arc::new(SandboxLauncher::new(
+    let launcher = Arc::new(SandboxLauncher::new(
         // The same program even when the file is replaced while it runs.
         "/proc/self/exe".into(),
         config.data_folder.join("skills"),
         config.skills.strict,
         Logs::in_folder(config.skill_log_folder(), clock.clone()),
     ));
-    let parts = |files| Parts {
-        launch: launch.clone(),
-        downstream: downstream.clone(),
-        files,
+    let parts = Parts {
+        launcher: launcher.clone(),
+        downstream,
+        cache: Some(ToolCache::in_folder(config.data_folder.clone())),
+        approvals: Some(Approvals::new(store, &config.data_folder)),
         first_use: first_use(config),
     };
-    let files = Files::in_folder(config.data_folder.clone());
-    let (registry, barred) = match Registry::start(parts(Some(files)), specs) {
-        Ok(registry) => (registry, None),
-        // Without its pins every changed tool would pass for a new one.
-        Err(failure) => {
-            let why = format!("no skills are run: {failure}");
-            problem.set(Some(why.clone()));
-            (Registry::start(parts(None), Vec::new())?, Some(why))
-        }
-    };
-    let registry = Arc::new(registry);
-    let sandbox = Arc::new(move |skill: &SkillName| launch.report(skill));
-    let reloading = Reloading::new(config, registry.clone(), source, problem.clone(), barred);
+    let registry = Arc::new(Registry::start(parts, specs));
+    let sandbox = Arc::new(move |skill: &SkillName| launcher.report(skill));
+    let reloading = Reloading::new(config, registry.clone(), source, problem.clone());
     let skills = Skills::new(registry.clone(), embedder, clock, sandbox, problem);
-    Ok((registry, skills, reloading))
+    (registry, skills, reloading)
 }
 
 /// Who may put answers into words.

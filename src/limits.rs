@@ -265,6 +265,8 @@ pub const SKILL_DRAIN_MILLIS_MAX: u64 = 1_000;
 pub const TOOL_NAME_BYTES_MAX: usize = 56;
 /// How long a skill's start waits for the client to say what it offers.
 pub const SKILL_GREETING_MILLIS_MAX: u64 = 5_000;
+/// How long a list of tools waits until it is known which ones are approved.
+pub const SKILL_PINS_MILLIS_MAX: u64 = 2_000;
 /// Calls that wait for a client of the newest revision to answer a skill.
 pub const ROUNDS_WAITING_MAX: usize = 64;
 /// Announcements that a client may be behind by.

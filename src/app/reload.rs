@@ -30,10 +30,9 @@ impl Reloading {
         registry: Arc<Registry>,
         source: Arc<Source>,
         problem: ManifestProblem,
-        barred: Option<String>,
     ) -> Reloading {
         Reloading {
-            reloader: Arc::new(Reloader::new(registry, source, problem, barred)),
+            reloader: Arc::new(Reloader::new(registry, source, problem)),
             mailboxes: config.running_folder(),
         }
     }

@@ -70,7 +70,7 @@ impl Catalog {
     /// is left out: the others' offers are good without it.
     async fn lists(&self, list: List, cancel: &CancellationToken) -> Vec<(SkillName, Items)> {
         let deadline = Instant::now() + Duration::from_secs(limits::SKILL_LIST_SECONDS_MAX);
-        let skills = self.registry.with(list.capability());
+        let skills = self.registry.skills_with(list.capability());
         let asked = skills.iter().map(|skill| async move {
             match self.registry.list(skill, list, deadline, cancel).await {
                 Ok(items) => Some((skill.clone(), items)),
@@ -126,7 +126,7 @@ impl View {
         };
         let registry = &self.catalog.registry;
         if let Some((skill, member, name)) = owner
-            && registry.with("completions").contains(&skill)
+            && registry.skills_with("completions").contains(&skill)
         {
             params["ref"][member] = name.into();
             let method = "completion/complete";
@@ -140,14 +140,16 @@ impl View {
     pub(crate) async fn set_level(&self, level: impl serde::Serialize, cancel: &CancellationToken) {
         let params = json!({ "level": level });
         let registry = &self.catalog.registry;
-        let skills = registry.with("logging").into_iter();
-        let set = skills.filter(|skill| registry.runs(skill)).map(|skill| {
-            let params = &params;
-            async move {
-                let method = "logging/setLevel";
-                self.catalog.forward(&skill, method, params, cancel).await
-            }
-        });
+        let skills = registry.skills_with("logging").into_iter();
+        let set = skills
+            .filter(|skill| registry.is_running(skill))
+            .map(|skill| {
+                let params = &params;
+                async move {
+                    let method = "logging/setLevel";
+                    self.catalog.forward(&skill, method, params, cancel).await
+                }
+            });
         for set in join_all(set).await {
             if let Err(error) = set {
                 let failure = error.into_failure();
@@ -160,7 +162,7 @@ impl View {
     pub(crate) fn announce_roots_changed(&self) {
         self.catalog
             .registry
-            .tell("notifications/roots/list_changed");
+            .notify_all("notifications/roots/list_changed");
     }
 }
 

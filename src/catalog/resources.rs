@@ -132,7 +132,7 @@ impl Catalog {
     /// that each knows it by. A resource that no list and no template names may
     /// still come from a tool's result, so every skill is a candidate then.
     pub(super) fn resource_owners(&self, uri: &str) -> Vec<(SkillName, String)> {
-        let all = self.registry.with(List::Resources.capability());
+        let all = self.registry.skills_with(List::Resources.capability());
         let owner = uri.strip_prefix(QUALIFIED).and_then(|rest| {
             let (skill, own) = rest.split_once('/')?;
             let skill = all.iter().find(|each| each.as_str() == skill)?;
@@ -143,14 +143,14 @@ impl Catalog {
         }
         let listed = self.resources().get(uri).cloned();
         let matches_template = |skill: &SkillName| {
-            let kept = self.registry.kept(skill, List::Templates);
+            let kept = self.registry.cached_list(skill, List::Templates);
             let templates = kept.iter().flat_map(|items| items.iter());
             templates
                 .filter_map(|item| text_of(item, "uriTemplate"))
                 .any(|template| template == uri || template::matches(&template, uri))
         };
         let lists = |skill: &SkillName| {
-            let kept = self.registry.kept(skill, List::Resources);
+            let kept = self.registry.cached_list(skill, List::Resources);
             let items = kept.iter().flat_map(|items| items.iter());
             items
                 .filter_map(|item| text_of(item, "uri"))

@@ -67,7 +67,7 @@ pub(super) fn layers(surroundings: &Surroundings) -> Layers {
 /// Every layer with its state and the reason, for a script.
 pub(super) fn sandbox_document(layers: &Layers) -> Value {
     let sandbox = Layer::ALL.map(|layer| finding(layers, layer).document());
-    json!({"whole": layers.whole(), "layers": sandbox})
+    json!({"whole": layers.all_enforced(), "layers": sandbox})
 }
 
 /// The same for a person.

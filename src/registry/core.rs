@@ -1,84 +1,83 @@
-//! The owner of table and children: every event goes through [`Core::feed`],
-//! which performs the effects before anyone else gets a look.
+//! Owns the table and the children. Every event goes through [`Core::feed`],
+//! which performs its effects under one lock that is never held across an await.
 
+mod approval;
 mod background;
-mod lists;
+mod views;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::{Notify, oneshot, watch};
 use tokio::time::Instant;
 
-use super::files::{Files, Fresh, Lists, fingerprint};
+use self::approval::{GatedLauncher, Judged};
+use super::Parts;
+use super::approvals::Approvals;
 use super::list_cache::ListCache;
+use super::pins::{FirstUse, Pins};
 use super::table::{Call, Effect, Event, LeaseError, Millis, ReloadOutcome, Run, Table};
-use super::{OfferedTool, Parts, PendingApproval, SkillStatus};
-use crate::failure::{Failure, Kind};
+use super::tool_cache::{ToolCache, ToolList, ToolLists, fingerprint};
 use crate::limits;
 use crate::skills::child::ChildLauncher;
 use crate::skills::client::{DownstreamClient, SkillClient, Tool};
 use crate::skills::job::{Job, JobEvent};
-use crate::skills::pins::{ApprovalState, FirstUse, Pins};
 use crate::skills::spec::{SkillName, SkillSpec};
+use crate::store::pins::Pin;
 
-pub use background::run as keep_saved;
+pub(super) use background::run as run_background;
 
-/// The owner.
-pub struct Core {
+pub(super) struct Core {
     state: Mutex<State>,
-    launch: Arc<dyn ChildLauncher>,
+    launcher: Arc<dyn ChildLauncher>,
     downstream: Arc<dyn DownstreamClient>,
-    files: Option<Files>,
-    /// What skills offer beside tools.
-    pub offers: ListCache,
+    cache: Option<ToolCache>,
+    approvals: Option<Approvals>,
+    /// Held while the pins are read, so that callers wait for one read together.
+    reading_pins: tokio::sync::Mutex<()>,
+    pub(super) list_cache: ListCache,
     first_use: FirstUse,
     began: Instant,
-    /// There may be another time to wake up at, or something to save.
+    /// Wakes the background task: a timer moved, or something is unsaved.
     wake: Notify,
     /// Counts the changes of the tool list.
-    pub changed: watch::Sender<u64>,
-    /// Children that are not over.
-    pub runs_left: watch::Sender<usize>,
+    pub(super) changed: watch::Sender<u64>,
+    /// Children that have not ended.
+    pub(super) runs_left: watch::Sender<usize>,
 }
 
 struct State {
     table: Table,
-    children: HashMap<Run, Running>,
-    waiting: HashMap<Call, oneshot::Sender<Granted>>,
+    children: HashMap<Run, RunningChild>,
+    waiting: HashMap<Call, oneshot::Sender<LeaseResult>>,
     reload: Option<oneshot::Sender<ReloadOutcome>>,
-    /// Of the tools that are on offer now.
-    approvals: BTreeMap<SkillName, Judged>,
-    pins: Pins,
-    /// The pins as the file had them the last time.
-    pins_saved: Pins,
-    lists: Lists,
-    /// Those that the file does not have yet.
-    fresh: Vec<Fresh>,
-    /// What the last run of each skill left on stderr.
-    tails: BTreeMap<SkillName, String>,
+    /// The approvals of the tools on offer.
+    judged: BTreeMap<SkillName, Judged>,
+    /// `None` until they have been read.
+    pins: Option<Pins>,
+    /// Pins of tools seen for the first time, which the store lacks.
+    trusted: Vec<Pin>,
+    lists: ToolLists,
+    /// Lists that the cache file lacks.
+    new_lists: Vec<ToolList>,
+    /// The end of what the last run of each skill wrote to stderr.
+    stderr_tails: BTreeMap<SkillName, String>,
     calls: u64,
     unsaved: bool,
 }
 
-struct Judged {
-    tools: Arc<[Tool]>,
-    approvals: BTreeMap<String, ApprovalState>,
-}
-
-struct Running {
+struct RunningChild {
     spec: Arc<SkillSpec>,
     job: Job,
-    /// The way to it and its process, once it is ready.
+    /// Its client and its process id, once it is ready.
     ready: Option<(SkillClient, u32)>,
 }
 
-type Granted = Result<SkillClient, LeaseError>;
+type LeaseResult = Result<SkillClient, LeaseError>;
 
-/// A call's right to a run; dropping it gives it back.
-pub struct Lease {
+/// A call's right to use a run; dropping it gives the right back.
+pub(super) struct Lease {
     core: Arc<Core>,
     call: Call,
 }
@@ -92,76 +91,81 @@ impl Drop for Lease {
 }
 
 impl Core {
-    /// An owner of nothing yet.
-    pub fn new(parts: Parts) -> Result<Arc<Core>, Failure> {
-        let files = parts.files;
-        let pins = files.as_ref().map_or(Ok(Pins::default()), Files::pins);
-        let pins = pins.map_err(background::unreadable)?;
+    pub(super) fn new(parts: Parts) -> Arc<Core> {
+        let Parts {
+            launcher,
+            downstream,
+            cache,
+            approvals,
+            first_use,
+        } = parts;
         let state = State {
             table: Table::default(),
             children: HashMap::new(),
             waiting: HashMap::new(),
             reload: None,
-            approvals: BTreeMap::new(),
-            pins_saved: pins.clone(),
-            pins,
-            lists: files.as_ref().map(Files::lists).unwrap_or_default(),
-            fresh: Vec::new(),
-            tails: BTreeMap::new(),
+            judged: BTreeMap::new(),
+            pins: approvals.is_none().then(Pins::default),
+            trusted: Vec::new(),
+            lists: cache.as_ref().map(ToolCache::lists).unwrap_or_default(),
+            new_lists: Vec::new(),
+            stderr_tails: BTreeMap::new(),
             calls: 0,
             unsaved: false,
         };
-        Ok(Arc::new(Core {
+        Arc::new(Core {
             state: Mutex::new(state),
-            launch: parts.launch,
-            downstream: parts.downstream,
-            offers: ListCache::load(files.as_ref().map(Files::offers)),
-            files,
-            first_use: parts.first_use,
+            launcher,
+            downstream,
+            approvals,
+            reading_pins: tokio::sync::Mutex::default(),
+            list_cache: ListCache::load(cache.as_ref().map(ToolCache::offers_file)),
+            cache,
+            first_use,
             began: Instant::now(),
             wake: Notify::new(),
             changed: watch::Sender::new(0),
             runs_left: watch::Sender::new(0),
-        }))
+        })
     }
 
-    /// Takes an event in and performs what follows from it.
-    pub fn feed(self: &Arc<Self>, event: Event) {
+    /// Takes in an event and performs its effects.
+    pub(super) fn feed(self: &Arc<Self>, event: Event) {
         self.step(&mut self.state(), event);
     }
 
-    /// The tools this skill had in an earlier run.
-    pub fn known_tools(&self, spec: &SkillSpec) -> Option<Arc<[Tool]>> {
+    /// The tools that this skill had in an earlier run.
+    pub(super) fn known_tools(&self, spec: &SkillSpec) -> Option<Arc<[Tool]>> {
         self.state().lists.get(&fingerprint(spec)).cloned()
     }
 
-    /// How long one call to the skill may take, as its entry says.
-    pub fn patience(&self, skill: &SkillName) -> Option<Duration> {
+    /// How long one call may take, as the skill's manifest entry says.
+    pub(super) fn call_timeout(&self, skill: &SkillName) -> Option<Duration> {
         let state = self.state();
         let skill = state.table.skills().get(skill)?;
         Some(skill.spec.timeouts.call)
     }
 
     /// A lease, granted or refused through the receiver.
-    pub fn lease(
-        core: &Arc<Core>,
+    pub(super) fn lease(
+        self: &Arc<Self>,
         skill: &SkillName,
         deadline: Instant,
-    ) -> (Lease, oneshot::Receiver<Granted>) {
+    ) -> (Lease, oneshot::Receiver<LeaseResult>) {
         let (grant, granted) = oneshot::channel();
-        let mut state = core.state();
+        let mut state = self.state();
         state.calls += 1;
         let call = Call(state.calls);
         state.waiting.insert(call, grant);
-        let deadline = core.millis(deadline);
-        core.step(&mut state, Event::Call(call, skill.clone(), deadline));
+        let deadline = self.millis(deadline);
+        self.step(&mut state, Event::Call(call, skill.clone(), deadline));
         drop(state);
-        let core = core.clone();
+        let core = self.clone();
         (Lease { core, call }, granted)
     }
 
-    /// Begins a reload; `None` if one is under way.
-    pub fn begin_reload(
+    /// Begins a reload; `None` where one is under way.
+    pub(super) fn begin_reload(
         self: &Arc<Self>,
         specs: Vec<SkillSpec>,
     ) -> Option<oneshot::Receiver<ReloadOutcome>> {
@@ -180,110 +184,8 @@ impl Core {
         Some(outcome)
     }
 
-    /// Refuses a tool that is not there or not approved.
-    pub fn may_call(&self, skill: &SkillName, tool: &str) -> Result<(), Failure> {
-        let state = self.state();
-        match state
-            .approvals
-            .get(skill)
-            .and_then(|judged| judged.approvals.get(tool))
-        {
-            Some(ApprovalState::Approved) => Ok(()),
-            Some(ApprovalState::New | ApprovalState::Changed(_)) => Err(Failure::new(
-                Kind::Refused,
-                format!("the tool {tool} of {skill} is not what was approved"),
-            )
-            .hint(format!("`mimo skill approve {skill}` shows the difference"))),
-            None => Err(Failure::new(
-                Kind::NotFound,
-                format!("the skill {skill} has no tool \"{tool}\""),
-            )
-            .hint("skill_find names its tools")),
-        }
-    }
-
-    /// Pins a tool as it is now.
-    pub fn approve(self: &Arc<Self>, skill: &SkillName, name: &str) -> Result<(), Failure> {
-        let mut state = self.state();
-        let tools = state
-            .table
-            .skills()
-            .get(skill)
-            .and_then(|skill| skill.tools.clone());
-        let tools = tools.unwrap_or_default();
-        let Some(tool) = tools.iter().find(|tool| tool.name == name) else {
-            let message = format!("the skill {skill} offers no tool \"{name}\" now");
-            return Err(Failure::new(Kind::NotFound, message));
-        };
-        state.pins.approve(skill, tool);
-        state.approvals.remove(skill);
-        self.perform(&mut state, Effect::Changed);
-        self.wake.notify_one();
-        Ok(())
-    }
-
-    /// All tools on offer.
-    pub fn offers(&self) -> Vec<OfferedTool> {
-        let state = self.state();
-        let mut offers = Vec::new();
-        for (name, skill) in state.table.skills() {
-            let approvals = state.approvals.get(name);
-            for tool in skill.tools.iter().flat_map(|tools| tools.iter()) {
-                let approval = approvals.and_then(|judged| judged.approvals.get(&tool.name));
-                offers.push(OfferedTool {
-                    skill: name.clone(),
-                    tool: tool.clone(),
-                    approval: approval.cloned().unwrap_or(ApprovalState::New),
-                    expose: skill.spec.expose,
-                });
-            }
-        }
-        offers
-    }
-
-    /// The tools on offer that wait for a person.
-    pub fn pending(&self) -> Vec<PendingApproval> {
-        let why = |offer: OfferedTool| {
-            let why = match offer.approval {
-                ApprovalState::Approved => return None,
-                ApprovalState::New => "nobody has approved it yet",
-                ApprovalState::Changed(_) => "it is not what was approved any more",
-            };
-            Some(PendingApproval {
-                skill: offer.skill,
-                tool: offer.tool.name,
-                why,
-            })
-        };
-        self.offers().into_iter().filter_map(why).collect()
-    }
-
-    /// How each skill is.
-    pub fn statuses(&self) -> Vec<SkillStatus> {
-        let state = self.state();
-        let status = |(name, skill): (&SkillName, &super::table::Skill)| {
-            let child = skill.state.run().and_then(|run| state.children.get(&run));
-            let ready = child.and_then(|child| child.ready.as_ref());
-            let tail = child.map(|child| child.job.stderr_tail());
-            SkillStatus {
-                name: name.clone(),
-                state: skill.state.name(),
-                pid: ready.map(|(_, pid)| *pid),
-                tools: skill.tools.as_ref().map_or(0, |tools| tools.len()),
-                restarts: skill.restarts,
-                ended: skill.ended.clone(),
-                stderr_tail: tail
-                    .filter(|tail| !tail.is_empty())
-                    .or_else(|| state.tails.get(name).cloned())
-                    .unwrap_or_default(),
-                faults: ready.map_or(0, |(link, _)| faults(link)),
-            }
-        };
-        state.table.skills().iter().map(status).collect()
-    }
-
     fn state(&self) -> MutexGuard<'_, State> {
-        // A panic under the lock would be a defect; the others go on all the same.
+        // A panic under the lock is a bug, but the other skills carry on.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -307,7 +209,7 @@ impl Core {
 
     fn perform(self: &Arc<Self>, state: &mut State, effect: Effect) {
         match effect {
-            Effect::Start(run, spec) => self.begin(state, run, spec),
+            Effect::Start(run, spec) => self.start_child(state, run, spec),
             Effect::Stop(run) => {
                 if let Some(child) = state.children.get(&run) {
                     child.job.stop();
@@ -318,10 +220,8 @@ impl Core {
                     .children
                     .get(&run)
                     .and_then(|child| child.ready.as_ref());
-                let granted = ready
-                    .map(|(link, _)| link.clone())
-                    .ok_or(LeaseError::Closing);
-                state.settle(call, granted);
+                let client = ready.map(|(client, _)| client.clone());
+                state.settle(call, client.ok_or(LeaseError::Closing));
             }
             Effect::Refuse(call, why) => state.settle(call, Err(why)),
             Effect::Changed => {
@@ -330,11 +230,11 @@ impl Core {
             }
             Effect::Reloaded(outcome) => {
                 let skills = state.table.skills();
-                state.tails.retain(|name, _| skills.contains_key(name));
-                // Another process may have approved something meanwhile.
-                state.unsaved = true;
+                state
+                    .stderr_tails
+                    .retain(|name, _| skills.contains_key(name));
                 if let Some(done) = state.reload.take() {
-                    // Whoever asked may have gone; it is done all the same.
+                    // Whoever asked may have gone; the reload is done all the same.
                     let _ = done.send(outcome);
                 }
             }
@@ -342,49 +242,49 @@ impl Core {
         }
     }
 
-    fn begin(self: &Arc<Self>, state: &mut State, run: Run, spec: Arc<SkillSpec>) {
+    fn start_child(self: &Arc<Self>, state: &mut State, run: Run, spec: Arc<SkillSpec>) {
         let core = Arc::downgrade(self);
-        let job = Job::start(
-            spec.clone(),
-            &self.launch,
-            self.downstream.clone(),
-            move |said| {
-                if let Some(core) = core.upgrade() {
-                    core.hear(run, said);
-                }
-            },
-        );
+        let launcher: Arc<dyn ChildLauncher> = Arc::new(GatedLauncher::new(self));
+        let on_event = move |event| {
+            if let Some(core) = core.upgrade() {
+                core.on_job_event(run, event);
+            }
+        };
+        let job = Job::start(spec.clone(), &launcher, self.downstream.clone(), on_event);
         let ready = None;
-        state.children.insert(run, Running { spec, job, ready });
+        state
+            .children
+            .insert(run, RunningChild { spec, job, ready });
         self.runs_left.send_replace(state.children.len());
     }
 
-    fn hear(self: &Arc<Self>, run: Run, said: JobEvent) {
+    fn on_job_event(self: &Arc<Self>, run: Run, event: JobEvent) {
         let mut guard = self.state();
         let state = &mut *guard;
         let Some(child) = state.children.get_mut(&run) else {
             return;
         };
         let spec = child.spec.clone();
-        match said {
+        match event {
             JobEvent::Listed {
-                link,
+                client,
                 pid,
-                hello,
+                server,
                 tools,
             } => {
-                child.ready = Some((link, pid));
-                let capabilities = hello.result["capabilities"].as_object().cloned();
+                child.ready = Some((client, pid));
+                let capabilities = server.result["capabilities"].as_object().cloned();
                 let capabilities = capabilities.unwrap_or_default();
-                state.unsaved |= self.offers.introduced(fingerprint(&spec), &capabilities);
+                state.unsaved |= self
+                    .list_cache
+                    .set_capabilities(fingerprint(&spec), &capabilities);
                 self.listed(state, run, &spec, tools);
             }
             JobEvent::Relisted(tools) => self.listed(state, run, &spec, tools),
             JobEvent::Ended(why) => {
                 tracing::info!(skill = %spec.name, why, "a skill has ended");
-                state
-                    .tails
-                    .insert(spec.name.clone(), child.job.stderr_tail());
+                let tail = child.job.stderr_tail();
+                state.stderr_tails.insert(spec.name.clone(), tail);
                 state.children.remove(&run);
                 self.step(state, Event::Exited(run, why));
                 self.wake.notify_one();
@@ -394,68 +294,36 @@ impl Core {
     }
 
     fn listed(self: &Arc<Self>, state: &mut State, run: Run, spec: &SkillSpec, tools: Arc<[Tool]>) {
-        state.remember(spec, &tools);
+        state.remember_list(spec, &tools);
         self.step(state, Event::Listed(run, tools));
     }
 }
 
 impl State {
-    /// Judges the tools on offer, where they are not those judged before.
-    fn judge(&mut self, first: FirstUse) {
-        let mut before = std::mem::take(&mut self.approvals);
-        for (name, skill) in self.table.skills() {
-            let Some(tools) = &skill.tools else {
-                continue;
-            };
-            let same = |judged: &Judged| Arc::ptr_eq(&judged.tools, tools);
-            let judged = before.remove(name).filter(same).unwrap_or_else(|| {
-                self.unsaved = true;
-                Judged {
-                    tools: tools.clone(),
-                    approvals: self.pins.judge(name, tools, first),
-                }
-            });
-            self.approvals.insert(name.clone(), judged);
-        }
-    }
-
-    /// Keeps a tool list for the next run; those of skills that are not here
-    /// any more go when there are too many.
-    fn remember(&mut self, spec: &SkillSpec, tools: &Arc<[Tool]>) {
+    /// Keeps a tool list for the next run, and drops those of skills that are
+    /// gone once there are too many.
+    fn remember_list(&mut self, spec: &SkillSpec, tools: &Arc<[Tool]>) {
         if self.lists.len() >= limits::SKILLS_MAX {
-            let here = self.table.skills().values();
-            let here: BTreeSet<String> = here.map(|skill| fingerprint(&skill.spec)).collect();
-            self.lists.retain(|key, _| here.contains(key));
+            let current = self.table.skills().values();
+            let current: BTreeSet<String> = current.map(|skill| fingerprint(&skill.spec)).collect();
+            self.lists.retain(|key, _| current.contains(key));
         }
-        let fresh = Fresh {
+        let list = ToolList {
             fingerprint: fingerprint(spec),
             skill: spec.name.clone(),
             tools: tools.clone(),
         };
-        self.lists.insert(fresh.fingerprint.clone(), tools.clone());
-        self.fresh
-            .retain(|old| old.fingerprint != fresh.fingerprint);
-        self.fresh.push(fresh);
+        self.lists.insert(list.fingerprint.clone(), tools.clone());
+        self.new_lists
+            .retain(|old| old.fingerprint != list.fingerprint);
+        self.new_lists.push(list);
         self.unsaved = true;
     }
 
-    fn settle(&mut self, call: Call, granted: Granted) {
+    fn settle(&mut self, call: Call, result: LeaseResult) {
         if let Some(waiting) = self.waiting.remove(&call) {
-            // A caller that has gone gives its lease back by itself.
-            let _ = waiting.send(granted);
+            // A caller that has gone gives its lease back by dropping it.
+            let _ = waiting.send(result);
         }
     }
-}
-
-fn faults(link: &SkillClient) -> u64 {
-    let faults = link.faults();
-    [
-        &faults.junk,
-        &faults.oversize,
-        &faults.stray,
-        &faults.unanswered,
-    ]
-    .into_iter()
-    .map(|count| count.load(Ordering::Relaxed))
-    .sum()
 }

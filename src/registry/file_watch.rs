@@ -14,7 +14,7 @@ use tokio::sync::Notify;
 use crate::limits;
 
 /// A watch over some files and over what lies in some folders.
-pub struct Watch {
+pub struct FileWatch {
     files: Vec<PathBuf>,
     /// Absent where this machine has no more watches to give: then time passing
     /// counts as a change.
@@ -25,10 +25,10 @@ pub struct Watch {
     changed: Arc<Notify>,
 }
 
-impl Watch {
+impl FileWatch {
     /// Watches `files` (a folder counts with what lies directly in it), from
-    /// the first [`Watch::arm`] on.
-    pub fn new(files: Vec<PathBuf>) -> Watch {
+    /// the first [`FileWatch::arm`] on.
+    pub fn new(files: Vec<PathBuf>) -> FileWatch {
         let changed = Arc::new(Notify::new());
         let wanted = Arc::new(Mutex::new(files.clone()));
         let (tell, of) = (changed.clone(), wanted.clone());
@@ -42,7 +42,7 @@ impl Watch {
         if let Err(error) = &watcher {
             tracing::warn!(%error, "folders cannot be watched: files are looked at now and then");
         }
-        Watch {
+        FileWatch {
             files,
             watcher: watcher.ok(),
             watched: BTreeSet::new(),

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use tokio::time::{Instant, sleep};
 
-use super::files::private;
+use super::tool_cache::create_private;
 use crate::files::replace;
 use crate::limits;
 
@@ -56,7 +56,7 @@ impl Mailbox {
         running_instances(&folder)?;
         // Locked before it is seen: nobody takes it for a dead one's.
         let part = folder.join(format!("{id}.part"));
-        let mut own = private(&part)?;
+        let mut own = create_private(&part)?;
         own.lock()?;
         let about = json!({"pid": std::process::id(), "version": env!("CARGO_PKG_VERSION")});
         own.write_all(about.to_string().as_bytes())?;

@@ -1,40 +1,35 @@
-//! What skills offer beside tools: their capabilities, and the lists of their
-//! prompts and resources. Kept between runs, so that asking what there is starts
-//! no skill; a file of this user's only, and no more than a cache.
+//! What skills offer beside tools: their capabilities, and their lists of prompts
+//! and resources. Cached in a private file between runs, so that listing starts
+//! no skill.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use serde::{Deserialize, Serialize};
 use serde_json::value::{RawValue, to_raw_value};
 use serde_json::{Map, Value, json};
-
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::files::fingerprint;
-use super::{Registry, SkillName};
+use super::tool_cache::{fingerprint, read_bounded};
+use super::{CallError, Registry, SkillName};
 use crate::failure::{Failure, Kind};
 use crate::files::replace;
 use crate::limits;
-use crate::skills::client::CallError;
 
 /// A list that a skill may offer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum List {
-    /// Its prompts.
     Prompts,
-    /// Its resources.
     Resources,
-    /// The templates of more of them.
+    /// Resource templates.
     Templates,
 }
 
 impl List {
-    /// The method that asks for it.
+    /// The method that requests it.
     pub fn method(self) -> &'static str {
         match self {
             List::Prompts => "prompts/list",
@@ -43,7 +38,7 @@ impl List {
         }
     }
 
-    /// The member of the answer that holds it.
+    /// The key of the result that holds its items.
     pub fn member(self) -> &'static str {
         match self {
             List::Prompts => "prompts",
@@ -52,7 +47,7 @@ impl List {
         }
     }
 
-    /// The capability of those who have it.
+    /// The capability of the servers that offer it.
     pub fn capability(self) -> &'static str {
         match self {
             List::Prompts => "prompts",
@@ -61,117 +56,114 @@ impl List {
     }
 }
 
-/// The items of a list, as they were written.
+/// The items of a list as the skill wrote them.
 pub type Items = Arc<Vec<Box<RawValue>>>;
 
-/// All of it, by the fingerprint of the skill.
 #[derive(Default)]
-pub struct ListCache {
-    kept: Mutex<BTreeMap<String, Kept>>,
+pub(super) struct ListCache {
+    /// By the fingerprint of the skill.
+    entries: Mutex<BTreeMap<String, Entry>>,
     file: Option<PathBuf>,
 }
 
 #[derive(Default, Serialize, Deserialize)]
-struct Kept {
+struct Entry {
     capabilities: Map<String, Value>,
     lists: BTreeMap<List, Items>,
 }
 
 impl ListCache {
-    /// What earlier runs left in `file`, if anything is kept there.
-    pub fn load(file: Option<PathBuf>) -> ListCache {
-        let bound = limits::SKILL_CACHE_BYTES_MAX as u64;
-        let read = |path: &PathBuf| {
-            let small = fs::metadata(path).ok()?.len() <= bound;
-            small.then(|| fs::read_to_string(path).ok()).flatten()
-        };
-        let text = file.as_ref().and_then(read);
-        let kept = text.and_then(|text| serde_json::from_str(&text).ok());
+    /// The entries that earlier runs left in `file`.
+    pub(super) fn load(file: Option<PathBuf>) -> ListCache {
+        let text = file.as_deref().and_then(read_bounded);
+        let entries = text.and_then(|text| serde_json::from_str(&text).ok());
         ListCache {
-            kept: Mutex::new(kept.unwrap_or_default()),
+            entries: Mutex::new(entries.unwrap_or_default()),
             file,
         }
     }
 
-    /// Whether the skill has said that it has `capability`.
-    pub fn can(&self, skill: &str, capability: &str) -> bool {
-        let kept = self.kept();
-        kept.get(skill)
-            .is_some_and(|kept| kept.capabilities.contains_key(capability))
+    /// Whether the skill has declared `capability`.
+    fn has_capability(&self, skill: &str, capability: &str) -> bool {
+        let entries = self.entries();
+        let entry = entries.get(skill);
+        entry.is_some_and(|entry| entry.capabilities.contains_key(capability))
     }
 
-    /// A list as it was the last time.
-    pub fn list(&self, skill: &str, list: List) -> Option<Items> {
-        self.kept().get(skill)?.lists.get(&list).cloned()
+    fn list(&self, skill: &str, list: List) -> Option<Items> {
+        self.entries().get(skill)?.lists.get(&list).cloned()
     }
 
-    /// The skill has introduced itself; whether it offers something else than
-    /// the last time. What it listed then is its list until it is asked again.
-    pub fn introduced(&self, skill: String, capabilities: &Map<String, Value>) -> bool {
-        let mut kept = self.kept();
-        let known = kept.entry(skill).or_default();
-        let changed = known.capabilities != *capabilities;
-        known.capabilities = capabilities.clone();
+    /// Whether the capabilities changed. The cached lists stay until the skill
+    /// is asked again.
+    pub(super) fn set_capabilities(
+        &self,
+        skill: String,
+        capabilities: &Map<String, Value>,
+    ) -> bool {
+        let mut entries = self.entries();
+        let entry = entries.entry(skill).or_default();
+        let changed = entry.capabilities != *capabilities;
+        entry.capabilities = capabilities.clone();
         changed
     }
 
-    /// The skill has listed this; whether it is something else than before.
-    pub fn listed(&self, skill: String, list: List, items: Items) -> bool {
+    /// Whether the list changed.
+    pub(super) fn set_list(&self, skill: String, list: List, items: Items) -> bool {
         let texts = |items: &Items| -> Vec<String> {
             let items = items.iter();
             items.map(|item| item.get().to_owned()).collect()
         };
         let now = texts(&items);
-        let before = self
-            .kept()
-            .entry(skill)
-            .or_default()
-            .lists
-            .insert(list, items);
+        let mut entries = self.entries();
+        let before = entries.entry(skill).or_default().lists.insert(list, items);
         before.is_none_or(|before| texts(&before) != now)
     }
 
-    /// Writes it for the next run, without the skills that are not `here` any
-    /// more once there are many of them. Blocks.
-    pub fn save(&self, here: &BTreeSet<String>) {
-        {
-            let mut kept = self.kept();
-            if kept.len() > limits::SKILLS_MAX {
-                kept.retain(|skill, _| here.contains(skill));
+    /// Writes the file. Once there are many entries, those of skills that are
+    /// not `current` go. Blocks.
+    pub(super) fn save(&self, current: &BTreeSet<String>) {
+        let text = {
+            let mut entries = self.entries();
+            if entries.len() > limits::SKILLS_MAX {
+                entries.retain(|skill, _| current.contains(skill));
             }
-        }
-        let text = serde_json::to_string(&*self.kept()).unwrap_or_default();
+            serde_json::to_string(&*entries).unwrap_or_default()
+        };
         if let Some(file) = &self.file
             && text.len() <= limits::SKILL_CACHE_BYTES_MAX
             && let Err(error) = replace(file, text.as_bytes())
         {
-            tracing::warn!(%error, "what skills offer was not kept");
+            tracing::warn!(%error, "lists of prompts and resources were not saved");
         }
     }
 
-    fn kept(&self) -> MutexGuard<'_, BTreeMap<String, Kept>> {
-        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+    fn entries(&self) -> MutexGuard<'_, BTreeMap<String, Entry>> {
+        self.entries.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Registry {
-    /// The skills that have `capability`, as far as they have ever said what
-    /// they have, by name.
-    pub fn with(&self, capability: &str) -> Vec<SkillName> {
+    /// The skills that have declared `capability` in this run or an earlier one.
+    pub fn skills_with(&self, capability: &str) -> Vec<SkillName> {
         let skills = self.0.specs().into_iter();
-        let able = skills.filter(|spec| self.0.offers.can(&fingerprint(spec), capability));
+        let able = skills.filter(|spec| {
+            self.0
+                .list_cache
+                .has_capability(&fingerprint(spec), capability)
+        });
         able.map(|spec| spec.name.clone()).collect()
     }
 
-    /// A list as a skill gave it the last time, without asking it.
-    pub fn kept(&self, skill: &SkillName, list: List) -> Option<Items> {
+    /// The list that a skill gave last, without asking it again.
+    pub fn cached_list(&self, skill: &SkillName, list: List) -> Option<Items> {
         let specs = self.0.specs();
         let spec = specs.iter().find(|spec| spec.name == *skill)?;
-        self.0.offers.list(&fingerprint(spec), list)
+        self.0.list_cache.list(&fingerprint(spec), list)
     }
 
-    /// What a skill lists: asked of it where it runs, else as it was the last
-    /// time, and only where that is not known it is started for it.
+    /// A list of a skill: requested where the skill runs, cached where it does
+    /// not. A skill is started only for a list that is in no cache.
     pub async fn list(
         &self,
         skill: &SkillName,
@@ -179,10 +171,10 @@ impl Registry {
         deadline: Instant,
         cancel: &CancellationToken,
     ) -> Result<Items, CallError> {
-        if !self.0.runs(skill)
-            && let Some(kept) = self.kept(skill, list)
+        if !self.0.is_running(skill)
+            && let Some(cached) = self.cached_list(skill, list)
         {
-            return Ok(kept);
+            return Ok(cached);
         }
         let (mut items, mut bytes) = (Vec::new(), 0);
         let mut cursor: Option<String> = None;
@@ -194,10 +186,10 @@ impl Registry {
             let page = page.await?;
             bytes += page.get().len();
             let mut page: BTreeMap<String, Box<RawValue>> =
-                serde_json::from_str(page.get()).map_err(|_| odd(skill, list))?;
+                serde_json::from_str(page.get()).map_err(|_| unreadable(skill, list))?;
             let found = page.remove(list.member());
             let found = found.and_then(|found| serde_json::from_str(found.get()).ok());
-            let found: Vec<Box<RawValue>> = found.ok_or_else(|| odd(skill, list))?;
+            let found: Vec<Box<RawValue>> = found.ok_or_else(|| unreadable(skill, list))?;
             items.extend(found);
             if items.len() > limits::SKILL_TOOLS_MAX || bytes > limits::SKILL_TOOLS_BYTES_MAX {
                 break;
@@ -206,19 +198,17 @@ impl Registry {
             cursor = next.and_then(|next| serde_json::from_str(next.get()).ok());
             if cursor.is_none() {
                 let items = Arc::new(items);
-                self.0.keep_list(skill, list, items.clone());
+                self.0.cache_list(skill, list, items.clone());
                 return Ok(items);
             }
         }
-        let message = format!("the answer of {skill} to {} has no end", list.method());
-        Err(CallError::Gateway(Failure::new(
-            Kind::LimitExceeded,
-            message,
-        )))
+        let method = list.method();
+        let message = format!("the answers of {skill} to {method} are too long or never end");
+        Err(Failure::new(Kind::LimitExceeded, message).into())
     }
 }
 
-fn odd(skill: &SkillName, list: List) -> CallError {
-    let message = format!("{skill} answered {} with no such thing", list.method());
-    CallError::Gateway(Failure::new(Kind::Unavailable, message))
+fn unreadable(skill: &SkillName, list: List) -> CallError {
+    let message = format!("the answer of {skill} to {} cannot be read", list.method());
+    Failure::new(Kind::Unavailable, message).into()
 }

@@ -1,15 +1,16 @@
-//! The skills and whoever calls them: performs what the table decides. The one
-//! owner is a lock that is never held while anything waits, so a lease costs no
-//! way through a queue and is given back the moment its call is dropped; a task
-//! beside it keeps the time and the files.
+//! The skills that run, and the calls to them. [`table`] decides, [`core`]
+//! performs its decisions under a lock that is never held across an await: a
+//! lease needs no queue, and dropping a call gives its lease back at once.
 
+pub mod approvals;
 mod core;
 mod file_watch;
-pub mod files;
 pub mod instances;
 pub mod list_cache;
+pub mod pins;
 mod reloader;
 pub mod table;
+pub mod tool_cache;
 pub mod tool_names;
 
 use std::sync::Arc;
@@ -20,130 +21,119 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use self::approvals::Approvals;
 use self::core::{Core, Lease};
-use self::files::Files;
 use self::table::{Event, LeaseError, ReloadOutcome};
+use self::tool_cache::ToolCache;
 use crate::failure::{Failure, Kind};
 use crate::limits;
 use crate::skills::child::ChildLauncher;
 use crate::skills::client::{SkillClient, Tool};
-use crate::skills::pins::FirstUse;
 use crate::skills::spec::SkillSpec;
 
+pub use self::pins::{ApprovalState, FirstUse};
 pub use self::reloader::{ManifestProblem, Reloader};
 pub use crate::failure::CallError;
 pub use crate::skills::client::{CallHandlers, DownstreamClient};
-pub use crate::skills::pins::ApprovalState;
 pub use crate::skills::spec::{Expose, SkillName};
 
 /// All skills. Dropping it stops them.
 pub struct Registry(Arc<Core>);
 
-/// What a registry works with.
+/// What a registry is built from.
 pub struct Parts {
-    /// Makes the children.
-    pub launch: Arc<dyn ChildLauncher>,
-    /// The client that the skills may ask.
+    pub launcher: Arc<dyn ChildLauncher>,
+    /// The client that skills may ask.
     pub downstream: Arc<dyn DownstreamClient>,
-    /// Where tool lists and pins are kept, if anywhere.
-    pub files: Option<Files>,
-    /// What becomes of a tool that was never seen before.
+    /// The tool lists of earlier runs, if they are kept.
+    pub cache: Option<ToolCache>,
+    /// Approved tool definitions; without them each run starts from none.
+    pub approvals: Option<Approvals>,
     pub first_use: FirstUse,
 }
 
 /// How a call is made.
 pub struct CallOptions {
-    /// When it must be over, its wait for the skill's start included; the
-    /// skill's own bound for a call may end it earlier.
+    /// When the call must be over, the skill's start included. The skill's own
+    /// timeout may end it earlier.
     pub deadline: Instant,
-    /// Cancelled when the client takes it back.
+    /// Cancelled when the client cancels the call.
     pub cancel: CancellationToken,
     /// The client's `_meta`.
     pub meta: Map<String, Value>,
-    /// Who follows it.
     pub handlers: CallHandlers,
 }
 
 /// A tool that a skill offers.
 #[derive(Clone, Debug)]
 pub struct OfferedTool {
-    /// Whose it is.
     pub skill: SkillName,
-    /// The tool itself.
     pub tool: Tool,
-    /// Whether it may be called.
     pub approval: ApprovalState,
-    /// How clients are to see it.
     pub expose: Expose,
 }
 
 /// A tool that may not be called until a person approves it.
 #[derive(Clone, Debug)]
 pub struct PendingApproval {
-    /// Whose it is.
     pub skill: SkillName,
-    /// Its name, which its skill chose.
     pub tool: String,
-    /// Why it waits, in words.
     pub why: &'static str,
 }
 
-/// How a skill is, for a person.
+/// The state of a skill as `mimo_status` shows it.
 #[derive(Clone, Debug)]
 pub struct SkillStatus {
-    /// Its name.
     pub name: SkillName,
-    /// Its state, in a word.
     pub state: &'static str,
-    /// Its process, if one runs.
+    /// The process, where one runs.
     pub pid: Option<u32>,
     /// How many tools it offers.
     pub tools: usize,
-    /// How often it was started again.
     pub restarts: u32,
-    /// Why its last run ended.
+    /// Why the last run ended.
     pub ended: Option<String>,
-    /// The last that it wrote to stderr.
     pub stderr_tail: String,
-    /// Lines, answers and requests against the rules.
+    /// How often the skill broke the protocol.
     pub faults: u64,
 }
 
 impl Registry {
-    /// Begins with `specs`, each valid and of another name; returns before any
-    /// of them has started.
-    pub fn start(parts: Parts, specs: Vec<SkillSpec>) -> Result<Registry, Failure> {
-        let core = Core::new(parts)?;
+    /// Begins with `specs`, each valid and with a name of its own. Returns before
+    /// any of them has started.
+    pub fn start(parts: Parts, specs: Vec<SkillSpec>) -> Registry {
+        let core = Core::new(parts);
         for spec in specs.into_iter().take(limits::SKILLS_MAX) {
             let tools = core.known_tools(&spec);
             core.feed(Event::Register(Arc::new(spec), tools));
         }
-        tokio::spawn(core::keep_saved(Arc::downgrade(&core)));
-        Ok(Registry(core))
+        tokio::spawn(self::core::run_background(Arc::downgrade(&core)));
+        let registry = Registry(core);
+        registry.load_pins_soon();
+        registry
     }
 
-    /// All tools on offer, by skill, in the order each skill gives.
+    /// All tools on offer, by skill, in the order that each skill gives.
     pub fn tools(&self) -> Vec<OfferedTool> {
-        self.0.offers()
+        self.0.offered_tools()
     }
 
     /// The tools that wait for a person's approval.
     pub fn pending(&self) -> Vec<PendingApproval> {
-        self.0.pending()
+        self.0.pending_approvals()
     }
 
-    /// How each skill is.
     pub fn statuses(&self) -> Vec<SkillStatus> {
         self.0.statuses()
     }
 
-    /// Marked as changed whenever the list of tools is another one.
+    /// Marked as changed whenever the tool list changes.
     pub fn changes(&self) -> watch::Receiver<u64> {
         self.0.changed.subscribe()
     }
 
-    /// Calls a tool and gives its result as the skill wrote it. A skill that is
-    /// not running yet is started. Dropping this takes the call back.
+    /// Calls a tool and gives its result as the skill wrote it. Starts a skill
+    /// that does not run. Dropping the future cancels the call.
     pub async fn call(
         &self,
         skill: &SkillName,
@@ -157,24 +147,21 @@ impl Registry {
             meta,
             handlers,
         } = options;
-        let deadline = self.0.patience(skill).map_or(deadline, |own| {
-            // One that is too long to be counted is none.
-            let own = Instant::now().checked_add(own).unwrap_or(deadline);
+        let deadline = self.0.call_timeout(skill).map_or(deadline, |timeout| {
+            // A timeout beyond the clock's range bounds nothing.
+            let own = Instant::now().checked_add(timeout).unwrap_or(deadline);
             deadline.min(own)
         });
         let work = async {
-            let (_lease, link) = self
-                .lease(skill, deadline)
-                .await
-                .map_err(CallError::Gateway)?;
-            self.0.may_call(skill, tool).map_err(CallError::Gateway)?;
-            link.call(tool, arguments, meta, handlers).await
+            let (_lease, client) = self.lease(skill, deadline).await?;
+            self.0.may_call(skill, tool)?;
+            client.call(tool, arguments, meta, handlers).await
         };
         within(skill, deadline, &cancel, work).await
     }
 
-    /// Sends a request of another kind (`resources/read`, `prompts/get`) as it
-    /// was written, and gives the answer as it was written.
+    /// Sends a request of another kind (`resources/read`, `prompts/get`) and
+    /// gives the answer as the skill wrote it.
     pub async fn pass(
         &self,
         skill: &SkillName,
@@ -184,59 +171,80 @@ impl Registry {
         cancel: &CancellationToken,
     ) -> Result<Box<RawValue>, CallError> {
         let work = async {
-            let (_lease, link) = self
-                .lease(skill, deadline)
-                .await
-                .map_err(CallError::Gateway)?;
-            link.pass(method, params).await
+            let (_lease, client) = self.lease(skill, deadline).await?;
+            client.pass(method, params).await
         };
         within(skill, deadline, cancel, work).await
     }
 
-    /// Whether a skill answers just now.
-    pub fn runs(&self, skill: &SkillName) -> bool {
-        self.0.runs(skill)
+    /// Whether a skill answers at the moment.
+    pub fn is_running(&self, skill: &SkillName) -> bool {
+        self.0.is_running(skill)
     }
 
     /// Sends a notification to all skills that run.
-    pub fn tell(&self, method: &str) {
-        for link in self.0.links() {
-            link.notify(method, None);
+    pub fn notify_all(&self, method: &str) {
+        for client in self.0.running_clients() {
+            client.notify(method, None);
         }
     }
 
-    /// Makes these the skills; returns once the new ones have taken over. The
-    /// old ones finish their calls meanwhile and afterwards.
+    /// Replaces the skills. Returns once the new ones have taken over; the old
+    /// ones finish their calls meanwhile and afterwards.
     pub async fn reload(&self, specs: Vec<SkillSpec>) -> Result<ReloadOutcome, Failure> {
         if specs.len() > limits::SKILLS_MAX {
-            let message = format!(
-                "{} skills are more than {}",
-                specs.len(),
-                limits::SKILLS_MAX
-            );
-            return Err(Failure::new(Kind::LimitExceeded, message));
+            let (count, most) = (specs.len(), limits::SKILLS_MAX);
+            let message = format!("the manifest has {count} skills, and at most {most} may run");
+            return Err(Failure::new(Kind::LimitExceeded, message).hint("remove some of them"));
         }
         let refused = reloader::in_progress;
         let done = self.0.begin_reload(specs).ok_or_else(refused)?;
-        done.await.map_err(|_| refused())
+        self.load_pins_soon();
+        let outcome = done.await.map_err(|_| refused())?;
+        // Another process may have approved something meanwhile.
+        if let Err(failure) = self.0.refresh_pins().await {
+            tracing::warn!("{failure}");
+        }
+        Ok(outcome)
     }
 
-    /// Takes over what was approved in the file of pins since it was read.
-    pub async fn take_approvals(&self) -> Result<(), Failure> {
-        self.0.take_approvals().await
+    /// Reads the approved tools again: another process has changed them.
+    pub async fn refresh_approvals(&self) -> Result<(), Failure> {
+        self.0.refresh_pins().await
     }
 
-    /// Approves a tool as it is now.
-    pub fn approve(&self, skill: &SkillName, tool: &str) -> Result<(), Failure> {
-        self.0.approve(skill, tool)
+    /// Ready once it is known which tools are approved, or that this cannot be
+    /// read now.
+    pub async fn approvals_known(&self) {
+        if !self.0.specs().is_empty() {
+            let most = std::time::Duration::from_millis(limits::SKILL_PINS_MILLIS_MAX);
+            // Tools whose approval is unknown are not listed.
+            let _ = tokio::time::timeout(most, self.0.load_pins()).await;
+        }
     }
 
-    /// Stops all skills; returns once none of their processes is left.
+    /// Tools of skills that are not started are listed as soon as their pins
+    /// are known.
+    fn load_pins_soon(&self) {
+        if self.0.specs().is_empty() {
+            return;
+        }
+        let core = self.0.clone();
+        tokio::spawn(async move {
+            if let Err(failure) = core.load_pins().await {
+                tracing::error!("no skill is started: {failure}");
+            }
+        });
+    }
+
+    /// Stops all skills. Returns once none of their processes is left and their
+    /// newly trusted tools are stored.
     pub async fn shutdown(&self) {
         self.0.feed(Event::Shutdown);
         let mut runs = self.0.runs_left.subscribe();
-        // It fails only if the sender, which `self` holds, is gone.
+        // This fails only if the sender, which `self` holds, is gone.
         let _ = runs.wait_for(|left| *left == 0).await;
+        self.0.save_trusted().await;
     }
 
     async fn lease(
@@ -244,11 +252,11 @@ impl Registry {
         skill: &SkillName,
         deadline: Instant,
     ) -> Result<(Lease, SkillClient), Failure> {
-        let (lease, granted) = Core::lease(&self.0, skill, deadline);
+        let (lease, granted) = self.0.lease(skill, deadline);
         match granted.await {
-            Ok(Ok(link)) => Ok((lease, link)),
-            Ok(Err(refusal)) => Err(refused(skill, refusal)),
-            Err(_) => Err(refused(skill, LeaseError::Closing)),
+            Ok(Ok(client)) => Ok((lease, client)),
+            Ok(Err(error)) => Err(no_lease(skill, error)),
+            Err(_) => Err(no_lease(skill, LeaseError::Closing)),
         }
     }
 }
@@ -259,7 +267,7 @@ impl Drop for Registry {
     }
 }
 
-/// The call, unless it is taken back or late before it is done.
+/// Runs `work` until it is cancelled or its deadline passes.
 async fn within(
     skill: &SkillName,
     deadline: Instant,
@@ -269,23 +277,22 @@ async fn within(
     tokio::select! {
         biased;
         result = work => result,
-        () = cancel.cancelled() => Err(CallError::Gateway(Failure::new(
-            Kind::Cancelled,
-            "the request was taken back",
-        ))),
-        () = tokio::time::sleep_until(deadline) => Err(CallError::Gateway(refused(skill, LeaseError::Late))),
+        () = cancel.cancelled() => {
+            Err(Failure::new(Kind::Cancelled, "the request was cancelled").into())
+        }
+        () = tokio::time::sleep_until(deadline) => Err(no_lease(skill, LeaseError::Late).into()),
     }
 }
 
-fn refused(skill: &SkillName, refusal: LeaseError) -> Failure {
-    match refusal {
+fn no_lease(skill: &SkillName, error: LeaseError) -> Failure {
+    match error {
         LeaseError::Unknown => Failure::new(Kind::NotFound, format!("there is no skill {skill}"))
             .hint("skill_find names the tools of all skills"),
         LeaseError::Down(why) => Failure::new(
             Kind::Unavailable,
             format!("the skill {skill} does not run: {why}"),
         )
-        .hint("it is started again by itself; mimo_status tells how it is"),
+        .hint("it is restarted automatically; mimo_status shows its state"),
         LeaseError::Crowded => Failure::new(
             Kind::LimitExceeded,
             format!("too many calls wait for the skill {skill} to start"),

@@ -237,6 +237,9 @@ impl ServerHandler for Mcp {
         context: RequestContext<RoleServer>,
     ) -> Result<ListToolsResult, ErrorData> {
         self.meet(&context);
+        if let Some(skills) = self.dispatch.skills() {
+            skills.ready().await;
+        }
         let grants = &self.caller.grants.tools;
         let list = self
             .listing

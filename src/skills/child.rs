@@ -1,5 +1,5 @@
-//! What the rooms above need of a running child: its pipes, its end and the two
-//! signals. How one is made and confined stays with the launcher.
+//! A running child as the registry needs it: pipes, end and signals. The launcher
+//! knows how one is made and confined.
 
 use futures::future::BoxFuture;
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -8,13 +8,10 @@ use super::logs::Log;
 use super::spec::{SkillName, SkillSpec};
 use crate::failure::Failure;
 
-/// Makes the children.
 pub trait ChildLauncher: Send + Sync {
-    /// Starts what `spec` describes.
     fn launch(&self, spec: &SkillSpec) -> BoxFuture<'static, Result<Child, Failure>>;
 
-    /// Where what the next child of `skill` writes to stderr is kept, if
-    /// anywhere.
+    /// The log for the stderr of the next child of `skill`, if one is kept.
     fn log(&self, _skill: &SkillName) -> Option<Log> {
         None
     }
@@ -22,7 +19,6 @@ pub trait ChildLauncher: Send + Sync {
 
 /// A running child. Dropping `control` must leave no process behind.
 pub struct Child {
-    /// The process, as the operating system numbers it.
     pub pid: u32,
     /// Its stdin.
     pub input: Box<dyn AsyncWrite + Send + Unpin>,
@@ -30,16 +26,15 @@ pub struct Child {
     pub output: Box<dyn AsyncRead + Send + Unpin>,
     /// Its stderr.
     pub errors: Box<dyn AsyncRead + Send + Unpin>,
-    /// Ready once it has ended, with how it did in words ("exit code 1").
+    /// Ready once it has ended; says how ("exit code 1").
     pub exit: BoxFuture<'static, String>,
-    /// The signals.
     pub control: Box<dyn ChildControl>,
 }
 
-/// Signals to a child and everything it has started.
+/// Signals a child and everything that it has started.
 pub trait ChildControl: Send {
-    /// Asks it to end.
+    /// Asks it to end (SIGTERM).
     fn terminate(&mut self);
-    /// Ends it.
+    /// Ends it (SIGKILL).
     fn kill(&mut self);
 }

@@ -1,6 +1,6 @@
-//! The containers of docker skills. Ending the client does not end its
-//! container, so each run keeps its container's id in a place of its own, and
-//! whoever comes after a run removes what it left.
+//! The containers of docker skills. Ending the docker client does not end its
+//! container, so each run keeps its container's id in a folder of its own, and
+//! the next start removes the containers that dead runs left.
 
 use std::fs::{self, File, TryLockError};
 use std::io;
@@ -15,75 +15,74 @@ use super::spec::SkillSpec;
 use crate::failure::{Failure, Kind};
 use crate::limits;
 
-/// What the policy's argv begins the id's place with.
+/// The argument that the docker policy adds, without its value.
 const CIDFILE: &str = "--cidfile=";
 
-/// A run's place; its lock goes with the process that holds it.
+/// The folder of one run; the lock is released when its process ends.
 struct ContainerRun {
     folder: PathBuf,
     _lock: File,
 }
 
-/// Launches `spec`, the docker client, after what dead runs left was removed;
-/// its own container goes before its end is told.
+/// Launches `spec`, the docker client, once the containers of dead runs are
+/// removed. Its own container is removed before its end is reported.
 pub(super) async fn launch(
     spec: SkillSpec,
     starter: Starter,
     state_folder: PathBuf,
-    layers: LayerReports,
+    reports: LayerReports,
 ) -> Result<Child, Failure> {
-    let places = state_folder.join("containers");
+    let folder = state_folder.join("containers");
     let unusable = |error: io::Error| {
-        let message = format!("the folder {} cannot be used: {error}", places.display());
+        let message = format!("the folder {} cannot be used: {error}", folder.display());
         Failure::new(Kind::Unavailable, message).hint("may your account write there?")
     };
-    for left in left(&places).map_err(unusable)? {
-        // A daemon that does not answer would hold up the start for each.
-        if !remove(&spec, &starter, &state_folder, &left).await {
+    for run in dead_runs(&folder).map_err(unusable)? {
+        // A daemon that does not answer would delay the start once for each.
+        if !remove(&spec, &starter, &state_folder, &run).await {
             break;
         }
     }
-    let place = ContainerRun::new(&places).map_err(unusable)?;
+    let run = ContainerRun::new(&folder).map_err(unusable)?;
     let mut own = spec.clone();
-    // Ours comes first: what follows the image is the container's.
+    // The first match is the policy's: arguments after the image are the skill's.
     let cidfile = own
         .arguments
         .iter_mut()
         .find(|each| each.starts_with(CIDFILE));
     if let Some(cidfile) = cidfile {
-        *cidfile = format!("{CIDFILE}{}", place.id_file().display());
+        *cidfile = format!("{CIDFILE}{}", run.id_file().display());
     }
-    let started = starter.start(own, state_folder.clone(), layers).await;
+    let started = starter.start(own, state_folder.clone(), reports).await;
     let mut child = match started {
         Ok(child) => child,
         Err(failure) => {
-            remove(&spec, &starter, &state_folder, &place).await;
+            remove(&spec, &starter, &state_folder, &run).await;
             return Err(failure);
         }
     };
-    let ended = child.exit;
+    let exit = child.exit;
     child.exit = Box::pin(async move {
-        let how = ended.await;
-        remove(&spec, &starter, &state_folder, &place).await;
+        let how = exit.await;
+        remove(&spec, &starter, &state_folder, &run).await;
         how
     });
     Ok(child)
 }
 
 impl ContainerRun {
-    /// A new one in `places`.
-    fn new(places: &Path) -> io::Result<ContainerRun> {
+    fn new(runs: &Path) -> io::Result<ContainerRun> {
         static COUNT: AtomicU64 = AtomicU64::new(0);
         loop {
             let count = COUNT.fetch_add(1, Ordering::Relaxed);
             let name = format!("{}-{count}", std::process::id());
-            let folder = places.join(&name);
-            // Locked before it is seen: nobody takes it for a dead one's.
-            let part = places.join(format!(".{name}"));
+            let folder = runs.join(&name);
+            // Locked before it is visible, so that nobody takes it for a dead run's.
+            let part = runs.join(format!(".{name}"));
             private_folder(&part)?;
             let lock = File::create(part.join("lock"))?;
             lock.lock()?;
-            // Onto an empty folder it would succeed, and there is none.
+            // A rename onto an empty folder would succeed; no run's folder is empty.
             if folder.exists() {
                 continue;
             }
@@ -95,7 +94,7 @@ impl ContainerRun {
         }
     }
 
-    /// The place of a dead run, if it is one.
+    /// The run in `folder`, where its process is dead.
     fn dead(folder: PathBuf) -> Option<ContainerRun> {
         let lock = File::open(folder.join("lock")).ok()?;
         match lock.try_lock() {
@@ -107,58 +106,54 @@ impl ContainerRun {
         }
     }
 
-    /// Where the client writes the container's id.
+    /// Where the docker client writes the container's id.
     fn id_file(&self) -> PathBuf {
         self.folder.join("id")
     }
 
-    /// The container's id, where the run came so far.
+    /// The container's id, where one was created.
     fn id(&self) -> Option<String> {
         let id = fs::read_to_string(self.id_file()).ok()?;
         let id = id.trim();
-        let fits = id.len() == 64 && id.bytes().all(|c| c.is_ascii_hexdigit());
-        fits.then(|| id.to_owned())
+        let valid = id.len() == 64 && id.bytes().all(|c| c.is_ascii_hexdigit());
+        valid.then(|| id.to_owned())
     }
 }
 
-/// What dead runs left.
-fn left(places: &Path) -> io::Result<Vec<ContainerRun>> {
-    let entries = match fs::read_dir(places) {
+fn dead_runs(runs: &Path) -> io::Result<Vec<ContainerRun>> {
+    let entries = match fs::read_dir(runs) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
         entries => entries?,
     };
-    let mut left = Vec::new();
+    let mut dead = Vec::new();
     for entry in entries {
-        left.extend(ContainerRun::dead(entry?.path()));
+        dead.extend(ContainerRun::dead(entry?.path()));
     }
-    left.truncate(limits::CONTAINERS_REMOVED_MAX);
-    Ok(left)
+    dead.truncate(limits::CONTAINERS_REMOVED_MAX);
+    Ok(dead)
 }
 
-/// Removes the container of `place`, and the place with it; whether that was
-/// done. Where it fails the place stays, and the next start tries again.
+/// Removes the container of `run` and the run's folder; whether that worked.
+/// Where it fails the folder stays, and the next start tries again.
 async fn remove(
     spec: &SkillSpec,
     starter: &Starter,
     state_folder: &Path,
-    place: &ContainerRun,
+    run: &ContainerRun,
 ) -> bool {
-    if let Some(id) = place.id() {
+    if let Some(id) = run.id() {
         let removal = SkillSpec {
             arguments: ["rm", "-f", &id].map(str::to_owned).to_vec(),
             ..spec.clone()
         };
-        let patience = Duration::from_secs(limits::CONTAINER_REMOVAL_SECONDS_MAX);
+        let limit = Duration::from_secs(limits::CONTAINER_REMOVAL_SECONDS_MAX);
         let skill = &spec.name;
-        match starter
-            .run(removal, state_folder.to_owned(), patience)
-            .await
-        {
+        match starter.run(removal, state_folder.to_owned(), limit).await {
             Ok((_, how)) if how == "exit code 0" => {}
             // The client's --rm was quicker.
-            Ok((told, _)) if told.contains("No such container") => {}
-            Ok((told, how)) => {
-                tracing::warn!(%skill, id, how, told, "a container was not removed");
+            Ok((output, _)) if output.contains("No such container") => {}
+            Ok((output, how)) => {
+                tracing::warn!(%skill, id, how, output, "a container was not removed");
                 return false;
             }
             Err(failure) => {
@@ -167,8 +162,8 @@ async fn remove(
             }
         }
     }
-    if let Err(error) = fs::remove_dir_all(&place.folder) {
-        tracing::debug!(%error, "the place of a container stays");
+    if let Err(error) = fs::remove_dir_all(&run.folder) {
+        tracing::debug!(%error, "the folder of a container run was not removed");
     }
     true
 }

@@ -1,5 +1,5 @@
-//! The environment of a skill, built from nothing: what may stand in it, and
-//! which values it gets. Reads no environment itself.
+//! Builds the environment of a skill from nothing. Pure: reads no environment
+//! itself.
 
 use std::collections::BTreeMap;
 
@@ -7,7 +7,7 @@ use crate::limits::{SKILL_ENV_NAME_BYTES_MAX, SKILL_TEXT_BYTES_MAX};
 use crate::skills::refusal::{Class, Refusal, shown};
 use crate::skills::rules::Rules;
 
-/// Names within the families below that steer nothing.
+/// Names in the families below that are harmless.
 pub const SAFE: &[&str] = &[
     "NODE_ENV",
     "NODE_NO_WARNINGS",
@@ -17,8 +17,8 @@ pub const SAFE: &[&str] = &[
     "NPM_CONFIG_LOGLEVEL",
 ];
 
-/// Beginnings of names that loaders, interpreters, package managers and other
-/// tools read. Compared in capitals: npm reads either.
+/// Prefixes of names that loaders, interpreters, package managers and other tools
+/// read. Compared in upper case, because npm reads either.
 const FAMILIES: &[&str] = &[
     "_JAVA_",
     "_RLD",
@@ -75,7 +75,7 @@ const FAMILIES: &[&str] = &[
     "ZDOTDIR",
 ];
 
-/// Single names that do the same, or that the launcher sets.
+/// Single names that such tools read, or that the launcher sets.
 const NAMES: &[&str] = &[
     "BROWSER",
     "CDPATH",
@@ -115,7 +115,7 @@ const NAMES: &[&str] = &[
     "VISUAL",
 ];
 
-/// Whether `name` is a variable's name at all.
+/// Whether `name` is a valid variable name.
 pub(super) fn is_name(name: &str) -> bool {
     let begins = |c: u8| c.is_ascii_alphabetic() || c == b'_';
     name.bytes().next().is_some_and(begins)
@@ -131,8 +131,8 @@ pub fn is_settable(name: &str) -> bool {
     is_name(name) && (!steers || SAFE.contains(&capitals.as_str()))
 }
 
-/// The skill's whole environment: `path`, what is handed on, its own `entries`,
-/// and what its command is `forced` to, which wins.
+/// The whole environment of a skill: inherited variables, its own `entries`,
+/// `path`, and the `forced` variables of its command, which win.
 pub fn build(
     entries: &BTreeMap<String, String>,
     path: String,
@@ -142,12 +142,12 @@ pub fn build(
     let mut all = rules.inherited.clone();
     let mut refused = Vec::new();
     for (name, value) in entries {
-        match named(name).and_then(|()| filled(value, rules)) {
+        match check_name(name).and_then(|()| expand(value, rules)) {
             Ok(value) => drop(all.insert(name.clone(), value)),
             Err(refusal) => refused.push(refusal.under(name)),
         }
     }
-    // The private folder is put in for `\0` at the launch.
+    // The launch replaces `\0` by the private folder.
     all.extend([
         ("PATH".to_owned(), path),
         ("HOME".to_owned(), "\0".to_owned()),
@@ -160,16 +160,16 @@ pub fn build(
     }
 }
 
-fn named(name: &str) -> Result<(), Refusal> {
+fn check_name(name: &str) -> Result<(), Refusal> {
     let (why, fix) = match (is_name(name), is_settable(name)) {
         (true, true) => return Ok(()),
         (true, false) => (
-            "steers how programs are found, loaded or run, or is settled by Mimo",
-            "leave it out; what the server itself needs has a name of its own",
+            "controls how programs are found, loaded or run, or is set by Mimo",
+            "leave it out; variables that the server itself reads are allowed",
         ),
         _ => (
-            "is no variable's name",
-            "use letters, digits and _, no digit first, at most 128 bytes",
+            "is not a valid variable name",
+            "use letters, digits and _, not a digit first, at most 128 bytes",
         ),
     };
     Err(Refusal::new(
@@ -179,8 +179,8 @@ fn named(name: &str) -> Result<(), Refusal> {
     ))
 }
 
-/// `value` with each `${VAR}` replaced. No message repeats the value.
-fn filled(value: &str, rules: &Rules) -> Result<String, Refusal> {
+/// Replaces each `${VAR}` in `value`. No message repeats the value.
+fn expand(value: &str, rules: &Rules) -> Result<String, Refusal> {
     let (mut out, mut rest) = (String::new(), value);
     while let Some((before, after)) = rest.split_once("${") {
         out.push_str(before);
@@ -199,7 +199,7 @@ fn filled(value: &str, rules: &Rules) -> Result<String, Refusal> {
         true => Err(Refusal::new(
             Class::Environment,
             format!("the value is longer than {SKILL_TEXT_BYTES_MAX} bytes"),
-            "put it into a file, and give the skill that to read",
+            "put it into a file, and let the skill read the file",
         )),
         false => Ok(out),
     }

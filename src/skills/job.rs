@@ -1,5 +1,5 @@
-//! The life of one child: started, introduced, listed, watched, stopped. Whether
-//! another one follows is the table's decision.
+//! The life of one child: started, initialized, listed, watched, stopped. The
+//! registry's table decides whether another one follows.
 
 use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -17,27 +17,23 @@ use super::spec::SkillSpec;
 use crate::failure::Failure;
 use crate::limits;
 
-/// What a job says of itself: at most one `Listed`, any number of `Relisted`
-/// after it, and exactly one `Ended`, last.
+/// At most one `Listed`, any number of `Relisted` after it, and exactly one
+/// `Ended`, which comes last.
 pub enum JobEvent {
-    /// It is ready for calls.
+    /// The skill is ready for calls.
     Listed {
-        /// The way to it.
-        link: SkillClient,
-        /// The process.
+        client: SkillClient,
         pid: u32,
-        /// What it said about itself.
-        hello: Box<ServerInfo>,
-        /// Its tools.
+        server: Box<ServerInfo>,
         tools: Arc<[Tool]>,
     },
-    /// Its tools have changed.
+    /// The skill has listed its tools anew.
     Relisted(Arc<[Tool]>),
-    /// Its process is gone; why, in words.
+    /// The process is gone; why.
     Ended(String),
 }
 
-/// A running job; dropping it stops nothing.
+/// A running job. Dropping it stops nothing.
 pub struct Job {
     stop: CancellationToken,
     tail: Arc<StderrTail>,
@@ -45,63 +41,70 @@ pub struct Job {
 
 /// Where a child's stderr goes.
 #[derive(Clone)]
-struct StderrSinks(Arc<StderrTail>, Option<Arc<Log>>);
+struct StderrSinks {
+    tail: Arc<StderrTail>,
+    log: Option<Arc<Log>>,
+}
 
 /// The end of a child's stderr.
 #[derive(Default)]
 struct StderrTail(Mutex<Vec<u8>>);
 
 impl Job {
-    /// Starts a child and tells `say` how it goes.
+    /// Starts a child and reports its life to `on_event`.
     pub fn start(
         spec: Arc<SkillSpec>,
-        launch: &Arc<dyn ChildLauncher>,
+        launcher: &Arc<dyn ChildLauncher>,
         downstream: Arc<dyn DownstreamClient>,
-        say: impl Fn(JobEvent) + Send + Sync + 'static,
+        on_event: impl Fn(JobEvent) + Send + Sync + 'static,
     ) -> Job {
         let job = Job {
             stop: CancellationToken::new(),
             tail: Arc::default(),
         };
-        let (stop, tail, launch) = (job.stop.clone(), job.tail.clone(), launch.clone());
+        let (stop, tail, launcher) = (job.stop.clone(), job.tail.clone(), launcher.clone());
         tokio::spawn(async move {
-            let log = launch.log(&spec.name).map(Arc::new);
-            let ear = StderrSinks(tail, log.clone());
-            let life = live(&spec, &*launch, downstream, &stop, &ear, &say);
+            let log = launcher.log(&spec.name).map(Arc::new);
+            let sinks = StderrSinks {
+                tail,
+                log: log.clone(),
+            };
+            let life = live(&spec, &*launcher, downstream, &stop, &sinks, &on_event);
             let ended = AssertUnwindSafe(life).catch_unwind().await;
             let why =
                 ended.unwrap_or_else(|_| "Mimo met a defect of its own while it ran it".to_owned());
             if let Some(log) = log {
                 log.ended(&why);
             }
-            say(JobEvent::Ended(why));
+            on_event(JobEvent::Ended(why));
         });
         job
     }
 
-    /// Ends it: its stdin is closed, then it is told to terminate, then killed.
+    /// Ends the child: closes its stdin, then sends SIGTERM, then SIGKILL.
     pub fn stop(&self) {
         self.stop.cancel();
     }
 
-    /// The last that it wrote to stderr.
+    /// The end of what it wrote to stderr.
     pub fn stderr_tail(&self) -> String {
         self.tail.text()
     }
 }
 
+/// Runs the child to its end; gives the reason.
 async fn live(
     spec: &SkillSpec,
-    launch: &dyn ChildLauncher,
+    launcher: &dyn ChildLauncher,
     downstream: Arc<dyn DownstreamClient>,
     stop: &CancellationToken,
-    ear: &StderrSinks,
-    say: &(impl Fn(JobEvent) + Send + Sync),
+    sinks: &StderrSinks,
+    on_event: &(impl Fn(JobEvent) + Send + Sync),
 ) -> String {
     let child = tokio::select! {
         biased;
         () = stop.cancelled() => return "it was stopped before it began".to_owned(),
-        child = launch.launch(spec) => child,
+        child = launcher.launch(spec) => child,
     };
     let Child {
         pid,
@@ -114,76 +117,76 @@ async fn live(
         Ok(child) => child,
         Err(failure) => return failure.to_string(),
     };
-    if let Some(log) = &ear.1 {
+    if let Some(log) = &sinks.log {
         log.started(pid);
     }
-    let heard = tokio::spawn(listen(errors, ear.clone()));
-    let link = SkillClient::open(spec.name.clone(), input, output, downstream);
+    let stderr = tokio::spawn(read_stderr(errors, sinks.clone()));
+    let client = SkillClient::open(spec.name.clone(), input, output, downstream);
     let ended = tokio::select! {
         biased;
         () = stop.cancelled() => Err("it was stopped".to_owned()),
         how = &mut exit => Ok(how),
-        why = serve(spec, &link, pid, say) => Err(why),
+        why = serve(spec, &client, pid, on_event) => Err(why),
     };
-    link.close_stdin();
+    client.close_stdin();
     let why = match ended {
         Ok(how) => format!("it ended: {how}"),
         Err(why) => {
-            let how = wind_down(&mut exit, &mut *control).await;
+            let how = end(&mut exit, &mut *control).await;
             format!("{why}; {how}")
         }
     };
-    // What it answered before its end is still in the pipes.
+    // Answers that it sent before its end are still in the pipes.
     let rest = Duration::from_millis(limits::SKILL_REST_MILLIS_MAX);
-    let _ = timeout(rest, link.closed()).await;
-    link.close(&why);
-    let stop_listening = heard.abort_handle();
-    if timeout(rest, heard).await.is_err() {
-        stop_listening.abort();
+    let _ = timeout(rest, client.closed()).await;
+    client.close(&why);
+    let stop_reading = stderr.abort_handle();
+    if timeout(rest, stderr).await.is_err() {
+        stop_reading.abort();
     }
-    // Whoever stopped it knows why; otherwise its own words tell most.
-    match ear.0.last_words() {
+    // Its own words tell most, unless it was stopped.
+    match sinks.tail.last_words() {
         words if words.is_empty() || stop.is_cancelled() => why,
         words => format!("{why}; the last it wrote to stderr: {words}"),
     }
 }
 
-/// Introduces and lists it, then keeps the list up to date; ends with why it
-/// cannot go on.
+/// Initializes the skill and keeps its tool list up to date, until it cannot go
+/// on; gives the reason.
 async fn serve(
     spec: &SkillSpec,
-    link: &SkillClient,
+    client: &SkillClient,
     pid: u32,
-    say: &(impl Fn(JobEvent) + Send + Sync),
+    on_event: &(impl Fn(JobEvent) + Send + Sync),
 ) -> String {
-    let patience = spec.timeouts.initialize;
-    let ready = timeout(patience, async {
-        let hello = link.initialize().await?;
-        let tools = match hello.can("tools") {
-            true => link.tools().await?,
+    let limit = spec.timeouts.initialize;
+    let ready = timeout(limit, async {
+        let server = client.initialize().await?;
+        let tools = match server.has_capability("tools") {
+            true => client.tools().await?,
             false => Arc::from([]),
         };
-        Ok::<_, Failure>((hello, tools))
+        Ok::<_, Failure>((server, tools))
     });
-    let (hello, tools) = match ready.await {
+    let (server, tools) = match ready.await {
         Ok(Ok(ready)) => ready,
         Ok(Err(failure)) => return failure.message,
-        Err(_) => return format!("it was not ready within {} ms", patience.as_millis()),
+        Err(_) => return format!("it was not ready within {} ms", limit.as_millis()),
     };
-    say(JobEvent::Listed {
-        link: link.clone(),
+    on_event(JobEvent::Listed {
+        client: client.clone(),
         pid,
-        hello: Box::new(hello),
+        server: Box::new(server),
         tools,
     });
     loop {
         tokio::select! {
-            () = link.closed() => return "it closed its pipes".to_owned(),
-            () = link.tools_changed() => {}
+            () = client.closed() => return "it closed its pipes".to_owned(),
+            () = client.tools_changed() => {}
         }
-        match timeout(patience, link.tools()).await {
-            Ok(Ok(tools)) => say(JobEvent::Relisted(tools)),
-            // Its tools are unknown from here on, so none of them may be called.
+        match timeout(limit, client.tools()).await {
+            Ok(Ok(tools)) => on_event(JobEvent::Relisted(tools)),
+            // Its tools are unknown now, so none of them may be called.
             Ok(Err(failure)) => return failure.message,
             Err(_) => return "it announced other tools and did not list them".to_owned(),
         }
@@ -191,8 +194,8 @@ async fn serve(
     }
 }
 
-/// Waits for its end, asking ever more firmly.
-async fn wind_down(
+/// Ends the child, first by SIGTERM and then by SIGKILL; gives how it ended.
+async fn end(
     exit: &mut (impl Future<Output = String> + Unpin),
     control: &mut dyn ChildControl,
 ) -> String {
@@ -209,16 +212,13 @@ async fn wind_down(
     exit.await
 }
 
-async fn listen(
-    mut errors: Box<dyn AsyncRead + Send + Unpin>,
-    StderrSinks(tail, log): StderrSinks,
-) {
+async fn read_stderr(mut errors: Box<dyn AsyncRead + Send + Unpin>, sinks: StderrSinks) {
     let mut buffer = vec![0; limits::SKILL_STDERR_BYTES_MAX];
     let mut since_pause = 0;
     while let Ok(bytes @ 1..) = errors.read(&mut buffer).await {
-        tail.keep(&buffer[..bytes]);
-        if let Some(log) = &log {
-            log.heard(&buffer[..bytes]);
+        sinks.tail.append(&buffer[..bytes]);
+        if let Some(log) = &sinks.log {
+            log.append(&buffer[..bytes]);
         }
         since_pause += bytes;
         if since_pause > limits::SKILL_IDLE_BYTES_MAX {
@@ -229,7 +229,7 @@ async fn listen(
 }
 
 impl StderrTail {
-    fn keep(&self, more: &[u8]) {
+    fn append(&self, more: &[u8]) {
         let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let more = &more[more.len().saturating_sub(limits::SKILL_STDERR_BYTES_MAX)..];
         let excess = (kept.len() + more.len()).saturating_sub(limits::SKILL_STDERR_BYTES_MAX);
@@ -237,7 +237,7 @@ impl StderrTail {
         kept.extend_from_slice(more);
     }
 
-    /// The last lines, as many as belong into a message.
+    /// As much of the end as fits a message.
     fn last_words(&self) -> String {
         let text = self.text();
         let mut from = text

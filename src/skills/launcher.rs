@@ -1,5 +1,5 @@
-//! The only file that makes processes. Who is started and why is decided by
-//! the caller; what a process inherits is decided here: nothing.
+//! The only file that makes processes. A process inherits nothing: no variable
+//! and no descriptor.
 
 use std::ffi::OsStr;
 use std::io;
@@ -23,30 +23,27 @@ use crate::failure::{Failure, Kind};
 #[cfg(target_os = "linux")]
 use crate::limits::SANDBOX_REPORT_BYTES_MAX;
 
-/// Where and how a skill is launched, beside what its spec says.
+/// How a skill is launched, beside what its spec says.
 #[derive(Clone, Copy, Debug)]
 pub struct LaunchSettings<'a> {
-    /// Mimo itself: `/proc/self/exe`, which stays the same program when the
-    /// file is replaced. A test names the real binary.
+    /// Mimo itself: `/proc/self/exe`, which stays the same program when its file
+    /// is replaced.
     pub executable: &'a Path,
-    /// The skill's own folder, absolute; made where it is missing.
+    /// The skill's private folder, absolute; created where it is missing.
     pub state_folder: &'a Path,
     /// Nothing runs unless every layer is enforced.
     pub strict: bool,
 }
 
-/// A skill that was launched. Whether its program runs is the first report.
+/// A launched skill. The first report says whether its program runs.
 #[cfg(target_os = "linux")]
 pub struct Launched {
-    /// Its stdin; closing it asks it to end.
+    /// Closing it asks the skill to end.
     pub stdin: PipeWriter,
-    /// Its stdout.
     pub stdout: PipeReader,
-    /// Its stderr.
     pub stderr: PipeReader,
-    /// What its sandbox reports; the end comes when all of it is gone.
+    /// They end when the whole process tree is gone.
     pub reports: Reports,
-    /// Its sandbox.
     pub process: Supervised,
 }
 
@@ -63,16 +60,15 @@ pub struct Reports {
     lines: BufReader<UnixStream>,
 }
 
-/// Launches what `spec` says in the sandbox it asks for. The environment is
-/// the spec's, with a home, a folder for temporary files and caches that are
-/// the skill's own where the spec names none.
+/// Launches `spec` in the sandbox it asks for. Where its environment names no
+/// home, temporary folder or caches, it gets private ones.
 #[cfg(target_os = "linux")]
-pub fn launch(spec: &SkillSpec, place: &LaunchSettings<'_>) -> Result<Launched, Failure> {
-    sandbox::close_ourselves();
+pub fn launch(spec: &SkillSpec, settings: &LaunchSettings<'_>) -> Result<Launched, Failure> {
+    sandbox::protect_gateway();
     let mut policy = Policy::of(spec);
-    policy.strict = place.strict;
+    policy.strict = settings.strict;
     for (variable, folder) in sandbox::policy::OWN_FOLDERS {
-        let folder = place.state_folder.join(folder);
+        let folder = settings.state_folder.join(folder);
         sandbox::private_folder(&folder).map_err(|error| {
             Failure::new(
                 Kind::Unavailable,
@@ -87,12 +83,12 @@ pub fn launch(spec: &SkillSpec, place: &LaunchSettings<'_>) -> Result<Launched, 
     }
     policy.default_variable("PATH", sandbox::policy::PATH_DEFAULT);
     policy.default_variable("npm_config_ignore_scripts", "true");
-    policy.state_folder = Some(place.state_folder.to_owned());
-    launch_policy(place.executable, &policy)
+    policy.state_folder = Some(settings.state_folder.to_owned());
+    launch_policy(settings.executable, &policy)
 }
 
-/// Starts the supervisor of a sandbox and hands it `policy`. A plain spawn: a
-/// gateway with much memory would pay for every page of it in a fork.
+/// Starts the supervisor of a sandbox and sends it `policy`. Spawns rather than
+/// forks: a fork would copy the page tables of a large gateway.
 #[cfg(target_os = "linux")]
 #[allow(clippy::disallowed_methods)]
 pub(super) fn launch_policy(executable: &Path, policy: &Policy) -> Result<Launched, Failure> {
@@ -110,7 +106,7 @@ pub(super) fn launch_policy(executable: &Path, policy: &Policy) -> Result<Launch
             .stdout(Stdio::null())
             .stderr(Stdio::null())
             .spawn()?;
-        // From here on dropping it ends the process.
+        // From here on dropping this ends the process.
         let process = Supervised { child, control };
         let pipes = [
             their_stdin.as_raw_fd(),
@@ -132,34 +128,33 @@ pub(super) fn launch_policy(executable: &Path, policy: &Policy) -> Result<Launch
             Kind::Unavailable,
             format!("the skill's sandbox cannot be started: {error}"),
         )
-        .hint("mimo doctor shows what this machine gives")
+        .hint("`mimo doctor` shows what the sandbox can do on this machine")
         .source(error)
     })
 }
 
 #[cfg(target_os = "linux")]
 impl Supervised {
-    /// The process that holds the sandbox up.
+    /// The supervisor.
     pub fn pid(&self) -> u32 {
         self.child.id()
     }
 
-    /// Asks every process of the skill to end (SIGTERM).
+    /// Sends SIGTERM to every process of the skill.
     pub fn terminate(&mut self) -> io::Result<()> {
         self.control.write_all(&[control::TERMINATE])
     }
 
     /// Kills every process of the skill, and waits until they are gone.
     pub fn kill(&mut self) -> io::Result<()> {
-        // The supervisor kills them and waits for their end, in namespaces or
-        // not; then it ends itself.
-        // One that ended already cannot be told; then the wait is short.
+        // The supervisor kills them, waits for their end and ends itself. Where it
+        // has ended already, the write fails and the wait is short.
         let _ = self.control.write_all(&[control::KILL]);
         let _ = self.control.shutdown(std::net::Shutdown::Write);
         self.child.wait().map(drop)
     }
 
-    /// Takes the ended sandbox; call it when the reports have ended.
+    /// Reaps the supervisor; to be called when the reports have ended.
     pub fn wait(&mut self) -> io::Result<()> {
         self.child.wait().map(drop)
     }
@@ -168,15 +163,15 @@ impl Supervised {
 #[cfg(target_os = "linux")]
 impl Drop for Supervised {
     fn drop(&mut self) {
-        // Ended already where somebody waited for it: then both say so.
+        // This fails where the supervisor was reaped already.
         let _ = self.kill();
     }
 }
 
 #[cfg(target_os = "linux")]
 impl Reports {
-    /// Waits for the next report; `None` when everything has ended. (Not an
-    /// iterator: a caller that meets an error has to stop.)
+    /// Waits for the next report; `None` when everything has ended. Not an
+    /// iterator, because a caller must stop at an error.
     #[allow(clippy::should_implement_trait)]
     pub fn next(&mut self) -> io::Result<Option<Report>> {
         let mut line = Vec::new();
@@ -188,24 +183,24 @@ impl Reports {
         }
     }
 
-    /// The socket the reports come from, for an event loop: each is a JSON
-    /// line. Only before the first `next`.
+    /// The socket of the reports, each a JSON line, for an event loop. To be called
+    /// before the first `next`.
     pub fn into_socket(self) -> UnixStream {
         self.lines.into_inner()
     }
 }
 
-/// A running Mimo with both ends of its pipes. It never outlives this value.
+/// A running Mimo and its pipes. Dropping this kills it.
 pub struct OwnProcess {
     child: Child,
-    /// Its stdin; taken once, dropping it tells the process to finish.
+    /// Taken once; dropping it tells the process to finish.
     pub input: Option<ChildStdin>,
-    /// Its stdout; taken once.
+    /// Taken once.
     pub output: Option<ChildStdout>,
 }
 
-/// Starts `executable` (Mimo itself) with `arguments`. The environment is
-/// empty, so that no variable leads it to a person's own files.
+/// Starts `executable`, Mimo itself. The environment is empty, so that no variable
+/// points it to the user's own files.
 #[allow(clippy::disallowed_methods)]
 pub fn start_ourselves(executable: &Path, arguments: &[&OsStr]) -> Result<OwnProcess, Failure> {
     let mut child = Command::new(executable)
@@ -230,13 +225,13 @@ pub fn start_ourselves(executable: &Path, arguments: &[&OsStr]) -> Result<OwnPro
 }
 
 impl OwnProcess {
-    /// Kills it at once (SIGKILL): it gets no chance to save anything.
+    /// Kills it with SIGKILL, so that it cannot save anything.
     pub fn kill(&mut self) -> io::Result<()> {
         self.child.kill()?;
         self.child.wait().map(drop)
     }
 
-    /// Waits for its own end; whether it ended well.
+    /// Closes its stdin and waits for its end; whether it succeeded.
     pub fn wait(mut self) -> io::Result<bool> {
         drop(self.input.take());
         self.child.wait().map(|status| status.success())
@@ -245,7 +240,7 @@ impl OwnProcess {
 
 impl Drop for OwnProcess {
     fn drop(&mut self) {
-        // Already ended where `kill` or `wait` was called: then both say so.
+        // Both fail where `kill` or `wait` was called before.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }

@@ -1,6 +1,6 @@
-//! What skills write to stderr, kept on disk: a small rotating file for each
-//! skill, with the time of each line and marks where a run began and ended.
-//! Several Mimos write to the same files, and others read them meanwhile.
+//! Keeps what skills write to stderr in a small rotating file for each skill, with
+//! the time of each line and the start and end of each run. Several Mimos append
+//! to a file while others read it.
 
 use std::fs::{self, File};
 use std::io::{self, BufRead, BufReader, Write};
@@ -21,8 +21,7 @@ pub struct Logs {
     clock: Arc<dyn Clock>,
 }
 
-/// The log of one run. It takes what comes and never fails: that a line cannot
-/// be kept is no reason to stop a skill.
+/// The log of one run. Appending never fails: a full disk does not stop a skill.
 pub struct Log {
     file: RotatingFile,
     clock: Arc<dyn Clock>,
@@ -32,47 +31,43 @@ pub struct Log {
 #[derive(Default)]
 struct State {
     pid: u32,
-    /// The beginning of a line whose end has not come yet.
+    /// A line that is not complete yet.
     line: Vec<u8>,
-    /// Which second it is, and what was kept and left out in it.
+    /// The current second, and the bytes kept and dropped in it.
     second: i64,
     kept: usize,
-    left_out: u64,
+    dropped: u64,
 }
 
-/// One entry of a log: a line of JSON in the file.
+/// One entry: a line of JSON in the file.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Entry {
-    /// When.
     pub at: String,
-    /// The process of the run; 0 for one that did not begin.
+    /// The process of the run; 0 where none was started.
     pub pid: u32,
-    /// What.
     #[serde(flatten)]
     pub what: What,
 }
 
-/// What an entry tells.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum What {
-    /// A run began; with which Mimo.
+    /// A run began under the Mimo with this process id.
     Started(u32),
-    /// The skill wrote this.
     Line(String),
-    /// It wrote so many bytes more than are kept.
+    /// So many bytes were dropped because too much came within a second.
     LeftOut(u64),
-    /// The run is over; why.
+    /// The run ended; why.
     Ended(String),
 }
 
 impl Logs {
-    /// The logs in `folder`, which is made by the first of them.
+    /// The logs in `folder`, which the first log creates.
     pub fn in_folder(folder: PathBuf, clock: Arc<dyn Clock>) -> Logs {
         Logs { folder, clock }
     }
 
-    /// The log for the next run of `skill`; none where it cannot be written.
+    /// The log for the next run of `skill`; `None` where it cannot be written.
     pub fn open(&self, skill: &SkillName) -> Option<Log> {
         let name = file_name(skill);
         let (bytes, files) = (
@@ -86,7 +81,7 @@ impl Logs {
                 state: Mutex::default(),
             }),
             Err(failure) => {
-                tracing::warn!(%skill, "what it writes to stderr is not kept: {failure}");
+                tracing::warn!(%skill, "the stderr of this skill is not logged: {failure}");
                 None
             }
         }
@@ -94,51 +89,48 @@ impl Logs {
 }
 
 impl Log {
-    /// The run has a process.
     pub fn started(&self, pid: u32) {
         let mut state = self.state();
         state.pid = pid;
         self.write(pid, &[What::Started(std::process::id())]);
     }
 
-    /// It wrote `bytes`.
-    pub fn heard(&self, bytes: &[u8]) {
+    pub fn append(&self, bytes: &[u8]) {
         let mut state = self.state();
         let state = &mut *state;
-        let mut whole = self.turn(state);
+        let mut complete = self.next_second(state);
         for part in bytes.split_inclusive(|byte| *byte == b'\n') {
             for piece in part.chunks(limits::SKILL_LOG_LINE_BYTES_MAX) {
                 state.line.extend_from_slice(piece);
                 let ends = piece.ends_with(b"\n");
                 if ends || state.line.len() >= limits::SKILL_LOG_LINE_BYTES_MAX {
-                    whole.extend(state.end_line());
+                    complete.extend(state.end_line());
                 }
             }
         }
-        self.write(state.pid, &whole);
+        self.write(state.pid, &complete);
     }
 
-    /// The run is over.
     pub fn ended(&self, why: &str) {
         let mut state = self.state();
         let mut last: Vec<What> = state.end_line().into_iter().collect();
-        last.extend(state.left_out());
+        last.extend(state.take_dropped());
         last.push(What::Ended(why.to_owned()));
         self.write(state.pid, &last);
     }
 
-    /// Begins another second, if it is one.
-    fn turn(&self, state: &mut State) -> Vec<What> {
+    /// Resets the budget when a new second begins.
+    fn next_second(&self, state: &mut State) -> Vec<What> {
         let second = self.clock.now().0.div_euclid(1_000_000);
         if second == state.second {
             return Vec::new();
         }
         state.second = second;
         state.kept = 0;
-        state.left_out().into_iter().collect()
+        state.take_dropped().into_iter().collect()
     }
 
-    /// All in one go, so that lines of several processes never mix.
+    /// One write for each line, so that lines of several processes never mix.
     fn write(&self, pid: u32, whats: &[What]) {
         let at = self.clock.now().to_iso();
         for what in whats {
@@ -147,7 +139,7 @@ impl Log {
                 continue;
             };
             line.push(b'\n');
-            // It says itself where it cannot write.
+            // The file logs its own write errors.
             let _ = (&self.file).write_all(&line);
         }
     }
@@ -164,7 +156,7 @@ impl State {
             return None;
         }
         if self.kept + line.len() > limits::SKILL_LOG_SECOND_BYTES_MAX {
-            self.left_out += line.len() as u64;
+            self.dropped += line.len() as u64;
             return None;
         }
         self.kept += line.len();
@@ -172,8 +164,8 @@ impl State {
         Some(What::Line(text.trim_end_matches(['\n', '\r']).to_owned()))
     }
 
-    fn left_out(&mut self) -> Option<What> {
-        match std::mem::take(&mut self.left_out) {
+    fn take_dropped(&mut self) -> Option<What> {
+        match std::mem::take(&mut self.dropped) {
             0 => None,
             bytes => Some(What::LeftOut(bytes)),
         }
@@ -200,16 +192,16 @@ pub fn names(folder: &Path) -> io::Result<Vec<SkillName>> {
     Ok(names)
 }
 
-/// Reads the log of one skill while it grows and turns over.
+/// Reads the log of one skill while it grows and rotates.
 pub struct Reader {
     path: PathBuf,
     file: Option<BufReader<File>>,
-    /// The beginning of a line whose end has not come yet.
+    /// A line that is not complete yet.
     line: Vec<u8>,
 }
 
 impl Reader {
-    /// The log of `skill` in `folder`, and the entries it has, oldest first.
+    /// Opens the log of `skill`; gives the entries it has, oldest first.
     pub fn open(folder: &Path, skill: &SkillName) -> io::Result<(Reader, Vec<Entry>)> {
         let path = folder.join(file_name(skill));
         let mut entries = Vec::new();
@@ -228,14 +220,14 @@ impl Reader {
         Reader { path, file, line }
     }
 
-    /// The entries since the last time.
+    /// The entries since the last read.
     pub fn more(&mut self) -> io::Result<Vec<Entry>> {
         let mut entries = Vec::new();
         if self.file.is_some() {
-            // Looked at first: what is written until it turns over is read.
-            let turned = self.has_turned_over();
+            // Checked first, so that the rest of a rotated file is read too.
+            let rotated = self.has_rotated();
             self.read(&mut entries)?;
-            if !turned {
+            if !rotated {
                 return Ok(entries);
             }
         }
@@ -248,7 +240,7 @@ impl Reader {
         Ok(entries)
     }
 
-    fn has_turned_over(&self) -> bool {
+    fn has_rotated(&self) -> bool {
         let ours = self.file.as_ref().map(|file| file.get_ref().metadata());
         match (ours, self.path.metadata()) {
             (Some(Ok(ours)), Ok(now)) => (ours.ino(), ours.dev()) != (now.ino(), now.dev()),
@@ -262,7 +254,7 @@ impl Reader {
         };
         while file.read_until(b'\n', &mut self.line)? > 0 {
             if self.line.ends_with(b"\n") {
-                // What is no entry was not written by Mimo.
+                // Mimo did not write a line that cannot be parsed.
                 entries.extend(serde_json::from_slice::<Entry>(&self.line));
                 self.line.clear();
             }
@@ -286,18 +278,18 @@ mod tests {
     }
 
     #[test]
-    fn lines_are_put_together_and_a_flood_is_bounded_and_told() {
+    fn lines_are_joined_and_a_flood_is_bounded() {
         let folder = tempfile::tempdir().expect("a folder");
         let clock = Arc::new(FixedClock::at(Timestamp(5_000_000)));
         let logs = Logs::in_folder(folder.path().to_owned(), clock.clone());
         let log = logs.open(&name()).expect("a log");
         log.started(7);
-        log.heard(b"one li");
-        log.heard(b"ne\r\nand \xff\n\nan");
+        log.append(b"one li");
+        log.append(b"ne\r\nand \xff\n\nan");
         let flood = vec![b'x'; 10 * limits::SKILL_LOG_SECOND_BYTES_MAX];
-        log.heard(&flood);
+        log.append(&flood);
         clock.advance_seconds(1);
-        log.heard(b"\nlater\nrest");
+        log.append(b"\nlater\nrest");
         log.ended("exit code 3");
         let whats = whats(folder.path());
         let line = |text: &str| What::Line(text.to_owned());
@@ -315,7 +307,7 @@ mod tests {
                 What::Ended("exit code 3".into())
             ]
         );
-        let left_out = whats.iter().filter_map(|what| match what {
+        let dropped = whats.iter().filter_map(|what| match what {
             What::LeftOut(bytes) => Some(*bytes as usize),
             _ => None,
         });
@@ -323,15 +315,15 @@ mod tests {
             What::Line(text) => Some(text.len()),
             _ => None,
         });
-        let (left_out, kept) = (left_out.sum::<usize>(), kept.sum::<usize>());
+        let (dropped, kept) = (dropped.sum::<usize>(), kept.sum::<usize>());
         assert!(
             kept <= limits::SKILL_LOG_SECOND_BYTES_MAX + 100 + limits::SKILL_LOG_LINE_BYTES_MAX
         );
-        assert!(left_out + kept >= flood.len(), "{left_out} {kept}");
+        assert!(dropped + kept >= flood.len(), "{dropped} {kept}");
     }
 
     #[test]
-    fn a_reader_follows_through_the_files_and_two_writers() {
+    fn a_reader_follows_rotation_and_two_writers() {
         let folder = tempfile::tempdir().expect("a folder");
         let clock = Arc::new(FixedClock::at(Timestamp(0)));
         let logs = Logs::in_folder(folder.path().to_owned(), clock.clone());
@@ -343,7 +335,7 @@ mod tests {
         for round in 0..400 {
             clock.advance_seconds(1);
             let log = if round % 3 == 0 { &one } else { &two };
-            log.heard(format!("{}\n", "y".repeat(2_000)).as_bytes());
+            log.append(format!("{}\n", "y".repeat(2_000)).as_bytes());
             read += reader.more().expect("read").len();
         }
         assert_eq!(read, 400);

@@ -1,5 +1,5 @@
-//! `skills.json` to skills that are ready to be run, or to everything that is
-//! wrong with it, each with its place, reason and fix. Starts nothing.
+//! Reads `skills.json` into checked skills, or reports everything that is wrong
+//! with it, each with its place, reason and fix. Starts nothing.
 
 pub mod document;
 pub mod edit;
@@ -17,35 +17,33 @@ use crate::skills::rules::Rules;
 use crate::skills::spec::{SkillName, SkillSpec};
 use document::Node;
 
-/// A manifest that was checked as a whole.
+/// A manifest that passed all checks.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Manifest {
-    /// Its skills in the order of the file.
+    /// In the order of the file.
     pub skills: Vec<Skill>,
 }
 
 impl Manifest {
-    /// What is to be run.
     pub fn enabled(&self) -> Vec<SkillSpec> {
         let enabled = self.skills.iter().filter(|skill| !skill.disabled);
         enabled.map(|skill| skill.spec.clone()).collect()
     }
 }
 
-/// A skill, and what the registry does with it.
+/// An entry of the manifest.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Skill {
-    /// How it is run.
     pub spec: SkillSpec,
-    /// It is kept and checked, but not run.
+    /// It is checked, but not run.
     pub disabled: bool,
-    /// Its command as the manifest has it, for people.
+    /// The command as the manifest has it.
     pub command: String,
-    /// The names of its own environment entries; values are shown to nobody.
+    /// The names of its environment entries; the values may be secret.
     pub variables: Vec<String>,
 }
 
-/// Reads and checks the file at `path`. One that does not exist has no skills.
+/// Reads and checks the file at `path`. A missing file has no skills.
 pub fn load(path: &Path, rules: &Rules) -> Result<Manifest, Vec<Refusal>> {
     match file::read(path).map_err(|refusal| vec![refusal])? {
         Some(bytes) => check(&bytes, rules),
@@ -53,7 +51,7 @@ pub fn load(path: &Path, rules: &Rules) -> Result<Manifest, Vec<Refusal>> {
     }
 }
 
-/// The names of the skills at `path`, whether they could run or not.
+/// The names of the skills at `path`, valid or not.
 pub fn names(path: &Path) -> Result<Vec<SkillName>, Vec<Refusal>> {
     let Some(bytes) = file::read(path).map_err(|refusal| vec![refusal])? else {
         return Ok(Vec::new());
@@ -64,7 +62,7 @@ pub fn names(path: &Path) -> Result<Vec<SkillName>, Vec<Refusal>> {
     Ok(names.filter_map(|(key, _)| SkillName::new(key)).collect())
 }
 
-/// Checks a manifest's bytes whole: every mistake is found at once.
+/// Checks a manifest and finds every mistake at once.
 pub fn check(bytes: &[u8], rules: &Rules) -> Result<Manifest, Vec<Refusal>> {
     let root = document::parse(bytes)?;
     let (mut skills, mut refused) = (Vec::new(), Vec::new());
@@ -77,7 +75,7 @@ pub fn check(bytes: &[u8], rules: &Rules) -> Result<Manifest, Vec<Refusal>> {
     };
     if entries.len() > SKILLS_MAX {
         let why = format!(
-            "there are {} skills, and at most {SKILLS_MAX} are run",
+            "there are {} skills, and at most {SKILLS_MAX} may run",
             entries.len()
         );
         refused.push(Refusal::new(Class::Value, why, "take some out").below(&prefix));
@@ -99,23 +97,22 @@ pub fn check(bytes: &[u8], rules: &Rules) -> Result<Manifest, Vec<Refusal>> {
     }
 }
 
-/// The name `key`, or what is wrong with it.
 fn name(key: &str) -> Result<SkillName, Vec<Refusal>> {
     SkillName::new(key).ok_or_else(|| {
         vec![Refusal::new(
             Class::Name,
-            format!("{} cannot be a skill's name", shown(key)),
-            "use 1 to 32 small letters, digits, - and _, a letter or digit first, no __",
+            format!("{} is not a valid skill name", shown(key)),
+            "use 1 to 32 lowercase letters, digits, - and _, a letter or digit first, no __",
         )]
     })
 }
 
-/// Under which key the skills stand; none where the file is the map itself.
+/// The key that holds the skills; `None` where the file is the map itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Form(Option<&'static str>);
 
 impl Form {
-    /// The pointer to the skills, and the skills.
+    /// The JSON Pointer to the skills, and the skills.
     fn of(self, root: &Node) -> (String, Vec<&(String, Node)>) {
         let (prefix, map) = match self.0 {
             Some(key) => (format!("/{key}"), root.get(key).unwrap_or(root)),
@@ -135,11 +132,11 @@ const SCHEMA: &str = "$schema";
 /// Mimo's own key first.
 const WRAPPERS: [&str; 3] = ["skills", "mcpServers", "servers"];
 
-/// Which of the four forms the file has.
+/// Finds which of the four forms the file has.
 pub(super) fn form(root: &Node) -> Result<Form, Vec<Refusal>> {
     let Node::Object(entries) = root else {
         let why = format!(
-            "the file holds {}, not an object",
+            "the file contains {}, not an object",
             shape::kind(&root.value())
         );
         return Err(vec![Refusal::new(
@@ -152,7 +149,7 @@ pub(super) fn form(root: &Node) -> Result<Form, Vec<Refusal>> {
     if let Some(node) = root.get(SCHEMA)
         && !node.value().is_string()
     {
-        let why = "must be a text: the address of the schema";
+        let why = "must be a string: the address of the schema";
         refused.push(Refusal::new(Class::Value, why, "leave it out").under(SCHEMA));
     }
     let wrapper = WRAPPERS.into_iter().find(|key| root.get(key).is_some());
@@ -161,11 +158,11 @@ pub(super) fn form(root: &Node) -> Result<Form, Vec<Refusal>> {
         for stray in strays.filter(|name| *name != key && *name != SCHEMA) {
             let fix = match stray {
                 "inputs" => {
-                    "Mimo asks for nothing: put ${NAME} into env, and approve the name".into()
+                    "Mimo does not prompt: put ${NAME} into env, and approve the name".into()
                 }
-                _ => format!("keep {key} alone in the file; the rest belongs to its client"),
+                _ => format!("keep only {key} in the file; the rest belongs to its client"),
             };
-            let why = format!("{} stands beside {key}, and nobody reads it", shown(stray));
+            let why = format!("{} is beside {key}, where nothing reads it", shown(stray));
             refused.push(Refusal::new(Class::Key, why, fix).under(stray));
         }
         if !matches!(root.get(key), Some(Node::Object(_))) {

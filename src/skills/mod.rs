@@ -1,6 +1,5 @@
-//! Programs that Mimo runs: itself for the demo, and the skills that a person
-//! names in `skills.json`: what one is, what it may do, how it lives, and how it
-//! is spoken to.
+//! Skills: the MCP servers of `skills.json`, which Mimo runs in sandboxes. What the
+//! manifest may say, how a server is started and confined, and the client to it.
 
 pub mod child;
 pub mod client;
@@ -11,7 +10,6 @@ pub mod job;
 pub mod launcher;
 pub mod logs;
 pub mod manifest;
-pub mod pins;
 pub mod policy;
 pub mod refusal;
 pub mod rules;

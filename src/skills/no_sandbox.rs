@@ -1,5 +1,4 @@
-//! Where there is no sandbox no skill is started: the same names as
-//! `sandbox_launcher.rs`, which say so.
+//! The launcher of systems without a sandbox: it refuses to start any skill.
 
 use std::path::PathBuf;
 
@@ -11,11 +10,9 @@ use super::logs::Logs;
 use super::spec::{SkillName, SkillSpec};
 use crate::failure::{Failure, Kind};
 
-/// Starts nothing.
 pub struct SandboxLauncher;
 
 impl SandboxLauncher {
-    /// Takes what the sandboxes of Linux need, and needs none of it.
     pub fn new(
         _executable: PathBuf,
         _folder: PathBuf,
@@ -25,7 +22,6 @@ impl SandboxLauncher {
         SandboxLauncher
     }
 
-    /// That there is no sandbox.
     pub fn report(&self, _skill: &SkillName) -> Value {
         json!("absent: Mimo's sandbox is built on the Linux kernel")
     }

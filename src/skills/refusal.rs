@@ -3,33 +3,33 @@
 use crate::diagnostics::Diagnostic;
 pub(crate) use crate::diagnostics::shown;
 
-/// What class of rule was broken: tests and scripts tell refusals apart by it.
+/// The class of the broken rule, for tests and scripts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Class {
     /// The file itself: missing, a pipe, too long, writable by others.
     File,
-    /// The text: not JSON, a key twice, too deep.
+    /// The text: not JSON, a duplicate key, nested too deeply.
     Text,
-    /// A key nobody reads, or one that means something elsewhere.
+    /// An unknown key, or one of another client.
     Key,
     /// A value of the wrong type or beyond its bounds.
     Value,
     /// A skill's name.
     Name,
-    /// A command that is not allowed, or not to be trusted where it lies.
+    /// A command that is not allowed, or whose file others could change.
     Command,
-    /// An argument that the command's grammar does not know.
+    /// An argument that the command's grammar does not allow.
     Argument,
     /// An entry of the environment.
     Environment,
     /// A `${VAR}`.
     Secret,
-    /// A file or a folder that a skill may not be given.
+    /// A file or folder that no skill may access.
     Path,
 }
 
 impl Class {
-    /// The word for it in JSON.
+    /// The word in JSON.
     pub fn name(self) -> &'static str {
         match self {
             Class::File => "file",

@@ -85,7 +85,7 @@ impl Starter {
 async fn into_child(
     launched: Launched,
     name: SkillName,
-    layers: LayerReports,
+    layer_reports: LayerReports,
 ) -> Result<Child, Failure> {
     let Launched {
         stdin,
@@ -108,14 +108,14 @@ async fn into_child(
     let (input, output, errors, reports) = pipes().map_err(Failure::internal)?;
     let mut reports = Reports(BufReader::new(reports));
     match reports.next().await {
-        Some(Report::Started { layers: found }) => {
-            let mut layers = layers.lock().unwrap_or_else(PoisonError::into_inner);
-            layers.insert(name, found);
+        Some(Report::Started { layers }) => {
+            let mut reports = layer_reports.lock().unwrap_or_else(PoisonError::into_inner);
+            reports.insert(name, layers);
         }
         Some(Report::Failed { why, .. }) => {
             return Err(
                 Failure::new(Kind::Unavailable, format!("it cannot be run: {why}"))
-                    .hint("`mimo doctor` shows what the sandbox gives on this machine"),
+                    .hint("`mimo doctor` shows what the sandbox can do on this machine"),
             );
         }
         Some(Report::Killed { reason, .. }) => {
@@ -140,10 +140,10 @@ async fn into_child(
         errors: Box::new(errors),
         exit: Box::pin(async move {
             let how = reports.how_it_ended().await;
-            // All of it is gone by now: taking the supervisor does not wait.
+            // The whole tree is gone by now, so this does not block.
             let mut process = ended.lock().unwrap_or_else(PoisonError::into_inner);
             if let Err(error) = process.wait() {
-                tracing::warn!(%error, "a sandbox could not be taken");
+                tracing::warn!(%error, "a sandbox could not be reaped");
             }
             how
         }),
@@ -164,7 +164,7 @@ impl Reports {
         }
     }
 
-    /// Waits for the end of the reports; the last one that says why.
+    /// Reads the reports to their end; gives the reason of the end.
     async fn how_it_ended(&mut self) -> String {
         let mut how = "its sandbox is gone".to_owned();
         while let Some(report) = self.next().await {
@@ -174,7 +174,7 @@ impl Reports {
                     measured,
                     allowed,
                 } => format!("{reason} ({measured} of {allowed})"),
-                // A kill is told before the end it leads to.
+                // A kill is reported before the end that it leads to.
                 Report::Ended { .. } if how != "its sandbox is gone" => how,
                 Report::Ended {
                     code: Some(code), ..
@@ -198,7 +198,7 @@ impl ChildControl for Signals {
     fn terminate(&mut self) {
         let mut process = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if let Err(error) = process.terminate() {
-            tracing::debug!(%error, "a sandbox that has ended was told to end");
+            tracing::debug!(%error, "a sandbox had ended before it was asked to");
         }
     }
 

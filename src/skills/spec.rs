@@ -1,6 +1,5 @@
-//! A skill as Mimo runs it: checked, resolved, and complete. The manifest and
-//! the policies make these values, the launcher and the registry use them; who
-//! holds one need not check anything again.
+//! A skill as Mimo runs it. The manifest and the policies make these values after
+//! all checks, so whoever holds one need not check anything again.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -13,21 +12,20 @@ use std::time::Duration;
 pub struct SkillName(String);
 
 impl SkillName {
-    /// Longest name, in bytes.
     const BYTES: usize = crate::limits::SKILL_NAME_BYTES_MAX;
 
-    /// The name `text`, if it is one.
+    /// `None` where `text` is not a valid name.
     pub fn new(text: &str) -> Option<SkillName> {
-        let fits = |c: u8| c.is_ascii_lowercase() || c.is_ascii_digit() || c == b'_' || c == b'-';
+        let allowed =
+            |c: u8| c.is_ascii_lowercase() || c.is_ascii_digit() || c == b'_' || c == b'-';
         let begins = text
             .bytes()
             .next()
             .is_some_and(|c| c.is_ascii_alphanumeric());
-        (begins && text.len() <= Self::BYTES && text.bytes().all(fits) && !text.contains("__"))
+        (begins && text.len() <= Self::BYTES && text.bytes().all(allowed) && !text.contains("__"))
             .then(|| SkillName(text.to_owned()))
     }
 
-    /// The name as text.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -39,27 +37,21 @@ impl fmt::Display for SkillName {
     }
 }
 
-/// Everything there is to know about a skill before it runs.
 #[derive(Clone, Debug, PartialEq)]
 pub struct SkillSpec {
-    /// What it is called.
     pub name: SkillName,
-    /// What is executed: an absolute path, resolved against the trusted PATH
-    /// and found to be nobody else's to change.
+    /// An absolute path, resolved against the trusted PATH. Only this user and root
+    /// can change the file.
     pub program: PathBuf,
-    /// Its arguments, the program's own name left out. A NUL in them and in the
-    /// environment stands for the skill's private folder, which the launcher
-    /// puts in; nothing else holds that character.
+    /// Without the program's name. A NUL, which no manifest can contain, stands for
+    /// the skill's private folder, here and in the environment.
     pub arguments: Vec<String>,
-    /// Its whole environment; nothing is inherited.
+    /// The whole environment; nothing else is inherited.
     pub environment: BTreeMap<String, String>,
-    /// What it may do.
     pub sandbox: Sandbox,
-    /// How long it may take.
     pub timeouts: Timeouts,
     /// Whether it starts with Mimo, or at its first use.
     pub eager: bool,
-    /// How clients see its tools.
     pub expose: Expose,
 }
 
@@ -76,7 +68,7 @@ pub enum Expose {
 }
 
 impl Expose {
-    /// The word for it in the manifest.
+    /// The word in the manifest.
     pub fn name(self) -> &'static str {
         match self {
             Expose::Auto => "auto",
@@ -87,7 +79,7 @@ impl Expose {
 }
 
 impl SkillSpec {
-    /// The same with `folder` wherever the private folder is meant.
+    /// Replaces each NUL by the path of the private folder.
     pub fn with_private_folder(&self, folder: &str) -> SkillSpec {
         let place = |text: &String| text.replace('\0', folder);
         let environment = self.environment.iter();
@@ -104,38 +96,35 @@ impl SkillSpec {
 /// What a skill may do.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Sandbox {
-    /// Files and folders it may read beside the default profile's, absolute.
+    /// Absolute paths that it may read beside the default profile.
     pub read: Vec<PathBuf>,
-    /// Files and folders it may read and change beside its own, absolute.
+    /// Absolute paths that it may read and change beside its private folder.
     pub write: Vec<PathBuf>,
-    /// Whom it may talk to.
     pub network: Network,
     /// Resident memory of its whole process tree.
     pub memory_bytes: u64,
     /// CPU time of its whole process tree.
     pub cpu_seconds: u64,
-    /// Processes and threads at once.
+    /// Processes and threads at the same time.
     pub processes: u64,
     /// Open files of each process.
     pub open_files: u64,
-    /// One file it writes.
+    /// The size of one file that it writes.
     pub file_bytes: u64,
     /// All files in its private folder.
     pub disk_bytes: u64,
-    /// It is the docker client, which needs its daemon's socket.
+    /// Whether it is the docker client, which needs the daemon's socket.
     pub docker: bool,
 }
 
-/// Whom a skill may talk to over the network.
+/// Which hosts a skill may connect to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Network {
-    /// Nobody.
     None,
-    /// Any host, TCP to these ports only; none named means any port.
+    /// Any host; TCP to these ports only, or to any port where none is named.
     Outbound(Vec<u16>),
 }
 
-/// How long a skill may take.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Timeouts {
     /// From its start to its answer to `initialize`.

@@ -1,6 +1,5 @@
-//! Which versions the programs of skills have: each is asked once, in a sandbox
-//! without network, and not again until its file is another one. What is old
-//! enough to be refused is the policy's business.
+//! Checks the versions of skills' programs. Each program is asked once, in a
+//! sandbox without network, and again only when its file changes.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -18,18 +17,18 @@ use crate::failure::{Failure, Kind};
 use crate::files;
 use crate::limits;
 
-/// What the programs said, by what they are. No skill can be called so.
+/// The cache file and the private folder; no skill can have these names.
 const FILE: &str = ".versions.json";
 const FOLDER: &str = ".versions";
 
-/// What is known of programs in this process. The lock is held while one is
-/// asked: skills that start together ask once.
+/// What each program printed for `--version`, by its identity. The lock is held
+/// while a program runs, so that skills that start together ask it once.
 #[derive(Default)]
 pub(super) struct VersionCache(Mutex<Option<BTreeMap<String, String>>>);
 
 impl VersionCache {
-    /// Refuses `spec` where its program is too old. Answers are kept in
-    /// `folder`, so that the next Mimo need not ask.
+    /// Refuses `spec` where its program is too old. The cache is kept in `folder`
+    /// for the next Mimo.
     pub(super) async fn check(
         &self,
         spec: &SkillSpec,
@@ -39,7 +38,7 @@ impl VersionCache {
         let Some(oldest) = oldest(&spec.program) else {
             return Ok(());
         };
-        let told = self.told(spec, starter, folder).await?;
+        let printed = self.printed(spec, starter, folder).await?;
         let (command, needed) = (oldest.command, oldest.version);
         let program = spec.program.display();
         let refused = |found: &str| {
@@ -48,63 +47,60 @@ impl VersionCache {
                 "install a newer {command}: the skill is tried again by itself"
             ))
         };
-        match Version::find(&told) {
+        match Version::find(&printed) {
             Some(found) if found >= needed => Ok(()),
             Some(found) => Err(refused(&format!("is version {found}"))),
-            None => Err(refused("does not tell its version")),
+            None => Err(refused("does not print its version")),
         }
     }
 
-    /// What the program says of itself.
-    async fn told(
+    /// What the program prints for `--version`.
+    async fn printed(
         &self,
         spec: &SkillSpec,
         starter: &Starter,
         folder: &Path,
     ) -> Result<String, Failure> {
-        let key = key(&spec.program)?;
+        let key = identity(&spec.program)?;
         let mut known = self.0.lock().await;
-        let kept = folder.join(FILE);
+        let file = folder.join(FILE);
         let known = known.get_or_insert_with(|| {
-            let text = fs::read_to_string(&kept).unwrap_or_default();
+            let text = fs::read_to_string(&file).unwrap_or_default();
             serde_json::from_str(&text).unwrap_or_default()
         });
-        if let Some(told) = known.get(&key) {
-            return Ok(told.clone());
+        if let Some(printed) = known.get(&key) {
+            return Ok(printed.clone());
         }
         let own = folder.join(FOLDER);
-        let question = question(spec).with_private_folder(&own.to_string_lossy());
-        let patience = Duration::from_secs(limits::PROGRAM_VERSION_SECONDS_MAX);
-        let (told, how) = starter
-            .run(question, own, patience)
-            .await
-            .map_err(|failure| {
-                let program = spec.program.display();
-                let message = format!("{program} was asked for its version: {}", failure.message);
-                Failure::new(failure.kind, message).hint(failure.hint.unwrap_or_default())
-            })?;
+        let question = version_spec(spec).with_private_folder(&own.to_string_lossy());
+        let limit = Duration::from_secs(limits::PROGRAM_VERSION_SECONDS_MAX);
+        let (printed, how) = starter.run(question, own, limit).await.map_err(|failure| {
+            let program = spec.program.display();
+            let message = format!("{program} was asked for its version: {}", failure.message);
+            Failure::new(failure.kind, message).hint(failure.hint.unwrap_or_default())
+        })?;
         if how != "exit code 0" {
             let program = spec.program.display();
-            let told = shown(told.trim());
-            let message = format!("{program} --version did not end well: {how}, {told}");
+            let printed = shown(printed.trim());
+            let message = format!("{program} --version failed: {how}, {printed}");
             let hint = "does it run by hand? it was run without network and without your files";
             return Err(Failure::new(Kind::Unavailable, message).hint(hint));
         }
         if known.len() >= limits::PROGRAM_VERSIONS_KEPT_MAX {
             known.clear();
         }
-        known.insert(key, told.clone());
+        known.insert(key, printed.clone());
         let written = serde_json::to_vec(known).map_err(std::io::Error::from);
-        if let Err(error) = written.and_then(|text| files::replace(&kept, &text)) {
-            tracing::debug!(%error, "versions of programs are not kept");
+        if let Err(error) = written.and_then(|text| files::replace(&file, &text)) {
+            tracing::debug!(%error, "the versions of programs were not cached");
         }
-        Ok(told)
+        Ok(printed)
     }
 }
 
-/// Asks for the version with nothing of the skill's own: what is learnt holds
-/// for every skill with this program.
-fn question(spec: &SkillSpec) -> SkillSpec {
+/// Runs `--version` with nothing of the skill's own, so that the answer holds for
+/// every skill with this program.
+fn version_spec(spec: &SkillSpec) -> SkillSpec {
     let environment = spec.environment.iter();
     let harmless = |name: &str| name == "PATH" || name.starts_with("npm_config_");
     SkillSpec {
@@ -116,7 +112,7 @@ fn question(spec: &SkillSpec) -> SkillSpec {
         sandbox: Sandbox {
             write: Vec::new(),
             network: Network::None,
-            // The client tells its own version without its daemon.
+            // The docker client prints its own version without its daemon.
             docker: false,
             ..spec.sandbox.clone()
         },
@@ -124,8 +120,8 @@ fn question(spec: &SkillSpec) -> SkillSpec {
     }
 }
 
-/// The program as it is now.
-fn key(program: &Path) -> Result<String, Failure> {
+/// Identifies the program's file as it is now.
+fn identity(program: &Path) -> Result<String, Failure> {
     let found = program.canonicalize().and_then(|path| {
         let file = path.metadata()?;
         Ok(format!(
@@ -138,7 +134,8 @@ fn key(program: &Path) -> Result<String, Failure> {
         ))
     });
     found.map_err(|error| {
-        let message = format!("{} cannot be looked at: {error}", program.display());
-        Failure::new(Kind::Unavailable, message).hint("was it removed? `mimo skill check` tells")
+        let message = format!("{} cannot be examined: {error}", program.display());
+        Failure::new(Kind::Unavailable, message)
+            .hint("was it removed? `mimo skill check` shows the reason")
     })
 }

@@ -8,6 +8,7 @@ pub mod integrity;
 pub mod inventory;
 pub mod memory;
 pub mod names;
+pub mod pins;
 pub mod portable;
 pub mod procedure;
 pub mod retention;
@@ -29,12 +30,15 @@ pub use graph::GraphStore;
 pub use inventory::InventoryStore;
 pub use memory::MemoryStore;
 pub use names::NameStore;
+pub use pins::PinStore;
 pub use portable::PortableStore;
 pub use procedure::ProcedureStore;
 pub use retention::RetentionStore;
 
 /// Everything that one room keeps, behind one pointer.
-pub trait Store: MemoryStore + GraphStore + ProcedureStore + NameStore + Changes {
+pub trait Store:
+    MemoryStore + GraphStore + ProcedureStore + NameStore + PinStore + Changes
+{
     /// Opens the store now, with the error that every later call would return.
     fn ready(&self) -> Stored<'_, ()>;
 

@@ -289,6 +289,7 @@ fn a_whole_database_is_said_to_be_and_stays_as_it_is() {
         "vectors",
         "graph",
         "procedures",
+        "approved tools",
     ] {
         let line = looked
             .out

@@ -1,4 +1,4 @@
-//! The link and the job over real children: what passes, and what bad children
+//! The client and the job over real children: what passes, and what bad children
 //! cannot do.
 
 use std::sync::atomic::Ordering;
@@ -6,6 +6,8 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use crate::support::children::{Client, Processes, fake, nobody};
+use futures::FutureExt;
+use mimo::caller::AskClient;
 use mimo::failure::Kind;
 use mimo::skills::child::ChildLauncher;
 use mimo::skills::client::{
@@ -42,8 +44,11 @@ impl Started {
     async fn ready(&mut self) -> (SkillClient, Box<ServerInfo>, Arc<[Tool]>) {
         match self.next().await {
             JobEvent::Listed {
-                link, hello, tools, ..
-            } => (link, hello, tools),
+                client,
+                server,
+                tools,
+                ..
+            } => (client, server, tools),
             JobEvent::Relisted(_) => panic!("relisted first"),
             JobEvent::Ended(why) => panic!("{why}: {}", self.job.stderr_tail()),
         }
@@ -157,7 +162,7 @@ async fn progress_comes_and_a_dropped_call_is_taken_back() {
         .unwrap();
     let handlers = CallHandlers {
         progress: Some(Arc::new(sink)),
-        asks: None,
+        ..CallHandlers::default()
     };
     let counted = link.call("count", None, meta, handlers).await;
     assert_eq!(words(&counted.expect("a result")), "counted");
@@ -198,6 +203,42 @@ async fn a_skill_may_ask_for_what_the_client_offers_only() {
     }
 }
 
+/// The questions of a skill go to the caller whose call is open, and to nobody
+/// where that could be one of several.
+#[tokio::test]
+async fn a_question_never_reaches_another_caller() {
+    let local = Arc::new(Client {
+        offers: vec!["sampling"],
+    });
+    let mut skill = Started::new(fake("f", "ok"), local);
+    let (client, ..) = skill.ready().await;
+    let handlers = |session: &str, answers: bool| CallHandlers {
+        session: Some(session.into()),
+        ask: answers.then(|| {
+            let answer = raw(json!({"from": session}));
+            let ask = move |_, _| std::future::ready(Ok(answer.clone())).boxed();
+            Arc::new(ask) as AskClient
+        }),
+        ..CallHandlers::default()
+    };
+    let ask = async |handlers: CallHandlers| {
+        let arguments = raw(json!({"method": "sampling/createMessage"}));
+        let said = client.call("ask", Some(&arguments), Map::new(), handlers);
+        words(&said.await.expect("a result"))
+    };
+    let answered = ask(handlers("one", true)).await;
+    assert!(answered.contains(r#""from": "one""#), "{answered}");
+    // The local client offers sampling, but this call is not its own.
+    let refused = ask(handlers("one", false)).await;
+    assert!(refused.contains("-32601"), "{refused}");
+    let other = client.call("wait", None, Map::new(), handlers("two", true));
+    tokio::select! {
+        biased;
+        _ = other => panic!("it never answers"),
+        refused = ask(handlers("one", true)) => assert!(refused.contains("-32601"), "{refused}"),
+    }
+}
+
 #[tokio::test]
 async fn older_revisions_pages_and_changes_are_understood() {
     skip_unless!(python);
@@ -215,7 +256,7 @@ async fn older_revisions_pages_and_changes_are_understood() {
     assert_eq!(tools.len(), 7);
     for (mode, why) in [
         ("odd", "speaks revision \"1999-01-01\""),
-        ("endless", "has no end"),
+        ("endless", "never ends"),
         ("fail", "exit status: 7"),
     ] {
         let mut bad = Started::new(fake("f", mode), nobody());

@@ -91,7 +91,7 @@ pub const ARROWS: &[(&str, &[&str])] = &[
     ("graph", &["store", "text"]),
     ("procedure", &["store"]),
     ("endpoint", &[]),
-    ("registry", &["skills"]),
+    ("registry", &["skills", "store"]),
     ("skills", &["telemetry", "wire"]),
     ("telemetry", &["config"]),
     ("store", &["vector", "text"]),

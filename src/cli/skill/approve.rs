@@ -11,10 +11,11 @@ use super::{refused, reload};
 use crate::app;
 use crate::cli::output::{Ended, Output};
 use crate::clock::Clock;
-use crate::config::{self, Config};
+use crate::config::Config;
 use crate::failure::{Failure, Kind};
-use crate::registry::files::Files;
+use crate::registry::approvals::Approvals;
 use crate::registry::instances::Command;
+use crate::registry::tool_cache::ToolCache;
 use crate::registry::{ApprovalState, SkillName};
 use crate::skills::client::Tool;
 use crate::skills::manifest;
@@ -60,8 +61,8 @@ pub(super) fn run(
 ) -> Result<(), Ended> {
     let path = &config.skills.manifest;
     let names = manifest::names(path).map_err(|refusals| refused(path, &refusals, output))?;
-    let files = Files::in_folder(config.data_folder.clone());
-    let waiting = waiting(arguments, config, &files, &names)?;
+    let approvals = app::approvals(config)?;
+    let waiting = waiting(arguments, config, &approvals, &names)?;
     if waiting.is_empty() {
         return match output.json {
             true => output.document(&document(&[], &[])),
@@ -79,7 +80,7 @@ pub(super) fn run(
         }
     }
     if !approved.is_empty() {
-        pin(&approved, config, &files)?;
+        approve(&approved, &approvals)?;
     }
     let told = match approved.is_empty() {
         true => Vec::new(),
@@ -105,7 +106,7 @@ pub(super) fn run(
 fn waiting(
     arguments: &Arguments,
     config: &Config,
-    files: &Files,
+    approvals: &Approvals,
     names: &[SkillName],
 ) -> Result<Vec<Waiting>, Failure> {
     let wanted = |name: &SkillName| {
@@ -122,17 +123,14 @@ fn waiting(
             false => format!("the skills are {}", known.join(", ")),
         }));
     }
-    let mut pins = files.pins().map_err(|error| {
-        let message = format!("the approvals of tools (skill-pins.json) cannot be read: {error}");
-        Failure::new(Kind::Unavailable, message).hint("restore that file, or remove it")
-    })?;
-    let approved = pins.clone();
+    let pins = app::run(approvals.load())?;
+    let cache = ToolCache::in_folder(config.data_folder.clone());
     let (mut waiting, mut seen) = (Vec::new(), false);
-    for (skill, tools) in files.newest() {
+    for (skill, tools) in cache.latest() {
         if !names.contains(&skill) || !wanted(&skill) {
             continue;
         }
-        let approvals = pins.judge(&skill, &tools, app::first_use(config));
+        let (states, _) = pins.judge(&skill, &tools, app::first_use(config));
         for tool in tools.iter() {
             if arguments
                 .tool
@@ -142,16 +140,16 @@ fn waiting(
                 continue;
             }
             seen = true;
-            let why = match approvals.get(&tool.name) {
+            let why = match states.get(&tool.name) {
                 Some(ApprovalState::New) => "new",
                 Some(ApprovalState::Changed(_)) => "changed",
-                Some(ApprovalState::Approved) | None => continue,
+                _ => continue,
             };
             waiting.push(Waiting {
                 skill: skill.clone(),
                 tool: tool.clone(),
                 why,
-                difference: approved.difference(&skill, tool),
+                difference: pins.difference(&skill, tool),
             });
         }
     }
@@ -165,17 +163,14 @@ fn waiting(
     }
 }
 
-fn pin(approved: &[&Waiting], config: &Config, files: &Files) -> Result<(), Failure> {
-    config::private_folder(&config.data_folder)?;
-    let pinned = files.change_pins(|pins| {
-        for each in approved {
-            pins.approve(&each.skill, &each.tool);
-        }
-    });
-    pinned.map(drop).map_err(|error| {
-        let folder = config.data_folder.display();
-        let message = format!("nothing was approved: {folder} cannot be written: {error}");
-        Failure::new(Kind::Unavailable, message).hint("may your account write there?")
+fn approve(approved: &[&Waiting], approvals: &Approvals) -> Result<(), Failure> {
+    let tools: Vec<_> = approved
+        .iter()
+        .map(|each| (each.skill.clone(), each.tool.clone()))
+        .collect();
+    app::run(approvals.approve(&tools)).map_err(|mut failure| {
+        failure.message = format!("nothing was approved: {}", failure.message);
+        failure
     })
 }
 

@@ -20,7 +20,7 @@ use crate::skills::manifest;
 #[command(after_help = "\
 Examples:
   mimo skill reload
-  mimo skill reload --json | jq '.instances[] | {pid, started, replaced, failed}'
+  mimo skill reload --json | jq '.mimos[] | {pid, started, replaced, failed}'
 
 Running Mimos load skills.json by themselves when it changes; this tells what
 came of it, and takes programs that were installed meanwhile. Nothing is
@@ -37,9 +37,9 @@ pub(super) fn run(config: &Config, clock: &dyn Clock, output: &Output) -> Result
     let answers = ask(config, clock, Command::Reload, start.unwrap_or_default())?;
     let well = answers.iter().all(|(_, answer)| went_well(answer));
     if output.json {
-        let instances: Vec<Value> = answers.iter().map(document).collect();
+        let mimos: Vec<Value> = answers.iter().map(document).collect();
         let file = path.display().to_string();
-        output.document(&json!({"ok": well, "file": file, "instances": instances}))?;
+        output.document(&json!({"ok": well, "file": file, "mimos": mimos}))?;
     } else if answers.is_empty() {
         output.print(&format!(
             "{} is right; no Mimo runs on {}, the next one reads it\n",

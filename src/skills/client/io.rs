@@ -1,5 +1,6 @@
-//! The two tasks of a link: lines to the skill, and lines from it to whom they
-//! concern. What a skill cannot do here: fill memory, or take the processor.
+//! The two tasks of a client: one writes lines to the skill, the other reads its
+//! lines and dispatches them. A skill can neither fill memory nor take the
+//! processor here.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -13,13 +14,14 @@ use tokio_util::sync::CancellationToken;
 
 use super::message::{self, Message};
 use super::{CallError, Inner, Outgoing};
+use crate::caller::AskClient;
 use crate::failure::{Failure, Kind};
 use crate::limits;
 use crate::wire::frame;
 use crate::wire::lines::{Line, Lines};
 
-/// Writes what is queued until the skill is hung up on or does not read.
-pub async fn write(
+/// Writes queued lines until the skill's stdin is closed, by either side.
+pub(super) async fn write(
     inner: Arc<Inner>,
     mut input: Box<dyn AsyncWrite + Send + Unpin>,
     mut lines: mpsc::Receiver<Outgoing>,
@@ -39,8 +41,8 @@ pub async fn write(
     }
 }
 
-/// Reads until the skill closes its stdout or the link is closed.
-pub async fn read(inner: Arc<Inner>, mut output: Box<dyn AsyncRead + Send + Unpin>) {
+/// Reads until the skill closes its stdout or the client is closed.
+pub(super) async fn read(inner: Arc<Inner>, mut output: Box<dyn AsyncRead + Send + Unpin>) {
     let kept = limits::LINE_END_KEPT_BYTES_MAX;
     let mut lines = Lines::bounded(limits::SKILL_LINE_BYTES_MAX, kept);
     let mut idle = 0;
@@ -55,7 +57,7 @@ pub async fn read(inner: Arc<Inner>, mut output: Box<dyn AsyncRead + Send + Unpi
         lines.filled(bytes);
         idle += bytes;
         while let Some(line) = lines.line() {
-            if take(&inner, &line) {
+            if on_line(&inner, &line) {
                 idle = 0;
             }
         }
@@ -65,17 +67,17 @@ pub async fn read(inner: Arc<Inner>, mut output: Box<dyn AsyncRead + Send + Unpi
         }
     }
     if let Some(line) = lines.rest() {
-        take(&inner, &line);
+        on_line(&inner, &line);
     }
     inner.close("it closed its stdout");
 }
 
 /// Whether the line was of use to anyone.
-fn take(inner: &Arc<Inner>, line: &Line<'_>) -> bool {
+fn on_line(inner: &Arc<Inner>, line: &Line<'_>) -> bool {
     match line {
         Line::Whole(line) => {
             let mut useful = false;
-            message::read(line, |message| useful |= handle(inner, message));
+            message::parse(line, |message| useful |= on_message(inner, message));
             useful
         }
         Line::TooLong { head, tail } => {
@@ -90,25 +92,25 @@ fn take(inner: &Arc<Inner>, line: &Line<'_>) -> bool {
                 limits::SKILL_LINE_BYTES_MAX
             );
             let failure = Failure::new(Kind::LimitExceeded, message).hint("ask it for less");
-            inner.answer(Some(id), Err(CallError::Gateway(failure)))
+            inner.settle(Some(id), Err(failure.into()))
         }
     }
 }
 
-fn handle(inner: &Arc<Inner>, message: Message<'_>) -> bool {
+fn on_message(inner: &Arc<Inner>, message: Message<'_>) -> bool {
     match message {
-        Message::Answer { id, outcome } => {
+        Message::Response { id, outcome } => {
             let outcome = match outcome {
                 Ok(result) => Ok(result.to_owned()),
                 Err(error) => Err(CallError::Upstream(error.to_owned())),
             };
-            inner.answer(id, outcome)
+            inner.settle(id, outcome)
         }
         Message::Request { id, method, params } => {
-            request(inner, id, &method, params);
+            on_request(inner, id, &method, params);
             false
         }
-        Message::Note { method, params } => note(inner, &method, params),
+        Message::Notification { method, params } => on_notification(inner, &method, params),
         Message::Junk => {
             inner.faults.junk.fetch_add(1, Ordering::Relaxed);
             false
@@ -116,16 +118,17 @@ fn handle(inner: &Arc<Inner>, message: Message<'_>) -> bool {
     }
 }
 
-fn note(inner: &Arc<Inner>, method: &str, params: Option<&RawValue>) -> bool {
+fn on_notification(inner: &Arc<Inner>, method: &str, params: Option<&RawValue>) -> bool {
     match (method, params) {
-        ("notifications/progress", Some(params)) => progress(inner, params),
+        ("notifications/progress", Some(params)) => on_progress(inner, params),
         ("notifications/cancelled", Some(params)) => {
             let params: Value = serde_json::from_str(params.get()).unwrap_or_default();
-            let asked = inner.state().asks.remove(&params["requestId"].to_string());
-            asked.inspect(CancellationToken::cancel).is_some()
+            let id = params["requestId"].to_string();
+            let question = inner.state().questions.remove(&id);
+            question.inspect(CancellationToken::cancel).is_some()
         }
         ("notifications/tools/list_changed", _) => {
-            inner.relist.notify_one();
+            inner.tools_changed.notify_one();
             false
         }
         (method, params) => {
@@ -135,7 +138,7 @@ fn note(inner: &Arc<Inner>, method: &str, params: Option<&RawValue>) -> bool {
     }
 }
 
-fn progress(inner: &Inner, params: &RawValue) -> bool {
+fn on_progress(inner: &Inner, params: &RawValue) -> bool {
     #[derive(serde::Deserialize)]
     struct Token {
         #[serde(rename = "progressToken")]
@@ -144,52 +147,75 @@ fn progress(inner: &Inner, params: &RawValue) -> bool {
     let Ok(Token { token }) = serde_json::from_str(params.get()) else {
         return false;
     };
-    let sink = {
+    let progress = {
         let state = inner.state();
-        state
-            .waits
-            .get(&token)
-            .and_then(|wait| wait.handlers.progress.clone())
+        let pending = state.pending.get(&token);
+        pending.and_then(|pending| pending.handlers.progress.clone())
     };
-    sink.inspect(|sink| sink(params)).is_some()
+    progress.inspect(|report| report(params)).is_some()
 }
 
-/// A request of the skill's own, and the capability of the client it needs.
-fn request(inner: &Arc<Inner>, id: &RawValue, method: &str, params: Option<&RawValue>) {
-    let needed = match method {
+/// Who answers a request of the skill's own.
+enum Recipient {
+    /// The client whose call is open.
+    Caller(AskClient),
+    /// The client that Mimo serves over stdio.
+    Downstream,
+    Nobody(&'static str),
+}
+
+/// Finds the client that a question concerns. The protocol does not say which
+/// call a question belongs to, so it is put to nobody where the open calls are
+/// those of several clients: one of them could be shown what concerns another.
+fn recipient(inner: &Inner) -> Recipient {
+    let state = inner.state();
+    let mut sessions = state.pending.values().map(|open| &open.handlers.session);
+    let session = sessions.next().cloned().flatten();
+    if sessions.any(|other| *other != session) {
+        return Recipient::Nobody("calls of several clients are open, and this may concern any");
+    }
+    // Of several calls of one client the newest is the likeliest.
+    let asking = state.pending.iter().filter_map(|(id, open)| {
+        let ask = open.handlers.ask.as_ref()?;
+        Some((id, ask))
+    });
+    match asking.max_by_key(|(id, _)| **id) {
+        Some((_, ask)) => Recipient::Caller(ask.clone()),
+        None if session.is_some() => Recipient::Nobody("the client takes no questions"),
+        None => Recipient::Downstream,
+    }
+}
+
+fn on_request(inner: &Arc<Inner>, id: &RawValue, method: &str, params: Option<&RawValue>) {
+    let capability = match method {
         "ping" => return answer(inner, id.get(), "result", "{}"),
         "roots/list" => "roots",
         "sampling/createMessage" => "sampling",
         "elicitation/create" => "elicitation",
         _ => return refuse(inner, id.get(), -32601, "there is no such method here"),
     };
-    // Nothing says which call it belongs to; the newest is the likeliest.
-    let asks = {
-        let state = inner.state();
-        let asking = state
-            .waits
-            .iter()
-            .filter(|(_, wait)| wait.handlers.asks.is_some());
-        let newest = asking.max_by_key(|(id, _)| **id);
-        newest.and_then(|(_, wait)| wait.handlers.asks.clone())
-    };
-    // Where a call brings its own way to the client, it knows what that offers.
-    if asks.is_none() && !inner.downstream.capabilities().contains_key(needed) {
-        return refuse(inner, id.get(), -32601, "the client does not offer this");
+    let recipient = recipient(inner);
+    match recipient {
+        Recipient::Nobody(why) => return refuse(inner, id.get(), -32601, why),
+        Recipient::Downstream if !inner.downstream.capabilities().contains_key(capability) => {
+            return refuse(inner, id.get(), -32601, "the client does not offer this");
+        }
+        _ => {}
     }
-    let Ok(permit) = inner.asks.clone().try_acquire_owned() else {
+    let Ok(permit) = inner.question_permits.clone().try_acquire_owned() else {
         inner.faults.unanswered.fetch_add(1, Ordering::Relaxed);
         return refuse(inner, id.get(), -32000, "too many requests at once");
     };
-    let taken_back = inner.closed.child_token();
+    let cancelled = inner.closed.child_token();
     let id = id.get().to_owned();
-    inner.state().asks.insert(id.clone(), taken_back.clone());
-    let params = params.map(ToOwned::to_owned);
-    let asked = match asks {
-        Some(asks) => asks(method.to_owned(), params),
-        None => inner
-            .downstream
-            .ask(&inner.skill, method.to_owned(), params),
+    inner
+        .state()
+        .questions
+        .insert(id.clone(), cancelled.clone());
+    let (method, params) = (method.to_owned(), params.map(ToOwned::to_owned));
+    let asked = match recipient {
+        Recipient::Caller(ask) => ask(method, params),
+        _ => inner.downstream.ask(&inner.skill, method, params),
     };
     let inner = inner.clone();
     tokio::spawn(async move {
@@ -198,9 +224,9 @@ fn request(inner: &Arc<Inner>, id: &RawValue, method: &str, params: Option<&RawV
                 Ok(result) => answer(&inner, &id, "result", result.get()),
                 Err(error) => answer(&inner, &id, "error", error.get()),
             },
-            () = taken_back.cancelled() => {}
+            () = cancelled.cancelled() => {}
         }
-        inner.state().asks.remove(&id);
+        inner.state().questions.remove(&id);
         drop(permit);
     });
 }
@@ -211,7 +237,7 @@ fn refuse(inner: &Inner, id: &str, code: i32, message: &str) {
 }
 
 fn answer(inner: &Inner, id: &str, member: &str, value: &str) {
-    // A result may be spread over several lines; a message may not.
+    // A result may span several lines; a message may not.
     let value = value.replace(['\n', '\r'], " ");
     let line = format!("{{\"jsonrpc\":\"2.0\",\"id\":{id},\"{member}\":{value}}}\n");
     if !inner.post(line) {

@@ -1,5 +1,4 @@
-//! What a line of a skill says. Pure: bytes in, messages out; whom a message
-//! concerns is decided elsewhere.
+//! Parses a line of a skill into JSON-RPC messages. Pure.
 
 use std::borrow::Cow;
 
@@ -8,38 +7,29 @@ use serde_json::value::RawValue;
 
 use crate::limits::BATCH_MEMBERS_MAX;
 
-/// One message.
 #[derive(Debug)]
 pub enum Message<'a> {
-    /// An answer to request `id`.
-    Answer {
-        /// The id, if it is one of the kind we give.
+    Response {
+        /// Absent where it is no id that Mimo gives.
         id: Option<u64>,
         /// The result, or the error.
         outcome: Result<&'a RawValue, &'a RawValue>,
     },
-    /// A request of the skill's own.
     Request {
-        /// Its id, as it is written.
         id: &'a RawValue,
-        /// What it asks for.
         method: Cow<'a, str>,
-        /// With what.
         params: Option<&'a RawValue>,
     },
-    /// A notification.
-    Note {
-        /// What it is about.
+    Notification {
         method: Cow<'a, str>,
-        /// The rest of it.
         params: Option<&'a RawValue>,
     },
-    /// No message.
+    /// Not a JSON-RPC message.
     Junk,
 }
 
-/// Hands each message of a line to `take`; a blank line has none.
-pub fn read<'a>(line: &'a [u8], mut take: impl FnMut(Message<'a>)) {
+/// Hands each message of a line to `on_message`; a blank line has none.
+pub fn parse<'a>(line: &'a [u8], mut on_message: impl FnMut(Message<'a>)) {
     let line = line.trim_ascii();
     match line.first() {
         None => {}
@@ -47,12 +37,12 @@ pub fn read<'a>(line: &'a [u8], mut take: impl FnMut(Message<'a>)) {
         Some(b'[') => match serde_json::from_slice::<Vec<&RawValue>>(line) {
             Ok(members) if members.len() <= BATCH_MEMBERS_MAX => {
                 for member in members {
-                    take(message(member.get().as_bytes()));
+                    on_message(message(member.get().as_bytes()));
                 }
             }
-            Ok(_) | Err(_) => take(Message::Junk),
+            Ok(_) | Err(_) => on_message(Message::Junk),
         },
-        Some(_) => take(message(line)),
+        Some(_) => on_message(message(line)),
     }
 }
 
@@ -60,35 +50,22 @@ fn message(text: &[u8]) -> Message<'_> {
     let Ok(envelope) = serde_json::from_slice::<Envelope<'_>>(text) else {
         return Message::Junk;
     };
+    let Envelope {
+        id,
+        method,
+        params,
+        result,
+        error,
+    } = envelope;
     let number = |id: &RawValue| id.get().parse().ok();
-    match envelope {
-        Envelope {
-            method: Some(method),
-            id: Some(id),
-            params,
-            ..
-        } => Message::Request { id, method, params },
-        Envelope {
-            method: Some(method),
-            id: None,
-            params,
-            ..
-        } => Message::Note { method, params },
-        Envelope {
-            id: Some(id),
-            result: Some(result),
-            error: None,
-            ..
-        } => Message::Answer {
+    match (method, id, result, error) {
+        (Some(method), Some(id), ..) => Message::Request { id, method, params },
+        (Some(method), None, ..) => Message::Notification { method, params },
+        (None, Some(id), Some(result), None) => Message::Response {
             id: number(id),
             outcome: Ok(result),
         },
-        Envelope {
-            id: Some(id),
-            result: None,
-            error: Some(error),
-            ..
-        } => Message::Answer {
+        (None, Some(id), None, Some(error)) => Message::Response {
             id: number(id),
             outcome: Err(error),
         },
@@ -96,8 +73,8 @@ fn message(text: &[u8]) -> Message<'_> {
     }
 }
 
-/// A message's members as they stand. A member that stands twice is an error of
-/// serde's: which one was meant is anyone's guess.
+/// The members of a message. Serde refuses a member that occurs twice, so no two
+/// readers can see two meanings.
 #[derive(Deserialize)]
 struct Envelope<'a> {
     #[serde(borrow, default, deserialize_with = "present")]
@@ -112,7 +89,7 @@ struct Envelope<'a> {
     error: Option<&'a RawValue>,
 }
 
-/// `null` is a value here, unlike in serde's own reading of an `Option`.
+/// Keeps `null` as a value; serde reads it as an absent `Option`.
 fn present<'de, D: Deserializer<'de>>(from: D) -> Result<Option<&'de RawValue>, D::Error> {
     <&RawValue>::deserialize(from).map(Some)
 }

@@ -1,5 +1,5 @@
-//! A client of one skill over its pipes, which hands results and definitions on
-//! as they were written. Processes, restarts and approval stay outside.
+//! Mimo's MCP client for one skill, over its pipes. Passes results and definitions
+//! on as the skill wrote them. Knows nothing of processes, restarts or approval.
 
 mod io;
 pub mod message;
@@ -24,24 +24,24 @@ use crate::limits;
 pub use crate::failure::CallError;
 pub use requests::{ServerInfo, Tool};
 
-/// The client on the other side of Mimo, as far as a skill may reach it.
+/// The client that Mimo serves over stdio, as far as skills may reach it.
 pub trait DownstreamClient: Send + Sync {
-    /// Ready once it is known what the client offers, or that nobody will say.
+    /// Ready once the client's capabilities are known, or will not be.
     fn wait_initialized(&self) -> BoxFuture<'static, ()>;
-    /// The client's capabilities: what a skill may ask it for.
+    /// What a skill may ask the client for.
     fn capabilities(&self) -> Map<String, Value>;
-    /// Passes a skill's request on; the answer is a result or a JSON-RPC error.
+    /// Forwards a skill's request; gives the client's result or JSON-RPC error.
     fn ask(
         &self,
         skill: &SkillName,
         method: String,
         params: Option<Box<RawValue>>,
     ) -> BoxFuture<'static, Result<Box<RawValue>, Box<RawValue>>>;
-    /// Passes a skill's notification on; never waits.
+    /// Forwards a skill's notification; never waits.
     fn note(&self, skill: &SkillName, method: &str, params: Option<&RawValue>);
 }
 
-/// No client that could be asked: what a skill asks for is refused.
+/// Stands for the absence of a client: every question is refused.
 pub struct NoClient;
 
 impl DownstreamClient for NoClient {
@@ -61,7 +61,7 @@ impl DownstreamClient for NoClient {
     ) -> BoxFuture<'static, Result<Box<RawValue>, Box<RawValue>>> {
         let error = serde_json::json!({
             "code": -32601,
-            "message": format!("Mimo cannot pass {method} on to its client"),
+            "message": format!("there is no client that could answer {method}"),
         });
         let refused = serde_json::value::to_raw_value(&error).unwrap_or_default();
         Box::pin(std::future::ready(Err(refused)))
@@ -70,28 +70,30 @@ impl DownstreamClient for NoClient {
     fn note(&self, _skill: &SkillName, _method: &str, _params: Option<&RawValue>) {}
 }
 
-/// Where the `params` of a call's progress notifications go.
+/// Takes the `params` of a call's progress notifications.
 pub type Progress = Arc<dyn Fn(&RawValue) + Send + Sync>;
 
-/// Who follows a request while it is open.
+/// Who takes what a skill sends during a call.
 #[derive(Clone, Default)]
 pub struct CallHandlers {
-    /// Told how far it is.
     pub progress: Option<Progress>,
-    /// Asked in the client's stead.
-    pub asks: Option<AskClient>,
+    /// Answers the skill's questions instead of the downstream client.
+    pub ask: Option<AskClient>,
+    /// The session of a caller that is not the local user. Its questions go to
+    /// `ask` or to nobody.
+    pub session: Option<Arc<str>>,
 }
 
-/// How often a skill broke the rules.
+/// How often a skill broke the protocol.
 #[derive(Debug, Default)]
 pub struct Faults {
     /// Lines that are no message.
     pub junk: AtomicU64,
-    /// Lines beyond the bound.
+    /// Lines that are too long.
     pub oversize: AtomicU64,
-    /// Answers to no request of ours, or to one that was answered before.
+    /// Responses to no open request.
     pub stray: AtomicU64,
-    /// Requests of its own beyond the bound, or whose answer it did not take.
+    /// The skill's own requests beyond the limit, or whose answer it did not read.
     pub unanswered: AtomicU64,
 }
 
@@ -104,36 +106,36 @@ struct Inner {
     downstream: Arc<dyn DownstreamClient>,
     state: Mutex<State>,
     out: mpsc::Sender<Outgoing>,
-    room: Arc<Semaphore>,
-    asks: Arc<Semaphore>,
+    /// Bytes that may still be queued.
+    out_bytes: Arc<Semaphore>,
+    question_permits: Arc<Semaphore>,
     stdin_closed: CancellationToken,
     closed: CancellationToken,
-    relist: Notify,
+    tools_changed: Notify,
     faults: Faults,
 }
 
 #[derive(Default)]
 struct State {
-    last: u64,
-    waits: HashMap<u64, Wait>,
-    /// The skill's own requests that are being answered.
-    asks: HashMap<String, CancellationToken>,
+    last_id: u64,
+    pending: HashMap<u64, PendingRequest>,
+    /// The skill's own requests that are being answered, by id.
+    questions: HashMap<String, CancellationToken>,
     closed: Option<String>,
 }
 
-/// What a request ends with.
-type Answer = Result<Box<RawValue>, CallError>;
+type Response = Result<Box<RawValue>, CallError>;
 
-struct Wait {
-    reply: oneshot::Sender<Answer>,
+struct PendingRequest {
+    reply: oneshot::Sender<Response>,
     handlers: CallHandlers,
 }
 
-/// A line and its share of the room for lines.
+/// A line and its share of the bytes that may be queued.
 struct Outgoing(String, Option<OwnedSemaphorePermit>);
 
 impl SkillClient {
-    /// Takes over the pipes. It lives until the skill closes its stdout or
+    /// Takes over the pipes, until the skill closes its stdout or
     /// [`SkillClient::close`] is called.
     pub fn open(
         skill: SkillName,
@@ -147,11 +149,11 @@ impl SkillClient {
             downstream,
             state: Mutex::default(),
             out,
-            room: Arc::new(Semaphore::new(limits::SKILL_OUTGOING_BYTES_MAX)),
-            asks: Arc::new(Semaphore::new(limits::SKILL_ASKS_MAX)),
+            out_bytes: Arc::new(Semaphore::new(limits::SKILL_OUTGOING_BYTES_MAX)),
+            question_permits: Arc::new(Semaphore::new(limits::SKILL_ASKS_MAX)),
             stdin_closed: CancellationToken::new(),
             closed: CancellationToken::new(),
-            relist: Notify::new(),
+            tools_changed: Notify::new(),
             faults: Faults::default(),
         });
         tokio::spawn(io::write(inner.clone(), input, lines));
@@ -159,32 +161,31 @@ impl SkillClient {
         SkillClient(inner)
     }
 
-    /// Sends a request and waits for its answer. `params` is given the request's
-    /// id, which is its progress token too. Dropping this takes the request back.
+    /// Sends a request and waits for its response. `params` gets the request's
+    /// id, which is its progress token too. Dropping the future cancels the
+    /// request.
     pub async fn request(
         &self,
         method: &str,
         handlers: CallHandlers,
         params: impl FnOnce(u64) -> Option<String>,
     ) -> Result<Box<RawValue>, CallError> {
-        let (id, answer) = self.0.register(handlers).map_err(CallError::Gateway)?;
-        let mut waiting = Waiting {
+        let (id, response) = self.0.register(handlers)?;
+        let mut guard = RequestGuard {
             inner: &self.0,
             id,
-            notice: None,
+            notify: false,
         };
         let params = params(id).map_or(String::new(), |params| format!(",\"params\":{params}"));
         let line = format!("{{\"jsonrpc\":\"2.0\",\"id\":{id},\"method\":\"{method}\"{params}}}\n");
-        self.0.send(line).await.map_err(CallError::Gateway)?;
-        // The protocol does not let `initialize` be taken back.
-        waiting.notice = (method != "initialize").then_some(());
-        answer
-            .await
-            .unwrap_or_else(|_| Err(CallError::Gateway(self.0.gone())))
+        self.0.send(line).await?;
+        // The protocol does not allow `initialize` to be cancelled.
+        guard.notify = method != "initialize";
+        response.await.unwrap_or_else(|_| Err(self.0.gone().into()))
     }
 
-    /// Sends a request of the client's as it was written: `resources/*`,
-    /// `prompts/*`, `completion/complete`.
+    /// Forwards a request of the client's: `resources/*`, `prompts/*`,
+    /// `completion/complete`.
     pub async fn pass(
         &self,
         method: &str,
@@ -196,7 +197,7 @@ impl SkillClient {
         .await
     }
 
-    /// Passes a notification on, where the skill has room for it.
+    /// Sends a notification, unless too much is queued.
     pub fn notify(&self, method: &str, params: Option<&RawValue>) {
         let params = params.map_or(String::new(), |params| format!(",\"params\":{params}"));
         self.0.post(format!(
@@ -206,7 +207,7 @@ impl SkillClient {
 
     /// Ready once the skill has announced that its tools changed.
     pub async fn tools_changed(&self) {
-        self.0.relist.notified().await;
+        self.0.tools_changed.notified().await;
     }
 
     /// Closes the skill's stdin, which asks it to end.
@@ -214,24 +215,23 @@ impl SkillClient {
         self.0.stdin_closed.cancel();
     }
 
-    /// Ready once nothing comes from the skill any more.
+    /// Ready once the skill can send nothing more.
     pub async fn closed(&self) {
         self.0.closed.cancelled().await;
     }
 
-    /// Ends it; what is not answered by now never will be.
+    /// Ends the connection; open requests fail.
     pub fn close(&self, why: &str) {
         self.0.close(why);
     }
 
-    /// How often the skill broke the rules.
     pub fn faults(&self) -> &Faults {
         &self.0.faults
     }
 
-    /// Requests that are not answered yet.
+    /// How many requests are open.
     pub fn in_flight(&self) -> usize {
-        self.0.state().waits.len()
+        self.0.state().pending.len()
     }
 }
 
@@ -244,50 +244,47 @@ impl Inner {
     fn register(
         &self,
         handlers: CallHandlers,
-    ) -> Result<(u64, oneshot::Receiver<Answer>), Failure> {
+    ) -> Result<(u64, oneshot::Receiver<Response>), Failure> {
         let mut state = self.state();
         if state.closed.is_some() {
             drop(state);
             return Err(self.gone());
         }
-        if state.waits.len() >= limits::SKILL_REQUESTS_MAX {
-            let message = format!(
-                "{} has {} requests to answer already",
-                self.skill,
-                state.waits.len()
-            );
+        let open = state.pending.len();
+        if open >= limits::SKILL_REQUESTS_MAX {
+            let message = format!("the skill {} has {open} open requests already", self.skill);
             return Err(Failure::new(Kind::LimitExceeded, message).hint("try again later"));
         }
-        let (reply, answer) = oneshot::channel();
-        state.last += 1;
-        let id = state.last;
-        state.waits.insert(id, Wait { reply, handlers });
-        Ok((id, answer))
+        let (reply, response) = oneshot::channel();
+        state.last_id += 1;
+        let id = state.last_id;
+        state.pending.insert(id, PendingRequest { reply, handlers });
+        Ok((id, response))
     }
 
     /// Queues a line once there is room for it.
     async fn send(&self, line: String) -> Result<(), Failure> {
         let share = line.len().min(limits::SKILL_OUTGOING_BYTES_MAX) as u32;
-        let room = self.room.clone().acquire_many_owned(share).await;
+        let room = self.out_bytes.clone().acquire_many_owned(share).await;
         let room = room.map_err(|_| self.gone())?;
         let sent = self.out.send(Outgoing(line, Some(room))).await;
         sent.map_err(|_| self.gone())
     }
 
-    /// Queues a short line if there is room; whether there was.
+    /// Queues a short line if there is room for it; whether there was.
     fn post(&self, line: String) -> bool {
         let share = line.len().min(limits::SKILL_OUTGOING_BYTES_MAX) as u32;
-        let room = self.room.clone().try_acquire_many_owned(share);
+        let room = self.out_bytes.clone().try_acquire_many_owned(share);
         room.is_ok_and(|room| self.out.try_send(Outgoing(line, Some(room))).is_ok())
     }
 
-    /// Answers a request of ours; an answer to nobody is counted.
-    fn answer(&self, id: Option<u64>, outcome: Result<Box<RawValue>, CallError>) -> bool {
-        let wait = id.and_then(|id| self.state().waits.remove(&id));
-        match wait {
-            Some(wait) => {
+    /// Completes an open request; whether there was one.
+    fn settle(&self, id: Option<u64>, response: Response) -> bool {
+        let pending = id.and_then(|id| self.state().pending.remove(&id));
+        match pending {
+            Some(pending) => {
                 // The caller may just have gone.
-                let _ = wait.reply.send(outcome);
+                let _ = pending.reply.send(response);
                 true
             }
             None => {
@@ -298,15 +295,15 @@ impl Inner {
     }
 
     fn close(&self, why: &str) {
-        let waits = {
+        let pending = {
             let mut state = self.state();
             state.closed.get_or_insert_with(|| why.to_owned());
-            std::mem::take(&mut state.waits)
+            std::mem::take(&mut state.pending)
         };
-        for wait in waits.into_values() {
-            let _ = wait.reply.send(Err(CallError::Gateway(self.gone())));
+        for each in pending.into_values() {
+            let _ = each.reply.send(Err(self.gone().into()));
         }
-        self.room.close();
+        self.out_bytes.close();
         self.stdin_closed.cancel();
         self.closed.cancel();
     }
@@ -318,22 +315,22 @@ impl Inner {
             Kind::Unavailable,
             format!("the skill {} is gone: {why}", self.skill),
         )
-        .hint("it is started again by itself; mimo_status tells how it is")
+        .hint("it is restarted automatically; mimo_status shows its state")
     }
 }
 
-/// A request that is not answered yet: dropping it takes the request back.
-struct Waiting<'a> {
+/// Dropping it before the response came cancels the request.
+struct RequestGuard<'a> {
     inner: &'a Inner,
     id: u64,
-    /// Whether the skill is to be told.
-    notice: Option<()>,
+    /// Whether the skill is told.
+    notify: bool,
 }
 
-impl Drop for Waiting<'_> {
+impl Drop for RequestGuard<'_> {
     fn drop(&mut self) {
-        let waited = self.inner.state().waits.remove(&self.id).is_some();
-        if waited && self.notice.is_some() {
+        let open = self.inner.state().pending.remove(&self.id).is_some();
+        if open && self.notify {
             let id = self.id;
             self.inner.post(format!(
                 "{{\"jsonrpc\":\"2.0\",\"method\":\"notifications/cancelled\",\

@@ -1,4 +1,4 @@
-//! What is said over a link: the handshake, the list of tools, a call.
+//! The requests that Mimo itself makes: the handshake, the tool list, a call.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -11,24 +11,20 @@ use super::{CallError, CallHandlers, SkillClient};
 use crate::failure::{Failure, Kind};
 use crate::limits;
 
-/// The revision that is offered to a skill.
-const OFFERED: &str = "2025-11-25";
+/// The protocol revision that Mimo proposes.
+const PROPOSED: &str = "2025-11-25";
 
-/// The revisions that are understood.
-const UNDERSTOOD: [&str; 4] = ["2024-11-05", "2025-03-26", "2025-06-18", OFFERED];
+const SUPPORTED: [&str; 4] = ["2024-11-05", "2025-03-26", "2025-06-18", PROPOSED];
 
-/// What a skill says about itself.
+/// What a skill answered to `initialize`.
 #[derive(Clone, Debug)]
 pub struct ServerInfo {
-    /// The revision it speaks.
     pub revision: String,
-    /// All of its answer to `initialize`.
     pub result: Value,
 }
 
 impl ServerInfo {
-    /// Whether it has the capability `name`.
-    pub fn can(&self, name: &str) -> bool {
+    pub fn has_capability(&self, name: &str) -> bool {
         self.result["capabilities"].get(name).is_some()
     }
 }
@@ -36,18 +32,16 @@ impl ServerInfo {
 /// A tool of a skill.
 #[derive(Clone, Debug)]
 pub struct Tool {
-    /// The name the skill knows it by.
     pub name: String,
-    /// What it says of itself.
     pub description: String,
     /// Whether the skill declares that it changes nothing.
     pub read_only: bool,
-    /// Its definition as it was written.
+    /// The definition as the skill wrote it.
     pub raw: Arc<RawValue>,
 }
 
 impl Tool {
-    /// Reads a definition; `None` if it is none.
+    /// Reads a definition; `None` where it is not one.
     pub fn read(raw: &RawValue) -> Option<Tool> {
         #[derive(Deserialize)]
         struct Definition {
@@ -76,11 +70,11 @@ struct Page<'a> {
 }
 
 impl SkillClient {
-    /// Introduces Mimo to the skill.
+    /// Performs the handshake.
     pub async fn initialize(&self) -> Result<ServerInfo, Failure> {
         self.0.downstream.wait_initialized().await;
         let params = json!({
-            "protocolVersion": OFFERED,
+            "protocolVersion": PROPOSED,
             "capabilities": self.0.downstream.capabilities(),
             "clientInfo": {"name": "mimo", "version": env!("CARGO_PKG_VERSION")},
         });
@@ -91,21 +85,21 @@ impl SkillClient {
             .await;
         let result = result.map_err(CallError::into_failure)?;
         let result: Value =
-            serde_json::from_str(result.get()).map_err(|_| self.odd("initialize"))?;
+            serde_json::from_str(result.get()).map_err(|_| self.unreadable("initialize"))?;
         let revision = result["protocolVersion"]
             .as_str()
             .unwrap_or_default()
             .to_owned();
-        if !UNDERSTOOD.contains(&revision.as_str()) {
-            let message = format!("{} speaks revision {revision:?} of MCP", self.0.skill);
+        if !SUPPORTED.contains(&revision.as_str()) {
+            let message = format!("{} speaks MCP revision {revision:?}", self.0.skill);
             return Err(Failure::new(Kind::Unavailable, message)
-                .hint(format!("these are understood: {}", UNDERSTOOD.join(", "))));
+                .hint(format!("Mimo supports {}", SUPPORTED.join(", "))));
         }
         self.notify("notifications/initialized", None);
         Ok(ServerInfo { revision, result })
     }
 
-    /// All tools of the skill, page by page.
+    /// All tools of the skill, from all pages.
     pub async fn tools(&self) -> Result<Arc<[Tool]>, Failure> {
         let (mut tools, mut names) = (Vec::new(), HashSet::new());
         let (mut bytes, mut cursor) = (0, None::<String>);
@@ -118,10 +112,10 @@ impl SkillClient {
                 .await;
             let page = page.map_err(CallError::into_failure)?;
             let page: Page<'_> =
-                serde_json::from_str(page.get()).map_err(|_| self.odd("tools/list"))?;
+                serde_json::from_str(page.get()).map_err(|_| self.unreadable("tools/list"))?;
             for raw in page.tools {
                 bytes += raw.get().len();
-                // A name that stands twice could mean either.
+                // Of two tools with one name the first counts.
                 let tool = Tool::read(raw).filter(|tool| names.insert(tool.name.clone()));
                 tools.extend(tool);
             }
@@ -134,12 +128,15 @@ impl SkillClient {
                 next => cursor = next,
             }
         }
-        let message = format!("the tool list of {} has no end", self.0.skill);
+        let message = format!(
+            "the tool list of {} is too long or never ends",
+            self.0.skill
+        );
         Err(Failure::new(Kind::LimitExceeded, message))
     }
 
-    /// Calls a tool. `meta` is the client's `_meta`; its progress token becomes
-    /// one of ours.
+    /// Calls a tool. `meta` is the client's `_meta`, whose progress token is
+    /// replaced by one that is unique here.
     pub async fn call(
         &self,
         tool: &str,
@@ -148,15 +145,15 @@ impl SkillClient {
         handlers: CallHandlers,
     ) -> Result<Box<RawValue>, CallError> {
         meta.remove("progressToken");
-        let wanted = handlers.progress.is_some();
+        let wants_progress = handlers.progress.is_some();
         let params = |id: u64| {
             let mut params = format!("{{\"name\":{}", Value::from(tool));
             if let Some(arguments) = arguments {
-                // Pretty-printed arguments must not break the line.
+                // Pretty-printed arguments would break the line.
                 let arguments = arguments.get().replace(['\n', '\r'], " ");
                 params.push_str(&format!(",\"arguments\":{arguments}"));
             }
-            if wanted {
+            if wants_progress {
                 meta.insert("progressToken".to_owned(), id.into());
             }
             if !meta.is_empty() {
@@ -168,8 +165,8 @@ impl SkillClient {
         self.request("tools/call", handlers, params).await
     }
 
-    fn odd(&self, method: &str) -> Failure {
-        let message = format!("{} answered {method} with no such thing", self.0.skill);
+    fn unreadable(&self, method: &str) -> Failure {
+        let message = format!("the answer of {} to {method} cannot be read", self.0.skill);
         Failure::new(Kind::Unavailable, message)
     }
 }

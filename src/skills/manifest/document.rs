@@ -1,6 +1,6 @@
-//! A manifest's bytes to a tree that keeps the order of its keys, and back.
-//! Finds what JSON readers pass over in silence: keys that stand twice, text
-//! behind the end. Knows nothing of skills.
+//! Parses a manifest into a tree that keeps the order of its keys, and writes it
+//! back. Finds what JSON parsers accept silently: duplicate keys, and text after
+//! the end. Knows nothing of skills.
 
 use std::cell::RefCell;
 use std::fmt;
@@ -16,16 +16,14 @@ use crate::skills::refusal::{Class, Refusal, shown};
 /// A JSON value whose objects keep the order in which a person wrote them.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Node {
-    /// Anything that holds nothing else.
+    /// A scalar.
     Leaf(Value),
-    /// A list.
     List(Vec<Node>),
-    /// An object; no key stands twice.
+    /// No key occurs twice.
     Object(Vec<(String, Node)>),
 }
 
 impl Node {
-    /// The node under `key`, if this is an object that has it.
     pub fn get(&self, key: &str) -> Option<&Node> {
         self.entries()
             .iter()
@@ -33,7 +31,7 @@ impl Node {
             .map(|(_, node)| node)
     }
 
-    /// What an object holds; nothing for anything else.
+    /// The entries of an object; empty for anything else.
     pub fn entries(&self) -> &[(String, Node)] {
         match self {
             Node::Object(entries) => entries,
@@ -41,7 +39,7 @@ impl Node {
         }
     }
 
-    /// The same without the order.
+    /// The same without the order of keys.
     pub fn value(&self) -> Value {
         match self {
             Node::Leaf(value) => value.clone(),
@@ -86,12 +84,12 @@ impl Serialize for Node {
     }
 }
 
-/// Reads `bytes`, or says everything that is wrong with them as JSON.
+/// Parses `bytes`, or reports everything that is wrong with them as JSON.
 pub fn parse(bytes: &[u8]) -> Result<Node, Vec<Refusal>> {
     let alone = |class, why: String, fix: &str| Err(vec![Refusal::new(class, why, fix)]);
     if bytes.len() > SKILLS_FILE_BYTES_MAX {
         let why = format!("the file is longer than {SKILLS_FILE_BYTES_MAX} bytes");
-        return alone(Class::File, why, "keep only the skills in it");
+        return alone(Class::File, why, "keep only skills in it");
     }
     let text = match std::str::from_utf8(bytes) {
         Ok(text) => text,
@@ -125,7 +123,7 @@ pub fn parse(bytes: &[u8]) -> Result<Node, Vec<Refusal>> {
     }
 }
 
-/// Reads one value; what is wrong goes to `found` with its place.
+/// Reads one value; mistakes go to `found` with their place.
 struct Seed<'a> {
     path: String,
     depth: usize,
@@ -148,24 +146,24 @@ impl Seed<'_> {
         }
     }
 
-    /// Ends the reading where things lie too deep: what is below is not looked at.
+    /// Stops at values that are nested too deeply.
     fn bounded<E: serde::de::Error>(&self) -> Result<(), E> {
         if self.depth < SKILLS_FILE_DEPTH_MAX {
             return Ok(());
         }
-        let why = format!("lies more than {SKILLS_FILE_DEPTH_MAX} levels deep");
+        let why = format!("is nested more than {SKILLS_FILE_DEPTH_MAX} levels deep");
         self.note(
             &self.path,
             why,
-            "no setting of a skill lies that deep: take it out",
+            "no setting of a skill is that deep: remove it",
         );
         Err(E::custom("too deep"))
     }
 
     fn checked(&self, path: &str, text: &str) {
         if text.contains('\0') {
-            let fix = "leave the \\u0000 out: it ends every argument and every name";
-            self.note(path, "has a NUL byte in it".to_owned(), fix);
+            let fix = "remove the \\u0000, which no argument or name can contain";
+            self.note(path, "contains a NUL byte".to_owned(), fix);
         }
     }
 }
@@ -229,7 +227,7 @@ impl<'de> Visitor<'de> for Seed<'_> {
             inner.checked(&inner.path, &key);
             if !seen.insert(key.clone()) {
                 let why = format!(
-                    "the key {} stands twice here: only one would count",
+                    "the key {} occurs twice here, and only one would count",
                     shown(&key)
                 );
                 inner.note(&inner.path, why, "keep one of the two");

@@ -1,17 +1,17 @@
-//! Adding and removing an entry in a manifest's own form and order: bytes in,
-//! bytes out. Neither checks what the entry means nor writes a file.
+//! Adds and removes entries of a manifest while keeping its form and order. Bytes
+//! in, bytes out: checks no meaning and writes no file.
 
 use super::document::{Node, parse};
 use super::{SCHEMA, form};
 use crate::failure::{Failure, Kind};
 use crate::skills::refusal::Refusal;
 
-/// Why an edit is not done.
+/// Why an edit was refused.
 #[derive(Debug)]
 pub enum Refused {
-    /// The file is none that could be edited.
+    /// The file cannot be edited.
     File(Vec<Refusal>),
-    /// The name is there already, or is not there.
+    /// The name exists already, or does not exist.
     Name(Failure),
 }
 
@@ -20,7 +20,7 @@ pub fn add(bytes: Option<&[u8]>, name: &str, entry: Node) -> Result<Vec<u8>, Ref
     edit(bytes.unwrap_or(b"{\"skills\":{}}"), |skills| {
         if skills.iter().any(|(key, _)| key == name) {
             let message = format!("there is a skill {name} already");
-            let hint = format!("remove it first (mimo skill remove {name}), or take another name");
+            let hint = format!("remove it first (mimo skill remove {name}), or use another name");
             return Err(Failure::new(Kind::Conflict, message).hint(hint));
         }
         skills.push((name.to_owned(), entry));
@@ -64,7 +64,7 @@ fn edit(
             .map(|(_, node)| node),
         (_, root) => Some(root),
     };
-    // `form` found an object there.
+    // `form` has found an object there.
     if let Some(Node::Object(skills)) = skills {
         change(skills).map_err(Refused::Name)?;
     }

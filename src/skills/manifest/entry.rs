@@ -1,5 +1,5 @@
-//! One entry of the manifest to a skill that can be run: shape, command,
-//! arguments, environment, folders, each judged, all mistakes told.
+//! Reads one entry of the manifest into a skill. Checks its shape, command,
+//! arguments, environment and folders, and reports all mistakes.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -23,7 +23,7 @@ use crate::skills::spec::{Expose, Network, Sandbox, SkillName, SkillSpec, Timeou
 
 const MB: u64 = 1024 * 1024;
 
-/// An entry whose shape fits the schema.
+/// An entry that matches the schema.
 #[derive(Deserialize)]
 struct Raw {
     command: String,
@@ -70,16 +70,16 @@ struct RawTimeouts {
     call_s: Option<u64>,
 }
 
-/// The skill `name` of `entry`, or everything that is wrong with it; paths
-/// begin at the entry.
+/// The skill in `entry`, or everything that is wrong with it. Paths are relative to
+/// the entry.
 pub(super) fn read(name: SkillName, entry: &Value, rules: &Rules) -> Result<Skill, Vec<Refusal>> {
     let misshapen = shape::check(entry);
     if !misshapen.is_empty() {
         return Err(misshapen);
     }
-    // A whole number may be written 5.0, which the schema takes and serde not.
+    // The schema accepts 5.0 as an integer, serde does not.
     let raw: Raw = serde_json::from_value(entry.clone()).map_err(|error| {
-        let why = format!("does not fit: {error}");
+        let why = format!("cannot be read: {error}");
         vec![Refusal::new(
             Class::Value,
             why,
@@ -149,7 +149,7 @@ pub(super) fn read(name: SkillName, entry: &Value, rules: &Rules) -> Result<Skil
     })
 }
 
-/// A skill that is not run needs no secret yet.
+/// Gives unset secrets a value: a disabled skill needs none yet.
 fn as_if_set(rules: &Rules) -> Rules {
     let mut rules = rules.clone();
     for value in rules.secrets.values_mut() {
@@ -166,12 +166,13 @@ fn add_missing<'a>(to: &mut Vec<PathBuf>, more: impl Iterator<Item = &'a PathBuf
     }
 }
 
-/// Every process of the machine can read another's arguments.
+/// Secrets in arguments are refused: every process can read another's arguments.
 fn secrets_in_arguments(arguments: &[String]) -> Vec<Refusal> {
     let holds = |text: &str| text.split("${").skip(1).any(|rest| rest.contains('}'));
     let all = arguments.iter().enumerate().filter(|(_, text)| holds(text));
     all.map(|(at, _)| {
-        let why = "a ${NAME} in an argument is not filled in: every process could read it there";
+        let why =
+            "a ${NAME} in an argument is not expanded, because every process could read it there";
         let fix = "put it under env, where the server reads it";
         Refusal::new(Class::Secret, why, fix)
             .under(at)
@@ -200,8 +201,8 @@ fn sandbox(raw: &RawSandbox, rules: &Rules, refused: &mut Vec<Refusal>) -> Sandb
         _ => Network::None,
     };
     if network == Network::None && !raw.ports.is_empty() {
-        let why = "ports are named, but the skill has no network";
-        let fix = "add \"network\": \"outbound\", or leave the ports out";
+        let why = "ports are given, but the skill has no network";
+        let fix = "add \"network\": \"outbound\", or remove the ports";
         refused.push(
             Refusal::new(Class::Value, why, fix)
                 .under("ports")

@@ -11,16 +11,16 @@ use nix::fcntl::OFlag;
 use crate::limits::SKILLS_FILE_BYTES_MAX;
 use crate::skills::refusal::{Class, Refusal};
 
-/// The bytes of the file, or nothing where there is none.
+/// The bytes of the file; `None` where it is missing.
 pub fn read(path: &Path) -> Result<Option<Vec<u8>>, Refusal> {
     let refused = |why: String, fix: &str| Refusal::new(Class::File, why, fix);
     let unreadable = |error: io::Error| {
         refused(
             format!("cannot be read: {error}"),
-            "may your account read it?",
+            "check whether your account may read it",
         )
     };
-    // A pipe without a writer would keep an ordinary open waiting.
+    // Opening a pipe without a writer would block.
     let flags = OFlag::O_NONBLOCK | OFlag::O_NOCTTY;
     let opened = OpenOptions::new()
         .read(true)
@@ -43,39 +43,39 @@ pub fn read(path: &Path) -> Result<Option<Vec<u8>>, Refusal> {
     match bytes.len() > SKILLS_FILE_BYTES_MAX {
         true => Err(refused(
             format!("is longer than {SKILLS_FILE_BYTES_MAX} bytes"),
-            "keep only the skills in it",
+            "keep only skills in it",
         )),
         false => Ok(Some(bytes)),
     }
 }
 
-/// Judges what was opened, not what the path means by now.
+/// Checks the opened file, since the path may mean another one by now.
 fn trusted(file: &File, path: &Path) -> Result<(), Refusal> {
     let refused = |why: &str, fix: String| Err(Refusal::new(Class::File, why, fix));
     let look = |error: io::Error| {
         Refusal::new(
             Class::File,
-            format!("cannot be looked at: {error}"),
-            "may your account read it?",
+            format!("cannot be examined: {error}"),
+            "check whether your account may read it",
         )
     };
     let found = file.metadata().map_err(look)?;
     if !found.is_file() {
         return refused(
-            "is no regular file (a folder, a pipe or a device)",
+            "is not a regular file but a folder, a pipe or a device",
             "put a file there, or name another one with SKILLS_PATH".into(),
         );
     }
     let us = nix::unistd::geteuid().as_raw();
     if found.uid() != us && found.uid() != 0 {
         return refused(
-            "belongs to another account, which could have anything run",
-            format!("make a copy of your own of {}", path.display()),
+            "belongs to another account, which could make Mimo run anything",
+            format!("make your own copy of {}", path.display()),
         );
     }
     if found.mode() & 0o022 != 0 {
         return refused(
-            "others can write it, so they could have anything run",
+            "others can write it, and could make Mimo run anything",
             format!("chmod go-w {}", path.display()),
         );
     }
@@ -84,17 +84,17 @@ fn trusted(file: &File, path: &Path) -> Result<(), Refusal> {
         .map(Path::to_owned)
         .unwrap_or_else(|| PathBuf::from("/"));
     let mode = folder.metadata().map_err(look)?.mode();
-    // In a sticky folder others cannot replace what is ours.
+    // In a sticky folder others cannot replace our files.
     if mode & 0o002 != 0 && mode & 0o1000 == 0 {
         return refused(
-            "anyone can replace it: its folder is open to all",
+            "anyone can replace it, because its folder is writable by all",
             format!("chmod o-w {}", folder.display()),
         );
     }
     Ok(())
 }
 
-/// Where the file really is: a link to it stays a link when it is replaced.
+/// The path with links followed, so that a link stays one when its file is replaced.
 fn real(path: &Path) -> PathBuf {
     path.canonicalize().unwrap_or_else(|_| path.to_owned())
 }

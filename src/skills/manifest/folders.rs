@@ -1,5 +1,5 @@
-//! Which files and folders a skill may be given: judged by their text and by
-//! where their links lead. The kernel's rules made of them are the sandbox's.
+//! Which files and folders a manifest may give to a skill, by their path and by
+//! where their links lead.
 
 use std::path::{Path, PathBuf};
 
@@ -8,29 +8,25 @@ use crate::skills::policy::without_dots;
 use crate::skills::refusal::{Class, Refusal, shown};
 use crate::skills::rules::Rules;
 
-/// What a skill wants to do there.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Access {
     Read,
     Write,
 }
 
-/// Not even to read: the kernel's own view of every process, devices, sockets.
+/// Never readable: processes, devices and sockets.
 const CLOSED: [&str; 5] = ["/proc", "/sys", "/dev", "/run", "/var/run"];
-/// Not to write: what the system is made of.
+/// Never writable: the system itself.
 const SYSTEM: [&str; 9] = [
     "/bin", "/boot", "/etc", "/lib", "/lib32", "/lib64", "/sbin", "/usr", "/opt",
 ];
 
-/// The path `text` stands for, links followed.
+/// The path of `text` with links followed, if the skill may access it.
 pub(super) fn allowed(text: &str, access: Access, rules: &Rules) -> Result<PathBuf, Refusal> {
     let written = expanded(text, rules)?;
     if written.components().any(|part| part.as_os_str() == "..") {
-        let why = format!(
-            "{} goes up with .., so its beginning says nothing",
-            shown(text)
-        );
-        return Err(refused(why, "write where it leads"));
+        let why = format!("{} contains ..", shown(text));
+        return Err(refused(why, "write the path without .."));
     }
     let written = without_dots(&written);
     let real = followed(&written);
@@ -61,17 +57,17 @@ fn expanded(text: &str, rules: &Rules) -> Result<PathBuf, Refusal> {
                 "{} begins with ~, and this account has no home folder",
                 shown(text)
             ),
-            "write the whole path, beginning with /",
+            "write the absolute path",
         )),
         (None, _) if text.starts_with('/') => Ok(PathBuf::from(text)),
         (None, _) => Err(refused(
-            format!("{} depends on where Mimo was started", shown(text)),
-            "write the whole path, beginning with / or ~/",
+            format!("{} is a relative path", shown(text)),
+            "write the absolute path, or begin with ~/",
         )),
     }
 }
 
-/// Where `path` leads; of what does not exist yet, its existing folder counts.
+/// Follows links; where `path` does not exist yet, those of its existing folders.
 fn followed(path: &Path) -> PathBuf {
     for above in path.ancestors() {
         if let Ok(real) = above.canonicalize() {
@@ -88,11 +84,11 @@ fn followed(path: &Path) -> PathBuf {
 fn forbidden(path: &Path, access: Access, rules: &Rules) -> Option<(&'static str, &'static str)> {
     let narrower = "name the folder that the skill works in";
     if path == Path::new("/") {
-        return Some(("is everything there is", narrower));
+        return Some(("is the whole file system", narrower));
     }
     if CLOSED.iter().any(|closed| path.starts_with(closed)) {
         return Some((
-            "shows or steers other processes and devices",
+            "gives access to other processes and devices",
             "leave it out",
         ));
     }
@@ -103,17 +99,18 @@ fn forbidden(path: &Path, access: Access, rules: &Rules) -> Option<(&'static str
             .any(|own| path.starts_with(own) || own.starts_with(path))
     };
     if rules.protected.iter().any(meets) {
-        let why = "holds Mimo's own files, or lies in their folder: memories, keys, this manifest";
+        let why =
+            "contains Mimo's own files (memories, keys, this manifest), or lies in their folder";
         return Some((why, narrower));
     }
     if access == Access::Read {
         return None;
     }
     if SYSTEM.iter().any(|system| path.starts_with(system)) {
-        return Some(("belongs to the system, whose programs others run", narrower));
+        return Some(("belongs to the system", narrower));
     }
     if rules.path.iter().any(meets) {
-        return Some(("holds programs that Mimo runs", narrower));
+        return Some(("contains programs that Mimo runs", narrower));
     }
     let home = rules.home.as_deref()?;
     if [home.to_owned(), followed(home)]
@@ -128,7 +125,7 @@ fn forbidden(path: &Path, access: Access, rules: &Rules) -> Option<(&'static str
         .to_string_lossy()
         .starts_with('.')
         .then_some((
-            "is a hidden place in the home folder, where shells and programs look for what to run",
+            "is hidden in the home folder, where shells and programs look for what to run",
             "name a folder that is not hidden",
         ))
 }

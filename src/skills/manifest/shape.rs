@@ -1,5 +1,4 @@
-//! Whether a skill's entry has the shape of `schemas/skills.schema.json`: its
-//! keys, types and bounds, told with their fixes. What they mean is not judged.
+//! Checks an entry against `schemas/skills.schema.json`: its keys, types and bounds.
 
 use std::sync::OnceLock;
 
@@ -17,7 +16,7 @@ struct Compiled {
     validator: Validator,
 }
 
-/// The schema is part of the program, so it compiles: a test does it.
+/// The schema is part of the program; a test compiles it.
 fn compiled() -> Option<&'static Compiled> {
     static COMPILED: OnceLock<Option<Compiled>> = OnceLock::new();
     let compile = || {
@@ -29,22 +28,22 @@ fn compiled() -> Option<&'static Compiled> {
     COMPILED.get_or_init(compile).as_ref()
 }
 
-/// Everything about `entry` that does not fit.
+/// Every violation of the schema in `entry`.
 pub(super) fn check(entry: &Value) -> Vec<Refusal> {
     let Some(compiled) = compiled() else {
         return vec![Refusal::new(
             Class::Value,
-            "the schema of skills is broken",
-            "report this",
+            "the schema of skills cannot be compiled",
+            "report this as a bug",
         )];
     };
     let errors = compiled.validator.iter_errors(entry);
     errors
-        .flat_map(|error| told(&compiled.schema, &error))
+        .flat_map(|error| refusals(&compiled.schema, &error))
         .collect()
 }
 
-fn told(schema: &Value, error: &ValidationError<'_>) -> Vec<Refusal> {
+fn refusals(schema: &Value, error: &ValidationError<'_>) -> Vec<Refusal> {
     let path = error.instance_path().to_string();
     if let ValidationErrorKind::AdditionalProperties { unexpected } = error.kind() {
         let known = known_under(schema, &path);
@@ -54,17 +53,17 @@ fn told(schema: &Value, error: &ValidationError<'_>) -> Vec<Refusal> {
             .collect();
     }
     let text = match error.kind() {
-        // A server elsewhere has an address instead: that is said at its key.
+        // A remote server has an address instead, which is reported at its key.
         ValidationErrorKind::Required { .. } if remote(error.instance()) => return Vec::new(),
         ValidationErrorKind::Required { property } => format!("{property} is missing"),
         ValidationErrorKind::Type { kind } => {
-            // A value may be a secret: only its kind is told.
+            // A value may be a secret, so only its type is shown.
             let wanted = match kind {
                 TypeKind::Single(kind) => kind.to_string(),
                 TypeKind::Multiple(_) => "another type".to_owned(),
             };
             format!(
-                "must be of type {wanted}, and is {}",
+                "must be of type {wanted}, but is {}",
                 self::kind(error.instance())
             )
         }
@@ -75,9 +74,9 @@ fn told(schema: &Value, error: &ValidationError<'_>) -> Vec<Refusal> {
         ValidationErrorKind::MaxLength { limit } => format!("is longer than {limit} characters"),
         ValidationErrorKind::MaxItems { limit } => format!("has more than {limit} entries"),
         ValidationErrorKind::MaxProperties { limit } => format!("has more than {limit} entries"),
-        ValidationErrorKind::UniqueItems => "names something twice".to_owned(),
-        ValidationErrorKind::Pattern { .. } => "is no whole path".to_owned(),
-        _ => "does not fit the schema".to_owned(),
+        ValidationErrorKind::UniqueItems => "contains a value twice".to_owned(),
+        ValidationErrorKind::Pattern { .. } => "is not an absolute path".to_owned(),
+        _ => "does not match the schema".to_owned(),
     };
     let class = match error.kind() {
         ValidationErrorKind::Pattern { .. } => Class::Path,
@@ -92,37 +91,37 @@ fn told(schema: &Value, error: &ValidationError<'_>) -> Vec<Refusal> {
     vec![Refusal::new(class, text, fix).below(&path)]
 }
 
-/// Keys that mean something to clients, and why they mean nothing here.
-fn elsewhere(key: &str) -> Option<(&'static str, &'static str)> {
+/// Keys of other clients: why they are refused, and the fix.
+fn foreign_key(key: &str) -> Option<(&'static str, &'static str)> {
     Some(match key {
         "url" | "serverUrl" | "httpUrl" | "headers" | "transport" => (
-            "is for a server elsewhere; Mimo runs servers itself, over stdio, in a sandbox",
-            "take the skill out, and add that server to your client",
+            "is for a remote server; Mimo runs servers itself, over stdio, in a sandbox",
+            "remove the skill, and add that server to your client",
         ),
         "cwd" | "workingDirectory" => (
-            "is not taken: each skill starts in a private folder of its own",
-            "write whole paths in args, and give the folder under sandbox.fs",
+            "is not supported: each skill starts in its private folder",
+            "write absolute paths in args, and give the folder under sandbox.fs",
         ),
         "envFile" => (
-            "would read a file that nobody checks",
+            "would read an unchecked file",
             "write its entries under env, secrets as ${NAME}",
         ),
         "autoApprove" | "alwaysAllow" | "trust" => (
-            "is your client's business: Mimo approves no call by itself",
+            "belongs to your client: Mimo approves no calls",
             "leave it out, and set it in your client",
         ),
-        "shell" => ("is refused: no shell is ever involved", "leave it out"),
+        "shell" => ("is not supported: no shell is involved", "leave it out"),
         _ => return None,
     })
 }
 
 fn unknown(key: &str, known: &[String]) -> Refusal {
-    if let Some((why, fix)) = elsewhere(key) {
+    if let Some((why, fix)) = foreign_key(key) {
         return Refusal::new(Class::Key, format!("{key} {why}"), fix);
     }
     let fix = did_you_mean(key, known.iter().map(String::as_str))
         .unwrap_or_else(|| format!("the keys here are {}", known.join(", ")));
-    Refusal::new(Class::Key, format!("there is no key {}", shown(key)), fix)
+    Refusal::new(Class::Key, format!("unknown key {}", shown(key)), fix)
 }
 
 fn remote(entry: &Value) -> bool {
@@ -131,7 +130,7 @@ fn remote(entry: &Value) -> bool {
         .any(|key| entry.get(key).is_some())
 }
 
-/// The keys that the schema knows for the object at `path`.
+/// The keys of the schema for the object at `path`.
 fn known_under(schema: &Value, path: &str) -> Vec<String> {
     let follow = |value: &Value| {
         let mut value = value.clone();

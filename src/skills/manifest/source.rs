@@ -1,5 +1,5 @@
-//! The manifest that a running Mimo follows: loads it whole, and tells whether
-//! the file is another one than what was loaded last.
+//! The manifest that a running Mimo follows: loads it, and detects whether the file
+//! has changed since.
 
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
@@ -10,19 +10,19 @@ use super::{Manifest, check, file};
 use crate::skills::refusal::Refusal;
 use crate::skills::rules::Rules;
 
-/// A manifest's file, and what of it was loaded last.
+/// The file, and a digest of what was loaded last.
 pub struct Source {
     path: PathBuf,
     rules: Rules,
     loaded: Mutex<Option<Stamp>>,
 }
 
-/// Enough of a file to know it again.
+/// A digest of the file, or of why it could not be read.
 type Stamp = [u8; 32];
 type Read = Result<Option<Vec<u8>>, Refusal>;
 
 impl Source {
-    /// The manifest at `path`, judged by `rules`. Nothing is read yet.
+    /// The manifest at `path`, checked against `rules`. Reads nothing yet.
     pub fn new(path: PathBuf, rules: Rules) -> Source {
         Source {
             path,
@@ -31,12 +31,12 @@ impl Source {
         }
     }
 
-    /// Where it is; there need not be a file.
+    /// The file need not exist.
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// Reads and checks the file whole. One that does not exist has no skills.
+    /// Reads and checks the file. A missing file has no skills.
     pub fn load(&self) -> Result<Manifest, Vec<Refusal>> {
         let read = file::read(&self.path);
         let stamp = stamp(&read);
@@ -47,15 +47,15 @@ impl Source {
         }
     }
 
-    /// Whether the file is another one than at the last load, or can be read
-    /// now where it could not, or the other way round.
+    /// Whether the file, or the reason why it cannot be read, differs from the last
+    /// load.
     pub fn has_changed(&self) -> bool {
         let now = stamp(&file::read(&self.path));
         let loaded = self.loaded.lock().unwrap_or_else(PoisonError::into_inner);
         *loaded != Some(now)
     }
 
-    /// Why the file is not in use, with its path and the next step.
+    /// The message about a refused file.
     pub fn problem(&self, refusals: &[Refusal]) -> String {
         let path = self.path.display();
         let more = match refusals.len() {
@@ -92,7 +92,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_was_loaded_is_told_from_what_is_there_now() {
+    fn a_change_of_the_file_is_detected() {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("skills.json");
         let source = Source::new(path.clone(), Rules::default());

@@ -1,25 +1,25 @@
-//! docker's arguments: `run` of one image with a few flags, and the limits
-//! that every container gets from us. What the daemon does is outside.
+//! The grammar of docker: `run` of one image with a few flags. Every container
+//! gets Mimo's limits.
 
 use super::{Plan, refused_argument};
 use crate::skills::refusal::{Class, Refusal, shown};
 use crate::skills::spec::{Network, Sandbox};
 
-/// What an argument before the image is.
+/// A flag before the image.
 enum Flag {
-    /// We say it ourselves.
-    Ours,
-    /// It takes a value that this accepts.
+    /// Mimo passes it anyway.
+    Implied,
+    /// It takes a value that the function accepts.
     Valued(fn(&str) -> bool),
-    /// `-e`, judged with the environment of the skill.
+    /// `-e`, checked against the environment of the skill.
     Environment,
-    /// `--network`, judged with the sandbox of the skill.
+    /// `--network`, checked against the sandbox of the skill.
     Network,
 }
 
 fn flag(name: &str) -> Option<Flag> {
     Some(match name {
-        "--rm" | "-i" | "--interactive" | "--init" => Flag::Ours,
+        "--rm" | "-i" | "--interactive" | "--init" => Flag::Implied,
         "-e" | "--env" => Flag::Environment,
         "--network" | "--net" => Flag::Network,
         "--platform" => Flag::Valued(|value| is_made_of(value, "/")),
@@ -44,8 +44,8 @@ fn is_made_of(value: &str, more: &str) -> bool {
             .all(|c| c.is_ascii_alphanumeric() || more.contains(c))
 }
 
-/// The argv that runs the image `arguments` name; `declared` are the names in
-/// the skill's own environment, the only ones that may be passed on.
+/// The argv that runs an image. `declared` are the variables of the skill's own
+/// environment; only these may be passed into the container.
 pub(super) fn plan(
     skill: &str,
     arguments: &[String],
@@ -55,12 +55,12 @@ pub(super) fn plan(
     if arguments.first().map(String::as_str) != Some("run") {
         return Err(Refusal::new(
             Class::Argument,
-            "docker is used for \"run\" only, and that has to come first",
+            "only \"docker run\" is allowed, and \"run\" must come first",
             "begin args with \"run\": [\"run\", \"-i\", \"--rm\", \"mcp/time\"]",
         )
         .under(0));
     }
-    let mut argv = ours(skill, sandbox);
+    let mut argv = container_flags(skill, sandbox);
     let mut rest = arguments.iter().enumerate().skip(1);
     while let Some((at, argument)) = rest.next() {
         if !argument.starts_with('-') {
@@ -77,9 +77,9 @@ pub(super) fn plan(
             _ => (argument.as_str(), None),
         };
         let Some(flag) = flag(name) else {
-            return Err(refused_argument(at, argument, steers(name)));
+            return Err(refused_argument(at, argument, why_refused(name)));
         };
-        if let Flag::Ours = flag {
+        if let Flag::Implied = flag {
             if joined.is_some() {
                 return Err(refused_argument(at, argument, "it takes no value"));
             }
@@ -92,7 +92,7 @@ pub(super) fn plan(
                 None => return Err(refused_argument(at, argument, "its value is missing")),
             },
         };
-        judge(&flag, value, sandbox, declared)
+        check_value(&flag, value, sandbox, declared)
             .map_err(|why| refused_argument(place, value, &why))?;
         if !matches!(flag, Flag::Network) {
             argv.extend([name.to_owned(), value.to_owned()]);
@@ -100,36 +100,43 @@ pub(super) fn plan(
     }
     Err(Refusal::new(
         Class::Argument,
-        "docker run is told no image",
+        "docker run needs an image",
         "name the image last: [\"run\", \"-i\", \"--rm\", \"mcp/time\"]",
     ))
 }
 
-fn judge(flag: &Flag, value: &str, sandbox: &Sandbox, declared: &[&str]) -> Result<(), String> {
+fn check_value(
+    flag: &Flag,
+    value: &str,
+    sandbox: &Sandbox,
+    declared: &[&str],
+) -> Result<(), String> {
     match flag {
-        Flag::Ours => Ok(()),
-        Flag::Valued(fits) if fits(value) => Ok(()),
+        Flag::Implied => Ok(()),
+        Flag::Valued(accepts) if accepts(value) => Ok(()),
         Flag::Valued(_) => Err("the flag does not take this value".into()),
         Flag::Network => match (value, &sandbox.network) {
             ("none", Network::None) | ("bridge", Network::Outbound(_)) => Ok(()),
             ("none" | "bridge", _) => Err("it differs from sandbox.network".into()),
-            _ => Err("a container joins no network of the host or of others".into()),
+            _ => {
+                Err("a container may not join a network of the host or of another container".into())
+            }
         },
         Flag::Environment => match value.split_once('=') {
-            Some(_) if value.contains("${") => {
-                Err("everybody can see arguments; pass -e NAME and put the value in env".into())
-            }
+            Some(_) if value.contains("${") => Err(
+                "every process can read arguments; pass -e NAME and put the value in env".into(),
+            ),
             Some((name, _)) if crate::skills::env::is_name(name) => Ok(()),
             None if declared.contains(&value) => Ok(()),
-            None => Err("the skill's env has no such entry to pass on".into()),
-            Some(_) => Err("it is no variable's name".into()),
+            None => Err("the skill's env has no such entry".into()),
+            Some(_) => Err("it is not a valid variable name".into()),
         },
     }
 }
 
-/// What every container gets. `\0` is the skill's private folder, put in at
-/// the launch: the container's id is kept there, so that it can be removed.
-fn ours(skill: &str, sandbox: &Sandbox) -> Vec<String> {
+/// The flags of every container. Its id is written to the skill's private folder
+/// (`\0`), so that the container can be removed.
+fn container_flags(skill: &str, sandbox: &Sandbox) -> Vec<String> {
     let memory = format!("--memory={}b", sandbox.memory_bytes);
     let swap = format!("--memory-swap={}b", sandbox.memory_bytes);
     let network = match sandbox.network {
@@ -158,39 +165,41 @@ fn ours(skill: &str, sandbox: &Sandbox) -> Vec<String> {
     argv
 }
 
-/// Why this one is refused, for a person who copied it from somewhere.
-fn steers(name: &str) -> &'static str {
+/// Why a flag is refused, for a person who copied it from somewhere.
+fn why_refused(name: &str) -> &'static str {
     match name {
         "-v" | "--volume" | "--mount" | "--volumes-from" | "--device" | "--tmpfs" => {
-            "a container is given no file of the host"
+            "a container may not use files of the host"
         }
         "--privileged" | "--cap-add" | "--security-opt" | "--use-api-socket" | "--gpus" => {
             "it gives the container rights over the host"
         }
         "--pid" | "--ipc" | "--uts" | "--userns" | "--cgroupns" | "--cgroup-parent" => {
-            "a container shares no namespace with the host"
+            "a container may not share a namespace with the host"
         }
-        "--env-file" | "--label-file" | "--cidfile" => "the client would open a file of the host",
-        "-t" | "--tty" | "-it" | "-ti" => "a terminal would spoil the messages; use -i alone",
-        "-p" | "--publish" | "-P" | "--publish-all" => "a skill opens no port of the host",
+        "--env-file" | "--label-file" | "--cidfile" => {
+            "the docker client would open a file of the host"
+        }
+        "-t" | "--tty" | "-it" | "-ti" => "a terminal would corrupt the messages; use -i alone",
+        "-p" | "--publish" | "-P" | "--publish-all" => "a skill may not open a port of the host",
         "--memory" | "-m" | "--cpus" | "--pids-limit" | "--memory-swap" | "--ulimit" => {
-            "limits stand under sandbox"
+            "limits belong under sandbox"
         }
         _ => {
             "only -i, --rm, --init, -e NAME, --network, --platform, --pull, --user and --workdir \
-             are understood, each for itself"
+             are allowed, each as a separate argument"
         }
     }
 }
 
-/// `[registry[:port]/]path[:tag][@sha256:..]`, as docker writes it.
+/// Checks `[registry[:port]/]path[:tag][@sha256:..]`.
 fn image(text: &str) -> Result<String, Refusal> {
     let (name, digest) = match text.split_once('@') {
         Some((name, digest)) => (name, Some(digest)),
         None => (text, None),
     };
     let hex = |c: u8| c.is_ascii_digit() || (b'a'..=b'f').contains(&c);
-    let digest_fits = digest.is_none_or(|digest| {
+    let digest_valid = digest.is_none_or(|digest| {
         digest
             .strip_prefix("sha256:")
             .is_some_and(|hash| hash.len() == 64 && hash.bytes().all(hex))
@@ -200,7 +209,7 @@ fn image(text: &str) -> Result<String, Refusal> {
         Some((end, tag)) => (&name[..last + end.len()], Some(tag)),
         None => (name, None),
     };
-    let tag_fits = tag.is_none_or(|tag| {
+    let tag_valid = tag.is_none_or(|tag| {
         tag.len() <= 128 && is_made_of(tag, "._-") && !tag.starts_with(['.', '-'])
     });
     let mut parts: Vec<&str> = path.split('/').collect();
@@ -211,12 +220,12 @@ fn image(text: &str) -> Result<String, Refusal> {
             parts.remove(0);
         }
     }
-    let fits = path.len() <= 255 && parts.iter().all(|part| is_image_part(part));
-    match fits && tag_fits && digest_fits {
+    let path_valid = path.len() <= 255 && parts.iter().all(|part| is_image_part(part));
+    match path_valid && tag_valid && digest_valid {
         true => Ok(text.to_owned()),
         false => Err(Refusal::new(
             Class::Argument,
-            format!("{} is no image's name", shown(text)),
+            format!("{} is not a valid image name", shown(text)),
             "write it as [registry/]path[:tag][@sha256:..], for example mcp/time:latest",
         )),
     }

@@ -1,6 +1,5 @@
-//! Which commands may run, and with which arguments: each command has its own
-//! positive grammar in a file of its own. Arguments are judged as an argv,
-//! since no shell exists here. Nothing is started.
+//! Which commands may run, and with which arguments. Each command has a positive
+//! grammar in a file of its own. Arguments are an argv: no shell is involved.
 
 mod docker;
 mod node;
@@ -20,31 +19,31 @@ use crate::skills::refusal::{Class, Refusal, shown};
 use crate::skills::rules::Rules;
 use crate::skills::spec::Sandbox;
 
-/// What a command's grammar makes of its arguments.
+/// The argv that a grammar allows, and what comes with it.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Plan {
-    /// The argv without the program. `\0` in it and in the environment stands
-    /// for the skill's private folder; no manifest can hold that character.
+    /// Without the program. `\0` here and in the environment stands for the skill's
+    /// private folder; no manifest can contain that character.
     pub arguments: Vec<String>,
-    /// What the command's own variables are forced to.
+    /// Variables of the command that the manifest cannot override.
     pub environment: BTreeMap<String, String>,
-    /// Files it cannot work without.
+    /// Files that it must be able to read.
     pub read: Vec<PathBuf>,
     /// It is the docker client.
     pub docker: bool,
 }
 
-/// Whether the trusted PATH has a program of that name.
-type Found<'a> = dyn Fn(&str) -> bool + 'a;
-/// A script's path, checked.
-type Script<'a> = dyn Fn(&Path) -> Result<PathBuf, Refusal> + 'a;
+/// Whether the trusted PATH has a program of a name.
+type OnPath<'a> = dyn Fn(&str) -> bool + 'a;
+/// Checks a script's path like a program's.
+type CheckScript<'a> = dyn Fn(&Path) -> Result<PathBuf, Refusal> + 'a;
 
-/// A command as it will be run.
+/// A command that may run.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Program {
-    /// Absolute; it and everything above it was checked.
+    /// Absolute; the file and all folders above it were checked.
     pub path: PathBuf,
-    /// What it needs to read beside the default profile.
+    /// Paths to read beside the default profile.
     pub read: Vec<PathBuf>,
     grammar: Grammar,
 }
@@ -56,11 +55,11 @@ enum Grammar {
     Uvx,
     Node,
     Python,
-    /// The operator named the program itself and answers for its arguments.
+    /// The operator allowed the program itself, with any arguments.
     Free,
 }
 
-/// The grammar of what is called `name`, wherever it lies.
+/// The grammar of a program by its file name.
 fn grammar(name: &str) -> Option<Grammar> {
     let version = |rest: &str| rest.bytes().all(|c| c.is_ascii_digit() || c == b'.');
     Some(match name {
@@ -73,8 +72,8 @@ fn grammar(name: &str) -> Option<Grammar> {
     })
 }
 
-/// Programs that run whatever their arguments say: naming their path in the
-/// settings would undo every grammar.
+/// Programs that run what their arguments say. They are refused even where the
+/// settings name them, because they would undo every grammar.
 const RUNNERS: &[&str] = &[
     "ash",
     "awk",
@@ -129,8 +128,8 @@ pub fn program(command: &str, rules: &Rules) -> Result<Program, Refusal> {
     let refused = |why: String, fix: &str| Err(Refusal::new(Class::Command, why, fix));
     let named = Path::new(command);
     if !named.is_absolute() && command.contains(['/', '\\']) {
-        let why = format!("{} is found only from one folder", shown(command));
-        return refused(why, "write npx, docker, or the whole path of a program");
+        let why = format!("{} is a relative path", shown(command));
+        return refused(why, "write npx, docker, or the absolute path of a program");
     }
     let listed = rules.commands.iter().any(|each| each == command);
     let name = named
@@ -152,7 +151,7 @@ pub fn program(command: &str, rules: &Rules) -> Result<Program, Refusal> {
         true => resolve::file(named, rules, true)?,
         false => resolve::command(command, rules)?,
     };
-    // An allowed name stands for the program of the trusted PATH only.
+    // An allowed name stands for the program in the trusted PATH only.
     if named.is_absolute() && !listed && resolve::command(name, rules)?.target != found.target {
         let why = format!(
             "{} is another program than {name} in the trusted PATH",
@@ -160,7 +159,7 @@ pub fn program(command: &str, rules: &Rules) -> Result<Program, Refusal> {
         );
         return refused(
             why,
-            "write the name alone, or have the operator allow the whole path",
+            "write the name alone, or have the operator allow the absolute path",
         );
     }
     let target = found
@@ -170,7 +169,7 @@ pub fn program(command: &str, rules: &Rules) -> Result<Program, Refusal> {
         .unwrap_or_default();
     if let Some(runner) = [name, target].iter().find(|name| RUNNERS.contains(name)) {
         let why = format!(
-            "{} is {runner}, which runs whatever its arguments say",
+            "{} is {runner}, which runs anything that its arguments say",
             shown(command)
         );
         return refused(why, "name the server's own program");
@@ -184,8 +183,8 @@ pub fn program(command: &str, rules: &Rules) -> Result<Program, Refusal> {
     })
 }
 
-/// Judges `arguments` by the program's grammar. A refusal's path begins at
-/// the arguments.
+/// Checks `arguments` against the program's grammar. The path of a refusal is
+/// relative to the arguments.
 pub fn plan(
     skill: &str,
     program: &Program,
@@ -215,7 +214,7 @@ pub fn plan(
     }
 }
 
-/// The folders that `program` looks in, as the skill's PATH: its own first.
+/// The skill's PATH: the program's own folder first, then the trusted ones.
 pub fn search_path(program: &Program, rules: &Rules) -> String {
     let mut seen = BTreeSet::new();
     let own = program.path.parent().map(Path::to_owned);

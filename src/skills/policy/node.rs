@@ -1,16 +1,16 @@
-//! node's arguments: one script of the person's own, and the few switches that
-//! load no code. The script is checked like a program.
+//! The grammar of node: one script, and the few switches that load no code. The
+//! script is checked like a program.
 
 use std::path::Path;
 
-use super::{Plan, Script, refused_argument};
+use super::{CheckScript, Plan, refused_argument};
 use crate::skills::refusal::{Class, Refusal};
 
 const SWITCHES: &[&str] = &["--enable-source-maps", "--no-warnings", "--no-deprecation"];
 const HEAP: &str = "--max-old-space-size=";
 
-/// The argv that runs the script `arguments` name.
-pub(super) fn plan(arguments: &[String], script: &Script<'_>) -> Result<Plan, Refusal> {
+/// The argv that runs a script.
+pub(super) fn plan(arguments: &[String], script: &CheckScript<'_>) -> Result<Plan, Refusal> {
     for (at, argument) in arguments.iter().enumerate() {
         let heap = argument.strip_prefix(HEAP);
         let is_heap = heap.is_some_and(|mb| {
@@ -21,7 +21,7 @@ pub(super) fn plan(arguments: &[String], script: &Script<'_>) -> Result<Plan, Re
         }
         if argument.starts_with('-') {
             let why = "only --enable-source-maps, --no-warnings, --no-deprecation and \
-                       --max-old-space-size=MB are understood before the script; others load or \
+                       --max-old-space-size=MB are allowed before the script; others load or \
                        evaluate code, or open a debugger";
             return Err(refused_argument(at, argument, why));
         }
@@ -34,7 +34,7 @@ pub(super) fn plan(arguments: &[String], script: &Script<'_>) -> Result<Plan, Re
     }
     Err(Refusal::new(
         Class::Argument,
-        "node is told no script to run",
-        "name the script in args by its whole path, for example [\"/home/me/server/index.js\"]",
+        "node needs a script to run",
+        "name the script in args by its absolute path, for example [\"/home/me/server/index.js\"]",
     ))
 }

@@ -1,13 +1,13 @@
-//! npx's arguments: which package may be run, and how. What the package does
-//! with its own arguments is the sandbox's business.
+//! The grammar of npx: one package of the npm registry. The sandbox contains what
+//! the package does with its own arguments.
 
 use super::{Plan, forced, refused_argument};
 use crate::skills::policy::package;
 use crate::skills::refusal::Refusal;
 
-/// Switches that change neither what is run nor how. Each stands alone: npm
-/// also takes abbreviations, `=` and joined letters, and several of those have
-/// run code, so nothing else is understood.
+/// Switches that change neither what runs nor how. npm also accepts abbreviations,
+/// `=` and joined letters, and several of those have run code, so no other form is
+/// allowed.
 const SWITCHES: &[&str] = &[
     "-y",
     "--yes",
@@ -17,8 +17,8 @@ const SWITCHES: &[&str] = &[
     "--prefer-offline",
 ];
 
-/// npm may run a package's install scripts before the package itself, print
-/// notices to stdout's readers, and take settings from files it finds.
+/// Keeps npm from running install scripts, printing notices to stdout, and reading
+/// settings files.
 const FORCED: &[(&str, &str)] = &[
     ("npm_config_ignore_scripts", "true"),
     ("npm_config_audit", "false"),
@@ -26,15 +26,15 @@ const FORCED: &[(&str, &str)] = &[
     ("npm_config_update_notifier", "false"),
     ("npm_config_yes", "true"),
     ("npm_config_userconfig", "/dev/null"),
-    // Another name of nothing: npm refuses to read one file as both.
+    // Also missing, but another path: npm refuses one file for both.
     ("npm_config_globalconfig", "/dev/null/none"),
     ("npm_config_cache", "\0/npm"),
-    // Else npm retries for longer than a start may take, and never says why.
+    // By default npm retries for longer than a start may take.
     ("npm_config_fetch_retries", "1"),
     ("npm_config_fetch_retry_mintimeout", "1000"),
 ];
 
-/// The argv that runs the package `arguments` name.
+/// The argv that runs a package.
 pub(super) fn plan(arguments: &[String]) -> Result<Plan, Refusal> {
     let mut argv = vec!["--yes".to_owned()];
     let mut rest = arguments.iter().enumerate();
@@ -47,7 +47,7 @@ pub(super) fn plan(arguments: &[String]) -> Result<Plan, Refusal> {
                 argv.push(argument.clone());
             }
         } else if argument.starts_with('-') {
-            return Err(refused_argument(at, argument, steers(argument)));
+            return Err(refused_argument(at, argument, why_refused(argument)));
         } else {
             let spec = package::npm(argument).map_err(|refusal| refusal.under(at))?;
             argv.push("--".to_owned());
@@ -63,18 +63,16 @@ pub(super) fn plan(arguments: &[String]) -> Result<Plan, Refusal> {
     Err(package::missing("npx"))
 }
 
-/// Why this one is refused, for a person who copied it from somewhere.
-fn steers(argument: &str) -> &'static str {
+/// Why a flag is refused, for a person who copied it from somewhere.
+fn why_refused(argument: &str) -> &'static str {
     let name = argument.trim_start_matches('-');
     let name = name.split('=').next().unwrap_or(name);
     match name {
         "c" | "call" | "shell" | "script-shell" => {
-            "it hands text to a shell, and no skill gets one"
+            "it passes text to a shell, and skills get no shell"
         }
-        "p" | "package" => {
-            "with it the next word may be any program of this machine; name the package itself"
-        }
+        "p" | "package" => "it may run any program of this machine; name the package itself",
         "node-options" | "n" | "node-arg" => "it loads code into Node before the package",
-        _ => "only -y, --quiet, --offline and --prefer-offline are understood before the package",
+        _ => "only -y, --quiet, --offline and --prefer-offline are allowed before the package",
     }
 }

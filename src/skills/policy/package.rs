@@ -1,12 +1,12 @@
-//! Names of packages as registries know them. Addresses, files, archives and
-//! aliases are no names: what they lead to was published by nobody.
+//! Package names of the npm and PyPI registries. Addresses, files, archives and
+//! aliases are refused: no registry published what they lead to.
 
 use crate::limits::SKILL_PACKAGE_BYTES_MAX;
 use crate::skills::refusal::{Class, Refusal, shown};
 
-/// An npm package, with a version: `name` becomes `name@*`. npm runs a bare
-/// name from the machine's own programs when one is called so (`npx sh`); a
-/// name with a version is always looked up as a package.
+/// An npm package with a version: `name` becomes `name@*`. For a bare name npm
+/// would run a local program of that name (`npx sh`); with a version it always
+/// looks the package up.
 pub(super) fn npm(text: &str) -> Result<String, Refusal> {
     let fix = "name a package of the npm registry: \"@scope/name\", \"name\" or \"name@1.2.3\"";
     let no = |why: &str| Err(refused("npm", text, why, fix));
@@ -24,12 +24,14 @@ pub(super) fn npm(text: &str) -> Result<String, Refusal> {
     let parts: Vec<&str> = match name.strip_prefix('@') {
         Some(scoped) => match scoped.split_once('/') {
             Some((scope, name)) => vec![scope, name],
-            None => return no("a scope is followed by / and a name"),
+            None => return no("a scope must be followed by / and a name"),
         },
         None => vec![name],
     };
     if !parts.iter().all(|part| is_npm_part(part)) {
-        return no("a name has small letters, digits, '-', '_' and '.', a letter or digit first");
+        return no(
+            "a name consists of lowercase letters, digits, '-', '_' and '.', and begins with a letter or digit",
+        );
     }
     let number = version.strip_prefix(['^', '~']).unwrap_or(version);
     let ranged = number.len() < version.len();
@@ -39,16 +41,16 @@ pub(super) fn npm(text: &str) -> Result<String, Refusal> {
     });
     let fits = |c: u8| c.is_ascii_alphanumeric() || matches!(c, b'.' | b'-' | b'+');
     if version != "*" && !(begins && number.bytes().all(fits)) {
-        return no("after @ stands one version, a ^ or ~ range, or a tag");
+        return no("@ must be followed by one version, a ^ or ~ range, or a tag");
     }
     // npm takes what ends like an archive for a file.
     if [name, version].iter().any(|part| is_archive(part)) {
-        return no("npm takes it for an archive");
+        return no("npm would take it for an archive");
     }
     Ok(format!("{name}@{version}"))
 }
 
-/// A PyPI package, with extras and a version if it names them.
+/// A PyPI package, with its extras and version if it has them.
 pub(super) fn python(text: &str) -> Result<String, Refusal> {
     let fix = "name a package of PyPI: \"name\", \"name@1.2.3\" or \"name==1.2.3\"";
     let no = |why: &str| Err(refused("Python", text, why, fix));
@@ -58,19 +60,21 @@ pub(super) fn python(text: &str) -> Result<String, Refusal> {
     let end = text.find(['[', '@', '=']).unwrap_or(text.len());
     let (name, rest) = text.split_at(end);
     if !is_python_name(name) {
-        return no("a name has letters, digits, '-', '_' and '.', a letter or digit at both ends");
+        return no(
+            "a name consists of letters, digits, '-', '_' and '.', and begins and ends with a letter or digit",
+        );
     }
     let rest = match rest.strip_prefix('[').map(|rest| rest.split_once(']')) {
         None => rest,
         Some(Some((extras, rest))) if extras.split(',').all(is_python_name) => rest,
-        Some(_) => return no("extras are names in brackets"),
+        Some(_) => return no("extras must be names in brackets"),
     };
     let version = rest.strip_prefix("==").or_else(|| rest.strip_prefix('@'));
     let fits = |c: u8| c.is_ascii_alphanumeric() || matches!(c, b'.' | b'-' | b'+');
     match version {
         None if rest.is_empty() => {}
         Some(version) if !version.is_empty() && version.bytes().all(fits) => {}
-        _ => return no("after the name stands @ or == and one version"),
+        _ => return no("the name must be followed by @ or == and one version"),
     }
     match is_archive(text) || text.to_ascii_lowercase().ends_with(".whl") {
         true => no("it looks like an archive"),
@@ -78,26 +82,25 @@ pub(super) fn python(text: &str) -> Result<String, Refusal> {
     }
 }
 
-/// The name alone of what `python` accepted.
+/// The name in a text that [`python`] accepted.
 pub(super) fn python_name(spec: &str) -> &str {
     &spec[..spec.find(['[', '@', '=']).unwrap_or(spec.len())]
 }
 
-/// Nothing was named at all.
 pub(super) fn missing(command: &str) -> Refusal {
     Refusal::new(
         Class::Argument,
-        format!("{command} is told no package to run"),
+        format!("{command} needs a package to run"),
         "name the package in args, for example [\"-y\", \"@modelcontextprotocol/server-memory\"]",
     )
 }
 
 fn refused(kind: &str, text: &str, why: &str, fix: &str) -> Refusal {
-    let why = format!("{} is no {kind} package's name: {why}", shown(text));
+    let why = format!("{} is not a {kind} package name: {why}", shown(text));
     Refusal::new(Class::Argument, why, fix)
 }
 
-/// What a person may have meant by something that is no name.
+/// What a person may have meant by a text that is not a name.
 fn not_a_name(text: &str) -> Option<&'static str> {
     if text.len() > SKILL_PACKAGE_BYTES_MAX {
         return Some("it is too long");
@@ -106,10 +109,10 @@ fn not_a_name(text: &str) -> Option<&'static str> {
         return Some("an alias hides which package is run");
     }
     if text.contains("://") || text.contains(':') || text.contains('#') {
-        return Some("addresses are not run, only packages of the registry");
+        return Some("only packages of the registry are run, not addresses");
     }
     (text.starts_with(['.', '/', '~']) || text.contains('\\'))
-        .then_some("files and folders are not run, only packages of the registry")
+        .then_some("only packages of the registry are run, not files or folders")
 }
 
 fn is_npm_part(part: &str) -> bool {

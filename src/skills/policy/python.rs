@@ -1,15 +1,15 @@
-//! python3's arguments: an installed module, or one script of the person's own.
-//! Code in an argument is refused, also through modules that take it there.
+//! The grammar of python3: an installed module, or one script. Code in arguments is
+//! refused, also through modules that would run it.
 
 use std::path::Path;
 
-use super::{Plan, Script, forced, refused_argument};
+use super::{CheckScript, Plan, forced, refused_argument};
 use crate::skills::refusal::{Class, Refusal, shown};
 
-/// Each stands alone: joined letters (`-uc`) could end in one that runs code.
+/// Joined letters are refused: `-uc` would run code.
 const SWITCHES: &[&str] = &["-u", "-B", "-E", "-I", "-P", "-s"];
 
-/// Modules of Python itself that run what their arguments say, or install it.
+/// Standard modules that run or install what their arguments say.
 const RUNNERS: &[&str] = &[
     "antigravity",
     "asyncio",
@@ -42,8 +42,8 @@ const RUNNERS: &[&str] = &[
 
 const FORCED: &[(&str, &str)] = &[("PYTHONDONTWRITEBYTECODE", "1"), ("PYTHONUNBUFFERED", "1")];
 
-/// The argv that runs what `arguments` name.
-pub(super) fn plan(arguments: &[String], script: &Script<'_>) -> Result<Plan, Refusal> {
+/// The argv that runs a module or a script.
+pub(super) fn plan(arguments: &[String], script: &CheckScript<'_>) -> Result<Plan, Refusal> {
     let mut plan = Plan {
         arguments: arguments.to_vec(),
         environment: forced(FORCED),
@@ -56,13 +56,13 @@ pub(super) fn plan(arguments: &[String], script: &Script<'_>) -> Result<Plan, Re
         if argument == "-m" {
             let named = arguments.get(at + 1).map_or("", String::as_str);
             module(named).map_err(|refusal| refusal.under(at + 1))?;
-            // Else the folder it starts in would be searched for modules first.
+            // Python would search the start folder for modules first.
             plan.environment.insert("PYTHONSAFEPATH".into(), "1".into());
             return Ok(plan);
         }
         if argument.starts_with('-') {
-            let why = "only -u, -B, -E, -I, -P, -s and -m MODULE are understood, each for itself; \
-                       -c, -i and - run code that nobody can check";
+            let why = "only -u, -B, -E, -I, -P, -s and -m MODULE are allowed, each as a separate \
+                       argument; -c, -i and - would run unchecked code";
             return Err(refused_argument(at, argument, why));
         }
         plan.read = vec![script(Path::new(argument)).map_err(|refusal| refusal.under(at))?];
@@ -70,8 +70,8 @@ pub(super) fn plan(arguments: &[String], script: &Script<'_>) -> Result<Plan, Re
     }
     Err(Refusal::new(
         Class::Argument,
-        "python3 is told nothing to run",
-        "name a module ([\"-m\", \"mcp_server_time\"]) or a script by its whole path",
+        "python3 needs a module or a script to run",
+        "name a module ([\"-m\", \"mcp_server_time\"]) or a script by its absolute path",
     ))
 }
 
@@ -84,7 +84,7 @@ fn module(name: &str) -> Result<(), Refusal> {
     };
     let fix = "name the server's own module, for example [\"-m\", \"mcp_server_time\"]";
     if !name.split('.').all(is_word) {
-        let why = format!("{} is no module's name", shown(name));
+        let why = format!("{} is not a module name", shown(name));
         return Err(Refusal::new(Class::Argument, why, fix));
     }
     let first = name.split('.').next().unwrap_or(name);

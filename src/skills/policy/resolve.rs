@@ -1,5 +1,5 @@
-//! A command's name to a file that nobody else can change: looked for in the
-//! trusted folders only, each link followed and each folder above checked.
+//! Resolves a command to a file that no other account can change. Only trusted
+//! folders are searched; each link is followed and each folder above is checked.
 
 use std::fs::Metadata;
 use std::io::Read;
@@ -9,17 +9,17 @@ use std::path::{Path, PathBuf};
 use crate::skills::refusal::{Class, Refusal, shown};
 use crate::skills::rules::Rules;
 
-/// A file that passed.
+/// A file that passed all checks.
 #[derive(Debug)]
 pub(super) struct Trusted {
-    /// As it is run: the folder resolved, the last name kept, since some
-    /// programs (a Python in a virtual environment) look at how they are called.
+    /// As it is run: the folder is resolved, the file name is kept, because some
+    /// programs (a Python in a virtual environment) look at their own name.
     pub path: PathBuf,
-    /// The file itself.
+    /// All links followed.
     pub target: PathBuf,
 }
 
-/// What every skill can read anyway.
+/// Folders that every skill can read.
 const PROFILE: [&str; 4] = ["/usr", "/bin", "/lib", "/opt"];
 const ANYONE_WRITES: u32 = 0o002;
 const GROUP_WRITES: u32 = 0o020;
@@ -31,8 +31,8 @@ pub(super) fn command(name: &str, rules: &Rules) -> Result<Trusted, Refusal> {
         .into_iter()
         .find(|path| path.symlink_metadata().is_ok())
     {
-        // A folder earlier in the list wins, trusted or not: to go on to the
-        // next would run another program than the one a person sees.
+        // The first match counts, trusted or not: going on to the next would run
+        // another program than the one a person sees.
         Some(path) => file(&path, rules, true),
         None => {
             let folders: Vec<_> = rules
@@ -58,22 +58,22 @@ pub(super) fn exists(name: &str, rules: &Rules) -> bool {
         .any(|folder| folder.join(name).symlink_metadata().is_ok())
 }
 
-/// `path`, if it is a regular file that only we and root can change, and
-/// executable where that is wanted.
+/// Checks that `path` is a regular file that only this user and root can change,
+/// and that it is executable where that is required.
 pub(super) fn file(path: &Path, rules: &Rules, executable: bool) -> Result<Trusted, Refusal> {
     let refused = |why: String, fix: &str| Err(Refusal::new(Class::Command, why, fix));
     let text = path.to_string_lossy().into_owned();
     if !path.is_absolute() || path.components().any(|part| part.as_os_str() == "..") {
         return refused(
-            format!("{} is no whole path", shown(&text)),
-            "write the whole path, beginning with / and without ..",
+            format!("{} is not an absolute path", shown(&text)),
+            "write the absolute path, without ..",
         );
     }
     let unreadable = |error: std::io::Error| {
         Refusal::new(
             Class::Command,
-            format!("{} cannot be looked at: {error}", shown(&text)),
-            "is it spelt right, and may your account read it?",
+            format!("{} cannot be examined: {error}", shown(&text)),
+            "check the spelling, and whether your account may read it",
         )
     };
     let target = path.canonicalize().map_err(unreadable)?;
@@ -90,7 +90,7 @@ pub(super) fn file(path: &Path, rules: &Rules, executable: bool) -> Result<Trust
     {
         return refused(
             format!(
-                "{} lies under {}, where anyone leaves files",
+                "{} lies under {}, which is for temporary files",
                 shown(&text),
                 temporary.display()
             ),
@@ -100,7 +100,7 @@ pub(super) fn file(path: &Path, rules: &Rules, executable: bool) -> Result<Trust
     let found = target.metadata().map_err(unreadable)?;
     if !found.is_file() {
         return refused(
-            format!("{} is no regular file", shown(&text)),
+            format!("{} is not a regular file", shown(&text)),
             "name the program itself",
         );
     }
@@ -110,8 +110,8 @@ pub(super) fn file(path: &Path, rules: &Rules, executable: bool) -> Result<Trust
             "name a program, or make it one with chmod +x",
         );
     }
-    // Every link on the way may be turned by who can write its folder, so the
-    // folders of each link count like those of the file.
+    // Whoever can write the folder of a link can redirect it, so the folders of
+    // each link are checked like those of the file.
     for each in steps(path) {
         let metadata = each.symlink_metadata().map_err(unreadable)?;
         if let Some(why) = changeable(&metadata) {
@@ -131,8 +131,8 @@ pub(super) fn file(path: &Path, rules: &Rules, executable: bool) -> Result<Trust
     Ok(Trusted { path: run, target })
 }
 
-/// Everything that decides what `path` leads to: itself, its folders, and the
-/// same of every link's target.
+/// Everything that decides where `path` leads: itself, its folders, and the same
+/// for the target of every link.
 fn steps(path: &Path) -> Vec<PathBuf> {
     const LINKS: usize = 40; // As many as the kernel follows.
     let (mut all, mut pending) = (Vec::new(), vec![path.to_owned()]);
@@ -149,9 +149,9 @@ fn steps(path: &Path) -> Vec<PathBuf> {
                 links += 1;
                 let whole = each.parent().unwrap_or(Path::new("/")).join(target);
                 pending.push(without_dots(&whole));
-                // What stands behind the link is reached through its target.
+                // The rest of the path is reached through the link's target.
                 if let (Ok(rest), Ok(real)) = (next.strip_prefix(each), each.canonicalize()) {
-                    // Joined to nothing, a file would be taken for a folder.
+                    // Joining an empty path would add a trailing slash.
                     pending.push(match rest.as_os_str().is_empty() {
                         true => real,
                         false => real.join(rest),
@@ -163,7 +163,7 @@ fn steps(path: &Path) -> Vec<PathBuf> {
     all
 }
 
-/// `path` with `.` and `..` taken out by text.
+/// Removes `.` and `..` from `path` lexically.
 pub(in crate::skills) fn without_dots(path: &Path) -> PathBuf {
     let mut out = PathBuf::new();
     for part in path.components() {
@@ -176,7 +176,7 @@ pub(in crate::skills) fn without_dots(path: &Path) -> PathBuf {
     out
 }
 
-/// Who else could change it, if anyone could.
+/// Why another account could change the file, if one could.
 fn changeable(metadata: &Metadata) -> Option<String> {
     let us = nix::unistd::geteuid().as_raw();
     if metadata.uid() != 0 && metadata.uid() != us {
@@ -185,7 +185,7 @@ fn changeable(metadata: &Metadata) -> Option<String> {
             metadata.uid()
         ));
     }
-    // A link's own mode means nothing: its folder decides.
+    // The mode of a link has no meaning; its folder decides.
     if metadata.is_symlink() {
         return None;
     }
@@ -193,15 +193,15 @@ fn changeable(metadata: &Metadata) -> Option<String> {
         return Some("can be changed by anyone".into());
     }
     let gid = metadata.gid();
-    // Many systems give each account a group of its own, of the same number.
+    // Many systems give each account a private group with the same id.
     let own_group = gid == 0 || (gid == us && nix::unistd::getegid().as_raw() == gid);
     (metadata.mode() & GROUP_WRITES != 0 && !own_group)
         .then(|| format!("can be changed by the group {gid}"))
 }
 
-/// What has to be readable beside the default profile for this program to
-/// start: its file and where it really lies, the folder of each, the `lib`
-/// beside a `bin`, and the same of the interpreter that a script names.
+/// The paths beside the default profile that a program must read to start: its
+/// file before and after links, the folder of each, the `lib` beside a `bin`, and
+/// the same for the interpreter of a script.
 pub(super) fn needs(found: &Trusted, rules: &Rules) -> Vec<PathBuf> {
     let interpreter = interpreter(&found.target);
     let interpreter = interpreter.and_then(|path| file(&path, rules, true).ok());
@@ -209,7 +209,7 @@ pub(super) fn needs(found: &Trusted, rules: &Rules) -> Vec<PathBuf> {
     for program in [Some(found), interpreter.as_ref()].into_iter().flatten() {
         for path in [&program.path, &program.target] {
             needed.push(path.clone());
-            needed.extend(surroundings(path));
+            needed.extend(beside_bin(path));
         }
     }
     needed.retain(|path| !PROFILE.iter().any(|known| path.starts_with(known)));
@@ -218,9 +218,9 @@ pub(super) fn needs(found: &Trusted, rules: &Rules) -> Vec<PathBuf> {
     needed
 }
 
-/// What programs in a `bin` look for around it: each other, their libraries,
-/// and whether they stand in a virtual environment.
-fn surroundings(program: &Path) -> Vec<PathBuf> {
+/// What programs in a `bin` folder look for: each other, their libraries, and the
+/// mark of a virtual environment.
+fn beside_bin(program: &Path) -> Vec<PathBuf> {
     let Some(folder) = program.parent().filter(|folder| folder.ends_with("bin")) else {
         return Vec::new();
     };
@@ -229,9 +229,9 @@ fn surroundings(program: &Path) -> Vec<PathBuf> {
     std::iter::once(folder.to_owned()).chain(there).collect()
 }
 
-/// The program that the first line of a script names.
+/// The interpreter in the first line of a script.
 fn interpreter(script: &Path) -> Option<PathBuf> {
-    // As much as the kernel looks at.
+    // The kernel reads no more.
     let mut line = Vec::new();
     let opened = std::fs::File::open(script).ok()?;
     opened.take(256).read_to_end(&mut line).ok()?;

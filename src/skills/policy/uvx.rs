@@ -1,14 +1,13 @@
-//! uvx's arguments: which package of PyPI may be run. Where uv keeps what it
-//! fetched is settled here too, apart from every other skill's.
+//! The grammar of uvx: one package of PyPI. Each skill gets a uv cache of its own.
 
-use super::{Found, Plan, forced, refused_argument};
+use super::{OnPath, Plan, forced, refused_argument};
 use crate::skills::policy::package;
 use crate::skills::refusal::{Class, Refusal, shown};
 
 const SWITCHES: &[&str] = &["-q", "--quiet", "--offline", "--isolated", "--no-progress"];
 
-/// uv reads settings from files it finds, and fetches interpreters; its cache
-/// is code that a later start runs, so each skill has its own.
+/// Keeps uv from reading settings files and from downloading interpreters. The
+/// cache holds code that later starts run, so no two skills share one.
 const FORCED: &[(&str, &str)] = &[
     ("UV_NO_CONFIG", "1"),
     ("UV_NO_PROGRESS", "1"),
@@ -18,10 +17,9 @@ const FORCED: &[(&str, &str)] = &[
     ("PYTHONDONTWRITEBYTECODE", "1"),
 ];
 
-/// The argv that runs the tool `arguments` name. `on_path` says whether the
-/// trusted PATH has a program of a name: uvx would run that one where the
-/// package brings none of its own.
-pub(super) fn plan(arguments: &[String], on_path: &Found<'_>) -> Result<Plan, Refusal> {
+/// The argv that runs a tool. uvx would run a program of the PATH where the package
+/// has none of that name, which `on_path` detects.
+pub(super) fn plan(arguments: &[String], on_path: &OnPath<'_>) -> Result<Plan, Refusal> {
     let (mut argv, mut from) = (Vec::new(), None);
     let mut rest = arguments.iter().enumerate();
     while let Some((at, argument)) = rest.next() {
@@ -40,11 +38,11 @@ pub(super) fn plan(arguments: &[String], on_path: &Found<'_>) -> Result<Plan, Re
             from = Some(spec);
         } else if argument.starts_with('-') {
             let why = "only --quiet, --offline, --isolated, --no-progress and --from PACKAGE are \
-                       understood before the package";
+                       allowed before the package";
             return Err(refused_argument(at, argument, why));
         } else {
             let tool = package::python(argument)
-                .and_then(|tool| own(tool, on_path))
+                .and_then(|tool| not_a_local_program(tool, on_path))
                 .map_err(|refusal| refusal.under(at))?;
             argv.push(tool);
             argv.extend(rest.map(|(_, argument)| argument.clone()));
@@ -58,17 +56,17 @@ pub(super) fn plan(arguments: &[String], on_path: &Found<'_>) -> Result<Plan, Re
     Err(package::missing("uvx"))
 }
 
-/// The tool, if running it cannot run a program of this machine instead.
-fn own(tool: String, on_path: &Found<'_>) -> Result<String, Refusal> {
+/// Refuses a tool in whose place uvx could run a program of this machine.
+fn not_a_local_program(tool: String, on_path: &OnPath<'_>) -> Result<String, Refusal> {
     let name = package::python_name(&tool);
-    // uvx has its own meaning for an interpreter's name.
+    // uvx treats names of interpreters specially.
     if !name.to_ascii_lowercase().starts_with("python") && !on_path(name) {
         return Ok(tool);
     }
     Err(Refusal::new(
         Class::Argument,
         format!(
-            "{} is a program of this machine, and uvx would run that one",
+            "{} is a program of this machine, which uvx would run instead",
             shown(name)
         ),
         "name the package's own command",

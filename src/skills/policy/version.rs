@@ -1,42 +1,40 @@
-//! From which version on a command is run. Older ones take their arguments
-//! otherwise than its grammar reads them, or no server of today runs on them.
+//! The oldest supported version of each command. Older ones read their arguments
+//! differently from the grammar, or cannot run current servers.
 
 use std::fmt;
 use std::path::Path;
 
 use super::{Grammar, grammar};
 
-/// A version, as far as it is compared.
+/// Major and minor version.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Version(u32, u32);
 
-/// A command and its oldest version.
+/// The oldest version of a command that is allowed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Oldest {
-    /// What it is called.
     pub command: &'static str,
-    /// The oldest that is run.
     pub version: Version,
 }
 
-/// What has to hold for the program at `path`; nothing for one that the
-/// operator named and that has no grammar.
+/// The oldest allowed version of the program at `path`; `None` where it has no
+/// grammar.
 pub fn oldest(path: &Path) -> Option<Oldest> {
     let name = |path: &Path| Some(grammar(path.file_name()?.to_str()?));
     let target = path.canonicalize().ok();
     let found = name(path).flatten().or_else(|| name(&target?).flatten())?;
     let (command, version) = match found {
-        // Since then npx is npm's own, asks with --yes and ends with --.
+        // The first with npm's own npx, which knows --yes and --.
         Grammar::Npx => ("npx", Version(7, 0)),
-        // The oldest that the SDK of MCP supports.
+        // The oldest that the MCP SDK supports.
         Grammar::Node => ("node", Version(18, 0)),
-        // The variables that keep it from fetching interpreters and from
-        // reading settings came with it.
+        // The first that can be kept from downloading interpreters and reading
+        // settings.
         Grammar::Uvx => ("uvx", Version(0, 4)),
-        // The oldest that the SDK of MCP supports. Before 3.11 a module may lie
-        // in the folder the skill starts in, which is its own.
+        // The oldest that the MCP SDK supports. Before 3.11 the start folder, which
+        // is private to the skill, is searched for modules.
         Grammar::Python => ("python3", Version(3, 10)),
-        // Since then `run` takes --pull.
+        // The first whose `run` takes --pull.
         Grammar::Docker => ("docker", Version(20, 10)),
         Grammar::Free => return None,
     };
@@ -44,8 +42,7 @@ pub fn oldest(path: &Path) -> Option<Oldest> {
 }
 
 impl Version {
-    /// The first version in what a program says of itself: two numbers or more
-    /// with dots between them.
+    /// The first version in the output of a program.
     pub fn find(text: &str) -> Option<Version> {
         let words = text.split(|c: char| c.is_whitespace() || c == ',' || c == '(');
         words.into_iter().find_map(|word| {
@@ -69,7 +66,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn versions_are_found_in_what_programs_say() {
+    fn versions_are_found_in_program_output() {
         for (text, found) in [
             ("10.8.2\n", Some(Version(10, 8))),
             ("v18.19.0\n", Some(Version(18, 19))),

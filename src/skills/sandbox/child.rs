@@ -1,4 +1,4 @@
-//! C, the process that becomes the skill: sheds its rights layer by layer and
+//! C, the process that becomes the skill: drops its privileges layer by layer, then
 //! executes the program.
 
 use std::convert::Infallible;
@@ -15,68 +15,68 @@ use super::{control, landlock, privileges, process, rlimits, seccomp};
 /// Exit code of a skill whose program could not be executed.
 const NOT_EXECUTED: i32 = 127;
 
-/// Becomes the skill, or reports why not.
+/// Becomes the skill, or reports why it cannot.
 pub(super) fn run(policy: &Policy, pipes: &[OwnedFd; 3], up: &UnixStream, layers: Layers) -> ! {
     let mut layers = layers;
-    let Err(why) = become_the_skill(policy, pipes, up, &mut layers);
+    let Err(why) = become_skill(policy, pipes, up, &mut layers);
     control::report(up, &Report::Failed { why, layers });
     process::leave(NOT_EXECUTED)
 }
 
-fn become_the_skill(
+fn become_skill(
     policy: &Policy,
     pipes: &[OwnedFd; 3],
     up: &UnixStream,
     layers: &mut Layers,
 ) -> Result<Infallible, String> {
-    let told = |what: &str, error: &dyn std::fmt::Display| format!("{what}: {error}");
-    // A session of its own: no terminal, no process group of ours.
-    setsid().map_err(|error| told("a session of its own", &error))?;
+    let failed = |what: &str, error: &dyn std::fmt::Display| format!("{what}: {error}");
+    // A new session has no terminal and is not in our process group.
+    setsid().map_err(|error| failed("its session", &error))?;
     for (pipe, place) in pipes.iter().zip(0..) {
-        process::place_at(pipe, place).map_err(|error| told("its pipes", &error))?;
+        process::place_at(pipe, place).map_err(|error| failed("its pipes", &error))?;
     }
-    let executed = Executed::of(policy)?;
+    let executable = Executable::of(policy)?;
     let folder = policy.state_folder.as_deref();
-    chdir(folder.unwrap_or("/".as_ref())).map_err(|error| told("its folder", &error))?;
+    chdir(folder.unwrap_or("/".as_ref())).map_err(|error| failed("its folder", &error))?;
     process::reset_signals();
     rlimits::set(&policy.bounds, layers);
     privileges::drop_capabilities(layers);
     privileges::no_new_privileges(layers);
     landlock::restrict(policy, layers);
     seccomp::restrict(policy, layers);
-    if policy.strict && !layers.whole() {
+    if policy.strict && !layers.all_enforced() {
         let gaps = layers.gaps();
-        return Err(format!("strict wants every layer enforced, and {gaps}"));
+        return Err(format!("strict mode requires every layer, but {gaps}"));
     }
     let started = Report::Started {
         layers: layers.clone(),
     };
     control::report(up, &started);
-    let Some(executed) = executed else {
+    let Some(executable) = executable else {
         process::leave(0)
     };
     let Err(error) = execve(
-        &executed.program,
-        &executed.arguments,
-        &executed.environment,
+        &executable.program,
+        &executable.arguments,
+        &executable.environment,
     );
     Err(format!(
         "{} cannot be executed: {error}",
-        executed.program.to_string_lossy()
+        executable.program.to_string_lossy()
     ))
 }
 
-/// What `execve` takes.
-struct Executed {
+/// The arguments of `execve`.
+struct Executable {
     program: CString,
     arguments: Vec<CString>,
     environment: Vec<CString>,
 }
 
-impl Executed {
-    fn of(policy: &Policy) -> Result<Option<Executed>, String> {
+impl Executable {
+    fn of(policy: &Policy) -> Result<Option<Executable>, String> {
         let text = |text: &OsStr| {
-            CString::new(text.as_bytes()).map_err(|_| "a NUL stands in its command".to_owned())
+            CString::new(text.as_bytes()).map_err(|_| "its command contains a NUL".to_owned())
         };
         let Some(program) = &policy.program else {
             return Ok(None);
@@ -90,7 +90,7 @@ impl Executed {
         let environment = pairs
             .map(|(name, value)| text(format!("{name}={value}").as_ref()))
             .collect::<Result<_, _>>()?;
-        Ok(Some(Executed {
+        Ok(Some(Executable {
             program,
             arguments,
             environment,

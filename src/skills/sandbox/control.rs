@@ -1,5 +1,5 @@
-//! The socket between the gateway and a sandbox: the policy and the skill's
-//! three pipes go down it, reports come up. Its end is the gateway's end.
+//! The socket between the gateway and a sandbox. The policy and the skill's pipes go
+//! down, reports come up. Its end means that the gateway is gone.
 
 use std::io::{self, IoSlice, IoSliceMut, Read, Write};
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
@@ -10,13 +10,13 @@ use nix::sys::socket::{ControlMessage, ControlMessageOwned, MsgFlags, recvmsg, s
 use super::policy::{Policy, Report};
 use crate::limits::SANDBOX_POLICY_BYTES_MAX;
 
-/// The byte that asks for SIGTERM to the whole tree.
+/// The byte that requests SIGTERM for the whole tree.
 pub(in crate::skills) const TERMINATE: u8 = b'T';
 
-/// The byte that asks for the end of the whole tree.
+/// The byte that requests the end of the whole tree.
 pub(in crate::skills) const KILL: u8 = b'K';
 
-/// Sends `policy` with the skill's pipes: a length, then JSON.
+/// Sends the skill's pipes and `policy`: a length, then JSON.
 pub(in crate::skills) fn send(
     socket: &UnixStream,
     policy: &Policy,
@@ -42,7 +42,7 @@ pub(in crate::skills) fn send(
     socket.write_all(&text)
 }
 
-/// Takes what `send` sent.
+/// Receives what [`send`] sent.
 pub(super) fn receive(socket: &UnixStream) -> io::Result<(Policy, [OwnedFd; 3])> {
     let mut length = [0_u8; 4];
     let mut room = nix::cmsg_space!([RawFd; 3]);
@@ -57,8 +57,8 @@ pub(super) fn receive(socket: &UnixStream) -> io::Result<(Policy, [OwnedFd; 3])>
         let mut pipes = Vec::new();
         for each in message.cmsgs()? {
             if let ControlMessageOwned::ScmRights(found) = each {
-                // SAFETY: the kernel has just made these descriptors for us,
-                // and nothing else in this process knows them.
+                // SAFETY: the kernel has just created these descriptors for us,
+                // and nothing else in this process owns them.
                 pipes.extend(found.iter().map(|fd| unsafe { OwnedFd::from_raw_fd(*fd) }));
             }
         }
@@ -77,8 +77,8 @@ pub(super) fn receive(socket: &UnixStream) -> io::Result<(Policy, [OwnedFd; 3])>
     Ok((serde_json::from_slice(&text)?, pipes))
 }
 
-/// Writes `report` as one line. A gateway that is gone reads none, and its
-/// absence is noticed elsewhere.
+/// Writes `report` as one line. Errors are ignored: the supervisor notices elsewhere
+/// that the gateway is gone.
 pub(super) fn report(socket: &UnixStream, report: &Report) {
     let Ok(mut line) = serde_json::to_vec(report) else {
         return;

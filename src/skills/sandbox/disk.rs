@@ -1,6 +1,5 @@
-//! What a skill's private folder holds. A walk over it costs as much as it has
-//! files, so it is made only when its file system has lost a good part of what
-//! the skill may have.
+//! Bounds the size of a skill's private folder. Walking it is costly, so that is done
+//! only after the free space of its file system has shrunk.
 
 use std::fs;
 use std::os::unix::fs::MetadataExt;
@@ -8,31 +7,30 @@ use std::path::PathBuf;
 
 use nix::sys::statvfs::statvfs;
 
-/// What a file takes beside its contents.
+/// The space of a file beside its contents.
 const ENTRY_BYTES: u64 = 512;
-/// The part of the bound that may go before the folder is looked at again.
+/// The folder is walked after this fraction of the bound has been used.
 const STEP: u64 = 8;
 
-/// A folder that may not outgrow a bound.
-pub(super) struct Disk {
+/// A folder with a maximum size.
+pub(super) struct DiskQuota {
     folder: PathBuf,
     allowed_bytes: u64,
-    /// What was free when the folder was looked at last: bytes, and files.
+    /// Free bytes and files at the last walk.
     free: Option<(u64, u64)>,
 }
 
-impl Disk {
-    /// Watches `folder`.
-    pub(super) fn new(folder: PathBuf, allowed_bytes: u64) -> Disk {
-        Disk {
+impl DiskQuota {
+    pub(super) fn new(folder: PathBuf, allowed_bytes: u64) -> DiskQuota {
+        DiskQuota {
             folder,
             allowed_bytes,
             free: None,
         }
     }
 
-    /// What the folder holds, if that is more than allowed.
-    pub(super) fn broken(&mut self) -> Option<u64> {
+    /// The size of the folder, if it is more than allowed.
+    pub(super) fn exceeded(&mut self) -> Option<u64> {
         let found = statvfs(&self.folder).ok()?;
         let free = (
             found.blocks_free().saturating_mul(found.fragment_size()),
@@ -44,36 +42,36 @@ impl Disk {
                 || files.saturating_sub(free.1).saturating_mul(ENTRY_BYTES) > step
         };
         if self.free.is_some_and(|before| !shrank(before)) {
-            // Space that others gave back is no room of this skill's.
+            // Space that others freed does not count for this skill.
             self.free = self.free.map(|(a, b)| (a.max(free.0), b.max(free.1)));
             return None;
         }
         self.free = Some(free);
-        let held = self.held();
-        (held > self.allowed_bytes).then_some(held)
+        let size = self.size();
+        (size > self.allowed_bytes).then_some(size)
     }
 
-    /// Bytes on the disk of everything in the folder; counting stops beyond the
+    /// The bytes on disk of everything in the folder; counting stops beyond the
     /// bound. Links are not followed.
-    fn held(&self) -> u64 {
-        let mut held = 0_u64;
+    fn size(&self) -> u64 {
+        let mut size = 0_u64;
         let mut open = vec![self.folder.clone()];
         while let Some(folder) = open.pop() {
-            // What vanished meanwhile takes nothing.
+            // A file that has vanished meanwhile takes no space.
             for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
                 let Ok(metadata) = entry.metadata() else {
                     continue;
                 };
-                held += metadata.blocks() * 512 + ENTRY_BYTES;
+                size += metadata.blocks() * 512 + ENTRY_BYTES;
                 if metadata.is_dir() {
                     open.push(entry.path());
                 }
             }
-            if held > self.allowed_bytes {
+            if size > self.allowed_bytes {
                 break;
             }
         }
-        held
+        size
     }
 }
 
@@ -82,7 +80,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_lies_in_it_counts_and_what_it_points_to_does_not() {
+    fn files_count_and_targets_of_links_do_not() {
         let outside = tempfile::tempdir().expect("a folder");
         fs::write(outside.path().join("big"), vec![1; 1 << 20]).expect("written");
         let folder = tempfile::tempdir().expect("a folder");
@@ -90,8 +88,8 @@ mod tests {
         fs::create_dir_all(&deep).expect("made");
         fs::write(deep.join("file"), vec![1; 100_000]).expect("written");
         std::os::unix::fs::symlink(outside.path(), folder.path().join("link")).expect("linked");
-        let looked = |allowed| Disk::new(folder.path().to_owned(), allowed).broken();
-        assert!(looked(50_000).is_some_and(|held| held > 100_000));
-        assert_eq!(looked(500_000), None);
+        let exceeded = |allowed| DiskQuota::new(folder.path().to_owned(), allowed).exceeded();
+        assert!(exceeded(50_000).is_some_and(|size| size > 100_000));
+        assert_eq!(exceeded(500_000), None);
     }
 }

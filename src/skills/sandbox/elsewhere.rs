@@ -1,10 +1,9 @@
-//! What stands where there is no Linux kernel: no layer at all, and it says so.
+//! The probe of systems without a Linux kernel: every layer is absent.
 
 use std::path::Path;
 
 use super::policy::{Layer, LayerState, Layers};
 
-/// Every layer, absent, with the reason.
 pub fn layers(_executable: &Path) -> Layers {
     let why = "Mimo's sandbox is built on the Linux kernel";
     let absent = |layer| (layer, LayerState::Absent, why.to_owned());

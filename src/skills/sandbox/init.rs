@@ -1,6 +1,5 @@
-//! I, pid 1 of the sandbox's own pid namespace: starts the skill, reaps what
-//! it leaves behind, passes SIGTERM on to all of it. Its end is the end of
-//! everything in the namespace.
+//! I, pid 1 of the sandbox's pid namespace: starts the skill, reaps its orphans, and
+//! forwards SIGTERM. Its end ends everything in the namespace.
 
 use std::io::PipeReader;
 use std::os::fd::{AsFd, OwnedFd};
@@ -15,8 +14,8 @@ use nix::unistd::{ForkResult, Pid};
 use super::policy::{Layer, LayerState, Layers, Policy, Report};
 use super::{child, control, namespaces, process};
 
-/// Runs as pid 1 until the skill's own process ends. `lifeline` is a pipe
-/// whose other end is the supervisor's alone.
+/// Runs as pid 1 until the skill's main process ends. Only the supervisor holds the
+/// other end of `lifeline`.
 pub(super) fn run(
     policy: &Policy,
     pipes: [OwnedFd; 3],
@@ -24,20 +23,20 @@ pub(super) fn run(
     lifeline: &PipeReader,
     mut layers: Layers,
 ) -> ! {
-    // From here on the supervisor's end is ours; the pipe tells whether it
-    // ended before, since across the namespace it has no number to look at.
-    let bound = prctl::set_pdeathsig(Signal::SIGKILL);
-    if bound.is_err() || supervisor_is_gone(lifeline) {
+    // From here on we die with the supervisor. The pipe tells whether it died
+    // before, since its pid is not visible in this namespace.
+    let tied = prctl::set_pdeathsig(Signal::SIGKILL);
+    if tied.is_err() || supervisor_is_gone(lifeline) {
         process::leave(1);
     }
     match namespaces::mount_proc() {
         Ok(()) => {
-            namespaces::bound_pids(policy.bounds.processes);
-            layers.put(Layer::Proc, LayerState::Enforced, "its own");
+            namespaces::limit_pids(policy.bounds.processes);
+            layers.set(Layer::Proc, LayerState::Enforced, "its own");
         }
         Err(error) => {
-            let why = format!("no /proc of its own can be mounted here: {error}");
-            layers.put(Layer::Proc, LayerState::Absent, why);
+            let why = format!("/proc cannot be mounted here: {error}");
+            layers.set(Layer::Proc, LayerState::Absent, why);
         }
     }
     let mut awaited = SigSet::empty();
@@ -55,12 +54,12 @@ pub(super) fn run(
             process::leave(1)
         }
     };
-    // The skill alone holds its pipes: their ends close with it.
+    // Only the skill may hold its pipes, so that they close with it.
     drop(pipes);
     loop {
         match awaited.wait() {
             Ok(Signal::SIGTERM) => {
-                // Everything here but ourselves.
+                // Every process of the namespace but this one.
                 let _ = kill(Pid::from_raw(-1), Signal::SIGTERM);
             }
             _ => {
@@ -75,11 +74,11 @@ pub(super) fn run(
 
 fn supervisor_is_gone(lifeline: &PipeReader) -> bool {
     let mut polled = [PollFd::new(lifeline.as_fd(), PollFlags::empty())];
-    // Its end shows even where nothing was asked for.
+    // A hangup is reported even where no events are requested.
     poll(&mut polled, PollTimeout::ZERO).is_ok_and(|ready| ready > 0)
 }
 
-/// Takes every ended child; how the skill ended, if it was among them.
+/// Reaps every ended child; reports how the skill ended, if it was one of them.
 pub(super) fn reap(skill: Pid) -> Option<Report> {
     let mut ended = None;
     loop {

@@ -1,5 +1,5 @@
-//! The Landlock layer: which files a skill may touch, which TCP ports it may
-//! reach, and that its signals and abstract sockets end at its own walls.
+//! The Landlock layer: which files a skill may use, which TCP ports it may connect
+//! to, and that its signals and abstract sockets stay inside the sandbox.
 
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
@@ -16,44 +16,44 @@ use nix::sys::stat::fstat;
 use super::policy::{Layer, LayerState, Layers, NetworkAccess, Policy};
 use super::{process, profile};
 
-/// The first versions of the kernel's interface with TCP rules, with device
-/// controls, and with scopes for signals and abstract sockets.
+/// The first versions of the kernel's interface with TCP rules, and with scopes for
+/// signals and abstract sockets.
 const WITH_NET: i32 = 4;
 const WITH_SCOPES: i32 = 6;
-/// What this file asks for; a newer kernel is asked for no more.
+/// The newest version that this file uses.
 const KNOWN: i32 = 7;
 
-/// Whether TCP can be held to ports here.
-pub(super) fn knows_ports() -> bool {
+/// Whether this kernel can restrict TCP to ports.
+pub(super) fn supports_ports() -> bool {
     process::landlock_version() >= WITH_NET
 }
 
-/// Puts it up, as far as this kernel goes.
+/// Applies the layer as far as this kernel supports it.
 pub(super) fn restrict(policy: &Policy, layers: &mut Layers) {
     let version = process::landlock_version();
     if version == 0 {
-        let why = "this kernel has no Landlock, or it is switched off";
-        return layers.put(Layer::Landlock, LayerState::Absent, why);
+        let why = "this kernel has no Landlock, or it is disabled";
+        return layers.set(Layer::Landlock, LayerState::Absent, why);
     }
     let abi = ABI::from(version.min(KNOWN));
     match rules(policy, abi, version).and_then(RulesetCreated::restrict_self) {
         Ok(status) if status.ruleset == RulesetStatus::NotEnforced => {
-            layers.put(
+            layers.set(
                 Layer::Landlock,
                 LayerState::Absent,
-                "the kernel enforces none of it",
+                "the kernel does not enforce it",
             );
         }
         Ok(_) if version < WITH_SCOPES => {
             let why = format!("version {version}: signals and abstract sockets need {WITH_SCOPES}");
-            layers.put(Layer::Landlock, LayerState::Partial, why);
+            layers.set(Layer::Landlock, LayerState::Partial, why);
         }
-        Ok(_) => layers.put(
+        Ok(_) => layers.set(
             Layer::Landlock,
             LayerState::Enforced,
             format!("version {version}"),
         ),
-        Err(error) => layers.put(Layer::Landlock, LayerState::Absent, error.to_string()),
+        Err(error) => layers.set(Layer::Landlock, LayerState::Absent, error.to_string()),
     }
 }
 
@@ -61,7 +61,7 @@ fn rules(policy: &Policy, abi: ABI, version: i32) -> Result<RulesetCreated, Rule
     let mut ruleset = Ruleset::default().handle_access(AccessFs::from_all(abi))?;
     if version >= WITH_NET {
         ruleset = ruleset.handle_access(AccessNet::BindTcp)?;
-        if policy.reach != NetworkAccess::Anyone {
+        if policy.network != NetworkAccess::Any {
             ruleset = ruleset.handle_access(AccessNet::ConnectTcp)?;
         }
     }
@@ -77,7 +77,7 @@ fn rules(policy: &Policy, abi: ABI, version: i32) -> Result<RulesetCreated, Rule
         created = beneath(created, &path, &own, AccessFs::from_all(abi), abi)?;
     }
     if version >= WITH_NET
-        && let NetworkAccess::Ports(ports) = &policy.reach
+        && let NetworkAccess::Ports(ports) = &policy.network
     {
         for port in ports {
             created = created.add_rule(NetPort::new(*port, AccessNet::ConnectTcp))?;
@@ -94,7 +94,7 @@ fn beneath(
     access: BitFlags<AccessFs>,
     abi: ABI,
 ) -> Result<RulesetCreated, RulesetError> {
-    // One that is missing here gives nothing to protect, and nothing to use.
+    // A missing path needs no rule.
     let Some(opened) = opened(path, own) else {
         return Ok(ruleset);
     };
@@ -106,8 +106,8 @@ fn beneath(
     ruleset.add_rule(PathBeneath::new(opened, access))
 }
 
-/// `path` for a rule. A link within a folder of the skill's `own` is not
-/// followed: an earlier run may have laid it, to be given what it leads to.
+/// Opens `path` for a rule. A link inside one of the skill's `own` folders is not
+/// followed: an earlier run may have created it to gain access to its target.
 fn opened(path: &Path, own: &[&PathBuf]) -> Option<OwnedFd> {
     let how = |resolve| {
         let flags = OFlag::O_PATH | OFlag::O_CLOEXEC;

@@ -1,17 +1,15 @@
-//! The sandbox around a skill: who does what to which process before the skill
-//! runs, one file a layer. Which skill may do what is decided by its spec.
+//! The sandbox around a skill, one file for each layer.
 //!
 //! ```text
 //! gateway -> L (`mimo __sandbox`, supervises) -> I (pid 1 of its own pid
 //! namespace, reaps) -> C (sheds its rights, becomes the skill)
 //! ```
 //!
-//! L is a fresh, single-threaded execution of our own program, so it may fork
-//! and allocate as it likes; the gateway, with its threads and its memory,
-//! never forks.
+//! L is a new, single-threaded execution of our own program, so it may fork and
+//! allocate. The gateway, with its threads and its memory, never forks.
 
-// Forking, descriptors and rights are the kernel's, not Rust's: each block says
-// why it is sound.
+// Forking, descriptors and privileges need system calls without safe wrappers; each
+// block says why it is sound.
 #![allow(unsafe_code)]
 
 pub mod policy;
@@ -52,18 +50,18 @@ pub mod probe;
 #[cfg(target_os = "linux")]
 pub use supervisor::main;
 
-/// The hidden argument that makes our program the supervisor of a sandbox.
+/// The hidden argument that makes this program the supervisor of a sandbox.
 pub const ARGUMENT: &str = "__sandbox";
 
-/// Closes the gateway's memory and files to other processes of its user; a
-/// gateway does this once, before it starts its first skill.
-pub fn close_ourselves() {
+/// Protects the gateway's memory and files from other processes of its user. Called
+/// before the first skill starts.
+pub fn protect_gateway() {
     #[cfg(target_os = "linux")]
-    // What cannot be closed stays behind the skill's own walls.
+    // Where this fails, the sandbox itself still keeps skills out.
     let _ = nix::sys::prctl::set_dumpable(false);
 }
 
-/// Makes a folder that only its owner may look into.
+/// Creates a folder that only its owner can open.
 #[cfg(target_os = "linux")]
 pub(super) fn private_folder(path: &std::path::Path) -> std::io::Result<()> {
     use std::os::unix::fs::DirBuilderExt;

@@ -1,5 +1,5 @@
-//! The layers of namespaces: users, processes and IPC of its own, no network
-//! where none is allowed, and a `/proc` that shows only the sandbox.
+//! The namespace layers: private users, processes and IPC, no network where none is
+//! allowed, and a `/proc` that shows only the sandbox.
 
 use std::fs;
 use std::io;
@@ -10,11 +10,10 @@ use nix::unistd::{Gid, Uid};
 
 use super::policy::{Layer, LayerState, Layers, NetworkAccess};
 
-/// Leaves the gateway's namespaces; the next child is pid 1 of its own. Gives
-/// whether that went well.
-pub(super) fn enter(reach: &NetworkAccess, layers: &mut Layers) -> bool {
+/// Enters new namespaces; the next child is pid 1. Whether that worked.
+pub(super) fn enter(network: &NetworkAccess, layers: &mut Layers) -> bool {
     let mut flags = CloneFlags::CLONE_NEWUSER | CloneFlags::CLONE_NEWPID | CloneFlags::CLONE_NEWIPC;
-    if *reach == NetworkAccess::Nobody {
+    if *network == NetworkAccess::None {
         flags |= CloneFlags::CLONE_NEWNET;
     }
     let (uid, gid) = (Uid::current(), Gid::current());
@@ -22,25 +21,25 @@ pub(super) fn enter(reach: &NetworkAccess, layers: &mut Layers) -> bool {
         .map_err(io::Error::from)
         .and_then(|()| map_ids(uid, gid));
     match entered {
-        Ok(()) => layers.put(Layer::Namespaces, LayerState::Enforced, "user, pid and IPC"),
+        Ok(()) => layers.set(Layer::Namespaces, LayerState::Enforced, "user, pid and IPC"),
         Err(error) => {
             let why = format!("this system refuses user namespaces: {error}");
-            layers.put(Layer::Namespaces, LayerState::Absent, why);
+            layers.set(Layer::Namespaces, LayerState::Absent, why);
             return false;
         }
     }
     true
 }
 
-/// Our own ids stay what they are; there are no others.
+/// Maps only our own ids, to themselves.
 fn map_ids(uid: Uid, gid: Gid) -> io::Result<()> {
     fs::write("/proc/self/setgroups", "deny")?;
     fs::write("/proc/self/uid_map", format!("{uid} {uid} 1"))?;
     fs::write("/proc/self/gid_map", format!("{gid} {gid} 1"))
 }
 
-/// A mount namespace with a `/proc` of this pid namespace. Called by pid 1: a
-/// supervisor that did this would lose sight of the tree it watches.
+/// Creates a mount namespace with a `/proc` of this pid namespace. Called by pid 1,
+/// because the supervisor must keep seeing the tree that it watches.
 pub(super) fn mount_proc() -> io::Result<()> {
     unshare(CloneFlags::CLONE_NEWNS)?;
     let none = None::<&str>;
@@ -50,13 +49,13 @@ pub(super) fn mount_proc() -> io::Result<()> {
     Ok(())
 }
 
-/// How many process ids the kernel reserves: a namespace has more.
+/// Process ids that the kernel reserves in addition to the limit.
 const PIDS_RESERVED: u64 = 301;
 
-/// Bounds the process ids of this pid namespace, where the kernel (6.14) lets
-/// its owner: RLIMIT_NPROC does not hold for root, the watchdog looks later.
-pub(super) fn bound_pids(processes: u64) {
+/// Limits the process ids of this pid namespace, which kernels since 6.14 allow.
+/// RLIMIT_NPROC does not bind root, and the watchdog reacts later.
+pub(super) fn limit_pids(processes: u64) {
     let bound = processes.saturating_add(PIDS_RESERVED).to_string();
-    // Only in our own /proc; an older kernel refuses, and the watchdog counts.
+    // Written to the sandbox's /proc; older kernels refuse it.
     let _ = fs::write("/proc/sys/kernel/pid_max", bound);
 }

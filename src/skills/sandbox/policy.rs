@@ -1,5 +1,5 @@
-//! What the gateway tells a sandbox and what the sandbox reports, as values
-//! and as JSON lines. How the lines travel is `control`'s.
+//! What the gateway sends to a sandbox and what the sandbox reports. `control`
+//! transports both as JSON.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -9,9 +9,8 @@ use serde::{Deserialize, Serialize};
 #[cfg(target_os = "linux")]
 use crate::skills::spec::{Network, SkillSpec};
 
-/// The folders of a skill's own, under its state folder, and the variables
-/// that lead programs to them. The shared npm cache is never used: one skill
-/// could alter another's code.
+/// The private folders of a skill, and the variables that point programs to them.
+/// No cache is shared, because one skill could alter another's code.
 pub const OWN_FOLDERS: [(&str, &str); 5] = [
     ("HOME", "home"),
     ("TMPDIR", "tmp"),
@@ -20,31 +19,28 @@ pub const OWN_FOLDERS: [(&str, &str); 5] = [
     ("UV_CACHE_DIR", "uv"),
 ];
 
-/// Where a skill looks for programs unless its spec says otherwise.
+/// The PATH of a skill whose spec has none.
 pub const PATH_DEFAULT: &str = "/usr/local/bin:/usr/bin:/bin";
 
-/// Everything the sandbox is to know; it reads no file and no variable.
+/// Everything that a sandbox needs; it reads no file and no variable.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Policy {
-    /// Whose end is the sandbox's end.
+    /// The sandbox ends with this process.
     pub gateway: i32,
-    /// What is executed; nothing in a probe.
+    /// The program; absent in a probe.
     pub program: Option<PathBuf>,
-    /// Its arguments, its own name left out.
+    /// Without the program's name.
     pub arguments: Vec<String>,
-    /// Its whole environment.
     pub environment: Vec<(String, String)>,
-    /// Its private folder: the working directory, and writable.
+    /// The private folder and working directory.
     pub state_folder: Option<PathBuf>,
-    /// What it may read beside the default profile.
+    /// Paths to read beside the default profile.
     pub read: Vec<PathBuf>,
-    /// What it may read and change beside its own folder.
+    /// Paths to read and change beside the private folder.
     pub write: Vec<PathBuf>,
-    /// Whom it may talk to.
-    pub reach: NetworkAccess,
-    /// How much it may use.
+    pub network: NetworkAccess,
     pub bounds: Bounds,
-    /// It may use sockets of this machine: only the docker client.
+    /// Whether it may use Unix sockets: only the docker client.
     pub local_sockets: bool,
     /// Nothing runs unless every layer is enforced.
     pub strict: bool,
@@ -52,7 +48,7 @@ pub struct Policy {
 
 #[cfg(target_os = "linux")]
 impl Policy {
-    /// What `spec` asks for, as a sandbox is told, without a folder of its own.
+    /// The policy of `spec`, without a private folder.
     pub(in crate::skills) fn of(spec: &SkillSpec) -> Policy {
         let sandbox = &spec.sandbox;
         let pairs = spec.environment.iter();
@@ -64,9 +60,9 @@ impl Policy {
             state_folder: None,
             read: sandbox.read.clone(),
             write: sandbox.write.clone(),
-            reach: match &sandbox.network {
-                Network::None => NetworkAccess::Nobody,
-                Network::Outbound(ports) if ports.is_empty() => NetworkAccess::Anyone,
+            network: match &sandbox.network {
+                Network::None => NetworkAccess::None,
+                Network::Outbound(ports) if ports.is_empty() => NetworkAccess::Any,
                 Network::Outbound(ports) => NetworkAccess::Ports(ports.clone()),
             },
             bounds: Bounds {
@@ -82,7 +78,7 @@ impl Policy {
         }
     }
 
-    /// Sets `variable` unless the spec did.
+    /// Sets `variable` unless the spec sets it.
     pub(in crate::skills) fn default_variable(&mut self, variable: &str, value: &str) {
         if self.environment.iter().all(|(name, _)| name != variable) {
             self.environment.push((variable.into(), value.into()));
@@ -90,19 +86,18 @@ impl Policy {
     }
 }
 
-/// Whom a skill may talk to.
+/// Which hosts a skill may connect to.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum NetworkAccess {
-    /// Nobody.
-    Nobody,
-    /// Any host, any port.
-    Anyone,
+    None,
+    /// Any host and port.
+    Any,
     /// Any host, TCP to these ports only.
     Ports(Vec<u16>),
 }
 
-/// How much a skill may use.
+/// The resources that a skill may use.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub struct Bounds {
     /// Resident memory of the tree.
@@ -119,34 +114,34 @@ pub struct Bounds {
     pub disk_bytes: u64,
 }
 
-/// One wall of the sandbox.
+/// One protection of the sandbox.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Layer {
-    /// User, pid and IPC namespaces: it sees no process but its own.
+    /// User, pid and IPC namespaces: only its own processes are visible.
     Namespaces,
-    /// A `/proc` that shows its own processes only.
+    /// A `/proc` with its own processes only.
     Proc,
-    /// Nobody to talk to, or TCP to the named ports.
+    /// No network, or TCP to the given ports.
     Network,
-    /// Bounds the kernel keeps for each process.
+    /// Limits of the kernel for each process.
     Rlimits,
-    /// No capability, none to be regained.
+    /// No capabilities, now or later.
     Capabilities,
-    /// Programs with the set-user-id bit give nothing.
+    /// Set-user-id programs gain no privileges.
     NoNewPrivileges,
-    /// The files it may touch, and the signals it may send.
+    /// Which files it may use, and which processes it may signal.
     Landlock,
-    /// The system calls it may make.
+    /// Which system calls it may make.
     Seccomp,
-    /// Memory, CPU time and processes of the tree.
+    /// Limits on memory, CPU time and processes of the whole tree.
     Watchdog,
-    /// Nothing outlives the gateway.
+    /// No process outlives the gateway.
     Orphans,
 }
 
 impl Layer {
-    /// All of them, in the order in which they are put up.
+    /// In the order in which they are applied.
     pub const ALL: [Layer; 10] = [
         Layer::Namespaces,
         Layer::Proc,
@@ -160,7 +155,6 @@ impl Layer {
         Layer::Orphans,
     ];
 
-    /// Its name, as reported.
     pub fn name(self) -> &'static str {
         match self {
             Layer::Namespaces => "namespaces",
@@ -177,20 +171,16 @@ impl Layer {
     }
 }
 
-/// How far a layer stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum LayerState {
-    /// Whole.
     Enforced,
-    /// With gaps, which the reason names.
+    /// With gaps that the reason names.
     Partial,
-    /// Not at all.
     Absent,
 }
 
 impl LayerState {
-    /// Its name, as reported.
     pub fn name(self) -> &'static str {
         match self {
             LayerState::Enforced => "enforced",
@@ -205,14 +195,13 @@ impl LayerState {
 pub struct Layers(pub Vec<(Layer, LayerState, String)>);
 
 impl Layers {
-    /// How far `layer` stands; one that nobody reported is absent.
+    /// A layer without a report is absent.
     pub fn state(&self, layer: Layer) -> LayerState {
         let found = self.0.iter().find(|(each, ..)| *each == layer);
         found.map_or(LayerState::Absent, |(_, state, _)| *state)
     }
 
-    /// Whether every layer is enforced.
-    pub fn whole(&self) -> bool {
+    pub fn all_enforced(&self) -> bool {
         Layer::ALL
             .iter()
             .all(|layer| self.state(*layer) == LayerState::Enforced)
@@ -229,59 +218,45 @@ impl Layers {
     }
 
     #[cfg(target_os = "linux")]
-    pub(super) fn put(&mut self, layer: Layer, state: LayerState, why: impl Into<String>) {
+    pub(super) fn set(&mut self, layer: Layer, state: LayerState, why: impl Into<String>) {
         self.0.push((layer, state, why.into()));
     }
 }
 
-/// Why a tree was killed.
+/// Why the process tree of a skill was killed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum KillReason {
-    /// Its processes held more memory than allowed.
     Memory,
-    /// They used more CPU time than allowed.
     Cpu,
-    /// They were more than allowed.
     Processes,
-    /// Its private folder held more than allowed.
+    /// The private folder grew too large.
     Disk,
-    /// The gateway is gone.
     GatewayGone,
-    /// The gateway asked for it.
+    /// The gateway requested it.
     Asked,
 }
 
-/// What a sandbox tells the gateway, one JSON line each.
+/// A message from a sandbox to the gateway, one JSON line.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", tag = "report")]
 pub enum Report {
-    /// The layers stand as said; the skill's program is executed next.
-    Started {
-        /// Every layer.
-        layers: Layers,
-    },
+    /// The layers are applied, and the skill's program is executed next.
+    Started { layers: Layers },
     /// The skill does not run.
-    Failed {
-        /// Why.
-        why: String,
-        /// The layers so far.
-        layers: Layers,
-    },
+    Failed { why: String, layers: Layers },
     /// The tree was killed.
     Killed {
-        /// Why.
         reason: KillReason,
-        /// What was measured, in the reason's unit.
+        /// In the unit of the reason.
         measured: u64,
-        /// What was allowed.
         allowed: u64,
     },
-    /// The skill's own process ended, and its tree with it.
+    /// The skill's main process ended, and its tree with it.
     Ended {
-        /// Its exit code, where it ended by itself.
+        /// Present where it exited by itself.
         code: Option<i32>,
-        /// The signal that ended it.
+        /// Present where a signal ended it.
         signal: Option<i32>,
     },
 }

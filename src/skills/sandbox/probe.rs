@@ -1,5 +1,5 @@
-//! Which layers this machine gives: the whole chain, once, with nothing to run
-//! in it, remembered for the process.
+//! Finds which layers this machine supports, by running a sandbox without a program
+//! once in each process.
 
 use std::path::Path;
 use std::sync::OnceLock;
@@ -7,13 +7,13 @@ use std::sync::OnceLock;
 use super::policy::{Bounds, Layers, NetworkAccess, Policy, Report};
 use crate::skills::launcher;
 
-/// The layers of this machine. `executable` is Mimo itself.
+/// The layers that this machine supports. `executable` is Mimo itself.
 pub fn layers(executable: &Path) -> Layers {
     static FOUND: OnceLock<Layers> = OnceLock::new();
     FOUND.get_or_init(|| probe(executable)).clone()
 }
 
-/// Refusals show anywhere in the chain, so nothing less than all of it tells.
+/// Any step of the chain can be refused, so all of it has to run.
 fn probe(executable: &Path) -> Layers {
     let policy = Policy {
         gateway: nix::unistd::Pid::this().as_raw(),
@@ -23,7 +23,7 @@ fn probe(executable: &Path) -> Layers {
         state_folder: None,
         read: Vec::new(),
         write: Vec::new(),
-        reach: NetworkAccess::Nobody,
+        network: NetworkAccess::None,
         bounds: Bounds {
             memory_bytes: u64::MAX / 4,
             cpu_seconds: u64::MAX / 4,

@@ -1,5 +1,5 @@
-//! The few system calls that no crate wraps safely: fork, pidfds, and closing
-//! what was inherited. What they are used for is the callers'.
+//! The few system calls without a safe wrapper: fork, pidfds, and closing inherited
+//! descriptors.
 
 use std::ffi::c_int;
 use std::io;
@@ -7,29 +7,29 @@ use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 
 use nix::unistd::{ForkResult, Pid};
 
-/// Forks. Only in a process that has one thread, as the supervisor and what it
-/// forks are: they never start another.
+/// Forks. Only for single-threaded processes: the supervisor and its children never
+/// start a thread.
 pub(super) fn fork() -> nix::Result<ForkResult> {
     // SAFETY: with one thread no lock can be held by a thread that the child
-    // does not have.
+    // lacks.
     unsafe { nix::unistd::fork() }
 }
 
 /// A descriptor that becomes readable when `pid` ends.
 pub(super) fn pidfd(pid: Pid) -> io::Result<OwnedFd> {
-    // SAFETY: the call takes two integers and gives a descriptor that is ours.
+    // SAFETY: the call takes two integers and returns a descriptor that we own.
     let fd = unsafe { libc::syscall(libc::SYS_pidfd_open, pid.as_raw(), 0) };
     match c_int::try_from(fd) {
-        // SAFETY: as above; it is owned by nothing else.
+        // SAFETY: as above; nothing else owns it.
         Ok(fd) if fd >= 0 => Ok(unsafe { OwnedFd::from_raw_fd(fd) }),
         _ => Err(io::Error::last_os_error()),
     }
 }
 
-/// Kills the process behind `pidfd`, whoever has its number by now.
+/// Kills the process of `pidfd`, even where its pid was reused.
 pub(super) fn kill(pidfd: &OwnedFd) {
-    // SAFETY: a descriptor that is open, an integer, and no signal data. That
-    // the process has ended already is fine.
+    // SAFETY: an open descriptor, an integer, and no signal data. The process may
+    // have ended already.
     let _ = unsafe {
         libc::syscall(
             libc::SYS_pidfd_send_signal,
@@ -41,22 +41,21 @@ pub(super) fn kill(pidfd: &OwnedFd) {
     };
 }
 
-/// Closes every descriptor above stderr: what a careless gateway left open.
-/// Called first of all, before this process owns any as a value.
+/// Closes every descriptor above stderr that the gateway left open. Called first,
+/// before this process owns any as a value.
 pub(super) fn close_inherited() -> io::Result<()> {
-    // SAFETY: three integers; nothing here owns one of those descriptors yet,
-    // and all that are opened later close by themselves at an execution.
+    // SAFETY: three integers; nothing owns one of those descriptors yet.
     match unsafe { libc::syscall(libc::SYS_close_range, 3_u32, u32::MAX, 0_u32) } {
         0 => Ok(()),
         _ => Err(io::Error::last_os_error()),
     }
 }
 
-/// The Landlock version of this kernel; 0 where it has none.
+/// The Landlock version of this kernel; 0 without Landlock.
 pub(super) fn landlock_version() -> i32 {
-    /// `LANDLOCK_CREATE_RULESET_VERSION`: ask, make nothing.
+    /// `LANDLOCK_CREATE_RULESET_VERSION`: return the version, create nothing.
     const VERSION: u32 = 1;
-    // SAFETY: with this flag the kernel reads no memory and makes nothing.
+    // SAFETY: with this flag the kernel reads no memory and creates nothing.
     let version = unsafe {
         libc::syscall(
             libc::SYS_landlock_create_ruleset,
@@ -68,11 +67,11 @@ pub(super) fn landlock_version() -> i32 {
     i32::try_from(version).unwrap_or(0).max(0)
 }
 
-/// Every signal back to what a program expects at its start.
+/// Resets every signal to the default that a program expects.
 pub(super) fn reset_signals() {
     for signal in 1..=64_i32 {
-        // The kernel's own form of the action: all zero is the default. The C
-        // library's call leaves out the two signals that it keeps for itself.
+        // The kernel's form of the action, where all zero is the default. The C
+        // library's call skips the two signals that it reserves.
         let default = [0_u64; 4];
         let none = std::ptr::null_mut::<u64>();
         // SAFETY: the kernel reads an action of four words with a mask of
@@ -96,25 +95,25 @@ pub(super) fn reset_signals() {
     );
 }
 
-/// Ends this process at once, with nothing run or flushed on the way.
+/// Ends this process at once; nothing is flushed.
 pub(super) fn leave(code: i32) -> ! {
-    // SAFETY: ends the process; there is no state left to be wrong.
+    // SAFETY: ends the process.
     unsafe { libc::_exit(code) }
 }
 
-/// Makes `fd` the descriptor `place` (0, 1 or 2), kept over the execution.
+/// Makes `fd` the descriptor `place` (0, 1 or 2), which stays open in the program.
 pub(super) fn place_at(fd: &OwnedFd, place: c_int) -> io::Result<()> {
-    // SAFETY: `fd` is open; whatever stood at `place` is meant to be replaced,
-    // and nothing in this process owns it as a value.
+    // SAFETY: `fd` is open; the descriptor at `place` is meant to be replaced, and
+    // nothing in this process owns it as a value.
     match unsafe { libc::dup2(fd.as_raw_fd(), place) } {
         -1 => Err(io::Error::last_os_error()),
         _ => Ok(()),
     }
 }
 
-/// The socket that stands at stdin, taken away from there.
+/// Duplicates the socket at stdin.
 pub(super) fn take_stdin() -> io::Result<OwnedFd> {
-    // SAFETY: duplicating gives a descriptor that is ours alone.
+    // SAFETY: duplicating returns a descriptor that we own.
     let fd = unsafe { libc::fcntl(0, libc::F_DUPFD_CLOEXEC, 3) };
     match fd {
         -1 => Err(io::Error::last_os_error()),

@@ -1,6 +1,5 @@
-//! The default profile: what every skill may read and change, found to be
-//! what real npx, node and Python servers need. No secrets of a person stand
-//! in any of it.
+//! The default profile: what every skill may read and change, which is what real
+//! npx, node and Python servers need. It contains no personal secrets.
 
 use super::policy::Policy;
 use std::path::{Path, PathBuf};
@@ -18,8 +17,8 @@ const PROGRAMS: &[&str] = &[
     "/nix/store",
 ];
 
-/// What name resolution, TLS, locales and the dynamic loader read, and the
-/// kernel's word on the processors.
+/// Files of name resolution, TLS, locales, the dynamic loader, and the list of
+/// processors.
 const SETTINGS: &[&str] = &[
     "/etc/resolv.conf",
     "/etc/hosts",
@@ -53,7 +52,7 @@ const SETTINGS: &[&str] = &[
     "/dev/zero",
 ];
 
-/// What is read, or read and run.
+/// Paths to read and execute.
 pub(super) fn read(policy: &Policy) -> Vec<PathBuf> {
     let mut paths: Vec<PathBuf> = PROGRAMS.iter().chain(SETTINGS).map(PathBuf::from).collect();
     paths.extend(policy.read.iter().cloned());
@@ -63,7 +62,7 @@ pub(super) fn read(policy: &Policy) -> Vec<PathBuf> {
     paths
 }
 
-/// What is read and changed.
+/// Paths to read and change.
 pub(super) fn write(policy: &Policy) -> Vec<PathBuf> {
     let mut paths = vec![Path::new("/dev/null").to_owned()];
     paths.extend(policy.state_folder.clone());

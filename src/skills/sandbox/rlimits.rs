@@ -1,13 +1,12 @@
-//! The layer of bounds that the kernel keeps for each process. What a whole
-//! tree uses is the watchdog's.
+//! The layer of resource limits for each process. The watchdog limits the tree.
 
 use nix::sys::resource::{Resource, setrlimit};
 
 use super::policy::{Bounds, Layer, LayerState, Layers};
 use crate::limits::{SANDBOX_DATA_FACTOR, SANDBOX_QUEUES_BYTES_MAX};
 
-/// Sets them, hard and soft alike. Inside the user namespace, where processes
-/// are counted for the sandbox alone.
+/// Sets the hard and soft limits. Called inside the user namespace, where only the
+/// sandbox's processes count.
 pub(super) fn set(bounds: &Bounds, layers: &mut Layers) {
     let data = bounds.memory_bytes.saturating_mul(SANDBOX_DATA_FACTOR);
     let wanted = [
@@ -24,19 +23,19 @@ pub(super) fn set(bounds: &Bounds, layers: &mut Layers) {
         .filter_map(|(resource, value)| lower(resource, value).err())
         .collect();
     match refused.is_empty() {
-        true => layers.put(
+        true => layers.set(
             Layer::Rlimits,
             LayerState::Enforced,
             "data, processes, files, file size, core, CPU",
         ),
-        false => layers.put(Layer::Rlimits, LayerState::Partial, refused.join(", ")),
+        false => layers.set(Layer::Rlimits, LayerState::Partial, refused.join(", ")),
     }
 }
 
-/// A bound that is lower already stays.
+/// Sets a limit unless it is lower already.
 fn lower(resource: Resource, value: u64) -> Result<(), String> {
-    let told = |error| format!("{resource:?}: {error}");
-    let (_, hard) = nix::sys::resource::getrlimit(resource).map_err(told)?;
+    let failed = |error| format!("{resource:?}: {error}");
+    let (_, hard) = nix::sys::resource::getrlimit(resource).map_err(failed)?;
     let value = value.min(hard);
-    setrlimit(resource, value, value).map_err(told)
+    setrlimit(resource, value, value).map_err(failed)
 }

@@ -1,5 +1,5 @@
-//! The seccomp layer: the system calls a skill may make. Calls that programs
-//! probe for are answered ENOSYS, so that they fall back; the rest EPERM.
+//! The seccomp layer: which system calls a skill may make. Calls that programs probe
+//! for fail with ENOSYS, so that they fall back; the others fail with EPERM.
 
 use std::collections::BTreeMap;
 
@@ -14,8 +14,8 @@ use super::policy::{Layer, LayerState, Layers, NetworkAccess, Policy};
 type Rules = BTreeMap<i64, Vec<SeccompRule>>;
 type Built<T> = Result<T, seccompiler::BackendError>;
 
-/// Calls that lead out of the sandbox, into other processes or deep into the
-/// kernel, or that hold memory which no count of a process shows.
+/// Calls that lead out of the sandbox, into other processes or deep into the kernel,
+/// or that allocate memory which is not counted for any process.
 const REFUSED: &[c_long] = &[
     libc::SYS_unshare,
     libc::SYS_setns,
@@ -87,7 +87,7 @@ const REFUSED: &[c_long] = &[
     libc::SYS_modify_ldt,
 ];
 
-/// Calls whose arguments a filter cannot see; programs fall back from these.
+/// Calls whose arguments a filter cannot see; programs have fallbacks for them.
 const UNKNOWN: &[c_long] = &[
     libc::SYS_clone3,
     libc::SYS_openat2,
@@ -96,10 +96,10 @@ const UNKNOWN: &[c_long] = &[
     libc::SYS_io_uring_register,
 ];
 
-/// `fchmodat2`, which has this number everywhere and no name in libc for some.
+/// The number of `fchmodat2` on every architecture; libc does not name it on all.
 const FCHMODAT2: c_long = 452;
 
-/// Calls that give a file its mode, and where that stands.
+/// Calls that set the mode of a file, and the argument with the mode.
 const MODES: &[(c_long, u8)] = &[
     (libc::SYS_fchmod, 1),
     (libc::SYS_fchmodat, 2),
@@ -113,18 +113,18 @@ const MODES: &[(c_long, u8)] = &[
     (libc::SYS_mknod, 1),
 ];
 
-/// Calls that may make a file, and where their flags stand, the mode behind.
+/// Calls that may create a file, and the argument with the flags; the mode follows.
 const OPENING: &[(c_long, u8)] = &[
     (libc::SYS_openat, 2),
     #[cfg(target_arch = "x86_64")]
     (libc::SYS_open, 1),
 ];
 
-/// What makes a file give its owner's rights, or its group's, to who runs it:
-/// a skill could leave one for others, outside of any sandbox.
-const LENT_RIGHTS: [u32; 2] = [libc::S_ISUID, libc::S_ISGID];
+/// The set-user-id and set-group-id bits: a skill could leave such a program for
+/// others to run outside the sandbox.
+const SETID_BITS: [u32; 2] = [libc::S_ISUID, libc::S_ISGID];
 
-/// The flags of `clone` that make namespaces.
+/// The flags of `clone` that create namespaces.
 const NEW_NAMESPACES: [c_int; 8] = [
     libc::CLONE_NEWNS,
     libc::CLONE_NEWCGROUP,
@@ -137,13 +137,13 @@ const NEW_NAMESPACES: [c_int; 8] = [
     0x80,
 ];
 
-/// Terminal controls that type for the person in front of it.
+/// Terminal controls that simulate typed input.
 const TYPING: [u64; 2] = [0x5412, 0x541c];
 
-/// `personality` asked, and the usual one set.
+/// The arguments of `personality` that set the default and that only query.
 const PERSONALITIES: [u64; 2] = [0, 0xffff_ffff];
 
-/// Puts the filters up, the strictest last: each is asked about every call.
+/// Applies the filters. The strictest comes last, since each sees every later call.
 pub(super) fn restrict(policy: &Policy, layers: &mut Layers) {
     let built = programs(policy).map_err(|error| error.to_string());
     let applied = built.and_then(|programs| {
@@ -152,8 +152,8 @@ pub(super) fn restrict(policy: &Policy, layers: &mut Layers) {
             .try_for_each(|program| apply_filter(program).map_err(|error| error.to_string()))
     });
     match applied {
-        Ok(()) => layers.put(Layer::Seccomp, LayerState::Enforced, "filters stand"),
-        Err(why) => layers.put(Layer::Seccomp, LayerState::Absent, why),
+        Ok(()) => layers.set(Layer::Seccomp, LayerState::Enforced, "filters applied"),
+        Err(why) => layers.set(Layer::Seccomp, LayerState::Absent, why),
     }
 }
 
@@ -179,8 +179,8 @@ fn filter(rules: Rules, error: c_int) -> Built<BpfProgram> {
     .try_into()
 }
 
-/// Every call number of the x32 interface, which numbers the same calls anew:
-/// load the number, compare, answer.
+/// Refuses the x32 interface, which has other numbers for the same calls: load the
+/// number, compare, return.
 fn no_x32() -> BpfProgram {
     const LOAD: u16 = 0x20;
     const AT_LEAST: u16 = 0x35;
@@ -209,7 +209,7 @@ fn refused(policy: &Policy) -> Built<Rules> {
     ] {
         rules.insert(call, vec![rule(vec![has(flags, libc::MSG_FASTOPEN)?])?]);
     }
-    // One of the flags is enough, so each is a rule of its own.
+    // Any of the flags is refused, so each has a rule of its own.
     let namespaces = NEW_NAMESPACES
         .iter()
         .map(|flag| rule(vec![has(0, *flag)?]))
@@ -220,7 +220,7 @@ fn refused(policy: &Policy) -> Built<Rules> {
         .map(|control| rule(vec![condition(1, Op::Eq, *control)?]))
         .collect::<Built<Vec<SeccompRule>>>()?;
     rules.insert(libc::SYS_ioctl, typing);
-    rules.extend(lent_rights()?);
+    rules.extend(setid_rules()?);
     let odd = PERSONALITIES
         .iter()
         .map(|usual| condition(0, Op::Ne, *usual))
@@ -229,20 +229,20 @@ fn refused(policy: &Policy) -> Built<Rules> {
     Ok(rules)
 }
 
-fn lent_rights() -> Built<Rules> {
+fn setid_rules() -> Built<Rules> {
     let bit = |argument, bit: u32| {
         let bit = u64::from(bit);
         condition(argument, Op::MaskedEq(bit), bit)
     };
     let mut rules = Rules::new();
     for (call, mode) in MODES {
-        let each = LENT_RIGHTS.map(|right| rule(vec![bit(*mode, right)?]));
+        let each = SETID_BITS.map(|right| rule(vec![bit(*mode, right)?]));
         rules.insert(*call, each.into_iter().collect::<Built<_>>()?);
     }
     for (call, flags) in OPENING {
         let mut all = Vec::new();
         for making in [libc::O_CREAT, libc::O_TMPFILE & !libc::O_DIRECTORY] {
-            for right in LENT_RIGHTS {
+            for right in SETID_BITS {
                 all.push(rule(vec![has(*flags, making)?, bit(flags + 1, right)?])?);
             }
         }
@@ -251,11 +251,11 @@ fn lent_rights() -> Built<Rules> {
     Ok(rules)
 }
 
-/// IPv4 and IPv6 with their usual protocols only: MPTCP would pass Landlock's
-/// TCP rules by. With nobody to talk to, none at all.
+/// Allows IPv4 and IPv6 with TCP and UDP only, since MPTCP would bypass Landlock's
+/// TCP rules. Without network, no sockets at all.
 fn sockets(policy: &Policy) -> Built<Vec<SeccompRule>> {
-    let mut families = match policy.reach {
-        NetworkAccess::Nobody => Vec::new(),
+    let mut families = match policy.network {
+        NetworkAccess::None => Vec::new(),
         _ => vec![libc::AF_INET, libc::AF_INET6],
     };
     if policy.local_sockets {
@@ -279,7 +279,7 @@ fn rule(conditions: Vec<SeccompCondition>) -> Built<SeccompRule> {
     SeccompRule::new(conditions)
 }
 
-/// The kernel reads these arguments as 32 bits, whatever stands above them.
+/// The kernel reads these arguments as 32 bits and ignores the upper half.
 fn condition(argument: u8, op: Op, value: u64) -> Built<SeccompCondition> {
     SeccompCondition::new(argument, Width::Dword, op, value)
 }

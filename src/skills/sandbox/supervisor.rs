@@ -1,6 +1,5 @@
-//! L, the supervisor of one sandbox: leaves the gateway's namespaces, starts
-//! pid 1, and watches three ends: the gateway's, the skill's, and that of what
-//! the skill may use. When L ends, for whatever reason, the sandbox ends.
+//! L, the supervisor of one sandbox: enters new namespaces, starts pid 1, and watches
+//! the gateway, the skill and the resources that it uses. The sandbox ends with L.
 
 use std::io::{self, PipeWriter, Read, Write};
 use std::os::fd::{AsFd, OwnedFd};
@@ -13,21 +12,20 @@ use nix::sys::signal::{Signal, kill};
 use nix::sys::wait::waitpid;
 use nix::unistd::{ForkResult, Pid, getppid};
 
-use super::disk::Disk;
+use super::disk::DiskQuota;
 use super::policy::{KillReason, Layer, LayerState, Layers, NetworkAccess, Policy, Report};
 use super::watchdog::{self, Usage, View};
 use super::{child, control, init, landlock, namespaces, process};
 use crate::limits::SANDBOX_SWEEPS_MAX;
 
-/// Runs `mimo __sandbox`. Called before this process has a second thread, and
-/// it never gets one.
+/// Runs `mimo __sandbox`. This process never has a second thread.
 pub fn main() -> ExitCode {
-    let told = match supervise() {
+    let message = match supervise() {
         Ok(()) => return ExitCode::SUCCESS,
-        Err(error) => format!("mimo __sandbox is started by Mimo itself: {error}\n"),
+        Err(error) => format!("mimo __sandbox is for Mimo's own use: {error}\n"),
     };
-    // Nobody is left to tell where this fails too.
-    let _ = io::stderr().write_all(told.as_bytes());
+    // There is no other way to report it.
+    let _ = io::stderr().write_all(message.as_bytes());
     ExitCode::from(2)
 }
 
@@ -41,8 +39,8 @@ fn supervise() -> io::Result<()> {
         return Err(io::Error::other("its gateway is gone"));
     }
     let mut layers = Layers::default();
-    let contained = namespaces::enter(&policy.reach, &mut layers);
-    foresee(&policy, contained, &mut layers);
+    let contained = namespaces::enter(&policy.network, &mut layers);
+    add_known_layers(&policy, contained, &mut layers);
     let started = match contained {
         true => start_init(&policy, pipes, &up, layers),
         false => start_bare(&policy, pipes, &up, layers),
@@ -62,53 +60,51 @@ fn supervise() -> io::Result<()> {
     Ok(())
 }
 
-/// The layers that follow from what is known before anything runs.
-fn foresee(policy: &Policy, contained: bool, layers: &mut Layers) {
-    let (state, why) = match (&policy.reach, contained, landlock::knows_ports()) {
-        (NetworkAccess::Nobody, true, _) => (LayerState::Enforced, "no interfaces, no sockets"),
-        (NetworkAccess::Nobody, false, _) => (
+/// Reports the layers that are known before the skill runs.
+fn add_known_layers(policy: &Policy, contained: bool, layers: &mut Layers) {
+    let (state, why) = match (&policy.network, contained, landlock::supports_ports()) {
+        (NetworkAccess::None, true, _) => (LayerState::Enforced, "no interfaces, no sockets"),
+        (NetworkAccess::None, false, _) => (
             LayerState::Partial,
-            "no sockets, but the machine's interfaces",
+            "no sockets, but the machine's interfaces are visible",
         ),
-        (NetworkAccess::Anyone, ..) => (LayerState::Enforced, "any host, as its manifest allows"),
+        (NetworkAccess::Any, ..) => (LayerState::Enforced, "any host, as the manifest allows"),
         (NetworkAccess::Ports(_), _, true) => (
             LayerState::Partial,
-            "TCP to the named ports only; UDP, which names need, to any",
+            "TCP to the given ports only; UDP, which name resolution needs, to any",
         ),
-        (NetworkAccess::Ports(_), _, false) => {
-            (LayerState::Absent, "this kernel's Landlock knows no ports")
-        }
+        (NetworkAccess::Ports(_), _, false) => (
+            LayerState::Absent,
+            "this kernel's Landlock does not support ports",
+        ),
     };
-    layers.put(Layer::Network, state, why);
-    layers.put(
+    layers.set(Layer::Network, state, why);
+    layers.set(
         Layer::Watchdog,
         LayerState::Enforced,
-        "memory, CPU time, processes, its own folder",
+        "memory, CPU time, processes, private folder",
     );
     let (state, why) = match contained {
         true => (
             LayerState::Enforced,
-            "the kernel ends the pid namespace as one",
+            "the kernel ends the whole pid namespace",
         ),
-        false => (
-            LayerState::Partial,
-            "without a pid namespace, by best effort",
-        ),
+        false => (LayerState::Partial, "best effort, without a pid namespace"),
     };
-    layers.put(Layer::Orphans, state, why);
+    layers.set(Layer::Orphans, state, why);
     if !contained {
-        let why = "without a pid namespace it sees the machine's";
-        layers.put(Layer::Proc, LayerState::Absent, why);
+        let why = "without a pid namespace it shows all processes";
+        layers.set(Layer::Proc, LayerState::Absent, why);
     }
 }
 
 /// The tree of processes under this supervisor.
 struct Tree {
-    /// Pid 1 of the namespace, or the skill itself where there is none.
+    /// Pid 1 of the namespace, or the skill itself without a namespace.
     root: Pid,
     root_end: OwnedFd,
     view: View,
-    /// Its end tells pid 1 of ours.
+    /// Tells pid 1 when this process ends.
     _lifeline: Option<PipeWriter>,
 }
 
@@ -131,17 +127,17 @@ fn start_init(policy: &Policy, pipes: [OwnedFd; 3], up: &UnixStream, layers: Lay
     tree(root, view, Some(writer), layers)
 }
 
-/// Where namespaces are refused: the skill is our own child, and what it
-/// leaves behind becomes ours.
+/// Starts the skill as our own child where namespaces are refused. Its orphans become
+/// our children.
 fn start_bare(policy: &Policy, pipes: [OwnedFd; 3], up: &UnixStream, layers: Layers) -> Started {
     if let Err(error) = prctl::set_child_subreaper(true) {
-        return Err((format!("orphans would be lost: {error}"), layers));
+        return Err((format!("orphans could not be reaped: {error}"), layers));
     }
     let supervisor = Pid::this();
     let root = match process::fork() {
         Ok(ForkResult::Child) => {
-            let bound = prctl::set_pdeathsig(Signal::SIGKILL);
-            if bound.is_err() || getppid() != supervisor {
+            let tied = prctl::set_pdeathsig(Signal::SIGKILL);
+            if tied.is_err() || getppid() != supervisor {
                 process::leave(1);
             }
             child::run(policy, &pipes, up, layers)
@@ -167,7 +163,7 @@ fn tree(root: Pid, view: View, lifeline: Option<PipeWriter>, layers: Layers) -> 
     }
 }
 
-/// Waits until something ends it: the skill itself, or a reason to kill it.
+/// Waits until the skill ends or has to be killed.
 fn watch(policy: &Policy, tree: &Tree, up: &UnixStream, gateway: &OwnedFd) -> Option<Report> {
     let killed = |reason, measured, allowed| {
         Some(Report::Killed {
@@ -179,16 +175,16 @@ fn watch(policy: &Policy, tree: &Tree, up: &UnixStream, gateway: &OwnedFd) -> Op
     let mut used = Usage::default();
     let allowed = policy.bounds.disk_bytes;
     let folder = policy.state_folder.clone();
-    let mut disk = folder.map(|folder| Disk::new(folder, allowed));
+    let mut disk = folder.map(|folder| DiskQuota::new(folder, allowed));
     loop {
-        let pause = used.pause(&policy.bounds);
+        let pause = used.interval(&policy.bounds);
         let mut polled = [
             PollFd::new(tree.root_end.as_fd(), PollFlags::POLLIN),
             PollFd::new(gateway.as_fd(), PollFlags::POLLIN),
             PollFd::new(up.as_fd(), PollFlags::POLLIN),
         ];
         let timeout = PollTimeout::try_from(pause).unwrap_or(PollTimeout::ZERO);
-        // An interrupted wait looks at the tree once more, that is all.
+        // An interrupted wait only checks the tree once more.
         let _ = poll(&mut polled, timeout);
         let [ended, gone, asked] = polled.map(|each| each.any().unwrap_or(false));
         if ended {
@@ -206,11 +202,11 @@ fn watch(policy: &Policy, tree: &Tree, up: &UnixStream, gateway: &OwnedFd) -> Op
                 Ok(_) => return killed(KillReason::Asked, 0, 0),
             }
         }
-        used = watchdog::look(&tree.view);
-        if let Some((reason, measured, allowed)) = used.broken(&policy.bounds) {
+        used = watchdog::measure(&tree.view);
+        if let Some((reason, measured, allowed)) = used.exceeded(&policy.bounds) {
             return killed(reason, measured, allowed);
         }
-        if let Some(measured) = disk.as_mut().and_then(Disk::broken) {
+        if let Some(measured) = disk.as_mut().and_then(DiskQuota::exceeded) {
             return killed(KillReason::Disk, measured, allowed);
         }
         if matches!(tree.view, View::Descendants(_)) {
@@ -220,10 +216,10 @@ fn watch(policy: &Policy, tree: &Tree, up: &UnixStream, gateway: &OwnedFd) -> Op
 }
 
 impl Tree {
-    /// Asks everything in it to end.
+    /// Sends SIGTERM to every process.
     fn terminate(&self) {
         match &self.view {
-            // Pid 1 passes it on; one that has just ended needs none.
+            // Pid 1 forwards it.
             View::Own(_) => drop(kill(self.root, Signal::SIGTERM)),
             View::Descendants(_) => self.signal_each(Signal::SIGTERM),
         }
@@ -235,7 +231,7 @@ impl Tree {
         }
     }
 
-    /// Takes ended strays that became ours; the skill itself is left for `end`.
+    /// Reaps orphans that have ended, but not the skill itself.
     fn reap_strays(&self) {
         for pid in watchdog::pids(&self.view) {
             if pid != self.root.as_raw() {
@@ -245,11 +241,11 @@ impl Tree {
         }
     }
 
-    /// Kills what is left and waits until it is gone.
+    /// Kills the remaining processes and waits until they are gone.
     fn end(&self, up: &UnixStream) {
         if let View::Own(_) = self.view {
             process::kill(&self.root_end);
-            // The kernel has ended the whole namespace when this returns.
+            // When this returns the kernel has ended the whole namespace.
             let _ = waitpid(self.root, None);
             return;
         }
@@ -261,8 +257,8 @@ impl Tree {
                 return;
             }
             self.signal_each(Signal::SIGKILL);
-            // One blocking wait, then whatever else has ended: a tree that
-            // forked without end leaves thousands.
+            // One blocking wait, then all others that have ended: a fork bomb leaves
+            // thousands.
             let _ = waitpid(None, None);
             init::reap(self.root);
         }

@@ -1,5 +1,4 @@
-//! What a whole tree of processes uses: memory, CPU time, number. Reads it
-//! from `/proc`; killing is the supervisor's.
+//! Measures the memory, CPU time and number of a process tree from `/proc`.
 
 use std::collections::{HashMap, HashSet};
 use std::fs;
@@ -13,15 +12,15 @@ use crate::limits::{
     SANDBOX_NEAR_PERCENT, SANDBOX_WATCH_MILLIS_MAX, SANDBOX_WATCH_NEAR_MILLIS_MAX,
 };
 
-/// Where the tree's processes are found.
+/// Where to find the processes of the tree.
 pub(super) enum View {
-    /// The `/proc` of the sandbox's own pid namespace: everything in it.
+    /// All processes in the `/proc` of the sandbox's pid namespace.
     Own(PathBuf),
-    /// The machine's `/proc`: everything that descends from this process.
+    /// All descendants of this process in the machine's `/proc`.
     Descendants(Pid),
 }
 
-/// What a tree uses.
+/// The resources that a tree uses.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Usage {
     memory_bytes: u64,
@@ -30,9 +29,9 @@ pub(super) struct Usage {
 }
 
 impl Usage {
-    /// The first bound that it broke: the reason, what was measured, what was
-    /// allowed.
-    pub(super) fn broken(&self, bounds: &Bounds) -> Option<(KillReason, u64, u64)> {
+    /// The first bound that is exceeded: the reason, the measured and the allowed
+    /// value.
+    pub(super) fn exceeded(&self, bounds: &Bounds) -> Option<(KillReason, u64, u64)> {
         [
             (KillReason::Memory, self.memory_bytes, bounds.memory_bytes),
             (KillReason::Cpu, self.cpu_seconds, bounds.cpu_seconds),
@@ -42,8 +41,8 @@ impl Usage {
         .find(|(_, measured, allowed)| measured > allowed)
     }
 
-    /// How long to wait before looking again: less where a bound is near.
-    pub(super) fn pause(&self, bounds: &Bounds) -> Duration {
+    /// The time until the next measurement; shorter near a bound.
+    pub(super) fn interval(&self, bounds: &Bounds) -> Duration {
         let near = |used: u64, bound: u64| {
             used > bound
                 .saturating_div(100)
@@ -57,8 +56,7 @@ impl Usage {
     }
 }
 
-/// Looks at the tree.
-pub(super) fn look(view: &View) -> Usage {
+pub(super) fn measure(view: &View) -> Usage {
     let proc = match view {
         View::Own(proc) => proc,
         View::Descendants(_) => Path::new("/proc"),
@@ -69,13 +67,13 @@ pub(super) fn look(view: &View) -> Usage {
     let mut cpu = 0;
     for pid in pids(view) {
         let folder = proc.join(pid.to_string());
-        // One that ended meanwhile uses nothing.
+        // A process that has ended meanwhile uses nothing.
         let (Some(status), Some(stat)) = (read(&folder, "status"), read(&folder, "stat")) else {
             continue;
         };
         found.memory_bytes += kilobytes(&status, "RssAnon:") + kilobytes(&status, "RssShmem:");
         found.processes += field(&status, "Threads:").unwrap_or(1);
-        // Own time and that of children it has waited for, user and system.
+        // User and system time, its own and that of children it has waited for.
         cpu += stat_fields(&stat)
             .skip(11)
             .take(4)
@@ -87,10 +85,10 @@ pub(super) fn look(view: &View) -> Usage {
     found
 }
 
-/// The processes of the tree, the one it descends from left out.
+/// The processes of the tree, without its root.
 pub(super) fn pids(view: &View) -> Vec<i32> {
     match view {
-        // Pid 1 is ours.
+        // Pid 1 is the sandbox's own.
         View::Own(proc) => listed(proc).into_iter().filter(|pid| *pid != 1).collect(),
         View::Descendants(root) => descendants(root.as_raw()),
     }
@@ -128,12 +126,12 @@ fn descendants(root: i32) -> Vec<i32> {
 }
 
 fn read(folder: &Path, file: &str) -> Option<String> {
-    // A program may give itself a name that is no text.
+    // The name of a program need not be UTF-8.
     let bytes = fs::read(folder.join(file)).ok()?;
     Some(String::from_utf8_lossy(&bytes).into_owned())
 }
 
-/// The fields after the name, which may hold spaces and parentheses itself.
+/// The fields after the name, which may contain spaces and parentheses.
 fn stat_fields(stat: &str) -> impl Iterator<Item = &str> {
     let rest = stat.rsplit_once(')').map_or("", |(_, rest)| rest);
     rest.split_ascii_whitespace()
@@ -143,8 +141,8 @@ fn kilobytes(status: &str, name: &str) -> u64 {
     field(status, name).unwrap_or(0)
 }
 
-/// The number behind `name`. The program's own name stands on the first line
-/// with line ends escaped, so it cannot make up another.
+/// The number after `name`. The program's own name is on the first line with line
+/// breaks escaped, so it cannot fake another line.
 fn field(status: &str, name: &str) -> Option<u64> {
     let line = status.lines().find_map(|line| line.strip_prefix(name))?;
     line.split_ascii_whitespace().next()?.parse().ok()

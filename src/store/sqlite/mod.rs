@@ -10,6 +10,7 @@ mod graph;
 mod inventory;
 mod names;
 mod nearest;
+mod pins;
 mod portable;
 mod procedure;
 mod recall;

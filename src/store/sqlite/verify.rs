@@ -29,6 +29,7 @@ const INDEX: &str = "keyword index";
 const VECTORS: &str = "vectors";
 const GRAPH: &str = "graph";
 const PROCEDURES: &str = "procedures";
+const APPROVALS: &str = "approved tools";
 
 const CHECKS: &[Check] = &[
     Check {
@@ -133,6 +134,12 @@ const CHECKS: &[Check] = &[
         sql: "SELECT DISTINCT e.id FROM execution e JOIN journal j ON j.execution = e.number \
               WHERE NOT json_valid(j.entry)",
     },
+    Check {
+        since: 6,
+        part: APPROVALS,
+        what: "approved tool definitions cannot be read",
+        sql: "SELECT skill || ' ' || tool FROM tool_pin WHERE NOT json_valid(definition)",
+    },
 ];
 
 /// Checks the database at `path`, which other programs may use meanwhile.
@@ -170,7 +177,7 @@ pub fn verify(
     look(&mut report, "file", &|found| pages(&file, found))?;
     look(&mut report, "references", &|found| references(&file, found))?;
     look(&mut report, "texts", &|found| texts(&file, found))?;
-    for name in [INDEX, VECTORS, GRAPH, PROCEDURES] {
+    for name in [INDEX, VECTORS, GRAPH, PROCEDURES, APPROVALS] {
         look(&mut report, name, &|found| {
             let of_part = |check: &&Check| check.part == name && check.since <= schema;
             for check in CHECKS.iter().filter(of_part) {

@@ -47,9 +47,10 @@ impl Skills {
         context: Context,
     ) -> Result<Reply, CallError> {
         let arguments = object(arguments)?;
+        let caller = context.caller.clone();
         let result = self.result(target, Some(&arguments), context).await?;
         let budget = limits::SKILL_DIRECT_TOKENS_MAX * limits::TOKEN_BYTES;
-        Ok(self.pages.first(result, None, budget)?)
+        Ok(self.pages.first(&caller, result, None, budget)?)
     }
 
     async fn result(
@@ -59,6 +60,7 @@ impl Skills {
         context: Context,
     ) -> Result<Box<RawValue>, CallError> {
         let by_procedure = context.caller.execution.is_some();
+        let session = (!context.caller.grants.is_local).then(|| context.caller.session.clone());
         let arguments = arguments.map(to_raw_value).transpose();
         let arguments = arguments.map_err(Failure::internal)?;
         let options = CallOptions {
@@ -66,7 +68,8 @@ impl Skills {
             cancel: context.cancel.clone(),
             meta: context.meta.clone(),
             handlers: CallHandlers {
-                asks: context.caller.ask.clone(),
+                ask: context.caller.ask.clone(),
+                session,
                 progress: context.progress.is_wanted().then(|| progress(context)),
             },
         };
@@ -95,7 +98,7 @@ pub async fn run(
     let reader = Reader::new(&arguments);
     let budget = reader.budget(8000)?;
     if let Some(cursor) = reader.text("cursor")? {
-        return Ok(skills.pages.next(cursor, budget)?);
+        return Ok(skills.pages.next(&context.caller, cursor, budget)?);
     }
     let name = reader.text("tool")?.unwrap_or_default();
     let target = match skills.target(name) {
@@ -112,8 +115,10 @@ pub async fn run(
         .into());
     }
     let own = reader.value("arguments");
+    let caller = context.caller.clone();
     let result = skills.result(target, own, context).await?;
-    Ok(skills.pages.first(result, reader.text("select")?, budget)?)
+    let select = reader.text("select")?;
+    Ok(skills.pages.first(&caller, result, select, budget)?)
 }
 
 /// A tool that is not on offer now: its skill may start again, or can say why

@@ -123,6 +123,7 @@ impl Skills {
     /// `server` or none is named. What hangs holds nobody up for long: once
     /// other tools are known, the wait is short, and after a while there is none.
     async fn wait_for_lists(&self, server: Option<&str>) {
+        self.ready().await;
         let unlisted = || {
             let statuses = self.registry.statuses();
             statuses.iter().any(|skill| {
@@ -161,6 +162,11 @@ impl Skills {
         let ranked = self.finder.rank(query, &offers).await?;
         let named = |nth: usize| (names[nth].to_owned(), offers[nth].clone());
         Ok(ranked.into_iter().take(limit).map(named).collect())
+    }
+
+    /// Ready once it is known which tools may be listed.
+    pub async fn ready(&self) {
+        self.registry.approvals_known().await;
     }
 
     /// The tools on offer now, under the names that clients call them by.

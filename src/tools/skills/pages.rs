@@ -1,36 +1,45 @@
-//! Results of skills within a budget: whole where they fit, else page by page.
-//! Keeps the rest of long texts for a while, within bounds.
+//! Long results of skills: whole where they fit a budget, else page by page. Keeps
+//! recent long texts, within a bound, for the cursors into them.
 
 use std::collections::VecDeque;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
+use crate::caller::{Caller, Reach};
 use crate::clock::Clock;
 use crate::failure::{Failure, Kind};
 use crate::limits;
 use crate::tools::Reply;
 
-/// Long texts whose beginning was shown, the newest last.
-pub struct Pages {
+pub(super) struct Pages {
     clock: Arc<dyn Clock>,
-    kept: Mutex<VecDeque<(String, Arc<str>)>>,
+    /// The newest last.
+    texts: Mutex<VecDeque<LongText>>,
+}
+
+#[derive(Clone)]
+struct LongText {
+    id: String,
+    /// The session of the caller that got the first page.
+    session: Arc<str>,
+    text: Arc<str>,
 }
 
 impl Pages {
-    /// Nothing kept yet; `clock` names what will be.
-    pub fn new(clock: Arc<dyn Clock>) -> Pages {
+    pub(super) fn new(clock: Arc<dyn Clock>) -> Pages {
         Pages {
             clock,
-            kept: Mutex::default(),
+            texts: Mutex::default(),
         }
     }
 
-    /// A result as it came, if it fits `budget` bytes; the part that `select`
-    /// (a JSON Pointer) names, where it is given; else the first page.
-    pub fn first(
+    /// The part of a result that `select` (a JSON Pointer) names, or else the
+    /// result unchanged where it fits `budget` bytes, or else its first page.
+    pub(super) fn first(
         &self,
+        caller: &Caller,
         result: Box<RawValue>,
         select: Option<&str>,
         budget: usize,
@@ -44,21 +53,27 @@ impl Pages {
         let is_error = value.get("isError").cloned();
         if let Some(pointer) = select {
             let text = selected(&value, pointer)?;
-            return self.page(text.into(), 0, budget, Vec::new(), is_error);
+            return self.first_page(caller, text.into(), budget, Vec::new(), is_error);
         }
         let text = text_of(&value);
-        // Pictures and sounds are no text: they go whole, on the first page.
+        // Images and sounds go whole, on the first page.
         if text.is_empty() {
             return Ok(Reply::Forwarded(result.into()));
         }
         let others = value["content"].as_array_mut().map(std::mem::take);
         let mut others = others.unwrap_or_default();
         others.retain(|block| block["type"] != "text");
-        self.page(text.into(), 0, budget, others, is_error)
+        self.first_page(caller, text.into(), budget, others, is_error)
     }
 
-    /// The page that a cursor leads to.
-    pub fn next(&self, cursor: &str, budget: usize) -> Result<Reply, Failure> {
+    /// The page at a cursor. A caller whose reach ends knows no cursors but those
+    /// of its own session.
+    pub(super) fn next(
+        &self,
+        caller: &Caller,
+        cursor: &str,
+        budget: usize,
+    ) -> Result<Reply, Failure> {
         let gone = || {
             Failure::new(
                 Kind::NotFound,
@@ -69,29 +84,35 @@ impl Pages {
         };
         let (id, at) = cursor.split_once('.').ok_or_else(gone)?;
         let at: usize = at.parse().map_err(|_| gone())?;
-        let kept = self.kept().iter().find(|(kept, _)| kept == id).cloned();
-        let (_, text) = kept
-            .filter(|(_, text)| text.is_char_boundary(at))
-            .ok_or_else(gone)?;
-        self.page_of(id, text, at, budget, Vec::new(), None)
+        let found = self.texts().iter().find(|kept| kept.id == id).cloned();
+        let may_read = |kept: &LongText| {
+            *caller.reach() == Reach::Everything || kept.session == caller.session
+        };
+        let found = found.filter(|kept| may_read(kept) && kept.text.is_char_boundary(at));
+        let text = found.ok_or_else(gone)?.text;
+        self.page(id, text, at, budget, Vec::new(), None)
     }
 
-    fn page(
+    fn first_page(
         &self,
+        caller: &Caller,
         text: Arc<str>,
-        at: usize,
         budget: usize,
         others: Vec<Value>,
         is_error: Option<Value>,
     ) -> Result<Reply, Failure> {
         let id = self.clock.new_id();
         if text.len() > budget {
-            self.keep(id.clone(), text.clone());
+            self.keep(LongText {
+                id: id.clone(),
+                session: caller.session.clone(),
+                text: text.clone(),
+            });
         }
-        self.page_of(&id, text, at, budget, others, is_error)
+        self.page(&id, text, 0, budget, others, is_error)
     }
 
-    fn page_of(
+    fn page(
         &self,
         id: &str,
         text: Arc<str>,
@@ -117,23 +138,23 @@ impl Pages {
         Ok(Reply::Object(result))
     }
 
-    fn keep(&self, id: String, text: Arc<str>) {
-        let mut kept = self.kept();
-        kept.push_back((id, text));
-        let bytes = |kept: &VecDeque<(String, Arc<str>)>| -> usize {
-            kept.iter().map(|(_, text)| text.len()).sum()
+    fn keep(&self, text: LongText) {
+        let mut texts = self.texts();
+        texts.push_back(text);
+        let bytes = |texts: &VecDeque<LongText>| -> usize {
+            texts.iter().map(|kept| kept.text.len()).sum()
         };
-        while kept.len() > 1 && bytes(&kept) > limits::SKILL_PAGES_BYTES_MAX {
-            kept.pop_front();
+        while texts.len() > 1 && bytes(&texts) > limits::SKILL_PAGES_BYTES_MAX {
+            texts.pop_front();
         }
     }
 
-    fn kept(&self) -> std::sync::MutexGuard<'_, VecDeque<(String, Arc<str>)>> {
-        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+    fn texts(&self) -> MutexGuard<'_, VecDeque<LongText>> {
+        self.texts.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// The text blocks of a result, a line between them.
+/// The text blocks of a result, joined by line breaks.
 fn text_of(result: &Value) -> String {
     let blocks = result["content"].as_array();
     let texts = blocks
@@ -158,5 +179,37 @@ fn selected(result: &Value, pointer: &str) -> Result<String, Failure> {
                     .hint(format!("it has {}", members.join(", "))),
             )
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::caller::Grants;
+    use crate::clock::{FixedClock, Timestamp};
+
+    fn caller(session: &str, reach: Reach) -> Caller {
+        let grants = Grants {
+            reach,
+            ..Grants::local("a")
+        };
+        Caller::new(grants, session)
+    }
+
+    #[test]
+    fn a_cursor_is_known_to_its_session_and_to_callers_that_reach_everything() {
+        let pages = Pages::new(Arc::new(FixedClock::at(Timestamp(0))));
+        let result = json!({"content": [{"type": "text", "text": "x".repeat(100)}]});
+        let result = serde_json::value::to_raw_value(&result).expect("JSON");
+        let fenced = |session| caller(session, Reach::fenced("a"));
+        pages
+            .first(&fenced("one"), result, None, 60)
+            .expect("a first page");
+        let cursor = format!("{}.60", pages.texts()[0].id);
+        let next = |caller: &Caller| pages.next(caller, &cursor, 60);
+        next(&fenced("one")).expect("its own");
+        next(&caller("two", Reach::Everything)).expect("the local user's");
+        let unknown = next(&fenced("two")).err().expect("another caller's");
+        assert_eq!(unknown.kind, Kind::NotFound);
     }
 }

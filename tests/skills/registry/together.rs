@@ -9,12 +9,13 @@ use std::time::Duration;
 use futures::FutureExt;
 use futures::future::{BoxFuture, join_all};
 use mimo::failure::{Failure, Kind};
-use mimo::registry::files::Files;
-use mimo::registry::{CallOptions, Parts, Registry, SkillStatus};
+use mimo::registry::approvals::Approvals;
+use mimo::registry::tool_cache::ToolCache;
+use mimo::registry::{ApprovalState, CallOptions, FirstUse, Parts, Registry, SkillStatus};
 use mimo::skills::child::{Child, ChildControl, ChildLauncher};
 use mimo::skills::client::CallError;
-use mimo::skills::pins::{ApprovalState, FirstUse};
 use mimo::skills::spec::{SkillName, SkillSpec};
+use mimo::store::sqlite::SqliteStore;
 use serde_json::value::RawValue;
 use serde_json::{Map, Value, json};
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, DuplexStream, duplex};
@@ -32,17 +33,23 @@ fn name(text: &str) -> SkillName {
 }
 
 fn registry(
-    launch: Arc<dyn ChildLauncher>,
+    launcher: Arc<dyn ChildLauncher>,
     folder: Option<&Path>,
     specs: Vec<SkillSpec>,
 ) -> Registry {
     let parts = Parts {
-        launch,
+        launcher,
         downstream: nobody(),
-        files: folder.map(|folder| Files::in_folder(folder.to_owned())),
+        cache: folder.map(|folder| ToolCache::in_folder(folder.to_owned())),
+        approvals: folder.map(approvals),
         first_use: FirstUse::Trust,
     };
-    Registry::start(parts, specs).expect("a registry")
+    Registry::start(parts, specs)
+}
+
+fn approvals(folder: &Path) -> Approvals {
+    let store = SqliteStore::start(folder.join("mimo.db")).expect("a store");
+    Approvals::new(Arc::new(store), folder)
 }
 
 async fn call(
@@ -216,8 +223,14 @@ async fn a_changed_tool_is_quarantined_until_it_is_approved_across_runs_too() {
         (second.statuses()[0].state, second.statuses()[0].pid),
         ("pending", None)
     );
+    second.approvals_known().await;
     assert!(changed(&second));
-    second.approve(&name("s"), "echo").expect("approved");
+    // As `mimo skill approve` does it, from another process.
+    let tool = second.tools().swap_remove(0).tool;
+    let approved = approvals(folder.path()).approve(&[(name("s"), tool)]).await;
+    approved.expect("approved");
+    assert!(changed(&second));
+    second.refresh_approvals().await.expect("read");
     assert_eq!(approval(&second), ApprovalState::Approved);
     second.shutdown().await;
 }

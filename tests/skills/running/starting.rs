@@ -75,7 +75,7 @@ fn strict_starts_a_skill_where_every_layer_stands_and_else_names_what_is_missing
     } else {
         let ended = mimo.until_ended();
         assert!(
-            ended.contains("strict wants every layer enforced, and "),
+            ended.contains("strict mode requires every layer, but "),
             "{ended}"
         );
     }
@@ -105,7 +105,7 @@ fn strict_starts_a_skill_where_every_layer_stands_and_else_names_what_is_missing
     let mut mimo = Mimo::of(&mut command);
     let ended = mimo.until_ended();
     assert!(
-        ended.contains("strict wants every layer enforced, and namespaces is absent"),
+        ended.contains("strict mode requires every layer, but namespaces is absent"),
         "{ended}"
     );
     mimo.document("memory_store", json!({"content": "memory goes on"}));

@@ -1,0 +1,152 @@
+//! Holds the tools on offer against the pins. No child is started before the
+//! pins are known: without them a changed tool would pass for a new one.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Weak};
+
+use futures::future::BoxFuture;
+
+use super::{Core, State};
+use crate::failure::{Failure, Kind};
+use crate::registry::pins::{ApprovalState, FirstUse, Pins};
+use crate::registry::table::Effect;
+use crate::skills::child::{Child, ChildLauncher};
+use crate::skills::client::Tool;
+use crate::skills::logs::Log;
+use crate::skills::spec::{SkillName, SkillSpec};
+
+/// A tool list and the approval of each tool in it.
+pub(super) struct Judged {
+    tools: Arc<[Tool]>,
+    pub(super) approvals: BTreeMap<String, ApprovalState>,
+}
+
+impl Core {
+    /// Reads the pins unless they are known.
+    pub(in crate::registry) async fn load_pins(self: &Arc<Self>) -> Result<(), Failure> {
+        if self.state().pins.is_some() {
+            return Ok(());
+        }
+        let _turn = self.reading_pins.lock().await;
+        if self.state().pins.is_some() {
+            return Ok(());
+        }
+        self.refresh_pins().await
+    }
+
+    /// Reads the pins again: another process may have changed them.
+    pub(in crate::registry) async fn refresh_pins(self: &Arc<Self>) -> Result<(), Failure> {
+        if let Some(approvals) = &self.approvals {
+            self.adopt(approvals.load().await?);
+        }
+        Ok(())
+    }
+
+    /// Stores the pins of tools that were seen for the first time.
+    pub(in crate::registry) async fn save_trusted(self: &Arc<Self>) {
+        let trusted = self.state().trusted.clone();
+        let Some(approvals) = self.approvals.as_ref().filter(|_| !trusted.is_empty()) else {
+            return;
+        };
+        match approvals.trust(trusted.clone()).await {
+            Ok(pins) => {
+                self.state().trusted.retain(|pin| !trusted.contains(pin));
+                self.adopt(pins);
+            }
+            // They stay trusted in this process, and are stored with the next ones.
+            Err(failure) => tracing::warn!("newly trusted tools were not stored: {failure}"),
+        }
+    }
+
+    fn adopt(self: &Arc<Self>, mut pins: Pins) {
+        let mut state = self.state();
+        pins.add_missing(state.trusted.iter().cloned());
+        if state.pins.as_ref() != Some(&pins) {
+            state.pins = Some(pins);
+            state.judged.clear();
+            self.perform(&mut state, Effect::Changed);
+            self.wake.notify_one();
+        }
+    }
+
+    /// Fails where the tool does not exist or is not approved.
+    pub(in crate::registry) fn may_call(
+        &self,
+        skill: &SkillName,
+        tool: &str,
+    ) -> Result<(), Failure> {
+        let state = self.state();
+        let judged = state.judged.get(skill);
+        match judged.and_then(|judged| judged.approvals.get(tool)) {
+            Some(ApprovalState::Approved) => Ok(()),
+            Some(_) => Err(Failure::new(
+                Kind::Refused,
+                format!("the tool {tool} of {skill} is not what was approved"),
+            )
+            .hint(format!("`mimo skill approve {skill}` shows the difference"))),
+            None => Err(Failure::new(
+                Kind::NotFound,
+                format!("the skill {skill} has no tool \"{tool}\""),
+            )
+            .hint("skill_find names its tools")),
+        }
+    }
+}
+
+impl State {
+    /// Judges the tools on offer, except lists that were judged before.
+    pub(super) fn judge(&mut self, first_use: FirstUse) {
+        let mut before = std::mem::take(&mut self.judged);
+        let Some(pins) = &mut self.pins else {
+            return;
+        };
+        for (name, skill) in self.table.skills() {
+            let Some(tools) = &skill.tools else {
+                continue;
+            };
+            let same = |judged: &Judged| Arc::ptr_eq(&judged.tools, tools);
+            let judged = before.remove(name).filter(same).unwrap_or_else(|| {
+                let (approvals, trusted) = pins.judge(name, tools, first_use);
+                pins.add_missing(trusted.iter().cloned());
+                self.unsaved |= !trusted.is_empty();
+                self.trusted.extend(trusted);
+                let tools = tools.clone();
+                Judged { tools, approvals }
+            });
+            self.judged.insert(name.clone(), judged);
+        }
+    }
+}
+
+/// Starts a child once the pins are known; a start that fails for want of them
+/// is tried again like any other.
+pub(super) struct GatedLauncher {
+    core: Weak<Core>,
+    launcher: Arc<dyn ChildLauncher>,
+}
+
+impl GatedLauncher {
+    pub(super) fn new(core: &Arc<Core>) -> GatedLauncher {
+        GatedLauncher {
+            core: Arc::downgrade(core),
+            launcher: core.launcher.clone(),
+        }
+    }
+}
+
+impl ChildLauncher for GatedLauncher {
+    fn launch(&self, spec: &SkillSpec) -> BoxFuture<'static, Result<Child, Failure>> {
+        let (core, launcher) = (self.core.clone(), self.launcher.clone());
+        let spec = spec.clone();
+        Box::pin(async move {
+            if let Some(core) = core.upgrade() {
+                core.load_pins().await?;
+            }
+            launcher.launch(&spec).await
+        })
+    }
+
+    fn log(&self, skill: &SkillName) -> Option<Log> {
+        self.launcher.log(skill)
+    }
+}
