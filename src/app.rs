@@ -29,7 +29,7 @@ use crate::registry::{DownstreamClient, FirstUse, ManifestProblem, Parts, Regist
 use crate::server::{self, Client, Served};
 use crate::skills::client::NoClient;
 use crate::skills::logs::Logs;
-use crate::skills::rules::{Rules, Secret};
+use crate::skills::rules::Rules;
 use crate::skills::sandbox_launcher::SandboxLauncher;
 use crate::store::sqlite::SqliteStore;
 use crate::store::{NameStore, PinStore, Store};
@@ -54,7 +54,7 @@ pub struct App {
     dispatch: Arc<Dispatch>,
     memories: Arc<Memories>,
     graph: Arc<Graph>,
-    project: String,
+    grants: Arc<Grants>,
     /// Absent where tests of the protocol are served.
     registry: Option<Arc<Registry>>,
     procedures: Procedures,
@@ -119,15 +119,11 @@ pub fn memories(config: &Config, clock: Arc<dyn Clock>) -> Result<Memories, Fail
 /// What the settings allow skills.
 pub fn skill_rules(config: &Config) -> Rules {
     let settings = &config.skills;
-    let secret = |(name, value): (&String, &Option<config::Kept>)| {
-        let value = value.as_ref().map(|kept| Secret::new(kept.0.clone()));
-        (name.clone(), value)
-    };
     Rules {
         commands: settings.commands.clone(),
         path: settings.path.clone(),
         temporary: settings.temporary.clone(),
-        secrets: settings.secrets.iter().map(secret).collect(),
+        secrets: settings.secrets.clone(),
         inherited: settings.inherited.clone(),
         home: settings.home.clone(),
         protected: vec![
@@ -218,7 +214,7 @@ impl App {
             dispatch,
             memories,
             graph,
-            project: config.project.clone(),
+            grants: Arc::new(config.grants()),
             registry,
             procedures,
             store,
@@ -241,7 +237,7 @@ impl App {
 
     /// Calls one tool, as a client would.
     pub async fn call(&self, name: &str, arguments: Value) -> Result<Reply, Failure> {
-        let context = Context::new(Caller::local(&*self.project, self.clock.new_id()));
+        let context = Context::new(Caller::new(self.grants.clone(), self.clock.new_id()));
         let reply = self.dispatch.call(name, arguments, context).await;
         reply.map_err(CallError::into_failure)
     }
@@ -264,7 +260,7 @@ impl App {
         let catalog = self.registry.clone();
         let catalog = catalog.map(|registry| self.catalog(registry));
         let served = Served {
-            grants: Arc::new(Grants::local(&*self.project)),
+            grants: self.grants.clone(),
             dispatch: self.dispatch.clone(),
             catalog: catalog.map(Arc::new),
             client: self.client.clone().unwrap_or_default(),
@@ -388,10 +384,10 @@ fn skills(
 /// Who may put answers into words.
 fn writers(config: &Config) -> Writers {
     let endpoint = config.ask.endpoint().map(|endpoint| {
-        let key = endpoint.key.clone().map(|(variable, value)| Key {
-            variable,
-            value: value.map(|kept| kept.0),
-        });
+        let key = endpoint
+            .key
+            .clone()
+            .map(|(variable, value)| Key { variable, value });
         Endpoint::new(&endpoint.url, &endpoint.model, key)
     });
     Writers {

@@ -13,16 +13,15 @@ use std::path::{Path, PathBuf};
 
 use directories::{BaseDirs, ProjectDirs};
 
+use crate::caller::{Grants, PROJECT_SHARED};
 use crate::failure::Failure;
 use crate::limits::NAME_BYTES_MAX;
+use crate::secret::Secret;
 
 pub use ask::{AskSettings, EndpointSettings, Synthesis};
 pub use private::{private_file, private_folder};
 pub use retention::RetentionSettings;
-pub use skills::{Kept, SkillSettings};
-
-/// The project a memory belongs to where nobody named one.
-pub const PROJECT_DEFAULT: &str = "global";
+pub use skills::SkillSettings;
 
 /// The profile of tools where nobody named one.
 pub const PROFILE_DEFAULT: &str = "standard";
@@ -99,14 +98,14 @@ impl Surroundings {
     }
 
     /// What an approved secret holds; `None` where it is not set to any text.
-    fn kept(&self, name: &str) -> Option<Kept> {
+    fn secret_of(&self, name: &str) -> Option<Secret> {
         let value = self.secret.and_then(|read| read(name));
         let value = value.filter(|value| !value.is_empty())?;
-        value.into_string().ok().map(Kept)
+        value.into_string().ok().map(Secret::new)
     }
 
-    /// Whether the person asked every program to print without colours.
-    pub fn no_colour(&self) -> bool {
+    /// Whether the person asked every program to print without colors.
+    pub fn no_color(&self) -> bool {
         self.variables.contains_key("NO_COLOR")
     }
 }
@@ -122,6 +121,8 @@ pub struct Flags {
     pub project: Option<String>,
     /// `--profile`.
     pub profile: Option<String>,
+    /// `--fence`.
+    pub fence: bool,
 }
 
 /// Everything that was settled, checked.
@@ -135,6 +136,8 @@ pub struct Config {
     pub database: PathBuf,
     /// The current project.
     pub project: String,
+    /// Whether nothing but the current project and `global` is reached.
+    pub fence: bool,
     /// One of [`PROFILES`].
     pub profile: String,
     /// A log filter (`debug`, `mimo::store=trace`) for stderr and the log
@@ -205,6 +208,7 @@ impl Config {
         Ok(Config {
             database: database(flags, around, &data_folder)?,
             project: project(flags, around, file.project)?,
+            fence: flags.fence || file.fence,
             profile: profile(flags, around, file.profile)?,
             log: log_filter(around, file.log_level)?,
             memory: file.memory,
@@ -214,6 +218,14 @@ impl Config {
             config_folder,
             data_folder,
         })
+    }
+
+    /// What a caller at this machine may see and do.
+    pub fn grants(&self) -> Grants {
+        match self.fence {
+            true => Grants::fenced(&*self.project),
+            false => Grants::local(&*self.project),
+        }
     }
 
     /// Where running Mimos are reached by commands.
@@ -268,7 +280,7 @@ fn project(flags: &Flags, around: &Surroundings, file: Option<String>) -> Result
     } else if around.variables.contains_key("MIMO_PROJECT") {
         ("MIMO_PROJECT", text(around, "MIMO_PROJECT")?)
     } else {
-        return Ok(file.unwrap_or_else(|| PROJECT_DEFAULT.to_owned()));
+        return Ok(file.unwrap_or_else(|| PROJECT_SHARED.to_owned()));
     };
     check_project(&name).map_err(|why| {
         Failure::invalid("", format!("{origin}: {why}"))

@@ -17,6 +17,7 @@ use tokio::time::{Instant, timeout_at};
 use ureq::Agent;
 
 use crate::limits;
+use crate::secret::Secret;
 
 const LATE: &str = "did not answer in time";
 /// Models that think aloud begin with this.
@@ -27,7 +28,7 @@ pub struct Key {
     /// The variable, for messages.
     pub variable: String,
     /// What it held; `None` where it is not set.
-    pub value: Option<String>,
+    pub value: Option<Secret>,
 }
 
 /// An endpoint that answers `POST URL/chat/completions`.
@@ -90,7 +91,7 @@ impl Endpoint {
             None => (None, None),
             Some(Key {
                 value: Some(value), ..
-            }) => (Some(format!("Bearer {}", value.trim())), None),
+            }) => (Some(format!("Bearer {}", value.reveal().trim())), None),
             Some(Key { variable, .. }) => (None, Some(variable)),
         };
         Endpoint {

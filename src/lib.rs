@@ -32,6 +32,7 @@
 //! | [`failure`], [`clock`], [`limits`], [`caller`] | what every room may use: errors, time and ids, bounds, who calls |
 //! | [`diagnostics`] | likewise: what is wrong in a document, where, and the fix |
 //! | [`files`] | likewise: replacing a file in one atomic step |
+//! | [`secret`] | likewise: a value that is never shown |
 //!
 //! # Arrows
 //!
@@ -95,6 +96,7 @@ pub mod limits;
 pub mod memory;
 pub mod procedure;
 pub mod registry;
+pub mod secret;
 pub mod server;
 pub mod skills;
 pub mod store;

@@ -2,9 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
+use anyhow::Result;
 use serde_json::json;
 
-use super::output::{Ended, Output};
+use super::output::{Output, Progress};
 use crate::app;
 use crate::clock::Clock;
 use crate::config::{self, Config};
@@ -34,30 +35,20 @@ pub(super) fn run(
     config: &Config,
     clock: &dyn Clock,
     output: &Output,
-) -> Result<(), Ended> {
+) -> Result<()> {
     let from = &config.database;
     let store = app::store_in(from)?;
     if !store.exists() {
         let message = format!("there is no database yet at {}", from.display());
-        return Err(Ended::Failed(Failure::new(Kind::NotFound, message).hint(
-            "it is made when something is stored; --data-dir names another folder",
-        )));
+        let hint = "it is made when something is stored; --data-dir names another folder";
+        return Err(Failure::new(Kind::NotFound, message).hint(hint).into());
     }
     let to = place(arguments.file.as_deref(), config, clock)?;
-    let watched = output.is_watched();
-    let mut last = None;
-    let mut told = |copied: u64, all: u64| {
-        let percent = copied * 100 / all.max(1);
-        if watched && last != Some(percent) {
-            last = Some(percent);
-            output.complain(&format!("\rcopied {percent}%"));
-        }
-    };
+    let progress = Progress::new(output, "pages");
+    let mut report = |copied: u64, all: u64| progress.show(copied, Some(all));
     let unique = clock.new_id();
-    let done = app::run(async { Ok(store.backup(&to, &unique, &mut told).await?) });
-    if last.is_some() {
-        output.complain("\r\x1b[K");
-    }
+    let done = app::run(async { Ok(store.backup(&to, &unique, &mut report).await?) });
+    progress.end();
     let bytes = done?;
     match output.json {
         true => output.document(&json!({

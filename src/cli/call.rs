@@ -4,9 +4,10 @@
 use std::io::Read;
 use std::sync::Arc;
 
+use anyhow::Result;
 use serde_json::{Value, json};
 
-use super::output::{Ended, Output};
+use super::output::Output;
 use crate::app::{self, App};
 use crate::caller::ToolGrants;
 use crate::clock::Clock;
@@ -38,7 +39,7 @@ pub(super) fn run(
     config: &Config,
     clock: Arc<dyn Clock>,
     output: &Output,
-) -> Result<(), Ended> {
+) -> Result<()> {
     let given = match arguments.arguments.as_deref() {
         None => json!({}),
         Some("-") => parse(&from_stdin()?)?,
@@ -62,7 +63,7 @@ pub(super) fn run(
 }
 
 /// Another server's result, whole; that it is an error is for the exit code.
-fn forwarded(result: &Value, output: &Output) -> Result<(), Ended> {
+fn forwarded(result: &Value, output: &Output) -> Result<()> {
     output.document(result)?;
     match result["isError"].as_bool() {
         Some(true) => Err(

@@ -1,10 +1,11 @@
 //! `mimo completions SHELL`: the script that makes a shell complete Mimo's
 //! commands, written by clap from the same definitions.
 
+use anyhow::Result;
 use clap::CommandFactory;
 use clap_complete::Shell;
 
-use super::output::{Ended, Output};
+use super::output::Output;
 
 /// Which shell to write for.
 #[derive(clap::Args)]
@@ -18,7 +19,7 @@ pub(super) struct Arguments {
     shell: Shell,
 }
 
-pub(super) fn run(arguments: &Arguments, output: &Output) -> Result<(), Ended> {
+pub(super) fn run(arguments: &Arguments, output: &Output) -> Result<()> {
     let mut script = Vec::new();
     let mut command = super::Cli::command();
     clap_complete::generate(arguments.shell, &mut command, "mimo", &mut script);

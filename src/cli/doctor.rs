@@ -4,9 +4,10 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use anyhow::Result;
 use serde_json::{Value, json};
 
-use super::output::{Ended, Output};
+use super::output::Output;
 use crate::app::{self, App};
 use crate::clock::Clock;
 use crate::config::{AskSettings, Config, EndpointSettings, Surroundings};
@@ -34,7 +35,7 @@ pub(super) fn run(
     surroundings: &Surroundings,
     clock: Arc<dyn Clock>,
     output: &Output,
-) -> Result<(), Ended> {
+) -> Result<()> {
     // First, while this process is small and has nothing running.
     let layers = layers(surroundings);
     let mimo = [
@@ -166,7 +167,7 @@ impl Finding {
     }
 
     /// Green, yellow or red.
-    fn colour(&self) -> u8 {
+    fn color(&self) -> u8 {
         match self.state {
             "ok" | "enforced" => 32,
             "partial" => 33,
@@ -179,7 +180,7 @@ fn table(findings: &[Finding], output: &Output) -> String {
     findings
         .iter()
         .map(|finding| {
-            let state = output.painted(finding.colour(), &format!("{:8}", finding.state));
+            let state = output.painted(finding.color(), &format!("{:8}", finding.state));
             format!("  {:17}  {state}  {}\n", finding.name, finding.why)
         })
         .collect()
@@ -188,7 +189,8 @@ fn table(findings: &[Finding], output: &Output) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::{Kept, Synthesis};
+    use crate::config::Synthesis;
+    use crate::secret::Secret;
 
     #[test]
     fn it_is_told_who_writes_answers_and_never_the_key() {
@@ -196,7 +198,7 @@ mod tests {
             let endpoint = key.map(|value| EndpointSettings {
                 url: "https://a.example/v1".into(),
                 model: "m".into(),
-                key: Some(("A_KEY".into(), value.map(|value| Kept(value.into())))),
+                key: Some(("A_KEY".into(), value.map(Secret::new))),
             });
             let found = answers(&AskSettings {
                 synthesis,
@@ -227,7 +229,7 @@ mod tests {
     }
 
     #[test]
-    fn states_are_coloured_only_where_a_person_looks() {
+    fn states_are_colored_only_where_a_person_looks() {
         let mut layers = Layers::default();
         layers
             .0
@@ -239,7 +241,7 @@ mod tests {
         let mut output = Output {
             json: false,
             terminal: false,
-            colour: false,
+            color: false,
             columns: 80,
         };
         assert_eq!(
@@ -247,9 +249,9 @@ mod tests {
             "  landlock           partial   version 4\n  \
              seccomp            absent    the sandbox did not start\n"
         );
-        output.colour = true;
-        let coloured = table(&findings, &output);
-        assert!(coloured.contains("\x1b[33mpartial \x1b[0m"), "{coloured}");
-        assert!(coloured.contains("\x1b[31mabsent  \x1b[0m"), "{coloured}");
+        output.color = true;
+        let colored = table(&findings, &output);
+        assert!(colored.contains("\x1b[33mpartial \x1b[0m"), "{colored}");
+        assert!(colored.contains("\x1b[31mabsent  \x1b[0m"), "{colored}");
     }
 }

@@ -7,7 +7,8 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
-use crate::config::{Config, PROJECT_DEFAULT};
+use crate::caller::PROJECT_SHARED;
+use crate::config::Config;
 use crate::failure::{Failure, Kind};
 use crate::files::Replacement;
 use crate::limits;
@@ -64,7 +65,7 @@ impl Sink {
 pub(super) fn exported(config: &Config, all: bool) -> Vec<String> {
     match all {
         true => Vec::new(),
-        false => vec![config.project.clone(), PROJECT_DEFAULT.to_owned()],
+        false => vec![config.project.clone(), PROJECT_SHARED.to_owned()],
     }
 }
 

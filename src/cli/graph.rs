@@ -7,7 +7,9 @@ use std::sync::Arc;
 
 pub(super) use import::GraphLines;
 
-use super::output::{Ended, Output};
+use anyhow::Result;
+
+use super::output::Output;
 use crate::clock::Clock;
 use crate::config::Config;
 
@@ -38,7 +40,7 @@ pub(super) fn run(
     config: &Config,
     clock: Arc<dyn Clock>,
     output: &Output,
-) -> Result<(), Ended> {
+) -> Result<()> {
     match arguments.verb {
         Verb::Export(arguments) => export::run(&arguments, config, clock, output),
         Verb::Import(arguments) => import::run(&arguments, config, clock, output),

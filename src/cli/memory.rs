@@ -8,7 +8,9 @@ mod stats;
 
 use std::sync::Arc;
 
-use super::output::{Ended, Output};
+use anyhow::Result;
+
+use super::output::Output;
 use crate::clock::Clock;
 use crate::config::Config;
 
@@ -46,7 +48,7 @@ pub(super) fn run(
     config: &Config,
     clock: Arc<dyn Clock>,
     output: &Output,
-) -> Result<(), Ended> {
+) -> Result<()> {
     match arguments.verb {
         Verb::Export(arguments) => export::run(&arguments, config, clock, output),
         Verb::Import(arguments) => import::run(&arguments, config, clock, output),

@@ -23,12 +23,13 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 
+use anyhow::Result;
 use clap::{Args, Parser, Subcommand};
 
 use crate::clock::SystemClock;
 use crate::config::{Config, Flags, PROFILES, Surroundings};
 use crate::telemetry;
-use output::{Ended, Output};
+use output::Output;
 
 /// A memory for AI clients, over MCP.
 #[derive(Parser)]
@@ -48,6 +49,9 @@ struct Global {
     /// Which tools clients see; `core` is the smallest set, `legacy` adds the prototype's names
     #[arg(long, global = true, value_name = "PROFILE", value_parser = PROFILES)]
     profile: Option<String>,
+    /// Reach nothing but the current project, and read `global`
+    #[arg(long, global = true)]
+    fence: bool,
     /// Where the database and the logs are kept
     #[arg(long, global = true, value_name = "FOLDER")]
     data_dir: Option<PathBuf>,
@@ -112,26 +116,26 @@ pub fn main(
             return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2));
         }
     };
-    let output = Output::new(cli.global.json, surroundings.no_colour());
+    let output = Output::new(cli.global.json, surroundings.no_color());
     match run(cli, surroundings, &output) {
-        Ok(()) | Err(Ended::ReaderLeft) => ExitCode::SUCCESS,
-        Err(Ended::Told(code)) => ExitCode::from(code),
-        Err(Ended::Failed(failure)) => output.failed(&failure),
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => output.report(&error),
     }
 }
 
-fn run(cli: Cli, surroundings: &Surroundings, output: &Output) -> Result<(), Ended> {
+fn run(cli: Cli, surroundings: &Surroundings, output: &Output) -> Result<()> {
     let flags = Flags {
         config_folder: cli.global.config_dir,
         data_folder: cli.global.data_dir,
         project: cli.global.project,
         profile: cli.global.profile,
+        fence: cli.global.fence,
     };
     let clock = Arc::new(SystemClock);
     let configured = || {
         let config = Config::load(&flags, surroundings)?;
         telemetry::start(config.log.as_deref(), &config.log_folder(), clock.clone());
-        Ok::<_, Ended>(config)
+        anyhow::Ok(config)
     };
     match cli.command {
         // A client's pipe, or a script's: only a person gets the help.

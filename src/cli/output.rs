@@ -1,12 +1,18 @@
 //! How commands print: stdout for what was asked, stderr for what went wrong,
-//! colours and columns only where a person looks.
+//! colors and columns only where a person looks.
 
+use std::fmt;
 use std::io::{self, IsTerminal, Write};
+use std::path::Path;
 use std::process::ExitCode;
 
-use serde_json::Value;
+use anyhow::{Context, Result};
+use comfy_table::{ColumnConstraint, ContentArrangement, Row, Table, presets};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use serde_json::{Value, json};
 
-use crate::failure::Failure;
+use crate::diagnostics::Diagnostic;
+use crate::failure::{Failure, Kind};
 
 /// Columns assumed where no terminal tells its own.
 const COLUMNS_DEFAULT: usize = 100;
@@ -15,81 +21,60 @@ const COLUMNS_WIDE: usize = 120;
 /// Narrower than this, wrapping would only make it worse.
 const COLUMNS_NARROW: usize = 40;
 
-/// Why a command ended before its end.
-pub(super) enum Ended {
-    /// It could not do what was asked.
-    Failed(Failure),
-    /// It could not, and has said why: only the exit code is left.
-    Told(u8),
-    /// Whoever read stdout has seen enough (`mimo tools | head -1`).
-    ReaderLeft,
-}
+/// Ends a command that has said why already with this exit code.
+#[derive(Debug)]
+pub(super) struct Exit(pub u8);
 
-impl From<Failure> for Ended {
-    fn from(failure: Failure) -> Self {
-        Ended::Failed(failure)
+impl fmt::Display for Exit {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "exit code {}", self.0)
     }
 }
 
-impl From<io::Error> for Ended {
-    fn from(error: io::Error) -> Self {
-        match error.kind() {
-            io::ErrorKind::BrokenPipe => Ended::ReaderLeft,
-            _ => Ended::Failed(
-                Failure::new(
-                    crate::failure::Kind::Unavailable,
-                    format!("the output cannot be written: {error}"),
-                )
-                .hint("look at where stdout goes: a full disk, a closed file?"),
-            ),
-        }
-    }
-}
+impl std::error::Error for Exit {}
 
 /// Where and how this process prints.
 pub(super) struct Output {
     /// `--json`.
     pub json: bool,
-    /// stdout is a terminal.
+    /// Whether stdout is a terminal.
     pub terminal: bool,
-    /// Colours are wanted there.
-    pub colour: bool,
-    /// Columns to fill.
+    /// Whether colors are wanted there.
+    pub color: bool,
+    /// The width of the terminal.
     pub columns: usize,
 }
 
 impl Output {
-    pub(super) fn new(json: bool, no_colour: bool) -> Self {
-        let terminal = io::stdout().is_terminal();
-        let columns = match terminal_size::terminal_size() {
-            Some((width, _)) if terminal => {
-                usize::from(width.0).clamp(COLUMNS_NARROW, COLUMNS_WIDE)
-            }
-            _ => COLUMNS_DEFAULT,
+    pub(super) fn new(json: bool, no_color: bool) -> Self {
+        let stdout = console::Term::stdout();
+        let columns = match stdout.size_checked() {
+            Some((_, columns)) => usize::from(columns).clamp(COLUMNS_NARROW, COLUMNS_WIDE),
+            None => COLUMNS_DEFAULT,
         };
+        let terminal = io::stdout().is_terminal();
         Output {
             json,
             terminal,
-            colour: terminal && !json && !no_colour,
+            color: terminal && !json && !no_color,
             columns,
         }
     }
 
-    /// Whether a person looks at stderr, to see how far long work is.
+    /// Whether a person watches stderr, to see how far long work is.
     pub(super) fn is_watched(&self) -> bool {
         io::stderr().is_terminal() && !self.json
     }
 
-    /// Writes `text` to stdout, whole, at once.
-    pub(super) fn print(&self, text: &str) -> Result<(), Ended> {
+    /// Writes all of `text` to stdout at once.
+    pub(super) fn print(&self, text: &str) -> Result<()> {
         let mut out = io::stdout().lock();
-        out.write_all(text.as_bytes())?;
-        out.flush()?;
-        Ok(())
+        let written = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+        written.context("the output cannot be written")
     }
 
     /// Writes one JSON document: indented for a person, on one line otherwise.
-    pub(super) fn document(&self, document: &Value) -> Result<(), Ended> {
+    pub(super) fn document(&self, document: &Value) -> Result<()> {
         let text = match self.terminal && !self.json {
             true => format!("{document:#}\n"),
             false => format!("{document}\n"),
@@ -97,17 +82,48 @@ impl Output {
         self.print(&text)
     }
 
-    /// `text` in a colour (a number of SGR; 0 is none), where colours are wanted.
-    pub(super) fn painted(&self, colour: u8, text: &str) -> String {
-        match self.colour && colour != 0 {
-            true => format!("\x1b[{colour}m{text}\x1b[0m"),
+    /// `text` in a color (a number of SGR; 0 is none), where colors are wanted.
+    pub(super) fn painted(&self, color: u8, text: &str) -> String {
+        match self.color && color != 0 {
+            true => format!("\x1b[{color}m{text}\x1b[0m"),
             false => text.to_owned(),
         }
     }
 
-    /// `text` that somebody else wrote, as it may be shown: on a terminal what
-    /// would steer it, or turn the order of what is read, is escaped. Line ends
-    /// and tabs stay.
+    /// Rows with aligned columns. A terminal's edge cuts the last column.
+    pub(super) fn table<const N: usize>(
+        &self,
+        rows: impl IntoIterator<Item = [String; N]>,
+    ) -> String {
+        let mut table = Table::new();
+        table.load_style(presets::NOTHING);
+        if self.terminal {
+            table
+                .set_content_arrangement(ContentArrangement::Dynamic)
+                .set_width(u16::try_from(self.columns).unwrap_or(u16::MAX))
+                .set_truncation_indicator("…");
+        }
+        for row in rows {
+            let mut row = Row::from(row);
+            if self.terminal {
+                row.max_height(1);
+            }
+            table.add_row(row);
+        }
+        for (number, column) in table.column_iter_mut().enumerate() {
+            let is_last = number + 1 == N;
+            column.set_padding((0, if is_last { 0 } else { 2 }));
+            if !is_last {
+                column.set_constraint(ColumnConstraint::ContentWidth);
+            }
+        }
+        let lines = table.lines();
+        lines.map(|line| format!("{}\n", line.trim_end())).collect()
+    }
+
+    /// Text of unknown origin as it may be shown: on a terminal, characters that
+    /// would control it or change the order of reading are escaped. Line ends and
+    /// tabs stay.
     pub(super) fn harmless(&self, text: &str) -> String {
         if !self.terminal {
             return text.to_owned();
@@ -128,79 +144,82 @@ impl Output {
         shown
     }
 
-    /// Writes `text` to stderr; nobody is left to tell where that fails.
+    /// Writes `text` to stderr; a failure there has nowhere to be reported.
     pub(super) fn complain(&self, text: &str) {
         let _ = io::stderr().write_all(text.as_bytes());
     }
 
-    /// Says what failed and what to do next, and gives the exit code. With
-    /// `--json` it is a document on stdout, as a script expects it.
-    pub(super) fn failed(&self, failure: &Failure) -> ExitCode {
-        let text = match self.json {
-            true => format!("{}\n", failure.document()),
-            false => explained(failure),
+    /// Prints everything that is wrong with `file`; the error ends the command
+    /// with 1. `document` is how `--json` shows one of them.
+    pub(super) fn reject<C>(
+        &self,
+        file: &Path,
+        diagnostics: &[Diagnostic<C>],
+        document: impl Fn(&Diagnostic<C>) -> Value,
+    ) -> anyhow::Error {
+        let file = file.display().to_string();
+        if self.json {
+            let errors: Vec<Value> = diagnostics.iter().map(document).collect();
+            let printed = self.document(&json!({"ok": false, "file": file, "errors": errors}));
+            return printed.err().unwrap_or_else(|| Exit(1).into());
+        }
+        let count = match diagnostics.len() {
+            1 => "1 mistake".to_owned(),
+            many => format!("{many} mistakes"),
         };
-        // Nobody is left to tell where this fails too.
-        let _ = match self.json {
-            true => io::stdout().write_all(text.as_bytes()),
-            false => io::stderr().write_all(text.as_bytes()),
+        let mut text = format!("mimo: {file} has {count}\n");
+        for diagnostic in diagnostics {
+            text.push_str(&format!("\n{diagnostic}\n"));
+            if let Some(value) = &diagnostic.value {
+                text.push_str(&format!("  value: {value}\n"));
+            }
+            text.push_str(&format!("  next: {}\n", diagnostic.fix));
+        }
+        self.complain(&text);
+        Exit(1).into()
+    }
+
+    /// Prints why a command failed and what to do next, and gives the exit code.
+    /// With `--json` it is a document on stdout, as a script expects it.
+    pub(super) fn report(&self, error: &anyhow::Error) -> ExitCode {
+        if let Some(Exit(code)) = error.downcast_ref() {
+            return ExitCode::from(*code);
+        }
+        let io_error = error.downcast_ref::<io::Error>();
+        // The reader of stdout has seen enough (`mimo tools | head -1`).
+        if io_error.is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe) {
+            return ExitCode::SUCCESS;
+        }
+        let other = || match io_error {
+            Some(_) => Failure::new(Kind::Unavailable, format!("{error:#}"))
+                .hint("look at where the output goes: a full disk, a closed file?"),
+            None => Failure::internal(format!("{error:#}")),
         };
+        let (context, failure) = match error.downcast_ref::<Failure>() {
+            Some(failure) => (context_of(error), failure),
+            None => (String::new(), &other()),
+        };
+        match self.json {
+            true => {
+                let mut document = failure.document();
+                document["error"]["message"] = json!(format!("{context}{}", failure.message));
+                // A reader that left needs no answer.
+                let _ = self.print(&format!("{document}\n"));
+            }
+            false => self.complain(&explained(&context, failure)),
+        }
         ExitCode::from(failure.kind.exit_code())
     }
 }
 
-/// How far long work is, on one line of stderr, where a person looks.
-pub(super) struct Progress<'a> {
-    output: &'a Output,
-    unit: &'static str,
-    seen: bool,
+/// What was being done when the failure came, as `doing this: `.
+fn context_of(error: &anyhow::Error) -> String {
+    let outer = error.chain().take_while(|cause| !cause.is::<Failure>());
+    outer.map(|cause| format!("{cause}: ")).collect()
 }
 
-impl<'a> Progress<'a> {
-    /// Of things called `unit`.
-    pub(super) fn new(output: &'a Output, unit: &'static str) -> Progress<'a> {
-        Progress {
-            output,
-            unit,
-            seen: output.is_watched(),
-        }
-    }
-
-    /// So many are done, of how many where that is known.
-    pub(super) fn show(&self, done: usize, total: Option<usize>) {
-        if self.seen {
-            let line = match total {
-                Some(total) => bar(done, total, self.unit),
-                None => format!("{done} {}", self.unit),
-            };
-            self.output.complain(&format!("\r{line}\x1b[K"));
-        }
-    }
-
-    /// Takes the line away.
-    pub(super) fn end(&self) {
-        if self.seen {
-            self.output.complain("\r\x1b[K");
-        }
-    }
-}
-
-/// `[#####...............] 25 %  1000 of 4000 lines`.
-fn bar(done: usize, total: usize, unit: &str) -> String {
-    const WIDTH: usize = 20;
-    let done = done.min(total);
-    let share = |of: usize| (done * of).checked_div(total).unwrap_or(of);
-    let full = share(WIDTH);
-    format!(
-        "[{}{}] {:>3} %  {done} of {total} {unit}",
-        "#".repeat(full),
-        ".".repeat(WIDTH - full),
-        share(100)
-    )
-}
-
-fn explained(failure: &Failure) -> String {
-    let mut text = format!("mimo: {}", failure.message);
+fn explained(context: &str, failure: &Failure) -> String {
+    let mut text = format!("mimo: {context}{}", failure.message);
     if let Some(path) = failure.path.as_deref().filter(|path| !path.is_empty()) {
         text.push_str(&format!(" (at {path})"));
     }
@@ -211,43 +230,58 @@ fn explained(failure: &Failure) -> String {
     text
 }
 
-/// Columns that `text` fills: East Asian wide characters and emoji take two.
-pub(super) fn columns_of(text: &str) -> usize {
-    text.chars().map(columns_of_char).sum()
+/// How far long work is, on one line of stderr, where a person watches.
+pub(super) struct Progress(ProgressBar);
+
+impl Progress {
+    /// Counts things called `unit`.
+    pub(super) fn new(output: &Output, unit: &'static str) -> Progress {
+        let target = match output.is_watched() {
+            true => ProgressDrawTarget::stderr(),
+            false => ProgressDrawTarget::hidden(),
+        };
+        let bar = ProgressBar::with_draw_target(None, target);
+        let bar = bar.with_style(style("{pos} {prefix}{msg}"));
+        Progress(bar.with_prefix(unit))
+    }
+
+    /// So many are done, of how many where that is known.
+    pub(super) fn show(&self, done: u64, total: Option<u64>) {
+        if let Some(total) = total
+            && self.0.length() != Some(total)
+        {
+            self.0.set_length(total);
+            let template = "[{bar:20}] {percent:>3} %  {pos} of {len} {prefix}";
+            self.0.set_style(style(template).progress_chars("#."));
+        }
+        self.0.set_position(done);
+    }
+
+    /// Names the part that is under way, where nothing is counted.
+    pub(super) fn name(&self, part: &'static str) {
+        self.0.set_style(style("{prefix}: {msg}"));
+        self.0.set_message(part);
+    }
+
+    /// Takes the line away.
+    pub(super) fn end(&self) {
+        self.0.finish_and_clear();
+    }
 }
 
-fn columns_of_char(character: char) -> usize {
-    match u32::from(character) {
-        0x0300..=0x036f | 0x200b..=0x200f | 0xfe00..=0xfe0f => 0,
-        0x1100..=0x115f
-        | 0x2e80..=0xa4cf
-        | 0xac00..=0xd7a3
-        | 0xf900..=0xfaff
-        | 0xfe30..=0xfe6f
-        | 0xff00..=0xff60
-        | 0xffe0..=0xffe6
-        | 0x1f300..=0x1faff
-        | 0x20000..=0x3fffd => 2,
-        _ => 1,
-    }
+/// The style of a template that is known to be valid: a test draws each.
+fn style(template: &str) -> ProgressStyle {
+    ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar())
+}
+
+/// Columns that `text` fills: East Asian wide characters and emoji take two.
+pub(super) fn columns_of(text: &str) -> usize {
+    console::measure_text_width(text)
 }
 
 /// `text` cut to `columns`, with `…` where something was left out.
 pub(super) fn cut(text: &str, columns: usize) -> String {
-    if columns_of(text) <= columns {
-        return text.to_owned();
-    }
-    let mut used = 0;
-    let mut kept: String = text
-        .chars()
-        .take_while(|character| {
-            used += columns_of_char(*character);
-            used < columns
-        })
-        .collect();
-    kept.truncate(kept.trim_end().len());
-    kept.push('…');
-    kept
+    console::truncate_str(text, columns, "…").into_owned()
 }
 
 #[cfg(test)]
@@ -271,31 +305,11 @@ mod tests {
     }
 
     #[test]
-    fn a_bar_is_full_when_all_is_done() {
-        assert_eq!(
-            bar(0, 8, "lines"),
-            "[....................]   0 %  0 of 8 lines"
-        );
-        assert_eq!(
-            bar(2, 8, "lines"),
-            "[#####...............]  25 %  2 of 8 lines"
-        );
-        assert_eq!(
-            bar(9, 8, "lines"),
-            "[####################] 100 %  8 of 8 lines"
-        );
-        assert_eq!(
-            bar(0, 0, "lines"),
-            "[####################] 100 %  0 of 0 lines"
-        );
-    }
-
-    #[test]
     fn what_others_wrote_steers_no_terminal() {
         let mut output = Output {
             json: false,
             terminal: true,
-            colour: true,
+            color: true,
             columns: 80,
         };
         let text = "a\x1b[2Jb\rc\u{9b}1m\u{202e}d\n\te\u{7f}é";
@@ -311,8 +325,27 @@ mod tests {
     fn a_failure_is_told_with_place_and_next_step() {
         let failure = Failure::invalid("/importance", "7 is more than 1").hint("use 0 to 1");
         assert_eq!(
-            explained(&failure),
+            explained("", &failure),
             "mimo: 7 is more than 1 (at /importance)\n  next: use 0 to 1\n"
         );
+    }
+
+    #[test]
+    fn the_context_of_a_failure_is_told_before_it() {
+        let failure = Failure::invalid("", "7 is more than 1");
+        let error = anyhow::Error::from(failure).context("line 3");
+        assert_eq!(context_of(&error), "line 3: ");
+        assert!(error.downcast_ref::<Failure>().is_some());
+    }
+
+    #[test]
+    fn every_template_of_progress_is_valid() {
+        for template in [
+            "{pos} {prefix}{msg}",
+            "[{bar:20}] {percent:>3} %  {pos} of {len} {prefix}",
+            "{prefix}: {msg}",
+        ] {
+            ProgressStyle::with_template(template).expect(template);
+        }
     }
 }

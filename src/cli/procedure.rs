@@ -3,13 +3,13 @@
 
 mod run;
 
-use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use anyhow::Result;
 use serde_json::{Value, json};
 
-use super::output::{Ended, Output, columns_of, cut};
+use super::output::Output;
 use crate::app::{self, App};
 use crate::clock::Clock;
 use crate::config::Config;
@@ -18,7 +18,7 @@ use crate::failure::{Failure, Kind};
 use crate::limits::PROCEDURE_BYTES_MAX;
 use crate::procedure::definition::LATEST;
 use crate::procedure::draw::{self, ExecutionPath};
-use crate::procedure::{Procedures, view};
+use crate::procedure::{Procedures, StoredDefinition, view};
 
 /// What to do with procedures.
 #[derive(clap::Args)]
@@ -83,7 +83,7 @@ pub(super) fn run(
     config: &Config,
     clock: Arc<dyn Clock>,
     output: &Output,
-) -> Result<(), Ended> {
+) -> Result<()> {
     app::run(async {
         let app = App::build(config, clock)?;
         let procedures = app.procedures().clone();
@@ -101,7 +101,7 @@ pub(super) fn run(
     })?
 }
 
-async fn list(procedures: &Procedures, output: &Output) -> Result<(), Ended> {
+async fn list(procedures: &Procedures, output: &Output) -> Result<()> {
     let found = procedures.find(None, usize::MAX).await?;
     if output.json {
         let listed: Vec<Value> = found.iter().map(view::listed).collect();
@@ -110,25 +110,9 @@ async fn list(procedures: &Procedures, output: &Output) -> Result<(), Ended> {
     if found.is_empty() {
         return output.print("There are no procedures; `mimo procedure add FILE` keeps one.\n");
     }
-    let width = |text: fn(&crate::procedure::StoredDefinition) -> &str| {
-        found
-            .iter()
-            .map(|kept| columns_of(text(kept)))
-            .max()
-            .unwrap_or(0)
-    };
-    let (name, version) = (width(|kept| &kept.name), width(|kept| &kept.version));
-    let room = output.columns.saturating_sub(name + version + 4);
-    let mut text = String::new();
-    for kept in &found {
-        let does = cut(&kept.description, room);
-        let _ = writeln!(
-            text,
-            "{:name$}  {:version$}  {does}",
-            kept.name, kept.version
-        );
-    }
-    output.print(&text)
+    let row =
+        |kept: &StoredDefinition| [&kept.name, &kept.version, &kept.description].map(String::clone);
+    output.print(&output.table(found.iter().map(row)))
 }
 
 async fn define(
@@ -136,11 +120,11 @@ async fn define(
     file: &Path,
     dry_run: bool,
     output: &Output,
-) -> Result<(), Ended> {
+) -> Result<()> {
     let given = read(file)?;
     let defined = match procedures.define(&given, dry_run).await? {
         Ok(defined) => defined,
-        Err(mistakes) => return Err(refused(file, &mistakes, output)),
+        Err(mistakes) => return Err(output.reject(file, &mistakes, Diagnostic::document)),
     };
     let definition = &defined.checked.definition;
     let outcome = defined.kept.map_or("valid", |kept| kept.name());
@@ -178,31 +162,7 @@ fn read(file: &Path) -> Result<Value, Failure> {
     serde_json::from_str(&text).map_err(|error| unreadable(&error))
 }
 
-/// Tells everything that is wrong with `file`; the command ends with 1.
-fn refused(file: &Path, mistakes: &[Diagnostic], output: &Output) -> Ended {
-    if output.json {
-        let errors: Vec<Value> = mistakes.iter().map(Diagnostic::document).collect();
-        let document = json!({"ok": false, "file": file.display().to_string(), "errors": errors});
-        return output.document(&document).err().unwrap_or(Ended::Told(1));
-    }
-    let count = match mistakes.len() {
-        1 => "1 mistake".to_owned(),
-        many => format!("{many} mistakes"),
-    };
-    let mut text = format!("mimo: {} has {count}\n", file.display());
-    for mistake in mistakes {
-        let _ = write!(
-            text,
-            "\n{mistake}\n  value: {}\n  next: {}\n",
-            json!(mistake.value),
-            mistake.fix
-        );
-    }
-    output.complain(&text);
-    Ended::Told(1)
-}
-
-async fn show(procedures: &Procedures, show: Show, output: &Output) -> Result<(), Ended> {
+async fn show(procedures: &Procedures, show: Show, output: &Output) -> Result<()> {
     let (hash, passed) = match &show.execution {
         Some(id) => {
             let execution = procedures.execution(id).await?;

@@ -6,11 +6,12 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use anyhow::Result;
 use nix::sys::signal::{self, Signal};
 use nix::unistd::Pid;
 use serde_json::json;
 
-use super::output::{Ended, Output};
+use super::output::Output;
 use crate::app::{self, App, Toolset};
 use crate::clock::Clock;
 use crate::config::{Config, Surroundings};
@@ -36,11 +37,7 @@ pub(super) struct Arguments {
 }
 
 /// Serves until the client leaves.
-pub(super) fn run(
-    arguments: &Arguments,
-    config: &Config,
-    clock: Arc<dyn Clock>,
-) -> Result<(), Ended> {
+pub(super) fn run(arguments: &Arguments, config: &Config, clock: Arc<dyn Clock>) -> Result<()> {
     let toolset = match arguments.fixture_tools {
         true => Toolset::Fixture,
         false => Toolset::Standard,
@@ -75,7 +72,7 @@ fn die_at(moment: u64) -> JournalHook {
 }
 
 /// What `mimo` alone says to a person.
-pub(super) fn greet(output: &Output) -> Result<(), Ended> {
+pub(super) fn greet(output: &Output) -> Result<()> {
     output.print(
         "\
 Mimo remembers for your AI client. The client starts it and speaks to it;

@@ -5,9 +5,10 @@ mod list;
 
 use std::path::{Path, PathBuf};
 
+use anyhow::Result;
 use serde_json::{Value, json};
 
-use super::output::{Ended, Output, cut};
+use super::output::{Output, cut};
 use crate::clients::file::Settings;
 use crate::clients::lines::{bare, difference};
 use crate::clients::{Client, Entry, Found, NAMES, Places};
@@ -30,7 +31,8 @@ Examples:
   mimo setup zed --remove
 
 Everything else in the file stays as it is, comments included. The entry starts
-this very program; --project, --profile, --data-dir and --config-dir go into it.")]
+this very program with the options given here: --project, --profile, --fence,
+--data-dir and --config-dir.")]
 pub(super) struct Arguments {
     /// The client; without one, all of them are listed
     #[arg(value_name = "CLIENT", value_parser = NAMES)]
@@ -51,20 +53,20 @@ pub(super) fn run(
     flags: &Flags,
     surroundings: &Surroundings,
     output: &Output,
-) -> Result<(), Ended> {
+) -> Result<()> {
     let named = arguments.client.as_deref().and_then(Client::named);
     let Some(client) = named else {
         return list::run(surroundings, output);
     };
     let place = place(client, arguments.here, surroundings)?;
     let settings = Settings::read(&place)?;
-    let wrong = |mistake: Diagnostic| Ended::Failed(not_understood(&settings, &mistake));
+    let wrong = |mistake: Diagnostic| not_understood(&settings, &mistake);
     let found = client.find(settings.text()).map_err(wrong)?;
     let (entry, text) = match arguments.remove {
         true => (None, client.take_out(settings.text()).map_err(wrong)?),
         false => {
             if let Some(key) = found.as_ref().and_then(|found| found.remote) {
-                return Err(Ended::Failed(reached_elsewhere(client, &settings, key)));
+                return Err(reached_elsewhere(client, &settings, key).into());
             }
             let entry = entry(flags, surroundings)?;
             let text = client.put(settings.text(), &entry).map_err(wrong)?;
@@ -142,6 +144,7 @@ fn entry(flags: &Flags, surroundings: &Surroundings) -> Result<Entry, Failure> {
     let args = [
         given(flags.project.is_some(), "--project", project)?,
         given(flags.profile.is_some(), "--profile", profile)?,
+        Vec::from_iter(flags.fence.then(|| "--fence".to_owned())),
         given(
             flags.data_folder.is_some(),
             "--data-dir",
@@ -293,7 +296,7 @@ impl Told<'_> {
             text.push_str(&format!("  was:    {}\n", output.harmless(&found.shown)));
         }
         for line in &self.difference {
-            let colour = match line.as_bytes().first() {
+            let color = match line.as_bytes().first() {
                 Some(b'-') => 31,
                 Some(b'+') => 32,
                 _ => 0,
@@ -303,7 +306,7 @@ impl Told<'_> {
                 true => cut(&line, output.columns),
                 false => line,
             };
-            text.push_str(&format!("{}\n", output.painted(colour, &line)));
+            text.push_str(&format!("{}\n", output.painted(color, &line)));
         }
         if let Some(warning) = &self.warning {
             text.push_str(&format!("note: {warning}\n"));

@@ -7,13 +7,13 @@ mod edit;
 mod logs;
 mod reload;
 
-use std::fmt::Write as _;
 use std::path::Path;
 
-use serde_json::{Value, json};
+use anyhow::Result;
+use serde_json::json;
 
 use super::doctor;
-use super::output::{Ended, Output};
+use super::output::Output;
 use crate::clock::Clock;
 use crate::config::{Config, Surroundings};
 use crate::skills::refusal::Refusal;
@@ -58,7 +58,7 @@ pub(super) fn run(
     surroundings: &Surroundings,
     clock: &dyn Clock,
     output: &Output,
-) -> Result<(), Ended> {
+) -> Result<()> {
     // What holds them, looked at only where it is shown.
     let layers = || doctor::layers(surroundings);
     match arguments.verb {
@@ -72,29 +72,14 @@ pub(super) fn run(
     }
 }
 
-/// Tells everything that is wrong with `file`; the command ends with 1.
-fn refused(file: &Path, refusals: &[Refusal], output: &Output) -> Ended {
-    if output.json {
-        let each = |refusal: &Refusal| {
-            json!({
-                "path": refusal.path,
-                "class": refusal.class.name(),
-                "message": refusal.reason,
-                "hint": refusal.fix,
-            })
-        };
-        let errors: Vec<Value> = refusals.iter().map(each).collect();
-        let document = json!({"ok": false, "file": file.display().to_string(), "errors": errors});
-        return output.document(&document).err().unwrap_or(Ended::Told(1));
-    }
-    let count = match refusals.len() {
-        1 => "1 mistake".to_owned(),
-        many => format!("{many} mistakes"),
-    };
-    let mut text = format!("mimo: {} has {count}\n", file.display());
-    for refusal in refusals {
-        let _ = write!(text, "\n{refusal}\n  next: {}\n", refusal.fix);
-    }
-    output.complain(&text);
-    Ended::Told(1)
+/// Prints everything that is wrong with the manifest `file`.
+fn refused(file: &Path, refusals: &[Refusal], output: &Output) -> anyhow::Error {
+    output.reject(file, refusals, |refusal| {
+        json!({
+            "path": refusal.path,
+            "class": refusal.class.name(),
+            "message": refusal.reason,
+            "hint": refusal.fix,
+        })
+    })
 }

@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
+use anyhow::Result;
 use serde_json::{Value, json};
 
-use super::output::{Ended, Output, columns_of, cut};
+use super::output::Output;
 use crate::app::{self, App};
 use crate::caller::ToolGrants;
 use crate::clock::Clock;
@@ -19,7 +20,7 @@ Examples:
   mimo tools --json | jq '.tools[] | select(.name == \"memory_search\").inputSchema'")]
 pub(super) struct Arguments {}
 
-pub(super) fn run(config: &Config, clock: Arc<dyn Clock>, output: &Output) -> Result<(), Ended> {
+pub(super) fn run(config: &Config, clock: Arc<dyn Clock>, output: &Output) -> Result<()> {
     let definitions = app::run(async {
         let app = App::build(config, clock)?;
         let exposed = app.dispatch().skills().map(|skills| skills.exposed());
@@ -42,26 +43,10 @@ pub(super) fn run(config: &Config, clock: Arc<dyn Clock>, output: &Output) -> Re
 fn table(definitions: &[Value], output: &Output) -> String {
     let text =
         |definition: &Value, field: &str| definition[field].as_str().unwrap_or_default().to_owned();
-    let rows: Vec<[String; 3]> = definitions
-        .iter()
-        .map(|each| {
-            let does = first_sentence(&text(each, "description"));
-            [text(each, "name"), class(each).to_owned(), does]
-        })
-        .collect();
-    let width = |column: usize| rows.iter().map(|row| columns_of(&row[column])).max();
-    let (name, class) = (width(0).unwrap_or(0), width(1).unwrap_or(0));
-    let rest = output.columns.saturating_sub(name + class + 4);
-    rows.iter()
-        .map(|[tool, kind, does]| {
-            // Only a terminal has an edge to stay within.
-            let does = match output.terminal {
-                true => cut(does, rest),
-                false => does.clone(),
-            };
-            format!("{tool:name$}  {kind:class$}  {does}\n")
-        })
-        .collect()
+    output.table(definitions.iter().map(|each| {
+        let does = first_sentence(&text(each, "description"));
+        [text(each, "name"), class(each).to_owned(), does]
+    }))
 }
 
 /// What calling it may do, as a client decides whether to ask first.
@@ -96,7 +81,7 @@ mod tests {
         let mut output = Output {
             json: false,
             terminal: false,
-            colour: false,
+            color: false,
             columns: 30,
         };
         assert_eq!(

@@ -3,10 +3,11 @@
 
 use std::path::{Path, PathBuf};
 
+use anyhow::Result;
 use serde_json::{Value, json};
 
 use super::backup;
-use super::output::{Ended, Output};
+use super::output::{Exit, Output, Progress};
 use crate::app;
 use crate::config::Config;
 use crate::embed;
@@ -28,28 +29,21 @@ pub(super) struct Arguments {
     file: Option<PathBuf>,
 }
 
-pub(super) fn run(arguments: &Arguments, config: &Config, output: &Output) -> Result<(), Ended> {
+pub(super) fn run(arguments: &Arguments, config: &Config, output: &Output) -> Result<()> {
     let file = arguments.file.as_deref().unwrap_or(&config.database);
     let store = app::store_in(file)?;
     if !store.exists() {
         let message = format!("there is no database at {}", file.display());
-        return Err(Ended::Failed(Failure::new(Kind::NotFound, message).hint(
-            "name a file, or the folder of another database with --data-dir",
-        )));
+        let hint = "name a file, or the folder of another database with --data-dir";
+        return Err(Failure::new(Kind::NotFound, message).hint(hint).into());
     }
-    let watched = output.is_watched();
-    let mut told = |part| {
-        if watched {
-            output.complain(&format!("\r\x1b[Klooking at: {part}"));
-        }
-    };
+    let progress = Progress::new(output, "looking at");
+    let mut report = |part| progress.name(part);
     let checked = app::run(async {
         let model = embed::builtin();
-        Ok(store.verify(model.model_id(), &mut told).await?)
+        Ok(store.verify(model.model_id(), &mut report).await?)
     });
-    if watched {
-        output.complain("\r\x1b[K");
-    }
+    progress.end();
     let next = next_step(arguments.file.is_some(), &*store, config);
     let report = checked.map_err(|failure| failure.hint(next.clone()))?;
     let next = (!report.is_whole()).then_some(next);
@@ -59,7 +53,7 @@ pub(super) fn run(arguments: &Arguments, config: &Config, output: &Output) -> Re
     }
     match report.is_whole() {
         true => Ok(()),
-        false => Err(Ended::Told(1)),
+        false => Err(Exit(1).into()),
     }
 }
 
@@ -131,11 +125,11 @@ fn shown(file: &Path, report: &Report, next: Option<&str>, output: &Output) -> S
         report.schema
     );
     for part in &report.parts {
-        let (state, colour) = match part.problems.is_empty() {
+        let (state, color) = match part.problems.is_empty() {
             true => ("ok", 32),
             false => ("wrong", 31),
         };
-        let state = output.painted(colour, state);
+        let state = output.painted(color, state);
         text.push_str(&format!("  {:13}  {state}\n", part.name));
         for problem in &part.problems {
             let Problem {

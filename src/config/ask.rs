@@ -4,8 +4,9 @@ use std::net::IpAddr;
 
 use http::Uri;
 
-use super::{Kept, Surroundings};
+use super::Surroundings;
 use crate::limits::NAME_BYTES_MAX;
+use crate::secret::Secret;
 
 /// The words for [`Synthesis`], in its order.
 pub(in crate::config) const SYNTHESES: &[&str] = &["auto", "extract", "client", "endpoint"];
@@ -51,7 +52,7 @@ pub struct EndpointSettings {
     /// The model it is asked for.
     pub model: String,
     /// The variable with its key, and what that holds.
-    pub key: Option<(String, Option<Kept>)>,
+    pub key: Option<(String, Option<Secret>)>,
 }
 
 impl Synthesis {
@@ -113,7 +114,7 @@ impl AskKeys {
             _ => Synthesis::Auto,
         };
         let key = self.key_variable.map(|variable| {
-            let value = around.kept(&variable);
+            let value = around.secret_of(&variable);
             (variable, value)
         });
         let endpoint = self.url.zip(self.model);

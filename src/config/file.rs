@@ -20,6 +20,7 @@ use crate::limits::{
 pub(super) struct FileSettings {
     pub project: Option<String>,
     pub profile: Option<String>,
+    pub fence: bool,
     pub log_level: Option<String>,
     pub memory: MemorySettings,
     pub graph: GraphSettings,
@@ -136,6 +137,10 @@ pub(super) const KEYS: &[Key] = &[
     Key {
         path: "profile",
         rule: Rule::OneOf(&PROFILES, |to| &mut to.profile),
+    },
+    Key {
+        path: "fence",
+        rule: Rule::Switch(|to| &mut to.fence),
     },
     Key {
         path: "log.level",

@@ -2,11 +2,11 @@
 //! and secrets the operator allows. What they allow is applied elsewhere.
 
 use std::collections::BTreeMap;
-use std::fmt;
 use std::path::{Path, PathBuf};
 
 use super::{Surroundings, text, whole_path};
 use crate::failure::Failure;
+use crate::secret::Secret;
 
 /// Commands that run where nobody settled otherwise.
 const COMMANDS: [&str; 2] = ["npx", "docker"];
@@ -58,7 +58,7 @@ pub struct SkillSettings {
     /// Folders in which commands are looked for.
     pub path: Vec<PathBuf>,
     /// What `${VAR}` may name, with the values of those that are set.
-    pub secrets: BTreeMap<String, Option<Kept>>,
+    pub secrets: BTreeMap<String, Option<Secret>>,
     /// No skill starts unless every layer of its sandbox is enforced.
     pub strict: bool,
     /// A tool that was never seen before waits for a person's approval.
@@ -69,16 +69,6 @@ pub struct SkillSettings {
     pub home: Option<PathBuf>,
     /// Folders for what may vanish.
     pub temporary: Vec<PathBuf>,
-}
-
-/// A secret's value; it is not printed with the settings.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Kept(pub String);
-
-impl fmt::Debug for Kept {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        out.write_str("(secret)")
-    }
 }
 
 /// The settings of what the file and the surroundings say.
@@ -110,7 +100,7 @@ pub(in crate::config) fn settle(
         secrets: keys
             .secrets
             .into_iter()
-            .map(|name| (name.clone(), around.kept(&name)))
+            .map(|name| (name.clone(), around.secret_of(&name)))
             .collect(),
         commands: keys.commands,
         strict: keys.strict,

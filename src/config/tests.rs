@@ -5,6 +5,7 @@ use serde_json::Value;
 use super::file::{self, KEYS, Rule};
 use super::*;
 use crate::failure::Kind;
+use crate::secret::Secret;
 
 fn around(variables: &[(&'static str, &str)], home: &Path) -> Surroundings {
     Surroundings {
@@ -175,7 +176,7 @@ fn skills_are_settled_by_the_surroundings_and_no_secret_is_printed() {
         skills.path.last().map(PathBuf::as_path),
         Some(Path::new("/opt/bin"))
     );
-    assert_eq!(skills.secrets["MY_KEY"], Some(Kept("hunter2".into())));
+    assert_eq!(skills.secrets["MY_KEY"], Some(Secret::new("hunter2")));
     assert_eq!(skills.secrets["OTHER"], None);
     let inherited = [
         ("TZ", "UTC"),
@@ -226,8 +227,8 @@ fn the_endpoint_takes_its_key_from_the_variable_that_is_named() {
     assert_eq!(key(&without), Some(("A_KEY".to_owned(), None)));
     around.secret = Some(|name| (name == "A_KEY").then(|| "hunter2".into()));
     let with = load(&around);
-    let kept = Some(Kept("hunter2".into()));
-    assert_eq!(key(&with), Some(("A_KEY".to_owned(), kept)));
+    let key_value = Some(Secret::new("hunter2"));
+    assert_eq!(key(&with), Some(("A_KEY".to_owned(), key_value)));
     assert!(!format!("{with:?}").contains("hunter2"));
 }
 
@@ -445,7 +446,7 @@ fn the_schema_and_the_reader_name_the_same_keys_with_the_same_bounds() {
         let key = KEYS.iter().find(|key| key.path == path).expect("compared");
         match key.rule {
             Rule::Project(_) => {
-                assert_eq!(leaf["default"], PROJECT_DEFAULT);
+                assert_eq!(leaf["default"], PROJECT_SHARED);
                 assert_eq!(leaf["maxLength"], NAME_BYTES_MAX);
             }
             Rule::OneOf(words, _) => assert_eq!(leaf["enum"], serde_json::json!(words)),
@@ -477,7 +478,24 @@ fn the_schema_and_the_reader_name_the_same_keys_with_the_same_bounds() {
 }
 
 #[test]
-fn what_is_kept_is_private() {
+fn a_fence_by_flag_or_file_narrows_the_grants() {
+    let grants = |file: &str, fence: bool| {
+        let home = home_with(file);
+        let flags = Flags {
+            project: Some("website".into()),
+            fence,
+            ..Flags::default()
+        };
+        let config = Config::load(&flags, &around(&[], home.path())).expect("settings");
+        config.grants()
+    };
+    assert_eq!(grants("", false), Grants::local("website"));
+    assert_eq!(grants("", true), Grants::fenced("website"));
+    assert_eq!(grants("fence = true", false), Grants::fenced("website"));
+}
+
+#[test]
+fn folders_and_files_of_mimo_are_private() {
     use std::os::unix::fs::PermissionsExt;
     let home = tempfile::tempdir().expect("a temporary folder");
     let file = home.path().join("a/b/mimo.db");

@@ -4,6 +4,8 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+use crate::secret::Secret;
+
 /// What the operator's settings allow.
 #[derive(Clone, Debug, Default)]
 pub struct Rules {
@@ -21,25 +23,4 @@ pub struct Rules {
     pub home: Option<PathBuf>,
     /// Mimo's own files and folders, which no skill may reach.
     pub protected: Vec<PathBuf>,
-}
-
-/// A secret value: it has no readable `Debug` and no `Display`.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Secret(String);
-
-impl Secret {
-    pub fn new(value: String) -> Secret {
-        Secret(value)
-    }
-
-    /// The value, for the environment of a skill only.
-    pub(super) fn reveal(&self) -> &str {
-        &self.0
-    }
-}
-
-impl std::fmt::Debug for Secret {
-    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        out.write_str("(secret)")
-    }
 }

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-use mimo::skills::rules::{Rules, Secret};
+use mimo::secret::Secret;
+use mimo::skills::rules::Rules;
 use tempfile::TempDir;
 
 use super::machine::trusted_folder;
@@ -65,7 +66,7 @@ impl Fixture {
             temporary: vec![PathBuf::from("/tmp"), self.path("tmp")],
             secrets: BTreeMap::from([
                 ("EXA_API_KEY".into(), None),
-                ("GITHUB_TOKEN".into(), Some(Secret::new("hunter2".into()))),
+                ("GITHUB_TOKEN".into(), Some(Secret::new("hunter2"))),
             ]),
             inherited: BTreeMap::from([("TZ".into(), "UTC".into())]),
             home: Some(self.path("home")),

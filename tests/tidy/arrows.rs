@@ -11,6 +11,7 @@ const COMMON: &[&str] = &[
     "caller",
     "diagnostics",
     "files",
+    "secret",
 ];
 
 /// A room and the rooms it may name. What is not here is an arrow that goes
@@ -107,6 +108,7 @@ pub const ARROWS: &[(&str, &[&str])] = &[
     ("caller", &[]),
     ("diagnostics", &[]),
     ("files", &[]),
+    ("secret", &[]),
 ];
 
 /// The arrows of `source` that are not in the table.

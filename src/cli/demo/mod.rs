@@ -11,9 +11,10 @@ mod story;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use anyhow::Result;
 use serde_json::{Value, json};
 
-use super::output::{Ended, Output, columns_of, cut};
+use super::output::{Output, columns_of, cut};
 use super::serve::client_entry;
 use crate::clients;
 use crate::clock::Clock;
@@ -34,11 +35,7 @@ It touches nothing of yours: its folder is temporary, and its server sees no
 environment. The exit code is 0 only where every answer was the expected one.")]
 pub(super) struct Arguments {}
 
-pub(super) fn run(
-    surroundings: &Surroundings,
-    clock: &dyn Clock,
-    output: &Output,
-) -> Result<(), Ended> {
+pub(super) fn run(surroundings: &Surroundings, clock: &dyn Clock, output: &Output) -> Result<()> {
     let executable = surroundings.executable.as_deref().ok_or_else(|| {
         Failure::new(
             Kind::Unavailable,
@@ -139,19 +136,15 @@ fn as_text(
     scene: &Scene,
     failed: Option<&Failure>,
 ) -> String {
-    let paint = |code: &str, text: &str| match output.colour {
-        true => format!("\x1b[{code}m{text}\x1b[0m"),
-        false => text.to_owned(),
-    };
     let mark = match failed {
-        None => paint("32", "✓"),
-        Some(_) => paint("31", "✗"),
+        None => output.painted(32, "✓"),
+        Some(_) => output.painted(31, "✗"),
     };
     let time = time(scene.waited);
     let room = output.columns.saturating_sub(6 + columns_of(&time));
     let title = cut(title, room);
     let gap = " ".repeat(room.saturating_sub(columns_of(&title)));
-    let (bold, faint) = (paint("1", &title), paint("2", &time));
+    let (bold, faint) = (output.painted(1, &title), output.painted(2, &time));
     let mut text = format!("{number:>2} {mark} {bold}{gap} {faint}\n");
     let room = output.columns.saturating_sub(7);
     for line in &scene.lines {
@@ -160,8 +153,8 @@ fn as_text(
                 let line = cut(&format!("{what} {}", brief(arguments)), room);
                 text.push_str(&format!(
                     "     {} {}\n",
-                    paint("36", "→"),
-                    paint("36", &line)
+                    output.painted(36, "→"),
+                    output.painted(36, &line)
                 ));
             }
             Line::Told(what) => text.push_str(&format!("     ← {}\n", cut(what, room))),
@@ -223,7 +216,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_step_fits_the_columns_and_has_no_colour_off_a_terminal() {
+    fn a_step_fits_the_columns_and_has_no_color_off_a_terminal() {
         let mut scene = Scene::default();
         let call = json!({"query": "a question that is a good deal longer than the line", "n": 1});
         scene.lines.push(Line::Asked("memory_search".into(), call));
@@ -231,7 +224,7 @@ mod tests {
         let output = Output {
             json: false,
             terminal: false,
-            colour: false,
+            color: false,
             columns: 50,
         };
         let text = as_text(&output, 3, "A title", &scene, None);

@@ -79,8 +79,7 @@ fn allowed(folder: &Path, surroundings: &Surroundings) -> Result<Option<String>,
     let flags = Flags {
         config_folder: Some(folder.to_owned()),
         data_folder: Some(folder.to_owned()),
-        project: None,
-        profile: None,
+        ..Flags::default()
     };
     let config = Config::load(&flags, surroundings)?;
     let loaded = manifest::load(&config.skills.manifest, &app::skill_rules(&config));

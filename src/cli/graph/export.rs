@@ -3,11 +3,12 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use anyhow::Result;
 use serde_json::json;
 
 use crate::app;
 use crate::cli::files::{Sink, exported};
-use crate::cli::output::{Ended, Output};
+use crate::cli::output::Output;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::failure::Failure;
@@ -53,7 +54,7 @@ pub(super) fn run(
     config: &Config,
     clock: Arc<dyn Clock>,
     output: &Output,
-) -> Result<(), Ended> {
+) -> Result<()> {
     let graph = app::graph(config, clock)?;
     let projects = exported(config, arguments.all);
     let mut out = Sink::open(arguments.output.clone())?;
@@ -85,7 +86,7 @@ pub(super) fn run(
 }
 
 /// Everything; how many triples that were.
-fn lines(graph: &Graph, projects: Vec<String>, out: &mut Sink) -> Result<usize, Ended> {
+fn lines(graph: &Graph, projects: Vec<String>, out: &mut Sink) -> Result<usize> {
     let mut count = 0;
     each(graph, projects, |line| {
         count += usize::from(line.is_triple());
@@ -97,7 +98,7 @@ fn lines(graph: &Graph, projects: Vec<String>, out: &mut Sink) -> Result<usize, 
 }
 
 /// What holds now, up to `limit` triples, and whether there were more.
-fn picture(graph: &Graph, projects: Vec<String>, limit: usize) -> Result<(Picture, bool), Ended> {
+fn picture(graph: &Graph, projects: Vec<String>, limit: usize) -> Result<(Picture, bool)> {
     let mut picture = Picture::default();
     let now = graph.now();
     let all = each(graph, projects, |line| Ok(picture.add(line, now, limit)))?;
@@ -109,8 +110,8 @@ fn picture(graph: &Graph, projects: Vec<String>, limit: usize) -> Result<(Pictur
 fn each(
     graph: &Graph,
     projects: Vec<String>,
-    mut take: impl FnMut(&Line) -> Result<bool, Ended>,
-) -> Result<bool, Ended> {
+    mut take: impl FnMut(&Line) -> Result<bool>,
+) -> Result<bool> {
     let (mut told, mut after) = (Told::new(), 0);
     loop {
         let page = graph.page(

@@ -3,13 +3,15 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use anyhow::Result;
 use serde_json::{Value, json};
 
 use crate::app;
+use crate::caller::PROJECT_SHARED;
 use crate::cli::files::{at_line, documents, open};
-use crate::cli::output::{Ended, Output};
+use crate::cli::output::{Output, Progress};
 use crate::clock::Clock;
-use crate::config::{Config, PROJECT_DEFAULT};
+use crate::config::Config;
 use crate::failure::Failure;
 use crate::graph::Graph;
 use crate::graph::portable::Importer;
@@ -46,10 +48,10 @@ pub(super) fn run(
     config: &Config,
     clock: Arc<dyn Clock>,
     output: &Output,
-) -> Result<(), Ended> {
+) -> Result<()> {
     let mut graph = GraphLines::new(config, clock)?;
     let mut waiting = 0;
-    let watched = output.is_watched();
+    let progress = Progress::new(output, "lines");
     let wanted = "name a file of `mimo graph export`, or the official memory server's memory.jsonl";
     for (number, document) in documents(open(&arguments.file, wanted)?) {
         let taken = document.and_then(|document| graph.take(&document));
@@ -58,15 +60,11 @@ pub(super) fn run(
         if waiting == limits::GRAPH_PORTION_TRIPLES_MAX {
             waiting = 0;
             graph.store()?;
-            if watched {
-                output.complain(&format!("\r{} lines", graph.counts.lines));
-            }
+            progress.show(graph.counts.lines as u64, None);
         }
     }
     graph.store()?;
-    if watched && graph.counts.lines >= limits::GRAPH_PORTION_TRIPLES_MAX {
-        output.complain("\r");
-    }
+    progress.end();
     told(&graph.counts, graph.importer.observations, output)
 }
 
@@ -96,7 +94,7 @@ impl GraphLines {
     /// Stores everything that was taken.
     pub(in crate::cli) fn store(&mut self) -> Result<(), Failure> {
         for mut update in self.importer.updates() {
-            update.visible = vec![PROJECT_DEFAULT.to_owned()];
+            update.visible = vec![PROJECT_SHARED.to_owned()];
             let recorded = app::run(self.graph.update(update))?;
             for (_, outcome) in &recorded.triples {
                 match outcome {
@@ -111,7 +109,7 @@ impl GraphLines {
     }
 }
 
-fn told(counts: &Counts, observations: usize, output: &Output) -> Result<(), Ended> {
+fn told(counts: &Counts, observations: usize, output: &Output) -> Result<()> {
     if output.json {
         return output.document(&json!({
             "lines": counts.lines,

@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
+use anyhow::Result;
 use serde_json::json;
 
 use crate::app;
-use crate::cli::output::{Ended, Output, Progress, cut};
+use crate::cli::output::{Output, Progress, cut};
 use crate::clock::Clock;
 use crate::config::{Config, RetentionSettings};
 use crate::memory::Memories;
@@ -34,13 +35,13 @@ pub(super) fn run(
     config: &Config,
     clock: Arc<dyn Clock>,
     output: &Output,
-) -> Result<(), Ended> {
+) -> Result<()> {
     let memories = app::memories(config, clock)?;
     if arguments.dry_run {
         return list(&memories, &config.memory.retention, output);
     }
     let progress = Progress::new(output, "memories");
-    let report = |done, total| progress.show(done, Some(total));
+    let report = |done, total| progress.show(done as u64, Some(total as u64));
     let cleaned = app::run(memories.cleanup(report))?;
     progress.end();
     if output.json {
@@ -63,7 +64,7 @@ pub(super) fn run(
 }
 
 /// What would happen, and to which memories.
-fn list(memories: &Memories, settings: &RetentionSettings, output: &Output) -> Result<(), Ended> {
+fn list(memories: &Memories, settings: &RetentionSettings, output: &Output) -> Result<()> {
     let due = app::run(memories.due())?;
     if output.json {
         return output.document(&json!({

@@ -4,12 +4,12 @@ use std::io;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use anyhow::Result;
 use serde_json::json;
 
 use crate::app;
-use crate::caller::Reach;
 use crate::cli::files::{Sink, exported};
-use crate::cli::output::{Ended, Output};
+use crate::cli::output::Output;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::failure::{Failure, Kind};
@@ -60,7 +60,7 @@ pub(super) fn run(
     config: &Config,
     clock: Arc<dyn Clock>,
     output: &Output,
-) -> Result<(), Ended> {
+) -> Result<()> {
     let memories = app::memories(config, clock)?;
     let projects = exported(config, arguments.all);
     let target = Arc::new(Mutex::new(Target {
@@ -73,8 +73,10 @@ pub(super) fn run(
         let mut target = lines.lock().unwrap_or_else(PoisonError::into_inner);
         target.write(line)
     };
-    let exported =
-        app::run(memories.export(ProjectSet::readable(&Reach::Everything, &projects), take));
+    let exported = app::run(memories.export(
+        ProjectSet::readable(&config.grants().reach, &projects),
+        take,
+    ));
     let mut target = target.lock().unwrap_or_else(PoisonError::into_inner);
     if let Some(error) = target.met.take() {
         return Err(error.into());

@@ -3,12 +3,13 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use anyhow::Result;
 use serde_json::json;
 
 use crate::app;
 use crate::cli::files::{at_line, documents, open};
 use crate::cli::graph::GraphLines;
-use crate::cli::output::{Ended, Output, Progress};
+use crate::cli::output::{Output, Progress};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::failure::Failure;
@@ -37,7 +38,7 @@ pub(super) fn run(
     config: &Config,
     clock: Arc<dyn Clock>,
     output: &Output,
-) -> Result<(), Ended> {
+) -> Result<()> {
     let memories = app::memories(config, clock.clone())?;
     let mut graph = GraphLines::new(config, clock)?;
     let mut importer = Importer::new(&config.project);
@@ -71,14 +72,14 @@ fn store(
     memories: &Memories,
     graph: &mut GraphLines,
     importer: &mut Importer,
-    progress: &Progress<'_>,
+    progress: &Progress,
 ) -> Result<(), Failure> {
     graph.store()?;
-    let total = importer.named.and_then(|named| usize::try_from(named).ok());
-    app::run(memories.import(importer, |done| progress.show(done, total)))
+    let total = importer.named;
+    app::run(memories.import(importer, |done| progress.show(done as u64, total)))
 }
 
-fn told(graph: &GraphLines, importer: &Importer, output: &Output) -> Result<(), Ended> {
+fn told(graph: &GraphLines, importer: &Importer, output: &Output) -> Result<()> {
     let counts = importer.counts;
     let missing = importer
         .named

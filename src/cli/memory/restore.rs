@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
+use anyhow::Result;
 use serde_json::{Value, json};
 
 use crate::app;
-use crate::cli::output::{Ended, Output, Progress};
+use crate::cli::output::{Exit, Output, Progress};
 use crate::clock::{Clock, Timestamp};
 use crate::config::Config;
 use crate::failure::{Failure, Kind};
@@ -42,7 +43,7 @@ pub(super) fn run(
     config: &Config,
     clock: Arc<dyn Clock>,
     output: &Output,
-) -> Result<(), Ended> {
+) -> Result<()> {
     let now = clock.now();
     let memories = app::memories(config, clock)?;
     let ids = match &arguments.archived_since {
@@ -59,8 +60,8 @@ pub(super) fn run(
         };
     }
     let progress = Progress::new(output, "memories");
-    let total = ids.len();
-    let restored = app::run(memories.restore(ids, |done| progress.show(done, Some(total))))?;
+    let total = Some(ids.len() as u64);
+    let restored = app::run(memories.restore(ids, |done| progress.show(done as u64, total)))?;
     progress.end();
     if output.json {
         let failed = restored.failed.iter();
@@ -86,7 +87,7 @@ pub(super) fn run(
     }
     match restored.failed.is_empty() {
         true => Ok(()),
-        false => Err(Ended::Told(1)),
+        false => Err(Exit(1).into()),
     }
 }
 

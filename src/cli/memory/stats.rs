@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use anyhow::Result;
 use serde_json::{Value, json};
 
 use crate::app;
-use crate::cli::output::{Ended, Output};
+use crate::cli::output::Output;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::memory::inventory::{Group, Inventory};
@@ -68,7 +69,7 @@ pub(super) fn run(
     config: &Config,
     clock: Arc<dyn Clock>,
     output: &Output,
-) -> Result<(), Ended> {
+) -> Result<()> {
     let memories = app::memories(config, clock)?;
     let inventory = app::run(memories.inventory())?;
     let last = app::run(memories.last_cleanup())?;

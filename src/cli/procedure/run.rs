@@ -5,15 +5,16 @@ use std::fmt::Write as _;
 use std::io::{self, BufRead, IsTerminal, Read};
 use std::time::Duration;
 
+use anyhow::Result;
 use serde_json::{Map, Value, json};
 use tokio::time::Instant;
 
-use super::super::output::{Ended, Output, cut};
+use crate::cli::output::{Exit, Output, cut};
 use crate::failure::{Failure, Kind};
 use crate::limits;
 use crate::procedure::definition::LATEST;
 use crate::procedure::journal::Decision;
-use crate::procedure::{Procedures, Start, view};
+use crate::procedure::{Execution, Procedures, Start, view};
 
 /// What to run.
 #[derive(clap::Args)]
@@ -89,7 +90,7 @@ pub(super) async fn run(
     procedures: &Procedures,
     arguments: RunArguments,
     output: &Output,
-) -> Result<(), Ended> {
+) -> Result<()> {
     let start = Start {
         name: arguments.name,
         version: arguments.version,
@@ -108,14 +109,14 @@ pub(super) async fn run(
 }
 
 /// Shows how an execution goes until it ends or waits for a person.
-async fn follow(procedures: &Procedures, id: &str, output: &Output) -> Result<(), Ended> {
+async fn follow(procedures: &Procedures, id: &str, output: &Output) -> Result<()> {
     let live = output.is_watched();
     let begun = Instant::now();
     let mut last = String::new();
     // A wait has an end, and a person may have more patience.
     loop {
         let end = Instant::now() + Duration::from_secs(limits::PROCEDURE_WAIT_SECONDS_MAX);
-        let told = |execution: &crate::procedure::Execution| {
+        let told = |execution: &Execution| {
             let now = format!("{:12} {}", execution.status, execution.state);
             if live && now != last {
                 let seconds = begun.elapsed().as_secs_f64();
@@ -139,7 +140,7 @@ async fn follow(procedures: &Procedures, id: &str, output: &Output) -> Result<()
     }
     match document["status"].as_str() {
         Some("completed") => Ok(()),
-        _ => Err(Ended::Told(1)),
+        _ => Err(Exit(1).into()),
     }
 }
 
@@ -209,7 +210,7 @@ pub(super) async fn history(
     procedures: &Procedures,
     arguments: HistoryArguments,
     output: &Output,
-) -> Result<(), Ended> {
+) -> Result<()> {
     let Some(id) = arguments.execution else {
         let (name, status) = (arguments.name.as_deref(), arguments.status.as_deref());
         let found = procedures.executions(name, status, arguments.limit).await?;
@@ -217,16 +218,18 @@ pub(super) async fn history(
             let listed: Vec<Value> = found.iter().map(view::brief).collect();
             return output.document(&json!({ "executions": listed }));
         }
-        let mut text = String::new();
-        for each in &found {
-            let at = each.created_at.to_iso();
-            let line = format!(
-                "{}  {at}  {:16}  {} {}  {}",
-                each.id, each.status, each.name, each.version, each.state
-            );
-            let _ = writeln!(text, "{}", cut(&line, output.columns));
-        }
-        return output.print(&text);
+        let row = |each: &Execution| {
+            let procedure = format!("{} {}", each.name, each.version);
+            let (id, status) = (each.id.clone(), each.status.clone());
+            [
+                id,
+                each.created_at.to_iso(),
+                status,
+                procedure,
+                each.state.clone(),
+            ]
+        };
+        return output.print(&output.table(found.iter().map(row)));
     };
     let execution = procedures.execution(&id).await?;
     let machine = procedures.machine(&id).await?;
@@ -271,7 +274,7 @@ pub(super) async fn approve(
     procedures: &Procedures,
     arguments: ApproveArguments,
     output: &Output,
-) -> Result<(), Ended> {
+) -> Result<()> {
     let decision = match (arguments.reject, arguments.outcome.as_deref()) {
         (true, _) => Decision::Rejected,
         (false, None) => Decision::Approved,

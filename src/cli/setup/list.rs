@@ -2,10 +2,11 @@
 
 use std::path::{Path, PathBuf};
 
+use anyhow::Result;
 use serde_json::{Value, json};
 
 use super::{line_of, not_understood, places, written};
-use crate::cli::output::{Ended, Output};
+use crate::cli::output::Output;
 use crate::clients::file::Settings;
 use crate::clients::{Client, Found};
 use crate::config::Surroundings;
@@ -20,7 +21,7 @@ struct Row {
     found: Option<Found>,
 }
 
-pub(super) fn run(surroundings: &Surroundings, output: &Output) -> Result<(), Ended> {
+pub(super) fn run(surroundings: &Surroundings, output: &Output) -> Result<()> {
     let places = places(surroundings);
     let mut rows = Vec::new();
     for client in Client::ALL {
@@ -101,13 +102,13 @@ fn table(rows: &[Row], output: &Output) -> String {
     let mut text: String = rows
         .iter()
         .map(|row| {
-            let colour = match row.state {
+            let color = match row.state {
                 "set up" => 32,
                 "broken" | "gone" => 31,
                 "other" | "off" => 33,
                 _ => 0,
             };
-            let state = output.painted(colour, &format!("{:10}", row.state));
+            let state = output.painted(color, &format!("{:10}", row.state));
             let name = row.client.name();
             let line = format!("  {name:14}  {state}  {}\n", row.file.display());
             match row.why.as_str() {

@@ -5,11 +5,12 @@
 use std::io::{IsTerminal, Write as _};
 use std::time::Duration;
 
+use anyhow::Result;
 use serde_json::{Value, json};
 
 use super::{refused, reload};
 use crate::app;
-use crate::cli::output::{Ended, Output};
+use crate::cli::output::{Exit, Output};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::failure::{Failure, Kind};
@@ -58,7 +59,7 @@ pub(super) fn run(
     config: &Config,
     clock: &dyn Clock,
     output: &Output,
-) -> Result<(), Ended> {
+) -> Result<()> {
     let path = &config.skills.manifest;
     let names = manifest::names(path).map_err(|refusals| refused(path, &refusals, output))?;
     let approvals = app::approvals(config)?;
@@ -98,7 +99,7 @@ pub(super) fn run(
     }
     match approved.len() == waiting.len() || asks {
         true => Ok(()),
-        false => Err(Ended::Told(1)),
+        false => Err(Exit(1).into()),
     }
 }
 
@@ -174,7 +175,7 @@ fn approve(approved: &[&Waiting], approvals: &Approvals) -> Result<(), Failure> 
     })
 }
 
-fn agreed(waiting: &Waiting, output: &Output) -> Result<bool, Ended> {
+fn agreed(waiting: &Waiting, output: &Output) -> Result<bool> {
     let name = output.harmless(&waiting.tool.name);
     output.print(&format!("approve {name} of {}? [y/N] ", waiting.skill))?;
     std::io::stdout().flush()?;
@@ -191,11 +192,11 @@ fn text(waiting: &Waiting, output: &Output) -> String {
     };
     let mut text = format!("{} {name}: {why}\n", waiting.skill);
     for line in &waiting.difference {
-        let colour = match line.as_bytes().first() {
+        let color = match line.as_bytes().first() {
             Some(b'-') => 31,
             _ => 32,
         };
-        let line = output.painted(colour, &output.harmless(line));
+        let line = output.painted(color, &output.harmless(line));
         text.push_str(&format!("  {line}\n"));
     }
     text

@@ -3,12 +3,13 @@
 
 use std::path::{Path, PathBuf};
 
+use anyhow::Result;
 use serde_json::{Value, json};
 
 use super::refused;
 use crate::app;
 use crate::cli::doctor;
-use crate::cli::output::{Ended, Output, columns_of, cut};
+use crate::cli::output::Output;
 use crate::config::Config;
 use crate::failure::{Failure, Kind};
 use crate::skills::manifest::{self, Manifest, Skill};
@@ -39,7 +40,7 @@ pub(super) struct CheckArguments {
     file: Option<PathBuf>,
 }
 
-pub(super) fn list(config: &Config, layers: &Layers, output: &Output) -> Result<(), Ended> {
+pub(super) fn list(config: &Config, layers: &Layers, output: &Output) -> Result<()> {
     tell(&config.skills.manifest, config, layers, output)
 }
 
@@ -48,22 +49,20 @@ pub(super) fn run(
     config: &Config,
     layers: impl Fn() -> Layers,
     output: &Output,
-) -> Result<(), Ended> {
+) -> Result<()> {
     match &arguments.file {
         // One that was named should be there.
-        Some(file) if file.symlink_metadata().is_err() => Err(Ended::Failed(
-            Failure::new(
-                Kind::NotFound,
-                format!("there is no file {}", file.display()),
-            )
-            .hint("is it spelt right? without a name, Mimo's own skills.json is checked"),
-        )),
+        Some(file) if file.symlink_metadata().is_err() => {
+            let message = format!("there is no file {}", file.display());
+            let hint = "check the spelling; without a name, Mimo's own skills.json is checked";
+            Err(Failure::new(Kind::NotFound, message).hint(hint).into())
+        }
         Some(file) => tell(file, config, &layers(), output),
         None => tell(&config.skills.manifest, config, &layers(), output),
     }
 }
 
-fn tell(file: &Path, config: &Config, layers: &Layers, output: &Output) -> Result<(), Ended> {
+fn tell(file: &Path, config: &Config, layers: &Layers, output: &Output) -> Result<()> {
     let rules = app::skill_rules(config);
     let manifest =
         manifest::load(file, &rules).map_err(|refusals| refused(file, &refusals, output))?;
@@ -125,25 +124,8 @@ fn table(manifest: &Manifest, output: &Output) -> String {
         "memory",
         "may also use",
     ];
-    let rows: Vec<[String; 6]> = std::iter::once(head.map(str::to_owned))
-        .chain(manifest.skills.iter().map(row))
-        .collect();
-    let width = |column: usize| rows.iter().map(|row| columns_of(&row[column])).max();
-    let widths: Vec<usize> = (0..5).map(|column| width(column).unwrap_or(0)).collect();
-    let line = |row: &[String; 6]| {
-        let mut text = String::new();
-        for (cell, width) in row.iter().zip(&widths) {
-            text.push_str(cell);
-            text.push_str(&" ".repeat(width + 2 - columns_of(cell)));
-        }
-        // Only a terminal has an edge to stay within.
-        text.push_str(&match output.terminal {
-            true => cut(&row[5], output.columns.saturating_sub(columns_of(&text))),
-            false => row[5].clone(),
-        });
-        format!("{}\n", text.trim_end())
-    };
-    rows.iter().map(line).collect()
+    let head = head.map(str::to_owned);
+    output.table(std::iter::once(head).chain(manifest.skills.iter().map(row)))
 }
 
 fn row(skill: &Skill) -> [String; 6] {

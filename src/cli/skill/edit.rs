@@ -1,11 +1,12 @@
 //! `mimo skill add` and `mimo skill remove`: change `skills.json` in the form
 //! it has. Nothing is written unless the whole of the result could run.
 
+use anyhow::Result;
 use serde_json::json;
 
 use super::refused;
 use crate::app;
-use crate::cli::output::{Ended, Output};
+use crate::cli::output::Output;
 use crate::config::{self, Config};
 use crate::failure::{Failure, Kind};
 use crate::files;
@@ -58,7 +59,7 @@ pub(super) struct RemoveArguments {
     name: String,
 }
 
-pub(super) fn add(arguments: &AddArguments, config: &Config, output: &Output) -> Result<(), Ended> {
+pub(super) fn add(arguments: &AddArguments, config: &Config, output: &Output) -> Result<()> {
     let entry = entry(arguments)?;
     let name = &arguments.name;
     change(config, output, |bytes| {
@@ -70,18 +71,14 @@ pub(super) fn add(arguments: &AddArguments, config: &Config, output: &Output) ->
     told("added", name, config, output)
 }
 
-pub(super) fn remove(
-    arguments: &RemoveArguments,
-    config: &Config,
-    output: &Output,
-) -> Result<(), Ended> {
+pub(super) fn remove(arguments: &RemoveArguments, config: &Config, output: &Output) -> Result<()> {
     let name = &arguments.name;
     // Not checked: a file with mistakes is put right by taking them out.
     change(config, output, |bytes| edit::remove(bytes, name))?;
     told("removed", name, config, output)
 }
 
-fn told(word: &str, name: &str, config: &Config, output: &Output) -> Result<(), Ended> {
+fn told(word: &str, name: &str, config: &Config, output: &Output) -> Result<()> {
     let path = config.skills.manifest.display().to_string();
     match output.json {
         true => output.document(&json!({"ok": true, word: name, "file": path})),
@@ -93,22 +90,20 @@ fn change(
     config: &Config,
     output: &Output,
     edit: impl FnOnce(Option<&[u8]>) -> Result<Vec<u8>, Refused>,
-) -> Result<(), Ended> {
+) -> Result<()> {
     let path = &config.skills.manifest;
     let bytes = file::read(path).map_err(|refusal| refused(path, &[refusal], output))?;
     let changed = edit(bytes.as_deref()).map_err(|wrong| match wrong {
         Refused::File(refusals) => refused(path, &refusals, output),
-        Refused::Name(failure) => Ended::Failed(failure),
+        Refused::Name(failure) => failure.into(),
     })?;
     if let Some(folder) = path.parent() {
         config::private_folder(folder)?;
     }
     files::replace(path, &changed).map_err(|error| {
         let message = format!("{} cannot be written: {error}", path.display());
-        Ended::Failed(
-            Failure::new(Kind::Unavailable, message)
-                .hint("the file is as it was; may your account write its folder?"),
-        )
+        let hint = "the file is as it was; may your account write its folder?";
+        Failure::new(Kind::Unavailable, message).hint(hint).into()
     })
 }
 

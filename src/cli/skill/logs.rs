@@ -6,12 +6,13 @@ use std::io;
 use std::os::fd::AsFd;
 use std::path::Path;
 
+use anyhow::Result;
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, poll};
 use serde_json::json;
 
 use super::refused;
-use crate::cli::output::{Ended, Output};
+use crate::cli::output::{Exit, Output};
 use crate::config::Config;
 use crate::failure::{Failure, Kind};
 use crate::limits;
@@ -42,7 +43,7 @@ pub(super) struct Arguments {
     follow: bool,
 }
 
-pub(super) fn run(arguments: &Arguments, config: &Config, output: &Output) -> Result<(), Ended> {
+pub(super) fn run(arguments: &Arguments, config: &Config, output: &Output) -> Result<()> {
     let folder = config.skill_log_folder();
     let only = match &arguments.skill {
         Some(name) => Some(known(name, &folder, config, output)?),
@@ -64,12 +65,12 @@ pub(super) fn run(arguments: &Arguments, config: &Config, output: &Output) -> Re
 }
 
 /// Lets some time pass, unless whoever reads has left.
-fn wait_for_more() -> Result<(), Ended> {
+fn wait_for_more() -> Result<()> {
     let stdout = io::stdout();
     // No event but the reader's leaving, which always comes.
     let mut reader = [PollFd::new(stdout.as_fd(), PollFlags::empty())];
     match poll(&mut reader, limits::SKILL_LOG_LOOK_MILLIS) {
-        Ok(_) if reader[0].any() == Some(true) => Err(Ended::ReaderLeft),
+        Ok(_) if reader[0].any() == Some(true) => Err(Exit(0).into()),
         // Stopped in between and continued: no time is owed to anybody.
         Ok(_) | Err(Errno::EINTR) => Ok(()),
         Err(error) => Err(io::Error::from(error).into()),
@@ -77,7 +78,7 @@ fn wait_for_more() -> Result<(), Ended> {
 }
 
 /// The skill `name`, if it has a log or stands in the manifest.
-fn known(name: &str, folder: &Path, config: &Config, output: &Output) -> Result<SkillName, Ended> {
+fn known(name: &str, folder: &Path, config: &Config, output: &Output) -> Result<SkillName> {
     let mut names = logs::names(folder).map_err(|error| unreadable(folder, &error))?;
     let find = |names: &[SkillName]| names.iter().find(|each| each.as_str() == name).cloned();
     if let Some(found) = find(&names) {
@@ -93,10 +94,11 @@ fn known(name: &str, folder: &Path, config: &Config, output: &Output) -> Result<
     names.dedup();
     let names: Vec<&str> = names.iter().map(SkillName::as_str).collect();
     let failure = Failure::new(Kind::NotFound, format!("there is no skill {name}"));
-    Err(Ended::Failed(failure.hint(match names.is_empty() {
+    let hint = match names.is_empty() {
         true => "no skill has run yet; `mimo skill add --help` shows how to add one".to_owned(),
         false => format!("the skills are {}", names.join(", ")),
-    })))
+    };
+    Err(failure.hint(hint).into())
 }
 
 /// What is new in the logs; of one that was not read before, all.
@@ -132,7 +134,7 @@ fn unreadable(folder: &Path, error: &io::Error) -> Failure {
     Failure::new(Kind::Unavailable, message).hint("may your account read them?")
 }
 
-fn print(entries: &[(SkillName, Entry)], output: &Output) -> Result<(), Ended> {
+fn print(entries: &[(SkillName, Entry)], output: &Output) -> Result<()> {
     let mut text = String::new();
     for (name, entry) in entries {
         if output.json {

@@ -3,11 +3,12 @@
 
 use std::time::Duration;
 
+use anyhow::Result;
 use serde_json::{Value, json};
 
 use super::refused;
 use crate::app;
-use crate::cli::output::{Ended, Output};
+use crate::cli::output::{Exit, Output};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::failure::{Failure, Kind};
@@ -28,7 +29,7 @@ stopped unless the whole file is right. The exit code is 1 where a Mimo did not
 do it, or a skill did not start.")]
 pub(super) struct Arguments {}
 
-pub(super) fn run(config: &Config, clock: &dyn Clock, output: &Output) -> Result<(), Ended> {
+pub(super) fn run(config: &Config, clock: &dyn Clock, output: &Output) -> Result<()> {
     let path = &config.skills.manifest;
     let manifest = manifest::load(path, &app::skill_rules(config))
         .map_err(|refusals| refused(path, &refusals, output))?;
@@ -52,7 +53,7 @@ pub(super) fn run(config: &Config, clock: &dyn Clock, output: &Output) -> Result
     }
     match well {
         true => Ok(()),
-        false => Err(Ended::Told(1)),
+        false => Err(Exit(1).into()),
     }
 }
 
@@ -116,7 +117,7 @@ fn text((mimo, answer): &Answer, output: &Output) -> String {
         return format!("{head}: {}\n  next: {}\n", word("message"), word("hint"));
     }
     let mut parts = Vec::new();
-    for (word, colour) in [
+    for (word, color) in [
         ("kept", 0),
         ("started", 32),
         ("replaced", 33),
@@ -125,7 +126,7 @@ fn text((mimo, answer): &Answer, output: &Output) -> String {
         let names = answer[word].as_array().into_iter().flatten();
         let names: Vec<&str> = names.filter_map(Value::as_str).collect();
         if !names.is_empty() {
-            let word = output.painted(colour, word);
+            let word = output.painted(color, word);
             parts.push(format!("{word} {}", names.join(", ")));
         }
     }

@@ -15,10 +15,11 @@ use crate::limits::{
     SKILL_INITIALIZE_SECONDS_DEFAULT, SKILL_MEMORY_MB_DEFAULT, SKILL_OPEN_FILES_DEFAULT,
     SKILL_PROCESSES_DEFAULT,
 };
+use crate::secret::Secret;
 use crate::skills::env;
 use crate::skills::policy;
 use crate::skills::refusal::{Class, Refusal};
-use crate::skills::rules::{Rules, Secret};
+use crate::skills::rules::Rules;
 use crate::skills::spec::{Expose, Network, Sandbox, SkillName, SkillSpec, Timeouts};
 
 const MB: u64 = 1024 * 1024;
@@ -153,7 +154,7 @@ pub(super) fn read(name: SkillName, entry: &Value, rules: &Rules) -> Result<Skil
 fn as_if_set(rules: &Rules) -> Rules {
     let mut rules = rules.clone();
     for value in rules.secrets.values_mut() {
-        value.get_or_insert_with(|| Secret::new(String::new()));
+        value.get_or_insert_with(|| Secret::new(""));
     }
     rules
 }
