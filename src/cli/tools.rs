@@ -91,7 +91,7 @@ mod tests {
         output.terminal = true;
         assert_eq!(
             table(&definitions, &output),
-            "a       reads        Reads on…\nlonger  destructive  Takes aw…\n"
+            "a       reads        Reads on…\nlonger  destructive  Takes…\n"
         );
     }
 }
