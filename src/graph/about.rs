@@ -1,59 +1,58 @@
-//! What is known about whatever a text names: the entities that go by a phrase
-//! of it, and the triples around them, the nearest first.
+//! The surroundings of a text: the entities that its phrases name, and the
+//! triples around them, the nearest first.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
+use super::error::GraphError;
 use super::mention::Mention;
 use super::query::Scope;
-use super::{Graph, projects_of, resolve, view};
+use super::{Graph, projects_of, resolve};
+use crate::caller::Reach;
 use crate::clock::Timestamp;
-use crate::failure::Failure;
 use crate::store::StoreError;
 use crate::store::graph::{
-    Closed, Edge, Entity, EntityId, GraphSnapshot, Range, TripleId, View, WordId,
+    Closed, Edge, Entity, EntityId, GraphSnapshot, Range, ScanLimits, Triple, TripleId, View,
+    WordId,
 };
 use crate::{limits, text};
 
-/// Words of the longest predicate that is recognised in a text.
+/// Words of the longest predicate that is recognized in a text.
 const PREDICATE_WORDS: usize = 3;
+/// Phrases that are looked up together.
+const PHRASES_PER_CALL: usize = 256;
 
-/// What something is wanted about.
+/// What triples are wanted about.
 #[derive(Clone, Debug)]
 pub struct Topic {
-    /// Which triples count, and how many are wanted.
     pub scope: Scope,
     /// Names entities, and perhaps predicates.
     pub text: String,
-    /// Entities (`person:alice`) that it is about without naming them.
+    /// Further entities (`person:alice`) that the text leaves out.
     pub others: Vec<String>,
-    /// Triples too that held before and were replaced or ran out.
-    pub ended: bool,
+    /// Also triples that held before and were replaced or ran out.
+    pub include_ended: bool,
 }
 
 /// A triple in names.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Said {
-    /// Its id.
-    pub triple: TripleId,
-    /// What it is about.
+pub struct NamedTriple {
+    pub id: TripleId,
     pub subject: Entity,
-    /// How the two are related.
     pub predicate: String,
-    /// What it leads to.
     pub object: Entity,
     /// 0 to 1.
     pub confidence: f64,
     /// It holds from this moment.
     pub since: Timestamp,
-    /// It does not hold any more, from this moment on.
+    /// From this moment on it does not hold any more.
     pub ended: Option<Timestamp>,
-    /// Whether its subject has one object at a time by this predicate.
-    pub functional: bool,
+    /// Whether the predicate has one object at a time.
+    pub is_functional: bool,
 }
 
-impl Said {
-    /// It as a sentence: `Alice reports to Karim`.
-    pub fn sentence(&self) -> String {
+impl NamedTriple {
+    /// The triple as a sentence: `Alice reports to Karim`.
+    pub(crate) fn sentence(&self) -> String {
         let predicate = self.predicate.replace('_', " ");
         let (subject, object) = (&self.subject.name, &self.object.name);
         match self.ended {
@@ -65,69 +64,70 @@ impl Said {
 
 impl Graph {
     /// The entities that `text` names, and those called `others`
-    /// (`person:alice`). A name that several go by stands for all of them.
+    /// (`person:alice`). An ambiguous name stands for all its entities.
     pub async fn named(
         &self,
+        reach: &Reach,
         projects: Vec<String>,
         text: String,
         others: Vec<String>,
-    ) -> Result<Vec<EntityId>, Failure> {
-        self.read(move |graph| named(graph, &projects, &text, &others))
-            .await
+    ) -> Result<Vec<EntityId>, GraphError> {
+        self.read(reach, move |graph| {
+            Box::pin(async move { Ok(named(graph, &projects, &text, &others).await?) })
+        })
+        .await
     }
 
-    /// The triples around the entities that a topic names: at most
-    /// `scope.limit`, those by a predicate that it names first, then the nearest.
-    pub async fn about(&self, topic: Topic) -> Result<Vec<Said>, Failure> {
+    /// The triples around the entities that a topic names, at most
+    /// `scope.limit`: first those by a predicate that it names, then the nearest.
+    pub async fn about(&self, topic: Topic) -> Result<Vec<NamedTriple>, GraphError> {
         let functional = self.settings.functional.clone();
-        let said = self.read(move |graph| {
-            let starts = named(graph, &topic.scope.projects, &topic.text, &topic.others)?;
-            let mut view = view(
-                graph,
-                &topic.scope.projects,
-                topic.scope.at,
-                topic.scope.min_confidence,
-            )?;
-            view.ended = topic.ended;
-            let mut around = Around::new(graph, view, topic.scope.limit);
-            let asked = predicates(graph, &topic.text)?;
-            around.by(&asked, &starts)?;
-            around.hops(starts)?;
-            around.in_names()
-        });
-        let mut said = said.await?;
-        for each in &mut said {
-            each.functional = functional.contains(&each.predicate);
-        }
-        Ok(said)
+        self.read(&topic.scope.reach.clone(), move |graph| {
+            Box::pin(async move {
+                let scope = &topic.scope;
+                let starts = named(graph, &scope.projects, &topic.text, &topic.others).await?;
+                let view = View {
+                    include_ended: topic.include_ended,
+                    ..scope.view(graph).await?
+                };
+                let mut around = Neighborhood::new(graph, view, scope.limit);
+                let predicates = predicates(graph, &topic.text).await?;
+                around.add_by_predicates(&predicates, &starts).await?;
+                around.add_hops(starts).await?;
+                Ok(around.into_triples(&functional).await?)
+            })
+        })
+        .await
     }
 }
 
-fn named(
+async fn named(
     graph: &dyn GraphSnapshot,
     projects: &[String],
     text: &str,
     others: &[String],
 ) -> Result<Vec<EntityId>, StoreError> {
-    let projects = projects_of(graph, projects)?;
+    let projects = projects_of(graph, projects).await?;
     let projects = projects.as_deref();
+    let others = others.iter().filter_map(|other| Mention::parse(other).ok());
+    let others: Vec<Mention> = others.collect();
+    let others: Vec<&Mention> = others.iter().collect();
     let mut found: Vec<EntityId> = Vec::new();
-    for other in others {
-        let Ok(mention) = Mention::parse(other, "") else {
-            continue;
-        };
-        // What is not known any more, or is several things now, is passed over.
-        if let Ok(Some(entity)) = resolve::certain(graph, &mention, projects, "") {
+    for entities in resolve::candidates(graph, &others, projects).await? {
+        // One that is unknown or ambiguous by now is passed over.
+        if let [entity] = &entities[..] {
             found.push(entity.id);
         }
     }
     let words = text::words(text);
     let phrases = text::phrases(&words, limits::ENTITY_WORDS_LINKED_MAX);
-    for phrase in phrases.take(limits::MEMORY_PHRASES_LINKED_MAX) {
+    let phrases: Vec<&str> = phrases.take(limits::MEMORY_PHRASES_LINKED_MAX).collect();
+    for phrases in phrases.chunks(PHRASES_PER_CALL) {
         if found.len() >= limits::ASK_ENTITIES_MAX {
             break;
         }
-        found.extend(graph.named(phrase, projects)?);
+        let matches = graph.named(phrases, projects).await?;
+        found.extend(matches.into_iter().map(|name| name.entity));
     }
     let mut seen = BTreeSet::new();
     found.retain(|entity| seen.insert(*entity));
@@ -137,33 +137,35 @@ fn named(
 
 /// The predicates that a text names: `report to` and `reports to` are
 /// `reports_to`, `owned` is `owned`.
-fn predicates(graph: &dyn GraphSnapshot, text: &str) -> Result<Vec<WordId>, StoreError> {
+async fn predicates(graph: &dyn GraphSnapshot, text: &str) -> Result<Vec<WordId>, StoreError> {
     let words = text::words(text);
-    let mut found = Vec::new();
-    for phrase in text::phrases(&words, PREDICATE_WORDS).take(limits::ASK_PREDICATE_PHRASES_MAX) {
+    let phrases = text::phrases(&words, PREDICATE_WORDS).take(limits::ASK_PREDICATE_PHRASES_MAX);
+    let spellings = phrases.flat_map(|phrase| {
         let (first, rest) = phrase.split_once(' ').unwrap_or((phrase, ""));
-        for ending in ["", "s"] {
+        ["", "s"].map(|ending| {
             let word = format!("{first}{ending} {rest}");
-            let word = word.trim_end().replace(' ', "_");
-            found.extend(graph.word_id(&word)?);
-        }
-    }
-    Ok(found)
+            word.trim_end().replace(' ', "_")
+        })
+    });
+    let spellings: Vec<String> = spellings.collect();
+    let spellings: Vec<&str> = spellings.iter().map(String::as_str).collect();
+    let found = graph.word_ids(&spellings).await?;
+    Ok(found.into_iter().flatten().collect())
 }
 
-/// Collects the triples around some entities.
-struct Around<'a> {
+/// The triples around some entities.
+struct Neighborhood<'a> {
     graph: &'a dyn GraphSnapshot,
     view: View,
     limit: usize,
     edges: BTreeMap<TripleId, Edge>,
-    /// As they were met.
+    /// As they were found.
     order: Vec<TripleId>,
 }
 
-impl<'a> Around<'a> {
+impl<'a> Neighborhood<'a> {
     fn new(graph: &'a dyn GraphSnapshot, view: View, limit: usize) -> Self {
-        Around {
+        Neighborhood {
             graph,
             view,
             limit,
@@ -172,100 +174,109 @@ impl<'a> Around<'a> {
         }
     }
 
-    /// Those of `entities` by these predicates. Asked by themselves: an entity
-    /// that very much is said about may have them far from its first ones.
-    fn by(&mut self, predicates: &[WordId], entities: &[EntityId]) -> Result<(), StoreError> {
-        for predicate in predicates {
-            for entity in entities {
-                self.both_ways(*entity, Some(*predicate), limits::ASK_EDGES_OF_ONE_MAX[0])?;
-            }
-        }
-        Ok(())
-    }
-
-    /// Those one step away, then two: "the team of the owner of this".
-    fn hops(&mut self, starts: Vec<EntityId>) -> Result<(), StoreError> {
-        let mut known: BTreeSet<EntityId> = starts.iter().copied().collect();
-        let mut layer = starts;
-        for of_one in limits::ASK_EDGES_OF_ONE_MAX {
-            let mut next = Vec::new();
-            for entity in layer {
-                for edge in self.both_ways(entity, None, of_one)? {
-                    let ends = [edge.subject, edge.object].into_iter();
-                    next.extend(ends.filter(|end| known.insert(*end)));
-                }
-            }
-            layer = next;
-        }
-        Ok(())
-    }
-
-    /// At most `of_one` triples with `entity` as their subject, and as their
-    /// object.
-    fn both_ways(
+    /// Adds triples of `entities` by these predicates. They are asked for by
+    /// themselves, because an entity with many triples may have them far behind
+    /// its first ones.
+    async fn add_by_predicates(
         &mut self,
-        entity: EntityId,
-        predicate: Option<WordId>,
-        of_one: usize,
-    ) -> Result<Vec<Edge>, StoreError> {
-        let range = |subject, object| Range {
-            subject,
-            predicate,
-            object,
-        };
-        let mut scanned = Vec::new();
-        for range in [range(Some(entity), None), range(None, Some(entity))] {
-            let room = self.limit.saturating_sub(self.order.len()).min(of_one);
-            if room == 0 {
-                break;
-            }
-            let mut edges = Vec::new();
-            self.graph.scan(range, None, room, &self.view, &mut edges)?;
-            for edge in &edges {
-                if self.edges.insert(edge.triple, *edge).is_none() {
-                    self.order.push(edge.triple);
-                }
-            }
-            scanned.append(&mut edges);
-        }
-        Ok(scanned)
+        predicates: &[WordId],
+        entities: &[EntityId],
+    ) -> Result<(), StoreError> {
+        let both = predicates.iter().flat_map(|predicate| {
+            let each = entities.iter();
+            each.flat_map(|entity| both_ways(*entity, Some(*predicate)))
+        });
+        let ranges: Vec<Range> = both.collect();
+        self.add(&ranges, limits::ASK_EDGES_OF_ONE_MAX[0]).await?;
+        Ok(())
     }
 
-    fn in_names(self) -> Result<Vec<Said>, StoreError> {
-        let mut said = Vec::with_capacity(self.order.len());
-        for triple in self.order {
-            said.extend(in_names(self.graph, &self.edges[&triple], self.view.at)?);
+    /// Adds triples one hop away, then two: "the team of the owner of this".
+    async fn add_hops(&mut self, starts: Vec<EntityId>) -> Result<(), StoreError> {
+        let mut known: BTreeSet<EntityId> = starts.iter().copied().collect();
+        let mut frontier = starts;
+        for edges_per_range in limits::ASK_EDGES_OF_ONE_MAX {
+            let ranges = frontier.iter().flat_map(|entity| both_ways(*entity, None));
+            let ranges: Vec<Range> = ranges.collect();
+            let edges = self.add(&ranges, edges_per_range).await?;
+            let ends = edges.iter().flat_map(|edge| [edge.subject, edge.object]);
+            frontier = ends.filter(|end| known.insert(*end)).collect();
         }
-        Ok(said)
+        Ok(())
+    }
+
+    /// Adds triples of each range until the limit is reached; the edges that
+    /// were read for that.
+    async fn add(
+        &mut self,
+        mut ranges: &[Range],
+        edges_per_range: usize,
+    ) -> Result<Vec<Edge>, StoreError> {
+        let mut read = Vec::new();
+        while !ranges.is_empty() && self.order.len() < self.limit {
+            let limits = ScanLimits {
+                edges_per_range,
+                reads: self.limit,
+            };
+            let scan = self.graph.scan_many(ranges, None, limits, &self.view);
+            let scan = scan.await?;
+            for (edges, _) in scan.by_range() {
+                let room = self.limit.saturating_sub(self.order.len());
+                for edge in edges.iter().take(room) {
+                    read.push(*edge);
+                    if self.edges.insert(edge.triple, *edge).is_none() {
+                        self.order.push(edge.triple);
+                    }
+                }
+            }
+            ranges = &ranges[scan.ranges.len()..];
+        }
+        Ok(read)
+    }
+
+    async fn into_triples(self, functional: &[String]) -> Result<Vec<NamedTriple>, StoreError> {
+        if self.order.is_empty() {
+            return Ok(Vec::new());
+        }
+        let edges = self.edges.values();
+        let ends: Vec<EntityId> = edges.flat_map(|edge| [edge.subject, edge.object]).collect();
+        let entities = resolve::by_id(self.graph, &ends).await?;
+        let triples = self.graph.triples(&self.order).await?;
+        let triples: HashMap<TripleId, Triple> = triples.into_iter().map(|t| (t.id, t)).collect();
+        let predicates: BTreeSet<WordId> = self.edges.values().map(|edge| edge.predicate).collect();
+        let predicates: Vec<WordId> = predicates.into_iter().collect();
+        let words = self.graph.words(&predicates).await?;
+        let words: BTreeMap<WordId, String> = predicates.into_iter().zip(words).collect();
+        let named = self.order.iter().filter_map(|id| {
+            let triple = triples.get(id)?;
+            let ended = triple.until.filter(|until| *until <= self.view.at);
+            // A retracted triple never held.
+            if ended.is_some() && matches!(triple.closed, Some((Closed::Retracted, _))) {
+                return None;
+            }
+            let edge = &self.edges[id];
+            let predicate = words[&edge.predicate].clone();
+            Some(NamedTriple {
+                id: *id,
+                subject: entities.get(&edge.subject)?.clone(),
+                object: entities.get(&edge.object)?.clone(),
+                confidence: edge.confidence,
+                since: triple.since,
+                ended,
+                is_functional: functional.contains(&predicate),
+                predicate,
+            })
+        });
+        Ok(named.collect())
     }
 }
 
-/// `None` for what was taken back: it never held.
-fn in_names(
-    graph: &dyn GraphSnapshot,
-    edge: &Edge,
-    at: Timestamp,
-) -> Result<Option<Said>, StoreError> {
-    let parts = (
-        graph.entity(edge.subject)?,
-        graph.entity(edge.object)?,
-        graph.triple(edge.triple)?,
-    );
-    let (Some(subject), Some(object), Some(triple)) = parts else {
-        return Ok(None);
-    };
-    let ended = triple.until.filter(|until| *until <= at);
-    if ended.is_some() && matches!(triple.closed, Some((Closed::Retracted, _))) {
-        return Ok(None);
-    }
-    Ok(Some(Said {
-        triple: edge.triple,
+/// The triples with `entity` as their subject, and as their object.
+fn both_ways(entity: EntityId, predicate: Option<WordId>) -> [Range; 2] {
+    let range = |subject, object| Range {
         subject,
-        predicate: graph.word(edge.predicate)?.0,
+        predicate,
         object,
-        confidence: edge.confidence,
-        since: triple.since,
-        ended,
-        functional: false,
-    }))
+    };
+    [range(Some(entity), None), range(None, Some(entity))]
 }

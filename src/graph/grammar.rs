@@ -1,27 +1,24 @@
-//! Triples out of plain sentences, without a model: a table of verb phrases
-//! and what may stand on either side of them. It would rather miss a relation
-//! than make one up: what is asked, denied, supposed or said of `it` is left
-//! alone. Pure.
+//! Triples from plain sentences, without a model: a table of verb phrases and
+//! rules for the names on both sides. It rather misses a relation than makes one
+//! up, so questions, denials, suppositions and pronouns yield nothing. Pure.
 
-/// How sure a proposal is: three of them in a row are still followed by default.
-pub const CONFIDENCE: f64 = 0.9;
+/// The confidence of a proposal. By default a path of three of them is still
+/// followed.
+pub(crate) const CONFIDENCE: f64 = 0.9;
 
-/// What a text seems to say.
+/// A triple that a text seems to state.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Proposal {
-    /// The words it is about.
-    pub subject: String,
-    /// How the two are related.
-    pub predicate: &'static str,
-    /// The words it leads to.
-    pub object: String,
+pub(crate) struct Proposal {
+    pub(crate) subject: String,
+    pub(crate) predicate: &'static str,
+    pub(crate) object: String,
 }
 
-/// A verb phrase, its predicate, and whether it is said from the object's side
-/// (`is owned by`).
+/// A verb phrase, its predicate, and whether the object comes first (`is owned
+/// by`).
 struct Phrase(&'static str, &'static str, bool);
 
-/// Longer phrases stand before those they begin with.
+/// Longer phrases come before those they begin with.
 const PHRASES: &[Phrase] = &[
     Phrase("depends on", "depends_on", false),
     Phrase("depend on", "depends_on", false),
@@ -85,14 +82,14 @@ const PHRASES: &[Phrase] = &[
     Phrase("is a", "is_a", false),
 ];
 
-/// Words that make a sentence no statement of what is so.
-const UNSURE: &[&str] = &[
+/// Words that keep a sentence from stating a fact.
+const HEDGES: &[&str] = &[
     "if", "would", "could", "might", "may", "maybe", "perhaps", "should", "unless", "whether",
     "not", "no", "never", "without", "cannot", "longer", "hardly", "wants", "plans", "hopes",
 ];
 
-/// Words that name nothing by themselves.
-const NAMELESS: &[&str] = &[
+/// Words that refer to something without naming it.
+const PRONOUNS: &[&str] = &[
     "i",
     "you",
     "he",
@@ -135,8 +132,8 @@ const NAMELESS: &[&str] = &[
     "each",
 ];
 
-/// Words that stand before a name and do not belong to it.
-const BEFORE: &[&str] = &[
+/// Words before a name that do not belong to it.
+const NAME_PREFIXES: &[&str] = &[
     "the",
     "a",
     "an",
@@ -163,7 +160,7 @@ const BEFORE: &[&str] = &[
 ];
 
 /// Words at which a name ends.
-const AFTER: &[&str] = &[
+const NAME_ENDS: &[&str] = &[
     "because", "since", "when", "while", "which", "who", "that", "but", "so", "for", "to", "with",
     "at", "in", "on", "from", "by", "as", "after", "before", "until", "instead", "where", "and",
     "or", "is", "are", "was", "were", "via", "through", "under", "over", "now", "too", "rather",
@@ -172,11 +169,14 @@ const AFTER: &[&str] = &[
 /// The most words of a name.
 const NAME_WORDS: usize = 5;
 
-/// What `text` seems to say, each relation once, in its order.
-pub fn propose(text: &str) -> Vec<Proposal> {
+/// The triples that `text` seems to state, each once, in its order.
+pub(crate) fn propose(text: &str) -> Vec<Proposal> {
     let mut proposals = Vec::new();
     for sentence in sentences(text) {
-        for proposal in clauses(&sentence).iter().flat_map(|clause| read(clause)) {
+        for proposal in clauses(&sentence)
+            .iter()
+            .flat_map(|clause| read_clause(clause))
+        {
             if !proposals.contains(&proposal) {
                 proposals.push(proposal);
             }
@@ -185,7 +185,8 @@ pub fn propose(text: &str) -> Vec<Proposal> {
     proposals
 }
 
-/// The sentences that state something, as their words; commas are words too.
+/// The sentences of a text as their words, without questions. Commas are words
+/// too.
 fn sentences(text: &str) -> Vec<Vec<String>> {
     let mut sentences = vec![Vec::new()];
     for line in text.lines() {
@@ -215,8 +216,7 @@ fn last(sentences: &mut [Vec<String>]) -> &mut Vec<String> {
     &mut sentences[at]
 }
 
-/// The parts of a sentence that stand for themselves: those behind `but`,
-/// `while` and the like begin anew.
+/// The clauses of a sentence: `but`, `while` and the like begin a new one.
 fn clauses(sentence: &[String]) -> Vec<Vec<String>> {
     let parts = sentence.split(|word| {
         matches!(
@@ -227,10 +227,10 @@ fn clauses(sentence: &[String]) -> Vec<Vec<String>> {
     parts.map(<[String]>::to_vec).collect()
 }
 
-fn read(clause: &[String]) -> Vec<Proposal> {
+fn read_clause(clause: &[String]) -> Vec<Proposal> {
     if clause
         .iter()
-        .any(|word| UNSURE.contains(&lower(word).as_str()) || word.ends_with("n't"))
+        .any(|word| HEDGES.contains(&lower(word).as_str()) || word.ends_with("n't"))
     {
         return Vec::new();
     }
@@ -258,13 +258,13 @@ fn read(clause: &[String]) -> Vec<Proposal> {
         })
         .collect();
     if let [_, rest @ ..] = rest {
-        found.extend(read(rest));
+        found.extend(read_clause(rest));
     }
     found
 }
 
 /// Where another statement begins behind a verb (`.. and the site uses ..`): at
-/// the separator next before its own verb; else the end.
+/// the last separator before its own verb, else at the end.
 fn next_clause(words: &[String]) -> usize {
     let separates = |word: &String| word == "," || matches!(lower(word).as_str(), "and" | "or");
     let verb_at = verb(words).map(|(start, ..)| start);
@@ -272,7 +272,7 @@ fn next_clause(words: &[String]) -> usize {
     before.unwrap_or(words.len())
 }
 
-/// The first verb phrase of a clause and where it stands.
+/// The first verb phrase of a clause, with its start and end.
 fn verb(clause: &[String]) -> Option<(usize, usize, &'static Phrase)> {
     (1..clause.len()).find_map(|start| {
         let longest = PHRASES
@@ -292,7 +292,7 @@ fn verb(clause: &[String]) -> Option<(usize, usize, &'static Phrase)> {
 /// The names right before a verb: `Ada`, or `Ada, Bo and Cy`.
 fn names_before(words: &[String]) -> Vec<String> {
     let mut words = words;
-    // An aside before the verb (`X, the shop's computer, uses Y`) names nothing.
+    // A comma or adverb before the verb belongs to no name.
     while let [rest @ .., last] = words
         && (last == "," || matches!(lower(last).as_str(), "also" | "still" | "now" | "currently"))
     {
@@ -306,7 +306,7 @@ fn names_after(words: &[String], predicate: &str) -> Vec<String> {
     let stop = |(nth, word): &(usize, &String)| {
         let word = lower(word);
         let list = matches!(word.as_str(), "and" | "or");
-        *nth > 0 && AFTER.contains(&word.as_str()) && (!list || predicate == "is_a")
+        *nth > 0 && NAME_ENDS.contains(&word.as_str()) && (!list || predicate == "is_a")
     };
     let end = words
         .iter()
@@ -316,7 +316,7 @@ fn names_after(words: &[String], predicate: &str) -> Vec<String> {
     names(&words[..end])
 }
 
-/// What a list of words names; nothing where one of its parts is no name.
+/// The names in a list of words; none where one of its parts is no name.
 fn names(words: &[String]) -> Vec<String> {
     let parts = words.split(|word| word == "," || matches!(lower(word).as_str(), "and" | "or"));
     let mut names = Vec::new();
@@ -332,14 +332,14 @@ fn names(words: &[String]) -> Vec<String> {
 fn name(words: &[String]) -> Option<String> {
     let mut words = words;
     while let [first, rest @ ..] = words
-        && BEFORE.contains(&lower(first).as_str())
+        && NAME_PREFIXES.contains(&lower(first).as_str())
     {
         words = rest;
     }
-    let nameless = words
+    let has_pronoun = words
         .iter()
-        .any(|word| NAMELESS.contains(&lower(word).as_str()));
-    if words.is_empty() || words.len() > NAME_WORDS || nameless {
+        .any(|word| PRONOUNS.contains(&lower(word).as_str()));
+    if words.is_empty() || words.len() > NAME_WORDS || has_pronoun {
         return None;
     }
     Some(words.join(" "))
@@ -353,13 +353,13 @@ fn lower(word: &str) -> String {
 mod tests {
     use super::*;
 
-    fn said(text: &str) -> Vec<String> {
+    fn proposed(text: &str) -> Vec<String> {
         let shown = |p: Proposal| format!("{} {} {}", p.subject, p.predicate, p.object);
         propose(text).into_iter().map(shown).collect()
     }
 
     #[test]
-    fn relations_that_are_stated_are_read() {
+    fn stated_relations_are_proposed() {
         for (text, expected) in [
             (
                 "The checkout depends on billing-service.",
@@ -412,14 +412,14 @@ mod tests {
                 &["İstanbul'daki Şirket uses 東京DB"],
             ),
         ] {
-            let found = said(text);
+            let found = proposed(text);
             let found: Vec<&str> = found.iter().map(String::as_str).collect();
             assert_eq!(found, expected, "{text}");
         }
     }
 
     #[test]
-    fn what_is_asked_denied_supposed_or_nameless_is_left_alone() {
+    fn questions_denials_suppositions_and_pronouns_yield_nothing() {
         for text in [
             "Does billing use PostgreSQL?",
             "Who works at Acme?",
@@ -436,12 +436,12 @@ mod tests {
             "",
             "'; DROP TABLE triple; --",
         ] {
-            assert_eq!(said(text), Vec::<String>::new(), "{text}");
+            assert_eq!(proposed(text), Vec::<String>::new(), "{text}");
         }
     }
 
     #[test]
-    fn any_text_is_survived() {
+    fn no_text_makes_it_panic() {
         let long = "Ada uses ".repeat(2_000);
         propose(&long);
         for text in [

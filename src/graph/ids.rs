@@ -1,15 +1,14 @@
-//! Maps by id. Ids are ours, numbered one after the other, so a multiplication
-//! spreads them well enough and nobody can choose them to collide.
+//! Maps by id. The store numbers ids one after the other, so a multiplication
+//! spreads them well enough, and nobody can choose them to collide.
 
 use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
 
-/// A map whose keys are made of ids.
-pub type IdMap<K, V> = HashMap<K, V, BuildHasherDefault<IdHasher>>;
+/// A map by ids.
+pub(super) type IdMap<K, V> = HashMap<K, V, BuildHasherDefault<IdHasher>>;
 
-/// Multiplies and rotates.
 #[derive(Default)]
-pub struct IdHasher(u64);
+pub(super) struct IdHasher(u64);
 
 impl Hasher for IdHasher {
     fn finish(&self) -> u64 {

@@ -1,43 +1,49 @@
-//! Joining patterns: one after the other in the planned order, each time for a
-//! whole set of rows, with a range that several rows want read once for all.
-//! Rows come out in one fixed order, so a page can go on behind any row.
+//! Joining patterns, one after the other in the planned order, each for a whole
+//! batch of rows. Ranges that several rows look up are read once. Rows come out
+//! in one fixed order, so a page can begin behind any row.
+
+use std::ops::ControlFlow;
+
+use futures::future::BoxFuture;
 
 use super::ids::IdMap;
 use super::pattern::{Pattern, Query, Term};
 use super::reading::{ROUNDING, Reader};
 use crate::limits;
 use crate::store::StoreError;
-use crate::store::graph::{Edge, Range, TripleId};
+use crate::store::graph::{Edge, Range, ScanLimits, TripleId};
 
-/// Ranges up to this long are kept for the next row that wants them.
-const SHARED_RANGE: usize = 256;
-/// Edges of shared ranges that are kept at a time, for each step.
+/// Edges of the longest range that is kept for other rows.
+const SHARED_RANGE_EDGES: usize = 256;
+/// Edges, and ranges, that each step keeps for other rows.
 const SHARED_EDGES: usize = 16 * 1024;
-/// From so many rows a range on, it is read whole where each row wants one
-/// triple of it.
-const WORTH_SHARING: usize = 4;
+/// Rows whose ranges are looked up ahead.
+const ROWS_AHEAD: usize = 256;
+/// Rows to a range from which reading a wider range once is worth it.
+const ROWS_PER_SHARED_RANGE: usize = 4;
 
-/// What the variables stand for, and what that rests on.
+/// What the variables are bound to, and the triples behind it.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Row {
-    /// By variable; all known once every pattern was joined.
-    pub values: Vec<Option<i64>>,
-    /// The triples, in the order the patterns were joined.
-    pub triples: Vec<TripleId>,
+pub(super) struct Row {
+    /// By variable; complete once every pattern was joined.
+    pub(super) values: Vec<Option<i64>>,
+    /// In the order in which the patterns were joined.
+    pub(super) triples: Vec<TripleId>,
     /// The product of their confidences.
-    pub confidence: f64,
+    pub(super) confidence: f64,
 }
 
 /// A page of rows.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Joined {
-    /// In the order of the indexes they were found in.
-    pub rows: Vec<Row>,
-    /// Where they go on: triples as in [`Row::triples`], or the first of them.
-    pub next: Option<Vec<TripleId>>,
+pub(super) struct Joined {
+    /// In the order of the indexes.
+    pub(super) rows: Vec<Row>,
+    /// Where the next page begins: behind these triples, as in [`Row::triples`],
+    /// or behind the first of them.
+    pub(super) next: Option<Vec<TripleId>>,
 }
 
-/// Rows of equal width, one behind the other.
+/// Rows of equal width, in flat lists.
 #[derive(Clone, Debug, Default)]
 struct Batch {
     variables: usize,
@@ -48,7 +54,7 @@ struct Batch {
 }
 
 impl Batch {
-    fn of(variables: usize, steps: usize) -> Batch {
+    fn new(variables: usize, steps: usize) -> Batch {
         Batch {
             variables,
             steps,
@@ -68,11 +74,11 @@ impl Batch {
         &self.triples[row * self.steps..][..self.steps]
     }
 
-    /// Takes a row of `from` on with what `edge` adds to it, where they agree.
+    /// Adds a row of `from` extended by `edge`, if they agree.
     fn extend(&mut self, from: &Batch, row: usize, query: &Query, pattern: &Pattern, edge: &Edge) {
         let start = self.values.len();
         self.values.extend_from_slice(from.values(row));
-        if !agree(query, &mut self.values[start..], pattern, edge) {
+        if !bind(query, &mut self.values[start..], pattern, edge) {
             self.values.truncate(start);
             return;
         }
@@ -82,9 +88,9 @@ impl Batch {
     }
 }
 
-/// Sets the variables of `pattern` to the parts of `edge`; whether they could
-/// be that.
-fn agree(query: &Query, values: &mut [Option<i64>], pattern: &Pattern, edge: &Edge) -> bool {
+/// Binds the variables of `pattern` to the parts of `edge`; whether they agree
+/// with the values there are.
+fn bind(query: &Query, values: &mut [Option<i64>], pattern: &Pattern, edge: &Edge) -> bool {
     let parts = [edge.subject, edge.predicate, edge.object];
     pattern
         .terms()
@@ -96,44 +102,37 @@ fn agree(query: &Query, values: &mut [Option<i64>], pattern: &Pattern, edge: &Ed
                 Some(value) => value == part,
                 None => {
                     values[variable] = Some(part);
-                    query.fits(variable, part)
+                    query.allows(variable, part)
                 }
             },
         })
 }
 
-/// `values` with what `edge` adds to them, where they agree.
-pub fn extended(
+/// `values` extended by `edge`, if they agree.
+pub(super) fn extended(
     query: &Query,
     values: &[Option<i64>],
     pattern: &Pattern,
     edge: &Edge,
 ) -> Option<Vec<Option<i64>>> {
     let mut values = values.to_vec();
-    agree(query, &mut values, pattern, edge).then_some(values)
+    bind(query, &mut values, pattern, edge).then_some(values)
 }
 
 /// Carries out a query.
-pub struct Join<'r, 'a> {
+pub(super) struct Join<'r, 'a> {
     reader: &'r mut Reader<'a>,
     query: &'r Query,
     order: &'r [usize],
     min_confidence: f64,
     limit: usize,
-    shared: Vec<Shared>,
-    found: Joined,
-}
-
-/// Whether the search goes on.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Flow {
-    On,
-    Enough,
+    lookups: Vec<Lookups>,
+    joined: Joined,
 }
 
 impl<'r, 'a> Join<'r, 'a> {
     /// A join of the patterns of `query` in `order` that finds up to `limit` rows.
-    pub fn new(
+    pub(super) fn new(
         reader: &'r mut Reader<'a>,
         query: &'r Query,
         order: &'r [usize],
@@ -146,15 +145,15 @@ impl<'r, 'a> Join<'r, 'a> {
             order,
             min_confidence,
             limit,
-            shared: order.iter().map(|_| Shared::default()).collect(),
-            found: Joined::default(),
+            lookups: order.iter().map(|_| Lookups::default()).collect(),
+            joined: Joined::default(),
         }
     }
 
-    /// The rows behind `after` (as `Joined::next` has it), or from the first.
+    /// The rows behind `after` (as in `Joined::next`), or from the first on.
     /// `None` where `after` does not belong to this query.
-    pub fn run(mut self, after: &[Edge]) -> Result<Option<Joined>, StoreError> {
-        let mut first = Batch::of(self.query.variables.len(), 0);
+    pub(super) async fn run(mut self, after: &[Edge]) -> Result<Option<Joined>, StoreError> {
+        let mut first = Batch::new(self.query.variables.len(), 0);
         first.values = vec![None; first.variables];
         first.confidence = vec![1.0];
         let mut rows = vec![first];
@@ -162,14 +161,9 @@ impl<'r, 'a> Join<'r, 'a> {
             let Some(pattern) = self.order.get(step) else {
                 return Ok(None);
             };
-            let mut row = Batch::of(self.query.variables.len(), step + 1);
-            row.extend(
-                &rows[step],
-                0,
-                self.query,
-                &self.query.patterns[*pattern],
-                edge,
-            );
+            let pattern = &self.query.patterns[*pattern];
+            let mut row = Batch::new(self.query.variables.len(), step + 1);
+            row.extend(&rows[step], 0, self.query, pattern, edge);
             if row.len() == 0 {
                 return Ok(None);
             }
@@ -177,192 +171,238 @@ impl<'r, 'a> Join<'r, 'a> {
         }
         // First the rest of the innermost range that was cut, then outwards.
         for (step, edge) in after.iter().enumerate().rev() {
-            if self.step(step, &rows[step], Some(*edge))? == Flow::Enough {
-                return Ok(Some(self.found));
+            if self.step(step, &rows[step], Some(*edge)).await?.is_break() {
+                return Ok(Some(self.joined));
             }
         }
         if after.is_empty() {
-            self.step(0, &rows[0], None)?;
+            let _all = self.step(0, &rows[0], None).await?;
         }
-        Ok(Some(self.found))
+        Ok(Some(self.joined))
     }
 
-    /// Joins the pattern of `step`, and those behind it, to every row of
-    /// `batch`; of the first one only what lies behind `after`.
-    fn step(
-        &mut self,
+    /// Joins the pattern of `step`, and those behind it, to every row of `batch`;
+    /// of the first row only the edges behind `after`. Breaks where a page ends.
+    fn step<'s>(
+        &'s mut self,
         step: usize,
-        batch: &Batch,
+        batch: &'s Batch,
         mut after: Option<Edge>,
-    ) -> Result<Flow, StoreError> {
-        if step == self.order.len() {
-            return Ok(self.emit(batch));
-        }
-        let pattern = &self.query.patterns[self.order[step]];
-        let wider = Wider::of(pattern, batch);
-        let mut out = Batch::of(batch.variables, step + 1);
-        let mut edges = Vec::new();
-        for row in 0..batch.len() {
-            loop {
-                edges.clear();
-                let range = pattern.range(batch.values(row));
-                let more = self.edges(step, range, wider, after, &mut edges)?;
-                after = edges.last().copied();
-                for edge in &edges {
-                    let confidence = batch.confidence[row] * edge.confidence;
-                    if confidence + ROUNDING >= self.min_confidence {
-                        out.extend(batch, row, self.query, pattern, edge);
-                    }
-                }
-                let spent = self.reader.is_spent();
-                if spent || more || out.len() >= limits::GRAPH_JOIN_ROWS_MAX {
-                    let rows = std::mem::replace(&mut out, Batch::of(batch.variables, step + 1));
-                    if self.step(step + 1, &rows, None)? == Flow::Enough {
-                        return Ok(Flow::Enough);
-                    }
-                }
-                if spent {
-                    // A row that is done is where the step before it goes on.
-                    let mut next = batch.triples(row).to_vec();
-                    next.extend(after.filter(|_| more).map(|edge| edge.triple));
-                    // Of the first step there is nothing before it: all was read.
-                    self.found.next = (!next.is_empty()).then_some(next);
-                    return Ok(Flow::Enough);
-                }
-                if !more {
-                    break;
-                }
+    ) -> BoxFuture<'s, Result<ControlFlow<()>, StoreError>> {
+        Box::pin(async move {
+            if step == self.order.len() {
+                return Ok(self.emit(batch));
             }
-            after = None;
-        }
-        self.step(step + 1, &out, None)
+            let (query, min_confidence) = (self.query, self.min_confidence);
+            let pattern = &query.patterns[self.order[step]];
+            let sharing = Sharing::of(pattern, batch);
+            let mut out = Batch::new(batch.variables, step + 1);
+            for row in 0..batch.len() {
+                let range = pattern.range(batch.values(row));
+                loop {
+                    // The first pattern has one row, and each page of a long range is
+                    // for one row.
+                    let shared = match step > 0 && after.is_none() {
+                        true => self.look_up(step, pattern, batch, row, sharing).await?,
+                        false => None,
+                    };
+                    let page;
+                    let (edges, has_more) = match shared {
+                        Some(edges) => (edges, false),
+                        None => {
+                            page = self.reader.scan(&[range], after, PAGE).await?;
+                            (&page.edges[..], page.ranges[0].has_more)
+                        }
+                    };
+                    after = edges.last().copied();
+                    for edge in edges {
+                        let confidence = batch.confidence[row] * edge.confidence;
+                        if confidence + ROUNDING >= min_confidence {
+                            out.extend(batch, row, query, pattern, edge);
+                        }
+                    }
+                    let is_exhausted = self.reader.is_exhausted();
+                    if is_exhausted || has_more || out.len() >= limits::GRAPH_JOIN_ROWS_MAX {
+                        let rows =
+                            std::mem::replace(&mut out, Batch::new(batch.variables, step + 1));
+                        if self.step(step + 1, &rows, None).await?.is_break() {
+                            return Ok(ControlFlow::Break(()));
+                        }
+                    }
+                    if is_exhausted {
+                        // Behind a row that is complete the step before it goes on.
+                        let mut next = batch.triples(row).to_vec();
+                        next.extend(after.filter(|_| has_more).map(|edge| edge.triple));
+                        // Without any triple there is no step before: all was read.
+                        self.joined.next = (!next.is_empty()).then_some(next);
+                        return Ok(ControlFlow::Break(()));
+                    }
+                    if !has_more {
+                        break;
+                    }
+                }
+                after = None;
+            }
+            self.step(step + 1, &out, None).await
+        })
     }
 
-    fn emit(&mut self, batch: &Batch) -> Flow {
+    fn emit(&mut self, batch: &Batch) -> ControlFlow<()> {
         for row in 0..batch.len() {
-            if self.found.rows.len() == self.limit {
-                self.found.next = self.found.rows.last().map(|row| row.triples.clone());
-                return Flow::Enough;
+            if self.joined.rows.len() == self.limit {
+                self.joined.next = self.joined.rows.last().map(|row| row.triples.clone());
+                return ControlFlow::Break(());
             }
-            self.found.rows.push(Row {
+            self.joined.rows.push(Row {
                 values: batch.values(row).to_vec(),
                 triples: batch.triples(row).to_vec(),
                 confidence: batch.confidence[row],
             });
         }
-        Flow::On
+        ControlFlow::Continue(())
     }
 
-    /// The edges of a range behind `after`; whether there are more.
-    fn edges(
+    /// The edges of a row's range from those that rows share; `None` where the
+    /// range is too long for that. Looks up the ranges of the next rows as well.
+    async fn look_up(
         &mut self,
         step: usize,
-        range: Range,
-        wider: Wider,
-        after: Option<Edge>,
-        out: &mut Vec<Edge>,
-    ) -> Result<bool, StoreError> {
-        let shared = match wider {
-            _ if after.is_some() || step == 0 => None,
-            Wider::No => None,
-            Wider::Same => self.shared[step].of(range, self.reader)?,
-            Wider::Subject | Wider::Object => {
-                let mut whole = range;
-                match wider {
-                    Wider::Subject => whole.object = None,
-                    _ => whole.subject = None,
-                }
-                self.shared[step].of(whole, self.reader)?
-            }
-        };
-        if let Some(edges) = shared {
-            match wider {
-                Wider::Same | Wider::No => out.extend_from_slice(edges),
-                Wider::Subject => out.extend(
-                    edges
-                        .binary_search_by_key(&range.object, |edge| Some(edge.object))
-                        .map(|at| edges[at]),
-                ),
-                Wider::Object => out.extend(
-                    edges
-                        .binary_search_by_key(&range.subject, |edge| Some(edge.subject))
-                        .map(|at| edges[at]),
-                ),
-            }
-            return Ok(false);
+        pattern: &Pattern,
+        batch: &Batch,
+        row: usize,
+        sharing: Sharing,
+    ) -> Result<Option<&[Edge]>, StoreError> {
+        let lookups = &mut self.lookups[step];
+        let range = pattern.range(batch.values(row));
+        let wide = sharing.widened(range);
+        if !lookups.ranges.contains_key(&wide) {
+            let rows = (row..batch.len()).take(ROWS_AHEAD);
+            let ranges = rows.map(|row| sharing.widened(pattern.range(batch.values(row))));
+            lookups.load(ranges, self.reader).await?;
         }
-        let scanned = self
-            .reader
-            .scan(range, after, limits::GRAPH_JOIN_ROWS_MAX, out)?;
-        Ok(scanned.more)
+        let edges = lookups.edges(&wide);
+        Ok(edges.map(|edges| sharing.narrowed(edges, range)))
     }
 }
 
-/// What is read for a row.
+/// A page of one long range.
+const PAGE: ScanLimits = ScanLimits {
+    edges_per_range: limits::GRAPH_JOIN_ROWS_MAX,
+    reads: usize::MAX,
+};
+
+/// Which range is read for a row. Where both ends are known each row needs one
+/// triple; if many rows share an end, all that the end has is read once.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Wider {
-    /// Its own range, for itself.
-    No,
-    /// Its own range, which other rows may want too.
-    Same,
-    /// All that its subject leads to: other rows have it too.
-    Subject,
-    /// All that leads to its object: other rows have it too.
-    Object,
+enum Sharing {
+    /// The row's own range.
+    Exact,
+    /// Every object of its subject.
+    BySubject,
+    /// Every subject of its object.
+    ByObject,
 }
 
-impl Wider {
-    /// What serves the rows of `batch` best. Where both ends are known each row
-    /// wants one triple; if many share an end, what that end has is read once.
-    fn of(pattern: &Pattern, batch: &Batch) -> Wider {
-        if batch.len() < WORTH_SHARING {
-            return Wider::Same;
+impl Sharing {
+    fn of(pattern: &Pattern, batch: &Batch) -> Sharing {
+        if batch.len() < ROWS_PER_SHARED_RANGE {
+            return Sharing::Exact;
         }
         let range = pattern.range(batch.values(0));
         let (Some(_), Some(_), Some(_)) = (range.subject, range.predicate, range.object) else {
-            return Wider::Same;
+            return Sharing::Exact;
         };
-        let different = |term: Term| match term {
+        let distinct = |term: Term| match term {
             Term::Known(_) => 1,
             Term::Variable(variable) => {
                 let values = (0..batch.len()).map(|row| (batch.values(row)[variable], ()));
                 values.collect::<IdMap<_, _>>().len()
             }
         };
-        let (subjects, objects) = (different(pattern.subject), different(pattern.object));
-        match subjects.min(objects) * WORTH_SHARING > batch.len() {
-            true => Wider::No,
-            false if subjects <= objects => Wider::Subject,
-            false => Wider::Object,
+        let (subjects, objects) = (distinct(pattern.subject), distinct(pattern.object));
+        match subjects.min(objects) * ROWS_PER_SHARED_RANGE > batch.len() {
+            true => Sharing::Exact,
+            false if subjects <= objects => Sharing::BySubject,
+            false => Sharing::ByObject,
         }
+    }
+
+    /// The range that is read for `range`.
+    fn widened(self, range: Range) -> Range {
+        match self {
+            Sharing::Exact => range,
+            Sharing::BySubject => Range {
+                object: None,
+                ..range
+            },
+            Sharing::ByObject => Range {
+                subject: None,
+                ..range
+            },
+        }
+    }
+
+    /// Those of the widened range's edges that belong to `range`.
+    fn narrowed(self, edges: &[Edge], range: Range) -> &[Edge] {
+        let found = match self {
+            Sharing::Exact => return edges,
+            Sharing::BySubject => {
+                edges.binary_search_by_key(&range.object, |edge| Some(edge.object))
+            }
+            Sharing::ByObject => {
+                edges.binary_search_by_key(&range.subject, |edge| Some(edge.subject))
+            }
+        };
+        found.map_or(&[], |at| &edges[at..=at])
     }
 }
 
-/// Ranges of one step that were read whole, for the rows that want them too.
+/// Ranges of one step that were read for all rows.
 #[derive(Default)]
-struct Shared {
-    /// Where each range lies in `edges`; `None` is one too long to be kept.
+struct Lookups {
+    /// Where the edges of each range are; `None` for a range that is too long.
     ranges: IdMap<Range, Option<(usize, usize)>>,
     edges: Vec<Edge>,
 }
 
-impl Shared {
-    /// The edges of a range, unless it is too long.
-    fn of(&mut self, range: Range, reader: &mut Reader<'_>) -> Result<Option<&[Edge]>, StoreError> {
-        if let Some(known) = self.ranges.get(&range) {
-            return Ok(known.map(|(start, end)| &self.edges[start..end]));
-        }
+impl Lookups {
+    fn edges(&self, range: &Range) -> Option<&[Edge]> {
+        let (start, end) = (*self.ranges.get(range)?)?;
+        Some(&self.edges[start..end])
+    }
+
+    /// Reads ranges, at least the first, as many as one call brings.
+    async fn load(
+        &mut self,
+        ranges: impl Iterator<Item = Range>,
+        reader: &mut Reader<'_>,
+    ) -> Result<(), StoreError> {
         if self.edges.len() > SHARED_EDGES || self.ranges.len() > SHARED_EDGES {
             self.ranges.clear();
             self.edges.clear();
         }
-        let start = self.edges.len();
-        let scanned = reader.scan(range, None, SHARED_RANGE, &mut self.edges)?;
-        if scanned.more {
-            self.edges.truncate(start);
+        let mut missing = Vec::new();
+        for range in ranges {
+            self.ranges.entry(range).or_insert_with(|| {
+                missing.push(range);
+                None
+            });
         }
-        let place = (!scanned.more).then_some((start, self.edges.len()));
-        self.ranges.insert(range, place);
-        Ok(place.map(|(start, end)| &self.edges[start..end]))
+        let limits = ScanLimits {
+            edges_per_range: SHARED_RANGE_EDGES,
+            reads: limits::GRAPH_JOIN_ROWS_MAX,
+        };
+        let scan = reader.scan(&missing, None, limits).await?;
+        for (range, (edges, has_more)) in missing.iter().zip(scan.by_range()) {
+            if !has_more {
+                let start = self.edges.len();
+                self.edges.extend_from_slice(edges);
+                self.ranges.insert(*range, Some((start, self.edges.len())));
+            }
+        }
+        for range in &missing[scan.ranges.len()..] {
+            self.ranges.remove(range);
+        }
+        Ok(())
     }
 }

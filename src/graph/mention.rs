@@ -1,16 +1,16 @@
-//! How people and models write entities and predicates, and what is the same.
-//! Pure.
+//! How people and models write entities and predicates, and which spellings are
+//! equal. Pure.
 
 use unicode_normalization::UnicodeNormalization;
 
-use crate::failure::Failure;
+use super::error::Problem;
 use crate::limits;
 use crate::text;
 
-/// The type of an entity that nobody gave one.
-pub const UNTYPED: &str = "thing";
+/// The type of an entity that was given none.
+pub(crate) const UNTYPED: &str = "thing";
 
-/// The longest name of a type, in bytes.
+/// Of the longest name of a type.
 const TYPE_BYTES: usize = 32;
 
 /// An entity as somebody wrote it.
@@ -18,48 +18,35 @@ const TYPE_BYTES: usize = 32;
 pub struct Mention {
     /// Its type, where one was given.
     pub kind: Option<String>,
-    /// What it was called, spaces put right.
+    /// The name as it was written, with single spaces.
     pub name: String,
-    /// How names are compared.
+    /// The form in which names are compared.
     pub name_key: String,
     /// The `id` of `type:id`.
     pub slug: String,
 }
 
 impl Mention {
-    /// Reads `Alice Smith`, `person:alice_smith` or `person:Alice Smith`;
-    /// `path` is where it stands in the arguments.
-    pub fn parse(text: &str, path: &str) -> Result<Mention, Failure> {
+    /// Reads `Alice Smith`, `person:alice_smith` or `person:Alice Smith`.
+    pub fn parse(text: &str) -> Result<Mention, Problem> {
         if text.len() > limits::ENTITY_NAME_BYTES_MAX {
-            let most = limits::ENTITY_NAME_BYTES_MAX;
-            return Err(Failure::invalid(
-                path,
-                format!(
-                    "a name of {} bytes is too long; at most {most} fit",
-                    text.len()
-                ),
-            )
-            .hint("name the entity in short, and keep what there is to say about it as a memory"));
+            return Err(Problem::NameTooLong(text.len()));
         }
         if let Some(control) = text.chars().find(|c| c.is_control() && !c.is_whitespace()) {
-            return Err(Failure::invalid(
-                path,
-                format!("a name has no control characters, and this has {control:?}"),
-            ));
+            return Err(Problem::ControlCharacter(control));
         }
         let (kind, rest) = match text.trim().split_once(':') {
-            Some((kind, rest)) if is_type(kind) && names_something(rest) => {
+            Some((kind, rest)) if is_type(kind) && is_id(rest) => {
                 (Some(kind.to_ascii_lowercase()), rest)
             }
             _ => (None, text),
         };
-        let name = one_spaced(rest);
+        let name = single_spaced(rest);
         if name.is_empty() {
-            return Err(Failure::invalid(path, "an entity needs a name")
-                .hint("for example person:alice, or simply Alice"));
+            return Err(Problem::NoName);
         }
         let slug = folded(&name);
-        // An id of one word is called by its words: alice_smith is alice smith.
+        // An id of one word is displayed as words: alice_smith is alice smith.
         let name = match name.contains(' ') {
             true => name,
             false => name.replace('_', " ").trim().to_owned(),
@@ -73,15 +60,15 @@ impl Mention {
         })
     }
 
-    /// Its `type:id`, where `kind` is the type it would have.
-    pub fn key(&self, kind: &str) -> String {
+    /// Its `type:id` if its type is `kind`.
+    pub(crate) fn key(&self, kind: &str) -> String {
         format!("{kind}:{}", self.slug)
     }
 }
 
-/// How names are compared: by their words, or where there are none (`+++`), as
-/// they stand.
-pub fn name_key(name: &str) -> String {
+/// The form in which names are compared: their words, or where there are none
+/// (`+++`) the name itself.
+pub(crate) fn name_key(name: &str) -> String {
     let words = text::words(name);
     match words.is_empty() {
         true => folded(name),
@@ -89,27 +76,14 @@ pub fn name_key(name: &str) -> String {
     }
 }
 
-/// A predicate as it is kept: `Works At` is `works_at`.
-pub fn predicate(text: &str, path: &str) -> Result<String, Failure> {
-    let spaced: String = text
-        .chars()
-        .map(|c| if c == '-' { ' ' } else { c })
-        .collect();
-    let predicate = folded(&one_spaced(&spaced));
+/// The stored form of a predicate: `Works At` is `works_at`.
+pub fn predicate(text: &str) -> Result<String, Problem> {
+    let predicate = folded(&single_spaced(&text.replace('-', " ")));
     if predicate.is_empty() {
-        return Err(
-            Failure::invalid(path, "a predicate cannot be blank").hint("for example works_at")
-        );
+        return Err(Problem::BlankPredicate);
     }
     if predicate.len() > limits::NAME_BYTES_MAX || predicate.chars().any(char::is_control) {
-        return Err(Failure::invalid(
-            path,
-            format!(
-                "a predicate has at most {} bytes and no control characters",
-                limits::NAME_BYTES_MAX
-            ),
-        )
-        .hint("for example works_at"));
+        return Err(Problem::UnusablePredicate);
     }
     Ok(predicate)
 }
@@ -120,12 +94,13 @@ fn is_type(text: &str) -> bool {
     begins && text.len() <= TYPE_BYTES && text.chars().all(word)
 }
 
-/// `person:alice` has a type; `https://example.org` and `Note: x` have none.
-fn names_something(rest: &str) -> bool {
+/// Whether this is the id behind a type. `https://example.org` and `Note: x`
+/// have no type.
+fn is_id(rest: &str) -> bool {
     !rest.trim().is_empty() && !rest.starts_with("//") && !rest.starts_with(' ')
 }
 
-fn one_spaced(text: &str) -> String {
+fn single_spaced(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
@@ -139,7 +114,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn mentions() {
+    fn a_mention_has_a_type_a_name_and_an_id() {
         for (text, kind, name, slug) in [
             ("Alice", None, "Alice", "alice"),
             ("person:alice", Some("person"), "alice", "alice"),
@@ -179,7 +154,7 @@ mod tests {
             ("_", None, "_", "_"),
             ("１２ Ａ", None, "１２ Ａ", "12_a"),
         ] {
-            let found = Mention::parse(text, "").expect(text);
+            let found = Mention::parse(text).expect(text);
             assert_eq!(
                 (
                     found.kind.as_deref(),
@@ -191,21 +166,21 @@ mod tests {
             );
         }
         for wrong in ["", "  ", "a\0b", &"x".repeat(10_000)] {
-            Mention::parse(wrong, "/start").expect_err("no name");
+            Mention::parse(wrong).expect_err("no name");
         }
     }
 
     #[test]
-    fn predicates() {
+    fn predicates_are_lower_case_words() {
         for (text, kept) in [
             ("works_at", "works_at"),
             ("Works At", "works_at"),
             ("part-of", "part_of"),
         ] {
-            assert_eq!(predicate(text, "").expect(text), kept);
+            assert_eq!(predicate(text).expect(text), kept);
         }
         for wrong in ["", " - ", &"x".repeat(300)] {
-            predicate(wrong, "").expect_err("no predicate");
+            predicate(wrong).expect_err("no predicate");
         }
     }
 }

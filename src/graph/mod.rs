@@ -1,32 +1,41 @@
-//! The graph: entities, what is said about them, and following it. The rules
-//! live here and run in the store on one snapshot or in one transaction; the
-//! store knows the indexes, the tools parse and render.
+//! The graph: entities, triples about them, and following those. The rules are
+//! here and run in the store on one snapshot or in one transaction; the store
+//! knows the indexes, the tools parse and render.
 
 pub mod about;
+mod directory;
+pub mod error;
 pub mod grammar;
 mod ids;
-pub mod join;
+mod join;
 pub mod mention;
-pub mod pattern;
+mod pattern;
 pub mod picture;
-pub mod plan;
+mod plan;
 pub mod portable;
 pub mod query;
 pub mod reach;
-pub mod reading;
-pub mod record;
-pub mod resolve;
+mod reading;
+mod record;
+mod resolve;
+#[cfg(test)]
+mod tests;
 pub mod update;
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
+use futures::future::BoxFuture;
+use tokio::sync::oneshot;
+
+use self::error::GraphError;
+use self::update::{Update, UpdateSummary};
+use crate::caller::Reach;
 use crate::clock::{Clock, Timestamp};
-use crate::failure::Failure;
 use crate::store::StoreError;
-use crate::store::graph::{GraphCensus, GraphSnapshot, GraphStore, GraphTransaction, View, WordId};
-use update::{Recorded, Update};
+use crate::store::graph::{
+    GraphCensus, GraphRead, GraphSnapshot, GraphStore, GraphTransaction, GraphWrite, WordId,
+};
 
-/// What can be set about the graph.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Settings {
     /// Predicates that have one object at a time.
@@ -41,7 +50,6 @@ pub struct Graph {
 }
 
 impl Graph {
-    /// A service over these parts.
     pub fn new(store: Arc<dyn GraphStore>, clock: Arc<dyn Clock>, settings: Settings) -> Graph {
         Graph {
             store,
@@ -50,92 +58,89 @@ impl Graph {
         }
     }
 
-    /// Now, by the service's clock.
     pub fn now(&self) -> Timestamp {
         self.clock.now()
     }
 
     /// Carries out an update: all of it or nothing.
-    pub async fn update(&self, update: Update) -> Result<Recorded, Failure> {
+    pub async fn update(&self, reach: &Reach, update: Update) -> Result<UpdateSummary, GraphError> {
         let (functional, at) = (self.settings.functional.clone(), self.clock.now());
-        self.write(move |graph| record::record(graph, &update, &functional, at))
-            .await
+        let access = reach.clone();
+        self.write(reach, move |graph| {
+            Box::pin(async move { record::record(graph, &access, &update, &functional, at).await })
+        })
+        .await
     }
 
-    /// Runs `work` on one snapshot.
-    pub async fn read<T: Send + 'static>(
+    /// Runs `work` on one snapshot of what is within reach.
+    async fn read<T: Send + 'static>(
         &self,
-        work: impl FnOnce(&dyn GraphSnapshot) -> Result<T, StoreError> + Send + 'static,
-    ) -> Result<T, Failure> {
-        let (answer, value) = slot();
-        let work = Box::new(move |graph: &dyn GraphSnapshot| answer(work(graph)?));
-        self.store.read_graph(work).await?;
-        value()
+        reach: &Reach,
+        work: impl for<'a> FnOnce(&'a dyn GraphSnapshot) -> BoxFuture<'a, Result<T, GraphError>>
+        + Send
+        + 'static,
+    ) -> Result<T, GraphError> {
+        let (sender, receiver) = oneshot::channel();
+        let work: GraphRead =
+            Box::new(move |graph| Box::pin(async move { hand_over(work(graph).await, sender) }));
+        let stored = self.store.read_graph(reach.clone(), work).await;
+        outcome(stored, receiver)
     }
 
     /// Runs `work` in one transaction.
-    pub async fn write<T: Send + 'static>(
+    async fn write<T: Send + 'static>(
         &self,
-        work: impl FnOnce(&dyn GraphTransaction) -> Result<T, StoreError> + Send + 'static,
-    ) -> Result<T, Failure> {
-        let (answer, value) = slot();
-        let work = Box::new(move |graph: &dyn GraphTransaction| answer(work(graph)?));
-        self.store.write_graph(work).await?;
-        value()
+        reach: &Reach,
+        work: impl for<'a> FnOnce(&'a dyn GraphTransaction) -> BoxFuture<'a, Result<T, GraphError>>
+        + Send
+        + 'static,
+    ) -> Result<T, GraphError> {
+        let (sender, receiver) = oneshot::channel();
+        let work: GraphWrite =
+            Box::new(move |graph| Box::pin(async move { hand_over(work(graph).await, sender) }));
+        let stored = self.store.write_graph(reach.clone(), work).await;
+        outcome(stored, receiver)
     }
 
-    /// Counts for a status.
-    pub async fn census(&self) -> Result<GraphCensus, Failure> {
-        self.read(|graph| graph.census()).await
+    /// Counts for a status, of what is within reach.
+    pub async fn census(&self, reach: &Reach) -> Result<GraphCensus, GraphError> {
+        self.read(reach, |graph| {
+            Box::pin(async move { Ok(graph.census().await?) })
+        })
+        .await
     }
 }
 
-/// Brings one value out of work that the store runs elsewhere.
-fn slot<T: Send + 'static>() -> (
-    impl FnOnce(T) -> Result<(), StoreError> + Send,
-    impl FnOnce() -> Result<T, Failure>,
-) {
-    let slot = Arc::new(Mutex::new(None));
-    let inside = slot.clone();
-    let put = move |value| {
-        *inside.lock().unwrap_or_else(PoisonError::into_inner) = Some(value);
-        Ok(())
-    };
-    let take = move || {
-        let value = slot.lock().unwrap_or_else(PoisonError::into_inner).take();
-        value.ok_or_else(|| Failure::internal("the store answered without doing the work"))
-    };
-    (put, take)
+/// Sends the result of work to where it is awaited; a failure is rolled back.
+fn hand_over<T>(
+    done: Result<T, GraphError>,
+    sender: oneshot::Sender<Result<T, GraphError>>,
+) -> Result<(), StoreError> {
+    let is_done = done.is_ok();
+    let _nobody_waits = sender.send(done);
+    is_done.then_some(()).ok_or(StoreError::Abandoned)
 }
 
-/// Which projects a question covers, in the store's words. A project that no
-/// triple belongs to is left out.
-pub fn projects_of(
+fn outcome<T>(
+    stored: Result<(), StoreError>,
+    mut receiver: oneshot::Receiver<Result<T, GraphError>>,
+) -> Result<T, GraphError> {
+    match receiver.try_recv() {
+        Ok(Err(error)) => Err(error),
+        Ok(Ok(value)) => Ok(stored.map(|()| value)?),
+        Err(_) => Err(stored.err().unwrap_or(StoreError::Abandoned).into()),
+    }
+}
+
+/// The ids of projects, `None` for all. Projects without triples are left out.
+async fn projects_of(
     graph: &dyn GraphSnapshot,
     names: &[String],
 ) -> Result<Option<Vec<WordId>>, StoreError> {
     if names.is_empty() {
         return Ok(None);
     }
-    let mut ids = Vec::new();
-    for name in names {
-        ids.extend(graph.word_id(name)?);
-    }
-    Ok(Some(ids))
-}
-
-/// What a question sees: `names` as in [`projects_of`], at a moment, with at
-/// least this confidence.
-pub fn view(
-    graph: &dyn GraphSnapshot,
-    names: &[String],
-    at: Timestamp,
-    min_confidence: f64,
-) -> Result<View, StoreError> {
-    Ok(View {
-        projects: projects_of(graph, names)?,
-        at,
-        ended: false,
-        min_confidence: min_confidence - reading::ROUNDING,
-    })
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    let ids = graph.word_ids(&names).await?;
+    Ok(Some(ids.into_iter().flatten().collect()))
 }

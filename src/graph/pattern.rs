@@ -1,61 +1,53 @@
-//! Conjunctive patterns: `?p works_at ?c`, `?c:company located_in Paris`.
-//! Names become ids here, so a join works on integers alone.
+//! Conjunctive patterns: `?p works_at ?c`, `?c:company located_in Paris`. Names
+//! become ids here, so a join works on integers alone.
 
+use super::error::{GraphError, Part, Problem};
 use super::mention::{self, Mention};
 use super::resolve::{self, Projects};
-use crate::failure::Failure;
 use crate::limits;
-use crate::store::StoreError;
 use crate::store::graph::{GraphSnapshot, Range, WordId, type_of};
 
 /// One place of a pattern.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Term {
+pub(super) enum Term {
     /// This entity, or this word.
     Known(i64),
-    /// Whatever the variable with this number stands for.
+    /// The variable with this number.
     Variable(usize),
 }
 
-/// A variable.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Variable {
-    /// As it was written, `?` included, without its type.
-    pub name: String,
-    /// The only type its entities may have.
-    pub kind: Option<Kind>,
+pub(super) struct Variable {
+    /// As it was written, with `?` and without its type.
+    pub(super) name: String,
+    /// The type of its entities.
+    kind: Option<Kind>,
     /// Whether it stands for predicates instead of entities.
-    pub is_predicate: bool,
+    pub(super) is_predicate: bool,
 }
 
 /// A type that a variable was given.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Kind {
-    /// As types are compared: two that no entity has are still two.
-    pub name: String,
-    /// Its id; none where no entity has it, and so nothing fits.
-    pub id: Option<WordId>,
+struct Kind {
+    name: String,
+    /// `None` where no entity has the type.
+    id: Option<WordId>,
 }
 
-/// Three terms.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Pattern {
-    /// What it is about.
-    pub subject: Term,
-    /// How the two are related.
-    pub predicate: Term,
-    /// What it leads to.
-    pub object: Term,
+pub(super) struct Pattern {
+    pub(super) subject: Term,
+    pub(super) predicate: Term,
+    pub(super) object: Term,
 }
 
 impl Pattern {
-    /// Its terms, subject first.
-    pub fn terms(&self) -> [Term; 3] {
+    pub(super) fn terms(&self) -> [Term; 3] {
         [self.subject, self.predicate, self.object]
     }
 
-    /// The range that is left of it once the variables have `values`.
-    pub fn range(&self, values: &[Option<i64>]) -> Range {
+    /// The range of its triples once the variables have `values`.
+    pub(super) fn range(&self, values: &[Option<i64>]) -> Range {
         let known = |term: Term| match term {
             Term::Known(id) => Some(id),
             Term::Variable(variable) => values[variable],
@@ -68,115 +60,100 @@ impl Pattern {
     }
 }
 
-/// A conjunction.
+/// A conjunction of patterns.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Query {
-    /// All of them hold.
-    pub patterns: Vec<Pattern>,
-    /// In the order they were first written.
-    pub variables: Vec<Variable>,
-    /// Names that were taken for others by likeness: as written, and as taken.
-    pub taken: Vec<(String, String)>,
+pub(super) struct Query {
+    pub(super) patterns: Vec<Pattern>,
+    /// In the order in which they were first written.
+    pub(super) variables: Vec<Variable>,
+    /// Names that were resolved by likeness: as written, and the entity's key.
+    pub(super) resolved: Vec<(String, String)>,
 }
 
 impl Query {
-    /// Whether an entity may stand for a variable.
-    pub fn fits(&self, variable: usize, value: i64) -> bool {
+    /// Whether an entity has the type of a variable.
+    pub(super) fn allows(&self, variable: usize, value: i64) -> bool {
         let kind = self.variables[variable].kind.as_ref();
         kind.is_none_or(|kind| kind.id == Some(type_of(value)))
     }
 }
 
-/// Reads patterns; `path` is where they stand in the arguments.
-pub fn parse(
+/// Reads patterns.
+pub(super) async fn parse(
     graph: &dyn GraphSnapshot,
     patterns: &[[String; 3]],
     projects: Projects<'_>,
-    path: &str,
-) -> Result<Query, StoreError> {
+) -> Result<Query, GraphError> {
     if patterns.is_empty() || patterns.len() > limits::GRAPH_PATTERNS_MAX {
-        let most = limits::GRAPH_PATTERNS_MAX;
-        return Err(Failure::invalid(
-            path,
-            format!(
-                "{} patterns cannot be joined; 1 to {most} can",
-                patterns.len()
-            ),
-        )
-        .into());
+        return Err(Problem::WrongNumberOfPatterns(patterns.len()).of(Part::Patterns));
     }
-    let mut query = Query::default();
+    let mut parser = Parser::default();
+    let mut places = Vec::with_capacity(patterns.len());
     for (nth, [subject, predicate, object]) in patterns.iter().enumerate() {
-        let path = format!("{path}/{nth}");
-        let pattern = Pattern {
-            subject: query.entity(graph, subject, projects, &format!("{path}/0"))?,
-            predicate: query.predicate(graph, predicate, &format!("{path}/1"))?,
-            object: query.entity(graph, object, projects, &format!("{path}/2"))?,
-        };
-        query.patterns.push(pattern);
+        let read = |place| move |problem: Problem| problem.of(Part::Term(nth, place));
+        places.push([
+            parser
+                .entity(subject, Part::Term(nth, 0))
+                .map_err(read(0))?,
+            parser
+                .predicate(predicate, Part::Term(nth, 1))
+                .map_err(read(1))?,
+            parser.entity(object, Part::Term(nth, 2)).map_err(read(2))?,
+        ]);
     }
-    Ok(query)
+    parser.resolve(graph, projects, &places).await
 }
 
-impl Query {
-    fn entity(
-        &mut self,
-        graph: &dyn GraphSnapshot,
-        text: &str,
-        projects: Projects<'_>,
-        path: &str,
-    ) -> Result<Term, StoreError> {
+/// A term before names are resolved.
+#[derive(Clone, Copy)]
+enum Place {
+    Variable(usize),
+    /// The mention with this number.
+    Entity(usize),
+    /// The predicate with this number.
+    Predicate(usize),
+}
+
+#[derive(Default)]
+struct Parser {
+    variables: Vec<Variable>,
+    mentions: Vec<(Part, Mention)>,
+    /// The mentions as they were written.
+    written: Vec<String>,
+    predicates: Vec<(Part, String)>,
+}
+
+impl Parser {
+    fn entity(&mut self, text: &str, part: Part) -> Result<Place, Problem> {
         if let Some(variable) = text.trim().strip_prefix('?') {
-            return self.variable(graph, variable, false, path);
+            return self.variable(variable, false);
         }
-        let mention = Mention::parse(text, path)?;
-        let (entity, by_likeness) = resolve::likely(graph, &mention, projects, path)?;
-        if by_likeness {
-            self.taken.push((text.to_owned(), entity.key));
-        }
-        Ok(Term::Known(entity.id))
+        self.mentions.push((part, Mention::parse(text)?));
+        self.written.push(text.to_owned());
+        Ok(Place::Entity(self.mentions.len() - 1))
     }
 
-    fn predicate(
-        &mut self,
-        graph: &dyn GraphSnapshot,
-        text: &str,
-        path: &str,
-    ) -> Result<Term, StoreError> {
+    fn predicate(&mut self, text: &str, part: Part) -> Result<Place, Problem> {
         if let Some(variable) = text.trim().strip_prefix('?') {
-            return self.variable(graph, variable, true, path);
+            return self.variable(variable, true);
         }
-        predicate(graph, text, path).map(Term::Known)
+        self.predicates.push((part, mention::predicate(text)?));
+        Ok(Place::Predicate(self.predicates.len() - 1))
     }
 
-    fn variable(
-        &mut self,
-        graph: &dyn GraphSnapshot,
-        text: &str,
-        is_predicate: bool,
-        path: &str,
-    ) -> Result<Term, StoreError> {
+    fn variable(&mut self, text: &str, is_predicate: bool) -> Result<Place, Problem> {
         let (name, kind) = match text.split_once(':') {
-            Some((name, kind)) => (name, Some(kind)),
+            Some((name, kind)) => (name, Some(kind.to_ascii_lowercase())),
             None => (text, None),
         };
         if name.is_empty() || !name.chars().all(|c| c.is_alphanumeric() || c == '_') {
-            return Err(Failure::invalid(path, format!("?{text} is no variable"))
-                .hint("write ? and letters, for example ?person or, with a type, ?p:person")
-                .into());
+            return Err(Problem::NotAVariable(text.to_owned()));
         }
-        let kind = match kind.map(str::to_ascii_lowercase) {
-            Some(name) => Some(Kind {
-                id: graph.word_id(&name)?,
-                name,
-            }),
-            None => None,
-        };
         let name = format!("?{name}");
-        let wrong = |why: &str| Failure::invalid(path, format!("{name} {why}"));
         if kind.is_some() && is_predicate {
-            return Err(wrong("stands for predicates, and those have no types").into());
+            return Err(Problem::TypedPredicate(name));
         }
+        let kind = kind.map(|name| Kind { name, id: None });
         let place = self.variables.iter().position(|known| known.name == name);
         let Some(place) = place else {
             self.variables.push(Variable {
@@ -184,37 +161,81 @@ impl Query {
                 kind,
                 is_predicate,
             });
-            return Ok(Term::Variable(self.variables.len() - 1));
+            return Ok(Place::Variable(self.variables.len() - 1));
         };
         let known = &mut self.variables[place];
         if known.is_predicate != is_predicate {
-            let why = "stands for an entity in one place and for a predicate in another";
-            return Err(wrong(why).hint("use two variables").into());
+            return Err(Problem::EntityAndPredicate(name));
         }
         match (&known.kind, kind) {
-            (Some(one), Some(other)) if *one != other => {
-                return Err(wrong("is given two types, so nothing could fit").into());
-            }
+            (Some(one), Some(other)) if *one != other => return Err(Problem::TwoTypes(name)),
             (None, kind) => known.kind = kind,
             _ => {}
         }
-        Ok(Term::Variable(place))
+        Ok(Place::Variable(place))
+    }
+
+    async fn resolve(
+        mut self,
+        graph: &dyn GraphSnapshot,
+        projects: Projects<'_>,
+        places: &[[Place; 3]],
+    ) -> Result<Query, GraphError> {
+        let entities = resolve::likely(graph, &self.mentions, projects).await?;
+        let predicates = predicates(graph, &self.predicates)
+            .await?
+            .into_iter()
+            .collect::<Result<Vec<WordId>, GraphError>>()?;
+        let mut kinds: Vec<&mut Kind> = self
+            .variables
+            .iter_mut()
+            .filter_map(|variable| variable.kind.as_mut())
+            .collect();
+        let names: Vec<&str> = kinds.iter().map(|kind| kind.name.as_str()).collect();
+        let ids = graph.word_ids(&names).await?;
+        for (kind, id) in kinds.iter_mut().zip(ids) {
+            kind.id = id;
+        }
+        let term = |place: Place| match place {
+            Place::Variable(number) => Term::Variable(number),
+            Place::Entity(number) => Term::Known(entities[number].0.id),
+            Place::Predicate(number) => Term::Known(predicates[number]),
+        };
+        let patterns = places.iter().map(|[subject, predicate, object]| Pattern {
+            subject: term(*subject),
+            predicate: term(*predicate),
+            object: term(*object),
+        });
+        let patterns = patterns.collect();
+        let by_likeness = self.written.into_iter().zip(entities);
+        let by_likeness = by_likeness.filter(|(_, (_, by_likeness))| *by_likeness);
+        Ok(Query {
+            patterns,
+            variables: self.variables,
+            resolved: by_likeness
+                .map(|(written, (entity, _))| (written, entity.key))
+                .collect(),
+        })
     }
 }
 
-/// The id of a predicate that some triple has.
-pub fn predicate(graph: &dyn GraphSnapshot, text: &str, path: &str) -> Result<WordId, StoreError> {
-    let predicate = mention::predicate(text, path)?;
-    if let Some(id) = graph.word_id(&predicate)?
-        && graph.word(id)?.1 > 0
-    {
-        return Ok(id);
+/// The id of each predicate; an error for one that no triple has.
+pub(super) async fn predicates(
+    graph: &dyn GraphSnapshot,
+    predicates: &[(Part, String)],
+) -> Result<Vec<Result<WordId, GraphError>>, GraphError> {
+    if predicates.is_empty() {
+        return Ok(Vec::new());
     }
-    Err(Failure::new(
-        crate::failure::Kind::NotFound,
-        format!("no triple has the predicate {predicate:?}"),
-    )
-    .at(path)
-    .hint("leave the predicate out (or write ?r in a pattern) to see which there are")
-    .into())
+    let words: Vec<&str> = predicates.iter().map(|(_, word)| word.as_str()).collect();
+    let ids = graph.word_ids(&words).await?;
+    let known: Vec<WordId> = ids.iter().copied().flatten().collect();
+    let uses = graph.predicate_uses(&known).await?;
+    let mut used = known.iter().zip(uses).filter(|(_, uses)| *uses > 0);
+    let used: Vec<WordId> = used.by_ref().map(|(id, _)| *id).collect();
+    let each = ids.into_iter().zip(predicates).map(|(id, (part, word))| {
+        id.filter(|id| used.contains(id))
+            .ok_or_else(|| Problem::NoSuchPredicate(word.clone()).of(*part))
+    });
+    Ok(each.collect())
 }

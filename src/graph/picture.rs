@@ -1,5 +1,5 @@
-//! Pictures of what holds now: GraphML for other programs, Mermaid for a text,
-//! and one page to look at and click through. Pure.
+//! Pictures of the triples that hold now: GraphML for other programs, Mermaid for
+//! a text, and one page to look at and click through. Pure.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
@@ -11,34 +11,31 @@ use crate::clock::Timestamp;
 
 /// A triple as it is drawn.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Arrow {
+pub(crate) struct Arrow {
     /// `type:id`.
-    pub subject: String,
-    /// How the two are related.
-    pub predicate: String,
+    subject: String,
+    predicate: String,
     /// `type:id`.
-    pub object: String,
+    object: String,
     /// 0 to 1.
-    pub confidence: f64,
+    confidence: f64,
 }
 
-/// What is drawn.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Picture {
-    /// What entities are called, by their `type:id`.
-    pub names: BTreeMap<String, String>,
-    /// The triples.
-    pub arrows: Vec<Arrow>,
+pub(crate) struct Picture {
+    /// The names of entities by their `type:id`.
+    names: BTreeMap<String, String>,
+    pub(crate) arrows: Vec<Arrow>,
 }
 
-/// The page around the data, and the place of the data in it.
+/// The page around the data, and where the data goes in it.
 const PAGE: &str = include_str!("picture/page.html");
-const PLACE: &str = "{\"place\":\"of the graph\"}";
+const PLACEHOLDER: &str = "{\"place\":\"of the graph\"}";
 
 impl Picture {
-    /// Takes a line of an export, where it holds at `at`; `false` where that
-    /// would be more than `limit` triples.
-    pub fn add(&mut self, line: &Line, at: Timestamp, limit: usize) -> bool {
+    /// Adds a line of an export if it holds at `at`; `false` where that would be
+    /// more than `limit` triples.
+    pub(crate) fn add(&mut self, line: &Line, at: Timestamp, limit: usize) -> bool {
         match line {
             Line::Entity { id, name, .. } => {
                 self.names.insert(id.clone(), name.clone());
@@ -67,8 +64,8 @@ impl Picture {
         true
     }
 
-    /// The same without entities that nothing leads to or from.
-    pub fn tidied(mut self) -> Picture {
+    /// The same without entities that no triple has.
+    pub(crate) fn without_isolated(mut self) -> Picture {
         let drawn: BTreeSet<&String> = self
             .arrows
             .iter()
@@ -79,7 +76,7 @@ impl Picture {
     }
 
     /// GraphML, as yEd, Gephi and networkx read it.
-    pub fn graphml(&self) -> String {
+    pub(crate) fn graphml(&self) -> String {
         let mut out = String::from(concat!(
             "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n",
             "<graphml xmlns=\"http://graphml.graphdrawing.org/xmlns\">\n",
@@ -113,8 +110,7 @@ impl Picture {
         out
     }
 
-    /// A Mermaid flowchart.
-    pub fn mermaid(&self) -> String {
+    pub(crate) fn mermaid(&self) -> String {
         let number: BTreeMap<&str, usize> = self
             .names
             .keys()
@@ -136,7 +132,7 @@ impl Picture {
     }
 
     /// One page that needs nothing else, not even the network.
-    pub fn page(&self) -> String {
+    pub(crate) fn page(&self) -> String {
         let arrows: Vec<_> = self
             .arrows
             .iter()
@@ -144,11 +140,11 @@ impl Picture {
             .collect();
         let data = json!({ "names": self.names, "arrows": arrows }).to_string();
         // Inside a script element only `<` could end it.
-        PAGE.replacen(PLACE, &data.replace('<', "\\u003c"), 1)
+        PAGE.replacen(PLACEHOLDER, &data.replace('<', "\\u003c"), 1)
     }
 }
 
-/// Text in XML; characters that XML 1.0 cannot hold are left out.
+/// Escapes text for XML, without the characters that XML 1.0 cannot hold.
 fn xml(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {
@@ -164,8 +160,7 @@ fn xml(text: &str) -> String {
     out
 }
 
-/// Text in a Mermaid label: what it would read as its own is written as an
-/// entity code.
+/// Escapes text for a Mermaid label: Mermaid's own characters become entity codes.
 fn label(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {
@@ -204,14 +199,14 @@ mod tests {
     }
 
     #[test]
-    fn names_stay_names_in_every_form() {
+    fn names_are_escaped_in_every_format() {
         let picture = hostile();
         let page = picture.page();
         assert_eq!(
             page.matches("</script>").count(),
             PAGE.matches("</script>").count()
         );
-        assert!(!page.contains(PLACE) && !page.contains("<!--"));
+        assert!(!page.contains(PLACEHOLDER) && !page.contains("<!--"));
         let graphml = picture.graphml();
         assert!(
             graphml.contains("<node id=\"person:&lt;/script&gt;&lt;b&gt;\">"),
@@ -227,8 +222,8 @@ mod tests {
     }
 
     #[test]
-    fn the_page_asks_nothing_of_a_network() {
-        assert_eq!(PAGE.matches(PLACE).count(), 1);
+    fn the_page_needs_no_network() {
+        assert_eq!(PAGE.matches(PLACEHOLDER).count(), 1);
         for word in [
             "http:", "https:", "src=", "url(", "@import", "fetch(", "XMLHttp",
         ] {

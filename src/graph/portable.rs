@@ -1,182 +1,192 @@
-//! The graph as lines of JSON: out without loss, back in without doubles; and
-//! in from the official memory server's file. Pure but for [`Graph::page`].
+//! The graph as lines of JSON: exported without loss, imported without
+//! duplicates, also from the official memory server's file. Pure but for
+//! [`Graph::export_page`].
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::error::GraphError;
 use super::mention::{self, Mention, UNTYPED};
-use super::update::{Assertion, History, Introduced, Update};
-use super::{Graph, projects_of};
+use super::update::{Assertion, EntityDeclaration, History, Update};
+use super::{Graph, projects_of, resolve};
+use crate::caller::Reach;
 use crate::clock::Timestamp;
 use crate::failure::Failure;
 use crate::store::StoreError;
-use crate::store::graph::{Closed, EntityId, GraphSnapshot, Triple, TripleId, WordId};
+use crate::store::graph::{Closed, Entity, EntityId, GraphSnapshot, Triple, TripleId, WordId};
 
 /// One line.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "lowercase")]
-pub enum Line {
-    /// Something there is.
+pub(crate) enum Line {
     Entity {
         /// `type:id`.
         id: String,
-        /// What it is called.
         name: String,
-        /// What else it is called.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         aliases: Vec<String>,
         /// The project it is known in.
         project: String,
     },
-    /// Something that is so, or was.
     Triple {
         /// `type:id`.
         subject: String,
-        /// How the two are related.
         predicate: String,
         /// `type:id`.
         object: String,
         /// 0 to 1.
         confidence: f64,
-        /// Who or what said so.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         source: Option<String>,
-        /// The project it belongs to.
         project: String,
         /// Since when it holds.
         since: String,
-        /// Until when.
+        /// Until when it holds.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         until: Option<String>,
-        /// When it was recorded.
         recorded_at: String,
         /// `active`, or how it was closed.
         state: String,
-        /// When it was closed.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         closed_at: Option<String>,
     },
 }
 
 impl Line {
-    /// Whether it says something of something.
-    pub fn is_triple(&self) -> bool {
+    pub(crate) fn is_triple(&self) -> bool {
         matches!(self, Line::Triple { .. })
     }
 }
 
-/// Whether a moment lies between two as they are written here.
-pub fn holds(at: Timestamp, since: &str, until: Option<&str>) -> bool {
+/// Whether `at` lies between two moments as lines have them.
+pub(crate) fn holds(at: Timestamp, since: &str, until: Option<&str>) -> bool {
     let begun = read_time(since).is_ok_and(|since| since <= at);
     begun && until.is_none_or(|until| read_time(until).is_ok_and(|until| at < until))
 }
 
 /// A part of an export.
 #[derive(Clone, Debug, Default)]
-pub struct Page {
-    /// Its lines: an entity stands before what is said of it.
-    pub lines: Vec<Line>,
-    /// Behind which triple the next one begins; `None` behind the last.
-    pub after: Option<TripleId>,
+pub(crate) struct ExportPage {
+    /// An entity comes before the triples that have it.
+    pub(crate) lines: Vec<Line>,
+    /// The triple behind which the next page begins; `None` after the last page.
+    pub(crate) next: Option<TripleId>,
 }
 
-/// What an export has told already.
-pub type Told = HashSet<(EntityId, WordId)>;
+/// The entities that an export has written already, by project.
+pub(crate) type Written = HashSet<(EntityId, WordId)>;
 
 impl Graph {
-    /// The lines of at most `limit` triples of `projects` (none: all), behind
-    /// `after`; entities that `told` has are not told again.
-    pub async fn page(
+    /// The lines of at most `limit` triples of `projects` (none: all within
+    /// reach) behind `after`, without the entities that are in `written`.
+    pub(crate) async fn export_page(
         &self,
+        reach: &Reach,
         projects: Vec<String>,
         after: TripleId,
         limit: usize,
-        mut told: Told,
-    ) -> Result<(Page, Told), Failure> {
-        self.read(move |graph| {
-            let ids = projects_of(graph, &projects)?;
-            let triples = graph.triples(ids.as_deref(), after, limit)?;
-            let mut writer = Writer {
-                graph,
-                words: HashMap::new(),
-                told: &mut told,
-            };
-            let mut page = Page::default();
-            for triple in &triples {
-                writer.write(triple, &mut page.lines)?;
-            }
-            page.after = triples
-                .last()
-                .filter(|_| triples.len() == limit)
-                .map(|triple| triple.id);
-            Ok((page, told))
+        written: Written,
+    ) -> Result<(ExportPage, Written), GraphError> {
+        self.read(reach, move |graph| {
+            Box::pin(async move {
+                let ids = projects_of(graph, &projects).await?;
+                let triples = graph.triples_after(ids.as_deref(), after, limit).await?;
+                let mut exporter = Exporter::load(graph, &triples, written).await?;
+                for triple in &triples {
+                    exporter.write(triple)?;
+                }
+                let last = triples.last().filter(|_| triples.len() == limit);
+                let page = ExportPage {
+                    lines: exporter.lines,
+                    next: last.map(|triple| triple.id),
+                };
+                Ok((page, exporter.written))
+            })
         })
         .await
     }
 }
 
-struct Writer<'a> {
-    graph: &'a dyn GraphSnapshot,
+/// Writes triples, with everything looked up that their lines name.
+struct Exporter {
+    entities: HashMap<EntityId, Entity>,
+    /// Every name of an entity in a project.
+    names: HashMap<(EntityId, WordId), BTreeSet<String>>,
     words: HashMap<WordId, String>,
-    told: &'a mut Told,
+    written: Written,
+    lines: Vec<Line>,
 }
 
-impl Writer<'_> {
-    fn write(&mut self, triple: &Triple, lines: &mut Vec<Line>) -> Result<(), StoreError> {
-        let subject = self.entity(triple.subject, triple.project, lines)?;
-        let object = self.entity(triple.object, triple.project, lines)?;
-        let source = match triple.source {
-            Some(source) => Some(self.word(source)?),
-            None => None,
-        };
-        lines.push(Line::Triple {
+impl Exporter {
+    async fn load(
+        graph: &dyn GraphSnapshot,
+        triples: &[Triple],
+        written: Written,
+    ) -> Result<Exporter, StoreError> {
+        let ends = triples.iter().flat_map(|t| [t.subject, t.object]);
+        let entities = resolve::by_id(graph, &ends.collect::<Vec<_>>()).await?;
+        let ids: Vec<EntityId> = entities.keys().copied().collect();
+        let mut names: HashMap<(EntityId, WordId), BTreeSet<String>> = HashMap::new();
+        for name in graph.names(&ids).await? {
+            let names = names.entry((name.entity, name.project)).or_default();
+            names.insert(name.name);
+        }
+        let words = triples.iter().flat_map(|triple| {
+            let source = triple.source.into_iter();
+            source.chain([triple.predicate, triple.project])
+        });
+        let words: BTreeSet<WordId> = words.collect();
+        let words: Vec<WordId> = words.into_iter().collect();
+        let texts = graph.words(&words).await?;
+        Ok(Exporter {
+            entities,
+            names,
+            words: words.into_iter().zip(texts).collect(),
+            written,
+            lines: Vec::new(),
+        })
+    }
+
+    fn write(&mut self, triple: &Triple) -> Result<(), StoreError> {
+        let subject = self.entity(triple.subject, triple.project)?;
+        let object = self.entity(triple.object, triple.project)?;
+        let closed = triple.closed;
+        self.lines.push(Line::Triple {
             subject,
-            predicate: self.word(triple.predicate)?,
+            predicate: self.words[&triple.predicate].clone(),
             object,
             confidence: triple.confidence,
-            source,
-            project: self.word(triple.project)?,
+            source: triple.source.map(|source| self.words[&source].clone()),
+            project: self.words[&triple.project].clone(),
             since: triple.since.to_iso_micros(),
             until: triple.until.map(Timestamp::to_iso_micros),
             recorded_at: triple.recorded_at.to_iso_micros(),
-            state: triple
-                .closed
-                .map_or("active", |(why, _)| why.name())
-                .to_owned(),
-            closed_at: triple.closed.map(|(_, at)| at.to_iso_micros()),
+            state: closed.map_or("active", |(why, _)| why.name()).to_owned(),
+            closed_at: closed.map(|(_, at)| at.to_iso_micros()),
         });
         Ok(())
     }
 
-    fn entity(
-        &mut self,
-        id: EntityId,
-        project: WordId,
-        lines: &mut Vec<Line>,
-    ) -> Result<String, StoreError> {
-        let Some(entity) = self.graph.entity(id)? else {
+    /// The key of an entity, whose line is written at its first triple.
+    fn entity(&mut self, id: EntityId, project: WordId) -> Result<String, StoreError> {
+        let Some(entity) = self.entities.get(&id) else {
             return Err(StoreError::Damaged(format!("there is no entity {id}")));
         };
-        if self.told.insert((id, project)) {
-            lines.push(Line::Entity {
+        if self.written.insert((id, project)) {
+            let names = self.names.get(&(id, project)).into_iter().flatten();
+            self.lines.push(Line::Entity {
                 id: entity.key.clone(),
-                name: entity.name,
-                aliases: self.graph.aliases(id, Some(&[project]))?,
-                project: self.word(project)?,
+                name: entity.name.clone(),
+                aliases: names
+                    .filter(|name| **name != entity.name)
+                    .cloned()
+                    .collect(),
+                project: self.words[&project].clone(),
             });
         }
-        Ok(entity.key)
-    }
-
-    fn word(&mut self, id: WordId) -> Result<String, StoreError> {
-        if let Some(word) = self.words.get(&id) {
-            return Ok(word.clone());
-        }
-        let (word, _) = self.graph.word(id)?;
-        self.words.insert(id, word.clone());
-        Ok(word)
+        Ok(entity.key.clone())
     }
 }
 
@@ -190,30 +200,30 @@ fn read_time(text: &str) -> Result<Timestamp, Failure> {
     Timestamp::from_iso(text).ok_or_else(why)
 }
 
-/// Reads lines into updates, one a project, ready to be carried out.
+/// Reads lines into one update for each project.
 #[derive(Debug, Default)]
-pub struct Importer {
+pub(crate) struct Importer {
     /// The project of lines that name none.
     project: String,
     /// Types of the memory server's entities by their names.
     types: HashMap<String, String>,
     updates: Vec<Update>,
-    /// Observations of the memory server, which are no triples.
-    pub observations: usize,
+    /// How many observations of the memory server were passed over: they are no
+    /// triples.
+    pub(crate) observations: usize,
 }
 
 impl Importer {
-    /// An importer for lines that belong to `project` unless they say otherwise.
-    pub fn new(project: &str) -> Importer {
+    pub(crate) fn new(project: &str) -> Importer {
         Importer {
             project: project.to_owned(),
             ..Importer::default()
         }
     }
 
-    /// Takes one document: a line of ours or of the memory server's, or its
-    /// whole graph as one object.
-    pub fn take(&mut self, document: &Value) -> Result<(), Failure> {
+    /// Reads one document: a line of ours or of the memory server's, or its whole
+    /// graph as one object.
+    pub(crate) fn read(&mut self, document: &Value) -> Result<(), Failure> {
         if let (Some(entities), Some(relations)) = (
             document["entities"].as_array(),
             document["relations"].as_array(),
@@ -238,8 +248,8 @@ impl Importer {
         self.line(line)
     }
 
-    /// Everything taken since the last time.
-    pub fn updates(&mut self) -> Vec<Update> {
+    /// Everything that was read since the last call.
+    pub(crate) fn take_updates(&mut self) -> Vec<Update> {
         std::mem::take(&mut self.updates)
     }
 
@@ -266,11 +276,11 @@ impl Importer {
                 aliases,
                 project,
             } => {
-                let mut mention = Mention::parse(&id, "/id")?;
+                let mut mention = mention_at(&id, "/id")?;
                 mention.name_key = mention::name_key(&name);
                 mention.name = name;
-                let introduced = Introduced { mention, aliases };
-                self.update(&project).entities.push(introduced);
+                let declared = EntityDeclaration { mention, aliases };
+                self.update(&project).entities.push(declared);
             }
             Line::Triple {
                 subject,
@@ -300,9 +310,9 @@ impl Importer {
                     return Err(Failure::invalid("/confidence", why));
                 }
                 let assertion = Assertion {
-                    subject: Mention::parse(&subject, "/subject")?,
-                    predicate: mention::predicate(&predicate, "/predicate")?,
-                    object: Mention::parse(&object, "/object")?,
+                    subject: mention_at(&subject, "/subject")?,
+                    predicate: predicate_at(&predicate, "/predicate")?,
+                    object: mention_at(&object, "/object")?,
                     confidence,
                     valid_from: Some(read_time(&since)?),
                     valid_until: until.as_deref().map(read_time).transpose()?,
@@ -311,7 +321,6 @@ impl Importer {
                         recorded_at: read_time(&recorded_at)?,
                         closed,
                     }),
-                    path: String::new(),
                 };
                 self.update(&project).assertions.push(assertion);
             }
@@ -321,45 +330,52 @@ impl Importer {
 
     fn server_entity(&mut self, entity: &Value) -> Result<(), Failure> {
         let name = text(entity, "name")?;
-        let kind = mention::predicate(text(entity, "entityType")?, "/entityType")
-            .unwrap_or_else(|_| UNTYPED.to_owned());
+        let kind =
+            mention::predicate(text(entity, "entityType")?).unwrap_or_else(|_| UNTYPED.to_owned());
         self.types.insert(name.to_owned(), kind);
         self.observations += entity["observations"].as_array().map_or(0, Vec::len);
-        let introduced = Introduced {
+        let declared = EntityDeclaration {
             mention: self.server_mention(name)?,
             aliases: Vec::new(),
         };
         let project = self.project.clone();
-        self.update(&project).entities.push(introduced);
+        self.update(&project).entities.push(declared);
         Ok(())
     }
 
     fn server_relation(&mut self, relation: &Value) -> Result<(), Failure> {
         let assertion = Assertion {
             subject: self.server_mention(text(relation, "from")?)?,
-            predicate: mention::predicate(text(relation, "relationType")?, "/relationType")?,
+            predicate: predicate_at(text(relation, "relationType")?, "/relationType")?,
             object: self.server_mention(text(relation, "to")?)?,
             confidence: 1.0,
             valid_from: None,
             valid_until: None,
             source: None,
             history: None,
-            path: String::new(),
         };
         let project = self.project.clone();
         self.update(&project).assertions.push(assertion);
         Ok(())
     }
 
-    /// Its names are names as a whole: a colon in one says nothing of a type.
+    /// The memory server's names are whole names: a colon in one marks no type.
     fn server_mention(&self, name: &str) -> Result<Mention, Failure> {
         let kind = self.types.get(name).map_or(UNTYPED, String::as_str);
-        let typed = Mention::parse(&format!("{kind}:{name}"), "/name")?;
+        let typed = mention_at(&format!("{kind}:{name}"), "/name")?;
         match typed.kind.is_some() || kind == UNTYPED {
             true => Ok(typed),
-            false => Mention::parse(&format!("{UNTYPED}:{name}"), "/name"),
+            false => mention_at(&format!("{UNTYPED}:{name}"), "/name"),
         }
     }
+}
+
+fn mention_at(text: &str, path: &str) -> Result<Mention, Failure> {
+    Mention::parse(text).map_err(|problem| Failure::from(problem).at(path))
+}
+
+fn predicate_at(text: &str, path: &str) -> Result<String, Failure> {
+    mention::predicate(text).map_err(|problem| Failure::from(problem).at(path))
 }
 
 fn text<'a>(object: &'a Value, key: &str) -> Result<&'a str, Failure> {

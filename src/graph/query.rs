@@ -1,38 +1,53 @@
-//! The three questions as they are asked and answered: in names. What comes
-//! between is done on ids.
+//! The three questions as they are asked and answered: in names. Everything in
+//! between works on ids.
 
+use std::collections::BTreeSet;
+
+use super::Graph;
+use super::error::{GraphError, Part, Problem};
 use super::ids::IdMap;
-use super::join::{Join, Row};
-use super::mention::Mention;
+use super::join::{Join, Joined, Row};
+use super::mention::{self, Mention};
 use super::pattern::{self, Query};
 use super::reach::{self, Direction, Hops, Path, Position};
-use super::reading::Reader;
+use super::reading::{ROUNDING, Reader};
 use super::resolve::{self, Projects};
-use super::{Graph, plan, view};
+use super::{plan, projects_of};
+use crate::caller::Reach;
 use crate::clock::Timestamp;
-use crate::failure::{Failure, Kind};
 use crate::store::StoreError;
-use crate::store::graph::{EntityId, GraphSnapshot, TripleId, WordId};
+use crate::store::graph::{Edge, Entity, EntityId, GraphSnapshot, TripleId, View, WordId};
 
-/// What every question says.
-#[derive(Clone, Debug, Default)]
+/// Which triples a question covers, and how many results it wants.
+#[derive(Clone, Debug)]
 pub struct Scope {
-    /// Only triples of these projects; empty is all.
+    /// What the caller may read; nothing else is ever found.
+    pub reach: Reach,
+    /// Only these projects; empty is all within reach.
     pub projects: Vec<String>,
-    /// What holds at this moment.
+    /// Triples that hold at this moment.
     pub at: Timestamp,
     /// The least product of confidences.
     pub min_confidence: f64,
-    /// How many results are wanted.
     pub limit: usize,
 }
 
-/// Which way to go from a start.
+impl Scope {
+    pub(super) async fn view(&self, graph: &dyn GraphSnapshot) -> Result<View, StoreError> {
+        Ok(View {
+            projects: projects_of(graph, &self.projects).await?,
+            at: self.at,
+            include_ended: false,
+            min_confidence: self.min_confidence - ROUNDING,
+        })
+    }
+}
+
+/// A traversal from a start.
 #[derive(Clone, Debug, Default)]
 pub struct Walk {
     /// An entity, or `memory:12` for all that a memory names.
     pub start: String,
-    /// Which way triples are followed.
     pub direction: Direction,
     /// Only these predicates; empty is any.
     pub predicates: Vec<String>,
@@ -43,7 +58,7 @@ pub struct Walk {
 /// A path in names.
 #[derive(Clone, Debug, PartialEq)]
 pub struct NamedPath {
-    /// From the start to the end.
+    /// The keys from the start to the end.
     pub entities: Vec<String>,
     /// Between them; one that was followed from object to subject begins with `^`.
     pub predicates: Vec<String>,
@@ -51,14 +66,14 @@ pub struct NamedPath {
     pub triples: Vec<TripleId>,
     /// The product of their confidences.
     pub confidence: f64,
-    /// Where a page that ends with it goes on.
+    /// Where a page that ends with this path goes on.
     pub position: Position,
 }
 
 /// A row in names.
 #[derive(Clone, Debug, PartialEq)]
 pub struct NamedRow {
-    /// By variable, in the order of [`Found::variables`].
+    /// By variable, in the order of [`Page::variables`].
     pub values: Vec<String>,
     /// The triples it rests on, in the order of the patterns.
     pub triples: Vec<TripleId>,
@@ -68,42 +83,37 @@ pub struct NamedRow {
 
 /// A page of results.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Found<T> {
-    /// The results.
+pub struct Page<T> {
     pub items: Vec<T>,
-    /// Whether there are more.
-    pub more: bool,
-    /// Whether it ended before everything was looked at that belongs to it.
-    pub spent: bool,
-    /// Names that were taken for others by likeness: as written, and as taken.
-    pub taken: Vec<(String, String)>,
+    pub has_more: bool,
+    /// Whether the read budget ended the search before it was complete.
+    pub is_budget_exhausted: bool,
+    /// Names that were resolved by likeness: as written, and the entity's key.
+    pub resolved: Vec<(String, String)>,
     /// The variables of rows, as they were written.
     pub variables: Vec<String>,
-    /// The patterns in the order they were joined, and where the rows go on
-    /// if that is not behind the last of them.
+    /// How rows were joined, and where they go on if that is not behind the last
+    /// of them.
     pub plan: Plan,
 }
 
-impl<T> Default for Found<T> {
-    fn default() -> Self {
-        Found {
-            items: Vec::new(),
-            more: false,
-            spent: false,
-            taken: Vec::new(),
-            variables: Vec::new(),
-            plan: Plan::default(),
-        }
-    }
-}
-
-/// How a join was carried out, and where it goes on.
+/// The join order of patterns and a place in it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Plan {
-    /// The patterns by their numbers, in the order they are joined.
+    /// The patterns by their numbers, in the order in which they are joined.
     pub order: Vec<usize>,
     /// Triples of the first patterns of that order.
     pub after: Vec<TripleId>,
+}
+
+impl Plan {
+    /// The plan of a page that ends with `row`.
+    pub(crate) fn after(&self, row: &NamedRow) -> Plan {
+        Plan {
+            order: self.order.clone(),
+            after: self.order.iter().map(|nth| row.triples[*nth]).collect(),
+        }
+    }
 }
 
 impl Graph {
@@ -113,20 +123,17 @@ impl Graph {
         scope: Scope,
         walk: Walk,
         after: Option<Position>,
-    ) -> Result<Found<NamedPath>, Failure> {
-        self.read(move |graph| {
-            let view = view(graph, &scope.projects, scope.at, scope.min_confidence)?;
-            let projects = view.projects.as_deref();
-            let (starts, taken, hops) = begin(graph, &scope, &walk, projects)?;
-            let mut reader = Reader::new(graph, view);
-            let reached = reach::traverse(&mut reader, &starts, &hops, after, scope.limit)?;
-            let mut names = Names::of(graph);
-            Ok(Found {
-                items: names.paths(&reached.paths)?,
-                more: reached.more,
-                spent: reader.is_spent(),
-                taken,
-                ..Found::default()
+    ) -> Result<Page<NamedPath>, GraphError> {
+        self.read(&scope.reach.clone(), move |graph| {
+            Box::pin(async move {
+                let view = scope.view(graph).await?;
+                let projects = view.projects.as_deref();
+                let (starts, resolved, hops) = start(graph, &scope, walk, None, projects).await?;
+                let mut reader = Reader::new(graph, view);
+                let found =
+                    reach::traverse(&mut reader, &starts, &hops, after, scope.limit).await?;
+                let items = named_paths(graph, &found.paths).await?;
+                Ok(page_of_paths(items, found.has_more, &reader, resolved))
             })
         })
         .await
@@ -138,64 +145,104 @@ impl Graph {
         scope: Scope,
         walk: Walk,
         goal: String,
-    ) -> Result<Found<NamedPath>, Failure> {
-        self.read(move |graph| {
-            let view = view(graph, &scope.projects, scope.at, scope.min_confidence)?;
-            let projects = view.projects.as_deref();
-            let (starts, mut taken, hops) = begin(graph, &scope, &walk, projects)?;
-            let mention = Mention::parse(&goal, "/to")?;
-            let (goal_entity, by_likeness) = resolve::likely(graph, &mention, projects, "/to")?;
-            if by_likeness {
-                taken.push((goal, goal_entity.key));
-            }
-            let mut reader = Reader::new(graph, view);
-            let path = reach::shortest(&mut reader, &starts, goal_entity.id, &hops)?;
-            let mut names = Names::of(graph);
-            Ok(Found {
-                items: names.paths(path.as_slice())?,
-                spent: reader.is_spent(),
-                taken,
-                ..Found::default()
+    ) -> Result<Page<NamedPath>, GraphError> {
+        self.read(&scope.reach.clone(), move |graph| {
+            Box::pin(async move {
+                let view = scope.view(graph).await?;
+                let projects = view.projects.as_deref();
+                let (mut starts, resolved, hops) =
+                    start(graph, &scope, walk, Some(goal), projects).await?;
+                let goal = starts.pop().unwrap_or_default();
+                let mut reader = Reader::new(graph, view);
+                let path = reach::shortest(&mut reader, &starts, goal, &hops).await?;
+                let items = named_paths(graph, path.as_slice()).await?;
+                Ok(page_of_paths(items, false, &reader, resolved))
             })
         })
         .await
     }
 
-    /// What the variables of `patterns` can stand for, all of them together.
-    /// Without a plan the best is looked for.
+    /// The entity that `name` names for certain, and its other names.
+    pub async fn entity(
+        &self,
+        scope: &Scope,
+        name: &str,
+    ) -> Result<Option<(Entity, BTreeSet<String>)>, GraphError> {
+        let mention = Mention::parse(name).map_err(|problem| problem.of(Part::Entity))?;
+        let wanted = scope.projects.clone();
+        self.read(&scope.reach, move |graph| {
+            Box::pin(async move {
+                let projects = projects_of(graph, &wanted).await?;
+                let projects = projects.as_deref();
+                let found = resolve::certain(graph, &mention, projects, Part::Entity).await?;
+                let Some(entity) = found else {
+                    return Ok(None);
+                };
+                let names = graph.names(&[entity.id]).await?.into_iter();
+                let names = names.filter(|name| {
+                    let is_covered = projects.is_none_or(|own| own.contains(&name.project));
+                    is_covered && name.name != entity.name
+                });
+                let aliases = names.map(|name| name.name).collect();
+                Ok(Some((entity, aliases)))
+            })
+        })
+        .await
+    }
+
+    /// The bindings of variables with which all patterns hold. Without a plan the
+    /// best one is looked for.
     pub async fn matches(
         &self,
         scope: Scope,
         patterns: Vec<[String; 3]>,
         plan: Plan,
-    ) -> Result<Found<NamedRow>, Failure> {
-        self.read(move |graph| matches(graph, &scope, &patterns, plan))
-            .await
+    ) -> Result<Page<NamedRow>, GraphError> {
+        self.read(&scope.reach.clone(), move |graph| {
+            Box::pin(async move { matches(graph, &scope, &patterns, plan).await })
+        })
+        .await
     }
 }
 
-fn matches(
+fn page_of_paths(
+    items: Vec<NamedPath>,
+    has_more: bool,
+    reader: &Reader<'_>,
+    resolved: Vec<(String, String)>,
+) -> Page<NamedPath> {
+    Page {
+        items,
+        has_more,
+        is_budget_exhausted: reader.is_exhausted(),
+        resolved,
+        variables: Vec::new(),
+        plan: Plan::default(),
+    }
+}
+
+async fn matches(
     graph: &dyn GraphSnapshot,
     scope: &Scope,
     patterns: &[[String; 3]],
     plan: Plan,
-) -> Result<Found<NamedRow>, StoreError> {
-    let view = view(graph, &scope.projects, scope.at, scope.min_confidence)?;
-    let query = pattern::parse(graph, patterns, view.projects.as_deref(), "/patterns")?;
+) -> Result<Page<NamedRow>, GraphError> {
+    let view = scope.view(graph).await?;
+    let query = pattern::parse(graph, patterns, view.projects.as_deref()).await?;
     let mut reader = Reader::new(graph, view);
     let order = match plan.order.is_empty() {
-        true => plan::order(&mut reader, &query)?,
+        true => plan::order(&mut reader, &query).await?,
         false => plan.order,
     };
+    let unknown_cursor = || Problem::UnknownCursor.of(Part::Cursor);
     let mut sorted = order.clone();
     sorted.sort_unstable();
     if !sorted.into_iter().eq(0..query.patterns.len()) {
-        return Err(unknown_cursor().into());
+        return Err(unknown_cursor());
     }
-    let mut after = Vec::new();
-    for id in &plan.after {
-        after.push(graph.triple(*id)?.ok_or_else(unknown_cursor)?.edge());
-    }
+    let after = edges(graph, &plan.after)
+        .await?
+        .ok_or_else(unknown_cursor)?;
     let join = Join::new(
         &mut reader,
         &query,
@@ -203,28 +250,14 @@ fn matches(
         scope.min_confidence,
         scope.limit,
     );
-    let joined = join.run(&after)?.ok_or_else(unknown_cursor)?;
-    let mut names = Names::of(graph);
-    let entities = |row: &Row| {
-        let named = query.variables.iter().zip(row.values.iter());
-        let entity = named.filter(|(variable, _)| !variable.is_predicate);
-        entity.filter_map(|(_, value)| *value).collect::<Vec<_>>()
-    };
-    names.learn(joined.rows.iter().flat_map(entities))?;
-    let rows = joined.rows.iter().map(|row| {
-        Ok(NamedRow {
-            values: names.values(&query, &row.values)?,
-            triples: as_written(&order, &row.triples),
-            confidence: row.confidence,
-        })
-    });
-    Ok(Found {
-        items: rows.collect::<Result<_, StoreError>>()?,
-        more: joined.next.is_some(),
-        // Where it stopped early, its plan leads on.
-        spent: false,
+    let joined = join.run(&after).await?.ok_or_else(unknown_cursor)?;
+    Ok(Page {
+        items: named_rows(graph, &query, &order, &joined).await?,
+        has_more: joined.next.is_some(),
+        // Where the budget ended it early, its plan leads on.
+        is_budget_exhausted: false,
         variables: query.variables.iter().map(|v| v.name.clone()).collect(),
-        taken: query.taken,
+        resolved: query.resolved,
         plan: Plan {
             order,
             after: joined.next.unwrap_or_default(),
@@ -232,68 +265,67 @@ fn matches(
     })
 }
 
-impl Plan {
-    /// The plan of a page that ends with `row`.
-    pub fn after(&self, row: &NamedRow) -> Plan {
-        Plan {
-            order: self.order.clone(),
-            after: self.order.iter().map(|nth| row.triples[*nth]).collect(),
-        }
+/// The edges of triples, in their order; `None` where one of them is unknown.
+pub(super) async fn edges(
+    graph: &dyn GraphSnapshot,
+    ids: &[TripleId],
+) -> Result<Option<Vec<Edge>>, StoreError> {
+    if ids.is_empty() {
+        return Ok(Some(Vec::new()));
     }
+    let triples = graph.triples(ids).await?;
+    let edge = |id: &TripleId| triples.iter().find(|triple| triple.id == *id);
+    Ok(ids
+        .iter()
+        .map(|id| edge(id).map(|found| found.edge()))
+        .collect())
 }
 
-/// Triples in the order the patterns were written instead of joined.
-fn as_written(order: &[usize], triples: &[TripleId]) -> Vec<TripleId> {
-    let mut written = vec![0; triples.len()];
-    for (nth, triple) in order.iter().zip(triples) {
-        written[*nth] = *triple;
-    }
-    written
-}
+type Start = (Vec<EntityId>, Vec<(String, String)>, Hops);
 
-/// A cursor that does not belong to the question.
-pub fn unknown_cursor() -> Failure {
-    Failure::invalid("/cursor", "this cursor does not belong to this question")
-        .hint("pass next_cursor unchanged, together with the same question")
-}
-
-type Begun = (Vec<EntityId>, Vec<(String, String)>, Hops);
-
-/// Where a walk begins and what it may use.
-fn begin(
+/// Where a walk starts and what it may use. A goal comes last among the starts.
+async fn start(
     graph: &dyn GraphSnapshot,
     scope: &Scope,
-    walk: &Walk,
+    walk: Walk,
+    goal: Option<String>,
     projects: Projects<'_>,
-) -> Result<Begun, StoreError> {
-    let mut taken = Vec::new();
-    let starts = match memory_of(&walk.start) {
-        Some(memory) => {
-            let entities = graph.entities_of(memory)?;
-            if entities.is_empty() {
-                return Err(Failure::new(
-                    Kind::NotFound,
-                    format!("memory {memory} names no entity that the graph knows"),
-                )
-                .at("/start")
-                .hint("start from an entity; graph_update makes them known")
-                .into());
-            }
-            entities
+) -> Result<Start, GraphError> {
+    let mut starts = Vec::new();
+    let mut written = Vec::new();
+    if let Some(memory) = memory_id(&walk.start) {
+        starts = graph.entities_of(memory).await?;
+        if starts.is_empty() {
+            return Err(Problem::NoEntitiesIn(memory).of(Part::Start));
         }
-        None => {
-            let mention = Mention::parse(&walk.start, "/start")?;
-            let (entity, by_likeness) = resolve::likely(graph, &mention, projects, "/start")?;
-            if by_likeness {
-                taken.push((walk.start.clone(), entity.key));
-            }
-            vec![entity.id]
+    } else {
+        written.push((Part::Start, walk.start));
+    }
+    written.extend(goal.map(|goal| (Part::Goal, goal)));
+    let mentions = written.iter().map(|(part, text)| {
+        let mention = Mention::parse(text).map_err(|problem| problem.of(*part))?;
+        Ok((*part, mention))
+    });
+    let mentions: Vec<(Part, Mention)> = mentions.collect::<Result<_, GraphError>>()?;
+    let mut resolved = Vec::new();
+    let entities = resolve::likely(graph, &mentions, projects).await?;
+    for ((_, text), (entity, by_likeness)) in written.into_iter().zip(entities) {
+        starts.push(entity.id);
+        if by_likeness {
+            resolved.push((text, entity.key));
         }
-    };
+    }
     // Of several predicates it is enough that one is in use.
+    let mut names = Vec::with_capacity(walk.predicates.len());
     let (mut predicates, mut unknown) = (Vec::new(), None);
     for predicate in &walk.predicates {
-        match pattern::predicate(graph, predicate, "/predicate") {
+        match mention::predicate(predicate) {
+            Ok(name) => names.push((Part::Predicates, name)),
+            Err(problem) => unknown = Some(problem.of(Part::Predicates)),
+        }
+    }
+    for predicate in pattern::predicates(graph, &names).await? {
+        match predicate {
             Ok(id) => predicates.push(id),
             Err(error) => unknown = Some(error),
         }
@@ -307,83 +339,109 @@ fn begin(
         depth: walk.depth,
         min_confidence: scope.min_confidence,
     };
-    Ok((starts, taken, hops))
+    Ok((starts, resolved, hops))
 }
 
-fn memory_of(start: &str) -> Option<i64> {
+fn memory_id(start: &str) -> Option<i64> {
     start.trim().strip_prefix("memory:")?.trim().parse().ok()
 }
 
-/// Ids to names, each looked up once.
-struct Names<'a> {
-    graph: &'a dyn GraphSnapshot,
-    entities: IdMap<EntityId, String>,
+/// The names of ids, looked up together.
+struct Names {
+    keys: IdMap<EntityId, String>,
     words: IdMap<WordId, String>,
 }
 
-impl<'a> Names<'a> {
-    fn of(graph: &'a dyn GraphSnapshot) -> Names<'a> {
-        Names {
-            graph,
-            entities: IdMap::default(),
+impl Names {
+    async fn load(
+        graph: &dyn GraphSnapshot,
+        mut entities: Vec<EntityId>,
+        mut words: Vec<WordId>,
+    ) -> Result<Names, StoreError> {
+        let mut names = Names {
+            keys: IdMap::default(),
             words: IdMap::default(),
+        };
+        for ids in [&mut entities, &mut words] {
+            ids.sort_unstable();
+            ids.dedup();
         }
-    }
-
-    /// Looks up all of these at once.
-    fn learn(&mut self, ids: impl Iterator<Item = EntityId>) -> Result<(), StoreError> {
-        let mut ids: Vec<EntityId> = ids.collect();
-        ids.sort_unstable();
-        ids.dedup();
-        self.entities.extend(self.graph.keys(&ids)?);
-        Ok(())
-    }
-
-    fn entity(&self, id: EntityId) -> String {
-        self.entities.get(&id).cloned().unwrap_or_default()
-    }
-
-    fn word(&mut self, id: WordId) -> Result<String, StoreError> {
-        if let Some(word) = self.words.get(&id) {
-            return Ok(word.clone());
+        if !entities.is_empty() {
+            names.keys.extend(graph.keys(&entities).await?);
         }
-        let (word, _) = self.graph.word(id)?;
-        self.words.insert(id, word.clone());
-        Ok(word)
-    }
-
-    fn paths(&mut self, paths: &[Path]) -> Result<Vec<NamedPath>, StoreError> {
-        self.learn(paths.iter().flat_map(|path| &path.entities).copied())?;
-        let mut named = Vec::with_capacity(paths.len());
-        for path in paths {
-            let mut predicates = Vec::with_capacity(path.steps.len());
-            for step in &path.steps {
-                let word = self.word(step.predicate)?;
-                predicates.push(if step.backwards {
-                    format!("^{word}")
-                } else {
-                    word
-                });
-            }
-            named.push(NamedPath {
-                entities: path.entities.iter().map(|id| self.entity(*id)).collect(),
-                predicates,
-                triples: path.steps.iter().map(|step| step.triple).collect(),
-                confidence: path.confidence,
-                position: Position::of(path),
-            });
+        if !words.is_empty() {
+            let texts = graph.words(&words).await?;
+            names.words.extend(words.into_iter().zip(texts));
         }
-        Ok(named)
+        Ok(names)
     }
 
-    fn values(&mut self, query: &Query, row: &[Option<i64>]) -> Result<Vec<String>, StoreError> {
-        let named = query.variables.iter().zip(row).map(|(variable, value)| {
-            let value = value.unwrap_or_default();
-            match variable.is_predicate {
-                true => self.word(value),
-                false => Ok(self.entity(value)),
+    fn key(&self, id: EntityId) -> String {
+        self.keys.get(&id).cloned().unwrap_or_default()
+    }
+
+    fn word(&self, id: WordId) -> String {
+        self.words.get(&id).cloned().unwrap_or_default()
+    }
+}
+
+async fn named_paths(
+    graph: &dyn GraphSnapshot,
+    paths: &[Path],
+) -> Result<Vec<NamedPath>, StoreError> {
+    let entities = paths.iter().flat_map(|path| &path.entities).copied();
+    let words = paths.iter().flat_map(|path| &path.steps);
+    let words = words.map(|step| step.predicate).collect();
+    let names = Names::load(graph, entities.collect(), words).await?;
+    let named = paths.iter().map(|path| {
+        let predicates = path.steps.iter().map(|step| {
+            let word = names.word(step.predicate);
+            match step.is_backwards {
+                true => format!("^{word}"),
+                false => word,
             }
         });
-        named.collect()
-    }
+        NamedPath {
+            entities: path.entities.iter().map(|id| names.key(*id)).collect(),
+            predicates: predicates.collect(),
+            triples: path.steps.iter().map(|step| step.triple).collect(),
+            confidence: path.confidence,
+            position: Position::of(path),
+        }
+    });
+    Ok(named.collect())
+}
+
+async fn named_rows(
+    graph: &dyn GraphSnapshot,
+    query: &Query,
+    order: &[usize],
+    joined: &Joined,
+) -> Result<Vec<NamedRow>, StoreError> {
+    let of_kind = |is_predicate: bool| {
+        let values = joined.rows.iter().flat_map(|row| {
+            let values = query.variables.iter().zip(&row.values);
+            values.filter(move |(variable, _)| variable.is_predicate == is_predicate)
+        });
+        values.filter_map(|(_, value)| *value).collect()
+    };
+    let names = Names::load(graph, of_kind(false), of_kind(true)).await?;
+    let named = |row: &Row| {
+        let values = query.variables.iter().zip(&row.values);
+        let values = values.map(|(variable, value)| match variable.is_predicate {
+            true => names.word(value.unwrap_or_default()),
+            false => names.key(value.unwrap_or_default()),
+        });
+        // In the order the patterns were written instead of joined.
+        let mut triples = vec![0; row.triples.len()];
+        for (nth, triple) in order.iter().zip(&row.triples) {
+            triples[*nth] = *triple;
+        }
+        NamedRow {
+            values: values.collect(),
+            triples,
+            confidence: row.confidence,
+        }
+    };
+    Ok(joined.rows.iter().map(named).collect())
 }

@@ -1,15 +1,18 @@
 //! Following triples: everything that can be reached, and the shortest path.
 //!
-//! Works hop by hop on whole layers of entities. Of the walks to an entity of
-//! one length only the surest goes on, and only where it is surer than every
-//! shorter one: so cycles end, and no path that would have counted is missed.
+//! Works hop by hop on whole frontiers of entities. Of the paths of one length to
+//! an entity only the one with the highest confidence is extended, and only where
+//! that is higher than the confidence of every shorter path. So cycles end, and
+//! no path that counts is missed.
 
 use super::ids::IdMap;
 use super::reading::{ROUNDING, Reader};
 use crate::store::StoreError;
 use crate::store::graph::{Edge, EntityId, Range, TripleId, WordId};
 
-/// Which way triples are followed.
+/// Entities of a frontier whose ranges are asked for together.
+const FRONTIER_PART: usize = 4_096;
+
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Direction {
     /// From subject to object.
@@ -17,7 +20,6 @@ pub enum Direction {
     Out,
     /// From object to subject.
     In,
-    /// Both ways.
     Both,
 }
 
@@ -30,6 +32,7 @@ impl Direction {
         }
     }
 
+    /// For each way whether it goes backwards.
     fn ways(self) -> &'static [bool] {
         match self {
             Direction::Out => &[false],
@@ -39,56 +42,48 @@ impl Direction {
     }
 }
 
-/// Which triples a walk may use.
+/// Which triples a traversal follows.
 #[derive(Clone, Debug, Default)]
-pub struct Hops {
-    /// Which way.
-    pub direction: Direction,
+pub(super) struct Hops {
+    pub(super) direction: Direction,
     /// Only these predicates; empty is any.
-    pub predicates: Vec<WordId>,
-    /// The most of them.
-    pub depth: usize,
+    pub(super) predicates: Vec<WordId>,
+    /// The most hops.
+    pub(super) depth: usize,
     /// The least product of confidences of a path.
-    pub min_confidence: f64,
+    pub(super) min_confidence: f64,
 }
 
-/// A path from a start.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Path {
+pub(super) struct Path {
     /// From the start to the end.
-    pub entities: Vec<EntityId>,
+    pub(super) entities: Vec<EntityId>,
     /// Between them.
-    pub steps: Vec<Step>,
+    pub(super) steps: Vec<Step>,
     /// The product of the triples' confidences.
-    pub confidence: f64,
+    pub(super) confidence: f64,
 }
 
 /// One triple of a path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Step {
-    /// The triple.
-    pub triple: TripleId,
-    /// Its predicate.
-    pub predicate: WordId,
+pub(super) struct Step {
+    pub(super) triple: TripleId,
+    pub(super) predicate: WordId,
     /// Whether it was followed from object to subject.
-    pub backwards: bool,
+    pub(super) is_backwards: bool,
 }
 
-/// Where a traversal goes on: behind the path of so many hops, of that
-/// confidence, to that entity.
+/// The last path of a page, by which the paths behind it are told.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Position {
-    /// Triples of the path.
     pub hops: usize,
-    /// Its confidence.
     pub confidence: f64,
-    /// Its end.
+    /// The end of the path.
     pub entity: EntityId,
 }
 
 impl Position {
-    /// Where a page that ends with `path` goes on.
-    pub fn of(path: &Path) -> Position {
+    pub(super) fn of(path: &Path) -> Position {
         Position {
             hops: path.steps.len(),
             confidence: path.confidence,
@@ -106,113 +101,139 @@ impl Position {
     }
 }
 
-/// A page of paths.
+/// A page of paths: shorter ones first, then those of higher confidence, then
+/// those to older entities.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Reached {
-    /// Shorter before longer, then surer before less sure, then older entities
-    /// before newer ones.
-    pub paths: Vec<Path>,
-    /// Whether there are more behind them.
-    pub more: bool,
+pub(super) struct Traversal {
+    pub(super) paths: Vec<Path>,
+    pub(super) has_more: bool,
 }
 
-/// How an entity was come to, and from where.
+/// How an entity was reached.
 #[derive(Clone, Copy, Debug)]
-struct Arrival {
-    from: EntityId,
+struct Predecessor {
+    entity: EntityId,
     step: Step,
+    /// Of the path that ends with the step.
     confidence: f64,
 }
 
-/// The layers of a walk from one side.
-struct Layers {
+/// The frontiers of a search from one side.
+struct Search {
     direction: Direction,
-    /// Entities by the number of hops; the start has come from nowhere.
-    layers: Vec<IdMap<EntityId, Option<Arrival>>>,
-    /// The surest walk of any length so far.
+    /// The entities of each number of hops; a start has no predecessor.
+    frontiers: Vec<IdMap<EntityId, Option<Predecessor>>>,
+    /// The highest confidence of a path of any length so far.
     best: IdMap<EntityId, f64>,
 }
 
-impl Layers {
-    fn from(starts: &[EntityId], direction: Direction) -> Layers {
-        Layers {
+impl Search {
+    fn new(starts: &[EntityId], direction: Direction) -> Search {
+        Search {
             direction,
-            layers: vec![starts.iter().map(|start| (*start, None)).collect()],
+            frontiers: vec![starts.iter().map(|start| (*start, None)).collect()],
             best: starts.iter().map(|start| (*start, 1.0)).collect(),
         }
     }
 
     fn depth(&self) -> usize {
-        self.layers.len() - 1
+        self.frontiers.len() - 1
     }
 
-    fn last(&self) -> &IdMap<EntityId, Option<Arrival>> {
-        &self.layers[self.layers.len() - 1]
+    fn frontier(&self) -> &IdMap<EntityId, Option<Predecessor>> {
+        &self.frontiers[self.frontiers.len() - 1]
     }
 
-    /// One hop more. Gives the entities that were never come to before.
-    fn advance(
+    /// Makes one hop. Returns the entities that were not reached before.
+    async fn advance(
         &mut self,
         reader: &mut Reader<'_>,
         hops: &Hops,
     ) -> Result<Vec<EntityId>, StoreError> {
-        let mut frontier: Vec<(EntityId, f64)> = self
-            .last()
-            .iter()
-            .map(|(entity, arrival)| (*entity, arrival.map_or(1.0, |a| a.confidence)))
+        let confidence_of = |reached: &Option<Predecessor>| reached.map_or(1.0, |p| p.confidence);
+        let frontier = self.frontier().iter();
+        let mut frontier: Vec<(EntityId, f64)> = frontier
+            .map(|(entity, reached)| (*entity, confidence_of(reached)))
             .collect();
-        // Neighbours in the index are read one after the other.
+        // Neighbors in the index are read one after the other.
         frontier.sort_unstable_by_key(|(entity, _)| *entity);
-        let any = [None];
-        let named: Vec<Option<WordId>> = hops.predicates.iter().map(|id| Some(*id)).collect();
-        let predicates = if named.is_empty() { &any[..] } else { &named };
-        let mut layer = IdMap::default();
+        let mut next = IdMap::default();
         let mut new = Vec::new();
-        for (from, confidence) in frontier {
-            for backwards in self.direction.ways() {
-                for predicate in predicates {
-                    let range = range(from, *predicate, *backwards);
-                    reader.each(range, |edge| {
-                        let arrival = Arrival {
-                            from,
-                            step: Step {
-                                triple: edge.triple,
-                                predicate: edge.predicate,
-                                backwards: *backwards,
-                            },
-                            confidence: confidence * edge.confidence,
-                        };
-                        let to = far_end(edge, *backwards);
-                        if arrival.confidence + ROUNDING < hops.min_confidence {
-                            return;
-                        }
-                        match self.best.get_mut(&to) {
-                            Some(best) if *best >= arrival.confidence => return,
-                            Some(best) => *best = arrival.confidence,
-                            None => {
-                                self.best.insert(to, arrival.confidence);
-                                new.push(to);
-                            }
-                        }
-                        layer.insert(to, Some(arrival));
-                    })?;
+        for part in frontier.chunks(FRONTIER_PART) {
+            let (origins, ranges) = self.ranges(part, hops);
+            let best = &mut self.best;
+            let visit = |range: usize, edge: &Edge| {
+                let (entity, confidence, is_backwards) = origins[range];
+                let reached = Predecessor {
+                    entity,
+                    step: Step {
+                        triple: edge.triple,
+                        predicate: edge.predicate,
+                        is_backwards,
+                    },
+                    confidence: confidence * edge.confidence,
+                };
+                if reached.confidence + ROUNDING < hops.min_confidence {
+                    return;
                 }
-            }
+                let to = if is_backwards {
+                    edge.subject
+                } else {
+                    edge.object
+                };
+                match best.get_mut(&to) {
+                    Some(best) if *best >= reached.confidence => return,
+                    Some(best) => *best = reached.confidence,
+                    None => {
+                        best.insert(to, reached.confidence);
+                        new.push(to);
+                    }
+                }
+                next.insert(to, Some(reached));
+            };
+            reader.visit(&ranges, visit).await?;
         }
-        self.layers.push(layer);
+        self.frontiers.push(next);
         Ok(new)
     }
 
-    /// The path to an entity of the layer `depth`.
+    /// The ranges that lead on from a part of the frontier, and for each the
+    /// entity, the confidence there, and whether it is followed backwards.
+    fn ranges(
+        &self,
+        part: &[(EntityId, f64)],
+        hops: &Hops,
+    ) -> (Vec<(EntityId, f64, bool)>, Vec<Range>) {
+        let any = [None];
+        let named: Vec<Option<WordId>> = hops.predicates.iter().copied().map(Some).collect();
+        let predicates = if named.is_empty() { &any[..] } else { &named };
+        let mut origins = Vec::new();
+        let mut ranges = Vec::new();
+        for (from, confidence) in part {
+            for is_backwards in self.direction.ways() {
+                for predicate in predicates {
+                    origins.push((*from, *confidence, *is_backwards));
+                    ranges.push(Range {
+                        subject: (!is_backwards).then_some(*from),
+                        predicate: *predicate,
+                        object: is_backwards.then_some(*from),
+                    });
+                }
+            }
+        }
+        (origins, ranges)
+    }
+
+    /// The path to an entity of the frontier `depth`.
     fn path(&self, entity: EntityId, depth: usize) -> Path {
-        let confidence = self.layers[depth][&entity].map_or(1.0, |arrival| arrival.confidence);
+        let confidence = self.frontiers[depth][&entity].map_or(1.0, |p| p.confidence);
         let mut entities = vec![entity];
         let mut steps = Vec::new();
-        for layer in self.layers[..=depth].iter().rev() {
+        for frontier in self.frontiers[..=depth].iter().rev() {
             let last = entities[entities.len() - 1];
-            if let Some(Some(arrival)) = layer.get(&last) {
-                steps.push(arrival.step);
-                entities.push(arrival.from);
+            if let Some(Some(predecessor)) = frontier.get(&last) {
+                steps.push(predecessor.step);
+                entities.push(predecessor.entity);
             }
         }
         entities.reverse();
@@ -225,100 +246,89 @@ impl Layers {
     }
 }
 
-fn range(from: EntityId, predicate: Option<WordId>, backwards: bool) -> Range {
-    Range {
-        subject: (!backwards).then_some(from),
-        predicate,
-        object: backwards.then_some(from),
-    }
-}
-
-fn far_end(edge: &Edge, backwards: bool) -> EntityId {
-    if backwards { edge.subject } else { edge.object }
-}
-
-/// Every entity that can be reached from `starts`, by its shortest path (the
-/// surest of those); at most `limit`, those behind `after`.
-pub fn traverse(
+/// Every entity that can be reached from `starts`, each by its shortest path (of
+/// those the one with the highest confidence); at most `limit`, those behind
+/// `after`.
+pub(super) async fn traverse(
     reader: &mut Reader<'_>,
     starts: &[EntityId],
     hops: &Hops,
     after: Option<Position>,
     limit: usize,
-) -> Result<Reached, StoreError> {
-    let mut layers = Layers::from(starts, hops.direction);
-    let mut reached = Reached::default();
+) -> Result<Traversal, StoreError> {
+    let mut search = Search::new(starts, hops.direction);
+    let mut traversal = Traversal::default();
     for depth in 1..=hops.depth {
-        let new = layers.advance(reader, hops)?;
-        let mut found: Vec<(f64, EntityId)> = new
+        let new = search.advance(reader, hops).await?;
+        let mut reached: Vec<(f64, EntityId)> = new
             .iter()
-            .map(|entity| (layers.best[entity], *entity))
+            .map(|entity| (search.best[entity], *entity))
             .collect();
-        found.sort_unstable_by(|one, other| other.0.total_cmp(&one.0).then(one.1.cmp(&other.1)));
-        let behind = |(confidence, entity): &(f64, EntityId)| {
+        reached.sort_unstable_by(|one, other| other.0.total_cmp(&one.0).then(one.1.cmp(&other.1)));
+        let is_behind = |(confidence, entity): &(f64, EntityId)| {
             after.is_none_or(|after| after.is_before(depth, *confidence, *entity))
         };
-        for (_, entity) in found.into_iter().filter(behind) {
-            if reached.paths.len() == limit {
-                reached.more = true;
-                return Ok(reached);
+        for (_, entity) in reached.into_iter().filter(is_behind) {
+            if traversal.paths.len() == limit {
+                traversal.has_more = true;
+                return Ok(traversal);
             }
-            reached.paths.push(layers.path(entity, depth));
+            traversal.paths.push(search.path(entity, depth));
         }
-        if layers.last().is_empty() || reader.is_spent() {
+        if search.frontier().is_empty() || reader.is_exhausted() {
             break;
         }
     }
-    Ok(reached)
+    Ok(traversal)
 }
 
-/// The shortest path from one of `starts` to `goal`, the surest of those.
-/// Searched from both ends, always from the side with fewer entities to go on
-/// from.
-pub fn shortest(
+/// The shortest path from one of `starts` to `goal`, of those the one with the
+/// highest confidence. Searches from both ends, always from the side with the
+/// smaller frontier.
+pub(super) async fn shortest(
     reader: &mut Reader<'_>,
     starts: &[EntityId],
     goal: EntityId,
     hops: &Hops,
 ) -> Result<Option<Path>, StoreError> {
-    let mut there = Layers::from(starts, hops.direction);
-    let mut back = Layers::from(&[goal], hops.direction.reversed());
+    let mut forth = Search::new(starts, hops.direction);
+    let mut back = Search::new(&[goal], hops.direction.reversed());
     loop {
-        if let Some(path) = meeting(&there, &back, hops.min_confidence) {
+        if let Some(path) = meeting(&forth, &back, hops.min_confidence) {
             return Ok(Some(path));
         }
-        let spent = there.depth() + back.depth() >= hops.depth || reader.is_spent();
-        if spent || there.last().is_empty() || back.last().is_empty() {
+        let is_over = forth.depth() + back.depth() >= hops.depth || reader.is_exhausted();
+        if is_over || forth.frontier().is_empty() || back.frontier().is_empty() {
             return Ok(None);
         }
-        let side = match there.last().len() <= back.last().len() {
-            true => &mut there,
+        let side = match forth.frontier().len() <= back.frontier().len() {
+            true => &mut forth,
             false => &mut back,
         };
-        side.advance(reader, hops)?;
+        side.advance(reader, hops).await?;
     }
 }
 
-/// The surest path through an entity that is on both last layers.
-fn meeting(there: &Layers, back: &Layers, min_confidence: f64) -> Option<Path> {
-    let confidence = |arrival: &Option<Arrival>| arrival.map_or(1.0, |a| a.confidence);
-    let both = there.last().iter().filter_map(|(entity, arrival)| {
-        let other = back.last().get(entity)?;
-        Some((confidence(arrival) * confidence(other), *entity))
+/// The path of the highest confidence through an entity of both frontiers.
+fn meeting(forth: &Search, back: &Search, min_confidence: f64) -> Option<Path> {
+    let confidence = |reached: &Option<Predecessor>| reached.map_or(1.0, |p| p.confidence);
+    let both = forth.frontier().iter().filter_map(|(entity, reached)| {
+        let other = back.frontier().get(entity)?;
+        Some((confidence(reached) * confidence(other), *entity))
     });
     let (best, entity) =
         both.max_by(|one, other| one.0.total_cmp(&other.0).then(other.1.cmp(&one.1)))?;
     if best + ROUNDING < min_confidence {
         return None;
     }
-    let mut path = there.path(entity, there.depth());
+    let mut path = forth.path(entity, forth.depth());
     let mut rest = back.path(entity, back.depth());
     rest.entities.reverse();
     rest.steps.reverse();
     path.entities.extend(&rest.entities[1..]);
     // Seen from the goal, every triple was followed the other way.
     path.steps.extend(rest.steps.iter().map(|step| Step {
-        backwards: !step.backwards,
+        is_backwards: !step.is_backwards,
         ..*step
     }));
     path.confidence = best;

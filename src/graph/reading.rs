@@ -1,71 +1,93 @@
-//! Reading triples within a bound: what every question goes through.
+//! Reading triples within the budget of one question.
 
 use crate::limits;
 use crate::store::StoreError;
-use crate::store::graph::{Edge, GraphSnapshot, Range, Scanned, View};
+use crate::store::graph::{Edge, GraphSnapshot, Range, Scan, ScanLimits, View};
 
-/// A product of shares is not exact; a limit that it meets is met.
-pub const ROUNDING: f64 = 1e-9;
-/// Edges taken from the store at a time.
-const CHUNK: usize = 1_024;
+/// A product of confidences is not exact; one this far below a minimum meets it.
+pub(super) const ROUNDING: f64 = 1e-9;
+/// Edges of one range that one call brings.
+const EDGES_PER_RANGE: usize = 1_024;
+/// Triples after which a call begins no further range.
+const READS_PER_CALL: usize = 16 * 1_024;
 
-/// A snapshot, what of it is seen, and how much more may be read.
-pub struct Reader<'a> {
-    /// The snapshot.
-    pub graph: &'a dyn GraphSnapshot,
+/// A snapshot, the visible part of it, and how much more may be read.
+pub(super) struct Reader<'a> {
+    pub(super) graph: &'a dyn GraphSnapshot,
     view: View,
-    left: usize,
-    edges: Vec<Edge>,
+    budget: usize,
 }
 
 impl<'a> Reader<'a> {
-    /// A reader that has read nothing yet.
-    pub fn new(graph: &'a dyn GraphSnapshot, view: View) -> Reader<'a> {
-        Reader::bounded(graph, view, limits::GRAPH_READ_TRIPLES_MAX)
+    pub(super) fn new(graph: &'a dyn GraphSnapshot, view: View) -> Reader<'a> {
+        Reader::with_budget(graph, view, limits::GRAPH_READ_TRIPLES_MAX)
     }
 
     /// A reader of about so many triples.
-    pub fn bounded(graph: &'a dyn GraphSnapshot, view: View, triples: usize) -> Reader<'a> {
+    pub(super) fn with_budget(
+        graph: &'a dyn GraphSnapshot,
+        view: View,
+        budget: usize,
+    ) -> Reader<'a> {
         Reader {
             graph,
             view,
-            left: triples,
-            edges: Vec::new(),
+            budget,
         }
     }
 
-    /// Whether everything was read that one question may read.
-    pub fn is_spent(&self) -> bool {
-        self.left == 0
+    pub(super) fn is_exhausted(&self) -> bool {
+        self.budget == 0
     }
 
-    /// See `GraphSnapshot::scan`.
-    pub fn scan(
+    /// See `GraphSnapshot::scan_many`. At least one range is read, also where the
+    /// budget is exhausted.
+    pub(super) async fn scan(
         &mut self,
-        range: Range,
+        ranges: &[Range],
         after: Option<Edge>,
-        limit: usize,
-        out: &mut Vec<Edge>,
-    ) -> Result<Scanned, StoreError> {
-        let scanned = self.graph.scan(range, after, limit, &self.view, out)?;
-        self.left = self.left.saturating_sub(scanned.read + 1);
-        Ok(scanned)
+        limits: ScanLimits,
+    ) -> Result<Scan, StoreError> {
+        let limits = ScanLimits {
+            reads: limits.reads.min(self.budget),
+            ..limits
+        };
+        let scan = self
+            .graph
+            .scan_many(ranges, after, limits, &self.view)
+            .await?;
+        self.budget = self.budget.saturating_sub(scan.reads);
+        Ok(scan)
     }
 
-    /// Visits the edges of a range, all of them unless the reader is spent.
-    pub fn each(&mut self, range: Range, mut visit: impl FnMut(&Edge)) -> Result<(), StoreError> {
-        let mut edges = std::mem::take(&mut self.edges);
-        let mut after = None;
-        while !self.is_spent() {
-            edges.clear();
-            let scanned = self.scan(range, after, CHUNK, &mut edges)?;
-            edges.iter().for_each(&mut visit);
-            after = edges.last().copied();
-            if !scanned.more {
-                break;
+    /// Visits every edge with the number of its range, range after range, until
+    /// the budget is exhausted.
+    pub(super) async fn visit(
+        &mut self,
+        ranges: &[Range],
+        mut visit: impl FnMut(usize, &Edge),
+    ) -> Result<(), StoreError> {
+        let limits = ScanLimits {
+            edges_per_range: EDGES_PER_RANGE,
+            reads: READS_PER_CALL,
+        };
+        let mut first = 0;
+        while first < ranges.len() && !self.is_exhausted() {
+            let scan = self.scan(&ranges[first..], None, limits).await?;
+            for (nth, (edges, has_more)) in scan.by_range().enumerate() {
+                let range = first + nth;
+                edges.iter().for_each(|edge| visit(range, edge));
+                // The rest of a long range comes before the next range.
+                let mut last = edges.last().copied().filter(|_| has_more);
+                while last.is_some() && !self.is_exhausted() {
+                    let rest = self.scan(&ranges[range..=range], last, limits).await?;
+                    rest.edges.iter().for_each(|edge| visit(range, edge));
+                    let has_more = rest.ranges[0].has_more;
+                    last = rest.edges.last().copied().filter(|_| has_more);
+                }
             }
+            first += scan.ranges.len();
         }
-        self.edges = edges;
         Ok(())
     }
 }

@@ -1,366 +1,357 @@
-//! The rules of asserting and retracting: what is the same triple, what an
-//! assertion adds to it, what it contradicts. Runs in one transaction.
+//! The rules of asserting and retracting: which triples are the same, what an
+//! assertion adds to a triple, what it contradicts. An update is read, decided
+//! in memory and then written, each in a few batches of one transaction.
 
 use std::collections::{HashMap, HashSet};
 
-use super::mention::{Mention, UNTYPED};
-use super::resolve;
-use super::update::{
-    ALIAS, Assertion, Contradiction, History, Introduced, Outcome, Recorded, Spoken, Update,
-};
+use super::directory::{Directory, Number};
+use super::error::{AssertionPart, GraphError, Part, Problem};
+use super::mention::Mention;
+use super::update::{ALIAS, Assertion, Contradiction, History, Outcome, Update, UpdateSummary};
+use crate::caller::Reach;
 use crate::clock::Timestamp;
-use crate::failure::{Failure, Kind};
-use crate::limits;
 use crate::store::StoreError;
 use crate::store::graph::{
-    Closed, Entity, EntityId, GraphTransaction, Triple, TripleId, WordId, type_of,
+    Closed, EntityId, GraphTransaction, Statement, Triple, TripleId, WordId,
 };
 
 /// Carries out `update` at the moment `at`; predicates in `functional` have one
 /// object at a time.
-pub fn record(
+pub(super) async fn record(
     graph: &dyn GraphTransaction,
+    reach: &Reach,
     update: &Update,
     functional: &[String],
     at: Timestamp,
-) -> Result<Recorded, StoreError> {
-    let project = graph.intern(&update.project)?;
-    let mut visible = vec![project];
-    for name in &update.visible {
-        visible.extend(graph.word_id(name)?.filter(|id| *id != project));
-    }
-    let source = match &update.source {
-        Some(source) => Some(graph.intern(source)?),
-        None => None,
-    };
-    let mut recorder = Recorder {
-        graph,
-        project,
-        visible,
-        source,
-        at,
-        report_similar: update.report_similar,
-        known: HashMap::new(),
-        named: HashSet::new(),
-        uses: HashMap::new(),
-        recorded: Recorded::default(),
-    };
-    for id in &update.retract {
-        recorder.retract(*id)?;
-    }
-    for introduced in &update.entities {
-        recorder.introduce(introduced)?;
-    }
-    for assertion in &update.assertions {
-        let functional = functional.contains(&assertion.predicate);
-        recorder.assert(assertion, functional)?;
-    }
-    for (predicate, triples) in &recorder.uses {
-        graph.count_uses(*predicate, *triples)?;
-    }
-    Ok(recorder.recorded)
-}
-
-struct Recorder<'a> {
-    graph: &'a dyn GraphTransaction,
-    project: WordId,
-    /// The project itself first.
-    visible: Vec<WordId>,
-    source: Option<WordId>,
-    at: Timestamp,
-    report_similar: bool,
-    /// Entities of this update by how they were written.
-    known: HashMap<(Option<String>, String), Entity>,
-    /// Entities that are certainly known in this project.
-    named: HashSet<(EntityId, String)>,
-    /// Triples entered, by predicate.
-    uses: HashMap<WordId, u64>,
-    recorded: Recorded,
-}
-
-impl Recorder<'_> {
-    fn retract(&mut self, id: TripleId) -> Result<(), StoreError> {
-        let Some(mut triple) = self.graph.triple(id)? else {
-            return Err(
-                Failure::new(Kind::NotFound, format!("there is no triple {id}"))
-                    .at("/retract")
-                    .hint("nothing was changed; graph_query names the triples it rests on")
-                    .into(),
-            );
-        };
-        // Said twice, it is no more untrue.
-        if triple.closed.is_some() {
-            return Ok(());
+) -> Result<UpdateSummary, GraphError> {
+    let mut first = vec![update.project.as_str()];
+    first.extend(update.source.as_deref());
+    let first = graph.intern(&first).await?;
+    let (project, source) = (first[0], first.get(1).copied());
+    let retracted = retract(graph, &update.retract, at).await?;
+    let mut directory = directory(graph, reach, project, update).await?;
+    let mut words = Vec::new();
+    for declared in &update.entities {
+        let entity = directory.entity(&declared.mention, Part::Entity, &mut words)?;
+        for alias in &declared.aliases {
+            let name = Mention::parse(alias).map_err(|problem| problem.of(Part::Entity))?;
+            directory.alias(entity, &name, Part::Entity)?;
         }
-        self.close(&mut triple, self.at, Closed::Retracted)?;
-        self.recorded.retracted.push(id);
-        Ok(())
     }
+    let mut ends = Vec::with_capacity(update.assertions.len());
+    for (nth, assertion) in update.assertions.iter().enumerate() {
+        ends.push(ends_of(&mut directory, assertion, nth, at, &mut words)?);
+    }
+    if update.report_similar {
+        directory.find_similar(graph).await?;
+    }
+    let names: Vec<&str> = words.iter().map(String::as_str).collect();
+    let ids = graph.intern(&names).await?;
+    let words: HashMap<String, WordId> = words.into_iter().zip(ids).collect();
+    directory.store(graph, &words).await?;
 
-    fn assert(&mut self, assertion: &Assertion, functional: bool) -> Result<(), StoreError> {
-        let subject = self.entity(&assertion.subject, &assertion.path, "subject")?;
-        if assertion.predicate == ALIAS {
-            let place = format!("{}/object", assertion.path);
-            self.alias(&subject, &assertion.object, &place)?;
-            self.recorded.triples.push((None, Outcome::Aliased));
-            return Ok(());
-        }
-        let object = self.entity(&assertion.object, &assertion.path, "object")?;
-        // The object may have given the subject's entity a type.
-        let subject = match subject.id == object.id {
-            true => object.id,
-            false => {
-                self.entity(&assertion.subject, &assertion.path, "subject")?
-                    .id
-            }
-        };
-        let predicate = self.graph.intern(&assertion.predicate)?;
-        let source = match &assertion.source {
-            Some(source) => Some(self.graph.intern(source)?),
-            None => self.source,
-        };
-        let history = assertion.history.unwrap_or(History {
-            recorded_at: self.at,
-            closed: None,
+    let new = update
+        .assertions
+        .iter()
+        .zip(&ends)
+        .map(|(assertion, ends)| {
+            let (subject, object) = (*ends)?;
+            let own_source = assertion.source.as_ref().map(|source| words[source]);
+            let history = assertion.history.unwrap_or(History {
+                recorded_at: at,
+                closed: None,
+            });
+            Some(Triple {
+                id: 0,
+                subject: directory.id(subject),
+                predicate: words[&assertion.predicate],
+                object: directory.id(object),
+                project,
+                confidence: assertion.confidence,
+                source: own_source.or(source),
+                since: assertion.valid_from.unwrap_or(at),
+                until: assertion.valid_until,
+                recorded_at: history.recorded_at,
+                closed: history.closed,
+            })
         });
-        let mut new = Triple {
-            id: 0,
+    let new: Vec<Option<Triple>> = new.collect();
+    let functional: HashSet<WordId> = functional
+        .iter()
+        .filter_map(|predicate| words.get(predicate).copied())
+        .collect();
+    let statements = statements(&directory, &ends, &new, &functional);
+    let mut ledger = Ledger::new(graph.said(&statements, project).await?);
+    let mut triples = Vec::with_capacity(new.len());
+    let mut contradictions = Vec::new();
+    for triple in new {
+        let Some(triple) = triple else {
+            triples.push((None, Outcome::Aliased));
+            continue;
+        };
+        let replaces = functional.contains(&triple.predicate) && triple.closed.is_none();
+        let (draft, outcome) = ledger.enter(triple);
+        triples.push((Some(draft), outcome));
+        if replaces {
+            let others = ledger.supersede_others(draft, at);
+            contradictions.extend(others.into_iter().map(|other| (draft, other)));
+        }
+    }
+    let ids = ledger.store(graph).await?;
+    let triples = triples.into_iter();
+    let contradictions = contradictions.into_iter();
+    Ok(UpdateSummary {
+        triples: triples
+            .map(|(draft, outcome)| (draft.map(|draft| ids[draft]), outcome))
+            .collect(),
+        retracted,
+        entities: directory.into_mentioned(),
+        contradictions: contradictions
+            .map(|(draft, other)| Contradiction {
+                triple: ids[draft],
+                with: ids[other],
+            })
+            .collect(),
+    })
+}
+
+/// Closes triples; those that are closed already stay as they are.
+async fn retract(
+    graph: &dyn GraphTransaction,
+    ids: &[TripleId],
+    at: Timestamp,
+) -> Result<Vec<TripleId>, GraphError> {
+    if ids.is_empty() {
+        return Ok(Vec::new());
+    }
+    let found = graph.triples(ids).await?;
+    let mut found: HashMap<TripleId, Triple> = found.into_iter().map(|t| (t.id, t)).collect();
+    let mut closed = Vec::new();
+    for id in ids {
+        let Some(triple) = found.get_mut(id) else {
+            return Err(Problem::NoSuchTriple(*id).of(Part::Retraction));
+        };
+        if triple.closed.is_none() {
+            close(triple, at, Closed::Retracted, at);
+            closed.push(triple.clone());
+        }
+    }
+    graph.update(&closed).await?;
+    Ok(closed.iter().map(|triple| triple.id).collect())
+}
+
+/// The directory of everything that an update mentions.
+async fn directory(
+    graph: &dyn GraphTransaction,
+    reach: &Reach,
+    project: WordId,
+    update: &Update,
+) -> Result<Directory, GraphError> {
+    let others = update
+        .visible
+        .iter()
+        .filter(|name| **name != update.project);
+    let others: Vec<&str> = others.map(String::as_str).collect();
+    let ids = graph.word_ids(&others).await?;
+    let others = others
+        .iter()
+        .zip(ids)
+        .filter_map(|(name, id)| Some((*name, id?)));
+    let visible: Vec<(&str, WordId)> = std::iter::once((update.project.as_str(), project))
+        .chain(others)
+        .collect();
+    let retypable = visible.iter().filter(|(name, _)| reach.can_write(name));
+    let retypable = retypable.map(|(_, id)| *id).collect();
+    let visible = visible.iter().map(|(_, id)| *id).collect();
+    let aliases = update
+        .entities
+        .iter()
+        .flat_map(|declared| &declared.aliases);
+    let aliases = aliases.map(|alias| Mention::parse(alias));
+    let aliases: Vec<Mention> = aliases
+        .collect::<Result<_, _>>()
+        .map_err(|problem| problem.of(Part::Entity))?;
+    let ends = update
+        .assertions
+        .iter()
+        .flat_map(|a| [&a.subject, &a.object]);
+    let declared = update.entities.iter().map(|declared| &declared.mention);
+    let mentions: Vec<&Mention> = declared.chain(&aliases).chain(ends).collect();
+    Ok(Directory::load(graph, visible, retypable, &mentions).await?)
+}
+
+/// The subject and object of an assertion; `None` where it gives an alias.
+fn ends_of(
+    directory: &mut Directory,
+    assertion: &Assertion,
+    nth: usize,
+    at: Timestamp,
+    words: &mut Vec<String>,
+) -> Result<Option<(Number, Number)>, GraphError> {
+    let part = |part| Part::Assertion(nth, part);
+    let subject = directory.entity(&assertion.subject, part(AssertionPart::Subject), words)?;
+    if assertion.predicate == ALIAS {
+        directory.alias(subject, &assertion.object, part(AssertionPart::Object))?;
+        return Ok(None);
+    }
+    let object = directory.entity(&assertion.object, part(AssertionPart::Object), words)?;
+    words.push(assertion.predicate.clone());
+    words.extend(assertion.source.clone());
+    let since = assertion.valid_from.unwrap_or(at);
+    // A triple that was retracted at once held for no time at all.
+    let is_closed = assertion
+        .history
+        .is_some_and(|history| history.closed.is_some());
+    if !is_closed && assertion.valid_until.is_some_and(|until| until <= since) {
+        return Err(Problem::EndsBeforeItBegins.of(part(AssertionPart::ValidUntil)));
+    }
+    Ok(Some((subject, object)))
+}
+
+/// What has to be known of the stored triples. Nothing was said of new entities.
+fn statements(
+    directory: &Directory,
+    ends: &[Option<(Number, Number)>],
+    new: &[Option<Triple>],
+    functional: &HashSet<WordId>,
+) -> Vec<Statement> {
+    let each = ends.iter().zip(new).filter_map(|(ends, triple)| {
+        let ((subject, object), triple) = ((*ends)?, triple.as_ref()?);
+        let is_functional = functional.contains(&triple.predicate);
+        let is_unsaid = directory.is_new(subject) || (directory.is_new(object) && !is_functional);
+        (!is_unsaid).then_some(Statement {
+            subject: triple.subject,
+            predicate: triple.predicate,
+            object: (!is_functional).then_some(triple.object),
+        })
+    });
+    let mut seen = HashSet::new();
+    each.filter(|statement| seen.insert(*statement)).collect()
+}
+
+/// A triple as it will be stored.
+struct Draft {
+    triple: Triple,
+    is_changed: bool,
+}
+
+/// The triples of a project that an update may touch.
+#[derive(Default)]
+struct Ledger {
+    drafts: Vec<Draft>,
+    by_statement: HashMap<(EntityId, WordId, EntityId), Vec<usize>>,
+    by_subject: HashMap<(EntityId, WordId), Vec<usize>>,
+}
+
+impl Ledger {
+    fn new(stored: Vec<Triple>) -> Ledger {
+        let mut ledger = Ledger::default();
+        for triple in stored {
+            ledger.add(triple);
+        }
+        ledger
+    }
+
+    fn add(&mut self, triple: Triple) -> usize {
+        let draft = self.drafts.len();
+        let Triple {
             subject,
             predicate,
-            object: object.id,
-            project: self.project,
-            confidence: assertion.confidence,
-            source,
-            since: assertion.valid_from.unwrap_or(self.at),
-            until: assertion.valid_until,
-            recorded_at: history.recorded_at,
-            closed: history.closed,
-        };
-        // What was taken back at once held for no time at all.
-        if new.closed.is_none() && new.until.is_some_and(|until| until <= new.since) {
-            return Err(Failure::invalid(
-                format!("{}/valid_until", assertion.path),
-                "this ends before it begins",
-            )
-            .hint("give valid_from too where something is over already")
-            .into());
-        }
-        let outcome = self.enter(&mut new)?;
-        if functional && new.closed.is_none() {
-            self.supersede_others(&new)?;
-        }
-        self.recorded.triples.push((Some(new.id), outcome));
-        Ok(())
+            object,
+            ..
+        } = triple;
+        let statement = self.by_statement.entry((subject, predicate, object));
+        statement.or_default().push(draft);
+        let subject = self.by_subject.entry((subject, predicate));
+        subject.or_default().push(draft);
+        self.drafts.push(Draft {
+            triple,
+            is_changed: false,
+        });
+        draft
     }
 
-    /// Joins `new` to the triple that says the same for an overlapping time, or
-    /// enters it. Said again, a triple takes the higher confidence and holds
-    /// for both times together; it is never less than it was.
-    fn enter(&mut self, new: &mut Triple) -> Result<Outcome, StoreError> {
-        let same = self
-            .graph
-            .said(new.subject, new.predicate, Some(new.object), new.project)?;
-        let is_same = |old: &&Triple| match new.closed {
-            None => old.closed.is_none() && adjoin(old, new),
-            // History is not added to: it is there already, or it is not.
+    /// Merges `new` with the triple that says the same for an adjoining time, or
+    /// adds it. Said again, a triple takes the higher confidence and holds for
+    /// both times together.
+    fn enter(&mut self, new: Triple) -> (usize, Outcome) {
+        let is_same = |old: &Triple| match new.closed {
+            None => old.closed.is_none() && adjoin(old, &new),
+            // History is never merged: it is there already, or it is not.
             closed => old.closed == closed && (old.since, old.until) == (new.since, new.until),
         };
-        let Some(old) = same.iter().find(is_same) else {
-            new.id = self.graph.insert(new)?;
-            *self.uses.entry(new.predicate).or_default() += 1;
-            return Ok(Outcome::Created);
+        let said = (new.subject, new.predicate, new.object);
+        let same = self.by_statement.get(&said).into_iter().flatten();
+        let mut same = same
+            .copied()
+            .filter(|draft| is_same(&self.drafts[*draft].triple));
+        let Some(draft) = same.next() else {
+            return (self.add(new), Outcome::Created);
         };
-        let old = old.clone();
-        let joined = Triple {
-            confidence: old.confidence.max(new.confidence),
-            since: old.since.min(new.since),
-            until: old.until.zip(new.until).map(|(old, new)| old.max(new)),
-            ..old.clone()
+        let old = &mut self.drafts[draft];
+        let merged = Triple {
+            confidence: old.triple.confidence.max(new.confidence),
+            since: old.triple.since.min(new.since),
+            until: old
+                .triple
+                .until
+                .zip(new.until)
+                .map(|(old, new)| old.max(new)),
+            ..old.triple.clone()
         };
-        *new = joined;
-        if *new == old {
-            return Ok(Outcome::Unchanged);
+        if merged == old.triple {
+            return (draft, Outcome::Unchanged);
         }
-        self.graph.update(new)?;
-        Ok(Outcome::Updated)
+        old.triple = merged;
+        old.is_changed = true;
+        (draft, Outcome::Updated)
     }
 
-    /// Closes what the subject was said to be related to instead: from when the
-    /// new triple holds, or from now where that is before the old one began.
-    fn supersede_others(&mut self, new: &Triple) -> Result<(), StoreError> {
-        let others = self
-            .graph
-            .said(new.subject, new.predicate, None, new.project)?;
-        for mut other in others {
-            let closed = other.closed.is_some();
-            if closed || other.object == new.object || !overlap(&other, new) {
+    /// Closes the triples that a new one contradicts: from when it holds, or from
+    /// now where that is before the old one began.
+    fn supersede_others(&mut self, draft: usize, at: Timestamp) -> Vec<usize> {
+        let new = self.drafts[draft].triple.clone();
+        let others = self.by_subject.get(&(new.subject, new.predicate));
+        let mut closed = Vec::new();
+        for other in others.into_iter().flatten() {
+            let Draft { triple, is_changed } = &mut self.drafts[*other];
+            if triple.closed.is_some() || triple.object == new.object || !overlap(triple, &new) {
                 continue;
             }
-            let end = match new.since > other.since {
+            let end = match new.since > triple.since {
                 true => new.since,
-                false => self.at.max(other.since),
+                false => at.max(triple.since),
             };
-            self.close(&mut other, end, Closed::Superseded)?;
-            self.recorded.contradictions.push(Contradiction {
-                triple: new.id,
-                with: other.id,
-            });
+            close(triple, end, Closed::Superseded, at);
+            *is_changed = true;
+            closed.push(*other);
         }
-        Ok(())
+        closed
     }
 
-    fn close(&self, triple: &mut Triple, end: Timestamp, why: Closed) -> Result<(), StoreError> {
-        triple.until = Some(triple.until.map_or(end, |until| until.min(end)));
-        triple.closed = Some((why, self.at));
-        self.graph.update(triple)
-    }
-
-    fn introduce(&mut self, introduced: &Introduced) -> Result<(), StoreError> {
-        let entity = self.entity(&introduced.mention, "", "entity")?;
-        for alias in &introduced.aliases {
-            let name = Mention::parse(alias, "/entity")?;
-            self.alias(&entity, &name, "/entity")?;
-        }
-        Ok(())
-    }
-
-    fn alias(&mut self, subject: &Entity, name: &Mention, path: &str) -> Result<(), StoreError> {
-        let taken = self.graph.named(&name.name_key, Some(&self.visible))?;
-        if let Some(other) = taken.into_iter().find(|other| *other != subject.id) {
-            let other = self.graph.entity(other)?.map_or(String::new(), |e| e.key);
-            return Err(Failure::new(
-                Kind::Conflict,
-                format!("{:?} is a name of {other} already", name.name),
-            )
-            .at(path)
-            .hint("nothing was changed; use another name, or the other entity")
-            .into());
-        }
-        self.graph
-            .add_name(subject.id, self.project, &name.name_key, &name.name)?;
-        Ok(())
-    }
-
-    /// The entity that `mention` names, made where there is none.
-    fn entity(&mut self, mention: &Mention, path: &str, part: &str) -> Result<Entity, StoreError> {
-        let written = (mention.kind.clone(), mention.slug.clone());
-        if let Some(known) = self.known.get(&written) {
-            return Ok(known.clone());
-        }
-        let path = format!("{path}/{part}");
-        let found = resolve::certain(self.graph, mention, Some(&self.visible), &path)?;
-        let found = match (found, &mention.kind) {
-            (Some(found), _) => found,
-            (None, Some(kind)) => match self.graph.entity_by_key(&mention.key(kind))? {
-                // Another project's: the same entity all the same.
-                Some(found) => found,
-                None => match self.untyped(mention)? {
-                    Some(untyped) => self.retype(&untyped, mention, kind)?,
-                    None => self.create(mention, kind)?,
-                },
-            },
-            (None, None) => match self.graph.entity_by_key(&mention.key(UNTYPED))? {
-                Some(found) => found,
-                None => self.create(mention, UNTYPED)?,
-            },
-        };
-        self.make_known(&found, mention)?;
-        self.known.insert(written, found.clone());
-        if !self
-            .recorded
-            .entities
+    /// Stores what is new or changed; the id of each draft.
+    async fn store(self, graph: &dyn GraphTransaction) -> Result<Vec<TripleId>, StoreError> {
+        let is_new = |draft: &&Draft| draft.triple.id == 0;
+        let new = self.drafts.iter().filter(is_new);
+        let new: Vec<Triple> = new.map(|draft| draft.triple.clone()).collect();
+        let changed = self
+            .drafts
             .iter()
-            .any(|spoken| spoken.key == found.key)
-        {
-            self.recorded.entities.push(Spoken {
-                key: found.key.clone(),
-                created: false,
-                similar: Vec::new(),
-            });
-        }
-        Ok(found)
-    }
-
-    /// The entity of that name that nobody has given a type yet, where no
-    /// project but the visible ones knows it.
-    fn untyped(&self, mention: &Mention) -> Result<Option<Entity>, StoreError> {
-        let bare = Mention {
-            kind: None,
-            ..mention.clone()
-        };
-        let Some(thing) = self.graph.word_id(UNTYPED)? else {
-            return Ok(None);
-        };
-        let named = self.graph.named(&bare.name_key, Some(&self.visible))?;
-        let mut untyped = named.into_iter().filter(|entity| type_of(*entity) == thing);
-        let (Some(one), None) = (untyped.next(), untyped.next()) else {
-            return Ok(None);
-        };
-        let elsewhere = self.graph.projects_of(one)?;
-        match elsewhere.iter().all(|of| self.visible.contains(of)) {
-            true => self.graph.entity(one),
-            false => Ok(None),
-        }
-    }
-
-    fn retype(
-        &mut self,
-        untyped: &Entity,
-        mention: &Mention,
-        kind: &str,
-    ) -> Result<Entity, StoreError> {
-        let kind_id = self.graph.intern(kind)?;
-        let key = mention.key(kind);
-        let id = self
-            .graph
-            .retype(untyped.id, kind_id, &key, &untyped.name)?;
-        let retyped = Entity {
-            id,
-            key: key.clone(),
-            name: untyped.name.clone(),
-        };
-        self.known.retain(|_, entity| entity.id != untyped.id);
-        self.named.retain(|(entity, _)| *entity != untyped.id);
-        for spoken in &mut self.recorded.entities {
-            if spoken.key == untyped.key {
-                spoken.key.clone_from(&key);
-            }
-        }
-        Ok(retyped)
-    }
-
-    fn create(&mut self, mention: &Mention, kind: &str) -> Result<Entity, StoreError> {
-        let mut similar = Vec::new();
-        if self.report_similar {
-            for (_, entity) in resolve::alike(self.graph, mention, Some(&self.visible))? {
-                similar.extend(self.graph.entity(entity)?.map(|entity| entity.key));
-            }
-            similar.truncate(limits::SIMILAR_MAX);
-        }
-        let kind_id = self.graph.intern(kind)?;
-        let key = mention.key(kind);
-        let id = self.graph.new_entity(kind_id, &key, &mention.name)?;
-        self.recorded.entities.push(Spoken {
-            key: key.clone(),
-            created: true,
-            similar,
+            .filter(|draft| !is_new(draft) && draft.is_changed);
+        let changed: Vec<Triple> = changed.map(|draft| draft.triple.clone()).collect();
+        let mut new_ids = graph.insert(&new).await?.into_iter();
+        graph.update(&changed).await?;
+        let ids = self.drafts.iter().map(|draft| match is_new(&draft) {
+            true => new_ids.next().unwrap_or_default(),
+            false => draft.triple.id,
         });
-        Ok(Entity {
-            id,
-            key,
-            name: mention.name.clone(),
-        })
+        Ok(ids.collect())
     }
+}
 
-    /// Lets the entity be found in this project by the name it was given.
-    fn make_known(&mut self, entity: &Entity, mention: &Mention) -> Result<(), StoreError> {
-        let name = (entity.id, mention.name_key.clone());
-        if self.named.insert(name) {
-            self.graph
-                .add_name(entity.id, self.project, &mention.name_key, &mention.name)?;
-        }
-        Ok(())
-    }
+fn close(triple: &mut Triple, end: Timestamp, why: Closed, at: Timestamp) {
+    triple.until = Some(triple.until.map_or(end, |until| until.min(end)));
+    triple.closed = Some((why, at));
 }
 
 /// Whether there is a moment at which both hold.
@@ -369,7 +360,7 @@ fn overlap(one: &Triple, other: &Triple) -> bool {
     begins_in(one, other) && begins_in(other, one)
 }
 
-/// Whether their times are one time together.
+/// Whether their times together are one time.
 fn adjoin(one: &Triple, other: &Triple) -> bool {
     overlap(one, other) || one.until == Some(other.since) || other.until == Some(one.since)
 }

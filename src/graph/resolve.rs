@@ -1,145 +1,213 @@
-//! From a name to the entity it means: by its exact id, by a name it is known
-//! under, and only for reading by likeness. What could be several is reported
-//! with the candidates, never guessed.
+//! From a name to its entity: by the exact id, by a name it is known under, and
+//! for reading also by likeness. An ambiguous name is reported with the
+//! candidates, never guessed.
 
-use super::mention::{Mention, UNTYPED};
-use crate::failure::{Failure, Kind};
+use std::collections::HashMap;
+
+use super::error::{GraphError, Part, Problem};
+use super::mention::Mention;
 use crate::limits;
 use crate::store::StoreError;
-use crate::store::graph::{Entity, EntityId, GraphSnapshot, WordId, type_of};
+use crate::store::graph::{Entity, EntityId, GraphSnapshot, NameMatch, WordId};
 
-/// How alike a name must be to be taken for another (Jaro-Winkler).
+/// How alike a name must be to be resolved by likeness (Jaro-Winkler).
 const LIKENESS: f64 = 0.88;
-/// And how much more alike than the next best.
+/// How much more alike than the next best.
 const MARGIN: f64 = 0.03;
 
-/// Which projects a name is looked up in; `None` is all.
-pub type Projects<'a> = Option<&'a [WordId]>;
+/// The projects in which names are looked up; `None` is all within reach.
+pub(super) type Projects<'a> = Option<&'a [WordId]>;
 
-/// The entity that `mention` names for certain; `None` where none is known. A
-/// name of several is a failure.
-pub fn certain(
+/// The entities that each mention names for certain: none, one, or several that
+/// go by the name.
+pub(super) async fn candidates(
     graph: &dyn GraphSnapshot,
-    mention: &Mention,
+    mentions: &[&Mention],
     projects: Projects<'_>,
-    path: &str,
-) -> Result<Option<Entity>, StoreError> {
-    if let Some(kind) = &mention.kind
-        && let Some(found) = graph.entity_by_key(&mention.key(kind))?
-        && is_known(graph, &found, projects)?
-    {
-        return Ok(Some(found));
+) -> Result<Vec<Vec<Entity>>, StoreError> {
+    let key = |mention: &Mention| mention.kind.as_ref().map(|kind| mention.key(kind));
+    let keys: Vec<String> = mentions.iter().filter_map(|mention| key(mention)).collect();
+    let keys: Vec<&str> = keys.iter().map(String::as_str).collect();
+    let mut by_key: HashMap<String, Entity> = HashMap::new();
+    if !keys.is_empty() {
+        let found = graph.entities_by_key(&keys, projects).await?;
+        by_key.extend(found.into_iter().map(|entity| (entity.key.clone(), entity)));
     }
-    let mut named = graph.named(&mention.name_key, projects)?;
-    if let Some(kind) = &mention.kind {
-        let kind = graph.word_id(kind)?;
-        named.retain(|entity| Some(type_of(*entity)) == kind);
+    let mut found: Vec<Vec<Entity>> = Vec::with_capacity(mentions.len());
+    for mention in mentions {
+        let exact = key(mention).and_then(|key| by_key.get(&key).cloned());
+        found.push(exact.into_iter().collect());
     }
-    match named[..] {
-        [] => Ok(None),
-        [one] => graph.entity(one),
-        _ => Err(ambiguous(graph, mention, &named, path)?.into()),
+    let by_name = mentions
+        .iter()
+        .zip(&found)
+        .filter(|(_, found)| found.is_empty());
+    let names: Vec<&str> = by_name
+        .map(|(mention, _)| mention.name_key.as_str())
+        .collect();
+    if names.is_empty() {
+        return Ok(found);
     }
-}
-
-/// The entity that `mention` most likely means, and whether it was taken for
-/// it by likeness.
-pub fn likely(
-    graph: &dyn GraphSnapshot,
-    mention: &Mention,
-    projects: Projects<'_>,
-    path: &str,
-) -> Result<(Entity, bool), StoreError> {
-    if let Some(found) = certain(graph, mention, projects, path)? {
-        return Ok((found, false));
-    }
-    let alike = alike(graph, mention, projects)?;
-    let clear = match alike[..] {
-        [(best, _), (next, _), ..] => best - next >= MARGIN,
-        [_] => true,
-        [] => false,
-    };
-    if clear && let Some(found) = graph.entity(alike[0].1)? {
-        return Ok((found, true));
-    }
-    let candidates: Vec<EntityId> = alike.iter().map(|(_, entity)| *entity).collect();
-    match candidates.is_empty() {
-        true => Err(Failure::new(
-            Kind::NotFound,
-            format!("no entity is called {:?}", mention.name),
-        )
-        .at(path)
-        .hint("graph_update makes one; memory_search may know it in words")
-        .into()),
-        false => Err(ambiguous(graph, mention, &candidates, path)?.into()),
-    }
-}
-
-/// Entities with nearly the name of `mention`, most alike first.
-pub fn alike(
-    graph: &dyn GraphSnapshot,
-    mention: &Mention,
-    projects: Projects<'_>,
-) -> Result<Vec<(f64, EntityId)>, StoreError> {
-    let kind = match &mention.kind {
-        Some(kind) => match graph.word_id(kind)? {
-            None => return Ok(Vec::new()),
-            kind => kind,
-        },
-        None => None,
-    };
-    let near = graph.near(&mention.name_key, projects, limits::ENTITY_NAMES_NEAR_MAX)?;
-    let mut alike: Vec<(f64, EntityId)> = Vec::new();
-    for name in near {
-        let fits = kind.is_none_or(|kind| type_of(name.entity) == kind);
-        let likeness = strsim::jaro_winkler(&name.key, &mention.name_key);
-        // Room 12 is not nearly room 13.
-        if !fits || likeness < LIKENESS || digits(&name.key) != digits(&mention.name_key) {
+    let matches = graph.named(&names, projects).await?;
+    let ids: Vec<EntityId> = matches.iter().map(|name| name.entity).collect();
+    let entities = by_id(graph, &ids).await?;
+    for (mention, found) in mentions.iter().zip(&mut found) {
+        if !found.is_empty() {
             continue;
         }
-        match alike.iter_mut().find(|(_, entity)| *entity == name.entity) {
-            Some((best, _)) => *best = best.max(likeness),
-            None => alike.push((likeness, name.entity)),
+        for NameMatch { key, entity } in &matches {
+            if *key == mention.name_key
+                && let Some(entity) = entities.get(entity)
+                && has_kind(entity, mention.kind.as_deref())
+                && !found.contains(entity)
+            {
+                found.push(entity.clone());
+            }
         }
     }
-    alike.sort_by(|one, other| other.0.total_cmp(&one.0).then(one.1.cmp(&other.1)));
-    alike.truncate(limits::ENTITY_CANDIDATES_MAX);
-    Ok(alike)
+    Ok(found)
 }
 
-fn digits(text: &str) -> String {
-    text.chars().filter(|c| c.is_numeric()).collect()
-}
-
-/// Whether the entity was named in one of these projects: others' are not seen.
-fn is_known(
-    graph: &dyn GraphSnapshot,
-    entity: &Entity,
-    projects: Projects<'_>,
-) -> Result<bool, StoreError> {
-    let Some(projects) = projects else {
-        return Ok(true);
-    };
-    let of = graph.projects_of(entity.id)?;
-    Ok(of.iter().any(|project| projects.contains(project)))
-}
-
-fn ambiguous(
+/// The entity that `mention` names for certain; `None` where none is known.
+pub(super) async fn certain(
     graph: &dyn GraphSnapshot,
     mention: &Mention,
-    candidates: &[EntityId],
-    path: &str,
-) -> Result<Failure, StoreError> {
-    let mut keys = Vec::new();
-    for entity in candidates.iter().take(limits::ENTITY_CANDIDATES_MAX) {
-        keys.extend(graph.entity(*entity)?.map(|entity| entity.key));
+    projects: Projects<'_>,
+    part: Part,
+) -> Result<Option<Entity>, GraphError> {
+    let found = candidates(graph, &[mention], projects).await?;
+    let mut found = found.into_iter().flatten();
+    match (found.next(), found.next()) {
+        (Some(one), Some(other)) => {
+            let all = [one, other].into_iter().chain(found);
+            Err(ambiguous(mention, all).of(part))
+        }
+        (one, _) => Ok(one),
     }
-    let kind = mention.kind.as_deref().unwrap_or(UNTYPED);
-    let name = mention.key(kind);
-    let example = keys.first().cloned().unwrap_or(name);
-    Ok(Failure::invalid(
-        path,
-        format!("{:?} could be any of {}", mention.name, keys.join(", ")),
-    )
-    .hint(format!("name the one you mean, for example {example:?}")))
+}
+
+/// The entity that each mention most likely names, and whether that is by
+/// likeness.
+pub(super) async fn likely(
+    graph: &dyn GraphSnapshot,
+    mentions: &[(Part, Mention)],
+    projects: Projects<'_>,
+) -> Result<Vec<(Entity, bool)>, GraphError> {
+    let all: Vec<&Mention> = mentions.iter().map(|(_, mention)| mention).collect();
+    let found = candidates(graph, &all, projects).await?;
+    let mut resolved = Vec::with_capacity(mentions.len());
+    for ((part, mention), found) in mentions.iter().zip(found) {
+        match <[Entity; 1]>::try_from(found) {
+            Ok([one]) => resolved.push((one, false)),
+            Err(found) if !found.is_empty() => {
+                return Err(ambiguous(mention, found.into_iter()).of(*part));
+            }
+            Err(_) => {
+                let entity = by_likeness(graph, mention, projects).await?;
+                resolved.push((entity.map_err(|problem| problem.of(*part))?, true));
+            }
+        }
+    }
+    Ok(resolved)
+}
+
+async fn by_likeness(
+    graph: &dyn GraphSnapshot,
+    mention: &Mention,
+    projects: Projects<'_>,
+) -> Result<Result<Entity, Problem>, StoreError> {
+    let alike = alike(graph, &[mention], projects).await?;
+    let mut alike = alike.into_iter().flatten();
+    let best = alike.next();
+    let next = alike.next();
+    Ok(match (best, next) {
+        (None, _) => Err(Problem::NoSuchEntity(mention.name.clone())),
+        (Some((_, only)), None) => Ok(only),
+        (Some((best, entity)), Some((next, _))) if best - next >= MARGIN => Ok(entity),
+        (best, next) => {
+            let all = best.into_iter().chain(next).chain(alike);
+            Err(ambiguous(mention, all.map(|(_, entity)| entity)))
+        }
+    })
+}
+
+/// For each mention the entities with nearly its name, the most alike first.
+pub(super) async fn alike(
+    graph: &dyn GraphSnapshot,
+    mentions: &[&Mention],
+    projects: Projects<'_>,
+) -> Result<Vec<Vec<(f64, Entity)>>, StoreError> {
+    let keys: Vec<&str> = mentions.iter().map(|m| m.name_key.as_str()).collect();
+    let near = graph
+        .near(&keys, projects, limits::ENTITY_NAMES_NEAR_MAX)
+        .await?;
+    let ids: Vec<EntityId> = near.iter().flatten().map(|name| name.entity).collect();
+    let entities = by_id(graph, &ids).await?;
+    let each = mentions.iter().zip(near).map(|(mention, near)| {
+        let mut alike: Vec<(f64, Entity)> = Vec::new();
+        for name in near {
+            let entity = entities.get(&name.entity);
+            let entity = entity.filter(|entity| has_kind(entity, mention.kind.as_deref()));
+            let (Some(entity), Some(likeness)) = (entity, likeness(&name.key, mention)) else {
+                continue;
+            };
+            match alike.iter_mut().find(|(_, known)| known.id == entity.id) {
+                Some((best, _)) => *best = best.max(likeness),
+                None => alike.push((likeness, entity.clone())),
+            }
+        }
+        most_alike(alike)
+    });
+    Ok(each.collect())
+}
+
+/// The most alike first, as many as are told.
+pub(super) fn most_alike(mut alike: Vec<(f64, Entity)>) -> Vec<(f64, Entity)> {
+    alike.sort_by(|one, other| other.0.total_cmp(&one.0).then(one.1.id.cmp(&other.1.id)));
+    alike.truncate(limits::ENTITY_CANDIDATES_MAX);
+    alike
+}
+
+/// How alike a name (in the form in which names are compared) is to a mention,
+/// where that is enough. Room 12 is not nearly room 13.
+pub(super) fn likeness(name_key: &str, mention: &Mention) -> Option<f64> {
+    let digits = |text: &str| text.chars().filter(|c| c.is_numeric()).collect::<String>();
+    let likeness = strsim::jaro_winkler(name_key, &mention.name_key);
+    let is_alike = likeness >= LIKENESS && digits(name_key) == digits(&mention.name_key);
+    is_alike.then_some(likeness)
+}
+
+/// Whether an entity has this type, where one is given.
+pub(super) fn has_kind(entity: &Entity, kind: Option<&str>) -> bool {
+    kind.is_none_or(|kind| {
+        entity
+            .key
+            .split_once(':')
+            .is_some_and(|(own, _)| own == kind)
+    })
+}
+
+pub(super) async fn by_id(
+    graph: &dyn GraphSnapshot,
+    ids: &[EntityId],
+) -> Result<HashMap<EntityId, Entity>, StoreError> {
+    let mut ids = ids.to_vec();
+    ids.sort_unstable();
+    ids.dedup();
+    if ids.is_empty() {
+        return Ok(HashMap::new());
+    }
+    let entities = graph.entities(&ids).await?;
+    Ok(entities
+        .into_iter()
+        .map(|entity| (entity.id, entity))
+        .collect())
+}
+
+pub(super) fn ambiguous(mention: &Mention, entities: impl Iterator<Item = Entity>) -> Problem {
+    let candidates = entities.take(limits::ENTITY_CANDIDATES_MAX);
+    Problem::AmbiguousName {
+        name: mention.name.clone(),
+        candidates: candidates.map(|entity| entity.key).collect(),
+    }
 }

@@ -1,55 +1,64 @@
-//! The graph part of the port. The domain's own work (resolving names, joining
-//! patterns, the rules of asserting) is handed to the store and run there on
-//! one snapshot or in one transaction, through the primitives named here: look
-//! up, scan a range of an index, insert, close.
+//! The graph part of the port. The domain resolves names, joins patterns and
+//! decides what an update changes; its work is handed to the store as an async
+//! closure and sees one snapshot, or is one transaction. Every method takes a
+//! batch, because elsewhere a call is a round trip over a network. A snapshot
+//! is opened for one caller: nothing beyond the caller's reach is in it.
+
+use futures::future::BoxFuture;
 
 use super::{MemoryId, StoreError, Stored};
+use crate::caller::Reach;
 use crate::clock::Timestamp;
 
-/// Names one entity for ever. Its upper half is the [`WordId`] of its type, so
-/// a type is a range of ids and costs a join nothing to check.
+/// Identifies an entity. The upper half is the [`WordId`] of its type, so a
+/// type is a range of ids and costs a join nothing to check.
 pub type EntityId = i64;
 
-/// Names one word of the dictionary: a predicate, a type, a project, a source.
+/// Identifies a word of the dictionary: a predicate, type, project or source.
 pub type WordId = i64;
 
-/// Names one triple for ever; ids are never used again.
+/// Identifies a triple; ids are never used again.
 pub type TripleId = i64;
 
-/// Where the type stands in an [`EntityId`].
-pub const TYPE_SHIFT: u32 = 32;
+/// Where the type begins in an [`EntityId`].
+pub(crate) const TYPE_SHIFT: u32 = 32;
 
-/// The type of an entity.
-pub fn type_of(entity: EntityId) -> WordId {
+pub(crate) fn type_of(entity: EntityId) -> WordId {
     entity >> TYPE_SHIFT
 }
 
-/// Something that triples are about.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Entity {
-    /// Its id.
     pub id: EntityId,
     /// `type:id`, as clients name it.
     pub key: String,
-    /// What it is called.
+    /// How it is displayed: a name from a project within reach, else its key.
     pub name: String,
 }
 
-/// A name by which an entity can be found.
+/// A name by which an entity is found in a project.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Naming {
-    /// The entity.
+pub struct EntityName {
     pub entity: EntityId,
-    /// The name as `graph::mention` compares names.
+    pub project: WordId,
+    /// The name in the form in which `graph::mention` compares names.
     pub key: String,
+    /// The name as it was written.
+    pub name: String,
 }
 
-/// Why a triple does not hold any longer.
+/// An entity found by the form in which names are compared.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NameMatch {
+    pub key: String,
+    pub entity: EntityId,
+}
+
+/// Why a triple ended before its own time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Closed {
-    /// It was said to be no longer true.
     Retracted,
-    /// A newer triple took its place.
+    /// A newer triple contradicts it.
     Superseded,
 }
 
@@ -64,42 +73,34 @@ impl Closed {
         }
     }
 
-    /// What `name` stands for.
-    pub fn from_name(name: &str) -> Option<Closed> {
+    pub(crate) fn from_name(name: &str) -> Option<Closed> {
         Closed::ALL.into_iter().find(|closed| closed.name() == name)
     }
 }
 
-/// A triple as it is stored, history included.
+/// A triple with its history.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Triple {
-    /// Its id; 0 while it is not stored.
+    /// 0 while it is not stored.
     pub id: TripleId,
-    /// What it is about.
     pub subject: EntityId,
-    /// How the two are related.
     pub predicate: WordId,
-    /// What it leads to.
     pub object: EntityId,
-    /// The namespace it belongs to.
     pub project: WordId,
     /// 0 to 1.
     pub confidence: f64,
-    /// Who or what said so.
     pub source: Option<WordId>,
     /// It holds from this moment: the one given, else when it was recorded.
     pub since: Timestamp,
     /// It holds before this moment.
     pub until: Option<Timestamp>,
-    /// When it was recorded.
     pub recorded_at: Timestamp,
     /// Why it ended before its own time, and when that was recorded.
     pub closed: Option<(Closed, Timestamp)>,
 }
 
 impl Triple {
-    /// What of it a reading meets.
-    pub fn edge(&self) -> Edge {
+    pub(crate) fn edge(&self) -> Edge {
         Edge {
             triple: self.id,
             subject: self.subject,
@@ -110,31 +111,27 @@ impl Triple {
     }
 }
 
-/// A triple as a reading meets it: the best of those that say the same.
+/// A triple as a scan finds it. Of triples that say the same in several
+/// projects it is the one with the highest confidence.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Edge {
-    /// The triple.
     pub triple: TripleId,
-    /// What it is about.
     pub subject: EntityId,
-    /// How the two are related.
     pub predicate: WordId,
-    /// What it leads to.
     pub object: EntityId,
     /// 0 to 1.
     pub confidence: f64,
 }
 
-/// Which triples a reading sees.
+/// Which triples a scan finds, within the reach of its snapshot.
 #[derive(Clone, Debug, PartialEq)]
 pub struct View {
-    /// Only those of these projects; `None` is all.
+    /// `None` is every project within reach.
     pub projects: Option<Vec<WordId>>,
     /// Those that hold at this moment.
     pub at: Timestamp,
-    /// Those too that held before and do not any more.
-    pub ended: bool,
-    /// Only those with at least this confidence.
+    /// Also those that held before and ended.
+    pub include_ended: bool,
     pub min_confidence: f64,
 }
 
@@ -142,169 +139,199 @@ pub struct View {
 /// those are.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Range {
-    /// With this subject.
     pub subject: Option<EntityId>,
-    /// With this predicate.
     pub predicate: Option<WordId>,
-    /// With this object.
     pub object: Option<EntityId>,
 }
 
-/// Counts for a status.
+/// How far one scan goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ScanLimits {
+    /// Edges of each range; the rest of the range is passed over.
+    pub edges_per_range: usize,
+    /// No further range is begun once so many triples were read.
+    pub reads: usize,
+}
+
+/// The edges of some ranges.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Scan {
+    pub edges: Vec<Edge>,
+    /// The ranges that were read, in the order asked for: all of them, or those
+    /// before the limit of reads, at least one.
+    pub ranges: Vec<ScannedRange>,
+    /// Triples that were read, whether or not the view shows them, and one for
+    /// each range.
+    pub reads: usize,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ScannedRange {
+    /// Where its edges end in [`Scan::edges`].
+    pub end: usize,
+    /// Whether the range goes on behind them.
+    pub has_more: bool,
+}
+
+impl Scan {
+    /// The edges of each range that was read, and whether it goes on.
+    pub(crate) fn by_range(&self) -> impl Iterator<Item = (&[Edge], bool)> {
+        let starts = std::iter::once(0).chain(self.ranges.iter().map(|range| range.end));
+        let ranges = starts.zip(&self.ranges);
+        ranges.map(|(start, range)| (&self.edges[start..range.end], range.has_more))
+    }
+}
+
+/// Counts for a status, of what is within reach.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct GraphCensus {
-    /// Entities.
     pub entities: u64,
-    /// Triples that nothing has closed.
+    /// Triples that were not closed.
     pub triples: u64,
-    /// Closed ones.
     pub closed: u64,
     /// Different predicates.
     pub predicates: u64,
 }
 
-/// One snapshot of the graph.
-pub trait GraphSnapshot {
-    /// Adds to `out` the edges of `range` that `view` sees, in the order of the
-    /// index that serves it (always the same for the same parts), those behind
-    /// `after`, at most `limit`. Whether there are more, and how many triples
-    /// were looked at.
-    fn scan(
-        &self,
-        range: Range,
+/// One snapshot of the graph, as far as its caller's reach goes. `projects` is
+/// narrowed down to that; `None` is all of it.
+pub trait GraphSnapshot: Sync {
+    /// The edges of many ranges, each in the order of the index that serves it,
+    /// which is the same whenever the same parts are known. The first range
+    /// begins behind `after`.
+    fn scan_many<'a>(
+        &'a self,
+        ranges: &'a [Range],
         after: Option<Edge>,
-        limit: usize,
-        view: &View,
-        out: &mut Vec<Edge>,
-    ) -> Result<Scanned, StoreError>;
+        limits: ScanLimits,
+        view: &'a View,
+    ) -> Stored<'a, Scan>;
 
-    /// The id of a word, if it was ever used.
-    fn word_id(&self, word: &str) -> Result<Option<WordId>, StoreError>;
+    /// The id of each word; `None` where the dictionary lacks it.
+    fn word_ids<'a>(&'a self, words: &'a [&'a str]) -> Stored<'a, Vec<Option<WordId>>>;
 
-    /// A word, and about how many triples use it as their predicate.
-    fn word(&self, id: WordId) -> Result<(String, u64), StoreError>;
+    /// The words that have these ids, in their order.
+    fn words<'a>(&'a self, ids: &'a [WordId]) -> Stored<'a, Vec<String>>;
 
-    /// The entity with this id.
-    fn entity(&self, id: EntityId) -> Result<Option<Entity>, StoreError>;
+    /// An estimate of how many triples have each word as predicate; 0 is exact.
+    fn predicate_uses<'a>(&'a self, words: &'a [WordId]) -> Stored<'a, Vec<u64>>;
+
+    /// The entities that have these ids, in any order.
+    fn entities<'a>(&'a self, ids: &'a [EntityId]) -> Stored<'a, Vec<Entity>>;
 
     /// The `type:id` of each of these entities, in any order.
-    fn keys(&self, ids: &[EntityId]) -> Result<Vec<(EntityId, String)>, StoreError>;
+    fn keys<'a>(&'a self, ids: &'a [EntityId]) -> Stored<'a, Vec<(EntityId, String)>>;
 
-    /// The entity called `type:id`.
-    fn entity_by_key(&self, key: &str) -> Result<Option<Entity>, StoreError>;
+    /// The entities that have these `type:id` and are known in these projects,
+    /// in any order.
+    fn entities_by_key<'a>(
+        &'a self,
+        keys: &'a [&'a str],
+        projects: Option<&'a [WordId]>,
+    ) -> Stored<'a, Vec<Entity>>;
 
-    /// The entities that go by the name `key` in these projects, oldest first.
-    fn named(&self, key: &str, projects: Option<&[WordId]>) -> Result<Vec<EntityId>, StoreError>;
+    /// The entities that go by these names in these projects: in the order of
+    /// `keys`, then oldest first.
+    fn named<'a>(
+        &'a self,
+        keys: &'a [&'a str],
+        projects: Option<&'a [WordId]>,
+    ) -> Stored<'a, Vec<NameMatch>>;
 
-    /// Names next to `key` in alphabetical order, read forwards and backwards:
-    /// whatever differs from it in one place is among them, unless `limit` on
-    /// each side is filled by nearer ones.
-    fn near(
-        &self,
-        key: &str,
-        projects: Option<&[WordId]>,
+    /// For each key the names next to it in alphabetical order, read forwards
+    /// and backwards, at most `limit` on each side. A name that differs in one
+    /// place is among them unless nearer ones fill the limit.
+    fn near<'a>(
+        &'a self,
+        keys: &'a [&'a str],
+        projects: Option<&'a [WordId]>,
         limit: usize,
-    ) -> Result<Vec<Naming>, StoreError>;
+    ) -> Stored<'a, Vec<Vec<NameMatch>>>;
 
-    /// What an entity is called in these projects beside its name.
-    fn aliases(
-        &self,
-        entity: EntityId,
-        projects: Option<&[WordId]>,
-    ) -> Result<Vec<String>, StoreError>;
+    /// Every name of these entities, in any order.
+    fn names<'a>(&'a self, entities: &'a [EntityId]) -> Stored<'a, Vec<EntityName>>;
 
-    /// The projects in which an entity was named.
-    fn projects_of(&self, entity: EntityId) -> Result<Vec<WordId>, StoreError>;
+    /// The triples that have these ids, in any order and any state.
+    fn triples<'a>(&'a self, ids: &'a [TripleId]) -> Stored<'a, Vec<Triple>>;
 
-    /// The triple with this id, whatever became of it.
-    fn triple(&self, id: TripleId) -> Result<Option<Triple>, StoreError>;
-
-    /// Triples of these projects, those after `after` (0: from the first), in
-    /// the order of their ids, whatever became of them.
-    fn triples(
-        &self,
-        projects: Option<&[WordId]>,
+    /// The triples of these projects behind `after` (0: from the first), in the
+    /// order of their ids and in any state.
+    fn triples_after<'a>(
+        &'a self,
+        projects: Option<&'a [WordId]>,
         after: TripleId,
         limit: usize,
-    ) -> Result<Vec<Triple>, StoreError>;
+    ) -> Stored<'a, Vec<Triple>>;
 
-    /// The entities that a memory names.
-    fn entities_of(&self, memory: MemoryId) -> Result<Vec<EntityId>, StoreError>;
+    /// The entities that a memory names, oldest first; none where the memory is
+    /// beyond reach.
+    fn entities_of(&self, memory: MemoryId) -> Stored<'_, Vec<EntityId>>;
 
-    /// Counts for a status.
-    fn census(&self) -> Result<GraphCensus, StoreError>;
+    fn census(&self) -> Stored<'_, GraphCensus>;
 }
 
-/// What a scan came to.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Scanned {
-    /// Whether the range goes on behind the last edge.
-    pub more: bool,
-    /// Triples looked at, those that the view leaves out included.
-    pub read: usize,
+/// An entity to be created.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NewEntity {
+    pub kind: WordId,
+    pub key: String,
+    pub name: String,
 }
 
-/// One transaction on the graph: all of it is stored, or nothing.
+/// What a triple says; without an object, anything about the subject.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Statement {
+    pub subject: EntityId,
+    pub predicate: WordId,
+    pub object: Option<EntityId>,
+}
+
+/// One transaction on the graph: all of it is stored, or nothing. Changes in a
+/// project that the caller may not write fail with [`StoreError::NoAccess`].
 pub trait GraphTransaction: GraphSnapshot {
-    /// The id of a word, which is entered where it is new.
-    fn intern(&self, word: &str) -> Result<WordId, StoreError>;
+    /// The id of each word; new words are added in their order.
+    fn intern<'a>(&'a self, words: &'a [&'a str]) -> Stored<'a, Vec<WordId>>;
 
-    /// Enters an entity of type `kind`; its key is not taken yet.
-    fn new_entity(&self, kind: WordId, key: &str, name: &str) -> Result<EntityId, StoreError>;
+    /// Creates entities; their ids. One that is there already, known only beyond
+    /// the caller's reach, is used instead.
+    fn create<'a>(&'a self, entities: &'a [NewEntity]) -> Stored<'a, Vec<EntityId>>;
 
-    /// Gives an entity another type, and its key with it; everything that
-    /// names it follows. Its new id.
-    fn retype(
-        &self,
-        entity: EntityId,
-        kind: WordId,
-        key: &str,
-        name: &str,
-    ) -> Result<EntityId, StoreError>;
+    /// Gives an entity another type and key; its new id. Names, triples and
+    /// links of the caller's projects follow. The old entity stays where others
+    /// know it too.
+    fn retype<'a>(&'a self, entity: EntityId, new: &'a NewEntity) -> Stored<'a, EntityId>;
 
-    /// Lets an entity be found as `key` in a project; `name` is how it is
-    /// written there. Whether that is new. Memories of the project that name it
-    /// are linked to it.
-    fn add_name(
-        &self,
-        entity: EntityId,
-        project: WordId,
-        key: &str,
-        name: &str,
-    ) -> Result<bool, StoreError>;
+    /// Makes entities known by names; those known already stay as they are.
+    /// Memories that name the entity are linked to it.
+    fn add_names<'a>(&'a self, names: &'a [EntityName]) -> Stored<'a, ()>;
 
-    /// The triples of a project that say (subject, predicate, object), or with
-    /// `None` (subject, predicate, anything), whatever became of them.
-    fn said(
-        &self,
-        subject: EntityId,
-        predicate: WordId,
-        object: Option<EntityId>,
-        project: WordId,
-    ) -> Result<Vec<Triple>, StoreError>;
+    /// The triples of a project that say any of this, in any state, in any order.
+    fn said<'a>(&'a self, statements: &'a [Statement], project: WordId) -> Stored<'a, Vec<Triple>>;
 
-    /// Enters a triple; its id.
-    fn insert(&self, triple: &Triple) -> Result<TripleId, StoreError>;
+    /// Inserts triples; their ids, which grow.
+    fn insert<'a>(&'a self, triples: &'a [Triple]) -> Stored<'a, Vec<TripleId>>;
 
-    /// Sets what can change of a triple: its confidence, its moments, and how
-    /// it was closed.
-    fn update(&self, triple: &Triple) -> Result<(), StoreError>;
-
-    /// Counts triples that were entered with a predicate, for planning.
-    fn count_uses(&self, predicate: WordId, triples: u64) -> Result<(), StoreError>;
+    /// Stores what can change of triples: confidence, moments, and how they were
+    /// closed.
+    fn update<'a>(&'a self, triples: &'a [Triple]) -> Stored<'a, ()>;
 }
 
 /// Work on a snapshot.
-pub type Reading = Box<dyn FnOnce(&dyn GraphSnapshot) -> Result<(), StoreError> + Send>;
+pub type GraphRead =
+    Box<dyn for<'a> FnOnce(&'a dyn GraphSnapshot) -> BoxFuture<'a, Result<(), StoreError>> + Send>;
 
 /// Work in a transaction.
-pub type Writing = Box<dyn FnOnce(&dyn GraphTransaction) -> Result<(), StoreError> + Send>;
+pub type GraphWrite = Box<
+    dyn for<'a> FnOnce(&'a dyn GraphTransaction) -> BoxFuture<'a, Result<(), StoreError>> + Send,
+>;
 
 /// A durable graph.
 pub trait GraphStore: Send + Sync {
-    /// Runs `work` on one snapshot.
-    fn read_graph(&self, work: Reading) -> Stored<'_, ()>;
+    /// Runs `work` on one snapshot. Dropping the future stops it at its next
+    /// call.
+    fn read_graph(&self, reach: Reach, work: GraphRead) -> Stored<'_, ()>;
 
-    /// Runs `work` in one transaction; an error of it takes everything back.
-    fn write_graph(&self, work: Writing) -> Stored<'_, ()>;
+    /// Runs `work` in one transaction, which an error of it rolls back. Once
+    /// begun it runs to its end.
+    fn write_graph(&self, reach: Reach, work: GraphWrite) -> Stored<'_, ()>;
 }

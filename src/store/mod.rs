@@ -113,6 +113,8 @@ pub enum StoreError {
     Protected(Vec<i64>),
     /// The caller may not write to this project.
     NoAccess(String),
+    /// Nobody waits for the result any more.
+    Cancelled,
     /// The store cannot be used now (locked, full, being opened elsewhere).
     Unavailable {
         /// What was met, for a person.
@@ -124,6 +126,8 @@ pub enum StoreError {
     Damaged(String),
     /// Work that was run in the store gave up, with these words.
     GaveUp(Failure),
+    /// The domain's work failed and asked for a rollback; it keeps the reason.
+    Abandoned,
     /// A defect of ours.
     Defect(Box<dyn Error + Send + Sync>),
 }
@@ -141,10 +145,12 @@ impl fmt::Display for StoreError {
                     "the project {project:?} cannot be written to from here"
                 )
             }
+            StoreError::Cancelled => out.write_str("the call was cancelled"),
             StoreError::Unavailable { reason, .. } | StoreError::Damaged(reason) => {
                 out.write_str(reason)
             }
             StoreError::GaveUp(failure) => write!(out, "{failure}"),
+            StoreError::Abandoned => out.write_str("the work was rolled back"),
             StoreError::Defect(source) => write!(out, "{source}"),
         }
     }
@@ -171,12 +177,14 @@ impl From<StoreError> for Failure {
                 .hint("nothing was changed; use memory_edit with action unprotect first"),
             StoreError::NoAccess(_) => Failure::new(Kind::Refused, message)
                 .hint("nothing was changed; leave project out to use your own"),
+            StoreError::Cancelled => Failure::new(Kind::Cancelled, message),
             StoreError::Unavailable { hint, .. } => {
                 Failure::new(Kind::Unavailable, message).hint(hint)
             }
             StoreError::Damaged(_) => Failure::new(Kind::Unavailable, message)
                 .hint("`mimo verify` says what is wrong and how to go back to a backup"),
             StoreError::GaveUp(failure) => failure,
+            StoreError::Abandoned => Failure::internal(message),
             StoreError::Defect(source) => Failure::internal(source),
         }
     }

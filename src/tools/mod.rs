@@ -61,12 +61,8 @@ pub fn standard(
         project.to_owned(),
         writers,
     );
-    let graph = graph::GraphTools {
-        graph: graph.clone(),
-        project: project.to_owned(),
-    };
     let mut tools = memory::tools(memories);
-    tools.extend(graph::tools(Arc::new(graph)));
+    tools.extend(graph::tools(graph));
     tools.push(ask::tool(Arc::new(asks)));
     tools.extend(procedure::tools(procedures));
     if let Some(skills) = &skills {

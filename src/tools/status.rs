@@ -91,7 +91,12 @@ async fn memory(status: &Status, reach: &Reach) -> serde_json::Value {
 
 /// The same of the graph.
 async fn graph(status: &Status) -> serde_json::Value {
-    match status.graph.census().await {
+    match status
+        .graph
+        .census(&Reach::Everything)
+        .await
+        .map_err(Failure::from)
+    {
         Ok(census) => json!({
             "state": "ok",
             "entities": census.entities,

@@ -7,6 +7,7 @@ use anyhow::Result;
 use serde_json::json;
 
 use crate::app;
+use crate::caller::Reach;
 use crate::cli::files::{Sink, exported};
 use crate::cli::output::Output;
 use crate::clock::Clock;
@@ -14,7 +15,7 @@ use crate::config::Config;
 use crate::failure::Failure;
 use crate::graph::Graph;
 use crate::graph::picture::Picture;
-use crate::graph::portable::{Line, Told};
+use crate::graph::portable::{Line, Written};
 use crate::limits;
 
 /// In which form, how much of it, and where to.
@@ -102,7 +103,7 @@ fn picture(graph: &Graph, projects: Vec<String>, limit: usize) -> Result<(Pictur
     let mut picture = Picture::default();
     let now = graph.now();
     let all = each(graph, projects, |line| Ok(picture.add(line, now, limit)))?;
-    Ok((picture.tidied(), !all))
+    Ok((picture.without_isolated(), !all))
 }
 
 /// Hands everything to `take`, read a page at a time, until that has enough;
@@ -112,22 +113,23 @@ fn each(
     projects: Vec<String>,
     mut take: impl FnMut(&Line) -> Result<bool>,
 ) -> Result<bool> {
-    let (mut told, mut after) = (Told::new(), 0);
+    let (mut written, mut after) = (Written::new(), 0);
     loop {
-        let page = graph.page(
+        let page = graph.export_page(
+            &Reach::Everything,
             projects.clone(),
             after,
             limits::GRAPH_PORTION_TRIPLES_MAX,
-            told,
+            written,
         );
-        let (page, so_far) = app::run(page)?;
-        told = so_far;
+        let (page, so_far) = app::run(async { Ok(page.await?) })?;
+        written = so_far;
         for line in &page.lines {
             if !take(line)? {
                 return Ok(false);
             }
         }
-        match page.after {
+        match page.next {
             Some(next) => after = next,
             None => return Ok(true),
         }

@@ -7,7 +7,7 @@ use anyhow::Result;
 use serde_json::{Value, json};
 
 use crate::app;
-use crate::caller::PROJECT_SHARED;
+use crate::caller::{PROJECT_SHARED, Reach};
 use crate::cli::files::{at_line, documents, open};
 use crate::cli::output::{Output, Progress};
 use crate::clock::Clock;
@@ -86,24 +86,25 @@ impl GraphLines {
 
     /// Takes one document.
     pub(in crate::cli) fn take(&mut self, document: &Value) -> Result<(), Failure> {
-        self.importer.take(document)?;
+        self.importer.read(document)?;
         self.counts.lines += 1;
         Ok(())
     }
 
     /// Stores everything that was taken.
     pub(in crate::cli) fn store(&mut self) -> Result<(), Failure> {
-        for mut update in self.importer.updates() {
+        for mut update in self.importer.take_updates() {
             update.visible = vec![PROJECT_SHARED.to_owned()];
-            let recorded = app::run(self.graph.update(update))?;
-            for (_, outcome) in &recorded.triples {
+            let done = self.graph.update(&Reach::Everything, update);
+            let summary = app::run(async { Ok(done.await?) })?;
+            for (_, outcome) in &summary.triples {
                 match outcome {
                     Outcome::Created => self.counts.created += 1,
                     Outcome::Updated => self.counts.updated += 1,
                     Outcome::Unchanged | Outcome::Aliased => self.counts.known += 1,
                 }
             }
-            self.counts.contradictions += recorded.contradictions.len();
+            self.counts.contradictions += summary.contradictions.len();
         }
         Ok(())
     }

@@ -5,22 +5,36 @@ mod scan;
 mod snapshot;
 mod write;
 
-pub use links::link_memory;
+pub(super) use links::link_memory;
 
+use tokio_util::sync::CancellationToken;
+
+use self::snapshot::Snapshot;
 use super::SqliteStore;
+use super::unit::{self, Begin};
+use crate::caller::Reach;
 use crate::store::Stored;
-use crate::store::graph::{GraphStore, Reading, Writing};
-use snapshot::Snapshot;
+use crate::store::graph::{GraphRead, GraphStore, GraphWrite};
 
 impl GraphStore for SqliteStore {
-    fn read_graph(&self, work: Reading) -> Stored<'_, ()> {
-        Box::pin(self.graph_reader.run(move |connection| {
-            let snapshot = connection.transaction()?;
-            work(&Snapshot::of(&snapshot))
-        }))
+    fn read_graph(&self, reach: Reach, work: GraphRead) -> Stored<'_, ()> {
+        Box::pin(async move {
+            let cancel = CancellationToken::new();
+            let _cancels_when_dropped = cancel.clone().drop_guard();
+            let job = move |connection: &mut _| {
+                unit::run(connection, Begin::Read, cancel, |unit| {
+                    Box::pin(async move { work(&Snapshot::open(unit, reach).await?).await })
+                })
+            };
+            self.graph_reader.run(job).await
+        })
     }
 
-    fn write_graph(&self, work: Writing) -> Stored<'_, ()> {
-        Box::pin(self.write(move |file| work(&Snapshot::of(file))))
+    fn write_graph(&self, reach: Reach, work: GraphWrite) -> Stored<'_, ()> {
+        Box::pin(self.run_write(move |connection| {
+            unit::run(connection, Begin::Write, CancellationToken::new(), |unit| {
+                Box::pin(async move { work(&Snapshot::open(unit, reach).await?).await })
+            })
+        }))
     }
 }

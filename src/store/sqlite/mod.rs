@@ -16,6 +16,7 @@ mod procedure;
 mod recall;
 mod retention;
 mod rows;
+mod unit;
 mod verify;
 mod worker;
 mod write;

@@ -7,6 +7,7 @@ use tokio::time::{Instant, timeout_at};
 use super::Ask;
 use super::sources::{Wanted, filter, liken, of_memory, triples};
 use crate::ask::{Gathered, Hit, Store};
+use crate::caller::Reach;
 use crate::failure::Failure;
 use crate::limits;
 use crate::tools::arguments::visible_to;
@@ -45,6 +46,7 @@ pub async fn bridge(ask: &Ask, gathered: &mut Gathered, wanted: &Wanted, deadlin
 /// it first.
 async fn memories(ask: &Ask, wanted: &Wanted, known: &[Hit]) -> Result<Vec<Hit>, Failure> {
     let entities = ask.graph.named(
+        &Reach::Everything,
         visible_to(&ask.project),
         wanted.query.clone(),
         wanted.entities.clone(),

@@ -9,7 +9,7 @@ use super::Ask;
 use crate::ask::{Hit, Hits, Item, Relevance, Search, Store, claim};
 use crate::caller::Reach;
 use crate::failure::Failure;
-use crate::graph::about::{Said, Topic};
+use crate::graph::about::{NamedTriple, Topic};
 use crate::graph::query::Scope;
 use crate::limits;
 use crate::memory;
@@ -18,7 +18,7 @@ use crate::registry::OfferedTool;
 use crate::store::memory::{Category, Filter, Memory, MemoryId, State};
 use crate::text;
 use crate::tools::arguments::visible_to;
-use crate::tools::graph::shown;
+use crate::tools::graph::rounded;
 use crate::tools::memory::{cut, row};
 
 /// Memories less alike than this are not looked at unless they share words.
@@ -153,6 +153,7 @@ async fn semantic(ask: &Ask, wanted: Wanted) -> Result<Hits, Failure> {
 pub async fn triples(ask: &Ask, wanted: &Wanted, others: Vec<String>) -> Result<Vec<Hit>, Failure> {
     let topic = Topic {
         scope: Scope {
+            reach: Reach::Everything,
             projects: visible_to(&ask.project),
             at: ask.graph.now(),
             min_confidence: CONFIDENCE,
@@ -160,7 +161,7 @@ pub async fn triples(ask: &Ask, wanted: &Wanted, others: Vec<String>) -> Result<
         },
         text: wanted.query.clone(),
         others,
-        ended: wanted.past,
+        include_ended: wanted.past,
     };
     let relevance = Relevance::to(&wanted.query);
     let said = ask.graph.about(topic).await?.into_iter();
@@ -176,16 +177,16 @@ pub async fn triples(ask: &Ask, wanted: &Wanted, others: Vec<String>) -> Result<
     Ok(list.into_iter().map(|(hit, _)| hit).collect())
 }
 
-fn of_triple(said: Said) -> Hit {
+fn of_triple(said: NamedTriple) -> Hit {
     let mut row = json!({
-        "id": said.triple,
+        "id": said.id,
         "subject": said.subject.key,
         "predicate": said.predicate,
         "object": said.object.key,
         "since": said.since.to_iso(),
     });
     if said.confidence < 1.0 {
-        row["confidence"] = json!(shown(said.confidence));
+        row["confidence"] = json!(rounded(said.confidence));
     }
     if let Some(ended) = said.ended {
         row["until"] = json!(ended.to_iso());
@@ -197,10 +198,10 @@ fn of_triple(said: Said) -> Hit {
             at: Some(said.since),
             confidence: said.confidence as f32,
             superseded: said.ended.is_some(),
-            slot: said.functional.then_some(slot),
+            slot: said.is_functional.then_some(slot),
             ..Item::new(
                 Store::Semantic,
-                format!("triple:{}", said.triple),
+                format!("triple:{}", said.id),
                 said.sentence(),
             )
         },

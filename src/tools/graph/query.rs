@@ -1,10 +1,11 @@
-//! `graph_query`: a traversal, a path, or patterns, and which page of it.
+//! `graph_query`: a page of a traversal, a path, or patterns.
 
 use std::sync::Arc;
 
-use super::GraphTools;
 use super::render::{Cursor, Rendering};
 use crate::failure::Failure;
+use crate::graph::Graph;
+use crate::graph::error::{GraphError, Part};
 use crate::graph::query::{Plan, Scope, Walk};
 use crate::graph::reach::Direction;
 use crate::limits;
@@ -12,11 +13,10 @@ use crate::memory::moment::Edge;
 use crate::tools::arguments::{Reader, fingerprint, moment, scope_of};
 use crate::tools::{Arguments, Context, Document};
 
-/// Handles a call.
-pub async fn call(
-    tools: Arc<GraphTools>,
+pub(super) async fn call(
+    graph: Arc<Graph>,
     arguments: Arguments,
-    _context: Context,
+    context: Context,
 ) -> Result<Document, Failure> {
     let reader = Reader::new(&arguments);
     let fingerprint = fingerprint(&arguments);
@@ -28,22 +28,27 @@ pub async fn call(
         budget_bytes: reader.budget(2000)?,
         fingerprint,
     };
-    let now = tools.graph.now();
+    let now = graph.now();
+    let caller = &context.caller;
     let scope = Scope {
-        projects: scope_of(&reader, &tools.project)?,
+        reach: caller.reach().clone(),
+        projects: scope_of(&reader, caller.project())?,
         at: moment(&reader, "as_of", Edge::End, -1, now)?.unwrap_or(now),
         min_confidence: reader.share("min_confidence")?.unwrap_or(0.7),
         limit: limit(&reader)?,
     };
     let document = match (patterns(&reader)?, reader.text("start")?) {
         (Some(patterns), _) => {
-            refuse_beside_patterns(&reader)?;
+            refuse_traversal_arguments(&reader)?;
             let plan = match cursor {
                 None => Plan::default(),
                 Some(Cursor::Rows(plan)) => plan,
                 Some(Cursor::Paths(_)) => return Err(Cursor::unknown()),
             };
-            let found = tools.graph.matches(scope, patterns, plan).await?;
+            let found = graph
+                .matches(scope, patterns, plan)
+                .await
+                .map_err(failure)?;
             rendering.rows(&found)
         }
         (None, Some(start)) => {
@@ -54,9 +59,10 @@ pub async fn call(
                 Some(Cursor::Rows(_)) => return Err(Cursor::unknown()),
             };
             let found = match reader.text("to")? {
-                Some(goal) => tools.graph.path(scope, walk, goal.to_owned()).await?,
-                None => tools.graph.reach(scope, walk, after).await?,
+                Some(goal) => graph.path(scope, walk, goal.to_owned()).await,
+                None => graph.reach(scope, walk, after).await,
             };
+            let found = found.map_err(failure)?;
             rendering.paths(&found)
         }
         (None, None) => {
@@ -66,6 +72,24 @@ pub async fn call(
         }
     };
     Ok(Document(document))
+}
+
+/// An error with the place of its part in the arguments.
+fn failure(error: GraphError) -> Failure {
+    let (part, problem) = match error {
+        GraphError::Part(part, problem) => (part, problem),
+        GraphError::Store(error) => return error.into(),
+    };
+    let path = match part {
+        Part::Start => "/start".to_owned(),
+        Part::Goal => "/to".to_owned(),
+        Part::Predicates => "/predicate".to_owned(),
+        Part::Patterns => "/patterns".to_owned(),
+        Part::Term(pattern, place) => format!("/patterns/{pattern}/{place}"),
+        Part::Cursor => "/cursor".to_owned(),
+        Part::Retraction | Part::Entity | Part::Assertion(..) => String::new(),
+    };
+    Failure::from(problem).at(path)
 }
 
 fn walk(reader: &Reader<'_>, start: &str) -> Result<Walk, Failure> {
@@ -121,10 +145,13 @@ fn patterns(reader: &Reader<'_>) -> Result<Option<Vec<[String; 3]>>, Failure> {
     Ok(Some(patterns))
 }
 
-/// What patterns would pass over is a misunderstanding: say so.
-fn refuse_beside_patterns(reader: &Reader<'_>) -> Result<(), Failure> {
-    let beside = ["start", "to", "predicate"];
-    match beside.into_iter().find(|key| reader.value(key).is_some()) {
+/// Patterns would ignore these arguments, so a call that has both is mistaken.
+fn refuse_traversal_arguments(reader: &Reader<'_>) -> Result<(), Failure> {
+    let of_traversals = ["start", "to", "predicate"];
+    match of_traversals
+        .into_iter()
+        .find(|key| reader.value(key).is_some())
+    {
         Some(key) => Err(Failure::invalid(
             reader.path(key),
             format!("{key} belongs to a traversal, and patterns were given"),

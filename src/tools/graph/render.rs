@@ -1,20 +1,19 @@
-//! Documents of `graph_query`: how a page keeps within its budget, and the
-//! cursors that lead on. Pure.
+//! Documents of `graph_query`: pages that keep within their budget, and the
+//! cursors to the next page. Pure.
 
 use serde_json::{Map, Value, json};
 
 use crate::failure::Failure;
-use crate::graph::query::{Found, NamedPath, NamedRow, Plan, unknown_cursor};
+use crate::graph::error::Problem;
+use crate::graph::query::{NamedPath, NamedRow, Page, Plan};
 use crate::graph::reach::Position;
 use crate::limits;
 
-/// Where a result goes on. Opaque to clients; bound to the question it came
-/// with by a fingerprint.
+/// Where the next page begins. Opaque to clients; a fingerprint binds it to the
+/// question it came with.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Cursor {
-    /// Behind a path.
+pub(super) enum Cursor {
     Paths(Position),
-    /// Behind a row.
     Rows(Plan),
 }
 
@@ -36,19 +35,19 @@ impl Cursor {
         }
     }
 
-    /// Reads a cursor that a result to the same question carried.
-    pub fn parse(text: &str, fingerprint: u32) -> Result<Cursor, Failure> {
+    /// Reads a cursor, which must come from a page of the same question.
+    pub(super) fn parse(text: &str, fingerprint: u32) -> Result<Cursor, Failure> {
         let parts: Vec<&str> = text.split('.').collect();
-        let of_this = |print: &str| u32::from_str_radix(print, 16) == Ok(fingerprint);
+        let matches = |print: &str| u32::from_str_radix(print, 16) == Ok(fingerprint);
         let cursor = match parts[..] {
-            ["p", hops, confidence, entity, print] if of_this(print) => (|| {
+            ["p", hops, confidence, entity, print] if matches(print) => (|| {
                 Some(Cursor::Paths(Position {
                     hops: hops.parse().ok()?,
                     confidence: f64::from_bits(u64::from_str_radix(confidence, 16).ok()?),
                     entity: i64::from_str_radix(entity, 16).ok()?,
                 }))
             })(),
-            ["m", order, after, print] if of_this(print) => (|| {
+            ["m", order, after, print] if matches(print) => (|| {
                 let order = order.split('-').map(|nth| nth.parse().ok());
                 let after = after.split('-').map(|id| i64::from_str_radix(id, 16).ok());
                 Some(Cursor::Rows(Plan {
@@ -61,76 +60,73 @@ impl Cursor {
         cursor.ok_or_else(Cursor::unknown)
     }
 
-    /// A cursor that does not belong to the question.
-    pub fn unknown() -> Failure {
-        unknown_cursor()
+    pub(super) fn unknown() -> Failure {
+        Failure::from(Problem::UnknownCursor).at("/cursor")
     }
 }
 
-/// How one result is rendered.
-pub struct Rendering {
-    /// What the whole document may have.
-    pub budget_bytes: usize,
-    /// What was asked.
-    pub fingerprint: u32,
+/// How one page is rendered.
+pub(super) struct Rendering {
+    /// For the whole document.
+    pub(super) budget_bytes: usize,
+    /// Of the question.
+    pub(super) fingerprint: u32,
 }
 
-/// Room kept for what stands around the items, a cursor included.
+/// Reserved for the text around the items, a cursor included.
 const ENVELOPE_BYTES: usize = 112;
-/// Each pattern adds about this much to a cursor.
+/// Each pattern adds about so much to a cursor.
 const PATTERN_BYTES: usize = 12;
 
 impl Rendering {
-    /// A page of paths.
-    pub fn paths(&self, found: &Found<NamedPath>) -> String {
+    pub(super) fn paths(&self, found: &Page<NamedPath>) -> String {
         let item = |path: &NamedPath| {
             json!({
                 "entities": path.entities,
                 "predicates": path.predicates,
                 "triples": path.triples,
-                "confidence": shown(path.confidence),
+                "confidence": rounded(path.confidence),
             })
         };
         let next = |last: &NamedPath| Cursor::Paths(last.position);
         self.page("paths", found, item, next, None)
     }
 
-    /// A page of rows.
-    pub fn rows(&self, found: &Found<NamedRow>) -> String {
+    pub(super) fn rows(&self, found: &Page<NamedRow>) -> String {
         let item = |row: &NamedRow| {
             let values = found.variables.iter().zip(&row.values);
             let mut item: Map<String, Value> = values
                 .map(|(name, value)| (name.clone(), json!(value)))
                 .collect();
             item.insert("triples".to_owned(), json!(row.triples));
-            item.insert("confidence".to_owned(), json!(shown(row.confidence)));
+            item.insert("confidence".to_owned(), json!(rounded(row.confidence)));
             Value::Object(item)
         };
         let next = |last: &NamedRow| Cursor::Rows(found.plan.after(last));
-        let rest = found.more.then(|| Cursor::Rows(found.plan.clone()));
+        let rest = found.has_more.then(|| Cursor::Rows(found.plan.clone()));
         self.page("bindings", found, item, next, rest)
     }
 
-    /// `rest` leads on behind all of the items; `next` behind one of them.
+    /// `rest` leads behind all items, `next` behind one of them.
     fn page<T>(
         &self,
         key: &str,
-        found: &Found<T>,
+        found: &Page<T>,
         item: impl Fn(&T) -> Value,
         next: impl Fn(&T) -> Cursor,
         rest: Option<Cursor>,
     ) -> String {
         let mut tail = String::new();
         let mut add = |key: &str, value: Value| tail.push_str(&format!(",\"{key}\":{value}"));
-        if !found.taken.is_empty() {
-            let taken: Map<String, Value> = found
-                .taken
+        if !found.resolved.is_empty() {
+            let resolved: Map<String, Value> = found
+                .resolved
                 .iter()
-                .map(|(written, taken)| (written.clone(), json!(taken)))
+                .map(|(written, key)| (written.clone(), json!(key)))
                 .collect();
-            add("resolved", Value::Object(taken));
+            add("resolved", Value::Object(resolved));
         }
-        if found.spent {
+        if found.is_budget_exhausted {
             let read = limits::GRAPH_READ_TRIPLES_MAX;
             add(
                 "degraded",
@@ -157,7 +153,7 @@ impl Rendering {
         let cursor = match items.len().checked_sub(1) {
             Some(last) if cut => Some(next(&found.items[last])),
             _ if cut => None,
-            Some(last) if found.more => rest.or_else(|| Some(next(&found.items[last]))),
+            Some(last) if found.has_more => rest.or_else(|| Some(next(&found.items[last]))),
             _ => rest,
         };
         if let Some(needed) = needed.filter(|_| items.is_empty()) {
@@ -168,13 +164,13 @@ impl Rendering {
             let cursor = cursor.encode(self.fingerprint);
             tail.push_str(&format!(",\"next_cursor\":\"{cursor}\""));
         }
-        let truncated = cut || found.more || found.spent;
+        let truncated = cut || found.has_more || found.is_budget_exhausted;
         let items = items.join(",");
         format!("{{\"{key}\":[{items}],\"truncated\":{truncated}{tail}}}")
     }
 }
 
 /// A confidence to four places.
-pub fn shown(confidence: f64) -> f64 {
+pub(in crate::tools) fn rounded(confidence: f64) -> f64 {
     (confidence * 1e4).round() / 1e4
 }

@@ -5,18 +5,17 @@ use std::sync::Arc;
 use futures::future::BoxFuture;
 use serde_json::{Value, json};
 
-use super::render::shown;
+use super::render::rounded;
 use crate::caller::Caller;
 use crate::failure::{Failure, Kind};
-use crate::graph::mention::Mention;
-use crate::graph::query::Scope;
+use crate::graph::Graph;
+use crate::graph::query::{Plan, Scope};
 use crate::graph::reach::Direction;
-use crate::graph::{Graph, projects_of, resolve};
 use crate::limits;
 use crate::tools::arguments::visible_to;
 use crate::tools::{Document, ResourceSource};
 
-/// How every address begins.
+/// The beginning of every address.
 pub const PREFIX: &str = "mimo://graph/";
 
 /// Entities as resources.
@@ -60,36 +59,27 @@ pub async fn resource(graph: &Graph, uri: &str, caller: &Caller) -> Result<Docum
             "write {PREFIX} and a type:id, for example {PREFIX}person:alice"
         ))
     })?;
-    let projects = visible_to(caller.project());
-    let mention = Mention::parse(&name, "")?;
-    let visible = projects.clone();
-    let (entity, aliases) = graph
-        .read(move |graph| {
-            let ids = projects_of(graph, &visible)?;
-            let found = resolve::certain(graph, &mention, ids.as_deref(), "")?;
-            let entity = found.ok_or_else(|| {
-                let message = format!("no entity is called {:?}", mention.name);
-                Failure::new(Kind::NotFound, message)
-                    .hint("graph_query finds those there are; graph_update makes one")
-            })?;
-            let aliases = graph.aliases(entity.id, ids.as_deref())?;
-            Ok((entity, aliases))
-        })
-        .await?;
-    let mut document = json!({ "id": entity.key, "name": entity.name });
-    if !aliases.is_empty() {
-        document["aliases"] = json!(aliases);
-    }
     let scope = Scope {
-        projects,
+        reach: caller.reach().clone(),
+        projects: visible_to(caller.project()),
         at: graph.now(),
         min_confidence: 0.0,
         limit: limits::GRAPH_RESULTS_MAX,
     };
+    let found = graph.entity(&scope, &name).await?;
+    let (entity, aliases) = found.ok_or_else(|| {
+        let message = format!("no entity is called {name:?}");
+        Failure::new(Kind::NotFound, message)
+            .hint("graph_query finds those there are; graph_update makes one")
+    })?;
+    let mut document = json!({ "id": entity.key, "name": entity.name });
+    if !aliases.is_empty() {
+        document["aliases"] = json!(aliases);
+    }
     for (key, direction) in [("out", Direction::Out), ("in", Direction::In)] {
-        let (triples, more) = around(graph, &scope, &entity.key, direction).await?;
+        let (triples, has_more) = around(graph, &scope, &entity.key, direction).await?;
         document[key] = Value::Array(triples);
-        if more {
+        if has_more {
             document["truncated"] = json!(true);
         }
     }
@@ -109,7 +99,7 @@ async fn around(
     };
     let pattern = pattern.map(str::to_owned);
     let found = graph
-        .matches(scope.clone(), vec![pattern], Default::default())
+        .matches(scope.clone(), vec![pattern], Plan::default())
         .await?;
     let place = |name: &str| found.variables.iter().position(|known| known == name);
     let (end, predicate) = (place(variable), place("?predicate"));
@@ -118,13 +108,13 @@ async fn around(
             "triple": row.triples.first(),
             "predicate": predicate.map(|at| &row.values[at]),
             &variable[1..]: end.map(|at| &row.values[at]),
-            "confidence": shown(row.confidence),
+            "confidence": rounded(row.confidence),
         })
     });
-    Ok((triples.collect(), found.more))
+    Ok((triples.collect(), found.has_more))
 }
 
-/// The text that a part of an address stands for.
+/// Decodes a part of an address.
 fn decoded(part: &str) -> Option<String> {
     let mut bytes = Vec::with_capacity(part.len());
     let mut rest = part.bytes();

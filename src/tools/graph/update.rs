@@ -4,11 +4,12 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value, json};
 
-use super::GraphTools;
 use crate::failure::Failure;
+use crate::graph::Graph;
+use crate::graph::error::{AssertionPart, GraphError, Part, Problem};
 use crate::graph::grammar::{self, Proposal};
 use crate::graph::mention::{self, Mention};
-use crate::graph::update::{Assertion, Recorded, Update};
+use crate::graph::update::{Assertion, Update, UpdateSummary};
 use crate::limits;
 use crate::memory::moment::Edge;
 use crate::store::PROJECT_SHARED;
@@ -25,16 +26,15 @@ const FIELDS: [&str; 6] = [
     "valid_until",
 ];
 
-/// Handles a call.
-pub async fn call(
-    tools: Arc<GraphTools>,
+pub(super) async fn call(
+    graph: Arc<Graph>,
     arguments: Arguments,
-    _context: Context,
+    context: Context,
 ) -> Result<Document, Failure> {
     let reader = Reader::new(&arguments);
     let proposals = proposals(&reader)?;
     let accept = reader.boolean("accept")?.unwrap_or(false);
-    let mut assertions = assertions(&tools, &reader)?;
+    let mut assertions = assertions(&graph, &reader)?;
     let retract = reader
         .ids("retract", limits::GRAPH_RETRACT_MAX)?
         .unwrap_or_default();
@@ -43,14 +43,16 @@ pub async fn call(
             r#"for example {"assert":[{"subject":"person:alice","predicate":"works_at","object":"company:acme"}]}"#,
         ));
     }
+    let asserted = assertions.len();
     if accept {
         for proposal in proposals.iter().flatten() {
             assertions.push(assertion_of(proposal)?);
         }
     }
-    let project = one_project(&reader)?.unwrap_or_else(|| tools.project.clone());
-    let recorded = if assertions.is_empty() && retract.is_empty() {
-        Recorded::default()
+    let caller = &context.caller;
+    let project = one_project(&reader)?.unwrap_or_else(|| caller.project().to_owned());
+    let summary = if assertions.is_empty() && retract.is_empty() {
+        UpdateSummary::default()
     } else {
         let update = Update {
             entities: Vec::new(),
@@ -61,12 +63,40 @@ pub async fn call(
             visible: vec![PROJECT_SHARED.to_owned()],
             report_similar: true,
         };
-        tools.graph.update(update).await?
+        let done = graph.update(caller.reach(), update).await;
+        done.map_err(|error| failure(error, asserted))?
     };
-    Document::of(&document(&recorded, proposals.as_deref(), accept))
+    Document::of(&document(&summary, proposals.as_deref(), accept))
 }
 
-fn assertions(tools: &GraphTools, reader: &Reader<'_>) -> Result<Vec<Assertion>, Failure> {
+/// An error with the place of its part in the arguments. Behind those that were
+/// asserted come the assertions from the text.
+fn failure(error: GraphError, asserted: usize) -> Failure {
+    let (part, problem) = match error {
+        GraphError::Part(part, problem) => (part, problem),
+        GraphError::Store(error) => return error.into(),
+    };
+    Failure::from(problem).at(match part {
+        Part::Retraction => "/retract".to_owned(),
+        Part::Assertion(nth, part) if nth < asserted => {
+            let part = match part {
+                AssertionPart::Subject => "subject",
+                AssertionPart::Object => "object",
+                AssertionPart::ValidUntil => "valid_until",
+            };
+            format!("/assert/{nth}/{part}")
+        }
+        Part::Assertion(..) => "/text".to_owned(),
+        _ => String::new(),
+    })
+}
+
+/// `read` with the place of a problem.
+fn at<T>(path: String, read: Result<T, Problem>) -> Result<T, Failure> {
+    read.map_err(|problem| Failure::from(problem).at(path))
+}
+
+fn assertions(graph: &Graph, reader: &Reader<'_>) -> Result<Vec<Assertion>, Failure> {
     let items = reader.list("assert")?.map_or(&[][..], Vec::as_slice);
     if items.len() > limits::GRAPH_ASSERT_MAX {
         return Err(Failure::invalid(
@@ -87,29 +117,31 @@ fn assertions(tools: &GraphTools, reader: &Reader<'_>) -> Result<Vec<Assertion>,
                 "this must be an object with subject, predicate and object",
             )
         })?;
-        let item = Reader::at(item, path.clone());
+        let item = Reader::at(item, path);
         item.only(&FIELDS)?;
-        assertion(tools, &item, path)
+        assertion(graph, &item)
     };
     items.iter().enumerate().map(item).collect()
 }
 
-fn assertion(tools: &GraphTools, item: &Reader<'_>, path: String) -> Result<Assertion, Failure> {
+fn assertion(graph: &Graph, item: &Reader<'_>) -> Result<Assertion, Failure> {
     let part = |key: &str| {
         item.text(key)?
             .ok_or_else(|| Failure::invalid(item.path(key), format!("{key} is missing")))
     };
-    let now = tools.graph.now();
+    let now = graph.now();
     Ok(Assertion {
-        subject: Mention::parse(part("subject")?, &item.path("subject"))?,
-        predicate: mention::predicate(part("predicate")?, &item.path("predicate"))?,
-        object: Mention::parse(part("object")?, &item.path("object"))?,
+        subject: at(item.path("subject"), Mention::parse(part("subject")?))?,
+        predicate: at(
+            item.path("predicate"),
+            mention::predicate(part("predicate")?),
+        )?,
+        object: at(item.path("object"), Mention::parse(part("object")?))?,
         confidence: item.share("confidence")?.unwrap_or(1.0),
         valid_from: moment(item, "valid_from", Edge::Start, -1, now)?,
         valid_until: moment(item, "valid_until", Edge::End, 1, now)?,
         source: None,
         history: None,
-        path,
     })
 }
 
@@ -130,22 +162,21 @@ fn proposals(reader: &Reader<'_>) -> Result<Option<Vec<Proposal>>, Failure> {
 
 fn assertion_of(proposal: &Proposal) -> Result<Assertion, Failure> {
     Ok(Assertion {
-        subject: Mention::parse(&proposal.subject, "/text")?,
-        predicate: mention::predicate(proposal.predicate, "/text")?,
-        object: Mention::parse(&proposal.object, "/text")?,
+        subject: at("/text".to_owned(), Mention::parse(&proposal.subject))?,
+        predicate: proposal.predicate.to_owned(),
+        object: at("/text".to_owned(), Mention::parse(&proposal.object))?,
         confidence: grammar::CONFIDENCE,
         valid_from: None,
         valid_until: None,
         source: None,
         history: None,
-        path: "/text".to_owned(),
     })
 }
 
-/// Empty lists are left out, but for the one that was asked for.
-fn document(recorded: &Recorded, proposals: Option<&[Proposal]>, accepted: bool) -> Value {
+/// Leaves out empty lists, except for the triples.
+fn document(summary: &UpdateSummary, proposals: Option<&[Proposal]>, accepted: bool) -> Value {
     let mut document = Map::new();
-    let triples: Vec<Value> = recorded
+    let triples: Vec<Value> = summary
         .triples
         .iter()
         .map(|(id, outcome)| match id {
@@ -161,20 +192,20 @@ fn document(recorded: &Recorded, proposals: Option<&[Proposal]>, accepted: bool)
     };
     add(
         "retracted",
-        recorded.retracted.iter().map(|id| json!(id)).collect(),
+        summary.retracted.iter().map(|id| json!(id)).collect(),
     );
-    let entities = recorded.entities.iter().map(|spoken| {
-        let mut entity = json!({ "id": spoken.key });
-        if spoken.created {
+    let entities = summary.entities.iter().map(|mentioned| {
+        let mut entity = json!({ "id": mentioned.key });
+        if mentioned.is_new {
             entity["created"] = json!(true);
         }
-        if !spoken.similar.is_empty() {
-            entity["similar"] = json!(spoken.similar);
+        if !mentioned.similar.is_empty() {
+            entity["similar"] = json!(mentioned.similar);
         }
         entity
     });
     add("entities", entities.collect());
-    let contradictions = recorded
+    let contradictions = summary
         .contradictions
         .iter()
         .map(|found| json!({"triple": found.triple, "with": found.with, "closed": true}));

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use serde_json::json;
 
-use crate::graph::about::Said;
+use crate::graph::about::NamedTriple;
 use crate::limits;
 use crate::procedure::Execution;
 use crate::store::memory::{Memory, MemoryId};
@@ -58,8 +58,8 @@ impl Quoted {
     }
 
     /// Adds a triple.
-    pub fn triple(&mut self, said: &Said) {
-        let (id, since) = (said.triple, said.since.to_iso());
+    pub fn triple(&mut self, said: &NamedTriple) {
+        let (id, since) = (said.id, said.since.to_iso());
         let (subject, object) = (json!(said.subject.key), json!(said.object.key));
         let text = json!(said.sentence());
         self.line(format!(

@@ -67,6 +67,7 @@ pub(super) async fn message(
     if !filtered {
         let about = Topic {
             scope: Scope {
+                reach: caller.reach().clone(),
                 projects: projects.clone(),
                 at: composer.graph.now(),
                 min_confidence: CONFIDENCE,
@@ -74,7 +75,7 @@ pub(super) async fn message(
             },
             text: topic.to_owned(),
             others: vec![topic.to_owned()],
-            ended: false,
+            include_ended: false,
         };
         for said in composer.graph.about(about).await? {
             quoted.triple(&said);

@@ -1,7 +1,7 @@
-//! Which memories name which entities: looked for whenever a memory gets a
-//! text, and whenever an entity gets a name.
+//! Which memories name which entities. Links are made whenever a memory gets a
+//! text and whenever an entity gets a name.
 
-use rusqlite::{Transaction, params};
+use rusqlite::{Connection, params};
 
 use crate::limits;
 use crate::store::graph::{EntityId, WordId};
@@ -9,10 +9,10 @@ use crate::store::memory::MemoryId;
 use crate::store::{PROJECT_SHARED, StoreError};
 use crate::text;
 
-/// Links a memory to the entities that its `words` (as `text::words` makes
-/// them) name, and to no others: those known in its project and the shared one.
-pub fn link_memory(
-    file: &Transaction<'_>,
+/// Links a memory to exactly the entities that its `words` (as `text::words`
+/// makes them) name, of those known in its project and the shared one.
+pub(in crate::store::sqlite) fn link_memory(
+    file: &Connection,
     memory: MemoryId,
     words: &str,
 ) -> Result<(), StoreError> {
@@ -25,7 +25,6 @@ pub fn link_memory(
         )?
         .query_map(params![memory, PROJECT_SHARED], |row| row.get(0))?
         .collect::<Result<_, _>>()?;
-    // Where no entity belongs to either there is nothing to look for.
     if projects.is_empty() {
         return Ok(());
     }
@@ -42,11 +41,11 @@ pub fn link_memory(
     Ok(())
 }
 
-/// Links the memories that name an entity by `key`, which is known in
-/// `project`: those among the newest that have the words, looked at again for
-/// the very phrase.
-pub fn link_entity(
-    file: &Transaction<'_>,
+/// Links an entity that is known in `project` to the newest memories that name
+/// it by `key`. The keyword index finds those with its words, and each text is
+/// searched for the exact phrase.
+pub(super) fn link_entity(
+    file: &Connection,
     entity: EntityId,
     project: WordId,
     key: &str,
@@ -72,16 +71,8 @@ pub fn link_entity(
     Ok(())
 }
 
-fn link(file: &Transaction<'_>, memory: MemoryId, entity: EntityId) -> Result<(), StoreError> {
+fn link(file: &Connection, memory: MemoryId, entity: EntityId) -> Result<(), StoreError> {
     file.prepare_cached("INSERT OR IGNORE INTO memory_entity (memory_id, entity) VALUES (?, ?)")?
         .execute([memory, entity])?;
     Ok(())
-}
-
-/// The entities that a memory names, oldest first.
-pub fn entities_of(file: &Transaction<'_>, memory: MemoryId) -> Result<Vec<EntityId>, StoreError> {
-    let mut statement = file
-        .prepare_cached("SELECT entity FROM memory_entity WHERE memory_id = ? ORDER BY entity")?;
-    let entities = statement.query_map([memory], |row| row.get(0))?;
-    Ok(entities.collect::<Result<_, _>>()?)
 }

@@ -1,243 +1,430 @@
 //! Looking things up: words, entities, their names, whole triples.
 
-use rusqlite::types::Value;
-use rusqlite::{OptionalExtension, Row, Transaction, params, params_from_iter};
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
 
-use super::super::rows::Condition;
-use super::links;
-use super::scan::Scans;
+use rusqlite::types::Value;
+use rusqlite::{Connection, OptionalExtension, Params, Row, params_from_iter};
+
+use super::scan::{self, Filter};
+use crate::caller::Reach;
 use crate::clock::Timestamp;
-use crate::store::StoreError;
 use crate::store::graph::{
-    Closed, Edge, Entity, EntityId, GraphCensus, GraphSnapshot, Naming, Range, Scanned, Triple,
-    TripleId, View, WordId,
+    Closed, Edge, Entity, EntityId, EntityName, GraphCensus, GraphSnapshot, NameMatch, Range, Scan,
+    ScanLimits, Triple, TripleId, View, WordId,
 };
 use crate::store::memory::MemoryId;
+use crate::store::sqlite::unit::Unit;
+use crate::store::{StoreError, Stored};
+use crate::text;
 
 /// The columns that `triple_from` reads.
 pub(super) const TRIPLE: &str = "id, subject, predicate, object, project, since, until, \
      confidence, source, recorded_at, closed, closed_at";
 
-/// A transaction of SQLite, as the graph sees it.
-pub struct Snapshot<'a> {
-    pub(super) file: &'a Transaction<'a>,
-    scans: Scans<'a>,
+/// The projects that a statement sees; `None` is all.
+pub(super) type Projects = Option<Arc<[WordId]>>;
+
+/// One transaction as its caller sees the graph.
+pub(super) struct Snapshot<'u, 'c> {
+    pub(super) unit: &'u Unit<'c>,
+    pub(super) reach: Reach,
+    /// The projects within reach that the dictionary knows. A transaction may
+    /// add some.
+    pub(super) visible: Mutex<Projects>,
 }
 
-impl<'a> Snapshot<'a> {
-    /// The graph in `file`.
-    pub fn of(file: &'a Transaction<'a>) -> Snapshot<'a> {
-        Snapshot {
-            file,
-            scans: Scans::default(),
+impl<'u, 'c> Snapshot<'u, 'c> {
+    pub(super) async fn open(
+        unit: &'u Unit<'c>,
+        reach: Reach,
+    ) -> Result<Snapshot<'u, 'c>, StoreError> {
+        let visible = match reach.readable(&[]) {
+            None => None,
+            Some(names) => {
+                let names: Vec<&str> = names.iter().map(String::as_str).collect();
+                let ids = unit.call(|file| word_ids(file, &names)).await?;
+                Some(ids.into_iter().flatten().collect())
+            }
+        };
+        Ok(Snapshot {
+            unit,
+            reach,
+            visible: Mutex::new(visible),
+        })
+    }
+
+    /// Those of `projects` that are within reach.
+    pub(super) fn within(&self, projects: Option<&[WordId]>) -> Projects {
+        let visible = self.visible.lock().unwrap_or_else(PoisonError::into_inner);
+        match (&*visible, projects) {
+            (None, projects) => projects.map(Arc::from),
+            (visible, None) => visible.clone(),
+            (Some(visible), Some(projects)) => {
+                let both = projects.iter().filter(|project| visible.contains(project));
+                Some(both.copied().collect())
+            }
         }
     }
 }
 
-impl GraphSnapshot for Snapshot<'_> {
-    fn scan(
-        &self,
-        range: Range,
+impl GraphSnapshot for Snapshot<'_, '_> {
+    fn scan_many<'a>(
+        &'a self,
+        ranges: &'a [Range],
         after: Option<Edge>,
+        limits: ScanLimits,
+        view: &'a View,
+    ) -> Stored<'a, Scan> {
+        let projects = self.within(view.projects.as_deref());
+        let filter = Filter {
+            view,
+            projects: projects.as_deref(),
+        };
+        self.unit
+            .call(|file| scan::scan_many(file, ranges, after, limits, &filter))
+    }
+
+    fn word_ids<'a>(&'a self, words: &'a [&'a str]) -> Stored<'a, Vec<Option<WordId>>> {
+        self.unit.call(|file| word_ids(file, words))
+    }
+
+    fn words<'a>(&'a self, ids: &'a [WordId]) -> Stored<'a, Vec<String>> {
+        self.unit.call(|file| words(file, ids))
+    }
+
+    fn predicate_uses<'a>(&'a self, words: &'a [WordId]) -> Stored<'a, Vec<u64>> {
+        let projects = self.within(None);
+        self.unit.call(|file| {
+            let mut uses = file.prepare_cached("SELECT uses FROM graph_word WHERE id = ?")?;
+            let sql = format!(
+                "SELECT EXISTS (SELECT 1 FROM triple INDEXED BY triple_pos WHERE predicate = ? {})",
+                clause("project", &projects)
+            );
+            let mut is_visible = file.prepare_cached(&sql)?;
+            let mut found = Vec::with_capacity(words.len());
+            for word in words {
+                // A predicate that only others use is not in use.
+                let is_used = match projects.is_some() {
+                    true => is_visible.query_row(bound([*word], &projects), |row| row.get(0))?,
+                    false => true,
+                };
+                let count: Option<i64> = uses.query_row([word], |row| row.get(0)).optional()?;
+                found.push(count.filter(|_| is_used).unwrap_or(0).unsigned_abs());
+            }
+            Ok(found)
+        })
+    }
+
+    fn entities<'a>(&'a self, ids: &'a [EntityId]) -> Stored<'a, Vec<Entity>> {
+        let projects = self.within(None);
+        self.unit.call(|file| {
+            let sql = "SELECT e.id, e.key, e.name FROM json_each(?) asked \
+                       CROSS JOIN entity e ON e.id = asked.value";
+            let entities = query(file, sql, [list(ids)], entity_from)?;
+            displayed(file, entities, &projects)
+        })
+    }
+
+    fn keys<'a>(&'a self, ids: &'a [EntityId]) -> Stored<'a, Vec<(EntityId, String)>> {
+        let projects = self.within(None);
+        self.unit.call(|file| {
+            // One statement for all: beginning one costs more than a look-up.
+            let sql = format!(
+                "SELECT e.id, e.key FROM json_each(?) asked \
+                 CROSS JOIN entity e ON e.id = asked.value {}",
+                known_in(&projects)
+            );
+            let key = |row: &Row<'_>| Ok((row.get(0)?, row.get(1)?));
+            query(file, &sql, bound([list(ids)], &projects), key)
+        })
+    }
+
+    fn entities_by_key<'a>(
+        &'a self,
+        keys: &'a [&'a str],
+        projects: Option<&'a [WordId]>,
+    ) -> Stored<'a, Vec<Entity>> {
+        let (projects, visible) = (self.within(projects), self.within(None));
+        self.unit.call(|file| {
+            let sql = format!(
+                "SELECT e.id, e.key, e.name FROM entity e WHERE e.key = ? {}",
+                known_in(&projects)
+            );
+            let mut entities = Vec::new();
+            for key in keys {
+                let values = bound([(*key).to_owned()], &projects);
+                entities.append(&mut query(file, &sql, values, entity_from)?);
+            }
+            displayed(file, entities, &visible)
+        })
+    }
+
+    fn named<'a>(
+        &'a self,
+        keys: &'a [&'a str],
+        projects: Option<&'a [WordId]>,
+    ) -> Stored<'a, Vec<NameMatch>> {
+        let projects = self.within(projects);
+        self.unit.call(|file| {
+            let sql = format!(
+                "SELECT DISTINCT entity, key FROM entity_name WHERE key = ? {} ORDER BY entity",
+                clause("project", &projects)
+            );
+            let mut found = Vec::new();
+            for key in keys {
+                let values = bound([(*key).to_owned()], &projects);
+                found.append(&mut query(file, &sql, values, match_from)?);
+            }
+            Ok(found)
+        })
+    }
+
+    fn near<'a>(
+        &'a self,
+        keys: &'a [&'a str],
+        projects: Option<&'a [WordId]>,
         limit: usize,
-        view: &View,
-        out: &mut Vec<Edge>,
-    ) -> Result<Scanned, StoreError> {
-        self.scans.scan(self.file, range, after, limit, view, out)
+    ) -> Stored<'a, Vec<Vec<NameMatch>>> {
+        let projects = self.within(projects);
+        self.unit.call(|file| {
+            let near = keys.iter().map(|key| near(file, key, &projects, limit));
+            near.collect()
+        })
     }
 
-    fn word_id(&self, word: &str) -> Result<Option<WordId>, StoreError> {
-        let found = self
-            .file
-            .prepare_cached("SELECT id FROM graph_word WHERE word = ?")?
-            .query_row([word], |row| row.get(0))
-            .optional()?;
-        Ok(found)
+    fn names<'a>(&'a self, entities: &'a [EntityId]) -> Stored<'a, Vec<EntityName>> {
+        let projects = self.within(None);
+        self.unit.call(|file| names(file, entities, &projects))
     }
 
-    fn word(&self, id: WordId) -> Result<(String, u64), StoreError> {
-        let word = self
-            .file
-            .prepare_cached("SELECT word, uses FROM graph_word WHERE id = ?")?
-            .query_row([id], |row| {
-                Ok((row.get(0)?, row.get::<_, i64>(1)?.unsigned_abs()))
+    fn triples<'a>(&'a self, ids: &'a [TripleId]) -> Stored<'a, Vec<Triple>> {
+        let projects = self.within(None);
+        self.unit.call(|file| {
+            let sql = format!(
+                "SELECT {TRIPLE} FROM triple WHERE id IN (SELECT value FROM json_each(?)) {}",
+                clause("project", &projects)
+            );
+            query(file, &sql, bound([list(ids)], &projects), triple_from)
+        })
+    }
+
+    fn triples_after<'a>(
+        &'a self,
+        projects: Option<&'a [WordId]>,
+        after: TripleId,
+        limit: usize,
+    ) -> Stored<'a, Vec<Triple>> {
+        let projects = self.within(projects);
+        self.unit.call(|file| {
+            let sql = format!(
+                "SELECT {TRIPLE} FROM triple WHERE id > ? {} ORDER BY id LIMIT {limit}",
+                clause("project", &projects)
+            );
+            query(file, &sql, bound([after], &projects), triple_from)
+        })
+    }
+
+    fn entities_of(&self, memory: MemoryId) -> Stored<'_, Vec<EntityId>> {
+        let projects = self.within(None);
+        self.unit.call(|file| {
+            let sql = "SELECT project FROM memory WHERE id = ?";
+            let project: Option<String> = file
+                .prepare_cached(sql)?
+                .query_row([memory], |row| row.get(0))
+                .optional()?;
+            if !project.is_some_and(|project| self.reach.can_read(&project)) {
+                return Ok(Vec::new());
+            }
+            let sql = format!(
+                "SELECT e.entity FROM (SELECT entity, entity AS id FROM memory_entity \
+                 WHERE memory_id = ?) e WHERE true {} ORDER BY e.entity",
+                known_in(&projects)
+            );
+            query(file, &sql, bound([memory], &projects), |row| row.get(0))
+        })
+    }
+
+    fn census(&self) -> Stored<'_, GraphCensus> {
+        let projects = self.within(None);
+        self.unit.call(|file| {
+            let sql = match &projects {
+                None => {
+                    "SELECT (SELECT count(*) FROM entity), \
+                         (SELECT count(*) FROM triple), \
+                         (SELECT count(*) FROM triple WHERE closed IS NOT NULL), \
+                         (SELECT count(*) FROM graph_word WHERE uses > 0)"
+                }
+                Some(_) => {
+                    "SELECT (SELECT count(DISTINCT entity) FROM entity_name \
+                            WHERE project IN (SELECT value FROM json_each(?1))), \
+                            count(*), count(closed), count(DISTINCT predicate) FROM triple \
+                            WHERE project IN (SELECT value FROM json_each(?1))"
+                }
+            };
+            let values = params_from_iter(projects.as_deref().map(list));
+            let census = file.query_row(sql, values, |row| {
+                let count = |column| row.get::<_, i64>(column).map(i64::unsigned_abs);
+                let closed = count(2)?;
+                Ok(GraphCensus {
+                    entities: count(0)?,
+                    triples: count(1)? - closed,
+                    closed,
+                    predicates: count(3)?,
+                })
             })?;
-        Ok(word)
+            Ok(census)
+        })
     }
+}
 
-    fn entity(&self, id: EntityId) -> Result<Option<Entity>, StoreError> {
-        let found = self
-            .file
-            .prepare_cached("SELECT id, key, name FROM entity WHERE id = ?")?
-            .query_row([id], entity_from)
-            .optional()?;
-        Ok(found)
+/// `AND column IN (?, ?)` with a place for each project.
+pub(super) fn clause(column: &str, projects: &Projects) -> String {
+    match projects {
+        None => String::new(),
+        Some(projects) => {
+            let places = vec!["?"; projects.len()].join(", ");
+            format!("AND {column} IN ({places})")
+        }
     }
+}
 
-    fn keys(&self, ids: &[EntityId]) -> Result<Vec<(EntityId, String)>, StoreError> {
-        // One statement for all: beginning one costs more than a look-up.
-        let mut statement = self.file.prepare_cached(
-            "SELECT e.id, e.key FROM json_each(?) asked CROSS JOIN entity e ON e.id = asked.value",
-        )?;
-        let keys =
-            statement.query_map([format!("{ids:?}")], |row| Ok((row.get(0)?, row.get(1)?)))?;
-        Ok(keys.collect::<Result<_, _>>()?)
+/// The same for the projects in which the entity `e` has a name.
+fn known_in(projects: &Projects) -> String {
+    match projects {
+        None => String::new(),
+        Some(_) => format!(
+            "AND EXISTS (SELECT 1 FROM entity_name n WHERE n.entity = e.id {})",
+            clause("n.project", projects)
+        ),
     }
+}
 
-    fn entity_by_key(&self, key: &str) -> Result<Option<Entity>, StoreError> {
-        let found = self
-            .file
-            .prepare_cached("SELECT id, key, name FROM entity WHERE key = ?")?
-            .query_row([key], entity_from)
-            .optional()?;
-        Ok(found)
+/// `values`, then the projects of one `clause`.
+pub(super) fn bound<V: Into<Value>, const N: usize>(
+    values: [V; N],
+    projects: &Projects,
+) -> impl Params {
+    let projects = projects.iter().flat_map(|projects| projects.iter());
+    let projects: Vec<Value> = projects.map(|id| Value::Integer(*id)).collect();
+    params_from_iter(values.into_iter().map(Into::into).chain(projects))
+}
+
+/// Ids as a JSON list.
+pub(super) fn list(ids: &[i64]) -> String {
+    format!("{ids:?}")
+}
+
+pub(super) fn query<T>(
+    file: &Connection,
+    sql: &str,
+    values: impl Params,
+    from: impl FnMut(&Row<'_>) -> rusqlite::Result<T>,
+) -> Result<Vec<T>, StoreError> {
+    let mut statement = file.prepare_cached(sql)?;
+    let rows = statement.query_map(values, from)?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
+pub(super) fn word_ids(
+    file: &Connection,
+    words: &[&str],
+) -> Result<Vec<Option<WordId>>, StoreError> {
+    let mut statement = file.prepare_cached("SELECT id FROM graph_word WHERE word = ?")?;
+    let mut id = |word: &&str| statement.query_row([word], |row| row.get(0)).optional();
+    Ok(words
+        .iter()
+        .map(|word| id(word))
+        .collect::<Result<_, _>>()?)
+}
+
+pub(super) fn words(file: &Connection, ids: &[WordId]) -> Result<Vec<String>, StoreError> {
+    let mut statement = file.prepare_cached("SELECT word FROM graph_word WHERE id = ?")?;
+    let word = |id: &WordId| statement.query_row([id], |row| row.get(0));
+    Ok(ids.iter().map(word).collect::<Result<_, _>>()?)
+}
+
+fn names(
+    file: &Connection,
+    entities: &[EntityId],
+    projects: &Projects,
+) -> Result<Vec<EntityName>, StoreError> {
+    let sql = format!(
+        "SELECT n.entity, n.project, n.key, n.name FROM json_each(?) asked \
+         CROSS JOIN entity_name n ON n.entity = asked.value {}",
+        clause("n.project", projects)
+    );
+    query(file, &sql, bound([list(entities)], projects), |row| {
+        Ok(EntityName {
+            entity: row.get(0)?,
+            project: row.get(1)?,
+            key: row.get(2)?,
+            name: row.get(3)?,
+        })
+    })
+}
+
+/// Leaves out entities that are not known in `projects`, and displays the others
+/// by a name from there: the name their key is made of, else the first in the
+/// alphabet. The stored name may be another project's.
+fn displayed(
+    file: &Connection,
+    mut entities: Vec<Entity>,
+    projects: &Projects,
+) -> Result<Vec<Entity>, StoreError> {
+    if projects.is_none() {
+        return Ok(entities);
     }
-
-    fn named(&self, key: &str, projects: Option<&[WordId]>) -> Result<Vec<EntityId>, StoreError> {
-        let mut condition = Condition::default();
-        condition.and("key = ?", [Value::Text(key.to_owned())]);
-        in_projects(&mut condition, projects);
-        let sql = format!(
-            "SELECT DISTINCT entity FROM entity_name WHERE {} ORDER BY entity",
-            condition.sql()
-        );
-        self.ids(&sql, condition.values())
+    let ids: Vec<EntityId> = entities.iter().map(|entity| entity.id).collect();
+    let mut known: HashMap<EntityId, Vec<EntityName>> = HashMap::new();
+    for name in names(file, &ids, projects)? {
+        known.entry(name.entity).or_default().push(name);
     }
+    entities.retain_mut(|entity| {
+        let Some(names) = known.get(&entity.id) else {
+            return false;
+        };
+        let id = entity.key.split_once(':').map_or("", |(_, id)| id);
+        let own = text::words(&id.replace('_', " "));
+        let best = names
+            .iter()
+            .min_by_key(|name| (name.key != own, &name.name));
+        entity.name = best.map_or_else(|| entity.key.clone(), |best| best.name.clone());
+        true
+    });
+    Ok(entities)
+}
 
-    fn near(
-        &self,
-        key: &str,
-        projects: Option<&[WordId]>,
-        limit: usize,
-    ) -> Result<Vec<Naming>, StoreError> {
-        let backwards: String = key.chars().rev().collect();
-        let mut found = Vec::new();
-        for (column, key) in [("key", key), ("backwards", &backwards)] {
-            for (before, order) in [("<", "DESC"), (">=", "ASC")] {
-                let mut condition = Condition::default();
-                let fragment = format!("{column} {before} ?");
-                condition.and(&fragment, [Value::Text(key.to_owned())]);
-                in_projects(&mut condition, projects);
-                let sql = format!(
-                    "SELECT entity, key FROM entity_name WHERE {} ORDER BY {column} {order} \
-                     LIMIT {limit}",
-                    condition.sql()
-                );
-                let mut statement = self.file.prepare_cached(&sql)?;
-                let names = statement.query_map(params_from_iter(condition.values()), |row| {
-                    Ok(Naming {
-                        entity: row.get(0)?,
-                        key: row.get(1)?,
-                    })
-                })?;
-                for name in names {
-                    let name = name?;
-                    if !found.contains(&name) {
-                        found.push(name);
-                    }
+fn near(
+    file: &Connection,
+    key: &str,
+    projects: &Projects,
+    limit: usize,
+) -> Result<Vec<NameMatch>, StoreError> {
+    let backwards: String = key.chars().rev().collect();
+    let mut found = Vec::new();
+    for (column, key) in [("key", key), ("backwards", &backwards)] {
+        for (side, order) in [("<", "DESC"), (">=", "ASC")] {
+            let sql = format!(
+                "SELECT entity, key FROM entity_name WHERE {column} {side} ? {} \
+                 ORDER BY {column} {order} LIMIT {limit}",
+                clause("project", projects)
+            );
+            for name in query(file, &sql, bound([key.to_owned()], projects), match_from)? {
+                if !found.contains(&name) {
+                    found.push(name);
                 }
             }
         }
-        Ok(found)
     }
-
-    fn aliases(
-        &self,
-        entity: EntityId,
-        projects: Option<&[WordId]>,
-    ) -> Result<Vec<String>, StoreError> {
-        let mut condition = Condition::default();
-        condition.and("n.entity = ?", [Value::Integer(entity)]);
-        in_projects(&mut condition, projects);
-        let sql = format!(
-            "SELECT DISTINCT n.name FROM entity_name n JOIN entity e ON e.id = n.entity \
-             WHERE {} AND n.name <> e.name ORDER BY n.name",
-            condition.sql()
-        );
-        let mut statement = self.file.prepare_cached(&sql)?;
-        let names = statement.query_map(params_from_iter(condition.values()), |row| row.get(0))?;
-        Ok(names.collect::<Result<_, _>>()?)
-    }
-
-    fn projects_of(&self, entity: EntityId) -> Result<Vec<WordId>, StoreError> {
-        let sql = "SELECT DISTINCT project FROM entity_name WHERE entity = ? ORDER BY project";
-        self.ids(sql, &[Value::Integer(entity)])
-    }
-
-    fn triple(&self, id: TripleId) -> Result<Option<Triple>, StoreError> {
-        let found = self
-            .file
-            .prepare_cached(&format!("SELECT {TRIPLE} FROM triple WHERE id = ?"))?
-            .query_row([id], triple_from)
-            .optional()?;
-        Ok(found)
-    }
-
-    fn triples(
-        &self,
-        projects: Option<&[WordId]>,
-        after: TripleId,
-        limit: usize,
-    ) -> Result<Vec<Triple>, StoreError> {
-        let mut condition = Condition::default();
-        condition.and("id > ?", [Value::Integer(after)]);
-        in_projects(&mut condition, projects);
-        let sql = format!(
-            "SELECT {TRIPLE} FROM triple WHERE {} ORDER BY id LIMIT {limit}",
-            condition.sql()
-        );
-        let mut statement = self.file.prepare_cached(&sql)?;
-        let triples = statement.query_map(params_from_iter(condition.values()), triple_from)?;
-        Ok(triples.collect::<Result<_, _>>()?)
-    }
-
-    fn entities_of(&self, memory: MemoryId) -> Result<Vec<EntityId>, StoreError> {
-        links::entities_of(self.file, memory)
-    }
-
-    fn census(&self) -> Result<GraphCensus, StoreError> {
-        let sql = "SELECT (SELECT count(*) FROM entity), \
-                   (SELECT count(*) FROM triple), \
-                   (SELECT count(*) FROM triple WHERE closed IS NOT NULL), \
-                   (SELECT count(*) FROM graph_word WHERE uses > 0)";
-        let census = self.file.query_row(sql, [], |row| {
-            let count = |column| row.get::<_, i64>(column).map(i64::unsigned_abs);
-            let closed = count(2)?;
-            Ok(GraphCensus {
-                entities: count(0)?,
-                triples: count(1)? - closed,
-                closed,
-                predicates: count(3)?,
-            })
-        })?;
-        Ok(census)
-    }
+    Ok(found)
 }
 
-impl Snapshot<'_> {
-    fn ids(&self, sql: &str, values: &[Value]) -> Result<Vec<i64>, StoreError> {
-        let mut statement = self.file.prepare_cached(sql)?;
-        let ids = statement.query_map(params_from_iter(values), |row| row.get(0))?;
-        Ok(ids.collect::<Result<_, _>>()?)
-    }
-
-    /// Whole triples that meet `condition`, by their ids.
-    pub(super) fn said_triples(
-        &self,
-        condition: &str,
-        values: impl rusqlite::Params,
-    ) -> Result<Vec<Triple>, StoreError> {
-        let sql = format!("SELECT {TRIPLE} FROM triple INDEXED BY triple_spo WHERE {condition}");
-        let mut statement = self.file.prepare_cached(&sql)?;
-        let triples = statement.query_map(values, triple_from)?;
-        Ok(triples.collect::<Result<_, _>>()?)
-    }
-}
-
-fn in_projects(condition: &mut Condition, projects: Option<&[WordId]>) {
-    if let Some(projects) = projects {
-        condition.and_in("project", projects.iter().copied().map(Value::Integer));
-    }
+fn match_from(row: &Row<'_>) -> rusqlite::Result<NameMatch> {
+    Ok(NameMatch {
+        entity: row.get(0)?,
+        key: row.get(1)?,
+    })
 }
 
 fn entity_from(row: &Row<'_>) -> rusqlite::Result<Entity> {
@@ -248,7 +435,7 @@ fn entity_from(row: &Row<'_>) -> rusqlite::Result<Entity> {
     })
 }
 
-fn triple_from(row: &Row<'_>) -> rusqlite::Result<Triple> {
+pub(super) fn triple_from(row: &Row<'_>) -> rusqlite::Result<Triple> {
     let closed: Option<String> = row.get(10)?;
     let closed = closed.as_deref().and_then(Closed::from_name);
     let closed_at: Option<i64> = row.get(11)?;
@@ -265,26 +452,4 @@ fn triple_from(row: &Row<'_>) -> rusqlite::Result<Triple> {
         recorded_at: Timestamp(row.get(9)?),
         closed: closed.zip(closed_at.map(Timestamp)),
     })
-}
-
-/// The values of a triple's row, in the order of `TRIPLE`, its id left out.
-pub(super) fn insert_triple(file: &Transaction<'_>, new: &Triple) -> Result<TripleId, StoreError> {
-    file.prepare_cached(
-        "INSERT INTO triple (subject, predicate, object, project, since, until, confidence, \
-         source, recorded_at, closed, closed_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-    )?
-    .execute(params![
-        new.subject,
-        new.predicate,
-        new.object,
-        new.project,
-        new.since.0,
-        new.until.map(|time| time.0),
-        new.confidence,
-        new.source,
-        new.recorded_at.0,
-        new.closed.map(|(closed, _)| closed.name()),
-        new.closed.map(|(_, at)| at.0),
-    ])?;
-    Ok(file.last_insert_rowid())
 }

@@ -1,130 +1,249 @@
-//! Changing the graph. Runs inside a transaction of the caller's.
+//! Changing the graph, inside the transaction of a unit of work.
 
-use rusqlite::params;
+use std::collections::{BTreeSet, HashMap};
+use std::sync::PoisonError;
+
+use rusqlite::{Connection, OptionalExtension, params};
 
 use super::links;
-use super::snapshot::{Snapshot, insert_triple};
-use crate::store::StoreError;
+use super::snapshot::{Snapshot, TRIPLE, list, query, triple_from, word_ids, words};
+use crate::caller::Reach;
 use crate::store::graph::{
-    EntityId, GraphSnapshot, GraphTransaction, TYPE_SHIFT, Triple, TripleId, WordId,
+    EntityId, EntityName, GraphTransaction, NewEntity, Statement, TYPE_SHIFT, Triple, TripleId,
+    WordId,
 };
+use crate::store::{StoreError, Stored};
 
-impl GraphTransaction for Snapshot<'_> {
-    fn intern(&self, word: &str) -> Result<WordId, StoreError> {
-        if let Some(id) = self.word_id(word)? {
-            return Ok(id);
-        }
-        self.file
-            .prepare_cached("INSERT INTO graph_word (word) VALUES (?)")?
-            .execute([word])?;
-        Ok(self.file.last_insert_rowid())
+impl GraphTransaction for Snapshot<'_, '_> {
+    fn intern<'a>(&'a self, words: &'a [&'a str]) -> Stored<'a, Vec<WordId>> {
+        self.unit.call(|file| {
+            let mut insert = file.prepare_cached("INSERT INTO graph_word (word) VALUES (?)")?;
+            let mut known: HashMap<&str, WordId> = HashMap::new();
+            let mut ids = Vec::with_capacity(words.len());
+            for word in words {
+                if let Some(id) = known.get(word) {
+                    ids.push(*id);
+                    continue;
+                }
+                let id = match word_ids(file, &[*word])?[..] {
+                    [Some(id)] => id,
+                    _ => insert.insert([word])?,
+                };
+                known.insert(word, id);
+                ids.push(id);
+            }
+            self.see(&known);
+            Ok(ids)
+        })
     }
 
-    fn new_entity(&self, kind: WordId, key: &str, name: &str) -> Result<EntityId, StoreError> {
-        let last: Option<EntityId> = self
-            .file
-            .prepare_cached("SELECT max(id) FROM entity WHERE id BETWEEN ? AND ?")?
-            .query_row(
-                [kind << TYPE_SHIFT, ((kind + 1) << TYPE_SHIFT) - 1],
-                |row| row.get(0),
-            )?;
-        let id = last.unwrap_or(kind << TYPE_SHIFT) + 1;
-        self.file
-            .prepare_cached("INSERT INTO entity (id, key, name) VALUES (?, ?, ?)")?
-            .execute(params![id, key, name])?;
-        Ok(id)
+    fn create<'a>(&'a self, entities: &'a [NewEntity]) -> Stored<'a, Vec<EntityId>> {
+        self.unit.call(|file| create(file, entities, &self.reach))
     }
 
-    fn retype(
-        &self,
-        entity: EntityId,
-        kind: WordId,
-        key: &str,
-        name: &str,
-    ) -> Result<EntityId, StoreError> {
-        let id = self.new_entity(kind, key, name)?;
-        for sql in [
-            "UPDATE triple SET subject = ?1 WHERE subject = ?2",
-            "UPDATE triple SET object = ?1 WHERE object = ?2",
-            "UPDATE entity_name SET entity = ?1 WHERE entity = ?2",
-            "UPDATE memory_entity SET entity = ?1 WHERE entity = ?2",
-        ] {
-            self.file.prepare_cached(sql)?.execute([id, entity])?;
-        }
-        self.file
-            .prepare_cached("DELETE FROM entity WHERE id = ?")?
+    fn retype<'a>(&'a self, entity: EntityId, new: &'a NewEntity) -> Stored<'a, EntityId> {
+        self.unit.call(|file| {
+            let id = create(file, std::slice::from_ref(new), &self.reach)?[0];
+            // NULL stands for every project.
+            let own = self.writable(file)?.map(|projects| list(&projects));
+            for sql in [
+                "UPDATE triple SET subject = ?1 WHERE subject = ?2 \
+                 AND (?3 IS NULL OR project IN (SELECT value FROM json_each(?3)))",
+                "UPDATE triple SET object = ?1 WHERE object = ?2 \
+                 AND (?3 IS NULL OR project IN (SELECT value FROM json_each(?3)))",
+                "UPDATE OR REPLACE entity_name SET entity = ?1 WHERE entity = ?2 \
+                 AND (?3 IS NULL OR project IN (SELECT value FROM json_each(?3)))",
+                "UPDATE OR REPLACE memory_entity SET entity = ?1 WHERE entity = ?2 \
+                 AND (?3 IS NULL OR (SELECT w.id FROM memory m JOIN graph_word w \
+                 ON w.word = m.project WHERE m.id = memory_id) IN (SELECT value FROM json_each(?3)))",
+            ] {
+                file.prepare_cached(sql)?
+                    .execute(params![id, entity, own])?;
+            }
+            file.prepare_cached(
+                "DELETE FROM entity WHERE id = ?1 \
+                 AND NOT EXISTS (SELECT 1 FROM entity_name WHERE entity = ?1)",
+            )?
             .execute([entity])?;
-        Ok(id)
+            Ok(id)
+        })
     }
 
-    fn add_name(
-        &self,
-        entity: EntityId,
-        project: WordId,
-        key: &str,
-        name: &str,
-    ) -> Result<bool, StoreError> {
-        let backwards: String = key.chars().rev().collect();
-        let added = self
-            .file
-            .prepare_cached(
+    fn add_names<'a>(&'a self, names: &'a [EntityName]) -> Stored<'a, ()> {
+        self.unit.call(|file| {
+            self.check_access(file, names.iter().map(|name| name.project))?;
+            let mut insert = file.prepare_cached(
                 "INSERT OR IGNORE INTO entity_name (key, project, entity, backwards, name) \
                  VALUES (?, ?, ?, ?, ?)",
-            )?
-            .execute(params![key, project, entity, backwards, name])?;
-        if added > 0 {
-            links::link_entity(self.file, entity, project, key)?;
-        }
-        Ok(added > 0)
+            )?;
+            for new in names {
+                let backwards: String = new.key.chars().rev().collect();
+                let row = params![new.key, new.project, new.entity, backwards, new.name];
+                if insert.execute(row)? > 0 {
+                    links::link_entity(file, new.entity, new.project, &new.key)?;
+                }
+            }
+            Ok(())
+        })
     }
 
-    fn said(
-        &self,
-        subject: EntityId,
-        predicate: WordId,
-        object: Option<EntityId>,
-        project: WordId,
-    ) -> Result<Vec<Triple>, StoreError> {
-        match object {
-            Some(object) => self.said_triples(
-                "subject = ? AND predicate = ? AND object = ? AND project = ?",
-                [subject, predicate, object, project],
-            ),
-            None => self.said_triples(
-                "subject = ? AND predicate = ? AND project = ?",
-                [subject, predicate, project],
-            ),
-        }
+    fn said<'a>(&'a self, statements: &'a [Statement], project: WordId) -> Stored<'a, Vec<Triple>> {
+        self.unit.call(|file| {
+            let of = |object| {
+                format!(
+                    "SELECT {TRIPLE} FROM triple INDEXED BY triple_spo \
+                     WHERE subject = ? AND predicate = ? AND project = ? {object}"
+                )
+            };
+            let (of_subject, of_both) = (of(""), of("AND object = ?"));
+            let mut found = Vec::new();
+            for said in statements {
+                let known = (said.subject, said.predicate, project);
+                found.append(&mut match said.object {
+                    None => query(file, &of_subject, known, triple_from)?,
+                    Some(object) => {
+                        let (subject, predicate, project) = known;
+                        let all = (subject, predicate, project, object);
+                        query(file, &of_both, all, triple_from)?
+                    }
+                });
+            }
+            Ok(found)
+        })
     }
 
-    fn insert(&self, triple: &Triple) -> Result<TripleId, StoreError> {
-        insert_triple(self.file, triple)
+    fn insert<'a>(&'a self, triples: &'a [Triple]) -> Stored<'a, Vec<TripleId>> {
+        self.unit.call(|file| {
+            self.check_access(file, triples.iter().map(|triple| triple.project))?;
+            let mut insert = file.prepare_cached(
+                "INSERT INTO triple (subject, predicate, object, project, since, until, \
+                 confidence, source, recorded_at, closed, closed_at) \
+                 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            )?;
+            let mut uses: HashMap<WordId, i64> = HashMap::new();
+            let mut ids = Vec::with_capacity(triples.len());
+            for new in triples {
+                ids.push(insert.insert(params![
+                    new.subject,
+                    new.predicate,
+                    new.object,
+                    new.project,
+                    new.since.0,
+                    new.until.map(|time| time.0),
+                    new.confidence,
+                    new.source,
+                    new.recorded_at.0,
+                    new.closed.map(|(closed, _)| closed.name()),
+                    new.closed.map(|(_, at)| at.0),
+                ])?);
+                *uses.entry(new.predicate).or_default() += 1;
+            }
+            let mut count =
+                file.prepare_cached("UPDATE graph_word SET uses = uses + ? WHERE id = ?")?;
+            for (predicate, added) in uses {
+                count.execute([added, predicate])?;
+            }
+            Ok(ids)
+        })
     }
 
-    fn update(&self, triple: &Triple) -> Result<(), StoreError> {
-        self.file
-            .prepare_cached(
+    fn update<'a>(&'a self, triples: &'a [Triple]) -> Stored<'a, ()> {
+        self.unit.call(|file| {
+            self.check_access(file, triples.iter().map(|triple| triple.project))?;
+            let mut update = file.prepare_cached(
                 "UPDATE triple SET confidence = ?, since = ?, until = ?, closed = ?, \
-                 closed_at = ? WHERE id = ?",
-            )?
-            .execute(params![
-                triple.confidence,
-                triple.since.0,
-                triple.until.map(|time| time.0),
-                triple.closed.map(|(closed, _)| closed.name()),
-                triple.closed.map(|(_, at)| at.0),
-                triple.id,
-            ])?;
-        Ok(())
+                 closed_at = ? WHERE id = ? AND project = ?",
+            )?;
+            for triple in triples {
+                update.execute(params![
+                    triple.confidence,
+                    triple.since.0,
+                    triple.until.map(|time| time.0),
+                    triple.closed.map(|(closed, _)| closed.name()),
+                    triple.closed.map(|(_, at)| at.0),
+                    triple.id,
+                    triple.project,
+                ])?;
+            }
+            Ok(())
+        })
+    }
+}
+
+impl Snapshot<'_, '_> {
+    /// Takes projects within reach that were interned for visible from now on.
+    fn see(&self, words: &HashMap<&str, WordId>) {
+        let mut visible = self.visible.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(visible) = &mut *visible {
+            let readable = words.iter().filter(|(word, _)| self.reach.can_read(word));
+            let all: BTreeSet<WordId> = visible
+                .iter()
+                .chain(readable.map(|(_, id)| id))
+                .copied()
+                .collect();
+            *visible = all.into_iter().collect();
+        }
     }
 
-    fn count_uses(&self, predicate: WordId, triples: u64) -> Result<(), StoreError> {
-        self.file
-            .prepare_cached("UPDATE graph_word SET uses = uses + ? WHERE id = ?")?
-            .execute(params![
-                i64::try_from(triples).unwrap_or(i64::MAX),
-                predicate
-            ])?;
-        Ok(())
+    /// The projects that the caller may write; `None` is all.
+    fn writable(&self, file: &Connection) -> Result<Option<Vec<WordId>>, StoreError> {
+        let Some(visible) = self.within(None) else {
+            return Ok(None);
+        };
+        let names = words(file, &visible)?;
+        let writable = visible.iter().zip(names);
+        let writable = writable.filter(|(_, name)| self.reach.can_write(name));
+        Ok(Some(writable.map(|(id, _)| *id).collect()))
     }
+
+    /// Fails where the caller may not write one of `projects`.
+    fn check_access(
+        &self,
+        file: &Connection,
+        projects: impl Iterator<Item = WordId>,
+    ) -> Result<(), StoreError> {
+        let Some(writable) = self.writable(file)? else {
+            return Ok(());
+        };
+        let mut projects = projects;
+        match projects.find(|project| !writable.contains(project)) {
+            Some(project) => Err(StoreError::NoAccess(words(file, &[project])?.concat())),
+            None => Ok(()),
+        }
+    }
+}
+
+/// See `GraphTransaction::create`. Ids of one type follow each other.
+fn create(
+    file: &Connection,
+    entities: &[NewEntity],
+    reach: &Reach,
+) -> Result<Vec<EntityId>, StoreError> {
+    let mut known = file.prepare_cached("SELECT id FROM entity WHERE key = ?")?;
+    let mut last = file.prepare_cached("SELECT max(id) FROM entity WHERE id BETWEEN ? AND ?")?;
+    let mut insert = file.prepare_cached("INSERT INTO entity (id, key, name) VALUES (?, ?, ?)")?;
+    let mut newest: HashMap<WordId, EntityId> = HashMap::new();
+    let mut ids = Vec::with_capacity(entities.len());
+    for new in entities {
+        // Only a caller whose reach ends can have missed one.
+        if *reach != Reach::Everything
+            && let Some(id) = known.query_row([&new.key], |row| row.get(0)).optional()?
+        {
+            ids.push(id);
+            continue;
+        }
+        let before = match newest.get(&new.kind) {
+            Some(newest) => *newest,
+            None => {
+                let first = new.kind << TYPE_SHIFT;
+                let range = [first, ((new.kind + 1) << TYPE_SHIFT) - 1];
+                let last: Option<EntityId> = last.query_row(range, |row| row.get(0))?;
+                last.unwrap_or(first)
+            }
+        };
+        newest.insert(new.kind, before + 1);
+        insert.execute(params![before + 1, new.key, new.name])?;
+        ids.push(before + 1);
+    }
+    Ok(ids)
 }

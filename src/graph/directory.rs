@@ -1,0 +1,377 @@
+//! The entities of one update. They are resolved in memory from what a few
+//! batched look-ups found, and stored together once all of them are known.
+
+use std::collections::{HashMap, HashSet};
+
+use super::error::{GraphError, Part, Problem};
+use super::mention::{Mention, UNTYPED};
+use super::resolve;
+use super::update::MentionedEntity;
+use crate::limits;
+use crate::store::StoreError;
+use crate::store::graph::{Entity, EntityId, EntityName, GraphTransaction, NewEntity, WordId};
+
+/// The number of an entity in its directory.
+pub(super) type Number = usize;
+
+struct Known {
+    /// Its id is 0 until it is stored.
+    entity: Entity,
+    is_new: bool,
+    /// Where it has a name, within reach.
+    projects: HashSet<WordId>,
+    is_mentioned: bool,
+    similar: Vec<String>,
+}
+
+/// A change of an entity that is to be stored.
+enum Change {
+    Create(Number),
+    Retype(Number),
+}
+
+pub(super) struct Directory {
+    project: WordId,
+    /// The projects whose names are understood.
+    visible: Vec<WordId>,
+    /// Those in which an entity may be given a type.
+    retypable: Vec<WordId>,
+    known: Vec<Known>,
+    by_key: HashMap<String, Number>,
+    /// By the form in which names are compared, in the visible projects.
+    by_name: HashMap<String, Vec<Number>>,
+    by_mention: HashMap<(Option<String>, String), Number>,
+    /// In the order of their first mention.
+    mentioned: Vec<Number>,
+    changes: Vec<Change>,
+    /// New names, in their order, and every name in the own project.
+    names: Vec<(Number, String, String)>,
+    own_names: HashSet<(Number, String)>,
+    /// The mentions of new entities, and how many names were new before.
+    created: Vec<(Number, Mention, usize)>,
+}
+
+impl Directory {
+    /// A directory that can resolve these mentions and knows who has these names.
+    pub(super) async fn load(
+        graph: &dyn GraphTransaction,
+        visible: Vec<WordId>,
+        retypable: Vec<WordId>,
+        mentions: &[&Mention],
+    ) -> Result<Directory, StoreError> {
+        let mut directory = Directory {
+            project: visible[0],
+            visible,
+            retypable,
+            known: Vec::new(),
+            by_key: HashMap::new(),
+            by_name: HashMap::new(),
+            by_mention: HashMap::new(),
+            mentioned: Vec::new(),
+            changes: Vec::new(),
+            names: Vec::new(),
+            own_names: HashSet::new(),
+            created: Vec::new(),
+        };
+        let keys: HashSet<String> = mentions.iter().map(|mention| key(mention)).collect();
+        let keys: Vec<&str> = keys.iter().map(String::as_str).collect();
+        for entity in graph.entities_by_key(&keys, None).await? {
+            directory.add(entity, false);
+        }
+        let names: HashSet<&str> = mentions.iter().map(|m| m.name_key.as_str()).collect();
+        let names: Vec<&str> = names.into_iter().collect();
+        let matches = graph.named(&names, Some(&directory.visible)).await?;
+        let mut numbers: HashMap<EntityId, Number> = HashMap::new();
+        numbers.extend(
+            directory
+                .known
+                .iter()
+                .enumerate()
+                .map(|(n, k)| (k.entity.id, n)),
+        );
+        let ids: Vec<EntityId> = matches.iter().map(|name| name.entity).collect();
+        let ids: Vec<EntityId> = ids
+            .into_iter()
+            .filter(|id| !numbers.contains_key(id))
+            .collect();
+        for (id, entity) in resolve::by_id(graph, &ids).await? {
+            numbers.insert(id, directory.add(entity, false));
+        }
+        for name in matches {
+            if let Some(number) = numbers.get(&name.entity) {
+                directory.by_name.entry(name.key).or_default().push(*number);
+            }
+        }
+        let ids: Vec<EntityId> = numbers.keys().copied().collect();
+        for name in graph.names(&ids).await? {
+            let number = numbers[&name.entity];
+            directory.known[number].projects.insert(name.project);
+            if name.project == directory.project {
+                directory.own_names.insert((number, name.key));
+            }
+        }
+        Ok(directory)
+    }
+
+    fn add(&mut self, entity: Entity, is_new: bool) -> Number {
+        let number = self.known.len();
+        self.by_key.insert(entity.key.clone(), number);
+        self.known.push(Known {
+            entity,
+            is_new,
+            projects: HashSet::new(),
+            is_mentioned: false,
+            similar: Vec::new(),
+        });
+        number
+    }
+
+    pub(super) fn id(&self, number: Number) -> EntityId {
+        self.known[number].entity.id
+    }
+
+    pub(super) fn is_new(&self, number: Number) -> bool {
+        self.known[number].is_new
+    }
+
+    /// The entity that `mention` names, a new one where there is none. Its type
+    /// is added to `words` where it gets one.
+    pub(super) fn entity(
+        &mut self,
+        mention: &Mention,
+        part: Part,
+        words: &mut Vec<String>,
+    ) -> Result<Number, GraphError> {
+        let written = (mention.kind.clone(), mention.slug.clone());
+        if let Some(number) = self.by_mention.get(&written) {
+            return Ok(*number);
+        }
+        let found = self.find(mention).map_err(|problem| problem.of(part))?;
+        let number = match (found, &mention.kind) {
+            (Some(number), _) => number,
+            (None, Some(kind)) => {
+                words.push(kind.clone());
+                match self.untyped(mention) {
+                    Some(number) => self.retype(number, key(mention)),
+                    None => self.create(mention),
+                }
+            }
+            (None, None) => {
+                words.push(UNTYPED.to_owned());
+                self.create(mention)
+            }
+        };
+        self.add_name(number, mention);
+        self.by_mention.insert(written, number);
+        if !std::mem::replace(&mut self.known[number].is_mentioned, true) {
+            self.mentioned.push(number);
+        }
+        Ok(number)
+    }
+
+    fn find(&self, mention: &Mention) -> Result<Option<Number>, Problem> {
+        let exact = self.by_key.get(&key(mention)).copied();
+        let is_visible = |number: &Number| {
+            let projects = &self.known[*number].projects;
+            self.visible
+                .iter()
+                .any(|visible| projects.contains(visible))
+        };
+        if mention.kind.is_some() && exact.as_ref().is_some_and(is_visible) {
+            return Ok(exact);
+        }
+        let named = self.named(mention, mention.kind.as_deref());
+        match named[..] {
+            // One that only other projects know is the same entity all the same.
+            [] => Ok(exact),
+            [one] => Ok(Some(one)),
+            _ => {
+                let entities = named
+                    .iter()
+                    .map(|number| self.known[*number].entity.clone());
+                Err(resolve::ambiguous(mention, entities))
+            }
+        }
+    }
+
+    /// The entities of a type that go by the name of `mention`.
+    fn named(&self, mention: &Mention, kind: Option<&str>) -> Vec<Number> {
+        let named = self.by_name.get(&mention.name_key).into_iter().flatten();
+        let has_kind = |number: &Number| resolve::has_kind(&self.known[*number].entity, kind);
+        named.copied().filter(has_kind).collect()
+    }
+
+    /// The only entity of that name without a type, where this update may give it
+    /// one: other projects would see that.
+    fn untyped(&self, mention: &Mention) -> Option<Number> {
+        let [one] = self.named(mention, Some(UNTYPED))[..] else {
+            return None;
+        };
+        let mut projects = self.known[one].projects.iter();
+        projects
+            .all(|of| self.retypable.contains(of))
+            .then_some(one)
+    }
+
+    fn retype(&mut self, number: Number, key: String) -> Number {
+        let known = &mut self.known[number];
+        self.by_key.remove(&known.entity.key);
+        self.by_key.insert(key.clone(), number);
+        known.entity.key = key;
+        if !known.is_new {
+            self.changes.push(Change::Retype(number));
+        }
+        number
+    }
+
+    fn create(&mut self, mention: &Mention) -> Number {
+        let entity = Entity {
+            id: 0,
+            key: key(mention),
+            name: mention.name.clone(),
+        };
+        let number = self.add(entity, true);
+        self.changes.push(Change::Create(number));
+        self.created
+            .push((number, mention.clone(), self.names.len()));
+        number
+    }
+
+    /// Gives an entity another name.
+    pub(super) fn alias(
+        &mut self,
+        subject: Number,
+        name: &Mention,
+        part: Part,
+    ) -> Result<(), GraphError> {
+        let mut owners = self.by_name.get(&name.name_key).into_iter().flatten();
+        if let Some(other) = owners.find(|other| **other != subject) {
+            let taken = Problem::NameTaken {
+                name: name.name.clone(),
+                owner: self.known[*other].entity.key.clone(),
+            };
+            return Err(taken.of(part));
+        }
+        self.add_name(subject, name);
+        Ok(())
+    }
+
+    /// Makes an entity known by a name in the own project.
+    fn add_name(&mut self, number: Number, mention: &Mention) {
+        let Mention { name_key, name, .. } = mention;
+        if self.own_names.insert((number, name_key.clone())) {
+            self.names.push((number, name_key.clone(), name.clone()));
+            let named = self.by_name.entry(name_key.clone()).or_default();
+            if !named.contains(&number) {
+                named.push(number);
+            }
+            self.known[number].projects.insert(self.project);
+        }
+    }
+
+    /// Stores every change. `words` has the id of each type.
+    pub(super) async fn store(
+        &mut self,
+        graph: &dyn GraphTransaction,
+        words: &HashMap<String, WordId>,
+    ) -> Result<(), StoreError> {
+        let mut numbers = Vec::new();
+        for change in std::mem::take(&mut self.changes) {
+            match change {
+                Change::Create(number) => numbers.push(number),
+                Change::Retype(number) => {
+                    self.store_new(graph, std::mem::take(&mut numbers), words)
+                        .await?;
+                    let new = self.new_entity(number, words);
+                    let id = graph.retype(self.id(number), &new).await?;
+                    self.known[number].entity.id = id;
+                }
+            }
+        }
+        self.store_new(graph, numbers, words).await?;
+        let names = self.names.iter().map(|(number, key, name)| EntityName {
+            entity: self.id(*number),
+            project: self.project,
+            key: key.clone(),
+            name: name.clone(),
+        });
+        let names: Vec<EntityName> = names.collect();
+        graph.add_names(&names).await
+    }
+
+    async fn store_new(
+        &mut self,
+        graph: &dyn GraphTransaction,
+        numbers: Vec<Number>,
+        words: &HashMap<String, WordId>,
+    ) -> Result<(), StoreError> {
+        let new = numbers.iter().map(|number| self.new_entity(*number, words));
+        let new: Vec<NewEntity> = new.collect();
+        for (number, id) in numbers.into_iter().zip(graph.create(&new).await?) {
+            self.known[number].entity.id = id;
+        }
+        Ok(())
+    }
+
+    fn new_entity(&self, number: Number, words: &HashMap<String, WordId>) -> NewEntity {
+        let Entity { key, name, .. } = &self.known[number].entity;
+        let kind = key.split_once(':').and_then(|(kind, _)| words.get(kind));
+        NewEntity {
+            kind: kind.copied().unwrap_or_default(),
+            key: key.clone(),
+            name: name.clone(),
+        }
+    }
+
+    /// Finds the entities that the new ones may be misspellings of. Asked before
+    /// anything is stored; among the new ones only earlier ones count.
+    pub(super) async fn find_similar(
+        &mut self,
+        graph: &dyn GraphTransaction,
+    ) -> Result<(), StoreError> {
+        if self.created.is_empty() {
+            return Ok(());
+        }
+        let mentions: Vec<&Mention> = self.created.iter().map(|(_, mention, _)| mention).collect();
+        let stored = resolve::alike(graph, &mentions, Some(&self.visible)).await?;
+        let mut found = Vec::with_capacity(stored.len());
+        for ((number, mention, names_before), mut alike) in self.created.iter().zip(stored) {
+            for (earlier, key, _) in &self.names[..*names_before] {
+                let entity = &self.known[*earlier].entity;
+                let is_listed = alike.iter().any(|(_, listed)| listed.key == entity.key);
+                if !is_listed
+                    && resolve::has_kind(entity, mention.kind.as_deref())
+                    && let Some(likeness) = resolve::likeness(key, mention)
+                {
+                    alike.push((likeness, entity.clone()));
+                }
+            }
+            let keys = resolve::most_alike(alike)
+                .into_iter()
+                .map(|(_, entity)| entity.key);
+            found.push((*number, keys.take(limits::SIMILAR_MAX).collect()));
+        }
+        for (number, similar) in found {
+            self.known[number].similar = similar;
+        }
+        Ok(())
+    }
+
+    /// The entities of the update, each once, in the order of their mention.
+    pub(super) fn into_mentioned(mut self) -> Vec<MentionedEntity> {
+        let mentioned = self.mentioned.iter().map(|number| {
+            let known = &mut self.known[*number];
+            MentionedEntity {
+                key: std::mem::take(&mut known.entity.key),
+                is_new: known.is_new,
+                similar: std::mem::take(&mut known.similar),
+            }
+        });
+        mentioned.collect()
+    }
+}
+
+/// The key of the entity that a mention names by its exact id.
+fn key(mention: &Mention) -> String {
+    mention.key(mention.kind.as_deref().unwrap_or(UNTYPED))
+}

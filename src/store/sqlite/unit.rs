@@ -1,0 +1,169 @@
+//! Units of work of the domain: async closures over one transaction, driven to
+//! their end on the thread that owns the connection.
+
+use std::pin::pin;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll, Wake, Waker};
+use std::thread::Thread;
+
+use futures::future::{BoxFuture, ready};
+use rusqlite::Connection;
+use tokio_util::sync::CancellationToken;
+
+use crate::store::{StoreError, Stored};
+
+/// How a transaction begins.
+#[derive(Clone, Copy)]
+pub(super) enum Begin {
+    /// It reads one snapshot.
+    Read,
+    /// It holds the write lock from its first statement on.
+    Write,
+}
+
+/// The transaction of one unit of work.
+pub(super) struct Unit<'c> {
+    /// The domain's futures hold a unit across awaits and have to be `Send`, so
+    /// it is `Sync`. Nobody ever waits for this lock.
+    connection: Mutex<&'c mut Connection>,
+    cancel: CancellationToken,
+}
+
+impl Unit<'_> {
+    /// Calls `job`, unless the unit was cancelled. The future is ready at once.
+    pub(super) fn call<'u, T: Send + 'u>(
+        &'u self,
+        job: impl FnOnce(&Connection) -> Result<T, StoreError>,
+    ) -> Stored<'u, T> {
+        let done = match self.cancel.is_cancelled() {
+            true => Err(StoreError::Cancelled),
+            false => job(&self
+                .connection
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)),
+        };
+        Box::pin(ready(done))
+    }
+}
+
+/// Drives `work` in one transaction, which is rolled back where the work fails.
+pub(super) fn run(
+    connection: &mut Connection,
+    begin: Begin,
+    cancel: CancellationToken,
+    work: impl for<'u, 'c> FnOnce(&'u Unit<'c>) -> BoxFuture<'u, Result<(), StoreError>>,
+) -> Result<(), StoreError> {
+    connection.execute_batch(match begin {
+        Begin::Read => "BEGIN",
+        Begin::Write => "BEGIN IMMEDIATE",
+    })?;
+    let unit = Unit {
+        connection: Mutex::new(connection),
+        cancel,
+    };
+    let done = block_on(work(&unit));
+    let connection = unit.connection.into_inner();
+    let connection = connection.unwrap_or_else(PoisonError::into_inner);
+    let done = done.and_then(|()| Ok(connection.execute_batch("COMMIT")?));
+    // Some errors of SQLite have rolled it back already.
+    if done.is_err() && !connection.is_autocommit() {
+        connection.execute_batch("ROLLBACK")?;
+    }
+    done
+}
+
+/// Polls `work` to its end on this thread. Calls of this room are always ready;
+/// whatever else the domain awaits parks the thread.
+fn block_on<T>(work: impl Future<Output = T>) -> T {
+    struct Unpark(Thread);
+
+    impl Wake for Unpark {
+        fn wake(self: Arc<Self>) {
+            self.0.unpark();
+        }
+    }
+
+    let mut work = pin!(work);
+    let waker = Waker::from(Arc::new(Unpark(std::thread::current())));
+    loop {
+        match work.as_mut().poll(&mut Context::from_waker(&waker)) {
+            Poll::Ready(value) => return value,
+            Poll::Pending => std::thread::park(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn connection() -> Connection {
+        let connection = Connection::open_in_memory().expect("a database");
+        let made = connection.execute_batch("CREATE TABLE t (x INTEGER)");
+        made.expect("a table");
+        connection
+    }
+
+    fn rows(connection: &Connection) -> i64 {
+        let count = connection.query_row("SELECT count(*) FROM t", [], |row| row.get(0));
+        count.expect("a count")
+    }
+
+    fn insert<'u>(unit: &'u Unit<'_>) -> Stored<'u, usize> {
+        unit.call(|file| Ok(file.execute("INSERT INTO t VALUES (1)", [])?))
+    }
+
+    #[test]
+    fn work_is_committed_whole_or_not_at_all() {
+        let mut file = connection();
+        let token = CancellationToken::new;
+        run(&mut file, Begin::Write, token(), |unit| {
+            Box::pin(async move {
+                insert(unit).await?;
+                insert(unit).await.map(drop)
+            })
+        })
+        .expect("committed");
+        assert_eq!(rows(&file), 2);
+        run(&mut file, Begin::Write, token(), |unit| {
+            Box::pin(async move {
+                insert(unit).await?;
+                Err(StoreError::Cancelled)
+            })
+        })
+        .expect_err("rolled back");
+        assert_eq!(rows(&file), 2);
+        assert!(file.is_autocommit());
+    }
+
+    #[test]
+    fn a_cancelled_unit_does_nothing_more() {
+        let mut file = connection();
+        let cancel = CancellationToken::new();
+        let inside = cancel.clone();
+        let done = run(&mut file, Begin::Write, cancel, |unit| {
+            Box::pin(async move {
+                insert(unit).await?;
+                inside.cancel();
+                insert(unit).await.map(drop)
+            })
+        });
+        assert!(matches!(done, Err(StoreError::Cancelled)), "{done:?}");
+        assert_eq!(rows(&file), 0);
+    }
+
+    #[test]
+    fn work_may_await_another_thread() {
+        let mut file = connection();
+        let (sender, receiver) = tokio::sync::oneshot::channel();
+        let other = std::thread::spawn(move || sender.send(7).expect("it waits"));
+        run(&mut file, Begin::Read, CancellationToken::new(), |_| {
+            Box::pin(async move {
+                assert_eq!(receiver.await.expect("sent"), 7);
+                Ok(())
+            })
+        })
+        .expect("done");
+        other.join().expect("it ended");
+    }
+}
