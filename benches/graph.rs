@@ -46,6 +46,7 @@ use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::time::Instant;
 
+use mimo::caller::Reach;
 use mimo::clock::{Clock, SystemClock};
 use mimo::graph::mention::Mention;
 use mimo::graph::query::{Plan, Scope, Walk};
@@ -218,28 +219,31 @@ async fn fill(graph: &Graph, triples: &Path) -> usize {
             project: "global".to_owned(),
             ..Update::default()
         };
-        graph.update(update).await.expect("stored");
+        graph
+            .update(&Reach::Everything, update)
+            .await
+            .expect("stored");
     }
 }
 
 fn assertion(line: &str) -> Assertion {
     let parts: Vec<&str> = line.split('\t').collect();
     Assertion {
-        subject: Mention::parse(parts[0], "").expect("a name"),
+        subject: Mention::parse(parts[0]).expect("a name"),
         predicate: parts[1].to_owned(),
-        object: Mention::parse(parts[2], "").expect("a name"),
+        object: Mention::parse(parts[2]).expect("a name"),
         confidence: 1.0,
         valid_from: None,
         valid_until: None,
         source: None,
         history: None,
-        path: String::new(),
     }
 }
 
 /// Every answer, page by page, in names.
 async fn ask(graph: &Graph, question: &Value, constants: &[&str]) -> Vec<String> {
     let scope = Scope {
+        reach: Reach::Everything,
         projects: vec!["global".to_owned()],
         at: SystemClock.now(),
         min_confidence: 0.7,
@@ -262,14 +266,14 @@ async fn ask(graph: &Graph, question: &Value, constants: &[&str]) -> Vec<String>
                 .reach(scope.clone(), walk.clone(), after)
                 .await
                 .expect("found");
-            assert!(!page.spent, "{constants:?}");
+            assert!(!page.is_budget_exhausted, "{constants:?}");
             after = page.items.last().map(|path| path.position);
             let ends = page
                 .items
                 .into_iter()
                 .filter_map(|mut path| path.entities.pop());
             answers.extend(ends);
-            if !page.more {
+            if !page.has_more {
                 return answers;
             }
         }
@@ -295,7 +299,7 @@ async fn ask(graph: &Graph, question: &Value, constants: &[&str]) -> Vec<String>
             answers.push(values.join(" "));
         }
         plan = page.plan;
-        if !page.more {
+        if !page.has_more {
             return answers;
         }
     }

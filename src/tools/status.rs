@@ -50,7 +50,7 @@ async fn call(
         document["memory"] = memory(&status, context.caller.reach()).await;
     }
     if section == "all" {
-        document["graph"] = graph(&status).await;
+        document["graph"] = graph(&status, context.caller.reach()).await;
     }
     if let Some(skills) = &status.skills
         && matches!(section, "all" | "skills")
@@ -90,13 +90,8 @@ async fn memory(status: &Status, reach: &Reach) -> serde_json::Value {
 }
 
 /// The same of the graph.
-async fn graph(status: &Status) -> serde_json::Value {
-    match status
-        .graph
-        .census(&Reach::Everything)
-        .await
-        .map_err(Failure::from)
-    {
+async fn graph(status: &Status, reach: &Reach) -> serde_json::Value {
+    match status.graph.census(reach).await.map_err(Failure::from) {
         Ok(census) => json!({
             "state": "ok",
             "entities": census.entities,

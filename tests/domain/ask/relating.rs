@@ -4,8 +4,9 @@
 use std::future::pending;
 use std::sync::Arc;
 
+use mimo::caller::Reach;
 use mimo::store::Stored;
-use mimo::store::graph::{GraphStore, Reading, Writing};
+use mimo::store::graph::{GraphRead, GraphStore, GraphWrite};
 use serde_json::{Value, json};
 
 use crate::support::tools::Mimo;
@@ -197,12 +198,12 @@ fn where_the_chosen_stores_have_nothing_the_others_are_asked() {
 struct Mute(Arc<dyn GraphStore>);
 
 impl GraphStore for Mute {
-    fn read_graph(&self, _: Reading) -> Stored<'_, ()> {
+    fn read_graph(&self, _: Reach, _: GraphRead) -> Stored<'_, ()> {
         Box::pin(pending())
     }
 
-    fn write_graph(&self, work: Writing) -> Stored<'_, ()> {
-        self.0.write_graph(work)
+    fn write_graph(&self, reach: Reach, work: GraphWrite) -> Stored<'_, ()> {
+        self.0.write_graph(reach, work)
     }
 }
 

@@ -2,12 +2,14 @@
 
 use std::sync::Arc;
 
+use mimo::caller::Reach;
 use mimo::clock::{Clock, FixedClock, Timestamp};
 use mimo::failure::Failure;
 use mimo::graph::mention::{self, Mention};
-use mimo::graph::query::{Found, NamedPath, NamedRow, Plan, Scope, Walk};
-use mimo::graph::update::{Assertion, Recorded, Update};
+use mimo::graph::query::{NamedPath, NamedRow, Page, Plan, Scope, Walk};
+use mimo::graph::update::{Assertion, Update, UpdateSummary};
 use mimo::graph::{Graph, Settings};
+use mimo::store::graph::{GraphRead, GraphStore, Triple};
 use mimo::store::sqlite::SqliteStore;
 use tempfile::TempDir;
 
@@ -18,6 +20,7 @@ pub const NOON: Timestamp = Timestamp(1_795_348_800_000_000);
 pub struct Bench {
     pub clock: Arc<FixedClock>,
     pub graph: Graph,
+    pub store: Arc<SqliteStore>,
     runtime: tokio::runtime::Runtime,
     _folder: TempDir,
 }
@@ -27,18 +30,35 @@ impl Bench {
     pub fn new(functional: &[&str]) -> Bench {
         let folder = TempDir::new().expect("a folder");
         let store = SqliteStore::start(folder.path().join("mimo.db")).expect("threads start");
+        let store = Arc::new(store);
         let clock = Arc::new(FixedClock::at(NOON));
         let settings = Settings {
             functional: functional.iter().map(|name| (*name).to_owned()).collect(),
         };
         Bench {
-            graph: Graph::new(Arc::new(store), clock.clone(), settings),
+            graph: Graph::new(store.clone(), clock.clone(), settings),
             clock,
+            store,
             runtime: tokio::runtime::Builder::new_current_thread()
                 .build()
                 .expect("a runtime"),
             _folder: folder,
         }
+    }
+
+    /// Every triple, in any state.
+    pub fn history(&self) -> Vec<Triple> {
+        let (sender, receiver) = std::sync::mpsc::channel();
+        let work: GraphRead = Box::new(move |graph| {
+            Box::pin(async move {
+                let triples = graph.triples_after(None, 0, 1_000).await?;
+                sender.send(triples).expect("it is awaited");
+                Ok(())
+            })
+        });
+        self.wait(self.store.read_graph(Reach::Everything, work))
+            .expect("read");
+        receiver.recv().expect("triples")
     }
 
     /// Waits for `work`.
@@ -47,14 +67,14 @@ impl Bench {
     }
 
     /// Carries out an update; the clock moves on a second after it.
-    pub fn update(&self, update: Update) -> Result<Recorded, Failure> {
-        let done = self.wait(self.graph.update(update));
+    pub fn update(&self, update: Update) -> Result<UpdateSummary, Failure> {
+        let done = self.wait(self.graph.update(&Reach::Everything, update));
         self.clock.advance_seconds(1);
-        done
+        Ok(done?)
     }
 
     /// Asserts triples in `global`.
-    pub fn assert(&self, triples: &[(&str, &str, &str)]) -> Recorded {
+    pub fn assert(&self, triples: &[(&str, &str, &str)]) -> UpdateSummary {
         let assertions = triples.iter().map(|(s, p, o)| assertion(s, p, o, 1.0));
         let update = Update {
             assertions: assertions.collect(),
@@ -66,6 +86,7 @@ impl Bench {
     /// What holds now, in these projects.
     pub fn scope(&self, projects: &[&str]) -> Scope {
         Scope {
+            reach: Reach::Everything,
             projects: projects.iter().map(|name| (*name).to_owned()).collect(),
             at: self.clock.now(),
             min_confidence: 0.0,
@@ -74,8 +95,8 @@ impl Bench {
     }
 
     /// Everything that is reached.
-    pub fn reach(&self, scope: Scope, walk: Walk) -> Result<Found<NamedPath>, Failure> {
-        self.wait(self.graph.reach(scope, walk, None))
+    pub fn reach(&self, scope: Scope, walk: Walk) -> Result<Page<NamedPath>, Failure> {
+        Ok(self.wait(self.graph.reach(scope, walk, None))?)
     }
 
     /// Every row.
@@ -83,11 +104,11 @@ impl Bench {
         &self,
         scope: Scope,
         patterns: &[[String; 3]],
-    ) -> Result<Found<NamedRow>, Failure> {
-        self.wait(
-            self.graph
-                .matches(scope, patterns.to_vec(), Plan::default()),
-        )
+    ) -> Result<Page<NamedRow>, Failure> {
+        let matches = self
+            .graph
+            .matches(scope, patterns.to_vec(), Plan::default());
+        Ok(self.wait(matches)?)
     }
 }
 
@@ -103,14 +124,13 @@ pub fn update_of(project: &str) -> Update {
 /// An assertion of what holds from now on.
 pub fn assertion(subject: &str, predicate: &str, object: &str, confidence: f64) -> Assertion {
     Assertion {
-        subject: Mention::parse(subject, "").expect("a name"),
-        predicate: mention::predicate(predicate, "").expect("a predicate"),
-        object: Mention::parse(object, "").expect("a name"),
+        subject: Mention::parse(subject).expect("a name"),
+        predicate: mention::predicate(predicate).expect("a predicate"),
+        object: Mention::parse(object).expect("a name"),
         confidence,
         valid_from: None,
         valid_until: None,
         source: None,
         history: None,
-        path: "/assert/0".to_owned(),
     }
 }

@@ -2,7 +2,6 @@
 //! and through the tools.
 
 mod bench;
-mod bounds;
 mod files;
 mod model;
 mod names;

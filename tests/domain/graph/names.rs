@@ -1,7 +1,9 @@
 //! Which entity a name means: exact ids, other names, likeness, and what is
 //! not guessed.
 
+use mimo::caller::Reach;
 use mimo::failure::Kind;
+use mimo::graph::error::{AssertionPart, GraphError, Part, Problem};
 use mimo::graph::query::Walk;
 use mimo::graph::update::{Outcome, Update};
 
@@ -18,7 +20,7 @@ fn end_of(bench: &Bench, start: &str) -> Result<(String, Vec<(String, String)>),
         .reach(bench.scope(&["global"]), walk)
         .map_err(|failure| failure.to_string())?;
     let end = found.items[0].entities.last().expect("an end").clone();
-    Ok((end, found.taken))
+    Ok((end, found.resolved))
 }
 
 #[test]
@@ -37,8 +39,12 @@ fn ids_names_and_aliases_lead_to_the_same_entity() {
         "person:Ally S.",
         "thing:alice smith",
     ] {
-        let (end, taken) = end_of(&bench, start).expect(start);
-        assert_eq!((end.as_str(), taken), ("company:acme", vec![]), "{start}");
+        let (end, resolved) = end_of(&bench, start).expect(start);
+        assert_eq!(
+            (end.as_str(), resolved),
+            ("company:acme", vec![]),
+            "{start}"
+        );
     }
 }
 
@@ -50,10 +56,10 @@ fn a_likely_misspelling_is_followed_and_said_so() {
         ("room:meeting_room_12", "located_in", "city:berlin"),
     ]);
     for start in ["Katherine Jonson", "katherin johnson", "Catherine Johnson"] {
-        let (end, taken) = end_of(&bench, start).expect(start);
+        let (end, resolved) = end_of(&bench, start).expect(start);
         assert_eq!(end, "company:nasa");
         let expected = [(start.to_owned(), "person:katherine_johnson".to_owned())];
-        assert_eq!(taken, expected);
+        assert_eq!(resolved, expected);
     }
     // Another number is another thing, and something else is something else.
     for start in [
@@ -92,9 +98,11 @@ fn what_could_be_several_is_reported_with_them() {
         assertions: vec![assertion("Mercury", "is", "hot", 1.0)],
         ..update_of("global")
     };
-    let failure = bench.update(update).expect_err("ambiguous");
-    assert_eq!(failure.kind, Kind::InvalidArguments);
-    assert_eq!(failure.path.as_deref(), Some("/assert/0/subject"));
+    let error = bench.wait(bench.graph.update(&Reach::Everything, update));
+    let Err(GraphError::Part(part, Problem::AmbiguousName { .. })) = error else {
+        panic!("{error:?}");
+    };
+    assert_eq!(part, Part::Assertion(0, AssertionPart::Subject));
 }
 
 #[test]
@@ -111,9 +119,9 @@ fn writing_never_takes_a_like_name_for_another() {
     };
     assert_eq!(recorded.triples[0].1, Outcome::Created);
     assert_eq!(recorded.entities[0].key, "thing:project_apolo");
-    assert!(recorded.entities[0].created);
+    assert!(recorded.entities[0].is_new);
     assert_eq!(recorded.entities[0].similar, ["thing:project_apollo"]);
-    assert!(!recorded.entities[1].created);
+    assert!(!recorded.entities[1].is_new);
 }
 
 #[test]

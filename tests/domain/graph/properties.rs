@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use mimo::graph::query::{Found, NamedPath, Plan, Scope, Walk};
+use mimo::graph::query::{NamedPath, Page, Plan, Scope, Walk};
 use mimo::graph::reach::Direction;
 use mimo::graph::update::Update;
 use proptest::prelude::*;
@@ -169,10 +169,10 @@ fn walked(edges: &Edges, path: &NamedPath) -> f64 {
 }
 
 /// A question about a start the visible projects never named finds nothing.
-fn found<T>(answer: Result<Found<T>, mimo::failure::Failure>) -> Option<Found<T>> {
+fn found<T>(answer: Result<Page<T>, mimo::failure::Failure>) -> Option<Page<T>> {
     match answer {
         Ok(found) => {
-            assert!(found.taken.is_empty(), "{:?}", found.taken);
+            assert!(found.resolved.is_empty(), "{:?}", found.resolved);
             Some(found)
         }
         Err(failure) => {
@@ -279,13 +279,13 @@ proptest! {
             let page = bench.wait(bench.graph.reach(page, walk.clone(), after)).expect("a page");
             after = page.items.last().map(|path| path.position);
             pages.extend(page.items);
-            if !page.more { break }
+            if !page.has_more { break }
         }
         prop_assert_eq!(pages, reached.items);
 
         // The shortest path is the traversal's.
         let goal = ENTITIES[asked.goal].to_owned();
-        let path = found(bench.wait(bench.graph.path(scope, walk, goal)));
+        let path = found(bench.wait(bench.graph.path(scope, walk, goal)).map_err(Into::into));
         let path = path.and_then(|found| found.items.into_iter().next());
         if asked.goal == asked.start {
             prop_assert!(path.is_some_and(|path| path.triples.is_empty()));
@@ -358,7 +358,7 @@ proptest! {
             let page = bench.wait(bench.graph.matches(page, written.clone(), plan)).expect("a page");
             plan = page.plan;
             pages.extend(page.items);
-            if !page.more { break }
+            if !page.has_more { break }
         }
         prop_assert_eq!(pages, answer.items);
     }

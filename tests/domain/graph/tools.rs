@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use mimo::caller::{Caller, Reach};
 use mimo::clock::FixedClock;
 use mimo::failure::Failure;
 use mimo::graph::{Graph, Settings};
@@ -298,7 +299,7 @@ fn an_entity_is_a_resource() {
     let store = SqliteStore::start(folder.path().join("mimo.db")).expect("threads start");
     let clock = Arc::new(FixedClock::at(NOON));
     let graph = Graph::new(Arc::new(store), clock, Settings::default());
-    let caller = mimo::caller::Caller::local("site", "session-1");
+    let caller = Caller::local("site", "session");
     let runtime = tokio::runtime::Builder::new_current_thread()
         .build()
         .expect("a runtime");
@@ -310,7 +311,9 @@ fn an_entity_is_a_resource() {
         ],
         ..super::bench::update_of("site")
     };
-    runtime.block_on(graph.update(update)).expect("recorded");
+    runtime
+        .block_on(graph.update(&Reach::Everything, update))
+        .expect("recorded");
     let read = |uri: &str| runtime.block_on(resource::resource(&graph, uri, &caller));
     let document = read("mimo://graph/city:%E6%9D%B1%E4%BA%AC").expect("a document");
     let document: Value = serde_json::from_str(&document.0).expect("JSON");
