@@ -9,6 +9,7 @@ use proptest::prelude::*;
 use serde_json::json;
 
 use crate::support::fixture::Fixture;
+use crate::support::random::property;
 
 fn fixture() -> &'static Fixture {
     static FIXTURE: OnceLock<Fixture> = OnceLock::new();
@@ -84,7 +85,7 @@ fn accepted(command: &str, arguments: &[String]) -> bool {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 300, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(property(300))]
 
     #[test]
     fn nothing_that_steers_stands_before_the_package(

@@ -8,6 +8,7 @@ pub mod children;
 pub mod fixture;
 #[macro_use]
 pub mod machine;
+pub mod random;
 pub mod server;
 pub mod terminal;
 pub mod tools;

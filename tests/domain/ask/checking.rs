@@ -5,6 +5,8 @@ use mimo::ask::{Item, Store, checked, prompt};
 use mimo::clock::Timestamp;
 use proptest::prelude::*;
 
+use crate::support::random::property;
+
 const BEGINNINGS: [&str; 4] = ["memory:", "triple:", "procedure:", "skill:"];
 const MARK: &str = "00112233445566ff";
 
@@ -94,7 +96,7 @@ fn looks_cited(text: &str) -> Vec<String> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(2_000))]
+    #![proptest_config(property(2_000))]
 
     #[test]
     fn an_answer_cites_nothing_but_what_was_given_and_fits(

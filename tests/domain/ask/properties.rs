@@ -7,6 +7,8 @@ use mimo::clock::Timestamp;
 use mimo::limits::TOKEN_BYTES;
 use proptest::prelude::*;
 
+use crate::support::random::property;
+
 /// Texts of few words, so that questions meet sources, with all that could
 /// break a quotation or a count of bytes.
 fn text() -> impl Strategy<Value = String> {
@@ -106,6 +108,8 @@ fn stands_in(part: &str, whole: &str) -> bool {
 }
 
 proptest! {
+    #![proptest_config(property(256))]
+
     #[test]
     fn answers_keep_their_budget_and_to_their_sources(
         asked in text(),

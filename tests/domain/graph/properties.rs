@@ -8,6 +8,8 @@ use mimo::graph::reach::Direction;
 use mimo::graph::update::Update;
 use proptest::prelude::*;
 
+use crate::support::random::property;
+
 use super::bench::{Bench, NOON, assertion, update_of};
 use super::model::{self, Claim, Edges, Model, Term, rounded};
 
@@ -238,7 +240,7 @@ fn scope(bench: &Bench, asked: &Asked) -> Scope {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 160, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(property(160))]
 
     #[test]
     fn walks_are_those_of_the_model(history in history(), asked in asked()) {

@@ -11,6 +11,7 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
+use crate::support::random::property;
 use crate::support::tools::{NOON, WordCounts};
 
 struct Place {
@@ -118,7 +119,7 @@ fn line() -> impl Strategy<Value = Value> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(48))]
+    #![proptest_config(property(48))]
 
     #[test]
     fn an_export_is_the_same_wherever_it_comes_in(lines in prop::collection::vec(line(), 1..30)) {

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
+use crate::support::random::property;
 use crate::support::tools::Mimo;
 
 const TEXTS: [&str; 5] = [
@@ -152,7 +153,7 @@ fn check_search(mimo: &Mimo, after: &Seen) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 48, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(property(48))]
 
     #[test]
     fn any_sequence_of_calls_keeps_the_promises(steps in steps()) {

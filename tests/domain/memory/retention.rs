@@ -13,6 +13,7 @@ use proptest::prelude::*;
 use rusqlite::{Connection, params};
 use serde_json::json;
 
+use crate::support::random::property;
 use crate::support::tools::Mimo;
 
 const DAY: i64 = 24 * 3600;
@@ -359,7 +360,7 @@ fn made() -> impl Strategy<Value = Vec<Made>> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(48))]
+    #![proptest_config(property(48))]
 
     /// A cleanup does what a dry run just said, and that is what the rules say.
     #[test]

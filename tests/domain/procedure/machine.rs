@@ -13,6 +13,8 @@ use mimo::procedure::journal::{
 };
 use mimo::procedure::machine::{Ending, Machine, Next, StepStart, Task, Work};
 use proptest::prelude::*;
+
+use crate::support::random::property;
 use serde_json::{Map, Value, json};
 
 /// A random definition: every state leads to a later one, or sometimes back.
@@ -168,7 +170,7 @@ struct Model {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 400, ..ProptestConfig::default() })]
+    #![proptest_config(property(400))]
 
     #[test]
     fn journals_replay_and_rollbacks_mirror_what_was_done(

@@ -5,7 +5,7 @@ use mimo::failure::Kind;
 use mimo::tools::schema::Schema;
 use serde_json::{Map, Value, json};
 
-use super::random::{Random, trials};
+use crate::support::random::{Random, fuzz};
 
 /// Every tool's schema file, and the test tools'.
 fn schemas() -> Vec<(&'static str, &'static str)> {
@@ -103,8 +103,7 @@ fn arguments_fit_or_are_refused_with_a_place_a_reason_and_an_example() {
             (name, schema, example, known)
         })
         .collect();
-    let all = std::panic::AssertUnwindSafe(all);
-    trials(move |random| {
+    fuzz(|random| {
         let (name, schema, example, known) = random.pick(&all);
         let arguments = mutated(random, example, known);
         let Err(failure) = schema.check(arguments.clone()) else {

@@ -6,7 +6,7 @@ use mimo::wire::lines::{Line, Lines};
 use serde::de::IgnoredAny;
 use serde_json::Value;
 
-use super::random::{Random, trials};
+use crate::support::random::{Random, fuzz};
 
 const SEEDS: &[&str] = &[
     r#"{"jsonrpc":"2.0","id":1,"method":"ping"}"#,
@@ -93,7 +93,7 @@ fn line(random: &mut Random) -> Vec<u8> {
 
 #[test]
 fn lines_are_read_as_an_independent_reader_reads_them() {
-    trials(|random| {
+    fuzz(|random| {
         let bytes = line(random);
         let frame = parse(&bytes);
         compare(&bytes, frame.as_ref());
@@ -171,7 +171,7 @@ fn compare_item(value: &Value, item: &Item) {
 
 #[test]
 fn however_the_bytes_arrive_the_lines_are_the_same() {
-    trials(|random| {
+    fuzz(|random| {
         let mut bytes = Vec::new();
         for _ in 0..random.below(5) {
             bytes.extend(line(random));

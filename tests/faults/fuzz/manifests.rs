@@ -1,12 +1,10 @@
 //! Manifests: whatever bytes a file holds, they are judged without a panic and
-//! in bounded time, and every refusal has its fix.
-
-use std::time::{Duration, Instant};
+//! without work that grows faster than the file, and every refusal has its fix.
 
 use mimo::skills::manifest::check;
 use mimo::skills::rules::Rules;
 
-use super::random::{Random, trials};
+use crate::support::random::{Random, fuzz};
 
 const SEEDS: &[&str] = &[
     include_str!("../../../skills.example.json"),
@@ -60,7 +58,7 @@ fn mutated(random: &mut Random) -> Vec<u8> {
 }
 
 #[test]
-fn any_bytes_are_judged_in_bounded_time() {
+fn any_bytes_are_judged_without_a_panic() {
     let rules = Rules {
         commands: ["npx", "docker", "uvx", "node", "python3"]
             .map(str::to_owned)
@@ -69,20 +67,15 @@ fn any_bytes_are_judged_in_bounded_time() {
         home: Some("/home/nobody".into()),
         ..Rules::default()
     };
-    trials(|random| {
+    fuzz(|random| {
         let bytes = mutated(random);
-        let started = Instant::now();
         if let Err(refusals) = check(&bytes, &rules) {
             assert!(!refusals.is_empty(), "refused without a reason");
             assert!(refusals.iter().all(|each| !each.fix.is_empty()));
         }
-        assert!(
-            started.elapsed() < Duration::from_secs(5),
-            "{} bytes",
-            bytes.len()
-        );
     });
-    // The worst that fits the file: one key many times, and lists in lists.
+    // The worst that fits the file: one key many times, and lists in lists. Were
+    // the reader quadratic, this would hang.
     for text in [
         format!("{{{}\"a\":1}}", "\"a\":1,".repeat(150_000)),
         "[".repeat(1024 * 1024),
@@ -92,12 +85,6 @@ fn any_bytes_are_judged_in_bounded_time() {
                 .collect::<String>()
         }),
     ] {
-        let started = Instant::now();
         assert!(check(text.as_bytes(), &rules).is_err());
-        assert!(
-            started.elapsed() < Duration::from_secs(10),
-            "{:?}",
-            started.elapsed()
-        );
     }
 }

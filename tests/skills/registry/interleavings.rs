@@ -11,6 +11,7 @@ use mimo::skills::client::Tool;
 use mimo::skills::spec::{SkillName, SkillSpec, Timeouts};
 
 use crate::support::children::program;
+use crate::support::random::{Random, repeat};
 
 /// A skill for tests; `version` makes it another one of the same name.
 pub fn spec(name: &str, version: u64, eager: bool) -> Arc<SkillSpec> {
@@ -23,24 +24,6 @@ pub fn spec(name: &str, version: u64, eager: bool) -> Arc<SkillSpec> {
         eager,
         ..program(name, PathBuf::from("/fake"), &[&version.to_string()])
     })
-}
-
-/// A random sequence that is the same for the same seed.
-pub struct Dice(u64);
-
-impl Dice {
-    /// From a seed.
-    pub fn new(seed: u64) -> Dice {
-        Dice(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1)
-    }
-
-    /// One of `0..sides`.
-    pub fn roll(&mut self, sides: usize) -> usize {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        (self.0 >> 11) as usize % sides
-    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -175,14 +158,14 @@ impl World {
         }
     }
 
-    fn pick(&self, dice: &mut Dice, wanted: impl Fn(Life) -> bool) -> Option<Run> {
+    fn pick(&self, random: &mut Random, wanted: impl Fn(Life) -> bool) -> Option<Run> {
         let runs: Vec<Run> = self
             .runs
             .iter()
             .filter(|(_, run)| wanted(run.0))
             .map(|(run, _)| *run)
             .collect();
-        (!runs.is_empty()).then(|| runs[dice.roll(runs.len())])
+        (!runs.is_empty()).then(|| runs[random.below(runs.len())])
     }
 
     fn list(&mut self, run: Run) {
@@ -191,16 +174,20 @@ impl World {
         self.feed(Event::Listed(run, Arc::from([])));
     }
 
-    fn random_event(&mut self, dice: &mut Dice) {
-        let tools = |dice: &mut Dice| (dice.roll(2) == 0).then(|| Arc::<[Tool]>::from([]));
-        match dice.roll(20) {
+    fn random_event(&mut self, random: &mut Random) {
+        let tools = |random: &mut Random| (random.below(2) == 0).then(|| Arc::<[Tool]>::from([]));
+        match random.below(20) {
             0 => {
-                let spec = spec(NAMES[dice.roll(4)], dice.roll(3) as u64, dice.roll(2) == 0);
-                let tools = tools(dice);
+                let spec = spec(
+                    NAMES[random.below(4)],
+                    random.below(3) as u64,
+                    random.below(2) == 0,
+                );
+                let tools = tools(random);
                 self.feed(Event::Register(spec, tools));
             }
             1..=4 => {
-                if let Some(run) = self.pick(dice, |life| life != Life::Over) {
+                if let Some(run) = self.pick(random, |life| life != Life::Over) {
                     // A run that was told to stop lists nothing any more.
                     if !self.runs[&run].2 {
                         self.list(run);
@@ -208,7 +195,7 @@ impl World {
                 }
             }
             5..=6 => {
-                if let Some(run) = self.pick(dice, |life| life != Life::Over) {
+                if let Some(run) = self.pick(random, |life| life != Life::Over) {
                     self.feed(Event::Exited(run, "died".to_owned()));
                 }
             }
@@ -216,14 +203,14 @@ impl World {
                 self.calls += 1;
                 let call = Call(self.calls);
                 self.open.insert(call, None);
-                let deadline = self.now + 10 + dice.roll(1000) as u64;
-                let name = SkillName::new(NAMES[dice.roll(4)]).expect("a name");
+                let deadline = self.now + 10 + random.below(1000) as u64;
+                let name = SkillName::new(NAMES[random.below(4)]).expect("a name");
                 self.feed(Event::Call(call, name, deadline));
             }
             13..=15 => {
                 let open: Vec<Call> = self.open.keys().copied().collect();
                 if !open.is_empty() {
-                    let call = open[dice.roll(open.len())];
+                    let call = open[random.below(open.len())];
                     self.answer(call);
                     self.feed(Event::Ended(call));
                     // Saying so once more changes nothing.
@@ -231,14 +218,14 @@ impl World {
                 }
             }
             16..=18 => {
-                self.now += dice.roll(400) as u64;
+                self.now += random.below(400) as u64;
                 self.feed(Event::Tick);
             }
             _ => {
-                let (names, specs) = (dice.roll(16), dice.roll(3) as u64);
+                let (names, specs) = (random.below(16), random.below(3) as u64);
                 let chosen = (0..4).filter(|at| names >> at & 1 == 1);
                 let specs =
-                    chosen.map(|at| (spec(NAMES[at], specs, dice.roll(2) == 0), tools(dice)));
+                    chosen.map(|at| (spec(NAMES[at], specs, random.below(2) == 0), tools(random)));
                 let specs = specs.collect();
                 self.feed(Event::Reload(specs));
             }
@@ -299,18 +286,17 @@ impl World {
 #[test]
 fn every_history_keeps_the_promises() {
     let mut seen = BTreeSet::new();
-    for seed in 0..5_000 {
-        let mut dice = Dice::new(seed);
+    repeat(5_000, |random| {
         let mut world = World::default();
         for _ in 0..120 {
-            world.random_event(&mut dice);
+            world.random_event(random);
         }
-        if dice.roll(2) == 0 {
+        if random.below(2) == 0 {
             world.settle();
         }
         world.shut_down();
         seen.append(&mut world.seen);
-    }
+    });
     // The histories are worth something only if they go everywhere.
     let all = [
         "down", "grant", "late", "reloaded", "start", "stop", "unknown",

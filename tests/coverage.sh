@@ -1,0 +1,32 @@
+#!/usr/bin/env bash
+# Line coverage of the registry by its own tests: lists each line that none of
+# them runs, and fails if there is one. Once before: rustup component add llvm-tools
+set -euo pipefail
+
+# Called by cargo for the crates of the workspace: the dependencies stay as they are.
+if [ "${MIMO_COVERAGE_RUSTC-}" ]; then
+    exec "$@" -C instrument-coverage
+fi
+
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+tools=$(dirname "$(find "$(rustc --print sysroot)" -name llvm-profdata -type f | head -n 1)")
+profiles=$(mktemp -d)
+trap 'rm -rf "$profiles"' EXIT
+export MIMO_COVERAGE_RUSTC=1
+export RUSTC_WORKSPACE_WRAPPER="$PWD/tests/coverage.sh"
+export LLVM_PROFILE_FILE="$profiles/%p-%m.profraw"
+
+binaries=()
+for target in --lib "--test skills"; do
+    # shellcheck disable=SC2086 # Two words.
+    built=$(cargo test --no-run $target 2>&1 | tee /dev/stderr | sed -n 's/.*Executable .*(\(.*\))/\1/p')
+    "$built" registry::
+    binaries+=(--object "$built")
+done
+"$tools/llvm-profdata" merge --sparse "$profiles"/*.profraw --output "$profiles/all"
+"$tools/llvm-cov" export --format=lcov --instr-profile "$profiles/all" \
+    "${binaries[@]}" --sources src/registry --ignore-filename-regex '_?tests\.rs$' |
+    awk -F '[:,]' '
+        /^SF/ { file = $2 }
+        /^DA/ { lines++; if ($3 == 0) { missed++; print file ":" $2 } }
+        END { printf "%d of %d lines of src/registry run\n", lines - missed, lines; exit missed > 0 }'
