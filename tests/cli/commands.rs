@@ -10,7 +10,7 @@ use super::home::{Home, MIMO, ran};
 use crate::support::machine;
 
 #[test]
-fn help_teaches_and_goes_to_stdout() {
+fn help_has_examples_and_goes_to_stdout() {
     let home = Home::new();
     for arguments in [
         &["--help"][..],
@@ -46,7 +46,7 @@ fn help_teaches_and_goes_to_stdout() {
 }
 
 #[test]
-fn the_examples_of_the_help_find_what_they_stored() {
+fn help_examples_find_what_they_stored() {
     for arguments in [&["--help"][..], &["call", "--help"]] {
         let home = Home::new();
         let help = home.run(arguments).out;
@@ -68,7 +68,7 @@ fn the_examples_of_the_help_find_what_they_stored() {
 }
 
 #[test]
-fn wrong_use_ends_with_2_and_says_what_was_meant() {
+fn wrong_usage_exits_with_2_and_a_suggestion() {
     let home = Home::new();
     for (arguments, said) in [
         (&["sreve"][..], "serve"),
@@ -97,7 +97,7 @@ fn wrong_use_ends_with_2_and_says_what_was_meant() {
 }
 
 #[test]
-fn a_tools_failure_ends_with_1_and_as_json_it_is_a_document() {
+fn tool_failure_exits_with_1_and_is_a_document_with_json() {
     let home = Home::new();
     let edit = [
         "call",
@@ -122,7 +122,7 @@ fn a_tools_failure_ends_with_1_and_as_json_it_is_a_document() {
 }
 
 #[test]
-fn a_call_prints_one_document_and_what_it_stored_is_found_by_the_next_process() {
+fn call_prints_one_document_and_the_next_process_finds_the_memory() {
     let home = Home::new();
     let stored = home.call(&["memory_store", "{\"content\":\"Raj deploys on Mondays\"}"]);
     assert_eq!(stored["results"][0]["outcome"], "created");
@@ -145,7 +145,7 @@ fn a_call_prints_one_document_and_what_it_stored_is_found_by_the_next_process() 
 }
 
 #[test]
-fn projects_are_kept_apart_and_global_is_shared() {
+fn projects_are_separate_and_global_is_shared() {
     let home = Home::with_config("project = \"from-file\"");
     let store = |project: &[&str], content: &str| {
         let memory = json!({ "content": content }).to_string();
@@ -170,7 +170,7 @@ fn projects_are_kept_apart_and_global_is_shared() {
 }
 
 #[test]
-fn a_pipe_without_a_command_is_served_as_the_readme_shows() {
+fn piped_input_without_a_command_is_served() {
     let readme = include_str!("../../README.md");
     let example = readme.lines().find(|line| line.starts_with("printf "));
     let example = example
@@ -199,7 +199,7 @@ fn a_pipe_without_a_command_is_served_as_the_readme_shows() {
 }
 
 #[test]
-fn stdout_carries_protocol_lines_only_however_much_is_logged() {
+fn stdout_carries_only_protocol_lines_at_any_log_level() {
     let home = Home::new();
     let mut serve = home.command(&["serve"]);
     serve.env("MIMO_LOG", "trace");
@@ -228,7 +228,7 @@ fn stdout_carries_protocol_lines_only_however_much_is_logged() {
 }
 
 #[test]
-fn the_tools_are_listed_for_people_and_for_scripts() {
+fn tools_are_listed_for_people_and_for_scripts() {
     let home = Home::new();
     let listed = home.run(&["tools"]);
     let names = [
@@ -271,7 +271,7 @@ fn the_tools_are_listed_for_people_and_for_scripts() {
 }
 
 #[test]
-fn mistakes_in_the_settings_are_refused_before_anything_is_served() {
+fn invalid_settings_are_refused_before_serving() {
     for (config, said, next) in [
         (
             "projet = \"a\"",
@@ -298,7 +298,7 @@ fn mistakes_in_the_settings_are_refused_before_anything_is_served() {
 }
 
 #[test]
-fn everything_that_is_kept_is_private() {
+fn all_files_are_private_to_their_owner() {
     let home = Home::new();
     home.call(&["memory_store", "{\"content\":\"a secret\"}"]);
     let mut seen = Vec::new();
@@ -322,7 +322,7 @@ fn everything_that_is_kept_is_private() {
 }
 
 #[test]
-fn a_log_that_cannot_be_written_is_said_once_and_stops_nothing() {
+fn unwritable_log_is_reported_once_and_stops_nothing() {
     let home = Home::new();
     std::fs::create_dir(home.data()).expect("a folder");
     std::fs::write(home.data().join("logs"), "in the way").expect("a file");
@@ -336,7 +336,7 @@ fn a_log_that_cannot_be_written_is_said_once_and_stops_nothing() {
 }
 
 #[test]
-fn a_reader_that_leaves_is_not_an_error() {
+fn closed_stdout_is_not_an_error() {
     let home = Home::new();
     for arguments in [
         &["tools"][..],
@@ -355,7 +355,7 @@ fn a_reader_that_leaves_is_not_an_error() {
 }
 
 #[test]
-fn the_completions_are_scripts_that_name_the_commands() {
+fn completions_are_scripts_that_name_the_commands() {
     let home = Home::new();
     for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
         let script = home.run(&["completions", shell]);
@@ -371,7 +371,7 @@ fn the_completions_are_scripts_that_name_the_commands() {
 }
 
 #[test]
-fn the_demo_succeeds_and_touches_nothing_of_the_person() {
+fn demo_succeeds_and_touches_no_user_file() {
     let home = Home::new();
     let temporary = home.path().join("tmp");
     std::fs::create_dir(&temporary).expect("a folder");

@@ -82,7 +82,7 @@ fn wrong(home: &Home) -> String {
 }
 
 #[test]
-fn a_backup_is_one_private_file_that_holds_everything() {
+fn backup_is_one_private_file_with_everything() {
     let home = stored();
     let done = home.run(&["backup"]);
     assert_eq!(done.code, Some(0), "{done:?}");
@@ -117,7 +117,7 @@ fn a_backup_is_one_private_file_that_holds_everything() {
 }
 
 #[test]
-fn a_backup_goes_where_it_is_told_and_replaces_nothing() {
+fn backup_goes_to_the_given_path_and_replaces_nothing() {
     let home = stored();
     let file = home.path().join("mine.db");
     let named = file.to_str().expect("UTF-8");
@@ -192,7 +192,7 @@ fn writer(home: &Home, name: &str, begun: Sender<()>, stop: Arc<AtomicBool>) -> 
 }
 
 #[test]
-fn backups_while_two_others_write_are_each_one_moment() {
+fn backup_during_writes_is_a_consistent_snapshot() {
     let home = Home::new();
     let stop = Arc::new(AtomicBool::new(false));
     let writers = ["one", "two"].map(|name| {
@@ -229,7 +229,7 @@ fn backups_while_two_others_write_are_each_one_moment() {
 /// The kernel's end for a process whose file grows over its limit comes at a
 /// byte that the test chooses.
 #[test]
-fn a_backup_that_dies_leaves_nothing_under_its_name() {
+fn killed_backup_leaves_no_file() {
     let home = stored();
     let size = fs::metadata(database(&home)).expect("there").len();
     for blocks in [70, 100, size / 512 - 1] {
@@ -261,7 +261,7 @@ fn a_backup_that_dies_leaves_nothing_under_its_name() {
 }
 
 #[test]
-fn a_damaged_database_is_not_backed_up_as_a_good_one() {
+fn damaged_database_is_not_backed_up() {
     let home = stored();
     garble(&database(&home));
     let refused = home.run(&["backup", "--json"]);
@@ -272,7 +272,7 @@ fn a_damaged_database_is_not_backed_up_as_a_good_one() {
 }
 
 #[test]
-fn a_whole_database_is_said_to_be_and_stays_as_it_is() {
+fn verify_passes_an_intact_database_and_leaves_it_unchanged() {
     let home = stored();
     let before = fs::read(database(&home)).expect("there");
     let looked = home.run(&["verify"]);
@@ -305,7 +305,7 @@ fn a_whole_database_is_said_to_be_and_stays_as_it_is() {
 }
 
 #[test]
-fn each_kind_of_damage_is_named() {
+fn verify_names_each_kind_of_damage() {
     for (damage, expected) in [
         (
             "DELETE FROM memory_words WHERE rowid = 1",
@@ -418,7 +418,7 @@ fn garble(file: &Path) {
 }
 
 #[test]
-fn damaged_pages_and_other_files_are_told() {
+fn verify_reports_damaged_pages_and_foreign_files() {
     let home = stored();
     let done = home.run(&["backup"]);
     assert_eq!(done.code, Some(0), "{done:?}");
@@ -460,7 +460,7 @@ fn damaged_pages_and_other_files_are_told() {
 
 /// Memories of another model than the one that is searched with are no damage.
 #[test]
-fn memories_of_another_model_are_named() {
+fn verify_counts_memories_of_another_model() {
     let home = stored();
     let file = Connection::open(database(&home)).expect("the database");
     file.execute("UPDATE embedding_model SET name = 'older'", [])
@@ -476,7 +476,7 @@ fn memories_of_another_model_are_named() {
 }
 
 #[test]
-fn a_person_sees_how_far_it_is() {
+fn progress_is_shown_on_a_terminal() {
     let home = stored();
     let file = Connection::open(database(&home)).expect("the database");
     let long = "INSERT INTO recorded_call VALUES (1, 'a', 0, 't', printf('%.*c', 5000000, 'x'))";

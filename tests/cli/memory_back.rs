@@ -5,7 +5,7 @@ use serde_json::json;
 use super::home::Home;
 
 #[test]
-fn what_a_cleanup_archived_is_taken_back_and_everything_is_counted() {
+fn restore_brings_back_archived_memories_and_counts_them() {
     let home = Home::new();
     let ids = home.store(json!([
         {"content": "minor one", "importance": 0.1}, {"content": "minor two", "importance": 0.1},

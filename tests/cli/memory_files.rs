@@ -118,7 +118,7 @@ fn furnished() -> Home {
 }
 
 #[test]
-fn what_goes_out_comes_in_line_for_line_and_again_without_doubles() {
+fn export_imports_line_for_line_and_again_without_duplicates() {
     let home = furnished();
     let before = home.exported();
     assert_eq!(before.len(), 15);
@@ -184,7 +184,7 @@ fn what_goes_out_comes_in_line_for_line_and_again_without_doubles() {
 }
 
 #[test]
-fn an_export_that_fails_or_is_killed_leaves_the_last_good_file() {
+fn failed_or_killed_export_leaves_the_last_good_file() {
     let home = furnished();
     let folder = home.path().join("exports");
     std::fs::create_dir(&folder).expect("a folder");
@@ -218,7 +218,7 @@ fn an_export_that_fails_or_is_killed_leaves_the_last_good_file() {
 }
 
 #[test]
-fn an_import_that_is_killed_goes_on_where_it_was() {
+fn killed_import_resumes_where_it_stopped() {
     const LINES: i64 = 520;
     let mut lines = vec![
         json!({"format": "mimo-memories", "version": 1,
@@ -296,7 +296,7 @@ fn an_import_that_is_killed_goes_on_where_it_was() {
 }
 
 #[test]
-fn a_broken_line_is_named_and_what_came_before_it_stays() {
+fn broken_line_is_named_and_earlier_lines_stay() {
     let home = Home::new();
     let good = r#"{"content": "good"}"#;
     let long = json!({"content": "x".repeat(100 * 1024 + 1)}).to_string();
@@ -381,7 +381,7 @@ fn a_broken_line_is_named_and_what_came_before_it_stays() {
 }
 
 #[test]
-fn what_is_taken_or_said_already_gives_way_or_joins() {
+fn import_merges_equal_texts_and_taken_topic_keys() {
     let home = Home::new();
     let ids = home.store(json!([
         {"content": "Raj deploys on Mondays", "tags": ["a"], "importance": 0.4},

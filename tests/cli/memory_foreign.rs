@@ -6,7 +6,7 @@ use super::home::Home;
 use super::memory_files::counts;
 
 #[test]
-fn the_official_memory_servers_file_comes_in_with_its_graph() {
+fn official_memory_server_file_imports_with_its_graph() {
     let lines = [
         json!({"type": "entity", "name": "Ada Lovelace", "entityType": "person",
                "observations": ["wrote notes", "Ada Lovelace liked maths"]}),
@@ -47,7 +47,7 @@ fn the_official_memory_servers_file_comes_in_with_its_graph() {
 }
 
 #[test]
-fn the_export_of_mcp_memory_service_comes_in() {
+fn mcp_memory_service_export_imports() {
     let memory = |content: &str, created: Value, kind: Value, tags: Value| {
         json!({"content": content, "content_hash": format!("{:064x}", content.len()), "tags": tags,
                "created_at": created, "updated_at": created, "memory_type": kind,

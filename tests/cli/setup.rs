@@ -156,7 +156,7 @@ fn every_client_gets_an_entry_that_starts_this_program() {
 }
 
 #[test]
-fn a_person_is_told_what_happened_and_what_to_do() {
+fn setup_prints_what_happened_and_what_to_do_next() {
     let account = Account::new();
     let file = account.put(
         ".cursor/mcp.json",
@@ -216,7 +216,7 @@ fn a_person_is_told_what_happened_and_what_to_do() {
 }
 
 #[test]
-fn a_dry_run_makes_nothing() {
+fn dry_run_writes_nothing() {
     let account = Account::new();
     let tried = account.json(&["windsurf", "--dry-run"]);
     assert_eq!(
@@ -231,7 +231,7 @@ fn a_dry_run_makes_nothing() {
 }
 
 #[test]
-fn a_mark_dos_lines_and_the_mode_of_a_file_stay() {
+fn byte_order_mark_crlf_and_file_mode_are_kept() {
     let account = Account::new();
     let text = "\u{feff}// Zed\r\n{\r\n\t\"theme\": \"One\",\r\n}\r\n";
     let file = account.put(".config/zed/settings.json", text);
@@ -256,7 +256,7 @@ fn a_mark_dos_lines_and_the_mode_of_a_file_stay() {
 }
 
 #[test]
-fn a_link_is_followed_and_stays_one() {
+fn symlink_is_followed_and_kept() {
     let account = Account::new();
     let real = account.put("dotfiles/cursor.json", "{}\n");
     fs::create_dir(account.path().join(".cursor")).expect("a folder");
@@ -279,7 +279,7 @@ fn a_link_is_followed_and_stays_one() {
 }
 
 #[test]
-fn what_cannot_be_changed_is_refused_with_place_and_reason() {
+fn unchangeable_settings_are_refused_with_path_and_reason() {
     let account = Account::new();
     for (client, file, text, place, reason) in [
         (
@@ -352,7 +352,7 @@ fn what_cannot_be_changed_is_refused_with_place_and_reason() {
 }
 
 #[test]
-fn a_folder_and_a_file_that_may_not_be_written_are_left_alone() {
+fn read_only_folder_and_file_are_left_unchanged() {
     let account = Account::new();
     let file = account.put(".cursor/mcp.json", "{}\n");
     let folder = file.parent().expect("a folder");
@@ -390,7 +390,7 @@ fn a_folder_and_a_file_that_may_not_be_written_are_left_alone() {
 }
 
 #[test]
-fn the_project_in_the_current_folder_has_a_file_of_its_own() {
+fn project_in_the_current_folder_has_its_own_file() {
     let account = Account::new();
     for (client, file) in [
         ("claude-code", ".mcp.json"),
@@ -412,7 +412,7 @@ fn the_project_in_the_current_folder_has_a_file_of_its_own() {
 }
 
 #[test]
-fn the_list_says_how_each_client_stands() {
+fn list_shows_the_state_of_each_client() {
     let account = Account::new();
     account.json(&["cursor"]);
     account.put(".claude.json", "{\"mcpServers\": {}}");
@@ -467,7 +467,7 @@ fn the_list_says_how_each_client_stands() {
 
 /// Clients follow variables of their own, and so does this.
 #[test]
-fn folders_that_clients_were_told_are_found() {
+fn configured_client_folders_are_found() {
     let account = Account::new();
     for (client, variable, file) in [
         ("codex", "CODEX_HOME", "config.toml"),

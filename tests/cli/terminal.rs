@@ -25,7 +25,7 @@ fn typing(
 }
 
 #[test]
-fn mimo_alone_greets_a_person_instead_of_waiting_for_requests() {
+fn mimo_without_arguments_on_a_terminal_prints_help() {
     let home = Home::new();
     let (code, shown) = on_a_terminal(&home, &[], &[]);
     assert_eq!(code, 0, "{shown}");
@@ -35,7 +35,7 @@ fn mimo_alone_greets_a_person_instead_of_waiting_for_requests() {
 }
 
 #[test]
-fn serve_on_a_terminal_says_what_it_is_for_and_serves() {
+fn serve_on_a_terminal_explains_itself_and_serves() {
     let home = Home::new();
     let typed = format!("{{\"jsonrpc\":\"2.0\",\"id\":7,\"method\":\"ping\"}}\n{END}");
     let (code, shown) = typing(&home, &["serve"], &[], &typed);
@@ -46,7 +46,7 @@ fn serve_on_a_terminal_says_what_it_is_for_and_serves() {
 }
 
 #[test]
-fn the_table_of_tools_fits_the_terminal() {
+fn tool_table_fits_the_terminal() {
     let home = Home::new();
     let (code, shown) = on_a_terminal(&home, &["tools"], &[]);
     assert_eq!(code, 0, "{shown}");
@@ -58,7 +58,7 @@ fn the_table_of_tools_fits_the_terminal() {
 }
 
 #[test]
-fn a_result_is_indented_for_a_person_unless_json_is_asked_for() {
+fn result_is_indented_on_a_terminal_unless_json() {
     let home = Home::new();
     let (_, shown) = on_a_terminal(&home, &["call", "memory_search"], &[]);
     assert!(shown.contains("\n  \"items\": []"), "{shown}");
@@ -67,7 +67,7 @@ fn a_result_is_indented_for_a_person_unless_json_is_asked_for() {
 }
 
 #[test]
-fn the_demo_has_colours_for_a_person_who_wants_them() {
+fn demo_is_colored_unless_no_color() {
     let home = Home::new();
     let (code, shown) = on_a_terminal(&home, &["demo"], &[]);
     assert_eq!(code, 0, "{shown}");

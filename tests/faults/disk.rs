@@ -19,7 +19,7 @@ use crate::support::server::{ask, initialize, mimo, on};
 /// and the write fails at the same place. Room comes back when the log is
 /// folded into the file.
 #[test]
-fn a_full_disk() {
+fn full_disk_fails_the_call_and_keeps_the_data() {
     let folder = tempfile::tempdir().expect("a folder");
     let database = folder.path().join("data/mimo.db");
     let mut command = Command::new("/bin/sh");
@@ -73,7 +73,7 @@ fn a_full_disk() {
 
 /// A folder that may be looked into but not written, as on a read-only mount.
 #[test]
-fn a_folder_that_cannot_be_written() {
+fn read_only_folder_is_reported() {
     let folder = tempfile::tempdir().expect("a folder");
     let mut server = Server::of(&mut mimo(folder.path()));
     ask(&mut server, "memory_store", json!({"content": "Kept"})).good();
@@ -112,7 +112,7 @@ fn a_folder_that_cannot_be_written() {
 
 /// A data folder that was misspelt, or is on a disk that is not there.
 #[test]
-fn a_folder_that_cannot_be_made() {
+fn missing_folder_that_cannot_be_created_is_reported() {
     let folder = tempfile::tempdir().expect("a folder");
     fs::write(folder.path().join("data"), "in the way").expect("a file");
     let mut server = Server::of(&mut mimo(folder.path()));
@@ -125,7 +125,7 @@ fn a_folder_that_cannot_be_made() {
 /// the file that nobody can open any more would be lost, so it must not say
 /// that it stored it; and when the folder is back, so is the memory.
 #[test]
-fn a_folder_that_is_removed_and_comes_back() {
+fn removed_folder_is_recovered_once_it_is_back() {
     let folder = tempfile::tempdir().expect("a folder");
     let data = folder.path().join("data");
     let mut server = Server::of(&mut mimo(folder.path()));

@@ -11,7 +11,7 @@ use crate::support::Server;
 use crate::support::server::{ask, initialize, mimo};
 
 #[test]
-fn a_file_that_is_no_database() {
+fn file_that_is_no_database_is_refused() {
     let folder = tempfile::tempdir().expect("a folder");
     let file = place(folder.path());
     fs::write(&file, "Dear diary, ".repeat(1000)).expect("a file");
@@ -19,7 +19,7 @@ fn a_file_that_is_no_database() {
 }
 
 #[test]
-fn a_database_of_another_program() {
+fn foreign_database_is_refused() {
     let folder = tempfile::tempdir().expect("a folder");
     let file = Connection::open(place(folder.path())).expect("a database");
     file.execute_batch("CREATE TABLE recipe (name TEXT); INSERT INTO recipe VALUES ('soup')")
@@ -29,7 +29,7 @@ fn a_database_of_another_program() {
 }
 
 #[test]
-fn a_database_of_a_newer_schema() {
+fn newer_schema_is_refused() {
     let folder = tempfile::tempdir().expect("a folder");
     remember(folder.path(), 1);
     let file = Connection::open(place(folder.path())).expect("the database");
@@ -40,7 +40,7 @@ fn a_database_of_a_newer_schema() {
 }
 
 #[test]
-fn a_database_whose_pages_are_garbage() {
+fn corrupt_pages_are_reported() {
     let folder = tempfile::tempdir().expect("a folder");
     remember(folder.path(), 50);
     let mut bytes = fs::read(place(folder.path())).expect("the database");
@@ -52,7 +52,7 @@ fn a_database_whose_pages_are_garbage() {
 
 /// A file cut short, as by a copy that was broken off.
 #[test]
-fn a_database_that_was_cut_short() {
+fn truncated_database_is_reported() {
     let folder = tempfile::tempdir().expect("a folder");
     remember(folder.path(), 50);
     let file = fs::OpenOptions::new()

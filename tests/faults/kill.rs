@@ -14,7 +14,7 @@ use crate::support::Server;
 use crate::support::server::{ask, mimo, on};
 
 #[test]
-fn one_of_two_on_the_same_file_is_killed_half_way() {
+fn killed_server_leaves_the_other_and_all_acknowledged_memories() {
     for (seed, kill_at) in [(1, 100), (2, 1), (3, 250)] {
         let folder = tempfile::tempdir().expect("a folder");
         let start = || Server::of(&mut mimo(folder.path()));
@@ -47,7 +47,7 @@ fn one_of_two_on_the_same_file_is_killed_half_way() {
 }
 
 #[test]
-fn one_server_is_killed_again_and_again() {
+fn repeated_kills_lose_no_acknowledged_memory() {
     let folder = tempfile::tempdir().expect("a folder");
     let mut accounts = Vec::new();
     for round in 0..18 {
@@ -75,7 +75,7 @@ fn one_server_is_killed_again_and_again() {
 /// byte that the test chooses: in the middle of making the file, of a
 /// transaction, of one page of it.
 #[test]
-fn a_server_dies_at_any_byte_it_writes() {
+fn death_at_any_written_byte_loses_no_acknowledged_memory() {
     let folder = tempfile::tempdir().expect("a folder");
     let mut accounts = Vec::new();
     let making = [1, 7, 9, 63, 65, 90, 131, 200, 240];

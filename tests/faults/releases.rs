@@ -16,7 +16,7 @@ use crate::support::Server;
 use crate::support::server::{ask, mimo};
 
 #[test]
-fn the_database_of_every_schema_is_read_and_written() {
+fn database_of_every_schema_version_is_migrated() {
     let today = database_of_today();
     let number = schema(&today);
     assert!(

@@ -111,7 +111,7 @@ fn each_profile_lists_and_answers_its_own_tools() {
 }
 
 #[test]
-fn the_commands_keep_to_the_profile_wherever_it_is_settled() {
+fn commands_follow_the_profile_from_any_setting() {
     let folder = folder();
     assert_eq!(printed(&mut mimo(folder.path())).len(), 13);
     assert_eq!(
@@ -160,7 +160,7 @@ fn the_commands_keep_to_the_profile_wherever_it_is_settled() {
 }
 
 #[test]
-fn a_procedure_reaches_what_the_core_leaves_out() {
+fn procedures_reach_tools_outside_the_core_profile() {
     let folder = folder();
     let definition = folder.path().join("relate.json");
     let text = json!({"name": "relate", "version": "1.0.0", "initial_state": "write", "states": {
@@ -208,7 +208,7 @@ fn a_procedure_reaches_what_the_core_leaves_out() {
 }
 
 #[test]
-fn the_former_names_answer_what_their_successors_answer() {
+fn legacy_names_answer_like_their_successors() {
     let folder = folder();
     let mut server = serve(folder.path(), "legacy");
     let stored = ask(
@@ -270,7 +270,7 @@ fn the_former_names_answer_what_their_successors_answer() {
 /// A tool of every family takes its arguments in the forms that clients are
 /// known to send them in, and a call that is wrong changes nothing.
 #[test]
-fn arguments_are_taken_as_they_were_meant() {
+fn legacy_arguments_are_translated() {
     let folder = folder();
     let mut server = serve(folder.path(), "standard");
     for form in [
@@ -345,7 +345,7 @@ fn arguments_are_taken_as_they_were_meant() {
 }
 
 #[test]
-fn reloading_where_nothing_is_served_says_what_to_do() {
+fn reload_without_a_server_says_what_to_do() {
     let folder = folder();
     let mut command = mimo(folder.path());
     command.args(["--profile", "legacy", "call", "mimo_reload_skills"]);
@@ -359,7 +359,7 @@ fn reloading_where_nothing_is_served_says_what_to_do() {
 }
 
 #[test]
-fn a_former_name_is_as_strict_as_the_new_one() {
+fn legacy_name_is_as_strict_as_the_new_one() {
     let folder = folder();
     let mut server = serve(folder.path(), "legacy");
     for (tool, arguments, path) in [

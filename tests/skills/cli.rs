@@ -45,7 +45,7 @@ fn server(fixture: &Fixture) -> String {
 }
 
 #[test]
-fn add_list_and_remove_keep_the_file_private_and_in_its_form() {
+fn add_list_and_remove_keep_file_mode_and_formatting() {
     let fixture = Fixture::new();
     let manifest = fixture.path("config/skills.json");
     let server = server(&fixture);
@@ -132,7 +132,7 @@ fn add_list_and_remove_keep_the_file_private_and_in_its_form() {
 }
 
 #[test]
-fn what_could_not_run_is_not_written() {
+fn unrunnable_skill_is_not_added() {
     let fixture = Fixture::new();
     for (arguments, place) in [
         (
@@ -168,7 +168,7 @@ fn what_could_not_run_is_not_written() {
 }
 
 #[test]
-fn check_tells_every_mistake_at_once() {
+fn check_reports_every_mistake_at_once() {
     let fixture = Fixture::new();
     let file = fixture.path("home/mcp.json");
     let path = file.display().to_string();

@@ -99,7 +99,7 @@ fn words(result: &RawValue) -> String {
 }
 
 #[tokio::test]
-async fn everything_passes_as_it_was_written() {
+async fn messages_pass_verbatim() {
     skip_unless!(python);
     let mut skill = Started::new(fake("f", "ok"), nobody());
     let (link, hello, tools) = skill.ready().await;
@@ -147,7 +147,7 @@ async fn everything_passes_as_it_was_written() {
 }
 
 #[tokio::test]
-async fn progress_comes_and_a_dropped_call_is_taken_back() {
+async fn progress_is_forwarded_and_a_dropped_call_is_cancelled() {
     skip_unless!(python);
     let mut skill = Started::new(fake("f", "ok"), nobody());
     let (link, ..) = skill.ready().await;
@@ -178,7 +178,7 @@ async fn progress_comes_and_a_dropped_call_is_taken_back() {
 }
 
 #[tokio::test]
-async fn a_skill_may_ask_for_what_the_client_offers_only() {
+async fn skill_may_request_only_offered_capabilities() {
     skip_unless!(python);
     let downstream = Arc::new(Client {
         offers: vec!["sampling"],
@@ -240,7 +240,7 @@ async fn a_question_never_reaches_another_caller() {
 }
 
 #[tokio::test]
-async fn older_revisions_pages_and_changes_are_understood() {
+async fn older_revisions_pages_and_list_changes_are_handled() {
     skip_unless!(python);
     let mut old = Started::new(fake("f", "old"), nobody());
     assert_eq!(old.ready().await.1.revision, "2024-11-05");
@@ -270,7 +270,7 @@ async fn older_revisions_pages_and_changes_are_understood() {
 }
 
 #[tokio::test]
-async fn junk_double_answers_and_endless_lines_are_counted_and_do_no_harm() {
+async fn junk_duplicate_responses_and_endless_lines_are_counted_and_harmless() {
     skip_unless!(python);
     let mut skill = Started::new(fake("f", "junk"), nobody());
     let (link, ..) = skill.ready().await;
@@ -293,7 +293,7 @@ async fn junk_double_answers_and_endless_lines_are_counted_and_do_no_harm() {
 }
 
 #[tokio::test]
-async fn a_child_that_ends_answers_its_calls_and_a_stubborn_one_is_killed() {
+async fn exiting_child_fails_its_calls_and_a_stubborn_one_is_killed() {
     skip_unless!(python);
     let mut dying = Started::new(fake("f", "die"), nobody());
     let (link, ..) = dying.ready().await;

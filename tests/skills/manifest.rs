@@ -68,7 +68,7 @@ fn valid_manifests_pass_the_reader_and_the_schema() {
 }
 
 #[test]
-fn invalid_manifests_are_refused_where_and_why_they_should() {
+fn invalid_manifests_are_refused_at_the_expected_paths() {
     let (fixture, schema) = (Fixture::new(), schema());
     let text = std::fs::read(Path::new(ROOT).join("tests/skills/manifests/expected.json"));
     let expected: Value = serde_json::from_slice(&text.expect("a file")).expect("JSON");
@@ -138,7 +138,7 @@ fn mutations(value: &Value) -> Vec<Value> {
 }
 
 #[test]
-fn the_schema_and_the_reader_agree_on_every_shape() {
+fn schema_and_reader_agree_on_every_shape() {
     let (fixture, schema) = (Fixture::new(), schema());
     let mut tried = 0;
     for (name, bytes) in files("valid") {
@@ -179,7 +179,7 @@ fn skill(name: &str, entry: &Value, fixture: &Fixture) -> Skill {
 }
 
 #[test]
-fn a_skill_is_complete() {
+fn every_field_of_a_skill_is_read() {
     let fixture = Fixture::new();
     let text = std::fs::read(Path::new(ROOT).join("tests/skills/manifests/valid/everything.json"));
     let manifest = read(&text.expect("a file"), &fixture).expect("valid");
@@ -216,7 +216,7 @@ fn a_skill_is_complete() {
 }
 
 #[test]
-fn defaults_are_the_measured_ones() {
+fn defaults_are_as_measured() {
     let fixture = Fixture::new();
     let skill = skill("a", &json!({"command": "npx", "args": ["a"]}), &fixture);
     let sandbox = &skill.spec.sandbox;
@@ -286,7 +286,7 @@ fn docker_gets_every_limit_and_the_secret_stays_out_of_argv() {
 }
 
 #[test]
-fn a_secret_that_is_not_set_stops_only_what_would_run() {
+fn unset_secret_blocks_only_skills_that_would_run() {
     let fixture = Fixture::new();
     let entry = |disabled: bool| {
         let env = json!({"KEY": "${EXA_API_KEY}"});
@@ -300,7 +300,7 @@ fn a_secret_that_is_not_set_stops_only_what_would_run() {
 }
 
 #[test]
-fn the_schema_has_the_bounds_of_the_code() {
+fn schema_has_the_limits_of_the_code() {
     use mimo::limits as bound;
     let text = std::fs::read(Path::new(ROOT).join("schemas/skills.schema.json")).expect("a file");
     let schema: Value = serde_json::from_slice(&text).expect("JSON");

@@ -88,7 +88,7 @@ proptest! {
     #![proptest_config(property(300))]
 
     #[test]
-    fn nothing_that_steers_stands_before_the_package(
+    fn no_dangerous_option_precedes_the_package(
         which in 0..5_usize,
         picks in prop::collection::vec(0..8_usize, 0..5),
         flag in prop::sample::select(STEERING),
@@ -112,7 +112,7 @@ proptest! {
     }
 
     #[test]
-    fn only_listed_words_stand_before_the_package(
+    fn only_allowed_words_precede_the_package(
         which in 0..5_usize,
         flag in "-{1,2}[a-zA-Z][a-z-]{0,12}(=[a-z]{0,4})?",
     ) {
@@ -128,7 +128,7 @@ proptest! {
     }
 
     #[test]
-    fn an_environment_is_a_subset_of_what_may_stand_in_it(
+    fn environment_is_a_subset_of_the_allow_list(
         entries in prop::collection::btree_map("[A-Za-z_0-9=-]{0,12}|LD_[A-Z]{1,6}|(?i)npm_config_[a-z]{1,8}", "[ -~]{0,20}", 0..6),
     ) {
         let text = json!({"x": {"command": "npx", "args": ["a"], "env": entries}}).to_string();

@@ -115,7 +115,7 @@ const BANS: &[Ban] = &[
 ];
 
 #[test]
-fn the_tree_keeps_the_house_rules() {
+fn tree_keeps_the_house_rules() {
     let mut found = Vec::new();
     for folder in ["src", "tests", "benches"] {
         for path in rust_files(&root().join(folder)) {
@@ -128,7 +128,7 @@ fn the_tree_keeps_the_house_rules() {
 }
 
 #[test]
-fn the_arrows_form_no_circle() {
+fn arrows_form_no_cycle() {
     fn reaches(from: &str, to: &str, steps: usize) -> bool {
         let (_, next) = ARROWS
             .iter()
@@ -145,7 +145,7 @@ fn the_arrows_form_no_circle() {
 }
 
 #[test]
-fn ci_runs_the_readmes_test_command() {
+fn ci_runs_the_readme_test_command() {
     let readme = read("README.md");
     let commands: Vec<_> = readme
         .lines()
@@ -233,7 +233,7 @@ fn found(path: &str, text: &str) -> String {
 }
 
 #[test]
-fn arrows_that_go_back_are_found_and_others_are_not() {
+fn backward_arrows_are_found() {
     for (path, text, wrong) in [
         (
             "src/store/x.rs",
@@ -299,7 +299,7 @@ fn arrows_that_go_back_are_found_and_others_are_not() {
 }
 
 #[test]
-fn words_in_the_wrong_place_are_found_with_what_to_use_instead() {
+fn banned_words_are_found_with_their_replacement() {
     for (path, text, wrong) in [
         (
             "src/tools/x.rs",
@@ -396,7 +396,7 @@ fn words_in_the_wrong_place_are_found_with_what_to_use_instead() {
 }
 
 #[test]
-fn literals_and_comments_are_told_from_code() {
+fn literals_and_comments_are_not_code() {
     for (text, left) in [
         ("a // b\nc", "a     \nc"),
         ("a /* b /* c */ d */ e", "a                   e"),

@@ -45,7 +45,7 @@ fn mimo(place: &Place, arguments: &[&str]) -> (i32, String, String) {
 }
 
 #[test]
-fn a_person_checks_adds_runs_draws_and_approves() {
+fn procedures_are_checked_added_run_drawn_and_approved() {
     skip_unless!(node);
     let place = Place::counting();
     let file = place.path("ask.json");

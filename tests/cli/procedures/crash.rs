@@ -46,7 +46,7 @@ fn definition() -> Value {
 }
 
 #[test]
-fn killed_at_any_write_to_its_journal_it_ends_right() {
+fn execution_ends_correctly_after_a_kill_at_any_journal_write() {
     skip_unless!(node);
     let next = AtomicU64::new(1);
     let unknown = AtomicU64::new(0);

@@ -9,7 +9,7 @@ use super::place::{Mimo, Place};
 const EXECUTIONS: usize = 1_000;
 
 #[test]
-fn a_thousand_executions_on_two_processes_run_once_each() {
+fn thousand_executions_on_two_processes_run_once_each() {
     skip_unless!(node);
     let place = Place::counting();
     let mut both = [place.start(&[]), place.start(&[])];

@@ -42,7 +42,7 @@ fn run(mimo: &mut Mimo, name: &str, context: Value) -> Value {
 }
 
 #[test]
-fn the_shipped_procedures_do_what_they_say() {
+fn shipped_procedures_do_what_they_say() {
     skip_unless!(modules());
     let (place, mut mimo) = start();
     let work = place.path("work");

@@ -22,7 +22,7 @@ fn lines(synthesis: &Synthesis) -> Vec<&str> {
 }
 
 #[test]
-fn the_sentences_that_answer_are_quoted_with_their_sources() {
+fn answering_sentences_are_quoted_with_their_sources() {
     let items = [
         item(
             "memory:1",
@@ -52,7 +52,7 @@ fn the_sentences_that_answer_are_quoted_with_their_sources() {
 }
 
 #[test]
-fn where_nothing_is_relevant_it_is_said_with_the_stores_that_were_searched() {
+fn no_relevant_result_names_the_searched_stores() {
     let items = [item("memory:2", "The garden needs water.")];
     let found = answer("Who serviced the boiler?", &items, 500);
     assert_eq!(found.citations, Vec::<String>::new());
@@ -64,7 +64,7 @@ fn where_nothing_is_relevant_it_is_said_with_the_stores_that_were_searched() {
 }
 
 #[test]
-fn contradictions_stand_together_newest_first_and_age_is_told() {
+fn contradictions_are_grouped_newest_first_with_their_age() {
     let items = [
         Item {
             at: Some(Timestamp(NOW.0 - 400 * DAY)),
@@ -88,7 +88,7 @@ fn contradictions_stand_together_newest_first_and_age_is_told() {
 }
 
 #[test]
-fn doubles_are_said_once_but_other_numbers_and_denials_are_not_doubles() {
+fn duplicates_are_quoted_once_but_other_numbers_and_negations_are_kept() {
     let items = [
         item(
             "memory:1",
@@ -113,7 +113,7 @@ fn doubles_are_said_once_but_other_numbers_and_denials_are_not_doubles() {
 
 /// Each part shares few words with the whole.
 #[test]
-fn a_question_that_asks_several_things_is_answered_in_each() {
+fn each_part_of_a_compound_question_is_answered() {
     let items = [
         item("memory:1", "The dentist appointment is on 14 March."),
         item("triple:1", "Karim leads project Apollo"),
@@ -145,7 +145,7 @@ fn a_source_cannot_leave_its_quotation() {
 }
 
 #[test]
-fn a_long_sentence_is_cut_where_the_budget_ends_and_said_to_be() {
+fn long_sentence_is_cut_at_the_budget_and_marked() {
     let long = format!("The launch {}", "is moved again and ".repeat(30));
     let found = answer("launch", &[item("memory:1", &long)], 64);
     assert!(found.text.len() <= 256);
@@ -179,7 +179,7 @@ fn by_worth(question: &str, items: impl Iterator<Item = Item>) -> Vec<Item> {
 /// 30 questions that one of 30 facts answers, mostly in other words, and 30 that
 /// none does, each against all facts.
 #[test]
-fn the_threshold_tells_what_answers_from_what_does_not() {
+fn threshold_separates_answers_from_noise() {
     let labelled: Vec<Labelled> = include_str!("answers.jsonl")
         .lines()
         .map(|line| serde_json::from_str(line).expect("a line"))

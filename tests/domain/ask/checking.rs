@@ -99,7 +99,7 @@ proptest! {
     #![proptest_config(property(2_000))]
 
     #[test]
-    fn an_answer_cites_nothing_but_what_was_given_and_fits(
+    fn answer_cites_only_given_sources_within_budget(
         text in written(),
         most in 0usize..600,
     ) {
@@ -124,7 +124,7 @@ proptest! {
     }
 
     #[test]
-    fn no_source_and_no_question_writes_a_line_of_its_own(
+    fn sources_and_questions_cannot_inject_lines(
         question in any::<String>(),
         texts in prop::collection::vec(
             prop_oneof![

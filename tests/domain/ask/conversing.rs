@@ -15,7 +15,7 @@ fn turn(query: &str, entities: &[&str]) -> Turn {
 }
 
 #[test]
-fn follow_ups_gain_what_they_leave_unsaid() {
+fn follow_ups_are_completed_from_the_conversation() {
     let turns = [
         turn(
             "Who leads the mobile team?",
@@ -90,7 +90,7 @@ fn follow_ups_gain_what_they_leave_unsaid() {
 }
 
 #[test]
-fn a_pronoun_without_its_like_takes_the_last_question() {
+fn unmatched_pronoun_refers_to_the_last_question() {
     let turns = [turn("When did we move to Oslo?", &["person:alice"])];
     let FollowUp::Continues { query, .. } = follow_up(&turns, "was that expensive?") else {
         panic!("a new topic");
@@ -99,7 +99,7 @@ fn a_pronoun_without_its_like_takes_the_last_question() {
 }
 
 #[test]
-fn a_conversation_is_kept_for_a_while_and_then_said_to_be_forgotten() {
+fn conversation_expires_and_is_reported_as_forgotten() {
     let clock = Arc::new(FixedClock::at(Timestamp(0)));
     let contexts = Contexts::new(clock.clone());
     let opened = contexts.open(None);
@@ -118,7 +118,7 @@ fn a_conversation_is_kept_for_a_while_and_then_said_to_be_forgotten() {
 }
 
 #[test]
-fn conversations_turns_and_what_they_touch_are_bounded() {
+fn conversations_turns_and_entities_are_bounded() {
     let clock = Arc::new(FixedClock::at(Timestamp(0)));
     let contexts = Contexts::new(clock.clone());
     let ids: Vec<String> = (0..=limits::CONVERSATIONS_MAX)

@@ -96,7 +96,7 @@ fn client(url: &str) -> Client {
 }
 
 #[test]
-fn the_endpoint_is_sent_the_sources_with_its_key_and_what_it_writes_is_the_answer() {
+fn endpoint_gets_sources_and_key_and_its_text_is_the_answer() {
     let (url, requests) = endpoint(|_| Some(completion("<think>Hm.</think>Tuesdays [memory:1].")));
     let settings = config(&url, "key_variable = \"MY_KEY\"\n");
     // What the environment says of proxies does not apply.
@@ -167,7 +167,7 @@ fn the_endpoint_is_sent_the_sources_with_its_key_and_what_it_writes_is_the_answe
 }
 
 #[test]
-fn an_endpoint_that_misbehaves_leaves_quotations_and_a_reason() {
+fn misbehaving_endpoint_falls_back_to_quotations_with_a_reason() {
     for (answer, why) in [
         (
             http("500 Internal Server Error", "", "{}"),
@@ -215,7 +215,7 @@ fn an_endpoint_that_misbehaves_leaves_quotations_and_a_reason() {
 }
 
 #[test]
-fn an_https_address_is_spoken_to_in_tls_only() {
+fn https_endpoint_is_contacted_over_tls_only() {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     let address = listener.local_addr().expect("an address");
     let heard = std::thread::spawn(move || {
@@ -237,7 +237,7 @@ fn an_https_address_is_spoken_to_in_tls_only() {
 }
 
 #[test]
-fn a_redirect_is_not_followed() {
+fn redirect_is_not_followed() {
     let (elsewhere, strangers) = endpoint(|_| Some(completion("Tuesdays [memory:1].")));
     let to = format!("location: {elsewhere}/chat/completions\r\n");
     for status in ["302 Found", "307 Temporary Redirect"] {
@@ -252,7 +252,7 @@ fn a_redirect_is_not_followed() {
 }
 
 #[test]
-fn an_endpoint_that_hangs_is_given_up_in_time_and_holds_nothing_up() {
+fn hanging_endpoint_times_out_without_blocking_others() {
     let (url, requests) = endpoint(|_| None);
     let mut mimo = client(&url);
     let (_, answer) = mimo.ask(SHORT_MILLIS, |_| None);
@@ -270,7 +270,7 @@ fn an_endpoint_that_hangs_is_given_up_in_time_and_holds_nothing_up() {
 }
 
 #[test]
-fn no_more_than_a_few_requests_are_under_way() {
+fn concurrent_requests_are_bounded() {
     let (url, requests) = endpoint(|_| None);
     let mut mimo = client(&url);
     for id in 0..5 {
@@ -294,7 +294,7 @@ fn no_more_than_a_few_requests_are_under_way() {
 }
 
 #[test]
-fn a_model_that_takes_only_the_newer_parameters_is_asked_in_those() {
+fn newer_parameters_are_used_where_the_model_requires_them() {
     let (url, requests) = endpoint(|request| {
         let older = request.body.get("max_tokens").is_some();
         Some(match older {
@@ -321,7 +321,7 @@ fn a_model_that_takes_only_the_newer_parameters_is_asked_in_those() {
 }
 
 #[test]
-fn where_the_endpoint_fails_the_clients_model_is_next() {
+fn failed_endpoint_falls_back_to_the_clients_model() {
     let down = "http://127.0.0.1:1/v1";
     let mut mimo = Client::greeted(&config(down, ""), json!({"sampling": {}}));
     let model = |_: &Value| Some(json!({"result": written("Tuesdays [memory:1].")}));
@@ -351,7 +351,7 @@ fn where_the_endpoint_fails_the_clients_model_is_next() {
 }
 
 #[test]
-fn without_its_key_the_endpoint_is_not_asked() {
+fn endpoint_without_its_key_is_not_called() {
     let (url, requests) = endpoint(|_| Some(completion("Tuesdays [memory:1].")));
     let settings = config(&url, "key_variable = \"MY_KEY\"\n");
     let mut mimo = Client::greeted(&settings, json!({}));

@@ -21,7 +21,7 @@ fn kept(found: &[Found], tokens: usize) -> (Vec<&str>, bool) {
 }
 
 #[test]
-fn what_answers_is_kept_whichever_store_has_it() {
+fn answers_of_every_store_are_selected() {
     let all = [
         found(
             Store::Episodic,
@@ -52,7 +52,7 @@ fn what_answers_is_kept_whichever_store_has_it() {
 }
 
 #[test]
-fn one_that_does_not_fit_makes_way_for_smaller_ones() {
+fn oversized_item_yields_to_smaller_ones() {
     let all = [
         found(
             Store::Semantic,
@@ -75,7 +75,7 @@ fn one_that_does_not_fit_makes_way_for_smaller_ones() {
 }
 
 #[test]
-fn doubles_of_two_stores_are_one_and_not_a_lack_of_room() {
+fn duplicates_across_stores_count_once() {
     let all = [
         found(
             Store::Episodic,
@@ -103,7 +103,7 @@ fn doubles_of_two_stores_are_one_and_not_a_lack_of_room() {
 }
 
 #[test]
-fn the_primary_store_goes_first_among_equals_and_the_newer_before_the_superseded() {
+fn ties_prefer_the_primary_store_and_the_newer_item() {
     let decision = Router::new().expect("routes").route(ASKED, None);
     assert_eq!(decision.primary, Store::Semantic);
     let mut all = vec![

@@ -111,7 +111,7 @@ proptest! {
     #![proptest_config(property(256))]
 
     #[test]
-    fn answers_keep_their_budget_and_to_their_sources(
+    fn answers_stay_within_budget_and_sources(
         asked in text(),
         items in items(),
         now in any::<i64>(),
@@ -139,7 +139,7 @@ proptest! {
     }
 
     #[test]
-    fn what_is_kept_fits_and_is_kept_once(
+    fn selection_fits_and_has_no_duplicates(
         asked in text(),
         items in items(),
         sizes in prop::collection::vec(0..500usize, 9),
@@ -160,7 +160,7 @@ proptest! {
     }
 
     #[test]
-    fn a_follow_up_names_only_what_was_touched(asked in text(), before in text(), names in prop::collection::vec(text(), 0..3)) {
+    fn follow_up_names_only_mentioned_entities(asked in text(), before in text(), names in prop::collection::vec(text(), 0..3)) {
         let turn = Turn { query: before, entities: names.clone(), items: Vec::new() };
         if let FollowUp::Continues { entities, .. } = follow_up(&[turn], &asked) {
             prop_assert!(entities.iter().all(|entity| names.contains(entity)));

@@ -39,7 +39,7 @@ fn text(answer: &Value) -> &str {
 /// Memories that name someone by another name than the question does come by
 /// way of the graph.
 #[test]
-fn memories_are_found_by_the_other_names_of_what_is_asked_about() {
+fn memories_are_found_by_aliases() {
     let mimo = Mimo::new();
     let people = json!([
         {"subject": "person:Roberta", "predicate": "leads", "object": "team:Harbour"},
@@ -65,7 +65,7 @@ fn memories_are_found_by_the_other_names_of_what_is_asked_about() {
 /// The question names nothing that the graph knows; the memory that answers
 /// it does.
 #[test]
-fn triples_are_found_around_what_the_best_memories_name() {
+fn triples_are_found_around_entities_of_the_best_memories() {
     let mimo = Mimo::new();
     let owners =
         json!([{"subject": "service:Ledger", "predicate": "owned_by", "object": "team:Harbour"}]);
@@ -100,7 +100,7 @@ fn the_predicate_asked_for_is_found_among_very_many_triples() {
 }
 
 #[test]
-fn what_was_replaced_is_told_where_the_past_is_asked_for() {
+fn superseded_facts_answer_questions_about_the_past() {
     let mimo = Mimo::with("global", &["works_at"], |store| store);
     for company in ["Acme", "Borealis"] {
         let job = json!([{"subject": "person:Alice", "predicate": "works_at", "object": company}]);
@@ -131,7 +131,7 @@ fn what_was_replaced_is_told_where_the_past_is_asked_for() {
 }
 
 #[test]
-fn what_was_taken_back_is_never_told() {
+fn retracted_facts_are_never_used() {
     let mimo = Mimo::new();
     let job = json!([{"subject": "person:Alice", "predicate": "works_at", "object": "Acme"}]);
     tell(&mimo, "global", job);
@@ -142,7 +142,7 @@ fn what_was_taken_back_is_never_told() {
 }
 
 #[test]
-fn what_cannot_all_be_right_is_said_to_contradict() {
+fn contradictory_facts_are_marked() {
     let mimo = Mimo::with("workshop", &["leads"], |store| store);
     tell(
         &mimo,
@@ -180,7 +180,7 @@ fn what_cannot_all_be_right_is_said_to_contradict() {
 /// The router looks for who leads what in the graph alone; that it is not there
 /// is only said when the memories were asked too.
 #[test]
-fn where_the_chosen_stores_have_nothing_the_others_are_asked() {
+fn empty_chosen_stores_fall_back_to_the_others() {
     let mimo = Mimo::new();
     mimo.store_texts(&["Karim leads Apollo since the spring."]);
     let answer = mimo.call("ask_mimo", json!({"query": "Who leads Apollo?"}));
@@ -208,7 +208,7 @@ impl GraphStore for Mute {
 }
 
 #[test]
-fn a_store_that_never_answers_is_late_and_the_others_answer() {
+fn hanging_store_times_out_and_others_answer() {
     let mimo = Mimo::with("global", &[], |store| Arc::new(Mute(store)));
     mimo.store_texts(&["Karim leads Apollo since the spring."]);
     let patient = json!({

@@ -101,7 +101,7 @@ fn measure(questions: &[Question]) -> Figures {
 }
 
 #[test]
-fn the_questions_kept_from_tuning_find_their_store() {
+fn held_out_questions_reach_their_store() {
     let mut questions: Vec<Question> = questions(include_str!("questions.jsonl"));
     assert!(questions.len() >= 300);
     questions.retain(|question| !is_for_tuning(&question.question));
@@ -114,7 +114,7 @@ fn the_questions_kept_from_tuning_find_their_store() {
 }
 
 #[test]
-fn questions_written_before_the_prototypes_find_their_store() {
+fn questions_older_than_the_prototypes_reach_their_store() {
     let questions: Vec<Question> = questions(include_str!("questions_unseen.jsonl"));
     assert!(questions.len() >= 150);
     let figures = measure(&questions);
@@ -169,7 +169,7 @@ fn both_stores_of_a_compound_question_are_searched() {
 }
 
 #[test]
-fn a_question_in_another_language_is_asked_of_every_store() {
+fn question_in_another_language_searches_every_store() {
     let asking = Asking::new();
     let questions: Vec<Question> = questions(include_str!("questions_foreign.jsonl"));
     let (mut searched, mut stores, mut sure) = (0, 0, 0.0);

@@ -17,7 +17,7 @@ fn result(text: &str) -> Option<Value> {
 }
 
 #[test]
-fn the_clients_model_is_given_the_sources_as_data_and_what_it_writes_is_the_answer() {
+fn clients_model_gets_sources_as_data_and_writes_the_answer() {
     let mut client = lending("");
     let (before, answer) = client.ask(LONG_MILLIS, |_| result("Every other Tuesday [memory:1]."));
     assert_written(
@@ -81,7 +81,7 @@ fn the_clients_model_is_given_the_sources_as_data_and_what_it_writes_is_the_answ
 }
 
 #[test]
-fn a_model_that_cites_what_it_was_not_given_is_corrected_or_not_used() {
+fn invented_citations_are_corrected_or_the_text_rejected() {
     let mut client = lending("");
     let (_, answer) = client.ask(LONG_MILLIS, |_| {
         result("Tuesdays [memory:1, memory:77].\u{202e} As triple:5 says, from Lyon [memory:2].")
@@ -113,7 +113,7 @@ fn a_model_that_cites_what_it_was_not_given_is_corrected_or_not_used() {
 }
 
 #[test]
-fn a_model_that_never_answers_is_given_up_in_time_and_told() {
+fn hanging_model_times_out_and_is_reported() {
     let mut client = lending("");
     let (before, answer) = client.ask(SHORT_MILLIS, |_| None);
     assert_quoted(&answer, "the client's model did not answer in time");
@@ -126,7 +126,7 @@ fn a_model_that_never_answers_is_given_up_in_time_and_told() {
 }
 
 #[test]
-fn nobody_is_asked_who_offers_no_model_or_where_it_is_not_wanted() {
+fn client_without_sampling_or_with_it_off_is_not_asked() {
     let never = |_: &Value| -> Option<Value> { panic!("asked") };
     let mut without = Client::greeted("", json!({"elicitation": {}}));
     assert_quoted(&without.ask(LONG_MILLIS, never).1, "");
@@ -148,7 +148,7 @@ fn nobody_is_asked_who_offers_no_model_or_where_it_is_not_wanted() {
 }
 
 #[test]
-fn a_small_budget_holds_whatever_the_model_writes() {
+fn small_budget_bounds_any_model_output() {
     let mut client = lending("");
     let sentence = "It \"ships\" \\ on Tuesdays [memory:1]. ".repeat(200);
     for max_tokens in [256, 300, 400, 1_000] {
@@ -197,7 +197,7 @@ fn asked(client: &mut Client, millis: u64) -> (Value, Value) {
 }
 
 #[test]
-fn a_client_of_the_newest_revision_is_asked_in_its_answer() {
+fn stateless_client_is_asked_in_the_result() {
     let mut client = Client::start("", &[]);
     client.remember(inline(json!({})));
     let (requests, mut again) = asked(&mut client, LONG_MILLIS);
@@ -227,7 +227,7 @@ fn a_client_of_the_newest_revision_is_asked_in_its_answer() {
 }
 
 #[test]
-fn a_next_try_without_an_answer_is_answered_with_quotations() {
+fn retry_without_an_answer_gets_quotations() {
     let mut client = Client::start("", &[]);
     client.remember(inline(json!({})));
     for (responses, why) in [

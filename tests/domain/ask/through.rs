@@ -83,7 +83,7 @@ fn one_question_is_answered_from_memory_graph_and_procedure() {
 }
 
 #[test]
-fn where_nothing_answers_it_says_so() {
+fn no_answer_is_reported() {
     let answer = ask(
         &workshop(),
         json!({"query": "Which violin did Paganini own?"}),
@@ -97,7 +97,7 @@ fn where_nothing_answers_it_says_so() {
 }
 
 #[test]
-fn stores_that_were_chosen_are_the_only_ones_searched() {
+fn only_chosen_stores_are_searched() {
     let mimo = workshop();
     let chosen = json!({"query": "Who leads Apollo?", "stores": ["procedural", "episodic"]});
     let answer = ask(&mimo, chosen);
@@ -110,7 +110,7 @@ fn stores_that_were_chosen_are_the_only_ones_searched() {
 }
 
 #[test]
-fn a_store_that_fails_is_named_and_the_rest_answers() {
+fn failed_store_is_named_and_the_others_answer() {
     let mimo = workshop();
     let file = mimo.folder.path().join("mimo.db");
     let file = rusqlite::Connection::open(file).expect("the database");
@@ -130,7 +130,7 @@ fn a_store_that_fails_is_named_and_the_rest_answers() {
 }
 
 #[test]
-fn without_an_encoder_words_decide_and_it_is_said() {
+fn without_an_encoder_keywords_decide_and_a_note_says_so() {
     let mimo = workshop();
     mimo.encoder.broken.store(true, Ordering::Relaxed);
     let answer = ask(&mimo, json!({"query": "Who leads Apollo?"}));
@@ -140,7 +140,7 @@ fn without_an_encoder_words_decide_and_it_is_said() {
 }
 
 #[test]
-fn a_conversation_goes_on() {
+fn conversation_continues() {
     let mimo = workshop();
     let first = ask(&mimo, json!({"query": "Who leads Apollo?"}));
     let id = &first["context_id"];
@@ -158,7 +158,7 @@ fn a_conversation_goes_on() {
 }
 
 #[test]
-fn the_whole_answer_keeps_within_its_budget() {
+fn whole_answer_stays_within_budget() {
     let mimo = workshop();
     let memories: Vec<Value> = (0..30)
         .map(|nth| {
@@ -179,7 +179,7 @@ fn the_whole_answer_keeps_within_its_budget() {
 }
 
 #[test]
-fn arguments_that_make_no_sense_are_explained() {
+fn invalid_arguments_are_explained() {
     let mimo = workshop();
     for (arguments, path) in [
         (json!({}), "/query"),

@@ -38,7 +38,7 @@ fn near(found: f32, expected: f64, within: f64, what: &str) {
 }
 
 #[test]
-fn the_inner_product_of_f32_is_the_plain_sum_at_any_alignment() {
+fn f32_inner_product_matches_the_plain_sum_at_any_alignment() {
     let mut numbers = Numbers(1);
     for length in LENGTHS {
         let (a, b) = (numbers.floats(length), numbers.floats(length));
@@ -107,7 +107,7 @@ fn integer_distances_are_exact() {
 
 #[test]
 #[should_panic(expected = "different lengths")]
-fn vectors_of_different_lengths_are_a_defect() {
+fn vectors_of_different_lengths_panic() {
     vector::dot(&[1.0; 3], &[1.0; 4]);
 }
 
@@ -194,7 +194,7 @@ fn a_dense_layer_is_exact_in_integers() {
 }
 
 #[test]
-fn parts_that_do_not_fit_make_no_layer() {
+fn mismatched_parts_make_no_layer() {
     let make = |inputs, weights: &'static [u8], outputs| {
         Dense::new(
             inputs,
@@ -230,7 +230,7 @@ fn erf(x: f64) -> f64 {
 }
 
 #[test]
-fn gelu_is_the_one_with_the_error_function() {
+fn gelu_uses_the_error_function() {
     let inputs: Vec<f32> = (-1600..1600).map(|at| at as f32 / 160.0).collect();
     for level in Level::available() {
         let mut found = inputs.clone();
@@ -252,7 +252,7 @@ fn gelu_is_the_one_with_the_error_function() {
 }
 
 #[test]
-fn softmax_and_normalisation_are_those_of_plain_loops() {
+fn softmax_and_normalization_match_plain_loops() {
     let mut numbers = Numbers(4);
     for length in [16, 32, 96, 256] {
         for valid in [1, 2, length / 2 + 3, length] {
@@ -299,7 +299,7 @@ fn softmax_and_normalisation_are_those_of_plain_loops() {
 }
 
 #[test]
-fn attention_is_that_of_plain_loops() {
+fn attention_matches_plain_loops() {
     let mut numbers = Numbers(5);
     for (tokens, width) in [
         (1, 32),

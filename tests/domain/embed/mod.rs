@@ -16,7 +16,7 @@ fn lines<T: serde::de::DeserializeOwned>(fixture: &str) -> Vec<T> {
 }
 
 #[test]
-fn tokens_are_those_of_the_reference() {
+fn tokens_match_the_reference() {
     let model = MiniLm::default();
     let mut wrong = Vec::new();
     let cases: Vec<(String, Vec<u16>)> = lines(include_str!("tokens.jsonl"));
@@ -38,7 +38,7 @@ fn tokens_are_those_of_the_reference() {
 }
 
 #[test]
-fn every_code_point_is_taken_as_the_reference_takes_it() {
+fn every_code_point_matches_the_reference() {
     let model = MiniLm::default();
     let mut wrong = Vec::new();
     for (block, expected) in include_str!("codepoints.txt").lines().enumerate() {
@@ -87,7 +87,7 @@ fn halves(coded: &str) -> Vec<f32> {
 }
 
 #[test]
-fn vectors_are_near_those_of_the_f32_model_at_every_level() {
+fn vectors_are_close_to_the_f32_model_at_every_level() {
     let cases: Vec<(String, String)> = lines(include_str!("vectors.jsonl"));
     let cases: Vec<(String, Vec<f32>)> = cases
         .into_iter()
@@ -148,7 +148,7 @@ fn a_text_within_the_window_has_one_unit_vector_for_document_and_query() {
 }
 
 #[test]
-fn meaning_decides_what_is_near() {
+fn similar_meanings_are_close() {
     let model = builtin();
     let embed = |text: &str| model.embed_query(text).unwrap();
     let happy = embed("That is a happy person");
@@ -162,7 +162,7 @@ fn meaning_decides_what_is_near() {
 }
 
 #[test]
-fn a_long_text_is_covered_by_windows_to_its_end() {
+fn windows_cover_a_long_text_to_its_end() {
     let model = builtin();
     let filler = "Rain fell on the tin roof all night and nobody slept. ".repeat(60);
     let text =
@@ -186,7 +186,7 @@ fn a_long_text_is_covered_by_windows_to_its_end() {
 }
 
 #[test]
-fn threads_get_the_same_vectors() {
+fn vectors_are_the_same_on_every_thread() {
     let model = builtin();
     let texts: Vec<String> = (0..8).map(|at| "a dog barks ".repeat(at * 5 + 1)).collect();
     let alone: Vec<_> = texts

@@ -66,7 +66,7 @@ fn sorted(lines: &str) -> Vec<&str> {
 }
 
 #[test]
-fn an_export_comes_back_whole_and_only_once() {
+fn export_imports_completely_and_only_once() {
     let home = filled();
     let exported = run(home.path(), &["graph", "export", "--all"], None).expect("exported");
     assert_eq!(
@@ -105,7 +105,7 @@ fn an_export_comes_back_whole_and_only_once() {
 }
 
 #[test]
-fn the_official_servers_file_comes_in_both_forms() {
+fn both_forms_of_the_official_servers_file_import() {
     let lines = [
         json!({"type": "entity", "name": "Ada: the first", "entityType": "Person", "observations": ["wrote notes", "liked maths"]}),
         json!({"type": "entity", "name": "Analytical Engine", "entityType": "machine part", "observations": []}),
@@ -141,7 +141,7 @@ fn the_official_servers_file_comes_in_both_forms() {
 }
 
 #[test]
-fn a_bad_line_is_named_and_what_came_before_it_can_come_again() {
+fn bad_line_is_named_and_earlier_lines_can_be_imported_again() {
     let home = tempfile::tempdir().expect("a folder");
     let good = r#"{"type":"relation","from":"a1","to":"b1","relationType":"r"}"#;
     for (bad, says) in [
@@ -164,7 +164,7 @@ fn a_bad_line_is_named_and_what_came_before_it_can_come_again() {
 }
 
 #[test]
-fn pictures_show_what_holds_now() {
+fn diagrams_show_current_facts() {
     let home = filled();
     let export = |format: &str| {
         run(home.path(), &["graph", "export", "--format", format], None).expect("exported")

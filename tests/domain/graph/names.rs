@@ -24,7 +24,7 @@ fn end_of(bench: &Bench, start: &str) -> Result<(String, Vec<(String, String)>),
 }
 
 #[test]
-fn ids_names_and_aliases_lead_to_the_same_entity() {
+fn ids_names_and_aliases_resolve_to_the_same_entity() {
     let bench = Bench::new(&[]);
     bench.assert(&[
         ("person:alice_smith", "works_at", "company:acme"),
@@ -49,7 +49,7 @@ fn ids_names_and_aliases_lead_to_the_same_entity() {
 }
 
 #[test]
-fn a_likely_misspelling_is_followed_and_said_so() {
+fn likely_misspelling_is_resolved_with_a_note() {
     let bench = Bench::new(&[]);
     bench.assert(&[
         ("person:katherine_johnson", "works_at", "company:nasa"),
@@ -73,7 +73,7 @@ fn a_likely_misspelling_is_followed_and_said_so() {
 }
 
 #[test]
-fn what_could_be_several_is_reported_with_them() {
+fn ambiguous_name_is_reported_with_its_candidates() {
     let bench = Bench::new(&[]);
     bench.assert(&[
         ("person:mercury", "sings_in", "band:queen"),
@@ -106,7 +106,7 @@ fn what_could_be_several_is_reported_with_them() {
 }
 
 #[test]
-fn writing_never_takes_a_like_name_for_another() {
+fn writes_never_resolve_similar_names() {
     let bench = Bench::new(&[]);
     bench.assert(&[("Project Apollo", "uses", "Rust")]);
     let recorded = {
@@ -125,7 +125,7 @@ fn writing_never_takes_a_like_name_for_another() {
 }
 
 #[test]
-fn an_entity_gets_its_type_when_it_is_first_told() {
+fn entity_gets_its_type_when_first_stated() {
     let bench = Bench::new(&[]);
     bench.assert(&[
         ("Alice", "works_at", "Acme"),
@@ -153,7 +153,7 @@ fn an_entity_gets_its_type_when_it_is_first_told() {
 }
 
 #[test]
-fn a_name_is_known_in_its_project_and_where_that_is_seen() {
+fn name_is_visible_where_its_project_is() {
     let bench = Bench::new(&[]);
     for (project, company) in [
         ("global", "everywhere"),
@@ -190,7 +190,7 @@ fn a_name_is_known_in_its_project_and_where_that_is_seen() {
 }
 
 #[test]
-fn an_alias_that_is_another_ones_name_is_refused() {
+fn alias_equal_to_another_entitys_name_is_refused() {
     let bench = Bench::new(&[]);
     bench.assert(&[("Bob", "knows", "Robert")]);
     let update = Update {
@@ -214,7 +214,7 @@ fn an_alias_that_is_another_ones_name_is_refused() {
 }
 
 #[test]
-fn a_variable_of_two_types_is_refused_even_where_nothing_has_either() {
+fn variable_of_two_types_is_refused() {
     let bench = Bench::new(&[]);
     let patterns = [["?x:ghost", "?r", "?x:spirit"].map(str::to_owned)];
     let refused = bench

@@ -243,7 +243,7 @@ proptest! {
     #![proptest_config(property(160))]
 
     #[test]
-    fn walks_are_those_of_the_model(history in history(), asked in asked()) {
+    fn traversals_match_the_model(history in history(), asked in asked()) {
         let (bench, model) = play(&history);
         let scope = scope(&bench, &asked);
         let edges = model.edges(&asked.projects, seconds(&bench) - asked.back);
@@ -302,7 +302,7 @@ proptest! {
     }
 
     #[test]
-    fn matches_are_those_of_the_model(history in history(), patterns in patterns(), asked in asked()) {
+    fn pattern_matches_match_the_model(history in history(), patterns in patterns(), asked in asked()) {
         let (bench, model) = play(&history);
         let scope = scope(&bench, &asked);
         let edges = model.edges(&asked.projects, seconds(&bench) - asked.back);

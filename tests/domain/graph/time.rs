@@ -39,7 +39,7 @@ fn say(bench: &Bench, object: &str, confidence: f64) -> (Option<i64>, Outcome, u
 }
 
 #[test]
-fn saying_it_again_changes_nothing_and_takes_the_higher_confidence() {
+fn repeated_fact_keeps_the_higher_confidence() {
     let bench = Bench::new(&[]);
     assert_eq!(
         say(&bench, "company:acme", 0.6),
@@ -62,7 +62,7 @@ fn saying_it_again_changes_nothing_and_takes_the_higher_confidence() {
 }
 
 #[test]
-fn a_functional_predicate_closes_the_older_triple_and_keeps_it() {
+fn functional_predicate_closes_and_keeps_the_older_triple() {
     let bench = Bench::new(&["works_at"]);
     say(&bench, "company:acme", 1.0);
     let between = bench.scope(&[]);
@@ -92,7 +92,7 @@ fn a_functional_predicate_closes_the_older_triple_and_keeps_it() {
 }
 
 #[test]
-fn what_is_retracted_held_until_then() {
+fn retracted_fact_was_valid_until_then() {
     let bench = Bench::new(&[]);
     say(&bench, "company:acme", 1.0);
     let before = bench.scope(&[]);
@@ -118,7 +118,7 @@ fn what_is_retracted_held_until_then() {
 }
 
 #[test]
-fn an_end_is_kept_to_and_can_be_told_of_the_past() {
+fn end_of_validity_is_kept_and_may_lie_in_the_past() {
     let bench = Bench::new(&[]);
     let now = bench.clock.now();
     let mut past = assertion("person:ada", "works_at", "company:old", 1.0);

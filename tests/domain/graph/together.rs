@@ -58,7 +58,7 @@ fn work(folder: &Path, process: usize) -> Told {
 }
 
 #[test]
-fn three_processes_neither_double_nor_lose_a_triple() {
+fn three_processes_neither_duplicate_nor_lose_a_triple() {
     let folder = tempfile::tempdir().expect("a folder");
     let told: Vec<Told> = std::thread::scope(|scope| {
         let processes: Vec<_> = (0..3)

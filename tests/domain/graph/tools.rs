@@ -27,7 +27,7 @@ fn people(mimo: &Mimo) {
 
 /// Calls in the order given, each with the whole document it must give.
 #[test]
-fn documents() {
+fn result_documents_are_as_before() {
     let mimo = Mimo::in_project("site");
     let calls: [(&str, Value, Value); 9] = [
         (
@@ -113,7 +113,7 @@ fn documents() {
 }
 
 #[test]
-fn wrong_calls_are_explained_and_change_nothing() {
+fn invalid_calls_are_explained_and_change_nothing() {
     let mimo = Mimo::new();
     people(&mimo);
     let long = "x".repeat(10 * 1024);
@@ -194,7 +194,7 @@ fn wrong_calls_are_explained_and_change_nothing() {
 }
 
 #[test]
-fn pages_keep_to_their_budget_and_lead_on() {
+fn pages_stay_within_budget_and_continue() {
     let mimo = Mimo::new();
     for batch in 0..4 {
         let triples: Vec<Value> = (0..50)
@@ -251,7 +251,7 @@ fn pages_keep_to_their_budget_and_lead_on() {
 }
 
 #[test]
-fn memories_and_entities_find_each_other() {
+fn memories_and_entities_are_linked_both_ways() {
     let mimo = Mimo::new();
     let early = mimo.store_texts(&["Acme Corp moved its office", "nothing to do with it"]);
     people(&mimo);

@@ -122,7 +122,7 @@ proptest! {
     #![proptest_config(property(48))]
 
     #[test]
-    fn an_export_is_the_same_wherever_it_comes_in(lines in prop::collection::vec(line(), 1..30)) {
+    fn export_is_identical_after_import_anywhere(lines in prop::collection::vec(line(), 1..30)) {
         let first = Place::new();
         let came: usize = first.import(&lines).iter().sum();
         prop_assert_eq!(came, lines.len());

@@ -6,7 +6,7 @@ use crate::support::tools::Mimo;
 
 /// Calls in the order given, each with the whole document it must give.
 #[test]
-fn documents() {
+fn result_documents_are_as_before() {
     let mimo = Mimo::in_project("site");
     let calls: [(&str, Value, Value); 8] = [
         (

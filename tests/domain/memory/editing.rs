@@ -17,7 +17,7 @@ fn undo(mimo: &Mimo, edited: &Value) -> Value {
 }
 
 #[test]
-fn forget_leaves_search_at_once_and_restore_brings_back() {
+fn forgotten_memory_leaves_search_and_restore_brings_it_back() {
     let mimo = Mimo::new();
     mimo.store_texts(&["the cat sleeps", "the dog barks"]);
     let forgotten = edit(
@@ -47,7 +47,7 @@ fn forget_leaves_search_at_once_and_restore_brings_back() {
 }
 
 #[test]
-fn an_update_changes_what_is_found_and_keeps_the_old_text() {
+fn update_changes_search_and_keeps_the_old_text() {
     let mimo = Mimo::new();
     mimo.store(json!([{"content": "the port is 4000", "tags": ["net"]}]));
     let then = mimo.now();
@@ -79,7 +79,7 @@ fn an_update_changes_what_is_found_and_keeps_the_old_text() {
 }
 
 #[test]
-fn an_update_to_what_is_so_already_changes_nothing() {
+fn update_without_a_difference_changes_nothing() {
     let mimo = Mimo::new();
     mimo.store(json!([{"content": "as it is", "tags": ["a"]}]));
     let same = json!({"action": "update", "ids": [1], "content": "as it is", "tags": ["a"], "importance": 0.5});
@@ -91,7 +91,7 @@ fn an_update_to_what_is_so_already_changes_nothing() {
 }
 
 #[test]
-fn every_edit_can_be_undone_and_the_undo_too() {
+fn edits_and_undos_can_be_undone() {
     let cases = [
         json!({"action": "update", "content": "after", "importance": 0.9, "tags": ["b"]}),
         json!({"action": "update", "tags": []}),
@@ -123,7 +123,7 @@ fn every_edit_can_be_undone_and_the_undo_too() {
 }
 
 #[test]
-fn an_undo_never_loses_a_later_change() {
+fn undo_never_loses_a_later_change() {
     let mimo = Mimo::new();
     mimo.store_texts(&["first"]);
     let edited = edit(
@@ -141,7 +141,7 @@ fn an_undo_never_loses_a_later_change() {
 }
 
 #[test]
-fn a_dry_run_says_what_would_change_and_changes_nothing() {
+fn dry_run_reports_changes_and_makes_none() {
     let mimo = Mimo::new();
     mimo.store_texts(&["one", "two"]);
     let dry = edit(
@@ -186,7 +186,7 @@ fn protected_memories_stay_until_they_are_unprotected() {
 }
 
 #[test]
-fn what_cannot_be_done_changes_nothing_at_all() {
+fn impossible_edit_changes_nothing() {
     let mimo = Mimo::new();
     mimo.store(json!([{"content": "one", "topic_key": "k"}, {"content": "two"}]));
     edit(&mimo, json!({"action": "forget", "ids": [1]}));
@@ -221,7 +221,7 @@ fn what_cannot_be_done_changes_nothing_at_all() {
 }
 
 #[test]
-fn arguments_that_do_not_fit_name_the_place() {
+fn invalid_arguments_name_their_path() {
     let mimo = Mimo::new();
     mimo.store_texts(&["one", "two"]);
     let cases = [

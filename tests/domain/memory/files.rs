@@ -21,7 +21,7 @@ fn open(path: &Path) -> Result<(), StoreError> {
 }
 
 #[test]
-fn the_file_is_its_owners_alone_and_says_whose_it_is() {
+fn database_file_is_private_and_has_our_application_id() {
     let mimo = Mimo::new();
     mimo.store_texts(&["a secret"]);
     for name in ["mimo.db", "mimo.db-wal", "mimo.db-shm"] {
@@ -43,7 +43,7 @@ fn the_file_is_its_owners_alone_and_says_whose_it_is() {
 }
 
 #[test]
-fn files_that_are_not_ours_are_refused_and_left_as_they_are() {
+fn foreign_files_are_refused_and_unchanged() {
     let folder = TempDir::new().expect("a folder");
     let path = folder.path().join("mimo.db");
 
@@ -83,7 +83,7 @@ fn files_that_are_not_ours_are_refused_and_left_as_they_are() {
 }
 
 #[test]
-fn a_store_that_cannot_be_opened_heals_once_it_can() {
+fn store_recovers_once_the_file_can_be_opened() {
     let folder = TempDir::new().expect("a folder");
     let path = folder.path().join("mimo.db");
     std::fs::write(&path, "not a database at all, not even a little bit of one").expect("written");
@@ -99,7 +99,7 @@ fn a_store_that_cannot_be_opened_heals_once_it_can() {
 }
 
 #[test]
-fn the_scan_agrees_with_sqlite_vec_on_the_same_file() {
+fn scan_agrees_with_sqlite_vec() {
     let mimo = Mimo::new();
     let texts: Vec<String> = (0..60)
         .map(|n| format!("item {} of lot {} in row {}", n % 7, n % 5, n % 3 * n))

@@ -212,7 +212,7 @@ fn filter(projects: &[&str]) -> Filter {
 }
 
 #[test]
-fn the_best_are_those_of_a_comparison_with_every_vector() {
+fn best_results_match_brute_force() {
     let world = World::filled();
     let mut chance = Chance(99);
     let (mut first_ten, mut all) = (0.0, 0.0);
@@ -226,7 +226,7 @@ fn the_best_are_those_of_a_comparison_with_every_vector() {
 }
 
 #[test]
-fn a_filter_leaves_no_place_empty_whatever_it_leaves_out() {
+fn filter_never_leaves_result_slots_empty() {
     let world = World::filled();
     let mut chance = Chance(3);
     let rare = Filter {
@@ -250,7 +250,7 @@ fn a_filter_leaves_no_place_empty_whatever_it_leaves_out() {
 /// Where most of what is near is left out, and more pass than are compared one
 /// by one, a longer list is made.
 #[test]
-fn many_behind_a_crowd_that_does_not_count_are_found() {
+fn results_behind_many_filtered_vectors_are_found() {
     let mut world = World::new();
     let mut chance = Chance(5);
     let query = unit((0..DIMENSIONS).map(|_| chance.number()).collect());
@@ -276,7 +276,7 @@ fn many_behind_a_crowd_that_does_not_count_are_found() {
 /// One long text has hundreds of windows, all of them near; the others count
 /// all the same.
 #[test]
-fn a_long_text_takes_one_place() {
+fn long_text_takes_one_result() {
     let mut world = World::filled();
     let mut chance = Chance(11);
     let query = world.known[5].vectors[0].clone();
@@ -288,7 +288,7 @@ fn a_long_text_takes_one_place() {
 
 /// What the blocks hold is what the vectors are, each once.
 #[test]
-fn blocks_hold_a_code_of_each_vector_up_to_the_last_coded() {
+fn blocks_hold_a_code_for_each_coded_vector() {
     let world = World::filled();
     let path = world.folder.path().join("mimo.db");
     drop(world.store);
@@ -309,7 +309,7 @@ fn blocks_hold_a_code_of_each_vector_up_to_the_last_coded() {
 }
 
 #[test]
-fn what_is_erased_leaves_its_block_too() {
+fn erased_memory_leaves_its_block() {
     let world = World::filled();
     let gone: Vec<MemoryId> = world.known.iter().map(|known| known.id).collect();
     let gone: Vec<MemoryId> = gone.into_iter().filter(|id| id % 3 != 0).collect();

@@ -156,7 +156,7 @@ proptest! {
     #![proptest_config(property(48))]
 
     #[test]
-    fn any_sequence_of_calls_keeps_the_promises(steps in steps()) {
+    fn any_sequence_of_calls_matches_the_model(steps in steps()) {
         let mimo = Mimo::new();
         let mut before = Seen::new();
         // The last edit's undo id, and what was seen before that edit.

@@ -78,7 +78,7 @@ fn state(mimo: &Mimo, id: i64) -> String {
 }
 
 #[test]
-fn what_was_not_used_for_long_goes_at_its_moment_and_not_before() {
+fn unused_memory_is_archived_at_its_due_time() {
     let mimo = Mimo::new();
     let stored = mimo.clock.now();
     let ids = of_importance(&mimo, &[0.0, 0.29, 0.3, 0.69, 0.7, 1.0]);
@@ -114,7 +114,7 @@ fn what_was_not_used_for_long_goes_at_its_moment_and_not_before() {
 }
 
 #[test]
-fn recalling_changing_and_restoring_are_uses() {
+fn recall_edit_and_restore_count_as_use() {
     let mimo = Mimo::new();
     let ids = of_importance(&mimo, &[0.5, 0.5001, 0.5002, 0.5003]);
     let keeper = Keeper::of(&mimo, Rules::default());
@@ -162,7 +162,7 @@ fn recalling_changing_and_restoring_are_uses() {
 }
 
 #[test]
-fn beyond_the_number_the_least_important_and_longest_unused_go_first() {
+fn over_the_cap_the_least_important_and_longest_unused_go_first() {
     let mimo = Mimo::new();
     let rules = Rules {
         active_max: 3,
@@ -205,7 +205,7 @@ fn beyond_the_number_the_least_important_and_longest_unused_go_first() {
 }
 
 #[test]
-fn what_was_archived_for_long_is_erased_from_every_table() {
+fn long_archived_memory_is_erased_from_every_table() {
     let mimo = Mimo::new();
     mimo.call(
         "graph_update",
@@ -287,7 +287,7 @@ fn what_was_archived_for_long_is_erased_from_every_table() {
 }
 
 #[test]
-fn of_several_mimos_one_cleans_up_in_an_hour() {
+fn one_of_several_processes_cleans_up_each_hour() {
     let mimo = Mimo::new();
     of_importance(&mimo, &[0.2]);
     let (one, other) = (
@@ -364,7 +364,7 @@ proptest! {
 
     /// A cleanup does what a dry run just said, and that is what the rules say.
     #[test]
-    fn many_memories_go_as_the_rules_say(made in made(), active_max in 1..12u64) {
+    fn large_cleanup_follows_the_rules(made in made(), active_max in 1..12u64) {
         let mimo = Mimo::new();
         let texts: Vec<String> = (0..made.len()).map(|n| format!("number {n}")).collect();
         let ids = mimo.store_texts(&texts.iter().map(String::as_str).collect::<Vec<_>>());
@@ -431,7 +431,7 @@ proptest! {
 }
 
 #[test]
-fn a_mimo_that_serves_cleans_up_some_time_after_its_start_and_makes_no_file_for_it() {
+fn serving_process_cleans_up_after_its_start_and_creates_no_file() {
     let mimo = Mimo::new();
     of_importance(&mimo, &[0.2]);
     mimo.clock.advance_seconds(8 * DAY);
@@ -472,7 +472,7 @@ fn a_mimo_that_serves_cleans_up_some_time_after_its_start_and_makes_no_file_for_
 }
 
 #[test]
-fn two_that_clean_up_at_once_do_each_thing_once() {
+fn concurrent_cleanups_do_each_step_once() {
     let mimo = Mimo::new();
     let texts: Vec<String> = (0..1_200).map(|nth| format!("note {nth}")).collect();
     for texts in texts.chunks(200) {

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use crate::support::tools::Mimo;
 
 #[test]
-fn newest_first_without_a_query_page_by_page() {
+fn search_without_a_query_pages_newest_first() {
     let mimo = Mimo::new();
     // All of one moment: the order among them is by id.
     let texts: Vec<String> = (1..=25).map(|n| format!("memory number {n}")).collect();
@@ -31,7 +31,7 @@ fn newest_first_without_a_query_page_by_page() {
 }
 
 #[test]
-fn filters_hold_exactly_however_few_match() {
+fn filters_are_exact_for_any_number_of_matches() {
     let mimo = Mimo::new();
     // 400 better matches that the filter leaves out, 5 poor ones it lets through.
     for start in [0, 200] {
@@ -60,7 +60,7 @@ fn filters_hold_exactly_however_few_match() {
 }
 
 #[test]
-fn projects() {
+fn search_covers_the_project_and_global() {
     let mimo = Mimo::in_project("app");
     mimo.store(json!([
         {"content": "note one"},
@@ -89,7 +89,7 @@ fn projects() {
 }
 
 #[test]
-fn time() {
+fn time_filters_bound_creation_and_validity() {
     let mimo = Mimo::new();
     mimo.store(json!([{"content": "old note", "valid_until": "2026-11-24"}]));
     mimo.clock.advance_seconds(24 * 3600);
@@ -119,7 +119,7 @@ fn time() {
 }
 
 #[test]
-fn the_threshold_judges_meaning_and_never_a_keyword_match() {
+fn threshold_applies_to_similarity_not_to_keyword_matches() {
     let mimo = Mimo::new();
     mimo.store_texts(&[
         "tea",
@@ -141,7 +141,7 @@ fn the_threshold_judges_meaning_and_never_a_keyword_match() {
 }
 
 #[test]
-fn words_are_found_in_every_script() {
+fn keywords_are_found_in_every_script() {
     let mimo = Mimo::new();
     let ids = mimo.store_texts(&[
         "会議は京都で行われます",
@@ -171,7 +171,7 @@ fn words_are_found_in_every_script() {
 }
 
 #[test]
-fn queries_are_words_and_never_operators() {
+fn query_operators_are_plain_words() {
     let mimo = Mimo::new();
     mimo.store_texts(&["alpha beta", "gamma"]);
     let hostile = [
@@ -212,7 +212,7 @@ fn queries_are_words_and_never_operators() {
 }
 
 #[test]
-fn neighbours_in_a_thread_lift_each_other() {
+fn thread_neighbors_raise_each_others_rank() {
     let turns = |thread: &str| {
         json!([
             {"content": "Where did you go on holiday?", "thread": thread},
@@ -232,7 +232,7 @@ fn neighbours_in_a_thread_lift_each_other() {
 }
 
 #[test]
-fn a_broken_encoder_leaves_keywords_and_says_so() {
+fn broken_encoder_falls_back_to_keywords_with_a_note() {
     let mimo = Mimo::new();
     mimo.store_texts(&["the gateway listens on port 4000"]);
     mimo.encoder.broken.store(true, Ordering::Relaxed);
@@ -256,7 +256,7 @@ fn a_broken_encoder_leaves_keywords_and_says_so() {
 }
 
 #[test]
-fn a_long_text_is_found_by_its_best_window_and_shown_in_part() {
+fn long_text_matches_by_its_best_window_and_is_excerpted() {
     let mimo = Mimo::new();
     let filler = "word salad ".repeat(2_000);
     let long = format!("{filler} the treasure lies under the old oak {filler}");
@@ -286,7 +286,7 @@ fn a_long_text_is_found_by_its_best_window_and_shown_in_part() {
 }
 
 #[test]
-fn ids_come_whole_in_order_and_in_any_state() {
+fn search_by_ids_returns_full_texts_in_order_and_any_state() {
     let mimo = Mimo::new();
     mimo.store_texts(&["one", "two", "three"]);
     mimo.call("memory_edit", json!({"action": "forget", "ids": [2]}))
@@ -303,7 +303,7 @@ fn ids_come_whole_in_order_and_in_any_state() {
 }
 
 #[test]
-fn a_result_keeps_within_its_budget_and_its_cursor_reaches_the_rest() {
+fn result_stays_within_budget_and_its_cursor_reaches_the_rest() {
     let mimo = Mimo::new();
     let memories: Value = (0..40)
         .map(|n| json!({
@@ -334,7 +334,7 @@ fn a_result_keeps_within_its_budget_and_its_cursor_reaches_the_rest() {
 }
 
 #[test]
-fn arguments_that_do_not_fit_name_the_place() {
+fn invalid_arguments_name_their_path() {
     let mimo = Mimo::new();
     mimo.store_texts(&["one thing", "one more", "one last"]);
     let page = mimo

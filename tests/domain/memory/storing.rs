@@ -21,7 +21,7 @@ fn outcomes(stored: &Value) -> Vec<(i64, &str)> {
 }
 
 #[test]
-fn equal_texts_merge_and_join_what_they_say() {
+fn equal_texts_merge_their_fields() {
     let mimo = Mimo::new();
     let first = json!({"content": "We deploy on Fridays.", "tags": ["ops"], "importance": 0.4});
     let again = json!({"content": "  we DEPLOY on\nFridays", "tags": ["risk"], "importance": 0.9});
@@ -50,7 +50,7 @@ fn equal_texts_of_one_batch_are_one_memory() {
 }
 
 #[test]
-fn equal_texts_of_different_projects_stay_apart() {
+fn equal_texts_of_different_projects_stay_separate() {
     let mimo = Mimo::new();
     let ids = mimo.store(json!([
         {"content": "The port is 80", "project": "one"},
@@ -73,7 +73,7 @@ fn similar_texts_are_reported_and_never_merged() {
 }
 
 #[test]
-fn a_topic_key_upserts_and_keeps_what_was_believed() {
+fn topic_key_upserts_and_keeps_the_history() {
     let mimo = Mimo::new();
     let key = |content: &str| json!({"content": content, "topic_key": "decision/db"});
     let stored = mimo
@@ -108,7 +108,7 @@ fn a_topic_key_upserts_and_keeps_what_was_believed() {
 }
 
 #[test]
-fn a_topic_key_moves_to_the_memory_that_says_the_same() {
+fn topic_key_moves_to_the_equal_memory() {
     let mimo = Mimo::new();
     mimo.store(json!([
         {"content": "We use Postgres", "topic_key": "decision/db"},
@@ -124,7 +124,7 @@ fn a_topic_key_moves_to_the_memory_that_says_the_same() {
 }
 
 #[test]
-fn superseding_keeps_the_chain_and_its_topic_key() {
+fn supersede_keeps_the_chain_and_its_topic_key() {
     let mimo = Mimo::new();
     mimo.store(json!([{"content": "Port 80", "topic_key": "port"}]));
     let next = json!({"content": "Port 8080", "supersedes_id": 1});
@@ -144,7 +144,7 @@ fn superseding_keeps_the_chain_and_its_topic_key() {
 }
 
 #[test]
-fn what_cannot_be_superseded_is_refused_and_nothing_is_stored() {
+fn impossible_supersede_stores_nothing() {
     let mimo = Mimo::new();
     mimo.store_texts(&["one", "two"]);
     mimo.call(
@@ -181,7 +181,7 @@ fn what_cannot_be_superseded_is_refused_and_nothing_is_stored() {
 }
 
 #[test]
-fn arguments_that_do_not_fit_name_the_place_and_store_nothing() {
+fn invalid_arguments_name_their_path_and_store_nothing() {
     let mimo = Mimo::new();
     let long = "x".repeat(100 * 1024 + 1);
     let many: Vec<String> = (0..65).map(|n| format!("tag {n}")).collect();
@@ -253,7 +253,7 @@ fn arguments_that_do_not_fit_name_the_place_and_store_nothing() {
 }
 
 #[test]
-fn a_batch_takes_the_fields_around_it_as_defaults() {
+fn batch_fields_are_defaults_for_its_memories() {
     let mimo = Mimo::new();
     let batch = json!({
         "project": "p", "tags": ["meeting"], "category": "observation",
@@ -285,7 +285,7 @@ fn nothing_is_stored_when_the_encoder_fails() {
 }
 
 #[test]
-fn said_again_the_later_end_holds() {
+fn repeated_memory_keeps_the_later_end() {
     let mimo = Mimo::new();
     let until = |end: Value| json!({"content": "On leave", "valid_until": end});
     let shown = |mimo: &Mimo| mimo.search(json!({"ids": [1]}))[0]["valid_until"].clone();

@@ -57,7 +57,7 @@ fn schema() -> jsonschema::Validator {
 }
 
 #[test]
-fn valid_definitions_pass_and_what_they_become_passes_the_schema() {
+fn valid_definitions_and_their_stored_forms_pass_the_schema() {
     let schema = schema();
     let files = files("valid");
     assert!(files.len() >= 25);
@@ -72,7 +72,7 @@ fn valid_definitions_pass_and_what_they_become_passes_the_schema() {
 }
 
 #[test]
-fn invalid_definitions_are_refused_at_the_places_where_they_should() {
+fn invalid_definitions_are_refused_at_the_expected_paths() {
     let path = Path::new(ROOT).join("tests/domain/procedure/files/expected.json");
     let expected: Value = std::fs::read_to_string(path)
         .map(|text| serde_json::from_str(&text).expect("JSON"))
@@ -101,7 +101,7 @@ fn invalid_definitions_are_refused_at_the_places_where_they_should() {
 }
 
 #[test]
-fn a_fix_names_what_was_probably_meant() {
+fn fix_names_the_likely_intention() {
     let value = json!({
         "name": "example", "version": "1", "initial_state": "begin",
         "states": {"begn": {"action": {"tool": "memory_search"}, "nxt": "done"}, "done": {"end": true}},

@@ -173,7 +173,7 @@ proptest! {
     #![proptest_config(property(400))]
 
     #[test]
-    fn journals_replay_and_rollbacks_mirror_what_was_done(
+    fn journals_replay_and_rollbacks_mirror_completed_steps(
         definition in definition(),
         fates in prop::collection::vec(any::<Fate>(), 400),
     ) {
@@ -200,7 +200,7 @@ proptest! {
     }
 
     #[test]
-    fn what_does_not_fit_changes_nothing(
+    fn unexpected_event_changes_nothing(
         definition in definition(),
         fates in prop::collection::vec(any::<Fate>(), 40),
         wrong in 0..7_usize,
@@ -235,7 +235,7 @@ proptest! {
     }
 
     #[test]
-    fn no_template_brings_it_down(text in r#"[-a-z{}%#|.()\[\]'"\\ +*0-9~]{0,40}"#) {
+    fn no_template_panics(text in r#"[-a-z{}%#|.()\[\]'"\\ +*0-9~]{0,40}"#) {
         use mimo::procedure::template::{check, evaluate, variables};
         for text in [text.clone(), format!("{{{{{text}}}}}"), format!("a {{{{ {text} }}}} b")] {
             let _ = check(&text);

@@ -14,7 +14,7 @@ fn call(tool: &str, id: &str) -> Value {
 }
 
 #[tokio::test]
-async fn values_go_from_state_to_state_and_keep_their_types() {
+async fn values_pass_between_states_with_their_types() {
     let world = World::new();
     let states = json!({
         "a": {"action": {"tool": "read", "arguments": {"id": "{{ n }}", "list": [1, "{{ n }}"]}},
@@ -44,7 +44,7 @@ async fn values_go_from_state_to_state_and_keep_their_types() {
 }
 
 #[tokio::test]
-async fn failures_are_tried_again_caught_or_rolled_back_in_reverse_order() {
+async fn failures_are_retried_caught_or_rolled_back_in_reverse() {
     let world = World::new();
     world.define(json!({
         "a": {"action": call("do", "a"), "compensate": {"tool": "undo", "arguments": {"id": "{{ result.arguments.id }}"}}, "next": "b"},
@@ -72,7 +72,7 @@ async fn failures_are_tried_again_caught_or_rolled_back_in_reverse_order() {
 }
 
 #[tokio::test]
-async fn what_cannot_be_undone_is_told() {
+async fn failed_compensation_is_reported() {
     let world = World::new();
     world.define(json!({
         "a": {"action": call("do", "a"), "next": "b"},
@@ -100,7 +100,7 @@ async fn what_cannot_be_undone_is_told() {
 }
 
 #[tokio::test]
-async fn times_hold_and_a_cancelled_execution_is_rolled_back() {
+async fn timeouts_apply_and_cancellation_rolls_back() {
     let world = World::new();
     let undo = call("undo", "a");
     world.define(json!({
@@ -137,7 +137,7 @@ async fn times_hold_and_a_cancelled_execution_is_rolled_back() {
 }
 
 #[tokio::test]
-async fn a_person_decides_and_nobody_else() {
+async fn only_a_person_approves() {
     let world = World::new();
     let states = json!({
         "a": {"action": call("do", "a"), "compensate": call("undo", "a"), "next": "ask"},
@@ -245,7 +245,7 @@ async fn procedures_call_each_other_and_are_rolled_back_together() {
 }
 
 #[tokio::test]
-async fn a_part_that_waits_costs_no_time_and_is_cancelled_with_the_whole() {
+async fn waiting_child_uses_no_time_and_is_cancelled_with_its_parent() {
     let world = World::new();
     let inner = json!({
         "act": {"action": call("do", "inner"), "compensate": call("undo", "inner"), "next": "rest"},
@@ -284,7 +284,7 @@ async fn a_part_that_waits_costs_no_time_and_is_cancelled_with_the_whole() {
 }
 
 #[tokio::test]
-async fn calls_without_end_are_bounded() {
+async fn endless_recursion_is_bounded() {
     let world = World::new();
     world
         .define_as(
@@ -312,7 +312,7 @@ async fn calls_without_end_are_bounded() {
 }
 
 #[tokio::test]
-async fn an_execution_keeps_its_definition_when_that_changes() {
+async fn execution_keeps_its_definition_version() {
     let world = World::new();
     let states = |id: &str| {
         json!({
@@ -359,7 +359,7 @@ async fn an_execution_keeps_its_definition_when_that_changes() {
 }
 
 #[tokio::test]
-async fn a_key_stands_for_one_start() {
+async fn idempotency_key_starts_once() {
     let world = World::new();
     world
         .define(json!({"a": {"action": call("do", "a"), "end": true}}))
@@ -414,7 +414,7 @@ impl Mortal {
 }
 
 #[test]
-fn what_one_mimo_leaves_another_one_takes_up() {
+fn orphaned_execution_is_taken_over() {
     let folder = Arc::new(tempfile::TempDir::new().expect("a folder"));
     let first = Mortal::on(&folder);
     let id = first.wait(async {
@@ -466,7 +466,7 @@ fn what_one_mimo_leaves_another_one_takes_up() {
 }
 
 #[tokio::test]
-async fn more_executions_than_seats_all_end() {
+async fn more_executions_than_slots_all_end() {
     let world = World::new();
     world.define(json!({"a": {"action": {"tool": "do", "arguments": {"id": "{{ context.n }}"}}, "end": true}})).await;
     let mut ids = Vec::new();

@@ -11,7 +11,7 @@ fn call(tool: &str, id: &str) -> Value {
 }
 
 #[tokio::test]
-async fn secrets_are_left_out_of_everything_that_is_shown() {
+async fn secrets_are_redacted_everywhere() {
     let world = World::new();
     let states = json!({"a": {"action": {"tool": "do", "arguments": {"id": "x {{ key }}", "password": "pw12"}}, "next": "b"},
                         "b": {"fail": {"message": "it was {{ key }}"}}});
@@ -32,7 +32,7 @@ async fn secrets_are_left_out_of_everything_that_is_shown() {
 }
 
 #[tokio::test]
-async fn a_procedure_is_a_resource_and_a_prompt_and_can_be_planned() {
+async fn procedure_is_a_resource_a_prompt_and_plannable() {
     let world = World::new();
     let states = json!({
         "a": {"action": call("do", "{{ n }}"), "next": "b"},

@@ -86,7 +86,7 @@ fn mutated(random: &mut Random, example: &Value, known: &[String]) -> Value {
 }
 
 #[test]
-fn arguments_fit_or_are_refused_with_a_place_a_reason_and_an_example() {
+fn arguments_are_valid_or_refused_with_path_reason_and_example() {
     let all: Vec<_> = schemas()
         .into_iter()
         .map(|(name, definition)| {

@@ -92,7 +92,7 @@ fn line(random: &mut Random) -> Vec<u8> {
 }
 
 #[test]
-fn lines_are_read_as_an_independent_reader_reads_them() {
+fn lines_parse_as_with_an_independent_parser() {
     fuzz(|random| {
         let bytes = line(random);
         let frame = parse(&bytes);
@@ -170,7 +170,7 @@ fn compare_item(value: &Value, item: &Item) {
 }
 
 #[test]
-fn however_the_bytes_arrive_the_lines_are_the_same() {
+fn lines_do_not_depend_on_chunk_boundaries() {
     fuzz(|random| {
         let mut bytes = Vec::new();
         for _ in 0..random.below(5) {

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::{BOTH, Lifecycle, Mimo, command, procedure};
 
 #[test]
-fn a_procedure_that_is_defined_is_announced_as_a_prompt() {
+fn defined_procedure_is_announced_as_a_prompt() {
     for lifecycle in BOTH {
         let mut mimo = Mimo::start(lifecycle);
         match lifecycle {
@@ -27,7 +27,7 @@ fn a_procedure_that_is_defined_is_announced_as_a_prompt() {
 }
 
 #[test]
-fn what_another_process_stores_is_announced_too() {
+fn changes_of_another_process_are_announced() {
     for lifecycle in BOTH {
         let mut mimo = Mimo::start(lifecycle);
         let id = mimo.store(json!({"content": "The door is red", "topic_key": "door"}));
@@ -55,7 +55,7 @@ fn what_another_process_stores_is_announced_too() {
 }
 
 #[test]
-fn a_watched_resource_is_announced_whoever_changes_it() {
+fn watched_resource_is_announced_whoever_changes_it() {
     for lifecycle in BOTH {
         let mut mimo = Mimo::start(lifecycle);
         let key = json!({"content": "The door is red", "topic_key": "door"});
@@ -110,7 +110,7 @@ fn a_watched_resource_is_announced_whoever_changes_it() {
 }
 
 #[test]
-fn what_is_not_watched_any_more_is_not_told() {
+fn unsubscribed_resource_is_not_announced() {
     let mut mimo = Mimo::start(Lifecycle::Session);
     let first = mimo.store(json!({"content": "One", "topic_key": "one"}));
     let second = mimo.store(json!({"content": "Two", "topic_key": "two"}));
@@ -133,7 +133,7 @@ fn what_is_not_watched_any_more_is_not_told() {
 }
 
 #[test]
-fn a_subscription_may_name_what_is_not_there_yet_and_a_session_may_not() {
+fn subscription_accepts_missing_resources_and_a_session_does_not() {
     let uri = "mimo://procedure/deploy";
     let mut mimo = Mimo::start(Lifecycle::Session);
     let refused = mimo.refusal("resources/subscribe", json!({ "uri": uri }));
@@ -147,7 +147,7 @@ fn a_subscription_may_name_what_is_not_there_yet_and_a_session_may_not() {
 }
 
 #[test]
-fn no_more_are_watched_than_the_bound_says() {
+fn watched_resources_are_bounded() {
     let most = mimo::limits::RESOURCES_WATCHED_MAX;
     let memories: Vec<Value> = (0..=most)
         .map(|n| json!({"content": format!("Number {n}")}))
@@ -200,7 +200,7 @@ fn no_more_are_watched_than_the_bound_says() {
 }
 
 #[test]
-fn a_list_that_was_asked_for_is_said_to_be_another_one() {
+fn list_changes_are_announced_after_a_listing() {
     for lifecycle in BOTH {
         let mut mimo = Mimo::start(lifecycle);
         mimo.store(json!({"content": "Before anybody asked"}));

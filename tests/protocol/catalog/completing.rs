@@ -32,7 +32,7 @@ fn all(values: &[&str]) -> Value {
 }
 
 #[test]
-fn arguments_of_prompts_are_completed_from_what_is_in_use() {
+fn prompt_arguments_complete_from_values_in_use() {
     for lifecycle in BOTH {
         let mut mimo = Mimo::start(lifecycle);
         for memory in [
@@ -98,7 +98,7 @@ fn arguments_of_prompts_are_completed_from_what_is_in_use() {
 }
 
 #[test]
-fn a_procedures_arguments_are_completed_where_its_schema_lists_them() {
+fn procedure_arguments_complete_from_their_schema() {
     let mut mimo = Mimo::start(Lifecycle::Session);
     for name in ["deploy", "recall", "redo.2"] {
         mimo.tool("procedure_define", procedure(name, "Does it"));
@@ -114,7 +114,7 @@ fn a_procedures_arguments_are_completed_where_its_schema_lists_them() {
 }
 
 #[test]
-fn resources_are_completed_by_id_key_and_name() {
+fn resources_complete_by_id_key_and_name() {
     for lifecycle in BOTH {
         let mut mimo = Mimo::start(lifecycle);
         let memories: Vec<Value> = (1..=12)
@@ -172,7 +172,7 @@ fn resources_are_completed_by_id_key_and_name() {
 }
 
 #[test]
-fn of_very_many_a_hundred_are_given_and_the_rest_is_counted() {
+fn completion_returns_a_hundred_and_counts_the_rest() {
     let mut mimo = Mimo::start(Lifecycle::Session);
     let tags =
         |from: usize| -> Vec<String> { (from..from + 50).map(|n| format!("tag-{n:03}")).collect() };

@@ -13,7 +13,7 @@ fn uris(listed: &Value) -> Vec<&str> {
 }
 
 #[test]
-fn the_latest_memories_and_the_procedures_are_listed() {
+fn latest_memories_and_procedures_are_listed() {
     for lifecycle in BOTH {
         let mut mimo = Mimo::start(lifecycle);
         let none = mimo.request("resources/list", json!({}));
@@ -82,7 +82,7 @@ fn every_template_is_described() {
 }
 
 #[test]
-fn what_is_not_there_is_refused_with_the_code_of_the_revision_and_the_next_step() {
+fn missing_resource_has_the_revisions_code_and_a_next_step() {
     for (lifecycle, code) in [(Lifecycle::Session, -32002), (Lifecycle::Stateless, -32602)] {
         let mut mimo = Mimo::start(lifecycle);
         mimo.store(json!({"content": "Something"}));
@@ -104,7 +104,7 @@ fn what_is_not_there_is_refused_with_the_code_of_the_revision_and_the_next_step(
 }
 
 #[test]
-fn the_instructions_are_short_and_name_tools_that_there_are() {
+fn instructions_are_short_and_name_existing_tools() {
     for lifecycle in BOTH {
         let mut mimo = Mimo::start(lifecycle);
         let said = match lifecycle {

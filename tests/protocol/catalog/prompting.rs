@@ -11,7 +11,7 @@ fn names(listed: &Value) -> Vec<&str> {
 }
 
 #[test]
-fn ours_come_first_and_every_procedure_can_be_reached() {
+fn built_in_prompts_come_first_and_every_procedure_is_reachable() {
     for lifecycle in BOTH {
         let mut mimo = Mimo::start(lifecycle);
         for name in ["recall", "deploy", "full__greet"] {
@@ -55,7 +55,7 @@ fn ours_come_first_and_every_procedure_can_be_reached() {
 }
 
 #[test]
-fn recall_brings_what_is_known_with_its_sources_and_only_that() {
+fn recall_returns_known_facts_with_sources_only() {
     for lifecycle in BOTH {
         let mut mimo = Mimo::start(lifecycle);
         let launch = mimo.store(json!({
@@ -114,7 +114,7 @@ fn recall_brings_what_is_known_with_its_sources_and_only_that() {
 }
 
 #[test]
-fn recall_says_so_where_nothing_is_known() {
+fn recall_without_results_says_so() {
     let mut mimo = Mimo::start(Lifecycle::Session);
     let text = mimo.prompt("recall", json!({"topic": "the \"moon\""}));
     assert!(
@@ -126,7 +126,7 @@ fn recall_says_so_where_nothing_is_known() {
 }
 
 #[test]
-fn recall_stays_within_its_bound_and_says_what_it_left_out() {
+fn recall_is_bounded_and_reports_omissions() {
     let mut mimo = Mimo::start(Lifecycle::Session);
     let memories: Vec<Value> = (0..20)
         .map(|n| json!({"content": format!("Harbour report {n}: {}", "the tide was high ".repeat(200))}))
@@ -144,7 +144,7 @@ fn recall_stays_within_its_bound_and_says_what_it_left_out() {
 }
 
 #[test]
-fn arguments_that_cannot_be_used_are_refused_with_the_next_step() {
+fn invalid_arguments_are_refused_with_a_next_step() {
     for lifecycle in BOTH {
         let mut mimo = Mimo::start(lifecycle);
         let long = "x".repeat(mimo::limits::PROMPT_ARGUMENT_BYTES_MAX + 1);
@@ -177,7 +177,7 @@ fn arguments_that_cannot_be_used_are_refused_with_the_next_step() {
 }
 
 #[test]
-fn remember_states_the_conventions_and_names_what_is_there_already() {
+fn remember_states_conventions_and_existing_names() {
     let mut mimo = Mimo::start(Lifecycle::Session);
     let known = mimo.store(json!({"content": "Ines prefers tea to coffee"}));
     mimo.store(json!({"content": "Ines prefers tea to water", "project": "rockets"}));
@@ -208,7 +208,7 @@ fn remember_states_the_conventions_and_names_what_is_there_already() {
 }
 
 #[test]
-fn a_handed_over_note_is_found_by_the_next_session_and_replaced_by_a_newer_one() {
+fn handoff_note_is_found_by_the_next_session_and_replaceable() {
     let mut mimo = Mimo::start(Lifecycle::Session);
     let bare = mimo.prompt("handoff", json!({}));
     assert!(bare.contains("Nothing is stored about it yet"), "{bare}");

@@ -63,7 +63,7 @@ fn more_requests_than_may_be_in_flight_are_all_answered() {
 /// Fills every place with calls that last too long, then cancels one: the
 /// cancellation gets through although no further request would be read.
 #[test]
-fn a_cancellation_gets_through_at_the_limit() {
+fn cancellation_works_at_the_request_limit() {
     let mut server = Server::start();
     let most = mimo::limits::REQUESTS_IN_FLIGHT_MAX;
     for id in 0..most {
@@ -78,7 +78,7 @@ fn a_cancellation_gets_through_at_the_limit() {
 
 #[cfg(unix)]
 #[test]
-fn a_signal_ends_the_server_after_the_calls_in_flight() {
+fn signal_drains_calls_in_flight_before_exit() {
     use nix::sys::signal::Signal;
     for signal in [Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP] {
         let mut server = Server::start();
@@ -97,7 +97,7 @@ fn a_signal_ends_the_server_after_the_calls_in_flight() {
 
 #[cfg(unix)]
 #[test]
-fn an_idle_server_exits_at_a_signal_and_a_subscription_ends_first() {
+fn signal_ends_subscriptions_and_an_idle_server() {
     use nix::sys::signal::Signal;
     let mut server = Server::start();
     let meta = json!({"io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientCapabilities":{}});
@@ -114,7 +114,7 @@ fn an_idle_server_exits_at_a_signal_and_a_subscription_ends_first() {
 
 #[cfg(unix)]
 #[test]
-fn a_second_signal_ends_it_at_once() {
+fn second_signal_exits_immediately() {
     use nix::sys::signal::Signal;
     let mut server = Server::start();
     server.call(1, "test_sleep", json!({"ms": 600_000}));
@@ -129,7 +129,7 @@ fn a_second_signal_ends_it_at_once() {
 
 /// Nobody will ever read an answer: it exits, though its input stays open.
 #[test]
-fn a_client_that_closes_our_output_ends_us() {
+fn closed_output_ends_the_server() {
     for busy in [false, true] {
         let folder = tempfile::tempdir().expect("a folder");
         let mut child = support::command(folder.path())
@@ -167,7 +167,7 @@ fn empty_input_exits_with_zero() {
 /// The id is found first, last, and not at all; memory stays bounded.
 #[cfg(target_os = "linux")]
 #[test]
-fn a_line_of_100_mb_is_refused_in_bounded_memory() {
+fn line_of_100_mb_is_refused_in_bounded_memory() {
     let mut server = Server::start();
     server.send(&ping(0));
     server.message();
@@ -203,7 +203,7 @@ fn a_line_of_100_mb_is_refused_in_bounded_memory() {
 
 /// The largest line that is allowed passes whole.
 #[test]
-fn a_line_of_20_mb_is_answered() {
+fn line_of_20_mb_is_answered() {
     let mut server = Server::start();
     let text = "y".repeat(20 * 1024 * 1024);
     server.call(1, "test_echo", json!({"text": text}));
@@ -215,7 +215,7 @@ fn a_line_of_20_mb_is_answered() {
 /// within its bound, and all of it comes once it reads.
 #[cfg(target_os = "linux")]
 #[test]
-fn a_client_that_does_not_read_costs_bounded_memory() {
+fn client_that_does_not_read_costs_bounded_memory() {
     let folder = tempfile::tempdir().expect("a folder");
     let mut child = support::command(folder.path())
         .stdin(Stdio::piped())
@@ -259,7 +259,7 @@ fn a_client_that_does_not_read_costs_bounded_memory() {
 
 #[cfg(unix)]
 #[test]
-fn sockets_for_ends_work_and_keep_their_flags() {
+fn sockets_work_as_stdio_and_keep_their_flags() {
     use nix::fcntl::{FcntlArg, OFlag, fcntl};
     use std::os::fd::OwnedFd;
     use std::os::unix::net::UnixStream;
@@ -287,7 +287,7 @@ fn sockets_for_ends_work_and_keep_their_flags() {
 
 #[cfg(unix)]
 #[test]
-fn a_socket_whose_peer_is_gone_ends_us() {
+fn socket_without_a_peer_ends_the_server() {
     use std::os::fd::OwnedFd;
     use std::os::unix::net::UnixStream;
     let folder = tempfile::tempdir().expect("a folder");
@@ -306,7 +306,7 @@ fn a_socket_whose_peer_is_gone_ends_us() {
 }
 
 #[test]
-fn files_for_ends_work() {
+fn files_work_as_stdio() {
     let folder = tempfile::tempdir().expect("a folder");
     let input = folder.path().join("in");
     let output = folder.path().join("out");
@@ -328,7 +328,7 @@ fn files_for_ends_work() {
 /// The writer of a named pipe may be gone before the server has started.
 #[cfg(unix)]
 #[test]
-fn a_named_pipe_whose_writer_has_gone_is_read_to_its_end() {
+fn named_pipe_is_read_to_its_end_after_the_writer_left() {
     use nix::fcntl::{FcntlArg, OFlag, fcntl};
     use std::os::unix::fs::OpenOptionsExt;
     let folder = tempfile::tempdir().expect("a folder");

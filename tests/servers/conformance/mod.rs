@@ -21,7 +21,7 @@ fn sessions_conform() {
 }
 
 #[test]
-fn sessions_conform_alone() {
+fn sessions_conform_without_a_skill() {
     skip_unless!(suite::modules());
     alone(&SESSIONS);
 }
@@ -33,7 +33,7 @@ fn stateless_requests_conform() {
 }
 
 #[test]
-fn stateless_requests_conform_alone() {
+fn stateless_requests_conform_without_a_skill() {
     skip_unless!(suite::modules());
     alone(&STATELESS);
 }

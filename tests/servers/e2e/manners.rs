@@ -10,7 +10,7 @@ use crate::support::server::{ask, initialize, mimo};
 use crate::support::{Server, wait};
 
 #[test]
-fn a_client_that_never_says_initialized() {
+fn client_that_never_sends_initialized_is_served() {
     let folder = tempfile::tempdir().expect("a folder");
     let mut server = Server::of(&mut mimo(folder.path()));
     assert_eq!(initialize(&mut server)["serverInfo"]["name"], "mimo");
@@ -29,7 +29,7 @@ fn a_client_that_never_says_initialized() {
 /// even the input yet. The server ends by itself and in order, and what it was
 /// storing is there whole or not at all.
 #[test]
-fn a_client_that_stops_reading_in_the_middle_of_a_call() {
+fn client_that_stops_reading_during_a_call_ends_the_server() {
     let folder = tempfile::tempdir().expect("a folder");
     let mut child = mimo(folder.path())
         .stdin(Stdio::piped())

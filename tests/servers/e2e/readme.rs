@@ -61,7 +61,7 @@ fn starts(folder: &Path, arguments: &[String]) {
 }
 
 #[test]
-fn the_line_for_the_shell_answers() {
+fn shell_example_answers() {
     let line = blocks("sh").find(|text| text.starts_with("printf"));
     let line = line.expect("a request by hand");
     assert!(line.contains("| mimo"), "{line}");

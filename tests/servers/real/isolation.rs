@@ -53,7 +53,7 @@ fn echoes(mimo: &mut Mimo, skill: &str, rounds: u32) {
 }
 
 #[test]
-fn a_healthy_skill_never_notices_the_sick_ones() {
+fn healthy_skill_is_undisturbed_by_failing_ones() {
     skip_unless!(python);
     let folder = fixture::trusted_dir();
     let script = folder.path().join("skill.py");

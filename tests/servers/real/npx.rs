@@ -50,7 +50,7 @@ fn skill(work: &Path, network: &str) -> Real {
 }
 
 #[test]
-fn a_package_is_fetched_once_and_answers_as_directly_then_and_later() {
+fn npx_package_is_fetched_once_and_answers_as_without_mimo() {
     skip_unless!(servers::modules());
     let folder = fixture::trusted_dir();
     let work = folder.path().join("work");
@@ -86,7 +86,7 @@ fn a_package_is_fetched_once_and_answers_as_directly_then_and_later() {
 }
 
 #[test]
-fn a_package_that_cannot_be_fetched_says_why() {
+fn package_that_cannot_be_fetched_says_why() {
     skip_unless!(node);
     let folder = fixture::trusted_dir();
     let work = folder.path().join("work");

@@ -7,7 +7,7 @@ use super::config::{hold, refused, run};
 use crate::support::fixture::Fixture;
 
 #[test]
-fn arguments_that_steer_npx() {
+fn dangerous_npx_arguments_are_refused() {
     let fixture = Fixture::new();
     let npx = |args: &[&str]| run("npx", args);
     let cases = [
@@ -125,7 +125,7 @@ fn arguments_that_steer_npx() {
 }
 
 #[test]
-fn arguments_that_steer_docker() {
+fn dangerous_docker_arguments_are_refused() {
     let fixture = Fixture::new();
     let docker = |args: &[&str]| run("docker", &[&["run"], args].concat());
     let cases = [
@@ -300,7 +300,7 @@ fn arguments_that_steer_docker() {
 }
 
 #[test]
-fn arguments_that_steer_interpreters() {
+fn dangerous_interpreter_arguments_are_refused() {
     let fixture = Fixture::new();
     fixture.file("home/open.js", 0o666);
     let cases = [

@@ -4,7 +4,7 @@ use super::support::{World, python};
 
 /// Calls, with arguments that would be good, and how they are answered.
 #[test]
-fn calls_that_lead_out_are_refused() {
+fn escaping_system_calls_are_refused() {
     skip_unless!(python);
     let calls = [
         (
@@ -74,7 +74,7 @@ fn calls_that_lead_out_are_refused() {
 }
 
 #[test]
-fn calls_that_programs_probe_for_are_unknown() {
+fn probed_system_calls_are_unknown() {
     skip_unless!(python);
     let calls = [
         ("clone3", libc::SYS_clone3, "0, 0"),
@@ -100,7 +100,7 @@ fn calls_that_programs_probe_for_are_unknown() {
 
 #[cfg(target_arch = "x86_64")]
 #[test]
-fn the_x32_numbers_of_calls_are_unknown() {
+fn x32_system_calls_are_unknown() {
     skip_unless!(python);
     let calls = [("x32 mount", 0x4000_0000 + libc::SYS_mount, "0, 0, 0, 0, 0")];
     refused(&calls, "ENOSYS");

@@ -43,7 +43,7 @@ pub fn run(command: &str, args: &[&str]) -> Value {
 }
 
 #[test]
-fn commands_that_are_not_what_they_are_called() {
+fn disguised_commands_are_refused() {
     let fixture = Fixture::new();
     std::fs::create_dir(fixture.path("tmp")).expect("a folder");
     fixture.file("tmp/server", 0o755);
@@ -115,7 +115,7 @@ fn commands_that_are_not_what_they_are_called() {
 }
 
 #[test]
-fn programs_that_others_can_change() {
+fn programs_writable_by_others_are_refused() {
     let healthy = run("npx", &["a"]);
     let npx = |change: &dyn Fn(&Fixture)| {
         let fixture = Fixture::new();
@@ -165,7 +165,7 @@ fn programs_that_others_can_change() {
 }
 
 #[test]
-fn environments_that_steer() {
+fn dangerous_environment_variables_are_refused() {
     let fixture = Fixture::new();
     let names = [
         "LD_PRELOAD",
@@ -225,7 +225,7 @@ fn environments_that_steer() {
 }
 
 #[test]
-fn folders_that_no_skill_may_have() {
+fn forbidden_folders_are_refused() {
     let fixture = Fixture::new();
     let link = |to: &str, name: &str| {
         let to = FilePath::new(to);
@@ -286,7 +286,7 @@ fn folders_that_no_skill_may_have() {
 }
 
 #[test]
-fn files_that_are_no_manifest_of_ours() {
+fn foreign_manifest_files_are_refused() {
     let fixture = Fixture::new();
     let path = fixture.path("config/skills.json");
     let verdict = || {

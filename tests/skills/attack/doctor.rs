@@ -26,7 +26,7 @@ fn doctor(arguments: &[&str]) -> String {
 }
 
 #[test]
-fn every_layer_is_named_with_its_state_and_the_reason() {
+fn doctor_names_every_layer_with_state_and_reason() {
     let document: Value = serde_json::from_str(&doctor(&["--json"])).expect("JSON");
     let told = document["sandbox"]["layers"].as_array().expect("layers");
     let names: Vec<&str> = told
@@ -48,7 +48,7 @@ fn every_layer_is_named_with_its_state_and_the_reason() {
 }
 
 #[test]
-fn strict_runs_nothing_unless_every_layer_stands() {
+fn strict_mode_runs_nothing_unless_every_layer_is_enforced() {
     let world = World::new();
     let place = LaunchSettings {
         executable: Path::new(env!("CARGO_BIN_EXE_mimo")),
@@ -72,19 +72,19 @@ fn without_namespaces_the_other_layers_hold() {
     skip_unless!(namespaces);
     skip_unless!(machine::program("unshare"));
     let cases = [
-        "attack::doctor::strict_runs_nothing_unless_every_layer_stands",
-        "attack::files::a_persons_keys_are_not_read",
-        "attack::files::a_link_that_an_earlier_run_laid_is_not_followed_by_the_next",
-        "attack::limits::a_bomb_of_five_hundred_is_stopped_and_nothing_of_it_is_left",
-        "attack::limits::many_small_children_count_together",
-        "attack::limits::stopping_is_terminating_or_killing_all_of_it",
-        "attack::network::without_network_no_connection_is_made",
-        "attack::orphans::nothing_survives_a_killed_gateway_of_an_ordinary_user",
-        "attack::processes::memory_and_queues_that_others_share_are_not_reached",
-        "attack::processes::no_signal_reaches_a_process_outside",
-        "attack::processes::no_signal_reaches_another_skill_its_sandbox_or_everyone",
-        "attack::processes::nothing_of_the_gateway_is_read_by_a_sibling",
-        "attack::processes::the_gateway_and_other_processes_are_not_seen",
+        "attack::doctor::strict_mode_runs_nothing_unless_every_layer_is_enforced",
+        "attack::files::user_keys_cannot_be_read",
+        "attack::files::link_left_by_an_earlier_run_is_not_followed",
+        "attack::limits::fork_bomb_of_five_hundred_leaves_no_process",
+        "attack::limits::memory_of_all_children_counts_together",
+        "attack::limits::stop_terminates_or_kills_the_whole_tree",
+        "attack::network::no_connection_without_network",
+        "attack::orphans::no_child_survives_gateway_sigkill_of_an_ordinary_user",
+        "attack::processes::shared_memory_and_queues_are_unreachable",
+        "attack::processes::no_signal_reaches_an_outside_process",
+        "attack::processes::no_signal_reaches_another_skill_its_sandbox_or_all",
+        "attack::processes::sibling_cannot_read_the_gateway",
+        "attack::processes::gateway_and_other_processes_are_invisible",
     ];
     let refuse = "echo 0 > /proc/sys/user/max_user_namespaces && exec \"$@\"";
     let ran = Command::new("unshare")

@@ -11,7 +11,7 @@ fn writing(path: impl std::fmt::Display) -> String {
 }
 
 #[test]
-fn a_persons_keys_are_not_read() {
+fn user_keys_cannot_be_read() {
     skip_unless!(python);
     let world = World::new();
     let ran = world.attack(&reading(world.secret().display()));
@@ -19,7 +19,7 @@ fn a_persons_keys_are_not_read() {
 }
 
 #[test]
-fn mimos_own_data_is_not_read() {
+fn mimos_data_cannot_be_read() {
     skip_unless!(python);
     let world = World::new();
     let ran = world.attack(&reading(world.path("mimo/mimo.db").display()));
@@ -27,7 +27,7 @@ fn mimos_own_data_is_not_read() {
 }
 
 #[test]
-fn folders_outside_are_not_listed() {
+fn outside_folders_cannot_be_listed() {
     skip_unless!(python);
     let world = World::new();
     let folder = world.path("outside");
@@ -44,7 +44,7 @@ fn folders_outside_are_not_listed() {
 }
 
 #[test]
-fn the_systems_passwords_are_not_read() {
+fn system_passwords_cannot_be_read() {
     skip_unless!(python);
     World::new()
         .attack(&reading("/etc/shadow"))
@@ -52,7 +52,7 @@ fn the_systems_passwords_are_not_read() {
 }
 
 #[test]
-fn programs_settings_and_the_shared_temporary_folder_are_not_written() {
+fn programs_settings_and_tmp_cannot_be_written() {
     skip_unless!(python);
     let world = World::new();
     let own = format!("/tmp/mimo-attack-{}", std::process::id());
@@ -69,7 +69,7 @@ fn programs_settings_and_the_shared_temporary_folder_are_not_written() {
 }
 
 #[test]
-fn a_file_outside_is_not_changed_by_any_call() {
+fn no_system_call_changes_an_outside_file() {
     skip_unless!(python);
     let world = World::new();
     let secret = world.secret();
@@ -94,7 +94,7 @@ fn a_file_outside_is_not_changed_by_any_call() {
 }
 
 #[test]
-fn links_and_ways_around_lead_nowhere() {
+fn links_and_dotdot_paths_do_not_escape() {
     skip_unless!(python);
     let world = World::new();
     let secret = world.secret();
@@ -116,7 +116,7 @@ fn links_and_ways_around_lead_nowhere() {
 }
 
 #[test]
-fn a_linked_folder_of_the_skills_own_gives_nothing_back() {
+fn symlink_in_the_skills_folder_does_not_escape() {
     skip_unless!(python);
     let world = World::new();
     std::os::unix::fs::symlink(world.path("outside"), world.path("state/door")).expect("a link");
@@ -125,7 +125,7 @@ fn a_linked_folder_of_the_skills_own_gives_nothing_back() {
 }
 
 #[test]
-fn what_the_spec_names_is_read_or_changed_and_nothing_beside_it() {
+fn granted_paths_are_accessible_and_no_others() {
     skip_unless!(python);
     let world = World::new();
     for folder in ["read", "write"] {
@@ -148,7 +148,7 @@ fn what_the_spec_names_is_read_or_changed_and_nothing_beside_it() {
 }
 
 #[test]
-fn its_own_folders_are_writable_and_private() {
+fn own_folders_are_writable_and_private() {
     skip_unless!(python);
     use std::os::unix::fs::PermissionsExt;
     let world = World::new();
@@ -166,7 +166,7 @@ fn its_own_folders_are_writable_and_private() {
 }
 
 #[test]
-fn the_manifest_the_approvals_and_other_skills_are_not_touched() {
+fn manifest_approvals_and_other_skills_are_untouchable() {
     skip_unless!(python);
     let world = World::new();
     std::fs::create_dir(world.path("another")).expect("a folder");
@@ -209,7 +209,7 @@ fn with_a_folder(world: &World, script: &str) -> mimo::skills::spec::SkillSpec {
 }
 
 #[test]
-fn no_way_leads_out_of_a_folder_it_may_change() {
+fn writable_folder_cannot_be_escaped() {
     skip_unless!(python);
     let world = World::new();
     let (folder, secret) = (world.path("write"), world.secret());
@@ -237,7 +237,7 @@ fn no_way_leads_out_of_a_folder_it_may_change() {
 }
 
 #[test]
-fn a_folder_that_turns_into_a_link_meanwhile_gives_nothing() {
+fn folder_replaced_by_a_link_grants_nothing() {
     skip_unless!(python);
     let world = World::new();
     let (folder, outside) = (world.path("write"), world.path("outside/.ssh"));
@@ -261,7 +261,7 @@ fn a_folder_that_turns_into_a_link_meanwhile_gives_nothing() {
 }
 
 #[test]
-fn a_link_that_an_earlier_run_laid_is_not_followed_by_the_next() {
+fn link_left_by_an_earlier_run_is_not_followed() {
     skip_unless!(python);
     let world = World::new();
     let inner = world.path("write/inner");
@@ -295,7 +295,7 @@ fn a_link_that_an_earlier_run_laid_is_not_followed_by_the_next() {
 }
 
 #[test]
-fn no_file_is_made_that_lends_its_owners_rights() {
+fn set_user_id_files_cannot_be_made() {
     skip_unless!(python);
     use std::os::unix::fs::PermissionsExt;
     let world = World::new();

@@ -33,7 +33,7 @@ fn killed_near_its_memory(ran: &Ran) {
 }
 
 #[test]
-fn one_process_that_asks_for_too_much_is_refused_it() {
+fn oversized_allocation_is_refused() {
     skip_unless!(python);
     let ran = hog("x = bytearray(600 << 20)\nprint('survived')");
     assert!(ran.err.contains("MemoryError"), "{ran:?}");
@@ -41,7 +41,7 @@ fn one_process_that_asks_for_too_much_is_refused_it() {
 }
 
 #[test]
-fn one_process_that_grows_is_killed() {
+fn process_over_the_memory_limit_is_killed() {
     skip_unless!(python);
     let ran = hog(
         "x = []\nfor i in range(45):\n    x.append(bytearray(os.urandom(1 << 20) * 10)); \
@@ -51,7 +51,7 @@ fn one_process_that_grows_is_killed() {
 }
 
 #[test]
-fn shared_memory_counts() {
+fn shared_memory_counts_toward_the_limit() {
     skip_unless!(python);
     let ran = hog(
         "m = []\nfor i in range(400):\n    a = mmap.mmap(-1, 10 << 20)\n    \
@@ -61,7 +61,7 @@ fn shared_memory_counts() {
 }
 
 #[test]
-fn many_small_children_count_together() {
+fn memory_of_all_children_counts_together() {
     skip_unless!(python);
     let ran = hog(
         "for i in range(12):\n    if os.fork() == 0:\n        x = bytearray(b'x') * (60 << 20); \
@@ -71,7 +71,7 @@ fn many_small_children_count_together() {
 }
 
 #[test]
-fn cpu_time_of_the_tree_is_counted_together() {
+fn cpu_time_of_the_process_tree_counts_together() {
     skip_unless!(python);
     // None of the four reaches the bound of one process.
     let mut skill = python("for i in range(3):\n    if os.fork() == 0: break\nwhile True: pass");
@@ -92,7 +92,7 @@ fn cpu_time_of_the_tree_is_counted_together() {
 }
 
 #[test]
-fn cpu_time_of_ended_children_counts() {
+fn cpu_time_of_exited_children_counts() {
     skip_unless!(python);
     let mut skill = python(
         "while True:\n    if os.fork() == 0:\n        end = time.process_time() + 0.3\n        \
@@ -104,7 +104,7 @@ fn cpu_time_of_ended_children_counts() {
 }
 
 #[test]
-fn a_fork_bomb_ends() {
+fn fork_bomb_is_stopped() {
     skip_unless!(python);
     let mut skill = python("while True:\n    try: os.fork()\n    except OSError: pass");
     skill.sandbox.processes = 64;
@@ -125,7 +125,7 @@ fn a_fork_bomb_ends() {
 /// Doubles nine times, whatever anyone says, and ends by itself: what a bomb
 /// does before it is stopped, in a size that no machine feels.
 #[test]
-fn a_bomb_of_five_hundred_is_stopped_and_nothing_of_it_is_left() {
+fn fork_bomb_of_five_hundred_leaves_no_process() {
     skip_unless!(python);
     let mut skill = python(
         "signal.alarm(5)\nfor i in range(9):\n    try: os.fork()\n    \
@@ -160,7 +160,7 @@ fn ended_by_a_signal(ran: &Ran) -> Option<KillReason> {
 }
 
 #[test]
-fn open_files_end_at_the_bound() {
+fn open_files_are_bounded() {
     skip_unless!(python);
     let ran = World::new().attack(
         "kept = []\ndef more():\n    while True: kept.append(open('/dev/null'))\n\
@@ -170,7 +170,7 @@ fn open_files_end_at_the_bound() {
 }
 
 #[test]
-fn one_file_ends_at_the_bound() {
+fn file_size_is_bounded() {
     skip_unless!(python);
     let world = World::new();
     let mut skill = python(
@@ -195,7 +195,7 @@ fn fills_its_folder(script: &str) {
 }
 
 #[test]
-fn many_files_end_at_the_bound_of_the_folder() {
+fn folder_size_is_bounded() {
     skip_unless!(python);
     fills_its_folder(
         "os.makedirs('deep/er')\nfor n in range(3000):\n    \
@@ -204,7 +204,7 @@ fn many_files_end_at_the_bound_of_the_folder() {
 }
 
 #[test]
-fn a_flood_waits_for_its_reader() {
+fn flooding_skill_blocks_until_it_is_read() {
     let world = World::new();
     let mut launched = world.start(&spec("/usr/bin/yes", &[]));
     let mut some = [0; 1 << 16];
@@ -218,7 +218,7 @@ fn a_flood_waits_for_its_reader() {
 }
 
 #[test]
-fn stopping_is_terminating_or_killing_all_of_it() {
+fn stop_terminates_or_kills_the_whole_tree() {
     skip_unless!(python);
     let world = World::new();
     let mut launched = world.start(&python(
@@ -252,7 +252,7 @@ fn stopping_is_terminating_or_killing_all_of_it() {
 }
 
 #[test]
-fn a_dropped_skill_is_gone() {
+fn dropped_skill_leaves_no_process() {
     skip_unless!(python);
     let world = World::new();
     let launched = world.start(&python("if os.fork() == 0: os.setsid()\nsignal.pause()"));

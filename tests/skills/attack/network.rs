@@ -35,7 +35,7 @@ fn outbound(world: &World, ports: &[u16], script: &str) -> Ran {
 }
 
 #[test]
-fn without_network_no_connection_is_made() {
+fn no_connection_without_network() {
     skip_unless!(python);
     let (listener, port) = listener();
     World::new().attack(&connecting(port)).refused(&["EPERM"]);
@@ -43,7 +43,7 @@ fn without_network_no_connection_is_made() {
 }
 
 #[test]
-fn without_network_there_is_no_interface_either() {
+fn no_interface_without_network() {
     skip_unless!(python);
     // Without namespaces seccomp alone gives no sockets: the cases above and below.
     skip_unless!(namespaces);
@@ -53,7 +53,7 @@ fn without_network_there_is_no_interface_either() {
 }
 
 #[test]
-fn without_network_no_datagram_leaves() {
+fn no_datagram_without_network() {
     skip_unless!(python);
     let receiver = UdpSocket::bind(("127.0.0.1", 0)).expect("a port");
     receiver.set_nonblocking(true).expect("set");
@@ -67,7 +67,7 @@ fn without_network_no_datagram_leaves() {
 }
 
 #[test]
-fn with_ports_only_those_are_reached() {
+fn only_granted_ports_are_reachable() {
     skip_unless!(python);
     let ((open, allowed), (closed, other)) = (listener(), listener());
     let world = World::new();
@@ -79,14 +79,14 @@ fn with_ports_only_those_are_reached() {
 }
 
 #[test]
-fn with_ports_none_is_opened_to_others() {
+fn granted_ports_do_not_allow_listening() {
     skip_unless!(python);
     let script = "s = socket.socket()\nattempt(lambda: s.bind(('127.0.0.1', 0)))";
     outbound(&World::new(), &[443], script).refused(&["EACCES"]);
 }
 
 #[test]
-fn fast_open_does_not_pass_the_ports_by() {
+fn tcp_fast_open_does_not_bypass_the_ports() {
     skip_unless!(python);
     let (listener, port) = listener();
     let to = format!("('127.0.0.1', {port})");
@@ -101,7 +101,7 @@ fn fast_open_does_not_pass_the_ports_by() {
 }
 
 #[test]
-fn fast_open_in_a_batch_or_by_an_option_does_not_pass_the_ports_by() {
+fn batched_or_optional_tcp_fast_open_does_not_bypass_the_ports() {
     skip_unless!(python);
     let (listener, port) = listener();
     // A destination, a byte, and the header that leads to both.
@@ -125,7 +125,7 @@ fn fast_open_in_a_batch_or_by_an_option_does_not_pass_the_ports_by() {
 }
 
 #[test]
-fn ports_are_called_a_part_where_datagrams_go_anywhere() {
+fn ports_are_reported_partial_where_datagrams_are_open() {
     skip_unless!(python);
     let receiver = UdpSocket::bind(("127.0.0.1", 0)).expect("a port");
     let port = receiver.local_addr().expect("bound").port();
@@ -154,7 +154,7 @@ fn ports_are_called_a_part_where_datagrams_go_anywhere() {
 }
 
 #[test]
-fn other_protocols_and_families_have_no_sockets() {
+fn other_protocols_and_families_are_refused() {
     skip_unless!(python);
     let world = World::new();
     for (family, kind, protocol) in [
@@ -175,7 +175,7 @@ fn other_protocols_and_families_have_no_sockets() {
 }
 
 #[test]
-fn local_sockets_are_not_reached_by_path_or_by_name() {
+fn local_sockets_are_unreachable_by_path_or_name() {
     skip_unless!(python);
     let world = World::new();
     let path = world.path("state/docker.sock");
@@ -197,7 +197,7 @@ fn local_sockets_are_not_reached_by_path_or_by_name() {
 }
 
 #[test]
-fn docker_alone_has_local_sockets_but_no_abstract_ones() {
+fn only_docker_has_local_sockets_and_no_abstract_ones() {
     skip_unless!(python);
     let world = World::new();
     let path = world.path("state/docker.sock");

@@ -38,7 +38,7 @@ while True: signal.pause()
 /// Not a test of its own: what the helper runs. It copies the skill's stderr
 /// to its own, so that the test sees the skill's lines.
 #[test]
-fn stands_in_for_a_gateway() {
+fn gateway_stand_in() {
     skip_unless!(python);
     if std::env::var_os(HELPER).is_none() {
         return;
@@ -69,7 +69,7 @@ fn gateway(user: Option<u32>) -> (Child, Vec<i32>) {
     command
         .args([
             "--exact",
-            "attack::orphans::stands_in_for_a_gateway",
+            "attack::orphans::gateway_stand_in",
             "--nocapture",
         ])
         .env(HELPER, "1")
@@ -112,7 +112,7 @@ fn below(root: i32) -> Vec<i32> {
 
 /// Kills the gateway and waits, on the kernel's word, for the end of each.
 #[track_caller]
-fn nothing_survives(user: Option<u32>) {
+fn no_child_survives(user: Option<u32>) {
     let (mut gateway, below) = gateway(user);
     assert!(
         below.len() >= 6,
@@ -140,26 +140,26 @@ fn nothing_survives(user: Option<u32>) {
 }
 
 #[test]
-fn nothing_survives_a_killed_gateway_fifty_times() {
+fn no_child_survives_gateway_sigkill() {
     for _ in 0..ROUNDS {
-        nothing_survives(None);
+        no_child_survives(None);
     }
 }
 
 #[test]
-fn nothing_survives_a_killed_gateway_of_an_ordinary_user() {
+fn no_child_survives_gateway_sigkill_of_an_ordinary_user() {
     /// The user that owns nothing.
     const NOBODY: u32 = 65_534;
     let mut asked = Command::new("/bin/true");
     if asked.uid(NOBODY).gid(NOBODY).status().is_err() {
         // We are an ordinary user ourselves.
-        return nothing_survives(None);
+        return no_child_survives(None);
     }
-    nothing_survives(Some(NOBODY));
+    no_child_survives(Some(NOBODY));
 }
 
 #[test]
-fn nothing_survives_a_killed_supervisor() {
+fn no_child_survives_supervisor_sigkill() {
     skip_unless!(python);
     let world = World::new();
     let mut launched = world.start(&python(STUBBORN));

@@ -10,7 +10,7 @@ use super::support::{SECRET, World, finish, spec};
 use crate::support::machine::{PYTHON, namespaces};
 
 #[test]
-fn the_gateway_and_other_processes_are_not_seen() {
+fn gateway_and_other_processes_are_invisible() {
     skip_unless!(python);
     if namespaces().is_err() {
         // It sees their numbers, but Landlock shuts what is in them.
@@ -24,7 +24,7 @@ fn the_gateway_and_other_processes_are_not_seen() {
 }
 
 #[test]
-fn no_signal_reaches_a_process_outside() {
+fn no_signal_reaches_an_outside_process() {
     skip_unless!(python);
     let mut victim = Command::new("/bin/cat")
         .stdin(Stdio::piped())
@@ -46,7 +46,7 @@ fn no_signal_reaches_a_process_outside() {
 }
 
 #[test]
-fn pid_1_of_the_sandbox_is_neither_read_nor_written_nor_killed() {
+fn sandbox_pid_1_is_not_readable_writable_or_killable() {
     skip_unless!(python);
     for attempt in [
         "open('/proc/1/mem', 'rb').read(1)",
@@ -63,7 +63,7 @@ fn pid_1_of_the_sandbox_is_neither_read_nor_written_nor_killed() {
 }
 
 #[test]
-fn no_open_file_is_inherited() {
+fn no_descriptor_is_inherited() {
     skip_unless!(python);
     let secret = World::new();
     let held = File::open(secret.secret()).expect("opened");
@@ -81,7 +81,7 @@ fn no_open_file_is_inherited() {
 }
 
 #[test]
-fn the_environment_is_the_specs_and_nothing_else() {
+fn environment_is_exactly_the_specs() {
     let world = World::new();
     let mut skill = spec("/usr/bin/env", &[]);
     skill.environment.insert("TOKEN".into(), "given".into());
@@ -109,7 +109,7 @@ fn the_environment_is_the_specs_and_nothing_else() {
 }
 
 #[test]
-fn bounds_are_not_raised() {
+fn resource_limits_cannot_be_raised() {
     skip_unless!(python);
     let ran = World::new().attack(
         "for name in ('DATA', 'NPROC', 'NOFILE', 'FSIZE', 'CORE', 'CPU'):\n    \
@@ -124,7 +124,7 @@ fn bounds_are_not_raised() {
 }
 
 #[test]
-fn a_crash_leaves_no_core() {
+fn crash_leaves_no_core_dump() {
     skip_unless!(python);
     let world = World::new();
     let ran = world.attack("os.abort()");
@@ -140,7 +140,7 @@ fn a_crash_leaves_no_core() {
 }
 
 #[test]
-fn rights_are_gone_for_good() {
+fn privileges_are_dropped_for_good() {
     let ran = World::new().run(&spec("/bin/cat", &["/proc/self/status"]));
     for line in [
         "CapInh:\t0000000000000000",
@@ -158,7 +158,7 @@ fn rights_are_gone_for_good() {
 }
 
 #[test]
-fn it_has_no_terminal_and_a_session_of_its_own() {
+fn skill_has_no_terminal_and_its_own_session() {
     skip_unless!(python);
     let ran = World::new()
         .attack("print(os.getsid(0) == os.getpid())\nattempt(lambda: open('/dev/tty'))");
@@ -166,7 +166,7 @@ fn it_has_no_terminal_and_a_session_of_its_own() {
 }
 
 #[test]
-fn what_servers_need_still_works() {
+fn ordinary_server_operations_work() {
     skip_unless!(python);
     let ran = World::new().attack(
         "import subprocess, threading, multiprocessing\n\
@@ -179,7 +179,7 @@ fn what_servers_need_still_works() {
 }
 
 #[test]
-fn a_program_that_cannot_be_executed_is_reported_with_the_reason() {
+fn program_that_cannot_be_executed_is_reported() {
     let ran = World::new().run(&spec("/usr/bin/no-such-program", &[]));
     assert!(
         ran.reports.iter().any(|report| matches!(
@@ -190,7 +190,7 @@ fn a_program_that_cannot_be_executed_is_reported_with_the_reason() {
 }
 
 #[test]
-fn every_layer_is_reported_and_enforced_where_the_kernel_has_it() {
+fn every_layer_the_kernel_has_is_enforced() {
     let ran = World::new().run(&spec("/bin/true", &[]));
     let Some(Report::Started { layers }) = ran.reports.first() else {
         panic!("{ran:?}");
@@ -235,7 +235,7 @@ fn neighbour(world: &World) -> (mimo::skills::launcher::Launched, Vec<i32>) {
 }
 
 #[test]
-fn no_signal_reaches_another_skill_its_sandbox_or_everyone() {
+fn no_signal_reaches_another_skill_its_sandbox_or_all() {
     skip_unless!(python);
     let theirs = World::new();
     let (launched, pids) = neighbour(&theirs);
@@ -260,7 +260,7 @@ fn no_signal_reaches_another_skill_its_sandbox_or_everyone() {
 }
 
 #[test]
-fn a_set_user_id_program_gives_nothing() {
+fn set_user_id_program_grants_nothing() {
     use std::os::unix::fs::PermissionsExt;
     /// The user that owns nothing.
     const NOBODY: u32 = 65_534;
@@ -288,7 +288,7 @@ fn a_set_user_id_program_gives_nothing() {
 }
 
 #[test]
-fn memory_and_queues_that_others_share_are_not_reached() {
+fn shared_memory_and_queues_are_unreachable() {
     skip_unless!(python);
     // System V: a segment with a number that anyone can guess; POSIX: a name.
     let name = format!("/mimo-attack-{}", std::process::id());
@@ -340,7 +340,7 @@ fn memory_and_queues_that_others_share_are_not_reached() {
 }
 
 #[test]
-fn nothing_of_the_gateway_is_read_by_a_sibling() {
+fn sibling_cannot_read_the_gateway() {
     skip_unless!(python);
     let theirs = World::new();
     let (launched, pids) = neighbour(&theirs);

@@ -91,7 +91,7 @@ impl Mimo {
 }
 
 #[test]
-fn tools_stand_in_the_list_under_legal_names_and_answer_byte_for_byte() {
+fn direct_tools_have_legal_names_and_pass_results_byte_for_byte() {
     skip_unless!(node);
     let mut mimo = greeted(json!({}), &["full"]);
     let listed = mimo.request("tools/list", json!({}));
@@ -128,7 +128,7 @@ fn tools_stand_in_the_list_under_legal_names_and_answer_byte_for_byte() {
 }
 
 #[test]
-fn an_error_of_the_protocol_stays_one_where_the_tool_has_its_own_name() {
+fn protocol_error_of_a_direct_tool_stays_a_protocol_error() {
     skip_unless!(node);
     let mut mimo = greeted(json!({}), &["full"]);
     let (_, failed) = mimo.exchange("tools/call", json!({"name": "full__fail", "arguments": {}}));
@@ -142,7 +142,7 @@ fn an_error_of_the_protocol_stays_one_where_the_tool_has_its_own_name() {
 }
 
 #[test]
-fn progress_comes_before_the_answer() {
+fn progress_arrives_before_the_result() {
     skip_unless!(node);
     let mut mimo = greeted(json!({}), &["full"]);
     let called =
@@ -157,7 +157,7 @@ fn progress_comes_before_the_answer() {
 }
 
 #[test]
-fn a_longer_tool_list_is_announced() {
+fn longer_tool_list_is_announced() {
     skip_unless!(node);
     let mut mimo = greeted(json!({}), &["full"]);
     mimo.request("tools/list", json!({}));
@@ -174,7 +174,7 @@ fn a_longer_tool_list_is_announced() {
 }
 
 #[test]
-fn resources_are_listed_whole_read_and_watched() {
+fn resources_are_listed_read_and_watched() {
     skip_unless!(node);
     let mut mimo = greeted(json!({}), &["full", "twin"]);
     let listed = mimo.request("resources/list", json!({}));
@@ -312,7 +312,7 @@ fn an_entity_is_a_resource() {
 }
 
 #[test]
-fn prompts_are_listed_got_and_completed() {
+fn prompts_are_listed_fetched_and_completed() {
     skip_unless!(node);
     let mut mimo = greeted(json!({}), &["full"]);
     let listed = mimo.request("prompts/list", json!({}));
@@ -345,7 +345,7 @@ fn prompts_are_listed_got_and_completed() {
 }
 
 #[test]
-fn a_skill_may_ask_what_its_client_offers_and_hears_the_answer_as_it_was_written() {
+fn skill_asks_the_client_and_gets_its_answer_verbatim() {
     skip_unless!(node);
     let offered = json!({"sampling": {}, "elicitation": {}, "roots": {"listChanged": true}});
     let mut mimo = greeted(offered.clone(), &["full"]);
@@ -374,7 +374,7 @@ fn a_skill_may_ask_what_its_client_offers_and_hears_the_answer_as_it_was_written
 }
 
 #[test]
-fn what_the_client_does_not_offer_is_refused_and_what_a_skill_takes_back_is_cancelled() {
+fn unoffered_requests_are_refused_and_withdrawn_ones_cancelled() {
     skip_unless!(node);
     let mut mimo = greeted(json!({"sampling": {}}), &["full"]);
     let heard = mimo.said("ask", json!({"method": "roots/list", "params": {}}));
@@ -396,7 +396,7 @@ fn what_the_client_does_not_offer_is_refused_and_what_a_skill_takes_back_is_canc
 }
 
 #[test]
-fn a_question_still_open_when_the_client_leaves_does_not_hold_the_end() {
+fn open_request_does_not_delay_shutdown() {
     skip_unless!(node);
     let mut mimo = greeted(json!({"sampling": {}}), &["full"]);
     let arguments = json!({"method": "sampling/createMessage", "params": {}});
@@ -419,7 +419,7 @@ fn inline(capabilities: Value) -> Value {
 }
 
 #[test]
-fn a_client_of_the_newest_revision_is_asked_in_the_answer() {
+fn stateless_client_is_asked_in_the_result() {
     skip_unless!(node);
     let mut mimo = Mimo::with(FULL, &["full"]);
     let meta = inline(json!({"sampling": {}}));
@@ -455,7 +455,7 @@ fn a_client_of_the_newest_revision_is_asked_in_the_answer() {
 }
 
 #[test]
-fn a_question_is_asked_where_the_call_that_it_belongs_to_offers_that() {
+fn request_goes_to_the_call_that_offers_the_capability() {
     skip_unless!(node);
     let mut mimo = Mimo::with(FULL, &["full"]);
     let found =
@@ -478,7 +478,7 @@ fn a_question_is_asked_where_the_call_that_it_belongs_to_offers_that() {
 }
 
 #[test]
-fn the_newest_revision_has_its_marks() {
+fn stateless_results_carry_the_revisions_fields() {
     skip_unless!(node);
     let mut mimo = Mimo::with(FULL, &["full"]);
     let meta = inline(json!({}));

@@ -108,7 +108,7 @@ fn text(result: &Value) -> &str {
 }
 
 #[test]
-fn a_skill_is_found_called_and_kept_from_what_it_was_not_given() {
+fn skill_is_found_called_and_sandboxed() {
     skip_unless!(node);
     let mut mimo = Mimo::start();
     let found = mimo.document(
@@ -151,7 +151,7 @@ fn a_skill_is_found_called_and_kept_from_what_it_was_not_given() {
 }
 
 #[test]
-fn a_question_finds_the_tool_that_does_it() {
+fn question_finds_the_matching_tool() {
     skip_unless!(node);
     let mut mimo = Mimo::start();
     // Its tools are known from here on.
@@ -169,7 +169,7 @@ fn a_question_finds_the_tool_that_does_it() {
 }
 
 #[test]
-fn reads_are_told_from_changes_and_wrong_names_are_explained() {
+fn read_only_calls_are_checked_and_wrong_names_explained() {
     skip_unless!(node);
     let mut mimo = Mimo::start();
     mimo.document("skill_find", json!({"query": "repeat"}));
@@ -190,7 +190,7 @@ fn reads_are_told_from_changes_and_wrong_names_are_explained() {
 }
 
 #[test]
-fn a_long_result_comes_in_pages_that_join_to_the_whole() {
+fn long_result_is_paged_without_loss() {
     skip_unless!(node);
     let mut mimo = Mimo::start();
     let mut arguments = json!({
@@ -218,7 +218,7 @@ fn a_long_result_comes_in_pages_that_join_to_the_whole() {
 }
 
 #[test]
-fn a_skill_that_dies_costs_one_call_and_memory_goes_on() {
+fn crashed_skill_costs_one_call_and_memory_keeps_working() {
     skip_unless!(node);
     let mut mimo = Mimo::start();
     mimo.document("skill_find", json!({"query": "end"}));
@@ -240,7 +240,7 @@ fn a_skill_that_dies_costs_one_call_and_memory_goes_on() {
 }
 
 #[test]
-fn a_manifest_with_mistakes_stops_no_server_and_the_status_says_why() {
+fn invalid_manifest_stops_no_server_and_the_status_says_why() {
     let folder = TempDir::new().expect("a folder");
     let config = folder.path().join("config");
     fs::create_dir(&config).expect("made");

@@ -284,7 +284,7 @@ impl World {
 }
 
 #[test]
-fn every_history_keeps_the_promises() {
+fn every_history_keeps_the_invariants() {
     let mut seen = BTreeSet::new();
     repeat(5_000, |random| {
         let mut world = World::default();
@@ -307,7 +307,7 @@ fn every_history_keeps_the_promises() {
 }
 
 #[test]
-fn a_skill_that_keeps_dying_is_left_alone_for_a_while() {
+fn circuit_breaker_opens_after_repeated_exits() {
     let mut table = Table::default();
     table.step(0, Event::Register(spec("a", 0, true), None));
     let mut now = 0;
@@ -339,7 +339,7 @@ fn a_skill_that_keeps_dying_is_left_alone_for_a_while() {
 }
 
 #[test]
-fn a_lazy_skill_with_known_tools_starts_at_its_first_call() {
+fn lazy_skill_with_known_tools_starts_at_its_first_call() {
     let mut table = Table::default();
     let name = SkillName::new("a").unwrap();
     table.step(0, Event::Register(spec("a", 0, false), Some(Arc::from([]))));
@@ -352,7 +352,7 @@ fn a_lazy_skill_with_known_tools_starts_at_its_first_call() {
 }
 
 #[test]
-fn what_runs_leaves_only_for_what_came_up() {
+fn running_skill_is_replaced_only_by_one_that_started() {
     let mut table = Table::default();
     let name = SkillName::new("a").unwrap();
     table.step(0, Event::Register(spec("a", 0, true), None));

@@ -90,7 +90,7 @@ async fn until(registry: &Registry, wanted: impl Fn(&[SkillStatus]) -> bool) {
 }
 
 #[tokio::test]
-async fn a_skills_own_bound_ends_a_call_before_the_callers_does() {
+async fn skill_timeout_ends_a_call_before_the_callers() {
     skip_unless!(python);
     let mut spec = fake("ok", "ok");
     spec.timeouts.call = Duration::from_millis(300);
@@ -104,7 +104,7 @@ async fn a_skills_own_bound_ends_a_call_before_the_callers_does() {
 }
 
 #[tokio::test]
-async fn bad_neighbours_do_not_disturb_a_good_one() {
+async fn misbehaving_skills_do_not_disturb_others() {
     skip_unless!(python);
     let specs = ["ok", "hang", "fail", "die", "flood", "junk"];
     let specs = specs.map(|mode| fake(mode, mode)).to_vec();
@@ -166,7 +166,7 @@ async fn bad_neighbours_do_not_disturb_a_good_one() {
 }
 
 #[tokio::test]
-async fn a_dead_skills_tools_leave_and_come_back_with_its_restart() {
+async fn tools_disappear_with_an_exit_and_return_with_the_restart() {
     skip_unless!(python);
     let registry = registry(Arc::new(Processes), None, vec![fake("die", "die")]);
     until(&registry, |all| all[0].state == "running").await;
@@ -185,7 +185,7 @@ async fn a_dead_skills_tools_leave_and_come_back_with_its_restart() {
 }
 
 #[tokio::test]
-async fn a_changed_tool_is_quarantined_until_it_is_approved_across_runs_too() {
+async fn changed_tool_is_quarantined_until_approved() {
     skip_unless!(python);
     let folder = tempfile::tempdir().expect("a folder");
     let begin = || {
@@ -316,7 +316,7 @@ async fn behave(version: &str, input: DuplexStream, mut output: DuplexStream) {
 }
 
 #[tokio::test]
-async fn a_thousand_reloads_lose_and_double_no_call() {
+async fn thousand_reloads_neither_lose_nor_duplicate_calls() {
     const RELOADS: u64 = 1_000;
     let launch = Inside::default();
     let alive = launch.alive.clone();
@@ -363,7 +363,7 @@ async fn a_thousand_reloads_lose_and_double_no_call() {
 }
 
 #[tokio::test]
-async fn a_second_reload_meanwhile_is_refused_and_a_dropped_registry_stops_its_children() {
+async fn concurrent_reload_is_refused_and_dropping_the_registry_stops_children() {
     let launch = Inside::default();
     let alive = launch.alive.clone();
     let spec = |version| (*super::interleavings::spec("one", version, true)).clone();

@@ -23,7 +23,7 @@ fn refused(mimo: &mut Mimo) -> bool {
 }
 
 #[test]
-fn a_changed_tool_waits_is_shown_and_serves_again_once_approved() {
+fn changed_tool_is_blocked_shown_and_served_once_approved() {
     skip_unless!(python);
     let world = World::new();
     let mut mimo = changed(&world);
@@ -71,7 +71,7 @@ fn a_changed_tool_waits_is_shown_and_serves_again_once_approved() {
 }
 
 #[test]
-fn on_a_terminal_a_person_is_asked_and_no_is_the_default() {
+fn approval_on_a_terminal_asks_and_defaults_to_no() {
     skip_unless!(python);
     let world = World::new();
     let mut mimo = changed(&world);
@@ -92,7 +92,7 @@ fn on_a_terminal_a_person_is_asked_and_no_is_the_default() {
 }
 
 #[test]
-fn what_was_never_seen_waits_where_the_operator_says_ask() {
+fn new_tool_waits_for_approval_when_configured() {
     skip_unless!(python);
     let world = World::with("first_sight = \"ask\"\n");
     world.manifest(&json!({"one": world.skill("ok")}));

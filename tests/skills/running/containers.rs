@@ -50,7 +50,7 @@ fn places(world: &World) -> Vec<String> {
 }
 
 #[test]
-fn a_container_is_removed_when_its_run_ends() {
+fn container_is_removed_when_its_run_ends() {
     skip_unless!(python);
     let world = world("27.1.1");
     let mut mimo = world.serve();
@@ -64,7 +64,7 @@ fn a_container_is_removed_when_its_run_ends() {
 }
 
 #[test]
-fn what_a_killed_mimo_left_is_removed_and_what_runs_elsewhere_is_not() {
+fn containers_of_a_killed_mimo_are_removed_and_others_kept() {
     skip_unless!(python);
     let world = world("27.1.1");
     let (mut one, mut two) = (world.serve(), world.serve());
@@ -91,7 +91,7 @@ fn what_a_killed_mimo_left_is_removed_and_what_runs_elsewhere_is_not() {
 }
 
 #[test]
-fn an_old_client_is_refused() {
+fn old_docker_client_is_refused() {
     skip_unless!(python);
     let world = world("19.03.9");
     let mut mimo = world.serve();
@@ -105,7 +105,7 @@ fn an_old_client_is_refused() {
 }
 
 #[test]
-fn what_could_not_be_removed_is_removed_before_the_next_start() {
+fn leftover_container_is_removed_before_the_next_start() {
     skip_unless!(python);
     let world = world("27.1.1");
     let mut mimo = world.serve();

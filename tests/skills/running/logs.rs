@@ -19,7 +19,7 @@ fn entries(world: &World) -> Vec<Value> {
 }
 
 #[test]
-fn runs_and_their_words_are_kept_with_marks_and_times() {
+fn runs_and_their_output_are_logged_with_times() {
     skip_unless!(python);
     let world = World::new();
     world.manifest(&json!({"one": world.skill("die"), "two": world.skill("ok")}));
@@ -74,7 +74,7 @@ fn runs_and_their_words_are_kept_with_marks_and_times() {
 }
 
 #[test]
-fn a_pipe_is_followed_until_its_reader_leaves() {
+fn log_is_followed_until_the_reader_leaves() {
     skip_unless!(python);
     let world = World::new();
     world.manifest(&json!({"one": world.skill("ok")}));
@@ -98,7 +98,7 @@ fn a_pipe_is_followed_until_its_reader_leaves() {
 }
 
 #[test]
-fn what_a_skill_writes_steers_no_terminal() {
+fn control_sequences_of_skills_are_escaped() {
     skip_unless!(python);
     let world = World::new();
     let loud = "import sys\nprint('\\x1b[2J\\x1b]0;mine\\x07', file=sys.stderr)\n";

@@ -8,7 +8,7 @@ use serde_json::json;
 use super::world::{Mimo, World, pid};
 
 #[test]
-fn a_changed_file_is_followed_and_what_it_leaves_alone_keeps_running() {
+fn changed_manifest_is_applied_and_unchanged_skills_keep_running() {
     skip_unless!(python);
     let world = World::new();
     // Made, replaced by a rename, removed: all seen, and there was no file yet.
@@ -39,7 +39,7 @@ fn a_changed_file_is_followed_and_what_it_leaves_alone_keeps_running() {
 }
 
 #[test]
-fn the_settings_folder_may_be_made_later() {
+fn settings_folder_may_be_created_later() {
     skip_unless!(python);
     let world = World::new();
     let elsewhere = world.path("later/deep/skills.json");
@@ -54,7 +54,7 @@ fn the_settings_folder_may_be_made_later() {
 }
 
 #[test]
-fn a_wrong_file_changes_nothing_and_is_told_until_it_is_right() {
+fn invalid_manifest_changes_nothing_and_is_reported_until_fixed() {
     skip_unless!(python);
     let world = World::new();
     world.manifest(&json!({"one": world.skill("ok")}));
@@ -88,7 +88,7 @@ fn a_wrong_file_changes_nothing_and_is_told_until_it_is_right() {
 }
 
 #[test]
-fn a_command_reloads_every_running_mimo_and_tells_what_came_of_it() {
+fn reload_command_reaches_every_running_mimo_and_reports() {
     skip_unless!(python);
     let world = World::new();
     let nobody = world.document(&["reload"]);
@@ -133,7 +133,7 @@ fn a_command_reloads_every_running_mimo_and_tells_what_came_of_it() {
 }
 
 #[test]
-fn a_second_reload_is_refused_and_a_change_meanwhile_is_not_lost() {
+fn second_reload_is_refused_and_a_concurrent_change_is_kept() {
     skip_unless!(python);
     let world = World::new();
     world.manifest(&json!({"one": world.skill("ok")}));
@@ -167,7 +167,7 @@ fn a_second_reload_is_refused_and_a_change_meanwhile_is_not_lost() {
 }
 
 #[test]
-fn the_former_tool_reloads_and_tells_what_came_of_it() {
+fn legacy_reload_tool_reports_the_outcome() {
     skip_unless!(python);
     let world = World::new();
     world.manifest(&json!({"one": world.skill("ok")}));
@@ -204,7 +204,7 @@ fn the_former_tool_reloads_and_tells_what_came_of_it() {
 }
 
 #[test]
-fn the_core_profile_has_the_tools_of_skills_and_the_way_to_them() {
+fn core_profile_has_the_skill_tools() {
     skip_unless!(python);
     let world = World::new();
     world.manifest(&json!({"one": world.skill("ok")}));
@@ -232,7 +232,7 @@ fn the_core_profile_has_the_tools_of_skills_and_the_way_to_them() {
 }
 
 #[test]
-fn what_does_not_start_leaves_the_running_one_in_place() {
+fn failed_start_leaves_the_running_skill_in_place() {
     skip_unless!(python);
     let world = World::new();
     world.manifest(&json!({"one": world.skill("ok")}));
@@ -250,7 +250,7 @@ fn what_does_not_start_leaves_the_running_one_in_place() {
 }
 
 #[test]
-fn a_hangup_reloads_or_ends_where_there_is_nothing_to_reload() {
+fn sighup_reloads_or_exits_without_skills() {
     skip_unless!(python);
     let world = World::new();
     let mut mimo = world.serve();

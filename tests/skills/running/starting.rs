@@ -9,7 +9,7 @@ use super::world::{Mimo, World};
 use crate::support::{machine, terminal};
 
 #[test]
-fn a_program_that_is_too_old_is_refused_with_what_was_found_and_needed() {
+fn outdated_program_is_refused_with_both_versions() {
     skip_unless!(python);
     let world = World::new();
     let asked = "import os\nopen(os.environ['HOME'] + '/asked', 'a').write('x')\n";
@@ -63,7 +63,7 @@ fn whole(world: &World) -> bool {
 }
 
 #[test]
-fn strict_starts_a_skill_where_every_layer_stands_and_else_names_what_is_missing() {
+fn strict_mode_starts_a_skill_or_names_the_missing_layers() {
     skip_unless!(python);
     let world = World::with("strict = true\n");
     let mut eager = world.skill("ok");
@@ -113,7 +113,7 @@ fn strict_starts_a_skill_where_every_layer_stands_and_else_names_what_is_missing
 }
 
 #[test]
-fn the_list_names_the_layers_in_colour_and_what_is_disabled() {
+fn list_shows_layers_in_color_and_disabled_skills() {
     skip_unless!(python);
     let world = World::new();
     let mut disabled = world.skill("ok");
