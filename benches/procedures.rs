@@ -23,7 +23,8 @@ use std::time::{Duration, Instant};
 
 use futures::FutureExt;
 use futures::future::BoxFuture;
-use mimo::clock::{Clock, SystemClock};
+use mimo::caller::{Caller, Grants, ToolGrants};
+use mimo::clock::{Clock, SystemClock, Timestamp};
 use mimo::failure::Failure;
 use mimo::procedure::journal::{ActionError, SideEffects};
 use mimo::procedure::{Procedures, Start, ToolCaller};
@@ -41,7 +42,7 @@ const LEFT: usize = 10_000;
 struct Trivial(Arc<AtomicU64>);
 
 impl ToolCaller for Trivial {
-    fn check(&self, _name: &str) -> Result<(), (String, String)> {
+    fn check(&self, _name: &str, _grants: &ToolGrants) -> Result<(), (String, String)> {
         Ok(())
     }
 
@@ -53,7 +54,7 @@ impl ToolCaller for Trivial {
         &self,
         _name: &str,
         arguments: Map<String, Value>,
-        _execution: &str,
+        _caller: Caller,
         _cancel: CancellationToken,
     ) -> BoxFuture<'static, Result<Value, ActionError>> {
         self.0.fetch_add(1, Ordering::Relaxed);
@@ -62,6 +63,7 @@ impl ToolCaller for Trivial {
 }
 
 struct Mimo {
+    grants: Grants,
     procedures: Procedures,
     store: Arc<SqliteStore>,
     calls: Arc<AtomicU64>,
@@ -73,6 +75,7 @@ fn mimo(database: &Path) -> Mimo {
     let calls = Arc::new(AtomicU64::new(0));
     procedures.connect(Arc::new(Trivial(calls.clone())));
     Mimo {
+        grants: Grants::local("global"),
         procedures,
         store,
         calls,
@@ -118,7 +121,7 @@ async fn measure() -> Result<(), Failure> {
     for (name, steps) in [("line", STEPS), ("short", 1)] {
         let defined = one
             .procedures
-            .define(&definition(name, steps), false)
+            .define(&one.grants, &definition(name, steps), false)
             .await?;
         defined.expect("it is sound");
     }
@@ -130,8 +133,11 @@ async fn measure() -> Result<(), Failure> {
 
 async fn finish(one: &Mimo, id: &str) -> Result<(), Failure> {
     let end = tokio::time::Instant::now() + Duration::from_secs(600);
-    one.procedures.wait(id, end, |_| {}).await?;
-    assert_eq!(one.procedures.execution(id).await?.status, "completed");
+    one.procedures.wait(&one.grants, id, end, |_| {}).await?;
+    assert_eq!(
+        one.procedures.execution(&one.grants, id).await?.status,
+        "completed"
+    );
     Ok(())
 }
 
@@ -141,9 +147,9 @@ async fn step(one: &Mimo, folder: &Path) -> Result<(), Failure> {
     let (mut added, mut synced) = (Vec::new(), Vec::new());
     let mut page = std::fs::File::create(folder.join("page")).expect("a file");
     for _ in 0..ROUNDS {
-        let (id, _) = one.procedures.start(start("line")).await?;
+        let (id, _) = one.procedures.start(&one.grants, start("line")).await?;
         finish(one, &id).await?;
-        let machine = one.procedures.machine(&id).await?;
+        let machine = one.procedures.machine(&one.grants, &id).await?;
         let began: Vec<i64> = machine.performed().iter().map(|each| each.at.0).collect();
         added.extend(began.windows(2).map(|two| (two[1] - two[0]) as f64));
         for _ in 0..STEPS {
@@ -169,7 +175,7 @@ async fn at_once(one: &Mimo) -> Result<(), Failure> {
     let begun = Instant::now();
     let mut ids = Vec::new();
     for _ in 0..AT_ONCE {
-        ids.push(one.procedures.start(start("line")).await?.0);
+        ids.push(one.procedures.start(&one.grants, start("line")).await?.0);
     }
     for id in &ids {
         finish(one, id).await?;
@@ -185,13 +191,17 @@ async fn at_once(one: &Mimo) -> Result<(), Failure> {
 
 /// Executions that were begun and that nobody drives, and a Mimo that starts.
 async fn recovery(one: &Mimo, database: &Path) -> Result<(), Failure> {
-    let kept = one.procedures.definition("short", "latest").await?;
+    let kept = one
+        .procedures
+        .definition(&one.grants, "short", "latest")
+        .await?;
     let now = SystemClock.now();
     let entry =
         json!({"at": now.0, "event": "started", "context": {"n": 1}, "timeout_ms": 600_000});
     for n in 0..LEFT {
         let new = NewExecution {
             id: format!("left{n}"),
+            project: "global".to_owned(),
             hash: kept.hash.clone(),
             idempotency_key: None,
             depth: 0,
@@ -199,7 +209,7 @@ async fn recovery(one: &Mimo, database: &Path) -> Result<(), Failure> {
             entry: entry.to_string(),
             owned: false,
         };
-        one.store.begin(new, now).await?;
+        one.store.begin(new, Timestamp(0), now).await?;
     }
     let begun = Instant::now();
     let next = mimo(database);
@@ -210,7 +220,7 @@ async fn recovery(one: &Mimo, database: &Path) -> Result<(), Failure> {
     }
     let first = begun.elapsed();
     loop {
-        let census = next.procedures.census().await?;
+        let census = next.procedures.census(&next.grants).await?;
         let open: u64 = census
             .executions
             .iter()

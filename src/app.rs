@@ -235,6 +235,11 @@ impl App {
         &self.procedures
     }
 
+    /// What this Mimo's user may do.
+    pub fn grants(&self) -> Grants {
+        Grants::local(&*self.project)
+    }
+
     /// Calls one tool, as a client would.
     pub async fn call(&self, name: &str, arguments: Value) -> Result<Reply, Failure> {
         let context = Context::new(Caller::new(self.grants.clone(), self.clock.new_id()));
@@ -244,8 +249,7 @@ impl App {
 
     /// Serves stdin and stdout until the client leaves or a signal comes.
     pub async fn serve(self) -> Result<(), Failure> {
-        let store = self.store.clone();
-        self.procedures.keep(move || store.exists());
+        self.procedures.recover_periodically();
         let cleaning = self.cleans.then(|| {
             let (memories, store) = (self.memories.clone(), self.store.clone());
             tokio::spawn(async move { memories.keep_clean(|| store.exists()).await })

@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 
 use super::output::Output;
 use crate::app::{self, App};
+use crate::caller::Grants;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::diagnostics::Diagnostic;
@@ -86,23 +87,23 @@ pub(super) fn run(
 ) -> Result<()> {
     app::run(async {
         let app = App::build(config, clock)?;
-        let procedures = app.procedures().clone();
+        let (procedures, grants) = (app.procedures().clone(), app.grants());
         let done = match arguments.verb {
-            Verb::List => list(&procedures, output).await,
-            Verb::Check(file) => define(&procedures, &file.file, true, output).await,
-            Verb::Add(file) => define(&procedures, &file.file, false, output).await,
-            Verb::Run(arguments) => run::run(&procedures, arguments, output).await,
-            Verb::Show(show) => self::show(&procedures, show, output).await,
-            Verb::History(arguments) => run::history(&procedures, arguments, output).await,
-            Verb::Approve(arguments) => run::approve(&procedures, arguments, output).await,
+            Verb::List => list(&procedures, &grants, output).await,
+            Verb::Check(file) => define(&procedures, &grants, &file.file, true, output).await,
+            Verb::Add(file) => define(&procedures, &grants, &file.file, false, output).await,
+            Verb::Run(arguments) => run::run(&procedures, &grants, arguments, output).await,
+            Verb::Show(show) => self::show(&procedures, &grants, show, output).await,
+            Verb::History(arguments) => run::history(&procedures, &grants, arguments, output).await,
+            Verb::Approve(arguments) => run::approve(&procedures, &grants, arguments, output).await,
         };
         app.close().await;
         Ok(done)
     })?
 }
 
-async fn list(procedures: &Procedures, output: &Output) -> Result<()> {
-    let found = procedures.find(None, usize::MAX).await?;
+async fn list(procedures: &Procedures, grants: &Grants, output: &Output) -> Result<()> {
+    let found = procedures.find(grants, None, usize::MAX).await?;
     if output.json {
         let listed: Vec<Value> = found.iter().map(view::listed).collect();
         return output.document(&json!({ "procedures": listed }));
@@ -117,17 +118,18 @@ async fn list(procedures: &Procedures, output: &Output) -> Result<()> {
 
 async fn define(
     procedures: &Procedures,
+    grants: &Grants,
     file: &Path,
     dry_run: bool,
     output: &Output,
 ) -> Result<()> {
     let given = read(file)?;
-    let defined = match procedures.define(&given, dry_run).await? {
+    let defined = match procedures.define(grants, &given, dry_run).await? {
         Ok(defined) => defined,
         Err(mistakes) => return Err(output.reject(file, &mistakes, Diagnostic::document)),
     };
     let definition = &defined.checked.definition;
-    let outcome = defined.kept.map_or("valid", |kept| kept.name());
+    let outcome = defined.outcome.map_or("valid", |outcome| outcome.name());
     if output.json {
         return output.document(&json!({
             "ok": true,
@@ -162,19 +164,26 @@ fn read(file: &Path) -> Result<Value, Failure> {
     serde_json::from_str(&text).map_err(|error| unreadable(&error))
 }
 
-async fn show(procedures: &Procedures, show: Show, output: &Output) -> Result<()> {
+async fn show(
+    procedures: &Procedures,
+    grants: &Grants,
+    show: Show,
+    output: &Output,
+) -> Result<()> {
     let (hash, passed) = match &show.execution {
         Some(id) => {
-            let execution = procedures.execution(id).await?;
-            let machine = procedures.machine(id).await?;
+            let execution = procedures.execution(grants, id).await?;
+            let machine = procedures.machine(grants, id).await?;
             (execution.hash, ExecutionPath::of(&machine))
         }
         None => {
-            let kept = procedures.definition(&show.name, &show.version).await?;
+            let kept = procedures
+                .definition(grants, &show.name, &show.version)
+                .await?;
             (kept.hash, ExecutionPath::default())
         }
     };
-    let definition = procedures.definition_of(&hash).await?;
+    let definition = procedures.definition_by_hash(&hash).await?;
     if definition.name != show.name {
         let message = format!("that execution ran {}, not {}", definition.name, show.name);
         return Err(Failure::invalid("", message)
@@ -182,9 +191,11 @@ async fn show(procedures: &Procedures, show: Show, output: &Output) -> Result<()
             .into());
     }
     if show.definition || output.json {
-        let kept = procedures.kept(&hash).await?;
-        let value: Value = serde_json::from_str(&kept.definition).map_err(Failure::internal)?;
-        let mut document = json!({"name": kept.name, "version": kept.version, "hash": kept.hash, "definition": value});
+        let text = procedures.definition_text(&hash).await?;
+        let value: Value = serde_json::from_str(&text).map_err(Failure::internal)?;
+        let (name, version) = (&definition.name, &definition.version);
+        let mut document =
+            json!({"name": name, "version": version, "hash": hash, "definition": value});
         if !show.definition {
             document["mermaid"] = json!(draw::mermaid(&definition, &passed));
         }

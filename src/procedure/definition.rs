@@ -24,7 +24,7 @@ pub struct Definition {
     /// JSON Schema of the context that an execution begins with.
     #[serde(default)]
     pub context_schema: Option<Value>,
-    /// UndoMethod long an execution may take until its rollback begins.
+    /// How long an execution may take until its rollback begins.
     #[serde(default)]
     pub timeout_ms: Option<u64>,
     /// What an execution answers.
@@ -45,7 +45,7 @@ pub struct State {
     pub action: Option<Action>,
     /// Variables that take values after success.
     pub assign: Map<String, Value>,
-    /// UndoMethod long one attempt may take.
+    /// How long one attempt may take.
     pub timeout_ms: Option<u64>,
     /// When and how often it is tried again.
     pub retry: Option<Retry>,

@@ -1,49 +1,55 @@
-//! Driving one execution: what the machine says is next is journalled, then
-//! performed, then its result is journalled together with the next intent, each
-//! in one durable transaction.
+//! Drives one execution: journals the intent of the next action, performs it, and
+//! journals its result together with the next intent, each in one durable
+//! transaction.
 
 mod perform;
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use futures::FutureExt;
 use futures::future::BoxFuture;
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
+use super::engine::Engine;
 use super::journal::{ActionError, ActionOutcome, Entry, Event, SideEffects, StopReason};
 use super::machine::{Machine, Next, StepStart, Task, Work, later};
-use super::scheduler::JournalWrite;
-use super::{Inner, written};
+use crate::caller::Reach;
 use crate::clock::Timestamp;
 use crate::failure::{Failure, Kind};
 use crate::store::procedure::{AppendOutcome, Execution, ExecutionUpdate};
 
-/// UndoMethod far driving came.
+/// How far an execution was driven.
 pub(super) enum DriveOutcome {
-    /// To the execution's end.
     Ended(Box<Machine>),
-    /// To something a person has to decide; to be looked at again at that
-    /// moment, if any.
+    /// A person has to decide. The moment is when to look again, if ever.
     Parked(Option<Timestamp>),
-    /// No further: Mimo ends, or another one has it.
+    /// Mimo ends, or another one drives it.
     Released,
 }
 
-/// An execution that is driven.
-struct Driver<'a> {
-    inner: &'a Inner,
-    id: &'a str,
-    depth: u32,
-    machine: Machine,
-    /// Entries that are in the store.
-    length: u64,
-    /// Entries that are not in it yet.
-    pending: Vec<Entry>,
-    cancel: &'a CancellationToken,
+/// Reaches an execution from outside while it is driven.
+#[derive(Clone, Default)]
+pub(super) struct Control {
+    pub(super) cancel: CancellationToken,
+    /// Sends after each write to its journal.
+    pub(super) written: watch::Sender<()>,
 }
 
-/// UndoMethod performing an action came out.
+struct Driver<'a> {
+    engine: &'a Engine,
+    id: &'a str,
+    /// The project and the depth of a called execution follow from it.
+    execution: Execution,
+    machine: Machine,
+    /// Entries in the store.
+    length: u64,
+    /// Entries that are not in the store yet.
+    pending: Vec<Entry>,
+    control: &'a Control,
+}
+
+/// How performing an action went.
 enum StepOutcome {
     Done(ActionOutcome),
     Parked(Option<Timestamp>),
@@ -52,43 +58,37 @@ enum StepOutcome {
 
 /// Drives an execution that this Mimo owns.
 pub(super) fn drive<'a>(
-    inner: &'a Arc<Inner>,
+    engine: &'a Engine,
     id: &'a str,
-    cancel: &'a CancellationToken,
+    control: &'a Control,
 ) -> BoxFuture<'a, Result<DriveOutcome, Failure>> {
-    async move {
-        let (execution, machine) = inner.machine(id).await?;
-        let mut drive = Driver::of(inner, id, &execution, machine, cancel);
-        drive.run(inner).await
-    }
-    .boxed()
+    async move { Driver::load(engine, id, control).await?.run().await }.boxed()
 }
 
 impl<'a> Driver<'a> {
-    fn of(
-        inner: &'a Inner,
+    async fn load(
+        engine: &'a Engine,
         id: &'a str,
-        execution: &Execution,
-        machine: Machine,
-        cancel: &'a CancellationToken,
-    ) -> Driver<'a> {
+        control: &'a Control,
+    ) -> Result<Driver<'a>, Failure> {
+        let (execution, machine) = engine.machine(&Reach::Everything, id).await?;
         if execution.cancel {
-            cancel.cancel();
+            control.cancel.cancel();
         }
-        Driver {
-            inner,
+        Ok(Driver {
+            engine,
             id,
-            depth: execution.depth,
-            machine,
             length: execution.entries,
+            execution,
+            machine,
             pending: Vec::new(),
-            cancel,
-        }
+            control,
+        })
     }
 
-    async fn run(&mut self, shared: &Arc<Inner>) -> Result<DriveOutcome, Failure> {
+    async fn run(&mut self) -> Result<DriveOutcome, Failure> {
         loop {
-            let now = self.inner.clock.now();
+            let now = self.engine.clock.now();
             let (task, started) = match self.machine.next() {
                 Next::Ended(_) => {
                     return Ok(match self.write(true, None).await? {
@@ -117,7 +117,7 @@ impl<'a> Driver<'a> {
                 }
                 return self.park(late).await;
             }
-            if self.inner.running.stop.is_cancelled() {
+            if self.engine.stop.is_cancelled() {
                 return self.leave().await;
             }
             let started = match started {
@@ -140,7 +140,7 @@ impl<'a> Driver<'a> {
             if matches!(task.work, Work::Approval { .. }) {
                 continue;
             }
-            match self.perform(shared, &task, started).await? {
+            match self.perform(&task, started).await? {
                 StepOutcome::Done(outcome) => self.over(started.step, outcome)?,
                 StepOutcome::Parked(wake_at) => {
                     if !self.machine.parked() {
@@ -160,7 +160,7 @@ impl<'a> Driver<'a> {
             ActionOutcome::Error(error) => error.leaves_doubt() || error.kind == "procedure_failed",
             ActionOutcome::Result(_) => false,
         };
-        let reason = self.must_stop(self.inner.clock.now());
+        let reason = self.must_stop(self.engine.clock.now());
         self.note(match reason.filter(|_| cut) {
             Some(reason) => Event::Stopped { reason },
             None => Event::StepFinished { step, outcome },
@@ -171,7 +171,7 @@ impl<'a> Driver<'a> {
         if self.machine.rolling_back() {
             return None;
         }
-        if self.cancel.is_cancelled() {
+        if self.control.cancel.is_cancelled() {
             return Some(StopReason::Cancelled);
         }
         let late = self.machine.deadline().is_some_and(|end| end <= now);
@@ -180,7 +180,7 @@ impl<'a> Driver<'a> {
 
     /// Takes an event into the machine; it is in the store with the next write.
     fn note(&mut self, event: Event) -> Result<(), Failure> {
-        let entry = Entry::new(self.inner.clock.now(), event);
+        let entry = Entry::new(self.engine.clock.now(), event);
         let fits = self.machine.apply(&entry);
         fits.map_err(|journal_error| {
             Failure::internal(format!("{}: {}", self.id, journal_error.0))
@@ -191,32 +191,32 @@ impl<'a> Driver<'a> {
 
     /// Writes what is pending; false where the execution is another's by now.
     async fn write(&mut self, parked: bool, wake_at: Option<Timestamp>) -> Result<bool, Failure> {
-        let entries: Vec<String> = self.pending.iter().map(written).collect::<Result<_, _>>()?;
+        let entries: Vec<String> = self
+            .pending
+            .iter()
+            .map(Entry::to_json)
+            .collect::<Result<_, _>>()?;
         let count = entries.len() as u64;
         let status = match self.machine.status() {
             // A part of it waits for a person.
             "running" if parked => "waiting_approval",
             status => status,
         };
-        let standing = ExecutionUpdate {
+        let update = ExecutionUpdate {
             status,
             state: self.machine.state().to_owned(),
             parked,
             wake_at,
         };
-        let now = self.inner.clock.now();
-        self.inner.running.tell(JournalWrite::Before);
-        let store = &self.inner.store;
-        let appended = store.append(self.id.to_owned(), self.length, entries, standing, now);
-        let appended = appended.await?;
-        self.inner.running.tell(JournalWrite::After);
+        let engine = self.engine;
+        let appended = engine.append(self.id, self.length, entries, update).await?;
         self.pending.clear();
         self.length += count;
-        self.inner.running.changed(self.id);
+        self.control.written.send_replace(());
         match appended {
             AppendOutcome::Written { cancel } => {
                 if cancel {
-                    self.cancel.cancel();
+                    self.control.cancel.cancel();
                 }
                 Ok(true)
             }
@@ -240,7 +240,7 @@ impl<'a> Driver<'a> {
     /// Lets it go as it is, for the next who looks.
     async fn leave(&mut self) -> Result<DriveOutcome, Failure> {
         if self.pending.is_empty() || self.write(false, None).await? {
-            self.inner.store.release(self.id.to_owned()).await?;
+            self.engine.store.release(self.id.to_owned()).await?;
         }
         Ok(DriveOutcome::Released)
     }
@@ -263,17 +263,17 @@ impl<'a> Driver<'a> {
             Some(deadline) => end.min(deadline),
             None => end,
         };
-        let left = Duration::from_micros((end.0 - self.inner.clock.now().0).max(0) as u64);
+        let left = Duration::from_micros((end.0 - self.engine.clock.now().0).max(0) as u64);
         let cancelled = async {
             match self.machine.rolling_back() {
                 true => std::future::pending().await,
-                false => self.cancel.cancelled().await,
+                false => self.control.cancel.cancelled().await,
             }
         };
         tokio::select! {
             () = tokio::time::sleep(left) => {}
             () = cancelled => {}
-            () = self.inner.running.stop.cancelled() => {}
+            () = self.engine.stop.cancelled() => {}
         }
     }
 
@@ -283,7 +283,11 @@ impl<'a> Driver<'a> {
             Work::Tool {
                 name, idempotent, ..
             } => {
-                let known = self.inner.tools.get().map(|tools| tools.side_effects(name));
+                let known = self
+                    .engine
+                    .tools
+                    .get()
+                    .map(|tools| tools.side_effects(name));
                 let known = known.unwrap_or_default();
                 SideEffects {
                     idempotent: idempotent.unwrap_or(known.idempotent) || known.read_only,

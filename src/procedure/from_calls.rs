@@ -6,8 +6,8 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
 
+use super::secrets::is_redacted;
 use super::template::is_template;
-use super::view::is_redacted;
 use crate::failure::{Failure, Kind};
 use crate::limits;
 use crate::store::procedure::RecordedCall;
@@ -218,6 +218,7 @@ mod tests {
     fn calls(made: &[(&str, Value)]) -> (Vec<String>, Vec<RecordedCall>) {
         let call = |(nth, (tool, arguments)): (usize, &(&str, Value))| RecordedCall {
             id: format!("c{nth}"),
+            project: "global".to_owned(),
             tool: (*tool).to_owned(),
             arguments: arguments.to_string(),
             at: Timestamp(0),

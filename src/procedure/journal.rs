@@ -1,9 +1,12 @@
 //! What is kept of an execution: its journal. AnyName else about it follows
 //! from the definition and these entries.
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use crate::caller::{Grants, PROJECT_SHARED};
 use crate::clock::Timestamp;
 use crate::failure::Failure;
 
@@ -22,6 +25,16 @@ impl Entry {
     pub fn new(at: Timestamp, event: Event) -> Entry {
         Entry { at: at.0, event }
     }
+
+    pub(super) fn to_json(&self) -> Result<String, Failure> {
+        serde_json::to_string(self).map_err(Failure::internal)
+    }
+}
+
+/// Old journals have no grants: only the local user could start them, and their
+/// steps acted in the shared project.
+fn grants_before_journaled() -> Arc<Grants> {
+    Arc::new(Grants::local(PROJECT_SHARED))
 }
 
 /// What happened.
@@ -32,8 +45,11 @@ pub enum Event {
     Started {
         /// Its context.
         context: Map<String, Value>,
-        /// UndoMethod long it may take until its rollback begins.
+        /// How long it may take until its rollback begins.
         timeout_ms: u64,
+        /// Of whoever started it: every step is a call by them.
+        #[serde(default = "grants_before_journaled")]
+        grants: Arc<Grants>,
     },
     /// An action is about to be performed.
     #[serde(rename = "begun")]
@@ -49,7 +65,7 @@ pub enum Event {
     StepFinished {
         /// Which.
         step: u64,
-        /// UndoMethod it went.
+        /// How it went.
         #[serde(flatten)]
         outcome: ActionOutcome,
     },
@@ -91,7 +107,7 @@ pub struct SideEffects {
     pub idempotent: bool,
 }
 
-/// UndoMethod an action went.
+/// How an action went.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ActionOutcome {
@@ -218,6 +234,7 @@ mod tests {
             Event::Started {
                 context: Map::from_iter([("a".to_owned(), json!(1))]),
                 timeout_ms: 5,
+                grants: Arc::new(Grants::fenced("website")),
             },
             Event::StepStarted {
                 step,
@@ -256,5 +273,15 @@ mod tests {
             let read: Entry = serde_json::from_str(&text).expect(&text);
             assert_eq!(read, entry, "{text}");
         }
+    }
+
+    #[test]
+    fn an_old_journal_runs_as_the_local_user() {
+        let text = r#"{"at":1,"event":"started","context":{},"timeout_ms":5}"#;
+        let entry: Entry = serde_json::from_str(text).expect("an entry");
+        let Event::Started { grants, .. } = entry.event else {
+            panic!("{entry:?}");
+        };
+        assert_eq!(*grants, Grants::local(PROJECT_SHARED));
     }
 }

@@ -6,8 +6,7 @@ use std::collections::{BTreeSet, VecDeque};
 use serde_json::{Map, Value, json};
 
 use super::definition::{Action, Definition, State};
-use super::template;
-use super::view;
+use super::{secrets, template};
 
 /// The plan of `definition` started with `context`.
 pub fn plan(definition: &Definition, hash: &str, context: Map<String, Value>) -> Value {
@@ -30,7 +29,7 @@ pub fn plan(definition: &Definition, hash: &str, context: Map<String, Value>) ->
         "hash": hash,
         "plan": states,
     });
-    view::redact_names(&mut document);
+    secrets::redact_names(&mut document);
     document
 }
 

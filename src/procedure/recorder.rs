@@ -1,21 +1,30 @@
-//! Calls of skills' tools, kept so that procedures can be made of them. Written
-//! a little later and together: a call must not cost a transaction.
+//! Recorded calls of skills' tools, of which procedures can be made. They are
+//! written in batches, because a call must not cost a transaction.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use serde_json::Value;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 
-use super::{Procedures, from_calls, view};
-use crate::clock::Timestamp;
+use super::{from_calls, secrets};
+use crate::caller::Reach;
+use crate::clock::{Clock, Timestamp};
 use crate::failure::Failure;
 use crate::limits;
+use crate::store::Store;
 use crate::store::procedure::RecordedCall;
 
-/// Calls that are not in the store yet.
-#[derive(Default)]
-pub(super) struct Recorder(Mutex<Pending>);
+pub(super) struct Recorder {
+    store: Arc<dyn Store>,
+    clock: Arc<dyn Clock>,
+    tasks: TaskTracker,
+    stop: CancellationToken,
+    /// Calls that are not in the store yet.
+    pending: Mutex<Pending>,
+}
 
 #[derive(Default)]
 struct Pending {
@@ -24,106 +33,111 @@ struct Pending {
 }
 
 struct Call {
+    project: String,
     tool: String,
     arguments: String,
     at: Timestamp,
 }
 
-impl Recorder {
-    fn pending(&self) -> MutexGuard<'_, Pending> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Keeps a call; whether it is the first that waits. Of too many the oldest
-    /// go, as they would from the store.
-    fn keep(&self, call: Call) -> bool {
-        let mut pending = self.pending();
-        let first = pending.calls.is_empty();
-        pending.bytes += call.arguments.len();
-        pending.calls.push_back(call);
-        while pending.calls.len() > limits::RECORDED_CALLS_MAX
-            || pending.bytes > limits::RECORDED_PENDING_BYTES_MAX
+impl Pending {
+    /// Adds a call; returns whether it is the first one. The oldest make room,
+    /// as they would in the store.
+    fn push(&mut self, call: Call) -> bool {
+        let first = self.calls.is_empty();
+        self.bytes += call.arguments.len();
+        self.calls.push_back(call);
+        while self.calls.len() > limits::RECORDED_CALLS_MAX
+            || self.bytes > limits::RECORDED_PENDING_BYTES_MAX
         {
-            let gone = pending.calls.pop_front();
-            pending.bytes -= gone.map_or(0, |call| call.arguments.len());
+            let dropped = self.calls.pop_front();
+            self.bytes -= dropped.map_or(0, |call| call.arguments.len());
         }
         first
     }
-
-    fn take(&self) -> VecDeque<Call> {
-        std::mem::take(&mut *self.pending()).calls
-    }
 }
 
-impl Procedures {
-    /// What records a call of a skill's tool, given the JSON of its arguments,
-    /// without waiting. It keeps nothing alive: procedures know the skills.
-    pub fn recorder(&self) -> impl Fn(String, &str) + Send + Sync + 'static {
-        let inner = Arc::downgrade(&self.0);
-        move |tool, arguments| {
-            if let Some(inner) = inner.upgrade() {
-                Procedures(inner).record(tool, arguments);
-            }
+impl Recorder {
+    pub(super) fn new(
+        store: Arc<dyn Store>,
+        clock: Arc<dyn Clock>,
+        tasks: TaskTracker,
+        stop: CancellationToken,
+    ) -> Recorder {
+        Recorder {
+            store,
+            clock,
+            tasks,
+            stop,
+            pending: Mutex::default(),
         }
     }
 
-    fn record(&self, tool: String, arguments: &str) {
+    fn pending(&self) -> MutexGuard<'_, Pending> {
+        self.pending.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Records a call with the JSON of its arguments, without waiting.
+    pub(super) fn record(self: &Arc<Self>, project: &str, tool: String, arguments: &str) {
         if arguments.len() > limits::RECORDED_CALL_BYTES_MAX {
             return;
         }
-        let call = Call {
+        let first = self.pending().push(Call {
+            project: project.to_owned(),
             tool,
             arguments: arguments.to_owned(),
-            at: self.0.clock.now(),
-        };
-        if !self.0.recorder.keep(call) {
+            at: self.clock.now(),
+        });
+        if !first {
             return;
         }
-        let (procedures, stop) = (self.clone(), self.0.running.stop.clone());
-        self.0.running.behind(async move {
+        let recorder = self.clone();
+        self.tasks.spawn(async move {
             let wait = Duration::from_millis(limits::RECORD_MILLIS_MAX);
-            let _ = tokio::time::timeout(wait, stop.cancelled()).await;
-            if let Err(failure) = procedures.write_recorded().await {
+            let _ = tokio::time::timeout(wait, recorder.stop.cancelled()).await;
+            if let Err(failure) = recorder.flush().await {
                 tracing::warn!("calls of skills were not recorded: {failure}");
             }
         });
     }
 
-    async fn write_recorded(&self) -> Result<(), Failure> {
-        let calls: Vec<RecordedCall> = self
-            .0
-            .recorder
-            .take()
-            .into_iter()
-            .map(|call| {
-                let mut arguments: Value =
-                    serde_json::from_str(&call.arguments).unwrap_or_default();
-                view::redact_names(&mut arguments);
-                RecordedCall {
-                    id: self.0.clock.new_id(),
-                    tool: call.tool,
-                    arguments: arguments.to_string(),
-                    at: call.at,
-                }
-            })
-            .collect();
-        if calls.is_empty() {
+    async fn flush(&self) -> Result<(), Failure> {
+        let pending = std::mem::take(&mut *self.pending());
+        if pending.calls.is_empty() {
             return Ok(());
         }
-        let store = &self.0.store;
-        Ok(store.record(calls, limits::RECORDED_CALLS_MAX).await?)
+        let recorded = |call: Call| {
+            let mut arguments: Value = serde_json::from_str(&call.arguments).unwrap_or_default();
+            secrets::redact_names(&mut arguments);
+            RecordedCall {
+                id: self.clock.new_id(),
+                project: call.project,
+                tool: call.tool,
+                arguments: arguments.to_string(),
+                at: call.at,
+            }
+        };
+        let calls = pending.calls.into_iter().map(recorded).collect();
+        Ok(self.store.record(calls, limits::RECORDED_CALLS_MAX).await?)
     }
 
     /// The newest recorded calls.
-    pub async fn recorded(&self, limit: usize) -> Result<Vec<RecordedCall>, Failure> {
-        self.write_recorded().await?;
-        Ok(self.0.store.recent(limit).await?)
+    pub(super) async fn recent(
+        &self,
+        reach: &Reach,
+        limit: usize,
+    ) -> Result<Vec<RecordedCall>, Failure> {
+        self.flush().await?;
+        Ok(self.store.recent(reach.clone(), limit).await?)
     }
 
-    /// A definition made of recorded calls, in the order of their ids.
-    pub async fn of_recorded(&self, ids: Vec<String>) -> Result<Value, Failure> {
-        self.write_recorded().await?;
-        let calls = self.0.store.recorded(ids.clone()).await?;
+    /// A definition made of the recorded calls with these ids, in their order.
+    pub(super) async fn definition(
+        &self,
+        reach: &Reach,
+        ids: Vec<String>,
+    ) -> Result<Value, Failure> {
+        self.flush().await?;
+        let calls = self.store.recorded(reach.clone(), ids.clone()).await?;
         from_calls::definition(&ids, &calls)
     }
 }

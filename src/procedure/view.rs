@@ -1,20 +1,17 @@
-//! What clients and people see of an execution. Secrets are left out: what the
-//! context's schema marks `writeOnly`, and what has the name of one.
+//! Definitions and executions as clients and people see them, with secrets
+//! redacted.
 
 use serde_json::{Map, Value, json};
 
 use super::definition::Definition;
 use super::journal::{Entry, Event};
-use super::machine::{ActionRecord, Ending, Machine, Next};
+use super::machine::{ActionRecord, Ending, Machine, Next, Task, Work};
+use super::secrets::{self, Secrets};
+use crate::clock::Timestamp;
 use crate::limits;
-use crate::store::procedure::Execution;
+use crate::store::procedure::{Execution, StoredDefinition};
 
-/// What stands for a secret.
-const REDACTED: &str = "[redacted]";
-/// A shorter secret would be found in every other text.
-const SECRET_BYTES: usize = 4;
-
-/// UndoMethod an execution is, as `procedure_run` answers.
+/// How an execution is, as `procedure_run` answers.
 pub fn execution(execution: &Execution, machine: &Machine) -> Value {
     let moves = machine.moves();
     let shown = &moves[moves.len().saturating_sub(limits::PROCEDURE_SHOWN_MAX)..];
@@ -59,11 +56,11 @@ pub fn execution(execution: &Execution, machine: &Machine) -> Value {
     if let Some(waits) = waits(machine) {
         document["waits_for"] = waits;
     }
-    Secrets::of(machine).leave_out(&mut document);
+    Secrets::of(machine).redact(&mut document);
     document
 }
 
-/// The store knows that a part of it waits; the machine, how it ended.
+/// The store knows that a called execution waits, the machine how it ended.
 pub fn status<'a>(execution: &'a Execution, machine: &Machine) -> &'a str {
     match machine.next() {
         Next::Ended(ending) => ending.status(),
@@ -71,7 +68,7 @@ pub fn status<'a>(execution: &'a Execution, machine: &Machine) -> &'a str {
     }
 }
 
-/// What a person has to decide.
+/// The decision that an execution waits for.
 fn waits(machine: &Machine) -> Option<Value> {
     let (task, started) = machine.waits_for()?;
     Some(match started.interrupted {
@@ -93,19 +90,19 @@ fn waits(machine: &Machine) -> Option<Value> {
     })
 }
 
-fn message(task: &super::machine::Task) -> &str {
+fn message(task: &Task) -> &str {
     match &task.work {
-        super::machine::Work::Approval { message } => message,
+        Work::Approval { message } => message,
         _ => "",
     }
 }
 
-/// What an execution performed, in order.
+/// The actions of an execution, in order.
 pub fn performed(machine: &Machine) -> Value {
     let secrets = Secrets::of(machine);
     let one = |each: &ActionRecord| {
         let mut arguments = each.arguments.clone();
-        redact_names(&mut arguments);
+        secrets::redact_names(&mut arguments);
         let mut shown = json!({
             "step": each.step,
             "state": each.state,
@@ -132,13 +129,13 @@ pub fn performed(machine: &Machine) -> Value {
         if let Some(error) = &each.error {
             add("error", json!(error));
         }
-        secrets.leave_out(&mut shown);
+        secrets.redact(&mut shown);
         shown
     };
     machine.performed().iter().map(one).collect()
 }
 
-/// Who decided what, in order.
+/// The decisions of people, in order.
 pub fn decisions(journal: &[Entry]) -> Value {
     let decided = journal.iter().filter_map(|entry| match &entry.event {
         Event::Decided {
@@ -151,113 +148,20 @@ pub fn decisions(journal: &[Entry]) -> Value {
             "decision": decision.name(),
             "by": by,
             "note": note,
-            "at": crate::clock::Timestamp(entry.at).to_iso(),
+            "at": Timestamp(entry.at).to_iso(),
         })),
         _ => None,
     });
     decided.collect()
 }
 
-/// The secrets of an execution.
-struct Secrets(Vec<String>);
-
-impl Secrets {
-    fn of(machine: &Machine) -> Secrets {
-        let marked = |name: &str| is_marked(machine.definition(), name) || is_secret_name(name);
-        let found = machine.context().iter().filter(|(name, _)| marked(name));
-        let mut values = Vec::new();
-        for (_, value) in found {
-            texts(value, &mut values);
-        }
-        // A longer one may hold a shorter one.
-        values.sort_by_key(|value| std::cmp::Reverse(value.len()));
-        Secrets(values)
-    }
-
-    fn leave_out(&self, value: &mut Value) {
-        match value {
-            Value::String(text) => {
-                for secret in &self.0 {
-                    if text.contains(secret.as_str()) {
-                        *text = text.replace(secret.as_str(), REDACTED);
-                    }
-                }
-            }
-            Value::Array(items) => items.iter_mut().for_each(|item| self.leave_out(item)),
-            Value::Object(members) => members.values_mut().for_each(|each| self.leave_out(each)),
-            Value::Null | Value::Bool(_) | Value::Number(_) => {}
-        }
-    }
-}
-
-fn texts(value: &Value, found: &mut Vec<String>) {
-    match value {
-        Value::String(text) if text.len() >= SECRET_BYTES => found.push(text.clone()),
-        Value::Array(items) => items.iter().for_each(|item| texts(item, found)),
-        Value::Object(members) => members.values().for_each(|each| texts(each, found)),
-        _ => {}
-    }
-}
-
-fn is_marked(definition: &Definition, name: &str) -> bool {
-    let schema = definition.context_schema.as_ref();
-    schema.is_some_and(|schema| {
-        let part = &schema["properties"][name];
-        part["writeOnly"] == true || part["format"] == "password"
-    })
-}
-
-/// Whether what stands at `path` (`/context/NAME..`) is a secret.
-pub fn is_secret_path(definition: &Definition, path: &str) -> bool {
-    let name = path.split('/').nth(2).unwrap_or_default();
-    is_marked(definition, name) || is_secret_name(name)
-}
-
-/// Whether something of this name is a secret, as far as its name tells.
-pub fn is_secret_name(name: &str) -> bool {
-    let name = name.to_lowercase().replace('-', "_");
-    let parts = [
-        "password",
-        "passwd",
-        "secret",
-        "api_key",
-        "apikey",
-        "authorization",
-        "credential",
-        "private_key",
-        "cookie",
-    ];
-    name.ends_with("token") || parts.iter().any(|part| name.contains(part))
-}
-
-/// Leaves out what has the name of a secret.
-pub fn redact_names(value: &mut Value) {
-    match value {
-        Value::Object(members) => {
-            for (name, member) in members.iter_mut() {
-                match is_secret_name(name) {
-                    true => *member = json!(REDACTED),
-                    false => redact_names(member),
-                }
-            }
-        }
-        Value::Array(items) => items.iter_mut().for_each(redact_names),
-        _ => {}
-    }
-}
-
-/// Whether a recorded value was a secret.
-pub fn is_redacted(value: &Value) -> bool {
-    value == REDACTED
-}
-
 /// A definition in a list.
-pub fn listed(kept: &crate::store::procedure::StoredDefinition) -> Value {
+pub fn listed(stored: &StoredDefinition) -> Value {
     json!({
-        "name": kept.name,
-        "version": kept.version,
-        "hash": kept.hash,
-        "description": kept.description,
+        "name": stored.name,
+        "version": stored.version,
+        "hash": stored.hash,
+        "description": stored.description,
     })
 }
 
@@ -273,8 +177,8 @@ pub fn brief(execution: &Execution) -> Value {
     })
 }
 
-/// The arguments that a procedure's prompt asks for: its context's properties,
-/// as (name, description, whether it must be given).
+/// The arguments of a procedure's prompt, from its context_schema: name,
+/// description and whether it is required.
 pub fn parameters(definition: &Definition) -> Vec<(String, String, bool)> {
     let Some(schema) = &definition.context_schema else {
         return Vec::new();
@@ -296,8 +200,7 @@ pub fn parameters(definition: &Definition) -> Vec<(String, String, bool)> {
         .collect()
 }
 
-/// What an argument of a procedure's prompt may be, where its context's schema
-/// lists that.
+/// The values of a prompt's argument, where the context_schema lists them.
 pub fn choices(definition: &Definition, argument: &str) -> Vec<String> {
     let schema = definition.context_schema.as_ref();
     let listed = schema.and_then(|schema| schema["properties"][argument]["enum"].as_array());
@@ -308,7 +211,7 @@ pub fn choices(definition: &Definition, argument: &str) -> Vec<String> {
     listed.into_iter().flatten().map(text).collect()
 }
 
-/// The text of a procedure's prompt, for these arguments.
+/// The text of a procedure's prompt.
 pub fn prompt(definition: &Definition, arguments: &Map<String, Value>) -> String {
     let call = json!({"name": definition.name, "context": arguments});
     let description = match definition.description.as_str() {
@@ -321,27 +224,4 @@ pub fn prompt(definition: &Definition, arguments: &Map<String, Value>) -> String
          with its execution_id; do not decide it yourself.",
         definition.name
     )
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn secrets_are_told_by_their_names() {
-        for name in [
-            "password",
-            "db_password",
-            "GITHUB_TOKEN",
-            "accessToken",
-            "api-key",
-            "Authorization",
-            "client_secret",
-        ] {
-            assert!(is_secret_name(name), "{name}");
-        }
-        for name in ["max_tokens", "tokens", "name", "path", "key", "author"] {
-            assert!(!is_secret_name(name), "{name}");
-        }
-    }
 }

@@ -55,7 +55,7 @@ impl Completer {
                 self.prompt_argument(request, caller).await?
             }
             CompletionTarget::Prompt(name) => {
-                match procedures::choices(&self.procedures, name, request).await? {
+                match procedures::choices(&self.procedures, &caller.grants, name, request).await? {
                     Some(names) => names,
                     None => return Ok(None),
                 }
@@ -67,7 +67,7 @@ impl Completer {
                 self.gather(&[Kind::EntityKey], request, caller).await?
             }
             CompletionTarget::Resource(uri) if uri.starts_with(procedures::PREFIX) => {
-                let all = self.procedures.find(None, usize::MAX).await?;
+                let all = self.procedures.find(&caller.grants, None, usize::MAX).await?;
                 let names = all.into_iter().map(|kept| kept.name);
                 beginning_with(names, &request.value)
             }

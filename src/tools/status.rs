@@ -62,7 +62,8 @@ async fn call(
         }
     }
     if matches!(section, "all" | "procedures") {
-        document["procedures"] = super::procedure::status(&status.procedures).await;
+        document["procedures"] =
+            super::procedure::status(&status.procedures, &context.caller.grants).await;
     }
     Document::of(&document)
 }

@@ -9,6 +9,7 @@ use anyhow::Result;
 use serde_json::{Map, Value, json};
 use tokio::time::Instant;
 
+use crate::caller::Grants;
 use crate::cli::output::{Exit, Output, cut};
 use crate::failure::{Failure, Kind};
 use crate::limits;
@@ -88,6 +89,7 @@ pub(super) struct ApproveArguments {
 
 pub(super) async fn run(
     procedures: &Procedures,
+    grants: &Grants,
     arguments: RunArguments,
     output: &Output,
 ) -> Result<()> {
@@ -99,17 +101,22 @@ pub(super) async fn run(
         idempotency_key: arguments.idempotency_key,
     };
     if arguments.dry_run {
-        return output.document(&procedures.plan(&start).await?);
+        return output.document(&procedures.plan(grants, &start).await?);
     }
-    let (id, new) = procedures.start(start).await?;
+    let (id, new) = procedures.start(grants, start).await?;
     if !new {
-        procedures.resume(&id).await?;
+        procedures.resume(grants, &id).await?;
     }
-    follow(procedures, &id, output).await
+    follow(procedures, grants, &id, output).await
 }
 
 /// Shows how an execution goes until it ends or waits for a person.
-async fn follow(procedures: &Procedures, id: &str, output: &Output) -> Result<()> {
+async fn follow(
+    procedures: &Procedures,
+    grants: &Grants,
+    id: &str,
+    output: &Output,
+) -> Result<()> {
     let live = output.is_watched();
     let begun = Instant::now();
     let mut last = String::new();
@@ -125,14 +132,14 @@ async fn follow(procedures: &Procedures, id: &str, output: &Output) -> Result<()
                 last = now;
             }
         };
-        procedures.wait(id, end, told).await?;
-        let status = procedures.execution(id).await?.status;
+        procedures.wait(grants, id, end, told).await?;
+        let status = procedures.execution(grants, id).await?.status;
         if !matches!(status.as_str(), "pending" | "running") {
             break;
         }
     }
-    let execution = procedures.execution(id).await?;
-    let machine = procedures.machine(id).await?;
+    let execution = procedures.execution(grants, id).await?;
+    let machine = procedures.machine(grants, id).await?;
     let document = view::execution(&execution, &machine);
     match output.json || !output.terminal {
         true => output.document(&document)?,
@@ -208,12 +215,15 @@ fn context(given: Option<&str>) -> Result<Map<String, Value>, Failure> {
 
 pub(super) async fn history(
     procedures: &Procedures,
+    grants: &Grants,
     arguments: HistoryArguments,
     output: &Output,
 ) -> Result<()> {
     let Some(id) = arguments.execution else {
         let (name, status) = (arguments.name.as_deref(), arguments.status.as_deref());
-        let found = procedures.executions(name, status, arguments.limit).await?;
+        let found = procedures
+            .executions(grants, name, status, arguments.limit)
+            .await?;
         if output.json {
             let listed: Vec<Value> = found.iter().map(view::brief).collect();
             return output.document(&json!({ "executions": listed }));
@@ -231,11 +241,11 @@ pub(super) async fn history(
         };
         return output.print(&output.table(found.iter().map(row)));
     };
-    let execution = procedures.execution(&id).await?;
-    let machine = procedures.machine(&id).await?;
+    let execution = procedures.execution(grants, &id).await?;
+    let machine = procedures.machine(grants, &id).await?;
     let mut document = view::execution(&execution, &machine);
     document["actions"] = view::performed(&machine);
-    document["decisions"] = view::decisions(&procedures.journal(&id).await?);
+    document["decisions"] = view::decisions(&procedures.journal(grants, &id).await?);
     if output.json || !output.terminal {
         return output.document(&document);
     }
@@ -272,6 +282,7 @@ pub(super) async fn history(
 
 pub(super) async fn approve(
     procedures: &Procedures,
+    grants: &Grants,
     arguments: ApproveArguments,
     output: &Output,
 ) -> Result<()> {
@@ -285,8 +296,8 @@ pub(super) async fn approve(
         }
     };
     let id = &arguments.execution;
-    let execution = procedures.execution(id).await?;
-    let machine = procedures.machine(id).await?;
+    let execution = procedures.execution(grants, id).await?;
+    let machine = procedures.machine(grants, id).await?;
     if !io::stdin().is_terminal() {
         let message = "a person decides this, and stdin is no terminal";
         return Err(Failure::new(Kind::Refused, message)
@@ -301,11 +312,11 @@ pub(super) async fn approve(
         return Err(Failure::new(Kind::Cancelled, "nothing was decided").into());
     }
     procedures
-        .decide(id, decision, &person(), &arguments.note)
+        .decide(grants, id, decision, &person(), &arguments.note)
         .await?;
-    let top = procedures.top_of(id).await?;
-    procedures.resume(&top).await?;
-    follow(procedures, &top, output).await
+    let top = procedures.root_of(grants, id).await?;
+    procedures.resume(grants, &top).await?;
+    follow(procedures, grants, &top, output).await
 }
 
 /// Who sits at the terminal, as the system knows them.

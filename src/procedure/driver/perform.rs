@@ -1,25 +1,23 @@
-//! Performing one action: a tool through the door, time passing, or an execution
-//! that is a part of this one.
+//! Performs one action: calls a tool, waits, or drives a called execution.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::{Map, Value, json};
 use tokio_util::sync::CancellationToken;
 
-use super::{DriveOutcome, Driver, StepOutcome, drive, wake_at};
+use super::{Control, DriveOutcome, Driver, StepOutcome, drive, wake_at};
+use crate::caller::{Caller, Reach};
 use crate::clock::Timestamp;
 use crate::failure::{Failure, Kind};
 use crate::limits;
+use crate::procedure::context;
 use crate::procedure::journal::{ActionError, ActionOutcome, Entry, Event, StopReason};
 use crate::procedure::machine::{Ending, Machine, Next, StepStart, Task, Work, later};
-use crate::procedure::{Inner, lookup, written};
 use crate::store::procedure::{BeginOutcome, NewExecution};
 
 impl Driver<'_> {
     pub(super) async fn perform(
         &self,
-        shared: &Arc<Inner>,
         task: &Task,
         started: StepStart,
     ) -> Result<StepOutcome, Failure> {
@@ -36,7 +34,10 @@ impl Driver<'_> {
                 context,
             } => {
                 let child = self.machine.child(started.step);
-                match self.child(&child, name, version, context.clone()).await {
+                match self
+                    .claim_child(&child, name, version, context.clone())
+                    .await
+                {
                     Ok(true) => {}
                     Ok(false) => return Ok(StepOutcome::Released),
                     Err(failure) if failure.kind == Kind::Internal => return Err(failure),
@@ -44,15 +45,24 @@ impl Driver<'_> {
                         return Ok(StepOutcome::Done(ActionOutcome::Error(failure.into())));
                     }
                 }
-                self.within(shared, task, started, &child).await
+                self.drive_child(task, started, &child).await
             }
             Work::Revert { execution } => {
                 if !self.revert(execution).await? {
                     return Ok(StepOutcome::Released);
                 }
-                self.within(shared, task, started, execution).await
+                self.drive_child(task, started, execution).await
             }
             Work::Approval { .. } => Ok(StepOutcome::Parked(wake_at(task, started))),
+        }
+    }
+
+    /// Ends once the execution is cancelled, which does not interrupt a
+    /// compensation.
+    async fn cancelled(&self, task: &Task) {
+        match task.undoes {
+            true => std::future::pending().await,
+            false => self.control.cancel.cancelled().await,
         }
     }
 
@@ -63,25 +73,19 @@ impl Driver<'_> {
     }
 
     async fn call(&self, task: &Task, name: &str, arguments: Map<String, Value>) -> ActionOutcome {
-        let Some(tools) = self.inner.tools.get() else {
+        let Some(tools) = self.engine.tools.get() else {
             return ActionOutcome::Error(ActionError::new("unavailable", "no tools are connected"));
         };
-        let now = self.inner.clock.now();
+        let now = self.engine.clock.now();
         let end = self.end_of(task, now, limits::CALL_SECONDS_MAX * 1000);
         let left = Duration::from_micros((end.0 - now.0).max(0) as u64);
         let stop = CancellationToken::new();
-        let mut call = tools.call(name, arguments, self.id, stop.clone());
-        // An undoing is not undone half-way.
-        let cancelled = async {
-            match task.undoes {
-                true => std::future::pending().await,
-                false => self.cancel.cancelled().await,
-            }
-        };
+        let caller = Caller::for_execution(self.machine.grants().clone(), self.id);
+        let mut call = tools.call(name, arguments, caller, stop.clone());
         let (answer, late) = tokio::select! {
             biased;
             answer = &mut call => (answer, false),
-            () = cancelled => {
+            () = self.cancelled(task) => {
                 stop.cancel();
                 (call.await, false)
             }
@@ -92,13 +96,13 @@ impl Driver<'_> {
         };
         match answer {
             Ok(result) => ActionOutcome::Result(bounded(result)),
-            Err(trouble) if late && trouble.kind == "cancelled" => {
+            Err(error) if late && error.kind == "cancelled" => {
                 ActionOutcome::Error(ActionError::new(
                     "timeout",
                     format!("{name} was not done within {} ms", left.as_millis()),
                 ))
             }
-            Err(trouble) => ActionOutcome::Error(trouble),
+            Err(error) => ActionOutcome::Error(error),
         }
     }
 
@@ -108,12 +112,12 @@ impl Driver<'_> {
             .end_of(task, started.at, limits::PROCEDURE_MILLIS_MAX)
             .min(wanted);
         self.sleep(end).await;
-        let now = self.inner.clock.now();
-        let outcome = if self.inner.running.stop.is_cancelled() && now < wanted {
+        let now = self.engine.clock.now();
+        let outcome = if self.engine.stop.is_cancelled() && now < wanted {
             return StepOutcome::Released;
         } else if now >= wanted {
             ActionOutcome::Result(Value::Null)
-        } else if self.cancel.is_cancelled() && !task.undoes {
+        } else if self.control.cancel.is_cancelled() && !task.undoes {
             ActionOutcome::Error(ActionError::new("cancelled", "the delay was cut short"))
         } else {
             ActionOutcome::Error(ActionError::new(
@@ -124,59 +128,71 @@ impl Driver<'_> {
         StepOutcome::Done(outcome)
     }
 
-    /// Makes the execution of a called procedure, or finds the one that was
-    /// made; false where another Mimo has it.
-    async fn child(
+    /// Claims the execution of a called procedure, which it makes where there is
+    /// none. `false` where another Mimo drives it.
+    async fn claim_child(
         &self,
         id: &str,
         name: &str,
         version: &str,
         context: Map<String, Value>,
     ) -> Result<bool, Failure> {
-        if self.inner.store.execution(id.to_owned()).await?.is_some() {
-            return Ok(self.inner.store.claim(id.to_owned()).await?);
+        let store = &self.engine.store;
+        let existing = store.execution(Reach::Everything, id.to_owned()).await?;
+        if existing.is_none() {
+            let new = self.new_child(id, name, version, context).await?;
+            if self.engine.begin(new).await? == BeginOutcome::Created {
+                return Ok(true);
+            }
         }
-        let depth = self.depth + 1;
+        Ok(store.claim(id.to_owned()).await?)
+    }
+
+    /// A called procedure runs with the grants of its caller.
+    async fn new_child(
+        &self,
+        id: &str,
+        name: &str,
+        version: &str,
+        given: Map<String, Value>,
+    ) -> Result<NewExecution, Failure> {
+        let depth = self.execution.depth + 1;
         if depth as usize >= limits::PROCEDURE_DEPTH_MAX {
             let most = limits::PROCEDURE_DEPTH_MAX;
             let message = format!("procedures call each other more than {most} deep");
             return Err(Failure::new(Kind::LimitExceeded, message));
         }
-        let kept = self.inner.definition(name, version).await?;
-        let definition = self.inner.by_hash(&kept.hash).await?;
-        let context = lookup::begin_with(&definition, context)?;
-        let timeout_ms = definition
-            .timeout_ms
-            .unwrap_or(limits::PROCEDURE_MILLIS_MAX);
+        let grants = self.machine.grants();
+        let stored = self.engine.definition(grants, name, version).await?;
+        let definition = self.engine.definition_by_hash(&stored.hash).await?;
         let event = Event::Started {
-            context,
-            timeout_ms,
+            context: context::initial(&definition, given)?,
+            timeout_ms: definition
+                .timeout_ms
+                .unwrap_or(limits::PROCEDURE_MILLIS_MAX),
+            grants: grants.clone(),
         };
-        let new = NewExecution {
+        Ok(NewExecution {
             id: id.to_owned(),
-            hash: kept.hash,
+            project: grants.project.clone(),
+            hash: stored.hash,
             idempotency_key: None,
             depth,
             parent: Some(self.id.to_owned()),
-            entry: written(&Entry::new(self.inner.clock.now(), event))?,
+            entry: Entry::new(self.engine.clock.now(), event).to_json()?,
             owned: true,
-        };
-        match self.inner.begin(new).await? {
-            BeginOutcome::Created => Ok(true),
-            BeginOutcome::Existing(_) => Ok(self.inner.store.claim(id.to_owned()).await?),
-        }
+        })
     }
 
-    /// Sees that a completed execution is being rolled back; false where another
-    /// Mimo has it.
+    /// Claims a completed execution and begins its rollback. `false` where
+    /// another Mimo drives it.
     async fn revert(&self, id: &str) -> Result<bool, Failure> {
-        if !self.inner.store.claim(id.to_owned()).await? {
+        if !self.engine.store.claim(id.to_owned()).await? {
             return Ok(false);
         }
-        let (execution, machine) = self.inner.machine(id).await?;
-        if matches!(machine.next(), Next::Ended(Ending::Completed(_))) {
-            let cancel = CancellationToken::new();
-            let mut child = Driver::of(self.inner, id, &execution, machine, &cancel);
+        let control = Control::default();
+        let mut child = Driver::load(self.engine, id, &control).await?;
+        if matches!(child.machine.next(), Next::Ended(Ending::Completed(_))) {
             child.note(Event::Stopped {
                 reason: StopReason::Reverted,
             })?;
@@ -185,46 +201,39 @@ impl Driver<'_> {
         Ok(true)
     }
 
-    /// Drives an execution that is a part of this one.
-    async fn within(
+    /// Drives a called execution that this Mimo owns.
+    async fn drive_child(
         &self,
-        shared: &Arc<Inner>,
         task: &Task,
         started: StepStart,
         id: &str,
     ) -> Result<StepOutcome, Failure> {
-        let cancel = CancellationToken::new();
+        let control = Control::default();
         let end = self.end_of(task, started.at, limits::PROCEDURE_MILLIS_MAX);
-        let left = Duration::from_micros((end.0 - self.inner.clock.now().0).max(0) as u64);
-        let mut driven = drive(shared, id, &cancel);
-        let asked = async {
-            match task.undoes {
-                true => std::future::pending().await,
-                false => self.cancel.cancelled().await,
-            }
-        };
-        let (came, late) = tokio::select! {
+        let left = Duration::from_micros((end.0 - self.engine.clock.now().0).max(0) as u64);
+        let mut driven = drive(self.engine, id, &control);
+        let (outcome, late) = tokio::select! {
             biased;
-            came = &mut driven => (came?, false),
-            () = asked => {
-                cancel.cancel();
+            outcome = &mut driven => (outcome?, false),
+            () = self.cancelled(task) => {
+                control.cancel.cancel();
                 (driven.await?, false)
             }
             () = tokio::time::sleep(left), if !task.undoes => {
-                cancel.cancel();
+                control.cancel.cancel();
                 (driven.await?, true)
             }
         };
-        Ok(match came {
+        Ok(match outcome {
             DriveOutcome::Parked(wake_at) => StepOutcome::Parked(wake_at),
             DriveOutcome::Released => StepOutcome::Released,
-            DriveOutcome::Ended(machine) => StepOutcome::Done(answer(task, &machine, late)),
+            DriveOutcome::Ended(machine) => StepOutcome::Done(child_outcome(task, &machine, late)),
         })
     }
 }
 
-/// What the end of a called procedure means to its caller.
-fn answer(task: &Task, machine: &Machine, late: bool) -> ActionOutcome {
+/// The outcome of a called procedure for its caller.
+fn child_outcome(task: &Task, machine: &Machine, late: bool) -> ActionOutcome {
     let Next::Ended(ending) = machine.next() else {
         return ActionOutcome::Error(ActionError::new("internal", "it has not ended"));
     };
@@ -257,7 +266,7 @@ fn answer(task: &Task, machine: &Machine, late: bool) -> ActionOutcome {
     }
 }
 
-/// A result as it is kept; of one that is too long only its size is.
+/// A result for the journal: only the size of one that is too long.
 fn bounded(result: Value) -> Value {
     let bytes = result.to_string().len();
     match bytes > limits::PROCEDURE_RESULT_BYTES_MAX {

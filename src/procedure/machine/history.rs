@@ -18,7 +18,7 @@ pub struct StateChange {
     pub event: String,
     /// When.
     pub at: Timestamp,
-    /// UndoMethod long the state that was left took, in milliseconds.
+    /// How long the state that was left took, in milliseconds.
     pub ms: f64,
 }
 
@@ -41,7 +41,7 @@ pub struct ActionRecord {
     pub undoes: bool,
     /// When it began.
     pub at: Timestamp,
-    /// UndoMethod long it took, in milliseconds; nothing while it is being performed.
+    /// How long it took, in milliseconds; nothing while it is being performed.
     pub ms: Option<f64>,
     /// Bytes of its result.
     pub result_bytes: Option<usize>,

@@ -15,6 +15,7 @@ pub use task::{StepStart, Task, Work};
 
 use super::definition::Definition;
 use super::journal::{ActionError, ActionOutcome, Decision, Entry, Event, StopReason};
+use crate::caller::Grants;
 use crate::clock::Timestamp;
 
 /// An execution as its journal tells it.
@@ -23,10 +24,11 @@ pub struct Machine {
     definition: Arc<Definition>,
     /// The execution's id.
     id: String,
+    grants: Arc<Grants>,
     context: Map<String, Value>,
     /// The state it is in.
     state: String,
-    /// UndoMethod many states it has entered.
+    /// How many states it has entered.
     entered: usize,
     entered_at: Timestamp,
     started_at: Timestamp,
@@ -89,7 +91,7 @@ pub struct Uncompensated {
     pub why: String,
 }
 
-/// UndoMethod an execution ended.
+/// How an execution ended.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Ending {
     /// All was done; this is the answer.
@@ -153,6 +155,7 @@ impl Machine {
         let Event::Started {
             context,
             timeout_ms,
+            grants,
         } = &first.event
         else {
             return Err(journal_error("it does not begin with its start"));
@@ -162,6 +165,7 @@ impl Machine {
         let mut machine = Machine {
             definition,
             id: id.to_owned(),
+            grants: grants.clone(),
             context: context.clone(),
             state: initial.clone(),
             entered: 0,
@@ -316,6 +320,11 @@ impl Machine {
     /// The definition it follows.
     pub fn definition(&self) -> &Arc<Definition> {
         &self.definition
+    }
+
+    /// What its steps may do.
+    pub(super) fn grants(&self) -> &Arc<Grants> {
+        &self.grants
     }
 
     /// The state it is in.

@@ -18,7 +18,7 @@ pub struct Task {
     pub item: Option<usize>,
     /// Not to be started before this moment.
     pub not_before: Option<Timestamp>,
-    /// UndoMethod long this attempt may take.
+    /// How long this attempt may take.
     pub timeout_ms: Option<u64>,
     /// It undoes something.
     pub undoes: bool,
@@ -53,7 +53,7 @@ pub enum Work {
     },
     /// Let time pass.
     Delay {
-        /// UndoMethod much.
+        /// How much.
         ms: u64,
     },
     /// Let a person decide.

@@ -227,6 +227,7 @@ fn references(file: &Transaction<'_>, found: &mut Vec<Problem>) -> Done {
             ("memory_entity", _) => "links to entities belong to memories that are not there",
             ("entity_name", _) => "names of entities belong to projects that are not there",
             ("execution", _) => "executions follow definitions that are not there",
+            ("procedure_name", _) => "names of procedures lead to definitions that are not there",
             ("journal", _) => "journal entries belong to executions that are not there",
             _ => "rows refer to others that are not there",
         };

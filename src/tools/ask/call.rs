@@ -34,7 +34,7 @@ pub async fn call(
         patience: request.patience.min(left),
     };
     let opened = ask.contexts.open(request.context_id.as_deref());
-    let mut wanted = wanted(&opened, &request.query);
+    let mut wanted = wanted(&opened, &request.query, &context);
     let (decision, mut gathered) = look(&ask, &mut wanted, request.stores.as_deref(), time).await?;
     if opened.forgotten {
         let why = "this context_id is not kept any more; asked without it";
@@ -67,7 +67,7 @@ pub async fn call(
 }
 
 /// The question with what the conversation says.
-fn wanted(opened: &Opened, query: &str) -> Wanted {
+fn wanted(opened: &Opened, query: &str, context: &Context) -> Wanted {
     let (query, entities) = match follow_up(&opened.turns, query) {
         FollowUp::NewTopic => (query.to_owned(), Vec::new()),
         FollowUp::Continues { query, entities } => (query, entities),
@@ -77,6 +77,7 @@ fn wanted(opened: &Opened, query: &str) -> Wanted {
         query,
         vector: None,
         entities,
+        grants: context.caller.grants.clone(),
     }
 }
 

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use super::Ask;
 use crate::ask::{Hit, Hits, Item, Relevance, Search, Store, claim};
+use crate::caller::Grants;
 use crate::caller::Reach;
 use crate::failure::Failure;
 use crate::graph::about::{NamedTriple, Topic};
@@ -37,6 +38,8 @@ pub struct Wanted {
     pub entities: Vec<String>,
     /// Whether what was replaced may be the answer.
     pub past: bool,
+    /// Of whoever asks.
+    pub grants: Arc<Grants>,
 }
 
 /// How `store` is searched for what is wanted.
@@ -218,7 +221,7 @@ async fn procedural(ask: &Ask, wanted: Wanted) -> Result<Hits, Failure> {
     let words = words.join(" ");
     let found = ask
         .procedures
-        .find(Some(&words), limits::ASK_HITS_OF_ONE_MAX);
+        .find(&wanted.grants, Some(&words), limits::ASK_HITS_OF_ONE_MAX);
     Ok(hits(found.await?.into_iter().map(of_procedure).collect()))
 }
 

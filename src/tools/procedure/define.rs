@@ -14,15 +14,15 @@ use crate::tools::{Arguments, Context, Document};
 pub async fn call(
     procedures: Procedures,
     arguments: Arguments,
-    _context: Context,
+    context: Context,
 ) -> Result<Document, Failure> {
-    let reader = Reader::new(&arguments);
+    let (reader, grants) = (Reader::new(&arguments), &*context.caller.grants);
     let dry_run = reader.boolean("dry_run")?.unwrap_or(false);
     let ids = reader.names("from_execution_ids", limits::RECORDED_CALLS_USED_MAX)?;
     let mut given = reader.value("definition").cloned();
     let of_recorded = ids.is_some();
     if let Some(ids) = ids.filter(|ids| !ids.is_empty() || given.is_none()) {
-        let made = procedures.of_recorded(ids).await?;
+        let made = procedures.definition_from_calls(grants, ids).await?;
         given = Some(named(made, given)?);
     }
     let given = given.ok_or_else(|| {
@@ -31,7 +31,7 @@ pub async fn call(
         )
     })?;
     let defined = procedures
-        .define(&given, dry_run)
+        .define(grants, &given, dry_run)
         .await?
         .map_err(|mistakes| refused(&mistakes))?;
     let definition = &defined.checked.definition;
@@ -39,7 +39,7 @@ pub async fn call(
         "name": definition.name,
         "version": definition.version,
         "hash": defined.checked.hash,
-        "outcome": defined.kept.map_or("valid", |kept| kept.name()),
+        "outcome": defined.outcome.map_or("valid", |outcome| outcome.name()),
     });
     if of_recorded {
         document["definition"] = defined.checked.value.clone();

@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use crate::caller::Grants;
 use crate::failure::Failure;
 use crate::limits;
 use crate::procedure::definition::LATEST;
@@ -13,44 +14,47 @@ use crate::tools::{Arguments, Context, Document};
 pub async fn call(
     procedures: Procedures,
     arguments: Arguments,
-    _context: Context,
+    context: Context,
 ) -> Result<Document, Failure> {
-    let reader = Reader::new(&arguments);
+    let (reader, grants) = (Reader::new(&arguments), &*context.caller.grants);
     let limit = reader.limit(10, limits::SEARCH_LIMIT_MAX)?;
     if let Some(id) = reader.name("execution_id")? {
-        let execution = procedures.execution(&id).await?;
-        let machine = procedures.machine(&id).await?;
+        let execution = procedures.execution(grants, &id).await?;
+        let machine = procedures.machine(grants, &id).await?;
         let mut shown = view::execution(&execution, &machine);
         shown["actions"] = last(view::performed(&machine));
         return Document::of(&json!({ "execution": shown }));
     }
     let Some(name) = reader.name("name")? else {
-        return list(&procedures, reader.text("query")?, limit).await;
+        return list(&procedures, grants, reader.text("query")?, limit).await;
     };
     let version = reader.name("version")?;
-    let kept = procedures
-        .definition(&name, version.as_deref().unwrap_or(LATEST))
+    let stored = procedures
+        .definition(grants, &name, version.as_deref().unwrap_or(LATEST))
         .await?;
-    let definition: Value = serde_json::from_str(&kept.definition).map_err(Failure::internal)?;
-    let recent = procedures.executions(Some(&name), None, limit).await?;
+    let definition: Value = serde_json::from_str(&stored.definition).map_err(Failure::internal)?;
+    let recent = procedures
+        .executions(grants, Some(&name), None, limit)
+        .await?;
     Document::of(&json!({
         "definition": definition,
-        "hash": kept.hash,
+        "hash": stored.hash,
         "executions": recent.iter().map(view::brief).collect::<Vec<_>>(),
     }))
 }
 
 async fn list(
     procedures: &Procedures,
+    grants: &Grants,
     query: Option<&str>,
     limit: usize,
 ) -> Result<Document, Failure> {
-    let found = procedures.find(query, limit).await?;
+    let found = procedures.find(grants, query, limit).await?;
     let mut document = json!({
         "procedures": found.iter().map(view::listed).collect::<Vec<_>>(),
     });
     if query.is_none_or(|query| query.trim().is_empty()) {
-        let recorded = procedures.recorded(limit).await?;
+        let recorded = procedures.recorded_calls(grants, limit).await?;
         let shown: Vec<Value> = recorded
             .iter()
             .map(|call| {

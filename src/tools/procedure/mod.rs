@@ -9,9 +9,10 @@ mod tool_caller;
 
 use serde_json::{Value, json};
 
-pub use tool_caller::{DispatchCall, ProcedureTools};
+pub(crate) use tool_caller::ProcedureTools;
 
 use super::Tool;
+use crate::caller::Grants;
 use crate::failure::Failure;
 use crate::procedure::{Procedures, view};
 
@@ -41,11 +42,12 @@ pub fn tools(procedures: &Procedures) -> Vec<Tool> {
 
 /// How the procedures are, for `mimo_status`. A store that cannot be used is a
 /// status, not a failure of the status.
-pub async fn status(procedures: &Procedures) -> Value {
+pub async fn status(procedures: &Procedures, grants: &Grants) -> Value {
     let counted = async {
-        let census = procedures.census().await?;
+        let census = procedures.census(grants).await?;
         let waiting = procedures
             .executions(
+                grants,
                 None,
                 Some("waiting_approval"),
                 crate::limits::PROCEDURE_LISTED_MAX,

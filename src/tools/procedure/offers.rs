@@ -6,7 +6,7 @@ use std::sync::Arc;
 use futures::future::BoxFuture;
 use serde_json::{Map, Value, json};
 
-use crate::caller::Caller;
+use crate::caller::{Caller, Grants};
 use crate::failure::{Failure, Kind};
 use crate::limits;
 use crate::procedure::definition::Definition;
@@ -42,22 +42,22 @@ impl ResourceSource for ProcedureResources {
         })
     }
 
-    fn list<'a>(&'a self, _caller: &'a Caller) -> BoxFuture<'a, Result<Vec<Value>, Failure>> {
-        Box::pin(resources(&self.0))
+    fn list<'a>(&'a self, caller: &'a Caller) -> BoxFuture<'a, Result<Vec<Value>, Failure>> {
+        Box::pin(resources(&self.0, &caller.grants))
     }
 
     fn read<'a>(
         &'a self,
         uri: &'a str,
-        _caller: &'a Caller,
+        caller: &'a Caller,
     ) -> BoxFuture<'a, Result<Document, Failure>> {
         let name = uri.strip_prefix(PREFIX).unwrap_or_default();
-        Box::pin(async move { Document::of(&self.0.resource(name).await?) })
+        Box::pin(async move { Document::of(&self.0.resource(&caller.grants, name).await?) })
     }
 }
 
-async fn resources(procedures: &Procedures) -> Result<Vec<Value>, Failure> {
-    let found = procedures.find(None, limits::PROCEDURES_LISTED_MAX).await?;
+async fn resources(procedures: &Procedures, grants: &Grants) -> Result<Vec<Value>, Failure> {
+    let found = procedures.find(grants, None, limits::PROCEDURES_LISTED_MAX).await?;
     let one = |kept: &crate::procedure::StoredDefinition| {
         json!({
             "uri": format!("{PREFIX}{}", kept.name),
@@ -74,17 +74,17 @@ async fn resources(procedures: &Procedures) -> Result<Vec<Value>, Failure> {
 pub(crate) struct ProcedurePrompts(pub(crate) Procedures);
 
 impl PromptSource for ProcedurePrompts {
-    fn list<'a>(&'a self, _caller: &'a Caller) -> BoxFuture<'a, Result<Vec<Value>, Failure>> {
-        Box::pin(list(&self.0))
+    fn list<'a>(&'a self, caller: &'a Caller) -> BoxFuture<'a, Result<Vec<Value>, Failure>> {
+        Box::pin(list(&self.0, &caller.grants))
     }
 
     fn get<'a>(
         &'a self,
         name: &'a str,
         arguments: Arguments,
-        _caller: &'a Caller,
+        caller: &'a Caller,
     ) -> BoxFuture<'a, Result<Option<Value>, Failure>> {
-        Box::pin(async move { get(&self.0, name, &arguments).await })
+        Box::pin(async move { get(&self.0, &caller.grants, name, &arguments).await })
     }
 }
 
@@ -96,10 +96,10 @@ fn prompt_name(procedure: &str) -> String {
     }
 }
 
-async fn list(procedures: &Procedures) -> Result<Vec<Value>, Failure> {
+async fn list(procedures: &Procedures, grants: &Grants) -> Result<Vec<Value>, Failure> {
     let mut prompts = Vec::new();
-    for kept in procedures.find(None, limits::PROMPTS_LISTED_MAX).await? {
-        let definition = procedures.definition_of(&kept.hash).await?;
+    for kept in procedures.find(grants, None, limits::PROMPTS_LISTED_MAX).await? {
+        let definition = procedures.definition_by_hash(&kept.hash).await?;
         let arguments: Vec<Value> = view::parameters(&definition)
             .into_iter()
             .map(|(name, description, required)| {
@@ -117,12 +117,12 @@ async fn list(procedures: &Procedures) -> Result<Vec<Value>, Failure> {
 }
 
 /// The procedure whose prompt is called `prompt`, if there is one.
-async fn named(procedures: &Procedures, prompt: &str) -> Result<Option<Arc<Definition>>, Failure> {
+async fn named(procedures: &Procedures, grants: &Grants, prompt: &str) -> Result<Option<Arc<Definition>>, Failure> {
     let name = prompt.strip_prefix(APART).unwrap_or(prompt);
     if name == prompt && prompt_name(name) != name {
         return Ok(None);
     }
-    match procedures.latest(name).await {
+    match procedures.latest(grants, name).await {
         Ok(definition) => Ok(Some(definition)),
         Err(failure) if failure.kind == Kind::NotFound => Ok(None),
         Err(failure) => Err(failure),
@@ -132,10 +132,11 @@ async fn named(procedures: &Procedures, prompt: &str) -> Result<Option<Arc<Defin
 /// The prompt of this name; `None` where there is no such procedure.
 async fn get(
     procedures: &Procedures,
+    grants: &Grants,
     name: &str,
     arguments: &Map<String, Value>,
 ) -> Result<Option<Value>, Failure> {
-    let Some(definition) = named(procedures, name).await? else {
+    let Some(definition) = named(procedures, grants, name).await? else {
         return Ok(None);
     };
     let text = view::prompt(&definition, arguments);
@@ -149,10 +150,11 @@ async fn get(
 /// `None` where there is no such procedure.
 pub(crate) async fn choices(
     procedures: &Procedures,
+    grants: &Grants,
     prompt: &str,
     request: &CompletionRequest,
 ) -> Result<Option<Names>, Failure> {
-    let definition = named(procedures, prompt).await?;
+    let definition = named(procedures, grants, prompt).await?;
     Ok(definition.map(|definition| {
         let choices = view::choices(&definition, &request.argument).into_iter();
         beginning_with(choices, &request.value)

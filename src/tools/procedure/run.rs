@@ -6,6 +6,7 @@ use std::time::Duration;
 use serde_json::{Map, Value, json};
 use tokio::time::Instant;
 
+use crate::caller::Grants;
 use crate::failure::{Failure, Kind};
 use crate::limits;
 use crate::procedure::definition::LATEST;
@@ -19,7 +20,7 @@ pub async fn call(
     arguments: Arguments,
     context: Context,
 ) -> Result<Document, Failure> {
-    let reader = Reader::new(&arguments);
+    let (reader, grants) = (Reader::new(&arguments), &*context.caller.grants);
     let name = reader.name("name")?;
     let id = reader.name("execution_id")?;
     let cancel = reader.boolean("cancel")?.unwrap_or(false);
@@ -39,13 +40,13 @@ pub async fn call(
             );
         }
         (None, Some(id)) if cancel => {
-            procedures.cancel(&id).await?;
+            procedures.cancel(grants, &id).await?;
             id
         }
         (None, Some(id)) => {
-            let execution = procedures.execution(&id).await?;
+            let execution = procedures.execution(grants, &id).await?;
             if matches!(execution.status.as_str(), "pending" | "running") {
-                procedures.resume(&id).await?;
+                procedures.resume(grants, &id).await?;
             }
             id
         }
@@ -56,15 +57,15 @@ pub async fn call(
         (Some(name), None) => {
             let start = start(&reader, name)?;
             if reader.boolean("dry_run")?.unwrap_or(false) {
-                return Document::of(&procedures.plan(&start).await?);
+                return Document::of(&procedures.plan(grants, &start).await?);
             }
-            procedures.start(start).await?.0
+            procedures.start(grants, start).await?.0
         }
     };
     if !reader.boolean("async")?.unwrap_or(false) {
         wait(&procedures, &id, &context).await?;
     }
-    document(&procedures, &id).await
+    document(&procedures, grants, &id).await
 }
 
 fn start(reader: &Reader<'_>, name: String) -> Result<Start, Failure> {
@@ -105,10 +106,11 @@ fn start(reader: &Reader<'_>, name: String) -> Result<Start, Failure> {
 /// Waits within a call's time. A client that takes its call back wants no more
 /// of the execution either.
 async fn wait(procedures: &Procedures, id: &str, context: &Context) -> Result<(), Failure> {
+    let grants = &*context.caller.grants;
     let end = Instant::now() + Duration::from_secs(limits::PROCEDURE_WAIT_SECONDS_MAX);
     let mut entries = 0;
     let progress = context.progress.clone();
-    let waited = procedures.wait(id, end, |execution| {
+    let waited = procedures.wait(grants, id, end, |execution| {
         if execution.entries > entries {
             entries = execution.entries;
             let message = format!("{}: {}", execution.status, execution.state);
@@ -119,15 +121,15 @@ async fn wait(procedures: &Procedures, id: &str, context: &Context) -> Result<()
         biased;
         waited = waited => waited,
         () = context.cancel.cancelled() => {
-            procedures.cancel(id).await?;
+            procedures.cancel(grants, id).await?;
             Err(Failure::new(Kind::Cancelled, format!("the execution {id} is being cancelled")))
         }
     }
 }
 
-async fn document(procedures: &Procedures, id: &str) -> Result<Document, Failure> {
-    let execution = procedures.execution(id).await?;
-    let machine = procedures.machine(id).await?;
+async fn document(procedures: &Procedures, grants: &Grants, id: &str) -> Result<Document, Failure> {
+    let execution = procedures.execution(grants, id).await?;
+    let machine = procedures.machine(grants, id).await?;
     let mut document = view::execution(&execution, &machine);
     let next = match view::status(&execution, &machine) {
         "waiting_approval" => Some(format!(

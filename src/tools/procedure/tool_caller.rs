@@ -1,5 +1,5 @@
-//! How procedures call tools: ours by their names, a skill's as
-//! `<skill>__<tool>`, both through the door that every call goes through.
+//! How procedures call tools: ours by name, a skill's as `<skill>__<tool>`, both
+//! through the dispatch like every call.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -8,31 +8,31 @@ use futures::future::BoxFuture;
 use serde_json::{Map, Value, json};
 use tokio_util::sync::CancellationToken;
 
-use crate::caller::{Caller, Grants, PROJECT_SHARED};
+use crate::caller::{Caller, ToolGrants};
 use crate::diagnostics::suggest;
 use crate::failure::{CallError, Failure};
 use crate::limits;
 use crate::procedure::ToolCaller;
 use crate::procedure::journal::{ActionError, SideEffects};
+use crate::registry::OfferedTool;
+use crate::registry::tool_names::SEPARATOR;
 use crate::tools::skills::Skills;
 use crate::tools::{Context, Reply, ReplyFuture, Tool};
 
-/// Calls a tool of ours by name.
-pub type DispatchCall = Arc<dyn Fn(String, Value, Context) -> ReplyFuture + Send + Sync>;
+/// Calls a tool of ours through the dispatch.
+pub(crate) type DispatchCall = Arc<dyn Fn(String, Value, Context) -> ReplyFuture + Send + Sync>;
 
-/// The tools, as procedures see them.
-pub struct ProcedureTools {
+pub(crate) struct ProcedureTools {
     own: BTreeMap<&'static str, SideEffects>,
     skills: Option<Arc<Skills>>,
-    through: DispatchCall,
+    dispatch: DispatchCall,
 }
 
 impl ProcedureTools {
-    /// The door to `tools` and to the tools of `skills`.
-    pub fn new<'a>(
+    pub(crate) fn new<'a>(
         tools: impl Iterator<Item = &'a Tool>,
         skills: Option<Arc<Skills>>,
-        through: DispatchCall,
+        dispatch: DispatchCall,
     ) -> ProcedureTools {
         let own = tools.map(|tool| {
             let definition: Value = serde_json::from_str(tool.definition).unwrap_or_default();
@@ -41,17 +41,16 @@ impl ProcedureTools {
         ProcedureTools {
             own: own.collect(),
             skills,
-            through,
+            dispatch,
         }
     }
 
-    fn offers(&self, skill: &str) -> Vec<crate::registry::OfferedTool> {
-        let mut offers = match &self.skills {
-            Some(skills) => skills.registry().tools(),
-            None => Vec::new(),
-        };
-        offers.retain(|offer| offer.skill.as_str() == skill);
-        offers
+    fn offered(&self, skill: &str) -> Vec<OfferedTool> {
+        let all = self
+            .skills
+            .iter()
+            .flat_map(|skills| skills.registry().tools());
+        all.filter(|offer| offer.skill.as_str() == skill).collect()
     }
 }
 
@@ -64,7 +63,7 @@ fn declared_effects(annotations: &Value) -> SideEffects {
 }
 
 impl ToolCaller for ProcedureTools {
-    fn check(&self, name: &str) -> Result<(), (String, String)> {
+    fn check(&self, name: &str, grants: &ToolGrants) -> Result<(), (String, String)> {
         if matches!(name, "procedure_run" | "procedure_define") {
             let message = format!("a procedure cannot call {name}");
             return Err((message, "use the action call_procedure".to_owned()));
@@ -73,18 +72,18 @@ impl ToolCaller for ProcedureTools {
             let message = format!("a procedure names a skill's tool itself, not {name}");
             return Err((message, "write the tool as <skill>__<tool>".to_owned()));
         }
-        if self.own.contains_key(name) {
+        let own = || self.own.keys().copied().filter(|own| grants.allow(own));
+        if own().any(|own| own == name) {
             return Ok(());
         }
         let unknown = |fix: String| Err((format!("there is no tool {name:?}"), fix));
-        let Some((skill, tool)) = name.split_once("__") else {
-            return unknown(suggest(name, self.own.keys().copied()));
+        let Some((skill, tool)) = name.split_once(SEPARATOR) else {
+            return unknown(suggest(name, own()));
         };
-        let statuses = self
-            .skills
-            .as_ref()
-            .map(|skills| skills.registry().statuses());
-        let statuses = statuses.unwrap_or_default();
+        let visible = self.skills.iter().filter(|_| grants.allow(name));
+        let statuses: Vec<_> = visible
+            .flat_map(|skills| skills.registry().statuses())
+            .collect();
         if !statuses.iter().any(|status| status.name.as_str() == skill) {
             let skills = statuses.iter().map(|status| status.name.as_str());
             return unknown(format!(
@@ -92,14 +91,14 @@ impl ToolCaller for ProcedureTools {
                 suggest(skill, skills)
             ));
         }
-        let offers = self.offers(skill);
+        let offered = self.offered(skill);
         // A skill that never ran has no list yet.
-        if offers.is_empty() || offers.iter().any(|offer| offer.tool.name == tool) {
+        if offered.is_empty() || offered.iter().any(|offer| offer.tool.name == tool) {
             return Ok(());
         }
         unknown(suggest(
             tool,
-            offers.iter().map(|offer| offer.tool.name.as_str()),
+            offered.iter().map(|offer| offer.tool.name.as_str()),
         ))
     }
 
@@ -107,9 +106,9 @@ impl ToolCaller for ProcedureTools {
         if let Some(effects) = self.own.get(name) {
             return *effects;
         }
-        let (skill, tool) = name.split_once("__").unwrap_or_default();
-        let offers = self.offers(skill);
-        let offer = offers.iter().find(|offer| offer.tool.name == tool);
+        let (skill, tool) = name.split_once(SEPARATOR).unwrap_or_default();
+        let offered = self.offered(skill);
+        let offer = offered.iter().find(|offer| offer.tool.name == tool);
         let definition =
             offer.and_then(|offer| serde_json::from_str::<Value>(offer.tool.raw.get()).ok());
         definition.map_or(SideEffects::default(), |definition| {
@@ -121,13 +120,12 @@ impl ToolCaller for ProcedureTools {
         &self,
         name: &str,
         arguments: Map<String, Value>,
-        execution: &str,
+        caller: Caller,
         cancel: CancellationToken,
     ) -> BoxFuture<'static, Result<Value, ActionError>> {
-        let grants = Arc::new(Grants::local(PROJECT_SHARED));
         let context = Context {
             cancel,
-            ..Context::new(Caller::for_execution(grants, execution))
+            ..Context::new(caller)
         };
         let (tool, arguments) = match self.own.contains_key(name) {
             true => (name.to_owned(), Value::Object(arguments)),
@@ -140,13 +138,13 @@ impl ToolCaller for ProcedureTools {
                 }),
             ),
         };
-        let answer = (self.through)(tool, arguments, context);
+        let answer = (self.dispatch)(tool, arguments, context);
         Box::pin(async move { result(answer.await.map_err(CallError::into_failure)?) })
     }
 }
 
-/// A reply as templates see it: our document, or a skill's whole result with its
-/// texts together as `text`.
+/// A reply as templates see it: our document, or a skill's whole result with all
+/// its texts joined as `text`.
 fn result(reply: Reply) -> Result<Value, ActionError> {
     match reply {
         Reply::Document(document) => {

@@ -112,7 +112,7 @@ async fn gathered(
         let most = limits::PROMPT_EXECUTIONS_MAX;
         for execution in composer
             .procedures
-            .executions(None, Some(status), most)
+            .executions(&caller.grants, None, Some(status), most)
             .await?
         {
             quoted.execution(&execution);

@@ -61,6 +61,7 @@ impl Skills {
     ) -> Result<Box<RawValue>, CallError> {
         let by_procedure = context.caller.execution.is_some();
         let session = (!context.caller.grants.is_local).then(|| context.caller.session.clone());
+        let grants = context.caller.grants.clone();
         let arguments = arguments.map(to_raw_value).transpose();
         let arguments = arguments.map_err(Failure::internal)?;
         let options = CallOptions {
@@ -82,7 +83,11 @@ impl Skills {
             && !failed(&result)
         {
             let arguments = arguments.map_or("{}", RawValue::get);
-            recorder(format!("{skill}{SEPARATOR}{tool}"), arguments);
+            recorder(
+                &grants.project,
+                format!("{skill}{SEPARATOR}{tool}"),
+                arguments,
+            );
         }
         Ok(result)
     }

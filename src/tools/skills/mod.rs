@@ -30,8 +30,9 @@ pub use self::exposure::{Exposed, Load};
 /// manifest.
 pub const CALL_TIMEOUT: Duration = Duration::from_secs(limits::SKILL_CALL_SECONDS_MAX);
 
-/// Takes note of a tool, as `<skill>__<tool>`, and the JSON of its arguments.
-pub type Recorder = Arc<dyn Fn(String, &str) + Send + Sync>;
+/// Records a call: the caller's project, the tool as `<skill>__<tool>`, and the
+/// JSON of its arguments.
+pub type Recorder = Arc<dyn Fn(&str, String, &str) + Send + Sync>;
 
 /// What the skill tools work with.
 pub struct Skills {

@@ -6,6 +6,7 @@ use std::os::unix::process::ExitStatusExt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use mimo::caller::Grants;
 use mimo::clock::SystemClock;
 use mimo::procedure::Procedures;
 use mimo::procedure::journal::Decision;
@@ -144,8 +145,12 @@ fn decide(place: &Place, id: &str, decision: Decision) {
         .build();
     let store = SqliteStore::start(place.database()).expect("a store");
     let procedures = Procedures::new(Arc::new(store), Arc::new(SystemClock), None);
-    let done = runtime
-        .expect("a runtime")
-        .block_on(procedures.decide(id, decision, "test", ""));
+    let done = runtime.expect("a runtime").block_on(procedures.decide(
+        &Grants::local("global"),
+        id,
+        decision,
+        "test",
+        "",
+    ));
     done.expect("decided");
 }

@@ -5,6 +5,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use mimo::caller::Grants;
 use mimo::clock::Timestamp;
 use mimo::procedure::check::{AnyName, check};
 use mimo::procedure::definition::Definition;
@@ -96,6 +97,7 @@ fn start(at: i64) -> Entry {
         Event::Started {
             context,
             timeout_ms: 1000,
+            grants: Arc::new(Grants::local("global")),
         },
     )
 }

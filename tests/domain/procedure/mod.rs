@@ -2,6 +2,7 @@
 //! model and under random walks.
 
 mod definitions;
+mod grants;
 mod machine;
 mod running;
 mod shown;

@@ -114,14 +114,21 @@ async fn timeouts_apply_and_cancellation_rolls_back() {
     // The second wait is that of c: b's time was over.
     world.calls.waiting.notified().await;
     assert_eq!(world.calls.made(), ["put a", "read b", "read c"]);
-    world.procedures.cancel(&id).await.expect("asked");
+    world
+        .procedures
+        .cancel(&world.grants, &id)
+        .await
+        .expect("asked");
     let done = world.wait(&id).await;
     assert_eq!(
         (&done["status"], &done["compensated"]),
         (&json!("cancelled"), &json!(["a"])),
         "{done}"
     );
-    assert!(world.procedures.cancel(&id).await.is_err(), "it has ended");
+    assert!(
+        world.procedures.cancel(&world.grants, &id).await.is_err(),
+        "it has ended"
+    );
 
     // Its whole time: the rollback begins, and is not cut short itself.
     let start = Start {
@@ -130,7 +137,11 @@ async fn timeouts_apply_and_cancellation_rolls_back() {
         timeout_ms: Some(60),
         ..Start::default()
     };
-    let (id, _) = world.procedures.start(start).await.expect("started");
+    let (id, _) = world
+        .procedures
+        .start(&world.grants, start)
+        .await
+        .expect("started");
     let done = world.wait(&id).await;
     assert_eq!(done["status"], "rolled_back", "{done}");
     assert_eq!(done["error"]["kind"], "timeout");
@@ -152,7 +163,11 @@ async fn only_a_person_approves() {
     assert_eq!(waits["status"], "waiting_approval", "{waits}");
     assert_eq!(waits["waits_for"]["message"], "Release 1.2?");
     assert!(
-        !world.procedures.resume(&id).await.expect("asked")
+        !world
+            .procedures
+            .resume(&world.grants, &id)
+            .await
+            .expect("asked")
             || world.wait(&id).await["status"] == "waiting_approval"
     );
     assert_eq!(
@@ -162,32 +177,40 @@ async fn only_a_person_approves() {
     );
     let wrong = world
         .procedures
-        .decide(&id, Decision::Done, "ada", "")
+        .decide(&world.grants, &id, Decision::Done, "ada", "")
         .await;
     assert!(wrong.is_err(), "there is nothing to say about an outcome");
     world
         .procedures
-        .decide(&id, Decision::Approved, "ada", "looks good")
+        .decide(&world.grants, &id, Decision::Approved, "ada", "looks good")
         .await
         .expect("decided");
     assert!(
         world
             .procedures
-            .decide(&id, Decision::Approved, "bob", "")
+            .decide(&world.grants, &id, Decision::Approved, "bob", "")
             .await
             .is_err()
     );
-    world.procedures.resume(&id).await.expect("resumed");
+    world
+        .procedures
+        .resume(&world.grants, &id)
+        .await
+        .expect("resumed");
     assert_eq!(world.wait(&id).await["status"], "completed");
 
     let id = world.start(json!({"tag": "1.3"})).await;
     world.wait(&id).await;
     world
         .procedures
-        .decide(&id, Decision::Rejected, "ada", "not yet")
+        .decide(&world.grants, &id, Decision::Rejected, "ada", "not yet")
         .await
         .expect("decided");
-    world.procedures.resume(&id).await.expect("resumed");
+    world
+        .procedures
+        .resume(&world.grants, &id)
+        .await
+        .expect("resumed");
     let back = world.wait(&id).await;
     assert_eq!(
         (&back["status"], &back["error"]["kind"]),
@@ -198,7 +221,11 @@ async fn only_a_person_approves() {
     // One that waits can be cancelled, too.
     let id = world.start(json!({"tag": "1.4"})).await;
     world.wait(&id).await;
-    world.procedures.cancel(&id).await.expect("asked");
+    world
+        .procedures
+        .cancel(&world.grants, &id)
+        .await
+        .expect("asked");
     assert_eq!(world.wait(&id).await["status"], "cancelled");
 }
 
@@ -229,10 +256,14 @@ async fn procedures_call_each_other_and_are_rolled_back_together() {
     );
     world
         .procedures
-        .decide(&id, Decision::Approved, "ada", "")
+        .decide(&world.grants, &id, Decision::Approved, "ada", "")
         .await
         .expect("decided");
-    world.procedures.resume(&id).await.expect("resumed");
+    world
+        .procedures
+        .resume(&world.grants, &id)
+        .await
+        .expect("resumed");
     let back = world.wait(&id).await;
     assert_eq!(back["status"], "rolled_back", "{back}");
     assert_eq!(back["compensated"], json!(["a", "rollback_procedure"]));
@@ -266,15 +297,27 @@ async fn waiting_child_uses_no_time_and_is_cancelled_with_its_parent() {
         ..Start::default()
     };
     // Its time is over before the inner one has rested.
-    let (id, _) = world.procedures.start(start()).await.expect("started");
+    let (id, _) = world
+        .procedures
+        .start(&world.grants, start())
+        .await
+        .expect("started");
     let done = world.wait(&id).await;
     assert_eq!(done["error"]["kind"], "timeout", "{done}");
 
     let id = world.start(json!({})).await;
     assert_eq!(world.wait(&id).await["status"], "waiting_approval");
-    let machine = world.procedures.machine(&id).await.expect("a machine");
+    let machine = world
+        .procedures
+        .machine(&world.grants, &id)
+        .await
+        .expect("a machine");
     assert_eq!((machine.deadline(), machine.parked()), (None, true));
-    world.procedures.cancel(&id).await.expect("asked");
+    world
+        .procedures
+        .cancel(&world.grants, &id)
+        .await
+        .expect("asked");
     let done = world.wait(&id).await;
     assert_eq!(done["status"], "cancelled", "{done}");
     let child = world.view(&format!("{id}.1")).await;
@@ -331,7 +374,7 @@ async fn execution_keeps_its_definition_version() {
     assert_eq!(
         world
             .procedures
-            .definition("example", "latest")
+            .definition(&world.grants, "example", "latest")
             .await
             .expect("there")
             .hash,
@@ -346,13 +389,13 @@ async fn execution_keeps_its_definition_version() {
     }
     let latest = world
         .procedures
-        .definition("example", "latest")
+        .definition(&world.grants, "example", "latest")
         .await
         .expect("there");
     assert_eq!(latest.version, "1.10");
     let missing = world
         .procedures
-        .definition("example", "7")
+        .definition(&world.grants, "example", "7")
         .await
         .expect_err("there is none");
     assert!(missing.hint.expect("a hint").contains("1.9"));
@@ -371,15 +414,23 @@ async fn idempotency_key_starts_once() {
         idempotency_key: Some("k".into()),
         ..Start::default()
     };
-    let (id, new) = world.procedures.start(start(1)).await.expect("started");
+    let (id, new) = world
+        .procedures
+        .start(&world.grants, start(1))
+        .await
+        .expect("started");
     assert!(new);
     world.wait(&id).await;
-    let again = world.procedures.start(start(1)).await.expect("found");
+    let again = world
+        .procedures
+        .start(&world.grants, start(1))
+        .await
+        .expect("found");
     assert_eq!(again, (id, false));
     assert_eq!(world.calls.made(), ["do a"]);
     let other = world
         .procedures
-        .start(start(2))
+        .start(&world.grants, start(2))
         .await
         .expect_err("another start");
     assert_eq!(other.kind.name(), "conflict");
@@ -433,7 +484,7 @@ fn orphaned_execution_is_taken_over() {
     assert_eq!(second.recovers(), 0);
     assert!(
         !second
-            .wait(second.world.procedures.resume(&id))
+            .wait(second.world.procedures.resume(&second.world.grants, &id))
             .expect("asked")
     );
     // It goes in the middle of an idempotent action: that is done again.
@@ -456,10 +507,14 @@ fn orphaned_execution_is_taken_over() {
         assert!(world.calls.made().is_empty());
         world
             .procedures
-            .decide(&id, Decision::Done, "ada", "saw it")
+            .decide(&world.grants, &id, Decision::Done, "ada", "saw it")
             .await
             .expect("decided");
-        world.procedures.resume(&id).await.expect("resumed");
+        world
+            .procedures
+            .resume(&world.grants, &id)
+            .await
+            .expect("resumed");
         assert_eq!(world.wait(&id).await["status"], "completed");
         assert_eq!(world.calls.made(), ["do d"]);
     });

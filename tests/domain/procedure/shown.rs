@@ -19,7 +19,11 @@ async fn secrets_are_redacted_everywhere() {
     world.define_as("example", states, schema).await;
     let id = world.start(json!({"key": "hunter22"})).await;
     let shown = world.wait(&id).await.to_string();
-    let machine = world.procedures.machine(&id).await.expect("a machine");
+    let machine = world
+        .procedures
+        .machine(&world.grants, &id)
+        .await
+        .expect("a machine");
     let performed = mimo::procedure::view::performed(&machine).to_string();
     for text in [shown, performed.clone()] {
         assert!(
@@ -42,7 +46,7 @@ async fn procedure_is_a_resource_a_prompt_and_plannable() {
     let hash = world.define_as("example", states, schema).await;
     let resource = world
         .procedures
-        .resource("example")
+        .resource(&world.grants, "example")
         .await
         .expect("it is there");
     assert_eq!(resource["hash"], hash);
@@ -55,7 +59,7 @@ async fn procedure_is_a_resource_a_prompt_and_plannable() {
 
     let definition = world
         .procedures
-        .definition_of(&hash)
+        .definition_by_hash(&hash)
         .await
         .expect("it is there");
     let asked = mimo::procedure::view::parameters(&definition);
@@ -73,7 +77,11 @@ async fn procedure_is_a_resource_a_prompt_and_plannable() {
         context: given.as_object().cloned().expect("an object"),
         ..Start::default()
     };
-    let plan = world.procedures.plan(&start).await.expect("a plan");
+    let plan = world
+        .procedures
+        .plan(&world.grants, &start)
+        .await
+        .expect("a plan");
     assert_eq!(plan["plan"][0]["arguments"], json!({"id": "7"}));
     assert_eq!(
         plan["plan"][1]["arguments"],
@@ -88,7 +96,7 @@ async fn procedure_is_a_resource_a_prompt_and_plannable() {
     };
     let refused = world
         .procedures
-        .plan(&unfit)
+        .plan(&world.grants, &unfit)
         .await
         .expect_err("n is missing");
     assert_eq!(refused.kind.name(), "invalid_arguments");

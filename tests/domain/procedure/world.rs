@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use futures::FutureExt;
 use futures::future::BoxFuture;
+use mimo::caller::{Caller, Grants, ToolGrants};
 use mimo::clock::SystemClock;
 use mimo::procedure::journal::{ActionError, SideEffects};
 use mimo::procedure::{JournalHook, Procedures, Start, ToolCaller, view};
@@ -21,6 +22,7 @@ use tokio_util::sync::CancellationToken;
 #[derive(Default)]
 pub struct Calls {
     made: Mutex<Vec<String>>,
+    callers: Mutex<Vec<Caller>>,
     failures: Mutex<BTreeMap<String, usize>>,
     /// Set free by a test, for tools that wait.
     pub gate: Notify,
@@ -32,6 +34,11 @@ impl Calls {
     pub fn made(&self) -> Vec<String> {
         self.made.lock().expect("the calls").clone()
     }
+
+    /// Who made the calls, in order.
+    pub fn callers(&self) -> Vec<Caller> {
+        self.callers.lock().expect("the callers").clone()
+    }
 }
 
 /// `do` does, `read` reads, `put` is idempotent; each with `fail` (so many
@@ -39,7 +46,7 @@ impl Calls {
 pub struct Fake(pub Arc<Calls>);
 
 impl ToolCaller for Fake {
-    fn check(&self, name: &str) -> Result<(), (String, String)> {
+    fn check(&self, name: &str, _grants: &ToolGrants) -> Result<(), (String, String)> {
         match name {
             "do" | "put" | "read" | "undo" => Ok(()),
             _ => Err((
@@ -60,11 +67,12 @@ impl ToolCaller for Fake {
         &self,
         name: &str,
         arguments: Map<String, Value>,
-        _execution: &str,
+        caller: Caller,
         cancel: CancellationToken,
     ) -> BoxFuture<'static, Result<Value, ActionError>> {
         let (calls, name) = (self.0.clone(), name.to_owned());
         async move {
+            calls.callers.lock().expect("the callers").push(caller);
             let id = arguments.get("id").map_or(String::new(), |id| match id {
                 Value::String(text) => format!(" {text}"),
                 other => format!(" {other}"),
@@ -99,6 +107,8 @@ impl ToolCaller for Fake {
 /// One Mimo's procedures over a file that others may share.
 pub struct World {
     pub procedures: Procedures,
+    /// Of whoever makes the calls below.
+    pub grants: Grants,
     pub calls: Arc<Calls>,
     pub folder: Arc<TempDir>,
 }
@@ -115,6 +125,7 @@ impl World {
         procedures.connect(Arc::new(Fake(calls.clone())));
         World {
             procedures,
+            grants: Grants::local("global"),
             calls,
             folder,
         }
@@ -137,7 +148,7 @@ impl World {
         }
         let defined = self
             .procedures
-            .define(&definition, false)
+            .define(&self.grants, &definition, false)
             .await
             .expect("kept");
         defined
@@ -157,22 +168,34 @@ impl World {
             context: context.as_object().cloned().unwrap_or_default(),
             ..Start::default()
         };
-        self.procedures.start(start).await.expect("started").0
+        self.procedures
+            .start(&self.grants, start)
+            .await
+            .expect("started")
+            .0
     }
 
     /// Waits until it has ended or waits for a person; how it is then.
     pub async fn wait(&self, id: &str) -> Value {
         let end = Instant::now() + Duration::from_secs(60);
         self.procedures
-            .wait(id, end, |_| {})
+            .wait(&self.grants, id, end, |_| {})
             .await
             .expect("it ends");
         self.view(id).await
     }
 
     pub async fn view(&self, id: &str) -> Value {
-        let execution = self.procedures.execution(id).await.expect("it is there");
-        let machine = self.procedures.machine(id).await.expect("its journal fits");
+        let execution = self
+            .procedures
+            .execution(&self.grants, id)
+            .await
+            .expect("it is there");
+        let machine = self
+            .procedures
+            .machine(&self.grants, id)
+            .await
+            .expect("its journal fits");
         view::execution(&execution, &machine)
     }
 

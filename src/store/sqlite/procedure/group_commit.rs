@@ -1,118 +1,108 @@
-//! Writes to journals that come at the same time are committed group_commit: a disk
-//! that is synced once for all of them is synced as often as it can be, and
-//! nobody waits for more than the commit before their own.
+//! Group commit: journal writes that are waiting share one transaction and one
+//! fsync, so nobody waits for more than the commit before their own.
 
 use std::path::Path;
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 use tokio::sync::oneshot;
 
-use super::{Claimant, Owner, claimant};
+use super::{Claimant, Owner, claimant, synced};
 use crate::store::StoreError;
 use crate::store::sqlite::SqliteStore;
 
-/// One of the writes; gives what tells its caller, once all are committed.
-type Member = Box<dyn FnOnce(&Transaction<'_>, &Claimant<'_>) -> Answer + Send>;
-/// Given why the commit failed, if it did.
-type Answer = Box<dyn FnOnce(Option<&StoreError>) + Send>;
+/// One of the writes. Returns the reply to its caller, due after the commit.
+type Member = Box<dyn FnOnce(&Transaction<'_>, &Claimant<'_>) -> Reply + Send>;
+/// Takes the error of the commit, if there was one.
+type Reply = Box<dyn FnOnce(Option<&StoreError>) + Send>;
 
 /// Writes that wait for the next commit.
 #[derive(Clone, Default)]
-pub struct GroupCommit(Arc<Mutex<Vec<Member>>>);
+pub(crate) struct GroupCommit(Arc<Mutex<Vec<Member>>>);
 
 impl GroupCommit {
-    fn members(&self) -> std::sync::MutexGuard<'_, Vec<Member>> {
+    fn members(&self) -> MutexGuard<'_, Vec<Member>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl SqliteStore {
-    /// Runs `work` in one durable transaction with the others that wait. Where it
-    /// fails, what it did is taken back and the others stay.
+    /// Runs `work` in one durable transaction with the other waiting writes. If
+    /// it fails, its own changes are rolled back and the others stay.
     pub(super) async fn write_grouped<T: Send + 'static>(
         &self,
         work: impl FnOnce(&Transaction<'_>, &Claimant<'_>) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
-        let (answer, value) = oneshot::channel();
-        let member: Member = Box::new(move |file, claimant| {
-            let done = in_savepoint(file, || work(file, claimant));
+        let (reply, value) = oneshot::channel();
+        let member: Member = Box::new(move |tx, own| {
+            let done = in_savepoint(tx, || work(tx, own));
             Box::new(move |failed: Option<&StoreError>| {
                 let done = match failed {
                     None => done,
                     Some(error) => Err(not_committed(error)),
                 };
-                let _nobody_waits_any_more = answer.send(done);
+                let _ = reply.send(done);
             })
         });
         self.group_commit.members().push(member);
-        let (group_commit, owner) = (self.group_commit.clone(), self.owner.clone());
+        let (group, owner) = (self.group_commit.clone(), self.owner.clone());
         let path = self.path.clone();
-        let job =
-            move |connection: &mut Connection| commit(connection, &group_commit, &owner, &path);
-        self.run_write(job).await?;
-        // Another one's commit may have taken it along, and failed.
+        self.run_write(move |connection| commit(connection, &group, &owner, &path))
+            .await?;
+        // The commit of another member may have included this one, and failed.
         value.await.unwrap_or_else(|_| {
             Err(StoreError::Unavailable {
                 reason: "the journal could not be written".to_owned(),
-                hint: "try again; the log names the reason",
+                hint: "try again; the log has the reason",
             })
         })
     }
 }
 
-/// Commits whatever waits by now.
+/// Commits the writes that are waiting by now.
 fn commit(
     connection: &mut Connection,
-    group_commit: &GroupCommit,
+    group: &GroupCommit,
     owner: &OnceLock<Owner>,
     path: &Path,
 ) -> Result<(), StoreError> {
-    let members = std::mem::take(&mut *group_commit.members());
+    let members = std::mem::take(&mut *group.members());
     if members.is_empty() {
         return Ok(());
     }
-    connection.pragma_update(None, "synchronous", "full")?;
-    let done = commit_all(connection, members, owner, path);
-    connection.pragma_update(None, "synchronous", "normal")?;
-    done
+    synced(connection, |connection| {
+        let tx = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let own = claimant(owner, path, &tx)?;
+        let replies: Vec<Reply> = members
+            .into_iter()
+            .map(|member| member(&tx, &own))
+            .collect();
+        let committed = tx.commit().map_err(StoreError::from);
+        for reply in replies {
+            reply(committed.as_ref().err());
+        }
+        committed
+    })
 }
 
-fn commit_all(
-    connection: &mut Connection,
-    members: Vec<Member>,
-    owner: &OnceLock<Owner>,
-    path: &Path,
-) -> Result<(), StoreError> {
-    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-    let claimant = claimant(owner, path, &transaction)?;
-    let one = |member: Member| member(&transaction, &claimant);
-    let answers: Vec<Answer> = members.into_iter().map(one).collect();
-    let committed = transaction.commit().map_err(StoreError::from);
-    for answer in answers {
-        answer(committed.as_ref().err());
-    }
-    committed
-}
-
-/// Runs `work` so that its failure takes back only what it did itself.
+/// Runs `work` so that its failure rolls back only its own changes.
 fn in_savepoint<T>(
-    file: &Transaction<'_>,
+    tx: &Transaction<'_>,
     work: impl FnOnce() -> Result<T, StoreError>,
 ) -> Result<T, StoreError> {
-    file.execute_batch("SAVEPOINT member")?;
+    tx.execute_batch("SAVEPOINT member")?;
     let done = work();
     let end = match &done {
         Ok(_) => "RELEASE member",
         Err(_) => "ROLLBACK TO member; RELEASE member",
     };
-    file.execute_batch(end)?;
+    tx.execute_batch(end)?;
     done
 }
 
 fn not_committed(error: &StoreError) -> StoreError {
     StoreError::Unavailable {
         reason: error.to_string(),
-        hint: "free the disk or the database, then try again",
+        hint: "free disk space or unlock the database, then try again",
     }
 }

@@ -1,19 +1,22 @@
-//! Procedures in SQLite: the port's methods, and how their commits are made
-//! durable. The SQL is beside it.
+//! Procedures in SQLite: the port's methods and how durable their commits are.
 
+mod definitions;
+mod executions;
 mod group_commit;
+mod leases;
 mod owner;
-mod sql;
+mod recorded;
 
 use std::path::Path;
 use std::sync::OnceLock;
 
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 
-pub use group_commit::GroupCommit;
-pub use owner::Owner;
+pub(super) use group_commit::GroupCommit;
+pub(super) use owner::Owner;
 
 use super::SqliteStore;
+use crate::caller::Reach;
 use crate::clock::Timestamp;
 use crate::store::procedure::{
     AppendOutcome, BeginOutcome, DefineOutcome, Execution, ExecutionUpdate, NewExecution,
@@ -28,42 +31,47 @@ impl SqliteStore {
         &self,
         work: impl FnOnce(&Transaction<'_>) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
-        let job = |connection: &mut Connection| {
-            connection.pragma_update(None, "synchronous", "full")?;
-            let done = commit(connection, work);
-            connection.pragma_update(None, "synchronous", "normal")?;
-            done
-        };
-        self.run_write(job).await
+        self.run_write(|connection| synced(connection, |connection| commit(connection, work)))
+            .await
     }
 
-    /// Takes or lets go executions. An owner ends with its process at the
-    /// latest, so this need not outlive a crash of the machine.
+    /// Claims or releases executions. An owner ends with its process at the
+    /// latest, so this need not survive a crash of the machine.
     async fn write_lease<T: Send + 'static>(
         &self,
         work: impl FnOnce(&Transaction<'_>, &Claimant<'_>) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
         let (owner, path) = (self.owner.clone(), self.path.clone());
-        self.write(move |file| work(file, &claimant(&owner, &path, file)?))
+        self.write(move |tx| work(tx, &claimant(&owner, &path, tx)?))
             .await
     }
 }
 
-/// Who claims, and where the locks of the others lie.
-pub struct Claimant<'a> {
-    /// The id of this store.
-    pub own: &'a str,
-    /// The database beside which the locks lie.
-    pub database: &'a Path,
+/// This store as an owner, and the database beside which the locks of all owners
+/// lie.
+struct Claimant<'a> {
+    id: &'a str,
+    database: &'a Path,
+}
+
+/// Runs `work` so that its commits wait for the disk.
+fn synced<T>(
+    connection: &mut Connection,
+    work: impl FnOnce(&mut Connection) -> Result<T, StoreError>,
+) -> Result<T, StoreError> {
+    connection.pragma_update(None, "synchronous", "full")?;
+    let done = work(connection);
+    connection.pragma_update(None, "synchronous", "normal")?;
+    done
 }
 
 fn commit<T>(
     connection: &mut Connection,
     work: impl FnOnce(&Transaction<'_>) -> Result<T, StoreError>,
 ) -> Result<T, StoreError> {
-    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-    let value = work(&transaction)?;
-    transaction.commit()?;
+    let tx = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    let value = work(&tx)?;
+    tx.commit()?;
     Ok(value)
 }
 
@@ -71,61 +79,77 @@ fn commit<T>(
 fn claimant<'a>(
     owner: &'a OnceLock<Owner>,
     database: &'a Path,
-    file: &Transaction<'_>,
+    tx: &Transaction<'_>,
 ) -> Result<Claimant<'a>, StoreError> {
     let own = match owner.get() {
         Some(owner) => owner,
         None => {
             let sql = "SELECT lower(hex(randomblob(8)))";
-            let id: String = file.query_row(sql, [], |row| row.get(0))?;
+            let id: String = tx.query_row(sql, [], |row| row.get(0))?;
             let new = Owner::new(database, id)?;
             owner.get_or_init(|| new)
         }
     };
     Ok(Claimant {
-        own: &own.id,
+        id: &own.id,
         database,
     })
 }
 
+/// The projects that may be read, for `json_each`; null where all may.
+fn readable(reach: &Reach) -> Option<String> {
+    reach
+        .readable(&[])
+        .map(|projects| serde_json::json!(projects).to_string())
+}
+
 impl ProcedureStore for SqliteStore {
-    fn define(&self, definition: StoredDefinition, at: Timestamp) -> Stored<'_, DefineOutcome> {
-        Box::pin(self.write_durably(move |file| sql::define(file, &definition, at)))
+    fn define(
+        &self,
+        reach: Reach,
+        definition: StoredDefinition,
+        at: Timestamp,
+    ) -> Stored<'_, DefineOutcome> {
+        Box::pin(self.write_durably(move |tx| definitions::define(tx, &reach, &definition, at)))
     }
 
-    fn versions(&self, name: String) -> Stored<'_, Vec<StoredDefinition>> {
-        Box::pin(self.read(move |file| sql::versions(file, &name)))
+    fn definitions(&self, reach: Reach, name: Option<String>) -> Stored<'_, Vec<StoredDefinition>> {
+        Box::pin(self.read(move |tx| definitions::definitions(tx, &reach, name.as_deref())))
     }
 
-    fn definition(&self, hash: String) -> Stored<'_, Option<StoredDefinition>> {
-        Box::pin(self.read(move |file| sql::definition(file, &hash)))
+    fn definition(&self, hash: String) -> Stored<'_, Option<String>> {
+        Box::pin(self.read(move |tx| definitions::definition(tx, &hash)))
     }
 
-    fn definitions(&self) -> Stored<'_, Vec<StoredDefinition>> {
-        Box::pin(self.read(sql::definitions))
+    fn begin(
+        &self,
+        new: NewExecution,
+        forget_before: Timestamp,
+        at: Timestamp,
+    ) -> Stored<'_, BeginOutcome> {
+        Box::pin(
+            self.write_grouped(move |tx, own| executions::begin(tx, own, &new, forget_before, at)),
+        )
     }
 
-    fn begin(&self, new: NewExecution, at: Timestamp) -> Stored<'_, BeginOutcome> {
-        Box::pin(self.write_grouped(move |file, claimant| sql::begin(file, claimant, &new, at)))
+    fn execution(&self, reach: Reach, id: String) -> Stored<'_, Option<Execution>> {
+        Box::pin(self.read(move |tx| executions::execution(tx, &reach, &id)))
     }
 
-    fn execution(&self, id: String) -> Stored<'_, Option<Execution>> {
-        Box::pin(self.read(move |file| sql::execution(file, &id)))
+    fn journal(&self, reach: Reach, id: String) -> Stored<'_, Option<(Execution, Vec<String>)>> {
+        Box::pin(self.read(move |tx| executions::journal(tx, &reach, &id)))
     }
 
     fn executions(
         &self,
+        reach: Reach,
         name: Option<String>,
         status: Option<String>,
         limit: usize,
     ) -> Stored<'_, Vec<Execution>> {
-        Box::pin(
-            self.read(move |file| sql::executions(file, name.as_deref(), status.as_deref(), limit)),
-        )
-    }
-
-    fn journal(&self, id: String) -> Stored<'_, Vec<String>> {
-        Box::pin(self.read(move |file| sql::journal(file, &id)))
+        Box::pin(self.read(move |tx| {
+            executions::executions(tx, &reach, name.as_deref(), status.as_deref(), limit)
+        }))
     }
 
     fn append(
@@ -133,79 +157,88 @@ impl ProcedureStore for SqliteStore {
         id: String,
         length: u64,
         entries: Vec<String>,
-        standing: ExecutionUpdate,
+        update: ExecutionUpdate,
         at: Timestamp,
     ) -> Stored<'_, AppendOutcome> {
-        Box::pin(self.write_grouped(move |file, claimant| {
-            sql::append(file, claimant, &id, length, &entries, &standing, at)
+        Box::pin(self.write_grouped(move |tx, own| {
+            executions::append(tx, own, &id, length, &entries, &update, at)
         }))
     }
 
     fn decide(
         &self,
+        reach: Reach,
         id: String,
         length: u64,
         entry: String,
-        above: Vec<String>,
+        ancestors: Vec<String>,
         at: Timestamp,
     ) -> Stored<'_, AppendOutcome> {
-        Box::pin(self.write_durably(move |file| sql::decide(file, &id, length, &entry, &above, at)))
+        Box::pin(self.write_durably(move |tx| {
+            executions::decide(tx, &reach, &id, length, entry, &ancestors, at)
+        }))
     }
 
     fn claim(&self, id: String) -> Stored<'_, bool> {
-        Box::pin(self.write_lease(move |file, claimant| sql::claim(file, claimant, &id)))
+        Box::pin(self.write_lease(move |tx, own| leases::claim(tx, own, &id)))
     }
 
     fn claim_any(&self, now: Timestamp, limit: usize) -> Stored<'_, Vec<String>> {
         Box::pin(async move {
-            // Most looks find nothing, and need not hold up who writes.
+            // Most attempts find nothing and need not hold up writers.
             let own = self.owner.get().map(|owner| owner.id.clone());
-            let any = self.read(move |file| sql::any_to_claim(file, own.as_deref(), now));
+            let any = self.read(move |tx| leases::any_to_claim(tx, own.as_deref(), now));
             if !any.await? {
                 return Ok(Vec::new());
             }
-            self.write_lease(move |file, claimant| sql::claim_any(file, claimant, now, limit))
+            self.write_lease(move |tx, own| leases::claim_any(tx, own, now, limit))
                 .await
         })
     }
 
     fn release(&self, id: String) -> Stored<'_, ()> {
-        Box::pin(self.write_lease(move |file, claimant| sql::release(file, claimant, &id)))
+        Box::pin(self.write_lease(move |tx, own| leases::release(tx, own, &id)))
     }
 
-    fn ask_cancel(&self, id: String) -> Stored<'_, ()> {
-        Box::pin(self.write_durably(move |file| sql::ask_cancel(file, &id)))
+    fn request_cancel(&self, reach: Reach, id: String) -> Stored<'_, ()> {
+        Box::pin(self.write_durably(move |tx| executions::request_cancel(tx, &reach, &id)))
     }
 
-    fn to_cancel(&self) -> Stored<'_, Vec<String>> {
+    fn cancel_requests(&self) -> Stored<'_, Vec<String>> {
         let owner = self.owner.clone();
-        Box::pin(self.read(move |file| match owner.get() {
-            Some(owner) => sql::to_cancel(file, &owner.id),
+        Box::pin(self.read(move |tx| match owner.get() {
+            Some(owner) => leases::cancel_requests(tx, &owner.id),
             None => Ok(Vec::new()),
         }))
     }
 
     fn record(&self, calls: Vec<RecordedCall>, keep: usize) -> Stored<'_, ()> {
-        Box::pin(self.write(move |file| sql::record(file, &calls, keep)))
+        Box::pin(self.write(move |tx| recorded::record(tx, &calls, keep)))
     }
 
-    fn recorded(&self, ids: Vec<String>) -> Stored<'_, Vec<RecordedCall>> {
-        Box::pin(self.read(move |file| sql::recorded(file, &ids)))
+    fn recorded(&self, reach: Reach, ids: Vec<String>) -> Stored<'_, Vec<RecordedCall>> {
+        Box::pin(self.read(move |tx| recorded::recorded(tx, &reach, &ids)))
     }
 
-    fn recent(&self, limit: usize) -> Stored<'_, Vec<RecordedCall>> {
-        Box::pin(self.read(move |file| sql::recent(file, limit)))
+    fn recent(&self, reach: Reach, limit: usize) -> Stored<'_, Vec<RecordedCall>> {
+        Box::pin(self.read(move |tx| recorded::recent(tx, &reach, limit)))
     }
 
-    fn procedure_census(&self) -> Stored<'_, ProcedureCensus> {
-        Box::pin(self.read(sql::census))
+    fn procedure_census(&self, reach: Reach) -> Stored<'_, ProcedureCensus> {
+        Box::pin(self.read(move |tx| {
+            Ok(ProcedureCensus {
+                definitions: definitions::count(tx, &reach)?,
+                executions: executions::count(tx, &reach)?,
+            })
+        }))
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::limits;
+
+    const ALL: Reach = Reach::Everything;
 
     fn wait<T>(work: impl Future<Output = Result<T, StoreError>>) -> T {
         let runtime = tokio::runtime::Builder::new_current_thread().build();
@@ -215,6 +248,7 @@ mod tests {
     fn new(id: &str) -> NewExecution {
         NewExecution {
             id: id.to_owned(),
+            project: "p".to_owned(),
             hash: "h".to_owned(),
             idempotency_key: None,
             depth: 0,
@@ -224,7 +258,7 @@ mod tests {
         }
     }
 
-    fn standing(status: &'static str, parked: bool) -> ExecutionUpdate {
+    fn update(status: &'static str, parked: bool) -> ExecutionUpdate {
         ExecutionUpdate {
             status,
             state: "s".to_owned(),
@@ -233,53 +267,67 @@ mod tests {
         }
     }
 
+    fn entries(store: &SqliteStore, id: &str) -> usize {
+        let found = wait(store.journal(ALL, id.to_owned()));
+        found.expect("an execution").1.len()
+    }
+
     fn two_stores() -> (tempfile::TempDir, SqliteStore, SqliteStore) {
         let folder = tempfile::tempdir().expect("a folder");
         let start = || SqliteStore::start(folder.path().join("mimo.db")).expect("threads start");
         let (one, two) = (start(), start());
         let definition = StoredDefinition {
             hash: "h".to_owned(),
+            project: "p".to_owned(),
             name: "n".to_owned(),
             version: "1".to_owned(),
             description: String::new(),
             definition: "{}".to_owned(),
         };
-        wait(one.define(definition, Timestamp(0)));
+        wait(one.define(ALL, definition, Timestamp(0)));
         (folder, one, two)
     }
 
     #[test]
-    fn only_its_owner_writes_to_a_journal_and_only_at_its_end() {
+    fn only_the_owner_appends_and_only_at_the_end() {
         let (_folder, one, two) = two_stores();
         let at = Timestamp(1);
-        wait(one.begin(new("a"), at));
+        wait(one.begin(new("a"), Timestamp(0), at));
         let append = |store: &SqliteStore, length| {
             let entries = vec!["{}".to_owned()];
             wait(store.append(
                 "a".to_owned(),
                 length,
                 entries,
-                standing("running", false),
+                update("running", false),
                 at,
             ))
         };
-        assert_eq!(append(&two, 1), AppendOutcome::Lost, "it is another's");
-        assert_eq!(append(&one, 0), AppendOutcome::Lost, "it has grown");
+        assert_eq!(
+            append(&two, 1),
+            AppendOutcome::Lost,
+            "another store owns it"
+        );
+        assert_eq!(
+            append(&one, 0),
+            AppendOutcome::Lost,
+            "its journal has grown"
+        );
         let written = AppendOutcome::Written { cancel: false };
         assert_eq!(append(&one, 1), written);
-        assert!(!wait(two.claim("a".to_owned())), "its owner lives");
+        assert!(!wait(two.claim("a".to_owned())), "its owner is alive");
         assert_eq!(wait(two.claim_any(at, 9)), Vec::<String>::new());
-        wait(two.ask_cancel("a".to_owned()));
-        assert_eq!(wait(one.to_cancel()), ["a"]);
+        wait(two.request_cancel(ALL, "a".to_owned()));
+        assert_eq!(wait(one.cancel_requests()), ["a"]);
         assert_eq!(append(&one, 2), AppendOutcome::Written { cancel: true });
         drop(one);
         assert_eq!(wait(two.claim_any(at, 9)), ["a"]);
         assert_eq!(append(&two, 3), AppendOutcome::Written { cancel: true });
-        assert_eq!(wait(two.journal("a".to_owned())).len(), 4);
+        assert_eq!(entries(&two, "a"), 4);
     }
 
     #[test]
-    fn one_of_several_writes_at_once_that_fails_takes_no_other_along() {
+    fn a_failed_member_does_not_roll_back_its_group() {
         let (_folder, one, _two) = two_stores();
         let unknown = NewExecution {
             hash: "unknown".to_owned(),
@@ -288,33 +336,32 @@ mod tests {
         let at = Timestamp(1);
         let made = wait(async {
             let all = futures::join!(
-                one.begin(new("a"), at),
-                one.begin(unknown, at),
-                one.begin(new("b"), at),
-                one.begin(new("a"), at),
+                one.begin(new("a"), Timestamp(0), at),
+                one.begin(unknown, Timestamp(0), at),
+                one.begin(new("b"), Timestamp(0), at),
+                one.begin(new("a"), Timestamp(0), at),
             );
             assert!(matches!(all.1, Err(StoreError::Conflict(_))), "{all:?}");
             Ok([all.0?, all.2?, all.3?])
         });
         let again = BeginOutcome::Existing("a".to_owned());
         assert_eq!(made, [BeginOutcome::Created, BeginOutcome::Created, again]);
-        assert_eq!(wait(one.executions(None, None, 9)).len(), 2);
+        assert_eq!(wait(one.executions(ALL, None, None, 9)).len(), 2);
     }
 
     #[test]
-    fn what_ended_long_ago_is_forgotten_and_nothing_else() {
+    fn only_old_ended_executions_are_deleted() {
         let (_folder, one, _two) = two_stores();
         for (id, status) in [("ended", "completed"), ("waits", "waiting_approval")] {
-            wait(one.begin(new(id), Timestamp(1)));
-            let parked = standing(status, true);
+            wait(one.begin(new(id), Timestamp(0), Timestamp(1)));
+            let parked = update(status, true);
             wait(one.append(id.to_owned(), 1, Vec::new(), parked, Timestamp(2)));
         }
-        wait(one.begin(new("runs"), Timestamp(1)));
-        let later = Timestamp(3).plus_seconds(limits::EXECUTION_DAYS_MAX * 24 * 60 * 60);
-        wait(one.begin(new("new"), later));
-        let left = wait(one.executions(None, None, 9));
+        wait(one.begin(new("runs"), Timestamp(0), Timestamp(1)));
+        wait(one.begin(new("new"), Timestamp(3), Timestamp(4)));
+        let left = wait(one.executions(ALL, None, None, 9));
         let left: Vec<&str> = left.iter().map(|each| each.id.as_str()).collect();
         assert_eq!(left, ["new", "runs", "waits"]);
-        assert!(wait(one.journal("ended".to_owned())).is_empty());
+        assert_eq!(wait(one.journal(ALL, "ended".to_owned())), None);
     }
 }

@@ -1,6 +1,6 @@
-//! Who drives an execution: a store with a locked file beside the database. The
-//! kernel lets the lock go when its process ends, however it ends, so a lease
-//! needs no clock and never runs out under a process that is only slow.
+//! The lease on an execution: a store that holds a locked file beside the
+//! database. The kernel releases the lock when the process ends, however it ends,
+//! so a lease needs no clock and never expires under a slow process.
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::os::unix::fs::OpenOptionsExt;
@@ -8,24 +8,25 @@ use std::path::{Path, PathBuf};
 
 use crate::store::StoreError;
 
-/// This store as an owner. Dropping it lets everything it owns go.
-pub struct Owner {
-    /// What stands in the owner's column.
-    pub id: String,
-    place: PathBuf,
+/// This store as an owner. Dropping it releases everything that it owns.
+pub(crate) struct Owner {
+    /// The value of `execution.owner`.
+    pub(super) id: String,
+    lock_path: PathBuf,
     /// Holds the lock.
     _file: File,
 }
 
 impl Owner {
-    /// Becomes an owner under `id`, which nobody else has.
-    pub fn new(database: &Path, id: String) -> Result<Owner, StoreError> {
-        let place = place(database, &id);
-        let file = open(&place, true).map_err(|error| unusable(&place, &error))?;
-        file.try_lock().map_err(|error| unusable(&place, &error))?;
+    /// `id` must be unique.
+    pub(super) fn new(database: &Path, id: String) -> Result<Owner, StoreError> {
+        let lock_path = lock_path(database, &id);
+        let file = open(&lock_path, true).map_err(|error| cannot_lock(&lock_path, &error))?;
+        file.try_lock()
+            .map_err(|error| cannot_lock(&lock_path, &error))?;
         Ok(Owner {
             id,
-            place,
+            lock_path,
             _file: file,
         })
     }
@@ -33,43 +34,43 @@ impl Owner {
 
 impl Drop for Owner {
     fn drop(&mut self) {
-        // A file that stays is taken for what it is by the next who looks.
-        let _ = std::fs::remove_file(&self.place);
+        // `is_gone` removes a file that stays.
+        let _ = std::fs::remove_file(&self.lock_path);
     }
 }
 
-/// Whether the owner `id` is gone; its file goes with it.
-pub fn is_gone(database: &Path, id: &str) -> bool {
-    let place = place(database, id);
-    let file = match open(&place, false) {
+/// Whether the owner `id` has ended. Removes the lock file that it left.
+pub(super) fn is_gone(database: &Path, id: &str) -> bool {
+    let path = lock_path(database, id);
+    let file = match open(&path, false) {
         Ok(file) => file,
         Err(error) => return error.kind() == std::io::ErrorKind::NotFound,
     };
     match file.try_lock() {
         Ok(()) => {
-            let _ = std::fs::remove_file(&place);
+            let _ = std::fs::remove_file(&path);
             true
         }
         Err(TryLockError::WouldBlock | TryLockError::Error(_)) => false,
     }
 }
 
-fn place(database: &Path, id: &str) -> PathBuf {
+fn lock_path(database: &Path, id: &str) -> PathBuf {
     let mut name = database.as_os_str().to_owned();
     name.push("-owner-");
     name.push(id);
     PathBuf::from(name)
 }
 
-fn open(place: &Path, create: bool) -> std::io::Result<File> {
+fn open(path: &Path, create: bool) -> std::io::Result<File> {
     let mut options = OpenOptions::new();
     options.read(true).write(true).create(create).mode(0o600);
-    options.open(place)
+    options.open(path)
 }
 
-fn unusable(place: &Path, error: &dyn std::fmt::Display) -> StoreError {
+fn cannot_lock(path: &Path, error: &dyn std::fmt::Display) -> StoreError {
     StoreError::Unavailable {
-        reason: format!("{} cannot be locked: {error}", place.display()),
+        reason: format!("{} cannot be locked: {error}", path.display()),
         hint: "check the folder and its permissions; it must be on a local disk",
     }
 }
@@ -79,7 +80,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_owner_is_there_until_it_is_dropped() {
+    fn an_owner_lives_until_it_is_dropped() {
         let folder = tempfile::tempdir().expect("a folder");
         let database = folder.path().join("mimo.db");
         assert!(is_gone(&database, "nobody"));
@@ -87,9 +88,9 @@ mod tests {
         assert!(!is_gone(&database, "one"));
         drop(owner);
         assert!(is_gone(&database, "one"));
-        // As a process that was killed leaves it: the file without the lock.
-        std::fs::write(place(&database, "dead"), "").expect("a file");
+        // A killed process leaves the file without the lock.
+        std::fs::write(lock_path(&database, "dead"), "").expect("a file");
         assert!(is_gone(&database, "dead"));
-        assert!(!place(&database, "dead").exists(), "it was cleared away");
+        assert!(!lock_path(&database, "dead").exists());
     }
 }
