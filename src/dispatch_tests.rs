@@ -9,6 +9,9 @@ use tokio::sync::Notify;
 use super::*;
 use crate::caller::{Caller, Grants};
 use crate::clock::SystemClock;
+use crate::procedure::Procedures;
+use crate::store::sqlite::SqliteStore;
+use crate::tools::procedure::{self, ProcedureTools};
 use crate::tools::{Arguments, Document, fixture};
 
 fn document(reply: Result<Reply, CallError>) -> String {
@@ -193,4 +196,43 @@ async fn a_call_waits_for_a_ready_client_until_its_deadline() {
         .call_when(never, "test_echo", json!({}), context())
         .await;
     assert_eq!(failure(reply).kind, Kind::Timeout);
+}
+
+#[tokio::test]
+async fn a_procedure_reaches_no_tool_that_its_starter_lacks() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let store = SqliteStore::start(folder.path().join("mimo.db")).expect("a store");
+    let procedures = Procedures::new(Arc::new(store), Arc::new(SystemClock), None);
+    let mut tools = fixture::tools();
+    tools.extend(procedure::tools(&procedures));
+    let dispatch = dispatch(tools, 10_000);
+    let shared = dispatch.clone();
+    let call = move |name: String, arguments, context| -> ReplyFuture {
+        let dispatch = shared.clone();
+        Box::pin(async move { dispatch.call_within(&name, arguments, context).await })
+    };
+    let callable = ProcedureTools::new(dispatch.tools(), None, Arc::new(call));
+    procedures.connect(Arc::new(callable));
+
+    let limited = Grants {
+        tools: ToolGrants::Matching(vec!["procedure_*".to_owned()]),
+        ..Grants::local("global")
+    };
+    let limited = || Context::new(Caller::new(limited.clone(), "s"));
+    let definition = json!({"definition": {
+        "name": "echo", "version": "1", "initial_state": "a", "states": {"a": {
+            "action": {"tool": "test_echo", "arguments": {"text": "hi"}}, "end": true}},
+    }});
+    let define = |context| dispatch.call("procedure_define", definition.clone(), context);
+    let refused = failure(define(limited()).await);
+    assert!(refused.message.contains("there is no tool"), "{refused}");
+    let defined = document(define(context()).await);
+    assert!(defined.contains(r#""outcome":"created""#), "{defined}");
+
+    let run = |context| dispatch.call("procedure_run", json!({"name": "echo"}), context);
+    let done = document(run(context()).await);
+    assert!(done.contains(r#""status":"completed""#), "{done}");
+    let failed = document(run(limited()).await);
+    assert!(failed.contains(r#""status":"failed""#), "{failed}");
+    assert!(failed.contains(r#""kind":"not_found""#), "{failed}");
 }

@@ -67,7 +67,10 @@ impl Completer {
                 self.gather(&[Kind::EntityKey], request, caller).await?
             }
             CompletionTarget::Resource(uri) if uri.starts_with(procedures::PREFIX) => {
-                let all = self.procedures.find(&caller.grants, None, usize::MAX).await?;
+                let all = self
+                    .procedures
+                    .find(&caller.grants, None, usize::MAX)
+                    .await?;
                 let names = all.into_iter().map(|kept| kept.name);
                 beginning_with(names, &request.value)
             }

@@ -57,7 +57,9 @@ impl ResourceSource for ProcedureResources {
 }
 
 async fn resources(procedures: &Procedures, grants: &Grants) -> Result<Vec<Value>, Failure> {
-    let found = procedures.find(grants, None, limits::PROCEDURES_LISTED_MAX).await?;
+    let found = procedures
+        .find(grants, None, limits::PROCEDURES_LISTED_MAX)
+        .await?;
     let one = |kept: &crate::procedure::StoredDefinition| {
         json!({
             "uri": format!("{PREFIX}{}", kept.name),
@@ -98,7 +100,10 @@ fn prompt_name(procedure: &str) -> String {
 
 async fn list(procedures: &Procedures, grants: &Grants) -> Result<Vec<Value>, Failure> {
     let mut prompts = Vec::new();
-    for kept in procedures.find(grants, None, limits::PROMPTS_LISTED_MAX).await? {
+    for kept in procedures
+        .find(grants, None, limits::PROMPTS_LISTED_MAX)
+        .await?
+    {
         let definition = procedures.definition_by_hash(&kept.hash).await?;
         let arguments: Vec<Value> = view::parameters(&definition)
             .into_iter()
@@ -117,7 +122,11 @@ async fn list(procedures: &Procedures, grants: &Grants) -> Result<Vec<Value>, Fa
 }
 
 /// The procedure whose prompt is called `prompt`, if there is one.
-async fn named(procedures: &Procedures, grants: &Grants, prompt: &str) -> Result<Option<Arc<Definition>>, Failure> {
+async fn named(
+    procedures: &Procedures,
+    grants: &Grants,
+    prompt: &str,
+) -> Result<Option<Arc<Definition>>, Failure> {
     let name = prompt.strip_prefix(APART).unwrap_or(prompt);
     if name == prompt && prompt_name(name) != name {
         return Ok(None);
