@@ -236,8 +236,8 @@ impl App {
     }
 
     /// What this Mimo's user may do.
-    pub fn grants(&self) -> Grants {
-        Grants::local(&*self.project)
+    pub fn grants(&self) -> Arc<Grants> {
+        self.grants.clone()
     }
 
     /// Calls one tool, as a client would.

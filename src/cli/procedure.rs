@@ -164,12 +164,7 @@ fn read(file: &Path) -> Result<Value, Failure> {
     serde_json::from_str(&text).map_err(|error| unreadable(&error))
 }
 
-async fn show(
-    procedures: &Procedures,
-    grants: &Grants,
-    show: Show,
-    output: &Output,
-) -> Result<()> {
+async fn show(procedures: &Procedures, grants: &Grants, show: Show, output: &Output) -> Result<()> {
     let (hash, passed) = match &show.execution {
         Some(id) => {
             let execution = procedures.execution(grants, id).await?;

@@ -111,12 +111,7 @@ pub(super) async fn run(
 }
 
 /// Shows how an execution goes until it ends or waits for a person.
-async fn follow(
-    procedures: &Procedures,
-    grants: &Grants,
-    id: &str,
-    output: &Output,
-) -> Result<()> {
+async fn follow(procedures: &Procedures, grants: &Grants, id: &str, output: &Output) -> Result<()> {
     let live = output.is_watched();
     let begun = Instant::now();
     let mut last = String::new();
