@@ -30,7 +30,6 @@
 #[allow(dead_code, reason = "the other benches use the rest")]
 mod support;
 
-use std::collections::BTreeSet;
 use std::hint::black_box;
 use std::path::Path;
 use std::process::Command;
@@ -39,7 +38,8 @@ use std::time::{Duration, Instant};
 use mimo::caller::Reach;
 use mimo::clock::Timestamp;
 use mimo::embed::{Embedder, builtin};
-use mimo::store::memory::{Category, IndexedText, MemoryStore, NewMemory};
+use mimo::memory::rules::remember::remember;
+use mimo::store::memory::{IndexedText, MemoryFields, NewMemory};
 use mimo::store::sqlite::SqliteStore;
 use mimo::text;
 use mimo::vector::{self, Probe};
@@ -184,23 +184,18 @@ fn fill(path: &Path, model: &str, size: usize) {
             let vector = topic.iter().zip(&far).map(|(near, far)| near + 0.8 * far);
             let content = format!("{} {nth}", sentence(&mut chance, WORDS_OF_A_TEXT, 1));
             NewMemory {
-                project: "global".to_owned(),
+                fields: MemoryFields::new("global", format!("thread {}", nth / 200)),
                 text: IndexedText {
                     key: text::key(&content),
                     words: text::words(&content),
                     vectors: vec![unit(vector.collect())],
                     content,
                 },
-                category: Category::Fact,
-                importance: 0.5,
-                tags: BTreeSet::new(),
-                topic_key: None,
                 supersedes: None,
-                valid_until: None,
-                thread: format!("thread {}", nth / 200),
             }
         });
-        let stored = store.remember(&Reach::Everything, model, batch.collect(), Timestamp(0));
+        let (reach, batch) = (&Reach::Everything, batch.collect());
+        let stored = remember(&store, reach, model, batch, Timestamp(0));
         runtime.block_on(stored).expect("stored");
     }
 }

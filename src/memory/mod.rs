@@ -7,6 +7,7 @@ pub mod moment;
 pub mod portable;
 mod recall;
 pub mod retention;
+pub mod rules;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -14,8 +15,9 @@ use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-pub use model::{Action, Draft, Edited, Mode, Page, Remembered, Search, Settings};
+pub use model::{Action, Draft, Edited, Mode, Outcome, Page, Remembered, Search, Settings};
 pub use recall::{Weights, rank};
+use rules::edit::{Change, Edit};
 
 use crate::caller::Reach;
 use crate::clock::{Clock, Timestamp};
@@ -24,8 +26,7 @@ use crate::failure::{Failure, Kind};
 use crate::limits;
 use crate::store::graph::EntityId;
 use crate::store::memory::{
-    Before, CandidateQuery, Change, Edit, Filter, IndexedText, Memory, MemoryCensus, MemoryId,
-    MemoryStore, State,
+    CandidateQuery, Filter, IndexedText, Memory, MemoryCensus, MemoryId, MemoryStore, NewMemory,
 };
 use crate::text;
 
@@ -86,7 +87,7 @@ impl Memories {
         let probes = drafts
             .iter()
             .zip(&texts)
-            .map(|(draft, text)| (draft.project.clone(), text.vectors.clone()))
+            .map(|(draft, text)| (draft.fields.project.clone(), text.vectors.clone()))
             .collect();
         let model = self.embedder.model_id();
         // One more than is shown: the memory itself may be among them.
@@ -104,13 +105,17 @@ impl Memories {
         let batch = drafts
             .into_iter()
             .zip(texts)
-            .map(|(draft, text)| draft.with_text(text))
+            .map(|(draft, text)| NewMemory {
+                fields: draft.fields,
+                text,
+                supersedes: draft.supersedes,
+            })
             .collect();
         // The last moment at which the caller can take it back.
         if cancel.is_cancelled() {
             return Err(cancelled());
         }
-        let stored = self.store.remember(reach, model, batch, at).await?;
+        let stored = rules::remember::remember(&*self.store, reach, model, batch, at).await?;
         let remembered = stored.into_iter().zip(similar);
         Ok(remembered
             .map(|((id, outcome), similar)| Remembered {
@@ -313,18 +318,20 @@ impl Memories {
         dry_run: bool,
         cancel: &CancellationToken,
     ) -> Result<Edited, Failure> {
-        let befores = self.store.before(reach, undo_id.clone()).await?;
-        let ids = befores.iter().map(|before| before.memory.id).collect();
+        let records = self.store.edit_records(reach, undo_id.clone()).await?;
+        let ids = records.iter().map(|record| record.memory).collect();
         let now = self.store.fetch(reach, ids).await?;
-        let mut changes = Vec::with_capacity(befores.len());
-        for before in befores {
-            let current = now.iter().find(|memory| memory.id == before.memory.id);
+        rules::edit::refuse_changed_since(&undo_id, &records, &now)?;
+        let mut changes = Vec::with_capacity(records.len());
+        for record in records {
+            let current = now.iter().find(|memory| memory.id == record.memory);
             let Some(current) = current else { continue };
-            let content = before.text_changed.then(|| before.memory.content.clone());
+            let content = record.text_changed.then(|| record.content.clone());
             let mut texts = self
                 .index(content.into_iter().collect(), cancel, |_, _| ())
                 .await?;
-            changes.push((current.id, inverse(before, current, texts.pop())));
+            let inverse = rules::edit::inverse(record, current, texts.pop());
+            changes.push((current.id, inverse));
         }
         let reason = Some(format!("undoes {undo_id}"));
         self.make_edit(reach, changes, reason, Some(undo_id), dry_run)
@@ -349,7 +356,7 @@ impl Memories {
         };
         let model = self.embedder.model_id();
         let at = self.clock.now();
-        let changed = self.store.edit(reach, model, edit, at).await?;
+        let changed = rules::edit::edit(&*self.store, reach, model, edit, at).await?;
         let undo_id = (!dry_run && !changed.is_empty()).then_some(undo_id);
         Ok(Edited { changed, undo_id })
     }
@@ -370,7 +377,7 @@ impl Memories {
     pub async fn encode(&self, texts: Vec<String>) -> Result<Vec<Vec<f32>>, Failure> {
         let embedder = self.embedder.clone();
         let each = move |text: &String| embedder.embed_query(text);
-        off_the_loop(move || texts.iter().map(each).collect()).await
+        run_blocking(move || texts.iter().map(each).collect()).await
     }
 
     /// Prepares texts for both indexes, before any transaction: if this fails,
@@ -385,7 +392,7 @@ impl Memories {
             return Ok(Vec::new());
         }
         let (embedder, cancel) = (self.embedder.clone(), cancel.clone());
-        off_the_loop(move || {
+        run_blocking(move || {
             let total = contents.len();
             let mut texts = Vec::with_capacity(total);
             for content in contents {
@@ -406,25 +413,6 @@ impl Memories {
     }
 }
 
-/// What turns `current` back into what it was before.
-fn inverse(before: Before, current: &Memory, text: Option<IndexedText>) -> Change {
-    let was = before.memory;
-    if was.state != current.state {
-        return match was.state {
-            State::Archived => Change::Forget,
-            State::Active | State::Superseded => Change::Restore,
-        };
-    }
-    if was.protected != current.protected {
-        return Change::Protect(was.protected);
-    }
-    Change::Update {
-        text,
-        importance: Some(was.importance),
-        tags: Some(was.tags),
-    }
-}
-
 fn cancelled() -> Failure {
     Failure::new(
         Kind::Cancelled,
@@ -432,8 +420,9 @@ fn cancelled() -> Failure {
     )
 }
 
-/// Runs work that keeps a processor busy where it holds up no other request.
-async fn off_the_loop<T: Send + 'static>(
+/// Runs work that keeps a processor busy on a thread where it holds up no other
+/// request.
+async fn run_blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, Failure> + Send + 'static,
 ) -> Result<T, Failure> {
     tokio::task::spawn_blocking(work)

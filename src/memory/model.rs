@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use super::recall::Weights;
 use super::retention::Rules;
-use crate::store::memory::{Filter, Memory, MemoryId, NewMemory, Outcome};
+use crate::store::memory::{Filter, Memory, MemoryId, NewMemory};
 
 /// What can be set about memories; the defaults are the measured ones.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -30,6 +30,31 @@ impl Default for Settings {
 
 /// A memory as a caller gives it, checked.
 pub type Draft = NewMemory<String>;
+
+/// What storing one memory came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// It is new.
+    Created,
+    /// Its text was there already; tags and importance were joined.
+    Merged,
+    /// It took the place of the memory with its topic key, under the same id.
+    Upserted,
+    /// It replaced the memory it named.
+    Superseded,
+}
+
+impl Outcome {
+    /// The contract's word.
+    pub fn name(self) -> &'static str {
+        match self {
+            Outcome::Created => "created",
+            Outcome::Merged => "merged",
+            Outcome::Upserted => "upserted",
+            Outcome::Superseded => "superseded",
+        }
+    }
+}
 
 /// What became of a draft.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -6,15 +6,16 @@ mod import;
 
 use std::collections::BTreeSet;
 
+use futures::StreamExt;
 use serde::{Deserialize, Serialize};
 
 use super::Memories;
+use super::rules::import::ImportRecord;
 use crate::clock::Timestamp;
 use crate::failure::Failure;
 use crate::limits;
 use crate::store::ProjectSet;
-use crate::store::memory::{Category, State};
-use crate::store::portable::{Arriving, Record, Told};
+use crate::store::memory::{Category, Memory, MemoryFields, State};
 use crate::text;
 
 pub use foreign::is_servers;
@@ -82,47 +83,49 @@ fn is_zero(count: &u64) -> bool {
 }
 
 impl Line {
-    fn of(record: Record) -> Line {
-        let memory = record.memory;
+    fn of(memory: Memory) -> Line {
         let written = Timestamp::to_iso_micros;
+        let fields = memory.fields;
         Line {
             id: Some(memory.id),
             content: memory.content,
-            category: Some(memory.category.name().to_owned()),
-            importance: Some(memory.importance),
-            tags: memory.tags,
-            project: Some(memory.project),
-            thread: Some(memory.thread),
-            position: Some(record.position),
-            topic_key: memory.topic_key,
+            category: Some(fields.category.name().to_owned()),
+            importance: Some(fields.importance),
+            tags: fields.tags,
+            project: Some(fields.project),
+            thread: Some(fields.thread),
+            position: Some(memory.position),
+            topic_key: fields.topic_key,
             state: Some(memory.state.name().to_owned()),
             protected: memory.protected,
             supersedes: memory.supersedes,
-            valid_until: memory.valid_until.map(written),
+            valid_until: fields.valid_until.map(written),
             created_at: Some(written(memory.created_at)),
             updated_at: Some(written(memory.updated_at)),
-            retired_at: record.retired_at.map(written),
-            recalled_at: record.recalled_at.map(written),
-            recall_count: record.recall_count,
+            retired_at: memory.retired_at.map(written),
+            recalled_at: memory.recalled_at.map(written),
+            recall_count: memory.recall_count,
         }
     }
 
     /// The memory that it is, of `project` where it names none.
-    fn read(self, project: &str) -> Result<Arriving<String>, Failure> {
+    fn read(self, project: &str) -> Result<ImportRecord<String>, Failure> {
         let category = self.category.as_deref();
         let state = self.state.as_deref();
-        let arriving = Arriving {
+        let record = ImportRecord {
             id: self.id,
-            project: self.project.unwrap_or_else(|| project.to_owned()),
-            category: named(category, Category::from_name, "/category")?,
-            importance: self.importance.unwrap_or(0.5),
-            tags: self.tags,
-            topic_key: self.topic_key,
-            thread: self.thread.unwrap_or_else(|| own_thread(&self.content)),
+            fields: MemoryFields {
+                project: self.project.unwrap_or_else(|| project.to_owned()),
+                category: named(category, Category::from_name, "/category")?,
+                importance: self.importance.unwrap_or(0.5),
+                tags: self.tags,
+                topic_key: self.topic_key,
+                thread: self.thread.unwrap_or_else(|| own_thread(&self.content)),
+                valid_until: moment(self.valid_until.as_deref(), "/valid_until")?,
+            },
             position: self.position.unwrap_or(1),
             state: named(state, State::from_name, "/state")?,
             protected: self.protected,
-            valid_until: moment(self.valid_until.as_deref(), "/valid_until")?,
             created_at: moment(self.created_at.as_deref(), "/created_at")?,
             updated_at: moment(self.updated_at.as_deref(), "/updated_at")?,
             retired_at: moment(self.retired_at.as_deref(), "/retired_at")?,
@@ -130,32 +133,38 @@ impl Line {
             recall_count: self.recall_count,
             text: self.content,
         };
-        checked(arriving)
+        checked(record)
     }
 }
 
 impl Memories {
-    /// Hands the lines of every memory of `projects` to `take`,
-    /// as they are at one moment.
+    /// Hands the lines of every memory of `projects` to `take`, as they are at
+    /// one moment.
     pub async fn export(
         &self,
         projects: ProjectSet,
-        mut take: impl FnMut(&str) -> Result<(), Failure> + Send + 'static,
+        mut take: impl FnMut(&str) -> Result<(), Failure>,
     ) -> Result<(), Failure> {
         let exported_at = self.clock.now().to_iso_micros();
-        let write = move |told: Told| {
-            let line = match told {
-                Told::Count(memories) => serde_json::to_string(&Header {
+        let mut header = Some(exported_at);
+        let mut pages = self.store.export(projects);
+        while let Some(page) = pages.next().await {
+            let page = page?;
+            if let Some(exported_at) = header.take() {
+                let header = Header {
                     format: FORMAT.to_owned(),
                     version: VERSION,
-                    exported_at: exported_at.clone(),
-                    memories,
-                }),
-                Told::Record(record) => serde_json::to_string(&Line::of(*record)),
-            };
-            take(&line.map_err(Failure::internal)?)
-        };
-        Ok(self.store.records(projects, Box::new(write)).await?)
+                    exported_at,
+                    memories: page.total,
+                };
+                take(&serde_json::to_string(&header).map_err(Failure::internal)?)?;
+            }
+            for memory in page.memories {
+                let line = serde_json::to_string(&Line::of(memory));
+                take(&line.map_err(Failure::internal)?)?;
+            }
+        }
+        Ok(())
     }
 }
 
@@ -185,9 +194,10 @@ fn moment(text: Option<&str>, path: &str) -> Result<Option<Timestamp>, Failure> 
     time.map(Some).ok_or_else(|| Failure::invalid(path, why()))
 }
 
-/// A memory within every bound that one has which is stored by a tool.
-fn checked(new: Arriving<String>) -> Result<Arriving<String>, Failure> {
+/// Holds a memory to the bounds of one that is stored by a tool.
+fn checked(new: ImportRecord<String>) -> Result<ImportRecord<String>, Failure> {
     let refuse = |path: &str, why: String| Err(Failure::invalid(path, why));
+    let fields = &new.fields;
     let (bytes, most) = (new.text.len(), limits::MEMORY_CONTENT_BYTES_MAX);
     if new.text.trim().is_empty() {
         return refuse("/content", "the content is blank".to_owned());
@@ -201,17 +211,17 @@ fn checked(new: Arriving<String>) -> Result<Arriving<String>, Failure> {
     if new.text.contains('\0') {
         return refuse("/content", "the content holds a NUL character".to_owned());
     }
-    if !(0.0..=1.0).contains(&new.importance) {
-        let why = format!("{} is not between 0 and 1", new.importance);
+    if !(0.0..=1.0).contains(&fields.importance) {
+        let why = format!("{} is not between 0 and 1", fields.importance);
         return refuse("/importance", why);
     }
-    if new.tags.len() > limits::MEMORY_TAGS_MAX {
-        let (count, most) = (new.tags.len(), limits::MEMORY_TAGS_MAX);
+    if fields.tags.len() > limits::MEMORY_TAGS_MAX {
+        let (count, most) = (fields.tags.len(), limits::MEMORY_TAGS_MAX);
         return refuse("/tags", format!("{count} are too many; at most {most} fit"));
     }
-    let names = new.tags.iter().map(|tag| ("/tags", tag));
-    let others = [("/project", &new.project), ("/thread", &new.thread)];
-    let topic = new.topic_key.iter().map(|topic| ("/topic_key", topic));
+    let names = fields.tags.iter().map(|tag| ("/tags", tag));
+    let others = [("/project", &fields.project), ("/thread", &fields.thread)];
+    let topic = fields.topic_key.iter().map(|topic| ("/topic_key", topic));
     for (path, name) in names.chain(others).chain(topic) {
         let most = limits::NAME_BYTES_MAX;
         if name.trim().is_empty() || name.len() > most || name.contains('\0') {
@@ -219,7 +229,7 @@ fn checked(new: Arriving<String>) -> Result<Arriving<String>, Failure> {
             return refuse(path, why);
         }
     }
-    if new.project == "*" {
+    if fields.project == "*" {
         return refuse("/project", "* stands for all projects".to_owned());
     }
     if new.position < 1 {

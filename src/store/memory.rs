@@ -1,10 +1,13 @@
-//! The memory part of the port: the words (a memory, a filter, an edit) and
-//! the trait. Holds no rule of search or of text; those are `memory`'s.
+//! The memory part of the port. Which memories merge, replace each other or may
+//! be edited is decided by `memory`; a store keeps and finds.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
+
+use futures::future::BoxFuture;
+use futures::stream::BoxStream;
 
 use super::graph::EntityId;
-use super::{InventoryStore, PortableStore, ProjectSet, RetentionStore, Stored};
+use super::{InventoryStore, ProjectSet, RetentionStore, StoreError, Stored};
 use crate::caller::Reach;
 use crate::clock::Timestamp;
 use crate::text::QueryWord;
@@ -82,121 +85,196 @@ impl State {
     }
 }
 
-/// A memory as it is stored.
+/// The hash of a normalised text (`text::key`): equal texts have equal keys.
+pub type TextKey = [u8; 32];
+
+/// What a memory says about its text. A new column goes here, and with it into
+/// everything that is stored, edited, exported and imported.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Memory {
-    /// Its id.
-    pub id: MemoryId,
-    /// The namespace it belongs to.
+pub struct MemoryFields {
     pub project: String,
-    /// The text, as it was given.
-    pub content: String,
-    /// What kind of statement it is.
     pub category: Category,
     /// 0 to 1.
     pub importance: f64,
-    /// In byte order, without doubles.
     pub tags: BTreeSet<String>,
-    /// Entities of the graph that its text names (`type:id`), in byte order; of
-    /// very many the first.
-    pub entities: Vec<String>,
-    /// The stable key it is upserted by.
+    /// Unique among the active memories of a project: storing under it again
+    /// replaces the memory.
     pub topic_key: Option<String>,
     /// The conversation or document it belongs to.
     pub thread: String,
-    /// Where it is in its life.
+    pub valid_until: Option<Timestamp>,
+}
+
+impl MemoryFields {
+    /// The fields of a memory about which nothing else is known.
+    pub fn new(project: impl Into<String>, thread: impl Into<String>) -> MemoryFields {
+        MemoryFields {
+            project: project.into(),
+            category: Category::default(),
+            importance: 0.5,
+            tags: BTreeSet::new(),
+            topic_key: None,
+            thread: thread.into(),
+            valid_until: None,
+        }
+    }
+}
+
+/// A memory as it is stored.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Memory {
+    pub id: MemoryId,
+    pub fields: MemoryFields,
+    pub content: String,
+    pub text_key: TextKey,
+    /// Entities of the graph that its text names (`type:id`), in byte order; of
+    /// very many the first. Kept by the graph, not with the memory.
+    pub entities: Vec<String>,
     pub state: State,
-    /// Never forgotten while set.
+    /// Neither edited nor forgotten while set.
     pub protected: bool,
     /// The older version it replaced.
     pub supersedes: Option<MemoryId>,
-    /// When it stops being true.
-    pub valid_until: Option<Timestamp>,
+    /// Its place in its thread, from 1.
+    pub position: i64,
     /// When this version was recorded.
     pub created_at: Timestamp,
-    /// When anything about it last changed.
     pub updated_at: Timestamp,
+    /// When a later version replaced it.
+    pub retired_at: Option<Timestamp>,
+    pub recalled_at: Option<Timestamp>,
+    pub recall_count: u64,
+    /// Counts changes, so that an undo notices later ones.
+    pub revision: i64,
 }
 
 /// A text together with what the indexes need of it, made by `memory` before
 /// any transaction begins.
 #[derive(Clone, Debug)]
 pub struct IndexedText {
-    /// The text itself.
     pub content: String,
-    /// SHA-256 of the normalised text: equal texts have equal keys.
-    pub key: [u8; 32],
+    pub key: TextKey,
     /// The words of the keyword index, separated by spaces.
     pub words: String,
     /// One vector for each window of the text, all of one length.
     pub vectors: Vec<Vec<f32>>,
 }
 
-/// A memory to be stored; its text is prepared for the indexes by the time it
-/// gets to the store.
+/// A memory to be stored. `Text` is its text, or that prepared for the indexes.
 #[derive(Clone, Debug)]
 pub struct NewMemory<Text = IndexedText> {
-    /// The namespace it will belong to.
-    pub project: String,
-    /// Its text; not blank, within its bound.
+    pub fields: MemoryFields,
+    /// Not blank, within its bound.
     pub text: Text,
-    /// What kind of statement it is.
-    pub category: Category,
-    /// 0 to 1.
-    pub importance: f64,
-    /// Its tags.
-    pub tags: BTreeSet<String>,
-    /// Replaces the active memory with this key, if there is one.
-    pub topic_key: Option<String>,
     /// Retires this memory and keeps it as the older version.
     pub supersedes: Option<MemoryId>,
-    /// When it stops being true.
-    pub valid_until: Option<Timestamp>,
-    /// The conversation or document it belongs to.
+}
+
+/// What a transaction needs to know before it decides.
+#[derive(Clone, Debug, Default)]
+pub struct Lookup {
+    pub ids: Vec<MemoryId>,
+    /// Projects and keys of texts that an active memory may have.
+    pub texts: Vec<(String, TextKey)>,
+    /// Projects and topic keys that an active memory may hold.
+    pub topics: Vec<(String, String)>,
+    pub identities: Vec<Identity>,
+    /// Threads that are to be continued.
+    pub threads: Vec<String>,
+}
+
+/// The answer to a [`Lookup`].
+#[derive(Clone, Debug)]
+pub struct Found {
+    /// Whatever was asked for and is within reach, each memory once, by id.
+    pub memories: Vec<Memory>,
+    /// The last position of each thread that has one.
+    pub positions: HashMap<String, i64>,
+    /// No memory ever had this id or a higher one.
+    pub next_id: MemoryId,
+}
+
+/// One change of what is stored.
+#[derive(Clone, Debug)]
+pub enum Write {
+    /// A memory under an id that none ever had.
+    Insert {
+        memory: Memory,
+        index: Index,
+    },
+    /// Everything about a memory but its text, which changes where one is given.
+    Update {
+        memory: Memory,
+        text: Option<IndexedText>,
+    },
+    LogEdit(EditRecord),
+    /// Erases records of edits made before this moment.
+    ForgetEdits(Timestamp),
+}
+
+/// Where a new memory has its entries in the indexes from.
+#[derive(Clone, Debug)]
+pub enum Index {
+    Text(IndexedText),
+    /// Takes over those of this memory, which gets another text next.
+    Of(MemoryId),
+}
+
+/// How a memory was before an edit.
+#[derive(Clone, Debug, PartialEq)]
+pub struct EditRecord {
+    pub undo_id: String,
+    pub memory: MemoryId,
+    /// The memory's revision after the edit.
+    pub revision: i64,
+    pub edited_at: Timestamp,
+    pub text_changed: bool,
+    pub importance: f64,
+    pub state: State,
+    pub protected: bool,
+    pub reason: Option<String>,
+    pub tags: BTreeSet<String>,
+    pub content: String,
+}
+
+/// Names a memory that is imported again.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Identity {
+    pub project: String,
     pub thread: String,
+    pub position: i64,
+    pub key: TextKey,
+    /// Where it is known.
+    pub created_at: Option<Timestamp>,
 }
 
-impl NewMemory<String> {
-    /// The same memory with its text prepared.
-    pub fn with_text(self, text: IndexedText) -> NewMemory {
-        NewMemory {
-            project: self.project,
-            text,
-            category: self.category,
-            importance: self.importance,
-            tags: self.tags,
-            topic_key: self.topic_key,
-            supersedes: self.supersedes,
-            valid_until: self.valid_until,
-            thread: self.thread,
-        }
+impl Identity {
+    pub fn is_of(&self, memory: &Memory) -> bool {
+        self.position == memory.position
+            && self.key == memory.text_key
+            && self.thread == memory.fields.thread
+            && self.project == memory.fields.project
+            && self.created_at.is_none_or(|time| time == memory.created_at)
     }
 }
 
-/// What storing one memory came to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Outcome {
-    /// It is new.
-    Created,
-    /// Its text was there already; tags and importance were joined.
-    Merged,
-    /// It took the place of the memory with its topic key, under the same id.
-    Upserted,
-    /// It replaced the memory it named.
-    Superseded,
+/// A transaction on memories. It sees and changes only what is within its
+/// reach: a write beyond it is `NoAccess`.
+pub trait MemoryTransaction: Sync {
+    fn look_up<'a>(&'a self, lookup: &'a Lookup) -> Stored<'a, Found>;
+
+    /// What an edit recorded, by memory; nothing where one of its memories is
+    /// beyond reach.
+    fn edit_records<'a>(&'a self, undo_id: &'a str) -> Stored<'a, Vec<EditRecord>>;
+
+    /// Makes these changes, in this order.
+    fn apply(&self, writes: Vec<Write>) -> Stored<'_, ()>;
 }
 
-impl Outcome {
-    /// The contract's word.
-    pub fn name(self) -> &'static str {
-        match self {
-            Outcome::Created => "created",
-            Outcome::Merged => "merged",
-            Outcome::Upserted => "upserted",
-            Outcome::Superseded => "superseded",
-        }
-    }
-}
+/// Work in a transaction; an error of it takes everything back.
+pub type MemoryWork = Box<
+    dyn for<'a> FnOnce(&'a dyn MemoryTransaction) -> BoxFuture<'a, Result<(), StoreError>> + Send,
+>;
 
 /// Which memories a query may see. Filters hold exactly.
 #[derive(Clone, Debug)]
@@ -276,50 +354,14 @@ pub struct Candidates {
     pub semantic: Vec<Hit>,
 }
 
-/// A change to stored memories: all of them or none.
-#[derive(Clone, Debug)]
-pub struct Edit {
-    /// Which memories, each with what becomes of it.
-    pub changes: Vec<(MemoryId, Change)>,
-    /// Why, in the caller's words; kept with the record of the edit.
-    pub reason: Option<String>,
-    /// The name under which the edit can be undone.
-    pub undo_id: String,
-    /// The earlier edit this one undoes: refused if any of its memories has
-    /// changed since.
-    pub undoes: Option<String>,
-    /// Only find out what would change.
-    pub dry_run: bool,
-}
+/// An export in portions, each read when the one before was taken.
+pub type Export = BoxStream<'static, Result<ExportPage, StoreError>>;
 
-/// What becomes of one memory.
 #[derive(Clone, Debug)]
-pub enum Change {
-    /// The given fields take new values; a new text keeps the old one as an
-    /// older version.
-    Update {
-        /// The new text.
-        text: Option<IndexedText>,
-        /// The new importance.
-        importance: Option<f64>,
-        /// The new tags, replacing the old ones.
-        tags: Option<BTreeSet<String>>,
-    },
-    /// Active or superseded becomes archived.
-    Forget,
-    /// Archived becomes what it was before.
-    Restore,
-    /// Sets or clears the protection.
-    Protect(bool),
-}
-
-/// How one memory was before an edit, to undo it with.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Before {
-    /// The memory as it was.
-    pub memory: Memory,
-    /// Whether the edit changed its text.
-    pub text_changed: bool,
+pub struct ExportPage {
+    /// How many memories the whole export has.
+    pub total: u64,
+    pub memories: Vec<Memory>,
 }
 
 /// Counts for `mimo_status`.
@@ -339,16 +381,10 @@ pub struct MemoryCensus {
 
 /// Durable memories. Every method is one transaction; a future that resolves
 /// to `Ok` means that the change survives the end of the process.
-pub trait MemoryStore: RetentionStore + PortableStore + InventoryStore {
-    /// Stores all of `batch` or nothing; answers in the order given. The
-    /// vectors belong to the space called `model`.
-    fn remember(
-        &self,
-        reach: &Reach,
-        model: &str,
-        batch: Vec<NewMemory>,
-        at: Timestamp,
-    ) -> Stored<'_, Vec<(MemoryId, Outcome)>>;
+pub trait MemoryStore: RetentionStore + InventoryStore {
+    /// Runs `work` in one transaction. New vectors belong to the space called
+    /// `model`.
+    fn write_memories(&self, reach: &Reach, model: &str, work: MemoryWork) -> Stored<'_, ()>;
 
     /// For each probe (project, vectors of one text) the ids of active
     /// memories of that project whose cosine is at least `threshold`, best
@@ -401,18 +437,15 @@ pub trait MemoryStore: RetentionStore + PortableStore + InventoryStore {
         probe: Vec<f32>,
     ) -> Stored<'_, Vec<(MemoryId, f32)>>;
 
-    /// Makes an edit; answers with the ids that it changed.
-    fn edit(
-        &self,
-        reach: &Reach,
-        model: &str,
-        edit: Edit,
-        at: Timestamp,
-    ) -> Stored<'_, Vec<MemoryId>>;
+    /// See [`MemoryTransaction::edit_records`].
+    fn edit_records(&self, reach: &Reach, undo_id: String) -> Stored<'_, Vec<EditRecord>>;
 
-    /// How the memories of an edit were before it. A conflict, if any of them
-    /// has changed since; an edit of memories beyond reach is no such edit.
-    fn before(&self, reach: &Reach, undo_id: String) -> Stored<'_, Vec<Before>>;
+    /// For each the memory that it is here, if it is.
+    fn identify(&self, reach: &Reach, who: Vec<Identity>) -> Stored<'_, Vec<Option<MemoryId>>>;
+
+    /// Every memory of `projects` in whatever state, by id, as they are at one
+    /// moment.
+    fn export(&self, projects: ProjectSet) -> Export;
 
     /// Counts a recall of each memory.
     fn recalled(&self, ids: Vec<MemoryId>, at: Timestamp) -> Stored<'_, ()>;

@@ -9,7 +9,6 @@ pub mod inventory;
 pub mod memory;
 pub mod names;
 pub mod pins;
-pub mod portable;
 pub mod procedure;
 pub mod retention;
 pub mod sqlite;
@@ -31,7 +30,6 @@ pub use inventory::InventoryStore;
 pub use memory::MemoryStore;
 pub use names::NameStore;
 pub use pins::PinStore;
-pub use portable::PortableStore;
 pub use procedure::ProcedureStore;
 pub use retention::RetentionStore;
 
@@ -124,8 +122,6 @@ pub enum StoreError {
     },
     /// The file is damaged, or not ours.
     Damaged(String),
-    /// Work that was run in the store gave up, with these words.
-    GaveUp(Failure),
     /// The domain's work failed and asked for a rollback; it keeps the reason.
     Abandoned,
     /// A defect of ours.
@@ -149,7 +145,6 @@ impl fmt::Display for StoreError {
             StoreError::Unavailable { reason, .. } | StoreError::Damaged(reason) => {
                 out.write_str(reason)
             }
-            StoreError::GaveUp(failure) => write!(out, "{failure}"),
             StoreError::Abandoned => out.write_str("the work was rolled back"),
             StoreError::Defect(source) => write!(out, "{source}"),
         }
@@ -157,12 +152,6 @@ impl fmt::Display for StoreError {
 }
 
 impl Error for StoreError {}
-
-impl From<Failure> for StoreError {
-    fn from(failure: Failure) -> Self {
-        StoreError::GaveUp(failure)
-    }
-}
 
 impl From<StoreError> for Failure {
     fn from(error: StoreError) -> Self {
@@ -183,7 +172,6 @@ impl From<StoreError> for Failure {
             }
             StoreError::Damaged(_) => Failure::new(Kind::Unavailable, message)
                 .hint("`mimo verify` says what is wrong and how to go back to a backup"),
-            StoreError::GaveUp(failure) => failure,
             StoreError::Abandoned => Failure::internal(message),
             StoreError::Defect(source) => Failure::internal(source),
         }

@@ -111,7 +111,7 @@ fn list(memories: &Memories, settings: &RetentionSettings, output: &Output) -> R
         for memory in app::run(memories.look_at(shown))? {
             let line = memory.content.split_whitespace();
             let line = output.harmless(&line.collect::<Vec<_>>().join(" "));
-            let line = format!("{:>8}  {:.2}  {line}", memory.id, memory.importance);
+            let line = format!("{:>8}  {:.2}  {line}", memory.id, memory.fields.importance);
             text.push_str(&cut(&line, output.columns));
             text.push('\n');
         }

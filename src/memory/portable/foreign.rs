@@ -9,14 +9,14 @@ use super::checked;
 use crate::clock::Timestamp;
 use crate::failure::Failure;
 use crate::limits;
-use crate::store::memory::{Category, State};
-use crate::store::portable::Arriving;
+use crate::memory::rules::import::ImportRecord;
+use crate::store::memory::{Category, MemoryFields};
 use crate::text;
 
 /// What was read of one document.
 #[derive(Default)]
 pub(super) struct Others {
-    pub memories: Vec<Arriving<String>>,
+    pub memories: Vec<ImportRecord<String>>,
     /// Whether it is all that the file holds.
     pub is_whole: bool,
     /// Memories whose metadata is left out.
@@ -68,7 +68,7 @@ fn within(above: String, mut failure: Failure) -> Failure {
 fn observations(
     entity: &Value,
     project: &str,
-    memories: &mut Vec<Arriving<String>>,
+    memories: &mut Vec<ImportRecord<String>>,
 ) -> Result<(), Failure> {
     let name = text_of(entity, "name")?;
     let name_words = format!(" {} ", text::words(name));
@@ -91,9 +91,12 @@ fn observations(
         };
         let position = i64::try_from(nth).unwrap_or(0) + 1;
         let thread = cut(&format!("server-memory/{name}"));
-        let mut memory = arriving(content, project, thread, position);
-        memory.category = Category::Observation;
-        memory.tags = tags.clone();
+        let fields = MemoryFields {
+            category: Category::Observation,
+            tags: tags.clone(),
+            ..MemoryFields::new(project, thread)
+        };
+        let memory = ImportRecord::new(fields, content, position);
         memories.push(checked(memory).map_err(|failure| within(path, failure))?);
     }
     Ok(())
@@ -104,7 +107,7 @@ fn of_service(
     memory: &Value,
     project: &str,
     metadata: &mut usize,
-) -> Result<Arriving<String>, Failure> {
+) -> Result<ImportRecord<String>, Failure> {
     let content = text_of(memory, "content")?;
     // What its export names it by; an older one may have none.
     let name = match memory["content_hash"].as_str() {
@@ -112,9 +115,8 @@ fn of_service(
         None => super::own_thread(content),
     };
     let thread = cut(&format!("mcp-memory-service/{name}"));
-    let mut arriving = arriving(content.to_owned(), project, thread, 1);
     let kind = memory["memory_type"].as_str().unwrap_or_default().trim();
-    arriving.category = match kind {
+    let category = match kind {
         "observation" => Category::Observation,
         "action" | "code_edit" | "command" | "tool_outcome" => Category::Action,
         "plan" | "planning" | "task" | "todo" => Category::Plan,
@@ -132,38 +134,21 @@ fn of_service(
     let tags = tags
         .map(|tag| tag.trim().to_owned())
         .filter(|tag| is_name(tag));
-    arriving.tags = tags.take(limits::MEMORY_TAGS_MAX).collect();
-    arriving.created_at = seconds(memory, "created_at")?;
+    let fields = MemoryFields {
+        category,
+        tags: tags.take(limits::MEMORY_TAGS_MAX).collect(),
+        ..MemoryFields::new(project, thread)
+    };
     if memory["metadata"]
         .as_object()
         .is_some_and(|kept| !kept.is_empty())
     {
         *metadata += 1;
     }
-    checked(arriving)
-}
-
-fn arriving(content: String, project: &str, thread: String, position: i64) -> Arriving<String> {
-    Arriving {
-        id: None,
-        project: project.to_owned(),
-        text: content,
-        category: Category::Fact,
-        importance: 0.5,
-        tags: BTreeSet::new(),
-        topic_key: None,
-        thread,
-        position,
-        state: State::Active,
-        protected: false,
-        valid_until: None,
-        created_at: None,
-        // Now: it came here, so it is used.
-        updated_at: None,
-        retired_at: None,
-        recalled_at: None,
-        recall_count: 0,
-    }
+    checked(ImportRecord {
+        created_at: seconds(memory, "created_at")?,
+        ..ImportRecord::new(fields, content.to_owned(), 1)
+    })
 }
 
 fn is_name(name: &str) -> bool {

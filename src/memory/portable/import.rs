@@ -8,11 +8,12 @@ use tokio_util::sync::CancellationToken;
 
 use super::foreign;
 use super::{FORMAT, Header, Line, VERSION};
+use crate::caller::Reach;
 use crate::failure::{Failure, Kind};
 use crate::limits;
 use crate::memory::Memories;
+use crate::memory::rules::import::{self, ImportOutcome, ImportRecord};
 use crate::store::memory::MemoryId;
-use crate::store::portable::{Admission, Arriving};
 use crate::text;
 
 /// What an import came to so far.
@@ -35,7 +36,7 @@ impl Counts {
 
 /// A memory on its way in, with the file's id of the one that it replaced.
 pub(super) struct Incoming {
-    pub arriving: Arriving<String>,
+    pub record: ImportRecord<String>,
     pub supersedes: Option<MemoryId>,
 }
 
@@ -79,8 +80,8 @@ impl Importer {
             if others.is_whole {
                 self.named = Some(others.memories.len() as u64);
             }
-            for arriving in others.memories {
-                self.wait(arriving, None);
+            for record in others.memories {
+                self.wait(record, None);
             }
             return Ok(());
         }
@@ -91,8 +92,8 @@ impl Importer {
             )
         })?;
         let supersedes = line.supersedes;
-        let arriving = line.read(&self.project)?;
-        self.wait(arriving, supersedes);
+        let record = line.read(&self.project)?;
+        self.wait(record, supersedes);
         Ok(())
     }
 
@@ -117,12 +118,9 @@ impl Importer {
         Ok(())
     }
 
-    fn wait(&mut self, arriving: Arriving<String>, supersedes: Option<MemoryId>) {
-        self.bytes += arriving.text.len();
-        self.waiting.push(Incoming {
-            arriving,
-            supersedes,
-        });
+    fn wait(&mut self, record: ImportRecord<String>, supersedes: Option<MemoryId>) {
+        self.bytes += record.text.len();
+        self.waiting.push(Incoming { record, supersedes });
     }
 
     /// Whether enough waits to be stored.
@@ -135,7 +133,7 @@ impl Importer {
     fn portion(&mut self) -> Vec<Incoming> {
         let mut bytes = 0;
         let fits = |incoming: &&Incoming| {
-            bytes += incoming.arriving.text.len();
+            bytes += incoming.record.text.len();
             bytes <= limits::PORTION_BYTES_MAX
         };
         let most = self.waiting.iter().take(limits::PORTION_MEMORIES_MAX);
@@ -144,11 +142,7 @@ impl Importer {
             .waiting
             .drain(..count.min(self.waiting.len()))
             .collect();
-        self.bytes = self
-            .waiting
-            .iter()
-            .map(|each| each.arriving.text.len())
-            .sum();
+        self.bytes = self.waiting.iter().map(|each| each.record.text.len()).sum();
         portion
     }
 }
@@ -175,43 +169,44 @@ impl Memories {
         portion: Vec<Incoming>,
     ) -> Result<(), Failure> {
         let identity = |incoming: &Incoming| {
-            let arriving = &incoming.arriving;
-            arriving.identity(text::key(&arriving.text))
+            let record = &incoming.record;
+            record.identity(text::key(&record.text))
         };
-        let known = self.store.known(portion.iter().map(identity).collect());
-        let known = known.await?;
+        let reach = &Reach::Everything;
+        let identities = portion.iter().map(identity).collect();
+        let known = self.store.identify(reach, identities).await?;
         // Only what is new has to be encoded.
         let mut files = Vec::with_capacity(portion.len());
         let (mut new, mut texts) = (Vec::new(), Vec::new());
         for (incoming, id) in portion.into_iter().zip(known) {
-            let (arriving, supersedes) = (incoming.arriving, incoming.supersedes);
-            files.push((arriving.id, supersedes, id));
+            let (record, supersedes) = (incoming.record, incoming.supersedes);
+            files.push((record.id, supersedes, id));
             if id.is_none() {
-                texts.push(arriving.text.clone());
-                new.push(arriving);
+                texts.push(record.text.clone());
+                new.push(record);
             }
         }
         let never = CancellationToken::new();
         let texts = self.index(texts, &never, |_, _| ()).await?;
         let new = new.into_iter().zip(texts);
-        let new: Vec<Arriving> = new.map(|(new, text)| new.with_text(text)).collect();
+        let new: Vec<ImportRecord> = new.map(|(new, text)| new.with_text(text)).collect();
         let (model, at) = (self.embedder.model_id(), self.clock.now());
-        let mut admitted = match new.is_empty() {
+        let mut imported = match new.is_empty() {
             true => Vec::new(),
-            false => self.store.admit(model, new, at).await?,
+            false => import::import(&*self.store, reach, model, new, at).await?,
         }
         .into_iter();
         for (file_id, supersedes, known) in files {
             let came = known
-                .map(|id| (id, Admission::Known))
-                .or_else(|| admitted.next());
-            let Some((id, admission)) = came else {
+                .map(|id| (id, ImportOutcome::Known))
+                .or_else(|| imported.next());
+            let Some((id, outcome)) = came else {
                 continue;
             };
-            match admission {
-                Admission::Created => importer.counts.created += 1,
-                Admission::Merged => importer.counts.merged += 1,
-                Admission::Known => importer.counts.known += 1,
+            match outcome {
+                ImportOutcome::Created => importer.counts.created += 1,
+                ImportOutcome::Merged => importer.counts.merged += 1,
+                ImportOutcome::Known => importer.counts.known += 1,
             }
             importer.ids.extend(file_id.map(|file_id| (file_id, id)));
             importer.links.extend(supersedes.map(|older| (id, older)));
@@ -234,7 +229,8 @@ impl Memories {
                 None => true,
             });
         if !links.is_empty() {
-            self.store.link(links).await?;
+            let model = self.embedder.model_id();
+            import::link(&*self.store, &Reach::Everything, model, links).await?;
         }
         Ok(())
     }

@@ -17,7 +17,7 @@ use crate::store::StoreError;
 /// copy's size in bytes. Readers and writers of `from` go on meanwhile. `unique`
 /// names the file that it has until it is whole; `told` hears how many pages of
 /// how many are copied.
-pub fn back_up(
+pub(super) fn back_up(
     from: &Path,
     to: &Path,
     unique: &str,

@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, HashSet};
 
-use rusqlite::{OptionalExtension, Transaction, params};
+use rusqlite::{Connection, OptionalExtension, params};
 
 use crate::limits;
 use crate::store::memory::MemoryId;
@@ -13,7 +13,7 @@ use crate::store::{ProjectSet, StoreError};
 use crate::vector;
 
 /// The id of a row of `memory_vector`.
-pub type VectorId = i64;
+pub(super) type VectorId = i64;
 
 /// A block's bytes, so that it and its other columns fit a page of the file.
 const BLOCK_BYTES: usize = 7_900;
@@ -22,7 +22,7 @@ const ID_BYTES: usize = size_of::<VectorId>();
 
 /// The vectors of one model.
 #[derive(Clone, Copy, Debug)]
-pub struct Space {
+pub(super) struct Space {
     /// Its number.
     pub model: i64,
     /// Numbers of a vector.
@@ -35,7 +35,7 @@ impl Space {
     /// The space of the model with this name and so many dimensions, if any
     /// text was encoded by it.
     pub fn find(
-        file: &Transaction<'_>,
+        file: &Connection,
         model: &str,
         dimensions: usize,
     ) -> Result<Option<Space>, StoreError> {
@@ -72,7 +72,7 @@ impl Space {
     /// Visits the blocks of these projects: ids, and as many codes.
     pub fn scan(
         &self,
-        file: &Transaction<'_>,
+        file: &Connection,
         projects: &ProjectSet,
         mut visit: impl FnMut(&[[u8; ID_BYTES]], &[u8]),
     ) -> Result<(), StoreError> {
@@ -98,7 +98,7 @@ impl Space {
     }
 
     /// The vectors that have no code yet.
-    pub fn uncoded(&self, file: &Transaction<'_>) -> Result<Vec<VectorId>, StoreError> {
+    pub fn uncoded(&self, file: &Connection) -> Result<Vec<VectorId>, StoreError> {
         let sql = "SELECT id FROM memory_vector WHERE id > ? AND model_id = ?";
         let mut statement = file.prepare_cached(sql)?;
         let ids = statement.query_map([self.coded, self.model], |row| row.get(0))?;
@@ -106,7 +106,7 @@ impl Space {
     }
 
     /// Codes the vectors after the last coded one, at most so many at a time.
-    fn pack(&self, file: &Transaction<'_>, newest: VectorId) -> Result<(), StoreError> {
+    fn pack(&self, file: &Connection, newest: VectorId) -> Result<(), StoreError> {
         let mut chains: BTreeMap<String, (Vec<u8>, Vec<u8>)> = BTreeMap::new();
         let sql = "SELECT v.id, m.project, v.vector FROM memory_vector v \
                    JOIN memory m ON m.id = v.memory_id \
@@ -140,7 +140,7 @@ impl Space {
     /// Takes the codes of vectors out of a project's chain.
     fn take_out(
         &self,
-        file: &Transaction<'_>,
+        file: &Connection,
         project: &str,
         gone: &HashSet<VectorId>,
     ) -> Result<(), StoreError> {
@@ -180,7 +180,7 @@ impl Space {
     /// Fills the last block of a project's chain and goes on in new ones.
     fn append(
         &self,
-        file: &Transaction<'_>,
+        file: &Connection,
         project: &str,
         ids: &[u8],
         codes: &[u8],
@@ -229,7 +229,7 @@ impl Space {
 
 /// Takes the codes of these memories' vectors out of their blocks, before the
 /// vectors themselves go.
-pub fn forget(file: &Transaction<'_>, memories: &[MemoryId]) -> Result<(), StoreError> {
+pub(super) fn forget(file: &Connection, memories: &[MemoryId]) -> Result<(), StoreError> {
     let sql = "SELECT e.id, e.dimensions, e.coded, m.project, v.id FROM memory m \
                JOIN memory_vector v ON v.memory_id = m.id \
                JOIN embedding_model e ON e.id = v.model_id \
@@ -253,7 +253,7 @@ pub fn forget(file: &Transaction<'_>, memories: &[MemoryId]) -> Result<(), Store
 
 /// Codes vectors where enough have none; whether there may be more of them. Every
 /// transaction that enters vectors ends with it.
-pub fn pack(file: &Transaction<'_>) -> Result<bool, StoreError> {
+pub(super) fn pack(file: &Connection) -> Result<bool, StoreError> {
     let newest: Option<VectorId> = file
         .prepare_cached("SELECT max(id) FROM memory_vector")?
         .query_row([], |row| row.get(0))?;

@@ -38,7 +38,7 @@ const SCHEMA: i32 = MIGRATIONS.len() as i32;
 
 /// A connection that writes; the file is made (mode 0600) and migrated where
 /// that is needed.
-pub fn open_writer(path: &Path) -> Result<Connection, StoreError> {
+pub(super) fn open_writer(path: &Path) -> Result<Connection, StoreError> {
     let connection = open(path, false)?;
     keep_pages(&connection, limits::STORE_WRITER_CACHE_KIB_MAX)?;
     Ok(connection)
@@ -46,13 +46,13 @@ pub fn open_writer(path: &Path) -> Result<Connection, StoreError> {
 
 /// A connection that only reads. It migrates too, because the first reader
 /// may come before the first writer.
-pub fn open_reader(path: &Path) -> Result<Connection, StoreError> {
+pub(super) fn open_reader(path: &Path) -> Result<Connection, StoreError> {
     open(path, true)
 }
 
 /// A connection that only reads, and keeps more pages: following triples jumps
 /// from place to place, where a search goes through one table in order.
-pub fn open_graph_reader(path: &Path) -> Result<Connection, StoreError> {
+pub(super) fn open_graph_reader(path: &Path) -> Result<Connection, StoreError> {
     let connection = open(path, true)?;
     keep_pages(&connection, limits::STORE_GRAPH_CACHE_KIB_MAX)?;
     Ok(connection)
@@ -60,7 +60,7 @@ pub fn open_graph_reader(path: &Path) -> Result<Connection, StoreError> {
 
 /// A connection to a file that is there, which changes nothing of it, not even
 /// an older schema; and the schema it has.
-pub fn open_as_it_is(path: &Path) -> Result<(Connection, i32), StoreError> {
+pub(super) fn open_as_it_is(path: &Path) -> Result<(Connection, i32), StoreError> {
     register_sqlite_vec();
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let open = || {

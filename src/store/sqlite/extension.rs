@@ -8,7 +8,7 @@ use std::sync::Once;
 use rusqlite::auto_extension::{RawAutoExtension, register_auto_extension};
 
 /// Makes `vec_distance_cosine` and its family known to later connections.
-pub fn register_sqlite_vec() {
+pub(super) fn register_sqlite_vec() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
         // SAFETY: the crate declares the symbol without its parameters, but

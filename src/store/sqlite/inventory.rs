@@ -1,7 +1,7 @@
 //! Counting on SQLite. Texts and vectors are not read: their lengths stand
 //! before them, or in an index.
 
-use rusqlite::{Transaction, params};
+use rusqlite::{Connection, params};
 
 use super::{SqliteStore, bytes_on_disk};
 use crate::clock::Timestamp;
@@ -26,7 +26,7 @@ impl InventoryStore for SqliteStore {
     }
 }
 
-fn groups(file: &Transaction<'_>) -> Result<Vec<Group>, StoreError> {
+fn groups(file: &Connection) -> Result<Vec<Group>, StoreError> {
     let sql = "SELECT project, category, count(*) FILTER (WHERE state = 'active'), \
                count(*) FILTER (WHERE state = 'superseded'), \
                count(*) FILTER (WHERE state = 'archived'), sum(protected), \
@@ -49,7 +49,7 @@ fn groups(file: &Transaction<'_>) -> Result<Vec<Group>, StoreError> {
     Ok(groups.collect::<Result<_, _>>()?)
 }
 
-fn vectors(file: &Transaction<'_>) -> Result<Vec<Vectors>, StoreError> {
+fn vectors(file: &Connection) -> Result<Vec<Vectors>, StoreError> {
     let sql = "SELECT m.name, m.dimensions, count(v.window) FILTER (WHERE v.window = 0), \
                count(v.window) FROM embedding_model m \
                LEFT JOIN memory_vector v INDEXED BY memory_vector_by_memory \
@@ -70,7 +70,7 @@ fn vectors(file: &Transaction<'_>) -> Result<Vec<Vectors>, StoreError> {
 /// Somebody forgot a memory where it was archived by an edit, and every change
 /// since is an edit of an archived memory. What retention does is no edit.
 fn archived_since(
-    file: &Transaction<'_>,
+    file: &Connection,
     since: Timestamp,
     forgotten: bool,
 ) -> Result<Vec<MemoryId>, StoreError> {

@@ -4,14 +4,14 @@
 mod backup;
 mod codes;
 mod connection;
-mod edit;
+mod export;
 mod extension;
 mod graph;
 mod inventory;
+mod memory;
 mod names;
 mod nearest;
 mod pins;
-mod portable;
 mod procedure;
 mod recall;
 mod retention;
@@ -30,16 +30,8 @@ use tokio::sync::watch;
 use self::connection::{open_graph_reader, open_reader, open_writer};
 use self::worker::Workers;
 use super::changes::Changes;
-use super::graph::EntityId;
 use super::integrity::Report;
-use super::memory::{
-    Before, CandidateQuery, Candidates, Edit, Filter, Memory, MemoryCensus, MemoryId, MemoryStore,
-    NewMemory, Outcome,
-};
-use super::names::{NameStore, Names, NamesQuery};
-use super::{ProjectSet, Store, StoreError, Stored};
-use crate::caller::Reach;
-use crate::clock::Timestamp;
+use super::{Store, StoreError, Stored};
 use crate::limits;
 
 /// The store on one SQLite file. Dropping it finishes what was queued.
@@ -145,138 +137,6 @@ impl Store for SqliteStore {
              copy the backup to its place",
             self.path.display()
         )
-    }
-}
-
-impl MemoryStore for SqliteStore {
-    fn remember(
-        &self,
-        reach: &Reach,
-        model: &str,
-        batch: Vec<NewMemory>,
-        at: Timestamp,
-    ) -> Stored<'_, Vec<(MemoryId, Outcome)>> {
-        let (reach, model) = (reach.clone(), model.to_owned());
-        Box::pin(self.write(move |file| write::remember(file, &reach, &model, &batch, at)))
-    }
-
-    fn similar(
-        &self,
-        reach: &Reach,
-        model: &str,
-        probes: Vec<(String, Vec<Vec<f32>>)>,
-        threshold: f32,
-        limit: usize,
-        now: Timestamp,
-    ) -> Stored<'_, Vec<Vec<MemoryId>>> {
-        let (reach, model) = (reach.clone(), model.to_owned());
-        Box::pin(self.read(move |file| {
-            recall::similar(file, &reach, &model, &probes, threshold, limit, now)
-        }))
-    }
-
-    fn candidates(&self, model: &str, query: CandidateQuery) -> Stored<'_, Candidates> {
-        let model = model.to_owned();
-        Box::pin(self.read(move |file| recall::candidates(file, &model, &query)))
-    }
-
-    fn newest(
-        &self,
-        filter: Filter,
-        after: Option<(Timestamp, MemoryId)>,
-        limit: usize,
-    ) -> Stored<'_, Vec<Memory>> {
-        Box::pin(self.read(move |file| rows::newest(file, &filter, after, limit)))
-    }
-
-    fn fetch(&self, reach: &Reach, ids: Vec<MemoryId>) -> Stored<'_, Vec<Memory>> {
-        let projects = ProjectSet::readable(reach, &[]);
-        Box::pin(self.read(move |file| rows::fetch(file, &ids, &projects)))
-    }
-
-    fn fetch_matching(&self, ids: Vec<MemoryId>, filter: Filter) -> Stored<'_, Vec<Memory>> {
-        Box::pin(self.read(move |file| rows::fetch_matching(file, &ids, &filter)))
-    }
-
-    fn naming(
-        &self,
-        entities: Vec<EntityId>,
-        filter: Filter,
-        limit: usize,
-    ) -> Stored<'_, Vec<Memory>> {
-        Box::pin(self.read(move |file| rows::naming(file, &entities, &filter, limit)))
-    }
-
-    fn likeness(
-        &self,
-        reach: &Reach,
-        model: &str,
-        ids: Vec<MemoryId>,
-        probe: Vec<f32>,
-    ) -> Stored<'_, Vec<(MemoryId, f32)>> {
-        let (projects, model) = (ProjectSet::readable(reach, &[]), model.to_owned());
-        Box::pin(self.read(move |file| recall::likeness(file, &projects, &model, &ids, probe)))
-    }
-
-    fn edit(
-        &self,
-        reach: &Reach,
-        model: &str,
-        edit: Edit,
-        at: Timestamp,
-    ) -> Stored<'_, Vec<MemoryId>> {
-        let (reach, model) = (reach.clone(), model.to_owned());
-        let dry_run = edit.dry_run;
-        Box::pin(async move {
-            let job = move |connection: &mut Connection| {
-                let transaction =
-                    connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-                let changed = edit::edit(&transaction, &reach, &model, &edit, at)?;
-                // A dry run does everything a real one does, then takes it back.
-                if dry_run {
-                    transaction.rollback()?;
-                } else {
-                    transaction.commit()?;
-                }
-                Ok(changed)
-            };
-            self.run_write(job).await
-        })
-    }
-
-    fn before(&self, reach: &Reach, undo_id: String) -> Stored<'_, Vec<Before>> {
-        let reach = reach.clone();
-        Box::pin(self.read(move |file| edit::before(file, &reach, &undo_id)))
-    }
-
-    fn recalled(&self, ids: Vec<MemoryId>, at: Timestamp) -> Stored<'_, ()> {
-        Box::pin(self.write(move |file| write::recalled(file, &ids, at)))
-    }
-
-    fn census(&self, reach: &Reach) -> Stored<'_, MemoryCensus> {
-        let (projects, path) = (ProjectSet::readable(reach, &[]), self.path.clone());
-        Box::pin(self.read(move |file| {
-            let mut census = rows::census(file, &projects)?;
-            census.file_bytes = bytes_on_disk(&path);
-            Ok(census)
-        }))
-    }
-}
-
-impl NameStore for SqliteStore {
-    fn names(&self, query: NamesQuery) -> Stored<'_, Names> {
-        Box::pin(self.read(move |file| names::names(file, &query)))
-    }
-
-    fn called(
-        &self,
-        reach: &Reach,
-        projects: Vec<String>,
-        name: String,
-        limit: usize,
-    ) -> Stored<'_, Vec<MemoryId>> {
-        let projects = ProjectSet::readable(reach, &projects);
-        Box::pin(self.read(move |file| names::called(file, projects, &name, limit)))
     }
 }
 

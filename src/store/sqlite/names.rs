@@ -4,7 +4,7 @@
 
 use std::collections::BTreeSet;
 
-use rusqlite::{OptionalExtension, Rows, Transaction, params};
+use rusqlite::{Connection, OptionalExtension, Rows, params};
 
 use super::rows;
 use crate::limits;
@@ -17,7 +17,7 @@ use crate::text;
 const RANGES: usize = 32;
 
 /// See `NameStore::names`.
-pub fn names(file: &Transaction<'_>, query: &NamesQuery) -> Result<Names, StoreError> {
+pub(super) fn names(file: &Connection, query: &NamesQuery) -> Result<Names, StoreError> {
     let wanted = match query.kind {
         Kind::Project => &[],
         _ => query.projects.as_slice(),
@@ -49,8 +49,8 @@ pub fn names(file: &Transaction<'_>, query: &NamesQuery) -> Result<Names, StoreE
 }
 
 /// See `NameStore::called`.
-pub fn called(
-    file: &Transaction<'_>,
+pub(super) fn called(
+    file: &Connection,
     projects: ProjectSet,
     name: &str,
     limit: usize,
@@ -82,7 +82,7 @@ pub fn called(
 
 /// One look for names.
 struct Look<'a> {
-    file: &'a Transaction<'a>,
+    file: &'a Connection,
     projects: ProjectSet,
     /// The projects as a JSON list, `None` for all.
     shown: Option<String>,
@@ -96,7 +96,7 @@ struct Look<'a> {
 }
 
 impl<'a> Look<'a> {
-    fn new(file: &'a Transaction<'a>, projects: ProjectSet, limit: usize) -> Look<'a> {
+    fn new(file: &'a Connection, projects: ProjectSet, limit: usize) -> Look<'a> {
         Look {
             file,
             shown: rows::json_list(&projects),
@@ -356,7 +356,7 @@ impl<'a> Look<'a> {
     }
 }
 
-fn exact(file: &Transaction<'_>, tag: &str) -> Result<Option<String>, StoreError> {
+fn exact(file: &Connection, tag: &str) -> Result<Option<String>, StoreError> {
     let sql = "SELECT tag FROM memory_tag WHERE tag = ? LIMIT 1";
     let mut statement = file.prepare_cached(sql)?;
     Ok(statement.query_row([tag], |row| row.get(0)).optional()?)

@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use rusqlite::types::Value;
-use rusqlite::{OptionalExtension, Row, Transaction, params_from_iter};
+use rusqlite::{Connection, OptionalExtension, Row, params_from_iter};
 
 use super::codes::{Space, VectorId};
 use super::rows::Condition;
@@ -16,7 +16,7 @@ use crate::store::{ProjectSet, StoreError};
 use crate::vector::{self, Probe};
 
 /// What memories are wanted near.
-pub struct Wanted<'a> {
+pub(super) struct Wanted<'a> {
     /// A text's windows; the nearest of them counts. Not empty, of the space's
     /// dimensions.
     pub vectors: &'a [Vec<f32>],
@@ -27,8 +27,8 @@ pub struct Wanted<'a> {
 /// For each of `wanted` the nearest memories, best first: at most `limit`, and
 /// none with a cosine below `threshold`. `take` is given rows of (id, thread,
 /// position) with their cosines.
-pub fn nearest<T>(
-    file: &Transaction<'_>,
+pub(super) fn nearest<T>(
+    file: &Connection,
     space: &Space,
     wanted: &[Wanted<'_>],
     threshold: f32,
@@ -73,7 +73,7 @@ pub fn nearest<T>(
 /// The `keep` nearest by code for each of the `open` ones, by vectors; a chain of
 /// blocks is read once for all of them that want it.
 fn shortlists(
-    file: &Transaction<'_>,
+    file: &Connection,
     space: &Space,
     wanted: &[Wanted<'_>],
     open: &[usize],
@@ -160,7 +160,7 @@ struct Room {
 
 /// The memories of these vectors, each with the cosine of its nearest one.
 fn cosines(
-    file: &Transaction<'_>,
+    file: &Connection,
     mut list: Vec<VectorId>,
     probes: &[Vec<f32>],
 ) -> Result<Vec<(MemoryId, f32)>, StoreError> {
@@ -190,8 +190,8 @@ fn cosine(probes: &[Vec<f32>], stored: &[u8]) -> Option<f32> {
 
 /// These memories, each with the cosine between its nearest vector and the
 /// nearest of `probes`; those without a vector in the space are missing.
-pub fn likeness(
-    file: &Transaction<'_>,
+pub(super) fn likeness(
+    file: &Connection,
     space: &Space,
     ids: &[MemoryId],
     probes: &[Vec<f32>],
@@ -212,7 +212,7 @@ pub fn likeness(
 }
 
 /// The memories that `filter` lets through, if they are few.
-fn passing(file: &Transaction<'_>, filter: &Filter) -> Result<Option<Vec<MemoryId>>, StoreError> {
+fn passing(file: &Connection, filter: &Filter) -> Result<Option<Vec<MemoryId>>, StoreError> {
     let condition = Condition::of(filter);
     let most = limits::NEAREST_COMPARED_MAX;
     // Of a filter by tags the first finds them, and the condition checks it again.
@@ -236,7 +236,7 @@ fn passing(file: &Transaction<'_>, filter: &Filter) -> Result<Option<Vec<MemoryI
 }
 
 /// The best that a filter lets through.
-pub struct Admitted<T> {
+pub(super) struct Admitted<T> {
     /// Best first.
     pub items: Vec<T>,
     /// How many scores were looked at: up to the last item, or, where items are
@@ -246,8 +246,8 @@ pub struct Admitted<T> {
 
 /// What `take` makes of the best of `scores` that `filter` lets through, best
 /// first; of equal ones the older memory is the better one.
-pub fn admit<T>(
-    file: &Transaction<'_>,
+pub(super) fn admit<T>(
+    file: &Connection,
     filter: &Filter,
     mut scores: Vec<(MemoryId, f32)>,
     threshold: f32,

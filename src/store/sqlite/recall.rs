@@ -4,7 +4,7 @@
 
 use std::collections::HashMap;
 
-use rusqlite::{Row, Transaction};
+use rusqlite::{Connection, Row};
 
 use super::codes::Space;
 use super::nearest::{self, Wanted, admit, nearest};
@@ -16,8 +16,8 @@ use crate::store::{ProjectSet, StoreError};
 use crate::text::QueryWord;
 
 /// See `MemoryStore::candidates`.
-pub fn candidates(
-    file: &Transaction<'_>,
+pub(super) fn candidates(
+    file: &Connection,
     model: &str,
     query: &CandidateQuery,
 ) -> Result<Candidates, StoreError> {
@@ -54,7 +54,7 @@ impl Threads {
 }
 
 fn by_keyword(
-    file: &Transaction<'_>,
+    file: &Connection,
     query: &CandidateQuery,
     threads: &mut Threads,
 ) -> Result<Vec<Hit>, StoreError> {
@@ -80,7 +80,7 @@ fn match_expression(words: &[QueryWord]) -> String {
 }
 
 fn by_vector(
-    file: &Transaction<'_>,
+    file: &Connection,
     model: &str,
     query: &CandidateQuery,
     probe: &[f32],
@@ -99,8 +99,8 @@ fn by_vector(
 }
 
 /// See `MemoryStore::likeness`.
-pub fn likeness(
-    file: &Transaction<'_>,
+pub(super) fn likeness(
+    file: &Connection,
     projects: &ProjectSet,
     model: &str,
     ids: &[MemoryId],
@@ -116,8 +116,8 @@ pub fn likeness(
 }
 
 /// See `MemoryStore::similar`.
-pub fn similar(
-    file: &Transaction<'_>,
+pub(super) fn similar(
+    file: &Connection,
     reach: &Reach,
     model: &str,
     probes: &[(String, Vec<Vec<f32>>)],

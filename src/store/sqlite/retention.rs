@@ -1,6 +1,6 @@
 //! Forgetting on SQLite: who is due, archiving, erasing, and the record of runs.
 
-use rusqlite::{OptionalExtension, Transaction, params};
+use rusqlite::{Connection, OptionalExtension, params};
 
 use super::{SqliteStore, codes};
 use crate::clock::Timestamp;
@@ -50,11 +50,11 @@ impl RetentionStore for SqliteStore {
     }
 
     fn last_run(&self) -> Stored<'_, Option<Run>> {
-        Box::pin(self.read(last_run))
+        Box::pin(self.read(|file| last_run(file)))
     }
 }
 
-fn due(file: &Transaction<'_>, terms: &Terms, limit: usize) -> Result<Due, StoreError> {
+fn due(file: &Connection, terms: &Terms, limit: usize) -> Result<Due, StoreError> {
     let idle =
         format!("(({USED} <= ?1 AND importance < ?2) OR ({USED} <= ?3 AND importance < ?4))");
     let [(long, less), (short, least)] = terms.idle;
@@ -101,7 +101,7 @@ fn due(file: &Transaction<'_>, terms: &Terms, limit: usize) -> Result<Due, Store
 }
 
 fn ids(
-    file: &Transaction<'_>,
+    file: &Connection,
     sql: &str,
     values: &[&dyn rusqlite::ToSql],
 ) -> Result<Vec<MemoryId>, StoreError> {
@@ -111,7 +111,7 @@ fn ids(
 }
 
 fn begin(
-    file: &Transaction<'_>,
+    file: &Connection,
     at: Timestamp,
     unless_after: Option<Timestamp>,
 ) -> Result<Option<RunId>, StoreError> {
@@ -132,7 +132,7 @@ fn begin(
 }
 
 fn archive(
-    file: &Transaction<'_>,
+    file: &Connection,
     run: RunId,
     why: Why,
     ids: &[MemoryId],
@@ -156,7 +156,7 @@ fn archive(
 }
 
 fn purge(
-    file: &Transaction<'_>,
+    file: &Connection,
     run: RunId,
     ids: &[MemoryId],
     expired: Timestamp,
@@ -184,7 +184,7 @@ fn purge(
 
 /// Erases a memory whose vectors are gone, and everything else that is kept of
 /// it; a version that replaced it replaces nothing any more.
-fn erase(file: &Transaction<'_>, id: MemoryId) -> Result<(), StoreError> {
+fn erase(file: &Connection, id: MemoryId) -> Result<(), StoreError> {
     for sql in [
         "DELETE FROM memory_words WHERE rowid = ?",
         "DELETE FROM memory_tag WHERE memory_id = ?",
@@ -200,7 +200,7 @@ fn erase(file: &Transaction<'_>, id: MemoryId) -> Result<(), StoreError> {
 
 /// Erases the vectors of these memories, and their codes: the only place that
 /// removes such rows.
-fn erase_vectors(file: &Transaction<'_>, ids: &[MemoryId]) -> Result<(), StoreError> {
+fn erase_vectors(file: &Connection, ids: &[MemoryId]) -> Result<(), StoreError> {
     codes::forget(file, ids)?;
     let mut erase = file.prepare_cached("DELETE FROM memory_vector WHERE memory_id = ?")?;
     for id in ids {
@@ -209,7 +209,7 @@ fn erase_vectors(file: &Transaction<'_>, ids: &[MemoryId]) -> Result<(), StoreEr
     Ok(())
 }
 
-fn last_run(file: &Transaction<'_>) -> Result<Option<Run>, StoreError> {
+fn last_run(file: &Connection) -> Result<Option<Run>, StoreError> {
     let sql = "SELECT id, started_at, finished_at, idle, beyond, purged FROM retention_run \
                ORDER BY id DESC LIMIT 1";
     let run = file.query_row(sql, [], |row| {

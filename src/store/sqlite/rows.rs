@@ -4,48 +4,163 @@
 use std::collections::{HashMap, HashSet};
 
 use rusqlite::types::Value;
-use rusqlite::{Row, Transaction, params_from_iter};
+use rusqlite::{Connection, Row, params, params_from_iter};
 
 use crate::clock::Timestamp;
 use crate::store::graph::EntityId;
-use crate::store::memory::{Category, Filter, Memory, MemoryCensus, MemoryId, State};
+use crate::store::memory::{Category, Filter, Memory, MemoryCensus, MemoryFields, MemoryId, State};
 use crate::store::{ProjectSet, StoreError};
 
-/// The columns that `memory_from` reads, of a table called `m`; `{names}` narrows
-/// the entities down to those that have a name within reach.
-const COLUMNS: &str = "m.id, m.project, m.category, m.importance, m.state, m.protected, \
-     m.created_at, m.valid_until, m.updated_at, m.supersedes, m.thread, m.topic_key, m.content, \
-     (SELECT json_group_array(t.tag) FROM memory_tag t WHERE t.memory_id = m.id), \
-     (SELECT json_group_array(key) FROM (SELECT e.key FROM memory_entity l \
-      JOIN entity e ON e.id = l.entity WHERE l.memory_id = m.id {names} ORDER BY e.key LIMIT 20))";
+/// The columns of a memory. Those of its text stand last, so that an update can
+/// leave them out.
+const COLUMNS: [&str; 19] = [
+    "id",
+    "project",
+    "category",
+    "importance",
+    "state",
+    "protected",
+    "created_at",
+    "retired_at",
+    "valid_until",
+    "updated_at",
+    "recalled_at",
+    "recall_count",
+    "revision",
+    "supersedes",
+    "position",
+    "thread",
+    "topic_key",
+    "text_key",
+    "content",
+];
+/// How many of them are not of its text.
+const WITHOUT_TEXT: usize = COLUMNS.len() - 2;
 
+fn values(memory: &Memory) -> [Value; COLUMNS.len()] {
+    let fields = &memory.fields;
+    let text = |text: &str| Value::Text(text.to_owned());
+    let time = |time: Timestamp| Value::Integer(time.0);
+    let maybe = |time: Option<Timestamp>| Value::from(time.map(|time| time.0));
+    [
+        Value::Integer(memory.id),
+        text(&fields.project),
+        text(fields.category.name()),
+        Value::Real(fields.importance),
+        text(memory.state.name()),
+        Value::from(memory.protected),
+        time(memory.created_at),
+        maybe(memory.retired_at),
+        maybe(fields.valid_until),
+        time(memory.updated_at),
+        maybe(memory.recalled_at),
+        Value::Integer(i64::try_from(memory.recall_count).unwrap_or(i64::MAX)),
+        Value::Integer(memory.revision),
+        Value::from(memory.supersedes),
+        Value::Integer(memory.position),
+        text(&fields.thread),
+        Value::from(fields.topic_key.clone()),
+        Value::Blob(memory.text_key.to_vec()),
+        text(&memory.content),
+    ]
+}
+
+/// Reads the columns, then the tags and the entities as JSON lists.
 fn memory_from(row: &Row<'_>) -> rusqlite::Result<Memory> {
     let category: String = row.get(2)?;
     let state: String = row.get(4)?;
-    let tags: String = row.get(13)?;
-    let entities: String = row.get(14)?;
+    let time = |column| row.get(column).map(Timestamp);
+    let maybe = |column| {
+        row.get::<_, Option<i64>>(column)
+            .map(|time| time.map(Timestamp))
+    };
+    let list = COLUMNS.len();
+    let tags: String = row.get(list)?;
+    let entities: String = row.get(list + 1)?;
     Ok(Memory {
         id: row.get(0)?,
-        project: row.get(1)?,
-        category: Category::from_name(&category).unwrap_or_default(),
-        importance: row.get(3)?,
+        fields: MemoryFields {
+            project: row.get(1)?,
+            category: Category::from_name(&category).unwrap_or_default(),
+            importance: row.get(3)?,
+            tags: serde_json::from_str(&tags).unwrap_or_default(),
+            topic_key: row.get(16)?,
+            thread: row.get(15)?,
+            valid_until: maybe(8)?,
+        },
+        content: row.get(18)?,
+        text_key: row.get(17)?,
+        entities: serde_json::from_str(&entities).unwrap_or_default(),
         state: State::from_name(&state).unwrap_or_default(),
         protected: row.get(5)?,
-        created_at: Timestamp(row.get(6)?),
-        valid_until: row.get::<_, Option<i64>>(7)?.map(Timestamp),
-        updated_at: Timestamp(row.get(8)?),
-        supersedes: row.get(9)?,
-        thread: row.get(10)?,
-        topic_key: row.get(11)?,
-        content: row.get(12)?,
-        tags: serde_json::from_str(&tags).unwrap_or_default(),
-        entities: serde_json::from_str(&entities).unwrap_or_default(),
+        supersedes: row.get(13)?,
+        position: row.get(14)?,
+        created_at: time(6)?,
+        updated_at: time(9)?,
+        retired_at: maybe(7)?,
+        recalled_at: maybe(10)?,
+        recall_count: row.get::<_, i64>(11)?.unsigned_abs(),
+        revision: row.get(12)?,
     })
+}
+
+/// Enters a new row and its tags.
+pub(super) fn insert(file: &Connection, memory: &Memory) -> Result<(), StoreError> {
+    let marks = vec!["?"; COLUMNS.len()].join(", ");
+    let columns = COLUMNS.join(", ");
+    file.prepare_cached(&format!("INSERT INTO memory ({columns}) VALUES ({marks})"))?
+        .execute(params_from_iter(values(memory)))?;
+    set_tags(file, memory)
+}
+
+/// Stores everything about a memory that can change, its text where that did.
+pub(super) fn update(
+    file: &Connection,
+    memory: &Memory,
+    text_changed: bool,
+) -> Result<(), StoreError> {
+    let end = match text_changed {
+        true => COLUMNS.len(),
+        false => WITHOUT_TEXT,
+    };
+    let set = (2..end).map(|nth| format!("{} = ?{}", COLUMNS[nth], nth + 1));
+    let set: Vec<String> = set.collect();
+    let sql = format!(
+        "UPDATE memory SET {} WHERE id = ?1 AND project = ?2",
+        set.join(", ")
+    );
+    let changed = file
+        .prepare_cached(&sql)?
+        .execute(params_from_iter(&values(memory)[..end]))?;
+    match changed {
+        0 => Err(StoreError::NoSuchMemory(vec![memory.id])),
+        _ => set_tags(file, memory),
+    }
+}
+
+fn set_tags(file: &Connection, memory: &Memory) -> Result<(), StoreError> {
+    let tags = json(&memory.fields.tags);
+    file.prepare_cached(
+        "DELETE FROM memory_tag WHERE memory_id = ?1 \
+         AND tag NOT IN (SELECT value FROM json_each(?2))",
+    )?
+    .execute(params![memory.id, tags])?;
+    file.prepare_cached(
+        "INSERT OR IGNORE INTO memory_tag (memory_id, tag) SELECT ?1, value FROM json_each(?2)",
+    )?
+    .execute(params![memory.id, tags])?;
+    Ok(())
+}
+
+/// Names as a JSON list.
+pub(super) fn json<'a>(names: impl IntoIterator<Item = &'a String>) -> String {
+    let names: Vec<&String> = names.into_iter().collect();
+    serde_json::json!(names).to_string()
 }
 
 /// A condition over `memory m`, built of fixed fragments and bound values.
 #[derive(Default)]
-pub struct Condition {
+pub(super) struct Condition {
     fragments: Vec<String>,
     values: Vec<Value>,
 }
@@ -139,8 +254,8 @@ impl Condition {
 }
 
 /// See `MemoryStore::newest`.
-pub fn newest(
-    file: &Transaction<'_>,
+pub(super) fn newest(
+    file: &Connection,
     filter: &Filter,
     after: Option<(Timestamp, MemoryId)>,
     limit: usize,
@@ -157,8 +272,8 @@ pub fn newest(
 }
 
 /// See `MemoryStore::naming`.
-pub fn naming(
-    file: &Transaction<'_>,
+pub(super) fn naming(
+    file: &Connection,
     entities: &[EntityId],
     filter: &Filter,
     limit: usize,
@@ -183,8 +298,8 @@ pub fn naming(
 }
 
 /// See `MemoryStore::fetch`.
-pub fn fetch(
-    file: &Transaction<'_>,
+pub(super) fn fetch(
+    file: &Connection,
     ids: &[MemoryId],
     projects: &ProjectSet,
 ) -> Result<Vec<Memory>, StoreError> {
@@ -192,8 +307,8 @@ pub fn fetch(
 }
 
 /// See `MemoryStore::fetch_matching`.
-pub fn fetch_matching(
-    file: &Transaction<'_>,
+pub(super) fn fetch_matching(
+    file: &Connection,
     ids: &[MemoryId],
     filter: &Filter,
 ) -> Result<Vec<Memory>, StoreError> {
@@ -201,7 +316,7 @@ pub fn fetch_matching(
 }
 
 fn in_order(
-    file: &Transaction<'_>,
+    file: &Connection,
     ids: &[MemoryId],
     projects: &ProjectSet,
     mut condition: Condition,
@@ -217,8 +332,8 @@ fn in_order(
 }
 
 /// Those of `ids` that are memories of these projects, in their order.
-pub fn ids_within(
-    file: &Transaction<'_>,
+pub(super) fn ids_within(
+    file: &Connection,
     ids: &[MemoryId],
     projects: &ProjectSet,
 ) -> Result<Vec<MemoryId>, StoreError> {
@@ -238,9 +353,10 @@ pub fn ids_within(
         .collect())
 }
 
-/// Whole memories for a caller who may read `projects`.
+/// Whole memories for a caller who may read `projects`: so may be the names of the
+/// entities that are shown with them.
 fn select(
-    file: &Transaction<'_>,
+    file: &Connection,
     projects: &ProjectSet,
     condition: &Condition,
     order: &str,
@@ -253,9 +369,14 @@ fn select(
             Some(Value::Text(list)),
         ),
     };
-    let columns = COLUMNS.replace("{names}", names);
+    let columns = COLUMNS.map(|column| format!("m.{column}")).join(", ");
     let sql = format!(
-        "SELECT {columns} FROM memory m WHERE {} {order}",
+        "SELECT {columns}, \
+         (SELECT json_group_array(t.tag) FROM memory_tag t WHERE t.memory_id = m.id), \
+         (SELECT json_group_array(key) FROM (SELECT e.key FROM memory_entity l \
+          JOIN entity e ON e.id = l.entity WHERE l.memory_id = m.id {names} \
+          ORDER BY e.key LIMIT 20)) \
+         FROM memory m WHERE {} {order}",
         condition.sql()
     );
     let mut statement = file.prepare_cached(&sql)?;
@@ -265,15 +386,15 @@ fn select(
 }
 
 /// The projects as a JSON list, NULL for all.
-pub fn json_list(projects: &ProjectSet) -> Option<String> {
+pub(super) fn json_list(projects: &ProjectSet) -> Option<String> {
     match projects {
         ProjectSet::All => None,
-        ProjectSet::Only(projects) => Some(serde_json::json!(projects).to_string()),
+        ProjectSet::Only(projects) => Some(json(projects)),
     }
 }
 
 /// See `MemoryStore::census`; the file's size is left to the caller.
-pub fn census(file: &Transaction<'_>, projects: &ProjectSet) -> Result<MemoryCensus, StoreError> {
+pub(super) fn census(file: &Connection, projects: &ProjectSet) -> Result<MemoryCensus, StoreError> {
     let condition = Condition::within(projects);
     let sql = "SELECT count(*) FILTER (WHERE state = 'active'), \
                count(*) FILTER (WHERE state = 'superseded'), \

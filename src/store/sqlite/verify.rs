@@ -4,7 +4,7 @@
 use std::path::Path;
 
 use rusqlite::types::ValueRef;
-use rusqlite::{Row, Transaction};
+use rusqlite::{Connection, Row};
 
 use super::connection::open_as_it_is;
 use crate::limits;
@@ -145,7 +145,7 @@ const CHECKS: &[Check] = &[
 /// Checks the database at `path`, which other programs may use meanwhile.
 /// `model` names the space that texts are searched in now; `told` hears what is
 /// looked at next.
-pub fn verify(
+pub(super) fn verify(
     path: &Path,
     model: &str,
     told: &mut (dyn FnMut(&'static str) + Send),
@@ -202,7 +202,7 @@ pub fn verify(
 type Done = Result<(), StoreError>;
 
 /// SQLite's look at its pages, its indexes, and the keyword index's insides.
-fn pages(file: &Transaction<'_>, found: &mut Vec<Problem>) -> Done {
+fn pages(file: &Connection, found: &mut Vec<Problem>) -> Done {
     let what = "places are damaged";
     let damage = |row: &Row<'_>| {
         let said: String = row.get(0)?;
@@ -212,7 +212,7 @@ fn pages(file: &Transaction<'_>, found: &mut Vec<Problem>) -> Done {
 }
 
 /// Rows that belong to something that is not there.
-fn references(file: &Transaction<'_>, found: &mut Vec<Problem>) -> Done {
+fn references(file: &Connection, found: &mut Vec<Problem>) -> Done {
     let sql = "SELECT \"table\", parent, count(*) FROM pragma_foreign_key_check GROUP BY 1, 2";
     let mut statement = file.prepare(sql)?;
     let mut rows = statement.query([])?;
@@ -242,7 +242,7 @@ fn references(file: &Transaction<'_>, found: &mut Vec<Problem>) -> Done {
 
 /// SQLite keeps no sums of what is in its rows; the key of a memory's text is
 /// one.
-fn texts(file: &Transaction<'_>, found: &mut Vec<Problem>) -> Done {
+fn texts(file: &Connection, found: &mut Vec<Problem>) -> Done {
     let what = "memories have another text than was stored";
     let sql = "SELECT id, content, text_key FROM memory ORDER BY id";
     let changed = |row: &Row<'_>| {
@@ -258,7 +258,7 @@ fn texts(file: &Transaction<'_>, found: &mut Vec<Problem>) -> Done {
 }
 
 /// Vectors that a comparison would take wrong.
-fn lengths(file: &Transaction<'_>, found: &mut Vec<Problem>) -> Done {
+fn lengths(file: &Connection, found: &mut Vec<Problem>) -> Done {
     let what = "vectors are not of unit length";
     let sql = "SELECT memory_id, vector FROM memory_vector";
     let odd = |row: &Row<'_>| {
@@ -279,7 +279,7 @@ fn lengths(file: &Transaction<'_>, found: &mut Vec<Problem>) -> Done {
 }
 
 /// Memories that another model's vectors stand for alone.
-fn of_other_models(file: &Transaction<'_>, model: &str) -> Result<Option<String>, StoreError> {
+fn of_other_models(file: &Connection, model: &str) -> Result<Option<String>, StoreError> {
     let sql = "SELECT count(*) FROM (SELECT memory_id FROM memory_vector EXCEPT \
                SELECT memory_id FROM memory_vector v JOIN embedding_model m \
                ON m.id = v.model_id WHERE m.name = ?)";
@@ -304,7 +304,7 @@ fn named(row: &Row<'_>) -> rusqlite::Result<Option<String>> {
 
 /// Adds a problem with everything that `wrong` names among the rows of `sql`.
 fn gather(
-    file: &Transaction<'_>,
+    file: &Connection,
     what: &str,
     sql: &str,
     wrong: impl Fn(&Row<'_>) -> rusqlite::Result<Option<String>>,

@@ -18,7 +18,7 @@ type Job = Box<dyn FnOnce(Result<&mut Connection, StoreError>) + Send>;
 type Open = fn(&Path) -> Result<Connection, StoreError>;
 
 /// Some threads with a connection each, served from one queue.
-pub struct Workers {
+pub(super) struct Workers {
     jobs: Option<mpsc::Sender<Job>>,
     threads: Vec<JoinHandle<()>>,
 }

@@ -140,7 +140,7 @@ pub fn of_memory(ask: &Ask, memory: Memory, score: Option<f32>) -> Hit {
 /// What only one statement of its kind can fill. What happened may happen again
 /// with another number.
 fn slot(memory: &Memory) -> Option<String> {
-    match (&memory.topic_key, memory.category) {
+    match (&memory.fields.topic_key, memory.fields.category) {
         (Some(key), _) => Some(format!("topic {key}")),
         (None, Category::Fact | Category::Plan) => claim(&memory.content),
         (None, Category::Action | Category::Observation) => None,

@@ -201,20 +201,20 @@ pub fn row(memory: &Memory, score: Option<f32>, text: &str, from: usize, project
     if from + text.len() < memory.content.len() {
         add("content_bytes", json!(memory.content.len()));
     }
-    if memory.category != Category::default() {
-        add("category", json!(memory.category.name()));
+    if memory.fields.category != Category::default() {
+        add("category", json!(memory.fields.category.name()));
     }
-    if memory.importance != 0.5 {
-        add("importance", json!(memory.importance));
+    if memory.fields.importance != 0.5 {
+        add("importance", json!(memory.fields.importance));
     }
     if let Some(score) = score {
         add("score", json!((f64::from(score) * 1e4).round() / 1e4));
     }
-    if memory.project != project {
-        add("project", json!(memory.project));
+    if memory.fields.project != project {
+        add("project", json!(memory.fields.project));
     }
-    if !memory.tags.is_empty() {
-        add("tags", json!(memory.tags));
+    if !memory.fields.tags.is_empty() {
+        add("tags", json!(memory.fields.tags));
     }
     if !memory.entities.is_empty() {
         add("entities", json!(memory.entities));
@@ -225,13 +225,13 @@ pub fn row(memory: &Memory, score: Option<f32>, text: &str, from: usize, project
     if memory.protected {
         add("protected", json!(true));
     }
-    if let Some(topic_key) = &memory.topic_key {
+    if let Some(topic_key) = &memory.fields.topic_key {
         add("topic_key", json!(topic_key));
     }
     if let Some(supersedes) = memory.supersedes {
         add("supersedes", json!(supersedes));
     }
-    if let Some(valid_until) = memory.valid_until {
+    if let Some(valid_until) = memory.fields.valid_until {
         add("valid_until", json!(valid_until.to_iso()));
     }
     item

@@ -96,9 +96,13 @@ fn id_of(uri: &str) -> Option<MemoryId> {
 
 fn listed(memory: &memory::Memory) -> Value {
     let id = memory.id;
-    let mut description = format!("{}, {}", memory.category.name(), memory.created_at.to_iso());
-    if !memory.tags.is_empty() {
-        let tags: Vec<&str> = memory.tags.iter().map(String::as_str).collect();
+    let mut description = format!(
+        "{}, {}",
+        memory.fields.category.name(),
+        memory.created_at.to_iso()
+    );
+    if !memory.fields.tags.is_empty() {
+        let tags: Vec<&str> = memory.fields.tags.iter().map(String::as_str).collect();
         description = format!("{description}, tags: {}", tags.join(", "));
     }
     json!({
@@ -109,7 +113,7 @@ fn listed(memory: &memory::Memory) -> Value {
         "mimeType": "application/json",
         "annotations": {
             "lastModified": memory.updated_at.to_iso(),
-            "priority": memory.importance,
+            "priority": memory.fields.importance,
         },
     })
 }

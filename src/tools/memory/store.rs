@@ -10,7 +10,7 @@ use crate::failure::Failure;
 use crate::limits;
 use crate::memory::moment::Edge;
 use crate::memory::{Draft, Memories, Remembered};
-use crate::store::memory::Category;
+use crate::store::memory::{Category, MemoryFields};
 use crate::tools::arguments::{Reader, moment, one_project};
 use crate::tools::{Arguments, Context, Document};
 
@@ -114,8 +114,9 @@ fn draft(
         Failure::invalid(own.path("content"), "content is missing")
             .hint(r#"for example {"content":"The API is rate limited to 60 requests a minute"}"#)
     })?;
-    Ok(Draft {
-        text: content(text, own.path("content"))?,
+    let fields = MemoryFields {
+        project: one_project(from("project"))?
+            .unwrap_or_else(|| context.caller.project().to_owned()),
         category: category(from("category"))?.unwrap_or_default(),
         importance: from("importance").share("importance")?.unwrap_or(0.5),
         tags: from("tags")
@@ -124,13 +125,15 @@ fn draft(
             .into_iter()
             .collect(),
         topic_key: own.name("topic_key")?,
-        supersedes: own.integer("supersedes_id")?,
-        valid_until: moment(from("valid_until"), "valid_until", Edge::End, 1, now)?,
-        project: one_project(from("project"))?
-            .unwrap_or_else(|| context.caller.project().to_owned()),
         thread: from("thread")
             .name("thread")?
             .unwrap_or_else(|| context.caller.session.to_string()),
+        valid_until: moment(from("valid_until"), "valid_until", Edge::End, 1, now)?,
+    };
+    Ok(Draft {
+        fields,
+        text: content(text, own.path("content"))?,
+        supersedes: own.integer("supersedes_id")?,
     })
 }
 

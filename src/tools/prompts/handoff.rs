@@ -104,7 +104,7 @@ async fn gathered(
         .by_name(key, &composer.filter(caller, &own, None, None))
         .await?
     {
-        if memory.topic_key.as_deref() == Some(key) {
+        if memory.fields.topic_key.as_deref() == Some(key) {
             quoted.memory(&memory, project);
         }
     }
@@ -134,10 +134,12 @@ async fn gathered(
         Category::Fact,
         Category::Observation,
     ] {
-        let of_category = latest.iter().filter(|memory| memory.category == category);
+        let of_category = latest
+            .iter()
+            .filter(|memory| memory.fields.category == category);
         // Notes of other pieces of work are not of this one.
         let other = |memory: &Memory| {
-            let kept = memory.topic_key.as_deref().unwrap_or_default();
+            let kept = memory.fields.topic_key.as_deref().unwrap_or_default();
             kept != key && (kept == KEY || kept.starts_with("handoff:"))
         };
         let of_this = of_category.filter(|memory| !other(memory));

@@ -227,11 +227,11 @@ impl Composer {
             .items
             .into_iter();
         let counts = |memory: &Memory| {
-            let is_valid = memory.valid_until.is_none_or(|end| end > filter.now);
+            let is_valid = memory.fields.valid_until.is_none_or(|end| end > filter.now);
             let of_category = filter
                 .category
-                .is_none_or(|wanted| memory.category == wanted);
-            is_valid && of_category && filter.tags.iter().all(|tag| memory.tags.contains(tag))
+                .is_none_or(|wanted| memory.fields.category == wanted);
+            is_valid && of_category && filter.tags.iter().all(|tag| memory.fields.tags.contains(tag))
         };
         Ok(found.map(|(memory, _)| memory).filter(counts).collect())
     }

@@ -31,17 +31,17 @@ impl Quoted {
             return;
         }
         let mut about = vec![
-            memory.category.name().to_owned(),
+            memory.fields.category.name().to_owned(),
             memory.created_at.to_iso(),
         ];
-        if memory.project != project {
-            about.push(format!("project {}", json!(memory.project)));
+        if memory.fields.project != project {
+            about.push(format!("project {}", json!(memory.fields.project)));
         }
-        if let Some(key) = &memory.topic_key {
+        if let Some(key) = &memory.fields.topic_key {
             about.push(format!("topic_key {}", json!(key)));
         }
-        if !memory.tags.is_empty() {
-            about.push(format!("tags {}", json!(memory.tags)));
+        if !memory.fields.tags.is_empty() {
+            about.push(format!("tags {}", json!(memory.fields.tags)));
         }
         let text = cut(&memory.content, limits::SNIPPET_BYTES_MAX);
         let rest = match text.len() < memory.content.len() {

@@ -4,9 +4,10 @@
 use std::collections::BTreeSet;
 
 use mimo::caller::Reach;
+use mimo::memory::rules::remember::remember;
 use mimo::store::RetentionStore;
 use mimo::store::memory::{
-    CandidateQuery, Category, Filter, IndexedText, MemoryId, MemoryStore, NewMemory,
+    CandidateQuery, Category, Filter, IndexedText, MemoryFields, MemoryId, MemoryStore, NewMemory,
 };
 use mimo::store::retention::Why;
 use mimo::store::sqlite::SqliteStore;
@@ -122,25 +123,22 @@ impl World {
             let mut key = [0; 32];
             key[..8].copy_from_slice(&nth.to_le_bytes());
             NewMemory {
-                project: (*project).to_owned(),
+                fields: MemoryFields {
+                    category: *category,
+                    tags: BTreeSet::from([(*tag).to_owned()]),
+                    ..MemoryFields::new(*project, "t")
+                },
                 text: IndexedText {
                     content: format!("memory {nth}"),
                     key,
                     words: format!("memory {nth}"),
                     vectors: vectors.clone(),
                 },
-                category: *category,
-                importance: 0.5,
-                tags: BTreeSet::from([(*tag).to_owned()]),
-                topic_key: None,
                 supersedes: None,
-                valid_until: None,
-                thread: "t".to_owned(),
             }
         });
-        let stored = self
-            .store
-            .remember(&Reach::Everything, MODEL, batch.collect(), NOON);
+        let (reach, batch) = (&Reach::Everything, batch.collect());
+        let stored = remember(&self.store, reach, MODEL, batch, NOON);
         let stored = self.runtime.block_on(stored).expect("stored");
         for ((id, _), (project, category, tag, vectors)) in stored.into_iter().zip(new) {
             self.known.push(Known {

@@ -1,0 +1,257 @@
+//! Editing, and the record that lets an edit be undone.
+
+use std::collections::{BTreeSet, HashSet};
+
+use super::{Ending, WorkingSet, transact};
+use crate::caller::Reach;
+use crate::clock::Timestamp;
+use crate::limits;
+use crate::store::StoreError;
+use crate::store::memory::{
+    EditRecord, IndexedText, Lookup, Memory, MemoryId, MemoryStore, State, TextKey, Write,
+};
+
+/// A change to stored memories: all of them or none.
+#[derive(Clone, Debug)]
+pub struct Edit {
+    pub changes: Vec<(MemoryId, Change)>,
+    /// Why, in the caller's words; kept with the record of the edit.
+    pub reason: Option<String>,
+    /// The name under which the edit can be undone.
+    pub undo_id: String,
+    /// The earlier edit this one undoes: refused if any of its memories has
+    /// changed since.
+    pub undoes: Option<String>,
+    /// Only find out what would change.
+    pub dry_run: bool,
+}
+
+/// What becomes of one memory.
+#[derive(Clone, Debug)]
+pub enum Change {
+    /// The given fields take new values; a new text keeps the old one as an
+    /// older version.
+    Update {
+        text: Option<IndexedText>,
+        importance: Option<f64>,
+        tags: Option<BTreeSet<String>>,
+    },
+    /// Active or superseded becomes archived.
+    Forget,
+    /// Archived becomes what it was before.
+    Restore,
+    Protect(bool),
+}
+
+/// Makes an edit; the ids that it changed.
+pub async fn edit(
+    store: &dyn MemoryStore,
+    reach: &Reach,
+    model: &str,
+    edit: Edit,
+    at: Timestamp,
+) -> Result<Vec<MemoryId>, StoreError> {
+    let ending = match edit.dry_run {
+        true => Ending::Rollback,
+        false => Ending::Commit,
+    };
+    transact(store, reach, model, ending, move |transaction| {
+        Box::pin(async move {
+            let undone = match &edit.undoes {
+                Some(undo_id) => transaction.edit_records(undo_id).await?,
+                None => Vec::new(),
+            };
+            let edited = edit.changes.iter().map(|(id, _)| *id);
+            let ids = edited.chain(undone.iter().map(|record| record.memory));
+            let lookup = Lookup {
+                ids: ids.collect(),
+                ..Lookup::default()
+            };
+            let mut set = WorkingSet::new(transaction.look_up(&lookup).await?, at);
+            if let Some(undo_id) = &edit.undoes {
+                refuse_changed_since(undo_id, &undone, set.memories.values())?;
+            }
+            let rivals = rivals(&set, &edit)?;
+            set.extend(transaction.look_up(&rivals).await?);
+            let changed = make(&mut set, edit)?;
+            let oldest = at.plus_seconds(-limits::UNDO_DAYS_MAX * 24 * 3600);
+            set.writes.push(Write::ForgetEdits(oldest));
+            transaction.apply(set.writes).await?;
+            Ok(changed)
+        })
+    })
+    .await
+}
+
+/// The memories that may hold the text or the topic key which an edit gives to
+/// another.
+fn rivals(set: &WorkingSet, edit: &Edit) -> Result<Lookup, StoreError> {
+    let missing = |(id, _): &(MemoryId, Change)| (!set.memories.contains_key(id)).then_some(*id);
+    let missing: Vec<MemoryId> = edit.changes.iter().filter_map(missing).collect();
+    if !missing.is_empty() {
+        return Err(StoreError::NoSuchMemory(missing));
+    }
+    let mut lookup = Lookup::default();
+    for (id, change) in &edit.changes {
+        let memory = set.get(*id)?;
+        let project = || memory.fields.project.clone();
+        match change {
+            Change::Update {
+                text: Some(text), ..
+            } => lookup.texts.push((project(), text.key)),
+            Change::Restore => {
+                lookup.texts.push((project(), memory.text_key));
+                let topic = memory.fields.topic_key.iter().cloned();
+                lookup.topics.extend(topic.map(|topic| (project(), topic)));
+            }
+            _ => {}
+        }
+    }
+    Ok(lookup)
+}
+
+fn make(set: &mut WorkingSet, edit: Edit) -> Result<Vec<MemoryId>, StoreError> {
+    let mut seen = HashSet::new();
+    let mut changed = Vec::new();
+    for (id, change) in edit.changes {
+        if !seen.insert(id) {
+            continue;
+        }
+        let before = set.get(id)?.clone();
+        let text_changed = matches!(change, Change::Update { text: Some(_), .. });
+        if !apply(set, &before, change)? {
+            continue;
+        }
+        let record = EditRecord {
+            undo_id: edit.undo_id.clone(),
+            memory: id,
+            revision: set.get(id)?.revision,
+            edited_at: set.at,
+            text_changed,
+            importance: before.fields.importance,
+            state: before.state,
+            protected: before.protected,
+            reason: edit.reason.clone(),
+            tags: before.fields.tags,
+            content: before.content,
+        };
+        set.writes.push(Write::LogEdit(record));
+        changed.push(id);
+    }
+    Ok(changed)
+}
+
+/// Makes one change; `false` where the memory is so already.
+fn apply(set: &mut WorkingSet, memory: &Memory, change: Change) -> Result<bool, StoreError> {
+    let mut new = memory.clone();
+    match change {
+        Change::Protect(protected) if protected == memory.protected => return Ok(false),
+        Change::Protect(protected) => new.protected = protected,
+        Change::Forget if memory.state == State::Archived => return Ok(false),
+        Change::Restore if memory.state != State::Archived => return Ok(false),
+        Change::Restore => new.state = restored(set, memory)?,
+        Change::Forget | Change::Update { .. } if memory.protected => {
+            return Err(StoreError::Protected(vec![memory.id]));
+        }
+        Change::Forget => new.state = State::Archived,
+        Change::Update {
+            text,
+            importance,
+            tags,
+        } => {
+            new.fields.importance = importance.unwrap_or(new.fields.importance);
+            new.fields.tags = tags.unwrap_or(new.fields.tags);
+            // A text that is so already makes no older version.
+            let text = text.filter(|new| new.content != memory.content);
+            if text.is_none() && new == *memory {
+                return Ok(false);
+            }
+            if memory.state != State::Active {
+                return Err(StoreError::Conflict(format!(
+                    "memory {} is {}, and only active ones can be updated",
+                    memory.id,
+                    memory.state.name()
+                )));
+            }
+            if let Some(text) = text {
+                refuse_twin(set, memory, &text.key)?;
+                set.update_text(new, text)?;
+                return Ok(true);
+            }
+        }
+    }
+    set.update(new);
+    Ok(true)
+}
+
+/// An archived memory becomes what it was: an older version if something replaced
+/// it, else active, where no memory has taken its text or its key meanwhile.
+fn restored(set: &WorkingSet, memory: &Memory) -> Result<State, StoreError> {
+    if memory.retired_at.is_some() {
+        return Ok(State::Superseded);
+    }
+    refuse_twin(set, memory, &memory.text_key)?;
+    let topic = memory.fields.topic_key.as_deref();
+    match set.with_topic(&memory.fields.project, topic) {
+        None => Ok(State::Active),
+        Some(holder) => Err(StoreError::Conflict(format!(
+            "memory {} holds the topic key {:?} by now, so memory {} cannot come back beside it",
+            holder.id,
+            topic.unwrap_or_default(),
+            memory.id
+        ))),
+    }
+}
+
+fn refuse_twin(set: &WorkingSet, memory: &Memory, key: &TextKey) -> Result<(), StoreError> {
+    match set.with_text(&memory.fields.project, key) {
+        Some(twin) if twin.id != memory.id => Err(StoreError::Conflict(format!(
+            "memory {} says the same already, so memory {} would be its double",
+            twin.id, memory.id
+        ))),
+        _ => Ok(()),
+    }
+}
+
+/// An edit can be undone only while nothing has changed its memories since.
+pub(in crate::memory) fn refuse_changed_since<'a>(
+    undo_id: &str,
+    records: &[EditRecord],
+    memories: impl IntoIterator<Item = &'a Memory>,
+) -> Result<(), StoreError> {
+    if records.is_empty() {
+        return Err(StoreError::NoSuchEdit(undo_id.to_owned()));
+    }
+    let changed = |memory: &&Memory| {
+        let mut of_it = records.iter().filter(|record| record.memory == memory.id);
+        of_it.any(|record| record.revision != memory.revision)
+    };
+    match memories.into_iter().find(changed) {
+        Some(Memory { id, .. }) => Err(StoreError::Conflict(format!(
+            "memory {id} has changed since that edit, so undoing it would lose the later change"
+        ))),
+        None => Ok(()),
+    }
+}
+
+/// The change that turns `current` back into what it was.
+pub(in crate::memory) fn inverse(
+    was: EditRecord,
+    current: &Memory,
+    text: Option<IndexedText>,
+) -> Change {
+    if was.state != current.state {
+        return match was.state {
+            State::Archived => Change::Forget,
+            State::Active | State::Superseded => Change::Restore,
+        };
+    }
+    if was.protected != current.protected {
+        return Change::Protect(was.protected);
+    }
+    Change::Update {
+        text,
+        importance: Some(was.importance),
+        tags: Some(was.tags),
+    }
+}

@@ -1,0 +1,239 @@
+//! Taking memories in from elsewhere: what is here already is known again, equal
+//! texts merge, and of two with one topic key the newer one is believed.
+
+use super::remember::join_fields;
+use super::{Ending, WorkingSet, transact};
+use crate::caller::Reach;
+use crate::clock::Timestamp;
+use crate::limits;
+use crate::store::StoreError;
+use crate::store::memory::{
+    Identity, Index, IndexedText, Lookup, Memory, MemoryFields, MemoryId, MemoryStore, State,
+    TextKey,
+};
+
+/// A memory that comes from elsewhere. `Text` is its text, or that prepared for
+/// the indexes.
+#[derive(Clone, Debug)]
+pub struct ImportRecord<Text = IndexedText> {
+    /// It keeps its id where no memory ever had that one here.
+    pub id: Option<MemoryId>,
+    pub fields: MemoryFields,
+    pub text: Text,
+    pub position: i64,
+    pub state: State,
+    pub protected: bool,
+    /// Both moments are those of the import where they are not known.
+    pub created_at: Option<Timestamp>,
+    pub updated_at: Option<Timestamp>,
+    pub retired_at: Option<Timestamp>,
+    pub recalled_at: Option<Timestamp>,
+    pub recall_count: u64,
+}
+
+impl<Text> ImportRecord<Text> {
+    /// An active memory about which nothing else is known.
+    pub fn new(fields: MemoryFields, text: Text, position: i64) -> ImportRecord<Text> {
+        ImportRecord {
+            id: None,
+            fields,
+            text,
+            position,
+            state: State::Active,
+            protected: false,
+            created_at: None,
+            updated_at: None,
+            retired_at: None,
+            recalled_at: None,
+            recall_count: 0,
+        }
+    }
+
+    /// The same memory with its text made into another form.
+    pub fn with_text<New>(self, text: New) -> ImportRecord<New> {
+        ImportRecord {
+            id: self.id,
+            fields: self.fields,
+            text,
+            position: self.position,
+            state: self.state,
+            protected: self.protected,
+            created_at: self.created_at,
+            updated_at: self.updated_at,
+            retired_at: self.retired_at,
+            recalled_at: self.recalled_at,
+            recall_count: self.recall_count,
+        }
+    }
+
+    /// `key` is the key of its text.
+    pub fn identity(&self, key: TextKey) -> Identity {
+        Identity {
+            project: self.fields.project.clone(),
+            thread: self.fields.thread.clone(),
+            position: self.position,
+            key,
+            created_at: self.created_at,
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ImportOutcome {
+    Created,
+    /// Another said the same, and has what this one added.
+    Merged,
+    /// It was here already, and nothing changed.
+    Known,
+}
+
+/// Takes in all of `records` or none; the results are in their order.
+pub async fn import(
+    store: &dyn MemoryStore,
+    reach: &Reach,
+    model: &str,
+    records: Vec<ImportRecord>,
+    at: Timestamp,
+) -> Result<Vec<(MemoryId, ImportOutcome)>, StoreError> {
+    transact(store, reach, model, Ending::Commit, move |transaction| {
+        Box::pin(async move {
+            let found = transaction.look_up(&lookup(&records)).await?;
+            let mut set = WorkingSet::new(found, at);
+            let each = records.into_iter().map(|new| import_one(&mut set, new));
+            let imported = each.collect::<Result<_, _>>()?;
+            transaction.apply(set.writes).await?;
+            Ok(imported)
+        })
+    })
+    .await
+}
+
+/// For each pair (newer, older) notes that the one replaced the other, unless it
+/// is known already what it replaced.
+pub async fn link(
+    store: &dyn MemoryStore,
+    reach: &Reach,
+    model: &str,
+    pairs: Vec<(MemoryId, MemoryId)>,
+) -> Result<(), StoreError> {
+    transact(store, reach, model, Ending::Commit, move |transaction| {
+        Box::pin(async move {
+            let lookup = Lookup {
+                ids: pairs
+                    .iter()
+                    .flat_map(|(newer, older)| [*newer, *older])
+                    .collect(),
+                ..Lookup::default()
+            };
+            let mut set = WorkingSet::new(transaction.look_up(&lookup).await?, Timestamp(0));
+            for (newer, older) in pairs {
+                let (memory, _) = (set.get(newer)?, set.get(older)?);
+                if memory.supersedes.is_none() && newer != older {
+                    let linked = Memory {
+                        supersedes: Some(older),
+                        ..memory.clone()
+                    };
+                    set.write(linked, None);
+                }
+            }
+            transaction.apply(set.writes).await
+        })
+    })
+    .await
+}
+
+fn lookup(records: &[ImportRecord]) -> Lookup {
+    let mut lookup = Lookup::default();
+    for record in records {
+        let project = || record.fields.project.clone();
+        lookup.identities.push(record.identity(record.text.key));
+        if record.state == State::Active {
+            lookup.texts.push((project(), record.text.key));
+            let topic = record.fields.topic_key.iter().cloned();
+            lookup.topics.extend(topic.map(|topic| (project(), topic)));
+        }
+    }
+    lookup
+}
+
+fn import_one(
+    set: &mut WorkingSet,
+    new: ImportRecord,
+) -> Result<(MemoryId, ImportOutcome), StoreError> {
+    // Looked for again: it may have come since, or stand in the batch twice.
+    let identity = new.identity(new.text.key);
+    if let Some(known) = set.memories.values().find(|memory| identity.is_of(memory)) {
+        return Ok((known.id, ImportOutcome::Known));
+    }
+    let (mut state, mut retired_at, mut supersedes) = (new.state, new.retired_at, None);
+    if new.state == State::Active {
+        let project = &new.fields.project;
+        if let Some(twin) = set.with_text(project, &new.text.key) {
+            let twin = twin.clone();
+            return Ok((twin.id, join(set, twin, new)));
+        }
+        let holder = set.with_topic(project, new.fields.topic_key.as_deref());
+        if let Some(Memory {
+            id,
+            protected,
+            created_at,
+            ..
+        }) = holder.cloned()
+        {
+            // A protected one stays, whichever is newer.
+            let arrived = new.created_at.unwrap_or(set.at);
+            if protected || arrived <= created_at {
+                state = State::Superseded;
+                retired_at = Some(created_at.max(arrived));
+            } else {
+                set.retire(id)?;
+                supersedes = Some(id);
+            }
+        }
+    }
+    if state == State::Superseded && retired_at.is_none() {
+        retired_at = Some(new.updated_at.unwrap_or(set.at));
+    }
+    // Ids are never used again, and must not run out.
+    let free = set.next_id..=limits::IMPORT_ID_MAX;
+    let memory = Memory {
+        id: new.id.filter(|id| free.contains(id)).unwrap_or(set.next_id),
+        fields: new.fields,
+        content: new.text.content.clone(),
+        text_key: new.text.key,
+        entities: Vec::new(),
+        state,
+        protected: new.protected,
+        supersedes,
+        position: new.position,
+        created_at: new.created_at.unwrap_or(set.at),
+        updated_at: new.updated_at.unwrap_or(set.at),
+        retired_at,
+        recalled_at: new.recalled_at,
+        recall_count: new.recall_count,
+        revision: 1,
+    };
+    let id = set.insert(memory, Index::Text(new.text));
+    Ok((id, ImportOutcome::Created))
+}
+
+/// Gives the memory that says the same what the new one adds, if anything.
+fn join(set: &mut WorkingSet, twin: Memory, new: ImportRecord) -> ImportOutcome {
+    let mut joined = twin.clone();
+    let topic = new.fields.topic_key.clone();
+    let is_free = set
+        .with_topic(&twin.fields.project, topic.as_deref())
+        .is_none();
+    join_fields(&mut joined.fields, new.fields);
+    if is_free {
+        joined.fields.topic_key = joined.fields.topic_key.or(topic);
+    }
+    joined.protected |= new.protected;
+    joined.recall_count = joined.recall_count.max(new.recall_count);
+    joined.recalled_at = joined.recalled_at.max(new.recalled_at);
+    if joined == twin {
+        return ImportOutcome::Known;
+    }
+    set.update(joined);
+    ImportOutcome::Merged
+}

@@ -1,0 +1,162 @@
+//! The memory and the name ports on SQLite.
+
+use tokio_util::sync::CancellationToken;
+
+use super::unit::{self, Begin, Unit};
+use super::{SqliteStore, bytes_on_disk, codes, export, names, recall, rows, write};
+use crate::caller::Reach;
+use crate::clock::Timestamp;
+use crate::store::graph::EntityId;
+use crate::store::memory::{
+    CandidateQuery, Candidates, EditRecord, Export, Filter, Found, Identity, Lookup, Memory,
+    MemoryCensus, MemoryId, MemoryStore, MemoryTransaction, MemoryWork, Write,
+};
+use crate::store::names::{NameStore, Names, NamesQuery};
+use crate::store::{ProjectSet, Stored};
+
+/// A transaction for a caller of this reach.
+struct Transaction<'u, 'c> {
+    unit: &'u Unit<'c>,
+    reach: Reach,
+    model: String,
+}
+
+impl MemoryTransaction for Transaction<'_, '_> {
+    fn look_up<'a>(&'a self, lookup: &'a Lookup) -> Stored<'a, Found> {
+        self.unit
+            .call(|file| write::look_up(file, &self.reach, lookup))
+    }
+
+    fn edit_records<'a>(&'a self, undo_id: &'a str) -> Stored<'a, Vec<EditRecord>> {
+        self.unit
+            .call(|file| write::edit_records(file, &self.reach, undo_id))
+    }
+
+    fn apply(&self, writes: Vec<Write>) -> Stored<'_, ()> {
+        self.unit
+            .call(|file| write::apply(file, &self.reach, &self.model, &writes))
+    }
+}
+
+impl MemoryStore for SqliteStore {
+    fn write_memories(&self, reach: &Reach, model: &str, work: MemoryWork) -> Stored<'_, ()> {
+        let (reach, model) = (reach.clone(), model.to_owned());
+        Box::pin(self.run_write(move |connection| {
+            let cancel = CancellationToken::new();
+            unit::run(connection, Begin::Write, cancel, |unit| {
+                Box::pin(async move {
+                    work(&Transaction { unit, reach, model }).await?;
+                    unit.call(|file| codes::pack(file).map(drop)).await
+                })
+            })
+        }))
+    }
+
+    fn similar(
+        &self,
+        reach: &Reach,
+        model: &str,
+        probes: Vec<(String, Vec<Vec<f32>>)>,
+        threshold: f32,
+        limit: usize,
+        now: Timestamp,
+    ) -> Stored<'_, Vec<Vec<MemoryId>>> {
+        let (reach, model) = (reach.clone(), model.to_owned());
+        Box::pin(self.read(move |file| {
+            recall::similar(file, &reach, &model, &probes, threshold, limit, now)
+        }))
+    }
+
+    fn candidates(&self, model: &str, query: CandidateQuery) -> Stored<'_, Candidates> {
+        let model = model.to_owned();
+        Box::pin(self.read(move |file| recall::candidates(file, &model, &query)))
+    }
+
+    fn newest(
+        &self,
+        filter: Filter,
+        after: Option<(Timestamp, MemoryId)>,
+        limit: usize,
+    ) -> Stored<'_, Vec<Memory>> {
+        Box::pin(self.read(move |file| rows::newest(file, &filter, after, limit)))
+    }
+
+    fn fetch(&self, reach: &Reach, ids: Vec<MemoryId>) -> Stored<'_, Vec<Memory>> {
+        let projects = ProjectSet::readable(reach, &[]);
+        Box::pin(self.read(move |file| rows::fetch(file, &ids, &projects)))
+    }
+
+    fn fetch_matching(&self, ids: Vec<MemoryId>, filter: Filter) -> Stored<'_, Vec<Memory>> {
+        Box::pin(self.read(move |file| rows::fetch_matching(file, &ids, &filter)))
+    }
+
+    fn naming(
+        &self,
+        entities: Vec<EntityId>,
+        filter: Filter,
+        limit: usize,
+    ) -> Stored<'_, Vec<Memory>> {
+        Box::pin(self.read(move |file| rows::naming(file, &entities, &filter, limit)))
+    }
+
+    fn likeness(
+        &self,
+        reach: &Reach,
+        model: &str,
+        ids: Vec<MemoryId>,
+        probe: Vec<f32>,
+    ) -> Stored<'_, Vec<(MemoryId, f32)>> {
+        let (projects, model) = (ProjectSet::readable(reach, &[]), model.to_owned());
+        Box::pin(self.read(move |file| recall::likeness(file, &projects, &model, &ids, probe)))
+    }
+
+    fn edit_records(&self, reach: &Reach, undo_id: String) -> Stored<'_, Vec<EditRecord>> {
+        let reach = reach.clone();
+        Box::pin(self.read(move |file| write::edit_records(file, &reach, &undo_id)))
+    }
+
+    fn identify(&self, reach: &Reach, who: Vec<Identity>) -> Stored<'_, Vec<Option<MemoryId>>> {
+        let reach = reach.clone();
+        Box::pin(self.read(move |file| {
+            let find = |identity: &Identity| match reach.can_read(&identity.project) {
+                true => write::identify(file, identity),
+                false => Ok(None),
+            };
+            who.iter().map(find).collect()
+        }))
+    }
+
+    fn export(&self, projects: ProjectSet) -> Export {
+        export::export(self.path.clone(), projects)
+    }
+
+    fn recalled(&self, ids: Vec<MemoryId>, at: Timestamp) -> Stored<'_, ()> {
+        Box::pin(self.write(move |file| write::recalled(file, &ids, at)))
+    }
+
+    fn census(&self, reach: &Reach) -> Stored<'_, MemoryCensus> {
+        let (projects, path) = (ProjectSet::readable(reach, &[]), self.path.clone());
+        Box::pin(self.read(move |file| {
+            let mut census = rows::census(file, &projects)?;
+            census.file_bytes = bytes_on_disk(&path);
+            Ok(census)
+        }))
+    }
+}
+
+impl NameStore for SqliteStore {
+    fn names(&self, query: NamesQuery) -> Stored<'_, Names> {
+        Box::pin(self.read(move |file| names::names(file, &query)))
+    }
+
+    fn called(
+        &self,
+        reach: &Reach,
+        projects: Vec<String>,
+        name: String,
+        limit: usize,
+    ) -> Stored<'_, Vec<MemoryId>> {
+        let projects = ProjectSet::readable(reach, &projects);
+        Box::pin(self.read(move |file| names::called(file, projects, &name, limit)))
+    }
+}
