@@ -71,12 +71,14 @@ fn main() {
 }
 
 /// What is measured in turns.
-const SIDES: [&str; 7] = [
+const SIDES: [&str; 9] = [
     "memory_search",
     "memory_search semantic",
     "memory_search keyword",
     "memory_store",
     "sqlite-vec",
+    "800 cosines by sqlite-vec",
+    "800 cosines by Mimo",
     "fts5",
     "codes in memory",
 ];
@@ -86,6 +88,7 @@ fn measure(folder: &Path, encoder: &dyn Embedder, size: usize) {
     let file = Connection::open(folder.join("mimo.db")).expect("opens");
     let codes = codes(&file);
     let mut distances = Vec::new();
+    let shortlist: Vec<i64> = (0..800).map(|nth| 1 + nth * size as i64 / 800).collect();
     let mut chance = Chance(99);
     let mut times: [Vec<Duration>; SIDES.len()] = Default::default();
     for round in 0..=ROUNDS {
@@ -102,6 +105,8 @@ fn measure(folder: &Path, encoder: &dyn Embedder, size: usize) {
                     client.document("memory_store", &json!({ "content": content }));
                 }
                 "sqlite-vec" => by_sqlite_vec(&file, &probe),
+                "800 cosines by sqlite-vec" => cosines_in_sql(&file, &probe, &shortlist),
+                "800 cosines by Mimo" => cosines_by_mimo(&file, &probe, &shortlist),
                 "fts5" => by_fts5(&file, &query),
                 _ => {
                     let probe = Probe::of(&probe);
@@ -143,6 +148,32 @@ fn by_sqlite_vec(file: &Connection, probe: &[f32]) {
     let mut statement = file.prepare_cached(sql).expect("SQL");
     let ids = statement.query_map([bytes], |row| row.get::<_, i64>(0));
     assert_eq!(ids.expect("rows").count(), 10);
+}
+
+/// As `store/sqlite/nearest.rs` has them.
+fn cosines_in_sql(file: &Connection, probe: &[f32], shortlist: &[i64]) {
+    let bytes: Vec<u8> = probe.iter().flat_map(|x| x.to_le_bytes()).collect();
+    let sql = "SELECT memory_id, 1 - min(vec_distance_cosine(vector, ?1)) FROM memory_vector \
+               WHERE id IN (SELECT value FROM json_each(?2)) \
+               AND length(vector) = length(?1) GROUP BY memory_id";
+    let mut statement = file.prepare_cached(sql).expect("SQL");
+    let cosines = statement.query_map((bytes, json!(shortlist).to_string()), |row| {
+        Ok((row.get::<_, i64>(0)?, row.get::<_, f32>(1)?))
+    });
+    assert_eq!(cosines.expect("rows").count(), shortlist.len());
+}
+
+/// The same by reading each vector.
+fn cosines_by_mimo(file: &Connection, probe: &[f32], shortlist: &[i64]) {
+    let sql = "SELECT memory_id, vector FROM memory_vector WHERE id = ?";
+    let mut statement = file.prepare_cached(sql).expect("SQL");
+    let cosine = |row: &rusqlite::Row<'_>| {
+        let bytes = row.get_ref(1)?.as_blob()?;
+        Ok((row.get::<_, i64>(0)?, vector::dot_bytes(probe, bytes)))
+    };
+    for id in shortlist {
+        black_box(statement.query_row([id], cosine).expect("a row"));
+    }
 }
 
 fn by_fts5(file: &Connection, query: &str) {

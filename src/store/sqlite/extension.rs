@@ -1,6 +1,6 @@
-//! Registers sqlite-vec with every connection this process opens, so that the
-//! exact distance functions are there for tests, for scans and for whoever
-//! attaches a debugger. The one unsafe call of the store.
+//! Registers sqlite-vec with every connection this process opens: searches take
+//! their exact cosines by it, and any sqlite3 that has the extension can search
+//! the file. The one unsafe call of the store.
 #![allow(unsafe_code)]
 
 use std::sync::Once;

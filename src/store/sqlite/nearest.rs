@@ -13,7 +13,7 @@ use super::rows::Condition;
 use crate::limits;
 use crate::store::memory::{Filter, MemoryId};
 use crate::store::{ProjectSet, StoreError};
-use crate::vector::{self, Probe};
+use crate::vector::Probe;
 
 /// What memories are wanted near.
 pub(super) struct Wanted<'a> {
@@ -47,7 +47,7 @@ pub(super) fn nearest<T>(
             let Wanted { vectors, filter } = &wanted[nth];
             let is_all = list.len() < keep;
             list.extend(&uncoded);
-            let scores = cosines(file, list, vectors)?;
+            let scores = cosines(file, &list, vectors)?;
             let memories = scores.len();
             let found = admit(file, filter, scores, threshold, limit, &mut take)?;
             // As many again were near enough by code to have been the last of
@@ -161,31 +161,16 @@ struct Room {
 /// The memories of these vectors, each with the cosine of its nearest one.
 fn cosines(
     file: &Connection,
-    mut list: Vec<VectorId>,
+    list: &[VectorId],
     probes: &[Vec<f32>],
 ) -> Result<Vec<(MemoryId, f32)>, StoreError> {
-    // In the file's order: neighbours share pages.
-    list.sort_unstable();
-    let sql = "SELECT memory_id, vector FROM memory_vector WHERE id = ?";
-    let mut statement = file.prepare_cached(sql)?;
-    let mut best: HashMap<MemoryId, f32> = HashMap::with_capacity(list.len());
-    for id in list {
-        let mut rows = statement.query([id])?;
-        if let Some(row) = rows.next()?
-            && let Some(cosine) = cosine(probes, row.get_ref(1)?.as_blob().unwrap_or_default())
-        {
-            let nearest = best.entry(row.get(0)?).or_insert(cosine);
-            *nearest = nearest.max(cosine);
-        }
-    }
-    Ok(best.into_iter().collect())
-}
-
-/// The cosine between a stored vector and the nearest of `probes`.
-fn cosine(probes: &[Vec<f32>], stored: &[u8]) -> Option<f32> {
-    let each = probes.iter();
-    each.filter_map(|probe| vector::dot_bytes(probe, stored))
-        .max_by(f32::total_cmp)
+    nearest_window(
+        file,
+        "id IN (SELECT value FROM json_each(?2))",
+        list,
+        &[],
+        probes,
+    )
 }
 
 /// These memories, each with the cosine between its nearest vector and the
@@ -196,19 +181,41 @@ pub(super) fn likeness(
     ids: &[MemoryId],
     probes: &[Vec<f32>],
 ) -> Result<Vec<(MemoryId, f32)>, StoreError> {
-    let sql = "SELECT vector FROM memory_vector WHERE memory_id = ? AND model_id = ?";
-    let mut statement = file.prepare_cached(sql)?;
-    let mut found = Vec::with_capacity(ids.len());
-    for id in ids {
-        let mut rows = statement.query((id, space.model))?;
-        let mut nearest: Option<f32> = None;
+    let of_space = "memory_id IN (SELECT value FROM json_each(?2)) AND model_id = ?3";
+    nearest_window(file, of_space, ids, &[space.model], probes)
+}
+
+/// Each memory of the vectors that `condition` chooses among `ids`, with the
+/// greatest cosine between one of them and one of `probes`. One statement of
+/// sqlite-vec's for each probe; a vector of another length has no cosine.
+fn nearest_window(
+    file: &Connection,
+    condition: &str,
+    ids: &[i64],
+    others: &[i64],
+    probes: &[Vec<f32>],
+) -> Result<Vec<(MemoryId, f32)>, StoreError> {
+    let sql = format!(
+        "SELECT memory_id, 1 - min(vec_distance_cosine(vector, ?1)) FROM memory_vector \
+         WHERE {condition} AND length(vector) = length(?1) GROUP BY memory_id"
+    );
+    let mut statement = file.prepare_cached(&sql)?;
+    let ids = Value::Text(serde_json::json!(ids).to_string());
+    let mut best: HashMap<MemoryId, f32> = HashMap::new();
+    for probe in probes {
+        let probe = probe.iter().flat_map(|number| number.to_le_bytes());
+        let values = [Value::Blob(probe.collect()), ids.clone()];
+        let others = others.iter().copied().map(Value::Integer);
+        let mut rows = statement.query(params_from_iter(values.into_iter().chain(others)))?;
         while let Some(row) = rows.next()? {
-            let cosine = cosine(probes, row.get_ref(0)?.as_blob().unwrap_or_default());
-            nearest = cosine.into_iter().chain(nearest).max_by(f32::total_cmp);
+            // The cosine of nothing but zeros is no number.
+            if let Some(cosine) = row.get::<_, Option<f32>>(1)? {
+                let nearest = best.entry(row.get(0)?).or_insert(cosine);
+                *nearest = nearest.max(cosine);
+            }
         }
-        found.extend(nearest.map(|cosine| (*id, cosine)));
     }
-    Ok(found)
+    Ok(best.into_iter().collect())
 }
 
 /// The memories that `filter` lets through, if they are few.

@@ -1,0 +1,64 @@
+//! The contract of a store: what every room behind `Store` must do, tested
+//! through the port alone. A second room is one more `Room` and one more line at
+//! the end of this file.
+
+mod concurrency;
+mod filters;
+mod halves;
+mod reach;
+mod rules;
+mod sqlite;
+mod support;
+
+use std::sync::Arc;
+
+use mimo::store::Store;
+
+/// An empty store that can be opened several times and made to fail.
+pub(crate) trait Room: Sized {
+    async fn fresh() -> Self;
+
+    /// Another store on the same data, as another process would have it.
+    fn open(&self) -> Arc<dyn Store>;
+
+    /// From now on a transaction fails at its nth change of a row; `None` lets
+    /// all of them through.
+    fn fail_at(&self, change: Option<u32>);
+}
+
+macro_rules! contract {
+    ($room:ty, $($module:ident :: $case:ident),+ $(,)?) => {
+        $(
+            #[tokio::test]
+            async fn $case() {
+                $module::$case::<$room>().await;
+            }
+        )+
+    };
+}
+
+macro_rules! for_each_case {
+    ($room:ty) => {
+        contract! {
+            $room,
+            filters::filters_agree_with_a_plain_model,
+            filters::an_export_is_one_moment,
+            filters::due_memories_agree_with_a_plain_model,
+            reach::every_read_ends_at_reach,
+            reach::every_write_ends_at_reach,
+            rules::ids_grow_and_are_never_used_again,
+            rules::every_error_has_its_kind,
+            halves::nothing_is_half_written_at_any_change,
+            concurrency::equal_texts_stored_at_once_become_one_memory,
+            concurrency::one_topic_key_has_one_holder,
+            concurrency::of_a_supersede_and_an_edit_one_sees_the_other,
+            concurrency::one_cleanup_runs_at_a_time,
+        }
+    };
+}
+
+mod on_sqlite {
+    use super::*;
+
+    for_each_case!(sqlite::Sqlite);
+}
