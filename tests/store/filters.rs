@@ -23,8 +23,13 @@ const WORDS: [&str; 6] = ["red", "green", "blue", "apple", "pear", "plum"];
 /// Memories of all kinds and states, a second apart.
 async fn filled(store: &dyn Store, chance: &mut Chance) {
     for second in 0..150 {
-        let content = format!("{} {} {second}", chance.pick(&WORDS), chance.pick(&WORDS));
-        let mut new = new(chance.pick(&PROJECTS), &content);
+        let content = format!(
+            "{} {} {second}",
+            chance.pick::<&str>(&WORDS),
+            chance.pick::<&str>(&WORDS)
+        );
+        let project: &str = chance.pick::<&str>(&PROJECTS);
+        let mut new = new(project, &content);
         new.fields.category = *chance.pick(&Category::ALL);
         new.fields.importance = chance.below(10) as f64 / 10.0;
         new.fields.tags = names(&["a", "b"])
@@ -137,7 +142,7 @@ pub(crate) async fn filters_agree_with_a_plain_model<R: Room>() {
         let fetched = store.fetch_matching(every_id, filter.clone()).await;
         assert_eq!(ids(&fetched.expect("found")), wanted, "round {round}");
 
-        let word = *chance.pick(&WORDS);
+        let word: &str = chance.pick::<&str>(&WORDS);
         let query = CandidateQuery {
             filter: filter.clone(),
             words: text::query_words(word),

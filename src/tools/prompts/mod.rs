@@ -231,7 +231,12 @@ impl Composer {
             let of_category = filter
                 .category
                 .is_none_or(|wanted| memory.fields.category == wanted);
-            is_valid && of_category && filter.tags.iter().all(|tag| memory.fields.tags.contains(tag))
+            is_valid
+                && of_category
+                && filter
+                    .tags
+                    .iter()
+                    .all(|tag| memory.fields.tags.contains(tag))
         };
         Ok(found.map(|(memory, _)| memory).filter(counts).collect())
     }
