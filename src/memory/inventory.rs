@@ -1,4 +1,4 @@
-//! What there is, and taking back what has left.
+//! Counts of all memories, and restoring archived ones.
 
 use tokio_util::sync::CancellationToken;
 
@@ -11,19 +11,16 @@ use crate::limits;
 pub use crate::store::inventory::{Group, Inventory};
 pub use crate::store::memory::MemoryId;
 
-/// What restoring came to.
 #[derive(Debug, Default)]
 pub struct Restored {
-    /// Memories that are back.
     pub restored: Vec<MemoryId>,
     /// Memories that were not archived.
     pub unchanged: Vec<MemoryId>,
-    /// Memories that cannot come back, each with the reason.
+    /// Memories that cannot be restored, each with the reason.
     pub failed: Vec<(MemoryId, Failure)>,
 }
 
 impl Memories {
-    /// Counts of everything.
     pub async fn inventory(&self) -> Result<Inventory, Failure> {
         Ok(self.store.inventory().await?)
     }
@@ -38,8 +35,8 @@ impl Memories {
         Ok(self.store.archived_since(since, forgotten).await?)
     }
 
-    /// Brings archived memories back, each by itself: one that cannot come keeps
-    /// no other away. `report` is told how many are done.
+    /// Restores archived memories, each by itself: one that cannot be restored
+    /// holds up no other. `report` gets how many are done.
     pub async fn restore(
         &self,
         ids: Vec<MemoryId>,
@@ -48,10 +45,10 @@ impl Memories {
         let mut all = Restored::default();
         let mut done = 0;
         for batch in ids.chunks(limits::MEMORY_EDIT_IDS_MAX) {
-            // Together while all can come, else one by one.
-            if self.restore_together(batch, &mut all).await.is_err() {
+            // One edit while all of them can be restored, else one by one.
+            if self.restore_batch(batch, &mut all).await.is_err() {
                 for id in batch {
-                    if let Err(failure) = self.restore_together(&[*id], &mut all).await {
+                    if let Err(failure) = self.restore_batch(&[*id], &mut all).await {
                         all.failed.push((*id, failure));
                     }
                 }
@@ -62,7 +59,7 @@ impl Memories {
         Ok(all)
     }
 
-    async fn restore_together(&self, ids: &[MemoryId], all: &mut Restored) -> Result<(), Failure> {
+    async fn restore_batch(&self, ids: &[MemoryId], all: &mut Restored) -> Result<(), Failure> {
         let reason = Some("mimo memory restore".to_owned());
         let never = CancellationToken::new();
         let edited = self

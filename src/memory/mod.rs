@@ -1,5 +1,5 @@
-//! Memories: remembering, recalling, editing. The rules live here; the store
-//! keeps, the encoder encodes, the tools parse and render.
+//! Memories: storing, searching, editing. The rules live here; the store keeps,
+//! the encoder encodes, the tools parse and render.
 
 pub mod inventory;
 mod model;
@@ -30,18 +30,16 @@ use crate::store::memory::{
 };
 use crate::text;
 
-/// The memory service.
 pub struct Memories {
     store: Arc<dyn MemoryStore>,
     embedder: Arc<dyn Embedder>,
     clock: Arc<dyn Clock>,
     settings: Settings,
-    /// Recalls that are being counted after their answer was given.
-    behind: TaskTracker,
+    /// Recalls that are counted after their answer was given.
+    background: TaskTracker,
 }
 
 impl Memories {
-    /// A service over these parts.
     pub fn new(
         store: Arc<dyn MemoryStore>,
         embedder: Arc<dyn Embedder>,
@@ -53,16 +51,14 @@ impl Memories {
             embedder,
             clock,
             settings,
-            behind: TaskTracker::new(),
+            background: TaskTracker::new(),
         }
     }
 
-    /// Now, by the service's clock.
     pub fn now(&self) -> Timestamp {
         self.clock.now()
     }
 
-    /// Where the service has its time and ids from.
     pub fn clock(&self) -> Arc<dyn Clock> {
         self.clock.clone()
     }
@@ -72,8 +68,8 @@ impl Memories {
         self.embedder.model_id()
     }
 
-    /// Stores all drafts or none; answers in their order. `report` is told how
-    /// many are encoded, of how many.
+    /// Stores all drafts or none; the results are in their order. `report` gets
+    /// how many are encoded and their total.
     pub async fn remember(
         &self,
         reach: &Reach,
@@ -111,7 +107,7 @@ impl Memories {
                 supersedes: draft.supersedes,
             })
             .collect();
-        // The last moment at which the caller can take it back.
+        // The last moment at which the caller can cancel.
         if cancel.is_cancelled() {
             return Err(cancelled());
         }
@@ -142,7 +138,7 @@ impl Memories {
             Mode::Keyword => None,
             _ if search.vector.is_some() => search.vector,
             Mode::Semantic => Some(self.encode_query(search.query).await?),
-            // Half an answer, said to be one, is better than none.
+            // Half an answer that says so is better than none.
             Mode::Hybrid => match self.encode_query(search.query).await {
                 Ok(vector) => Some(vector),
                 Err(failure) => {
@@ -245,8 +241,7 @@ impl Memories {
         Ok(self.store.naming(entities, filter, limit).await?)
     }
 
-    /// How near memories are to a text with the vector `probe`, as cosines;
-    /// those whose vector is not known are missing.
+    /// The cosine between `probe` and each memory that has a vector.
     pub async fn likeness(
         &self,
         reach: &Reach,
@@ -258,27 +253,27 @@ impl Memories {
         Ok(found.into_iter().collect())
     }
 
-    /// Counts a recall of each memory, after the answer: nobody waits for it
-    /// but [`Memories::settle`].
+    /// Counts a recall of each memory in the background; [`Memories::settle`]
+    /// waits for it.
     pub fn count_recall(&self, ids: Vec<MemoryId>) {
         if ids.is_empty() {
             return;
         }
         let (store, at) = (self.store.clone(), self.clock.now());
-        self.behind.spawn(async move {
+        self.background.spawn(async move {
             if let Err(error) = store.recalled(ids, at).await {
                 tracing::warn!(%error, "a recall was not counted");
             }
         });
     }
 
-    /// Waits until everything that was begun behind an answer is stored.
+    /// Waits until everything in the background is stored.
     pub async fn settle(&self) {
-        self.behind.close();
-        self.behind.wait().await;
+        self.background.close();
+        self.background.wait().await;
     }
 
-    /// Edits memories: all of them or none.
+    /// Edits all of these memories or none.
     pub async fn edit(
         &self,
         reach: &Reach,
@@ -361,7 +356,6 @@ impl Memories {
         Ok(Edited { changed, undo_id })
     }
 
-    /// Counts for a status.
     pub async fn census(&self, reach: &Reach) -> Result<MemoryCensus, Failure> {
         Ok(self.store.census(reach).await?)
     }
@@ -373,7 +367,7 @@ impl Memories {
             .ok_or_else(|| Failure::internal("a query without a vector"))
     }
 
-    /// The vectors of short texts, as queries have them, in their order.
+    /// The vectors of short texts, encoded as queries, in their order.
     pub async fn encode(&self, texts: Vec<String>) -> Result<Vec<Vec<f32>>, Failure> {
         let embedder = self.embedder.clone();
         let each = move |text: &String| embedder.embed_query(text);
@@ -416,7 +410,7 @@ impl Memories {
 fn cancelled() -> Failure {
     Failure::new(
         Kind::Cancelled,
-        "the request was taken back; nothing was changed",
+        "the request was cancelled; nothing was changed",
     )
 }
 

@@ -1,5 +1,5 @@
-//! Memories as lines of JSON: out without loss, back in without doubles. A first
-//! line names the format; each line behind it is a memory.
+//! Memories as lines of JSON: exported without loss, imported without doubles.
+//! The first line names the format, each line after it is a memory.
 
 mod foreign;
 mod import;
@@ -21,9 +21,8 @@ use crate::text;
 pub use foreign::is_servers;
 pub use import::{Counts, Importer};
 
-/// What the first line calls the format.
 const FORMAT: &str = "mimo-memories";
-/// The version of it that this Mimo writes; it reads it and all before.
+/// The version that this Mimo writes; it reads this one and all before.
 const VERSION: u64 = 1;
 
 /// The first line.
@@ -36,8 +35,8 @@ struct Header {
     memories: u64,
 }
 
-/// A memory. What is not there is as it is for a new one, so that a line can be
-/// written by hand: only `content` is needed.
+/// A memory. Fields that are missing are those of a new one, so that a line can
+/// be written by hand: only `content` is needed.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Line {
@@ -108,7 +107,7 @@ impl Line {
         }
     }
 
-    /// The memory that it is, of `project` where it names none.
+    /// The memory of this line, of `project` where it names none.
     fn read(self, project: &str) -> Result<ImportRecord<String>, Failure> {
         let category = self.category.as_deref();
         let state = self.state.as_deref();
@@ -168,8 +167,8 @@ impl Memories {
     }
 }
 
-/// The thread of a memory that names none: of its text's key, so that it is
-/// known again.
+/// The thread of a memory that names none: made of its text's key, so that
+/// another import knows the memory again.
 fn own_thread(content: &str) -> String {
     let key = text::key(content);
     let hex: String = key[..8].iter().map(|byte| format!("{byte:02x}")).collect();

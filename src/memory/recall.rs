@@ -1,8 +1,8 @@
-//! Ranking: joins the keyword side and the semantic side of a search into one
+//! Ranking: fuses the keyword side and the semantic side of a search into one
 //! list, and lets neighbours in a conversation support each other. Pure.
 //!
-//! Each side's scores are stretched to 0..1 over its own candidates, sharpened,
-//! weighed and added. Then a memory gains a share of the scores just before and
+//! Each side's scores are scaled to 0..1 over its own candidates, sharpened,
+//! weighted and added. Then a memory gains a share of the scores just before and
 //! after it in its thread, of the stronger of the two at each distance, because
 //! an answer seldom stands alone in a conversation; the one before counts for
 //! more, because answers follow questions.
@@ -19,12 +19,11 @@ use std::collections::HashMap;
 
 use crate::store::memory::{Candidates, Hit, MemoryId};
 
-/// How much each part counts.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Weights {
-    /// Of the stretched BM25 score.
+    /// Of the scaled BM25 score.
     pub keyword: f32,
-    /// Of the stretched cosine.
+    /// Of the scaled cosine.
     pub semantic: f32,
     /// Of the score of the stronger neighbour one place away, and two.
     pub neighbours: [f32; 2],
@@ -40,17 +39,15 @@ impl Default for Weights {
     }
 }
 
-/// What a memory after counts for, beside one before.
+/// The weight of the neighbour after a memory, against the one before it.
 const AFTER_SHARE: f32 = 0.75;
 
-/// The power that stretched scores are raised to: above 1, the best of a side
-/// stand out more.
+/// The power that scaled scores are raised to: above 1, the best of a side stand
+/// out more.
 const SHARPNESS: f32 = 1.4;
 
-/// A memory with its place in the result.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Ranked {
-    /// The memory.
     pub id: MemoryId,
     /// Higher is better; comparable within one result only.
     pub score: f32,
@@ -65,9 +62,9 @@ pub fn rank(candidates: &Candidates, weights: Weights) -> Vec<Ranked> {
         (&candidates.semantic, weights.semantic),
     ];
     for (hits, weight) in sides {
-        for (hit, stretched) in hits.iter().zip(stretch(hits)) {
+        for (hit, scaled) in hits.iter().zip(scale(hits)) {
             let place = (hit.thread, hit.position);
-            own.entry(hit.id).or_insert((0.0, place)).0 += weight * stretched.powf(SHARPNESS);
+            own.entry(hit.id).or_insert((0.0, place)).0 += weight * scaled.powf(SHARPNESS);
         }
     }
     // An older version may share the place of the one that replaced it.
@@ -98,19 +95,19 @@ pub fn rank(candidates: &Candidates, weights: Weights) -> Vec<Ranked> {
 type Place = (u32, i64);
 
 /// Scores moved to 0..1: the best of the side has 1, the least 0.
-fn stretch(hits: &[Hit]) -> Vec<f32> {
+fn scale(hits: &[Hit]) -> Vec<f32> {
     let scores = || hits.iter().map(|hit| hit.score);
     let least = scores().fold(f32::INFINITY, f32::min);
     let most = scores().fold(f32::NEG_INFINITY, f32::max);
     let span = most - least;
-    let stretched = |score: f32| {
+    let scaled = |score: f32| {
         if span > 0.0 {
             (score - least) / span
         } else {
             1.0
         }
     };
-    scores().map(stretched).collect()
+    scores().map(scaled).collect()
 }
 
 #[cfg(test)]

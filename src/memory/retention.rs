@@ -1,5 +1,5 @@
-//! Retention: which memories leave search by themselves, and when what has left
-//! it is erased. What is protected never goes.
+//! Retention: unused memories are archived, and archived ones erased after some
+//! time. Protected memories stay.
 
 use std::time::Duration;
 
@@ -15,19 +15,17 @@ pub use crate::store::retention::{Due, Run};
 
 const DAY: i64 = 24 * 3600;
 
-/// Who goes when. A memory is used when it is created, changed, restored or
-/// recalled.
+/// When a memory is archived or erased. It is used when it is created, changed,
+/// restored or recalled.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Rules {
-    /// Days after which an unused memory is archived..
+    /// Days after which an unused memory below `idle_importance` is archived.
     pub idle_days: u64,
-    /// ..if it is less important than this.
     pub idle_importance: f64,
-    /// The same for what is of little importance.
+    /// The same for memories of little importance.
     pub minor_days: u64,
-    /// See [`Rules::minor_days`].
     pub minor_importance: f64,
-    /// Memories that may be active; beyond it the least important go, of equal
+    /// Beyond so many active memories the least important are archived, of equal
     /// ones the longest unused; those used within `minor_days` after all others.
     pub active_max: u64,
     /// Days for which an archived memory can be restored.
@@ -48,7 +46,7 @@ impl Default for Rules {
 }
 
 impl Rules {
-    /// What they mean at the moment `now`.
+    /// The rules as moments, at the moment `now`.
     pub fn at(&self, now: Timestamp) -> Terms {
         let before = |days: u64| {
             let days = i64::try_from(days).unwrap_or(i64::MAX);
@@ -66,21 +64,19 @@ impl Rules {
     }
 }
 
-/// What a run came to.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Cleaned {
     /// Memories archived because they were not used for long.
     pub idle: usize,
-    /// Memories archived because there were more than may be active.
+    /// Memories archived because too many were active.
     pub beyond: usize,
-    /// Memories erased.
     pub purged: usize,
-    /// Whether more is due: a run does a bounded part.
+    /// Whether more are due: a run is bounded.
     pub more: bool,
 }
 
 impl Memories {
-    /// What a cleanup would do now.
+    /// The memories that a cleanup would archive or erase now.
     pub async fn due(&self) -> Result<Due, Failure> {
         self.due_at(self.clock.now()).await
     }
@@ -90,8 +86,8 @@ impl Memories {
         Ok(self.store.fetch(&Reach::Everything, ids).await?)
     }
 
-    /// Cleans up now, whoever did so before. `report` is told how many of what
-    /// is due are done, of how many.
+    /// Cleans up now, whoever did so before. `report` gets how many of the due
+    /// memories are done and their total.
     pub async fn cleanup(&self, report: impl Fn(usize, usize)) -> Result<Cleaned, Failure> {
         let at = self.clock.now();
         match self.store.begin_run(at, None).await? {
@@ -104,7 +100,7 @@ impl Memories {
     pub async fn cleanup_hourly(&self) -> Result<Option<Cleaned>, Failure> {
         let at = self.clock.now();
         let hour_ago = at.plus_seconds(-limits::RETENTION_SECONDS_MIN);
-        // Looked at first without writing, because mostly another has.
+        // Read first, without writing: mostly another Mimo has done it.
         let is_recent = |run: Run| run.started_at > hour_ago && run.started_at <= at;
         if self.store.last_run().await?.is_some_and(is_recent) {
             return Ok(None);
@@ -116,22 +112,21 @@ impl Memories {
     }
 
     /// Cleans up hourly for as long as it is polled, first some time after the
-    /// start. Where `exists` says that there is no database, none is made.
+    /// start. It makes no store where `exists` says that there is none.
     pub async fn keep_clean(&self, exists: impl Fn() -> bool) {
-        let mut told = String::new();
+        let mut logged = String::new();
         loop {
             tokio::time::sleep(Duration::from_secs(limits::RETENTION_LOOK_SECONDS)).await;
             if exists()
                 && let Err(failure) = self.cleanup_hourly().await
-                && told != failure.message
+                && logged != failure.message
             {
                 tracing::warn!("memories were not cleaned up: {failure}");
-                told = failure.message;
+                logged = failure.message;
             }
         }
     }
 
-    /// The latest cleanup.
     pub async fn last_cleanup(&self) -> Result<Option<Run>, Failure> {
         Ok(self.store.last_run().await?)
     }
@@ -186,7 +181,7 @@ impl Memories {
     }
 }
 
-/// Another process that waits to write looks again only now and then.
+/// Another process that waits for the write lock polls it only now and then.
 async fn let_others_write() {
     tokio::time::sleep(Duration::from_millis(limits::RETENTION_PAUSE_MILLIS)).await;
 }

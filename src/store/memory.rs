@@ -14,22 +14,19 @@ use crate::text::QueryWord;
 
 pub use super::MemoryId;
 
-/// What kind of statement a memory is.
+/// The kind of statement that a memory is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Category {
-    /// Something that is so.
     #[default]
     Fact,
-    /// Something that was done.
     Action,
-    /// Something that was seen or said.
+    /// Seen or said.
     Observation,
-    /// Something that is intended.
     Plan,
 }
 
 impl Category {
-    /// Every category, in the contract's order.
+    /// In the contract's order.
     pub const ALL: [Category; 4] = [
         Category::Fact,
         Category::Action,
@@ -47,7 +44,6 @@ impl Category {
         }
     }
 
-    /// The category that `name` stands for.
     pub fn from_name(name: &str) -> Option<Category> {
         Category::ALL
             .into_iter()
@@ -77,7 +73,6 @@ impl State {
         }
     }
 
-    /// The state that `name` stands for.
     pub fn from_name(name: &str) -> Option<State> {
         [State::Active, State::Superseded, State::Archived]
             .into_iter()
@@ -279,26 +274,25 @@ pub type MemoryWork = Box<
 /// Which memories a query may see. Filters hold exactly.
 #[derive(Clone, Debug)]
 pub struct Filter {
-    /// What the caller may read; nothing else is ever found.
+    /// What the caller may read: nothing beyond it is ever found.
     pub reach: Reach,
     /// Only these projects; empty means all within reach.
     pub projects: Vec<String>,
-    /// Only this category.
     pub category: Option<Category>,
-    /// Only memories that carry every one of these.
+    /// Only memories with every one of these tags.
     pub tags: Vec<String>,
     /// Only versions recorded at or after this.
     pub since: Option<Timestamp>,
-    /// What was believed at this moment instead of what is believed now.
+    /// Memories believed at this moment instead of those believed now.
     pub as_of: Option<Timestamp>,
     /// Older versions and expired memories too (but never archived ones).
     pub include_superseded: bool,
-    /// The moment the query is asked: judges `valid_until`.
+    /// The moment of the query, held against `valid_until`.
     pub now: Timestamp,
 }
 
 impl Filter {
-    /// What is believed at `now` in these projects (none: in all) within reach.
+    /// Memories believed at `now` in these projects (none: in all) within reach.
     pub fn within(reach: &Reach, projects: Vec<String>, now: Timestamp) -> Filter {
         Filter {
             reach: reach.clone(),
@@ -317,40 +311,36 @@ impl Filter {
     }
 }
 
-/// A candidate of one side of a search, best first in its list.
+/// A candidate of one side of a search.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Hit {
-    /// The memory.
     pub id: MemoryId,
     /// Higher is better: BM25 on the keyword side, cosine on the semantic one.
     pub score: f32,
     /// Which thread it belongs to; equal numbers, same thread, within one answer.
     pub thread: u32,
-    /// Its place in the thread, counted from 1.
+    /// Its place in the thread, from 1.
     pub position: i64,
 }
 
-/// What both sides of a search are asked at one moment of the store.
+/// A search: both sides are asked at one moment of the store.
 #[derive(Clone, Debug)]
 pub struct CandidateQuery {
-    /// Which memories count.
     pub filter: Filter,
     /// Words of the keyword side (as `text::query_words` makes them); empty: not asked.
     pub words: Vec<QueryWord>,
     /// The query's vector; `None`: the semantic side is not asked.
     pub vector: Option<Vec<f32>>,
-    /// The least cosine a memory of the semantic side may have.
+    /// The least cosine on the semantic side.
     pub threshold: f32,
-    /// How many of each side are wanted.
+    /// Of each side.
     pub limit: usize,
 }
 
 /// The best of each side, best first.
 #[derive(Clone, Debug, Default)]
 pub struct Candidates {
-    /// By BM25.
     pub keyword: Vec<Hit>,
-    /// By cosine.
     pub semantic: Vec<Hit>,
 }
 
@@ -364,7 +354,7 @@ pub struct ExportPage {
     pub memories: Vec<Memory>,
 }
 
-/// Counts for `mimo_status`.
+/// The counts of `mimo_status`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct MemoryCensus {
     /// Memories believed now.
@@ -379,8 +369,8 @@ pub struct MemoryCensus {
     pub file_bytes: u64,
 }
 
-/// Durable memories. Every method is one transaction; a future that resolves
-/// to `Ok` means that the change survives the end of the process.
+/// Every method is one transaction. A change whose future resolves to `Ok`
+/// survives the end of the process.
 pub trait MemoryStore: RetentionStore + InventoryStore {
     /// Runs `work` in one transaction. New vectors belong to the space called
     /// `model`.
@@ -399,7 +389,6 @@ pub trait MemoryStore: RetentionStore + InventoryStore {
         now: Timestamp,
     ) -> Stored<'_, Vec<Vec<MemoryId>>>;
 
-    /// The best of both sides of a search.
     fn candidates(&self, model: &str, query: CandidateQuery) -> Stored<'_, Candidates>;
 
     /// The newest memories older than `after` (exclusive), newest first.

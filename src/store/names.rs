@@ -1,11 +1,10 @@
-//! The part of the port that completes what somebody begins to type: the names
-//! in use that begin so. Each look is bounded, and says whether it saw all.
+//! The part of the port that completes what somebody begins to type. Each query
+//! is bounded, and its answer says whether there may be more names.
 
 use super::Stored;
 use super::memory::MemoryId;
 use crate::caller::Reach;
 
-/// What is named.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
     /// Projects with an active memory: all within reach.
@@ -14,32 +13,29 @@ pub enum Kind {
     Tag,
     /// Topic keys of active memories.
     TopicKey,
-    /// Ids of active memories: without a beginning those recorded last, the latest
-    /// first; else the highest first.
+    /// Ids of active memories. Without a prefix the latest first, else the
+    /// highest first.
     Memory,
-    /// Entities as they are written: by how a name begins, then by how one of
-    /// its words does.
+    /// Names of entities: first those that begin with the prefix, then those of
+    /// which another word does.
     EntityName,
-    /// `type:id` of entities: by how that begins, then as for their names.
+    /// `type:id` of entities: first those that begin with the prefix, then as for
+    /// names.
     EntityKey,
 }
 
-/// Which names are asked for.
 #[derive(Clone, Debug)]
 pub struct NamesQuery {
-    /// What is named.
     pub kind: Kind,
     /// What the caller may read.
     pub reach: Reach,
     /// Only in these projects; empty means all within reach.
     pub projects: Vec<String>,
-    /// How they begin, in whatever case.
+    /// In whatever case.
     pub prefix: String,
-    /// How many are wanted.
     pub limit: usize,
 }
 
-/// Names that were found.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Names {
     /// Each once; in alphabetical order unless the kind says otherwise.
@@ -48,14 +44,11 @@ pub struct Names {
     pub more: bool,
 }
 
-/// Names in use.
 pub trait NameStore: Send + Sync {
-    /// Those that a query asks for.
     fn names(&self, query: NamesQuery) -> Stored<'_, Names>;
 
-    /// The active memories that go by `name`, in whatever case: those with this
-    /// topic key, or one that goes on behind it with a colon, then the latest
-    /// with this tag.
+    /// The active memories with this topic key, or one that continues it after a
+    /// colon, then the latest with this tag; in whatever case.
     fn called(
         &self,
         reach: &Reach,

@@ -302,7 +302,7 @@ fn broken_line_is_named_and_earlier_lines_stay() {
     let long = json!({"content": "x".repeat(100 * 1024 + 1)}).to_string();
     let cases = [
         ("{", "line 3: this is not JSON"),
-        ("[1]", "line 3: this is no memory"),
+        ("[1]", "line 3: this is not a memory"),
         (
             r#"{"content": "b", "importanse": 1}"#,
             "unknown field `importanse`",
@@ -310,7 +310,7 @@ fn broken_line_is_named_and_earlier_lines_stay() {
         (r#"{"content": " "}"#, "the content is blank (at /content)"),
         (
             r#"{"content": 7}"#,
-            "line 3: this is no memory: invalid type",
+            "line 3: this is not a memory: invalid type",
         ),
         (&long, "the content has 102401 bytes; at most 102400 fit"),
         (

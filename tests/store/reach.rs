@@ -21,9 +21,9 @@ const THEIRS: MemoryId = 1;
 
 /// A memory of theirs, one of mine, and an edit of both.
 async fn filled(store: &dyn Store) {
-    let mut theirs = with_topic("theirs", SECRET, "code/launch");
+    let mut theirs = with_topic("theirs", SECRET, "code:launch");
     theirs.fields.tags = tags(&["secret"]);
-    let mut mine = with_topic("mine", "a launch of my own", "code/mine");
+    let mut mine = with_topic("mine", "a launch of my own", "code:mine");
     mine.fields.tags = tags(&["open"]);
     for (new, id) in [(theirs, THEIRS), (mine, MINE)] {
         let (stored, _) = store_one(store, new, at(0)).await.expect("stored");
@@ -136,7 +136,7 @@ pub(crate) async fn every_write_ends_at_reach<R: Room>() {
     for new in [
         new("theirs", "planted"),
         new("theirs", SECRET),
-        with_topic("theirs", "planted", "code/launch"),
+        with_topic("theirs", "planted", "code:launch"),
     ] {
         let stored = remember(&*store, reach, MODEL, vec![new], at(2)).await;
         refused(stored.map(drop));

@@ -1,5 +1,5 @@
 //! Memories of other programs: the official memory server's file, and the JSON
-//! export of mcp-memory-service. What they have that a memory has not is left out.
+//! export of mcp-memory-service. Whatever a memory has no field for is left out.
 
 use std::collections::BTreeSet;
 
@@ -13,11 +13,11 @@ use crate::memory::rules::import::ImportRecord;
 use crate::store::memory::{Category, MemoryFields};
 use crate::text;
 
-/// What was read of one document.
+/// The memories of one document.
 #[derive(Default)]
-pub(super) struct Others {
+pub(super) struct ForeignMemories {
     pub memories: Vec<ImportRecord<String>>,
-    /// Whether it is all that the file holds.
+    /// Whether the document is the whole file.
     pub is_whole: bool,
     /// Memories whose metadata is left out.
     pub metadata: usize,
@@ -31,9 +31,9 @@ pub fn is_servers(document: &Value) -> bool {
         || (document["entities"].is_array() && document["relations"].is_array())
 }
 
-/// The memories of `document`; `None` where it is no such program's.
-pub(super) fn read(document: &Value, project: &str) -> Result<Option<Others>, Failure> {
-    let mut others = Others::default();
+/// The memories of `document`; `None` where no such program wrote it.
+pub(super) fn read(document: &Value, project: &str) -> Result<Option<ForeignMemories>, Failure> {
+    let mut others = ForeignMemories::default();
     if is_servers(document) {
         if let Some(entities) = document["entities"].as_array() {
             others.is_whole = true;
@@ -109,7 +109,7 @@ fn of_service(
     metadata: &mut usize,
 ) -> Result<ImportRecord<String>, Failure> {
     let content = text_of(memory, "content")?;
-    // What its export names it by; an older one may have none.
+    // Older exports may have no hash.
     let name = match memory["content_hash"].as_str() {
         Some(hash) => hash.to_owned(),
         None => super::own_thread(content),
@@ -155,7 +155,7 @@ fn is_name(name: &str) -> bool {
     !name.is_empty() && name.len() <= limits::NAME_BYTES_MAX && !name.contains('\0')
 }
 
-/// As much of a name as a name may have.
+/// Cuts a name to the length that names may have.
 fn cut(name: &str) -> String {
     let mut name = name.replace('\0', " ");
     while name.len() > limits::NAME_BYTES_MAX {

@@ -1,4 +1,4 @@
-//! Taking lines in: a portion at a time, each known again when it comes again.
+//! Importing lines in portions. A memory that is imported twice is known again.
 
 use std::collections::HashMap;
 
@@ -16,45 +16,42 @@ use crate::memory::rules::import::{self, ImportOutcome, ImportRecord};
 use crate::store::memory::MemoryId;
 use crate::text;
 
-/// What an import came to so far.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counts {
-    /// Memories that are new.
     pub created: usize,
-    /// Memories whose text was there, and which added something to it.
+    /// Memories that added something to one of equal text.
     pub merged: usize,
-    /// Memories that were there.
+    /// Memories that were here already.
     pub known: usize,
 }
 
 impl Counts {
-    /// All of them.
     pub fn all(self) -> usize {
         self.created + self.merged + self.known
     }
 }
 
-/// A memory on its way in, with the file's id of the one that it replaced.
+/// A memory to be imported, with the file's id of the one that it replaced.
 pub(super) struct Incoming {
     pub record: ImportRecord<String>,
     pub supersedes: Option<MemoryId>,
 }
 
-/// Reads documents into memories, and remembers which id each has here.
+/// Reads documents into memories, and maps the file's ids to those here.
 #[derive(Default)]
 pub struct Importer {
     /// The project of memories that name none.
     project: String,
     waiting: Vec<Incoming>,
-    /// How long the texts are that wait.
+    /// Bytes of the texts that wait.
     bytes: usize,
     /// Ids here by those in the file.
     ids: HashMap<MemoryId, MemoryId>,
-    /// Ids here, each with the file's id of what it replaced, which is yet to come.
+    /// Ids here, each with the file's id of the memory it replaced, which is yet to
+    /// come.
     links: Vec<(MemoryId, MemoryId)>,
     /// How many memories the file says it holds.
     pub named: Option<u64>,
-    /// What it came to so far.
     pub counts: Counts,
     /// Memories of other programs that had metadata, which is left out.
     pub metadata: usize,
@@ -86,7 +83,7 @@ impl Importer {
             return Ok(());
         }
         let line = Line::deserialize(document).map_err(|error| {
-            Failure::invalid("", format!("this is no memory: {error}")).hint(
+            Failure::invalid("", format!("this is not a memory: {error}")).hint(
                 "lines of `mimo memory export`, server-memory's file and the JSON export of \
                  mcp-memory-service can be read",
             )
@@ -104,7 +101,7 @@ impl Importer {
                 .hint("for the graph, there is `mimo graph import`"));
         }
         let header = Header::deserialize(document)
-            .map_err(|error| Failure::invalid("", format!("this is no first line: {error}")))?;
+            .map_err(|error| Failure::invalid("", format!("this is not a header: {error}")))?;
         if header.version > VERSION {
             let why = format!(
                 "the file was written by a newer Mimo (version {} of the format, this one knows \
@@ -123,21 +120,21 @@ impl Importer {
         self.waiting.push(Incoming { record, supersedes });
     }
 
-    /// Whether enough waits to be stored.
+    /// Whether a portion waits.
     pub fn is_full(&self) -> bool {
         self.waiting.len() >= limits::PORTION_MEMORIES_MAX
             || self.bytes >= limits::PORTION_BYTES_MAX
     }
 
-    /// The next of those that wait which are stored together.
+    /// Takes the next memories that are stored in one transaction.
     fn portion(&mut self) -> Vec<Incoming> {
         let mut bytes = 0;
-        let fits = |incoming: &&Incoming| {
+        let is_within_bounds = |incoming: &&Incoming| {
             bytes += incoming.record.text.len();
             bytes <= limits::PORTION_BYTES_MAX
         };
         let most = self.waiting.iter().take(limits::PORTION_MEMORIES_MAX);
-        let count = most.take_while(fits).count().max(1);
+        let count = most.take_while(is_within_bounds).count().max(1);
         let portion = self
             .waiting
             .drain(..count.min(self.waiting.len()))
@@ -148,8 +145,8 @@ impl Importer {
 }
 
 impl Memories {
-    /// Stores everything that `importer` has taken, a portion in a transaction;
-    /// `report` is told how far the whole import is.
+    /// Stores everything that `importer` has read, a portion in a transaction;
+    /// `report` gets how many memories are done so far.
     pub async fn import(
         &self,
         importer: &mut Importer,
@@ -175,7 +172,7 @@ impl Memories {
         let reach = &Reach::Everything;
         let identities = portion.iter().map(identity).collect();
         let known = self.store.identify(reach, identities).await?;
-        // Only what is new has to be encoded.
+        // Only new memories have to be encoded.
         let mut files = Vec::with_capacity(portion.len());
         let (mut new, mut texts) = (Vec::new(), Vec::new());
         for (incoming, id) in portion.into_iter().zip(known) {
@@ -214,8 +211,8 @@ impl Memories {
         self.link(importer).await
     }
 
-    /// Notes which memory replaced which, as far as both are here. Done again for
-    /// those that were here, because an import may have been cut off before it.
+    /// Links versions as far as both are here. Memories that were here already are
+    /// linked again, because an earlier import may have been cut off before it.
     async fn link(&self, importer: &mut Importer) -> Result<(), Failure> {
         let ids = &importer.ids;
         let mut links = Vec::new();

@@ -1,5 +1,5 @@
-//! A copy of the database while others use it: one snapshot, page by page. It
-//! stands under its name only once it is whole.
+//! Copying the database while others use it: one snapshot, page by page. The copy
+//! gets its name only once it is whole.
 
 use std::fs;
 use std::io;

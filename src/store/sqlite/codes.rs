@@ -1,7 +1,7 @@
-//! Blocks of one-bit codes, a chain of them for each project: what a search by
-//! meaning reads of every vector, a 27th of its bytes. A block is a row that
+//! Blocks of one-bit codes, a chain of them for each project: a semantic search
+//! reads them instead of every vector, a 27th of the bytes. A block is a row that
 //! fits a page. Vectors are coded some hundred at a time, so that storing one
-//! rewrites no block; those after the last coded one are few and read whole.
+//! rewrites no block; the few after the last coded one are compared exactly.
 
 use std::collections::{BTreeMap, HashSet};
 
@@ -12,20 +12,18 @@ use crate::store::memory::MemoryId;
 use crate::store::{ProjectSet, StoreError};
 use crate::vector;
 
-/// The id of a row of `memory_vector`.
+/// A row of `memory_vector`.
 pub(super) type VectorId = i64;
 
 /// A block's bytes, so that it and its other columns fit a page of the file.
 const BLOCK_BYTES: usize = 7_900;
-/// What a block holds of a vector beside its code.
+/// The bytes of a vector's id in a block.
 const ID_BYTES: usize = size_of::<VectorId>();
 
 /// The vectors of one model.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Space {
-    /// Its number.
     pub model: i64,
-    /// Numbers of a vector.
     dimensions: usize,
     /// The last vector with a code.
     coded: VectorId,
@@ -121,7 +119,7 @@ impl Space {
             let vector = row.get_ref(2)?.as_blob().unwrap_or_default();
             let numbers = vector.as_chunks().0.iter().copied().map(f32::from_le_bytes);
             let code = vector::code(&numbers.collect::<Vec<f32>>());
-            // One of another length is left without a code, as it has no cosine.
+            // A vector of another length has no cosine, and gets no code.
             if code.len() == self.code_bytes() {
                 ids.extend(id.to_le_bytes());
                 codes.extend(code);
@@ -137,8 +135,8 @@ impl Space {
         Ok(())
     }
 
-    /// Takes the codes of vectors out of a project's chain.
-    fn take_out(
+    /// Removes the codes of vectors from a project's chain.
+    fn remove(
         &self,
         file: &Connection,
         project: &str,
@@ -227,9 +225,9 @@ impl Space {
     }
 }
 
-/// Takes the codes of these memories' vectors out of their blocks, before the
-/// vectors themselves go.
-pub(super) fn forget(file: &Connection, memories: &[MemoryId]) -> Result<(), StoreError> {
+/// Removes the codes of these memories' vectors from their blocks, before the
+/// vectors themselves are erased.
+pub(super) fn remove(file: &Connection, memories: &[MemoryId]) -> Result<(), StoreError> {
     let sql = "SELECT e.id, e.dimensions, e.coded, m.project, v.id FROM memory m \
                JOIN memory_vector v ON v.memory_id = m.id \
                JOIN embedding_model e ON e.id = v.model_id \
@@ -246,13 +244,13 @@ pub(super) fn forget(file: &Connection, memories: &[MemoryId]) -> Result<(), Sto
         }
     }
     for ((_, project), (space, gone)) in &chains {
-        space.take_out(file, project, gone)?;
+        space.remove(file, project, gone)?;
     }
     Ok(())
 }
 
-/// Codes vectors where enough have none; whether there may be more of them. Every
-/// transaction that enters vectors ends with it.
+/// Codes vectors where enough have no code; returns whether there may be more of
+/// them. Every transaction that inserts vectors ends with it.
 pub(super) fn pack(file: &Connection) -> Result<bool, StoreError> {
     let newest: Option<VectorId> = file
         .prepare_cached("SELECT max(id) FROM memory_vector")?

@@ -1,5 +1,4 @@
-//! Counting on SQLite. Texts and vectors are not read: their lengths stand
-//! before them, or in an index.
+//! Counting on SQLite, by indexes and row headers: texts and vectors are not read.
 
 use rusqlite::{Connection, params};
 
@@ -67,8 +66,8 @@ fn vectors(file: &Connection) -> Result<Vec<Vectors>, StoreError> {
     Ok(vectors.collect::<Result<_, _>>()?)
 }
 
-/// Somebody forgot a memory where it was archived by an edit, and every change
-/// since is an edit of an archived memory. What retention does is no edit.
+/// A memory was forgotten on purpose if an edit archived it and every change since
+/// is an edit of an archived memory. Retention makes no edits.
 fn archived_since(
     file: &Connection,
     since: Timestamp,

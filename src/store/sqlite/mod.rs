@@ -1,5 +1,5 @@
-//! The SQLite room: one file, one thread that writes, a few that read. Several
-//! processes may have the file open at once.
+//! The SQLite room: one file, one writer thread, a few readers. Several processes
+//! may have the file open at once.
 
 mod backup;
 mod codes;
@@ -50,9 +50,9 @@ pub struct SqliteStore {
 }
 
 impl SqliteStore {
-    /// A store on the file at `path`. Returns at once: the file is opened (or
-    /// made) on the store's own threads, so that a client never waits for it.
-    /// An error of opening is the answer of every later call.
+    /// A store on the file at `path`. Returns at once: the store's own threads
+    /// open or make the file, so that a client never waits for it. Every later
+    /// call returns an error of opening.
     pub fn start(path: PathBuf) -> std::io::Result<SqliteStore> {
         let writer = Workers::start("store-writer", 1, &path, open_writer)?;
         let count = limits::STORE_READERS_MAX;
@@ -69,7 +69,7 @@ impl SqliteStore {
         })
     }
 
-    /// Runs a job that writes, and tells whoever follows what is stored.
+    /// Runs a job that writes, and notifies whoever follows changes.
     async fn run_write<T: Send + 'static>(
         &self,
         job: impl FnOnce(&mut Connection) -> Result<T, StoreError> + Send + 'static,
@@ -145,8 +145,8 @@ impl Changes for SqliteStore {
         self.stored.subscribe()
     }
 
-    /// SQLite tells a connection what others have committed, this process's
-    /// writer among them; so it is always asked of the same one.
+    /// SQLite counts for each connection what others have committed, this
+    /// process's writer among them, so the same connection is asked each time.
     fn version(&self) -> Stored<'_, i64> {
         Box::pin(self.graph_reader.run(|connection| {
             let version = connection.pragma_query_value(None, "data_version", |row| row.get(0));

@@ -1,6 +1,6 @@
-//! Names by how they begin, each from an index in its order: a range of it, or
-//! one look for each different name in it. Nothing is matched by a pattern, so
-//! no character is special. How many rows a look may meet is bounded.
+//! Names by prefix, from ranges of indexes: each row of a range, or one seek for
+//! each different name in it. No pattern is matched, so no character is special.
+//! The rows that a query may read are bounded.
 
 use std::collections::BTreeSet;
 
@@ -13,7 +13,7 @@ use crate::store::names::{Kind, Names, NamesQuery};
 use crate::store::{ProjectSet, StoreError};
 use crate::text;
 
-/// Ranges of an index that one beginning is looked for in.
+/// Ranges of an index in which one prefix is looked for.
 const RANGES: usize = 32;
 
 /// See `NameStore::names`.
@@ -23,29 +23,29 @@ pub(super) fn names(file: &Connection, query: &NamesQuery) -> Result<Names, Stor
         _ => query.projects.as_slice(),
     };
     let projects = ProjectSet::readable(&query.reach, wanted);
-    let mut look = Look::new(file, projects, query.limit);
+    let mut scan = Scan::new(file, projects, query.limit);
     let prefix = query.prefix.trim();
     match query.kind {
-        Kind::Project => look.projects(&folded(prefix))?,
-        Kind::Tag => look.tags(prefix, |tag| tag.starts_with(&folded(prefix)))?,
+        Kind::Project => scan.projects(&folded(prefix))?,
+        Kind::Tag => scan.tags(prefix, |tag| tag.starts_with(&folded(prefix)))?,
         Kind::TopicKey => {
             let begins = |key: &str| key.starts_with(&folded(prefix));
-            look.topic_keys(prefix, begins, |look, key, _| look.keep(key))?;
+            scan.topic_keys(prefix, begins, |scan, key, _| scan.keep(key))?;
         }
-        Kind::Memory => look.memories(prefix)?,
-        Kind::EntityName => look.entities(prefix, |look, _, name| {
-            look.keep(name);
+        Kind::Memory => scan.memories(prefix)?,
+        Kind::EntityName => scan.entities(prefix, |scan, _, name| {
+            scan.keep(name);
             Ok(())
         })?,
         Kind::EntityKey => {
-            look.entity_keys(prefix)?;
-            look.entities(prefix, |look, entity, _| look.keep_key_of(entity))?;
+            scan.entity_keys(prefix)?;
+            scan.entities(prefix, |scan, entity, _| scan.keep_key_of(entity))?;
         }
     }
     if matches!(query.kind, Kind::Project | Kind::Tag | Kind::TopicKey) {
-        look.found.names.sort_by_key(|name| folded(name));
+        scan.found.names.sort_by_key(|name| folded(name));
     }
-    Ok(look.found)
+    Ok(scan.found)
 }
 
 /// See `NameStore::called`.
@@ -55,21 +55,21 @@ pub(super) fn called(
     name: &str,
     limit: usize,
 ) -> Result<Vec<MemoryId>, StoreError> {
-    let mut look = Look::new(file, projects, usize::MAX);
+    let mut scan = Scan::new(file, projects, usize::MAX);
     let wanted = folded(name);
-    let goes_on = format!("{wanted}:");
+    let continued = format!("{wanted}:");
     let mut ids = Vec::new();
-    let called = |key: &str| key == wanted || key.starts_with(&goes_on);
-    look.topic_keys(name, called, |_, _, id| ids.push(id))?;
-    look.tags(name, |tag| tag == wanted)?;
-    for tag in look.found.names {
+    let called = |key: &str| key == wanted || key.starts_with(&continued);
+    scan.topic_keys(name, called, |_, _, id| ids.push(id))?;
+    scan.tags(name, |tag| tag == wanted)?;
+    for tag in scan.found.names {
         let sql = "SELECT m.id FROM (SELECT memory_id FROM memory_tag WHERE tag = ?1 \
                    ORDER BY memory_id DESC LIMIT ?3) t JOIN memory m ON m.id = t.memory_id \
                    WHERE m.state = 'active' AND \
                    (?2 IS NULL OR m.project IN (SELECT value FROM json_each(?2))) \
                    ORDER BY m.id DESC";
         let mut statement = file.prepare_cached(sql)?;
-        let values = params![tag, look.shown, limits::NAMES_MEMORIES_OF_TAG_MAX];
+        let values = params![tag, scan.shown, limits::NAMES_MEMORIES_OF_TAG_MAX];
         for id in statement.query_map(values, |row| row.get(0))? {
             ids.push(id?);
         }
@@ -80,14 +80,14 @@ pub(super) fn called(
     Ok(ids)
 }
 
-/// One look for names.
-struct Look<'a> {
+/// One bounded query.
+struct Scan<'a> {
     file: &'a Connection,
     projects: ProjectSet,
     /// The projects as a JSON list, `None` for all.
     shown: Option<String>,
     limit: usize,
-    /// Rows of an index that it may still meet.
+    /// Rows of an index that it may still read.
     rows: usize,
     /// Memories that it may still look up.
     memories: usize,
@@ -95,9 +95,9 @@ struct Look<'a> {
     found: Names,
 }
 
-impl<'a> Look<'a> {
-    fn new(file: &'a Connection, projects: ProjectSet, limit: usize) -> Look<'a> {
-        Look {
+impl<'a> Scan<'a> {
+    fn new(file: &'a Connection, projects: ProjectSet, limit: usize) -> Scan<'a> {
+        Scan {
             file,
             shown: rows::json_list(&projects),
             projects,
@@ -109,8 +109,8 @@ impl<'a> Look<'a> {
         }
     }
 
-    /// Whether it goes on: one more row is met.
-    fn goes_on(&mut self) -> bool {
+    /// Counts one more row; `false` where the scan has to end.
+    fn advance(&mut self) -> bool {
         let met = self.rows == 0 || self.memories == 0;
         let full = self.found.names.len() >= self.limit || met;
         self.found.more |= full;
@@ -126,7 +126,7 @@ impl<'a> Look<'a> {
 
     fn projects(&mut self, prefix: &str) -> Result<(), StoreError> {
         for project in self.all_projects()? {
-            if self.counts(&project) && folded(&project).starts_with(prefix) {
+            if self.is_wanted(&project) && folded(&project).starts_with(prefix) {
                 self.keep(&project);
             }
         }
@@ -139,7 +139,7 @@ impl<'a> Look<'a> {
                    ORDER BY project LIMIT 1";
         let mut next = self.file.prepare_cached(sql)?;
         let (mut all, mut after) = (Vec::new(), String::new());
-        while self.goes_on() {
+        while self.advance() {
             let found: Option<String> = next.query_row([&after], |row| row.get(0)).optional()?;
             let Some(project) = found else { break };
             all.push(project.clone());
@@ -157,7 +157,7 @@ impl<'a> Look<'a> {
         for (mut after, end) in ranges(prefix) {
             // A tag that is the beginning itself comes first.
             let mut first = exact(self.file, &after)?;
-            while self.goes_on() {
+            while self.advance() {
                 let found = match first.take() {
                     Some(tag) => Some(tag),
                     None => next
@@ -193,7 +193,7 @@ impl<'a> Look<'a> {
             self.memories -= 1;
             met += 1;
             let project = row.get_ref(0)?.as_str().unwrap_or_default();
-            if self.counts(project) && row.get(1)? {
+            if self.is_wanted(project) && row.get(1)? {
                 return Ok(true);
             }
         }
@@ -221,7 +221,7 @@ impl<'a> Look<'a> {
             for (start, end) in ranges(prefix) {
                 let mut rows = statement.query([&project, &start, &end])?;
                 while let Some(row) = rows.next()? {
-                    if !self.goes_on() {
+                    if !self.advance() {
                         break;
                     }
                     let key: String = row.get(0)?;
@@ -255,11 +255,11 @@ impl<'a> Look<'a> {
     /// Keeps those that are active and of the projects.
     fn keep_memories(&mut self, mut rows: Rows<'_>) -> Result<(), StoreError> {
         while let Some(row) = rows.next()? {
-            if !self.goes_on() {
+            if !self.advance() {
                 break;
             }
             let project = row.get_ref(2)?.as_str().unwrap_or_default();
-            if row.get(1)? && self.counts(project) {
+            if row.get(1)? && self.is_wanted(project) {
                 let id: MemoryId = row.get(0)?;
                 self.keep(&id.to_string());
             }
@@ -267,8 +267,7 @@ impl<'a> Look<'a> {
         Ok(())
     }
 
-    /// Whether a project is one of those asked for.
-    fn counts(&self, project: &str) -> bool {
+    fn is_wanted(&self, project: &str) -> bool {
         self.projects.contains(project)
     }
 
@@ -282,7 +281,7 @@ impl<'a> Look<'a> {
         let mut statement = self.file.prepare_cached(sql)?;
         let mut rows = statement.query(params![start, end_of(&start), words])?;
         while let Some(row) = rows.next()? {
-            if !self.goes_on() {
+            if !self.advance() {
                 break;
             }
             if row.get(1)? {
@@ -319,7 +318,7 @@ impl<'a> Look<'a> {
         for (start, first) in ranges {
             let mut rows = statement.query(params![start, end_of(start), projects])?;
             while let Some(row) = rows.next()? {
-                if !self.goes_on() {
+                if !self.advance() {
                     return Ok(());
                 }
                 let key: String = row.get(0)?;
@@ -371,9 +370,9 @@ fn end_of(prefix: &str) -> String {
     format!("{prefix}{}", char::MAX)
 }
 
-/// Where texts that begin with `prefix` in whatever case can lie: by as many of
-/// its first characters, in both cases each, as give few ranges. What lies there
-/// still has to be compared.
+/// The ranges that hold every text with this prefix in whatever case: by as many
+/// of its first characters, each in both cases, as give few ranges. The texts there
+/// still have to be compared.
 fn ranges(prefix: &str) -> Vec<(String, String)> {
     let mut begins = BTreeSet::from([String::new()]);
     for c in prefix.chars() {

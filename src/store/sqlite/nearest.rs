@@ -1,7 +1,8 @@
-//! The memories nearest to a text: a shortlist by codes, then exact cosines. A
-//! filter is held against the best of those only, so that mostly a few hundred
-//! memories are looked up; where it leaves out many of them, a longer shortlist
-//! follows, or, where few memories pass it, the cosines of all of those.
+//! The memories nearest to a text: a shortlist by one-bit codes, then exact
+//! cosines by sqlite-vec. The filter is applied to the best of those only, so that
+//! mostly a few hundred memories are looked up; where it leaves out many of them,
+//! a longer shortlist follows, or, where few memories pass it, the cosines of all
+//! of those.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -15,12 +16,11 @@ use crate::store::memory::{Filter, MemoryId};
 use crate::store::{ProjectSet, StoreError};
 use crate::vector::Probe;
 
-/// What memories are wanted near.
+/// A text and the memories that are compared with it.
 pub(super) struct Wanted<'a> {
-    /// A text's windows; the nearest of them counts. Not empty, of the space's
+    /// The text's windows, of which the nearest counts. Not empty, of the space's
     /// dimensions.
     pub vectors: &'a [Vec<f32>],
-    /// Which memories count.
     pub filter: &'a Filter,
 }
 
@@ -50,8 +50,8 @@ pub(super) fn nearest<T>(
             let scores = cosines(file, &list, vectors)?;
             let memories = scores.len();
             let found = admit(file, filter, scores, threshold, limit, &mut take)?;
-            // As many again were near enough by code to have been the last of
-            // them; what is farther would hardly be better.
+            // As many again were compared as the results needed: a memory that is
+            // farther by its code would hardly be better.
             if is_all || found.depth * 2 <= memories {
                 answers[nth] = found.items;
             } else if keep == least
@@ -70,8 +70,8 @@ pub(super) fn nearest<T>(
     Ok(answers)
 }
 
-/// The `keep` nearest by code for each of the `open` ones, by vectors; a chain of
-/// blocks is read once for all of them that want it.
+/// For each of the `open` texts the `keep` vectors nearest by code. A chain of
+/// blocks is read once for all texts of its project.
 fn shortlists(
     file: &Connection,
     space: &Space,
@@ -88,11 +88,11 @@ fn shortlists(
         let projects = wanted[*nth].filter.project_set();
         by_projects.entry(projects).or_default().push(place);
     }
-    let mut room = Room::default();
+    let mut buffers = Buffers::default();
     for (projects, places) in by_projects {
         space.scan(file, &projects, |ids, codes| {
             for place in &places {
-                lists[*place].offer(ids, codes, &mut room);
+                lists[*place].offer(ids, codes, &mut buffers);
             }
         })?;
     }
@@ -103,7 +103,7 @@ fn shortlists(
 struct Shortlist {
     probes: Vec<Probe>,
     keep: usize,
-    /// What is not before it will not be among the nearest.
+    /// Only vectors before this one can still be among the nearest.
     end: (u32, VectorId),
     found: Vec<(u32, VectorId)>,
 }
@@ -118,20 +118,20 @@ impl Shortlist {
         }
     }
 
-    /// Takes from a block what is nearer than what there is.
-    fn offer(&mut self, ids: &[[u8; 8]], codes: &[u8], room: &mut Room) {
-        room.nearest.clear();
-        room.nearest.resize(ids.len(), u32::MAX);
+    /// Takes the vectors of a block that may be among the nearest.
+    fn offer(&mut self, ids: &[[u8; 8]], codes: &[u8], buffers: &mut Buffers) {
+        buffers.nearest.clear();
+        buffers.nearest.resize(ids.len(), u32::MAX);
         for probe in &self.probes {
-            probe.distances(codes, &mut room.distances);
-            for (nearest, distance) in room.nearest.iter_mut().zip(&room.distances) {
+            probe.distances(codes, &mut buffers.distances);
+            for (nearest, distance) in buffers.nearest.iter_mut().zip(&buffers.distances) {
                 *nearest = (*nearest).min(*distance);
             }
         }
-        let all = room.nearest.iter().copied();
+        let all = buffers.nearest.iter().copied();
         let all = all.zip(ids.iter().map(|id| VectorId::from_le_bytes(*id)));
         self.found.extend(all.filter(|near| *near < self.end));
-        // To cut twice as many now and then costs less than a place for each.
+        // Cutting a list of twice the length now and then costs less than a heap.
         if self.found.len() >= self.keep.saturating_mul(2) {
             self.cut();
         }
@@ -153,7 +153,7 @@ impl Shortlist {
 
 /// Distances to the codes of one block.
 #[derive(Default)]
-struct Room {
+struct Buffers {
     distances: Vec<u32>,
     nearest: Vec<u32>,
 }

@@ -1,6 +1,6 @@
 //! The two sides of a search: BM25 over the keyword index, and the nearest
-//! vectors. Both apply the filter inside, so that what it leaves out never takes
-//! a place among the best.
+//! vectors. Both apply the filter inside, so that a memory which it leaves out
+//! never takes a place among the best.
 
 use std::collections::HashMap;
 

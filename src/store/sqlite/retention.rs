@@ -1,4 +1,4 @@
-//! Forgetting on SQLite: who is due, archiving, erasing, and the record of runs.
+//! Retention on SQLite: due memories, archiving, erasing, and the record of runs.
 
 use rusqlite::{Connection, OptionalExtension, params};
 
@@ -81,7 +81,7 @@ fn due(file: &Connection, terms: &Terms, limit: usize) -> Result<Due, StoreError
     )?;
     let staying = active.saturating_sub(due.idle.len() as u64);
     let excess = staying.saturating_sub(terms.active_max);
-    // While not all idle ones are known, it is not known who is beyond either.
+    // The memories beyond the maximum are known only once all idle ones are.
     if excess > 0 && !more_idle {
         let sql = format!(
             "SELECT id FROM memory WHERE state = 'active' AND protected = 0 AND NOT {idle} \
@@ -116,7 +116,7 @@ fn begin(
     unless_after: Option<Timestamp>,
 ) -> Result<Option<RunId>, StoreError> {
     if let (Some(after), Some(last)) = (unless_after, last_run(file)?)
-        // One in the future was begun by a clock that was wrong.
+        // A run in the future was begun by a wrong clock.
         && last.started_at > after
         && last.started_at <= at
     {
@@ -182,8 +182,8 @@ fn purge(
     Ok(due.len())
 }
 
-/// Erases a memory whose vectors are gone, and everything else that is kept of
-/// it; a version that replaced it replaces nothing any more.
+/// Erases a memory whose vectors are erased, and everything else about it. The
+/// version that replaced it replaces nothing from then on.
 fn erase(file: &Connection, id: MemoryId) -> Result<(), StoreError> {
     for sql in [
         "DELETE FROM memory_words WHERE rowid = ?",
@@ -198,10 +198,10 @@ fn erase(file: &Connection, id: MemoryId) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// Erases the vectors of these memories, and their codes: the only place that
-/// removes such rows.
+/// Erases the vectors of these memories and their codes. Nothing else erases such
+/// rows.
 fn erase_vectors(file: &Connection, ids: &[MemoryId]) -> Result<(), StoreError> {
-    codes::forget(file, ids)?;
+    codes::remove(file, ids)?;
     let mut erase = file.prepare_cached("DELETE FROM memory_vector WHERE memory_id = ?")?;
     for id in ids {
         erase.execute([*id])?;

@@ -1,5 +1,5 @@
-//! Whether a database is whole: SQLite's own checks, and what always holds of
-//! memories, the graph and procedures. Reads one snapshot and changes nothing.
+//! Checking a database: SQLite's own checks, and the invariants of memories, the
+//! graph and procedures. Reads one snapshot and changes nothing.
 
 use std::path::Path;
 
@@ -15,7 +15,7 @@ use crate::text;
 /// How far from 1 a vector's length may lie: rounding is far less.
 const LENGTH_TOLERANCE: f64 = 0.01;
 
-/// What must find nothing.
+/// A query that finds nothing in a whole database.
 struct Check {
     /// The first schema that has the tables.
     since: i32,

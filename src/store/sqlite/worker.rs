@@ -1,6 +1,6 @@
-//! The threads that own connections: one writes, a few read. A job is a
-//! closure over a connection; the caller awaits its value. Queues are bounded,
-//! so a slow disk slows callers down instead of filling memory.
+//! Worker threads that own connections: one writes, a few read. A job is a closure
+//! over a connection; the caller awaits its value. Queues are bounded, so a slow
+//! disk slows callers down instead of filling memory.
 
 use std::fs;
 use std::os::unix::fs::MetadataExt;
@@ -44,9 +44,9 @@ impl Workers {
         })
     }
 
-    /// Runs `job` on one of the threads and returns what it returned. If the
-    /// caller stops waiting before its turn has come, it is not run; once begun
-    /// it runs to its end, because a write is never cut in two.
+    /// Runs `job` on one of the threads and returns its value. A job whose caller
+    /// stops waiting before it begins is not run; once begun it runs to its end,
+    /// because a write is never cut in two.
     pub async fn run<T: Send + 'static>(
         &self,
         job: impl FnOnce(&mut Connection) -> Result<T, StoreError> + Send + 'static,
@@ -90,8 +90,8 @@ fn work(queue: &Mutex<mpsc::Receiver<Job>>, path: &Path, open: Open) {
             Err(_) => return,
         };
         let Some(job) = job else { return };
-        // A file that was removed or replaced still takes writes, and nobody
-        // would ever find them: what stands there now is opened instead.
+        // A file that was removed or replaced still takes writes, which nobody
+        // would ever find: the file at the path is opened instead.
         if opened
             .as_ref()
             .is_some_and(|opened| opened.file != file_at(path))
@@ -113,7 +113,7 @@ fn work(queue: &Mutex<mpsc::Receiver<Job>>, path: &Path, open: Open) {
             }
         }
         let live = &mut opened.as_mut().expect("opened above").connection;
-        // A job that panics must cost its own caller an answer, not everybody.
+        // A panic costs the caller of this job an answer, and nobody else.
         let ran = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| job(Ok(live))));
         if ran.is_err() {
             // The connection may be inside a transaction: closing rolls back.

@@ -11,7 +11,6 @@ use crate::memory::{Action, Memories};
 use crate::tools::arguments::Reader;
 use crate::tools::{Arguments, Context, Document};
 
-/// Handles a call.
 pub async fn call(
     memories: Arc<Memories>,
     arguments: Arguments,
@@ -45,14 +44,14 @@ pub async fn call(
     Document::of(&document)
 }
 
-/// A field that the action would pass over is a misunderstanding: say so.
+/// Refuses a field that the action would ignore.
 fn refuse_unused(reader: &Reader<'_>, action: &str) -> Result<(), Failure> {
     let unused: &[&str] = match action {
         "update" => &["undo_id"],
         "undo" => &["ids", "content", "importance", "tags"],
         _ => &["content", "importance", "tags", "undo_id"],
     };
-    // An empty list of ids says nothing, so it contradicts nothing.
+    // Some clients always send an empty list of ids.
     let says_something = |key: &&&str| {
         reader
             .value(key)

@@ -1,4 +1,4 @@
-//! The memory tools: arguments in, the domain's calls, documents out.
+//! The memory tools: read arguments, call the domain, render documents.
 
 mod edit;
 mod render;

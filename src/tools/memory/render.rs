@@ -1,5 +1,4 @@
-//! Documents of `memory_search`: what an item shows, how a page keeps within
-//! its budget, and the cursors that lead on. Pure.
+//! Documents of `memory_search`: items, pages within a budget, and cursors. Pure.
 
 use serde_json::{Value, json};
 
@@ -10,27 +9,19 @@ use crate::limits;
 use crate::memory::Page;
 use crate::store::memory::{Category, Memory, MemoryId, State};
 
-/// Where a result goes on. Opaque to clients; bound to the question it came
-/// with by a fingerprint.
+/// Where the next page begins. Opaque to clients, and bound to its query by a
+/// fingerprint.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Cursor {
     /// After so many of a ranked list.
-    Ranked {
-        /// How many were shown.
-        offset: usize,
-    },
+    Ranked { offset: usize },
     /// Older than this memory.
-    Newest {
-        /// When it was recorded.
-        time: Timestamp,
-        /// Its id.
-        id: MemoryId,
-    },
+    Newest { time: Timestamp, id: MemoryId },
     /// At this byte of the text of the nth memory that was asked for.
     Ids {
         /// Counted from 0.
         nth: usize,
-        /// Where its text goes on.
+        /// The next byte of its text.
         byte: usize,
     },
 }
@@ -44,7 +35,7 @@ impl Cursor {
         }
     }
 
-    /// Reads a cursor that a result to the same question carried.
+    /// Reads a cursor of an earlier page of the same query.
     pub fn parse(text: &str, fingerprint: u32) -> Result<Cursor, Failure> {
         let parts: Vec<&str> = text.split('.').collect();
         let of_this = |print: &str| u32::from_str_radix(print, 16) == Ok(fingerprint);
@@ -67,24 +58,22 @@ impl Cursor {
         cursor.ok_or_else(Cursor::unknown)
     }
 
-    /// A cursor that does not belong to the question.
     pub fn unknown() -> Failure {
         Failure::invalid("/cursor", "this cursor does not belong to this search")
             .hint("pass next_cursor unchanged, together with the same query, ids and filters")
     }
 }
 
-/// How one result is rendered.
 pub struct Rendering<'a> {
-    /// What the whole document may have.
+    /// For the whole document.
     pub budget_bytes: usize,
     /// Who asks: items leave the caller's own project out.
     pub caller: &'a Caller,
-    /// What was asked.
+    /// Of the query.
     pub fingerprint: u32,
 }
 
-/// Room kept for what stands around the items.
+/// Reserved for the JSON around the items.
 const ENVELOPE_BYTES: usize = 96;
 
 impl Rendering<'_> {
@@ -97,9 +86,9 @@ impl Rendering<'_> {
             let shown = cut(&memory.content, limits::SNIPPET_BYTES_MAX);
             let mut item = self.item(memory, *score, shown, 0);
             if item.len() > room && items.is_empty() {
-                // The first must be shown, or no cursor would ever lead on.
-                let spare = room.saturating_sub(item.len() - escaped_bytes(shown));
-                item = self.item(memory, *score, cut(shown, spare), 0);
+                // The first item is always shown, or no cursor would get past it.
+                let remaining = room.saturating_sub(item.len() - escaped_bytes(shown));
+                item = self.item(memory, *score, cut(shown, remaining), 0);
             }
             if item.len() > room && !items.is_empty() {
                 break;
@@ -116,8 +105,8 @@ impl Rendering<'_> {
         (self.document(&items, truncated, cursor, page), items.len())
     }
 
-    /// Whole texts from the memory `start` and byte `byte` of it on, and how
-    /// many memories that reaches into.
+    /// Whole texts from byte `byte` of the memory `start`, and how many memories
+    /// the page shows.
     pub fn full_texts(&self, page: &Page, start: usize, byte: usize) -> (String, usize) {
         let mut room = self.room(page);
         let mut items = Vec::new();
@@ -132,8 +121,8 @@ impl Rendering<'_> {
                 items.push(whole);
                 continue;
             }
-            let spare = room.saturating_sub(whole.len() - escaped_bytes(text));
-            let shown = cut(text, spare);
+            let remaining = room.saturating_sub(whole.len() - escaped_bytes(text));
+            let shown = cut(text, remaining);
             // A text begins on this page only if a good part of it fits.
             let byte = if items.is_empty() || shown.len() >= limits::SNIPPET_BYTES_MAX {
                 items.push(self.item(memory, *score, shown, from));
@@ -185,9 +174,8 @@ impl Rendering<'_> {
     }
 }
 
-/// One memory, what has its default value (the current `project` too) left out.
-/// `text` is the part of
-/// the content that is shown, from byte `from` on.
+/// One memory; fields with their default value (the current `project` too) are left
+/// out. `text` is the part of the content that is shown, from byte `from`.
 pub fn row(memory: &Memory, score: Option<f32>, text: &str, from: usize, project: &str) -> Value {
     let mut item = json!({
         "id": memory.id,
@@ -237,7 +225,7 @@ pub fn row(memory: &Memory, score: Option<f32>, text: &str, from: usize, project
     item
 }
 
-/// The longest beginning of `text` that takes at most `bytes` in JSON.
+/// The longest prefix of `text` that takes at most `bytes` in JSON.
 pub fn cut(text: &str, bytes: usize) -> &str {
     let mut used = 0;
     for (at, c) in text.char_indices() {
@@ -249,7 +237,7 @@ pub fn cut(text: &str, bytes: usize) -> &str {
     text
 }
 
-/// What `text` takes in JSON, its quotes left out.
+/// The bytes that `text` takes in JSON, without its quotes.
 fn escaped_bytes(text: &str) -> usize {
     text.chars().map(escaped_char_bytes).sum()
 }

@@ -1,4 +1,4 @@
-//! `memory_search`: what is asked, and which page of it.
+//! `memory_search`: reads the query and picks the page.
 
 use std::sync::Arc;
 
@@ -14,7 +14,6 @@ use crate::store::memory::Filter;
 use crate::tools::arguments::{Reader, fingerprint, moment, scope_of};
 use crate::tools::{Arguments, Context, Document};
 
-/// Handles a call.
 pub async fn call(
     memories: Arc<Memories>,
     arguments: Arguments,

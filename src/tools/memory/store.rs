@@ -27,7 +27,6 @@ const FIELDS: [&str; 9] = [
     "thread",
 ];
 
-/// Handles a call.
 pub async fn call(
     memories: Arc<Memories>,
     arguments: Arguments,
@@ -137,7 +136,6 @@ fn draft(
     })
 }
 
-/// The category that was named.
 pub fn category(reader: &Reader<'_>) -> Result<Option<Category>, Failure> {
     let Some(name) = reader.text("category")? else {
         return Ok(None);
