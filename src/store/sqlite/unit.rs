@@ -16,7 +16,6 @@ use crate::store::{StoreError, Stored};
 #[derive(Clone, Copy)]
 pub(super) enum Begin {
     /// It reads one snapshot.
-    #[allow(dead_code, reason = "the graph's reads are moving to units")]
     Read,
     /// It holds the write lock from its first statement on.
     Write,
