@@ -76,121 +76,117 @@ impl Problem {
         GraphError::Part(part, self)
     }
 
-    fn kind(&self) -> Kind {
-        match self {
-            Problem::NoSuchEntity(_)
-            | Problem::NoSuchPredicate(_)
-            | Problem::NoSuchTriple(_)
-            | Problem::NoEntitiesIn(_) => Kind::NotFound,
-            Problem::NameTaken { .. } => Kind::Conflict,
-            _ => Kind::InvalidArguments,
-        }
-    }
-
-    /// The next step.
-    fn hint(&self) -> Option<String> {
-        let hint = match self {
-            Problem::NameTooLong(_) => {
-                "name the entity in short, and keep what there is to say about it as a memory"
-            }
-            Problem::NoName => "for example person:alice, or simply Alice",
-            Problem::BlankPredicate | Problem::UnusablePredicate => "for example works_at",
-            Problem::NoSuchEntity(_) => {
-                "graph_update makes one; memory_search may know it in words"
-            }
-            Problem::AmbiguousName { candidates, .. } => {
-                let example = candidates.first()?;
-                return Some(format!("name the one you mean, for example {example:?}"));
-            }
-            Problem::NoSuchPredicate(_) => {
-                "leave the predicate out (or write ?r in a pattern) to see which there are"
-            }
-            Problem::NoSuchTriple(_) => {
-                "nothing was changed; graph_query names the triples it rests on"
-            }
-            Problem::NoEntitiesIn(_) => "start from an entity; graph_update makes them known",
-            Problem::NotAVariable(_) => {
-                "write ? and letters, for example ?person or, with a type, ?p:person"
-            }
-            Problem::EntityAndPredicate(_) => "use two variables",
-            Problem::UnknownCursor => "pass next_cursor unchanged, together with the same question",
-            Problem::EndsBeforeItBegins => "give valid_from too where something is over already",
-            Problem::NameTaken { .. } => {
-                "nothing was changed; use another name, or the other entity"
-            }
-            Problem::ControlCharacter(_)
-            | Problem::WrongNumberOfPatterns(_)
-            | Problem::TypedPredicate(_)
-            | Problem::TwoTypes(_) => return None,
-        };
-        Some(hint.to_owned())
-    }
-}
-
-impl fmt::Display for Problem {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Problem::NameTooLong(bytes) => {
-                let most = limits::ENTITY_NAME_BYTES_MAX;
-                write!(
-                    out,
-                    "a name of {bytes} bytes is too long; the limit is {most}"
-                )
-            }
-            Problem::ControlCharacter(control) => {
-                write!(
-                    out,
-                    "a name has no control characters, and this has {control:?}"
-                )
-            }
-            Problem::NoName => out.write_str("an entity needs a name"),
-            Problem::BlankPredicate => out.write_str("a predicate cannot be blank"),
-            Problem::UnusablePredicate => {
-                let most = limits::NAME_BYTES_MAX;
-                write!(
-                    out,
-                    "a predicate has at most {most} bytes and no control characters"
-                )
-            }
-            Problem::NoSuchEntity(name) => write!(out, "no entity is called {name:?}"),
-            Problem::AmbiguousName { name, candidates } => {
-                write!(out, "{name:?} could be any of {}", candidates.join(", "))
-            }
-            Problem::NoSuchPredicate(predicate) => {
-                write!(out, "no triple has the predicate {predicate:?}")
-            }
-            Problem::NoSuchTriple(id) => write!(out, "there is no triple {id}"),
-            Problem::NoEntitiesIn(memory) => {
-                write!(out, "memory {memory} names no entity that the graph knows")
-            }
-            Problem::WrongNumberOfPatterns(count) => {
-                let most = limits::GRAPH_PATTERNS_MAX;
-                write!(out, "{count} patterns cannot be joined; 1 to {most} can")
-            }
-            Problem::NotAVariable(text) => write!(out, "?{text} is no variable"),
-            Problem::TypedPredicate(name) => {
-                write!(out, "{name} stands for predicates, and those have no types")
-            }
-            Problem::EntityAndPredicate(name) => write!(
-                out,
-                "{name} stands for an entity in one place and for a predicate in another"
+    /// Its kind, the message, and the next step.
+    fn explain(&self) -> (Kind, String, Option<String>) {
+        use Kind::{Conflict, InvalidArguments, NotFound};
+        let most = limits::ENTITY_NAME_BYTES_MAX;
+        let (kind, message, hint) = match self {
+            Problem::NameTooLong(bytes) => (
+                InvalidArguments,
+                format!("a name of {bytes} bytes is too long; the limit is {most}"),
+                "name the entity in short, and keep what there is to say about it as a memory",
             ),
-            Problem::TwoTypes(name) => {
-                write!(out, "{name} has two types, so no entity can match")
+            Problem::ControlCharacter(control) => (
+                InvalidArguments,
+                format!("a name has no control characters, and this has {control:?}"),
+                "",
+            ),
+            Problem::NoName => (
+                InvalidArguments,
+                "an entity needs a name".to_owned(),
+                "for example person:alice, or simply Alice",
+            ),
+            Problem::BlankPredicate => (
+                InvalidArguments,
+                "a predicate cannot be blank".to_owned(),
+                "for example works_at",
+            ),
+            Problem::UnusablePredicate => (
+                InvalidArguments,
+                format!(
+                    "a predicate has at most {} bytes and no control characters",
+                    limits::NAME_BYTES_MAX
+                ),
+                "for example works_at",
+            ),
+            Problem::NoSuchEntity(name) => (
+                NotFound,
+                format!("no entity is called {name:?}"),
+                "graph_update makes one; memory_search may know it in words",
+            ),
+            Problem::AmbiguousName { name, candidates } => {
+                let message = format!("{name:?} could be any of {}", candidates.join(", "));
+                let example = candidates.first();
+                let hint = |example| format!("name the one you mean, for example {example:?}");
+                return (InvalidArguments, message, example.map(hint));
             }
-            Problem::UnknownCursor => out.write_str("this cursor does not belong to this question"),
-            Problem::EndsBeforeItBegins => out.write_str("this ends before it begins"),
-            Problem::NameTaken { name, owner } => {
-                write!(out, "{name:?} is a name of {owner} already")
-            }
-        }
+            Problem::NoSuchPredicate(predicate) => (
+                NotFound,
+                format!("no triple has the predicate {predicate:?}"),
+                "leave the predicate out (or write ?r in a pattern) to see which there are",
+            ),
+            Problem::NoSuchTriple(id) => (
+                NotFound,
+                format!("there is no triple {id}"),
+                "nothing was changed; graph_query names the triples it rests on",
+            ),
+            Problem::NoEntitiesIn(memory) => (
+                NotFound,
+                format!("memory {memory} names no entity that the graph knows"),
+                "start from an entity; graph_update makes them known",
+            ),
+            Problem::WrongNumberOfPatterns(count) => (
+                InvalidArguments,
+                format!(
+                    "{count} patterns cannot be joined; 1 to {} can",
+                    limits::GRAPH_PATTERNS_MAX
+                ),
+                "",
+            ),
+            Problem::NotAVariable(text) => (
+                InvalidArguments,
+                format!("?{text} is no variable"),
+                "write ? and letters, for example ?person or, with a type, ?p:person",
+            ),
+            Problem::TypedPredicate(name) => (
+                InvalidArguments,
+                format!("{name} stands for predicates, and those have no types"),
+                "",
+            ),
+            Problem::EntityAndPredicate(name) => (
+                InvalidArguments,
+                format!("{name} stands for an entity in one place and for a predicate in another"),
+                "use two variables",
+            ),
+            Problem::TwoTypes(name) => (
+                InvalidArguments,
+                format!("{name} has two types, so no entity can match"),
+                "",
+            ),
+            Problem::UnknownCursor => (
+                InvalidArguments,
+                "this cursor does not belong to this question".to_owned(),
+                "pass next_cursor unchanged, together with the same question",
+            ),
+            Problem::EndsBeforeItBegins => (
+                InvalidArguments,
+                "this ends before it begins".to_owned(),
+                "give valid_from too where something is over already",
+            ),
+            Problem::NameTaken { name, owner } => (
+                Conflict,
+                format!("{name:?} is a name of {owner} already"),
+                "nothing was changed; use another name, or the other entity",
+            ),
+        };
+        (kind, message, (!hint.is_empty()).then(|| hint.to_owned()))
     }
 }
 
 impl fmt::Display for GraphError {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            GraphError::Part(_, problem) => problem.fmt(out),
+            GraphError::Part(_, problem) => out.write_str(&problem.explain().1),
             GraphError::Store(error) => error.fmt(out),
         }
     }
@@ -206,8 +202,9 @@ impl From<StoreError> for GraphError {
 
 impl From<Problem> for Failure {
     fn from(problem: Problem) -> Self {
-        let failure = Failure::new(problem.kind(), problem.to_string());
-        match problem.hint() {
+        let (kind, message, hint) = problem.explain();
+        let failure = Failure::new(kind, message);
+        match hint {
             Some(hint) => failure.hint(hint),
             None => failure,
         }

@@ -6,6 +6,7 @@ mod files;
 mod model;
 mod names;
 mod properties;
+mod reach;
 mod time;
 mod together;
 mod tools;
