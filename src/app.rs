@@ -11,6 +11,7 @@ use futures::future::BoxFuture;
 use serde_json::Value;
 
 use self::reload::Reloading;
+use crate::ask::Writers;
 use crate::caller::{Caller, Grants, ToolGrants};
 use crate::catalog::{Catalog, Commits};
 use crate::clock::Clock;
@@ -33,7 +34,6 @@ use crate::skills::rules::Rules;
 use crate::skills::sandbox_launcher::SandboxLauncher;
 use crate::store::sqlite::SqliteStore;
 use crate::store::{NameStore, PinStore, Store};
-use crate::tools::ask::Writers;
 use crate::tools::legacy;
 use crate::tools::procedure::ProcedureTools;
 use crate::tools::profile::Profile;

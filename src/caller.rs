@@ -108,6 +108,16 @@ impl Caller {
         &self.grants.reach
     }
 
+    /// The projects that a search covers if it names none: the caller's own and
+    /// the shared one.
+    pub(crate) fn default_projects(&self) -> Vec<String> {
+        let mut projects = vec![self.project().to_owned()];
+        if self.project() != PROJECT_SHARED {
+            projects.push(PROJECT_SHARED.to_owned());
+        }
+        projects
+    }
+
     /// The same grants, for a call that a procedure's step makes.
     pub fn for_execution(grants: Arc<Grants>, execution: &str) -> Caller {
         Caller {

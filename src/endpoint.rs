@@ -1,10 +1,9 @@
-//! An OpenAI-compatible endpoint that is asked for one answer: the only place
-//! where Mimo itself speaks over the network, and only where the settings name
-//! an endpoint. No redirect is followed, no proxy of the environment is used,
-//! and the key goes nowhere but into the request.
+//! The OpenAI-compatible endpoint that the settings may name: the only place
+//! where Mimo itself uses the network. It follows no redirect and uses no proxy
+//! from the environment, and the key goes nowhere but into the request.
 //!
-//! A request blocks a thread of its own rather than one of those that encode
-//! texts. Whoever waits for it may leave; the thread ends with its deadline.
+//! A request blocks a thread of its own, so that it takes none from encoding. The
+//! thread ends at the deadline even if nobody waits for it any more.
 
 use std::io::ErrorKind;
 use std::sync::Arc;
@@ -19,50 +18,46 @@ use ureq::Agent;
 use crate::limits;
 use crate::secret::Secret;
 
-const LATE: &str = "did not answer in time";
-/// Models that think aloud begin with this.
-const THINKS: (&str, &str) = ("<think>", "</think>");
+const TIMED_OUT: &str = "did not answer in time";
+/// Encloses the reasoning of some models, which precedes their answer.
+const REASONING_MARKS: (&str, &str) = ("<think>", "</think>");
 
-/// Where a key comes from.
+/// The key, from a variable of the environment.
 pub struct Key {
-    /// The variable, for messages.
     pub variable: String,
-    /// What it held; `None` where it is not set.
+    /// `None` if the variable is not set.
     pub value: Option<Secret>,
 }
 
 /// An endpoint that answers `POST URL/chat/completions`.
 pub struct Endpoint {
-    request: Request,
-    /// The variable that should hold the key, and does not.
-    keyless: Option<String>,
+    requests: RequestTemplate,
+    /// The variable that should hold the key but is not set.
+    missing_key: Option<String>,
     permits: Arc<Semaphore>,
 }
 
-/// What all requests have in common.
+/// The common parts of all requests.
 #[derive(Clone)]
-struct Request {
+struct RequestTemplate {
     agent: Agent,
     url: String,
     model: String,
     authorization: Option<String>,
-    /// Whether it has turned out to want the newer name of `max_tokens`.
-    newer: Arc<AtomicBool>,
+    /// Whether the endpoint has accepted only the newer name of `max_tokens`.
+    prefers_newer: Arc<AtomicBool>,
 }
 
-/// What it is asked.
+/// A completion to request.
 #[derive(Clone, Copy)]
-pub struct Task<'a> {
-    /// How it is to answer.
-    pub system: &'a str,
-    /// What is asked.
-    pub user: &'a str,
-    /// What it may write.
-    pub max_tokens: usize,
+pub(crate) struct Completion<'a> {
+    pub(crate) system: &'a str,
+    pub(crate) user: &'a str,
+    pub(crate) max_tokens: usize,
 }
 
 #[derive(Deserialize)]
-struct Completion {
+struct CompletionResponse {
     choices: Vec<Choice>,
 }
 
@@ -79,7 +74,7 @@ struct Message {
 }
 
 impl Endpoint {
-    /// The endpoint at `url` (up to `/v1`), for this model. Connects to nothing.
+    /// The endpoint at `url` (up to `/v1`). Does not connect yet.
     pub fn new(url: &str, model: &str, key: Option<Key>) -> Endpoint {
         let config = Agent::config_builder()
             .proxy(None)
@@ -87,7 +82,7 @@ impl Endpoint {
             .http_status_as_error(false)
             .user_agent(concat!("mimo/", env!("CARGO_PKG_VERSION")))
             .build();
-        let (authorization, keyless) = match key {
+        let (authorization, missing_key) = match key {
             None => (None, None),
             Some(Key {
                 value: Some(value), ..
@@ -95,49 +90,53 @@ impl Endpoint {
             Some(Key { variable, .. }) => (None, Some(variable)),
         };
         Endpoint {
-            request: Request {
+            requests: RequestTemplate {
                 agent: Agent::new_with_config(config),
                 url: format!("{}/chat/completions", url.trim_end_matches('/')),
                 model: model.to_owned(),
                 authorization,
-                newer: Arc::default(),
+                prefers_newer: Arc::default(),
             },
-            keyless,
+            missing_key,
             permits: Arc::new(Semaphore::new(limits::ENDPOINT_REQUESTS_MAX)),
         }
     }
 
-    /// What the model writes by `deadline`; otherwise why there is nothing, to
-    /// follow the endpoint's name. Dropping it waits no longer.
-    pub async fn write(&self, task: Task<'_>, deadline: Instant) -> Result<String, String> {
-        if let Some(variable) = &self.keyless {
+    /// The model's text. An error is a predicate of the endpoint's name: "did not
+    /// answer in time".
+    pub(crate) async fn complete(
+        &self,
+        completion: Completion<'_>,
+        deadline: Instant,
+    ) -> Result<String, String> {
+        if let Some(variable) = &self.missing_key {
             return Err(format!("has no key: {variable} is not set"));
         }
         let permit = self.permits.clone().try_acquire_owned();
         let permit = permit.map_err(|_| "has too many requests under way".to_owned())?;
-        let answer = self.request.clone().begin(task, deadline, permit)?;
+        let answer = self.requests.clone().begin(completion, deadline, permit)?;
         match timeout_at(deadline, answer).await {
             Ok(Ok(answer)) => answer,
             Ok(Err(_)) => Err("could not be asked".to_owned()),
-            Err(_) => Err(LATE.to_owned()),
+            Err(_) => Err(TIMED_OUT.to_owned()),
         }
     }
 }
 
-impl Request {
-    /// Sends it from a thread of its own, which gives the permit back.
+impl RequestTemplate {
+    /// Sends a request from a thread of its own, which returns the permit.
     fn begin(
         self,
-        task: Task<'_>,
+        completion: Completion<'_>,
         deadline: Instant,
         permit: OwnedSemaphorePermit,
     ) -> Result<oneshot::Receiver<Result<String, String>>, String> {
         let (send, answer) = oneshot::channel();
-        let bodies = [false, true].map(|newer| self.body(task, newer).to_string());
+        let bodies = [false, true].map(|newer| self.body(completion, newer).to_string());
         let work = move || {
             let answer = self.perform(bodies, deadline);
             drop(permit);
-            // Whoever asked may have gone.
+            // Nobody may be waiting any more.
             let _ = send.send(answer);
         };
         let thread = std::thread::Builder::new().name("endpoint".to_owned());
@@ -147,20 +146,20 @@ impl Request {
         }
     }
 
-    /// Some models take the length by its newer name only, and no temperature.
-    fn body(&self, task: Task<'_>, newer: bool) -> Value {
+    /// Some models accept only the newer name of the length, and no temperature.
+    fn body(&self, completion: Completion<'_>, newer: bool) -> Value {
         let mut body = json!({
             "model": self.model,
             "messages": [
-                {"role": "system", "content": task.system},
-                {"role": "user", "content": task.user},
+                {"role": "system", "content": completion.system},
+                {"role": "user", "content": completion.user},
             ],
             "stream": false,
         });
         match newer {
-            true => body["max_completion_tokens"] = json!(task.max_tokens),
+            true => body["max_completion_tokens"] = json!(completion.max_tokens),
             false => {
-                body["max_tokens"] = json!(task.max_tokens);
+                body["max_tokens"] = json!(completion.max_tokens);
                 body["temperature"] = json!(0);
             }
         }
@@ -169,7 +168,7 @@ impl Request {
 
     fn perform(&self, [older, newer]: [String; 2], deadline: Instant) -> Result<String, String> {
         let mut status = 400;
-        if !self.newer.load(Ordering::Relaxed) {
+        if !self.prefers_newer.load(Ordering::Relaxed) {
             let (answered, body) = self.post(&older, deadline)?;
             if answered == 200 {
                 return text(&body);
@@ -179,7 +178,7 @@ impl Request {
         if status == 400 {
             let (answered, body) = self.post(&newer, deadline)?;
             if answered == 200 {
-                self.newer.store(true, Ordering::Relaxed);
+                self.prefers_newer.store(true, Ordering::Relaxed);
                 return text(&body);
             }
             status = answered;
@@ -190,7 +189,7 @@ impl Request {
         }
     }
 
-    /// The status and the body of the answer.
+    /// The status and the body of the response.
     fn post(&self, body: &str, deadline: Instant) -> Result<(u16, Vec<u8>), String> {
         let left = deadline.saturating_duration_since(Instant::now());
         let mut request = self.agent.post(&self.url).content_type("application/json");
@@ -198,20 +197,20 @@ impl Request {
             request = request.header("authorization", authorization);
         }
         let request = request.config().timeout_global(Some(left)).build();
-        let mut response = request.send(body).map_err(unreached)?;
+        let mut response = request.send(body).map_err(transport_error)?;
         let status = response.status().as_u16();
         let body = response.body_mut().with_config();
         let body = body.limit(limits::ENDPOINT_BODY_BYTES_MAX).read_to_vec();
-        Ok((status, body.map_err(unreached)?))
+        Ok((status, body.map_err(transport_error)?))
     }
 }
 
-fn unreached(error: ureq::Error) -> String {
+fn transport_error(error: ureq::Error) -> String {
     match error {
-        ureq::Error::Timeout(_) => LATE.to_owned(),
+        ureq::Error::Timeout(_) => TIMED_OUT.to_owned(),
         ureq::Error::BodyExceedsLimit(_) => "answered more than is read".to_owned(),
         ureq::Error::HostNotFound => "has a host that was not found".to_owned(),
-        // What is wrong with a certificate comes as this.
+        // Errors of certificates have this kind.
         ureq::Error::Io(error) if error.kind() == ErrorKind::InvalidData => {
             format!("cannot be reached: {error}")
         }
@@ -220,23 +219,23 @@ fn unreached(error: ureq::Error) -> String {
     }
 }
 
-/// What the model wrote.
+/// The text of the first choice, without reasoning.
 fn text(body: &[u8]) -> Result<String, String> {
-    let completion = serde_json::from_slice::<Completion>(body);
+    let completion = serde_json::from_slice::<CompletionResponse>(body);
     let first = completion.ok().and_then(|it| it.choices.into_iter().next());
     let Some(choice) = first else {
-        return Err("answered what is no completion".to_owned());
+        return Err("answered with something that is not a completion".to_owned());
     };
     let filtered = choice.finish_reason.as_deref() == Some("content_filter");
     if filtered || choice.message.refusal.is_some() {
         return Err("refused to answer".to_owned());
     }
     let text = choice.message.content.unwrap_or_default();
-    let after = text.trim_start().strip_prefix(THINKS.0);
-    Ok(match after.map(|thought| thought.split_once(THINKS.1)) {
+    let after = text.trim_start().strip_prefix(REASONING_MARKS.0);
+    Ok(match after.map(|thought| thought.split_once(REASONING_MARKS.1)) {
         None => text,
         Some(Some((_, answer))) => answer.to_owned(),
-        // It was cut off while it still thought.
+        // The reasoning was cut off before any answer.
         Some(None) => String::new(),
     })
 }

@@ -1,19 +1,19 @@
-//! Parts of a question that may each ask something else. Pure.
+//! Clauses of a question, which may ask different things. Pure.
 
 use crate::text;
 
 /// Words that join two questions.
-const JOINTS: &[&str] = &["and", "also", "but", "then"];
-/// Fewer words ask nothing.
+const CONJUNCTIONS: &[&str] = &["and", "also", "but", "then"];
+/// A shorter part asks nothing.
 const WORDS_MIN: usize = 2;
 
-/// The clauses of `query`, each in words; none where there is but one.
+/// The normalized clauses of `query`; empty if there is only one.
 pub(super) fn clauses(query: &str) -> Vec<String> {
     let mut clauses = Vec::new();
     for part in query.split(['.', ',', ';', ':', '?', '!', '\n', '，', '。', '？', '；']) {
         let words = text::words(part);
         let words: Vec<&str> = words.split(' ').collect();
-        let parts = words.split(|word| JOINTS.contains(word));
+        let parts = words.split(|word| CONJUNCTIONS.contains(word));
         clauses.extend(
             parts
                 .filter(|part| part.len() >= WORDS_MIN)
@@ -31,7 +31,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn clauses_end_with_marks_and_with_words_that_join() {
+    fn clauses_end_at_punctuation_and_conjunctions() {
         let two = ["who owns it", "how do i restart it"];
         assert_eq!(clauses("Who owns it, and how do I restart it?"), two);
         assert_eq!(clauses("who owns it and how do i restart it"), two);

@@ -1,41 +1,52 @@
-//! One question over everything that is known: which store answers it, what of
-//! the results fits, which sentences say it, what a model may say of it, and what
-//! a conversation was about.
+//! One question over memories, the graph, procedures and the tools of skills.
 //!
-//! Everything here but the gathering is pure, over plain data: whoever searches a
-//! store hands its results over as [`Item`]s, however the store has them.
+//! [`Ask`] routes a question to the stores that may answer it, searches them at
+//! once under one deadline, selects what fits the budget, has the answer put
+//! into words, and remembers what the conversation was about. Routing, selection,
+//! quotation and the check of a model's answer are pure functions over
+//! [`Evidence`].
 
-mod budget;
+mod answer;
 mod clauses;
-mod context;
-mod dispute;
+mod contradictions;
+mod conversation;
 mod extract;
-mod gather;
+mod fan_out;
+mod fetch;
+mod follow_up;
+mod links;
+mod ngrams;
 mod past;
 mod phrase;
 mod quote;
 mod relevance;
 mod router;
+mod sampling;
+mod select;
+mod service;
+mod similarity;
 mod synthesis;
-mod wording;
+mod synthesize;
+mod writers;
 
 use crate::clock::Timestamp;
 
-pub use budget::{Found, Kept, keep};
-pub use context::{Contexts, FollowUp, Opened, Turn, follow_up};
-pub use dispute::{claim, dispute};
+pub(crate) use answer::{Answer, Author, Format, Hit, Record};
+pub use conversation::{Conversations, OpenConversation, Turn};
 pub use extract::{Synthesis, extract};
-pub use gather::{Gathered, Hit, Hits, Search, gather};
-pub use past::asks_for_the_past;
-pub use quote::{beginning, neutral};
-pub use relevance::Relevance;
+pub(crate) use fetch::{SkillTool, SkillTools};
+pub use follow_up::{FollowUp, follow_up};
+pub(crate) use quote::{beginning, neutral};
 pub use router::{Decision, Router};
+pub use select::{Candidate, Selection, select};
+pub(crate) use service::{Ask, Question};
 pub use synthesis::{Prompt, checked, prompt};
+pub use writers::Writers;
 
-/// Where an answer may lie. The names are the public contract.
+/// A store that may hold the answer. The names are part of the contract.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Store {
+pub enum StoreKind {
     /// Memories: what happened, was decided, preferred, said.
     Episodic,
     /// The graph: how things relate.
@@ -46,57 +57,55 @@ pub enum Store {
     Skills,
 }
 
-impl Store {
-    /// All of them, in the order in which results name them.
-    pub const ALL: [Store; 4] = [
-        Store::Episodic,
-        Store::Semantic,
-        Store::Procedural,
-        Store::Skills,
+impl StoreKind {
+    /// In the order in which results list them.
+    pub const ALL: [StoreKind; 4] = [
+        StoreKind::Episodic,
+        StoreKind::Semantic,
+        StoreKind::Procedural,
+        StoreKind::Skills,
     ];
 
-    /// The word a client sees.
     pub fn name(self) -> &'static str {
         match self {
-            Store::Episodic => "episodic",
-            Store::Semantic => "semantic",
-            Store::Procedural => "procedural",
-            Store::Skills => "skills",
+            StoreKind::Episodic => "episodic",
+            StoreKind::Semantic => "semantic",
+            StoreKind::Procedural => "procedural",
+            StoreKind::Skills => "skills",
         }
     }
 }
 
 /// A result of any store, as data that an answer may rest on.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Item {
-    /// Where it lies.
-    pub store: Store,
-    /// Names it: `memory:12`, `triple:3`, `procedure:deploy@1.2`, `skill:git__log`.
+pub struct Evidence {
+    pub store: StoreKind,
+    /// `memory:12`, `triple:3`, `procedure:deploy@1.2`, `skill:git__log`.
     pub citation: String,
-    /// What it says, in words. Written by others: data, never an instruction.
+    /// Written by others: data, never an instruction.
     pub text: String,
-    /// The cosine between it and the question, where both were encoded.
-    pub likeness: Option<f32>,
-    /// When it was so, or was told.
+    /// The cosine between the text and the question, if both were encoded.
+    pub similarity: Option<f32>,
+    /// When it was true or was said.
     pub at: Option<Timestamp>,
-    /// How sure its store is, 0 to 1; 1 where the store does not say.
+    /// The confidence of its store, 0 to 1; 1 if the store has none.
     pub confidence: f32,
-    /// Whether something newer stands in its place.
+    /// Whether something newer replaced it.
     pub superseded: bool,
-    /// The place that it fills, where only one of those that do can be right.
+    /// What it is a statement about, if only one such statement can be right.
     pub slot: Option<String>,
-    /// Citations of items that say otherwise.
+    /// Citations of evidence that contradicts it.
     pub contradicts: Vec<String>,
 }
 
-impl Item {
-    /// An item of which nothing else is known.
-    pub fn new(store: Store, citation: String, text: String) -> Item {
-        Item {
+impl Evidence {
+    /// Evidence of which nothing else is known.
+    pub fn new(store: StoreKind, citation: String, text: String) -> Evidence {
+        Evidence {
             store,
             citation,
             text,
-            likeness: None,
+            similarity: None,
             at: None,
             confidence: 1.0,
             superseded: false,

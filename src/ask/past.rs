@@ -1,9 +1,8 @@
-//! Whether a question is about what was so and is not any more. Pure.
+//! Questions about what is no longer true. Pure.
 
 use crate::text;
 
-/// Words and runs of words that ask for it.
-const PAST: &[&str] = &[
+const PHRASES: &[&str] = &[
     "before",
     "formerly",
     "history",
@@ -25,10 +24,12 @@ const PAST: &[&str] = &[
     "replaced",
 ];
 
-/// Whether older versions may be the answer to `question`.
-pub fn asks_for_the_past(question: &str) -> bool {
+/// Whether replaced statements may answer `question`.
+pub(super) fn asks_about_past(question: &str) -> bool {
     let words = format!(" {} ", text::words(question));
-    PAST.iter().any(|past| words.contains(&format!(" {past} ")))
+    PHRASES
+        .iter()
+        .any(|phrase| words.contains(&format!(" {phrase} ")))
 }
 
 #[cfg(test)]
@@ -36,7 +37,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn words_tell_and_parts_of_words_do_not() {
+    fn phrases_match_whole_words() {
         for (question, expected) in [
             ("Where did Alice work before Acme?", true),
             ("What did we use to deploy?", false),
@@ -45,7 +46,7 @@ mod tests {
             ("Who holds the gold?", false),
             ("", false),
         ] {
-            assert_eq!(asks_for_the_past(question), expected, "{question}");
+            assert_eq!(asks_about_past(question), expected, "{question}");
         }
     }
 }

@@ -1,9 +1,9 @@
-//! A phrase of `routes.toml`, and whether a question has it. Pure.
+//! Phrases of `routes.toml` and their matching. Pure.
 
-/// What a `..` of a phrase may stand for.
+/// The most words that `..` matches.
 const GAP_WORDS: usize = 3;
 
-/// Words as `routes.toml` writes them, some of which may vary.
+/// A pattern of words: `^` is the beginning, `*` the rest of a word, `..` a gap.
 pub(super) struct Phrase {
     text: String,
 }
@@ -13,13 +13,12 @@ impl Phrase {
         Phrase { text }
     }
 
-    /// As a reader sees it: what may vary is an ellipsis.
+    /// For a reader, with ellipses for what may vary.
     pub fn shown(&self) -> String {
         let text = self.text.trim_start_matches('^').replace("..", "*");
         text.replace('*', "\u{2026}")
     }
 
-    /// Whether `words` have it.
     pub fn is_in(&self, words: &[&str]) -> bool {
         let pattern = self.text.trim_start_matches('^');
         let (first, rest) = split(pattern);
@@ -38,14 +37,14 @@ fn split(pattern: &str) -> (&str, Option<&str>) {
     }
 }
 
-/// Whether `words` begin as a pattern says that was split.
+/// Whether `words` begin with a pattern, which is split after its first word.
 fn matches(first: &str, rest: Option<&str>, words: &[&str]) -> bool {
-    let go_on = |words: &[&str]| {
+    let matches_rest = |words: &[&str]| {
         rest.map(split)
             .is_none_or(|(first, rest)| matches(first, rest, words))
     };
     if first == ".." {
-        return (0..=GAP_WORDS.min(words.len())).any(|gap| go_on(&words[gap..]));
+        return (0..=GAP_WORDS.min(words.len())).any(|gap| matches_rest(&words[gap..]));
     }
     let Some((word, after)) = words.split_first() else {
         return false;
@@ -55,7 +54,7 @@ fn matches(first: &str, rest: Option<&str>, words: &[&str]) -> bool {
         (_, Some(end)) => word.ends_with(end),
         _ => *word == first,
     };
-    same && go_on(after)
+    same && matches_rest(after)
 }
 
 #[cfg(test)]
@@ -64,7 +63,7 @@ mod tests {
     use crate::text;
 
     #[test]
-    fn phrases_hold_to_words_beginnings_and_gaps() {
+    fn phrases_match_words_beginnings_and_gaps() {
         let is_in = |phrase: &str, text: &str| {
             let words = text::words(text);
             Phrase::new(phrase.to_owned()).is_in(&words.split(' ').collect::<Vec<_>>())

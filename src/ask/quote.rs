@@ -1,15 +1,15 @@
-//! What others wrote, made fit to be quoted: sentences cut out of it, and
-//! nothing left in it that could end a quotation or steer whoever reads it. Pure.
+//! Making untrusted text safe to quote: nothing is left that could end the
+//! quotation or mislead its reader. Pure.
 
-/// A text that can be quoted: [`visible`], and double quotes become single ones,
-/// so that no text ends its own quotation.
-pub fn neutral(text: &str) -> String {
+/// [`visible`] text with single instead of double quotes, so that it cannot end
+/// its own quotation.
+pub(crate) fn neutral(text: &str) -> String {
     visible(text).replace(['"', '\u{201c}', '\u{201d}'], "'")
 }
 
-/// A text on one line: control characters and white space become single
-/// spaces, marks that are not seen or turn the order of reading go.
-pub fn visible(text: &str) -> String {
+/// Text on one line: control characters and white space become single spaces;
+/// characters that are invisible or change the reading order are removed.
+pub(super) fn visible(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {
         match c {
@@ -18,7 +18,7 @@ pub fn visible(text: &str) -> String {
                     out.push(' ');
                 }
             }
-            _ if is_unseen(c) => {}
+            _ if is_invisible(c) => {}
             _ => out.push(c),
         }
     }
@@ -27,7 +27,7 @@ pub fn visible(text: &str) -> String {
 }
 
 /// Format characters. The two joiners stay: scripts and emoji need them.
-fn is_unseen(c: char) -> bool {
+fn is_invisible(c: char) -> bool {
     matches!(c,
         '\u{AD}' | '\u{61C}' | '\u{180E}' | '\u{FEFF}'
         | '\u{200B}' | '\u{200E}' | '\u{200F}'
@@ -38,8 +38,8 @@ fn is_unseen(c: char) -> bool {
     )
 }
 
-/// The sentences of a text, each neutral, in order, blank ones left out.
-pub fn sentences(text: &str) -> Vec<String> {
+/// The sentences of a text, each [`neutral`], without blank ones.
+pub(super) fn sentences(text: &str) -> Vec<String> {
     let mut out = Vec::new();
     for line in text.split(['\n', '\r', '\u{2028}', '\u{2029}']) {
         let mut start = 0;
@@ -69,8 +69,8 @@ fn ends_sentence(c: char, before: &str, after: &str) -> bool {
     }
 }
 
-/// Whether the full stop after `before` belongs to its last word: a title, an
-/// initial, the number of a list.
+/// Whether the period after `before` belongs to its last word: an abbreviation,
+/// an initial, the number of a list item.
 fn is_abbreviation(before: &str) -> bool {
     const ABBREVIATIONS: &[&str] = &[
         "mr", "mrs", "ms", "dr", "prof", "st", "vs", "e.g", "i.e", "etc", "no", "approx", "ca",
@@ -82,9 +82,8 @@ fn is_abbreviation(before: &str) -> bool {
     is_initial || opens_a_list || ABBREVIATIONS.contains(&word.as_str())
 }
 
-/// The beginning of `text` in at most `most` bytes, cut between words where
-/// there is a place to.
-pub fn beginning(text: &str, most: usize) -> &str {
+/// The beginning of `text` in at most `most` bytes, cut between words if possible.
+pub(crate) fn beginning(text: &str, most: usize) -> &str {
     if text.len() <= most {
         return text;
     }
@@ -104,7 +103,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn nothing_in_a_text_ends_its_quotation_or_is_unseen() {
+    fn nothing_in_a_text_ends_its_quotation_or_is_invisible() {
         for (text, expected) in [
             ("a\u{0}b\r\n\tc", "a b c"),
             ("\u{1b}[31mred", "[31mred"),
@@ -117,7 +116,7 @@ mod tests {
     }
 
     #[test]
-    fn sentences_end_where_a_reader_ends_them() {
+    fn sentences_end_where_readers_see_an_end() {
         for (text, expected) in [
             (
                 "One. Two! Three? Four",

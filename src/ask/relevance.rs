@@ -1,76 +1,74 @@
-//! How much a text has to do with a question, on one scale for all stores, and
-//! when two texts say the same. Pure.
+//! The relevance of a text to a question, on one scale for all stores, and
+//! duplicate texts. Pure.
 //!
-//! Relevance joins the cosine with the share of the question's telling words
-//! that the text has, so that neither a rare name nor a paraphrase is missed. Of
-//! a question that asks several things, a text need only answer one.
+//! Relevance combines the cosine with the share of the question's keywords that
+//! the text has, so that neither a rare name nor a paraphrase is missed. If a
+//! question asks several things, a text need answer only one.
 
 use std::collections::BTreeSet;
 
-use super::Item;
+use super::Evidence;
 use super::clauses::clauses;
 use super::quote::beginning;
 use crate::{limits, text};
 
-/// The part that meaning has where there are vectors; words have the rest.
-const MEANING_SHARE: f32 = 0.6;
-/// The relevance from which an item is taken to answer. Measured in
+/// The weight of the cosine, if there are vectors; keywords have the rest.
+const COSINE_WEIGHT: f32 = 0.6;
+/// The least relevance of evidence that answers. Measured in
 /// `tests/domain/ask/answering.rs`.
 pub(super) const RELEVANT: f32 = 0.33;
-/// The relevance from which an item is quoted beside one that answers: when it
-/// was chosen, `tests/domain/ask/locomo.py` found .777 of the evidence cited with it and
-/// .731 without.
-pub(super) const BESIDE: f32 = 0.26;
-/// What an item counts for whose store is not sure of it at all.
-const UNSURE_SHARE: f32 = 0.5;
-/// What an item counts for that something newer stands in place of.
-const SUPERSEDED_SHARE: f32 = 0.6;
-/// The share of common words from which two texts say the same.
-const SAME_SHARE: f32 = 0.85;
-/// A clause of fewer telling words asks nothing by itself.
-const CLAUSE_WORDS_MIN: usize = 2;
-/// Words are one where one begins with the other and both are at least so long.
+/// The least relevance of evidence that is quoted beside evidence that answers:
+/// when it was chosen, `tests/domain/ask/locomo.py` found .777 of the evidence cited with
+/// it and .731 without.
+pub(super) const SUPPORTING: f32 = 0.26;
+/// The weight of evidence with confidence 0.
+const UNSURE_WEIGHT: f32 = 0.5;
+/// The weight of superseded evidence.
+const SUPERSEDED_WEIGHT: f32 = 0.6;
+/// The least share of common words in duplicates.
+const DUPLICATE_SHARE: f32 = 0.85;
+/// A clause with fewer keywords asks nothing by itself.
+const CLAUSE_KEYWORDS_MIN: usize = 2;
+/// Words of at least this length match if one begins with the other.
 const STEM_CHARS: usize = 4;
 
-/// A question prepared for comparing many texts with it.
-pub struct Relevance {
-    /// The telling words of the whole, then of each of its clauses.
+/// A question, prepared for comparing many texts with it.
+pub(super) struct Relevance {
+    /// The keywords of the whole question, then of each clause.
     parts: Vec<Vec<String>>,
 }
 
 impl Relevance {
-    /// Prepares a question.
     pub fn to(question: &str) -> Self {
-        let telling = |text: &str| -> Vec<String> {
+        let keywords = |text: &str| -> Vec<String> {
             let words = text::query_words(text).into_iter();
             words.map(|asked| asked.word).collect()
         };
         let clauses = clauses(question);
-        let clauses = clauses.iter().map(|clause| telling(clause));
-        let mut parts = vec![telling(question)];
-        parts.extend(clauses.filter(|words| words.len() >= CLAUSE_WORDS_MIN));
+        let clauses = clauses.iter().map(|clause| keywords(clause));
+        let mut parts = vec![keywords(question)];
+        parts.extend(clauses.filter(|words| words.len() >= CLAUSE_KEYWORDS_MIN));
         Relevance { parts }
     }
 
-    /// How much an item has to do with the question, 0 to 1.
-    pub fn of(&self, item: &Item) -> f32 {
-        let coverage = self.coverage(&item.text);
-        match item.likeness {
-            Some(cosine) => MEANING_SHARE * part(cosine) + (1.0 - MEANING_SHARE) * coverage,
+    /// The relevance of evidence, 0 to 1.
+    pub fn of(&self, evidence: &Evidence) -> f32 {
+        let coverage = self.coverage(&evidence.text);
+        match evidence.similarity {
+            Some(cosine) => COSINE_WEIGHT * unit(cosine) + (1.0 - COSINE_WEIGHT) * coverage,
             None => coverage,
         }
     }
 
-    /// Whether any of the items answers the question.
-    pub fn is_answered_by<'a>(&self, mut items: impl Iterator<Item = &'a Item>) -> bool {
-        items.any(|item| self.of(item) >= RELEVANT)
+    pub fn is_answered_by<'a>(&self, mut all: impl Iterator<Item = &'a Evidence>) -> bool {
+        all.any(|evidence| self.of(evidence) >= RELEVANT)
     }
 
-    /// The share of the telling words that `text` has: of the question, or of the
-    /// clause of it that it has most of.
+    /// The share of the keywords that `text` has: of the question, or of the clause
+    /// that it covers best.
     pub fn coverage(&self, text: &str) -> f32 {
-        let had = words(text);
-        let found = |asked: &&String| had.iter().any(|word| is_same_word(word, asked));
+        let words = words(text);
+        let found = |asked: &&String| words.iter().any(|word| is_same_word(word, asked));
         let share = |asked: &Vec<String>| match asked.len() {
             0 => 0.0,
             all => asked.iter().filter(found).count() as f32 / all as f32,
@@ -79,25 +77,24 @@ impl Relevance {
     }
 }
 
-/// What an item counts for beside one that is sure and stands, 0 to 1.
-pub(super) fn trust(item: &Item) -> f32 {
-    let sure = part(item.confidence);
-    let sure = UNSURE_SHARE + (1.0 - UNSURE_SHARE) * sure;
-    match item.superseded {
-        true => sure * SUPERSEDED_SHARE,
-        false => sure,
+/// The weight of evidence by its confidence and whether it is current, 0 to 1.
+pub(super) fn trust(evidence: &Evidence) -> f32 {
+    let weight = UNSURE_WEIGHT + (1.0 - UNSURE_WEIGHT) * unit(evidence.confidence);
+    match evidence.superseded {
+        true => weight * SUPERSEDED_WEIGHT,
+        false => weight,
     }
 }
 
-/// A number of somebody else's between 0 and 1; one that is none is 0.
-fn part(number: f32) -> f32 {
+/// A number brought into 0 to 1; NaN becomes 0.
+fn unit(number: f32) -> f32 {
     match number.is_nan() {
         true => 0.0,
         false => number.clamp(0.0, 1.0),
     }
 }
 
-/// The words of a text's beginning, to find doubles with [`is_double`].
+/// The words of a text's beginning, for [`is_duplicate`].
 pub(super) fn words(text: &str) -> BTreeSet<String> {
     let text = beginning(text, limits::ANSWER_SOURCE_BYTES_MAX);
     text::words(text)
@@ -107,21 +104,23 @@ pub(super) fn words(text: &str) -> BTreeSet<String> {
         .collect()
 }
 
-/// Whether two texts say the same in nearly the same words. A number in one
-/// that the other lacks makes them different: that is what they tell.
-pub(super) fn is_double(one: &BTreeSet<String>, other: &BTreeSet<String>) -> bool {
+/// Whether two texts say the same in nearly the same words. A number or a
+/// negation that only one of them has makes them different.
+pub(super) fn is_duplicate(one: &BTreeSet<String>, other: &BTreeSet<String>) -> bool {
     let common = one.intersection(other).count();
     let all = one.len() + other.len() - common;
-    let differs = one.symmetric_difference(other).any(|word| is_telling(word));
-    !differs && all > 0 && common as f32 >= SAME_SHARE * all as f32
+    let differs = one
+        .symmetric_difference(other)
+        .any(|word| is_decisive(word));
+    !differs && all > 0 && common as f32 >= DUPLICATE_SHARE * all as f32
 }
 
-/// Whether the word alone makes another statement of a sentence.
-pub(super) fn is_telling(word: &str) -> bool {
+/// Whether the word alone changes what a sentence says.
+pub(super) fn is_decisive(word: &str) -> bool {
     word.chars().any(char::is_numeric) || NEGATIONS.contains(&word)
 }
 
-/// Words that turn a sentence round; contractions in the pieces they leave.
+/// Contractions appear as the piece before the apostrophe.
 const NEGATIONS: &[&str] = &[
     "no", "not", "never", "without", "don", "doesn", "isn", "wasn", "didn",
 ];

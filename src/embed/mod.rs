@@ -1,10 +1,13 @@
 //! Text to vector: the port every encoder stands behind, and the encoder that
 //! is compiled in. Knows nothing of memories, stores or requests.
 
+mod cache;
 pub mod minilm;
 pub mod wordpiece;
 
 use std::sync::Arc;
+
+pub(crate) use cache::VectorCache;
 
 use crate::failure::Failure;
 

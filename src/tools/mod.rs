@@ -16,7 +16,6 @@ mod reply;
 pub mod schema;
 pub mod skills;
 pub mod status;
-mod vectors;
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use mimo::ask::Writers;
 use mimo::caller::Caller;
 use mimo::clock::{Clock, FixedClock, Timestamp};
 use mimo::embed::Embedder;
@@ -12,7 +13,6 @@ use mimo::memory::{Memories, Settings};
 use mimo::procedure::Procedures;
 use mimo::store::graph::GraphStore;
 use mimo::store::sqlite::SqliteStore;
-use mimo::tools::ask::Writers;
 use mimo::tools::{Context, Reply, Tool, standard};
 use serde_json::{Value, json};
 use tempfile::TempDir;

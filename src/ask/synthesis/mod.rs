@@ -1,6 +1,4 @@
-//! An answer that a model writes out of the sources: what it is given, and what
-//! of its answer may stand. Pure; who carries the words to a model and back is
-//! elsewhere.
+//! The prompt for a model that writes an answer, and the check of its text. Pure.
 
 mod checked;
 mod citations;

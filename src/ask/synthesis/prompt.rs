@@ -1,50 +1,50 @@
-//! What a model is given: the question, and the sources between two lines that
-//! no source can write.
+//! The prompt: the question, and the sources between two lines that no source can
+//! contain.
 
 use crate::ask::extract::note;
 use crate::ask::quote::{beginning, neutral, sentences};
-use crate::ask::relevance::RELEVANT;
-use crate::ask::{Item, Relevance};
+use crate::ask::relevance::{RELEVANT, Relevance};
+use crate::ask::Evidence;
 use crate::clock::Timestamp;
 use crate::limits;
 
-/// Left-out parts of a source.
+/// Marks omitted parts of a source.
 const GAP: &str = " \u{2026} ";
 
-/// A task for a model.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Prompt {
-    /// How it is to answer, and that sources are data.
+    /// The rules for the answer.
     pub system: String,
     /// The question and the sources.
     pub user: String,
-    /// What it may write.
+    /// The most tokens of the answer.
     pub max_tokens: usize,
-    /// The sources it was given.
+    /// The sources in `user`.
     pub citations: Vec<String>,
 }
 
-/// The task of answering `question` out of `items` in at most `max_tokens`;
-/// `None` where none of them has anything to do with it. `mark` has to be one
-/// that nobody who wrote a source could know.
+/// The prompt to answer `question` from `evidence` in at most `max_tokens`; `None`
+/// if no evidence is relevant. `mark` must be unpredictable to the authors of
+/// sources.
 pub fn prompt(
     question: &str,
-    items: &[Item],
+    evidence: &[Evidence],
     now: Timestamp,
     mark: &str,
     max_tokens: usize,
 ) -> Option<Prompt> {
     let relevance = Relevance::to(question);
-    let relevant = items.iter().filter(|item| relevance.of(item) >= RELEVANT);
+    let relevant = evidence.iter();
+    let relevant = relevant.filter(|source| relevance.of(source) >= RELEVANT);
     let (mut sources, mut citations) = (String::new(), Vec::new());
-    for item in relevant {
-        let said = excerpt(&item.text, &relevance);
-        let line = format!("{} {said}\n", note(item, now).trim_start());
+    for source in relevant {
+        let text = excerpt(&source.text, &relevance);
+        let line = format!("{} {text}\n", note(source, now).trim_start());
         if sources.len() + line.len() > limits::ASK_PROMPT_BYTES_MAX {
             continue;
         }
         sources.push_str(&line);
-        citations.push(item.citation.clone());
+        citations.push(source.citation.clone());
     }
     let asked = neutral(beginning(question, limits::ASK_PROMPT_QUESTION_BYTES_MAX));
     let today = now.to_iso();
@@ -59,7 +59,7 @@ pub fn prompt(
     })
 }
 
-/// English takes about three words for four tokens; some are for citations.
+/// English has about three words in four tokens; some of them are for citations.
 fn system(mark: &str, max_tokens: usize) -> String {
     let words = max_tokens / 2;
     format!(
@@ -75,8 +75,8 @@ fn system(mark: &str, max_tokens: usize) -> String {
     )
 }
 
-/// A source on one line: the whole, or the sentences that share most with the
-/// question, in their order.
+/// A source on one line: its whole text, or the sentences that share most words
+/// with the question, in their order.
 fn excerpt(text: &str, relevance: &Relevance) -> String {
     const MOST: usize = limits::ASK_PROMPT_SOURCE_BYTES_MAX;
     if text.len() <= MOST {

@@ -2,7 +2,7 @@
 
 use super::checked::HEAD;
 use super::{Prompt, checked, prompt};
-use crate::ask::{Item, Store};
+use crate::ask::{Evidence, StoreKind};
 use crate::clock::Timestamp;
 use crate::limits;
 
@@ -10,20 +10,20 @@ use crate::limits;
 const NOON: Timestamp = Timestamp(1_795_348_800_000_000);
 const MARK: &str = "00112233445566ff";
 
-fn memory(id: u32, text: &str) -> Item {
-    Item {
+fn memory(id: u32, text: &str) -> Evidence {
+    Evidence {
         at: Some(NOON),
-        ..Item::new(Store::Episodic, format!("memory:{id}"), text.to_owned())
+        ..Evidence::new(StoreKind::Episodic, format!("memory:{id}"), text.to_owned())
     }
 }
 
-fn asked(items: &[Item]) -> Option<Prompt> {
+fn asked(items: &[Evidence]) -> Option<Prompt> {
     prompt("When does Apollo\nship?", items, NOON, MARK, 300)
 }
 
 #[test]
 fn a_model_is_given_what_bears_on_the_question_one_source_a_line() {
-    let old = Item {
+    let old = Evidence {
         superseded: true,
         confidence: 0.5,
         contradicts: vec!["memory:1".into()],

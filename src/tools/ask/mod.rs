@@ -1,85 +1,63 @@
-//! `ask_mimo`: one question over memories, the graph, procedures and skills.
+//! `ask_mimo`: its arguments, and its answer as a document.
 
-mod answer;
-mod bridge;
-mod call;
-mod compare;
-mod look;
-mod request;
-mod sampling;
-mod say;
-mod sources;
-mod writers;
+mod question;
+mod render;
 
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
-use super::Tool;
+use futures::future::BoxFuture;
+use tokio::time::Instant;
+
+use self::render::Renderer;
 use super::skills::Skills;
-use crate::ask::{Contexts, Router};
+use super::{Arguments, Context, Document, Tool};
+use crate::ask::{Ask, SkillTool, SkillTools};
 use crate::failure::Failure;
-use crate::graph::Graph;
 use crate::limits;
-use crate::memory::Memories;
-use crate::procedure::Procedures;
+use crate::tools::memory::cut;
 
-use super::vectors::Vectors;
-pub use writers::Writers;
-
-/// What a question is asked of.
-pub struct Ask {
-    memories: Arc<Memories>,
-    graph: Arc<Graph>,
-    procedures: Procedures,
-    /// Absent where there is no registry.
-    skills: Option<Arc<Skills>>,
-    /// The project of this workspace.
-    project: String,
-    writers: Writers,
-    contexts: Contexts,
-    vectors: Vectors,
-    /// Made by the first question: a server that starts does without.
-    router: OnceLock<Router>,
-}
-
-impl Ask {
-    /// Asks these parts, in the project of this workspace; `writers` may put the
-    /// answers into words.
-    pub fn new(
-        memories: Arc<Memories>,
-        graph: Arc<Graph>,
-        procedures: Procedures,
-        skills: Option<Arc<Skills>>,
-        project: String,
-        writers: Writers,
-    ) -> Ask {
-        Ask {
-            contexts: Contexts::new(memories.clock()),
-            memories,
-            graph,
-            procedures,
-            skills,
-            project,
-            writers,
-            vectors: Vectors::at_most(limits::ASK_VECTORS_KEPT_MAX),
-            router: OnceLock::new(),
-        }
-    }
-
-    fn router(&self) -> Result<&Router, Failure> {
-        if let Some(router) = self.router.get() {
-            return Ok(router);
-        }
-        let router = Router::new()?;
-        Ok(self.router.get_or_init(|| router))
-    }
-}
-
-/// `ask_mimo`.
-pub fn tool(ask: Arc<Ask>) -> Tool {
+pub(super) fn tool(ask: Arc<Ask>) -> Tool {
     Tool::of(
         "ask_mimo",
         include_str!("../../../schemas/tools/ask_mimo.json"),
         &ask,
-        call::call,
+        call,
     )
+}
+
+async fn call(
+    ask: Arc<Ask>,
+    arguments: Arguments,
+    context: Context,
+) -> Result<Document, Failure> {
+    let mut question = question::read(&arguments)?;
+    let left = context.deadline.saturating_duration_since(Instant::now());
+    question.timeout = question.timeout.min(left);
+    let renderer = Renderer {
+        project: context.caller.project(),
+    };
+    let answer = ask
+        .answer(question, &context.caller, &context.cancel, &renderer)
+        .await?;
+    Document::of(&renderer.document(&answer))
+}
+
+impl SkillTools for Skills {
+    fn find(
+        &self,
+        query: String,
+        limit: usize,
+    ) -> BoxFuture<'_, Result<Vec<SkillTool>, Failure>> {
+        Box::pin(async move {
+            let best = self.best(query, limit).await?;
+            let tools = best.into_iter().map(|(name, offered)| SkillTool {
+                name,
+                skill: offered.skill.as_str().to_owned(),
+                description: cut(&offered.tool.description, limits::SNIPPET_BYTES_MAX).to_owned(),
+                is_read_only: offered.tool.read_only,
+                tool: offered.tool.name,
+            });
+            Ok(tools.collect())
+        })
+    }
 }

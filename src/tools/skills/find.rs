@@ -3,14 +3,13 @@
 
 use std::sync::Arc;
 
-use crate::embed::Embedder;
+use crate::embed::{Embedder, VectorCache};
 use crate::failure::Failure;
 use crate::limits;
 use crate::memory::{Weights, rank};
 use crate::registry::OfferedTool;
 use crate::store::memory::{Candidates, Hit};
 use crate::text::{self, QueryWord};
-use crate::tools::vectors::Vectors;
 use crate::vector::dot;
 
 /// BM25's usual two constants.
@@ -20,7 +19,7 @@ const LENGTH_SHARE: f32 = 0.75;
 /// Ranks tools; keeps the vectors of the descriptions it has seen.
 pub struct Finder {
     embedder: Arc<dyn Embedder>,
-    vectors: Arc<Vectors>,
+    vectors: Arc<VectorCache>,
 }
 
 impl Finder {
@@ -28,7 +27,7 @@ impl Finder {
     pub fn new(embedder: Arc<dyn Embedder>) -> Finder {
         Finder {
             embedder,
-            vectors: Arc::new(Vectors::at_most(limits::TOOL_VECTORS_KEPT_MAX)),
+            vectors: Arc::new(VectorCache::new(limits::TOOL_VECTORS_KEPT_MAX)),
         }
     }
 
@@ -80,18 +79,18 @@ fn hits(scores: impl Iterator<Item = f32>) -> Vec<Hit> {
 
 fn by_meaning(
     embedder: &dyn Embedder,
-    vectors: &Vectors,
+    vectors: &VectorCache,
     query: &str,
     texts: &[String],
 ) -> Result<Vec<Hit>, Failure> {
     let query = embedder.embed_query(query)?;
     let mut scores = Vec::with_capacity(texts.len());
     for text in texts {
-        let vector = match vectors.of(text) {
+        let vector = match vectors.get(text) {
             Some(vector) => vector,
             None => {
                 let vector: Arc<[f32]> = embedder.embed_query(text)?.into();
-                vectors.keep(text, vector.clone());
+                vectors.insert(text, vector.clone());
                 vector
             }
         };

@@ -1,6 +1,6 @@
 //! What is said out of the results, and when it is said that nothing is there.
 
-use mimo::ask::{Found, Item, Store, Synthesis, extract, keep};
+use mimo::ask::{Candidate, Evidence, StoreKind, Synthesis, extract, select};
 use mimo::clock::Timestamp;
 use mimo::embed;
 use serde::Deserialize;
@@ -9,12 +9,12 @@ const DAY: i64 = 24 * 3600 * 1_000_000;
 /// 2027-01-15.
 const NOW: Timestamp = Timestamp(1_800_000_000_000_000);
 
-pub fn item(citation: &str, text: &str) -> Item {
-    Item::new(Store::Episodic, citation.to_owned(), text.to_owned())
+pub fn item(citation: &str, text: &str) -> Evidence {
+    Evidence::new(StoreKind::Episodic, citation.to_owned(), text.to_owned())
 }
 
-fn answer(asked: &str, items: &[Item], tokens: usize) -> Synthesis {
-    extract(asked, items, &Store::ALL, NOW, tokens)
+fn answer(asked: &str, items: &[Evidence], tokens: usize) -> Synthesis {
+    extract(asked, items, &StoreKind::ALL, NOW, tokens)
 }
 
 fn lines(synthesis: &Synthesis) -> Vec<&str> {
@@ -29,8 +29,8 @@ fn answering_sentences_are_quoted_with_their_sources() {
             "It rained. The boiler was serviced by Berg. We had soup.",
         ),
         item("memory:2", "The garden needs water."),
-        Item {
-            store: Store::Semantic,
+        Evidence {
+            store: StoreKind::Semantic,
             confidence: 0.8,
             ..item("triple:3", "Berg Heating serviced the boiler")
         },
@@ -66,12 +66,12 @@ fn no_relevant_result_names_the_searched_stores() {
 #[test]
 fn contradictions_are_grouped_newest_first_with_their_age() {
     let items = [
-        Item {
+        Evidence {
             at: Some(Timestamp(NOW.0 - 400 * DAY)),
             superseded: true,
             ..item("memory:1", "The launch date is in May.")
         },
-        Item {
+        Evidence {
             at: Some(Timestamp(NOW.0 - DAY)),
             contradicts: vec!["memory:1".to_owned()],
             ..item("memory:2", "The launch date was moved to June.")
@@ -164,16 +164,16 @@ struct Labelled {
 }
 
 /// Items as an answer is given them: the most worth first.
-fn by_worth(question: &str, items: impl Iterator<Item = Item>) -> Vec<Item> {
-    let of_none = |item| Found {
-        item,
+fn by_worth(question: &str, items: impl Iterator<Item = Evidence>) -> Vec<Item> {
+    let of_none = |item| Candidate {
+        evidence: item,
         rank: usize::MAX,
         bytes: 0,
     };
-    let found: Vec<Found> = items.map(of_none).collect();
-    let kept = keep(question, None, &found, 1);
-    let item = |place: &usize| found[*place].item.clone();
-    kept.places.iter().map(item).collect()
+    let found: Vec<Candidate> = items.map(of_none).collect();
+    let selection = select(question, None, &found, 1);
+    let item = |place: &usize| found[*place].evidence.clone();
+    selection.indices.iter().map(item).collect()
 }
 
 /// 30 questions that one of 30 facts answers, mostly in other words, and 30 that
@@ -191,14 +191,14 @@ fn threshold_separates_answers_from_noise() {
     let (mut said, mut first, mut silent) = (0, 0, 0);
     for each in &labelled {
         let vector = encode(&each.question);
-        let likened = facts.iter().map(|(fact, of_fact)| Item {
-            likeness: Some(vector.iter().zip(of_fact).map(|(a, b)| a * b).sum()),
+        let likened = facts.iter().map(|(fact, of_fact)| Evidence {
+            similarity: Some(vector.iter().zip(of_fact).map(|(a, b)| a * b).sum()),
             ..item(fact, fact)
         });
         let found = extract(
             &each.question,
             &by_worth(&each.question, likened),
-            &Store::ALL,
+            &StoreKind::ALL,
             NOW,
             2000,
         );

@@ -1,7 +1,7 @@
 //! What holds of every prompt and of every answer of a model, whatever sources
 //! say and models write.
 
-use mimo::ask::{Item, Store, checked, prompt};
+use mimo::ask::{Evidence, StoreKind, checked, prompt};
 use mimo::clock::Timestamp;
 use proptest::prelude::*;
 
@@ -138,9 +138,9 @@ proptest! {
         let items: Vec<Item> = texts
             .into_iter()
             .enumerate()
-            .map(|(id, text)| Item {
-                likeness: Some(1.0),
-                ..Item::new(Store::Episodic, format!("memory:{id}"), text)
+            .map(|(id, text)| Evidence {
+                similarity: Some(1.0),
+                ..Evidence::new(StoreKind::Episodic, format!("memory:{id}"), text)
             })
             .collect();
         let given = prompt(&question, &items, Timestamp(0), MARK, 100).expect("alike");

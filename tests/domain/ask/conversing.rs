@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use mimo::ask::{Contexts, FollowUp, Turn, follow_up};
+use mimo::ask::{Conversations, FollowUp, Turn, follow_up};
+use mimo::caller::Caller;
 use mimo::clock::{FixedClock, Timestamp};
 use mimo::limits;
 
@@ -10,7 +11,7 @@ fn turn(query: &str, entities: &[&str]) -> Turn {
     Turn {
         query: query.to_owned(),
         entities: entities.iter().map(|each| (*each).to_owned()).collect(),
-        items: Vec::new(),
+        citations: Vec::new(),
     }
 }
 
@@ -101,51 +102,53 @@ fn unmatched_pronoun_refers_to_the_last_question() {
 #[test]
 fn conversation_expires_and_is_reported_as_forgotten() {
     let clock = Arc::new(FixedClock::at(Timestamp(0)));
-    let contexts = Contexts::new(clock.clone());
-    let opened = contexts.open(None);
-    assert!(opened.turns.is_empty() && !opened.forgotten);
-    contexts.note(&opened.id, turn("one", &[]));
+    let conversations = Conversations::new(clock.clone());
+    let caller = Caller::local("global", "session-1");
+    let opened = conversations.open(&caller, None);
+    assert!(opened.turns.is_empty() && !opened.is_unknown);
+    conversations.add(&caller, &opened.id, turn("one", &[]));
     clock.advance_seconds(limits::CONVERSATION_SECONDS_MAX - 1);
-    assert_eq!(contexts.open(Some(&opened.id)).turns, [turn("one", &[])]);
+    assert_eq!(conversations.open(&caller, Some(&opened.id)).turns, [turn("one", &[])]);
     // Looking does not keep it; speaking does.
-    contexts.note(&opened.id, turn("two", &[]));
+    conversations.add(&caller, &opened.id, turn("two", &[]));
     clock.advance_seconds(limits::CONVERSATION_SECONDS_MAX - 1);
-    assert_eq!(contexts.open(Some(&opened.id)).turns.len(), 2);
+    assert_eq!(conversations.open(&caller, Some(&opened.id)).turns.len(), 2);
     clock.advance_seconds(1);
-    let later = contexts.open(Some(&opened.id));
-    assert!(later.forgotten && later.turns.is_empty());
+    let later = conversations.open(&caller, Some(&opened.id));
+    assert!(later.is_unknown && later.turns.is_empty());
     assert_ne!(later.id, opened.id);
 }
 
 #[test]
 fn conversations_turns_and_entities_are_bounded() {
     let clock = Arc::new(FixedClock::at(Timestamp(0)));
-    let contexts = Contexts::new(clock.clone());
+    let conversations = Conversations::new(clock.clone());
+    let caller = Caller::local("global", "session-1");
     let ids: Vec<String> = (0..=limits::CONVERSATIONS_MAX)
         .map(|_| {
             clock.advance_seconds(1);
-            let id = contexts.open(None).id;
-            contexts.note(&id, Turn::default());
+            let id = conversations.open(&caller, None).id;
+            conversations.add(&caller, &id, Turn::default());
             id
         })
         .collect();
-    assert!(contexts.open(Some(&ids[0])).forgotten, "the longest silent");
-    assert!(!contexts.open(Some(&ids[1])).forgotten);
+    assert!(conversations.open(&caller, Some(&ids[0])).is_unknown, "the longest silent");
+    assert!(!conversations.open(&caller, Some(&ids[1])).is_unknown);
     let id = &ids[1];
     for nth in 0..2 * limits::CONVERSATION_TURNS_MAX {
         let mut turn = turn(&nth.to_string(), &[]);
         turn.query
             .push_str(&" long".repeat(limits::CONVERSATION_QUESTION_BYTES_MAX));
         turn.entities = (0..1000).map(|each| format!("thing:{each}")).collect();
-        turn.items = vec!["x".repeat(100_000)];
-        contexts.note(id, turn);
+        turn.citations = vec!["x".repeat(100_000)];
+        conversations.add(&caller, id, turn);
     }
-    let turns = contexts.open(Some(id)).turns;
+    let turns = conversations.open(&caller, Some(id)).turns;
     assert_eq!(turns.len(), limits::CONVERSATION_TURNS_MAX);
     assert!(turns[0].query.starts_with("8 "), "the newest stay");
     for turn in turns {
         assert!(turn.query.len() <= limits::CONVERSATION_QUESTION_BYTES_MAX);
         assert_eq!(turn.entities.len(), limits::CONVERSATION_TOUCHED_MAX);
-        assert!(turn.items.is_empty());
+        assert!(turn.citations.is_empty());
     }
 }

@@ -179,11 +179,11 @@ fn misbehaving_endpoint_falls_back_to_quotations_with_a_reason() {
         ),
         (
             http("200 OK", "", "<html>"),
-            "answered what is no completion",
+            "answered with something that is not a completion",
         ),
         (
             http("200 OK", "", "{\"choices\":[]}"),
-            "answered what is no completion",
+            "answered with something that is not a completion",
         ),
         (
             http("200 OK", "", &" ".repeat(2 * 1024 * 1024)),

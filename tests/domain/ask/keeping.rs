@@ -1,45 +1,45 @@
 //! What of several stores' results fits a budget.
 
-use mimo::ask::{Found, Item, Router, Store, keep};
+use mimo::ask::{Candidate, Evidence, Router, StoreKind, select};
 
 use super::answering::item;
 
-fn found(store: Store, citation: &str, text: &str, rank: usize, bytes: usize) -> Found {
-    let item = Item {
+fn found(store: StoreKind, citation: &str, text: &str, rank: usize, bytes: usize) -> Candidate {
+    let item = Evidence {
         store,
         ..item(citation, text)
     };
-    Found { item, rank, bytes }
+    Candidate { evidence: item, rank, bytes }
 }
 
 const ASKED: &str = "Who owns the billing service?";
 
-fn kept(found: &[Found], tokens: usize) -> (Vec<&str>, bool) {
-    let kept = keep(ASKED, None, found, tokens);
-    let name = |place: &usize| found[*place].item.citation.as_str();
-    (kept.places.iter().map(name).collect(), kept.truncated)
+fn kept(found: &[Candidate], tokens: usize) -> (Vec<&str>, bool) {
+    let selection = select(ASKED, None, found, tokens);
+    let name = |place: &usize| found[*place].evidence.citation.as_str();
+    (selection.indices.iter().map(name).collect(), selection.is_truncated)
 }
 
 #[test]
 fn answers_of_every_store_are_selected() {
     let all = [
         found(
-            Store::Episodic,
+            StoreKind::Episodic,
             "memory:1",
             "The garden needs water.",
             0,
             400,
         ),
-        found(Store::Episodic, "memory:2", "The sea is cold.", 1, 400),
+        found(StoreKind::Episodic, "memory:2", "The sea is cold.", 1, 400),
         found(
-            Store::Semantic,
+            StoreKind::Semantic,
             "triple:1",
             "Priya owns the billing service",
             0,
             400,
         ),
         found(
-            Store::Skills,
+            StoreKind::Skills,
             "skill:a__b",
             "Lists invoices of the billing service",
             5,
@@ -55,14 +55,14 @@ fn answers_of_every_store_are_selected() {
 fn oversized_item_yields_to_smaller_ones() {
     let all = [
         found(
-            Store::Semantic,
+            StoreKind::Semantic,
             "triple:1",
             "Priya owns the billing service",
             0,
             900,
         ),
         found(
-            Store::Semantic,
+            StoreKind::Semantic,
             "triple:2",
             "Billing depends on ledger",
             1,
@@ -78,21 +78,21 @@ fn oversized_item_yields_to_smaller_ones() {
 fn duplicates_across_stores_count_once() {
     let all = [
         found(
-            Store::Episodic,
+            StoreKind::Episodic,
             "memory:1",
             "Priya owns the billing service.",
             0,
             10,
         ),
         found(
-            Store::Semantic,
+            StoreKind::Semantic,
             "triple:1",
             "priya owns the billing service",
             0,
             10,
         ),
         found(
-            Store::Episodic,
+            StoreKind::Episodic,
             "memory:2",
             "Priya owns not the billing service.",
             1,
@@ -105,13 +105,13 @@ fn duplicates_across_stores_count_once() {
 #[test]
 fn ties_prefer_the_primary_store_and_the_newer_item() {
     let decision = Router::new().expect("routes").route(ASKED, None);
-    assert_eq!(decision.primary, Store::Semantic);
+    assert_eq!(decision.primary, StoreKind::Semantic);
     let mut all = vec![
-        found(Store::Episodic, "memory:1", "Billing service: Priya", 0, 10),
-        found(Store::Semantic, "triple:1", "Billing service: Tom", 0, 10),
+        found(StoreKind::Episodic, "memory:1", "Billing service: Priya", 0, 10),
+        found(StoreKind::Semantic, "triple:1", "Billing service: Tom", 0, 10),
     ];
-    let first = |all: &[Found]| keep(ASKED, Some(&decision), all, 100).places[0];
+    let first = |all: &[Candidate]| select(ASKED, Some(&decision), all, 100).indices[0];
     assert_eq!(first(&all), 1);
-    all[1].item.superseded = true;
+    all[1].evidence.superseded = true;
     assert_eq!(first(&all), 0);
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use mimo::ask::{FollowUp, Found, Item, Store, Turn, extract, follow_up, keep};
+use mimo::ask::{FollowUp, Candidate, Evidence, StoreKind, Turn, extract, follow_up, select};
 use mimo::clock::Timestamp;
 use mimo::limits::TOKEN_BYTES;
 use proptest::prelude::*;
@@ -52,11 +52,11 @@ fn items() -> impl Strategy<Value = Vec<Item>> {
         prop::collection::vec(0..9usize, 0..3),
     );
     let one = one.prop_map(
-        |(text, (superseded, store, at, confidence), likeness, against)| Item {
-            store: Store::ALL[store],
+        |(text, (superseded, store, at, confidence), similarity, against)| Evidence {
+            store: StoreKind::ALL[store],
             citation: String::new(),
             text,
-            likeness,
+            similarity,
             at: at.map(Timestamp),
             confidence,
             superseded,
@@ -117,7 +117,7 @@ proptest! {
         now in any::<i64>(),
         tokens in 0..300usize,
     ) {
-        let answer = || extract(&asked, &items, &Store::ALL, Timestamp(now), tokens);
+        let answer = || extract(&asked, &items, &StoreKind::ALL, Timestamp(now), tokens);
         let found = answer();
         prop_assert!(found.text.len() <= tokens * TOKEN_BYTES);
         let known: BTreeSet<_> = items.iter().map(|item| &item.citation).collect();
@@ -145,23 +145,23 @@ proptest! {
         sizes in prop::collection::vec(0..500usize, 9),
         tokens in 0..300usize,
     ) {
-        let found: Vec<Found> = items
+        let found: Vec<Candidate> = items
             .into_iter()
             .zip(sizes)
             .enumerate()
-            .map(|(rank, (item, bytes))| Found { item, rank, bytes })
+            .map(|(rank, (item, bytes))| Candidate { evidence: item, rank, bytes })
             .collect();
-        let kept = keep(&asked, None, &found, tokens);
-        let bytes: usize = kept.places.iter().map(|place| found[*place].bytes).sum();
+        let selection = select(&asked, None, &found, tokens);
+        let bytes: usize = selection.indices.iter().map(|place| found[*place].bytes).sum();
         prop_assert!(bytes <= tokens * TOKEN_BYTES);
-        let once: BTreeSet<_> = kept.places.iter().collect();
-        prop_assert_eq!(once.len(), kept.places.len());
-        prop_assert_eq!(keep(&asked, None, &found, tokens), kept);
+        let once: BTreeSet<_> = selection.indices.iter().collect();
+        prop_assert_eq!(once.len(), selection.indices.len());
+        prop_assert_eq!(select(&asked, None, &found, tokens), selection);
     }
 
     #[test]
     fn follow_up_names_only_mentioned_entities(asked in text(), before in text(), names in prop::collection::vec(text(), 0..3)) {
-        let turn = Turn { query: before, entities: names.clone(), items: Vec::new() };
+        let turn = Turn { query: before, entities: names.clone(), citations: Vec::new() };
         if let FollowUp::Continues { entities, .. } = follow_up(&[turn], &asked) {
             prop_assert!(entities.iter().all(|entity| names.contains(entity)));
         }

@@ -9,7 +9,7 @@
 //! clauses, `questions_compound_unseen.jsonl` did not. `questions_foreign.jsonl`
 //! are in languages that the router does not know.
 
-use mimo::ask::{Decision, Router, Store};
+use mimo::ask::{Decision, Router, StoreKind};
 use mimo::embed::{self, Embedder};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -19,16 +19,16 @@ use std::sync::Arc;
 #[derive(Deserialize)]
 struct Question {
     question: String,
-    primary: Store,
+    primary: StoreKind,
     /// Stores that may be right too.
-    also: Vec<Store>,
+    also: Vec<StoreKind>,
 }
 
 #[derive(Deserialize)]
 struct Compound {
     question: String,
     /// The two that are needed.
-    stores: Vec<Store>,
+    stores: Vec<StoreKind>,
 }
 
 fn questions<T: DeserializeOwned>(file: &str) -> Vec<T> {
@@ -63,7 +63,7 @@ impl Asking {
     }
 }
 
-fn is_searched(decision: &Decision, store: Store) -> bool {
+fn is_searched(decision: &Decision, store: StoreKind) -> bool {
     decision.primary == store || decision.secondary.contains(&store)
 }
 

@@ -1,40 +1,35 @@
-//! The models that may put an answer into words, and asking one of them.
+//! The models that may write an answer.
 
 use std::time::Duration;
 
 use tokio::time::{Instant, timeout_at};
 use tokio_util::sync::CancellationToken;
 
-use super::answer::By;
-use super::sampling;
-use crate::ask::Prompt;
-use crate::caller::AskClient;
-use crate::endpoint::{Endpoint, Task};
+use super::answer::Author;
+use super::{Prompt, sampling};
+use crate::caller::{AskClient, Caller};
+use crate::endpoint::{Completion, Endpoint};
 use crate::limits;
-use crate::tools::Context;
 
-/// Which models the settings let answers be written by; by default none.
+/// The models that the settings allow; none by default.
 #[derive(Default)]
 pub struct Writers {
-    /// Asked first.
+    /// Tried first.
     pub endpoint: Option<Endpoint>,
-    /// Whether the client's model is asked, where it offers one.
+    /// Whether the client's model is tried, if the client offers sampling.
     pub client: bool,
 }
 
-/// One that may be asked now.
-pub enum Writer<'a> {
-    /// The model of the settings.
+pub(super) enum Writer<'a> {
     Endpoint(&'a Endpoint),
-    /// The client's own model.
     Client(AskClient),
 }
 
 impl Writers {
-    /// Those that may be asked during a call, in the order to try them.
-    pub fn of(&self, context: &Context) -> Vec<Writer<'_>> {
+    /// The models that can be asked for `caller`, in the order to try them.
+    pub(super) fn available(&self, caller: &Caller) -> Vec<Writer<'_>> {
         let endpoint = self.endpoint.as_ref().map(Writer::Endpoint);
-        let client = context.caller.sample.clone().filter(|_| self.client);
+        let client = caller.sample.clone().filter(|_| self.client);
         endpoint
             .into_iter()
             .chain(client.map(Writer::Client))
@@ -43,15 +38,14 @@ impl Writers {
 }
 
 impl Writer<'_> {
-    /// Who it is, in an answer.
-    pub fn by(&self) -> By {
+    pub fn author(&self) -> Author {
         match self {
-            Writer::Endpoint(_) => By::Endpoint,
-            Writer::Client(_) => By::Client,
+            Writer::Endpoint(_) => Author::Endpoint,
+            Writer::Client(_) => Author::Client,
         }
     }
 
-    /// Who it is, in a sentence.
+    /// Its name in a sentence.
     pub fn name(&self) -> &'static str {
         match self {
             Writer::Endpoint(_) => "the endpoint",
@@ -59,8 +53,8 @@ impl Writer<'_> {
         }
     }
 
-    /// What it writes by `deadline`; otherwise why there is nothing, to follow
-    /// its name. A question that is given up is taken back.
+    /// The model's text. An error is a predicate of the writer's name: "did not
+    /// answer in time". Cancelling withdraws the request.
     pub async fn write(
         &self,
         prompt: &Prompt,
@@ -72,24 +66,24 @@ impl Writer<'_> {
             return Err("was not asked: no time was left".to_owned());
         }
         tokio::select! {
-            written = self.answer(prompt, deadline) => written,
+            written = self.request(prompt, deadline) => written,
             () = cancel.cancelled() => Err("was not waited for".to_owned()),
         }
     }
 
-    async fn answer(&self, prompt: &Prompt, deadline: Instant) -> Result<String, String> {
+    async fn request(&self, prompt: &Prompt, deadline: Instant) -> Result<String, String> {
         match self {
             Writer::Endpoint(endpoint) => {
-                let task = Task {
+                let completion = Completion {
                     system: &prompt.system,
                     user: &prompt.user,
                     max_tokens: prompt.max_tokens,
                 };
-                endpoint.write(task, deadline).await
+                endpoint.complete(completion, deadline).await
             }
-            Writer::Client(asks) => {
-                let asked = asks(sampling::METHOD.to_owned(), sampling::request(prompt));
-                match timeout_at(deadline, asked).await {
+            Writer::Client(ask) => {
+                let reply = ask(sampling::METHOD.to_owned(), sampling::request(prompt));
+                match timeout_at(deadline, reply).await {
                     Ok(Ok(result)) => sampling::text(&result),
                     Ok(Err(error)) => Err(sampling::refusal(&error)),
                     Err(_) => Err("did not answer in time".to_owned()),

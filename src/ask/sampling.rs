@@ -1,15 +1,14 @@
-//! A prompt as the protocol's sampling request, and the text of its result. Pure.
+//! The protocol's sampling request for a prompt, and the text of its result. Pure.
 
 use serde_json::value::{RawValue, to_raw_value};
 use serde_json::{Value, json};
 
-use crate::ask::{Prompt, beginning, neutral};
+use super::{Prompt, beginning, neutral};
 use crate::limits;
 
-/// The method.
-pub const METHOD: &str = "sampling/createMessage";
+pub(super) const METHOD: &str = "sampling/createMessage";
 
-/// Reasons of a model to stop that leave no answer.
+/// Stop reasons that leave no answer.
 const STOPS: [&str; 5] = [
     "refusal",
     "error",
@@ -18,8 +17,7 @@ const STOPS: [&str; 5] = [
     "content_filter",
 ];
 
-/// The parameters of the request.
-pub fn request(prompt: &Prompt) -> Option<Box<RawValue>> {
+pub(super) fn request(prompt: &Prompt) -> Option<Box<RawValue>> {
     let params = json!({
         "messages": [{"role": "user", "content": {"type": "text", "text": prompt.user}}],
         "systemPrompt": prompt.system,
@@ -30,8 +28,8 @@ pub fn request(prompt: &Prompt) -> Option<Box<RawValue>> {
     to_raw_value(&params).ok()
 }
 
-/// What the model wrote; otherwise why there is nothing, to follow its name.
-pub fn text(result: &RawValue) -> Result<String, String> {
+/// What the model wrote. An error is a predicate of the writer's name.
+pub(super) fn text(result: &RawValue) -> Result<String, String> {
     let result: Value = serde_json::from_str(result.get()).unwrap_or_default();
     let stopped = result["stopReason"].as_str().unwrap_or_default();
     if let Some(why) = STOPS.iter().find(|each| **each == stopped) {
@@ -49,8 +47,8 @@ pub fn text(result: &RawValue) -> Result<String, String> {
     }
 }
 
-/// A JSON-RPC error as a reason.
-pub fn refusal(error: &RawValue) -> String {
+/// A JSON-RPC error as such a predicate.
+pub(super) fn refusal(error: &RawValue) -> String {
     let error: Value = serde_json::from_str(error.get()).unwrap_or_default();
     let message = error["message"].as_str().unwrap_or("no reason given");
     let message = neutral(beginning(message, limits::ASK_REASON_BYTES_MAX));

@@ -1,0 +1,260 @@
+//! Searching one store for a question.
+
+use std::sync::Arc;
+
+use futures::future::BoxFuture;
+
+use super::answer::{Hit, Record};
+use super::contradictions::statement_slot;
+use super::fan_out::{StoreResults, StoreSearch};
+use super::relevance::Relevance;
+use super::service::Ask;
+use super::{Evidence, StoreKind};
+use crate::caller::Reach;
+use crate::failure::Failure;
+use crate::graph::about::{NamedTriple, Topic};
+use crate::graph::query::Scope;
+use crate::limits;
+use crate::memory;
+use crate::store::memory::{Category, Filter, Memory, MemoryId, State};
+use crate::store::procedure::StoredDefinition;
+use crate::text;
+
+/// The least cosine of a memory that shares no word with the question.
+const SIMILARITY_MIN: f32 = 0.3;
+/// The least confidence of a triple.
+const CONFIDENCE_MIN: f64 = 0.3;
+
+/// What the stores are searched for.
+#[derive(Clone)]
+pub(super) struct Lookup {
+    /// The question, completed from the conversation.
+    pub query: String,
+    /// Its vector; `None` if it could not be encoded.
+    pub vector: Option<Vec<f32>>,
+    /// Entities it is about without naming them.
+    pub entities: Vec<String>,
+    /// Whether replaced statements may be the answer.
+    pub include_superseded: bool,
+    pub reach: Reach,
+    pub projects: Vec<String>,
+}
+
+/// Finds tools of skills.
+pub(crate) trait SkillTools: Send + Sync {
+    /// The approved tools that match `query`, best first.
+    fn find(&self, query: String, limit: usize)
+    -> BoxFuture<'_, Result<Vec<SkillTool>, Failure>>;
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct SkillTool {
+    /// The name by which clients call it.
+    pub(crate) name: String,
+    pub(crate) skill: String,
+    /// The name its skill gave it.
+    pub(crate) tool: String,
+    pub(crate) description: String,
+    pub(crate) is_read_only: bool,
+}
+
+impl Ask {
+    pub(super) fn store_search(self: &Arc<Self>, store: StoreKind, lookup: Lookup) -> StoreSearch {
+        let ask = self.clone();
+        Box::new(move || {
+            Box::pin(async move {
+                match store {
+                    StoreKind::Episodic => ask.search_memories(lookup).await,
+                    StoreKind::Semantic => {
+                        let entities = lookup.entities.clone();
+                        ask.triples_about(&lookup, entities).await.map(complete)
+                    }
+                    StoreKind::Procedural => ask.search_procedures(&lookup).await.map(complete),
+                    StoreKind::Skills => ask.search_skills(lookup).await.map(complete),
+                }
+            })
+        })
+    }
+
+    async fn search_memories(&self, lookup: Lookup) -> Result<StoreResults, Failure> {
+        let search = memory::Search {
+            query: lookup.query.clone(),
+            vector: lookup.vector.clone(),
+            filter: self.filter(&lookup),
+            mode: memory::Mode::Hybrid,
+            threshold: SIMILARITY_MIN,
+            offset: 0,
+            limit: limits::ASK_HITS_OF_ONE_MAX,
+        };
+        let page = self.memories.search(search).await?;
+        let hits = page.items.into_iter();
+        let mut hits: Vec<Hit> = hits.map(|(memory, score)| memory_hit(memory, score)).collect();
+        self.compare_memories(&lookup, &mut hits).await?;
+        Ok(StoreResults {
+            hits,
+            degraded: page.degraded,
+        })
+    }
+
+    pub(super) fn filter(&self, lookup: &Lookup) -> Filter {
+        Filter {
+            include_superseded: lookup.include_superseded,
+            ..Filter::within(
+                &lookup.reach,
+                lookup.projects.clone(),
+                self.memories.now(),
+            )
+        }
+    }
+
+    /// Sets the similarity of memories to the question from their stored vectors.
+    pub(super) async fn compare_memories(
+        &self,
+        lookup: &Lookup,
+        hits: &mut [Hit],
+    ) -> Result<(), Failure> {
+        let Some(vector) = &lookup.vector else {
+            return Ok(());
+        };
+        let ids = hits.iter().filter_map(memory_id).collect();
+        let cosines = self
+            .memories
+            .likeness(&lookup.reach, ids, vector.clone())
+            .await?;
+        for hit in hits {
+            hit.evidence.similarity = memory_id(hit).and_then(|id| cosines.get(&id)).copied();
+        }
+        Ok(())
+    }
+
+    /// The triples around the entities that the question names and around
+    /// `entities`: those that share most words with the question first, then the
+    /// nearest.
+    pub(super) async fn triples_about(
+        &self,
+        lookup: &Lookup,
+        entities: Vec<String>,
+    ) -> Result<Vec<Hit>, Failure> {
+        let topic = Topic {
+            scope: Scope {
+                reach: lookup.reach.clone(),
+                projects: lookup.projects.clone(),
+                at: self.graph.now(),
+                min_confidence: CONFIDENCE_MIN,
+                limit: limits::ASK_TRIPLES_MAX,
+            },
+            text: lookup.query.clone(),
+            others: entities,
+            include_ended: lookup.include_superseded,
+        };
+        let relevance = Relevance::to(&lookup.query);
+        let triples = self.graph.about(topic).await?.into_iter();
+        let mut hits: Vec<(f32, Hit)> = triples
+            .map(triple_hit)
+            .map(|hit| (relevance.coverage(&hit.evidence.text), hit))
+            .collect();
+        hits.sort_by(|a, b| b.0.total_cmp(&a.0));
+        hits.truncate(limits::ASK_HITS_OF_ONE_MAX);
+        Ok(hits.into_iter().map(|(_, hit)| hit).collect())
+    }
+
+    async fn search_procedures(&self, lookup: &Lookup) -> Result<Vec<Hit>, Failure> {
+        let words = text::query_words(&lookup.query).into_iter();
+        let words: Vec<String> = words.map(|asked| asked.word).collect();
+        if words.is_empty() {
+            return Ok(Vec::new());
+        }
+        let (words, limit) = (words.join(" "), limits::ASK_HITS_OF_ONE_MAX);
+        let found = self.procedures.find(Some(&words), limit).await?;
+        Ok(found.into_iter().map(procedure_hit).collect())
+    }
+
+    async fn search_skills(&self, lookup: Lookup) -> Result<Vec<Hit>, Failure> {
+        let Some(skills) = &self.skills else {
+            return Ok(Vec::new());
+        };
+        let found = skills.find(lookup.query, limits::ASK_HITS_OF_ONE_MAX);
+        Ok(found.await?.into_iter().map(tool_hit).collect())
+    }
+}
+
+fn complete(hits: Vec<Hit>) -> StoreResults {
+    StoreResults {
+        hits,
+        degraded: None,
+    }
+}
+
+/// The id of a memory among the hits.
+pub(super) fn memory_id(hit: &Hit) -> Option<MemoryId> {
+    match &hit.record {
+        Record::Memory(memory, _) => Some(memory.id),
+        _ => None,
+    }
+}
+
+pub(super) fn memory_hit(memory: Memory, score: Option<f32>) -> Hit {
+    // An action or an observation may happen again with another number.
+    let slot = match (&memory.topic_key, memory.category) {
+        (Some(key), _) => Some(format!("topic {key}")),
+        (None, Category::Fact | Category::Plan) => statement_slot(&memory.content),
+        (None, Category::Action | Category::Observation) => None,
+    };
+    Hit {
+        evidence: Evidence {
+            at: Some(memory.created_at),
+            superseded: memory.state == State::Superseded,
+            slot,
+            ..Evidence::new(
+                StoreKind::Episodic,
+                format!("memory:{}", memory.id),
+                memory.content.clone(),
+            )
+        },
+        entities: memory.entities.clone(),
+        record: Record::Memory(Box::new(memory), score),
+    }
+}
+
+fn triple_hit(triple: NamedTriple) -> Hit {
+    let slot = format!("{} {}", triple.subject.key, triple.predicate);
+    Hit {
+        evidence: Evidence {
+            at: Some(triple.since),
+            confidence: triple.confidence as f32,
+            superseded: triple.ended.is_some(),
+            slot: triple.is_functional.then_some(slot),
+            ..Evidence::new(
+                StoreKind::Semantic,
+                format!("triple:{}", triple.id),
+                triple.sentence(),
+            )
+        },
+        entities: vec![triple.subject.key.clone(), triple.object.key.clone()],
+        record: Record::Triple(Box::new(triple)),
+    }
+}
+
+fn procedure_hit(stored: StoredDefinition) -> Hit {
+    let citation = format!("procedure:{}@{}", stored.name, stored.version);
+    let text = format!("{}: {}", in_words(&stored.name), stored.description);
+    Hit {
+        evidence: Evidence::new(StoreKind::Procedural, citation, text),
+        entities: Vec::new(),
+        record: Record::Procedure(stored),
+    }
+}
+
+fn tool_hit(tool: SkillTool) -> Hit {
+    let text = format!("{} {}: {}", tool.skill, in_words(&tool.tool), tool.description);
+    let citation = format!("skill:{}", tool.name);
+    Hit {
+        evidence: Evidence::new(StoreKind::Skills, citation, text),
+        entities: Vec::new(),
+        record: Record::Tool(tool),
+    }
+}
+
+fn in_words(name: &str) -> String {
+    name.replace(['_', '-', '.'], " ")
+}

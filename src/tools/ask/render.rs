@@ -1,0 +1,102 @@
+//! The document of an answer. Pure.
+
+use serde_json::{Map, Value, json};
+
+use crate::ask::{Answer, Format, Hit, Record, StoreKind, beginning};
+use crate::limits;
+use crate::procedure::view;
+use crate::tools::graph::rounded;
+use crate::tools::memory::{cut, row};
+
+pub(super) struct Renderer<'a> {
+    /// The caller's project: rows of other projects name theirs.
+    pub project: &'a str,
+}
+
+impl Format for Renderer<'_> {
+    fn hit_bytes(&self, hit: &Hit) -> usize {
+        self.hit(hit).to_string().len() + ",".len()
+    }
+
+    fn answer_bytes(&self, answer: &Answer) -> usize {
+        self.document(answer).to_string().len()
+    }
+}
+
+impl Renderer<'_> {
+    pub fn document(&self, answer: &Answer) -> Value {
+        let of_store = |store: StoreKind| {
+            let hits = answer.hits.iter();
+            let hits = hits.filter(move |hit| hit.evidence.store == store);
+            hits.map(|hit| self.hit(hit)).collect::<Vec<_>>()
+        };
+        let results: Map<String, Value> = StoreKind::ALL
+            .into_iter()
+            .map(|store| (store.name().to_owned(), json!(of_store(store))))
+            .collect();
+        let failed = answer.failed.iter();
+        let failed: Map<String, Value> = failed
+            .map(|(store, kind)| (store.name().to_owned(), json!(kind.name())))
+            .collect();
+        let decision = &answer.decision;
+        let secondary: Vec<&str> = decision.secondary.iter().map(|store| store.name()).collect();
+        let mut document = json!({
+            "query_id": answer.query_id,
+            "router_decision": {
+                "primary_store": decision.primary.name(),
+                "secondary_stores": secondary,
+                "confidence": (f64::from(decision.confidence) * 1e4).round() / 1e4,
+                "reasoning": decision.reasoning,
+                "requires_synthesis": decision.requires_synthesis,
+            },
+            "results": results,
+            "failed": failed,
+            "synthesis": {
+                "text": answer.synthesis.text,
+                "citations": answer.synthesis.citations,
+                "by": answer.author.name(),
+            },
+            "context_id": answer.context_id,
+        });
+        if answer.is_truncated {
+            document["truncated"] = json!(true);
+        }
+        if !answer.degraded.is_empty() {
+            let whole = answer.degraded.join("; ");
+            document["degraded"] = json!(beginning(&whole, limits::ASK_DEGRADED_BYTES_MAX));
+        }
+        document
+    }
+
+    fn hit(&self, hit: &Hit) -> Value {
+        match &hit.record {
+            Record::Memory(memory, score) => {
+                let snippet = cut(&memory.content, limits::SNIPPET_BYTES_MAX);
+                row(memory, *score, snippet, 0, self.project)
+            }
+            Record::Triple(triple) => {
+                let mut row = json!({
+                    "id": triple.id,
+                    "subject": triple.subject.key,
+                    "predicate": triple.predicate,
+                    "object": triple.object.key,
+                    "since": triple.since.to_iso(),
+                });
+                if triple.confidence < 1.0 {
+                    row["confidence"] = json!(rounded(triple.confidence));
+                }
+                if let Some(ended) = triple.ended {
+                    row["until"] = json!(ended.to_iso());
+                }
+                row
+            }
+            Record::Procedure(stored) => view::listed(stored),
+            Record::Tool(tool) => json!({
+                "tool": tool.name,
+                "server": tool.skill,
+                "description": tool.description,
+                "call_with": if tool.is_read_only { "skill_read" } else { "skill_call" },
+            }),
+        }
+    }
+}
