@@ -232,10 +232,12 @@ fn text(body: &[u8]) -> Result<String, String> {
     }
     let text = choice.message.content.unwrap_or_default();
     let after = text.trim_start().strip_prefix(REASONING_MARKS.0);
-    Ok(match after.map(|thought| thought.split_once(REASONING_MARKS.1)) {
-        None => text,
-        Some(Some((_, answer))) => answer.to_owned(),
-        // The reasoning was cut off before any answer.
-        Some(None) => String::new(),
-    })
+    Ok(
+        match after.map(|thought| thought.split_once(REASONING_MARKS.1)) {
+            None => text,
+            Some(Some((_, answer))) => answer.to_owned(),
+            // The reasoning was cut off before any answer.
+            Some(None) => String::new(),
+        },
+    )
 }

@@ -157,7 +157,11 @@ mod tests {
         }
         let id = conversations.open(&local, None).id;
         conversations.add(&local, &id, Turn::default());
-        assert!(!conversations.open(&Caller::local("a", "t"), Some(&id)).is_unknown);
+        assert!(
+            !conversations
+                .open(&Caller::local("a", "t"), Some(&id))
+                .is_unknown
+        );
         assert!(conversations.open(&alice, Some(&id)).is_unknown);
     }
 }

@@ -114,7 +114,11 @@ fn sentences_of(question: &str, evidence: &[Evidence]) -> Vec<Sentence> {
     }
     found.sort_by(|a, b| {
         let citation = |sentence: &Sentence| &evidence[sentence.source].citation;
-        let by_place = || citation(a).cmp(citation(b)).then(a.position.cmp(&b.position));
+        let by_place = || {
+            citation(a)
+                .cmp(citation(b))
+                .then(a.position.cmp(&b.position))
+        };
         b.score.total_cmp(&a.score).then_with(by_place)
     });
     found
@@ -125,7 +129,11 @@ fn sentences_of(question: &str, evidence: &[Evidence]) -> Vec<Sentence> {
 fn choose(sentences: Vec<Sentence>) -> Vec<Sentence> {
     let mut chosen: Vec<Sentence> = Vec::new();
     for sentence in sentences {
-        let same_source = || chosen.iter().filter(|other| other.source == sentence.source);
+        let same_source = || {
+            chosen
+                .iter()
+                .filter(|other| other.source == sentence.source)
+        };
         let best = same_source().next();
         let falls_short = best.is_some_and(|best| sentence.score < best.score * 0.9);
         let is_repeated = |other: &Sentence| is_duplicate(&other.words, &sentence.words);

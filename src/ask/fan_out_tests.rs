@@ -61,7 +61,10 @@ async fn hanging_store_times_out_and_the_others_answer() {
         findings.hits,
         [(StoreKind::Semantic, vec![hit(StoreKind::Semantic, "a")])].into()
     );
-    assert_eq!(findings.failed, [(StoreKind::Episodic, Kind::Timeout)].into());
+    assert_eq!(
+        findings.failed,
+        [(StoreKind::Episodic, Kind::Timeout)].into()
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -79,7 +82,10 @@ async fn failures_and_panics_are_reported_by_their_kind() {
     let locked = Failure::new(Kind::Unavailable, "the database is locked");
     let searches: Vec<(StoreKind, StoreSearch)> = vec![
         (StoreKind::Episodic, after(0, Err(locked))),
-        (StoreKind::Semantic, Box::new(|| panic!("before the future"))),
+        (
+            StoreKind::Semantic,
+            Box::new(|| panic!("before the future")),
+        ),
         (
             StoreKind::Procedural,
             Box::new(|| Box::pin(async { panic!("inside of it") })),

@@ -43,8 +43,7 @@ pub(super) struct Lookup {
 /// Finds tools of skills.
 pub(crate) trait SkillTools: Send + Sync {
     /// The approved tools that match `query`, best first.
-    fn find(&self, query: String, limit: usize)
-    -> BoxFuture<'_, Result<Vec<SkillTool>, Failure>>;
+    fn find(&self, query: String, limit: usize) -> BoxFuture<'_, Result<Vec<SkillTool>, Failure>>;
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -88,7 +87,9 @@ impl Ask {
         };
         let page = self.memories.search(search).await?;
         let hits = page.items.into_iter();
-        let mut hits: Vec<Hit> = hits.map(|(memory, score)| memory_hit(memory, score)).collect();
+        let mut hits: Vec<Hit> = hits
+            .map(|(memory, score)| memory_hit(memory, score))
+            .collect();
         self.compare_memories(&lookup, &mut hits).await?;
         Ok(StoreResults {
             hits,
@@ -99,11 +100,7 @@ impl Ask {
     pub(super) fn filter(&self, lookup: &Lookup) -> Filter {
         Filter {
             include_superseded: lookup.include_superseded,
-            ..Filter::within(
-                &lookup.reach,
-                lookup.projects.clone(),
-                self.memories.now(),
-            )
+            ..Filter::within(&lookup.reach, lookup.projects.clone(), self.memories.now())
         }
     }
 
@@ -246,7 +243,12 @@ fn procedure_hit(stored: StoredDefinition) -> Hit {
 }
 
 fn tool_hit(tool: SkillTool) -> Hit {
-    let text = format!("{} {}: {}", tool.skill, in_words(&tool.tool), tool.description);
+    let text = format!(
+        "{} {}: {}",
+        tool.skill,
+        in_words(&tool.tool),
+        tool.description
+    );
     let citation = format!("skill:{}", tool.name);
     Hit {
         evidence: Evidence::new(StoreKind::Skills, citation, text),

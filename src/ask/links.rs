@@ -97,7 +97,9 @@ impl Ask {
 fn without(mut hits: Vec<Hit>, known: &[Hit]) -> Vec<Hit> {
     let is_known = |hit: &Hit| {
         let citation = &hit.evidence.citation;
-        known.iter().any(|known| known.evidence.citation == *citation)
+        known
+            .iter()
+            .any(|known| known.evidence.citation == *citation)
     };
     hits.retain(|hit| !is_known(hit));
     hits

@@ -31,7 +31,7 @@ mod writers;
 
 use crate::clock::Timestamp;
 
-pub(crate) use answer::{Answer, Author, Format, Hit, Record};
+pub(crate) use answer::{Answer, Format, Hit, Record};
 pub use conversation::{Conversations, OpenConversation, Turn};
 pub use extract::{Synthesis, extract};
 pub(crate) use fetch::{SkillTool, SkillTools};

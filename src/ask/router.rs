@@ -193,7 +193,8 @@ impl Router {
 
     /// Whether the question, or a clause of it, wants an answer in words.
     fn wants_synthesis(&self, query: &str, words: &[&str]) -> bool {
-        let is_excluded = |words: &[&str]| self.no_synthesis.iter().any(|phrase| phrase.is_in(words));
+        let is_excluded =
+            |words: &[&str]| self.no_synthesis.iter().any(|phrase| phrase.is_in(words));
         let clauses = clauses(query);
         match clauses.is_empty() {
             true => !words.is_empty() && !is_excluded(words),

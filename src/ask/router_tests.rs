@@ -17,7 +17,9 @@ fn vectors_of_the_prototypes_are_those_of_the_model() {
     let mut differing = Vec::new();
     for (_, question) in routes.prototypes.each() {
         let row = Direction::of(&embedder.embed_query(&question).expect("a vector"));
-        let kept = rows.next().map(|row| Direction::new(row.map(u8::cast_signed)));
+        let kept = rows
+            .next()
+            .map(|row| Direction::new(row.map(u8::cast_signed)));
         if kept.is_none_or(|kept| kept.cosine(&row) < 0.999) {
             differing.push(question);
         }

@@ -149,8 +149,15 @@ impl Ask {
         );
 
         let deadline = time.synthesis_deadline();
-        self.synthesize(&lookup.query, &mut answer, &budget, caller, cancel, deadline)
-            .await;
+        self.synthesize(
+            &lookup.query,
+            &mut answer,
+            &budget,
+            caller,
+            cancel,
+            deadline,
+        )
+        .await;
         let recalled = answer.hits.iter().filter_map(memory_id);
         self.memories.count_recall(recalled.collect());
         let turn = Turn {
@@ -181,11 +188,7 @@ impl Ask {
         let rest = StoreKind::ALL.into_iter();
         let rest: Vec<StoreKind> = rest.filter(|store| !first.contains(store)).collect();
         let is_in_time = || Instant::now() < time.after_tenths(SEARCH_TENTHS);
-        if chosen.is_none()
-            && !rest.is_empty()
-            && !has_answer(lookup, &findings)
-            && is_in_time()
-        {
+        if chosen.is_none() && !rest.is_empty() && !has_answer(lookup, &findings) && is_in_time() {
             self.search_stores(lookup, &rest, &mut findings, time).await;
             decision.secondary.extend(rest);
             decision.reasoning += "; nothing there answers, so the other stores were asked too";

@@ -2,7 +2,7 @@
 //! behind it. One folder a family; no SQL, no protocol types.
 
 pub mod arguments;
-pub mod ask;
+mod ask;
 pub mod complete;
 pub mod fixture;
 pub mod graph;
@@ -28,6 +28,7 @@ use tokio_util::sync::CancellationToken;
 pub use self::offers::ResourceSource;
 pub(crate) use self::offers::{Offers, PromptSource, offers};
 pub use self::reply::{Document, Reply};
+use crate::ask::{Ask, SkillTools, Writers};
 use crate::caller::Caller;
 use crate::failure::CallError;
 use crate::graph::Graph;
@@ -43,7 +44,7 @@ pub fn standard(
     project: &str,
     skills: Option<Arc<skills::Skills>>,
     procedures: &Procedures,
-    writers: ask::Writers,
+    writers: Writers,
 ) -> Vec<Tool> {
     let status = status::Status {
         memories: memories.clone(),
@@ -52,17 +53,16 @@ pub fn standard(
         skills: skills.clone(),
         procedures: procedures.clone(),
     };
-    let asks = ask::Ask::new(
+    let ask = Ask::new(
         memories.clone(),
         graph.clone(),
         procedures.clone(),
-        skills.clone(),
-        project.to_owned(),
+        skills.clone().map(|skills| skills as Arc<dyn SkillTools>),
         writers,
     );
     let mut tools = memory::tools(memories);
     tools.extend(graph::tools(graph));
-    tools.push(ask::tool(Arc::new(asks)));
+    tools.push(ask::tool(Arc::new(ask)));
     tools.extend(procedure::tools(procedures));
     if let Some(skills) = &skills {
         skills.record_to(Arc::new(procedures.recorder()));

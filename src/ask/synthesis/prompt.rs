@@ -1,10 +1,10 @@
 //! The prompt: the question, and the sources between two lines that no source can
 //! contain.
 
+use crate::ask::Evidence;
 use crate::ask::extract::note;
 use crate::ask::quote::{beginning, neutral, sentences};
 use crate::ask::relevance::{RELEVANT, Relevance};
-use crate::ask::Evidence;
 use crate::clock::Timestamp;
 use crate::limits;
 

@@ -25,11 +25,7 @@ pub(super) fn tool(ask: Arc<Ask>) -> Tool {
     )
 }
 
-async fn call(
-    ask: Arc<Ask>,
-    arguments: Arguments,
-    context: Context,
-) -> Result<Document, Failure> {
+async fn call(ask: Arc<Ask>, arguments: Arguments, context: Context) -> Result<Document, Failure> {
     let mut question = question::read(&arguments)?;
     let left = context.deadline.saturating_duration_since(Instant::now());
     question.timeout = question.timeout.min(left);
@@ -43,11 +39,7 @@ async fn call(
 }
 
 impl SkillTools for Skills {
-    fn find(
-        &self,
-        query: String,
-        limit: usize,
-    ) -> BoxFuture<'_, Result<Vec<SkillTool>, Failure>> {
+    fn find(&self, query: String, limit: usize) -> BoxFuture<'_, Result<Vec<SkillTool>, Failure>> {
         Box::pin(async move {
             let best = self.best(query, limit).await?;
             let tools = best.into_iter().map(|(name, offered)| SkillTool {

@@ -41,7 +41,9 @@ fn stores(reader: &Reader<'_>) -> Result<Option<Vec<StoreKind>>, Failure> {
     let names = reader.names("stores", 2 * StoreKind::ALL.len())?;
     let mut stores: Vec<StoreKind> = Vec::new();
     for (nth, name) in names.into_iter().flatten().enumerate() {
-        let store = StoreKind::ALL.into_iter().find(|store| store.name() == name);
+        let store = StoreKind::ALL
+            .into_iter()
+            .find(|store| store.name() == name);
         let store = store.ok_or_else(|| {
             let path = format!("/stores/{nth}");
             Failure::invalid(path, format!("there is no store {name:?}"))

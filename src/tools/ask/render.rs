@@ -39,7 +39,11 @@ impl Renderer<'_> {
             .map(|(store, kind)| (store.name().to_owned(), json!(kind.name())))
             .collect();
         let decision = &answer.decision;
-        let secondary: Vec<&str> = decision.secondary.iter().map(|store| store.name()).collect();
+        let secondary: Vec<&str> = decision
+            .secondary
+            .iter()
+            .map(|store| store.name())
+            .collect();
         let mut document = json!({
             "query_id": answer.query_id,
             "router_decision": {

@@ -108,7 +108,10 @@ fn conversation_expires_and_is_reported_as_forgotten() {
     assert!(opened.turns.is_empty() && !opened.is_unknown);
     conversations.add(&caller, &opened.id, turn("one", &[]));
     clock.advance_seconds(limits::CONVERSATION_SECONDS_MAX - 1);
-    assert_eq!(conversations.open(&caller, Some(&opened.id)).turns, [turn("one", &[])]);
+    assert_eq!(
+        conversations.open(&caller, Some(&opened.id)).turns,
+        [turn("one", &[])]
+    );
     // Looking does not keep it; speaking does.
     conversations.add(&caller, &opened.id, turn("two", &[]));
     clock.advance_seconds(limits::CONVERSATION_SECONDS_MAX - 1);
@@ -132,7 +135,10 @@ fn conversations_turns_and_entities_are_bounded() {
             id
         })
         .collect();
-    assert!(conversations.open(&caller, Some(&ids[0])).is_unknown, "the longest silent");
+    assert!(
+        conversations.open(&caller, Some(&ids[0])).is_unknown,
+        "the longest silent"
+    );
     assert!(!conversations.open(&caller, Some(&ids[1])).is_unknown);
     let id = &ids[1];
     for nth in 0..2 * limits::CONVERSATION_TURNS_MAX {

@@ -9,7 +9,11 @@ fn found(store: StoreKind, citation: &str, text: &str, rank: usize, bytes: usize
         store,
         ..item(citation, text)
     };
-    Candidate { evidence: item, rank, bytes }
+    Candidate {
+        evidence: item,
+        rank,
+        bytes,
+    }
 }
 
 const ASKED: &str = "Who owns the billing service?";
@@ -17,7 +21,10 @@ const ASKED: &str = "Who owns the billing service?";
 fn kept(found: &[Candidate], tokens: usize) -> (Vec<&str>, bool) {
     let selection = select(ASKED, None, found, tokens);
     let name = |place: &usize| found[*place].evidence.citation.as_str();
-    (selection.indices.iter().map(name).collect(), selection.is_truncated)
+    (
+        selection.indices.iter().map(name).collect(),
+        selection.is_truncated,
+    )
 }
 
 #[test]
@@ -107,8 +114,20 @@ fn ties_prefer_the_primary_store_and_the_newer_item() {
     let decision = Router::new().expect("routes").route(ASKED, None);
     assert_eq!(decision.primary, StoreKind::Semantic);
     let mut all = vec![
-        found(StoreKind::Episodic, "memory:1", "Billing service: Priya", 0, 10),
-        found(StoreKind::Semantic, "triple:1", "Billing service: Tom", 0, 10),
+        found(
+            StoreKind::Episodic,
+            "memory:1",
+            "Billing service: Priya",
+            0,
+            10,
+        ),
+        found(
+            StoreKind::Semantic,
+            "triple:1",
+            "Billing service: Tom",
+            0,
+            10,
+        ),
     ];
     let first = |all: &[Candidate]| select(ASKED, Some(&decision), all, 100).indices[0];
     assert_eq!(first(&all), 1);

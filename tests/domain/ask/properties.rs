@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use mimo::ask::{FollowUp, Candidate, Evidence, StoreKind, Turn, extract, follow_up, select};
+use mimo::ask::{Candidate, Evidence, FollowUp, StoreKind, Turn, extract, follow_up, select};
 use mimo::clock::Timestamp;
 use mimo::limits::TOKEN_BYTES;
 use proptest::prelude::*;
