@@ -91,7 +91,7 @@ fn of_a_long_source_the_sentences_that_matter_are_given() {
         given.user
     );
     assert!(given.user.len() < limits::ASK_PROMPT_SOURCE_BYTES_MAX + 300);
-    let many: Vec<Item> = (0..100).map(|id| memory(id, &long)).collect();
+    let many: Vec<Evidence> = (0..100).map(|id| memory(id, &long)).collect();
     let given = asked(&many).expect("relevant");
     assert!(given.user.len() < limits::ASK_PROMPT_BYTES_MAX + 1_000);
     assert!(given.citations.len() > 5);

@@ -164,7 +164,7 @@ struct Labelled {
 }
 
 /// Items as an answer is given them: the most worth first.
-fn by_worth(question: &str, items: impl Iterator<Item = Evidence>) -> Vec<Item> {
+fn by_worth(question: &str, items: impl Iterator<Item = Evidence>) -> Vec<Evidence> {
     let of_none = |item| Candidate {
         evidence: item,
         rank: usize::MAX,

@@ -135,7 +135,7 @@ proptest! {
             1..6,
         ),
     ) {
-        let items: Vec<Item> = texts
+        let items: Vec<Evidence> = texts
             .into_iter()
             .enumerate()
             .map(|(id, text)| Evidence {

@@ -38,7 +38,7 @@ fn text() -> impl Strategy<Value = String> {
     prop::collection::vec(any, 0..40).prop_map(|words| words.join(" "))
 }
 
-fn items() -> impl Strategy<Value = Vec<Item>> {
+fn items() -> impl Strategy<Value = Vec<Evidence>> {
     let flags = (
         any::<bool>(),
         0..4usize,
