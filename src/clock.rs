@@ -1,13 +1,13 @@
-//! Time, ids and randomness as values: everything else takes them as
-//! parameters, so a test can hold them still.
+//! Time and random ids. Everything else takes a [`Clock`], so that a test can fix
+//! them.
 
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use chrono::{DateTime, Datelike, SecondsFormat};
 
-/// A moment: microseconds since 1970-01-01T00:00:00Z. An integer, so that
-/// every store orders it alike.
+/// Microseconds since 1970-01-01T00:00:00Z: an integer, which every store orders
+/// in the same way.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Timestamp(pub i64);
 
@@ -19,8 +19,8 @@ impl Timestamp {
             .unwrap_or_else(|| format!("{}us", self.0))
     }
 
-    /// `2026-11-22T17:36:00.000001Z`, whole; beyond the years that this form
-    /// has, the bare microseconds with their unit.
+    /// `2026-11-22T17:36:00.000001Z`; outside the years 0 to 9999, microseconds
+    /// with their unit.
     pub fn to_iso_micros(self) -> String {
         DateTime::from_timestamp_micros(self.0)
             .filter(|time| (0..=9999).contains(&time.year()))
@@ -37,22 +37,20 @@ impl Timestamp {
         Some(Timestamp(time.timestamp_micros()))
     }
 
-    /// `2026-11-22`, the day it is of in UTC.
+    /// `2026-11-22`, the day in UTC.
     pub fn to_day(self) -> String {
         self.to_iso().chars().take("2026-11-22".len()).collect()
     }
 
-    /// This moment moved by `seconds` (negative: earlier), kept in range.
+    /// Saturates.
     pub fn plus_seconds(self, seconds: i64) -> Timestamp {
         Timestamp(self.0.saturating_add(seconds.saturating_mul(1_000_000)))
     }
 }
 
-/// Where time and ids come from.
 pub trait Clock: Send + Sync {
-    /// Now, by the wall clock.
     fn now(&self) -> Timestamp;
-    /// 16 lower-case hex digits no other process will draw.
+    /// 16 random lower-case hex digits.
     fn new_id(&self) -> String;
 }
 
@@ -75,7 +73,8 @@ impl Clock for SystemClock {
     }
 }
 
-/// A clock for tests: stands still until it is moved, ids count up.
+/// A clock for tests: time changes only by [`FixedClock::advance_seconds`], and
+/// ids count up.
 #[derive(Debug, Default)]
 pub struct FixedClock {
     now: AtomicI64,
@@ -83,7 +82,6 @@ pub struct FixedClock {
 }
 
 impl FixedClock {
-    /// A clock that shows `start`.
     pub fn at(start: Timestamp) -> Self {
         FixedClock {
             now: AtomicI64::new(start.0),
@@ -91,7 +89,6 @@ impl FixedClock {
         }
     }
 
-    /// Moves the clock forward (or back) by `seconds`.
     pub fn advance_seconds(&self, seconds: i64) {
         self.now.fetch_add(seconds * 1_000_000, Ordering::Relaxed);
     }
@@ -112,7 +109,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_moment_is_written_and_read_again() {
+    fn timestamps_survive_formatting_and_parsing() {
         for (micros, text) in [
             (0, "1970-01-01T00:00:00.000000Z"),
             (1_795_348_800_000_001, "2026-11-22T12:00:00.000001Z"),

@@ -1,6 +1,6 @@
-//! The one error type that leaves a room: what happened, why, and the next
-//! step, with the only table that turns its kind into JSON-RPC codes and exit
-//! codes. What is logged beside it (the source) never reaches a client.
+//! The error type that leaves a room: what happened, why, and the next step, with
+//! the only table of JSON-RPC codes and exit codes. Its source is logged and never
+//! reaches a client.
 
 use std::error::Error;
 use std::fmt;
@@ -8,32 +8,31 @@ use std::fmt;
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
-/// What went wrong, as a caller may act on it. The names are the public
-/// contract (`error.kind` in every failed tool result).
+/// The class of a failure, which tells a caller what to do. The names are part of
+/// the contract (`error.kind` in every failed tool result).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Kind {
-    /// The arguments do not fit the tool's schema, or contradict each other.
+    /// The arguments do not match the tool's schema, or contradict each other.
     InvalidArguments,
     /// An id, a name or a cursor refers to nothing.
     NotFound,
-    /// The state has moved on: doing this now would lose or double something.
+    /// The state has changed: doing this now would lose or repeat something.
     Conflict,
-    /// A bound of `limits.rs` was met.
+    /// A bound of `limits.rs` was exceeded.
     LimitExceeded,
-    /// The deadline passed before an answer was there.
+    /// The deadline passed first.
     Timeout,
-    /// The caller took the request back.
+    /// The caller cancelled the request.
     Cancelled,
-    /// A part this needs is not usable now; trying later may help.
+    /// A part this needs is not usable now; a later try may succeed.
     Unavailable,
-    /// A policy forbids it; trying again will not help.
+    /// A policy forbids it; another try will fail too.
     Refused,
-    /// A defect of ours.
+    /// A defect of Mimo.
     Internal,
 }
 
 impl Kind {
-    /// The word a client sees.
     pub fn name(self) -> &'static str {
         match self {
             Kind::InvalidArguments => "invalid_arguments",
@@ -48,9 +47,9 @@ impl Kind {
         }
     }
 
-    /// The JSON-RPC code, where a failure has to be a protocol error rather
-    /// than a tool result.
-    pub fn json_rpc_code(self) -> i32 {
+    /// The JSON-RPC code, for a failure that is a protocol error rather than a tool
+    /// result.
+    pub(crate) fn json_rpc_code(self) -> i32 {
         match self {
             Kind::InvalidArguments => -32602,
             Kind::NotFound => -32602,
@@ -60,9 +59,8 @@ impl Kind {
         }
     }
 
-    /// The exit code of a command that ends with this: 2 for a wrong use, 1
-    /// for everything that a correct use may meet.
-    pub fn exit_code(self) -> u8 {
+    /// The exit code of a command: 2 for wrong usage, else 1.
+    pub(crate) fn exit_code(self) -> u8 {
         match self {
             Kind::InvalidArguments => 2,
             _ => 1,
@@ -74,21 +72,19 @@ impl Kind {
 /// `hint` the next step, `path` the place in the arguments (a JSON Pointer).
 #[derive(Debug)]
 pub struct Failure {
-    /// What class of failure this is.
     pub kind: Kind,
-    /// What happened and why, in one or two sentences.
+    /// One or two sentences.
     pub message: String,
     /// The next step, or an example of a correct call.
     pub hint: Option<String>,
-    /// JSON Pointer into the arguments; `""` is the whole.
+    /// JSON Pointer into the arguments; `""` is all of them.
     pub path: Option<String>,
-    /// Everything that is wrong, each as a document, where it is told at once.
+    /// All errors as documents, if several are reported at once.
     pub errors: Vec<Value>,
     source: Option<Box<dyn Error + Send + Sync>>,
 }
 
 impl Failure {
-    /// A failure of `kind`; add a hint, a path or a source with the methods below.
     pub fn new(kind: Kind, message: impl Into<String>) -> Self {
         Failure {
             kind,
@@ -105,39 +101,35 @@ impl Failure {
         Failure::new(Kind::InvalidArguments, message).at(path)
     }
 
-    /// A defect of ours; `source` goes to the log only.
+    /// A defect of Mimo; `source` is only logged.
     pub fn internal(source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         Failure::new(Kind::Internal, "Mimo met a defect of its own")
             .hint("the log names it; please report it with that line")
             .source(source)
     }
 
-    /// Adds the next step.
     pub fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = Some(hint.into());
         self
     }
 
-    /// Adds the place in the arguments.
     pub fn at(mut self, path: impl Into<String>) -> Self {
         self.path = Some(path.into());
         self
     }
 
-    /// Adds the cause, for the log.
     pub fn source(mut self, source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         self.source = Some(source.into());
         self
     }
 
-    /// Adds everything that is wrong.
     pub fn errors(mut self, errors: Vec<Value>) -> Self {
         self.errors = errors;
         self
     }
 
-    /// `{"error":{"kind","message","hint","path"}}`, and `errors` beside it;
-    /// absent fields left out.
+    /// `{"error": {"kind", "message", "hint", "path"}, "errors"}` without absent
+    /// fields.
     pub fn document(&self) -> Value {
         let mut error = json!({"kind": self.kind.name(), "message": self.message});
         if let Some(hint) = &self.hint {
@@ -185,7 +177,7 @@ pub enum CallError {
 }
 
 impl CallError {
-    /// The error as a failure of ours, where the skill's own is of no use.
+    /// The error as a failure, for callers that cannot forward a skill's error.
     pub fn into_failure(self) -> Failure {
         match self {
             CallError::Gateway(failure) => failure,

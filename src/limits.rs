@@ -1,10 +1,12 @@
 //! Every bound, in one place: the unit stands last in each name, and the
 //! relations that must hold between bounds are asserted when this compiles.
 
+mod ask;
 mod keeping;
 mod offers;
 mod search;
 
+pub use ask::*;
 pub use keeping::*;
 pub use offers::*;
 pub use search::*;
@@ -84,82 +86,8 @@ pub const EMBED_CHUNKS_MAX: usize = 128;
 /// A longer word is unknown to the built-in encoder as a whole: part of the
 /// model, not a choice.
 pub const EMBED_WORD_CHARS_MAX: usize = 100;
-/// Working rooms (about 2.5 MB each) that the encoder keeps for its next calls.
-pub const EMBED_ROOMS_MAX: usize = 2;
-
-/// Results of all stores that are weighed against each other for one question:
-/// each is compared with each for doubles.
-pub const ANSWER_ITEMS_MAX: usize = 256;
-/// Results that one store may bring to one question.
-pub const ASK_HITS_OF_ONE_MAX: usize = 20;
-/// Of them those whose vectors are made for the question: a text of 20 tokens
-/// takes about 1 ms, one of 200 about 10.
-pub const ASK_VECTORS_MAX: usize = 12;
-/// Vectors of results that are kept for the next questions, of 1.5 KB each.
-pub const ASK_VECTORS_KEPT_MAX: usize = 1_024;
-/// What of such a result is encoded.
-pub const ASK_VECTOR_BYTES_MAX: usize = 400;
-/// The shortest and the longest that one question may take.
-pub const ASK_MILLIS_MIN: u64 = 50;
-/// See [`ASK_MILLIS_MIN`].
-pub const ASK_MILLIS_MAX: u64 = (CALL_SECONDS_MAX - 5) * 1000;
-/// The least that the whole answer takes: what was decided, and a sentence.
-pub const ASK_TOKENS_MIN: usize = 256;
-/// The longest account of what could not be used.
-pub const ASK_DEGRADED_BYTES_MAX: usize = 200;
-/// How often an answer that turns out too long is made anew, shorter.
-pub const ASK_ATTEMPTS_MAX: usize = 4;
-/// Entities of the graph that one question may name.
-pub const ASK_ENTITIES_MAX: usize = 8;
-/// Triples around the entities of one question that are weighed for it.
-pub const ASK_TRIPLES_MAX: usize = 128;
-/// Of them those of one entity, in each direction: one that the question names,
-/// and one next to such a one.
-pub const ASK_EDGES_OF_ONE_MAX: [usize; 2] = [32, 8];
-/// Runs of words of one question that are looked up as predicates.
-pub const ASK_PREDICATE_PHRASES_MAX: usize = 64;
-/// Latest memories of each entity of one question that are weighed for it.
-pub const ASK_NAMING_MAX: usize = 32;
-/// What one store is brought by way of another.
-pub const ASK_BROUGHT_MAX: usize = 8;
-/// Memories, best first, whose entities lead from them into the graph.
-pub const ASK_BRIDGES_MAX: usize = 3;
-/// One quoted sentence; of a longer one the beginning is quoted.
-pub const ANSWER_SENTENCE_BYTES_MAX: usize = 500;
-/// Sentences quoted of one source.
-pub const ANSWER_SENTENCES_OF_ONE_MAX: usize = 3;
-/// What is looked at of one source.
-pub const ANSWER_SOURCE_BYTES_MAX: usize = 16 * 1024;
-/// The question that a model is asked.
-pub const ASK_PROMPT_QUESTION_BYTES_MAX: usize = 4 * 1024;
-/// What it is given of one source.
-pub const ASK_PROMPT_SOURCE_BYTES_MAX: usize = 2_000;
-/// What it is given of all sources.
-pub const ASK_PROMPT_BYTES_MAX: usize = 24 * 1024;
-/// What it is asked to write at most.
-pub const ASK_WRITTEN_TOKENS_MAX: usize = 1_000;
-/// What is looked at of what it wrote.
-pub const ASK_WRITTEN_BYTES_MAX: usize = 16 * 1024;
-/// The least time that a model is asked for anything at all.
-pub const ASK_MODEL_MILLIS_MIN: u64 = 100;
-/// What of a question's time is left for the answer when a model's is up.
-pub const ASK_MODEL_MARGIN_MILLIS: u64 = 50;
-/// Requests to the endpoint that are under way at a time.
-pub const ENDPOINT_REQUESTS_MAX: usize = 4;
-/// What is read of its answer.
-pub const ENDPOINT_BODY_BYTES_MAX: u64 = 1024 * 1024;
-/// What is told of somebody else's reason.
-pub const ASK_REASON_BYTES_MAX: usize = 80;
-/// Conversations that are kept; beyond it the one longest silent goes.
-pub const CONVERSATIONS_MAX: usize = 256;
-/// How long a silent conversation is kept.
-pub const CONVERSATION_SECONDS_MAX: i64 = 3_600;
-/// Questions that a conversation looks back on.
-pub const CONVERSATION_TURNS_MAX: usize = 8;
-/// Entities kept of one question, and as many items.
-pub const CONVERSATION_TOUCHED_MAX: usize = 32;
-/// What is kept of one question.
-pub const CONVERSATION_QUESTION_BYTES_MAX: usize = 1_000;
+/// Workspaces (about 2.5 MB each) that the encoder keeps for its next calls.
+pub const EMBED_WORKSPACES_MAX: usize = 2;
 
 /// Descriptions of skills' tools whose vectors are kept.
 pub const TOOL_VECTORS_KEPT_MAX: usize = 4096;

@@ -1,6 +1,5 @@
-//! Text as the indexes see it: when two texts are equal, and which words a text
-//! is found by. Pure; used by the memory domain and by the store that keeps its
-//! indexes, so that both always agree.
+//! The normal form of texts: equality, and the words by which a text is found.
+//! Pure. Domains and stores share it, so that both always agree.
 
 use std::collections::HashSet;
 
@@ -9,15 +8,15 @@ use unicode_normalization::UnicodeNormalization;
 
 use crate::limits;
 
-/// Names a text up to Unicode form, case, white space and closing punctuation:
-/// equal keys mean equal texts.
+/// A hash that is equal for texts that differ only in Unicode form, case, white
+/// space and closing punctuation.
 pub fn key(text: &str) -> [u8; 32] {
-    Sha256::digest(normalised(text)).into()
+    Sha256::digest(normalized(text)).into()
 }
 
-/// NFKC, lower case, single spaces, without full stops or exclamation marks at
-/// the end. A question mark stays: a question is not the statement it asks for.
-fn normalised(text: &str) -> String {
+/// NFKC, lower case, single spaces, without periods or exclamation marks at the
+/// end. A question mark stays, because a question is not a statement.
+fn normalized(text: &str) -> String {
     let folded: String = text.nfkc().flat_map(char::to_lowercase).collect();
     let mut joined = String::with_capacity(folded.len());
     for word in folded.split_whitespace() {
@@ -31,10 +30,10 @@ fn normalised(text: &str) -> String {
     joined
 }
 
-/// The words of a text for the keyword index, separated by spaces. Scripts
-/// that write no spaces come out as overlapping pairs (京都府 as 京都 都府 府), so
-/// that any two characters find them; the lone last one lets a single character
-/// be found as the beginning of a word.
+/// The words of a text for the keyword index, separated by spaces. Text in scripts
+/// without spaces becomes overlapping pairs (京都府 becomes 京都 都府 府), so that any
+/// two characters find it. The single last character makes every character the
+/// beginning of a word.
 pub fn words(text: &str) -> String {
     let mut out = String::with_capacity(text.len() + text.len() / 8);
     for piece in pieces(text) {
@@ -51,10 +50,10 @@ pub fn words(text: &str) -> String {
     out
 }
 
-/// Every run of up to `most` words next to each other in `words` (as [`words`]
-/// makes them) by which something could be named, each run once.
+/// The distinct phrases of up to `most` adjacent words that could be names, in the
+/// result of [`words`].
 pub fn phrases(words: &str, most: usize) -> impl Iterator<Item = &str> {
-    // Where each word begins and ends.
+    // The beginning and the end of each word.
     let bounds: Vec<(usize, usize)> = words
         .split(' ')
         .scan(0, |at, word| {
@@ -72,26 +71,25 @@ pub fn phrases(words: &str, most: usize) -> impl Iterator<Item = &str> {
             runs.map(move |(_, end)| &words[start..*end])
                 .collect::<Vec<_>>()
         })
-        .filter(move |phrase| is_telling(phrase) && seen.insert(*phrase))
+        .filter(move |phrase| is_distinctive(phrase) && seen.insert(*phrase))
 }
 
-/// Whether a name in the form of [`words`] tells what is meant wherever it
-/// stands: not a stop word, and longer than a letter or two.
-pub fn is_telling(name: &str) -> bool {
+/// Whether a phrase of [`words`] can be a name: no stop word, and longer than two
+/// characters.
+pub(crate) fn is_distinctive(name: &str) -> bool {
     name.chars().count() > 2 && STOP_WORDS.binary_search(&name).is_err()
 }
 
 /// One word of a keyword query.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct QueryWord {
-    /// The word, as the keyword index has it.
     pub word: String,
-    /// Whether longer words that begin with it count too.
+    /// Whether longer words that begin with it match too.
     pub prefix: bool,
 }
 
-/// The words a query asks for: stop words left out (unless there is nothing
-/// else), doubles left out, at most `limits::QUERY_WORDS_MAX`.
+/// The distinct keywords of a query, at most `limits::QUERY_WORDS_MAX`. Stop words
+/// are left out unless there are no others.
 pub fn query_words(query: &str) -> Vec<QueryWord> {
     let mut asked: Vec<QueryWord> = Vec::new();
     let mut ask = |word: String, prefix: bool| {
@@ -109,12 +107,12 @@ pub fn query_words(query: &str) -> Vec<QueryWord> {
                 .for_each(|pair| ask(pair.iter().collect(), false)),
         }
     }
-    let telling: Vec<QueryWord> = asked
+    let keywords: Vec<QueryWord> = asked
         .iter()
         .filter(|asked| STOP_WORDS.binary_search(&asked.word.as_str()).is_err())
         .cloned()
         .collect();
-    if telling.is_empty() { asked } else { telling }
+    if keywords.is_empty() { asked } else { keywords }
 }
 
 fn push_word(out: &mut String, word: &str) {
@@ -127,7 +125,7 @@ fn push_word(out: &mut String, word: &str) {
 enum Piece {
     /// Letters and digits of a script with spaces, in lower case.
     Word(String),
-    /// Characters of a script without.
+    /// Characters of a script without spaces.
     Run(Vec<char>),
 }
 
@@ -173,8 +171,8 @@ fn is_spaceless(c: char) -> bool {
     ) && c.is_alphanumeric()
 }
 
-/// Words that say nothing about what is asked for, in byte order. Contractions
-/// stand here in the pieces that the apostrophe leaves (`don` and `t`).
+/// In byte order. Contractions appear as the pieces around the apostrophe (`don`
+/// and `t`).
 const STOP_WORDS: &[&str] = &[
     "a", "about", "after", "again", "all", "also", "am", "an", "and", "any", "are", "as", "at",
     "be", "because", "been", "before", "being", "both", "but", "by", "can", "could", "d", "did",
@@ -199,7 +197,7 @@ mod tests {
     }
 
     #[test]
-    fn texts_are_equal_up_to_form_case_space_and_closing_punctuation() {
+    fn texts_are_equal_despite_form_case_space_and_closing_punctuation() {
         let same = [
             ("We use Postgres.", "we use  postgres"),
             ("Ship it!", "ship it"),
@@ -239,7 +237,7 @@ mod tests {
     }
 
     #[test]
-    fn phrases_are_runs_of_words_that_could_be_names() {
+    fn phrases_are_adjacent_words_that_could_be_names() {
         let found: Vec<&str> = phrases("the acme corp of the acme", 2).collect();
         let expected = ["the acme", "acme", "acme corp", "corp", "corp of", "of the"];
         assert_eq!(found, expected);
@@ -247,7 +245,7 @@ mod tests {
     }
 
     #[test]
-    fn queries_leave_stop_words_out_unless_there_is_nothing_else() {
+    fn queries_keep_stop_words_only_without_other_words() {
         let asked = |query: &str| -> Vec<String> {
             let star = |word: QueryWord| word.word + if word.prefix { "*" } else { "" };
             query_words(query).into_iter().map(star).collect()

@@ -129,7 +129,7 @@ fn bounded(turn: Turn) -> Turn {
     let bounded = |names: Vec<String>| {
         let names = names.into_iter();
         let names = names.filter(|name| name.len() <= 2 * limits::NAME_BYTES_MAX);
-        names.take(limits::CONVERSATION_TOUCHED_MAX).collect()
+        names.take(limits::CONVERSATION_NAMES_MAX).collect()
     };
     Turn {
         query: beginning(&turn.query, limits::CONVERSATION_QUESTION_BYTES_MAX).to_owned(),

@@ -92,7 +92,7 @@ fn sentences_of(question: &str, evidence: &[Evidence]) -> Vec<Sentence> {
         false => RELEVANT,
     };
     let mut found = Vec::new();
-    let considered = evidence.iter().take(limits::ANSWER_ITEMS_MAX);
+    let considered = evidence.iter().take(limits::ANSWER_EVIDENCE_MAX);
     for (source, evidence) in considered.enumerate() {
         let relevant = relevance.of(evidence);
         if relevant < threshold {
@@ -137,7 +137,7 @@ fn choose(sentences: Vec<Sentence>) -> Vec<Sentence> {
         let best = same_source().next();
         let falls_short = best.is_some_and(|best| sentence.score < best.score * 0.9);
         let is_repeated = |other: &Sentence| is_duplicate(&other.words, &sentence.words);
-        let has_enough = same_source().count() >= limits::ANSWER_SENTENCES_OF_ONE_MAX;
+        let has_enough = same_source().count() >= limits::ANSWER_SENTENCES_PER_SOURCE_MAX;
         if !falls_short && !has_enough && !chosen.iter().any(is_repeated) {
             chosen.push(sentence);
         }

@@ -95,7 +95,7 @@ fn usable(store: StoreKind, hits: Vec<Hit>) -> Vec<Hit> {
         evidence.store == store && !evidence.citation.is_empty() && can_be_quoted
     };
     let hits = hits.into_iter().filter(is_usable);
-    hits.take(limits::ASK_HITS_OF_ONE_MAX).collect()
+    hits.take(limits::ASK_HITS_PER_STORE_MAX).collect()
 }
 
 #[cfg(test)]

@@ -130,7 +130,7 @@ async fn unusable_hits_are_dropped() {
     );
     assert_eq!(
         findings.hits[&StoreKind::Semantic].len(),
-        limits::ASK_HITS_OF_ONE_MAX
+        limits::ASK_HITS_PER_STORE_MAX
     );
     assert_eq!(findings.failed, [].into());
 }

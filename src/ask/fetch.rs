@@ -83,7 +83,7 @@ impl Ask {
             mode: memory::Mode::Hybrid,
             threshold: SIMILARITY_MIN,
             offset: 0,
-            limit: limits::ASK_HITS_OF_ONE_MAX,
+            limit: limits::ASK_HITS_PER_STORE_MAX,
         };
         let page = self.memories.search(search).await?;
         let hits = page.items.into_iter();
@@ -150,7 +150,7 @@ impl Ask {
             .map(|hit| (relevance.coverage(&hit.evidence.text), hit))
             .collect();
         hits.sort_by(|a, b| b.0.total_cmp(&a.0));
-        hits.truncate(limits::ASK_HITS_OF_ONE_MAX);
+        hits.truncate(limits::ASK_HITS_PER_STORE_MAX);
         Ok(hits.into_iter().map(|(_, hit)| hit).collect())
     }
 
@@ -160,7 +160,7 @@ impl Ask {
         if words.is_empty() {
             return Ok(Vec::new());
         }
-        let (words, limit) = (words.join(" "), limits::ASK_HITS_OF_ONE_MAX);
+        let (words, limit) = (words.join(" "), limits::ASK_HITS_PER_STORE_MAX);
         let found = self.procedures.find(Some(&words), limit).await?;
         Ok(found.into_iter().map(procedure_hit).collect())
     }
@@ -169,7 +169,7 @@ impl Ask {
         let Some(skills) = &self.skills else {
             return Ok(Vec::new());
         };
-        let found = skills.find(lookup.query, limits::ASK_HITS_OF_ONE_MAX);
+        let found = skills.find(lookup.query, limits::ASK_HITS_PER_STORE_MAX);
         Ok(found.await?.into_iter().map(tool_hit).collect())
     }
 }

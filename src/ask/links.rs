@@ -71,7 +71,7 @@ impl Ask {
             let similarity = |hit: &Hit| hit.evidence.similarity.unwrap_or(0.0);
             hits.sort_by(|a, b| similarity(b).total_cmp(&similarity(a)));
         }
-        hits.truncate(limits::ASK_BROUGHT_MAX);
+        hits.truncate(limits::ASK_LINKED_HITS_MAX);
         Ok(hits)
     }
 
@@ -82,13 +82,13 @@ impl Ask {
         best: &[Hit],
         known: &[Hit],
     ) -> Result<Vec<Hit>, Failure> {
-        let best = best.iter().take(limits::ASK_BRIDGES_MAX);
+        let best = best.iter().take(limits::ASK_LINKING_MEMORIES_MAX);
         let entities: Vec<String> = best.flat_map(|hit| hit.entities.clone()).collect();
         if entities.is_empty() {
             return Ok(Vec::new());
         }
         let mut hits = without(self.triples_about(lookup, entities).await?, known);
-        hits.truncate(limits::ASK_BROUGHT_MAX);
+        hits.truncate(limits::ASK_LINKED_HITS_MAX);
         Ok(hits)
     }
 }

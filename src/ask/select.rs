@@ -15,7 +15,7 @@ const SECONDARY_WEIGHT: f32 = 0.9;
 
 /// The weight of a rank: 1 for the first, 0 for the last.
 pub(super) fn rank_weight(rank: usize) -> f32 {
-    (1.0 - rank as f32 / limits::ASK_HITS_OF_ONE_MAX as f32).max(0.0)
+    (1.0 - rank as f32 / limits::ASK_HITS_PER_STORE_MAX as f32).max(0.0)
 }
 
 #[derive(Clone, Debug)]
@@ -61,12 +61,12 @@ pub fn select(
         b.1.total_cmp(&a.1).then_with(by_citation)
     });
     let mut selection = Selection {
-        is_truncated: order.len() > limits::ANSWER_ITEMS_MAX,
+        is_truncated: order.len() > limits::ANSWER_EVIDENCE_MAX,
         ..Selection::default()
     };
     let mut selected: Vec<BTreeSet<String>> = Vec::new();
     let mut room = max_tokens.saturating_mul(limits::TOKEN_BYTES);
-    for (index, _) in order.into_iter().take(limits::ANSWER_ITEMS_MAX) {
+    for (index, _) in order.into_iter().take(limits::ANSWER_EVIDENCE_MAX) {
         let words = words(&candidates[index].evidence.text);
         if selected.iter().any(|other| is_duplicate(other, &words)) {
             continue;

@@ -1,5 +1,5 @@
-//! Logging: events to stderr and to a bounded set of files, never to stdout,
-//! which belongs to the protocol. What is logged is decided where it happens.
+//! Logging to stderr and to a bounded set of files, never to stdout, which belongs
+//! to the protocol.
 
 mod rotating;
 
@@ -17,23 +17,20 @@ use tracing_subscriber::{EnvFilter, Layer};
 use crate::clock::Clock;
 use crate::limits::{LOG_FILE_BYTES_MAX, LOG_FILES_MAX};
 
-pub use rotating::RotatingFile;
+pub(crate) use rotating::RotatingFile;
 
-/// What Mimo itself does.
-const NAME: &str = "mimo.log";
-/// A person or a client reads stderr: only what needs them.
+const FILE_NAME: &str = "mimo.log";
+/// A person or a client reads stderr, which gets only what concerns them.
 const STDERR_DEFAULT: &str = "warn";
-/// The file also tells when Mimo started, with what, and when it stopped.
+/// The file also has Mimo's start with its settings, and its end.
 const FILE_DEFAULT: &str = "info";
-/// rmcp reports each message at info, and at warn each error that a client was
-/// answered with, which is the client's fault and known to it: filtered where
-/// it is raised, so that a call does not pay for it. A filter that names rmcp
-/// itself still wins.
-const QUIET: &str = "rmcp=error";
+/// rmcp logs each message at info, and each error response at warn. These events
+/// are filtered at their source, so that a call does not pay for them. A filter
+/// that names rmcp overrides this.
+const RMCP_FILTER: &str = "rmcp=error";
 
-/// Starts logging for the rest of the process. `filter` is for both stderr and
-/// the files in `folder`; where no file can be written, stderr says so once
-/// and Mimo goes on.
+/// Starts logging for the rest of the process. `filter` applies to stderr and to
+/// the files in `folder`. If no file can be written, one line on stderr says so.
 pub fn start(filter: Option<&str>, folder: &Path, clock: Arc<dyn Clock>) {
     // A client may close its end of stderr. Reporting that failure would print
     // to stderr and panic, so a line that cannot be written is dropped.
@@ -43,7 +40,7 @@ pub fn start(filter: Option<&str>, folder: &Path, clock: Arc<dyn Clock>) {
         .with_ansi(false)
         .with_timer(LogTime(clock.clone()))
         .with_filter(filtered(filter.unwrap_or(STDERR_DEFAULT)));
-    let (file, refused) = match RotatingFile::open(folder, NAME, LOG_FILE_BYTES_MAX, LOG_FILES_MAX)
+    let (file, file_error) = match RotatingFile::open(folder, FILE_NAME, LOG_FILE_BYTES_MAX, LOG_FILES_MAX)
     {
         Ok(file) => (Some(file), None),
         Err(failure) => (None, Some(failure)),
@@ -63,18 +60,18 @@ pub fn start(filter: Option<&str>, folder: &Path, clock: Arc<dyn Clock>) {
     if started.is_ok() {
         std::panic::set_hook(Box::new(log_panic));
     }
-    if let Some(failure) = refused {
+    if let Some(failure) = file_error {
         tracing::warn!("no log file is written: {failure}");
     }
 }
 
-/// `filter` was checked when the settings were read; should it still be
-/// unusable, the levels that can be understood hold.
+/// The settings have checked `filter`. Parts of it that are still invalid are
+/// ignored.
 fn filtered(filter: &str) -> EnvFilter {
     match filter {
-        // No louder than what was asked for.
+        // RMCP_FILTER would add events to these.
         "off" | "error" => EnvFilter::new(filter),
-        _ => EnvFilter::new(format!("{QUIET},{filter}")),
+        _ => EnvFilter::new(format!("{RMCP_FILTER},{filter}")),
     }
 }
 
@@ -94,7 +91,6 @@ fn log_panic(panic: &PanicHookInfo<'_>) {
     );
 }
 
-/// The house's clock in front of each line.
 struct LogTime(Arc<dyn Clock>);
 
 impl FormatTime for LogTime {
@@ -109,8 +105,8 @@ mod tests {
 
     use super::*;
 
-    /// Whether events (of rmcp at info, at warn, of Mimo at debug) are raised.
-    fn raised(filter: &str) -> [bool; 3] {
+    /// Whether events are logged: of rmcp at info and at warn, of Mimo at debug.
+    fn logged(filter: &str) -> [bool; 3] {
         let layer = tracing_subscriber::fmt::layer().with_writer(io::sink);
         let subscriber = tracing_subscriber::registry().with(layer.with_filter(filtered(filter)));
         tracing::subscriber::with_default(subscriber, || {
@@ -124,11 +120,11 @@ mod tests {
 
     #[test]
     fn rmcp_is_quiet_unless_it_is_named() {
-        assert_eq!(raised("warn"), [false, false, false]);
-        assert_eq!(raised("debug"), [false, false, true]);
-        assert_eq!(raised("debug,rmcp=info"), [true, true, true]);
-        assert_eq!(raised("debug,rmcp=warn"), [false, true, true]);
-        assert_eq!(raised("error"), [false, false, false]);
-        assert_eq!(raised("off"), [false, false, false]);
+        assert_eq!(logged("warn"), [false, false, false]);
+        assert_eq!(logged("debug"), [false, false, true]);
+        assert_eq!(logged("debug,rmcp=info"), [true, true, true]);
+        assert_eq!(logged("debug,rmcp=warn"), [false, true, true]);
+        assert_eq!(logged("error"), [false, false, false]);
+        assert_eq!(logged("off"), [false, false, false]);
     }
 }

@@ -1,5 +1,5 @@
-//! A log file of bounded size that turns over into a bounded number of older
-//! ones. Several Mimos on one folder write to the same files.
+//! A log file of bounded size that is rotated into a bounded number of older ones.
+//! Several Mimos on one folder write to the same files.
 
 use std::fs::File;
 use std::io::{self, Write};
@@ -11,22 +11,22 @@ use tracing_subscriber::fmt::MakeWriter;
 
 use crate::config::{private_file, private_folder};
 use crate::failure::Failure;
-/// The newest events are in the file of the given name, older ones in `NAME.1`,
-/// `NAME.2`, ..
-pub struct RotatingFile {
+
+/// The newest events are in `NAME`, older ones in `NAME.1`, `NAME.2` and so on.
+pub(crate) struct RotatingFile {
     folder: PathBuf,
     name: String,
     bytes_max: u64,
     files_max: usize,
-    /// Absent once writing has failed: a full disk must not stop the work, and
-    /// the events still go to stderr.
+    /// Absent after writing has failed: a full disk must not stop Mimo, and the
+    /// events still go to stderr.
     file: Mutex<Option<File>>,
 }
 
 impl RotatingFile {
-    /// The file `name` in `folder`; each is made where it is missing. It and
+    /// Opens `name` in `folder` and creates both if they are missing. The file and
     /// `files_max - 1` older ones hold at most `bytes_max` each.
-    pub fn open(
+    pub(crate) fn open(
         folder: &Path,
         name: &str,
         bytes_max: u64,
@@ -43,12 +43,11 @@ impl RotatingFile {
         })
     }
 
-    /// Writes one event, whole: appended in one call, so that lines of several
-    /// processes never mix.
+    /// Appends one event in one call, so that lines of several processes never mix.
     fn append(&self, file: &mut File, line: &[u8]) -> io::Result<()> {
         let length = u64::try_from(line.len()).unwrap_or(u64::MAX);
         if file.metadata()?.len().saturating_add(length) > self.bytes_max {
-            *file = self.turn_over(file)?;
+            *file = self.rotate(file)?;
         }
         let line = &line[..line
             .len()
@@ -56,10 +55,10 @@ impl RotatingFile {
         file.write_all(line)
     }
 
-    fn turn_over(&self, full: &File) -> io::Result<File> {
+    fn rotate(&self, full: &File) -> io::Result<File> {
         let name = &self.name;
         let newest = self.folder.join(name);
-        // Another Mimo may have turned it over already: then join that one.
+        // Another Mimo may have rotated it already.
         let ours = full.metadata()?;
         let same = newest
             .metadata()
@@ -88,7 +87,7 @@ impl Write for &RotatingFile {
         {
             *slot = None;
             let folder = self.folder.display();
-            // Not through tracing: this runs inside an event being logged.
+            // tracing cannot be used inside one of its own events.
             let _ = writeln!(
                 io::stderr(),
                 "mimo: no more log is written to {folder}: {error}"
@@ -137,7 +136,7 @@ mod tests {
     }
 
     #[test]
-    fn number_and_size_of_the_files_stay_bounded_and_the_newest_lines_stay() {
+    fn files_stay_bounded_and_keep_the_newest_lines() {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let log = bounded(folder.path());
         for number in 0..200 {
@@ -160,7 +159,7 @@ mod tests {
     }
 
     #[test]
-    fn two_writers_share_the_files_and_lose_no_recent_line() {
+    fn two_writers_on_one_folder_lose_no_recent_line() {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let one = bounded(folder.path());
         let two = bounded(folder.path());
@@ -182,7 +181,7 @@ mod tests {
     }
 
     #[test]
-    fn a_folder_that_cannot_be_written_is_a_failure_not_a_panic() {
+    fn unwritable_folder_is_a_failure() {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let file = folder.path().join("logs");
         std::fs::write(&file, "in the way").expect("a file");

@@ -1,53 +1,48 @@
-//! The model's bytes as `convert.py` laid them out, read in place: only what is
-//! small (scales, biases, gains) is copied. What is done with them stays outside.
+//! The model's bytes in the layout of `convert.py`, read in place. Only small parts
+//! (scales, biases, gains) are copied.
 
 use super::super::wordpiece::Vocabulary;
 use crate::vector::Dense;
 
-/// Numbers in a token's vector.
+/// Length of a token's vector.
 pub const WIDTH: usize = 384;
-/// Numbers between the two halves of a layer's feed-forward part.
+/// Length of the vector inside a layer's feed-forward part.
 pub const INNER: usize = 1536;
-/// Tokens the model sees at once, its two marks included.
+/// Tokens of a window, including the two special ones.
 pub const WINDOW: usize = 256;
 const LAYERS: usize = 6;
 const PIECES: usize = 30_522;
 const TEXT_BYTES: usize = 1 << 18;
 const MARK: &[u8] = b"mimo minilm int8 1";
 
-/// Sections begin at multiples of this, in the file and in memory: a cache line.
+/// Sections are aligned to a cache line, in the file and in memory.
 const ALIGN: usize = 64;
 
 #[repr(align(64))]
 struct Aligned<T>(T);
 
-/// Part of the binary's own pages: nothing of it is in memory before it is read,
-/// and the kernels read it where it is.
+/// Pages of the binary: they are in memory only after they are read, and the
+/// kernels read them in place.
 static BYTES: Aligned<[u8; include_bytes!("asset/minilm.bin").len()]> =
     Aligned(*include_bytes!("asset/minilm.bin"));
 
-/// The parts of the model.
 pub struct Asset {
-    /// What texts are cut into.
     pub vocabulary: Vocabulary,
     words: &'static [[u8; WIDTH]],
     word_scale: &'static [[u8; 4]],
     positions: &'static [[[u8; 4]; WIDTH]],
-    /// Of each column of the state: what it is multiplied by before it is
-    /// quantised. A few columns are far larger than the rest and would leave it
-    /// few bytes; the weights that meet them are larger by as much.
-    pub calm: Vec<f32>,
-    /// Of the sum of a word's and a position's vector.
+    /// Factors of the state's columns before quantization (SmoothQuant). A few
+    /// columns are far larger than the rest, which would lose its precision; the
+    /// weights contain the inverse factors.
+    pub smoothing: Vec<f32>,
+    /// Of the sum of a word vector and a position vector.
     pub norm: Norm,
-    /// From the first to the last.
     pub layers: Vec<Layer>,
 }
 
-/// Gain and shift of a layer normalisation.
+/// The parameters of a layer normalization.
 pub struct Norm {
-    /// What each number is multiplied by.
     pub gain: Vec<f32>,
-    /// What is added then.
     pub shift: Vec<f32>,
 }
 
@@ -55,29 +50,27 @@ pub struct Norm {
 pub struct Layer {
     /// Queries (divided by the root of a head's width), keys, values.
     pub qkv: Dense<'static>,
-    /// Back from the heads.
+    /// From the heads back to the state.
     pub mix: Dense<'static>,
-    /// After attention.
     pub mix_norm: Norm,
     /// Up, before GELU.
     pub up: Dense<'static>,
-    /// Down, after it.
+    /// Down, after GELU.
     pub down: Dense<'static>,
-    /// After the feed-forward part.
     pub down_norm: Norm,
 }
 
 impl Asset {
-    /// Reads the asset that is compiled in.
+    /// Reads the compiled-in asset.
     ///
     /// # Panics
-    /// When it is not what `convert.py` makes; a test loads it.
+    /// If `convert.py` made it for another version; a test loads it.
     pub fn load() -> Asset {
         let mut from = Reader(&BYTES.0);
         assert_eq!(
             &from.bytes(64)[..MARK.len()],
             MARK,
-            "the model's asset is of another make"
+            "the model's asset is of another version"
         );
         let slots = from.bytes(2 * Vocabulary::SLOTS).as_chunks().0;
         let ends = from.bytes(4 * PIECES).as_chunks().0;
@@ -87,7 +80,7 @@ impl Asset {
             words: from.bytes(PIECES * WIDTH).as_chunks().0,
             word_scale: from.bytes(4 * PIECES).as_chunks().0,
             positions: from.bytes(4 * WINDOW * WIDTH).as_chunks().0.as_chunks().0,
-            calm: from.floats(WIDTH),
+            smoothing: from.floats(WIDTH),
             norm: from.norm(),
             layers: (0..LAYERS).map(|_| from.layer()).collect(),
         };
@@ -98,7 +91,7 @@ impl Asset {
         asset
     }
 
-    /// Writes the vector of word `id` at `position` into `out`, not yet normalised.
+    /// Writes the vector of word `id` at `position` into `out`, not yet normalized.
     pub fn embed(&self, id: u16, position: usize, out: &mut [f32]) {
         let scale = f32::from_le_bytes(self.word_scale[usize::from(id)]);
         let word = &self.words[usize::from(id)];
@@ -108,7 +101,7 @@ impl Asset {
     }
 }
 
-/// What is left to read.
+/// Reads section after section.
 struct Reader(&'static [u8]);
 
 impl Reader {
@@ -145,7 +138,7 @@ impl Reader {
             .map(|sum| i32::from_le_bytes(*sum))
             .collect();
         let bias = self.floats(outputs);
-        Dense::new(inputs, weights, scale, sums, bias).expect("the sizes above fit each other")
+        Dense::new(inputs, weights, scale, sums, bias).expect("the sizes match")
     }
 
     fn layer(&mut self) -> Layer {

@@ -1,5 +1,5 @@
-//! The encoder that is compiled in: all-MiniLM-L6-v2 in int8, 384 dimensions,
-//! English first. Cuts texts into windows; the pass itself is in `forward.rs`.
+//! The compiled-in encoder: all-MiniLM-L6-v2 in int8, 384 dimensions, mainly for
+//! English. This file cuts texts into windows; `forward.rs` encodes one.
 
 mod asset;
 mod forward;
@@ -8,26 +8,26 @@ use std::ops::Range;
 use std::sync::{Mutex, OnceLock, PoisonError};
 
 use self::asset::{Asset, WIDTH, WINDOW};
-use self::forward::Room;
+use self::forward::Workspace;
 use super::Embedder;
 use super::wordpiece::{CLASSIFY, SEPARATE, Token};
 use crate::failure::Failure;
 use crate::limits;
 use crate::vector::Level;
 
-/// Tokens of text in a window, beside its two marks.
+/// Tokens of text in a window, besides the two special ones.
 const TEXT_TOKENS: usize = WINDOW - 2;
-/// Tokens a window repeats of the one before, so that what stands across a cut
-/// is whole in one of them.
+/// Tokens that a window shares with the previous one, so that a phrase across the
+/// cut is whole in one of them.
 const OVERLAP_TOKENS: usize = 32;
 
-/// The built-in model. Making one is free: its bytes are pages of the binary,
-/// and the little that is copied of them is on first use. Calls from several
-/// threads run beside each other.
+/// The built-in model. Its bytes are pages of the binary, and the few that are
+/// copied are copied at the first use, so making one is free. Calls from several
+/// threads run in parallel.
 pub struct MiniLm {
     level: Level,
     asset: OnceLock<Asset>,
-    rooms: Mutex<Vec<Room>>,
+    workspaces: Mutex<Vec<Workspace>>,
 }
 
 impl Default for MiniLm {
@@ -37,16 +37,16 @@ impl Default for MiniLm {
 }
 
 impl MiniLm {
-    /// The model on the kernels of one instruction set.
+    /// The model with the kernels of one instruction set.
     pub fn at(level: Level) -> Self {
         MiniLm {
             level,
             asset: OnceLock::new(),
-            rooms: Mutex::new(Vec::new()),
+            workspaces: Mutex::new(Vec::new()),
         }
     }
 
-    /// The ids of the tokens of `text`, marks left out, any number of them.
+    /// The ids of all tokens of `text`, without special ones.
     pub fn token_ids(&self, text: &str) -> Vec<u16> {
         self.tokens(text, usize::MAX)
             .into_iter()
@@ -62,20 +62,19 @@ impl MiniLm {
         self.asset().vocabulary.tokens(text, most)
     }
 
-    /// The vector of one window of tokens.
-    fn window(&self, tokens: &[Token]) -> Vec<f32> {
+    fn encode_window(&self, tokens: &[Token]) -> Vec<f32> {
         let ids = tokens.iter().map(|token| token.id);
         let ids: Vec<u16> = [CLASSIFY]
             .into_iter()
             .chain(ids)
             .chain([SEPARATE])
             .collect();
-        let lock = || self.rooms.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut room = lock().pop().unwrap_or_default();
-        let vector = forward::forward(self.asset(), self.level, &ids, &mut room);
-        let mut rooms = lock();
-        if rooms.len() < limits::EMBED_ROOMS_MAX {
-            rooms.push(room);
+        let lock = || self.workspaces.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut workspace = lock().pop().unwrap_or_default();
+        let vector = forward::forward(self.asset(), self.level, &ids, &mut workspace);
+        let mut workspaces = lock();
+        if workspaces.len() < limits::EMBED_WORKSPACES_MAX {
+            workspaces.push(workspace);
         }
         vector
     }
@@ -90,23 +89,22 @@ impl Embedder for MiniLm {
         WIDTH
     }
 
-    /// A text of more than 254 tokens is cut at word boundaries into windows
-    /// that share about 32 tokens with the one before. Where that would be more
-    /// than `limits::EMBED_CHUNKS_MAX` (100 KB of English prose is not), as many
-    /// windows are laid over the text at even distances, from its first word to
-    /// its last, and what falls between two of them is not embedded.
+    /// A text of more than 254 tokens is cut at word boundaries into windows that
+    /// share about 32 tokens with the previous one. If that gives more than
+    /// `limits::EMBED_CHUNKS_MAX` windows (100 KB of English prose does not), that
+    /// many are spread evenly over the text, and the gaps are not embedded.
     fn embed_document(&self, text: &str) -> Result<Vec<Vec<f32>>, Failure> {
         let tokens = self.tokens(text, usize::MAX);
         let windows = windows(&tokens, limits::EMBED_CHUNKS_MAX);
         Ok(windows
             .into_iter()
-            .map(|window| self.window(&tokens[window]))
+            .map(|window| self.encode_window(&tokens[window]))
             .collect())
     }
 
     fn embed_query(&self, text: &str) -> Result<Vec<f32>, Failure> {
         let tokens = self.tokens(text, TEXT_TOKENS);
-        Ok(self.window(&tokens[..tokens.len().min(TEXT_TOKENS)]))
+        Ok(self.encode_window(&tokens[..tokens.len().min(TEXT_TOKENS)]))
     }
 }
 
@@ -132,20 +130,20 @@ fn windows(tokens: &[Token], most: usize) -> Vec<Range<usize>> {
                 start..end_of_window(tokens, start)
             })
             .collect();
-        // The last window was moved to begin with a word: let it reach the end.
+        // The last window, which begins with a word, has to reach the end.
         out[most - 1] = last..tokens.len();
     }
     out
 }
 
-/// Where a window from `start` ends: with the last word that it holds whole.
+/// The end of the last whole word in a window from `start`.
 fn end_of_window(tokens: &[Token], start: usize) -> usize {
     let most = start + TEXT_TOKENS;
     if most >= tokens.len() {
         return tokens.len();
     }
     let end = begin_of_word(tokens, most);
-    // A word has at most 100 pieces; this is for one that would not end.
+    // A longer word is cut.
     if end > start + OVERLAP_TOKENS {
         end
     } else {
@@ -177,7 +175,7 @@ mod tests {
     }
 
     #[test]
-    fn windows_cover_a_text_and_are_cut_between_words() {
+    fn windows_cover_the_text_and_are_cut_between_words() {
         let lengths: [fn(usize) -> usize; 4] = [
             |_| 1,
             |word| word % 7 + 1,
@@ -207,7 +205,7 @@ mod tests {
     }
 
     #[test]
-    fn a_text_of_too_many_windows_is_sampled_from_end_to_end() {
+    fn text_with_too_many_windows_is_sampled_from_end_to_end() {
         let tokens = tokens(100_000, |word| word % 3 + 1);
         let windows = windows(&tokens, limits::EMBED_CHUNKS_MAX);
         assert_eq!(windows.len(), limits::EMBED_CHUNKS_MAX);

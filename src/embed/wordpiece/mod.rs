@@ -1,6 +1,5 @@
-//! Text to token ids as BERT's uncased WordPiece does it, held equal to the
-//! reference tokenizer. The vocabulary is read in place from the model's asset;
-//! what the ids mean stays outside.
+//! BERT's uncased WordPiece tokenizer, tested against the reference. The vocabulary
+//! is read in place from the model's asset.
 
 mod classes;
 
@@ -8,14 +7,13 @@ use unicode_normalization::UnicodeNormalization;
 
 use crate::limits::EMBED_WORD_CHARS_MAX;
 
-/// Ids of the pieces that are not words.
 pub const UNKNOWN: u16 = 100;
 /// Begins every window.
 pub const CLASSIFY: u16 = 101;
 /// Ends every window.
 pub const SEPARATE: u16 = 102;
 
-/// Pieces that the reference takes as one token wherever a text spells them.
+/// Pieces that are one token wherever they appear in a text, as in the reference.
 const SPECIAL: [(&str, u16); 5] = [
     ("[PAD]", 0),
     ("[UNK]", UNKNOWN),
@@ -24,16 +22,13 @@ const SPECIAL: [(&str, u16); 5] = [
     ("[MASK]", 103),
 ];
 
-/// One token of a text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Token {
-    /// Its row in the vocabulary.
     pub id: u16,
-    /// Whether a text may be cut before it.
     pub begins_word: bool,
 }
 
-/// The pieces of a model: a hash table in the model's own bytes.
+/// The pieces of a model, in a hash table within the model's bytes.
 #[derive(Clone, Copy)]
 pub struct Vocabulary {
     slots: &'static [[u8; 2]],
@@ -43,12 +38,11 @@ pub struct Vocabulary {
 }
 
 impl Vocabulary {
-    /// Number of slots; the hash is cut to it.
     pub const SLOTS: usize = 1 << 16;
 
-    /// Reads the table that `convert.py` wrote: `slots` holds ids (0xFFFF where
-    /// none is), `ends` where each piece ends in `text`, times two, plus one for
-    /// a piece that continues a word.
+    /// Reads the table of `convert.py`: `slots` has ids (0xFFFF is empty), `ends`
+    /// the end of each piece in `text`, times two, plus one for a piece that
+    /// continues a word.
     pub fn new(slots: &'static [[u8; 2]], ends: &'static [[u8; 4]], text: &'static [u8]) -> Self {
         assert_eq!(slots.len(), Self::SLOTS);
         let mut vocabulary = Vocabulary {
@@ -89,8 +83,8 @@ impl Vocabulary {
         }
     }
 
-    /// The tokens of `text`, without those that begin and end a window; no more
-    /// than `most` or a word beyond it.
+    /// The tokens of `text`, without those that begin and end a window. It stops
+    /// after the word that reaches `most`.
     pub fn tokens(&self, text: &str, most: usize) -> Vec<Token> {
         let mut out = Vec::new();
         let mut plain = 0;
@@ -111,7 +105,7 @@ impl Vocabulary {
         out
     }
 
-    /// Normalises, then splits at white space and around punctuation.
+    /// Normalizes, then splits at white space and around punctuation.
     fn split(&self, text: &str, most: usize, out: &mut Vec<Token>) {
         let spaced = text
             .chars()
@@ -143,8 +137,8 @@ impl Vocabulary {
         self.finish(&mut word, out);
     }
 
-    /// Cuts a word into the longest pieces there are, from its start; if that
-    /// does not come out even, the word is unknown.
+    /// Cuts a word into the longest known pieces, from its start. A word that has no
+    /// such cut is unknown.
     fn finish(&self, word: &mut Word, out: &mut Vec<Token>) {
         if word.chars == 0 {
             return;
@@ -178,7 +172,7 @@ impl Vocabulary {
     }
 }
 
-/// The word being read; what is too long to be known is only counted.
+/// The word being read. Of a word that is too long, characters are only counted.
 #[derive(Default)]
 struct Word {
     text: String,
@@ -194,8 +188,8 @@ impl Word {
     }
 }
 
-/// Characters that leave no trace: controls (but for tab and line ends),
-/// formats, private use, and the marks that a decomposed letter carries.
+/// Whether the reference drops the character: controls (but not tab and line ends),
+/// formats, private use, and combining marks.
 fn is_removed(char: char) -> bool {
     match char {
         '\t' | '\n' | '\r' => false,
@@ -212,7 +206,7 @@ fn is_punctuation(char: char) -> bool {
     }
 }
 
-/// Ideographs, which the reference makes words of their own.
+/// Ideographs, each of which is a word in the reference.
 fn is_cjk(char: char) -> bool {
     matches!(char,
         '\u{3400}'..='\u{4DBF}' | '\u{4E00}'..='\u{9FFF}' | '\u{F900}'..='\u{FAFF}'

@@ -154,7 +154,7 @@ fn conversations_turns_and_entities_are_bounded() {
     assert!(turns[0].query.starts_with("8 "), "the newest stay");
     for turn in turns {
         assert!(turn.query.len() <= limits::CONVERSATION_QUESTION_BYTES_MAX);
-        assert_eq!(turn.entities.len(), limits::CONVERSATION_TOUCHED_MAX);
+        assert_eq!(turn.entities.len(), limits::CONVERSATION_NAMES_MAX);
         assert!(turn.citations.is_empty());
     }
 }

@@ -50,7 +50,7 @@ pub(super) fn link_entity(
     project: WordId,
     key: &str,
 ) -> Result<(), StoreError> {
-    if !text::is_telling(key) {
+    if !text::is_distinctive(key) {
         return Ok(());
     }
     let sql = "SELECT m.id, m.content FROM memory_words JOIN memory m ON m.id = memory_words.rowid \
