@@ -194,7 +194,6 @@ impl App {
                 let mut tools = tools::standard(
                     &memories,
                     &graph,
-                    &config.project,
                     skills.clone(),
                     &procedures,
                     writers(config),

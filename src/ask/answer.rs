@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::{Decision, Evidence, StoreKind, Synthesis};
 use crate::failure::Kind;
-use crate::graph::about::Said as NamedTriple;
+use crate::graph::about::NamedTriple;
 use crate::limits;
 use crate::store::memory::Memory;
 use crate::store::procedure::StoredDefinition;

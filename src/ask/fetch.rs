@@ -12,7 +12,7 @@ use super::service::Ask;
 use super::{Evidence, StoreKind};
 use crate::caller::Reach;
 use crate::failure::Failure;
-use crate::graph::about::{Said as NamedTriple, Topic};
+use crate::graph::about::{NamedTriple, Topic};
 use crate::graph::query::Scope;
 use crate::limits;
 use crate::memory;
@@ -134,6 +134,7 @@ impl Ask {
     ) -> Result<Vec<Hit>, Failure> {
         let topic = Topic {
             scope: Scope {
+                reach: lookup.reach.clone(),
                 projects: lookup.projects.clone(),
                 at: self.graph.now(),
                 min_confidence: CONFIDENCE_MIN,
@@ -141,7 +142,7 @@ impl Ask {
             },
             text: lookup.query.clone(),
             others: entities,
-            ended: lookup.include_superseded,
+            include_ended: lookup.include_superseded,
         };
         let relevance = Relevance::to(&lookup.query);
         let triples = self.graph.about(topic).await?.into_iter();
@@ -219,10 +220,10 @@ fn triple_hit(triple: NamedTriple) -> Hit {
             at: Some(triple.since),
             confidence: triple.confidence as f32,
             superseded: triple.ended.is_some(),
-            slot: triple.functional.then_some(slot),
+            slot: triple.is_functional.then_some(slot),
             ..Evidence::new(
                 StoreKind::Semantic,
-                format!("triple:{}", triple.triple),
+                format!("triple:{}", triple.id),
                 triple.sentence(),
             )
         },

@@ -40,11 +40,11 @@ pub fn start(filter: Option<&str>, folder: &Path, clock: Arc<dyn Clock>) {
         .with_ansi(false)
         .with_timer(LogTime(clock.clone()))
         .with_filter(filtered(filter.unwrap_or(STDERR_DEFAULT)));
-    let (file, file_error) = match RotatingFile::open(folder, FILE_NAME, LOG_FILE_BYTES_MAX, LOG_FILES_MAX)
-    {
-        Ok(file) => (Some(file), None),
-        Err(failure) => (None, Some(failure)),
-    };
+    let (file, file_error) =
+        match RotatingFile::open(folder, FILE_NAME, LOG_FILE_BYTES_MAX, LOG_FILES_MAX) {
+            Ok(file) => (Some(file), None),
+            Err(failure) => (None, Some(failure)),
+        };
     let file = file.map(|file| {
         tracing_subscriber::fmt::layer()
             .with_writer(file)

@@ -41,7 +41,6 @@ use crate::procedure::Procedures;
 pub fn standard(
     memories: &Arc<Memories>,
     graph: &Arc<Graph>,
-    project: &str,
     skills: Option<Arc<skills::Skills>>,
     procedures: &Procedures,
     writers: Writers,

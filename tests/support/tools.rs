@@ -128,14 +128,7 @@ impl Mimo {
             clock.clone(),
             Settings::default(),
         ));
-        let tools = standard(
-            &memories,
-            &graph,
-            project,
-            None,
-            &procedures,
-            Writers::default(),
-        );
+        let tools = standard(&memories, &graph, None, &procedures, Writers::default());
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()

@@ -46,10 +46,19 @@ pub fn forward(asset: &Asset, level: Level, ids: &[u16], workspace: &mut Workspa
     for layer in &asset.layers {
         level.quantise(&workspace.state, &asset.smoothing, &mut workspace.rows);
         level.dense(&workspace.rows, &layer.qkv, Then::Write, &mut workspace.qkv);
-        level.attend(&workspace.qkv, ids.len(), &mut workspace.attention, &mut workspace.mixed);
+        level.attend(
+            &workspace.qkv,
+            ids.len(),
+            &mut workspace.attention,
+            &mut workspace.mixed,
+        );
         level.quantise(&workspace.mixed, &ONES[..WIDTH], &mut workspace.rows);
         level.dense(&workspace.rows, &layer.mix, Then::Add, &mut workspace.state);
-        level.normalise(&mut workspace.state, &layer.mix_norm.gain, &layer.mix_norm.shift);
+        level.normalise(
+            &mut workspace.state,
+            &layer.mix_norm.gain,
+            &layer.mix_norm.shift,
+        );
         for state in workspace.state.chunks_mut(FEED_TOKENS * WIDTH) {
             workspace.inner.resize(state.len() / WIDTH * INNER, 0.0);
             level.quantise(state, &asset.smoothing, &mut workspace.rows);

@@ -69,7 +69,11 @@ impl MiniLm {
             .chain(ids)
             .chain([SEPARATE])
             .collect();
-        let lock = || self.workspaces.lock().unwrap_or_else(PoisonError::into_inner);
+        let lock = || {
+            self.workspaces
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+        };
         let mut workspace = lock().pop().unwrap_or_default();
         let vector = forward::forward(self.asset(), self.level, &ids, &mut workspace);
         let mut workspaces = lock();

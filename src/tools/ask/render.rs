@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 use crate::ask::{Answer, Format, Hit, Record, StoreKind, beginning};
 use crate::limits;
 use crate::procedure::view;
-use crate::tools::graph::shown;
+use crate::tools::graph::rounded;
 use crate::tools::memory::{cut, row};
 
 pub(super) struct Renderer<'a> {
@@ -80,14 +80,14 @@ impl Renderer<'_> {
             }
             Record::Triple(triple) => {
                 let mut row = json!({
-                    "id": triple.triple,
+                    "id": triple.id,
                     "subject": triple.subject.key,
                     "predicate": triple.predicate,
                     "object": triple.object.key,
                     "since": triple.since.to_iso(),
                 });
                 if triple.confidence < 1.0 {
-                    row["confidence"] = json!(shown(triple.confidence));
+                    row["confidence"] = json!(rounded(triple.confidence));
                 }
                 if let Some(ended) = triple.ended {
                     row["until"] = json!(ended.to_iso());
