@@ -10,7 +10,7 @@ use super::fan_out::{StoreResults, StoreSearch};
 use super::relevance::Relevance;
 use super::service::Ask;
 use super::{Evidence, StoreKind};
-use crate::caller::Reach;
+use crate::caller::Grants;
 use crate::failure::Failure;
 use crate::graph::about::{NamedTriple, Topic};
 use crate::graph::query::Scope;
@@ -36,7 +36,8 @@ pub(super) struct Lookup {
     pub entities: Vec<String>,
     /// Whether replaced statements may be the answer.
     pub include_superseded: bool,
-    pub reach: Reach,
+    /// What the caller may see.
+    pub grants: Arc<Grants>,
     pub projects: Vec<String>,
 }
 
@@ -100,7 +101,11 @@ impl Ask {
     pub(super) fn filter(&self, lookup: &Lookup) -> Filter {
         Filter {
             include_superseded: lookup.include_superseded,
-            ..Filter::within(&lookup.reach, lookup.projects.clone(), self.memories.now())
+            ..Filter::within(
+                &lookup.grants.reach,
+                lookup.projects.clone(),
+                self.memories.now(),
+            )
         }
     }
 
@@ -116,7 +121,7 @@ impl Ask {
         let ids = hits.iter().filter_map(memory_id).collect();
         let cosines = self
             .memories
-            .likeness(&lookup.reach, ids, vector.clone())
+            .likeness(&lookup.grants.reach, ids, vector.clone())
             .await?;
         for hit in hits {
             hit.evidence.similarity = memory_id(hit).and_then(|id| cosines.get(&id)).copied();
@@ -134,7 +139,7 @@ impl Ask {
     ) -> Result<Vec<Hit>, Failure> {
         let topic = Topic {
             scope: Scope {
-                reach: lookup.reach.clone(),
+                reach: lookup.grants.reach.clone(),
                 projects: lookup.projects.clone(),
                 at: self.graph.now(),
                 min_confidence: CONFIDENCE_MIN,
@@ -162,7 +167,10 @@ impl Ask {
             return Ok(Vec::new());
         }
         let (words, limit) = (words.join(" "), limits::ASK_HITS_PER_STORE_MAX);
-        let found = self.procedures.find(Some(&words), limit).await?;
+        let found = self
+            .procedures
+            .find(&lookup.grants, Some(&words), limit)
+            .await?;
         Ok(found.into_iter().map(procedure_hit).collect())
     }
 

@@ -54,7 +54,7 @@ impl Ask {
     /// similar to it.
     async fn linked_memories(&self, lookup: &Lookup, known: &[Hit]) -> Result<Vec<Hit>, Failure> {
         let entities = self.graph.named(
-            &lookup.reach,
+            &lookup.grants.reach,
             lookup.projects.clone(),
             lookup.query.clone(),
             lookup.entities.clone(),

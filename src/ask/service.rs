@@ -255,7 +255,7 @@ fn lookup(caller: &Caller, turns: &[Turn], query: &str) -> Lookup {
         query,
         vector: None,
         entities,
-        reach: caller.reach().clone(),
+        grants: caller.grants.clone(),
         projects: caller.default_projects(),
     }
 }
