@@ -200,7 +200,7 @@ pub(super) fn memory_id(hit: &Hit) -> Option<MemoryId> {
 
 pub(super) fn memory_hit(memory: Memory, score: Option<f32>) -> Hit {
     // An action or an observation may happen again with another number.
-    let slot = match (&memory.topic_key, memory.category) {
+    let slot = match (&memory.fields.topic_key, memory.fields.category) {
         (Some(key), _) => Some(format!("topic {key}")),
         (None, Category::Fact | Category::Plan) => statement_slot(&memory.content),
         (None, Category::Action | Category::Observation) => None,
