@@ -1,6 +1,6 @@
-//! Whether a definition can be run: its shape by the schema, then what a schema
-//! cannot tell. AnyName wrong is told at once, each with place, value and
-//! fix; what is mis-shaped is passed over where its meaning is judged.
+//! Checks a definition: against the schema first, then for what a schema cannot
+//! express. Reports every mistake at once, each with path, value and fix. Parts
+//! that do not match the schema are skipped by the later checks.
 
 mod graph;
 mod meaning;
@@ -13,16 +13,15 @@ use super::legacy;
 use crate::diagnostics::Diagnostic;
 use crate::limits;
 
-/// What is known of the tools and procedures that a definition names.
+/// The names that a definition may use.
 pub trait KnownNames: Send + Sync {
-    /// Why a definition may not name this tool, with the fix; nothing where it
-    /// may, or where that cannot be told now.
+    /// Fails with the reason and the fix where a definition may not name this
+    /// tool.
     fn tool(&self, name: &str) -> Result<(), (String, String)>;
-    /// Whether there is a procedure of this name.
     fn procedure(&self, name: &str) -> bool;
 }
 
-/// Every tool and procedure is known: for checks without a server.
+/// Accepts every name, for checks without a server.
 pub struct AnyName;
 
 impl KnownNames for AnyName {
@@ -35,18 +34,16 @@ impl KnownNames for AnyName {
     }
 }
 
-/// A definition that can be run.
 #[derive(Clone, Debug)]
 pub struct CheckedDefinition {
-    /// Its typed form.
     pub definition: Definition,
-    /// Its JSON, in Mimo's own form.
+    /// The JSON in today's format.
     pub value: Value,
-    /// SHA-256 of that, in hex.
+    /// SHA-256 of `value` in hex.
     pub hash: String,
 }
 
-/// Checks a definition in any of the forms that are read.
+/// Checks a definition in any known format.
 pub fn check(given: &Value, known: &dyn KnownNames) -> Result<CheckedDefinition, Vec<Diagnostic>> {
     let bytes = given.to_string().len();
     if bytes > limits::PROCEDURE_BYTES_MAX {
@@ -58,8 +55,8 @@ pub fn check(given: &Value, known: &dyn KnownNames) -> Result<CheckedDefinition,
             "split it into procedures that call each other with call_procedure",
         )]);
     }
-    // An legacy form is judged as what it means; mistakes then name its places
-    // in our form.
+    // A legacy definition is converted first, so its mistakes name places in
+    // today's format.
     let value = legacy::from_legacy(given)?;
     let mut mistakes = shape::check(&value);
     mistakes.extend(meaning::check(&value, known));

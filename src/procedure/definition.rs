@@ -1,5 +1,5 @@
-//! A procedure as it is run: the typed form of a definition that has passed its
-//! check. `schemas/procedure.schema.json` says what each part is for.
+//! The typed form of a checked definition. `schemas/procedure.schema.json`
+//! describes each part.
 
 use std::collections::BTreeMap;
 
@@ -9,72 +9,63 @@ use sha2::{Digest, Sha256};
 
 use crate::limits;
 
-/// A checked definition.
 #[derive(Clone, Debug, Deserialize)]
 pub struct Definition {
-    /// What it is called by.
     pub name: String,
-    /// Its version.
     pub version: String,
-    /// What it does, for people and models.
+    /// For people and models.
     #[serde(default)]
     pub description: String,
-    /// Where an execution begins.
     pub initial_state: String,
     /// JSON Schema of the context that an execution begins with.
     #[serde(default)]
     pub context_schema: Option<Value>,
-    /// How long an execution may take until its rollback begins.
+    /// The rollback of an execution begins after this time.
     #[serde(default)]
     pub timeout_ms: Option<u64>,
-    /// What an execution answers.
+    /// A template: the result of an execution.
     #[serde(default)]
     pub output: Option<Value>,
     /// Runs after the compensations of an execution that failed.
     #[serde(default)]
     pub rollback_procedure: Option<String>,
-    /// The states by name.
     pub states: BTreeMap<String, State>,
 }
 
-/// One state.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default)]
 pub struct State {
-    /// What is done there; nothing means success at once.
+    /// Without one the state succeeds at once.
     pub action: Option<Action>,
-    /// Variables that take values after success.
+    /// Variables to set after success.
     pub assign: Map<String, Value>,
-    /// How long one attempt may take.
+    /// Limit of one attempt.
     pub timeout_ms: Option<u64>,
-    /// When and how often it is tried again.
     pub retry: Option<Retry>,
-    /// Where errors lead.
     pub catch: Vec<Catch>,
-    /// Where events lead; the first that fits is taken.
+    /// The first that matches is taken.
     pub transitions: Vec<Transition>,
-    /// Where every other event but `error` leads.
+    /// The target of every other event except `error`.
     pub next: Option<String>,
-    /// Undoes the action.
+    /// The action that undoes this state's.
     pub compensate: Option<Action>,
-    /// The execution is completed after this state.
+    /// Whether the execution is completed after this state.
     pub end: bool,
-    /// The execution fails here.
+    /// Makes the execution fail here.
     pub fail: Option<Fail>,
 }
 
-/// When and how often an action is tried again.
 #[derive(Clone, Debug, Deserialize)]
 pub struct Retry {
     /// Attempts after the first.
     pub max_attempts: u32,
-    /// The wait before the second attempt.
+    /// Delay before the second attempt.
     #[serde(default = "interval_default")]
     pub interval_ms: u64,
-    /// By how much each later wait is longer.
+    /// Factor of each later delay.
     #[serde(default = "backoff_default")]
     pub backoff_rate: f64,
-    /// Kinds of errors that are tried again; empty: all that may pass.
+    /// Kinds of errors to retry; empty: all that may be transient.
     #[serde(default)]
     pub errors: Vec<String>,
 }
@@ -88,42 +79,35 @@ fn backoff_default() -> f64 {
 }
 
 impl Retry {
-    /// The wait after `attempt` (counted from 1) has failed.
-    pub fn wait_ms(&self, attempt: u32) -> u64 {
+    /// The delay after `attempt` (counted from 1) failed.
+    pub(super) fn wait_ms(&self, attempt: u32) -> u64 {
         let exponent = i32::try_from(attempt.saturating_sub(1)).unwrap_or(i32::MAX);
         let wait = self.interval_ms as f64 * self.backoff_rate.powi(exponent);
         wait.min(limits::PROCEDURE_MILLIS_MAX as f64) as u64
     }
 }
 
-/// Where errors of some kinds lead.
 #[derive(Clone, Debug, Deserialize)]
 pub struct Catch {
-    /// The kinds; `*` is every kind.
+    /// `*` is every kind.
     pub errors: Vec<String>,
-    /// The state that follows.
     pub target: String,
 }
 
-/// Where an event leads.
 #[derive(Clone, Debug, Deserialize)]
 pub struct Transition {
     /// `success`, `error`, an event of a choice, or `default`.
     pub event: String,
-    /// The state that follows.
     pub target: String,
-    /// Taken only where this is true.
+    /// A template that must be true.
     #[serde(default)]
     pub guard: Option<String>,
 }
 
-/// A state in which an execution fails.
 #[derive(Clone, Debug, Deserialize)]
 pub struct Fail {
-    /// The error's kind.
     #[serde(default = "failed")]
     pub error: String,
-    /// What happened, as a template.
     pub message: String,
 }
 
@@ -131,73 +115,66 @@ fn failed() -> String {
     "failed".to_owned()
 }
 
-/// What a state does. Names tools, never code.
+/// The action of a state. It names tools, never code.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(try_from = "RawAction")]
 pub enum Action {
-    /// Calls a tool.
     Tool {
         /// Ours, or a skill's as `<skill>__<tool>`.
         name: String,
-        /// Its arguments, with templates.
+        /// May contain templates.
         arguments: Map<String, Value>,
-        /// What the definition says about doing it twice.
+        /// Overrides the tool's own annotation.
         idempotent: Option<bool>,
     },
-    /// Gives variables values.
+    /// Sets variables.
     Set(Map<String, Value>),
-    /// Fails unless all of these hold.
+    /// Fails unless all conditions are true.
     Validate(Vec<Condition>),
-    /// Waits; milliseconds, or a template that gives them.
+    /// Milliseconds, or a template for them.
     Delay(Value),
-    /// Gives the event of the first case that holds.
+    /// Emits the event of the first case that is true.
     Choice(Vec<Case>),
-    /// One action for each of a list.
+    /// Runs an action for each item of a list.
     Map(Box<MapAction>),
-    /// Waits for a person; the message is a template.
+    /// Waits for a person. The message is a template.
     Approval(String),
-    /// Runs another procedure.
     Procedure {
-        /// Its name.
         name: String,
-        /// Its version, or `latest`.
+        /// A version or [`LATEST`].
         version: String,
-        /// What it begins with, with templates.
+        /// May contain templates.
         context: Map<String, Value>,
     },
 }
 
-/// What must hold.
 #[derive(Clone, Debug, Deserialize)]
 pub struct Condition {
-    /// A template.
     pub that: String,
-    /// What is said where it does not hold.
+    /// The message of the failure.
     #[serde(default)]
     pub message: Option<String>,
 }
 
-/// One case of a choice.
 #[derive(Clone, Debug, Deserialize)]
 pub struct Case {
-    /// A template; without it the case always holds.
+    /// A template. Without it the case is always true.
     #[serde(default)]
     pub when: Option<String>,
-    /// The event it gives.
+    /// The event to emit.
     pub event: String,
 }
 
-/// One action for each of a list.
+/// Runs an action for each item of a list.
 #[derive(Clone, Debug, Deserialize)]
 pub struct MapAction {
-    /// The list, or a template that gives it.
+    /// A list, or a template for it.
     pub items: Value,
-    /// The item's name in templates.
+    /// Name of the item in templates.
     #[serde(rename = "as", default = "item")]
     pub name: String,
-    /// What is done with each.
     pub action: Action,
-    /// What is kept of each result.
+    /// A template: the part of each result to collect.
     #[serde(default)]
     pub collect: Option<Value>,
 }
@@ -206,7 +183,7 @@ fn item() -> String {
     "item".to_owned()
 }
 
-/// An action as JSON has it: one of these keys.
+/// An action in JSON, which has one of these keys.
 #[derive(Deserialize)]
 struct RawAction {
     tool: Option<String>,
@@ -240,7 +217,7 @@ fn latest() -> String {
     LATEST.to_owned()
 }
 
-/// The version that stands for the highest there is.
+/// Stands for the highest version.
 pub const LATEST: &str = "latest";
 
 impl TryFrom<RawAction> for Action {
@@ -274,8 +251,7 @@ impl TryFrom<RawAction> for Action {
 }
 
 impl Action {
-    /// The key it is raw with.
-    pub fn key(&self) -> &'static str {
+    pub(super) fn key(&self) -> &'static str {
         match self {
             Action::Tool { .. } => "tool",
             Action::Set(_) => "set",
@@ -288,8 +264,8 @@ impl Action {
         }
     }
 
-    /// What it does, in a few words.
-    pub fn label(&self) -> String {
+    /// A short description.
+    pub(super) fn label(&self) -> String {
         match self {
             Action::Tool { name, .. } => name.clone(),
             Action::Procedure { name, .. } => format!("procedure {name}"),
@@ -301,16 +277,16 @@ impl Action {
     }
 }
 
-/// SHA-256 of a definition in hex. The keys of objects are sorted, so the same
-/// definition has the same hash however it was raw.
-pub fn hash(definition: &Value) -> String {
+/// SHA-256 of a definition in hex. Object keys are sorted, so the order in which
+/// they were written does not matter.
+pub(super) fn hash(definition: &Value) -> String {
     let digest = Sha256::digest(definition.to_string().as_bytes());
     digest.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// Orders versions: number by number, a part that is no number as a text, and
-/// `1.0.0-rc1` before `1.0.0`.
-pub fn compare_versions(a: &str, b: &str) -> std::cmp::Ordering {
+/// Compares versions part by part, numbers as numbers and other parts as text.
+/// `1.0.0-rc1` is before `1.0.0`.
+pub(super) fn compare_versions(a: &str, b: &str) -> std::cmp::Ordering {
     use std::cmp::Ordering;
     fn split(version: &str) -> (&str, Option<&str>) {
         let version = version.split('+').next().unwrap_or_default();

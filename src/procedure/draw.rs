@@ -1,5 +1,5 @@
-//! Drawings of a procedure: Mermaid for documents, SVG for everything else. An
-//! execution's path can be marked in both.
+//! Diagrams of a procedure in Mermaid and SVG, with the path of an execution
+//! highlighted.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fmt::Write as _;
@@ -8,9 +8,9 @@ use super::definition::{Definition, State};
 use super::machine::Machine;
 use super::plan::leads;
 
-/// What an execution has passed through.
+/// The states and transitions that an execution went through.
 #[derive(Default)]
-pub struct ExecutionPath {
+pub(crate) struct ExecutionPath {
     states: BTreeSet<String>,
     edges: BTreeSet<(String, String)>,
     undone: BTreeSet<String>,
@@ -18,8 +18,7 @@ pub struct ExecutionPath {
 }
 
 impl ExecutionPath {
-    /// The path of an execution.
-    pub fn of(machine: &Machine) -> ExecutionPath {
+    pub(crate) fn of(machine: &Machine) -> ExecutionPath {
         let mut path = ExecutionPath::default();
         for each in machine.moves() {
             if let Some(to) = &each.to {
@@ -47,7 +46,7 @@ impl ExecutionPath {
     }
 }
 
-/// Fill and edge of a state of each class.
+/// Fill and stroke of the states of each class.
 const CLASSES: [(&str, &str, &str); 3] = [
     ("passed", "#d9f2d9", "#2e7d32"),
     ("now", "#fff3c4", "#b7791f"),
@@ -63,8 +62,7 @@ fn label(name: &str, state: &State) -> [String; 2] {
     [name.to_owned(), does]
 }
 
-/// A Mermaid state diagram.
-pub fn mermaid(definition: &Definition, path: &ExecutionPath) -> String {
+pub(crate) fn mermaid(definition: &Definition, path: &ExecutionPath) -> String {
     let ids: BTreeMap<&str, String> = definition
         .states
         .keys()
@@ -116,11 +114,11 @@ const BOX_HEIGHT: usize = 46;
 const COLUMN: usize = 230;
 const ROW: usize = 96;
 const MARGIN: usize = 24;
-/// Room at the right for the labels of ways back.
+/// Space on the right for the labels of backward edges.
 const LABEL: usize = 100;
 
-/// An SVG drawing: each state as many rows down as it is steps away.
-pub fn svg(definition: &Definition, path: &ExecutionPath) -> String {
+/// An SVG diagram. The row of a state is its distance from the initial one.
+pub(crate) fn svg(definition: &Definition, path: &ExecutionPath) -> String {
     let places = places(definition);
     let columns = places
         .values()
@@ -188,7 +186,7 @@ fn edge(text: &mut String, from: (usize, usize), to: (usize, usize), event: &str
         let (y1, y2) = (from.1 + BOX_HEIGHT, to.1);
         (from.0 + half, y1, to.0 + half, y2, None)
     } else {
-        // Backwards and sideways: around the right side.
+        // Backward and sideways edges go around the right side.
         let side = from.0.max(to.0) + BOX_WIDTH + 28;
         let (y1, y2) = (from.1 + BOX_HEIGHT / 2, to.1 + BOX_HEIGHT / 2);
         (from.0 + BOX_WIDTH, y1, to.0 + BOX_WIDTH, y2, Some(side))
@@ -218,7 +216,7 @@ fn edge(text: &mut String, from: (usize, usize), to: (usize, usize), event: &str
     }
 }
 
-/// Column and row of each state: its row is its distance from the first.
+/// Column and row of each state.
 fn places(definition: &Definition) -> BTreeMap<&str, (usize, usize)> {
     let mut rows: BTreeMap<&str, usize> = BTreeMap::new();
     let mut open = VecDeque::from([(definition.initial_state.as_str(), 0)]);

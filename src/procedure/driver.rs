@@ -39,7 +39,6 @@ pub(super) struct Control {
 struct Driver<'a> {
     engine: &'a Engine,
     id: &'a str,
-    /// The project and the depth of a called execution follow from it.
     execution: Execution,
     machine: Machine,
     /// Entries in the store.
@@ -99,8 +98,8 @@ impl<'a> Driver<'a> {
                 Next::Perform(task) => (task.clone(), None),
                 Next::Await(task, started) => (task.clone(), Some(started)),
             };
-            // A part of it is told to stop, and rolls itself back, where it is
-            // driven below.
+            // A called execution stops and rolls itself back where it is driven,
+            // below.
             let in_part = started.is_some() && task.work.is_execution();
             if let Some(reason) = self.must_stop(now).filter(|_| !in_part) {
                 self.note(Event::Stopped { reason })?;
@@ -121,7 +120,7 @@ impl<'a> Driver<'a> {
                 return self.leave().await;
             }
             let started = match started {
-                // StepStart before this Mimo had it: how it went nobody knows.
+                // Started before this Mimo claimed it: its outcome is unknown.
                 Some(started) if doubtful(&task, started) => {
                     self.note(Event::StepInterrupted { step: started.step })?;
                     continue;
@@ -153,8 +152,8 @@ impl<'a> Driver<'a> {
         }
     }
 
-    /// Notes how an action went. One that was cut short because the execution is
-    /// not to go on did not fail by itself.
+    /// Records the outcome of an action. One that was cut short because the
+    /// execution must stop did not fail by itself.
     fn over(&mut self, step: u64, outcome: ActionOutcome) -> Result<(), Failure> {
         let cut = match &outcome {
             ActionOutcome::Error(error) => error.leaves_doubt() || error.kind == "procedure_failed",
@@ -178,7 +177,7 @@ impl<'a> Driver<'a> {
         late.then_some(StopReason::TimedOut)
     }
 
-    /// Takes an event into the machine; it is in the store with the next write.
+    /// Applies an event. The next write stores it.
     fn note(&mut self, event: Event) -> Result<(), Failure> {
         let entry = Entry::new(self.engine.clock.now(), event);
         let fits = self.machine.apply(&entry);
@@ -189,7 +188,8 @@ impl<'a> Driver<'a> {
         Ok(())
     }
 
-    /// Writes what is pending; false where the execution is another's by now.
+    /// Writes the pending entries. `false` where another Mimo owns the execution by
+    /// now.
     async fn write(&mut self, parked: bool, wake_at: Option<Timestamp>) -> Result<bool, Failure> {
         let entries: Vec<String> = self
             .pending
@@ -198,7 +198,7 @@ impl<'a> Driver<'a> {
             .collect::<Result<_, _>>()?;
         let count = entries.len() as u64;
         let status = match self.machine.status() {
-            // A part of it waits for a person.
+            // A called execution waits for a person.
             "running" if parked => "waiting_approval",
             status => status,
         };
@@ -237,7 +237,7 @@ impl<'a> Driver<'a> {
         })
     }
 
-    /// Lets it go as it is, for the next who looks.
+    /// Releases the execution as it is, for whoever claims it next.
     async fn leave(&mut self) -> Result<DriveOutcome, Failure> {
         if self.pending.is_empty() || self.write(false, None).await? {
             self.engine.store.release(self.id.to_owned()).await?;
@@ -245,7 +245,7 @@ impl<'a> Driver<'a> {
         Ok(DriveOutcome::Released)
     }
 
-    /// Waits until a task may begin; false where something happened meanwhile.
+    /// Waits until a task may begin. `false` where something happened meanwhile.
     async fn ready(&mut self, task: &Task, now: Timestamp) -> Result<bool, Failure> {
         let Some(not_before) = task.not_before.filter(|at| *at > now) else {
             return Ok(true);
@@ -257,7 +257,7 @@ impl<'a> Driver<'a> {
         Ok(false)
     }
 
-    /// Sleeps until `end`, or until there is another reason to look.
+    /// Sleeps until `end`, the deadline, a cancellation or the end of Mimo.
     async fn sleep(&self, end: Timestamp) {
         let end = match self.machine.deadline() {
             Some(deadline) => end.min(deadline),
@@ -277,7 +277,7 @@ impl<'a> Driver<'a> {
         }
     }
 
-    /// Journals that a task begins.
+    /// Journals the intent to perform a task.
     async fn intend(&mut self, task: &Task) -> Result<Option<StepStart>, Failure> {
         let effects = match &task.work {
             Work::Tool {
@@ -294,7 +294,7 @@ impl<'a> Driver<'a> {
                     ..known
                 }
             }
-            // These are found again by their own journal or by the clock.
+            // Their own journal or the clock tells how far these are.
             _ => SideEffects {
                 read_only: !matches!(task.work, Work::Procedure { .. } | Work::Revert { .. }),
                 idempotent: true,
@@ -303,7 +303,7 @@ impl<'a> Driver<'a> {
         let step = self.machine.next_step();
         self.note(Event::StepStarted { step, effects })?;
         if matches!(task.work, Work::Approval { .. }) {
-            // Written when it is parked, at once.
+            // Parking writes it in the same transaction.
             return Ok(self.started());
         }
         Ok(match self.write(false, None).await? {
@@ -320,12 +320,12 @@ impl<'a> Driver<'a> {
     }
 }
 
-/// Whether doing it again could do it twice.
+/// Whether performing the task again could do it twice.
 fn doubtful(task: &Task, started: StepStart) -> bool {
     matches!(task.work, Work::Tool { .. }) && !started.effects.idempotent
 }
 
-/// When nobody having decided ends the wait by itself.
+/// When a wait for a decision times out.
 fn wake_at(task: &Task, started: StepStart) -> Option<Timestamp> {
     let own = task.timeout_ms.filter(|_| !started.interrupted)?;
     Some(later(started.at, own))

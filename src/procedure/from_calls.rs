@@ -1,6 +1,6 @@
-//! A definition made of recorded calls: a straight line of them, with what
-//! varies among repetitions as its context. Of a single run every plain argument
-//! may vary, and keeps what was recorded as its default.
+//! Makes a definition of recorded calls: a sequence of them, with a context
+//! variable for each argument that differs between repetitions. In a single run
+//! every plain argument is a variable whose default is the recorded value.
 
 use std::collections::BTreeMap;
 
@@ -12,8 +12,8 @@ use crate::failure::{Failure, Kind};
 use crate::limits;
 use crate::store::procedure::RecordedCall;
 
-/// The definition that the calls with these ids make.
-pub fn definition(ids: &[String], calls: &[RecordedCall]) -> Result<Value, Failure> {
+/// Fails with NotFound if a call is missing.
+pub(super) fn definition(ids: &[String], calls: &[RecordedCall]) -> Result<Value, Failure> {
     if ids.is_empty() || ids.len() > limits::RECORDED_CALLS_USED_MAX {
         let most = limits::RECORDED_CALLS_USED_MAX;
         let message = format!(
@@ -80,7 +80,7 @@ fn state_name(nth: usize, tool: &str) -> String {
     format!("{}_{short}", nth + 1)
 }
 
-/// The length of the sequence that the tools repeat.
+/// Length of the shortest sequence that the tools repeat.
 fn period(tools: &[&str]) -> usize {
     let repeats = |length: &usize| {
         tools.len().is_multiple_of(*length)
@@ -92,7 +92,7 @@ fn period(tools: &[&str]) -> usize {
     (1..=tools.len()).find(repeats).unwrap_or(tools.len())
 }
 
-/// The variables found so far: what they were in each run, by name.
+/// The context variables found so far.
 #[derive(Default)]
 struct Variables {
     by_values: BTreeMap<String, String>,
@@ -101,7 +101,7 @@ struct Variables {
 }
 
 impl Variables {
-    /// What several runs gave at one place, as a template where it varies.
+    /// The argument at one place of several runs: a template where it differs.
     fn take(&mut self, name: &str, runs: &[&Value]) -> Value {
         let Some(first) = runs.first() else {
             return Value::Null;
@@ -123,7 +123,7 @@ impl Variables {
         json!(format!("{{{{ {} }}}}", self.variable(name, runs, alike)))
     }
 
-    /// The variable that had these values: one for each set of them.
+    /// The variable for these values. Equal sets of values share one.
     fn variable(&mut self, name: &str, runs: &[&Value], alike: bool) -> String {
         let values = json!(runs).to_string();
         let plain = |c: char| if c.is_ascii_alphanumeric() { c } else { '_' };
@@ -132,7 +132,7 @@ impl Variables {
             base.insert_str(0, "value_");
         }
         let secret = runs.iter().any(|run| is_redacted(run));
-        // Two secrets look alike here and need not be.
+        // Two redacted secrets look alike but may differ.
         let key = if secret {
             format!("{base} {values}")
         } else {
@@ -183,7 +183,7 @@ fn same_keys<'a>(runs: &[&'a Value]) -> Option<impl Iterator<Item = &'a String> 
     runs.iter().all(same).then(|| first.keys())
 }
 
-/// What was recorded must not be evaluated.
+/// A recorded text that looks like a template must not be evaluated.
 fn holds_template(value: &Value) -> bool {
     match value {
         Value::String(text) => is_template(text),

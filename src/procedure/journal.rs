@@ -1,5 +1,5 @@
-//! What is kept of an execution: its journal. AnyName else about it follows
-//! from the definition and these entries.
+//! The journal of an execution. Its state follows from the definition and these
+//! entries alone.
 
 use std::sync::Arc;
 
@@ -10,18 +10,15 @@ use crate::caller::{Grants, PROJECT_SHARED};
 use crate::clock::Timestamp;
 use crate::failure::Failure;
 
-/// One entry.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Entry {
-    /// When it was written, in microseconds since 1970.
+    /// Microseconds since 1970.
     pub at: i64,
-    /// What happened.
     #[serde(flatten)]
     pub event: Event,
 }
 
 impl Entry {
-    /// `event` at `at`.
     pub fn new(at: Timestamp, event: Event) -> Entry {
         Entry { at: at.0, event }
     }
@@ -37,100 +34,77 @@ fn grants_before_journaled() -> Arc<Grants> {
     Arc::new(Grants::local(PROJECT_SHARED))
 }
 
-/// What happened.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
 pub enum Event {
-    /// The execution was started.
     Started {
-        /// Its context.
         context: Map<String, Value>,
-        /// How long it may take until its rollback begins.
+        /// The rollback begins after this time.
         timeout_ms: u64,
-        /// Of whoever started it: every step is a call by them.
+        /// The grants of the starter, with which every step is called.
         #[serde(default = "grants_before_journaled")]
         grants: Arc<Grants>,
     },
-    /// An action is about to be performed.
+    /// The intent to perform an action.
     #[serde(rename = "begun")]
     StepStarted {
         /// Counted from 1 in each execution.
         step: u64,
-        /// What is known of the action.
         #[serde(flatten)]
         effects: SideEffects,
     },
-    /// An action is over.
+    /// The result of an action.
     #[serde(rename = "finished")]
     StepFinished {
-        /// Which.
         step: u64,
-        /// How it went.
         #[serde(flatten)]
         outcome: ActionOutcome,
     },
-    /// Mimo ended while the action was being performed, and doing it twice may
-    /// do harm: a person has to say how it went.
+    /// Mimo ended during an action that must not run twice. A person has to say
+    /// how it went.
     #[serde(rename = "interrupted")]
-    StepInterrupted {
-        /// Which.
-        step: u64,
-    },
-    /// A procedure that it has called waits for a person: until the next entry
-    /// the time is not its own.
+    StepInterrupted { step: u64 },
+    /// A called procedure waits for a person. The time until the next entry does
+    /// not count against the timeout.
     Parked,
-    /// A person decided.
     Decided {
-        /// The approval, or the interrupted action.
+        /// The step of the approval or of the interrupted action.
         step: u64,
-        /// What.
         decision: Decision,
-        /// Who, as the system knows them.
+        /// User name of the person.
         by: String,
-        /// Why, in their words.
+        /// The person's reason.
         note: String,
     },
-    /// The execution is not to go on.
-    Stopped {
-        /// Why.
-        reason: StopReason,
-    },
+    /// The execution must not go on.
+    Stopped { reason: StopReason },
 }
 
-/// What is known of an action before it is performed.
+/// What a tool declares about its effects.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SideEffects {
-    /// It changes nothing.
     #[serde(rename = "reads")]
     pub read_only: bool,
-    /// Doing it twice is as good as once.
     pub idempotent: bool,
 }
 
-/// How an action went.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ActionOutcome {
-    /// It gave this.
     Result(Value),
-    /// It failed.
     Error(ActionError),
 }
 
-/// An error as templates and people see it.
+/// An error as templates see it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ActionError {
-    /// The kind, by which it is caught.
     pub kind: String,
-    /// What happened and why.
     pub message: String,
-    /// The next step.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hint: Option<String>,
 }
 
 impl ActionError {
-    /// An error of `kind`.
     pub fn new(kind: impl Into<String>, message: impl Into<String>) -> ActionError {
         ActionError {
             kind: kind.into(),
@@ -139,24 +113,24 @@ impl ActionError {
         }
     }
 
-    /// Whether the action may have happened all the same.
-    pub fn leaves_doubt(&self) -> bool {
+    /// Whether the action may have taken effect.
+    pub(super) fn leaves_doubt(&self) -> bool {
         matches!(
             self.kind.as_str(),
             "timeout" | "cancelled" | "unavailable" | "internal"
         )
     }
 
-    /// Whether trying again can help, where the definition does not say.
-    pub fn may_pass(&self) -> bool {
+    /// Whether a retry can help, where the definition does not say.
+    pub(super) fn may_pass(&self) -> bool {
         !matches!(
             self.kind.as_str(),
             "invalid_arguments" | "refused" | "cancelled" | "unknown_outcome" | "rejected"
         )
     }
 
-    /// Whether one of `kinds` means it.
-    pub fn is_one_of(&self, kinds: &[String]) -> bool {
+    /// Whether one of `kinds` matches; `*` matches every error.
+    pub(super) fn is_one_of(&self, kinds: &[String]) -> bool {
         kinds.iter().any(|kind| kind == "*" || *kind == self.kind)
     }
 }
@@ -171,24 +145,20 @@ impl From<Failure> for ActionError {
     }
 }
 
-/// What a person decided.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Decision {
-    /// The approval is given.
     Approved,
-    /// The approval is refused.
     Rejected,
-    /// The interrupted action was done: go on.
+    /// The interrupted action took effect.
     Done,
-    /// The interrupted action was not done: do it.
+    /// The interrupted action did not take effect: perform it.
     Again,
     /// The interrupted action failed.
     Failed,
 }
 
 impl Decision {
-    /// Every decision.
     pub const ALL: [Decision; 5] = [
         Decision::Approved,
         Decision::Rejected,
@@ -197,7 +167,7 @@ impl Decision {
         Decision::Failed,
     ];
 
-    /// The word for it.
+    /// The word in the contract.
     pub fn name(self) -> &'static str {
         match self {
             Decision::Approved => "approved",
@@ -209,15 +179,13 @@ impl Decision {
     }
 }
 
-/// Why an execution is not to go on.
+/// Why an execution must not go on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum StopReason {
-    /// Someone cancelled it.
     Cancelled,
-    /// Its time is over.
     TimedOut,
-    /// It was completed, and the procedure that called it is rolled back.
+    /// It was completed, but its caller is being rolled back.
     Reverted,
 }
 

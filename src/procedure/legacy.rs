@@ -1,16 +1,16 @@
-//! The prototype's two formats, read as ours: states whose actions name a
-//! module and a function, and a list of steps.
+//! Converts the prototype's two formats: a list of steps, and states whose
+//! actions name a module and a function.
 
 use serde_json::{Map, Value, json};
 
 use crate::diagnostics::{Diagnostic, pointer_token, suggest};
 
-/// What `given` means in our form; what is ours already comes back as it is.
-pub fn from_legacy(given: &Value) -> Result<Value, Vec<Diagnostic>> {
+/// Converts a definition to today's format, which is returned unchanged.
+pub(super) fn from_legacy(given: &Value) -> Result<Value, Vec<Diagnostic>> {
     let Some(object) = given.as_object() else {
         return Ok(given.clone());
     };
-    // As the prototype registered it: the machine one level deeper.
+    // The prototype registered definitions one level deeper.
     let inner = object.get("definition").and_then(Value::as_object);
     let mut whole = object.clone();
     if let Some(inner) = inner.filter(|_| !object.contains_key("states")) {
@@ -22,7 +22,7 @@ pub fn from_legacy(given: &Value) -> Result<Value, Vec<Diagnostic>> {
     if let Some(steps) = whole.get("steps").and_then(Value::as_array).cloned()
         && !whole.contains_key("states")
     {
-        return line(whole, &steps);
+        return from_steps(whole, &steps);
     }
     let states = whole.get("states").and_then(Value::as_object);
     let legacy = inner.is_some()
@@ -31,7 +31,7 @@ pub fn from_legacy(given: &Value) -> Result<Value, Vec<Diagnostic>> {
             actions.any(|action| action.get("module").is_some() || action.get("function").is_some())
         });
     match legacy {
-        true => machine(whole),
+        true => from_module_actions(whole),
         false => Ok(given.clone()),
     }
 }
@@ -40,8 +40,8 @@ fn named(whole: &mut Map<String, Value>) {
     whole.entry("version").or_insert_with(|| json!("1.0"));
 }
 
-/// `{steps: [..]}`: one state after the other.
-fn line(mut whole: Map<String, Value>, steps: &[Value]) -> Result<Value, Vec<Diagnostic>> {
+/// Converts `{steps: [..]}`: one state after the other.
+fn from_steps(mut whole: Map<String, Value>, steps: &[Value]) -> Result<Value, Vec<Diagnostic>> {
     let given = Value::Object(whole.clone());
     whole.remove("steps");
     named(&mut whole);
@@ -81,7 +81,7 @@ fn line(mut whole: Map<String, Value>, steps: &[Value]) -> Result<Value, Vec<Dia
                 "args" | "params" => {
                     action.insert("arguments".to_owned(), value.clone());
                 }
-                "action" if value.is_object() => match own_action(&given, value, &at) {
+                "action" if value.is_object() => match convert_action(&given, value, &at) {
                     Ok(Value::Object(own)) => action.extend(own),
                     Ok(_) => {}
                     Err(mistake) => mistakes.push(*mistake),
@@ -98,7 +98,7 @@ fn line(mut whole: Map<String, Value>, steps: &[Value]) -> Result<Value, Vec<Dia
                 other => mistakes.push(Diagnostic::in_document(
                     &given,
                     at,
-                    format!("{other:?} is not known in a step"),
+                    format!("unknown key {other:?} in a step"),
                     suggest(
                         other,
                         [
@@ -136,9 +136,9 @@ fn line(mut whole: Map<String, Value>, steps: &[Value]) -> Result<Value, Vec<Dia
     Ok(Value::Object(whole))
 }
 
-/// States with `{module, function}` actions; a state that leads nowhere is an
-/// end.
-fn machine(mut whole: Map<String, Value>) -> Result<Value, Vec<Diagnostic>> {
+/// Converts states with `{module, function}` actions. A state without a
+/// transition is an end.
+fn from_module_actions(mut whole: Map<String, Value>) -> Result<Value, Vec<Diagnostic>> {
     let given = Value::Object(whole.clone());
     named(&mut whole);
     for key in ["active", "metadata", "author", "tags"] {
@@ -155,7 +155,7 @@ fn machine(mut whole: Map<String, Value>) -> Result<Value, Vec<Diagnostic>> {
             let Some(action) = state.get(key) else {
                 continue;
             };
-            match own_action(&given, action, &format!("{path}/{key}")) {
+            match convert_action(&given, action, &format!("{path}/{key}")) {
                 Ok(action) => {
                     let key = if key == "rollback" { "compensate" } else { key };
                     state.insert(key.to_owned(), action);
@@ -189,9 +189,9 @@ fn machine(mut whole: Map<String, Value>) -> Result<Value, Vec<Diagnostic>> {
     }
 }
 
-/// An action in our form; one that names code is mapped where there is an
-/// equal, and refused otherwise.
-fn own_action(given: &Value, action: &Value, path: &str) -> Result<Value, Box<Diagnostic>> {
+/// Converts an action. One that names code is mapped to an equivalent, or
+/// refused.
+fn convert_action(given: &Value, action: &Value, path: &str) -> Result<Value, Box<Diagnostic>> {
     let Some(module) = action.get("module") else {
         return Ok(action.clone());
     };
@@ -261,7 +261,7 @@ fn conditional(args: &Value) -> Option<Value> {
         _ => return None,
     };
     let value = &args["value"];
-    // JSON and expressions write these alike but for null.
+    // JSON and expressions differ in null only.
     let value = if value.is_null() {
         "none".to_owned()
     } else {

@@ -6,7 +6,7 @@ pub mod check;
 mod context;
 mod decisions;
 pub mod definition;
-pub mod draw;
+pub(crate) mod draw;
 mod driver;
 mod engine;
 mod from_calls;

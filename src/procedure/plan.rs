@@ -1,5 +1,5 @@
-//! What an execution would do: its states in the order they can be reached, each
-//! with its action as far as the context alone decides it.
+//! The dry run of an execution: its states in the order of reachability, with
+//! the templates evaluated that depend on the context alone.
 
 use std::collections::{BTreeSet, VecDeque};
 
@@ -8,8 +8,7 @@ use serde_json::{Map, Value, json};
 use super::definition::{Action, Definition, State};
 use super::{secrets, template};
 
-/// The plan of `definition` started with `context`.
-pub fn plan(definition: &Definition, hash: &str, context: Map<String, Value>) -> Value {
+pub(super) fn plan(definition: &Definition, hash: &str, context: Map<String, Value>) -> Value {
     let mut scope = context.clone();
     scope.insert("context".to_owned(), Value::Object(context));
     let mut seen = BTreeSet::new();
@@ -33,8 +32,8 @@ pub fn plan(definition: &Definition, hash: &str, context: Map<String, Value>) ->
     document
 }
 
-/// Where a state leads: (event, target).
-pub fn leads(state: &State) -> Vec<(String, &str)> {
+/// The outgoing transitions of a state: event and target.
+pub(super) fn leads(state: &State) -> Vec<(String, &str)> {
     let transitions = state.transitions.iter();
     let mut all: Vec<(String, &str)> = transitions
         .map(|each| (each.event.clone(), each.target.as_str()))
@@ -78,7 +77,7 @@ fn planned(name: &str, state: &State, scope: &Map<String, Value>) -> Value {
     shown
 }
 
-/// What the context decides of `value`; the rest stays a template.
+/// Evaluates the templates that need the context only.
 fn known(value: &Value, scope: &Map<String, Value>) -> Value {
     match value {
         Value::String(_) => template::evaluate(value, scope).unwrap_or_else(|_| value.clone()),

@@ -1,7 +1,7 @@
-//! Templates: texts with `{{ }}`, evaluated by minijinja over the context. A
-//! text that is one whole `{{ }}` gives the value itself, so a number stays a
-//! number. Without side effects and bounded: no statements, no functions, only
-//! the filters named here, fuel, depth and output.
+//! Templates: texts with `{{ }}`, evaluated by minijinja over the context. A text
+//! that is a single `{{ }}` keeps the type of its value. Evaluation is pure and
+//! bounded: no statements or functions, only the filters named here, and limits on
+//! fuel, depth and output.
 
 use std::sync::OnceLock;
 
@@ -10,16 +10,16 @@ use serde_json::{Map, Value};
 
 use crate::limits;
 
-/// Why a template gave nothing.
+/// Why a template cannot be evaluated.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TemplateError(pub String);
 
-/// Whether `text` holds a template at all.
-pub fn is_template(text: &str) -> bool {
+/// Whether `text` must be evaluated.
+pub(super) fn is_template(text: &str) -> bool {
     text.contains("{{") || text.contains("{%") || text.contains("{#")
 }
 
-/// The value of `template` in `scope`: every text in it evaluated.
+/// Evaluates every text in `template`.
 pub fn evaluate(template: &Value, scope: &Map<String, Value>) -> Result<Value, TemplateError> {
     let mut left = limits::TEMPLATE_OUTPUT_BYTES_MAX;
     evaluate_within(template, scope, limits::TEMPLATE_NESTING_MAX, &mut left)
@@ -60,8 +60,8 @@ fn evaluate_within(
     }
 }
 
-/// The text that `template` gives.
-pub fn text(template: &str, scope: &Map<String, Value>) -> Result<String, TemplateError> {
+/// Evaluates `template` to a text.
+pub(super) fn text(template: &str, scope: &Map<String, Value>) -> Result<String, TemplateError> {
     if !is_template(template) {
         return Ok(template.to_owned());
     }
@@ -71,8 +71,9 @@ pub fn text(template: &str, scope: &Map<String, Value>) -> Result<String, Templa
     })
 }
 
-/// Whether `template` gives something true: not `false`, null, zero or empty.
-pub fn holds(template: &str, scope: &Map<String, Value>) -> Result<bool, TemplateError> {
+/// Whether `template` evaluates to something other than `false`, null, zero or
+/// empty.
+pub(super) fn is_true(template: &str, scope: &Map<String, Value>) -> Result<bool, TemplateError> {
     Ok(match text_value(template, scope)? {
         Value::Bool(truth) => truth,
         Value::Null => false,
@@ -88,8 +89,10 @@ fn text_value(source: &str, scope: &Map<String, Value>) -> Result<Value, Templat
     let environment = environment();
     let value = match expression(source) {
         Some(inner) => {
-            let compiled = environment.compile_expression(inner).map_err(told)?;
-            let value = compiled.eval(scope).map_err(told)?;
+            let compiled = environment
+                .compile_expression(inner)
+                .map_err(template_error)?;
+            let value = compiled.eval(scope).map_err(template_error)?;
             if value.is_undefined() {
                 return Err(TemplateError(format!("{inner} is not defined")));
             }
@@ -97,12 +100,14 @@ fn text_value(source: &str, scope: &Map<String, Value>) -> Result<Value, Templat
                 .map_err(|error| TemplateError(format!("{inner} gives no JSON value: {error}")))?
         }
         None => {
-            let compiled = environment.template_from_str(source).map_err(told)?;
+            let compiled = environment
+                .template_from_str(source)
+                .map_err(template_error)?;
             let mut written = Bounded(Vec::new());
             match compiled.render_captured_to(scope, &mut written) {
                 Ok(_) => {}
                 Err(error) if error.kind() == ErrorKind::WriteFailure => return Err(too_long()),
-                Err(error) => return Err(told(error)),
+                Err(error) => return Err(template_error(error)),
             }
             let text = String::from_utf8(written.0);
             Value::String(text.map_err(|error| TemplateError(error.to_string()))?)
@@ -111,9 +116,8 @@ fn text_value(source: &str, scope: &Map<String, Value>) -> Result<Value, Templat
     Ok(value)
 }
 
-/// The inside of a text that is one `{{ }}` and nothing else. It is looked for
-/// as the engine's own reader would find its end: outside of quotes and
-/// brackets. (Given an end inside an expression, that reader panics.)
+/// The expression of a text that is a single `{{ }}`. Its end is outside quotes
+/// and brackets, as in minijinja's lexer, which panics on an end inside them.
 fn expression(source: &str) -> Option<&str> {
     let inner = source.trim().strip_prefix("{{")?;
     let inner = inner.strip_prefix(['-', '+']).unwrap_or(inner);
@@ -138,23 +142,23 @@ fn expression(source: &str) -> Option<&str> {
     None
 }
 
-/// Why `source` can never be evaluated, if so.
+/// Fails if `source` can never be evaluated.
 pub fn check(source: &str) -> Result<(), TemplateError> {
     refuse_statements(source)?;
     static LENIENT: OnceLock<Environment<'static>> = OnceLock::new();
-    // Without values nothing can be evaluated, but what it is written with is
-    // found to exist or not.
-    let lenient = LENIENT.get_or_init(|| made(UndefinedBehavior::Chainable));
+    // An evaluation without values still finds unknown filters, tests and
+    // functions.
+    let lenient = LENIENT.get_or_init(|| new_environment(UndefinedBehavior::Chainable));
     let nothing = Map::new();
     let tried = match expression(source) {
         Some(inner) => lenient
             .compile_expression(inner)
-            .map_err(told)?
+            .map_err(template_error)?
             .eval(&nothing)
             .map(drop),
         None => lenient
             .template_from_str(source)
-            .map_err(told)?
+            .map_err(template_error)?
             .render(&nothing)
             .map(drop),
     };
@@ -165,7 +169,7 @@ pub fn check(source: &str) -> Result<(), TemplateError> {
                 ErrorKind::UnknownFilter | ErrorKind::UnknownTest | ErrorKind::UnknownFunction
             ) =>
         {
-            Err(told(error))
+            Err(template_error(error))
         }
         _ => Ok(()),
     }
@@ -205,11 +209,12 @@ fn refuse_statements(source: &str) -> Result<(), TemplateError> {
 
 fn environment() -> &'static Environment<'static> {
     static ENVIRONMENT: OnceLock<Environment<'static>> = OnceLock::new();
-    ENVIRONMENT.get_or_init(|| made(UndefinedBehavior::Strict))
+    ENVIRONMENT.get_or_init(|| new_environment(UndefinedBehavior::Strict))
 }
 
-/// Filters that cannot make much of little, and the tests without a state.
-fn made(undefined: UndefinedBehavior) -> Environment<'static> {
+/// An environment with the filters whose output is bounded by their input, and
+/// the stateless tests.
+fn new_environment(undefined: UndefinedBehavior) -> Environment<'static> {
     let mut made = Environment::empty();
     made.set_fuel(Some(limits::TEMPLATE_FUEL_MAX));
     made.set_recursion_limit(limits::TEMPLATE_DEPTH_MAX);
@@ -256,7 +261,7 @@ fn made(undefined: UndefinedBehavior) -> Environment<'static> {
     made
 }
 
-/// Keeps no more than a template may give.
+/// Refuses more output than the limit.
 struct Bounded(Vec<u8>);
 
 impl std::io::Write for Bounded {
@@ -278,7 +283,7 @@ fn too_long() -> TemplateError {
     TemplateError(format!("the templates give more than {most} bytes"))
 }
 
-fn told(error: minijinja::Error) -> TemplateError {
+fn template_error(error: minijinja::Error) -> TemplateError {
     let message = match (error.kind(), error.detail()) {
         (ErrorKind::OutOfFuel, _) => "it takes too many steps".to_owned(),
         (ErrorKind::UndefinedError, None) => "it reads a value that is not defined".to_owned(),
@@ -327,7 +332,7 @@ mod template_tests {
             (json!("{{ name }} & <{{ name }}>"), json!("Ada & <Ada>")),
             (json!("plain }} text"), json!("plain }} text")),
             (json!({"a": ["{{ n }}", 1]}), json!({"a": [3, 1]})),
-            // What a value holds is never evaluated itself.
+            // A value that looks like a template is not evaluated.
             (json!("{{ odd }}"), json!("{{ name }}")),
             (json!("{{ name ~ '-' ~ n }}"), json!("Ada-3")),
             (json!("{{ 7 // 2 }}"), json!(3)),

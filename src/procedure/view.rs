@@ -11,7 +11,7 @@ use crate::clock::Timestamp;
 use crate::limits;
 use crate::store::procedure::{Execution, StoredDefinition};
 
-/// How an execution is, as `procedure_run` answers.
+/// An execution as `procedure_run` returns it.
 pub fn execution(execution: &Execution, machine: &Machine) -> Value {
     let moves = machine.moves();
     let shown = &moves[moves.len().saturating_sub(limits::PROCEDURE_SHOWN_MAX)..];
@@ -61,7 +61,7 @@ pub fn execution(execution: &Execution, machine: &Machine) -> Value {
 }
 
 /// The store knows that a called execution waits, the machine how it ended.
-pub fn status<'a>(execution: &'a Execution, machine: &Machine) -> &'a str {
+pub(crate) fn status<'a>(execution: &'a Execution, machine: &Machine) -> &'a str {
     match machine.next() {
         Next::Ended(ending) => ending.status(),
         _ => &execution.status,
@@ -136,7 +136,7 @@ pub fn performed(machine: &Machine) -> Value {
 }
 
 /// The decisions of people, in order.
-pub fn decisions(journal: &[Entry]) -> Value {
+pub(crate) fn decisions(journal: &[Entry]) -> Value {
     let decided = journal.iter().filter_map(|entry| match &entry.event {
         Event::Decided {
             step,
@@ -156,7 +156,7 @@ pub fn decisions(journal: &[Entry]) -> Value {
 }
 
 /// A definition in a list.
-pub fn listed(stored: &StoredDefinition) -> Value {
+pub(crate) fn listed(stored: &StoredDefinition) -> Value {
     json!({
         "name": stored.name,
         "version": stored.version,
@@ -166,7 +166,7 @@ pub fn listed(stored: &StoredDefinition) -> Value {
 }
 
 /// An execution in a list.
-pub fn brief(execution: &Execution) -> Value {
+pub(crate) fn brief(execution: &Execution) -> Value {
     json!({
         "execution_id": execution.id,
         "procedure": execution.name,
@@ -201,7 +201,7 @@ pub fn parameters(definition: &Definition) -> Vec<(String, String, bool)> {
 }
 
 /// The values of a prompt's argument, where the context_schema lists them.
-pub fn choices(definition: &Definition, argument: &str) -> Vec<String> {
+pub(crate) fn choices(definition: &Definition, argument: &str) -> Vec<String> {
     let schema = definition.context_schema.as_ref();
     let listed = schema.and_then(|schema| schema["properties"][argument]["enum"].as_array());
     let text = |value: &Value| match value {

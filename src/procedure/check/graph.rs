@@ -1,5 +1,5 @@
-//! Where the states lead: targets that exist, events that something takes and
-//! something gives, states that are reached and that reach an end.
+//! Checks the graph of states: targets exist, events are emitted and handled,
+//! and every state is reachable and reaches an end.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -43,7 +43,7 @@ pub(super) fn check(whole: &Value) -> Vec<Diagnostic> {
         ));
         return found;
     }
-    let reached = closure([initial], &leads);
+    let reached = reachable([initial], &leads);
     let mut back: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
     for (from, targets) in &leads {
         for to in targets {
@@ -51,7 +51,7 @@ pub(super) fn check(whole: &Value) -> Vec<Diagnostic> {
         }
     }
     let ends = states.iter().filter(|(_, state)| is_end(state));
-    let ending = closure(ends.map(|(name, _)| name.as_str()), &back);
+    let ending = reachable(ends.map(|(name, _)| name.as_str()), &back);
     for name in states.keys().map(String::as_str) {
         let path = format!("/states/{}", pointer_token(name));
         if !reached.contains(name) {
@@ -77,7 +77,7 @@ fn is_end(state: &Value) -> bool {
     state.get("end").is_some() || state.get("fail").is_some()
 }
 
-/// Where a state leads, with the place that says so.
+/// The targets of a state, with their paths.
 fn targets(state: &Value) -> Vec<(String, &str)> {
     let mut all = Vec::new();
     for list in ["transitions", "catch"] {
@@ -93,7 +93,7 @@ fn targets(state: &Value) -> Vec<(String, &str)> {
     all
 }
 
-fn closure<'a>(
+fn reachable<'a>(
     from: impl IntoIterator<Item = &'a str>,
     leads: &BTreeMap<&'a str, Vec<&'a str>>,
 ) -> BTreeSet<&'a str> {
@@ -107,8 +107,8 @@ fn closure<'a>(
     seen
 }
 
-/// The events that the action of a state can give, `error` aside.
-fn given(state: &Value) -> Vec<&str> {
+/// The events that the action of a state can emit, apart from `error`.
+fn emitted(state: &Value) -> Vec<&str> {
     let action = &state["action"];
     match action["choice"].as_array() {
         Some(cases) => {
@@ -137,7 +137,7 @@ fn events(whole: &Value, state: &Value, path: &str) -> Vec<Diagnostic> {
         .flatten()
         .filter_map(|each| Some((each["event"].as_str()?, each.get("guard").is_none())))
         .collect();
-    let given = given(state);
+    let emitted = emitted(state);
     let onward = state.get("next").is_some();
     if taken.is_empty() && !onward {
         found.push(Diagnostic::in_document(
@@ -148,7 +148,7 @@ fn events(whole: &Value, state: &Value, path: &str) -> Vec<Diagnostic> {
         ));
         return found;
     }
-    for event in &given {
+    for event in &emitted {
         let fits = |(name, _): &&(&str, bool)| name == event || *name == "default";
         let mut ways = taken.iter().filter(fits).peekable();
         let some = ways.peek().is_some();
@@ -173,11 +173,11 @@ fn events(whole: &Value, state: &Value, path: &str) -> Vec<Diagnostic> {
     }
     let approval = state["action"].get("wait_for_approval").is_some();
     for (nth, (event, _)) in taken.iter().enumerate() {
-        let possible = given.contains(event)
+        let possible = emitted.contains(event)
             || matches!(*event, "error" | "default")
             || (*event == "rejected" && approval);
         if !possible {
-            let mut known = given.clone();
+            let mut known = emitted.clone();
             known.extend(["error", "default"]);
             known.extend(approval.then_some("rejected"));
             found.push(Diagnostic::in_document(

@@ -1,6 +1,5 @@
-//! What the parts of a definition mean: templates that can be evaluated,
-//! variables that something sets, tools and procedures that exist, keys that
-//! go together. Works on JSON of any shape.
+//! Checks the parts of a definition: templates are valid, variables are set,
+//! tools and procedures exist, keys are compatible. Accepts JSON of any shape.
 
 use std::collections::BTreeSet;
 
@@ -10,16 +9,16 @@ use super::KnownNames;
 use crate::diagnostics::{Diagnostic, pointer_token, suggest};
 use crate::procedure::template::{self, TemplateError};
 
-/// Names that templates know by themselves.
-const OWN_NAMES: [&str; 6] = ["context", "result", "error", "execution", "index", "item"];
+/// Names with a fixed meaning in templates.
+const RESERVED_NAMES: [&str; 6] = ["context", "result", "error", "execution", "index", "item"];
 
-/// Actions a map, or a compensation, can do.
-const WORLDLY: [&str; 2] = ["tool", "call_procedure"];
+/// The actions that a map or a compensation may use.
+const CALLS: [&str; 2] = ["tool", "call_procedure"];
 
 struct Checker<'a> {
     whole: &'a Value,
     known: &'a dyn KnownNames,
-    /// The variables there can be; `None` where anything may be given.
+    /// The variables that may be set; `None` where the context is open.
     variables: Option<BTreeSet<String>>,
     found: Vec<Diagnostic>,
 }
@@ -47,7 +46,7 @@ pub(super) fn check(whole: &Value, known: &dyn KnownNames) -> Vec<Diagnostic> {
     checker.found
 }
 
-/// The variables that the context's schema names and that states set.
+/// The variables of the context_schema and those that states set.
 fn variables(whole: &Value) -> Option<BTreeSet<String>> {
     let named = whole["context_schema"]["properties"].as_object()?;
     let mut all: BTreeSet<String> = named.keys().cloned().collect();
@@ -60,12 +59,12 @@ fn variables(whole: &Value) -> Option<BTreeSet<String>> {
             all.extend(set.as_object().into_iter().flat_map(Map::keys).cloned());
         }
     }
-    all.extend(OWN_NAMES.map(str::to_owned));
+    all.extend(RESERVED_NAMES.map(str::to_owned));
     Some(all)
 }
 
 impl Checker<'_> {
-    fn say(&mut self, path: &str, message: impl Into<String>, fix: impl Into<String>) {
+    fn report(&mut self, path: &str, message: impl Into<String>, fix: impl Into<String>) {
         let mistake = Diagnostic::in_document(self.whole, path, message, fix);
         self.found.push(mistake);
     }
@@ -74,12 +73,12 @@ impl Checker<'_> {
         let Some(schema) = self.whole.get("context_schema").filter(|s| s.is_object()) else {
             return;
         };
-        // It is never fetched from anywhere.
+        // References are never fetched.
         if let Err(error) = jsonschema::validator_for(schema) {
             let fix = format!("correct it ({error}); $ref can only point into itself");
-            self.say(
+            self.report(
                 "/context_schema",
-                "this is no JSON Schema that can be used",
+                "this is not a valid JSON Schema",
                 fix,
             );
         }
@@ -88,17 +87,17 @@ impl Checker<'_> {
             .into_iter()
             .flat_map(Map::keys)
         {
-            self.own_name(
+            self.reserved_name(
                 name,
                 &format!("/context_schema/properties/{}", pointer_token(name)),
             );
         }
     }
 
-    fn own_name(&mut self, name: &str, path: &str) {
-        if OWN_NAMES.contains(&name) {
+    fn reserved_name(&mut self, name: &str, path: &str) {
+        if RESERVED_NAMES.contains(&name) {
             let message = format!("{name} has a meaning of its own in templates");
-            self.say(
+            self.report(
                 path,
                 message,
                 format!("call it something else, such as my_{name}"),
@@ -126,7 +125,7 @@ impl Checker<'_> {
                 if state.get(key).is_some() && state.get(other).is_some() {
                     let fix = format!("leave one of them out: a state with {key} leads nowhere");
                     let message = format!("{key} and {other} contradict each other");
-                    self.say(&format!("{path}/{other}"), message, fix);
+                    self.report(&format!("{path}/{other}"), message, fix);
                 }
             }
         }
@@ -135,7 +134,7 @@ impl Checker<'_> {
             for key in ["retry", "catch", "timeout_ms", "compensate"] {
                 if state.get(key).is_some() && state.get("fail").is_none() {
                     let message = format!("{key} has nothing to work on: the state has no action");
-                    self.say(
+                    self.report(
                         &format!("{path}/{key}"),
                         message,
                         format!("add an action, or remove {key}"),
@@ -153,7 +152,7 @@ impl Checker<'_> {
         let more: Vec<&str> = map_name.into_iter().collect();
         if let Some(undo) = state.get("compensate") {
             let at = format!("{path}/compensate");
-            self.only_worldly(undo, &at, "a compensation");
+            self.only_calls(undo, &at, "a compensation");
             self.action(undo, &at, &more);
         }
         if let Some(assign) = state.get("assign") {
@@ -173,7 +172,7 @@ impl Checker<'_> {
         if let Some(name) = action["tool"].as_str()
             && let Err((message, fix)) = self.known.tool(name)
         {
-            self.say(&format!("{path}/tool"), message, fix);
+            self.report(&format!("{path}/tool"), message, fix);
         }
         let called = &action["call_procedure"];
         if let Some(name) = called["name"].as_str() {
@@ -198,7 +197,7 @@ impl Checker<'_> {
             let last = cases.is_some_and(|cases| nth + 1 == cases.len());
             if case.is_object() && case.get("when").is_none() && !last {
                 let message = "this case always holds, so those after it are never looked at";
-                self.say(
+                self.report(
                     &format!("{path}/choice/{nth}"),
                     message,
                     "put it last, or give it a when",
@@ -221,7 +220,7 @@ impl Checker<'_> {
     fn each(&mut self, each: &Value, path: &str) {
         let name = each["as"].as_str().unwrap_or("item");
         if name != "item" {
-            self.own_name(name, &format!("{path}/as"));
+            self.reserved_name(name, &format!("{path}/as"));
         }
         if let Some(items) = each.get("items") {
             self.templates(items, &format!("{path}/items"), &[]);
@@ -231,12 +230,12 @@ impl Checker<'_> {
         }
         if let Some(action) = each.get("action") {
             let at = format!("{path}/action");
-            self.only_worldly(action, &at, "a map");
+            self.only_calls(action, &at, "a map");
             self.action(action, &at, &[name]);
         }
     }
 
-    fn only_worldly(&mut self, action: &Value, path: &str, what: &str) {
+    fn only_calls(&mut self, action: &Value, path: &str, what: &str) {
         let Some(members) = action.as_object() else {
             return;
         };
@@ -250,14 +249,14 @@ impl Checker<'_> {
         ];
         if let Some(key) = other.iter().find(|key| members.contains_key(**key)) {
             let message = format!("{what} cannot {}", key.replace('_', " "));
-            let fix = format!("use {}, or a procedure that does it", WORLDLY.join(" or "));
-            self.say(&format!("{path}/{key}"), message, fix);
+            let fix = format!("use {}, or a procedure that does it", CALLS.join(" or "));
+            self.report(&format!("{path}/{key}"), message, fix);
         }
     }
 
     fn unknown_procedure(&mut self, path: &str, name: &str) {
         let message = format!("there is no procedure {name:?}");
-        self.say(
+        self.report(
             path,
             message,
             "define it first; procedure_find lists those there are",
@@ -267,19 +266,19 @@ impl Checker<'_> {
     fn variables_set(&mut self, set: &Value, path: &str) {
         for (name, value) in set.as_object().into_iter().flatten() {
             let at = format!("{path}/{}", pointer_token(name));
-            self.own_name(name, &at);
+            self.reserved_name(name, &at);
             self.templates(value, &at, &[]);
         }
     }
 
-    /// A condition is a template; a plain text would always hold.
+    /// A condition must be a template: a plain text would always be true.
     fn condition(&mut self, condition: Option<&Value>, path: &str) {
         let Some(Value::String(text)) = condition else {
             return;
         };
         if !template::is_template(text) {
             let fix = format!("write it as an expression: {{{{ {text} }}}}");
-            self.say(
+            self.report(
                 path,
                 "this condition is a plain text, so it would always hold",
                 fix,
@@ -289,7 +288,7 @@ impl Checker<'_> {
         self.template(text, path, &[]);
     }
 
-    /// Every text within `value`.
+    /// Checks every text within `value`.
     fn templates(&mut self, value: &Value, path: &str, more: &[&str]) {
         match value {
             Value::String(text) if template::is_template(text) => self.template(text, path, more),
@@ -311,7 +310,7 @@ impl Checker<'_> {
         if let Err(TemplateError(why)) = template::check(text) {
             let fix =
                 "write an expression over the context between {{ and }}, such as {{ result.id }}";
-            self.say(
+            self.report(
                 path,
                 format!("this template cannot be evaluated: {why}"),
                 fix,
@@ -336,7 +335,7 @@ impl Checker<'_> {
             })
             .collect();
         for (message, fix) in mistakes {
-            self.say(path, message, fix);
+            self.report(path, message, fix);
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Whether a definition has the shape of `schemas/procedure.schema.json`.
+//! Checks a definition against `schemas/procedure.schema.json`.
 
 use std::sync::OnceLock;
 
@@ -19,7 +19,7 @@ struct Compiled {
     validator: Validator,
 }
 
-/// The schema is part of the program, so it compiles: a test does it.
+/// A test compiles the built-in schema, so there always is one.
 fn compiled() -> Option<&'static Compiled> {
     static COMPILED: OnceLock<Option<Compiled>> = OnceLock::new();
     let compile = || {
@@ -30,7 +30,6 @@ fn compiled() -> Option<&'static Compiled> {
     COMPILED.get_or_init(compile).as_ref()
 }
 
-/// AnyName that does not fit.
 pub(super) fn check(definition: &Value) -> Vec<Diagnostic> {
     let Some(compiled) = compiled() else {
         let why = "the schema of procedures is broken";
@@ -39,11 +38,11 @@ pub(super) fn check(definition: &Value) -> Vec<Diagnostic> {
     let errors = compiled.validator.iter_errors(definition);
     errors
         .take(limits::PROCEDURE_MISTAKES_MAX)
-        .flat_map(|error| told(&compiled.schema, definition, &error))
+        .flat_map(|error| diagnose(&compiled.schema, definition, &error))
         .collect()
 }
 
-fn told(schema: &Value, whole: &Value, error: &ValidationError<'_>) -> Vec<Diagnostic> {
+fn diagnose(schema: &Value, whole: &Value, error: &ValidationError<'_>) -> Vec<Diagnostic> {
     let path = error.instance_path().to_string();
     let one =
         |message: String, fix: String| vec![Diagnostic::in_document(whole, &path, message, fix)];
@@ -72,7 +71,7 @@ fn told(schema: &Value, whole: &Value, error: &ValidationError<'_>) -> Vec<Diagn
                 format!("give a value of type {wanted}"),
             )
         }
-        // That it is no object is said already.
+        // The type error is reported already.
         ValidationErrorKind::OneOfNotValid { .. }
         | ValidationErrorKind::OneOfMultipleValid { .. }
             if !error.instance().is_object() =>
@@ -95,10 +94,10 @@ fn told(schema: &Value, whole: &Value, error: &ValidationError<'_>) -> Vec<Diagn
             let key = error.instance().as_str().unwrap_or_default();
             let at = format!("{path}/{}", pointer_token(key));
             let fix = "use letters, digits, _ (in names of states also . and -), at most 64";
-            vec![Diagnostic::in_document(whole, at, format!("{key:?} is no name"), fix)]
+            vec![Diagnostic::in_document(whole, at, format!("{key:?} is not a valid name"), fix)]
         }
         ValidationErrorKind::Pattern { pattern } => one(
-            "this is no name that fits".to_owned(),
+            "this is not a valid name".to_owned(),
             format!("it must match {pattern}"),
         ),
         ValidationErrorKind::Minimum { limit } => {
@@ -115,10 +114,10 @@ fn told(schema: &Value, whole: &Value, error: &ValidationError<'_>) -> Vec<Diagn
             one("this is empty".to_owned(), "give at least one, or leave it out".to_owned())
         }
         ValidationErrorKind::MaxItems { limit } => {
-            one(format!("these are more than {limit}"), format!("at most {limit} fit"))
+            one(format!("there are more than {limit}"), format!("at most {limit} fit"))
         }
         ValidationErrorKind::MaxProperties { limit } => {
-            one(format!("these are more than {limit}"), format!("at most {limit} fit"))
+            one(format!("there are more than {limit}"), format!("at most {limit} fit"))
         }
         ValidationErrorKind::MaxLength { limit } => {
             one(format!("this is longer than {limit} characters"), "shorten it".to_owned())
@@ -132,14 +131,14 @@ fn told(schema: &Value, whole: &Value, error: &ValidationError<'_>) -> Vec<Diagn
     }
 }
 
-/// The keys that an object may have whose `additionalProperties` were broken.
+/// The known keys of an object with unknown ones.
 fn keys<'a>(schema: &'a Value, path: &str) -> Vec<&'a str> {
     let object = path.rsplit_once('/').map_or("", |(object, _)| object);
-    // A path through a reference names it on the way; what counts is behind
-    // the last.
+    // The path names each reference that it passes; the schema of the object is
+    // behind the last one.
     let found = match object.rsplit_once("/$ref") {
         None => schema.pointer(object),
-        Some((before, after)) => referred(schema, before).and_then(|part| part.pointer(after)),
+        Some((before, after)) => resolve(schema, before).and_then(|part| part.pointer(after)),
     };
     let keys = found.and_then(|part| part["properties"].as_object());
     keys.into_iter()
@@ -148,10 +147,10 @@ fn keys<'a>(schema: &'a Value, path: &str) -> Vec<&'a str> {
         .collect()
 }
 
-fn referred<'a>(schema: &'a Value, path: &str) -> Option<&'a Value> {
+fn resolve<'a>(schema: &'a Value, path: &str) -> Option<&'a Value> {
     let part = match path.rsplit_once("/$ref") {
         None => schema.pointer(path)?,
-        Some((before, after)) => referred(schema, before)?.pointer(after)?,
+        Some((before, after)) => resolve(schema, before)?.pointer(after)?,
     };
     schema.pointer(part["$ref"].as_str()?.strip_prefix('#')?)
 }

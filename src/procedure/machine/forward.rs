@@ -1,5 +1,5 @@
-//! Going forward: entering states, evaluating what needs no world, and finding
-//! where an event leads.
+//! Forward execution: enters states, evaluates what needs no I/O, and follows
+//! transitions.
 
 use serde_json::{Map, Value, json};
 
@@ -104,8 +104,8 @@ impl Machine {
         Ok(self.due(work, state, Some(at)))
     }
 
-    /// A task of the way forward succeeded: what it did is noted for the
-    /// rollback before anything else can fail.
+    /// A task succeeded. Its compensation is recorded before anything else can
+    /// fail.
     pub(super) fn succeeded(&mut self, task: &Task, started: StepStart, result: Value) -> Flow {
         let definition = self.definition.clone();
         let Some(state) = definition.states.get(&task.state) else {
@@ -132,7 +132,7 @@ impl Machine {
         };
         let collected = match &each.collect {
             Some(collect) => {
-                template::evaluate(collect, &scope).map_err(|why| unclear("collect", &why))
+                template::evaluate(collect, &scope).map_err(|why| template_error("collect", &why))
             }
             None => Ok(result),
         };
@@ -144,7 +144,7 @@ impl Machine {
             self.next_item(state, each)
         });
         match next {
-            // The list is complete: the state's own assign sees it.
+            // `assign` of the state sees the complete list.
             Ok(Flow::Leave(event)) => {
                 let scope = self.scope(&[]);
                 match self.assign(&state.assign, &scope) {
@@ -185,8 +185,8 @@ impl Machine {
         });
     }
 
-    /// A task of the way forward failed for good.
-    pub(super) fn gave_up(&mut self, task: &Task, started: StepStart, error: ActionError) -> Flow {
+    /// A task failed and is not retried.
+    pub(super) fn failed(&mut self, task: &Task, started: StepStart, error: ActionError) -> Flow {
         let doubtful = matches!(task.work, Work::Tool { .. }) && !started.effects.read_only;
         if doubtful && error.leaves_doubt() {
             self.undo.push(UndoEntry {
@@ -203,7 +203,7 @@ impl Machine {
         Flow::Fail(error)
     }
 
-    /// Where an event leads.
+    /// Follows the transition for an event.
     pub(super) fn leave(&mut self, event: String) -> Flow {
         let definition = self.definition.clone();
         let Some(state) = definition.states.get(&self.state) else {
@@ -222,7 +222,8 @@ impl Machine {
         }
     }
 
-    /// The first transition that fits; an `exact` one has the event's own name.
+    /// The target of the first matching transition. `exact` excludes `default` and
+    /// `next`.
     fn transition(
         &self,
         state: &State,
@@ -237,7 +238,7 @@ impl Machine {
             }
             let holds = match &transition.guard {
                 Some(guard) => {
-                    template::holds(guard, &scope).map_err(|why| unclear("guard", &why))?
+                    template::is_true(guard, &scope).map_err(|why| template_error("guard", &why))?
                 }
                 None => true,
             };
@@ -248,7 +249,7 @@ impl Machine {
         Ok(state.next.clone().filter(|_| !exact))
     }
 
-    /// Where an error leads: to the state that catches it, or back.
+    /// Goes to the state that catches the error, or rolls back.
     pub(super) fn fail(&mut self, error: ActionError) -> Flow {
         self.error = Some(error.clone());
         self.each = None;
@@ -263,7 +264,7 @@ impl Machine {
         if let Some(caught) = caught {
             return Flow::Enter(caught.target.clone(), "error".to_owned());
         }
-        // A refused approval is an event of its own as well.
+        // A refused approval also emits an event of its own.
         let own = (error.kind == "rejected").then_some("rejected");
         for event in own.into_iter().chain(["error"]) {
             match self.transition(state, event, true) {
@@ -275,7 +276,7 @@ impl Machine {
         Flow::RollBack(error)
     }
 
-    /// Gives variables values, all at once.
+    /// Sets variables, all at once.
     fn assign(
         &mut self,
         variables: &Map<String, Value>,
@@ -286,7 +287,8 @@ impl Machine {
         }
         let mut context = self.context.clone();
         for (name, template) in variables {
-            let value = template::evaluate(template, scope).map_err(|why| unclear(name, &why))?;
+            let value =
+                template::evaluate(template, scope).map_err(|why| template_error(name, &why))?;
             context.insert(name.clone(), value);
         }
         let bytes = serde_json::to_string(&context).map_or(usize::MAX, |text| text.len());
@@ -299,8 +301,8 @@ impl Machine {
         Ok(())
     }
 
-    /// What templates see: the context's variables, then what has a meaning of
-    /// its own, then `more`.
+    /// The scope of templates: the variables, shadowed by the reserved names, then
+    /// by `more`.
     pub(super) fn scope(&self, more: &[(&str, Value)]) -> Map<String, Value> {
         let mut scope = self.context.clone();
         scope.insert("context".to_owned(), Value::Object(self.context.clone()));
@@ -318,11 +320,11 @@ impl Machine {
     }
 }
 
-/// An action that needs the world, its templates evaluated.
+/// An action that needs I/O, with its templates evaluated.
 fn work(action: &Action, scope: &Map<String, Value>) -> Result<Work, ActionError> {
     let object = |members: &Map<String, Value>, what: &str| {
         let value = template::evaluate(&Value::Object(members.clone()), scope);
-        match value.map_err(|why| unclear(what, &why))? {
+        match value.map_err(|why| template_error(what, &why))? {
             Value::Object(members) => Ok(members),
             _ => Ok::<_, ActionError>(Map::new()),
         }
@@ -347,11 +349,12 @@ fn work(action: &Action, scope: &Map<String, Value>) -> Result<Work, ActionError
             context: object(context, "context")?,
         }),
         Action::Approval(message) => Ok(Work::Approval {
-            message: template::text(message, scope).map_err(|why| unclear("message", &why))?,
+            message: template::text(message, scope)
+                .map_err(|why| template_error("message", &why))?,
         }),
         Action::Delay(delay) => {
             let value =
-                template::evaluate(delay, scope).map_err(|why| unclear("delay_ms", &why))?;
+                template::evaluate(delay, scope).map_err(|why| template_error("delay_ms", &why))?;
             let ms = value
                 .as_u64()
                 .filter(|ms| *ms <= limits::PROCEDURE_MILLIS_MAX);
@@ -362,7 +365,7 @@ fn work(action: &Action, scope: &Map<String, Value>) -> Result<Work, ActionError
                 ActionError::new("invalid_arguments", message)
             })
         }
-        // The check lets none of these in where this is called.
+        // The check refuses these where this is called.
         Action::Set(_) | Action::Validate(_) | Action::Choice(_) | Action::Map(_) => {
             let message = format!("{} cannot stand here", action.key());
             Err(ActionError::new("invalid_arguments", message))
@@ -372,11 +375,12 @@ fn work(action: &Action, scope: &Map<String, Value>) -> Result<Work, ActionError
 
 fn validate(conditions: &[Condition], scope: &Map<String, Value>) -> Result<(), ActionError> {
     for condition in conditions {
-        let holds = template::holds(&condition.that, scope).map_err(|why| unclear("that", &why))?;
+        let holds = template::is_true(&condition.that, scope)
+            .map_err(|why| template_error("that", &why))?;
         if !holds {
             let message = match &condition.message {
                 Some(message) => {
-                    template::text(message, scope).map_err(|why| unclear("message", &why))?
+                    template::text(message, scope).map_err(|why| template_error("message", &why))?
                 }
                 None => format!("{} does not hold", condition.that),
             };
@@ -389,7 +393,9 @@ fn validate(conditions: &[Condition], scope: &Map<String, Value>) -> Result<(), 
 fn choose(cases: &[Case], scope: &Map<String, Value>) -> Result<String, ActionError> {
     for case in cases {
         let holds = match &case.when {
-            Some(when) => template::holds(when, scope).map_err(|why| unclear("when", &why))?,
+            Some(when) => {
+                template::is_true(when, scope).map_err(|why| template_error("when", &why))?
+            }
             None => true,
         };
         if holds {
@@ -400,7 +406,8 @@ fn choose(cases: &[Case], scope: &Map<String, Value>) -> Result<String, ActionEr
 }
 
 fn items(each: &MapAction, scope: &Map<String, Value>) -> Result<Vec<Value>, ActionError> {
-    let value = template::evaluate(&each.items, scope).map_err(|why| unclear("items", &why))?;
+    let value =
+        template::evaluate(&each.items, scope).map_err(|why| template_error("items", &why))?;
     let Value::Array(items) = value else {
         let message = "items of a map must be a list";
         return Err(ActionError::new("invalid_arguments", message));
@@ -416,6 +423,6 @@ fn items(each: &MapAction, scope: &Map<String, Value>) -> Result<Vec<Value>, Act
     Ok(items)
 }
 
-fn unclear(what: &str, TemplateError(why): &TemplateError) -> ActionError {
+fn template_error(what: &str, TemplateError(why): &TemplateError) -> ActionError {
     ActionError::new("template", format!("{what} cannot be evaluated: {why}"))
 }

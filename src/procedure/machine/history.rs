@@ -1,5 +1,4 @@
-//! What an execution leaves to be looked at: its moves from state to state and
-//! its actions.
+//! The history of an execution: its state changes and its actions.
 
 use serde_json::{Value, json};
 
@@ -7,45 +6,37 @@ use super::{Task, Work};
 use crate::clock::Timestamp;
 use crate::procedure::journal::{ActionError, ActionOutcome};
 
-/// From one state to the next.
 #[derive(Clone, Debug, PartialEq)]
 pub struct StateChange {
-    /// The state that was left; nothing at the start.
+    /// `None` at the start.
     pub from: Option<String>,
-    /// The state that was entered; nothing at the end.
+    /// `None` at the end.
     pub to: Option<String>,
-    /// The event that led there, or how it ended.
+    /// The event, or the status at the end.
     pub event: String,
-    /// When.
     pub at: Timestamp,
-    /// How long the state that was left took, in milliseconds.
+    /// Time spent in the previous state.
     pub ms: f64,
 }
 
-/// An action that was performed.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ActionRecord {
-    /// Its step, counted from 1.
+    /// Counted from 1.
     pub step: u64,
-    /// The state it belongs to.
     pub state: String,
-    /// What was done.
     pub label: String,
-    /// With what; secrets are still in it.
+    /// Secrets are not redacted.
     pub arguments: Value,
     /// Counted from 1.
     pub attempt: u32,
-    /// Which item of a map.
+    /// Index of the item of a map.
     pub item: Option<usize>,
-    /// It undid something.
+    /// Whether this is a compensation.
     pub undoes: bool,
-    /// When it began.
     pub at: Timestamp,
-    /// How long it took, in milliseconds; nothing while it is being performed.
+    /// `None` while it is being performed.
     pub ms: Option<f64>,
-    /// Bytes of its result.
     pub result_bytes: Option<usize>,
-    /// Why it failed.
     pub error: Option<ActionError>,
 }
 
@@ -111,7 +102,7 @@ impl History {
         }
     }
 
-    /// The step did not happen after all.
+    /// Marks a step that did not take effect.
     pub(super) fn forget(&mut self, step: u64) {
         if let Some(at) = self.performed.iter().rposition(|each| each.step == step) {
             self.performed[at].error = Some(ActionError::new("interrupted", "it was not done"));

@@ -1,5 +1,6 @@
-//! The state machine: from a definition and a journal to the next action. Pure:
-//! no clock, no I/O, nothing random; the same journal gives the same machine.
+//! The state machine: derives the next action from a definition and a journal.
+//! Pure: no clock, no I/O, no randomness, so replaying a journal gives the same
+//! machine.
 
 mod forward;
 mod history;
@@ -18,34 +19,30 @@ use super::journal::{ActionError, ActionOutcome, Decision, Entry, Event, StopRea
 use crate::caller::Grants;
 use crate::clock::Timestamp;
 
-/// An execution as its journal tells it.
+/// The state of an execution.
 #[derive(Clone, Debug)]
 pub struct Machine {
     definition: Arc<Definition>,
-    /// The execution's id.
     id: String,
     grants: Arc<Grants>,
     context: Map<String, Value>,
-    /// The state it is in.
     state: String,
-    /// How many states it has entered.
+    /// Number of states entered.
     entered: usize,
     entered_at: Timestamp,
     started_at: Timestamp,
-    /// When its rollback begins if it is not over by then.
+    /// When the rollback begins by itself.
     deadline: Timestamp,
-    /// Since when a procedure that it has called waits for a person.
+    /// Since when a called procedure waits for a person.
     parked_at: Option<Timestamp>,
-    /// Steps started so far.
+    /// Steps begun so far.
     steps: u64,
     current: Option<Task>,
-    /// The map that is being worked on.
     each: Option<MapProgress>,
-    /// What the last action gave.
+    /// The result of the last action.
     result: Value,
-    /// The last error.
     error: Option<ActionError>,
-    /// What would have to be undone, the first done first.
+    /// What to undo, oldest first.
     undo: Vec<UndoEntry>,
     rolling_back: bool,
     rollback_called: bool,
@@ -56,7 +53,6 @@ pub struct Machine {
     history: history::History,
 }
 
-/// The map that is being worked on.
 #[derive(Clone, Debug, PartialEq)]
 struct MapProgress {
     items: Vec<Value>,
@@ -64,7 +60,6 @@ struct MapProgress {
     collected: Vec<Value>,
 }
 
-/// Something that was done.
 #[derive(Clone, Debug, PartialEq)]
 struct UndoEntry {
     state: String,
@@ -74,52 +69,44 @@ struct UndoEntry {
 
 #[derive(Clone, Debug, PartialEq)]
 enum UndoMethod {
-    /// By this.
     Run(Work),
-    /// Nothing was said about it.
+    /// The definition has no compensation.
     Undefined,
-    /// It cannot be undone, for this reason.
     Impossible(String),
 }
 
-/// Something that was done and not undone.
+/// An effect that was not undone, and why.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Uncompensated {
-    /// The state that did it.
     pub state: String,
-    /// Why it remains.
     pub why: String,
 }
 
-/// How an execution ended.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Ending {
-    /// All was done; this is the answer.
+    /// With its output.
     Completed(Value),
-    /// It failed, and all that it had done is undone.
+    /// It failed and everything was undone.
     RolledBack,
-    /// It failed; what could not be undone is in [`Machine::uncompensated`].
+    /// It failed, and [`Machine::uncompensated`] has what was not undone.
     Failed,
-    /// It was cancelled.
     Cancelled,
 }
 
-/// What is to happen next.
 #[derive(Debug, PartialEq)]
 pub enum Next<'a> {
-    /// Begin this: journal that it begins, then perform it.
+    /// Journal the intent of this task, then perform it.
     Perform(&'a Task),
-    /// This has started, and nothing tells yet how it went.
+    /// This task was begun and has no result yet.
     Await(&'a Task, StepStart),
-    /// Nothing: it has ended.
     Ended(&'a Ending),
 }
 
-/// An entry that does not fit what stands before it.
+/// An entry contradicts those before it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct JournalError(pub String);
 
-/// What the machine does by itself until the world is needed.
+/// A transition that needs no I/O.
 enum Flow {
     Enter(String, String),
     Leave(String),
@@ -131,7 +118,7 @@ enum Flow {
 }
 
 impl Machine {
-    /// The machine that `journal` leads to.
+    /// Applies all entries of a journal.
     pub fn replay(
         definition: Arc<Definition>,
         id: &str,
@@ -191,8 +178,7 @@ impl Machine {
         Ok(machine)
     }
 
-    /// Takes the next entry of the journal. One that does not fit changes
-    /// nothing.
+    /// Applies the next entry of the journal. An invalid one changes nothing.
     pub fn apply(&mut self, entry: &Entry) -> Result<(), JournalError> {
         let at = Timestamp(entry.at);
         let flow = match &entry.event {
@@ -219,7 +205,7 @@ impl Machine {
                 let (task, started) = self.take_started(*step)?;
                 self.history.finish(*step, outcome, at);
                 if matches!(task.work, Work::Approval { .. }) {
-                    self.give_back(started.at, at);
+                    self.extend_deadline(started.at, at);
                 }
                 self.finished(task, started, outcome.clone(), at)
             }
@@ -248,13 +234,12 @@ impl Machine {
             Event::Stopped { reason } => self.stop(*reason, at)?,
         };
         if let Some(since) = self.parked_at.take() {
-            self.give_back(since, at);
+            self.extend_deadline(since, at);
         }
         self.run(flow, at);
         Ok(())
     }
 
-    /// What is to happen next.
     pub fn next(&self) -> Next<'_> {
         match (&self.ending, &self.current) {
             (None, Some(task)) => match task.started {
@@ -262,34 +247,33 @@ impl Machine {
                 Some(started) => Next::Await(task, started),
             },
             (Some(ending), _) => Next::Ended(ending),
-            // `run` leaves a task or an ending.
+            // Unreachable: `run` leaves a task or an ending.
             (None, None) => Next::Ended(&Ending::Failed),
         }
     }
 
-    /// The step that begins next.
     pub fn next_step(&self) -> u64 {
         self.steps + 1
     }
 
-    /// The id of the execution that step `step` runs.
+    /// Id of the execution that `step` calls.
     pub fn child(&self, step: u64) -> String {
         format!("{}.{step}", self.id)
     }
 
-    /// When the rollback begins by itself; `None` where that has no meaning:
-    /// while a person is waited for, while it is rolled back, and at its end.
+    /// When the rollback begins by itself. `None` while a person is waited for,
+    /// during the rollback and after the end.
     pub fn deadline(&self) -> Option<Timestamp> {
         let waits = self.parked_at.is_some() || self.waits_for().is_some();
         (!self.rolling_back && self.ending.is_none() && !waits).then_some(self.deadline)
     }
 
-    /// Whether a procedure that it has called waits for a person.
+    /// Whether a called procedure waits for a person.
     pub fn parked(&self) -> bool {
         self.parked_at.is_some()
     }
 
-    /// The task that only a person can end.
+    /// The task that waits for a person.
     pub fn waits_for(&self) -> Option<(&Task, StepStart)> {
         let task = self.current.as_ref()?;
         let started = task.started?;
@@ -297,7 +281,7 @@ impl Machine {
         waits.then_some((task, started))
     }
 
-    /// Whether `decision` answers what step `step` waits for.
+    /// Fails if `decision` does not answer what `step` waits for.
     pub fn may_decide(&self, step: u64, decision: Decision) -> Result<(), JournalError> {
         let waits = self.waits_for().filter(|(_, started)| started.step == step);
         let Some((task, started)) = waits else {
@@ -317,58 +301,50 @@ impl Machine {
         }
     }
 
-    /// The definition it follows.
     pub fn definition(&self) -> &Arc<Definition> {
         &self.definition
     }
 
-    /// What its steps may do.
+    /// The grants of its steps.
     pub(super) fn grants(&self) -> &Arc<Grants> {
         &self.grants
     }
 
-    /// The state it is in.
     pub fn state(&self) -> &str {
         &self.state
     }
 
-    /// Its variables.
     pub fn context(&self) -> &Map<String, Value> {
         &self.context
     }
 
-    /// Why it fails, once it does.
     pub fn failure(&self) -> Option<&ActionError> {
         let failed = self.rolling_back && self.stopped != Some(StopReason::Reverted);
         self.error.as_ref().filter(|_| failed)
     }
 
-    /// Whether it is being rolled back, or was.
+    /// Whether its rollback has begun.
     pub fn rolling_back(&self) -> bool {
         self.rolling_back
     }
 
-    /// The states that were undone, in that order.
+    /// The undone states, in the order of undoing.
     pub fn compensated(&self) -> &[String] {
         &self.compensated
     }
 
-    /// What was done and not undone.
     pub fn uncompensated(&self) -> &[Uncompensated] {
         &self.uncompensated
     }
 
-    /// From state to state, in order.
     pub fn moves(&self) -> &[StateChange] {
         &self.history.moves
     }
 
-    /// What was performed, in order.
     pub fn performed(&self) -> &[ActionRecord] {
         &self.history.performed
     }
 
-    /// When it began.
     pub fn started_at(&self) -> Timestamp {
         self.started_at
     }
@@ -413,7 +389,7 @@ impl Machine {
         }
         match (task.undoes, outcome) {
             (false, ActionOutcome::Result(result)) => self.succeeded(&task, started, result),
-            (false, ActionOutcome::Error(error)) => self.gave_up(&task, started, error),
+            (false, ActionOutcome::Error(error)) => self.failed(&task, started, error),
             (true, outcome) => self.undone(&task, outcome),
         }
     }
@@ -427,7 +403,7 @@ impl Machine {
             [] => error.may_pass(),
             kinds => error.is_one_of(kinds),
         };
-        // Twice is once too often where the first may have happened.
+        // A repetition is safe if the action is idempotent or did not happen.
         let harmless = started.effects.idempotent || !error.leaves_doubt();
         task.attempt <= retry.max_attempts && wanted && harmless
     }
@@ -444,8 +420,8 @@ impl Machine {
         }
     }
 
-    /// Time spent waiting for a person is not the procedure's.
-    fn give_back(&mut self, since: Timestamp, at: Timestamp) {
+    /// Extends the deadline by the time spent waiting for a person.
+    fn extend_deadline(&mut self, since: Timestamp, at: Timestamp) {
         let waited = at.0.saturating_sub(since.0).max(0);
         self.deadline = Timestamp(self.deadline.0.saturating_add(waited));
     }
@@ -457,7 +433,7 @@ impl Machine {
         decision: Decision,
         at: Timestamp,
     ) -> Flow {
-        self.give_back(started.at, at);
+        self.extend_deadline(started.at, at);
         let outcome = match decision {
             Decision::Approved | Decision::Done => {
                 ActionOutcome::Result(json!({"decision": decision.name()}))
@@ -482,13 +458,12 @@ impl Machine {
         self.history.finish(started.step, &outcome, at);
         match (task.undoes, outcome) {
             (false, ActionOutcome::Result(result)) => self.succeeded(&task, started, result),
-            (false, ActionOutcome::Error(error)) => self.gave_up(&task, started, error),
+            (false, ActionOutcome::Error(error)) => self.failed(&task, started, error),
             (true, outcome) => self.undone(&task, outcome),
         }
     }
 }
 
-/// A moment `ms` later.
 pub(in crate::procedure) fn later(at: Timestamp, ms: u64) -> Timestamp {
     let micros = i64::try_from(ms.saturating_mul(1000)).unwrap_or(i64::MAX);
     Timestamp(at.0.saturating_add(micros))

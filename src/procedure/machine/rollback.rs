@@ -1,5 +1,5 @@
-//! Going back: compensations in reverse order, then the rollback procedure, and
-//! how it ends.
+//! Rollback: compensations in reverse order, then the rollback procedure, then
+//! the end.
 
 use super::{
     Ending, Flow, JournalError, Machine, Next, Task, Uncompensated, UndoEntry, UndoMethod, Work,
@@ -70,7 +70,7 @@ impl Machine {
                 }
                 UndoMethod::Undefined => self.uncompensated.push(Uncompensated {
                     state,
-                    why: UNSAID.to_owned(),
+                    why: NO_COMPENSATION.to_owned(),
                 }),
                 UndoMethod::Impossible(why) => {
                     self.uncompensated.push(Uncompensated { state, why })
@@ -112,7 +112,7 @@ impl Machine {
         }
     }
 
-    /// What the rollback procedure begins with: the context, and what happened.
+    /// The context of the rollback procedure: that of the execution, and the failure.
     fn rollback_context(&self) -> serde_json::Map<String, serde_json::Value> {
         let mut context = self.context.clone();
         let error = self.error.as_ref();
@@ -128,13 +128,14 @@ impl Machine {
         context
     }
 
-    /// A task of the way back is over.
+    /// A compensation is over.
     pub(super) fn undone(&mut self, task: &Task, outcome: ActionOutcome) -> Flow {
         match outcome {
             ActionOutcome::Result(_) => {
                 if task.state == ROLLBACK {
-                    // What nothing was said about is what it is for.
-                    self.uncompensated.retain(|each| each.why != UNSAID);
+                    // The rollback procedure is for states without a compensation.
+                    self.uncompensated
+                        .retain(|each| each.why != NO_COMPENSATION);
                 }
                 self.compensated.push(match task.item {
                     Some(item) => format!("{}[{item}]", task.state),
@@ -149,7 +150,7 @@ impl Machine {
         Flow::Undo
     }
 
-    /// The end of the way forward.
+    /// Completes the execution.
     pub(super) fn end(&mut self, at: Timestamp) -> Flow {
         let output = match &self.definition.output {
             Some(output) => template::evaluate(output, &self.scope(&[])),
@@ -176,13 +177,12 @@ impl Machine {
     }
 }
 
-/// Why something remains where the definition does not say how to undo it.
-const UNSAID: &str = "it has no compensation";
-/// What stands for a state where the rollback procedure runs.
+const NO_COMPENSATION: &str = "it has no compensation";
+/// Stands for the state while the rollback procedure runs.
 const ROLLBACK: &str = "rollback_procedure";
 
 impl Ending {
-    /// The contract's word.
+    /// The word in the contract.
     pub fn status(&self) -> &'static str {
         match self {
             Ending::Completed(_) => "completed",
@@ -194,7 +194,7 @@ impl Ending {
 }
 
 impl Machine {
-    /// The contract's word for how it is.
+    /// The word in the contract.
     pub fn status(&self) -> &'static str {
         match self.next() {
             Next::Ended(ending) => ending.status(),

@@ -1,5 +1,5 @@
-//! `procedure_define`: checks a definition and keeps it, or makes one of
-//! recorded calls.
+//! `procedure_define`: checks and stores a definition, or makes one of recorded
+//! calls.
 
 use serde_json::{Value, json};
 
@@ -10,8 +10,7 @@ use crate::procedure::Procedures;
 use crate::tools::arguments::Reader;
 use crate::tools::{Arguments, Context, Document};
 
-/// Handles a call.
-pub async fn call(
+pub(super) async fn call(
     procedures: Procedures,
     arguments: Arguments,
     context: Context,
@@ -47,13 +46,13 @@ pub async fn call(
     Document::of(&document)
 }
 
-/// A made definition under the name, version and description that were given.
+/// Gives a definition the requested name, version and description.
 fn named(mut made: Value, given: Option<Value>) -> Result<Value, Failure> {
     for (key, value) in given.iter().filter_map(Value::as_object).flatten() {
         if !matches!(key.as_str(), "name" | "version" | "description") {
             return Err(Failure::invalid(
                 format!("/definition/{key}"),
-                "beside from_execution_ids a definition gives name, version and description only",
+                "with from_execution_ids, a definition may only contain name, version and description",
             )
             .hint("make it first, then define what it returned with your changes"));
         }
@@ -62,15 +61,15 @@ fn named(mut made: Value, given: Option<Value>) -> Result<Value, Failure> {
     Ok(made)
 }
 
-/// Every mistake at once.
-pub fn refused(mistakes: &[Diagnostic]) -> Failure {
+/// One failure with all mistakes.
+fn refused(mistakes: &[Diagnostic]) -> Failure {
     let message = match mistakes {
         [one] => format!("the definition has a mistake: {one}"),
         [first, ..] => format!(
             "the definition has {} mistakes, the first: {first}",
             mistakes.len()
         ),
-        [] => "the definition cannot be used".to_owned(),
+        [] => "the definition is not valid".to_owned(),
     };
     let failure = Failure::new(Kind::InvalidArguments, message)
         .errors(mistakes.iter().map(Diagnostic::document).collect());

@@ -1,4 +1,4 @@
-//! `procedure_find`: a list, one definition, or an execution.
+//! `procedure_find`: lists definitions, or shows one of them or an execution.
 
 use serde_json::{Value, json};
 
@@ -10,8 +10,7 @@ use crate::procedure::{Procedures, view};
 use crate::tools::arguments::Reader;
 use crate::tools::{Arguments, Context, Document};
 
-/// Handles a call.
-pub async fn call(
+pub(super) async fn call(
     procedures: Procedures,
     arguments: Arguments,
     context: Context,
@@ -74,7 +73,7 @@ async fn list(
     Document::of(&document)
 }
 
-/// The newest of a list.
+/// The last items of a list.
 fn last(list: Value) -> Value {
     match list {
         Value::Array(mut items) => {

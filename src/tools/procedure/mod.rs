@@ -1,5 +1,4 @@
-//! The procedure tools: finding, defining and running, and the door through
-//! which procedures call tools themselves.
+//! The procedure tools, and the way in which procedures call tools themselves.
 
 mod define;
 mod find;
@@ -16,8 +15,7 @@ use crate::caller::Grants;
 use crate::failure::Failure;
 use crate::procedure::{Procedures, view};
 
-/// `procedure_find`, `procedure_define` and `procedure_run`.
-pub fn tools(procedures: &Procedures) -> Vec<Tool> {
+pub(crate) fn tools(procedures: &Procedures) -> Vec<Tool> {
     vec![
         Tool::of(
             "procedure_find",
@@ -40,9 +38,9 @@ pub fn tools(procedures: &Procedures) -> Vec<Tool> {
     ]
 }
 
-/// How the procedures are, for `mimo_status`. A store that cannot be used is a
-/// status, not a failure of the status.
-pub async fn status(procedures: &Procedures, grants: &Grants) -> Value {
+/// The section of `mimo_status`. A failure of the store is a status, not a
+/// failure of the tool.
+pub(crate) async fn status(procedures: &Procedures, grants: &Grants) -> Value {
     let counted = async {
         let census = procedures.census(grants).await?;
         let waiting = procedures

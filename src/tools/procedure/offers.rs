@@ -1,5 +1,4 @@
-//! Procedures beside their tools: `mimo://procedure/{name}`, and a prompt for
-//! each.
+//! Procedures as resources, `mimo://procedure/{name}`, and as prompts.
 
 use std::sync::Arc;
 
@@ -17,14 +16,12 @@ use crate::tools::complete::{CompletionRequest, beginning_with};
 use crate::tools::prompts::is_own;
 use crate::tools::{Arguments, Document, PromptSource, ResourceSource};
 
-/// How every address begins.
 pub const PREFIX: &str = "mimo://procedure/";
 
-/// Begins the name of a prompt whose procedure has a name that means another
-/// prompt. No name of a procedure or of a skill's prompt has a colon.
-const APART: &str = "procedure:";
+/// Prefix for the prompt of a procedure whose name is that of another prompt. No
+/// name of a procedure or of a skill's prompt has a colon.
+const PROMPT_PREFIX: &str = "procedure:";
 
-/// Procedures as resources.
 pub(crate) struct ProcedureResources(pub(crate) Procedures);
 
 impl ResourceSource for ProcedureResources {
@@ -90,10 +87,9 @@ impl PromptSource for ProcedurePrompts {
     }
 }
 
-/// What the prompt of a procedure is called.
 fn prompt_name(procedure: &str) -> String {
     match is_own(procedure) || procedure.contains(SEPARATOR) {
-        true => format!("{APART}{procedure}"),
+        true => format!("{PROMPT_PREFIX}{procedure}"),
         false => procedure.to_owned(),
     }
 }
@@ -121,13 +117,13 @@ async fn list(procedures: &Procedures, grants: &Grants) -> Result<Vec<Value>, Fa
     Ok(prompts)
 }
 
-/// The procedure whose prompt is called `prompt`, if there is one.
+/// The procedure with this prompt.
 async fn named(
     procedures: &Procedures,
     grants: &Grants,
     prompt: &str,
 ) -> Result<Option<Arc<Definition>>, Failure> {
-    let name = prompt.strip_prefix(APART).unwrap_or(prompt);
+    let name = prompt.strip_prefix(PROMPT_PREFIX).unwrap_or(prompt);
     if name == prompt && prompt_name(name) != name {
         return Ok(None);
     }
@@ -138,7 +134,6 @@ async fn named(
     }
 }
 
-/// The prompt of this name; `None` where there is no such procedure.
 async fn get(
     procedures: &Procedures,
     grants: &Grants,
@@ -155,8 +150,8 @@ async fn get(
     })))
 }
 
-/// What an argument of a procedure's prompt may be, where its schema says so;
-/// `None` where there is no such procedure.
+/// The values of a prompt's argument, where the schema lists them. `None` if there
+/// is no such procedure.
 pub(crate) async fn choices(
     procedures: &Procedures,
     grants: &Grants,

@@ -1,5 +1,5 @@
-//! `procedure_run`: starts, resumes or cancels an execution, and waits for it
-//! as long as a call may.
+//! `procedure_run`: starts, resumes or cancels an execution, and waits for it as
+//! long as a call may take.
 
 use std::time::Duration;
 
@@ -14,8 +14,7 @@ use crate::procedure::{Procedures, Start, view};
 use crate::tools::arguments::Reader;
 use crate::tools::{Arguments, Context, Document};
 
-/// Handles a call.
-pub async fn call(
+pub(super) async fn call(
     procedures: Procedures,
     arguments: Arguments,
     context: Context,
@@ -34,7 +33,7 @@ pub async fn call(
         }
         (None, None) => {
             return Err(
-                Failure::invalid("/name", "there is neither a name nor an execution_id").hint(
+                Failure::invalid("/name", "name or execution_id is missing").hint(
                     r#"for example {"name":"release-checklist","context":{"version":"1.2.0"}}"#,
                 ),
             );
@@ -103,8 +102,7 @@ fn start(reader: &Reader<'_>, name: String) -> Result<Start, Failure> {
     })
 }
 
-/// Waits within a call's time. A client that takes its call back wants no more
-/// of the execution either.
+/// Waits as long as a call may take. A cancelled call cancels its execution.
 async fn wait(procedures: &Procedures, id: &str, context: &Context) -> Result<(), Failure> {
     let grants = &*context.caller.grants;
     let end = Instant::now() + Duration::from_secs(limits::PROCEDURE_WAIT_SECONDS_MAX);
@@ -136,7 +134,7 @@ async fn document(procedures: &Procedures, grants: &Grants, id: &str) -> Result<
             "a person decides with: mimo procedure approve {id}"
         )),
         "pending" | "running" => Some(format!(
-            "it goes on by itself; call procedure_run with {} to see how far it is",
+            "it goes on in the background; call procedure_run with {} to follow it",
             json!({"execution_id": id})
         )),
         _ => None,
