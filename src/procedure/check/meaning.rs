@@ -76,11 +76,7 @@ impl Checker<'_> {
         // References are never fetched.
         if let Err(error) = jsonschema::validator_for(schema) {
             let fix = format!("correct it ({error}); $ref can only point into itself");
-            self.report(
-                "/context_schema",
-                "this is not a valid JSON Schema",
-                fix,
-            );
+            self.report("/context_schema", "this is not a valid JSON Schema", fix);
         }
         for name in schema["properties"]
             .as_object()
