@@ -27,7 +27,7 @@ use crate::procedure::{self, Procedures};
 use crate::registry::approvals::Approvals;
 use crate::registry::tool_cache::ToolCache;
 use crate::registry::{DownstreamClient, FirstUse, ManifestProblem, Parts, Registry, SkillName};
-use crate::server::{self, Client, Served};
+use crate::server::{self, Hub, Server};
 use crate::skills::client::NoClient;
 use crate::skills::logs::Logs;
 use crate::skills::rules::Rules;
@@ -59,8 +59,8 @@ pub struct App {
     registry: Option<Arc<Registry>>,
     procedures: Procedures,
     store: Arc<dyn Store>,
-    /// Whom skills may ask, once someone is connected.
-    client: Option<Arc<Client>>,
+    /// How skills reach the clients; absent on a command line.
+    hub: Option<Arc<Hub>>,
     reloading: Option<Reloading>,
     /// Whether memories are cleaned up while it serves.
     cleans: bool,
@@ -170,7 +170,7 @@ impl App {
         config: &Config,
         clock: Arc<dyn Clock>,
         toolset: Toolset,
-        client: Option<Arc<Client>>,
+        hub: Option<Arc<Hub>>,
         watch: Option<procedure::JournalHook>,
     ) -> Result<App, Failure> {
         let store = store(config)?;
@@ -184,8 +184,8 @@ impl App {
         };
         let (tools, skills, parts) = match toolset {
             Toolset::Standard => {
-                let downstream: Arc<dyn DownstreamClient> = match &client {
-                    Some(client) => client.clone(),
+                let downstream: Arc<dyn DownstreamClient> = match &hub {
+                    Some(hub) => hub.clone(),
                     None => Arc::new(NoClient),
                 };
                 let (registry, skills, reloading) =
@@ -217,7 +217,7 @@ impl App {
             registry,
             procedures,
             store,
-            client,
+            hub,
             reloading,
             cleans: config.memory.retention.enabled && toolset == Toolset::Standard,
             clock,
@@ -262,13 +262,12 @@ impl App {
             .map(|each| each.follow(&*self.clock));
         let catalog = self.registry.clone();
         let catalog = catalog.map(|registry| self.catalog(registry));
-        let served = Served {
-            grants: self.grants.clone(),
-            dispatch: self.dispatch.clone(),
-            catalog: catalog.map(Arc::new),
-            client: self.client.clone().unwrap_or_default(),
-        };
-        let served = server::serve_stdio(served, self.clock.clone(), shutdown).await;
+        let server = Arc::new(Server::new(
+            self.dispatch.clone(),
+            catalog.map(Arc::new),
+            self.hub.clone().unwrap_or_default(),
+        ));
+        let served = server.serve_stdio(self.grants.clone(), shutdown).await;
         for task in [following, cleaning].into_iter().flatten() {
             task.abort();
         }

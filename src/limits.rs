@@ -195,8 +195,11 @@ pub const TOOL_NAME_BYTES_MAX: usize = 56;
 pub const SKILL_GREETING_MILLIS_MAX: u64 = 5_000;
 /// How long a list of tools waits until it is known which ones are approved.
 pub const SKILL_PINS_MILLIS_MAX: u64 = 2_000;
-/// Calls that wait for a client of the newest revision to answer a skill.
-pub const ROUNDS_WAITING_MAX: usize = 64;
+/// Calls of one session that wait for their client's reply to an
+/// `InputRequiredResult`.
+pub const INPUT_REQUESTS_MAX: usize = 64;
+/// Lists of tools that are kept, each for callers with other grants.
+pub const LISTINGS_KEPT_MAX: usize = 64;
 /// Announcements that a client may be behind by.
 pub const NEWS_KEPT_MAX: usize = 128;
 /// Tools that a client is shown by name before skills are left to the search:

@@ -1,5 +1,5 @@
-//! What a model reads about Mimo before it reads any tool: no more than it will
-//! read, and nothing of tools that it does not see.
+//! The server's instructions, which a model reads before any tool: short enough
+//! to be read, and without tools that it does not see.
 
 use crate::limits;
 
@@ -39,9 +39,9 @@ const _: () = {
     assert!(all <= limits::INSTRUCTIONS_WORDS_MAX);
 };
 
-/// The instructions of a server whose tools are those that `shows` knows.
-pub fn instructions(shows: impl Fn(&str) -> bool) -> String {
-    let uses = USES.into_iter().filter(|(tool, _)| shows(tool));
+/// The instructions for a client that sees the tools of which `lists` is true.
+pub(super) fn instructions(lists: impl Fn(&str) -> bool) -> String {
+    let uses = USES.into_iter().filter(|(tool, _)| lists(tool));
     let mut lines = vec![OPENING.to_owned()];
     lines.extend(uses.map(|(_, line)| format!("- {line}")));
     lines.push(CLOSING.to_owned());
@@ -67,7 +67,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_tools_that_are_there_are_named() {
+    fn instructions_name_only_listed_tools() {
         let core = instructions(|tool| tool.starts_with("memory"));
         assert!(
             core.contains("memory_store") && !core.contains("graph"),

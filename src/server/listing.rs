@@ -1,5 +1,5 @@
-//! The answer to `tools/list`: our own tools, and those of skills that clients
-//! see by name. Made when the skills change, not when it is asked for.
+//! The results of `tools/list`: our own tools, and those of skills that clients
+//! see by name. Made when the skills change, not for each request.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -8,46 +8,52 @@ use serde_json::value::RawValue;
 use crate::caller::ToolGrants;
 use crate::dispatch::Dispatch;
 use crate::failure::Failure;
+use crate::limits::LISTINGS_KEPT_MAX;
 use crate::tools::skills::Exposed;
 
-/// The list as it was made last.
+/// The lists that callers get, by their grants; the latest made last.
 #[derive(Default)]
-pub struct Listing(Mutex<Option<Made>>);
+pub(super) struct Listings(Mutex<Vec<Listing>>);
 
-struct Made {
+struct Listing {
+    grants: ToolGrants,
     /// The skills' tools that it was made of.
-    of: Option<Arc<Exposed>>,
-    list: Arc<RawValue>,
+    exposed: Option<Arc<Exposed>>,
+    tools: Arc<RawValue>,
 }
 
-impl Listing {
-    /// `{"tools":[..]}` as it is now.
-    pub fn now(&self, dispatch: &Dispatch, grants: &ToolGrants) -> Result<Arc<RawValue>, Failure> {
+impl Listings {
+    /// `{"tools":[..]}` for a caller with these grants.
+    pub(super) fn tools(
+        &self,
+        dispatch: &Dispatch,
+        grants: &ToolGrants,
+    ) -> Result<Arc<RawValue>, Failure> {
         let exposed = dispatch.skills().map(|skills| skills.exposed());
-        let mut made = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let same = |a: &Arc<Exposed>, b: &Arc<Exposed>| Arc::ptr_eq(a, b);
-        if let Some(made) = &*made {
-            match (&made.of, &exposed) {
-                (None, None) => return Ok(made.list.clone()),
-                (Some(before), Some(now)) if same(before, now) => return Ok(made.list.clone()),
-                _ => {}
-            }
+        let mut listings = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_current = |listing: &Listing| match (&listing.exposed, &exposed) {
+            (None, None) => true,
+            (Some(before), Some(now)) => Arc::ptr_eq(before, now),
+            _ => false,
+        };
+        listings.retain(is_current);
+        if let Some(listing) = listings.iter().find(|listing| listing.grants == *grants) {
+            return Ok(listing.tools.clone());
         }
-        let list: Arc<RawValue> = list(dispatch, exposed.as_deref(), grants)?.into();
-        *made = Some(Made {
-            of: exposed,
-            list: list.clone(),
+        let definitions = dispatch.definitions(exposed.as_deref(), grants);
+        let definitions: Vec<&str> = definitions.iter().map(|each| each.get()).collect();
+        let text = format!("{{\"tools\":[{}]}}", definitions.join(","));
+        let tools: Arc<RawValue> = RawValue::from_string(text)
+            .map_err(Failure::internal)?
+            .into();
+        if listings.len() >= LISTINGS_KEPT_MAX {
+            listings.remove(0);
+        }
+        listings.push(Listing {
+            grants: grants.clone(),
+            exposed,
+            tools: tools.clone(),
         });
-        Ok(list)
+        Ok(tools)
     }
-}
-
-fn list(
-    dispatch: &Dispatch,
-    exposed: Option<&Exposed>,
-    grants: &ToolGrants,
-) -> Result<Box<RawValue>, Failure> {
-    let listed = dispatch.definitions(exposed, grants);
-    let tools: Vec<&str> = listed.iter().map(|definition| definition.get()).collect();
-    RawValue::from_string(format!("{{\"tools\":[{}]}}", tools.join(","))).map_err(Failure::internal)
 }

@@ -1,90 +1,197 @@
-//! rmcp on one side, the dispatch on the other: translation only. Whatever is
-//! true of every call is in `dispatch.rs`, whatever is true of lines in `wire/`.
+//! rmcp on one side, the dispatch and the catalog on the other: translation
+//! only. rmcp keeps the lifecycle of a connection; the requests whose results are
+//! Mimo's or a skill's come as custom requests, and are answered with text.
+
+// Log levels are of the older revisions only, and those are served.
+#![expect(deprecated)]
 
 use std::sync::Arc;
 
 use rmcp::model::*;
 use rmcp::service::{NotificationContext, RequestContext, SubscriptionContext};
 use rmcp::{ErrorData, RoleServer, ServerHandler};
-use serde_json::value::to_raw_value;
 use serde_json::{Map, Value, json};
 use tokio_util::sync::CancellationToken;
 
-use super::Served;
-use super::client::{self, Client, SAMPLING};
-use super::errors::{defect, refused, theirs};
+use super::Server;
+use super::encode::{Marks, encode};
+use super::errors::{call_error, defect, upstream_error};
+use super::input_requests::{BackgroundCall, Step};
 use super::instructions::instructions;
-use super::listening::Listening;
-use super::listing::Listing;
-use super::rounds::{Round, Rounds, Step};
-use crate::caller::Caller;
+use super::listen::listen;
+use super::session::{SAMPLING, Session, is_any_usable, within_capabilities};
+use crate::caller::{Caller, ToolGrants};
 use crate::catalog::{Until, View};
 use crate::dispatch::Dispatch;
-use crate::failure::{CallError, Failure, Kind};
+use crate::failure::{CallError, Kind};
 use crate::tools::{Context, Progress, Reply};
-use crate::wire::{BadParams, Handle, LooseArguments};
+use crate::wire::{BadParams, Connection, GatewayRequest, ToolCall};
 
 /// The MCP service of one connection.
-pub struct Mcp {
-    dispatch: Arc<Dispatch>,
-    /// Absent where tests of the protocol are served.
-    catalog: Option<Arc<View>>,
-    caller: Caller,
-    connection: Handle,
-    client: Arc<Client>,
-    listing: Arc<Listing>,
-    rounds: Rounds,
+pub(super) struct Mcp {
+    server: Arc<Server>,
+    session: Arc<Session>,
+    connection: Arc<dyn Connection>,
 }
 
 impl Mcp {
-    /// A service for one connection, whose calls `caller` makes.
-    pub fn new(
-        served: Served,
-        catalog: Option<Arc<View>>,
-        caller: Caller,
-        connection: Handle,
-        listing: Arc<Listing>,
+    pub(super) fn new(
+        server: Arc<Server>,
+        session: Arc<Session>,
+        connection: Arc<dyn Connection>,
     ) -> Mcp {
-        let rounds = Rounds::new(served.dispatch.clock().clone());
         Mcp {
-            rounds,
-            dispatch: served.dispatch,
-            catalog,
-            caller,
+            server,
+            session,
             connection,
-            client: served.client,
-            listing,
         }
     }
 
-    /// A client of the newest revision introduces itself with each request, one
-    /// that skips `initialize` not at all.
-    fn meet(&self, context: &RequestContext<RoleServer>) {
-        if !self.client.is_known() {
-            let offered = context.meta.client_capabilities();
-            let offered = offered.map(|offered| object(&offered)).unwrap_or_default();
-            self.client.greeted(&offered, None);
+    fn dispatch(&self) -> &Arc<Dispatch> {
+        &self.server.dispatch
+    }
+
+    fn grants(&self) -> &ToolGrants {
+        &self.session.caller.grants.tools
+    }
+
+    fn catalog(&self) -> Result<&View, ErrorData> {
+        let none = "nothing is offered beside tools";
+        let catalog = self.session.catalog.as_ref();
+        catalog.ok_or_else(|| ErrorData::new(ErrorCode::METHOD_NOT_FOUND, none, None))
+    }
+
+    fn remember_capabilities(&self, capabilities: &Map<String, Value>, is_askable: bool) {
+        let session = &self.session;
+        if session.remember_capabilities(capabilities, is_askable) {
+            self.server.hub.initialized(session);
+        }
+    }
+
+    /// A client of the newest revision introduces itself with each request, a
+    /// client that skips `initialize` never does.
+    fn remember_client(&self, meta: &RequestMetaObject) {
+        let capabilities = meta.client_capabilities();
+        let capabilities = capabilities.map(|each| object(&each)).unwrap_or_default();
+        self.remember_capabilities(&capabilities, false);
+    }
+
+    /// The reply to a request.
+    async fn answer(
+        &self,
+        request: GatewayRequest,
+        context: &RequestContext<RoleServer>,
+    ) -> Result<Reply, ErrorData> {
+        let cancel = &context.ct;
+        let reply = match request {
+            GatewayRequest::CallTool(call) => return self.call_tool(call, context).await,
+            GatewayRequest::ListTools => {
+                if let Some(skills) = self.dispatch().skills() {
+                    skills.ready().await;
+                }
+                let listings = &self.server.listings;
+                let tools = listings.tools(self.dispatch(), self.grants());
+                tools.map(Reply::Forwarded).map_err(CallError::Gateway)
+            }
+            GatewayRequest::ListPrompts => self.catalog()?.prompts(cancel).await,
+            GatewayRequest::GetPrompt(params) => {
+                let catalog = self.catalog()?;
+                catalog.prompt(&params.name, params.arguments, cancel).await
+            }
+            GatewayRequest::ListResources => self.catalog()?.resources(cancel).await,
+            GatewayRequest::ListResourceTemplates => self.catalog()?.templates(cancel).await,
+            GatewayRequest::ReadResource(params) => {
+                let contents = self.catalog()?.read(&params.uri, cancel).await;
+                return contents.map_err(|error| resource_error(&params.uri, &error));
+            }
+            GatewayRequest::Subscribe(params) => {
+                let until = Until::Unsubscribed;
+                let subscribed = self.catalog()?.subscribe(&params.uri, until, cancel).await;
+                return subscribed.map_err(|error| resource_error(&params.uri, &error));
+            }
+            GatewayRequest::Unsubscribe(params) => {
+                let unsubscribed = self.catalog()?.unsubscribe(&params.uri, cancel).await;
+                return unsubscribed.map_err(|error| resource_error(&params.uri, &error));
+            }
+            GatewayRequest::Complete(params) => {
+                let params = serde_json::to_value(&params).map_err(|_| defect())?;
+                self.catalog()?.complete(params, cancel).await
+            }
+            GatewayRequest::SetLevel(params) => {
+                self.session.set_level(params.level);
+                self.catalog()?.set_level(params.level, cancel).await;
+                Ok(Reply::Object(json!({})))
+            }
+        };
+        reply.map_err(|error| call_error(&error))
+    }
+
+    /// A failed tool is a result that the model reads; a tool that does not exist
+    /// or panicked is an error of the protocol.
+    async fn call_tool(
+        &self,
+        call: ToolCall,
+        request: &RequestContext<RoleServer>,
+    ) -> Result<Reply, ErrorData> {
+        let dispatch = self.dispatch();
+        if !dispatch.serves(&call.name, self.grants()) {
+            let unknown = dispatch.unknown_tool(&call.name, self.grants());
+            return Err(ErrorData::invalid_params(unknown.to_string(), None));
+        }
+        let name = call.name.clone();
+        let capabilities = request.meta.client_capabilities();
+        let capabilities = capabilities.map(|each| object(&each));
+        let mut context = self.context(request);
+        let reply = if let Some(usable) = capabilities.as_ref().filter(|it| is_any_usable(it)) {
+            let step = tokio::select! {
+                step = self.call_in_background(call, usable, context) => step?,
+                // Nobody waits for this answer any more.
+                () = request.ct.cancelled() => return Err(defect()),
+            };
+            match step {
+                Step::Done(reply) => reply,
+                Step::InputRequired(question) => return Ok(question),
+            }
+        } else {
+            if capabilities.is_none() {
+                context.caller.ask = self.session.ask();
+                context.caller.sample = self.session.sample();
+            }
+            let ready = self.connection.ready();
+            dispatch
+                .call_when(ready, &name, call.arguments, context)
+                .await
+        };
+        match reply {
+            Ok(reply) => Ok(reply),
+            Err(CallError::Panicked) => Err(defect()),
+            // Called by its own name, a tool answers as it does directly.
+            Err(CallError::Upstream(error)) if !dispatch.owns(&name) => Err(upstream_error(&error)),
+            Err(error) => Ok(Reply::failed(&error.into_failure())),
         }
     }
 
     /// Performs a call for a client that cannot be asked while it waits.
-    async fn in_rounds(
+    async fn call_in_background(
         &self,
-        name: &str,
-        arguments: Value,
-        given: (Option<String>, Option<InputResponses>),
-        offered: &Map<String, Value>,
+        call: ToolCall,
+        capabilities: &Map<String, Value>,
         context: Context,
-    ) -> Step {
-        let round = match given {
-            (Some(state), answers) => self.rounds.resume(&state, answers.unwrap_or_default()),
-            (None, _) => Ok(Round::begin(|asks| {
-                let (dispatch, connection) = (self.dispatch.clone(), self.connection.clone());
-                let name = name.to_owned();
+    ) -> Result<Step, ErrorData> {
+        let input_requests = &self.server.input_requests;
+        let session = &self.session.caller.session;
+        let call = match call.request_state {
+            Some(state) => {
+                let responses = call.input_responses.unwrap_or_default();
+                let resumed = input_requests.resume(session, &state, responses);
+                resumed.map_err(|unknown| ErrorData::invalid_params(unknown.to_string(), None))?
+            }
+            None => BackgroundCall::start(|ask| {
+                let (dispatch, connection) = (self.dispatch().clone(), self.connection.clone());
                 let context = Context {
                     caller: Caller {
-                        sample: offered.contains_key(SAMPLING).then(|| asks.clone()),
-                        ask: Some(client::within(asks, offered)),
+                        sample: capabilities.contains_key(SAMPLING).then(|| ask.clone()),
+                        ask: Some(within_capabilities(ask, capabilities)),
                         ..context.caller
                     },
                     // The request that begins the call may be over before it.
@@ -92,68 +199,22 @@ impl Mcp {
                     ..context
                 };
                 async move {
-                    let room = connection.room();
-                    dispatch.call_when(room, &name, arguments, context).await
+                    let ready = connection.ready();
+                    dispatch
+                        .call_when(ready, &call.name, call.arguments, context)
+                        .await
                 }
-            })),
+            }),
         };
-        match round {
-            Ok(round) => self.rounds.step(round).await,
-            Err(failure) => Step::Unknown(failure),
-        }
-    }
-
-    fn catalog(&self, context: &RequestContext<RoleServer>) -> Result<&View, ErrorData> {
-        self.meet(context);
-        let none = "nothing is offered beside tools";
-        self.catalog
-            .as_deref()
-            .ok_or_else(|| ErrorData::new(ErrorCode::METHOD_NOT_FOUND, none, None))
-    }
-
-    /// Sends another server's answer; what rmcp is given in its place is
-    /// `stand_in`, of which only the marks of its revision are sent.
-    fn pass<T>(
-        &self,
-        request: &RequestId,
-        answer: Result<Reply, CallError>,
-        stand_in: T,
-    ) -> Result<T, ErrorData> {
-        match answer {
-            Ok(result) => {
-                let result = to_raw_value(&result).map_err(|_| defect())?;
-                self.connection.pass(request, result.into());
-                Ok(stand_in)
-            }
-            Err(CallError::Upstream(error)) => Err(theirs(&error)),
-            Err(CallError::Gateway(failure)) => Err(refused(&failure)),
-            Err(CallError::Panicked) => Err(defect()),
-        }
-    }
-
-    /// The same about a resource, of which there may be none.
-    fn pass_of<T>(
-        &self,
-        uri: &str,
-        request: &RequestId,
-        answer: Result<Reply, CallError>,
-        stand_in: T,
-    ) -> Result<T, ErrorData> {
-        match answer {
-            Err(CallError::Gateway(failure)) if failure.kind == Kind::NotFound => {
-                let about = Some(json!({ "uri": uri }));
-                Err(ErrorData::resource_not_found(failure.to_string(), about))
-            }
-            answer => self.pass(request, answer, stand_in),
-        }
+        Ok(input_requests.step(session, call).await)
     }
 
     fn context(&self, request: &RequestContext<RoleServer>) -> Context {
         Context {
             cancel: request.ct.clone(),
             progress: self.progress(request),
-            meta: meta(&request.meta),
-            ..Context::new(self.caller.clone())
+            meta: forwarded_meta(&request.meta),
+            ..Context::new(self.session.caller.clone())
         }
     }
 
@@ -167,31 +228,29 @@ impl Mcp {
             let mut param = ProgressNotificationParam::new(token.clone(), done);
             param.total = total;
             param.message = message;
-            // Straight into the stream, so that it precedes the answer.
+            // Straight to the connection, so that it precedes the answer.
             let progress = ProgressNotification::new(param);
-            connection.notify(&id, ServerNotification::ProgressNotification(progress));
+            connection.notify_about(&id, ServerNotification::ProgressNotification(progress));
         })
     }
 
-    /// Parameters that did not fit their method: with the tool's schema, where
-    /// it was a call of a tool we have.
+    /// Parameters that do not match their method: with the tool's schema, where it
+    /// was a call of a tool we have.
     fn bad_params(&self, bad: &BadParams) -> ErrorData {
         let schema = bad.tool.as_deref().and_then(|name| {
-            let definition = self.dispatch.definition(name, &self.caller.grants.tools)?;
+            let definition = self.dispatch().definition(name, self.grants())?;
             Some(json!({"tool": name, "inputSchema": definition["inputSchema"]}))
         });
         ErrorData::invalid_params(bad.reason.clone(), schema)
     }
 }
 
-// The older revisions have methods that the newest has not, and both are served.
-#[expect(deprecated)]
 impl ServerHandler for Mcp {
     fn get_info(&self) -> ServerConfig {
         let tools = ServerCapabilities::builder()
             .enable_tools()
             .enable_tool_list_changed();
-        let capabilities = match &self.catalog {
+        let capabilities = match &self.session.catalog {
             None => tools.build(),
             Some(_) => tools
                 .enable_completions()
@@ -204,11 +263,10 @@ impl ServerHandler for Mcp {
                 .build(),
         };
         let version = env!("CARGO_PKG_VERSION");
+        let lists = |tool: &str| self.dispatch().lists(tool, self.grants());
         ServerConfig::new(capabilities)
             .with_server_info(Implementation::new("mimo", version).with_title("Mimo"))
-            .with_instructions(instructions(|tool| {
-                self.dispatch.lists(tool, &self.caller.grants.tools)
-            }))
+            .with_instructions(instructions(lists))
     }
 
     async fn initialize(
@@ -217,208 +275,22 @@ impl ServerHandler for Mcp {
         context: RequestContext<RoleServer>,
     ) -> Result<InitializeResult, ErrorData> {
         let result = self.negotiate_initialize(&request)?;
-        // The version that was agreed on, not the one that was asked for: it
-        // decides the shape of every later answer.
+        // The negotiated version, not the requested one: it decides the shape of
+        // every later answer.
         request.protocol_version = result.protocol_version.clone();
-        let offered = object(&request.capabilities);
-        self.client.greeted(&offered, Some(self.connection.clone()));
+        self.remember_capabilities(&object(&request.capabilities), true);
         context.peer.set_peer_info(request);
         Ok(result)
     }
 
-    /// From here on the client may be told things.
+    /// From here on the client may be notified.
     async fn on_initialized(&self, _context: NotificationContext<RoleServer>) {
-        tokio::spawn(client::tell(self.client.clone(), self.connection.clone()));
-    }
-
-    async fn list_tools(
-        &self,
-        _request: Option<PaginatedRequestParams>,
-        context: RequestContext<RoleServer>,
-    ) -> Result<ListToolsResult, ErrorData> {
-        self.meet(&context);
-        if let Some(skills) = self.dispatch.skills() {
-            skills.ready().await;
-        }
-        let grants = &self.caller.grants.tools;
-        let list = self
-            .listing
-            .now(&self.dispatch, grants)
-            .map_err(|failure| {
-                tracing::error!(%failure, "the tools cannot be listed");
-                defect()
-            })?;
-        self.pass(
-            &context.id,
-            Ok(Reply::Forwarded(list)),
-            ListToolsResult::default(),
-        )
-    }
-
-    async fn list_prompts(
-        &self,
-        _request: Option<PaginatedRequestParams>,
-        context: RequestContext<RoleServer>,
-    ) -> Result<ListPromptsResult, ErrorData> {
-        let list = self.catalog(&context)?.prompts(&context.ct).await;
-        self.pass(&context.id, list, ListPromptsResult::default())
-    }
-
-    async fn get_prompt(
-        &self,
-        request: GetPromptRequestParams,
-        context: RequestContext<RoleServer>,
-    ) -> Result<GetPromptResponse, ErrorData> {
-        let catalog = self.catalog(&context)?;
-        let prompt = catalog.prompt(&request.name, request.arguments, &context.ct);
-        let stand_in = GetPromptResult::new(Vec::new());
-        self.pass(&context.id, prompt.await, stand_in.into())
-    }
-
-    async fn list_resources(
-        &self,
-        _request: Option<PaginatedRequestParams>,
-        context: RequestContext<RoleServer>,
-    ) -> Result<ListResourcesResult, ErrorData> {
-        let list = self.catalog(&context)?.resources(&context.ct).await;
-        self.pass(&context.id, list, ListResourcesResult::default())
-    }
-
-    async fn list_resource_templates(
-        &self,
-        _request: Option<PaginatedRequestParams>,
-        context: RequestContext<RoleServer>,
-    ) -> Result<ListResourceTemplatesResult, ErrorData> {
-        let list = self.catalog(&context)?.templates(&context.ct).await;
-        self.pass(&context.id, list, ListResourceTemplatesResult::default())
-    }
-
-    async fn read_resource(
-        &self,
-        request: ReadResourceRequestParams,
-        context: RequestContext<RoleServer>,
-    ) -> Result<ReadResourceResponse, ErrorData> {
-        let contents = self
-            .catalog(&context)?
-            .read(&request.uri, &context.ct)
-            .await;
-        let stand_in = ReadResourceResult::new(Vec::new());
-        self.pass_of(&request.uri, &context.id, contents, stand_in.into())
-    }
-
-    async fn subscribe(
-        &self,
-        request: SubscribeRequestParams,
-        context: RequestContext<RoleServer>,
-    ) -> Result<(), ErrorData> {
-        let subscribed = self
-            .catalog(&context)?
-            .subscribe(&request.uri, Until::Unsubscribed, &context.ct)
-            .await;
-        self.pass_of(&request.uri, &context.id, subscribed, ())
-    }
-
-    async fn unsubscribe(
-        &self,
-        request: UnsubscribeRequestParams,
-        context: RequestContext<RoleServer>,
-    ) -> Result<(), ErrorData> {
-        let catalog = self.catalog(&context)?;
-        let unsubscribed = catalog.unsubscribe(&request.uri, &context.ct).await;
-        self.pass_of(&request.uri, &context.id, unsubscribed, ())
-    }
-
-    async fn complete(
-        &self,
-        request: CompleteRequestParams,
-        context: RequestContext<RoleServer>,
-    ) -> Result<CompleteResult, ErrorData> {
-        let params = serde_json::to_value(&request).map_err(|_| defect())?;
-        let completion = self.catalog(&context)?.complete(params, &context.ct).await;
-        self.pass(&context.id, completion, CompleteResult::default())
-    }
-
-    async fn set_level(
-        &self,
-        request: SetLevelRequestParams,
-        context: RequestContext<RoleServer>,
-    ) -> Result<(), ErrorData> {
-        self.client.set_level(request.level);
-        self.catalog(&context)?
-            .set_level(request.level, &context.ct)
-            .await;
-        Ok(())
+        tokio::spawn(self.session.clone().notify_news());
     }
 
     async fn on_roots_list_changed(&self, _context: NotificationContext<RoleServer>) {
-        if let Some(catalog) = &self.catalog {
+        if let Some(catalog) = &self.session.catalog {
             catalog.announce_roots_changed();
-        }
-    }
-
-    /// A failed tool is a result the model reads; what cannot be routed, or was
-    /// a defect of ours, is an error of the protocol.
-    async fn call_tool(
-        &self,
-        request: CallToolRequestParams,
-        context: RequestContext<RoleServer>,
-    ) -> Result<CallToolResponse, ErrorData> {
-        self.meet(&context);
-        let name = request.name;
-        let grants = &self.caller.grants.tools;
-        if !self.dispatch.serves(&name, grants) {
-            let failure = self.dispatch.unknown_tool(&name, grants);
-            return Err(ErrorData::invalid_params(failure.to_string(), None));
-        }
-        let arguments = match context.extensions.get::<LooseArguments>() {
-            Some(loose) => loose.0.clone(),
-            None => request.arguments.map_or(Value::Null, Value::Object),
-        };
-        let mut call = self.context(&context);
-        let inline = context.meta.client_capabilities();
-        let inline = inline.map(|offered| object(&offered));
-        if inline.is_none() {
-            call.caller.sample = self.client.model();
-        }
-        let done = if let Some(offered) = inline.filter(Client::usable) {
-            let given = (request.request_state, request.input_responses);
-            let step = tokio::select! {
-                step = self.in_rounds(&name, arguments, given, &offered, call) => step,
-                // Nobody waits for this answer any more.
-                () = context.ct.cancelled() => return Err(defect()),
-            };
-            match step {
-                Step::Done(done) => done,
-                Step::Unknown(failure) => {
-                    return Err(ErrorData::invalid_params(failure.to_string(), None));
-                }
-                Step::Asked(asked) => {
-                    let stand_in = CallToolResult::success(Vec::new());
-                    return self.pass(&context.id, Ok(Reply::Forwarded(asked)), stand_in.into());
-                }
-            }
-        } else {
-            let room = self.connection.room();
-            let call = self.dispatch.call_when(room, &name, arguments, call);
-            call.await
-        };
-        match done {
-            Ok(reply) => self.pass(
-                &context.id,
-                Ok(reply),
-                CallToolResult::success(Vec::new()).into(),
-            ),
-            Err(CallError::Panicked) => Err(defect()),
-            // Called by its own name, a tool answers as it does directly.
-            Err(CallError::Upstream(error)) if !self.dispatch.owns(&name) => Err(theirs(&error)),
-            Err(error) => {
-                let reply = Reply::failed(&error.into_failure());
-                self.pass(
-                    &context.id,
-                    Ok(reply),
-                    CallToolResult::success(Vec::new()).into(),
-                )
-            }
         }
     }
 
@@ -430,41 +302,66 @@ impl ServerHandler for Mcp {
     }
 
     async fn listen(&self, subscription: SubscriptionContext) -> Result<(), ErrorData> {
-        self.meet(subscription.request_context());
-        let listening = Listening {
-            client: &self.client,
-            catalog: self.catalog.as_ref(),
-            connection: &self.connection,
-        };
-        listening.serve(subscription).await
+        self.remember_client(&subscription.request_context().meta);
+        listen(&self.session, subscription).await
     }
 
     async fn on_custom_request(
         &self,
         request: CustomRequest,
-        context: RequestContext<RoleServer>,
+        mut context: RequestContext<RoleServer>,
     ) -> Result<CustomResult, ErrorData> {
         if let Some(bad) = context.extensions.get::<BadParams>() {
             return Err(self.bad_params(bad));
         }
-        let failure = Failure::new(
-            Kind::NotFound,
-            format!("there is no method \"{}\"", request.method),
-        );
-        Err(ErrorData::new(
-            ErrorCode::METHOD_NOT_FOUND,
-            failure.message,
-            None,
-        ))
+        let Some(gateway_request) = context.extensions.remove::<GatewayRequest>() else {
+            let message = format!("there is no method \"{}\"", request.method);
+            return Err(ErrorData::new(ErrorCode::METHOD_NOT_FOUND, message, None));
+        };
+        self.remember_client(&context.meta);
+        let marks = marks(&gateway_request, &context);
+        let reply = self.answer(gateway_request, &context).await?;
+        let text = encode(&reply, marks).map_err(|error| {
+            tracing::error!(%error, method = request.method, "a result is no JSON object");
+            defect()
+        })?;
+        Ok(self.connection.result(&context.id, text))
     }
 }
 
-/// The client's `_meta` without what concerns only it and us.
-fn meta(meta: &RequestMetaObject) -> Map<String, Value> {
-    let ours =
+/// The members that the client's revision wants in the result of a request.
+fn marks(request: &GatewayRequest, context: &RequestContext<RoleServer>) -> Marks {
+    let version = context.protocol_version();
+    // Revisions are dates, which compare as text.
+    if version.is_none_or(|it| it.as_str() < ProtocolVersion::V_2026_07_28.as_str()) {
+        return Marks::None;
+    }
+    match request {
+        GatewayRequest::ListTools
+        | GatewayRequest::ListPrompts
+        | GatewayRequest::ListResources
+        | GatewayRequest::ListResourceTemplates
+        | GatewayRequest::ReadResource(_) => Marks::Cacheable,
+        _ => Marks::Complete,
+    }
+}
+
+/// The error of a request about a resource, which may not exist.
+fn resource_error(uri: &str, error: &CallError) -> ErrorData {
+    match error {
+        CallError::Gateway(failure) if failure.kind == Kind::NotFound => {
+            ErrorData::resource_not_found(failure.to_string(), Some(json!({ "uri": uri })))
+        }
+        error => call_error(error),
+    }
+}
+
+/// The client's `_meta` without the members that concern only it and Mimo.
+fn forwarded_meta(meta: &RequestMetaObject) -> Map<String, Value> {
+    let is_own =
         |name: &String| name == "progressToken" || name.starts_with("io.modelcontextprotocol/");
-    let theirs = meta.0.iter().filter(|(name, _)| !ours(name));
-    theirs
+    let forwarded = meta.0.iter().filter(|(name, _)| !is_own(name));
+    forwarded
         .map(|(name, value)| (name.clone(), value.clone()))
         .collect()
 }

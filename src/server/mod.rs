@@ -1,13 +1,15 @@
-//! Serving clients: the connection on standard input and output, the signals
-//! that end it, and the translation between MCP and the dispatch.
+//! Serving clients: their sessions, the connection on standard input and output,
+//! the signals that end it, and the translation between MCP and the dispatch.
 
-mod client;
+mod encode;
 mod errors;
+mod hub;
+mod input_requests;
 mod instructions;
-mod listening;
+mod listen;
 mod listing;
 mod mcp;
-mod rounds;
+mod session;
 mod signals;
 
 use std::sync::Arc;
@@ -15,106 +17,108 @@ use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 
-use self::client::News;
-use self::listing::Listing;
+use self::input_requests::InputRequests;
+use self::listing::Listings;
 use self::mcp::Mcp;
-
-pub(crate) use client::Client;
-pub(crate) use signals::shutdown_signals;
-
+use self::session::{News, Session};
 use crate::caller::{Caller, Grants};
-use crate::catalog::{Catalog, Change, View};
-use crate::clock::Clock;
+use crate::catalog::Catalog;
 use crate::dispatch::Dispatch;
 use crate::failure::{Failure, Kind};
 use crate::wire::Stdio;
 
-/// What clients are served with.
-#[derive(Clone)]
-pub(crate) struct Served {
-    /// What the client may see and do.
-    pub(crate) grants: Arc<Grants>,
-    /// The tools.
-    pub(crate) dispatch: Arc<Dispatch>,
-    /// Everything beside them, where there is anything.
-    pub(crate) catalog: Option<Arc<Catalog>>,
-    /// The client, once it is connected.
-    pub(crate) client: Arc<Client>,
+pub(crate) use hub::Hub;
+pub(crate) use signals::shutdown_signals;
+
+/// What all sessions of this process are served with.
+pub(crate) struct Server {
+    dispatch: Arc<Dispatch>,
+    /// Absent where tests of the protocol are served.
+    catalog: Option<Arc<Catalog>>,
+    hub: Arc<Hub>,
+    listings: Listings,
+    input_requests: InputRequests,
 }
 
-/// Serves standard input and output until the input ends, the client stops
-/// reading, or `shutdown` is cancelled; what has been read by then is answered
-/// first (except for a client that reads no more). Only protocol lines go to
-/// standard output. Needs a tokio runtime with I/O and time.
-pub(crate) async fn serve_stdio(
-    served: Served,
-    clock: Arc<dyn Clock>,
-    shutdown: CancellationToken,
-) -> Result<(), Failure> {
-    let (transport, handle) = Stdio::open().map_err(|error| {
-        Failure::new(
-            Kind::Unavailable,
-            "standard input and output cannot be opened",
-        )
-        .source(error)
-    })?;
-    let listing = Arc::new(Listing::default());
-    let tools = announce_tools(served.clone(), listing.clone());
-    let caller = Caller::new(served.grants.clone(), clock.new_id());
-    let catalog = served.catalog.as_ref();
-    let catalog = catalog.map(|catalog| Arc::new(catalog.view(caller.clone())));
-    let others = announce_others(served.client.clone(), catalog.clone());
-    let watch = async { tokio::join!(tools, others) };
-    let watch = AbortOnDropHandle::new(tokio::spawn(watch));
-    let service = Mcp::new(served, catalog, caller, handle.clone(), listing);
-    let cancel = CancellationToken::new();
-    // Directly, without rmcp's handshake: that would refuse a script that
-    // pipes a call without `initialize`. The service answers `initialize`.
-    let running = rmcp::service::serve_directly_with_ct(service, transport, None, cancel);
-    let stop = async {
-        shutdown.cancelled().await;
-        handle.stop();
-        std::future::pending::<()>().await;
-    };
-    let served = tokio::select! {
-        // Not rmcp's own end: it waits for handlers nobody waits for.
-        () = handle.finished().cancelled() => Ok(()),
-        ended = running.waiting() => ended.map(|_| ()).map_err(Failure::internal),
-        () = stop => Ok(()),
-    };
-    drop(watch);
-    served
-}
-
-/// Announces that the tools are other ones, whenever what clients see of them
-/// is.
-async fn announce_tools(served: Served, listing: Arc<Listing>) {
-    let Some(skills) = served.dispatch.skills() else {
-        return;
-    };
-    let mut changes = skills.changes();
-    let now = || listing.now(&served.dispatch, &served.grants.tools).ok();
-    let mut before = now();
-    while changes.changed().await.is_ok() {
-        let after = now();
-        if before.as_ref().map(|list| list.get()) != after.as_ref().map(|list| list.get()) {
-            served.client.announce(News::Tools);
+impl Server {
+    pub(crate) fn new(
+        dispatch: Arc<Dispatch>,
+        catalog: Option<Arc<Catalog>>,
+        hub: Arc<Hub>,
+    ) -> Server {
+        Server {
+            input_requests: InputRequests::new(dispatch.clock().clone()),
+            dispatch,
+            catalog,
+            hub,
+            listings: Listings::default(),
         }
-        before = after;
     }
-}
 
-/// Announces changes of what Mimo itself offers beside tools.
-async fn announce_others(client: Arc<Client>, catalog: Option<Arc<View>>) {
-    let Some(catalog) = catalog else {
-        return;
-    };
-    let announce = |change| {
-        client.announce(match change {
-            Change::PromptList => News::Prompts,
-            Change::ResourceList => News::Resources,
-            Change::Resource(uri) => News::Updated(uri),
-        });
-    };
-    catalog.announce_changes(announce).await;
+    /// Serves standard input and output until the input ends, the client stops
+    /// reading, or `shutdown` is cancelled; requests read by then are answered
+    /// first (except for a client that reads no more). Only protocol lines go to
+    /// standard output. Needs a tokio runtime with I/O and time.
+    pub(crate) async fn serve_stdio(
+        self: Arc<Self>,
+        grants: Arc<Grants>,
+        shutdown: CancellationToken,
+    ) -> Result<(), Failure> {
+        let (transport, connection) = Stdio::open().map_err(|error| {
+            let message = "standard input and output cannot be opened";
+            Failure::new(Kind::Unavailable, message).source(error)
+        })?;
+        let caller = Caller::new(grants, self.dispatch.clock().new_id());
+        let catalog = self.catalog.as_ref();
+        let catalog = catalog.map(|catalog| catalog.view(caller.clone()));
+        let session = Arc::new(Session::new(caller, catalog, connection.clone()));
+        self.hub.open(&session);
+        let changes = self.clone().announce_changes(session.clone());
+        let _changes = AbortOnDropHandle::new(tokio::spawn(changes));
+        let service = Mcp::new(self, session, connection.clone());
+        let cancel = CancellationToken::new();
+        // Directly, without rmcp's handshake: that would refuse a script that
+        // pipes a call without `initialize`. The service answers `initialize`.
+        let running = rmcp::service::serve_directly_with_ct(service, transport, None, cancel);
+        let stop = async {
+            shutdown.cancelled().await;
+            connection.stop();
+            std::future::pending::<()>().await;
+        };
+        tokio::select! {
+            // Not rmcp's own end: it waits for handlers nobody waits for.
+            () = connection.finished().cancelled() => Ok(()),
+            ended = running.waiting() => ended.map(|_| ()).map_err(Failure::internal),
+            () = stop => Ok(()),
+        }
+    }
+
+    /// Announces changes of the lists and of watched resources to a session.
+    async fn announce_changes(self: Arc<Self>, session: Arc<Session>) {
+        let tools = self.announce_tool_changes(&session);
+        let others = async {
+            if let Some(catalog) = &session.catalog {
+                let announce = |change| session.announce(News::from(change));
+                catalog.announce_changes(announce).await;
+            }
+        };
+        tokio::join!(tools, others);
+    }
+
+    async fn announce_tool_changes(&self, session: &Session) {
+        let Some(skills) = self.dispatch.skills() else {
+            return;
+        };
+        let mut changes = skills.changes();
+        let grants = &session.caller.grants.tools;
+        let list = || self.listings.tools(&self.dispatch, grants).ok();
+        let mut before = list();
+        while changes.changed().await.is_ok() {
+            let after = list();
+            if before.as_ref().map(|list| list.get()) != after.as_ref().map(|list| list.get()) {
+                session.announce(News::ToolList);
+            }
+            before = after;
+        }
+    }
 }

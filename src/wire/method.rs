@@ -1,5 +1,8 @@
-//! From a method's name and its parameters to rmcp's typed request: a table by
-//! name, so that a fault is reported for the method that was meant. Pure.
+//! From a method's name and its parameters to a typed request: a table by name,
+//! so that a fault is reported for the method that was meant. Pure.
+
+// Log levels are of the older revisions only, and those are served.
+#![expect(deprecated)]
 
 use rmcp::model::*;
 use serde::de::DeserializeOwned;
@@ -7,20 +10,45 @@ use serde_json::{Map, Value};
 
 use crate::failure::json_kind;
 
-/// Stands in a request's extensions when the method is known and its
-/// parameters do not fit: the server layer answers it with -32602.
-#[derive(Clone, Debug, PartialEq)]
-pub struct BadParams {
-    /// What does not fit, in words.
-    pub reason: String,
-    /// The tool that was meant, where the method is `tools/call`.
-    pub tool: Option<String>,
+/// A request that Mimo answers itself. For rmcp it is a custom request, so that
+/// its result can be text; rmcp keeps the lifecycle and cancellation.
+///
+/// It stands in the extensions of the custom request.
+#[derive(Clone, Debug)]
+pub(crate) enum GatewayRequest {
+    CallTool(ToolCall),
+    ListTools,
+    ListPrompts,
+    GetPrompt(GetPromptRequestParams),
+    ListResources,
+    ListResourceTemplates,
+    ReadResource(ReadResourceRequestParams),
+    Subscribe(SubscribeRequestParams),
+    Unsubscribe(UnsubscribeRequestParams),
+    Complete(CompleteRequestParams),
+    SetLevel(SetLevelRequestParams),
 }
 
-/// Stands in a `tools/call` request's extensions when `arguments` was not an
-/// object: some clients send the object as a string. The tool's schema judges.
+/// The parameters of `tools/call`.
+#[derive(Clone, Debug)]
+pub(crate) struct ToolCall {
+    pub(crate) name: String,
+    /// Perhaps no object: some clients send the object as a string. The tool's
+    /// schema decides.
+    pub(crate) arguments: Value,
+    /// What a retry repeats of the incomplete result before it.
+    pub(crate) request_state: Option<String>,
+    pub(crate) input_responses: Option<InputResponses>,
+}
+
+/// Parameters that do not match their method, to be answered with -32602. They
+/// stand in the extensions of a custom request, as a [`GatewayRequest`] does.
 #[derive(Clone, Debug, PartialEq)]
-pub struct LooseArguments(pub Value);
+pub(crate) struct BadParams {
+    pub(crate) reason: String,
+    /// The tool that was meant, where the method is `tools/call`.
+    pub(crate) tool: Option<String>,
+}
 
 impl From<String> for BadParams {
     fn from(reason: String) -> Self {
@@ -28,7 +56,7 @@ impl From<String> for BadParams {
     }
 }
 
-/// Methods that the stateless revision has no more.
+/// Methods that revision 2026-07-28 removed.
 const REMOVED: [&str; 5] = [
     "initialize",
     "ping",
@@ -37,19 +65,18 @@ const REMOVED: [&str; 5] = [
     "resources/unsubscribe",
 ];
 
-/// The typed request. Parameters that do not fit become a [`CustomRequest`]
-/// that carries [`BadParams`], so every request takes the same way.
-pub fn request(method: &str, params: Option<Value>) -> ClientRequest {
-    typed(method, params).unwrap_or_else(|bad| {
-        let mut request = CustomRequest::new(method, None);
-        request.extensions.insert(bad);
-        ClientRequest::CustomRequest(request)
+/// The request as rmcp takes it.
+pub(super) fn request(method: &str, params: Option<Value>) -> ClientRequest {
+    parse_request(method, params).unwrap_or_else(|bad| {
+        let mut extensions = Extensions::new();
+        extensions.insert(bad);
+        custom(method, extensions)
     })
 }
 
-/// The typed notification, or nothing where its parameters do not fit: nobody
-/// waits for an answer to it. `notifications/cancelled` is not for here.
-pub fn notification(method: &str, params: Option<Value>) -> Option<ClientNotification> {
+/// The notification as rmcp takes it, or `None` where its parameters do not match:
+/// nobody waits for an answer to it. `notifications/cancelled` is not for here.
+pub(super) fn notification(method: &str, params: Option<Value>) -> Option<ClientNotification> {
     let (params, meta) = split(params).ok()?;
     let mut extensions = Extensions::new();
     if let Some(meta) = meta {
@@ -69,7 +96,7 @@ pub fn notification(method: &str, params: Option<Value>) -> Option<ClientNotific
             })
         }
         "notifications/progress" => {
-            let mut typed = ProgressNotification::new(fit(params).ok()?);
+            let mut typed = ProgressNotification::new(parse(params).ok()?);
             typed.extensions = extensions;
             ClientNotification::ProgressNotification(typed)
         }
@@ -81,7 +108,7 @@ pub fn notification(method: &str, params: Option<Value>) -> Option<ClientNotific
     })
 }
 
-fn typed(method: &str, params: Option<Value>) -> Result<ClientRequest, BadParams> {
+fn parse_request(method: &str, params: Option<Value>) -> Result<ClientRequest, BadParams> {
     let (params, meta) = split(params)?;
     let mut extensions = Extensions::new();
     if let Some(meta) = meta {
@@ -92,41 +119,47 @@ fn typed(method: &str, params: Option<Value>) -> Result<ClientRequest, BadParams
         .and_then(RequestMetaObject::protocol_version)
         // Revisions are dates, which compare as text.
         .is_some_and(|version| version.as_str() >= ProtocolVersion::V_2026_07_28.as_str());
-    match method {
-        "tools/call" => call(params, extensions).map(ClientRequest::CallToolRequest),
-        // Methods like any unknown one there, whatever their parameters.
-        method if stateless && REMOVED.contains(&method) => Ok(unknown(method, params, extensions)),
-        "ping" => Ok(ClientRequest::PingRequest(PingRequest {
-            method: Default::default(),
-            extensions,
-        })),
-        "tools/list" => listing(params, extensions).map(ClientRequest::ListToolsRequest),
-        "prompts/list" => listing(params, extensions).map(ClientRequest::ListPromptsRequest),
-        "resources/list" => listing(params, extensions).map(ClientRequest::ListResourcesRequest),
-        "resources/templates/list" => {
-            listing(params, extensions).map(ClientRequest::ListResourceTemplatesRequest)
-        }
-        "initialize" => with(params, extensions).map(ClientRequest::InitializeRequest),
-        "server/discover" => with(params, extensions).map(ClientRequest::DiscoverRequest),
-        "completion/complete" => with(params, extensions).map(ClientRequest::CompleteRequest),
-        "logging/setLevel" => with(params, extensions).map(ClientRequest::SetLevelRequest),
-        "prompts/get" => with(params, extensions).map(ClientRequest::GetPromptRequest),
-        "resources/read" => with(params, extensions).map(ClientRequest::ReadResourceRequest),
-        "resources/subscribe" => with(params, extensions).map(ClientRequest::SubscribeRequest),
-        "resources/unsubscribe" => with(params, extensions).map(ClientRequest::UnsubscribeRequest),
-        "subscriptions/listen" => {
-            with(params, extensions).map(ClientRequest::SubscriptionsListenRequest)
-        }
-        _ => Ok(unknown(method, params, extensions)),
+    // Methods like any unknown one there, whatever their parameters.
+    if stateless && REMOVED.contains(&method) {
+        return Ok(custom(method, extensions));
     }
+    let request = match method {
+        "ping" => {
+            return Ok(ClientRequest::PingRequest(PingRequest {
+                method: Default::default(),
+                extensions,
+            }));
+        }
+        "initialize" => {
+            return with(params, extensions).map(ClientRequest::InitializeRequest);
+        }
+        "server/discover" => {
+            return with(params, extensions).map(ClientRequest::DiscoverRequest);
+        }
+        "subscriptions/listen" => {
+            return with(params, extensions).map(ClientRequest::SubscriptionsListenRequest);
+        }
+        "tools/call" => GatewayRequest::CallTool(tool_call(params)?),
+        "tools/list" => page(params, GatewayRequest::ListTools)?,
+        "prompts/list" => page(params, GatewayRequest::ListPrompts)?,
+        "prompts/get" => GatewayRequest::GetPrompt(parse(params)?),
+        "resources/list" => page(params, GatewayRequest::ListResources)?,
+        "resources/templates/list" => page(params, GatewayRequest::ListResourceTemplates)?,
+        "resources/read" => GatewayRequest::ReadResource(parse(params)?),
+        "resources/subscribe" => GatewayRequest::Subscribe(parse(params)?),
+        "resources/unsubscribe" => GatewayRequest::Unsubscribe(parse(params)?),
+        "completion/complete" => GatewayRequest::Complete(parse(params)?),
+        "logging/setLevel" => GatewayRequest::SetLevel(parse(params)?),
+        _ => return Ok(custom(method, extensions)),
+    };
+    extensions.insert(request);
+    Ok(custom(method, extensions))
 }
 
-fn unknown(method: &str, params: JsonObject, extensions: Extensions) -> ClientRequest {
-    ClientRequest::CustomRequest(CustomRequest {
-        method: method.to_owned(),
-        params: Some(Value::Object(params)),
-        extensions,
-    })
+fn custom(method: &str, extensions: Extensions) -> ClientRequest {
+    let mut request = CustomRequest::new(method, None);
+    request.extensions = extensions;
+    ClientRequest::CustomRequest(request)
 }
 
 /// The parameters as an object, and the `_meta` taken out of it: rmcp keeps
@@ -156,76 +189,55 @@ fn split(params: Option<Value>) -> Result<(JsonObject, Option<JsonObject>), BadP
 
 /// `tools/call` by hand: it is the hot path, and the arguments move over as
 /// they are instead of being read a second time.
-fn call(mut params: JsonObject, mut extensions: Extensions) -> Result<CallToolRequest, BadParams> {
-    let mut typed = match params.remove("name") {
-        Some(Value::String(name)) => CallToolRequestParams::new(name),
+fn tool_call(mut params: JsonObject) -> Result<ToolCall, BadParams> {
+    let name = match params.remove("name") {
+        Some(Value::String(name)) => name,
         None => {
-            return Err("params.name, the tool to call, is missing"
-                .to_owned()
-                .into());
+            let reason = "params.name, the tool to call, is missing";
+            return Err(reason.to_owned().into());
         }
         Some(other) => {
             let reason = format!("params.name must be a string, not {}", json_kind(&other));
             return Err(reason.into());
         }
     };
-    match params.remove("arguments") {
-        None | Some(Value::Null) => {}
-        Some(Value::Object(arguments)) => typed.arguments = Some(arguments),
-        Some(other) => {
-            extensions.insert(LooseArguments(other));
-        }
-    }
-    if !params.is_empty() {
-        retry(&mut params, &mut typed).map_err(|reason| BadParams {
-            reason,
-            tool: Some(typed.name.to_string()),
-        })?;
-    }
-    let mut request = CallToolRequest::new(typed);
-    request.extensions = extensions;
-    Ok(request)
+    let arguments = params.remove("arguments").unwrap_or_default();
+    let bad = |reason| BadParams {
+        reason,
+        tool: Some(name.clone()),
+    };
+    let input_responses = optional(&mut params, "inputResponses").map_err(bad)?;
+    let request_state = optional(&mut params, "requestState").map_err(bad)?;
+    Ok(ToolCall {
+        name,
+        arguments,
+        request_state,
+        input_responses,
+    })
 }
 
-/// What a call repeats of an earlier, incomplete result of its own.
-fn retry(params: &mut JsonObject, typed: &mut CallToolRequestParams) -> Result<(), String> {
-    if let Some(responses) = params.remove("inputResponses") {
-        typed.input_responses = fit_value(responses, "inputResponses")?;
-    }
-    if let Some(state) = params.remove("requestState") {
-        typed.request_state = fit_value(state, "requestState")?;
-    }
-    Ok(())
+fn optional<P: DeserializeOwned>(params: &mut JsonObject, name: &str) -> Result<Option<P>, String> {
+    let value = params.remove(name).unwrap_or_default();
+    serde_json::from_value(value).map_err(|error| format!("params.{name}: {error}"))
 }
 
 fn with<M: Default, P: DeserializeOwned>(
     params: JsonObject,
     extensions: Extensions,
 ) -> Result<Request<M, P>, BadParams> {
-    let mut request = Request::new(fit(params)?);
+    let mut request = Request::new(parse(params)?);
     request.extensions = extensions;
     Ok(request)
 }
 
-fn listing<M: Default>(
-    params: JsonObject,
-    extensions: Extensions,
-) -> Result<RequestOptionalParam<M, PaginatedRequestParams>, BadParams> {
-    Ok(RequestOptionalParam {
-        method: M::default(),
-        params: if params.is_empty() {
-            None
-        } else {
-            Some(fit(params)?)
-        },
-        extensions,
-    })
+/// The request for a list, if its cursor is one. Every list is a single page.
+fn page(params: JsonObject, request: GatewayRequest) -> Result<GatewayRequest, BadParams> {
+    if !params.is_empty() {
+        parse::<PaginatedRequestParams>(params)?;
+    }
+    Ok(request)
 }
 
-fn fit<P: DeserializeOwned>(params: JsonObject) -> Result<P, String> {
+fn parse<P: DeserializeOwned>(params: JsonObject) -> Result<P, String> {
     serde_json::from_value(Value::Object(params)).map_err(|error| format!("params: {error}"))
-}
-
-fn fit_value<P: DeserializeOwned>(value: Value, name: &str) -> Result<P, String> {
-    serde_json::from_value(value).map_err(|error| format!("params.{name}: {error}"))
 }

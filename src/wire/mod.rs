@@ -1,18 +1,18 @@
 //! JSON-RPC over lines: what a line means, which request an answer belongs to,
-//! and the ends the bytes come and go by. Nothing here knows a tool.
+//! and where the bytes come from and go to. Nothing here knows a tool.
 
-mod ends;
+mod connection;
+mod descriptor;
 pub mod frame;
-mod handle;
 pub mod lines;
 mod method;
-mod passed;
+mod output;
 mod running;
 mod salvage;
 mod shared;
-pub mod stdio;
+mod stdio;
 mod table;
 
-pub use handle::{Handle, Outcome};
-pub use method::{BadParams, LooseArguments};
-pub use stdio::Stdio;
+pub(crate) use connection::{ClientReply, Connection};
+pub(crate) use method::{BadParams, GatewayRequest, ToolCall};
+pub(crate) use stdio::Stdio;

@@ -1,14 +1,14 @@
-//! That a handler lives: counted from the moment its request is admitted until
-//! everything of it is dropped, however it ends.
+//! Counts live handlers: from the moment a request is admitted until everything
+//! of its handler is dropped, however it ends.
 
 use std::sync::Arc;
 
 use super::shared::Shared;
-use super::table::Inner;
+use super::table::Serial;
 
-/// Stands in a request's extensions while its handler lives, so handlers are
-/// counted even when their request was cancelled, and one that panics outside
-/// of every guard is answered all the same.
+/// Stays in a request's extensions while its handler lives, so that handlers are
+/// counted even after their request was cancelled, and a request whose handler
+/// panics outside of every guard is answered all the same.
 #[derive(Clone)]
 pub(super) struct Running {
     _life: Arc<Life>,
@@ -16,16 +16,16 @@ pub(super) struct Running {
 
 struct Life {
     shared: Arc<Shared>,
-    inner: Inner,
+    serial: Serial,
 }
 
 impl Running {
-    pub(super) fn new(shared: &Arc<Shared>, inner: Inner) -> Running {
+    pub(super) fn new(shared: &Arc<Shared>, serial: Serial) -> Running {
         shared.lock().running += 1;
         Running {
             _life: Arc::new(Life {
                 shared: shared.clone(),
-                inner,
+                serial,
             }),
         }
     }
@@ -33,7 +33,8 @@ impl Running {
 
 impl Drop for Life {
     fn drop(&mut self) {
-        self.shared.ended(self.inner, std::thread::panicking());
+        self.shared
+            .handler_ended(self.serial, std::thread::panicking());
     }
 }
 
@@ -42,15 +43,15 @@ mod tests {
     use serde_json::value::RawValue;
 
     use super::super::frame::Id;
-    use super::super::shared::Output;
+    use super::super::output::Output;
     use super::*;
 
     #[test]
     fn a_handler_that_panics_past_every_guard_is_answered() {
         let shared = Shared::new(Output::Thread);
         let raw: &RawValue = serde_json::from_str("7").expect("raw");
-        let inner = shared.lock().table.open(Id::of(raw).expect("an id"), None);
-        let running = Running::new(&shared, inner);
+        let serial = shared.lock().table.open(Id::of(raw).expect("an id"), None);
+        let running = Running::new(&shared, serial);
         assert_eq!(shared.lock().running, 1);
         let handler = std::thread::spawn(move || {
             let _running = running;
@@ -60,6 +61,6 @@ mod tests {
         let state = shared.lock();
         assert!(state.table.is_empty());
         assert_eq!(state.running, 0);
-        assert!(!state.idle(), "its answer waits to be written");
+        assert!(!state.is_idle(), "its answer waits to be written");
     }
 }

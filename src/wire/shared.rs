@@ -1,46 +1,35 @@
 //! What the reading side, the writing side and the handlers share: the table of
-//! open requests and the bytes on their way out. It decides when to write; the
-//! ends themselves are in `ends.rs`.
+//! open requests and the bytes on their way out.
 
 use std::collections::HashMap;
-use std::io::Write;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use rmcp::RoleServer;
-use rmcp::model::{ErrorCode, ErrorData, GetMeta, JsonRpcMessage, RequestId, ServerResult};
+use rmcp::model::{
+    CustomResult, ErrorCode, ErrorData, GetMeta, JsonRpcMessage, RequestId, ServerResult,
+};
 use rmcp::service::TxJsonRpcMessage;
 use serde::Serialize;
 use serde_json::Value;
 use tokio::sync::{Notify, oneshot};
 use tokio_util::sync::CancellationToken;
 
-#[cfg(unix)]
-use super::ends::End;
+use super::connection::ClientReply;
 use super::frame::{Id, Invalid};
-use super::handle::Outcome;
-use super::passed::dressed;
-use super::table::{BatchKey, Inner, Table};
-use crate::limits::{BUFFER_KEPT_BYTES_MAX, OUTGOING_BYTES_MAX, REQUESTS_IN_FLIGHT_MAX};
-
-/// Where bytes go.
-pub(super) enum Output {
-    /// A descriptor of ours that never blocks.
-    #[cfg(unix)]
-    Ready(tokio::io::unix::AsyncFd<End>),
-    /// A thread writes.
-    Thread,
-}
+use super::output::{Outgoing, Output};
+use super::table::{BatchKey, Serial, Table};
+use crate::limits::{OUTGOING_BYTES_MAX, REQUESTS_IN_FLIGHT_MAX};
 
 pub(super) struct Shared {
     state: Mutex<State>,
-    output: Output,
-    /// The reading side has something to look at.
+    pub(super) output: Output,
+    /// Wakes the reading side, which looks at the state again.
     pub(super) wake: Notify,
-    /// The writing task has something to write.
-    flush: Notify,
-    /// The writing thread has something to write.
-    more: Condvar,
-    /// The outgoing bytes went down.
+    /// Wakes the writing task.
+    pub(super) writer: Notify,
+    /// Wakes the writing thread.
+    pub(super) writer_thread: Condvar,
+    /// Notified when the client has taken bytes.
     pub(super) emptied: Notify,
     pub(super) draining: CancellationToken,
     pub(super) finished: CancellationToken,
@@ -49,42 +38,40 @@ pub(super) struct Shared {
 #[derive(Default)]
 pub(super) struct State {
     pub(super) table: Table,
-    /// Handlers alive, those of cancelled requests included.
+    /// Live handlers, including those of cancelled requests.
     pub(super) running: usize,
-    /// The questions that the client has not answered, by number.
-    pub(super) asked: HashMap<u64, oneshot::Sender<Outcome>>,
-    pub(super) questions: u64,
-    pub(super) outgoing: Vec<u8>,
-    /// How much of `outgoing` has been written.
-    sent: usize,
-    /// What the writing thread has taken and not yet written.
-    held: usize,
-    /// The client does not take more for now; the writing task waits for it.
-    blocked: bool,
-    /// The reading side waits for room, or for the last answer.
-    pub(super) waits: bool,
+    /// Our questions that the client has not replied to, by their ids.
+    pub(super) questions: HashMap<u64, oneshot::Sender<ClientReply>>,
+    pub(super) last_question: u64,
+    pub(super) outgoing: Outgoing,
+    /// The reading side waits for space, or for the last answer.
+    pub(super) reader_waits: bool,
     pub(super) stopping: bool,
     pub(super) closed: bool,
 }
 
 impl State {
-    fn pending_bytes(&self) -> usize {
-        self.outgoing.len() - self.sent + self.held
+    /// Whether more answers wait for the client than it may leave unread.
+    pub(super) fn is_backed_up(&self) -> bool {
+        self.outgoing.pending() + self.table.announced_bytes() > OUTGOING_BYTES_MAX
     }
 
-    /// The client has more answers waiting for it than it may.
-    pub(super) fn crowded(&self) -> bool {
-        self.pending_bytes() + self.table.coming_bytes() > OUTGOING_BYTES_MAX
+    /// Whether no further request may be admitted.
+    pub(super) fn is_full(&self) -> bool {
+        self.table.len().max(self.running) >= REQUESTS_IN_FLIGHT_MAX || self.is_backed_up()
     }
 
-    /// No further request may be taken on.
-    pub(super) fn full(&self) -> bool {
-        self.table.len().max(self.running) >= REQUESTS_IN_FLIGHT_MAX || self.crowded()
+    /// Whether everything is answered and the answers are written.
+    pub(super) fn is_idle(&self) -> bool {
+        self.table.is_empty() && self.outgoing.pending() == 0
     }
 
-    /// Everything is answered, and the answers are written.
-    pub(super) fn idle(&self) -> bool {
-        self.table.is_empty() && self.pending_bytes() == 0
+    /// Answers an open request with an error.
+    fn fail(&mut self, serial: Serial, error: &ErrorData) {
+        self.table
+            .answer(serial, &mut self.outgoing.bytes, |id, out| {
+                write_reply(out, id.raw(), "error", error);
+            });
     }
 }
 
@@ -94,8 +81,8 @@ impl Shared {
             state: Mutex::default(),
             output,
             wake: Notify::new(),
-            flush: Notify::new(),
-            more: Condvar::new(),
+            writer: Notify::new(),
+            writer_thread: Condvar::new(),
             emptied: Notify::new(),
             draining: CancellationToken::new(),
             finished: CancellationToken::new(),
@@ -103,8 +90,8 @@ impl Shared {
     }
 
     pub(super) fn lock(&self) -> MutexGuard<'_, State> {
-        // A panic while it was held leaves at worst half a line; the panic
-        // itself is answered and logged elsewhere.
+        // A panic under the lock leaves at worst half a line; the panic itself is
+        // answered and logged elsewhere.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -117,281 +104,119 @@ impl Shared {
         }
         match message {
             JsonRpcMessage::Response(response) => {
-                let (Some(inner), mut result) = (number(&response.id), response.result) else {
+                let (Some(serial), mut result) = (serial_of(&response.id), response.result) else {
                     return;
                 };
                 if let (ServerResult::SubscriptionsListenResult(listen), Some(id)) =
-                    (&mut result, state.table.id(inner))
+                    (&mut result, state.table.id(serial))
                 {
                     listen.meta.insert(SUBSCRIPTION.to_owned(), value(id));
                 }
-                state
-                    .table
-                    .answer(inner, &mut state.outgoing, |id, passed, out| match passed {
-                        Some(passed) => reply(out, id.raw(), "result", &dressed(passed, &result)),
-                        None => reply(out, id.raw(), "result", &result),
-                    });
+                let out = &mut state.outgoing.bytes;
+                state.table.answer(serial, out, |id, out| match &result {
+                    // See `Connection::result`.
+                    ServerResult::CustomResult(CustomResult(Value::String(text))) => {
+                        write_start(out, id.raw(), "result");
+                        out.extend_from_slice(text.as_bytes());
+                        out.push(b'}');
+                    }
+                    result => write_reply(out, id.raw(), "result", result),
+                });
             }
             JsonRpcMessage::Error(error) => {
-                if let Some(inner) = error.id.as_ref().and_then(number) {
-                    state
-                        .table
-                        .answer(inner, &mut state.outgoing, |id, _, out| {
-                            reply(out, id.raw(), "error", &error.error);
-                        });
+                if let Some(serial) = error.id.as_ref().and_then(serial_of) {
+                    state.fail(serial, &error.error);
                 }
             }
             JsonRpcMessage::Notification(mut message) => {
                 let listen = message.notification.get_meta().subscription_id();
-                if let Some(id) = listen.and_then(|id| state.table.id(number(&id)?)) {
+                if let Some(id) = listen.and_then(|id| state.table.id(serial_of(&id)?)) {
                     let meta = message.notification.get_meta_mut();
                     meta.insert(SUBSCRIPTION.to_owned(), value(id));
                 }
-                let message: TxJsonRpcMessage<RoleServer> = JsonRpcMessage::Notification(message);
-                line(&mut state.outgoing, &message);
+                let message = JsonRpcMessage::Notification(message);
+                write_line(&mut state.outgoing.bytes, &message);
             }
-            JsonRpcMessage::Request(_) => line(&mut state.outgoing, &message),
+            JsonRpcMessage::Request(_) => write_line(&mut state.outgoing.bytes, &message),
         }
-        self.written(guard);
+        self.flush(guard);
     }
 
-    /// Takes the client's answer; one that nobody waits for is dropped.
-    pub(super) fn answered(&self, id: u64, outcome: Outcome) {
-        let waiting = self.lock().asked.remove(&id);
+    /// Takes the client's reply to a question of ours; one that nobody waits for
+    /// is dropped.
+    pub(super) fn take_reply(&self, id: u64, reply: ClientReply) {
+        let waiting = self.lock().questions.remove(&id);
         if let Some(waiting) = waiting {
-            // Whoever asked may just have gone.
-            let _ = waiting.send(outcome);
+            // The asker may just have gone.
+            let _ = waiting.send(reply);
         }
     }
 
-    /// Answers what is no message, in its batch if it came in one.
+    /// Answers a malformed message, in its batch if it came in one.
     pub(super) fn refuse(&self, invalid: &Invalid, batch: Option<BatchKey>) {
         let mut guard = self.lock();
         let state = &mut *guard;
         let error = ErrorData::new(ErrorCode(invalid.code), invalid.reason.clone(), None);
         let id = invalid.id.as_ref().map_or("null", Id::raw);
-        state.table.answer_as(batch, &mut state.outgoing, |out| {
-            reply(out, id, "error", &error);
+        let out = &mut state.outgoing.bytes;
+        state.table.answer_unopened(batch, out, |out| {
+            write_reply(out, id, "error", &error);
         });
-        self.written(guard);
+        self.flush(guard);
     }
 
-    /// Closes the requests with this id unanswered; says which they were.
-    pub(super) fn cancel(&self, id: &Value) -> Vec<Inner> {
+    /// Closes the requests with this id unanswered and returns them.
+    pub(super) fn cancel(&self, id: &Value) -> Vec<Serial> {
         let mut guard = self.lock();
         let state = &mut *guard;
-        let found = state.table.cancel(id, &mut state.outgoing);
+        let found = state.table.cancel(id, &mut state.outgoing.bytes);
         self.emptied.notify_waiters();
-        self.written(guard);
+        self.flush(guard);
         found
     }
 
-    /// Answers everything open with one error.
-    pub(super) fn give_up(&self, error: &ErrorData) {
-        let mut guard = self.lock();
-        let state = &mut *guard;
-        for inner in state.table.all() {
-            state
-                .table
-                .answer(inner, &mut state.outgoing, |id, _, out| {
-                    reply(out, id.raw(), "error", error);
-                });
+    /// Answers every open request with one error.
+    pub(super) fn fail_all(&self, error: &ErrorData) {
+        let mut state = self.lock();
+        for serial in state.table.serials() {
+            state.fail(serial, error);
         }
-        self.written(guard);
+        self.flush(state);
     }
 
-    /// Nobody reads the answers any more.
+    /// Ends the connection because nobody reads its answers any more.
     pub(super) fn close(&self) {
         let mut state = self.lock();
         state.closed = true;
-        state.asked.clear();
-        state.outgoing = Vec::new();
-        state.sent = 0;
+        state.questions.clear();
+        state.outgoing.clear();
         drop(state);
         self.draining.cancel();
         self.finished.cancel();
         self.wake.notify_one();
-        self.more.notify_one();
+        self.writer_thread.notify_one();
         self.emptied.notify_waiters();
     }
 
-    /// A handler has ended; `panicked` if it did so without an answer.
-    pub(super) fn ended(&self, inner: Inner, panicked: bool) {
-        let mut guard = self.lock();
-        let state = &mut *guard;
+    /// Counts the end of a handler; `panicked` if it ended without an answer.
+    pub(super) fn handler_ended(&self, serial: Serial, panicked: bool) {
+        let mut state = self.lock();
         state.running -= 1;
         if !panicked {
-            if state.waits {
+            if state.reader_waits {
                 self.wake.notify_one();
             }
             return;
         }
-        let error = ErrorData::internal_error("Mimo met a defect of its own", None);
-        state
-            .table
-            .answer(inner, &mut state.outgoing, |id, _, out| {
-                reply(out, id.raw(), "error", &error);
-            });
-        self.written(guard);
+        state.fail(serial, &defect());
+        self.flush(state);
     }
-
-    /// Something may have been written into `outgoing`: sees that it gets out.
-    ///
-    /// Where no other request is open it is written here and now, which saves
-    /// a lone caller a turn of the scheduler. Otherwise the writing task
-    /// writes it, together with the answers that are ready by then.
-    pub(super) fn written(&self, mut state: MutexGuard<'_, State>) {
-        if state.pending_bytes() > 0 {
-            match &self.output {
-                #[cfg(unix)]
-                Output::Ready(end) => {
-                    if !state.blocked && (state.table.is_empty() || state.stopping) {
-                        if self.push(&mut state, end.get_ref()) == Pushed::Closed {
-                            drop(state);
-                            return self.close();
-                        }
-                        if state.blocked {
-                            self.flush.notify_one();
-                        }
-                    } else if !state.blocked {
-                        self.flush.notify_one();
-                    }
-                }
-                Output::Thread => self.more.notify_one(),
-            }
-        }
-        if state.waits {
-            self.wake.notify_one();
-        }
-    }
-
-    /// Writes as much as the client takes now.
-    #[cfg(unix)]
-    fn push(&self, state: &mut State, end: &End) -> Pushed {
-        let pushed = loop {
-            if state.sent == state.outgoing.len() {
-                state.outgoing.clear();
-                state.sent = 0;
-                if state.outgoing.capacity() > BUFFER_KEPT_BYTES_MAX {
-                    state.outgoing = Vec::new();
-                }
-                break Pushed::All;
-            }
-            match end.write(&state.outgoing[state.sent..]) {
-                Ok(bytes) => state.sent += bytes,
-                Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
-                Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {
-                    if state.sent > OUTGOING_BYTES_MAX {
-                        state.outgoing.drain(..state.sent);
-                        state.sent = 0;
-                    }
-                    break Pushed::Blocked;
-                }
-                Err(error) => {
-                    tracing::debug!(%error, "the client closed our output");
-                    break Pushed::Closed;
-                }
-            }
-        };
-        state.blocked = pushed == Pushed::Blocked;
-        self.emptied.notify_waiters();
-        if state.waits {
-            self.wake.notify_one();
-        }
-        pushed
-    }
-
-    /// The writing task: writes what the answering side left to it.
-    #[cfg(unix)]
-    pub(super) async fn write_on(self: Arc<Self>) {
-        let Output::Ready(end) = &self.output else {
-            return;
-        };
-        loop {
-            self.flush.notified().await;
-            loop {
-                let pushed = self.push(&mut self.lock(), end.get_ref());
-                match pushed {
-                    Pushed::All => break,
-                    Pushed::Closed => return self.close(),
-                    Pushed::Blocked => {}
-                }
-                let Ok(mut ready) = end.writable().await else {
-                    return self.close();
-                };
-                let pushed = self.push(&mut self.lock(), end.get_ref());
-                if pushed == Pushed::Blocked {
-                    ready.clear_ready();
-                }
-            }
-        }
-    }
-
-    /// Waits until the reader of our output is gone, without writing to it.
-    #[cfg(target_os = "linux")]
-    pub(super) async fn watch_output(self: Arc<Self>) {
-        use tokio::io::Interest;
-        let Output::Ready(end) = &self.output else {
-            return;
-        };
-        // POLLERR is a pipe without a reader, POLLHUP a socket without a peer;
-        // neither has to be asked for, and priority data does not occur.
-        if end
-            .ready(Interest::PRIORITY | Interest::ERROR)
-            .await
-            .is_ok()
-        {
-            self.close();
-        }
-    }
-
-    /// The writing thread, for what is neither a pipe nor a socket.
-    pub(super) fn write_thread(self: Arc<Self>) {
-        let mut output = std::io::stdout();
-        loop {
-            let mut state = self.lock();
-            while state.outgoing.is_empty() && !state.closed {
-                state = self
-                    .more
-                    .wait(state)
-                    .unwrap_or_else(PoisonError::into_inner);
-            }
-            if state.closed {
-                return;
-            }
-            let bytes = std::mem::take(&mut state.outgoing);
-            state.held = bytes.len();
-            drop(state);
-            if output
-                .write_all(&bytes)
-                .and_then(|()| output.flush())
-                .is_err()
-            {
-                return self.close();
-            }
-            let mut state = self.lock();
-            state.held = 0;
-            let waits = state.waits;
-            drop(state);
-            self.emptied.notify_waiters();
-            if waits {
-                self.wake.notify_one();
-            }
-        }
-    }
-}
-
-#[cfg(unix)]
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Pushed {
-    All,
-    Blocked,
-    Closed,
 }
 
 const SUBSCRIPTION: &str = "io.modelcontextprotocol/subscriptionId";
 
-pub(super) fn number(id: &RequestId) -> Option<Inner> {
+/// The number that an admitted request has as its id inside rmcp.
+pub(super) fn serial_of(id: &RequestId) -> Option<Serial> {
     match id {
         RequestId::Number(number) => Some(*number),
         RequestId::String(_) => None,
@@ -402,27 +227,34 @@ fn value(id: &Id) -> Value {
     serde_json::from_str(id.raw()).unwrap_or(Value::Null)
 }
 
-/// `{"jsonrpc":"2.0","id":ID,"result":..}` or the same with `error`.
-fn reply(out: &mut Vec<u8>, id: &str, member: &str, body: &impl Serialize) {
-    let start = out.len();
+fn defect() -> ErrorData {
+    ErrorData::internal_error("Mimo met a defect of its own", None)
+}
+
+/// Writes `{"jsonrpc":"2.0","id":ID,"MEMBER":`.
+fn write_start(out: &mut Vec<u8>, id: &str, member: &str) {
     for part in ["{\"jsonrpc\":\"2.0\",\"id\":", id, ",\"", member, "\":"] {
         out.extend_from_slice(part.as_bytes());
     }
+}
+
+fn write_reply(out: &mut Vec<u8>, id: &str, member: &str, body: &impl Serialize) {
+    let start = out.len();
+    write_start(out, id, member);
     if let Err(error) = serde_json::to_writer(&mut *out, body) {
-        tracing::error!(%error, "an answer could not be written as JSON");
+        tracing::error!(%error, "an answer could not be serialized");
         out.truncate(start);
-        let refusal = ErrorData::internal_error("Mimo met a defect of its own", None);
-        return reply(out, id, "error", &refusal);
+        return write_reply(out, id, "error", &defect());
     }
     out.push(b'}');
 }
 
-pub(super) fn line(out: &mut Vec<u8>, message: &TxJsonRpcMessage<RoleServer>) {
+pub(super) fn write_line(out: &mut Vec<u8>, message: &TxJsonRpcMessage<RoleServer>) {
     let start = out.len();
     match serde_json::to_writer(&mut *out, message) {
         Ok(()) => out.push(b'\n'),
         Err(error) => {
-            tracing::error!(%error, "a message could not be written as JSON");
+            tracing::error!(%error, "a message could not be serialized");
             out.truncate(start);
         }
     }

@@ -1,6 +1,5 @@
-//! The transport under rmcp: lines in, typed messages to the server, answers
-//! out. It owns reading, admission and the end of the connection; which bytes
-//! mean what is `frame.rs`, and what is answered is the server's business.
+//! Standard input and output as rmcp's transport: it owns reading, admission and
+//! the end of the connection. `frame.rs` parses lines, the server answers them.
 
 use std::collections::VecDeque;
 use std::convert::Infallible;
@@ -18,37 +17,37 @@ use rmcp::service::{RxJsonRpcMessage, TxJsonRpcMessage};
 use rmcp::transport::Transport;
 use tokio::time::Instant;
 
-use super::ends::Input;
+use super::connection::Connection;
+use super::descriptor::Input;
 use super::frame::{self, Frame, Id, Item};
-use super::handle::Handle;
 use super::lines::{Line, Lines};
+use super::output::Output;
 use super::running::Running;
-use super::shared::{Output, Shared};
+use super::shared::Shared;
 use super::table::BatchKey;
 use crate::limits::DRAIN_SECONDS_MAX;
 
-/// Standard input and output as rmcp's transport.
-pub struct Stdio {
+pub(crate) struct Stdio {
     input: Input,
     lines: Lines,
     /// Messages that are ready for rmcp.
     ready: VecDeque<ClientJsonRpcMessage>,
-    /// A frame that was read when no further request may be taken on. One is
-    /// read ahead so that a cancellation still gets through at the limit, as
-    /// long as no other request was sent before it; what comes after waits in
-    /// the pipe. Calls have a deadline, so that wait ends.
+    /// A frame that was read when no further request may be admitted. One is read
+    /// ahead so that a cancellation still gets through at the limit, as long as
+    /// no other request was sent before it; the rest waits in the pipe. Calls
+    /// have a deadline, so that wait ends.
     parked: Option<Frame>,
-    /// The input has ended: since when.
+    /// When the input ended.
     ended: Option<Instant>,
     shared: Arc<Shared>,
 }
 
 impl Stdio {
     /// Opens standard input and output. Needs a tokio runtime with I/O.
-    pub fn open() -> io::Result<(Stdio, Handle)> {
+    pub(crate) fn open() -> io::Result<(Stdio, Arc<dyn Connection>)> {
         let input = Input::stdin()?;
         let shared = open_output()?;
-        let handle = Handle(shared.clone());
+        let connection: Arc<dyn Connection> = shared.clone();
         let stdio = Stdio {
             input,
             lines: Lines::default(),
@@ -57,10 +56,10 @@ impl Stdio {
             ended: None,
             shared,
         };
-        Ok((stdio, handle))
+        Ok((stdio, connection))
     }
 
-    /// The next line of what has been read, as a frame.
+    /// The next line that was read, as a frame.
     fn frame(&mut self) -> Option<Frame> {
         loop {
             let line = match self.lines.line() {
@@ -102,8 +101,8 @@ impl Stdio {
                 .ready
                 .push_back(JsonRpcMessage::notification(*notification)),
             Item::Cancel { id, reason } => {
-                for inner in self.shared.cancel(&id) {
-                    let id = Some(RequestId::Number(inner));
+                for serial in self.shared.cancel(&id) {
+                    let id = Some(RequestId::Number(serial));
                     let param = CancelledNotificationParam::new(id, reason.clone());
                     self.ready.push_back(JsonRpcMessage::notification(
                         ClientNotification::CancelledNotification(CancelledNotification::new(
@@ -112,27 +111,27 @@ impl Stdio {
                     ));
                 }
             }
-            Item::Response { id, outcome } => self.shared.answered(id, outcome),
+            Item::Response { id, outcome } => self.shared.take_reply(id, outcome),
             Item::Nothing => tracing::debug!("a line with nothing to act on"),
             Item::Invalid(invalid) => self.shared.refuse(&invalid, batch),
         }
     }
 
     fn admit_request(&mut self, id: Id, mut request: ClientRequest, batch: Option<BatchKey>) {
-        let inner = self.shared.lock().table.open(id, batch);
-        let running = Running::new(&self.shared, inner);
+        let serial = self.shared.lock().table.open(id, batch);
+        let running = Running::new(&self.shared, serial);
         request.extensions_mut().insert(running);
-        let id = RequestId::Number(inner);
+        let id = RequestId::Number(serial);
         self.ready.push_back(JsonRpcMessage::request(request, id));
     }
 
-    /// No more input: from now on only what has been read is answered.
+    /// No more input: from now on only requests that were read are answered.
     fn end_input(&mut self) {
         if self.ended.is_none() {
             self.ended = Some(Instant::now());
             self.shared.draining.cancel();
-            // Nobody is left who could answer.
-            self.shared.lock().asked.clear();
+            // Nobody is left who could reply.
+            self.shared.lock().questions.clear();
         }
     }
 
@@ -167,7 +166,7 @@ impl Stdio {
     }
 
     fn finish(&mut self) -> Option<ClientJsonRpcMessage> {
-        self.shared.give_up(&ErrorData::new(
+        self.shared.fail_all(&ErrorData::new(
             ErrorCode(-32000),
             "Mimo shut down before this was answered",
             None,
@@ -177,7 +176,7 @@ impl Stdio {
     }
 }
 
-/// What the reading side has to do, after a look at the shared state.
+/// What the reading side does next.
 enum Next {
     Admit(Frame),
     Read,
@@ -187,12 +186,12 @@ enum Next {
 
 impl Stdio {
     fn next(&mut self) -> Next {
-        let (full, idle, closed, stopping) = {
+        let (is_full, is_idle, closed, stopping) = {
             let mut state = self.shared.lock();
-            let full = state.full();
+            let is_full = state.is_full();
             // Set in the same look as what it waits for, so no change is missed.
-            state.waits = full || state.stopping || self.ended.is_some();
-            (full, state.idle(), state.closed, state.stopping)
+            state.reader_waits = is_full || state.stopping || self.ended.is_some();
+            (is_full, state.is_idle(), state.closed, state.stopping)
         };
         if closed {
             return Next::Finish;
@@ -201,20 +200,20 @@ impl Stdio {
             self.end_input();
         }
         match self.parked.take().or_else(|| self.frame()) {
-            Some(frame) if full && adds(&frame) => {
+            Some(frame) if is_full && needs_answer(&frame) => {
                 self.parked = Some(frame);
                 Next::Wait
             }
             Some(frame) => Next::Admit(frame),
             None if self.ended.is_none() => Next::Read,
-            None if idle => Next::Finish,
+            None if is_idle => Next::Finish,
             None => Next::Wait,
         }
     }
 }
 
-/// Whether admitting this frame adds to what is open or on its way out.
-fn adds(frame: &Frame) -> bool {
+/// Whether anything in this frame will be answered.
+fn needs_answer(frame: &Frame) -> bool {
     let answered = |item: &Item| matches!(item, Item::Request { .. } | Item::Invalid(_));
     match frame {
         Frame::Single(item) => answered(item),
@@ -229,15 +228,14 @@ impl Transport<RoleServer> for Stdio {
         &mut self,
         message: TxJsonRpcMessage<RoleServer>,
     ) -> impl Future<Output = Result<(), Self::Error>> + Send + 'static {
-        // All of it happens here: the bytes are on their way, or queued within
-        // bounds. There is no failure to report: a client that has gone ends
-        // the connection, not the call.
+        // The bytes are written or queued within bounds here and now. There is no
+        // failure to report: a client that has gone ends the connection.
         self.shared.send(message);
         ready(Ok(()))
     }
 
-    /// rmcp drops this future whenever an answer is ready and calls again, so
-    /// everything it has come to know is in `self`.
+    /// rmcp drops this future whenever an answer is ready and calls again, so all
+    /// progress is kept in `self`.
     async fn receive(&mut self) -> Option<RxJsonRpcMessage<RoleServer>> {
         loop {
             if let Some(message) = self.ready.pop_front() {
@@ -264,14 +262,14 @@ impl Transport<RoleServer> for Stdio {
 
 #[cfg(unix)]
 fn open_output() -> io::Result<Arc<Shared>> {
-    use super::ends::End;
+    use super::descriptor::Descriptor;
     use tokio::io::Interest;
-    let Some(end) = End::stdout() else {
+    let Some(output) = Descriptor::stdout() else {
         return open_output_thread();
     };
-    let end = end.register(Interest::WRITABLE)?;
-    let shared = Shared::new(Output::Ready(end));
-    tokio::spawn(shared.clone().write_on());
+    let output = output.register(Interest::WRITABLE)?;
+    let shared = Shared::new(Output::Ready(output));
+    tokio::spawn(shared.clone().run_writer());
     #[cfg(target_os = "linux")]
     tokio::spawn(shared.clone().watch_output());
     Ok(shared)
@@ -287,6 +285,6 @@ fn open_output_thread() -> io::Result<Arc<Shared>> {
     let writer = shared.clone();
     std::thread::Builder::new()
         .name("mimo-stdout".to_owned())
-        .spawn(move || writer.write_thread())?;
+        .spawn(move || writer.run_writer_thread())?;
     Ok(shared)
 }

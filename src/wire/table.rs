@@ -1,40 +1,33 @@
-//! Which requests await an answer, under which id and in which batch. Pure: it
-//! turns answers into bytes for the line writer and knows no stream.
+//! The open requests, with their ids and batches. Pure: it turns answers into
+//! bytes for the writing side and knows no stream.
 
 use std::collections::HashMap;
 
-use std::sync::Arc;
-
 use serde_json::Value;
-use serde_json::value::RawValue;
 
 use super::frame::Id;
 
-/// A request's own number here: unlike the client's id it is unique, so
-/// duplicate ids in flight do not collide.
-pub type Inner = i64;
+/// A request's own number: unlike the client's id it is unique, so duplicate ids
+/// in flight do not collide.
+pub(super) type Serial = i64;
 
-/// A batch that is being answered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct BatchKey(u64);
+pub(super) struct BatchKey(u64);
 
-/// The open requests.
 #[derive(Default)]
-pub struct Table {
-    last: Inner,
+pub(super) struct Table {
+    last: Serial,
     last_batch: u64,
-    open: HashMap<Inner, Open>,
+    open: HashMap<Serial, Open>,
     batches: HashMap<BatchKey, Batch>,
-    coming_bytes: usize,
+    announced_bytes: usize,
 }
 
 struct Open {
     id: Id,
     batch: Option<BatchKey>,
-    /// The size of its answer, once that is on its way here.
-    coming_bytes: usize,
-    /// The result of another server that is to be its answer.
-    passed: Option<Arc<RawValue>>,
+    /// The size of its answer, once that is announced.
+    announced_bytes: usize,
 }
 
 #[derive(Default)]
@@ -44,61 +37,49 @@ struct Batch {
 }
 
 impl Table {
-    /// How many requests await their answer.
-    pub fn len(&self) -> usize {
+    pub(super) fn len(&self) -> usize {
         self.open.len()
     }
 
-    /// Whether nothing awaits an answer.
-    pub fn is_empty(&self) -> bool {
+    pub(super) fn is_empty(&self) -> bool {
         self.open.is_empty()
     }
 
-    /// Whether this request still awaits its answer.
-    pub fn is_open(&self, inner: Inner) -> bool {
-        self.open.contains_key(&inner)
+    pub(super) fn is_open(&self, serial: Serial) -> bool {
+        self.open.contains_key(&serial)
     }
 
-    /// The client's id of an open request.
-    pub fn id(&self, inner: Inner) -> Option<&Id> {
-        self.open.get(&inner).map(|open| &open.id)
+    pub(super) fn id(&self, serial: Serial) -> Option<&Id> {
+        self.open.get(&serial).map(|open| &open.id)
     }
 
-    /// An answer of this size is on its way to an open request.
-    pub fn announce(&mut self, inner: Inner, bytes: usize) {
-        if let Some(open) = self.open.get_mut(&inner) {
-            self.coming_bytes -= open.coming_bytes;
-            self.coming_bytes += bytes;
-            open.coming_bytes = bytes;
+    /// Counts an answer of this size that is on its way to an open request.
+    pub(super) fn announce(&mut self, serial: Serial, bytes: usize) {
+        if let Some(open) = self.open.get_mut(&serial) {
+            self.announced_bytes -= open.announced_bytes;
+            self.announced_bytes += bytes;
+            open.announced_bytes = bytes;
         }
     }
 
-    /// What stands in the answer to an open request instead of its own result.
-    pub fn pass(&mut self, inner: Inner, result: Arc<RawValue>) {
-        self.announce(inner, result.get().len());
-        if let Some(open) = self.open.get_mut(&inner) {
-            open.passed = Some(result);
-        }
+    /// The size of the answers that are announced and not yet here.
+    pub(super) fn announced_bytes(&self) -> usize {
+        self.announced_bytes
     }
 
-    /// What has been announced and not come yet.
-    pub fn coming_bytes(&self) -> usize {
-        self.coming_bytes
-    }
-
-    fn close(&mut self, inner: Inner) -> Option<Open> {
-        let open = self.open.remove(&inner)?;
-        self.coming_bytes -= open.coming_bytes;
+    fn close(&mut self, serial: Serial) -> Option<Open> {
+        let open = self.open.remove(&serial)?;
+        self.announced_bytes -= open.announced_bytes;
         Some(open)
     }
 
-    /// All that await an answer.
-    pub fn all(&self) -> Vec<Inner> {
+    /// Every open request.
+    pub(super) fn serials(&self) -> Vec<Serial> {
         self.open.keys().copied().collect()
     }
 
     /// Opens a batch of `waiting` answers.
-    pub fn open_batch(&mut self, waiting: usize) -> BatchKey {
+    pub(super) fn open_batch(&mut self, waiting: usize) -> BatchKey {
         self.last_batch += 1;
         let key = BatchKey(self.last_batch);
         self.batches.insert(
@@ -111,39 +92,35 @@ impl Table {
         key
     }
 
-    /// Opens a request.
-    pub fn open(&mut self, id: Id, batch: Option<BatchKey>) -> Inner {
+    pub(super) fn open(&mut self, id: Id, batch: Option<BatchKey>) -> Serial {
         self.last += 1;
         let open = Open {
             id,
             batch,
-            coming_bytes: 0,
-            passed: None,
+            announced_bytes: 0,
         };
         self.open.insert(self.last, open);
         self.last
     }
 
-    /// Closes a request with the answer that `write` writes for its id, given
-    /// the result that stands for its own; a
-    /// whole line, or a whole batch once its last answer is there, goes to
-    /// `out`. False if nobody waits for it any more.
-    pub fn answer(
+    /// Closes a request with the answer that `write` writes for its id; a whole
+    /// line, or a whole batch once its last answer is there, goes to `out`. False
+    /// if nobody waits for it any more.
+    pub(super) fn answer(
         &mut self,
-        inner: Inner,
+        serial: Serial,
         out: &mut Vec<u8>,
-        write: impl FnOnce(&Id, Option<&RawValue>, &mut Vec<u8>),
+        write: impl FnOnce(&Id, &mut Vec<u8>),
     ) -> bool {
-        let Some(open) = self.close(inner) else {
+        let Some(open) = self.close(serial) else {
             return false;
         };
-        let passed = open.passed.as_deref();
-        self.answer_as(open.batch, out, |into| write(&open.id, passed, into));
+        self.answer_unopened(open.batch, out, |into| write(&open.id, into));
         true
     }
 
-    /// An answer to something that was never opened, in its batch's place.
-    pub fn answer_as(
+    /// Writes an answer to a message that was never opened, in its batch's place.
+    pub(super) fn answer_unopened(
         &mut self,
         batch: Option<BatchKey>,
         out: &mut Vec<u8>,
@@ -163,13 +140,13 @@ impl Table {
         self.settle(key, out);
     }
 
-    /// Closes every request with this id unanswered and says which they were.
-    pub fn cancel(&mut self, id: &Value, out: &mut Vec<u8>) -> Vec<Inner> {
+    /// Closes every request with this id unanswered and returns them.
+    pub(super) fn cancel(&mut self, id: &Value, out: &mut Vec<u8>) -> Vec<Serial> {
         let meant = self.open.iter().filter(|(_, open)| open.id.means(id));
-        let mut found: Vec<Inner> = meant.map(|(inner, _)| *inner).collect();
+        let mut found: Vec<Serial> = meant.map(|(serial, _)| *serial).collect();
         found.sort_unstable();
-        for inner in &found {
-            if let Some(key) = self.close(*inner).and_then(|open| open.batch) {
+        for serial in &found {
+            if let Some(key) = self.close(*serial).and_then(|open| open.batch) {
                 self.settle(key, out);
             }
         }
@@ -185,7 +162,7 @@ impl Table {
             return;
         }
         let answers = self.batches.remove(&key).map(|batch| batch.answers);
-        // One whose members were all cancelled has nothing to say.
+        // A batch whose members were all cancelled has no answer.
         if let Some(answers) = answers.filter(|answers| !answers.is_empty()) {
             out.extend_from_slice(&answers);
             out.extend_from_slice(b"]\n");
@@ -204,14 +181,14 @@ mod tests {
         Id::of(raw).expect("id")
     }
 
-    fn answer(table: &mut Table, inner: Inner, out: &mut Vec<u8>) -> bool {
-        table.answer(inner, out, |id, _, out| {
+    fn answer(table: &mut Table, serial: Serial, out: &mut Vec<u8>) -> bool {
+        table.answer(serial, out, |id, out| {
             out.extend_from_slice(id.raw().as_bytes())
         })
     }
 
     #[test]
-    fn duplicate_ids_are_answered_each() {
+    fn each_of_two_requests_with_one_id_is_answered() {
         let (mut table, mut out) = (Table::default(), Vec::new());
         let first = table.open(id("1"), None);
         let second = table.open(id("1"), None);
@@ -222,12 +199,12 @@ mod tests {
     }
 
     #[test]
-    fn a_batch_goes_out_whole_and_a_cancelled_member_does_not_hold_it() {
+    fn a_batch_is_answered_whole_without_its_cancelled_members() {
         let (mut table, mut out) = (Table::default(), Vec::new());
         let key = table.open_batch(3);
         let first = table.open(id("1"), Some(key));
         table.open(id("\"two\""), Some(key));
-        table.answer_as(Some(key), &mut out, |out| out.extend_from_slice(b"null"));
+        table.answer_unopened(Some(key), &mut out, |out| out.extend_from_slice(b"null"));
         assert!(answer(&mut table, first, &mut out));
         assert!(out.is_empty());
         assert_eq!(table.cancel(&json!("two"), &mut out).len(), 1);
@@ -236,7 +213,7 @@ mod tests {
     }
 
     #[test]
-    fn a_batch_cancelled_whole_leaves_no_line() {
+    fn a_fully_cancelled_batch_writes_no_line() {
         let (mut table, mut out) = (Table::default(), Vec::new());
         let key = table.open_batch(1);
         table.open(id("1.0"), Some(key));

@@ -1,5 +1,5 @@
-//! The two ends the bytes come and go by: pipes and sockets through the
-//! reactor, everything else through a thread. Only bytes here, no lines.
+//! Standard input and output as bytes: pipes and sockets through the reactor,
+//! everything else through a thread.
 //!
 //! The flags of the descriptors we were started with are never changed: they
 //! belong to open file descriptions that other processes may share. A pipe is
@@ -12,57 +12,59 @@ use tokio::sync::mpsc;
 use crate::limits::READ_BYTES;
 
 /// Where lines come from.
-pub enum Input {
+pub(super) enum Input {
     /// A descriptor of ours that never blocks.
     #[cfg(unix)]
     Ready {
-        /// The descriptor.
-        end: tokio::io::unix::AsyncFd<End>,
-        /// It has never been empty yet: a named pipe whose writers had all gone
+        descriptor: tokio::io::unix::AsyncFd<Descriptor>,
+        /// Whether it was never empty yet: a named pipe whose writers had all gone
         /// before we opened it reports no event, so until then a read just tries.
-        first: bool,
+        is_first: bool,
     },
     /// Chunks that a thread reads.
     Thread {
-        /// What has been read.
         chunks: mpsc::Receiver<io::Result<Vec<u8>>>,
-        /// The chunk that did not fit whole, and how much of it is used up.
+        /// A chunk that was larger than the space for it, and how much is used up.
         rest: (Vec<u8>, usize),
     },
 }
 
 impl Input {
-    /// Standard input.
-    pub fn stdin() -> io::Result<Input> {
+    pub(super) fn stdin() -> io::Result<Input> {
         #[cfg(unix)]
-        if let Some(end) = End::stdin() {
-            let end = end.register(tokio::io::Interest::READABLE)?;
-            return Ok(Input::Ready { end, first: true });
+        if let Some(descriptor) = Descriptor::stdin() {
+            let descriptor = descriptor.register(tokio::io::Interest::READABLE)?;
+            return Ok(Input::Ready {
+                descriptor,
+                is_first: true,
+            });
         }
         let (send, chunks) = mpsc::channel(2);
         std::thread::Builder::new()
             .name("mimo-stdin".to_owned())
-            .spawn(move || read_on(&send))?;
+            .spawn(move || run_reader(&send))?;
         Ok(Input::Thread {
             chunks,
             rest: (Vec::new(), 0),
         })
     }
 
-    /// Reads what is there into `space`; 0 is the end. A caller that drops the
-    /// future loses nothing.
-    pub async fn read(&mut self, space: &mut [u8]) -> io::Result<usize> {
+    /// Reads available bytes into `space`; 0 is the end. Cancel-safe.
+    pub(super) async fn read(&mut self, space: &mut [u8]) -> io::Result<usize> {
         match self {
             #[cfg(unix)]
-            Input::Ready { end, first } => {
-                if *first {
-                    match end.get_ref().read(space) {
+            Input::Ready {
+                descriptor,
+                is_first,
+            } => {
+                if *is_first {
+                    match descriptor.get_ref().read(space) {
                         Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
                         done => return done,
                     }
-                    *first = false;
+                    *is_first = false;
                 }
-                read_ready(end, space).await
+                read_ready(descriptor, space).await
             }
             Input::Thread { chunks, rest } => {
                 if rest.1 == rest.0.len() {
@@ -82,9 +84,12 @@ impl Input {
 }
 
 #[cfg(unix)]
-async fn read_ready(end: &tokio::io::unix::AsyncFd<End>, space: &mut [u8]) -> io::Result<usize> {
+async fn read_ready(
+    descriptor: &tokio::io::unix::AsyncFd<Descriptor>,
+    space: &mut [u8],
+) -> io::Result<usize> {
     loop {
-        let mut guard = end.readable().await?;
+        let mut guard = descriptor.readable().await?;
         match guard.get_inner().read(space) {
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => guard.clear_ready(),
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
@@ -101,8 +106,8 @@ async fn read_ready(end: &tokio::io::unix::AsyncFd<End>, space: &mut [u8]) -> io
     }
 }
 
-/// The input thread: ends with the input, or when nobody takes the chunks.
-fn read_on(send: &mpsc::Sender<io::Result<Vec<u8>>>) {
+/// The input thread: ends with the input, or when nobody receives the chunks.
+fn run_reader(send: &mpsc::Sender<io::Result<Vec<u8>>>) {
     let mut input = io::stdin().lock();
     let mut space = vec![0; READ_BYTES];
     loop {
@@ -121,48 +126,48 @@ fn read_on(send: &mpsc::Sender<io::Result<Vec<u8>>>) {
 
 /// A descriptor of our own that never blocks.
 #[cfg(unix)]
-pub struct End {
+pub(super) struct Descriptor {
     fd: std::os::fd::OwnedFd,
     socket: bool,
 }
 
 #[cfg(unix)]
-impl std::os::fd::AsRawFd for End {
+impl std::os::fd::AsRawFd for Descriptor {
     fn as_raw_fd(&self) -> std::os::fd::RawFd {
         self.fd.as_raw_fd()
     }
 }
 
 #[cfg(unix)]
-impl End {
-    fn stdin() -> Option<End> {
+impl Descriptor {
+    fn stdin() -> Option<Descriptor> {
         use std::os::fd::AsFd;
-        End::of(io::stdin().as_fd(), false)
+        Descriptor::of(io::stdin().as_fd(), false)
     }
 
     /// Standard output, if it is a pipe or a socket.
-    pub fn stdout() -> Option<End> {
+    pub(super) fn stdout() -> Option<Descriptor> {
         use std::os::fd::AsFd;
-        End::of(io::stdout().as_fd(), true)
+        Descriptor::of(io::stdout().as_fd(), true)
     }
 
-    /// Makes it known to the reactor.
+    /// Registers it with the reactor.
     // The method that replaces this one is unsafe, because of types that may
     // give up their descriptor early; this one owns it to its end.
     #[expect(deprecated)]
-    pub fn register(
+    pub(super) fn register(
         self,
         interest: tokio::io::Interest,
-    ) -> io::Result<tokio::io::unix::AsyncFd<End>> {
+    ) -> io::Result<tokio::io::unix::AsyncFd<Descriptor>> {
         tokio::io::unix::AsyncFd::with_interest(self, interest)
     }
 
-    fn of(fd: std::os::fd::BorrowedFd<'_>, write: bool) -> Option<End> {
+    fn of(fd: std::os::fd::BorrowedFd<'_>, write: bool) -> Option<Descriptor> {
         use std::os::unix::fs::FileTypeExt;
         let own = std::fs::File::from(fd.try_clone_to_owned().ok()?);
         let kind = own.metadata().ok()?.file_type();
         if kind.is_socket() {
-            return Some(End {
+            return Some(Descriptor {
                 fd: own.into(),
                 socket: true,
             });
@@ -170,7 +175,7 @@ impl End {
         if !kind.is_fifo() {
             return None;
         }
-        reopen(&own, write).map(|fd| End { fd, socket: false })
+        reopen(&own, write).map(|fd| Descriptor { fd, socket: false })
     }
 
     fn read(&self, space: &mut [u8]) -> io::Result<usize> {
@@ -183,8 +188,8 @@ impl End {
         })
     }
 
-    /// Writes what fits now; `WouldBlock` if that is nothing.
-    pub fn write(&self, bytes: &[u8]) -> io::Result<usize> {
+    /// Writes what the pipe or socket takes now; `WouldBlock` if that is nothing.
+    pub(super) fn write(&self, bytes: &[u8]) -> io::Result<usize> {
         use nix::sys::socket::{MsgFlags, send};
         use std::os::fd::AsRawFd;
         Ok(if self.socket {

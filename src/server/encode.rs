@@ -1,0 +1,152 @@
+//! A reply as the JSON text of a result in the client's revision: what marks a
+//! revision is added or removed, the rest of a forwarded result stays byte for
+//! byte. Pure.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+use serde_json::value::RawValue;
+
+use crate::tools::Reply;
+
+/// The members that results have since revision 2026-07-28.
+const COMPLETE: (&str, &str) = ("resultType", "\"complete\"");
+const TTL: (&str, &str) = ("ttlMs", "0");
+const SCOPE: (&str, &str) = ("cacheScope", "\"private\"");
+
+/// Which of these members a result gets; a client of an older revision gets none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Marks {
+    None,
+    /// That it is complete.
+    Complete,
+    /// That it is complete, and for how long a cache may keep it.
+    Cacheable,
+}
+
+impl Marks {
+    fn members(self) -> &'static [(&'static str, &'static str)] {
+        match self {
+            Marks::None => &[],
+            Marks::Complete => &[COMPLETE],
+            Marks::Cacheable => &[COMPLETE, TTL, SCOPE],
+        }
+    }
+}
+
+/// The result as one line of JSON.
+pub(super) fn encode(reply: &Reply, marks: Marks) -> Result<String, serde_json::Error> {
+    let (mut text, mut missing) = match reply {
+        Reply::Forwarded(raw) => forwarded(raw, marks)?,
+        own => (serde_json::to_string(own)?, marks.members().to_vec()),
+    };
+    if let Reply::Object(object) = reply {
+        missing.retain(|(name, _)| object.get(name).is_none());
+    }
+    let missing: Vec<String> = missing
+        .iter()
+        .map(|(name, value)| format!("\"{name}\":{value}"))
+        .collect();
+    let mut members = missing.join(",");
+    if let Some(rest) = text.strip_prefix('{')
+        && !members.is_empty()
+    {
+        if !rest.trim_start().starts_with('}') {
+            members.push(',');
+        }
+        text.insert_str(1, &members);
+    }
+    Ok(text)
+}
+
+/// Another server's result without the marks that the client does not know, and
+/// those of `marks` that it lacks.
+fn forwarded(
+    raw: &RawValue,
+    marks: Marks,
+) -> Result<(String, Vec<(&'static str, &'static str)>), serde_json::Error> {
+    let text = match memchr::memchr2(b'\n', b'\r', raw.get().as_bytes()) {
+        None => raw.get().to_owned(),
+        // A message is one line.
+        Some(_) => raw.get().replace(['\n', '\r'], " "),
+    };
+    let mut missing = marks.members().to_vec();
+    let is_marked = [COMPLETE, TTL, SCOPE]
+        .iter()
+        .any(|(name, _)| memchr::memmem::find(text.as_bytes(), name.as_bytes()).is_some());
+    // Most results hold no such name anywhere.
+    if !is_marked || !text.starts_with('{') {
+        return Ok((text, missing));
+    }
+    let mut found: BTreeMap<String, &RawValue> = serde_json::from_str(&text)?;
+    if marks == Marks::None {
+        found.retain(|name, _| [COMPLETE, TTL, SCOPE].iter().all(|(mark, _)| mark != name));
+    }
+    missing.retain(|(name, _)| !found.contains_key(*name));
+    let members: Vec<String> = found
+        .iter()
+        .map(|(name, value)| format!("{}:{}", Value::from(name.as_str()), value.get()))
+        .collect();
+    Ok((format!("{{{}}}", members.join(",")), missing))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::tools::Document;
+
+    fn encoded(text: &str, marks: Marks) -> String {
+        let raw = RawValue::from_string(text.to_owned()).expect("JSON");
+        encode(&Reply::Forwarded(raw.into()), marks).expect("text")
+    }
+
+    #[test]
+    fn a_forwarded_result_reaches_an_older_client_byte_for_byte() {
+        let text = r#"{"content":[], "big":123456789012345678901234567890,"x":1.0,"x":2}"#;
+        assert_eq!(encoded(text, Marks::None), text);
+    }
+
+    #[test]
+    fn a_newer_client_gets_each_mark_once() {
+        assert_eq!(
+            encoded(r#"{"content":[1.50]}"#, Marks::Complete),
+            r#"{"resultType":"complete","content":[1.50]}"#
+        );
+        assert_eq!(
+            encoded("{ }", Marks::Complete),
+            r#"{"resultType":"complete" }"#
+        );
+        let marked = r#"{"content":[],"resultType":"complete"}"#;
+        assert_eq!(encoded(marked, Marks::Complete), marked);
+        assert_eq!(
+            encode(&Reply::Object(json!({"tools": []})), Marks::Cacheable).expect("text"),
+            r#"{"resultType":"complete","ttlMs":0,"cacheScope":"private","tools":[]}"#
+        );
+        let question = json!({"resultType": "input_required"});
+        assert_eq!(
+            encode(&Reply::Object(question), Marks::Complete).expect("text"),
+            r#"{"resultType":"input_required"}"#
+        );
+    }
+
+    #[test]
+    fn an_older_client_does_not_get_the_marks_of_a_newer_server() {
+        let marked = r#"{"content":[{"text":"a resultType"}],"resultType":"complete","ttlMs":3}"#;
+        assert_eq!(
+            encoded(marked, Marks::None),
+            r#"{"content":[{"text":"a resultType"}]}"#
+        );
+    }
+
+    #[test]
+    fn a_result_is_one_line() {
+        assert_eq!(encoded("{\"a\":\r\n1}", Marks::None), "{\"a\":  1}");
+        let document = Reply::Document(Document("{\n}".to_owned()));
+        assert_eq!(
+            encode(&document, Marks::None).expect("text"),
+            r#"{"content":[{"type":"text","text":"{\n}"}]}"#
+        );
+    }
+}

@@ -1,0 +1,241 @@
+//! Questions to a client of revision 2026-07-28, which takes none while it waits:
+//! its call is answered with an `InputRequiredResult`, the call itself goes on
+//! in the background, and the client's retry brings the reply.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use rmcp::model::InputResponses;
+use serde_json::json;
+use serde_json::value::{RawValue, to_raw_value};
+use tokio::sync::{mpsc, oneshot};
+use tokio_util::task::AbortOnDropHandle;
+
+use crate::caller::AskClient;
+use crate::clock::Clock;
+use crate::failure::{CallError, Failure, Kind};
+use crate::limits;
+use crate::tools::Reply;
+use crate::wire::ClientReply;
+
+/// The key of the one question that is asked at a time.
+const KEY: &str = "question";
+
+/// The calls that wait for their client's reply.
+pub(super) struct InputRequests {
+    waiting: Mutex<VecDeque<Waiting>>,
+    clock: Arc<dyn Clock>,
+}
+
+struct Waiting {
+    /// The session that may continue the call.
+    session: Arc<str>,
+    /// The `requestState` of the retry.
+    state: String,
+    call: BackgroundCall,
+}
+
+/// A call that goes on without a request. Dropping it cancels the call.
+pub(super) struct BackgroundCall {
+    call: AbortOnDropHandle<Result<Reply, CallError>>,
+    questions: mpsc::Receiver<Question>,
+    asked: Option<Question>,
+}
+
+struct Question {
+    method: String,
+    params: Option<Box<RawValue>>,
+    reply: oneshot::Sender<ClientReply>,
+}
+
+/// How a request about a background call ends.
+pub(super) enum Step {
+    Done(Result<Reply, CallError>),
+    /// The result that asks the client.
+    InputRequired(Reply),
+}
+
+impl BackgroundCall {
+    /// Starts a call, which is given the way to ask.
+    pub(super) fn start<F>(call: impl FnOnce(AskClient) -> F) -> BackgroundCall
+    where
+        F: Future<Output = Result<Reply, CallError>> + Send + 'static,
+    {
+        let (sender, questions) = mpsc::channel(1);
+        let ask: AskClient = Arc::new(move |method, params| {
+            let sender = sender.clone();
+            Box::pin(async move {
+                let (reply, replied) = oneshot::channel();
+                let question = Question {
+                    method,
+                    params,
+                    reply,
+                };
+                // Either fails only when the call is over.
+                let received = match sender.send(question).await {
+                    Ok(()) => replied.await.ok(),
+                    Err(_) => None,
+                };
+                received.unwrap_or_else(|| Err(refusal("the call is over")))
+            })
+        });
+        BackgroundCall {
+            call: AbortOnDropHandle::new(tokio::spawn(call(ask))),
+            questions,
+            asked: None,
+        }
+    }
+}
+
+impl InputRequests {
+    pub(super) fn new(clock: Arc<dyn Clock>) -> InputRequests {
+        InputRequests {
+            waiting: Mutex::default(),
+            clock,
+        }
+    }
+
+    /// Waits until the call is over or has a question for its session's client.
+    pub(super) async fn step(&self, session: &Arc<str>, mut call: BackgroundCall) -> Step {
+        let question = tokio::select! {
+            biased;
+            done = &mut call.call => {
+                let failed = |error| Err(Failure::internal(error).into());
+                return Step::Done(done.unwrap_or_else(failed));
+            }
+            Some(question) = call.questions.recv() => question,
+        };
+        let state = self.clock.new_id();
+        let input_required = json!({
+            "resultType": "input_required",
+            "inputRequests": {KEY: {"method": question.method, "params": question.params}},
+            "requestState": state,
+        });
+        call.asked = Some(question);
+        let mut waiting = self.waiting();
+        waiting.push_back(Waiting {
+            session: session.clone(),
+            state,
+            call,
+        });
+        let of_session = |each: &Waiting| each.session == *session;
+        if waiting.iter().filter(|each| of_session(each)).count() > limits::INPUT_REQUESTS_MAX
+            && let Some(oldest) = waiting.iter().position(of_session)
+        {
+            waiting.remove(oldest);
+        }
+        Step::InputRequired(Reply::Object(input_required))
+    }
+
+    /// Takes the call that `state` names, with the client's reply handed to it.
+    /// Another session's call is as unknown as one that is over.
+    pub(super) fn resume(
+        &self,
+        session: &str,
+        state: &str,
+        mut responses: InputResponses,
+    ) -> Result<BackgroundCall, Failure> {
+        let mut waiting = self.waiting();
+        let place = waiting
+            .iter()
+            .position(|each| each.state == state && &*each.session == session);
+        let Some(Waiting { mut call, .. }) = place.and_then(|place| waiting.remove(place)) else {
+            let unknown = Failure::new(Kind::NotFound, "the call that asked this is over");
+            return Err(unknown.hint("make the call again, without requestState"));
+        };
+        let reply = responses
+            .remove(KEY)
+            .and_then(|value| to_raw_value(&value).ok());
+        if let Some(question) = call.asked.take() {
+            let reply = reply.ok_or_else(|| refusal("the client gave no answer"));
+            // The asker may have gone.
+            let _ = question.reply.send(reply);
+        }
+        Ok(call)
+    }
+
+    fn waiting(&self) -> MutexGuard<'_, VecDeque<Waiting>> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn refusal(why: &str) -> Box<RawValue> {
+    to_raw_value(&json!({"code": -32000, "message": why})).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+    use std::time::Duration;
+
+    use tokio::time::timeout;
+
+    use super::*;
+    use crate::clock::SystemClock;
+    use crate::tools::Document;
+
+    /// Asks, waits for a second, and replies with what it received.
+    async fn ask_for_a_second(ask: AskClient) -> Result<Reply, CallError> {
+        let reply = timeout(
+            Duration::from_secs(1),
+            ask("sampling/createMessage".into(), None),
+        );
+        let received = match reply.await {
+            Ok(Ok(_)) => "an answer",
+            Ok(Err(_)) => "a refusal",
+            Err(_) => "nothing",
+        };
+        Ok(Document(received.to_owned()).into())
+    }
+
+    fn session() -> Arc<str> {
+        "session".into()
+    }
+
+    async fn received(requests: &InputRequests, call: BackgroundCall) -> String {
+        match requests.step(&session(), call).await {
+            Step::Done(Ok(Reply::Document(received))) => received.0,
+            _ => panic!("not over"),
+        }
+    }
+
+    /// Starts a call; the `requestState` of its question.
+    async fn asked(requests: &InputRequests) -> String {
+        let call = BackgroundCall::start(ask_for_a_second);
+        let Step::InputRequired(Reply::Object(asked)) = requests.step(&session(), call).await
+        else {
+            panic!("no question");
+        };
+        asked["requestState"].as_str().expect("a state").to_owned()
+    }
+
+    fn answer() -> InputResponses {
+        BTreeMap::from([(KEY.to_owned(), json!({}))])
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_background_call_ends_in_its_own_time_and_answers_a_late_client() {
+        let requests = InputRequests::new(Arc::new(SystemClock));
+        for (wait, responses, expected) in [
+            (0, answer(), "an answer"),
+            (0, BTreeMap::new(), "a refusal"),
+            (2, answer(), "nothing"),
+            (3_600, BTreeMap::new(), "nothing"),
+        ] {
+            let state = asked(&requests).await;
+            tokio::time::sleep(Duration::from_secs(wait)).await;
+            let call = requests
+                .resume("session", &state, responses)
+                .expect("it is known");
+            assert_eq!(received(&requests, call).await, expected, "after {wait} s");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn another_session_cannot_continue_a_call() {
+        let requests = InputRequests::new(Arc::new(SystemClock));
+        let state = asked(&requests).await;
+        assert!(requests.resume("another", &state, answer()).is_err());
+        assert!(requests.resume("session", &state, answer()).is_ok());
+    }
+}

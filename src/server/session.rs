@@ -1,0 +1,255 @@
+//! One client's session: what the client offers, what it wants to be told, and
+//! the way to ask it.
+
+// Log messages are of the older revisions only, and those are served.
+#![expect(deprecated)]
+
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+
+use futures::future::BoxFuture;
+use rmcp::model::{LoggingLevel, LoggingMessageNotificationParam};
+use serde_json::value::{RawValue, to_raw_value};
+use serde_json::{Map, Value, json};
+use tokio::sync::broadcast;
+
+use crate::caller::{AskClient, Caller};
+use crate::catalog::{Change, View};
+use crate::limits;
+use crate::registry::SkillName;
+use crate::wire::{ClientReply, Connection};
+
+/// The capability of a client that offers its model.
+pub(super) const SAMPLING: &str = "sampling";
+/// The capabilities of a client that a skill may use.
+const USABLE: [&str; 3] = ["elicitation", "roots", SAMPLING];
+
+/// A client's session.
+pub(crate) struct Session {
+    /// Who makes the calls of this session.
+    pub(super) caller: Caller,
+    /// The catalog as this session sees it; absent where tests of the protocol are
+    /// served.
+    pub(super) catalog: Option<View>,
+    /// Where messages go that belong to no request.
+    pub(super) connection: Arc<dyn Connection>,
+    client: OnceLock<Client>,
+    news: broadcast::Sender<News>,
+    /// The lowest level of the skills' log messages that the client wants.
+    level: Mutex<LoggingLevel>,
+}
+
+/// What is known of the client once it has introduced itself.
+struct Client {
+    capabilities: Map<String, Value>,
+    /// The way to ask it; the newest revision has none.
+    ask: Option<AskClient>,
+}
+
+/// A change that a client may want to know of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum News {
+    ToolList,
+    PromptList,
+    ResourceList,
+    /// The contents of this resource.
+    Resource(String),
+}
+
+impl From<Change> for News {
+    fn from(change: Change) -> News {
+        match change {
+            Change::PromptList => News::PromptList,
+            Change::ResourceList => News::ResourceList,
+            Change::Resource(uri) => News::Resource(uri),
+        }
+    }
+}
+
+impl Session {
+    pub(super) fn new(
+        caller: Caller,
+        catalog: Option<View>,
+        connection: Arc<dyn Connection>,
+    ) -> Session {
+        Session {
+            caller,
+            catalog,
+            connection,
+            client: OnceLock::new(),
+            news: broadcast::Sender::new(limits::NEWS_KEPT_MAX),
+            level: Mutex::new(LoggingLevel::Info),
+        }
+    }
+
+    /// Remembers what the client offers; whether that was unknown before. Only the
+    /// first time counts. `is_askable` in a revision with requests to the client.
+    pub(super) fn remember_capabilities(
+        &self,
+        capabilities: &Map<String, Value>,
+        is_askable: bool,
+    ) -> bool {
+        if self.client.get().is_some() {
+            return false;
+        }
+        let usable = capabilities
+            .iter()
+            .filter(|(name, _)| USABLE.contains(&name.as_str()));
+        let capabilities: Map<String, Value> = usable
+            .map(|(name, value)| (name.clone(), value.clone()))
+            .collect();
+        let connection = self.connection.clone();
+        let ask: AskClient =
+            Arc::new(move |method, params| ask(connection.clone(), method, params));
+        let client = Client {
+            ask: is_askable.then(|| within_capabilities(ask, &capabilities)),
+            capabilities,
+        };
+        self.client.set(client).is_ok()
+    }
+
+    /// What the client offers of what a skill may use, as far as it is known.
+    pub(super) fn capabilities(&self) -> Map<String, Value> {
+        let client = self.client.get();
+        client
+            .map(|client| client.capabilities.clone())
+            .unwrap_or_default()
+    }
+
+    /// The way to ask the client, where there is one.
+    pub(super) fn ask(&self) -> Option<AskClient> {
+        self.client.get()?.ask.clone()
+    }
+
+    /// The way to the client's model, where it offers that.
+    pub(super) fn sample(&self) -> Option<AskClient> {
+        let client = self.client.get()?;
+        let offers = client.capabilities.contains_key(SAMPLING);
+        client.ask.clone().filter(|_| offers)
+    }
+
+    pub(super) fn set_level(&self, level: LoggingLevel) {
+        *self.level.lock().unwrap_or_else(PoisonError::into_inner) = level;
+    }
+
+    /// Forwards a skill's log message under the skill's name.
+    pub(super) fn log(&self, skill: &SkillName, params: &RawValue) {
+        let message = serde_json::from_str::<LoggingMessageNotificationParam>(params.get());
+        let (Some(_), Ok(mut message)) = (self.ask(), message) else {
+            return;
+        };
+        let wanted = *self.level.lock().unwrap_or_else(PoisonError::into_inner);
+        if severity(message.level) < severity(wanted) {
+            return;
+        }
+        message.logger = Some(match message.logger {
+            Some(logger) => format!("{skill}/{logger}"),
+            None => skill.to_string(),
+        });
+        if let Ok(params) = to_raw_value(&message) {
+            self.connection
+                .notify("notifications/message", Some(&params));
+        }
+    }
+
+    pub(super) fn announce(&self, news: News) {
+        // Nobody may be listening.
+        let _ = self.news.send(news);
+    }
+
+    /// What is announced from now on.
+    pub(super) fn news(&self) -> broadcast::Receiver<News> {
+        self.news.subscribe()
+    }
+
+    /// Sends a client of an older revision what is announced, until the
+    /// connection ends.
+    pub(super) async fn notify_news(self: Arc<Self>) {
+        let notify = |list: &str| {
+            let method = format!("notifications/{list}/list_changed");
+            self.connection.notify(&method, None);
+        };
+        let mut news = self.news();
+        loop {
+            let received = tokio::select! {
+                received = news.recv() => received,
+                () = self.connection.draining().cancelled() => return,
+            };
+            match received {
+                Ok(News::ToolList) => notify("tools"),
+                Ok(News::PromptList) => notify("prompts"),
+                Ok(News::ResourceList) => notify("resources"),
+                Ok(News::Resource(uri)) => {
+                    let params = to_raw_value(&json!({ "uri": uri })).unwrap_or_default();
+                    let method = "notifications/resources/updated";
+                    self.connection.notify(method, Some(&params));
+                }
+                // Too much at once: every list may have changed.
+                Err(broadcast::error::RecvError::Lagged(_)) => {
+                    for list in ["tools", "prompts", "resources"] {
+                        notify(list);
+                    }
+                }
+                Err(broadcast::error::RecvError::Closed) => return,
+            }
+        }
+    }
+}
+
+/// Whether a skill could use any of these capabilities.
+pub(super) fn is_any_usable(capabilities: &Map<String, Value>) -> bool {
+    USABLE.iter().any(|name| capabilities.contains_key(*name))
+}
+
+/// `ask`, restricted to what a client with these capabilities offers.
+pub(super) fn within_capabilities(ask: AskClient, capabilities: &Map<String, Value>) -> AskClient {
+    let usable = USABLE
+        .into_iter()
+        .filter(|name| capabilities.contains_key(*name));
+    let usable: Vec<&str> = usable.collect();
+    Arc::new(move |method, params| {
+        // `sampling/createMessage` needs `sampling`, and so on.
+        let needed = method.split('/').next().unwrap_or_default();
+        if usable.contains(&needed) {
+            return ask(method, params);
+        }
+        refuse("the client does not offer this")
+    })
+}
+
+/// Asks the client through its connection; an error once that has ended.
+fn ask(
+    connection: Arc<dyn Connection>,
+    method: String,
+    params: Option<Box<RawValue>>,
+) -> BoxFuture<'static, ClientReply> {
+    Box::pin(async move {
+        match connection.ask(&method, params.as_deref()).await {
+            Some(reply) => reply,
+            None => no_client().await,
+        }
+    })
+}
+
+pub(super) fn no_client() -> BoxFuture<'static, ClientReply> {
+    refuse("there is no client to ask")
+}
+
+fn refuse(message: &str) -> BoxFuture<'static, ClientReply> {
+    let error = json!({"code": -32601, "message": message});
+    let error = to_raw_value(&error).unwrap_or_default();
+    Box::pin(std::future::ready(Err(error)))
+}
+
+/// The levels in their order.
+fn severity(level: LoggingLevel) -> u8 {
+    match level {
+        LoggingLevel::Debug => 0,
+        LoggingLevel::Info => 1,
+        LoggingLevel::Notice => 2,
+        LoggingLevel::Warning => 3,
+        LoggingLevel::Error => 4,
+        LoggingLevel::Critical => 5,
+        LoggingLevel::Alert => 6,
+        LoggingLevel::Emergency => 7,
+    }
+}

@@ -1,0 +1,198 @@
+//! The writing side: when outgoing bytes are written, and by whom.
+
+use std::io::Write;
+use std::sync::{Arc, MutexGuard, PoisonError};
+
+#[cfg(unix)]
+use super::descriptor::Descriptor;
+use super::shared::{Shared, State};
+#[cfg(unix)]
+use crate::limits::{BUFFER_KEPT_BYTES_MAX, OUTGOING_BYTES_MAX};
+
+/// Where bytes go.
+pub(super) enum Output {
+    /// A descriptor of ours that never blocks.
+    #[cfg(unix)]
+    Ready(tokio::io::unix::AsyncFd<Descriptor>),
+    /// A thread that writes to standard output.
+    Thread,
+}
+
+/// Bytes on their way to the client.
+#[derive(Default)]
+pub(super) struct Outgoing {
+    pub(super) bytes: Vec<u8>,
+    /// How many of them are written.
+    written: usize,
+    /// Bytes that the writing thread has taken and not yet written.
+    in_thread: usize,
+    /// The client takes no more for now; the writing task waits for it.
+    is_blocked: bool,
+}
+
+impl Outgoing {
+    pub(super) fn pending(&self) -> usize {
+        self.bytes.len() - self.written + self.in_thread
+    }
+
+    pub(super) fn clear(&mut self) {
+        self.bytes = Vec::new();
+        self.written = 0;
+    }
+
+    /// Writes as much as the client takes now.
+    #[cfg(unix)]
+    fn write_to(&mut self, descriptor: &Descriptor) -> Written {
+        let written = loop {
+            if self.written == self.bytes.len() {
+                self.bytes.clear();
+                self.written = 0;
+                if self.bytes.capacity() > BUFFER_KEPT_BYTES_MAX {
+                    self.bytes = Vec::new();
+                }
+                break Written::All;
+            }
+            match descriptor.write(&self.bytes[self.written..]) {
+                Ok(bytes) => self.written += bytes,
+                Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+                Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {
+                    if self.written > OUTGOING_BYTES_MAX {
+                        self.bytes.drain(..self.written);
+                        self.written = 0;
+                    }
+                    break Written::Blocked;
+                }
+                Err(error) => {
+                    tracing::debug!(%error, "the client closed our output");
+                    break Written::Closed;
+                }
+            }
+        };
+        self.is_blocked = written == Written::Blocked;
+        written
+    }
+}
+
+#[cfg(unix)]
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Written {
+    All,
+    Blocked,
+    Closed,
+}
+
+impl Shared {
+    /// Sees that bytes added to the outgoing ones are written.
+    ///
+    /// Without another open request they are written here and now, which saves a
+    /// lone caller a turn of the scheduler. Otherwise the writing task writes
+    /// them, together with the answers that are ready by then.
+    pub(super) fn flush(&self, mut state: MutexGuard<'_, State>) {
+        if state.outgoing.pending() > 0 {
+            match &self.output {
+                #[cfg(unix)]
+                Output::Ready(output) => {
+                    if !state.outgoing.is_blocked && (state.table.is_empty() || state.stopping) {
+                        if self.write(&mut state, output.get_ref()) == Written::Closed {
+                            drop(state);
+                            return self.close();
+                        }
+                        if state.outgoing.is_blocked {
+                            self.writer.notify_one();
+                        }
+                    } else if !state.outgoing.is_blocked {
+                        self.writer.notify_one();
+                    }
+                }
+                Output::Thread => self.writer_thread.notify_one(),
+            }
+        }
+        if state.reader_waits {
+            self.wake.notify_one();
+        }
+    }
+
+    #[cfg(unix)]
+    fn write(&self, state: &mut State, descriptor: &Descriptor) -> Written {
+        let written = state.outgoing.write_to(descriptor);
+        self.emptied.notify_waiters();
+        if state.reader_waits {
+            self.wake.notify_one();
+        }
+        written
+    }
+
+    /// The writing task: writes what `flush` leaves to it.
+    #[cfg(unix)]
+    pub(super) async fn run_writer(self: Arc<Self>) {
+        let Output::Ready(output) = &self.output else {
+            return;
+        };
+        loop {
+            self.writer.notified().await;
+            loop {
+                let written = self.write(&mut self.lock(), output.get_ref());
+                match written {
+                    Written::All => break,
+                    Written::Closed => return self.close(),
+                    Written::Blocked => {}
+                }
+                let Ok(mut ready) = output.writable().await else {
+                    return self.close();
+                };
+                let written = self.write(&mut self.lock(), output.get_ref());
+                if written == Written::Blocked {
+                    ready.clear_ready();
+                }
+            }
+        }
+    }
+
+    /// Closes the connection once the reader of our output is gone, without
+    /// writing to it.
+    #[cfg(target_os = "linux")]
+    pub(super) async fn watch_output(self: Arc<Self>) {
+        use tokio::io::Interest;
+        let Output::Ready(output) = &self.output else {
+            return;
+        };
+        // POLLERR is a pipe without a reader, POLLHUP a socket without a peer;
+        // neither has to be asked for, and priority data does not occur.
+        let interest = Interest::PRIORITY | Interest::ERROR;
+        if output.ready(interest).await.is_ok() {
+            self.close();
+        }
+    }
+
+    /// The writing thread, for an output that is neither a pipe nor a socket.
+    pub(super) fn run_writer_thread(self: Arc<Self>) {
+        let mut output = std::io::stdout();
+        loop {
+            let mut state = self.lock();
+            while state.outgoing.bytes.is_empty() && !state.closed {
+                state = self
+                    .writer_thread
+                    .wait(state)
+                    .unwrap_or_else(PoisonError::into_inner);
+            }
+            if state.closed {
+                return;
+            }
+            let bytes = std::mem::take(&mut state.outgoing.bytes);
+            state.outgoing.in_thread = bytes.len();
+            drop(state);
+            let written = output.write_all(&bytes).and_then(|()| output.flush());
+            if written.is_err() {
+                return self.close();
+            }
+            let mut state = self.lock();
+            state.outgoing.in_thread = 0;
+            let reader_waits = state.reader_waits;
+            drop(state);
+            self.emptied.notify_waiters();
+            if reader_waits {
+                self.wake.notify_one();
+            }
+        }
+    }
+}
