@@ -1,5 +1,4 @@
-//! The signals of a server: those that end it, and the one that reloads. What
-//! either means is decided elsewhere.
+//! The signals that end a server, and the one that reloads its skills.
 
 use tokio_util::sync::CancellationToken;
 
@@ -34,7 +33,7 @@ pub(crate) fn shutdown_signals(
                 tracing::warn!(number, "a second signal: ending without waiting");
                 std::process::exit(128 + number);
             }
-            tracing::info!(number, "a signal: finishing what is in flight");
+            tracing::info!(number, "a signal: finishing the calls in flight");
             shutdown.cancel();
         }
     });

@@ -1,6 +1,6 @@
-//! Reading arguments out of a JSON object: typed values or a failure that names
-//! the place. The schema was checked before; this also serves the nested
-//! objects that a schema leaves open.
+//! Reads typed arguments out of a JSON object, or fails with their path. The
+//! schema was checked before; this also serves the nested objects that a schema
+//! leaves open.
 
 use serde_json::Value;
 use sha2::{Digest, Sha256};
@@ -12,19 +12,19 @@ use crate::limits;
 use crate::memory::moment::{self, Edge};
 use crate::store::PROJECT_SHARED;
 
-/// One JSON object of arguments and where it stands.
+/// One JSON object of arguments and its path.
 pub struct Reader<'a> {
     object: &'a Arguments,
     path: String,
 }
 
 impl<'a> Reader<'a> {
-    /// The arguments of the call themselves.
+    /// Reads the arguments of a call.
     pub fn new(object: &'a Arguments) -> Self {
         Reader::at(object, String::new())
     }
 
-    /// An object within them; `path` is its JSON Pointer.
+    /// Reads an object within them; `path` is its JSON Pointer.
     pub fn at(object: &'a Arguments, path: String) -> Self {
         Reader { object, path }
     }
@@ -39,23 +39,21 @@ impl<'a> Reader<'a> {
         self.object.get(key).filter(|value| !value.is_null())
     }
 
-    /// Refuses keys that are not in `known`.
+    /// Fails if a key is not in `known`.
     pub fn only(&self, known: &[&str]) -> Result<(), Failure> {
         match self
             .object
             .keys()
             .find(|key| !known.contains(&key.as_str()))
         {
-            Some(key) => Err(Failure::invalid(
-                self.path(key),
-                format!("there is no field {key:?} here"),
-            )
-            .hint(format!("the fields are {}", known.join(", ")))),
+            Some(key) => Err(
+                Failure::invalid(self.path(key), format!("unknown field {key:?}"))
+                    .hint(format!("the fields are {}", known.join(", "))),
+            ),
             None => Ok(()),
         }
     }
 
-    /// A string.
     pub fn text(&self, key: &str) -> Result<Option<&'a str>, Failure> {
         self.typed(key, "a string", Value::as_str)
     }
@@ -68,7 +66,6 @@ impl<'a> Reader<'a> {
             .transpose()
     }
 
-    /// A number.
     pub fn number(&self, key: &str) -> Result<Option<f64>, Failure> {
         self.typed(key, "a number", Value::as_f64)
     }
@@ -89,39 +86,37 @@ impl<'a> Reader<'a> {
         self.typed(key, "an integer", integer)
     }
 
-    /// How many results are wanted: `limit`, or `usual` where it is not given, at
-    /// most `most`.
-    pub fn limit(&self, usual: i64, most: usize) -> Result<usize, Failure> {
-        let limit = self.integer("limit")?.unwrap_or(usual);
-        let fits = usize::try_from(limit).ok();
-        fits.filter(|limit| (1..=most).contains(limit))
+    /// `limit`, or `default` where it is absent, from 1 to `most`.
+    pub fn limit(&self, default: i64, most: usize) -> Result<usize, Failure> {
+        let limit = self.integer("limit")?.unwrap_or(default);
+        let limit_or_none = usize::try_from(limit).ok();
+        limit_or_none
+            .filter(|limit| (1..=most).contains(limit))
             .ok_or_else(|| {
                 let why = format!("{limit} is not between 1 and {most}");
                 Failure::invalid(self.path("limit"), why)
             })
     }
 
-    /// What a result may have, in bytes: `max_tokens`, or `usual` where it is
-    /// not given, kept within the bounds of every result.
-    pub fn budget(&self, usual: i64) -> Result<usize, Failure> {
-        let tokens = self.integer("max_tokens")?.unwrap_or(usual);
+    /// The result's budget in bytes, from `max_tokens`, or `default` where it is
+    /// absent, within the bounds of every result.
+    pub fn budget(&self, default: i64) -> Result<usize, Failure> {
+        let tokens = self.integer("max_tokens")?.unwrap_or(default);
         let tokens = usize::try_from(tokens).unwrap_or(0);
         if tokens == 0 {
             return Err(Failure::invalid(
                 self.path("max_tokens"),
-                "a result needs at least one token",
+                "max_tokens must be at least 1",
             ));
         }
         let tokens = tokens.clamp(limits::RESULT_TOKENS_MIN, limits::RESULT_TOKENS_MAX);
         Ok(tokens * limits::TOKEN_BYTES)
     }
 
-    /// A boolean.
     pub fn boolean(&self, key: &str) -> Result<Option<bool>, Failure> {
         self.typed(key, "true or false", Value::as_bool)
     }
 
-    /// A list.
     pub fn list(&self, key: &str) -> Result<Option<&'a Vec<Value>>, Failure> {
         self.typed(key, "a list", Value::as_array)
     }
@@ -130,7 +125,7 @@ impl<'a> Reader<'a> {
     pub fn names(&self, key: &str, most: usize) -> Result<Option<Vec<String>>, Failure> {
         let name = |value: &Value, path: &str| match value.as_str() {
             Some(text) => check_name(text, path),
-            None => Err(Failure::invalid(path, "this is not a string")),
+            None => Err(Failure::invalid(path, "must be a string")),
         };
         self.members(key, most, name)
     }
@@ -138,7 +133,7 @@ impl<'a> Reader<'a> {
     /// A list of ids, at most `most`.
     pub fn ids(&self, key: &str, most: usize) -> Result<Option<Vec<i64>>, Failure> {
         let id = |value: &Value, path: &str| {
-            integer(value).ok_or_else(|| Failure::invalid(path, "this is not an integer"))
+            integer(value).ok_or_else(|| Failure::invalid(path, "must be an integer"))
         };
         self.members(key, most, id)
     }
@@ -155,7 +150,10 @@ impl<'a> Reader<'a> {
         if list.len() > most {
             return Err(Failure::invalid(
                 self.path(key),
-                format!("{} are too many; at most {most} fit", list.len()),
+                format!(
+                    "{} items are too many; at most {most} are allowed",
+                    list.len()
+                ),
             ));
         }
         let path = self.path(key);
@@ -177,7 +175,7 @@ impl<'a> Reader<'a> {
         };
         read(value)
             .map(Some)
-            .ok_or_else(|| Failure::invalid(self.path(key), format!("this must be {wanted}")))
+            .ok_or_else(|| Failure::invalid(self.path(key), format!("must be {wanted}")))
     }
 }
 
@@ -191,23 +189,29 @@ fn integer(value: &Value) -> Option<i64> {
 fn check_name(text: &str, path: &str) -> Result<String, Failure> {
     let text = text.trim();
     if text.is_empty() {
-        return Err(Failure::invalid(path, "this is blank"));
+        return Err(Failure::invalid(path, "must not be blank"));
     }
     if text.len() > limits::NAME_BYTES_MAX {
         let most = limits::NAME_BYTES_MAX;
         return Err(Failure::invalid(
             path,
-            format!("{} bytes are too many; at most {most} fit", text.len()),
+            format!(
+                "{} bytes are too many; at most {most} are allowed",
+                text.len()
+            ),
         ));
     }
     if text.chars().any(char::is_control) {
-        return Err(Failure::invalid(path, "this holds a control character"));
+        return Err(Failure::invalid(
+            path,
+            "must not contain control characters",
+        ));
     }
     Ok(text.to_owned())
 }
 
-/// A moment: ISO 8601, or a span from now (`7d`), `direction` being -1 for the
-/// past and 1 for the future.
+/// A time: ISO 8601, or a span from now (`7d`), with `direction` -1 for the past
+/// and 1 for the future.
 pub fn moment(
     reader: &Reader<'_>,
     key: &str,
@@ -223,7 +227,11 @@ pub fn moment(
         .or_else(span)
         .map(Some)
         .ok_or_else(|| {
-            Failure::invalid(reader.path(key), format!("{text:?} is not a moment")).hint(
+            Failure::invalid(
+                reader.path(key),
+                format!("{text:?} is not a date, a time or a span"),
+            )
+            .hint(
                 "write an ISO 8601 date or time, such as 2026-11-22 or \
                  2026-11-22T17:36:00Z, or a span such as 7d",
             )
@@ -254,7 +262,7 @@ pub fn one_project(reader: &Reader<'_>) -> Result<Option<String>, Failure> {
     match reader.name("project")? {
         Some(name) if name == "*" => Err(Failure::invalid(
             reader.path("project"),
-            "this belongs to one project, so * cannot be used here",
+            "a single project is needed, so * is not allowed",
         )
         .hint(format!(
             "leave project out, or use {PROJECT_SHARED:?} for what holds everywhere"
@@ -263,7 +271,7 @@ pub fn one_project(reader: &Reader<'_>) -> Result<Option<String>, Failure> {
     }
 }
 
-/// Names what was asked, so that a cursor of another question is noticed.
+/// Fingerprint of a query, so that a cursor of another query is noticed.
 pub fn fingerprint(arguments: &Arguments) -> u32 {
     let asks = |key: &str| !matches!(key, "cursor" | "limit" | "max_tokens");
     let mut asked: Vec<String> = arguments

@@ -1,6 +1,6 @@
-//! A tool's arguments against its schema: what clients get wrong about their
-//! form is put right, what is wrong in substance is said with its place, the
-//! reason and an example. No tool's meaning here.
+//! Checks a tool's arguments against its schema: repairs the mistakes in form that
+//! clients are known to make, and reports every other one with its place, the
+//! reason and a correct call.
 
 use std::fmt::Write as _;
 use std::sync::OnceLock;
@@ -27,7 +27,6 @@ struct Compiled {
 }
 
 impl Schema {
-    /// The schema of the tool `name`, defined by the text of its schema file.
     pub fn new(name: &'static str, definition: &'static str) -> Schema {
         Schema {
             name,
@@ -36,9 +35,9 @@ impl Schema {
         }
     }
 
-    /// The arguments, if they fit. Missing arguments are none; an object that
-    /// arrives as a string, or once more under `arguments`, is unwrapped, and an
-    /// argument that is null counts as one that was left out.
+    /// The arguments, if they match. Missing arguments are an empty object; an
+    /// object that arrives as a string, or nested under `arguments`, is unwrapped,
+    /// and an argument that is null counts as absent.
     pub fn check(&self, arguments: Value) -> Result<Arguments, Failure> {
         let compiled = self.compiled()?;
         let arguments = without_nulls(unwrap(arguments, compiled), compiled);
@@ -55,8 +54,8 @@ impl Schema {
         }
     }
 
-    /// The smallest call this schema's author has in mind: what is required,
-    /// or else one property, with the values the schema names.
+    /// The smallest useful call: the required properties, or else one property,
+    /// with the values that the schema names.
     pub fn example(&self) -> Result<Value, Failure> {
         Ok(example(&self.compiled()?.input, None))
     }
@@ -107,12 +106,12 @@ impl Schema {
 }
 
 impl Compiled {
-    /// The error worth reporting: of several, an unknown property explains a
-    /// missing one, so it comes first; then the one that lies deepest.
+    /// The error worth reporting: an unknown property, which explains a missing
+    /// one, or else the deepest error.
     fn worst<'a>(&'a self, arguments: &'a Value) -> Option<ValidationError<'a>> {
         self.validator
             .iter_errors(arguments)
-            .take(ERRORS_LOOKED_AT)
+            .take(ERRORS_CONSIDERED_MAX)
             .max_by_key(|error| {
                 let unknown = matches!(
                     error.kind(),
@@ -127,9 +126,8 @@ impl Compiled {
 }
 
 impl Compiled {
-    /// The caller's own arguments with what `example` has in the place of the
-    /// `wanted` one and of what is missing, where that makes a short call that
-    /// fits; else the example.
+    /// The caller's own arguments, with the `wanted` and the missing ones taken from
+    /// `example`, where that makes a short and valid call; else the example.
     fn corrected(&self, arguments: &Value, example: Value, wanted: Option<&str>) -> Value {
         const SHOWN_BYTES: usize = 300;
         let (Some(own), Some(parts)) = (arguments.as_object(), example.as_object()) else {
@@ -153,10 +151,10 @@ impl Compiled {
 /// Longer values are cut short in a message.
 const SHOWN_CHARS: usize = 80;
 
-/// More would not change what is said.
-const ERRORS_LOOKED_AT: usize = 16;
+/// More would not change the message.
+const ERRORS_CONSIDERED_MAX: usize = 16;
 
-/// Puts right the two forms that clients are known to send by mistake.
+/// Unwraps the two forms that clients are known to send by mistake.
 fn unwrap(mut arguments: Value, compiled: &Compiled) -> Value {
     for _ in 0..2 {
         arguments = match arguments {
@@ -175,7 +173,7 @@ fn unwrap(mut arguments: Value, compiled: &Compiled) -> Value {
     arguments
 }
 
-/// Leaves out what is null: several clients send every argument that they know.
+/// Removes nulls: several clients send every argument that they know.
 fn without_nulls(mut arguments: Value, compiled: &Compiled) -> Value {
     if let (Some(arguments), Some(known)) = (arguments.as_object_mut(), properties(&compiled.input))
     {
@@ -214,7 +212,6 @@ fn at<'a>(schema: &'a Value, path: &str) -> &'a Value {
     part
 }
 
-/// What is wrong, in plain words.
 fn reason(error: &ValidationError<'_>) -> String {
     let path = error.instance_path().to_string();
     let what = match path.rsplit('/').next().filter(|_| !path.is_empty()) {
@@ -285,18 +282,18 @@ fn reason(error: &ValidationError<'_>) -> String {
             format!("{what} must match {pattern}, which {} does not", short(got))
         }
         _ => format!(
-            "{what} does not fit: {}",
+            "{what} is not valid: {}",
             clip(&error.to_string(), SHOWN_CHARS)
         ),
     }
 }
 
-/// A value as it may stand in a message.
+/// A value as a message may hold it.
 fn short(value: &Value) -> String {
     clip(&value.to_string(), SHOWN_CHARS)
 }
 
-/// An object that fits `schema`: its required properties, the `wanted` one,
+/// An object that matches `schema`: its required properties, the `wanted` one,
 /// and where that leaves it empty, the first.
 fn example(schema: &Value, wanted: Option<&str>) -> Value {
     let Some(known) = properties(schema) else {
@@ -322,7 +319,7 @@ fn example(schema: &Value, wanted: Option<&str>) -> Value {
     )
 }
 
-/// A value that fits `schema`, for an example.
+/// A value that matches `schema`, for an example.
 fn sample(schema: &Value) -> Value {
     let named = schema
         .get("const")

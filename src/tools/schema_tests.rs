@@ -23,7 +23,7 @@ fn refused(arguments: Value) -> (String, String, String) {
 }
 
 #[test]
-fn every_reason_names_the_place_the_fault_and_an_example() {
+fn every_error_has_a_path_a_reason_and_a_correct_call() {
     let table = [
         (
             json!({}),
@@ -96,7 +96,7 @@ fn every_reason_names_the_place_the_fault_and_an_example() {
 }
 
 #[test]
-fn a_misspelt_property_is_named_and_stands_in_the_example() {
+fn a_misspelt_property_is_suggested_and_corrected() {
     let (_, message, hint) = refused(json!({"knd": "a"}));
     assert_eq!(message, r#"unknown argument "knd""#);
     assert!(hint.starts_with("did you mean \"kind\"? "), "{hint}");
@@ -107,7 +107,7 @@ fn a_misspelt_property_is_named_and_stands_in_the_example() {
 }
 
 #[test]
-fn forms_that_clients_get_wrong_are_put_right() {
+fn known_mistakes_in_form_are_repaired() {
     for arguments in [
         json!({"kind":"a"}),
         json!(r#"{"kind":"a"}"#),
@@ -133,7 +133,7 @@ fn forms_that_clients_get_wrong_are_put_right() {
 }
 
 #[test]
-fn an_argument_that_is_null_was_left_out() {
+fn a_null_argument_counts_as_absent() {
     let fits = check(json!({"kind": "a", "ids": null, "rate": null})).expect("it fits");
     assert_eq!(Value::Object(fits), json!({"kind": "a"}));
     let (_, message, _) = refused(json!({"kind": null}));
@@ -145,13 +145,13 @@ fn an_argument_that_is_null_was_left_out() {
 }
 
 #[test]
-fn a_long_value_is_not_repeated_whole() {
+fn a_long_value_is_cut_short_in_the_message() {
     let (_, message, _) = refused(json!({"kind": "c".repeat(10_000)}));
     assert!(message.len() < 200, "{}", message.len());
 }
 
 #[test]
-fn a_broken_schema_is_a_defect_of_ours() {
+fn a_broken_schema_is_an_internal_failure() {
     for definition in ["not json", r#"{"inputSchema":{"type":"nonsense"}}"#] {
         let failure = Schema::new("t", definition)
             .check(json!({}))
@@ -161,7 +161,7 @@ fn a_broken_schema_is_a_defect_of_ours() {
 }
 
 #[test]
-fn the_example_is_the_callers_own_call_put_right() {
+fn the_example_is_the_callers_own_call_corrected() {
     let (_, _, hint) = refused(json!({"kind": "b", "ids": [3], "rate": -1}));
     let expected = r#"a correct call: {"name":"t","arguments":{"kind":"b","ids":[3],"rate":0.5}}"#;
     assert_eq!(hint, expected);

@@ -1,5 +1,5 @@
-//! What one line says: bytes in, messages or faults out. Pure, and fuzzed: no
-//! input makes it panic, and each request in it can be answered exactly once.
+//! Parses one line into messages or faults. Pure, and fuzzed: no input makes it
+//! panic, and each request in it can be answered exactly once.
 
 use std::fmt;
 
@@ -11,57 +11,50 @@ use serde_json::value::RawValue;
 use super::{method, salvage};
 use crate::limits::{BATCH_MEMBERS_MAX, LINE_BYTES_MAX};
 
-/// What a line that is not blank holds.
+/// A parsed line.
 #[derive(Debug)]
 pub enum Frame {
-    /// One message.
     Single(Item),
     /// A batch: its answers go out together as one array.
     Batch(Vec<Item>),
 }
 
-/// One message, or what is wrong with it.
+/// One message, or the fault in it.
 #[derive(Debug)]
 pub enum Item {
     /// A request, to be answered under `id`.
     Request {
-        /// The id as the client wrote it.
         id: Id,
-        /// The request as rmcp takes it.
+        /// As rmcp takes it.
         request: Box<ClientRequest>,
     },
     /// A notification other than a cancellation.
     Notification(Box<ClientNotification>),
-    /// `notifications/cancelled`: the client takes a request back.
+    /// `notifications/cancelled`.
     Cancel {
         /// The id of that request.
         id: Value,
-        /// Why, in the client's words.
         reason: Option<String>,
     },
     /// An answer to a request of ours, as it was written: most of these
     /// requests are a skill's, which knows what it asked for.
     Response {
-        /// The request's number.
         id: u64,
-        /// The result, or the error.
-        outcome: Result<Box<RawValue>, Box<RawValue>>,
+        reply: Result<Box<RawValue>, Box<RawValue>>,
     },
-    /// Nothing to act on and nobody to answer, such as an answer that is not
-    /// well formed: answering it could start an endless exchange.
-    Nothing,
+    /// Nothing to act on and nobody to answer, such as a malformed answer:
+    /// answering that could start an endless exchange.
+    Ignored,
     /// To be answered with an error.
     Invalid(Invalid),
 }
 
-/// A line, or a member of a batch, that is no message.
+/// A malformed line or batch member.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Invalid {
-    /// The request's id, where one could be made out.
+    /// The request's id, where it could be found.
     pub id: Option<Id>,
-    /// The JSON-RPC code.
     pub code: i32,
-    /// What is wrong, in words.
     pub reason: String,
 }
 
@@ -77,13 +70,12 @@ impl Id {
         matches!(text.as_bytes().first()?, b'"' | b'-' | b'0'..=b'9').then(|| Id(text.into()))
     }
 
-    /// The JSON text.
     pub fn raw(&self) -> &str {
         &self.0
     }
 
-    /// Whether `value` means this id, however either is written.
-    pub fn means(&self, value: &Value) -> bool {
+    /// Whether `value` is this id, however either is written.
+    pub fn equals(&self, value: &Value) -> bool {
         serde_json::from_str::<Value>(&self.0).is_ok_and(|mine| mine == *value)
     }
 }
@@ -94,8 +86,8 @@ impl fmt::Display for Id {
     }
 }
 
-/// Reads a line, its newline excluded; `None` if it is blank. A carriage return
-/// at its end and a byte order mark before it are no part of it.
+/// Parses a line without its newline; `None` if it is blank. A carriage return at
+/// its end and a byte order mark before it are skipped.
 pub fn parse(line: &[u8]) -> Option<Frame> {
     let line = line.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(line);
     let line = trim(line);
@@ -113,7 +105,7 @@ pub fn parse(line: &[u8]) -> Option<Frame> {
     })
 }
 
-/// Without the white space JSON knows, which is less than ASCII has.
+/// Without JSON's white space, which is less than ASCII's.
 fn trim(line: &[u8]) -> &[u8] {
     let blank = |byte: &u8| matches!(byte, b' ' | b'\t' | b'\r' | b'\n');
     let Some(start) = line.iter().position(|byte| !blank(byte)) else {
@@ -123,8 +115,8 @@ fn trim(line: &[u8]) -> &[u8] {
     &line[start..=end]
 }
 
-/// The answer to a line longer than [`LINE_BYTES_MAX`], of which only the two
-/// ends were kept.
+/// The fault of a line longer than [`LINE_BYTES_MAX`], of which only the two ends
+/// were kept.
 pub fn oversize(head: &[u8], tail: &[u8]) -> Invalid {
     let head = head.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(head);
     Invalid {
@@ -158,7 +150,7 @@ fn message(text: &str) -> Item {
     }
 }
 
-/// A text that cannot be read as a message: still JSON in form, or not at all?
+/// A text that is no message: JSON in form, or not even that.
 fn unreadable(text: &str, error: &serde_json::Error) -> Item {
     if serde_json::from_str::<IgnoredAny>(text).is_err() {
         return parse_error(error);
@@ -166,8 +158,8 @@ fn unreadable(text: &str, error: &serde_json::Error) -> Item {
     if let Some(repaired) = without_lone_surrogates(text) {
         return message(&repaired);
     }
-    // Well formed, so the id can be trusted: no object at all, nested too
-    // deep, or a number beyond every range.
+    // Well formed, so the id can be trusted: it is no object, nested too deep, or
+    // holds a number out of range.
     let id = salvage::id(text.as_bytes(), text.as_bytes());
     invalid_request(id, format!("not a JSON-RPC message: {error}"))
 }
@@ -216,7 +208,7 @@ fn without_lone_surrogates(text: &str) -> Option<String> {
     (copied > 0).then(|| repaired + &text[copied..])
 }
 
-/// The members of a batch, unread; not collected beyond the bound.
+/// The members of a batch, unparsed; not collected beyond the bound.
 enum Members<'a> {
     Few(Vec<&'a RawValue>),
     TooMany,
@@ -253,27 +245,28 @@ impl<'de> Deserialize<'de> for Members<'de> {
     }
 }
 
-/// A message's members as they stand, read in one pass.
+/// A message's members, read in one pass.
 #[derive(Default)]
 struct Envelope<'a> {
-    version_fits: bool,
+    is_version_2: bool,
     id: Option<&'a RawValue>,
     method: Option<Value>,
     params: Option<Value>,
     result: Option<&'a RawValue>,
     error: Option<&'a RawValue>,
-    /// A member that stands twice: which one was meant is anyone's guess.
-    twice: Option<&'static str>,
+    /// A member that occurs twice: either could be meant.
+    duplicate: Option<&'static str>,
 }
 
 impl Envelope<'_> {
     fn open(self) -> Item {
         let id = self.id.and_then(Id::of);
         if let Some(fault) = self.fault(id.is_some()) {
-            // An answer that is not well formed must not be answered.
-            let answer = self.method.is_none() && (self.result.is_some() || self.error.is_some());
-            return if answer {
-                Item::Nothing
+            // A malformed answer must not be answered.
+            let is_answer =
+                self.method.is_none() && (self.result.is_some() || self.error.is_some());
+            return if is_answer {
+                Item::Ignored
             } else {
                 invalid_request(id, fault)
             };
@@ -285,16 +278,16 @@ impl Envelope<'_> {
             },
             (Some(Value::String(name)), None) => notification(&name, self.params),
             (_, Some(id)) => response(&id, self.result, self.error),
-            (_, None) => Item::Nothing,
+            (_, None) => Item::Ignored,
         }
     }
 
-    /// Why this is no message, if it is none.
+    /// Why this is no valid message, if it is none.
     fn fault(&self, has_id: bool) -> Option<String> {
-        if let Some(member) = self.twice {
-            return Some(format!("\"{member}\" stands twice"));
+        if let Some(member) = self.duplicate {
+            return Some(format!("\"{member}\" occurs twice"));
         }
-        if !self.version_fits {
+        if !self.is_version_2 {
             return Some("\"jsonrpc\" must be \"2.0\"".to_owned());
         }
         if self.id.is_some() && !has_id {
@@ -306,7 +299,9 @@ impl Envelope<'_> {
                 Some("a message with \"method\" has no \"result\" or \"error\"".to_owned())
             }
             (Some(_), _, _) => Some("\"method\" must be a string".to_owned()),
-            (None, Some(_), Some(_)) => Some("both \"result\" and \"error\"".to_owned()),
+            (None, Some(_), Some(_)) => {
+                Some("a message has \"result\" or \"error\", not both".to_owned())
+            }
             (None, None, None) => Some("\"method\" is missing".to_owned()),
             (None, _, _) => None,
         }
@@ -316,7 +311,7 @@ impl Envelope<'_> {
 fn notification(name: &str, params: Option<Value>) -> Item {
     if name == "notifications/cancelled" {
         let Some(Value::Object(mut params)) = params else {
-            return Item::Nothing;
+            return Item::Ignored;
         };
         let reason = match params.remove("reason") {
             Some(Value::String(reason)) => Some(reason),
@@ -324,26 +319,26 @@ fn notification(name: &str, params: Option<Value>) -> Item {
         };
         return match params.remove("requestId") {
             Some(id) => Item::Cancel { id, reason },
-            None => Item::Nothing,
+            None => Item::Ignored,
         };
     }
     match method::notification(name, params) {
         Some(notification) => Item::Notification(Box::new(notification)),
-        None => Item::Nothing,
+        None => Item::Ignored,
     }
 }
 
 fn response(id: &Id, result: Option<&RawValue>, error: Option<&RawValue>) -> Item {
-    // Our own requests are numbered, so any other answers nobody.
+    // Our own requests are numbered, so any other id answers nobody.
     let Ok(id) = id.raw().parse() else {
-        return Item::Nothing;
+        return Item::Ignored;
     };
-    let outcome = match (result, error) {
+    let reply = match (result, error) {
         (Some(result), _) => Ok(result.to_owned()),
         (None, Some(error)) if error.get().starts_with('{') => Err(error.to_owned()),
-        (None, _) => return Item::Nothing,
+        (None, _) => return Item::Ignored,
     };
-    Item::Response { id, outcome }
+    Item::Response { id, reply }
 }
 
 impl<'de> Deserialize<'de> for Envelope<'de> {
@@ -363,14 +358,14 @@ impl<'de> Deserialize<'de> for Envelope<'de> {
                         continue;
                     };
                     if std::mem::replace(&mut seen[member], true) {
-                        envelope.twice = Some(MEMBERS[member]);
+                        envelope.duplicate = Some(MEMBERS[member]);
                         map.next_value::<IgnoredAny>()?;
                         continue;
                     }
                     match MEMBERS[member] {
                         "jsonrpc" => {
                             let version: Value = map.next_value()?;
-                            envelope.version_fits = version == "2.0";
+                            envelope.is_version_2 = version == "2.0";
                         }
                         "id" => envelope.id = Some(map.next_value()?),
                         "method" => envelope.method = Some(map.next_value()?),
@@ -389,8 +384,8 @@ impl<'de> Deserialize<'de> for Envelope<'de> {
 
 const MEMBERS: [&str; 6] = ["jsonrpc", "id", "method", "params", "result", "error"];
 
-/// A key of the envelope: its place in [`MEMBERS`], or none. Read without an
-/// allocation.
+/// A key of the envelope as its index in [`MEMBERS`], if it is one. Read without
+/// an allocation.
 struct Member(Option<usize>);
 
 impl<'de> Deserialize<'de> for Member {

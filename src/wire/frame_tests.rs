@@ -23,7 +23,7 @@ fn item_short(item: &Item) -> String {
         Item::Notification(_) => "notification".to_owned(),
         Item::Cancel { id, .. } => format!("cancel {id}"),
         Item::Response { .. } => "response".to_owned(),
-        Item::Nothing => "nothing".to_owned(),
+        Item::Ignored => "nothing".to_owned(),
         Item::Invalid(Invalid { id, code, .. }) => {
             format!("{code} {}", id.as_ref().map_or("null", Id::raw))
         }
@@ -31,7 +31,7 @@ fn item_short(item: &Item) -> String {
 }
 
 #[test]
-fn lines_say_what_they_say() {
+fn lines_are_parsed() {
     let table = [
         ("", "blank"),
         (" \t\r", "blank"),
@@ -94,7 +94,7 @@ fn lines_say_what_they_say() {
 }
 
 #[test]
-fn parameters_that_do_not_fit_stay_with_their_request() {
+fn bad_parameters_stay_with_their_request() {
     let line =
         br#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"t","requestState":1}}"#;
     let Some(Frame::Single(Item::Request { request, .. })) = parse(line) else {
@@ -109,15 +109,15 @@ fn parameters_that_do_not_fit_stay_with_their_request() {
 }
 
 #[test]
-fn an_id_means_what_it_means_however_it_is_written() {
+fn ids_are_compared_by_value() {
     let id = |text: &str| Id::of(serde_json::from_str(text).expect("raw")).expect("an id");
-    assert!(id(r#""\u0061""#).means(&json!("a")));
-    assert!(id("1.50").means(&json!(1.5)));
-    assert!(!id("1").means(&json!("1")));
+    assert!(id(r#""\u0061""#).equals(&json!("a")));
+    assert!(id("1.50").equals(&json!(1.5)));
+    assert!(!id("1").equals(&json!("1")));
 }
 
 #[test]
-fn halves_of_a_surrogate_pair_are_replaced_and_pairs_are_kept() {
+fn lone_surrogates_are_replaced_and_pairs_kept() {
     let repaired = |text: &str| without_lone_surrogates(text);
     assert_eq!(repaired(r#""\ud83d\ude00""#), None);
     assert_eq!(repaired(r#""\\ud83d""#), None);
@@ -139,13 +139,13 @@ fn id_text() -> impl Strategy<Value = String> {
 
 proptest! {
     #[test]
-    fn any_bytes_are_read_without_a_panic(bytes in proptest::collection::vec(any::<u8>(), 0..300)) {
+    fn any_bytes_are_parsed_without_a_panic(bytes in proptest::collection::vec(any::<u8>(), 0..300)) {
         let _ = parse(&bytes);
         let _ = oversize(&bytes, &bytes);
     }
 
     #[test]
-    fn a_request_keeps_its_id_to_the_letter(id in id_text(), method in any::<String>(), late in any::<bool>()) {
+    fn a_request_keeps_its_id_byte_for_byte(id in id_text(), method in any::<String>(), late in any::<bool>()) {
         let method = json!(method);
         let line = if late {
             format!(r#"{{"jsonrpc":"2.0","params":{{"id":7}},"method":{method},"id":{id}}}"#)
@@ -167,7 +167,7 @@ proptest! {
     }
 
     #[test]
-    fn each_member_of_a_batch_has_its_outcome(members in proptest::collection::vec(prop_oneof![
+    fn each_batch_member_becomes_an_item(members in proptest::collection::vec(prop_oneof![
         Just(r#"{"jsonrpc":"2.0","id":1,"method":"ping"}"#), Just("5"), Just(r#"{"jsonrpc":"2.0","method":"x"}"#), Just("[[]]")
     ], 1..20)) {
         let line = format!("[{}]", members.join(","));

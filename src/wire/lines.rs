@@ -1,25 +1,22 @@
-//! Cutting a stream of bytes into lines in bounded memory: a buffer that grows
-//! up to the longest line allowed, and of a longer one keeps only the ends.
-//! No I/O: the caller reads into [`Lines::space`].
+//! Splits a stream of bytes into lines in bounded memory: the buffer grows up to
+//! the longest line allowed, and keeps only the two ends of a longer one. No I/O:
+//! the caller reads into [`Lines::space`].
 
 use crate::limits::{BUFFER_KEPT_BYTES_MAX, LINE_BYTES_MAX, LINE_END_KEPT_BYTES_MAX, READ_BYTES};
 
-/// A line, its newline excluded.
+/// A line without its newline.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Line<'a> {
-    /// All of it.
     Whole(&'a [u8]),
     /// The two ends of a line that was longer than allowed.
     TooLong {
-        /// Its first bytes.
         head: &'a [u8],
-        /// Its last bytes.
         tail: &'a [u8],
     },
 }
 
-/// The buffer. `start..end` is what has been read and not yet handed out,
-/// `start..searched` is known to hold no newline.
+/// The buffer: `start..end` is read and not yet returned, `start..searched` holds
+/// no newline.
 pub struct Lines {
     buffer: Vec<u8>,
     start: usize,
@@ -27,18 +24,18 @@ pub struct Lines {
     end: usize,
     line_bytes_max: usize,
     kept_bytes_max: usize,
-    /// The ends of the line that is being thrown away, or was just finished.
-    long: Option<Long>,
-    long_done: bool,
+    /// The ends of an overlong line that is being discarded, or was just returned.
+    overlong: Option<Overlong>,
+    overlong_returned: bool,
 }
 
 #[derive(Default)]
-struct Long {
+struct Overlong {
     head: Vec<u8>,
     tail: Vec<u8>,
 }
 
-impl Long {
+impl Overlong {
     fn keep_tail(&mut self, more: &[u8], kept_bytes_max: usize) {
         let more = &more[more.len().saturating_sub(kept_bytes_max)..];
         let excess = (self.tail.len() + more.len()).saturating_sub(kept_bytes_max);
@@ -64,12 +61,12 @@ impl Lines {
             end: 0,
             line_bytes_max,
             kept_bytes_max,
-            long: None,
-            long_done: false,
+            overlong: None,
+            overlong_returned: false,
         }
     }
 
-    /// Where the next bytes go; never empty. Tell [`Lines::filled`] how many came.
+    /// Where the next bytes go; never empty. [`Lines::filled`] takes their number.
     pub fn space(&mut self) -> &mut [u8] {
         if self.start == self.end {
             (self.start, self.searched, self.end) = (0, 0, 0);
@@ -78,13 +75,13 @@ impl Lines {
             }
         }
         if self.buffer.len() - self.end < READ_BYTES / 2 {
-            self.make_room();
+            self.make_space();
         }
         &mut self.buffer[self.end..]
     }
 
-    /// Moves what is held to the front, and grows if that is not enough.
-    fn make_room(&mut self) {
+    /// Moves the held bytes to the front, and grows if that is not enough.
+    fn make_space(&mut self) {
         self.buffer.copy_within(self.start..self.end, 0);
         self.end -= self.start;
         self.searched -= self.start;
@@ -95,14 +92,14 @@ impl Lines {
         }
     }
 
-    /// `bytes` of the space have been filled.
+    /// Marks `bytes` of the space as filled.
     pub fn filled(&mut self, bytes: usize) {
         self.end = (self.end + bytes).min(self.buffer.len());
     }
 
-    /// The next line, if all of it is there.
+    /// The next complete line.
     pub fn line(&mut self) -> Option<Line<'_>> {
-        self.forget_long();
+        self.forget_overlong();
         match memchr::memchr(b'\n', &self.buffer[self.searched..self.end]) {
             Some(found) => {
                 let end = self.searched + found;
@@ -110,18 +107,18 @@ impl Lines {
             }
             None => {
                 self.searched = self.end;
-                if self.long.is_some() || self.end - self.start > self.line_bytes_max {
-                    self.throw_away(self.end);
+                if self.overlong.is_some() || self.end - self.start > self.line_bytes_max {
+                    self.discard(self.end);
                 }
                 None
             }
         }
     }
 
-    /// What is left when the input has ended: a line without a newline.
+    /// The last line of an ended input, which has no newline.
     pub fn rest(&mut self) -> Option<Line<'_>> {
-        self.forget_long();
-        if self.start == self.end && self.long.is_none() {
+        self.forget_overlong();
+        if self.start == self.end && self.overlong.is_none() {
             return None;
         }
         Some(self.cut(self.end, self.end))
@@ -129,37 +126,37 @@ impl Lines {
 
     fn cut(&mut self, end: usize, next: usize) -> Line<'_> {
         let start = self.start;
-        if self.long.is_some() || end - start > self.line_bytes_max {
-            self.throw_away(end);
-            self.long_done = true;
+        if self.overlong.is_some() || end - start > self.line_bytes_max {
+            self.discard(end);
+            self.overlong_returned = true;
         }
         self.start = next;
         self.searched = next;
-        match &self.long {
-            Some(long) => Line::TooLong {
-                head: &long.head,
-                tail: &long.tail,
+        match &self.overlong {
+            Some(overlong) => Line::TooLong {
+                head: &overlong.head,
+                tail: &overlong.tail,
             },
             None => Line::Whole(&self.buffer[start..end]),
         }
     }
 
-    /// Drops `start..end` but for the ends of the line it belongs to.
-    fn throw_away(&mut self, end: usize) {
+    /// Discards `start..end` but for the ends of its line.
+    fn discard(&mut self, end: usize) {
         let bytes = &self.buffer[self.start..end];
         let kept = self.kept_bytes_max;
-        let long = self.long.get_or_insert_with(|| Long {
+        let overlong = self.overlong.get_or_insert_with(|| Overlong {
             head: bytes[..bytes.len().min(kept)].to_vec(),
             tail: Vec::new(),
         });
-        long.keep_tail(bytes, kept);
+        overlong.keep_tail(bytes, kept);
         self.start = end;
         self.searched = end;
     }
 
-    fn forget_long(&mut self) {
-        if std::mem::take(&mut self.long_done) {
-            self.long = None;
+    fn forget_overlong(&mut self) {
+        if std::mem::take(&mut self.overlong_returned) {
+            self.overlong = None;
         }
     }
 }
@@ -208,7 +205,7 @@ mod tests {
     }
 
     #[test]
-    fn memory_stays_bounded_while_a_line_is_thrown_away() {
+    fn memory_stays_bounded_while_a_line_is_discarded() {
         let mut lines = Lines::bounded(100_000, 100);
         let chunk = [b'x'; READ_BYTES];
         for _ in 0..100 {
@@ -219,14 +216,17 @@ mod tests {
             assert!(lines.line().is_none());
             assert!(lines.buffer.len() <= 100_000 + READ_BYTES);
         }
-        assert_eq!(lines.long.as_ref().map(|long| long.tail.len()), Some(100));
+        assert_eq!(
+            lines.overlong.as_ref().map(|overlong| overlong.tail.len()),
+            Some(100)
+        );
         assert!(matches!(lines.rest(), Some(Line::TooLong { .. })));
         assert!(lines.rest().is_none());
     }
 
     proptest! {
         #[test]
-        fn cuts_like_split(bytes in proptest::collection::vec(prop_oneof![Just(b'\n'), Just(b'a'), any::<u8>()], 0..200), chunk in 1usize..64) {
+        fn splits_like_slice_split(bytes in proptest::collection::vec(prop_oneof![Just(b'\n'), Just(b'a'), any::<u8>()], 0..200), chunk in 1usize..64) {
             let mut lines = Lines::bounded(1000, 10);
             let mut expected: Vec<String> = bytes.split(|byte| *byte == b'\n')
                 .map(|line| String::from_utf8_lossy(line).into_owned()).collect();

@@ -1,5 +1,6 @@
-//! Finding a request's id in a line that could not be read as a message: pure
-//! scanning of bytes, without building values and without recursion.
+//! Finds a request's id in a line that could not be parsed, so that the client's
+//! request is answered with an error rather than never. Pure scanning of bytes,
+//! without values and without recursion.
 
 use serde_json::value::RawValue;
 
@@ -8,11 +9,11 @@ use super::frame::Id;
 /// The id at the top level of the object that `head` begins with, or, failing
 /// that, of the object that `tail` ends with. `head` and `tail` are the two
 /// ends of one line and may be the same slice.
-pub fn id(head: &[u8], tail: &[u8]) -> Option<Id> {
+pub(super) fn id(head: &[u8], tail: &[u8]) -> Option<Id> {
     forward(head).or_else(|| backward(tail))
 }
 
-/// Reads key by key from the front, stepping over values of any depth.
+/// Reads key by key from the front, skipping values of any depth.
 fn forward(bytes: &[u8]) -> Option<Id> {
     let mut at = skip_blank(bytes, 0);
     if *bytes.get(at)? != b'{' {
@@ -41,7 +42,7 @@ fn forward(bytes: &[u8]) -> Option<Id> {
 
 /// Reads key by key from the back. Seen from the end of an object, the first
 /// quote that is not escaped opens the string that the last one closed, so
-/// this is exact as long as the values passed are plain ones.
+/// this is exact as long as the values in between are scalars.
 fn backward(bytes: &[u8]) -> Option<Id> {
     let mut end = trim_blank(bytes, bytes.len());
     if *bytes.get(end.checked_sub(1)?)? != b'}' {
@@ -50,7 +51,7 @@ fn backward(bytes: &[u8]) -> Option<Id> {
     end -= 1;
     loop {
         let value_end = trim_blank(bytes, end);
-        let value_start = plain_value_start(bytes, value_end)?;
+        let value_start = scalar_start(bytes, value_end)?;
         let colon = trim_blank(bytes, value_start).checked_sub(1)?;
         if bytes[colon] != b':' {
             return None;
@@ -91,7 +92,7 @@ fn trim_blank(bytes: &[u8], mut end: usize) -> usize {
     end
 }
 
-/// The place after the string that starts at `at`.
+/// The index after the string that starts at `at`.
 fn skip_string(bytes: &[u8], at: usize) -> Option<usize> {
     if *bytes.get(at)? != b'"' {
         return None;
@@ -106,7 +107,7 @@ fn skip_string(bytes: &[u8], at: usize) -> Option<usize> {
     }
 }
 
-/// The place after the value that starts at `at`; `None` if it is cut off.
+/// The index after the value that starts at `at`; `None` if it is cut off.
 fn skip_value(bytes: &[u8], at: usize) -> Option<usize> {
     let mut at = at;
     let mut depth = 0usize;
@@ -122,7 +123,7 @@ fn skip_value(bytes: &[u8], at: usize) -> Option<usize> {
                 at += 1;
             }
             byte if depth > 0 && (blank(byte) || byte == b',' || byte == b':') => at += 1,
-            _ => at = skip_plain(bytes, at)?,
+            _ => at = skip_scalar(bytes, at)?,
         }
         if depth == 0 {
             return Some(at);
@@ -130,16 +131,16 @@ fn skip_value(bytes: &[u8], at: usize) -> Option<usize> {
     }
 }
 
-/// The place after a number or a word; `None` if the bytes end with it, as it
-/// may then be cut in two.
-fn skip_plain(bytes: &[u8], at: usize) -> Option<usize> {
+/// The index after a number or a literal; `None` if the bytes end with it, as it
+/// may be cut off.
+fn skip_scalar(bytes: &[u8], at: usize) -> Option<usize> {
     let length = bytes[at..]
         .iter()
         .position(|byte| blank(*byte) || matches!(byte, b',' | b':' | b'}' | b']'))?;
     (length > 0).then_some(at + length)
 }
 
-fn plain_value_start(bytes: &[u8], end: usize) -> Option<usize> {
+fn scalar_start(bytes: &[u8], end: usize) -> Option<usize> {
     match *bytes.get(end.checked_sub(1)?)? {
         b'"' => string_start(bytes, end),
         b'}' | b']' => None,
@@ -183,7 +184,7 @@ mod tests {
     }
 
     #[test]
-    fn finds_the_id_wherever_it_stands() {
+    fn finds_the_id_at_any_position() {
         check(r#"{"id":7,"method":"x"}"#, Some("7"));
         check(
             r#" { "jsonrpc" : "2.0" , "id" : "a\"b" , "x":1}"#,
@@ -209,7 +210,7 @@ mod tests {
     }
 
     #[test]
-    fn a_number_cut_in_two_is_no_id() {
+    fn a_truncated_number_is_no_id() {
         assert!(forward(br#"{"id":12"#).is_none());
         assert!(backward(br#"12}"#).is_none());
     }

@@ -111,8 +111,8 @@ impl Stdio {
                     ));
                 }
             }
-            Item::Response { id, outcome } => self.shared.take_reply(id, outcome),
-            Item::Nothing => tracing::debug!("a line with nothing to act on"),
+            Item::Response { id, reply } => self.shared.take_reply(id, reply),
+            Item::Ignored => tracing::debug!("a message with nothing to act on"),
             Item::Invalid(invalid) => self.shared.refuse(&invalid, batch),
         }
     }

@@ -142,7 +142,7 @@ impl Table {
 
     /// Closes every request with this id unanswered and returns them.
     pub(super) fn cancel(&mut self, id: &Value, out: &mut Vec<u8>) -> Vec<Serial> {
-        let meant = self.open.iter().filter(|(_, open)| open.id.means(id));
+        let meant = self.open.iter().filter(|(_, open)| open.id.equals(id));
         let mut found: Vec<Serial> = meant.map(|(serial, _)| *serial).collect();
         found.sort_unstable();
         for serial in &found {

@@ -137,12 +137,12 @@ fn compare_item(value: &Value, item: &Item) {
     let fits = value["jsonrpc"] == "2.0" && value["method"].is_string();
     match item {
         Item::Request { id, .. } => {
-            assert!(fits && id.means(&value["id"]), "{value}");
+            assert!(fits && id.equals(&value["id"]), "{value}");
         }
         Item::Notification(_) | Item::Cancel { .. } => {
             assert!(fits && value.get("id").is_none(), "{value}");
         }
-        Item::Response { .. } | Item::Nothing => {
+        Item::Response { .. } | Item::Ignored => {
             let waits = fits && value.get("id").is_some_and(is_id);
             assert!(
                 !waits || value.get("result").is_some() || value.get("error").is_some(),
@@ -162,7 +162,7 @@ fn compare_item(value: &Value, item: &Item) {
                 assert!(
                     id.as_ref()
                         .zip(known)
-                        .is_none_or(|(id, known): (&Id, _)| id.means(known))
+                        .is_none_or(|(id, known): (&Id, _)| id.equals(known))
                 );
             }
         }
