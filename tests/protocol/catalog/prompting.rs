@@ -163,7 +163,11 @@ fn invalid_arguments_are_refused_with_a_next_step() {
             ),
             ("recall", json!({"topic": long}), "at most 4000 fit"),
             ("remember", json!({"topic": "a"}), "the fields are what"),
-            ("handoff", json!({"project": "*"}), "a single project is needed"),
+            (
+                "handoff",
+                json!({"project": "*"}),
+                "a single project is needed",
+            ),
             ("nothing", json!({}), "prompts/list names them"),
         ] {
             let refused =
