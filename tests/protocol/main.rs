@@ -8,3 +8,4 @@ mod support;
 mod catalog;
 mod profiles;
 mod transcripts;
+mod two_callers;
