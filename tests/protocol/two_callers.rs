@@ -109,21 +109,41 @@ impl Side {
             }
             8 => self.call("memory_search", json!({"project": project})).0,
             9 => self.edit(json!({"action": "forget", "ids": [id]})),
-            10 => self.edit(json!({"action": "update", "ids": [id], "content": format!("{secret} edit {nth}")})),
-            11 => self.edit(json!({"action": random.pick(&["restore", "protect", "unprotect"]), "ids": [id]})),
+            10 => self.edit(
+                json!({"action": "update", "ids": [id], "content": format!("{secret} edit {nth}")}),
+            ),
+            11 => self.edit(
+                json!({"action": random.pick(&["restore", "protect", "unprotect"]), "ids": [id]}),
+            ),
             12 => self.edit(json!({"action": "undo", "undo_id": handle})),
             13 | 14 => {
                 let triple = json!({"subject": entity, "predicate": format!("{secret}_likes"),
                     "object": format!("thing:{secret}{}", random.below(5))});
-                self.call("graph_update", json!({"assert": [triple], "project": project, "source": secret})).0
+                self.call(
+                    "graph_update",
+                    json!({"assert": [triple], "project": project, "source": secret}),
+                )
+                .0
             }
             15 => self.call("graph_update", json!({"retract": [id]})).0,
             16 => {
-                let start = random.pick(&[entity, format!("memory:{id}"), "thing:x".to_owned()]).clone();
-                self.call("graph_query", json!({"start": start, "direction": "both", "project": project,
-                    "min_confidence": 0})).0
+                let start = random
+                    .pick(&[entity, format!("memory:{id}"), "thing:x".to_owned()])
+                    .clone();
+                self.call(
+                    "graph_query",
+                    json!({"start": start, "direction": "both", "project": project,
+                    "min_confidence": 0}),
+                )
+                .0
             }
-            17 => self.call("graph_query", json!({"patterns": [["?a", "?p", "?b"]], "project": project})).0,
+            17 => {
+                self.call(
+                    "graph_query",
+                    json!({"patterns": [["?a", "?p", "?b"]], "project": project}),
+                )
+                .0
+            }
             18 => {
                 let asked = json!({"query": random.pick(&["What was launched?", "Who likes things?", "how do I deploy?"])});
                 let asked = match random.below(2) {
@@ -134,12 +154,15 @@ impl Side {
             }
             19 => self.procedure(random, nth, &handle),
             20 => {
-                let uri = random.pick(&[
-                    format!("mimo://memory/{id}"),
-                    format!("mimo://graph/{entity}"),
-                    format!("mimo://procedure/{other}-flow"),
-                ]).clone();
-                self.request("resources/read", json!({"uri": uri})).to_string()
+                let uri = random
+                    .pick(&[
+                        format!("mimo://memory/{id}"),
+                        format!("mimo://graph/{entity}"),
+                        format!("mimo://procedure/{other}-flow"),
+                    ])
+                    .clone();
+                self.request("resources/read", json!({"uri": uri}))
+                    .to_string()
             }
             21 => {
                 let method = *random.pick(&["resources/list", "prompts/list", "tools/list"]);
@@ -184,10 +207,14 @@ impl Side {
                         "done": {"end": true},
                     },
                 });
-                self.call("procedure_define", json!({"definition": definition})).0
+                self.call("procedure_define", json!({"definition": definition}))
+                    .0
             }
             1 => self.call("procedure_run", json!({"name": name})).0,
-            2 => self.call("procedure_find", json!({"execution_id": handle})).0,
+            2 => {
+                self.call("procedure_find", json!({"execution_id": handle}))
+                    .0
+            }
             _ => self.call("procedure_find", json!({"query": "flow"})).0,
         }
     }
@@ -197,9 +224,18 @@ impl Side {
             .pick(&[
                 (json!({"type": "ref/prompt", "name": "recall"}), "topic"),
                 (json!({"type": "ref/prompt", "name": "recall"}), "project"),
-                (json!({"type": "ref/resource", "uri": "mimo://memory/{id}"}), "id"),
-                (json!({"type": "ref/resource", "uri": "mimo://graph/{entity}"}), "entity"),
-                (json!({"type": "ref/resource", "uri": "mimo://procedure/{name}"}), "name"),
+                (
+                    json!({"type": "ref/resource", "uri": "mimo://memory/{id}"}),
+                    "id",
+                ),
+                (
+                    json!({"type": "ref/resource", "uri": "mimo://graph/{entity}"}),
+                    "entity",
+                ),
+                (
+                    json!({"type": "ref/resource", "uri": "mimo://procedure/{name}"}),
+                    "name",
+                ),
             ])
             .clone();
         let asked = json!({"ref": reference, "argument": {"name": argument, "value": ""}});
