@@ -1,4 +1,4 @@
-//! The commands one by one: what they print where, and their exit codes.
+//! The commands one by one: output, exit codes and files.
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
@@ -52,7 +52,8 @@ fn help_examples_find_what_they_stored() {
         let help = home.run(arguments).out;
         let mut found = Vec::new();
         for line in help.lines().filter(|line| line.starts_with("  mimo call ")) {
-            // Arguments hold no space outside the quotes; what follows is a remark.
+            // Arguments hold no space outside the quotes, so the rest is a
+            // comment.
             let mut words = line.split_whitespace();
             let tool = words.nth(2).expect("a tool");
             let json = line.split('\'').nth(1).unwrap_or("{}");

@@ -1,4 +1,4 @@
-//! An account of its own, and the binary run in it.
+//! A user account with its own folders, and the binary run in it.
 
 use std::io::Write;
 use std::path::Path;
@@ -9,7 +9,7 @@ use tempfile::TempDir;
 
 pub const MIMO: &str = env!("CARGO_BIN_EXE_mimo");
 
-/// What a command came to.
+/// The outcome of a command.
 #[derive(Debug)]
 pub struct Ran {
     pub code: Option<i32>,
@@ -23,7 +23,7 @@ impl Ran {
     }
 }
 
-/// An account of its own: its folders, and nothing of the real environment.
+/// A home folder without anything of the real environment.
 pub struct Home(pub TempDir);
 
 impl Home {
@@ -80,7 +80,7 @@ pub fn ran(mut command: Command, input: &str) -> Ran {
         .spawn()
         .expect("mimo starts");
     let mut stdin = child.stdin.take().expect("a pipe");
-    // A command that does not read its input is not at fault.
+    // A command may ignore its input.
     let _ = stdin.write_all(input.as_bytes());
     drop(stdin);
     let output = child.wait_with_output().expect("it ends");

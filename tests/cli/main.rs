@@ -1,16 +1,15 @@
-//! The command line as a person and a script meet it: the real binary, its
-//! exit codes, what it prints where, and the files it leaves.
+//! The command line of the real binary: output, exit codes and files.
 
 #[macro_use]
 #[path = "../support/mod.rs"]
 mod support;
 
+mod backup;
 mod commands;
 mod home;
-mod keeping;
-mod memory_back;
-mod memory_files;
+mod memory_export;
 mod memory_foreign;
+mod memory_restore;
 #[cfg(target_os = "linux")]
 mod procedures;
 mod setup;

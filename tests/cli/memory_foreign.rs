@@ -1,9 +1,9 @@
-//! Memories from the files of other programs.
+//! Import of memories from files of other programs.
 
 use serde_json::{Value, json};
 
 use super::home::Home;
-use super::memory_files::counts;
+use super::memory_export::counts;
 
 #[test]
 fn official_memory_server_file_imports_with_its_graph() {
@@ -88,7 +88,7 @@ fn mcp_memory_service_export_imports() {
     assert_eq!(all[2]["category"], "fact");
     assert_eq!(counts(&home.import(&file)), [0, 0, 3]);
     assert_eq!(home.exported(), all);
-    // An old memory that just came has not been unused for years.
+    // A newly imported old memory does not count as unused.
     let due = home
         .run(&["--json", "memory", "cleanup", "--dry-run"])
         .json();

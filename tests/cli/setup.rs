@@ -1,4 +1,4 @@
-//! `mimo setup` on settings files as people have them, in homes of their own.
+//! `mimo setup` on realistic settings files, each in its own home folder.
 
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
@@ -11,7 +11,7 @@ use tempfile::TempDir;
 
 use super::home::{MIMO, Ran, ran};
 
-/// An account whose clients keep their settings where they do by default.
+/// A home folder with clients' settings in their default places.
 struct Account(TempDir);
 
 impl Account {
@@ -53,7 +53,7 @@ impl Account {
         path
     }
 
-    /// Where Zed's and VS Code's settings are.
+    /// The path of Zed's and VS Code's settings.
     fn settings(&self, path: &str) -> String {
         match cfg!(target_os = "macos") && !path.starts_with("zed") {
             true => format!("Library/Application Support/{path}"),
@@ -136,7 +136,7 @@ fn every_client_gets_an_entry_that_starts_this_program() {
         );
         assert!(!Path::new(data).exists(), "setting up makes no data");
 
-        // Again, and out again.
+        // Setup again, then removal.
         let before = (read(&file), fs::metadata(&file).expect("there").ino());
         assert_eq!(
             account.json(&[&[client][..], &given].concat())["changed"],
@@ -200,7 +200,7 @@ fn setup_prints_what_happened_and_what_to_do_next() {
             .out
             .contains("nothing to remove")
     );
-    // Of an older entry only what is ours changes, and it is shown.
+    // Only our part of an older entry changes, and the change is shown.
     let file = account.put(".codex/config.toml",
         "[mcp_servers.mimo]\ncommand = '/old/mimo' # here\nargs = ['--profile', 'core']\nenv = { A = 'b' }\n");
     let done = account.setup(&["codex"]);
@@ -333,7 +333,7 @@ fn unchangeable_settings_are_refused_with_path_and_reason() {
     fs::create_dir(&file).expect("a folder");
     let refused = account.setup(&["cursor"]);
     assert!(refused.err.contains("no regular file"), "{}", refused.err);
-    // A wrong use is another thing than a file that is wrong.
+    // Wrong usage has a different exit code than an invalid file.
     for arguments in [
         &["emacs"][..],
         &["--here"],
@@ -366,11 +366,11 @@ fn read_only_folder_and_file_are_left_unchanged() {
     mode(folder, 0o555);
     let mut command = account.command(Path::new(MIMO), &["cursor"]);
     if nix::unistd::geteuid().is_root() {
-        // Root may write everywhere; somebody else may not, and may not enter
-        // the folder of this build either.
+        // Root may write everywhere, so another user runs this, with a copy of
+        // the binary since it may not enter the build folder.
         let copy = account.path().join("mimo");
-        // By another process: what this one has open for writing, a child of
-        // another test may have too, and then it cannot be run.
+        // Copied by another process: a file open for writing here may be
+        // inherited by another test's child and then cannot be executed.
         let copied = Command::new("cp").arg(MIMO).arg(&copy).status();
         assert!(copied.expect("cp runs").success());
         mode(account.path(), 0o755);
@@ -425,7 +425,7 @@ fn list_shows_the_state_of_each_client() {
         ".config/zed/settings.json",
         "{\"context_servers\": {\"mimo\": {\"command\": \"mimo\"}}}",
     );
-    // By a link, too, as installers lay them.
+    // Also through a symlink, as installers create.
     let link = account.path().join("mimo");
     symlink(MIMO, &link).expect("a link");
     let desktop = account.settings("Claude/claude_desktop_config.json");
@@ -465,7 +465,7 @@ fn list_shows_the_state_of_each_client() {
     );
 }
 
-/// Clients follow variables of their own, and so does this.
+/// Setup follows the clients' own environment variables.
 #[test]
 fn configured_client_folders_are_found() {
     let account = Account::new();

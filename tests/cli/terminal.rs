@@ -1,18 +1,17 @@
-//! What a person sees: the same binary on a terminal of its own.
+//! Output on a terminal.
 
 use super::home::Home;
 use crate::support::terminal::run;
 
-/// What Ctrl-D sends: the end of what is typed.
+/// Ctrl-D: the end of input.
 const END: &str = "\x04";
 
-/// Runs mimo on a terminal of 60 columns; gives its exit code and what it
-/// showed.
+/// Runs mimo on a terminal of 60 columns; its exit code and output.
 fn on_a_terminal(home: &Home, arguments: &[&str], variables: &[(&str, &str)]) -> (i32, String) {
     typing(home, arguments, variables, "")
 }
 
-/// The same with something typed.
+/// The same with typed input.
 fn typing(
     home: &Home,
     arguments: &[&str],

@@ -1,5 +1,5 @@
-//! Memory, graph, procedures, questions and the encoder: the rules of each,
-//! mostly through the library, on a real store in a temporary folder.
+//! Memory, graph, procedures, questions and the encoder, mostly through the
+//! library on a real store in a temporary folder.
 
 #[macro_use]
 #[path = "../support/mod.rs"]

@@ -1,16 +1,16 @@
-//! Looks at a database file from outside, with SQL of its own: that SQLite and
-//! its keyword index find it sound, and that no memory is half there.
+//! Checks a database file with SQL of its own: SQLite and the keyword index find
+//! it sound, and no memory is half written.
 
 use std::collections::BTreeMap;
 use std::path::Path;
 
 use rusqlite::Connection;
 
-/// The word that every text of these tests holds, to find them all by keyword.
+/// A word in every text of these tests, to find them all by keyword.
 pub const WORD: &str = "harbour";
 
-/// Checks the file and returns how often each text is active in it. The
-/// servers that had it open are gone: closing it folds the log back in.
+/// Checks the file and counts the active memories of each text. No server may
+/// have it open, since closing it checkpoints the log.
 pub fn audit(database: &Path) -> BTreeMap<String, usize> {
     let file = Connection::open(database).expect("the database opens");
     assert_eq!(strings(&file, "PRAGMA integrity_check"), ["ok"]);
@@ -42,7 +42,8 @@ pub fn audit(database: &Path) -> BTreeMap<String, usize> {
         memories,
         "each memory has its vectors, and no others"
     );
-    // The first window of each, none left out, all of the model's length.
+    // The windows of each memory are complete, and all have the model's
+    // dimensions.
     let odd = "SELECT v.memory_id FROM memory_vector v JOIN embedding_model m ON m.id = v.model_id \
                GROUP BY v.memory_id, v.model_id \
                HAVING min(window) <> 0 OR max(window) <> count(*) - 1 \
@@ -58,8 +59,8 @@ pub fn audit(database: &Path) -> BTreeMap<String, usize> {
     texts
 }
 
-/// Each vector up to the last coded one has its code, once, in a block of its
-/// memory's project; the others, and nothing else, have none.
+/// Each vector up to the last coded one has exactly one code, in a block of its
+/// memory's project; later ones have none.
 fn codes(file: &Connection) {
     let sql = "SELECT v.id, m.project, v.vector FROM memory_vector v \
                JOIN memory m ON m.id = v.memory_id \

@@ -1,5 +1,5 @@
-//! Disks and folders that stop taking writes, or go away, under a running
-//! server: it says so, loses nothing, and works again once they do.
+//! Disks and folders that stop taking writes or disappear under a running server:
+//! it reports this, loses nothing, and recovers.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -15,9 +15,8 @@ use super::load::{Account, calls, drive};
 use crate::support::Server;
 use crate::support::server::{ask, initialize, mimo, on};
 
-/// A limit on the size of its files stands for a full disk: it needs no mount,
-/// and the write fails at the same place. Room comes back when the log is
-/// folded into the file.
+/// A file size limit simulates a full disk without a mount: writes fail at the
+/// same point. A checkpoint of the log frees space.
 #[test]
 fn full_disk_fails_the_call_and_keeps_the_data() {
     let folder = tempfile::tempdir().expect("a folder");
@@ -41,7 +40,7 @@ fn full_disk_fails_the_call_and_keeps_the_data() {
             let hint = error["hint"].as_str().unwrap_or_default();
             assert!(hint.contains("space"), "{error}");
         }
-        // What was stored can be read all along.
+        // Stored memories stay readable.
         let text = &account.acknowledged[0][0];
         let found = ask(&mut server, "memory_search", json!({"query": text})).good();
         assert_eq!(found["items"][0]["content"], text.as_str());
@@ -71,7 +70,7 @@ fn full_disk_fails_the_call_and_keeps_the_data() {
     assert!(stored.is_empty(), "nobody stored {stored:?}");
 }
 
-/// A folder that may be looked into but not written, as on a read-only mount.
+/// A folder that can be read but not written, as on a read-only mount.
 #[test]
 fn read_only_folder_is_reported() {
     let folder = tempfile::tempdir().expect("a folder");
@@ -93,8 +92,8 @@ fn read_only_folder_is_reported() {
 
     let mut command = mimo(folder.path());
     if nix::unistd::geteuid().is_root() {
-        // Root may write everywhere; somebody else may not, and may not enter
-        // the folder of this build either.
+        // Root may write everywhere, so another user runs this, with a copy of
+        // the binary since it may not enter the build folder.
         let copy = folder.path().join("mimo");
         fs::copy(env!("CARGO_BIN_EXE_mimo"), &copy).expect("a copy");
         command = Command::new(copy);
@@ -110,7 +109,7 @@ fn read_only_folder_is_reported() {
     assert_eq!(audit(&data.join("mimo.db")).len(), 1);
 }
 
-/// A data folder that was misspelt, or is on a disk that is not there.
+/// A misspelled data folder, or one on a missing disk.
 #[test]
 fn missing_folder_that_cannot_be_created_is_reported() {
     let folder = tempfile::tempdir().expect("a folder");
@@ -121,9 +120,9 @@ fn missing_folder_that_cannot_be_created_is_reported() {
     assert!(server.exit().success());
 }
 
-/// The folder goes away under a running server. What it would still write into
-/// the file that nobody can open any more would be lost, so it must not say
-/// that it stored it; and when the folder is back, so is the memory.
+/// The folder disappears under a running server. Writes to the unlinked file
+/// would be lost, so they must fail. When the folder is back, so are the
+/// memories.
 #[test]
 fn removed_folder_is_recovered_once_it_is_back() {
     let folder = tempfile::tempdir().expect("a folder");
@@ -135,7 +134,7 @@ fn removed_folder_is_recovered_once_it_is_back() {
     fs::rename(&data, folder.path().join("elsewhere")).expect("it goes");
     unavailable(&mut server, "folder");
 
-    // Another file takes its place: that one counts from now on.
+    // A new file takes its place and is used from now on.
     fs::create_dir(&data).expect("it comes back");
     ask(&mut server, "memory_store", json!({"content": "After"})).good();
     let found = ask(&mut server, "memory_search", json!({})).good();
@@ -149,7 +148,7 @@ fn removed_folder_is_recovered_once_it_is_back() {
     assert_eq!(before.keys().collect::<Vec<_>>(), ["Before"]);
 }
 
-/// Calls and status say that the store cannot be used, and what to look at.
+/// Calls and status report that the store cannot be used, with a next step.
 fn unavailable(server: &mut Server, hinted: &str) {
     let error = ask(server, "memory_store", json!({"content": "One more"})).bad();
     assert_eq!(error["kind"], "unavailable", "{error}");

@@ -1,5 +1,5 @@
-//! Database files that Mimo cannot use: each is named over the wire together
-//! with what to do, changes nothing, and keeps no client from its greeting.
+//! Database files that Mimo cannot use: each is reported with a next step and left
+//! unchanged, and clients can still connect.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -44,13 +44,13 @@ fn corrupt_pages_are_reported() {
     let folder = tempfile::tempdir().expect("a folder");
     remember(folder.path(), 50);
     let mut bytes = fs::read(place(folder.path())).expect("the database");
-    // The first page stays, so that it opens like a good one.
+    // The first page is intact, so that the file opens normally.
     bytes[4096..].fill(0xa5);
     fs::write(place(folder.path()), bytes).expect("the database");
     cannot_be_used(folder.path(), "damaged");
 }
 
-/// A file cut short, as by a copy that was broken off.
+/// A truncated file, as from an interrupted copy.
 #[test]
 fn truncated_database_is_reported() {
     let folder = tempfile::tempdir().expect("a folder");
@@ -80,8 +80,8 @@ fn remember(folder: &Path, count: usize) {
     assert!(server.exit().success());
 }
 
-/// Greets a server on this folder and meets `reason` in all it does, until the
-/// advice is followed: then it works again, without a restart.
+/// Every call on this folder reports `reason` until the advice is followed;
+/// then the server recovers without a restart.
 fn cannot_be_used(folder: &Path, reason: &str) {
     let before = fs::read(place(folder)).expect("the file");
     let mut server = Server::of(&mut mimo(folder));

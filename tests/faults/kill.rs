@@ -1,5 +1,5 @@
-//! Servers that are killed while they store: what was acknowledged is there
-//! exactly once, and every other call whole or not at all.
+//! Servers killed while they store: acknowledged memories are stored exactly once,
+//! and every other call completely or not at all.
 
 use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
@@ -37,7 +37,7 @@ fn killed_server_leaves_the_other_and_all_acknowledged_memories() {
         assert!(lost.acknowledged.iter().flatten().count() < 500);
         assert_eq!(kept.acknowledged.iter().flatten().count(), 500);
 
-        // A memory of the dead one is found by the one that lives on.
+        // The survivor finds a memory of the killed server.
         let text = &lost.acknowledged[0][0];
         let found = ask(&mut survivor, "memory_search", json!({"query": text})).good();
         assert_eq!(found["items"][0]["content"], text.as_str());
@@ -51,7 +51,7 @@ fn repeated_kills_lose_no_acknowledged_memory() {
     let folder = tempfile::tempdir().expect("a folder");
     let mut accounts = Vec::new();
     for round in 0..18 {
-        // Each one begins with what the last one left, recovers it and goes on.
+        // Each server recovers the file that the last one left.
         let mut server = Server::of(&mut mimo(folder.path()));
         let wanted = calls(&format!("round{round}"), 60, 12, round);
         let kill_at = 1 + 7 * round as usize % 50;
@@ -63,17 +63,16 @@ fn repeated_kills_lose_no_acknowledged_memory() {
             now
         }));
         assert_eq!(server.exit().signal(), Some(Signal::SIGKILL as i32));
-        // Looking folds the log back into the file, so not every time.
+        // The audit checkpoints the log, so it does not run every time.
         if round % 3 == 2 {
             settle(folder.path(), &accounts);
         }
     }
 }
 
-/// SIGKILL comes between two instructions of ours that nobody can choose. The
-/// kernel's own end for a process whose file grows over its limit comes at a
-/// byte that the test chooses: in the middle of making the file, of a
-/// transaction, of one page of it.
+/// SIGKILL arrives between two instructions that a test cannot choose. The
+/// kernel's signal for exceeding the file size limit arrives at a chosen byte:
+/// while creating the file, or within a transaction or a page.
 #[test]
 fn death_at_any_written_byte_loses_no_acknowledged_memory() {
     let folder = tempfile::tempdir().expect("a folder");
@@ -86,7 +85,7 @@ fn death_at_any_written_byte_loses_no_acknowledged_memory() {
         let limit = format!(r#"ulimit -c 0; ulimit -f {blocks}; exec "$0" serve"#);
         command.args(["-c", &limit, env!("CARGO_BIN_EXE_mimo")]);
         let mut server = Server::of(&mut command);
-        // One after the other: it dies while one is open, or not at all.
+        // One call at a time, so that it dies with at most one open.
         let wanted = calls(&format!("round{round}"), 400, 40, round as u64);
         accounts.push(drive(&mut server, wanted, 1, |_, _| false));
         let end = server.exit().signal();
@@ -102,7 +101,7 @@ fn death_at_any_written_byte_loses_no_acknowledged_memory() {
     assert!(stored.count() > 20, "some came through before each death");
 }
 
-/// Nothing is in the file but what the accounts explain.
+/// The file holds only memories that the accounts explain.
 fn settle(folder: &Path, accounts: &[Account]) {
     let mut stored = audit(&folder.join("data/mimo.db"));
     for account in accounts {

@@ -1,6 +1,5 @@
-//! Calls of `memory_store` to put a server under, some in flight at once, and
-//! the account of what it acknowledged. Which calls they are follows from a
-//! seed alone.
+//! A load of `memory_store` calls, some concurrent, and a record of what the server
+//! acknowledged. The seed alone determines the calls.
 
 use std::collections::{BTreeMap, HashMap};
 use std::io::ErrorKind;
@@ -11,24 +10,24 @@ use super::audit::WORD;
 use crate::support::server::Reply;
 use crate::support::{Server, call_of};
 
-/// Some memories that one call stores, by their texts.
+/// The texts that one call stores.
 pub type Call = Vec<String>;
 
-/// What became of the calls.
+/// The outcome of the calls.
 #[derive(Default)]
 pub struct Account {
-    /// Stored, said the server.
+    /// Acknowledged as stored.
     pub acknowledged: Vec<Call>,
-    /// Sent and never answered: the server may have stored them or not.
+    /// Sent and never answered: stored or not.
     pub unanswered: Vec<Call>,
-    /// Answered with an error: nothing of them was stored.
+    /// Answered with an error: not stored.
     pub refused: Vec<(Call, Value)>,
 }
 
 impl Account {
-    /// Holds what is in the file against what was said: what was acknowledged
-    /// is there exactly once, what was refused is not, and what was never
-    /// answered is there whole or not at all. Takes what it accounts for.
+    /// Compares the file with the outcomes: acknowledged texts exist exactly
+    /// once, refused ones do not, and unanswered calls are stored completely or
+    /// not at all. Removes what it explains.
     pub fn settle(&self, stored: &mut BTreeMap<String, usize>) {
         for text in self.acknowledged.iter().flatten() {
             assert_eq!(stored.remove(text), Some(1), "acknowledged: {text}");
@@ -75,10 +74,9 @@ pub fn calls(name: &str, total: usize, most: usize, seed: u64) -> Vec<Call> {
     }
 }
 
-/// Sends `calls` with `flight` of them open at any time, until all are
-/// answered or the server is gone. `killed` is asked at each answer, with the
-/// number of memories acknowledged by then, and may end the server; nothing
-/// more is sent then.
+/// Sends `calls`, `flight` of them concurrently, until all are answered or the
+/// server is gone. `killed` gets the number of acknowledged memories at each
+/// answer and may kill the server; then nothing more is sent.
 pub fn drive(
     server: &mut Server,
     calls: Vec<Call>,
@@ -96,7 +94,7 @@ pub fn drive(
     let mut count = 0;
     while !open.is_empty() {
         let Some(line) = server.line() else { break };
-        // What a killed server wrote last may be a part of a line.
+        // The last line of a killed server may be incomplete.
         let Ok(answer) = serde_json::from_str::<Value>(&line) else {
             break;
         };
@@ -111,7 +109,7 @@ pub fn drive(
             count += call.len();
             account.acknowledged.push(call);
         }
-        // What it wrote before it died is read to the end all the same.
+        // The output from before its death is still read to the end.
         gone = gone || killed(server, count);
         if !gone && let Some((id, call)) = rest.next() {
             gone = !send(server, id, &call);
@@ -122,8 +120,8 @@ pub fn drive(
     account
 }
 
-/// Whether the server was there to read it: one may die before its first call,
-/// since it opens the database when it starts.
+/// Whether the server read it. It may die before its first call, since it opens
+/// the database at its start.
 fn send(server: &mut Server, id: u64, call: &Call) -> bool {
     let memory = |text: &String| json!({"content": text});
     let arguments = match &call[..] {

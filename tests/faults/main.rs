@@ -1,6 +1,6 @@
-//! What must hold when things break: processes killed at any moment, disks that
-//! fill up, files that are damaged, foreign, newer or gone. Every test looks at
-//! the database file afterwards with SQL of its own.
+//! Faults: processes killed at any moment, full disks, damaged, foreign, newer or
+//! missing files, and fuzzed input. The tests check the database file with SQL of
+//! their own.
 
 #[macro_use]
 #[path = "../support/mod.rs"]

@@ -1,9 +1,9 @@
-//! Database files as released versions wrote them, one for each schema: this
-//! version finds in them what was stored, and goes on with them.
+//! Database files of released versions, one for each schema, which this version
+//! migrates and reads.
 //!
-//! A new schema needs a file of its own beside the others. The test writes the
-//! one of today to `target/tmp/schema-N.db`; before N is released it may
-//! replace `tests/faults/schema-N.db`, afterwards that file never changes.
+//! A new schema needs its own file. The test writes the current one to
+//! `target/tmp/schema-N.db`. Until N is released it may replace
+//! `tests/faults/schema-N.db`; afterwards that file never changes.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -34,8 +34,8 @@ fn database_of_every_schema_version_is_migrated() {
     for number in PROCEDURES_SINCE..=number {
         go_on_with_procedures(&kept(number));
     }
-    // What was just written answers the same, so the older files can be trusted
-    // to show what they are meant to.
+    // A file written just now passes the same checks, so the checks fit the
+    // older files.
     go_on_with(&today);
     go_on_with_graph(&today);
     go_on_with_procedures(&today);
@@ -47,10 +47,11 @@ const GRAPH_SINCE: i64 = 2;
 /// The first schema with procedures.
 const PROCEDURES_SINCE: i64 = 3;
 
-/// The keys of the two executions in the file, and how far one sees.
+/// The keys of the two executions in the file, and their visibility in the fog.
 const EXECUTIONS: [(&str, i64); 2] = [("fog-1", 5000), ("fog-2", 50)];
 
-/// Asks a person where the fog is thick, and says how long to sound the horn.
+/// A procedure that asks for approval in thick fog and returns how long to
+/// sound the horn.
 fn fog_horn() -> Value {
     json!({
         "name": "fog_horn", "version": "1.0.0", "initial_state": "look",
@@ -179,7 +180,8 @@ fn go_on_with(database: &Path) {
     ];
     assert_eq!(counts, [4, 1, 1]);
 
-    // Going on: equal texts still merge, keys still replace, edits still hold.
+    // Later writes: equal texts still merge, topic keys still replace, edits
+    // still apply.
     let again = good(
         "memory_store",
         json!({"content": "the ferry berths at Pier Nine."}),
@@ -195,8 +197,8 @@ fn go_on_with(database: &Path) {
     assert_eq!(audit(&place).len(), 4);
 }
 
-/// What was said is followed, what was retracted is history, and the same said
-/// again is the same.
+/// Asserted triples are found, retracted ones are history, and repeated ones
+/// are not duplicated.
 fn go_on_with_graph(database: &Path) {
     let folder = tempfile::tempdir().expect("a folder");
     fs::create_dir(folder.path().join("data")).expect("a folder");
@@ -224,8 +226,8 @@ fn go_on_with_graph(database: &Path) {
     assert!(server.exit().success());
 }
 
-/// What has ended has ended, what waits for a person waits, and the definition
-/// still runs.
+/// The completed execution is complete, the waiting one still waits, and the
+/// definition still runs.
 fn go_on_with_procedures(database: &Path) {
     let folder = tempfile::tempdir().expect("a folder");
     fs::create_dir(folder.path().join("data")).expect("a folder");

@@ -1,4 +1,4 @@
-//! MCP on stdio as the real binary speaks it: golden transcripts, the catalog of
+//! MCP on stdio through the real binary: golden transcripts, the catalog of
 //! prompts and resources, and the tool profiles.
 
 #[macro_use]

@@ -1,5 +1,5 @@
-//! Profiles, through the real binary: what each lists and answers, where it is
-//! settled, and what the prototype's names do.
+//! Tool profiles through the real binary: listed tools, settings, and the legacy
+//! names.
 
 use std::path::Path;
 use std::process::Command;
@@ -55,7 +55,7 @@ fn printed(command: &mut Command) -> Vec<String> {
         .collect()
 }
 
-/// The protocol's error of a call.
+/// The protocol error of a call.
 fn error(server: &mut Server, tool: &str, arguments: Value) -> Value {
     server.call("bad", tool, arguments);
     let answer = server.message();
@@ -82,7 +82,7 @@ fn each_profile_lists_and_answers_its_own_tools() {
     assert_eq!(left_out["code"], -32602);
     let message = left_out["message"].as_str().expect("a message");
     assert!(message.contains("--profile standard"), "{message}");
-    // Neither is its schema given away where its parameters are no object.
+    // Invalid parameters do not reveal its schema either.
     core.send(&json!({"jsonrpc": "2.0", "id": 1, "method": "tools/call",
                       "params": {"name": "graph_query", "_meta": 3}}));
     assert_eq!(core.message()["error"].get("data"), None);
@@ -183,7 +183,7 @@ fn procedures_reach_tools_outside_the_core_profile() {
     };
     run(&["add", definition.to_str().expect("text")]);
     run(&["run", "relate", "{}"]);
-    // Its prompt asks for a tool that the core leaves out.
+    // Its prompt needs a tool outside the core profile.
     for (profile, offered) in [("core", false), ("standard", true)] {
         let mut server = serve(folder.path(), profile);
         server.send(&json!({"jsonrpc": "2.0", "id": 1, "method": "prompts/list"}));
@@ -191,7 +191,7 @@ fn procedures_reach_tools_outside_the_core_profile() {
         let mut prompts = prompts.as_array().expect("prompts").iter();
         let is_offered = prompts.any(|prompt| prompt["name"] == "relate");
         assert_eq!(is_offered, offered, "{profile}");
-        // Ours name only tools that are there.
+        // Built-in prompts name only listed tools.
         let remember = json!({"name": "remember", "arguments": {}});
         let request =
             json!({"jsonrpc": "2.0", "id": 2, "method": "prompts/get", "params": remember});
@@ -267,8 +267,8 @@ fn legacy_names_answer_like_their_successors() {
     assert!(server.exit().success());
 }
 
-/// A tool of every family takes its arguments in the forms that clients are
-/// known to send them in, and a call that is wrong changes nothing.
+/// A tool of every family accepts the argument forms that clients are known to
+/// send, and an invalid call changes nothing.
 #[test]
 fn legacy_arguments_are_translated() {
     let folder = folder();

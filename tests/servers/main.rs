@@ -1,5 +1,5 @@
-//! Mimo between software that others wrote: the SDKs of MCP as clients, servers
-//! from npm and PyPI as skills, and the official conformance suite.
+//! Mimo with software of others: MCP SDKs as clients, servers from npm and PyPI as
+//! skills, and the official conformance suite.
 
 #[macro_use]
 #[path = "../support/mod.rs"]

@@ -13,7 +13,7 @@ struct Ran {
     err: String,
 }
 
-/// Runs `mimo skill ..` in the fixture, whose own commands are trusted.
+/// Runs `mimo skill ..` in the fixture, whose commands are trusted.
 fn mimo(fixture: &Fixture, arguments: &[&str]) -> Ran {
     let bin = fixture.path("bin");
     let settings = format!(

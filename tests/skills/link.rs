@@ -1,5 +1,4 @@
-//! The client and the job over real children: what passes, and what bad children
-//! cannot do.
+//! The client and the job over real children, also misbehaving ones.
 
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
@@ -203,8 +202,8 @@ async fn skill_may_request_only_offered_capabilities() {
     }
 }
 
-/// The questions of a skill go to the caller whose call is open, and to nobody
-/// where that could be one of several.
+/// A skill's request goes to the caller of the open call, and to nobody if
+/// several are open.
 #[tokio::test]
 async fn a_question_never_reaches_another_caller() {
     let local = Arc::new(Client {
@@ -228,7 +227,7 @@ async fn a_question_never_reaches_another_caller() {
     };
     let answered = ask(handlers("one", true)).await;
     assert!(answered.contains(r#""from": "one""#), "{answered}");
-    // The local client offers sampling, but this call is not its own.
+    // The local client offers sampling, but this call is another caller's.
     let refused = ask(handlers("one", false)).await;
     assert!(refused.contains("-32601"), "{refused}");
     let other = client.call("wait", None, Map::new(), handlers("two", true));

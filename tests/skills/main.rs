@@ -1,5 +1,5 @@
-//! Skills: their manifest, the sandbox under attack, the link, the registry, and
-//! all of it through the real binary.
+//! Skills: manifests, the sandbox under attack, the link, the registry, and all of
+//! it through the real binary.
 
 #[macro_use]
 #[path = "../support/mod.rs"]

@@ -1,6 +1,5 @@
-//! Manifests: folders of valid and invalid ones against the reader and the
-//! schema, what a valid one becomes, properties of the grammars and of the
-//! environment, and `mimo skill` as a person uses it.
+//! Folders of valid and invalid manifests against the reader and the schema, and
+//! the result of a valid one.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -99,7 +98,7 @@ fn invalid_manifests_are_refused_at_the_expected_paths() {
     }
 }
 
-/// `value` with one place changed, for every place and several changes.
+/// Mutations of `value`: every place with several changes.
 fn mutations(value: &Value) -> Vec<Value> {
     fn places(value: &Value, above: &str, all: &mut Vec<String>) {
         all.push(above.to_owned());

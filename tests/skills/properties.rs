@@ -1,5 +1,5 @@
-//! Properties: no grammar lets a steering flag stand before the package, and
-//! an environment never holds more than may stand in it.
+//! Properties: no grammar lets a dangerous flag precede the package, and no
+//! environment exceeds its allow-list.
 
 use std::sync::OnceLock;
 
@@ -48,7 +48,7 @@ const STEERING: &[&str] = &[
     "--prefix=x",
 ];
 
-/// What each command understands, and what it runs.
+/// The arguments of each command, and the program it runs.
 fn commands() -> Vec<(
     &'static str,
     Vec<&'static str>,
@@ -102,11 +102,11 @@ proptest! {
         prop_assert!(accepted(command, &healthy), "{command} {healthy:?}");
         let mut steered = healthy.clone();
         steered.insert(first.len() + at.min(argv.len() - first.len()), flag.to_owned());
-        // Python's own -i is not docker's: docker understands it.
+        // Docker accepts -i as its own option.
         if !(command == "docker" && flag == "-i") {
             prop_assert!(!accepted(command, &steered), "{command} {steered:?}");
         }
-        // Behind the package it is the server's own.
+        // After the package, arguments belong to the server.
         healthy.push(flag.to_owned());
         prop_assert!(accepted(command, &healthy), "{command} {healthy:?}");
     }

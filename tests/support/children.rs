@@ -1,5 +1,5 @@
-//! Children for the tests of the registry and the link: real processes without
-//! a sandbox. The product's own launcher is tested elsewhere.
+//! Real child processes without a sandbox, for tests of the registry and the link.
+//! The launcher has its own tests.
 
 #![allow(dead_code, reason = "each test binary uses a part of this")]
 
@@ -52,13 +52,13 @@ pub fn program(name: &str, program: PathBuf, arguments: &[&str]) -> SkillSpec {
     }
 }
 
-/// The fake skill, which behaves as `mode` says.
+/// The fake skill in `mode`.
 pub fn fake(name: &str, mode: &str) -> SkillSpec {
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/skill.py");
     program(name, PathBuf::from(PYTHON), &[script, mode])
 }
 
-/// Starts real processes, with the environment of the tests.
+/// Starts real processes with the tests' environment.
 pub struct Processes;
 
 impl ChildLauncher for Processes {
@@ -109,10 +109,9 @@ impl ChildControl for Signals {
     }
 }
 
-/// A client that offers what it is made with, and answers with what it was asked.
+/// A client that offers some capabilities and answers with the request.
 #[derive(Default)]
 pub struct Client {
-    /// Its capabilities.
     pub offers: Vec<&'static str>,
 }
 
@@ -143,7 +142,7 @@ impl DownstreamClient for Client {
     fn note(&self, _: &SkillName, _: &str, _: Option<&RawValue>) {}
 }
 
-/// No client's capabilities.
+/// A client without capabilities.
 pub fn nobody() -> Arc<dyn DownstreamClient> {
     Arc::new(Client::default())
 }

@@ -1,4 +1,4 @@
-//! A trusted folder with programs of the right names, and rules over it.
+//! A trusted folder with programs of the right names, and rules for it.
 
 use std::collections::BTreeMap;
 use std::os::unix::fs::PermissionsExt;
@@ -10,7 +10,7 @@ use tempfile::TempDir;
 
 use super::machine::trusted_folder;
 
-/// Stands in manifests for the fixture's folder.
+/// The placeholder for the fixture's folder in manifests.
 pub const MARK: &str = "/FIXTURE";
 
 pub struct Fixture {
@@ -21,7 +21,7 @@ pub fn mode(path: &Path, bits: u32) {
     std::fs::set_permissions(path, std::fs::Permissions::from_mode(bits)).expect("a mode");
 }
 
-/// A new folder where Mimo trusts programs: it refuses what lies in a temporary one.
+/// A new folder whose programs Mimo trusts, unlike those in a temporary folder.
 pub fn trusted_dir() -> TempDir {
     TempDir::new_in(trusted_folder()).expect("a folder")
 }
@@ -53,12 +53,12 @@ impl Fixture {
         self.folder.path().join(name)
     }
 
-    /// `text` with the fixture's folder put in.
+    /// `text` with the placeholder replaced by the fixture's folder.
     pub fn fill(&self, text: &str) -> String {
         text.replace(MARK, &self.folder.path().display().to_string())
     }
 
-    /// The rules without anything that an operator added.
+    /// The default rules.
     pub fn strict(&self) -> Rules {
         Rules {
             commands: vec!["npx".into(), "docker".into()],
@@ -74,7 +74,7 @@ impl Fixture {
         }
     }
 
-    /// The rules of an operator who allows everything that can be allowed.
+    /// The rules of an operator who allows everything possible.
     pub fn generous(&self) -> Rules {
         let mut rules = self.strict();
         let more = ["uvx", "node", "python3"].map(str::to_owned);

@@ -1,6 +1,6 @@
-//! What a test needs from the machine and not every machine has: programs,
-//! packages, user namespaces, and a folder that nobody else can write. A test
-//! that needs one of these says so first, with `skip_unless!`.
+//! Requirements that not every machine meets: programs, packages, user namespaces,
+//! and a folder that nobody else can write. A test states them first, with
+//! `skip_unless!`.
 
 #![allow(dead_code, reason = "benches use a part of this")]
 
@@ -15,14 +15,14 @@ use std::sync::{Mutex, OnceLock};
 use mimo::skills::sandbox::policy::{Layer, LayerState};
 use mimo::skills::sandbox::probe::layers;
 
-/// What a test needs, or why it is missing and how to get it.
+/// A requirement, or why it is missing and how to get it.
 pub type Found<T> = Result<T, String>;
 
 /// Where skills find Python; a version manager's shim does not run in the sandbox.
 pub const PYTHON: &str = "/usr/bin/python3";
 
-/// The test ends here unless the machine has what it needs: a function of
-/// `machine` by its name, or any expression that gives a `Found`.
+/// Ends the test unless the machine meets a requirement: the name of a function
+/// of `machine`, or an expression of type `Found`.
 #[allow(unused_macros, reason = "benches skip nothing")]
 macro_rules! skip_unless {
     ($need:ident) => {
@@ -35,14 +35,14 @@ macro_rules! skip_unless {
     };
 }
 
-/// Says which test is skipped and why; fails it where `CI=true`.
+/// Reports the skipped test and the reason; fails with `CI=true`.
 pub fn skip(missing: &str, place: &str) {
     let strict = std::env::var_os("CI").is_some_and(|value| value == "true");
     assert!(!strict, "with CI=true no test is skipped: {missing}");
     let thread = std::thread::current();
-    // With one thread for all tests it has no test's name.
+    // With one test thread the thread has no test's name.
     let test = thread.name().filter(|name| *name != "main");
-    // The handle, since what macros print in a passing test is captured.
+    // Not `eprintln!`, whose output is captured in passing tests.
     let _ = writeln!(
         std::io::stderr(),
         "skipped {}: {missing}",
@@ -58,7 +58,7 @@ pub fn python() -> Found<PathBuf> {
     }
 }
 
-/// Node itself: a version manager's `node` may need the environment to find it.
+/// Node's own executable, not a version manager's wrapper.
 pub fn node() -> Found<PathBuf> {
     static NODE: OnceLock<Found<PathBuf>> = OnceLock::new();
     let look = || {
@@ -132,9 +132,8 @@ pub fn npm(name: &str, packages: &[&str]) -> Found<PathBuf> {
     })
 }
 
-/// The folder `name`, filled by `install` unless an earlier run did that with
-/// the same packages. Tests that want it meanwhile wait; one failed attempt is
-/// enough for all tests of a binary.
+/// The folder `name`, filled by `install` unless an earlier run installed the
+/// same packages. Concurrent tests wait, and a failure is remembered.
 fn install_once(
     name: &str,
     packages: &[&str],
@@ -149,7 +148,7 @@ fn install_once(
         return Err(why.clone());
     }
     let folder = all.join(name);
-    // Written last, so that an installation that was cut off is made again.
+    // Written last, so that an interrupted installation is repeated.
     let marker = folder.join("installed.txt");
     let wanted = packages.join("\n");
     if fs::read_to_string(&marker).is_ok_and(|found| found == wanted) {
@@ -189,9 +188,8 @@ fn packages_folder() -> PathBuf {
     }
 }
 
-/// A folder that only this account can change, as Mimo wants it for programs:
-/// under `target/` or, where the checkout lies in a temporary folder, under the
-/// account's home or wherever else there is one.
+/// A folder that only this account can write, as Mimo requires for programs:
+/// under `target/`, or elsewhere if the checkout lies in a temporary folder.
 pub fn trusted_folder() -> PathBuf {
     static FOLDER: OnceLock<PathBuf> = OnceLock::new();
     FOLDER.get_or_init(find_trusted_folder).clone()

@@ -1,6 +1,5 @@
-//! The real binary as a child process, for tests: lines in, lines out, signals,
-//! exit. It waits for events, never for time to pass; the one bound is a
-//! watchdog that turns a hang into a failure.
+//! The real binary as a child process: lines, signals and exit. It waits for
+//! events, never for time to pass; a watchdog turns a hang into a failure.
 
 #![allow(dead_code, reason = "each test binary uses a part of this")]
 
@@ -20,10 +19,10 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-/// How long a test waits for an event before it calls it a hang.
+/// How long a test waits for an event before it fails as a hang.
 pub const WATCHDOG: Duration = Duration::from_secs(100);
 
-/// The binary under test, serving the test tools from folders of its own.
+/// The binary under test with the test tools, on its own folders.
 pub fn command(folder: &std::path::Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_mimo"));
     command
@@ -36,13 +35,12 @@ pub fn command(folder: &std::path::Path) -> Command {
     command
 }
 
-/// The message of a `tools/call`.
 pub fn call_of(id: impl Into<Value>, tool: &str, arguments: Value) -> Value {
     let id: Value = id.into();
     json!({"jsonrpc":"2.0","id":id,"method":"tools/call","params":{"name":tool,"arguments":arguments}})
 }
 
-/// A running server with pipes for its ends.
+/// A running server with pipes for stdin and stdout.
 pub struct Server {
     child: Child,
     input: Option<ChildStdin>,
@@ -51,7 +49,6 @@ pub struct Server {
 }
 
 impl Server {
-    /// Starts one.
     pub fn start() -> Server {
         let folder = tempfile::tempdir().expect("a folder");
         let mut server = Server::of(&mut command(folder.path()));
@@ -59,7 +56,7 @@ impl Server {
         server
     }
 
-    /// Starts what `command` says, with pipes for its ends.
+    /// Starts `command` with pipes for stdin and stdout.
     pub fn of(command: &mut Command) -> Server {
         let mut child = command
             .stdin(Stdio::piped())
@@ -76,28 +73,24 @@ impl Server {
         }
     }
 
-    /// Writes bytes as they are.
     pub fn write(&mut self, bytes: &[u8]) {
         self.try_write(bytes).expect("the server reads");
     }
 
-    /// The same to a server that may be gone.
+    /// Writes to a server that may be gone.
     pub fn try_write(&mut self, bytes: &[u8]) -> io::Result<()> {
         let input = self.input.as_mut().expect("the input is open");
         input.write_all(bytes)
     }
 
-    /// Writes a message as a line.
     pub fn send(&mut self, message: &Value) {
         self.write(format!("{message}\n").as_bytes());
     }
 
-    /// Sends `tools/call`.
     pub fn call(&mut self, id: impl Into<Value>, tool: &str, arguments: Value) {
         self.send(&call_of(id, tool, arguments));
     }
 
-    /// Closes its input.
     pub fn end(&mut self) {
         self.input = None;
     }
@@ -111,13 +104,11 @@ impl Server {
         }
     }
 
-    /// The next line as a message.
     pub fn message(&mut self) -> Value {
         let line = self.line().expect("another line");
         serde_json::from_str(&line).unwrap_or_else(|error| panic!("{error}: {line}"))
     }
 
-    /// Waits for its exit.
     pub fn exit(mut self) -> ExitStatus {
         self.input = None;
         wait(&mut self.child)
@@ -128,12 +119,10 @@ impl Server {
         wait(&mut self.child)
     }
 
-    /// Its process id.
     pub fn pid(&self) -> i32 {
         self.child.id() as i32
     }
 
-    /// Sends it a signal.
     #[cfg(unix)]
     pub fn signal(&self, signal: nix::sys::signal::Signal) {
         let pid = nix::unistd::Pid::from_raw(self.pid());
@@ -156,8 +145,8 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        // A test that failed leaves nothing behind; one that did not has
-        // waited for the exit already.
+        // A failed test leaves no process behind; others have waited for the
+        // exit already.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
@@ -171,7 +160,7 @@ pub fn wait(child: &mut Child) -> ExitStatus {
             return status;
         }
         assert!(start.elapsed() < WATCHDOG, "the server does not exit");
-        // std knows no wait with a bound; this only sets how soon it is seen.
+        // std has no wait with a timeout; this is the polling interval.
         std::thread::park_timeout(Duration::from_millis(2));
     }
 }

@@ -1,5 +1,5 @@
-//! Random inputs that can be repeated. Each run draws a new seed and says which;
-//! `MIMO_FUZZ_SEED` sets it, `MIMO_FUZZ_SECONDS` makes fuzzing longer.
+//! Repeatable random inputs. Each run draws and prints a new seed; `MIMO_FUZZ_SEED`
+//! sets it, and `MIMO_FUZZ_SECONDS` makes fuzzing longer.
 
 use std::hash::{BuildHasher, RandomState};
 use std::io::Write;
@@ -56,10 +56,10 @@ pub fn repeat(count: u64, mut trial: impl FnMut(&mut Random)) {
     }
 }
 
-/// What a property test runs with: a seed that a failure shows.
+/// The configuration of a property test. A failure shows its seed.
 pub fn property(cases: u32) -> Config {
     let seed = seed();
-    // Captured, so only a failing property shows it.
+    // Captured, so that only a failing property shows it.
     #[allow(clippy::print_stderr, reason = "a failing test shows what it printed")]
     {
         eprintln!("repeat this with {SEED}={seed}");
@@ -77,18 +77,18 @@ fn run(seed: u64, trial: impl FnOnce(&mut Random)) {
     assert!(outcome.is_ok(), "repeat this with {SEED}={seed}");
 }
 
-/// The first seed, which the run shows even if it hangs or is killed.
+/// The first seed. Printed at once, in case the test hangs or is killed.
 fn announced_seed() -> u64 {
     let seed = seed();
     let thread = std::thread::current();
     let test = thread.name().unwrap_or("a test");
-    // The handle, since what macros print in a passing test is captured.
+    // Not `eprintln!`, whose output is captured in passing tests.
     let _ = writeln!(std::io::stderr(), "{test}: {SEED}={seed}");
     seed
 }
 
 fn seed() -> u64 {
-    // Short enough to be typed.
+    // Short enough to type.
     number(SEED).unwrap_or_else(|| RandomState::new().hash_one(SEED) % 1_000_000_000)
 }
 

@@ -1,5 +1,5 @@
-//! The server as these tests start it: the tools that users get, on folders of
-//! the test's own, spoken to directly or through a client that starts it.
+//! The server with the users' tools on the test's own folders, called directly or
+//! through a client that starts it.
 
 use std::ffi::OsString;
 use std::path::Path;
@@ -9,15 +9,14 @@ use serde_json::{Value, json};
 
 use super::Server;
 
-/// Mimo on the folders `data` and `config` in `folder`, and nothing else of
-/// this machine.
+/// Mimo on the folders `data` and `config` in `folder`.
 pub fn mimo(folder: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_mimo"));
     on(&mut command, folder);
     command
 }
 
-/// Makes `command` and what it starts keep to `folder`.
+/// Restricts `command` and its children to `folder`.
 pub fn on(command: &mut Command, folder: &Path) {
     command
         .env_clear()
@@ -28,12 +27,12 @@ pub fn on(command: &mut Command, folder: &Path) {
         .stderr(Stdio::null());
 }
 
-/// Where programs are looked for.
+/// The search path of programs.
 pub fn path() -> OsString {
     std::env::var_os("PATH").unwrap_or_default()
 }
 
-/// What a tool answered.
+/// The result of a tool.
 #[derive(Debug)]
 pub struct Reply {
     /// Whether it said that it failed.
@@ -66,7 +65,7 @@ impl Reply {
     }
 }
 
-/// Greets the server; its answer.
+/// Initializes the session and returns the result.
 pub fn initialize(server: &mut Server) -> Value {
     server.send(
         &json!({"jsonrpc": "2.0", "id": "hello", "method": "initialize", "params": {
@@ -80,7 +79,7 @@ pub fn initialize(server: &mut Server) -> Value {
     answer["result"].clone()
 }
 
-/// Calls a tool and waits for what it answers.
+/// Calls a tool and waits for its result.
 pub fn ask(server: &mut Server, tool: &str, arguments: Value) -> Reply {
     server.call(tool, tool, arguments);
     let answer = server.message();

@@ -1,4 +1,4 @@
-//! A Mimo without a wire: the memory tools over a store in a temporary folder.
+//! The tools called in this process, over a store in a temporary folder.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -20,11 +20,11 @@ use tempfile::TempDir;
 /// 2026-11-22T12:00:00Z.
 pub const NOON: Timestamp = Timestamp(1_795_348_800_000_000);
 
-/// Encodes a text as the counts of its words, hashed into a few dozen places:
-/// texts that share words are near each other, and nothing is learned.
+/// Encodes a text as hashed word counts, so that texts with common words are
+/// near each other.
 #[derive(Default)]
 pub struct WordCounts {
-    /// Every call fails while this is set.
+    /// Makes every call fail.
     pub broken: AtomicBool,
 }
 
@@ -80,7 +80,6 @@ impl Embedder for WordCounts {
     }
 }
 
-/// The tools of one client.
 pub struct Mimo {
     pub clock: Arc<FixedClock>,
     pub encoder: Arc<WordCounts>,
@@ -93,7 +92,7 @@ pub struct Mimo {
 }
 
 impl Mimo {
-    /// With an empty store, in the project `global`.
+    /// An empty store in the project `global`.
     pub fn new() -> Mimo {
         Mimo::in_project("global")
     }
@@ -102,8 +101,7 @@ impl Mimo {
         Mimo::with(project, &[], |store| store)
     }
 
-    /// With these functional predicates, and a graph in what `of` makes of the
-    /// store.
+    /// With these functional predicates, and a graph over `of` of the store.
     pub fn with(
         project: &str,
         functional: &[&str],
@@ -145,8 +143,8 @@ impl Mimo {
         }
     }
 
-    /// Calls a tool: its document, or its failure. The clock moves on a second
-    /// after each call, so that later is later.
+    /// Calls a tool. The clock advances a second after each call, so that times
+    /// differ.
     pub fn call(&self, tool: &str, arguments: Value) -> Result<Value, Failure> {
         self.call_as(self.caller.clone(), tool, arguments)
     }
@@ -167,12 +165,11 @@ impl Mimo {
             })
     }
 
-    /// Waits for `work`.
     pub fn wait<T>(&self, work: impl Future<Output = T>) -> T {
         self.runtime.block_on(work)
     }
 
-    /// Stores memories given by their fields; their ids.
+    /// Stores memories and returns their ids.
     pub fn store(&self, memories: Value) -> Vec<i64> {
         let stored = self
             .call("memory_store", json!({ "memories": memories }))
@@ -184,7 +181,7 @@ impl Mimo {
             .collect()
     }
 
-    /// Stores texts; their ids.
+    /// Stores texts and returns their ids.
     pub fn store_texts(&self, texts: &[&str]) -> Vec<i64> {
         self.store(
             texts
@@ -194,7 +191,6 @@ impl Mimo {
         )
     }
 
-    /// The items of a search.
     pub fn search(&self, arguments: Value) -> Vec<Value> {
         let mut found = self.call("memory_search", arguments).expect("found");
         match found["items"].take() {
@@ -203,7 +199,6 @@ impl Mimo {
         }
     }
 
-    /// The ids of a search's items.
     pub fn ids(&self, arguments: Value) -> Vec<i64> {
         let items = self.search(arguments);
         items
@@ -212,7 +207,6 @@ impl Mimo {
             .collect()
     }
 
-    /// The texts of a search's items.
     pub fn texts(&self, arguments: Value) -> Vec<String> {
         let items = self.search(arguments);
         items
@@ -221,7 +215,7 @@ impl Mimo {
             .collect()
     }
 
-    /// The moment of the clock, as a client would write it.
+    /// The time of the clock in ISO 8601.
     pub fn now(&self) -> String {
         self.clock.now().to_iso()
     }

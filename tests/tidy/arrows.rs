@@ -3,7 +3,7 @@
 
 use super::source::{Source, is_test, is_word, line_of, places};
 
-/// What every room may use.
+/// Rooms that every room may use.
 const COMMON: &[&str] = &[
     "failure",
     "clock",

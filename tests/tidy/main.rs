@@ -1,6 +1,6 @@
-//! The house rules, read from the tree: which room may know which, what may
-//! stand where, and that README and guide say what the code does. Each ban names
-//! what to use instead; the checks themselves are tested on made-up files.
+//! The house rules, checked on the tree: dependencies between rooms, banned words,
+//! and that README and guide match the code. Each ban names its replacement; the
+//! checks are tested on made-up files.
 
 mod arrows;
 mod guide;
@@ -12,15 +12,15 @@ use std::path::{Path, PathBuf};
 use arrows::{ARROWS, wrong_arrows};
 use source::{Source, is_word, line_of, places, without_literals};
 
-/// Longer files hold two things.
+/// A longer file should be split.
 const FILE_LINES: usize = 500;
 
-/// Words that may stand in some places only.
+/// Words that are allowed in some places only.
 struct Ban {
     words: &'static [&'static str],
-    /// Path beginnings where they belong.
+    /// Path prefixes where they are allowed.
     allowed: &'static [&'static str],
-    /// Whether test code is held to it too.
+    /// Whether it applies to test code too.
     in_tests: bool,
     instead: &'static str,
 }
@@ -156,7 +156,6 @@ fn ci_runs_the_readme_test_command() {
     assert!(ci.lines().any(|line| line == commands[1]), "{ci}");
 }
 
-/// Everything wrong with one file.
 fn problems(source: &Source) -> Vec<String> {
     let mut found = wrong_arrows(source);
     for ban in BANS {

@@ -1,7 +1,6 @@
-//! Rust source as the checks look at it: comments and literals blanked out,
-//! test code told apart, line numbers kept. Knows no rule.
+//! Rust source as the checks read it: comments and literals blanked out, test code
+//! separated, line numbers kept.
 
-/// One file of the tree.
 pub struct Source {
     /// `src/tools/memory.rs`.
     pub path: String,

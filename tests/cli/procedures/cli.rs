@@ -1,4 +1,4 @@
-//! `mimo procedure` as a person uses it.
+//! The `mimo procedure` commands.
 
 use std::fs::{self, File};
 use std::io::{Read, Write};
@@ -9,8 +9,7 @@ use serde_json::{Value, json};
 
 use super::place::Place;
 
-/// Approves at a terminal, as a person does; gives the exit code and what was
-/// shown.
+/// Approves at a terminal; the exit code and the output.
 pub fn approves(place: &Place, id: &str, more: &[&str]) -> (i32, String) {
     let mut arguments = vec!["procedure", "approve", id];
     arguments.extend(more);
@@ -24,7 +23,7 @@ pub fn approves(place: &Place, id: &str, more: &[&str]) -> (i32, String) {
     let mut master = File::from(terminal.master);
     master.write_all(b"yes\n").expect("typed");
     let mut shown = Vec::new();
-    // On Linux the end of a terminal is an error rather than an empty read.
+    // On Linux the end of a terminal is an error, not an empty read.
     let _ = master.read_to_end(&mut shown);
     let code = child.wait().expect("it ends").code().expect("no signal");
     (code, String::from_utf8_lossy(&shown).into_owned())

@@ -1,5 +1,5 @@
-//! Mimo killed at every write to a journal, just before and just after it: what
-//! may be repeated is not lost, and what may not is never done twice unnoticed.
+//! Mimo is killed just before and just after every journal write. Repeatable steps
+//! are not lost, and steps that must not be repeated never run twice unnoticed.
 
 use std::collections::BTreeMap;
 use std::os::unix::process::ExitStatusExt;
@@ -17,10 +17,10 @@ use serde_json::{Map, Value, json};
 use super::place::Place;
 
 const STEPS: u64 = 12;
-/// The execution is made, each step begins, and the end is written.
+/// Journal writes: creation, the start of each step, and the end.
 const WRITES: u64 = STEPS + 2;
 
-/// Every other step may be repeated.
+/// Every second step is idempotent.
 fn tool(step: u64) -> &'static str {
     if step.is_multiple_of(2) {
         "put"
@@ -64,11 +64,11 @@ fn execution_ends_correctly_after_a_kill_at_any_journal_write() {
             });
         }
     });
-    // Killed after the intent of each of the six, and before its result.
+    // Killed between intent and result of each of the six.
     assert_eq!(unknown.into_inner(), STEPS);
 }
 
-/// One run; how often a person had to say what happened.
+/// One run; how often a person had to decide.
 fn killed_at(moment: u64) -> u64 {
     let place = Place::counting();
     let start = json!({"name": "twelve", "idempotency_key": "k", "timeout_ms": 600_000});
@@ -138,7 +138,7 @@ fn killed_at(moment: u64) -> u64 {
     asked
 }
 
-/// What a person would say at a terminal.
+/// A person's decision at a terminal.
 fn decide(place: &Place, id: &str, decision: Decision) {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()

@@ -1,4 +1,4 @@
-//! A thousand executions on two Mimos that were both asked for each of them.
+//! A thousand executions, each requested from two processes.
 
 use std::collections::BTreeSet;
 
@@ -36,7 +36,7 @@ fn thousand_executions_on_two_processes_run_once_each() {
         "a key stands for one execution, whoever was asked"
     );
     assert_eq!(ids[0].len(), EXECUTIONS);
-    // Waiting for each is waiting for all: no sleeping.
+    // Waiting for each execution waits for all, without sleeping.
     for id in &ids[0] {
         let done = both[0].good("procedure_run", json!({"execution_id": id}));
         assert_eq!(done["status"], "completed", "{done}");

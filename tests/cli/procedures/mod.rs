@@ -1,5 +1,5 @@
-//! Procedures through the real binary: killed at every write, two Mimos on one
-//! file, the shipped ones on real servers, and the command line.
+//! Procedures through the real binary: kills at every write, two processes on one
+//! file, the shipped procedures on real servers, and the command line.
 
 mod cli;
 mod crash;

@@ -1,4 +1,4 @@
-//! The real binary with a skill, over a folder that outlives it.
+//! The real binary with a skill, on a folder that outlives it.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -13,7 +13,7 @@ use crate::support::{fixture, machine};
 
 /// A folder with settings, a database, and a skill that counts its calls.
 pub struct Place {
-    /// Where nobody else can write, so that programs may lie there.
+    /// A trusted folder, since it holds programs.
     pub folder: TempDir,
 }
 
@@ -36,7 +36,7 @@ impl Place {
         place
     }
 
-    /// Writes the settings: node may be run, for these skills.
+    /// Writes the settings that allow node, and these skills.
     pub fn settings(&self, skills: Value) {
         let config = self.path("config");
         fs::create_dir_all(&config).expect("made");
@@ -55,7 +55,7 @@ impl Place {
         self.folder.path().join(name)
     }
 
-    /// The lines of the counter: what was called.
+    /// The lines of the counter, one for each call.
     pub fn calls(&self) -> Vec<String> {
         let text = fs::read_to_string(self.path("calls/log")).unwrap_or_default();
         text.lines().map(str::to_owned).collect()
@@ -87,14 +87,14 @@ impl Place {
     }
 }
 
-/// A running Mimo.
+/// A running server.
 pub struct Mimo {
     pub server: Server,
     id: u64,
 }
 
 impl Mimo {
-    /// The document of a call; nothing where Mimo has died.
+    /// The document of a call, or nothing if the server died.
     pub fn ask(&mut self, tool: &str, arguments: Value) -> Option<Value> {
         self.send(tool, arguments);
         self.answer()
@@ -112,7 +112,7 @@ impl Mimo {
         Some(serde_json::from_str(text).expect("a document"))
     }
 
-    /// A call whose answer is not looked at.
+    /// A call whose result is ignored.
     pub fn ask_any(&mut self, tool: &str, arguments: Value) {
         self.send(tool, arguments);
         assert!(self.server.line().is_some(), "Mimo lives");

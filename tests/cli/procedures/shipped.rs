@@ -1,4 +1,4 @@
-//! The procedures that are shipped, on the official filesystem server.
+//! The shipped procedures, run on the official filesystem server.
 
 use std::fs;
 use std::path::PathBuf;
@@ -15,7 +15,7 @@ fn modules() -> Found<PathBuf> {
     Ok(machine::npm("files", &[server])?.join("node_modules"))
 }
 
-/// A Mimo whose skill `files` is the official filesystem server over `work`.
+/// A server whose skill `files` is the official filesystem server over `work`.
 fn start() -> (Place, Mimo) {
     let place = Place {
         folder: fixture::trusted_dir(),
@@ -69,7 +69,7 @@ fn shipped_procedures_do_what_they_say() {
         "it was moved back"
     );
 
-    // Research: read once, known from then on.
+    // Research: read once, then known.
     write(
         "tides.txt",
         "The tide in the harbour turns every six hours and twelve minutes.",
@@ -93,7 +93,7 @@ fn shipped_procedures_do_what_they_say() {
         "it is not read again: {again}"
     );
 
-    // A release: blocked, then undescribed, then a person's to decide.
+    // A release: blocked, then undescribed, then waiting for approval.
     let blocker = json!({"content": "The login is broken", "tags": ["release-blocker"]});
     let blocker = mimo.good("memory_store", blocker)["results"][0]["id"].clone();
     write("CHANGELOG.md", "## 1.3.0\n");

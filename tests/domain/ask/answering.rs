@@ -1,4 +1,4 @@
-//! What is said out of the results, and when it is said that nothing is there.
+//! Quoted answers, and the report when nothing is relevant.
 
 use mimo::ask::{Candidate, Evidence, StoreKind, Synthesis, extract, select};
 use mimo::clock::Timestamp;
@@ -111,7 +111,7 @@ fn duplicates_are_quoted_once_but_other_numbers_and_negations_are_kept() {
     assert_eq!(found.citations, ["memory:1", "memory:3", "memory:4"]);
 }
 
-/// Each part shares few words with the whole.
+/// Each part shares few words with the whole question.
 #[test]
 fn each_part_of_a_compound_question_is_answered() {
     let items = [
@@ -163,7 +163,7 @@ struct Labelled {
     answer: Option<String>,
 }
 
-/// Items as an answer is given them: the most worth first.
+/// Items as the answer gets them: most relevant first.
 fn by_worth(question: &str, items: impl Iterator<Item = Evidence>) -> Vec<Evidence> {
     let of_none = |item| Candidate {
         evidence: item,
@@ -176,8 +176,8 @@ fn by_worth(question: &str, items: impl Iterator<Item = Evidence>) -> Vec<Eviden
     selection.indices.iter().map(item).collect()
 }
 
-/// 30 questions that one of 30 facts answers, mostly in other words, and 30 that
-/// none does, each against all facts.
+/// 30 questions that one of 30 facts answers, mostly in other words, and 30
+/// that none answers, each against all facts.
 #[test]
 fn threshold_separates_answers_from_noise() {
     let labelled: Vec<Labelled> = include_str!("answers.jsonl")

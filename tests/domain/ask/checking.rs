@@ -1,5 +1,5 @@
-//! What holds of every prompt and of every answer of a model, whatever sources
-//! say and models write.
+//! Properties of every prompt and every model answer, whatever sources and models
+//! contain.
 
 use mimo::ask::{Evidence, StoreKind, checked, prompt};
 use mimo::clock::Timestamp;
@@ -22,7 +22,7 @@ fn given() -> Vec<String> {
     .to_vec()
 }
 
-/// Pieces that make citations, near misses and all that could hide one.
+/// Fragments that form citations, almost form them, or could hide them.
 fn written() -> impl Strategy<Value = String> {
     let piece = prop::sample::select(vec![
         "memory:",
@@ -65,7 +65,7 @@ fn written() -> impl Strategy<Value = String> {
     prop::collection::vec(any, 0..60).prop_map(|pieces| pieces.concat())
 }
 
-/// Everything in a text that a reader could take for a citation.
+/// All substrings that a reader could take for a citation.
 fn looks_cited(text: &str) -> Vec<String> {
     let lower = text.to_ascii_lowercase();
     let mut found = Vec::new();
@@ -81,7 +81,7 @@ fn looks_cited(text: &str) -> Vec<String> {
         let id = &text[at + begins.len()..];
         let end = id.find(|c: char| !goes_on(c) && !"@.+-:/".contains(c));
         let id = id[..end.unwrap_or(id.len())].trim_end_matches(['.', '-', ':', '/', '+', '@']);
-        // `skill:triple:3` is one.
+        // `skill:triple:3` is a valid citation.
         let inner = found
             .last()
             .is_some_and(|(from, to)| (*from..*to).contains(&at));
@@ -118,7 +118,7 @@ proptest! {
         }
         let seen = |c: char| c == '\n' || !c.is_control() && c != '\u{200b}' && c != '\u{202e}';
         prop_assert!(said.text.chars().all(seen), "{:?}", said.text);
-        // What stands once, stands.
+        // Normalizing twice changes nothing.
         let body = said.text.split_once('\n').map(|(_, body)| body).unwrap_or_default();
         prop_assert_eq!(checked(body, &given, most), Ok(said.clone()));
     }

@@ -1,4 +1,4 @@
-//! A client of the real binary that has a model to lend, or has none.
+//! A client of the real binary, with or without a model for sampling.
 
 use std::fs;
 use std::process::{Command, Stdio};
@@ -8,11 +8,11 @@ use tempfile::TempDir;
 
 use crate::support::Server;
 
-/// What the memories answer.
+/// The answer that the memories contain.
 pub const QUESTION: &str = "When does Apollo ship its release?";
-/// What bounds waits that are meant to last until their end.
+/// The timeout of calls that are expected to use all of it.
 pub const SHORT_MILLIS: u64 = 3_000;
-/// What bounds the others.
+/// The timeout of all other calls.
 pub const LONG_MILLIS: u64 = 40_000;
 
 pub struct Client {
@@ -22,8 +22,8 @@ pub struct Client {
 }
 
 impl Client {
-    /// Of a Mimo with this `config.toml` and these variables, which knows when
-    /// Apollo ships, twice.
+    /// Starts Mimo with this `config.toml` and these variables, and stores two
+    /// memories about Apollo's release.
     pub fn start(config: &str, variables: &[(&str, &str)]) -> Client {
         let folder = TempDir::new().expect("a folder");
         let settings = folder.path().join("config");
@@ -45,7 +45,7 @@ impl Client {
         }
     }
 
-    /// The same, introduced in a revision in which it can be asked at any time.
+    /// The same, initialized in a revision with server requests at any time.
     pub fn greeted(config: &str, capabilities: Value) -> Client {
         let mut client = Client::start(config, &[]);
         let params = json!({
@@ -61,7 +61,7 @@ impl Client {
         client
     }
 
-    /// Stores what there is to know.
+    /// Stores the memories that answer the question.
     pub fn remember(&mut self, meta: Value) {
         let memories = json!([
             {"content": "We decided that Apollo ships its release every second Tuesday."},
@@ -71,7 +71,7 @@ impl Client {
         assert_eq!(stored["results"][1]["id"], 2, "{stored}");
     }
 
-    /// The result of a request without questions.
+    /// The result of a request during which the server asks nothing.
     pub fn request(&mut self, method: &str, params: Value) -> Value {
         let (asked, result) = self.answering(method, params, |_| panic!("asked"));
         assert!(asked.is_empty(), "{asked:?}");
@@ -83,8 +83,9 @@ impl Client {
         document(&self.request("tools/call", call))
     }
 
-    /// The result of a request, whose questions `model` answers with the members
-    /// of a JSON-RPC answer, or leaves open; and what else was sent before it.
+    /// The result of a request and the messages before it. `model` answers the
+    /// server's requests with members of a JSON-RPC response, or leaves them
+    /// open.
     pub fn answering(
         &mut self,
         method: &str,
@@ -116,8 +117,8 @@ impl Client {
         }
     }
 
-    /// Asks the question, in so many milliseconds: what was sent before the
-    /// answer, and that.
+    /// Asks the question with a timeout; the messages before the result, and
+    /// the result.
     pub fn ask(
         &mut self,
         millis: u64,
@@ -128,27 +129,25 @@ impl Client {
         (before, document(&result))
     }
 
-    /// Lets it end, and sees that it does.
+    /// Closes the input and checks the exit.
     pub fn leave(self) -> TempDir {
         assert!(self.server.exit().success());
         self.folder
     }
 }
 
-/// The call that asks the question.
 pub fn question(millis: u64, meta: Value) -> Value {
     let arguments = json!({"query": QUESTION, "timeout_ms": millis});
     json!({"name": "ask_mimo", "arguments": arguments, "_meta": meta})
 }
 
-/// The document of a tool's result.
 pub fn document(result: &Value) -> Value {
     let text = result["content"][0]["text"].as_str();
     let text = text.unwrap_or_else(|| panic!("{result}"));
     serde_json::from_str(text).expect("a document")
 }
 
-/// What a model writes, as the result of sampling.
+/// A sampling result with this text.
 pub fn written(text: &str) -> Value {
     json!({
         "role": "assistant",
@@ -158,7 +157,7 @@ pub fn written(text: &str) -> Value {
     })
 }
 
-/// That the answer is quotations, and that it says why.
+/// Asserts that the answer is quotations with a reason.
 pub fn assert_quoted(answer: &Value, why: &str) {
     let synthesis = &answer["synthesis"];
     assert_eq!(synthesis["by"], "extract", "{answer:#}");
@@ -174,7 +173,7 @@ pub fn assert_quoted(answer: &Value, why: &str) {
     }
 }
 
-/// That the answer is what a model wrote, whose body is `text`.
+/// Asserts that the answer is the model's, with `text` as its body.
 pub fn assert_written(answer: &Value, by: &str, text: &str, citations: Value) {
     let synthesis = &answer["synthesis"];
     assert_eq!(synthesis["by"], by, "{answer:#}");

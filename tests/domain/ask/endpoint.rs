@@ -1,5 +1,5 @@
-//! Answers that the endpoint of the settings writes: a server on the loopback
-//! address stands in for it, well and badly behaved.
+//! Answers written by the configured endpoint. A server on the loopback address
+//! stands in for it, well and badly behaved.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -12,15 +12,15 @@ use super::client::{
 };
 use crate::support::WATCHDOG;
 
-/// One request as it came.
+/// One request as received.
 struct Request {
     line: String,
     headers: Vec<String>,
     body: Value,
 }
 
-/// An endpoint that answers each request with the bytes that `answer` makes, or
-/// not at all. Gives its URL and what it is sent.
+/// An endpoint that answers each request with the bytes of `answer`, or never.
+/// Returns its URL and the requests it gets.
 fn endpoint(
     answer: impl Fn(&Request) -> Option<Vec<u8>> + Send + 'static,
 ) -> (String, Receiver<Request>) {
@@ -39,7 +39,7 @@ fn endpoint(
                 return;
             }
             match answer {
-                // Whoever asked may have had enough of it.
+                // The caller may have given up already.
                 Some(answer) => drop(stream.write_all(&answer)),
                 None => open.push(stream),
             }
@@ -99,7 +99,7 @@ fn client(url: &str) -> Client {
 fn endpoint_gets_sources_and_key_and_its_text_is_the_answer() {
     let (url, requests) = endpoint(|_| Some(completion("<think>Hm.</think>Tuesdays [memory:1].")));
     let settings = config(&url, "key_variable = \"MY_KEY\"\n");
-    // What the environment says of proxies does not apply.
+    // Proxy variables of the environment do not apply.
     let variables = [
         ("MY_KEY", "hunter2"),
         ("HTTP_PROXY", "http://127.0.0.1:1"),
@@ -222,7 +222,7 @@ fn https_endpoint_is_contacted_over_tls_only() {
         let (mut stream, _) = listener.accept().expect("a connection");
         let mut first = [0; 1];
         stream.read_exact(&mut first).expect("a byte");
-        // It may have left already.
+        // The client may be gone already.
         let _ = stream.write_all(&completion("Tuesdays [memory:1]."));
         first[0]
     });
@@ -258,7 +258,7 @@ fn hanging_endpoint_times_out_without_blocking_others() {
     let (_, answer) = mimo.ask(SHORT_MILLIS, |_| None);
     assert_quoted(&answer, "the endpoint did not answer in time");
     assert!(requests.try_recv().is_ok(), "it was asked");
-    // A request that is taken back, or whose client leaves, is not waited for.
+    // A cancelled request, or one whose client left, is not awaited.
     mimo.server.send(&json!({
         "jsonrpc": "2.0", "id": "gone", "method": "tools/call", "params": question(LONG_MILLIS, json!({})),
     }));
@@ -341,7 +341,7 @@ fn failed_endpoint_falls_back_to_the_clients_model() {
     );
     mimo.leave();
 
-    // Where the settings name one of them, the other is not asked.
+    // A configured writer excludes the other one.
     let only = format!("ask.synthesis = \"endpoint\"\n{}", config(down, ""));
     let mut mimo = Client::greeted(&only, json!({"sampling": {}}));
     let (before, answer) = mimo.ask(LONG_MILLIS, model);

@@ -1,14 +1,13 @@
-//! Asking: how often the router finds the store that answers, what of the
-//! results is said, and what a conversation carries on.
+//! `ask_mimo`: routing, gathering, selection, answers and conversations.
 
 mod answering;
 mod checking;
 mod client;
-mod conversing;
+mod conversation;
 mod endpoint;
-mod keeping;
+mod gathering;
 mod properties;
-mod relating;
 mod routing;
-mod sampled;
-mod through;
+mod sampling;
+mod selection;
+mod tool;

@@ -1,4 +1,4 @@
-//! What holds of every answer, whatever the sources, the question, the budget.
+//! Properties of every answer, for any sources, question and budget.
 
 use std::collections::BTreeSet;
 
@@ -9,8 +9,8 @@ use proptest::prelude::*;
 
 use crate::support::random::property;
 
-/// Texts of few words, so that questions meet sources, with all that could
-/// break a quotation or a count of bytes.
+/// Texts from a small vocabulary, so that questions match sources, with
+/// characters that could break quoting or byte counts.
 fn text() -> impl Strategy<Value = String> {
     let word = prop::sample::select(vec![
         "launch",
@@ -84,7 +84,7 @@ fn quotations(text: &str) -> Vec<&str> {
         .collect()
 }
 
-/// A source as it may be quoted, white space aside, which sentences end at.
+/// A source in its quoted form, ignoring white space, where sentences end.
 fn spaceless(text: &str) -> String {
     let quoted = text.replace(['"', '\u{201c}', '\u{201d}'], "'");
     quoted
@@ -93,8 +93,8 @@ fn spaceless(text: &str) -> String {
         .collect()
 }
 
-/// Whether `part`'s characters stand in `whole` in their order, at most the
-/// unseen ones left out between them.
+/// Whether `part` is a subsequence of `whole` that omits only invisible
+/// characters.
 fn stands_in(part: &str, whole: &str) -> bool {
     let seen = |text: &str| -> String {
         let unseen = |c: char| {

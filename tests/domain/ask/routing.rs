@@ -20,14 +20,14 @@ use std::sync::Arc;
 struct Question {
     question: String,
     primary: StoreKind,
-    /// Stores that may be right too.
+    /// Other acceptable stores.
     also: Vec<StoreKind>,
 }
 
 #[derive(Deserialize)]
 struct Compound {
     question: String,
-    /// The two that are needed.
+    /// The two required stores.
     stores: Vec<StoreKind>,
 }
 
@@ -38,7 +38,8 @@ fn questions<T: DeserializeOwned>(file: &str) -> Vec<T> {
         .collect()
 }
 
-/// Half of the questions, by their text: new ones move no old one.
+/// Half of the questions, by a hash of their text, so that new questions move
+/// no old one.
 fn is_for_tuning(question: &str) -> bool {
     Sha256::digest(question)[0].is_multiple_of(2)
 }
@@ -67,16 +68,16 @@ fn is_searched(decision: &Decision, store: StoreKind) -> bool {
     decision.primary == store || decision.secondary.contains(&store)
 }
 
-/// Shares of questions, but for the last.
+/// Fractions of questions, except the last.
 #[derive(Debug)]
 struct Figures {
-    /// The primary store is the labelled one.
+    /// The primary store is the labeled one.
     primary: f32,
-    /// The primary store is the labelled one, or one that may be right too.
+    /// The primary store is the labeled one or another acceptable one.
     acceptable: f32,
-    /// The labelled store is among those searched.
+    /// The labeled store is searched.
     searched: f32,
-    /// Stores searched for a question, on average.
+    /// Mean number of stores searched for a question.
     stores: f32,
 }
 
@@ -109,7 +110,7 @@ fn held_out_questions_reach_their_store() {
     // Measured: .988, .994, 1 and 1.22.
     assert!(figures.primary >= 0.97, "{figures:?}");
     assert!(figures.searched >= 0.98, "{figures:?}");
-    // Searching everything always would find everything.
+    // Searching every store always would be useless as a router.
     assert!(figures.stores <= 1.4, "{figures:?}");
 }
 
@@ -125,14 +126,14 @@ fn questions_older_than_the_prototypes_reach_their_store() {
     assert!(figures.stores <= 2.4, "{figures:?}");
 }
 
-/// Shares of compound questions, but for the last.
+/// Fractions of compound questions, except the last.
 #[derive(Debug)]
 struct Both {
-    /// All stores needed are among those searched.
+    /// All required stores are searched.
     searched: f32,
-    /// The primary store is one of those needed.
+    /// The primary store is a required one.
     primary: f32,
-    /// Stores searched for a question, on average.
+    /// Mean number of stores searched for a question.
     stores: f32,
 }
 
@@ -185,6 +186,6 @@ fn question_in_another_language_searches_every_store() {
     // Measured: all, 3.98 of four stores, and .47.
     assert_eq!(searched, questions.len());
     assert!(stores as f32 >= 3.8 * questions.len() as f32, "{stores}");
-    // The router says that it guesses.
+    // The router reports low confidence.
     assert!(sure <= 0.5, "{sure}");
 }

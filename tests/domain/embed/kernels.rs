@@ -1,5 +1,5 @@
 //! Every kernel at every level of this machine against plain loops: integers
-//! exactly, f32 within its rounding, at the sizes that are used and odd ones.
+//! exactly, f32 within its rounding, at the sizes in use and at odd ones.
 
 use mimo::vector::{self, AttentionRoom, Dense, Level, PANEL, Rows, Then};
 
@@ -7,7 +7,7 @@ const LENGTHS: [usize; 22] = [
     0, 1, 2, 3, 7, 8, 15, 16, 17, 31, 33, 63, 64, 65, 100, 127, 255, 256, 384, 768, 1000, 1536,
 ];
 
-/// Numbers that look random and are the same on every run.
+/// Pseudorandom numbers, the same on every run.
 struct Numbers(u64);
 
 impl Numbers {
@@ -75,7 +75,7 @@ fn integer_distances_are_exact() {
     let mut numbers = Numbers(2);
     for length in LENGTHS {
         let mut pairs = vec![(numbers.bytes(length), numbers.bytes(length))];
-        // The ends of the range, where instructions saturate.
+        // The limits of the range, where instructions saturate.
         for (a, b) in [(128, 128), (128, 127), (127, 127), (255, 128), (0, 255)] {
             pairs.push((vec![a; length], vec![b; length]));
         }
@@ -130,7 +130,7 @@ fn a_dense_layer_is_exact_in_integers() {
             .into_iter()
             .map(|w| (w as i8).max(-127))
             .collect();
-        // A row of the greatest weights meets the greatest activations below.
+        // A row of maximal weights meets the maximal activations below.
         weights[..inputs].fill(127);
         weights[inputs..2 * inputs].fill(-127);
         let packed = panels(&weights, inputs);
@@ -148,8 +148,8 @@ fn a_dense_layer_is_exact_in_integers() {
         )
         .unwrap();
         for count in [1, 2, 3, 4, 5, 7, 8, 11, 12, 13, 20, 29] {
-            // From -100 to 155 in whole numbers with both ends in each row: the
-            // scale is 1 and the zero 100, so quantising loses nothing.
+            // Integers from -100 to 155 with both limits in each row: the scale
+            // is 1 and the zero point 100, so quantization loses nothing.
             let mut rows: Vec<f32> = numbers
                 .bytes(count * inputs)
                 .into_iter()
@@ -339,7 +339,7 @@ fn attention_matches_plain_loops() {
         let mut room = AttentionRoom::default();
         for level in Level::available() {
             let mut found = vec![f32::NAN; tokens * width];
-            // Twice: the second finds the room as the first left it.
+            // Twice: the second call finds the buffers as the first left them.
             for _ in 0..2 {
                 level.attend(&qkv, tokens, &mut room, &mut found);
                 for (found, expected) in found.iter().zip(&expected) {

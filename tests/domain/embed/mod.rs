@@ -1,6 +1,5 @@
-//! The built-in encoder against its reference: tokens, vectors, windows, room.
-//! `fixtures.py` made the expected values; the kernels have tests of their
-//! own (`kernels.rs`).
+//! The built-in encoder against its reference: tokens, vectors, windows and memory.
+//! `fixtures.py` made the expected values; `kernels.rs` tests the kernels.
 
 mod kernels;
 
@@ -96,8 +95,8 @@ fn vectors_are_close_to_the_f32_model_at_every_level() {
     assert!(cases.len() > 200);
     for level in Level::available() {
         let model = MiniLm::at(level);
-        // All texts at the level that runs here; the slower ones are held equal
-        // to it by the kernels' tests, so a part of the texts will do.
+        // All texts at the level that runs here. The kernels' tests prove the
+        // slower levels equal, so they get only some of the texts.
         let (step, longest) = match level.name() {
             "scalar" => (20, 200),
             name if name == Level::best().name() => (1, usize::MAX),

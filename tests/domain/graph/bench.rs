@@ -16,7 +16,7 @@ use tempfile::TempDir;
 /// 2026-11-22T12:00:00Z.
 pub const NOON: Timestamp = Timestamp(1_795_348_800_000_000);
 
-/// One client's graph.
+/// The graph of one client.
 pub struct Bench {
     pub clock: Arc<FixedClock>,
     pub graph: Graph,
@@ -26,7 +26,7 @@ pub struct Bench {
 }
 
 impl Bench {
-    /// An empty one, with these predicates functional.
+    /// An empty graph with these functional predicates.
     pub fn new(functional: &[&str]) -> Bench {
         let folder = TempDir::new().expect("a folder");
         let store = SqliteStore::start(folder.path().join("mimo.db")).expect("threads start");
@@ -46,7 +46,6 @@ impl Bench {
         }
     }
 
-    /// Every triple, in any state.
     pub fn history(&self) -> Vec<Triple> {
         let (sender, receiver) = std::sync::mpsc::channel();
         let work: GraphRead = Box::new(move |graph| {
@@ -61,19 +60,17 @@ impl Bench {
         receiver.recv().expect("triples")
     }
 
-    /// Waits for `work`.
     pub fn wait<T>(&self, work: impl Future<Output = T>) -> T {
         self.runtime.block_on(work)
     }
 
-    /// Carries out an update; the clock moves on a second after it.
+    /// Applies an update, then advances the clock by a second.
     pub fn update(&self, update: Update) -> Result<UpdateSummary, Failure> {
         let done = self.wait(self.graph.update(&Reach::Everything, update));
         self.clock.advance_seconds(1);
         Ok(done?)
     }
 
-    /// Asserts triples in `global`.
     pub fn assert(&self, triples: &[(&str, &str, &str)]) -> UpdateSummary {
         let assertions = triples.iter().map(|(s, p, o)| assertion(s, p, o, 1.0));
         let update = Update {
@@ -83,7 +80,7 @@ impl Bench {
         self.update(update).expect("asserted")
     }
 
-    /// What holds now, in these projects.
+    /// Current triples of these projects.
     pub fn scope(&self, projects: &[&str]) -> Scope {
         Scope {
             reach: Reach::Everything,
@@ -94,12 +91,11 @@ impl Bench {
         }
     }
 
-    /// Everything that is reached.
+    /// All reachable entities.
     pub fn reach(&self, scope: Scope, walk: Walk) -> Result<Page<NamedPath>, Failure> {
         Ok(self.wait(self.graph.reach(scope, walk, None))?)
     }
 
-    /// Every row.
     pub fn matches(
         &self,
         scope: Scope,
@@ -112,7 +108,7 @@ impl Bench {
     }
 }
 
-/// An update of nothing yet, in a project.
+/// An empty update in a project.
 pub fn update_of(project: &str) -> Update {
     Update {
         project: project.to_owned(),
@@ -121,7 +117,7 @@ pub fn update_of(project: &str) -> Update {
     }
 }
 
-/// An assertion of what holds from now on.
+/// An assertion that is valid from now on.
 pub fn assertion(subject: &str, predicate: &str, object: &str, confidence: f64) -> Assertion {
     Assertion {
         subject: Mention::parse(subject).expect("a name"),

@@ -1,4 +1,4 @@
-//! The graph out to files and back in: the real command line.
+//! Graph export and import through the command line.
 
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -99,7 +99,7 @@ fn export_imports_completely_and_only_once() {
     );
     let again = run(other.path(), &["graph", "export", "--all"], None).expect("exported");
     assert_eq!(sorted(&again), sorted(&exported));
-    // Without --all another project's triples stay where they are.
+    // Without --all other projects' triples are not exported.
     let own = run(home.path(), &["graph", "export"], None).expect("exported");
     assert!(!own.contains("thing:there") && own.contains("company:acme"));
 }

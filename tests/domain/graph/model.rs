@@ -1,10 +1,10 @@
-//! The graph as plain lists: slow, short, and right.
+//! A reference model of the graph as plain lists: slow, short and easy to check.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use mimo::graph::reach::Direction;
 
-/// One statement with its time; everything else by number.
+/// One statement with its validity; entities and predicates by number.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Said {
     pub spo: [usize; 3],
@@ -15,7 +15,6 @@ pub struct Said {
     pub closed: bool,
 }
 
-/// What is asserted.
 #[derive(Clone, Debug)]
 pub struct Claim {
     pub spo: [usize; 3],
@@ -26,11 +25,10 @@ pub struct Claim {
     pub until: Option<i64>,
 }
 
-/// All statements, in the order of their ids, from 1.
 #[derive(Default)]
 pub struct Model {
     pub said: Vec<Said>,
-    /// Which predicate has one object at a time.
+    /// Predicates with one object at a time.
     pub functional: usize,
 }
 
@@ -108,7 +106,8 @@ impl Model {
         }
     }
 
-    /// What holds at `at` in some projects: the surest of what says the same.
+    /// Triples valid at `at` in some projects, with the highest confidence of
+    /// equal ones.
     pub fn edges(&self, projects: &[usize], at: i64) -> Edges {
         let mut edges = Edges::new();
         for said in &self.said {
@@ -122,7 +121,7 @@ impl Model {
     }
 }
 
-/// For every entity but the start the hops and confidence of its path.
+/// Hops and confidence of the path to every entity except the start.
 pub fn reach(
     edges: &Edges,
     start: usize,
@@ -144,7 +143,8 @@ pub fn reach(
         }
     }
     let mut found = BTreeMap::new();
-    // The surest walk of exactly so many hops to each entity.
+    // The walk of exactly this many hops with the highest confidence, to each
+    // entity.
     let mut walks = BTreeMap::from([(start, 1.0)]);
     for hops in 1..=depth {
         let mut next: BTreeMap<usize, f64> = BTreeMap::new();
@@ -202,7 +202,7 @@ pub fn matches(
         .collect()
 }
 
-/// A confidence as a number that can be compared.
+/// A confidence rounded for comparison.
 pub fn rounded(confidence: f64) -> u64 {
     (confidence * 1e6).round() as u64
 }

@@ -1,5 +1,4 @@
-//! Which entity a name means: exact ids, other names, likeness, and what is
-//! not guessed.
+//! Name resolution: exact ids, aliases, similar names, and ambiguous ones.
 
 use mimo::caller::Reach;
 use mimo::failure::Kind;
@@ -9,7 +8,8 @@ use mimo::graph::update::{Outcome, Update};
 
 use super::bench::{Bench, assertion, update_of};
 
-/// The end of the only path from `start`, and what `start` was taken for.
+/// The end of the only path from `start`, and the note on how `start` was
+/// resolved.
 fn end_of(bench: &Bench, start: &str) -> Result<(String, Vec<(String, String)>), String> {
     let walk = Walk {
         start: start.to_owned(),
@@ -61,7 +61,7 @@ fn likely_misspelling_is_resolved_with_a_note() {
         let expected = [(start.to_owned(), "person:katherine_johnson".to_owned())];
         assert_eq!(resolved, expected);
     }
-    // Another number is another thing, and something else is something else.
+    // A different number or word is a different entity.
     for start in [
         "meeting room 13",
         "Dorothy Vaughan",
@@ -87,13 +87,13 @@ fn ambiguous_name_is_reported_with_its_candidates() {
         "{failure}"
     );
     assert_eq!(end_of(&bench, "planet:mercury").expect("one").0, "star:sun");
-    // Equally like two names: neither is taken.
+    // Equally similar to two names: neither is chosen.
     let failure = end_of(&bench, "Anna Schmidtt").expect_err("two of them");
     assert!(
         failure.contains("person:anna_schmidt, person:anna_schmitt"),
         "{failure}"
     );
-    // Nor is one chosen to be written about.
+    // Nor is one chosen for a write.
     let update = Update {
         assertions: vec![assertion("Mercury", "is", "hot", 1.0)],
         ..update_of("global")
@@ -202,7 +202,7 @@ fn alias_equal_to_another_entitys_name_is_refused() {
     };
     let failure = bench.update(update).expect_err("taken");
     assert_eq!(failure.kind, Kind::Conflict);
-    // Nothing of the call was kept.
+    // Nothing of the call was stored.
     let walk = Walk {
         start: "Zed".to_owned(),
         depth: 1,

@@ -1,5 +1,5 @@
-//! Any history of assertions and retractions, under hostile names, answers
-//! every question as the model does.
+//! For any history of assertions and retractions, with hostile names, queries
+//! answer as the model does.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -94,7 +94,7 @@ fn patterns() -> impl Strategy<Value = Vec<[Term; 3]>> {
     proptest::collection::vec(pattern, 1..4)
 }
 
-/// Plays a history on both.
+/// Applies a history to both.
 fn play(history: &[Step]) -> (Bench, Model) {
     let bench = Bench::new(&[PREDICATES[0]]);
     let mut model = Model::default();
@@ -170,7 +170,7 @@ fn walked(edges: &Edges, path: &NamedPath) -> f64 {
     product
 }
 
-/// A question about a start the visible projects never named finds nothing.
+/// A start that no visible project names finds nothing.
 fn found<T>(answer: Result<Page<T>, mimo::failure::Failure>) -> Option<Page<T>> {
     match answer {
         Ok(found) => {
@@ -274,7 +274,7 @@ proptest! {
             .map(|path| (path.triples.len(), u64::MAX - rounded(path.confidence))).collect();
         prop_assert!(order.is_sorted());
 
-        // Page by page it is the same list.
+        // Paging gives the same list.
         let (mut pages, mut after) = (Vec::new(), None);
         loop {
             let page = Scope { limit: 2, ..scope.clone() };
@@ -285,7 +285,7 @@ proptest! {
         }
         prop_assert_eq!(pages, reached.items);
 
-        // The shortest path is the traversal's.
+        // The shortest path equals the traversal's.
         let goal = ENTITIES[asked.goal].to_owned();
         let path = found(bench.wait(bench.graph.path(scope, walk, goal)).map_err(Into::into));
         let path = path.and_then(|found| found.items.into_iter().next());
@@ -315,7 +315,7 @@ proptest! {
             };
             [name(0), name(1), name(2)]
         }).collect();
-        // A type that was written once holds wherever its variable stands.
+        // A type given once applies wherever its variable occurs.
         let types: BTreeSet<(usize, usize)> = patterns.iter().flatten().filter_map(|term| match term {
             Term::Variable(number, Some(kind)) => Some((*number, *kind)),
             _ => None,

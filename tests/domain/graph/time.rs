@@ -1,4 +1,5 @@
-//! When triples hold: confidence, ends, contradictions, and asking as of then.
+//! Validity of triples: confidence, ends, contradictions, and queries about the
+//! past.
 
 use mimo::caller::Reach;
 use mimo::clock::Clock;
@@ -72,13 +73,13 @@ fn functional_predicate_closes_and_keeps_the_older_triple() {
     );
     assert_eq!(objects(&bench, bench.scope(&[]))[0].0, "company:beta");
     assert_eq!(objects(&bench, bench.scope(&[])).len(), 1);
-    // The moment after the first was told and before the second was.
+    // A time between the two assertions.
     let then = Scope {
         at: mimo::clock::Timestamp(between.at.0 - 1),
         ..between
     };
     assert_eq!(objects(&bench, then)[0].0, "company:acme");
-    // Back again: a new triple, the old history stays.
+    // Asserted again: a new triple, and the history stays.
     assert_eq!(
         say(&bench, "company:acme", 1.0),
         (Some(3), Outcome::Created, 1)
@@ -110,7 +111,7 @@ fn retracted_fact_was_valid_until_then() {
     );
     assert_eq!(objects(&bench, bench.scope(&[])), []);
     assert_eq!(objects(&bench, before).len(), 1);
-    // An id that is none takes everything back.
+    // An invalid id rolls everything back.
     say(&bench, "company:beta", 1.0);
     let failure = retract(vec![2, 99]).expect_err("no triple 99");
     assert_eq!(failure.kind, Kind::NotFound);

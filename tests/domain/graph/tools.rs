@@ -1,5 +1,4 @@
-//! The documents of the graph tools, to the letter, and what memories and the
-//! graph know of each other.
+//! Snapshots of the graph tools, and links between memories and the graph.
 
 use std::sync::Arc;
 
@@ -25,7 +24,7 @@ fn people(mimo: &Mimo) {
         .expect("asserted");
 }
 
-/// Calls in the order given, each with the whole document it must give.
+/// Calls in order, each with its complete expected document.
 #[test]
 fn result_documents_are_as_before() {
     let mimo = Mimo::in_project("site");
@@ -232,7 +231,7 @@ fn pages_stay_within_budget_and_continue() {
             assert_eq!(seen.len(), 200, "{key} {tokens}: something came twice");
         }
     }
-    // What fits no page at all says what it would need.
+    // An item larger than any page reports the budget it needs.
     let name = "a long name ".repeat(40);
     let triple = json!({"subject": "hub two", "predicate": "has", "object": name});
     mimo.call("graph_update", json!({"assert": [triple]}))
@@ -286,7 +285,7 @@ fn memories_and_entities_are_linked_both_ways() {
         .expect_err("it names nothing");
     assert!(failure.message.contains("names no entity"), "{failure}");
 
-    // A new text is linked anew.
+    // A changed text is linked again.
     let edit = json!({"action": "update", "ids": [late[0]], "content": "Alice flew to Rome"});
     mimo.call("memory_edit", edit).expect("edited");
     let found = mimo.search(json!({"ids": late}));

@@ -1,10 +1,10 @@
-//! The documents of each memory tool, to the letter: what clients rely on.
+//! Snapshots of the documents of each memory tool, which clients rely on.
 
 use serde_json::{Value, json};
 
 use crate::support::tools::Mimo;
 
-/// Calls in the order given, each with the whole document it must give.
+/// Calls in order, each with its complete expected document.
 #[test]
 fn result_documents_are_as_before() {
     let mimo = Mimo::in_project("site");
@@ -97,7 +97,8 @@ fn result_documents_are_as_before() {
         let mut document = mimo.call(tool, arguments.clone()).expect("answered");
         if let Some(memory) = document.get_mut("memory").and_then(Value::as_object_mut) {
             let bytes = memory.remove("file_bytes").expect("a size");
-            // More than the empty first page: what was stored is in the log yet.
+            // More than the empty first page, since the data is still in the
+            // log.
             assert!(bytes.as_u64() > Some(50_000), "{bytes}");
         }
         assert_eq!(document, expected, "{tool} {arguments}");

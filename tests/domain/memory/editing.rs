@@ -85,7 +85,7 @@ fn update_without_a_difference_changes_nothing() {
     let same = json!({"action": "update", "ids": [1], "content": "as it is", "tags": ["a"], "importance": 0.5});
     assert_eq!(edit(&mimo, same)["changed"], json!([]));
     assert_eq!(mimo.ids(json!({"include_superseded": true})), [1]);
-    // Another spelling of the same statement is a change.
+    // Another spelling of the same statement counts as a change.
     let spelt = json!({"action": "update", "ids": [1], "content": "As it is."});
     assert_eq!(edit(&mimo, spelt)["changed"], json!([1]));
 }
@@ -103,7 +103,7 @@ fn edits_and_undos_can_be_undone() {
         mimo.store(json!([{"content": "before", "tags": ["a"]}]));
         let shown = || {
             let mut item = mimo.search(json!({"ids": [1]})).remove(0);
-            // A new version is recorded anew; what it says is what counts.
+            // A new version gets its own timestamps; only its text is compared.
             for key in ["created_at", "supersedes"] {
                 item.as_object_mut().expect("an item").remove(key);
             }

@@ -1,4 +1,4 @@
-//! The database file: who may read it, what is refused, what survives.
+//! The database file: permissions, refusals and recovery.
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
@@ -110,7 +110,7 @@ fn scan_agrees_with_sqlite_vec() {
         mimo.search(json!({"query": query, "mode": "semantic", "threshold": -1, "limit": 20}));
     let probe = mimo::embed::Embedder::embed_query(&*mimo.encoder, query).expect("encoded");
     let bytes: Vec<u8> = probe.iter().flat_map(|x| x.to_le_bytes()).collect();
-    // Connections of this process have sqlite-vec, because the store has registered it.
+    // The store registered sqlite-vec for all connections of this process.
     let file = Connection::open(mimo.folder.path().join("mimo.db")).expect("opens");
     let cosine = |id: i64| -> f64 {
         file.query_row(
@@ -126,7 +126,8 @@ fn scan_agrees_with_sqlite_vec() {
         .collect();
     let mut all: Vec<f64> = (1..=60).map(cosine).collect();
     all.sort_by(|a, b| b.total_cmp(a));
-    // Neighbours' support reorders within the best, so the best are compared as a set.
+    // Neighbor support reorders the best results, so they are compared as a
+    // set.
     let least = found.iter().copied().fold(f64::INFINITY, f64::min);
     assert!(found.len() == 20 && least > all[40], "{found:?}");
     assert!((found.iter().copied().fold(0.0, f64::max) - all[0]).abs() < 1e-5);

@@ -1,13 +1,13 @@
-//! The memory domain through its tools, on a real store in a temporary folder,
-//! with a clock that stands still and an encoder that only counts words.
+//! The memory tools on a real store in a temporary folder, with a fixed clock and
+//! an encoder that counts words.
 
-mod carrying;
 mod contract;
 mod editing;
 mod files;
-mod nearest;
+mod portability;
 mod properties;
 mod reach;
 mod retention;
 mod searching;
 mod storing;
+mod vector_search;

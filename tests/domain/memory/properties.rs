@@ -1,4 +1,4 @@
-//! Any sequence of calls against a plain model of what must come of it.
+//! Any sequence of calls against a plain model.
 
 use std::collections::BTreeMap;
 
@@ -86,7 +86,7 @@ fn perform(mimo: &Mimo, step: &Step, undo_id: &Value) -> Result<Value, mimo::fai
     }
 }
 
-/// What must be so after every step, whatever came before.
+/// Invariants after every step.
 fn check_invariants(before: &Seen, after: &Seen, failed: bool) {
     if failed {
         assert_eq!(before, after, "a refused call changed something");
@@ -109,7 +109,7 @@ fn check_invariants(before: &Seen, after: &Seen, failed: bool) {
     }
 }
 
-/// What the step was for has happened.
+/// The effect of the step itself.
 fn check_effect(step: &Step, answer: &Value, after: &Seen) {
     let stored = || {
         let id = answer["results"][0]["id"].as_i64().expect("an id");
@@ -159,7 +159,7 @@ proptest! {
     fn any_sequence_of_calls_matches_the_model(steps in steps()) {
         let mimo = Mimo::new();
         let mut before = Seen::new();
-        // The last edit's undo id, and what was seen before that edit.
+        // The last edit's undo id, and the state before that edit.
         let mut undo: (Value, Seen) = (json!("none"), Seen::new());
         for step in &steps {
             let answer = perform(&mimo, step, &undo.0);

@@ -1,5 +1,4 @@
-//! A caller whose reach ends: whatever lies beyond it is not there, by any way
-//! that an id or a name can be given.
+//! A caller with a limited reach finds no foreign memory by any id or name.
 
 use mimo::caller::{Access, Caller, Grants, Reach};
 use mimo::failure::{Failure, Kind};

@@ -1,5 +1,5 @@
-//! What leaves by itself and when: each rule at its edge, what protects, what
-//! erasing leaves behind, and many memories against a plain model.
+//! Retention: each rule at its boundary, protection, erasure, and many memories
+//! against a plain model.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -133,7 +133,7 @@ fn recall_edit_and_restore_count_as_use() {
         .expect("forgotten");
     mimo.call("memory_edit", json!({"action": "restore", "ids": [ids[2]]}))
         .expect("restored");
-    // The recall is counted behind the answer.
+    // The recall is counted after the answer.
     let recalled = "SELECT id FROM memory WHERE recalled_at IS NOT NULL";
     let recalled: i64 = file(&mimo)
         .query_row(recalled, [], |row| row.get(0))
@@ -147,7 +147,7 @@ fn recall_edit_and_restore_count_as_use() {
     assert_eq!(due, unused);
     assert!(due.contains(&ids[3]) || recalled == ids[3]);
 
-    // What it archived and someone took back stays when it runs again.
+    // A restored memory stays at the next run.
     keeper.clean();
     let archived = *due.iter().next().expect("one");
     assert_eq!(state(&mimo, archived), "archived");
@@ -193,7 +193,7 @@ fn over_the_cap_the_least_important_and_longest_unused_go_first() {
     left.sort_unstable();
     assert_eq!(left, [old[2], fresh[0], fresh[1]]);
 
-    // One that is taken back is not the next to go.
+    // A restored memory is not the next to be archived.
     mimo.call(
         "memory_edit",
         json!({"action": "restore", "ids": [oldest[0]]}),
@@ -322,12 +322,12 @@ fn one_of_several_processes_cleans_up_each_hour() {
         .expect("kept");
     assert_eq!(first, (begun.0, 1), "each run is counted");
 
-    // A clock that was wrong for a while must not end all cleaning.
+    // A clock that was wrong for a while must not stop all cleanups.
     mimo.clock.advance_seconds(-400 * DAY);
     assert!(one.hourly().is_some());
 }
 
-/// A memory as a model has it: moments in days before now.
+/// A memory in the model, with times in days before now.
 #[derive(Clone, Debug)]
 struct Made {
     importance: f64,
@@ -362,7 +362,7 @@ fn made() -> impl Strategy<Value = Vec<Made>> {
 proptest! {
     #![proptest_config(property(48))]
 
-    /// A cleanup does what a dry run just said, and that is what the rules say.
+    /// A cleanup does what the dry run reported, and both follow the rules.
     #[test]
     fn large_cleanup_follows_the_rules(made in made(), active_max in 1..12u64) {
         let mimo = Mimo::new();

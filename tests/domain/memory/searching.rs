@@ -10,7 +10,7 @@ use crate::support::tools::Mimo;
 #[test]
 fn search_without_a_query_pages_newest_first() {
     let mimo = Mimo::new();
-    // All of one moment: the order among them is by id.
+    // All have the same time, so they are ordered by id.
     let texts: Vec<String> = (1..=25).map(|n| format!("memory number {n}")).collect();
     mimo.store_texts(&texts.iter().map(String::as_str).collect::<Vec<_>>());
     let mut seen = Vec::new();

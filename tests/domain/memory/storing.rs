@@ -100,7 +100,7 @@ fn topic_key_upserts_and_keeps_the_history() {
         .find(|item| item["id"] == 1)
         .expect("the current one");
     assert_eq!(new["supersedes"], old["id"]);
-    // Said again, nothing changes.
+    // Repeating it changes nothing.
     let stored = mimo
         .call("memory_store", key("we use sqlite"))
         .expect("stored");

@@ -1,4 +1,4 @@
-//! A folder of definitions, valid and invalid, with what is said of each.
+//! Folders of valid and invalid definitions with their expected refusals.
 
 use std::path::Path;
 
@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 
-/// What the definitions of the folder may name.
+/// The tools that the definitions may name.
 struct Few;
 
 impl KnownNames for Few {
@@ -65,7 +65,7 @@ fn valid_definitions_and_their_stored_forms_pass_the_schema() {
         let checked = checked(&value).unwrap_or_else(|mistakes| panic!("{name}: {mistakes:#?}"));
         assert!(schema.is_valid(&checked.value), "{name}");
         assert_eq!(checked.definition.name, "example", "{name}");
-        // Our form is read as itself: hashing is stable.
+        // The stored form parses to itself, so its hash is stable.
         let again = self::checked(&checked.value).expect(&name);
         assert_eq!(again.hash, checked.hash, "{name}");
     }

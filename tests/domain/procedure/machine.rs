@@ -1,6 +1,6 @@
-//! The machine under random walks: random definitions, random outcomes, random
-//! interruptions. Every journal replays to the same machine, and what happened
-//! is held to a model that knows nothing of how the machine works.
+//! The state machine under random definitions, outcomes and interruptions. Every
+//! journal replays to the same machine, and its history matches a model that does
+//! not know the implementation.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -49,7 +49,7 @@ fn definition() -> impl Strategy<Value = Value> {
                 "next": ahead(one),
             });
             if kind == 1 {
-                // A way back: the loop ends because n grows on it.
+                // A backward edge: the loop ends because n grows on it.
                 state["transitions"] = json!([{"event": "even", "target": ahead(two)}]);
             }
             if undo && !matches!(kind, 0..=3 | 5) {
@@ -68,7 +68,7 @@ fn definition() -> impl Strategy<Value = Value> {
     })
 }
 
-/// The definition with the states that nothing leads to left out.
+/// The definition without unreachable states.
 fn sound(mut value: Value) -> Arc<Definition> {
     loop {
         match check(&value, &AnyName) {
@@ -102,7 +102,7 @@ fn start(at: i64) -> Entry {
     )
 }
 
-/// What the world does, drawn beforehand.
+/// Outcomes, drawn beforehand.
 type Fate = u8;
 
 fn effects(task: &Task) -> SideEffects {
@@ -112,7 +112,7 @@ fn effects(task: &Task) -> SideEffects {
     }
 }
 
-/// The next entry, as a runner would write it.
+/// The next entry that a runner would write.
 fn answer(machine: &Machine, fate: Fate, now: Timestamp) -> Option<Event> {
     match machine.next() {
         Next::Ended(_) => None,
@@ -161,13 +161,13 @@ fn ending(machine: &Machine, task: &Task, started: StepStart, fate: Fate) -> Eve
     Event::StepFinished { step, outcome }
 }
 
-/// What a model that only watches entries and tasks knows of an execution.
+/// A model of an execution that only sees entries and tasks.
 #[derive(Default)]
 struct Model {
-    /// Done and not undone, in order: what each state's compensation is called.
+    /// Compensations of completed states that are not undone yet, in order.
     done: Vec<(String, Option<usize>, bool)>,
     undone: Vec<(String, Option<usize>)>,
-    /// StepStart without an end, and not to be repeated by itself.
+    /// A StepStart without its end whose step must not be repeated.
     started: BTreeMap<u64, bool>,
 }
 
@@ -192,7 +192,8 @@ proptest! {
             machine.apply(&entry).expect("it fits");
             journal.push(entry);
 
-            // The same journal, the same machine, also by way of its text.
+            // Replaying the journal, also from its text, gives the same
+            // machine.
             let text = serde_json::to_string(&journal).expect("written");
             let read: Vec<Entry> = serde_json::from_str(&text).expect("read");
             let again = Machine::replay(definition.clone(), "x", &read).expect("it fits");
@@ -283,7 +284,7 @@ fn watch(model: &mut Model, definition: &Definition, machine: &Machine, entry: &
     }
 }
 
-/// What was undone is what was done, the last first, and the end says so.
+/// Compensation mirrors completion in reverse, and the end reports it.
 fn judge(model: &Model, definition: &Definition, machine: &Machine) -> Result<(), TestCaseError> {
     let Next::Ended(ending) = machine.next() else {
         return Ok(());

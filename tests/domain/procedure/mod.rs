@@ -1,9 +1,8 @@
-//! Procedures: definitions against their expected verdicts, the machine as a
-//! model and under random walks.
+//! Procedures: definitions, the state machine, and executions over a real store.
 
 mod definitions;
 mod grants;
 mod machine;
 mod running;
-mod shown;
+mod views;
 mod world;

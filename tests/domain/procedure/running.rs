@@ -1,5 +1,5 @@
-//! Executions over a real store: retries, rollback, timeouts, approvals, called
-//! procedures, versions, and several Mimos on one file.
+//! Executions over a real store: retries, rollback, timeouts, approvals, nested
+//! procedures, versions, and several processes on one file.
 
 use std::sync::Arc;
 
@@ -111,7 +111,7 @@ async fn timeouts_apply_and_cancellation_rolls_back() {
     })).await;
     let id = world.start(json!({})).await;
     world.calls.waiting.notified().await;
-    // The second wait is that of c: b's time was over.
+    // The second wait is c's, since b timed out.
     world.calls.waiting.notified().await;
     assert_eq!(world.calls.made(), ["put a", "read b", "read c"]);
     world
@@ -130,7 +130,7 @@ async fn timeouts_apply_and_cancellation_rolls_back() {
         "it has ended"
     );
 
-    // Its whole time: the rollback begins, and is not cut short itself.
+    // The total timeout starts the rollback, which it does not cut short.
     let start = Start {
         name: "example".into(),
         version: "latest".into(),
@@ -218,7 +218,7 @@ async fn only_a_person_approves() {
     );
     assert_eq!(world.calls.made(), ["do a", "do b", "do a", "undo a"]);
 
-    // One that waits can be cancelled, too.
+    // A waiting execution can be cancelled, too.
     let id = world.start(json!({"tag": "1.4"})).await;
     world.wait(&id).await;
     world
@@ -296,7 +296,7 @@ async fn waiting_child_uses_no_time_and_is_cancelled_with_its_parent() {
         timeout_ms: Some(1),
         ..Start::default()
     };
-    // Its time is over before the inner one has rested.
+    // The outer times out before the inner one has waited.
     let (id, _) = world
         .procedures
         .start(&world.grants, start())
@@ -436,8 +436,8 @@ async fn idempotency_key_starts_once() {
     assert_eq!(other.kind.name(), "conflict");
 }
 
-/// A Mimo that can be ended as a kill does: its tasks are dropped where they
-/// are, and its lock is let go.
+/// A process that can end as by a kill: its tasks are dropped and its lock is
+/// released.
 struct Mortal {
     world: World,
     runtime: tokio::runtime::Runtime,
@@ -479,7 +479,7 @@ fn orphaned_execution_is_taken_over() {
         first.world.calls.waiting.notified().await;
         id
     });
-    // While the first lives, nobody else has it.
+    // While the first process lives, no other one takes it.
     let second = Mortal::on(&folder);
     assert_eq!(second.recovers(), 0);
     assert!(
@@ -487,7 +487,7 @@ fn orphaned_execution_is_taken_over() {
             .wait(second.world.procedures.resume(&second.world.grants, &id))
             .expect("asked")
     );
-    // It goes in the middle of an idempotent action: that is done again.
+    // It ends during an idempotent action, which is repeated.
     drop(first);
     assert_eq!(second.recovers(), 1);
     second.wait(async {
@@ -496,7 +496,7 @@ fn orphaned_execution_is_taken_over() {
         second.world.calls.waiting.notified().await;
     });
     assert_eq!(second.world.calls.made(), ["put b", "do c"]);
-    // It goes in the middle of one that is not: a person has to say.
+    // It ends during another action, so a person has to decide.
     drop(second);
     let third = Mortal::on(&folder);
     assert_eq!(third.recovers(), 1);

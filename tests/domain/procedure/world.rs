@@ -1,5 +1,5 @@
-//! A world for executions: a real store in a folder, and tools that do what
-//! their arguments say and count.
+//! A real store in a folder, with tools that do what their arguments say and count
+//! their calls.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
@@ -18,15 +18,15 @@ use tokio::sync::Notify;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-/// What was called, in order: the tool and its `id` argument.
+/// Calls in order: the tool and its `id` argument.
 #[derive(Default)]
 pub struct Calls {
     made: Mutex<Vec<String>>,
     callers: Mutex<Vec<Caller>>,
     failures: Mutex<BTreeMap<String, usize>>,
-    /// Set free by a test, for tools that wait.
+    /// Opened by a test to release waiting tools.
     pub gate: Notify,
-    /// Told when a tool waits.
+    /// Notified when a tool waits.
     pub waiting: Notify,
 }
 
@@ -41,8 +41,8 @@ impl Calls {
     }
 }
 
-/// `do` does, `read` reads, `put` is idempotent; each with `fail` (so many
-/// times, of a kind), `wait` (until the gate opens or it is cancelled).
+/// `do` acts, `read` reads, `put` is idempotent. Each takes `fail` (how often,
+/// and the kind) and `wait` (until the gate opens or it is cancelled).
 pub struct Fake(pub Arc<Calls>);
 
 impl ToolCaller for Fake {
@@ -104,7 +104,7 @@ impl ToolCaller for Fake {
     }
 }
 
-/// One Mimo's procedures over a file that others may share.
+/// The procedures of one process, on a file that others may share.
 pub struct World {
     pub procedures: Procedures,
     /// Of whoever makes the calls below.
@@ -131,7 +131,7 @@ impl World {
         }
     }
 
-    /// Keeps a definition that must be sound.
+    /// Stores a valid definition.
     pub async fn define(&self, states: Value) -> String {
         self.define_as("example", states, json!({})).await
     }
@@ -175,7 +175,7 @@ impl World {
             .0
     }
 
-    /// Waits until it has ended or waits for a person; how it is then.
+    /// Waits until it ends or waits for a person, and returns its view.
     pub async fn wait(&self, id: &str) -> Value {
         let end = Instant::now() + Duration::from_secs(60);
         self.procedures

@@ -1,5 +1,5 @@
-//! Tool arguments: against the schema of every tool, whatever is sent either
-//! fits or is refused with its place, a reason and an example that fits.
+//! Tool arguments against the schema of every tool: any input is valid or refused
+//! with its path, a reason and a valid example.
 
 use mimo::failure::Kind;
 use mimo::tools::schema::Schema;
@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 
 use crate::support::random::{Random, fuzz};
 
-/// Every tool's schema file, and the test tools'.
+/// The schemas of all tools, including the test tools.
 fn schemas() -> Vec<(&'static str, &'static str)> {
     let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/schemas/tools");
     let files = [folder.to_owned(), format!("{folder}/legacy")].into_iter();

@@ -1,5 +1,5 @@
-//! Lines: no bytes make the reader panic, and what an independent reading calls
-//! a request is a request, to be answered under its own id.
+//! Lines: no input makes the parser panic, and it agrees with an independent
+//! parser on requests and their ids.
 
 use mimo::wire::frame::{Frame, Id, Invalid, Item, oversize, parse};
 use mimo::wire::lines::{Line, Lines};
@@ -156,7 +156,7 @@ fn compare_item(value: &Value, item: &Item) {
                 .as_object()
                 .and_then(|members| members.get("id"))
                 .filter(|id| is_id(id));
-            // A member that stands twice has two readings.
+            // A duplicate member is ambiguous.
             if !reason.contains("twice") && value.is_object() {
                 assert_eq!(id.is_some(), known.is_some(), "{value}");
                 assert!(

@@ -1,5 +1,5 @@
-//! Manifests: whatever bytes a file holds, they are judged without a panic and
-//! without work that grows faster than the file, and every refusal has its fix.
+//! Manifests: any input is judged without a panic and without work that grows
+//! faster than the file, and every refusal has its fix.
 
 use mimo::skills::manifest::check;
 use mimo::skills::rules::Rules;

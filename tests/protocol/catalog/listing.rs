@@ -1,4 +1,4 @@
-//! The lists of resources and templates, reading, and the instructions.
+//! Resource lists, templates, reads, and the instructions.
 
 use serde_json::{Value, json};
 

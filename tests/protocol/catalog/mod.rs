@@ -1,10 +1,10 @@
-//! What Mimo itself offers beside tools, through the real binary and both
-//! lifecycles: prompts, completion, resources, and what is told of their changes.
+//! Prompts, completion, resources and their notifications, through the real binary
+//! and both lifecycles.
 
-mod changing;
-mod completing;
+mod completion;
 mod listing;
-mod prompting;
+mod notifications;
+mod prompts;
 
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -14,24 +14,24 @@ use crate::support::Server;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-/// How a client speaks.
+/// The protocol's lifecycle that a client uses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Lifecycle {
     /// A session that begins with `initialize`.
     Session,
-    /// Each request introduces itself.
+    /// Each request carries its client's revision and capabilities.
     Stateless,
 }
 
 const BOTH: [Lifecycle; 2] = [Lifecycle::Session, Lifecycle::Stateless];
 
-/// A server and its client. What is told meanwhile is kept.
+/// A server and its client, which keeps notifications that arrive meanwhile.
 struct Mimo {
     server: Server,
     folder: Arc<TempDir>,
     lifecycle: Lifecycle,
     told: Vec<Value>,
-    /// What the last subscription names beside what a test wants to watch.
+    /// The canary resource of the last subscription.
     canary: Option<String>,
     id: u64,
 }
@@ -54,7 +54,7 @@ impl Mimo {
         Mimo::beside(folder, lifecycle, "website")
     }
 
-    /// Another one on the same file, for this project.
+    /// Another server on the same file, for this project.
     fn beside(folder: Arc<TempDir>, lifecycle: Lifecycle, project: &str) -> Mimo {
         let arguments = ["serve", "--project", project];
         let mut mimo = Mimo {
@@ -73,7 +73,7 @@ impl Mimo {
         mimo
     }
 
-    /// What a session's greeting is answered with.
+    /// The result of `initialize`.
     fn hello(&mut self) -> Value {
         let hello = json!({
             "protocolVersion": "2025-11-25",
@@ -83,7 +83,6 @@ impl Mimo {
         self.request("initialize", hello)
     }
 
-    /// Sends a request; its id.
     fn send(&mut self, method: &str, mut params: Value) -> u64 {
         self.id += 1;
         if self.lifecycle == Lifecycle::Stateless {
@@ -113,21 +112,18 @@ impl Mimo {
         self.answer(id)
     }
 
-    /// The result of a request.
     fn request(&mut self, method: &str, params: Value) -> Value {
         let mut answer = self.exchange(method, params);
         assert!(answer.get("error").is_none(), "{answer}");
         answer["result"].take()
     }
 
-    /// The error of a request.
     fn refusal(&mut self, method: &str, params: Value) -> Value {
         let mut answer = self.exchange(method, params);
         assert!(answer.get("result").is_none(), "{answer}");
         answer["error"].take()
     }
 
-    /// The document of a tool.
     fn tool(&mut self, name: &str, arguments: Value) -> Value {
         let result = self.request("tools/call", json!({"name": name, "arguments": arguments}));
         let text = result["content"][0]["text"].as_str().expect("a text");
@@ -135,13 +131,11 @@ impl Mimo {
         serde_json::from_str(text).expect("a document")
     }
 
-    /// Stores one memory; its id.
     fn store(&mut self, memory: Value) -> i64 {
         let stored = self.tool("memory_store", memory);
         stored["results"][0]["id"].as_i64().expect("an id")
     }
 
-    /// The message of a prompt.
     fn prompt(&mut self, name: &str, arguments: Value) -> String {
         let got = self.request("prompts/get", json!({"name": name, "arguments": arguments}));
         let message = &got["messages"][0];
@@ -152,7 +146,7 @@ impl Mimo {
             .to_owned()
     }
 
-    /// Waits until this is told; what was told before is forgotten.
+    /// Waits for this notification and drops earlier ones.
     fn wait_for(&mut self, method: &str) -> Value {
         let mut told = std::mem::take(&mut self.told).into_iter();
         if let Some(found) = told.find(|each| each["method"] == method) {
@@ -167,7 +161,7 @@ impl Mimo {
         }
     }
 
-    /// Waits for the next resource that is said to have changed.
+    /// Waits for the next resource update.
     fn updated(&mut self) -> String {
         loop {
             let told = self.wait_for("notifications/resources/updated");
@@ -178,9 +172,9 @@ impl Mimo {
         }
     }
 
-    /// Watches these: by a request each, or by a subscription. That is
-    /// acknowledged before it has begun, so it names one more, last; once that is
-    /// told of, it has.
+    /// Watches these by a request each, or by a subscription. The
+    /// acknowledgment comes before the subscription starts, so a canary
+    /// resource shows when it has.
     fn watch(&mut self, uris: &[&str]) {
         if self.lifecycle == Lifecycle::Session {
             for uri in uris {
@@ -201,7 +195,6 @@ impl Mimo {
         self.canary = Some(canary_uri);
     }
 
-    /// Opens a subscription.
     fn listen(&mut self, notifications: Value) {
         let asked = json!({ "notifications": notifications });
         self.send("subscriptions/listen", asked);
@@ -213,7 +206,7 @@ impl Mimo {
     }
 }
 
-/// A procedure that ends at once.
+/// A procedure that completes immediately.
 fn procedure(name: &str, description: &str) -> Value {
     json!({"definition": {
         "name": name, "version": "1.0.0", "initial_state": "done",

@@ -1,5 +1,5 @@
-//! What a transcript of lines cannot show: signals, exit codes, closed ends,
-//! memory, many requests at once, and ends that are no pipes.
+//! Effects beyond a transcript of lines: signals, exit codes, closed ends, memory,
+//! concurrency, and stdio that is no pipe.
 
 use std::io::{Read, Write};
 use std::process::Stdio;
@@ -60,8 +60,8 @@ fn more_requests_than_may_be_in_flight_are_all_answered() {
     assert_eq!(answers, 4500);
 }
 
-/// Fills every place with calls that last too long, then cancels one: the
-/// cancellation gets through although no further request would be read.
+/// Fills the request limit with endless calls and cancels one: the cancellation
+/// is read although no further request would be.
 #[test]
 fn cancellation_works_at_the_request_limit() {
     let mut server = Server::start();
@@ -85,7 +85,7 @@ fn signal_drains_calls_in_flight_before_exit() {
         let meta = json!({"progressToken": 1});
         let params = json!({"name":"test_sleep","arguments":{"ms":100},"_meta":meta});
         server.send(&json!({"jsonrpc":"2.0","id":1,"method":"tools/call","params":params}));
-        // Its progress shows that it runs.
+        // Progress shows that the call runs.
         assert_eq!(server.message()["method"], "notifications/progress");
         server.signal(signal);
         assert_eq!(server.message()["params"]["progress"], 1.0);
@@ -120,14 +120,15 @@ fn second_signal_exits_immediately() {
     server.call(1, "test_sleep", json!({"ms": 600_000}));
     server.send(&ping(2));
     assert_eq!(server.message()["id"], 2);
-    // Two of one kind may arrive as one, so they differ.
+    // Two equal signals may arrive as one, so they differ.
     server.signal(Signal::SIGTERM);
     server.signal(Signal::SIGINT);
     let code = server.exit_by_itself().code();
     assert!(code == Some(130) || code == Some(143), "{code:?}");
 }
 
-/// Nobody will ever read an answer: it exits, though its input stays open.
+/// Without a reader for its output the server exits, although its input stays
+/// open.
 #[test]
 fn closed_output_ends_the_server() {
     for busy in [false, true] {
@@ -164,7 +165,7 @@ fn empty_input_exits_with_zero() {
     assert!(output.stdout.is_empty());
 }
 
-/// The id is found first, last, and not at all; memory stays bounded.
+/// The id comes first, last, or not at all.
 #[cfg(target_os = "linux")]
 #[test]
 fn line_of_100_mb_is_refused_in_bounded_memory() {
@@ -201,7 +202,7 @@ fn line_of_100_mb_is_refused_in_bounded_memory() {
     assert!(peak < 100 * 1024 * 1024, "{peak} bytes");
 }
 
-/// The largest line that is allowed passes whole.
+/// The largest allowed line passes.
 #[test]
 fn line_of_20_mb_is_answered() {
     let mut server = Server::start();
@@ -211,8 +212,8 @@ fn line_of_20_mb_is_answered() {
     assert!(line.len() > text.len());
 }
 
-/// A client that asks for much and reads nothing: what waits for it stays
-/// within its bound, and all of it comes once it reads.
+/// A client sends many requests and reads nothing: the output queue stays
+/// within its bound, and every answer arrives once it reads.
 #[cfg(target_os = "linux")]
 #[test]
 fn client_that_does_not_read_costs_bounded_memory() {
@@ -231,8 +232,8 @@ fn client_that_does_not_read_costs_bounded_memory() {
             writeln!(input, "{call}").expect("the server reads on in the end");
         }
     });
-    // All requests fit the pipe and the server's bound, so this ends although
-    // nothing is read yet; only then does the client begin to read.
+    // All requests fit the pipe and the server's bound, so this returns before
+    // the client reads anything.
     writer.join().expect("all are written");
     let lines = support::lines_of(output);
     let mut answers = 0;
@@ -278,7 +279,7 @@ fn sockets_work_as_stdio_and_keep_their_flags() {
     writeln!(ours, "{call}").expect("the server reads");
     let line = lines.recv_timeout(support::WATCHDOG).expect("an answer");
     assert!(line.len() > 3_000_000);
-    // The description is shared with whoever else holds the socket.
+    // The open file description is shared with other holders of the socket.
     let flags = OFlag::from_bits_retain(fcntl(&kept, FcntlArg::F_GETFL).expect("flags"));
     assert!(!flags.contains(OFlag::O_NONBLOCK));
     ours.shutdown(std::net::Shutdown::Write).expect("the end");

@@ -1,12 +1,11 @@
-//! What becomes of the scenarios that a revision requires of a server. With the
-//! skill that has what the suite wants to find, all of them pass but those that
-//! are left out here.
+//! The expected outcome of the scenarios that a revision requires of a server. With
+//! the skill, all pass except those listed here.
 
 /// A revision, and the scenarios that Mimo passes without the skill too: those
 /// that ask for no tool, prompt or resource by name.
 pub struct Revision {
     pub name: &'static str,
-    /// How many it requires, and how many of them pass, as the README says.
+    /// Required and passing scenarios, as the guide says.
     pub counts: (usize, usize),
     pub alone: &'static [&'static str],
 }
@@ -27,7 +26,7 @@ pub const SESSIONS: Revision = Revision {
     ],
 };
 
-/// Requests that stand alone.
+/// Stateless requests.
 pub const STATELESS: Revision = Revision {
     name: "2026-07-28",
     counts: (37, 32),

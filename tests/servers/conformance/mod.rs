@@ -1,10 +1,7 @@
-//! The official conformance suite, on both lifecycles: what each revision
-//! requires of a server. The suite speaks HTTP alone, so a bridge stands
-//! between it and Mimo's pipes (`conformance/bridge.mjs`). The tools, prompts
-//! and resources that it wants to find are a skill's (`conformance/skill.mjs`),
-//! in its sandbox, so it tries the way through Mimo too. Each scenario also
-//! holds every message that Mimo sends to the revision's own JSON schema; that
-//! has to be clean in all of them.
+//! The official conformance suite on both lifecycles. The suite only speaks HTTP,
+//! so `bridge.mjs` connects it to Mimo's pipes. `skill.mjs`, a sandboxed skill,
+//! provides the tools, prompts and resources that the suite expects, which also
+//! tests forwarding. Every message of Mimo must match the revision's JSON schema.
 
 mod expected;
 mod suite;
@@ -38,7 +35,7 @@ fn stateless_requests_conform_without_a_skill() {
     alone(&STATELESS);
 }
 
-/// Every scenario that the revision requires passes, but for those left out.
+/// Every scenario of the revision passes, except those left out.
 fn with_skill(revision: &Revision) {
     let mut passing = suite::required(revision.name);
     let required = passing.len();
@@ -48,7 +45,7 @@ fn with_skill(revision: &Revision) {
     conforms(revision, true, &passing, &left_out);
 }
 
-/// So do those that need nothing of the skill's, without it.
+/// Without the skill, the scenarios that do not need it pass.
 fn alone(revision: &Revision) {
     let passing = revision.alone.iter().map(|name| (*name).to_owned());
     let left_out = CHECKS_LEFT_OUT.iter().map(|(id, _)| *id);
@@ -75,15 +72,15 @@ fn conforms(revision: &Revision, skill: bool, passing: &BTreeSet<String>, left_o
             wrong.push(format!("{name}: nothing was tried"));
         }
     }
-    // The schemas hold for what is said in the others too.
+    // The schemas also apply to messages of the other scenarios.
     let spoken = run.iter().flat_map(|scenario| &scenario.checks);
     let spoken = spoken.filter(|check| check.id.starts_with("wire-schema"));
     wrong.extend(spoken.filter_map(fault));
     assert!(wrong.is_empty(), "{}:\n{}", revision.name, wrong.join("\n"));
 }
 
-/// Whether anything beside its wire was looked at: the suite passes what it
-/// could not try.
+/// Whether a check beyond the message schemas ran, since the suite passes
+/// scenarios that it could not try.
 fn tried(scenario: &Scenario) -> bool {
     let own = |check: &&Check| !check.id.starts_with("wire-schema");
     let mut own = scenario.checks.iter().filter(own);

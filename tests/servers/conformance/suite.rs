@@ -1,4 +1,4 @@
-//! The suite and the bridge as processes, and what the suite found.
+//! The suite and the bridge as processes, and the results of the suite.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -11,7 +11,6 @@ use crate::support::fixture;
 use crate::support::machine::{self, Found};
 use crate::support::{WATCHDOG, lines_of, wait};
 
-/// The suite.
 const SUITE: &str = "@modelcontextprotocol/conformance@0.2.0-alpha.12";
 /// The Node that it asks for.
 const NODE: &str = match cfg!(target_arch = "aarch64") {
@@ -20,14 +19,13 @@ const NODE: &str = match cfg!(target_arch = "aarch64") {
 };
 const NODE_VERSION: &str = "22.23.3";
 
-/// One thing that a scenario looked at.
+/// One check of a scenario.
 pub struct Check {
     pub id: String,
     pub status: String,
     pub why: String,
 }
 
-/// A scenario that was run.
 pub struct Scenario {
     pub name: String,
     pub checks: Vec<Check>,
@@ -58,8 +56,8 @@ pub fn required(revision: &str) -> BTreeSet<String> {
     names
 }
 
-/// Runs what `revision` requires against Mimo on folders of its own, which has
-/// the skill or has none.
+/// Runs the scenarios of `revision` against Mimo on its own folders, with or
+/// without the skill.
 pub fn run(revision: &str, skill: bool) -> Vec<Scenario> {
     let folder = fixture::trusted_dir();
     if skill {
@@ -78,7 +76,7 @@ pub fn run(revision: &str, skill: bool) -> Vec<Scenario> {
         .stdin(Stdio::null())
         .stdout(log.try_clone().expect("the same file"))
         .stderr(log);
-    // It ends badly wherever anything failed: what did is in its files.
+    // It fails if any check failed; its files say which.
     let _ = wait(&mut suite.spawn().expect("the suite starts"));
     drop(bridge);
     let folders = fs::read_dir(&found).unwrap_or_else(|why| {
@@ -92,7 +90,7 @@ pub fn run(revision: &str, skill: bool) -> Vec<Scenario> {
     folders.map(|folder| scenario(&folder)).collect()
 }
 
-/// Makes the skill one of Mimo's, and has Mimo learn its tools.
+/// Adds the skill and lets Mimo list its tools.
 fn set_up(folder: &Path) {
     let node = machine::node().expect("node");
     let script = folder.join("skill.mjs");
@@ -117,7 +115,7 @@ fn set_up(folder: &Path) {
     assert!(told.contains("fixture__test_simple_text"), "{found:?}");
 }
 
-/// `command` with nothing of this machine but `folder`.
+/// `command` with an environment that only names `folder`.
 fn on<'a>(command: &'a mut Command, folder: &Path) -> &'a mut Command {
     command
         .env_clear()

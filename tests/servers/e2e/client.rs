@@ -1,5 +1,5 @@
-//! A client as the story sees it, and the two kinds there are: SDKs, steered
-//! over the pipes of a small script, and the inspector, started once a request.
+//! Clients of the scenario: SDKs, driven over the pipes of a small script, and the
+//! inspector, started once for each request.
 
 use std::fs::{self, File};
 use std::io::Write;
@@ -29,19 +29,19 @@ pub fn node_packages() -> Found<PathBuf> {
     machine::npm("node", &packages)
 }
 
-/// What the story needs of a client.
+/// A client of the scenario.
 pub trait Client {
-    /// The tools, as the client hands them out.
+    /// The tools as the client returns them.
     fn list(&mut self) -> Vec<Value>;
-    /// What a tool answered, or the client's error.
+    /// The result of a tool, or the client's error.
     fn call(&mut self, tool: &str, arguments: Value) -> Result<Reply, String>;
-    /// Closes it. What its servers exited with, in their order.
+    /// Closes the client and returns the exit codes of its servers in order.
     fn close(self: Box<Self>) -> String;
 }
 
-/// The client's entry for the server: through a shell that notes what the
-/// server exited with, since no client tells, and with the variables that it
-/// needs, since clients pass on few of their own.
+/// The client's entry for the server. A shell records the exit code, which
+/// clients do not report, and the entry sets the variables, which clients do
+/// not pass on.
 fn server(folder: &Path) -> Value {
     let note = r#""$@"; echo $? >> "$0""#;
     json!({
@@ -51,8 +51,8 @@ fn server(folder: &Path) -> Value {
     })
 }
 
-/// The exits that were noted, once there are `count`: a client may be gone
-/// before its server.
+/// Waits for `count` recorded exit codes, since a client may exit before its
+/// server.
 fn exits(folder: &Path, count: usize) -> String {
     let start = Instant::now();
     loop {
@@ -66,7 +66,7 @@ fn exits(folder: &Path, count: usize) -> String {
     }
 }
 
-/// An SDK behind a script that follows orders.
+/// An SDK driven by a script.
 pub struct Sdk {
     script: Child,
     orders: ChildStdin,
@@ -172,7 +172,7 @@ impl Inspector {
         }
     }
 
-    /// Runs it; its exit code and what it printed.
+    /// Runs the inspector; its exit code and output.
     fn run(&mut self, arguments: &[&str]) -> (Option<i32>, String) {
         self.started += 1;
         let mut command = Command::new(&self.node);
@@ -186,7 +186,7 @@ impl Inspector {
             .stderr(Stdio::piped())
             .output()
             .expect("the inspector starts");
-        // Its own errors go to stderr, beside nothing on stdout.
+        // Its own errors go to stderr, with an empty stdout.
         let printed = match done.stdout.is_empty() {
             true => done.stderr,
             false => done.stdout,

@@ -1,8 +1,7 @@
-//! The real binary in the hands of real clients: the SDKs of MCP and the
-//! inspector's command line do what a person's client does, each the same
-//! story. Below it, what desktop clients do beside the protocol's letter.
+//! The real binary with real clients: one scenario for the MCP SDKs and for the
+//! inspector's command line, and deviations of desktop clients.
 
 mod client;
-mod manners;
+mod lifecycle;
 mod readme;
 mod story;

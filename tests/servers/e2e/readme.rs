@@ -1,5 +1,5 @@
-//! The README's lines for clients and for the shell, run as they stand there;
-//! only the place of the binary is put in.
+//! The client and shell examples of README and guide, run as printed with only the
+//! path of the binary replaced.
 
 use std::path::Path;
 use std::process::Command;
@@ -11,7 +11,7 @@ use crate::support::server::{self, ask, initialize, mimo, on};
 
 const README: &str = include_str!("../../../README.md");
 
-/// Where the README wants the reader's own path.
+/// The placeholder for the reader's own path.
 const PLACE: &str = "/abs/path/to/mimo";
 
 #[test]

@@ -1,5 +1,4 @@
-//! What a person's client does with Mimo, told once and done by every client:
-//! list, remember, recall, err, forget, ask how things are, leave.
+//! One scenario for every client: list, store, search, fail, forget, status, leave.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -116,8 +115,7 @@ fn lists_what_the_schemas_say(client: &mut dyn Client) {
     }
 }
 
-/// A bad call is told where and why it is bad and what to do instead, and the
-/// next one works.
+/// An invalid call reports its path, reason and fix, and the next call works.
 fn errs(client: &mut dyn Client) {
     let mut bad = |tool: &str, arguments| client.call(tool, arguments).expect("a result").bad();
     let error = bad("memory_store", json!({"content": 5}));

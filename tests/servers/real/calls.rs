@@ -1,5 +1,5 @@
-//! What is called: every tool of every server, with arguments whose results
-//! are the same each time, or nearly; and what the calls work on.
+//! Calls of every tool of every server, with arguments that give the same results
+//! each time, or nearly.
 
 use std::fs;
 use std::path::Path;
@@ -7,15 +7,15 @@ use std::process::Command;
 
 use serde_json::{Value, json};
 
-/// A call, and what of its result stays the same.
+/// A call, and the part of its result that is the same each time.
 pub struct Call {
     pub tool: &'static str,
     pub arguments: Value,
-    /// Takes out of each part of the result what depends on the time.
+    /// Removes what depends on the time from a part of the result.
     pub steady: fn(String) -> String,
 }
 
-/// One whose whole result stays the same.
+/// A call whose whole result is the same each time.
 fn call(tool: &'static str, arguments: Value) -> Call {
     let steady = |part| part;
     Call {
@@ -25,7 +25,7 @@ fn call(tool: &'static str, arguments: Value) -> Call {
     }
 }
 
-/// One of whose results only a part stays the same.
+/// A call with only a part of its result the same each time.
 fn varying(tool: &'static str, arguments: Value, steady: fn(String) -> String) -> Call {
     Call {
         tool,
@@ -45,13 +45,13 @@ fn without_lines(part: &str, names: &[&str]) -> String {
 }
 
 pub fn everything(_: &Path) -> Vec<Call> {
-    // Each elicitation has an id of its own.
+    // Each elicitation has its own id.
     let numbered = |part: String| {
         let (before, rest) = part.split_once("Elicitation ID: ").unwrap_or((&part, ""));
         let after = rest.split_once(')').map_or("", |(_, after)| after);
         format!("{before}{after}")
     };
-    // It tells when it was made, down to the second.
+    // It contains its creation time in seconds.
     let clock = |part: String| {
         part.split(" created at ")
             .next()
@@ -64,7 +64,7 @@ pub fn everything(_: &Path) -> Vec<Call> {
             .unwrap_or_default()
             .to_owned()
     };
-    // Each side has an environment of its own: that both are objects remains.
+    // The sides have different environments; only the type is compared.
     let variables = |part: String| part.chars().filter(|c| "{}".contains(*c)).take(2).collect();
     let gzip = |kind: &str| json!({"name": "a.gz", "data": "data:text/plain;base64,aGVsbG8=", "outputType": kind});
     let mut calls = vec![
@@ -212,7 +212,7 @@ pub fn memory(_: &Path) -> Vec<Call> {
 }
 
 pub fn time(_: &Path) -> Vec<Call> {
-    // A converted time is one of today, with today's offset.
+    // A converted time has today's date and offset.
     let today = |part: String| {
         let moment = |piece: &&str| !piece.starts_with("20") && !piece.contains("day");
         part.split('"')

@@ -1,5 +1,5 @@
-//! A healthy skill beside sick ones: hung, unable to start, dying at every
-//! call, flooding stdout, flooding stderr. It never notices.
+//! A healthy skill beside skills that hang, fail to start, exit at every call, or
+//! flood stdout or stderr.
 
 use std::fs;
 use std::path::Path;
@@ -7,11 +7,11 @@ use std::path::Path;
 use serde_json::{Value, json};
 
 use super::calls::Call;
+use super::clients::Mimo;
 use super::servers::{Allowed, Real};
-use super::sides::Mimo;
 use crate::support::fixture;
 
-/// Skills by name, and how the fake behaves.
+/// Skills by name, with the mode of the fake.
 const SKILLS: [(&str, &str); 6] = [
     ("healthy", "ok"),
     ("hung", "hang"),
@@ -60,7 +60,7 @@ fn healthy_skill_is_undisturbed_by_failing_ones() {
     fs::write(&script, include_str!("../../support/skill.py")).expect("written");
     let skills: Vec<Real> = SKILLS.map(|(name, mode)| skill(&script, name, mode)).into();
     let mut mimo = Mimo::start(folder.path(), &skills.iter().collect::<Vec<_>>());
-    // One of them never gets past its start, and the greeting is there.
+    // One skill never finishes starting, and `initialize` is answered anyway.
     mimo.initialize();
     assert_eq!(mimo.state("hung")["state"], "starting");
     for skill in ["healthy", "flooding", "shouting", "dying"] {
@@ -71,13 +71,13 @@ fn healthy_skill_is_undisturbed_by_failing_ones() {
     let pid = mimo.state("healthy")["pid"].clone();
     for _ in 0..3 {
         echoes(&mut mimo, "healthy", 100);
-        // Those that flood answer too, if slowly.
+        // Flooding skills answer too, if slowly.
         echoes(&mut mimo, "flooding", 1);
         echoes(&mut mimo, "shouting", 1);
         dies_and_comes_back(&mut mimo);
         echoes(&mut mimo, "healthy", 100);
     }
-    // Through all of it the same process, without a fault of its own.
+    // The healthy process never changed or failed.
     let healthy = mimo.state("healthy");
     assert_eq!((&healthy["pid"], &healthy["restarts"]), (&pid, &json!(0)));
     assert_eq!(healthy["faults"], 0, "{healthy}");
@@ -85,8 +85,7 @@ fn healthy_skill_is_undisturbed_by_failing_ones() {
     mimo.end();
 }
 
-/// A call that kills its skill takes the tools along; a restart brings them
-/// back.
+/// A call that kills its skill removes the tools; the restart brings them back.
 fn dies_and_comes_back(mimo: &mut Mimo) {
     let restarts = |state: &Value| state["restarts"].as_u64().expect("a number");
     let before = restarts(&mimo.state("dying"));

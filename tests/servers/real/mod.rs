@@ -1,21 +1,21 @@
-//! Real servers from npm and PyPI: every tool gives through Mimo, out of its
-//! sandbox, what it gives to a plain client of its own.
+//! Real servers from npm and PyPI: every tool gives the same result through Mimo,
+//! in its sandbox, as to a plain client.
 
 mod calls;
+mod clients;
 mod isolation;
 mod npx;
 mod servers;
-mod sides;
 
 use std::path::Path;
 
 use calls::Call;
+use clients::{Direct, Mimo};
 use servers::Real;
-use sides::{Direct, Mimo};
 
 use crate::support::{fixture, machine};
 
-/// Tools that need a client which runs tasks: neither side is one.
+/// Tools that need a client with task support, which neither side has.
 const NEED_TASKS: &[&str] = &[
     "simulate-research-query",
     "trigger-elicitation-request-async",

@@ -1,5 +1,5 @@
-//! What a person pastes from a server's README: `npx -y PACKAGE`, fetched once,
-//! in a home of the skill's own, and run again without a network.
+//! `npx -y PACKAGE` as in a server's README: fetched once into the skill's home,
+//! and run again without a network.
 
 use std::fs;
 use std::path::Path;
@@ -8,14 +8,14 @@ use std::process::Command;
 use serde_json::json;
 
 use super::calls::{self, Call};
+use super::clients::{Direct, Mimo};
 use super::servers;
 use super::servers::{Allowed, Real};
-use super::sides::{Direct, Mimo};
 use crate::support::{fixture, machine};
 
 const PACKAGE: &str = "@modelcontextprotocol/server-filesystem@2026.8.31";
 
-/// What this machine needs to fetch packages, for Mimo's own environment.
+/// Variables that this machine needs to fetch packages.
 fn fetching() -> Vec<(&'static str, String)> {
     let asked = Command::new("npm")
         .args(["config", "get", "registry"])
@@ -66,7 +66,7 @@ fn npx_package_is_fetched_once_and_answers_as_without_mimo() {
     let mut direct = Direct::start(&servers::filesystem(&work), folder.path());
     let expected: Vec<_> = calls.iter().map(|call| direct.call(call)).collect();
     drop(direct);
-    // The first run fetches; the second has nobody to fetch from.
+    // The first run fetches; the second has no network.
     for network in ["outbound", "none"] {
         let mut mimo = Mimo::start(folder.path(), &[&skill(&work, network)]);
         for (call, expected) in calls.iter().zip(&expected) {

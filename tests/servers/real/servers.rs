@@ -1,5 +1,4 @@
-//! Which servers there are, how a plain client starts each, and what a person
-//! writes in `skills.json` for it.
+//! The servers, the command line of each, and its entry in `skills.json`.
 
 use std::path::{Path, PathBuf};
 
@@ -20,13 +19,12 @@ pub struct Real {
     /// The program and its arguments.
     pub command: Vec<String>,
     pub variables: Vec<(&'static str, String)>,
-    /// Its entry in the manifest.
     pub entry: Value,
-    /// What the operator has to allow for it.
+    /// Settings that the operator needs for it.
     pub allowed: Allowed,
 }
 
-/// What stands in config.toml, and in the environment that Mimo gets.
+/// Content of config.toml and of Mimo's environment.
 #[derive(Default)]
 pub struct Allowed {
     pub commands: Vec<String>,
@@ -48,7 +46,7 @@ fn text(path: &Path) -> String {
     path.to_str().expect("text").to_owned()
 }
 
-/// A server of npm's, started by its script.
+/// An npm server, started by its script.
 fn node(name: &'static str, arguments: &[&str], write: &[&Path]) -> Real {
     let modules = modules().expect("packages");
     let node = machine::node().expect("node");
@@ -89,7 +87,7 @@ pub fn memory(work: &Path) -> Real {
     real
 }
 
-/// A server of PyPI's, started by a program of its virtual environment.
+/// A PyPI server, started by a program of its virtual environment.
 fn python(name: &'static str, program: &str, args: &[&str], write: &[&Path]) -> Real {
     let program = text(&environment().expect("packages").with_file_name(program));
     let owned = args.iter().map(|one| (*one).to_owned());

@@ -1,5 +1,4 @@
-//! Arguments that would steer a command: what stands before the package, the
-//! image or the script.
+//! Arguments that would redirect a command, before the package, image or script.
 
 use mimo::skills::refusal::Class::{Argument, Secret};
 

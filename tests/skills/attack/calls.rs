@@ -1,8 +1,8 @@
-//! System calls that lead out of a sandbox: each is refused.
+//! System calls that would escape the sandbox are refused.
 
-use super::support::{World, python};
+use super::world::{World, python};
 
-/// Calls, with arguments that would be good, and how they are answered.
+/// System calls with otherwise valid arguments, and the expected errors.
 #[test]
 fn escaping_system_calls_are_refused() {
     skip_unless!(python);

@@ -1,6 +1,6 @@
-//! The attack suite, group 1: configurations that are refused before any
-//! process exists. Each case asserts where and for what class of reason, and
-//! that the neighbour of the refused one is not blamed.
+//! Configurations that are refused before any process starts. Each case asserts
+//! the path and class of the refusal, and that the valid skill beside it is not
+//! blamed.
 
 use std::path::Path as FilePath;
 
@@ -10,7 +10,7 @@ use mimo::skills::refusal::Class::{self, Command, Environment, File, Secret};
 use mimo::skills::rules::Rules;
 use serde_json::{Value, json};
 
-/// The class and place of everything that is refused in `entry`.
+/// The class and path of each refusal of `entry`.
 pub fn refused(entry: &Value, fixture: &Fixture, rules: &Rules) -> Vec<(Class, String)> {
     let healthy = json!({"command": "npx", "args": ["-y", "healthy"]});
     let text = json!({"skills": {"x": entry, "healthy": healthy}}).to_string();

@@ -1,5 +1,5 @@
-//! What is said of the sandbox: by `mimo doctor`, by strict mode, and on a
-//! machine that refuses namespaces, where the other layers have to hold.
+//! The state of the sandbox: `mimo doctor`, strict mode, and a machine that refuses
+//! namespaces, where the other layers have to hold.
 
 use std::path::Path;
 use std::process::Command;
@@ -8,7 +8,7 @@ use mimo::skills::launcher::{LaunchSettings, launch};
 use mimo::skills::sandbox::policy::{Layer, Report};
 use serde_json::Value;
 
-use super::support::{World, finish, spec};
+use super::world::{World, finish, spec};
 use crate::support::machine::{self, namespaces};
 
 fn doctor(arguments: &[&str]) -> String {
@@ -65,8 +65,8 @@ fn strict_mode_runs_nothing_unless_every_layer_is_enforced() {
     }
 }
 
-/// A user namespace in which no further one may be made, as on machines that
-/// refuse them; the cases run there again.
+/// Repeats the cases in a user namespace that allows no further ones, as on
+/// machines that refuse them.
 #[test]
 fn without_namespaces_the_other_layers_hold() {
     skip_unless!(namespaces);

@@ -1,6 +1,6 @@
-//! Files that are not the skill's: none is read, none is changed.
+//! Files outside the sandbox can be neither read nor changed.
 
-use super::support::{SECRET, World, python};
+use super::world::{SECRET, World, python};
 
 fn reading(path: impl std::fmt::Display) -> String {
     format!("attempt(lambda: open('{path}').read())")
@@ -241,7 +241,8 @@ fn folder_replaced_by_a_link_grants_nothing() {
     skip_unless!(python);
     let world = World::new();
     let (folder, outside) = (world.path("write"), world.path("outside/.ssh"));
-    // One process swaps a folder and a link to the secret, the other reads.
+    // One process swaps a folder with a link to the secret while the other
+    // reads.
     let ran = world.run(&with_a_folder(
         &world,
         &format!(
@@ -322,7 +323,7 @@ fn set_user_id_files_cannot_be_made() {
             "{attempt}"
         );
     }
-    // The usual modes stay as they are.
+    // Ordinary modes are unchanged.
     let ran = world.attack("os.chmod('file', 0o755)\nos.close(os.open('new', os.O_CREAT, 0o700))");
     assert!(ran.err.is_empty(), "{ran:?}");
 }

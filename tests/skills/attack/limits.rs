@@ -1,11 +1,10 @@
-//! Limits that kill or stop: each hog is stopped near its bound, and the
-//! reason is the one reported.
+//! Resource limits: each excess is stopped near its limit with the right reason.
 
 use std::io::Read;
 
 use mimo::skills::sandbox::policy::{KillReason, Report};
 
-use super::support::{Ran, World, finish, python, spec};
+use super::world::{Ran, World, finish, python, spec};
 
 const MEGABYTE: u64 = 1 << 20;
 
@@ -73,11 +72,11 @@ fn memory_of_all_children_counts_together() {
 #[test]
 fn cpu_time_of_the_process_tree_counts_together() {
     skip_unless!(python);
-    // None of the four reaches the bound of one process.
+    // No single process reaches its limit.
     let mut skill = python("for i in range(3):\n    if os.fork() == 0: break\nwhile True: pass");
     skill.sandbox.cpu_seconds = 1;
     let ran = World::new().run(&skill);
-    // The kernel's own bound, on one process, may come first.
+    // The kernel's limit for one process may come first.
     let by_the_kernel = matches!(
         ran.reports.last(),
         Some(Report::Ended {
@@ -110,8 +109,8 @@ fn fork_bomb_is_stopped() {
     skill.sandbox.processes = 64;
     skill.sandbox.cpu_seconds = 4;
     let ran = World::new().run(&skill);
-    // As root the watchdog finds too many; otherwise the kernel gives no more
-    // and what is left of it uses up its time.
+    // As root the watchdog finds too many. Otherwise the kernel refuses more,
+    // and the rest uses up its CPU time.
     let reason = ran.killed().or_else(|| ended_by_a_signal(&ran));
     assert!(
         matches!(
@@ -122,8 +121,7 @@ fn fork_bomb_is_stopped() {
     );
 }
 
-/// Doubles nine times, whatever anyone says, and ends by itself: what a bomb
-/// does before it is stopped, in a size that no machine feels.
+/// Doubles nine times and ends by itself: a fork bomb of harmless size.
 #[test]
 fn fork_bomb_of_five_hundred_leaves_no_process() {
     skip_unless!(python);
@@ -132,14 +130,14 @@ fn fork_bomb_of_five_hundred_leaves_no_process() {
          except OSError: pass\n    signal.alarm(5)\nsignal.pause()",
     );
     skill.sandbox.processes = 64;
-    // Five hundred of them would break that bound first.
+    // Five hundred processes would exceed that limit first.
     skill.sandbox.memory_bytes = 64 << 30;
     let world = World::new();
     let launched = world.start(&skill);
     let supervisor = launched.process.pid();
-    // Its pipes end with the last process that holds them.
+    // Its pipes close with the last process that holds them.
     let ran = finish(launched);
-    // RLIMIT_NPROC does not hold for root: then the watchdog does.
+    // RLIMIT_NPROC does not apply to root, but the watchdog does.
     let alarm = Report::Ended {
         code: None,
         signal: Some(libc::SIGALRM),
@@ -183,7 +181,7 @@ fn file_size_is_bounded() {
     assert_eq!(written, 4 * MEGABYTE);
 }
 
-/// Runs `script` with 32 MB for its private folder; it must be killed for it.
+/// Runs `script` with 32 MB for its private folder, which must get it killed.
 #[track_caller]
 fn fills_its_folder(script: &str) {
     let world = World::new();
@@ -209,7 +207,7 @@ fn flooding_skill_blocks_until_it_is_read() {
     let mut launched = world.start(&spec("/usr/bin/yes", &[]));
     let mut some = [0; 1 << 16];
     launched.stdout.read_exact(&mut some).expect("it floods");
-    // Nobody reads on: the pipe holds what the kernel gives it, no more.
+    // Without a reader the pipe holds only the kernel's buffer.
     launched.process.kill().expect("killed");
     let mut rest = Vec::new();
     launched.stdout.read_to_end(&mut rest).expect("its end");
@@ -258,6 +256,6 @@ fn dropped_skill_leaves_no_process() {
     let launched = world.start(&python("if os.fork() == 0: os.setsid()\nsignal.pause()"));
     let mut stdout = launched.stdout;
     drop(launched.process);
-    // Its pipe ends when the last process that holds it has ended.
+    // The pipe closes with the last process that holds it.
     stdout.read_to_end(&mut Vec::new()).expect("its end");
 }

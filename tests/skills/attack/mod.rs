@@ -1,6 +1,5 @@
-//! Attackers inside the sandbox: each case asks the operating system what came
-//! of it. Groups: children contained, limits that kill, nothing left behind,
-//! and real servers that work all the same.
+//! Attacks from configurations and from inside the sandbox, checked with the
+//! operating system, and real servers that must still work.
 
 mod arguments;
 #[cfg(target_os = "linux")]
@@ -21,4 +20,4 @@ mod processes;
 #[cfg(target_os = "linux")]
 mod servers;
 #[cfg(target_os = "linux")]
-mod support;
+mod world;

@@ -1,5 +1,5 @@
-//! Whom a skill can talk to: with no network nobody, otherwise the named ports
-//! and nobody on this machine's local sockets. Loopback only.
+//! Network access of skills: none, or the granted ports only, and no local sockets.
+//! Uses loopback only.
 
 use std::io::ErrorKind;
 use std::net::{TcpListener, UdpSocket};
@@ -9,7 +9,7 @@ use std::os::unix::net::{SocketAddr, UnixListener};
 use mimo::skills::sandbox::policy::{Layer, LayerState, Report};
 use mimo::skills::spec::Network;
 
-use super::support::{Ran, World, python};
+use super::world::{Ran, World, python};
 
 fn listener() -> (TcpListener, u16) {
     let listener = TcpListener::bind(("127.0.0.1", 0)).expect("a port");
@@ -133,7 +133,7 @@ fn ports_are_reported_partial_where_datagrams_are_open() {
         "attempt(lambda: socket.socket(socket.AF_INET, socket.SOCK_DGRAM).sendto(b'x', ('127.0.0.1', {port})))"
     );
     let ran = outbound(&World::new(), &[443], &script);
-    // Names are asked for this way, so it has to work; then it is said.
+    // Name resolution needs this, so it works and is reported.
     assert_eq!(ran.out, "DONE 1\n", "{ran:?}");
     let Some(Report::Started { layers }) = ran.reports.first() else {
         panic!("{ran:?}");
@@ -212,7 +212,7 @@ fn only_docker_has_local_sockets_and_no_abstract_ones() {
     ));
     skill.sandbox.docker = true;
     let ran = world.run(&skill);
-    // By Landlock's scope, or because the name is in another network namespace.
+    // Refused by Landlock's scope, or invisible in another network namespace.
     let refused = ["EPERM", "ECONNREFUSED"].map(|error| format!("DONE None\nREFUSED {error}\n"));
     assert!(refused.contains(&ran.out), "{ran:?}");
     listener.accept().expect("it came");

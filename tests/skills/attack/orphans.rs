@@ -1,5 +1,5 @@
-//! The gateway is killed over children that do what they can to stay: none
-//! does. A helper process, this test binary again, stands in for the gateway.
+//! No child survives a killed gateway, however it tries. This test binary runs again
+//! as the gateway.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::os::unix::process::CommandExt;
@@ -10,16 +10,16 @@ use mimo::skills::launcher::Launched;
 use mimo::skills::sandbox::end_of;
 use mimo::skills::sandbox::policy::{Layer, LayerState, Report};
 
-use super::support::{World, python};
+use super::world::{World, python};
 
-/// Tells the helper that it is one.
+/// Set in the helper process.
 const HELPER: &str = "MIMO_TEST_STANDS_IN";
-/// After so long it is a survivor, on however slow a machine.
+/// A watchdog: a process that lives longer is a survivor, on any machine.
 const BOUND: Duration = Duration::from_secs(30);
 const ROUNDS: usize = 50;
 
-/// Children that fork twice, leave the session, ignore every signal they may
-/// and take back the death signal; all of them hold stdout.
+/// Children that fork twice, leave the session, ignore every signal they can
+/// and clear the parent death signal; all of them hold stdout.
 const STUBBORN: &str = r#"
 for s in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT, signal.SIGPIPE):
     signal.signal(s, signal.SIG_IGN)
@@ -35,8 +35,8 @@ os.write(1, b'ready\n')
 while True: signal.pause()
 "#;
 
-/// Not a test of its own: what the helper runs. It copies the skill's stderr
-/// to its own, so that the test sees the skill's lines.
+/// Not a test but the helper's program. It copies the skill's stderr to its
+/// own, for the test to read.
 #[test]
 fn gateway_stand_in() {
     skip_unless!(python);
@@ -63,7 +63,7 @@ fn gateway_stand_in() {
     stdout.read_to_end(&mut Vec::new()).expect("killed before");
 }
 
-/// A gateway with its skill up; and every process below it.
+/// A gateway with a running skill, and all its descendants.
 fn gateway(user: Option<u32>) -> (Child, Vec<i32>) {
     let mut command = Command::new(std::env::current_exe().expect("this binary"));
     command
@@ -110,7 +110,7 @@ fn below(root: i32) -> Vec<i32> {
     found
 }
 
-/// Kills the gateway and waits, on the kernel's word, for the end of each.
+/// Kills the gateway and waits for the exit of each descendant.
 #[track_caller]
 fn no_child_survives(user: Option<u32>) {
     let (mut gateway, below) = gateway(user);
@@ -148,11 +148,11 @@ fn no_child_survives_gateway_sigkill() {
 
 #[test]
 fn no_child_survives_gateway_sigkill_of_an_ordinary_user() {
-    /// The user that owns nothing.
+    /// The user `nobody`.
     const NOBODY: u32 = 65_534;
     let mut asked = Command::new("/bin/true");
     if asked.uid(NOBODY).gid(NOBODY).status().is_err() {
-        // We are an ordinary user ourselves.
+        // This is an ordinary user already.
         return no_child_survives(None);
     }
     no_child_survives(Some(NOBODY));
@@ -172,13 +172,14 @@ fn no_child_survives_supervisor_sigkill() {
         panic!("it runs");
     };
     if layers.state(Layer::Orphans) != LayerState::Enforced {
-        // Without a pid namespace only the supervisor ends what is left.
+        // Without a pid namespace only the supervisor kills remaining
+        // processes.
         return;
     }
     let pid = i32::try_from(launched.process.pid()).expect("a pid");
     let supervisor = nix::unistd::Pid::from_raw(pid);
     nix::sys::signal::kill(supervisor, nix::sys::signal::Signal::SIGKILL).expect("killed");
-    // Their pipe ends when the last of them has.
+    // The pipe closes with the last of them.
     let mut stdout = launched.stdout;
     stdout.read_to_end(&mut Vec::new()).expect("the end of all");
 }

@@ -1,19 +1,19 @@
-//! Other processes, and what a skill is given at its start: it sees nobody,
-//! reaches nobody, inherits nothing and cannot get more.
+//! A skill sees no other process, reaches none, inherits nothing, and gains no
+//! privilege.
 
 use std::fs::File;
 use std::process::{Command, Stdio};
 
 use mimo::skills::sandbox::policy::{Layer, LayerState, Report};
 
-use super::support::{SECRET, World, finish, spec};
+use super::world::{SECRET, World, finish, spec};
 use crate::support::machine::{PYTHON, namespaces};
 
 #[test]
 fn gateway_and_other_processes_are_invisible() {
     skip_unless!(python);
     if namespaces().is_err() {
-        // It sees their numbers, but Landlock shuts what is in them.
+        // It sees their pids, but Landlock denies their contents.
         let gateway = std::process::id();
         let script = format!("attempt(lambda: open('/proc/{gateway}/environ').read())");
         return World::new().attack(&script).refused(&["EACCES"]);
@@ -36,7 +36,7 @@ fn no_signal_reaches_an_outside_process() {
             .attack(&script)
             .refused(match namespaces().is_ok() {
                 true => &["ESRCH"],
-                // Landlock's scope ends at the sandbox as well.
+                // Landlock's scope ends at the sandbox too.
                 false => &["EPERM"],
             });
     }
@@ -67,7 +67,7 @@ fn no_descriptor_is_inherited() {
     skip_unless!(python);
     let secret = World::new();
     let held = File::open(secret.secret()).expect("opened");
-    // One that would be inherited by any careless spawn.
+    // A descriptor that a careless spawn would inherit.
     nix::fcntl::fcntl(
         &held,
         nix::fcntl::FcntlArg::F_SETFD(nix::fcntl::FdFlag::empty()),
@@ -199,7 +199,7 @@ fn every_layer_the_kernel_has_is_enforced() {
         let reported = layers.0.iter().filter(|(each, ..)| *each == layer).count();
         assert_eq!(reported, 1, "{layer:?} in {layers:?}");
     }
-    // What no kernel that Mimo supports lacks, namespaces or not.
+    // Layers that every supported kernel has, with or without namespaces.
     for layer in [
         Layer::Rlimits,
         Layer::NoNewPrivileges,
@@ -210,10 +210,10 @@ fn every_layer_the_kernel_has_is_enforced() {
     }
 }
 
-/// Something that lives in a sandbox of its own until its stdin ends.
+/// A process that lives in its own sandbox until its stdin closes.
 fn neighbour(world: &World) -> (mimo::skills::launcher::Launched, Vec<i32>) {
     use std::io::Read;
-    let mut launched = world.start(&super::support::python(
+    let mut launched = world.start(&super::world::python(
         "print('up', flush=True)\nsys.stdin.read()\nprint('alive')",
     ));
     launched.stdout.read_exact(&mut [0; 3]).expect("it is up");
@@ -252,7 +252,7 @@ fn no_signal_reaches_another_skill_its_sandbox_or_all() {
             ran.refused(&["ESRCH", "EPERM"]);
         }
     }
-    // To everyone it may: nobody but itself and pid 1, which is not killed so.
+    // To all it may signal: only itself and pid 1, which ignores this.
     for signal in [libc::SIGTERM, libc::SIGKILL] {
         World::new().attack(&format!("attempt(lambda: os.kill(-1, {signal}))"));
     }
@@ -262,14 +262,14 @@ fn no_signal_reaches_another_skill_its_sandbox_or_all() {
 #[test]
 fn set_user_id_program_grants_nothing() {
     use std::os::unix::fs::PermissionsExt;
-    /// The user that owns nothing.
+    /// The user `nobody`.
     const NOBODY: u32 = 65_534;
     let world = World::new();
     std::fs::create_dir(world.path("read")).expect("a folder");
     let program = world.path("read/id");
     std::fs::copy("/usr/bin/id", &program).expect("a copy");
     if std::os::unix::fs::chown(&program, Some(NOBODY), Some(NOBODY)).is_err() {
-        // We are an ordinary user, and can give nobody's rights to anyone.
+        // An ordinary user cannot grant nobody's rights.
         return;
     }
     for folder in ["", "read"] {
@@ -356,7 +356,7 @@ fn sibling_cannot_read_the_gateway() {
             format!("call({}, 16, {pid}, 0, 0)", libc::SYS_ptrace),
         ] {
             let ran = World::new().attack(&format!("attempt(lambda: {attempt})"));
-            // Inside there may be a process of that number: itself, or pid 1.
+            // Inside, the same number may be the skill itself or pid 1.
             if pid > 2 {
                 ran.refused(&["ENOENT", "EACCES", "EPERM", "ESRCH"]);
             }

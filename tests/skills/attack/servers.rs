@@ -1,4 +1,4 @@
-//! Real servers in the sandbox: they start and answer `initialize`.
+//! Real servers start in the sandbox and answer `initialize`.
 
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
@@ -7,7 +7,7 @@ use std::process::Command;
 use mimo::skills::spec::SkillSpec;
 use serde_json::{Value, json};
 
-use super::support::{World, spec};
+use super::world::{World, spec};
 use crate::support::machine::{Found, npm, venv};
 
 const EVERYTHING: &str = "@modelcontextprotocol/server-everything";
@@ -24,7 +24,7 @@ fn greeted(skill: &SkillSpec) -> Value {
     let mut lines = BufReader::new(&launched.stdout);
     lines.read_line(&mut line).expect("it answers");
     if line.is_empty() {
-        let ran = super::support::finish(launched);
+        let ran = super::world::finish(launched);
         panic!("no answer: {ran:?}");
     }
     serde_json::from_str(&line).unwrap_or_else(|error| panic!("{error}: {line}"))
@@ -43,7 +43,7 @@ fn everything() -> Found<PathBuf> {
     npm("everything", &[&format!("{EVERYTHING}@2026.8.31")])
 }
 
-/// Where the shell finds `program`, links followed.
+/// The path of `program` in the shell's PATH.
 fn found(program: &str) -> PathBuf {
     let asked = Command::new("sh")
         .args(["-c", &format!("command -v {program}")])
@@ -52,7 +52,7 @@ fn found(program: &str) -> PathBuf {
     PathBuf::from(path.trim())
 }
 
-/// A skill that may read where its program stands.
+/// A skill that may read its program's prefix.
 fn in_its_prefix(program: &Path, arguments: &[&str], folder: &Path) -> SkillSpec {
     let mut skill = spec(program, arguments);
     let real = program.canonicalize().expect("a program");
@@ -109,7 +109,7 @@ fn a_python_server_answers() {
     answers(&skill);
 }
 
-/// An interpreter with the server, and where the interpreter itself stands.
+/// An interpreter with the server, and the interpreter's own prefix.
 fn python_server() -> Found<(PathBuf, PathBuf)> {
     let python = venv("time", &["mcp-server-time==2026.10.19"])?;
     let asked = Command::new(&python)

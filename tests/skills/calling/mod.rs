@@ -1,7 +1,7 @@
-//! Skills through the real binary: a manifest, the sandbox, a real child on
-//! node, and the tools that find and call it.
+//! Skills through the real binary: a manifest, the sandbox, a child on node, and
+//! the tools that find and call it.
 
-mod beyond;
+mod capabilities;
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -11,7 +11,7 @@ use crate::support::{Server, fixture, machine};
 use serde_json::{Map, Value, json};
 use tempfile::TempDir;
 
-/// A Mimo whose manifest names one or two skills.
+/// A server whose manifest names one or two skills.
 struct Mimo {
     server: Server,
     folder: TempDir,
@@ -77,7 +77,7 @@ impl Mimo {
         }
     }
 
-    /// The whole result of a call; what is announced meanwhile is passed over.
+    /// The whole result of a call; skips notifications.
     fn call(&mut self, tool: &str, arguments: Value) -> Value {
         self.id += 1;
         self.server.call(self.id, tool, arguments);
@@ -90,7 +90,7 @@ impl Mimo {
         }
     }
 
-    /// The document of a tool of Mimo's own.
+    /// The document of one of Mimo's own tools.
     fn document(&mut self, tool: &str, arguments: Value) -> Value {
         let result = self.call(tool, arguments);
         let text = result["content"][0]["text"].as_str().expect("a text");
@@ -129,7 +129,7 @@ fn skill_is_found_called_and_sandboxed() {
     assert_eq!(read["later"], "field", "unknown fields come through");
 
     mimo.document("memory_store", json!({"content": "makes the database"}));
-    // What was not granted is refused by the kernel, not by the skill.
+    // The kernel refuses access that was not granted, not the skill.
     let secrets = ["secret.txt", "config/skills.json", "data/mimo.db"];
     for name in secrets {
         let path = mimo.folder.path().join(name);
@@ -154,7 +154,7 @@ fn skill_is_found_called_and_sandboxed() {
 fn question_finds_the_matching_tool() {
     skip_unless!(node);
     let mut mimo = Mimo::start();
-    // Its tools are known from here on.
+    // Its tools are known from now on.
     mimo.document("skill_find", json!({"query": "read"}));
     let query = "Which tool can read a file on disk and say what the document holds?";
     let answer = mimo.document("ask_mimo", json!({"query": query, "timeout_ms": 50_000}));

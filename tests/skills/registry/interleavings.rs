@@ -1,4 +1,4 @@
-//! Thousands of random histories of the table, held to what must always be so.
+//! Thousands of random histories of the table, checked against its invariants.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
@@ -13,7 +13,7 @@ use mimo::skills::spec::{SkillName, SkillSpec, Timeouts};
 use crate::support::children::program;
 use crate::support::random::{Random, repeat};
 
-/// A skill for tests; `version` makes it another one of the same name.
+/// A skill for tests; `version` makes a different spec of the same name.
 pub fn spec(name: &str, version: u64, eager: bool) -> Arc<SkillSpec> {
     let patience = Duration::from_secs(20);
     Arc::new(SkillSpec {
@@ -33,7 +33,7 @@ enum Life {
     Over,
 }
 
-/// What an observer of the effects knows.
+/// The state of an observer of the effects.
 #[derive(Default)]
 struct World {
     table: Table,
@@ -59,7 +59,7 @@ impl World {
             _ => None,
         };
         if let Some(run) = exited {
-            // The link answers what was under way before the end is reported.
+            // The link fails calls in flight before the exit is reported.
             let under_way = self.open.iter().filter(|(_, on)| **on == Some(run));
             for call in under_way.map(|(call, _)| *call).collect::<Vec<_>>() {
                 self.answer(call);
@@ -188,7 +188,7 @@ impl World {
             }
             1..=4 => {
                 if let Some(run) = self.pick(random, |life| life != Life::Over) {
-                    // A run that was told to stop lists nothing any more.
+                    // A stopping run lists no tools any more.
                     if !self.runs[&run].2 {
                         self.list(run);
                     }
@@ -213,7 +213,7 @@ impl World {
                     let call = open[random.below(open.len())];
                     self.answer(call);
                     self.feed(Event::Ended(call));
-                    // Saying so once more changes nothing.
+                    // Repeating the event changes nothing.
                     self.feed(Event::Ended(call));
                 }
             }
@@ -232,7 +232,7 @@ impl World {
         }
     }
 
-    /// Lets everything come to its end without a shutdown: nothing may be lost.
+    /// Lets everything finish without a shutdown; no call may be lost.
     fn settle(&mut self) {
         for _ in 0..4 {
             while let Some(run) = self
@@ -259,7 +259,7 @@ impl World {
         for run in leaving.map(|(run, _)| *run).collect::<Vec<_>>() {
             self.feed(Event::Exited(run, "stopped".to_owned()));
         }
-        // Every run that is left stands behind a skill.
+        // Every remaining run belongs to a skill.
         let behind: BTreeSet<Run> = self
             .table
             .skills()
@@ -297,7 +297,7 @@ fn every_history_keeps_the_invariants() {
         world.shut_down();
         seen.append(&mut world.seen);
     });
-    // The histories are worth something only if they go everywhere.
+    // The histories must reach every kind of event.
     let all = [
         "down", "grant", "late", "reloaded", "start", "stop", "unknown",
     ];
@@ -388,7 +388,7 @@ fn running_skill_is_replaced_only_by_one_that_started() {
     );
     assert_eq!(behind(&table), Some(Run(3)));
 
-    // What does not run any more is no reason to refuse its successor.
+    // A dead skill does not block its replacement.
     table.step(6, Event::Reload(vec![(spec("a", 2, true), None)]));
     table.step(7, Event::Exited(Run(3), "died".to_owned()));
     table.step(8, Event::Exited(Run(4), "no".to_owned()));

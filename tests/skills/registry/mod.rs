@@ -1,5 +1,5 @@
-//! The registry: its table under seeded interleavings of everything that can
-//! happen, and the whole of it over fake children.
+//! The registry: its table under seeded interleavings of all events, and the whole
+//! registry over fake children.
 
 mod interleavings;
-mod together;
+mod processes;

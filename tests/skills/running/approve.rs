@@ -1,11 +1,11 @@
-//! A tool is not what was approved: a person decides, and running Mimos follow.
+//! Approval of changed tools, which running servers follow.
 
 use serde_json::{Value, json};
 
 use super::world::{Mimo, World};
 use crate::support::terminal;
 
-/// A Mimo whose skill `one` has just changed its tool `echo`.
+/// A server whose skill `one` has just changed its tool `echo`.
 fn changed(world: &World) -> Mimo {
     world.manifest(&json!({"one": world.skill("ok")}));
     let mut mimo = world.serve();
@@ -13,7 +13,7 @@ fn changed(world: &World) -> Mimo {
     assert_eq!(mimo.status()["pending"], json!([]));
     assert_eq!(mimo.call("one__swap", json!({})), json!("swapped"));
     mimo.until(|status| status["pending"] != json!([]));
-    // What the command judges by is written soon after.
+    // The file that the command reads is written soon after.
     mimo.until(|_| world.document(&["approve"])["pending"] != json!([]));
     mimo
 }
@@ -33,7 +33,7 @@ fn changed_tool_is_blocked_shown_and_served_once_approved() {
     assert_eq!(pending[0]["why"], "it is not what was approved any more");
     assert!(refused(&mut mimo));
 
-    // Nobody can be asked: it is shown, and nothing is approved.
+    // Without a terminal the change is shown and not approved.
     let shown = world.run(&["approve"]);
     assert_eq!(shown.code, Some(1), "{shown:?}");
     assert!(
@@ -51,7 +51,7 @@ fn changed_tool_is_blocked_shown_and_served_once_approved() {
     let told = world.document(&["approve", "one", "echo", "--yes"]);
     assert_eq!(told["ok"], true, "{told}");
     assert_eq!(told["approved"][0]["why"], "changed");
-    // The command has waited for the running Mimo.
+    // The command waited for the running server.
     assert_eq!(mimo.call("one__echo", json!({"a": 1})), json!({"a": 1}));
     assert_eq!(mimo.status()["pending"], json!([]));
     let nothing = world.run(&["approve"]);

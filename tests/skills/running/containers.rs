@@ -1,5 +1,5 @@
-//! Docker skills leave no container behind. The client here is a program that
-//! keeps what it was told, and runs the fake skill itself.
+//! Docker skills leave no container behind. The docker client here records its
+//! arguments and runs the fake skill itself.
 
 use std::fs;
 
@@ -33,14 +33,14 @@ fn world(version: &str) -> World {
     world
 }
 
-/// The lines of what the client was told that begin with `verb`.
+/// Recorded arguments of the docker client that start with `verb`.
 fn told(world: &World, verb: &str) -> Vec<String> {
     let told = fs::read_to_string(world.path("data/skills/one/told")).unwrap_or_default();
     let lines = told.lines().filter(|line| line.starts_with(verb));
     lines.map(str::to_owned).collect()
 }
 
-/// The ids of the containers that runs have and had.
+/// The ids of current and past containers.
 fn places(world: &World) -> Vec<String> {
     let folder = world.path("data/skills/one/containers");
     let places = fs::read_dir(folder).into_iter().flatten();

@@ -1,4 +1,4 @@
-//! What skills wrote to stderr, read by a person while they run.
+//! Logs of running skills.
 
 use std::io::{BufRead, BufReader};
 use std::os::unix::fs::PermissionsExt;
@@ -10,7 +10,7 @@ use super::world::World;
 use crate::support::terminal;
 use crate::support::wait;
 
-/// Everything that was kept, one document an entry.
+/// All log entries, one document each.
 fn entries(world: &World) -> Vec<Value> {
     let text = world.run(&["logs", "--json", "-n", "1000"]).out;
     text.lines()
@@ -93,7 +93,7 @@ fn log_is_followed_until_the_reader_leaves() {
     let ended = next();
     assert!(ended["ended"].is_string(), "{ended}");
     drop(lines);
-    // Nothing more is written: it sees by itself that nobody reads.
+    // Nothing more is written, so it has to notice the closed pipe itself.
     assert!(wait(&mut follower).success());
 }
 

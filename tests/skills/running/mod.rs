@@ -1,6 +1,5 @@
-//! What a person does with skills while Mimo serves: changing the manifest,
-//! approving tools, reading what skills wrote. The real binary, real children in
-//! the sandbox.
+//! Managing skills of a running server: manifest changes, approvals and logs, with
+//! the real binary and sandboxed children.
 
 mod approve;
 mod containers;

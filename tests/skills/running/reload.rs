@@ -1,4 +1,4 @@
-//! The manifest changes while Mimo serves.
+//! Manifest changes while Mimo serves.
 
 use std::fs;
 
@@ -11,7 +11,8 @@ use super::world::{Mimo, World, pid};
 fn changed_manifest_is_applied_and_unchanged_skills_keep_running() {
     skip_unless!(python);
     let world = World::new();
-    // Made, replaced by a rename, removed: all seen, and there was no file yet.
+    // Creation, replacement by a rename, and removal are noticed, starting
+    // without a file.
     let mut mimo = world.serve();
     assert_eq!(mimo.status()["skills"], json!([]));
     world.manifest(&json!({"one": world.skill("ok"), "two": world.skill("ok")}));
@@ -73,7 +74,7 @@ fn invalid_manifest_changes_nothing_and_is_reported_until_fixed() {
     let log = fs::read_to_string(world.path("data/logs/mimo.log")).expect("a log");
     assert!(log.contains("/skills/two/command"), "{log}");
 
-    // Asked for by a command, the file is refused before any Mimo is troubled.
+    // The command refuses the file before it contacts any server.
     let refused = world.document(&["reload"]);
     assert_eq!(
         refused["errors"][0]["path"], "/skills/two/command",
@@ -114,7 +115,7 @@ fn reload_command_reaches_every_running_mimo_and_reports() {
         );
     }
 
-    // One was killed: what it left is not taken for a running one.
+    // The socket of a killed server is not mistaken for a running one.
     let [mut one, two] = mimos;
     two.server.signal(Signal::SIGKILL);
     two.server.exit();
@@ -139,11 +140,11 @@ fn second_reload_is_refused_and_a_concurrent_change_is_kept() {
     world.manifest(&json!({"one": world.skill("ok")}));
     let mut mimo = world.serve();
     mimo.until_running(&["one"]);
-    // It does not come up for as long as this lets it try.
+    // The skill cannot start before this file is removed.
     let mut slow = world.skill("hang");
     slow["timeouts"] = json!({"initialize_s": 5});
     world.manifest(&json!({"one": world.skill("ok"), "slow": slow}));
-    // Until the change is seen a command begins the reload itself.
+    // The command starts the reload itself if the change is not noticed yet.
     let first = world
         .command(&["skill", "reload", "--json"])
         .stdout(std::process::Stdio::piped())
@@ -160,7 +161,7 @@ fn second_reload_is_refused_and_a_concurrent_change_is_kept() {
         .filter(|each| each.contains("reload_in_progress"))
         .collect();
     assert!(!refused.is_empty(), "{first}\n{second}");
-    // In the middle of it, if it is not over by now; never lost either way.
+    // Possibly during the reload; the change is never lost.
     world.manifest(&json!({"one": world.skill("ok"), "two": world.skill("ok")}));
     mimo.until_running(&["one", "two"]);
     assert!(mimo.server.exit().success());
@@ -177,7 +178,7 @@ fn legacy_reload_tool_reports_the_outcome() {
     assert_eq!(told["kept"], json!(["one"]), "{told}");
     assert_eq!(told["ok"], true, "{told}");
 
-    // It does not come up for as long as this lets it try.
+    // The skill cannot start before this file is removed.
     let mut slow = world.skill("hang");
     slow["timeouts"] = json!({"initialize_s": 5});
     world.manifest(&json!({"one": world.skill("ok"), "slow": slow}));
@@ -190,7 +191,7 @@ fn legacy_reload_tool_reports_the_outcome() {
         let text = answer["result"]["content"][0]["text"].to_string();
         refused += usize::from(text.contains("reload_in_progress") && text.contains("conflict"));
     }
-    // Both, where the change of the file was seen before them.
+    // Both are refused if the file change was noticed first.
     assert!(refused >= 1);
 
     world.manifest_text("{");
@@ -220,7 +221,7 @@ fn core_profile_has_the_skill_tools() {
     );
     let direct = mimo.document("one__echo", json!({"a": 1}));
     assert_eq!(direct, mimo.call("one__echo", json!({"a": 1})));
-    // Without a skill there is nowhere to go.
+    // Without a skill there is nothing to reload.
     world.manifest(&json!({}));
     mimo.until_running(&[]);
     let listed = mimo.tools();
@@ -289,7 +290,7 @@ fn no_skill_runs_while_the_approved_tools_cannot_be_read() {
     assert_eq!(told["mimos"][0]["kept"], json!(["one"]), "{told}");
     let status = mimo.status();
     assert!(held_back(&status), "{status}");
-    // It starts by itself once they can be read.
+    // It starts once the approvals can be read.
     fs::remove_file(&pins).expect("removed");
     mimo.until_running(&["one"]);
     assert!(mimo.server.exit().success());

@@ -1,5 +1,5 @@
-//! What has to hold before a skill starts: its program's version, and in strict
-//! mode every layer of its sandbox.
+//! Conditions for starting a skill: its program's version and, in strict mode,
+//! every layer of the sandbox.
 
 use std::process::{Command, Stdio};
 
@@ -27,7 +27,7 @@ fn outdated_program_is_refused_with_both_versions() {
         assert!(ended.contains(words), "{ended}");
     }
     assert!(mimo.server.exit().success());
-    // Once for both skills, and again only when the file is another one.
+    // Once for both skills, and again only when the file changes.
     let asked = || {
         std::fs::read(world.path("data/skills/.versions/home/asked"))
             .expect("asked")
@@ -43,7 +43,7 @@ fn outdated_program_is_refused_with_both_versions() {
     let mut mimo = world.serve();
     let ended = mimo.until_ended();
     assert!(ended.contains("does not tell its version"), "{ended}");
-    // A new one is taken without a restart.
+    // A new version is used without a restart.
     let skill = include_str!("../../support/skill.py");
     let told = "import sys\nif '--version' in sys.argv:\n    print('v22.1.0')\n    sys.exit()\n";
     world.program("node", &format!("{told}{skill}"));
@@ -51,7 +51,7 @@ fn outdated_program_is_refused_with_both_versions() {
     assert!(mimo.server.exit().success());
 }
 
-/// Whether every layer stands on this machine.
+/// Whether every layer is enforced on this machine.
 fn whole(world: &World) -> bool {
     let told = world
         .command(&["doctor", "--json"])

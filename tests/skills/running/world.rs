@@ -1,5 +1,5 @@
-//! Folders of one person: settings, a manifest, a skill's script, and the Mimos
-//! and commands that work on them.
+//! One user's folders with settings, manifest and skill script, and the servers
+//! and commands that use them.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -14,7 +14,7 @@ use crate::support::fixture;
 use crate::support::{Server, WATCHDOG};
 
 pub struct World {
-    /// Where programs are trusted.
+    /// A folder in which programs are trusted.
     folder: TempDir,
 }
 
@@ -23,7 +23,7 @@ impl World {
         World::with("")
     }
 
-    /// One whose operator adds `settings` under `[skills]`.
+    /// With `settings` added under `[skills]`.
     pub fn with(settings: &str) -> World {
         let folder = fixture::trusted_dir();
         let world = World { folder };
@@ -46,12 +46,12 @@ impl World {
         self.folder.path().join(name)
     }
 
-    /// The entry of the fake skill in `mode`.
+    /// The manifest entry of the fake skill in `mode`.
     pub fn skill(&self, mode: &str) -> Value {
         json!({"command": "python3", "args": [self.path("skill.py"), mode]})
     }
 
-    /// A program of the person's own: `code` in Python.
+    /// The user's own program, `code` in Python.
     pub fn program(&self, name: &str, code: &str) -> PathBuf {
         let path = self.path("bin").join(name);
         fs::write(&path, format!("#!/usr/bin/python3\n{code}")).expect("written");
@@ -59,7 +59,7 @@ impl World {
         path
     }
 
-    /// Puts a manifest in place as editors do: beside it, then renamed.
+    /// Writes the manifest as editors do: a new file, then a rename.
     pub fn manifest(&self, skills: &Value) {
         self.manifest_text(&json!({ "skills": skills }).to_string());
     }
@@ -132,7 +132,6 @@ impl Mimo {
         Mimo { server, id: 0 }
     }
 
-    /// The document of a tool.
     pub fn document(&mut self, tool: &str, arguments: Value) -> Value {
         self.id += 1;
         self.server.call(self.id, tool, arguments);
@@ -143,7 +142,7 @@ impl Mimo {
     fn answer(&mut self) -> Value {
         loop {
             let answer = self.server.message();
-            // Announcements come in between.
+            // Notifications may come in between.
             if answer["id"] == self.id {
                 let text = answer["result"]["content"][0]["text"].as_str();
                 let text = text.unwrap_or_else(|| panic!("{answer}"));
@@ -169,12 +168,12 @@ impl Mimo {
         self.document("mimo_status", json!({"section": "skills"}))
     }
 
-    /// Waits until the status is what is wanted, and gives it.
+    /// Polls the status until `wanted` is true, and returns it.
     pub fn until(&mut self, wanted: impl Fn(&Value) -> bool) -> Value {
         self.until_told("mimo_status", json!({"section": "skills"}), wanted)
     }
 
-    /// Calls a tool until it answers what is wanted, and gives that.
+    /// Calls a tool until `wanted` is true of the result, and returns it.
     pub fn until_told(
         &mut self,
         tool: &str,
@@ -188,12 +187,12 @@ impl Mimo {
                 return status;
             }
             assert!(start.elapsed() < WATCHDOG, "{status}");
-            // This only sets how soon it is seen.
+            // The interval of polling, not a bound.
             std::thread::park_timeout(Duration::from_millis(10));
         }
     }
 
-    /// Waits until the only skill has ended, and gives why.
+    /// Waits until the only skill has ended, and returns the reason.
     pub fn until_ended(&mut self) -> String {
         let status = self.until(|status| status["skills"][0]["ended"].is_string());
         status["skills"][0]["ended"]
@@ -202,7 +201,7 @@ impl Mimo {
             .to_owned()
     }
 
-    /// Waits until the skills with these names run, and no others are there.
+    /// Waits until exactly the skills with these names run.
     pub fn until_running(&mut self, names: &[&str]) -> Value {
         self.until(|status| {
             let skills = status["skills"].as_array().expect("a list");

@@ -1,5 +1,4 @@
-//! What is shown of procedures: without their secrets, as a resource, as a
-//! prompt, as a plan.
+//! Views of procedures: redacted secrets, resource, prompt and plan.
 
 use mimo::procedure::Start;
 use serde_json::{Value, json};

@@ -1,5 +1,4 @@
-//! The semantic side of the store at a size where codes decide: held against a
-//! comparison with every vector.
+//! Vector search at a size where the codes decide, against brute force.
 
 use std::collections::BTreeSet;
 
@@ -20,7 +19,7 @@ const DIMENSIONS: usize = 128;
 const PROJECTS: [&str; 3] = ["global", "site", "attic"];
 const MODEL: &str = "made up";
 
-/// Numbers that look like chance, the same in every run.
+/// Pseudorandom numbers, the same in every run.
 struct Chance(u64);
 
 impl Chance {
@@ -52,7 +51,7 @@ fn dot(a: &[f32], b: &[f32]) -> f32 {
     a.iter().zip(b).map(|(a, b)| a * b).sum()
 }
 
-/// A store, and what the test knows to be in it.
+/// A store, and a copy of its content.
 struct World {
     folder: TempDir,
     store: SqliteStore,
@@ -164,7 +163,7 @@ impl World {
         found.into_iter().map(|hit| (hit.id, hit.score)).collect()
     }
 
-    /// The same by comparing with everything.
+    /// The same by brute force.
     fn expected(&self, query: &[f32], filter: &Filter, limit: usize) -> Vec<(MemoryId, f32)> {
         let passes = |known: &&Known| {
             let projects = &filter.projects;
@@ -181,8 +180,8 @@ impl World {
         all
     }
 
-    /// How much of what is expected was found, having checked that what was
-    /// found is as near as it says, and as many as there are.
+    /// The recall, after checking the reported similarities and the number of
+    /// results.
     fn recall(&self, query: &[f32], filter: &Filter, limit: usize) -> f64 {
         let (found, expected) = (
             self.found(query, filter, limit),
@@ -245,8 +244,8 @@ fn filter_never_leaves_result_slots_empty() {
     }
 }
 
-/// Where most of what is near is left out, and more pass than are compared one
-/// by one, a longer list is made.
+/// If a filter excludes most near vectors but passes more than are compared one
+/// by one, the shortlist grows.
 #[test]
 fn results_behind_many_filtered_vectors_are_found() {
     let mut world = World::new();
@@ -254,7 +253,7 @@ fn results_behind_many_filtered_vectors_are_found() {
     let query = unit((0..DIMENSIONS).map(|_| chance.number()).collect());
     for batch in 0..50 {
         let new = (0..150).map(|_| {
-            // The crowd is nearer than all that count.
+            // The filtered vectors are nearer than all matching ones.
             let crowd = batch < 20;
             let away = if crowd { 0.3 } else { 3.0 };
             let near = query.iter().map(|x| x + away * 0.1 * chance.number());
@@ -271,8 +270,8 @@ fn results_behind_many_filtered_vectors_are_found() {
     assert!(world.recall(&query, &counts, 100) > 0.9);
 }
 
-/// One long text has hundreds of windows, all of them near; the others count
-/// all the same.
+/// One long text has hundreds of near windows, which must not crowd out other
+/// results.
 #[test]
 fn long_text_takes_one_result() {
     let mut world = World::filled();
@@ -284,7 +283,7 @@ fn long_text_takes_one_result() {
     assert!(world.recall(&query, &filter(&[]), 200) > 0.93);
 }
 
-/// What the blocks hold is what the vectors are, each once.
+/// The blocks hold each vector exactly once.
 #[test]
 fn blocks_hold_a_code_for_each_coded_vector() {
     let world = World::filled();

@@ -1,5 +1,5 @@
-//! Three Mimos on one file assert and retract the same triples at once: none
-//! is there twice, none is lost, and each retraction is one process's.
+//! Three processes on one file assert and retract the same triples at once: no
+//! duplicates, no losses, and each retraction belongs to one process.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -10,12 +10,11 @@ use serde_json::{Value, json};
 use crate::support::Server;
 use crate::support::server::{ask, mimo};
 
-/// Calls of each process.
 const ROUNDS: usize = 60;
-/// Triples that all of them assert and retract.
+/// Triples that all processes assert and retract.
 const SHARED: usize = 7;
 
-/// What one process was told.
+/// The results that one process got.
 #[derive(Default)]
 struct Told {
     created: Vec<i64>,
@@ -23,8 +22,8 @@ struct Told {
     own: Vec<i64>,
 }
 
-/// Asserts a triple of its own and some of everybody's each time, and retracts
-/// one of those it was last told of.
+/// Each round asserts an own triple and some shared ones, and retracts one of
+/// the last results.
 fn work(folder: &Path, process: usize) -> Told {
     let mut server = Server::of(&mut mimo(folder));
     let mut told = Told::default();
@@ -104,7 +103,7 @@ fn three_processes_neither_duplicate_nor_lose_a_triple() {
         .query_row("PRAGMA integrity_check", [], |row| row.get(0))
         .expect("a check");
     assert_eq!(check, "ok");
-    // Who was named by all three was made once.
+    // An entity named by all three was created once.
     let made = ids("SELECT count(*) FROM entity WHERE key LIKE '%shared_entity'");
     assert_eq!(made, BTreeSet::from([1]));
 }

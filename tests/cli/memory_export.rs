@@ -1,5 +1,5 @@
-//! Memories as files: out and in without loss, again without doubles, after a
-//! kill without gaps, and what is told of a broken line.
+//! Memory export and import: lossless, repeatable without duplicates, resumable
+//! after a kill, with broken lines reported.
 
 use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
@@ -61,7 +61,7 @@ impl Home {
         path
     }
 
-    /// What importing `path` comes to.
+    /// The summary of importing `path`.
     pub(super) fn import(&self, path: &Path) -> Value {
         let ran = self.run(&["--json", "memory", "import", &path.to_string_lossy()]);
         assert_eq!(ran.code, Some(0), "{ran:?}");
@@ -77,7 +77,7 @@ pub(super) fn counts(out: &Value) -> [u64; 3] {
     ["created", "merged", "unchanged"].map(|key| out[key].as_u64().expect("a count"))
 }
 
-/// Texts that could be taken for something else on their way.
+/// Texts that are easily damaged in transit.
 fn hostile() -> Vec<String> {
     vec![
         "two\nlines\r\nand a tab\t.".to_owned(),
@@ -90,7 +90,7 @@ fn hostile() -> Vec<String> {
     ]
 }
 
-/// A home with a memory in every state, and some of every kind.
+/// A home with memories of every state and kind.
 fn furnished() -> Home {
     let home = Home::new();
     home.store(json!([
@@ -163,7 +163,7 @@ fn export_imports_line_for_line_and_again_without_duplicates() {
         other.search(older)[0]["content"],
         "the ferry berths at pier nine"
     );
-    // What came goes on as if it had been stored here.
+    // Imported memories behave like stored ones.
     let again =
         other.store(json!([{"content": "the ferry berths at pier one", "topic_key": "berth"}]));
     let ferry = before
@@ -178,7 +178,7 @@ fn export_imports_line_for_line_and_again_without_duplicates() {
         .expect("checked");
     assert_eq!(unsound, 0);
 
-    // Of the current project and the shared one alone.
+    // Only the current project and the shared one.
     let own = home.run(&["--project", "elsewhere", "memory", "export"]);
     assert_eq!(own.out.lines().count(), 15, "all but the harbour's");
 }
@@ -190,8 +190,8 @@ fn failed_or_killed_export_leaves_the_last_good_file() {
     std::fs::create_dir(&folder).expect("a folder");
     let file = folder.join("memories.jsonl");
     std::fs::write(&file, "the last good export").expect("a file");
-    // Beyond the bound of a file's size the kernel kills the process, or, where
-    // it ignores the signal, a write fails as on a full disk.
+    // Over the file size limit the kernel kills the process, or, if it ignores
+    // the signal, a write fails as on a full disk.
     for (signal, code) in [("", None), ("trap '' XFSZ;", Some(1))] {
         let export = ["memory", "export", "--all", "-o", &file.to_string_lossy()];
         let mimo = home.command(&export);
@@ -229,7 +229,7 @@ fn killed_import_resumes_where_it_stopped() {
         let mut line = json!({"id": id, "content": format!("entry {id} of the log"), "thread": "log",
             "position": id, "created_at": "2026-11-22T12:00:00.000000Z",
             "updated_at": "2026-11-22T12:00:00.000000Z"});
-        // Replaced versions stand behind those that replaced them.
+        // Superseded versions come after their successors.
         if id <= 100 {
             line["supersedes"] = json!(LINES - id + 1);
         }
@@ -260,10 +260,10 @@ fn killed_import_resumes_where_it_stopped() {
     input
         .write_all((lines[..450].join("\n") + "\n").as_bytes())
         .expect("it reads");
-    // It stores what it has read in portions, and waits for the rest.
+    // It stores in batches and waits for the rest.
     let begun = Instant::now();
     let stored = || -> i64 {
-        // Without making it, where it is not there yet.
+        // Does not create the file.
         let flags = OpenFlags::SQLITE_OPEN_READ_ONLY;
         let file = Connection::open_with_flags(home.data().join("mimo.db"), flags);
         let count = |file: Connection| {
@@ -422,7 +422,7 @@ fn import_merges_equal_texts_and_taken_topic_keys() {
         sails["supersedes"], lies["id"],
         "the chain is kept by its new ids"
     );
-    // Of two that hold a key the newer is believed, wherever it came from.
+    // Of two memories with a topic key the newer wins.
     let (new, old) = (find("the port is 443"), find("the port is 80"));
     assert_eq!(
         (&new["state"], &old["state"]),
@@ -441,7 +441,7 @@ fn import_merges_equal_texts_and_taken_topic_keys() {
     let before = home.exported();
     assert_eq!(counts(&home.import(&file)), [0, 0, 6]);
     assert_eq!(home.exported(), before, "again changes nothing");
-    // What was forgotten since is not brought back by coming again.
+    // A repeated import does not restore forgotten memories.
     home.edit(json!({"action": "forget", "ids": [sails["id"]]}));
     assert_eq!(counts(&home.import(&file)), [0, 0, 6]);
     assert!(

@@ -1,4 +1,4 @@
-//! What of several stores' results fits a budget.
+//! Selection of results of several stores within a budget.
 
 use mimo::ask::{Candidate, Evidence, Router, StoreKind, select};
 

@@ -1,5 +1,5 @@
-//! What desktop clients do beside the letter of the protocol: greet by halves,
-//! and leave in the middle of a call.
+//! Desktop clients that deviate from the protocol: no `initialized`, and leaving
+//! during a call.
 
 use std::io::{BufRead, BufReader, Write};
 use std::process::Stdio;
@@ -25,9 +25,9 @@ fn client_that_never_sends_initialized_is_served() {
     assert!(server.exit().success());
 }
 
-/// A client that crashed has closed its end of the output, and perhaps not
-/// even the input yet. The server ends by itself and in order, and what it was
-/// storing is there whole or not at all.
+/// A crashed client has closed the output, and perhaps not yet the input. The
+/// server exits in order, and memories in flight are stored completely or not
+/// at all.
 #[test]
 fn client_that_stops_reading_during_a_call_ends_the_server() {
     let folder = tempfile::tempdir().expect("a folder");
@@ -46,7 +46,7 @@ fn client_that_stops_reading_during_a_call_ends_the_server() {
     }});
     let hello = json!({"jsonrpc": "2.0", "id": 0, "method": "tools/list"});
     writeln!(input, "{hello}\n{call}").expect("the server reads");
-    // Its first answer is the sign that it is at work; then nobody reads.
+    // The first answer shows that it is working; after that nobody reads.
     let mut output = BufReader::new(output);
     output.read_line(&mut String::new()).expect("the tools");
     drop(output);

@@ -1,4 +1,4 @@
-//! Cleaning up by hand, taking back what left, and counting what there is.
+//! Cleanup, restore and statistics by hand.
 
 use serde_json::json;
 
@@ -29,7 +29,8 @@ fn restore_brings_back_archived_memories_and_counts_them() {
     assert!(dry.out.contains("minor two"), "{dry:?}");
     let cleaned = home.run(&["memory", "cleanup"]);
     assert_eq!(cleaned.out, "3 memories were archived, 0 were erased\n");
-    // One that is protected by now was still archived by the cleanup, not forgotten.
+    // A memory protected since then was still archived by the cleanup, not
+    // forgotten.
     home.edit(json!({"action": "protect", "ids": [ids[0]]}));
     home.edit(json!({"action": "protect", "ids": [ids[2]]}));
     home.store(json!([{"content": "minor three"}]));

@@ -1,5 +1,4 @@
-//! What one store knows of another, what is no longer so, and what cannot all
-//! be right.
+//! Links between stores, outdated facts and contradictions.
 
 use std::future::pending;
 use std::sync::Arc;
@@ -36,8 +35,7 @@ fn text(answer: &Value) -> &str {
     answer["synthesis"]["text"].as_str().expect("a text")
 }
 
-/// Memories that name someone by another name than the question does come by
-/// way of the graph.
+/// The graph's aliases find memories that use another name than the question.
 #[test]
 fn memories_are_found_by_aliases() {
     let mimo = Mimo::new();
@@ -47,7 +45,7 @@ fn memories_are_found_by_aliases() {
     ]);
     tell(&mimo, "global", people);
     mimo.store_texts(&["Roberta drinks tea, never coffee."]);
-    // Enough others that likeness alone brings something else.
+    // Enough other memories that similarity alone finds something else.
     let others: Vec<String> = (0..40)
         .map(|n| format!("Bobbin {n} does drink oil."))
         .collect();
@@ -62,8 +60,7 @@ fn memories_are_found_by_aliases() {
     assert_eq!(ids.len(), once.len(), "{answer:#}");
 }
 
-/// The question names nothing that the graph knows; the memory that answers
-/// it does.
+/// The question names no known entity, but the answering memory does.
 #[test]
 fn triples_are_found_around_entities_of_the_best_memories() {
     let mimo = Mimo::new();
@@ -77,7 +74,7 @@ fn triples_are_found_around_entities_of_the_best_memories() {
     assert_eq!(triples.len(), 1, "{answer:#}");
 }
 
-/// A thousand triples lead to it, one answers.
+/// A thousand triples point to the entity, one answers.
 #[test]
 fn the_predicate_asked_for_is_found_among_very_many_triples() {
     let mimo = Mimo::new();
@@ -177,8 +174,8 @@ fn contradictory_facts_are_marked() {
     );
 }
 
-/// The router looks for who leads what in the graph alone; that it is not there
-/// is only said when the memories were asked too.
+/// The router searches only the graph for such a question; an empty result is
+/// reported only after the memories were searched too.
 #[test]
 fn empty_chosen_stores_fall_back_to_the_others() {
     let mimo = Mimo::new();
@@ -194,7 +191,7 @@ fn empty_chosen_stores_fall_back_to_the_others() {
     assert_eq!(citations(&answer), [""; 0], "{answer:#}");
 }
 
-/// A graph that takes changes and never answers a question.
+/// A graph store that accepts writes and never answers a query.
 struct Mute(Arc<dyn GraphStore>);
 
 impl GraphStore for Mute {

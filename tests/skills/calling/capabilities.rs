@@ -1,6 +1,5 @@
-//! What skills have beside tools that are searched for: tools under their own
-//! names, resources, prompts, completions, log messages, and their questions to
-//! the client.
+//! Capabilities of skills beside tools: direct tool names, resources, prompts,
+//! completions, log messages, and requests to the client.
 
 use serde_json::{Value, json};
 
@@ -8,7 +7,7 @@ use super::{Mimo, text};
 
 const FULL: &str = include_str!("full.mjs");
 
-/// A Mimo and a client that has introduced itself with these capabilities.
+/// A server and a client that initialized with these capabilities.
 fn greeted(capabilities: Value, skills: &[&str]) -> Mimo {
     let mut mimo = Mimo::with(FULL, skills);
     let params = json!({
@@ -19,13 +18,13 @@ fn greeted(capabilities: Value, skills: &[&str]) -> Mimo {
     mimo.request("initialize", params);
     mimo.server
         .send(&json!({"jsonrpc": "2.0", "method": "notifications/initialized"}));
-    // The first run of a skill lists what it has; it waits for that.
+    // Waits until the first run of each skill has listed its tools.
     mimo.document("skill_find", json!({"query": "ask"}));
     mimo
 }
 
 impl Mimo {
-    /// Sends a request; what the server says until its answer, and the answer.
+    /// Sends a request; the messages before its response, and the response.
     fn exchange(&mut self, method: &str, params: Value) -> (Vec<Value>, Value) {
         self.id += 1;
         let id = self.id;
@@ -41,7 +40,6 @@ impl Mimo {
         }
     }
 
-    /// The result of a request.
     fn request(&mut self, method: &str, params: Value) -> Value {
         let (_, mut answer) = self.exchange(method, params);
         assert!(answer.get("error").is_none(), "{answer}");
@@ -58,15 +56,15 @@ impl Mimo {
         }
     }
 
-    /// What the skill answers as JSON in a text.
+    /// The JSON document in the skill's text result.
     fn said(&mut self, tool: &str, arguments: Value) -> Value {
         let called = json!({"name": format!("full__{tool}"), "arguments": arguments});
         let result = self.request("tools/call", called);
         serde_json::from_str(text(&result)).expect("JSON in a text")
     }
 
-    /// Calls `ask`, answers the question as `answer` says, and gives the
-    /// question and what the skill heard.
+    /// Calls `ask` and responds with `answer`; the skill's request, and what
+    /// the skill received.
     fn asked(&mut self, method: &str, params: Value, answer: Value) -> (Value, Value) {
         self.id += 1;
         let id = self.id;
@@ -114,7 +112,7 @@ fn direct_tools_have_legal_names_and_pass_results_byte_for_byte() {
         text(&echoed),
         r#"{"arguments":{"z":1,"a":{"y":2,"b":3}},"meta":{"trace":"t-1"}}"#
     );
-    // The name that skill_find gives is the same.
+    // skill_find gives the same name.
     let found = mimo.document("skill_find", json!({"query": "show the request"}));
     assert_eq!(found["tools"][0]["tool"], odd.as_str());
 
@@ -162,7 +160,7 @@ fn longer_tool_list_is_announced() {
     let mut mimo = greeted(json!({}), &["full"]);
     mimo.request("tools/list", json!({}));
     mimo.server.call(99, "full__grow", json!({}));
-    // The first is of the start, if it has not come yet.
+    // The first notification may still be that of the start.
     loop {
         mimo.note("notifications/tools/list_changed");
         let listed = mimo.request("tools/list", json!({})).to_string();
@@ -184,7 +182,7 @@ fn resources_are_listed_read_and_watched() {
         .iter()
         .map(|item| item["uri"].as_str().expect("a URI"))
         .collect();
-    // Both skills have both; each page was asked for.
+    // Both skills have both, so every page was fetched.
     assert_eq!(
         uris,
         [
@@ -410,7 +408,7 @@ fn open_request_does_not_delay_shutdown() {
     assert!(mimo.server.exit().success());
 }
 
-/// What a client of the newest revision says with each request.
+/// The `_meta` of a stateless client's requests.
 fn inline(capabilities: Value) -> Value {
     json!({
         "io.modelcontextprotocol/protocolVersion": "2026-07-28",
@@ -442,7 +440,7 @@ fn stateless_client_is_asked_in_the_result() {
         let answer = mimo.request("tools/call", call.clone());
         assert_eq!(answer["resultType"], "complete");
         assert_eq!(text(&answer), r#"{"result":{"model":"m","content":1}}"#);
-        // The same answer again: that call is over.
+        // The same response again fails, since that call is over.
         let (_, again) = mimo.exchange("tools/call", call);
         let refused = again["error"]["message"].to_string();
         assert!(
@@ -471,7 +469,7 @@ fn request_goes_to_the_call_that_offers_the_capability() {
         assert_eq!(answer["resultType"], "complete", "{answer}");
         assert!(text(&answer).contains("does not offer this"), "{answer}");
     }
-    // Whatever the first request offered.
+    // Regardless of what the first request offered.
     let asked = call(json!({"sampling": {}}));
     assert_eq!(asked["resultType"], "input_required", "{asked}");
     assert!(mimo.server.exit().success());

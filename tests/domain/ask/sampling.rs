@@ -1,4 +1,4 @@
-//! Answers that the client's own model writes, through the real binary and both
+//! Answers written by the client's model, through the real binary and both
 //! lifecycles of the protocol.
 
 use serde_json::{Value, json};
@@ -49,7 +49,7 @@ fn clients_model_gets_sources_as_data_and_writes_the_answer() {
         text.starts_with(&format!("Question: {QUESTION}\n")),
         "{text}"
     );
-    // Injected text stays on its source's line, and the fence is not its words.
+    // Injected text stays on its source's line and cannot close the fence.
     let lines: Vec<&str> = text.lines().collect();
     let starts = |start: &str| lines.iter().position(|line| line.starts_with(start));
     let (from, to) = (
@@ -74,7 +74,7 @@ fn clients_model_gets_sources_as_data_and_writes_the_answer() {
         "{text}"
     );
 
-    // Another question has another mark.
+    // Each question has its own fence marker.
     let (again, _) = client.ask(LONG_MILLIS, |_| result("x"));
     assert!(!again[0].to_string().contains(mark));
     client.leave();
@@ -141,7 +141,7 @@ fn client_without_sampling_or_with_it_off_is_not_asked() {
         let (before, _) = client.answering("tools/call", call, never);
         assert!(before.is_empty(), "{query}");
     }
-    // With too little time it is not even tried.
+    // With too little time left the model is not asked.
     let (_, answer) = client.ask(100, never);
     assert_eq!(answer["synthesis"]["by"], "extract");
     client.leave();
@@ -164,7 +164,7 @@ fn small_budget_bounds_any_model_output() {
             let said = answer["synthesis"]["text"].as_str().expect("a text");
             assert!(said.ends_with("[memory:1]. \u{2026}"), "{said}");
         }
-        // Where it fails, there is room for the quotations all the same.
+        // After a failure there is still time for quotations.
         let call = json!({"name": "ask_mimo", "arguments": arguments});
         let error = json!({"error": {"code": -1, "message": "no ".repeat(50)}});
         let (_, result) = client.answering("tools/call", call, |_| Some(error.clone()));
@@ -178,7 +178,7 @@ fn small_budget_bounds_any_model_output() {
     client.leave();
 }
 
-/// What a client of the newest revision says with each request.
+/// The `_meta` of a stateless client's requests.
 fn inline(capabilities: Value) -> Value {
     json!({
         "io.modelcontextprotocol/protocolVersion": "2026-07-28",
@@ -186,8 +186,8 @@ fn inline(capabilities: Value) -> Value {
     })
 }
 
-/// Asks as a client of the newest revision: the question in its answer, with the
-/// call to try again.
+/// Asks as a stateless client: the server's request in the result, and the call
+/// to retry.
 fn asked(client: &mut Client, millis: u64) -> (Value, Value) {
     let mut call = question(millis, inline(json!({"sampling": {}})));
     let result = client.request("tools/call", call.clone());
@@ -218,7 +218,7 @@ fn stateless_client_is_asked_in_the_result() {
         json!(["memory:1"]),
     );
 
-    // One that lends its model for one request does not for another.
+    // Sampling offered with one request does not apply to another.
     for capabilities in [json!({}), json!({"elicitation": {}})] {
         let result = client.request("tools/call", question(LONG_MILLIS, inline(capabilities)));
         assert_quoted(&document(&result), "");
@@ -246,7 +246,7 @@ fn retry_without_an_answer_gets_quotations() {
         let result = client.request("tools/call", again);
         assert_quoted(&document(&result), why);
     }
-    // One that never tries again holds nothing up.
+    // A client that never retries blocks nothing.
     asked(&mut client, LONG_MILLIS);
     client.leave();
 }

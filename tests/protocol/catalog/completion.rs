@@ -1,4 +1,4 @@
-//! Completion: what is in use and begins so, of this project, within the bounds.
+//! Completion from the project's values in use, within limits.
 
 use serde_json::{Value, json};
 
@@ -69,7 +69,7 @@ fn prompt_arguments_complete_from_values_in_use() {
         let given = json!({"project": "rockets"});
         let theirs = mimo.complete_with(prompt("recall"), "topic", "rel", given);
         assert_eq!(theirs, all(&["rel secret", "relay", "Reland"]));
-        // No character is special; names of entities are compared by their words.
+        // No character is special; entity names match by their words.
         for (typed, expected) in [
             ("100%_", &["100%_sure"][..]),
             ("100%s", &[]),
@@ -164,7 +164,7 @@ fn resources_complete_by_id_key_and_name() {
             }
             assert_eq!(found, expected, "{typed}");
         }
-        // By how it begins before by one of its words.
+        // Prefix matches of the whole come before those of a word.
         let found = mimo.complete(entities, "entity", "bo");
         assert_eq!(found["values"][2], "person:alice", "{found}");
         mimo.end();

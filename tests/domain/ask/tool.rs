@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::support::tools::Mimo;
 
-/// A workshop: who leads what, how a release is shipped, what was decided.
+/// Sample data: project leads, the release procedure, and decisions.
 fn workshop() -> Mimo {
     let mimo = Mimo::in_project("workshop");
     mimo.store_texts(&[

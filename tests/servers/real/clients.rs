@@ -1,5 +1,5 @@
-//! The two sides that are compared: a plain client of the server's own, and
-//! Mimo between. Both offer what a server may ask for, and answer it alike.
+//! The two clients that are compared: a plain one, and one through Mimo. Both offer
+//! the same capabilities and give the same answers.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -13,7 +13,7 @@ use super::calls::Call;
 use super::servers::Real;
 use crate::support::Server;
 
-/// What a call gave: each member as JSON text, in the order it came in.
+/// The result of a call: each member as JSON text in its order.
 #[derive(Debug, PartialEq)]
 pub struct Answer {
     content: Vec<String>,
@@ -33,19 +33,18 @@ impl Answer {
         }
     }
 
-    /// The text in it.
     pub fn text(&self) -> String {
         let block: Value = serde_json::from_str(&self.content[0]).expect("JSON");
         block["text"].as_str().expect("a text").to_owned()
     }
 }
 
-/// What both sides offer a server.
+/// The client capabilities of both sides.
 fn offered() -> Value {
     json!({"sampling": {}, "elicitation": {"form": {}, "url": {}}, "roots": {"listChanged": true}})
 }
 
-/// The answer to a question of the server's.
+/// The response to a server's request.
 fn reply(question: &Value) -> Value {
     let result = match question["method"].as_str() {
         Some("sampling/createMessage") => json!({
@@ -60,7 +59,7 @@ fn reply(question: &Value) -> Value {
     json!({"jsonrpc": "2.0", "id": question["id"], "result": result})
 }
 
-/// The result of request `id`, answering what is asked meanwhile.
+/// The result of request `id`; answers server requests meanwhile.
 fn result_of(server: &mut Server, id: u64) -> Value {
     loop {
         let mut message = server.message();
@@ -79,7 +78,7 @@ fn path() -> std::ffi::OsString {
     std::env::var_os("PATH").unwrap_or_default()
 }
 
-/// A server and nothing between.
+/// A direct connection to the server.
 pub struct Direct(Server, u64);
 
 impl Direct {
@@ -131,11 +130,11 @@ fn by_name(tools: Value, key: &str) -> BTreeMap<String, Value> {
     tools.into_iter().map(named).collect()
 }
 
-/// Mimo with these servers as its skills.
+/// Mimo with these servers as skills.
 pub struct Mimo(Server, u64);
 
 impl Mimo {
-    /// What Mimo keeps lies in `folder`, as does what the skills work on.
+    /// Mimo's data and the skills' files lie in `folder`.
     pub fn start(folder: &Path, skills: &[&Real]) -> Mimo {
         let config = folder.join("config");
         fs::create_dir_all(&config).expect("made");
@@ -182,7 +181,7 @@ impl Mimo {
         result_of(&mut self.0, self.1)
     }
 
-    /// What `skill_find` tells of a skill's tools, by their own names.
+    /// The tools of a skill by their own names, from `skill_find`.
     pub fn tools(&mut self, skill: &str) -> BTreeMap<String, Value> {
         let found = self.result(
             "skill_find",
@@ -212,7 +211,7 @@ impl Mimo {
         Answer::of(&self.result(&tool, call.arguments.clone()), call)
     }
 
-    /// Why a call has no result.
+    /// The error of a call without a result.
     pub fn refusal(&mut self, skill: &str, tool: &str) -> String {
         let tool = format!("{skill}__{tool}");
         let result = self.result("skill_call", json!({"tool": tool, "arguments": {}}));
@@ -220,7 +219,7 @@ impl Mimo {
         result["content"].to_string()
     }
 
-    /// Greets it, as a client does.
+    /// Initializes the session.
     pub fn initialize(&mut self) {
         let hello = json!({
             "protocolVersion": "2025-11-25", "capabilities": offered(),
@@ -236,7 +235,7 @@ impl Mimo {
         );
     }
 
-    /// How a skill is.
+    /// The status of a skill.
     pub fn state(&mut self, skill: &str) -> Value {
         let status: Value = serde_json::from_str(&self.status()).expect("a document");
         let mut skills = status["skills"].as_array().expect("skills").iter();
@@ -246,7 +245,7 @@ impl Mimo {
             .clone()
     }
 
-    /// Asks how a skill is until `seen` is true of it.
+    /// Polls the status of a skill until `seen` is true.
     pub fn until(&mut self, skill: &str, seen: impl Fn(&Value) -> bool) -> Value {
         let start = std::time::Instant::now();
         loop {
@@ -258,7 +257,7 @@ impl Mimo {
         }
     }
 
-    /// How the skills are, for a failed test to tell.
+    /// The status of all skills, for failure messages.
     pub fn status(&mut self) -> String {
         let status = self.result("mimo_status", json!({"section": "skills"}));
         status["content"][0]["text"]
@@ -267,7 +266,7 @@ impl Mimo {
             .to_owned()
     }
 
-    /// Closes it; it ends well.
+    /// Closes the input and checks the exit.
     pub fn end(self) {
         assert!(self.0.exit().success());
     }

@@ -1,4 +1,4 @@
-//! What a client is told: that a list is another one, that a resource is.
+//! Notifications of changed lists and resources.
 
 use serde_json::{Value, json};
 
@@ -10,14 +10,14 @@ fn defined_procedure_is_announced_as_a_prompt() {
         let mut mimo = Mimo::start(lifecycle);
         match lifecycle {
             Lifecycle::Stateless => mimo.listen(json!({"promptsListChanged": true})),
-            // Who was given no list has none that could be another one.
+            // A client that never listed is not notified of list changes.
             Lifecycle::Session => drop(mimo.request("prompts/list", json!({}))),
         }
         mimo.tool("procedure_define", procedure("deploy", "Deploys it"));
         mimo.wait_for("notifications/prompts/list_changed");
         let listed = mimo.request("prompts/list", json!({})).to_string();
         assert!(listed.contains(r#""name":"deploy""#), "{listed}");
-        // Another version with another description is another prompt.
+        // A new version with a new description changes the prompt.
         let mut newer = procedure("deploy", "Deploys it well");
         newer["definition"]["version"] = json!("2.0.0");
         mimo.tool("procedure_define", newer);
@@ -87,9 +87,9 @@ fn watched_resource_is_announced_whoever_changes_it() {
         assert_eq!(mimo.updated(), deploy);
         mimo.tool("procedure_run", json!({"name": "deploy"}));
         assert_eq!(mimo.updated(), deploy);
-        // Reading counts a recall, and that is no change of what is read.
+        // Reading counts a recall, which is no change of the resource.
         mimo.request("resources/read", json!({ "uri": memory }));
-        // A procedure writes as a tool does.
+        // A procedure's writes are announced like a tool's.
         let writes = json!({"definition": {
             "name": "paint", "version": "1.0.0", "initial_state": "paint",
             "states": {"paint": {
@@ -120,7 +120,7 @@ fn unsubscribed_resource_is_not_announced() {
     );
     mimo.watch(&[&first, &second]);
     mimo.request("resources/unsubscribe", json!({ "uri": first }));
-    // In one transaction, and so looked at together, the first one first.
+    // In one transaction, and so announced together in order.
     mimo.tool(
         "memory_store",
         json!({"memories": [
@@ -161,7 +161,7 @@ fn watched_resources_are_bounded() {
         let refused = match lifecycle {
             Lifecycle::Session => {
                 for uri in &uris[..most] {
-                    // Twice is once.
+                    // Watching twice counts once.
                     mimo.watch(&[uri, uri]);
                 }
                 mimo.refusal("resources/subscribe", json!({ "uri": uris[most] }))
@@ -178,7 +178,7 @@ fn watched_resources_are_bounded() {
             message.contains("there are 64 resource subscriptions"),
             "{message}"
         );
-        // One less, and there is room; a subscription that is refused holds none.
+        // One fewer leaves room; a refused subscription uses none.
         match lifecycle {
             Lifecycle::Session => {
                 mimo.request("resources/unsubscribe", json!({ "uri": uris[0] }));

@@ -1,4 +1,4 @@
-//! The prompts: `recall`, `remember`, `handoff`, and those of procedures.
+//! The prompts `recall`, `remember` and `handoff`, and those of procedures.
 
 use serde_json::{Value, json};
 
@@ -83,7 +83,7 @@ fn recall_returns_known_facts_with_sources_only() {
             !text.contains("rocket") && !text.contains(&format!("memory:{hidden} ")),
             "{text}"
         );
-        // What is stored cannot end its own line.
+        // Stored text cannot break out of its line.
         let rules = text.lines().filter(|line| *line == "---").count();
         assert_eq!(rules, 2, "{text}");
         assert!(

@@ -1,4 +1,4 @@
-//! Conversations: what a follow-up leaves unsaid, and how long it is kept.
+//! Conversations: completing follow-ups, and expiry.
 
 use std::sync::Arc;
 
@@ -112,7 +112,7 @@ fn conversation_expires_and_is_reported_as_forgotten() {
         conversations.open(&caller, Some(&opened.id)).turns,
         [turn("one", &[])]
     );
-    // Looking does not keep it; speaking does.
+    // Reading does not extend the conversation; asking does.
     conversations.add(&caller, &opened.id, turn("two", &[]));
     clock.advance_seconds(limits::CONVERSATION_SECONDS_MAX - 1);
     assert_eq!(conversations.open(&caller, Some(&opened.id)).turns.len(), 2);

@@ -1,4 +1,4 @@
-//! Whatever comes in, what goes out of it comes in elsewhere as the same.
+//! For any content, an export of an import equals the first export.
 
 use std::sync::{Arc, Mutex};
 

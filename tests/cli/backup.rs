@@ -1,5 +1,5 @@
-//! `mimo backup` while others write and when it dies, and `mimo verify` on
-//! databases that were damaged in every way it knows.
+//! `mimo backup` during writes and after a kill, and `mimo verify` on damaged
+//! databases.
 
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
@@ -18,7 +18,7 @@ use serde_json::{Value, json};
 use super::home::{Home, MIMO};
 use crate::support::terminal;
 
-/// Memories that are stored together: a backup has all of them or none.
+/// The number of memories stored in one call: a backup has all or none.
 const BATCH: usize = 20;
 
 /// A home with some memories, a relation and a run of a procedure.
@@ -61,7 +61,7 @@ fn names(folder: &Path) -> Vec<String> {
     entries.map(name).collect()
 }
 
-/// What is wrong with a home's database, in words.
+/// The damage that verify reports.
 fn wrong(home: &Home) -> String {
     let looked = home.run(&["verify", "--json"]);
     assert_eq!(looked.code, Some(1), "{looked:?}");
@@ -105,7 +105,7 @@ fn backup_is_one_private_file_with_everything() {
         checked.out
     );
     assert_eq!(names(&folder).len(), 1, "looking makes no file");
-    // Somebody else's Mimo finds in it what was stored.
+    // Another installation finds the memories in it.
     let other = Home::new();
     fs::create_dir(other.data()).expect("a folder");
     fs::copy(folder.join(name), database(&other)).expect("a copy");
@@ -161,8 +161,8 @@ fn backup_goes_to_the_given_path_and_replaces_nothing() {
     assert!(!empty.data().exists(), "nothing was made");
 }
 
-/// A server that stores one batch after the other until it is told to stop; it
-/// tells when the first is stored, and in the end how many were.
+/// A server that stores batches until it is told to stop. It signals the first
+/// batch and returns their number.
 fn writer(home: &Home, name: &str, begun: Sender<()>, stop: Arc<AtomicBool>) -> JoinHandle<usize> {
     let mut command = home.command(&["serve"]);
     command.stdin(Stdio::piped()).stdout(Stdio::piped());
@@ -182,7 +182,7 @@ fn writer(home: &Home, name: &str, begun: Sender<()>, stop: Arc<AtomicBool>) -> 
             let answer = answers.next().expect("an answer").expect("a line");
             assert!(answer.contains("created"), "{answer}");
             stored += 1;
-            // Nobody waits for the later ones.
+            // The other signals have no receiver.
             let _ = begun.send(());
         }
         drop(input);
@@ -226,8 +226,7 @@ fn backup_during_writes_is_a_consistent_snapshot() {
     assert_eq!(whole["memories"], stored * BATCH, "nobody's write was lost");
 }
 
-/// The kernel's end for a process whose file grows over its limit comes at a
-/// byte that the test chooses.
+/// The kernel kills a process at the chosen byte of its file size limit.
 #[test]
 fn killed_backup_leaves_no_file() {
     let home = stored();
@@ -458,7 +457,7 @@ fn verify_reports_damaged_pages_and_foreign_files() {
     assert!(refused.err.contains("another program"), "{}", refused.err);
 }
 
-/// Memories of another model than the one that is searched with are no damage.
+/// Memories of another embedding model are not damage.
 #[test]
 fn verify_counts_memories_of_another_model() {
     let home = stored();

@@ -1,5 +1,4 @@
-//! A small world for an attacker: a folder of its own, one that is not, and
-//! the real binary around it.
+//! Folders inside and outside the sandbox of an attacker, and the real binary.
 
 use std::collections::BTreeMap;
 use std::io::Read;
@@ -12,10 +11,10 @@ use mimo::skills::spec::{Network, Sandbox, SkillName, SkillSpec, Timeouts};
 
 use crate::support::machine::PYTHON;
 
-/// What stands in the files that no attacker may read.
+/// The content of files that no attacker may read.
 pub const SECRET: &str = "the-secret-of-the-person";
 
-/// What every attacker can use.
+/// Helpers for every attacker.
 const PRELUDE: &str = r#"
 import os, sys, socket, ctypes, errno, resource, struct, mmap, time, signal
 libc = ctypes.CDLL(None, use_errno=True)
@@ -31,12 +30,11 @@ def attempt(what):
         print("REFUSED", errno.errorcode[error.errno], flush=True)
 "#;
 
-/// The folders of one test.
 pub struct World {
     folder: tempfile::TempDir,
 }
 
-/// What came of a run.
+/// The outcome of a run.
 #[derive(Debug)]
 pub struct Ran {
     pub reports: Vec<Report>,
@@ -78,13 +76,13 @@ impl World {
         finish(self.start(spec))
     }
 
-    /// Runs a Python attacker to its end; what it printed.
+    /// Runs a Python attacker to its end.
     pub fn attack(&self, script: &str) -> Ran {
         self.run(&python(script))
     }
 }
 
-/// Closes the skill's stdin and waits for the end of everything.
+/// Closes the skill's stdin and waits for all of it to end.
 pub fn finish(launched: Launched) -> Ran {
     let Launched {
         stdin,
@@ -114,7 +112,7 @@ pub fn finish(launched: Launched) -> Ran {
 }
 
 impl Ran {
-    /// The one attempt was refused with one of `errors`.
+    /// Asserts that the attempt was refused with one of `errors`.
     #[track_caller]
     pub fn refused(&self, errors: &[&str]) {
         let expected = errors.iter().map(|error| format!("REFUSED {error}"));
@@ -123,7 +121,7 @@ impl Ran {
         assert!(!self.out.contains(SECRET), "{self:?}");
     }
 
-    /// Why it was killed, if it was.
+    /// The reason if it was killed.
     pub fn killed(&self) -> Option<KillReason> {
         self.reports.iter().find_map(|report| match report {
             Report::Killed { reason, .. } => Some(*reason),
@@ -132,7 +130,7 @@ impl Ran {
     }
 }
 
-/// A skill that runs `program`, with the defaults of every bound.
+/// A skill that runs `program` with default limits.
 pub fn spec(program: impl Into<PathBuf>, arguments: &[&str]) -> SkillSpec {
     SkillSpec {
         name: SkillName::new("attacker").expect("a name"),
