@@ -8,11 +8,11 @@ use crate::clock::Timestamp;
 use crate::failure::Failure;
 use crate::limits;
 
-pub use crate::store::inventory::{Group, Inventory};
-pub use crate::store::memory::MemoryId;
+pub(crate) use crate::store::inventory::{Group, Inventory};
+pub(crate) use crate::store::memory::MemoryId;
 
 #[derive(Debug, Default)]
-pub struct Restored {
+pub(crate) struct Restored {
     pub restored: Vec<MemoryId>,
     /// Memories that were not archived.
     pub unchanged: Vec<MemoryId>,
@@ -21,13 +21,13 @@ pub struct Restored {
 }
 
 impl Memories {
-    pub async fn inventory(&self) -> Result<Inventory, Failure> {
+    pub(crate) async fn inventory(&self) -> Result<Inventory, Failure> {
         Ok(self.store.inventory().await?)
     }
 
     /// The memories that were archived at or after `since`, by id; those that
     /// somebody forgot on purpose only if `forgotten`.
-    pub async fn archived_since(
+    pub(crate) async fn archived_since(
         &self,
         since: Timestamp,
         forgotten: bool,
@@ -37,7 +37,7 @@ impl Memories {
 
     /// Restores archived memories, each by itself: one that cannot be restored
     /// holds up no other. `report` gets how many are done.
-    pub async fn restore(
+    pub(crate) async fn restore(
         &self,
         ids: Vec<MemoryId>,
         report: impl Fn(usize),

@@ -1,9 +1,9 @@
 //! Memories: storing, searching, editing. The rules live here; the store keeps,
 //! the encoder encodes, the tools parse and render.
 
-pub mod inventory;
+pub(crate) mod inventory;
 mod model;
-pub mod moment;
+pub(crate) mod moment;
 pub mod portable;
 mod recall;
 pub mod retention;
@@ -15,8 +15,10 @@ use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-pub use model::{Action, Draft, Edited, Mode, Outcome, Page, Remembered, Search, Settings};
-pub use recall::{Weights, rank};
+pub(crate) use model::{Action, Draft, Edited, Mode, Page, Remembered, Search};
+pub use model::{Outcome, Settings};
+pub use recall::Weights;
+pub(crate) use recall::rank;
 use rules::edit::{Change, Edit};
 
 use crate::caller::Reach;
@@ -55,22 +57,22 @@ impl Memories {
         }
     }
 
-    pub fn now(&self) -> Timestamp {
+    pub(crate) fn now(&self) -> Timestamp {
         self.clock.now()
     }
 
-    pub fn clock(&self) -> Arc<dyn Clock> {
+    pub(crate) fn clock(&self) -> Arc<dyn Clock> {
         self.clock.clone()
     }
 
     /// The name of the vector space in use.
-    pub fn model(&self) -> &str {
+    pub(crate) fn model(&self) -> &str {
         self.embedder.model_id()
     }
 
     /// Stores all drafts or none; the results are in their order. `report` gets
     /// how many are encoded and their total.
-    pub async fn remember(
+    pub(crate) async fn remember(
         &self,
         reach: &Reach,
         drafts: Vec<Draft>,
@@ -127,7 +129,7 @@ impl Memories {
     }
 
     /// The memories that answer a query, best first.
-    pub async fn search(&self, search: Search) -> Result<Page, Failure> {
+    pub(crate) async fn search(&self, search: Search) -> Result<Page, Failure> {
         let wanted = search.offset.saturating_add(search.limit);
         let words = match search.mode {
             Mode::Semantic => Vec::new(),
@@ -189,7 +191,7 @@ impl Memories {
     }
 
     /// The newest memories of `filter`, older than `after`.
-    pub async fn newest(
+    pub(crate) async fn newest(
         &self,
         filter: Filter,
         after: Option<(Timestamp, MemoryId)>,
@@ -206,7 +208,7 @@ impl Memories {
     }
 
     /// The memories with these ids, in their order, in whatever state they are.
-    pub async fn by_ids(&self, reach: &Reach, ids: Vec<MemoryId>) -> Result<Page, Failure> {
+    pub(crate) async fn by_ids(&self, reach: &Reach, ids: Vec<MemoryId>) -> Result<Page, Failure> {
         let found = self.store.fetch(reach, ids.clone()).await?;
         let missing: Vec<String> = ids
             .iter()
@@ -232,7 +234,7 @@ impl Memories {
 
     /// Of the latest memories that name one of these entities, those that
     /// `filter` lets through, newest first, at most `limit`.
-    pub async fn naming(
+    pub(crate) async fn naming(
         &self,
         entities: Vec<EntityId>,
         filter: Filter,
@@ -242,7 +244,7 @@ impl Memories {
     }
 
     /// The cosine between `probe` and each memory that has a vector.
-    pub async fn likeness(
+    pub(crate) async fn likeness(
         &self,
         reach: &Reach,
         ids: Vec<MemoryId>,
@@ -255,7 +257,7 @@ impl Memories {
 
     /// Counts a recall of each memory in the background; [`Memories::settle`]
     /// waits for it.
-    pub fn count_recall(&self, ids: Vec<MemoryId>) {
+    pub(crate) fn count_recall(&self, ids: Vec<MemoryId>) {
         if ids.is_empty() {
             return;
         }
@@ -268,13 +270,13 @@ impl Memories {
     }
 
     /// Waits until everything in the background is stored.
-    pub async fn settle(&self) {
+    pub(crate) async fn settle(&self) {
         self.background.close();
         self.background.wait().await;
     }
 
     /// Edits all of these memories or none.
-    pub async fn edit(
+    pub(crate) async fn edit(
         &self,
         reach: &Reach,
         ids: Vec<MemoryId>,
@@ -306,7 +308,7 @@ impl Memories {
     }
 
     /// Undoes an edit. That is an edit itself, so it can be undone too.
-    pub async fn undo(
+    pub(crate) async fn undo(
         &self,
         reach: &Reach,
         undo_id: String,
@@ -356,7 +358,7 @@ impl Memories {
         Ok(Edited { changed, undo_id })
     }
 
-    pub async fn census(&self, reach: &Reach) -> Result<MemoryCensus, Failure> {
+    pub(crate) async fn census(&self, reach: &Reach) -> Result<MemoryCensus, Failure> {
         Ok(self.store.census(reach).await?)
     }
 
@@ -368,7 +370,7 @@ impl Memories {
     }
 
     /// The vectors of short texts, encoded as queries, in their order.
-    pub async fn encode(&self, texts: Vec<String>) -> Result<Vec<Vec<f32>>, Failure> {
+    pub(crate) async fn encode(&self, texts: Vec<String>) -> Result<Vec<Vec<f32>>, Failure> {
         let embedder = self.embedder.clone();
         let each = move |text: &String| embedder.embed_query(text);
         run_blocking(move || texts.iter().map(each).collect()).await

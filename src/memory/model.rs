@@ -26,7 +26,7 @@ impl Default for Settings {
 }
 
 /// A memory as a caller gives it, checked.
-pub type Draft = NewMemory<String>;
+pub(crate) type Draft = NewMemory<String>;
 
 /// The result of storing one memory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,7 +54,7 @@ impl Outcome {
 
 /// The result of storing a draft.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Remembered {
+pub(crate) struct Remembered {
     pub id: MemoryId,
     pub outcome: Outcome,
     /// Other memories that say nearly the same, nearest first.
@@ -62,7 +62,7 @@ pub struct Remembered {
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub enum Mode {
+pub(crate) enum Mode {
     /// By meaning and keywords together.
     #[default]
     Hybrid,
@@ -71,7 +71,7 @@ pub enum Mode {
 }
 
 #[derive(Clone, Debug)]
-pub struct Search {
+pub(crate) struct Search {
     /// Not blank.
     pub query: String,
     /// Its vector, where the caller has made it already.
@@ -87,7 +87,7 @@ pub struct Search {
 }
 
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Page {
+pub(crate) struct Page {
     /// The memories, each with its score where it was ranked.
     pub items: Vec<(Memory, Option<f32>)>,
     /// Whether more follow.
@@ -98,7 +98,7 @@ pub struct Page {
 
 /// An edit of each of several memories.
 #[derive(Clone, Debug)]
-pub enum Action {
+pub(crate) enum Action {
     /// Sets the fields that are given.
     Update {
         /// For one memory only.
@@ -114,7 +114,7 @@ pub enum Action {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Edited {
+pub(crate) struct Edited {
     /// The memories that changed (or would have, on a dry run).
     pub changed: Vec<MemoryId>,
     /// `None` where nothing was changed.

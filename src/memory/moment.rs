@@ -16,7 +16,7 @@ pub enum Edge {
 
 /// Reads `2026-11-22`, `2026-11-22T17:36:00Z`, `2026-11-22 17:36` (UTC where
 /// no offset is given).
-pub fn parse(text: &str, edge: Edge) -> Option<Timestamp> {
+pub(crate) fn parse(text: &str, edge: Edge) -> Option<Timestamp> {
     let text = text.trim();
     if let Ok(time) = DateTime::parse_from_rfc3339(text) {
         return Some(Timestamp(time.timestamp_micros()));
@@ -41,7 +41,7 @@ pub fn parse(text: &str, edge: Edge) -> Option<Timestamp> {
 }
 
 /// Reads a span in seconds: `90s`, `30m`, `12h`, `7d`, `2w`.
-pub fn parse_span(text: &str) -> Option<i64> {
+pub(crate) fn parse_span(text: &str) -> Option<i64> {
     let text = text.trim();
     let (unit_at, unit) = text.char_indices().next_back()?;
     let seconds = match unit {

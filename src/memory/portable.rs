@@ -18,7 +18,7 @@ use crate::store::ProjectSet;
 use crate::store::memory::{Category, Memory, MemoryFields, State};
 use crate::text;
 
-pub use foreign::is_servers;
+pub(crate) use foreign::is_servers;
 pub use import::{Counts, Importer};
 
 const FORMAT: &str = "mimo-memories";

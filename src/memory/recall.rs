@@ -47,7 +47,7 @@ const AFTER_SHARE: f32 = 0.75;
 const SHARPNESS: f32 = 1.4;
 
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Ranked {
+pub(crate) struct Ranked {
     pub id: MemoryId,
     /// Higher is better; comparable within one result only.
     pub score: f32,
@@ -55,7 +55,7 @@ pub struct Ranked {
 
 /// All candidates of both sides in one list, best first; equal scores in the
 /// order of their ids, so that the same question has the same answer.
-pub fn rank(candidates: &Candidates, weights: Weights) -> Vec<Ranked> {
+pub(crate) fn rank(candidates: &Candidates, weights: Weights) -> Vec<Ranked> {
     let mut own: HashMap<MemoryId, (f32, Place)> = HashMap::new();
     let sides = [
         (&candidates.keyword, weights.keyword),

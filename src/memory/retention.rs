@@ -47,7 +47,7 @@ impl Default for Rules {
 
 impl Rules {
     /// The rules as moments, at the moment `now`.
-    pub fn at(&self, now: Timestamp) -> Terms {
+    pub(crate) fn at(&self, now: Timestamp) -> Terms {
         let before = |days: u64| {
             let days = i64::try_from(days).unwrap_or(i64::MAX);
             now.plus_seconds(days.saturating_mul(-DAY))
@@ -82,7 +82,7 @@ impl Memories {
     }
 
     /// The memories with these ids, in their order, without counting a recall.
-    pub async fn look_at(&self, ids: Vec<MemoryId>) -> Result<Vec<Memory>, Failure> {
+    pub(crate) async fn look_at(&self, ids: Vec<MemoryId>) -> Result<Vec<Memory>, Failure> {
         Ok(self.store.fetch(&Reach::Everything, ids).await?)
     }
 

@@ -25,7 +25,7 @@ pub(super) struct ForeignMemories {
 
 /// Whether a document is the official memory server's: it has relations too,
 /// which are the graph's.
-pub fn is_servers(document: &Value) -> bool {
+pub(crate) fn is_servers(document: &Value) -> bool {
     document["entityType"].is_string()
         || document["relationType"].is_string()
         || (document["entities"].is_array() && document["relations"].is_array())

@@ -26,7 +26,7 @@ pub struct Counts {
 }
 
 impl Counts {
-    pub fn all(self) -> usize {
+    pub(crate) fn all(self) -> usize {
         self.created + self.merged + self.known
     }
 }
@@ -121,7 +121,7 @@ impl Importer {
     }
 
     /// Whether a portion waits.
-    pub fn is_full(&self) -> bool {
+    pub(crate) fn is_full(&self) -> bool {
         self.waiting.len() >= limits::PORTION_MEMORIES_MAX
             || self.bytes >= limits::PORTION_BYTES_MAX
     }

@@ -50,7 +50,7 @@ impl<Text> ImportRecord<Text> {
     }
 
     /// The same memory with its text made into another form.
-    pub fn with_text<New>(self, text: New) -> ImportRecord<New> {
+    pub(crate) fn with_text<New>(self, text: New) -> ImportRecord<New> {
         ImportRecord {
             id: self.id,
             fields: self.fields,
@@ -67,7 +67,7 @@ impl<Text> ImportRecord<Text> {
     }
 
     /// `key` is the key of its text.
-    pub fn identity(&self, key: TextKey) -> Identity {
+    pub(crate) fn identity(&self, key: TextKey) -> Identity {
         Identity {
             project: self.fields.project.clone(),
             thread: self.fields.thread.clone(),

@@ -11,7 +11,7 @@ use crate::memory::{Action, Memories};
 use crate::tools::arguments::Reader;
 use crate::tools::{Arguments, Context, Document};
 
-pub async fn call(
+pub(crate) async fn call(
     memories: Arc<Memories>,
     arguments: Arguments,
     context: Context,

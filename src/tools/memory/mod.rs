@@ -16,7 +16,7 @@ use crate::limits;
 use crate::memory::Memories;
 
 /// `memory_store`, `memory_search` and `memory_edit`.
-pub fn tools(memories: &Arc<Memories>) -> Vec<Tool> {
+pub(crate) fn tools(memories: &Arc<Memories>) -> Vec<Tool> {
     vec![
         Tool::of(
             "memory_store",

@@ -12,7 +12,7 @@ use crate::store::memory::{Category, Memory, MemoryId, State};
 /// Where the next page begins. Opaque to clients, and bound to its query by a
 /// fingerprint.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Cursor {
+pub(crate) enum Cursor {
     /// After so many of a ranked list.
     Ranked { offset: usize },
     /// Older than this memory.
@@ -36,7 +36,7 @@ impl Cursor {
     }
 
     /// Reads a cursor of an earlier page of the same query.
-    pub fn parse(text: &str, fingerprint: u32) -> Result<Cursor, Failure> {
+    pub(crate) fn parse(text: &str, fingerprint: u32) -> Result<Cursor, Failure> {
         let parts: Vec<&str> = text.split('.').collect();
         let of_this = |print: &str| u32::from_str_radix(print, 16) == Ok(fingerprint);
         let cursor = match parts[..] {
@@ -58,13 +58,13 @@ impl Cursor {
         cursor.ok_or_else(Cursor::unknown)
     }
 
-    pub fn unknown() -> Failure {
+    pub(crate) fn unknown() -> Failure {
         Failure::invalid("/cursor", "this cursor does not belong to this search")
             .hint("pass next_cursor unchanged, together with the same query, ids and filters")
     }
 }
 
-pub struct Rendering<'a> {
+pub(crate) struct Rendering<'a> {
     /// For the whole document.
     pub budget_bytes: usize,
     /// Who asks: items leave the caller's own project out.
@@ -79,7 +79,11 @@ const ENVELOPE_BYTES: usize = 96;
 impl Rendering<'_> {
     /// A page of found memories, and how many of them it shows; `next` makes
     /// the cursor from that count and the last one shown.
-    pub fn page(&self, page: &Page, next: impl Fn(usize, &Memory) -> Cursor) -> (String, usize) {
+    pub(crate) fn page(
+        &self,
+        page: &Page,
+        next: impl Fn(usize, &Memory) -> Cursor,
+    ) -> (String, usize) {
         let mut room = self.room(page);
         let mut items: Vec<String> = Vec::new();
         for (memory, score) in &page.items {
@@ -107,7 +111,7 @@ impl Rendering<'_> {
 
     /// Whole texts from byte `byte` of the memory `start`, and how many memories
     /// the page shows.
-    pub fn full_texts(&self, page: &Page, start: usize, byte: usize) -> (String, usize) {
+    pub(crate) fn full_texts(&self, page: &Page, start: usize, byte: usize) -> (String, usize) {
         let mut room = self.room(page);
         let mut items = Vec::new();
         let mut cursor = None;
@@ -176,7 +180,13 @@ impl Rendering<'_> {
 
 /// One memory; fields with their default value (the current `project` too) are left
 /// out. `text` is the part of the content that is shown, from byte `from`.
-pub fn row(memory: &Memory, score: Option<f32>, text: &str, from: usize, project: &str) -> Value {
+pub(crate) fn row(
+    memory: &Memory,
+    score: Option<f32>,
+    text: &str,
+    from: usize,
+    project: &str,
+) -> Value {
     let mut item = json!({
         "id": memory.id,
         "content": text,
@@ -226,7 +236,7 @@ pub fn row(memory: &Memory, score: Option<f32>, text: &str, from: usize, project
 }
 
 /// The longest prefix of `text` that takes at most `bytes` in JSON.
-pub fn cut(text: &str, bytes: usize) -> &str {
+pub(crate) fn cut(text: &str, bytes: usize) -> &str {
     let mut used = 0;
     for (at, c) in text.char_indices() {
         used += escaped_char_bytes(c);

@@ -16,7 +16,7 @@ use crate::tools::arguments::visible_to;
 use crate::tools::{Document, ResourceSource};
 
 /// How every address begins.
-pub const PREFIX: &str = "mimo://memory/";
+pub(crate) const PREFIX: &str = "mimo://memory/";
 
 /// Memories as resources; `names` tells which are the latest.
 pub struct MemoryResources {

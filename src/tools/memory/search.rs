@@ -14,7 +14,7 @@ use crate::store::memory::Filter;
 use crate::tools::arguments::{Reader, fingerprint, moment, scope_of};
 use crate::tools::{Arguments, Context, Document};
 
-pub async fn call(
+pub(crate) async fn call(
     memories: Arc<Memories>,
     arguments: Arguments,
     context: Context,

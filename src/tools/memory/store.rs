@@ -27,7 +27,7 @@ const FIELDS: [&str; 9] = [
     "thread",
 ];
 
-pub async fn call(
+pub(crate) async fn call(
     memories: Arc<Memories>,
     arguments: Arguments,
     context: Context,
@@ -136,7 +136,7 @@ fn draft(
     })
 }
 
-pub fn category(reader: &Reader<'_>) -> Result<Option<Category>, Failure> {
+pub(crate) fn category(reader: &Reader<'_>) -> Result<Option<Category>, Failure> {
     let Some(name) = reader.text("category")? else {
         return Ok(None);
     };
