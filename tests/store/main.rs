@@ -5,6 +5,7 @@
 mod concurrency;
 mod filters;
 mod halves;
+mod procedures;
 mod reach;
 mod rules;
 mod sqlite;
@@ -53,6 +54,12 @@ macro_rules! for_each_case {
             concurrency::one_topic_key_has_one_holder,
             concurrency::of_a_supersede_and_an_edit_one_sees_the_other,
             concurrency::one_cleanup_runs_at_a_time,
+            procedures::only_the_owner_appends_and_only_at_the_end,
+            procedures::one_of_two_claims_wins,
+            procedures::a_failed_write_leaves_its_group_alone,
+            procedures::a_journal_is_whole_at_any_change,
+            procedures::only_old_ended_executions_are_deleted,
+            procedures::procedures_end_at_reach,
         }
     };
 }

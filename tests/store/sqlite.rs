@@ -15,7 +15,7 @@ pub(crate) struct Sqlite {
 
 /// Tables whose changes are counted. The keyword index is none of them: SQLite
 /// has no triggers on virtual tables.
-const TABLES: [&str; 8] = [
+const TABLES: [&str; 10] = [
     "memory",
     "memory_tag",
     "memory_vector",
@@ -24,6 +24,8 @@ const TABLES: [&str; 8] = [
     "memory_code",
     "embedding_model",
     "retention_run",
+    "execution",
+    "journal",
 ];
 
 impl Sqlite {

@@ -87,7 +87,7 @@ pub(super) fn release(
     id: &str,
 ) -> Result<(), StoreError> {
     tx.prepare_cached("UPDATE execution SET owner = NULL WHERE id = ? AND owner = ?")?
-        .execute([claimant.id, id])?;
+        .execute([id, claimant.id])?;
     Ok(())
 }
 
