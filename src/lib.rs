@@ -77,20 +77,20 @@
 // .clippy.toml names them, and what to use instead.
 #![warn(clippy::disallowed_methods)]
 
-pub mod app;
+pub(crate) mod app;
 pub mod ask;
 pub mod caller;
 pub mod catalog;
 pub mod cli;
-pub mod clients;
+pub(crate) mod clients;
 pub mod clock;
-pub mod config;
+pub(crate) mod config;
 pub mod diagnostics;
 pub mod dispatch;
 pub mod embed;
 pub mod endpoint;
 pub mod failure;
-pub mod files;
+pub(crate) mod files;
 pub mod graph;
 pub mod limits;
 pub mod memory;

@@ -14,6 +14,5 @@ fn main() -> ExitCode {
     {
         return mimo::skills::sandbox::main();
     }
-    let surroundings = mimo::config::Surroundings::of_this_process();
-    mimo::cli::main(std::env::args_os(), &surroundings)
+    mimo::cli::main(std::env::args_os())
 }

@@ -2,7 +2,6 @@
 //! commands, written by clap from the same definitions.
 
 use anyhow::Result;
-use clap::CommandFactory;
 use clap_complete::Shell;
 
 use super::output::Output;
@@ -19,9 +18,12 @@ pub(super) struct Arguments {
     shell: Shell,
 }
 
-pub(super) fn run(arguments: &Arguments, output: &Output) -> Result<()> {
+pub(super) fn run(
+    arguments: &Arguments,
+    mut command: clap::Command,
+    output: &Output,
+) -> Result<()> {
     let mut script = Vec::new();
-    let mut command = super::Cli::command();
     clap_complete::generate(arguments.shell, &mut command, "mimo", &mut script);
     output.print(&String::from_utf8_lossy(&script))
 }

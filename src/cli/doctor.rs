@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use super::output::Output;
 use crate::app::{self, App};
 use crate::clock::Clock;
-use crate::config::{AskSettings, Config, EndpointSettings, Surroundings};
+use crate::config::{AskSettings, Config, EndpointSettings, Environment};
 use crate::skills::sandbox::policy::{Layer, LayerState, Layers};
 use crate::skills::sandbox::probe;
 
@@ -32,12 +32,12 @@ struct Finding {
 
 pub(super) fn run(
     config: &Config,
-    surroundings: &Surroundings,
+    environment: &Environment,
     clock: Arc<dyn Clock>,
     output: &Output,
 ) -> Result<()> {
     // First, while this process is small and has nothing running.
-    let layers = layers(surroundings);
+    let layers = layers(environment);
     let mimo = [
         folder("data folder", &config.data_folder),
         folder("config folder", &config.config_folder),
@@ -58,8 +58,8 @@ pub(super) fn run(
 }
 
 /// What the sandbox of a skill has here.
-pub(super) fn layers(surroundings: &Surroundings) -> Layers {
-    match &surroundings.executable {
+pub(super) fn layers(environment: &Environment) -> Layers {
+    match &environment.executable {
         Some(executable) => probe::layers(executable),
         None => Layers::default(),
     }

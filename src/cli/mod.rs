@@ -24,10 +24,10 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use anyhow::Result;
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, CommandFactory, Parser, Subcommand};
 
 use crate::clock::SystemClock;
-use crate::config::{Config, Flags, PROFILES, Surroundings};
+use crate::config::{Config, Environment, Flags, PROFILES};
 use crate::telemetry;
 use output::Output;
 
@@ -104,10 +104,8 @@ Examples:
 A client starts `mimo` itself and speaks to it over stdin and stdout.";
 
 /// Runs the command in `arguments` and gives the process's exit code.
-pub fn main(
-    arguments: impl IntoIterator<Item = OsString>,
-    surroundings: &Surroundings,
-) -> ExitCode {
+pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let environment = &Environment::of_this_process();
     let cli = match Cli::try_parse_from(arguments) {
         Ok(cli) => cli,
         Err(error) => {
@@ -116,14 +114,14 @@ pub fn main(
             return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2));
         }
     };
-    let output = Output::new(cli.global.json, surroundings.no_color());
-    match run(cli, surroundings, &output) {
+    let output = Output::new(cli.global.json, environment.no_color());
+    match run(cli, environment, &output) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => output.report(&error),
     }
 }
 
-fn run(cli: Cli, surroundings: &Surroundings, output: &Output) -> Result<()> {
+fn run(cli: Cli, environment: &Environment, output: &Output) -> Result<()> {
     let flags = Flags {
         config_folder: cli.global.config_dir,
         data_folder: cli.global.data_dir,
@@ -133,7 +131,7 @@ fn run(cli: Cli, surroundings: &Surroundings, output: &Output) -> Result<()> {
     };
     let clock = Arc::new(SystemClock);
     let configured = || {
-        let config = Config::load(&flags, surroundings)?;
+        let config = Config::load(&flags, environment)?;
         telemetry::start(config.log.as_deref(), &config.log_folder(), clock.clone());
         anyhow::Ok(config)
     };
@@ -144,7 +142,7 @@ fn run(cli: Cli, surroundings: &Surroundings, output: &Output) -> Result<()> {
         Some(Command::Serve(arguments)) => {
             let config = configured()?;
             if std::io::stdin().is_terminal() {
-                serve::explain(surroundings);
+                serve::explain(environment);
             }
             serve::run(&arguments, &config, clock.clone())
         }
@@ -162,29 +160,27 @@ fn run(cli: Cli, surroundings: &Surroundings, output: &Output) -> Result<()> {
             procedure::run(arguments, &configured()?, clock.clone(), output)
         }
         Some(Command::Skill(arguments)) => {
-            skill::run(arguments, &configured()?, surroundings, &*clock, output)
+            skill::run(arguments, &configured()?, environment, &*clock, output)
         }
-        Some(Command::Setup(arguments)) => setup::run(&arguments, &flags, surroundings, output),
-        Some(Command::Demo(_)) => demo::run(surroundings, &*clock, output),
-        Some(Command::Doctor(_)) => {
-            doctor::run(&configured()?, surroundings, clock.clone(), output)
-        }
+        Some(Command::Setup(arguments)) => setup::run(&arguments, &flags, environment, output),
+        Some(Command::Demo(_)) => demo::run(environment, &*clock, output),
+        Some(Command::Doctor(_)) => doctor::run(&configured()?, environment, clock.clone(), output),
         Some(Command::Backup(arguments)) => {
-            let config = Config::load(&flags, surroundings)?;
+            let config = Config::load(&flags, environment)?;
             backup::run(&arguments, &config, &*clock, output)
         }
         Some(Command::Verify(arguments)) => {
-            let config = Config::load(&flags, surroundings)?;
+            let config = Config::load(&flags, environment)?;
             verify::run(&arguments, &config, output)
         }
-        Some(Command::Completions(arguments)) => completions::run(&arguments, output),
+        Some(Command::Completions(arguments)) => {
+            completions::run(&arguments, Cli::command(), output)
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory;
-
     use super::*;
 
     #[test]

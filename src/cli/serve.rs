@@ -14,7 +14,7 @@ use serde_json::json;
 use super::output::Output;
 use crate::app::{self, App, Toolset};
 use crate::clock::Clock;
-use crate::config::{Config, Surroundings};
+use crate::config::{Config, Environment};
 use crate::procedure::JournalHook;
 
 /// How to serve.
@@ -89,8 +89,8 @@ you need not keep it running.
 }
 
 /// What `mimo serve` on a terminal says before it serves.
-pub(super) fn explain(surroundings: &Surroundings) {
-    let entry = client_entry(surroundings.executable.as_deref());
+pub(super) fn explain(environment: &Environment) {
+    let entry = client_entry(environment.executable.as_deref());
     let text = format!(
         "\
 Mimo reads MCP requests, one JSON document a line, and ends with Ctrl-D.

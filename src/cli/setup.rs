@@ -11,8 +11,8 @@ use serde_json::{Value, json};
 use super::output::{Output, cut};
 use crate::clients::file::Settings;
 use crate::clients::lines::{bare, difference};
-use crate::clients::{Client, Entry, Found, NAMES, Places};
-use crate::config::{Config, Flags, Surroundings};
+use crate::clients::{Client, Entry, FoundEntry, NAMES, Places};
+use crate::config::{Config, Environment, Flags};
 use crate::diagnostics::Diagnostic;
 use crate::failure::{Failure, Kind};
 
@@ -51,24 +51,24 @@ pub(super) struct Arguments {
 pub(super) fn run(
     arguments: &Arguments,
     flags: &Flags,
-    surroundings: &Surroundings,
+    environment: &Environment,
     output: &Output,
 ) -> Result<()> {
     let named = arguments.client.as_deref().and_then(Client::named);
     let Some(client) = named else {
-        return list::run(surroundings, output);
+        return list::run(environment, output);
     };
-    let place = place(client, arguments.here, surroundings)?;
+    let place = place(client, arguments.here, environment)?;
     let settings = Settings::read(&place)?;
     let wrong = |mistake: Diagnostic| not_understood(&settings, &mistake);
     let found = client.find(settings.text()).map_err(wrong)?;
     let (entry, text) = match arguments.remove {
         true => (None, client.take_out(settings.text()).map_err(wrong)?),
         false => {
-            if let Some(key) = found.as_ref().and_then(|found| found.remote) {
+            if let Some(key) = found.as_ref().and_then(|found| found.remote_key) {
                 return Err(reached_elsewhere(client, &settings, key).into());
             }
-            let entry = entry(flags, surroundings)?;
+            let entry = entry(flags, environment)?;
             let text = client.put(settings.text(), &entry).map_err(wrong)?;
             (Some(entry), text)
         }
@@ -98,9 +98,9 @@ pub(super) fn run(
 }
 
 /// The settings file that is meant.
-fn place(client: Client, here: bool, surroundings: &Surroundings) -> Result<PathBuf, Failure> {
+fn place(client: Client, here: bool, environment: &Environment) -> Result<PathBuf, Failure> {
     if !here {
-        return client.settings(&places(surroundings)).ok_or_else(|| {
+        return client.settings(&places(environment)).ok_or_else(|| {
             Failure::new(
                 Kind::NotFound,
                 "this account has no home folder, so no client keeps settings there",
@@ -108,7 +108,7 @@ fn place(client: Client, here: bool, surroundings: &Surroundings) -> Result<Path
             .hint("set HOME")
         });
     }
-    let folder = surroundings.current_folder.as_ref().ok_or_else(|| {
+    let folder = environment.current_folder.as_ref().ok_or_else(|| {
         Failure::new(Kind::NotFound, "the current folder is not there any more")
             .hint("go to another one with cd")
     })?;
@@ -121,20 +121,20 @@ fn place(client: Client, here: bool, surroundings: &Surroundings) -> Result<Path
     })
 }
 
-fn places(surroundings: &Surroundings) -> Places {
-    let named = |variable: &str| surroundings.variables.get(variable).map(PathBuf::from);
+fn places(environment: &Environment) -> Places {
+    let named = |variable: &str| environment.variables.get(variable).map(PathBuf::from);
     Places {
-        home: surroundings.home_folder.clone(),
-        settings: surroundings.settings_folder.clone(),
+        home: environment.home_folder.clone(),
+        settings: environment.settings_folder.clone(),
         claude_code: named("CLAUDE_CONFIG_DIR"),
         codex: named("CODEX_HOME"),
     }
 }
 
 /// This program, with what was asked of it on this command line.
-fn entry(flags: &Flags, surroundings: &Surroundings) -> Result<Entry, Failure> {
+fn entry(flags: &Flags, environment: &Environment) -> Result<Entry, Failure> {
     // Checked, and paths made whole: the client starts it somewhere else.
-    let config = Config::load(flags, surroundings)?;
+    let config = Config::load(flags, environment)?;
     let given = |is_given: bool, flag: &str, value: &Path| match is_given {
         true => Ok(vec![flag.to_owned(), text(value)?]),
         false => Ok::<_, Failure>(Vec::new()),
@@ -156,7 +156,7 @@ fn entry(flags: &Flags, surroundings: &Surroundings) -> Result<Entry, Failure> {
             &config.config_folder,
         )?,
     ];
-    let program = surroundings.executable.as_deref();
+    let program = environment.executable.as_deref();
     // A program that was replaced while it ran has a name that leads nowhere.
     let program = program.filter(|path| path.exists()).ok_or_else(|| {
         Failure::new(
@@ -240,7 +240,7 @@ struct Told<'a> {
     /// What stands there now; nothing where it was taken out.
     entry: Option<Entry>,
     /// What stood there before.
-    found: Option<&'a Found>,
+    found: Option<&'a FoundEntry>,
     difference: Vec<String>,
     warning: Option<String>,
 }
@@ -255,7 +255,7 @@ impl Told<'_> {
             "entry": self.entry.as_ref().map(written),
             "was": self.found.map(|found| match &found.entry {
                 Some(entry) => written(entry),
-                None => json!(found.shown),
+                None => json!(found.text),
             }),
         });
         if self.dry_run {
@@ -293,7 +293,7 @@ impl Told<'_> {
             text.push_str(&format!("  starts: {}\n", line_of(entry)));
         }
         if let Some(found) = self.found.filter(|_| self.changed) {
-            text.push_str(&format!("  was:    {}\n", output.harmless(&found.shown)));
+            text.push_str(&format!("  was:    {}\n", output.harmless(&found.text)));
         }
         for line in &self.difference {
             let color = match line.as_bytes().first() {
@@ -320,7 +320,7 @@ impl Told<'_> {
     /// What is left for the person to do.
     fn next(&self) -> Option<String> {
         let title = self.client.title();
-        let off = self.found.is_some_and(|found| found.off) && self.entry.is_some();
+        let off = self.found.is_some_and(|found| found.is_off) && self.entry.is_some();
         if self.dry_run {
             return self
                 .changed

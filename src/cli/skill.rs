@@ -15,7 +15,7 @@ use serde_json::json;
 use super::doctor;
 use super::output::Output;
 use crate::clock::Clock;
-use crate::config::{Config, Surroundings};
+use crate::config::{Config, Environment};
 use crate::skills::refusal::Refusal;
 
 /// What to do with the skills.
@@ -55,12 +55,12 @@ enum Verb {
 pub(super) fn run(
     arguments: Arguments,
     config: &Config,
-    surroundings: &Surroundings,
+    environment: &Environment,
     clock: &dyn Clock,
     output: &Output,
 ) -> Result<()> {
     // What holds them, looked at only where it is shown.
-    let layers = || doctor::layers(surroundings);
+    let layers = || doctor::layers(environment);
     match arguments.verb {
         Verb::List(_) => check::list(config, &layers(), output),
         Verb::Check(arguments) => check::run(&arguments, config, layers, output),

@@ -12,31 +12,31 @@ use crate::failure::{Failure, Kind};
 use crate::files::Replacement;
 use crate::limits::CLIENT_FILE_BYTES_MAX;
 
-/// A mark that some editors put before UTF-8.
-const MARK: &str = "\u{feff}";
+/// Some editors put this before UTF-8.
+const BYTE_ORDER_MARK: &str = "\u{feff}";
 
 /// A settings file as it was when it was read.
 #[derive(Debug)]
-pub struct Settings {
-    /// Where it really is: a link to it stays a link.
+pub(crate) struct Settings {
+    /// Links are followed: a link to the file stays a link.
     path: PathBuf,
-    /// Nothing where there was no file.
+    /// `None` where there was no file.
     bytes: Option<Vec<u8>>,
     metadata: Option<Metadata>,
-    marked: bool,
+    has_mark: bool,
     text: String,
 }
 
 impl Settings {
     /// Reads the file at `path`, which need not exist.
-    pub fn read(path: &Path) -> Result<Settings, Failure> {
+    pub(crate) fn read(path: &Path) -> Result<Settings, Failure> {
         let real = real(path)?;
         let Some((file, bytes)) = open(&real)? else {
             return Ok(Settings {
                 path: real,
                 bytes: None,
                 metadata: None,
-                marked: false,
+                has_mark: false,
                 text: String::new(),
             });
         };
@@ -50,34 +50,31 @@ impl Settings {
                 .count();
             unusable(&real, format!("is not UTF-8 text (in line {line})"))
         })?;
-        let bare = text.strip_prefix(MARK);
+        let bare = text.strip_prefix(BYTE_ORDER_MARK);
         Ok(Settings {
             metadata: Some(found),
-            marked: bare.is_some(),
+            has_mark: bare.is_some(),
             text: bare.unwrap_or(text).to_owned(),
             path: real,
             bytes: Some(bytes),
         })
     }
 
-    /// Where it really is.
-    pub fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         &self.path
     }
 
-    /// Whether there is a file.
-    pub fn exists(&self) -> bool {
+    pub(crate) fn exists(&self) -> bool {
         self.bytes.is_some()
     }
 
-    /// What it says; empty where there is none.
-    pub fn text(&self) -> &str {
+    /// Empty where there is no file.
+    pub(crate) fn text(&self) -> &str {
         &self.text
     }
 
-    /// Puts `text` in its place: a reader sees the old or the new one, whole.
-    /// Folders that are missing are made.
-    pub fn replace(&self, text: &str) -> Result<(), Failure> {
+    /// Replaces the file in one atomic step. Makes missing folders.
+    pub(crate) fn replace(&self, text: &str) -> Result<(), Failure> {
         let mode = self.metadata.as_ref().map(Metadata::mode);
         if mode.is_some_and(|mode| mode & 0o200 == 0) {
             return Err(unusable(&self.path, "is read-only".to_owned()));
@@ -94,14 +91,14 @@ impl Settings {
             .create(folder)
             .map_err(|error| cannot("made", error))?;
         let new = self.write(text).map_err(|error| cannot("written", error))?;
-        self.still()?;
+        self.check_unchanged()?;
         new.commit().map_err(|error| cannot("replaced", error))
     }
 
     fn write(&self, text: &str) -> io::Result<Replacement> {
         let mut new = Replacement::begin(&self.path)?;
-        if self.marked {
-            new.write_all(MARK.as_bytes())?;
+        if self.has_mark {
+            new.write_all(BYTE_ORDER_MARK.as_bytes())?;
         }
         new.write_all(text.as_bytes())?;
         if let Some(old) = &self.metadata {
@@ -110,8 +107,8 @@ impl Settings {
         Ok(new)
     }
 
-    /// Refuses where somebody else wrote it since it was read.
-    fn still(&self) -> Result<(), Failure> {
+    /// Fails where another program wrote the file since it was read.
+    fn check_unchanged(&self) -> Result<(), Failure> {
         let now = open(&self.path)?.map(|(_, bytes)| bytes);
         match now == self.bytes {
             true => Ok(()),
@@ -187,9 +184,8 @@ mod tests {
 
     use super::*;
 
-    /// A client that writes while Mimo does loses nothing.
     #[test]
-    fn what_was_written_since_it_was_read_is_kept() {
+    fn a_change_by_another_program_is_kept() {
         let folder = tempfile::TempDir::new().expect("a folder");
         let path = folder.path().join("settings.json");
         for before in [None, Some("{}")] {

@@ -4,7 +4,7 @@ use jsonc_parser::ParseOptions;
 use jsonc_parser::cst::{CstInputValue, CstNode, CstObject, CstObjectProp, CstRootNode};
 use serde_json::json;
 
-use super::{ENTRY, Entry, Found, REMOTE, mistake};
+use super::entry::{ENTRY, Entry, FoundEntry, REMOTE, mistake};
 use crate::diagnostics::Diagnostic;
 
 /// Comments and commas at the end are what clients take beside plain JSON;
@@ -23,7 +23,7 @@ const FORM: ParseOptions = ParseOptions {
 };
 
 /// See `Client::find`.
-pub fn find(text: &str, servers: &str) -> Result<Option<Found>, Diagnostic> {
+pub(super) fn find(text: &str, servers: &str) -> Result<Option<FoundEntry>, Diagnostic> {
     let root = parse(text)?;
     let property = property_in(&root, servers)?;
     let Some(value) = property.and_then(|property| property.value()) else {
@@ -31,11 +31,11 @@ pub fn find(text: &str, servers: &str) -> Result<Option<Found>, Diagnostic> {
     };
     let shown = value.to_string();
     let Some(entry) = value.as_object() else {
-        return Ok(Some(Found {
+        return Ok(Some(FoundEntry {
             entry: None,
-            shown,
-            remote: None,
-            off: false,
+            text: shown,
+            remote_key: None,
+            is_off: false,
         }));
     };
     let of = |key| entry.get(key).and_then(|property| property.value());
@@ -46,16 +46,21 @@ pub fn find(text: &str, servers: &str) -> Result<Option<Found>, Diagnostic> {
     let shown = ["command", "args"]
         .into_iter()
         .filter_map(|key| Some(format!("{key}: {}", of(key)?)));
-    Ok(Some(Found {
+    Ok(Some(FoundEntry {
         entry: started(&entry),
-        shown: shown.collect::<Vec<_>>().join(", "),
-        remote: REMOTE.into_iter().find(|key| entry.get(key).is_some()),
-        off: says("disabled", true) || says("enabled", false),
+        text: shown.collect::<Vec<_>>().join(", "),
+        remote_key: REMOTE.into_iter().find(|key| entry.get(key).is_some()),
+        is_off: says("disabled", true) || says("enabled", false),
     }))
 }
 
 /// See `Client::put`.
-pub fn put(text: &str, servers: &str, typed: bool, entry: &Entry) -> Result<String, Diagnostic> {
+pub(super) fn put(
+    text: &str,
+    servers: &str,
+    typed: bool,
+    entry: &Entry,
+) -> Result<String, Diagnostic> {
     let root = parse(text)?;
     if let Some(property) = property_in(&root, servers)? {
         let Some(object) = property.object_value() else {
@@ -84,7 +89,7 @@ pub fn put(text: &str, servers: &str, typed: bool, entry: &Entry) -> Result<Stri
 }
 
 /// See `Client::take_out`.
-pub fn take_out(text: &str, servers: &str) -> Result<String, Diagnostic> {
+pub(super) fn take_out(text: &str, servers: &str) -> Result<String, Diagnostic> {
     let root = parse(text)?;
     if let Some(property) = property_in(&root, servers)? {
         property.remove();

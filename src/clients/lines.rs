@@ -1,22 +1,17 @@
-//! Where two texts differ, by lines: what is shown of a change, and how line
-//! ends that an editor of texts does not keep are kept.
+//! The difference between two texts by lines, to show a change and to keep the
+//! line ends that an editor of the text would lose.
 
-/// Two texts as the lines that both begin with, those that differ, and those
-/// that both end with. Line ends count as equal; each line keeps its own.
+/// The lines that two texts both begin with, those that differ, and those that
+/// both end with. Common lines are the older text's, whose line ends they keep.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Difference<'a> {
-    /// Of the older text.
+pub(crate) struct Difference<'a> {
     pub before: Vec<&'a str>,
-    /// What the older one has in between.
     pub removed: Vec<&'a str>,
-    /// What the newer one has there.
     pub added: Vec<&'a str>,
-    /// Of the older text.
     pub after: Vec<&'a str>,
 }
 
-/// Compares two texts.
-pub fn difference<'a>(old: &'a str, new: &'a str) -> Difference<'a> {
+pub(crate) fn difference<'a>(old: &'a str, new: &'a str) -> Difference<'a> {
     let (old, new) = (lines(old), lines(new));
     let same = |pair: &(&&str, &&str)| bare(pair.0) == bare(pair.1);
     let first = old.iter().zip(&new).take_while(same).count();
@@ -33,7 +28,7 @@ pub fn difference<'a>(old: &'a str, new: &'a str) -> Difference<'a> {
 
 /// `new` with the line ends that `old` has: each line that both have keeps its
 /// own, and the others get the first one of `old`.
-pub fn with_ends_of(old: &str, new: &str) -> String {
+pub(crate) fn with_ends_of(old: &str, new: &str) -> String {
     let end = match old.split_inclusive('\n').next() {
         Some(line) if line.ends_with("\r\n") => "\r\n",
         _ => "\n",
@@ -56,7 +51,7 @@ fn lines(text: &str) -> Vec<&str> {
 }
 
 /// A line without its end.
-pub fn bare(line: &str) -> &str {
+pub(crate) fn bare(line: &str) -> &str {
     let line = line.strip_suffix('\n').unwrap_or(line);
     line.strip_suffix('\r').unwrap_or(line)
 }

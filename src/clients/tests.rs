@@ -149,7 +149,7 @@ fn of_an_entry_that_is_there_only_our_keys_change() {
     let found = Client::Cursor.find(before).expect("understood");
     let found = found.expect("there");
     assert_eq!(
-        found.shown,
+        found.text,
         "command: \"old\", args: [\n        \"a\"\n      ]"
     );
 
@@ -268,7 +268,7 @@ fn what_cannot_be_understood_is_refused_with_its_place() {
 fn a_server_elsewhere_and_one_switched_off_are_told_apart() {
     let found = |client: Client, text: &str| {
         let found = client.find(text).expect("understood").expect("there");
-        (found.remote, found.off)
+        (found.remote_key, found.is_off)
     };
     for (client, text, expected) in [
         (

@@ -2,40 +2,40 @@
 
 use toml_edit::{Array, DocumentMut, Item, Table, TableLike, Value, value};
 
+use super::entry::{ENTRY, Entry, FoundEntry, REMOTE, mistake};
 use super::lines::{difference, with_ends_of};
-use super::{ENTRY, Entry, Found, REMOTE, mistake};
 use crate::diagnostics::Diagnostic;
 
 /// The table that holds the servers.
 const SERVERS: &str = "mcp_servers";
 
 /// See `Client::find`.
-pub fn find(text: &str) -> Result<Option<Found>, Diagnostic> {
+pub(super) fn find(text: &str) -> Result<Option<FoundEntry>, Diagnostic> {
     let document = parse(text)?;
     let Some(item) = servers_of(&document)?.and_then(|all| all.get(ENTRY)) else {
         return Ok(None);
     };
     let Some(entry) = item.as_table_like() else {
-        return Ok(Some(Found {
+        return Ok(Some(FoundEntry {
             entry: None,
-            shown: item.to_string().trim().to_owned(),
-            remote: None,
-            off: false,
+            text: item.to_string().trim().to_owned(),
+            remote_key: None,
+            is_off: false,
         }));
     };
     let shown = ["command", "args"]
         .into_iter()
         .filter_map(|key| Some(format!("{key}: {}", entry.get(key)?.to_string().trim())));
-    Ok(Some(Found {
+    Ok(Some(FoundEntry {
         entry: started(entry),
-        shown: shown.collect::<Vec<_>>().join(", "),
-        remote: REMOTE.into_iter().find(|key| entry.contains_key(key)),
-        off: entry.get("enabled").and_then(Item::as_bool) == Some(false),
+        text: shown.collect::<Vec<_>>().join(", "),
+        remote_key: REMOTE.into_iter().find(|key| entry.contains_key(key)),
+        is_off: entry.get("enabled").and_then(Item::as_bool) == Some(false),
     }))
 }
 
 /// See `Client::put`.
-pub fn put(text: &str, entry: &Entry) -> Result<String, Diagnostic> {
+pub(super) fn put(text: &str, entry: &Entry) -> Result<String, Diagnostic> {
     let mut document = parse(text)?;
     servers_of(&document)?;
     let inline = document.get(SERVERS).is_some_and(Item::is_inline_table);
@@ -71,7 +71,7 @@ pub fn put(text: &str, entry: &Entry) -> Result<String, Diagnostic> {
 }
 
 /// See `Client::take_out`.
-pub fn take_out(text: &str) -> Result<String, Diagnostic> {
+pub(super) fn take_out(text: &str) -> Result<String, Diagnostic> {
     let mut document = parse(text)?;
     let Some(servers) = document.get_mut(SERVERS) else {
         return Ok(text.to_owned());

@@ -1,19 +1,18 @@
-//! The settings of answers: who writes them, and the endpoint of a model.
+//! The settings of `ask_mimo`: who writes answers, and the endpoint of a model.
 
 use std::net::IpAddr;
 
 use http::Uri;
 
-use super::Surroundings;
-use crate::limits::NAME_BYTES_MAX;
+use super::environment::Environment;
 use crate::secret::Secret;
 
 /// The words for [`Synthesis`], in its order.
-pub(in crate::config) const SYNTHESES: &[&str] = &["auto", "extract", "client", "endpoint"];
+pub(super) const SYNTHESES: &[&str] = &["auto", "extract", "client", "endpoint"];
 
-/// What the file says, or the defaults.
+/// The keys of `[ask]` in the file.
 #[derive(Debug, Default, PartialEq)]
-pub(in crate::config) struct AskKeys {
+pub(super) struct AskKeys {
     pub synthesis: Option<String>,
     pub url: Option<String>,
     pub model: Option<String>,
@@ -23,7 +22,7 @@ pub(in crate::config) struct AskKeys {
 
 /// Who writes the answers of `ask_mimo`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Synthesis {
+pub(crate) enum Synthesis {
     /// The endpoint where there is one, else the client's model, else nobody.
     #[default]
     Auto,
@@ -37,19 +36,16 @@ pub enum Synthesis {
 
 /// How answers are written.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct AskSettings {
-    /// By whom.
+pub(crate) struct AskSettings {
     pub synthesis: Synthesis,
-    /// The endpoint, where one is named.
     pub endpoint: Option<EndpointSettings>,
 }
 
 /// An OpenAI-compatible endpoint.
 #[derive(Clone, Debug, PartialEq)]
-pub struct EndpointSettings {
+pub(crate) struct EndpointSettings {
     /// Up to `/v1`.
     pub url: String,
-    /// The model it is asked for.
     pub model: String,
     /// The variable with its key, and what that holds.
     pub key: Option<(String, Option<Secret>)>,
@@ -57,27 +53,27 @@ pub struct EndpointSettings {
 
 impl Synthesis {
     /// The word in `config.toml`.
-    pub fn name(self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
         SYNTHESES[self as usize]
     }
 }
 
 impl AskSettings {
     /// Whether the client's model may be asked.
-    pub fn client(&self) -> bool {
+    pub(crate) fn client(&self) -> bool {
         matches!(self.synthesis, Synthesis::Auto | Synthesis::Client)
     }
 
     /// The endpoint that is asked.
-    pub fn endpoint(&self) -> Option<&EndpointSettings> {
+    pub(crate) fn endpoint(&self) -> Option<&EndpointSettings> {
         let asked = matches!(self.synthesis, Synthesis::Auto | Synthesis::Endpoint);
         self.endpoint.as_ref().filter(|_| asked)
     }
 }
 
 impl AskKeys {
-    /// Whether the keys go together: otherwise the key at fault, why, and what
-    /// to write.
+    /// Checks that the keys agree. Fails with the key at fault, the reason and
+    /// the fix.
     pub fn check(&self) -> Result<(), (&'static str, String, String)> {
         let Some(url) = &self.url else {
             if self.synthesis.as_deref() == Some("endpoint") {
@@ -104,17 +100,15 @@ impl AskKeys {
         Ok(())
     }
 
-    /// The settings, with the key out of the surroundings.
-    pub fn settle(self, around: &Surroundings) -> AskSettings {
-        let word = self.synthesis.as_deref();
-        let synthesis = match word {
+    pub fn resolve(self, environment: &Environment) -> AskSettings {
+        let synthesis = match self.synthesis.as_deref() {
             Some("extract") => Synthesis::Extract,
             Some("client") => Synthesis::Client,
             Some("endpoint") => Synthesis::Endpoint,
             _ => Synthesis::Auto,
         };
         let key = self.key_variable.map(|variable| {
-            let value = around.secret_of(&variable);
+            let value = environment.secret(&variable);
             (variable, value)
         });
         let endpoint = self.url.zip(self.model);
@@ -125,7 +119,7 @@ impl AskKeys {
     }
 }
 
-/// Whether what is sent there can be read on the way.
+/// Whether others on the way can read what is sent there.
 fn is_open(url: &str) -> bool {
     let Ok(uri) = url.parse::<Uri>() else {
         return true;
@@ -137,33 +131,4 @@ fn is_open(url: &str) -> bool {
         Err(_) => host.eq_ignore_ascii_case("localhost"),
     };
     uri.scheme_str() != Some("https") && !stays
-}
-
-/// The address of an endpoint. What may hold a secret has no place in it.
-pub(in crate::config) fn check_url(text: &str) -> Result<(), String> {
-    let uri: Uri = text.parse().map_err(|error| format!("{error}"))?;
-    let scheme = uri.scheme_str();
-    if !matches!(scheme, Some("http" | "https")) {
-        return Err("it begins with http:// or https://".into());
-    }
-    match uri.authority() {
-        Some(authority) if authority.as_str().contains('@') => {
-            Err("a name or a password in it would be shown: use key_variable".into())
-        }
-        Some(_) if uri.query().is_some() || text.contains('#') => {
-            Err("it ends where /chat/completions is added, before any ? or #".into())
-        }
-        Some(_) => Ok(()),
-        None => Err("it names no host".into()),
-    }
-}
-
-/// A model's name.
-pub(in crate::config) fn check_model(text: &str) -> Result<(), String> {
-    match text.trim().is_empty() || text.len() > NAME_BYTES_MAX || text.contains(char::is_control) {
-        true => Err(format!(
-            "a model's name has 1 to {NAME_BYTES_MAX} bytes on one line"
-        )),
-        false => Ok(()),
-    }
 }

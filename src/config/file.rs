@@ -6,16 +6,21 @@ use std::path::Path;
 
 use toml::de::{DeTable, DeValue};
 
-use super::ask::{AskKeys, SYNTHESES, check_model, check_url};
-use super::skills::{SkillKeys, check_command, check_folder, check_variable};
-use super::{GraphSettings, MemorySettings, PROFILES, check_predicate, check_project};
+use super::ask::{AskKeys, SYNTHESES};
+use super::memory::MemorySettings;
+use super::skills::SkillKeys;
+use super::values::{
+    check_command, check_folder, check_model, check_predicate, check_project, check_url,
+    check_variable,
+};
+use super::{GraphSettings, PROFILES};
 use crate::diagnostics::{Diagnostic, did_you_mean, nearest};
 use crate::failure::{Failure, Kind};
 use crate::limits::{
     CONFIG_FILE_BYTES_MAX, CONFIG_LIST_MAX, RETENTION_ACTIVE_MAX, RETENTION_DAYS_MAX,
 };
 
-/// What the file settled.
+/// What the file says; its defaults are those of the settings.
 #[derive(Debug, Default, PartialEq)]
 pub(super) struct FileSettings {
     pub project: Option<String>,
@@ -28,7 +33,7 @@ pub(super) struct FileSettings {
     pub skills: SkillKeys,
 }
 
-/// Reads the file; one that does not exist settles nothing.
+/// Reads the file; a missing one says nothing.
 pub(super) fn read(path: &Path) -> Result<FileSettings, Failure> {
     let unusable = |why: String| {
         Failure::new(Kind::Unavailable, format!("{}: {why}", path.display()))
@@ -94,13 +99,13 @@ impl Source<'_> {
     }
 }
 
-/// A key of the file: where it stands, what it may hold, what it settles.
+/// A key of the file, and what it may hold.
 pub(super) struct Key {
     pub path: &'static str,
     pub rule: Rule,
 }
 
-/// What a key may hold, and where a value that fits goes.
+/// What a key may hold, and the field that a valid value goes to.
 pub(super) enum Rule {
     Project(fn(&mut FileSettings) -> &mut Option<String>),
     OneOf(
@@ -126,7 +131,7 @@ pub(super) enum Rule {
 }
 
 const LEVELS: &[&str] = &["off", "error", "warn", "info", "debug", "trace"];
-const FIRST_SIGHTS: &[&str] = &["approve", "ask"];
+const FIRST_SIGHT: &[&str] = &["approve", "ask"];
 
 /// Every key there is.
 pub(super) const KEYS: &[Key] = &[
@@ -248,7 +253,7 @@ pub(super) const KEYS: &[Key] = &[
     },
     Key {
         path: "skills.first_sight",
-        rule: Rule::OneOf(FIRST_SIGHTS, |to| &mut to.skills.first_sight),
+        rule: Rule::OneOf(FIRST_SIGHT, |to| &mut to.skills.first_sight),
     },
 ];
 
@@ -267,8 +272,7 @@ fn read_table(
         let section = format!("{path}.");
         if let Some(key) = KEYS.iter().find(|key| key.path == path) {
             let mistake = |reason: String, fix: String| source.mistake(at, reason, fix);
-            key.rule
-                .settle(settings, &path, &mistake, value.get_ref())?;
+            key.rule.apply(settings, &path, &mistake, value.get_ref())?;
         } else if !KEYS.iter().any(|key| key.path.starts_with(&section)) {
             let (reason, fix) = unknown(&path);
             return Err(source.mistake(at, reason, fix));
@@ -284,7 +288,7 @@ fn read_table(
 }
 
 impl Rule {
-    fn settle(
+    fn apply(
         &self,
         settings: &mut FileSettings,
         path: &str,
@@ -297,7 +301,7 @@ impl Rule {
             let fix = format!("write for example {name} = {example}, or leave it out");
             mistake(format!("{path} {why}"), fix)
         };
-        let wanted = |what: &str| problem(format!("must be {what}, and is {}", shown(value)));
+        let wanted = |what: &str| problem(format!("must be {what}, and is {}", written(value)));
         match self {
             Rule::Project(field) => {
                 let text = value.as_str().ok_or_else(|| wanted("text in quotes"))?;
@@ -381,7 +385,7 @@ fn number(value: &DeValue<'_>) -> Option<f64> {
     }
 }
 
-fn shown(value: &DeValue<'_>) -> String {
+fn written(value: &DeValue<'_>) -> String {
     match value {
         DeValue::String(text) => format!("\"{}\"", text.chars().take(40).collect::<String>()),
         DeValue::Integer(integer) => integer.as_str().to_owned(),

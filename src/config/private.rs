@@ -1,5 +1,5 @@
-//! Folders and files that only their owner may look into: what Mimo keeps is
-//! what a person said. Makes them; what goes into them is not decided here.
+//! Folders and files that only their owner may read: Mimo stores what a person
+//! said.
 
 use std::fs::{DirBuilder, File, OpenOptions};
 use std::io;
@@ -10,7 +10,7 @@ use crate::failure::{Failure, Kind};
 
 /// Makes `path` and what is missing above it, each with mode 0700. One that
 /// exists is left as it is: its owner may have meant it.
-pub fn private_folder(path: &Path) -> Result<(), Failure> {
+pub(crate) fn private_folder(path: &Path) -> Result<(), Failure> {
     DirBuilder::new()
         .recursive(true)
         .mode(0o700)
@@ -21,7 +21,7 @@ pub fn private_folder(path: &Path) -> Result<(), Failure> {
 /// Opens `path` for appending, makes it with mode 0600 where it is missing.
 /// SQLite gives its side files the mode of the database they belong to, so an
 /// empty file made here keeps those private too.
-pub fn private_file(path: &Path) -> Result<File, Failure> {
+pub(crate) fn private_file(path: &Path) -> Result<File, Failure> {
     if let Some(folder) = path.parent() {
         private_folder(folder)?;
     }

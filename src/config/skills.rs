@@ -4,21 +4,20 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use super::{Surroundings, text, whole_path};
+use super::environment::Environment;
+use super::values::absolute;
 use crate::failure::Failure;
 use crate::secret::Secret;
 
 /// Commands that run where nobody settled otherwise.
 const COMMANDS: [&str; 2] = ["npx", "docker"];
-/// Commands that may be allowed by their name; each has a grammar of its own.
-const NAMES: [&str; 5] = ["npx", "docker", "uvx", "node", "python3"];
 /// Where programs are looked for before the operator's own folders.
 const PATH: [&str; 3] = ["/usr/local/bin", "/usr/bin", "/bin"];
 /// What `${VAR}` may name where nobody settled otherwise.
 const SECRETS: [&str; 2] = ["EXA_API_KEY", "GITHUB_TOKEN"];
 /// Handed on to every skill, where set: the locale, and where and by whose word
 /// packages are fetched on this machine, which no manifest may say.
-const HANDED_ON: [&str; 5] = [
+const INHERITED: [&str; 5] = [
     "LANG",
     "LC_ALL",
     "TZ",
@@ -26,9 +25,9 @@ const HANDED_ON: [&str; 5] = [
     "npm_config_registry",
 ];
 
-/// What the file says, or the defaults.
+/// The keys of `[skills]` in the file.
 #[derive(Debug, PartialEq)]
-pub(in crate::config) struct SkillKeys {
+pub(super) struct SkillKeys {
     pub commands: Vec<String>,
     pub path: Vec<String>,
     pub secrets: Vec<String>,
@@ -50,7 +49,7 @@ impl Default for SkillKeys {
 
 /// Which skills may run, and with what.
 #[derive(Clone, Debug, PartialEq)]
-pub struct SkillSettings {
+pub(crate) struct SkillSettings {
     /// The manifest; need not exist.
     pub manifest: PathBuf,
     /// Commands that may run: names, or absolute paths.
@@ -71,26 +70,24 @@ pub struct SkillSettings {
     pub temporary: Vec<PathBuf>,
 }
 
-/// The settings of what the file and the surroundings say.
-pub(in crate::config) fn settle(
+pub(super) fn resolve(
     keys: SkillKeys,
-    around: &Surroundings,
+    environment: &Environment,
     config_folder: &Path,
 ) -> Result<SkillSettings, Failure> {
-    let manifest = match around.variables.get("SKILLS_PATH") {
-        Some(path) => whole_path("SKILLS_PATH", Path::new(path))?,
+    let manifest = match environment.variables.get("SKILLS_PATH") {
+        Some(path) => absolute("SKILLS_PATH", Path::new(path))?,
         None => config_folder.join("skills.json"),
     };
     let mut inherited = BTreeMap::new();
-    for name in HANDED_ON
-        .into_iter()
-        .filter(|name| around.variables.contains_key(name))
-    {
-        inherited.insert(name.to_owned(), text(around, name)?);
+    for name in INHERITED {
+        if let Some(value) = environment.text(name)? {
+            inherited.insert(name.to_owned(), value);
+        }
     }
     let fixed = PATH.iter().map(PathBuf::from);
     let mut temporary = ["/tmp", "/var/tmp", "/dev/shm"].map(PathBuf::from).to_vec();
-    temporary.push(around.temporary_folder.clone());
+    temporary.push(environment.temporary_folder.clone());
     temporary.retain(|folder| folder.is_absolute());
     Ok(SkillSettings {
         manifest,
@@ -100,50 +97,13 @@ pub(in crate::config) fn settle(
         secrets: keys
             .secrets
             .into_iter()
-            .map(|name| (name.clone(), around.secret_of(&name)))
+            .map(|name| (name.clone(), environment.secret(&name)))
             .collect(),
         commands: keys.commands,
         strict: keys.strict,
         ask_first: keys.first_sight.as_deref() == Some("ask"),
         inherited,
-        home: around.home_folder.clone(),
+        home: environment.home_folder.clone(),
         temporary,
     })
-}
-
-/// A command's name, or a whole path.
-pub(in crate::config) fn check_command(text: &str) -> Result<(), String> {
-    match text.starts_with('/') {
-        true => check_folder(text),
-        false if NAMES.contains(&text) => Ok(()),
-        false => Err(format!(
-            "allowed are {}, and programs by their whole path",
-            NAMES.join(", ")
-        )),
-    }
-}
-
-/// A whole path that means one place.
-pub(in crate::config) fn check_folder(text: &str) -> Result<(), String> {
-    if !text.starts_with('/') {
-        return Err("a whole path begins with /".into());
-    }
-    if text.split('/').any(|part| part == ".." || part == ".") {
-        return Err("a whole path has no . and .. in it".into());
-    }
-    match text.contains([':', '\0']) {
-        true => Err("a PATH cannot hold it: it has a colon or a NUL byte".into()),
-        false => Ok(()),
-    }
-}
-
-/// A variable's name.
-pub(in crate::config) fn check_variable(text: &str) -> Result<(), String> {
-    let begins = |c: u8| c.is_ascii_alphabetic() || c == b'_';
-    let fits = text.bytes().next().is_some_and(begins)
-        && text.bytes().all(|c| begins(c) || c.is_ascii_digit());
-    match fits {
-        true => Ok(()),
-        false => Err("a variable's name has letters, digits and _, no digit first".into()),
-    }
 }

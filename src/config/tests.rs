@@ -1,21 +1,24 @@
-//! Tables: what the surroundings and the file settle, and what is refused.
+//! What the environment and the file set, and what is refused.
 
 use serde_json::Value;
 
-use super::file::{self, KEYS, Rule};
+use std::ffi::OsString;
+
+use super::file::{self, FileSettings, KEYS, Rule};
 use super::*;
 use crate::failure::Kind;
+use crate::limits::NAME_BYTES_MAX;
 use crate::secret::Secret;
 
-fn around(variables: &[(&'static str, &str)], home: &Path) -> Surroundings {
-    Surroundings {
+fn environment(variables: &[(&'static str, &str)], home: &Path) -> Environment {
+    Environment {
         variables: variables
             .iter()
             .map(|(name, value)| (*name, OsString::from(value)))
             .collect(),
         config_folder: Some(home.join("config")),
         data_folder: Some(home.join("data")),
-        ..Surroundings::default()
+        ..Environment::default()
     }
 }
 
@@ -29,7 +32,7 @@ fn home_with(config: &str) -> tempfile::TempDir {
 #[test]
 fn nothing_set_gives_the_defaults() {
     let home = tempfile::tempdir().expect("a temporary folder");
-    let config = Config::load(&Flags::default(), &around(&[], home.path())).expect("defaults");
+    let config = Config::load(&Flags::default(), &environment(&[], home.path())).expect("defaults");
     assert_eq!(config.database, home.path().join("data/mimo.db"));
     assert_eq!(config.log_folder(), home.path().join("data/logs"));
     assert_eq!(config.project, "global");
@@ -55,8 +58,8 @@ fn flag_beats_variable_beats_file_beats_default() {
         ("MIMO_PROFILE", "legacy"),
         ("MIMO_LOG", "debug"),
     ];
-    let settled = |flags: &Flags, variables: &[(&'static str, &str)]| {
-        let config = Config::load(flags, &around(variables, home.path())).expect("settings");
+    let resolved = |flags: &Flags, variables: &[(&'static str, &str)]| {
+        let config = Config::load(flags, &environment(variables, home.path())).expect("settings");
         (
             config.project,
             config.profile,
@@ -64,24 +67,25 @@ fn flag_beats_variable_beats_file_beats_default() {
         )
     };
     assert_eq!(
-        settled(&flags, &variables),
+        resolved(&flags, &variables),
         ("from-flag".into(), "standard".into(), "debug".into())
     );
     assert_eq!(
-        settled(&Flags::default(), &variables),
+        resolved(&Flags::default(), &variables),
         ("from-variable".into(), "legacy".into(), "debug".into())
     );
     assert_eq!(
-        settled(&Flags::default(), &[]),
+        resolved(&Flags::default(), &[]),
         ("from-file".into(), "core".into(), "info".into())
     );
 }
 
 #[test]
-fn folders_and_the_database_follow_the_nearest_word() {
+fn a_data_folder_flag_also_overrides_the_database_variable() {
     let home = tempfile::tempdir().expect("a temporary folder");
     let variables = [("MIMO_DATA_DIR", "/v/data"), ("DB_PATH", "/v/other.db")];
-    let config = Config::load(&Flags::default(), &around(&variables, home.path())).expect("ok");
+    let config =
+        Config::load(&Flags::default(), &environment(&variables, home.path())).expect("ok");
     assert_eq!(config.data_folder, Path::new("/v/data"));
     assert_eq!(config.database, Path::new("/v/other.db"));
 
@@ -89,13 +93,13 @@ fn folders_and_the_database_follow_the_nearest_word() {
         data_folder: Some("/f/data".into()),
         ..Flags::default()
     };
-    let config = Config::load(&flags, &around(&variables, home.path())).expect("ok");
+    let config = Config::load(&flags, &environment(&variables, home.path())).expect("ok");
     assert_eq!(config.data_folder, Path::new("/f/data"));
     assert_eq!(config.database, Path::new("/f/data/mimo.db"));
 }
 
 #[test]
-fn surroundings_that_cannot_be_used_are_refused_by_name() {
+fn unusable_variables_are_refused_by_name() {
     let home = tempfile::tempdir().expect("a temporary folder");
     for (variable, value, part) in [
         ("DB_PATH", "~/mimo.db", "only a shell expands ~"),
@@ -107,7 +111,7 @@ fn surroundings_that_cannot_be_used_are_refused_by_name() {
     ] {
         let failure = Config::load(
             &Flags::default(),
-            &around(&[(variable, value)], home.path()),
+            &environment(&[(variable, value)], home.path()),
         )
         .expect_err(variable);
         assert_eq!(failure.kind, Kind::InvalidArguments, "{variable}");
@@ -116,13 +120,13 @@ fn surroundings_that_cannot_be_used_are_refused_by_name() {
         assert!(message.contains(variable), "{variable}: {message}");
         assert!(failure.hint.is_some(), "{variable} names the next step");
     }
-    let nowhere = Surroundings::default();
+    let nowhere = Environment::default();
     let failure = Config::load(&Flags::default(), &nowhere).expect_err("no home");
     assert!(failure.to_string().contains("--config-dir"), "{failure}");
 }
 
 #[test]
-fn the_file_settles_every_key() {
+fn the_file_sets_every_key() {
     let settings = file::parse(
         "config.toml",
         "project = \"website\"\nprofile = \"core\"\nlog.level = \"debug\"\n[memory]\nsimilar_threshold = 1\n\
@@ -157,9 +161,9 @@ fn the_file_settles_every_key() {
 }
 
 #[test]
-fn skills_are_settled_by_the_surroundings_and_no_secret_is_printed() {
+fn skills_take_variables_and_print_no_secret() {
     let home = home_with("[skills]\nsecrets = [\"MY_KEY\", \"OTHER\"]\npath = [\"/opt/bin\"]\n");
-    let mut around = around(
+    let mut environment = environment(
         &[
             ("TZ", "UTC"),
             ("SKILLS_PATH", "/v/skills.json"),
@@ -167,8 +171,8 @@ fn skills_are_settled_by_the_surroundings_and_no_secret_is_printed() {
         ],
         home.path(),
     );
-    around.secret = Some(|name| (name == "MY_KEY").then(|| "hunter2".into()));
-    let config = Config::load(&Flags::default(), &around).expect("settings");
+    environment.read_secret = Some(|name| (name == "MY_KEY").then(|| "hunter2".into()));
+    let config = Config::load(&Flags::default(), &environment).expect("settings");
     let skills = &config.skills;
     assert_eq!(skills.manifest, Path::new("/v/skills.json"));
     assert_eq!(skills.commands, ["npx", "docker"]);
@@ -220,20 +224,21 @@ fn the_endpoint_takes_its_key_from_the_variable_that_is_named() {
     let home = home_with(
         "[ask.endpoint]\nurl = \"https://a.example/v1\"\nmodel = \"m\"\nkey_variable = \"A_KEY\"\n",
     );
-    let mut around = around(&[], home.path());
-    let load = |around: &Surroundings| Config::load(&Flags::default(), around).expect("settings");
+    let mut environment = environment(&[], home.path());
+    let load =
+        |environment: &Environment| Config::load(&Flags::default(), environment).expect("settings");
     let key = |config: &Config| config.ask.endpoint().and_then(|it| it.key.clone());
-    let without = load(&around);
+    let without = load(&environment);
     assert_eq!(key(&without), Some(("A_KEY".to_owned(), None)));
-    around.secret = Some(|name| (name == "A_KEY").then(|| "hunter2".into()));
-    let with = load(&around);
+    environment.read_secret = Some(|name| (name == "A_KEY").then(|| "hunter2".into()));
+    let with = load(&environment);
     let key_value = Some(Secret::new("hunter2"));
     assert_eq!(key(&with), Some(("A_KEY".to_owned(), key_value)));
     assert!(!format!("{with:?}").contains("hunter2"));
 }
 
 #[test]
-fn mistakes_in_the_file_are_refused_with_line_reason_and_fix() {
+fn mistakes_in_the_file_name_line_reason_and_fix() {
     for (text, line, why, fix) in [
         (
             "projet = \"a\"",
@@ -441,7 +446,7 @@ fn the_schema_and_the_reader_name_the_same_keys_with_the_same_bounds() {
     named.sort_unstable();
     read.sort_unstable();
     assert_eq!(named, read);
-    let mut settings = file::FileSettings::default();
+    let mut settings = FileSettings::default();
     for (path, leaf) in &found {
         let key = KEYS.iter().find(|key| key.path == path).expect("compared");
         match key.rule {
@@ -478,6 +483,29 @@ fn the_schema_and_the_reader_name_the_same_keys_with_the_same_bounds() {
 }
 
 #[test]
+fn the_guide_lists_every_key_with_its_default() {
+    let guide = include_str!("../../install/guide/settings.md");
+    let block = guide.split("```toml\n").nth(1).expect("a list of keys");
+    let block = block.split("```").next().expect("an end");
+    let mut listed = file::parse("settings.md", block).expect("valid settings");
+    // Keys without a default of their own show what Mimo does without them.
+    assert_eq!(listed.project.take().as_deref(), Some(PROJECT_SHARED));
+    assert_eq!(listed.profile.take().as_deref(), Some(PROFILE_DEFAULT));
+    assert_eq!(listed.log_level.take().as_deref(), Some("warn"));
+    assert_eq!(listed.ask.synthesis.take().as_deref(), Some("auto"));
+    assert_eq!(listed.skills.first_sight.take().as_deref(), Some("approve"));
+    assert_eq!(listed, FileSettings::default());
+    for key in KEYS {
+        let name = key.path.rsplit('.').next().expect("a name");
+        let line = format!("{name} = ");
+        let is_listed = block
+            .lines()
+            .any(|each| each.trim_start_matches("# ").starts_with(&line));
+        assert!(is_listed, "{} is missing", key.path);
+    }
+}
+
+#[test]
 fn a_fence_by_flag_or_file_narrows_the_grants() {
     let grants = |file: &str, fence: bool| {
         let home = home_with(file);
@@ -486,7 +514,7 @@ fn a_fence_by_flag_or_file_narrows_the_grants() {
             fence,
             ..Flags::default()
         };
-        let config = Config::load(&flags, &around(&[], home.path())).expect("settings");
+        let config = Config::load(&flags, &environment(&[], home.path())).expect("settings");
         config.grants()
     };
     assert_eq!(grants("", false), Grants::local("website"));

@@ -1,23 +1,23 @@
-//! The step of the story about one question that no single store answers.
+//! The step about one question that no single store answers.
 
 use serde_json::{Value, json};
 
-use super::scene::{Scene, expect};
-use super::story::Play;
+use super::session::Session;
+use super::step_log::{StepLog, expect};
 use crate::failure::Failure;
 
 const QUESTION: &str = "How does the ordering site take orders, where does it keep them, \
                         and what does it run on?";
 
-pub(super) fn ask(play: &mut Play<'_>, scene: &mut Scene) -> Result<(), Failure> {
+pub(super) fn ask(session: &mut Session<'_>, log: &mut StepLog) -> Result<(), Failure> {
     let question = json!({ "query": QUESTION });
-    let answer = scene.call(play.client(), "ask_mimo", question)?;
+    let answer = log.call(&mut session.client, "ask_mimo", question)?;
     let cited = answer["synthesis"]["citations"].as_array();
     let cited = cited.map_or(&[][..], Vec::as_slice);
     let cited: Vec<&str> = cited.iter().filter_map(Value::as_str).collect();
     let text = answer["synthesis"]["text"].as_str().unwrap_or_default();
     for line in text.lines().filter(|line| line.starts_with("- ")) {
-        scene.tell(line.trim_start_matches("- "));
+        log.note(line.trim_start_matches("- "));
     }
     for store in ["memory:", "triple:", "procedure:order@"] {
         let is_cited = cited.iter().any(|citation| citation.starts_with(store));

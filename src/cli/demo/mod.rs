@@ -1,14 +1,20 @@
 //! `mimo demo`: starts the real server on a temporary folder, tells a short
-//! story over real pipes, and fails where an answer is not the expected one.
+//! story over real pipes, and fails at the first unexpected answer.
 
 mod ask;
 mod client;
+mod crash;
+mod fixture_skill;
+mod graph;
+mod hello;
+mod memory;
 mod procedure;
-mod scene;
+mod session;
 mod skill;
+mod step_log;
 mod story;
+mod temporary;
 
-use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::Result;
@@ -18,11 +24,13 @@ use super::output::{Output, columns_of, cut};
 use super::serve::client_entry;
 use crate::clients;
 use crate::clock::Clock;
-use crate::config::{Surroundings, private_folder};
+use crate::config::Environment;
 use crate::failure::{Failure, Kind};
-use scene::{Line, Scene};
-use skill::Stage;
-use story::{Play, STEPS};
+use fixture_skill::FixtureSkill;
+use session::Session;
+use step_log::{Line, StepLog};
+use story::STEPS;
+use temporary::TemporaryFolder;
 
 /// Nothing to choose.
 #[derive(clap::Args)]
@@ -35,36 +43,36 @@ It touches nothing of yours: its folder is temporary, and its server sees no
 environment. The exit code is 0 only where every answer was the expected one.")]
 pub(super) struct Arguments {}
 
-pub(super) fn run(surroundings: &Surroundings, clock: &dyn Clock, output: &Output) -> Result<()> {
-    let executable = surroundings.executable.as_deref().ok_or_else(|| {
+pub(super) fn run(environment: &Environment, clock: &dyn Clock, output: &Output) -> Result<()> {
+    let executable = environment.executable.as_deref().ok_or_else(|| {
         Failure::new(
             Kind::Unavailable,
             "the system does not tell where this program is",
         )
         .hint("start it by its whole path")
     })?;
-    let folder = Temporary::make(&surroundings.temporary_folder, clock)?;
-    let stage = Stage::set(&folder.0, surroundings, clock)?;
+    let folder = TemporaryFolder::make(&environment.temporary_folder, clock)?;
+    let skill = FixtureSkill::install(&folder.0, environment, clock)?;
     if !output.json {
         output.print(
             "Mimo, shown on a temporary folder over a real stdio pipe. \
              Times are the server's, as a client sees them.\n\n",
         )?;
     }
-    let mut play = Play::begin(executable, &folder.0, clock, stage)?;
+    let mut session = Session::begin(executable, &folder.0, clock, skill)?;
     for (number, (title, act)) in STEPS.iter().enumerate() {
-        let mut scene = Scene::default();
-        let acted = act(&mut play, &mut scene);
+        let mut log = StepLog::default();
+        let acted = act(&mut session, &mut log);
         output.print(&shown(
             output,
             number + 1,
             title,
-            &scene,
+            &log,
             acted.as_ref().err(),
         ))?;
         acted.map_err(|failure| stopped(number + 1, &failure))?;
     }
-    play.end()?;
+    session.end()?;
     if !output.json {
         output.print(&format!(
             "All {} steps gave the expected answers. To give your AI client this memory:\n\n  \
@@ -100,31 +108,31 @@ fn shown(
     output: &Output,
     number: usize,
     title: &str,
-    scene: &Scene,
+    log: &StepLog,
     failed: Option<&Failure>,
 ) -> String {
     match output.json {
-        true => format!("{}\n", as_json(number, title, scene, failed)),
-        false => as_text(output, number, title, scene, failed),
+        true => format!("{}\n", as_json(number, title, log, failed)),
+        false => as_text(output, number, title, log, failed),
     }
 }
 
-fn as_json(number: usize, title: &str, scene: &Scene, failed: Option<&Failure>) -> Value {
-    let asked: Vec<Value> = scene
+fn as_json(number: usize, title: &str, log: &StepLog, failed: Option<&Failure>) -> Value {
+    let asked: Vec<Value> = log
         .lines
         .iter()
         .filter_map(|line| match line {
-            Line::Asked(what, arguments) => Some(json!({"call": what, "arguments": arguments})),
-            Line::Told(_) => None,
+            Line::Call(what, arguments) => Some(json!({"call": what, "arguments": arguments})),
+            Line::Note(_) => None,
         })
         .collect();
     json!({
         "step": number,
         "title": title,
         "ok": failed.is_none(),
-        "ms": (scene.waited.as_secs_f64() * 1e6).round() / 1e3,
+        "ms": (log.waited.as_secs_f64() * 1e6).round() / 1e3,
         "asked": asked,
-        "answers": scene.documents,
+        "answers": log.documents,
         "error": failed.map(ToString::to_string),
     })
 }
@@ -133,23 +141,23 @@ fn as_text(
     output: &Output,
     number: usize,
     title: &str,
-    scene: &Scene,
+    log: &StepLog,
     failed: Option<&Failure>,
 ) -> String {
     let mark = match failed {
         None => output.painted(32, "✓"),
         Some(_) => output.painted(31, "✗"),
     };
-    let time = time(scene.waited);
+    let time = time(log.waited);
     let room = output.columns.saturating_sub(6 + columns_of(&time));
     let title = cut(title, room);
     let gap = " ".repeat(room.saturating_sub(columns_of(&title)));
     let (bold, faint) = (output.painted(1, &title), output.painted(2, &time));
     let mut text = format!("{number:>2} {mark} {bold}{gap} {faint}\n");
     let room = output.columns.saturating_sub(7);
-    for line in &scene.lines {
+    for line in &log.lines {
         match line {
-            Line::Asked(what, arguments) => {
+            Line::Call(what, arguments) => {
                 let line = cut(&format!("{what} {}", brief(arguments)), room);
                 text.push_str(&format!(
                     "     {} {}\n",
@@ -157,7 +165,7 @@ fn as_text(
                     output.painted(36, &line)
                 ));
             }
-            Line::Told(what) => text.push_str(&format!("     ← {}\n", cut(what, room))),
+            Line::Note(what) => text.push_str(&format!("     ← {}\n", cut(what, room))),
         }
     }
     text.push('\n');
@@ -192,42 +200,23 @@ fn time(waited: Duration) -> String {
     }
 }
 
-/// A folder that goes when the demo ends, however it ends.
-struct Temporary(PathBuf);
-
-impl Temporary {
-    fn make(parent: &Path, clock: &dyn Clock) -> Result<Self, Failure> {
-        let name = format!("mimo-demo-{}", clock.new_id());
-        let path = parent.join(name);
-        private_folder(&path)?;
-        Ok(Temporary(path))
-    }
-}
-
-impl Drop for Temporary {
-    fn drop(&mut self) {
-        // Nothing more can be done about a temporary folder that stays.
-        let _ = std::fs::remove_dir_all(&self.0);
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn a_step_fits_the_columns_and_has_no_color_off_a_terminal() {
-        let mut scene = Scene::default();
+        let mut log = StepLog::default();
         let call = json!({"query": "a question that is a good deal longer than the line", "n": 1});
-        scene.lines.push(Line::Asked("memory_search".into(), call));
-        scene.tell("木曜日 ".repeat(20));
+        log.lines.push(Line::Call("memory_search".into(), call));
+        log.note("木曜日 ".repeat(20));
         let output = Output {
             json: false,
             terminal: false,
             color: false,
             columns: 50,
         };
-        let text = as_text(&output, 3, "A title", &scene, None);
+        let text = as_text(&output, 3, "A title", &log, None);
         assert!(text.starts_with(" 3 ✓ A title"), "{text}");
         for line in text.lines() {
             assert!(columns_of(line) <= 50, "{line}");
@@ -243,8 +232,8 @@ mod tests {
                 .map(str::to_lowercase)
                 .collect()
         };
-        let asked = words(story::ASKED_BY_MEANING);
-        let answer = words(story::LEARNED[1].1);
+        let asked = words(memory::ASKED_BY_MEANING);
+        let answer = words(memory::LEARNED[1].1);
         assert!(
             answer.iter().all(|word| !asked.contains(word)),
             "{answer:?}"

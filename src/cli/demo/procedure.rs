@@ -1,13 +1,13 @@
-//! The step of the story about procedures: one that runs without a model, and
-//! fails on purpose half-way.
+//! The step about procedures: one runs without a model, and then fails on
+//! purpose halfway.
 
 use serde_json::{Value, json};
 
-use super::scene::{Scene, expect};
-use super::story::Play;
+use super::session::Session;
+use super::step_log::{StepLog, expect};
 use crate::failure::Failure;
 
-/// Takes note of an order and of its delivery; then the oven has to be free.
+/// Stores an order and its delivery, then requires a free oven.
 fn order() -> Value {
     let note = |text: &str, next: &str| {
         json!({
@@ -36,20 +36,20 @@ fn order() -> Value {
     })
 }
 
-pub(super) fn procedure(play: &mut Play<'_>, scene: &mut Scene) -> Result<(), Failure> {
+pub(super) fn procedure(session: &mut Session<'_>, log: &mut StepLog) -> Result<(), Failure> {
     let mut wrong = order();
     wrong["states"]["check_oven"]["next"] = json!("don");
-    let client = play.client();
+    let client = &mut session.client;
     let define = json!({"definition": wrong, "dry_run": true});
-    let (refused, is_error) = scene.try_call(client, "procedure_define", define)?;
+    let (refused, is_error) = log.try_call(client, "procedure_define", define)?;
     let mistake = &refused["errors"][0];
     let fix = mistake["fix"].as_str().unwrap_or_default();
     expect(is_error && fix == "did you mean \"done\"?", || {
         format!("it answered {refused}")
     })?;
     let place = mistake["path"].as_str().unwrap_or_default();
-    scene.tell(format!("{place}: {fix}"));
-    let defined = scene.call(client, "procedure_define", json!({"definition": order()}))?;
+    log.note(format!("{place}: {fix}"));
+    let defined = log.call(client, "procedure_define", json!({"definition": order()}))?;
     expect(defined["outcome"] == "created", || {
         format!("it answered {defined}")
     })?;
@@ -58,18 +58,18 @@ pub(super) fn procedure(play: &mut Play<'_>, scene: &mut Scene) -> Result<(), Fa
         let loaves = if oven_free { 12 } else { 40 };
         let context = json!({"loaves": loaves, "oven_free": oven_free});
         let run = json!({"name": "order", "context": context});
-        let ran = scene.call(client, "procedure_run", run)?;
+        let ran = log.call(client, "procedure_run", run)?;
         expect(ran["status"] == status, || format!("it answered {ran}"))?;
         let moves = ran["history"].as_array().cloned().unwrap_or_default();
         let path: Vec<&str> = moves
             .iter()
             .filter_map(|each| each["to"].as_str())
             .collect();
-        scene.tell(format!("{}: {status}", path.join(" -> ")));
+        log.note(format!("{}: {status}", path.join(" -> ")));
         if let Some(why) = ran["error"]["message"].as_str() {
             let undone = ran["compensated"].as_array().cloned().unwrap_or_default();
             let undone: Vec<&str> = undone.iter().filter_map(Value::as_str).collect();
-            scene.tell(format!(
+            log.note(format!(
                 "{why}; undone, the last first: {}",
                 undone.join(", ")
             ));
@@ -78,7 +78,7 @@ pub(super) fn procedure(play: &mut Play<'_>, scene: &mut Scene) -> Result<(), Fa
             })?;
         }
         let noted = json!({"query": "loaves", "mode": "keyword", "tags": ["order"]});
-        let noted = scene.search(client, noted)?;
+        let noted = log.search(client, noted)?;
         // What the second run noted is gone, what the first one did is not.
         expect(noted.len() == 2, || format!("it finds {noted:?}"))?;
     }

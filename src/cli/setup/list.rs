@@ -8,8 +8,8 @@ use serde_json::{Value, json};
 use super::{line_of, not_understood, places, written};
 use crate::cli::output::Output;
 use crate::clients::file::Settings;
-use crate::clients::{Client, Found};
-use crate::config::Surroundings;
+use crate::clients::{Client, FoundEntry};
+use crate::config::Environment;
 
 /// How one settings file stands.
 struct Row {
@@ -18,22 +18,22 @@ struct Row {
     state: &'static str,
     /// What stands there, or why that cannot be told.
     why: String,
-    found: Option<Found>,
+    found: Option<FoundEntry>,
 }
 
-pub(super) fn run(surroundings: &Surroundings, output: &Output) -> Result<()> {
-    let places = places(surroundings);
+pub(super) fn run(environment: &Environment, output: &Output) -> Result<()> {
+    let places = places(environment);
     let mut rows = Vec::new();
     for client in Client::ALL {
         if let Some(file) = client.settings(&places) {
-            rows.push(row(client, file, surroundings));
+            rows.push(row(client, file, environment));
         }
-        let folder = surroundings.current_folder.as_deref();
+        let folder = environment.current_folder.as_deref();
         let project = folder.and_then(|folder| client.settings_of_project(folder));
         // Only where there is something to tell.
         if let Some(file) = project.filter(|file| file.exists()) {
             let known = rows.iter().any(|row| row.file == file);
-            rows.extend((!known).then(|| row(client, file, surroundings)));
+            rows.extend((!known).then(|| row(client, file, environment)));
         }
     }
     match output.json {
@@ -44,7 +44,7 @@ pub(super) fn run(surroundings: &Surroundings, output: &Output) -> Result<()> {
     }
 }
 
-fn row(client: Client, file: PathBuf, surroundings: &Surroundings) -> Row {
+fn row(client: Client, file: PathBuf, environment: &Environment) -> Row {
     let looked = Settings::read(&file).and_then(|settings| {
         let found = client.find(settings.text());
         let found = found.map_err(|mistake| not_understood(&settings, &mistake))?;
@@ -55,7 +55,7 @@ fn row(client: Client, file: PathBuf, surroundings: &Surroundings) -> Row {
         Ok((false, _)) => ("no file", String::new(), None),
         Ok((true, None)) => ("not set up", String::new(), None),
         Ok((true, Some(found))) => {
-            let (state, why) = standing(&found, surroundings.executable.as_deref());
+            let (state, why) = standing(&found, environment.executable.as_deref());
             (state, why, Some(found))
         }
     };
@@ -68,15 +68,15 @@ fn row(client: Client, file: PathBuf, surroundings: &Surroundings) -> Row {
     }
 }
 
-fn standing(found: &Found, executable: Option<&Path>) -> (&'static str, String) {
-    let Some(entry) = found.entry.as_ref().filter(|_| found.remote.is_none()) else {
+fn standing(found: &FoundEntry, executable: Option<&Path>) -> (&'static str, String) {
+    let Some(entry) = found.entry.as_ref().filter(|_| found.remote_key.is_none()) else {
         return ("other", "its entry mimo starts no program".to_owned());
     };
     let starts = line_of(entry);
     let program = Path::new(&entry.command);
     // A link to this program is as good as its own name.
     let is_ours = executable.is_some() && program.canonicalize().ok().as_deref() == executable;
-    match (found.off, program.is_absolute()) {
+    match (found.is_off, program.is_absolute()) {
         (true, _) => ("off", starts),
         (false, true) if is_ours => ("set up", starts),
         (false, true) if !program.exists() => ("gone", format!("{starts}, which is not there")),

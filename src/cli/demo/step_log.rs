@@ -1,5 +1,4 @@
-//! One step of the demo as it happens: what was asked, what came back, how
-//! long the server took, and what was expected of it.
+//! The log of one step: the calls, the answers, and the time they took.
 
 use std::time::{Duration, Instant};
 
@@ -8,33 +7,31 @@ use serde_json::{Value, json};
 use super::client::Client;
 use crate::failure::{Failure, Kind};
 
-/// A line of the story, in the order things happened.
 pub(super) enum Line {
-    /// Sent to the server: a tool (or method) and its arguments.
-    Asked(String, Value),
-    /// What came back, in short.
-    Told(String),
+    /// A tool or method, and its arguments.
+    Call(String, Value),
+    /// A summary of the answer.
+    Note(String),
 }
 
-/// What one step did.
 #[derive(Default)]
-pub(super) struct Scene {
+pub(super) struct StepLog {
     pub lines: Vec<Line>,
-    /// The documents the server returned, whole.
+    /// The complete answers.
     pub documents: Vec<Value>,
     /// Time spent waiting for the server.
     pub waited: Duration,
 }
 
-impl Scene {
-    /// Runs `ask` on the clock, after noting what is asked.
+impl StepLog {
+    /// Logs a call and measures how long `ask` takes.
     pub(super) fn timed<T>(
         &mut self,
         what: &str,
         arguments: Value,
         ask: impl FnOnce() -> Result<T, Failure>,
     ) -> Result<T, Failure> {
-        self.lines.push(Line::Asked(what.to_owned(), arguments));
+        self.lines.push(Line::Call(what.to_owned(), arguments));
         let begun = Instant::now();
         let answer = ask();
         self.waited += begun.elapsed();
@@ -67,9 +64,8 @@ impl Scene {
         Ok((document, is_error))
     }
 
-    /// Has a skill's tool read something; gives the text, and whether it is an
-    /// error.
-    pub(super) fn skill(
+    /// Calls a skill's tool; gives its text and whether it is an error.
+    pub(super) fn call_skill(
         &mut self,
         client: &mut Client,
         arguments: Value,
@@ -85,35 +81,33 @@ impl Scene {
         Ok((text, is_error))
     }
 
-    /// Searches; gives what was found, best first.
+    /// The memories that a search finds, best first.
     pub(super) fn search(
         &mut self,
         client: &mut Client,
         arguments: Value,
-    ) -> Result<Vec<Found>, Failure> {
+    ) -> Result<Vec<FoundMemory>, Failure> {
         let document = self.call(client, "memory_search", arguments)?;
         let items = document["items"].as_array();
         let items = items.ok_or_else(|| unexpected(format!("no items in {document}")))?;
-        Ok(items.iter().map(Found::of).collect())
+        Ok(items.iter().map(FoundMemory::of).collect())
     }
 
-    /// Tells what came back.
-    pub(super) fn tell(&mut self, text: impl Into<String>) {
-        self.lines.push(Line::Told(text.into()));
+    pub(super) fn note(&mut self, text: impl Into<String>) {
+        self.lines.push(Line::Note(text.into()));
     }
 }
 
-/// A memory that a search found.
 #[derive(Debug)]
-pub(super) struct Found {
+pub(super) struct FoundMemory {
     pub id: i64,
     pub content: String,
     pub score: f64,
 }
 
-impl Found {
-    fn of(item: &Value) -> Found {
-        Found {
+impl FoundMemory {
+    fn of(item: &Value) -> FoundMemory {
+        FoundMemory {
             id: item["id"].as_i64().unwrap_or_default(),
             content: item["content"].as_str().unwrap_or_default().to_owned(),
             score: item["score"].as_f64().unwrap_or_default(),
@@ -129,7 +123,7 @@ pub(super) fn document_of(result: &Value) -> Result<(Value, bool), Failure> {
     Ok((document, result["isError"] == true))
 }
 
-/// The demo checks itself: a step whose answer is not the expected one fails.
+/// Fails the step unless `holds`.
 pub(super) fn expect(holds: bool, otherwise: impl FnOnce() -> String) -> Result<(), Failure> {
     match holds {
         true => Ok(()),
@@ -139,4 +133,13 @@ pub(super) fn expect(holds: bool, otherwise: impl FnOnce() -> String) -> Result<
 
 fn unexpected(what: String) -> Failure {
     Failure::new(Kind::Internal, what)
+}
+
+/// The ids and outcomes in a `memory_store` document.
+pub(super) fn outcomes(document: &Value) -> Vec<(i64, String)> {
+    let results = document["results"].as_array().cloned().unwrap_or_default();
+    results
+        .iter()
+        .filter_map(|each| Some((each["id"].as_i64()?, each["outcome"].as_str()?.to_owned())))
+        .collect()
 }

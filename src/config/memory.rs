@@ -1,21 +1,47 @@
-//! What the settings say of memories that leave by themselves.
+//! The settings of memories: how they are ranked, and when they leave.
 
-/// Who goes when; the defaults are the promised ones.
+/// How memories are ranked and compared. The defaults are the measured ones.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct RetentionSettings {
+pub(crate) struct MemorySettings {
+    /// Share of the keyword side in a hybrid score.
+    pub keyword_weight: f64,
+    /// Share of the semantic side in a hybrid score.
+    pub semantic_weight: f64,
+    /// What a memory gains from the stronger score next to it in its thread,
+    /// and next but one.
+    pub neighbour_weights: [f64; 2],
+    /// The cosine from which a stored text is reported as `similar`.
+    pub similar_threshold: f64,
+    pub retention: RetentionSettings,
+}
+
+impl Default for MemorySettings {
+    fn default() -> Self {
+        MemorySettings {
+            keyword_weight: 0.6,
+            semantic_weight: 0.4,
+            neighbour_weights: [0.6, 0.3],
+            similar_threshold: 0.9,
+            retention: RetentionSettings::default(),
+        }
+    }
+}
+
+/// Which memories leave automatically, and when.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct RetentionSettings {
     /// Whether a Mimo that serves cleans up hourly.
     pub enabled: bool,
-    /// Days after which a memory that was not used is archived..
+    /// A memory unused for this long is archived if it is less important than
+    /// `idle_importance`.
     pub idle_days: u64,
-    /// ..if it is less important than this.
     pub idle_importance: f64,
-    /// The same for what is of little importance.
+    /// The same for memories of little importance.
     pub minor_days: u64,
-    /// See `minor_days`.
     pub minor_importance: f64,
-    /// Memories that may be active.
+    /// Beyond this number the least important memories are archived.
     pub active_max: u64,
-    /// Days for which an archived memory can be restored.
+    /// Archived memories can be restored this long.
     pub restore_days: u64,
 }
 

@@ -1,0 +1,36 @@
+//! Mimo's entry in a client's settings.
+
+use crate::diagnostics::Diagnostic;
+
+/// What Mimo is called in every client's settings.
+pub(super) const ENTRY: &str = "mimo";
+
+/// The part of an entry that starts Mimo. Whatever else a person added stays.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Entry {
+    /// The program, by its whole path.
+    pub command: String,
+    pub args: Vec<String>,
+}
+
+/// An entry in a settings file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct FoundEntry {
+    /// What it starts, unless it is not a program with arguments.
+    pub entry: Option<Entry>,
+    /// The entry as the file writes it.
+    pub text: String,
+    /// The key of a remote server's address, where it starts no program.
+    pub remote_key: Option<&'static str>,
+    /// Whether the person has switched it off.
+    pub is_off: bool,
+}
+
+/// A settings file that cannot be understood; `place` is `line:column`, if known.
+pub(super) fn mistake(place: &str, reason: impl Into<String>) -> Diagnostic {
+    let fix = "the file is as it was; put that right, then run the same command again";
+    Diagnostic::at(place, reason, fix)
+}
+
+/// Keys of entries that reach a server over the network.
+pub(super) const REMOTE: [&str; 3] = ["url", "serverUrl", "httpUrl"];

@@ -1,0 +1,97 @@
+//! What the process was started in. The only reader of the environment and of
+//! the platform's folders.
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use directories::{BaseDirs, ProjectDirs};
+
+use crate::failure::Failure;
+use crate::secret::Secret;
+
+/// The variables that are read, besides approved secrets and the endpoint's key.
+pub(crate) const VARIABLES: [&str; 15] = [
+    "MIMO_CONFIG_DIR",
+    "MIMO_DATA_DIR",
+    "MIMO_PROJECT",
+    "MIMO_PROFILE",
+    "MIMO_LOG",
+    "DB_PATH",
+    "SKILLS_PATH",
+    "CLAUDE_CONFIG_DIR",
+    "CODEX_HOME",
+    "LANG",
+    "LC_ALL",
+    "TZ",
+    "NODE_EXTRA_CA_CERTS",
+    "npm_config_registry",
+    "NO_COLOR",
+];
+
+/// The environment of a process. A value, so that tests make their own.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Environment {
+    /// Those of [`VARIABLES`] that are set and not empty.
+    pub variables: BTreeMap<&'static str, OsString>,
+    /// Where this platform keeps Mimo's settings.
+    pub config_folder: Option<PathBuf>,
+    /// Where this platform keeps Mimo's data.
+    pub data_folder: Option<PathBuf>,
+    pub temporary_folder: PathBuf,
+    /// The running program.
+    pub executable: Option<PathBuf>,
+    pub home_folder: Option<PathBuf>,
+    /// Where this platform keeps the settings of all programs.
+    pub settings_folder: Option<PathBuf>,
+    pub current_folder: Option<PathBuf>,
+    /// Reads one more variable, for approved secrets and the endpoint's key.
+    pub read_secret: Option<fn(&str) -> Option<OsString>>,
+}
+
+impl Environment {
+    #[allow(clippy::disallowed_methods)]
+    pub(crate) fn of_this_process() -> Self {
+        let platform = ProjectDirs::from("", "", "mimo");
+        let account = BaseDirs::new();
+        // A client that knows no value for a variable may pass it empty.
+        let variables = VARIABLES
+            .iter()
+            .filter_map(|name| Some((*name, std::env::var_os(name)?)))
+            .filter(|(_, value)| !value.is_empty());
+        Environment {
+            variables: variables.collect(),
+            config_folder: platform.as_ref().map(|dirs| dirs.config_dir().to_owned()),
+            data_folder: platform.as_ref().map(|dirs| dirs.data_dir().to_owned()),
+            temporary_folder: std::env::temp_dir(),
+            executable: std::env::current_exe().ok(),
+            home_folder: account.as_ref().map(|dirs| dirs.home_dir().to_owned()),
+            settings_folder: account.as_ref().map(|dirs| dirs.config_dir().to_owned()),
+            current_folder: std::env::current_dir().ok(),
+            read_secret: Some(|name| std::env::var_os(name)),
+        }
+    }
+
+    /// The text of a variable, if it is set.
+    pub(super) fn text(&self, variable: &str) -> Result<Option<String>, Failure> {
+        let Some(value) = self.variables.get(variable) else {
+            return Ok(None);
+        };
+        value.clone().into_string().map(Some).map_err(|_| {
+            Failure::invalid("", format!("{variable} is not UTF-8 text"))
+                .hint(format!("set {variable} to plain text, or unset it"))
+        })
+    }
+
+    /// The secret in a variable; `None` where it holds no text.
+    pub(super) fn secret(&self, variable: &str) -> Option<Secret> {
+        let value = self.read_secret.and_then(|read| read(variable));
+        let value = value.filter(|value| !value.is_empty())?;
+        value.into_string().ok().map(Secret::new)
+    }
+
+    /// Whether the person asked every program to print without colors.
+    pub(crate) fn no_color(&self) -> bool {
+        self.variables.contains_key("NO_COLOR")
+    }
+}

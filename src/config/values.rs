@@ -1,0 +1,123 @@
+//! Checks of single values: what a name, a path or an address may be.
+
+use std::path::{Path, PathBuf};
+
+use http::Uri;
+
+use crate::failure::Failure;
+use crate::limits::NAME_BYTES_MAX;
+
+/// Commands that may be allowed by their name; each has a grammar of its own.
+const COMMANDS: [&str; 5] = ["npx", "docker", "uvx", "node", "python3"];
+
+/// A project's name without spaces around it, or why it cannot be one.
+pub(super) fn check_project(name: &str) -> Result<String, String> {
+    let name = name.trim();
+    if name.is_empty() {
+        Err("a project's name cannot be empty".into())
+    } else if name == "*" {
+        Err("* stands for all projects in a search and cannot be the current one".into())
+    } else if name.len() > NAME_BYTES_MAX {
+        Err(format!(
+            "a project's name has at most {NAME_BYTES_MAX} bytes, this one has {}",
+            name.len()
+        ))
+    } else if name.chars().any(char::is_control) {
+        Err("a project's name has no control characters".into())
+    } else {
+        Ok(name.to_owned())
+    }
+}
+
+/// A predicate in the normal form of the graph.
+pub(super) fn check_predicate(name: &str) -> Result<(), String> {
+    let is_normal =
+        |c: char| !c.is_control() && !c.is_whitespace() && !c.is_uppercase() && c != '-';
+    match !name.is_empty() && name.len() <= NAME_BYTES_MAX && name.chars().all(is_normal) {
+        true => Ok(()),
+        false => Err("a predicate is written in lower case, with _ between its words".into()),
+    }
+}
+
+/// The address of an endpoint, without the parts that may hold a secret.
+pub(super) fn check_url(text: &str) -> Result<(), String> {
+    let uri: Uri = text.parse().map_err(|error| format!("{error}"))?;
+    let scheme = uri.scheme_str();
+    if !matches!(scheme, Some("http" | "https")) {
+        return Err("it begins with http:// or https://".into());
+    }
+    match uri.authority() {
+        Some(authority) if authority.as_str().contains('@') => {
+            Err("a name or a password in it would be shown: use key_variable".into())
+        }
+        Some(_) if uri.query().is_some() || text.contains('#') => {
+            Err("it ends where /chat/completions is added, before any ? or #".into())
+        }
+        Some(_) => Ok(()),
+        None => Err("it names no host".into()),
+    }
+}
+
+/// A model's name.
+pub(super) fn check_model(text: &str) -> Result<(), String> {
+    match text.trim().is_empty() || text.len() > NAME_BYTES_MAX || text.contains(char::is_control) {
+        true => Err(format!(
+            "a model's name has 1 to {NAME_BYTES_MAX} bytes on one line"
+        )),
+        false => Ok(()),
+    }
+}
+
+/// A command's name, or a whole path.
+pub(super) fn check_command(text: &str) -> Result<(), String> {
+    match text.starts_with('/') {
+        true => check_folder(text),
+        false if COMMANDS.contains(&text) => Ok(()),
+        false => Err(format!(
+            "allowed are {}, and programs by their whole path",
+            COMMANDS.join(", ")
+        )),
+    }
+}
+
+/// A whole path that means one place.
+pub(super) fn check_folder(text: &str) -> Result<(), String> {
+    if !text.starts_with('/') {
+        return Err("a whole path begins with /".into());
+    }
+    if text.split('/').any(|part| part == ".." || part == ".") {
+        return Err("a whole path has no . and .. in it".into());
+    }
+    match text.contains([':', '\0']) {
+        true => Err("a PATH cannot hold it: it has a colon or a NUL byte".into()),
+        false => Ok(()),
+    }
+}
+
+/// A variable's name.
+pub(super) fn check_variable(text: &str) -> Result<(), String> {
+    let begins = |c: u8| c.is_ascii_alphabetic() || c == b'_';
+    let is_valid = text.bytes().next().is_some_and(begins)
+        && text.bytes().all(|c| begins(c) || c.is_ascii_digit());
+    match is_valid {
+        true => Ok(()),
+        false => Err("a variable's name has letters, digits and _, no digit first".into()),
+    }
+}
+
+/// `path` made absolute; `origin` names the setting. Only a shell expands `~`:
+/// in a client's settings it would silently become a folder of that name.
+pub(super) fn absolute(origin: &str, path: &Path) -> Result<PathBuf, Failure> {
+    let shown = path.display();
+    if path.starts_with("~") {
+        return Err(Failure::invalid(
+            "",
+            format!("{origin} is {shown}, and only a shell expands ~"),
+        )
+        .hint("write the whole path, beginning with /"));
+    }
+    std::path::absolute(path).map_err(|error| {
+        Failure::invalid("", format!("{origin} is no usable path ({shown}): {error}"))
+            .hint("write the whole path, beginning with /")
+    })
+}
