@@ -478,7 +478,8 @@ fn verify_counts_memories_of_another_model() {
 fn progress_is_shown_on_a_terminal() {
     let home = stored();
     let file = Connection::open(database(&home)).expect("the database");
-    let long = "INSERT INTO recorded_call VALUES (1, 'a', 0, 't', printf('%.*c', 5000000, 'x'))";
+    let long = "INSERT INTO recorded_call (number, id, called_at, tool, arguments, project) \
+                VALUES (1, 'a', 0, 't', printf('%.*c', 5000000, 'x'), 'global')";
     file.execute(long, []).expect("a long row");
     drop(file);
     let (code, shown) = terminal::run(home.command(&["backup"]), "");
