@@ -4,6 +4,7 @@
 
 mod concurrency;
 mod filters;
+mod graph;
 mod halves;
 mod procedures;
 mod reach;
@@ -50,6 +51,9 @@ macro_rules! for_each_case {
             rules::ids_grow_and_are_never_used_again,
             rules::every_error_has_its_kind,
             halves::nothing_is_half_written_at_any_change,
+            graph::scans_agree_with_a_plain_model,
+            graph::the_graph_ends_at_reach,
+            graph::failed_work_leaves_the_graph_as_it_was,
             concurrency::equal_texts_stored_at_once_become_one_memory,
             concurrency::one_topic_key_has_one_holder,
             concurrency::of_a_supersede_and_an_edit_one_sees_the_other,
