@@ -3,6 +3,12 @@
 //! mostly a few hundred memories are looked up; where it leaves out many of them,
 //! a longer shortlist follows, or, where few memories pass it, the cosines of all
 //! of those.
+//!
+//! sqlite-vec costs a search nothing against reading each vector and comparing it
+//! with kernels of our own: for 800 cosines `cargo bench --bench search` gave 29,
+//! 51 and 36 ms by its statement, and 40, 52 and 44 ms by ours, at 5,000, 20,000
+//! and 100,000 memories (2026-11-25, in turns, p50, on two cores with some twenty
+//! other jobs: only the ratio means something).
 
 use std::collections::{BTreeMap, HashMap};
 
