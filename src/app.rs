@@ -155,7 +155,7 @@ impl App {
         App::of(config, clock, Toolset::Standard, None, None)
     }
 
-    /// The same for a client, to be served with `toolset`; `watch` is told of
+    /// Builds every part that serves a client with `toolset`; `watch` is called with
     /// every write to a procedure's journal.
     pub fn serving(
         config: &Config,

@@ -198,6 +198,9 @@ pub const SKILL_PINS_MILLIS_MAX: u64 = 2_000;
 /// Calls of one session that wait for their client's reply to an
 /// `InputRequiredResult`.
 pub const INPUT_REQUESTS_MAX: usize = 64;
+/// Errors in a call's arguments that are compared to report one of them: more
+/// would not change the message.
+pub const SCHEMA_ERRORS_MAX: usize = 16;
 /// Lists of tools that are kept, each for callers with other grants.
 pub const LISTINGS_KEPT_MAX: usize = 64;
 /// Announcements that a client may be behind by.

@@ -13,34 +13,34 @@ use crate::memory::moment::{self, Edge};
 use crate::store::PROJECT_SHARED;
 
 /// One JSON object of arguments and its path.
-pub struct Reader<'a> {
+pub(crate) struct Reader<'a> {
     object: &'a Arguments,
     path: String,
 }
 
 impl<'a> Reader<'a> {
     /// Reads the arguments of a call.
-    pub fn new(object: &'a Arguments) -> Self {
+    pub(crate) fn new(object: &'a Arguments) -> Self {
         Reader::at(object, String::new())
     }
 
     /// Reads an object within them; `path` is its JSON Pointer.
-    pub fn at(object: &'a Arguments, path: String) -> Self {
+    pub(crate) fn at(object: &'a Arguments, path: String) -> Self {
         Reader { object, path }
     }
 
     /// JSON Pointer of `key` in this object.
-    pub fn path(&self, key: &str) -> String {
+    pub(crate) fn path(&self, key: &str) -> String {
         format!("{}/{key}", self.path)
     }
 
     /// The value of `key`; `null` counts as absent.
-    pub fn value(&self, key: &str) -> Option<&'a Value> {
+    pub(crate) fn value(&self, key: &str) -> Option<&'a Value> {
         self.object.get(key).filter(|value| !value.is_null())
     }
 
     /// Fails if a key is not in `known`.
-    pub fn only(&self, known: &[&str]) -> Result<(), Failure> {
+    pub(crate) fn only(&self, known: &[&str]) -> Result<(), Failure> {
         match self
             .object
             .keys()
@@ -54,24 +54,24 @@ impl<'a> Reader<'a> {
         }
     }
 
-    pub fn text(&self, key: &str) -> Result<Option<&'a str>, Failure> {
+    pub(crate) fn text(&self, key: &str) -> Result<Option<&'a str>, Failure> {
         self.typed(key, "a string", Value::as_str)
     }
 
     /// A string that is a name: not blank, without control characters, within
     /// `limits::NAME_BYTES_MAX`. Comes back trimmed.
-    pub fn name(&self, key: &str) -> Result<Option<String>, Failure> {
+    pub(crate) fn name(&self, key: &str) -> Result<Option<String>, Failure> {
         self.text(key)?
             .map(|text| check_name(text, &self.path(key)))
             .transpose()
     }
 
-    pub fn number(&self, key: &str) -> Result<Option<f64>, Failure> {
+    pub(crate) fn number(&self, key: &str) -> Result<Option<f64>, Failure> {
         self.typed(key, "a number", Value::as_f64)
     }
 
     /// A number from 0 to 1.
-    pub fn share(&self, key: &str) -> Result<Option<f64>, Failure> {
+    pub(crate) fn share(&self, key: &str) -> Result<Option<f64>, Failure> {
         match self.number(key)? {
             Some(number) if !(0.0..=1.0).contains(&number) => Err(Failure::invalid(
                 self.path(key),
@@ -82,12 +82,12 @@ impl<'a> Reader<'a> {
     }
 
     /// An integer (12 or 12.0).
-    pub fn integer(&self, key: &str) -> Result<Option<i64>, Failure> {
+    pub(crate) fn integer(&self, key: &str) -> Result<Option<i64>, Failure> {
         self.typed(key, "an integer", integer)
     }
 
     /// `limit`, or `default` where it is absent, from 1 to `most`.
-    pub fn limit(&self, default: i64, most: usize) -> Result<usize, Failure> {
+    pub(crate) fn limit(&self, default: i64, most: usize) -> Result<usize, Failure> {
         let limit = self.integer("limit")?.unwrap_or(default);
         let limit_or_none = usize::try_from(limit).ok();
         limit_or_none
@@ -100,7 +100,7 @@ impl<'a> Reader<'a> {
 
     /// The result's budget in bytes, from `max_tokens`, or `default` where it is
     /// absent, within the bounds of every result.
-    pub fn budget(&self, default: i64) -> Result<usize, Failure> {
+    pub(crate) fn budget(&self, default: i64) -> Result<usize, Failure> {
         let tokens = self.integer("max_tokens")?.unwrap_or(default);
         let tokens = usize::try_from(tokens).unwrap_or(0);
         if tokens == 0 {
@@ -113,16 +113,16 @@ impl<'a> Reader<'a> {
         Ok(tokens * limits::TOKEN_BYTES)
     }
 
-    pub fn boolean(&self, key: &str) -> Result<Option<bool>, Failure> {
+    pub(crate) fn boolean(&self, key: &str) -> Result<Option<bool>, Failure> {
         self.typed(key, "true or false", Value::as_bool)
     }
 
-    pub fn list(&self, key: &str) -> Result<Option<&'a Vec<Value>>, Failure> {
+    pub(crate) fn list(&self, key: &str) -> Result<Option<&'a Vec<Value>>, Failure> {
         self.typed(key, "a list", Value::as_array)
     }
 
     /// A list of names (see [`Reader::name`]), at most `most`.
-    pub fn names(&self, key: &str, most: usize) -> Result<Option<Vec<String>>, Failure> {
+    pub(crate) fn names(&self, key: &str, most: usize) -> Result<Option<Vec<String>>, Failure> {
         let name = |value: &Value, path: &str| match value.as_str() {
             Some(text) => check_name(text, path),
             None => Err(Failure::invalid(path, "must be a string")),
@@ -131,7 +131,7 @@ impl<'a> Reader<'a> {
     }
 
     /// A list of ids, at most `most`.
-    pub fn ids(&self, key: &str, most: usize) -> Result<Option<Vec<i64>>, Failure> {
+    pub(crate) fn ids(&self, key: &str, most: usize) -> Result<Option<Vec<i64>>, Failure> {
         let id = |value: &Value, path: &str| {
             integer(value).ok_or_else(|| Failure::invalid(path, "must be an integer"))
         };
@@ -212,7 +212,7 @@ fn check_name(text: &str, path: &str) -> Result<String, Failure> {
 
 /// A time: ISO 8601, or a span from now (`7d`), with `direction` -1 for the past
 /// and 1 for the future.
-pub fn moment(
+pub(crate) fn moment(
     reader: &Reader<'_>,
     key: &str,
     edge: Edge,
@@ -240,7 +240,7 @@ pub fn moment(
 
 /// The projects that a question covers: the one it names, all of them (none is
 /// listed), or the current one and the shared one.
-pub fn scope_of(reader: &Reader<'_>, current: &str) -> Result<Vec<String>, Failure> {
+pub(crate) fn scope_of(reader: &Reader<'_>, current: &str) -> Result<Vec<String>, Failure> {
     Ok(match reader.name("project")? {
         Some(all) if all == "*" => Vec::new(),
         Some(project) => vec![project],
@@ -249,7 +249,7 @@ pub fn scope_of(reader: &Reader<'_>, current: &str) -> Result<Vec<String>, Failu
 }
 
 /// The projects that `current` sees: itself and the shared one.
-pub fn visible_to(current: &str) -> Vec<String> {
+pub(crate) fn visible_to(current: &str) -> Vec<String> {
     let mut projects = vec![current.to_owned()];
     if current != PROJECT_SHARED {
         projects.push(PROJECT_SHARED.to_owned());
@@ -258,7 +258,7 @@ pub fn visible_to(current: &str) -> Vec<String> {
 }
 
 /// The one project that something is to belong to, where one was named.
-pub fn one_project(reader: &Reader<'_>) -> Result<Option<String>, Failure> {
+pub(crate) fn one_project(reader: &Reader<'_>) -> Result<Option<String>, Failure> {
     match reader.name("project")? {
         Some(name) if name == "*" => Err(Failure::invalid(
             reader.path("project"),
@@ -272,7 +272,7 @@ pub fn one_project(reader: &Reader<'_>) -> Result<Option<String>, Failure> {
 }
 
 /// Fingerprint of a query, so that a cursor of another query is noticed.
-pub fn fingerprint(arguments: &Arguments) -> u32 {
+pub(crate) fn fingerprint(arguments: &Arguments) -> u32 {
     let asks = |key: &str| !matches!(key, "cursor" | "limit" | "max_tokens");
     let mut asked: Vec<String> = arguments
         .iter()

@@ -1,21 +1,21 @@
 //! What a tool is: its public definition (a schema file) and the handler
 //! behind it. One folder a family; no SQL, no protocol types.
 
-pub mod arguments;
+mod arguments;
 mod ask;
-pub mod complete;
+pub(crate) mod complete;
 pub mod fixture;
 pub mod graph;
-pub mod legacy;
+pub(crate) mod legacy;
 pub mod memory;
 mod offers;
 pub mod procedure;
 pub mod profile;
-pub mod prompts;
+mod prompts;
 mod reply;
 pub mod schema;
 pub mod skills;
-pub mod status;
+mod status;
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,5 +1,5 @@
-//! Profiles: which of the tools a client sees and may call. What a profile
-//! leaves out is still there for procedures.
+//! Profiles: which of our own tools a client sees and may call. Procedures may
+//! call the others too.
 
 use super::legacy;
 
@@ -12,8 +12,8 @@ pub const CORE: [&str; 5] = [
     "ask_mimo",
     "mimo_status",
 ];
-/// Those are in `core` too, and listed while there are skills: some skills can
-/// be reached by them alone.
+/// Tools that `core` serves too, and lists while there are skills: some skills can
+/// be reached by these alone.
 pub const WITH_SKILLS: [&str; 3] = ["skill_find", "skill_read", "skill_call"];
 
 /// A choice among the tools.
@@ -24,7 +24,7 @@ pub enum Profile {
     /// Every tool under its own name.
     #[default]
     Standard,
-    /// Those, and the prototype's names for them.
+    /// Every tool, also under the prototype's names.
     Legacy,
 }
 
@@ -39,7 +39,7 @@ impl Profile {
         }
     }
 
-    /// Whether its clients may call the tool of this name.
+    /// Whether its clients may call this tool.
     pub fn serves(self, name: &str) -> bool {
         match self {
             Profile::Core => CORE.contains(&name) || WITH_SKILLS.contains(&name),
@@ -48,7 +48,7 @@ impl Profile {
         }
     }
 
-    /// Whether its clients see that tool, where there are skills or are not.
+    /// Whether its clients see this tool; `skills` if there are any.
     pub fn lists(self, name: &str, skills: bool) -> bool {
         self.serves(name) && (skills || self != Profile::Core || !WITH_SKILLS.contains(&name))
     }
@@ -56,7 +56,7 @@ impl Profile {
     /// What to do about `name`, a tool of ours that this profile leaves out.
     pub fn advice(name: &str) -> String {
         let (first, profile) = match legacy::replacement(name) {
-            Some(replacement) => (format!("{replacement} took its place; "), "legacy"),
+            Some(replacement) => (format!("{replacement} replaced it; "), "legacy"),
             None => (String::new(), "standard"),
         };
         format!(
@@ -71,7 +71,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_profile_of_the_settings_is_one() {
+    fn every_profile_in_the_settings_exists() {
         for name in crate::config::PROFILES {
             assert!(Profile::named(name).is_some(), "{name}");
         }
@@ -83,7 +83,7 @@ mod tests {
     }
 
     #[test]
-    fn each_profile_holds_the_one_before() {
+    fn each_profile_includes_the_one_before() {
         let profiles = [Profile::Core, Profile::Standard, Profile::Legacy];
         for (name, first) in [
             ("memory_store", 0),
@@ -103,7 +103,7 @@ mod tests {
     }
 
     #[test]
-    fn the_core_shows_the_way_to_skills_where_there_are_any() {
+    fn core_lists_the_skill_tools_while_there_are_skills() {
         for name in WITH_SKILLS {
             assert!(Profile::Core.serves(name) && !Profile::Core.lists(name, false));
             assert!(Profile::Core.lists(name, true) && Profile::Standard.lists(name, false));
@@ -111,14 +111,11 @@ mod tests {
     }
 
     #[test]
-    fn what_is_left_out_is_told_with_the_profile_that_has_it() {
+    fn advice_names_the_profile_that_has_the_tool() {
         let advice = Profile::advice("graph_query");
         assert!(advice.contains("--profile standard"), "{advice}");
         let advice = Profile::advice("store_fact");
-        assert!(
-            advice.starts_with("graph_update took its place"),
-            "{advice}"
-        );
+        assert!(advice.starts_with("graph_update replaced it"), "{advice}");
         assert!(advice.contains("profile = \"legacy\""), "{advice}");
     }
 }

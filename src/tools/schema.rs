@@ -12,6 +12,7 @@ use serde_json::{Map, Value, json};
 use super::Arguments;
 use crate::diagnostics::{clip, did_you_mean, nearest};
 use crate::failure::{Failure, Kind, json_kind};
+use crate::limits::SCHEMA_ERRORS_MAX;
 
 /// A tool's argument schema. Compiled at the first call: starting Mimo must
 /// not wait for it.
@@ -111,7 +112,7 @@ impl Compiled {
     fn worst<'a>(&'a self, arguments: &'a Value) -> Option<ValidationError<'a>> {
         self.validator
             .iter_errors(arguments)
-            .take(ERRORS_CONSIDERED_MAX)
+            .take(SCHEMA_ERRORS_MAX)
             .max_by_key(|error| {
                 let unknown = matches!(
                     error.kind(),
@@ -150,9 +151,6 @@ impl Compiled {
 
 /// Longer values are cut short in a message.
 const SHOWN_CHARS: usize = 80;
-
-/// More would not change the message.
-const ERRORS_CONSIDERED_MAX: usize = 16;
 
 /// Unwraps the two forms that clients are known to send by mistake.
 fn unwrap(mut arguments: Value, compiled: &Compiled) -> Value {
@@ -195,7 +193,7 @@ fn properties(schema: &Value) -> Option<&Map<String, Value>> {
     schema.get("properties")?.as_object()
 }
 
-/// The part of a schema that describes what stands at `path`.
+/// The part of a schema that describes the value at `path`.
 fn at<'a>(schema: &'a Value, path: &str) -> &'a Value {
     let mut part = schema;
     for step in path.split('/').skip(1) {

@@ -117,8 +117,8 @@ fn known_mistakes_in_form_are_repaired() {
         json!("\"{\\\"kind\\\":\\\"a\\\"}\""),
     ] {
         let shown = arguments.to_string();
-        let fits = check(arguments).unwrap_or_else(|failure| panic!("{shown}: {failure}"));
-        assert_eq!(Value::Object(fits), json!({"kind":"a"}));
+        let checked = check(arguments).unwrap_or_else(|failure| panic!("{shown}: {failure}"));
+        assert_eq!(Value::Object(checked), json!({"kind":"a"}));
     }
     let all = Schema::new(
         "t",
@@ -128,14 +128,14 @@ fn known_mistakes_in_form_are_repaired() {
         let _ = all.check(none);
     }
     // A tool that has an argument of that name gets it.
-    let kept = all.check(json!({"arguments":{"a":1}})).expect("it fits");
+    let kept = all.check(json!({"arguments":{"a":1}})).expect("it matches");
     assert_eq!(Value::Object(kept), json!({"arguments":{"a":1}}));
 }
 
 #[test]
 fn a_null_argument_counts_as_absent() {
-    let fits = check(json!({"kind": "a", "ids": null, "rate": null})).expect("it fits");
-    assert_eq!(Value::Object(fits), json!({"kind": "a"}));
+    let checked = check(json!({"kind": "a", "ids": null, "rate": null})).expect("it matches");
+    assert_eq!(Value::Object(checked), json!({"kind": "a"}));
     let (_, message, _) = refused(json!({"kind": null}));
     assert!(message.contains("must have \"kind\""), "{message}");
     let (_, message, _) = refused(json!({"kind": "a", "x": null}));

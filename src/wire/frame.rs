@@ -181,7 +181,7 @@ fn invalid_request(id: Option<Id>, reason: String) -> Item {
 }
 
 /// A JavaScript client that cuts a text inside an emoji sends half of a
-/// surrogate pair as an escape. That is JSON in form but stands for no
+/// surrogate pair as an escape. That is JSON in form but encodes no
 /// character, so it is read as U+FFFD. `None` if there is none.
 fn without_lone_surrogates(text: &str) -> Option<String> {
     let bytes = text.as_bytes();

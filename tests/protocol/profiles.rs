@@ -92,10 +92,7 @@ fn each_profile_lists_and_answers_its_own_tools() {
     assert_eq!(listed(&mut standard).len(), 13);
     let former = error(&mut standard, "search_vibes", json!({"query": "deploys"}));
     let message = former["message"].as_str().expect("a message");
-    assert!(
-        message.contains("memory_search took its place"),
-        "{message}"
-    );
+    assert!(message.contains("memory_search replaced it"), "{message}");
     assert!(message.contains("--profile legacy"), "{message}");
     assert!(standard.exit().success());
 

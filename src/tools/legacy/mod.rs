@@ -1,5 +1,5 @@
-//! The prototype's names, for clients that were set up for it: each is a call of
-//! the tool that took its place, and answers what that one answers.
+//! The prototype's tool names, for clients that were set up for it: each calls the
+//! tool that replaced it and returns that tool's reply.
 
 mod translate;
 
@@ -12,10 +12,10 @@ use super::skills;
 use super::{Arguments, Document, Tool};
 use crate::failure::Failure;
 
-/// Reloads the skills; what came of it, as a document.
-pub type Reload = Arc<dyn Fn() -> BoxFuture<'static, Result<Value, Failure>> + Send + Sync>;
+/// Reloads the skills and returns the outcome as a document.
+pub(crate) type Reload = Arc<dyn Fn() -> BoxFuture<'static, Result<Value, Failure>> + Send + Sync>;
 
-/// A name of the prototype's, and what it is now.
+/// A tool of the prototype and its replacement.
 struct LegacyTool {
     name: &'static str,
     replacement: &'static str,
@@ -23,8 +23,8 @@ struct LegacyTool {
     translate: fn(Arguments) -> Arguments,
 }
 
-/// The one that no tool took the place of: skills are reloaded by themselves
-/// when their file changes.
+/// The legacy tool that a command replaced: skills reload by themselves when their
+/// file changes.
 const RELOAD: (&str, &str) = ("mimo_reload_skills", "mimo skill reload");
 
 const LEGACY: [LegacyTool; 5] = [
@@ -60,8 +60,8 @@ const LEGACY: [LegacyTool; 5] = [
     },
 ];
 
-/// What took the place of `name`, where that is a name of the prototype's.
-pub fn replacement(name: &str) -> Option<&'static str> {
+/// The replacement of `name`, where that is a legacy tool.
+pub(crate) fn replacement(name: &str) -> Option<&'static str> {
     let legacy = LEGACY
         .iter()
         .map(|legacy| (legacy.name, legacy.replacement));
@@ -69,10 +69,12 @@ pub fn replacement(name: &str) -> Option<&'static str> {
     all.find_map(|(each, replacement)| (each == name).then_some(replacement))
 }
 
-/// The tools of those names, over the tools of today.
-pub fn tools(today: &[Tool], reload: Reload) -> Vec<Tool> {
+/// The legacy tools, over the `current` ones.
+pub(crate) fn tools(current: &[Tool], reload: Reload) -> Vec<Tool> {
     let renamed = LEGACY.iter().filter_map(|legacy| {
-        let replacement = today.iter().find(|tool| tool.name == legacy.replacement)?;
+        let replacement = current
+            .iter()
+            .find(|tool| tool.name == legacy.replacement)?;
         let (handler, translate) = (replacement.handler.clone(), legacy.translate);
         Some(Tool {
             name: legacy.name,

@@ -1,18 +1,18 @@
-//! Arguments as the prototype took them, as the tools of today take them. Pure;
-//! what comes in fits the old schema, what goes out fits the new one.
+//! Translates the prototype's arguments into those of the current tools. Pure: the
+//! input matches the legacy schema, the output the current one.
 
 use serde_json::{Value, json};
 
 use crate::limits::SEARCH_LIMIT_MAX;
 use crate::tools::Arguments;
 
-/// The names have stayed.
-pub fn same(arguments: Arguments) -> Arguments {
+/// The arguments are the same.
+pub(super) fn same(arguments: Arguments) -> Arguments {
     arguments
 }
 
-/// One triple, in a list of its own; where it is from is said of the whole list.
-pub fn fact(mut arguments: Arguments) -> Arguments {
+/// One triple as a list, with the source beside it.
+pub(super) fn fact(mut arguments: Arguments) -> Arguments {
     let source = arguments.remove("source");
     let mut update = Arguments::new();
     update.insert("assert".to_owned(), json!([Value::Object(arguments)]));
@@ -22,8 +22,8 @@ pub fn fact(mut arguments: Arguments) -> Arguments {
     update
 }
 
-/// Everything, where nothing was asked for.
-pub fn all(_: Arguments) -> Arguments {
+/// A list without arguments is as long as it may be.
+pub(super) fn all(_: Arguments) -> Arguments {
     Arguments::from_iter([("limit".to_owned(), json!(SEARCH_LIMIT_MAX))])
 }
 
@@ -41,15 +41,15 @@ mod tests {
     }
 
     #[test]
-    fn what_fits_the_old_schema_fits_the_new_one() {
-        let today = |name: &str| -> &'static str {
+    fn translated_arguments_match_the_current_schema() {
+        let current = |name: &str| -> &'static str {
             match name {
                 "memory_search" => include_str!("../../../schemas/tools/memory_search.json"),
                 "graph_update" => include_str!("../../../schemas/tools/graph_update.json"),
                 "memory_store" => include_str!("../../../schemas/tools/memory_store.json"),
                 "procedure_run" => include_str!("../../../schemas/tools/procedure_run.json"),
                 "procedure_find" => include_str!("../../../schemas/tools/procedure_find.json"),
-                other => panic!("{other} is nobody's replacement"),
+                other => panic!("{other} replaced nothing"),
             }
         };
         let calls = [
@@ -62,12 +62,14 @@ mod tests {
         ];
         for (legacy, call) in LEGACY.iter().zip(calls) {
             let old = Schema::new(legacy.name, legacy.definition);
-            let new = Schema::new(legacy.replacement, today(legacy.replacement));
+            let new = Schema::new(legacy.replacement, current(legacy.replacement));
             for call in [call, old.example().expect("an example")] {
-                let fits = old.check(call.clone()).expect("it fits the old schema");
+                let checked = old
+                    .check(call.clone())
+                    .expect("it matches the legacy schema");
                 // Every argument that the old schema knows is in one of the calls.
-                let translated = (legacy.translate)(fits);
-                new.check(Value::Object(translated)).expect("it fits");
+                let translated = (legacy.translate)(checked);
+                new.check(Value::Object(translated)).expect("it matches");
             }
         }
     }
@@ -88,7 +90,7 @@ mod tests {
     }
 
     #[test]
-    fn a_list_is_as_long_as_it_may_be() {
+    fn a_list_has_the_highest_limit() {
         assert_eq!(Value::Object(all(Arguments::new())), json!({"limit": 100}));
     }
 }

@@ -1,5 +1,5 @@
-//! `handoff`: a note from which the next session goes on, kept under a topic key
-//! so that a newer one takes its place.
+//! `handoff`: a note from which the next session continues, kept under a topic key
+//! so that a newer note replaces it.
 
 use serde_json::json;
 
@@ -24,11 +24,11 @@ pub(super) const ARGUMENTS: [Argument; 2] = [
     },
 ];
 
-/// The key of the note; that of a piece of work goes on behind it.
+/// The key of the note; a piece of work is appended to it.
 const KEY: &str = "handoff";
-/// Memories less alike than this have nothing to do with the piece of work.
-const LIKENESS: f32 = 0.4;
-/// How an execution is that is not over.
+/// Memories less similar than this are unrelated to the piece of work.
+const SIMILARITY_MIN: f32 = 0.4;
+/// The statuses of an execution that is not over.
 const OPEN: [&str; 3] = ["waiting_approval", "running", "pending"];
 
 pub(super) async fn message(
@@ -39,7 +39,7 @@ pub(super) async fn message(
     let project = one_project(&given.reader())?.unwrap_or_else(|| caller.project().to_owned());
     let focus = given.text("focus");
     let key = key(focus);
-    let quoted = gathered(composer, caller, &project, focus, &key).await?;
+    let quoted = gather(composer, caller, &project, focus, &key).await?;
 
     let about = match focus {
         Some(focus) => format!("our work on {}", json!(focus)),
@@ -88,9 +88,9 @@ fn key(focus: Option<&str>) -> String {
     key.trim_end().to_owned()
 }
 
-/// The last note, what waits or runs, what fits the piece of work, and the
-/// latest of what was done, planned and found out.
-async fn gathered(
+/// Gathers the last note, open executions, memories about the piece of work, and
+/// the latest plans, actions, facts and observations.
+async fn gather(
     composer: &Composer,
     caller: &Caller,
     project: &str,
@@ -120,7 +120,7 @@ async fn gathered(
     }
     if let Some(focus) = focus {
         let filter = composer.filter(caller, &both, None, None);
-        for memory in composer.search(focus, filter, LIKENESS).await?.0 {
+        for memory in composer.search(focus, filter, SIMILARITY_MIN).await?.0 {
             quoted.memory(&memory, project);
         }
     }
@@ -155,7 +155,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_piece_of_work_has_a_key_that_fits() {
+    fn each_piece_of_work_has_a_key_of_bounded_length() {
         assert_eq!(key(None), "handoff");
         assert_eq!(key(Some(" The  Release ")), "handoff: the release");
         let long = key(Some(&"ж".repeat(400)));

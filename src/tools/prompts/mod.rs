@@ -1,6 +1,6 @@
-//! Prompts of Mimo's own, which a person picks from a menu: `recall`,
-//! `remember` and `handoff`. Each becomes a message of that person, with what is
-//! stored quoted in it as data.
+//! Mimo's own prompts, which a person picks from a menu: `recall`, `remember` and
+//! `handoff`. Each becomes a message of that person, with stored texts quoted in
+//! it as data.
 
 mod handoff;
 mod quoted;
@@ -26,7 +26,7 @@ use crate::store::names::{Kind, NameStore, NamesQuery};
 /// No other prompt is listed under one of these names.
 const NAMES: [&str; 3] = ["recall", "remember", "handoff"];
 
-/// Whether a prompt of this name is one of ours.
+/// Whether this names one of Mimo's own prompts.
 pub(crate) fn is_own(name: &str) -> bool {
     NAMES.contains(&name)
 }
@@ -109,7 +109,7 @@ fn prompt(name: &str, title: &str, description: &str, arguments: &[Argument]) ->
     })
 }
 
-/// An argument, as clients see it.
+/// An argument as clients see it.
 struct Argument {
     name: &'static str,
     description: &'static str,
@@ -135,7 +135,10 @@ impl Given {
                 }
                 Some(text) if text.len() > limits::PROMPT_ARGUMENT_BYTES_MAX => {
                     let most = limits::PROMPT_ARGUMENT_BYTES_MAX;
-                    let message = format!("{} bytes are too many; at most {most} fit", text.len());
+                    let message = format!(
+                        "{} bytes are too many; at most {most} are allowed",
+                        text.len()
+                    );
                     let hint = "name it in a sentence, and give the rest in the conversation";
                     return Err(Failure::invalid(path, message).hint(hint));
                 }
@@ -242,7 +245,7 @@ impl Composer {
     }
 }
 
-/// The beginning of a text, for a title.
+/// The start of a text, for a title.
 fn short(text: &str) -> &str {
     let end = text.char_indices().nth(limits::TITLE_CHARS_MAX);
     end.map_or(text, |(end, _)| &text[..end])

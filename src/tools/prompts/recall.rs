@@ -35,10 +35,10 @@ pub(super) const ARGUMENTS: [Argument; 4] = [
     },
 ];
 
-/// Memories less alike than this are brought only where they share words.
-const LIKENESS: f32 = 0.3;
-/// Triples less sure than this are not brought.
-const CONFIDENCE: f64 = 0.3;
+/// Memories less similar than this are included only where they share words.
+const SIMILARITY_MIN: f32 = 0.3;
+/// Triples with less confidence are left out.
+const CONFIDENCE_MIN: f64 = 0.3;
 
 pub(super) async fn message(
     composer: &Composer,
@@ -57,8 +57,8 @@ pub(super) async fn message(
     for memory in composer.by_name(topic, &filter).await? {
         quoted.memory(&memory, caller.project());
     }
-    let (found, degraded) = composer.search(topic, filter, LIKENESS).await?;
-    // Before the last memories, which are the least sure ones.
+    let (found, degraded) = composer.search(topic, filter, SIMILARITY_MIN).await?;
+    // The triples go before the last memories, which are the least relevant.
     let (best, rest) = found.split_at(found.len().min(limits::PROMPT_MEMORIES_MAX / 2));
     for memory in best {
         quoted.memory(memory, caller.project());
@@ -70,7 +70,7 @@ pub(super) async fn message(
                 reach: caller.reach().clone(),
                 projects: projects.clone(),
                 at: composer.graph.now(),
-                min_confidence: CONFIDENCE,
+                min_confidence: CONFIDENCE_MIN,
                 limit: limits::PROMPT_TRIPLES_MAX,
             },
             text: topic.to_owned(),

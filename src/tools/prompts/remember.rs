@@ -1,4 +1,5 @@
-//! `remember`: has what is worth keeping stored, by Mimo's conventions.
+//! `remember`: asks the model to store what is worth keeping, by Mimo's
+//! conventions.
 
 use serde_json::json;
 
@@ -15,8 +16,8 @@ pub(super) const ARGUMENTS: [Argument; 1] = [Argument {
     required: false,
 }];
 
-/// From which likeness on a memory may be what is to be stored again.
-const LIKENESS: f32 = 0.5;
+/// A memory at least this similar may say what is to be stored already.
+const SIMILARITY_MIN: f32 = 0.5;
 
 const CONVENTIONS: &str = "\
 - One self-contained statement a memory: who, what and when by name and date, so that it can be read without this conversation. Several go into one call of memory_store, as `memories`.
@@ -63,7 +64,7 @@ pub(super) async fn message(
     let filter = composer.filter(caller, &projects, None, None);
     let mut quoted = Quoted::default();
     for memory in composer
-        .search(what, filter, LIKENESS)
+        .search(what, filter, SIMILARITY_MIN)
         .await?
         .0
         .iter()

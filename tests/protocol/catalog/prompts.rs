@@ -161,7 +161,7 @@ fn invalid_arguments_are_refused_with_a_next_step() {
                 json!({"topic": "a", "colour": "red"}),
                 "the fields are topic, project",
             ),
-            ("recall", json!({"topic": long}), "at most 4000 fit"),
+            ("recall", json!({"topic": long}), "at most 4000 are allowed"),
             ("remember", json!({"topic": "a"}), "the fields are what"),
             (
                 "handoff",
