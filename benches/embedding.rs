@@ -31,7 +31,7 @@ use std::process::Command;
 
 use mimo::embed::Embedder;
 use mimo::embed::minilm::MiniLm;
-use mimo::vector::{Dense, Level, PANEL, Rows, Then};
+use mimo::vector::{Dense, Epilogue, Level, PANEL, Rows};
 use serde_json::{Value, json};
 
 use measure::{print, side_by_side};
@@ -83,12 +83,12 @@ fn products_per_second(level: Level) -> f64 {
     )
     .expect("these fit");
     let numbers: Vec<f32> = (0..rows * inputs).map(|at| (at % 17) as f32).collect();
-    let mut quantised = Rows::default();
-    level.quantise(&numbers, &vec![1.0; inputs], &mut quantised);
+    let mut quantized = Rows::default();
+    level.quantize(&numbers, &vec![1.0; inputs], &mut quantized);
     let mut out = vec![0.0; rows * PANEL];
     let time = side_by_side(
         31,
-        &mut [&mut || level.dense(black_box(&quantised), &layer, Then::Write, &mut out)],
+        &mut [&mut || level.dense(black_box(&quantized), &layer, Epilogue::Write, &mut out)],
     )[0];
     ((rows * inputs * PANEL) as f64 / time).round()
 }

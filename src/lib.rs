@@ -18,7 +18,7 @@
 //! | [`catalog`] | resources and prompts, ours and the skills', each kind in one list |
 //! | [`tools`] | one file a family: schema, arguments, domain call, rendering |
 //! | [`memory`] | what remembering and recalling mean; no SQL |
-//! | [`ask`] | one question over everything known: where to look, what of it answers |
+//! | [`ask`] | one question over all stores: routing, search, selection, answer |
 //! | [`endpoint`] | the model that the settings name, over HTTP |
 //! | [`graph`] | entities and triples, their rules, following and joining them; no SQL |
 //! | [`procedure`] | definitions and their check, the machine that runs them, its journal |
@@ -42,7 +42,7 @@
 //! main -> cli -> app -> server -> dispatch -> tools -> memory, graph, procedure -> store
 //!                         |                |     |       |
 //!                         +-> catalog      |     |       +-> embed -> vector
-//!                         |       |        |     +-> endpoint
+//!                         |       |        |     +-> ask -> endpoint
 //!                         |       +--------+-> registry -> skills -> wire, telemetry
 //!                         +-> wire
 //! ```

@@ -1,41 +1,39 @@
-//! Bounds of what is offered beside tools: prompts, resources, completion, and
-//! what is told of their changes.
+//! Bounds of prompts, resources, completions and notifications of their changes.
 
 use super::NEWS_KEPT_MAX;
 
-/// Rows of an index that one look for names may meet: about 2 ms in a file with
-/// 100,000 memories.
+/// Index rows that one search for names reads: about 2 ms in a file with 100,000
+/// memories.
 pub const NAMES_ROWS_MAX: usize = 5_000;
-/// Memories that it may look up beside: about 4 ms there.
+/// Memories that it reads: about 4 ms there.
 pub const NAMES_MEMORIES_MAX: usize = 500;
-/// Memories with a tag, the latest, that are looked at for whose tag it is.
+/// Latest memories with a tag that are read to find its projects.
 pub const NAMES_MEMORIES_OF_TAG_MAX: i64 = 200;
-/// Names of one kind that are gathered to complete what somebody types.
+/// Names of one kind considered for a completion.
 pub const NAMES_GATHERED_MAX: usize = 500;
-/// Names that one completion gives: the protocol's bound.
+/// Names in one completion: the protocol's bound.
 pub const COMPLETION_VALUES_MAX: usize = 100;
-/// The words of the server's instructions, so that they are read.
+/// The server's instructions: longer ones are not read.
 pub const INSTRUCTIONS_WORDS_MAX: usize = 120;
-/// Memories in the list of resources: a person picks from it.
+/// Memories in the list of resources, from which a person picks.
 pub const MEMORIES_LISTED_MAX: usize = 10;
 /// Procedures in it.
 pub const PROCEDURES_LISTED_MAX: usize = 20;
-/// What a title shows of a text.
+/// The beginning of a text in a title.
 pub const TITLE_CHARS_MAX: usize = 80;
-/// Our own resources that a client watches.
+/// Watched resources of one client.
 pub const RESOURCES_WATCHED_MAX: usize = 64;
-/// After something was stored, how long further changes are waited for, so that
-/// many at once are looked at once.
+/// How long changes are collected before watched resources are read again.
 pub const CHANGES_SETTLE_MILLIS: u64 = 50;
-/// How often it is looked at whether another process has stored something.
+/// How often Mimo checks for commits of other processes.
 pub const CHANGES_LOOK_MILLIS_MAX: u64 = 2_000;
 /// One argument of a prompt.
 pub const PROMPT_ARGUMENT_BYTES_MAX: usize = 4_000;
-/// What a prompt quotes of what is stored.
+/// Stored content quoted in one prompt.
 pub const PROMPT_DATA_BYTES_MAX: usize = 12_000;
-/// Memories that one search of a prompt may bring.
+/// Memories from one search of a prompt.
 pub const PROMPT_MEMORIES_MAX: usize = 12;
-/// The latest memories of a project, of which a prompt takes some of each kind.
+/// Latest memories of a project, from which a prompt takes some of each kind.
 pub const PROMPT_LATEST_MAX: usize = 100;
 /// Triples in one prompt.
 pub const PROMPT_TRIPLES_MAX: usize = 12;
@@ -44,5 +42,5 @@ pub const PROMPT_EXECUTIONS_MAX: usize = 5;
 /// Procedures that clients see as prompts.
 pub const PROMPTS_LISTED_MAX: usize = 100;
 
-// Everything that is watched can change at once, and the lists with it.
+// All watched resources and the lists can change at once.
 const _: () = assert!(RESOURCES_WATCHED_MAX + 3 <= NEWS_KEPT_MAX);

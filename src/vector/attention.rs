@@ -11,7 +11,7 @@ const BLOCK: usize = 24;
 
 /// Room for one head's keys, values and scores, kept between calls.
 #[derive(Default)]
-pub struct AttentionRoom {
+pub struct AttentionBuffers {
     /// `[32][padded]`
     keys: Vec<f32>,
     /// `[tokens][32]`
@@ -41,43 +41,44 @@ pub(super) fn attend<L: Lanes>(
     lanes: L,
     qkv: &[f32],
     tokens: usize,
-    room: &mut AttentionRoom,
+    buffers: &mut AttentionBuffers,
     out: &mut [f32],
 ) {
     assert!(tokens > 0 && out.len().is_multiple_of(tokens * HEAD) && qkv.len() == 3 * out.len());
     let width = out.len() / tokens;
     let padded = tokens.next_multiple_of(32);
-    room.keys.clear();
-    room.keys.resize(HEAD * padded, 0.0);
-    room.values.resize(tokens * HEAD, 0.0);
-    room.scores.resize(BLOCK * padded, 0.0);
+    buffers.keys.clear();
+    buffers.keys.resize(HEAD * padded, 0.0);
+    buffers.values.resize(tokens * HEAD, 0.0);
+    buffers.scores.resize(BLOCK * padded, 0.0);
     for head in (0..width).step_by(HEAD) {
         for (token, row) in qkv.chunks_exact(3 * width).enumerate() {
             for (at, key) in row[width + head..][..HEAD].iter().enumerate() {
-                room.keys[at * padded + token] = *key;
+                buffers.keys[at * padded + token] = *key;
             }
-            room.values[token * HEAD..][..HEAD].copy_from_slice(&row[2 * width + head..][..HEAD]);
+            buffers.values[token * HEAD..][..HEAD]
+                .copy_from_slice(&row[2 * width + head..][..HEAD]);
         }
         for first in (0..tokens).step_by(BLOCK) {
             let rows = BLOCK.min(tokens - first);
             let scores = Product {
                 a: qkv[first * 3 * width + head..].as_ptr(),
                 a_stride: 3 * width,
-                b: room.keys.as_ptr(),
+                b: buffers.keys.as_ptr(),
                 b_stride: padded,
                 rows,
                 depth: HEAD,
                 columns: padded,
                 out_stride: padded,
             };
-            lanes.multiply(&scores, room.scores.as_mut_ptr());
-            for row in room.scores.chunks_exact_mut(padded).take(rows) {
+            lanes.multiply(&scores, buffers.scores.as_mut_ptr());
+            for row in buffers.scores.chunks_exact_mut(padded).take(rows) {
                 rows::softmax(lanes, row, tokens);
             }
             let taken = Product {
-                a: room.scores.as_ptr(),
+                a: buffers.scores.as_ptr(),
                 a_stride: padded,
-                b: room.values.as_ptr(),
+                b: buffers.values.as_ptr(),
                 b_stride: HEAD,
                 rows,
                 depth: tokens,

@@ -1,17 +1,17 @@
-//! One-bit codes of vectors: a 32nd of their size, near enough to tell which few
-//! hundred of many are worth reading whole.
+//! One-bit codes of vectors, at 1/32 of their size, to shortlist a few hundred of
+//! many vectors for an exact comparison.
 //!
-//! A stored vector keeps the sign of each number. A query keeps more, since it
-//! is coded once and compared with all of them: each number as one of 16 levels,
-//! as four planes of bits. Of the best 10 of 43,000 vectors of the built-in
+//! A stored vector keeps the sign of each number. A query, which is coded once and
+//! compared with all of them, keeps each number as one of 16 levels, in four
+//! bit planes. Of the best 10 of 43,000 vectors of the built-in
 //! model (sentences of documentation and of conversations), all were among the
 //! 200 nearest by code, of the best 200 .92 among 400 and .98 among 800; with one
 //! bit for the query too, .99, .79 and .91. A rotation before taking the signs,
-//! which models with uneven dimensions want, changed none of these.
+//! which helps models with uneven dimensions, changed none of these.
 
 use super::hamming_all;
 
-/// Planes of a query: as many bits as a level has.
+/// Bit planes of a query: the bits of a level.
 const PLANES: usize = 4;
 /// The highest level.
 const TOP: f32 = 15.0;
@@ -22,14 +22,13 @@ pub fn code(vector: &[f32]) -> Vec<u8> {
     bits(vector, |number| *number > 0.0)
 }
 
-/// A query that codes are compared with.
+/// A query to compare codes with.
 #[derive(Clone, Debug)]
 pub struct Probe {
     planes: [Vec<u8>; PLANES],
 }
 
 impl Probe {
-    /// The query with this vector.
     pub fn of(vector: &[f32]) -> Probe {
         let levels = levels(vector);
         let plane = |nth: usize| bits(&levels, |level| level >> nth & 1 == 1);
@@ -38,17 +37,15 @@ impl Probe {
         }
     }
 
-    /// Puts the distance of each of `codes`, which stand one after the other
-    /// without gaps, into `distances`: the less, the greater the inner product
-    /// of the vectors probably is.
+    /// Puts the distance of each of the contiguous `codes` into `distances`. A
+    /// smaller distance means a probably greater inner product.
     ///
-    /// A set bit is as far from a number as its level is from the highest, an
-    /// unset one as its level is from zero, and a code as far as the sum of
-    /// that. It is also the sum over the planes of the bits that differ, each
-    /// plane's by its weight, which is how it is found.
+    /// The distance of a set bit is the number's level below the highest, that of an
+    /// unset bit the level itself. Their sum equals the Hamming distances to the
+    /// planes, weighted by each plane's place value.
     ///
     /// # Panics
-    /// When the query is empty or its code's length does not divide `codes`.
+    /// If the query is empty or its code's length does not divide `codes`.
     pub fn distances(&self, codes: &[u8], distances: &mut Vec<u32>) {
         distances.clear();
         let mut differ = Vec::new();
@@ -86,7 +83,7 @@ fn bits<T>(values: &[T], is_set: impl Fn(&T) -> bool) -> Vec<u8> {
 mod tests {
     use super::*;
 
-    /// Numbers from -1 to 1 that look like chance.
+    /// Pseudorandom numbers from -1 to 1.
     fn numbers(count: usize, seed: u32) -> Vec<f32> {
         let mut state = seed;
         let next = |_| {
@@ -97,7 +94,7 @@ mod tests {
     }
 
     #[test]
-    fn a_distance_is_what_it_is_said_to_be() {
+    fn distances_match_their_definition() {
         for dimensions in [1, 7, 8, 9, 64, 256, 384, 385, 768] {
             let query = numbers(dimensions, 1);
             let stored: Vec<Vec<f32>> = (2..9).map(|seed| numbers(dimensions, seed)).collect();
@@ -116,7 +113,7 @@ mod tests {
     }
 
     #[test]
-    fn levels_go_from_end_to_end() {
+    fn levels_span_the_range() {
         assert_eq!(
             levels(&[-2.0, -1.9, -0.01, 0.01, 1.9, 2.0]),
             [0, 0, 7, 8, 15, 15]
@@ -126,7 +123,7 @@ mod tests {
     }
 
     #[test]
-    fn the_nearest_by_code_is_the_vector_itself() {
+    fn nearest_by_code_is_the_vector_itself() {
         let all: Vec<Vec<f32>> = (0..200).map(|seed| numbers(384, seed * 77)).collect();
         let codes: Vec<u8> = all.iter().flat_map(|vector| code(vector)).collect();
         let mut distances = Vec::new();

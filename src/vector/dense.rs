@@ -1,4 +1,4 @@
-//! Linear layers in int8: quantised rows times quantised weights, exact in
+//! Linear layers in int8: quantized rows times quantized weights, exact in
 //! integers, with scale, bias and what follows applied once at the end. Where
 //! weights come from, and what the layers mean, stays outside.
 
@@ -64,20 +64,18 @@ pub struct Rows {
 }
 
 impl Rows {
-    /// How many rows there are.
     pub fn count(&self) -> usize {
         self.scale.len()
     }
 }
 
-/// What happens to a result before it is written.
+/// What a product does with each result.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub enum Then {
-    /// Nothing.
+pub enum Epilogue {
     Write,
-    /// It is added to what stands there.
+    /// Adds it to the output.
     Add,
-    /// It goes through GELU (the exact one, with the error function).
+    /// Applies GELU (the exact one, with the error function).
     Gelu,
 }
 
@@ -85,14 +83,14 @@ pub enum Then {
 pub(super) struct Job<'a> {
     rows: &'a Rows,
     layer: &'a Dense<'a>,
-    then: Then,
+    epilogue: Epilogue,
 }
 
-/// Fills `into` with `numbers`, quantised a row at a time, after multiplying
-/// each column by its `factor`. The zero of a row need not be in its middle:
-/// GELU hardly goes below 0, and a byte spent there is a byte lost.
+/// Fills `into` with `numbers`, whose columns are multiplied by their `factors` and
+/// whose rows are quantized one by one. Quantization is asymmetric, because GELU is
+/// hardly ever below 0.
 #[inline(always)]
-pub(super) fn quantise<L: Lanes>(lanes: L, numbers: &[f32], factors: &[f32], into: &mut Rows) {
+pub(super) fn quantize<L: Lanes>(lanes: L, numbers: &[f32], factors: &[f32], into: &mut Rows) {
     let inputs = factors.len();
     assert!(inputs > 0 && inputs.is_multiple_of(WIDEST) && numbers.len().is_multiple_of(inputs));
     into.inputs = inputs;
@@ -140,17 +138,24 @@ pub(super) fn dense<L: Lanes>(
     lanes: L,
     rows: &Rows,
     layer: &Dense<'_>,
-    then: Then,
+    epilogue: Epilogue,
     out: &mut [f32],
 ) {
-    assert_eq!(rows.inputs, layer.inputs, "rows that do not fit the layer");
+    assert_eq!(rows.inputs, layer.inputs, "rows do not match the layer");
     assert_eq!(rows.codes.len(), rows.count() * rows.inputs);
     assert_eq!(
         out.len(),
         rows.count() * layer.outputs(),
         "an output of another size"
     );
-    lanes.sweep(&Job { rows, layer, then }, out);
+    lanes.sweep(
+        &Job {
+            rows,
+            layer,
+            epilogue,
+        },
+        out,
+    );
 }
 
 /// Goes through the panels, and within each (which stays in the cache) through
@@ -264,10 +269,10 @@ unsafe fn finish<L: Lanes>(
         let number = lanes.fma(lanes.to_float(whole), scale, bias);
         lanes.store(
             to,
-            match job.then {
-                Then::Write => number,
-                Then::Add => lanes.add(number, lanes.load(to)),
-                Then::Gelu => rows::gelu(lanes, number),
+            match job.epilogue {
+                Epilogue::Write => number,
+                Epilogue::Add => lanes.add(number, lanes.load(to)),
+                Epilogue::Gelu => rows::gelu(lanes, number),
             },
         );
     }

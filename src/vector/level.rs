@@ -3,8 +3,8 @@
 
 use std::sync::OnceLock;
 
-use super::attention::{self, AttentionRoom};
-use super::dense::{self, Dense, Rows, Then};
+use super::attention::{self, AttentionBuffers};
+use super::dense::{self, Dense, Epilogue, Rows};
 use super::scalar::Scalar;
 use super::{distance, rows};
 
@@ -186,21 +186,21 @@ impl Level {
         run!(self, distance::hamming_all, (query: &[u8], codes: &[u8], distances: &mut Vec<u32>));
     }
 
-    /// Quantises `numbers`, rows of `factors.len()` (a multiple of 16) each,
+    /// Quantizes `numbers`, rows of `factors.len()` (a multiple of 16) each,
     /// every column multiplied by its factor first.
     ///
     /// # Panics
     /// When the sizes do not fit.
-    pub fn quantise(self, numbers: &[f32], factors: &[f32], into: &mut Rows) {
-        run!(self, dense::quantise, (numbers: &[f32], factors: &[f32], into: &mut Rows));
+    pub fn quantize(self, numbers: &[f32], factors: &[f32], into: &mut Rows) {
+        run!(self, dense::quantize, (numbers: &[f32], factors: &[f32], into: &mut Rows));
     }
 
-    /// Writes `rows` times `layer` into `out` (`[rows][outputs]`), by way of `then`.
+    /// Writes `rows` times `layer`, after `epilogue`, into `out` (`[rows][outputs]`).
     ///
     /// # Panics
     /// When the sizes do not fit.
-    pub fn dense(self, rows: &Rows, layer: &Dense<'_>, then: Then, out: &mut [f32]) {
-        run!(self, dense::dense, (rows: &Rows, layer: &Dense<'_>, then: Then, out: &mut [f32]));
+    pub fn dense(self, rows: &Rows, layer: &Dense<'_>, epilogue: Epilogue, out: &mut [f32]) {
+        run!(self, dense::dense, (rows: &Rows, layer: &Dense<'_>, epilogue: Epilogue, out: &mut [f32]));
     }
 
     /// Attention of `tokens` over each other: `qkv` is
@@ -209,16 +209,22 @@ impl Level {
     ///
     /// # Panics
     /// When the sizes do not fit.
-    pub fn attend(self, qkv: &[f32], tokens: usize, room: &mut AttentionRoom, out: &mut [f32]) {
-        run!(self, attention::attend, (qkv: &[f32], tokens: usize, room: &mut AttentionRoom, out: &mut [f32]));
+    pub fn attend(
+        self,
+        qkv: &[f32],
+        tokens: usize,
+        buffers: &mut AttentionBuffers,
+        out: &mut [f32],
+    ) {
+        run!(self, attention::attend, (qkv: &[f32], tokens: usize, buffers: &mut AttentionBuffers, out: &mut [f32]));
     }
 
-    /// Layer normalisation of every row of `gain.len()` numbers, in place.
+    /// Layer normalization of every row of `gain.len()` numbers, in place.
     ///
     /// # Panics
     /// When the sizes do not fit, or the rows are not a multiple of 16 long.
-    pub fn normalise(self, numbers: &mut [f32], gain: &[f32], shift: &[f32]) {
-        run!(self, rows::normalise, (numbers: &mut [f32], gain: &[f32], shift: &[f32]));
+    pub fn normalize(self, numbers: &mut [f32], gain: &[f32], shift: &[f32]) {
+        run!(self, rows::normalize, (numbers: &mut [f32], gain: &[f32], shift: &[f32]));
     }
 
     /// GELU of every number in place; the length is a multiple of 16.

@@ -1,5 +1,5 @@
 //! What a transformer does to one row of f32 at a time: exp, GELU, softmax and
-//! layer normalisation, over the lanes of any instruction set.
+//! layer normalization, over the lanes of any instruction set.
 
 use super::lanes::{Lanes, WIDEST};
 
@@ -92,10 +92,10 @@ pub(super) fn softmax<L: Lanes>(lanes: L, row: &mut [f32], valid: usize) {
     }
 }
 
-/// Layer normalisation in place, a row of `gain.len()` numbers (a multiple of
+/// Layer normalization in place, a row of `gain.len()` numbers (a multiple of
 /// 16) at a time: mean 0 and variance 1, then `gain` and `shift`.
 #[inline(always)]
-pub(super) fn normalise<L: Lanes>(lanes: L, numbers: &mut [f32], gain: &[f32], shift: &[f32]) {
+pub(super) fn normalize<L: Lanes>(lanes: L, numbers: &mut [f32], gain: &[f32], shift: &[f32]) {
     let width = gain.len();
     assert!(width > 0 && width.is_multiple_of(WIDEST) && shift.len() == width);
     assert!(numbers.len().is_multiple_of(width));

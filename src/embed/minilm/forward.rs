@@ -1,7 +1,7 @@
 //! The forward pass: the token ids of one window to a unit vector.
 
 use super::asset::{Asset, INNER, WIDTH, WINDOW};
-use crate::vector::{AttentionRoom, Level, Rows, Then};
+use crate::vector::{AttentionBuffers, Epilogue, Level, Rows};
 
 /// Tokens that go through the feed-forward part together: many, so that its weights
 /// are read rarely, but few enough that the values between its halves stay cached.
@@ -22,7 +22,7 @@ pub struct Workspace {
     /// `[FEED_TOKENS][INNER]`
     inner: Vec<f32>,
     rows: Rows,
-    attention: AttentionRoom,
+    attention: AttentionBuffers,
 }
 
 /// The unit vector of a window of 1 to `WINDOW` tokens, including special ones.
@@ -42,31 +42,46 @@ pub fn forward(asset: &Asset, level: Level, ids: &[u16], workspace: &mut Workspa
     {
         asset.embed(*id, position, out);
     }
-    level.normalise(&mut workspace.state, &asset.norm.gain, &asset.norm.shift);
+    level.normalize(&mut workspace.state, &asset.norm.gain, &asset.norm.shift);
     for layer in &asset.layers {
-        level.quantise(&workspace.state, &asset.smoothing, &mut workspace.rows);
-        level.dense(&workspace.rows, &layer.qkv, Then::Write, &mut workspace.qkv);
+        level.quantize(&workspace.state, &asset.smoothing, &mut workspace.rows);
+        level.dense(
+            &workspace.rows,
+            &layer.qkv,
+            Epilogue::Write,
+            &mut workspace.qkv,
+        );
         level.attend(
             &workspace.qkv,
             ids.len(),
             &mut workspace.attention,
             &mut workspace.mixed,
         );
-        level.quantise(&workspace.mixed, &ONES[..WIDTH], &mut workspace.rows);
-        level.dense(&workspace.rows, &layer.mix, Then::Add, &mut workspace.state);
-        level.normalise(
+        level.quantize(&workspace.mixed, &ONES[..WIDTH], &mut workspace.rows);
+        level.dense(
+            &workspace.rows,
+            &layer.mix,
+            Epilogue::Add,
+            &mut workspace.state,
+        );
+        level.normalize(
             &mut workspace.state,
             &layer.mix_norm.gain,
             &layer.mix_norm.shift,
         );
         for state in workspace.state.chunks_mut(FEED_TOKENS * WIDTH) {
             workspace.inner.resize(state.len() / WIDTH * INNER, 0.0);
-            level.quantise(state, &asset.smoothing, &mut workspace.rows);
-            level.dense(&workspace.rows, &layer.up, Then::Gelu, &mut workspace.inner);
-            level.quantise(&workspace.inner, &ONES, &mut workspace.rows);
-            level.dense(&workspace.rows, &layer.down, Then::Add, state);
+            level.quantize(state, &asset.smoothing, &mut workspace.rows);
+            level.dense(
+                &workspace.rows,
+                &layer.up,
+                Epilogue::Gelu,
+                &mut workspace.inner,
+            );
+            level.quantize(&workspace.inner, &ONES, &mut workspace.rows);
+            level.dense(&workspace.rows, &layer.down, Epilogue::Add, state);
         }
-        level.normalise(
+        level.normalize(
             &mut workspace.state,
             &layer.down_norm.gain,
             &layer.down_norm.shift,

@@ -1,7 +1,7 @@
 //! Every kernel at every level of this machine against plain loops: integers
 //! exactly, f32 within its rounding, at the sizes in use and at odd ones.
 
-use mimo::vector::{self, AttentionRoom, Dense, Level, PANEL, Rows, Then};
+use mimo::vector::{self, AttentionBuffers, Dense, Epilogue, Level, PANEL, Rows};
 
 const LENGTHS: [usize; 22] = [
     0, 1, 2, 3, 7, 8, 15, 16, 17, 31, 33, 63, 64, 65, 100, 127, 255, 256, 384, 768, 1000, 1536,
@@ -172,12 +172,12 @@ fn a_dense_layer_is_exact_in_integers() {
             let expected: Vec<f32> = plain.map(|sum| sum as f32 * 0.25 + 3.0).collect();
             for level in Level::available() {
                 let what = format!("{} {inputs}x{outputs}, {count} rows", level.name());
-                let mut quantised = Rows::default();
-                level.quantise(&rows, &vec![1.0; inputs], &mut quantised);
+                let mut quantized = Rows::default();
+                level.quantize(&rows, &vec![1.0; inputs], &mut quantized);
                 let mut out = vec![f32::NAN; count * outputs];
-                level.dense(&quantised, &layer, Then::Write, &mut out);
+                level.dense(&quantized, &layer, Epilogue::Write, &mut out);
                 assert_eq!(out, expected, "{what}");
-                level.dense(&quantised, &layer, Then::Add, &mut out);
+                level.dense(&quantized, &layer, Epilogue::Add, &mut out);
                 assert!(
                     out.iter()
                         .zip(&expected)
@@ -186,7 +186,7 @@ fn a_dense_layer_is_exact_in_integers() {
                 );
                 let mut all = expected.clone();
                 level.gelu(&mut all);
-                level.dense(&quantised, &layer, Then::Gelu, &mut out);
+                level.dense(&quantized, &layer, Epilogue::Gelu, &mut out);
                 assert_eq!(out, all, "{what}");
             }
         }
@@ -276,7 +276,7 @@ fn softmax_and_normalization_match_plain_loops() {
         .collect();
     for level in Level::available() {
         let mut found = rows.clone();
-        level.normalise(&mut found, &gain, &shift);
+        level.normalize(&mut found, &gain, &shift);
         for (found, row) in found.chunks(384).zip(rows.chunks(384)) {
             let mean = row.iter().map(|x| f64::from(*x)).sum::<f64>() / 384.0;
             let spread = (row
@@ -336,7 +336,7 @@ fn attention_matches_plain_loops() {
                 }
             }
         }
-        let mut room = AttentionRoom::default();
+        let mut room = AttentionBuffers::default();
         for level in Level::available() {
             let mut found = vec![f32::NAN; tokens * width];
             // Twice: the second call finds the buffers as the first left them.
