@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Line coverage of the registry by its own tests: lists each line that none of
-# them runs, and fails if there is one. Once before: rustup component add llvm-tools
+# Line coverage of the registry by its tests: lists each line that none of them
+# runs, and fails if there is one. Once before: rustup component add llvm-tools
 set -euo pipefail
 
 # Called by cargo for the crates of the workspace: the dependencies stay as they are.
@@ -16,11 +16,13 @@ export MIMO_COVERAGE_RUSTC=1
 export RUSTC_WORKSPACE_WRAPPER="$PWD/tests/coverage.sh"
 export LLVM_PROFILE_FILE="$profiles/%p-%m.profraw"
 
-binaries=()
+binaries=(--object "$PWD/target/debug/mimo")
 for target in --lib "--test skills"; do
     # shellcheck disable=SC2086 # Two words.
     built=$(cargo test --no-run $target 2>&1 | tee /dev/stderr | sed -n 's/.*Executable .*(\(.*\))/\1/p')
-    "$built" registry::
+    # Servers that the tests start get no environment: they write their profile
+    # to the working folder.
+    (cd "$profiles" && "$OLDPWD/$built" registry:: running:: calling::)
     binaries+=(--object "$built")
 done
 "$tools/llvm-profdata" merge --sparse "$profiles"/*.profraw --output "$profiles/all"

@@ -3,3 +3,4 @@
 
 mod interleavings;
 mod processes;
+mod refusals;
