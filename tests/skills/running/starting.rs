@@ -42,7 +42,7 @@ fn outdated_program_is_refused_with_both_versions() {
     world.program("node", "print('no number')\n");
     let mut mimo = world.serve();
     let ended = mimo.until_ended();
-    assert!(ended.contains("does not tell its version"), "{ended}");
+    assert!(ended.contains("does not print its version"), "{ended}");
     // A new version is used without a restart.
     let skill = include_str!("../../support/skill.py");
     let told = "import sys\nif '--version' in sys.argv:\n    print('v22.1.0')\n    sys.exit()\n";
