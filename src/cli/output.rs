@@ -250,9 +250,9 @@ impl Progress {
         if let Some(total) = total
             && self.0.length() != Some(total)
         {
-            self.0.set_length(total);
             let template = "[{bar:20}] {percent:>3} %  {pos} of {len} {prefix}";
             self.0.set_style(style(template).progress_chars("#."));
+            self.0.set_length(total);
         }
         self.0.set_position(done);
     }

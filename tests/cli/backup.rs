@@ -482,11 +482,17 @@ fn progress_is_shown_on_a_terminal() {
                 VALUES (1, 'a', 0, 't', printf('%.*c', 5000000, 'x'), 'global')";
     file.execute(long, []).expect("a long row");
     drop(file);
-    let (code, shown) = terminal::run(home.command(&["backup"]), "");
+    // Without TERM nobody knows how to draw on it.
+    let on_terminal = |command: &str| {
+        let mut command = home.command(&[command]);
+        command.env("TERM", "xterm");
+        terminal::run(command, "")
+    };
+    let (code, shown) = on_terminal("backup");
     assert_eq!(code, 0, "{shown}");
     assert!(shown.contains(" pages"), "{shown:?}");
     assert!(shown.contains("Backed up 5."), "{shown:?}");
-    let (code, shown) = terminal::run(home.command(&["verify"]), "");
+    let (code, shown) = on_terminal("verify");
     assert_eq!(code, 0, "{shown}");
     assert!(shown.contains("looking at: vectors"), "{shown:?}");
     assert!(shown.contains("\u{1b}[32mok"), "{shown:?}");
