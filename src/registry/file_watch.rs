@@ -1,6 +1,5 @@
-//! Whether something happened to a few files: their folders are watched, so
-//! that one which is made, replaced by a rename or removed is seen as well. What
-//! is in the files is not looked at.
+//! Watches a few files for changes. Their folders are watched, so that creation,
+//! replacement by a rename, and removal are noticed too.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -13,34 +12,33 @@ use tokio::sync::Notify;
 
 use crate::limits;
 
-/// A watch over some files and over what lies in some folders.
-pub struct FileWatch {
+/// A watch on files, and on the direct contents of folders.
+pub(crate) struct FileWatch {
     files: Vec<PathBuf>,
-    /// Absent where this machine has no more watches to give: then time passing
-    /// counts as a change.
+    /// Absent where the system has no watches left: then a change is reported now and
+    /// then.
     watcher: Option<RecommendedWatcher>,
     watched: BTreeSet<PathBuf>,
-    /// Where the files really are by now: links followed.
+    /// The current paths of the files, also with links followed.
     wanted: Arc<Mutex<Vec<PathBuf>>>,
     changed: Arc<Notify>,
 }
 
 impl FileWatch {
-    /// Watches `files` (a folder counts with what lies directly in it), from
-    /// the first [`FileWatch::arm`] on.
+    /// Watches `files`, which may be folders, from the first [`FileWatch::arm`] on.
     pub fn new(files: Vec<PathBuf>) -> FileWatch {
         let changed = Arc::new(Notify::new());
         let wanted = Arc::new(Mutex::new(files.clone()));
         let (tell, of) = (changed.clone(), wanted.clone());
         let watcher = notify::recommended_watcher(move |event: notify::Result<Event>| {
             let wanted = of.lock().unwrap_or_else(PoisonError::into_inner);
-            // What cannot be told may have been a change.
+            // An error may hide a change.
             if event.map_or(true, |event| concerns(&event, &wanted)) {
                 tell.notify_one();
             }
         });
         if let Err(error) = &watcher {
-            tracing::warn!(%error, "folders cannot be watched: files are looked at now and then");
+            tracing::warn!(%error, "folders cannot be watched: files are polled instead");
         }
         FileWatch {
             files,
@@ -51,9 +49,9 @@ impl FileWatch {
         }
     }
 
-    /// Watches the folders in which the files are now, or will be. To be called
-    /// before the files are read, each time: a folder may have been replaced.
-    pub fn arm(&mut self) {
+    /// Watches the current folders of the files. To be called each time before the
+    /// files are read, because a folder may have been replaced.
+    pub(crate) fn arm(&mut self) {
         let Some(watcher) = &mut self.watcher else {
             return;
         };
@@ -63,10 +61,13 @@ impl FileWatch {
                 .iter()
                 .filter_map(|file| file.canonicalize().ok()),
         );
-        let folders: BTreeSet<PathBuf> = wanted.iter().filter_map(|file| nearest(file)).collect();
+        let folders: BTreeSet<PathBuf> = wanted
+            .iter()
+            .filter_map(|file| nearest_folder(file))
+            .collect();
         *self.wanted.lock().unwrap_or_else(PoisonError::into_inner) = wanted;
         for folder in &self.watched {
-            // One that is gone has no watch any more.
+            // A removed folder has no watch any more.
             let _ = watcher.unwatch(folder);
         }
         let all = folders
@@ -74,12 +75,12 @@ impl FileWatch {
             .try_for_each(|folder| watcher.watch(folder, RecursiveMode::NonRecursive));
         self.watched = folders;
         if let Err(error) = all {
-            tracing::warn!(%error, "folders cannot be watched: files are looked at now and then");
+            tracing::warn!(%error, "folders cannot be watched: files are polled instead");
             self.watcher = None;
         }
     }
 
-    /// Waits for the next change, and until what made it is likely done.
+    /// Waits for the next change, and a moment longer for the writer to finish.
     pub async fn changed(&self) {
         let pause = Duration::from_millis(limits::RELOAD_LOOK_MILLIS_MAX);
         match self.watcher {
@@ -90,15 +91,14 @@ impl FileWatch {
     }
 }
 
-/// The folder of `file`, or `file` itself if it is a folder, or what of it
-/// exists already.
-fn nearest(file: &Path) -> Option<PathBuf> {
+/// The nearest existing folder of `file`, which may be one itself.
+fn nearest_folder(file: &Path) -> Option<PathBuf> {
     let folder = file.ancestors().find(|above| above.is_dir());
     folder.map(Path::to_owned)
 }
 
-/// Whether the event may have changed one of `wanted`. That somebody reads is no
-/// change: we do so ourselves.
+/// Whether the event may have changed one of `wanted`. Reading is no change: we read
+/// the files ourselves.
 fn concerns(event: &Event, wanted: &[PathBuf]) -> bool {
     let written = AccessKind::Close(AccessMode::Write);
     if matches!(event.kind, EventKind::Access(kind) if kind != written) {

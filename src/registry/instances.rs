@@ -1,6 +1,6 @@
-//! How a command reaches the Mimos that run on its data folder: each holds a
-//! locked file there, finds requests beside it, and leaves answers. The lock
-//! goes with its process, so what a killed one left is known for what it is.
+//! Sends commands to the Mimos that run on a data folder. Each holds a locked file
+//! there, reads commands beside it, and writes answers. The lock ends with its
+//! process, so the files of a killed Mimo are recognized.
 
 use std::fs::{self, File, TryLockError};
 use std::io::{self, Write};
@@ -15,46 +15,44 @@ use super::tool_cache::create_private;
 use crate::files::replace;
 use crate::limits;
 
-/// A running Mimo's place; dropping it takes its files away.
-pub struct Mailbox {
+/// The files of this Mimo; dropping it removes them.
+pub(crate) struct Mailbox {
     folder: PathBuf,
     id: String,
-    /// Holds the lock.
+    /// Locked.
     _own: File,
 }
 
-/// What may be asked of a running Mimo.
+/// A command to a running Mimo.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Command {
-    /// Load the manifest again.
+    /// Reload the manifest.
     Reload,
-    /// Take over which tools are approved.
+    /// Read the approved tools again.
     Approvals,
 }
 
-/// A request.
+/// A command that waits for its answer.
 #[derive(Debug)]
-pub struct PendingCommand {
+pub(crate) struct PendingCommand {
     id: String,
-    /// What is wanted.
     pub command: Command,
 }
 
-/// A running Mimo, as others see it.
+/// A running Mimo.
 #[derive(Clone, Debug)]
-pub struct Instance {
+pub(crate) struct Instance {
     id: String,
-    /// Its process.
     pub pid: u64,
 }
 
 impl Mailbox {
-    /// Makes this process known in `folder`, which exists and is this user's
-    /// only, under an id that was never used. Takes away what dead ones left.
+    /// Announces this process in `folder`, which exists and is private to this user,
+    /// under a new id. Removes the files of dead Mimos.
     pub fn open(folder: PathBuf, id: String) -> io::Result<Mailbox> {
         running_instances(&folder)?;
-        // Locked before it is seen: nobody takes it for a dead one's.
+        // Locked before it is visible, so that nobody takes it for a dead Mimo's.
         let part = folder.join(format!("{id}.part"));
         let mut own = create_private(&part)?;
         own.lock()?;
@@ -68,13 +66,13 @@ impl Mailbox {
         })
     }
 
-    /// Where requests arrive.
+    /// Where commands arrive.
     pub fn folder(&self) -> &Path {
         &self.folder
     }
 
-    /// The requests that are there; each is given once.
-    pub fn take_commands(&self) -> Vec<PendingCommand> {
+    /// The commands that have arrived; each is returned once.
+    pub(crate) fn take_commands(&self) -> Vec<PendingCommand> {
         let files = files_of(&self.folder, &self.id).unwrap_or_default();
         let asks = files.into_iter().filter_map(|path| {
             let name = path.file_name()?.to_str()?.strip_suffix(".ask")?;
@@ -87,26 +85,25 @@ impl Mailbox {
         asks.take(limits::ASKS_MAX).collect()
     }
 
-    /// Answers a request.
     pub fn answer(&self, request: &PendingCommand, document: &Value) {
         let path = self
             .folder
             .join(format!("{}.{}.answer", self.id, request.id));
         if let Err(error) = replace(&path, document.to_string().as_bytes()) {
-            tracing::warn!(%error, "a command cannot be answered");
+            tracing::warn!(%error, "a command was not answered");
         }
     }
 }
 
 impl Drop for Mailbox {
     fn drop(&mut self) {
-        // What stays is known for a dead one's.
+        // Files that stay are recognized as a dead Mimo's.
         let _ = remove(&self.folder, &self.id);
     }
 }
 
-/// The Mimos that run on `folder`. Takes away what dead ones left.
-pub fn running_instances(folder: &Path) -> io::Result<Vec<Instance>> {
+/// The Mimos that run on `folder`. Removes the files of dead ones.
+pub(crate) fn running_instances(folder: &Path) -> io::Result<Vec<Instance>> {
     let entries = match fs::read_dir(folder) {
         Ok(entries) => entries,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
@@ -122,7 +119,7 @@ pub fn running_instances(folder: &Path) -> io::Result<Vec<Instance>> {
             id: id.to_owned(),
             pid: 0,
         };
-        match instance.lives(folder) {
+        match instance.is_alive(folder) {
             true => {
                 let text = fs::read_to_string(folder.join(&name)).unwrap_or_default();
                 let about: Value = serde_json::from_str(&text).unwrap_or_default();
@@ -136,9 +133,9 @@ pub fn running_instances(folder: &Path) -> io::Result<Vec<Instance>> {
     Ok(found)
 }
 
-/// Asks each of `instances` in `folder` and waits for its answer; `None` for one
-/// that ends first, or does not answer in time. `id` is one that was never used.
-pub async fn send_command(
+/// Sends a command to each of `instances` and waits for the answers; `None` for one
+/// that ends first or does not answer in time. `id` must be new.
+pub(crate) async fn send_command(
     folder: &Path,
     instances: Vec<Instance>,
     command: Command,
@@ -154,8 +151,8 @@ pub async fn send_command(
     for instance in instances {
         let path = instance.file(folder, id, "answer");
         let answer = loop {
-            // Looked at before the answer: the last thing it does is to answer.
-            let over = !instance.lives(folder) || Instant::now() >= until;
+            // Checked before the answer, which may be the last thing that it writes.
+            let over = !instance.is_alive(folder) || Instant::now() >= until;
             if let Ok(text) = fs::read_to_string(&path) {
                 break serde_json::from_str(&text).ok();
             }
@@ -164,7 +161,7 @@ pub async fn send_command(
             }
             sleep(Duration::from_millis(limits::ASK_LOOK_MILLIS)).await;
         };
-        // Whichever of the two is left.
+        // At most one of the two is left.
         let _ = fs::remove_file(&path);
         let _ = fs::remove_file(instance.file(folder, id, "ask"));
         answers.push((instance, answer));
@@ -177,14 +174,14 @@ impl Instance {
         folder.join(format!("{}.{request}.{kind}", self.id))
     }
 
-    /// Whether its process still holds its lock.
-    fn lives(&self, folder: &Path) -> bool {
+    /// Whether its process still holds the lock.
+    fn is_alive(&self, folder: &Path) -> bool {
         let own = File::open(folder.join(format!("{}.json", self.id)));
         own.is_ok_and(|own| matches!(own.try_lock_shared(), Err(TryLockError::WouldBlock)))
     }
 }
 
-/// Everything in `folder` that belongs to the Mimo `id`.
+/// All files of the Mimo `id`.
 fn files_of(folder: &Path, id: &str) -> io::Result<Vec<PathBuf>> {
     let mut files = Vec::new();
     for entry in fs::read_dir(folder)? {
@@ -201,7 +198,7 @@ fn files_of(folder: &Path, id: &str) -> io::Result<Vec<PathBuf>> {
 fn remove(folder: &Path, id: &str) -> io::Result<()> {
     for file in files_of(folder, id)? {
         match fs::remove_file(file) {
-            // Another one swept as well.
+            // Another process removed it as well.
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
             _ => {}
         }
@@ -216,7 +213,7 @@ mod tests {
     const TIMEOUT: Duration = Duration::from_secs(100);
 
     #[tokio::test]
-    async fn each_running_mimo_is_asked_and_answers_for_itself() {
+    async fn each_running_mimo_gets_the_command_and_answers() {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path();
         let open = |id: &str| Mailbox::open(path.to_owned(), id.to_owned()).expect("a mailbox");
@@ -232,7 +229,7 @@ mod tests {
                     one.answer(request, &json!({"by": "one"}));
                 }
                 if !asks.is_empty() {
-                    // The other ends without a word.
+                    // The other one ends without an answer.
                     return drop(two);
                 }
                 tokio::task::yield_now().await;
@@ -246,17 +243,17 @@ mod tests {
         };
         assert_eq!(by("one"), Some(json!({"by": "one"})));
         assert_eq!(by("two"), None);
-        assert!(one.take_commands().is_empty(), "a request is given once");
+        assert!(one.take_commands().is_empty(), "a command is returned once");
         let left = fs::read_dir(path).expect("a folder").count();
-        assert_eq!(left, 1, "only what the one that runs holds");
+        assert_eq!(left, 1, "only the file of the one that runs");
     }
 
     #[test]
-    fn what_a_dead_one_left_is_swept_and_a_living_ones_stays() {
+    fn files_of_dead_mimos_are_removed_and_others_stay() {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path();
         for name in ["dead.json", "dead.7.ask", "dead.7.answer"] {
-            // The number of a process that lives, and nobody's lock.
+            // The pid of a live process, but no lock.
             let about = json!({"pid": std::process::id()}).to_string();
             fs::write(path.join(name), about).expect("written");
         }

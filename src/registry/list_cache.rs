@@ -21,7 +21,7 @@ use crate::limits;
 /// A list that a skill may offer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum List {
+pub(crate) enum List {
     Prompts,
     Resources,
     /// Resource templates.
@@ -145,7 +145,7 @@ impl ListCache {
 
 impl Registry {
     /// The skills that have declared `capability` in this run or an earlier one.
-    pub fn skills_with(&self, capability: &str) -> Vec<SkillName> {
+    pub(crate) fn skills_with(&self, capability: &str) -> Vec<SkillName> {
         let skills = self.0.specs().into_iter();
         let able = skills.filter(|spec| {
             self.0
@@ -156,7 +156,7 @@ impl Registry {
     }
 
     /// The list that a skill gave last, without asking it again.
-    pub fn cached_list(&self, skill: &SkillName, list: List) -> Option<Items> {
+    pub(crate) fn cached_list(&self, skill: &SkillName, list: List) -> Option<Items> {
         let specs = self.0.specs();
         let spec = specs.iter().find(|spec| spec.name == *skill)?;
         self.0.list_cache.list(&fingerprint(spec), list)

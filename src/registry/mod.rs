@@ -5,13 +5,13 @@
 pub mod approvals;
 mod core;
 mod file_watch;
-pub mod instances;
-pub mod list_cache;
-pub mod pins;
+pub(crate) mod instances;
+pub(crate) mod list_cache;
+mod pins;
 mod reloader;
 pub mod table;
 pub mod tool_cache;
-pub mod tool_names;
+pub(crate) mod tool_names;
 
 use std::sync::Arc;
 
@@ -66,7 +66,7 @@ pub struct CallOptions {
 
 /// A tool that a skill offers.
 #[derive(Clone, Debug)]
-pub struct OfferedTool {
+pub(crate) struct OfferedTool {
     pub skill: SkillName,
     pub tool: Tool,
     pub approval: ApprovalState,
@@ -75,7 +75,7 @@ pub struct OfferedTool {
 
 /// A tool that may not be called until a person approves it.
 #[derive(Clone, Debug)]
-pub struct PendingApproval {
+pub(crate) struct PendingApproval {
     pub skill: SkillName,
     pub tool: String,
     pub why: &'static str,
@@ -178,12 +178,12 @@ impl Registry {
     }
 
     /// Whether a skill answers at the moment.
-    pub fn is_running(&self, skill: &SkillName) -> bool {
+    pub(crate) fn is_running(&self, skill: &SkillName) -> bool {
         self.0.is_running(skill)
     }
 
     /// Sends a notification to all skills that run.
-    pub fn notify_all(&self, method: &str) {
+    pub(crate) fn notify_all(&self, method: &str) {
         for client in self.0.running_clients() {
             client.notify(method, None);
         }

@@ -17,7 +17,7 @@ use crate::skills::spec::SkillName;
 
 /// Why the manifest is not in use, if it is not. Shared with the status.
 #[derive(Clone, Default)]
-pub struct ManifestProblem(Arc<Mutex<Option<String>>>);
+pub(crate) struct ManifestProblem(Arc<Mutex<Option<String>>>);
 
 impl ManifestProblem {
     pub fn get(&self) -> Option<String> {
@@ -34,7 +34,7 @@ impl ManifestProblem {
 }
 
 /// Reloads the skills of one registry.
-pub struct Reloader {
+pub(crate) struct Reloader {
     registry: Arc<Registry>,
     source: Arc<Source>,
     problem: ManifestProblem,
@@ -93,7 +93,7 @@ impl Reloader {
     }
 
     /// Asks for a reload, as SIGHUP does; false where nothing could be reloaded.
-    pub fn request_reload(&self) -> bool {
+    pub(crate) fn request_reload(&self) -> bool {
         let manifest_exists = self.source.path().symlink_metadata().is_ok();
         let reloadable = manifest_exists || !self.registry.statuses().is_empty();
         if reloadable {

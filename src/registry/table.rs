@@ -1,6 +1,5 @@
-//! Which skills there are, which run stands behind each, and which calls hold a
-//! lease on it. Pure: an event and the time in, effects out; nothing here runs,
-//! waits or speaks to a child.
+//! The state machine of the registry: skills, their runs, and the calls that hold
+//! leases on them. Pure: takes an event and the time, gives effects.
 
 mod reload;
 
@@ -13,56 +12,40 @@ use crate::skills::spec::{SkillName, SkillSpec};
 
 pub use reload::ReloadOutcome;
 
-/// Milliseconds since the registry began.
+/// Milliseconds since the registry started.
 pub type Millis = u64;
 
-/// One run of a child; never used twice.
+/// Identifies one run of a child; never reused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Run(pub u64);
 
-/// One call; the caller never uses a number twice.
+/// Identifies one call; never reused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Call(pub u64);
 
-/// How a skill is.
 #[derive(Clone, Debug)]
 pub enum State {
-    /// Not started: at its first call it will be.
+    /// Starts at its first call.
     Pending,
-    /// Started, not yet listed.
+    /// Started, but its tools are not listed yet.
     Starting(Run),
     /// Ready for calls.
-    Running {
-        /// The run that answers.
-        run: Run,
-        /// Since when.
-        since: Millis,
-    },
-    /// It died; it will be started again.
-    Backoff {
-        /// When.
-        until: Millis,
-    },
-    /// It died so often that it is left alone for a while.
-    Broken {
-        /// When it gets another chance.
-        until: Millis,
-    },
-    /// It does not start any more.
+    Running { run: Run, since: Millis },
+    /// It failed, and is started again later.
+    Backoff { until: Millis },
+    /// It failed so often that the circuit breaker is open.
+    Broken { until: Millis },
+    /// The registry is shutting down.
     Stopped,
 }
 
-/// A skill and its past.
 #[derive(Clone, Debug)]
 pub struct Skill {
-    /// What it is.
     pub spec: Arc<SkillSpec>,
-    /// How it is.
     pub state: State,
-    /// Its tools: those of its run, or, before its first one, those it had the
-    /// last time. `None`: unknown, or withdrawn with the run that had them.
+    /// The tools of its run, or, before the first run, those of an earlier process.
+    /// `None` where they are unknown or were withdrawn with their run.
     pub tools: Option<Arc<[Tool]>>,
-    /// Starts after the first.
     pub restarts: u32,
     /// Why the last run ended.
     pub ended: Option<String>,
@@ -72,58 +55,49 @@ pub struct Skill {
 /// Why a call gets no lease.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum LeaseError {
-    /// There is no such skill, or not any more.
+    /// There is no such skill.
     Unknown,
-    /// It does not run and will not within the call's patience; why.
+    /// It does not run and will not before the call's deadline; why.
     Down(String),
-    /// Too many calls wait for it.
+    /// Too many calls wait for the skill.
     Crowded,
     /// The registry is being shut down.
     Closing,
-    /// The call waited as long as it could.
+    /// The deadline passed while the call waited.
     Late,
 }
 
-/// A skill of the next generation, and its tools where an earlier run left them.
-pub type NextSkill = (Arc<SkillSpec>, Option<Arc<[Tool]>>);
+/// A skill of the next generation, and its tools where they are cached.
+pub(crate) type NextSkill = (Arc<SkillSpec>, Option<Arc<[Tool]>>);
 
-/// What happens.
 #[derive(Clone, Debug)]
 pub enum Event {
-    /// There is a skill; its tools, where an earlier run left them.
+    /// A skill, and its tools where they are cached.
     Register(Arc<SkillSpec>, Option<Arc<[Tool]>>),
-    /// A run is ready and has these tools, or has others now.
+    /// A run has listed its tools, for the first time or anew.
     Listed(Run, Arc<[Tool]>),
-    /// A run is over; why.
+    /// A run ended; why.
     Exited(Run, String),
-    /// A call wants a lease before its deadline.
+    /// A call needs a lease before its deadline.
     Call(Call, SkillName, Millis),
-    /// A call is over: answered, cancelled or late.
+    /// A call was answered, cancelled, or is late.
     Ended(Call),
-    /// These are the skills from now on, with the tools known of them.
+    /// The skills of the next generation.
     Reload(Vec<NextSkill>),
-    /// Time has passed.
     Tick,
-    /// Everything ends.
     Shutdown,
 }
 
-/// What is to be done.
 #[derive(Clone, Debug)]
 pub enum Effect {
-    /// Start a child.
     Start(Run, Arc<SkillSpec>),
-    /// End one.
     Stop(Run),
-    /// The call has a lease on this run.
     Grant(Call, Run),
-    /// The call has none and never will.
     Refuse(Call, LeaseError),
-    /// The list of tools is another one.
+    /// The tool list changed.
     Changed,
-    /// A reload is complete.
     Reloaded(ReloadOutcome),
-    /// A reload is under way already, or nothing starts any more.
+    /// A reload is under way already, or the registry is shutting down.
     ReloadRefused,
 }
 
@@ -133,14 +107,13 @@ enum Ticket {
     Leased { run: Run, deadline: Millis },
 }
 
-/// All of it.
 #[derive(Debug, Default)]
 pub struct Table {
     skills: BTreeMap<SkillName, Skill>,
     calls: HashMap<Call, Ticket>,
-    /// Runs that no call is routed to any more, and until when their calls may
-    /// take; `None` once they were told to stop.
-    leaving: BTreeMap<Run, Option<Millis>>,
+    /// Runs that get no more calls, and the deadline of their open calls; `None`
+    /// once they were told to stop.
+    draining: BTreeMap<Run, Option<Millis>>,
     leases: BTreeMap<Run, usize>,
     reload: Option<reload::Reload>,
     generation: u64,
@@ -149,7 +122,6 @@ pub struct Table {
 }
 
 impl Table {
-    /// Takes an event at the time `now`.
     pub fn step(&mut self, now: Millis, event: Event) -> Vec<Effect> {
         let mut out = Vec::new();
         match event {
@@ -165,33 +137,31 @@ impl Table {
         out
     }
 
-    /// The skills, by name.
     pub fn skills(&self) -> &BTreeMap<SkillName, Skill> {
         &self.skills
     }
 
-    /// How many reloads have been completed.
+    /// The number of completed reloads.
     pub fn generation(&self) -> u64 {
         self.generation
     }
 
-    /// Calls that are not over.
     pub fn open_calls(&self) -> usize {
         self.calls.len()
     }
 
-    /// Whether nothing starts any more.
-    pub fn is_closed(&self) -> bool {
+    /// Whether the registry is shutting down.
+    pub(crate) fn is_closed(&self) -> bool {
         self.closing
     }
 
-    /// Runs that may still have a process.
+    /// The runs that may still have a process.
     pub fn live_runs(&self) -> Vec<Run> {
         let front = self.skills.values().filter_map(|skill| skill.state.run());
         let incoming = self.reload.iter().flat_map(reload::Reload::runs);
         front
             .chain(incoming)
-            .chain(self.leaving.keys().copied())
+            .chain(self.draining.keys().copied())
             .collect()
     }
 
@@ -205,8 +175,8 @@ impl Table {
             Ticket::Waiting { deadline, .. } => Some(*deadline),
             Ticket::Leased { .. } => None,
         });
-        let leaving = self.leaving.values().filter_map(|until| *until);
-        skills.chain(calls).chain(leaving).min()
+        let draining = self.draining.values().filter_map(|until| *until);
+        skills.chain(calls).chain(draining).min()
     }
 
     fn register(
@@ -270,7 +240,7 @@ impl Table {
         }
     }
 
-    /// The calls that wait for a skill, the oldest first.
+    /// The calls that wait for a skill, oldest first.
     fn waiting_for(&self, name: &SkillName) -> Vec<Call> {
         let waits =
             |ticket: &Ticket| matches!(ticket, Ticket::Waiting { skill, .. } if skill == name);
@@ -287,13 +257,13 @@ impl Table {
         }
     }
 
-    /// A run that is over takes its leases and its tools along in this step.
-    /// The link has answered its calls by then.
+    /// A run that ends loses its leases and tools in this step. The client has
+    /// answered its calls by then.
     fn exited(&mut self, now: Millis, run: Run, why: String, out: &mut Vec<Effect>) {
         self.leases.remove(&run);
         self.calls
             .retain(|_, ticket| !matches!(ticket, Ticket::Leased { run: on, .. } if *on == run));
-        if self.leaving.remove(&run).is_some() || self.incoming_exited(now, run, &why, out) {
+        if self.draining.remove(&run).is_some() || self.incoming_exited(now, run, &why, out) {
             return;
         }
         let behind = |skill: &&mut Skill| skill.state.run() == Some(run);
@@ -365,21 +335,21 @@ impl Table {
         }
     }
 
-    /// No call is routed to `run` any more; it ends once its calls have.
-    fn leave(&mut self, run: Run, out: &mut Vec<Effect>) {
+    /// Routes no more calls to `run`; it stops once its open calls have ended.
+    fn drain(&mut self, run: Run, out: &mut Vec<Effect>) {
         let last = self.calls.values().filter_map(|ticket| match ticket {
             Ticket::Leased { run: on, deadline } if *on == run => Some(*deadline),
             _ => None,
         });
         let until = last.max().unwrap_or_default() + limits::SKILL_DRAIN_MILLIS_MAX;
-        self.leaving.insert(run, Some(until));
+        self.draining.insert(run, Some(until));
         self.stop_if_drained(run, out);
     }
 
     fn stop_if_drained(&mut self, run: Run, out: &mut Vec<Effect>) {
         let drained = !self.leases.contains_key(&run);
         if let Some(until) = self
-            .leaving
+            .draining
             .get_mut(&run)
             .filter(|until| until.is_some() && drained)
         {
@@ -389,7 +359,7 @@ impl Table {
     }
 
     fn tick(&mut self, now: Millis, out: &mut Vec<Effect>) {
-        for (run, until) in &mut self.leaving {
+        for (run, until) in &mut self.draining {
             if until.is_some_and(|until| until <= now) {
                 *until = None;
                 out.push(Effect::Stop(*run));
@@ -423,7 +393,7 @@ impl Table {
             return;
         }
         for run in self.live_runs() {
-            if !matches!(self.leaving.insert(run, None), Some(None)) {
+            if !matches!(self.draining.insert(run, None), Some(None)) {
                 out.push(Effect::Stop(run));
             }
         }
@@ -442,7 +412,6 @@ impl Table {
 }
 
 impl State {
-    /// The run behind the skill.
     pub fn run(&self) -> Option<Run> {
         match self {
             State::Starting(run) | State::Running { run, .. } => Some(*run),
@@ -450,7 +419,7 @@ impl State {
         }
     }
 
-    /// The word a client sees.
+    /// The word in `mimo_status`.
     pub fn name(&self) -> &'static str {
         match self {
             State::Pending => "pending",
@@ -475,7 +444,7 @@ impl Skill {
         }
     }
 
-    /// Its run is over: what next, and when. Nothing of it is offered meanwhile.
+    /// Schedules the next start after a run ended, and withdraws the tools.
     fn fail(&mut self, now: Millis, why: String) {
         if let State::Running { since, .. } = self.state
             && now.saturating_sub(since) >= limits::SKILL_STEADY_MILLIS_MIN

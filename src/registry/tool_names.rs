@@ -1,6 +1,5 @@
-//! What clients call the tools of skills: `<skill>__<tool>`, made of the
-//! characters every client takes, short enough for the strictest, and never the
-//! same for two. Pure.
+//! The names of skills' tools for clients: `<skill>__<tool>`, in characters and of a
+//! length that every client accepts, and unique. Pure.
 
 use std::collections::{HashMap, HashSet};
 
@@ -9,27 +8,25 @@ use sha2::{Digest, Sha256};
 use super::SkillName;
 use crate::limits::TOOL_NAME_BYTES_MAX;
 
-/// What stands between a skill's name and its tool's.
-pub const SEPARATOR: &str = "__";
+/// Separates the skill's name from the tool's. Mimo's own tools do not contain it.
+pub(crate) const SEPARATOR: &str = "__";
 
-/// Hexadecimal digits that tell shortened names apart.
+/// Hexadecimal digits that make changed names unique.
 const HASH_DIGITS: usize = 8;
 
-/// A name for each of `tools`, in their order. A tool keeps its own name as far
-/// as it can: it is changed where a client would refuse it, or where another one
-/// has the same; then a hash of the whole makes it its own. Tools of Mimo's own
-/// have no [`SEPARATOR`] in their names.
+/// A name for each of `tools`, in their order. The plain name is changed only where a
+/// client would refuse it or where two tools share it; then it ends with a hash.
 pub fn names<'a>(tools: impl Iterator<Item = (&'a SkillName, &'a str)> + Clone) -> Vec<String> {
     let mut plain: HashMap<String, usize> = HashMap::new();
     for (skill, tool) in tools.clone() {
         *plain.entry(joined(skill, tool)).or_default() += 1;
     }
-    let fits = |name: &str| legal(name) && plain.get(name) == Some(&1);
-    let mut used: HashSet<String> = plain.keys().filter(|name| fits(name)).cloned().collect();
+    let is_free = |name: &str| is_valid(name) && plain.get(name) == Some(&1);
+    let mut used: HashSet<String> = plain.keys().filter(|name| is_free(name)).cloned().collect();
     tools
         .map(|(skill, tool)| {
             let name = joined(skill, tool);
-            if fits(&name) {
+            if is_free(&name) {
                 return name;
             }
             let mut tries = 0..;
@@ -47,20 +44,20 @@ fn joined(skill: &SkillName, tool: &str) -> String {
     format!("{skill}{SEPARATOR}{tool}")
 }
 
-fn legal(name: &str) -> bool {
-    let fits = |c: u8| c.is_ascii_alphanumeric() || c == b'_' || c == b'-';
-    name.len() <= TOOL_NAME_BYTES_MAX && name.bytes().all(fits) && !name.ends_with(SEPARATOR)
+fn is_valid(name: &str) -> bool {
+    let allowed = |c: u8| c.is_ascii_alphanumeric() || c == b'_' || c == b'-';
+    name.len() <= TOOL_NAME_BYTES_MAX && name.bytes().all(allowed) && !name.ends_with(SEPARATOR)
 }
 
 fn shortened(name: &str, skill: &SkillName, tool: &str, salt: u64) -> String {
     let digest = Sha256::digest(format!("{skill}\0{tool}\0{salt}").as_bytes());
     let hash: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
-    let legal = |c: char| match c.is_ascii_alphanumeric() || c == '_' || c == '-' {
+    let valid = |c: char| match c.is_ascii_alphanumeric() || c == '_' || c == '-' {
         true => c,
         false => '_',
     };
-    let room = TOOL_NAME_BYTES_MAX - HASH_DIGITS - 1;
-    let start: String = name.chars().map(legal).take(room).collect();
+    let length = TOOL_NAME_BYTES_MAX - HASH_DIGITS - 1;
+    let start: String = name.chars().map(valid).take(length).collect();
     format!("{start}_{}", &hash[..HASH_DIGITS])
 }
 
@@ -79,7 +76,7 @@ mod tests {
     }
 
     #[test]
-    fn a_name_that_clients_take_is_kept() {
+    fn a_valid_name_is_kept() {
         assert_eq!(
             named(&[("files", "read_file"), ("git", "git-log")]),
             ["files__read_file", "git__git-log"]
@@ -87,7 +84,7 @@ mod tests {
     }
 
     #[test]
-    fn what_would_be_the_same_gets_a_hash_each() {
+    fn equal_names_each_get_a_hash() {
         let names = named(&[("a_", "b"), ("a", "_b"), ("a", "b")]);
         assert_eq!(names[2], "a__b");
         assert!(names[0].starts_with("a___b_") && names[1].starts_with("a___b_"));
@@ -95,7 +92,7 @@ mod tests {
     }
 
     #[test]
-    fn odd_and_long_names_are_made_fit_and_keep_their_beginning() {
+    fn invalid_and_long_names_keep_their_beginning() {
         let long = "x".repeat(80);
         let names = named(&[("s", "read file/π"), ("s", &long), ("s", "")]);
         assert!(names[0].starts_with("s__read_file___"), "{}", names[0]);
@@ -105,7 +102,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn names_are_legal_and_never_collide(
+        fn names_are_valid_and_unique(
             tools in prop::collection::btree_set(("[ab_]{1,3}", "[ab_. ]{0,4}|[a_]{40,70}"), 0..40),
         ) {
             let tools: Vec<(SkillName, String)> = tools
@@ -116,9 +113,9 @@ mod tests {
             let different: HashSet<&String> = given.iter().collect();
             prop_assert_eq!(different.len(), tools.len());
             for name in &given {
-                prop_assert!(legal(name) && name.contains(SEPARATOR), "{}", name);
+                prop_assert!(is_valid(name) && name.contains(SEPARATOR), "{}", name);
             }
-            // The order in which skills come does not decide anything.
+            // The order of skills does not matter.
             let mut turned: Vec<_> = tools.iter().map(|(skill, tool)| (skill, tool.as_str())).collect();
             turned.reverse();
             let mut again = names(turned.into_iter());

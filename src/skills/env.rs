@@ -8,7 +8,7 @@ use crate::skills::refusal::{Class, Refusal, shown};
 use crate::skills::rules::Rules;
 
 /// Names in the families below that are harmless.
-pub const SAFE: &[&str] = &[
+pub(crate) const SAFE: &[&str] = &[
     "NODE_ENV",
     "NODE_NO_WARNINGS",
     "PYTHONUNBUFFERED",

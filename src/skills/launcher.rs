@@ -49,14 +49,14 @@ pub struct Launched {
 
 /// The sandbox of a skill. Dropping it kills everything in it.
 #[cfg(target_os = "linux")]
-pub struct Supervised {
+pub(crate) struct Supervised {
     child: Child,
     control: UnixStream,
 }
 
 /// The reports of one sandbox.
 #[cfg(target_os = "linux")]
-pub struct Reports {
+pub(crate) struct Reports {
     lines: BufReader<UnixStream>,
 }
 
@@ -185,13 +185,13 @@ impl Reports {
 
     /// The socket of the reports, each a JSON line, for an event loop. To be called
     /// before the first `next`.
-    pub fn into_socket(self) -> UnixStream {
+    pub(crate) fn into_socket(self) -> UnixStream {
         self.lines.into_inner()
     }
 }
 
 /// A running Mimo and its pipes. Dropping this kills it.
-pub struct OwnProcess {
+pub(crate) struct OwnProcess {
     child: Child,
     /// Taken once; dropping it tells the process to finish.
     pub input: Option<ChildStdin>,
@@ -202,7 +202,7 @@ pub struct OwnProcess {
 /// Starts `executable`, Mimo itself. The environment is empty, so that no variable
 /// points it to the user's own files.
 #[allow(clippy::disallowed_methods)]
-pub fn start_ourselves(executable: &Path, arguments: &[&OsStr]) -> Result<OwnProcess, Failure> {
+pub(crate) fn start_ourselves(executable: &Path, arguments: &[&OsStr]) -> Result<OwnProcess, Failure> {
     let mut child = Command::new(executable)
         .args(arguments)
         .env_clear()

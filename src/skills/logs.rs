@@ -16,13 +16,13 @@ use crate::limits;
 use crate::telemetry::RotatingFile;
 
 /// The folder of the logs.
-pub struct Logs {
+pub(crate) struct Logs {
     folder: PathBuf,
     clock: Arc<dyn Clock>,
 }
 
 /// The log of one run. Appending never fails: a full disk does not stop a skill.
-pub struct Log {
+pub(crate) struct Log {
     file: RotatingFile,
     clock: Arc<dyn Clock>,
     state: Mutex<State>,

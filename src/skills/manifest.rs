@@ -25,7 +25,7 @@ pub struct Manifest {
 }
 
 impl Manifest {
-    pub fn enabled(&self) -> Vec<SkillSpec> {
+    pub(crate) fn enabled(&self) -> Vec<SkillSpec> {
         let enabled = self.skills.iter().filter(|skill| !skill.disabled);
         enabled.map(|skill| skill.spec.clone()).collect()
     }

@@ -15,7 +15,7 @@ pub mod refusal;
 pub mod rules;
 pub mod sandbox;
 #[cfg_attr(not(target_os = "linux"), path = "no_sandbox.rs")]
-pub mod sandbox_launcher;
+pub(crate) mod sandbox_launcher;
 #[cfg(target_os = "linux")]
 mod sandbox_process;
 pub mod spec;

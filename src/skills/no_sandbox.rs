@@ -10,7 +10,7 @@ use super::logs::Logs;
 use super::spec::{SkillName, SkillSpec};
 use crate::failure::{Failure, Kind};
 
-pub struct SandboxLauncher;
+pub(crate) struct SandboxLauncher;
 
 impl SandboxLauncher {
     pub fn new(

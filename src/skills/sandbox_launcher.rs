@@ -17,7 +17,7 @@ use super::versions::VersionCache;
 use crate::failure::Failure;
 
 /// Starts skills in their sandboxes.
-pub struct SandboxLauncher {
+pub(crate) struct SandboxLauncher {
     starter: Starter,
     /// Holds a private folder for each skill.
     folder: PathBuf,

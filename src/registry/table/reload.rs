@@ -1,5 +1,5 @@
-//! From one set of skills to another: what stays, what is started beforehand,
-//! and the one step in which the new set takes over.
+//! Replaces one set of skills by another: what stays, what starts first, and the
+//! single step in which the new set takes over.
 
 use std::collections::BTreeMap;
 use std::mem;
@@ -10,27 +10,23 @@ use crate::limits;
 use crate::skills::client::Tool;
 use crate::skills::spec::SkillName;
 
-/// What a reload has changed.
+/// What a reload changed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct ReloadOutcome {
-    /// The generation that began with it.
+pub(crate) struct ReloadOutcome {
     pub generation: u64,
-    /// Skills that were not touched, or whose next form did not come up: the
-    /// one that runs goes on then.
+    /// Unchanged skills, and changed ones that failed to start: the old form of
+    /// those goes on.
     pub kept: Vec<SkillName>,
-    /// New skills.
     pub started: Vec<SkillName>,
-    /// Skills that are gone.
     pub stopped: Vec<SkillName>,
-    /// Skills that are another program now, or run otherwise.
+    /// Skills with a changed spec.
     pub replaced: Vec<SkillName>,
-    /// Those of the new ones that did not come up, with the reason. Where none
-    /// of that name ran before, it is tried again by itself.
+    /// Skills that failed to start, with the reason. Where no skill of that name ran
+    /// before, it is started again automatically.
     pub failed: BTreeMap<SkillName, String>,
 }
 
-/// A reload under way: the skills of the next generation that are not those of
-/// this one.
+/// A reload under way, with the skills that are new or changed.
 #[derive(Debug)]
 pub struct Reload {
     incoming: BTreeMap<SkillName, Skill>,
@@ -38,7 +34,7 @@ pub struct Reload {
 }
 
 impl Reload {
-    /// The runs it has started.
+    /// The runs that it has started.
     pub fn runs(&self) -> impl Iterator<Item = Run> {
         self.incoming.values().filter_map(|skill| skill.state.run())
     }
@@ -73,8 +69,7 @@ impl Table {
                 Some(_) => outcome.replaced.push(name.clone()),
                 None => outcome.started.push(name.clone()),
             }
-            // What runs now is not replaced by something that would first have
-            // to be started.
+            // A running skill is not replaced by one that is not started yet.
             let runs = old.is_some_and(|old| old.state.run().is_some());
             let starts = runs || spec.eager || tools.is_none();
             let mut skill = Skill::new(spec, tools);
@@ -96,7 +91,7 @@ impl Table {
         self.commit_if_ready(now, out);
     }
 
-    /// Whether the run belongs to a reload.
+    /// Whether the run belongs to the reload.
     pub(super) fn incoming_listed(
         &mut self,
         now: Millis,
@@ -113,8 +108,8 @@ impl Table {
         true
     }
 
-    /// Whether the run belonged to a reload. One that does not come up does not
-    /// hold up the others.
+    /// Whether the run belonged to the reload. A failed start does not delay the
+    /// others.
     pub(super) fn incoming_exited(
         &mut self,
         now: Millis,
@@ -148,7 +143,7 @@ impl Table {
         self.generation += 1;
         outcome.generation = self.generation;
         let mut old = mem::take(&mut self.skills);
-        // What works leaves for something that works, and for nothing less.
+        // A running skill is only replaced by one that works.
         for name in outcome.failed.keys() {
             let before = old.get(name).map(|skill| &skill.state);
             if let Some(State::Running { .. }) = before {
@@ -163,7 +158,7 @@ impl Table {
         self.skills.extend(incoming);
         for (name, skill) in old {
             if let Some(run) = skill.state.run() {
-                self.leave(run, out);
+                self.drain(run, out);
             }
             self.move_waiting(now, &name, out);
         }
@@ -171,8 +166,7 @@ impl Table {
         out.push(Effect::Reloaded(outcome));
     }
 
-    /// Calls that wait for a skill of the old generation wait for the new one,
-    /// where there is one of that name.
+    /// Moves calls that wait for a skill to the new skill of that name, if any.
     fn move_waiting(&mut self, now: Millis, name: &SkillName, out: &mut Vec<Effect>) {
         let Some(skill) = self.skills.get(name) else {
             return self.refuse_waiting(name, &LeaseError::Unknown, out);

@@ -8,7 +8,7 @@ use serde_json::value::RawValue;
 use crate::limits::BATCH_MEMBERS_MAX;
 
 #[derive(Debug)]
-pub enum Message<'a> {
+pub(crate) enum Message<'a> {
     Response {
         /// Absent where it is no id that Mimo gives.
         id: Option<u64>,

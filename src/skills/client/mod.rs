@@ -42,7 +42,7 @@ pub trait DownstreamClient: Send + Sync {
 }
 
 /// Stands for the absence of a client: every question is refused.
-pub struct NoClient;
+pub(crate) struct NoClient;
 
 impl DownstreamClient for NoClient {
     fn wait_initialized(&self) -> BoxFuture<'static, ()> {
@@ -71,7 +71,7 @@ impl DownstreamClient for NoClient {
 }
 
 /// Takes the `params` of a call's progress notifications.
-pub type Progress = Arc<dyn Fn(&RawValue) + Send + Sync>;
+pub(crate) type Progress = Arc<dyn Fn(&RawValue) + Send + Sync>;
 
 /// Who takes what a skill sends during a call.
 #[derive(Clone, Default)]
@@ -86,7 +86,7 @@ pub struct CallHandlers {
 
 /// How often a skill broke the protocol.
 #[derive(Debug, Default)]
-pub struct Faults {
+pub(crate) struct Faults {
     /// Lines that are no message.
     pub junk: AtomicU64,
     /// Lines that are too long.
@@ -198,7 +198,7 @@ impl SkillClient {
     }
 
     /// Sends a notification, unless too much is queued.
-    pub fn notify(&self, method: &str, params: Option<&RawValue>) {
+    pub(crate) fn notify(&self, method: &str, params: Option<&RawValue>) {
         let params = params.map_or(String::new(), |params| format!(",\"params\":{params}"));
         self.0.post(format!(
             "{{\"jsonrpc\":\"2.0\",\"method\":\"{method}\"{params}}}\n"
@@ -206,12 +206,12 @@ impl SkillClient {
     }
 
     /// Ready once the skill has announced that its tools changed.
-    pub async fn tools_changed(&self) {
+    pub(crate) async fn tools_changed(&self) {
         self.0.tools_changed.notified().await;
     }
 
     /// Closes the skill's stdin, which asks it to end.
-    pub fn close_stdin(&self) {
+    pub(crate) fn close_stdin(&self) {
         self.0.stdin_closed.cancel();
     }
 

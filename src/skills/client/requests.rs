@@ -24,7 +24,7 @@ pub struct ServerInfo {
 }
 
 impl ServerInfo {
-    pub fn has_capability(&self, name: &str) -> bool {
+    pub(crate) fn has_capability(&self, name: &str) -> bool {
         self.result["capabilities"].get(name).is_some()
     }
 }

@@ -49,7 +49,7 @@ impl Source {
 
     /// Whether the file, or the reason why it cannot be read, differs from the last
     /// load.
-    pub fn has_changed(&self) -> bool {
+    pub(crate) fn has_changed(&self) -> bool {
         let now = stamp(&file::read(&self.path));
         let loaded = self.loaded.lock().unwrap_or_else(PoisonError::into_inner);
         *loaded != Some(now)

@@ -40,7 +40,7 @@ type CheckScript<'a> = dyn Fn(&Path) -> Result<PathBuf, Refusal> + 'a;
 
 /// A command that may run.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Program {
+pub(crate) struct Program {
     /// Absolute; the file and all folders above it were checked.
     pub path: PathBuf,
     /// Paths to read beside the default profile.
@@ -215,7 +215,7 @@ pub fn plan(
 }
 
 /// The skill's PATH: the program's own folder first, then the trusted ones.
-pub fn search_path(program: &Program, rules: &Rules) -> String {
+pub(crate) fn search_path(program: &Program, rules: &Rules) -> String {
     let mut seen = BTreeSet::new();
     let own = program.path.parent().map(Path::to_owned);
     let folders = own.into_iter().chain(rules.path.iter().cloned());

@@ -8,11 +8,11 @@ use super::{Grammar, grammar};
 
 /// Major and minor version.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Version(u32, u32);
+pub(crate) struct Version(u32, u32);
 
 /// The oldest version of a command that is allowed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Oldest {
+pub(crate) struct Oldest {
     pub command: &'static str,
     pub version: Version,
 }

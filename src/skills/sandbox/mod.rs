@@ -55,7 +55,7 @@ pub const ARGUMENT: &str = "__sandbox";
 
 /// Protects the gateway's memory and files from other processes of its user. Called
 /// before the first skill starts.
-pub fn protect_gateway() {
+pub(crate) fn protect_gateway() {
     #[cfg(target_os = "linux")]
     // Where this fails, the sandbox itself still keeps skills out.
     let _ = nix::sys::prctl::set_dumpable(false);

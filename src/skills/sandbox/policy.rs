@@ -11,7 +11,7 @@ use crate::skills::spec::{Network, SkillSpec};
 
 /// The private folders of a skill, and the variables that point programs to them.
 /// No cache is shared, because one skill could alter another's code.
-pub const OWN_FOLDERS: [(&str, &str); 5] = [
+pub(crate) const OWN_FOLDERS: [(&str, &str); 5] = [
     ("HOME", "home"),
     ("TMPDIR", "tmp"),
     ("XDG_CACHE_HOME", "cache"),
@@ -20,11 +20,11 @@ pub const OWN_FOLDERS: [(&str, &str); 5] = [
 ];
 
 /// The PATH of a skill whose spec has none.
-pub const PATH_DEFAULT: &str = "/usr/local/bin:/usr/bin:/bin";
+pub(crate) const PATH_DEFAULT: &str = "/usr/local/bin:/usr/bin:/bin";
 
 /// Everything that a sandbox needs; it reads no file and no variable.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct Policy {
+pub(crate) struct Policy {
     /// The sandbox ends with this process.
     pub gateway: i32,
     /// The program; absent in a probe.
@@ -41,7 +41,7 @@ pub struct Policy {
     pub network: NetworkAccess,
     pub bounds: Bounds,
     /// Whether it may use Unix sockets: only the docker client.
-    pub local_sockets: bool,
+    pub(crate) local_sockets: bool,
     /// Nothing runs unless every layer is enforced.
     pub strict: bool,
 }
@@ -89,7 +89,7 @@ impl Policy {
 /// Which hosts a skill may connect to.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum NetworkAccess {
+pub(crate) enum NetworkAccess {
     None,
     /// Any host and port.
     Any,
@@ -99,7 +99,7 @@ pub enum NetworkAccess {
 
 /// The resources that a skill may use.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
-pub struct Bounds {
+pub(crate) struct Bounds {
     /// Resident memory of the tree.
     pub memory_bytes: u64,
     /// CPU time of the tree.
@@ -192,7 +192,7 @@ impl LayerState {
 
 /// The layers of one sandbox: each with its state and the reason.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Layers(pub Vec<(Layer, LayerState, String)>);
+pub(crate) struct Layers(pub Vec<(Layer, LayerState, String)>);
 
 impl Layers {
     /// A layer without a report is absent.

@@ -1,4 +1,4 @@
-//! Calls of skills' tools: by `skill_read` and `skill_call`, and by their own
+//! Calls tools of skills: through `skill_read` and `skill_call`, and by their own
 //! names.
 
 use std::sync::Arc;
@@ -14,12 +14,12 @@ use crate::registry::{CallHandlers, CallOptions, OfferedTool, SkillName};
 use crate::tools::arguments::Reader;
 use crate::tools::{Arguments, Context, Reply};
 
-/// A tool of a skill that a name means.
-pub struct Target {
+/// The tool of a skill that a name refers to.
+pub(crate) struct Target {
     skill: SkillName,
     tool: String,
-    /// Whether it declares that it changes nothing.
-    reads: bool,
+    /// Whether it is declared read-only.
+    read_only: bool,
 }
 
 impl From<&OfferedTool> for Target {
@@ -27,19 +27,19 @@ impl From<&OfferedTool> for Target {
         Target {
             skill: offer.skill.clone(),
             tool: offer.tool.name.clone(),
-            reads: offer.tool.read_only,
+            read_only: offer.tool.read_only,
         }
     }
 }
 
 impl Skills {
-    /// The tool that clients call by this name, where there is one.
+    /// The tool that clients call by this name.
     pub fn target(&self, name: &str) -> Option<Target> {
         self.exposed().find(name).map(Target::from)
     }
 
-    /// Calls a tool by its own name: no argument of it is ours, so a result
-    /// that is too long goes on under a cursor of `skill_read`.
+    /// Calls a tool by its own name. It takes no arguments of ours, so the rest of a
+    /// long result is read with `skill_read`.
     pub async fn call(
         self: Arc<Skills>,
         target: Target,
@@ -80,7 +80,7 @@ impl Skills {
         let result = called?;
         if let Some(recorder) = self.recorder.get()
             && !by_procedure
-            && !failed(&result)
+            && !is_error(&result)
         {
             let arguments = arguments.map_or("{}", RawValue::get);
             recorder(
@@ -93,12 +93,12 @@ impl Skills {
     }
 }
 
-/// `skill_read` and `skill_call`.
+/// Runs `skill_read` and `skill_call`.
 pub async fn run(
     skills: Arc<Skills>,
     arguments: Arguments,
     context: Context,
-    only_reads: bool,
+    read_only: bool,
 ) -> Result<Reply, CallError> {
     let reader = Reader::new(&arguments);
     let budget = reader.budget(8000)?;
@@ -110,10 +110,10 @@ pub async fn run(
         Some(target) => target,
         None => unlisted(name)?,
     };
-    if only_reads && !target.reads {
+    if read_only && !target.read_only {
         return Err(Failure::new(
             Kind::Refused,
-            format!("{name} is not declared to only read"),
+            format!("{name} is not declared read-only"),
         )
         .at("/tool")
         .hint("use skill_call, which may change things")
@@ -126,8 +126,8 @@ pub async fn run(
     Ok(skills.pages.first(&caller, result, select, budget)?)
 }
 
-/// A tool that is not on offer now: its skill may start again, or can say why
-/// it does not.
+/// A tool that is not on offer. The call still goes to its skill, which may start
+/// again or give the reason why not.
 fn unlisted(name: &str) -> Result<Target, Failure> {
     let (skill, tool) = exposure::split(name).ok_or_else(|| {
         Failure::invalid("/tool", format!("there is no tool {name:?}"))
@@ -136,12 +136,12 @@ fn unlisted(name: &str) -> Result<Target, Failure> {
     Ok(Target {
         skill,
         tool: tool.to_owned(),
-        reads: false,
+        read_only: false,
     })
 }
 
-/// Whether the tool says that it failed.
-fn failed(result: &RawValue) -> bool {
+/// Whether the result has `isError` set.
+fn is_error(result: &RawValue) -> bool {
     #[derive(serde::Deserialize)]
     struct Mark {
         #[serde(rename = "isError", default)]
@@ -152,7 +152,7 @@ fn failed(result: &RawValue) -> bool {
         && serde_json::from_str::<Mark>(text).is_ok_and(|mark| mark.is_error)
 }
 
-/// Arguments as an object: some clients send it as a string.
+/// The arguments as an object; some clients send it as a string.
 fn object(arguments: Value) -> Result<Value, Failure> {
     match arguments {
         Value::Null => Ok(Value::Object(Arguments::new())),
@@ -167,7 +167,7 @@ fn object(arguments: Value) -> Result<Value, Failure> {
     }
 }
 
-/// Takes a skill's progress over into ours.
+/// Forwards a skill's progress to the client.
 fn progress(context: Context) -> Arc<dyn Fn(&RawValue) + Send + Sync> {
     Arc::new(move |params| {
         let params: Value = serde_json::from_str(params.get()).unwrap_or_default();

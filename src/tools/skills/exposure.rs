@@ -1,5 +1,4 @@
-//! Which tools of skills clients see by name, and what each is called. Pure:
-//! offers in, definitions out.
+//! Which tools of skills are listed by name, and under which names. Pure.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -11,19 +10,18 @@ use crate::limits::{TOKEN_BYTES, TOOLS_LISTED_MAX, TOOLS_LISTED_TOKENS_MAX};
 use crate::registry::tool_names::names;
 use crate::registry::{ApprovalState, Expose, OfferedTool, SkillName};
 
-/// The tools on offer at one moment, under the names that clients call them by.
-pub struct Exposed {
+/// The tools on offer at one moment, under their names for clients.
+pub(crate) struct Exposed {
     offers: Vec<OfferedTool>,
     names: Vec<String>,
     by_name: HashMap<String, usize>,
 }
 
-/// A list of definitions as it weighs on a client.
+/// The size of a list of definitions.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Load {
-    /// How many there are.
+pub(crate) struct Load {
     pub tools: usize,
-    /// All of them as JSON.
+    /// Of the definitions as JSON.
     pub bytes: usize,
 }
 
@@ -36,13 +34,12 @@ impl Load {
         }
     }
 
-    fn fits(self) -> bool {
+    fn is_within_limits(self) -> bool {
         self.tools <= TOOLS_LISTED_MAX && self.bytes <= TOOLS_LISTED_TOKENS_MAX * TOKEN_BYTES
     }
 }
 
 impl Exposed {
-    /// These offers.
     pub fn of(offers: Vec<OfferedTool>) -> Exposed {
         let pairs = offers
             .iter()
@@ -56,17 +53,16 @@ impl Exposed {
         }
     }
 
-    /// All offers.
     pub fn offers(&self) -> &[OfferedTool] {
         &self.offers
     }
 
-    /// What clients call the offer at this place.
+    /// The name of the offer at this index.
     pub fn name(&self, nth: usize) -> &str {
         &self.names[nth]
     }
 
-    /// The offer that clients call so, or whose skill and tool are joined so.
+    /// The offer with this name, or whose skill and tool make up this name.
     pub fn find(&self, name: &str) -> Option<&OfferedTool> {
         let place = self.by_name.get(name).copied();
         let joined = || {
@@ -77,10 +73,10 @@ impl Exposed {
         place.or_else(joined).map(|place| &self.offers[place])
     }
 
-    /// The definitions that a client sees beside `own`, each under its name
-    /// here: those of skills that are exposed directly, and those of the others
-    /// as long as all together do not burden the client. Tools that are not
-    /// approved, or whose name is not `granted`, are not shown.
+    /// The definitions that are listed beside `own`, under their names for clients:
+    /// those of skills with `Expose::Direct`, and those with `Expose::Auto` while all
+    /// together are within the limits. Leaves out tools that are not approved or
+    /// whose name is not `granted`.
     pub fn direct(&self, own: Load, granted: impl Fn(&str) -> bool) -> Vec<Arc<RawValue>> {
         let listed = |wanted: Expose| -> Vec<(usize, Arc<RawValue>)> {
             let places = 0..self.offers.len();
@@ -95,7 +91,7 @@ impl Exposed {
         };
         let mut all = listed(Expose::Direct);
         let auto = listed(Expose::Auto);
-        if own.with(&all).with(&auto).fits() {
+        if own.with(&all).with(&auto).is_within_limits() {
             all.extend(auto);
             all.sort_by_key(|(nth, _)| *nth);
         }
@@ -110,7 +106,7 @@ impl Exposed {
     }
 }
 
-/// The skill and the tool of a name that was made by joining the two.
+/// Splits a name into skill and tool.
 pub fn split(name: &str) -> Option<(SkillName, &str)> {
     let (skill, tool) = name.split_once(crate::registry::tool_names::SEPARATOR)?;
     Some((SkillName::new(skill)?, tool))
@@ -145,7 +141,7 @@ mod tests {
     }
 
     #[test]
-    fn a_definition_is_whole_under_its_new_name() {
+    fn a_renamed_definition_keeps_all_members() {
         let direct = Exposed::of(offers("s", 1, Expose::Auto)).direct(Load::default(), |_| true);
         assert_eq!(
             direct[0].get(),
@@ -154,11 +150,11 @@ mod tests {
     }
 
     #[test]
-    fn auto_is_direct_while_the_whole_list_is_short() {
+    fn auto_is_direct_while_the_list_is_short() {
         let room = TOOLS_LISTED_MAX - 8;
         assert_eq!(shown(offers("a", room, Expose::Auto)), room);
         assert_eq!(shown(offers("a", room + 1, Expose::Auto)), 0);
-        // What is to be direct stays so, and takes its room from the others.
+        // Direct tools stay listed and leave less room for the others.
         let mut both = offers("a", room, Expose::Auto);
         both.extend(offers("b", 5, Expose::Direct));
         assert_eq!(shown(both), 5);
@@ -166,7 +162,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_approved_is_not_shown_and_still_found() {
+    fn an_unapproved_tool_is_found_but_not_listed() {
         let mut offers = offers("a", 2, Expose::Direct);
         offers[1].approval = ApprovalState::New;
         let exposed = Exposed::of(offers);

@@ -1,5 +1,5 @@
-//! Ranks the tools of skills for what someone wants to do: by meaning and by
-//! words, joined the way a memory search joins them.
+//! Ranks the tools of skills for a query by meaning and by words, combined as in a
+//! memory search.
 
 use std::sync::Arc;
 
@@ -12,18 +12,17 @@ use crate::store::memory::{Candidates, Hit};
 use crate::text::{self, QueryWord};
 use crate::vector::dot;
 
-/// BM25's usual two constants.
+/// The usual constants of BM25.
 const SATURATION: f32 = 1.2;
 const LENGTH_SHARE: f32 = 0.75;
 
-/// Ranks tools; keeps the vectors of the descriptions it has seen.
-pub struct Finder {
+/// Ranks tools, and keeps the vectors of descriptions.
+pub(crate) struct Finder {
     embedder: Arc<dyn Embedder>,
     vectors: Arc<VectorCache>,
 }
 
 impl Finder {
-    /// A finder that has seen nothing yet.
     pub fn new(embedder: Arc<dyn Embedder>) -> Finder {
         Finder {
             embedder,
@@ -31,17 +30,17 @@ impl Finder {
         }
     }
 
-    /// The places of `offers`, best first.
+    /// The indices of `offers`, best first.
     pub async fn rank(&self, query: String, offers: &[OfferedTool]) -> Result<Vec<usize>, Failure> {
         let texts: Vec<String> = offers.iter().map(described).collect();
         let (embedder, vectors) = (self.embedder.clone(), self.vectors.clone());
-        // Encoding keeps a processor busy: off the event loop.
+        // Encoding would block the event loop.
         tokio::task::spawn_blocking(move || {
             let candidates = Candidates {
                 keyword: by_words(&text::query_words(&query), &texts),
                 semantic: by_meaning(&*embedder, &vectors, &query, &texts)?,
             };
-            // Tools stand in no thread: no neighbour supports another.
+            // Tools are in no thread, so neighbours do not count.
             let weights = Weights {
                 neighbours: [0.0; 2],
                 ..Weights::default()
@@ -57,7 +56,7 @@ impl Finder {
     }
 }
 
-/// What is known of a tool, as a text: its names count like its description.
+/// The text of a tool: its names and its description.
 fn described(offer: &OfferedTool) -> String {
     let name = offer.tool.name.replace(['_', '-', '.'], " ");
     let mut end = offer.tool.description.len().min(limits::SNIPPET_BYTES_MAX);
@@ -99,8 +98,8 @@ fn by_meaning(
     Ok(hits(scores.into_iter()))
 }
 
-/// BM25 over the descriptions. The store's index stems words; here two words
-/// are one where one begins with the other.
+/// BM25 over the descriptions. Two words are the same where one begins with the
+/// other; the store's index stems words instead.
 fn by_words(query: &[QueryWord], texts: &[String]) -> Vec<Hit> {
     let documents: Vec<String> = texts.iter().map(|text| text::words(text)).collect();
     let documents: Vec<Vec<&str>> = documents

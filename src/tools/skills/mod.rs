@@ -1,5 +1,5 @@
-//! The skill tools: finding the tools of other servers, and calling them
-//! through the registry.
+//! `skill_find`, `skill_read` and `skill_call`: find the tools of skills and call
+//! them through the registry.
 
 mod call;
 mod exposure;
@@ -26,34 +26,29 @@ use crate::registry::{ApprovalState, ManifestProblem, OfferedTool, Registry, Ski
 pub use self::call::Target;
 pub use self::exposure::{Exposed, Load};
 
-/// How long a call may take at all; what each skill is given stands in the
-/// manifest.
-pub const CALL_TIMEOUT: Duration = Duration::from_secs(limits::SKILL_CALL_SECONDS_MAX);
+/// The longest timeout that a manifest may give a skill.
+pub(crate) const CALL_TIMEOUT: Duration = Duration::from_secs(limits::SKILL_CALL_SECONDS_MAX);
 
 /// Records a call: the caller's project, the tool as `<skill>__<tool>`, and the
 /// JSON of its arguments.
-pub type Recorder = Arc<dyn Fn(&str, String, &str) + Send + Sync>;
+pub(crate) type Recorder = Arc<dyn Fn(&str, String, &str) + Send + Sync>;
 
-/// What the skill tools work with.
 pub struct Skills {
     registry: Arc<Registry>,
-    /// What the sandbox of a skill enforces, as a document.
+    /// The layers of a skill's sandbox as a document.
     sandbox: Arc<dyn Fn(&SkillName) -> Value + Send + Sync>,
-    /// Why there are no skills although a manifest names some.
     problem: ManifestProblem,
     finder: Finder,
     pages: Pages,
-    /// Told of each call that succeeded.
+    /// Records each call that succeeds.
     recorder: OnceLock<Recorder>,
-    /// When skills began to start.
+    /// When the skills started.
     began: Instant,
-    /// The tools as they were in one generation of the registry.
+    /// The tools at one count of `Registry::changes`.
     exposed: Mutex<Option<(u64, Arc<Exposed>)>>,
 }
 
 impl Skills {
-    /// Tools over `registry`; `embedder` ranks what is looked for, `sandbox`
-    /// tells what holds a skill, `problem` why the manifest is not in use.
     pub fn new(
         registry: Arc<Registry>,
         embedder: Arc<dyn Embedder>,
@@ -73,14 +68,13 @@ impl Skills {
         }
     }
 
-    /// What skills there are, and their tools.
     pub(super) fn registry(&self) -> &Registry {
         &self.registry
     }
 
-    /// From now on `recorder` is told of each call that succeeded, unless a
-    /// procedure made it, whose journal has it. Only the first one counts.
-    pub fn record_to(&self, recorder: Recorder) {
+    /// Passes each successful call to `recorder`, except those of procedures, which
+    /// keep a journal. Only the first recorder counts.
+    pub(crate) fn record_to(&self, recorder: Recorder) {
         let _ = self.recorder.set(recorder);
     }
 
@@ -89,7 +83,7 @@ impl Skills {
         !self.registry.statuses().is_empty()
     }
 
-    /// How each skill is, for `mimo_status`.
+    /// The skills for `mimo_status`.
     pub fn statuses(&self) -> Value {
         let status = |status: crate::registry::SkillStatus| {
             json!({
@@ -120,9 +114,9 @@ impl Skills {
         self.problem.get()
     }
 
-    /// Waits while a skill whose tools nobody knows yet starts, where it is
-    /// `server` or none is named. What hangs holds nobody up for long: once
-    /// other tools are known, the wait is short, and after a while there is none.
+    /// Waits for the tool lists of skills that are starting, or of `server` only. The
+    /// wait is short once other tools are known, and there is none long after the
+    /// start, so a hanging skill does not delay searches.
     async fn wait_for_lists(&self, server: Option<&str>) {
         self.ready().await;
         let unlisted = || {
@@ -141,13 +135,13 @@ impl Skills {
             false => last,
         };
         while unlisted() && Instant::now() < end() {
-            // A start that fails changes no list: that is seen at the next look.
+            // A failed start changes no list, so the states are polled too.
             let _ = tokio::time::timeout(look, changes.changed()).await;
         }
     }
 
-    /// The approved tools that fit `query`, best first, at most `limit`, each
-    /// under the name that clients call it by.
+    /// The approved tools that match `query`, best first, under their names for
+    /// clients.
     pub(super) async fn best(
         &self,
         query: String,
@@ -170,8 +164,8 @@ impl Skills {
         self.registry.approvals_known().await;
     }
 
-    /// The tools on offer now, under the names that clients call them by.
-    pub fn exposed(&self) -> Arc<Exposed> {
+    /// The tools on offer, under their names for clients.
+    pub(crate) fn exposed(&self) -> Arc<Exposed> {
         let generation = *self.registry.changes().borrow();
         let mut kept = self.exposed.lock().unwrap_or_else(PoisonError::into_inner);
         match &*kept {
@@ -184,13 +178,12 @@ impl Skills {
         }
     }
 
-    /// Marked as changed whenever the tools on offer may be other ones.
+    /// Marked as changed whenever the tools on offer change.
     pub fn changes(&self) -> watch::Receiver<u64> {
         self.registry.changes()
     }
 }
 
-/// `skill_find`, `skill_read` and `skill_call`.
 pub fn tools(skills: Arc<Skills>) -> Vec<Tool> {
     let (finds, reads) = (skills.clone(), skills.clone());
     vec![
@@ -240,7 +233,7 @@ async fn find(skills: Arc<Skills>, arguments: Arguments) -> Result<Reply, Failur
         return Err(no_server(&skills.registry, server));
     }
     let best = match query.trim().is_empty() {
-        // Nothing to rank by: in the order the skills give.
+        // Without a query the order of the skills is kept.
         true => (0..offers.len()).collect(),
         false => skills.finder.rank(query, &offers).await?,
     };
@@ -252,7 +245,7 @@ async fn find(skills: Arc<Skills>, arguments: Arguments) -> Result<Reply, Failur
     let found: Vec<Value> = best
         .into_iter()
         .take(limit)
-        .map(|nth| shown(names[nth], &offers[nth], state(&offers[nth].skill)))
+        .map(|nth| document(names[nth], &offers[nth], state(&offers[nth].skill)))
         .collect();
     Ok(Document::of(&json!({ "tools": found }))?.into())
 }
@@ -267,9 +260,9 @@ fn no_server(registry: &Registry, server: &str) -> Failure {
     }
 }
 
-/// What a model sees of a tool. Of one that is not approved nothing that its
-/// server wrote: that text may be the very reason why it is not.
-fn shown(name: &str, offer: &OfferedTool, state: &str) -> Value {
+/// A tool as models see it. Nothing that the server wrote is shown of a tool that is
+/// not approved: the text may be the very reason why.
+fn document(name: &str, offer: &OfferedTool, state: &str) -> Value {
     if offer.approval != ApprovalState::Approved {
         return json!({
             "tool": name,
