@@ -26,7 +26,7 @@ pub(crate) struct FileWatch {
 
 impl FileWatch {
     /// Watches `files`, which may be folders, from the first [`FileWatch::arm`] on.
-    pub fn new(files: Vec<PathBuf>) -> FileWatch {
+    pub(crate) fn new(files: Vec<PathBuf>) -> FileWatch {
         let changed = Arc::new(Notify::new());
         let wanted = Arc::new(Mutex::new(files.clone()));
         let (tell, of) = (changed.clone(), wanted.clone());
@@ -81,7 +81,7 @@ impl FileWatch {
     }
 
     /// Waits for the next change, and a moment longer for the writer to finish.
-    pub async fn changed(&self) {
+    pub(crate) async fn changed(&self) {
         let pause = Duration::from_millis(limits::RELOAD_LOOK_MILLIS_MAX);
         match self.watcher {
             Some(_) => self.changed.notified().await,

@@ -26,7 +26,7 @@ pub(crate) struct Mailbox {
 /// A command to a running Mimo.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Command {
+pub(crate) enum Command {
     /// Reload the manifest.
     Reload,
     /// Read the approved tools again.
@@ -37,20 +37,20 @@ pub enum Command {
 #[derive(Debug)]
 pub(crate) struct PendingCommand {
     id: String,
-    pub command: Command,
+    pub(crate) command: Command,
 }
 
 /// A running Mimo.
 #[derive(Clone, Debug)]
 pub(crate) struct Instance {
     id: String,
-    pub pid: u64,
+    pub(crate) pid: u64,
 }
 
 impl Mailbox {
     /// Announces this process in `folder`, which exists and is private to this user,
     /// under a new id. Removes the files of dead Mimos.
-    pub fn open(folder: PathBuf, id: String) -> io::Result<Mailbox> {
+    pub(crate) fn open(folder: PathBuf, id: String) -> io::Result<Mailbox> {
         running_instances(&folder)?;
         // Locked before it is visible, so that nobody takes it for a dead Mimo's.
         let part = folder.join(format!("{id}.part"));
@@ -67,7 +67,7 @@ impl Mailbox {
     }
 
     /// Where commands arrive.
-    pub fn folder(&self) -> &Path {
+    pub(crate) fn folder(&self) -> &Path {
         &self.folder
     }
 
@@ -85,7 +85,7 @@ impl Mailbox {
         asks.take(limits::ASKS_MAX).collect()
     }
 
-    pub fn answer(&self, request: &PendingCommand, document: &Value) {
+    pub(crate) fn answer(&self, request: &PendingCommand, document: &Value) {
         let path = self
             .folder
             .join(format!("{}.{}.answer", self.id, request.id));

@@ -30,7 +30,7 @@ pub(crate) enum List {
 
 impl List {
     /// The method that requests it.
-    pub fn method(self) -> &'static str {
+    pub(crate) fn method(self) -> &'static str {
         match self {
             List::Prompts => "prompts/list",
             List::Resources => "resources/list",
@@ -39,7 +39,7 @@ impl List {
     }
 
     /// The key of the result that holds its items.
-    pub fn member(self) -> &'static str {
+    pub(crate) fn member(self) -> &'static str {
         match self {
             List::Prompts => "prompts",
             List::Resources => "resources",
@@ -48,7 +48,7 @@ impl List {
     }
 
     /// The capability of the servers that offer it.
-    pub fn capability(self) -> &'static str {
+    pub(crate) fn capability(self) -> &'static str {
         match self {
             List::Prompts => "prompts",
             List::Resources | List::Templates => "resources",
@@ -57,7 +57,7 @@ impl List {
 }
 
 /// The items of a list as the skill wrote them.
-pub type Items = Arc<Vec<Box<RawValue>>>;
+pub(crate) type Items = Arc<Vec<Box<RawValue>>>;
 
 #[derive(Default)]
 pub(super) struct ListCache {
@@ -164,7 +164,7 @@ impl Registry {
 
     /// A list of a skill: requested where the skill runs, cached where it does
     /// not. A skill is started only for a list that is in no cache.
-    pub async fn list(
+    pub(crate) async fn list(
         &self,
         skill: &SkillName,
         list: List,

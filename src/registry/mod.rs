@@ -32,7 +32,7 @@ use crate::skills::client::{SkillClient, Tool};
 use crate::skills::spec::SkillSpec;
 
 pub use self::pins::{ApprovalState, FirstUse};
-pub use self::reloader::{ManifestProblem, Reloader};
+pub(crate) use self::reloader::{ManifestProblem, Reloader};
 pub use crate::failure::CallError;
 pub use crate::skills::client::{CallHandlers, DownstreamClient};
 pub use crate::skills::spec::{Expose, SkillName};
@@ -66,7 +66,7 @@ pub struct CallOptions {
 
 /// A tool that a skill offers.
 #[derive(Clone, Debug)]
-pub(crate) struct OfferedTool {
+pub struct OfferedTool {
     pub skill: SkillName,
     pub tool: Tool,
     pub approval: ApprovalState,
@@ -76,9 +76,9 @@ pub(crate) struct OfferedTool {
 /// A tool that may not be called until a person approves it.
 #[derive(Clone, Debug)]
 pub(crate) struct PendingApproval {
-    pub skill: SkillName,
-    pub tool: String,
-    pub why: &'static str,
+    pub(crate) skill: SkillName,
+    pub(crate) tool: String,
+    pub(crate) why: &'static str,
 }
 
 /// The state of a skill as `mimo_status` shows it.
@@ -119,7 +119,7 @@ impl Registry {
     }
 
     /// The tools that wait for a person's approval.
-    pub fn pending(&self) -> Vec<PendingApproval> {
+    pub(crate) fn pending(&self) -> Vec<PendingApproval> {
         self.0.pending_approvals()
     }
 
@@ -162,7 +162,7 @@ impl Registry {
 
     /// Sends a request of another kind (`resources/read`, `prompts/get`) and
     /// gives the answer as the skill wrote it.
-    pub async fn pass(
+    pub(crate) async fn pass(
         &self,
         skill: &SkillName,
         method: &str,

@@ -20,12 +20,12 @@ use crate::skills::spec::SkillName;
 pub(crate) struct ManifestProblem(Arc<Mutex<Option<String>>>);
 
 impl ManifestProblem {
-    pub fn get(&self) -> Option<String> {
+    pub(crate) fn get(&self) -> Option<String> {
         let problem = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         problem.clone()
     }
 
-    pub fn set(&self, problem: Option<String>) {
+    pub(crate) fn set(&self, problem: Option<String>) {
         if let Some(problem) = &problem {
             tracing::error!("{problem}");
         }
@@ -61,7 +61,11 @@ type Reload<'a> = Pin<Box<dyn Future<Output = (Reloaded, Waiter)> + Send + 'a>>;
 
 impl Reloader {
     /// Keeps `registry` as `source` says, and `problem` up to date.
-    pub fn new(registry: Arc<Registry>, source: Arc<Source>, problem: ManifestProblem) -> Reloader {
+    pub(crate) fn new(
+        registry: Arc<Registry>,
+        source: Arc<Source>,
+        problem: ManifestProblem,
+    ) -> Reloader {
         Reloader {
             registry,
             source,
@@ -73,7 +77,7 @@ impl Reloader {
 
     /// Reloads and gives the outcome. The reload goes on where the caller stops
     /// waiting.
-    pub async fn reload(&self) -> Result<Value, Failure> {
+    pub(crate) async fn reload(&self) -> Result<Value, Failure> {
         let calls = self
             .calls
             .lock()
@@ -104,7 +108,7 @@ impl Reloader {
 
     /// Reloads whenever there is a reason, until it is dropped. Commands arrive
     /// through `mailbox`.
-    pub async fn run(&self, mailbox: Option<Mailbox>) {
+    pub(crate) async fn run(&self, mailbox: Option<Mailbox>) {
         let mut files = vec![self.source.path().to_owned()];
         files.extend(mailbox.iter().map(|mailbox| mailbox.folder().to_owned()));
         let mut watch = FileWatch::new(files);

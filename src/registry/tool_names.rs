@@ -16,7 +16,9 @@ const HASH_DIGITS: usize = 8;
 
 /// A name for each of `tools`, in their order. The plain name is changed only where a
 /// client would refuse it or where two tools share it; then it ends with a hash.
-pub fn names<'a>(tools: impl Iterator<Item = (&'a SkillName, &'a str)> + Clone) -> Vec<String> {
+pub(crate) fn names<'a>(
+    tools: impl Iterator<Item = (&'a SkillName, &'a str)> + Clone,
+) -> Vec<String> {
     let mut plain: HashMap<String, usize> = HashMap::new();
     for (skill, tool) in tools.clone() {
         *plain.entry(joined(skill, tool)).or_default() += 1;

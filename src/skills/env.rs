@@ -133,7 +133,7 @@ pub fn is_settable(name: &str) -> bool {
 
 /// The whole environment of a skill: inherited variables, its own `entries`,
 /// `path`, and the `forced` variables of its command, which win.
-pub fn build(
+pub(crate) fn build(
     entries: &BTreeMap<String, String>,
     path: String,
     forced: &BTreeMap<String, String>,

@@ -49,14 +49,14 @@ pub struct Launched {
 
 /// The sandbox of a skill. Dropping it kills everything in it.
 #[cfg(target_os = "linux")]
-pub(crate) struct Supervised {
+pub struct Supervised {
     child: Child,
     control: UnixStream,
 }
 
 /// The reports of one sandbox.
 #[cfg(target_os = "linux")]
-pub(crate) struct Reports {
+pub struct Reports {
     lines: BufReader<UnixStream>,
 }
 
@@ -194,15 +194,18 @@ impl Reports {
 pub(crate) struct OwnProcess {
     child: Child,
     /// Taken once; dropping it tells the process to finish.
-    pub input: Option<ChildStdin>,
+    pub(crate) input: Option<ChildStdin>,
     /// Taken once.
-    pub output: Option<ChildStdout>,
+    pub(crate) output: Option<ChildStdout>,
 }
 
 /// Starts `executable`, Mimo itself. The environment is empty, so that no variable
 /// points it to the user's own files.
 #[allow(clippy::disallowed_methods)]
-pub(crate) fn start_ourselves(executable: &Path, arguments: &[&OsStr]) -> Result<OwnProcess, Failure> {
+pub(crate) fn start_ourselves(
+    executable: &Path,
+    arguments: &[&OsStr],
+) -> Result<OwnProcess, Failure> {
     let mut child = Command::new(executable)
         .args(arguments)
         .env_clear()
@@ -226,13 +229,13 @@ pub(crate) fn start_ourselves(executable: &Path, arguments: &[&OsStr]) -> Result
 
 impl OwnProcess {
     /// Kills it with SIGKILL, so that it cannot save anything.
-    pub fn kill(&mut self) -> io::Result<()> {
+    pub(crate) fn kill(&mut self) -> io::Result<()> {
         self.child.kill()?;
         self.child.wait().map(drop)
     }
 
     /// Closes its stdin and waits for its end; whether it succeeded.
-    pub fn wait(mut self) -> io::Result<bool> {
+    pub(crate) fn wait(mut self) -> io::Result<bool> {
         drop(self.input.take());
         self.child.wait().map(|status| status.success())
     }

@@ -22,7 +22,7 @@ pub(crate) struct Logs {
 }
 
 /// The log of one run. Appending never fails: a full disk does not stop a skill.
-pub(crate) struct Log {
+pub struct Log {
     file: RotatingFile,
     clock: Arc<dyn Clock>,
     state: Mutex<State>,
@@ -41,17 +41,17 @@ struct State {
 
 /// One entry: a line of JSON in the file.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Entry {
-    pub at: String,
+pub(crate) struct Entry {
+    pub(crate) at: String,
     /// The process of the run; 0 where none was started.
-    pub pid: u32,
+    pub(crate) pid: u32,
     #[serde(flatten)]
-    pub what: What,
+    pub(crate) what: What,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum What {
+pub(crate) enum What {
     /// A run began under the Mimo with this process id.
     Started(u32),
     Line(String),
@@ -63,12 +63,12 @@ pub enum What {
 
 impl Logs {
     /// The logs in `folder`, which the first log creates.
-    pub fn in_folder(folder: PathBuf, clock: Arc<dyn Clock>) -> Logs {
+    pub(crate) fn in_folder(folder: PathBuf, clock: Arc<dyn Clock>) -> Logs {
         Logs { folder, clock }
     }
 
     /// The log for the next run of `skill`; `None` where it cannot be written.
-    pub fn open(&self, skill: &SkillName) -> Option<Log> {
+    pub(crate) fn open(&self, skill: &SkillName) -> Option<Log> {
         let name = file_name(skill);
         let (bytes, files) = (
             limits::SKILL_LOG_FILE_BYTES_MAX,
@@ -89,13 +89,13 @@ impl Logs {
 }
 
 impl Log {
-    pub fn started(&self, pid: u32) {
+    pub(crate) fn started(&self, pid: u32) {
         let mut state = self.state();
         state.pid = pid;
         self.write(pid, &[What::Started(std::process::id())]);
     }
 
-    pub fn append(&self, bytes: &[u8]) {
+    pub(crate) fn append(&self, bytes: &[u8]) {
         let mut state = self.state();
         let state = &mut *state;
         let mut complete = self.next_second(state);
@@ -111,7 +111,7 @@ impl Log {
         self.write(state.pid, &complete);
     }
 
-    pub fn ended(&self, why: &str) {
+    pub(crate) fn ended(&self, why: &str) {
         let mut state = self.state();
         let mut last: Vec<What> = state.end_line().into_iter().collect();
         last.extend(state.take_dropped());
@@ -177,7 +177,7 @@ fn file_name(skill: &SkillName) -> String {
 }
 
 /// The skills that have a log in `folder`.
-pub fn names(folder: &Path) -> io::Result<Vec<SkillName>> {
+pub(crate) fn names(folder: &Path) -> io::Result<Vec<SkillName>> {
     let entries = match fs::read_dir(folder) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
         entries => entries?,
@@ -193,7 +193,7 @@ pub fn names(folder: &Path) -> io::Result<Vec<SkillName>> {
 }
 
 /// Reads the log of one skill while it grows and rotates.
-pub struct Reader {
+pub(crate) struct Reader {
     path: PathBuf,
     file: Option<BufReader<File>>,
     /// A line that is not complete yet.
@@ -202,7 +202,7 @@ pub struct Reader {
 
 impl Reader {
     /// Opens the log of `skill`; gives the entries it has, oldest first.
-    pub fn open(folder: &Path, skill: &SkillName) -> io::Result<(Reader, Vec<Entry>)> {
+    pub(crate) fn open(folder: &Path, skill: &SkillName) -> io::Result<(Reader, Vec<Entry>)> {
         let path = folder.join(file_name(skill));
         let mut entries = Vec::new();
         for number in (1..limits::SKILL_LOG_FILES_MAX).rev() {
@@ -221,7 +221,7 @@ impl Reader {
     }
 
     /// The entries since the last read.
-    pub fn more(&mut self) -> io::Result<Vec<Entry>> {
+    pub(crate) fn more(&mut self) -> io::Result<Vec<Entry>> {
         let mut entries = Vec::new();
         if self.file.is_some() {
             // Checked first, so that the rest of a rotated file is read too.

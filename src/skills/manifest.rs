@@ -1,13 +1,13 @@
 //! Reads `skills.json` into checked skills, or reports everything that is wrong
 //! with it, each with its place, reason and fix. Starts nothing.
 
-pub mod document;
-pub mod edit;
+pub(crate) mod document;
+pub(crate) mod edit;
 mod entry;
-pub mod file;
+pub(crate) mod file;
 mod folders;
 mod shape;
-pub mod source;
+pub(crate) mod source;
 
 use std::path::Path;
 
@@ -38,7 +38,7 @@ pub struct Skill {
     /// It is checked, but not run.
     pub disabled: bool,
     /// The command as the manifest has it.
-    pub command: String,
+    pub(crate) command: String,
     /// The names of its environment entries; the values may be secret.
     pub variables: Vec<String>,
 }
@@ -52,7 +52,7 @@ pub fn load(path: &Path, rules: &Rules) -> Result<Manifest, Vec<Refusal>> {
 }
 
 /// The names of the skills at `path`, valid or not.
-pub fn names(path: &Path) -> Result<Vec<SkillName>, Vec<Refusal>> {
+pub(crate) fn names(path: &Path) -> Result<Vec<SkillName>, Vec<Refusal>> {
     let Some(bytes) = file::read(path).map_err(|refusal| vec![refusal])? else {
         return Ok(Vec::new());
     };

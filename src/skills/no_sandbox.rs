@@ -13,7 +13,7 @@ use crate::failure::{Failure, Kind};
 pub(crate) struct SandboxLauncher;
 
 impl SandboxLauncher {
-    pub fn new(
+    pub(crate) fn new(
         _executable: PathBuf,
         _folder: PathBuf,
         _strict: bool,
@@ -22,7 +22,7 @@ impl SandboxLauncher {
         SandboxLauncher
     }
 
-    pub fn report(&self, _skill: &SkillName) -> Value {
+    pub(crate) fn report(&self, _skill: &SkillName) -> Value {
         json!("absent: Mimo's sandbox is built on the Linux kernel")
     }
 }

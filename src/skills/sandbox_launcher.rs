@@ -29,7 +29,12 @@ pub(crate) struct SandboxLauncher {
 impl SandboxLauncher {
     /// `executable` is Mimo itself, which supervises each sandbox. Skills keep
     /// their files below `folder`, and their stderr goes to `logs`.
-    pub fn new(executable: PathBuf, folder: PathBuf, strict: bool, logs: Logs) -> SandboxLauncher {
+    pub(crate) fn new(
+        executable: PathBuf,
+        folder: PathBuf,
+        strict: bool,
+        logs: Logs,
+    ) -> SandboxLauncher {
         SandboxLauncher {
             starter: Starter { executable, strict },
             folder,
@@ -41,7 +46,7 @@ impl SandboxLauncher {
 
     /// The last sandbox report of a skill: the state of each layer, with the
     /// reason where it is not enforced. Null before the first run.
-    pub fn report(&self, skill: &SkillName) -> Value {
+    pub(crate) fn report(&self, skill: &SkillName) -> Value {
         let reports = self.reports.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(layers) = reports.get(skill) else {
             return Value::Null;

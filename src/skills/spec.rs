@@ -69,7 +69,7 @@ pub enum Expose {
 
 impl Expose {
     /// The word in the manifest.
-    pub fn name(self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
         match self {
             Expose::Auto => "auto",
             Expose::Direct => "direct",

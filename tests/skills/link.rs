@@ -254,7 +254,7 @@ async fn older_revisions_pages_and_list_changes_are_handled() {
     };
     assert_eq!(tools.len(), 7);
     for (mode, why) in [
-        ("odd", "speaks revision \"1999-01-01\""),
+        ("odd", "speaks MCP revision \"1999-01-01\""),
         ("endless", "never ends"),
         ("fail", "exit status: 7"),
     ] {

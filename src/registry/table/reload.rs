@@ -12,12 +12,12 @@ use crate::skills::spec::SkillName;
 
 /// What a reload changed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct ReloadOutcome {
+pub struct ReloadOutcome {
     pub generation: u64,
     /// Unchanged skills, and changed ones that failed to start: the old form of
     /// those goes on.
     pub kept: Vec<SkillName>,
-    pub started: Vec<SkillName>,
+    pub(crate) started: Vec<SkillName>,
     pub stopped: Vec<SkillName>,
     /// Skills with a changed spec.
     pub replaced: Vec<SkillName>,
@@ -28,14 +28,14 @@ pub(crate) struct ReloadOutcome {
 
 /// A reload under way, with the skills that are new or changed.
 #[derive(Debug)]
-pub struct Reload {
+pub(crate) struct Reload {
     incoming: BTreeMap<SkillName, Skill>,
     outcome: ReloadOutcome,
 }
 
 impl Reload {
     /// The runs that it has started.
-    pub fn runs(&self) -> impl Iterator<Item = Run> {
+    pub(crate) fn runs(&self) -> impl Iterator<Item = Run> {
         self.incoming.values().filter_map(|skill| skill.state.run())
     }
 

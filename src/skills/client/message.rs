@@ -29,7 +29,7 @@ pub(crate) enum Message<'a> {
 }
 
 /// Hands each message of a line to `on_message`; a blank line has none.
-pub fn parse<'a>(line: &'a [u8], mut on_message: impl FnMut(Message<'a>)) {
+pub(crate) fn parse<'a>(line: &'a [u8], mut on_message: impl FnMut(Message<'a>)) {
     let line = line.trim_ascii();
     match line.first() {
         None => {}

@@ -2,7 +2,7 @@
 //! on as the skill wrote them. Knows nothing of processes, restarts or approval.
 
 mod io;
-pub mod message;
+pub(crate) mod message;
 mod requests;
 
 use std::collections::HashMap;
@@ -86,7 +86,7 @@ pub struct CallHandlers {
 
 /// How often a skill broke the protocol.
 #[derive(Debug, Default)]
-pub(crate) struct Faults {
+pub struct Faults {
     /// Lines that are no message.
     pub junk: AtomicU64,
     /// Lines that are too long.
@@ -94,7 +94,7 @@ pub(crate) struct Faults {
     /// Responses to no open request.
     pub stray: AtomicU64,
     /// The skill's own requests beyond the limit, or whose answer it did not read.
-    pub unanswered: AtomicU64,
+    pub(crate) unanswered: AtomicU64,
 }
 
 /// A connection to a skill.
@@ -137,7 +137,7 @@ struct Outgoing(String, Option<OwnedSemaphorePermit>);
 impl SkillClient {
     /// Takes over the pipes, until the skill closes its stdout or
     /// [`SkillClient::close`] is called.
-    pub fn open(
+    pub(crate) fn open(
         skill: SkillName,
         input: Box<dyn AsyncWrite + Send + Unpin>,
         output: Box<dyn AsyncRead + Send + Unpin>,
@@ -164,7 +164,7 @@ impl SkillClient {
     /// Sends a request and waits for its response. `params` gets the request's
     /// id, which is its progress token too. Dropping the future cancels the
     /// request.
-    pub async fn request(
+    pub(crate) async fn request(
         &self,
         method: &str,
         handlers: CallHandlers,
@@ -216,12 +216,12 @@ impl SkillClient {
     }
 
     /// Ready once the skill can send nothing more.
-    pub async fn closed(&self) {
+    pub(crate) async fn closed(&self) {
         self.0.closed.cancelled().await;
     }
 
     /// Ends the connection; open requests fail.
-    pub fn close(&self, why: &str) {
+    pub(crate) fn close(&self, why: &str) {
         self.0.close(why);
     }
 

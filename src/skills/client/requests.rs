@@ -20,7 +20,7 @@ const SUPPORTED: [&str; 4] = ["2024-11-05", "2025-03-26", "2025-06-18", PROPOSED
 #[derive(Clone, Debug)]
 pub struct ServerInfo {
     pub revision: String,
-    pub result: Value,
+    pub(crate) result: Value,
 }
 
 impl ServerInfo {
@@ -42,7 +42,7 @@ pub struct Tool {
 
 impl Tool {
     /// Reads a definition; `None` where it is not one.
-    pub fn read(raw: &RawValue) -> Option<Tool> {
+    pub(crate) fn read(raw: &RawValue) -> Option<Tool> {
         #[derive(Deserialize)]
         struct Definition {
             name: String,
@@ -71,7 +71,7 @@ struct Page<'a> {
 
 impl SkillClient {
     /// Performs the handshake.
-    pub async fn initialize(&self) -> Result<ServerInfo, Failure> {
+    pub(crate) async fn initialize(&self) -> Result<ServerInfo, Failure> {
         self.0.downstream.wait_initialized().await;
         let params = json!({
             "protocolVersion": PROPOSED,
@@ -100,7 +100,7 @@ impl SkillClient {
     }
 
     /// All tools of the skill, from all pages.
-    pub async fn tools(&self) -> Result<Arc<[Tool]>, Failure> {
+    pub(crate) async fn tools(&self) -> Result<Arc<[Tool]>, Failure> {
         let (mut tools, mut names) = (Vec::new(), HashSet::new());
         let (mut bytes, mut cursor) = (0, None::<String>);
         for _ in 0..limits::SKILL_TOOL_PAGES_MAX {

@@ -15,7 +15,7 @@ use crate::skills::refusal::{Class, Refusal, shown};
 
 /// A JSON value whose objects keep the order in which a person wrote them.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Node {
+pub(crate) enum Node {
     /// A scalar.
     Leaf(Value),
     List(Vec<Node>),
@@ -24,7 +24,7 @@ pub enum Node {
 }
 
 impl Node {
-    pub fn get(&self, key: &str) -> Option<&Node> {
+    pub(crate) fn get(&self, key: &str) -> Option<&Node> {
         self.entries()
             .iter()
             .find(|(name, _)| name == key)
@@ -32,7 +32,7 @@ impl Node {
     }
 
     /// The entries of an object; empty for anything else.
-    pub fn entries(&self) -> &[(String, Node)] {
+    pub(crate) fn entries(&self) -> &[(String, Node)] {
         match self {
             Node::Object(entries) => entries,
             _ => &[],
@@ -40,7 +40,7 @@ impl Node {
     }
 
     /// The same without the order of keys.
-    pub fn value(&self) -> Value {
+    pub(crate) fn value(&self) -> Value {
         match self {
             Node::Leaf(value) => value.clone(),
             Node::List(nodes) => nodes.iter().map(Node::value).collect(),
@@ -85,7 +85,7 @@ impl Serialize for Node {
 }
 
 /// Parses `bytes`, or reports everything that is wrong with them as JSON.
-pub fn parse(bytes: &[u8]) -> Result<Node, Vec<Refusal>> {
+pub(crate) fn parse(bytes: &[u8]) -> Result<Node, Vec<Refusal>> {
     let alone = |class, why: String, fix: &str| Err(vec![Refusal::new(class, why, fix)]);
     if bytes.len() > SKILLS_FILE_BYTES_MAX {
         let why = format!("the file is longer than {SKILLS_FILE_BYTES_MAX} bytes");

@@ -8,7 +8,7 @@ use crate::skills::refusal::Refusal;
 
 /// Why an edit was refused.
 #[derive(Debug)]
-pub enum Refused {
+pub(crate) enum Refused {
     /// The file cannot be edited.
     File(Vec<Refusal>),
     /// The name exists already, or does not exist.
@@ -16,7 +16,7 @@ pub enum Refused {
 }
 
 /// The manifest `bytes` (or a new one) with `entry` under `name`.
-pub fn add(bytes: Option<&[u8]>, name: &str, entry: Node) -> Result<Vec<u8>, Refused> {
+pub(crate) fn add(bytes: Option<&[u8]>, name: &str, entry: Node) -> Result<Vec<u8>, Refused> {
     edit(bytes.unwrap_or(b"{\"skills\":{}}"), |skills| {
         if skills.iter().any(|(key, _)| key == name) {
             let message = format!("there is a skill {name} already");
@@ -29,7 +29,7 @@ pub fn add(bytes: Option<&[u8]>, name: &str, entry: Node) -> Result<Vec<u8>, Ref
 }
 
 /// The manifest `bytes` without the skill `name`.
-pub fn remove(bytes: Option<&[u8]>, name: &str) -> Result<Vec<u8>, Refused> {
+pub(crate) fn remove(bytes: Option<&[u8]>, name: &str) -> Result<Vec<u8>, Refused> {
     edit(bytes.unwrap_or(b"{\"skills\":{}}"), |skills| {
         if let Some(at) = skills
             .iter()

@@ -12,7 +12,7 @@ use crate::limits::SKILLS_FILE_BYTES_MAX;
 use crate::skills::refusal::{Class, Refusal};
 
 /// The bytes of the file; `None` where it is missing.
-pub fn read(path: &Path) -> Result<Option<Vec<u8>>, Refusal> {
+pub(crate) fn read(path: &Path) -> Result<Option<Vec<u8>>, Refusal> {
     let refused = |why: String, fix: &str| Refusal::new(Class::File, why, fix);
     let unreadable = |error: io::Error| {
         refused(

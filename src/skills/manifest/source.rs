@@ -11,7 +11,7 @@ use crate::skills::refusal::Refusal;
 use crate::skills::rules::Rules;
 
 /// The file, and a digest of what was loaded last.
-pub struct Source {
+pub(crate) struct Source {
     path: PathBuf,
     rules: Rules,
     loaded: Mutex<Option<Stamp>>,
@@ -23,7 +23,7 @@ type Read = Result<Option<Vec<u8>>, Refusal>;
 
 impl Source {
     /// The manifest at `path`, checked against `rules`. Reads nothing yet.
-    pub fn new(path: PathBuf, rules: Rules) -> Source {
+    pub(crate) fn new(path: PathBuf, rules: Rules) -> Source {
         Source {
             path,
             rules,
@@ -32,12 +32,12 @@ impl Source {
     }
 
     /// The file need not exist.
-    pub fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         &self.path
     }
 
     /// Reads and checks the file. A missing file has no skills.
-    pub fn load(&self) -> Result<Manifest, Vec<Refusal>> {
+    pub(crate) fn load(&self) -> Result<Manifest, Vec<Refusal>> {
         let read = file::read(&self.path);
         let stamp = stamp(&read);
         *self.loaded.lock().unwrap_or_else(PoisonError::into_inner) = Some(stamp);
@@ -56,7 +56,7 @@ impl Source {
     }
 
     /// The message about a refused file.
-    pub fn problem(&self, refusals: &[Refusal]) -> String {
+    pub(crate) fn problem(&self, refusals: &[Refusal]) -> String {
         let path = self.path.display();
         let more = match refusals.len() {
             0 | 1 => String::new(),

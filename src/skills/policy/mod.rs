@@ -8,7 +8,7 @@ mod package;
 mod python;
 mod resolve;
 mod uvx;
-pub mod version;
+pub(crate) mod version;
 
 pub(super) use resolve::without_dots;
 
@@ -21,16 +21,16 @@ use crate::skills::spec::Sandbox;
 
 /// The argv that a grammar allows, and what comes with it.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Plan {
+pub(crate) struct Plan {
     /// Without the program. `\0` here and in the environment stands for the skill's
     /// private folder; no manifest can contain that character.
-    pub arguments: Vec<String>,
+    pub(crate) arguments: Vec<String>,
     /// Variables of the command that the manifest cannot override.
-    pub environment: BTreeMap<String, String>,
+    pub(crate) environment: BTreeMap<String, String>,
     /// Files that it must be able to read.
-    pub read: Vec<PathBuf>,
+    pub(crate) read: Vec<PathBuf>,
     /// It is the docker client.
-    pub docker: bool,
+    pub(crate) docker: bool,
 }
 
 /// Whether the trusted PATH has a program of a name.
@@ -42,9 +42,9 @@ type CheckScript<'a> = dyn Fn(&Path) -> Result<PathBuf, Refusal> + 'a;
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Program {
     /// Absolute; the file and all folders above it were checked.
-    pub path: PathBuf,
+    pub(crate) path: PathBuf,
     /// Paths to read beside the default profile.
-    pub read: Vec<PathBuf>,
+    pub(crate) read: Vec<PathBuf>,
     grammar: Grammar,
 }
 
@@ -124,7 +124,7 @@ const RUNNERS: &[&str] = &[
 ];
 
 /// Finds `command` where the rules allow it.
-pub fn program(command: &str, rules: &Rules) -> Result<Program, Refusal> {
+pub(crate) fn program(command: &str, rules: &Rules) -> Result<Program, Refusal> {
     let refused = |why: String, fix: &str| Err(Refusal::new(Class::Command, why, fix));
     let named = Path::new(command);
     if !named.is_absolute() && command.contains(['/', '\\']) {
@@ -185,7 +185,7 @@ pub fn program(command: &str, rules: &Rules) -> Result<Program, Refusal> {
 
 /// Checks `arguments` against the program's grammar. The path of a refusal is
 /// relative to the arguments.
-pub fn plan(
+pub(crate) fn plan(
     skill: &str,
     program: &Program,
     arguments: &[String],

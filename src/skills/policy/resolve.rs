@@ -14,9 +14,9 @@ use crate::skills::rules::Rules;
 pub(super) struct Trusted {
     /// As it is run: the folder is resolved, the file name is kept, because some
     /// programs (a Python in a virtual environment) look at their own name.
-    pub path: PathBuf,
+    pub(crate) path: PathBuf,
     /// All links followed.
-    pub target: PathBuf,
+    pub(crate) target: PathBuf,
 }
 
 /// Folders that every skill can read.

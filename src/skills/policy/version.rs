@@ -13,13 +13,13 @@ pub(crate) struct Version(u32, u32);
 /// The oldest version of a command that is allowed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Oldest {
-    pub command: &'static str,
-    pub version: Version,
+    pub(crate) command: &'static str,
+    pub(crate) version: Version,
 }
 
 /// The oldest allowed version of the program at `path`; `None` where it has no
 /// grammar.
-pub fn oldest(path: &Path) -> Option<Oldest> {
+pub(crate) fn oldest(path: &Path) -> Option<Oldest> {
     let name = |path: &Path| Some(grammar(path.file_name()?.to_str()?));
     let target = path.canonicalize().ok();
     let found = name(path).flatten().or_else(|| name(&target?).flatten())?;
@@ -43,7 +43,7 @@ pub fn oldest(path: &Path) -> Option<Oldest> {
 
 impl Version {
     /// The first version in the output of a program.
-    pub fn find(text: &str) -> Option<Version> {
+    pub(crate) fn find(text: &str) -> Option<Version> {
         let words = text.split(|c: char| c.is_whitespace() || c == ',' || c == '(');
         words.into_iter().find_map(|word| {
             let word = word.strip_prefix('v').unwrap_or(word);

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use super::policy::{Layer, LayerState, Layers};
 
-pub fn layers(_executable: &Path) -> Layers {
+pub(crate) fn layers(_executable: &Path) -> Layers {
     let why = "Mimo's sandbox is built on the Linux kernel";
     let absent = |layer| (layer, LayerState::Absent, why.to_owned());
     Layers(Layer::ALL.map(absent).to_vec())

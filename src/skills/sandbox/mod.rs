@@ -45,7 +45,7 @@ mod watchdog;
 
 #[cfg(not(target_os = "linux"))]
 #[path = "elsewhere.rs"]
-pub mod probe;
+pub(crate) mod probe;
 
 #[cfg(target_os = "linux")]
 pub use supervisor::main;

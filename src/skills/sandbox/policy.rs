@@ -26,24 +26,24 @@ pub(crate) const PATH_DEFAULT: &str = "/usr/local/bin:/usr/bin:/bin";
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Policy {
     /// The sandbox ends with this process.
-    pub gateway: i32,
+    pub(crate) gateway: i32,
     /// The program; absent in a probe.
-    pub program: Option<PathBuf>,
+    pub(crate) program: Option<PathBuf>,
     /// Without the program's name.
-    pub arguments: Vec<String>,
-    pub environment: Vec<(String, String)>,
+    pub(crate) arguments: Vec<String>,
+    pub(crate) environment: Vec<(String, String)>,
     /// The private folder and working directory.
-    pub state_folder: Option<PathBuf>,
+    pub(crate) state_folder: Option<PathBuf>,
     /// Paths to read beside the default profile.
-    pub read: Vec<PathBuf>,
+    pub(crate) read: Vec<PathBuf>,
     /// Paths to read and change beside the private folder.
-    pub write: Vec<PathBuf>,
-    pub network: NetworkAccess,
-    pub bounds: Bounds,
+    pub(crate) write: Vec<PathBuf>,
+    pub(crate) network: NetworkAccess,
+    pub(crate) bounds: Bounds,
     /// Whether it may use Unix sockets: only the docker client.
     pub(crate) local_sockets: bool,
     /// Nothing runs unless every layer is enforced.
-    pub strict: bool,
+    pub(crate) strict: bool,
 }
 
 #[cfg(target_os = "linux")]
@@ -101,17 +101,17 @@ pub(crate) enum NetworkAccess {
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub(crate) struct Bounds {
     /// Resident memory of the tree.
-    pub memory_bytes: u64,
+    pub(crate) memory_bytes: u64,
     /// CPU time of the tree.
-    pub cpu_seconds: u64,
+    pub(crate) cpu_seconds: u64,
     /// Processes and threads.
-    pub processes: u64,
+    pub(crate) processes: u64,
     /// Open files of one process.
-    pub open_files: u64,
+    pub(crate) open_files: u64,
     /// One file.
-    pub file_bytes: u64,
+    pub(crate) file_bytes: u64,
     /// The private folder.
-    pub disk_bytes: u64,
+    pub(crate) disk_bytes: u64,
 }
 
 /// One protection of the sandbox.
@@ -181,7 +181,7 @@ pub enum LayerState {
 }
 
 impl LayerState {
-    pub fn name(self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
         match self {
             LayerState::Enforced => "enforced",
             LayerState::Partial => "partial",
@@ -192,7 +192,7 @@ impl LayerState {
 
 /// The layers of one sandbox: each with its state and the reason.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Layers(pub Vec<(Layer, LayerState, String)>);
+pub struct Layers(pub Vec<(Layer, LayerState, String)>);
 
 impl Layers {
     /// A layer without a report is absent.
@@ -208,7 +208,7 @@ impl Layers {
     }
 
     /// The layers that are not enforced, for a message.
-    pub fn gaps(&self) -> String {
+    pub(crate) fn gaps(&self) -> String {
         let gaps: Vec<String> = Layer::ALL
             .iter()
             .filter(|layer| self.state(**layer) != LayerState::Enforced)

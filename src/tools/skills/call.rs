@@ -34,13 +34,13 @@ impl From<&OfferedTool> for Target {
 
 impl Skills {
     /// The tool that clients call by this name.
-    pub fn target(&self, name: &str) -> Option<Target> {
+    pub(crate) fn target(&self, name: &str) -> Option<Target> {
         self.exposed().find(name).map(Target::from)
     }
 
     /// Calls a tool by its own name. It takes no arguments of ours, so the rest of a
     /// long result is read with `skill_read`.
-    pub async fn call(
+    pub(crate) async fn call(
         self: Arc<Skills>,
         target: Target,
         arguments: Value,
@@ -94,7 +94,7 @@ impl Skills {
 }
 
 /// Runs `skill_read` and `skill_call`.
-pub async fn run(
+pub(crate) async fn run(
     skills: Arc<Skills>,
     arguments: Arguments,
     context: Context,
@@ -111,13 +111,12 @@ pub async fn run(
         None => unlisted(name)?,
     };
     if read_only && !target.read_only {
-        return Err(Failure::new(
-            Kind::Refused,
-            format!("{name} is not declared read-only"),
-        )
-        .at("/tool")
-        .hint("use skill_call, which may change things")
-        .into());
+        return Err(
+            Failure::new(Kind::Refused, format!("{name} is not declared read-only"))
+                .at("/tool")
+                .hint("use skill_call, which may change things")
+                .into(),
+        );
     }
     let own = reader.value("arguments");
     let caller = context.caller.clone();

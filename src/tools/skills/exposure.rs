@@ -20,9 +20,9 @@ pub(crate) struct Exposed {
 /// The size of a list of definitions.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Load {
-    pub tools: usize,
+    pub(crate) tools: usize,
     /// Of the definitions as JSON.
-    pub bytes: usize,
+    pub(crate) bytes: usize,
 }
 
 impl Load {
@@ -40,7 +40,7 @@ impl Load {
 }
 
 impl Exposed {
-    pub fn of(offers: Vec<OfferedTool>) -> Exposed {
+    pub(crate) fn of(offers: Vec<OfferedTool>) -> Exposed {
         let pairs = offers
             .iter()
             .map(|offer| (&offer.skill, offer.tool.name.as_str()));
@@ -53,17 +53,17 @@ impl Exposed {
         }
     }
 
-    pub fn offers(&self) -> &[OfferedTool] {
+    pub(crate) fn offers(&self) -> &[OfferedTool] {
         &self.offers
     }
 
     /// The name of the offer at this index.
-    pub fn name(&self, nth: usize) -> &str {
+    pub(crate) fn name(&self, nth: usize) -> &str {
         &self.names[nth]
     }
 
     /// The offer with this name, or whose skill and tool make up this name.
-    pub fn find(&self, name: &str) -> Option<&OfferedTool> {
+    pub(crate) fn find(&self, name: &str) -> Option<&OfferedTool> {
         let place = self.by_name.get(name).copied();
         let joined = || {
             let (skill, tool) = split(name)?;
@@ -77,7 +77,7 @@ impl Exposed {
     /// those of skills with `Expose::Direct`, and those with `Expose::Auto` while all
     /// together are within the limits. Leaves out tools that are not approved or
     /// whose name is not `granted`.
-    pub fn direct(&self, own: Load, granted: impl Fn(&str) -> bool) -> Vec<Arc<RawValue>> {
+    pub(crate) fn direct(&self, own: Load, granted: impl Fn(&str) -> bool) -> Vec<Arc<RawValue>> {
         let listed = |wanted: Expose| -> Vec<(usize, Arc<RawValue>)> {
             let places = 0..self.offers.len();
             let shown = places.filter(|nth| {
@@ -107,7 +107,7 @@ impl Exposed {
 }
 
 /// Splits a name into skill and tool.
-pub fn split(name: &str) -> Option<(SkillName, &str)> {
+pub(crate) fn split(name: &str) -> Option<(SkillName, &str)> {
     let (skill, tool) = name.split_once(crate::registry::tool_names::SEPARATOR)?;
     Some((SkillName::new(skill)?, tool))
 }

@@ -23,7 +23,7 @@ pub(crate) struct Finder {
 }
 
 impl Finder {
-    pub fn new(embedder: Arc<dyn Embedder>) -> Finder {
+    pub(crate) fn new(embedder: Arc<dyn Embedder>) -> Finder {
         Finder {
             embedder,
             vectors: Arc::new(VectorCache::new(limits::TOOL_VECTORS_KEPT_MAX)),
@@ -31,7 +31,11 @@ impl Finder {
     }
 
     /// The indices of `offers`, best first.
-    pub async fn rank(&self, query: String, offers: &[OfferedTool]) -> Result<Vec<usize>, Failure> {
+    pub(crate) async fn rank(
+        &self,
+        query: String,
+        offers: &[OfferedTool],
+    ) -> Result<Vec<usize>, Failure> {
         let texts: Vec<String> = offers.iter().map(described).collect();
         let (embedder, vectors) = (self.embedder.clone(), self.vectors.clone());
         // Encoding would block the event loop.

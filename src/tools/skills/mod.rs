@@ -23,8 +23,8 @@ use crate::failure::Failure;
 use crate::limits;
 use crate::registry::{ApprovalState, ManifestProblem, OfferedTool, Registry, SkillName};
 
-pub use self::call::Target;
-pub use self::exposure::{Exposed, Load};
+pub(crate) use self::call::Target;
+pub(crate) use self::exposure::{Exposed, Load};
 
 /// The longest timeout that a manifest may give a skill.
 pub(crate) const CALL_TIMEOUT: Duration = Duration::from_secs(limits::SKILL_CALL_SECONDS_MAX);
@@ -49,7 +49,7 @@ pub struct Skills {
 }
 
 impl Skills {
-    pub fn new(
+    pub(crate) fn new(
         registry: Arc<Registry>,
         embedder: Arc<dyn Embedder>,
         clock: Arc<dyn Clock>,
@@ -79,12 +79,12 @@ impl Skills {
     }
 
     /// Whether there is any skill.
-    pub fn any(&self) -> bool {
+    pub(crate) fn any(&self) -> bool {
         !self.registry.statuses().is_empty()
     }
 
     /// The skills for `mimo_status`.
-    pub fn statuses(&self) -> Value {
+    pub(crate) fn statuses(&self) -> Value {
         let status = |status: crate::registry::SkillStatus| {
             json!({
                 "name": status.name.as_str(),
@@ -102,7 +102,7 @@ impl Skills {
     }
 
     /// The tools that wait for approval, for `mimo_status`.
-    pub fn pending(&self) -> Value {
+    pub(crate) fn pending(&self) -> Value {
         let pending = self.registry.pending().into_iter();
         let shown = pending
             .map(|each| json!({"skill": each.skill.as_str(), "tool": each.tool, "why": each.why}));
@@ -110,7 +110,7 @@ impl Skills {
     }
 
     /// Why the manifest is not in use.
-    pub fn problem(&self) -> Option<String> {
+    pub(crate) fn problem(&self) -> Option<String> {
         self.problem.get()
     }
 
@@ -160,7 +160,7 @@ impl Skills {
     }
 
     /// Ready once it is known which tools may be listed.
-    pub async fn ready(&self) {
+    pub(crate) async fn ready(&self) {
         self.registry.approvals_known().await;
     }
 
@@ -179,12 +179,12 @@ impl Skills {
     }
 
     /// Marked as changed whenever the tools on offer change.
-    pub fn changes(&self) -> watch::Receiver<u64> {
+    pub(crate) fn changes(&self) -> watch::Receiver<u64> {
         self.registry.changes()
     }
 }
 
-pub fn tools(skills: Arc<Skills>) -> Vec<Tool> {
+pub(crate) fn tools(skills: Arc<Skills>) -> Vec<Tool> {
     let (finds, reads) = (skills.clone(), skills.clone());
     vec![
         Tool {
