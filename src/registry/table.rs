@@ -420,7 +420,7 @@ impl State {
     }
 
     /// The word in `mimo_status`.
-    pub(crate) fn name(&self) -> &'static str {
+    pub fn name(&self) -> &'static str {
         match self {
             State::Pending => "pending",
             State::Starting(_) => "starting",
