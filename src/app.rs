@@ -107,6 +107,11 @@ pub fn graph(config: &Config, clock: Arc<dyn Clock>) -> Result<Graph, Failure> {
     Ok(graph_on(store(config)?, config, clock))
 }
 
+/// The name of the vector space that new memories are encoded into.
+pub(crate) fn vector_space() -> String {
+    embed::builtin().model_id().to_owned()
+}
+
 fn memories_on(store: Arc<dyn Store>, config: &Config, clock: Arc<dyn Clock>) -> Memories {
     Memories::new(store, embed::builtin(), clock, settings(&config.memory))
 }

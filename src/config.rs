@@ -217,4 +217,6 @@ fn log_filter(environment: &Environment, file: Option<String>) -> Result<Option<
 }
 
 #[cfg(test)]
+mod schema_tests;
+#[cfg(test)]
 mod tests;

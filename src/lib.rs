@@ -1,4 +1,4 @@
-//! The map of the house.
+//! The architecture: rooms, arrows, invariants.
 //!
 //! Mimo remembers for AI clients: a client starts it, speaks MCP to it over
 //! stdin and stdout, and calls its tools. `src/main.rs` turns argv into an exit
@@ -73,6 +73,31 @@
 //! - Time and randomness come from [`clock`]; tests hold them still.
 //! - Every queue, line, wait and result has a bound in [`limits`].
 //! - Several Mimos may work on one database file at once.
+//!
+//! # Glossary
+//!
+//! | word | means |
+//! | --- | --- |
+//! | room | a top-level module; a *store room* is one implementation of the store's port |
+//! | memory | a text that was stored, with its category, tags, project and history |
+//! | project | a namespace; `global` is shared by all |
+//! | reach | the projects that a caller may read and write |
+//! | grants | reach, tools and default project of a caller |
+//! | fence | a reach of one project, with `global` to read |
+//! | thread | the conversation or document that memories belong to, in their order |
+//! | candidate | a memory that one side of a search (keyword or semantic) proposes |
+//! | window | the part of a text that one vector stands for |
+//! | code | a vector reduced to one bit a dimension |
+//! | triple | subject, predicate, object; a *word* is an interned name of one of them |
+//! | procedure, execution | a definition; one journaled run of it |
+//! | journal | the entries that an execution is rebuilt from |
+//! | lease | the right to drive an execution or to call a skill's process |
+//! | skill | another MCP server that Mimo runs in a sandbox |
+//! | pin | the approved definition of a skill's tool |
+//! | generation | one version of the registry's table; a reload makes the next |
+//! | upstream, gateway | a skill's own answer or error; Mimo's |
+//! | forwarded | passed on byte for byte |
+//! | legacy | the revisions of MCP before 2026-07-28, and the prototype's names |
 
 // .clippy.toml names them, and what to use instead.
 #![warn(clippy::disallowed_methods)]

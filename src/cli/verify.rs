@@ -10,7 +10,6 @@ use super::backup;
 use super::output::{Exit, Output, Progress};
 use crate::app;
 use crate::config::Config;
-use crate::embed;
 use crate::failure::{Failure, Kind};
 use crate::store::Store;
 use crate::store::integrity::{Part, Problem, Report};
@@ -40,8 +39,8 @@ pub(super) fn run(arguments: &Arguments, config: &Config, output: &Output) -> Re
     let progress = Progress::new(output, "looking at");
     let mut report = |part| progress.name(part);
     let checked = app::run(async {
-        let model = embed::builtin();
-        Ok(store.verify(model.model_id(), &mut report).await?)
+        let model = app::vector_space();
+        Ok(store.verify(&model, &mut report).await?)
     });
     progress.end();
     let next = next_step(arguments.file.is_some(), &*store, config);

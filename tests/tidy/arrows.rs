@@ -32,6 +32,7 @@ pub const ARROWS: &[(&str, &[&str])] = &[
             "procedure",
             "registry",
             "skills",
+            "store",
         ],
     ),
     (

@@ -4,5 +4,6 @@ mod definitions;
 mod grants;
 mod machine;
 mod running;
+mod takeover;
 mod views;
 mod world;

@@ -1,0 +1,91 @@
+//! Several processes on one file: an execution goes on where its process ended.
+
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+
+use super::world::World;
+
+/// A process that can end as by a kill: its tasks are dropped and its lock is
+/// released.
+struct Mortal {
+    world: World,
+    runtime: tokio::runtime::Runtime,
+}
+
+impl Mortal {
+    fn on(folder: &Arc<tempfile::TempDir>) -> Mortal {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build();
+        let world = World::on(folder.clone(), None);
+        Mortal {
+            world,
+            runtime: runtime.expect("a runtime"),
+        }
+    }
+
+    fn wait<T>(&self, work: impl Future<Output = T>) -> T {
+        self.runtime.block_on(work)
+    }
+
+    fn recovers(&self) -> usize {
+        self.wait(self.world.procedures.recover()).expect("looked")
+    }
+}
+
+#[test]
+fn orphaned_execution_is_taken_over() {
+    let folder = Arc::new(tempfile::TempDir::new().expect("a folder"));
+    let first = Mortal::on(&folder);
+    let id = first.wait(async {
+        first.world.define(json!({
+            "a": {"action": call("put", "a"), "next": "b"},
+            "b": {"action": {"tool": "put", "arguments": {"id": "b", "wait": true}}, "next": "c"},
+            "c": {"action": {"tool": "do", "arguments": {"id": "c", "wait": true}}, "next": "d"},
+            "d": {"action": call("do", "d"), "end": true},
+        })).await;
+        let id = first.world.start(json!({})).await;
+        first.world.calls.waiting.notified().await;
+        id
+    });
+    // While the first process lives, no other one takes it.
+    let second = Mortal::on(&folder);
+    assert_eq!(second.recovers(), 0);
+    assert!(
+        !second
+            .wait(second.world.procedures.resume(&second.world.grants, &id))
+            .expect("asked")
+    );
+    // It ends during an idempotent action, which is repeated.
+    drop(first);
+    assert_eq!(second.recovers(), 1);
+    second.wait(async {
+        second.world.calls.waiting.notified().await;
+        second.world.calls.gate.notify_one();
+        second.world.calls.waiting.notified().await;
+    });
+    assert_eq!(second.world.calls.made(), ["put b", "do c"]);
+    // It ends during another action, so a person has to decide.
+    drop(second);
+    let third = Mortal::on(&folder);
+    assert_eq!(third.recovers(), 1);
+    third.wait(async {
+        let world = &third.world;
+        let waits = world.wait(&id).await;
+        assert_eq!(waits["waits_for"]["kind"], "unknown_outcome", "{waits}");
+        assert!(world.calls.made().is_empty());
+        world
+            .procedures
+            .decide(&world.grants, &id, Decision::Done, "ada", "saw it")
+            .await
+            .expect("decided");
+        world
+            .procedures
+            .resume(&world.grants, &id)
+            .await
+            .expect("resumed");
+        assert_eq!(world.wait(&id).await["status"], "completed");
+        assert_eq!(world.calls.made(), ["do d"]);
+    });
+}
