@@ -6,7 +6,7 @@
 //! `MIMO_BENCH_ONNX` to an ONNX export of the model (inputs `input_ids`,
 //! `attention_mask`, `token_type_ids`); without them that line says "skipped".
 //!
-//! Found on 2026-11-22, one of two shared EPYC (Zen 5) cores under load, release
+//! Measured on 2026-11-22, one of two shared EPYC (Zen 5) cores under load, release
 //! profile, median CPU milliseconds; the limit is what the int8 products alone
 //! would take at the rate they reach in the nearest cache:
 //!

@@ -7,7 +7,7 @@
 //! 1,000,000 triples. `cargo bench --bench graph` installs the two packages
 //! under `target/clients` the first time.
 //!
-//! Found on 2026-11-22, two shared EPYC (Zen 5) cores under load, release
+//! Measured on 2026-11-22, two shared EPYC (Zen 5) cores under load, release
 //! profile; p50 in milliseconds for one whole question, names looked up, after
 //! each was asked once:
 //!

@@ -1,7 +1,7 @@
 //! The distance kernels against naive loops, in the same run and in the cache,
 //! at every level of this machine: one JSON line a figure.
 //!
-//! Found on 2026-11-22, one of two shared EPYC (Zen 5) cores under load, release
+//! Measured on 2026-11-22, one of two shared EPYC (Zen 5) cores under load, release
 //! profile, 768 dimensions, nanoseconds a vector and how many times the naive
 //! f32 loop (388 ns):
 //!

@@ -1,16 +1,15 @@
-//! What a procedure costs over the bare calls it makes: the time a step adds
-//! with its journal synced to the disk, steps a second with 64 executions at
-//! once, and how soon a Mimo that starts goes on with 10,000 executions that
-//! another one left. Each figure is one line of JSON on standard output. The
-//! disk's own time for one synced page is measured beside them, in turns.
+//! The overhead of a procedure over the calls it makes: the latency that a step
+//! adds with its journal synced to the disk, steps a second with 64 concurrent
+//! executions, and the recovery of 10,000 executions that another Mimo left.
+//! Compared with the disk's own time to sync one page, measured in turns. Each
+//! figure is one line of JSON on standard output.
 //!
-//! Found on two shared, busy cores (load 6) and a disk that others used, too: a
-//! step 0.40 ms (p50; p99 4.6 ms) where the disk took 0.39 ms (p99 4.0 ms) for
-//! one synced page; in another run, with the disk ten times as slow, 3.99 ms
-//! where it took 4.00 ms: a step costs one synced write, and little else. With
-//! 64 executions at once 7,350 steps a second, because their writes are
-//! committed together. With 10,000 executions left by another Mimo, the first
-//! goes on 13 ms after the start, and all are done after 18 s.
+//! Measured on two shared, busy cores (load 6) and a shared disk: a step took 0.40 ms
+//! (p50; p99 4.6 ms) and syncing one page 0.39 ms (p99 4.0 ms). In another run,
+//! with the disk ten times slower, both took 4.0 ms: a step costs one synced write
+//! and little else. With 64 concurrent executions group commit allows 7,350 steps
+//! a second. Of 10,000 executions left by another Mimo, the first resumes 13 ms
+//! after the start, and all have ended after 18 s.
 
 #![allow(clippy::print_stdout, reason = "the figures are its output")]
 #![allow(missing_docs, reason = "a program, not an interface")]

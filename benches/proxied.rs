@@ -1,5 +1,5 @@
-//! A call through Mimo to a server that answers at once, beside the same call
-//! to the same server without Mimo, and through npm's `mcp-hub`, in turns in one
+//! The latency of a call through Mimo to a server that answers at once, compared
+//! with the same call without Mimo and through npm's `mcp-hub`, in turns in one
 //! run. Each figure is one line of JSON on standard output.
 //!
 //! Mimo is spoken to over stdio, through `skill_call`, with its server in the
@@ -7,7 +7,7 @@
 //! open, one for each call in flight, by its own `POST /api/servers/tools`, on
 //! the loopback interface. Where Node or npm is missing, a line says so.
 //!
-//! Found, the same call directly, through Mimo, through mcp-hub (p50): 5 us,
+//! Measured: the same call directly, through Mimo, through mcp-hub (p50): 5 us,
 //! 24 to 28 us, 217 to 280 us with all on one core (`taskset -c 0`) or on two
 //! busy ones; with 32 in flight 24,000 to 88,000 calls a second through Mimo,
 //! 2,700 to 5,800 through mcp-hub. Where two cores are idle, each of the four

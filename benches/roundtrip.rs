@@ -1,8 +1,8 @@
-//! The round trip of a trivial tool call through the real binary, against the
-//! same tool on rmcp's own stdio transport, in turns in one run. Each figure is
+//! The round trip of a trivial tool call through the real binary, compared with
+//! the same tool on rmcp's own stdio transport, in turns in one run. Each figure is
 //! one line of JSON on standard output.
 //!
-//! Found on two shared, busy cores (load 3 to 8, five runs), stock rmcp on the
+//! Measured on two shared, busy cores (load 3 to 8, five runs), stock rmcp on the
 //! same kind of runtime, one thread: a call after the other 11 to 14 us against
 //! 43 to 71 us (p50, 3.9 to 6.3 times better), 32 in flight 135,000 to 198,000
 //! calls a second against 12,000 to 22,000 (8 to 15 times), from start to the

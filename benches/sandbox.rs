@@ -1,6 +1,6 @@
-//! What launching a skill in its sandbox costs: `/bin/true` from the call to
-//! the end of everything, beside a plain spawn and bubblewrap where that is
-//! installed, alternating. Wall time, since most of it is the kernel's.
+//! The cost of launching a skill in its sandbox: `/bin/true` from the call until
+//! every process has ended, compared with a plain spawn and with bubblewrap where
+//! it is installed, in turns. Wall time, because most of it is spent in the kernel.
 //!
 //! Measured on two shared cores at load 8, kernel 6.18, three runs, median
 //! (minimum) ms: direct 0.7 (0.6), outbound 6.5 to 8.6 (3.4), no network 7.0 to

@@ -1,14 +1,14 @@
-//! Searching and storing among many memories, through the real binary over
-//! stdio, beside what a person could have without Mimo on the same file: a table
-//! of vectors with sqlite-vec's distance, and FTS5 by hand; and beside the floor,
-//! which is comparing the query with codes that lie in memory. All in turns, in
-//! one run; each figure is one line of JSON, in milliseconds.
+//! The latency of searching and storing among many memories, through the real
+//! binary over stdio. Compared with the same file used without Mimo, by sqlite-vec's
+//! distance over a table of vectors and by FTS5, and with a lower bound: comparing
+//! the query with codes in memory. All in turns in one run; each figure is one line
+//! of JSON, in milliseconds.
 //!
 //! Vectors and texts are made up (60 topics, words as rare as words are), since
 //! the encoder's are made at a thousand a second; queries are encoded as always,
 //! and that is in their time.
 //!
-//! Found on 2026-11-23, two shared EPYC (Zen 5) cores, release profile, p50 at
+//! Measured on 2026-11-23, two shared EPYC (Zen 5) cores, release profile, p50 at
 //! 5,000, 20,000 and 100,000 memories: `memory_search` 4.9, 6.3 and 10.7 (p99 21;
 //! goals 12 and 50), its semantic half alone 3.8, 4.4 and 6.4, of which 1.4 is
 //! the encoding, its keyword half 1.2, 2.1 and 3.9; `memory_store` 2.6, 3.5 and

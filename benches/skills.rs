@@ -1,12 +1,12 @@
-//! What skills cost: the start of Mimo with five of them to a full list of
-//! tools, from the cache and cold; the memory that an idle one adds, in Mimo and
-//! in its sandbox's own processes; and what a healthy one notices of four sick
-//! ones beside it, in turns in one run. Each figure is one line of JSON.
+//! The cost of skills: the time from the start of Mimo with five skills to the
+//! full list of tools, cached and cold; the memory of an idle skill, in Mimo and in
+//! the processes of its sandbox; and the latency of a healthy skill alone and
+//! beside four failing ones, in turns in one run. Each figure is one line of JSON.
 //!
 //! Memory is what the kernel counts as anonymous (`smaps_rollup`): pages of the
 //! program file are shared with Mimo itself, and the skill's own are its own.
 //!
-//! Found on two shared cores, load 2 (one run) and 8 (three): all tools known
+//! Measured on two shared cores, load 2 (one run) and 8 (three): all tools known
 //! 5 ms after the start from the cache, 55 to 80 ms cold under load; told by
 //! `skill_find`, which embeds each description first, after 25 ms and 37 cold,
 //! under load 35 to 200. An idle skill adds 295 KB in Mimo and 571 KB in the two

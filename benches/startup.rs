@@ -1,8 +1,7 @@
-//! What a person's machine pays for Mimo with 5,000 memories, through the real
-//! binary over stdio: the time to its greeting, the memory it holds, and the
-//! times of searching and storing. Beside it, in turns in the same run, the
-//! official memory server on Node with the same 5,000 texts; where Node or the
-//! package is missing, a line says so. Each figure is one line of JSON.
+//! Start-up time, resident memory, and the latency of searching and storing with
+//! 5,000 memories, through the real binary over stdio. Compared with the official
+//! memory server on Node with the same texts, in turns in the same run; a line says
+//! so where Node or the package is missing. Each figure is one line of JSON.
 //!
 //! Start: from before the process is made to its answer to `initialize`, with
 //! warm files. Resident: `/proc/PID/status`, when that answer is there and
@@ -10,7 +9,7 @@
 //! The other server is asked for one word, since it looks for a query as it
 //! stands; Mimo for some words, by meaning and by keyword.
 //!
-//! Found on two shared cores (2026-11-23, two runs), Mimo against the other: to
+//! Measured on two shared cores (2026-11-23, two runs), Mimo against the other: to
 //! the greeting 4.0 and 4.3 ms against 183 and 200, resident then 14 to 15 MB (1.3
 //! its own, the rest pages of the binary) against 68 (27), after a search 32 (5)
 //! against 70 (30). The first search 8.4 ms against 16, later ones 3.9 ms (p99 5.9)
