@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::world::World;
 
-fn call(tool: &str, id: &str) -> Value {
+pub fn call(tool: &str, id: &str) -> Value {
     json!({"tool": tool, "arguments": {"id": id}})
 }
 

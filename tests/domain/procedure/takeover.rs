@@ -2,8 +2,10 @@
 
 use std::sync::Arc;
 
-use serde_json::{Value, json};
+use mimo::procedure::journal::Decision;
+use serde_json::json;
 
+use super::running::call;
 use super::world::World;
 
 /// A process that can end as by a kill: its tasks are dropped and its lock is
