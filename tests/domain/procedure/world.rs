@@ -110,7 +110,7 @@ pub struct World {
     /// Of whoever makes the calls below.
     pub grants: Grants,
     pub calls: Arc<Calls>,
-    pub folder: Arc<TempDir>,
+    _folder: Arc<TempDir>,
 }
 
 impl World {
@@ -127,7 +127,7 @@ impl World {
             procedures,
             grants: Grants::local("global"),
             calls,
-            folder,
+            _folder: folder,
         }
     }
 
