@@ -42,7 +42,7 @@ use crate::tools::{self, Context, Reply};
 
 /// Which tools are served.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Toolset {
+pub(crate) enum Toolset {
     /// What users get, as their profile says.
     Standard,
     /// What tests of the protocol call.
@@ -50,7 +50,7 @@ pub enum Toolset {
 }
 
 /// The connected parts.
-pub struct App {
+pub(crate) struct App {
     dispatch: Arc<Dispatch>,
     memories: Arc<Memories>,
     graph: Arc<Graph>,
@@ -69,7 +69,7 @@ pub struct App {
 
 /// Runs `work` to its end on the one thread that answers fastest over stdio;
 /// what blocks (encoding a text) has a few threads of its own.
-pub fn run<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
+pub(crate) fn run<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
     tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .max_blocking_threads(BLOCKING_THREADS_MAX)
@@ -90,7 +90,7 @@ fn store(config: &Config) -> Result<Arc<dyn Store>, Failure> {
 }
 
 /// The store in this file, which may be a backup. It makes nothing by itself.
-pub fn store_in(file: &Path) -> Result<Arc<dyn Store>, Failure> {
+pub(crate) fn store_in(file: &Path) -> Result<Arc<dyn Store>, Failure> {
     let store = SqliteStore::start(file.to_owned()).map_err(Failure::internal)?;
     Ok(Arc::new(store))
 }
@@ -103,7 +103,7 @@ fn graph_on(store: Arc<dyn Store>, config: &Config, clock: Arc<dyn Clock>) -> Gr
 }
 
 /// The graph alone, for the commands that work on it.
-pub fn graph(config: &Config, clock: Arc<dyn Clock>) -> Result<Graph, Failure> {
+pub(crate) fn graph(config: &Config, clock: Arc<dyn Clock>) -> Result<Graph, Failure> {
     Ok(graph_on(store(config)?, config, clock))
 }
 
@@ -117,12 +117,12 @@ fn memories_on(store: Arc<dyn Store>, config: &Config, clock: Arc<dyn Clock>) ->
 }
 
 /// The memories alone, for the commands that work on them.
-pub fn memories(config: &Config, clock: Arc<dyn Clock>) -> Result<Memories, Failure> {
+pub(crate) fn memories(config: &Config, clock: Arc<dyn Clock>) -> Result<Memories, Failure> {
     Ok(memories_on(store(config)?, config, clock))
 }
 
 /// What the settings allow skills.
-pub fn skill_rules(config: &Config) -> Rules {
+pub(crate) fn skill_rules(config: &Config) -> Rules {
     let settings = &config.skills;
     Rules {
         commands: settings.commands.clone(),
@@ -141,12 +141,12 @@ pub fn skill_rules(config: &Config) -> Rules {
 }
 
 /// The approved tool definitions.
-pub fn approvals(config: &Config) -> Result<Approvals, Failure> {
+pub(crate) fn approvals(config: &Config) -> Result<Approvals, Failure> {
     Ok(Approvals::new(store(config)?, &config.data_folder))
 }
 
 /// What happens to a tool that is seen for the first time.
-pub fn first_use(config: &Config) -> FirstUse {
+pub(crate) fn first_use(config: &Config) -> FirstUse {
     match config.skills.ask_first {
         true => FirstUse::Ask,
         false => FirstUse::Trust,
@@ -156,13 +156,13 @@ pub fn first_use(config: &Config) -> FirstUse {
 impl App {
     /// Builds every part that a command line needs, which has no client whom
     /// skills could ask. The database is opened by the first call that needs it.
-    pub fn build(config: &Config, clock: Arc<dyn Clock>) -> Result<App, Failure> {
+    pub(crate) fn build(config: &Config, clock: Arc<dyn Clock>) -> Result<App, Failure> {
         App::of(config, clock, Toolset::Standard, None, None)
     }
 
     /// Builds every part that serves a client with `toolset`; `watch` is called with
     /// every write to a procedure's journal.
-    pub fn serving(
+    pub(crate) fn serving(
         config: &Config,
         clock: Arc<dyn Clock>,
         toolset: Toolset,
@@ -234,25 +234,24 @@ impl App {
         &self.dispatch
     }
 
-    /// The procedures.
-    pub fn procedures(&self) -> &Procedures {
+    pub(crate) fn procedures(&self) -> &Procedures {
         &self.procedures
     }
 
     /// What this Mimo's user may do.
-    pub fn grants(&self) -> Arc<Grants> {
+    pub(crate) fn grants(&self) -> Arc<Grants> {
         self.grants.clone()
     }
 
     /// Calls one tool, as a client would.
-    pub async fn call(&self, name: &str, arguments: Value) -> Result<Reply, Failure> {
+    pub(crate) async fn call(&self, name: &str, arguments: Value) -> Result<Reply, Failure> {
         let context = Context::new(Caller::new(self.grants.clone(), self.clock.new_id()));
         let reply = self.dispatch.call(name, arguments, context).await;
         reply.map_err(CallError::into_failure)
     }
 
     /// Serves stdin and stdout until the client leaves or a signal comes.
-    pub async fn serve(self) -> Result<(), Failure> {
+    pub(crate) async fn serve(self) -> Result<(), Failure> {
         self.procedures.recover_periodically();
         let cleaning = self.cleans.then(|| {
             let (memories, store) = (self.memories.clone(), self.store.clone());
@@ -294,7 +293,7 @@ impl App {
     }
 
     /// Lets the parts finish, the last used first.
-    pub async fn close(self) {
+    pub(crate) async fn close(self) {
         self.procedures.close().await;
         if let Some(registry) = &self.registry {
             registry.shutdown().await;

@@ -10,7 +10,7 @@ use serde_json::value::RawValue;
 use wildmatch::WildMatch;
 
 /// The project that every project sees beside its own.
-pub const PROJECT_SHARED: &str = "global";
+pub(crate) const PROJECT_SHARED: &str = "global";
 
 /// Sends a request (method, params) to the caller's client. A result or a
 /// JSON-RPC error object comes back, as the client wrote it.
@@ -28,14 +28,14 @@ pub type AskClient = Arc<
 pub struct Caller {
     pub grants: Arc<Grants>,
     /// The client's session: the thread that memories belong to by default.
-    pub session: Arc<str>,
+    pub(crate) session: Arc<str>,
     /// The id of the procedure execution that calls on its starter's behalf.
     pub execution: Option<Arc<str>>,
     /// Takes the questions of skills, where the client can be asked within this
     /// call rather than through the connection.
-    pub ask: Option<AskClient>,
+    pub(crate) ask: Option<AskClient>,
     /// Takes sampling requests, where the client offers its model.
-    pub sample: Option<AskClient>,
+    pub(crate) sample: Option<AskClient>,
 }
 
 /// What a caller may see and do. Kept in the journal of a procedure, which runs
@@ -100,7 +100,7 @@ impl Caller {
     }
 
     /// The project of whatever names none.
-    pub fn project(&self) -> &str {
+    pub(crate) fn project(&self) -> &str {
         &self.grants.project
     }
 
@@ -119,7 +119,7 @@ impl Caller {
     }
 
     /// The same grants, for a call that a procedure's step makes.
-    pub fn for_execution(grants: Arc<Grants>, execution: &str) -> Caller {
+    pub(crate) fn for_execution(grants: Arc<Grants>, execution: &str) -> Caller {
         Caller {
             grants,
             session: format!("execution/{execution}").into(),
@@ -167,7 +167,7 @@ impl Reach {
         self.allows(project, Access::Read)
     }
 
-    pub fn can_write(&self, project: &str) -> bool {
+    pub(crate) fn can_write(&self, project: &str) -> bool {
         self.allows(project, Access::Write)
     }
 
@@ -180,7 +180,7 @@ impl Reach {
 
     /// Of `wanted` (empty: of all projects) those that may be read. `None` is
     /// every project, an empty list is none.
-    pub fn readable(&self, wanted: &[String]) -> Option<Vec<String>> {
+    pub(crate) fn readable(&self, wanted: &[String]) -> Option<Vec<String>> {
         match self {
             Reach::Everything if wanted.is_empty() => None,
             Reach::Everything => Some(wanted.to_vec()),
@@ -196,7 +196,7 @@ impl Reach {
 }
 
 impl ToolGrants {
-    pub fn allow(&self, tool: &str) -> bool {
+    pub(crate) fn allow(&self, tool: &str) -> bool {
         let ToolGrants::Matching(patterns) = self else {
             return true;
         };

@@ -21,7 +21,7 @@ impl Timestamp {
 
     /// `2026-11-22T17:36:00.000001Z`; outside the years 0 to 9999, microseconds
     /// with their unit.
-    pub fn to_iso_micros(self) -> String {
+    pub(crate) fn to_iso_micros(self) -> String {
         DateTime::from_timestamp_micros(self.0)
             .filter(|time| (0..=9999).contains(&time.year()))
             .map(|time| time.to_rfc3339_opts(SecondsFormat::Micros, true))
@@ -29,7 +29,7 @@ impl Timestamp {
     }
 
     /// Reads what [`Timestamp::to_iso_micros`] writes, and RFC 3339 in general.
-    pub fn from_iso(text: &str) -> Option<Timestamp> {
+    pub(crate) fn from_iso(text: &str) -> Option<Timestamp> {
         if let Some(micros) = text.strip_suffix("us") {
             return micros.parse().ok().map(Timestamp);
         }
@@ -38,7 +38,7 @@ impl Timestamp {
     }
 
     /// `2026-11-22`, the day in UTC.
-    pub fn to_day(self) -> String {
+    pub(crate) fn to_day(self) -> String {
         self.to_iso().chars().take("2026-11-22".len()).collect()
     }
 

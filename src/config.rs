@@ -32,44 +32,44 @@ pub(crate) const PROFILES: [&str; 3] = ["core", PROFILE_DEFAULT, "legacy"];
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Flags {
     /// `--config-dir`.
-    pub config_folder: Option<PathBuf>,
+    pub(crate) config_folder: Option<PathBuf>,
     /// `--data-dir`.
-    pub data_folder: Option<PathBuf>,
+    pub(crate) data_folder: Option<PathBuf>,
     /// `--project`.
-    pub project: Option<String>,
+    pub(crate) project: Option<String>,
     /// `--profile`.
-    pub profile: Option<String>,
+    pub(crate) profile: Option<String>,
     /// `--fence`.
-    pub fence: bool,
+    pub(crate) fence: bool,
 }
 
 /// The settings, complete and checked.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Config {
     /// Holds `config.toml`; need not exist.
-    pub config_folder: PathBuf,
+    pub(crate) config_folder: PathBuf,
     /// Holds the database and `logs/`; made when something is written there.
-    pub data_folder: PathBuf,
-    pub database: PathBuf,
-    pub project: String,
+    pub(crate) data_folder: PathBuf,
+    pub(crate) database: PathBuf,
+    pub(crate) project: String,
     /// Whether nothing but the current project and `global` is reached.
-    pub fence: bool,
+    pub(crate) fence: bool,
     /// One of [`PROFILES`].
-    pub profile: String,
+    pub(crate) profile: String,
     /// A log filter (`debug`, `mimo::store=trace`) for stderr and the log
     /// file; without one each has its own default.
-    pub log: Option<String>,
-    pub memory: MemorySettings,
-    pub graph: GraphSettings,
-    pub ask: AskSettings,
-    pub skills: SkillSettings,
+    pub(crate) log: Option<String>,
+    pub(crate) memory: MemorySettings,
+    pub(crate) graph: GraphSettings,
+    pub(crate) ask: AskSettings,
+    pub(crate) skills: SkillSettings,
 }
 
 /// Facts about predicates that the graph cannot know.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct GraphSettings {
     /// Predicates that have one object at a time.
-    pub functional: Vec<String>,
+    pub(crate) functional: Vec<String>,
 }
 
 impl Config {

@@ -23,14 +23,14 @@ const TIMED_OUT: &str = "did not answer in time";
 const REASONING_MARKS: (&str, &str) = ("<think>", "</think>");
 
 /// The key, from a variable of the environment.
-pub struct Key {
-    pub variable: String,
+pub(crate) struct Key {
+    pub(crate) variable: String,
     /// `None` if the variable is not set.
-    pub value: Option<Secret>,
+    pub(crate) value: Option<Secret>,
 }
 
 /// An endpoint that answers `POST URL/chat/completions`.
-pub struct Endpoint {
+pub(crate) struct Endpoint {
     requests: RequestTemplate,
     /// The variable that should hold the key but is not set.
     missing_key: Option<String>,
@@ -48,7 +48,6 @@ struct RequestTemplate {
     prefers_newer: Arc<AtomicBool>,
 }
 
-/// A completion to request.
 #[derive(Clone, Copy)]
 pub(crate) struct Completion<'a> {
     pub(crate) system: &'a str,
@@ -75,7 +74,7 @@ struct Message {
 
 impl Endpoint {
     /// The endpoint at `url` (up to `/v1`). Does not connect yet.
-    pub fn new(url: &str, model: &str, key: Option<Key>) -> Endpoint {
+    pub(crate) fn new(url: &str, model: &str, key: Option<Key>) -> Endpoint {
         let config = Agent::config_builder()
             .proxy(None)
             .max_redirects(0)

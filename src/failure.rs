@@ -80,7 +80,7 @@ pub struct Failure {
     /// JSON Pointer into the arguments; `""` is all of them.
     pub path: Option<String>,
     /// All errors as documents, if several are reported at once.
-    pub errors: Vec<Value>,
+    pub(crate) errors: Vec<Value>,
     source: Option<Box<dyn Error + Send + Sync>>,
 }
 
@@ -97,33 +97,33 @@ impl Failure {
     }
 
     /// Arguments that cannot be used; `path` is a JSON Pointer.
-    pub fn invalid(path: impl Into<String>, message: impl Into<String>) -> Self {
+    pub(crate) fn invalid(path: impl Into<String>, message: impl Into<String>) -> Self {
         Failure::new(Kind::InvalidArguments, message).at(path)
     }
 
     /// A defect of Mimo; `source` is only logged.
-    pub fn internal(source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+    pub(crate) fn internal(source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         Failure::new(Kind::Internal, "Mimo met a defect of its own")
             .hint("the log names it; please report it with that line")
             .source(source)
     }
 
-    pub fn hint(mut self, hint: impl Into<String>) -> Self {
+    pub(crate) fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = Some(hint.into());
         self
     }
 
-    pub fn at(mut self, path: impl Into<String>) -> Self {
+    pub(crate) fn at(mut self, path: impl Into<String>) -> Self {
         self.path = Some(path.into());
         self
     }
 
-    pub fn source(mut self, source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+    pub(crate) fn source(mut self, source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         self.source = Some(source.into());
         self
     }
 
-    pub fn errors(mut self, errors: Vec<Value>) -> Self {
+    pub(crate) fn errors(mut self, errors: Vec<Value>) -> Self {
         self.errors = errors;
         self
     }
@@ -198,7 +198,7 @@ impl From<Failure> for CallError {
 }
 
 /// The type of a JSON value with its article, for messages.
-pub fn json_kind(value: &Value) -> &'static str {
+pub(crate) fn json_kind(value: &Value) -> &'static str {
     match value {
         Value::Null => "null",
         Value::Bool(_) => "a boolean",

@@ -101,6 +101,8 @@
 
 // .clippy.toml names them, and what to use instead.
 #![warn(clippy::disallowed_methods)]
+// Items are `pub` for the binary, tests and benches only.
+#![warn(unreachable_pub)]
 
 pub(crate) mod app;
 pub mod ask;

@@ -9,112 +9,111 @@ mod search;
 pub use ask::*;
 pub use keeping::*;
 pub use offers::*;
-pub use search::*;
+pub(crate) use search::*;
 
 /// One incoming JSON-RPC line without its newline. The longest valid one has 200
 /// memories of 100 KB with escapes.
-pub const LINE_BYTES_MAX: usize = 32 * 1024 * 1024;
+pub(crate) const LINE_BYTES_MAX: usize = 32 * 1024 * 1024;
 /// What is kept of each end of a longer line, to find its request id, which is
 /// nearly always first or last.
-pub const LINE_END_KEPT_BYTES_MAX: usize = 64 * 1024;
+pub(crate) const LINE_END_KEPT_BYTES_MAX: usize = 64 * 1024;
 /// One read of the input.
-pub const READ_BYTES: usize = 64 * 1024;
+pub(crate) const READ_BYTES: usize = 64 * 1024;
 /// The line buffer and the outgoing buffer shrink to this when they are empty, so
 /// that one large message does not occupy memory forever.
-pub const BUFFER_KEPT_BYTES_MAX: usize = 1024 * 1024;
+pub(crate) const BUFFER_KEPT_BYTES_MAX: usize = 1024 * 1024;
 /// Unanswered requests; beyond it the transport stops reading (after the current
 /// batch, so there may be `BATCH_MEMBERS_MAX` more).
 pub const REQUESTS_IN_FLIGHT_MAX: usize = 1024;
 /// Answers waiting for a client that does not read; beyond it no request is read
 /// and no handler starts.
-pub const OUTGOING_BYTES_MAX: usize = 8 * 1024 * 1024;
+pub(crate) const OUTGOING_BYTES_MAX: usize = 8 * 1024 * 1024;
 /// Handlers that run at the same time; other requests wait.
-pub const CALLS_RUNNING_MAX: usize = 64;
+pub(crate) const CALLS_RUNNING_MAX: usize = 64;
 /// Members of one JSON-RPC batch array.
-pub const BATCH_MEMBERS_MAX: usize = 256;
+pub(crate) const BATCH_MEMBERS_MAX: usize = 256;
 /// How long Mimo waits for open answers after its input has ended.
-pub const DRAIN_SECONDS_MAX: u64 = 60;
+pub(crate) const DRAIN_SECONDS_MAX: u64 = 60;
 /// How long one tool call may run. Claude Desktop gives up at about 60 s.
 pub const CALL_SECONDS_MAX: u64 = 55;
 /// How long a cancelled handler may take to end by itself, for example to commit,
 /// before it is dropped.
-pub const CALL_STOP_MILLIS_MAX: u64 = 500;
+pub(crate) const CALL_STOP_MILLIS_MAX: u64 = 500;
 
 /// One memory's text.
-pub const MEMORY_CONTENT_BYTES_MAX: usize = 100 * 1024;
+pub(crate) const MEMORY_CONTENT_BYTES_MAX: usize = 100 * 1024;
 /// Memories in one `memory_store`.
-pub const MEMORY_BATCH_MAX: usize = 200;
-/// Tags on one memory.
-pub const MEMORY_TAGS_MAX: usize = 64;
+pub(crate) const MEMORY_BATCH_MAX: usize = 200;
+pub(crate) const MEMORY_TAGS_MAX: usize = 64;
 /// One tag, topic key, thread or project name.
-pub const NAME_BYTES_MAX: usize = 256;
+pub(crate) const NAME_BYTES_MAX: usize = 256;
 /// The reason of an edit.
-pub const REASON_BYTES_MAX: usize = 2_000;
+pub(crate) const REASON_BYTES_MAX: usize = 2_000;
 /// Memories named as `similar` to one that was stored.
-pub const SIMILAR_MAX: usize = 3;
+pub(crate) const SIMILAR_MAX: usize = 3;
 /// Ids in one `memory_edit`.
-pub const MEMORY_EDIT_IDS_MAX: usize = 100;
+pub(crate) const MEMORY_EDIT_IDS_MAX: usize = 100;
 
 /// Jobs queued for a store thread; beyond it callers wait.
-pub const STORE_JOBS_QUEUED_MAX: usize = 256;
+pub(crate) const STORE_JOBS_QUEUED_MAX: usize = 256;
 /// Reading threads, besides the writing one.
-pub const STORE_READERS_MAX: usize = 2;
+pub(crate) const STORE_READERS_MAX: usize = 2;
 /// Page cache of the writing thread. With SQLite's default of 2 MB, inserting a
 /// million triples takes a quarter more CPU time.
-pub const STORE_WRITER_CACHE_KIB_MAX: i64 = 16 * 1024;
+pub(crate) const STORE_WRITER_CACHE_KIB_MAX: i64 = 16 * 1024;
 /// Page cache of graph queries.
-pub const STORE_GRAPH_CACHE_KIB_MAX: i64 = 64 * 1024;
+pub(crate) const STORE_GRAPH_CACHE_KIB_MAX: i64 = 64 * 1024;
 /// How long a write waits for another process's write.
-pub const STORE_BUSY_MILLISECONDS_MAX: u64 = 15_000;
+pub(crate) const STORE_BUSY_MILLISECONDS_MAX: u64 = 15_000;
 /// The pause between attempts where SQLite itself does not wait.
-pub const STORE_LOG_PAUSE_MILLISECONDS: u64 = 5;
+pub(crate) const STORE_LOG_PAUSE_MILLISECONDS: u64 = 5;
 /// Prepared statements a connection keeps.
-pub const STORE_STATEMENTS_CACHED_MAX: usize = 64;
+pub(crate) const STORE_STATEMENTS_CACHED_MAX: usize = 64;
 /// How long an edit can be undone.
-pub const UNDO_DAYS_MAX: i64 = 90;
+pub(crate) const UNDO_DAYS_MAX: i64 = 90;
 
 /// The text of a memory in search results; `ids` returns the whole.
-pub const SNIPPET_BYTES_MAX: usize = 1_500;
+pub(crate) const SNIPPET_BYTES_MAX: usize = 1_500;
 /// The least budget of a result; a smaller one is raised to this.
-pub const RESULT_TOKENS_MIN: usize = 64;
+pub(crate) const RESULT_TOKENS_MIN: usize = 64;
 /// The greatest budget of a result.
-pub const RESULT_TOKENS_MAX: usize = 200_000;
+pub(crate) const RESULT_TOKENS_MAX: usize = 200_000;
 
 /// Embedded windows of one text, of 254 tokens each: 100 KB of English prose has
 /// about 115, at about 10 ms of CPU each.
-pub const EMBED_CHUNKS_MAX: usize = 128;
+pub(crate) const EMBED_CHUNKS_MAX: usize = 128;
 /// A longer word is unknown to the built-in encoder, as the model defines it.
-pub const EMBED_WORD_CHARS_MAX: usize = 100;
+pub(crate) const EMBED_WORD_CHARS_MAX: usize = 100;
 /// Workspaces (about 2.5 MB each) that the encoder keeps for its next calls.
-pub const EMBED_WORKSPACES_MAX: usize = 2;
+pub(crate) const EMBED_WORKSPACES_MAX: usize = 2;
 
 /// Cached vectors of descriptions of skills' tools.
-pub const TOOL_VECTORS_KEPT_MAX: usize = 4096;
+pub(crate) const TOOL_VECTORS_KEPT_MAX: usize = 4096;
 /// How long `skill_find` waits for skills that start for the first time if it has
 /// tools of others to show.
-pub const SKILL_LIST_MILLIS_MAX: u64 = 1_500;
+pub(crate) const SKILL_LIST_MILLIS_MAX: u64 = 1_500;
 /// How long after Mimo's own start it waits for them at all.
-pub const SKILL_LIST_SECONDS_MAX: u64 = 20;
+pub(crate) const SKILL_LIST_SECONDS_MAX: u64 = 20;
 /// How often it checks them.
-pub const SKILL_LOOK_MILLIS_MAX: u64 = 100;
+pub(crate) const SKILL_LOOK_MILLIS_MAX: u64 = 100;
 /// Cached long results of skills, for paging.
-pub const SKILL_PAGES_BYTES_MAX: usize = 16 * 1024 * 1024;
+pub(crate) const SKILL_PAGES_BYTES_MAX: usize = 16 * 1024 * 1024;
 /// The name of a skill: together with a tool's name it must fit a client's bound.
 pub const SKILL_NAME_BYTES_MAX: usize = 32;
 /// `skills.json`.
-pub const SKILLS_FILE_BYTES_MAX: usize = 1024 * 1024;
+pub(crate) const SKILLS_FILE_BYTES_MAX: usize = 1024 * 1024;
 /// Nesting of its objects and lists; a skill needs six.
-pub const SKILLS_FILE_DEPTH_MAX: usize = 12;
+pub(crate) const SKILLS_FILE_DEPTH_MAX: usize = 12;
 /// Skills of one manifest.
 pub const SKILLS_MAX: usize = 64;
 /// Mistakes that are reported at once.
-pub const SKILL_REFUSALS_MAX: usize = 100;
+pub(crate) const SKILL_REFUSALS_MAX: usize = 100;
 /// One argument, or one value of a skill's environment.
 pub const SKILL_TEXT_BYTES_MAX: usize = 32 * 1024;
 /// The name of a variable.
-pub const SKILL_ENV_NAME_BYTES_MAX: usize = 128;
+pub(crate) const SKILL_ENV_NAME_BYTES_MAX: usize = 128;
 /// A package with its version; npm itself allows names of 214.
-pub const SKILL_PACKAGE_BYTES_MAX: usize = 256;
+pub(crate) const SKILL_PACKAGE_BYTES_MAX: usize = 256;
 /// Resident memory of a skill's process tree.
 pub const SKILL_MEMORY_MB_DEFAULT: u64 = 512;
 /// CPU time of a skill's process tree.
@@ -128,56 +127,55 @@ pub const SKILL_DISK_MB_DEFAULT: u64 = 2048;
 /// One file it writes.
 pub const SKILL_FILE_MB_DEFAULT: u64 = 512;
 /// How long a program may take to print its version: npx takes half a second.
-pub const PROGRAM_VERSION_SECONDS_MAX: u64 = 20;
+pub(crate) const PROGRAM_VERSION_SECONDS_MAX: u64 = 20;
 /// The output that is read.
-pub const PROGRAM_VERSION_BYTES_MAX: u64 = 4096;
+pub(crate) const PROGRAM_VERSION_BYTES_MAX: u64 = 4096;
 /// Cached versions of programs.
-pub const PROGRAM_VERSIONS_KEPT_MAX: usize = 256;
+pub(crate) const PROGRAM_VERSIONS_KEPT_MAX: usize = 256;
 /// How long the removal of one container may take.
-pub const CONTAINER_REMOVAL_SECONDS_MAX: u64 = 10;
+pub(crate) const CONTAINER_REMOVAL_SECONDS_MAX: u64 = 10;
 /// Leftover containers of a skill that are removed before its next start.
-pub const CONTAINERS_REMOVED_MAX: usize = 16;
+pub(crate) const CONTAINERS_REMOVED_MAX: usize = 16;
 /// From a skill's start to its answer to `initialize`: npx may have to download.
 pub const SKILL_INITIALIZE_SECONDS_DEFAULT: u64 = 60;
 
 /// One line of a skill, newline excluded; a longer one is discarded.
-pub const SKILL_LINE_BYTES_MAX: usize = 4 * 1024 * 1024;
+pub(crate) const SKILL_LINE_BYTES_MAX: usize = 4 * 1024 * 1024;
 /// Unanswered requests to one skill.
-pub const SKILL_REQUESTS_MAX: usize = 256;
+pub(crate) const SKILL_REQUESTS_MAX: usize = 256;
 /// Lines that wait for a skill to read them.
-pub const SKILL_OUTGOING_LINES_MAX: usize = 256;
+pub(crate) const SKILL_OUTGOING_LINES_MAX: usize = 256;
 /// Bytes that wait for a skill to read them.
-pub const SKILL_OUTGOING_BYTES_MAX: usize = 8 * 1024 * 1024;
+pub(crate) const SKILL_OUTGOING_BYTES_MAX: usize = 8 * 1024 * 1024;
 /// Unanswered requests of one skill to the client.
-pub const SKILL_ASKS_MAX: usize = 16;
+pub(crate) const SKILL_ASKS_MAX: usize = 16;
 /// Bytes that are no answer, after which a skill is read more slowly, so that a
 /// flood does not take the CPU from others.
-pub const SKILL_IDLE_BYTES_MAX: usize = 256 * 1024;
+pub(crate) const SKILL_IDLE_BYTES_MAX: usize = 256 * 1024;
 /// The pause after that many bytes.
-pub const SKILL_PAUSE_MILLIS_MAX: u64 = 2;
+pub(crate) const SKILL_PAUSE_MILLIS_MAX: u64 = 2;
 /// Pages of one skill's tool list.
-pub const SKILL_TOOL_PAGES_MAX: usize = 64;
-/// Tools of one skill.
-pub const SKILL_TOOLS_MAX: usize = 1024;
+pub(crate) const SKILL_TOOL_PAGES_MAX: usize = 64;
+pub(crate) const SKILL_TOOLS_MAX: usize = 1024;
 /// Definitions of one skill's tools together.
-pub const SKILL_TOOLS_BYTES_MAX: usize = 4 * 1024 * 1024;
+pub(crate) const SKILL_TOOLS_BYTES_MAX: usize = 4 * 1024 * 1024;
 /// The kept end of a skill's stderr.
-pub const SKILL_STDERR_BYTES_MAX: usize = 16 * 1024;
+pub(crate) const SKILL_STDERR_BYTES_MAX: usize = 16 * 1024;
 /// The part of it in the message about a skill's exit.
-pub const SKILL_LAST_WORDS_BYTES_MAX: usize = 500;
+pub(crate) const SKILL_LAST_WORDS_BYTES_MAX: usize = 500;
 /// The least interval between reads of a tool list that a skill says has changed.
-pub const SKILL_RELIST_MILLIS_MAX: u64 = 100;
+pub(crate) const SKILL_RELIST_MILLIS_MAX: u64 = 100;
 /// How long a skill may take to exit after its stdin is closed.
-pub const SKILL_CLOSE_MILLIS_MAX: u64 = 2_000;
+pub(crate) const SKILL_CLOSE_MILLIS_MAX: u64 = 2_000;
 /// How long a skill may take to exit after SIGTERM.
-pub const SKILL_TERMINATE_MILLIS_MAX: u64 = 3_000;
+pub(crate) const SKILL_TERMINATE_MILLIS_MAX: u64 = 3_000;
 /// How long the pipes of a skill are read after its exit: a process it left behind
 /// may hold them open.
-pub const SKILL_REST_MILLIS_MAX: u64 = 200;
+pub(crate) const SKILL_REST_MILLIS_MAX: u64 = 200;
 /// The first backoff before a restart; it doubles each time.
-pub const SKILL_BACKOFF_MILLIS_MIN: u64 = 250;
+pub(crate) const SKILL_BACKOFF_MILLIS_MIN: u64 = 250;
 /// The longest backoff.
-pub const SKILL_BACKOFF_MILLIS_MAX: u64 = 30_000;
+pub(crate) const SKILL_BACKOFF_MILLIS_MAX: u64 = 30_000;
 /// Consecutive failures that open the circuit breaker.
 pub const SKILL_FAILURES_MAX: u32 = 5;
 /// How long the circuit breaker stays open.
@@ -187,206 +185,200 @@ pub const SKILL_STEADY_MILLIS_MIN: u64 = 60_000;
 /// Calls that wait for one skill to start.
 pub const SKILL_WAITING_MAX: usize = 64;
 /// How long a draining skill may take beyond the deadlines of its calls.
-pub const SKILL_DRAIN_MILLIS_MAX: u64 = 1_000;
+pub(crate) const SKILL_DRAIN_MILLIS_MAX: u64 = 1_000;
 /// A tool's name as clients see it, its skill's name included.
-pub const TOOL_NAME_BYTES_MAX: usize = 56;
+pub(crate) const TOOL_NAME_BYTES_MAX: usize = 56;
 /// How long a skill's start waits for the client to say what it offers.
-pub const SKILL_GREETING_MILLIS_MAX: u64 = 5_000;
+pub(crate) const SKILL_GREETING_MILLIS_MAX: u64 = 5_000;
 /// How long a list of tools waits until it is known which ones are approved.
-pub const SKILL_PINS_MILLIS_MAX: u64 = 2_000;
+pub(crate) const SKILL_PINS_MILLIS_MAX: u64 = 2_000;
 /// Calls of one session that wait for their client's reply to an
 /// `InputRequiredResult`.
-pub const INPUT_REQUESTS_MAX: usize = 64;
+pub(crate) const INPUT_REQUESTS_MAX: usize = 64;
 /// Errors in a call's arguments that are compared to report one of them: more
 /// would not change the message.
-pub const SCHEMA_ERRORS_MAX: usize = 16;
+pub(crate) const SCHEMA_ERRORS_MAX: usize = 16;
 /// Lists of tools that are kept, each for callers with other grants.
-pub const LISTINGS_KEPT_MAX: usize = 64;
+pub(crate) const LISTINGS_KEPT_MAX: usize = 64;
 /// Notifications that a client may lag behind.
-pub const NEWS_KEPT_MAX: usize = 128;
+pub(crate) const NEWS_KEPT_MAX: usize = 128;
 /// Tools listed by name; with more, skills are reached by search. Cursor accepts
 /// about 40.
-pub const TOOLS_LISTED_MAX: usize = 40;
+pub(crate) const TOOLS_LISTED_MAX: usize = 40;
 /// Tokens of all their definitions together.
-pub const TOOLS_LISTED_TOKENS_MAX: usize = 10_000;
+pub(crate) const TOOLS_LISTED_TOKENS_MAX: usize = 10_000;
 /// One page of a result of a skill's tool that is called by its own name: Claude
 /// Code refuses longer ones.
-pub const SKILL_DIRECT_TOKENS_MAX: usize = 25_000;
+pub(crate) const SKILL_DIRECT_TOKENS_MAX: usize = 25_000;
 /// The longest call that a manifest may allow a skill.
-pub const SKILL_CALL_SECONDS_MAX: u64 = 3_600;
+pub(crate) const SKILL_CALL_SECONDS_MAX: u64 = 3_600;
 /// The difference between two definitions of a tool, as shown.
-pub const DIFFERENCE_BYTES_MAX: usize = 4 * 1024;
+pub(crate) const DIFFERENCE_BYTES_MAX: usize = 4 * 1024;
 /// Tool lists kept between runs: those of a full manifest in two forms.
-pub const SKILL_LISTS_KEPT_MAX: usize = 2 * SKILLS_MAX;
+pub(crate) const SKILL_LISTS_KEPT_MAX: usize = 2 * SKILLS_MAX;
 /// Their total size.
-pub const SKILL_CACHE_BYTES_MAX: usize = 32 * 1024 * 1024;
+pub(crate) const SKILL_CACHE_BYTES_MAX: usize = 32 * 1024 * 1024;
 
 /// How long a file must be unchanged before it is reloaded.
-pub const RELOAD_SETTLE_MILLIS: u64 = 100;
+pub(crate) const RELOAD_SETTLE_MILLIS: u64 = 100;
 /// How often files are polled if their folders cannot be watched.
-pub const RELOAD_LOOK_MILLIS_MAX: u64 = 2_000;
+pub(crate) const RELOAD_LOOK_MILLIS_MAX: u64 = 2_000;
 /// Requests of commands that one running Mimo answers at a time.
-pub const ASKS_MAX: usize = 16;
+pub(crate) const ASKS_MAX: usize = 16;
 /// How often a command looks for the answers of running Mimos.
-pub const ASK_LOOK_MILLIS: u64 = 20;
+pub(crate) const ASK_LOOK_MILLIS: u64 = 20;
 /// How long a command waits for an answer, beyond what the skills may take.
-pub const ASK_SECONDS_MAX: u64 = 10;
+pub(crate) const ASK_SECONDS_MAX: u64 = 10;
 
 /// A skill's policy on its way to its sandbox: arguments, environment, paths.
-pub const SANDBOX_POLICY_BYTES_MAX: usize = 1024 * 1024;
-/// One report of a sandbox.
-pub const SANDBOX_REPORT_BYTES_MAX: usize = 64 * 1024;
+pub(crate) const SANDBOX_POLICY_BYTES_MAX: usize = 1024 * 1024;
+pub(crate) const SANDBOX_REPORT_BYTES_MAX: usize = 64 * 1024;
 /// RLIMIT_DATA of a skill's process, in units of its tree's memory: a backstop
 /// behind the watchdog, which counts what is used rather than what is asked for.
-pub const SANDBOX_DATA_FACTOR: u64 = 2;
+pub(crate) const SANDBOX_DATA_FACTOR: u64 = 2;
 /// POSIX message queues of a skill, which no process's memory shows.
-pub const SANDBOX_QUEUES_BYTES_MAX: u64 = 0;
+pub(crate) const SANDBOX_QUEUES_BYTES_MAX: u64 = 0;
 /// The interval of the watchdog.
-pub const SANDBOX_WATCH_MILLIS_MAX: u64 = 250;
+pub(crate) const SANDBOX_WATCH_MILLIS_MAX: u64 = 250;
 /// The interval while memory is near its bound.
-pub const SANDBOX_WATCH_NEAR_MILLIS_MAX: u64 = 50;
+pub(crate) const SANDBOX_WATCH_NEAR_MILLIS_MAX: u64 = 50;
 /// The share of the bound that counts as near.
-pub const SANDBOX_NEAR_PERCENT: u64 = 60;
+pub(crate) const SANDBOX_NEAR_PERCENT: u64 = 60;
 /// Searches for orphans of a tree without a pid namespace.
-pub const SANDBOX_SWEEPS_MAX: usize = 1_000;
-/// How long probing the layers of this machine may take.
-pub const SANDBOX_PROBE_SECONDS_MAX: u64 = 10;
+pub(crate) const SANDBOX_SWEEPS_MAX: usize = 1_000;
 
 /// The name of an entity, its type included.
-pub const ENTITY_NAME_BYTES_MAX: usize = 512;
+pub(crate) const ENTITY_NAME_BYTES_MAX: usize = 512;
 /// Triples asserted by one `graph_update`.
-pub const GRAPH_ASSERT_MAX: usize = 50;
+pub(crate) const GRAPH_ASSERT_MAX: usize = 50;
 /// Triples retracted by one `graph_update`.
-pub const GRAPH_RETRACT_MAX: usize = 200;
+pub(crate) const GRAPH_RETRACT_MAX: usize = 200;
 /// Hops of a traversal or a path.
-pub const GRAPH_DEPTH_MAX: usize = 8;
+pub(crate) const GRAPH_DEPTH_MAX: usize = 8;
 /// Patterns of one query.
-pub const GRAPH_PATTERNS_MAX: usize = 32;
+pub(crate) const GRAPH_PATTERNS_MAX: usize = 32;
 /// Results on one page of `graph_query`.
 pub const GRAPH_RESULTS_MAX: usize = 5_000;
 /// Triples that one query reads before it returns what it has: about half a second
 /// of one CPU.
-pub const GRAPH_READ_TRIPLES_MAX: usize = 500_000;
+pub(crate) const GRAPH_READ_TRIPLES_MAX: usize = 500_000;
 /// Rows of a join that are processed together.
-pub const GRAPH_JOIN_ROWS_MAX: usize = 1_024;
+pub(crate) const GRAPH_JOIN_ROWS_MAX: usize = 1_024;
 /// Triples of an export or an import in one batch.
-pub const GRAPH_PORTION_TRIPLES_MAX: usize = 5_000;
+pub(crate) const GRAPH_PORTION_TRIPLES_MAX: usize = 5_000;
 /// Triples of a picture by default: as many as a person can look at.
-pub const PICTURE_TRIPLES_DEFAULT: usize = 2_000;
+pub(crate) const PICTURE_TRIPLES_DEFAULT: usize = 2_000;
 /// The text from which triples are proposed.
-pub const GRAPH_TEXT_BYTES_MAX: usize = 20 * 1024;
+pub(crate) const GRAPH_TEXT_BYTES_MAX: usize = 20 * 1024;
 /// Names on each side of a misspelled one that are compared with it.
-pub const ENTITY_NAMES_NEAR_MAX: usize = 50;
+pub(crate) const ENTITY_NAMES_NEAR_MAX: usize = 50;
 /// Candidates reported for an ambiguous name.
-pub const ENTITY_CANDIDATES_MAX: usize = 8;
+pub(crate) const ENTITY_CANDIDATES_MAX: usize = 8;
 /// Words of the longest name by which a memory is linked to an entity.
-pub const ENTITY_WORDS_LINKED_MAX: usize = 5;
+pub(crate) const ENTITY_WORDS_LINKED_MAX: usize = 5;
 /// Phrases of one memory that are looked up as names: all of a text of about 1,000
 /// words.
-pub const MEMORY_PHRASES_LINKED_MAX: usize = 5_000;
+pub(crate) const MEMORY_PHRASES_LINKED_MAX: usize = 5_000;
 /// Memories checked when an entity gets a name.
-pub const ENTITY_MEMORIES_LINKED_MAX: usize = 1_000;
+pub(crate) const ENTITY_MEMORIES_LINKED_MAX: usize = 1_000;
 /// A procedure's definition, as JSON.
-pub const PROCEDURE_BYTES_MAX: usize = 256 * 1024;
-/// States of one procedure; its schema says the same.
-pub const PROCEDURE_STATES_MAX: usize = 200;
+pub(crate) const PROCEDURE_BYTES_MAX: usize = 256 * 1024;
 /// Mistakes that are reported at once.
-pub const PROCEDURE_MISTAKES_MAX: usize = 100;
+pub(crate) const PROCEDURE_MISTAKES_MAX: usize = 100;
 /// A value in a message.
-pub const DIAGNOSTIC_VALUE_CHARS_MAX: usize = 120;
+pub(crate) const DIAGNOSTIC_VALUE_CHARS_MAX: usize = 120;
 /// The cost of one expression, in instructions of the template engine.
-pub const TEMPLATE_FUEL_MAX: u64 = 20_000;
+pub(crate) const TEMPLATE_FUEL_MAX: u64 = 20_000;
 /// Recursion of an expression.
-pub const TEMPLATE_DEPTH_MAX: usize = 32;
+pub(crate) const TEMPLATE_DEPTH_MAX: usize = 32;
 /// Multiplications in one template: each can make a text of 100 MB.
-pub const TEMPLATE_PRODUCTS_MAX: usize = 4;
-/// The output of one template.
-pub const TEMPLATE_OUTPUT_BYTES_MAX: usize = 1024 * 1024;
+pub(crate) const TEMPLATE_PRODUCTS_MAX: usize = 4;
+pub(crate) const TEMPLATE_OUTPUT_BYTES_MAX: usize = 1024 * 1024;
 /// Nesting of templates in a definition's lists and objects.
-pub const TEMPLATE_NESTING_MAX: usize = 32;
+pub(crate) const TEMPLATE_NESTING_MAX: usize = 32;
 /// The context of an execution, as JSON.
-pub const PROCEDURE_CONTEXT_BYTES_MAX: usize = 4 * 1024 * 1024;
+pub(crate) const PROCEDURE_CONTEXT_BYTES_MAX: usize = 4 * 1024 * 1024;
 /// The result of one action; a longer one is an error.
-pub const PROCEDURE_RESULT_BYTES_MAX: usize = 1024 * 1024;
+pub(crate) const PROCEDURE_RESULT_BYTES_MAX: usize = 1024 * 1024;
 /// States that one execution enters, which ends its loops.
-pub const PROCEDURE_ENTERED_MAX: usize = 10_000;
+pub(crate) const PROCEDURE_ENTERED_MAX: usize = 10_000;
 /// Actions that one execution performs, without its rollback.
-pub const PROCEDURE_STEPS_MAX: u64 = 10_000;
+pub(crate) const PROCEDURE_STEPS_MAX: u64 = 10_000;
 /// Items of one map.
-pub const PROCEDURE_ITEMS_MAX: usize = 1_000;
+pub(crate) const PROCEDURE_ITEMS_MAX: usize = 1_000;
 /// Procedures that call each other.
-pub const PROCEDURE_DEPTH_MAX: usize = 8;
+pub(crate) const PROCEDURE_DEPTH_MAX: usize = 8;
 /// The default timeout of an execution.
-pub const PROCEDURE_MILLIS_DEFAULT: u64 = 60_000;
+pub(crate) const PROCEDURE_MILLIS_DEFAULT: u64 = 60_000;
 /// How long one attempt, one wait or one execution may take: a week.
-pub const PROCEDURE_MILLIS_MAX: u64 = 7 * 24 * 60 * 60 * 1000;
+pub(crate) const PROCEDURE_MILLIS_MAX: u64 = 7 * 24 * 60 * 60 * 1000;
 
 /// Executions that one Mimo runs at the same time; others wait in the store.
-pub const PROCEDURES_RUNNING_MAX: usize = 64;
+pub(crate) const PROCEDURES_RUNNING_MAX: usize = 64;
 /// Cached definitions.
-pub const PROCEDURES_READY_MAX: usize = 256;
+pub(crate) const PROCEDURES_READY_MAX: usize = 256;
 /// How often a Mimo looks for executions that no Mimo runs.
-pub const PROCEDURE_LOOK_MILLIS_MAX: u64 = 5_000;
+pub(crate) const PROCEDURE_LOOK_MILLIS_MAX: u64 = 5_000;
 /// How often an execution of another Mimo is polled while a call waits for it.
-pub const PROCEDURE_WATCH_MILLIS_MAX: u64 = 100;
+pub(crate) const PROCEDURE_WATCH_MILLIS_MAX: u64 = 100;
 /// How long a call waits for its execution, which then continues without it.
-pub const PROCEDURE_WAIT_SECONDS_MAX: u64 = 50;
+pub(crate) const PROCEDURE_WAIT_SECONDS_MAX: u64 = 50;
 /// How long running actions may take while Mimo shuts down.
-pub const PROCEDURE_CLOSE_MILLIS_MAX: u64 = 5_000;
+pub(crate) const PROCEDURE_CLOSE_MILLIS_MAX: u64 = 5_000;
 /// Transitions and actions that a result shows.
-pub const PROCEDURE_SHOWN_MAX: usize = 100;
+pub(crate) const PROCEDURE_SHOWN_MAX: usize = 100;
 /// Executions that a procedure's resource, or a status, names.
-pub const PROCEDURE_LISTED_MAX: usize = 20;
+pub(crate) const PROCEDURE_LISTED_MAX: usize = 20;
 /// How long a finished execution is kept.
-pub const EXECUTION_DAYS_MAX: i64 = 90;
+pub(crate) const EXECUTION_DAYS_MAX: i64 = 90;
 /// Finished executions that are deleted when another one starts.
-pub const EXECUTIONS_FORGOTTEN_MAX: usize = 20;
+pub(crate) const EXECUTIONS_FORGOTTEN_MAX: usize = 20;
 /// An idempotency key.
-pub const PROCEDURE_KEY_BYTES_MAX: usize = 256;
+pub(crate) const PROCEDURE_KEY_BYTES_MAX: usize = 256;
 /// Recorded calls of skills, from which procedures can be made.
-pub const RECORDED_CALLS_MAX: usize = 1_000;
+pub(crate) const RECORDED_CALLS_MAX: usize = 1_000;
 /// The arguments of calls that are yet to be recorded.
-pub const RECORDED_PENDING_BYTES_MAX: usize = 4 * 1024 * 1024;
+pub(crate) const RECORDED_PENDING_BYTES_MAX: usize = 4 * 1024 * 1024;
 /// How long recorded calls are collected before they are written.
-pub const RECORD_MILLIS_MAX: u64 = 200;
+pub(crate) const RECORD_MILLIS_MAX: u64 = 200;
 /// Recorded calls in one procedure.
-pub const RECORDED_CALLS_USED_MAX: usize = 100;
+pub(crate) const RECORDED_CALLS_USED_MAX: usize = 100;
 /// The arguments of a call that is recorded.
-pub const RECORDED_CALL_BYTES_MAX: usize = 64 * 1024;
+pub(crate) const RECORDED_CALL_BYTES_MAX: usize = 64 * 1024;
 
 /// The bytes that count as one token of a budget.
 pub const TOKEN_BYTES: usize = 4;
 
 /// Threads for blocking work, such as encoding a text.
-pub const BLOCKING_THREADS_MAX: usize = 4;
+pub(crate) const BLOCKING_THREADS_MAX: usize = 4;
 
 /// `config.toml`.
-pub const CONFIG_FILE_BYTES_MAX: usize = 256 * 1024;
+pub(crate) const CONFIG_FILE_BYTES_MAX: usize = 256 * 1024;
 /// Entries of one list in it.
-pub const CONFIG_LIST_MAX: usize = 64;
+pub(crate) const CONFIG_LIST_MAX: usize = 64;
 /// A client's settings file: Claude Code's contains its history.
-pub const CLIENT_FILE_BYTES_MAX: usize = 32 * 1024 * 1024;
+pub(crate) const CLIENT_FILE_BYTES_MAX: usize = 32 * 1024 * 1024;
 
 /// Lines of the server that the demo has not read yet.
-pub const DEMO_LINES_QUEUED_MAX: usize = 256;
+pub(crate) const DEMO_LINES_QUEUED_MAX: usize = 256;
 /// How long the demo waits for one answer.
-pub const DEMO_ANSWER_SECONDS_MAX: u64 = 30;
+pub(crate) const DEMO_ANSWER_SECONDS_MAX: u64 = 30;
 
 /// One log file; then it is rotated.
-pub const LOG_FILE_BYTES_MAX: u64 = 4 * 1024 * 1024;
+pub(crate) const LOG_FILE_BYTES_MAX: u64 = 4 * 1024 * 1024;
 /// Log files, including the current one.
-pub const LOG_FILES_MAX: usize = 4;
+pub(crate) const LOG_FILES_MAX: usize = 4;
 
 /// One file of what a skill wrote to stderr.
-pub const SKILL_LOG_FILE_BYTES_MAX: u64 = 256 * 1024;
+pub(crate) const SKILL_LOG_FILE_BYTES_MAX: u64 = 256 * 1024;
 /// Such files of each skill, including the current one.
-pub const SKILL_LOG_FILES_MAX: usize = 2;
+pub(crate) const SKILL_LOG_FILES_MAX: usize = 2;
 /// One line in it; a longer one is split.
-pub const SKILL_LOG_LINE_BYTES_MAX: usize = 4 * 1024;
+pub(crate) const SKILL_LOG_LINE_BYTES_MAX: usize = 4 * 1024;
 /// What is kept of one second, so that a flood does not wear out the disk.
-pub const SKILL_LOG_SECOND_BYTES_MAX: usize = 32 * 1024;
+pub(crate) const SKILL_LOG_SECOND_BYTES_MAX: usize = 32 * 1024;
 /// How often a followed log is polled.
-pub const SKILL_LOG_LOOK_MILLIS: u16 = 100;
+pub(crate) const SKILL_LOG_LOOK_MILLIS: u16 = 100;
 
 const _: () = assert!(LINE_BYTES_MAX > MEMORY_CONTENT_BYTES_MAX * MEMORY_BATCH_MAX);
 const _: () = assert!(LINE_END_KEPT_BYTES_MAX * 2 < LINE_BYTES_MAX);

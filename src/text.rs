@@ -52,7 +52,7 @@ pub fn words(text: &str) -> String {
 
 /// The distinct phrases of up to `most` adjacent words that could be names, in the
 /// result of [`words`].
-pub fn phrases(words: &str, most: usize) -> impl Iterator<Item = &str> {
+pub(crate) fn phrases(words: &str, most: usize) -> impl Iterator<Item = &str> {
     // The beginning and the end of each word.
     let bounds: Vec<(usize, usize)> = words
         .split(' ')
@@ -83,9 +83,9 @@ pub(crate) fn is_distinctive(name: &str) -> bool {
 /// One word of a keyword query.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct QueryWord {
-    pub word: String,
+    pub(crate) word: String,
     /// Whether longer words that begin with it match too.
-    pub prefix: bool,
+    pub(crate) prefix: bool,
 }
 
 /// The distinct keywords of a query, at most `limits::QUERY_WORDS_MAX`. Stop words

@@ -114,20 +114,20 @@ pub(crate) trait Format: Sync {
 
 /// The bytes that a whole answer may take.
 pub(super) struct Budget<'a> {
-    pub bytes: usize,
-    pub format: &'a dyn Format,
+    pub(crate) bytes: usize,
+    pub(crate) format: &'a dyn Format,
 }
 
 impl Budget<'_> {
     /// Bytes left beside what `answer` has.
-    pub fn remaining(&self, answer: &Answer) -> usize {
+    pub(crate) fn remaining(&self, answer: &Answer) -> usize {
         let used = self.format.answer_bytes(answer);
         self.bytes.saturating_sub(used)
     }
 
     /// Gives `answer` the synthesis that `write` makes within so many bytes. If
     /// there is none, the answer has no synthesis, and the reason comes back.
-    pub fn fit<'e>(
+    pub(crate) fn fit<'e>(
         &self,
         answer: &mut Answer,
         author: Author,

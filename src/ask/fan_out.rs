@@ -15,9 +15,9 @@ use crate::limits;
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct StoreResults {
     /// Best first.
-    pub hits: Vec<Hit>,
+    pub(crate) hits: Vec<Hit>,
     /// Why the results may be worse than usual.
-    pub degraded: Option<String>,
+    pub(crate) degraded: Option<String>,
 }
 
 pub(super) type StoreSearch =
@@ -27,23 +27,23 @@ pub(super) type StoreSearch =
 #[derive(Clone, Debug, Default)]
 pub(super) struct Findings {
     /// By store, best first; stores that failed are missing.
-    pub hits: BTreeMap<StoreKind, Vec<Hit>>,
-    pub failed: BTreeMap<StoreKind, Kind>,
+    pub(crate) hits: BTreeMap<StoreKind, Vec<Hit>>,
+    pub(crate) failed: BTreeMap<StoreKind, Kind>,
     /// Reasons why the results may be worse than usual.
-    pub degraded: Vec<String>,
+    pub(crate) degraded: Vec<String>,
 }
 
 impl Findings {
     /// Adds hits to a store's. A store that failed or was not searched stays
     /// missing.
-    pub fn extend(&mut self, store: StoreKind, more: Vec<Hit>) {
+    pub(crate) fn extend(&mut self, store: StoreKind, more: Vec<Hit>) {
         if let Some(hits) = self.hits.get_mut(&store) {
             hits.extend(more);
         }
     }
 
     /// Adds the results of other stores.
-    pub fn merge(&mut self, other: Findings) {
+    pub(crate) fn merge(&mut self, other: Findings) {
         self.hits.extend(other.hits);
         self.failed.extend(other.failed);
         self.degraded.extend(other.degraded);

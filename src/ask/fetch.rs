@@ -29,16 +29,16 @@ const CONFIDENCE_MIN: f64 = 0.3;
 #[derive(Clone)]
 pub(super) struct Lookup {
     /// The question, completed from the conversation.
-    pub query: String,
+    pub(crate) query: String,
     /// Its vector; `None` if it could not be encoded.
-    pub vector: Option<Vec<f32>>,
+    pub(crate) vector: Option<Vec<f32>>,
     /// Entities it is about without naming them.
-    pub entities: Vec<String>,
+    pub(crate) entities: Vec<String>,
     /// Whether replaced statements may be the answer.
-    pub include_superseded: bool,
+    pub(crate) include_superseded: bool,
     /// What the caller may see.
-    pub grants: Arc<Grants>,
-    pub projects: Vec<String>,
+    pub(crate) grants: Arc<Grants>,
+    pub(crate) projects: Vec<String>,
 }
 
 /// Finds tools of skills.

@@ -66,7 +66,7 @@ impl StoreKind {
         StoreKind::Skills,
     ];
 
-    pub fn name(self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
         match self {
             StoreKind::Episodic => "episodic",
             StoreKind::Semantic => "semantic",

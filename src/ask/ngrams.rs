@@ -25,7 +25,7 @@ pub(super) struct Ngrams {
 
 impl Ngrams {
     /// Counts the n-grams of the prototypes, which are given in words.
-    pub fn of<'a>(prototypes: impl Iterator<Item = (StoreKind, &'a str)>) -> Ngrams {
+    pub(crate) fn of<'a>(prototypes: impl Iterator<Item = (StoreKind, &'a str)>) -> Ngrams {
         let mut counts: HashMap<u64, [u16; 4]> = HashMap::new();
         let mut totals = [0_u16; 4];
         for (store, words) in prototypes {
@@ -44,7 +44,7 @@ impl Ngrams {
     /// The log-likelihood of each store relative to the average store, summed over
     /// the n-grams of `words` and divided by the root of the number of words,
     /// because overlapping n-grams repeat each other.
-    pub fn scores(&self, words: &str) -> [f32; 4] {
+    pub(crate) fn scores(&self, words: &str) -> [f32; 4] {
         let mut scores = [0.0; 4];
         for ngram in ngrams(&from_beginning(words)) {
             let Some(counts) = self.counts.get(&ngram) else {
@@ -65,7 +65,7 @@ impl Ngrams {
 
     /// Whether hardly a word is in any prototype: the question is in another
     /// language, or consists of names.
-    pub fn is_unfamiliar(&self, words: &[&str]) -> bool {
+    pub(crate) fn is_unfamiliar(&self, words: &[&str]) -> bool {
         let is_known = |word: &&&str| self.counts.contains_key(&hash(word));
         words.iter().filter(is_known).count() * WORDS_PER_KNOWN < words.len()
     }

@@ -9,17 +9,17 @@ pub(super) struct Phrase {
 }
 
 impl Phrase {
-    pub fn new(text: String) -> Phrase {
+    pub(crate) fn new(text: String) -> Phrase {
         Phrase { text }
     }
 
     /// For a reader, with ellipses for what may vary.
-    pub fn shown(&self) -> String {
+    pub(crate) fn shown(&self) -> String {
         let text = self.text.trim_start_matches('^').replace("..", "*");
         text.replace('*', "\u{2026}")
     }
 
-    pub fn is_in(&self, words: &[&str]) -> bool {
+    pub(crate) fn is_in(&self, words: &[&str]) -> bool {
         let pattern = self.text.trim_start_matches('^');
         let (first, rest) = split(pattern);
         let starts = match self.text.starts_with('^') {

@@ -39,7 +39,7 @@ pub(super) struct Relevance {
 }
 
 impl Relevance {
-    pub fn to(question: &str) -> Self {
+    pub(crate) fn to(question: &str) -> Self {
         let keywords = |text: &str| -> Vec<String> {
             let words = text::query_words(text).into_iter();
             words.map(|asked| asked.word).collect()
@@ -52,7 +52,7 @@ impl Relevance {
     }
 
     /// The relevance of evidence, 0 to 1.
-    pub fn of(&self, evidence: &Evidence) -> f32 {
+    pub(crate) fn of(&self, evidence: &Evidence) -> f32 {
         let coverage = self.coverage(&evidence.text);
         match evidence.similarity {
             Some(cosine) => COSINE_WEIGHT * unit(cosine) + (1.0 - COSINE_WEIGHT) * coverage,
@@ -60,13 +60,13 @@ impl Relevance {
         }
     }
 
-    pub fn is_answered_by<'a>(&self, mut all: impl Iterator<Item = &'a Evidence>) -> bool {
+    pub(crate) fn is_answered_by<'a>(&self, mut all: impl Iterator<Item = &'a Evidence>) -> bool {
         all.any(|evidence| self.of(evidence) >= RELEVANT)
     }
 
     /// The share of the keywords that `text` has: of the question, or of the clause
     /// that it covers best.
-    pub fn coverage(&self, text: &str) -> f32 {
+    pub(crate) fn coverage(&self, text: &str) -> f32 {
         let words = words(text);
         let found = |asked: &&String| words.iter().any(|word| is_same_word(word, asked));
         let share = |asked: &Vec<String>| match asked.len() {

@@ -57,9 +57,9 @@ pub struct Decision {
     /// The primary store's share, 0.25 to 1.
     pub confidence: f32,
     /// Why, for a reader.
-    pub reasoning: String,
+    pub(crate) reasoning: String,
     /// Whether an answer in words is wanted, beside the results.
-    pub requires_synthesis: bool,
+    pub(crate) requires_synthesis: bool,
 }
 
 impl Decision {

@@ -15,9 +15,9 @@ use crate::limits;
 #[derive(Default)]
 pub struct Writers {
     /// Tried first.
-    pub endpoint: Option<Endpoint>,
+    pub(crate) endpoint: Option<Endpoint>,
     /// Whether the client's model is tried, if the client offers sampling.
-    pub client: bool,
+    pub(crate) client: bool,
 }
 
 pub(super) enum Writer<'a> {
@@ -38,7 +38,7 @@ impl Writers {
 }
 
 impl Writer<'_> {
-    pub fn author(&self) -> Author {
+    pub(crate) fn author(&self) -> Author {
         match self {
             Writer::Endpoint(_) => Author::Endpoint,
             Writer::Client(_) => Author::Client,
@@ -46,7 +46,7 @@ impl Writer<'_> {
     }
 
     /// Its name in a sentence.
-    pub fn name(&self) -> &'static str {
+    pub(crate) fn name(&self) -> &'static str {
         match self {
             Writer::Endpoint(_) => "the endpoint",
             Writer::Client(_) => "the client's model",
@@ -55,7 +55,7 @@ impl Writer<'_> {
 
     /// The model's text. An error is a predicate of the writer's name: "did not
     /// answer in time". Cancelling withdraws the request.
-    pub async fn write(
+    pub(crate) async fn write(
         &self,
         prompt: &Prompt,
         deadline: Instant,

@@ -36,13 +36,13 @@ impl std::error::Error for Exit {}
 /// Where and how this process prints.
 pub(super) struct Output {
     /// `--json`.
-    pub json: bool,
+    pub(crate) json: bool,
     /// Whether stdout is a terminal.
-    pub terminal: bool,
+    pub(crate) terminal: bool,
     /// Whether colors are wanted there.
-    pub color: bool,
+    pub(crate) color: bool,
     /// The width of the terminal.
-    pub columns: usize,
+    pub(crate) columns: usize,
 }
 
 impl Output {

@@ -9,21 +9,21 @@ pub(super) const ENTRY: &str = "mimo";
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Entry {
     /// The program, by its whole path.
-    pub command: String,
-    pub args: Vec<String>,
+    pub(crate) command: String,
+    pub(crate) args: Vec<String>,
 }
 
 /// An entry in a settings file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct FoundEntry {
     /// What it starts, unless it is not a program with arguments.
-    pub entry: Option<Entry>,
+    pub(crate) entry: Option<Entry>,
     /// The entry as the file writes it.
-    pub text: String,
+    pub(crate) text: String,
     /// The key of a remote server's address, where it starts no program.
-    pub remote_key: Option<&'static str>,
+    pub(crate) remote_key: Option<&'static str>,
     /// Whether the person has switched it off.
-    pub is_off: bool,
+    pub(crate) is_off: bool,
 }
 
 /// A settings file that cannot be understood; `place` is `line:column`, if known.

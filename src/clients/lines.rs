@@ -5,10 +5,10 @@
 /// both end with. Common lines are the older text's, whose line ends they keep.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Difference<'a> {
-    pub before: Vec<&'a str>,
-    pub removed: Vec<&'a str>,
-    pub added: Vec<&'a str>,
-    pub after: Vec<&'a str>,
+    pub(crate) before: Vec<&'a str>,
+    pub(crate) removed: Vec<&'a str>,
+    pub(crate) added: Vec<&'a str>,
+    pub(crate) after: Vec<&'a str>,
 }
 
 pub(crate) fn difference<'a>(old: &'a str, new: &'a str) -> Difference<'a> {

@@ -39,13 +39,13 @@ pub(crate) enum Client {
 /// The folders that clients keep their settings under.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Places {
-    pub home: Option<PathBuf>,
+    pub(crate) home: Option<PathBuf>,
     /// Where this platform keeps programs' settings.
-    pub settings: Option<PathBuf>,
+    pub(crate) settings: Option<PathBuf>,
     /// What `CLAUDE_CONFIG_DIR` names.
-    pub claude_code: Option<PathBuf>,
+    pub(crate) claude_code: Option<PathBuf>,
     /// What `CODEX_HOME` names.
-    pub codex: Option<PathBuf>,
+    pub(crate) codex: Option<PathBuf>,
 }
 
 /// The format of a client's settings.

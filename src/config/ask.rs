@@ -13,11 +13,11 @@ pub(super) const SYNTHESES: &[&str] = &["auto", "extract", "client", "endpoint"]
 /// The keys of `[ask]` in the file.
 #[derive(Debug, Default, PartialEq)]
 pub(super) struct AskKeys {
-    pub synthesis: Option<String>,
-    pub url: Option<String>,
-    pub model: Option<String>,
-    pub key_variable: Option<String>,
-    pub plain_http: bool,
+    pub(crate) synthesis: Option<String>,
+    pub(crate) url: Option<String>,
+    pub(crate) model: Option<String>,
+    pub(crate) key_variable: Option<String>,
+    pub(crate) plain_http: bool,
 }
 
 /// Who writes the answers of `ask_mimo`.
@@ -30,25 +30,24 @@ pub(crate) enum Synthesis {
     Extract,
     /// The client's model, where it offers one.
     Client,
-    /// The endpoint.
     Endpoint,
 }
 
 /// How answers are written.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct AskSettings {
-    pub synthesis: Synthesis,
-    pub endpoint: Option<EndpointSettings>,
+    pub(crate) synthesis: Synthesis,
+    pub(crate) endpoint: Option<EndpointSettings>,
 }
 
 /// An OpenAI-compatible endpoint.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct EndpointSettings {
     /// Up to `/v1`.
-    pub url: String,
-    pub model: String,
+    pub(crate) url: String,
+    pub(crate) model: String,
     /// The variable with its key, and what that holds.
-    pub key: Option<(String, Option<Secret>)>,
+    pub(crate) key: Option<(String, Option<Secret>)>,
 }
 
 impl Synthesis {
@@ -64,7 +63,6 @@ impl AskSettings {
         matches!(self.synthesis, Synthesis::Auto | Synthesis::Client)
     }
 
-    /// The endpoint that is asked.
     pub(crate) fn endpoint(&self) -> Option<&EndpointSettings> {
         let asked = matches!(self.synthesis, Synthesis::Auto | Synthesis::Endpoint);
         self.endpoint.as_ref().filter(|_| asked)
@@ -74,7 +72,7 @@ impl AskSettings {
 impl AskKeys {
     /// Checks that the keys agree. Fails with the key at fault, the reason and
     /// the fix.
-    pub fn check(&self) -> Result<(), (&'static str, String, String)> {
+    pub(crate) fn check(&self) -> Result<(), (&'static str, String, String)> {
         let Some(url) = &self.url else {
             if self.synthesis.as_deref() == Some("endpoint") {
                 let why = "ask.synthesis is \"endpoint\", and none is named";
@@ -100,7 +98,7 @@ impl AskKeys {
         Ok(())
     }
 
-    pub fn resolve(self, environment: &Environment) -> AskSettings {
+    pub(crate) fn resolve(self, environment: &Environment) -> AskSettings {
         let synthesis = match self.synthesis.as_deref() {
             Some("extract") => Synthesis::Extract,
             Some("client") => Synthesis::Client,

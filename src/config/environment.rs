@@ -33,20 +33,20 @@ pub(crate) const VARIABLES: [&str; 15] = [
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Environment {
     /// Those of [`VARIABLES`] that are set and not empty.
-    pub variables: BTreeMap<&'static str, OsString>,
+    pub(crate) variables: BTreeMap<&'static str, OsString>,
     /// Where this platform keeps Mimo's settings.
-    pub config_folder: Option<PathBuf>,
+    pub(crate) config_folder: Option<PathBuf>,
     /// Where this platform keeps Mimo's data.
-    pub data_folder: Option<PathBuf>,
-    pub temporary_folder: PathBuf,
+    pub(crate) data_folder: Option<PathBuf>,
+    pub(crate) temporary_folder: PathBuf,
     /// The running program.
-    pub executable: Option<PathBuf>,
-    pub home_folder: Option<PathBuf>,
+    pub(crate) executable: Option<PathBuf>,
+    pub(crate) home_folder: Option<PathBuf>,
     /// Where this platform keeps the settings of all programs.
-    pub settings_folder: Option<PathBuf>,
-    pub current_folder: Option<PathBuf>,
+    pub(crate) settings_folder: Option<PathBuf>,
+    pub(crate) current_folder: Option<PathBuf>,
     /// Reads one more variable, for approved secrets and the endpoint's key.
-    pub read_secret: Option<fn(&str) -> Option<OsString>>,
+    pub(crate) read_secret: Option<fn(&str) -> Option<OsString>>,
 }
 
 impl Environment {

@@ -23,14 +23,14 @@ use crate::limits::{
 /// What the file says; its defaults are those of the settings.
 #[derive(Debug, Default, PartialEq)]
 pub(super) struct FileSettings {
-    pub project: Option<String>,
-    pub profile: Option<String>,
-    pub fence: bool,
-    pub log_level: Option<String>,
-    pub memory: MemorySettings,
-    pub graph: GraphSettings,
-    pub ask: AskKeys,
-    pub skills: SkillKeys,
+    pub(crate) project: Option<String>,
+    pub(crate) profile: Option<String>,
+    pub(crate) fence: bool,
+    pub(crate) log_level: Option<String>,
+    pub(crate) memory: MemorySettings,
+    pub(crate) graph: GraphSettings,
+    pub(crate) ask: AskKeys,
+    pub(crate) skills: SkillKeys,
 }
 
 /// Reads the file; a missing one says nothing.
@@ -101,8 +101,8 @@ impl Source<'_> {
 
 /// A key of the file, and what it may hold.
 pub(super) struct Key {
-    pub path: &'static str,
-    pub rule: Rule,
+    pub(crate) path: &'static str,
+    pub(crate) rule: Rule,
 }
 
 /// What a key may hold, and the field that a valid value goes to.

@@ -4,15 +4,15 @@
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct MemorySettings {
     /// Share of the keyword side in a hybrid score.
-    pub keyword_weight: f64,
+    pub(crate) keyword_weight: f64,
     /// Share of the semantic side in a hybrid score.
-    pub semantic_weight: f64,
+    pub(crate) semantic_weight: f64,
     /// What a memory gains from the stronger score next to it in its thread,
     /// and next but one.
-    pub neighbour_weights: [f64; 2],
+    pub(crate) neighbour_weights: [f64; 2],
     /// The cosine from which a stored text is reported as `similar`.
-    pub similar_threshold: f64,
-    pub retention: RetentionSettings,
+    pub(crate) similar_threshold: f64,
+    pub(crate) retention: RetentionSettings,
 }
 
 impl Default for MemorySettings {
@@ -31,18 +31,18 @@ impl Default for MemorySettings {
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct RetentionSettings {
     /// Whether a Mimo that serves cleans up hourly.
-    pub enabled: bool,
+    pub(crate) enabled: bool,
     /// A memory unused for this long is archived if it is less important than
     /// `idle_importance`.
-    pub idle_days: u64,
-    pub idle_importance: f64,
+    pub(crate) idle_days: u64,
+    pub(crate) idle_importance: f64,
     /// The same for memories of little importance.
-    pub minor_days: u64,
-    pub minor_importance: f64,
+    pub(crate) minor_days: u64,
+    pub(crate) minor_importance: f64,
     /// Beyond this number the least important memories are archived.
-    pub active_max: u64,
+    pub(crate) active_max: u64,
     /// Archived memories can be restored this long.
-    pub restore_days: u64,
+    pub(crate) restore_days: u64,
 }
 
 impl Default for RetentionSettings {

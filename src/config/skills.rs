@@ -28,11 +28,11 @@ const INHERITED: [&str; 5] = [
 /// The keys of `[skills]` in the file.
 #[derive(Debug, PartialEq)]
 pub(super) struct SkillKeys {
-    pub commands: Vec<String>,
-    pub path: Vec<String>,
-    pub secrets: Vec<String>,
-    pub strict: bool,
-    pub first_sight: Option<String>,
+    pub(crate) commands: Vec<String>,
+    pub(crate) path: Vec<String>,
+    pub(crate) secrets: Vec<String>,
+    pub(crate) strict: bool,
+    pub(crate) first_sight: Option<String>,
 }
 
 impl Default for SkillKeys {
@@ -51,23 +51,23 @@ impl Default for SkillKeys {
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct SkillSettings {
     /// The manifest; need not exist.
-    pub manifest: PathBuf,
+    pub(crate) manifest: PathBuf,
     /// Commands that may run: names, or absolute paths.
-    pub commands: Vec<String>,
+    pub(crate) commands: Vec<String>,
     /// Folders in which commands are looked for.
-    pub path: Vec<PathBuf>,
+    pub(crate) path: Vec<PathBuf>,
     /// What `${VAR}` may name, with the values of those that are set.
-    pub secrets: BTreeMap<String, Option<Secret>>,
+    pub(crate) secrets: BTreeMap<String, Option<Secret>>,
     /// No skill starts unless every layer of its sandbox is enforced.
-    pub strict: bool,
+    pub(crate) strict: bool,
     /// A tool that was never seen before waits for a person's approval.
-    pub ask_first: bool,
+    pub(crate) ask_first: bool,
     /// What every skill's environment takes over from Mimo's own.
-    pub inherited: BTreeMap<String, String>,
+    pub(crate) inherited: BTreeMap<String, String>,
     /// The account's own folder, for `~/`.
-    pub home: Option<PathBuf>,
+    pub(crate) home: Option<PathBuf>,
     /// Folders for what may vanish.
-    pub temporary: Vec<PathBuf>,
+    pub(crate) temporary: Vec<PathBuf>,
 }
 
 pub(super) fn resolve(

@@ -2,7 +2,7 @@
 
 mod cache;
 pub mod minilm;
-pub mod wordpiece;
+pub(crate) mod wordpiece;
 
 use std::sync::Arc;
 

@@ -23,31 +23,30 @@ const PHRASES_PER_CALL: usize = 256;
 
 /// What triples are wanted about.
 #[derive(Clone, Debug)]
-pub struct Topic {
-    pub scope: Scope,
+pub(crate) struct Topic {
+    pub(crate) scope: Scope,
     /// Names entities, and perhaps predicates.
-    pub text: String,
+    pub(crate) text: String,
     /// Further entities (`person:alice`) that the text leaves out.
-    pub others: Vec<String>,
+    pub(crate) others: Vec<String>,
     /// Also triples that held before and were replaced or ran out.
-    pub include_ended: bool,
+    pub(crate) include_ended: bool,
 }
 
-/// A triple in names.
 #[derive(Clone, Debug, PartialEq)]
-pub struct NamedTriple {
-    pub id: TripleId,
-    pub subject: Entity,
-    pub predicate: String,
-    pub object: Entity,
+pub(crate) struct NamedTriple {
+    pub(crate) id: TripleId,
+    pub(crate) subject: Entity,
+    pub(crate) predicate: String,
+    pub(crate) object: Entity,
     /// 0 to 1.
-    pub confidence: f64,
+    pub(crate) confidence: f64,
     /// It holds from this moment.
-    pub since: Timestamp,
+    pub(crate) since: Timestamp,
     /// From this moment on it does not hold any more.
-    pub ended: Option<Timestamp>,
+    pub(crate) ended: Option<Timestamp>,
     /// Whether the predicate has one object at a time.
-    pub is_functional: bool,
+    pub(crate) is_functional: bool,
 }
 
 impl NamedTriple {
@@ -65,7 +64,7 @@ impl NamedTriple {
 impl Graph {
     /// The entities that `text` names, and those called `others`
     /// (`person:alice`). An ambiguous name stands for all its entities.
-    pub async fn named(
+    pub(crate) async fn named(
         &self,
         reach: &Reach,
         projects: Vec<String>,
@@ -80,7 +79,7 @@ impl Graph {
 
     /// The triples around the entities that a topic names, at most
     /// `scope.limit`: first those by a predicate that it names, then the nearest.
-    pub async fn about(&self, topic: Topic) -> Result<Vec<NamedTriple>, GraphError> {
+    pub(crate) async fn about(&self, topic: Topic) -> Result<Vec<NamedTriple>, GraphError> {
         let functional = self.settings.functional.clone();
         self.read(&topic.scope.reach.clone(), move |graph| {
             Box::pin(async move {

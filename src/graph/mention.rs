@@ -17,13 +17,13 @@ const TYPE_BYTES: usize = 32;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Mention {
     /// Its type, where one was given.
-    pub kind: Option<String>,
+    pub(crate) kind: Option<String>,
     /// The name as it was written, with single spaces.
-    pub name: String,
+    pub(crate) name: String,
     /// The form in which names are compared.
-    pub name_key: String,
+    pub(crate) name_key: String,
     /// The `id` of `type:id`.
-    pub slug: String,
+    pub(crate) slug: String,
 }
 
 impl Mention {

@@ -2,17 +2,17 @@
 //! here and run in the store on one snapshot or in one transaction; the store
 //! knows the indexes, the tools parse and render.
 
-pub mod about;
+pub(crate) mod about;
 mod directory;
 pub mod error;
-pub mod grammar;
+pub(crate) mod grammar;
 mod ids;
 mod join;
 pub mod mention;
 mod pattern;
-pub mod picture;
+pub(crate) mod picture;
 mod plan;
-pub mod portable;
+pub(crate) mod portable;
 pub mod query;
 pub mod reach;
 mod reading;
@@ -58,7 +58,7 @@ impl Graph {
         }
     }
 
-    pub fn now(&self) -> Timestamp {
+    pub(crate) fn now(&self) -> Timestamp {
         self.clock.now()
     }
 
@@ -103,7 +103,7 @@ impl Graph {
     }
 
     /// Counts for a status, of what is within reach.
-    pub async fn census(&self, reach: &Reach) -> Result<GraphCensus, GraphError> {
+    pub(crate) async fn census(&self, reach: &Reach) -> Result<GraphCensus, GraphError> {
         self.read(reach, |graph| {
             Box::pin(async move { Ok(graph.census().await?) })
         })

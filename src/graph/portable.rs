@@ -17,7 +17,6 @@ use crate::failure::Failure;
 use crate::store::StoreError;
 use crate::store::graph::{Closed, Entity, EntityId, GraphSnapshot, Triple, TripleId, WordId};
 
-/// One line.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "lowercase")]
 pub(crate) enum Line {

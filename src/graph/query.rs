@@ -76,7 +76,7 @@ pub struct NamedRow {
     /// By variable, in the order of [`Page::variables`].
     pub values: Vec<String>,
     /// The triples it rests on, in the order of the patterns.
-    pub triples: Vec<TripleId>,
+    pub(crate) triples: Vec<TripleId>,
     /// The product of their confidences.
     pub confidence: f64,
 }
@@ -101,9 +101,9 @@ pub struct Page<T> {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Plan {
     /// The patterns by their numbers, in the order in which they are joined.
-    pub order: Vec<usize>,
+    pub(crate) order: Vec<usize>,
     /// Triples of the first patterns of that order.
-    pub after: Vec<TripleId>,
+    pub(crate) after: Vec<TripleId>,
 }
 
 impl Plan {
@@ -163,7 +163,7 @@ impl Graph {
     }
 
     /// The entity that `name` names for certain, and its other names.
-    pub async fn entity(
+    pub(crate) async fn entity(
         &self,
         scope: &Scope,
         name: &str,

@@ -76,10 +76,10 @@ pub(super) struct Step {
 /// The last path of a page, by which the paths behind it are told.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Position {
-    pub hops: usize,
-    pub confidence: f64,
+    pub(crate) hops: usize,
+    pub(crate) confidence: f64,
     /// The end of the path.
-    pub entity: EntityId,
+    pub(crate) entity: EntityId,
 }
 
 impl Position {

@@ -27,16 +27,16 @@ pub struct Assertion {
 /// When a triple was recorded and closed elsewhere.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct History {
-    pub recorded_at: Timestamp,
+    pub(crate) recorded_at: Timestamp,
     /// How it ended before its time, and when that was recorded.
-    pub closed: Option<(Closed, Timestamp)>,
+    pub(crate) closed: Option<(Closed, Timestamp)>,
 }
 
 /// An entity that is to be known whether or not any triple has it.
 #[derive(Clone, Debug)]
 pub struct EntityDeclaration {
-    pub mention: Mention,
-    pub aliases: Vec<String>,
+    pub(crate) mention: Mention,
+    pub(crate) aliases: Vec<String>,
 }
 
 /// Everything that one call changes: all of it or nothing.
@@ -93,9 +93,9 @@ pub struct MentionedEntity {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Contradiction {
     /// The one that was just asserted.
-    pub triple: TripleId,
+    pub(crate) triple: TripleId,
     /// The older one, which was closed.
-    pub with: TripleId,
+    pub(crate) with: TripleId,
 }
 
 /// The result of an update.

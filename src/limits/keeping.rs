@@ -1,39 +1,39 @@
 //! Bounds of retention, export and import, backups and verification.
 
 /// The least interval between automatic cleanups.
-pub const RETENTION_SECONDS_MIN: i64 = 3_600;
+pub(crate) const RETENTION_SECONDS_MIN: i64 = 3_600;
 /// How often a serving Mimo checks whether a cleanup is due, for the first time
 /// after this interval.
 pub const RETENTION_LOOK_SECONDS: u64 = 300;
 /// Memories that one cleanup archives, and as many that it erases; the next one
 /// continues.
-pub const RETENTION_RUN_MEMORIES_MAX: usize = 100_000;
+pub(crate) const RETENTION_RUN_MEMORIES_MAX: usize = 100_000;
 /// Memories archived in one transaction, so that no other write waits long.
-pub const RETENTION_ARCHIVED_AT_ONCE_MAX: usize = 500;
+pub(crate) const RETENTION_ARCHIVED_AT_ONCE_MAX: usize = 500;
 /// Memories erased in one transaction, each with up to `EMBED_CHUNKS_MAX` vectors.
-pub const RETENTION_PURGED_AT_ONCE_MAX: usize = 50;
+pub(crate) const RETENTION_PURGED_AT_ONCE_MAX: usize = 50;
 /// The pause between two such transactions, for writes of other processes.
-pub const RETENTION_PAUSE_MILLIS: u64 = 10;
+pub(crate) const RETENTION_PAUSE_MILLIS: u64 = 10;
 /// Cleanups in the history.
-pub const RETENTION_RUNS_KEPT_MAX: i64 = 1_000;
+pub(crate) const RETENTION_RUNS_KEPT_MAX: i64 = 1_000;
 /// The longest time in a retention setting.
-pub const RETENTION_DAYS_MAX: u64 = 36_500;
+pub(crate) const RETENTION_DAYS_MAX: u64 = 36_500;
 /// The greatest value of `active_max`.
-pub const RETENTION_ACTIVE_MAX: u64 = 100_000_000;
+pub(crate) const RETENTION_ACTIVE_MAX: u64 = 100_000_000;
 
 /// Memories that are read or taken in at once when all are carried elsewhere.
-pub const PORTION_MEMORIES_MAX: usize = 200;
+pub(crate) const PORTION_MEMORIES_MAX: usize = 200;
 /// Of them those whose texts are this long together begin a portion of their own.
-pub const PORTION_BYTES_MAX: usize = 1024 * 1024;
+pub(crate) const PORTION_BYTES_MAX: usize = 1024 * 1024;
 /// The greatest id that a memory brings along: ids never run out behind it.
-pub const IMPORT_ID_MAX: i64 = 1 << 40;
+pub(crate) const IMPORT_ID_MAX: i64 = 1 << 40;
 /// A file that is one JSON document.
-pub const IMPORT_DOCUMENT_BYTES_MAX: usize = 64 * 1024 * 1024;
+pub(crate) const IMPORT_DOCUMENT_BYTES_MAX: usize = 64 * 1024 * 1024;
 
 /// Pages of a backup between two reports of its progress.
-pub const BACKUP_STEP_PAGES_MAX: i32 = 256;
+pub(crate) const BACKUP_STEP_PAGES_MAX: i32 = 256;
 /// Examples reported of one kind of problem.
-pub const VERIFY_EXAMPLES_MAX: usize = 10;
+pub(crate) const VERIFY_EXAMPLES_MAX: usize = 10;
 
 // A cleanup runs about hourly.
 const _: () = assert!(RETENTION_LOOK_SECONDS as i64 * 2 <= RETENTION_SECONDS_MIN);

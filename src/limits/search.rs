@@ -1,29 +1,29 @@
 //! Bounds of memory search and of its codes.
 
 /// The text of a query.
-pub const QUERY_BYTES_MAX: usize = 100 * 1024;
+pub(crate) const QUERY_BYTES_MAX: usize = 100 * 1024;
 /// Distinct words of a keyword query; others are ignored.
-pub const QUERY_WORDS_MAX: usize = 128;
+pub(crate) const QUERY_WORDS_MAX: usize = 128;
 /// Results on one page.
-pub const SEARCH_LIMIT_MAX: usize = 100;
+pub(crate) const SEARCH_LIMIT_MAX: usize = 100;
 /// Ids in one `memory_search`.
-pub const SEARCH_IDS_MAX: usize = 200;
+pub(crate) const SEARCH_IDS_MAX: usize = 200;
 /// Candidates of each side of a search that are ranked together. The weights were
 /// measured with this many; later pages take more.
-pub const CANDIDATES_DEFAULT: usize = 200;
+pub(crate) const CANDIDATES_DEFAULT: usize = 200;
 /// The greatest number of candidates, which bounds paging.
-pub const CANDIDATES_MAX: usize = 2_000;
+pub(crate) const CANDIDATES_MAX: usize = 2_000;
 /// Exact cosines are computed for the nearest vectors by code: this many times the
 /// wanted memories.
-pub const NEAREST_RESCORED_FACTOR: usize = 4;
+pub(crate) const NEAREST_RESCORED_FACTOR: usize = 4;
 /// The least number of exact cosines.
-pub const NEAREST_RESCORED_MIN: usize = 100;
+pub(crate) const NEAREST_RESCORED_MIN: usize = 100;
 /// The factor by which that number grows if a filter drops most of them.
-pub const NEAREST_RESCORED_GROWTH: usize = 8;
+pub(crate) const NEAREST_RESCORED_GROWTH: usize = 8;
 /// With at most this many memories that pass the filter, all are compared instead.
-pub const NEAREST_COMPARED_MAX: usize = 4_096;
+pub(crate) const NEAREST_COMPARED_MAX: usize = 4_096;
 
 /// Vectors without a code; beyond it the next write codes them.
-pub const VECTORS_UNCODED_MAX: i64 = 256;
+pub(crate) const VECTORS_UNCODED_MAX: i64 = 256;
 /// Vectors of each model that one write codes.
-pub const VECTORS_CODED_AT_ONCE_MAX: i64 = 4_096;
+pub(crate) const VECTORS_CODED_AT_ONCE_MAX: i64 = 4_096;

@@ -13,11 +13,11 @@ pub(crate) use crate::store::memory::MemoryId;
 
 #[derive(Debug, Default)]
 pub(crate) struct Restored {
-    pub restored: Vec<MemoryId>,
+    pub(crate) restored: Vec<MemoryId>,
     /// Memories that were not archived.
-    pub unchanged: Vec<MemoryId>,
+    pub(crate) unchanged: Vec<MemoryId>,
     /// Memories that cannot be restored, each with the reason.
-    pub failed: Vec<(MemoryId, Failure)>,
+    pub(crate) failed: Vec<(MemoryId, Failure)>,
 }
 
 impl Memories {

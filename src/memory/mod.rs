@@ -17,7 +17,7 @@ use tokio_util::task::TaskTracker;
 
 pub(crate) use model::{Action, Draft, Edited, Mode, Page, Remembered, Search};
 pub use model::{Outcome, Settings};
-pub use recall::Weights;
+pub(crate) use recall::Weights;
 pub(crate) use recall::rank;
 use rules::edit::{Change, Edit};
 

@@ -42,7 +42,7 @@ pub enum Outcome {
 
 impl Outcome {
     /// The contract's word.
-    pub fn name(self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
         match self {
             Outcome::Created => "created",
             Outcome::Merged => "merged",
@@ -55,10 +55,10 @@ impl Outcome {
 /// The result of storing a draft.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Remembered {
-    pub id: MemoryId,
-    pub outcome: Outcome,
+    pub(crate) id: MemoryId,
+    pub(crate) outcome: Outcome,
     /// Other memories that say nearly the same, nearest first.
-    pub similar: Vec<MemoryId>,
+    pub(crate) similar: Vec<MemoryId>,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -73,17 +73,17 @@ pub(crate) enum Mode {
 #[derive(Clone, Debug)]
 pub(crate) struct Search {
     /// Not blank.
-    pub query: String,
+    pub(crate) query: String,
     /// Its vector, where the caller has made it already.
-    pub vector: Option<Vec<f32>>,
-    pub filter: Filter,
-    pub mode: Mode,
+    pub(crate) vector: Option<Vec<f32>>,
+    pub(crate) filter: Filter,
+    pub(crate) mode: Mode,
     /// The least cosine on the semantic side; a keyword match always counts.
-    pub threshold: f32,
+    pub(crate) threshold: f32,
     /// How many of the best are skipped.
-    pub offset: usize,
+    pub(crate) offset: usize,
     /// How many are returned after those.
-    pub limit: usize,
+    pub(crate) limit: usize,
 }
 
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -91,9 +91,9 @@ pub(crate) struct Page {
     /// The memories, each with its score where it was ranked.
     pub items: Vec<(Memory, Option<f32>)>,
     /// Whether more follow.
-    pub more: bool,
+    pub(crate) more: bool,
     /// Why the page is less than what was asked for.
-    pub degraded: Option<String>,
+    pub(crate) degraded: Option<String>,
 }
 
 /// An edit of each of several memories.
@@ -116,7 +116,7 @@ pub(crate) enum Action {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Edited {
     /// The memories that changed (or would have, on a dry run).
-    pub changed: Vec<MemoryId>,
+    pub(crate) changed: Vec<MemoryId>,
     /// `None` where nothing was changed.
-    pub undo_id: Option<String>,
+    pub(crate) undo_id: Option<String>,
 }

@@ -7,7 +7,7 @@ use crate::clock::Timestamp;
 
 /// Which end of a day a date without a time stands for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Edge {
+pub(crate) enum Edge {
     /// Its first moment: "since Monday".
     Start,
     /// The moment after its last: "until Friday" holds all Friday.

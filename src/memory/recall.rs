@@ -22,11 +22,11 @@ use crate::store::memory::{Candidates, Hit, MemoryId};
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Weights {
     /// Of the scaled BM25 score.
-    pub keyword: f32,
+    pub(crate) keyword: f32,
     /// Of the scaled cosine.
-    pub semantic: f32,
+    pub(crate) semantic: f32,
     /// Of the score of the stronger neighbour one place away, and two.
-    pub neighbours: [f32; 2],
+    pub(crate) neighbours: [f32; 2],
 }
 
 impl Default for Weights {
@@ -48,9 +48,9 @@ const SHARPNESS: f32 = 1.4;
 
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Ranked {
-    pub id: MemoryId,
+    pub(crate) id: MemoryId,
     /// Higher is better; comparable within one result only.
-    pub score: f32,
+    pub(crate) score: f32,
 }
 
 /// All candidates of both sides in one list, best first; equal scores in the

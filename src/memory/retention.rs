@@ -11,7 +11,7 @@ use crate::limits;
 use crate::store::memory::{Memory, MemoryId};
 use crate::store::retention::{RunId, Terms, Why};
 
-pub use crate::store::retention::{Due, Run};
+pub(crate) use crate::store::retention::{Due, Run};
 
 const DAY: i64 = 24 * 3600;
 
@@ -72,7 +72,7 @@ pub struct Cleaned {
     pub beyond: usize,
     pub purged: usize,
     /// Whether more are due: a run is bounded.
-    pub more: bool,
+    pub(crate) more: bool,
 }
 
 impl Memories {

@@ -12,23 +12,23 @@ use crate::limits;
 #[derive(Clone, Debug, Deserialize)]
 pub struct Definition {
     pub name: String,
-    pub version: String,
+    pub(crate) version: String,
     /// For people and models.
     #[serde(default)]
-    pub description: String,
-    pub initial_state: String,
+    pub(crate) description: String,
+    pub(crate) initial_state: String,
     /// JSON Schema of the context that an execution begins with.
     #[serde(default)]
-    pub context_schema: Option<Value>,
+    pub(crate) context_schema: Option<Value>,
     /// The rollback of an execution begins after this time.
     #[serde(default)]
-    pub timeout_ms: Option<u64>,
+    pub(crate) timeout_ms: Option<u64>,
     /// A template: the result of an execution.
     #[serde(default)]
-    pub output: Option<Value>,
+    pub(crate) output: Option<Value>,
     /// Runs after the compensations of an execution that failed.
     #[serde(default)]
-    pub rollback_procedure: Option<String>,
+    pub(crate) rollback_procedure: Option<String>,
     pub states: BTreeMap<String, State>,
 }
 
@@ -36,38 +36,38 @@ pub struct Definition {
 #[serde(default)]
 pub struct State {
     /// Without one the state succeeds at once.
-    pub action: Option<Action>,
+    pub(crate) action: Option<Action>,
     /// Variables to set after success.
-    pub assign: Map<String, Value>,
+    pub(crate) assign: Map<String, Value>,
     /// Limit of one attempt.
-    pub timeout_ms: Option<u64>,
-    pub retry: Option<Retry>,
-    pub catch: Vec<Catch>,
+    pub(crate) timeout_ms: Option<u64>,
+    pub(crate) retry: Option<Retry>,
+    pub(crate) catch: Vec<Catch>,
     /// The first that matches is taken.
-    pub transitions: Vec<Transition>,
+    pub(crate) transitions: Vec<Transition>,
     /// The target of every other event except `error`.
-    pub next: Option<String>,
+    pub(crate) next: Option<String>,
     /// The action that undoes this state's.
     pub compensate: Option<Action>,
     /// Whether the execution is completed after this state.
     pub end: bool,
     /// Makes the execution fail here.
-    pub fail: Option<Fail>,
+    pub(crate) fail: Option<Fail>,
 }
 
 #[derive(Clone, Debug, Deserialize)]
-pub struct Retry {
+pub(crate) struct Retry {
     /// Attempts after the first.
-    pub max_attempts: u32,
+    pub(crate) max_attempts: u32,
     /// Delay before the second attempt.
     #[serde(default = "interval_default")]
-    pub interval_ms: u64,
+    pub(crate) interval_ms: u64,
     /// Factor of each later delay.
     #[serde(default = "backoff_default")]
-    pub backoff_rate: f64,
+    pub(crate) backoff_rate: f64,
     /// Kinds of errors to retry; empty: all that may be transient.
     #[serde(default)]
-    pub errors: Vec<String>,
+    pub(crate) errors: Vec<String>,
 }
 
 fn interval_default() -> u64 {
@@ -88,27 +88,27 @@ impl Retry {
 }
 
 #[derive(Clone, Debug, Deserialize)]
-pub struct Catch {
+pub(crate) struct Catch {
     /// `*` is every kind.
-    pub errors: Vec<String>,
-    pub target: String,
+    pub(crate) errors: Vec<String>,
+    pub(crate) target: String,
 }
 
 #[derive(Clone, Debug, Deserialize)]
-pub struct Transition {
+pub(crate) struct Transition {
     /// `success`, `error`, an event of a choice, or `default`.
-    pub event: String,
-    pub target: String,
+    pub(crate) event: String,
+    pub(crate) target: String,
     /// A template that must be true.
     #[serde(default)]
-    pub guard: Option<String>,
+    pub(crate) guard: Option<String>,
 }
 
 #[derive(Clone, Debug, Deserialize)]
-pub struct Fail {
+pub(crate) struct Fail {
     #[serde(default = "failed")]
-    pub error: String,
-    pub message: String,
+    pub(crate) error: String,
+    pub(crate) message: String,
 }
 
 fn failed() -> String {
@@ -150,33 +150,33 @@ pub enum Action {
 
 #[derive(Clone, Debug, Deserialize)]
 pub struct Condition {
-    pub that: String,
+    pub(crate) that: String,
     /// The message of the failure.
     #[serde(default)]
-    pub message: Option<String>,
+    pub(crate) message: Option<String>,
 }
 
 #[derive(Clone, Debug, Deserialize)]
 pub struct Case {
     /// A template. Without it the case is always true.
     #[serde(default)]
-    pub when: Option<String>,
+    pub(crate) when: Option<String>,
     /// The event to emit.
-    pub event: String,
+    pub(crate) event: String,
 }
 
 /// Runs an action for each item of a list.
 #[derive(Clone, Debug, Deserialize)]
 pub struct MapAction {
     /// A list, or a template for it.
-    pub items: Value,
+    pub(crate) items: Value,
     /// Name of the item in templates.
     #[serde(rename = "as", default = "item")]
-    pub name: String,
-    pub action: Action,
+    pub(crate) name: String,
+    pub(crate) action: Action,
     /// A template: the part of each result to collect.
     #[serde(default)]
-    pub collect: Option<Value>,
+    pub(crate) collect: Option<Value>,
 }
 
 fn item() -> String {
@@ -218,7 +218,7 @@ fn latest() -> String {
 }
 
 /// Stands for the highest version.
-pub const LATEST: &str = "latest";
+pub(crate) const LATEST: &str = "latest";
 
 impl TryFrom<RawAction> for Action {
     type Error = &'static str;

@@ -13,7 +13,7 @@ use crate::failure::Failure;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Entry {
     /// Microseconds since 1970.
-    pub at: i64,
+    pub(crate) at: i64,
     #[serde(flatten)]
     pub event: Event,
 }
@@ -98,10 +98,10 @@ pub enum ActionOutcome {
 /// An error as templates see it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ActionError {
-    pub kind: String,
-    pub message: String,
+    pub(crate) kind: String,
+    pub(crate) message: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub hint: Option<String>,
+    pub(crate) hint: Option<String>,
 }
 
 impl ActionError {
@@ -159,7 +159,7 @@ pub enum Decision {
 }
 
 impl Decision {
-    pub const ALL: [Decision; 5] = [
+    pub(crate) const ALL: [Decision; 5] = [
         Decision::Approved,
         Decision::Rejected,
         Decision::Done,
@@ -168,7 +168,7 @@ impl Decision {
     ];
 
     /// The word in the contract.
-    pub fn name(self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
         match self {
             Decision::Approved => "approved",
             Decision::Rejected => "rejected",

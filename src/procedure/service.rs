@@ -42,7 +42,7 @@ pub struct Procedures {
 pub struct Defined {
     pub checked: CheckedDefinition,
     /// `None` for a dry run.
-    pub outcome: Option<DefineOutcome>,
+    pub(crate) outcome: Option<DefineOutcome>,
 }
 
 /// A request to run a procedure.
@@ -177,7 +177,6 @@ impl Procedures {
         self.engine.definition_by_hash(hash).await
     }
 
-    /// Its text.
     pub(crate) async fn definition_text(&self, hash: &str) -> Result<String, Failure> {
         self.engine.definition_text(hash).await
     }

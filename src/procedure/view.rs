@@ -155,7 +155,6 @@ pub(crate) fn decisions(journal: &[Entry]) -> Value {
     decided.collect()
 }
 
-/// A definition in a list.
 pub(crate) fn listed(stored: &StoredDefinition) -> Value {
     json!({
         "name": stored.name,

@@ -33,9 +33,9 @@ use crate::skills::spec::SkillSpec;
 
 pub use self::pins::{ApprovalState, FirstUse};
 pub(crate) use self::reloader::{ManifestProblem, Reloader};
-pub use crate::failure::CallError;
-pub use crate::skills::client::{CallHandlers, DownstreamClient};
-pub use crate::skills::spec::{Expose, SkillName};
+pub(crate) use crate::failure::CallError;
+pub(crate) use crate::skills::client::{CallHandlers, DownstreamClient};
+pub(crate) use crate::skills::spec::{Expose, SkillName};
 
 /// All skills. Dropping it stops them.
 pub struct Registry(Arc<Core>);
@@ -67,10 +67,10 @@ pub struct CallOptions {
 /// A tool that a skill offers.
 #[derive(Clone, Debug)]
 pub struct OfferedTool {
-    pub skill: SkillName,
+    pub(crate) skill: SkillName,
     pub tool: Tool,
     pub approval: ApprovalState,
-    pub expose: Expose,
+    pub(crate) expose: Expose,
 }
 
 /// A tool that may not be called until a person approves it.

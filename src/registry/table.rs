@@ -10,7 +10,7 @@ use crate::limits;
 use crate::skills::client::Tool;
 use crate::skills::spec::{SkillName, SkillSpec};
 
-pub use reload::ReloadOutcome;
+pub(crate) use reload::ReloadOutcome;
 
 /// Milliseconds since the registry started.
 pub type Millis = u64;
@@ -46,9 +46,9 @@ pub struct Skill {
     /// The tools of its run, or, before the first run, those of an earlier process.
     /// `None` where they are unknown or were withdrawn with their run.
     pub tools: Option<Arc<[Tool]>>,
-    pub restarts: u32,
+    pub(crate) restarts: u32,
     /// Why the last run ended.
-    pub ended: Option<String>,
+    pub(crate) ended: Option<String>,
     failures: u32,
 }
 

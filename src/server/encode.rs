@@ -18,7 +18,6 @@ const SCOPE: (&str, &str) = ("cacheScope", "\"private\"");
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Marks {
     None,
-    /// That it is complete.
     Complete,
     /// That it is complete, and for how long a cache may keep it.
     Cacheable,

@@ -12,13 +12,13 @@ use crate::clock::Timestamp;
 
 /// Identifies an entity. The upper half is the [`WordId`] of its type, so a
 /// type is a range of ids and costs a join nothing to check.
-pub type EntityId = i64;
+pub(crate) type EntityId = i64;
 
 /// Identifies a word of the dictionary: a predicate, type, project or source.
 pub type WordId = i64;
 
 /// Identifies a triple; ids are never used again.
-pub type TripleId = i64;
+pub(crate) type TripleId = i64;
 
 /// Where the type begins in an [`EntityId`].
 pub(crate) const TYPE_SHIFT: u32 = 32;
@@ -29,11 +29,11 @@ pub(crate) fn type_of(entity: EntityId) -> WordId {
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Entity {
-    pub id: EntityId,
+    pub(crate) id: EntityId,
     /// `type:id`, as clients name it.
-    pub key: String,
+    pub(crate) key: String,
     /// How it is displayed: a name from a project within reach, else its key.
-    pub name: String,
+    pub(crate) name: String,
 }
 
 /// A name by which an entity is found in a project.
@@ -50,8 +50,8 @@ pub struct EntityName {
 /// An entity found by the form in which names are compared.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NameMatch {
-    pub key: String,
-    pub entity: EntityId,
+    pub(crate) key: String,
+    pub(crate) entity: EntityId,
 }
 
 /// Why a triple ended before its own time.
@@ -162,7 +162,7 @@ pub struct Scan {
     pub ranges: Vec<ScannedRange>,
     /// Triples that were read, whether or not the view shows them, and one for
     /// each range.
-    pub reads: usize,
+    pub(crate) reads: usize,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -188,9 +188,9 @@ pub struct GraphCensus {
     pub entities: u64,
     /// Triples that were not closed.
     pub triples: u64,
-    pub closed: u64,
+    pub(crate) closed: u64,
     /// Different predicates.
-    pub predicates: u64,
+    pub(crate) predicates: u64,
 }
 
 /// One snapshot of the graph, as far as its caller's reach goes. `projects` is
@@ -281,9 +281,9 @@ pub struct NewEntity {
 /// What a triple says; without an object, anything about the subject.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Statement {
-    pub subject: EntityId,
-    pub predicate: WordId,
-    pub object: Option<EntityId>,
+    pub(crate) subject: EntityId,
+    pub(crate) predicate: WordId,
+    pub(crate) object: Option<EntityId>,
 }
 
 /// One transaction on the graph: all of it is stored, or nothing. Changes in a

@@ -3,28 +3,28 @@
 /// The result of `Store::verify`.
 #[derive(Debug)]
 pub struct Report {
-    pub schema: i32,
+    pub(crate) schema: i32,
     /// Memories in any state.
-    pub memories: u64,
+    pub(crate) memories: u64,
     /// In the order in which they were checked.
-    pub parts: Vec<Part>,
+    pub(crate) parts: Vec<Part>,
     /// Worth knowing, and not wrong.
-    pub notes: Vec<String>,
+    pub(crate) notes: Vec<String>,
 }
 
 #[derive(Debug)]
-pub struct Part {
-    pub name: &'static str,
-    pub problems: Vec<Problem>,
+pub(crate) struct Part {
+    pub(crate) name: &'static str,
+    pub(crate) problems: Vec<Problem>,
 }
 
 /// One kind of damage and how many things have it.
 #[derive(Debug)]
-pub struct Problem {
-    pub what: String,
-    pub count: u64,
+pub(crate) struct Problem {
+    pub(crate) what: String,
+    pub(crate) count: u64,
     /// Some of them, by id or name.
-    pub examples: Vec<String>,
+    pub(crate) examples: Vec<String>,
 }
 
 impl Report {

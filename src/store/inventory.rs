@@ -6,36 +6,36 @@ use crate::clock::Timestamp;
 
 /// The memories of one project and category.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Group {
-    pub project: String,
-    pub category: Category,
-    pub active: u64,
-    pub superseded: u64,
-    pub archived: u64,
+pub(crate) struct Group {
+    pub(crate) project: String,
+    pub(crate) category: Category,
+    pub(crate) active: u64,
+    pub(crate) superseded: u64,
+    pub(crate) archived: u64,
     /// In any state.
-    pub protected: u64,
-    pub content_bytes: u64,
+    pub(crate) protected: u64,
+    pub(crate) content_bytes: u64,
 }
 
 /// The vectors of one embedding model.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Vectors {
-    pub model: String,
-    pub dimensions: u64,
+pub(crate) struct Vectors {
+    pub(crate) model: String,
+    pub(crate) dimensions: u64,
     /// Memories that have a vector.
-    pub memories: u64,
+    pub(crate) memories: u64,
     /// A long text has several.
-    pub vectors: u64,
+    pub(crate) vectors: u64,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Inventory {
     /// By project, then category, in byte order.
-    pub groups: Vec<Group>,
+    pub(crate) groups: Vec<Group>,
     /// By model, the first used first.
-    pub vectors: Vec<Vectors>,
+    pub(crate) vectors: Vec<Vectors>,
     /// On disk, the write-ahead log included.
-    pub file_bytes: u64,
+    pub(crate) file_bytes: u64,
 }
 
 /// Every method is one transaction.

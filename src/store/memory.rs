@@ -35,7 +35,7 @@ impl Category {
     ];
 
     /// The contract's word.
-    pub fn name(self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
         match self {
             Category::Fact => "fact",
             Category::Action => "action",
@@ -44,7 +44,7 @@ impl Category {
         }
     }
 
-    pub fn from_name(name: &str) -> Option<Category> {
+    pub(crate) fn from_name(name: &str) -> Option<Category> {
         Category::ALL
             .into_iter()
             .find(|category| category.name() == name)
@@ -65,7 +65,7 @@ pub enum State {
 
 impl State {
     /// The contract's word.
-    pub fn name(self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
         match self {
             State::Active => "active",
             State::Superseded => "superseded",
@@ -73,7 +73,7 @@ impl State {
         }
     }
 
-    pub fn from_name(name: &str) -> Option<State> {
+    pub(crate) fn from_name(name: &str) -> Option<State> {
         [State::Active, State::Superseded, State::Archived]
             .into_iter()
             .find(|state| state.name() == name)
@@ -81,7 +81,7 @@ impl State {
 }
 
 /// The hash of a normalised text (`text::key`): equal texts have equal keys.
-pub type TextKey = [u8; 32];
+pub(crate) type TextKey = [u8; 32];
 
 /// What a memory says about its text. A new column goes here, and with it into
 /// everything that is stored, edited, exported and imported.
@@ -121,26 +121,26 @@ pub struct Memory {
     pub id: MemoryId,
     pub fields: MemoryFields,
     pub content: String,
-    pub text_key: TextKey,
+    pub(crate) text_key: TextKey,
     /// Entities of the graph that its text names (`type:id`), in byte order; of
     /// very many the first. Kept by the graph, not with the memory.
-    pub entities: Vec<String>,
+    pub(crate) entities: Vec<String>,
     pub state: State,
     /// Neither edited nor forgotten while set.
     pub protected: bool,
     /// The older version it replaced.
     pub supersedes: Option<MemoryId>,
     /// Its place in its thread, from 1.
-    pub position: i64,
+    pub(crate) position: i64,
     /// When this version was recorded.
     pub created_at: Timestamp,
     pub updated_at: Timestamp,
     /// When a later version replaced it.
     pub retired_at: Option<Timestamp>,
     pub recalled_at: Option<Timestamp>,
-    pub recall_count: u64,
+    pub(crate) recall_count: u64,
     /// Counts changes, so that an undo notices later ones.
-    pub revision: i64,
+    pub(crate) revision: i64,
 }
 
 /// A text together with what the indexes need of it, made by `memory` before
@@ -168,25 +168,25 @@ pub struct NewMemory<Text = IndexedText> {
 /// What a transaction needs to know before it decides.
 #[derive(Clone, Debug, Default)]
 pub struct Lookup {
-    pub ids: Vec<MemoryId>,
+    pub(crate) ids: Vec<MemoryId>,
     /// Projects and keys of texts that an active memory may have.
-    pub texts: Vec<(String, TextKey)>,
+    pub(crate) texts: Vec<(String, TextKey)>,
     /// Projects and topic keys that an active memory may hold.
-    pub topics: Vec<(String, String)>,
-    pub identities: Vec<Identity>,
+    pub(crate) topics: Vec<(String, String)>,
+    pub(crate) identities: Vec<Identity>,
     /// Threads that are to be continued.
-    pub threads: Vec<String>,
+    pub(crate) threads: Vec<String>,
 }
 
 /// The answer to a [`Lookup`].
 #[derive(Clone, Debug)]
 pub struct Found {
     /// Whatever was asked for and is within reach, each memory once, by id.
-    pub memories: Vec<Memory>,
+    pub(crate) memories: Vec<Memory>,
     /// The last position of each thread that has one.
-    pub positions: HashMap<String, i64>,
+    pub(crate) positions: HashMap<String, i64>,
     /// No memory ever had this id or a higher one.
-    pub next_id: MemoryId,
+    pub(crate) next_id: MemoryId,
 }
 
 /// One change of what is stored.
@@ -218,18 +218,18 @@ pub enum Index {
 /// How a memory was before an edit.
 #[derive(Clone, Debug, PartialEq)]
 pub struct EditRecord {
-    pub undo_id: String,
-    pub memory: MemoryId,
+    pub(crate) undo_id: String,
+    pub(crate) memory: MemoryId,
     /// The memory's revision after the edit.
-    pub revision: i64,
-    pub edited_at: Timestamp,
-    pub text_changed: bool,
-    pub importance: f64,
-    pub state: State,
-    pub protected: bool,
-    pub reason: Option<String>,
-    pub tags: BTreeSet<String>,
-    pub content: String,
+    pub(crate) revision: i64,
+    pub(crate) edited_at: Timestamp,
+    pub(crate) text_changed: bool,
+    pub(crate) importance: f64,
+    pub(crate) state: State,
+    pub(crate) protected: bool,
+    pub(crate) reason: Option<String>,
+    pub(crate) tags: BTreeSet<String>,
+    pub(crate) content: String,
 }
 
 /// Names a memory that is imported again.
@@ -244,7 +244,7 @@ pub struct Identity {
 }
 
 impl Identity {
-    pub fn is_of(&self, memory: &Memory) -> bool {
+    pub(crate) fn is_of(&self, memory: &Memory) -> bool {
         self.position == memory.position
             && self.key == memory.text_key
             && self.thread == memory.fields.thread
@@ -267,7 +267,7 @@ pub trait MemoryTransaction: Sync {
 }
 
 /// Work in a transaction; an error of it takes everything back.
-pub type MemoryWork = Box<
+pub(crate) type MemoryWork = Box<
     dyn for<'a> FnOnce(&'a dyn MemoryTransaction) -> BoxFuture<'a, Result<(), StoreError>> + Send,
 >;
 
@@ -306,7 +306,7 @@ impl Filter {
         }
     }
 
-    pub fn project_set(&self) -> ProjectSet {
+    pub(crate) fn project_set(&self) -> ProjectSet {
         ProjectSet::readable(&self.reach, &self.projects)
     }
 }
@@ -318,9 +318,9 @@ pub struct Hit {
     /// Higher is better: BM25 on the keyword side, cosine on the semantic one.
     pub score: f32,
     /// Which thread it belongs to; equal numbers, same thread, within one answer.
-    pub thread: u32,
+    pub(crate) thread: u32,
     /// Its place in the thread, from 1.
-    pub position: i64,
+    pub(crate) position: i64,
 }
 
 /// A search: both sides are asked at one moment of the store.
@@ -345,7 +345,7 @@ pub struct Candidates {
 }
 
 /// An export in portions, each read when the one before was taken.
-pub type Export = BoxStream<'static, Result<ExportPage, StoreError>>;
+pub(crate) type Export = BoxStream<'static, Result<ExportPage, StoreError>>;
 
 #[derive(Clone, Debug)]
 pub struct ExportPage {
@@ -360,13 +360,13 @@ pub struct MemoryCensus {
     /// Memories believed now.
     pub active: u64,
     /// Older versions.
-    pub superseded: u64,
+    pub(crate) superseded: u64,
     /// Forgotten ones.
-    pub archived: u64,
+    pub(crate) archived: u64,
     /// Projects with at least one active memory.
     pub projects: u64,
     /// Bytes on disk, the write-ahead log included.
-    pub file_bytes: u64,
+    pub(crate) file_bytes: u64,
 }
 
 /// Every method is one transaction. A change whose future resolves to `Ok`

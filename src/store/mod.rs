@@ -2,13 +2,13 @@
 //! (`sqlite` today) own the SQL, the threads and the files; none of that leaves
 //! them.
 
-pub mod changes;
+pub(crate) mod changes;
 pub mod graph;
-pub mod integrity;
-pub mod inventory;
+pub(crate) mod integrity;
+pub(crate) mod inventory;
 pub mod memory;
 pub mod names;
-pub mod pins;
+pub(crate) mod pins;
 pub mod procedure;
 pub mod retention;
 pub mod sqlite;
@@ -22,15 +22,15 @@ use futures::future::BoxFuture;
 use crate::caller::Reach;
 use crate::failure::{Failure, Kind};
 
-pub use crate::caller::PROJECT_SHARED;
+pub(crate) use crate::caller::PROJECT_SHARED;
 
-pub use changes::Changes;
-pub use graph::GraphStore;
-pub use inventory::InventoryStore;
-pub use memory::MemoryStore;
+pub(crate) use changes::Changes;
+pub(crate) use graph::GraphStore;
+pub(crate) use inventory::InventoryStore;
+pub(crate) use memory::MemoryStore;
 pub use names::NameStore;
-pub use pins::PinStore;
-pub use procedure::ProcedureStore;
+pub(crate) use pins::PinStore;
+pub(crate) use procedure::ProcedureStore;
 pub use retention::RetentionStore;
 
 /// Everything that one room keeps, behind one pointer.
@@ -77,14 +77,14 @@ pub enum ProjectSet {
 
 impl ProjectSet {
     /// Of `wanted` (empty: of all projects) those that `reach` may read.
-    pub fn readable(reach: &Reach, wanted: &[String]) -> ProjectSet {
+    pub(crate) fn readable(reach: &Reach, wanted: &[String]) -> ProjectSet {
         match reach.readable(wanted) {
             None => ProjectSet::All,
             Some(projects) => ProjectSet::Only(projects),
         }
     }
 
-    pub fn contains(&self, project: &str) -> bool {
+    pub(crate) fn contains(&self, project: &str) -> bool {
         match self {
             ProjectSet::All => true,
             ProjectSet::Only(projects) => projects.iter().any(|own| own == project),

@@ -41,7 +41,7 @@ pub struct Names {
     /// Each once; in alphabetical order unless the kind says otherwise.
     pub names: Vec<String>,
     /// Whether there may be others.
-    pub more: bool,
+    pub(crate) more: bool,
 }
 
 pub trait NameStore: Send + Sync {

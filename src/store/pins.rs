@@ -5,12 +5,12 @@ use super::Stored;
 /// The approved definition of one tool.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Pin {
-    pub skill: String,
-    pub tool: String,
+    pub(crate) skill: String,
+    pub(crate) tool: String,
     /// SHA-256 of the canonical definition, in hexadecimal.
-    pub hash: String,
+    pub(crate) hash: String,
     /// The definition as JSON text.
-    pub definition: String,
+    pub(crate) definition: String,
 }
 
 /// What happens to a tool that is pinned already.

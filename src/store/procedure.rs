@@ -70,20 +70,19 @@ pub struct Execution {
     pub id: String,
     pub project: String,
     /// The definition it is pinned to, with its name and version.
-    pub hash: String,
-    pub name: String,
-    pub version: String,
+    pub(crate) hash: String,
+    pub(crate) name: String,
+    pub(crate) version: String,
     pub status: String,
-    /// The state it is in.
-    pub state: String,
-    pub depth: u32,
+    pub(crate) state: String,
+    pub(crate) depth: u32,
     /// The execution that called it.
-    pub parent: Option<String>,
+    pub(crate) parent: Option<String>,
     /// Whether someone asked to cancel it.
-    pub cancel: bool,
-    pub created_at: Timestamp,
+    pub(crate) cancel: bool,
+    pub(crate) created_at: Timestamp,
     /// When its journal last grew.
-    pub updated_at: Timestamp,
+    pub(crate) updated_at: Timestamp,
     /// Length of its journal.
     pub entries: u64,
 }

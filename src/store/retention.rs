@@ -33,7 +33,7 @@ pub struct Due {
     pub more: bool,
 }
 
-pub type RunId = i64;
+pub(crate) type RunId = i64;
 
 /// Why a memory is archived.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,7 +54,7 @@ pub struct Run {
     /// Memories archived because they were idle.
     pub idle: u64,
     /// Memories archived because too many were active.
-    pub beyond: u64,
+    pub(crate) beyond: u64,
     pub purged: u64,
 }
 

@@ -31,7 +31,7 @@ const RMCP_FILTER: &str = "rmcp=error";
 
 /// Starts logging for the rest of the process. `filter` applies to stderr and to
 /// the files in `folder`. If no file can be written, one line on stderr says so.
-pub fn start(filter: Option<&str>, folder: &Path, clock: Arc<dyn Clock>) {
+pub(crate) fn start(filter: Option<&str>, folder: &Path, clock: Arc<dyn Clock>) {
     // A client may close its end of stderr. Reporting that failure would print
     // to stderr and panic, so a line that cannot be written is dropped.
     let stderr = tracing_subscriber::fmt::layer()

@@ -9,12 +9,12 @@ pub mod graph;
 pub(crate) mod legacy;
 pub mod memory;
 mod offers;
-pub mod procedure;
+pub(crate) mod procedure;
 pub mod profile;
 mod prompts;
 mod reply;
 pub mod schema;
-pub mod skills;
+pub(crate) mod skills;
 mod status;
 
 use std::sync::Arc;
@@ -72,10 +72,10 @@ pub fn standard(
 }
 
 /// A JSON object of validated arguments.
-pub type Arguments = Map<String, Value>;
+pub(crate) type Arguments = Map<String, Value>;
 
 /// What a handler returns.
-pub type ReplyFuture = BoxFuture<'static, Result<Reply, CallError>>;
+pub(crate) type ReplyFuture = BoxFuture<'static, Result<Reply, CallError>>;
 
 /// How long a call may run whose tool has no reason to take longer.
 pub(crate) const CALL_TIMEOUT: Duration = Duration::from_secs(CALL_SECONDS_MAX);
@@ -87,7 +87,7 @@ pub struct Tool {
     /// name, description, inputSchema and annotations.
     pub definition: &'static str,
     /// How long one call may run.
-    pub timeout: Duration,
+    pub(crate) timeout: Duration,
     /// Called with arguments that match the schema.
     pub handler: Arc<dyn Fn(Arguments, Context) -> ReplyFuture + Send + Sync>,
 }
@@ -123,14 +123,14 @@ impl Tool {
 #[derive(Clone)]
 pub struct Context {
     /// Who makes the call.
-    pub caller: Caller,
+    pub(crate) caller: Caller,
     /// Cancelled when the client cancels the request or its deadline passes.
-    pub cancel: CancellationToken,
+    pub(crate) cancel: CancellationToken,
     /// Reports progress to the client, where it asked for that.
-    pub progress: Progress,
+    pub(crate) progress: Progress,
     /// The client's `_meta`, for the skill that a call is forwarded to.
-    pub meta: Map<String, Value>,
-    pub deadline: Instant,
+    pub(crate) meta: Map<String, Value>,
+    pub(crate) deadline: Instant,
 }
 
 impl Context {
@@ -149,13 +149,15 @@ impl Context {
 /// Where a long-running handler reports its progress. Never waits: a report
 /// that the client is too slow for is dropped.
 #[derive(Clone, Default)]
-pub struct Progress(Option<Arc<Report>>);
+pub(crate) struct Progress(Option<Arc<Report>>);
 
 type Report = dyn Fn(f64, Option<f64>, Option<String>) + Send + Sync;
 
 impl Progress {
     /// Progress that goes to `sink` as (done, total, message).
-    pub fn to(sink: impl Fn(f64, Option<f64>, Option<String>) + Send + Sync + 'static) -> Self {
+    pub(crate) fn to(
+        sink: impl Fn(f64, Option<f64>, Option<String>) + Send + Sync + 'static,
+    ) -> Self {
         Progress(Some(Arc::new(sink)))
     }
 

@@ -5,7 +5,7 @@ use super::legacy;
 
 /// The tools of the profile `core`, for a client with little room: memory, the
 /// one question over everything known, and the status that errors point to.
-pub const CORE: [&str; 5] = [
+pub(crate) const CORE: [&str; 5] = [
     "memory_store",
     "memory_search",
     "memory_edit",
@@ -14,7 +14,7 @@ pub const CORE: [&str; 5] = [
 ];
 /// Tools that `core` serves too, and lists while there are skills: some skills can
 /// be reached by these alone.
-pub const WITH_SKILLS: [&str; 3] = ["skill_find", "skill_read", "skill_call"];
+pub(crate) const WITH_SKILLS: [&str; 3] = ["skill_find", "skill_read", "skill_call"];
 
 /// A choice among the tools.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -30,7 +30,7 @@ pub enum Profile {
 
 impl Profile {
     /// The profile that the settings call so.
-    pub fn named(name: &str) -> Option<Profile> {
+    pub(crate) fn named(name: &str) -> Option<Profile> {
         match name {
             "core" => Some(Profile::Core),
             "standard" => Some(Profile::Standard),
@@ -40,7 +40,7 @@ impl Profile {
     }
 
     /// Whether its clients may call this tool.
-    pub fn serves(self, name: &str) -> bool {
+    pub(crate) fn serves(self, name: &str) -> bool {
         match self {
             Profile::Core => CORE.contains(&name) || WITH_SKILLS.contains(&name),
             Profile::Standard => legacy::replacement(name).is_none(),
@@ -54,7 +54,7 @@ impl Profile {
     }
 
     /// What to do about `name`, a tool of ours that this profile leaves out.
-    pub fn advice(name: &str) -> String {
+    pub(crate) fn advice(name: &str) -> String {
         let (first, profile) = match legacy::replacement(name) {
             Some(replacement) => (format!("{replacement} replaced it; "), "legacy"),
             None => (String::new(), "standard"),

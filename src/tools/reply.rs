@@ -24,7 +24,7 @@ pub enum Reply {
 pub struct Document(pub String);
 
 impl Document {
-    pub fn of(value: &impl Serialize) -> Result<Document, Failure> {
+    pub(crate) fn of(value: &impl Serialize) -> Result<Document, Failure> {
         serde_json::to_string(value)
             .map(Document)
             .map_err(Failure::internal)

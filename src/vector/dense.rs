@@ -48,7 +48,7 @@ impl<'a> Dense<'a> {
     }
 
     /// Numbers in a row of the result.
-    pub fn outputs(&self) -> usize {
+    pub(crate) fn outputs(&self) -> usize {
         self.scale.len()
     }
 }
@@ -64,7 +64,7 @@ pub struct Rows {
 }
 
 impl Rows {
-    pub fn count(&self) -> usize {
+    pub(crate) fn count(&self) -> usize {
         self.scale.len()
     }
 }

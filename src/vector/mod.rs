@@ -67,17 +67,8 @@ pub fn cosine(a: &[f32], b: &[f32]) -> f32 {
 /// # Panics
 /// If the lengths differ.
 #[inline]
-pub fn dot_i8(a: &[i8], b: &[i8]) -> i32 {
+pub(crate) fn dot_i8(a: &[i8], b: &[i8]) -> i32 {
     Level::best().dot_i8(a, b)
-}
-
-/// The number of bits in which two codes of the same length differ.
-///
-/// # Panics
-/// If the lengths differ.
-#[inline]
-pub fn hamming(a: &[u8], b: &[u8]) -> u32 {
-    Level::best().hamming(a, b)
 }
 
 /// Appends to `distances` the number of bits in which `query` differs from each of
@@ -85,6 +76,6 @@ pub fn hamming(a: &[u8], b: &[u8]) -> u32 {
 ///
 /// # Panics
 /// If the query is empty or its length does not divide that of the codes.
-pub fn hamming_all(query: &[u8], codes: &[u8], distances: &mut Vec<u32>) {
+pub(crate) fn hamming_all(query: &[u8], codes: &[u8], distances: &mut Vec<u32>) {
     Level::best().hamming_all(query, codes, distances);
 }

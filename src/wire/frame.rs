@@ -65,12 +65,12 @@ pub struct Id(Box<str>);
 
 impl Id {
     /// The id, if this is a number or a string.
-    pub fn of(raw: &RawValue) -> Option<Id> {
+    pub(crate) fn of(raw: &RawValue) -> Option<Id> {
         let text = raw.get();
         matches!(text.as_bytes().first()?, b'"' | b'-' | b'0'..=b'9').then(|| Id(text.into()))
     }
 
-    pub fn raw(&self) -> &str {
+    pub(crate) fn raw(&self) -> &str {
         &self.0
     }
 

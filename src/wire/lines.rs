@@ -53,7 +53,7 @@ impl Default for Lines {
 impl Lines {
     /// A buffer for lines of at most `line_bytes_max`, which keeps
     /// `kept_bytes_max` of each end of a longer one.
-    pub fn bounded(line_bytes_max: usize, kept_bytes_max: usize) -> Self {
+    pub(crate) fn bounded(line_bytes_max: usize, kept_bytes_max: usize) -> Self {
         Lines {
             buffer: Vec::new(),
             start: 0,

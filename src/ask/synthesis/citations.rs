@@ -4,7 +4,7 @@ const PREFIXES: [&str; 4] = ["memory:", "triple:", "procedure:", "skill:"];
 
 /// `text` without citations of anything but `given`, and the remaining citations in
 /// the order of the text.
-pub fn retain(text: &str, given: &[String]) -> (String, Vec<String>) {
+pub(crate) fn retain(text: &str, given: &[String]) -> (String, Vec<String>) {
     let mut out = String::with_capacity(text.len());
     let mut cited: Vec<String> = Vec::new();
     let mut rest = text;

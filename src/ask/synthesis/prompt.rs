@@ -14,13 +14,13 @@ const GAP: &str = " \u{2026} ";
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Prompt {
     /// The rules for the answer.
-    pub system: String,
+    pub(crate) system: String,
     /// The question and the sources.
     pub user: String,
     /// The most tokens of the answer.
-    pub max_tokens: usize,
+    pub(crate) max_tokens: usize,
     /// The sources in `user`.
-    pub citations: Vec<String>,
+    pub(crate) citations: Vec<String>,
 }
 
 /// The prompt to answer `question` from `evidence` in at most `max_tokens`; `None`

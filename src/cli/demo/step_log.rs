@@ -16,11 +16,11 @@ pub(super) enum Line {
 
 #[derive(Default)]
 pub(super) struct StepLog {
-    pub lines: Vec<Line>,
+    pub(crate) lines: Vec<Line>,
     /// The complete answers.
-    pub documents: Vec<Value>,
+    pub(crate) documents: Vec<Value>,
     /// Time spent waiting for the server.
-    pub waited: Duration,
+    pub(crate) waited: Duration,
 }
 
 impl StepLog {
@@ -100,9 +100,9 @@ impl StepLog {
 
 #[derive(Debug)]
 pub(super) struct FoundMemory {
-    pub id: i64,
-    pub content: String,
-    pub score: f64,
+    pub(crate) id: i64,
+    pub(crate) content: String,
+    pub(crate) score: f64,
 }
 
 impl FoundMemory {

@@ -5,11 +5,11 @@ use super::super::wordpiece::Vocabulary;
 use crate::vector::Dense;
 
 /// Length of a token's vector.
-pub const WIDTH: usize = 384;
+pub(crate) const WIDTH: usize = 384;
 /// Length of the vector inside a layer's feed-forward part.
-pub const INNER: usize = 1536;
+pub(crate) const INNER: usize = 1536;
 /// Tokens of a window, including the two special ones.
-pub const WINDOW: usize = 256;
+pub(crate) const WINDOW: usize = 256;
 const LAYERS: usize = 6;
 const PIECES: usize = 30_522;
 const TEXT_BYTES: usize = 1 << 18;
@@ -26,38 +26,38 @@ struct Aligned<T>(T);
 static BYTES: Aligned<[u8; include_bytes!("asset/minilm.bin").len()]> =
     Aligned(*include_bytes!("asset/minilm.bin"));
 
-pub struct Asset {
-    pub vocabulary: Vocabulary,
+pub(crate) struct Asset {
+    pub(crate) vocabulary: Vocabulary,
     words: &'static [[u8; WIDTH]],
     word_scale: &'static [[u8; 4]],
     positions: &'static [[[u8; 4]; WIDTH]],
     /// Factors of the state's columns before quantization (SmoothQuant). A few
     /// columns are far larger than the rest, which would lose its precision; the
     /// weights contain the inverse factors.
-    pub smoothing: Vec<f32>,
+    pub(crate) smoothing: Vec<f32>,
     /// Of the sum of a word vector and a position vector.
-    pub norm: Norm,
-    pub layers: Vec<Layer>,
+    pub(crate) norm: Norm,
+    pub(crate) layers: Vec<Layer>,
 }
 
 /// The parameters of a layer normalization.
-pub struct Norm {
-    pub gain: Vec<f32>,
-    pub shift: Vec<f32>,
+pub(crate) struct Norm {
+    pub(crate) gain: Vec<f32>,
+    pub(crate) shift: Vec<f32>,
 }
 
 /// One layer: attention, then the feed-forward part.
-pub struct Layer {
+pub(crate) struct Layer {
     /// Queries (divided by the root of a head's width), keys, values.
-    pub qkv: Dense<'static>,
+    pub(crate) qkv: Dense<'static>,
     /// From the heads back to the state.
-    pub mix: Dense<'static>,
-    pub mix_norm: Norm,
+    pub(crate) mix: Dense<'static>,
+    pub(crate) mix_norm: Norm,
     /// Up, before GELU.
-    pub up: Dense<'static>,
+    pub(crate) up: Dense<'static>,
     /// Down, after GELU.
-    pub down: Dense<'static>,
-    pub down_norm: Norm,
+    pub(crate) down: Dense<'static>,
+    pub(crate) down_norm: Norm,
 }
 
 impl Asset {
@@ -65,7 +65,7 @@ impl Asset {
     ///
     /// # Panics
     /// If `convert.py` made it for another version; a test loads it.
-    pub fn load() -> Asset {
+    pub(crate) fn load() -> Asset {
         let mut from = Reader(&BYTES.0);
         assert_eq!(
             &from.bytes(64)[..MARK.len()],
@@ -92,7 +92,7 @@ impl Asset {
     }
 
     /// Writes the vector of word `id` at `position` into `out`, not yet normalized.
-    pub fn embed(&self, id: u16, position: usize, out: &mut [f32]) {
+    pub(crate) fn embed(&self, id: u16, position: usize, out: &mut [f32]) {
         let scale = f32::from_le_bytes(self.word_scale[usize::from(id)]);
         let word = &self.words[usize::from(id)];
         for ((out, word), position) in out.iter_mut().zip(word).zip(&self.positions[position]) {

@@ -12,7 +12,7 @@ static ONES: [f32; INNER] = [1.0; INNER];
 /// Buffers for one window. They grow to the size of the longest window, at most
 /// about 2.5 MB, and are reused.
 #[derive(Default)]
-pub struct Workspace {
+pub(crate) struct Workspace {
     /// `[tokens][WIDTH]`: the state to which every layer adds.
     state: Vec<f32>,
     /// `[tokens][3 * WIDTH]`
@@ -26,7 +26,12 @@ pub struct Workspace {
 }
 
 /// The unit vector of a window of 1 to `WINDOW` tokens, including special ones.
-pub fn forward(asset: &Asset, level: Level, ids: &[u16], workspace: &mut Workspace) -> Vec<f32> {
+pub(crate) fn forward(
+    asset: &Asset,
+    level: Level,
+    ids: &[u16],
+    workspace: &mut Workspace,
+) -> Vec<f32> {
     assert!(
         (1..=WINDOW).contains(&ids.len()),
         "a window of {} tokens",

@@ -7,11 +7,11 @@ use unicode_normalization::UnicodeNormalization;
 
 use crate::limits::EMBED_WORD_CHARS_MAX;
 
-pub const UNKNOWN: u16 = 100;
+pub(crate) const UNKNOWN: u16 = 100;
 /// Begins every window.
-pub const CLASSIFY: u16 = 101;
+pub(crate) const CLASSIFY: u16 = 101;
 /// Ends every window.
-pub const SEPARATE: u16 = 102;
+pub(crate) const SEPARATE: u16 = 102;
 
 /// Pieces that are one token wherever they appear in a text, as in the reference.
 const SPECIAL: [(&str, u16); 5] = [
@@ -23,14 +23,14 @@ const SPECIAL: [(&str, u16); 5] = [
 ];
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Token {
-    pub id: u16,
-    pub begins_word: bool,
+pub(crate) struct Token {
+    pub(crate) id: u16,
+    pub(crate) begins_word: bool,
 }
 
 /// The pieces of a model, in a hash table within the model's bytes.
 #[derive(Clone, Copy)]
-pub struct Vocabulary {
+pub(crate) struct Vocabulary {
     slots: &'static [[u8; 2]],
     ends: &'static [[u8; 4]],
     text: &'static [u8],
@@ -38,12 +38,16 @@ pub struct Vocabulary {
 }
 
 impl Vocabulary {
-    pub const SLOTS: usize = 1 << 16;
+    pub(crate) const SLOTS: usize = 1 << 16;
 
     /// Reads the table of `convert.py`: `slots` has ids (0xFFFF is empty), `ends`
     /// the end of each piece in `text`, times two, plus one for a piece that
     /// continues a word.
-    pub fn new(slots: &'static [[u8; 2]], ends: &'static [[u8; 4]], text: &'static [u8]) -> Self {
+    pub(crate) fn new(
+        slots: &'static [[u8; 2]],
+        ends: &'static [[u8; 4]],
+        text: &'static [u8],
+    ) -> Self {
         assert_eq!(slots.len(), Self::SLOTS);
         let mut vocabulary = Vocabulary {
             slots,
@@ -85,7 +89,7 @@ impl Vocabulary {
 
     /// The tokens of `text`, without those that begin and end a window. It stops
     /// after the word that reaches `most`.
-    pub fn tokens(&self, text: &str, most: usize) -> Vec<Token> {
+    pub(crate) fn tokens(&self, text: &str, most: usize) -> Vec<Token> {
         let mut out = Vec::new();
         let mut plain = 0;
         for (at, _) in text.match_indices('[') {

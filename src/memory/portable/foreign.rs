@@ -16,11 +16,11 @@ use crate::text;
 /// The memories of one document.
 #[derive(Default)]
 pub(super) struct ForeignMemories {
-    pub memories: Vec<ImportRecord<String>>,
+    pub(crate) memories: Vec<ImportRecord<String>>,
     /// Whether the document is the whole file.
-    pub is_whole: bool,
+    pub(crate) is_whole: bool,
     /// Memories whose metadata is left out.
-    pub metadata: usize,
+    pub(crate) metadata: usize,
 }
 
 /// Whether a document is the official memory server's: it has relations too,

@@ -33,8 +33,8 @@ impl Counts {
 
 /// A memory to be imported, with the file's id of the one that it replaced.
 pub(super) struct Incoming {
-    pub record: ImportRecord<String>,
-    pub supersedes: Option<MemoryId>,
+    pub(crate) record: ImportRecord<String>,
+    pub(crate) supersedes: Option<MemoryId>,
 }
 
 /// Reads documents into memories, and maps the file's ids to those here.
@@ -51,10 +51,10 @@ pub struct Importer {
     /// come.
     links: Vec<(MemoryId, MemoryId)>,
     /// How many memories the file says it holds.
-    pub named: Option<u64>,
+    pub(crate) named: Option<u64>,
     pub counts: Counts,
     /// Memories of other programs that had metadata, which is left out.
-    pub metadata: usize,
+    pub(crate) metadata: usize,
 }
 
 impl Importer {

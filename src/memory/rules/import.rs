@@ -19,15 +19,15 @@ pub struct ImportRecord<Text = IndexedText> {
     /// It keeps its id where no memory ever had that one here.
     pub id: Option<MemoryId>,
     pub fields: MemoryFields,
-    pub text: Text,
-    pub position: i64,
-    pub state: State,
-    pub protected: bool,
+    pub(crate) text: Text,
+    pub(crate) position: i64,
+    pub(crate) state: State,
+    pub(crate) protected: bool,
     /// Both moments are those of the import where they are not known.
     pub created_at: Option<Timestamp>,
-    pub updated_at: Option<Timestamp>,
-    pub retired_at: Option<Timestamp>,
-    pub recalled_at: Option<Timestamp>,
+    pub(crate) updated_at: Option<Timestamp>,
+    pub(crate) retired_at: Option<Timestamp>,
+    pub(crate) recalled_at: Option<Timestamp>,
     pub recall_count: u64,
 }
 

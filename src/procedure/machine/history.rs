@@ -7,43 +7,43 @@ use crate::clock::Timestamp;
 use crate::procedure::journal::{ActionError, ActionOutcome};
 
 #[derive(Clone, Debug, PartialEq)]
-pub struct StateChange {
+pub(crate) struct StateChange {
     /// `None` at the start.
-    pub from: Option<String>,
+    pub(crate) from: Option<String>,
     /// `None` at the end.
-    pub to: Option<String>,
+    pub(crate) to: Option<String>,
     /// The event, or the status at the end.
-    pub event: String,
-    pub at: Timestamp,
+    pub(crate) event: String,
+    pub(crate) at: Timestamp,
     /// Time spent in the previous state.
-    pub ms: f64,
+    pub(crate) ms: f64,
 }
 
 #[derive(Clone, Debug, PartialEq)]
 pub struct ActionRecord {
     /// Counted from 1.
-    pub step: u64,
-    pub state: String,
-    pub label: String,
+    pub(crate) step: u64,
+    pub(crate) state: String,
+    pub(crate) label: String,
     /// Secrets are not redacted.
-    pub arguments: Value,
+    pub(crate) arguments: Value,
     /// Counted from 1.
-    pub attempt: u32,
+    pub(crate) attempt: u32,
     /// Index of the item of a map.
-    pub item: Option<usize>,
+    pub(crate) item: Option<usize>,
     /// Whether this is a compensation.
-    pub undoes: bool,
+    pub(crate) undoes: bool,
     pub at: Timestamp,
     /// `None` while it is being performed.
-    pub ms: Option<f64>,
-    pub result_bytes: Option<usize>,
-    pub error: Option<ActionError>,
+    pub(crate) ms: Option<f64>,
+    pub(crate) result_bytes: Option<usize>,
+    pub(crate) error: Option<ActionError>,
 }
 
 #[derive(Clone, Debug, Default)]
 pub(super) struct History {
-    pub moves: Vec<StateChange>,
-    pub performed: Vec<ActionRecord>,
+    pub(crate) moves: Vec<StateChange>,
+    pub(crate) performed: Vec<ActionRecord>,
 }
 
 impl History {

@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value, json};
 
-pub use history::{ActionRecord, StateChange};
+pub(crate) use history::{ActionRecord, StateChange};
 pub use task::{StepStart, Task, Work};
 
 use super::definition::Definition;
@@ -78,8 +78,8 @@ enum UndoMethod {
 /// An effect that was not undone, and why.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Uncompensated {
-    pub state: String,
-    pub why: String,
+    pub(crate) state: String,
+    pub(crate) why: String,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -257,7 +257,7 @@ impl Machine {
     }
 
     /// Id of the execution that `step` calls.
-    pub fn child(&self, step: u64) -> String {
+    pub(crate) fn child(&self, step: u64) -> String {
         format!("{}.{step}", self.id)
     }
 
@@ -282,7 +282,7 @@ impl Machine {
     }
 
     /// Fails if `decision` does not answer what `step` waits for.
-    pub fn may_decide(&self, step: u64, decision: Decision) -> Result<(), JournalError> {
+    pub(crate) fn may_decide(&self, step: u64, decision: Decision) -> Result<(), JournalError> {
         let waits = self.waits_for().filter(|(_, started)| started.step == step);
         let Some((task, started)) = waits else {
             return Err(journal_error("it waits for no decision"));
@@ -301,7 +301,7 @@ impl Machine {
         }
     }
 
-    pub fn definition(&self) -> &Arc<Definition> {
+    pub(crate) fn definition(&self) -> &Arc<Definition> {
         &self.definition
     }
 
@@ -314,7 +314,7 @@ impl Machine {
         &self.state
     }
 
-    pub fn context(&self) -> &Map<String, Value> {
+    pub(crate) fn context(&self) -> &Map<String, Value> {
         &self.context
     }
 
@@ -337,16 +337,12 @@ impl Machine {
         &self.uncompensated
     }
 
-    pub fn moves(&self) -> &[StateChange] {
+    pub(crate) fn moves(&self) -> &[StateChange] {
         &self.history.moves
     }
 
     pub fn performed(&self) -> &[ActionRecord] {
         &self.history.performed
-    }
-
-    pub fn started_at(&self) -> Timestamp {
-        self.started_at
     }
 
     fn run(&mut self, mut flow: Flow, at: Timestamp) {

@@ -183,7 +183,7 @@ const ROLLBACK: &str = "rollback_procedure";
 
 impl Ending {
     /// The word in the contract.
-    pub fn status(&self) -> &'static str {
+    pub(crate) fn status(&self) -> &'static str {
         match self {
             Ending::Completed(_) => "completed",
             Ending::RolledBack => "rolled_back",
@@ -195,7 +195,7 @@ impl Ending {
 
 impl Machine {
     /// The word in the contract.
-    pub fn status(&self) -> &'static str {
+    pub(crate) fn status(&self) -> &'static str {
         match self.next() {
             Next::Ended(ending) => ending.status(),
             _ if self.waits_for().is_some() => "waiting_approval",

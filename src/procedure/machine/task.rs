@@ -10,23 +10,23 @@ pub struct Task {
     pub state: String,
     pub work: Work,
     /// Counted from 1.
-    pub attempt: u32,
+    pub(crate) attempt: u32,
     /// Index of the item of a map.
     pub item: Option<usize>,
     /// When a retry may begin.
     pub not_before: Option<Timestamp>,
     /// Limit of this attempt.
-    pub timeout_ms: Option<u64>,
+    pub(crate) timeout_ms: Option<u64>,
     /// Whether this is a compensation.
     pub undoes: bool,
     /// Set once it was begun.
-    pub started: Option<StepStart>,
+    pub(crate) started: Option<StepStart>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct StepStart {
     pub step: u64,
-    pub at: Timestamp,
+    pub(crate) at: Timestamp,
     pub effects: SideEffects,
     /// Mimo ended meanwhile, so only a person can tell the outcome.
     pub interrupted: bool,
@@ -61,7 +61,7 @@ pub enum Work {
 
 impl Work {
     /// Whether it runs as an execution of its own.
-    pub fn is_execution(&self) -> bool {
+    pub(crate) fn is_execution(&self) -> bool {
         matches!(self, Work::Procedure { .. } | Work::Revert { .. })
     }
 

@@ -33,7 +33,7 @@ impl ServerInfo {
 #[derive(Clone, Debug)]
 pub struct Tool {
     pub name: String,
-    pub description: String,
+    pub(crate) description: String,
     /// Whether the skill declares that it changes nothing.
     pub read_only: bool,
     /// The definition as the skill wrote it.

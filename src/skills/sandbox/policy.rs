@@ -108,7 +108,6 @@ pub(crate) struct Bounds {
     pub(crate) processes: u64,
     /// Open files of one process.
     pub(crate) open_files: u64,
-    /// One file.
     pub(crate) file_bytes: u64,
     /// The private folder.
     pub(crate) disk_bytes: u64,

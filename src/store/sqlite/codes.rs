@@ -23,7 +23,7 @@ const ID_BYTES: usize = size_of::<VectorId>();
 /// The vectors of one model.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Space {
-    pub model: i64,
+    pub(crate) model: i64,
     dimensions: usize,
     /// The last vector with a code.
     coded: VectorId,
@@ -32,7 +32,7 @@ pub(super) struct Space {
 impl Space {
     /// The space of the model with this name and so many dimensions, if any
     /// text was encoded by it.
-    pub fn find(
+    pub(crate) fn find(
         file: &Connection,
         model: &str,
         dimensions: usize,
@@ -68,7 +68,7 @@ impl Space {
     }
 
     /// Visits the blocks of these projects: ids, and as many codes.
-    pub fn scan(
+    pub(crate) fn scan(
         &self,
         file: &Connection,
         projects: &ProjectSet,
@@ -96,7 +96,7 @@ impl Space {
     }
 
     /// The vectors that have no code yet.
-    pub fn uncoded(&self, file: &Connection) -> Result<Vec<VectorId>, StoreError> {
+    pub(crate) fn uncoded(&self, file: &Connection) -> Result<Vec<VectorId>, StoreError> {
         let sql = "SELECT id FROM memory_vector WHERE id > ? AND model_id = ?";
         let mut statement = file.prepare_cached(sql)?;
         let ids = statement.query_map([self.coded, self.model], |row| row.get(0))?;

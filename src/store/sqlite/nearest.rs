@@ -26,8 +26,8 @@ use crate::vector::Probe;
 pub(super) struct Wanted<'a> {
     /// The text's windows, of which the nearest counts. Not empty, of the space's
     /// dimensions.
-    pub vectors: &'a [Vec<f32>],
-    pub filter: &'a Filter,
+    pub(crate) vectors: &'a [Vec<f32>],
+    pub(crate) filter: &'a Filter,
 }
 
 /// For each of `wanted` the nearest memories, best first: at most `limit`, and
@@ -251,10 +251,10 @@ fn passing(file: &Connection, filter: &Filter) -> Result<Option<Vec<MemoryId>>, 
 /// The best that a filter lets through.
 pub(super) struct Admitted<T> {
     /// Best first.
-    pub items: Vec<T>,
+    pub(crate) items: Vec<T>,
     /// How many scores were looked at: up to the last item, or, where items are
     /// fewer than wanted, all that reach the threshold.
-    pub depth: usize,
+    pub(crate) depth: usize,
 }
 
 /// What `take` makes of the best of `scores` that `filter` lets through, best

@@ -167,13 +167,13 @@ pub(super) struct Condition {
 
 impl Condition {
     /// Adds `fragment`, whose question marks stand for `values`.
-    pub fn and(&mut self, fragment: &str, values: impl IntoIterator<Item = Value>) {
+    pub(crate) fn and(&mut self, fragment: &str, values: impl IntoIterator<Item = Value>) {
         self.fragments.push(fragment.to_owned());
         self.values.extend(values);
     }
 
     /// Adds "`expression` is one of `values`".
-    pub fn and_in(&mut self, expression: &str, values: impl IntoIterator<Item = Value>) {
+    pub(crate) fn and_in(&mut self, expression: &str, values: impl IntoIterator<Item = Value>) {
         let before = self.values.len();
         self.values.extend(values);
         let marks = vec!["?"; self.values.len() - before].join(", ");
@@ -181,7 +181,7 @@ impl Condition {
     }
 
     /// The memories of these projects.
-    pub fn within(projects: &ProjectSet) -> Condition {
+    pub(crate) fn within(projects: &ProjectSet) -> Condition {
         let mut condition = Condition::default();
         condition.and_within(projects);
         condition
@@ -198,7 +198,7 @@ impl Condition {
     }
 
     /// The memories that `filter` lets through.
-    pub fn of(filter: &Filter) -> Condition {
+    pub(crate) fn of(filter: &Filter) -> Condition {
         let mut condition = Condition::default();
         condition.and_lifetime(filter);
         condition.and_within(&filter.project_set());
@@ -240,7 +240,7 @@ impl Condition {
     }
 
     /// The condition as SQL; never empty.
-    pub fn sql(&self) -> String {
+    pub(crate) fn sql(&self) -> String {
         if self.fragments.is_empty() {
             return "TRUE".to_owned();
         }
@@ -248,7 +248,7 @@ impl Condition {
     }
 
     /// The bound values, in the order of the question marks.
-    pub fn values(&self) -> &[Value] {
+    pub(crate) fn values(&self) -> &[Value] {
         &self.values
     }
 }

@@ -27,7 +27,12 @@ impl Workers {
     /// Starts `count` threads called `name`. Each opens its connection to the
     /// file at `path` at its first job, and tries again at the next one if that
     /// failed.
-    pub fn start(name: &str, count: usize, path: &Path, open: Open) -> std::io::Result<Workers> {
+    pub(crate) fn start(
+        name: &str,
+        count: usize,
+        path: &Path,
+        open: Open,
+    ) -> std::io::Result<Workers> {
         let (jobs, queue) = mpsc::channel::<Job>(limits::STORE_JOBS_QUEUED_MAX);
         let queue = Arc::new(Mutex::new(queue));
         let threads = (0..count)
@@ -47,7 +52,7 @@ impl Workers {
     /// Runs `job` on one of the threads and returns its value. A job whose caller
     /// stops waiting before it begins is not run; once begun it runs to its end,
     /// because a write is never cut in two.
-    pub async fn run<T: Send + 'static>(
+    pub(crate) async fn run<T: Send + 'static>(
         &self,
         job: impl FnOnce(&mut Connection) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {

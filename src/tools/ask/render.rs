@@ -10,7 +10,7 @@ use crate::tools::memory::{cut, row};
 
 pub(super) struct Renderer<'a> {
     /// The caller's project: rows of other projects name theirs.
-    pub project: &'a str,
+    pub(crate) project: &'a str,
 }
 
 impl Format for Renderer<'_> {
@@ -24,7 +24,7 @@ impl Format for Renderer<'_> {
 }
 
 impl Renderer<'_> {
-    pub fn document(&self, answer: &Answer) -> Value {
+    pub(crate) fn document(&self, answer: &Answer) -> Value {
         let of_store = |store: StoreKind| {
             let hits = answer.hits.iter();
             let hits = hits.filter(move |hit| hit.evidence.store == store);

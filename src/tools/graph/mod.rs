@@ -12,7 +12,7 @@ use super::Tool;
 use crate::graph::Graph;
 
 /// `graph_update` and `graph_query`.
-pub fn tools(graph: &Arc<Graph>) -> Vec<Tool> {
+pub(crate) fn tools(graph: &Arc<Graph>) -> Vec<Tool> {
     vec![
         Tool::of(
             "graph_update",

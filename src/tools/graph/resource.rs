@@ -16,9 +16,8 @@ use crate::tools::arguments::visible_to;
 use crate::tools::{Document, ResourceSource};
 
 /// The beginning of every address.
-pub const PREFIX: &str = "mimo://graph/";
+pub(crate) const PREFIX: &str = "mimo://graph/";
 
-/// Entities as resources.
 pub(crate) struct EntityResources(pub(crate) Arc<Graph>);
 
 impl ResourceSource for EntityResources {

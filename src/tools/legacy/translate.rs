@@ -6,7 +6,6 @@ use serde_json::{Value, json};
 use crate::limits::SEARCH_LIMIT_MAX;
 use crate::tools::Arguments;
 
-/// The arguments are the same.
 pub(super) fn same(arguments: Arguments) -> Arguments {
     arguments
 }

@@ -66,11 +66,11 @@ impl Cursor {
 
 pub(crate) struct Rendering<'a> {
     /// For the whole document.
-    pub budget_bytes: usize,
+    pub(crate) budget_bytes: usize,
     /// Who asks: items leave the caller's own project out.
-    pub caller: &'a Caller,
+    pub(crate) caller: &'a Caller,
     /// Of the query.
-    pub fingerprint: u32,
+    pub(crate) fingerprint: u32,
 }
 
 /// Reserved for the JSON around the items.

@@ -61,7 +61,6 @@ fn named(mut made: Value, given: Option<Value>) -> Result<Value, Failure> {
     Ok(made)
 }
 
-/// One failure with all mistakes.
 fn refused(mistakes: &[Diagnostic]) -> Failure {
     let message = match mistakes {
         [one] => format!("the definition has a mistake: {one}"),

@@ -2,7 +2,7 @@
 
 mod define;
 mod find;
-pub mod offers;
+pub(crate) mod offers;
 mod run;
 mod tool_caller;
 

@@ -16,7 +16,7 @@ use crate::tools::complete::{CompletionRequest, beginning_with};
 use crate::tools::prompts::is_own;
 use crate::tools::{Arguments, Document, PromptSource, ResourceSource};
 
-pub const PREFIX: &str = "mimo://procedure/";
+pub(crate) const PREFIX: &str = "mimo://procedure/";
 
 /// Prefix for the prompt of a procedure whose name is that of another prompt. No
 /// name of a procedure or of a skill's prompt has a colon.
@@ -117,7 +117,6 @@ async fn list(procedures: &Procedures, grants: &Grants) -> Result<Vec<Value>, Fa
     Ok(prompts)
 }
 
-/// The procedure with this prompt.
 async fn named(
     procedures: &Procedures,
     grants: &Grants,
