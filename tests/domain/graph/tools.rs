@@ -134,7 +134,7 @@ fn invalid_calls_are_explained_and_change_nothing() {
             "graph_update",
             json!({"assert": [{"subject": "a", "predicate": "p", "object": "o"}], "project": "*"}),
             "/project",
-            "one project",
+            "single project",
         ),
         (
             "graph_update",

@@ -194,7 +194,7 @@ fn invalid_arguments_name_their_path_and_store_nothing() {
         (
             json!({"content": "a", "tags": many}),
             "/tags",
-            "65 are too many",
+            "65 items are too many",
         ),
         (
             json!({"content": "a", "topic_key": ""}),
