@@ -43,9 +43,9 @@ use crate::tools::{self, Context, Reply};
 /// Which tools are served.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Toolset {
-    /// What users get, as their profile says.
+    /// The tools of the configured profile.
     Standard,
-    /// What tests of the protocol call.
+    /// Tools for tests of the protocol.
     Fixture,
 }
 
@@ -55,20 +55,20 @@ pub(crate) struct App {
     memories: Arc<Memories>,
     graph: Arc<Graph>,
     grants: Arc<Grants>,
-    /// Absent where tests of the protocol are served.
+    /// Absent with [`Toolset::Fixture`].
     registry: Option<Arc<Registry>>,
     procedures: Procedures,
     store: Arc<dyn Store>,
-    /// How skills reach the clients; absent on a command line.
+    /// Connects skills to clients; absent when a command runs without a client.
     hub: Option<Arc<Hub>>,
     reloading: Option<Reloading>,
-    /// Whether memories are cleaned up while it serves.
+    /// Whether retention runs while serving.
     cleans: bool,
     clock: Arc<dyn Clock>,
 }
 
-/// Runs `work` to its end on the one thread that answers fastest over stdio;
-/// what blocks (encoding a text) has a few threads of its own.
+/// Runs `work` to completion on a current-thread runtime, which has the lowest
+/// latency over stdio. Blocking work (encoding a text) has a few threads of its own.
 pub(crate) fn run<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
     tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -78,8 +78,8 @@ pub(crate) fn run<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T
         .block_on(work)
 }
 
-/// The store of these settings. The first call opens it and returns what went
-/// wrong, because a client whose greeting fails shows nobody the reason.
+/// The store of these settings. The first call opens it and returns any error:
+/// a client does not show its user why `initialize` failed.
 fn store(config: &Config) -> Result<Arc<dyn Store>, Failure> {
     if let Some(folder) = config.database.parent()
         && let Err(failure) = config::private_folder(folder)
@@ -89,7 +89,7 @@ fn store(config: &Config) -> Result<Arc<dyn Store>, Failure> {
     store_in(&config.database)
 }
 
-/// The store in this file, which may be a backup. It makes nothing by itself.
+/// The store in this file, which may be a backup. This creates nothing on disk.
 pub(crate) fn store_in(file: &Path) -> Result<Arc<dyn Store>, Failure> {
     let store = SqliteStore::start(file.to_owned()).map_err(Failure::internal)?;
     Ok(Arc::new(store))
@@ -121,7 +121,7 @@ pub(crate) fn memories(config: &Config, clock: Arc<dyn Clock>) -> Result<Memorie
     Ok(memories_on(store(config)?, config, clock))
 }
 
-/// What the settings allow skills.
+/// The limits that the settings put on skills.
 pub(crate) fn skill_rules(config: &Config) -> Rules {
     let settings = &config.skills;
     Rules {
@@ -145,7 +145,7 @@ pub(crate) fn approvals(config: &Config) -> Result<Approvals, Failure> {
     Ok(Approvals::new(store(config)?, &config.data_folder))
 }
 
-/// What happens to a tool that is seen for the first time.
+/// Whether a new tool is trusted or needs approval first.
 pub(crate) fn first_use(config: &Config) -> FirstUse {
     match config.skills.ask_first {
         true => FirstUse::Ask,
@@ -154,8 +154,8 @@ pub(crate) fn first_use(config: &Config) -> FirstUse {
 }
 
 impl App {
-    /// Builds every part that a command line needs, which has no client whom
-    /// skills could ask. The database is opened by the first call that needs it.
+    /// Builds every part that a command needs. There is no client that skills could
+    /// ask. The first call that needs the database opens it.
     pub(crate) fn build(config: &Config, clock: Arc<dyn Clock>) -> Result<App, Failure> {
         App::of(config, clock, Toolset::Standard, None, None)
     }
@@ -229,7 +229,6 @@ impl App {
         })
     }
 
-    /// The door to the tools.
     pub(crate) fn dispatch(&self) -> &Dispatch {
         &self.dispatch
     }
@@ -238,12 +237,11 @@ impl App {
         &self.procedures
     }
 
-    /// What this Mimo's user may do.
     pub(crate) fn grants(&self) -> Arc<Grants> {
         self.grants.clone()
     }
 
-    /// Calls one tool, as a client would.
+    /// Calls a tool as a client would.
     pub(crate) async fn call(&self, name: &str, arguments: Value) -> Result<Reply, Failure> {
         let context = Context::new(Caller::new(self.grants.clone(), self.clock.new_id()));
         let reply = self.dispatch.call(name, arguments, context).await;
@@ -292,7 +290,7 @@ impl App {
         Catalog::new(offers, commits(&self.store), registry)
     }
 
-    /// Lets the parts finish, the last used first.
+    /// Shuts the parts down in reverse order of their use.
     pub(crate) async fn close(self) {
         self.procedures.close().await;
         if let Some(registry) = &self.registry {
@@ -302,8 +300,8 @@ impl App {
     }
 }
 
-/// How the catalog learns of commits. A store that does not exist yet is not
-/// created to find out.
+/// Notifies the catalog of commits, without creating a store that does not exist
+/// yet.
 fn commits(store: &Arc<dyn Store>) -> Commits {
     let asked = store.clone();
     Commits {
@@ -320,7 +318,7 @@ fn commits(store: &Arc<dyn Store>) -> Commits {
     }
 }
 
-/// How procedures call tools: through the door that every call goes through.
+/// Procedures call tools through the dispatch, like every other caller.
 fn procedure_tools(dispatch: &Arc<Dispatch>, skills: Option<Arc<Skills>>) -> ProcedureTools {
     let through = Arc::downgrade(dispatch);
     let call = move |name: String, arguments, context| -> BoxFuture<'static, _> {
@@ -332,14 +330,14 @@ fn procedure_tools(dispatch: &Arc<Dispatch>, skills: Option<Arc<Skills>>) -> Pro
             }
         })
     };
-    // A procedure names a tool as it is called today.
+    // A procedure uses the current names of tools.
     let today = dispatch
         .tools()
         .filter(|tool| legacy::replacement(tool.name).is_none());
     ProcedureTools::new(today, skills, Arc::new(call))
 }
 
-/// How a tool reloads the skills.
+/// Lets a tool reload the skills.
 fn reload(reloading: &Reloading) -> legacy::Reload {
     let reloader = reloading.reloader.clone();
     Arc::new(move || {
@@ -348,9 +346,9 @@ fn reload(reloading: &Reloading) -> legacy::Reload {
     })
 }
 
-/// The registry of the manifest's skills, the tools over it, and what follows
-/// the manifest. One with mistakes stops no server: there are no skills then,
-/// and the status says why.
+/// The registry of the manifest's skills, the tools over it, and the watcher of
+/// the manifest. With an invalid manifest the server starts without skills, and
+/// the status says why.
 fn skills(
     config: &Config,
     store: Arc<dyn PinStore>,
@@ -387,7 +385,7 @@ fn skills(
     (registry, skills, reloading)
 }
 
-/// Who may put answers into words.
+/// The models that may write answers.
 fn writers(config: &Config) -> Writers {
     let endpoint = config.ask.endpoint().map(|endpoint| {
         let key = endpoint

@@ -1,6 +1,6 @@
-//! The way of every call to its tool, whoever makes it: grants, a permit, a
-//! deadline, cancellation and an unwind guard. It returns exactly once and
-//! knows neither a wire nor what the tools do.
+//! Every call of a tool goes through here, whoever makes it: grants, a permit, a
+//! deadline, cancellation and an unwind guard. A call returns exactly once. This
+//! module knows neither the wire nor the tools' work.
 
 use std::any::Any;
 use std::collections::HashMap;
@@ -37,7 +37,7 @@ pub(crate) struct Dispatch {
     clock: Arc<dyn Clock>,
 }
 
-/// What a name leads to.
+/// The tool that a name resolves to.
 enum Route<'a> {
     Own(&'a Tool, &'a Schema),
     Skill(Arc<Skills>, Target),
@@ -61,7 +61,7 @@ impl Route<'_> {
 }
 
 impl Dispatch {
-    /// Serves `tools`, no two of one name, and the tools of `skills`.
+    /// Serves `tools`, whose names are unique, and the tools of `skills`.
     pub(crate) fn new(
         tools: Vec<Tool>,
         skills: Option<Arc<Skills>>,
@@ -105,12 +105,12 @@ impl Dispatch {
         self.skills.as_ref()
     }
 
-    /// Whether this is the name of a tool of ours.
+    /// Whether this is the name of one of Mimo's own tools.
     pub(crate) fn owns(&self, name: &str) -> bool {
         self.by_name.contains_key(name)
     }
 
-    /// Whether a client's call of this name leads anywhere now.
+    /// Whether a client's call of this name would find a tool now.
     pub(crate) fn serves(&self, name: &str, grants: &ToolGrants) -> bool {
         self.client_route(name, grants).is_some()
     }
@@ -175,7 +175,7 @@ impl Dispatch {
         }
     }
 
-    /// That there is no such tool, and which names are close.
+    /// Reports that no tool has this name, with the nearest name.
     pub(crate) fn unknown_tool(&self, name: &str, grants: &ToolGrants) -> Failure {
         let unknown = Failure::new(Kind::NotFound, format!("there is no tool \"{name}\""));
         if !grants.allow(name) && self.route(name).is_some() {
@@ -202,8 +202,8 @@ impl Dispatch {
             .await
     }
 
-    /// Like [`Dispatch::call`], but with its permit in hand the call first waits
-    /// for `ready`: for a client that can take no more results just now.
+    /// Like [`Dispatch::call`], but after getting its permit the call waits for
+    /// `ready`: back-pressure from a client that does not read its results.
     pub(crate) async fn call_when(
         &self,
         ready: impl Future<Output = ()>,
@@ -233,8 +233,8 @@ impl Dispatch {
     }
 
     /// A call on behalf of a call that already holds a permit, such as a
-    /// procedure's step: if it waited for a second permit, enough procedures
-    /// would wait for each other. The profile does not restrict it, the grants do.
+    /// procedure's step. It takes no second permit, which could deadlock many
+    /// procedures. The grants restrict it, the profile does not.
     pub(crate) async fn call_within(
         &self,
         name: &str,

@@ -2,41 +2,41 @@
 //!
 //! Mimo remembers for AI clients: a client starts it, speaks MCP to it over
 //! stdin and stdout, and calls its tools. `src/main.rs` turns argv into an exit
-//! code; everything else is in this library, one room a module.
+//! code; everything else is in this library, one module per room.
 //!
 //! # Rooms
 //!
 //! | room | what it owns |
 //! | --- | --- |
-//! | [`cli`] | what may be typed, one file a subcommand |
+//! | [`cli`] | the command line, one file per subcommand |
 //! | [`app`] | builds the parts, connects them, shuts them down in order |
 //! | [`clients`] | the settings files of AI clients, and Mimo's entry in them |
 //! | [`config`] | the environment, the folders, `config.toml` |
 //! | [`telemetry`] | where log lines go |
-//! | [`server`] | MCP to calls and back, both lifecycles; translation only |
+//! | [`server`] | translation between MCP (both lifecycles) and typed calls |
 //! | [`dispatch`] | a call's permit, deadline, cancellation, and its one reply |
-//! | [`catalog`] | resources and prompts, ours and the skills', each kind in one list |
-//! | [`tools`] | one file a family: schema, arguments, domain call, rendering |
-//! | [`memory`] | what remembering and recalling mean; no SQL |
+//! | [`catalog`] | resources and prompts of Mimo and of the skills, each kind in one list |
+//! | [`tools`] | one module per tool family: schema, arguments, domain call, rendering |
+//! | [`memory`] | the rules of storing, editing and searching memories; no SQL |
 //! | [`ask`] | one question over all stores: routing, search, selection, answer |
 //! | [`endpoint`] | the model that the settings name, over HTTP |
-//! | [`graph`] | entities and triples, their rules, following and joining them; no SQL |
-//! | [`procedure`] | definitions and their check, the machine that runs them, its journal |
-//! | [`store`] | the port in the domain's words, and SQLite behind it |
-//! | [`embed`] | a text to a vector |
+//! | [`graph`] | entities and triples: their rules, traversals and joins; no SQL |
+//! | [`procedure`] | definitions and their validation, the state machine that runs them, its journal |
+//! | [`store`] | the storage port in the domain's terms, and its SQLite implementation |
+//! | [`embed`] | encoding a text as a vector |
 //! | [`vector`] | distances between vectors |
-//! | [`text`] | when two texts are equal, and which words find them |
-//! | [`registry`] | which skills there are, the leases of their calls, how the set changes |
-//! | [`skills`] | programs that Mimo runs: what their manifest may say, their sandbox, their pipes |
-//! | [`wire`] | lines of JSON-RPC, bounded |
-//! | [`failure`], [`clock`], [`limits`], [`caller`] | what every room may use: errors, time and ids, bounds, who calls |
-//! | [`diagnostics`] | likewise: what is wrong in a document, where, and the fix |
+//! | [`text`] | text normalization: equality, and the words of the keyword index |
+//! | [`registry`] | the skills in use, the leases of their calls, reloading |
+//! | [`skills`] | the programs that Mimo runs: manifest, policy, sandbox, pipes |
+//! | [`wire`] | bounded JSON-RPC over lines |
+//! | [`failure`], [`clock`], [`limits`], [`caller`] | shared by every room: errors, time and ids, bounds, the caller |
+//! | [`diagnostics`] | likewise: a mistake in a document, its location and its fix |
 //! | [`files`] | likewise: replacing a file in one atomic step |
 //! | [`secret`] | likewise: a value that is never shown |
 //!
 //! # Arrows
 //!
-//! They go one way:
+//! Dependencies go one way:
 //!
 //! ```text
 //! main -> cli -> app -> server -> dispatch -> tools -> memory, graph, procedure -> store
@@ -47,16 +47,16 @@
 //!                         +-> wire
 //! ```
 //!
-//! A room may name those to its right and those that are everyone's;
-//! `tests/tidy/arrows.rs` has the whole table and a test holds the imports to
+//! A room may import the rooms to its right and the shared ones.
+//! `tests/tidy/arrows.rs` has the whole table and checks every import against
 //! it.
 //!
 //! # A call
 //!
-//! `wire` reads a line, [`server`] makes a typed call of it, `dispatch` gives it a
+//! `wire` reads a line, [`server`] turns it into a typed call, `dispatch` gives it a
 //! permit and a deadline, and a handler in `tools` checks the arguments and asks
-//! the domain, which ends in one transaction of `store`. What comes back is a
-//! value, written once.
+//! the domain, which ends in one transaction of `store`. The reply is a value that
+//! is serialized once.
 //!
 //! # Invariants
 //!
@@ -68,9 +68,9 @@
 //! - Only `store` knows SQL.
 //! - Only [`config`] reads the environment.
 //! - Only [`endpoint`] speaks over the network, and only to what the settings name.
-//! - `unsafe` stands in `vector`, `skills/sandbox` and the registration of the
+//! - `unsafe` occurs in `vector`, `skills/sandbox` and the registration of the
 //!   vector extension, nowhere else, each block with its reason.
-//! - Time and randomness come from [`clock`]; tests hold them still.
+//! - Time and randomness come from [`clock`]; tests fix both.
 //! - Every queue, line, wait and result has a bound in [`limits`].
 //! - Several Mimos may work on one database file at once.
 //!
@@ -79,27 +79,27 @@
 //! | word | means |
 //! | --- | --- |
 //! | room | a top-level module; a *store room* is one implementation of the store's port |
-//! | memory | a text that was stored, with its category, tags, project and history |
+//! | memory | a stored text with its category, tags, project and history |
 //! | project | a namespace; `global` is shared by all |
 //! | reach | the projects that a caller may read and write |
 //! | grants | reach, tools and default project of a caller |
-//! | fence | a reach of one project, with `global` to read |
+//! | fence | a reach of one project, with read access to `global` |
 //! | thread | the conversation or document that memories belong to, in their order |
-//! | candidate | a memory that one side of a search (keyword or semantic) proposes |
-//! | window | the part of a text that one vector stands for |
-//! | code | a vector reduced to one bit a dimension |
+//! | candidate | a memory proposed by the keyword side or the semantic side of a search |
+//! | window | the part of a text that one vector encodes |
+//! | code | a vector reduced to one bit per dimension |
 //! | triple | subject, predicate, object; a *word* is an interned name of one of them |
 //! | procedure, execution | a definition; one journaled run of it |
-//! | journal | the entries that an execution is rebuilt from |
+//! | journal | the entries from which an execution is rebuilt |
 //! | lease | the right to drive an execution or to call a skill's process |
 //! | skill | another MCP server that Mimo runs in a sandbox |
 //! | pin | the approved definition of a skill's tool |
 //! | generation | one version of the registry's table; a reload makes the next |
-//! | upstream, gateway | a skill's own answer or error; Mimo's |
-//! | forwarded | passed on byte for byte |
+//! | upstream, gateway | the source of an answer or error: a skill; Mimo itself |
+//! | forwarded | relayed byte for byte |
 //! | legacy | the revisions of MCP before 2026-07-28, and the prototype's names |
 
-// .clippy.toml names them, and what to use instead.
+// .clippy.toml lists the methods and their replacements.
 #![warn(clippy::disallowed_methods)]
 // Items are `pub` for the binary, tests and benches only.
 #![warn(unreachable_pub)]

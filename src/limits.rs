@@ -14,7 +14,7 @@ pub(crate) use search::*;
 /// One incoming JSON-RPC line without its newline. The longest valid one has 200
 /// memories of 100 KB with escapes.
 pub(crate) const LINE_BYTES_MAX: usize = 32 * 1024 * 1024;
-/// What is kept of each end of a longer line, to find its request id, which is
+/// The part kept of each end of a longer line, to find its request id, which is
 /// nearly always first or last.
 pub(crate) const LINE_END_KEPT_BYTES_MAX: usize = 64 * 1024;
 /// One read of the input.
@@ -375,7 +375,7 @@ pub(crate) const SKILL_LOG_FILE_BYTES_MAX: u64 = 256 * 1024;
 pub(crate) const SKILL_LOG_FILES_MAX: usize = 2;
 /// One line in it; a longer one is split.
 pub(crate) const SKILL_LOG_LINE_BYTES_MAX: usize = 4 * 1024;
-/// What is kept of one second, so that a flood does not wear out the disk.
+/// The bytes logged in one second, so that a flood does not wear out the disk.
 pub(crate) const SKILL_LOG_SECOND_BYTES_MAX: usize = 32 * 1024;
 /// How often a followed log is polled.
 pub(crate) const SKILL_LOG_LOOK_MILLIS: u16 = 100;

@@ -1,5 +1,5 @@
 //! The normal form of texts: equality, and the words by which a text is found.
-//! Pure. Domains and stores share it, so that both always agree.
+//! Pure. Domains and stores share it, so that they always agree.
 
 use std::collections::HashSet;
 

@@ -21,15 +21,15 @@ const PREDICATE_WORDS: usize = 3;
 /// Phrases that are looked up together.
 const PHRASES_PER_CALL: usize = 256;
 
-/// What triples are wanted about.
+/// The subject of a request for triples.
 #[derive(Clone, Debug)]
 pub(crate) struct Topic {
     pub(crate) scope: Scope,
-    /// Names entities, and perhaps predicates.
+    /// Text that names entities, and perhaps predicates.
     pub(crate) text: String,
     /// Further entities (`person:alice`) that the text leaves out.
     pub(crate) others: Vec<String>,
-    /// Also triples that held before and were replaced or ran out.
+    /// Whether to include triples that were replaced or have expired.
     pub(crate) include_ended: bool,
 }
 
@@ -41,9 +41,9 @@ pub(crate) struct NamedTriple {
     pub(crate) object: Entity,
     /// 0 to 1.
     pub(crate) confidence: f64,
-    /// It holds from this moment.
+    /// When it began to hold.
     pub(crate) since: Timestamp,
-    /// From this moment on it does not hold any more.
+    /// When it ceased to hold.
     pub(crate) ended: Option<Timestamp>,
     /// Whether the predicate has one object at a time.
     pub(crate) is_functional: bool,
@@ -63,7 +63,7 @@ impl NamedTriple {
 
 impl Graph {
     /// The entities that `text` names, and those called `others`
-    /// (`person:alice`). An ambiguous name stands for all its entities.
+    /// (`person:alice`). An ambiguous name means all its entities.
     pub(crate) async fn named(
         &self,
         reach: &Reach,
@@ -113,7 +113,7 @@ async fn named(
     let others: Vec<&Mention> = others.iter().collect();
     let mut found: Vec<EntityId> = Vec::new();
     for entities in resolve::candidates(graph, &others, projects).await? {
-        // One that is unknown or ambiguous by now is passed over.
+        // Skips a mention that has become unknown or ambiguous.
         if let [entity] = &entities[..] {
             found.push(entity.id);
         }

@@ -52,7 +52,8 @@ pub(super) struct Directory {
 }
 
 impl Directory {
-    /// A directory that can resolve these mentions and knows who has these names.
+    /// Loads a directory that can resolve these mentions and knows the owners of
+    /// these names.
     pub(super) async fn load(
         graph: &dyn GraphTransaction,
         visible: Vec<WordId>,
@@ -182,7 +183,7 @@ impl Directory {
         }
         let named = self.named(mention, mention.kind.as_deref());
         match named[..] {
-            // One that only other projects know is the same entity all the same.
+            // An entity known only in other projects is still the same entity.
             [] => Ok(exact),
             [one] => Ok(Some(one)),
             _ => {

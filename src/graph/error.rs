@@ -1,5 +1,5 @@
-//! Why a question or an update of the graph fails, and which part of it is to
-//! blame. The tools know where each part stands in their arguments.
+//! Errors of graph queries and updates, each with the part that caused it. The
+//! tools map that part to a path in their arguments.
 
 use std::fmt;
 

@@ -1,6 +1,6 @@
 //! Triples from plain sentences, without a model: a table of verb phrases and
-//! rules for the names on both sides. It rather misses a relation than makes one
-//! up, so questions, denials, suppositions and pronouns yield nothing. Pure.
+//! rules for the names on both sides. It prefers a missed relation to an
+//! invented one, so questions, denials, suppositions and pronouns yield nothing. Pure.
 
 /// The confidence of a proposal. By default a path of three of them is still
 /// followed.

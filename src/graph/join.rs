@@ -22,7 +22,7 @@ const ROWS_AHEAD: usize = 256;
 /// Rows to a range from which reading a wider range once is worth it.
 const ROWS_PER_SHARED_RANGE: usize = 4;
 
-/// What the variables are bound to, and the triples behind it.
+/// The bindings of the variables, and the triples that they rest on.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Row {
     /// By variable; complete once every pattern was joined.
@@ -150,7 +150,7 @@ impl<'r, 'a> Join<'r, 'a> {
         }
     }
 
-    /// The rows behind `after` (as in `Joined::next`), or from the first on.
+    /// The rows after `after` (as in `Joined::next`), or from the first on.
     /// `None` where `after` does not belong to this query.
     pub(super) async fn run(mut self, after: &[Edge]) -> Result<Option<Joined>, StoreError> {
         let mut first = Batch::new(self.query.variables.len(), 0);
@@ -230,7 +230,7 @@ impl<'r, 'a> Join<'r, 'a> {
                         }
                     }
                     if is_exhausted {
-                        // Behind a row that is complete the step before it goes on.
+                        // After a complete row the previous step continues.
                         let mut next = batch.triples(row).to_vec();
                         next.extend(after.filter(|_| has_more).map(|edge| edge.triple));
                         // Without any triple there is no step before: all was read.

@@ -22,7 +22,7 @@ pub(super) struct Variable {
     pub(super) name: String,
     /// The type of its entities.
     kind: Option<Kind>,
-    /// Whether it stands for predicates instead of entities.
+    /// Whether it ranges over predicates instead of entities.
     pub(super) is_predicate: bool,
 }
 

@@ -59,7 +59,7 @@ impl Line {
     }
 }
 
-/// Whether `at` lies between two moments as lines have them.
+/// Whether `at` is between two moments as lines give them.
 pub(crate) fn holds(at: Timestamp, since: &str, until: Option<&str>) -> bool {
     let begun = read_time(since).is_ok_and(|since| since <= at);
     begun && until.is_none_or(|until| read_time(until).is_ok_and(|until| at < until))
@@ -70,7 +70,7 @@ pub(crate) fn holds(at: Timestamp, since: &str, until: Option<&str>) -> bool {
 pub(crate) struct ExportPage {
     /// An entity comes before the triples that have it.
     pub(crate) lines: Vec<Line>,
-    /// The triple behind which the next page begins; `None` after the last page.
+    /// The next page begins after this triple; `None` after the last page.
     pub(crate) next: Option<TripleId>,
 }
 
@@ -108,7 +108,7 @@ impl Graph {
     }
 }
 
-/// Writes triples, with everything looked up that their lines name.
+/// Writes triples; holds everything that their lines refer to.
 struct Exporter {
     entities: HashMap<EntityId, Entity>,
     /// Every name of an entity in a project.
@@ -207,7 +207,7 @@ pub(crate) struct Importer {
     /// Types of the memory server's entities by their names.
     types: HashMap<String, String>,
     updates: Vec<Update>,
-    /// How many observations of the memory server were passed over: they are no
+    /// How many observations of the memory server were skipped: they are not
     /// triples.
     pub(crate) observations: usize,
 }
@@ -220,8 +220,8 @@ impl Importer {
         }
     }
 
-    /// Reads one document: a line of ours or of the memory server's, or its whole
-    /// graph as one object.
+    /// Reads one document: a line of Mimo's export or of the memory server's file,
+    /// or its whole graph as one object.
     pub(crate) fn read(&mut self, document: &Value) -> Result<(), Failure> {
         if let (Some(entities), Some(relations)) = (
             document["entities"].as_array(),

@@ -21,7 +21,7 @@ use crate::store::graph::{Edge, Entity, EntityId, GraphSnapshot, TripleId, View,
 /// Which triples a question covers, and how many results it wants.
 #[derive(Clone, Debug)]
 pub struct Scope {
-    /// What the caller may read; nothing else is ever found.
+    /// Nothing beyond the caller's reach is ever found.
     pub reach: Reach,
     /// Only these projects; empty is all within reach.
     pub projects: Vec<String>,
@@ -66,7 +66,7 @@ pub struct NamedPath {
     pub triples: Vec<TripleId>,
     /// The product of their confidences.
     pub confidence: f64,
-    /// Where a page that ends with this path goes on.
+    /// The cursor of the page that ends with this path.
     pub position: Position,
 }
 

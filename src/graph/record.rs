@@ -208,7 +208,7 @@ fn ends_of(
     Ok(Some((subject, object)))
 }
 
-/// What has to be known of the stored triples. Nothing was said of new entities.
+/// The stored triples to read. New entities have none.
 fn statements(
     directory: &Directory,
     ends: &[Option<(Number, Number)>],

@@ -92,7 +92,7 @@ pub struct MentionedEntity {
 /// Two triples that cannot both hold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Contradiction {
-    /// The one that was just asserted.
+    /// The triple that was just asserted.
     pub(crate) triple: TripleId,
     /// The older one, which was closed.
     pub(crate) with: TripleId,
@@ -107,6 +107,6 @@ pub struct UpdateSummary {
     pub retracted: Vec<TripleId>,
     /// The entities, each once, in the order in which they were named.
     pub entities: Vec<MentionedEntity>,
-    /// What was closed because it contradicts an assertion.
+    /// Triples that were closed because they contradict an assertion.
     pub contradictions: Vec<Contradiction>,
 }

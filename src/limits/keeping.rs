@@ -21,11 +21,11 @@ pub(crate) const RETENTION_DAYS_MAX: u64 = 36_500;
 /// The greatest value of `active_max`.
 pub(crate) const RETENTION_ACTIVE_MAX: u64 = 100_000_000;
 
-/// Memories that are read or taken in at once when all are carried elsewhere.
+/// Memories in one portion of an export or an import.
 pub(crate) const PORTION_MEMORIES_MAX: usize = 200;
-/// Of them those whose texts are this long together begin a portion of their own.
+/// Total bytes of texts in one portion.
 pub(crate) const PORTION_BYTES_MAX: usize = 1024 * 1024;
-/// The greatest id that a memory brings along: ids never run out behind it.
+/// The greatest id that an import keeps, so that ids never run out after it.
 pub(crate) const IMPORT_ID_MAX: i64 = 1 << 40;
 /// A file that is one JSON document.
 pub(crate) const IMPORT_DOCUMENT_BYTES_MAX: usize = 64 * 1024 * 1024;

@@ -37,7 +37,7 @@ pub struct Memories {
     embedder: Arc<dyn Embedder>,
     clock: Arc<dyn Clock>,
     settings: Settings,
-    /// Recalls that are counted after their answer was given.
+    /// Tasks that count recalls after the answer was sent.
     background: TaskTracker,
 }
 
@@ -88,7 +88,7 @@ impl Memories {
             .map(|(draft, text)| (draft.fields.project.clone(), text.vectors.clone()))
             .collect();
         let model = self.embedder.model_id();
-        // One more than is shown: the memory itself may be among them.
+        // One more than is shown, because the memory itself may be among them.
         let similar = self
             .store
             .similar(
@@ -140,7 +140,7 @@ impl Memories {
             Mode::Keyword => None,
             _ if search.vector.is_some() => search.vector,
             Mode::Semantic => Some(self.encode_query(search.query).await?),
-            // Half an answer that says so is better than none.
+            // A partial answer marked as degraded is better than none.
             Mode::Hybrid => match self.encode_query(search.query).await {
                 Ok(vector) => Some(vector),
                 Err(failure) => {
@@ -174,7 +174,7 @@ impl Memories {
             .take(search.limit)
             .collect();
         let ids = page.iter().map(|ranked| ranked.id).collect();
-        // With the filter again: a memory forgotten meanwhile stays away.
+        // Filters again, because a memory may have been forgotten meanwhile.
         let memories = self.store.fetch_matching(ids, search.filter).await?;
         let score = |id| page.iter().find(|r| r.id == id).map(|r| r.score);
         Ok(Page {
@@ -207,7 +207,7 @@ impl Memories {
         })
     }
 
-    /// The memories with these ids, in their order, in whatever state they are.
+    /// The memories with these ids, in their order, in any state.
     pub(crate) async fn by_ids(&self, reach: &Reach, ids: Vec<MemoryId>) -> Result<Page, Failure> {
         let found = self.store.fetch(reach, ids.clone()).await?;
         let missing: Vec<String> = ids
@@ -269,7 +269,7 @@ impl Memories {
         });
     }
 
-    /// Waits until everything in the background is stored.
+    /// Waits until all background tasks are done.
     pub(crate) async fn settle(&self) {
         self.background.close();
         self.background.wait().await;
@@ -307,7 +307,7 @@ impl Memories {
         self.make_edit(reach, changes, reason, None, dry_run).await
     }
 
-    /// Undoes an edit. That is an edit itself, so it can be undone too.
+    /// Undoes an edit. The undo is itself an edit, so it can be undone too.
     pub(crate) async fn undo(
         &self,
         reach: &Reach,
@@ -376,8 +376,8 @@ impl Memories {
         run_blocking(move || texts.iter().map(each).collect()).await
     }
 
-    /// Prepares texts for both indexes, before any transaction: if this fails,
-    /// nothing was stored.
+    /// Prepares texts for both indexes before any transaction begins, so that a
+    /// failure stores nothing.
     async fn index(
         &self,
         contents: Vec<String>,
@@ -416,8 +416,7 @@ fn cancelled() -> Failure {
     )
 }
 
-/// Runs work that keeps a processor busy on a thread where it holds up no other
-/// request.
+/// Runs CPU-bound work on a blocking thread, where it delays no other request.
 async fn run_blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, Failure> + Send + 'static,
 ) -> Result<T, Failure> {

@@ -1,16 +1,16 @@
 //! Ranking: fuses the keyword side and the semantic side of a search into one
-//! list, and lets neighbours in a conversation support each other. Pure.
+//! list, and raises memories next to good hits in their thread. Pure.
 //!
 //! Each side's scores are scaled to 0..1 over its own candidates, sharpened,
 //! weighted and added. Then a memory gains a share of the scores just before and
 //! after it in its thread, of the stronger of the two at each distance, because
-//! an answer seldom stands alone in a conversation; the one before counts for
-//! more, because answers follow questions.
+//! an answer seldom fills a single turn of a conversation. The memory before counts
+//! for more, because answers follow questions.
 //!
 //! Measured on the development half of LoCoMo (five conversations, 786
 //! questions), recall at 10 and nDCG at 10 of the hybrid: .675 without
-//! neighbours; .730 and .528 with both neighbours added alike; .748 and .544 as
-//! it is here. Each figure lies on a plateau: weights of .5 to .7 for the nearer
+//! neighbours; .730 and .528 with both neighbours added alike; .748 and .544 with
+//! the weights here. Each weight is on a plateau: weights of .5 to .7 for the nearer
 //! neighbour, .6 to 1 for `AFTER_SHARE`, 1.2 to 1.8 for `SHARPNESS` and 100 to
 //! 300 candidates a side all stay within .005. Joining the two sides by
 //! reciprocal ranks instead falls below keywords alone.

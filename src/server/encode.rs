@@ -1,6 +1,6 @@
-//! A reply as the JSON text of a result in the client's revision: what marks a
-//! revision is added or removed, the rest of a forwarded result stays byte for
-//! byte. Pure.
+//! Encodes a reply as the JSON text of a result in the client's revision. Members
+//! that only some revisions have are added or removed; the rest of a forwarded
+//! result stays byte for byte. Pure.
 
 use std::collections::BTreeMap;
 
@@ -14,12 +14,12 @@ const COMPLETE: (&str, &str) = ("resultType", "\"complete\"");
 const TTL: (&str, &str) = ("ttlMs", "0");
 const SCOPE: (&str, &str) = ("cacheScope", "\"private\"");
 
-/// Which of these members a result gets; a client of an older revision gets none.
+/// Which of the revision's members a result gets; in older revisions none.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Marks {
     None,
     Complete,
-    /// That it is complete, and for how long a cache may keep it.
+    /// `resultType`, and how long a cache may keep the result.
     Cacheable,
 }
 

@@ -1,6 +1,5 @@
-//! The sessions of this process, as skills reach them: what a skill announces
-//! goes to every session, and what it asks outside of any call goes to the local
-//! user's.
+//! Connects skills to the sessions of this process: a skill's announcements go to
+//! every session, and its questions outside of any call to the local user's.
 
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;

@@ -1,5 +1,5 @@
 //! Questions to a client of revision 2026-07-28, which takes none while it waits:
-//! its call is answered with an `InputRequiredResult`, the call itself goes on
+//! its call is answered with an `InputRequiredResult`, the call itself continues
 //! in the background, and the client's retry brings the reply.
 
 use std::collections::VecDeque;
@@ -35,7 +35,7 @@ struct Waiting {
     call: BackgroundCall,
 }
 
-/// A call that goes on without a request. Dropping it cancels the call.
+/// A call that continues without an open request. Dropping it cancels the call.
 pub(super) struct BackgroundCall {
     call: AbortOnDropHandle<Result<Reply, CallError>>,
     questions: mpsc::Receiver<Question>,
@@ -128,7 +128,7 @@ impl InputRequests {
     }
 
     /// Takes the call that `state` names, with the client's reply handed to it.
-    /// Another session's call is as unknown as one that is over.
+    /// Another session's call and a finished call are both unknown.
     pub(super) fn resume(
         &self,
         session: &str,

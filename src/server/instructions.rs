@@ -5,7 +5,7 @@ use crate::limits;
 
 const OPENING: &str = "Mimo keeps what should outlast this conversation, on this machine, for \
                        every session and client.";
-/// When to use what, each with the tool without which it says nothing.
+/// Hints when to use Mimo, each with the tool it depends on.
 const USES: [(&str, &str); 5] = [
     (
         "memory_search",

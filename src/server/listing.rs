@@ -11,13 +11,13 @@ use crate::failure::Failure;
 use crate::limits::LISTINGS_KEPT_MAX;
 use crate::tools::skills::Exposed;
 
-/// The lists that callers get, by their grants; the latest made last.
+/// Cached lists by the callers' grants, newest last.
 #[derive(Default)]
 pub(super) struct Listings(Mutex<Vec<Listing>>);
 
 struct Listing {
     grants: ToolGrants,
-    /// The skills' tools that it was made of.
+    /// The skills' tools in the list.
     exposed: Option<Arc<Exposed>>,
     tools: Arc<RawValue>,
 }

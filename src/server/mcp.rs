@@ -145,7 +145,7 @@ impl Mcp {
         let reply = if let Some(usable) = capabilities.as_ref().filter(|it| is_any_usable(it)) {
             let step = tokio::select! {
                 step = self.call_in_background(call, usable, context) => step?,
-                // Nobody waits for this answer any more.
+                // The request was cancelled, so this answer is dropped.
                 () = request.ct.cancelled() => return Err(defect()),
             };
             match step {
@@ -165,7 +165,7 @@ impl Mcp {
         match reply {
             Ok(reply) => Ok(reply),
             Err(CallError::Panicked) => Err(defect()),
-            // Called by its own name, a tool answers as it does directly.
+            // A skill's tool called by its own name forwards its error as it is.
             Err(CallError::Upstream(error)) if !dispatch.owns(&name) => Err(upstream_error(&error)),
             Err(error) => Ok(Reply::failed(&error.into_failure())),
         }
@@ -234,8 +234,8 @@ impl Mcp {
         })
     }
 
-    /// Parameters that do not match their method: with the tool's schema, where it
-    /// was a call of a tool we have.
+    /// Parameters that do not match their method: with the tool's schema for a
+    /// call of a known tool.
     fn bad_params(&self, bad: &BadParams) -> ErrorData {
         let schema = bad.tool.as_deref().and_then(|name| {
             let definition = self.dispatch().definition(name, self.grants())?;
@@ -283,7 +283,7 @@ impl ServerHandler for Mcp {
         Ok(result)
     }
 
-    /// From here on the client may be notified.
+    /// The client accepts notifications from now on.
     async fn on_initialized(&self, _context: NotificationContext<RoleServer>) {
         tokio::spawn(self.session.clone().notify_news());
     }

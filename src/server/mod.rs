@@ -30,10 +30,10 @@ use crate::wire::Stdio;
 pub(crate) use hub::Hub;
 pub(crate) use signals::shutdown_signals;
 
-/// What all sessions of this process are served with.
+/// The parts that all sessions of this process share.
 pub(crate) struct Server {
     dispatch: Arc<Dispatch>,
-    /// Absent where tests of the protocol are served.
+    /// Absent in tests of the protocol.
     catalog: Option<Arc<Catalog>>,
     hub: Arc<Hub>,
     listings: Listings,

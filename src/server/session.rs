@@ -1,5 +1,5 @@
-//! One client's session: what the client offers, what it wants to be told, and
-//! the way to ask it.
+//! One client's session: its capabilities, its subscriptions, and the channel for
+//! asking it.
 
 // Log messages are of the older revisions only, and those are served.
 #![expect(deprecated)]
@@ -27,10 +27,10 @@ const USABLE: [&str; 3] = ["elicitation", "roots", SAMPLING];
 pub(crate) struct Session {
     /// Who makes the calls of this session.
     pub(super) caller: Caller,
-    /// The catalog as this session sees it; absent where tests of the protocol are
-    /// served.
+    /// The catalog as this session sees it; absent in tests of the
+    /// protocol.
     pub(super) catalog: Option<View>,
-    /// Where messages go that belong to no request.
+    /// Carries messages that belong to no request.
     pub(super) connection: Arc<dyn Connection>,
     client: OnceLock<Client>,
     news: broadcast::Sender<News>,
@@ -38,10 +38,10 @@ pub(crate) struct Session {
     level: Mutex<LoggingLevel>,
 }
 
-/// What is known of the client once it has introduced itself.
+/// The client, known once it has introduced itself.
 struct Client {
     capabilities: Map<String, Value>,
-    /// The way to ask it; the newest revision has none.
+    /// Asks the client; absent in the newest revision.
     ask: Option<AskClient>,
 }
 
@@ -107,7 +107,7 @@ impl Session {
         self.client.set(client).is_ok()
     }
 
-    /// What the client offers of what a skill may use, as far as it is known.
+    /// The client's capabilities that a skill may use, as far as they are known.
     pub(super) fn capabilities(&self) -> Map<String, Value> {
         let client = self.client.get();
         client
@@ -115,12 +115,12 @@ impl Session {
             .unwrap_or_default()
     }
 
-    /// The way to ask the client, where there is one.
+    /// Asks the client, if it can be asked.
     pub(super) fn ask(&self) -> Option<AskClient> {
         self.client.get()?.ask.clone()
     }
 
-    /// The way to the client's model, where it offers that.
+    /// Asks the client's model, if the client offers sampling.
     pub(super) fn sample(&self) -> Option<AskClient> {
         let client = self.client.get()?;
         let offers = client.capabilities.contains_key(SAMPLING);
@@ -156,12 +156,12 @@ impl Session {
         let _ = self.news.send(news);
     }
 
-    /// What is announced from now on.
+    /// The announcements from now on.
     pub(super) fn news(&self) -> broadcast::Receiver<News> {
         self.news.subscribe()
     }
 
-    /// Sends a client of an older revision what is announced, until the
+    /// Sends the announcements to a client of an older revision until the
     /// connection ends.
     pub(super) async fn notify_news(self: Arc<Self>) {
         let notify = |list: &str| {

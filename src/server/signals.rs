@@ -5,9 +5,9 @@ use tokio_util::sync::CancellationToken;
 use crate::failure::Failure;
 
 /// A token that the first SIGTERM or SIGINT cancels, so that calls in flight are
-/// finished; a second one ends the process at once. SIGHUP is one of them where
-/// `on_sighup` has nothing to reload and says so (false): a terminal that closes
-/// ends what it started. Needs a tokio runtime with I/O.
+/// finished; a second one ends the process at once. SIGHUP counts as
+/// one of them if `on_sighup` returns false because there is nothing to reload, so
+/// that a closing terminal ends the server. Needs a tokio runtime with I/O.
 #[cfg(unix)]
 pub(crate) fn shutdown_signals(
     on_sighup: impl Fn() -> bool + Send + 'static,

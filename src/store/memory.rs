@@ -1,5 +1,5 @@
-//! The memory part of the port. Which memories merge, replace each other or may
-//! be edited is decided by `memory`; a store keeps and finds.
+//! The memory part of the port. The `memory` room decides which memories merge,
+//! supersede each other or may be edited; a store keeps and finds them.
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -83,8 +83,8 @@ impl State {
 /// The hash of a normalised text (`text::key`): equal texts have equal keys.
 pub(crate) type TextKey = [u8; 32];
 
-/// What a memory says about its text. A new column goes here, and with it into
-/// everything that is stored, edited, exported and imported.
+/// The metadata of a memory. A field added here is stored, edited, exported and
+/// imported.
 #[derive(Clone, Debug, PartialEq)]
 pub struct MemoryFields {
     pub project: String,
@@ -101,7 +101,7 @@ pub struct MemoryFields {
 }
 
 impl MemoryFields {
-    /// The fields of a memory about which nothing else is known.
+    /// Defaults for everything but the project and the thread.
     pub fn new(project: impl Into<String>, thread: impl Into<String>) -> MemoryFields {
         MemoryFields {
             project: project.into(),
@@ -122,8 +122,8 @@ pub struct Memory {
     pub fields: MemoryFields,
     pub content: String,
     pub(crate) text_key: TextKey,
-    /// Entities of the graph that its text names (`type:id`), in byte order; of
-    /// very many the first. Kept by the graph, not with the memory.
+    /// Entities of the graph that its text names (`type:id`), in byte order, up to a
+    /// bound. Kept by the graph, not with the memory.
     pub(crate) entities: Vec<String>,
     pub state: State,
     /// Neither edited nor forgotten while set.
@@ -143,8 +143,7 @@ pub struct Memory {
     pub(crate) revision: i64,
 }
 
-/// A text together with what the indexes need of it, made by `memory` before
-/// any transaction begins.
+/// A text and its index entries, made by `memory` before any transaction begins.
 #[derive(Clone, Debug)]
 pub struct IndexedText {
     pub content: String,
@@ -155,7 +154,8 @@ pub struct IndexedText {
     pub vectors: Vec<Vec<f32>>,
 }
 
-/// A memory to be stored. `Text` is its text, or that prepared for the indexes.
+/// A memory to be stored. `Text` is its plain text, or the text prepared for the
+/// indexes.
 #[derive(Clone, Debug)]
 pub struct NewMemory<Text = IndexedText> {
     pub fields: MemoryFields,
@@ -165,7 +165,7 @@ pub struct NewMemory<Text = IndexedText> {
     pub supersedes: Option<MemoryId>,
 }
 
-/// What a transaction needs to know before it decides.
+/// Everything a transaction reads before it decides.
 #[derive(Clone, Debug, Default)]
 pub struct Lookup {
     pub(crate) ids: Vec<MemoryId>,
@@ -181,7 +181,7 @@ pub struct Lookup {
 /// The answer to a [`Lookup`].
 #[derive(Clone, Debug)]
 pub struct Found {
-    /// Whatever was asked for and is within reach, each memory once, by id.
+    /// The matching memories within reach, each once, by id.
     pub(crate) memories: Vec<Memory>,
     /// The last position of each thread that has one.
     pub(crate) positions: HashMap<String, i64>,
@@ -192,12 +192,12 @@ pub struct Found {
 /// One change of what is stored.
 #[derive(Clone, Debug)]
 pub enum Write {
-    /// A memory under an id that none ever had.
+    /// A memory under an id that was never used.
     Insert {
         memory: Memory,
         index: Index,
     },
-    /// Everything about a memory but its text, which changes where one is given.
+    /// Replaces every field of a memory, and its text if one is given.
     Update {
         memory: Memory,
         text: Option<IndexedText>,
@@ -207,15 +207,15 @@ pub enum Write {
     ForgetEdits(Timestamp),
 }
 
-/// Where a new memory has its entries in the indexes from.
+/// The source of a new memory's index entries.
 #[derive(Clone, Debug)]
 pub enum Index {
     Text(IndexedText),
-    /// Takes over those of this memory, which gets another text next.
+    /// Takes over the entries of this memory, whose text is replaced next.
     Of(MemoryId),
 }
 
-/// How a memory was before an edit.
+/// The state of a memory before an edit.
 #[derive(Clone, Debug, PartialEq)]
 pub struct EditRecord {
     pub(crate) undo_id: String,
@@ -232,7 +232,7 @@ pub struct EditRecord {
     pub(crate) content: String,
 }
 
-/// Names a memory that is imported again.
+/// Recognizes a memory that is imported again.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Identity {
     pub project: String,
@@ -258,23 +258,23 @@ impl Identity {
 pub trait MemoryTransaction: Sync {
     fn look_up<'a>(&'a self, lookup: &'a Lookup) -> Stored<'a, Found>;
 
-    /// What an edit recorded, by memory; nothing where one of its memories is
-    /// beyond reach.
+    /// The records of an edit, by memory; empty if one of its memories is beyond
+    /// reach.
     fn edit_records<'a>(&'a self, undo_id: &'a str) -> Stored<'a, Vec<EditRecord>>;
 
-    /// Makes these changes, in this order.
+    /// Applies the changes in this order.
     fn apply(&self, writes: Vec<Write>) -> Stored<'_, ()>;
 }
 
-/// Work in a transaction; an error of it takes everything back.
+/// Work in a transaction; an error rolls everything back.
 pub(crate) type MemoryWork = Box<
     dyn for<'a> FnOnce(&'a dyn MemoryTransaction) -> BoxFuture<'a, Result<(), StoreError>> + Send,
 >;
 
-/// Which memories a query may see. Filters hold exactly.
+/// Which memories a query may see. Filters are exact, never approximate.
 #[derive(Clone, Debug)]
 pub struct Filter {
-    /// What the caller may read: nothing beyond it is ever found.
+    /// Nothing beyond the caller's reach is ever found.
     pub reach: Reach,
     /// Only these projects; empty means all within reach.
     pub projects: Vec<String>,
@@ -292,7 +292,7 @@ pub struct Filter {
 }
 
 impl Filter {
-    /// Memories believed at `now` in these projects (none: in all) within reach.
+    /// Memories believed at `now` in `projects` (empty: in all) within reach.
     pub fn within(reach: &Reach, projects: Vec<String>, now: Timestamp) -> Filter {
         Filter {
             reach: reach.clone(),
@@ -323,7 +323,7 @@ pub struct Hit {
     pub(crate) position: i64,
 }
 
-/// A search: both sides are asked at one moment of the store.
+/// A search of both sides on one snapshot.
 #[derive(Clone, Debug)]
 pub struct CandidateQuery {
     pub filter: Filter,
@@ -344,7 +344,7 @@ pub struct Candidates {
     pub semantic: Vec<Hit>,
 }
 
-/// An export in portions, each read when the one before was taken.
+/// An export in portions, each read when the previous one was consumed.
 pub(crate) type Export = BoxStream<'static, Result<ExportPage, StoreError>>;
 
 #[derive(Clone, Debug)]
@@ -399,16 +399,16 @@ pub trait MemoryStore: RetentionStore + InventoryStore {
         limit: usize,
     ) -> Stored<'_, Vec<Memory>>;
 
-    /// The memories with these ids in the order given, in whatever state. Ids of
-    /// no memory within reach are missing.
+    /// The memories with these ids in the order given, in any state. Ids without a
+    /// memory within reach are skipped.
     fn fetch(&self, reach: &Reach, ids: Vec<MemoryId>) -> Stored<'_, Vec<Memory>>;
 
-    /// The same of those that `filter` lets through.
+    /// Like `fetch`, restricted to the memories that `filter` lets through.
     fn fetch_matching(&self, ids: Vec<MemoryId>, filter: Filter) -> Stored<'_, Vec<Memory>>;
 
     /// Of the latest memories that name one of these entities, those that
     /// `filter` lets through, newest first. At most `limit` of each entity are
-    /// looked at, and at most `limit` answered with.
+    /// considered, and at most `limit` returned.
     fn naming(
         &self,
         entities: Vec<EntityId>,
@@ -429,11 +429,10 @@ pub trait MemoryStore: RetentionStore + InventoryStore {
     /// See [`MemoryTransaction::edit_records`].
     fn edit_records(&self, reach: &Reach, undo_id: String) -> Stored<'_, Vec<EditRecord>>;
 
-    /// For each the memory that it is here, if it is.
+    /// The stored memory of each identity, if there is one.
     fn identify(&self, reach: &Reach, who: Vec<Identity>) -> Stored<'_, Vec<Option<MemoryId>>>;
 
-    /// Every memory of `projects` in whatever state, by id, as they are at one
-    /// moment.
+    /// Every memory of `projects` in any state, by id, from one snapshot.
     fn export(&self, projects: ProjectSet) -> Export;
 
     /// Counts a recall of each memory.

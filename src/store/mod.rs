@@ -1,5 +1,5 @@
 //! The store's port: durable state in the domain's terms. The rooms behind it
-//! (`sqlite` today) own the SQL, the threads and the files; none of that leaves
+//! (`sqlite` today) own the SQL, the threads and the files, and expose none of
 //! them.
 
 pub(crate) mod changes;
@@ -33,7 +33,7 @@ pub(crate) use pins::PinStore;
 pub(crate) use procedure::ProcedureStore;
 pub use retention::RetentionStore;
 
-/// Everything that one room keeps, behind one pointer.
+/// All ports of one store, behind one pointer.
 pub trait Store:
     MemoryStore + GraphStore + ProcedureStore + NameStore + PinStore + Changes
 {
@@ -63,7 +63,7 @@ pub trait Store:
         progress: &'a mut (dyn FnMut(&'static str) + Send),
     ) -> Stored<'a, integrity::Report>;
 
-    /// How a person puts a backup in the place of this store.
+    /// Instructions for a person who replaces this store with a backup.
     fn restore_steps(&self) -> String;
 }
 
@@ -92,10 +92,10 @@ impl ProjectSet {
     }
 }
 
-/// Names one memory for ever; ids are never used again.
+/// Identifies one memory for ever; ids are never reused.
 pub type MemoryId = i64;
 
-/// What every call of the port returns.
+/// The future that every call of the port returns.
 pub type Stored<'a, T> = BoxFuture<'a, Result<T, StoreError>>;
 
 /// Why a store could not do what it was asked; nothing was changed.
@@ -115,16 +115,16 @@ pub enum StoreError {
     Cancelled,
     /// The store cannot be used now (locked, full, being opened elsewhere).
     Unavailable {
-        /// What was met, for a person.
+        /// For a person.
         reason: String,
         /// The next step.
         hint: &'static str,
     },
-    /// The file is damaged, or not ours.
+    /// The file is damaged, or not a Mimo database.
     Damaged(String),
     /// The domain's work failed and asked for a rollback; it keeps the reason.
     Abandoned,
-    /// A defect of ours.
+    /// A defect of Mimo.
     Defect(Box<dyn Error + Send + Sync>),
 }
 

@@ -216,7 +216,7 @@ pub(super) unsafe fn hamming(a: *const u8, b: *const u8, length: usize) -> u32 {
     _mm512_reduce_add_epi64(sum) as u32
 }
 
-/// Adds the distance of `query` to each of `codes`, which stand one after the
+/// Adds the distance of `query` to each of `codes`, which are stored one after the
 /// other, to `distances`.
 #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vpopcntdq")]
 pub(super) fn hamming_all(query: &[u8], codes: &[u8], distances: &mut Vec<u32>) {

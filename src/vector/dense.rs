@@ -5,7 +5,7 @@
 use super::lanes::{Lanes, WIDEST, each};
 use super::rows;
 
-/// Outputs whose weights lie together: each step of four inputs holds 32 x 4
+/// Outputs whose weights are stored together: each step of four inputs holds 32 x 4
 /// bytes, two AVX-512 vectors or eight of NEON.
 pub const PANEL: usize = 32;
 
@@ -69,7 +69,7 @@ impl Rows {
     }
 }
 
-/// What a product does with each result.
+/// The operation that a product applies to each result.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Epilogue {
     Write,

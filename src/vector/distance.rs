@@ -81,7 +81,7 @@ pub(super) fn hamming<L: Lanes>(lanes: L, a: &[u8], b: &[u8]) -> u32 {
     unsafe { lanes.hamming(a.as_ptr(), b.as_ptr(), a.len()) }
 }
 
-/// Adds the distance of `query` to each of `codes`, which stand one after the
+/// Adds the distance of `query` to each of `codes`, which are stored one after the
 /// other, to `distances`.
 #[inline(always)]
 pub(super) fn hamming_all<L: Lanes>(

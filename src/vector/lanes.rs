@@ -12,7 +12,8 @@ pub(super) const WIDEST: usize = 16;
 pub(super) trait Lanes: Copy {
     /// f32 (or i32) numbers in one vector; divides 32.
     const WIDTH: usize;
-    /// What `dot4` takes off every activation byte before it multiplies.
+    /// The offset that `dot4` subtracts from every activation byte before it
+    /// multiplies.
     const TAKEN: i32;
     /// `WIDTH` numbers of f32.
     type F: Copy;

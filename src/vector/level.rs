@@ -233,7 +233,7 @@ impl Level {
     }
 
     /// Softmax of the first `valid` numbers of a row that is a multiple of 16
-    /// long; what stands behind them is overwritten.
+    /// long; the rest of the row is overwritten.
     pub fn softmax(self, row: &mut [f32], valid: usize) {
         run!(self, rows::softmax, (row: &mut [f32], valid: usize));
     }

@@ -1,5 +1,5 @@
-//! What a transformer does to one row of f32 at a time: exp, GELU, softmax and
-//! layer normalization, over the lanes of any instruction set.
+//! The row operations of a transformer on f32: exp, GELU, softmax and layer
+//! normalization, over the lanes of any instruction set.
 
 use super::lanes::{Lanes, WIDEST};
 
@@ -56,9 +56,8 @@ pub(super) fn gelu_all<L: Lanes>(lanes: L, numbers: &mut [f32]) {
     }
 }
 
-/// Turns the first `valid` numbers of a row into weights that sum to 1; what
-/// stands behind them up to the row's length (a multiple of 16) becomes
-/// nothing worth reading.
+/// Turns the first `valid` numbers of a row into weights that sum to 1. The rest of
+/// the row, whose length is a multiple of 16, is left undefined.
 #[inline(always)]
 pub(super) fn softmax<L: Lanes>(lanes: L, row: &mut [f32], valid: usize) {
     assert!(row.len().is_multiple_of(WIDEST) && (1..=row.len()).contains(&valid));

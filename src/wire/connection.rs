@@ -10,8 +10,8 @@ use tokio_util::sync::CancellationToken;
 
 use super::shared::{Shared, serial_of, write_line};
 
-/// What a server does with its connection. Standard input and output are one;
-/// an HTTP exchange can be another.
+/// A server's connection to its client. Standard input and output are one
+/// implementation; an HTTP exchange can be another.
 pub(crate) trait Connection: Send + Sync {
     /// Turns the JSON text of a result into what rmcp returns for the request. The
     /// text reaches the client byte for byte, and counts as waiting for it from
@@ -154,7 +154,7 @@ impl Drop for Question<'_> {
     }
 }
 
-/// Writes a request of ours, or a notification where it has no id. The parameters
+/// Writes a request to the client, or a notification if it has no id. The parameters
 /// may come from a skill, which may spread them over several lines.
 fn write_message(out: &mut Vec<u8>, id: Option<u64>, method: &str, params: Option<&RawValue>) {
     out.extend_from_slice(b"{\"jsonrpc\":\"2.0\",");

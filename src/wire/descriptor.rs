@@ -1,8 +1,8 @@
 //! Standard input and output as bytes: pipes and sockets through the reactor,
 //! everything else through a thread.
 //!
-//! The flags of the descriptors we were started with are never changed: they
-//! belong to open file descriptions that other processes may share. A pipe is
+//! The flags of inherited descriptors are never changed: they belong to open file
+//! descriptions that other processes may share. A pipe is
 //! opened a second time instead, and a socket is asked call by call not to wait.
 
 use std::io::{self, Read};
@@ -13,7 +13,7 @@ use crate::limits::READ_BYTES;
 
 /// Where lines come from.
 pub(super) enum Input {
-    /// A descriptor of ours that never blocks.
+    /// A non-blocking descriptor that Mimo owns.
     #[cfg(unix)]
     Ready {
         descriptor: tokio::io::unix::AsyncFd<Descriptor>,
@@ -124,7 +124,7 @@ fn run_reader(send: &mpsc::Sender<io::Result<Vec<u8>>>) {
     }
 }
 
-/// A descriptor of our own that never blocks.
+/// A non-blocking descriptor that Mimo owns.
 #[cfg(unix)]
 pub(super) struct Descriptor {
     fd: std::os::fd::OwnedFd,
@@ -200,7 +200,7 @@ impl Descriptor {
     }
 }
 
-/// The same pipe under an open file description of our own.
+/// Opens the pipe again, with a separate open file description.
 #[cfg(target_os = "linux")]
 fn reopen(pipe: &std::fs::File, write: bool) -> Option<std::os::fd::OwnedFd> {
     use std::os::fd::AsRawFd;

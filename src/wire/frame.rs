@@ -36,8 +36,8 @@ pub enum Item {
         id: Value,
         reason: Option<String>,
     },
-    /// An answer to a request of ours, as it was written: most of these
-    /// requests are a skill's, which knows what it asked for.
+    /// The client's answer to a request, as it was written: most of these requests
+    /// come from a skill, which knows what it asked for.
     Response {
         id: u64,
         reply: Result<Box<RawValue>, Box<RawValue>>,

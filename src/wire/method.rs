@@ -13,7 +13,7 @@ use crate::failure::json_kind;
 /// A request that Mimo answers itself. For rmcp it is a custom request, so that
 /// its result can be text; rmcp keeps the lifecycle and cancellation.
 ///
-/// It stands in the extensions of the custom request.
+/// It is in the extensions of the custom request.
 #[derive(Clone, Debug)]
 pub(crate) enum GatewayRequest {
     CallTool(ToolCall),
@@ -33,16 +33,16 @@ pub(crate) enum GatewayRequest {
 #[derive(Clone, Debug)]
 pub(crate) struct ToolCall {
     pub(crate) name: String,
-    /// Perhaps no object: some clients send the object as a string. The tool's
-    /// schema decides.
+    /// Not always an object: some clients send it as a string. The tool's schema
+    /// decides.
     pub(crate) arguments: Value,
-    /// What a retry repeats of the incomplete result before it.
+    /// The `requestState` that a retry repeats from the incomplete result.
     pub(crate) request_state: Option<String>,
     pub(crate) input_responses: Option<InputResponses>,
 }
 
 /// Parameters that do not match their method, to be answered with -32602. They
-/// stand in the extensions of a custom request, as a [`GatewayRequest`] does.
+/// are in the extensions of a custom request, as a [`GatewayRequest`] is.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct BadParams {
     pub(crate) reason: String,

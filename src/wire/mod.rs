@@ -1,5 +1,5 @@
-//! JSON-RPC over lines: what a line means, which request an answer belongs to,
-//! and where the bytes come from and go to. Nothing here knows a tool.
+//! JSON-RPC over lines: parsing lines, matching answers to requests, and reading
+//! and writing the bytes. Nothing here knows a tool.
 
 mod connection;
 mod descriptor;

@@ -11,7 +11,7 @@ use crate::limits::{BUFFER_KEPT_BYTES_MAX, OUTGOING_BYTES_MAX};
 
 /// Where bytes go.
 pub(super) enum Output {
-    /// A descriptor of ours that never blocks.
+    /// A non-blocking descriptor that Mimo owns.
     #[cfg(unix)]
     Ready(tokio::io::unix::AsyncFd<Descriptor>),
     /// A thread that writes to standard output.
@@ -82,7 +82,7 @@ enum Written {
 }
 
 impl Shared {
-    /// Sees that bytes added to the outgoing ones are written.
+    /// Makes sure that bytes added to the outgoing ones are written.
     ///
     /// Without another open request they are written here and now, which saves a
     /// lone caller a turn of the scheduler. Otherwise the writing task writes
@@ -148,7 +148,7 @@ impl Shared {
         }
     }
 
-    /// Closes the connection once the reader of our output is gone, without
+    /// Closes the connection once the reader of standard output is gone, without
     /// writing to it.
     #[cfg(target_os = "linux")]
     pub(super) async fn watch_output(self: Arc<Self>) {

@@ -1,5 +1,5 @@
-//! What the reading side, the writing side and the handlers share: the table of
-//! open requests and the bytes on their way out.
+//! State shared by the reading side, the writing side and the handlers: the table
+//! of open requests and the outgoing bytes.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -142,8 +142,8 @@ impl Shared {
         self.flush(guard);
     }
 
-    /// Takes the client's reply to a question of ours; one that nobody waits for
-    /// is dropped.
+    /// Delivers the client's reply to its question; a reply that nobody awaits is
+    /// dropped.
     pub(super) fn take_reply(&self, id: u64, reply: ClientReply) {
         let waiting = self.lock().questions.remove(&id);
         if let Some(waiting) = waiting {

@@ -176,7 +176,7 @@ impl Stdio {
     }
 }
 
-/// What the reading side does next.
+/// The next step of the reading side.
 enum Next {
     Admit(Frame),
     Read,
@@ -189,7 +189,7 @@ impl Stdio {
         let (is_full, is_idle, closed, stopping) = {
             let mut state = self.shared.lock();
             let is_full = state.is_full();
-            // Set in the same look as what it waits for, so no change is missed.
+            // Set under the same lock as the condition, so no change is missed.
             state.reader_waits = is_full || state.stopping || self.ended.is_some();
             (is_full, state.is_idle(), state.closed, state.stopping)
         };

@@ -22,11 +22,11 @@ pub struct Edit {
     /// The earlier edit this one undoes: refused if any of its memories has
     /// changed since.
     pub undoes: Option<String>,
-    /// Only find out what would change.
+    /// Report what would change, without changing it.
     pub dry_run: bool,
 }
 
-/// What becomes of one memory.
+/// The change of one memory.
 #[derive(Clone, Debug)]
 pub enum Change {
     /// The given fields take new values; a new text keeps the old one as an
@@ -38,12 +38,12 @@ pub enum Change {
     },
     /// Active or superseded becomes archived.
     Forget,
-    /// Archived becomes what it was before.
+    /// Archived returns to its earlier state.
     Restore,
     Protect(bool),
 }
 
-/// Makes an edit; the ids that it changed.
+/// Makes an edit and returns the ids of the changed memories.
 pub async fn edit(
     store: &dyn MemoryStore,
     reach: &Reach,
@@ -141,7 +141,7 @@ fn make(set: &mut WorkingSet, edit: Edit) -> Result<Vec<MemoryId>, StoreError> {
     Ok(changed)
 }
 
-/// Makes one change; `false` where the memory is so already.
+/// Makes one change; `false` if it changes nothing.
 fn apply(set: &mut WorkingSet, memory: &Memory, change: Change) -> Result<bool, StoreError> {
     let mut new = memory.clone();
     match change {
@@ -161,7 +161,7 @@ fn apply(set: &mut WorkingSet, memory: &Memory, change: Change) -> Result<bool, 
         } => {
             new.fields.importance = importance.unwrap_or(new.fields.importance);
             new.fields.tags = tags.unwrap_or(new.fields.tags);
-            // A text that is so already makes no older version.
+            // An unchanged text makes no older version.
             let text = text.filter(|new| new.content != memory.content);
             if text.is_none() && new == *memory {
                 return Ok(false);
@@ -184,8 +184,9 @@ fn apply(set: &mut WorkingSet, memory: &Memory, change: Change) -> Result<bool, 
     Ok(true)
 }
 
-/// An archived memory becomes what it was: an older version if something replaced
-/// it, else active, where no memory has taken its text or its key meanwhile.
+/// The state of an archived memory after its restore: superseded if a later version
+/// replaced it, else active. A conflict if another active memory has its text or
+/// its topic key by now.
 fn restored(set: &WorkingSet, memory: &Memory) -> Result<State, StoreError> {
     if memory.retired_at.is_some() {
         return Ok(State::Superseded);
@@ -234,7 +235,7 @@ pub(in crate::memory) fn refuse_changed_since<'a>(
     }
 }
 
-/// The change that turns `current` back into what it was.
+/// The change that reverts `current` to the recorded state.
 pub(in crate::memory) fn inverse(
     was: EditRecord,
     current: &Memory,

@@ -1,5 +1,5 @@
-//! Taking memories in from elsewhere: what is here already is known again, equal
-//! texts merge, and of two with one topic key the newer one is believed.
+//! Imports memories: those already stored are recognized, equal texts merge, and of
+//! two memories with one topic key the newer becomes active.
 
 use super::remember::join_fields;
 use super::{Ending, WorkingSet, transact};
@@ -12,18 +12,18 @@ use crate::store::memory::{
     TextKey,
 };
 
-/// A memory that comes from elsewhere. `Text` is its text, or that prepared for
-/// the indexes.
+/// A memory to import. `Text` is its plain text, or the text prepared for the
+/// indexes.
 #[derive(Clone, Debug)]
 pub struct ImportRecord<Text = IndexedText> {
-    /// It keeps its id where no memory ever had that one here.
+    /// Kept if no memory of this store ever had this id.
     pub id: Option<MemoryId>,
     pub fields: MemoryFields,
     pub(crate) text: Text,
     pub(crate) position: i64,
     pub(crate) state: State,
     pub(crate) protected: bool,
-    /// Both moments are those of the import where they are not known.
+    /// Where unknown, both times are the time of the import.
     pub created_at: Option<Timestamp>,
     pub(crate) updated_at: Option<Timestamp>,
     pub(crate) retired_at: Option<Timestamp>,
@@ -32,7 +32,7 @@ pub struct ImportRecord<Text = IndexedText> {
 }
 
 impl<Text> ImportRecord<Text> {
-    /// An active memory about which nothing else is known.
+    /// An active memory with defaults for everything else.
     pub fn new(fields: MemoryFields, text: Text, position: i64) -> ImportRecord<Text> {
         ImportRecord {
             id: None,
@@ -66,7 +66,7 @@ impl<Text> ImportRecord<Text> {
         }
     }
 
-    /// `key` is the key of its text.
+    /// `key` must be the key of the record's text.
     pub(crate) fn identity(&self, key: TextKey) -> Identity {
         Identity {
             project: self.fields.project.clone(),
@@ -81,13 +81,13 @@ impl<Text> ImportRecord<Text> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ImportOutcome {
     Created,
-    /// Another said the same, and has what this one added.
+    /// An equal text was stored; its memory gained the new fields.
     Merged,
-    /// It was here already, and nothing changed.
+    /// It was stored already, and nothing changed.
     Known,
 }
 
-/// Takes in all of `records` or none; the results are in their order.
+/// Imports all of `records` or none; the results are in their order.
 pub async fn import(
     store: &dyn MemoryStore,
     reach: &Reach,
@@ -108,8 +108,8 @@ pub async fn import(
     .await
 }
 
-/// For each pair (newer, older) notes that the one replaced the other, unless it
-/// is known already what it replaced.
+/// For each pair (newer, older) records that the newer memory supersedes the older
+/// one, unless it already supersedes another.
 pub async fn link(
     store: &dyn MemoryStore,
     reach: &Reach,
@@ -160,7 +160,7 @@ fn import_one(
     set: &mut WorkingSet,
     new: ImportRecord,
 ) -> Result<(MemoryId, ImportOutcome), StoreError> {
-    // Looked for again: it may have come since, or stand in the batch twice.
+    // Checked here again: it may have been stored since, or occur in the batch twice.
     let identity = new.identity(new.text.key);
     if let Some(known) = set.memories.values().find(|memory| identity.is_of(memory)) {
         return Ok((known.id, ImportOutcome::Known));
@@ -180,7 +180,7 @@ fn import_one(
             ..
         }) = holder.cloned()
         {
-            // A protected one stays, whichever is newer.
+            // A protected memory stays active even if the import is newer.
             let arrived = new.created_at.unwrap_or(set.at);
             if protected || arrived <= created_at {
                 state = State::Superseded;
@@ -194,7 +194,7 @@ fn import_one(
     if state == State::Superseded && retired_at.is_none() {
         retired_at = Some(new.updated_at.unwrap_or(set.at));
     }
-    // Ids are never used again, and must not run out.
+    // Ids are never reused, and must not run out.
     let free = set.next_id..=limits::IMPORT_ID_MAX;
     let memory = Memory {
         id: new.id.filter(|id| free.contains(id)).unwrap_or(set.next_id),
@@ -217,7 +217,7 @@ fn import_one(
     Ok((id, ImportOutcome::Created))
 }
 
-/// Gives the memory that says the same what the new one adds, if anything.
+/// Merges an imported memory into the stored one with the same text.
 fn join(set: &mut WorkingSet, twin: Memory, new: ImportRecord) -> ImportOutcome {
     let mut joined = twin.clone();
     let topic = new.fields.topic_key.clone();

@@ -1,6 +1,6 @@
-//! The rules of storing, decided on values: a transaction reads what a change
-//! could touch, the rules work on that and note the writes, and the transaction
-//! makes them in the same order.
+//! The rules of storing, decided on values: a transaction reads everything a change
+//! could touch, the rules decide on that working set and collect the writes, and
+//! the transaction applies them in order.
 
 pub mod edit;
 pub mod import;
@@ -19,11 +19,11 @@ use crate::store::memory::{
 };
 use crate::store::{StoreError, Stored};
 
-/// Whether the work of a transaction stays.
+/// How a transaction ends if its work succeeds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Ending {
     Commit,
-    /// A dry run does everything a real one does, and is taken back.
+    /// A dry run does the same work and is rolled back.
     Rollback,
 }
 
@@ -82,7 +82,7 @@ impl WorkingSet {
         }
     }
 
-    /// Adds what another look has found.
+    /// Adds the memories of a further lookup.
     fn extend(&mut self, found: Found) {
         for memory in found.memories {
             self.memories.entry(memory.id).or_insert(memory);
@@ -128,15 +128,15 @@ impl WorkingSet {
         id
     }
 
-    /// Stores what became of a memory, as a change of its own.
+    /// Stores a changed memory as a new revision.
     fn update(&mut self, mut memory: Memory) {
         memory.updated_at = self.at;
         memory.revision += 1;
         self.write(memory, None);
     }
 
-    /// The same with another text. The old version stays under an id of its own,
-    /// superseded, with its place in both indexes.
+    /// Like `update`, with a new text. The old version is kept under a new id as
+    /// superseded and keeps its entries in both indexes.
     fn update_text(&mut self, mut memory: Memory, text: IndexedText) -> Result<(), StoreError> {
         let older = Memory {
             id: self.next_id,

@@ -63,7 +63,7 @@ fn remember_one(set: &mut WorkingSet, new: NewMemory) -> Result<(MemoryId, Outco
             Ok((holder, Outcome::Upserted))
         }
         (Some(twin), Some(holder)) if twin != holder => {
-            // Another memory says this already: it becomes the key's.
+            // Another memory has this text already, so it takes over the topic key.
             refuse_protected(set.get(holder)?)?;
             set.retire(holder)?;
             merge(set, twin, new.fields, Some(holder))?;
@@ -76,7 +76,7 @@ fn remember_one(set: &mut WorkingSet, new: NewMemory) -> Result<(MemoryId, Outco
     }
 }
 
-/// Retires `old` in favour of `new`, or of the memory that says the same.
+/// Retires `old` in favor of `new`, or of the memory that has its text already.
 fn supersede(
     set: &mut WorkingSet,
     mut new: NewMemory,
@@ -108,7 +108,7 @@ fn supersede(
         return Ok((old, Outcome::Merged));
     }
     refuse_protected(retired)?;
-    // The key goes on with the chain unless the new version names another.
+    // The new version inherits the topic key unless it names another.
     let inherited = retired.fields.topic_key.clone();
     new.fields.topic_key = new.fields.topic_key.or(inherited);
     set.retire(old)?;
@@ -142,7 +142,7 @@ fn insert(set: &mut WorkingSet, new: NewMemory, supersedes: Option<MemoryId>) ->
     set.insert(memory, Index::Text(new.text))
 }
 
-/// Adds what `new` knows to the memory that says the same.
+/// Merges the fields of `new` into the memory with the same text.
 fn merge(
     set: &mut WorkingSet,
     id: MemoryId,
@@ -165,16 +165,16 @@ fn merge(
     Ok(())
 }
 
-/// What the fields of equal texts come to, their topic keys aside.
+/// Merges the fields of two equal texts, except their topic keys.
 pub(super) fn join_fields(fields: &mut MemoryFields, new: MemoryFields) {
     fields.importance = fields.importance.max(new.importance);
     fields.tags.extend(new.tags);
-    // Said again without an end, it has none; said with one, the later holds.
+    // No end wins over any end, and a later end over an earlier one.
     let both = fields.valid_until.zip(new.valid_until);
     fields.valid_until = both.map(|(held, new)| held.max(new));
 }
 
-/// Puts `new` in the place of the memory that holds its topic key.
+/// Replaces the text and fields of the memory that holds the topic key of `new`.
 fn upsert(set: &mut WorkingSet, new: NewMemory, holder: MemoryId) -> Result<(), StoreError> {
     let mut memory = set.get(holder)?.clone();
     refuse_protected(&memory)?;

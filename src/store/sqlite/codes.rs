@@ -30,7 +30,7 @@ pub(super) struct Space {
 }
 
 impl Space {
-    /// The space of the model with this name and so many dimensions, if any
+    /// The space of the model with this name and number of dimensions, if any
     /// text was encoded by it.
     pub(crate) fn find(
         file: &Connection,
@@ -103,7 +103,7 @@ impl Space {
         Ok(ids.collect::<Result<_, _>>()?)
     }
 
-    /// Codes the vectors after the last coded one, at most so many at a time.
+    /// Codes the vectors after the last coded one, up to a bound per call.
     fn pack(&self, file: &Connection, newest: VectorId) -> Result<(), StoreError> {
         let mut chains: BTreeMap<String, (Vec<u8>, Vec<u8>)> = BTreeMap::new();
         let sql = "SELECT v.id, m.project, v.vector FROM memory_vector v \
@@ -175,7 +175,7 @@ impl Space {
         Ok(())
     }
 
-    /// Fills the last block of a project's chain and goes on in new ones.
+    /// Fills the last block of a project's chain, then adds new blocks.
     fn append(
         &self,
         file: &Connection,
@@ -249,8 +249,8 @@ pub(super) fn remove(file: &Connection, memories: &[MemoryId]) -> Result<(), Sto
     Ok(())
 }
 
-/// Codes vectors where enough have no code; returns whether there may be more of
-/// them. Every transaction that inserts vectors ends with it.
+/// Codes vectors once enough of them have no code; returns whether there may be
+/// more. Every transaction that inserts vectors ends with this.
 pub(super) fn pack(file: &Connection) -> Result<bool, StoreError> {
     let newest: Option<VectorId> = file
         .prepare_cached("SELECT max(id) FROM memory_vector")?

@@ -45,14 +45,14 @@ pub struct SqliteStore {
     /// Made when the first execution is driven.
     owner: Arc<OnceLock<procedure::Owner>>,
     group_commit: procedure::GroupCommit,
-    /// Moves after each commit.
+    /// Incremented after each commit.
     stored: watch::Sender<u64>,
 }
 
 impl SqliteStore {
     /// A store on the file at `path`. Returns at once: the store's own threads
-    /// open or make the file, so that a client never waits for it. Every later
-    /// call returns an error of opening.
+    /// open or create the file, so that a client never waits for it. If that fails,
+    /// every later call returns the error.
     pub fn start(path: PathBuf) -> std::io::Result<SqliteStore> {
         let writer = Workers::start("store-writer", 1, &path, open_writer)?;
         let count = limits::STORE_READERS_MAX;
@@ -79,8 +79,7 @@ impl SqliteStore {
         done
     }
 
-    /// Runs `work` in one immediate transaction: all of it is stored, or
-    /// nothing.
+    /// Runs `work` in one immediate transaction.
     async fn write<T: Send + 'static>(
         &self,
         work: impl FnOnce(&Transaction<'_>) -> Result<T, StoreError> + Send + 'static,
@@ -145,8 +144,8 @@ impl Changes for SqliteStore {
         self.stored.subscribe()
     }
 
-    /// SQLite counts for each connection what others have committed, this
-    /// process's writer among them, so the same connection is asked each time.
+    /// `data_version` counts, per connection, the commits of all others (this
+    /// process's writer included), so the same connection is asked each time.
     fn version(&self) -> Stored<'_, i64> {
         Box::pin(self.graph_reader.run(|connection| {
             let version = connection.pragma_query_value(None, "data_version", |row| row.get(0));

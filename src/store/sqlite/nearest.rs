@@ -1,14 +1,14 @@
 //! The memories nearest to a text: a shortlist by one-bit codes, then exact
-//! cosines by sqlite-vec. The filter is applied to the best of those only, so that
-//! mostly a few hundred memories are looked up; where it leaves out many of them,
-//! a longer shortlist follows, or, where few memories pass it, the cosines of all
-//! of those.
+//! cosines by sqlite-vec. The filter is applied to the best candidates only, so that
+//! usually a few hundred memories are looked up. If it rejects many of them, a
+//! longer shortlist follows, or, if few memories pass the filter, the cosines of
+//! all that do.
 //!
-//! sqlite-vec costs a search nothing against reading each vector and comparing it
-//! with kernels of our own: for 800 cosines `cargo bench --bench search` gave 29,
-//! 51 and 36 ms by its statement, and 40, 52 and 44 ms by ours, at 5,000, 20,000
-//! and 100,000 memories (2026-11-25, in turns, p50, on two cores with some twenty
-//! other jobs: only the ratio means something).
+//! sqlite-vec is no slower than reading each vector and comparing it with the
+//! kernels in `vector`: for 800 cosines `cargo bench --bench search` measured 29,
+//! 51 and 36 ms with sqlite-vec, and 40, 52 and 44 ms with the kernels, at 5,000,
+//! 20,000 and 100,000 memories (2026-11-25, alternating, p50, on two busy cores:
+//! only the ratio is meaningful).
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -56,8 +56,8 @@ pub(super) fn nearest<T>(
             let scores = cosines(file, &list, vectors)?;
             let memories = scores.len();
             let found = admit(file, filter, scores, threshold, limit, &mut take)?;
-            // As many again were compared as the results needed: a memory that is
-            // farther by its code would hardly be better.
+            // Twice as many were compared as the results needed, so a memory beyond
+            // the shortlist is unlikely to be nearer.
             if is_all || found.depth * 2 <= memories {
                 answers[nth] = found.items;
             } else if keep == least
@@ -137,7 +137,7 @@ impl Shortlist {
         let all = buffers.nearest.iter().copied();
         let all = all.zip(ids.iter().map(|id| VectorId::from_le_bytes(*id)));
         self.found.extend(all.filter(|near| *near < self.end));
-        // Cutting a list of twice the length now and then costs less than a heap.
+        // Truncating the list whenever it doubles is cheaper than a heap.
         if self.found.len() >= self.keep.saturating_mul(2) {
             self.cut();
         }
@@ -214,7 +214,7 @@ fn nearest_window(
         let others = others.iter().copied().map(Value::Integer);
         let mut rows = statement.query(params_from_iter(values.into_iter().chain(others)))?;
         while let Some(row) = rows.next()? {
-            // The cosine of nothing but zeros is no number.
+            // The cosine of a zero vector is NULL.
             if let Some(cosine) = row.get::<_, Option<f32>>(1)? {
                 let nearest = best.entry(row.get(0)?).or_insert(cosine);
                 *nearest = nearest.max(cosine);
@@ -228,7 +228,7 @@ fn nearest_window(
 fn passing(file: &Connection, filter: &Filter) -> Result<Option<Vec<MemoryId>>, StoreError> {
     let condition = Condition::of(filter);
     let most = limits::NEAREST_COMPARED_MAX;
-    // Of a filter by tags the first finds them, and the condition checks it again.
+    // Its first tag selects the candidates by index; the condition checks all tags.
     let (from, tag) = match filter.tags.first() {
         Some(tag) => (
             "memory_tag first JOIN memory m ON m.id = first.memory_id WHERE first.tag = ? AND",
@@ -252,13 +252,13 @@ fn passing(file: &Connection, filter: &Filter) -> Result<Option<Vec<MemoryId>>, 
 pub(super) struct Admitted<T> {
     /// Best first.
     pub(crate) items: Vec<T>,
-    /// How many scores were looked at: up to the last item, or, where items are
-    /// fewer than wanted, all that reach the threshold.
+    /// How many scores were considered: up to the last item, or, if there are fewer
+    /// items than wanted, all that reach the threshold.
     pub(crate) depth: usize,
 }
 
-/// What `take` makes of the best of `scores` that `filter` lets through, best
-/// first; of equal ones the older memory is the better one.
+/// Maps `take` over the best of `scores` that `filter` lets through, best first;
+/// of equal scores the older memory comes first.
 pub(super) fn admit<T>(
     file: &Connection,
     filter: &Filter,

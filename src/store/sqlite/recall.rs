@@ -1,6 +1,6 @@
 //! The two sides of a search: BM25 over the keyword index, and the nearest
-//! vectors. Both apply the filter inside, so that a memory which it leaves out
-//! never takes a place among the best.
+//! vectors. Both apply the filter inside, so that a memory that it rejects
+//! never displaces a better result.
 
 use std::collections::HashMap;
 
@@ -34,7 +34,7 @@ pub(super) fn candidates(
     Ok(Candidates { keyword, semantic })
 }
 
-/// Numbers threads in the order they are met: a hit carries a number instead
+/// Numbers threads in order of appearance: a hit carries a number instead
 /// of a name.
 #[derive(Default)]
 struct Threads(HashMap<String, u32>);
@@ -58,7 +58,7 @@ fn by_keyword(
     query: &CandidateQuery,
     threads: &mut Threads,
 ) -> Result<Vec<Hit>, StoreError> {
-    // Without the filter, which would look up every memory with one of the words.
+    // Filtering in SQL would look up every memory with one of the words.
     let sql = "SELECT rowid, -bm25(memory_words) FROM memory_words WHERE memory_words MATCH ?";
     let mut statement = file.prepare_cached(sql)?;
     let scores = statement.query_map([match_expression(&query.words)], |row| {
@@ -70,7 +70,7 @@ fn by_keyword(
     Ok(best.items)
 }
 
-/// Any of the words. Each stands in quotes, so none is an operator.
+/// Matches any of the words. Each is quoted, so none is read as an operator.
 fn match_expression(words: &[QueryWord]) -> String {
     let quoted = words.iter().map(|QueryWord { word, prefix }| {
         let word = word.replace('"', "\"\"");

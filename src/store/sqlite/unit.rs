@@ -1,5 +1,5 @@
-//! Units of work of the domain: async closures over one transaction, driven to
-//! their end on the thread that owns the connection.
+//! Units of work of the domain: async closures over one transaction, run to
+//! completion on the thread that owns the connection.
 
 use std::pin::pin;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -15,16 +15,16 @@ use crate::store::{StoreError, Stored};
 /// How a transaction begins.
 #[derive(Clone, Copy)]
 pub(super) enum Begin {
-    /// It reads one snapshot.
+    /// Reads one snapshot.
     Read,
-    /// It holds the write lock from its first statement on.
+    /// Takes the write lock at once.
     Write,
 }
 
 /// The transaction of one unit of work.
 pub(super) struct Unit<'c> {
-    /// The domain's futures hold a unit across awaits and have to be `Send`, so
-    /// it is `Sync`. Nobody ever waits for this lock.
+    /// The lock makes a unit `Sync`, because the domain's futures hold it across
+    /// awaits and have to be `Send`. It is never contended.
     connection: Mutex<&'c mut Connection>,
     cancel: CancellationToken,
 }
@@ -46,7 +46,7 @@ impl Unit<'_> {
     }
 }
 
-/// Drives `work` in one transaction, which is rolled back where the work fails.
+/// Runs `work` in one transaction, which is rolled back if the work fails.
 pub(super) fn run(
     connection: &mut Connection,
     begin: Begin,
@@ -65,15 +65,15 @@ pub(super) fn run(
     let connection = unit.connection.into_inner();
     let connection = connection.unwrap_or_else(PoisonError::into_inner);
     let done = done.and_then(|()| Ok(connection.execute_batch("COMMIT")?));
-    // Some errors of SQLite have rolled it back already.
+    // After some errors SQLite has rolled back already.
     if done.is_err() && !connection.is_autocommit() {
         connection.execute_batch("ROLLBACK")?;
     }
     done
 }
 
-/// Polls `work` to its end on this thread. Calls of this room are always ready;
-/// whatever else the domain awaits parks the thread.
+/// Polls `work` to completion on this thread. Calls of this room are always ready;
+/// awaiting anything else parks the thread.
 fn block_on<T>(work: impl Future<Output = T>) -> T {
     struct Unpark(Thread);
 

@@ -17,7 +17,7 @@ use crate::store::StoreError;
 type Job = Box<dyn FnOnce(Result<&mut Connection, StoreError>) + Send>;
 type Open = fn(&Path) -> Result<Connection, StoreError>;
 
-/// Some threads with a connection each, served from one queue.
+/// Threads with a connection each, fed from one queue.
 pub(super) struct Workers {
     jobs: Option<mpsc::Sender<Job>>,
     threads: Vec<JoinHandle<()>>,
@@ -50,8 +50,8 @@ impl Workers {
     }
 
     /// Runs `job` on one of the threads and returns its value. A job whose caller
-    /// stops waiting before it begins is not run; once begun it runs to its end,
-    /// because a write is never cut in two.
+    /// stops waiting before it begins is not run; once begun it runs to completion,
+    /// so that no write is left half done.
     pub(crate) async fn run<T: Send + 'static>(
         &self,
         job: impl FnOnce(&mut Connection) -> Result<T, StoreError> + Send + 'static,
@@ -79,7 +79,8 @@ impl Drop for Workers {
     }
 }
 
-/// An open database file: a path may lead to another one later.
+/// An open database file, with its identity: the path may point to another file
+/// later.
 struct Opened {
     connection: Connection,
     file: Option<FileId>,
@@ -95,8 +96,8 @@ fn work(queue: &Mutex<mpsc::Receiver<Job>>, path: &Path, open: Open) {
             Err(_) => return,
         };
         let Some(job) = job else { return };
-        // A file that was removed or replaced still takes writes, which nobody
-        // would ever find: the file at the path is opened instead.
+        // A file that was removed or replaced still accepts writes, which would be
+        // lost, so the file now at the path is opened instead.
         if opened
             .as_ref()
             .is_some_and(|opened| opened.file != file_at(path))
@@ -118,7 +119,7 @@ fn work(queue: &Mutex<mpsc::Receiver<Job>>, path: &Path, open: Open) {
             }
         }
         let live = &mut opened.as_mut().expect("opened above").connection;
-        // A panic costs the caller of this job an answer, and nobody else.
+        // A panic fails this job only; the thread continues.
         let ran = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| job(Ok(live))));
         if ran.is_err() {
             // The connection may be inside a transaction: closing rolls back.
