@@ -38,8 +38,8 @@ pub struct Caller {
     pub(crate) sample: Option<AskClient>,
 }
 
-/// What a caller may see and do. Kept in the journal of a procedure, which runs
-/// with the grants of whoever started it.
+/// The permissions of a caller. Kept in the journal of an execution, which runs
+/// with the grants of the caller that started it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Grants {
     /// The project of whatever names none.
@@ -53,7 +53,7 @@ pub struct Grants {
     pub is_local: bool,
 }
 
-/// What a caller may do in a project.
+/// A caller's access to a project.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Access {
@@ -131,7 +131,7 @@ impl Caller {
 }
 
 impl Grants {
-    /// What the user at this machine may do: everything.
+    /// The grants of the user at this machine: everything.
     pub fn local(project: impl Into<String>) -> Grants {
         Grants {
             project: project.into(),

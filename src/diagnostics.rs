@@ -1,6 +1,6 @@
-//! What is wrong in something a person or a model wrote, such as a manifest, a
-//! definition, a settings file or a call: the place, the reason and the fix.
-//! Also finds the names that a misspelt one was probably meant to be.
+//! Mistakes in documents that a person or a model wrote, such as a manifest, a
+//! definition, a settings file or a call: the path, the reason and the fix. Also
+//! suggests the nearest known names for a misspelled one.
 
 use std::fmt;
 

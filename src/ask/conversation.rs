@@ -1,4 +1,4 @@
-//! What conversations were about: a bounded number of turns of a bounded number
+//! The subjects of recent conversations: a bounded number of turns of a bounded number
 //! of conversations, kept in memory for a bounded time.
 
 use std::collections::{HashMap, VecDeque};

@@ -25,7 +25,7 @@ const SIMILARITY_MIN: f32 = 0.3;
 /// The least confidence of a triple.
 const CONFIDENCE_MIN: f64 = 0.3;
 
-/// What the stores are searched for.
+/// A search over all stores.
 #[derive(Clone)]
 pub(super) struct Lookup {
     /// The question, completed from the conversation.

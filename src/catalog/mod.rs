@@ -1,6 +1,6 @@
-//! What Mimo offers beside tools: its own resources and prompts joined with
-//! those of skills into one list each, and the way from a name or a URI back to
-//! its skill. What a skill wrote is forwarded byte for byte.
+//! Mimo's resources and prompts, each joined with those of skills into one list,
+//! and the routing of a name or a URI to its skill. Text from skills is forwarded
+//! byte for byte.
 
 mod own;
 mod prompts;

@@ -1,7 +1,6 @@
-//! What a session subscribed to of Mimo's own offers, and finding out what
-//! changed. After each commit, by this process or another, everything subscribed
-//! is read again: that sees every writer, and announces only what a reader would
-//! see.
+//! A session's subscriptions to Mimo's own offers, and the detection of changes.
+//! After each commit, by this process or another, everything subscribed is read
+//! again, so that every writer is seen and only visible changes are announced.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

@@ -1,4 +1,4 @@
-//! What the process was started in. The only reader of the environment and of
+//! The environment that the process was started in. The only reader of the environment and of
 //! the platform's folders.
 
 use std::collections::BTreeMap;

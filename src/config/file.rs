@@ -20,7 +20,7 @@ use crate::limits::{
     CONFIG_FILE_BYTES_MAX, CONFIG_LIST_MAX, RETENTION_ACTIVE_MAX, RETENTION_DAYS_MAX,
 };
 
-/// What the file says; its defaults are those of the settings.
+/// The contents of the file; absent keys keep the defaults of the settings.
 #[derive(Debug, Default, PartialEq)]
 pub(super) struct FileSettings {
     pub(crate) project: Option<String>,
@@ -105,7 +105,7 @@ pub(super) struct Key {
     pub(crate) rule: Rule,
 }
 
-/// What a key may hold, and the field that a valid value goes to.
+/// The valid values of a key, and the field that they are stored in.
 pub(super) enum Rule {
     Project(fn(&mut FileSettings) -> &mut Option<String>),
     OneOf(

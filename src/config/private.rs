@@ -8,8 +8,8 @@ use std::path::Path;
 
 use crate::failure::{Failure, Kind};
 
-/// Makes `path` and what is missing above it, each with mode 0700. One that
-/// exists is left as it is: its owner may have meant it.
+/// Creates `path` and its missing parents, each with mode 0700. An existing folder
+/// keeps its mode, which its owner may have chosen.
 pub(crate) fn private_folder(path: &Path) -> Result<(), Failure> {
     DirBuilder::new()
         .recursive(true)

@@ -13,7 +13,7 @@ use crate::secret::Secret;
 const COMMANDS: [&str; 2] = ["npx", "docker"];
 /// Where programs are looked for before the operator's own folders.
 const PATH: [&str; 3] = ["/usr/local/bin", "/usr/bin", "/bin"];
-/// What `${VAR}` may name where nobody settled otherwise.
+/// The default list of variables that `${VAR}` may name.
 const SECRETS: [&str; 2] = ["EXA_API_KEY", "GITHUB_TOKEN"];
 /// Handed on to every skill, where set: the locale, and where and by whose word
 /// packages are fetched on this machine, which no manifest may say.

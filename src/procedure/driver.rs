@@ -152,8 +152,8 @@ impl<'a> Driver<'a> {
         }
     }
 
-    /// Records the outcome of an action. One that was cut short because the
-    /// execution must stop did not fail by itself.
+    /// Records the outcome of an action. An action that was cut short because the
+    /// execution must stop does not count as failed.
     fn over(&mut self, step: u64, outcome: ActionOutcome) -> Result<(), Failure> {
         let cut = match &outcome {
             ActionOutcome::Error(error) => error.leaves_doubt() || error.kind == "procedure_failed",

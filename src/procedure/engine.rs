@@ -1,4 +1,4 @@
-//! What driving executions needs: the store, the clock and the tools, with the
+//! The dependencies of driving executions (store, clock and tools), with the
 //! look-ups over them.
 
 use std::collections::HashMap;

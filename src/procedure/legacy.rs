@@ -189,7 +189,7 @@ fn from_module_actions(mut whole: Map<String, Value>) -> Result<Value, Vec<Diagn
     }
 }
 
-/// Converts an action. One that names code is mapped to an equivalent, or
+/// Converts an action. An action that names code is mapped to an equivalent, or
 /// refused.
 fn convert_action(given: &Value, action: &Value, path: &str) -> Result<Value, Box<Diagnostic>> {
     let Some(module) = action.get("module") else {

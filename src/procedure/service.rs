@@ -258,7 +258,7 @@ impl Procedures {
         }
     }
 
-    /// An idempotency key stands for one start.
+    /// An idempotency key identifies one start.
     async fn refuse_other_start(
         &self,
         grants: &Grants,

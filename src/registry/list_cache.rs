@@ -1,6 +1,5 @@
-//! What skills offer beside tools: their capabilities, and their lists of prompts
-//! and resources. Cached in a private file between runs, so that listing starts
-//! no skill.
+//! The capabilities of skills, and their lists of prompts and resources. Cached in
+//! a private file between runs, so that listing starts no skill.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;

@@ -15,7 +15,7 @@ use crate::store::pins::Pin;
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Pins(BTreeMap<String, BTreeMap<String, Pin>>);
 
-/// What happens to a tool that is seen for the first time.
+/// How to treat a tool that is seen for the first time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FirstUse {
     /// It is pinned: adding the skill to the manifest was the approval.

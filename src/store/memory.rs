@@ -180,7 +180,7 @@ pub struct Lookup {
 
 /// The answer to a [`Lookup`].
 #[derive(Clone, Debug)]
-pub struct Found {
+pub struct LookupResult {
     /// The matching memories within reach, each once, by id.
     pub(crate) memories: Vec<Memory>,
     /// The last position of each thread that has one.
@@ -256,7 +256,7 @@ impl Identity {
 /// A transaction on memories. It sees and changes only what is within its
 /// reach: a write beyond it is `NoAccess`.
 pub trait MemoryTransaction: Sync {
-    fn look_up<'a>(&'a self, lookup: &'a Lookup) -> Stored<'a, Found>;
+    fn look_up<'a>(&'a self, lookup: &'a Lookup) -> Stored<'a, LookupResult>;
 
     /// The records of an edit, by memory; empty if one of its memories is beyond
     /// reach.

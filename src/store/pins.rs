@@ -13,7 +13,7 @@ pub struct Pin {
     pub(crate) definition: String,
 }
 
-/// What happens to a tool that is pinned already.
+/// How to treat a tool that is pinned already.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum OnPinned {
     /// It keeps its pin: of two processes that see a tool for the first time,

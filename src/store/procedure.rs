@@ -87,7 +87,7 @@ pub struct Execution {
     pub entries: u64,
 }
 
-/// What changes beside a journal that grows.
+/// The changes of an execution besides its new journal entries.
 #[derive(Clone, Debug)]
 pub struct ExecutionUpdate {
     pub status: &'static str,
@@ -128,8 +128,8 @@ pub struct ProcedureCensus {
     pub executions: Vec<(String, u64)>,
 }
 
-/// Durable procedures. Every method is one transaction. What `begin`, `append`
-/// and `decide` wrote survives a crash of the machine.
+/// Durable procedures. Every method is one transaction. The writes of `begin`,
+/// `append` and `decide` survive a crash of the machine.
 ///
 /// An execution has at most one owner: a store, for as long as its process
 /// lives. Methods that take a `Reach` see the projects within it and no others;
@@ -208,8 +208,8 @@ pub trait ProcedureStore: Send + Sync {
     /// Lets go of an execution: anyone may claim it.
     fn release(&self, id: String) -> Stored<'_, ()>;
 
-    /// Asks to cancel an execution. One that waits for a person can be claimed
-    /// then.
+    /// Asks to cancel an execution. An execution that waits for a person becomes
+    /// claimable.
     fn request_cancel(&self, reach: Reach, id: String) -> Stored<'_, ()>;
 
     /// The executions of this store that are to be cancelled.

@@ -1,5 +1,5 @@
-//! What a tool is: its public definition (a schema file) and the handler
-//! behind it. One folder a family; no SQL, no protocol types.
+//! Tools: each is a public definition (a schema file) and a handler. One module
+//! per family; no SQL, no protocol types.
 
 mod arguments;
 mod ask;
@@ -74,7 +74,7 @@ pub fn standard(
 /// A JSON object of validated arguments.
 pub(crate) type Arguments = Map<String, Value>;
 
-/// What a handler returns.
+/// The future that a handler returns.
 pub(crate) type ReplyFuture = BoxFuture<'static, Result<Reply, CallError>>;
 
 /// How long a call may run whose tool has no reason to take longer.
@@ -119,7 +119,7 @@ impl Tool {
     }
 }
 
-/// What a handler may know of the request it serves.
+/// The context of the request that a handler serves.
 #[derive(Clone)]
 pub struct Context {
     /// Who makes the call.

@@ -1,5 +1,5 @@
-//! What Mimo itself offers beside its tools: resources, prompts and
-//! completions. Each looks at its caller, as a tool does.
+//! Mimo's own resources, prompts and completions. Each respects its caller's
+//! grants, as a tool does.
 
 use std::sync::Arc;
 
@@ -59,8 +59,8 @@ pub(crate) trait PromptSource: Send + Sync {
     ) -> BoxFuture<'a, Result<Option<Value>, Failure>>;
 }
 
-/// What users get beside the tools; `names` are those in use. A prompt asks only
-/// for tools of which `serves` is true.
+/// The resources, prompts and completions that clients get; `names` finds the names
+/// in use. A prompt mentions only tools for which `serves` is true.
 pub(crate) fn offers(
     memories: &Arc<Memories>,
     graph: &Arc<Graph>,

@@ -53,7 +53,7 @@ impl Profile {
         self.serves(name) && (skills || self != Profile::Core || !WITH_SKILLS.contains(&name))
     }
 
-    /// What to do about `name`, a tool of ours that this profile leaves out.
+    /// Advice on using `name`, one of Mimo's own tools that the profile leaves out.
     pub(crate) fn advice(name: &str) -> String {
         let (first, profile) = match legacy::replacement(name) {
             Some(replacement) => (format!("{replacement} replaced it; "), "legacy"),

@@ -1,4 +1,4 @@
-//! What a request comes back with, before the connection serialises it.
+//! The reply to a request, before the connection serializes it.
 
 use std::sync::Arc;
 

@@ -1,5 +1,5 @@
 //! Memories of other programs: the official memory server's file, and the JSON
-//! export of mcp-memory-service. Whatever a memory has no field for is left out.
+//! export of mcp-memory-service. Data without a matching field is dropped.
 
 use std::collections::BTreeSet;
 

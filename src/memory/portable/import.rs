@@ -66,8 +66,8 @@ impl Importer {
         }
     }
 
-    /// Takes one document: a line of ours, one of the official memory server's,
-    /// or the whole of its graph or of mcp-memory-service's export.
+    /// Takes one document: a line of Mimo's export or of the official memory
+    /// server's file, or its whole graph, or a whole export of mcp-memory-service.
     pub fn take(&mut self, document: &Value) -> Result<(), Failure> {
         if let Some(format) = document.get("format") {
             return self.header(format, document);

@@ -14,8 +14,8 @@ use tokio::sync::oneshot;
 use crate::caller::Reach;
 use crate::clock::Timestamp;
 use crate::store::memory::{
-    Found, Index, IndexedText, Memory, MemoryId, MemoryStore, MemoryTransaction, MemoryWork, State,
-    TextKey, Write,
+    Index, IndexedText, LookupResult, Memory, MemoryId, MemoryStore, MemoryTransaction, MemoryWork,
+    State, TextKey, Write,
 };
 use crate::store::{StoreError, Stored};
 
@@ -71,7 +71,7 @@ struct WorkingSet {
 }
 
 impl WorkingSet {
-    fn new(found: Found, at: Timestamp) -> WorkingSet {
+    fn new(found: LookupResult, at: Timestamp) -> WorkingSet {
         let memories = found.memories.into_iter();
         WorkingSet {
             memories: memories.map(|memory| (memory.id, memory)).collect(),
@@ -83,7 +83,7 @@ impl WorkingSet {
     }
 
     /// Adds the memories of a further lookup.
-    fn extend(&mut self, found: Found) {
+    fn extend(&mut self, found: LookupResult) {
         for memory in found.memories {
             self.memories.entry(memory.id).or_insert(memory);
         }

@@ -132,9 +132,9 @@ fn log_ahead(connection: &Connection) -> rusqlite::Result<()> {
     }
 }
 
-/// Makes the file with mode 0600 before SQLite would make it with the umask's.
-/// One that is there is not touched: to close it again would take every lock of
-/// this process on it away, and SQLite's are such locks.
+/// Creates the file with mode 0600 before SQLite would create it with the umask's
+/// mode. An existing file is not opened: closing it again would release every POSIX
+/// lock of this process on it, SQLite's included.
 pub(super) fn create_private(path: &Path) -> Result<(), StoreError> {
     use std::os::unix::fs::OpenOptionsExt;
     if path.exists() {
@@ -163,7 +163,7 @@ fn migrate(connection: &mut Connection) -> Result<(), StoreError> {
     for migration in &MIGRATIONS[usize::try_from(found).unwrap_or(0)..] {
         transaction.execute_batch(migration)?;
     }
-    // What was stored before there were codes gets them all now.
+    // Codes every vector that was stored before codes existed.
     while codes::pack(&transaction)? {}
     transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
     transaction.pragma_update(None, "user_version", SCHEMA)?;

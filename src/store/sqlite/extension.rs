@@ -1,5 +1,5 @@
-//! Registers sqlite-vec with every connection this process opens: searches take
-//! their exact cosines by it, and any sqlite3 that has the extension can search
+//! Registers sqlite-vec with every connection this process opens: searches compute
+//! exact cosines with it, and any sqlite3 that has the extension can search
 //! the file. The one unsafe call of the store.
 #![allow(unsafe_code)]
 

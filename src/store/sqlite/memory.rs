@@ -8,7 +8,7 @@ use crate::caller::Reach;
 use crate::clock::Timestamp;
 use crate::store::graph::EntityId;
 use crate::store::memory::{
-    CandidateQuery, Candidates, EditRecord, Export, Filter, Found, Identity, Lookup, Memory,
+    CandidateQuery, Candidates, EditRecord, Export, Filter, Identity, Lookup, LookupResult, Memory,
     MemoryCensus, MemoryId, MemoryStore, MemoryTransaction, MemoryWork, Write,
 };
 use crate::store::names::{NameStore, Names, NamesQuery};
@@ -22,7 +22,7 @@ struct Transaction<'u, 'c> {
 }
 
 impl MemoryTransaction for Transaction<'_, '_> {
-    fn look_up<'a>(&'a self, lookup: &'a Lookup) -> Stored<'a, Found> {
+    fn look_up<'a>(&'a self, lookup: &'a Lookup) -> Stored<'a, LookupResult> {
         self.unit
             .call(|file| write::look_up(file, &self.reach, lookup))
     }

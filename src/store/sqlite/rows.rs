@@ -11,7 +11,7 @@ use crate::store::graph::EntityId;
 use crate::store::memory::{Category, Filter, Memory, MemoryCensus, MemoryFields, MemoryId, State};
 use crate::store::{ProjectSet, StoreError};
 
-/// The columns of a memory. Those of its text stand last, so that an update can
+/// The columns of a memory. Those of its text come last, so that an update can
 /// leave them out.
 const COLUMNS: [&str; 19] = [
     "id",
@@ -217,8 +217,8 @@ impl Condition {
         condition
     }
 
-    /// What is believed now; or was believed then; or ever, where older
-    /// versions are asked for. Archived memories never.
+    /// Restricts to memories believed now, or at `as_of`, or ever if older versions
+    /// are included; never archived ones.
     fn and_lifetime(&mut self, filter: &Filter) {
         if let Some(then) = filter.as_of {
             let then = Value::Integer(then.0);

@@ -163,7 +163,7 @@ pub(super) fn verify(
         let mut problems = Vec::new();
         match check(&mut problems) {
             Ok(()) => {}
-            // What is damaged is told, and the rest looked at all the same.
+            // Reports the damage and continues with the rest.
             Err(StoreError::Damaged(why)) => problems.push(Problem {
                 what: format!("it cannot be read to its end: {why}"),
                 count: 1,
@@ -278,7 +278,7 @@ fn lengths(file: &Connection, found: &mut Vec<Problem>) -> Done {
     gather(file, what, sql, odd, found)
 }
 
-/// Memories that another model's vectors stand for alone.
+/// Memories that have only vectors of another model.
 fn of_other_models(file: &Connection, model: &str) -> Result<Option<String>, StoreError> {
     let sql = "SELECT count(*) FROM (SELECT memory_id FROM memory_vector EXCEPT \
                SELECT memory_id FROM memory_vector v JOIN embedding_model m \

@@ -10,7 +10,7 @@ use super::rows;
 use crate::caller::Reach;
 use crate::clock::Timestamp;
 use crate::store::memory::{
-    EditRecord, Found, Identity, Index, IndexedText, Lookup, Memory, MemoryId, State, Write,
+    EditRecord, Identity, Index, IndexedText, Lookup, LookupResult, Memory, MemoryId, State, Write,
 };
 use crate::store::{ProjectSet, StoreError};
 use crate::text;
@@ -20,7 +20,7 @@ pub(super) fn look_up(
     file: &Connection,
     reach: &Reach,
     lookup: &Lookup,
-) -> Result<Found, StoreError> {
+) -> Result<LookupResult, StoreError> {
     let mut ids: BTreeSet<MemoryId> = lookup.ids.iter().copied().collect();
     let mut with_text = file.prepare_cached(
         "SELECT id FROM memory WHERE project = ? AND text_key = ? AND state = 'active'",
@@ -50,7 +50,7 @@ pub(super) fn look_up(
         .prepare_cached("SELECT seq FROM sqlite_sequence WHERE name = 'memory'")?
         .query_row([], |row| row.get(0))
         .optional()?;
-    Ok(Found {
+    Ok(LookupResult {
         memories: match ids.is_empty() {
             true => Vec::new(),
             false => rows::fetch(file, &ids, &ProjectSet::readable(reach, &[]))?,

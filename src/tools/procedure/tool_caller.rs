@@ -19,7 +19,7 @@ use crate::registry::tool_names::SEPARATOR;
 use crate::tools::skills::Skills;
 use crate::tools::{Context, Reply, ReplyFuture, Tool};
 
-/// Calls a tool of ours through the dispatch.
+/// Calls one of Mimo's own tools through the dispatch.
 pub(crate) type DispatchCall = Arc<dyn Fn(String, Value, Context) -> ReplyFuture + Send + Sync>;
 
 pub(crate) struct ProcedureTools {

@@ -38,8 +38,8 @@ impl Skills {
         self.exposed().find(name).map(Target::from)
     }
 
-    /// Calls a tool by its own name. It takes no arguments of ours, so the rest of a
-    /// long result is read with `skill_read`.
+    /// Calls a tool by its own name. It takes none of Mimo's own arguments, so the
+    /// rest of a long result is read with `skill_read`.
     pub(crate) async fn call(
         self: Arc<Skills>,
         target: Target,

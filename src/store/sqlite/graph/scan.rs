@@ -199,7 +199,7 @@ fn scan_one(
         let Some(edge) = filter.edge(row, range)? else {
             continue;
         };
-        // What several projects say is one edge.
+        // A triple stated in several projects is one edge.
         if let Some(last) = scan.edges[start..].last_mut()
             && (last.subject, last.predicate, last.object)
                 == (edge.subject, edge.predicate, edge.object)
