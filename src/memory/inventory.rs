@@ -29,16 +29,32 @@ impl Memories {
     /// somebody forgot on purpose only if `forgotten`.
     pub(crate) async fn archived_since(
         &self,
+        reach: &Reach,
         since: Timestamp,
         forgotten: bool,
     ) -> Result<Vec<MemoryId>, Failure> {
-        Ok(self.store.archived_since(since, forgotten).await?)
+        let ids = self.store.archived_since(since, forgotten).await?;
+        if *reach == Reach::Everything {
+            return Ok(ids);
+        }
+        let mut reachable = Vec::new();
+        for batch in ids.chunks(limits::MEMORY_EDIT_IDS_MAX) {
+            let memories = self.store.fetch(reach, batch.to_vec()).await?;
+            reachable.extend(
+                memories
+                    .iter()
+                    .filter(|each| reach.can_write(&each.fields.project))
+                    .map(|each| each.id),
+            );
+        }
+        Ok(reachable)
     }
 
     /// Restores archived memories, each by itself: one that cannot be restored
     /// holds up no other. `report` gets how many are done.
     pub(crate) async fn restore(
         &self,
+        reach: &Reach,
         ids: Vec<MemoryId>,
         report: impl Fn(usize),
     ) -> Result<Restored, Failure> {
@@ -46,9 +62,9 @@ impl Memories {
         let mut done = 0;
         for batch in ids.chunks(limits::MEMORY_EDIT_IDS_MAX) {
             // One edit while all of them can be restored, else one by one.
-            if self.restore_batch(batch, &mut all).await.is_err() {
+            if self.restore_batch(reach, batch, &mut all).await.is_err() {
                 for id in batch {
-                    if let Err(failure) = self.restore_batch(&[*id], &mut all).await {
+                    if let Err(failure) = self.restore_batch(reach, &[*id], &mut all).await {
                         all.failed.push((*id, failure));
                     }
                 }
@@ -59,18 +75,16 @@ impl Memories {
         Ok(all)
     }
 
-    async fn restore_batch(&self, ids: &[MemoryId], all: &mut Restored) -> Result<(), Failure> {
+    async fn restore_batch(
+        &self,
+        reach: &Reach,
+        ids: &[MemoryId],
+        all: &mut Restored,
+    ) -> Result<(), Failure> {
         let reason = Some("mimo memory restore".to_owned());
         let never = CancellationToken::new();
         let edited = self
-            .edit(
-                &Reach::Everything,
-                ids.to_vec(),
-                Action::Restore,
-                reason,
-                false,
-                &never,
-            )
+            .edit(reach, ids.to_vec(), Action::Restore, reason, false, &never)
             .await?;
         for id in ids {
             match edited.changed.contains(id) {

@@ -59,10 +59,11 @@ pub(super) fn run(
     let graph = app::graph(config, clock)?;
     let projects = exported(config, arguments.all);
     let mut out = Sink::open(arguments.output.clone())?;
+    let reach = &config.grants().reach;
     let written = match arguments.format {
-        Format::Jsonl => lines(&graph, projects, &mut out)?,
+        Format::Jsonl => lines(&graph, reach, projects, &mut out)?,
         Format::Graphml | Format::Mermaid | Format::Html => {
-            let (picture, left_out) = picture(&graph, projects, arguments.limit)?;
+            let (picture, left_out) = picture(&graph, reach, projects, arguments.limit)?;
             out.write(&match arguments.format {
                 Format::Graphml => picture.graphml(),
                 Format::Mermaid => picture.mermaid(),
@@ -87,9 +88,9 @@ pub(super) fn run(
 }
 
 /// Everything; how many triples that were.
-fn lines(graph: &Graph, projects: Vec<String>, out: &mut Sink) -> Result<usize> {
+fn lines(graph: &Graph, reach: &Reach, projects: Vec<String>, out: &mut Sink) -> Result<usize> {
     let mut count = 0;
-    each(graph, projects, |line| {
+    each(graph, reach, projects, |line| {
         count += usize::from(line.is_triple());
         let line = serde_json::to_string(line).map_err(Failure::internal)?;
         out.write(&format!("{line}\n"))?;
@@ -99,10 +100,17 @@ fn lines(graph: &Graph, projects: Vec<String>, out: &mut Sink) -> Result<usize> 
 }
 
 /// What holds now, up to `limit` triples, and whether there were more.
-fn picture(graph: &Graph, projects: Vec<String>, limit: usize) -> Result<(Picture, bool)> {
+fn picture(
+    graph: &Graph,
+    reach: &Reach,
+    projects: Vec<String>,
+    limit: usize,
+) -> Result<(Picture, bool)> {
     let mut picture = Picture::default();
     let now = graph.now();
-    let all = each(graph, projects, |line| Ok(picture.add(line, now, limit)))?;
+    let all = each(graph, reach, projects, |line| {
+        Ok(picture.add(line, now, limit))
+    })?;
     Ok((picture.without_isolated(), !all))
 }
 
@@ -110,13 +118,14 @@ fn picture(graph: &Graph, projects: Vec<String>, limit: usize) -> Result<(Pictur
 /// whether it took all.
 fn each(
     graph: &Graph,
+    reach: &Reach,
     projects: Vec<String>,
     mut take: impl FnMut(&Line) -> Result<bool>,
 ) -> Result<bool> {
     let (mut written, mut after) = (Written::new(), 0);
     loop {
         let page = graph.export_page(
-            &Reach::Everything,
+            reach,
             projects.clone(),
             after,
             limits::GRAPH_PORTION_TRIPLES_MAX,

@@ -65,12 +65,13 @@ pub(super) fn run(
     }
     graph.store()?;
     progress.end();
-    told(&graph.counts, graph.importer.observations, output)
+    print_counts(&graph.counts, graph.importer.observations, output)
 }
 
 /// Lines on their way into the graph.
 pub(in crate::cli) struct GraphLines {
     graph: Graph,
+    reach: Reach,
     importer: Importer,
     pub(in crate::cli) counts: Counts,
 }
@@ -79,6 +80,7 @@ impl GraphLines {
     pub(in crate::cli) fn new(config: &Config, clock: Arc<dyn Clock>) -> Result<Self, Failure> {
         Ok(GraphLines {
             graph: app::graph(config, clock)?,
+            reach: config.grants().reach,
             importer: Importer::new(&config.project),
             counts: Counts::default(),
         })
@@ -95,7 +97,7 @@ impl GraphLines {
     pub(in crate::cli) fn store(&mut self) -> Result<(), Failure> {
         for mut update in self.importer.take_updates() {
             update.visible = vec![PROJECT_SHARED.to_owned()];
-            let done = self.graph.update(&Reach::Everything, update);
+            let done = self.graph.update(&self.reach, update);
             let summary = app::run(async { Ok(done.await?) })?;
             for (_, outcome) in &summary.triples {
                 match outcome {
@@ -110,7 +112,7 @@ impl GraphLines {
     }
 }
 
-fn told(counts: &Counts, observations: usize, output: &Output) -> Result<()> {
+fn print_counts(counts: &Counts, observations: usize, output: &Output) -> Result<()> {
     if output.json {
         return output.document(&json!({
             "lines": counts.lines,

@@ -41,7 +41,7 @@ pub(super) fn run(
 ) -> Result<()> {
     let memories = app::memories(config, clock.clone())?;
     let mut graph = GraphLines::new(config, clock)?;
-    let mut importer = Importer::new(&config.project);
+    let mut importer = Importer::new(&config.project).within(config.grants().reach);
     let progress = Progress::new(output, "memories");
     let wanted = "name a file of `mimo memory export`, server-memory's memory.jsonl, or the JSON \
                   export of mcp-memory-service";
@@ -64,7 +64,7 @@ pub(super) fn run(
     }
     store(&memories, &mut graph, &mut importer, &progress)?;
     progress.end();
-    told(&graph, &importer, output)
+    print_counts(&graph, &importer, output)
 }
 
 /// The graph first: memories are linked to the entities that there are.
@@ -79,7 +79,7 @@ fn store(
     app::run(memories.import(importer, |done| progress.show(done as u64, total)))
 }
 
-fn told(graph: &GraphLines, importer: &Importer, output: &Output) -> Result<()> {
+fn print_counts(graph: &GraphLines, importer: &Importer, output: &Output) -> Result<()> {
     let counts = importer.counts;
     let missing = importer
         .named

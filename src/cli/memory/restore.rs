@@ -44,12 +44,13 @@ pub(super) fn run(
     clock: Arc<dyn Clock>,
     output: &Output,
 ) -> Result<()> {
+    let reach = &config.grants().reach;
     let now = clock.now();
     let memories = app::memories(config, clock)?;
     let ids = match &arguments.archived_since {
         Some(since) => {
             let since = read_since(since, now)?;
-            app::run(memories.archived_since(since, arguments.forgotten))?
+            app::run(memories.archived_since(reach, since, arguments.forgotten))?
         }
         None => arguments.ids,
     };
@@ -61,7 +62,8 @@ pub(super) fn run(
     }
     let progress = Progress::new(output, "memories");
     let total = Some(ids.len() as u64);
-    let restored = app::run(memories.restore(ids, |done| progress.show(done as u64, total)))?;
+    let restored =
+        app::run(memories.restore(reach, ids, |done| progress.show(done as u64, total)))?;
     progress.end();
     if output.json {
         let failed = restored.failed.iter();

@@ -20,7 +20,7 @@ Examples:
   mimo memory stats
   mimo memory stats --json
 
-Counts of all projects; sizes are of the texts, the vectors and the file.")]
+Counts of all projects, or of those within --fence; sizes are of the texts, the vectors and the file.")]
 pub(super) struct Arguments {}
 
 /// Counts that belong together.
@@ -76,7 +76,9 @@ pub(super) fn run(
     let mut all = Sum::default();
     let mut projects: BTreeMap<&str, Sum> = BTreeMap::new();
     let mut categories: BTreeMap<&str, Sum> = BTreeMap::new();
-    for group in &inventory.groups {
+    let reach = config.grants().reach;
+    let readable = |group: &&Group| reach.can_read(&group.project);
+    for group in inventory.groups.iter().filter(readable) {
         all.add(group);
         projects.entry(&group.project).or_default().add(group);
         categories

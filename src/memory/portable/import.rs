@@ -42,6 +42,8 @@ pub(super) struct Incoming {
 pub struct Importer {
     /// The project of memories that name none.
     project: String,
+    /// The projects that the import may read and write.
+    reach: Reach,
     waiting: Vec<Incoming>,
     /// Bytes of the texts that wait.
     bytes: usize,
@@ -64,6 +66,11 @@ impl Importer {
             project: project.to_owned(),
             ..Importer::default()
         }
+    }
+
+    /// The same importer for a caller whose reach may end.
+    pub(crate) fn within(self, reach: Reach) -> Importer {
+        Importer { reach, ..self }
     }
 
     /// Takes one document: a line of Mimo's export or of the official memory
@@ -169,9 +176,9 @@ impl Memories {
             let record = &incoming.record;
             record.identity(text::key(&record.text))
         };
-        let reach = &Reach::Everything;
+        let reach = importer.reach.clone();
         let identities = portion.iter().map(identity).collect();
-        let known = self.store.identify(reach, identities).await?;
+        let known = self.store.identify(&reach, identities).await?;
         // Only new memories have to be encoded.
         let mut files = Vec::with_capacity(portion.len());
         let (mut new, mut texts) = (Vec::new(), Vec::new());
@@ -190,7 +197,7 @@ impl Memories {
         let (model, at) = (self.embedder.model_id(), self.clock.now());
         let mut imported = match new.is_empty() {
             true => Vec::new(),
-            false => import::import(&*self.store, reach, model, new, at).await?,
+            false => import::import(&*self.store, &reach, model, new, at).await?,
         }
         .into_iter();
         for (file_id, supersedes, known) in files {
@@ -227,7 +234,7 @@ impl Memories {
             });
         if !links.is_empty() {
             let model = self.embedder.model_id();
-            import::link(&*self.store, &Reach::Everything, model, links).await?;
+            import::link(&*self.store, &importer.reach, model, links).await?;
         }
         Ok(())
     }
