@@ -83,6 +83,16 @@ pub enum ToolGrants {
     Matching(Vec<String>),
 }
 
+/// The projects that a question within `project` covers if it names none: that one
+/// and the shared one.
+pub(crate) fn with_shared(project: &str) -> Vec<String> {
+    let mut projects = vec![project.to_owned()];
+    if project != PROJECT_SHARED {
+        projects.push(PROJECT_SHARED.to_owned());
+    }
+    projects
+}
+
 impl Caller {
     pub fn new(grants: impl Into<Arc<Grants>>, session: impl Into<Arc<str>>) -> Caller {
         Caller {
@@ -106,16 +116,6 @@ impl Caller {
 
     pub fn reach(&self) -> &Reach {
         &self.grants.reach
-    }
-
-    /// The projects that a search covers if it names none: the caller's own and
-    /// the shared one.
-    pub(crate) fn default_projects(&self) -> Vec<String> {
-        let mut projects = vec![self.project().to_owned()];
-        if self.project() != PROJECT_SHARED {
-            projects.push(PROJECT_SHARED.to_owned());
-        }
-        projects
     }
 
     /// The same grants, for a call that a procedure's step makes.

@@ -10,7 +10,7 @@ use super::fan_out::{StoreResults, StoreSearch};
 use super::relevance::Relevance;
 use super::service::Ask;
 use super::{Evidence, StoreKind};
-use crate::caller::Grants;
+use crate::caller::{Grants, ToolGrants};
 use crate::failure::Failure;
 use crate::graph::about::{NamedTriple, Topic};
 use crate::graph::query::Scope;
@@ -179,7 +179,7 @@ impl Ask {
             return Ok(Vec::new());
         };
         let found = skills.find(lookup.query, limits::ASK_HITS_PER_STORE_MAX);
-        Ok(found.await?.into_iter().map(tool_hit).collect())
+        Ok(granted_hits(found.await?, &lookup.grants.tools))
     }
 }
 
@@ -250,6 +250,12 @@ fn procedure_hit(stored: StoredDefinition) -> Hit {
     }
 }
 
+/// The tools that the caller may use.
+fn granted_hits(tools: Vec<SkillTool>, grants: &ToolGrants) -> Vec<Hit> {
+    let granted = tools.into_iter().filter(|tool| grants.allow(&tool.name));
+    granted.map(tool_hit).collect()
+}
+
 fn tool_hit(tool: SkillTool) -> Hit {
     let text = format!(
         "{} {}: {}",
@@ -267,4 +273,28 @@ fn tool_hit(tool: SkillTool) -> Hit {
 
 fn in_words(name: &str) -> String {
     name.replace(['_', '-', '.'], " ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tools_that_are_not_granted_are_left_out() {
+        let tool = |name: &str| SkillTool {
+            name: format!("files__{name}"),
+            skill: "files".to_owned(),
+            tool: name.to_owned(),
+            description: String::new(),
+            is_read_only: false,
+        };
+        let patterns = ["files__*", "!files__delete"].map(str::to_owned);
+        let grants = ToolGrants::Matching(patterns.into());
+        let hits = granted_hits(vec![tool("read"), tool("delete")], &grants);
+        let cited: Vec<&str> = hits
+            .iter()
+            .map(|hit| hit.evidence.citation.as_str())
+            .collect();
+        assert_eq!(cited, ["skill:files__read"]);
+    }
 }

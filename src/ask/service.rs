@@ -16,7 +16,7 @@ use super::{
     Candidate, Conversations, Decision, FollowUp, Router, StoreKind, Synthesis, Turn, Writers,
     follow_up, select,
 };
-use crate::caller::Caller;
+use crate::caller::{Caller, with_shared};
 use crate::embed::VectorCache;
 use crate::failure::Failure;
 use crate::graph::Graph;
@@ -256,7 +256,7 @@ fn lookup(caller: &Caller, turns: &[Turn], query: &str) -> Lookup {
         vector: None,
         entities,
         grants: caller.grants.clone(),
-        projects: caller.default_projects(),
+        projects: with_shared(caller.project()),
     }
 }
 

@@ -11,8 +11,8 @@ use super::output::Output;
 use crate::app::{self, App};
 use crate::clock::Clock;
 use crate::config::{AskSettings, Config, EndpointSettings, Environment};
+use crate::skills::probe;
 use crate::skills::sandbox::policy::{Layer, LayerState, Layers};
-use crate::skills::sandbox::probe;
 
 /// Nothing to choose.
 #[derive(clap::Args)]

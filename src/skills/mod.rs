@@ -11,6 +11,8 @@ pub mod launcher;
 pub(crate) mod logs;
 pub mod manifest;
 pub(crate) mod policy;
+#[cfg_attr(not(target_os = "linux"), path = "no_probe.rs")]
+pub mod probe;
 pub mod refusal;
 pub mod rules;
 pub mod sandbox;

@@ -6,6 +6,7 @@ use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 use super::Arguments;
+use crate::caller::with_shared;
 use crate::clock::Timestamp;
 use crate::failure::Failure;
 use crate::limits;
@@ -244,17 +245,8 @@ pub(crate) fn scope_of(reader: &Reader<'_>, current: &str) -> Result<Vec<String>
     Ok(match reader.name("project")? {
         Some(all) if all == "*" => Vec::new(),
         Some(project) => vec![project],
-        None => visible_to(current),
+        None => with_shared(current),
     })
-}
-
-/// The projects that `current` sees: itself and the shared one.
-pub(crate) fn visible_to(current: &str) -> Vec<String> {
-    let mut projects = vec![current.to_owned()];
-    if current != PROJECT_SHARED {
-        projects.push(PROJECT_SHARED.to_owned());
-    }
-    projects
 }
 
 /// The one project that something is to belong to, where one was named.

@@ -6,10 +6,9 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value, json};
 
-use super::arguments::visible_to;
 use super::procedure::offers as procedures;
 use super::{graph, memory, prompts};
-use crate::caller::Caller;
+use crate::caller::{Caller, with_shared};
 use crate::failure::Failure;
 use crate::limits;
 use crate::procedure::Procedures;
@@ -94,7 +93,7 @@ impl Completer {
             "project" => {
                 let mut names = self.gather(&[Kind::Project], request, caller).await?;
                 // These can be named although nothing is in them yet.
-                let fixed = visible_to(caller.project()).into_iter();
+                let fixed = with_shared(caller.project()).into_iter();
                 let fixed = beginning_with(fixed, &request.value);
                 names.names.splice(0..0, fixed.names);
                 remove_duplicates(&mut names.names);
@@ -118,7 +117,7 @@ impl Completer {
         let projects = match request.others.get("project").and_then(Value::as_str) {
             Some("*") => Vec::new(),
             Some(project) if !project.trim().is_empty() => vec![project.trim().to_owned()],
-            _ => visible_to(caller.project()),
+            _ => with_shared(caller.project()),
         };
         let mut all = Names::default();
         for kind in kinds {

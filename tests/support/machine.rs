@@ -12,8 +12,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::{Mutex, OnceLock};
 
+use mimo::skills::probe::layers;
 use mimo::skills::sandbox::policy::{Layer, LayerState};
-use mimo::skills::sandbox::probe::layers;
 
 /// A requirement, or why it is missing and how to get it.
 pub type Found<T> = Result<T, String>;

@@ -29,8 +29,6 @@ mod namespaces;
 #[cfg(target_os = "linux")]
 mod privileges;
 #[cfg(target_os = "linux")]
-pub mod probe;
-#[cfg(target_os = "linux")]
 mod process;
 #[cfg(target_os = "linux")]
 mod profile;
@@ -42,10 +40,6 @@ mod seccomp;
 mod supervisor;
 #[cfg(target_os = "linux")]
 mod watchdog;
-
-#[cfg(not(target_os = "linux"))]
-#[path = "elsewhere.rs"]
-pub(crate) mod probe;
 
 #[cfg(target_os = "linux")]
 pub use supervisor::main;

@@ -6,13 +6,12 @@ use futures::future::BoxFuture;
 use serde_json::{Value, json};
 
 use super::render::rounded;
-use crate::caller::Caller;
+use crate::caller::{Caller, with_shared};
 use crate::failure::{Failure, Kind};
 use crate::graph::Graph;
 use crate::graph::query::{Plan, Scope};
 use crate::graph::reach::Direction;
 use crate::limits;
-use crate::tools::arguments::visible_to;
 use crate::tools::{Document, ResourceSource};
 
 /// The beginning of every address.
@@ -60,7 +59,7 @@ pub async fn resource(graph: &Graph, uri: &str, caller: &Caller) -> Result<Docum
     })?;
     let scope = Scope {
         reach: caller.reach().clone(),
-        projects: visible_to(caller.project()),
+        projects: with_shared(caller.project()),
         at: graph.now(),
         min_confidence: 0.0,
         limit: limits::GRAPH_RESULTS_MAX,

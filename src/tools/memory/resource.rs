@@ -6,13 +6,12 @@ use futures::future::BoxFuture;
 use serde_json::{Value, json};
 
 use super::row;
-use crate::caller::Caller;
+use crate::caller::{Caller, with_shared};
 use crate::failure::{Failure, Kind};
 use crate::limits;
 use crate::memory::Memories;
 use crate::store::memory::{self, MemoryId};
 use crate::store::names::{self, NameStore, NamesQuery};
-use crate::tools::arguments::visible_to;
 use crate::tools::{Document, ResourceSource};
 
 /// How every address begins.
@@ -76,7 +75,7 @@ impl MemoryResources {
         let latest = NamesQuery {
             kind: names::Kind::Memory,
             reach: caller.reach().clone(),
-            projects: visible_to(caller.project()),
+            projects: with_shared(caller.project()),
             prefix: String::new(),
             limit: limits::MEMORIES_LISTED_MAX,
         };

@@ -5,11 +5,11 @@ use serde_json::json;
 
 use super::quoted::Quoted;
 use super::{Argument, Composer, Given, short};
-use crate::caller::Caller;
+use crate::caller::{Caller, with_shared};
 use crate::failure::Failure;
 use crate::limits;
 use crate::store::memory::{Category, Memory};
-use crate::tools::arguments::{one_project, visible_to};
+use crate::tools::arguments::one_project;
 
 pub(super) const ARGUMENTS: [Argument; 2] = [
     Argument {
@@ -98,7 +98,7 @@ async fn gather(
     key: &str,
 ) -> Result<Quoted, Failure> {
     let own = [project.to_owned()];
-    let both = visible_to(project);
+    let both = with_shared(project);
     let mut quoted = Quoted::default();
     for memory in composer
         .by_name(key, &composer.filter(caller, &own, None, None))

@@ -7,6 +7,7 @@ use serde_json::Value;
 use serde_json::value::{RawValue, to_raw_value};
 
 use super::{Skills, exposure};
+use crate::caller::ToolGrants;
 use crate::failure::{CallError, Failure, Kind};
 use crate::limits;
 use crate::registry::tool_names::SEPARATOR;
@@ -110,6 +111,7 @@ pub(crate) async fn run(
         Some(target) => target,
         None => unlisted(name)?,
     };
+    check_granted(&target, &context.caller.grants.tools)?;
     if read_only && !target.read_only {
         return Err(
             Failure::new(Kind::Refused, format!("{name} is not declared read-only"))
@@ -137,6 +139,19 @@ fn unlisted(name: &str) -> Result<Target, Failure> {
         tool: tool.to_owned(),
         read_only: false,
     })
+}
+
+/// A grant of `skill_call` alone is no grant of the tools behind it.
+fn check_granted(target: &Target, grants: &ToolGrants) -> Result<(), Failure> {
+    let name = format!("{}{SEPARATOR}{}", target.skill, target.tool);
+    match grants.allow(&name) {
+        true => Ok(()),
+        false => Err(
+            Failure::new(Kind::NotFound, format!("there is no tool {name:?}"))
+                .at("/tool")
+                .hint("this caller may not use it; whoever granted the others can grant it"),
+        ),
+    }
 }
 
 /// Whether the result has `isError` set.
@@ -177,4 +192,22 @@ fn progress(context: Context) -> Arc<dyn Fn(&RawValue) + Send + Sync> {
                 .report(done, params["total"].as_f64(), message);
         }
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_grant_of_skill_call_does_not_grant_its_targets() {
+        let target = unlisted("files__delete").expect("a name of a skill's tool");
+        let allowed = |patterns: &[&str]| {
+            let patterns = patterns.iter().map(|pattern| (*pattern).to_owned());
+            check_granted(&target, &ToolGrants::Matching(patterns.collect())).is_ok()
+        };
+        assert!(!allowed(&["skill_call"]));
+        assert!(!allowed(&["skill_call", "files__*", "!files__delete"]));
+        assert!(allowed(&["skill_call", "files__*"]));
+        assert!(check_granted(&target, &ToolGrants::All).is_ok());
+    }
 }

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::policy::{Layer, LayerState, Layers};
+use super::sandbox::policy::{Layer, LayerState, Layers};
 
 pub(crate) fn layers(_executable: &Path) -> Layers {
     let why = "Mimo's sandbox is built on the Linux kernel";

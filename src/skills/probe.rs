@@ -1,11 +1,11 @@
-//! Finds which layers this machine supports, by running a sandbox without a program
+//! Finds which layers of the sandbox this machine supports, by running a sandbox without a program
 //! once in each process.
 
 use std::path::Path;
 use std::sync::OnceLock;
 
-use super::policy::{Bounds, Layers, NetworkAccess, Policy, Report};
-use crate::skills::launcher;
+use super::launcher;
+use super::sandbox::policy::{Bounds, Layers, NetworkAccess, Policy, Report};
 
 /// The layers that this machine supports. `executable` is Mimo itself.
 pub fn layers(executable: &Path) -> Layers {
