@@ -33,7 +33,6 @@
 //! the triangle 411 ms, the join 4.3 ms.
 
 #[path = "../tests/support/machine.rs"]
-#[allow(dead_code)]
 mod machine;
 #[allow(dead_code, reason = "times are told as they are here")]
 mod measure;

@@ -26,7 +26,6 @@ fn main() {}
 mod hub;
 #[cfg(target_os = "linux")]
 #[path = "../tests/support/machine.rs"]
-#[allow(dead_code, reason = "the tests use the rest")]
 mod machine;
 #[cfg(target_os = "linux")]
 #[allow(dead_code, reason = "the other benches use the rest")]

@@ -26,7 +26,6 @@
 )]
 
 #[path = "../tests/support/machine.rs"]
-#[allow(dead_code, reason = "the tests use the rest")]
 mod machine;
 #[allow(dead_code, reason = "the other bench uses the rest")]
 mod support;

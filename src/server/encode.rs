@@ -9,6 +9,9 @@ use serde_json::value::RawValue;
 
 use crate::tools::Reply;
 
+/// The name of a member of a result, and its value as JSON.
+type Member = (&'static str, &'static str);
+
 /// The members that results have since revision 2026-07-28.
 const COMPLETE: (&str, &str) = ("resultType", "\"complete\"");
 const TTL: (&str, &str) = ("ttlMs", "0");
@@ -24,7 +27,7 @@ pub(super) enum Marks {
 }
 
 impl Marks {
-    fn members(self) -> &'static [(&'static str, &'static str)] {
+    fn members(self) -> &'static [Member] {
         match self {
             Marks::None => &[],
             Marks::Complete => &[COMPLETE],
@@ -60,10 +63,7 @@ pub(super) fn encode(reply: &Reply, marks: Marks) -> Result<String, serde_json::
 
 /// Another server's result without the marks that the client does not know, and
 /// those of `marks` that it lacks.
-fn forwarded(
-    raw: &RawValue,
-    marks: Marks,
-) -> Result<(String, Vec<(&'static str, &'static str)>), serde_json::Error> {
+fn forwarded(raw: &RawValue, marks: Marks) -> Result<(String, Vec<Member>), serde_json::Error> {
     let text = match memchr::memchr2(b'\n', b'\r', raw.get().as_bytes()) {
         None => raw.get().to_owned(),
         // A message is one line.

@@ -209,7 +209,9 @@ mod tests {
         let next = |caller: &Caller| pages.next(caller, &cursor, 60);
         next(&fenced("one")).expect("its own");
         next(&caller("two", Reach::Everything)).expect("the local user's");
-        let unknown = next(&fenced("two")).err().expect("another caller's");
+        let Err(unknown) = next(&fenced("two")) else {
+            panic!("another caller's cursor was known");
+        };
         assert_eq!(unknown.kind, Kind::NotFound);
     }
 }

@@ -150,7 +150,7 @@ fn resources_and_names_end_at_the_fence() {
     };
     let caller = fenced("b");
     let read = |id: i64| mimo.wait(resources.read(&format!("mimo://memory/{id}"), &caller));
-    assert_eq!(read(1).err().expect("not there").kind, Kind::NotFound);
+    assert_eq!(read(1).expect_err("not there").kind, Kind::NotFound);
     assert!(read(2).is_ok() && read(3).is_ok());
     let names = |reach: &Reach, kind| {
         let query = NamesQuery {

@@ -331,11 +331,8 @@ pub(super) fn word_ids(
     words: &[&str],
 ) -> Result<Vec<Option<WordId>>, StoreError> {
     let mut statement = file.prepare_cached("SELECT id FROM graph_word WHERE word = ?")?;
-    let mut id = |word: &&str| statement.query_row([word], |row| row.get(0)).optional();
-    Ok(words
-        .iter()
-        .map(|word| id(word))
-        .collect::<Result<_, _>>()?)
+    let id = |word: &&str| statement.query_row([word], |row| row.get(0)).optional();
+    Ok(words.iter().map(id).collect::<Result<_, _>>()?)
 }
 
 pub(super) fn words(file: &Connection, ids: &[WordId]) -> Result<Vec<String>, StoreError> {
