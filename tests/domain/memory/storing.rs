@@ -204,12 +204,12 @@ fn invalid_arguments_name_their_path_and_store_nothing() {
         (
             json!({"content": "a", "project": "*"}),
             "/project",
-            "one project",
+            "single project",
         ),
         (
             json!({"content": "a", "valid_until": "soon"}),
             "/valid_until",
-            "not a moment",
+            "not a date",
         ),
         (
             json!({"content": "a", "memories": [{"content": "b"}]}),
@@ -220,7 +220,7 @@ fn invalid_arguments_name_their_path_and_store_nothing() {
         (
             json!({"memories": [{"content": "a"}, {"contents": "b"}]}),
             "/memories/1/contents",
-            "no field",
+            "unknown field",
         ),
         (
             json!({"memories": [{"content": "a"}, 7]}),
