@@ -7,22 +7,26 @@
 //! 1,000,000 triples. `cargo bench --bench graph` installs the two packages
 //! under `target/clients` the first time.
 //!
-//! Measured on 2026-11-22, two shared EPYC (Zen 5) cores under load, release
-//! profile; p50 in milliseconds for one whole question, names looked up, after
-//! each was asked once:
+//! Measured on 2026-11-25, two shared EPYC (Zen 5) cores, release profile; p50 in
+//! milliseconds for one whole question, names looked up, after each was asked
+//! once:
 //!
 //! | | results | Mimo | oxigraph 0.5 in memory | on disk | networkx 3.6 |
 //! |---|---|---|---|---|---|
-//! | 1 hop | 16 | 0.052 | 0.065 | 0.078 | 0.005 |
-//! | 2 hops, both ways | 1,156 | 1.8 | 2.5 | 8.5 | 0.44 |
-//! | 3 hops | 521 | 0.93 | 1.06 | 3.3 | 0.19 |
-//! | triangle over everything | 3,857 | 164 | 299 | 978 | 850 |
-//! | join of 4 patterns | 311 | 0.76 | 1.86 | 5.9 | 6.0 |
-//! | peak resident MB | | 93 | 546 | 763 | 617 |
+//! | 1 hop | 16 | 0.151 | 0.090 | 0.101 | 0.006 |
+//! | 2 hops, both ways | 1,156 | 2.5 | 3.2 | 5.3 | 0.43 |
+//! | 3 hops | 521 | 1.21 | 1.34 | 3.0 | 0.20 |
+//! | triangle over everything | 3,857 | 144 | 186 | 714 | 812 |
+//! | join of 4 patterns | 311 | 1.02 | 1.96 | 5.4 | 6.6 |
+//! | peak resident MB | | 94 | 547 | 764 | 617 |
 //!
-//! Entering the million in batches of 5,000 takes 24 seconds of CPU time, 42,000
-//! triples a second (25,000 to 32,000 by the clock), with 31 MB resident;
-//! the file has 189 MB. networkx keeps the graph as Python objects and only
+//! On 2026-11-22, before the port took batches and reach, the same ratios to
+//! oxigraph in memory were .80, .72, .88, .55 and .41; they are 1.68, .77, .90,
+//! .78 and .52 now. Not profiled yet; the first suspects are a fixed cost a
+//! question (about 0.1 ms) and statements prepared anew for each scan.
+//!
+//! Entering the million in batches of 5,000 goes at 33,000 triples a second by
+//! the clock, with 36 MB resident; the file has 189 MB. networkx keeps the graph as Python objects and only
 //! counts hops: it has neither confidence nor time to look at.
 //! Goals: ahead of oxigraph on every question, 2 hops with 1,000 results under
 //! 5 ms, 20,000 triples a second.
