@@ -143,6 +143,8 @@ mod linux {
                 open_files: 1_024,
                 file_bytes: 512 << 20,
                 disk_bytes: 2048 << 20,
+                listen: Vec::new(),
+                unix_sockets: false,
                 docker: false,
             },
             timeouts: Timeouts {

@@ -244,6 +244,10 @@ pub(crate) const SANDBOX_WATCH_MILLIS_MAX: u64 = 250;
 pub(crate) const SANDBOX_WATCH_NEAR_MILLIS_MAX: u64 = 50;
 /// The share of the bound that counts as near.
 pub(crate) const SANDBOX_NEAR_PERCENT: u64 = 60;
+/// Links that the path of a granted file may lead through.
+pub(crate) const SANDBOX_LINKS_MAX: usize = 40;
+/// Inotify instances of a skill; the account's are few.
+pub(crate) const SANDBOX_INOTIFY_MAX: u32 = 16;
 /// Searches for orphans of a tree without a pid namespace.
 pub(crate) const SANDBOX_SWEEPS_MAX: usize = 1_000;
 

@@ -32,7 +32,9 @@ fn probe(executable: &Path) -> Layers {
             file_bytes: 0,
             disk_bytes: u64::MAX,
         },
-        local_sockets: false,
+        listen: Vec::new(),
+        unix_sockets: false,
+        daemon_socket: false,
         strict: false,
     };
     let Ok(mut launched) = launcher::launch_policy(executable, &policy) else {

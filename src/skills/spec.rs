@@ -113,6 +113,11 @@ pub struct Sandbox {
     pub file_bytes: u64,
     /// All files in its private folder.
     pub disk_bytes: u64,
+    /// Loopback ports that it may listen on.
+    pub listen: Vec<u16>,
+    /// Whether it may use Unix sockets where it can reach no others than its own:
+    /// a granted folder may hold the socket of another program.
+    pub unix_sockets: bool,
     /// Whether it is the docker client, which needs the daemon's socket.
     pub docker: bool,
 }

@@ -113,6 +113,8 @@ fn version_spec(spec: &SkillSpec) -> SkillSpec {
             write: Vec::new(),
             network: Network::None,
             // The docker client prints its own version without its daemon.
+            listen: Vec::new(),
+            unix_sockets: false,
             docker: false,
             ..spec.sandbox.clone()
         },

@@ -41,6 +41,8 @@ pub fn program(name: &str, program: PathBuf, arguments: &[&str]) -> SkillSpec {
             open_files: 256,
             file_bytes: 1 << 30,
             disk_bytes: 1 << 30,
+            listen: Vec::new(),
+            unix_sockets: false,
             docker: false,
         },
         timeouts: Timeouts {

@@ -100,6 +100,7 @@ fn document(skill: &Skill) -> Value {
         "write": sandbox.write,
         "network": network,
         "ports": ports,
+        "listen": sandbox.listen,
         "env": skill.variables,
         "memory_bytes": sandbox.memory_bytes,
         "cpu_seconds": sandbox.cpu_seconds,
@@ -151,6 +152,7 @@ fn row(skill: &Skill) -> [String; 6] {
     };
     let mut more = paths("read", &sandbox.read);
     more.extend(paths("write", &sandbox.write));
+    more.extend(sandbox.listen.iter().map(|port| format!("listen {port}")));
     more.extend(skill.variables.iter().map(|name| format!("${name}")));
     [
         skill.spec.name.to_string(),

@@ -49,6 +49,8 @@ struct RawSandbox {
     network: Option<String>,
     #[serde(default)]
     ports: Vec<u16>,
+    #[serde(default)]
+    listen: Vec<u16>,
     memory_mb: Option<u64>,
     cpu_seconds: Option<u64>,
     nproc: Option<u64>,
@@ -201,16 +203,20 @@ fn sandbox(raw: &RawSandbox, rules: &Rules, refused: &mut Vec<Refusal>) -> Sandb
         Some("outbound") => Network::Outbound(raw.ports.clone()),
         _ => Network::None,
     };
-    if network == Network::None && !raw.ports.is_empty() {
-        let why = "ports are given, but the skill has no network";
-        let fix = "add \"network\": \"outbound\", or remove the ports";
-        refused.push(
-            Refusal::new(Class::Value, why, fix)
-                .under("ports")
-                .under("sandbox"),
-        );
+    for (key, ports) in [("ports", &raw.ports), ("listen", &raw.listen)] {
+        if network == Network::None && !ports.is_empty() {
+            let why = "ports are given, but the skill has no network";
+            let fix = "add \"network\": \"outbound\", or remove the ports";
+            refused.push(
+                Refusal::new(Class::Value, why, fix)
+                    .under(key)
+                    .under("sandbox"),
+            );
+        }
     }
     Sandbox {
+        listen: raw.listen.clone(),
+        unix_sockets: read.is_empty() && write.is_empty(),
         read,
         write,
         network,

@@ -9,30 +9,43 @@ use std::os::unix::net::UnixStream;
 
 use nix::unistd::{chdir, execve, setsid};
 
-use super::policy::{Layers, Policy, Report};
-use super::{control, landlock, privileges, process, rlimits, seccomp};
+use super::files::Files;
+use super::policy::{Layer, LayerState, Layers, Policy, Report};
+use super::seccomp::Surroundings;
+use super::{control, landlock, notify, privileges, process, rlimits, seccomp};
 
 /// Exit code of a skill whose program could not be executed.
 const NOT_EXECUTED: i32 = 127;
 
+/// What the supervisor hands to the processes that it starts.
+pub(super) struct Start<'a> {
+    pub(super) policy: &'a Policy,
+    pub(super) files: &'a Files,
+    /// The skill's stdin, stdout and stderr.
+    pub(super) pipes: [OwnedFd; 3],
+    /// To the gateway.
+    pub(super) up: &'a UnixStream,
+    /// To the supervisor, for the listener of `notify`.
+    pub(super) listener: UnixStream,
+    /// Why there is no new root.
+    pub(super) no_root: String,
+    pub(super) layers: Layers,
+}
+
 /// Becomes the skill, or reports why it cannot.
-pub(super) fn run(policy: &Policy, pipes: &[OwnedFd; 3], up: &UnixStream, layers: Layers) -> ! {
-    let mut layers = layers;
-    let Err(why) = become_skill(policy, pipes, up, &mut layers);
-    control::report(up, &Report::Failed { why, layers });
+pub(super) fn run(mut start: Start<'_>, new_root: bool) -> ! {
+    let Err(why) = become_skill(&mut start, new_root);
+    let layers = start.layers;
+    control::report(start.up, &Report::Failed { why, layers });
     process::leave(NOT_EXECUTED)
 }
 
-fn become_skill(
-    policy: &Policy,
-    pipes: &[OwnedFd; 3],
-    up: &UnixStream,
-    layers: &mut Layers,
-) -> Result<Infallible, String> {
+fn become_skill(start: &mut Start<'_>, new_root: bool) -> Result<Infallible, String> {
+    let (policy, layers) = (start.policy, &mut start.layers);
     let failed = |what: &str, error: &dyn std::fmt::Display| format!("{what}: {error}");
     // A new session has no terminal and is not in our process group.
     setsid().map_err(|error| failed("its session", &error))?;
-    for (pipe, place) in pipes.iter().zip(0..) {
+    for (pipe, place) in start.pipes.iter().zip(0..) {
         process::place_at(pipe, place).map_err(|error| failed("its pipes", &error))?;
     }
     let executable = Executable::of(policy)?;
@@ -42,8 +55,11 @@ fn become_skill(
     rlimits::set(&policy.bounds, layers);
     privileges::drop_capabilities(layers);
     privileges::no_new_privileges(layers);
-    landlock::restrict(policy, layers);
-    seccomp::restrict(policy, layers);
+    landlock::restrict(policy, start.files, layers);
+    let notified = notify_supervisor(start, new_root);
+    let layers = &mut start.layers;
+    let around = Surroundings { new_root, notified };
+    seccomp::restrict(policy, around, layers);
     if policy.strict && !layers.all_enforced() {
         let gaps = layers.gaps();
         return Err(format!("strict mode requires every layer, but {gaps}"));
@@ -51,7 +67,7 @@ fn become_skill(
     let started = Report::Started {
         layers: layers.clone(),
     };
-    control::report(up, &started);
+    control::report(start.up, &started);
     let Some(executable) = executable else {
         process::leave(0)
     };
@@ -64,6 +80,28 @@ fn become_skill(
         "{} cannot be executed: {error}",
         executable.program.to_string_lossy()
     ))
+}
+
+/// Has the supervisor make the calls that filters cannot judge; whether it does.
+/// Otherwise they are refused.
+fn notify_supervisor(start: &mut Start<'_>, new_root: bool) -> bool {
+    let calls = notify::calls(start.policy, new_root);
+    let notified = match calls.is_empty() {
+        true => Ok(()),
+        false => notify::install(&calls, &start.listener),
+    };
+    if !new_root {
+        let lost = match &notified {
+            Ok(()) => String::new(),
+            Err(error) => format!("; npx and uvx cannot install: {error}"),
+        };
+        let why = format!(
+            "names, sizes and times of other files can be seen, not changed ({}){lost}",
+            start.no_root
+        );
+        start.layers.set(Layer::Root, LayerState::Partial, why);
+    }
+    !calls.is_empty() && notified.is_ok()
 }
 
 /// The arguments of `execve`.

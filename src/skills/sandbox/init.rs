@@ -2,8 +2,7 @@
 //! forwards SIGTERM. Its end ends everything in the namespace.
 
 use std::io::PipeReader;
-use std::os::fd::{AsFd, OwnedFd};
-use std::os::unix::net::UnixStream;
+use std::os::fd::AsFd;
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::prctl;
@@ -11,34 +10,22 @@ use nix::sys::signal::{SigSet, Signal, kill};
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::{ForkResult, Pid};
 
-use super::policy::{Layer, LayerState, Layers, Policy, Report};
-use super::{child, control, namespaces, process};
+use super::child::{self, Start};
+use super::namespaces::{self, Isolation};
+use super::policy::{Layer, LayerState, Report};
+use super::{control, process, root};
 
 /// Runs as pid 1 until the skill's main process ends. Only the supervisor holds the
 /// other end of `lifeline`.
-pub(super) fn run(
-    policy: &Policy,
-    pipes: [OwnedFd; 3],
-    up: &UnixStream,
-    lifeline: &PipeReader,
-    mut layers: Layers,
-) -> ! {
+pub(super) fn run(mut start: Start<'_>, isolation: Isolation, lifeline: &PipeReader) -> ! {
+    let up = start.up;
     // From here on we die with the supervisor. The pipe tells whether it died
     // before, since its pid is not visible in this namespace.
     let tied = prctl::set_pdeathsig(Signal::SIGKILL);
     if tied.is_err() || supervisor_is_gone(lifeline) {
         process::leave(1);
     }
-    match namespaces::mount_proc() {
-        Ok(()) => {
-            namespaces::limit_pids(policy.bounds.processes);
-            layers.set(Layer::Proc, LayerState::Enforced, "its own");
-        }
-        Err(error) => {
-            let why = format!("/proc cannot be mounted here: {error}");
-            layers.set(Layer::Proc, LayerState::Absent, why);
-        }
-    }
+    let new_root = enter_root(&mut start, isolation);
     let mut awaited = SigSet::empty();
     awaited.add(Signal::SIGCHLD);
     awaited.add(Signal::SIGTERM);
@@ -46,16 +33,17 @@ pub(super) fn run(
         process::leave(1);
     }
     let skill = match process::fork() {
-        Ok(ForkResult::Child) => child::run(policy, &pipes, up, layers),
+        Ok(ForkResult::Child) => child::run(start, new_root),
         Ok(ForkResult::Parent { child }) => child,
         Err(error) => {
-            let why = format!("no process for the skill: {error}");
+            let (why, layers) = (format!("no process for the skill: {error}"), start.layers);
             control::report(up, &Report::Failed { why, layers });
             process::leave(1)
         }
     };
-    // Only the skill may hold its pipes, so that they close with it.
-    drop(pipes);
+    // Only the skill may hold its pipes and the way to the supervisor, so that they
+    // close with it.
+    drop(start);
     loop {
         match awaited.wait() {
             Ok(Signal::SIGTERM) => {
@@ -68,6 +56,31 @@ pub(super) fn run(
                     process::leave(0);
                 }
             }
+        }
+    }
+}
+
+/// Mounts a `/proc` and enters the new root; whether that worked.
+fn enter_root(start: &mut Start<'_>, isolation: Isolation) -> bool {
+    let layers = &mut start.layers;
+    if let Err(error) = namespaces::mount_proc() {
+        let why = format!("/proc cannot be mounted here: {error}");
+        layers.set(Layer::Proc, LayerState::Absent, why);
+        start.no_root = "it needs a /proc of its own".to_owned();
+        return false;
+    }
+    layers.set(Layer::Proc, LayerState::Enforced, "its own");
+    namespaces::limit_counts(isolation, start.policy.bounds.processes);
+    match root::enter(start.files) {
+        Ok(()) => {
+            let why = "only granted files exist, read-only but for its own";
+            layers.set(Layer::Root, LayerState::Enforced, why);
+            true
+        }
+        Err(error) => {
+            // The child reports what takes its place.
+            start.no_root = error.to_string();
+            false
         }
     }
 }

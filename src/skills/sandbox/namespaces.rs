@@ -9,26 +9,50 @@ use nix::sched::{CloneFlags, unshare};
 use nix::unistd::{Gid, Uid};
 
 use super::policy::{Layer, LayerState, Layers, NetworkAccess};
+use crate::limits::SANDBOX_INOTIFY_MAX;
 
-/// Enters new namespaces; the next child is pid 1. Whether that worked.
-pub(super) fn enter(network: &NetworkAccess, layers: &mut Layers) -> bool {
-    let mut flags = CloneFlags::CLONE_NEWUSER | CloneFlags::CLONE_NEWPID | CloneFlags::CLONE_NEWIPC;
+/// The namespaces that this process is in.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Isolation {
+    /// Users, processes, IPC.
+    User,
+    /// Processes and IPC. Root needs no user namespace to create them.
+    Root,
+    None,
+}
+
+/// Enters new namespaces; the next child is pid 1.
+pub(super) fn enter(network: &NetworkAccess, layers: &mut Layers) -> Isolation {
+    let mut flags = CloneFlags::CLONE_NEWPID | CloneFlags::CLONE_NEWIPC;
     if *network == NetworkAccess::None {
         flags |= CloneFlags::CLONE_NEWNET;
     }
     let (uid, gid) = (Uid::current(), Gid::current());
-    let entered = unshare(flags)
-        .map_err(io::Error::from)
-        .and_then(|()| map_ids(uid, gid));
-    match entered {
-        Ok(()) => layers.set(Layer::Namespaces, LayerState::Enforced, "user, pid and IPC"),
-        Err(error) => {
-            let why = format!("this system refuses user namespaces: {error}");
-            layers.set(Layer::Namespaces, LayerState::Absent, why);
-            return false;
-        }
-    }
-    true
+    // The user namespace first and alone: where its ids cannot be mapped, or it gives
+    // no rights, no other namespace is half entered.
+    let user = unshare(CloneFlags::CLONE_NEWUSER).map_err(io::Error::from);
+    let entered = match &user {
+        Ok(()) => map_ids(uid, gid),
+        Err(_) => Ok(()),
+    };
+    let entered = entered.and_then(|()| Ok(unshare(flags)?));
+    let (isolation, why) = match (user, entered) {
+        (Ok(()), Ok(())) => (Isolation::User, "user, pid and IPC".to_owned()),
+        (Err(refused), Ok(())) => (
+            Isolation::Root,
+            format!("pid and IPC, by root's rights; user namespaces are refused: {refused}"),
+        ),
+        (Err(refused), Err(_)) | (Ok(()), Err(refused)) => (
+            Isolation::None,
+            format!("this system refuses user namespaces: {refused}"),
+        ),
+    };
+    let state = match isolation {
+        Isolation::None => LayerState::Absent,
+        _ => LayerState::Enforced,
+    };
+    layers.set(Layer::Namespaces, state, why);
+    isolation
 }
 
 /// Maps only our own ids, to themselves.
@@ -52,10 +76,17 @@ pub(super) fn mount_proc() -> io::Result<()> {
 /// Process ids that the kernel reserves in addition to the limit.
 const PIDS_RESERVED: u64 = 301;
 
-/// Limits the process ids of this pid namespace, which kernels since 6.14 allow.
-/// RLIMIT_NPROC does not bind root, and the watchdog reacts later.
-pub(super) fn limit_pids(processes: u64) {
+/// Limits what the kernel counts for each namespace rather than for each process.
+/// Kernels that do not refuse the writes.
+pub(super) fn limit_counts(isolation: Isolation, processes: u64) {
+    // Since 6.14 for each pid namespace. RLIMIT_NPROC does not bind root, and the
+    // watchdog reacts later.
     let bound = processes.saturating_add(PIDS_RESERVED).to_string();
-    // Written to the sandbox's /proc; older kernels refuse it.
     let _ = fs::write("/proc/sys/kernel/pid_max", bound);
+    // In any other user namespace these are the machine's own limits.
+    if isolation == Isolation::User {
+        let _ = fs::write("/proc/sys/user/max_user_namespaces", "0");
+        let bound = SANDBOX_INOTIFY_MAX.to_string();
+        let _ = fs::write("/proc/sys/user/max_inotify_instances", bound);
+    }
 }

@@ -40,8 +40,12 @@ pub(crate) struct Policy {
     pub(crate) write: Vec<PathBuf>,
     pub(crate) network: NetworkAccess,
     pub(crate) bounds: Bounds,
-    /// Whether it may use Unix sockets: only the docker client.
-    pub(crate) local_sockets: bool,
+    /// Loopback ports that it may listen on.
+    pub(crate) listen: Vec<u16>,
+    /// Whether it may use Unix sockets where it can reach no others than its own.
+    pub(crate) unix_sockets: bool,
+    /// Whether it may use Unix sockets anyway: only the docker client.
+    pub(crate) daemon_socket: bool,
     /// Nothing runs unless every layer is enforced.
     pub(crate) strict: bool,
 }
@@ -73,7 +77,9 @@ impl Policy {
                 file_bytes: sandbox.file_bytes,
                 disk_bytes: sandbox.disk_bytes,
             },
-            local_sockets: sandbox.docker,
+            listen: sandbox.listen.clone(),
+            unix_sockets: sandbox.unix_sockets,
+            daemon_socket: sandbox.docker,
             strict: false,
         }
     }
@@ -121,6 +127,8 @@ pub enum Layer {
     Namespaces,
     /// A `/proc` with its own processes only.
     Proc,
+    /// A root directory in which only granted files exist, read-only but for its own.
+    Root,
     /// No network, or TCP to the given ports.
     Network,
     /// Limits of the kernel for each process.
@@ -141,9 +149,10 @@ pub enum Layer {
 
 impl Layer {
     /// In the order in which they are applied.
-    pub const ALL: [Layer; 10] = [
+    pub const ALL: [Layer; 11] = [
         Layer::Namespaces,
         Layer::Proc,
+        Layer::Root,
         Layer::Network,
         Layer::Rlimits,
         Layer::Capabilities,
@@ -158,6 +167,7 @@ impl Layer {
         match self {
             Layer::Namespaces => "namespaces",
             Layer::Proc => "proc",
+            Layer::Root => "root",
             Layer::Network => "network",
             Layer::Rlimits => "rlimits",
             Layer::Capabilities => "capabilities",

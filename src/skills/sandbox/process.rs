@@ -1,7 +1,8 @@
 //! The few system calls without a safe wrapper: fork, pidfds, and closing inherited
 //! descriptors.
 
-use std::ffi::c_int;
+use std::ffi::{c_int, c_long};
+use std::fs;
 use std::io;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 
@@ -18,12 +19,24 @@ pub(super) fn fork() -> nix::Result<ForkResult> {
 /// A descriptor that becomes readable when `pid` ends.
 pub(super) fn pidfd(pid: Pid) -> io::Result<OwnedFd> {
     // SAFETY: the call takes two integers and returns a descriptor that we own.
-    let fd = unsafe { libc::syscall(libc::SYS_pidfd_open, pid.as_raw(), 0) };
-    match c_int::try_from(fd) {
-        // SAFETY: as above; nothing else owns it.
+    owned(unsafe { libc::syscall(libc::SYS_pidfd_open, pid.as_raw(), 0) })
+}
+
+/// The new descriptor that a system call has returned, or its error.
+pub(super) fn owned(returned: c_long) -> io::Result<OwnedFd> {
+    match c_int::try_from(returned) {
+        // SAFETY: the kernel has just created it, and nothing else owns it.
         Ok(fd) if fd >= 0 => Ok(unsafe { OwnedFd::from_raw_fd(fd) }),
         _ => Err(io::Error::last_os_error()),
     }
+}
+
+/// The process of the thread `pid`.
+pub(super) fn leader(pid: Pid) -> Option<Pid> {
+    let status = fs::read(format!("/proc/{pid}/status")).ok()?;
+    let status = String::from_utf8_lossy(&status);
+    let line = status.lines().find_map(|line| line.strip_prefix("Tgid:"))?;
+    line.trim().parse().ok().map(Pid::from_raw)
 }
 
 /// Kills the process of `pidfd`, even where its pid was reused.

@@ -10,6 +10,7 @@ use seccompiler::{
 };
 
 use super::policy::{Layer, LayerState, Layers, NetworkAccess, Policy};
+use super::{landlock, notify, process};
 
 type Rules = BTreeMap<i64, Vec<SeccompRule>>;
 type Built<T> = Result<T, seccompiler::BackendError>;
@@ -34,6 +35,8 @@ const REFUSED: &[c_long] = &[
     libc::SYS_process_vm_readv,
     libc::SYS_process_vm_writev,
     libc::SYS_process_madvise,
+    libc::SYS_process_mrelease,
+    libc::SYS_migrate_pages,
     libc::SYS_pidfd_getfd,
     libc::SYS_kcmp,
     libc::SYS_bpf,
@@ -87,8 +90,15 @@ const REFUSED: &[c_long] = &[
     libc::SYS_modify_ldt,
 ];
 
-/// Calls whose arguments a filter cannot see; programs have fallbacks for them.
+/// Calls whose arguments a filter cannot see, or that hold memory which is not
+/// counted for any process; programs have fallbacks for them.
 const UNKNOWN: &[c_long] = &[
+    libc::SYS_splice,
+    libc::SYS_tee,
+    libc::SYS_vmsplice,
+    libc::SYS_landlock_create_ruleset,
+    libc::SYS_landlock_add_rule,
+    libc::SYS_landlock_restrict_self,
     libc::SYS_clone3,
     libc::SYS_openat2,
     libc::SYS_io_uring_setup,
@@ -137,15 +147,81 @@ const NEW_NAMESPACES: [c_int; 8] = [
     0x80,
 ];
 
-/// Terminal controls that simulate typed input.
-const TYPING: [u64; 2] = [0x5412, 0x541c];
+/// Controls that simulate typed input, and that change the attributes of a file
+/// which is open for reading: FS_IOC_SETFLAGS and FS_IOC_FSSETXATTR.
+const CONTROLS: [u64; 4] = [0x5412, 0x541c, 0x4008_6602, 0x401c_5820];
+
+/// Calls that name a process by their first argument; allowed with 0, the caller.
+const OF_A_PROCESS: &[c_long] = &[
+    libc::SYS_prlimit64,
+    libc::SYS_sched_setaffinity,
+    libc::SYS_sched_setscheduler,
+    libc::SYS_sched_setparam,
+    libc::SYS_sched_setattr,
+    libc::SYS_move_pages,
+    libc::SYS_get_robust_list,
+];
+
+/// Calls with a kind of target and a number, and the kind that stands for one
+/// process; allowed with 0, the caller.
+const OF_A_KIND: [(c_long, c_int); 2] = [
+    (libc::SYS_setpriority, libc::PRIO_PROCESS as c_int),
+    // IOPRIO_WHO_PROCESS
+    (libc::SYS_ioprio_set, 1),
+];
+
+/// The options that enlarge the buffers of a socket.
+const BUFFERS: [c_int; 4] = [
+    libc::SO_SNDBUF,
+    libc::SO_RCVBUF,
+    libc::SO_SNDBUFFORCE,
+    libc::SO_RCVBUFFORCE,
+];
+
+/// Calls that change extended attributes.
+const ATTRIBUTES: &[c_long] = &[
+    libc::SYS_setxattr,
+    libc::SYS_lsetxattr,
+    libc::SYS_fsetxattr,
+    libc::SYS_removexattr,
+    libc::SYS_lremovexattr,
+    libc::SYS_fremovexattr,
+];
+
+/// Old calls that set the times of a file; programs have newer ones.
+const OLD_TIMES: &[c_long] = &[
+    #[cfg(target_arch = "x86_64")]
+    libc::SYS_utime,
+    #[cfg(target_arch = "x86_64")]
+    libc::SYS_utimes,
+    #[cfg(target_arch = "x86_64")]
+    libc::SYS_futimesat,
+];
+
+const WATCHING: &[c_long] = &[
+    libc::SYS_inotify_init1,
+    #[cfg(target_arch = "x86_64")]
+    libc::SYS_inotify_init,
+];
+
+/// The first system call that did not exist when this list was checked.
+const FIRST_NEW: u32 = 463;
 
 /// The arguments of `personality` that set the default and that only query.
 const PERSONALITIES: [u64; 2] = [0, 0xffff_ffff];
 
+/// What the filters depend on beside the policy.
+#[derive(Clone, Copy)]
+pub(super) struct Surroundings {
+    /// Only granted files exist.
+    pub(super) new_root: bool,
+    /// The supervisor makes some calls itself, see `notify`.
+    pub(super) notified: bool,
+}
+
 /// Applies the filters. The strictest comes last, since each sees every later call.
-pub(super) fn restrict(policy: &Policy, layers: &mut Layers) {
-    let built = programs(policy).map_err(|error| error.to_string());
+pub(super) fn restrict(policy: &Policy, around: Surroundings, layers: &mut Layers) {
+    let built = programs(policy, around).map_err(|error| error.to_string());
     let applied = built.and_then(|programs| {
         programs
             .iter()
@@ -157,14 +233,21 @@ pub(super) fn restrict(policy: &Policy, layers: &mut Layers) {
     }
 }
 
-fn programs(policy: &Policy) -> Built<Vec<BpfProgram>> {
-    let mut programs = Vec::new();
-    if cfg!(target_arch = "x86_64") {
-        programs.push(no_x32());
+fn programs(policy: &Policy, around: Surroundings) -> Built<Vec<BpfProgram>> {
+    let all =
+        |calls: &[c_long]| -> Rules { calls.iter().map(|call| (*call, Vec::new())).collect() };
+    let mut unknown = all(UNKNOWN);
+    let mut unsupported = temporary_files()?;
+    let mut programs = vec![no_new_calls(), filter(ignored()?, 0)?];
+    if !around.new_root {
+        unknown.extend(all(OLD_TIMES));
+        unsupported.extend(all(ATTRIBUTES));
+        // What programs get where all watches are in use.
+        programs.push(filter(all(WATCHING), libc::EMFILE)?);
     }
-    let unknown = UNKNOWN.iter().map(|call| (*call, Vec::new())).collect();
+    programs.push(filter(unsupported, libc::EOPNOTSUPP)?);
     programs.push(filter(unknown, libc::ENOSYS)?);
-    programs.push(filter(refused(policy)?, libc::EPERM)?);
+    programs.push(filter(refused(policy, around)?, libc::EPERM)?);
     Ok(programs)
 }
 
@@ -179,29 +262,62 @@ fn filter(rules: Rules, error: c_int) -> Built<BpfProgram> {
     .try_into()
 }
 
-/// Refuses the x32 interface, which has other numbers for the same calls: load the
-/// number, compare, return.
-fn no_x32() -> BpfProgram {
+/// Refuses calls that no rule could know, and with them the x32 interface, which has
+/// other numbers for the same calls: load the number, compare, return.
+fn no_new_calls() -> BpfProgram {
     const LOAD: u16 = 0x20;
     const AT_LEAST: u16 = 0x35;
     const ANSWER: u16 = 0x06;
-    const X32: u32 = 0x4000_0000;
     const ERROR: u32 = 0x0005_0000;
     const ALLOW: u32 = 0x7fff_0000;
     let step = |code, jt, jf, k| sock_filter { code, jt, jf, k };
     vec![
         step(LOAD, 0, 0, 0),
-        step(AT_LEAST, 0, 1, X32),
+        step(AT_LEAST, 0, 1, FIRST_NEW),
         step(ANSWER, 0, 0, ERROR | libc::ENOSYS.unsigned_abs()),
         step(ANSWER, 0, 0, ALLOW),
     ]
 }
 
-fn refused(policy: &Policy) -> Built<Rules> {
+/// Calls that seem to succeed: what they ask for would undo a limit.
+fn ignored() -> Built<Rules> {
+    let level = condition(1, Op::Eq, libc::SOL_SOCKET.unsigned_abs().into())?;
+    let buffers = BUFFERS
+        .iter()
+        .map(|option| rule(vec![level.clone(), same(2, *option)?]))
+        .collect::<Built<Vec<SeccompRule>>>()?;
+    // The supervisor could no longer see what it holds.
+    let hiding = rule(vec![same(0, libc::PR_SET_DUMPABLE)?, same(1, 0)?])?;
+    Ok(Rules::from([
+        (libc::SYS_setsockopt, buffers),
+        (libc::SYS_prctl, vec![hiding]),
+    ]))
+}
+
+/// Files without a name, which no folder's size shows.
+fn temporary_files() -> Built<Rules> {
+    let flag = libc::O_TMPFILE & !libc::O_DIRECTORY;
+    OPENING
+        .iter()
+        .map(|(call, flags)| Ok((*call, vec![rule(vec![has(*flags, flag)?])?])))
+        .collect()
+}
+
+fn refused(policy: &Policy, around: Surroundings) -> Built<Rules> {
     let mut rules: Rules = REFUSED.iter().map(|call| (*call, Vec::new())).collect();
-    rules.insert(libc::SYS_socket, sockets(policy)?);
-    let pairs = rule(vec![unlike(0, libc::AF_UNIX)?])?;
-    rules.insert(libc::SYS_socketpair, vec![pairs]);
+    rules.insert(libc::SYS_socket, sockets(policy, around)?);
+    let mut pairs = vec![rule(vec![unlike(0, libc::AF_UNIX)?])?];
+    pairs.extend(connectionless(Vec::new())?);
+    rules.insert(libc::SYS_socketpair, pairs);
+    for call in OF_A_PROCESS {
+        rules.insert(*call, vec![rule(vec![unlike(0, 0)?])?]);
+    }
+    for (call, process) in OF_A_KIND {
+        let others = [rule(vec![unlike(0, process)?])?, rule(vec![unlike(1, 0)?])?];
+        rules.insert(call, others.into());
+    }
+    let enlarging = rule(vec![same(1, libc::F_SETPIPE_SZ)?])?;
+    rules.insert(libc::SYS_fcntl, vec![enlarging]);
     for (call, flags) in [
         (libc::SYS_sendto, 3),
         (libc::SYS_sendmsg, 2),
@@ -215,17 +331,21 @@ fn refused(policy: &Policy) -> Built<Rules> {
         .map(|flag| rule(vec![has(0, *flag)?]))
         .collect::<Built<Vec<SeccompRule>>>()?;
     rules.insert(libc::SYS_clone, namespaces);
-    let typing = TYPING
+    let controls = CONTROLS
         .iter()
         .map(|control| rule(vec![condition(1, Op::Eq, *control)?]))
         .collect::<Built<Vec<SeccompRule>>>()?;
-    rules.insert(libc::SYS_ioctl, typing);
+    rules.insert(libc::SYS_ioctl, controls);
     rules.extend(setid_rules()?);
     let odd = PERSONALITIES
         .iter()
         .map(|usual| condition(0, Op::Ne, *usual))
         .collect::<Built<Vec<SeccompCondition>>>()?;
     rules.insert(libc::SYS_personality, vec![rule(odd)?]);
+    if !around.notified {
+        let calls = notify::calls(policy, around.new_root);
+        rules.extend(calls.into_iter().map(|call| (call, Vec::new())));
+    }
     Ok(rules)
 }
 
@@ -252,13 +372,17 @@ fn setid_rules() -> Built<Rules> {
 }
 
 /// Allows IPv4 and IPv6 with TCP and UDP only, since MPTCP would bypass Landlock's
-/// TCP rules. Without network, no sockets at all.
-fn sockets(policy: &Policy) -> Built<Vec<SeccompRule>> {
+/// TCP rules. Without network, none of them. Unix sockets only where no others than
+/// the skill's own can be reached.
+fn sockets(policy: &Policy, around: Surroundings) -> Built<Vec<SeccompRule>> {
     let mut families = match policy.network {
         NetworkAccess::None => Vec::new(),
         _ => vec![libc::AF_INET, libc::AF_INET6],
     };
-    if policy.local_sockets {
+    let own_names = policy.network == NetworkAccess::None
+        || process::landlock_version() >= landlock::WITH_SCOPES;
+    let unix = policy.daemon_socket || policy.unix_sockets && around.new_root && own_names;
+    if unix {
         families.push(libc::AF_UNIX);
     }
     if families.is_empty() {
@@ -272,7 +396,24 @@ fn sockets(policy: &Policy) -> Built<Vec<SeccompRule>> {
         .into_iter()
         .map(|protocol| unlike(2, protocol))
         .collect::<Built<Vec<SeccompCondition>>>()?;
-    Ok(vec![rule(families)?, rule(protocols)?])
+    let mut rules = vec![rule(families)?, rule(protocols)?];
+    if unix {
+        rules.extend(connectionless(vec![same(0, libc::AF_UNIX)?])?);
+    }
+    Ok(rules)
+}
+
+/// Any type of socket but SOCK_STREAM (1) and SOCK_SEQPACKET (5): a datagram reaches
+/// any server by its name, also from a pair. Flags share the argument.
+fn connectionless(family: Vec<SeccompCondition>) -> Built<Vec<SeccompRule>> {
+    [(1, 0), (2, 2), (8, 8)]
+        .into_iter()
+        .map(|(bit, value)| {
+            let mut all = family.clone();
+            all.push(condition(1, Op::MaskedEq(bit), value)?);
+            rule(all)
+        })
+        .collect()
 }
 
 fn rule(conditions: Vec<SeccompCondition>) -> Built<SeccompRule> {
@@ -286,6 +427,10 @@ fn condition(argument: u8, op: Op, value: u64) -> Built<SeccompCondition> {
 
 fn unlike(argument: u8, value: c_int) -> Built<SeccompCondition> {
     condition(argument, Op::Ne, u64::from(value.unsigned_abs()))
+}
+
+fn same(argument: u8, value: c_int) -> Built<SeccompCondition> {
+    condition(argument, Op::Eq, u64::from(value.unsigned_abs()))
 }
 
 fn has(argument: u8, flag: c_int) -> Built<SeccompCondition> {

@@ -5,6 +5,7 @@ use std::io::{self, PipeWriter, Read, Write};
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::process::ExitCode;
+use std::time::Instant;
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::prctl;
@@ -12,10 +13,14 @@ use nix::sys::signal::{Signal, kill};
 use nix::sys::wait::waitpid;
 use nix::unistd::{ForkResult, Pid, getppid};
 
+use super::child::{self, Start};
 use super::disk::DiskQuota;
+use super::files::Files;
+use super::namespaces::{self, Isolation};
+use super::notify::{self, Notifier};
 use super::policy::{KillReason, Layer, LayerState, Layers, NetworkAccess, Policy, Report};
-use super::watchdog::{self, Usage, View};
-use super::{child, control, init, landlock, namespaces, process};
+use super::watchdog::{self, View};
+use super::{control, init, landlock, process};
 use crate::limits::SANDBOX_SWEEPS_MAX;
 
 /// Runs `mimo __sandbox`. This process never has a second thread.
@@ -39,11 +44,22 @@ fn supervise() -> io::Result<()> {
         return Err(io::Error::other("its gateway is gone"));
     }
     let mut layers = Layers::default();
-    let contained = namespaces::enter(&policy.network, &mut layers);
-    add_known_layers(&policy, contained, &mut layers);
-    let started = match contained {
-        true => start_init(&policy, pipes, &up, layers),
-        false => start_bare(&policy, pipes, &up, layers),
+    let isolation = namespaces::enter(&policy.network, &mut layers);
+    add_known_layers(&policy, isolation != Isolation::None, &mut layers);
+    let files = Files::of(&policy);
+    let (calls, listener) = UnixStream::pair()?;
+    let start = Start {
+        policy: &policy,
+        files: &files,
+        pipes,
+        up: &up,
+        listener,
+        no_root: "it needs namespaces".to_owned(),
+        layers,
+    };
+    let started = match isolation {
+        Isolation::None => start_bare(start),
+        _ => start_init(start, isolation),
     };
     let tree = match started {
         Ok(tree) => tree,
@@ -52,7 +68,9 @@ fn supervise() -> io::Result<()> {
             return Ok(());
         }
     };
-    let killed = watch(&policy, &tree, &up, &gateway_end);
+    // Waits until the skill's own process has set up its filters.
+    let notifier = notify::receive(&calls)?.map(|fd| Notifier::new(fd, &policy, &files));
+    let killed = watch(&policy, &tree, notifier.as_ref(), &up, &gateway_end);
     if let Some(report) = &killed {
         control::report(&up, report);
     }
@@ -110,28 +128,31 @@ struct Tree {
 
 type Started = Result<Tree, (String, Layers)>;
 
-fn start_init(policy: &Policy, pipes: [OwnedFd; 3], up: &UnixStream, layers: Layers) -> Started {
+fn start_init(start: Start<'_>, isolation: Isolation) -> Started {
     let (reader, writer) = match io::pipe() {
         Ok(ends) => ends,
-        Err(error) => return Err((format!("no pipe: {error}"), layers)),
+        Err(error) => return Err((format!("no pipe: {error}"), start.layers)),
     };
     let root = match process::fork() {
         Ok(ForkResult::Child) => {
             drop(writer);
-            init::run(policy, pipes, up, &reader, layers)
+            init::run(start, isolation, &reader)
         }
         Ok(ForkResult::Parent { child }) => child,
-        Err(error) => return Err((format!("no process for pid 1: {error}"), layers)),
+        Err(error) => return Err((format!("no process for pid 1: {error}"), start.layers)),
     };
     let view = View::Own(format!("/proc/{root}/root/proc").into());
-    tree(root, view, Some(writer), layers)
+    tree(root, view, Some(writer), start.layers)
 }
 
 /// Starts the skill as our own child where namespaces are refused. Its orphans become
 /// our children.
-fn start_bare(policy: &Policy, pipes: [OwnedFd; 3], up: &UnixStream, layers: Layers) -> Started {
+fn start_bare(start: Start<'_>) -> Started {
     if let Err(error) = prctl::set_child_subreaper(true) {
-        return Err((format!("orphans could not be reaped: {error}"), layers));
+        return Err((
+            format!("orphans could not be reaped: {error}"),
+            start.layers,
+        ));
     }
     let supervisor = Pid::this();
     let root = match process::fork() {
@@ -140,12 +161,12 @@ fn start_bare(policy: &Policy, pipes: [OwnedFd; 3], up: &UnixStream, layers: Lay
             if tied.is_err() || getppid() != supervisor {
                 process::leave(1);
             }
-            child::run(policy, &pipes, up, layers)
+            child::run(start, false)
         }
         Ok(ForkResult::Parent { child }) => child,
-        Err(error) => return Err((format!("no process for the skill: {error}"), layers)),
+        Err(error) => return Err((format!("no process for the skill: {error}"), start.layers)),
     };
-    tree(root, View::Descendants(supervisor), None, layers)
+    tree(root, View::Descendants(supervisor), None, start.layers)
 }
 
 fn tree(root: Pid, view: View, lifeline: Option<PipeWriter>, layers: Layers) -> Started {
@@ -164,7 +185,13 @@ fn tree(root: Pid, view: View, lifeline: Option<PipeWriter>, layers: Layers) -> 
 }
 
 /// Waits until the skill ends or has to be killed.
-fn watch(policy: &Policy, tree: &Tree, up: &UnixStream, gateway: &OwnedFd) -> Option<Report> {
+fn watch(
+    policy: &Policy,
+    tree: &Tree,
+    notifier: Option<&Notifier>,
+    up: &UnixStream,
+    gateway: &OwnedFd,
+) -> Option<Report> {
     let killed = |reason, measured, allowed| {
         Some(Report::Killed {
             reason,
@@ -172,28 +199,29 @@ fn watch(policy: &Policy, tree: &Tree, up: &UnixStream, gateway: &OwnedFd) -> Op
             allowed,
         })
     };
-    let mut used = Usage::default();
     let allowed = policy.bounds.disk_bytes;
     let folder = policy.state_folder.clone();
     let mut disk = folder.map(|folder| DiskQuota::new(folder, allowed));
+    let mut next_look = Instant::now();
     loop {
-        let pause = used.interval(&policy.bounds);
-        let mut polled = [
+        let mut polled = vec![
             PollFd::new(tree.root_end.as_fd(), PollFlags::POLLIN),
             PollFd::new(gateway.as_fd(), PollFlags::POLLIN),
             PollFd::new(up.as_fd(), PollFlags::POLLIN),
         ];
+        polled.extend(notifier.map(|each| PollFd::new(each.as_fd(), PollFlags::POLLIN)));
+        let pause = next_look.saturating_duration_since(Instant::now());
         let timeout = PollTimeout::try_from(pause).unwrap_or(PollTimeout::ZERO);
         // An interrupted wait only checks the tree once more.
         let _ = poll(&mut polled, timeout);
-        let [ended, gone, asked] = polled.map(|each| each.any().unwrap_or(false));
-        if ended {
+        let ready = |at: usize| polled.get(at).is_some_and(|fd| fd.any().unwrap_or(false));
+        if ready(0) {
             return None;
         }
-        if gone {
+        if ready(1) {
             return killed(KillReason::GatewayGone, 0, 0);
         }
-        if asked {
+        if ready(2) {
             let mut byte = [0];
             let mut up = up;
             match up.read(&mut byte) {
@@ -202,7 +230,14 @@ fn watch(policy: &Policy, tree: &Tree, up: &UnixStream, gateway: &OwnedFd) -> Op
                 Ok(_) => return killed(KillReason::Asked, 0, 0),
             }
         }
-        used = watchdog::measure(&tree.view);
+        if ready(3) {
+            // The caller may have ended meanwhile.
+            let _ = notifier.map(Notifier::answer);
+        }
+        if Instant::now() < next_look {
+            continue;
+        }
+        let used = watchdog::measure(&tree.view);
         if let Some((reason, measured, allowed)) = used.exceeded(&policy.bounds) {
             return killed(reason, measured, allowed);
         }
@@ -212,6 +247,7 @@ fn watch(policy: &Policy, tree: &Tree, up: &UnixStream, gateway: &OwnedFd) -> Op
         if matches!(tree.view, View::Descendants(_)) {
             tree.reap_strays();
         }
+        next_look = Instant::now() + used.interval(&policy.bounds);
     }
 }
 

@@ -21,7 +21,7 @@ pub(super) enum View {
 }
 
 /// The resources that a tree uses.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Default)]
 pub(super) struct Usage {
     memory_bytes: u64,
     cpu_seconds: u64,

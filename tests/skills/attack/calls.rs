@@ -119,3 +119,33 @@ fn refused(calls: &[(&str, libc::c_long, &str)], error: &str) {
         assert_eq!(line, format!("REFUSED {error}"), "{name}");
     }
 }
+
+#[test]
+fn buffers_and_hidden_memory_cannot_grow() {
+    skip_unless!(python);
+    let ran = World::new().attack(&format!(
+        "import fcntl\na, b = os.pipe()\nattempt(lambda: fcntl.fcntl(b, 1031, 1 << 20))\n\
+         s = socket.socketpair()[0]\nbefore = s.getsockopt(1, 7)\n\
+         for option in (7, 8, 32, 33): s.setsockopt(1, option, 1 << 22)\n\
+         print(s.getsockopt(1, 7) == before)\n\
+         attempt(lambda: call({}, a, 0, b, 0, 4096, 0))\n\
+         attempt(lambda: os.open('.', os.O_TMPFILE | os.O_WRONLY))\n\
+         attempt(lambda: call({}, 0, 0, 1))\n\
+         attempt(lambda: call(480))",
+        libc::SYS_splice,
+        libc::SYS_landlock_create_ruleset,
+    ));
+    assert_eq!(
+        ran.out,
+        "REFUSED EPERM\nTrue\nREFUSED ENOSYS\nREFUSED ENOTSUP\nREFUSED ENOSYS\nREFUSED ENOSYS\n",
+        "{ran:?}"
+    );
+}
+
+#[test]
+fn skill_cannot_hide_from_its_supervisor() {
+    skip_unless!(python);
+    let ran = World::new()
+        .attack("libc.prctl(4, 0)\nprint(libc.prctl(3), os.listdir('/proc/self/fd') != [])");
+    assert_eq!(ran.out, "1 True\n", "{ran:?}");
+}

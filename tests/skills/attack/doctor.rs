@@ -65,36 +65,82 @@ fn strict_mode_runs_nothing_unless_every_layer_is_enforced() {
     }
 }
 
-/// Repeats the cases in a user namespace that allows no further ones, as on
-/// machines that refuse them.
-#[test]
-fn without_namespaces_the_other_layers_hold() {
-    skip_unless!(namespaces);
-    skip_unless!(machine::program("unshare"));
-    let cases = [
-        "attack::doctor::strict_mode_runs_nothing_unless_every_layer_is_enforced",
-        "attack::files::user_keys_cannot_be_read",
-        "attack::files::link_left_by_an_earlier_run_is_not_followed",
-        "attack::limits::fork_bomb_of_five_hundred_leaves_no_process",
-        "attack::limits::memory_of_all_children_counts_together",
-        "attack::limits::stop_terminates_or_kills_the_whole_tree",
-        "attack::network::no_connection_without_network",
-        "attack::orphans::no_child_survives_gateway_sigkill_of_an_ordinary_user",
-        "attack::processes::shared_memory_and_queues_are_unreachable",
-        "attack::processes::no_signal_reaches_an_outside_process",
-        "attack::processes::no_signal_reaches_another_skill_its_sandbox_or_all",
-        "attack::processes::sibling_cannot_read_the_gateway",
-        "attack::processes::gateway_and_other_processes_are_invisible",
-    ];
-    let refuse = "echo 0 > /proc/sys/user/max_user_namespaces && exec \"$@\"";
+/// What holds on every machine.
+const CASES: [&str; 27] = [
+    "attack::calls::buffers_and_hidden_memory_cannot_grow",
+    "attack::calls::skill_cannot_hide_from_its_supervisor",
+    "attack::doctor::strict_mode_runs_nothing_unless_every_layer_is_enforced",
+    "attack::files::granted_paths_are_accessible_and_no_others",
+    "attack::files::link_left_by_an_earlier_run_is_not_followed",
+    "attack::files::links_and_dotdot_paths_do_not_escape",
+    "attack::files::user_keys_cannot_be_read",
+    "attack::limits::fork_bomb_of_five_hundred_leaves_no_process",
+    "attack::limits::memory_of_all_children_counts_together",
+    "attack::limits::stop_terminates_or_kills_the_whole_tree",
+    "attack::metadata::grant_below_a_linked_folder_has_its_usual_path",
+    "attack::metadata::inotify_instances_of_the_account_are_not_used_up",
+    "attack::metadata::metadata_of_files_granted_to_read_cannot_be_changed",
+    "attack::metadata::metadata_of_outside_files_cannot_be_changed",
+    "attack::metadata::metadata_of_own_files_can_be_changed_in_every_way",
+    "attack::metadata::swapped_path_does_not_reach_an_outside_file",
+    "attack::network::datagrams_of_a_socket_pair_reach_no_server",
+    "attack::network::granted_port_is_opened_on_loopback_only",
+    "attack::network::no_connection_without_network",
+    "attack::network::no_port_is_opened_by_listening",
+    "attack::orphans::no_child_survives_gateway_sigkill_of_an_ordinary_user",
+    "attack::processes::gateway_and_other_processes_are_invisible",
+    "attack::processes::limits_and_priorities_of_other_processes_cannot_be_changed",
+    "attack::processes::no_signal_reaches_an_outside_process",
+    "attack::processes::no_signal_reaches_another_skill_its_sandbox_or_all",
+    "attack::processes::shared_memory_and_queues_are_unreachable",
+    "attack::processes::sibling_cannot_read_the_gateway",
+];
+
+/// Repeats the cases in a user namespace of the test's own, with these options of
+/// `unshare` and, if `limited`, no further user namespaces below it.
+#[track_caller]
+fn repeat_as(options: &[&str], limited: bool, before: &str) {
+    let limit = match limited {
+        true => "echo 0 > /proc/sys/user/max_user_namespaces && ",
+        false => "",
+    };
     let ran = Command::new("unshare")
-        .args(["--user", "--map-root-user", "sh", "-c", refuse, "sh"])
+        .args(options)
+        .args(["sh", "-c", &format!("{limit}{before} \"$@\""), "sh"])
         .arg(std::env::current_exe().expect("this binary"))
         .arg("--exact")
-        .args(cases)
+        .args(CASES)
         .output()
         .expect("it runs");
     let told = String::from_utf8_lossy(&ran.stdout);
     assert!(ran.status.success(), "{told}");
-    assert!(told.contains(&format!("{} passed", cases.len())), "{told}");
+    assert!(told.contains(&format!("{} passed", CASES.len())), "{told}");
+}
+
+/// As on machines that refuse user namespaces, to root.
+#[test]
+fn root_without_user_namespaces_is_held() {
+    skip_unless!(namespaces);
+    skip_unless!(machine::program("unshare"));
+    let before = "MIMO_TEST_WITHOUT_USER_NAMESPACE=1 exec";
+    repeat_as(&["--user", "--map-root-user"], true, before);
+}
+
+/// The same, to an account without rights: there are no namespaces at all.
+#[test]
+fn account_without_namespaces_is_held() {
+    skip_unless!(namespaces);
+    skip_unless!(machine::program("unshare"));
+    skip_unless!(machine::program("setpriv"));
+    let before = "exec setpriv --bounding-set=-all --inh-caps=-all --";
+    repeat_as(&["--user", "--map-root-user"], true, before);
+}
+
+/// An ordinary account with user namespaces, as on most desktops.
+#[test]
+fn ordinary_account_is_held() {
+    skip_unless!(namespaces);
+    skip_unless!(machine::program("unshare"));
+    let options = ["--user", "--map-user=1000", "--map-group=1000"];
+    repeat_as(&options, false, "exec");
 }

@@ -1,15 +1,15 @@
 //! Network access of skills: none, or the granted ports only, and no local sockets.
 //! Uses loopback only.
 
-use std::io::ErrorKind;
-use std::net::{TcpListener, UdpSocket};
+use std::io::{ErrorKind, Read, Write};
+use std::net::{TcpListener, TcpStream, UdpSocket};
 use std::os::linux::net::SocketAddrExt;
-use std::os::unix::net::{SocketAddr, UnixListener};
+use std::os::unix::net::{SocketAddr, UnixDatagram, UnixListener};
 
 use mimo::skills::sandbox::policy::{Layer, LayerState, Report};
 use mimo::skills::spec::Network;
 
-use super::world::{Ran, World, python};
+use super::world::{Ran, World, finish, python};
 
 fn listener() -> (TcpListener, u16) {
     let listener = TcpListener::bind(("127.0.0.1", 0)).expect("a port");
@@ -216,4 +216,101 @@ fn only_docker_has_local_sockets_and_no_abstract_ones() {
     let refused = ["EPERM", "ECONNREFUSED"].map(|error| format!("DONE None\nREFUSED {error}\n"));
     assert!(refused.contains(&ran.out), "{ran:?}");
     listener.accept().expect("it came");
+}
+
+#[test]
+fn datagrams_of_a_socket_pair_reach_no_server() {
+    skip_unless!(python);
+    let world = World::new();
+    let path = world.path("state/server.sock");
+    let server = UnixDatagram::bind(&path).expect("bound");
+    server.set_nonblocking(true).expect("set");
+    for kind in ["socket.SOCK_DGRAM", "socket.SOCK_RAW", "3 | 0o2000000"] {
+        let script = format!(
+            "attempt(lambda: socket.socketpair(socket.AF_UNIX, {kind})[0].sendto(b'x', '{}'))",
+            path.display()
+        );
+        world.attack(&script).refused(&["EPERM"]);
+        let received = server.recv(&mut [0; 8]).expect_err("nothing may come");
+        assert_eq!(received.kind(), ErrorKind::WouldBlock);
+    }
+    // What programs use.
+    let ran = world.attack(
+        "for kind in (socket.SOCK_STREAM, socket.SOCK_SEQPACKET):\n    \
+         a, b = socket.socketpair(socket.AF_UNIX, kind)\n    a.send(b'x')\n    print(b.recv(1))",
+    );
+    assert_eq!(ran.out, "b'x'\nb'x'\n", "{ran:?}");
+}
+
+#[test]
+fn no_port_is_opened_by_listening() {
+    skip_unless!(python);
+    let world = World::new();
+    for (family, bind) in [
+        ("socket.AF_INET", ""),
+        ("socket.AF_INET6", ""),
+        ("socket.AF_INET", "s.bind(('127.0.0.1', 0))\n"),
+    ] {
+        let script = format!(
+            "s = socket.socket({family})\ndef go():\n    {}\n    s.listen(1)\n    \
+             return s.getsockname()\nattempt(go)",
+            if bind.is_empty() { "pass" } else { bind.trim() }
+        );
+        outbound(&world, &[], &script).refused(&["EACCES", "EPERM"]);
+    }
+}
+
+#[test]
+fn granted_port_is_opened_on_loopback_only() {
+    skip_unless!(python);
+    let port = listener().1;
+    let serve = |address: &str| {
+        let family = if address.contains(':') {
+            "socket.AF_INET6"
+        } else {
+            "socket.AF_INET"
+        };
+        let script = format!(
+            "s = socket.socket({family})\ns.setsockopt(1, 2, 1)\ndef go():\n    \
+             s.bind(('{address}', {port}))\n    s.listen(1)\n    print('ready', flush=True)\n    \
+             return s.accept()[0].recv(5)\nattempt(go)"
+        );
+        let mut skill = python(&script);
+        skill.sandbox.network = Network::Outbound(Vec::new());
+        skill.sandbox.listen = vec![port];
+        skill
+    };
+    let world = World::new();
+    for address in ["0.0.0.0", "::"] {
+        world.run(&serve(address)).refused(&["EACCES", "EPERM"]);
+    }
+    let mut launched = world.start(&serve("127.0.0.1"));
+    let mut ready = [0; 6];
+    launched.stdout.read_exact(&mut ready).expect("it listens");
+    let mut client = TcpStream::connect(("127.0.0.1", port)).expect("connected");
+    client.write_all(b"hello").expect("sent");
+    let ran = finish(launched);
+    assert_eq!(ran.out, "DONE b'hello'\n", "{ran:?}");
+    let mut other = serve("127.0.0.1");
+    other.sandbox.listen = vec![port ^ 1];
+    world.run(&other).refused(&["EACCES", "EPERM"]);
+}
+
+#[test]
+fn skill_without_grants_talks_to_itself_over_unix_sockets() {
+    skip_unless!(python);
+    skip_unless!(namespaces);
+    let world = World::new();
+    let script = "s = socket.socket(socket.AF_UNIX)\nc = socket.socket(socket.AF_UNIX)\ndef go():\n    \
+                  s.bind('own.sock')\n    s.listen(1)\n    c.connect('own.sock')\n    c.send(b'x')\n    \
+                  return s.accept()[0].recv(1)\nattempt(go)\n\
+                  attempt(lambda: socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM))";
+    for network in [Network::None, Network::Outbound(Vec::new())] {
+        let mut skill = python(script);
+        skill.sandbox.unix_sockets = true;
+        skill.sandbox.network = network;
+        let ran = world.run(&skill);
+        assert_eq!(ran.out, "DONE b'x'\nREFUSED EPERM\n", "{ran:?}");
+        std::fs::remove_file(world.path("state/own.sock")).expect("it was there");
+    }
 }

@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 
 use mimo::skills::sandbox::policy::{Layer, LayerState, Report};
 
-use super::world::{SECRET, World, finish, spec};
+use super::world::{CLOSED, SECRET, World, finish, spec};
 use crate::support::machine::{PYTHON, namespaces};
 
 #[test]
@@ -58,7 +58,7 @@ fn sandbox_pid_1_is_not_readable_writable_or_killable() {
         "os.kill(1, signal.SIGKILL)",
     ] {
         let ran = World::new().attack(&format!("attempt(lambda: {attempt})"));
-        ran.refused(&["EACCES", "EPERM"]);
+        ran.refused(CLOSED);
     }
 }
 
@@ -162,7 +162,8 @@ fn skill_has_no_terminal_and_its_own_session() {
     skip_unless!(python);
     let ran = World::new()
         .attack("print(os.getsid(0) == os.getpid())\nattempt(lambda: open('/dev/tty'))");
-    assert_eq!(ran.out, "True\nREFUSED EACCES\n", "{ran:?}");
+    let out = ran.out.replace("EACCES", "ENOENT");
+    assert_eq!(out, "True\nREFUSED ENOENT\n", "{ran:?}");
 }
 
 #[test]
@@ -363,4 +364,53 @@ fn sibling_cannot_read_the_gateway() {
         }
     }
     assert_eq!(finish(launched).out, "alive\n");
+}
+
+/// What another process may do, as the operating system shows it.
+fn limits_of(pid: u32) -> (String, i32) {
+    let limits = std::fs::read_to_string(format!("/proc/{pid}/limits")).expect("its limits");
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).expect("its state");
+    let fields = stat.rsplit_once(')').expect("its name").1;
+    let nice = fields
+        .split_ascii_whitespace()
+        .nth(16)
+        .expect("its priority");
+    (limits, nice.parse().expect("a number"))
+}
+
+#[test]
+fn limits_and_priorities_of_other_processes_cannot_be_changed() {
+    skip_unless!(python);
+    let mut victim = Command::new("/bin/cat")
+        .stdin(Stdio::piped())
+        .spawn()
+        .expect("a victim");
+    let before = limits_of(victim.id());
+    for pid in [victim.id(), std::process::id()] {
+        for attempt in [
+            format!("resource.prlimit({pid}, resource.RLIMIT_NOFILE, (3, 3))"),
+            format!("os.setpriority(os.PRIO_PROCESS, {pid}, 19)"),
+            "os.setpriority(os.PRIO_USER, 0, 19)".to_owned(),
+            "os.setpriority(os.PRIO_PGRP, 0, 19)".to_owned(),
+            format!("os.sched_setaffinity({pid}, {{0}})"),
+            format!("os.sched_setscheduler({pid}, os.SCHED_IDLE, os.sched_param(0))"),
+            format!("call({}, 1, {pid}, 3 << 13)", libc::SYS_ioprio_set),
+            format!("call({}, {pid}, {pid}, 0, 0, 0)", libc::SYS_kcmp),
+            format!("call({}, {pid}, 8, 0, 0)", libc::SYS_migrate_pages),
+            format!("call({}, {pid}, 0, 0)", libc::SYS_get_robust_list),
+        ] {
+            let ran = World::new().attack(&format!("attempt(lambda: {attempt})"));
+            ran.refused(&["EPERM"]);
+        }
+    }
+    assert_eq!(limits_of(victim.id()), before);
+    // Its own are its own business.
+    let ran = World::new().attack(
+        "attempt(lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64)))\n\
+         attempt(lambda: os.setpriority(os.PRIO_PROCESS, 0, 5))\n\
+         attempt(lambda: os.sched_setaffinity(0, os.sched_getaffinity(0)))",
+    );
+    assert_eq!(ran.out, "DONE None\n".repeat(3), "{ran:?}");
+    drop(victim.stdin.take());
+    assert!(victim.wait().expect("its end").success());
 }

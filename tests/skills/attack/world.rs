@@ -30,6 +30,10 @@ def attempt(what):
         print("REFUSED", errno.errorcode[error.errno], flush=True)
 "#;
 
+/// What a file that was not granted answers: it does not exist in the new root, it is
+/// read-only there, or Landlock refuses it.
+pub const CLOSED: &[&str] = &["ENOENT", "EROFS", "EACCES", "EPERM"];
+
 pub struct World {
     folder: tempfile::TempDir,
 }
@@ -147,6 +151,8 @@ pub fn spec(program: impl Into<PathBuf>, arguments: &[&str]) -> SkillSpec {
             open_files: 1_024,
             file_bytes: 512 << 20,
             disk_bytes: 2048 << 20,
+            listen: Vec::new(),
+            unix_sockets: false,
             docker: false,
         },
         timeouts: Timeouts {

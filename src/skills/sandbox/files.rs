@@ -1,0 +1,140 @@
+//! The files that a skill may use: the profile's and its own grants, with links
+//! followed. Landlock and the new root are both built from them.
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::fs;
+use std::path::{Component, Path, PathBuf};
+
+use super::policy::Policy;
+use super::profile;
+use crate::limits::SANDBOX_LINKS_MAX;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Access {
+    Read,
+    Write,
+}
+
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Files {
+    /// Absolute paths without links. A path comes after the folders above it, and
+    /// none repeats what a folder above it grants.
+    pub(super) grants: Vec<(PathBuf, Access)>,
+    /// The links on the way to the grants, with their targets as they are stored.
+    pub(super) links: BTreeMap<PathBuf, PathBuf>,
+}
+
+impl Files {
+    pub(super) fn of(policy: &Policy) -> Files {
+        Files::resolve(&profile::read(policy), &profile::write(policy))
+    }
+
+    fn resolve(read: &[PathBuf], write: &[PathBuf]) -> Files {
+        let mut files = Files {
+            grants: Vec::new(),
+            links: BTreeMap::new(),
+        };
+        let mut found = BTreeMap::new();
+        let mut write = write.to_vec();
+        write.sort();
+        // Folders that the skill can change. The outer ones come first.
+        let mut own = Vec::new();
+        for path in write {
+            own.push(path.clone());
+            if let Some(real) = files.follow(&path, &own) {
+                own.push(real.clone());
+                found.insert(real, Access::Write);
+            }
+        }
+        for path in read {
+            if let Some(real) = files.follow(path, &own) {
+                found.entry(real).or_insert(Access::Read);
+            }
+        }
+        for (path, access) in found {
+            let above = files
+                .grants
+                .iter()
+                .rfind(|(above, _)| path.starts_with(above));
+            if above.is_none_or(|(_, above)| *above != access) {
+                files.grants.push((path, access));
+            }
+        }
+        files
+    }
+
+    /// `path` without links. `None` where it leads through a link inside one of the
+    /// skill's `own` folders: an earlier run may have created it to gain access to
+    /// its target.
+    fn follow(&mut self, path: &Path, own: &[PathBuf]) -> Option<PathBuf> {
+        let mut links = Vec::new();
+        let mut rest = names(path);
+        let mut real = PathBuf::from("/");
+        while let Some(name) = rest.pop() {
+            if name == ".." {
+                real.pop();
+                continue;
+            }
+            let here = real.join(name);
+            let Ok(target) = fs::read_link(&here) else {
+                real = here;
+                continue;
+            };
+            let inside = |folder: &PathBuf| here.starts_with(folder) && here != *folder;
+            if own.iter().any(inside) || links.len() >= SANDBOX_LINKS_MAX {
+                return None;
+            }
+            if target.is_absolute() {
+                real = PathBuf::from("/");
+            }
+            rest.extend(names(&target));
+            links.push((here, target));
+        }
+        self.links.extend(links);
+        Some(real)
+    }
+}
+
+/// The components of `path`, the last one first.
+fn names(path: &Path) -> Vec<OsString> {
+    let names = path.components().rev();
+    let names = names.filter(|part| matches!(part, Component::Normal(_) | Component::ParentDir));
+    names.map(|part| part.as_os_str().to_owned()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::symlink;
+
+    use super::*;
+
+    #[test]
+    fn links_are_followed_except_in_folders_that_the_skill_can_change() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let base = folder.path().canonicalize().expect("its path");
+        let at = |name: &str| base.join(name);
+        fs::create_dir_all(at("real/own/inner")).expect("made");
+        fs::create_dir_all(at("secret")).expect("made");
+        symlink("real", at("link")).expect("linked");
+        symlink(at("secret"), at("real/own/leak")).expect("linked");
+
+        let write = [at("link/own")];
+        let read = [
+            at("link/own/leak"),
+            at("link/own/inner"),
+            at("link"),
+            at("real"),
+        ];
+        let files = Files::resolve(&read, &write);
+        assert_eq!(
+            files.grants,
+            [
+                (at("real"), Access::Read),
+                (at("real/own"), Access::Write),
+                (at("real/own/inner"), Access::Read)
+            ]
+        );
+        assert_eq!(files.links, BTreeMap::from([(at("link"), "real".into())]));
+    }
+}
