@@ -248,6 +248,13 @@ pub(crate) const SANDBOX_NEAR_PERCENT: u64 = 60;
 pub(crate) const SANDBOX_LINKS_MAX: usize = 40;
 /// Inotify instances of a skill; the account's are few.
 pub(crate) const SANDBOX_INOTIFY_MAX: u32 = 16;
+/// The data that one socket holds: Linux's default of 208 KiB and one packet that may
+/// exceed it.
+pub(crate) const SANDBOX_SOCKET_BYTES_MAX: u64 = 212 * 1024;
+/// The data that one pipe holds.
+pub(crate) const SANDBOX_PIPE_BYTES_MAX: u64 = 64 * 1024;
+/// Measurements in a row that may find the open files of a process unreadable.
+pub(crate) const SANDBOX_HIDDEN_LOOKS_MAX: u32 = 2;
 /// Searches for orphans of a tree without a pid namespace.
 pub(crate) const SANDBOX_SWEEPS_MAX: usize = 1_000;
 

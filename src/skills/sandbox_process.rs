@@ -170,6 +170,9 @@ impl Reports {
         while let Some(report) = self.next().await {
             how = match report {
                 Report::Killed {
+                    reason, allowed: 0, ..
+                } => reason.to_string(),
+                Report::Killed {
                     reason,
                     measured,
                     allowed,

@@ -3,6 +3,7 @@
 
 use std::fs;
 use std::io;
+use std::path::PathBuf;
 
 use nix::mount::{MsFlags, mount};
 use nix::sched::{CloneFlags, unshare};
@@ -53,6 +54,11 @@ pub(super) fn enter(network: &NetworkAccess, layers: &mut Layers) -> Isolation {
     };
     layers.set(Layer::Namespaces, state, why);
     isolation
+}
+
+/// The network namespace of this process; another one has another name.
+pub(super) fn network() -> io::Result<PathBuf> {
+    fs::read_link("/proc/self/ns/net")
 }
 
 /// Maps only our own ids, to themselves.

@@ -106,7 +106,7 @@ pub(crate) enum NetworkAccess {
 /// The resources that a skill may use.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub(crate) struct Bounds {
-    /// Resident memory of the tree.
+    /// Memory of the tree: resident, in swap, and in the kernel.
     pub(crate) memory_bytes: u64,
     /// CPU time of the tree.
     pub(crate) cpu_seconds: u64,
@@ -241,6 +241,8 @@ pub enum KillReason {
     Processes,
     /// The private folder grew too large.
     Disk,
+    /// The open files of a process could not be counted.
+    Hidden,
     GatewayGone,
     /// The gateway requested it.
     Asked,
@@ -277,6 +279,7 @@ impl fmt::Display for KillReason {
             KillReason::Cpu => "its processes used more CPU time than allowed",
             KillReason::Processes => "it had more processes than allowed",
             KillReason::Disk => "its private folder held more than allowed",
+            KillReason::Hidden => "it hid its open files, so they could not be counted",
             KillReason::GatewayGone => "Mimo is gone",
             KillReason::Asked => "Mimo stopped it",
         })

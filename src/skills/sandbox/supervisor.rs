@@ -14,12 +14,12 @@ use nix::sys::wait::waitpid;
 use nix::unistd::{ForkResult, Pid, getppid};
 
 use super::child::{self, Start};
-use super::disk::DiskQuota;
 use super::files::Files;
 use super::namespaces::{self, Isolation};
 use super::notify::{self, Notifier};
 use super::policy::{KillReason, Layer, LayerState, Layers, NetworkAccess, Policy, Report};
-use super::watchdog::{self, View};
+use super::tree::View;
+use super::watchdog::Watchdog;
 use super::{control, init, landlock, process};
 use crate::limits::SANDBOX_SWEEPS_MAX;
 
@@ -44,6 +44,7 @@ fn supervise() -> io::Result<()> {
         return Err(io::Error::other("its gateway is gone"));
     }
     let mut layers = Layers::default();
+    let machine_network = namespaces::network().ok();
     let isolation = namespaces::enter(&policy.network, &mut layers);
     add_known_layers(&policy, isolation != Isolation::None, &mut layers);
     let files = Files::of(&policy);
@@ -70,7 +71,9 @@ fn supervise() -> io::Result<()> {
     };
     // Waits until the skill's own process has set up its filters.
     let notifier = notify::receive(&calls)?.map(|fd| Notifier::new(fd, &policy, &files));
-    let killed = watch(&policy, &tree, notifier.as_ref(), &up, &gateway_end);
+    let private_network = namespaces::network().ok() != machine_network;
+    let watchdog = Watchdog::new(&policy, private_network);
+    let killed = watch(watchdog, &tree, notifier.as_ref(), &up, &gateway_end);
     if let Some(report) = &killed {
         control::report(&up, report);
     }
@@ -186,22 +189,19 @@ fn tree(root: Pid, view: View, lifeline: Option<PipeWriter>, layers: Layers) -> 
 
 /// Waits until the skill ends or has to be killed.
 fn watch(
-    policy: &Policy,
+    mut watchdog: Watchdog,
     tree: &Tree,
     notifier: Option<&Notifier>,
     up: &UnixStream,
     gateway: &OwnedFd,
 ) -> Option<Report> {
-    let killed = |reason, measured, allowed| {
+    let killed = |reason| {
         Some(Report::Killed {
             reason,
-            measured,
-            allowed,
+            measured: 0,
+            allowed: 0,
         })
     };
-    let allowed = policy.bounds.disk_bytes;
-    let folder = policy.state_folder.clone();
-    let mut disk = folder.map(|folder| DiskQuota::new(folder, allowed));
     let mut next_look = Instant::now();
     loop {
         let mut polled = vec![
@@ -219,15 +219,15 @@ fn watch(
             return None;
         }
         if ready(1) {
-            return killed(KillReason::GatewayGone, 0, 0);
+            return killed(KillReason::GatewayGone);
         }
         if ready(2) {
             let mut byte = [0];
             let mut up = up;
             match up.read(&mut byte) {
                 Ok(1) if byte[0] == control::TERMINATE => tree.terminate(),
-                Ok(0) | Err(_) => return killed(KillReason::GatewayGone, 0, 0),
-                Ok(_) => return killed(KillReason::Asked, 0, 0),
+                Ok(0) | Err(_) => return killed(KillReason::GatewayGone),
+                Ok(_) => return killed(KillReason::Asked),
             }
         }
         if ready(3) {
@@ -237,17 +237,13 @@ fn watch(
         if Instant::now() < next_look {
             continue;
         }
-        let used = watchdog::measure(&tree.view);
-        if let Some((reason, measured, allowed)) = used.exceeded(&policy.bounds) {
-            return killed(reason, measured, allowed);
-        }
-        if let Some(measured) = disk.as_mut().and_then(DiskQuota::exceeded) {
-            return killed(KillReason::Disk, measured, allowed);
+        if let Some(report) = watchdog.look(&tree.view) {
+            return Some(report);
         }
         if matches!(tree.view, View::Descendants(_)) {
             tree.reap_strays();
         }
-        next_look = Instant::now() + used.interval(&policy.bounds);
+        next_look = Instant::now() + watchdog.pause();
     }
 }
 
@@ -262,14 +258,14 @@ impl Tree {
     }
 
     fn signal_each(&self, signal: Signal) {
-        for pid in watchdog::pids(&self.view) {
+        for pid in self.view.pids() {
             let _ = kill(Pid::from_raw(pid), signal);
         }
     }
 
     /// Reaps orphans that have ended, but not the skill itself.
     fn reap_strays(&self) {
-        for pid in watchdog::pids(&self.view) {
+        for pid in self.view.pids() {
             if pid != self.root.as_raw() {
                 let flags = nix::sys::wait::WaitPidFlag::WNOHANG;
                 let _ = waitpid(Pid::from_raw(pid), Some(flags));
@@ -289,7 +285,7 @@ impl Tree {
             control::report(up, &report);
         }
         for _ in 0..SANDBOX_SWEEPS_MAX {
-            if watchdog::pids(&self.view).is_empty() {
+            if self.view.pids().is_empty() {
                 return;
             }
             self.signal_each(Signal::SIGKILL);

@@ -66,7 +66,7 @@ fn strict_mode_runs_nothing_unless_every_layer_is_enforced() {
 }
 
 /// What holds on every machine.
-const CASES: [&str; 27] = [
+const CASES: [&str; 31] = [
     "attack::calls::buffers_and_hidden_memory_cannot_grow",
     "attack::calls::skill_cannot_hide_from_its_supervisor",
     "attack::doctor::strict_mode_runs_nothing_unless_every_layer_is_enforced",
@@ -74,8 +74,12 @@ const CASES: [&str; 27] = [
     "attack::files::link_left_by_an_earlier_run_is_not_followed",
     "attack::files::links_and_dotdot_paths_do_not_escape",
     "attack::files::user_keys_cannot_be_read",
+    "attack::limits::data_in_pipes_counts_toward_the_memory_limit",
+    "attack::limits::data_in_sockets_counts_toward_the_memory_limit",
     "attack::limits::fork_bomb_of_five_hundred_leaves_no_process",
+    "attack::limits::idle_sockets_do_not_count_toward_the_memory_limit",
     "attack::limits::memory_of_all_children_counts_together",
+    "attack::limits::page_tables_count_toward_the_memory_limit",
     "attack::limits::stop_terminates_or_kills_the_whole_tree",
     "attack::metadata::grant_below_a_linked_folder_has_its_usual_path",
     "attack::metadata::inotify_instances_of_the_account_are_not_used_up",

@@ -69,6 +69,85 @@ fn memory_of_all_children_counts_together() {
     killed_near_its_memory(&ran);
 }
 
+/// Runs `script` in 64 MB, with 1,024 open files for each process.
+fn small_hog(script: &str) -> Ran {
+    const HELPERS: &str = r#"
+def fill(end):
+    end.setblocking(False)
+    try:
+        while True: end.send(b'x' * 65536)
+    except BlockingIOError: pass
+def pairs(count, kind=socket.SOCK_STREAM):
+    return [socket.socketpair(socket.AF_UNIX, kind) for i in range(count)]
+"#;
+    let mut skill = python(&format!(
+        "{HELPERS}{script}\ntime.sleep(3)\nprint('survived')"
+    ));
+    skill.sandbox.memory_bytes = 64 * MEGABYTE;
+    skill.sandbox.open_files = 1_024;
+    World::new().run(&skill)
+}
+
+#[track_caller]
+fn killed_for_memory(ran: &Ran) {
+    assert_eq!(ran.killed(), Some(KillReason::Memory), "{ran:?}");
+    assert!(!ran.out.contains("survived"), "{ran:?}");
+}
+
+#[test]
+fn data_in_sockets_counts_toward_the_memory_limit() {
+    skip_unless!(python);
+    killed_for_memory(&small_hog(
+        "for a, b in (kept := pairs(400)): fill(a); fill(b)",
+    ));
+    // The senders are gone, and with them their own count.
+    killed_for_memory(&small_hog(
+        "kept = []\nfor a, b in pairs(400, socket.SOCK_SEQPACKET):\n    \
+         fill(a); a.close(); kept.append(b)",
+    ));
+}
+
+#[test]
+fn idle_sockets_do_not_count_toward_the_memory_limit() {
+    skip_unless!(python);
+    let ran = small_hog("kept = pairs(400)");
+    assert_eq!(ran.killed(), None, "{ran:?}");
+    assert!(ran.out.contains("survived"), "{ran:?}");
+}
+
+#[test]
+fn data_in_pipes_counts_toward_the_memory_limit() {
+    skip_unless!(python);
+    killed_for_memory(&small_hog(
+        "for i in range(2): os.fork()\nkept = [os.pipe() for i in range(400)]\n\
+         for reader, writer in kept:\n    os.set_blocking(writer, False)\n    \
+         os.write(writer, b'x' * 65536)",
+    ));
+}
+
+#[test]
+fn page_tables_count_toward_the_memory_limit() {
+    skip_unless!(python);
+    // Reading maps the kernel's page of zeros, which costs nothing but the tables.
+    killed_for_memory(&small_hog(
+        "m = mmap.mmap(-1, 60 << 30, flags=mmap.MAP_PRIVATE | 0x4000, \
+         prot=mmap.PROT_READ)\nm.madvise(mmap.MADV_NOHUGEPAGE)\n\
+         for at in range(0, 60 << 30, 2 << 20): m[at]",
+    ));
+}
+
+#[test]
+fn memory_counts_after_the_first_thread_has_ended() {
+    skip_unless!(python);
+    // Nothing of the process shows in the folder of its first thread then.
+    killed_for_memory(&small_hog(
+        "import threading\ndef grow():\n    time.sleep(0.2)\n    \
+         m = mmap.mmap(-1, 100 << 20)\n    for at in range(0, 100 << 20, 4096): m[at] = 1\n    \
+         time.sleep(3); print('survived', flush=True); os._exit(0)\n\
+         threading.Thread(target=grow).start()\nlibc.syscall(ctypes.c_long({'x86_64': 60}.get(os.uname().machine, 93)), 0)",
+    ));
+}
+
 #[test]
 fn cpu_time_of_the_process_tree_counts_together() {
     skip_unless!(python);

@@ -1,0 +1,172 @@
+//! The processes of a sandbox, as `/proc` shows them.
+
+use std::collections::{HashMap, HashSet};
+use std::fs::{self, File};
+use std::io;
+use std::path::{Path, PathBuf};
+
+use nix::unistd::Pid;
+
+/// Where to find the processes of the tree.
+pub(super) enum View {
+    /// All processes in the `/proc` of the sandbox's pid namespace.
+    Own(PathBuf),
+    /// All descendants of this process in the machine's `/proc`.
+    Descendants(Pid),
+}
+
+/// A process that has not ended.
+pub(super) struct Process {
+    /// The folder of its first living thread: that of a thread that has ended shows
+    /// neither memory nor open files.
+    pub(super) folder: PathBuf,
+    status: String,
+    /// Counts all its threads.
+    stat: String,
+}
+
+impl View {
+    pub(super) fn proc(&self) -> &Path {
+        match self {
+            View::Own(proc) => proc,
+            View::Descendants(_) => Path::new("/proc"),
+        }
+    }
+
+    /// The processes of the tree, without its root.
+    pub(super) fn pids(&self) -> Vec<i32> {
+        match self {
+            // Pid 1 is the sandbox's own.
+            View::Own(proc) => numbers(proc).into_iter().filter(|pid| *pid != 1).collect(),
+            View::Descendants(root) => descendants(root.as_raw()),
+        }
+    }
+
+    pub(super) fn processes(&self) -> Vec<Process> {
+        let pids = self.pids().into_iter();
+        pids.filter_map(|pid| Process::read(&self.proc().join(pid.to_string())))
+            .collect()
+    }
+}
+
+impl Process {
+    /// A process that has ended meanwhile is none.
+    fn read(folder: &Path) -> Option<Process> {
+        let (status, stat) = (read(folder, "status")?, read(folder, "stat")?);
+        let mut process = Process {
+            folder: folder.to_owned(),
+            status,
+            stat,
+        };
+        if !has_memory(&process.status) && process.threads() > 1 {
+            let tasks = folder.join("task");
+            let mut living = numbers(&tasks).into_iter().filter_map(|task| {
+                let folder = tasks.join(task.to_string());
+                let status = read(&folder, "status")?;
+                has_memory(&status).then_some((folder, status))
+            });
+            (process.folder, process.status) = living.next()?;
+        }
+        Some(process)
+    }
+
+    pub(super) fn threads(&self) -> u64 {
+        field(&self.status, "Threads:").unwrap_or(1)
+    }
+
+    /// Its memory: resident or in swap, and its page tables.
+    pub(super) fn memory_bytes(&self) -> u64 {
+        let kilobytes: u64 = ["RssAnon:", "RssShmem:", "VmSwap:", "VmPTE:"]
+            .into_iter()
+            .filter_map(|name| field(&self.status, name))
+            .sum();
+        kilobytes.saturating_mul(1024)
+    }
+
+    /// User and system time in clock ticks, its own and that of children it has waited
+    /// for.
+    pub(super) fn cpu_ticks(&self) -> u64 {
+        numbers_of(&self.stat, 11, 4)
+    }
+
+    /// The number of open files. Fails with `PermissionDenied` where it hides them.
+    pub(super) fn open_files(&self) -> io::Result<u64> {
+        let path = self.folder.join("fd");
+        let counted = File::open(&path).and_then(|folder| match folder.metadata()?.len() {
+            // Kernels before 6.2 do not tell the number.
+            0 => Ok(u64::try_from(fs::read_dir(&path)?.count()).unwrap_or(u64::MAX)),
+            number => Ok(number),
+        });
+        match counted {
+            // A process that is just ending belongs to root.
+            Err(_) if !read(&self.folder, "status").is_some_and(|status| has_memory(&status)) => {
+                Ok(0)
+            }
+            counted => counted,
+        }
+    }
+}
+
+fn has_memory(status: &str) -> bool {
+    status.contains("\nRssAnon:")
+}
+
+/// The entries of `folder` that are numbers: processes or threads.
+fn numbers(folder: &Path) -> Vec<i32> {
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+    entries
+        .filter_map(|entry| entry.file_name().to_str()?.parse().ok())
+        .collect()
+}
+
+fn descendants(root: i32) -> Vec<i32> {
+    let mut children: HashMap<i32, Vec<i32>> = HashMap::new();
+    for pid in numbers(Path::new("/proc")) {
+        let folder = Path::new("/proc").join(pid.to_string());
+        let stat = read(&folder, "stat");
+        let parent = stat.and_then(|stat| stat_fields(&stat).nth(1)?.parse().ok());
+        if let Some(parent) = parent {
+            children.entry(parent).or_default().push(pid);
+        }
+    }
+    let mut found = Vec::new();
+    let mut seen = HashSet::from([root]);
+    let mut open = vec![root];
+    while let Some(pid) = open.pop() {
+        for child in children.remove(&pid).unwrap_or_default() {
+            if seen.insert(child) {
+                found.push(child);
+                open.push(child);
+            }
+        }
+    }
+    found
+}
+
+fn read(folder: &Path, file: &str) -> Option<String> {
+    // The name of a program need not be UTF-8.
+    let bytes = fs::read(folder.join(file)).ok()?;
+    Some(String::from_utf8_lossy(&bytes).into_owned())
+}
+
+/// The fields after the name, which may contain spaces and parentheses.
+fn stat_fields(stat: &str) -> impl Iterator<Item = &str> {
+    let rest = stat.rsplit_once(')').map_or("", |(_, rest)| rest);
+    rest.split_ascii_whitespace()
+}
+
+/// The sum of `count` fields from `first` on.
+fn numbers_of(stat: &str, first: usize, count: usize) -> u64 {
+    stat_fields(stat)
+        .skip(first)
+        .take(count)
+        .filter_map(|number| number.parse::<u64>().ok())
+        .sum()
+}
+
+/// The number after `name`. The program's own name is on the first line with line
+/// breaks escaped, so it cannot fake another line.
+fn field(status: &str, name: &str) -> Option<u64> {
+    let line = status.lines().find_map(|line| line.strip_prefix(name))?;
+    line.split_ascii_whitespace().next()?.parse().ok()
+}
