@@ -27,7 +27,7 @@ use mimo::clock::{Clock, SystemClock, Timestamp};
 use mimo::failure::Failure;
 use mimo::procedure::journal::{ActionError, SideEffects};
 use mimo::procedure::{Procedures, Start, ToolCaller};
-use mimo::store::procedure::{NewExecution, ProcedureStore};
+use mimo::store::procedure::{ExecutionStatus, NewExecution, ProcedureStore};
 use mimo::store::sqlite::SqliteStore;
 use serde_json::{Map, Value, json};
 use tokio_util::sync::CancellationToken;
@@ -135,7 +135,7 @@ async fn finish(one: &Mimo, id: &str) -> Result<(), Failure> {
     one.procedures.wait(&one.grants, id, end, |_| {}).await?;
     assert_eq!(
         one.procedures.execution(&one.grants, id).await?.status,
-        "completed"
+        ExecutionStatus::Completed
     );
     Ok(())
 }
@@ -223,7 +223,7 @@ async fn recovery(one: &Mimo, database: &Path) -> Result<(), Failure> {
         let open: u64 = census
             .executions
             .iter()
-            .filter(|(status, _)| status != "completed")
+            .filter(|(status, _)| *status != ExecutionStatus::Completed)
             .map(|(_, count)| count)
             .sum();
         if open == 0 {

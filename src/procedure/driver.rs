@@ -17,7 +17,7 @@ use super::machine::{Machine, Next, StepStart, Task, Work, later};
 use crate::caller::Reach;
 use crate::clock::Timestamp;
 use crate::failure::{Failure, Kind};
-use crate::store::procedure::{AppendOutcome, Execution, ExecutionUpdate};
+use crate::store::procedure::{AppendOutcome, Execution, ExecutionStatus, ExecutionUpdate};
 
 /// How far an execution was driven.
 pub(super) enum DriveOutcome {
@@ -28,7 +28,7 @@ pub(super) enum DriveOutcome {
     Released,
 }
 
-/// Reaches an execution from outside while it is driven.
+/// Controls an execution while it is driven.
 #[derive(Clone, Default)]
 pub(super) struct Control {
     pub(super) cancel: CancellationToken,
@@ -102,7 +102,7 @@ impl<'a> Driver<'a> {
             // below.
             let in_part = started.is_some() && task.work.is_execution();
             if let Some(reason) = self.must_stop(now).filter(|_| !in_part) {
-                self.note(Event::Stopped { reason })?;
+                self.record(Event::Stopped { reason })?;
                 continue;
             }
             if self.machine.waits_for().is_some() {
@@ -111,7 +111,7 @@ impl<'a> Driver<'a> {
                     let step = started.map_or(0, |started| started.step);
                     let outcome =
                         ActionOutcome::Error(ActionError::new("timeout", "nobody decided in time"));
-                    self.note(Event::StepFinished { step, outcome })?;
+                    self.record(Event::StepFinished { step, outcome })?;
                     continue;
                 }
                 return self.park(late).await;
@@ -122,7 +122,7 @@ impl<'a> Driver<'a> {
             let started = match started {
                 // Started before this Mimo claimed it: its outcome is unknown.
                 Some(started) if doubtful(&task, started) => {
-                    self.note(Event::StepInterrupted { step: started.step })?;
+                    self.record(Event::StepInterrupted { step: started.step })?;
                     continue;
                 }
                 Some(started) => started,
@@ -143,7 +143,7 @@ impl<'a> Driver<'a> {
                 StepOutcome::Done(outcome) => self.over(started.step, outcome)?,
                 StepOutcome::Parked(wake_at) => {
                     if !self.machine.parked() {
-                        self.note(Event::Parked)?;
+                        self.record(Event::Parked)?;
                     }
                     return self.park(wake_at).await;
                 }
@@ -160,7 +160,7 @@ impl<'a> Driver<'a> {
             ActionOutcome::Result(_) => false,
         };
         let reason = self.must_stop(self.engine.clock.now());
-        self.note(match reason.filter(|_| cut) {
+        self.record(match reason.filter(|_| cut) {
             Some(reason) => Event::Stopped { reason },
             None => Event::StepFinished { step, outcome },
         })
@@ -178,7 +178,7 @@ impl<'a> Driver<'a> {
     }
 
     /// Applies an event. The next write stores it.
-    fn note(&mut self, event: Event) -> Result<(), Failure> {
+    fn record(&mut self, event: Event) -> Result<(), Failure> {
         let entry = Entry::new(self.engine.clock.now(), event);
         let fits = self.machine.apply(&entry);
         fits.map_err(|journal_error| {
@@ -199,7 +199,7 @@ impl<'a> Driver<'a> {
         let count = entries.len() as u64;
         let status = match self.machine.status() {
             // A called execution waits for a person.
-            "running" if parked => "waiting_approval",
+            ExecutionStatus::Running if parked => ExecutionStatus::WaitingApproval,
             status => status,
         };
         let update = ExecutionUpdate {
@@ -301,7 +301,7 @@ impl<'a> Driver<'a> {
             },
         };
         let step = self.machine.next_step();
-        self.note(Event::StepStarted { step, effects })?;
+        self.record(Event::StepStarted { step, effects })?;
         if matches!(task.work, Work::Approval { .. }) {
             // Parking writes it in the same transaction.
             return Ok(self.started());

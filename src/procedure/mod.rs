@@ -24,4 +24,4 @@ pub mod view;
 pub use engine::{JournalHook, JournalWrite, ToolCaller};
 pub use service::{Defined, Procedures, Start};
 
-pub(crate) use crate::store::procedure::{Execution, StoredDefinition};
+pub(crate) use crate::store::procedure::{Execution, ExecutionStatus, StoredDefinition};

@@ -23,8 +23,8 @@ use crate::diagnostics::Diagnostic;
 use crate::failure::{Failure, Kind};
 use crate::limits;
 use crate::store::procedure::{
-    BeginOutcome, DefineOutcome, Execution, NewExecution, ProcedureCensus, RecordedCall,
-    StoredDefinition,
+    BeginOutcome, DefineOutcome, Execution, ExecutionStatus, NewExecution, ProcedureCensus,
+    RecordedCall, StoredDefinition,
 };
 use crate::store::{Store, StoreError};
 
@@ -291,10 +291,10 @@ impl Procedures {
         &self,
         grants: &Grants,
         name: Option<&str>,
-        status: Option<&str>,
+        status: Option<ExecutionStatus>,
         limit: usize,
     ) -> Result<Vec<Execution>, Failure> {
-        let (name, status) = (name.map(str::to_owned), status.map(str::to_owned));
+        let name = name.map(str::to_owned);
         let store = &self.engine.store;
         Ok(store
             .executions(grants.reach.clone(), name, status, limit)
@@ -379,8 +379,7 @@ impl Procedures {
         loop {
             let execution = self.execution(grants, id).await?;
             changed(&execution);
-            let goes_on = matches!(execution.status.as_str(), "pending" | "running");
-            if !goes_on || Instant::now() >= end {
+            if !execution.status.is_active() || Instant::now() >= end {
                 return Ok(());
             }
             let interval = Duration::from_millis(limits::PROCEDURE_WATCH_MILLIS_MAX);

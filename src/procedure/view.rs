@@ -9,7 +9,7 @@ use super::machine::{ActionRecord, Ending, Machine, Next, Task, Work};
 use super::secrets::{self, Secrets};
 use crate::clock::Timestamp;
 use crate::limits;
-use crate::store::procedure::{Execution, StoredDefinition};
+use crate::store::procedure::{Execution, ExecutionStatus, StoredDefinition};
 
 /// An execution as `procedure_run` returns it.
 pub fn execution(execution: &Execution, machine: &Machine) -> Value {
@@ -61,10 +61,10 @@ pub fn execution(execution: &Execution, machine: &Machine) -> Value {
 }
 
 /// The store knows that a called execution waits, the machine how it ended.
-pub(crate) fn status<'a>(execution: &'a Execution, machine: &Machine) -> &'a str {
+pub(crate) fn status(execution: &Execution, machine: &Machine) -> ExecutionStatus {
     match machine.next() {
         Next::Ended(ending) => ending.status(),
-        _ => &execution.status,
+        _ => execution.status,
     }
 }
 

@@ -2,6 +2,11 @@
 //! and owners, and recorded calls of skills. Definitions and journal entries are
 //! opaque texts here; `procedure` gives them meaning.
 
+use std::fmt;
+use std::str::FromStr;
+
+use serde::Serialize;
+
 use super::Stored;
 use crate::caller::Reach;
 use crate::clock::Timestamp;
@@ -64,6 +69,70 @@ pub enum BeginOutcome {
     Existing(String),
 }
 
+/// The status of an execution; the names are those of the contract and the
+/// database.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ExecutionStatus {
+    /// No owner has claimed it yet.
+    Pending,
+    Running,
+    WaitingApproval,
+    Completed,
+    RolledBack,
+    Failed,
+    Cancelled,
+}
+
+impl ExecutionStatus {
+    const ALL: [ExecutionStatus; 7] = [
+        ExecutionStatus::Pending,
+        ExecutionStatus::Running,
+        ExecutionStatus::WaitingApproval,
+        ExecutionStatus::Completed,
+        ExecutionStatus::RolledBack,
+        ExecutionStatus::Failed,
+        ExecutionStatus::Cancelled,
+    ];
+
+    pub fn name(self) -> &'static str {
+        match self {
+            ExecutionStatus::Pending => "pending",
+            ExecutionStatus::Running => "running",
+            ExecutionStatus::WaitingApproval => "waiting_approval",
+            ExecutionStatus::Completed => "completed",
+            ExecutionStatus::RolledBack => "rolled_back",
+            ExecutionStatus::Failed => "failed",
+            ExecutionStatus::Cancelled => "cancelled",
+        }
+    }
+
+    /// Whether it goes on without a person.
+    pub fn is_active(self) -> bool {
+        matches!(self, ExecutionStatus::Pending | ExecutionStatus::Running)
+    }
+}
+
+impl fmt::Display for ExecutionStatus {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.pad(self.name())
+    }
+}
+
+impl FromStr for ExecutionStatus {
+    type Err = String;
+
+    fn from_str(name: &str) -> Result<ExecutionStatus, String> {
+        let found = ExecutionStatus::ALL
+            .into_iter()
+            .find(|status| status.name() == name);
+        found.ok_or_else(|| {
+            let names = ExecutionStatus::ALL.map(ExecutionStatus::name);
+            format!("use one of {}", names.join(", "))
+        })
+    }
+}
+
 /// An execution without its journal.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Execution {
@@ -73,7 +142,7 @@ pub struct Execution {
     pub(crate) hash: String,
     pub(crate) name: String,
     pub(crate) version: String,
-    pub status: String,
+    pub status: ExecutionStatus,
     pub(crate) state: String,
     pub(crate) depth: u32,
     /// The execution that called it.
@@ -90,7 +159,7 @@ pub struct Execution {
 /// The changes of an execution besides its new journal entries.
 #[derive(Clone, Debug)]
 pub struct ExecutionUpdate {
-    pub status: &'static str,
+    pub status: ExecutionStatus,
     pub state: String,
     /// Nothing can be done for now: its owner releases it.
     pub parked: bool,
@@ -124,8 +193,7 @@ pub struct RecordedCall {
 pub struct ProcedureCensus {
     /// Distinct names.
     pub definitions: u64,
-    /// Executions by status.
-    pub executions: Vec<(String, u64)>,
+    pub executions: Vec<(ExecutionStatus, u64)>,
 }
 
 /// Durable procedures. Every method is one transaction. The writes of `begin`,
@@ -168,7 +236,7 @@ pub trait ProcedureStore: Send + Sync {
         &self,
         reach: Reach,
         name: Option<String>,
-        status: Option<String>,
+        status: Option<ExecutionStatus>,
         limit: usize,
     ) -> Stored<'_, Vec<Execution>>;
 

@@ -7,8 +7,8 @@ use futures::future::join_all;
 use mimo::caller::Reach;
 use mimo::clock::Timestamp;
 use mimo::store::procedure::{
-    AppendOutcome, BeginOutcome, DefineOutcome, Execution, ExecutionUpdate, NewExecution,
-    RecordedCall, StoredDefinition,
+    AppendOutcome, BeginOutcome, DefineOutcome, Execution, ExecutionStatus, ExecutionUpdate,
+    NewExecution, RecordedCall, StoredDefinition,
 };
 use mimo::store::{Store, StoreError};
 
@@ -42,7 +42,7 @@ fn new(id: &str) -> NewExecution {
     }
 }
 
-fn update(status: &'static str, parked: bool) -> ExecutionUpdate {
+fn update(status: ExecutionStatus, parked: bool) -> ExecutionUpdate {
     ExecutionUpdate {
         status,
         state: "s".to_owned(),
@@ -61,7 +61,7 @@ async fn append(store: &dyn Store, id: &str, length: u64, count: usize) -> Appen
         id.to_owned(),
         length,
         entries,
-        update("running", false),
+        update(ExecutionStatus::Running, false),
         at(1),
     );
     appended.await.expect("appended")
@@ -161,7 +161,13 @@ pub(crate) async fn a_journal_is_whole_at_any_change<R: Room>() {
     for change in 1.. {
         room.fail_at(Some(change));
         let entries = vec!["{}".to_owned(); 3];
-        let appended = one.append("x".to_owned(), 1, entries, update("running", false), at(1));
+        let appended = one.append(
+            "x".to_owned(),
+            1,
+            entries,
+            update(ExecutionStatus::Running, false),
+            at(1),
+        );
         let appended = appended.await;
         room.fail_at(None);
         let (execution, entries) = journal(&*one, "x").await.expect("it is there");
@@ -178,7 +184,10 @@ pub(crate) async fn a_journal_is_whole_at_any_change<R: Room>() {
 pub(crate) async fn only_old_ended_executions_are_deleted<R: Room>() {
     let room = R::fresh().await;
     let [one, _two] = two_stores(&room).await;
-    for (id, status) in [("ended", "completed"), ("waits", "waiting_approval")] {
+    for (id, status) in [
+        ("ended", ExecutionStatus::Completed),
+        ("waits", ExecutionStatus::WaitingApproval),
+    ] {
         begin(&*one, new(id)).await.expect("begun");
         let parked = one.append(id.to_owned(), 1, Vec::new(), update(status, true), at(1));
         assert_eq!(parked.await.expect("parked"), WRITTEN);

@@ -15,7 +15,7 @@ use crate::failure::{Failure, Kind};
 use crate::limits;
 use crate::procedure::definition::LATEST;
 use crate::procedure::journal::Decision;
-use crate::procedure::{Execution, Procedures, Start, view};
+use crate::procedure::{Execution, ExecutionStatus, Procedures, Start, view};
 
 /// What to run.
 #[derive(clap::Args)]
@@ -57,7 +57,7 @@ pub(super) struct HistoryArguments {
     name: Option<String>,
     /// Only executions with this status, such as waiting_approval
     #[arg(long)]
-    status: Option<String>,
+    status: Option<ExecutionStatus>,
     /// How many are listed
     #[arg(long, default_value_t = 20)]
     limit: usize,
@@ -128,8 +128,7 @@ async fn follow(procedures: &Procedures, grants: &Grants, id: &str, output: &Out
             }
         };
         procedures.wait(grants, id, end, told).await?;
-        let status = procedures.execution(grants, id).await?.status;
-        if !matches!(status.as_str(), "pending" | "running") {
+        if !procedures.execution(grants, id).await?.status.is_active() {
             break;
         }
     }
@@ -215,7 +214,7 @@ pub(super) async fn history(
     output: &Output,
 ) -> Result<()> {
     let Some(id) = arguments.execution else {
-        let (name, status) = (arguments.name.as_deref(), arguments.status.as_deref());
+        let (name, status) = (arguments.name.as_deref(), arguments.status);
         let found = procedures
             .executions(grants, name, status, arguments.limit)
             .await?;
@@ -225,7 +224,7 @@ pub(super) async fn history(
         }
         let row = |each: &Execution| {
             let procedure = format!("{} {}", each.name, each.version);
-            let (id, status) = (each.id.clone(), each.status.clone());
+            let (id, status) = (each.id.clone(), each.status.to_string());
             [
                 id,
                 each.created_at.to_iso(),

@@ -193,7 +193,7 @@ impl Driver<'_> {
         let control = Control::default();
         let mut child = Driver::load(self.engine, id, &control).await?;
         if matches!(child.machine.next(), Next::Ended(Ending::Completed(_))) {
-            child.note(Event::Stopped {
+            child.record(Event::Stopped {
                 reason: StopReason::Reverted,
             })?;
             return child.write(false, None).await;

@@ -383,10 +383,15 @@ impl Machine {
             self.current = Some(self.again(task, at));
             return Flow::Wait;
         }
+        self.conclude(&task, started, outcome)
+    }
+
+    /// Continues after an action whose outcome is final.
+    fn conclude(&mut self, task: &Task, started: StepStart, outcome: ActionOutcome) -> Flow {
         match (task.undoes, outcome) {
-            (false, ActionOutcome::Result(result)) => self.succeeded(&task, started, result),
-            (false, ActionOutcome::Error(error)) => self.failed(&task, started, error),
-            (true, outcome) => self.undone(&task, outcome),
+            (false, ActionOutcome::Result(result)) => self.succeeded(task, started, result),
+            (false, ActionOutcome::Error(error)) => self.failed(task, started, error),
+            (true, outcome) => self.undone(task, outcome),
         }
     }
 
@@ -452,11 +457,7 @@ impl Machine {
             }
         };
         self.history.finish(started.step, &outcome, at);
-        match (task.undoes, outcome) {
-            (false, ActionOutcome::Result(result)) => self.succeeded(&task, started, result),
-            (false, ActionOutcome::Error(error)) => self.failed(&task, started, error),
-            (true, outcome) => self.undone(&task, outcome),
-        }
+        self.conclude(&task, started, outcome)
     }
 }
 

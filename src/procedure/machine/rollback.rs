@@ -8,6 +8,7 @@ use super::{
 use crate::clock::Timestamp;
 use crate::procedure::journal::{ActionError, ActionOutcome, StopReason};
 use crate::procedure::template::{self, TemplateError};
+use crate::store::procedure::ExecutionStatus;
 
 impl Machine {
     pub(super) fn stop(&mut self, reason: StopReason, at: Timestamp) -> Result<Flow, JournalError> {
@@ -170,7 +171,7 @@ impl Machine {
 
     fn finish(&mut self, ending: Ending, at: Timestamp) {
         self.history
-            .end(&self.state, ending.status(), self.entered_at, at);
+            .end(&self.state, ending.status().name(), self.entered_at, at);
         self.entered_at = at;
         self.current = None;
         self.ending = Some(ending);
@@ -182,24 +183,22 @@ const NO_COMPENSATION: &str = "it has no compensation";
 const ROLLBACK: &str = "rollback_procedure";
 
 impl Ending {
-    /// The word in the contract.
-    pub(crate) fn status(&self) -> &'static str {
+    pub(crate) fn status(&self) -> ExecutionStatus {
         match self {
-            Ending::Completed(_) => "completed",
-            Ending::RolledBack => "rolled_back",
-            Ending::Failed => "failed",
-            Ending::Cancelled => "cancelled",
+            Ending::Completed(_) => ExecutionStatus::Completed,
+            Ending::RolledBack => ExecutionStatus::RolledBack,
+            Ending::Failed => ExecutionStatus::Failed,
+            Ending::Cancelled => ExecutionStatus::Cancelled,
         }
     }
 }
 
 impl Machine {
-    /// The word in the contract.
-    pub(crate) fn status(&self) -> &'static str {
+    pub(crate) fn status(&self) -> ExecutionStatus {
         match self.next() {
             Next::Ended(ending) => ending.status(),
-            _ if self.waits_for().is_some() => "waiting_approval",
-            _ => "running",
+            _ if self.waits_for().is_some() => ExecutionStatus::WaitingApproval,
+            _ => ExecutionStatus::Running,
         }
     }
 }

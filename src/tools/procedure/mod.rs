@@ -13,7 +13,7 @@ pub(crate) use tool_caller::ProcedureTools;
 use super::Tool;
 use crate::caller::Grants;
 use crate::failure::Failure;
-use crate::procedure::{Procedures, view};
+use crate::procedure::{ExecutionStatus, Procedures, view};
 
 pub(crate) fn tools(procedures: &Procedures) -> Vec<Tool> {
     vec![
@@ -47,7 +47,7 @@ pub(crate) async fn status(procedures: &Procedures, grants: &Grants) -> Value {
             .executions(
                 grants,
                 None,
-                Some("waiting_approval"),
+                Some(ExecutionStatus::WaitingApproval),
                 crate::limits::PROCEDURE_LISTED_MAX,
             )
             .await?;
@@ -58,7 +58,7 @@ pub(crate) async fn status(procedures: &Procedures, grants: &Grants) -> Value {
             let executions: serde_json::Map<String, Value> = census
                 .executions
                 .into_iter()
-                .map(|(status, count)| (status, json!(count)))
+                .map(|(status, count)| (status.to_string(), json!(count)))
                 .collect();
             json!({
                 "definitions": census.definitions,

@@ -10,7 +10,7 @@ use crate::caller::Grants;
 use crate::failure::{Failure, Kind};
 use crate::limits;
 use crate::procedure::definition::LATEST;
-use crate::procedure::{Procedures, Start, view};
+use crate::procedure::{ExecutionStatus, Procedures, Start, view};
 use crate::tools::arguments::Reader;
 use crate::tools::{Arguments, Context, Document};
 
@@ -44,7 +44,7 @@ pub(super) async fn call(
         }
         (None, Some(id)) => {
             let execution = procedures.execution(grants, &id).await?;
-            if matches!(execution.status.as_str(), "pending" | "running") {
+            if execution.status.is_active() {
                 procedures.resume(grants, &id).await?;
             }
             id
@@ -130,10 +130,10 @@ async fn document(procedures: &Procedures, grants: &Grants, id: &str) -> Result<
     let machine = procedures.machine(grants, id).await?;
     let mut document = view::execution(&execution, &machine);
     let next = match view::status(&execution, &machine) {
-        "waiting_approval" => Some(format!(
+        ExecutionStatus::WaitingApproval => Some(format!(
             "a person decides with: mimo procedure approve {id}"
         )),
-        "pending" | "running" => Some(format!(
+        status if status.is_active() => Some(format!(
             "it goes on in the background; call procedure_run with {} to follow it",
             json!({"execution_id": id})
         )),

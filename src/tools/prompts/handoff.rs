@@ -8,6 +8,7 @@ use super::{Argument, Composer, Given, short};
 use crate::caller::{Caller, with_shared};
 use crate::failure::Failure;
 use crate::limits;
+use crate::procedure::ExecutionStatus;
 use crate::store::memory::{Category, Memory};
 use crate::tools::arguments::one_project;
 
@@ -29,7 +30,11 @@ const KEY: &str = "handoff";
 /// Memories less similar than this are unrelated to the piece of work.
 const SIMILARITY_MIN: f32 = 0.4;
 /// The statuses of an execution that is not over.
-const OPEN: [&str; 3] = ["waiting_approval", "running", "pending"];
+const OPEN: [ExecutionStatus; 3] = [
+    ExecutionStatus::WaitingApproval,
+    ExecutionStatus::Running,
+    ExecutionStatus::Pending,
+];
 
 pub(super) async fn message(
     composer: &Composer,

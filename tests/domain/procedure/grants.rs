@@ -6,6 +6,7 @@ use std::sync::Arc;
 use mimo::caller::{Grants, ToolGrants};
 use mimo::procedure::Start;
 use mimo::procedure::journal::Decision;
+use mimo::store::procedure::ExecutionStatus;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -136,7 +137,7 @@ async fn projects_fence_definitions_executions_and_keys() {
     assert_eq!(listed, [own]);
     let census = procedures.census(&other).await.expect("counts");
     assert_eq!(census.definitions, 1);
-    assert_eq!(census.executions, [("completed".to_owned(), 1)]);
+    assert_eq!(census.executions, [(ExecutionStatus::Completed, 1)]);
 
     // The local user sees all of it.
     let all = procedures.executions(&world.grants, None, None, 9).await;

@@ -1,5 +1,6 @@
 //! Executions and their journals.
 
+use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ToSql, ToSqlOutput, ValueRef};
 use rusqlite::{OptionalExtension, Row, Transaction, params};
 
 use super::{Claimant, readable};
@@ -8,8 +9,21 @@ use crate::clock::Timestamp;
 use crate::limits;
 use crate::store::StoreError;
 use crate::store::procedure::{
-    AppendOutcome, BeginOutcome, Execution, ExecutionUpdate, NewExecution,
+    AppendOutcome, BeginOutcome, Execution, ExecutionStatus, ExecutionUpdate, NewExecution,
 };
+
+impl ToSql for ExecutionStatus {
+    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
+        Ok(ToSqlOutput::from(self.name()))
+    }
+}
+
+impl FromSql for ExecutionStatus {
+    fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
+        let name = value.as_str()?;
+        name.parse().map_err(|_| FromSqlError::InvalidType)
+    }
+}
 
 pub(super) fn begin(
     tx: &Transaction<'_>,
@@ -42,7 +56,10 @@ pub(super) fn begin(
         .execute(params![
             new.id,
             new.project,
-            if new.owned { "running" } else { "pending" },
+            match new.owned {
+                true => ExecutionStatus::Running,
+                false => ExecutionStatus::Pending,
+            },
             new.depth,
             new.owned.then_some(claimant.id),
             at.0,
@@ -133,7 +150,7 @@ pub(super) fn executions(
     tx: &Transaction<'_>,
     reach: &Reach,
     name: Option<&str>,
-    status: Option<&str>,
+    status: Option<ExecutionStatus>,
     limit: usize,
 ) -> Result<Vec<Execution>, StoreError> {
     // One statement for each filter, so that each gets its index.
@@ -186,7 +203,7 @@ pub(super) fn append(
                 i64::try_from(entries.len()).unwrap_or(0),
                 update.status,
                 update.state,
-                update.status == "running",
+                update.status == ExecutionStatus::Running,
                 update.parked,
                 update.wake_at.map(|time| time.0),
                 at.0,
@@ -262,7 +279,10 @@ fn refuse_foreign(tx: &Transaction<'_>, reach: &Reach, id: &str) -> Result<(), S
 }
 
 /// Executions by status.
-pub(super) fn count(tx: &Transaction<'_>, reach: &Reach) -> Result<Vec<(String, u64)>, StoreError> {
+pub(super) fn count(
+    tx: &Transaction<'_>,
+    reach: &Reach,
+) -> Result<Vec<(ExecutionStatus, u64)>, StoreError> {
     let mut statement = tx.prepare_cached(
         "SELECT status, count(*) FROM execution \
          WHERE ?1 IS NULL OR project IN (SELECT value FROM json_each(?1)) GROUP BY status",

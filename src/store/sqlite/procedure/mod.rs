@@ -19,8 +19,8 @@ use super::SqliteStore;
 use crate::caller::Reach;
 use crate::clock::Timestamp;
 use crate::store::procedure::{
-    AppendOutcome, BeginOutcome, DefineOutcome, Execution, ExecutionUpdate, NewExecution,
-    ProcedureCensus, ProcedureStore, RecordedCall, StoredDefinition,
+    AppendOutcome, BeginOutcome, DefineOutcome, Execution, ExecutionStatus, ExecutionUpdate,
+    NewExecution, ProcedureCensus, ProcedureStore, RecordedCall, StoredDefinition,
 };
 use crate::store::{StoreError, Stored};
 
@@ -144,12 +144,12 @@ impl ProcedureStore for SqliteStore {
         &self,
         reach: Reach,
         name: Option<String>,
-        status: Option<String>,
+        status: Option<ExecutionStatus>,
         limit: usize,
     ) -> Stored<'_, Vec<Execution>> {
-        Box::pin(self.read(move |tx| {
-            executions::executions(tx, &reach, name.as_deref(), status.as_deref(), limit)
-        }))
+        Box::pin(
+            self.read(move |tx| executions::executions(tx, &reach, name.as_deref(), status, limit)),
+        )
     }
 
     fn append(
