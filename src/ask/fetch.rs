@@ -16,7 +16,7 @@ use crate::graph::about::{NamedTriple, Topic};
 use crate::graph::query::Scope;
 use crate::limits;
 use crate::memory;
-use crate::store::memory::{Category, Filter, Memory, MemoryId, State};
+use crate::store::memory::{Category, Filter, Memory, MemoryId, MemoryState};
 use crate::store::procedure::StoredDefinition;
 use crate::text;
 
@@ -25,11 +25,11 @@ const SIMILARITY_MIN: f32 = 0.3;
 /// The least confidence of a triple.
 const CONFIDENCE_MIN: f64 = 0.3;
 
-/// A search over all stores.
+/// One query for every store.
 #[derive(Clone)]
-pub(super) struct Lookup {
+pub(super) struct StoreQuery {
     /// The question, completed from the conversation.
-    pub(crate) query: String,
+    pub(crate) text: String,
     /// Its vector; `None` if it could not be encoded.
     pub(crate) vector: Option<Vec<f32>>,
     /// Entities it is about without naming them.
@@ -59,28 +59,32 @@ pub(crate) struct SkillTool {
 }
 
 impl Ask {
-    pub(super) fn store_search(self: &Arc<Self>, store: StoreKind, lookup: Lookup) -> StoreSearch {
+    pub(super) fn store_search(
+        self: &Arc<Self>,
+        store: StoreKind,
+        query: StoreQuery,
+    ) -> StoreSearch {
         let ask = self.clone();
         Box::new(move || {
             Box::pin(async move {
                 match store {
-                    StoreKind::Episodic => ask.search_memories(lookup).await,
+                    StoreKind::Episodic => ask.search_memories(query).await,
                     StoreKind::Semantic => {
-                        let entities = lookup.entities.clone();
-                        ask.triples_about(&lookup, entities).await.map(complete)
+                        let entities = query.entities.clone();
+                        ask.triples_about(&query, entities).await.map(complete)
                     }
-                    StoreKind::Procedural => ask.search_procedures(&lookup).await.map(complete),
-                    StoreKind::Skills => ask.search_skills(lookup).await.map(complete),
+                    StoreKind::Procedural => ask.search_procedures(&query).await.map(complete),
+                    StoreKind::Skills => ask.search_skills(query).await.map(complete),
                 }
             })
         })
     }
 
-    async fn search_memories(&self, lookup: Lookup) -> Result<StoreResults, Failure> {
+    async fn search_memories(&self, query: StoreQuery) -> Result<StoreResults, Failure> {
         let search = memory::Search {
-            query: lookup.query.clone(),
-            vector: lookup.vector.clone(),
-            filter: self.filter(&lookup),
+            query: query.text.clone(),
+            vector: query.vector.clone(),
+            filter: self.filter(&query),
             mode: memory::Mode::Hybrid,
             threshold: SIMILARITY_MIN,
             offset: 0,
@@ -91,19 +95,19 @@ impl Ask {
         let mut hits: Vec<Hit> = hits
             .map(|(memory, score)| memory_hit(memory, score))
             .collect();
-        self.compare_memories(&lookup, &mut hits).await?;
+        self.compare_memories(&query, &mut hits).await?;
         Ok(StoreResults {
             hits,
             degraded: page.degraded,
         })
     }
 
-    pub(super) fn filter(&self, lookup: &Lookup) -> Filter {
+    pub(super) fn filter(&self, query: &StoreQuery) -> Filter {
         Filter {
-            include_superseded: lookup.include_superseded,
+            include_superseded: query.include_superseded,
             ..Filter::within(
-                &lookup.grants.reach,
-                lookup.projects.clone(),
+                &query.grants.reach,
+                query.projects.clone(),
                 self.memories.now(),
             )
         }
@@ -112,16 +116,16 @@ impl Ask {
     /// Sets the similarity of memories to the question from their stored vectors.
     pub(super) async fn compare_memories(
         &self,
-        lookup: &Lookup,
+        query: &StoreQuery,
         hits: &mut [Hit],
     ) -> Result<(), Failure> {
-        let Some(vector) = &lookup.vector else {
+        let Some(vector) = &query.vector else {
             return Ok(());
         };
         let ids = hits.iter().filter_map(memory_id).collect();
         let cosines = self
             .memories
-            .likeness(&lookup.grants.reach, ids, vector.clone())
+            .likeness(&query.grants.reach, ids, vector.clone())
             .await?;
         for hit in hits {
             hit.evidence.similarity = memory_id(hit).and_then(|id| cosines.get(&id)).copied();
@@ -134,22 +138,22 @@ impl Ask {
     /// nearest.
     pub(super) async fn triples_about(
         &self,
-        lookup: &Lookup,
+        query: &StoreQuery,
         entities: Vec<String>,
     ) -> Result<Vec<Hit>, Failure> {
         let topic = Topic {
             scope: Scope {
-                reach: lookup.grants.reach.clone(),
-                projects: lookup.projects.clone(),
+                reach: query.grants.reach.clone(),
+                projects: query.projects.clone(),
                 at: self.graph.now(),
                 min_confidence: CONFIDENCE_MIN,
                 limit: limits::ASK_TRIPLES_MAX,
             },
-            text: lookup.query.clone(),
+            text: query.text.clone(),
             others: entities,
-            include_ended: lookup.include_superseded,
+            include_ended: query.include_superseded,
         };
-        let relevance = Relevance::to(&lookup.query);
+        let relevance = Relevance::to(&query.text);
         let triples = self.graph.about(topic).await?.into_iter();
         let mut hits: Vec<(f32, Hit)> = triples
             .map(triple_hit)
@@ -160,8 +164,8 @@ impl Ask {
         Ok(hits.into_iter().map(|(_, hit)| hit).collect())
     }
 
-    async fn search_procedures(&self, lookup: &Lookup) -> Result<Vec<Hit>, Failure> {
-        let words = text::query_words(&lookup.query).into_iter();
+    async fn search_procedures(&self, query: &StoreQuery) -> Result<Vec<Hit>, Failure> {
+        let words = text::query_words(&query.text).into_iter();
         let words: Vec<String> = words.map(|asked| asked.word).collect();
         if words.is_empty() {
             return Ok(Vec::new());
@@ -169,17 +173,17 @@ impl Ask {
         let (words, limit) = (words.join(" "), limits::ASK_HITS_PER_STORE_MAX);
         let found = self
             .procedures
-            .find(&lookup.grants, Some(&words), limit)
+            .find(&query.grants, Some(&words), limit)
             .await?;
         Ok(found.into_iter().map(procedure_hit).collect())
     }
 
-    async fn search_skills(&self, lookup: Lookup) -> Result<Vec<Hit>, Failure> {
+    async fn search_skills(&self, query: StoreQuery) -> Result<Vec<Hit>, Failure> {
         let Some(skills) = &self.skills else {
             return Ok(Vec::new());
         };
-        let found = skills.find(lookup.query, limits::ASK_HITS_PER_STORE_MAX);
-        Ok(granted_hits(found.await?, &lookup.grants.tools))
+        let found = skills.find(query.text, limits::ASK_HITS_PER_STORE_MAX);
+        Ok(granted_hits(found.await?, &query.grants.tools))
     }
 }
 
@@ -208,7 +212,7 @@ pub(super) fn memory_hit(memory: Memory, score: Option<f32>) -> Hit {
     Hit {
         evidence: Evidence {
             at: Some(memory.created_at),
-            superseded: memory.state == State::Superseded,
+            superseded: memory.state == MemoryState::Superseded,
             slot,
             ..Evidence::new(
                 StoreKind::Episodic,

@@ -6,7 +6,7 @@ use tokio::time::{Instant, timeout_at};
 use super::StoreKind;
 use super::answer::Hit;
 use super::fan_out::Findings;
-use super::fetch::{Lookup, memory_hit};
+use super::fetch::{StoreQuery, memory_hit};
 use super::service::Ask;
 use crate::failure::Failure;
 use crate::limits;
@@ -17,19 +17,19 @@ impl Ask {
     pub(super) async fn follow_links(
         &self,
         findings: &mut Findings,
-        lookup: &Lookup,
+        query: &StoreQuery,
         deadline: Instant,
     ) {
         let hits_of = |store| findings.hits.get(&store);
         let memories = async {
             match hits_of(StoreKind::Episodic) {
-                Some(known) => self.linked_memories(lookup, known).await,
+                Some(known) => self.linked_memories(query, known).await,
                 None => Ok(Vec::new()),
             }
         };
         let triples = async {
             match (hits_of(StoreKind::Episodic), hits_of(StoreKind::Semantic)) {
-                (Some(best), Some(known)) => self.linked_triples(lookup, best, known).await,
+                (Some(best), Some(known)) => self.linked_triples(query, best, known).await,
                 _ => Ok(Vec::new()),
             }
         };
@@ -52,23 +52,27 @@ impl Ask {
 
     /// Of the latest memories that name an entity of the question, those most
     /// similar to it.
-    async fn linked_memories(&self, lookup: &Lookup, known: &[Hit]) -> Result<Vec<Hit>, Failure> {
+    async fn linked_memories(
+        &self,
+        query: &StoreQuery,
+        known: &[Hit],
+    ) -> Result<Vec<Hit>, Failure> {
         let entities = self.graph.named(
-            &lookup.grants.reach,
-            lookup.projects.clone(),
-            lookup.query.clone(),
-            lookup.entities.clone(),
+            &query.grants.reach,
+            query.projects.clone(),
+            query.text.clone(),
+            query.entities.clone(),
         );
         let entities = entities.await?;
         if entities.is_empty() {
             return Ok(Vec::new());
         }
-        let (filter, limit) = (self.filter(lookup), limits::ASK_NAMING_MAX);
+        let (filter, limit) = (self.filter(query), limits::ASK_NAMING_MAX);
         let latest = self.memories.naming(entities, filter, limit).await?;
         let latest = latest.into_iter().map(|memory| memory_hit(memory, None));
         let mut hits = without(latest.collect(), known);
-        if lookup.vector.is_some() {
-            self.compare_memories(lookup, &mut hits).await?;
+        if query.vector.is_some() {
+            self.compare_memories(query, &mut hits).await?;
             let similarity = |hit: &Hit| hit.evidence.similarity.unwrap_or(0.0);
             hits.sort_by(|a, b| similarity(b).total_cmp(&similarity(a)));
         }
@@ -79,7 +83,7 @@ impl Ask {
     /// The triples around what the best memories name.
     async fn linked_triples(
         &self,
-        lookup: &Lookup,
+        query: &StoreQuery,
         best: &[Hit],
         known: &[Hit],
     ) -> Result<Vec<Hit>, Failure> {
@@ -88,7 +92,7 @@ impl Ask {
         if entities.is_empty() {
             return Ok(Vec::new());
         }
-        let mut hits = without(self.triples_about(lookup, entities).await?, known);
+        let mut hits = without(self.triples_about(query, entities).await?, known);
         hits.truncate(limits::ASK_LINKED_HITS_MAX);
         Ok(hits)
     }

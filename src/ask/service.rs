@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::answer::{Answer, Author, Budget, Format, Hit};
 use super::fan_out::{Findings, fan_out};
-use super::fetch::{Lookup, SkillTools, memory_id};
+use super::fetch::{SkillTools, StoreQuery, memory_id};
 use super::past::asks_about_past;
 use super::relevance::Relevance;
 use super::{
@@ -112,9 +112,9 @@ impl Ask {
         };
         let context_id = question.context_id.as_deref();
         let conversation = self.conversations.open(caller, context_id);
-        let mut lookup = lookup(caller, &conversation.turns, &question.query);
+        let mut store_query = store_query(caller, &conversation.turns, &question.query);
         let stores = question.stores.as_deref();
-        let (decision, mut findings) = self.search(&mut lookup, stores, time).await?;
+        let (decision, mut findings) = self.search(&mut store_query, stores, time).await?;
         if conversation.is_unknown {
             let why = "this context_id is not kept any more; asked without it";
             findings.degraded.push(why.to_owned());
@@ -141,7 +141,7 @@ impl Ask {
         let is_routed = question.stores.is_none();
         keep_best(
             &mut answer,
-            &lookup.query,
+            &store_query.text,
             is_routed,
             ranked,
             format,
@@ -150,7 +150,7 @@ impl Ask {
 
         let deadline = time.synthesis_deadline();
         self.synthesize(
-            &lookup.query,
+            &store_query.text,
             &mut answer,
             &budget,
             caller,
@@ -161,7 +161,7 @@ impl Ask {
         let recalled = answer.hits.iter().filter_map(memory_id);
         self.memories.count_recall(recalled.collect());
         let turn = Turn {
-            query: lookup.query,
+            query: store_query.text,
             entities: answer.entities(),
             citations: answer.synthesis.citations.clone(),
         };
@@ -173,34 +173,43 @@ impl Ask {
     /// router's has an answer, the other stores too.
     async fn search(
         self: &Arc<Self>,
-        lookup: &mut Lookup,
+        store_query: &mut StoreQuery,
         chosen: Option<&[StoreKind]>,
         time: TimeBudget,
     ) -> Result<(Decision, Findings), Failure> {
-        let encoding = self.memories.encode(vec![lookup.query.clone()]);
+        let encoding = self.memories.encode(vec![store_query.text.clone()]);
         let encoding = timeout_at(time.after_tenths(ENCODE_TENTHS), encoding).await;
-        lookup.vector = encoding.ok().and_then(Result::ok).and_then(|mut v| v.pop());
-        let mut decision = self.route(lookup, chosen)?;
+        store_query.vector = encoding.ok().and_then(Result::ok).and_then(|mut v| v.pop());
+        let mut decision = self.route(store_query, chosen)?;
         let mut findings = Findings::default();
         let first: Vec<StoreKind> = decision.stores().collect();
-        self.search_stores(lookup, &first, &mut findings, time)
+        self.search_stores(store_query, &first, &mut findings, time)
             .await;
         let rest = StoreKind::ALL.into_iter();
         let rest: Vec<StoreKind> = rest.filter(|store| !first.contains(store)).collect();
         let is_in_time = || Instant::now() < time.after_tenths(SEARCH_TENTHS);
-        if chosen.is_none() && !rest.is_empty() && !has_answer(lookup, &findings) && is_in_time() {
-            self.search_stores(lookup, &rest, &mut findings, time).await;
+        if chosen.is_none()
+            && !rest.is_empty()
+            && !has_answer(store_query, &findings)
+            && is_in_time()
+        {
+            self.search_stores(store_query, &rest, &mut findings, time)
+                .await;
             decision.secondary.extend(rest);
             decision.reasoning += "; nothing there answers, so the other stores were asked too";
         }
-        if lookup.vector.is_none() {
+        if store_query.vector.is_none() {
             let why = "compared by words only: the question could not be encoded in time";
             findings.degraded.push(why.to_owned());
         }
         Ok((decision, findings))
     }
 
-    fn route(&self, lookup: &Lookup, chosen: Option<&[StoreKind]>) -> Result<Decision, Failure> {
+    fn route(
+        &self,
+        store_query: &StoreQuery,
+        chosen: Option<&[StoreKind]>,
+    ) -> Result<Decision, Failure> {
         let router = match self.router.get() {
             Some(router) => router,
             None => {
@@ -208,9 +217,9 @@ impl Ask {
                 self.router.get_or_init(|| router)
             }
         };
-        let vector = lookup.vector.as_deref();
+        let vector = store_query.vector.as_deref();
         let vector = vector.map(|vector| (self.memories.model(), vector));
-        let routed = router.route(&lookup.query, vector);
+        let routed = router.route(&store_query.text, vector);
         Ok(match chosen {
             Some([primary, secondary @ ..]) => Decision {
                 primary: *primary,
@@ -227,32 +236,33 @@ impl Ask {
     /// compares all hits with the question.
     async fn search_stores(
         self: &Arc<Self>,
-        lookup: &Lookup,
+        store_query: &StoreQuery,
         stores: &[StoreKind],
         findings: &mut Findings,
         time: TimeBudget,
     ) {
         let searches = stores.iter();
-        let searches = searches.map(|store| (*store, self.store_search(*store, lookup.clone())));
+        let searches =
+            searches.map(|store| (*store, self.store_search(*store, store_query.clone())));
         let deadline = time.after_tenths(SEARCH_TENTHS);
         findings.merge(fan_out(searches.collect(), deadline).await);
         let deadline = time.after_tenths(COMPARE_TENTHS);
-        self.follow_links(findings, lookup, deadline).await;
-        if let Some(vector) = &lookup.vector {
+        self.follow_links(findings, store_query, deadline).await;
+        if let Some(vector) = &store_query.vector {
             self.compare(findings, vector, deadline).await;
         }
     }
 }
 
 /// The question, completed from the conversation.
-fn lookup(caller: &Caller, turns: &[Turn], query: &str) -> Lookup {
+fn store_query(caller: &Caller, turns: &[Turn], query: &str) -> StoreQuery {
     let (query, entities) = match follow_up(turns, query) {
         FollowUp::NewTopic => (query.to_owned(), Vec::new()),
         FollowUp::Continues { query, entities } => (query, entities),
     };
-    Lookup {
+    StoreQuery {
         include_superseded: asks_about_past(&query),
-        query,
+        text: query,
         vector: None,
         entities,
         grants: caller.grants.clone(),
@@ -260,9 +270,9 @@ fn lookup(caller: &Caller, turns: &[Turn], query: &str) -> Lookup {
     }
 }
 
-fn has_answer(lookup: &Lookup, findings: &Findings) -> bool {
+fn has_answer(store_query: &StoreQuery, findings: &Findings) -> bool {
     let hits = findings.hits.values().flatten();
-    Relevance::to(&lookup.query).is_answered_by(hits.map(|hit| &hit.evidence))
+    Relevance::to(&store_query.text).is_answered_by(hits.map(|hit| &hit.evidence))
 }
 
 /// Gives `answer` the best of the hits, each of which comes with its rank in its

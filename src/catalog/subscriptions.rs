@@ -17,7 +17,7 @@ use crate::limits;
 
 /// A change of Mimo's own offers.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Change {
+pub(crate) enum CatalogChange {
     PromptList,
     ResourceList,
     /// The contents of this resource.
@@ -215,7 +215,7 @@ impl View {
 
     /// Announces every change of what the session subscribed to, for as long as it
     /// is awaited. Without a subscription the store is left alone.
-    pub(crate) async fn announce_changes(&self, announce: impl Fn(Change)) {
+    pub(crate) async fn announce_changes(&self, announce: impl Fn(CatalogChange)) {
         let mut local = self.catalog.commits.local.clone();
         let mut version = None;
         loop {
@@ -246,19 +246,19 @@ impl View {
     }
 
     /// Reads everything subscribed once.
-    async fn find_changes(&self) -> Vec<Change> {
+    async fn find_changes(&self) -> Vec<CatalogChange> {
         let mut changes = Vec::new();
         let subscriptions = &self.subscriptions;
         if subscriptions.lists().prompts.is_some() {
             let prompts = digest(&self.own_prompts().await.concat());
             if subscriptions.lists().prompts.replace(prompts) != Some(prompts) {
-                changes.push(Change::PromptList);
+                changes.push(CatalogChange::PromptList);
             }
         }
         if subscriptions.lists().resources.is_some() {
             let resources = digest(&self.own_resources().await.concat());
             if subscriptions.lists().resources.replace(resources) != Some(resources) {
-                changes.push(Change::ResourceList);
+                changes.push(CatalogChange::ResourceList);
             }
         }
         let uris: Vec<String> = subscriptions.resources().keys().cloned().collect();
@@ -266,7 +266,7 @@ impl View {
             match self.digest_of(&uri).await {
                 Ok(digest) => {
                     if subscriptions.remember(&uri, digest.unwrap_or_default()) {
-                        changes.push(Change::Resource(uri));
+                        changes.push(CatalogChange::Resource(uri));
                     }
                 }
                 Err(failure) => {

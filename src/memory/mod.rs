@@ -16,10 +16,10 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 pub(crate) use model::{Action, Draft, Edited, Mode, Page, Remembered, Search};
-pub use model::{Outcome, Settings};
+pub use model::{RememberOutcome, Settings};
 pub(crate) use recall::Weights;
 pub(crate) use recall::rank;
-use rules::edit::{Change, Edit};
+use rules::edit::{Edit, MemoryChange};
 
 use crate::caller::Reach;
 use crate::clock::{Clock, Timestamp};
@@ -293,15 +293,15 @@ impl Memories {
             } => {
                 let contents = content.into_iter().collect();
                 let mut texts = self.index(contents, cancel, |_, _| ()).await?;
-                Change::Update {
+                MemoryChange::Update {
                     text: texts.pop(),
                     importance,
                     tags,
                 }
             }
-            Action::Forget => Change::Forget,
-            Action::Restore => Change::Restore,
-            Action::Protect(protected) => Change::Protect(protected),
+            Action::Forget => MemoryChange::Forget,
+            Action::Restore => MemoryChange::Restore,
+            Action::Protect(protected) => MemoryChange::Protect(protected),
         };
         let changes = ids.into_iter().map(|id| (id, change.clone())).collect();
         self.make_edit(reach, changes, reason, None, dry_run).await
@@ -338,7 +338,7 @@ impl Memories {
     async fn make_edit(
         &self,
         reach: &Reach,
-        changes: Vec<(MemoryId, Change)>,
+        changes: Vec<(MemoryId, MemoryChange)>,
         reason: Option<String>,
         undoes: Option<String>,
         dry_run: bool,

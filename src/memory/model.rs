@@ -30,7 +30,7 @@ pub(crate) type Draft = NewMemory<String>;
 
 /// The result of storing one memory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Outcome {
+pub enum RememberOutcome {
     Created,
     /// Its text was there already: tags and importance were joined.
     Merged,
@@ -40,14 +40,14 @@ pub enum Outcome {
     Superseded,
 }
 
-impl Outcome {
+impl RememberOutcome {
     /// The contract's word.
     pub(crate) fn name(self) -> &'static str {
         match self {
-            Outcome::Created => "created",
-            Outcome::Merged => "merged",
-            Outcome::Upserted => "upserted",
-            Outcome::Superseded => "superseded",
+            RememberOutcome::Created => "created",
+            RememberOutcome::Merged => "merged",
+            RememberOutcome::Upserted => "upserted",
+            RememberOutcome::Superseded => "superseded",
         }
     }
 }
@@ -56,7 +56,7 @@ impl Outcome {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Remembered {
     pub(crate) id: MemoryId,
-    pub(crate) outcome: Outcome,
+    pub(crate) outcome: RememberOutcome,
     /// Other memories that say nearly the same, nearest first.
     pub(crate) similar: Vec<MemoryId>,
 }

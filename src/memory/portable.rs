@@ -15,7 +15,7 @@ use crate::clock::Timestamp;
 use crate::failure::Failure;
 use crate::limits;
 use crate::store::ProjectSet;
-use crate::store::memory::{Category, Memory, MemoryFields, State};
+use crate::store::memory::{Category, Memory, MemoryFields, MemoryState};
 use crate::text;
 
 pub(crate) use foreign::is_servers;
@@ -39,7 +39,7 @@ struct Header {
 /// be written by hand: only `content` is needed.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Line {
+struct ExportLine {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     id: Option<i64>,
     content: String,
@@ -81,11 +81,11 @@ fn is_zero(count: &u64) -> bool {
     *count == 0
 }
 
-impl Line {
-    fn of(memory: Memory) -> Line {
+impl ExportLine {
+    fn of(memory: Memory) -> ExportLine {
         let written = Timestamp::to_iso_micros;
         let fields = memory.fields;
-        Line {
+        ExportLine {
             id: Some(memory.id),
             content: memory.content,
             category: Some(fields.category.name().to_owned()),
@@ -123,7 +123,7 @@ impl Line {
                 valid_until: moment(self.valid_until.as_deref(), "/valid_until")?,
             },
             position: self.position.unwrap_or(1),
-            state: named(state, State::from_name, "/state")?,
+            state: named(state, MemoryState::from_name, "/state")?,
             protected: self.protected,
             created_at: moment(self.created_at.as_deref(), "/created_at")?,
             updated_at: moment(self.updated_at.as_deref(), "/updated_at")?,
@@ -159,7 +159,7 @@ impl Memories {
                 take(&serde_json::to_string(&header).map_err(Failure::internal)?)?;
             }
             for memory in page.memories {
-                let line = serde_json::to_string(&Line::of(memory));
+                let line = serde_json::to_string(&ExportLine::of(memory));
                 take(&line.map_err(Failure::internal)?)?;
             }
         }
@@ -234,7 +234,7 @@ fn checked(new: ImportRecord<String>) -> Result<ImportRecord<String>, Failure> {
     if new.position < 1 {
         return refuse("/position", format!("{} is less than 1", new.position));
     }
-    if new.state == State::Active && new.retired_at.is_some() {
+    if new.state == MemoryState::Active && new.retired_at.is_some() {
         let why = "an active memory was not retired".to_owned();
         return refuse("/retired_at", why);
     }

@@ -56,7 +56,7 @@ pub(crate) struct Ranked {
 /// All candidates of both sides in one list, best first; equal scores in the
 /// order of their ids, so that the same question has the same answer.
 pub(crate) fn rank(candidates: &Candidates, weights: Weights) -> Vec<Ranked> {
-    let mut own: HashMap<MemoryId, (f32, Place)> = HashMap::new();
+    let mut own: HashMap<MemoryId, (f32, ThreadPosition)> = HashMap::new();
     let sides = [
         (&candidates.keyword, weights.keyword),
         (&candidates.semantic, weights.semantic),
@@ -68,12 +68,12 @@ pub(crate) fn rank(candidates: &Candidates, weights: Weights) -> Vec<Ranked> {
         }
     }
     // An older version may share the place of the one that replaced it.
-    let mut at: HashMap<Place, f32> = HashMap::new();
+    let mut at: HashMap<ThreadPosition, f32> = HashMap::new();
     for (score, place) in own.values() {
         let best = at.entry(*place).or_insert(0.0);
         *best = best.max(*score);
     }
-    let support = |(thread, position): Place| -> f32 {
+    let support = |(thread, position): ThreadPosition| -> f32 {
         let near = |offset: i64| at.get(&(thread, position + offset)).copied().unwrap_or(0.0);
         (1i64..)
             .zip(weights.neighbours)
@@ -92,7 +92,7 @@ pub(crate) fn rank(candidates: &Candidates, weights: Weights) -> Vec<Ranked> {
 }
 
 /// A thread and a position in it.
-type Place = (u32, i64);
+type ThreadPosition = (u32, i64);
 
 /// Scores moved to 0..1: the best of the side has 1, the least 0.
 fn scale(hits: &[Hit]) -> Vec<f32> {

@@ -68,19 +68,19 @@ impl DownstreamClient for Hub {
             .unwrap_or_default()
     }
 
-    fn ask(
+    fn send_request(
         &self,
         _skill: &SkillName,
         method: String,
         params: Option<Box<RawValue>>,
     ) -> BoxFuture<'static, ClientReply> {
-        match self.local().and_then(|session| session.ask()) {
+        match self.local().and_then(|session| session.ask_client()) {
             Some(ask) => ask(method, params),
             None => no_client(),
         }
     }
 
-    fn note(&self, skill: &SkillName, method: &str, params: Option<&RawValue>) {
+    fn notify(&self, skill: &SkillName, method: &str, params: Option<&RawValue>) {
         let announce = |news: News| self.for_each(|session| session.announce(news.clone()));
         match method {
             "notifications/prompts/list_changed" => announce(News::PromptList),

@@ -1,4 +1,4 @@
-//! Questions to a client of revision 2026-07-28, which takes none while it waits:
+//! Input requests to a client of revision 2026-07-28, which accepts no request while it waits:
 //! its call is answered with an `InputRequiredResult`, the call itself continues
 //! in the background, and the client's retry brings the reply.
 
@@ -18,7 +18,7 @@ use crate::limits;
 use crate::tools::Reply;
 use crate::wire::ClientReply;
 
-/// The key of the one question that is asked at a time.
+/// The key of the one request that is open at a time.
 const KEY: &str = "question";
 
 /// The calls that wait for their client's reply.
@@ -38,18 +38,18 @@ struct Waiting {
 /// A call that continues without an open request. Dropping it cancels the call.
 pub(super) struct BackgroundCall {
     call: AbortOnDropHandle<Result<Reply, CallError>>,
-    questions: mpsc::Receiver<Question>,
-    asked: Option<Question>,
+    requests: mpsc::Receiver<InputRequest>,
+    asked: Option<InputRequest>,
 }
 
-struct Question {
+struct InputRequest {
     method: String,
     params: Option<Box<RawValue>>,
     reply: oneshot::Sender<ClientReply>,
 }
 
 /// How a request about a background call ends.
-pub(super) enum Step {
+pub(super) enum CallStatus {
     Done(Result<Reply, CallError>),
     /// The result that asks the client.
     InputRequired(Reply),
@@ -61,18 +61,18 @@ impl BackgroundCall {
     where
         F: Future<Output = Result<Reply, CallError>> + Send + 'static,
     {
-        let (sender, questions) = mpsc::channel(1);
+        let (sender, requests) = mpsc::channel(1);
         let ask: AskClient = Arc::new(move |method, params| {
             let sender = sender.clone();
             Box::pin(async move {
                 let (reply, replied) = oneshot::channel();
-                let question = Question {
+                let request = InputRequest {
                     method,
                     params,
                     reply,
                 };
                 // Either fails only when the call is over.
-                let received = match sender.send(question).await {
+                let received = match sender.send(request).await {
                     Ok(()) => replied.await.ok(),
                     Err(_) => None,
                 };
@@ -81,7 +81,7 @@ impl BackgroundCall {
         });
         BackgroundCall {
             call: AbortOnDropHandle::new(tokio::spawn(call(ask))),
-            questions,
+            requests,
             asked: None,
         }
     }
@@ -95,23 +95,23 @@ impl InputRequests {
         }
     }
 
-    /// Waits until the call is over or has a question for its session's client.
-    pub(super) async fn step(&self, session: &Arc<str>, mut call: BackgroundCall) -> Step {
-        let question = tokio::select! {
+    /// Waits until the call is over or has a request for its session's client.
+    pub(super) async fn advance(&self, session: &Arc<str>, mut call: BackgroundCall) -> CallStatus {
+        let request = tokio::select! {
             biased;
             done = &mut call.call => {
                 let failed = |error| Err(Failure::internal(error).into());
-                return Step::Done(done.unwrap_or_else(failed));
+                return CallStatus::Done(done.unwrap_or_else(failed));
             }
-            Some(question) = call.questions.recv() => question,
+            Some(request) = call.requests.recv() => request,
         };
         let state = self.clock.new_id();
         let input_required = json!({
             "resultType": "input_required",
-            "inputRequests": {KEY: {"method": question.method, "params": question.params}},
+            "inputRequests": {KEY: {"method": request.method, "params": request.params}},
             "requestState": state,
         });
-        call.asked = Some(question);
+        call.asked = Some(request);
         let mut waiting = self.waiting();
         waiting.push_back(Waiting {
             session: session.clone(),
@@ -124,7 +124,7 @@ impl InputRequests {
         {
             waiting.remove(oldest);
         }
-        Step::InputRequired(Reply::Object(input_required))
+        CallStatus::InputRequired(Reply::Object(input_required))
     }
 
     /// Takes the call that `state` names, with the client's reply handed to it.
@@ -146,10 +146,10 @@ impl InputRequests {
         let reply = responses
             .remove(KEY)
             .and_then(|value| to_raw_value(&value).ok());
-        if let Some(question) = call.asked.take() {
+        if let Some(request) = call.asked.take() {
             let reply = reply.ok_or_else(|| refusal("the client gave no answer"));
             // The asker may have gone.
-            let _ = question.reply.send(reply);
+            let _ = request.reply.send(reply);
         }
         Ok(call)
     }
@@ -193,16 +193,17 @@ mod tests {
     }
 
     async fn received(requests: &InputRequests, call: BackgroundCall) -> String {
-        match requests.step(&session(), call).await {
-            Step::Done(Ok(Reply::Document(received))) => received.0,
+        match requests.advance(&session(), call).await {
+            CallStatus::Done(Ok(Reply::Document(received))) => received.0,
             _ => panic!("not over"),
         }
     }
 
-    /// Starts a call; the `requestState` of its question.
+    /// Starts a call; the `requestState` of its request.
     async fn asked(requests: &InputRequests) -> String {
         let call = BackgroundCall::start(ask_for_a_second);
-        let Step::InputRequired(Reply::Object(asked)) = requests.step(&session(), call).await
+        let CallStatus::InputRequired(Reply::Object(asked)) =
+            requests.advance(&session(), call).await
         else {
             panic!("no question");
         };

@@ -16,7 +16,7 @@ use tokio_util::sync::CancellationToken;
 use super::Server;
 use super::encode::{Marks, encode};
 use super::errors::{call_error, defect, upstream_error};
-use super::input_requests::{BackgroundCall, Step};
+use super::input_requests::{BackgroundCall, CallStatus};
 use super::instructions::instructions;
 use super::listen::listen;
 use super::session::{SAMPLING, Session, is_any_usable, within_capabilities};
@@ -143,19 +143,19 @@ impl Mcp {
         let capabilities = capabilities.map(|each| object(&each));
         let mut context = self.context(request);
         let reply = if let Some(usable) = capabilities.as_ref().filter(|it| is_any_usable(it)) {
-            let step = tokio::select! {
-                step = self.call_in_background(call, usable, context) => step?,
+            let status = tokio::select! {
+                status = self.call_in_background(call, usable, context) => status?,
                 // The request was cancelled, so this answer is dropped.
                 () = request.ct.cancelled() => return Err(defect()),
             };
-            match step {
-                Step::Done(reply) => reply,
-                Step::InputRequired(question) => return Ok(question),
+            match status {
+                CallStatus::Done(reply) => reply,
+                CallStatus::InputRequired(result) => return Ok(result),
             }
         } else {
             if capabilities.is_none() {
-                context.caller.ask = self.session.ask();
-                context.caller.sample = self.session.sample();
+                context.caller.ask = self.session.ask_client();
+                context.caller.sample = self.session.sampling_client();
             }
             let ready = self.connection.ready();
             dispatch
@@ -177,7 +177,7 @@ impl Mcp {
         call: ToolCall,
         capabilities: &Map<String, Value>,
         context: Context,
-    ) -> Result<Step, ErrorData> {
+    ) -> Result<CallStatus, ErrorData> {
         let input_requests = &self.server.input_requests;
         let session = &self.session.caller.session;
         let call = match call.request_state {
@@ -206,7 +206,7 @@ impl Mcp {
                 }
             }),
         };
-        Ok(input_requests.step(session, call).await)
+        Ok(input_requests.advance(session, call).await)
     }
 
     fn context(&self, request: &RequestContext<RoleServer>) -> Context {

@@ -13,7 +13,7 @@ use serde_json::{Map, Value, json};
 use tokio::sync::broadcast;
 
 use crate::caller::{AskClient, Caller};
-use crate::catalog::{Change, View};
+use crate::catalog::{CatalogChange, View};
 use crate::limits;
 use crate::registry::SkillName;
 use crate::wire::{ClientReply, Connection};
@@ -55,12 +55,12 @@ pub(super) enum News {
     Resource(String),
 }
 
-impl From<Change> for News {
-    fn from(change: Change) -> News {
+impl From<CatalogChange> for News {
+    fn from(change: CatalogChange) -> News {
         match change {
-            Change::PromptList => News::PromptList,
-            Change::ResourceList => News::ResourceList,
-            Change::Resource(uri) => News::Resource(uri),
+            CatalogChange::PromptList => News::PromptList,
+            CatalogChange::ResourceList => News::ResourceList,
+            CatalogChange::Resource(uri) => News::Resource(uri),
         }
     }
 }
@@ -99,7 +99,7 @@ impl Session {
             .collect();
         let connection = self.connection.clone();
         let ask: AskClient =
-            Arc::new(move |method, params| ask(connection.clone(), method, params));
+            Arc::new(move |method, params| send_request(connection.clone(), method, params));
         let client = Client {
             ask: is_askable.then(|| within_capabilities(ask, &capabilities)),
             capabilities,
@@ -115,13 +115,13 @@ impl Session {
             .unwrap_or_default()
     }
 
-    /// Asks the client, if it can be asked.
-    pub(super) fn ask(&self) -> Option<AskClient> {
+    /// Sends requests to the client, if it accepts them.
+    pub(super) fn ask_client(&self) -> Option<AskClient> {
         self.client.get()?.ask.clone()
     }
 
-    /// Asks the client's model, if the client offers sampling.
-    pub(super) fn sample(&self) -> Option<AskClient> {
+    /// Sends requests to the client, if it offers sampling.
+    pub(super) fn sampling_client(&self) -> Option<AskClient> {
         let client = self.client.get()?;
         let offers = client.capabilities.contains_key(SAMPLING);
         client.ask.clone().filter(|_| offers)
@@ -134,7 +134,7 @@ impl Session {
     /// Forwards a skill's log message under the skill's name.
     pub(super) fn log(&self, skill: &SkillName, params: &RawValue) {
         let message = serde_json::from_str::<LoggingMessageNotificationParam>(params.get());
-        let (Some(_), Ok(mut message)) = (self.ask(), message) else {
+        let (Some(_), Ok(mut message)) = (self.ask_client(), message) else {
             return;
         };
         let wanted = *self.level.lock().unwrap_or_else(PoisonError::into_inner);
@@ -216,14 +216,14 @@ pub(super) fn within_capabilities(ask: AskClient, capabilities: &Map<String, Val
     })
 }
 
-/// Asks the client through its connection; an error once that has ended.
-fn ask(
+/// Sends a request through the connection; an error once that has ended.
+fn send_request(
     connection: Arc<dyn Connection>,
     method: String,
     params: Option<Box<RawValue>>,
 ) -> BoxFuture<'static, ClientReply> {
     Box::pin(async move {
-        match connection.ask(&method, params.as_deref()).await {
+        match connection.send_request(&method, params.as_deref()).await {
             Some(reply) => reply,
             None => no_client().await,
         }

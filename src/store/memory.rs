@@ -53,7 +53,7 @@ impl Category {
 
 /// Where a memory is in its life.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub enum State {
+pub enum MemoryState {
     /// Believed now.
     #[default]
     Active,
@@ -63,20 +63,24 @@ pub enum State {
     Archived,
 }
 
-impl State {
+impl MemoryState {
     /// The contract's word.
     pub(crate) fn name(self) -> &'static str {
         match self {
-            State::Active => "active",
-            State::Superseded => "superseded",
-            State::Archived => "archived",
+            MemoryState::Active => "active",
+            MemoryState::Superseded => "superseded",
+            MemoryState::Archived => "archived",
         }
     }
 
-    pub(crate) fn from_name(name: &str) -> Option<State> {
-        [State::Active, State::Superseded, State::Archived]
-            .into_iter()
-            .find(|state| state.name() == name)
+    pub(crate) fn from_name(name: &str) -> Option<MemoryState> {
+        [
+            MemoryState::Active,
+            MemoryState::Superseded,
+            MemoryState::Archived,
+        ]
+        .into_iter()
+        .find(|state| state.name() == name)
     }
 }
 
@@ -125,7 +129,7 @@ pub struct Memory {
     /// Entities of the graph that its text names (`type:id`), in byte order, up to a
     /// bound. Kept by the graph, not with the memory.
     pub(crate) entities: Vec<String>,
-    pub state: State,
+    pub state: MemoryState,
     /// Neither edited nor forgotten while set.
     pub protected: bool,
     /// The older version it replaced.
@@ -225,7 +229,7 @@ pub struct EditRecord {
     pub(crate) edited_at: Timestamp,
     pub(crate) text_changed: bool,
     pub(crate) importance: f64,
-    pub(crate) state: State,
+    pub(crate) state: MemoryState,
     pub(crate) protected: bool,
     pub(crate) reason: Option<String>,
     pub(crate) tags: BTreeSet<String>,

@@ -6,7 +6,7 @@ use super::memory::MemoryId;
 use crate::caller::Reach;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
+pub enum NameKind {
     /// Projects with an active memory: all within reach.
     Project,
     /// Tags of active memories.
@@ -26,7 +26,7 @@ pub enum Kind {
 
 #[derive(Clone, Debug)]
 pub struct NamesQuery {
-    pub kind: Kind,
+    pub kind: NameKind,
     /// What the caller may read.
     pub reach: Reach,
     /// Only in these projects; empty means all within reach.
@@ -49,7 +49,7 @@ pub trait NameStore: Send + Sync {
 
     /// The active memories with this topic key, or one that continues it after a
     /// colon, then the latest with this tag; in whatever case.
-    fn called(
+    fn memories_by_name(
         &self,
         reach: &Reach,
         projects: Vec<String>,

@@ -14,20 +14,20 @@ use crate::memory::moment::{self, Edge};
 use crate::store::PROJECT_SHARED;
 
 /// One JSON object of arguments and its path.
-pub(crate) struct Reader<'a> {
+pub(crate) struct ArgumentReader<'a> {
     object: &'a Arguments,
     path: String,
 }
 
-impl<'a> Reader<'a> {
+impl<'a> ArgumentReader<'a> {
     /// Reads the arguments of a call.
     pub(crate) fn new(object: &'a Arguments) -> Self {
-        Reader::at(object, String::new())
+        ArgumentReader::at(object, String::new())
     }
 
     /// Reads an object within them; `path` is its JSON Pointer.
     pub(crate) fn at(object: &'a Arguments, path: String) -> Self {
-        Reader { object, path }
+        ArgumentReader { object, path }
     }
 
     /// JSON Pointer of `key` in this object.
@@ -122,7 +122,7 @@ impl<'a> Reader<'a> {
         self.typed(key, "a list", Value::as_array)
     }
 
-    /// A list of names (see [`Reader::name`]), at most `most`.
+    /// A list of names (see [`ArgumentReader::name`]), at most `most`.
     pub(crate) fn names(&self, key: &str, most: usize) -> Result<Option<Vec<String>>, Failure> {
         let name = |value: &Value, path: &str| match value.as_str() {
             Some(text) => check_name(text, path),
@@ -214,7 +214,7 @@ fn check_name(text: &str, path: &str) -> Result<String, Failure> {
 /// A time: ISO 8601, or a span from now (`7d`), with `direction` -1 for the past
 /// and 1 for the future.
 pub(crate) fn moment(
-    reader: &Reader<'_>,
+    reader: &ArgumentReader<'_>,
     key: &str,
     edge: Edge,
     direction: i64,
@@ -241,7 +241,7 @@ pub(crate) fn moment(
 
 /// The projects that a question covers: the one it names, all of them (none is
 /// listed), or the current one and the shared one.
-pub(crate) fn scope_of(reader: &Reader<'_>, current: &str) -> Result<Vec<String>, Failure> {
+pub(crate) fn scope_of(reader: &ArgumentReader<'_>, current: &str) -> Result<Vec<String>, Failure> {
     Ok(match reader.name("project")? {
         Some(all) if all == "*" => Vec::new(),
         Some(project) => vec![project],
@@ -250,7 +250,7 @@ pub(crate) fn scope_of(reader: &Reader<'_>, current: &str) -> Result<Vec<String>
 }
 
 /// The one project that something is to belong to, where one was named.
-pub(crate) fn one_project(reader: &Reader<'_>) -> Result<Option<String>, Failure> {
+pub(crate) fn one_project(reader: &ArgumentReader<'_>) -> Result<Option<String>, Failure> {
     match reader.name("project")? {
         Some(name) if name == "*" => Err(Failure::invalid(
             reader.path("project"),

@@ -13,7 +13,7 @@ use crate::failure::Failure;
 use crate::limits;
 use crate::procedure::Procedures;
 use crate::store::memory::Category;
-use crate::store::names::{Kind, NameStore, Names, NamesQuery};
+use crate::store::names::{NameKind, NameStore, Names, NamesQuery};
 
 /// What `completion/complete` asks for.
 #[derive(Clone, Debug)]
@@ -60,10 +60,10 @@ impl Completer {
                 }
             }
             CompletionTarget::Resource(uri) if uri.starts_with(memory::resource::PREFIX) => {
-                self.gather(&[Kind::Memory], request, caller).await?
+                self.gather(&[NameKind::Memory], request, caller).await?
             }
             CompletionTarget::Resource(uri) if uri.starts_with(graph::resource::PREFIX) => {
-                self.gather(&[Kind::EntityKey], request, caller).await?
+                self.gather(&[NameKind::EntityKey], request, caller).await?
             }
             CompletionTarget::Resource(uri) if uri.starts_with(procedures::PREFIX) => {
                 let all = self
@@ -86,12 +86,12 @@ impl Completer {
     ) -> Result<Names, Failure> {
         Ok(match request.argument.as_str() {
             "topic" | "focus" => {
-                let kinds = [Kind::TopicKey, Kind::Tag, Kind::EntityName];
+                let kinds = [NameKind::TopicKey, NameKind::Tag, NameKind::EntityName];
                 self.gather(&kinds, request, caller).await?
             }
-            "tag" => self.gather(&[Kind::Tag], request, caller).await?,
+            "tag" => self.gather(&[NameKind::Tag], request, caller).await?,
             "project" => {
-                let mut names = self.gather(&[Kind::Project], request, caller).await?;
+                let mut names = self.gather(&[NameKind::Project], request, caller).await?;
                 // These can be named although nothing is in them yet.
                 let fixed = with_shared(caller.project()).into_iter();
                 let fixed = beginning_with(fixed, &request.value);
@@ -110,7 +110,7 @@ impl Completer {
     /// Names of these kinds, one kind after the other, each once.
     async fn gather(
         &self,
-        kinds: &[Kind],
+        kinds: &[NameKind],
         request: &CompletionRequest,
         caller: &Caller,
     ) -> Result<Names, Failure> {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde_json::json;
 
-use super::arguments::Reader;
+use super::arguments::ArgumentReader;
 use super::skills::Skills;
 use super::{Arguments, Context, Document, Tool};
 use crate::caller::Reach;
@@ -39,7 +39,9 @@ async fn call(
     arguments: Arguments,
     context: Context,
 ) -> Result<Document, Failure> {
-    let section = Reader::new(&arguments).text("section")?.unwrap_or("all");
+    let section = ArgumentReader::new(&arguments)
+        .text("section")?
+        .unwrap_or("all");
     let up = status.memories.now().0 - status.started.0;
     let mut document = json!({
         "version": env!("CARGO_PKG_VERSION"),

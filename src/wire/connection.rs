@@ -1,5 +1,5 @@
 //! A connection as its server sees it: the results of requests, notifications
-//! and questions to the client, and its end.
+//! and client_requests to the client, and its end.
 
 use futures::future::BoxFuture;
 use rmcp::model::{CustomResult, JsonRpcMessage, RequestId, ServerNotification};
@@ -21,9 +21,9 @@ pub(crate) trait Connection: Send + Sync {
     /// Waits until the client has read the results it already has.
     fn ready(&self) -> BoxFuture<'_, ()>;
 
-    /// Asks the client and waits for its reply; `None` once there is no client any
-    /// more. Dropping the future cancels the question.
-    fn ask<'a>(
+    /// Sends a request to the client and waits for its reply; `None` once there is no client any
+    /// more. Dropping the future cancels the request.
+    fn send_request<'a>(
         &'a self,
         method: &'a str,
         params: Option<&'a RawValue>,
@@ -74,7 +74,7 @@ impl Connection for Shared {
         })
     }
 
-    fn ask<'a>(
+    fn send_request<'a>(
         &'a self,
         method: &'a str,
         params: Option<&'a RawValue>,
@@ -87,14 +87,14 @@ impl Connection for Shared {
                 if state.closed || self.draining.is_cancelled() {
                     return None;
                 }
-                state.last_question += 1;
-                let id = state.last_question;
-                state.questions.insert(id, reply);
+                state.last_client_request += 1;
+                let id = state.last_client_request;
+                state.client_requests.insert(id, reply);
                 write_message(&mut state.outgoing.bytes, Some(id), method, params);
                 self.flush(state);
                 id
             };
-            let _question = Question { shared: self, id };
+            let _pending = ClientRequest { shared: self, id };
             replied.await.ok()
         })
     }
@@ -134,16 +134,16 @@ impl Connection for Shared {
     }
 }
 
-/// A question without a reply yet: dropping it cancels the question.
-struct Question<'a> {
+/// A request to the client without a reply yet: dropping it cancels the request.
+struct ClientRequest<'a> {
     shared: &'a Shared,
     id: u64,
 }
 
-impl Drop for Question<'_> {
+impl Drop for ClientRequest<'_> {
     fn drop(&mut self) {
         let mut state = self.shared.lock();
-        if state.questions.remove(&self.id).is_none() || state.closed {
+        if state.client_requests.remove(&self.id).is_none() || state.closed {
             return;
         }
         let params = serde_json::json!({"requestId": self.id, "reason": "no longer wanted"});

@@ -40,9 +40,9 @@ pub(super) struct State {
     pub(super) table: Table,
     /// Live handlers, including those of cancelled requests.
     pub(super) running: usize,
-    /// Our questions that the client has not replied to, by their ids.
-    pub(super) questions: HashMap<u64, oneshot::Sender<ClientReply>>,
-    pub(super) last_question: u64,
+    /// Our client_requests that the client has not replied to, by their ids.
+    pub(super) client_requests: HashMap<u64, oneshot::Sender<ClientReply>>,
+    pub(super) last_client_request: u64,
     pub(super) outgoing: Outgoing,
     /// The reading side waits for space, or for the last answer.
     pub(super) reader_waits: bool,
@@ -142,10 +142,10 @@ impl Shared {
         self.flush(guard);
     }
 
-    /// Delivers the client's reply to its question; a reply that nobody awaits is
+    /// Delivers the client's reply to a request; a reply that nobody awaits is
     /// dropped.
     pub(super) fn take_reply(&self, id: u64, reply: ClientReply) {
-        let waiting = self.lock().questions.remove(&id);
+        let waiting = self.lock().client_requests.remove(&id);
         if let Some(waiting) = waiting {
             // The asker may just have gone.
             let _ = waiting.send(reply);
@@ -188,7 +188,7 @@ impl Shared {
     pub(super) fn close(&self) {
         let mut state = self.lock();
         state.closed = true;
-        state.questions.clear();
+        state.client_requests.clear();
         state.outgoing.clear();
         drop(state);
         self.draining.cancel();

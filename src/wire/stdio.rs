@@ -131,7 +131,7 @@ impl Stdio {
             self.ended = Some(Instant::now());
             self.shared.draining.cancel();
             // Nobody is left who could reply.
-            self.shared.lock().questions.clear();
+            self.shared.lock().client_requests.clear();
         }
     }
 

@@ -1,10 +1,10 @@
 //! Two stores on one database, as two processes have them, writing at once.
 
 use futures::future::join_all;
-use mimo::memory::Outcome;
-use mimo::memory::rules::edit::Change;
+use mimo::memory::RememberOutcome;
+use mimo::memory::rules::edit::MemoryChange;
 use mimo::store::StoreError;
-use mimo::store::memory::State;
+use mimo::store::memory::MemoryState;
 
 use crate::Room;
 use crate::support::{
@@ -30,7 +30,7 @@ pub(crate) async fn equal_texts_stored_at_once_become_one_memory<R: Room>() {
         );
         let created = stored
             .iter()
-            .filter(|(_, outcome)| *outcome == Outcome::Created);
+            .filter(|(_, outcome)| *outcome == RememberOutcome::Created);
         assert_eq!(created.count(), 1, "{stored:?}");
     }
     assert_eq!(everything(&*stores[0]).await.len(), ROUNDS);
@@ -49,7 +49,7 @@ pub(crate) async fn one_topic_key_has_one_holder<R: Room>() {
     let all = everything(&*stores[0]).await;
     let active: Vec<_> = all
         .iter()
-        .filter(|memory| memory.state == State::Active)
+        .filter(|memory| memory.state == MemoryState::Active)
         .collect();
     assert_eq!(active.len(), 1);
     // Each version names the one before, so none was lost.
@@ -74,7 +74,7 @@ pub(crate) async fn of_a_supersede_and_an_edit_one_sees_the_other<R: Room>() {
         let (id, _) = store_one(&*stores[0], old, at(0)).await.expect("stored");
         let mut superseding = new("global", &format!("new {round}"));
         superseding.supersedes = Some(id);
-        let update = Change::Update {
+        let update = MemoryChange::Update {
             text: Some(indexed(&format!("edited {round}"))),
             importance: None,
             tags: None,
@@ -88,7 +88,7 @@ pub(crate) async fn of_a_supersede_and_an_edit_one_sees_the_other<R: Room>() {
         superseded.expect("nothing keeps it from it");
         let all = everything(&*stores[0]).await;
         let old = all.iter().find(|memory| memory.id == id).expect("kept");
-        assert_eq!(old.state, State::Superseded);
+        assert_eq!(old.state, MemoryState::Superseded);
         match edited {
             Ok(_) => assert_eq!(old.content, format!("edited {round}")),
             Err(StoreError::Conflict(_)) => assert_eq!(old.content, format!("old {round}")),

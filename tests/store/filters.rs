@@ -5,9 +5,9 @@ use std::collections::BTreeSet;
 use futures::StreamExt;
 use mimo::caller::Reach;
 use mimo::clock::Timestamp;
-use mimo::memory::rules::edit::Change;
+use mimo::memory::rules::edit::MemoryChange;
 use mimo::memory::rules::remember::remember;
-use mimo::store::memory::{CandidateQuery, Category, Filter, Memory, MemoryId, State};
+use mimo::store::memory::{CandidateQuery, Category, Filter, Memory, MemoryId, MemoryState};
 use mimo::store::retention::Terms;
 use mimo::store::{ProjectSet, Store, StoreError};
 use mimo::text;
@@ -49,8 +49,8 @@ async fn filled(store: &dyn Store, chance: &mut Chance) {
         if chance.one_in(6) {
             let id = 1 + chance.below(second as u64 / 2 + 1) as MemoryId;
             let change = match chance.one_in(2) {
-                true => Change::Forget,
-                false => Change::Protect(true),
+                true => MemoryChange::Forget,
+                false => MemoryChange::Protect(true),
             };
             let edit = an_edit(&format!("edit {second}"), vec![(id, change)]);
             let _some_cannot_be_made = make_edit(store, edit, at(second)).await;
@@ -91,10 +91,11 @@ fn passes(filter: &Filter, memory: &Memory) -> bool {
         (Some(then), false) => memory.created_at <= then && lives(then),
         (None, true) => true,
         (None, false) => {
-            memory.state == State::Active && fields.valid_until.is_none_or(|time| time > filter.now)
+            memory.state == MemoryState::Active
+                && fields.valid_until.is_none_or(|time| time > filter.now)
         }
     };
-    memory.state != State::Archived
+    memory.state != MemoryState::Archived
         && believed
         && filter.reach.can_read(&fields.project)
         && (filter.projects.is_empty() || filter.projects.contains(&fields.project))
@@ -194,14 +195,17 @@ pub(crate) async fn an_export_is_one_moment<R: Room>() {
     store_one(&*store, new("global", "later"), at(1))
         .await
         .expect("stored");
-    let edit = an_edit("edit", vec![(1_000, Change::Forget)]);
+    let edit = an_edit("edit", vec![(1_000, MemoryChange::Forget)]);
     make_edit(&*store, edit, at(1)).await.expect("forgotten");
     let mut rest = first.memories;
     while let Some(page) = pages.next().await {
         rest.extend(page.expect("read").memories);
     }
     assert_eq!(rest.len(), 1_000);
-    assert!(rest.iter().all(|memory| memory.state == State::Active));
+    assert!(
+        rest.iter()
+            .all(|memory| memory.state == MemoryState::Active)
+    );
     assert!(rest.is_sorted_by_key(|memory| memory.id));
     let none = store.export(ProjectSet::Only(Vec::new()));
     let pages: Vec<_> = none.collect().await;
@@ -237,7 +241,9 @@ pub(crate) async fn due_memories_agree_with_a_plain_model<R: Room>() {
         let ids = |memories: Vec<&Memory>| -> Vec<MemoryId> {
             memories.iter().map(|memory| memory.id).collect()
         };
-        let active = all.iter().filter(|memory| memory.state == State::Active);
+        let active = all
+            .iter()
+            .filter(|memory| memory.state == MemoryState::Active);
         let (idle, mut others): (Vec<&Memory>, Vec<&Memory>) = active
             .clone()
             .filter(|memory| !memory.protected)
@@ -251,7 +257,7 @@ pub(crate) async fn due_memories_agree_with_a_plain_model<R: Room>() {
         });
         others.truncate(staying.saturating_sub(terms.active_max as usize));
         let is_expired = |memory: &&Memory| {
-            memory.state == State::Archived
+            memory.state == MemoryState::Archived
                 && !memory.protected
                 && memory.updated_at <= terms.expired
         };

@@ -1,7 +1,7 @@
 //! A transaction that fails at any of its changes leaves everything as it was.
 
 use mimo::caller::Reach;
-use mimo::memory::rules::edit::Change;
+use mimo::memory::rules::edit::MemoryChange;
 use mimo::memory::rules::import::{ImportRecord, import, link};
 use mimo::memory::rules::remember::remember;
 use mimo::store::memory::Memory;
@@ -36,7 +36,7 @@ async fn filled(store: &dyn Store) {
     let batch = vec![first, new("global", "second"), new("global", "third")];
     let stored = remember(store, &Reach::Everything, MODEL, batch, at(0));
     stored.await.expect("stored");
-    let forget = an_edit("forget", vec![(3, Change::Forget)]);
+    let forget = an_edit("forget", vec![(3, MemoryChange::Forget)]);
     make_edit(store, forget, at(1)).await.expect("forgotten");
 }
 
@@ -71,7 +71,7 @@ async fn write(store: &dyn Store, nth: usize) -> Result<(), StoreError> {
             store_one(store, superseding, at(2)).await.map(drop)
         }
         5 => {
-            let update = |content: &str| Change::Update {
+            let update = |content: &str| MemoryChange::Update {
                 text: Some(indexed(content)),
                 importance: Some(0.9),
                 tags: Some(tags(&["b", "c"])),
@@ -83,16 +83,16 @@ async fn write(store: &dyn Store, nth: usize) -> Result<(), StoreError> {
         }
         6 => {
             let changes = vec![
-                (1, Change::Forget),
-                (2, Change::Forget),
-                (3, Change::Restore),
+                (1, MemoryChange::Forget),
+                (2, MemoryChange::Forget),
+                (3, MemoryChange::Restore),
             ];
             make_edit(store, an_edit("edit", changes), at(2))
                 .await
                 .map(drop)
         }
         7 => {
-            let mut undo = an_edit("edit", vec![(3, Change::Restore)]);
+            let mut undo = an_edit("edit", vec![(3, MemoryChange::Restore)]);
             undo.undoes = Some("forget".to_owned());
             make_edit(store, undo, at(2)).await.map(drop)
         }

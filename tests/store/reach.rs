@@ -1,11 +1,11 @@
 //! Nothing beyond a caller's reach is read or written, by any method.
 
 use mimo::caller::Reach;
-use mimo::memory::rules::edit::{Change, edit};
+use mimo::memory::rules::edit::{MemoryChange, edit};
 use mimo::memory::rules::import::{ImportRecord, import, link};
 use mimo::memory::rules::remember::remember;
 use mimo::store::memory::{CandidateQuery, Filter, Identity, MemoryId};
-use mimo::store::names::{Kind, NamesQuery};
+use mimo::store::names::{NameKind, NamesQuery};
 use mimo::store::{Store, StoreError};
 use mimo::text;
 
@@ -29,7 +29,7 @@ async fn filled(store: &dyn Store) {
         let (stored, _) = store_one(store, new, at(0)).await.expect("stored");
         assert_eq!(stored, id);
     }
-    let protect = |id| (id, Change::Protect(true));
+    let protect = |id| (id, MemoryChange::Protect(true));
     let edits = [("both", vec![THEIRS, MINE]), ("theirs", vec![THEIRS])];
     for (undo_id, ids) in edits {
         let changes = ids.iter().copied().map(protect).collect();
@@ -38,7 +38,7 @@ async fn filled(store: &dyn Store) {
             .expect("edited");
         let changes = ids
             .into_iter()
-            .map(|id| (id, Change::Protect(false)))
+            .map(|id| (id, MemoryChange::Protect(false)))
             .collect();
         let undone = an_edit(&format!("not {undo_id}"), changes);
         make_edit(store, undone, at(1)).await.expect("edited");
@@ -76,7 +76,12 @@ pub(crate) async fn every_read_ends_at_reach<R: Room>() {
             let found = store.candidates(MODEL, query).await.expect("found");
             assert_eq!(found.keyword.len(), sees.len());
             assert_eq!(found.semantic.len(), sees.len());
-            for kind in [Kind::Project, Kind::Tag, Kind::TopicKey, Kind::Memory] {
+            for kind in [
+                NameKind::Project,
+                NameKind::Tag,
+                NameKind::TopicKey,
+                NameKind::Memory,
+            ] {
                 let query = NamesQuery {
                     kind,
                     reach: reach.clone(),
@@ -87,7 +92,7 @@ pub(crate) async fn every_read_ends_at_reach<R: Room>() {
                 let names = store.names(query).await.expect("names").names;
                 assert_eq!(names.len(), sees.len(), "{kind:?}: {names:?}");
             }
-            let called = store.called(&reach, projects, "code".to_owned(), 10);
+            let called = store.memories_by_name(&reach, projects, "code".to_owned(), 10);
             assert_eq!(called.await.expect("found").len(), sees.len());
         }
         let probes = vec![
@@ -150,10 +155,10 @@ pub(crate) async fn every_write_ends_at_reach<R: Room>() {
             .map(drop),
     );
     for change in [
-        Change::Forget,
-        Change::Protect(false),
-        Change::Restore,
-        Change::Update {
+        MemoryChange::Forget,
+        MemoryChange::Protect(false),
+        MemoryChange::Restore,
+        MemoryChange::Update {
             text: Some(indexed("planted")),
             importance: None,
             tags: None,
@@ -162,13 +167,13 @@ pub(crate) async fn every_write_ends_at_reach<R: Room>() {
         for dry_run in [true, false] {
             let mut wanted = an_edit(
                 "edit",
-                vec![(MINE, Change::Forget), (THEIRS, change.clone())],
+                vec![(MINE, MemoryChange::Forget), (THEIRS, change.clone())],
             );
             wanted.dry_run = dry_run;
             unknown(edit(&*store, reach, MODEL, wanted, at(2)).await.map(drop));
         }
     }
-    let mut undo = an_edit("undo", vec![(MINE, Change::Forget)]);
+    let mut undo = an_edit("undo", vec![(MINE, MemoryChange::Forget)]);
     undo.undoes = Some("not theirs".to_owned());
     let undone = edit(&*store, reach, MODEL, undo, at(2)).await;
     assert!(
@@ -190,7 +195,7 @@ pub(crate) async fn every_write_ends_at_reach<R: Room>() {
         store.fetch(reach, vec![shared]).await.expect("read").len(),
         1
     );
-    let wanted = an_edit("edit", vec![(shared, Change::Forget)]);
+    let wanted = an_edit("edit", vec![(shared, MemoryChange::Forget)]);
     let edited = edit(&*store, reach, MODEL, wanted, at(4)).await;
     assert!(matches!(edited, Err(StoreError::NoAccess(_))), "{edited:?}");
     let stored = remember(&*store, reach, MODEL, vec![new("global", "planted")], at(4)).await;

@@ -1,8 +1,8 @@
 //! Ids and errors.
 
 use mimo::caller::Reach;
-use mimo::memory::Outcome;
-use mimo::memory::rules::edit::Change;
+use mimo::memory::RememberOutcome;
+use mimo::memory::rules::edit::MemoryChange;
 use mimo::memory::rules::import::{ImportOutcome, ImportRecord, import};
 use mimo::store::StoreError;
 use mimo::store::retention::Why;
@@ -19,7 +19,7 @@ pub(crate) async fn ids_grow_and_are_never_used_again<R: Room>() {
     for nth in 0..5 {
         let stored = store_one(&*store, new("global", &format!("memory {nth}")), at(0)).await;
         let (id, outcome) = stored.expect("stored");
-        assert!(id > last && outcome == Outcome::Created);
+        assert!(id > last && outcome == RememberOutcome::Created);
         last = id;
     }
     // The greatest id is erased, and still not given again.
@@ -71,17 +71,20 @@ pub(crate) async fn every_error_has_its_kind<R: Room>() {
     assert!(matches!(stored, Err(StoreError::NoSuchMemory(ids)) if ids == [99]));
     let edited = make_edit(
         store,
-        an_edit("e", vec![(98, Change::Forget), (99, Change::Forget)]),
+        an_edit(
+            "e",
+            vec![(98, MemoryChange::Forget), (99, MemoryChange::Forget)],
+        ),
         at(1),
     )
     .await;
     assert!(matches!(edited, Err(StoreError::NoSuchMemory(ids)) if ids == [98, 99]));
-    let mut undo = an_edit("e", vec![(first, Change::Forget)]);
+    let mut undo = an_edit("e", vec![(first, MemoryChange::Forget)]);
     undo.undoes = Some("never made".to_owned());
     let undone = make_edit(store, undo, at(1)).await;
     assert!(matches!(undone, Err(StoreError::NoSuchEdit(id)) if id == "never made"));
 
-    let text = |content: &str| Change::Update {
+    let text = |content: &str| MemoryChange::Update {
         text: Some(indexed(content)),
         importance: None,
         tags: None,
@@ -95,12 +98,12 @@ pub(crate) async fn every_error_has_its_kind<R: Room>() {
 
     make_edit(
         store,
-        an_edit("protect", vec![(first, Change::Protect(true))]),
+        an_edit("protect", vec![(first, MemoryChange::Protect(true))]),
         at(2),
     )
     .await
     .expect("protected");
-    for change in [Change::Forget, text("new")] {
+    for change in [MemoryChange::Forget, text("new")] {
         let edited = make_edit(store, an_edit("e", vec![(first, change)]), at(3)).await;
         assert!(matches!(edited, Err(StoreError::Protected(ids)) if ids == [first]));
     }
@@ -110,12 +113,12 @@ pub(crate) async fn every_error_has_its_kind<R: Room>() {
     // An edit that something followed cannot be undone; a refused one left none.
     make_edit(
         store,
-        an_edit("later", vec![(first, Change::Protect(false))]),
+        an_edit("later", vec![(first, MemoryChange::Protect(false))]),
         at(4),
     )
     .await
     .expect("edited");
-    let mut undo = an_edit("e", vec![(first, Change::Protect(false))]);
+    let mut undo = an_edit("e", vec![(first, MemoryChange::Protect(false))]);
     undo.undoes = Some("protect".to_owned());
     let undone = make_edit(store, undo, at(5)).await;
     assert!(matches!(undone, Err(StoreError::Conflict(_))), "{undone:?}");

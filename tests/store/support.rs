@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use futures::StreamExt;
 use mimo::caller::{Access, Reach};
 use mimo::clock::Timestamp;
-use mimo::memory::Outcome;
-use mimo::memory::rules::edit::{Change, Edit, edit};
+use mimo::memory::RememberOutcome;
+use mimo::memory::rules::edit::{Edit, MemoryChange, edit};
 use mimo::memory::rules::remember::remember;
 use mimo::store::memory::{EditRecord, IndexedText, Memory, MemoryFields, MemoryId, NewMemory};
 use mimo::store::{ProjectSet, Store, StoreError};
@@ -92,12 +92,12 @@ pub(crate) async fn store_one(
     store: &dyn Store,
     new: NewMemory,
     at: Timestamp,
-) -> Result<(MemoryId, Outcome), StoreError> {
+) -> Result<(MemoryId, RememberOutcome), StoreError> {
     let stored = remember(store, &Reach::Everything, MODEL, vec![new], at).await?;
     Ok(stored[0])
 }
 
-pub(crate) fn an_edit(undo_id: &str, changes: Vec<(MemoryId, Change)>) -> Edit {
+pub(crate) fn an_edit(undo_id: &str, changes: Vec<(MemoryId, MemoryChange)>) -> Edit {
     Edit {
         changes,
         reason: None,

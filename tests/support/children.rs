@@ -129,7 +129,7 @@ impl DownstreamClient for Client {
             .collect()
     }
 
-    fn ask(
+    fn send_request(
         &self,
         skill: &SkillName,
         method: String,
@@ -141,7 +141,7 @@ impl DownstreamClient for Client {
         std::future::ready(Ok(asked)).boxed()
     }
 
-    fn note(&self, _: &SkillName, _: &str, _: Option<&RawValue>) {}
+    fn notify(&self, _: &SkillName, _: &str, _: Option<&RawValue>) {}
 }
 
 /// A client without capabilities.

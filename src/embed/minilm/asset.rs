@@ -66,7 +66,7 @@ impl Asset {
     /// # Panics
     /// If `convert.py` made it for another version; a test loads it.
     pub(crate) fn load() -> Asset {
-        let mut from = Reader(&BYTES.0);
+        let mut from = AssetReader(&BYTES.0);
         assert_eq!(
             &from.bytes(64)[..MARK.len()],
             MARK,
@@ -102,9 +102,9 @@ impl Asset {
 }
 
 /// Reads section after section.
-struct Reader(&'static [u8]);
+struct AssetReader(&'static [u8]);
 
-impl Reader {
+impl AssetReader {
     fn bytes(&mut self, length: usize) -> &'static [u8] {
         let (section, rest) = self.0.split_at(length.next_multiple_of(ALIGN));
         self.0 = rest;

@@ -7,7 +7,7 @@ use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
 use super::foreign;
-use super::{FORMAT, Header, Line, VERSION};
+use super::{ExportLine, FORMAT, Header, VERSION};
 use crate::caller::Reach;
 use crate::failure::{Failure, Kind};
 use crate::limits;
@@ -89,7 +89,7 @@ impl Importer {
             }
             return Ok(());
         }
-        let line = Line::deserialize(document).map_err(|error| {
+        let line = ExportLine::deserialize(document).map_err(|error| {
             Failure::invalid("", format!("this is not a memory: {error}")).hint(
                 "lines of `mimo memory export`, server-memory's file and the JSON export of \
                  mcp-memory-service can be read",

@@ -2,19 +2,19 @@
 
 use std::collections::{BTreeSet, HashSet};
 
-use super::{Ending, WorkingSet, transact};
+use super::{WorkingSet, transact};
 use crate::caller::Reach;
 use crate::clock::Timestamp;
 use crate::limits;
 use crate::store::StoreError;
 use crate::store::memory::{
-    EditRecord, IndexedText, Lookup, Memory, MemoryId, MemoryStore, State, TextKey, Write,
+    EditRecord, IndexedText, Lookup, Memory, MemoryId, MemoryState, MemoryStore, TextKey, Write,
 };
 
 /// A change to stored memories: all of them or none.
 #[derive(Clone, Debug)]
 pub struct Edit {
-    pub changes: Vec<(MemoryId, Change)>,
+    pub changes: Vec<(MemoryId, MemoryChange)>,
     /// Why, in the caller's words; kept with the record of the edit.
     pub reason: Option<String>,
     /// The name under which the edit can be undone.
@@ -28,7 +28,7 @@ pub struct Edit {
 
 /// The change of one memory.
 #[derive(Clone, Debug)]
-pub enum Change {
+pub enum MemoryChange {
     /// The given fields take new values; a new text keeps the old one as an
     /// older version.
     Update {
@@ -51,11 +51,7 @@ pub async fn edit(
     edit: Edit,
     at: Timestamp,
 ) -> Result<Vec<MemoryId>, StoreError> {
-    let ending = match edit.dry_run {
-        true => Ending::Rollback,
-        false => Ending::Commit,
-    };
-    transact(store, reach, model, ending, move |transaction| {
+    transact(store, reach, model, edit.dry_run, move |transaction| {
         Box::pin(async move {
             let undone = match &edit.undoes {
                 Some(undo_id) => transaction.edit_records(undo_id).await?,
@@ -86,7 +82,8 @@ pub async fn edit(
 /// The memories that may hold the text or the topic key which an edit gives to
 /// another.
 fn rivals(set: &WorkingSet, edit: &Edit) -> Result<Lookup, StoreError> {
-    let missing = |(id, _): &(MemoryId, Change)| (!set.memories.contains_key(id)).then_some(*id);
+    let missing =
+        |(id, _): &(MemoryId, MemoryChange)| (!set.memories.contains_key(id)).then_some(*id);
     let missing: Vec<MemoryId> = edit.changes.iter().filter_map(missing).collect();
     if !missing.is_empty() {
         return Err(StoreError::NoSuchMemory(missing));
@@ -96,10 +93,10 @@ fn rivals(set: &WorkingSet, edit: &Edit) -> Result<Lookup, StoreError> {
         let memory = set.get(*id)?;
         let project = || memory.fields.project.clone();
         match change {
-            Change::Update {
+            MemoryChange::Update {
                 text: Some(text), ..
             } => lookup.texts.push((project(), text.key)),
-            Change::Restore => {
+            MemoryChange::Restore => {
                 lookup.texts.push((project(), memory.text_key));
                 let topic = memory.fields.topic_key.iter().cloned();
                 lookup.topics.extend(topic.map(|topic| (project(), topic)));
@@ -118,7 +115,7 @@ fn make(set: &mut WorkingSet, edit: Edit) -> Result<Vec<MemoryId>, StoreError> {
             continue;
         }
         let before = set.get(id)?.clone();
-        let text_changed = matches!(change, Change::Update { text: Some(_), .. });
+        let text_changed = matches!(change, MemoryChange::Update { text: Some(_), .. });
         if !apply(set, &before, change)? {
             continue;
         }
@@ -142,19 +139,19 @@ fn make(set: &mut WorkingSet, edit: Edit) -> Result<Vec<MemoryId>, StoreError> {
 }
 
 /// Makes one change; `false` if it changes nothing.
-fn apply(set: &mut WorkingSet, memory: &Memory, change: Change) -> Result<bool, StoreError> {
+fn apply(set: &mut WorkingSet, memory: &Memory, change: MemoryChange) -> Result<bool, StoreError> {
     let mut new = memory.clone();
     match change {
-        Change::Protect(protected) if protected == memory.protected => return Ok(false),
-        Change::Protect(protected) => new.protected = protected,
-        Change::Forget if memory.state == State::Archived => return Ok(false),
-        Change::Restore if memory.state != State::Archived => return Ok(false),
-        Change::Restore => new.state = restored(set, memory)?,
-        Change::Forget | Change::Update { .. } if memory.protected => {
+        MemoryChange::Protect(protected) if protected == memory.protected => return Ok(false),
+        MemoryChange::Protect(protected) => new.protected = protected,
+        MemoryChange::Forget if memory.state == MemoryState::Archived => return Ok(false),
+        MemoryChange::Restore if memory.state != MemoryState::Archived => return Ok(false),
+        MemoryChange::Restore => new.state = restored(set, memory)?,
+        MemoryChange::Forget | MemoryChange::Update { .. } if memory.protected => {
             return Err(StoreError::Protected(vec![memory.id]));
         }
-        Change::Forget => new.state = State::Archived,
-        Change::Update {
+        MemoryChange::Forget => new.state = MemoryState::Archived,
+        MemoryChange::Update {
             text,
             importance,
             tags,
@@ -166,7 +163,7 @@ fn apply(set: &mut WorkingSet, memory: &Memory, change: Change) -> Result<bool, 
             if text.is_none() && new == *memory {
                 return Ok(false);
             }
-            if memory.state != State::Active {
+            if memory.state != MemoryState::Active {
                 return Err(StoreError::Conflict(format!(
                     "memory {} is {}, and only active ones can be updated",
                     memory.id,
@@ -187,14 +184,14 @@ fn apply(set: &mut WorkingSet, memory: &Memory, change: Change) -> Result<bool, 
 /// The state of an archived memory after its restore: superseded if a later version
 /// replaced it, else active. A conflict if another active memory has its text or
 /// its topic key by now.
-fn restored(set: &WorkingSet, memory: &Memory) -> Result<State, StoreError> {
+fn restored(set: &WorkingSet, memory: &Memory) -> Result<MemoryState, StoreError> {
     if memory.retired_at.is_some() {
-        return Ok(State::Superseded);
+        return Ok(MemoryState::Superseded);
     }
     refuse_twin(set, memory, &memory.text_key)?;
     let topic = memory.fields.topic_key.as_deref();
     match set.with_topic(&memory.fields.project, topic) {
-        None => Ok(State::Active),
+        None => Ok(MemoryState::Active),
         Some(holder) => Err(StoreError::Conflict(format!(
             "memory {} holds the topic key {:?} by now, so memory {} cannot come back beside it",
             holder.id,
@@ -240,17 +237,17 @@ pub(in crate::memory) fn inverse(
     was: EditRecord,
     current: &Memory,
     text: Option<IndexedText>,
-) -> Change {
+) -> MemoryChange {
     if was.state != current.state {
         return match was.state {
-            State::Archived => Change::Forget,
-            State::Active | State::Superseded => Change::Restore,
+            MemoryState::Archived => MemoryChange::Forget,
+            MemoryState::Active | MemoryState::Superseded => MemoryChange::Restore,
         };
     }
     if was.protected != current.protected {
-        return Change::Protect(was.protected);
+        return MemoryChange::Protect(was.protected);
     }
-    Change::Update {
+    MemoryChange::Update {
         text,
         importance: Some(was.importance),
         tags: Some(was.tags),

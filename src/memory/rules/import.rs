@@ -2,13 +2,13 @@
 //! two memories with one topic key the newer becomes active.
 
 use super::remember::join_fields;
-use super::{Ending, WorkingSet, transact};
+use super::{WorkingSet, transact};
 use crate::caller::Reach;
 use crate::clock::Timestamp;
 use crate::limits;
 use crate::store::StoreError;
 use crate::store::memory::{
-    Identity, Index, IndexedText, Lookup, Memory, MemoryFields, MemoryId, MemoryStore, State,
+    Identity, Index, IndexedText, Lookup, Memory, MemoryFields, MemoryId, MemoryState, MemoryStore,
     TextKey,
 };
 
@@ -21,7 +21,7 @@ pub struct ImportRecord<Text = IndexedText> {
     pub fields: MemoryFields,
     pub(crate) text: Text,
     pub(crate) position: i64,
-    pub(crate) state: State,
+    pub(crate) state: MemoryState,
     pub(crate) protected: bool,
     /// Where unknown, both times are the time of the import.
     pub created_at: Option<Timestamp>,
@@ -39,7 +39,7 @@ impl<Text> ImportRecord<Text> {
             fields,
             text,
             position,
-            state: State::Active,
+            state: MemoryState::Active,
             protected: false,
             created_at: None,
             updated_at: None,
@@ -95,7 +95,7 @@ pub async fn import(
     records: Vec<ImportRecord>,
     at: Timestamp,
 ) -> Result<Vec<(MemoryId, ImportOutcome)>, StoreError> {
-    transact(store, reach, model, Ending::Commit, move |transaction| {
+    transact(store, reach, model, false, move |transaction| {
         Box::pin(async move {
             let found = transaction.look_up(&lookup(&records)).await?;
             let mut set = WorkingSet::new(found, at);
@@ -116,7 +116,7 @@ pub async fn link(
     model: &str,
     pairs: Vec<(MemoryId, MemoryId)>,
 ) -> Result<(), StoreError> {
-    transact(store, reach, model, Ending::Commit, move |transaction| {
+    transact(store, reach, model, false, move |transaction| {
         Box::pin(async move {
             let lookup = Lookup {
                 ids: pairs
@@ -147,7 +147,7 @@ fn lookup(records: &[ImportRecord]) -> Lookup {
     for record in records {
         let project = || record.fields.project.clone();
         lookup.identities.push(record.identity(record.text.key));
-        if record.state == State::Active {
+        if record.state == MemoryState::Active {
             lookup.texts.push((project(), record.text.key));
             let topic = record.fields.topic_key.iter().cloned();
             lookup.topics.extend(topic.map(|topic| (project(), topic)));
@@ -166,7 +166,7 @@ fn import_one(
         return Ok((known.id, ImportOutcome::Known));
     }
     let (mut state, mut retired_at, mut supersedes) = (new.state, new.retired_at, None);
-    if new.state == State::Active {
+    if new.state == MemoryState::Active {
         let project = &new.fields.project;
         if let Some(twin) = set.with_text(project, &new.text.key) {
             let twin = twin.clone();
@@ -183,7 +183,7 @@ fn import_one(
             // A protected memory stays active even if the import is newer.
             let arrived = new.created_at.unwrap_or(set.at);
             if protected || arrived <= created_at {
-                state = State::Superseded;
+                state = MemoryState::Superseded;
                 retired_at = Some(created_at.max(arrived));
             } else {
                 set.retire(id)?;
@@ -191,7 +191,7 @@ fn import_one(
             }
         }
     }
-    if state == State::Superseded && retired_at.is_none() {
+    if state == MemoryState::Superseded && retired_at.is_none() {
         retired_at = Some(new.updated_at.unwrap_or(set.at));
     }
     // Ids are never reused, and must not run out.

@@ -14,25 +14,18 @@ use tokio::sync::oneshot;
 use crate::caller::Reach;
 use crate::clock::Timestamp;
 use crate::store::memory::{
-    Index, IndexedText, LookupResult, Memory, MemoryId, MemoryStore, MemoryTransaction, MemoryWork,
-    State, TextKey, Write,
+    Index, IndexedText, LookupResult, Memory, MemoryId, MemoryState, MemoryStore,
+    MemoryTransaction, MemoryWork, TextKey, Write,
 };
 use crate::store::{StoreError, Stored};
 
-/// How a transaction ends if its work succeeds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Ending {
-    Commit,
-    /// A dry run does the same work and is rolled back.
-    Rollback,
-}
-
-/// Runs `work` in one transaction and returns its value.
+/// Runs `work` in one transaction and returns its value. A dry run does the same
+/// work and is rolled back.
 async fn transact<T: Send + 'static>(
     store: &dyn MemoryStore,
     reach: &Reach,
     model: &str,
-    ending: Ending,
+    dry_run: bool,
     work: impl for<'a> FnOnce(&'a dyn MemoryTransaction) -> BoxFuture<'a, Result<T, StoreError>>
     + Send
     + 'static,
@@ -43,16 +36,16 @@ async fn transact<T: Send + 'static>(
         let done = async move {
             let value = work.await?;
             let _nobody_waits_any_more = done.send(value);
-            match ending {
-                Ending::Commit => Ok(()),
-                Ending::Rollback => Err(StoreError::Abandoned),
+            match dry_run {
+                false => Ok(()),
+                true => Err(StoreError::Abandoned),
             }
         };
         let done: Stored<'_, ()> = Box::pin(done);
         done
     });
     match store.write_memories(reach, model, work).await {
-        Err(StoreError::Abandoned) if ending == Ending::Rollback => {}
+        Err(StoreError::Abandoned) if dry_run => {}
         stored => stored?,
     }
     value
@@ -107,9 +100,9 @@ impl WorkingSet {
     }
 
     fn active(&self, project: &str) -> impl Iterator<Item = &Memory> {
-        self.memories
-            .values()
-            .filter(move |memory| memory.state == State::Active && memory.fields.project == project)
+        self.memories.values().filter(move |memory| {
+            memory.state == MemoryState::Active && memory.fields.project == project
+        })
     }
 
     fn next_position(&self, thread: &str) -> i64 {
@@ -140,7 +133,7 @@ impl WorkingSet {
     fn update_text(&mut self, mut memory: Memory, text: IndexedText) -> Result<(), StoreError> {
         let older = Memory {
             id: self.next_id,
-            state: State::Superseded,
+            state: MemoryState::Superseded,
             protected: false,
             updated_at: self.at,
             retired_at: Some(self.at),
@@ -162,7 +155,7 @@ impl WorkingSet {
     /// Makes an active memory an older version.
     fn retire(&mut self, id: MemoryId) -> Result<(), StoreError> {
         let memory = Memory {
-            state: State::Superseded,
+            state: MemoryState::Superseded,
             retired_at: Some(self.at),
             ..self.get(id)?.clone()
         };

@@ -1,13 +1,13 @@
 //! Storing: equal texts merge, a topic key is upserted, a named memory is
 //! superseded.
 
-use super::{Ending, WorkingSet, transact};
+use super::{WorkingSet, transact};
 use crate::caller::Reach;
 use crate::clock::Timestamp;
-use crate::memory::Outcome;
+use crate::memory::RememberOutcome;
 use crate::store::StoreError;
 use crate::store::memory::{
-    Index, Lookup, Memory, MemoryFields, MemoryId, MemoryStore, NewMemory, State,
+    Index, Lookup, Memory, MemoryFields, MemoryId, MemoryState, MemoryStore, NewMemory,
 };
 
 /// Stores all of `batch` or nothing; the results are in its order.
@@ -17,8 +17,8 @@ pub async fn remember(
     model: &str,
     batch: Vec<NewMemory>,
     at: Timestamp,
-) -> Result<Vec<(MemoryId, Outcome)>, StoreError> {
-    transact(store, reach, model, Ending::Commit, move |transaction| {
+) -> Result<Vec<(MemoryId, RememberOutcome)>, StoreError> {
+    transact(store, reach, model, false, move |transaction| {
         Box::pin(async move {
             let found = transaction.look_up(&lookup(&batch)).await?;
             let mut set = WorkingSet::new(found, at);
@@ -49,7 +49,10 @@ fn lookup(batch: &[NewMemory]) -> Lookup {
     lookup
 }
 
-fn remember_one(set: &mut WorkingSet, new: NewMemory) -> Result<(MemoryId, Outcome), StoreError> {
+fn remember_one(
+    set: &mut WorkingSet,
+    new: NewMemory,
+) -> Result<(MemoryId, RememberOutcome), StoreError> {
     let (project, topic) = (&new.fields.project, new.fields.topic_key.as_deref());
     let twin = set.with_text(project, &new.text.key).map(|twin| twin.id);
     let holder = set.with_topic(project, topic).map(|holder| holder.id);
@@ -57,21 +60,21 @@ fn remember_one(set: &mut WorkingSet, new: NewMemory) -> Result<(MemoryId, Outco
         return supersede(set, new, old, twin, holder);
     }
     match (twin, holder) {
-        (None, None) => Ok((insert(set, new, None), Outcome::Created)),
+        (None, None) => Ok((insert(set, new, None), RememberOutcome::Created)),
         (None, Some(holder)) => {
             upsert(set, new, holder)?;
-            Ok((holder, Outcome::Upserted))
+            Ok((holder, RememberOutcome::Upserted))
         }
         (Some(twin), Some(holder)) if twin != holder => {
             // Another memory has this text already, so it takes over the topic key.
             refuse_protected(set.get(holder)?)?;
             set.retire(holder)?;
             merge(set, twin, new.fields, Some(holder))?;
-            Ok((twin, Outcome::Upserted))
+            Ok((twin, RememberOutcome::Upserted))
         }
         (Some(twin), _) => {
             merge(set, twin, new.fields, None)?;
-            Ok((twin, Outcome::Merged))
+            Ok((twin, RememberOutcome::Merged))
         }
     }
 }
@@ -83,7 +86,7 @@ fn supersede(
     old: MemoryId,
     twin: Option<MemoryId>,
     holder: Option<MemoryId>,
-) -> Result<(MemoryId, Outcome), StoreError> {
+) -> Result<(MemoryId, RememberOutcome), StoreError> {
     let retired = set.get(old)?;
     let project = &retired.fields.project;
     if *project != new.fields.project {
@@ -92,7 +95,7 @@ fn supersede(
             new.fields.project
         )));
     }
-    if retired.state != State::Active {
+    if retired.state != MemoryState::Active {
         return Err(StoreError::Conflict(format!(
             "memory {old} is {}, so nothing can supersede it; name the active version",
             retired.state.name()
@@ -105,7 +108,7 @@ fn supersede(
     }
     if twin == Some(old) {
         merge(set, old, new.fields, None)?;
-        return Ok((old, Outcome::Merged));
+        return Ok((old, RememberOutcome::Merged));
     }
     refuse_protected(retired)?;
     // The new version inherits the topic key unless it names another.
@@ -115,9 +118,9 @@ fn supersede(
     match twin {
         Some(twin) => {
             merge(set, twin, new.fields, Some(old))?;
-            Ok((twin, Outcome::Merged))
+            Ok((twin, RememberOutcome::Merged))
         }
-        None => Ok((insert(set, new, Some(old)), Outcome::Superseded)),
+        None => Ok((insert(set, new, Some(old)), RememberOutcome::Superseded)),
     }
 }
 
@@ -129,7 +132,7 @@ fn insert(set: &mut WorkingSet, new: NewMemory, supersedes: Option<MemoryId>) ->
         content: new.text.content.clone(),
         text_key: new.text.key,
         entities: Vec::new(),
-        state: State::Active,
+        state: MemoryState::Active,
         protected: false,
         supersedes,
         created_at: set.at,

@@ -132,7 +132,7 @@ fn on_notification(inner: &Arc<Inner>, method: &str, params: Option<&RawValue>) 
             false
         }
         (method, params) => {
-            inner.downstream.note(&inner.skill, method, params);
+            inner.downstream.notify(&inner.skill, method, params);
             false
         }
     }
@@ -215,7 +215,7 @@ fn on_request(inner: &Arc<Inner>, id: &RawValue, method: &str, params: Option<&R
     let (method, params) = (method.to_owned(), params.map(ToOwned::to_owned));
     let asked = match recipient {
         Recipient::Caller(ask) => ask(method, params),
-        _ => inner.downstream.ask(&inner.skill, method, params),
+        _ => inner.downstream.send_request(&inner.skill, method, params),
     };
     let inner = inner.clone();
     tokio::spawn(async move {

@@ -31,14 +31,14 @@ pub trait DownstreamClient: Send + Sync {
     /// What a skill may ask the client for.
     fn capabilities(&self) -> Map<String, Value>;
     /// Forwards a skill's request; gives the client's result or JSON-RPC error.
-    fn ask(
+    fn send_request(
         &self,
         skill: &SkillName,
         method: String,
         params: Option<Box<RawValue>>,
     ) -> BoxFuture<'static, Result<Box<RawValue>, Box<RawValue>>>;
     /// Forwards a skill's notification; never waits.
-    fn note(&self, skill: &SkillName, method: &str, params: Option<&RawValue>);
+    fn notify(&self, skill: &SkillName, method: &str, params: Option<&RawValue>);
 }
 
 /// Stands for the absence of a client: every question is refused.
@@ -53,7 +53,7 @@ impl DownstreamClient for NoClient {
         Map::new()
     }
 
-    fn ask(
+    fn send_request(
         &self,
         _skill: &SkillName,
         method: String,
@@ -67,7 +67,7 @@ impl DownstreamClient for NoClient {
         Box::pin(std::future::ready(Err(refused)))
     }
 
-    fn note(&self, _skill: &SkillName, _method: &str, _params: Option<&RawValue>) {}
+    fn notify(&self, _skill: &SkillName, _method: &str, _params: Option<&RawValue>) {}
 }
 
 /// Takes the `params` of a call's progress notifications.

@@ -149,7 +149,7 @@ impl NameStore for SqliteStore {
         Box::pin(self.read(move |file| names::names(file, &query)))
     }
 
-    fn called(
+    fn memories_by_name(
         &self,
         reach: &Reach,
         projects: Vec<String>,
@@ -157,6 +157,6 @@ impl NameStore for SqliteStore {
         limit: usize,
     ) -> Stored<'_, Vec<MemoryId>> {
         let projects = ProjectSet::readable(reach, &projects);
-        Box::pin(self.read(move |file| names::called(file, projects, &name, limit)))
+        Box::pin(self.read(move |file| names::memories_by_name(file, projects, &name, limit)))
     }
 }

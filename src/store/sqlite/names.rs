@@ -9,7 +9,7 @@ use rusqlite::{Connection, OptionalExtension, Rows, params};
 use super::rows;
 use crate::limits;
 use crate::store::memory::MemoryId;
-use crate::store::names::{Kind, Names, NamesQuery};
+use crate::store::names::{NameKind, Names, NamesQuery};
 use crate::store::{ProjectSet, StoreError};
 use crate::text;
 
@@ -19,37 +19,40 @@ const RANGES: usize = 32;
 /// See `NameStore::names`.
 pub(super) fn names(file: &Connection, query: &NamesQuery) -> Result<Names, StoreError> {
     let wanted = match query.kind {
-        Kind::Project => &[],
+        NameKind::Project => &[],
         _ => query.projects.as_slice(),
     };
     let projects = ProjectSet::readable(&query.reach, wanted);
     let mut scan = Scan::new(file, projects, query.limit);
     let prefix = query.prefix.trim();
     match query.kind {
-        Kind::Project => scan.projects(&folded(prefix))?,
-        Kind::Tag => scan.tags(prefix, |tag| tag.starts_with(&folded(prefix)))?,
-        Kind::TopicKey => {
+        NameKind::Project => scan.projects(&folded(prefix))?,
+        NameKind::Tag => scan.tags(prefix, |tag| tag.starts_with(&folded(prefix)))?,
+        NameKind::TopicKey => {
             let begins = |key: &str| key.starts_with(&folded(prefix));
             scan.topic_keys(prefix, begins, |scan, key, _| scan.keep(key))?;
         }
-        Kind::Memory => scan.memories(prefix)?,
-        Kind::EntityName => scan.entities(prefix, |scan, _, name| {
+        NameKind::Memory => scan.memories(prefix)?,
+        NameKind::EntityName => scan.entities(prefix, |scan, _, name| {
             scan.keep(name);
             Ok(())
         })?,
-        Kind::EntityKey => {
+        NameKind::EntityKey => {
             scan.entity_keys(prefix)?;
             scan.entities(prefix, |scan, entity, _| scan.keep_key_of(entity))?;
         }
     }
-    if matches!(query.kind, Kind::Project | Kind::Tag | Kind::TopicKey) {
+    if matches!(
+        query.kind,
+        NameKind::Project | NameKind::Tag | NameKind::TopicKey
+    ) {
         scan.found.names.sort_by_key(|name| folded(name));
     }
     Ok(scan.found)
 }
 
-/// See `NameStore::called`.
-pub(super) fn called(
+/// See `NameStore::memories_by_name`.
+pub(super) fn memories_by_name(
     file: &Connection,
     projects: ProjectSet,
     name: &str,

@@ -8,7 +8,9 @@ use rusqlite::{Connection, Row, params, params_from_iter};
 
 use crate::clock::Timestamp;
 use crate::store::graph::EntityId;
-use crate::store::memory::{Category, Filter, Memory, MemoryCensus, MemoryFields, MemoryId, State};
+use crate::store::memory::{
+    Category, Filter, Memory, MemoryCensus, MemoryFields, MemoryId, MemoryState,
+};
 use crate::store::{ProjectSet, StoreError};
 
 /// The columns of a memory. Those of its text come last, so that an update can
@@ -91,7 +93,7 @@ fn memory_from(row: &Row<'_>) -> rusqlite::Result<Memory> {
         content: row.get(18)?,
         text_key: row.get(17)?,
         entities: serde_json::from_str(&entities).unwrap_or_default(),
-        state: State::from_name(&state).unwrap_or_default(),
+        state: MemoryState::from_name(&state).unwrap_or_default(),
         protected: row.get(5)?,
         supersedes: row.get(13)?,
         position: row.get(14)?,

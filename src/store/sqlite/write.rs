@@ -10,7 +10,8 @@ use super::rows;
 use crate::caller::Reach;
 use crate::clock::Timestamp;
 use crate::store::memory::{
-    EditRecord, Identity, Index, IndexedText, Lookup, LookupResult, Memory, MemoryId, State, Write,
+    EditRecord, Identity, Index, IndexedText, Lookup, LookupResult, Memory, MemoryId, MemoryState,
+    Write,
 };
 use crate::store::{ProjectSet, StoreError};
 use crate::text;
@@ -230,7 +231,7 @@ pub(super) fn edit_records(
             edited_at: Timestamp(row.get(2)?),
             text_changed: row.get(3)?,
             importance: row.get(4)?,
-            state: State::from_name(&state).unwrap_or_default(),
+            state: MemoryState::from_name(&state).unwrap_or_default(),
             protected: row.get(6)?,
             reason: row.get(7)?,
             tags: serde_json::from_str(&tags).unwrap_or_default(),

@@ -6,10 +6,10 @@ use crate::ask::{Question, StoreKind};
 use crate::failure::Failure;
 use crate::limits;
 use crate::tools::Arguments;
-use crate::tools::arguments::Reader;
+use crate::tools::arguments::ArgumentReader;
 
 pub(super) fn read(arguments: &Arguments) -> Result<Question, Failure> {
-    let reader = Reader::new(arguments);
+    let reader = ArgumentReader::new(arguments);
     Ok(Question {
         query: query(&reader)?.to_owned(),
         stores: stores(&reader)?,
@@ -19,7 +19,7 @@ pub(super) fn read(arguments: &Arguments) -> Result<Question, Failure> {
     })
 }
 
-fn query<'a>(reader: &Reader<'a>) -> Result<&'a str, Failure> {
+fn query<'a>(reader: &ArgumentReader<'a>) -> Result<&'a str, Failure> {
     let query = reader.text("query")?.unwrap_or_default();
     if query.trim().is_empty() {
         return Err(Failure::invalid("/query", "nothing is asked")
@@ -37,7 +37,7 @@ fn query<'a>(reader: &Reader<'a>) -> Result<&'a str, Failure> {
 }
 
 /// The stores that the caller chose, each once.
-fn stores(reader: &Reader<'_>) -> Result<Option<Vec<StoreKind>>, Failure> {
+fn stores(reader: &ArgumentReader<'_>) -> Result<Option<Vec<StoreKind>>, Failure> {
     let names = reader.names("stores", 2 * StoreKind::ALL.len())?;
     let mut stores: Vec<StoreKind> = Vec::new();
     for (nth, name) in names.into_iter().flatten().enumerate() {
@@ -56,7 +56,7 @@ fn stores(reader: &Reader<'_>) -> Result<Option<Vec<StoreKind>>, Failure> {
     Ok((!stores.is_empty()).then_some(stores))
 }
 
-fn timeout(reader: &Reader<'_>) -> Result<Duration, Failure> {
+fn timeout(reader: &ArgumentReader<'_>) -> Result<Duration, Failure> {
     let millis = reader.integer("timeout_ms")?.unwrap_or(5000);
     let (least, most) = (limits::ASK_MILLIS_MIN, limits::ASK_MILLIS_MAX);
     let valid = u64::try_from(millis).ok();
@@ -69,7 +69,7 @@ fn timeout(reader: &Reader<'_>) -> Result<Duration, Failure> {
     })
 }
 
-fn max_bytes(reader: &Reader<'_>) -> Result<usize, Failure> {
+fn max_bytes(reader: &ArgumentReader<'_>) -> Result<usize, Failure> {
     let bytes = reader.budget(2000)?;
     let least = limits::ASK_TOKENS_MIN;
     if bytes < least * limits::TOKEN_BYTES {

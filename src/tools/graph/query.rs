@@ -10,7 +10,7 @@ use crate::graph::query::{Plan, Scope, Walk};
 use crate::graph::reach::Direction;
 use crate::limits;
 use crate::memory::moment::Edge;
-use crate::tools::arguments::{Reader, fingerprint, moment, scope_of};
+use crate::tools::arguments::{ArgumentReader, fingerprint, moment, scope_of};
 use crate::tools::{Arguments, Context, Document};
 
 pub(super) async fn call(
@@ -18,7 +18,7 @@ pub(super) async fn call(
     arguments: Arguments,
     context: Context,
 ) -> Result<Document, Failure> {
-    let reader = Reader::new(&arguments);
+    let reader = ArgumentReader::new(&arguments);
     let fingerprint = fingerprint(&arguments);
     let cursor = reader
         .text("cursor")?
@@ -92,7 +92,7 @@ fn failure(error: GraphError) -> Failure {
     Failure::from(problem).at(path)
 }
 
-fn walk(reader: &Reader<'_>, start: &str) -> Result<Walk, Failure> {
+fn walk(reader: &ArgumentReader<'_>, start: &str) -> Result<Walk, Failure> {
     let depth = reader.integer("max_depth")?.unwrap_or(3);
     let depth = usize::try_from(depth)
         .ok()
@@ -125,7 +125,7 @@ fn walk(reader: &Reader<'_>, start: &str) -> Result<Walk, Failure> {
     })
 }
 
-fn patterns(reader: &Reader<'_>) -> Result<Option<Vec<[String; 3]>>, Failure> {
+fn patterns(reader: &ArgumentReader<'_>) -> Result<Option<Vec<[String; 3]>>, Failure> {
     let Some(list) = reader.list("patterns")?.filter(|list| !list.is_empty()) else {
         return Ok(None);
     };
@@ -146,7 +146,7 @@ fn patterns(reader: &Reader<'_>) -> Result<Option<Vec<[String; 3]>>, Failure> {
 }
 
 /// Patterns would ignore these arguments, so a call that has both is mistaken.
-fn refuse_traversal_arguments(reader: &Reader<'_>) -> Result<(), Failure> {
+fn refuse_traversal_arguments(reader: &ArgumentReader<'_>) -> Result<(), Failure> {
     let of_traversals = ["start", "to", "predicate"];
     match of_traversals
         .into_iter()
@@ -161,7 +161,7 @@ fn refuse_traversal_arguments(reader: &Reader<'_>) -> Result<(), Failure> {
     }
 }
 
-fn limit(reader: &Reader<'_>) -> Result<usize, Failure> {
+fn limit(reader: &ArgumentReader<'_>) -> Result<usize, Failure> {
     let limit = reader.limit(20, limits::GRAPH_RESULTS_MAX);
     limit.map_err(|failure| failure.hint("next_cursor leads to further results"))
 }

@@ -13,7 +13,7 @@ use crate::graph::update::{Assertion, Update, UpdateSummary};
 use crate::limits;
 use crate::memory::moment::Edge;
 use crate::store::PROJECT_SHARED;
-use crate::tools::arguments::{Reader, moment, one_project};
+use crate::tools::arguments::{ArgumentReader, moment, one_project};
 use crate::tools::{Arguments, Context, Document};
 
 /// The fields of one assertion.
@@ -31,7 +31,7 @@ pub(super) async fn call(
     arguments: Arguments,
     context: Context,
 ) -> Result<Document, Failure> {
-    let reader = Reader::new(&arguments);
+    let reader = ArgumentReader::new(&arguments);
     let proposals = proposals(&reader)?;
     let accept = reader.boolean("accept")?.unwrap_or(false);
     let mut assertions = assertions(&graph, &reader)?;
@@ -96,7 +96,7 @@ fn at<T>(path: String, read: Result<T, Problem>) -> Result<T, Failure> {
     read.map_err(|problem| Failure::from(problem).at(path))
 }
 
-fn assertions(graph: &Graph, reader: &Reader<'_>) -> Result<Vec<Assertion>, Failure> {
+fn assertions(graph: &Graph, reader: &ArgumentReader<'_>) -> Result<Vec<Assertion>, Failure> {
     let items = reader.list("assert")?.map_or(&[][..], Vec::as_slice);
     if items.len() > limits::GRAPH_ASSERT_MAX {
         return Err(Failure::invalid(
@@ -117,14 +117,14 @@ fn assertions(graph: &Graph, reader: &Reader<'_>) -> Result<Vec<Assertion>, Fail
                 "this must be an object with subject, predicate and object",
             )
         })?;
-        let item = Reader::at(item, path);
+        let item = ArgumentReader::at(item, path);
         item.only(&FIELDS)?;
         assertion(graph, &item)
     };
     items.iter().enumerate().map(item).collect()
 }
 
-fn assertion(graph: &Graph, item: &Reader<'_>) -> Result<Assertion, Failure> {
+fn assertion(graph: &Graph, item: &ArgumentReader<'_>) -> Result<Assertion, Failure> {
     let part = |key: &str| {
         item.text(key)?
             .ok_or_else(|| Failure::invalid(item.path(key), format!("{key} is missing")))
@@ -145,7 +145,7 @@ fn assertion(graph: &Graph, item: &Reader<'_>) -> Result<Assertion, Failure> {
     })
 }
 
-fn proposals(reader: &Reader<'_>) -> Result<Option<Vec<Proposal>>, Failure> {
+fn proposals(reader: &ArgumentReader<'_>) -> Result<Option<Vec<Proposal>>, Failure> {
     match reader.text("text")? {
         Some(text) if text.len() > limits::GRAPH_TEXT_BYTES_MAX => Err(Failure::invalid(
             "/text",

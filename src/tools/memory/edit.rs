@@ -8,7 +8,7 @@ use super::content;
 use crate::failure::Failure;
 use crate::limits;
 use crate::memory::{Action, Memories};
-use crate::tools::arguments::Reader;
+use crate::tools::arguments::ArgumentReader;
 use crate::tools::{Arguments, Context, Document};
 
 pub(crate) async fn call(
@@ -16,7 +16,7 @@ pub(crate) async fn call(
     arguments: Arguments,
     context: Context,
 ) -> Result<Document, Failure> {
-    let reader = Reader::new(&arguments);
+    let reader = ArgumentReader::new(&arguments);
     let name = reader.text("action")?.unwrap_or_default();
     let dry_run = reader.boolean("dry_run")?.unwrap_or(false);
     refuse_unused(&reader, name)?;
@@ -45,7 +45,7 @@ pub(crate) async fn call(
 }
 
 /// Refuses a field that the action would ignore.
-fn refuse_unused(reader: &Reader<'_>, action: &str) -> Result<(), Failure> {
+fn refuse_unused(reader: &ArgumentReader<'_>, action: &str) -> Result<(), Failure> {
     let unused: &[&str] = match action {
         "update" => &["undo_id"],
         "undo" => &["ids", "content", "importance", "tags"],
@@ -67,7 +67,7 @@ fn refuse_unused(reader: &Reader<'_>, action: &str) -> Result<(), Failure> {
     }
 }
 
-fn ids(reader: &Reader<'_>, action: &str) -> Result<Vec<i64>, Failure> {
+fn ids(reader: &ArgumentReader<'_>, action: &str) -> Result<Vec<i64>, Failure> {
     let mut ids = reader
         .ids("ids", limits::MEMORY_EDIT_IDS_MAX)?
         .unwrap_or_default();
@@ -82,7 +82,7 @@ fn ids(reader: &Reader<'_>, action: &str) -> Result<Vec<i64>, Failure> {
     Ok(ids)
 }
 
-fn action(reader: &Reader<'_>, name: &str, count: usize) -> Result<Action, Failure> {
+fn action(reader: &ArgumentReader<'_>, name: &str, count: usize) -> Result<Action, Failure> {
     match name {
         "update" => update(reader, count),
         "forget" => Ok(Action::Forget),
@@ -96,7 +96,7 @@ fn action(reader: &Reader<'_>, name: &str, count: usize) -> Result<Action, Failu
     }
 }
 
-fn update(reader: &Reader<'_>, count: usize) -> Result<Action, Failure> {
+fn update(reader: &ArgumentReader<'_>, count: usize) -> Result<Action, Failure> {
     let text = reader.text("content")?;
     if text.is_some() && count > 1 {
         return Err(Failure::invalid(
@@ -125,7 +125,7 @@ fn update(reader: &Reader<'_>, count: usize) -> Result<Action, Failure> {
     })
 }
 
-fn reason(reader: &Reader<'_>) -> Result<Option<String>, Failure> {
+fn reason(reader: &ArgumentReader<'_>) -> Result<Option<String>, Failure> {
     let reason = reader.text("reason")?;
     match reason {
         Some(text) if text.len() > limits::REASON_BYTES_MAX => Err(Failure::invalid(

@@ -7,7 +7,7 @@ use crate::clock::Timestamp;
 use crate::failure::Failure;
 use crate::limits;
 use crate::memory::Page;
-use crate::store::memory::{Category, Memory, MemoryId, State};
+use crate::store::memory::{Category, Memory, MemoryId, MemoryState};
 
 /// Where the next page begins. Opaque to clients, and bound to its query by a
 /// fingerprint.
@@ -217,7 +217,7 @@ pub(crate) fn row(
     if !memory.entities.is_empty() {
         add("entities", json!(memory.entities));
     }
-    if memory.state != State::default() {
+    if memory.state != MemoryState::default() {
         add("state", json!(memory.state.name()));
     }
     if memory.protected {

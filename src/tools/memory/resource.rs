@@ -73,7 +73,7 @@ impl MemoryResources {
     /// The latest memories of the caller's project and the shared one.
     async fn latest(&self, caller: &Caller) -> Result<Vec<Value>, Failure> {
         let latest = NamesQuery {
-            kind: names::Kind::Memory,
+            kind: names::NameKind::Memory,
             reach: caller.reach().clone(),
             projects: with_shared(caller.project()),
             prefix: String::new(),

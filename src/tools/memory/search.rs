@@ -11,7 +11,7 @@ use crate::limits;
 use crate::memory::moment::Edge;
 use crate::memory::{Memories, Mode, Page, Search};
 use crate::store::memory::Filter;
-use crate::tools::arguments::{Reader, fingerprint, moment, scope_of};
+use crate::tools::arguments::{ArgumentReader, fingerprint, moment, scope_of};
 use crate::tools::{Arguments, Context, Document};
 
 pub(crate) async fn call(
@@ -19,7 +19,7 @@ pub(crate) async fn call(
     arguments: Arguments,
     context: Context,
 ) -> Result<Document, Failure> {
-    let reader = Reader::new(&arguments);
+    let reader = ArgumentReader::new(&arguments);
     let fingerprint = fingerprint(&arguments);
     let cursor = reader
         .text("cursor")?
@@ -48,7 +48,7 @@ pub(crate) async fn call(
 
 async fn ranked(
     memories: &Memories,
-    reader: &Reader<'_>,
+    reader: &ArgumentReader<'_>,
     rendering: &Rendering<'_>,
     query: &str,
     cursor: Option<Cursor>,
@@ -77,7 +77,7 @@ async fn ranked(
 
 async fn newest(
     memories: &Memories,
-    reader: &Reader<'_>,
+    reader: &ArgumentReader<'_>,
     rendering: &Rendering<'_>,
     cursor: Option<Cursor>,
 ) -> Result<String, Failure> {
@@ -122,7 +122,7 @@ fn count_recall(memories: &Memories, page: &Page, shown: usize) {
     memories.count_recall(shown.map(|(memory, _)| memory.id).collect());
 }
 
-fn query<'a>(reader: &Reader<'a>) -> Result<Option<&'a str>, Failure> {
+fn query<'a>(reader: &ArgumentReader<'a>) -> Result<Option<&'a str>, Failure> {
     match reader.text("query")? {
         Some(query) if query.len() > limits::QUERY_BYTES_MAX => Err(Failure::invalid(
             "/query",
@@ -137,7 +137,11 @@ fn query<'a>(reader: &Reader<'a>) -> Result<Option<&'a str>, Failure> {
     }
 }
 
-fn filter(memories: &Memories, reader: &Reader<'_>, caller: &Caller) -> Result<Filter, Failure> {
+fn filter(
+    memories: &Memories,
+    reader: &ArgumentReader<'_>,
+    caller: &Caller,
+) -> Result<Filter, Failure> {
     let now: Timestamp = memories.now();
     let projects = scope_of(reader, caller.project())?;
     Ok(Filter {
@@ -152,7 +156,7 @@ fn filter(memories: &Memories, reader: &Reader<'_>, caller: &Caller) -> Result<F
     })
 }
 
-fn mode(reader: &Reader<'_>) -> Result<Mode, Failure> {
+fn mode(reader: &ArgumentReader<'_>) -> Result<Mode, Failure> {
     match reader.text("mode")?.unwrap_or("hybrid") {
         "hybrid" => Ok(Mode::Hybrid),
         "semantic" => Ok(Mode::Semantic),
@@ -164,7 +168,7 @@ fn mode(reader: &Reader<'_>) -> Result<Mode, Failure> {
     }
 }
 
-fn threshold(reader: &Reader<'_>) -> Result<f32, Failure> {
+fn threshold(reader: &ArgumentReader<'_>) -> Result<f32, Failure> {
     match reader.number("threshold")?.unwrap_or(0.3) {
         cosine if (-1.0..=1.0).contains(&cosine) => Ok(cosine as f32),
         other => Err(
@@ -174,7 +178,7 @@ fn threshold(reader: &Reader<'_>) -> Result<f32, Failure> {
     }
 }
 
-fn limit(reader: &Reader<'_>) -> Result<usize, Failure> {
+fn limit(reader: &ArgumentReader<'_>) -> Result<usize, Failure> {
     let limit = reader.limit(10, limits::SEARCH_LIMIT_MAX);
     limit.map_err(|failure| failure.hint("next_cursor leads to further results"))
 }

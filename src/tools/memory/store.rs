@@ -11,7 +11,7 @@ use crate::limits;
 use crate::memory::moment::Edge;
 use crate::memory::{Draft, Memories, Remembered};
 use crate::store::memory::{Category, MemoryFields};
-use crate::tools::arguments::{Reader, moment, one_project};
+use crate::tools::arguments::{ArgumentReader, moment, one_project};
 use crate::tools::{Arguments, Context, Document};
 
 /// The fields of one memory.
@@ -62,7 +62,7 @@ fn drafts(
     arguments: &Arguments,
     context: &Context,
 ) -> Result<Vec<Draft>, Failure> {
-    let outer = Reader::new(arguments);
+    let outer = ArgumentReader::new(arguments);
     let now = memories.now();
     let Some(items) = outer.list("memories")? else {
         return Ok(vec![draft(&outer, None, context, now)?]);
@@ -91,7 +91,7 @@ fn drafts(
         let item = item
             .as_object()
             .ok_or_else(|| Failure::invalid(&path, "this must be an object with content"))?;
-        let item = Reader::at(item, path);
+        let item = ArgumentReader::at(item, path);
         item.only(&FIELDS)?;
         draft(&item, Some(&outer), context, now)
     };
@@ -99,8 +99,8 @@ fn drafts(
 }
 
 fn draft(
-    own: &Reader<'_>,
-    outer: Option<&Reader<'_>>,
+    own: &ArgumentReader<'_>,
+    outer: Option<&ArgumentReader<'_>>,
     context: &Context,
     now: Timestamp,
 ) -> Result<Draft, Failure> {
@@ -136,7 +136,7 @@ fn draft(
     })
 }
 
-pub(crate) fn category(reader: &Reader<'_>) -> Result<Option<Category>, Failure> {
+pub(crate) fn category(reader: &ArgumentReader<'_>) -> Result<Option<Category>, Failure> {
     let Some(name) = reader.text("category")? else {
         return Ok(None);
     };

@@ -7,7 +7,7 @@ use crate::diagnostics::Diagnostic;
 use crate::failure::{Failure, Kind};
 use crate::limits;
 use crate::procedure::Procedures;
-use crate::tools::arguments::Reader;
+use crate::tools::arguments::ArgumentReader;
 use crate::tools::{Arguments, Context, Document};
 
 pub(super) async fn call(
@@ -15,7 +15,7 @@ pub(super) async fn call(
     arguments: Arguments,
     context: Context,
 ) -> Result<Document, Failure> {
-    let (reader, grants) = (Reader::new(&arguments), &*context.caller.grants);
+    let (reader, grants) = (ArgumentReader::new(&arguments), &*context.caller.grants);
     let dry_run = reader.boolean("dry_run")?.unwrap_or(false);
     let ids = reader.names("from_execution_ids", limits::RECORDED_CALLS_USED_MAX)?;
     let mut given = reader.value("definition").cloned();

@@ -7,7 +7,7 @@ use crate::failure::Failure;
 use crate::limits;
 use crate::procedure::definition::LATEST;
 use crate::procedure::{Procedures, view};
-use crate::tools::arguments::Reader;
+use crate::tools::arguments::ArgumentReader;
 use crate::tools::{Arguments, Context, Document};
 
 pub(super) async fn call(
@@ -15,7 +15,7 @@ pub(super) async fn call(
     arguments: Arguments,
     context: Context,
 ) -> Result<Document, Failure> {
-    let (reader, grants) = (Reader::new(&arguments), &*context.caller.grants);
+    let (reader, grants) = (ArgumentReader::new(&arguments), &*context.caller.grants);
     let limit = reader.limit(10, limits::SEARCH_LIMIT_MAX)?;
     if let Some(id) = reader.name("execution_id")? {
         let execution = procedures.execution(grants, &id).await?;

@@ -11,7 +11,7 @@ use crate::failure::{Failure, Kind};
 use crate::limits;
 use crate::procedure::definition::LATEST;
 use crate::procedure::{ExecutionStatus, Procedures, Start, view};
-use crate::tools::arguments::Reader;
+use crate::tools::arguments::ArgumentReader;
 use crate::tools::{Arguments, Context, Document};
 
 pub(super) async fn call(
@@ -19,7 +19,7 @@ pub(super) async fn call(
     arguments: Arguments,
     context: Context,
 ) -> Result<Document, Failure> {
-    let (reader, grants) = (Reader::new(&arguments), &*context.caller.grants);
+    let (reader, grants) = (ArgumentReader::new(&arguments), &*context.caller.grants);
     let name = reader.name("name")?;
     let id = reader.name("execution_id")?;
     let cancel = reader.boolean("cancel")?.unwrap_or(false);
@@ -67,7 +67,7 @@ pub(super) async fn call(
     document(&procedures, grants, &id).await
 }
 
-fn start(reader: &Reader<'_>, name: String) -> Result<Start, Failure> {
+fn start(reader: &ArgumentReader<'_>, name: String) -> Result<Start, Failure> {
     let most = limits::PROCEDURE_MILLIS_MAX;
     let timeout_ms = match reader.integer("timeout_ms")? {
         None => None,

@@ -12,7 +12,7 @@ use std::sync::Arc;
 use futures::future::BoxFuture;
 use serde_json::{Value, json};
 
-use super::arguments::Reader;
+use super::arguments::ArgumentReader;
 use super::{Arguments, PromptSource};
 use crate::caller::Caller;
 use crate::failure::Failure;
@@ -21,7 +21,7 @@ use crate::limits;
 use crate::memory::{Memories, Mode, Search};
 use crate::procedure::Procedures;
 use crate::store::memory::{Category, Filter, Memory, MemoryId};
-use crate::store::names::{Kind, NameStore, NamesQuery};
+use crate::store::names::{NameKind, NameStore, NamesQuery};
 
 /// No other prompt is listed under one of these names.
 const NAMES: [&str; 3] = ["recall", "remember", "handoff"];
@@ -123,7 +123,7 @@ impl Given {
     fn of(known: &[Argument], mut given: Arguments) -> Result<Given, Failure> {
         given.retain(|_, value| value.as_str().is_none_or(|text| !text.trim().is_empty()));
         let names: Vec<&str> = known.iter().map(|each| each.name).collect();
-        let reader = Reader::new(&given);
+        let reader = ArgumentReader::new(&given);
         reader.only(&names)?;
         for each in known {
             let text = reader.text(each.name)?;
@@ -148,8 +148,8 @@ impl Given {
         Ok(Given(given))
     }
 
-    fn reader(&self) -> Reader<'_> {
-        Reader::new(&self.0)
+    fn reader(&self) -> ArgumentReader<'_> {
+        ArgumentReader::new(&self.0)
     }
 
     fn text(&self, name: &str) -> Option<&str> {
@@ -199,7 +199,7 @@ impl Composer {
         let (projects, most) = (filter.projects.clone(), limits::PROMPT_MEMORIES_MAX);
         let by_name = self
             .names
-            .called(&filter.reach, projects, name.to_owned(), most);
+            .memories_by_name(&filter.reach, projects, name.to_owned(), most);
         let ids = by_name.await?;
         self.active(ids, filter).await
     }
@@ -207,7 +207,7 @@ impl Composer {
     /// The latest memories that match `filter`.
     async fn latest(&self, filter: &Filter) -> Result<Vec<Memory>, Failure> {
         let latest = NamesQuery {
-            kind: Kind::Memory,
+            kind: NameKind::Memory,
             reach: filter.reach.clone(),
             projects: filter.projects.clone(),
             prefix: String::new(),

@@ -12,7 +12,7 @@ use crate::failure::{CallError, Failure, Kind};
 use crate::limits;
 use crate::registry::tool_names::SEPARATOR;
 use crate::registry::{CallHandlers, CallOptions, OfferedTool, SkillName};
-use crate::tools::arguments::Reader;
+use crate::tools::arguments::ArgumentReader;
 use crate::tools::{Arguments, Context, Reply};
 
 /// The tool of a skill that a name refers to.
@@ -101,7 +101,7 @@ pub(crate) async fn run(
     context: Context,
     read_only: bool,
 ) -> Result<Reply, CallError> {
-    let reader = Reader::new(&arguments);
+    let reader = ArgumentReader::new(&arguments);
     let budget = reader.budget(8000)?;
     if let Some(cursor) = reader.text("cursor")? {
         return Ok(skills.pages.next(&context.caller, cursor, budget)?);

@@ -15,7 +15,7 @@ use tokio::time::Instant;
 
 use self::find::Finder;
 use self::pages::Pages;
-use super::arguments::Reader;
+use super::arguments::ArgumentReader;
 use super::{Arguments, Document, Reply, Tool};
 use crate::clock::Clock;
 use crate::embed::Embedder;
@@ -31,7 +31,7 @@ pub(crate) const CALL_TIMEOUT: Duration = Duration::from_secs(limits::SKILL_CALL
 
 /// Records a call: the caller's project, the tool as `<skill>__<tool>`, and the
 /// JSON of its arguments.
-pub(crate) type Recorder = Arc<dyn Fn(&str, String, &str) + Send + Sync>;
+pub(crate) type CallRecorder = Arc<dyn Fn(&str, String, &str) + Send + Sync>;
 
 pub struct Skills {
     registry: Arc<Registry>,
@@ -41,7 +41,7 @@ pub struct Skills {
     finder: Finder,
     pages: Pages,
     /// Records each call that succeeds.
-    recorder: OnceLock<Recorder>,
+    recorder: OnceLock<CallRecorder>,
     /// When the skills started.
     began: Instant,
     /// The tools at one count of `Registry::changes`.
@@ -74,7 +74,7 @@ impl Skills {
 
     /// Passes each successful call to `recorder`, except those of procedures, which
     /// keep a journal. Only the first recorder counts.
-    pub(crate) fn record_to(&self, recorder: Recorder) {
+    pub(crate) fn record_to(&self, recorder: CallRecorder) {
         let _ = self.recorder.set(recorder);
     }
 
@@ -216,7 +216,7 @@ pub(crate) fn tools(skills: Arc<Skills>) -> Vec<Tool> {
 }
 
 async fn find(skills: Arc<Skills>, arguments: Arguments) -> Result<Reply, Failure> {
-    let reader = Reader::new(&arguments);
+    let reader = ArgumentReader::new(&arguments);
     let query = reader.text("query")?.unwrap_or_default().to_owned();
     let server = reader.name("server")?;
     let limit = reader.limit(5, limits::SEARCH_LIMIT_MAX)?;

@@ -229,8 +229,8 @@ impl World {
             Step::Complete(keys, prefix) => {
                 let query = NamesQuery {
                     kind: match keys {
-                        true => names::Kind::EntityKey,
-                        false => names::Kind::EntityName,
+                        true => names::NameKind::EntityKey,
+                        false => names::NameKind::EntityName,
                     },
                     reach: caller(who).reach().clone(),
                     projects: Vec::new(),

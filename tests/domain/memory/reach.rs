@@ -163,13 +163,13 @@ fn resources_and_names_end_at_the_fence() {
         mimo.wait(store.names(query)).expect("names").names
     };
     let b = Reach::fenced("b");
-    assert_eq!(names(&b, names::Kind::Project), ["b", "global"]);
-    assert_eq!(names(&b, names::Kind::Memory), ["3", "2"]);
-    for kind in [names::Kind::Tag, names::Kind::TopicKey] {
+    assert_eq!(names(&b, names::NameKind::Project), ["b", "global"]);
+    assert_eq!(names(&b, names::NameKind::Memory), ["3", "2"]);
+    for kind in [names::NameKind::Tag, names::NameKind::TopicKey] {
         assert!(names(&b, kind).is_empty());
         assert_eq!(names(&Reach::Everything, kind).len(), 1);
     }
-    let called = store.called(&b, vec!["a".to_owned()], "code".to_owned(), 10);
+    let called = store.memories_by_name(&b, vec!["a".to_owned()], "code".to_owned(), 10);
     assert!(mimo.wait(called).expect("looked").is_empty());
 }
 

@@ -12,16 +12,16 @@ use crate::store::StoreError;
 use crate::store::sqlite::SqliteStore;
 
 /// One of the writes. Returns the reply to its caller, due after the commit.
-type Member = Box<dyn FnOnce(&Transaction<'_>, &Claimant<'_>) -> Reply + Send>;
+type QueuedWrite = Box<dyn FnOnce(&Transaction<'_>, &Claimant<'_>) -> OnCommit + Send>;
 /// Takes the error of the commit, if there was one.
-type Reply = Box<dyn FnOnce(Option<&StoreError>) + Send>;
+type OnCommit = Box<dyn FnOnce(Option<&StoreError>) + Send>;
 
 /// Writes that wait for the next commit.
 #[derive(Clone, Default)]
-pub(crate) struct GroupCommit(Arc<Mutex<Vec<Member>>>);
+pub(crate) struct GroupCommit(Arc<Mutex<Vec<QueuedWrite>>>);
 
 impl GroupCommit {
-    fn members(&self) -> MutexGuard<'_, Vec<Member>> {
+    fn members(&self) -> MutexGuard<'_, Vec<QueuedWrite>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -34,7 +34,7 @@ impl SqliteStore {
         work: impl FnOnce(&Transaction<'_>, &Claimant<'_>) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
         let (reply, value) = oneshot::channel();
-        let member: Member = Box::new(move |tx, own| {
+        let member: QueuedWrite = Box::new(move |tx, own| {
             let done = in_savepoint(tx, || work(tx, own));
             Box::new(move |failed: Option<&StoreError>| {
                 let done = match failed {
@@ -73,7 +73,7 @@ fn commit(
     synced(connection, |connection| {
         let tx = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         let own = claimant(owner, path, &tx)?;
-        let replies: Vec<Reply> = members
+        let replies: Vec<OnCommit> = members
             .into_iter()
             .map(|member| member(&tx, &own))
             .collect();
