@@ -32,6 +32,7 @@
 //! | [`failure`], [`clock`], [`limits`], [`caller`] | shared by every room: errors, time and ids, bounds, the caller |
 //! | [`diagnostics`] | likewise: a mistake in a document, its location and its fix |
 //! | [`files`] | likewise: replacing a file in one atomic step |
+//! | [`printable`] | likewise: foreign text as a person may see it |
 //! | [`secret`] | likewise: a value that is never shown |
 //!
 //! # Arrows
@@ -121,6 +122,7 @@ pub(crate) mod files;
 pub mod graph;
 pub mod limits;
 pub mod memory;
+pub(crate) mod printable;
 pub mod procedure;
 pub mod registry;
 pub mod secret;

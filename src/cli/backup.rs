@@ -57,7 +57,7 @@ pub(super) fn run(
             "database": from.display().to_string(),
             "bytes": bytes,
         })),
-        false => output.print(&format!(
+        false => output.print(format!(
             "Backed up {:.1} MB, checked\n  from: {}\n  to:   {}\n",
             bytes as f64 / 1e6,
             from.display(),

@@ -57,7 +57,7 @@ pub(super) fn run(
         Reply::Document(document) if output.terminal && !output.json => {
             output.document(&serde_json::from_str(&document.0).map_err(Failure::internal)?)
         }
-        Reply::Document(document) => output.print(&format!("{}\n", document.0)),
+        Reply::Document(document) => output.json_text(&document.0),
         reply => forwarded(&reply.into_object()?, output),
     }
 }

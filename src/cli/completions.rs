@@ -25,5 +25,5 @@ pub(super) fn run(
 ) -> Result<()> {
     let mut script = Vec::new();
     clap_complete::generate(arguments.shell, &mut command, "mimo", &mut script);
-    output.print(&String::from_utf8_lossy(&script))
+    output.print(&*String::from_utf8_lossy(&script))
 }

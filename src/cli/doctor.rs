@@ -7,10 +7,11 @@ use std::sync::Arc;
 use anyhow::Result;
 use serde_json::{Value, json};
 
-use super::output::Output;
+use super::output::{Output, Text};
 use crate::app::{self, App};
 use crate::clock::Clock;
 use crate::config::{AskSettings, Config, EndpointSettings, Environment};
+use crate::printable;
 use crate::skills::probe;
 use crate::skills::sandbox::policy::{Layer, LayerState, Layers};
 
@@ -49,11 +50,14 @@ pub(super) fn run(
             "mimo": mimo.iter().map(Finding::document).collect::<Vec<_>>(),
             "sandbox": sandbox_document(&layers),
         })),
-        false => output.print(&format!(
-            "Mimo\n{}\n{}",
-            table(&mimo, output),
-            sandbox_text(&layers, output)
-        )),
+        false => {
+            let mut text = output.text();
+            text.push("Mimo\n");
+            tell(&mimo, &mut text);
+            text.push("\n");
+            tell_sandbox(&layers, &mut text);
+            output.print(text)
+        }
     }
 }
 
@@ -72,9 +76,9 @@ pub(super) fn sandbox_document(layers: &Layers) -> Value {
 }
 
 /// The same for a person.
-pub(super) fn sandbox_text(layers: &Layers, output: &Output) -> String {
-    let sandbox = Layer::ALL.map(|layer| finding(layers, layer));
-    format!("Sandbox of skills\n{}", table(&sandbox, output))
+pub(super) fn tell_sandbox(layers: &Layers, text: &mut Text) {
+    text.push("Sandbox of skills\n");
+    tell(&Layer::ALL.map(|layer| finding(layers, layer)), text);
 }
 
 fn folder(name: &'static str, path: &Path) -> Finding {
@@ -176,14 +180,12 @@ impl Finding {
     }
 }
 
-fn table(findings: &[Finding], output: &Output) -> String {
-    findings
-        .iter()
-        .map(|finding| {
-            let state = output.painted(finding.color(), &format!("{:8}", finding.state));
-            format!("  {:17}  {state}  {}\n", finding.name, finding.why)
-        })
-        .collect()
+fn tell(findings: &[Finding], text: &mut Text) {
+    for finding in findings {
+        text.push(&format!("  {:17}  ", finding.name));
+        text.paint(finding.color(), &format!("{:8}", finding.state));
+        text.push(&format!("  {}\n", printable::line(&finding.why)));
+    }
 }
 
 #[cfg(test)]
@@ -244,13 +246,18 @@ mod tests {
             color: false,
             columns: 80,
         };
+        let table = |output: &Output| {
+            let mut text = output.text();
+            tell(&findings, &mut text);
+            text.as_str().to_owned()
+        };
         assert_eq!(
-            table(&findings, &output),
+            table(&output),
             "  landlock           partial   version 4\n  \
              seccomp            absent    the sandbox did not start\n"
         );
         output.color = true;
-        let colored = table(&findings, &output);
+        let colored = table(&output);
         assert!(colored.contains("\x1b[33mpartial \x1b[0m"), "{colored}");
         assert!(colored.contains("\x1b[31mabsent  \x1b[0m"), "{colored}");
     }

@@ -12,6 +12,7 @@ use crate::config::Config;
 use crate::failure::{Failure, Kind};
 use crate::files::Replacement;
 use crate::limits;
+use crate::printable;
 
 /// Where an export goes.
 pub(super) enum Sink {
@@ -47,7 +48,8 @@ impl Sink {
 
     pub(super) fn write(&mut self, text: &str) -> io::Result<()> {
         match self {
-            Sink::Stream(out, _) => out.write_all(text.as_bytes()),
+            // A terminal, or a pipe to one.
+            Sink::Stream(out, _) => out.write_all(printable::text(text).as_bytes()),
             Sink::File(out, _) => out.write_all(text.as_bytes()),
         }
     }

@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 
 use crate::diagnostics::Diagnostic;
 use crate::failure::{Failure, Kind};
+use crate::printable;
 
 /// Columns assumed where no terminal tells its own.
 const COLUMNS_DEFAULT: usize = 100;
@@ -67,26 +68,33 @@ impl Output {
     }
 
     /// Writes all of `text` to stdout at once.
-    pub(super) fn print(&self, text: &str) -> Result<()> {
+    pub(super) fn print(&self, text: impl Into<Text>) -> Result<()> {
+        let text = text.into();
         let mut out = io::stdout().lock();
-        let written = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+        let written = out
+            .write_all(text.as_str().as_bytes())
+            .and_then(|()| out.flush());
         written.context("the output cannot be written")
     }
 
     /// Writes one JSON document: indented for a person, on one line otherwise.
     pub(super) fn document(&self, document: &Value) -> Result<()> {
-        let text = match self.terminal && !self.json {
-            true => format!("{document:#}\n"),
-            false => format!("{document}\n"),
-        };
-        self.print(&text)
+        self.json_text(&match self.terminal && !self.json {
+            true => format!("{document:#}"),
+            false => document.to_string(),
+        })
     }
 
-    /// `text` in a color (a number of SGR; 0 is none), where colors are wanted.
-    pub(super) fn painted(&self, color: u8, text: &str) -> String {
-        match self.color && color != 0 {
-            true => format!("\x1b[{color}m{text}\x1b[0m"),
-            false => text.to_owned(),
+    /// Writes one line of JSON that is serialized already.
+    pub(super) fn json_text(&self, text: &str) -> Result<()> {
+        self.print(format!("{}\n", printable::json(text)))
+    }
+
+    /// A text to add to, which has colors where they are wanted.
+    pub(super) fn text(&self) -> Text {
+        Text {
+            shown: String::new(),
+            color: self.color,
         }
     }
 
@@ -104,7 +112,7 @@ impl Output {
                 .set_truncation_indicator("…");
         }
         for row in rows {
-            let mut row = Row::from(row);
+            let mut row = Row::from(row.map(|cell| printable::line(&cell).into_owned()));
             if self.terminal {
                 row.max_height(1);
             }
@@ -121,32 +129,9 @@ impl Output {
         lines.map(|line| format!("{}\n", line.trim_end())).collect()
     }
 
-    /// Text of unknown origin as it may be shown: on a terminal, characters that
-    /// would control it or change the order of reading are escaped. Line ends and
-    /// tabs stay.
-    pub(super) fn harmless(&self, text: &str) -> String {
-        if !self.terminal {
-            return text.to_owned();
-        }
-        let mut shown = String::with_capacity(text.len());
-        for character in text.chars() {
-            match character {
-                '\n' | '\t' => shown.push(character),
-                '\u{61c}'
-                | '\u{200e}'
-                | '\u{200f}'
-                | '\u{2028}'..='\u{202e}'
-                | '\u{2066}'..='\u{2069}' => shown.extend(character.escape_unicode()),
-                _ if character.is_control() => shown.extend(character.escape_unicode()),
-                _ => shown.push(character),
-            }
-        }
-        shown
-    }
-
     /// Writes `text` to stderr; a failure there has nowhere to be reported.
-    pub(super) fn complain(&self, text: &str) {
-        let _ = io::stderr().write_all(text.as_bytes());
+    pub(super) fn complain(&self, text: impl Into<Text>) {
+        let _ = io::stderr().write_all(text.into().as_str().as_bytes());
     }
 
     /// Prints everything that is wrong with `file`; the error ends the command
@@ -169,13 +154,13 @@ impl Output {
         };
         let mut text = format!("mimo: {file} has {count}\n");
         for diagnostic in diagnostics {
-            text.push_str(&format!("\n{diagnostic}\n"));
+            text.push_str(&format!("\n{}\n", quoted(&diagnostic.to_string())));
             if let Some(value) = &diagnostic.value {
                 text.push_str(&format!("  value: {value}\n"));
             }
             text.push_str(&format!("  next: {}\n", diagnostic.fix));
         }
-        self.complain(&text);
+        self.complain(text);
         Exit(1).into()
     }
 
@@ -204,12 +189,63 @@ impl Output {
                 let mut document = failure.document();
                 document["error"]["message"] = json!(format!("{context}{}", failure.message));
                 // A reader that left needs no answer.
-                let _ = self.print(&format!("{document}\n"));
+                let _ = self.json_text(&document.to_string());
             }
-            false => self.complain(&explained(&context, failure)),
+            false => self.complain(explained(&context, failure)),
         }
         ExitCode::from(failure.kind.exit_code())
     }
+}
+
+/// What a command prints. Whatever is added becomes printable: names and texts
+/// come from skills and models, and neither steers the terminal. Colors are
+/// Mimo's own.
+pub(super) struct Text {
+    shown: String,
+    color: bool,
+}
+
+impl Text {
+    pub(super) fn push(&mut self, text: &str) {
+        self.shown.push_str(&printable::text(text));
+    }
+
+    /// Adds text in a color (a number of SGR; 0 is none), where colors are wanted.
+    pub(super) fn paint(&mut self, color: u8, text: &str) {
+        match self.color && color != 0 {
+            true => {
+                self.shown.push_str(&format!("\x1b[{color}m"));
+                self.push(text);
+                self.shown.push_str("\x1b[0m");
+            }
+            false => self.push(text),
+        }
+    }
+
+    pub(super) fn as_str(&self) -> &str {
+        &self.shown
+    }
+}
+
+impl From<&str> for Text {
+    fn from(text: &str) -> Text {
+        Text {
+            shown: printable::text(text).into_owned(),
+            color: false,
+        }
+    }
+}
+
+impl From<String> for Text {
+    fn from(text: String) -> Text {
+        text.as_str().into()
+    }
+}
+
+/// Text of several lines as part of a page: no line of it can be taken for one of
+/// the page's own.
+pub(super) fn quoted(text: &str) -> String {
+    text.replace('\n', "\n  | ")
 }
 
 /// What was being done when the failure came, as `doing this: `.
@@ -279,9 +315,9 @@ pub(super) fn columns_of(text: &str) -> usize {
     console::measure_text_width(text)
 }
 
-/// `text` cut to `columns`, with `…` where something was left out.
+/// `text` on one line, cut to `columns`, with `…` where something was left out.
 pub(super) fn cut(text: &str, columns: usize) -> String {
-    console::truncate_str(text, columns, "…").into_owned()
+    console::truncate_str(&printable::line(text), columns, "…").into_owned()
 }
 
 #[cfg(test)]
@@ -305,20 +341,28 @@ mod tests {
     }
 
     #[test]
-    fn what_others_wrote_steers_no_terminal() {
+    fn only_own_colors_reach_a_terminal() {
         let mut output = Output {
             json: false,
             terminal: true,
             color: true,
             columns: 80,
         };
-        let text = "a\x1b[2Jb\rc\u{9b}1m\u{202e}d\n\te\u{7f}é";
-        assert_eq!(
-            output.harmless(text),
-            "a\\u{1b}[2Jb\\u{d}c\\u{9b}1m\\u{202e}d\n\te\\u{7f}é"
-        );
-        output.terminal = false;
-        assert_eq!(output.harmless(text), text, "a file gets what there is");
+        let hostile = "a\x1b[2Jb\r\u{202e}c\x1b[0m";
+        let shown = "a\\u{1b}[2Jb\\u{d}\\u{202e}c\\u{1b}[0m";
+        for color in [true, false] {
+            output.color = color;
+            let mut text = output.text();
+            text.paint(31, hostile);
+            let expected = match color {
+                true => format!("\x1b[31m{shown}\x1b[0m"),
+                false => shown.to_owned(),
+            };
+            assert_eq!(text.shown, expected);
+            assert_eq!(Text::from(hostile).shown, shown);
+            let table = output.table([[hostile.to_owned(), "two\nlines".to_owned()]]);
+            assert_eq!(table, format!("{shown}  two\\u{{a}}lines\n"));
+        }
     }
 
     #[test]

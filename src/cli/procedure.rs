@@ -113,7 +113,7 @@ async fn list(procedures: &Procedures, grants: &Grants, output: &Output) -> Resu
     }
     let row =
         |kept: &StoredDefinition| [&kept.name, &kept.version, &kept.description].map(String::clone);
-    output.print(&output.table(found.iter().map(row)))
+    output.print(output.table(found.iter().map(row)))
 }
 
 async fn define(
@@ -139,7 +139,7 @@ async fn define(
             "outcome": outcome,
         }));
     }
-    output.print(&format!(
+    output.print(format!(
         "{} {}: {outcome}\n",
         definition.name, definition.version
     ))
@@ -196,7 +196,7 @@ async fn show(procedures: &Procedures, grants: &Grants, show: Show, output: &Out
         }
         return output.document(&document);
     }
-    output.print(&match show.svg {
+    output.print(match show.svg {
         true => draw::svg(&definition, &passed),
         false => draw::mermaid(&definition, &passed),
     })

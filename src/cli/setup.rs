@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 use serde_json::{Value, json};
 
-use super::output::{Output, cut};
+use super::output::{Output, Text, cut, quoted};
 use crate::clients::file::Settings;
 use crate::clients::lines::{bare, difference};
 use crate::clients::{Client, Entry, FoundEntry, NAMES, Places};
@@ -93,7 +93,7 @@ pub(super) fn run(
     };
     match output.json {
         true => output.document(&told.document()),
-        false => output.print(&told.text(output)),
+        false => output.print(told.text(output)),
     }
 }
 
@@ -272,7 +272,7 @@ impl Told<'_> {
         document
     }
 
-    fn text(&self, output: &Output) -> String {
+    fn text(&self, output: &Output) -> Text {
         let file = self.settings.path().display();
         let title = self.client.title();
         let said = match (self.entry.is_some(), self.changed, self.dry_run) {
@@ -288,12 +288,13 @@ impl Told<'_> {
             true => " (made)",
             false => "",
         };
-        let mut text = format!("{said}\n  file:   {file}{made}\n");
+        let mut text = output.text();
+        text.push(&format!("{said}\n  file:   {file}{made}\n"));
         if let Some(entry) = &self.entry {
-            text.push_str(&format!("  starts: {}\n", line_of(entry)));
+            text.push(&format!("  starts: {}\n", line_of(entry)));
         }
         if let Some(found) = self.found.filter(|_| self.changed) {
-            text.push_str(&format!("  was:    {}\n", output.harmless(&found.text)));
+            text.push(&format!("  was:    {}\n", quoted(&found.text)));
         }
         for line in &self.difference {
             let color = match line.as_bytes().first() {
@@ -301,18 +302,18 @@ impl Told<'_> {
                 Some(b'+') => 32,
                 _ => 0,
             };
-            let line = output.harmless(line);
             let line = match output.terminal {
-                true => cut(&line, output.columns),
-                false => line,
+                true => cut(line, output.columns),
+                false => line.clone(),
             };
-            text.push_str(&format!("{}\n", output.painted(color, &line)));
+            text.paint(color, &line);
+            text.push("\n");
         }
         if let Some(warning) = &self.warning {
-            text.push_str(&format!("note: {warning}\n"));
+            text.push(&format!("note: {warning}\n"));
         }
         if let Some(next) = self.next() {
-            text.push_str(&format!("next: {next}\n"));
+            text.push(&format!("next: {next}\n"));
         }
         text
     }

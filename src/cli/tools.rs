@@ -36,7 +36,7 @@ pub(super) fn run(config: &Config, clock: Arc<dyn Clock>, output: &Output) -> Re
     })?;
     match output.json {
         true => output.document(&json!({ "tools": definitions })),
-        false => output.print(&table(&definitions, output)),
+        false => output.print(table(&definitions, output)),
     }
 }
 

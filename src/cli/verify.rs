@@ -7,10 +7,11 @@ use anyhow::Result;
 use serde_json::{Value, json};
 
 use super::backup;
-use super::output::{Exit, Output, Progress};
+use super::output::{Exit, Output, Progress, Text};
 use crate::app;
 use crate::config::Config;
 use crate::failure::{Failure, Kind};
+use crate::printable;
 use crate::store::Store;
 use crate::store::integrity::{Part, Problem, Report};
 
@@ -48,7 +49,7 @@ pub(super) fn run(arguments: &Arguments, config: &Config, output: &Output) -> Re
     let next = (!report.is_whole()).then_some(next);
     match output.json {
         true => output.document(&document(file, &report, next.as_deref()))?,
-        false => output.print(&shown(file, &report, next.as_deref(), output))?,
+        false => output.print(shown(file, &report, next.as_deref(), output))?,
     }
     match report.is_whole() {
         true => Ok(()),
@@ -112,24 +113,26 @@ fn document(file: &Path, report: &Report, next: Option<&str>) -> Value {
     document
 }
 
-fn shown(file: &Path, report: &Report, next: Option<&str>, output: &Output) -> String {
+fn shown(file: &Path, report: &Report, next: Option<&str>, output: &Output) -> Text {
     let said = match report.is_whole() {
         true => "is whole",
         false => "is not whole",
     };
-    let mut text = format!(
+    let mut text = output.text();
+    text.push(&format!(
         "{} {said}: {} memories, schema {}\n",
         file.display(),
         report.memories,
         report.schema
-    );
+    ));
     for part in &report.parts {
         let (state, color) = match part.problems.is_empty() {
             true => ("ok", 32),
             false => ("wrong", 31),
         };
-        let state = output.painted(color, state);
-        text.push_str(&format!("  {:13}  {state}\n", part.name));
+        text.push(&format!("  {:13}  ", part.name));
+        text.paint(color, state);
+        text.push("\n");
         for problem in &part.problems {
             let Problem {
                 what,
@@ -144,14 +147,14 @@ fn shown(file: &Path, report: &Report, next: Option<&str>, output: &Output) -> S
                 true => what.clone(),
                 false => format!("{what} ({count}): {examples}"),
             };
-            text.push_str(&format!("    {}\n", output.harmless(&line)));
+            text.push(&format!("    {}\n", printable::line(&line)));
         }
     }
     for note in &report.notes {
-        text.push_str(&format!("note: {note}\n"));
+        text.push(&format!("note: {note}\n"));
     }
     if let Some(next) = next {
-        text.push_str(&format!("next: {next}\n"));
+        text.push(&format!("next: {next}\n"));
     }
     text
 }

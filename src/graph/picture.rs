@@ -8,6 +8,7 @@ use serde_json::json;
 
 use super::portable::{Line, holds};
 use crate::clock::Timestamp;
+use crate::printable;
 
 /// A triple as it is drawn.
 #[derive(Clone, Debug, PartialEq)]
@@ -140,7 +141,11 @@ impl Picture {
             .collect();
         let data = json!({ "names": self.names, "arrows": arrows }).to_string();
         // Inside a script element only `<` could end it.
-        PAGE.replacen(PLACEHOLDER, &data.replace('<', "\\u003c"), 1)
+        PAGE.replacen(
+            PLACEHOLDER,
+            &printable::json(&data).replace('<', "\\u003c"),
+            1,
+        )
     }
 }
 
@@ -154,6 +159,9 @@ fn xml(text: &str) -> String {
             '>' => out.push_str("&gt;"),
             '"' => out.push_str("&quot;"),
             c if c.is_control() || matches!(c, '\u{fffe}' | '\u{ffff}') => {}
+            c if printable::is_hidden(c) => {
+                let _to_a_string = write!(out, "&#x{:x};", u32::from(c));
+            }
             c => out.push(c),
         }
     }
@@ -170,6 +178,9 @@ fn label(text: &str) -> String {
                 let _to_a_string = write!(out, "#{};", u32::from(c));
             }
             c if c.is_control() => out.push(' '),
+            c if printable::is_hidden(c) => {
+                let _to_a_string = write!(out, "#{};", u32::from(c));
+            }
             c => out.push(c),
         }
     }

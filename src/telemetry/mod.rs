@@ -1,6 +1,7 @@
 //! Logging to stderr and to a bounded set of files, never to stdout, which belongs
 //! to the protocol.
 
+mod event_writer;
 mod rotating;
 
 use std::io;
@@ -17,6 +18,7 @@ use tracing_subscriber::{EnvFilter, Layer};
 use crate::clock::Clock;
 use crate::limits::{LOG_FILE_BYTES_MAX, LOG_FILES_MAX};
 
+use event_writer::EventWriter;
 pub(crate) use rotating::RotatingFile;
 
 const FILE_NAME: &str = "mimo.log";
@@ -35,7 +37,7 @@ pub(crate) fn start(filter: Option<&str>, folder: &Path, clock: Arc<dyn Clock>) 
     // A client may close its end of stderr. Reporting that failure would print
     // to stderr and panic, so a line that cannot be written is dropped.
     let stderr = tracing_subscriber::fmt::layer()
-        .with_writer(io::stderr)
+        .with_writer(EventWriter(io::stderr))
         .log_internal_errors(false)
         .with_ansi(false)
         .with_timer(LogTime(clock.clone()))
@@ -47,7 +49,7 @@ pub(crate) fn start(filter: Option<&str>, folder: &Path, clock: Arc<dyn Clock>) 
         };
     let file = file.map(|file| {
         tracing_subscriber::fmt::layer()
-            .with_writer(file)
+            .with_writer(EventWriter(file))
             .log_internal_errors(false)
             .with_ansi(false)
             .with_timer(LogTime(clock))

@@ -11,6 +11,7 @@ const COMMON: &[&str] = &[
     "caller",
     "diagnostics",
     "files",
+    "printable",
     "secret",
 ];
 
@@ -109,6 +110,7 @@ pub const ARROWS: &[(&str, &[&str])] = &[
     ("caller", &[]),
     ("diagnostics", &[]),
     ("files", &[]),
+    ("printable", &[]),
     ("secret", &[]),
 ];
 

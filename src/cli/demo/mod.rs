@@ -20,7 +20,7 @@ use std::time::Duration;
 use anyhow::Result;
 use serde_json::{Value, json};
 
-use super::output::{Output, columns_of, cut};
+use super::output::{Output, Text, columns_of, cut};
 use super::serve::client_entry;
 use crate::clients;
 use crate::clock::Clock;
@@ -63,18 +63,16 @@ pub(super) fn run(environment: &Environment, clock: &dyn Clock, output: &Output)
     for (number, (title, act)) in STEPS.iter().enumerate() {
         let mut log = StepLog::default();
         let acted = act(&mut session, &mut log);
-        output.print(&shown(
-            output,
-            number + 1,
-            title,
-            &log,
-            acted.as_ref().err(),
-        ))?;
+        let failed = acted.as_ref().err();
+        match output.json {
+            true => output.document(&document(number + 1, title, &log, failed))?,
+            false => output.print(as_text(output, number + 1, title, &log, failed))?,
+        }
         acted.map_err(|failure| stopped(number + 1, &failure))?;
     }
     session.end()?;
     if !output.json {
-        output.print(&format!(
+        output.print(format!(
             "All {} steps gave the expected answers. To give your AI client this memory:\n\n  \
              {} setup CLIENT    ({})\n\n\
              or put this into its settings yourself:\n\n{}\n",
@@ -104,20 +102,7 @@ fn stopped(number: usize, failure: &Failure) -> Failure {
     .hint("please report it with the output of `mimo demo --json`")
 }
 
-fn shown(
-    output: &Output,
-    number: usize,
-    title: &str,
-    log: &StepLog,
-    failed: Option<&Failure>,
-) -> String {
-    match output.json {
-        true => format!("{}\n", as_json(number, title, log, failed)),
-        false => as_text(output, number, title, log, failed),
-    }
-}
-
-fn as_json(number: usize, title: &str, log: &StepLog, failed: Option<&Failure>) -> Value {
+fn document(number: usize, title: &str, log: &StepLog, failed: Option<&Failure>) -> Value {
     let asked: Vec<Value> = log
         .lines
         .iter()
@@ -143,32 +128,36 @@ fn as_text(
     title: &str,
     log: &StepLog,
     failed: Option<&Failure>,
-) -> String {
-    let mark = match failed {
-        None => output.painted(32, "✓"),
-        Some(_) => output.painted(31, "✗"),
+) -> Text {
+    let (mark, color) = match failed {
+        None => ("✓", 32),
+        Some(_) => ("✗", 31),
     };
     let time = time(log.waited);
     let room = output.columns.saturating_sub(6 + columns_of(&time));
     let title = cut(title, room);
     let gap = " ".repeat(room.saturating_sub(columns_of(&title)));
-    let (bold, faint) = (output.painted(1, &title), output.painted(2, &time));
-    let mut text = format!("{number:>2} {mark} {bold}{gap} {faint}\n");
+    let mut text = output.text();
+    text.push(&format!("{number:>2} "));
+    text.paint(color, mark);
+    text.push(" ");
+    text.paint(1, &title);
+    text.push(&format!("{gap} "));
+    text.paint(2, &time);
+    text.push("\n");
     let room = output.columns.saturating_sub(7);
     for line in &log.lines {
         match line {
             Line::Call(what, arguments) => {
                 let line = cut(&format!("{what} {}", brief(arguments)), room);
-                text.push_str(&format!(
-                    "     {} {}\n",
-                    output.painted(36, "→"),
-                    output.painted(36, &line)
-                ));
+                text.push("     ");
+                text.paint(36, &format!("→ {line}"));
+                text.push("\n");
             }
-            Line::Note(what) => text.push_str(&format!("     ← {}\n", cut(what, room))),
+            Line::Note(what) => text.push(&format!("     ← {}\n", cut(what, room))),
         }
     }
-    text.push('\n');
+    text.push("\n");
     text
 }
 
@@ -217,6 +206,7 @@ mod tests {
             columns: 50,
         };
         let text = as_text(&output, 3, "A title", &log, None);
+        let text = text.as_str();
         assert!(text.starts_with(" 3 ✓ A title"), "{text}");
         for line in text.lines() {
             assert!(columns_of(line) <= 50, "{line}");

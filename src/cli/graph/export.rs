@@ -17,6 +17,7 @@ use crate::graph::Graph;
 use crate::graph::picture::Picture;
 use crate::graph::portable::{Line, Written};
 use crate::limits;
+use crate::printable;
 
 /// In which form, how much of it, and where to.
 #[derive(clap::Args)]
@@ -70,7 +71,7 @@ pub(super) fn run(
                 _ => picture.page(),
             })?;
             if left_out {
-                output.complain(&format!(
+                output.complain(format!(
                     "mimo: the picture shows the first {} triples; --limit shows more\n",
                     arguments.limit
                 ));
@@ -83,7 +84,7 @@ pub(super) fn run(
     };
     match output.json {
         true => output.document(&json!({"file": file.display().to_string(), "triples": written})),
-        false => output.print(&format!("{written} triples in {}\n", file.display())),
+        false => output.print(format!("{written} triples in {}\n", file.display())),
     }
 }
 
@@ -93,7 +94,7 @@ fn lines(graph: &Graph, reach: &Reach, projects: Vec<String>, out: &mut Sink) ->
     each(graph, reach, projects, |line| {
         count += usize::from(line.is_triple());
         let line = serde_json::to_string(line).map_err(Failure::internal)?;
-        out.write(&format!("{line}\n"))?;
+        out.write(&format!("{}\n", printable::json(&line)))?;
         Ok(true)
     })?;
     Ok(count)

@@ -138,5 +138,5 @@ fn print_counts(counts: &Counts, observations: usize, output: &Output) -> Result
             "{observations} observations are texts, not relations; `mimo memory import` takes them\n"
         ));
     }
-    output.print(&text)
+    output.print(text)
 }

@@ -60,7 +60,7 @@ pub(super) fn run(
     if cleaned.more {
         text.push_str("more is due: run it again, or leave it to the next hour\n");
     }
-    output.print(&text)
+    output.print(text)
 }
 
 /// What would happen, and to which memories.
@@ -110,7 +110,7 @@ fn list(memories: &Memories, settings: &RetentionSettings, output: &Output) -> R
         let shown = ids.iter().take(SHOWN).copied().collect();
         for memory in app::run(memories.look_at(shown))? {
             let line = memory.content.split_whitespace();
-            let line = output.harmless(&line.collect::<Vec<_>>().join(" "));
+            let line = line.collect::<Vec<_>>().join(" ");
             let line = format!("{:>8}  {:.2}  {line}", memory.id, memory.fields.importance);
             text.push_str(&cut(&line, output.columns));
             text.push('\n');
@@ -125,5 +125,5 @@ fn list(memories: &Memories, settings: &RetentionSettings, output: &Output) -> R
     if text.is_empty() {
         text.push_str("nothing is due\n");
     }
-    output.print(&text)
+    output.print(text)
 }

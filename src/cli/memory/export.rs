@@ -13,6 +13,7 @@ use crate::cli::output::Output;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::failure::{Failure, Kind};
+use crate::printable;
 use crate::store::ProjectSet;
 
 /// How much, and where to.
@@ -47,7 +48,9 @@ impl Target {
         let Some(sink) = &mut self.sink else {
             return Ok(());
         };
-        let written = sink.write(line).and_then(|()| sink.write("\n"));
+        let written = sink
+            .write(&printable::json(line))
+            .and_then(|()| sink.write("\n"));
         written.map_err(|error| {
             self.met = Some(error);
             Failure::new(Kind::Unavailable, "the export was cut off")
@@ -90,6 +93,6 @@ pub(super) fn run(
     };
     match output.json {
         true => output.document(&json!({"file": file.display().to_string(), "memories": count})),
-        false => output.print(&format!("{count} memories in {}\n", file.display())),
+        false => output.print(format!("{count} memories in {}\n", file.display())),
     }
 }

@@ -110,5 +110,5 @@ fn print_counts(graph: &GraphLines, importer: &Importer, output: &Output) -> Res
             "{missing} memories are missing that the first line counts: was the file cut off?\n"
         ));
     }
-    output.print(&text)
+    output.print(text)
 }

@@ -57,7 +57,7 @@ pub(super) fn run(
     if arguments.dry_run {
         return match output.json {
             true => output.document(&json!({"dry_run": true, "restored": ids})),
-            false => output.print(&format!("{} memories would be restored\n", ids.len())),
+            false => output.print(format!("{} memories would be restored\n", ids.len())),
         };
     }
     let progress = Progress::new(output, "memories");
@@ -82,9 +82,9 @@ pub(super) fn run(
             let count = restored.unchanged.len();
             text.push_str(&format!("{count} were not archived\n"));
         }
-        output.print(&text)?;
+        output.print(text)?;
         for (id, failure) in &restored.failed {
-            output.complain(&format!("mimo: memory {id}: {}\n", failure.message));
+            output.complain(format!("mimo: memory {id}: {}\n", failure.message));
         }
     }
     match restored.failed.is_empty() {

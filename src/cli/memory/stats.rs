@@ -12,6 +12,7 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::memory::inventory::{Group, Inventory};
 use crate::memory::retention::Run;
+use crate::printable;
 
 /// Nothing to say.
 #[derive(clap::Args)]
@@ -108,7 +109,7 @@ pub(super) fn run(
     for (title, sums) in [("projects", &projects), ("categories", &categories)] {
         text.push_str(&format!("\n{title}\n"));
         for (name, sum) in sums {
-            text.push_str(&sum.row(&format!("  {}", output.harmless(name))));
+            text.push_str(&sum.row(&format!("  {}", printable::line(name))));
         }
     }
     text.push_str("\nvectors\n");
@@ -134,7 +135,7 @@ pub(super) fn run(
             run.id
         ),
     });
-    output.print(&text)
+    output.print(text)
 }
 
 fn vectors(inventory: &Inventory) -> Vec<Value> {

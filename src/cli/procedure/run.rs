@@ -10,9 +10,10 @@ use serde_json::{Map, Value, json};
 use tokio::time::Instant;
 
 use crate::caller::Grants;
-use crate::cli::output::{Exit, Output, cut};
+use crate::cli::output::{Exit, Output, cut, quoted};
 use crate::failure::{Failure, Kind};
 use crate::limits;
+use crate::printable;
 use crate::procedure::definition::LATEST;
 use crate::procedure::journal::Decision;
 use crate::procedure::{Execution, ExecutionStatus, Procedures, Start, view};
@@ -123,7 +124,7 @@ async fn follow(procedures: &Procedures, grants: &Grants, id: &str, output: &Out
             if live && now != last {
                 let seconds = begun.elapsed().as_secs_f64();
                 let line = cut(&format!("{seconds:7.2} s  {now}"), output.columns);
-                output.complain(&format!("{line}\n"));
+                output.complain(format!("{line}\n"));
                 last = now;
             }
         };
@@ -137,7 +138,7 @@ async fn follow(procedures: &Procedures, grants: &Grants, id: &str, output: &Out
     let document = view::execution(&execution, &machine);
     match output.json || !output.terminal {
         true => output.document(&document)?,
-        false => output.print(&ending(&document))?,
+        false => output.print(ending(&document))?,
     }
     match document["status"].as_str() {
         Some("completed") => Ok(()),
@@ -147,7 +148,7 @@ async fn follow(procedures: &Procedures, grants: &Grants, id: &str, output: &Out
 
 /// How it ended, for a person.
 fn ending(document: &Value) -> String {
-    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let text = |value: &Value| printable::line(value.as_str().unwrap_or_default()).into_owned();
     let id = text(&document["execution_id"]);
     let mut shown = format!(
         "{} {}: {}\n",
@@ -179,11 +180,12 @@ fn ending(document: &Value) -> String {
             true => " --outcome done|again|failed",
             false => "",
         };
-        let _ = writeln!(shown, "  {}", text(&waits["message"]));
+        let message = waits["message"].as_str().unwrap_or_default();
+        let _ = writeln!(shown, "  {}", quoted(message));
         let _ = writeln!(shown, "  next: mimo procedure approve {id}{option}");
     }
     if let Some(output) = document.get("output").filter(|output| !output.is_null()) {
-        let _ = writeln!(shown, "{output:#}");
+        let _ = writeln!(shown, "{}", printable::json(&format!("{output:#}")));
     }
     shown
 }
@@ -233,7 +235,7 @@ pub(super) async fn history(
                 each.state.clone(),
             ]
         };
-        return output.print(&output.table(found.iter().map(row)));
+        return output.print(output.table(found.iter().map(row)));
     };
     let execution = procedures.execution(grants, &id).await?;
     let machine = procedures.machine(grants, &id).await?;
@@ -245,7 +247,7 @@ pub(super) async fn history(
     }
     let mut text = String::new();
     for each in document["history"].as_array().into_iter().flatten() {
-        let of = |key: &str| each[key].as_str().unwrap_or("·").to_owned();
+        let of = |key: &str| printable::line(each[key].as_str().unwrap_or("·"));
         let ms = each["ms"].as_f64().unwrap_or(0.0);
         let _ = writeln!(
             text,
@@ -271,7 +273,7 @@ pub(super) async fn history(
         );
         let _ = writeln!(text, "{}", cut(&line, output.columns));
     }
-    output.print(&(text + &ending(&document)))
+    output.print(text + &ending(&document))
 }
 
 pub(super) async fn approve(
@@ -299,7 +301,7 @@ pub(super) async fn approve(
             .into());
     }
     let shown = ending(&view::execution(&execution, &machine));
-    output.complain(&format!("{shown}Type yes for \"{}\": ", decision.name()));
+    output.complain(format!("{shown}Type yes for \"{}\": ", decision.name()));
     let mut answer = String::new();
     io::stdin().lock().read_line(&mut answer)?;
     if answer.trim() != "yes" {

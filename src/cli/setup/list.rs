@@ -6,7 +6,7 @@ use anyhow::Result;
 use serde_json::{Value, json};
 
 use super::{line_of, not_understood, places, written};
-use crate::cli::output::Output;
+use crate::cli::output::{Output, Text, quoted};
 use crate::clients::file::Settings;
 use crate::clients::{Client, FoundEntry};
 use crate::config::Environment;
@@ -40,7 +40,7 @@ pub(super) fn run(environment: &Environment, output: &Output) -> Result<()> {
         true => output.document(&json!({
             "clients": rows.iter().map(Row::document).collect::<Vec<_>>()
         })),
-        false => output.print(&table(&rows, output)),
+        false => output.print(table(&rows, output)),
     }
 }
 
@@ -98,25 +98,22 @@ impl Row {
     }
 }
 
-fn table(rows: &[Row], output: &Output) -> String {
-    let mut text: String = rows
-        .iter()
-        .map(|row| {
-            let color = match row.state {
-                "set up" => 32,
-                "broken" | "gone" => 31,
-                "other" | "off" => 33,
-                _ => 0,
-            };
-            let state = output.painted(color, &format!("{:10}", row.state));
-            let name = row.client.name();
-            let line = format!("  {name:14}  {state}  {}\n", row.file.display());
-            match row.why.as_str() {
-                "" => line,
-                why => format!("{line}{:30}{}\n", "", output.harmless(why)),
-            }
-        })
-        .collect();
-    text.push_str("\nmimo setup CLIENT adds it, --remove takes it out, --dry-run only shows.\n");
+fn table(rows: &[Row], output: &Output) -> Text {
+    let mut text = output.text();
+    for row in rows {
+        let color = match row.state {
+            "set up" => 32,
+            "broken" | "gone" => 31,
+            "other" | "off" => 33,
+            _ => 0,
+        };
+        text.push(&format!("  {:14}  ", row.client.name()));
+        text.paint(color, &format!("{:10}", row.state));
+        text.push(&format!("  {}\n", row.file.display()));
+        if !row.why.is_empty() {
+            text.push(&format!("{:30}{}\n", "", quoted(&row.why)));
+        }
+    }
+    text.push("\nmimo setup CLIENT adds it, --remove takes it out, --dry-run only shows.\n");
     text
 }

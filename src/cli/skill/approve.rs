@@ -10,10 +10,11 @@ use serde_json::{Value, json};
 
 use super::{refused, reload};
 use crate::app;
-use crate::cli::output::{Exit, Output};
+use crate::cli::output::{Exit, Output, Text};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::failure::{Failure, Kind};
+use crate::printable;
 use crate::registry::approvals::Approvals;
 use crate::registry::instances::Command;
 use crate::registry::tool_cache::ToolCache;
@@ -74,7 +75,7 @@ pub(super) fn run(
     let mut approved = Vec::new();
     for each in &waiting {
         if !output.json {
-            output.print(&text(each, output))?;
+            output.print(text(each, output))?;
         }
         if arguments.yes || (asks && !output.json && agreed(each, output)?) {
             approved.push(each);
@@ -90,11 +91,11 @@ pub(super) fn run(
     if output.json {
         output.document(&document(&waiting, &approved))?;
     } else {
-        output.print(&summary(approved.len(), waiting.len()))?;
+        output.print(summary(approved.len(), waiting.len()))?;
         for (mimo, _) in told.iter().filter(|(_, answer)| answer.is_none()) {
             let pid = mimo.pid;
             let text = format!("mimo: the Mimo {pid} did not answer; it reads it when it starts\n");
-            output.complain(&text);
+            output.complain(text);
         }
     }
     match approved.len() == waiting.len() || asks {
@@ -176,28 +177,30 @@ fn approve(approved: &[&Waiting], approvals: &Approvals) -> Result<(), Failure> 
 }
 
 fn agreed(waiting: &Waiting, output: &Output) -> Result<bool> {
-    let name = output.harmless(&waiting.tool.name);
-    output.print(&format!("approve {name} of {}? [y/N] ", waiting.skill))?;
+    let name = printable::line(&waiting.tool.name);
+    output.print(format!("approve {name} of {}? [y/N] ", waiting.skill))?;
     std::io::stdout().flush()?;
     let mut line = String::new();
     std::io::stdin().read_line(&mut line)?;
     Ok(matches!(line.trim(), "y" | "Y" | "yes"))
 }
 
-fn text(waiting: &Waiting, output: &Output) -> String {
-    let name = output.harmless(&waiting.tool.name);
+fn text(waiting: &Waiting, output: &Output) -> Text {
+    let name = printable::line(&waiting.tool.name);
     let why = match waiting.why {
         "new" => "nobody has approved it yet",
         _ => "it is not what was approved",
     };
-    let mut text = format!("{} {name}: {why}\n", waiting.skill);
+    let mut text = output.text();
+    text.push(&format!("{} {name}: {why}\n", waiting.skill));
     for line in &waiting.difference {
         let color = match line.as_bytes().first() {
             Some(b'-') => 31,
             _ => 32,
         };
-        let line = output.painted(color, &output.harmless(line));
-        text.push_str(&format!("  {line}\n"));
+        text.push("  ");
+        text.paint(color, &printable::line(line));
+        text.push("\n");
     }
     text
 }

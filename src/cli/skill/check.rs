@@ -74,15 +74,16 @@ fn tell(file: &Path, config: &Config, layers: &Layers, output: &Output) -> Resul
         return output.document(&document);
     }
     match manifest.skills.is_empty() {
-        true => output.print(&format!(
+        true => output.print(format!(
             "{} has no skills; `mimo skill add --help` shows how to add one\n",
             file.display()
         )),
-        false => output.print(&format!(
-            "{}\n{}",
-            table(&manifest, output),
-            doctor::sandbox_text(layers, output)
-        )),
+        false => {
+            let mut text = output.text();
+            text.push(&format!("{}\n", table(&manifest, output)));
+            doctor::tell_sandbox(layers, &mut text);
+            output.print(text)
+        }
     }
 }
 

@@ -82,7 +82,7 @@ fn told(word: &str, name: &str, config: &Config, output: &Output) -> Result<()> 
     let path = config.skills.manifest.display().to_string();
     match output.json {
         true => output.document(&json!({"ok": true, word: name, "file": path})),
-        false => output.print(&format!("{word} {name}: {path}\n")),
+        false => output.print(format!("{word} {name}: {path}\n")),
     }
 }
 

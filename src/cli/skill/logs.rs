@@ -16,6 +16,7 @@ use crate::cli::output::{Exit, Output};
 use crate::config::Config;
 use crate::failure::{Failure, Kind};
 use crate::limits;
+use crate::printable;
 use crate::skills::logs::{self, Entry, Reader, What};
 use crate::skills::manifest;
 use crate::skills::spec::SkillName;
@@ -135,26 +136,27 @@ fn unreadable(folder: &Path, error: &io::Error) -> Failure {
 }
 
 fn print(entries: &[(SkillName, Entry)], output: &Output) -> Result<()> {
-    let mut text = String::new();
+    let mut text = output.text();
     for (name, entry) in entries {
         if output.json {
             let mut document = json!(entry);
             document["skill"] = json!(name.as_str());
-            text.push_str(&document.to_string());
+            text.push(&printable::json(&document.to_string()));
         } else {
-            let told = match &entry.what {
-                What::Started(mimo) => output.painted(32, &format!("started by mimo {mimo}")),
-                What::Line(line) => output.harmless(line),
-                What::LeftOut(bytes) => output.painted(33, &format!("({bytes} bytes left out)")),
-                What::Ended(why) => output.painted(31, &output.harmless(&format!("ended: {why}"))),
+            let (color, told) = match &entry.what {
+                What::Started(mimo) => (32, format!("started by mimo {mimo}")),
+                What::Line(line) => (0, line.clone()),
+                What::LeftOut(bytes) => (33, format!("({bytes} bytes left out)")),
+                What::Ended(why) => (31, format!("ended: {why}")),
             };
-            let head = format!("{} {name}[{}]", entry.at, entry.pid);
-            text.push_str(&format!("{} {told}", output.painted(2, &head)));
+            text.paint(2, &format!("{} {name}[{}]", entry.at, entry.pid));
+            text.push(" ");
+            text.paint(color, &printable::line(&told));
         }
-        text.push('\n');
+        text.push("\n");
     }
-    match text.is_empty() {
+    match entries.is_empty() {
         true => Ok(()),
-        false => output.print(&text),
+        false => output.print(text),
     }
 }

@@ -8,11 +8,12 @@ use serde_json::{Value, json};
 
 use super::refused;
 use crate::app;
-use crate::cli::output::{Exit, Output};
+use crate::cli::output::{Exit, Output, Text};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::failure::{Failure, Kind};
 use crate::limits;
+use crate::printable;
 use crate::registry::instances::{self, Command, Instance};
 use crate::skills::manifest;
 
@@ -42,14 +43,17 @@ pub(super) fn run(config: &Config, clock: &dyn Clock, output: &Output) -> Result
         let file = path.display().to_string();
         output.document(&json!({"ok": well, "file": file, "mimos": mimos}))?;
     } else if answers.is_empty() {
-        output.print(&format!(
+        output.print(format!(
             "{} is right; no Mimo runs on {}, the next one reads it\n",
             path.display(),
             config.data_folder.display()
         ))?;
     } else {
-        let told: String = answers.iter().map(|answer| text(answer, output)).collect();
-        output.print(&told)?;
+        let mut told = output.text();
+        for answer in &answers {
+            tell(answer, &mut told);
+        }
+        output.print(told)?;
     }
     match well {
         true => Ok(()),
@@ -106,17 +110,23 @@ fn document((mimo, answer): &Answer) -> Value {
 
 const SILENT: &str = "it did not answer in time, or ended";
 
-fn text((mimo, answer): &Answer, output: &Output) -> String {
+fn tell((mimo, answer): &Answer, text: &mut Text) {
     let head = format!("mimo {}", mimo.pid);
     let Some(answer) = answer else {
-        return format!("{}: {SILENT}\n", output.painted(31, &head));
+        text.paint(31, &head);
+        return text.push(&format!(": {SILENT}\n"));
     };
     if answer["ok"] != true {
-        let word = |key: &str| answer["error"][key].as_str().unwrap_or_default();
-        let head = output.painted(31, &head);
-        return format!("{head}: {}\n  next: {}\n", word("message"), word("hint"));
+        let word = |key: &str| printable::line(answer["error"][key].as_str().unwrap_or_default());
+        text.paint(31, &head);
+        return text.push(&format!(
+            ": {}\n  next: {}\n",
+            word("message"),
+            word("hint")
+        ));
     }
-    let mut parts = Vec::new();
+    text.push(&head);
+    let mut separator = ": ";
     for (word, color) in [
         ("kept", 0),
         ("started", 32),
@@ -126,14 +136,16 @@ fn text((mimo, answer): &Answer, output: &Output) -> String {
         let names = answer[word].as_array().into_iter().flatten();
         let names: Vec<&str> = names.filter_map(Value::as_str).collect();
         if !names.is_empty() {
-            let word = output.painted(color, word);
-            parts.push(format!("{word} {}", names.join(", ")));
+            text.push(separator);
+            text.paint(color, word);
+            text.push(&format!(" {}", names.join(", ")));
+            separator = "; ";
         }
     }
-    if parts.is_empty() {
-        parts.push("no skills".to_owned());
-    }
-    let mut text = format!("{head}: {}\n", parts.join("; "));
+    text.push(match separator {
+        "; " => "\n",
+        _ => ": no skills\n",
+    });
     for (name, why) in answer["failed"].as_object().into_iter().flatten() {
         let kept = answer["kept"]
             .as_array()
@@ -142,9 +154,9 @@ fn text((mimo, answer): &Answer, output: &Output) -> String {
             true => "the one from before goes on",
             false => "it is tried again",
         };
-        let failed = output.painted(31, "failed");
-        let why = output.harmless(why.as_str().unwrap_or_default());
-        text.push_str(&format!("  {failed} {name}: {why}; {next}\n"));
+        let why = printable::line(why.as_str().unwrap_or_default());
+        text.push("  ");
+        text.paint(31, "failed");
+        text.push(&format!(" {name}: {why}; {next}\n"));
     }
-    text
 }

@@ -4,6 +4,7 @@
 mod approve;
 mod containers;
 mod logs;
+mod printable;
 mod reload;
 mod starting;
 mod world;

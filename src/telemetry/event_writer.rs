@@ -1,0 +1,46 @@
+//! The writer of log events, which come from everywhere.
+
+use std::io::{self, Write};
+
+use tracing_subscriber::fmt::MakeWriter;
+
+use crate::printable;
+
+/// Where log events go, one line each: a message from elsewhere can forge no
+/// event and steer no terminal.
+pub(crate) struct EventWriter<W>(pub(crate) W);
+
+impl<W: Write> Write for EventWriter<W> {
+    /// Takes one event with its line end.
+    fn write(&mut self, event: &[u8]) -> io::Result<usize> {
+        let text = String::from_utf8_lossy(event);
+        let shown = printable::line(text.strip_suffix('\n').unwrap_or(&text));
+        self.0.write_all(format!("{shown}\n").as_bytes())?;
+        Ok(event.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.0.flush()
+    }
+}
+
+impl<'a, M: MakeWriter<'a>> MakeWriter<'a> for EventWriter<M> {
+    type Writer = EventWriter<M::Writer>;
+
+    fn make_writer(&'a self) -> Self::Writer {
+        EventWriter(self.0.make_writer())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_event_stays_on_its_line() {
+        let mut written = Vec::new();
+        let event = b"WARN one\x1b[2K\nERROR forged\n";
+        EventWriter(&mut written).write_all(event).expect("written");
+        assert_eq!(written, b"WARN one\\u{1b}[2K\\u{a}ERROR forged\n");
+    }
+}
