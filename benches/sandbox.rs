@@ -130,6 +130,7 @@ mod linux {
     fn spec(network: Network) -> SkillSpec {
         SkillSpec {
             name: SkillName::new("true").expect("a name"),
+            identity: Default::default(),
             program: PROGRAM.into(),
             arguments: Vec::new(),
             environment: Default::default(),

@@ -13,9 +13,9 @@ use serde_json::Value;
 use super::pins::{Pins, pin};
 use crate::failure::{Failure, Kind};
 use crate::skills::client::Tool;
-use crate::skills::spec::SkillName;
+use crate::skills::spec::{Identity, SkillName};
 use crate::store::PinStore;
-use crate::store::pins::{OnPinned, Pin};
+use crate::store::pins::{FirstSight, OnPinned, Pin};
 
 #[derive(Clone)]
 pub struct Approvals {
@@ -41,19 +41,19 @@ impl Approvals {
             failure.message = format!("the approved tool definitions cannot be read: {why}");
             failure
         })?;
-        Ok(pins.into_iter().collect())
+        Ok(pins.into())
     }
 
-    /// Pins tools that were seen for the first time, unless another process
-    /// pinned them first.
-    pub(crate) async fn trust(&self, pins: Vec<Pin>) -> Result<Pins, Failure> {
-        let all = self.store.pin(pins, OnPinned::Keep).await?;
-        Ok(all.into_iter().collect())
+    /// Records entries that were seen for the first time, unless another process
+    /// saw them first.
+    pub(crate) async fn trust(&self, sights: Vec<FirstSight>) -> Result<Pins, Failure> {
+        Ok(self.store.trust(sights).await?.into())
     }
 
     /// Approves tools as they are now.
-    pub async fn approve(&self, tools: &[(SkillName, Tool)]) -> Result<(), Failure> {
-        let pins = tools.iter().map(|(skill, tool)| pin(skill, tool));
+    pub async fn approve(&self, tools: &[(SkillName, Identity, Tool)]) -> Result<(), Failure> {
+        let pins = tools.iter();
+        let pins = pins.map(|(skill, identity, tool)| pin(skill, identity, tool));
         let approved = self.store.pin(pins.collect(), OnPinned::Replace).await;
         Ok(approved.map(drop)?)
     }
@@ -102,6 +102,7 @@ fn read_file(path: &Path) -> io::Result<Option<Vec<Pin>>> {
     for (skill, tools) in skills {
         pins.extend(tools.into_iter().map(|(tool, entry)| Pin {
             skill: skill.clone(),
+            identity: String::new(),
             tool,
             hash: entry.hash,
             definition: entry.definition.to_string(),
@@ -119,11 +120,15 @@ mod tests {
     use crate::registry::pins::{ApprovalState, FirstUse};
     use crate::store::sqlite::SqliteStore;
 
-    fn tool(description: &str) -> (SkillName, Tool) {
+    fn tool(description: &str) -> (SkillName, Identity, Tool) {
         let raw = json!({"name": "echo", "description": description, "inputSchema": {}});
         let raw = RawValue::from_string(raw.to_string()).expect("JSON");
         let skill = SkillName::new("files").expect("a name");
-        (skill, Tool::read(&raw).expect("a tool"))
+        (
+            skill,
+            Identity::default(),
+            Tool::read(&raw).expect("a tool"),
+        )
     }
 
     fn open(folder: &Path) -> Approvals {
@@ -131,9 +136,13 @@ mod tests {
         Approvals::new(Arc::new(store), folder)
     }
 
-    async fn state(approvals: &Approvals, (skill, tool): &(SkillName, Tool)) -> ApprovalState {
+    async fn state(
+        approvals: &Approvals,
+        (skill, identity, tool): &(SkillName, Identity, Tool),
+    ) -> ApprovalState {
         let pins = approvals.load().await.expect("pins");
-        let (mut states, _) = pins.judge(skill, std::slice::from_ref(tool), FirstUse::Trust);
+        let (mut states, _) =
+            pins.judge(skill, identity, std::slice::from_ref(tool), FirstUse::Trust);
         states.remove("echo").expect("judged")
     }
 
@@ -141,10 +150,10 @@ mod tests {
     async fn the_file_of_an_earlier_version_is_imported_once() {
         let folder = tempfile::tempdir().expect("a folder");
         let file = folder.path().join("skill-pins.json");
-        let (skill, approved) = tool("as approved");
+        let (skill, identity, approved) = tool("as approved");
         let Pin {
             hash, definition, ..
-        } = pin(&skill, &approved);
+        } = pin(&skill, &identity, &approved);
         let definition: Value = serde_json::from_str(&definition).expect("JSON");
         let old = json!({"files": {"echo": {"hash": hash, "definition": definition}}});
         fs::write(&file, old.to_string()).expect("written");
@@ -190,9 +199,13 @@ mod tests {
     async fn a_tool_trusted_by_another_process_first_is_changed_here() {
         let folder = tempfile::tempdir().expect("a folder");
         let (one, two) = (open(folder.path()), open(folder.path()));
-        let trust = |(skill, tool): (SkillName, Tool)| vec![pin(&skill, &tool)];
-        one.trust(trust(tool("first"))).await.expect("pinned");
-        two.trust(trust(tool("second"))).await.expect("pinned");
+        let sight = |(skill, identity, tool): (SkillName, Identity, Tool)| {
+            let tools = [tool];
+            let (_, sight) = Pins::default().judge(&skill, &identity, &tools, FirstUse::Trust);
+            Vec::from_iter(sight)
+        };
+        one.trust(sight(tool("first"))).await.expect("pinned");
+        two.trust(sight(tool("second"))).await.expect("pinned");
         assert_eq!(state(&two, &tool("first")).await, ApprovalState::Approved);
         assert!(matches!(
             state(&two, &tool("second")).await,

@@ -24,7 +24,7 @@ use crate::skills::child::ChildLauncher;
 use crate::skills::client::{DownstreamClient, SkillClient, Tool};
 use crate::skills::job::{Job, JobEvent};
 use crate::skills::spec::{SkillName, SkillSpec};
-use crate::store::pins::Pin;
+use crate::store::pins::FirstSight;
 
 pub(super) use background::run as run_background;
 
@@ -56,8 +56,8 @@ struct State {
     judged: BTreeMap<SkillName, Judged>,
     /// `None` until they have been read.
     pins: Option<Pins>,
-    /// Pins of tools seen for the first time, which the store lacks.
-    trusted: Vec<Pin>,
+    /// Entries seen for the first time, which the store lacks.
+    trusted: Vec<FirstSight>,
     lists: ToolLists,
     /// Lists that the cache file lacks.
     new_lists: Vec<ToolList>,
@@ -311,6 +311,7 @@ impl State {
         let list = ToolList {
             fingerprint: fingerprint(spec),
             skill: spec.name.clone(),
+            identity: spec.identity.clone(),
             tools: tools.clone(),
         };
         self.lists.insert(list.fingerprint.clone(), tools.clone());

@@ -35,7 +35,7 @@ pub use self::pins::{ApprovalState, FirstUse};
 pub(crate) use self::reloader::{ManifestProblem, Reloader};
 pub(crate) use crate::failure::CallError;
 pub(crate) use crate::skills::client::{CallHandlers, DownstreamClient};
-pub(crate) use crate::skills::spec::{Expose, SkillName};
+pub(crate) use crate::skills::spec::{Expose, Identity, SkillName};
 
 /// All skills. Dropping it stops them.
 pub struct Registry(Arc<Core>);

@@ -8,19 +8,24 @@ use sha2::{Digest, Sha256};
 
 use crate::limits::DIFFERENCE_BYTES_MAX;
 use crate::skills::client::Tool;
-use crate::skills::spec::SkillName;
-use crate::store::pins::Pin;
+use crate::skills::spec::{Identity, SkillName};
+use crate::store::pins::{Approved, FirstSight, Pin, SeenEntry};
 
-/// The approved definitions, by skill and tool.
+/// What is approved.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub(crate) struct Pins(BTreeMap<String, BTreeMap<String, Pin>>);
+pub(crate) struct Pins {
+    /// By skill, identity and tool.
+    pins: BTreeMap<String, BTreeMap<(String, String), Pin>>,
+    /// The entry under which each skill was seen last.
+    seen: BTreeMap<String, SeenEntry>,
+}
 
-/// How to treat a tool that is seen for the first time.
+/// How to treat the tools of a manifest entry that is seen for the first time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FirstUse {
-    /// It is pinned: adding the skill to the manifest was the approval.
+    /// They are pinned: writing the entry was the approval.
     Trust,
-    /// It waits for a person.
+    /// They wait for a person.
     Ask,
 }
 
@@ -36,55 +41,97 @@ pub enum ApprovalState {
     Changed(String),
 }
 
-impl FromIterator<Pin> for Pins {
-    fn from_iter<I: IntoIterator<Item = Pin>>(all: I) -> Pins {
+impl From<Approved> for Pins {
+    fn from(approved: Approved) -> Pins {
         let mut pins = Pins::default();
-        for pin in all {
-            let of_skill = pins.0.entry(pin.skill.clone()).or_default();
-            of_skill.insert(pin.tool.clone(), pin);
+        for pin in approved.pins {
+            pins.add_missing(pin);
         }
+        let seen = approved.seen.into_iter();
+        pins.seen = seen.map(|seen| (seen.skill.clone(), seen)).collect();
         pins
     }
 }
 
 impl Pins {
-    fn get(&self, skill: &str, tool: &str) -> Option<&Pin> {
-        self.0.get(skill)?.get(tool)
+    /// A skill that was never seen owns the pins of earlier versions, which have no
+    /// identity.
+    fn get(&self, skill: &SkillName, identity: &Identity, tool: &str) -> Option<&Pin> {
+        let of_skill = self.pins.get(skill.as_str())?;
+        let get = |identity: &str| of_skill.get(&(identity.to_owned(), tool.to_owned()));
+        let old = || match self.seen.contains_key(skill.as_str()) {
+            true => None,
+            false => get(""),
+        };
+        get(&identity.program).or_else(old)
     }
 
-    /// Adds the pins of tools that have none yet.
-    pub(crate) fn add_missing(&mut self, pins: impl IntoIterator<Item = Pin>) {
+    fn add_missing(&mut self, pin: Pin) {
+        let of_skill = self.pins.entry(pin.skill.clone()).or_default();
+        let key = (pin.identity.clone(), pin.tool.clone());
+        of_skill.entry(key).or_insert(pin);
+    }
+
+    /// Records the first sight of an entry as the store does, unless the entry is
+    /// known.
+    pub(crate) fn see(&mut self, FirstSight { seen, pins }: FirstSight) {
+        let known = self.seen.insert(seen.skill.clone(), seen.clone());
+        if known.as_ref() == Some(&seen) {
+            return;
+        }
+        if known.is_none()
+            && let Some(of_skill) = self.pins.remove(&seen.skill)
+        {
+            for ((identity, _), mut pin) in of_skill {
+                if identity.is_empty() {
+                    pin.identity.clone_from(&seen.identity);
+                }
+                self.add_missing(pin);
+            }
+        }
         for pin in pins {
-            let of_skill = self.0.entry(pin.skill.clone()).or_default();
-            of_skill.entry(pin.tool.clone()).or_insert(pin);
+            self.add_missing(pin);
         }
     }
 
-    /// The state of each tool by name, and the pins of those that are trusted
-    /// because they are seen for the first time.
+    /// The state of each tool by name, and the first sight of the entry where it is
+    /// one.
     pub(crate) fn judge(
         &self,
         skill: &SkillName,
+        identity: &Identity,
         tools: &[Tool],
         first_use: FirstUse,
-    ) -> (BTreeMap<String, ApprovalState>, Vec<Pin>) {
-        let mut trusted = Vec::new();
-        let mut judge = |tool: &Tool| match self.get(skill.as_str(), &tool.name) {
+    ) -> (BTreeMap<String, ApprovalState>, Option<FirstSight>) {
+        let seen = SeenEntry {
+            skill: skill.to_string(),
+            identity: identity.program.clone(),
+            entry: identity.entry.clone(),
+        };
+        let first = self.seen.get(skill.as_str()) != Some(&seen);
+        let mut pins = Vec::new();
+        let mut judge = |tool: &Tool| match self.get(skill, identity, &tool.name) {
             Some(pin) => compare(pin, tool),
-            None if first_use == FirstUse::Ask => ApprovalState::New,
-            None => {
-                trusted.push(pin(skill, tool));
+            None if first && first_use == FirstUse::Trust => {
+                pins.push(pin(skill, identity, tool));
                 ApprovalState::Approved
             }
+            None => ApprovalState::New,
         };
         let states = tools.iter().map(|tool| (tool.name.clone(), judge(tool)));
-        (states.collect(), trusted)
+        let states = states.collect();
+        (states, first.then_some(FirstSight { seen, pins }))
     }
 
     /// The differences between the approved definition and `tool`, one line
     /// each: the whole definition where nothing was approved.
-    pub(crate) fn difference(&self, skill: &SkillName, tool: &Tool) -> Vec<String> {
-        let approved = match self.get(skill.as_str(), &tool.name) {
+    pub(crate) fn difference(
+        &self,
+        skill: &SkillName,
+        identity: &Identity,
+        tool: &Tool,
+    ) -> Vec<String> {
+        let approved = match self.get(skill, identity, &tool.name) {
             Some(pin) => parsed(&pin.definition),
             None => Value::Object(serde_json::Map::new()),
         };
@@ -95,9 +142,10 @@ impl Pins {
 }
 
 /// The pin that approves `tool` as it is now.
-pub(crate) fn pin(skill: &SkillName, tool: &Tool) -> Pin {
+pub(crate) fn pin(skill: &SkillName, identity: &Identity, tool: &Tool) -> Pin {
     Pin {
         skill: skill.to_string(),
+        identity: identity.program.clone(),
         tool: tool.name.clone(),
         hash: hash(&parsed(tool.raw.get())),
         definition: tool.raw.get().to_owned(),

@@ -14,7 +14,7 @@ use sha2::{Digest, Sha256};
 use crate::files::replace;
 use crate::limits;
 use crate::skills::client::Tool;
-use crate::skills::spec::{Expose, SkillName, SkillSpec};
+use crate::skills::spec::{Expose, Identity, SkillName, SkillSpec};
 
 /// Tool lists by the fingerprint of their skill.
 pub(super) type ToolLists = BTreeMap<String, Arc<[Tool]>>;
@@ -24,6 +24,7 @@ pub(super) type ToolLists = BTreeMap<String, Arc<[Tool]>>;
 pub(super) struct ToolList {
     pub(super) fingerprint: String,
     pub(super) skill: SkillName,
+    pub(super) identity: Identity,
     pub(super) tools: Arc<[Tool]>,
 }
 
@@ -31,6 +32,9 @@ pub(super) struct ToolList {
 #[derive(Serialize, Deserialize)]
 struct Entry {
     skill: String,
+    /// Absent in entries of earlier versions.
+    #[serde(default)]
+    identity: Identity,
     /// Grows with each list that is written.
     number: u64,
     tools: Vec<Box<RawValue>>,
@@ -59,13 +63,14 @@ impl ToolCache {
     }
 
     /// The tools that each skill listed last, under any fingerprint.
-    pub(crate) fn latest(&self) -> BTreeMap<SkillName, Arc<[Tool]>> {
+    pub(crate) fn latest(&self) -> BTreeMap<SkillName, (Identity, Arc<[Tool]>)> {
         let mut entries: Vec<Entry> = self.entries().into_values().collect();
         entries.sort_by_key(|entry| entry.number);
         // The last entry of a name wins.
-        let named = entries
-            .into_iter()
-            .filter_map(|entry| Some((SkillName::new(&entry.skill)?, tools(&entry.tools))));
+        let named = entries.into_iter().filter_map(|entry| {
+            let name = SkillName::new(&entry.skill)?;
+            Some((name, (entry.identity, tools(&entry.tools))))
+        });
         named.collect()
     }
 
@@ -91,6 +96,7 @@ impl ToolCache {
         for (number, list) in (last.unwrap_or(0) + 1..).zip(lists) {
             let entry = Entry {
                 skill: list.skill.to_string(),
+                identity: list.identity.clone(),
                 number,
                 tools: list
                     .tools
@@ -158,13 +164,14 @@ mod tests {
         ToolList {
             fingerprint: fingerprint.to_owned(),
             skill: SkillName::new(skill).expect("a name"),
+            identity: Identity::default(),
             tools: Tool::read(&raw).into_iter().collect(),
         }
     }
 
     fn latest(cache: &ToolCache, skill: &str) -> String {
         let lists = cache.latest();
-        let tools = &lists[&SkillName::new(skill).expect("a name")];
+        let (_, tools) = &lists[&SkillName::new(skill).expect("a name")];
         tools[0].name.clone()
     }
 

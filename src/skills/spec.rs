@@ -6,6 +6,8 @@ use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 /// The name of a skill: 1 to 32 of `a-z 0-9 _ -`, beginning with a letter or a
 /// digit, and without `__`, which separates it from its tools' names.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -37,9 +39,22 @@ impl fmt::Display for SkillName {
     }
 }
 
+/// Tells a skill from others that had its name before. Both are SHA-256 digests in
+/// hexadecimal.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Identity {
+    /// What runs: the command, the package without its version, and the form. The
+    /// private folder and the approvals belong to it.
+    pub program: String,
+    /// The part of the manifest entry that decides what it may do. A change of it is
+    /// a person's.
+    pub entry: String,
+}
+
 #[derive(Clone, Debug, PartialEq)]
 pub struct SkillSpec {
     pub name: SkillName,
+    pub identity: Identity,
     /// An absolute path, resolved against the trusted PATH. Only this user and root
     /// can change the file.
     pub program: PathBuf,

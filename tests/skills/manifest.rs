@@ -215,6 +215,42 @@ fn every_field_of_a_skill_is_read() {
 }
 
 #[test]
+fn identity_is_what_runs_and_not_how() {
+    let fixture = Fixture::new();
+    let identity = |entry: Value| skill("a", &entry, &fixture).spec.identity;
+    let npx = |args: &[&str]| json!({"command": "npx", "args": args});
+    let first = identity(npx(&["-y", "@scope/a@1.0.0"]));
+    let same = json!({
+        "command": "npx", "args": ["@scope/a@2.0.0", "--verbose"], "env": {"A": "1"},
+        "timeouts": {"call_s": 5}, "sandbox": {"network": "outbound"},
+    });
+    assert_eq!(identity(same.clone()).program, first.program);
+    assert_ne!(identity(same).entry, first.entry, "a person edited it");
+    let later = json!({
+        "command": "npx", "args": ["-y", "@scope/a@1.0.0"], "expose": "search", "start": "eager",
+    });
+    assert_eq!(identity(later), first, "the same entry, seen otherwise");
+    let mut all = BTreeSet::from([first.program]);
+    for other in [
+        npx(&["-y", "@scope/b@1.0.0"]),
+        npx(&["-y", "-p", "@scope/a", "b"]),
+        json!({"command": "uvx", "args": ["a"]}),
+        json!({"command": "uvx", "args": ["--from", "b", "a"]}),
+        json!({"command": "docker", "args": ["run", "-i", "localhost:5000/a:1"]}),
+        json!({"command": "docker", "args": ["run", "-i", "localhost:5000/b:1"]}),
+        json!({"command": "node", "args": ["/FIXTURE/home/server.js"]}),
+        json!({"command": "python3", "args": ["/FIXTURE/home/server.js"]}),
+        json!({"command": "python3", "args": ["-m", "a"]}),
+    ] {
+        assert!(all.insert(identity(other.clone()).program), "{other}");
+    }
+    let image = json!({"command": "docker", "args": ["run", "-i", "localhost:5000/a:2"]});
+    assert!(!all.insert(identity(image).program), "another version");
+    let package = json!({"command": "uvx", "args": ["a==2.0"]});
+    assert!(!all.insert(identity(package).program), "another version");
+}
+
+#[test]
 fn defaults_are_as_measured() {
     let fixture = Fixture::new();
     let skill = skill("a", &json!({"command": "npx", "args": ["a"]}), &fixture);

@@ -28,6 +28,7 @@ use super::machine::PYTHON;
 pub fn program(name: &str, program: PathBuf, arguments: &[&str]) -> SkillSpec {
     SkillSpec {
         name: SkillName::new(name).expect("a name"),
+        identity: Default::default(),
         program,
         arguments: arguments.iter().map(|one| (*one).to_owned()).collect(),
         environment: BTreeMap::new(),

@@ -18,7 +18,7 @@ use crate::printable;
 use crate::registry::approvals::Approvals;
 use crate::registry::instances::Command;
 use crate::registry::tool_cache::ToolCache;
-use crate::registry::{ApprovalState, SkillName};
+use crate::registry::{ApprovalState, Identity, SkillName};
 use crate::skills::client::Tool;
 use crate::skills::manifest;
 
@@ -49,6 +49,7 @@ pub(super) struct Arguments {
 /// A tool that waits.
 struct Waiting {
     skill: SkillName,
+    identity: Identity,
     tool: Tool,
     /// `new` or `changed`.
     why: &'static str,
@@ -128,11 +129,11 @@ fn waiting(
     let pins = app::run(approvals.load())?;
     let cache = ToolCache::in_folder(config.data_folder.clone());
     let (mut waiting, mut seen) = (Vec::new(), false);
-    for (skill, tools) in cache.latest() {
+    for (skill, (identity, tools)) in cache.latest() {
         if !names.contains(&skill) || !wanted(&skill) {
             continue;
         }
-        let (states, _) = pins.judge(&skill, &tools, app::first_use(config));
+        let (states, _) = pins.judge(&skill, &identity, &tools, app::first_use(config));
         for tool in tools.iter() {
             if arguments
                 .tool
@@ -149,9 +150,10 @@ fn waiting(
             };
             waiting.push(Waiting {
                 skill: skill.clone(),
+                identity: identity.clone(),
                 tool: tool.clone(),
                 why,
-                difference: pins.difference(&skill, tool),
+                difference: pins.difference(&skill, &identity, tool),
             });
         }
     }
@@ -168,7 +170,10 @@ fn waiting(
 fn approve(approved: &[&Waiting], approvals: &Approvals) -> Result<(), Failure> {
     let tools: Vec<_> = approved
         .iter()
-        .map(|each| (each.skill.clone(), each.tool.clone()))
+        .map(|each| {
+            let identity = each.identity.clone();
+            (each.skill.clone(), identity, each.tool.clone())
+        })
         .collect();
     app::run(approvals.approve(&tools)).map_err(|mut failure| {
         failure.message = format!("nothing was approved: {}", failure.message);

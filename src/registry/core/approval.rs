@@ -42,7 +42,7 @@ impl Core {
         Ok(())
     }
 
-    /// Stores the pins of tools that were seen for the first time.
+    /// Stores the entries that were seen for the first time.
     pub(in crate::registry) async fn save_trusted(self: &Arc<Self>) {
         let trusted = self.state().trusted.clone();
         let Some(approvals) = self.approvals.as_ref().filter(|_| !trusted.is_empty()) else {
@@ -50,17 +50,23 @@ impl Core {
         };
         match approvals.trust(trusted.clone()).await {
             Ok(pins) => {
-                self.state().trusted.retain(|pin| !trusted.contains(pin));
+                self.state()
+                    .trusted
+                    .retain(|sight| !trusted.contains(sight));
                 self.adopt(pins);
             }
             // They stay trusted in this process, and are stored with the next ones.
-            Err(failure) => tracing::warn!("newly trusted tools were not stored: {failure}"),
+            Err(failure) => {
+                tracing::warn!("what was seen for the first time was not stored: {failure}")
+            }
         }
     }
 
     fn adopt(self: &Arc<Self>, mut pins: Pins) {
         let mut state = self.state();
-        pins.add_missing(state.trusted.iter().cloned());
+        for sight in &state.trusted {
+            pins.see(sight.clone());
+        }
         if state.pins.as_ref() != Some(&pins) {
             state.pins = Some(pins);
             state.judged.clear();
@@ -106,10 +112,13 @@ impl State {
             };
             let same = |judged: &Judged| Arc::ptr_eq(&judged.tools, tools);
             let judged = before.remove(name).filter(same).unwrap_or_else(|| {
-                let (approvals, trusted) = pins.judge(name, tools, first_use);
-                pins.add_missing(trusted.iter().cloned());
-                self.unsaved |= !trusted.is_empty();
-                self.trusted.extend(trusted);
+                let identity = &skill.spec.identity;
+                let (approvals, sight) = pins.judge(name, identity, tools, first_use);
+                if let Some(sight) = sight {
+                    pins.see(sight.clone());
+                    self.trusted.push(sight);
+                    self.unsaved = true;
+                }
                 let tools = tools.clone();
                 Judged { tools, approvals }
             });

@@ -6,7 +6,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use serde::Deserialize;
-use serde_json::Value;
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
 
 use super::folders::{Access, allowed};
 use super::{Skill, shape};
@@ -20,7 +21,7 @@ use crate::skills::env;
 use crate::skills::policy;
 use crate::skills::refusal::{Class, Refusal};
 use crate::skills::rules::Rules;
-use crate::skills::spec::{Expose, Network, Sandbox, SkillName, SkillSpec, Timeouts};
+use crate::skills::spec::{Expose, Identity, Network, Sandbox, SkillName, SkillSpec, Timeouts};
 
 const MB: u64 = 1024 * 1024;
 
@@ -91,8 +92,8 @@ pub(super) fn read(name: SkillName, entry: &Value, rules: &Rules) -> Result<Skil
     })?;
     let mut refused = Vec::new();
     let mut sandbox = sandbox(&raw.sandbox, rules, &mut refused);
-    refused.extend(secrets_in_arguments(&raw.args));
     let declared: Vec<&str> = raw.env.keys().map(String::as_str).collect();
+    refused.extend(secrets_in_arguments(&raw.args, &declared));
     let program = policy::program(&raw.command, rules)
         .map_err(|refusal| refused.push(refusal.under("command")))
         .ok();
@@ -125,6 +126,11 @@ pub(super) fn read(name: SkillName, entry: &Value, rules: &Rules) -> Result<Skil
     let (Some(program), Some(plan), true) = (program, plan, refused.is_empty()) else {
         return Err(refused);
     };
+    let what_runs = [program.form(), &raw.command, &plan.package].join("\0");
+    let identity = Identity {
+        program: digest(&what_runs),
+        entry: digest(&what_it_may(entry)),
+    };
     sandbox.docker = plan.docker;
     add_missing(&mut sandbox.read, program.read.iter().chain(&plan.read));
     let seconds = |given: Option<u64>, usual| Duration::from_secs(given.unwrap_or(usual));
@@ -134,6 +140,7 @@ pub(super) fn read(name: SkillName, entry: &Value, rules: &Rules) -> Result<Skil
         command: raw.command,
         spec: SkillSpec {
             name,
+            identity,
             program: program.path,
             arguments: plan.arguments,
             environment,
@@ -150,6 +157,17 @@ pub(super) fn read(name: SkillName, entry: &Value, rules: &Rules) -> Result<Skil
             },
         },
     })
+}
+
+/// The entry without the keys that only say when it runs and who sees it.
+fn what_it_may(entry: &Value) -> String {
+    let keys = ["command", "args", "env", "sandbox"];
+    json!(keys.map(|key| &entry[key])).to_string()
+}
+
+fn digest(text: &str) -> String {
+    let digest = Sha256::digest(text.as_bytes());
+    digest.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// Gives unset secrets a value: a disabled skill needs none yet.
@@ -169,14 +187,19 @@ fn add_missing<'a>(to: &mut Vec<PathBuf>, more: impl Iterator<Item = &'a PathBuf
     }
 }
 
-/// Secrets in arguments are refused: every process can read another's arguments.
-fn secrets_in_arguments(arguments: &[String]) -> Vec<Refusal> {
-    let holds = |text: &str| text.split("${").skip(1).any(|rest| rest.contains('}'));
+/// Secrets in arguments are refused: every process can read another's arguments. A
+/// `${NAME}` of the skill's own environment is left to the server to replace.
+fn secrets_in_arguments(arguments: &[String], declared: &[&str]) -> Vec<Refusal> {
+    let foreign = |rest: &str| {
+        let name = rest.split_once('}').map(|(name, _)| name);
+        name.is_some_and(|name| !declared.contains(&name))
+    };
+    let holds = |text: &str| text.split("${").skip(1).any(foreign);
     let all = arguments.iter().enumerate().filter(|(_, text)| holds(text));
     all.map(|(at, _)| {
         let why =
             "a ${NAME} in an argument is not expanded, because every process could read it there";
-        let fix = "put it under env, where the server reads it";
+        let fix = "put NAME under env, where the server reads it";
         Refusal::new(Class::Secret, why, fix)
             .under(at)
             .under("args")

@@ -65,9 +65,11 @@ pub(super) fn plan(
     while let Some((at, argument)) = rest.next() {
         if !argument.starts_with('-') {
             argv.push(image(argument).map_err(|refusal| refusal.under(at))?);
+            let package = repository(argument).to_owned();
             argv.extend(rest.map(|(_, argument)| argument.clone()));
             return Ok(Plan {
                 arguments: argv,
+                package,
                 docker: true,
                 ..Plan::default()
             });
@@ -229,6 +231,14 @@ fn image(text: &str) -> Result<String, Refusal> {
             "write it as [registry/]path[:tag][@sha256:..], for example mcp/time:latest",
         )),
     }
+}
+
+/// An image that [`image`] accepted, without its tag and digest.
+fn repository(image: &str) -> &str {
+    let name = image.split('@').next().unwrap_or(image);
+    let last = name.rfind('/').map_or(0, |at| at + 1);
+    let end = name[last..].find(':').map_or(name.len(), |at| last + at);
+    &name[..end]
 }
 
 fn is_image_part(part: &str) -> bool {

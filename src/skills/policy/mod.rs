@@ -7,6 +7,7 @@ mod npx;
 mod package;
 mod python;
 mod resolve;
+mod text;
 mod uvx;
 pub(crate) mod version;
 
@@ -25,6 +26,9 @@ pub(crate) struct Plan {
     /// Without the program. `\0` here and in the environment stands for the skill's
     /// private folder; no manifest can contain that character.
     pub(crate) arguments: Vec<String>,
+    /// The package without its version, or the script: what tells this run from
+    /// another one of the same command.
+    pub(crate) package: String,
     /// Variables of the command that the manifest cannot override.
     pub(crate) environment: BTreeMap<String, String>,
     /// Files that it must be able to read.
@@ -33,7 +37,7 @@ pub(crate) struct Plan {
     pub(crate) docker: bool,
 }
 
-/// Whether the trusted PATH has a program of a name.
+/// Whether a name stands for a program of this machine.
 type OnPath<'a> = dyn Fn(&str) -> bool + 'a;
 /// Checks a script's path like a program's.
 type CheckScript<'a> = dyn Fn(&Path) -> Result<PathBuf, Refusal> + 'a;
@@ -57,6 +61,18 @@ enum Grammar {
     Python,
     /// The operator allowed the program itself, with any arguments.
     Free,
+}
+
+impl Program {
+    /// How it finds what it runs.
+    pub(crate) fn form(&self) -> &'static str {
+        match self.grammar {
+            Grammar::Npx => "npx",
+            Grammar::Docker => "docker",
+            Grammar::Uvx => "uvx",
+            Grammar::Node | Grammar::Python | Grammar::Free => "path",
+        }
+    }
 }
 
 /// The grammar of a program by its file name.
@@ -192,7 +208,12 @@ pub(crate) fn plan(
     (sandbox, declared): (&Sandbox, &[&str]),
     rules: &Rules,
 ) -> Result<Plan, Refusal> {
-    let on_path = |name: &str| resolve::exists(name, rules);
+    if let Grammar::Npx | Grammar::Uvx | Grammar::Docker = program.grammar {
+        text::check(arguments)?;
+    }
+    let beside = |name: &str| program.path.with_file_name(name).exists();
+    let runs_anything = |name: &str| RUNNERS.contains(&name) || grammar(name).is_some();
+    let on_path = |name: &str| runs_anything(name) || beside(name) || resolve::exists(name, rules);
     let script = |path: &Path| {
         resolve::file(path, rules, false)
             .map(|found| found.target)
@@ -202,7 +223,7 @@ pub(crate) fn plan(
             })
     };
     match program.grammar {
-        Grammar::Npx => npx::plan(arguments),
+        Grammar::Npx => npx::plan(arguments, &on_path),
         Grammar::Docker => docker::plan(skill, arguments, sandbox, declared),
         Grammar::Uvx => uvx::plan(arguments, &on_path),
         Grammar::Node => node::plan(arguments, &script),

@@ -1,7 +1,7 @@
 //! The grammar of npx: one package of the npm registry. The sandbox contains what
 //! the package does with its own arguments.
 
-use super::{Plan, forced, refused_argument};
+use super::{OnPath, Plan, forced, refused_argument};
 use crate::skills::policy::package;
 use crate::skills::refusal::Refusal;
 
@@ -34,9 +34,12 @@ const FORCED: &[(&str, &str)] = &[
     ("npm_config_fetch_retry_mintimeout", "1000"),
 ];
 
-/// The argv that runs a package.
-pub(super) fn plan(arguments: &[String]) -> Result<Plan, Refusal> {
+/// The argv that runs a package, or with `-p` one of the programs of packages. npx
+/// would run a program of the PATH where they have none of that name, which
+/// `on_path` detects.
+pub(super) fn plan(arguments: &[String], on_path: &OnPath<'_>) -> Result<Plan, Refusal> {
     let mut argv = vec!["--yes".to_owned()];
+    let mut packages: Vec<String> = Vec::new();
     let mut rest = arguments.iter().enumerate();
     let mut ended = false;
     while let Some((at, argument)) = rest.next() {
@@ -46,21 +49,42 @@ pub(super) fn plan(arguments: &[String]) -> Result<Plan, Refusal> {
             if !matches!(argument.as_str(), "-y" | "--yes") {
                 argv.push(argument.clone());
             }
+        } else if !ended && is_package_flag(argument) {
+            let (place, spec) = match argument.split_once('=') {
+                Some((_, spec)) => (at, spec),
+                None => match rest.next() {
+                    Some((next, spec)) => (next, spec.as_str()),
+                    None => break,
+                },
+            };
+            let spec = package::npm(spec).map_err(|refusal| refusal.under(place))?;
+            packages.push(package::npm_name(&spec).to_owned());
+            argv.push(format!("--package={spec}"));
         } else if argument.starts_with('-') {
             return Err(refused_argument(at, argument, why_refused(argument)));
         } else {
-            let spec = package::npm(argument).map_err(|refusal| refusal.under(at))?;
+            let run = match packages.is_empty() {
+                true => package::npm(argument),
+                false => package::program(argument, on_path),
+            };
+            let run = run.map_err(|refusal| refusal.under(at))?;
             argv.push("--".to_owned());
-            argv.push(spec);
+            packages.push(package::npm_name(&run).to_owned());
+            argv.push(run);
             argv.extend(rest.map(|(_, argument)| argument.clone()));
             return Ok(Plan {
                 arguments: argv,
+                package: packages.join(" "),
                 environment: forced(FORCED),
                 ..Plan::default()
             });
         }
     }
     Err(package::missing("npx"))
+}
+
+fn is_package_flag(argument: &str) -> bool {
+    matches!(argument, "-p" | "--package") || argument.starts_with("--package=")
 }
 
 /// Why a flag is refused, for a person who copied it from somewhere.
@@ -71,8 +95,10 @@ fn why_refused(argument: &str) -> &'static str {
         "c" | "call" | "shell" | "script-shell" => {
             "it passes text to a shell, and skills get no shell"
         }
-        "p" | "package" => "it may run any program of this machine; name the package itself",
         "node-options" | "n" | "node-arg" => "it loads code into Node before the package",
-        _ => "only -y, --quiet, --offline and --prefer-offline are allowed before the package",
+        _ => {
+            "only -y, --quiet, --offline, --prefer-offline and -p PACKAGE are allowed before the \
+             package"
+        }
     }
 }

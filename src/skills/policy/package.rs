@@ -1,6 +1,7 @@
 //! Package names of the npm and PyPI registries. Addresses, files, archives and
 //! aliases are refused: no registry published what they lead to.
 
+use super::OnPath;
 use crate::limits::SKILL_PACKAGE_BYTES_MAX;
 use crate::skills::refusal::{Class, Refusal, shown};
 
@@ -50,6 +51,11 @@ pub(super) fn npm(text: &str) -> Result<String, Refusal> {
     Ok(format!("{name}@{version}"))
 }
 
+/// The name in a text that [`npm`] accepted.
+pub(super) fn npm_name(spec: &str) -> &str {
+    &spec[..spec.rfind('@').filter(|at| *at > 0).unwrap_or(spec.len())]
+}
+
 /// A PyPI package, with its extras and version if it has them.
 pub(super) fn python(text: &str) -> Result<String, Refusal> {
     let fix = "name a package of PyPI: \"name\", \"name@1.2.3\" or \"name==1.2.3\"";
@@ -85,6 +91,31 @@ pub(super) fn python(text: &str) -> Result<String, Refusal> {
 /// The name in a text that [`python`] accepted.
 pub(super) fn python_name(spec: &str) -> &str {
     &spec[..spec.find(['[', '@', '=']).unwrap_or(spec.len())]
+}
+
+/// The program of an npm package, where no program of this machine has its name.
+pub(super) fn program(name: &str, on_path: &OnPath<'_>) -> Result<String, Refusal> {
+    let fits = |c: u8| c.is_ascii_alphanumeric() || matches!(c, b'-' | b'_' | b'.');
+    let begins = name.bytes().next();
+    let is_name = begins.is_some_and(|c| c.is_ascii_alphanumeric()) && name.bytes().all(fits);
+    match is_name {
+        _ if on_path(name) => Err(local_program("npx", name)),
+        true => Ok(name.to_owned()),
+        false => Err(Refusal::new(
+            Class::Argument,
+            format!("{} is not the name of a program in a package", shown(name)),
+            "name the program after -p PACKAGE: [\"-y\", \"-p\", \"@scope/package\", \"program\"]",
+        )),
+    }
+}
+
+/// `command` would run a program of this machine instead of the package's.
+pub(super) fn local_program(command: &str, name: &str) -> Refusal {
+    let why = format!(
+        "{} is a program of this machine, which {command} would run instead",
+        shown(name)
+    );
+    Refusal::new(Class::Argument, why, "name the package's own command")
 }
 
 pub(super) fn missing(command: &str) -> Refusal {

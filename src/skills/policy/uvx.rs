@@ -2,7 +2,7 @@
 
 use super::{OnPath, Plan, forced, refused_argument};
 use crate::skills::policy::package;
-use crate::skills::refusal::{Class, Refusal, shown};
+use crate::skills::refusal::Refusal;
 
 const SWITCHES: &[&str] = &["-q", "--quiet", "--offline", "--isolated", "--no-progress"];
 
@@ -44,10 +44,16 @@ pub(super) fn plan(arguments: &[String], on_path: &OnPath<'_>) -> Result<Plan, R
             let tool = package::python(argument)
                 .and_then(|tool| not_a_local_program(tool, on_path))
                 .map_err(|refusal| refusal.under(at))?;
+            let name = |spec: &String| package::python_name(spec).to_owned();
+            let package = match &from {
+                Some(from) => format!("{} {}", name(from), name(&tool)),
+                None => name(&tool),
+            };
             argv.push(tool);
             argv.extend(rest.map(|(_, argument)| argument.clone()));
             return Ok(Plan {
                 arguments: argv,
+                package,
                 environment: forced(FORCED),
                 ..Plan::default()
             });
@@ -60,15 +66,8 @@ pub(super) fn plan(arguments: &[String], on_path: &OnPath<'_>) -> Result<Plan, R
 fn not_a_local_program(tool: String, on_path: &OnPath<'_>) -> Result<String, Refusal> {
     let name = package::python_name(&tool);
     // uvx treats names of interpreters specially.
-    if !name.to_ascii_lowercase().starts_with("python") && !on_path(name) {
-        return Ok(tool);
+    match name.to_ascii_lowercase().starts_with("python") || on_path(name) {
+        true => Err(package::local_program("uvx", name)),
+        false => Ok(tool),
     }
-    Err(Refusal::new(
-        Class::Argument,
-        format!(
-            "{} is a program of this machine, which uvx would run instead",
-            shown(name)
-        ),
-        "name the package's own command",
-    ))
 }

@@ -23,7 +23,7 @@ const APPLICATION_ID: i32 = 0x4d69_6d6f;
 const PAGE_BYTES: i32 = 8192;
 
 /// Every migration, oldest first. Append only: a released one never changes.
-const MIGRATIONS: [&str; 7] = [
+const MIGRATIONS: [&str; 8] = [
     include_str!("migrations/0001_memory.sql"),
     include_str!("migrations/0002_graph.sql"),
     include_str!("migrations/0003_procedure.sql"),
@@ -31,6 +31,7 @@ const MIGRATIONS: [&str; 7] = [
     include_str!("migrations/0005_retention.sql"),
     include_str!("migrations/0006_pins.sql"),
     include_str!("migrations/0007_procedure_project.sql"),
+    include_str!("migrations/0008_skill_identity.sql"),
 ];
 
 /// The schema they lead to (`PRAGMA user_version`).

@@ -1,54 +1,113 @@
-//! Approved tool definitions: one row each in `tool_pin`.
+//! Approved tool definitions: one row each in `tool_pin`. `skill_entry` says which
+//! entry of the manifest each skill was seen under.
 
-use rusqlite::{Transaction, params};
+use rusqlite::{OptionalExtension, Transaction, params};
 
 use super::SqliteStore;
-use crate::store::pins::{OnPinned, Pin, PinStore};
+use crate::store::pins::{Approved, FirstSight, OnPinned, Pin, PinStore, SeenEntry};
 use crate::store::{StoreError, Stored};
 
 impl PinStore for SqliteStore {
-    fn pins(&self) -> Stored<'_, Vec<Pin>> {
+    fn pins(&self) -> Stored<'_, Approved> {
         Box::pin(async {
             // A path that cannot be looked at is no proof that nothing is there.
             match self.path.try_exists() {
-                Ok(false) => Ok(Vec::new()),
+                Ok(false) => Ok(Approved::default()),
                 Ok(true) | Err(_) => self.read(all).await,
             }
         })
     }
 
-    fn pin(&self, pins: Vec<Pin>, on_pinned: OnPinned) -> Stored<'_, Vec<Pin>> {
+    fn trust(&self, sights: Vec<FirstSight>) -> Stored<'_, Approved> {
         Box::pin(self.write(move |file| {
-            let mut insert = file.prepare_cached(match on_pinned {
-                OnPinned::Keep => {
-                    "INSERT INTO tool_pin (skill, tool, hash, definition) VALUES (?, ?, ?, ?) \
-                     ON CONFLICT DO NOTHING"
-                }
-                OnPinned::Replace => {
-                    "INSERT INTO tool_pin (skill, tool, hash, definition) VALUES (?, ?, ?, ?) \
-                     ON CONFLICT DO UPDATE SET hash = excluded.hash, definition = excluded.definition"
-                }
-            })?;
-            for pin in &pins {
-                insert.execute(params![pin.skill, pin.tool, pin.hash, pin.definition])?;
+            for sight in &sights {
+                see(file, sight)?;
             }
+            all(file)
+        }))
+    }
+
+    fn pin(&self, pins: Vec<Pin>, on_pinned: OnPinned) -> Stored<'_, Approved> {
+        Box::pin(self.write(move |file| {
+            insert(file, &pins, on_pinned)?;
             all(file)
         }))
     }
 }
 
-fn all(file: &Transaction<'_>) -> Result<Vec<Pin>, StoreError> {
-    let sql = "SELECT skill, tool, hash, definition FROM tool_pin ORDER BY skill, tool";
-    let mut statement = file.prepare_cached(sql)?;
-    let pins = statement.query_map([], |row| {
+fn see(file: &Transaction<'_>, FirstSight { seen, pins }: &FirstSight) -> Result<(), StoreError> {
+    let SeenEntry {
+        skill,
+        identity,
+        entry,
+    } = seen;
+    let sql = "SELECT identity, entry FROM skill_entry WHERE skill = ?";
+    let mut known = file.prepare_cached(sql)?;
+    let known = known.query_row([skill], |row| Ok((row.get(0)?, row.get(1)?)));
+    match known.optional()? {
+        Some(known) if known == (identity.clone(), entry.clone()) => return Ok(()),
+        Some(_) => {}
+        None => {
+            let sql =
+                "UPDATE OR IGNORE tool_pin SET identity = ? WHERE skill = ? AND identity = ''";
+            file.execute(sql, [identity, skill])?;
+        }
+    }
+    let sql = "INSERT INTO skill_entry (skill, identity, entry) VALUES (?, ?, ?) ON CONFLICT \
+               DO UPDATE SET identity = excluded.identity, entry = excluded.entry";
+    file.execute(sql, [skill, identity, entry])?;
+    insert(file, pins, OnPinned::Keep)
+}
+
+fn insert(file: &Transaction<'_>, pins: &[Pin], on_pinned: OnPinned) -> Result<(), StoreError> {
+    let mut insert = file.prepare_cached(match on_pinned {
+        OnPinned::Keep => {
+            "INSERT INTO tool_pin (skill, identity, tool, hash, definition) \
+             VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING"
+        }
+        OnPinned::Replace => {
+            "INSERT INTO tool_pin (skill, identity, tool, hash, definition) \
+             VALUES (?, ?, ?, ?, ?) ON CONFLICT \
+             DO UPDATE SET hash = excluded.hash, definition = excluded.definition"
+        }
+    })?;
+    for pin in pins {
+        insert.execute(params![
+            pin.skill,
+            pin.identity,
+            pin.tool,
+            pin.hash,
+            pin.definition
+        ])?;
+    }
+    Ok(())
+}
+
+fn all(file: &Transaction<'_>) -> Result<Approved, StoreError> {
+    let sql = "SELECT skill, identity, tool, hash, definition FROM tool_pin \
+               ORDER BY skill, identity, tool";
+    let mut pins = file.prepare_cached(sql)?;
+    let pins = pins.query_map([], |row| {
         Ok(Pin {
             skill: row.get(0)?,
-            tool: row.get(1)?,
-            hash: row.get(2)?,
-            definition: row.get(3)?,
+            identity: row.get(1)?,
+            tool: row.get(2)?,
+            hash: row.get(3)?,
+            definition: row.get(4)?,
         })
     })?;
-    Ok(pins.collect::<Result<_, _>>()?)
+    let mut seen = file.prepare_cached("SELECT skill, identity, entry FROM skill_entry")?;
+    let seen = seen.query_map([], |row| {
+        Ok(SeenEntry {
+            skill: row.get(0)?,
+            identity: row.get(1)?,
+            entry: row.get(2)?,
+        })
+    })?;
+    Ok(Approved {
+        pins: pins.collect::<Result<_, _>>()?,
+        seen: seen.collect::<Result<_, _>>()?,
+    })
 }
 
 #[cfg(test)]
@@ -58,6 +117,7 @@ mod tests {
     fn pin(skill: &str, hash: &str) -> Pin {
         Pin {
             skill: skill.to_owned(),
+            identity: "i".to_owned(),
             tool: "echo".to_owned(),
             hash: hash.to_owned(),
             definition: "{}".to_owned(),
@@ -69,7 +129,7 @@ mod tests {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("mimo.db");
         let store = SqliteStore::start(path.clone()).expect("a store");
-        assert!(store.pins().await.expect("pins").is_empty());
+        assert!(store.pins().await.expect("pins") == Approved::default());
         assert!(!path.exists());
     }
 
@@ -84,12 +144,12 @@ mod tests {
         let both = two
             .pin(vec![pin("a", "2"), pin("b", "2")], OnPinned::Keep)
             .await;
-        assert_eq!(both.expect("pinned"), [pin("a", "1"), pin("b", "2")]);
+        assert_eq!(both.expect("pinned").pins, [pin("a", "1"), pin("b", "2")]);
         two.pin(vec![pin("a", "3")], OnPinned::Replace)
             .await
             .expect("pinned");
         assert_eq!(
-            one.pins().await.expect("pins"),
+            one.pins().await.expect("pins").pins,
             [pin("a", "3"), pin("b", "2")]
         );
     }
@@ -107,6 +167,53 @@ mod tests {
         for approved in futures::future::join_all((0..16).map(approve)).await {
             approved.expect("pinned");
         }
-        assert_eq!(stores[0].pins().await.expect("pins").len(), 16);
+        assert_eq!(stores[0].pins().await.expect("pins").pins.len(), 16);
+    }
+
+    fn sight(identity: &str, entry: &str, pins: Vec<Pin>) -> FirstSight {
+        FirstSight {
+            seen: SeenEntry {
+                skill: "a".to_owned(),
+                identity: identity.to_owned(),
+                entry: entry.to_owned(),
+            },
+            pins,
+        }
+    }
+
+    #[tokio::test]
+    async fn an_entry_is_seen_for_the_first_time_once() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let store = SqliteStore::start(folder.path().join("mimo.db")).expect("a store");
+        let first = sight("i", "e", vec![pin("a", "1")]);
+        store.trust(vec![first]).await.expect("trusted");
+        let mut late = pin("a", "2");
+        late.tool = "late".to_owned();
+        let again = sight("i", "e", vec![late.clone()]);
+        let kept = store.trust(vec![again]).await.expect("read").pins;
+        assert_eq!(kept, [pin("a", "1")], "another process came first");
+        let edited = sight("i", "edited", vec![late.clone()]);
+        let both = store.trust(vec![edited]).await.expect("trusted").pins;
+        assert_eq!(both, [pin("a", "1"), late]);
+    }
+
+    #[tokio::test]
+    async fn pins_of_an_earlier_version_go_to_the_first_identity_alone() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let store = SqliteStore::start(folder.path().join("mimo.db")).expect("a store");
+        let mut old = pin("a", "1");
+        old.identity = String::new();
+        store
+            .pin(vec![old.clone()], OnPinned::Keep)
+            .await
+            .expect("pinned");
+        let seen = store.trust(vec![sight("i", "e", Vec::new())]).await;
+        assert_eq!(seen.expect("trusted").pins, [pin("a", "1")]);
+        store
+            .pin(vec![old.clone()], OnPinned::Keep)
+            .await
+            .expect("pinned");
+        let seen = store.trust(vec![sight("j", "e", Vec::new())]).await;
+        assert_eq!(seen.expect("trusted").pins, [old, pin("a", "1")]);
     }
 }

@@ -138,6 +138,7 @@ impl Ran {
 pub fn spec(program: impl Into<PathBuf>, arguments: &[&str]) -> SkillSpec {
     SkillSpec {
         name: SkillName::new("attacker").expect("a name"),
+        identity: Default::default(),
         program: program.into(),
         arguments: arguments.iter().map(|each| (*each).to_owned()).collect(),
         environment: BTreeMap::new(),

@@ -1,9 +1,12 @@
 //! Capabilities of skills beside tools: direct tool names, resources, prompts,
 //! completions, log messages, and requests to the client.
 
+use std::time::{Duration, Instant};
+
 use serde_json::{Value, json};
 
 use super::{Mimo, text};
+use crate::support::WATCHDOG;
 
 const FULL: &str = include_str!("full.mjs");
 
@@ -155,11 +158,18 @@ fn progress_arrives_before_the_result() {
 }
 
 #[test]
-fn longer_tool_list_is_announced() {
+fn longer_tool_list_is_announced_once_it_is_approved() {
     skip_unless!(node);
     let mut mimo = greeted(json!({}), &["full"]);
     mimo.request("tools/list", json!({}));
-    mimo.server.call(99, "full__grow", json!({}));
+    mimo.document("skill_call", json!({"tool": "full__grow", "arguments": {}}));
+    // The file that the command reads is written soon after.
+    let start = Instant::now();
+    while !mimo.approve(&["full", "new_one"]) {
+        assert!(start.elapsed() < WATCHDOG, "the list is not written");
+        // The interval of polling, not a bound.
+        std::thread::park_timeout(Duration::from_millis(10));
+    }
     // The first notification may still be that of the start.
     loop {
         mimo.note("notifications/tools/list_changed");

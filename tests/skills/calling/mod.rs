@@ -5,6 +5,7 @@ mod capabilities;
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
 use std::process::{Command, Stdio};
 
 use crate::support::{Server, fixture, machine};
@@ -20,7 +21,26 @@ struct Mimo {
     id: u64,
 }
 
+/// The program, with its files in `folder`.
+fn mimo(folder: &Path) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_mimo"));
+    command
+        .env_clear()
+        .env("MIMO_DATA_DIR", folder.join("data"))
+        .env("MIMO_CONFIG_DIR", folder.join("config"))
+        .env("HOME", folder)
+        .env("GITHUB_TOKEN", "never to be seen");
+    command
+}
+
 impl Mimo {
+    /// Approves one tool as `mimo skill approve` does; whether it succeeded.
+    fn approve(&self, tool: &[&str]) -> bool {
+        let mut command = mimo(self.folder.path());
+        command.args(["skill", "approve"]).args(tool).arg("--yes");
+        command.output().expect("mimo starts").status.success()
+    }
+
     /// With `small`, a server that has tools only.
     fn start() -> Mimo {
         Mimo::with(include_str!("server.mjs"), &["small"])
@@ -60,15 +80,8 @@ impl Mimo {
             .map(|name| ((*name).to_owned(), entry.clone()))
             .collect();
         write("skills.json", json!({ "skills": skills }).to_string());
-        let mut command = Command::new(env!("CARGO_BIN_EXE_mimo"));
-        command
-            .arg("serve")
-            .env_clear()
-            .env("MIMO_DATA_DIR", folder.path().join("data"))
-            .env("MIMO_CONFIG_DIR", &config)
-            .env("HOME", folder.path())
-            .env("GITHUB_TOKEN", "never to be seen")
-            .stderr(Stdio::null());
+        let mut command = mimo(folder.path());
+        command.arg("serve").stderr(Stdio::null());
         Mimo {
             server: Server::of(&mut command),
             folder,

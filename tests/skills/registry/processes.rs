@@ -227,7 +227,9 @@ async fn changed_tool_is_quarantined_until_approved() {
     assert!(changed(&second));
     // As `mimo skill approve` does from another process.
     let tool = second.tools().swap_remove(0).tool;
-    let approved = approvals(folder.path()).approve(&[(name("s"), tool)]).await;
+    let approved = approvals(folder.path())
+        .approve(&[(name("s"), Default::default(), tool)])
+        .await;
     approved.expect("approved");
     assert!(changed(&second));
     second.refresh_approvals().await.expect("read");

@@ -113,3 +113,32 @@ fn new_tool_waits_for_approval_when_configured() {
     assert_eq!(mimo.status()["pending"], json!([]));
     assert!(mimo.server.exit().success());
 }
+
+#[test]
+fn new_tool_of_a_known_skill_waits_until_its_entry_is_edited() {
+    skip_unless!(python);
+    let world = World::new();
+    world.manifest(&json!({"one": world.skill("ok")}));
+    let mut mimo = world.serve();
+    mimo.until_running(&["one"]);
+    assert_eq!(mimo.status()["pending"], json!([]));
+    assert_eq!(mimo.call("one__grow", json!({})), json!("grown"));
+    let status = mimo.until(|status| status["pending"] != json!([]));
+    assert_eq!(status["pending"][0]["tool"], "grown");
+    assert_eq!(status["pending"][0]["why"], "nobody has approved it yet");
+    mimo.until(|_| world.document(&["approve"])["pending"] != json!([]));
+    assert!(mimo.server.exit().success());
+
+    // An update of the package brings it again, and it still waits.
+    let script = world.path("skill.py");
+    let text = std::fs::read_to_string(&script).expect("the script");
+    let text = text.replace("\"grow\", \"swap\")", "\"grow\", \"swap\", \"grown\")");
+    std::fs::write(&script, text).expect("written");
+    let mut mimo = world.serve();
+    mimo.call("one__echo", json!({}));
+    mimo.until(|status| status["pending"][0]["tool"] == "grown");
+
+    world.manifest(&json!({"one": world.skill("edited")}));
+    mimo.until(|status| status["pending"] == json!([]) && status["skills"][0]["tools"] == json!(7));
+    assert!(mimo.server.exit().success());
+}

@@ -3,6 +3,7 @@
 
 mod approve;
 mod containers;
+mod identity;
 mod logs;
 mod printable;
 mod reload;
