@@ -24,8 +24,8 @@ pub(crate) fn oldest(path: &Path) -> Option<Oldest> {
     let target = path.canonicalize().ok();
     let found = name(path).flatten().or_else(|| name(&target?).flatten())?;
     let (command, version) = match found {
-        // The first with npm's own npx, which knows --yes and --.
-        Grammar::Npx => ("npx", Version(7, 0)),
+        // From 7.5 to 8.12.1 npm has a shell expand $(..) and backticks in arguments.
+        Grammar::Npx => ("npx", Version(8, 13)),
         // The oldest that the MCP SDK supports.
         Grammar::Node => ("node", Version(18, 0)),
         // The first that can be kept from downloading interpreters and reading

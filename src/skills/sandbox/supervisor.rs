@@ -91,7 +91,7 @@ fn add_known_layers(policy: &Policy, contained: bool, layers: &mut Layers) {
         ),
         (NetworkAccess::Any, ..) => (LayerState::Enforced, "any host, as the manifest allows"),
         (NetworkAccess::Ports(_), _, true) => (
-            LayerState::Partial,
+            LayerState::Enforced,
             "TCP to the given ports only; UDP, which name resolution needs, to any",
         ),
         (NetworkAccess::Ports(_), _, false) => (
