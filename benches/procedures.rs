@@ -148,7 +148,7 @@ async fn step(one: &Mimo, folder: &Path) -> Result<(), Failure> {
     for _ in 0..ROUNDS {
         let (id, _) = one.procedures.start(&one.grants, start("line")).await?;
         finish(one, &id).await?;
-        let machine = one.procedures.machine(&one.grants, &id).await?;
+        let (_, machine) = one.procedures.snapshot(&one.grants, &id).await?;
         let began: Vec<i64> = machine.performed().iter().map(|each| each.at.0).collect();
         added.extend(began.windows(2).map(|two| (two[1] - two[0]) as f64));
         for _ in 0..STEPS {

@@ -20,7 +20,7 @@ pub(crate) struct Hit {
     pub(crate) entities: Vec<String>,
 }
 
-/// A result as its store has it.
+/// A result in its store's form.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Record {
     Memory(Box<Memory>, Option<f32>),
@@ -30,9 +30,9 @@ pub(crate) enum Record {
 }
 
 pub(crate) struct Answer {
-    /// Names the question in logs and for a person.
+    /// Identifies the question in logs.
     pub(crate) query_id: String,
-    /// Continues the conversation.
+    /// Identifies the conversation.
     pub(crate) context_id: String,
     pub(crate) decision: Decision,
     /// The stores without results, and why.
@@ -50,11 +50,9 @@ pub(crate) struct Answer {
 /// Who wrote a synthesis.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Author {
-    /// Nobody: it consists of quotations.
+    /// No model: quotations only.
     Extract,
-    /// The client's model.
     Client,
-    /// The endpoint's model.
     Endpoint,
 }
 

@@ -4,7 +4,7 @@ use crate::text;
 
 /// Words that join two questions.
 const CONJUNCTIONS: &[&str] = &["and", "also", "but", "then"];
-/// A shorter part asks nothing.
+/// A shorter part is no clause.
 const WORDS_MIN: usize = 2;
 
 /// The normalized clauses of `query`; empty if there is only one.

@@ -30,7 +30,7 @@ pub struct OpenConversation {
     pub is_unknown: bool,
 }
 
-/// The conversations of this process.
+/// Kept by this process only.
 pub struct Conversations {
     clock: Arc<dyn Clock>,
     conversations: Mutex<HashMap<String, Conversation>>,

@@ -41,7 +41,6 @@ pub(super) struct StoreQuery {
     pub(crate) projects: Vec<String>,
 }
 
-/// Finds tools of skills.
 pub(crate) trait SkillTools: Send + Sync {
     /// The approved tools that match `query`, best first.
     fn find(&self, query: String, limit: usize) -> BoxFuture<'_, Result<Vec<SkillTool>, Failure>>;
@@ -194,7 +193,7 @@ fn complete(hits: Vec<Hit>) -> StoreResults {
     }
 }
 
-/// The id of a memory among the hits.
+/// `None` unless the hit is a memory.
 pub(super) fn memory_id(hit: &Hit) -> Option<MemoryId> {
     match &hit.record {
         Record::Memory(memory, _) => Some(memory.id),

@@ -103,7 +103,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn nothing_in_a_text_ends_its_quotation_or_is_invisible() {
+    fn quotes_and_invisible_characters_are_neutralized() {
         for (text, expected) in [
             ("a\u{0}b\r\n\tc", "a b c"),
             ("\u{1b}[31mred", "[31mred"),
@@ -116,7 +116,7 @@ mod tests {
     }
 
     #[test]
-    fn sentences_end_where_readers_see_an_end() {
+    fn abbreviations_and_numbers_do_not_end_sentences() {
         for (text, expected) in [
             (
                 "One. Two! Three? Four",
@@ -143,7 +143,7 @@ mod tests {
     }
 
     #[test]
-    fn beginnings_end_between_words() {
+    fn beginning_is_cut_between_words() {
         assert_eq!(beginning("one two three", 9), "one two");
         assert_eq!(beginning("one", 9), "one");
         assert_eq!(beginning("\u{e9}\u{e9}\u{e9}", 3), "\u{e9}");

@@ -23,7 +23,6 @@ pub(super) const RELEVANT: f32 = 0.33;
 pub(super) const SUPPORTING: f32 = 0.26;
 /// The weight of evidence with confidence 0.
 const UNSURE_WEIGHT: f32 = 0.5;
-/// The weight of superseded evidence.
 const SUPERSEDED_WEIGHT: f32 = 0.6;
 /// The least share of common words in duplicates.
 const DUPLICATE_SHARE: f32 = 0.85;

@@ -47,7 +47,7 @@ const UNFAMILIAR_WEIGHT: f32 = 0.5;
 /// The least share, by words alone, of a store that a clause asks for.
 const CLAUSE_SHARE: f32 = 0.4;
 
-/// Where to look for an answer.
+/// The stores to search.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Decision {
     /// The store that most probably answers.
@@ -56,7 +56,7 @@ pub struct Decision {
     pub secondary: Vec<StoreKind>,
     /// The primary store's share, 0.25 to 1.
     pub confidence: f32,
-    /// Why, for a reader.
+    /// For a person.
     pub(crate) reasoning: String,
     /// Whether an answer in words is wanted, beside the results.
     pub(crate) requires_synthesis: bool,

@@ -65,7 +65,7 @@ fn every_store_is_searched_if_nothing_is_indicative() {
 }
 
 #[test]
-fn requests_for_lists_and_deeds_need_no_synthesis() {
+fn requests_for_lists_and_actions_need_no_synthesis() {
     let router = Router::new().expect("routes");
     let wants = |asked| router.route(asked, None).requires_synthesis;
     assert!(wants("Who runs the warehouse?"));

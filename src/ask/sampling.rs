@@ -64,7 +64,7 @@ mod tests {
     }
 
     #[test]
-    fn the_text_of_a_result_is_found_in_either_form() {
+    fn text_is_read_from_either_form_of_content() {
         let text = |text: &str| json!({"type": "text", "text": text});
         let image = json!({"type": "image", "data": "", "mimeType": "image/png"});
         for (result, expected) in [
@@ -94,7 +94,7 @@ mod tests {
     }
 
     #[test]
-    fn a_refusal_is_told_on_one_line_and_briefly() {
+    fn refusal_is_one_short_line() {
         let error = |error: Value| refusal(&to_raw_value(&error).expect("JSON"));
         let named = error(json!({"code": -1, "message": "User\nsaid no"}));
         assert_eq!(named, "refused: User said no");

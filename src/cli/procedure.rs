@@ -167,8 +167,7 @@ fn read(file: &Path) -> Result<Value, Failure> {
 async fn show(procedures: &Procedures, grants: &Grants, show: Show, output: &Output) -> Result<()> {
     let (hash, passed) = match &show.execution {
         Some(id) => {
-            let execution = procedures.execution(grants, id).await?;
-            let machine = procedures.machine(grants, id).await?;
+            let (execution, machine) = procedures.snapshot(grants, id).await?;
             (execution.hash, ExecutionPath::of(&machine))
         }
         None => {

@@ -137,7 +137,6 @@ impl Client {
         Form::Json { servers, typed }
     }
 
-    /// The entry in `text`, if there is one.
     pub(crate) fn find(self, text: &str) -> Result<Option<FoundEntry>, Diagnostic> {
         match self.form() {
             Form::Json { servers, .. } => json::find(text, servers),

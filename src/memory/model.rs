@@ -32,16 +32,15 @@ pub(crate) type Draft = NewMemory<String>;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RememberOutcome {
     Created,
-    /// Its text was there already: tags and importance were joined.
+    /// Its text was stored already: tags and importance were merged.
     Merged,
-    /// It took the place of the memory with its topic key, under the same id.
+    /// It replaced the text of the memory with its topic key, under the same id.
     Upserted,
     /// It replaced the memory it named.
     Superseded,
 }
 
 impl RememberOutcome {
-    /// The contract's word.
     pub(crate) fn name(self) -> &'static str {
         match self {
             RememberOutcome::Created => "created",
@@ -52,7 +51,6 @@ impl RememberOutcome {
     }
 }
 
-/// The result of storing a draft.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Remembered {
     pub(crate) id: MemoryId,
@@ -80,9 +78,7 @@ pub(crate) struct Search {
     pub(crate) mode: Mode,
     /// The least cosine on the semantic side; a keyword match always counts.
     pub(crate) threshold: f32,
-    /// How many of the best are skipped.
     pub(crate) offset: usize,
-    /// How many are returned after those.
     pub(crate) limit: usize,
 }
 
@@ -90,9 +86,8 @@ pub(crate) struct Search {
 pub(crate) struct Page {
     /// The memories, each with its score where it was ranked.
     pub items: Vec<(Memory, Option<f32>)>,
-    /// Whether more follow.
     pub(crate) more: bool,
-    /// Why the page is less than what was asked for.
+    /// Why the page may be incomplete.
     pub(crate) degraded: Option<String>,
 }
 
@@ -107,7 +102,7 @@ pub(crate) enum Action {
         /// Replace the old tags.
         tags: Option<BTreeSet<String>>,
     },
-    /// Out of every search.
+    /// Leaves every search.
     Forget,
     Restore,
     Protect(bool),

@@ -61,7 +61,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn moments() {
+    fn iso_dates_and_times_are_parsed() {
         let cases = [
             ("2026-11-22", Edge::Start, "2026-11-22T00:00:00Z"),
             ("2026-11-22", Edge::End, "2026-11-23T00:00:00Z"),
@@ -91,7 +91,7 @@ mod tests {
     }
 
     #[test]
-    fn spans() {
+    fn spans_are_parsed_in_seconds() {
         assert_eq!(parse_span("7d"), Some(604_800));
         assert_eq!(parse_span(" 12 h "), Some(43_200));
         assert_eq!(parse_span("4294967295w").map(|_| ()), Some(()));

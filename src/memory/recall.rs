@@ -91,7 +91,6 @@ pub(crate) fn rank(candidates: &Candidates, weights: Weights) -> Vec<Ranked> {
     ranked
 }
 
-/// A thread and a position in it.
 type ThreadPosition = (u32, i64);
 
 /// Scores moved to 0..1: the best of the side has 1, the least 0.
@@ -148,7 +147,7 @@ mod tests {
     }
 
     #[test]
-    fn a_neighbour_before_lifts_more_than_one_after_and_none_of_another_thread() {
+    fn preceding_neighbour_in_the_thread_raises_rank_most() {
         // All but the first score nothing of their own.
         let keyword = vec![
             hit(10, 5.0, 0, 10),
@@ -165,7 +164,7 @@ mod tests {
     }
 
     #[test]
-    fn an_older_version_in_the_same_place_does_not_count_twice() {
+    fn older_version_at_the_same_position_counts_once() {
         let keyword = vec![
             hit(1, 5.0, 0, 1),
             hit(2, 5.0, 0, 1),

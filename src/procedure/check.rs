@@ -13,7 +13,6 @@ use super::legacy;
 use crate::diagnostics::Diagnostic;
 use crate::limits;
 
-/// The names that a definition may use.
 pub trait KnownNames: Send + Sync {
     /// Fails with the reason and the fix where a definition may not name this
     /// tool.

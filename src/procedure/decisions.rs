@@ -1,55 +1,58 @@
 //! A person's decision on an execution that waits for one.
 
-use super::engine::Engine;
+use super::Procedures;
 use super::journal::{Decision, Entry, Event};
 use super::machine::{Machine, Next, Work};
-use crate::caller::Reach;
+use crate::caller::Grants;
 use crate::failure::{Failure, Kind};
 use crate::store::procedure::AppendOutcome;
 
-/// Adds the decision to the journal of `id`, or of the execution below it that
-/// waits. Both can go on then.
-pub(super) async fn decide(
-    engine: &Engine,
-    reach: &Reach,
-    id: &str,
-    decision: Decision,
-    by: &str,
-    note: &str,
-) -> Result<(), Failure> {
-    let (mut id, mut ancestors) = (id.to_owned(), Vec::new());
-    let (execution, machine) = loop {
-        let (execution, machine) = engine.machine(reach, &id).await?;
-        match running_child(&machine) {
-            Some(child) => ancestors.push(std::mem::replace(&mut id, child)),
-            None => break (execution, machine),
+impl Procedures {
+    /// Adds a person's decision to the journal of `id`, or of the execution below it
+    /// that waits. Both can continue then, with `resume`.
+    pub async fn decide(
+        &self,
+        grants: &Grants,
+        id: &str,
+        decision: Decision,
+        by: &str,
+        note: &str,
+    ) -> Result<(), Failure> {
+        let (engine, reach) = (&self.engine, &grants.reach);
+        let (mut id, mut ancestors) = (id.to_owned(), Vec::new());
+        let (execution, machine) = loop {
+            let (execution, machine) = engine.machine(reach, &id).await?;
+            match running_child(&machine) {
+                Some(child) => ancestors.push(std::mem::replace(&mut id, child)),
+                None => break (execution, machine),
+            }
+        };
+        let refused = |why: String| {
+            Failure::new(Kind::Conflict, format!("the execution {id}: {why}"))
+                .hint("mimo procedure history shows what it waits for")
+        };
+        let waits = machine.waits_for().map(|(_, started)| started.step);
+        let step = waits.ok_or_else(|| refused("it waits for no decision".to_owned()))?;
+        machine
+            .may_decide(step, decision)
+            .map_err(|error| refused(error.0))?;
+        let event = Event::Decided {
+            step,
+            decision,
+            by: by.to_owned(),
+            note: note.to_owned(),
+        };
+        // Its callers can go on too where `id` named the waiting execution itself.
+        let mut parent = execution.parent.clone();
+        while let Some(id) = parent.take().filter(|id| !ancestors.contains(id)) {
+            parent = engine.execution(reach, &id).await?.parent;
+            ancestors.push(id);
         }
-    };
-    let refused = |why: String| {
-        Failure::new(Kind::Conflict, format!("the execution {id}: {why}"))
-            .hint("mimo procedure history shows what it waits for")
-    };
-    let waits = machine.waits_for().map(|(_, started)| started.step);
-    let step = waits.ok_or_else(|| refused("it waits for no decision".to_owned()))?;
-    machine
-        .may_decide(step, decision)
-        .map_err(|error| refused(error.0))?;
-    let event = Event::Decided {
-        step,
-        decision,
-        by: by.to_owned(),
-        note: note.to_owned(),
-    };
-    // Its callers can go on too where `id` named the waiting execution itself.
-    let mut parent = execution.parent.clone();
-    while let Some(id) = parent.take().filter(|id| !ancestors.contains(id)) {
-        parent = engine.execution(reach, &id).await?.parent;
-        ancestors.push(id);
-    }
-    let entry = Entry::new(engine.clock.now(), event);
-    match engine.decide(reach, execution, &entry, ancestors).await? {
-        AppendOutcome::Written { .. } => Ok(()),
-        AppendOutcome::Lost => Err(refused("someone else has just decided".to_owned())),
+        let entry = Entry::new(engine.clock.now(), event);
+        match engine.decide(reach, execution, &entry, ancestors).await? {
+            AppendOutcome::Written { .. } => Ok(()),
+            AppendOutcome::Lost => Err(refused("someone else has just decided".to_owned())),
+        }
     }
 }
 

@@ -127,7 +127,6 @@ pub enum Action {
         /// Overrides the tool's own annotation.
         idempotent: Option<bool>,
     },
-    /// Sets variables.
     Set(Map<String, Value>),
     /// Fails unless all conditions are true.
     Validate(Vec<Condition>),
@@ -135,7 +134,6 @@ pub enum Action {
     Delay(Value),
     /// Emits the event of the first case that is true.
     Choice(Vec<Case>),
-    /// Runs an action for each item of a list.
     Map(Box<MapAction>),
     /// Waits for a person. The message is a template.
     Approval(String),
@@ -151,7 +149,6 @@ pub enum Action {
 #[derive(Clone, Debug, Deserialize)]
 pub struct Condition {
     pub(crate) that: String,
-    /// The message of the failure.
     #[serde(default)]
     pub(crate) message: Option<String>,
 }
@@ -161,11 +158,9 @@ pub struct Case {
     /// A template. Without it the case is always true.
     #[serde(default)]
     pub(crate) when: Option<String>,
-    /// The event to emit.
     pub(crate) event: String,
 }
 
-/// Runs an action for each item of a list.
 #[derive(Clone, Debug, Deserialize)]
 pub struct MapAction {
     /// A list, or a template for it.
@@ -350,7 +345,7 @@ mod tests {
     }
 
     #[test]
-    fn the_waits_between_attempts_grow_and_are_bounded() {
+    fn retry_delays_grow_and_are_bounded() {
         let retry = Retry {
             max_attempts: 20,
             interval_ms: 100,

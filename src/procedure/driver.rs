@@ -19,12 +19,12 @@ use crate::clock::Timestamp;
 use crate::failure::{Failure, Kind};
 use crate::store::procedure::{AppendOutcome, Execution, ExecutionStatus, ExecutionUpdate};
 
-/// How far an execution was driven.
+/// Why driving an execution stopped.
 pub(super) enum DriveOutcome {
     Ended(Box<Machine>),
-    /// A person has to decide. The moment is when to look again, if ever.
+    /// A person has to decide, until the given time if there is one.
     Parked(Option<Timestamp>),
-    /// Mimo ends, or another one drives it.
+    /// This Mimo shuts down, or another one owns the execution.
     Released,
 }
 
@@ -41,14 +41,13 @@ struct Driver<'a> {
     id: &'a str,
     execution: Execution,
     machine: Machine,
-    /// Entries in the store.
+    /// Number of entries in the store.
     length: u64,
     /// Entries that are not in the store yet.
     pending: Vec<Entry>,
     control: &'a Control,
 }
 
-/// How performing an action went.
 enum StepOutcome {
     Done(ActionOutcome),
     Parked(Option<Timestamp>),
@@ -177,7 +176,7 @@ impl<'a> Driver<'a> {
         late.then_some(StopReason::TimedOut)
     }
 
-    /// Applies an event. The next write stores it.
+    /// Applies an event to the machine; the next write stores it.
     fn record(&mut self, event: Event) -> Result<(), Failure> {
         let entry = Entry::new(self.engine.clock.now(), event);
         let fits = self.machine.apply(&entry);
@@ -257,7 +256,7 @@ impl<'a> Driver<'a> {
         Ok(false)
     }
 
-    /// Sleeps until `end`, the deadline, a cancellation or the end of Mimo.
+    /// Sleeps until `end`, the deadline, a cancellation or the shutdown.
     async fn sleep(&self, end: Timestamp) {
         let end = match self.machine.deadline() {
             Some(deadline) => end.min(deadline),
@@ -277,7 +276,6 @@ impl<'a> Driver<'a> {
         }
     }
 
-    /// Journals the intent to perform a task.
     async fn intend(&mut self, task: &Task) -> Result<Option<StepStart>, Failure> {
         let effects = match &task.work {
             Work::Tool {
@@ -325,7 +323,6 @@ fn doubtful(task: &Task, started: StepStart) -> bool {
     matches!(task.work, Work::Tool { .. }) && !started.effects.idempotent
 }
 
-/// When a wait for a decision times out.
 fn wake_at(task: &Task, started: StepStart) -> Option<Timestamp> {
     let own = task.timeout_ms.filter(|_| !started.interrupted)?;
     Some(later(started.at, own))

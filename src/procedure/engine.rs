@@ -78,7 +78,7 @@ impl Engine {
         }
     }
 
-    /// Runs a write to a journal between the calls of the hook.
+    /// Calls the hook before and after a write to a journal.
     async fn hooked<T>(&self, write: impl Future<Output = T>) -> T {
         let call = |moment| self.hook.iter().for_each(|hook| hook(moment));
         call(JournalWrite::Before);
@@ -87,7 +87,7 @@ impl Engine {
         done
     }
 
-    /// Makes an execution. Old ones that ended are deleted meanwhile.
+    /// Creates an execution and deletes some that ended long ago.
     pub(super) async fn begin(&self, new: NewExecution) -> Result<BeginOutcome, Failure> {
         let now = self.clock.now();
         let forget_before = now.plus_seconds(-limits::EXECUTION_DAYS_MAX * 24 * 60 * 60);
@@ -213,7 +213,7 @@ impl Engine {
         Ok((execution, entries))
     }
 
-    /// An execution, and the machine that its journal leads to.
+    /// An execution and its replayed journal.
     pub(super) async fn machine(
         &self,
         reach: &Reach,

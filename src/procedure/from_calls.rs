@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value, json};
 
 use super::secrets::is_redacted;
-use super::template::is_template;
+use super::template::{RESERVED_NAMES, is_template};
 use crate::failure::{Failure, Kind};
 use crate::limits;
 use crate::store::procedure::RecordedCall;
@@ -128,7 +128,9 @@ impl Variables {
         let values = json!(runs).to_string();
         let plain = |c: char| if c.is_ascii_alphanumeric() { c } else { '_' };
         let mut base: String = name.chars().map(plain).take(48).collect();
-        if !base.starts_with(|c: char| c.is_ascii_alphabetic()) || is_own(&base) {
+        if !base.starts_with(|c: char| c.is_ascii_alphabetic())
+            || RESERVED_NAMES.contains(&base.as_str())
+        {
             base.insert_str(0, "value_");
         }
         let secret = runs.iter().any(|run| is_redacted(run));
@@ -193,10 +195,6 @@ fn holds_template(value: &Value) -> bool {
     }
 }
 
-fn is_own(name: &str) -> bool {
-    ["context", "result", "error", "execution", "index", "item"].contains(&name)
-}
-
 fn kind(value: &Value) -> &'static str {
     match value {
         Value::Null => "null",
@@ -228,7 +226,7 @@ mod tests {
     }
 
     #[test]
-    fn what_varies_among_repetitions_is_the_context() {
+    fn arguments_that_vary_become_context_variables() {
         let (ids, calls) = calls(&[
             ("files__read_file", json!({"path": "/a", "lines": 5})),
             (
@@ -255,7 +253,7 @@ mod tests {
     }
 
     #[test]
-    fn a_single_run_keeps_its_values_as_defaults_and_its_secrets_to_itself() {
+    fn single_run_keeps_values_as_defaults_and_omits_secrets() {
         let (ids, calls) = calls(&[
             (
                 "a__one",

@@ -167,7 +167,6 @@ impl Decision {
         Decision::Failed,
     ];
 
-    /// The word in the contract.
     pub(crate) fn name(self) -> &'static str {
         match self {
             Decision::Approved => "approved",

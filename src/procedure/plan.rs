@@ -77,7 +77,7 @@ fn planned(name: &str, state: &State, scope: &Map<String, Value>) -> Value {
     shown
 }
 
-/// Evaluates the templates that need the context only.
+/// Evaluates the templates that need only the context.
 fn known(value: &Value, scope: &Map<String, Value>) -> Value {
     match value {
         Value::String(_) => template::evaluate(value, scope).unwrap_or_else(|_| value.clone()),

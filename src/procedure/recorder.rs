@@ -120,7 +120,7 @@ impl Recorder {
         Ok(self.store.record(calls, limits::RECORDED_CALLS_MAX).await?)
     }
 
-    /// The newest recorded calls.
+    /// Newest first.
     pub(super) async fn recent(
         &self,
         reach: &Reach,

@@ -125,7 +125,7 @@ impl Scheduler {
         Ok(count)
     }
 
-    /// Recovers again and again, once there is a store.
+    /// Recovers at intervals, once there is a store.
     pub(super) fn recover_periodically(self: &Arc<Self>) {
         let scheduler = self.clone();
         let work = async move {

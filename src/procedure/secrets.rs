@@ -10,7 +10,6 @@ const REDACTED: &str = "[redacted]";
 /// A shorter secret would occur in every other text.
 const SECRET_BYTES_MIN: usize = 4;
 
-/// The values to redact.
 pub(super) struct Secrets(Vec<String>);
 
 impl Secrets {

@@ -12,11 +12,11 @@ use tokio_util::task::TaskTracker;
 use super::check::{self, CheckedDefinition, KnownNames};
 use super::definition::{Definition, LATEST};
 use super::engine::{Engine, JournalHook, ToolCaller, preferred};
-use super::journal::{Decision, Entry, Event};
+use super::journal::{Entry, Event};
 use super::machine::{Machine, Next};
 use super::recorder::Recorder;
 use super::scheduler::Scheduler;
-use super::{context, decisions, draw, plan, view};
+use super::{context, draw, plan, view};
 use crate::caller::{Grants, ToolGrants};
 use crate::clock::Clock;
 use crate::diagnostics::Diagnostic;
@@ -28,16 +28,14 @@ use crate::store::procedure::{
 };
 use crate::store::{Store, StoreError};
 
-/// The procedures of one Mimo.
 #[derive(Clone)]
 pub struct Procedures {
-    engine: Arc<Engine>,
+    pub(super) engine: Arc<Engine>,
     scheduler: Arc<Scheduler>,
     recorder: Arc<Recorder>,
     tasks: TaskTracker,
 }
 
-/// A checked definition.
 #[derive(Clone, Debug)]
 pub struct Defined {
     pub checked: CheckedDefinition,
@@ -197,7 +195,7 @@ impl Procedures {
         }))
     }
 
-    /// What an execution would do, without calling anything.
+    /// The dry run of an execution: calls nothing.
     pub async fn plan(&self, grants: &Grants, start: &Start) -> Result<Value, Failure> {
         let engine = &self.engine;
         let stored = engine
@@ -286,7 +284,7 @@ impl Procedures {
         self.engine.execution(&grants.reach, id).await
     }
 
-    /// The newest executions.
+    /// Newest first.
     pub async fn executions(
         &self,
         grants: &Grants,
@@ -301,10 +299,13 @@ impl Procedures {
             .await?)
     }
 
-    /// The machine that an execution's journal leads to.
-    pub async fn machine(&self, grants: &Grants, id: &str) -> Result<Machine, Failure> {
-        let (_, machine) = self.engine.machine(&grants.reach, id).await?;
-        Ok(machine)
+    /// An execution and its replayed journal.
+    pub async fn snapshot(
+        &self,
+        grants: &Grants,
+        id: &str,
+    ) -> Result<(Execution, Machine), Failure> {
+        self.engine.machine(&grants.reach, id).await
     }
 
     pub(crate) async fn journal(&self, grants: &Grants, id: &str) -> Result<Vec<Entry>, Failure> {
@@ -353,19 +354,6 @@ impl Procedures {
         Ok(())
     }
 
-    /// Records a person's decision on what an execution, or one below it, waits
-    /// for. It can go on then, with `resume`.
-    pub async fn decide(
-        &self,
-        grants: &Grants,
-        id: &str,
-        decision: Decision,
-        by: &str,
-        note: &str,
-    ) -> Result<(), Failure> {
-        decisions::decide(&self.engine, &grants.reach, id, decision, by, note).await
-    }
-
     /// Waits until an execution has ended or waits for a person, or until `end`.
     /// Calls `changed` with what happens meanwhile.
     pub async fn wait(
@@ -412,7 +400,7 @@ impl Procedures {
         move |project, tool, arguments| recorder.record(project, tool, arguments)
     }
 
-    /// The newest recorded calls.
+    /// Newest first.
     pub(crate) async fn recorded_calls(
         &self,
         grants: &Grants,

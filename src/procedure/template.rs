@@ -10,6 +10,10 @@ use serde_json::{Map, Value};
 
 use crate::limits;
 
+/// Names with a fixed meaning in templates.
+pub(super) const RESERVED_NAMES: [&str; 6] =
+    ["context", "result", "error", "execution", "index", "item"];
+
 /// Why a template cannot be evaluated.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TemplateError(pub String);
@@ -60,7 +64,6 @@ fn evaluate_within(
     }
 }
 
-/// Evaluates `template` to a text.
 pub(super) fn text(template: &str, scope: &Map<String, Value>) -> Result<String, TemplateError> {
     if !is_template(template) {
         return Ok(template.to_owned());
@@ -175,7 +178,6 @@ pub fn check(source: &str) -> Result<(), TemplateError> {
     }
 }
 
-/// The variables that `source` reads.
 pub fn variables(source: &str) -> Vec<String> {
     let environment = environment();
     let found = match expression(source) {
@@ -309,7 +311,7 @@ mod template_tests {
     }
 
     #[test]
-    fn one_whole_expression_keeps_its_type() {
+    fn single_expression_keeps_its_type() {
         for (template, expected) in [
             (json!("{{ n }}"), json!(3)),
             (json!("{{ n + 1 }}"), json!(4)),
@@ -345,7 +347,7 @@ mod template_tests {
     }
 
     #[test]
-    fn what_cannot_be_evaluated_says_why() {
+    fn invalid_template_reports_the_reason() {
         for (template, why) in [
             ("{{ missing }}", "not defined"),
             ("{{ missing.deeper }}", "not defined"),
@@ -381,7 +383,7 @@ mod template_tests {
     }
 
     #[test]
-    fn the_variables_a_template_reads_are_known() {
+    fn variables_are_the_names_a_template_reads() {
         assert_eq!(
             variables("{{ a.b + c[d] }} {{ 1 if e is defined }}"),
             ["a", "c", "d", "e"]

@@ -60,7 +60,8 @@ pub fn execution(execution: &Execution, machine: &Machine) -> Value {
     document
 }
 
-/// The store knows that a called execution waits, the machine how it ended.
+/// The machine's status once it ended, else the store's, which also knows that a
+/// called execution waits.
 pub(crate) fn status(execution: &Execution, machine: &Machine) -> ExecutionStatus {
     match machine.next() {
         Next::Ended(ending) => ending.status(),
@@ -68,7 +69,7 @@ pub(crate) fn status(execution: &Execution, machine: &Machine) -> ExecutionStatu
     }
 }
 
-/// The decision that an execution waits for.
+/// The decision that is needed.
 fn waits(machine: &Machine) -> Option<Value> {
     let (task, started) = machine.waits_for()?;
     Some(match started.interrupted {
@@ -97,7 +98,7 @@ fn message(task: &Task) -> &str {
     }
 }
 
-/// The actions of an execution, in order.
+/// In the order of the journal.
 pub fn performed(machine: &Machine) -> Value {
     let secrets = Secrets::of(machine);
     let one = |each: &ActionRecord| {
@@ -135,7 +136,7 @@ pub fn performed(machine: &Machine) -> Value {
     machine.performed().iter().map(one).collect()
 }
 
-/// The decisions of people, in order.
+/// In the order of the journal.
 pub(crate) fn decisions(journal: &[Entry]) -> Value {
     let decided = journal.iter().filter_map(|entry| match &entry.event {
         Event::Decided {
@@ -164,7 +165,6 @@ pub(crate) fn listed(stored: &StoredDefinition) -> Value {
     })
 }
 
-/// An execution in a list.
 pub(crate) fn brief(execution: &Execution) -> Value {
     json!({
         "execution_id": execution.id,
@@ -210,7 +210,6 @@ pub(crate) fn choices(definition: &Definition, argument: &str) -> Vec<String> {
     listed.into_iter().flatten().map(text).collect()
 }
 
-/// The text of a procedure's prompt.
 pub fn prompt(definition: &Definition, arguments: &Map<String, Value>) -> String {
     let call = json!({"name": definition.name, "context": arguments});
     let description = match definition.description.as_str() {

@@ -36,7 +36,7 @@ impl Marks {
     }
 }
 
-/// The result as one line of JSON.
+/// One line of JSON.
 pub(super) fn encode(reply: &Reply, marks: Marks) -> Result<String, serde_json::Error> {
     let (mut text, mut missing) = match reply {
         Reply::Forwarded(raw) => forwarded(raw, marks)?,

@@ -14,7 +14,7 @@ use crate::limits;
 use crate::registry::{DownstreamClient, SkillName};
 use crate::wire::ClientReply;
 
-/// All sessions.
+/// Every session of this process.
 #[derive(Default)]
 pub(crate) struct Hub {
     sessions: Mutex<Vec<Weak<Session>>>,

@@ -215,7 +215,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_background_call_ends_in_its_own_time_and_answers_a_late_client() {
+    async fn late_reply_does_not_extend_a_background_call() {
         let requests = InputRequests::new(Arc::new(SystemClock));
         for (wait, responses, expected) in [
             (0, answer(), "an answer"),

@@ -17,12 +17,11 @@ pub(crate) struct Group {
     pub(crate) content_bytes: u64,
 }
 
-/// The vectors of one embedding model.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Vectors {
     pub(crate) model: String,
     pub(crate) dimensions: u64,
-    /// Memories that have a vector.
+    /// Number of memories with a vector.
     pub(crate) memories: u64,
     /// A long text has several.
     pub(crate) vectors: u64,

@@ -34,7 +34,6 @@ impl Category {
         Category::Plan,
     ];
 
-    /// The contract's word.
     pub(crate) fn name(self) -> &'static str {
         match self {
             Category::Fact => "fact",
@@ -51,10 +50,9 @@ impl Category {
     }
 }
 
-/// Where a memory is in its life.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum MemoryState {
-    /// Believed now.
+    /// Current.
     #[default]
     Active,
     /// Replaced by a later version.
@@ -64,7 +62,6 @@ pub enum MemoryState {
 }
 
 impl MemoryState {
-    /// The contract's word.
     pub(crate) fn name(self) -> &'static str {
         match self {
             MemoryState::Active => "active",
@@ -119,7 +116,6 @@ impl MemoryFields {
     }
 }
 
-/// A memory as it is stored.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Memory {
     pub id: MemoryId,
@@ -337,7 +333,7 @@ pub struct CandidateQuery {
     pub vector: Option<Vec<f32>>,
     /// The least cosine on the semantic side.
     pub threshold: f32,
-    /// Of each side.
+    /// For each of the two sides.
     pub limit: usize,
 }
 
@@ -365,7 +361,6 @@ pub struct MemoryCensus {
     pub active: u64,
     /// Older versions.
     pub(crate) superseded: u64,
-    /// Forgotten ones.
     pub(crate) archived: u64,
     /// Projects with at least one active memory.
     pub projects: u64,
@@ -433,13 +428,12 @@ pub trait MemoryStore: RetentionStore + InventoryStore {
     /// See [`MemoryTransaction::edit_records`].
     fn edit_records(&self, reach: &Reach, undo_id: String) -> Stored<'_, Vec<EditRecord>>;
 
-    /// The stored memory of each identity, if there is one.
+    /// In the order of the identities; `None` where no memory has it.
     fn identify(&self, reach: &Reach, who: Vec<Identity>) -> Stored<'_, Vec<Option<MemoryId>>>;
 
     /// Every memory of `projects` in any state, by id, from one snapshot.
     fn export(&self, projects: ProjectSet) -> Export;
 
-    /// Counts a recall of each memory.
     fn recalled(&self, ids: Vec<MemoryId>, at: Timestamp) -> Stored<'_, ()>;
 
     /// Counts for a status, of what is within reach.

@@ -107,7 +107,6 @@ pub enum StoreError {
     NoSuchEdit(String),
     /// The change contradicts what is stored.
     Conflict(String),
-    /// The memory is protected.
     Protected(Vec<i64>),
     /// The caller may not write to this project.
     NoAccess(String),

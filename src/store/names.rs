@@ -27,11 +27,10 @@ pub enum NameKind {
 #[derive(Clone, Debug)]
 pub struct NamesQuery {
     pub kind: NameKind,
-    /// What the caller may read.
     pub reach: Reach,
     /// Only in these projects; empty means all within reach.
     pub projects: Vec<String>,
-    /// In whatever case.
+    /// Case does not matter.
     pub prefix: String,
     pub limit: usize,
 }

@@ -33,7 +33,6 @@ pub enum DefineOutcome {
 }
 
 impl DefineOutcome {
-    /// The word in the contract.
     pub(crate) fn name(self) -> &'static str {
         match self {
             DefineOutcome::Created => "created",
@@ -52,7 +51,7 @@ pub struct NewExecution {
     pub hash: String,
     /// Starts with the same project, name and key return the same execution.
     pub idempotency_key: Option<String>,
-    /// How many procedures called each other to get here.
+    /// Number of callers above it.
     pub depth: u32,
     /// The execution that called it.
     pub parent: Option<String>,
@@ -203,7 +202,7 @@ pub struct ProcedureCensus {
 /// lives. Methods that take a `Reach` see the projects within it and no others;
 /// those without one serve whoever drives executions.
 pub trait ProcedureStore: Send + Sync {
-    /// Makes a definition the current one of its project, name and version.
+    /// Sets the current definition of its project, name and version.
     fn define(
         &self,
         reach: Reach,
@@ -273,7 +272,7 @@ pub trait ProcedureStore: Send + Sync {
     /// wake by `now`. A called execution is driven with its caller.
     fn claim_any(&self, now: Timestamp, limit: usize) -> Stored<'_, Vec<String>>;
 
-    /// Lets go of an execution: anyone may claim it.
+    /// Releases an execution: anyone may claim it.
     fn release(&self, id: String) -> Stored<'_, ()>;
 
     /// Asks to cancel an execution. An execution that waits for a person becomes
@@ -290,7 +289,7 @@ pub trait ProcedureStore: Send + Sync {
     /// out.
     fn recorded(&self, reach: Reach, ids: Vec<String>) -> Stored<'_, Vec<RecordedCall>>;
 
-    /// The newest recorded calls.
+    /// Newest first.
     fn recent(&self, reach: Reach, limit: usize) -> Stored<'_, Vec<RecordedCall>>;
 
     fn procedure_census(&self, reach: Reach) -> Stored<'_, ProcedureCensus>;

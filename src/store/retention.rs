@@ -22,7 +22,7 @@ pub struct Terms {
 /// The memories that are due at one moment; no protected memory is.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Due {
-    /// Active and unused for long, by id.
+    /// Active and due to be archived, by id.
     pub idle: Vec<MemoryId>,
     /// Active beyond `active_max`: the least important first, of equal ones the
     /// longest unused.

@@ -13,7 +13,6 @@ use crate::limits;
 use crate::memory::moment::{self, Edge};
 use crate::store::PROJECT_SHARED;
 
-/// One JSON object of arguments and its path.
 pub(crate) struct ArgumentReader<'a> {
     object: &'a Arguments,
     path: String,
@@ -71,7 +70,7 @@ impl<'a> ArgumentReader<'a> {
         self.typed(key, "a number", Value::as_f64)
     }
 
-    /// A number from 0 to 1.
+    /// From 0 to 1.
     pub(crate) fn share(&self, key: &str) -> Result<Option<f64>, Failure> {
         match self.number(key)? {
             Some(number) if !(0.0..=1.0).contains(&number) => Err(Failure::invalid(
@@ -82,7 +81,7 @@ impl<'a> ArgumentReader<'a> {
         }
     }
 
-    /// An integer (12 or 12.0).
+    /// Accepts 12 and 12.0.
     pub(crate) fn integer(&self, key: &str) -> Result<Option<i64>, Failure> {
         self.typed(key, "an integer", integer)
     }

@@ -15,11 +15,10 @@ use crate::procedure::Procedures;
 use crate::store::memory::Category;
 use crate::store::names::{NameKind, NameStore, Names, NamesQuery};
 
-/// What `completion/complete` asks for.
+/// The parameters of `completion/complete`.
 #[derive(Clone, Debug)]
 pub(crate) struct CompletionRequest {
     pub(crate) target: CompletionTarget,
-    /// The argument's name.
     pub(crate) argument: String,
     /// What was typed so far.
     pub(crate) value: String,
@@ -27,12 +26,12 @@ pub(crate) struct CompletionRequest {
     pub(crate) others: Map<String, Value>,
 }
 
-/// What has the argument.
+/// The prompt or resource that has the argument.
 #[derive(Clone, Debug)]
 pub(crate) enum CompletionTarget {
-    /// The prompt of this name.
+    /// By name.
     Prompt(String),
-    /// The resource template with this URI.
+    /// By the URI of its template.
     Resource(String),
 }
 

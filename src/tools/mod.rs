@@ -74,10 +74,9 @@ pub fn standard(
 /// A JSON object of validated arguments.
 pub(crate) type Arguments = Map<String, Value>;
 
-/// The future that a handler returns.
 pub(crate) type ReplyFuture = BoxFuture<'static, Result<Reply, CallError>>;
 
-/// How long a call may run whose tool has no reason to take longer.
+/// The timeout of a tool that needs none of its own.
 pub(crate) const CALL_TIMEOUT: Duration = Duration::from_secs(CALL_SECONDS_MAX);
 
 /// A tool that `tools/list` shows and `tools/call` reaches.
@@ -86,7 +85,7 @@ pub struct Tool {
     /// Its schema file (`schemas/tools/NAME.json`, or in `legacy/`), compiled in:
     /// name, description, inputSchema and annotations.
     pub definition: &'static str,
-    /// How long one call may run.
+    /// Of one call.
     pub(crate) timeout: Duration,
     /// Called with arguments that match the schema.
     pub handler: Arc<dyn Fn(Arguments, Context) -> ReplyFuture + Send + Sync>,
@@ -122,7 +121,6 @@ impl Tool {
 /// The context of the request that a handler serves.
 #[derive(Clone)]
 pub struct Context {
-    /// Who makes the call.
     pub(crate) caller: Caller,
     /// Cancelled when the client cancels the request or its deadline passes.
     pub(crate) cancel: CancellationToken,
@@ -134,7 +132,7 @@ pub struct Context {
 }
 
 impl Context {
-    /// A call that nobody cancels or watches.
+    /// A call without cancellation or progress.
     pub fn new(caller: Caller) -> Context {
         Context {
             caller,
@@ -161,12 +159,11 @@ impl Progress {
         Progress(Some(Arc::new(sink)))
     }
 
-    /// Whether anyone asked for it.
+    /// Whether the client asked for progress.
     pub(crate) fn is_wanted(&self) -> bool {
         self.0.is_some()
     }
 
-    /// Reports `done` of `total` units.
     pub(crate) fn report(&self, done: f64, total: Option<f64>, message: Option<String>) {
         if let Some(sink) = &self.0 {
             sink(done, total, message);

@@ -15,7 +15,6 @@ use crate::memory::Memories;
 use crate::procedure::Procedures;
 use crate::store::NameStore;
 
-/// Everything that Mimo offers beside its tools.
 pub(crate) struct Offers {
     pub(crate) resources: Vec<Box<dyn ResourceSource>>,
     /// In the order they are listed.
@@ -28,10 +27,10 @@ pub trait ResourceSource: Send + Sync {
     /// How their URIs begin.
     fn prefix(&self) -> &'static str;
 
-    /// Their template, as clients see it.
+    /// In the protocol's form.
     fn template(&self) -> Value;
 
-    /// Those that a person may want to pick, as clients see them.
+    /// Those that a person may want to pick, in the protocol's form.
     fn list<'a>(&'a self, caller: &'a Caller) -> BoxFuture<'a, Result<Vec<Value>, Failure>>;
 
     /// The document of this URI. Reading it changes nothing.
@@ -41,13 +40,12 @@ pub trait ResourceSource: Send + Sync {
         caller: &'a Caller,
     ) -> BoxFuture<'a, Result<Document, Failure>>;
 
-    /// Counts that a client was given this resource, where that counts.
+    /// Counts a read as use, where use is tracked.
     fn note_read(&self, _uri: &str) {}
 }
 
-/// Prompts of one kind.
 pub(crate) trait PromptSource: Send + Sync {
-    /// The prompts as clients see them.
+    /// In the protocol's form.
     fn list<'a>(&'a self, caller: &'a Caller) -> BoxFuture<'a, Result<Vec<Value>, Failure>>;
 
     /// The result for a name and its arguments, where there is such a prompt.

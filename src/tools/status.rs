@@ -92,7 +92,7 @@ async fn memory(status: &Status, reach: &Reach) -> serde_json::Value {
     }
 }
 
-/// The same of the graph.
+/// The graph's section.
 async fn graph(status: &Status, reach: &Reach) -> serde_json::Value {
     match status.graph.census(reach).await.map_err(Failure::from) {
         Ok(census) => json!({

@@ -31,11 +31,7 @@ pub enum Item {
     /// A notification other than a cancellation.
     Notification(Box<ClientNotification>),
     /// `notifications/cancelled`.
-    Cancel {
-        /// The id of that request.
-        id: Value,
-        reason: Option<String>,
-    },
+    Cancel { id: Value, reason: Option<String> },
     /// The client's answer to a request, as it was written: most of these requests
     /// come from a skill, which knows what it asked for.
     Response {

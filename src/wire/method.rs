@@ -29,7 +29,6 @@ pub(crate) enum GatewayRequest {
     SetLevel(SetLevelRequestParams),
 }
 
-/// The parameters of `tools/call`.
 #[derive(Clone, Debug)]
 pub(crate) struct ToolCall {
     pub(crate) name: String,

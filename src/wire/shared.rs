@@ -25,7 +25,6 @@ pub(super) struct Shared {
     pub(super) output: Output,
     /// Wakes the reading side, which looks at the state again.
     pub(super) wake: Notify,
-    /// Wakes the writing task.
     pub(super) writer: Notify,
     /// Wakes the writing thread.
     pub(super) writer_thread: Condvar,

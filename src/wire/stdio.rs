@@ -30,7 +30,6 @@ use crate::limits::DRAIN_SECONDS_MAX;
 pub(crate) struct Stdio {
     input: Input,
     lines: Lines,
-    /// Messages that are ready for rmcp.
     ready: VecDeque<ClientJsonRpcMessage>,
     /// A frame that was read when no further request may be admitted. One is read
     /// ahead so that a cancellation still gets through at the limit, as long as

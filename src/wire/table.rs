@@ -188,7 +188,7 @@ mod tests {
     }
 
     #[test]
-    fn each_of_two_requests_with_one_id_is_answered() {
+    fn two_requests_with_one_id_are_both_answered() {
         let (mut table, mut out) = (Table::default(), Vec::new());
         let first = table.open(id("1"), None);
         let second = table.open(id("1"), None);

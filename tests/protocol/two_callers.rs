@@ -244,7 +244,7 @@ impl Side {
 }
 
 #[test]
-fn nothing_crosses_between_two_fenced_callers() {
+fn fenced_callers_share_no_data() {
     repeat(1, |random| {
         let folder = tempfile::tempdir().expect("a folder");
         let mut sides = [

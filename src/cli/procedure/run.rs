@@ -133,8 +133,7 @@ async fn follow(procedures: &Procedures, grants: &Grants, id: &str, output: &Out
             break;
         }
     }
-    let execution = procedures.execution(grants, id).await?;
-    let machine = procedures.machine(grants, id).await?;
+    let (execution, machine) = procedures.snapshot(grants, id).await?;
     let document = view::execution(&execution, &machine);
     match output.json || !output.terminal {
         true => output.document(&document)?,
@@ -237,8 +236,7 @@ pub(super) async fn history(
         };
         return output.print(output.table(found.iter().map(row)));
     };
-    let execution = procedures.execution(grants, &id).await?;
-    let machine = procedures.machine(grants, &id).await?;
+    let (execution, machine) = procedures.snapshot(grants, &id).await?;
     let mut document = view::execution(&execution, &machine);
     document["actions"] = view::performed(&machine);
     document["decisions"] = view::decisions(&procedures.journal(grants, &id).await?);
@@ -292,8 +290,7 @@ pub(super) async fn approve(
         }
     };
     let id = &arguments.execution;
-    let execution = procedures.execution(grants, id).await?;
-    let machine = procedures.machine(grants, id).await?;
+    let (execution, machine) = procedures.snapshot(grants, id).await?;
     if !io::stdin().is_terminal() {
         let message = "a person decides this, and stdin is no terminal";
         return Err(Failure::new(Kind::Refused, message)

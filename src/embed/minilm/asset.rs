@@ -53,9 +53,7 @@ pub(crate) struct Layer {
     /// From the heads back to the state.
     pub(crate) mix: Dense<'static>,
     pub(crate) mix_norm: Norm,
-    /// Up, before GELU.
     pub(crate) up: Dense<'static>,
-    /// Down, after GELU.
     pub(crate) down: Dense<'static>,
     pub(crate) down_norm: Norm,
 }

@@ -8,9 +8,7 @@ use unicode_normalization::UnicodeNormalization;
 use crate::limits::EMBED_WORD_CHARS_MAX;
 
 pub(crate) const UNKNOWN: u16 = 100;
-/// Begins every window.
 pub(crate) const CLASSIFY: u16 = 101;
-/// Ends every window.
 pub(crate) const SEPARATE: u16 = 102;
 
 /// Pieces that are one token wherever they appear in a text, as in the reference.

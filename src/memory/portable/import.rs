@@ -47,7 +47,7 @@ pub struct Importer {
     waiting: Vec<Incoming>,
     /// Bytes of the texts that wait.
     bytes: usize,
-    /// Ids here by those in the file.
+    /// Maps ids of the file to ids of this store.
     ids: HashMap<MemoryId, MemoryId>,
     /// Ids here, each with the file's id of the memory it replaced, which is yet to
     /// come.
@@ -127,7 +127,7 @@ impl Importer {
         self.waiting.push(Incoming { record, supersedes });
     }
 
-    /// Whether a portion waits.
+    /// Whether a full batch is waiting.
     pub(crate) fn is_full(&self) -> bool {
         self.waiting.len() >= limits::PORTION_MEMORIES_MAX
             || self.bytes >= limits::PORTION_BYTES_MAX

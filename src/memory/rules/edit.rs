@@ -26,7 +26,6 @@ pub struct Edit {
     pub dry_run: bool,
 }
 
-/// The change of one memory.
 #[derive(Clone, Debug)]
 pub enum MemoryChange {
     /// The given fields take new values; a new text keeps the old one as an

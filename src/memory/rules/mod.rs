@@ -87,7 +87,6 @@ impl WorkingSet {
         found.ok_or_else(|| StoreError::NoSuchMemory(vec![id]))
     }
 
-    /// The active memory of `project` with this text.
     fn with_text(&self, project: &str, key: &TextKey) -> Option<&Memory> {
         self.active(project).find(|memory| memory.text_key == *key)
     }

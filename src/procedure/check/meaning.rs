@@ -7,10 +7,7 @@ use serde_json::{Map, Value};
 
 use super::KnownNames;
 use crate::diagnostics::{Diagnostic, pointer_token, suggest};
-use crate::procedure::template::{self, TemplateError};
-
-/// Names with a fixed meaning in templates.
-const RESERVED_NAMES: [&str; 6] = ["context", "result", "error", "execution", "index", "item"];
+use crate::procedure::template::{self, RESERVED_NAMES, TemplateError};
 
 /// The actions that a map or a compensation may use.
 const CALLS: [&str; 2] = ["tool", "call_procedure"];

@@ -66,7 +66,7 @@ impl Driver<'_> {
         }
     }
 
-    /// The moment by which a task must be over.
+    /// The deadline of a task.
     fn end_of(&self, task: &Task, since: Timestamp, usual_ms: u64) -> Timestamp {
         let own = later(since, task.timeout_ms.unwrap_or(usual_ms));
         self.machine.deadline().map_or(own, |end| end.min(own))
@@ -148,7 +148,7 @@ impl Driver<'_> {
         Ok(store.claim(id.to_owned()).await?)
     }
 
-    /// A called procedure runs with the grants of its caller.
+    /// The called procedure runs with its caller's grants.
     async fn new_child(
         &self,
         id: &str,
@@ -201,7 +201,6 @@ impl Driver<'_> {
         Ok(true)
     }
 
-    /// Drives a called execution that this Mimo owns.
     async fn drive_child(
         &self,
         task: &Task,
@@ -266,7 +265,7 @@ fn child_outcome(task: &Task, machine: &Machine, late: bool) -> ActionOutcome {
     }
 }
 
-/// A result for the journal: only the size of one that is too long.
+/// Replaces a result that is too long for the journal with its size.
 fn bounded(result: Value) -> Value {
     let bytes = result.to_string().len();
     match bytes > limits::PROCEDURE_RESULT_BYTES_MAX {

@@ -203,7 +203,6 @@ impl Machine {
         Flow::Fail(error)
     }
 
-    /// Follows the transition for an event.
     pub(super) fn leave(&mut self, event: String) -> Flow {
         let definition = self.definition.clone();
         let Some(state) = definition.states.get(&self.state) else {
@@ -249,7 +248,7 @@ impl Machine {
         Ok(state.next.clone().filter(|_| !exact))
     }
 
-    /// Goes to the state that catches the error, or rolls back.
+    /// Enters the state that catches the error, or rolls back.
     pub(super) fn fail(&mut self, error: ActionError) -> Flow {
         self.error = Some(error.clone());
         self.each = None;
@@ -276,7 +275,7 @@ impl Machine {
         Flow::RollBack(error)
     }
 
-    /// Sets variables, all at once.
+    /// Sets all variables or, on an error, none.
     fn assign(
         &mut self,
         variables: &Map<String, Value>,

@@ -31,15 +31,14 @@ pub struct Machine {
     entered: usize,
     entered_at: Timestamp,
     started_at: Timestamp,
-    /// When the rollback begins by itself.
+    /// The execution is rolled back at this time.
     deadline: Timestamp,
-    /// Since when a called procedure waits for a person.
+    /// When a called procedure began to wait for a person.
     parked_at: Option<Timestamp>,
-    /// Steps begun so far.
+    /// Number of the latest step.
     steps: u64,
     current: Option<Task>,
     each: Option<MapProgress>,
-    /// The result of the last action.
     result: Value,
     error: Option<ActionError>,
     /// What to undo, oldest first.
@@ -273,7 +272,6 @@ impl Machine {
         self.parked_at.is_some()
     }
 
-    /// The task that waits for a person.
     pub fn waits_for(&self) -> Option<(&Task, StepStart)> {
         let task = self.current.as_ref()?;
         let started = task.started?;
@@ -305,7 +303,7 @@ impl Machine {
         &self.definition
     }
 
-    /// The grants of its steps.
+    /// With which its steps are called.
     pub(super) fn grants(&self) -> &Arc<Grants> {
         &self.grants
     }
@@ -323,7 +321,6 @@ impl Machine {
         self.error.as_ref().filter(|_| failed)
     }
 
-    /// Whether its rollback has begun.
     pub fn rolling_back(&self) -> bool {
         self.rolling_back
     }

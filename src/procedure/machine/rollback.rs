@@ -129,7 +129,7 @@ impl Machine {
         context
     }
 
-    /// A compensation is over.
+    /// Records the outcome of a compensation.
     pub(super) fn undone(&mut self, task: &Task, outcome: ActionOutcome) -> Flow {
         match outcome {
             ActionOutcome::Result(_) => {
@@ -179,7 +179,7 @@ impl Machine {
 }
 
 const NO_COMPENSATION: &str = "it has no compensation";
-/// Stands for the state while the rollback procedure runs.
+/// The name of the state while the rollback procedure runs.
 const ROLLBACK: &str = "rollback_procedure";
 
 impl Ending {

@@ -20,7 +20,6 @@ const BLOCK_BYTES: usize = 7_900;
 /// The bytes of a vector's id in a block.
 const ID_BYTES: usize = size_of::<VectorId>();
 
-/// The vectors of one model.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Space {
     pub(crate) model: i64,

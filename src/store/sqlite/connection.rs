@@ -247,7 +247,7 @@ mod tests {
 
     /// Clients that start together each start a Mimo on the same new file.
     #[test]
-    fn all_that_open_a_new_file_at_once_can_use_it() {
+    fn concurrent_first_opens_all_succeed() {
         for _ in 0..40 {
             let folder = tempfile::TempDir::new().expect("a folder");
             let path = folder.path().join("new.db");
@@ -268,7 +268,7 @@ mod tests {
     /// SQLite's are such locks: other processes would take the file for unused.
     #[cfg(target_os = "linux")]
     #[test]
-    fn opening_again_leaves_the_locks_of_the_first_connection() {
+    fn second_open_keeps_the_locks_of_the_first() {
         use std::os::fd::AsFd;
 
         use nix::fcntl::{FcntlArg, fcntl};
@@ -300,7 +300,7 @@ mod tests {
     }
 
     #[test]
-    fn vectors_of_before_there_were_codes_all_get_one() {
+    fn vectors_from_before_codes_get_codes() {
         let folder = tempfile::TempDir::new().expect("a folder");
         let path = folder.path().join("mimo.db");
         let old = Connection::open(&path).expect("opens");

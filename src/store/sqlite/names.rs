@@ -16,7 +16,6 @@ use crate::text;
 /// Ranges of an index in which one prefix is looked for.
 const RANGES: usize = 32;
 
-/// See `NameStore::names`.
 pub(super) fn names(file: &Connection, query: &NamesQuery) -> Result<Names, StoreError> {
     let wanted = match query.kind {
         NameKind::Project => &[],
@@ -51,7 +50,6 @@ pub(super) fn names(file: &Connection, query: &NamesQuery) -> Result<Names, Stor
     Ok(scan.found)
 }
 
-/// See `NameStore::memories_by_name`.
 pub(super) fn memories_by_name(
     file: &Connection,
     projects: ProjectSet,
@@ -425,7 +423,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_beginning_is_looked_for_in_few_ranges_and_in_both_cases() {
+    fn prefix_search_uses_few_ranges_in_both_cases() {
         let begins = |prefix| -> Vec<String> {
             let ranges = ranges(prefix).into_iter();
             ranges.map(|(start, _)| start).collect()
@@ -442,7 +440,7 @@ mod tests {
     }
 
     #[test]
-    fn ids_that_begin_with_digits_are_ranges() {
+    fn id_prefixes_are_searched_as_ranges() {
         let ranges = id_ranges("12");
         assert_eq!(ranges.last(), Some(&(12, 13)));
         assert_eq!(ranges[ranges.len() - 2], (120, 130));

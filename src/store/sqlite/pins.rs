@@ -134,7 +134,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn the_first_of_two_stores_decides_until_a_person_does() {
+    async fn first_pin_holds_until_a_person_approves_another() {
         let folder = tempfile::tempdir().expect("a folder");
         let open = || SqliteStore::start(folder.path().join("mimo.db")).expect("a store");
         let (one, two) = (open(), open());

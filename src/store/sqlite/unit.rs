@@ -12,10 +12,8 @@ use tokio_util::sync::CancellationToken;
 
 use crate::store::{StoreError, Stored};
 
-/// How a transaction begins.
 #[derive(Clone, Copy)]
 pub(super) enum Begin {
-    /// Reads one snapshot.
     Read,
     /// Takes the write lock at once.
     Write,

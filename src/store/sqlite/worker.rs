@@ -164,7 +164,7 @@ mod tests {
     }
 
     #[test]
-    fn a_job_nobody_waits_for_any_more_is_not_begun() {
+    fn abandoned_job_is_not_started() {
         let ran = Arc::new(AtomicUsize::new(0));
         let folder = tempfile::TempDir::new().expect("a folder");
         let workers = workers(&folder);
@@ -192,7 +192,7 @@ mod tests {
     }
 
     #[test]
-    fn a_panicking_job_costs_its_caller_an_answer_and_nobody_else() {
+    fn panicking_job_fails_only_its_caller() {
         let folder = tempfile::TempDir::new().expect("a folder");
         let workers = workers(&folder);
         let failed = wait(workers.run(|_| -> Result<(), StoreError> { panic!("on purpose") }));

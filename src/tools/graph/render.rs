@@ -65,11 +65,9 @@ impl Cursor {
     }
 }
 
-/// How one page is rendered.
 pub(super) struct Rendering {
     /// For the whole document.
     pub(super) budget_bytes: usize,
-    /// Of the question.
     pub(super) fingerprint: u32,
 }
 

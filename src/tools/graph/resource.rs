@@ -14,7 +14,6 @@ use crate::graph::reach::Direction;
 use crate::limits;
 use crate::tools::{Document, ResourceSource};
 
-/// The beginning of every address.
 pub(crate) const PREFIX: &str = "mimo://graph/";
 
 pub(crate) struct EntityResources(pub(crate) Arc<Graph>);
@@ -84,7 +83,6 @@ pub async fn resource(graph: &Graph, uri: &str, caller: &Caller) -> Result<Docum
     Document::of(&document)
 }
 
-/// Every triple of an entity in one direction.
 async fn around(
     graph: &Graph,
     scope: &Scope,
@@ -112,7 +110,7 @@ async fn around(
     Ok((triples.collect(), found.has_more))
 }
 
-/// Decodes a part of an address.
+/// Percent-decodes a part of a URI.
 fn decoded(part: &str) -> Option<String> {
     let mut bytes = Vec::with_capacity(part.len());
     let mut rest = part.bytes();

@@ -16,7 +16,6 @@ use crate::store::PROJECT_SHARED;
 use crate::tools::arguments::{ArgumentReader, moment, one_project};
 use crate::tools::{Arguments, Context, Document};
 
-/// The fields of one assertion.
 const FIELDS: [&str; 6] = [
     "subject",
     "predicate",
@@ -91,7 +90,7 @@ fn failure(error: GraphError, asserted: usize) -> Failure {
     })
 }
 
-/// `read` with the place of a problem.
+/// Adds the path to a problem.
 fn at<T>(path: String, read: Result<T, Problem>) -> Result<T, Failure> {
     read.map_err(|problem| Failure::from(problem).at(path))
 }

@@ -74,7 +74,7 @@ mod tests {
     }
 
     #[test]
-    fn a_fact_is_a_list_of_one_triple() {
+    fn legacy_fact_becomes_one_triple() {
         let triple = json!({"subject": "a", "predicate": "is", "object": "b", "confidence": 0.5});
         let mut call = triple.clone();
         call["source"] = json!("chat");
@@ -89,7 +89,7 @@ mod tests {
     }
 
     #[test]
-    fn a_list_has_the_highest_limit() {
+    fn legacy_list_uses_the_highest_limit() {
         assert_eq!(Value::Object(all(Arguments::new())), json!({"limit": 100}));
     }
 }

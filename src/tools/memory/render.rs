@@ -9,7 +9,7 @@ use crate::limits;
 use crate::memory::Page;
 use crate::store::memory::{Category, Memory, MemoryId, MemoryState};
 
-/// Where the next page begins. Opaque to clients, and bound to its query by a
+/// The start of the next page. Opaque to clients, and bound to its query by a
 /// fingerprint.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Cursor {
@@ -69,7 +69,6 @@ pub(crate) struct Rendering<'a> {
     pub(crate) budget_bytes: usize,
     /// Who asks: items leave the caller's own project out.
     pub(crate) caller: &'a Caller,
-    /// Of the query.
     pub(crate) fingerprint: u32,
 }
 

@@ -14,7 +14,6 @@ use crate::store::memory::{self, MemoryId};
 use crate::store::names::{self, NameStore, NamesQuery};
 use crate::tools::{Document, ResourceSource};
 
-/// How every address begins.
 pub(crate) const PREFIX: &str = "mimo://memory/";
 
 /// Memories as resources; `names` tells which are the latest.
@@ -134,7 +133,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_title_is_a_line_that_is_not_too_long() {
+    fn title_is_one_short_line() {
         assert_eq!(title(" two\n lines "), "two lines");
         let long = "wörter ".repeat(40);
         assert_eq!(title(&long).chars().count(), limits::TITLE_CHARS_MAX);

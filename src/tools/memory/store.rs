@@ -14,7 +14,6 @@ use crate::store::memory::{Category, MemoryFields};
 use crate::tools::arguments::{ArgumentReader, moment, one_project};
 use crate::tools::{Arguments, Context, Document};
 
-/// The fields of one memory.
 const FIELDS: [&str; 9] = [
     "content",
     "category",

@@ -18,8 +18,7 @@ pub(super) async fn call(
     let (reader, grants) = (ArgumentReader::new(&arguments), &*context.caller.grants);
     let limit = reader.limit(10, limits::SEARCH_LIMIT_MAX)?;
     if let Some(id) = reader.name("execution_id")? {
-        let execution = procedures.execution(grants, &id).await?;
-        let machine = procedures.machine(grants, &id).await?;
+        let (execution, machine) = procedures.snapshot(grants, &id).await?;
         let mut shown = view::execution(&execution, &machine);
         shown["actions"] = last(view::performed(&machine));
         return Document::of(&json!({ "execution": shown }));
@@ -73,7 +72,7 @@ async fn list(
     Document::of(&document)
 }
 
-/// The last items of a list.
+/// The latest `limits::PROCEDURE_SHOWN_MAX` items.
 fn last(list: Value) -> Value {
     match list {
         Value::Array(mut items) => {

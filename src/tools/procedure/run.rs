@@ -126,8 +126,7 @@ async fn wait(procedures: &Procedures, id: &str, context: &Context) -> Result<()
 }
 
 async fn document(procedures: &Procedures, grants: &Grants, id: &str) -> Result<Document, Failure> {
-    let execution = procedures.execution(grants, id).await?;
-    let machine = procedures.machine(grants, id).await?;
+    let (execution, machine) = procedures.snapshot(grants, id).await?;
     let mut document = view::execution(&execution, &machine);
     let next = match view::status(&execution, &machine) {
         ExecutionStatus::WaitingApproval => Some(format!(

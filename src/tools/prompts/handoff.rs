@@ -160,7 +160,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_piece_of_work_has_a_key_of_bounded_length() {
+    fn each_focus_has_its_own_bounded_topic_key() {
         assert_eq!(key(None), "handoff");
         assert_eq!(key(Some(" The  Release ")), "handoff: the release");
         let long = key(Some(&"ж".repeat(400)));

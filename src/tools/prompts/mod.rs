@@ -204,7 +204,6 @@ impl Composer {
         self.active(ids, filter).await
     }
 
-    /// The latest memories that match `filter`.
     async fn latest(&self, filter: &Filter) -> Result<Vec<Memory>, Failure> {
         let latest = NamesQuery {
             kind: NameKind::Memory,

@@ -15,7 +15,6 @@ use crate::registry::{CallHandlers, CallOptions, OfferedTool, SkillName};
 use crate::tools::arguments::ArgumentReader;
 use crate::tools::{Arguments, Context, Reply};
 
-/// The tool of a skill that a name refers to.
 pub(crate) struct Target {
     skill: SkillName,
     tool: String,
@@ -94,7 +93,7 @@ impl Skills {
     }
 }
 
-/// Runs `skill_read` and `skill_call`.
+/// Handles `skill_read` and `skill_call`.
 pub(crate) async fn run(
     skills: Arc<Skills>,
     arguments: Arguments,
@@ -154,7 +153,6 @@ fn check_granted(target: &Target, grants: &ToolGrants) -> Result<(), Failure> {
     }
 }
 
-/// Whether the result has `isError` set.
 fn is_error(result: &RawValue) -> bool {
     #[derive(serde::Deserialize)]
     struct Mark {

@@ -106,7 +106,6 @@ impl Exposed {
     }
 }
 
-/// Splits a name into skill and tool.
 pub(crate) fn split(name: &str) -> Option<(SkillName, &str)> {
     let (skill, tool) = name.split_once(crate::registry::tool_names::SEPARATOR)?;
     Some((SkillName::new(skill)?, tool))

@@ -16,7 +16,7 @@ use tokio::time::Instant;
 use self::find::Finder;
 use self::pages::Pages;
 use super::arguments::ArgumentReader;
-use super::{Arguments, Document, Reply, Tool};
+use super::{Arguments, Document, Tool};
 use crate::clock::Clock;
 use crate::embed::Embedder;
 use crate::failure::Failure;
@@ -185,37 +185,36 @@ impl Skills {
 }
 
 pub(crate) fn tools(skills: Arc<Skills>) -> Vec<Tool> {
-    let (finds, reads) = (skills.clone(), skills.clone());
+    let caller = |name, definition, read_only| Tool {
+        timeout: CALL_TIMEOUT,
+        ..Tool::of(
+            name,
+            definition,
+            &skills,
+            move |skills, arguments, context| call::run(skills, arguments, context, read_only),
+        )
+    };
     vec![
-        Tool {
-            name: "skill_find",
-            definition: include_str!("../../../schemas/tools/skill_find.json"),
-            timeout: super::CALL_TIMEOUT,
-            handler: Arc::new(move |arguments, _| {
-                let found = find(finds.clone(), arguments);
-                Box::pin(async move { Ok(found.await?) })
-            }),
-        },
-        Tool {
-            name: "skill_read",
-            definition: include_str!("../../../schemas/tools/skill_read.json"),
-            timeout: CALL_TIMEOUT,
-            handler: Arc::new(move |arguments, context| {
-                Box::pin(call::run(reads.clone(), arguments, context, true))
-            }),
-        },
-        Tool {
-            name: "skill_call",
-            definition: include_str!("../../../schemas/tools/skill_call.json"),
-            timeout: CALL_TIMEOUT,
-            handler: Arc::new(move |arguments, context| {
-                Box::pin(call::run(skills.clone(), arguments, context, false))
-            }),
-        },
+        Tool::of(
+            "skill_find",
+            include_str!("../../../schemas/tools/skill_find.json"),
+            &skills,
+            |skills, arguments, _| find(skills, arguments),
+        ),
+        caller(
+            "skill_read",
+            include_str!("../../../schemas/tools/skill_read.json"),
+            true,
+        ),
+        caller(
+            "skill_call",
+            include_str!("../../../schemas/tools/skill_call.json"),
+            false,
+        ),
     ]
 }
 
-async fn find(skills: Arc<Skills>, arguments: Arguments) -> Result<Reply, Failure> {
+async fn find(skills: Arc<Skills>, arguments: Arguments) -> Result<Document, Failure> {
     let reader = ArgumentReader::new(&arguments);
     let query = reader.text("query")?.unwrap_or_default().to_owned();
     let server = reader.name("server")?;
@@ -247,7 +246,7 @@ async fn find(skills: Arc<Skills>, arguments: Arguments) -> Result<Reply, Failur
         .take(limit)
         .map(|nth| document(names[nth], &offers[nth], state(&offers[nth].skill)))
         .collect();
-    Ok(Document::of(&json!({ "tools": found }))?.into())
+    Document::of(&json!({ "tools": found }))
 }
 
 fn no_server(registry: &Registry, server: &str) -> Failure {

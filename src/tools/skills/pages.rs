@@ -197,7 +197,7 @@ mod tests {
     }
 
     #[test]
-    fn a_cursor_is_known_to_its_session_and_to_callers_that_reach_everything() {
+    fn cursor_is_valid_in_its_session_and_for_unlimited_callers() {
         let pages = Pages::new(Arc::new(FixedClock::at(Timestamp(0))));
         let result = json!({"content": [{"type": "text", "text": "x".repeat(100)}]});
         let result = serde_json::value::to_raw_value(&result).expect("JSON");

@@ -314,7 +314,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 64, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn neither_caller_notices_the_other(steps in proptest::collection::vec((0..2usize, step()), 1..24)) {
+    fn callers_never_see_each_others_data(steps in proptest::collection::vec((0..2usize, step()), 1..24)) {
         let mut both = World::new();
         let together: Vec<(usize, Value)> = steps.iter()
             .map(|(who, step)| (*who, both.take(*who, step))).collect();

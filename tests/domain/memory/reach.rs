@@ -48,7 +48,7 @@ fn ids_beyond_reach_are_not_found() {
 }
 
 #[test]
-fn every_search_ends_at_the_fence() {
+fn searches_return_only_projects_within_reach() {
     let mimo = three();
     for arguments in [
         json!({"query": "launch code", "project": "*", "threshold": -1}),
@@ -141,7 +141,7 @@ fn memories_beyond_reach_are_neither_superseded_nor_merged_with() {
 }
 
 #[test]
-fn resources_and_names_end_at_the_fence() {
+fn resources_and_names_stay_within_reach() {
     let mimo = three();
     let store: std::sync::Arc<dyn NameStore> = mimo.store.clone();
     let resources = MemoryResources {

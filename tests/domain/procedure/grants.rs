@@ -121,7 +121,7 @@ async fn projects_fence_definitions_executions_and_keys() {
     // A foreign execution does not exist.
     for failure in [
         procedures.execution(&other, &id).await.err(),
-        procedures.machine(&other, &id).await.err(),
+        procedures.snapshot(&other, &id).await.err(),
         procedures.cancel(&other, &id).await.err(),
         procedures.resume(&other, &id).await.err(),
         procedures

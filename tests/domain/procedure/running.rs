@@ -305,9 +305,9 @@ async fn waiting_child_uses_no_time_and_is_cancelled_with_its_parent() {
 
     let id = world.start(json!({})).await;
     assert_eq!(world.wait(&id).await["status"], "waiting_approval");
-    let machine = world
+    let (_, machine) = world
         .procedures
-        .machine(&world.grants, &id)
+        .snapshot(&world.grants, &id)
         .await
         .expect("a machine");
     assert_eq!((machine.deadline(), machine.parked()), (None, true));

@@ -18,9 +18,9 @@ async fn secrets_are_redacted_everywhere() {
     world.define_as("example", states, schema).await;
     let id = world.start(json!({"key": "hunter22"})).await;
     let shown = world.wait(&id).await.to_string();
-    let machine = world
+    let (_, machine) = world
         .procedures
-        .machine(&world.grants, &id)
+        .snapshot(&world.grants, &id)
         .await
         .expect("a machine");
     let performed = mimo::procedure::view::performed(&machine).to_string();

@@ -186,16 +186,8 @@ impl World {
     }
 
     pub async fn view(&self, id: &str) -> Value {
-        let execution = self
-            .procedures
-            .execution(&self.grants, id)
-            .await
-            .expect("it is there");
-        let machine = self
-            .procedures
-            .machine(&self.grants, id)
-            .await
-            .expect("its journal fits");
+        let snapshot = self.procedures.snapshot(&self.grants, id);
+        let (execution, machine) = snapshot.await.expect("an execution");
         view::execution(&execution, &machine)
     }
 

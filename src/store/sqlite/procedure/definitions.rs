@@ -80,7 +80,7 @@ pub(super) fn definition(tx: &Transaction<'_>, hash: &str) -> Result<Option<Stri
     Ok(statement.query_row([hash], |row| row.get(0)).optional()?)
 }
 
-/// Distinct names.
+/// Number of distinct names.
 pub(super) fn count(tx: &Transaction<'_>, reach: &Reach) -> Result<u64, StoreError> {
     let count = tx.query_row(
         "SELECT count(DISTINCT name) FROM procedure_name \

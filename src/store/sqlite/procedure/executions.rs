@@ -278,7 +278,6 @@ fn refuse_foreign(tx: &Transaction<'_>, reach: &Reach, id: &str) -> Result<(), S
     }
 }
 
-/// Executions by status.
 pub(super) fn count(
     tx: &Transaction<'_>,
     reach: &Reach,
