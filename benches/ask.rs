@@ -12,9 +12,9 @@
 //! memories 12.8 and 18, the graph 5.9 and 14, procedures 2.6 and 4.0, skills (of
 //! which there are none) 2.6 and 4.3. `memory_search`, the slowest single tool,
 //! took 9.9 and 15, `graph_query` .8 and 2.8, `procedure_find` .5 and 1.2. So a
-//! question takes about as long as its slowest store, and what is encoded for
-//! it: about 1.5 ms for the question, and as much for each triple that was not
-//! met lately. Goals: p50 under 25 ms, p99 under 100 ms.
+//! question takes about as long as its slowest store plus the encoding: about 1.5
+//! ms for the question, and as much for each triple that is not cached. Goals: p50
+//! under 25 ms, p99 under 100 ms.
 //!
 //! What brought it there: memories have their vectors (encoding the best of them
 //! anew took 20 of 25 ms even over a few hundred), and those of descriptions and
@@ -43,9 +43,9 @@ const PEOPLE: usize = 2_000;
 const SERVICES: usize = 3_000;
 const TRIPLES: usize = 100_000;
 const PROCEDURES: usize = 40;
-/// A store call of so many.
+/// Memories in one store call.
 const BATCH: usize = 200;
-/// The first is not counted.
+/// Rounds, of which the first is a warm-up.
 const ROUNDS: usize = 200;
 
 fn main() {
@@ -71,7 +71,7 @@ fn main() {
     }
 }
 
-/// What is asked in turns.
+/// The calls measured in turns.
 const SIDES: [&str; 9] = [
     "routed",
     "everywhere",
@@ -110,8 +110,7 @@ fn question(side: &str, round: usize) -> (&'static str, Value) {
     }
 }
 
-/// A server over everything that is asked about; what is there from an earlier
-/// run is used again.
+/// A server over the test data, which a later run reuses.
 fn filled(folder: &Path) -> Client {
     let mut client = start(folder);
     let status = client.document("mimo_status", &json!({}));

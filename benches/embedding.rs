@@ -48,7 +48,7 @@ fn main() {
         let model = MiniLm::at(level);
         let peak = products_per_second(level);
         for tokens in TOKENS {
-            // A word each, and the two marks.
+            // One token a word, and the two special tokens.
             let text = "rain ".repeat(tokens - 2);
             let rounds = if level.name() == "scalar" { 5 } else { 31 };
             let run = || {
@@ -70,7 +70,7 @@ fn main() {
     onnxruntime();
 }
 
-/// What the int8 kernel reaches when nothing leaves the nearest cache.
+/// The rate of the int8 kernel on data in the L1 cache.
 fn products_per_second(level: Level) -> f64 {
     let (inputs, rows) = (384, 12);
     let weights: Vec<u8> = (0..inputs * PANEL).map(|at| (at % 251) as u8).collect();
@@ -93,7 +93,7 @@ fn products_per_second(level: Level) -> f64 {
     ((rows * inputs * PANEL) as f64 / time).round()
 }
 
-/// Megabytes of memory that this process holds, where the system says so.
+/// Resident memory of this process in MB, where the system reports it.
 fn resident() -> Option<f64> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
     let line = status.lines().find(|line| line.starts_with("VmRSS"))?;

@@ -24,7 +24,7 @@ use serde_json::json;
 use measure::{print, side_by_side};
 
 const DIMENSIONS: [usize; 2] = [384, 768];
-/// Vectors that the query meets in turn; as f32 they are 24 KB at 768.
+/// Vectors compared with the query in turn; as f32 they are 24 KB at 768.
 const VECTORS: usize = 8;
 const ROUNDS: usize = 41;
 

@@ -37,7 +37,7 @@ const ROUNDS: usize = 20;
 const AT_ONCE: usize = 64;
 const LEFT: usize = 10_000;
 
-/// Answers at once, and counts.
+/// Counts calls and answers them at once.
 struct Trivial(Arc<AtomicU64>);
 
 impl ToolCaller for Trivial {
@@ -113,7 +113,7 @@ fn main() -> Result<(), Failure> {
 }
 
 async fn measure() -> Result<(), Failure> {
-    // Beside the build, on a disk: a temporary folder may be memory.
+    // Under `target`, on a disk: the temporary folder may be in memory.
     let folder = tempfile::TempDir::new_in(env!("CARGO_TARGET_TMPDIR")).expect("a folder");
     let database = folder.path().join("mimo.db");
     let one = mimo(&database);
@@ -140,8 +140,8 @@ async fn finish(one: &Mimo, id: &str) -> Result<(), Failure> {
     Ok(())
 }
 
-/// From the beginning of one step to that of the next, by the journal itself;
-/// the call is almost nothing, so this is what a step adds.
+/// From the start of one step to the start of the next, by the journal; the call
+/// takes almost no time, so this is the overhead of a step.
 async fn step(one: &Mimo, folder: &Path) -> Result<(), Failure> {
     let (mut added, mut synced) = (Vec::new(), Vec::new());
     let mut page = std::fs::File::create(folder.join("page")).expect("a file");
@@ -188,7 +188,7 @@ async fn at_once(one: &Mimo) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Executions that were begun and that nobody drives, and a Mimo that starts.
+/// Recovery of executions without an owner by a Mimo that starts.
 async fn recovery(one: &Mimo, database: &Path) -> Result<(), Failure> {
     let kept = one
         .procedures

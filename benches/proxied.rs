@@ -51,11 +51,11 @@ mod linux {
     const CALLS: usize = 1000;
     const FLIGHT: usize = 32;
 
-    /// A way to the server.
+    /// A path to the server.
     trait Side {
         fn one_by_one(&mut self, calls: usize, times: &mut Vec<Duration>);
         fn in_flight(&mut self, calls: usize, flight: usize) -> Duration;
-        /// mcp-hub is asked less: it is slow.
+        /// Fewer calls for mcp-hub, which is slow.
         fn calls(&self) -> usize {
             CALLS
         }

@@ -6,8 +6,8 @@
 //! same kind of runtime, one thread: a call after the other 11 to 14 us against
 //! 43 to 71 us (p50, 3.9 to 6.3 times better), 32 in flight 135,000 to 198,000
 //! calls a second against 12,000 to 22,000 (8 to 15 times), from start to the
-//! answer to `initialize` 1.5 to 2.0 ms against 1.1 to 1.6 ms. The p99 is the
-//! machine's as much as ours: 14 to 143 us against 108 us to 2.1 ms.
+//! answer to `initialize` 1.5 to 2.0 ms against 1.1 to 1.6 ms. The p99 is
+//! dominated by the machine's load: 14 to 143 us against 108 us to 2.1 ms.
 
 #![allow(clippy::print_stdout, reason = "the figures are its output")]
 #![allow(missing_docs, reason = "a program, not an interface")]

@@ -56,9 +56,9 @@ const VOCABULARY: u64 = 20_000;
 /// queries are left out as stop words.
 const STOP_WORDS: u64 = 50;
 const BATCH: usize = 500;
-/// About as many as the store keeps together.
+/// About the number of codes in one block of the store.
 const CODES_OF_A_BLOCK: usize = 141;
-/// The first is not counted.
+/// Rounds, of which the first is a warm-up.
 const ROUNDS: usize = 60;
 
 fn main() {
@@ -70,7 +70,7 @@ fn main() {
     }
 }
 
-/// What is measured in turns.
+/// The calls measured in turns.
 const SIDES: [&str; 9] = [
     "memory_search",
     "memory_search semantic",
@@ -163,7 +163,7 @@ fn cosines_in_sql(file: &Connection, probe: &[f32], shortlist: &[i64]) {
     assert_eq!(cosines.expect("rows").count(), shortlist.len());
 }
 
-/// The same by reading each vector.
+/// The cosines by reading each vector and comparing it with the kernels.
 fn cosines_by_mimo(file: &Connection, probe: &[f32], shortlist: &[i64]) {
     let sql = "SELECT memory_id, vector FROM memory_vector WHERE id = ?";
     let mut statement = file.prepare_cached(sql).expect("SQL");
@@ -242,7 +242,7 @@ fn start(folder: &Path) -> Client {
     client
 }
 
-/// Numbers that look like chance, the same in every run.
+/// A pseudorandom generator, the same in every run.
 struct Chance(u64);
 
 impl Chance {
@@ -277,7 +277,7 @@ fn sentence(chance: &mut Chance, words: usize, first: u64) -> String {
     let word = |_| {
         let share = chance.below(1 << 30) as f64 / f64::from(1 << 30);
         let nth = (first + share * (last - first)).exp() as u64;
-        // Letters only, and none of them a stop word.
+        // Letters only and no stop words.
         let letters = nth.to_string().into_bytes().into_iter();
         let letters = letters.map(|digit| char::from(digit - b'0' + b'k'));
         format!("w{}", letters.collect::<String>())

@@ -10,7 +10,7 @@
 //! 5 ms after the start from the cache, 55 to 80 ms cold under load; told by
 //! `skill_find`, which embeds each description first, after 25 ms and 37 cold,
 //! under load 35 to 200. An idle skill adds 295 KB in Mimo and 571 KB in the two
-//! processes of its sandbox. The healthy skill alone and beside the sick ones:
+//! processes of its sandbox. The healthy skill alone and beside the failing ones:
 //! greeting 3.3 and 4.1 ms (load: 6 and 11 to 22), calls 27 and 30 us p50, 110
 //! and 190 us p99 (load: 28 to 73 and 60 to 72 us p50, up to 8 ms p99).
 
@@ -72,14 +72,14 @@ mod linux {
     }
 
     /// From starting Mimo until it knows all tools of its skills, and until
-    /// `skill_find` has ranked and told them.
+    /// `skill_find` has returned them.
     fn starts() {
         let mut known = [Vec::new(), Vec::new()];
         let mut told = [Vec::new(), Vec::new()];
-        // The first round warms the files and is not counted.
+        // The first round is a warm-up.
         for round in 0..=STARTS {
             let folder = mimo::folder();
-            // Cold, then from what the first run left.
+            // Cold, then from the cache of the first run.
             for kind in 0..2 {
                 let mut command = mimo::command(folder.path(), &FIVE, false);
                 let start = Instant::now();
@@ -121,7 +121,7 @@ mod linux {
         assert_eq!(tools, 25, "{}", String::from_utf8_lossy(answer));
     }
 
-    /// What five idle skills add.
+    /// The memory that five idle skills add.
     fn memory() {
         let with = |skills: &[(&str, &str)]| {
             let folder = mimo::folder();
@@ -190,7 +190,7 @@ mod linux {
         number.unwrap_or(0)
     }
 
-    /// The healthy skill alone, and beside the sick ones.
+    /// The healthy skill alone and beside the failing ones.
     fn isolation() {
         let folders = [mimo::folder(), mimo::folder()];
         let skills = [&SICK[..1], &SICK[..]];
@@ -212,7 +212,7 @@ mod linux {
             for (client, times) in clients.iter_mut().zip(&mut times) {
                 one_by_one(client, fast, CALLS, times);
             }
-            // It dies of this, and is started again beside the next round.
+            // This kills it; it is restarted during the next round.
             clients[1].send(&mimo::call("dying", 0));
             clients[1].answer();
         }
@@ -232,7 +232,7 @@ mod linux {
         mimo::call("fast", id)
     }
 
-    /// From starting it to its greeting.
+    /// From its start to its `initialize` result.
     fn greeting(command: &mut std::process::Command) -> Duration {
         let start = Instant::now();
         let mut client = Client::start(command);

@@ -44,7 +44,7 @@ const ROUNDS: usize = 20;
 const SEARCHES: usize = 50;
 const STORES: usize = 10;
 
-/// Which tool searches, which stores, and what a server takes to start.
+/// A server's command and its tools for searching and storing.
 trait Side {
     fn command(&self) -> Command;
     fn search(&self, query: &str) -> (&'static str, Value);
@@ -86,8 +86,7 @@ impl Side for ServerMemory {
         command
     }
 
-    /// It looks for the query as it stands in its texts, so it is asked for
-    /// one word, which is there.
+    /// It searches for the literal query, so the query is one word of its texts.
     fn search(&self, query: &str) -> (&'static str, Value) {
         let word = query.split(' ').next_back().unwrap_or_default();
         ("search_nodes", json!({"query": word}))
@@ -128,7 +127,7 @@ fn main() {
 /// Starting, the first search, and the memory held before and after it.
 fn starts(sides: &[Box<dyn Side>]) {
     let mut seen: Vec<[Vec<f64>; 8]> = sides.iter().map(|_| Default::default()).collect();
-    // The first round warms the files and is not counted.
+    // The first round is a warm-up.
     for round in 0..=STARTS {
         for (side, seen) in sides.iter().zip(&mut seen) {
             let mut command = side.command();
@@ -233,7 +232,7 @@ fn copy_of_five_thousand(place: &Path) {
             .map(str::to_owned)
     };
     let status: Value = serde_json::from_str(&text_of(&status).expect("a text")).expect("JSON");
-    // Texts that are there already merge, so that a broken-off run is gone on with.
+    // Existing texts merge, so an interrupted run continues.
     if status["memory"]["active"] != MEMORIES {
         for first in (0..MEMORIES).step_by(200) {
             let batch = (first..first + 200).map(|n| json!({"content": text(n)}));
@@ -241,7 +240,7 @@ fn copy_of_five_thousand(place: &Path) {
             call(&mut client, "memory_store", &batch);
         }
     }
-    // Its end folds everything into the one file.
+    // Its exit folds the log into the database file.
     drop(client);
     fs::create_dir(place).expect("a folder");
     fs::copy(kept.join("mimo.db"), place.join("mimo.db")).expect("a copy");
@@ -339,7 +338,7 @@ fn entity(number: usize) -> Value {
     })
 }
 
-/// What a process holds in memory, in MB: all of it, its own, and of files.
+/// Resident memory of a process in MB: total, anonymous, and file-backed.
 fn resident(process: u32) -> [f64; 3] {
     let status = fs::read_to_string(format!("/proc/{process}/status")).unwrap_or_default();
     ["VmRSS:", "RssAnon:", "RssFile:"].map(|name| {

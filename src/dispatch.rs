@@ -1,4 +1,4 @@
-//! Every call of a tool goes through here, whoever makes it: grants, a permit, a
+//! Every call of a tool goes through here, for any caller: grants, a permit, a
 //! deadline, cancellation and an unwind guard. A call returns exactly once. This
 //! module knows neither the wire nor the tools' work.
 
@@ -105,7 +105,6 @@ impl Dispatch {
         self.skills.as_ref()
     }
 
-    /// Whether this is the name of one of Mimo's own tools.
     pub(crate) fn owns(&self, name: &str) -> bool {
         self.by_name.contains_key(name)
     }
@@ -191,7 +190,6 @@ impl Dispatch {
         unknown.hint(question.unwrap_or_else(|| "tools/list names the tools".to_owned()))
     }
 
-    /// Calls a tool for a client.
     pub(crate) async fn call(
         &self,
         name: &str,
@@ -283,8 +281,8 @@ async fn run(
     wind_up(name, &stop, reply, reason).await
 }
 
-/// Tells a handler to stop and gives it a moment to do so: work that it has
-/// committed by then is reported as done, not as timed out.
+/// Cancels a handler and waits briefly for its end: work that it has committed by
+/// then is reported as done, not as timed out.
 async fn wind_up(
     name: &str,
     stop: &CancellationToken,
@@ -296,7 +294,7 @@ async fn wind_up(
     match tokio::time::timeout(moment, reply).await {
         Ok(Ok(Ok(reply))) => Ok(reply),
         Ok(Err(panic)) => settle(name, Err(panic)),
-        // Its own error only says that it was told to stop.
+        // Its own error only reports the cancellation.
         Ok(Ok(Err(_))) | Err(_) => Err(reason.into()),
     }
 }

@@ -96,7 +96,7 @@ async fn a_tool_that_is_not_granted_is_unknown_and_not_listed() {
     assert_eq!(failure(reply).kind, Kind::NotFound);
     let listed = dispatch.definitions(None, &grants.tools);
     assert_eq!(listed.len(), fixture::tools().len() - 1);
-    // Nor is its name given away to a caller that misspells it.
+    // A misspelt name does not reveal it either.
     let reply = dispatch.call("test_eco", json!({}), context()).await;
     assert!(
         failure(reply)

@@ -15,7 +15,7 @@ pub fn cpu_seconds() -> f64 {
     seconds(used.user_time()) + seconds(used.system_time())
 }
 
-/// The middle one.
+/// The median.
 pub fn median(mut of: Vec<f64>) -> f64 {
     of.sort_by(f64::total_cmp);
     of[of.len() / 2]
@@ -48,7 +48,7 @@ pub fn side_by_side(rounds: usize, sides: &mut [&mut dyn FnMut()]) -> Vec<f64> {
     times.into_iter().map(median).collect()
 }
 
-/// One figure, one line.
+/// Prints one figure as a line of JSON.
 pub fn print(figure: &Value) {
     writeln!(std::io::stdout(), "{figure}").expect("a bench has somewhere to print");
 }

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 
-/// How long it may take to start.
+/// Timeout of its start.
 const START: Duration = Duration::from_secs(60);
 
 /// A running hub and the connections to it.
@@ -27,7 +27,7 @@ impl Hub {
             json!({"mcpServers": {"fast": {"command": program, "args": ["child", "ok"]}}});
         let settings = folder.join("hub.json");
         fs::write(&settings, servers.to_string()).expect("its settings");
-        // Taken and given back: the hub cannot say which port it was given.
+        // Reserved and released: the hub cannot report the port of an ephemeral bind.
         let port = TcpListener::bind(("127.0.0.1", 0))
             .and_then(|listener| listener.local_addr())
             .expect("a port")

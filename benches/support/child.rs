@@ -1,5 +1,5 @@
-//! Servers for measurements: one that answers at once, and sick ones. The bench
-//! itself, started again with a word that says which.
+//! Servers for measurements: one that answers at once, and failing ones. The bench
+//! starts itself again with the mode as its argument.
 
 use std::io::{BufRead, Write, stderr, stdin, stdout};
 
@@ -31,7 +31,7 @@ fn serve(mode: &str) {
         let id = String::from_utf8_lossy(id).into_owned();
         match method {
             b"initialize" if mode != "hang" => {
-                // Whatever its client speaks.
+                // Any protocol version.
                 let revision = after(&line, b"\"protocolVersion\":\"").unwrap_or_default();
                 let revision = String::from_utf8_lossy(revision);
                 let rest =
@@ -56,14 +56,14 @@ fn serve(mode: &str) {
             ),
             b"initialize" => {}
             _ if id.is_empty() => {}
-            // Lists of what it has not.
+            // Empty lists.
             _ => say(&id, "error", r#"{"code":-32601,"message":"unknown"}"#),
         }
         line.clear();
     }
 }
 
-/// What stands behind `name` in a line, up to the end of the value.
+/// The value of the member `name` in a line.
 fn after<'a>(line: &'a [u8], name: &[u8]) -> Option<&'a [u8]> {
     let value = &line[memchr::memmem::find(line, name)? + name.len()..];
     value.split(|c| matches!(c, b'"' | b',' | b'}')).next()
@@ -89,7 +89,7 @@ fn tools() -> String {
     (0..TOOLS).map(tool).collect::<Vec<_>>().join(",")
 }
 
-/// Lines without end, beside whatever else it does.
+/// Floods its output from another thread.
 fn flood(mut to: impl Write + Send + 'static) {
     std::thread::spawn(move || {
         let block = b"this is no message\n".repeat(3000);

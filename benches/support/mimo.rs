@@ -7,7 +7,7 @@ use std::process::Command;
 
 use serde_json::{Map, Value, json};
 
-/// A folder where programs are trusted: that of this very program.
+/// The trusted folder: that of this program.
 pub fn folder() -> tempfile::TempDir {
     tempfile::TempDir::new_in(program().parent().expect("a folder")).expect("a folder")
 }

@@ -24,7 +24,7 @@ pub struct Client {
 }
 
 impl Client {
-    /// Starts a server; it has not been spoken to yet.
+    /// Starts a server without the handshake.
     pub fn start(command: &mut Command) -> Client {
         let mut child = command
             .stdin(Stdio::piped())
@@ -42,19 +42,16 @@ impl Client {
         }
     }
 
-    /// Its process id.
     #[allow(dead_code, reason = "only some benches look at the process")]
     pub fn pid(&self) -> u32 {
         self.child.id()
     }
 
-    /// Writes a line.
     pub fn send(&mut self, line: &str) {
         let input = self.input.as_mut().expect("the input is open");
         input.write_all(line.as_bytes()).expect("the server reads");
     }
 
-    /// Reads a line.
     pub fn receive(&mut self) -> &[u8] {
         self.line.clear();
         self.output
@@ -64,13 +61,13 @@ impl Client {
         &self.line
     }
 
-    /// Reads lines up to the next that answers something.
+    /// Reads lines up to the next response.
     pub fn answer(&mut self) -> &[u8] {
         while memchr::memmem::find(self.receive(), b"\"method\":").is_some() {}
         &self.line
     }
 
-    /// The document that a tool answers a call with.
+    /// The document of a tool's result.
     #[allow(dead_code, reason = "only some benches read answers")]
     pub fn document(&mut self, tool: &str, arguments: &Value) -> Value {
         let request = json!({"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {
@@ -144,13 +141,13 @@ pub fn in_flight(
     start.elapsed()
 }
 
-/// The same in milliseconds, to two places, of times that stay as they are.
+/// Like `quantile`, in milliseconds to two places; leaves `times` unsorted.
 #[allow(dead_code, reason = "some benches print microseconds")]
 pub fn milliseconds(times: &[Duration], share: f64) -> f64 {
     (quantile(&mut times.to_vec(), share) / 10.0).round() / 100.0
 }
 
-/// The value below which `share` of the times lie, in microseconds.
+/// The quantile `share` of the times, in microseconds.
 pub fn quantile(times: &mut [Duration], share: f64) -> f64 {
     times.sort_unstable();
     let at = ((times.len() - 1) as f64 * share) as usize;

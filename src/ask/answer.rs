@@ -117,7 +117,7 @@ pub(super) struct Budget<'a> {
 }
 
 impl Budget<'_> {
-    /// Bytes left beside what `answer` has.
+    /// The bytes that `answer` leaves unused.
     pub(crate) fn remaining(&self, answer: &Answer) -> usize {
         let used = self.format.answer_bytes(answer);
         self.bytes.saturating_sub(used)

@@ -9,7 +9,7 @@ use crate::caller::{Caller, Grants, Reach};
 use crate::clock::{Clock, Timestamp};
 use crate::limits;
 
-/// One question of a conversation and what its answer was about.
+/// One question of a conversation, with the subjects of its answer.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Turn {
     /// The completed question.

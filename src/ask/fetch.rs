@@ -124,7 +124,7 @@ impl Ask {
         let ids = hits.iter().filter_map(memory_id).collect();
         let cosines = self
             .memories
-            .likeness(&query.grants.reach, ids, vector.clone())
+            .similarities(&query.grants.reach, ids, vector.clone())
             .await?;
         for hit in hits {
             hit.evidence.similarity = memory_id(hit).and_then(|id| cosines.get(&id)).copied();

@@ -68,7 +68,7 @@ impl Ask {
             return Ok(Vec::new());
         }
         let (filter, limit) = (self.filter(query), limits::ASK_NAMING_MAX);
-        let latest = self.memories.naming(entities, filter, limit).await?;
+        let latest = self.memories.mentioning(entities, filter, limit).await?;
         let latest = latest.into_iter().map(|memory| memory_hit(memory, None));
         let mut hits = without(latest.collect(), known);
         if query.vector.is_some() {

@@ -92,7 +92,7 @@ pub struct Evidence {
     pub confidence: f32,
     /// Whether something newer replaced it.
     pub superseded: bool,
-    /// What it is a statement about, if only one such statement can be right.
+    /// The subject of the statement, if only one statement about it can be right.
     pub slot: Option<String>,
     /// Citations of evidence that contradicts it.
     pub contradicts: Vec<String>,

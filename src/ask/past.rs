@@ -1,4 +1,4 @@
-//! Questions about what is no longer true. Pure.
+//! Recognizes questions about past facts. Pure.
 
 use crate::text;
 

@@ -13,7 +13,7 @@ impl Phrase {
         Phrase { text }
     }
 
-    /// For a reader, with ellipses for what may vary.
+    /// For a person, with ellipses for the parts that vary.
     pub(crate) fn shown(&self) -> String {
         let text = self.text.trim_start_matches('^').replace("..", "*");
         text.replace('*', "\u{2026}")

@@ -18,8 +18,8 @@ const COSINE_WEIGHT: f32 = 0.6;
 /// `tests/domain/ask/answering.rs`.
 pub(super) const RELEVANT: f32 = 0.33;
 /// The least relevance of evidence that is quoted beside evidence that answers:
-/// when it was chosen, `tests/domain/ask/locomo.py` found .777 of the evidence cited with
-/// it and .731 without.
+/// when it was chosen, `tests/domain/ask/locomo.py` found .777 of the evidence
+/// cited with it and .731 without.
 pub(super) const SUPPORTING: f32 = 0.26;
 /// The weight of evidence with confidence 0.
 const UNSURE_WEIGHT: f32 = 0.5;

@@ -71,7 +71,7 @@ impl Decision {
 
 pub struct Router {
     rules: Vec<Rule>,
-    /// Phrases of requests that want a deed or a list, not words.
+    /// Phrases of requests for an action or a list, which need no synthesis.
     no_synthesis: Vec<Phrase>,
     ngrams: Ngrams,
     prototypes: Vec<(StoreKind, Direction)>,

@@ -1,4 +1,4 @@
-//! Putting an answer into words: quotations first, then perhaps a model's words
+//! Synthesis of an answer: quotations first, then perhaps a model's text
 //! from the same evidence.
 
 use tokio::time::Instant;

@@ -2,13 +2,13 @@
 
 use crate::diagnostics::Diagnostic;
 
-/// What Mimo is called in every client's settings.
+/// Mimo's key in every client's settings.
 pub(super) const ENTRY: &str = "mimo";
 
-/// The part of an entry that starts Mimo. Whatever else a person added stays.
+/// The part of an entry that starts Mimo; other keys are kept.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Entry {
-    /// The program, by its whole path.
+    /// The absolute path of the program.
     pub(crate) command: String,
     pub(crate) args: Vec<String>,
 }
@@ -16,7 +16,7 @@ pub(crate) struct Entry {
 /// An entry in a settings file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct FoundEntry {
-    /// What it starts, unless it is not a program with arguments.
+    /// `None` unless it is a program with arguments.
     pub(crate) entry: Option<Entry>,
     /// The entry as the file writes it.
     pub(crate) text: String,

@@ -1,5 +1,5 @@
-//! A client's settings file: read once, and replaced in one step only while it
-//! is still what was read. The client may write it at any time.
+//! A client's settings file: read once, and replaced atomically if it did not change
+//! since. The client may write it at any time.
 
 use std::fs::{DirBuilder, File, Metadata, OpenOptions};
 use std::io::{self, Read, Write};
@@ -15,7 +15,6 @@ use crate::limits::CLIENT_FILE_BYTES_MAX;
 /// Some editors put this before UTF-8.
 const BYTE_ORDER_MARK: &str = "\u{feff}";
 
-/// A settings file as it was when it was read.
 #[derive(Debug)]
 pub(crate) struct Settings {
     /// Links are followed: a link to the file stays a link.
@@ -124,8 +123,8 @@ impl Settings {
     }
 }
 
-/// Where the file is once links are followed; a link to nothing is refused, as
-/// nobody can tell what should be there.
+/// The path with links followed; a dangling link is refused, because its target is
+/// unknown.
 fn real(path: &Path) -> Result<PathBuf, Failure> {
     match path.canonicalize() {
         Ok(path) => Ok(path),

@@ -7,8 +7,7 @@ use serde_json::json;
 use super::entry::{ENTRY, Entry, FoundEntry, REMOTE, mistake};
 use crate::diagnostics::Diagnostic;
 
-/// Comments and commas at the end are what clients take beside plain JSON;
-/// anything more is a slip of the pen.
+/// Clients accept comments and trailing commas beside plain JSON, and nothing else.
 const FORM: ParseOptions = ParseOptions {
     allow_comments: true,
     allow_trailing_commas: true,
@@ -143,8 +142,8 @@ fn property_in(root: &CstRootNode, servers: &str) -> Result<Option<CstObjectProp
     }
 }
 
-/// The property of a key that may stand there once: of two, clients differ in
-/// which one counts.
+/// The property of a key that may occur once: clients differ in which duplicate
+/// counts.
 fn only(object: &CstObject, key: &str) -> Result<Option<CstObjectProp>, Diagnostic> {
     let mut found = object.properties();
     found.retain(|property| property.decoded_name().as_deref() == Some(key));
@@ -198,8 +197,8 @@ fn written(typed: bool, entry: &Entry) -> CstInputValue {
     CstInputValue::Object(keys)
 }
 
-/// Enters it where everything around stands on one line, which it then stays:
-/// the editor of the tree would break the line up. `None` where it has lines.
+/// Inserts the entry into an object written on one line and keeps it on one line,
+/// which the editor of the tree would not. `None` if the object has several lines.
 fn put_on_the_line(
     text: &str,
     root: &CstRootNode,
@@ -228,7 +227,7 @@ fn put_on_the_line(
         Some(all) => (all, ENTRY, document),
         None => (whole, servers, json!({ ENTRY: document })),
     };
-    // Before what follows its last property, or else its brace.
+    // After the last property, or else before the closing brace.
     let ahead: usize = match object.properties().last() {
         Some(last) => end_of(&last.clone().into()),
         None => end_of(&object.clone().into()) - (object.to_string().len() - 1),
@@ -238,7 +237,7 @@ fn put_on_the_line(
     Ok(Some([&text[..ahead], &added, &text[ahead..]].concat()))
 }
 
-/// Where in the text a node ends, in bytes.
+/// The byte offset of a node's end.
 fn end_of(node: &CstNode) -> usize {
     let mut end = node.to_string().len();
     let mut node = node.clone();

@@ -61,7 +61,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_differs_is_found_between_what_does_not() {
+    fn difference_excludes_common_lines_at_both_ends() {
         let found = difference("a\nb\nc\n", "a\nx\ny\nc\n");
         assert_eq!(found.before, ["a\n"]);
         assert_eq!(
@@ -76,7 +76,7 @@ mod tests {
     }
 
     #[test]
-    fn every_line_keeps_the_end_it_had() {
+    fn kept_lines_keep_their_line_ends() {
         for (old, new, expected) in [
             ("a\r\nb\nc", "a\nb\nc\n", "a\r\nb\nc"),
             ("a\r\nb\n", "a\nx\nb\n", "a\r\nx\r\nb\n"),

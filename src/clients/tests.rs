@@ -1,4 +1,4 @@
-//! Tables of settings files: what becomes of each, to the byte.
+//! Tables of settings files and the exact bytes after each change.
 
 use proptest::collection::{btree_map, vec};
 use proptest::prelude::*;
@@ -13,8 +13,8 @@ fn entry() -> Entry {
     }
 }
 
-/// What is put in is found, putting it in again changes nothing, and taking it
-/// out leaves no trace in `after`.
+/// An entry that was put is found, putting it again changes nothing, and removing it
+/// gives `after`.
 fn check(client: Client, before: &str, with: &str, after: &str) {
     let put = client.put(before, &entry()).expect("understood");
     assert_eq!(put, with, "put into {before:?}");
@@ -27,7 +27,7 @@ fn check(client: Client, before: &str, with: &str, after: &str) {
     assert_eq!(client.take_out(&out).as_deref(), Ok(after), "again");
 }
 
-/// The same where taking it out gives what was there before.
+/// Like `check`, where removing it restores `before`.
 fn check_both(client: Client, before: &str, with: &str) {
     check(client, before, with, before);
 }

@@ -50,8 +50,8 @@ impl Memories {
         Ok(reachable)
     }
 
-    /// Restores archived memories, each by itself: one that cannot be restored
-    /// holds up no other. `report` gets how many are done.
+    /// Restores archived memories one by one: a failure does not stop the others.
+    /// `report` gets how many are done.
     pub(crate) async fn restore(
         &self,
         reach: &Reach,

@@ -234,24 +234,24 @@ impl Memories {
 
     /// Of the latest memories that name one of these entities, those that
     /// `filter` lets through, newest first, at most `limit`.
-    pub(crate) async fn naming(
+    pub(crate) async fn mentioning(
         &self,
         entities: Vec<EntityId>,
         filter: Filter,
         limit: usize,
     ) -> Result<Vec<Memory>, Failure> {
-        Ok(self.store.naming(entities, filter, limit).await?)
+        Ok(self.store.mentioning(entities, filter, limit).await?)
     }
 
     /// The cosine between `probe` and each memory that has a vector.
-    pub(crate) async fn likeness(
+    pub(crate) async fn similarities(
         &self,
         reach: &Reach,
         ids: Vec<MemoryId>,
         probe: Vec<f32>,
     ) -> Result<HashMap<MemoryId, f32>, Failure> {
         let model = self.embedder.model_id();
-        let found = self.store.likeness(reach, model, ids, probe).await?;
+        let found = self.store.similarities(reach, model, ids, probe).await?;
         Ok(found.into_iter().collect())
     }
 
@@ -263,7 +263,7 @@ impl Memories {
         }
         let (store, at) = (self.store.clone(), self.clock.now());
         self.background.spawn(async move {
-            if let Err(error) = store.recalled(ids, at).await {
+            if let Err(error) = store.record_recalls(ids, at).await {
                 tracing::warn!(%error, "a recall was not counted");
             }
         });

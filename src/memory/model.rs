@@ -55,7 +55,7 @@ impl RememberOutcome {
 pub(crate) struct Remembered {
     pub(crate) id: MemoryId,
     pub(crate) outcome: RememberOutcome,
-    /// Other memories that say nearly the same, nearest first.
+    /// Other memories with nearly the same meaning, nearest first.
     pub(crate) similar: Vec<MemoryId>,
 }
 

@@ -193,7 +193,7 @@ fn moment(text: Option<&str>, path: &str) -> Result<Option<Timestamp>, Failure> 
     time.map(Some).ok_or_else(|| Failure::invalid(path, why()))
 }
 
-/// Holds a memory to the bounds of one that is stored by a tool.
+/// Applies the bounds of the tools to an imported memory.
 fn checked(new: ImportRecord<String>) -> Result<ImportRecord<String>, Failure> {
     let refuse = |path: &str, why: String| Err(Failure::invalid(path, why));
     let fields = &new.fields;

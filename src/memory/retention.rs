@@ -9,7 +9,7 @@ use crate::clock::Timestamp;
 use crate::failure::Failure;
 use crate::limits;
 use crate::store::memory::{Memory, MemoryId};
-use crate::store::retention::{RunId, Terms, Why};
+use crate::store::retention::{ArchiveReason, RunId, Terms};
 
 pub(crate) use crate::store::retention::{Due, Run};
 
@@ -86,7 +86,7 @@ impl Memories {
         Ok(self.store.fetch(&Reach::Everything, ids).await?)
     }
 
-    /// Cleans up now, whoever did so before. `report` gets how many of the due
+    /// Cleans up now, regardless of earlier runs. `report` gets how many of the due
     /// memories are done and their total.
     pub async fn cleanup(&self, report: impl Fn(usize, usize)) -> Result<Cleaned, Failure> {
         let at = self.clock.now();
@@ -150,12 +150,15 @@ impl Memories {
             ..Cleaned::default()
         };
         let mut done = 0;
-        for (why, ids) in [(Why::Idle, &due.idle), (Why::Beyond, &due.beyond)] {
+        for (why, ids) in [
+            (ArchiveReason::Idle, &due.idle),
+            (ArchiveReason::Beyond, &due.beyond),
+        ] {
             for batch in ids.chunks(limits::RETENTION_ARCHIVED_AT_ONCE_MAX) {
                 let archived = self.store.archive(run, why, batch.to_vec(), at).await?;
                 match why {
-                    Why::Idle => cleaned.idle += archived,
-                    Why::Beyond => cleaned.beyond += archived,
+                    ArchiveReason::Idle => cleaned.idle += archived,
+                    ArchiveReason::Beyond => cleaned.beyond += archived,
                 }
                 done += batch.len();
                 report(done, total);

@@ -42,7 +42,7 @@ impl Procedures {
             by: by.to_owned(),
             note: note.to_owned(),
         };
-        // Its callers can go on too where `id` named the waiting execution itself.
+        // If `id` named the waiting execution itself, its callers can continue too.
         let mut parent = execution.parent.clone();
         while let Some(id) = parent.take().filter(|id| !ancestors.contains(id)) {
             parent = engine.execution(reach, &id).await?.parent;

@@ -212,7 +212,7 @@ fn latest() -> String {
     LATEST.to_owned()
 }
 
-/// Stands for the highest version.
+/// The name of the highest version.
 pub(crate) const LATEST: &str = "latest";
 
 impl TryFrom<RawAction> for Action {

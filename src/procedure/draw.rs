@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 
 use super::definition::{Definition, State};
 use super::machine::Machine;
-use super::plan::leads;
+use super::plan::outgoing;
 
 /// The states and transitions that an execution went through.
 #[derive(Default)]
@@ -86,7 +86,7 @@ pub(crate) fn mermaid(definition: &Definition, path: &ExecutionPath) -> String {
     }
     let _ = writeln!(text, "  [*] --> {}", id(&definition.initial_state));
     for (name, state) in &definition.states {
-        for (event, target) in leads(state) {
+        for (event, target) in outgoing(state) {
             let _ = match event.as_str() {
                 "next" => writeln!(text, "  {} --> {}", id(name), id(target)),
                 event => writeln!(text, "  {} --> {} : {event}", id(name), id(target)),
@@ -144,7 +144,7 @@ pub(crate) fn svg(definition: &Definition, path: &ExecutionPath) -> String {
         escaped(&format!("{} {}", definition.name, definition.version))
     );
     for (name, state) in &definition.states {
-        for (event, target) in leads(state) {
+        for (event, target) in outgoing(state) {
             let taken = path.edges.contains(&(name.clone(), target.to_owned()));
             edge(&mut text, corner(name), corner(target), &event, taken);
         }
@@ -234,7 +234,7 @@ fn places(definition: &Definition) -> BTreeMap<&str, (usize, usize)> {
         places.insert(name.as_str(), (*column, row));
         *column += 1;
         open.extend(
-            leads(state)
+            outgoing(state)
                 .into_iter()
                 .map(|(_, target)| (target, row + 1)),
         );

@@ -99,8 +99,8 @@ impl<'a> Driver<'a> {
             };
             // A called execution stops and rolls itself back where it is driven,
             // below.
-            let in_part = started.is_some() && task.work.is_execution();
-            if let Some(reason) = self.must_stop(now).filter(|_| !in_part) {
+            let runs_below = started.is_some() && task.work.is_execution();
+            if let Some(reason) = self.must_stop(now).filter(|_| !runs_below) {
                 self.record(Event::Stopped { reason })?;
                 continue;
             }
@@ -116,20 +116,20 @@ impl<'a> Driver<'a> {
                 return self.park(late).await;
             }
             if self.engine.stop.is_cancelled() {
-                return self.leave().await;
+                return self.release().await;
             }
             let started = match started {
                 // Started before this Mimo claimed it: its outcome is unknown.
-                Some(started) if doubtful(&task, started) => {
+                Some(started) if is_unsafe_to_repeat(&task, started) => {
                     self.record(Event::StepInterrupted { step: started.step })?;
                     continue;
                 }
                 Some(started) => started,
                 None => {
-                    if !self.ready(&task, now).await? {
+                    if !self.wait_until_due(&task, now).await? {
                         continue;
                     }
-                    match self.intend(&task).await? {
+                    match self.record_intent(&task).await? {
                         Some(started) => started,
                         None => return Ok(DriveOutcome::Released),
                     }
@@ -139,23 +139,25 @@ impl<'a> Driver<'a> {
                 continue;
             }
             match self.perform(&task, started).await? {
-                StepOutcome::Done(outcome) => self.over(started.step, outcome)?,
+                StepOutcome::Done(outcome) => self.record_outcome(started.step, outcome)?,
                 StepOutcome::Parked(wake_at) => {
                     if !self.machine.parked() {
                         self.record(Event::Parked)?;
                     }
                     return self.park(wake_at).await;
                 }
-                StepOutcome::Released => return self.leave().await,
+                StepOutcome::Released => return self.release().await,
             }
         }
     }
 
     /// Records the outcome of an action. An action that was cut short because the
     /// execution must stop does not count as failed.
-    fn over(&mut self, step: u64, outcome: ActionOutcome) -> Result<(), Failure> {
+    fn record_outcome(&mut self, step: u64, outcome: ActionOutcome) -> Result<(), Failure> {
         let cut = match &outcome {
-            ActionOutcome::Error(error) => error.leaves_doubt() || error.kind == "procedure_failed",
+            ActionOutcome::Error(error) => {
+                error.may_have_taken_effect() || error.kind == "procedure_failed"
+            }
             ActionOutcome::Result(_) => false,
         };
         let reason = self.must_stop(self.engine.clock.now());
@@ -236,8 +238,8 @@ impl<'a> Driver<'a> {
         })
     }
 
-    /// Releases the execution as it is, for whoever claims it next.
-    async fn leave(&mut self) -> Result<DriveOutcome, Failure> {
+    /// Releases the execution for the next owner.
+    async fn release(&mut self) -> Result<DriveOutcome, Failure> {
         if self.pending.is_empty() || self.write(false, None).await? {
             self.engine.store.release(self.id.to_owned()).await?;
         }
@@ -245,7 +247,7 @@ impl<'a> Driver<'a> {
     }
 
     /// Waits until a task may begin. `false` where something happened meanwhile.
-    async fn ready(&mut self, task: &Task, now: Timestamp) -> Result<bool, Failure> {
+    async fn wait_until_due(&mut self, task: &Task, now: Timestamp) -> Result<bool, Failure> {
         let Some(not_before) = task.not_before.filter(|at| *at > now) else {
             return Ok(true);
         };
@@ -276,7 +278,7 @@ impl<'a> Driver<'a> {
         }
     }
 
-    async fn intend(&mut self, task: &Task) -> Result<Option<StepStart>, Failure> {
+    async fn record_intent(&mut self, task: &Task) -> Result<Option<StepStart>, Failure> {
         let effects = match &task.work {
             Work::Tool {
                 name, idempotent, ..
@@ -319,7 +321,7 @@ impl<'a> Driver<'a> {
 }
 
 /// Whether performing the task again could do it twice.
-fn doubtful(task: &Task, started: StepStart) -> bool {
+fn is_unsafe_to_repeat(task: &Task, started: StepStart) -> bool {
     matches!(task.work, Work::Tool { .. }) && !started.effects.idempotent
 }
 

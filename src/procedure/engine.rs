@@ -30,7 +30,7 @@ pub trait ToolCaller: Send + Sync {
     fn side_effects(&self, name: &str) -> SideEffects;
 
     /// Calls a tool as `caller`. A cancelled call ends soon and still reports
-    /// what it did.
+    /// its result.
     fn call(
         &self,
         name: &str,

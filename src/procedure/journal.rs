@@ -60,8 +60,8 @@ pub enum Event {
         #[serde(flatten)]
         outcome: ActionOutcome,
     },
-    /// Mimo ended during an action that must not run twice. A person has to say
-    /// how it went.
+    /// Mimo ended during an action that must not run twice. A person has to decide
+    /// its outcome.
     #[serde(rename = "interrupted")]
     StepInterrupted { step: u64 },
     /// A called procedure waits for a person. The time until the next entry does
@@ -76,7 +76,7 @@ pub enum Event {
         /// The person's reason.
         note: String,
     },
-    /// The execution must not go on.
+    /// The execution must stop.
     Stopped { reason: StopReason },
 }
 
@@ -113,16 +113,15 @@ impl ActionError {
         }
     }
 
-    /// Whether the action may have taken effect.
-    pub(super) fn leaves_doubt(&self) -> bool {
+    pub(super) fn may_have_taken_effect(&self) -> bool {
         matches!(
             self.kind.as_str(),
             "timeout" | "cancelled" | "unavailable" | "internal"
         )
     }
 
-    /// Whether a retry can help, where the definition does not say.
-    pub(super) fn may_pass(&self) -> bool {
+    /// Whether to retry by default.
+    pub(super) fn is_transient(&self) -> bool {
         !matches!(
             self.kind.as_str(),
             "invalid_arguments" | "refused" | "cancelled" | "unknown_outcome" | "rejected"
@@ -178,7 +177,7 @@ impl Decision {
     }
 }
 
-/// Why an execution must not go on.
+/// Why an execution must stop.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum StopReason {

@@ -18,8 +18,8 @@ pub(super) fn plan(definition: &Definition, hash: &str, context: Map<String, Val
         let Some(state) = definition.states.get(name).filter(|_| seen.insert(name)) else {
             continue;
         };
-        open.extend(leads(state).into_iter().map(|(_, target)| target));
-        states.push(planned(name, state, &scope));
+        open.extend(outgoing(state).into_iter().map(|(_, target)| target));
+        states.push(planned_state(name, state, &scope));
     }
     let mut document = json!({
         "dry_run": true,
@@ -33,7 +33,7 @@ pub(super) fn plan(definition: &Definition, hash: &str, context: Map<String, Val
 }
 
 /// The outgoing transitions of a state: event and target.
-pub(super) fn leads(state: &State) -> Vec<(String, &str)> {
+pub(super) fn outgoing(state: &State) -> Vec<(String, &str)> {
     let transitions = state.transitions.iter();
     let mut all: Vec<(String, &str)> = transitions
         .map(|each| (each.event.clone(), each.target.as_str()))
@@ -45,7 +45,7 @@ pub(super) fn leads(state: &State) -> Vec<(String, &str)> {
     all
 }
 
-fn planned(name: &str, state: &State, scope: &Map<String, Value>) -> Value {
+fn planned_state(name: &str, state: &State, scope: &Map<String, Value>) -> Value {
     let mut shown = json!({"state": name});
     if let Some(action) = &state.action {
         shown["action"] = json!(action.label());
@@ -55,7 +55,7 @@ fn planned(name: &str, state: &State, scope: &Map<String, Value>) -> Value {
             _ => None,
         };
         if let Some(arguments) = arguments {
-            shown["arguments"] = known(&arguments, scope);
+            shown["arguments"] = evaluate_known(&arguments, scope);
         }
     }
     if let Some(undo) = &state.compensate {
@@ -67,7 +67,7 @@ fn planned(name: &str, state: &State, scope: &Map<String, Value>) -> Value {
     if let Some(fail) = &state.fail {
         shown["fail"] = json!(fail.error);
     }
-    let leads: Map<String, Value> = leads(state)
+    let leads: Map<String, Value> = outgoing(state)
         .into_iter()
         .map(|(event, target)| (event, json!(target)))
         .collect();
@@ -78,14 +78,17 @@ fn planned(name: &str, state: &State, scope: &Map<String, Value>) -> Value {
 }
 
 /// Evaluates the templates that need only the context.
-fn known(value: &Value, scope: &Map<String, Value>) -> Value {
+fn evaluate_known(value: &Value, scope: &Map<String, Value>) -> Value {
     match value {
         Value::String(_) => template::evaluate(value, scope).unwrap_or_else(|_| value.clone()),
-        Value::Array(items) => items.iter().map(|item| known(item, scope)).collect(),
+        Value::Array(items) => items
+            .iter()
+            .map(|item| evaluate_known(item, scope))
+            .collect(),
         Value::Object(members) => Value::Object(
             members
                 .iter()
-                .map(|(key, member)| (key.clone(), known(member, scope)))
+                .map(|(key, member)| (key.clone(), evaluate_known(member, scope)))
                 .collect(),
         ),
         plain => plain.clone(),

@@ -1,5 +1,5 @@
 //! The executions that this Mimo drives: a bounded number at once, each on a
-//! task of its own, and the search for executions that nobody drives.
+//! task of its own, and the search for executions without an owner.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -76,8 +76,8 @@ impl Scheduler {
         Ok(())
     }
 
-    /// Drives `id` if nobody does and a slot is free. Returns whether this Mimo
-    /// drives it now.
+    /// Claims and drives `id` if it has no owner and a slot is free. Returns
+    /// whether this Mimo drives it now.
     pub(super) async fn resume(self: &Arc<Self>, id: &str) -> Result<bool, Failure> {
         if self.driven().contains_key(id) {
             return Ok(true);
@@ -106,7 +106,7 @@ impl Scheduler {
             .map(|control| control.written.subscribe())
     }
 
-    /// Claims and drives the executions that nobody drives; returns how many.
+    /// Claims and drives executions without an owner; returns how many.
     pub(super) async fn recover(self: &Arc<Self>) -> Result<usize, Failure> {
         let store = &self.engine.store;
         for id in store.cancel_requests().await? {

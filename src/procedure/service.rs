@@ -327,7 +327,7 @@ impl Procedures {
         Ok(store.procedure_census(grants.reach.clone()).await?)
     }
 
-    /// Drives `id` if nobody does, it can go on and the caller may write to its
+    /// Drives `id` if it has no owner, can continue, and the caller may write to its
     /// project. Returns whether this Mimo drives it now.
     pub async fn resume(&self, grants: &Grants, id: &str) -> Result<bool, Failure> {
         let execution = self.execution(grants, id).await?;
@@ -355,7 +355,7 @@ impl Procedures {
     }
 
     /// Waits until an execution has ended or waits for a person, or until `end`.
-    /// Calls `changed` with what happens meanwhile.
+    /// Calls `changed` with each new state of it.
     pub async fn wait(
         &self,
         grants: &Grants,
@@ -374,7 +374,7 @@ impl Procedures {
             match &mut writes {
                 Some(written) => match tokio::time::timeout_at(end, written.changed()).await {
                     Ok(Ok(())) => {}
-                    // Nobody here drives it any more: its last entry is stored.
+                    // This Mimo no longer drives it: its last entry is stored.
                     Ok(Err(_)) => writes = None,
                     Err(_) => return Ok(()),
                 },
@@ -383,7 +383,7 @@ impl Procedures {
         }
     }
 
-    /// Drives the executions that nobody drives; returns how many.
+    /// Claims and drives executions without an owner; returns how many.
     pub async fn recover(&self) -> Result<usize, Failure> {
         self.scheduler.recover().await
     }
@@ -419,7 +419,7 @@ impl Procedures {
     }
 
     /// Begins no further action and waits a moment for those that are running.
-    /// The rest goes on at the next start.
+    /// The rest continues after the next start.
     pub async fn close(&self) {
         self.engine.stop.cancel();
         self.tasks.close();

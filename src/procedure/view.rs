@@ -53,7 +53,7 @@ pub fn execution(execution: &Execution, machine: &Machine) -> Value {
             document["remains"] = json!(remains);
         }
     }
-    if let Some(waits) = waits(machine) {
+    if let Some(waits) = needed_decision(machine) {
         document["waits_for"] = waits;
     }
     Secrets::of(machine).redact(&mut document);
@@ -70,7 +70,7 @@ pub(crate) fn status(execution: &Execution, machine: &Machine) -> ExecutionStatu
 }
 
 /// The decision that is needed.
-fn waits(machine: &Machine) -> Option<Value> {
+fn needed_decision(machine: &Machine) -> Option<Value> {
     let (task, started) = machine.waits_for()?;
     Some(match started.interrupted {
         true => json!({
@@ -118,7 +118,7 @@ pub fn performed(machine: &Machine) -> Value {
         if let Some(item) = each.item {
             add("item", json!(item));
         }
-        if each.undoes {
+        if each.is_compensation {
             add("undoes", json!(true));
         }
         if let Some(ms) = each.ms {

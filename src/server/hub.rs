@@ -1,5 +1,5 @@
 //! Connects skills to the sessions of this process: a skill's announcements go to
-//! every session, and its questions outside of any call to the local user's.
+//! every session, and its requests outside of any call to the local user's.
 
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;

@@ -1,6 +1,6 @@
-//! Input requests to a client of revision 2026-07-28, which accepts no request while it waits:
-//! its call is answered with an `InputRequiredResult`, the call itself continues
-//! in the background, and the client's retry brings the reply.
+//! Input requests to a client of revision 2026-07-28, which accepts no request
+//! while it waits: its call is answered with an `InputRequiredResult`, the call
+//! itself continues in the background, and the client's retry brings the reply.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -48,15 +48,15 @@ struct InputRequest {
     reply: oneshot::Sender<ClientReply>,
 }
 
-/// How a request about a background call ends.
+/// The state of a background call when its request ends.
 pub(super) enum CallStatus {
     Done(Result<Reply, CallError>),
-    /// The result that asks the client.
+    /// The result with the request for the client.
     InputRequired(Reply),
 }
 
 impl BackgroundCall {
-    /// Starts a call, which is given the way to ask.
+    /// Starts a call, which gets a function that sends requests to the client.
     pub(super) fn start<F>(call: impl FnOnce(AskClient) -> F) -> BackgroundCall
     where
         F: Future<Output = Result<Reply, CallError>> + Send + 'static,
@@ -148,7 +148,7 @@ impl InputRequests {
             .and_then(|value| to_raw_value(&value).ok());
         if let Some(request) = call.asked.take() {
             let reply = reply.ok_or_else(|| refusal("the client gave no answer"));
-            // The asker may have gone.
+            // The requester may be gone.
             let _ = request.reply.send(reply);
         }
         Ok(call)

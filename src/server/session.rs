@@ -1,5 +1,5 @@
 //! One client's session: its capabilities, its subscriptions, and the channel for
-//! asking it.
+//! requests to it.
 
 // Log messages are of the older revisions only, and those are served.
 #![expect(deprecated)]
@@ -23,7 +23,6 @@ pub(super) const SAMPLING: &str = "sampling";
 /// The capabilities of a client that a skill may use.
 const USABLE: [&str; 3] = ["elicitation", "roots", SAMPLING];
 
-/// A client's session.
 pub(crate) struct Session {
     /// Who makes the calls of this session.
     pub(super) caller: Caller,
@@ -41,7 +40,7 @@ pub(crate) struct Session {
 /// The client, known once it has introduced itself.
 struct Client {
     capabilities: Map<String, Value>,
-    /// Asks the client; absent in the newest revision.
+    /// Sends requests to the client; absent in the newest revision.
     ask: Option<AskClient>,
 }
 
@@ -156,7 +155,7 @@ impl Session {
         let _ = self.news.send(news);
     }
 
-    /// The announcements from now on.
+    /// Receives the announcements from now on.
     pub(super) fn news(&self) -> broadcast::Receiver<News> {
         self.news.subscribe()
     }
@@ -240,7 +239,7 @@ fn refuse(message: &str) -> BoxFuture<'static, ClientReply> {
     Box::pin(std::future::ready(Err(error)))
 }
 
-/// The levels in their order.
+/// The rank of a level; higher is more severe.
 fn severity(level: LoggingLevel) -> u8 {
     match level {
         LoggingLevel::Debug => 0,

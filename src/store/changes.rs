@@ -5,7 +5,7 @@ use tokio::sync::watch;
 use super::Stored;
 
 pub trait Changes: Send + Sync {
-    /// Moves after each change that this process has stored.
+    /// Changes after each commit of this process.
     fn stored(&self) -> watch::Receiver<u64>;
 
     /// Opaque change counter: differs whenever any process has committed a write.

@@ -41,7 +41,7 @@ pub struct Inventory {
 pub trait InventoryStore: Send + Sync {
     fn inventory(&self) -> Stored<'_, Inventory>;
 
-    /// The memories that were archived at or after `since`, by id; those that
-    /// somebody forgot on purpose only if `forgotten`.
+    /// The memories archived at or after `since`, by id; those that an edit forgot only
+    /// if `forgotten`.
     fn archived_since(&self, since: Timestamp, forgotten: bool) -> Stored<'_, Vec<MemoryId>>;
 }

@@ -20,7 +20,7 @@ pub enum Category {
     #[default]
     Fact,
     Action,
-    /// Seen or said.
+    /// Something seen or heard.
     Observation,
     Plan,
 }
@@ -185,7 +185,7 @@ pub struct LookupResult {
     pub(crate) memories: Vec<Memory>,
     /// The last position of each thread that has one.
     pub(crate) positions: HashMap<String, i64>,
-    /// No memory ever had this id or a higher one.
+    /// The next unused id.
     pub(crate) next_id: MemoryId,
 }
 
@@ -212,7 +212,7 @@ pub enum Write {
 pub enum Index {
     Text(IndexedText),
     /// Takes over the entries of this memory, whose text is replaced next.
-    Of(MemoryId),
+    MovedFrom(MemoryId),
 }
 
 /// The state of a memory before an edit.
@@ -239,7 +239,7 @@ pub struct Identity {
     pub thread: String,
     pub position: i64,
     pub key: TextKey,
-    /// Where it is known.
+    /// If known.
     pub created_at: Option<Timestamp>,
 }
 
@@ -283,16 +283,16 @@ pub struct Filter {
     pub tags: Vec<String>,
     /// Only versions recorded at or after this.
     pub since: Option<Timestamp>,
-    /// Memories believed at this moment instead of those believed now.
+    /// Memories that were current at this time instead of now.
     pub as_of: Option<Timestamp>,
     /// Older versions and expired memories too (but never archived ones).
     pub include_superseded: bool,
-    /// The moment of the query, held against `valid_until`.
+    /// The time of the query, compared with `valid_until`.
     pub now: Timestamp,
 }
 
 impl Filter {
-    /// Memories believed at `now` in `projects` (empty: in all) within reach.
+    /// Memories current at `now` in `projects` (empty: in all) within reach.
     pub fn within(reach: &Reach, projects: Vec<String>, now: Timestamp) -> Filter {
         Filter {
             reach: reach.clone(),
@@ -357,7 +357,7 @@ pub struct ExportPage {
 /// The counts of `mimo_status`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct MemoryCensus {
-    /// Memories believed now.
+    /// Current memories.
     pub active: u64,
     /// Older versions.
     pub(crate) superseded: u64,
@@ -408,7 +408,7 @@ pub trait MemoryStore: RetentionStore + InventoryStore {
     /// Of the latest memories that name one of these entities, those that
     /// `filter` lets through, newest first. At most `limit` of each entity are
     /// considered, and at most `limit` returned.
-    fn naming(
+    fn mentioning(
         &self,
         entities: Vec<EntityId>,
         filter: Filter,
@@ -417,7 +417,7 @@ pub trait MemoryStore: RetentionStore + InventoryStore {
 
     /// The cosine between each of these memories and `probe`, by its nearest
     /// window; those without a vector of `model` are missing.
-    fn likeness(
+    fn similarities(
         &self,
         reach: &Reach,
         model: &str,
@@ -434,7 +434,7 @@ pub trait MemoryStore: RetentionStore + InventoryStore {
     /// Every memory of `projects` in any state, by id, from one snapshot.
     fn export(&self, projects: ProjectSet) -> Export;
 
-    fn recalled(&self, ids: Vec<MemoryId>, at: Timestamp) -> Stored<'_, ()>;
+    fn record_recalls(&self, ids: Vec<MemoryId>, at: Timestamp) -> Stored<'_, ()>;
 
     /// Counts for a status, of what is within reach.
     fn census(&self, reach: &Reach) -> Stored<'_, MemoryCensus>;

@@ -27,7 +27,7 @@ pub struct StoredDefinition {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DefineOutcome {
     Created,
-    /// Another definition had this name and version. Its executions go on with it.
+    /// Another definition had this name and version. Its executions continue with it.
     Replaced,
     Unchanged,
 }
@@ -106,7 +106,7 @@ impl ExecutionStatus {
         }
     }
 
-    /// Whether it goes on without a person.
+    /// Whether it continues without a person.
     pub fn is_active(self) -> bool {
         matches!(self, ExecutionStatus::Pending | ExecutionStatus::Running)
     }
@@ -217,7 +217,7 @@ pub trait ProcedureStore: Send + Sync {
     /// The text of the definition with this hash.
     fn definition(&self, hash: String) -> Stored<'_, Option<String>>;
 
-    /// Makes an execution, and deletes some that ended before `forget_before`.
+    /// Creates an execution and deletes some that ended before `forget_before`.
     fn begin(
         &self,
         new: NewExecution,
@@ -251,7 +251,7 @@ pub trait ProcedureStore: Send + Sync {
     ) -> Stored<'_, AppendOutcome>;
 
     /// Adds a person's decision to the journal of an execution that waits for
-    /// one and whose journal has `length` entries. It can go on then, and so can
+    /// one and whose journal has `length` entries. It can continue then, and so can
     /// its `ancestors`.
     fn decide(
         &self,
@@ -263,13 +263,12 @@ pub trait ProcedureStore: Send + Sync {
         at: Timestamp,
     ) -> Stored<'_, AppendOutcome>;
 
-    /// Takes an execution that nobody drives; `false` where someone does, or
-    /// where there is none.
+    /// Claims an execution without an owner; `false` if it has one or does not exist.
     fn claim(&self, id: String) -> Stored<'_, bool>;
 
-    /// Takes up to `limit` executions that nobody drives and that can go on:
-    /// those of owners that are gone, those that wait for an owner, and those to
-    /// wake by `now`. A called execution is driven with its caller.
+    /// Claims up to `limit` executions that can continue and have no live owner:
+    /// those of owners that ended, pending ones, and those to wake by `now`. A
+    /// called execution is driven with its caller.
     fn claim_any(&self, now: Timestamp, limit: usize) -> Stored<'_, Vec<String>>;
 
     /// Releases an execution: anyone may claim it.

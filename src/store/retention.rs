@@ -35,9 +35,8 @@ pub struct Due {
 
 pub(crate) type RunId = i64;
 
-/// Why a memory is archived.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Why {
+pub enum ArchiveReason {
     Idle,
     /// More are active than may be.
     Beyond,
@@ -73,8 +72,13 @@ pub trait RetentionStore: Send + Sync {
 
     /// Archives those of `ids` that are active, not protected, and were not
     /// used after `at`; how many.
-    fn archive(&self, run: RunId, why: Why, ids: Vec<MemoryId>, at: Timestamp)
-    -> Stored<'_, usize>;
+    fn archive(
+        &self,
+        run: RunId,
+        why: ArchiveReason,
+        ids: Vec<MemoryId>,
+        at: Timestamp,
+    ) -> Stored<'_, usize>;
 
     /// Erases for good those of `ids` that are archived since `expired` or
     /// longer, and not protected; how many.

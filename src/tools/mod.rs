@@ -36,8 +36,8 @@ use crate::limits::CALL_SECONDS_MAX;
 use crate::memory::Memories;
 use crate::procedure::Procedures;
 
-/// The tools that users get, in the order they are listed; `writers` may put
-/// answers into words.
+/// The tools that users get, in the order they are listed; `writers` may
+/// write answers.
 pub fn standard(
     memories: &Arc<Memories>,
     graph: &Arc<Graph>,

@@ -124,9 +124,7 @@ impl Compiled {
                 )
             })
     }
-}
 
-impl Compiled {
     /// The caller's own arguments, with the `wanted` and the missing ones taken from
     /// `example`, where that makes a short and valid call; else the example.
     fn corrected(&self, arguments: &Value, example: Value, wanted: Option<&str>) -> Value {
@@ -286,7 +284,7 @@ fn reason(error: &ValidationError<'_>) -> String {
     }
 }
 
-/// A value as a message may hold it.
+/// A value shortened for a message.
 fn short(value: &Value) -> String {
     clip(&value.to_string(), SHOWN_CHARS)
 }

@@ -1,4 +1,4 @@
-//! What is put right, what is refused, and in which words.
+//! Repaired arguments, refused arguments, and the messages.
 
 use super::*;
 
@@ -140,7 +140,7 @@ fn a_null_argument_counts_as_absent() {
     assert!(message.contains("must have \"kind\""), "{message}");
     let (_, message, _) = refused(json!({"kind": "a", "x": null}));
     assert_eq!(message, r#"unknown argument "x""#);
-    // What lies deeper may mean something.
+    // Nested values are left unchanged.
     assert!(check(json!({"kind": "a", "deep": {"inner": null}})).is_err());
 }
 
@@ -170,7 +170,7 @@ fn the_example_is_the_callers_own_call_corrected() {
         hint.ends_with(r#"{"name":"t","arguments":{"ids":[3],"kind":"a"}}"#),
         "{hint}"
     );
-    // Two faults: what would still not fit is not shown as correct.
+    // Two faults: an example that is still invalid is not shown.
     let (_, _, hint) = refused(json!({"kind": "b", "ids": [1, 2, 3], "rate": -1}));
     let expected = r#"a correct call: {"name":"t","arguments":{"kind":"a","rate":0.5}}"#;
     assert_eq!(hint, expected);

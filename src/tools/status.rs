@@ -1,4 +1,4 @@
-//! `mimo_status`: what Mimo holds and how its parts are.
+//! `mimo_status`: counts of stored data and the state of each part.
 
 use std::sync::Arc;
 
@@ -14,7 +14,7 @@ use crate::graph::Graph;
 use crate::memory::Memories;
 use crate::procedure::Procedures;
 
-/// What `mimo_status` reports on.
+/// The parts that `mimo_status` reports.
 pub(crate) struct Status {
     pub(crate) memories: Arc<Memories>,
     pub(crate) graph: Arc<Graph>,

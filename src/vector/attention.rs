@@ -33,8 +33,8 @@ pub(super) struct Product {
     out_stride: usize,
 }
 
-/// Writes into `out` (`[tokens][heads * 32]`) what each token takes from all,
-/// out of `qkv` (`[tokens][query, key, value][heads * 32]`); the queries are
+/// Writes the attention of each token over all tokens into `out` (`[tokens][heads *
+/// 32]`), from `qkv` (`[tokens][query, key, value][heads * 32]`); the queries are
 /// already divided by the root of 32.
 #[inline(always)]
 pub(super) fn attend<L: Lanes>(

@@ -33,7 +33,7 @@ impl<const VNNI: bool> Lanes for Avx2<VNNI> {
     const TAKEN: i32 = if VNNI { 0 } else { 128 };
     type F = __m256;
     type I = __m256i;
-    /// The bytes as VNNI takes them; or, without it, their sizes and themselves.
+    /// The bytes for VNNI; without it, their absolute values and the bytes.
     type Four = (__m256i, __m256i);
 
     #[inline(always)]
@@ -184,8 +184,8 @@ impl<const VNNI: bool> Lanes for Avx2<VNNI> {
         }
     }
 
-    /// Counts the bits of both halves of each byte in a table of sixteen; what
-    /// is shorter than a vector goes the plain way.
+    /// Counts the bits of both halves of each byte with a table of sixteen; the rest
+    /// that does not fill a vector is counted in scalar code.
     #[inline(always)]
     unsafe fn hamming(self, a: *const u8, b: *const u8, length: usize) -> u32 {
         // SAFETY: see the implementation; whole vectors end before `length`.

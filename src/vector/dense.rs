@@ -1,6 +1,6 @@
 //! Linear layers in int8: quantized rows times quantized weights, exact in
-//! integers, with scale, bias and what follows applied once at the end. Where
-//! weights come from, and what the layers mean, stays outside.
+//! integers, with scale, bias and what follows applied once at the end. Independent of
+//! the model.
 
 use super::lanes::{Lanes, WIDEST, each};
 use super::rows;
@@ -15,7 +15,7 @@ pub struct Dense<'a> {
     inputs: usize,
     /// `[outputs / 32][inputs / 4][32][4]` of i8.
     weights: &'a [u8],
-    /// Of each output: what an int8 step is worth.
+    /// Of each output: the value of one int8 step.
     scale: Vec<f32>,
     /// Of each output: the sum of its int8 weights.
     sums: Vec<i32>,

@@ -1,6 +1,6 @@
-//! What a kernel may ask of a processor: lanes of f32 and of i32, and the
-//! four-byte product that int8 layers are made of. One implementation for each
-//! instruction set stands beside this file; no kernel does.
+//! The operations that kernels are written in: lanes of f32 and of i32, and the
+//! four-byte product that int8 layers are made of. The files next to this
+//! one implement it, one for each instruction set.
 
 /// Numbers in the widest vector of any set: rows are a multiple of it, and tails
 /// are brought to a whole vector in a buffer of this size.

@@ -1,11 +1,10 @@
-//! Lanes without any instruction set of its own: what every processor can do,
-//! and what the other sets are tested against.
+//! Lanes in plain Rust, for every processor; the other sets are tested against
+//! them.
 
 use super::attention::{self, Product};
 use super::dense::{self, Job};
 use super::lanes::Lanes;
 
-/// Four lanes in plain Rust.
 #[derive(Clone, Copy)]
 pub(super) struct Scalar;
 

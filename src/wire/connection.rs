@@ -1,5 +1,5 @@
 //! A connection as its server sees it: the results of requests, notifications
-//! and client_requests to the client, and its end.
+//! and requests to the client, and its end.
 
 use futures::future::BoxFuture;
 use rmcp::model::{CustomResult, JsonRpcMessage, RequestId, ServerNotification};
@@ -21,8 +21,8 @@ pub(crate) trait Connection: Send + Sync {
     /// Waits until the client has read the results it already has.
     fn ready(&self) -> BoxFuture<'_, ()>;
 
-    /// Sends a request to the client and waits for its reply; `None` once there is no client any
-    /// more. Dropping the future cancels the request.
+    /// Sends a request to the client and waits for its reply; `None` once the client
+    /// is gone. Dropping the future cancels the request.
     fn send_request<'a>(
         &'a self,
         method: &'a str,

@@ -39,7 +39,7 @@ pub(super) struct State {
     pub(super) table: Table,
     /// Live handlers, including those of cancelled requests.
     pub(super) running: usize,
-    /// Our client_requests that the client has not replied to, by their ids.
+    /// Open requests to the client, by id.
     pub(super) client_requests: HashMap<u64, oneshot::Sender<ClientReply>>,
     pub(super) last_client_request: u64,
     pub(super) outgoing: Outgoing,
@@ -146,7 +146,7 @@ impl Shared {
     pub(super) fn take_reply(&self, id: u64, reply: ClientReply) {
         let waiting = self.lock().client_requests.remove(&id);
         if let Some(waiting) = waiting {
-            // The asker may just have gone.
+            // The requester may be gone.
             let _ = waiting.send(reply);
         }
     }

@@ -264,7 +264,8 @@ fn fenced_callers_share_no_data() {
             assert!(!leaked, "step {step}: {} was told {answer}", acts.project);
             own_words_seen[acting] += usize::from(answer.contains(acts.secret));
         }
-        // Both saw their own words, so that the search for foreign ones means something.
+        // Both saw their own words, so that the search for foreign ones means
+        // something.
         let enough = own_words_seen.iter().all(|seen| *seen > STEPS / 20);
         assert!(enough, "{own_words_seen:?}");
         without_a_fence_each_memory_is_its_owners(&folder, &sides);

@@ -5,7 +5,7 @@ use mimo::memory::rules::edit::MemoryChange;
 use mimo::memory::rules::import::{ImportRecord, import, link};
 use mimo::memory::rules::remember::remember;
 use mimo::store::memory::Memory;
-use mimo::store::retention::Why;
+use mimo::store::retention::ArchiveReason;
 use mimo::store::{Store, StoreError};
 
 use crate::Room;
@@ -108,7 +108,7 @@ async fn write(store: &dyn Store, nth: usize) -> Result<(), StoreError> {
         }
         9 => link(store, everywhere, MODEL, vec![(2, 1), (3, 2)]).await,
         10 => store
-            .archive(1, Why::Idle, vec![1, 2], at(2))
+            .archive(1, ArchiveReason::Idle, vec![1, 2], at(2))
             .await
             .map(drop),
         11 => store.purge(1, vec![3], at(2)).await.map(drop),

@@ -102,8 +102,10 @@ pub(crate) async fn every_read_ends_at_reach<R: Room>() {
         let similar = store.similar(&reach, MODEL, probes, -1.0, 10, at(2));
         let similar = similar.await.expect("found");
         assert_eq!(similar.concat(), sees);
-        let likeness = store.likeness(&reach, MODEL, both(), vector(SECRET)).await;
-        assert_eq!(likeness.expect("compared").len(), sees.len());
+        let similarities = store
+            .similarities(&reach, MODEL, both(), vector(SECRET))
+            .await;
+        assert_eq!(similarities.expect("compared").len(), sees.len());
         let census = store.census(&reach).await.expect("counted");
         assert_eq!(census.active as usize, sees.len());
         assert_eq!(census.projects as usize, sees.len());

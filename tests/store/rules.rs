@@ -5,7 +5,7 @@ use mimo::memory::RememberOutcome;
 use mimo::memory::rules::edit::MemoryChange;
 use mimo::memory::rules::import::{ImportOutcome, ImportRecord, import};
 use mimo::store::StoreError;
-use mimo::store::retention::Why;
+use mimo::store::retention::ArchiveReason;
 
 use crate::Room;
 use crate::support::{
@@ -28,7 +28,9 @@ pub(crate) async fn ids_grow_and_are_never_used_again<R: Room>() {
         .await
         .expect("begun")
         .expect("a run");
-    let archived = store.archive(run, Why::Idle, vec![last], at(1)).await;
+    let archived = store
+        .archive(run, ArchiveReason::Idle, vec![last], at(1))
+        .await;
     assert_eq!(archived.expect("archived"), 1);
     let purged = store.purge(run, vec![last], at(1)).await;
     assert_eq!(purged.expect("erased"), 1);

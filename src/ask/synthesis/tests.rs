@@ -1,4 +1,4 @@
-//! Tables: what a model is given, and what of its answers stands.
+//! Tables of prompts, and of a model's answers before and after the check.
 
 use super::checked::HEAD;
 use super::{Prompt, checked, prompt};
@@ -173,7 +173,7 @@ fn citations_of_other_sources_are_removed() {
             "A b (skill:git__log)",
             vec!["skill:git__log"],
         ),
-        // What only looks alike stays.
+        // Text that only resembles a citation stays.
         (
             "Memory: list[0] (see [1]) [memory:1]",
             "Memory: list[0] (see [1]) [memory:1]",
@@ -184,7 +184,7 @@ fn citations_of_other_sources_are_removed() {
             "In- xmemory:9 [memory:1]",
             vec!["memory:1"],
         ),
-        // Nothing unseen hides one, and what goes makes none.
+        // Invisible characters hide no citation, and a removal forms no new one.
         (
             "mem\u{200b}ory:\u{202e}9 a [memory:1]",
             "a [memory:1]",

@@ -31,7 +31,7 @@ pub(crate) fn is_servers(document: &Value) -> bool {
         || (document["entities"].is_array() && document["relations"].is_array())
 }
 
-/// The memories of `document`; `None` where no such program wrote it.
+/// The memories of `document`; `None` if its format is unknown.
 pub(super) fn read(document: &Value, project: &str) -> Result<Option<ForeignMemories>, Failure> {
     let mut others = ForeignMemories::default();
     if is_servers(document) {

@@ -52,7 +52,7 @@ pub struct Importer {
     /// Ids here, each with the file's id of the memory it replaced, which is yet to
     /// come.
     links: Vec<(MemoryId, MemoryId)>,
-    /// How many memories the file says it holds.
+    /// The number of memories that the header announces.
     pub(crate) named: Option<u64>,
     pub counts: Counts,
     /// Memories of other programs that had metadata, which is left out.
@@ -60,7 +60,7 @@ pub struct Importer {
 }
 
 impl Importer {
-    /// An importer for memories that belong to `project` unless they say otherwise.
+    /// An importer that puts memories without a project into `project`.
     pub fn new(project: &str) -> Importer {
         Importer {
             project: project.to_owned(),
@@ -68,7 +68,7 @@ impl Importer {
         }
     }
 
-    /// The same importer for a caller whose reach may end.
+    /// Limits the import to a caller's reach.
     pub(crate) fn within(self, reach: Reach) -> Importer {
         Importer { reach, ..self }
     }

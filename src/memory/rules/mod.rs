@@ -141,7 +141,7 @@ impl WorkingSet {
             revision: 1,
             ..self.get(memory.id)?.clone()
         };
-        memory.supersedes = Some(self.insert(older, Index::Of(memory.id)));
+        memory.supersedes = Some(self.insert(older, Index::MovedFrom(memory.id)));
         memory.content = text.content.clone();
         memory.text_key = text.key;
         memory.created_at = self.at;

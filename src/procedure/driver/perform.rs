@@ -60,14 +60,14 @@ impl Driver<'_> {
     /// Ends once the execution is cancelled, which does not interrupt a
     /// compensation.
     async fn cancelled(&self, task: &Task) {
-        match task.undoes {
+        match task.is_compensation {
             true => std::future::pending().await,
             false => self.control.cancel.cancelled().await,
         }
     }
 
     /// The deadline of a task.
-    fn end_of(&self, task: &Task, since: Timestamp, usual_ms: u64) -> Timestamp {
+    fn deadline_of(&self, task: &Task, since: Timestamp, usual_ms: u64) -> Timestamp {
         let own = later(since, task.timeout_ms.unwrap_or(usual_ms));
         self.machine.deadline().map_or(own, |end| end.min(own))
     }
@@ -77,7 +77,7 @@ impl Driver<'_> {
             return ActionOutcome::Error(ActionError::new("unavailable", "no tools are connected"));
         };
         let now = self.engine.clock.now();
-        let end = self.end_of(task, now, limits::CALL_SECONDS_MAX * 1000);
+        let end = self.deadline_of(task, now, limits::CALL_SECONDS_MAX * 1000);
         let left = Duration::from_micros((end.0 - now.0).max(0) as u64);
         let stop = CancellationToken::new();
         let caller = Caller::for_execution(self.machine.grants().clone(), self.id);
@@ -109,7 +109,7 @@ impl Driver<'_> {
     async fn delay(&self, task: &Task, started: StepStart, ms: u64) -> StepOutcome {
         let wanted = later(started.at, ms);
         let end = self
-            .end_of(task, started.at, limits::PROCEDURE_MILLIS_MAX)
+            .deadline_of(task, started.at, limits::PROCEDURE_MILLIS_MAX)
             .min(wanted);
         self.sleep(end).await;
         let now = self.engine.clock.now();
@@ -117,7 +117,7 @@ impl Driver<'_> {
             return StepOutcome::Released;
         } else if now >= wanted {
             ActionOutcome::Result(Value::Null)
-        } else if self.control.cancel.is_cancelled() && !task.undoes {
+        } else if self.control.cancel.is_cancelled() && !task.is_compensation {
             ActionOutcome::Error(ActionError::new("cancelled", "the delay was cut short"))
         } else {
             ActionOutcome::Error(ActionError::new(
@@ -208,7 +208,7 @@ impl Driver<'_> {
         id: &str,
     ) -> Result<StepOutcome, Failure> {
         let control = Control::default();
-        let end = self.end_of(task, started.at, limits::PROCEDURE_MILLIS_MAX);
+        let end = self.deadline_of(task, started.at, limits::PROCEDURE_MILLIS_MAX);
         let left = Duration::from_micros((end.0 - self.engine.clock.now().0).max(0) as u64);
         let mut driven = drive(self.engine, id, &control);
         let (outcome, late) = tokio::select! {
@@ -218,7 +218,7 @@ impl Driver<'_> {
                 control.cancel.cancel();
                 (driven.await?, false)
             }
-            () = tokio::time::sleep(left), if !task.undoes => {
+            () = tokio::time::sleep(left), if !task.is_compensation => {
                 control.cancel.cancel();
                 (driven.await?, true)
             }

@@ -65,12 +65,12 @@ impl Machine {
             | Action::Approval(_)
             | Action::Procedure { .. } => {
                 let work = work(action, &scope)?;
-                Ok(self.due(work, state, None))
+                Ok(self.schedule(work, state, None))
             }
         }
     }
 
-    fn due(&mut self, work: Work, state: &State, item: Option<usize>) -> Flow {
+    fn schedule(&mut self, work: Work, state: &State, item: Option<usize>) -> Flow {
         if self.steps >= limits::PROCEDURE_STEPS_MAX {
             let most = limits::PROCEDURE_STEPS_MAX;
             let message = format!("it has performed {most} actions without coming to an end");
@@ -83,7 +83,7 @@ impl Machine {
             item,
             not_before: None,
             timeout_ms: state.timeout_ms,
-            undoes: false,
+            is_compensation: false,
             started: None,
         });
         Flow::Wait
@@ -101,7 +101,7 @@ impl Machine {
         let at = items.at;
         let scope = self.scope(&[(&each.name, item.clone()), ("index", json!(at))]);
         let work = work(&each.action, &scope)?;
-        Ok(self.due(work, state, Some(at)))
+        Ok(self.schedule(work, state, Some(at)))
     }
 
     /// A task succeeded. Its compensation is recorded before anything else can
@@ -122,7 +122,7 @@ impl Machine {
             more.push((&each.name, items.items.get(at).cloned().unwrap_or_default()));
         }
         let scope = self.scope(&more);
-        self.note_undo(state, task, started, &scope);
+        self.record_undo(state, task, started, &scope);
         let Some(each) = each else {
             self.result = result;
             return match self.assign(&state.assign, &scope) {
@@ -160,7 +160,7 @@ impl Machine {
         }
     }
 
-    fn note_undo(
+    fn record_undo(
         &mut self,
         state: &State,
         task: &Task,
@@ -187,8 +187,8 @@ impl Machine {
 
     /// A task failed and is not retried.
     pub(super) fn failed(&mut self, task: &Task, started: StepStart, error: ActionError) -> Flow {
-        let doubtful = matches!(task.work, Work::Tool { .. }) && !started.effects.read_only;
-        if doubtful && error.leaves_doubt() {
+        let has_effects = matches!(task.work, Work::Tool { .. }) && !started.effects.read_only;
+        if has_effects && error.may_have_taken_effect() {
             self.undo.push(UndoEntry {
                 state: task.state.clone(),
                 item: task.item,

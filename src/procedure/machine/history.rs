@@ -31,8 +31,7 @@ pub struct ActionRecord {
     pub(crate) attempt: u32,
     /// Index of the item of a map.
     pub(crate) item: Option<usize>,
-    /// Whether this is a compensation.
-    pub(crate) undoes: bool,
+    pub(crate) is_compensation: bool,
     pub at: Timestamp,
     /// `None` while it is being performed.
     pub(crate) ms: Option<f64>,
@@ -82,7 +81,7 @@ impl History {
             arguments: arguments(&task.work),
             attempt: task.attempt,
             item: task.item,
-            undoes: task.undoes,
+            is_compensation: task.is_compensation,
             at,
             ms: None,
             result_bytes: None,

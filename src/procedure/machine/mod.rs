@@ -41,7 +41,7 @@ pub struct Machine {
     each: Option<MapProgress>,
     result: Value,
     error: Option<ActionError>,
-    /// What to undo, oldest first.
+    /// Effects to undo, oldest first.
     undo: Vec<UndoEntry>,
     rolling_back: bool,
     rollback_called: bool,
@@ -87,7 +87,7 @@ pub enum Ending {
     Completed(Value),
     /// It failed and everything was undone.
     RolledBack,
-    /// It failed, and [`Machine::uncompensated`] has what was not undone.
+    /// It failed, and [`Machine::uncompensated`] lists the effects that remain.
     Failed,
     Cancelled,
 }
@@ -377,7 +377,7 @@ impl Machine {
         if let ActionOutcome::Error(error) = &outcome
             && self.may_retry(&task, started, error)
         {
-            self.current = Some(self.again(task, at));
+            self.current = Some(self.retry(task, at));
             return Flow::Wait;
         }
         self.conclude(&task, started, outcome)
@@ -385,7 +385,7 @@ impl Machine {
 
     /// Continues after an action whose outcome is final.
     fn conclude(&mut self, task: &Task, started: StepStart, outcome: ActionOutcome) -> Flow {
-        match (task.undoes, outcome) {
+        match (task.is_compensation, outcome) {
             (false, ActionOutcome::Result(result)) => self.succeeded(task, started, result),
             (false, ActionOutcome::Error(error)) => self.failed(task, started, error),
             (true, outcome) => self.undone(task, outcome),
@@ -398,15 +398,15 @@ impl Machine {
             return false;
         };
         let wanted = match retry.errors.as_slice() {
-            [] => error.may_pass(),
+            [] => error.is_transient(),
             kinds => error.is_one_of(kinds),
         };
         // A repetition is safe if the action is idempotent or did not happen.
-        let harmless = started.effects.idempotent || !error.leaves_doubt();
+        let harmless = started.effects.idempotent || !error.may_have_taken_effect();
         task.attempt <= retry.max_attempts && wanted && harmless
     }
 
-    fn again(&self, task: Task, at: Timestamp) -> Task {
+    fn retry(&self, task: Task, at: Timestamp) -> Task {
         let retry = self.definition.states.get(&task.state);
         let retry = retry.and_then(|state| state.retry.as_ref());
         let wait = retry.map_or(0, |retry| retry.wait_ms(task.attempt));

@@ -108,7 +108,7 @@ impl Machine {
             attempt: 1,
             item,
             not_before: None,
-            undoes: true,
+            is_compensation: true,
             started: None,
         }
     }

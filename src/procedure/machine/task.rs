@@ -17,8 +17,7 @@ pub struct Task {
     pub not_before: Option<Timestamp>,
     /// Limit of this attempt.
     pub(crate) timeout_ms: Option<u64>,
-    /// Whether this is a compensation.
-    pub undoes: bool,
+    pub is_compensation: bool,
     /// Set once it was begun.
     pub(crate) started: Option<StepStart>,
 }

@@ -15,8 +15,7 @@ use crate::store::StoreError;
 
 /// Copies the database `from` to `to`, which must not exist, and gives the
 /// copy's size in bytes. Readers and writers of `from` go on meanwhile. `unique`
-/// names the file that it has until it is whole; `told` hears how many pages of
-/// how many are copied.
+/// names the unfinished copy; `told` gets the number of pages copied and the total.
 pub(super) fn back_up(
     from: &Path,
     to: &Path,
@@ -33,7 +32,7 @@ pub(super) fn back_up(
     let copied = copy(&source, &part, told)
         .and_then(|()| check(&part))
         .and_then(|()| name_it(&part, to));
-    // Where it was whole it has its other name by now.
+    // A complete copy has its final name by now.
     let _ = fs::remove_file(&part);
     copied
 }
@@ -43,8 +42,8 @@ fn copy(
     part: &Path,
     told: &mut (dyn FnMut(u64, u64) + Send),
 ) -> Result<(), StoreError> {
-    // Held to the end: what others store meanwhile neither shows in the copy nor
-    // has it begin again, and in a log that is written ahead nobody waits for it.
+    // Held to the end: a write by others neither appears in the copy nor
+    // restarts it, and with write-ahead logging no writer waits for it.
     let snapshot = source.unchecked_transaction()?;
     let _: i64 = snapshot.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
     create_private(part)?;
@@ -72,7 +71,7 @@ fn copy(
     }
 }
 
-/// Makes the copy one file, without a log beside it, and has SQLite look at it.
+/// Folds the log into the copy and runs SQLite's check on it.
 fn check(part: &Path) -> Result<(), StoreError> {
     let copy = open(part)?;
     copy.pragma_update(None, "locking_mode", "exclusive")?;
@@ -91,7 +90,7 @@ fn open(part: &Path) -> rusqlite::Result<Connection> {
     Connection::open_with_flags(part, flags)
 }
 
-/// Gives the whole copy its name, and never one that somebody else has.
+/// Renames the complete copy; fails if the name is taken.
 fn name_it(part: &Path, to: &Path) -> Result<u64, StoreError> {
     let named = || {
         publish_new(part, to)?;

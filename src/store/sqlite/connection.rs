@@ -51,16 +51,16 @@ pub(super) fn open_reader(path: &Path) -> Result<Connection, StoreError> {
     open(path, true)
 }
 
-/// A connection that only reads, and keeps more pages: following triples jumps
-/// from place to place, where a search goes through one table in order.
+/// A read-only connection with a larger page cache: following triples reads pages at
+/// random, while a search scans one table in order.
 pub(super) fn open_graph_reader(path: &Path) -> Result<Connection, StoreError> {
     let connection = open(path, true)?;
     keep_pages(&connection, limits::STORE_GRAPH_CACHE_KIB_MAX)?;
     Ok(connection)
 }
 
-/// A connection to a file that is there, which changes nothing of it, not even
-/// an older schema; and the schema it has.
+/// A connection to an existing file that changes nothing, not even an older schema;
+/// and the file's schema version.
 pub(super) fn open_as_it_is(path: &Path) -> Result<(Connection, i32), StoreError> {
     register_sqlite_vec();
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
@@ -82,7 +82,7 @@ fn keep_pages(connection: &Connection, kib: i64) -> rusqlite::Result<()> {
 }
 
 fn open(path: &Path, read_only: bool) -> Result<Connection, StoreError> {
-    // One at a time, so that no connection is there yet where the file is made.
+    // One at a time, so that no connection exists while the file is created.
     static OPENING: Mutex<()> = Mutex::new(());
     let _turn = OPENING.lock().unwrap_or_else(PoisonError::into_inner);
     register_sqlite_vec();
@@ -96,7 +96,7 @@ fn prepare(path: &Path, read_only: bool) -> Result<Connection, StoreError> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let mut connection = Connection::open_with_flags(path, flags)?;
     connection.busy_timeout(Duration::from_millis(limits::STORE_BUSY_MILLISECONDS_MAX))?;
-    // Of a file that is made now; one that is there keeps its own.
+    // Applies to a new file only; an existing one keeps its page size.
     connection.pragma_update(None, "page_size", PAGE_BYTES)?;
     // Before anything that writes: even the journal's mode is kept in the file.
     refuse_others(&connection)?;
@@ -114,9 +114,8 @@ fn prepare(path: &Path, read_only: bool) -> Result<Connection, StoreError> {
     Ok(connection)
 }
 
-/// Has changes written to a log beside the file first. Of several processes that
-/// find a new file each wants it alone for that, and SQLite does not wait there:
-/// it gives up at once where it could wait for ever.
+/// Switches to write-ahead logging. That needs an exclusive lock on a new file, for
+/// which SQLite does not wait: it fails at once, so this retries.
 fn log_ahead(connection: &Connection) -> rusqlite::Result<()> {
     let is_busy =
         |error: &rusqlite::Error| error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy);
@@ -172,7 +171,7 @@ fn migrate(connection: &mut Connection) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// A database of another program, or of a Mimo that knows more, is left alone.
+/// Refuses the database of another program or of a newer Mimo.
 fn refuse_others(connection: &Connection) -> Result<(), StoreError> {
     let tables: i64 =
         connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
@@ -200,7 +199,7 @@ fn is_ours(connection: &Connection) -> rusqlite::Result<bool> {
         .map(|id| id == APPLICATION_ID)
 }
 
-/// Says which file an error of opening is about.
+/// Adds the path to an error of opening.
 fn named(error: StoreError, path: &Path) -> StoreError {
     let path = path.display();
     match error {
@@ -264,8 +263,8 @@ mod tests {
         }
     }
 
-    /// A process that closes any handle of a file loses all its locks on it, and
-    /// SQLite's are such locks: other processes would take the file for unused.
+    /// A process that closes any descriptor of a file loses all its POSIX locks on it,
+    /// SQLite's included: other processes would take the file for unused.
     #[cfg(target_os = "linux")]
     #[test]
     fn second_open_keeps_the_locks_of_the_first() {

@@ -15,7 +15,7 @@ use crate::store::{ProjectSet, StoreError};
 
 /// See `MemoryStore::export`.
 pub(super) fn export(path: PathBuf, projects: ProjectSet) -> Export {
-    // One page waits while the one before is written.
+    // One page is read ahead while the previous one is written.
     let (sender, mut pages) = mpsc::channel(1);
     let read = move || {
         let send = |page| sender.blocking_send(Ok(page)).is_ok();

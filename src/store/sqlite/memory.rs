@@ -90,16 +90,16 @@ impl MemoryStore for SqliteStore {
         Box::pin(self.read(move |file| rows::fetch_matching(file, &ids, &filter)))
     }
 
-    fn naming(
+    fn mentioning(
         &self,
         entities: Vec<EntityId>,
         filter: Filter,
         limit: usize,
     ) -> Stored<'_, Vec<Memory>> {
-        Box::pin(self.read(move |file| rows::naming(file, &entities, &filter, limit)))
+        Box::pin(self.read(move |file| rows::mentioning(file, &entities, &filter, limit)))
     }
 
-    fn likeness(
+    fn similarities(
         &self,
         reach: &Reach,
         model: &str,
@@ -107,7 +107,7 @@ impl MemoryStore for SqliteStore {
         probe: Vec<f32>,
     ) -> Stored<'_, Vec<(MemoryId, f32)>> {
         let (projects, model) = (ProjectSet::readable(reach, &[]), model.to_owned());
-        Box::pin(self.read(move |file| recall::likeness(file, &projects, &model, &ids, probe)))
+        Box::pin(self.read(move |file| recall::similarities(file, &projects, &model, &ids, probe)))
     }
 
     fn edit_records(&self, reach: &Reach, undo_id: String) -> Stored<'_, Vec<EditRecord>> {
@@ -130,8 +130,8 @@ impl MemoryStore for SqliteStore {
         export::export(self.path.clone(), projects)
     }
 
-    fn recalled(&self, ids: Vec<MemoryId>, at: Timestamp) -> Stored<'_, ()> {
-        Box::pin(self.write(move |file| write::recalled(file, &ids, at)))
+    fn record_recalls(&self, ids: Vec<MemoryId>, at: Timestamp) -> Stored<'_, ()> {
+        Box::pin(self.write(move |file| write::record_recalls(file, &ids, at)))
     }
 
     fn census(&self, reach: &Reach) -> Stored<'_, MemoryCensus> {

@@ -134,7 +134,7 @@ impl<'a> Scan<'a> {
         Ok(())
     }
 
-    /// Every project with an active memory: a look for each.
+    /// Every project with an active memory: one seek each.
     fn all_projects(&mut self) -> Result<Vec<String>, StoreError> {
         let sql = "SELECT project FROM memory WHERE state = 'active' AND project > ? \
                    ORDER BY project LIMIT 1";
@@ -149,14 +149,14 @@ impl<'a> Scan<'a> {
         Ok(all)
     }
 
-    /// Tags of the projects whose folded form is `wanted`: a look for each
-    /// different tag that begins as `prefix` does. Of a tag on very many memories
-    /// the latest decide whose it is.
+    /// Tags of the projects whose folded form is `wanted`: one seek for each distinct
+    /// tag in the ranges of `prefix`. Only the latest memories of a tag decide
+    /// whether it is in the projects.
     fn tags(&mut self, prefix: &str, wanted: impl Fn(&str) -> bool) -> Result<(), StoreError> {
         let sql = "SELECT tag FROM memory_tag WHERE tag > ? AND tag < ? ORDER BY tag LIMIT 1";
         let mut next = self.file.prepare_cached(sql)?;
         for (mut after, end) in ranges(prefix) {
-            // A tag that is the beginning itself comes first.
+            // A tag equal to the prefix comes first.
             let mut first = exact(self.file, &after)?;
             while self.advance() {
                 let found = match first.take() {
@@ -294,8 +294,8 @@ impl<'a> Scan<'a> {
     }
 
     /// Entities with a name that begins with `prefix`, then those of whose other
-    /// words one does. The first are a range of the names; for the others the
-    /// names are gone through in their order, as far as the bound lets it.
+    /// words one does. The former are a range of the names; for the latter all names
+    /// are scanned in order, up to the bound.
     fn entities(
         &mut self,
         prefix: &str,
@@ -314,7 +314,7 @@ impl<'a> Scan<'a> {
                    ORDER BY n.key";
         let mut statement = self.file.prepare_cached(sql)?;
         let ranges = [(begins.clone(), true), (String::new(), false)];
-        // Everything begins with nothing.
+        // Every name begins with the empty prefix.
         let ranges = &ranges[..if begins.is_empty() { 1 } else { 2 }];
         for (start, first) in ranges {
             let mut rows = statement.query(params![start, end_of(start), projects])?;
@@ -366,7 +366,7 @@ fn folded(text: &str) -> String {
     text.chars().flat_map(char::to_lowercase).collect()
 }
 
-/// Behind everything that begins so.
+/// The upper bound of all texts with this prefix.
 fn end_of(prefix: &str) -> String {
     format!("{prefix}{}", char::MAX)
 }
@@ -435,7 +435,7 @@ mod tests {
         let long = begins("release plan");
         assert_eq!(long.len(), RANGES);
         assert!(long.contains(&"relea".to_owned()), "{long:?}");
-        // Upper case of this is two characters, and so is no range of its own.
+        // Its upper case has two characters, so it adds no range of its own.
         assert_eq!(begins("ß"), ["ß"]);
     }
 

@@ -63,7 +63,7 @@ pub(super) fn nearest<T>(
             } else if keep == least
                 && let Some(few) = passing(file, filter)?
             {
-                let scores = likeness(file, space, &few, vectors)?;
+                let scores = similarities(file, space, &few, vectors)?;
                 let found = admit(file, filter, scores, threshold, limit, &mut take)?;
                 answers[nth] = found.items;
             } else {
@@ -181,7 +181,7 @@ fn cosines(
 
 /// These memories, each with the cosine between its nearest vector and the
 /// nearest of `probes`; those without a vector in the space are missing.
-pub(super) fn likeness(
+pub(super) fn similarities(
     file: &Connection,
     space: &Space,
     ids: &[MemoryId],

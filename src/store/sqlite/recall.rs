@@ -98,8 +98,8 @@ fn by_vector(
     Ok(found.into_iter().next().unwrap_or_default())
 }
 
-/// See `MemoryStore::likeness`.
-pub(super) fn likeness(
+/// See `MemoryStore::similarities`.
+pub(super) fn similarities(
     file: &Connection,
     projects: &ProjectSet,
     model: &str,
@@ -109,7 +109,7 @@ pub(super) fn likeness(
     match Space::find(file, model, probe.len())? {
         Some(space) => {
             let ids = rows::ids_within(file, ids, projects)?;
-            nearest::likeness(file, &space, &ids, &[probe])
+            nearest::similarities(file, &space, &ids, &[probe])
         }
         None => Ok(Vec::new()),
     }

@@ -6,7 +6,7 @@ use super::{SqliteStore, codes};
 use crate::clock::Timestamp;
 use crate::limits;
 use crate::store::memory::MemoryId;
-use crate::store::retention::{Due, RetentionStore, Run, RunId, Terms, Why};
+use crate::store::retention::{ArchiveReason, Due, RetentionStore, Run, RunId, Terms};
 use crate::store::{StoreError, Stored};
 
 /// When a memory was last used.
@@ -28,7 +28,7 @@ impl RetentionStore for SqliteStore {
     fn archive(
         &self,
         run: RunId,
-        why: Why,
+        why: ArchiveReason,
         ids: Vec<MemoryId>,
         at: Timestamp,
     ) -> Stored<'_, usize> {
@@ -58,7 +58,7 @@ fn due(file: &Connection, terms: &Terms, limit: usize) -> Result<Due, StoreError
     let idle =
         format!("(({USED} <= ?1 AND importance < ?2) OR ({USED} <= ?3 AND importance < ?4))");
     let [(long, less), (short, least)] = terms.idle;
-    // One more than is wanted, to know whether there are more.
+    // One more than the limit, to know whether there are more.
     let most = i64::try_from(limit.saturating_add(1)).unwrap_or(i64::MAX);
     let mut due = Due::default();
     let cut = |ids: &mut Vec<MemoryId>| {
@@ -116,7 +116,7 @@ fn begin(
     unless_after: Option<Timestamp>,
 ) -> Result<Option<RunId>, StoreError> {
     if let (Some(after), Some(last)) = (unless_after, last_run(file)?)
-        // A run in the future was begun by a wrong clock.
+        // A start in the future comes from a wrong clock.
         && last.started_at > after
         && last.started_at <= at
     {
@@ -134,7 +134,7 @@ fn begin(
 fn archive(
     file: &Connection,
     run: RunId,
-    why: Why,
+    why: ArchiveReason,
     ids: &[MemoryId],
     at: Timestamp,
 ) -> Result<usize, StoreError> {
@@ -148,8 +148,8 @@ fn archive(
         count += statement.execute([at.0, *id])?;
     }
     let sql = match why {
-        Why::Idle => "UPDATE retention_run SET idle = idle + ? WHERE id = ?",
-        Why::Beyond => "UPDATE retention_run SET beyond = beyond + ? WHERE id = ?",
+        ArchiveReason::Idle => "UPDATE retention_run SET idle = idle + ? WHERE id = ?",
+        ArchiveReason::Beyond => "UPDATE retention_run SET beyond = beyond + ? WHERE id = ?",
     };
     file.execute(sql, params![count as i64, run])?;
     Ok(count)
@@ -183,7 +183,7 @@ fn purge(
 }
 
 /// Erases a memory whose vectors are erased, and everything else about it. The
-/// version that replaced it replaces nothing from then on.
+/// version that replaced it has no older version then.
 fn erase(file: &Connection, id: MemoryId) -> Result<(), StoreError> {
     for sql in [
         "DELETE FROM memory_words WHERE rowid = ?",

@@ -36,7 +36,7 @@ const COLUMNS: [&str; 19] = [
     "text_key",
     "content",
 ];
-/// How many of them are not of its text.
+/// The number of columns without those of the text.
 const WITHOUT_TEXT: usize = COLUMNS.len() - 2;
 
 fn values(memory: &Memory) -> [Value; COLUMNS.len()] {
@@ -106,7 +106,7 @@ fn memory_from(row: &Row<'_>) -> rusqlite::Result<Memory> {
     })
 }
 
-/// Enters a new row and its tags.
+/// Inserts a row and its tags.
 pub(super) fn insert(file: &Connection, memory: &Memory) -> Result<(), StoreError> {
     let marks = vec!["?"; COLUMNS.len()].join(", ");
     let columns = COLUMNS.join(", ");
@@ -219,8 +219,8 @@ impl Condition {
         condition
     }
 
-    /// Restricts to memories believed now, or at `as_of`, or ever if older versions
-    /// are included; never archived ones.
+    /// Restricts to memories that are current now or at `as_of`, with older versions
+    /// if they are included; never archived ones.
     fn and_lifetime(&mut self, filter: &Filter) {
         if let Some(then) = filter.as_of {
             let then = Value::Integer(then.0);
@@ -273,8 +273,8 @@ pub(super) fn newest(
     select(file, &filter.project_set(), &condition, &order)
 }
 
-/// See `MemoryStore::naming`.
-pub(super) fn naming(
+/// See `MemoryStore::mentioning`.
+pub(super) fn mentioning(
     file: &Connection,
     entities: &[EntityId],
     filter: &Filter,
@@ -329,7 +329,7 @@ fn in_order(
         .into_iter()
         .map(|memory| (memory.id, memory))
         .collect();
-    // An id that is asked for twice is answered once.
+    // A repeated id gives one memory.
     Ok(ids.iter().filter_map(|id| found.remove(id)).collect())
 }
 

@@ -63,7 +63,7 @@ pub(super) fn run(
     let connection = unit.connection.into_inner();
     let connection = connection.unwrap_or_else(PoisonError::into_inner);
     let done = done.and_then(|()| Ok(connection.execute_batch("COMMIT")?));
-    // After some errors SQLite has rolled back already.
+    // SQLite rolls back by itself after some errors.
     if done.is_err() && !connection.is_autocommit() {
         connection.execute_batch("ROLLBACK")?;
     }

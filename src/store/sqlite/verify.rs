@@ -12,7 +12,7 @@ use crate::store::StoreError;
 use crate::store::integrity::{Part, Problem, Report};
 use crate::text;
 
-/// How far from 1 a vector's length may lie: rounding is far less.
+/// Tolerance of a vector's length around 1; rounding errors are far smaller.
 const LENGTH_TOLERANCE: f64 = 0.01;
 
 /// A query that finds nothing in a whole database.
@@ -21,7 +21,7 @@ struct Check {
     since: i32,
     part: &'static str,
     what: &'static str,
-    /// Names each thing that is wrong.
+    /// Selects the name of each faulty row.
     sql: &'static str,
 }
 
@@ -143,8 +143,8 @@ const CHECKS: &[Check] = &[
 ];
 
 /// Checks the database at `path`, which other programs may use meanwhile.
-/// `model` names the space that texts are searched in now; `told` hears what is
-/// looked at next.
+/// `model` names the space that texts are searched in now; `told` gets
+/// the name of each part before it is checked.
 pub(super) fn verify(
     path: &Path,
     model: &str,
@@ -189,7 +189,7 @@ pub(super) fn verify(
             }
         })?;
     }
-    // A damaged file may not even give these.
+    // Even this may fail in a damaged file.
     if let Ok(count) = file.query_row("SELECT count(*) FROM memory", [], |row| count(row, 0)) {
         report.memories = count;
     }
@@ -201,7 +201,7 @@ pub(super) fn verify(
 
 type Done = Result<(), StoreError>;
 
-/// SQLite's look at its pages, its indexes, and the keyword index's insides.
+/// SQLite's checks of pages, indexes and the keyword index.
 fn pages(file: &Connection, found: &mut Vec<Problem>) -> Done {
     let what = "places are damaged";
     let damage = |row: &Row<'_>| {
@@ -211,7 +211,7 @@ fn pages(file: &Connection, found: &mut Vec<Problem>) -> Done {
     gather(file, what, "PRAGMA integrity_check", damage, found)
 }
 
-/// Rows that belong to something that is not there.
+/// Rows whose parent row is missing.
 fn references(file: &Connection, found: &mut Vec<Problem>) -> Done {
     let sql = "SELECT \"table\", parent, count(*) FROM pragma_foreign_key_check GROUP BY 1, 2";
     let mut statement = file.prepare(sql)?;
@@ -240,8 +240,7 @@ fn references(file: &Connection, found: &mut Vec<Problem>) -> Done {
     Ok(())
 }
 
-/// SQLite keeps no sums of what is in its rows; the key of a memory's text is
-/// one.
+/// SQLite keeps no checksum of its rows; the key of a memory's text serves as one.
 fn texts(file: &Connection, found: &mut Vec<Problem>) -> Done {
     let what = "memories have another text than was stored";
     let sql = "SELECT id, content, text_key FROM memory ORDER BY id";
@@ -257,7 +256,7 @@ fn texts(file: &Connection, found: &mut Vec<Problem>) -> Done {
     gather(file, what, sql, changed, found)
 }
 
-/// Vectors that a comparison would take wrong.
+/// Vectors that would give wrong cosines.
 fn lengths(file: &Connection, found: &mut Vec<Problem>) -> Done {
     let what = "vectors are not of unit length";
     let sql = "SELECT memory_id, vector FROM memory_vector";
@@ -271,7 +270,7 @@ fn lengths(file: &Connection, found: &mut Vec<Problem>) -> Done {
         let length = squares.sum::<f64>().sqrt();
         match (length - 1.0).abs() <= LENGTH_TOLERANCE {
             true => Ok(None),
-            // Of no number at all, too.
+            // NaN as well.
             false => named(row),
         }
     };
@@ -293,7 +292,7 @@ fn count(row: &Row<'_>, column: usize) -> rusqlite::Result<u64> {
     Ok(row.get::<_, i64>(column)?.unsigned_abs())
 }
 
-/// The first column, as it is called.
+/// The name of the first column.
 fn named(row: &Row<'_>) -> rusqlite::Result<Option<String>> {
     Ok(Some(match row.get_ref(0)? {
         ValueRef::Integer(id) => id.to_string(),

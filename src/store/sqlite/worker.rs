@@ -79,8 +79,8 @@ impl Drop for Workers {
     }
 }
 
-/// An open database file, with its identity: the path may point to another file
-/// later.
+/// An open database file and its identity, because its path may come to name
+/// another file.
 struct Opened {
     connection: Connection,
     file: Option<FileId>,

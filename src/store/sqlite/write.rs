@@ -95,7 +95,7 @@ pub(super) fn apply(
                 rows::insert(file, memory)?;
                 match index {
                     Index::Text(text) => add_to_indexes(file, model, memory.id, text)?,
-                    Index::Of(other) => take_over(file, memory, *other)?,
+                    Index::MovedFrom(other) => move_index_entries(file, memory, *other)?,
                 }
             }
             Write::Update { memory, text } => {
@@ -148,7 +148,11 @@ fn add_to_indexes(
 }
 
 /// Gives an older version the vectors of the memory whose text it was.
-fn take_over(file: &Connection, memory: &Memory, other: MemoryId) -> Result<(), StoreError> {
+fn move_index_entries(
+    file: &Connection,
+    memory: &Memory,
+    other: MemoryId,
+) -> Result<(), StoreError> {
     file.prepare_cached("UPDATE memory_vector SET memory_id = ? WHERE memory_id = ?")?
         .execute([memory.id, other])?;
     add_words(file, memory.id, &text::words(&memory.content))
@@ -241,8 +245,8 @@ pub(super) fn edit_records(
     Ok(records)
 }
 
-/// See `MemoryStore::recalled`.
-pub(super) fn recalled(
+/// See `MemoryStore::record_recalls`.
+pub(super) fn record_recalls(
     file: &Connection,
     ids: &[MemoryId],
     at: Timestamp,

@@ -1,4 +1,4 @@
-//! `mimo://graph/{entity}`: one entity with everything that is said about it.
+//! `mimo://graph/{entity}`: one entity with its names and triples.
 
 use std::sync::Arc;
 
@@ -49,7 +49,7 @@ impl ResourceSource for EntityResources {
 }
 
 /// The entity that `uri` names (percent-encoded where it must be), its other
-/// names, and what leads from it and to it now.
+/// names, and its current triples in both directions.
 pub async fn resource(graph: &Graph, uri: &str, caller: &Caller) -> Result<Document, Failure> {
     let name = uri.strip_prefix(PREFIX).and_then(decoded).ok_or_else(|| {
         Failure::new(Kind::NotFound, format!("{uri} is no address of an entity")).hint(format!(

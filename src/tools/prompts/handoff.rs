@@ -132,7 +132,7 @@ async fn gather(
     let latest = composer
         .latest(&composer.filter(caller, &own, None, None))
         .await?;
-    // What is intended matters most to whoever goes on.
+    // Plans matter most to the next session.
     for category in [
         Category::Plan,
         Category::Action,

@@ -250,7 +250,7 @@ fn short(text: &str) -> &str {
     end.map_or(text, |(end, _)| &text[..end])
 }
 
-/// The projects that were searched, in words.
+/// The searched projects, for a sentence.
 fn places(projects: &[String]) -> String {
     match projects {
         [] => "all projects".to_owned(),

@@ -1,4 +1,4 @@
-//! `recall`: what is known about a topic, brought into the conversation.
+//! `recall`: brings the stored knowledge about a topic into the conversation.
 
 use serde_json::json;
 

@@ -16,7 +16,7 @@ pub(super) const ARGUMENTS: [Argument; 1] = [Argument {
     required: false,
 }];
 
-/// A memory at least this similar may say what is to be stored already.
+/// A memory at least this similar may be a duplicate.
 const SIMILARITY_MIN: f32 = 0.5;
 
 const CONVENTIONS: &str = "\

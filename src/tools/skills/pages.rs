@@ -66,7 +66,7 @@ impl Pages {
         self.first_page(caller, text.into(), budget, others, is_error)
     }
 
-    /// The page at a cursor. A caller whose reach ends knows no cursors but those
+    /// The page at a cursor. A caller with limited reach may use only the cursors
     /// of its own session.
     pub(super) fn next(
         &self,

@@ -7,15 +7,15 @@ use std::process::Stdio;
 use nix::pty::openpty;
 use serde_json::{Value, json};
 
-use super::place::Place;
+use super::workspace::Workspace;
 
 /// Approves at a terminal; the exit code and the output.
-pub fn approves(place: &Place, id: &str, more: &[&str]) -> (i32, String) {
+pub fn approves(workspace: &Workspace, id: &str, more: &[&str]) -> (i32, String) {
     let mut arguments = vec!["procedure", "approve", id];
     arguments.extend(more);
     let terminal = openpty(None, None).expect("a terminal");
     let side = || Stdio::from(terminal.slave.try_clone().expect("a descriptor"));
-    let mut command = place.command(&arguments);
+    let mut command = workspace.command(&arguments);
     command.stdin(side()).stdout(side()).stderr(side());
     let mut child = command.spawn().expect("mimo starts");
     drop(command);
@@ -29,8 +29,8 @@ pub fn approves(place: &Place, id: &str, more: &[&str]) -> (i32, String) {
     (code, String::from_utf8_lossy(&shown).into_owned())
 }
 
-fn mimo(place: &Place, arguments: &[&str]) -> (i32, String, String) {
-    let mut command = place.command(arguments);
+fn mimo(workspace: &Workspace, arguments: &[&str]) -> (i32, String, String) {
+    let mut command = workspace.command(arguments);
     let done = command
         .stderr(Stdio::piped())
         .output()
@@ -46,8 +46,8 @@ fn mimo(place: &Place, arguments: &[&str]) -> (i32, String, String) {
 #[test]
 fn procedures_are_checked_added_run_drawn_and_approved() {
     skip_unless!(node);
-    let place = Place::counting();
-    let file = place.path("ask.json");
+    let workspace = Workspace::counting();
+    let file = workspace.path("ask.json");
     let path = file.display().to_string();
     let mut definition = json!({
         "name": "ask-first", "version": "1", "description": "Asks, then does it", "initial_state": "put",
@@ -60,7 +60,7 @@ fn procedures_are_checked_added_run_drawn_and_approved() {
         },
     });
     fs::write(&file, definition.to_string()).expect("written");
-    let (code, _, told) = mimo(&place, &["procedure", "check", &path]);
+    let (code, _, told) = mimo(&workspace, &["procedure", "check", &path]);
     assert_eq!(code, 1);
     assert!(
         told.contains("/states/done/ends") && told.contains("did you mean \"end\"?"),
@@ -69,59 +69,59 @@ fn procedures_are_checked_added_run_drawn_and_approved() {
     definition["states"]["done"] = json!({"end": true});
     fs::write(&file, definition.to_string()).expect("written");
     assert_eq!(
-        mimo(&place, &["procedure", "check", &path]).1,
+        mimo(&workspace, &["procedure", "check", &path]).1,
         "ask-first 1: valid\n"
     );
     assert_eq!(
-        mimo(&place, &["procedure", "add", &path]).1,
+        mimo(&workspace, &["procedure", "add", &path]).1,
         "ask-first 1: created\n"
     );
-    let listed = mimo(&place, &["procedure", "list"]).1;
+    let listed = mimo(&workspace, &["procedure", "list"]).1;
     assert_eq!(listed, "ask-first  1  Asks, then does it\n");
 
     let (code, shown, _) = mimo(
-        &place,
+        &workspace,
         &["procedure", "run", "ask-first", r#"{"what":"it"}"#],
     );
     assert_eq!(code, 1, "it is not over");
     let waits: Value = serde_json::from_str(&shown).expect("JSON");
     let id = waits["execution_id"].as_str().expect("an id");
     assert_eq!(waits["status"], "waiting_approval");
-    let (code, _, told) = mimo(&place, &["procedure", "approve", id]);
+    let (code, _, told) = mimo(&workspace, &["procedure", "approve", id]);
     assert_eq!(code, 1);
     assert!(told.contains("no terminal"), "{told}");
-    let (code, shown) = approves(&place, id, &["--note", "looks good"]);
+    let (code, shown) = approves(&workspace, id, &["--note", "looks good"]);
     assert_eq!(code, 0, "{shown}");
     assert!(
         shown.contains("Go on with it?") && shown.contains("completed"),
         "{shown}"
     );
 
-    let history = mimo(&place, &["procedure", "history", id]).1;
+    let history = mimo(&workspace, &["procedure", "history", id]).1;
     let history: Value = serde_json::from_str(&history).expect("JSON");
     assert_eq!(history["decisions"][0]["note"], "looks good");
     assert_eq!(history["actions"][0]["arguments"]["content"], "put it");
     let (_, drawn, _) = mimo(
-        &place,
+        &workspace,
         &["procedure", "show", "ask-first", "--execution", id],
     );
     assert!(
         drawn.starts_with("stateDiagram-v2\n") && drawn.contains("classDef now"),
         "{drawn}"
     );
-    let (_, drawn, _) = mimo(&place, &["procedure", "show", "ask-first", "--svg"]);
+    let (_, drawn, _) = mimo(&workspace, &["procedure", "show", "ask-first", "--svg"]);
     assert!(
         drawn.starts_with("<svg") && drawn.ends_with("</svg>\n"),
         "{drawn}"
     );
 
     let (_, shown, _) = mimo(
-        &place,
+        &workspace,
         &["procedure", "run", "ask-first", r#"{"what":"more"}"#],
     );
     let waits: Value = serde_json::from_str(&shown).expect("JSON");
     let id = waits["execution_id"].as_str().expect("an id");
-    let (code, shown) = approves(&place, id, &["--reject"]);
+    let (code, shown) = approves(&workspace, id, &["--reject"]);
     assert_eq!(code, 1);
     assert!(
         shown.contains("undone: put") && shown.contains("rolled_back"),

@@ -14,7 +14,7 @@ use mimo::store::sqlite::SqliteStore;
 use nix::sys::signal::Signal;
 use serde_json::{Map, Value, json};
 
-use super::place::Place;
+use super::workspace::Workspace;
 
 const STEPS: u64 = 12;
 /// Journal writes: creation, the start of each step, and the end.
@@ -70,9 +70,9 @@ fn execution_ends_correctly_after_a_kill_at_any_journal_write() {
 
 /// One run; how often a person had to decide.
 fn killed_at(moment: u64) -> u64 {
-    let place = Place::counting();
+    let workspace = Workspace::counting();
     let start = json!({"name": "twelve", "idempotency_key": "k", "timeout_ms": 600_000});
-    let mut mimo = place.start(&["--die-at-journal", &moment.to_string()]);
+    let mut mimo = workspace.start(&["--die-at-journal", &moment.to_string()]);
     mimo.good("procedure_define", json!({"definition": definition()}));
     assert_eq!(
         mimo.ask("procedure_run", start.clone()),
@@ -82,7 +82,7 @@ fn killed_at(moment: u64) -> u64 {
     let end = mimo.server.exit_by_itself();
     assert_eq!(end.signal(), Some(Signal::SIGKILL as i32), "at {moment}");
 
-    let mut mimo = place.start(&[]);
+    let mut mimo = workspace.start(&[]);
     let mut asked = 0;
     let mut document = mimo.good("procedure_run", start);
     let id = document["execution_id"].as_str().expect("an id").to_owned();
@@ -103,10 +103,14 @@ fn killed_at(moment: u64) -> u64 {
             "only what may not be repeated is asked about"
         );
         let line = format!("once {step}");
-        let done = place.calls().iter().filter(|call| **call == line).count();
+        let done = workspace
+            .calls()
+            .iter()
+            .filter(|call| **call == line)
+            .count();
         assert!(done <= 1, "at {moment}: {line} was done twice");
         decide(
-            &place,
+            &workspace,
             &id,
             if done == 1 {
                 Decision::Done
@@ -119,7 +123,7 @@ fn killed_at(moment: u64) -> u64 {
     }
     assert!(mimo.server.exit().success());
     let mut counts: BTreeMap<String, usize> = BTreeMap::new();
-    for call in place.calls() {
+    for call in workspace.calls() {
         *counts.entry(call).or_default() += 1;
     }
     for step in 1..=STEPS {
@@ -139,11 +143,11 @@ fn killed_at(moment: u64) -> u64 {
 }
 
 /// A person's decision at a terminal.
-fn decide(place: &Place, id: &str, decision: Decision) {
+fn decide(workspace: &Workspace, id: &str, decision: Decision) {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build();
-    let store = SqliteStore::start(place.database()).expect("a store");
+    let store = SqliteStore::start(workspace.database()).expect("a store");
     let procedures = Procedures::new(Arc::new(store), Arc::new(SystemClock), None);
     let done = runtime.expect("a runtime").block_on(procedures.decide(
         &Grants::local("global"),

@@ -4,15 +4,15 @@ use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 
-use super::place::{Mimo, Place};
+use super::workspace::{Mimo, Workspace};
 
 const EXECUTIONS: usize = 1_000;
 
 #[test]
 fn thousand_executions_on_two_processes_run_once_each() {
     skip_unless!(node);
-    let place = Place::counting();
-    let mut both = [place.start(&[]), place.start(&[])];
+    let workspace = Workspace::counting();
+    let mut both = [workspace.start(&[]), workspace.start(&[])];
     let definition = json!({
         "name": "many", "version": "1", "initial_state": "a", "timeout_ms": 600_000,
         "states": {
@@ -41,7 +41,7 @@ fn thousand_executions_on_two_processes_run_once_each() {
         let done = both[0].good("procedure_run", json!({"execution_id": id}));
         assert_eq!(done["status"], "completed", "{done}");
     }
-    let calls = place.calls();
+    let calls = workspace.calls();
     let different: BTreeSet<&String> = calls.iter().collect();
     assert_eq!((calls.len(), different.len()), (EXECUTIONS, EXECUTIONS));
     let status = both[1].good("mimo_status", json!({"section": "procedures"}));
@@ -52,7 +52,7 @@ fn thousand_executions_on_two_processes_run_once_each() {
     for mimo in both {
         assert!(mimo.server.exit().success());
     }
-    let left = std::fs::read_dir(place.path("data")).expect("the folder");
+    let left = std::fs::read_dir(workspace.path("data")).expect("the folder");
     let locks = left.filter(|entry| {
         entry
             .as_ref()

@@ -4,5 +4,5 @@
 mod cli;
 mod crash;
 mod many;
-mod place;
 mod shipped;
+mod workspace;

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use serde_json::{Value, json};
 
-use super::place::{Mimo, Place, shipped};
+use super::workspace::{Mimo, Workspace, shipped};
 use crate::support::fixture;
 use crate::support::machine::{self, Found};
 
@@ -16,25 +16,25 @@ fn modules() -> Found<PathBuf> {
 }
 
 /// A server whose skill `files` is the official filesystem server over `work`.
-fn start() -> (Place, Mimo) {
-    let place = Place {
+fn start() -> (Workspace, Mimo) {
+    let workspace = Workspace {
         folder: fixture::trusted_dir(),
     };
     let modules = modules().expect("packages");
-    let work = place.path("work");
+    let work = workspace.path("work");
     fs::create_dir(&work).expect("made");
     let server = "@modelcontextprotocol/server-filesystem/dist/index.js";
-    place.settings(json!({"files": {
+    workspace.settings(json!({"files": {
         "command": "node",
         "args": [modules.join(server), work],
         "sandbox": {"fs": {"read": [modules], "write": [work]}},
     }}));
-    let mut mimo = place.start(&[]);
+    let mut mimo = workspace.start(&[]);
     for name in ["release-checklist", "research-and-remember", "tidy-files"] {
         let defined = mimo.good("procedure_define", json!({"definition": shipped(name)}));
         assert_eq!(defined["outcome"], "created", "{defined}");
     }
-    (place, mimo)
+    (workspace, mimo)
 }
 
 fn run(mimo: &mut Mimo, name: &str, context: Value) -> Value {
@@ -44,8 +44,8 @@ fn run(mimo: &mut Mimo, name: &str, context: Value) -> Value {
 #[test]
 fn shipped_procedures_do_what_they_say() {
     skip_unless!(modules());
-    let (place, mut mimo) = start();
-    let work = place.path("work");
+    let (workspace, mut mimo) = start();
+    let work = workspace.path("work");
     let path = |name: &str| work.join(name).display().to_string();
     let write = |name: &str, text: &str| fs::write(work.join(name), text).expect("written");
 
@@ -121,7 +121,7 @@ fn shipped_procedures_do_what_they_say() {
         asked["status"], "waiting_approval",
         "a model decides nothing"
     );
-    super::cli::approves(&place, id, &[]);
+    super::cli::approves(&workspace, id, &[]);
     let done = mimo.good("procedure_run", json!({"execution_id": id}));
     assert_eq!(done["output"]["released"], "1.4.0", "{done}");
     assert!(mimo.server.exit().success());
@@ -130,8 +130,8 @@ fn shipped_procedures_do_what_they_say() {
 #[test]
 fn recorded_calls_become_a_procedure() {
     skip_unless!(modules());
-    let (place, mut mimo) = start();
-    let work = place.path("work");
+    let (workspace, mut mimo) = start();
+    let work = workspace.path("work");
     let path = |name: &str| work.join(name).display().to_string();
     for name in ["one", "two", "three"] {
         fs::write(work.join(format!("{name}.txt")), format!("text {name}")).expect("written");

@@ -8,7 +8,7 @@ use mimo::store::RetentionStore;
 use mimo::store::memory::{
     CandidateQuery, Category, Filter, IndexedText, MemoryFields, MemoryId, MemoryStore, NewMemory,
 };
-use mimo::store::retention::Why;
+use mimo::store::retention::ArchiveReason;
 use mimo::store::sqlite::SqliteStore;
 use rusqlite::Connection;
 use tempfile::TempDir;
@@ -315,7 +315,7 @@ fn erased_memory_leaves_its_block() {
         let run = store.begin_run(NOON, None).await.expect("begun");
         let run = run.expect("nobody else runs");
         for batch in gone.chunks(50) {
-            let archived = store.archive(run, Why::Idle, batch.to_vec(), NOON);
+            let archived = store.archive(run, ArchiveReason::Idle, batch.to_vec(), NOON);
             assert_eq!(archived.await.expect("archived"), batch.len());
             let purged = store.purge(run, batch.to_vec(), NOON);
             assert_eq!(purged.await.expect("erased"), batch.len());

@@ -272,7 +272,7 @@ fn watch(model: &mut Model, definition: &Definition, machine: &Machine, entry: &
     if !good || !worldly {
         return;
     }
-    if task.undoes {
+    if task.is_compensation {
         model.undone.push((task.state.clone(), task.item));
         return;
     }

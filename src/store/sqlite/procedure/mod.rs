@@ -47,8 +47,8 @@ impl SqliteStore {
     }
 }
 
-/// This store as an owner, and the database beside which the locks of all owners
-/// lie.
+/// The owner id of this store, and the database next to which all owners' lock files
+/// are.
 struct Claimant<'a> {
     id: &'a str,
     database: &'a Path,
@@ -185,7 +185,7 @@ impl ProcedureStore for SqliteStore {
 
     fn claim_any(&self, now: Timestamp, limit: usize) -> Stored<'_, Vec<String>> {
         Box::pin(async move {
-            // Most attempts find nothing and need not hold up writers.
+            // Most attempts find nothing and need not take the write lock.
             let own = self.owner.get().map(|owner| owner.id.clone());
             let any = self.read(move |tx| leases::any_to_claim(tx, own.as_deref(), now));
             if !any.await? {

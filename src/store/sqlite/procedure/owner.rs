@@ -34,7 +34,7 @@ impl Owner {
 
 impl Drop for Owner {
     fn drop(&mut self) {
-        // `is_gone` removes a file that stays.
+        // `is_gone` removes a file that remains.
         let _ = std::fs::remove_file(&self.lock_path);
     }
 }

@@ -12,28 +12,28 @@ use crate::support::Server;
 use crate::support::{fixture, machine};
 
 /// A folder with settings, a database, and a skill that counts its calls.
-pub struct Place {
+pub struct Workspace {
     /// A trusted folder, since it holds programs.
     pub folder: TempDir,
 }
 
-impl Place {
+impl Workspace {
     /// With the skill `counter`.
-    pub fn counting() -> Place {
-        let place = Place {
+    pub fn counting() -> Workspace {
+        let workspace = Workspace {
             folder: fixture::trusted_dir(),
         };
-        let script = place.path("counter.mjs");
+        let script = workspace.path("counter.mjs");
         fs::write(&script, include_str!("counter.mjs")).expect("written");
-        let calls = place.path("calls");
+        let calls = workspace.path("calls");
         fs::create_dir(&calls).expect("made");
         let log = calls.join("log");
-        place.settings(json!({"counter": {
+        workspace.settings(json!({"counter": {
             "command": "node",
             "args": [script, log],
             "sandbox": {"fs": {"write": [calls]}},
         }}));
-        place
+        workspace
     }
 
     /// Writes the settings that allow node, and these skills.
