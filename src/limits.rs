@@ -255,6 +255,10 @@ pub(crate) const SANDBOX_SOCKET_BYTES_MAX: u64 = 212 * 1024;
 pub(crate) const SANDBOX_PIPE_BYTES_MAX: u64 = 64 * 1024;
 /// Measurements in a row that may find the open files of a process unreadable.
 pub(crate) const SANDBOX_HIDDEN_LOOKS_MAX: u32 = 2;
+/// Levels of folders in a skill's private folder; npm's stay under 30.
+pub(crate) const SANDBOX_FOLDER_DEPTH_MAX: usize = 64;
+/// How long the private folder is walked before the next measurement of memory.
+pub(crate) const SANDBOX_WALK_MILLIS_MAX: u64 = 5;
 /// Searches for orphans of a tree without a pid namespace.
 pub(crate) const SANDBOX_SWEEPS_MAX: usize = 1_000;
 

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use super::child::Child;
-use super::sandbox::private_folder;
+use super::sandbox::{folder, private_folder};
 use super::sandbox_process::{LayerReports, Starter};
 use super::spec::SkillSpec;
 use crate::failure::{Failure, Kind};
@@ -111,6 +111,14 @@ impl ContainerRun {
         self.folder.join("id")
     }
 
+    fn remove_folder(&self) -> io::Result<()> {
+        let (Some(runs), Some(name)) = (self.folder.parent(), self.folder.file_name()) else {
+            return Ok(());
+        };
+        let runs = folder::open(runs)?;
+        folder::remove(&runs, &runs, name)
+    }
+
     /// The container's id, where one was created.
     fn id(&self) -> Option<String> {
         let id = fs::read_to_string(self.id_file()).ok()?;
@@ -162,7 +170,7 @@ async fn remove(
             }
         }
     }
-    if let Err(error) = fs::remove_dir_all(&run.folder) {
+    if let Err(error) = run.remove_folder() {
         tracing::debug!(%error, "the folder of a container run was not removed");
     }
     true

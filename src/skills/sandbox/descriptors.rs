@@ -1,6 +1,7 @@
-//! What the open files of a tree hold in the kernel: data in sockets and pipes.
+//! What the open files of a tree hold: data in sockets and pipes, which is memory of the
+//! kernel, and deleted files.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::ffi::CString;
 use std::fs;
 use std::mem::MaybeUninit;
@@ -53,15 +54,21 @@ impl Buffers {
     }
 }
 
-/// Each socket and pipe of a tree once, by inode.
+/// What the open files of a tree hold, each once.
 #[derive(Default)]
-struct OpenFiles {
+pub(super) struct OpenFiles {
+    /// By inode.
     sockets: HashSet<u64>,
-    pipes: HashSet<(u32, u32, u64)>,
+    pipes: HashSet<Identity>,
+    /// The bytes on disk of files that no folder contains any more.
+    deleted: HashMap<Identity, u64>,
 }
 
+/// Device, major and minor, and inode.
+type Identity = (u32, u32, u64);
+
 impl OpenFiles {
-    fn of(processes: &[Process]) -> OpenFiles {
+    pub(super) fn of(processes: &[Process]) -> OpenFiles {
         let mut found = OpenFiles::default();
         for process in processes {
             let entries = fs::read_dir(process.folder.join("fd"));
@@ -79,8 +86,21 @@ impl OpenFiles {
         match u32::from(file.stx_mode) & libc::S_IFMT {
             libc::S_IFSOCK => drop(self.sockets.insert(file.stx_ino)),
             libc::S_IFIFO => drop(self.pipes.insert(identity(file))),
+            libc::S_IFREG if file.stx_nlink == 0 => {
+                let bytes = file.stx_blocks.saturating_mul(512);
+                self.deleted.insert(identity(file), bytes);
+            }
             _ => {}
         }
+    }
+
+    /// The bytes on disk of deleted files that are still open or mapped. Of a mapped
+    /// file only the mapped length is known.
+    pub(super) fn deleted_bytes(mut self, processes: &[Process]) -> u64 {
+        for (identity, bytes) in processes.iter().flat_map(mapped) {
+            self.deleted.entry(identity).or_insert(bytes);
+        }
+        self.deleted.values().sum()
     }
 
     fn socket_bytes(&self, with_network: bool) -> u64 {
@@ -99,7 +119,33 @@ impl OpenFiles {
     }
 }
 
-fn identity(file: &libc::statx) -> (u32, u32, u64) {
+/// The deleted files that a process has mapped, with the mapped bytes of each.
+fn mapped(process: &Process) -> HashMap<Identity, u64> {
+    let mut found = HashMap::new();
+    let maps = fs::read(process.folder.join("maps")).unwrap_or_default();
+    for line in String::from_utf8_lossy(&maps).lines() {
+        let parsed = line.strip_suffix(" (deleted)").and_then(|line| {
+            let mut fields = line.split_ascii_whitespace();
+            let (from, to) = fields.next()?.split_once('-')?;
+            let (major, minor) = fields.nth(2)?.split_once(':')?;
+            let inode: u64 = fields.next()?.parse().ok()?;
+            // Shared memory, which counts as memory.
+            if fields.next()? == "/dev/zero" {
+                return None;
+            }
+            let number = |text| u64::from_str_radix(text, 16).ok();
+            let device = |text| u32::from_str_radix(text, 16).ok();
+            let bytes = number(to)?.checked_sub(number(from)?)?;
+            Some(((device(major)?, device(minor)?, inode), bytes))
+        });
+        if let Some((identity, bytes)) = parsed {
+            *found.entry(identity).or_insert(0) += bytes;
+        }
+    }
+    found
+}
+
+fn identity(file: &libc::statx) -> Identity {
     (file.stx_dev_major, file.stx_dev_minor, file.stx_ino)
 }
 

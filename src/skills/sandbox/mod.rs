@@ -25,6 +25,8 @@ mod disk;
 #[cfg(target_os = "linux")]
 mod files;
 #[cfg(target_os = "linux")]
+pub(super) mod folder;
+#[cfg(target_os = "linux")]
 mod init;
 #[cfg(target_os = "linux")]
 mod landlock;

@@ -239,8 +239,10 @@ pub enum KillReason {
     Memory,
     Cpu,
     Processes,
-    /// The private folder grew too large.
+    /// The private folder and deleted files that it held grew too large.
     Disk,
+    /// The private folder has too many levels of folders.
+    Depth,
     /// The open files of a process could not be counted.
     Hidden,
     GatewayGone,
@@ -278,7 +280,10 @@ impl fmt::Display for KillReason {
             KillReason::Memory => "its processes held more memory than allowed",
             KillReason::Cpu => "its processes used more CPU time than allowed",
             KillReason::Processes => "it had more processes than allowed",
-            KillReason::Disk => "its private folder held more than allowed",
+            KillReason::Disk => {
+                "its private folder and files that it deleted but held took more space than allowed"
+            }
+            KillReason::Depth => "its private folder has more levels of folders than allowed",
             KillReason::Hidden => "it hid its open files, so they could not be counted",
             KillReason::GatewayGone => "Mimo is gone",
             KillReason::Asked => "Mimo stopped it",

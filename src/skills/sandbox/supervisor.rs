@@ -20,7 +20,7 @@ use super::notify::{self, Notifier};
 use super::policy::{KillReason, Layer, LayerState, Layers, NetworkAccess, Policy, Report};
 use super::tree::View;
 use super::watchdog::Watchdog;
-use super::{control, init, landlock, process};
+use super::{control, disk, init, landlock, process};
 use crate::limits::SANDBOX_SWEEPS_MAX;
 
 /// Runs `mimo __sandbox`. This process never has a second thread.
@@ -78,6 +78,17 @@ fn supervise() -> io::Result<()> {
         control::report(&up, report);
     }
     tree.end(&up);
+    if let (
+        Some(Report::Killed {
+            reason: KillReason::Depth,
+            ..
+        }),
+        Some(folder),
+    ) = (&killed, &policy.state_folder)
+    {
+        // Where this fails, the skill's next run is killed for the rest.
+        let _ = disk::remove_too_deep(folder);
+    }
     Ok(())
 }
 

@@ -32,7 +32,7 @@ struct Usage {
 }
 
 /// A bound that is exceeded: the reason, the measured and the allowed value.
-type Excess = (KillReason, u64, u64);
+pub(super) type Excess = (KillReason, u64, u64);
 
 impl Watchdog {
     /// With `private_network` every socket of our network namespace is the skill's.
@@ -65,11 +65,8 @@ impl Watchdog {
         if self.hidden >= SANDBOX_HIDDEN_LOOKS_MAX {
             return Some((KillReason::Hidden, 0, 0));
         }
-        let in_folder = || {
-            let measured = self.disk.as_mut()?.exceeded()?;
-            Some((KillReason::Disk, measured, bounds.disk_bytes))
-        };
-        self.used.exceeded(&bounds).or_else(in_folder)
+        let on_disk = || self.disk.as_mut()?.look(&processes);
+        self.used.exceeded(&bounds).or_else(on_disk)
     }
 
     fn measure(&mut self, processes: &[Process]) -> Usage {
@@ -102,7 +99,8 @@ impl Watchdog {
                 .saturating_div(100)
                 .saturating_mul(SANDBOX_NEAR_PERCENT)
         };
-        let millis = match near(self.used.memory_bytes, self.bounds.memory_bytes) {
+        let walking = self.disk.as_ref().is_some_and(DiskQuota::is_walking);
+        let millis = match walking || near(self.used.memory_bytes, self.bounds.memory_bytes) {
             true => SANDBOX_WATCH_NEAR_MILLIS_MAX,
             false => SANDBOX_WATCH_MILLIS_MAX,
         };

@@ -281,6 +281,55 @@ fn folder_size_is_bounded() {
 }
 
 #[test]
+fn deleted_files_count_while_they_are_open_or_mapped() {
+    skip_unless!(python);
+    fills_its_folder(
+        "kept = []\nfor n in range(8):\n    f = open('x', 'wb', 0); os.unlink('x'); kept.append(f)\n    \
+         f.write(os.urandom(8 << 20))\ntime.sleep(3)\nprint('survived')",
+    );
+    // Python's own mmap would keep a descriptor.
+    fills_its_folder(
+        "libc.mmap.restype = ctypes.c_void_p\nfor n in range(8):\n    \
+         f = os.open('x', os.O_RDWR | os.O_CREAT); os.unlink('x')\n    \
+         os.write(f, os.urandom(8 << 20))\n    \
+         libc.mmap(None, ctypes.c_size_t(8 << 20), 1, 1, f, ctypes.c_long(0)); os.close(f)\n\
+         time.sleep(3)\nprint('survived')",
+    );
+}
+
+#[test]
+fn folders_without_rights_count() {
+    skip_unless!(python);
+    fills_its_folder(
+        "for mode in (0, 0o400):\n    name = f'hidden{mode}'; os.mkdir(name)\n    \
+         for n in range(3): open(f'{name}/{n}', 'wb').write(os.urandom(8 << 20))\n    \
+         os.chmod(name, mode)\ntime.sleep(3)\nprint('survived')",
+    );
+}
+
+#[test]
+fn deep_folders_are_refused_and_removed() {
+    skip_unless!(python);
+    let world = World::new();
+    // Deeper than a path can name or a process has descriptors for.
+    let deep = python(
+        "name = 'd' * 190\nfor n in range(5000):\n    os.mkdir(name)\n    os.chdir(name)\n    \
+         open('file', 'w').close()\ntime.sleep(3)\nprint('survived')",
+    );
+    let quiet = python("time.sleep(0.5)\nprint('survived')");
+    // Where the file system does not count its files, the next run finds it.
+    let found = world
+        .run(&deep)
+        .killed()
+        .or_else(|| world.run(&quiet).killed());
+    assert_eq!(found, Some(KillReason::Depth));
+    let ran = world.run(&quiet);
+    assert_eq!(ran.out, "survived\n", "{ran:?}");
+    // This needs a descriptor for each level.
+    std::fs::remove_dir_all(world.path("state")).expect("few levels are left");
+}
+
+#[test]
 fn flooding_skill_blocks_until_it_is_read() {
     let world = World::new();
     let mut launched = world.start(&spec("/usr/bin/yes", &[]));
