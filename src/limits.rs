@@ -119,9 +119,9 @@ pub const SKILL_MEMORY_MB_DEFAULT: u64 = 512;
 /// CPU time of a skill's process tree.
 pub const SKILL_CPU_SECONDS_DEFAULT: u64 = 3600;
 /// Processes and threads of a skill.
-pub const SKILL_PROCESSES_DEFAULT: u64 = 256;
+pub const SKILL_PROCESSES_DEFAULT: u64 = 128;
 /// Open files of each of its processes.
-pub const SKILL_OPEN_FILES_DEFAULT: u64 = 1024;
+pub const SKILL_OPEN_FILES_DEFAULT: u64 = 256;
 /// All files in its private folder, which includes npm's cache of a large server.
 pub const SKILL_DISK_MB_DEFAULT: u64 = 2048;
 /// One file it writes.
@@ -238,7 +238,11 @@ pub(crate) const SANDBOX_REPORT_BYTES_MAX: usize = 64 * 1024;
 pub(crate) const SANDBOX_DATA_FACTOR: u64 = 2;
 /// POSIX message queues of a skill, which no process's memory shows.
 pub(crate) const SANDBOX_QUEUES_BYTES_MAX: u64 = 0;
-/// The interval of the watchdog.
+/// Signals and timers of a skill that wait, each of which is memory of the kernel.
+pub(crate) const SANDBOX_SIGNALS_MAX: u64 = 256;
+/// Memory that one process of a skill may lock.
+pub(crate) const SANDBOX_LOCKED_BYTES_MAX: u64 = 64 * 1024;
+/// The longest interval of the watchdog; it varies from a half.
 pub(crate) const SANDBOX_WATCH_MILLIS_MAX: u64 = 250;
 /// The interval while memory is near its bound.
 pub(crate) const SANDBOX_WATCH_NEAR_MILLIS_MAX: u64 = 50;
@@ -253,6 +257,12 @@ pub(crate) const SANDBOX_INOTIFY_MAX: u32 = 16;
 pub(crate) const SANDBOX_SOCKET_BYTES_MAX: u64 = 212 * 1024;
 /// The data that one pipe holds.
 pub(crate) const SANDBOX_PIPE_BYTES_MAX: u64 = 64 * 1024;
+/// The estimate of CPU time that ends a skill, as a share of its bound and beside it: an
+/// estimate from samples may be too high.
+pub(crate) const SANDBOX_CPU_ESTIMATE_PERCENT: u64 = 125;
+pub(crate) const SANDBOX_CPU_ESTIMATE_SECONDS: u64 = 2;
+/// How long the main process of a skill may be stopped, in which it answers no call.
+pub(crate) const SANDBOX_STOPPED_SECONDS_MAX: u64 = 5;
 /// Measurements in a row that may find the open files of a process unreadable.
 pub(crate) const SANDBOX_HIDDEN_LOOKS_MAX: u32 = 2;
 /// Levels of folders in a skill's private folder; npm's stay under 30.

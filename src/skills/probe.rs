@@ -6,6 +6,7 @@ use std::sync::OnceLock;
 
 use super::launcher;
 use super::sandbox::policy::{Bounds, Layers, NetworkAccess, Policy, Report};
+use crate::limits::{SKILL_OPEN_FILES_DEFAULT, SKILL_PROCESSES_DEFAULT};
 
 /// The layers that this machine supports. `executable` is Mimo itself.
 pub fn layers(executable: &Path) -> Layers {
@@ -27,8 +28,8 @@ fn probe(executable: &Path) -> Layers {
         bounds: Bounds {
             memory_bytes: u64::MAX / 4,
             cpu_seconds: u64::MAX / 4,
-            processes: 64,
-            open_files: 64,
+            processes: SKILL_PROCESSES_DEFAULT,
+            open_files: SKILL_OPEN_FILES_DEFAULT,
             file_bytes: 0,
             disk_bytes: u64::MAX,
         },

@@ -262,7 +262,7 @@ fn defaults_are_as_measured() {
     );
     assert_eq!(
         (sandbox.cpu_seconds, sandbox.processes, sandbox.open_files),
-        (3600, 256, 1024)
+        (3600, 128, 256)
     );
     assert_eq!(skill.spec.timeouts.initialize, Duration::from_secs(60));
     assert!(!skill.disabled && !skill.spec.eager && skill.spec.expose == Expose::Auto);
@@ -297,7 +297,7 @@ fn docker_gets_every_limit_and_the_secret_stays_out_of_argv() {
         "--memory=536870912b",
         "--memory-swap=536870912b",
         "--cpus=1",
-        "--pids-limit=256",
+        "--pids-limit=128",
         "--network=none",
         "--label=mimo.skill=gh",
         "--cidfile=\0/container",

@@ -5,6 +5,8 @@
 //! namespace, reaps) -> C (sheds its rights, becomes the skill)
 //! ```
 //!
+//! Without a pid namespace there is no I, and L has a guard between it and the gateway.
+//!
 //! L is a new, single-threaded execution of our own program, so it may fork and
 //! allocate. The gateway, with its threads and its memory, never forks.
 
@@ -19,6 +21,8 @@ mod child;
 #[cfg(target_os = "linux")]
 pub(super) mod control;
 #[cfg(target_os = "linux")]
+mod cpu;
+#[cfg(target_os = "linux")]
 mod descriptors;
 #[cfg(target_os = "linux")]
 mod disk;
@@ -26,6 +30,8 @@ mod disk;
 mod files;
 #[cfg(target_os = "linux")]
 pub(super) mod folder;
+#[cfg(target_os = "linux")]
+mod guard;
 #[cfg(target_os = "linux")]
 mod init;
 #[cfg(target_os = "linux")]

@@ -243,6 +243,8 @@ pub enum KillReason {
     Disk,
     /// The private folder has too many levels of folders.
     Depth,
+    /// The main process was stopped.
+    Stopped,
     /// The open files of a process could not be counted.
     Hidden,
     GatewayGone,
@@ -284,6 +286,7 @@ impl fmt::Display for KillReason {
                 "its private folder and files that it deleted but held took more space than allowed"
             }
             KillReason::Depth => "its private folder has more levels of folders than allowed",
+            KillReason::Stopped => "it was stopped by a signal and did not continue",
             KillReason::Hidden => "it hid its open files, so they could not be counted",
             KillReason::GatewayGone => "Mimo is gone",
             KillReason::Asked => "Mimo stopped it",

@@ -3,7 +3,9 @@
 use nix::sys::resource::{Resource, setrlimit};
 
 use super::policy::{Bounds, Layer, LayerState, Layers};
-use crate::limits::{SANDBOX_DATA_FACTOR, SANDBOX_QUEUES_BYTES_MAX};
+use crate::limits::{
+    SANDBOX_DATA_FACTOR, SANDBOX_LOCKED_BYTES_MAX, SANDBOX_QUEUES_BYTES_MAX, SANDBOX_SIGNALS_MAX,
+};
 
 /// Sets the hard and soft limits. Called inside the user namespace, where only the
 /// sandbox's processes count.
@@ -17,6 +19,8 @@ pub(super) fn set(bounds: &Bounds, layers: &mut Layers) {
         (Resource::RLIMIT_CORE, 0),
         (Resource::RLIMIT_CPU, bounds.cpu_seconds),
         (Resource::RLIMIT_MSGQUEUE, SANDBOX_QUEUES_BYTES_MAX),
+        (Resource::RLIMIT_SIGPENDING, SANDBOX_SIGNALS_MAX),
+        (Resource::RLIMIT_MEMLOCK, SANDBOX_LOCKED_BYTES_MAX),
     ];
     let refused: Vec<String> = wanted
         .into_iter()
@@ -26,7 +30,7 @@ pub(super) fn set(bounds: &Bounds, layers: &mut Layers) {
         true => layers.set(
             Layer::Rlimits,
             LayerState::Enforced,
-            "data, processes, files, file size, core, CPU",
+            "data, processes, files, file size, core, CPU, signals, locked memory",
         ),
         false => layers.set(Layer::Rlimits, LayerState::Partial, refused.join(", ")),
     }

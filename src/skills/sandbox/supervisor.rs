@@ -17,11 +17,11 @@ use super::child::{self, Start};
 use super::files::Files;
 use super::namespaces::{self, Isolation};
 use super::notify::{self, Notifier};
-use super::policy::{KillReason, Layer, LayerState, Layers, NetworkAccess, Policy, Report};
+use super::policy::{Bounds, KillReason, Layer, LayerState, Layers, NetworkAccess, Policy, Report};
 use super::tree::View;
 use super::watchdog::Watchdog;
-use super::{control, disk, init, landlock, process};
-use crate::limits::SANDBOX_SWEEPS_MAX;
+use super::{control, disk, guard, init, landlock, process};
+use crate::limits::SANDBOX_SOCKET_BYTES_MAX;
 
 /// Runs `mimo __sandbox`. This process never has a second thread.
 pub fn main() -> ExitCode {
@@ -47,6 +47,11 @@ fn supervise() -> io::Result<()> {
     let machine_network = namespaces::network().ok();
     let isolation = namespaces::enter(&policy.network, &mut layers);
     add_known_layers(&policy, isolation != Isolation::None, &mut layers);
+    let gateway_end = match isolation {
+        // The guard ends with us, and we with the gateway's end of the socket.
+        Isolation::None => guard::begin()?,
+        _ => gateway_end,
+    };
     let files = Files::of(&policy);
     let (calls, listener) = UnixStream::pair()?;
     let start = Start {
@@ -114,20 +119,38 @@ fn add_known_layers(policy: &Policy, contained: bool, layers: &mut Layers) {
     layers.set(
         Layer::Watchdog,
         LayerState::Enforced,
-        "memory, CPU time, processes, private folder",
+        counted(&policy.bounds),
     );
     let (state, why) = match contained {
         true => (
             LayerState::Enforced,
             "the kernel ends the whole pid namespace",
         ),
-        false => (LayerState::Partial, "best effort, without a pid namespace"),
+        false => (
+            LayerState::Partial,
+            "without a pid namespace some could, if supervisor and guard are killed at once",
+        ),
     };
     layers.set(Layer::Orphans, state, why);
     if !contained {
         let why = "without a pid namespace it shows all processes";
         layers.set(Layer::Proc, LayerState::Absent, why);
     }
+}
+
+/// What the watchdog counts, and what may be used before it counts again.
+fn counted(bounds: &Bounds) -> String {
+    let sockets = bounds.processes.saturating_mul(bounds.open_files);
+    let megabytes = sockets.saturating_mul(SANDBOX_SOCKET_BYTES_MAX) / 1_000_000;
+    format!(
+        "memory, CPU time, processes, disk; between two counts sockets can hold {}.{} GB: {} \
+         processes x {} files x {} KB",
+        megabytes / 1_000,
+        megabytes % 1_000 / 100,
+        bounds.processes,
+        bounds.open_files,
+        SANDBOX_SOCKET_BYTES_MAX / 1024
+    )
 }
 
 /// The tree of processes under this supervisor.
@@ -180,7 +203,11 @@ fn start_bare(start: Start<'_>) -> Started {
         Ok(ForkResult::Parent { child }) => child,
         Err(error) => return Err((format!("no process for the skill: {error}"), start.layers)),
     };
-    tree(root, View::Descendants(supervisor), None, start.layers)
+    let view = View::Descendants {
+        supervisor,
+        skill: root,
+    };
+    tree(root, view, None, start.layers)
 }
 
 fn tree(root: Pid, view: View, lifeline: Option<PipeWriter>, layers: Layers) -> Started {
@@ -251,7 +278,7 @@ fn watch(
         if let Some(report) = watchdog.look(&tree.view) {
             return Some(report);
         }
-        if matches!(tree.view, View::Descendants(_)) {
+        if matches!(tree.view, View::Descendants { .. }) {
             tree.reap_strays();
         }
         next_look = Instant::now() + watchdog.pause();
@@ -264,7 +291,7 @@ impl Tree {
         match &self.view {
             // Pid 1 forwards it.
             View::Own(_) => drop(kill(self.root, Signal::SIGTERM)),
-            View::Descendants(_) => self.signal_each(Signal::SIGTERM),
+            View::Descendants { .. } => self.signal_each(Signal::SIGTERM),
         }
     }
 
@@ -295,15 +322,6 @@ impl Tree {
         if let Some(report) = init::reap(self.root) {
             control::report(up, &report);
         }
-        for _ in 0..SANDBOX_SWEEPS_MAX {
-            if self.view.pids().is_empty() {
-                return;
-            }
-            self.signal_each(Signal::SIGKILL);
-            // One blocking wait, then all others that have ended: a fork bomb leaves
-            // thousands.
-            let _ = waitpid(None, None);
-            init::reap(self.root);
-        }
+        guard::sweep(&self.view);
     }
 }

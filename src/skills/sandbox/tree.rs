@@ -11,15 +11,18 @@ use nix::unistd::Pid;
 pub(super) enum View {
     /// All processes in the `/proc` of the sandbox's pid namespace.
     Own(PathBuf),
-    /// All descendants of this process in the machine's `/proc`.
-    Descendants(Pid),
+    /// All descendants of the supervisor in the machine's `/proc`.
+    Descendants { supervisor: Pid, skill: Pid },
 }
 
 /// A process that has not ended.
 pub(super) struct Process {
+    pid: i32,
     /// The folder of its first living thread: that of a thread that has ended shows
     /// neither memory nor open files.
     pub(super) folder: PathBuf,
+    /// Its threads.
+    tasks: PathBuf,
     status: String,
     /// Counts all its threads.
     stat: String,
@@ -29,7 +32,7 @@ impl View {
     pub(super) fn proc(&self) -> &Path {
         match self {
             View::Own(proc) => proc,
-            View::Descendants(_) => Path::new("/proc"),
+            View::Descendants { .. } => Path::new("/proc"),
         }
     }
 
@@ -38,30 +41,55 @@ impl View {
         match self {
             // Pid 1 is the sandbox's own.
             View::Own(proc) => numbers(proc).into_iter().filter(|pid| *pid != 1).collect(),
-            View::Descendants(root) => descendants(root.as_raw()),
+            View::Descendants { supervisor, .. } => descendants(supervisor.as_raw()),
         }
     }
 
     pub(super) fn processes(&self) -> Vec<Process> {
         let pids = self.pids().into_iter();
-        pids.filter_map(|pid| Process::read(&self.proc().join(pid.to_string())))
+        pids.filter_map(|pid| Process::read(self.proc(), pid))
             .collect()
+    }
+
+    /// The CPU time in clock ticks of processes that the root of the tree has reaped.
+    pub(super) fn reaped_ticks(&self) -> u64 {
+        let root = match self {
+            View::Own(_) => 1,
+            View::Descendants { supervisor, .. } => supervisor.as_raw(),
+        };
+        let stat = read(&self.proc().join(root.to_string()), "stat");
+        stat.map_or(0, |stat| numbers_of(&stat, 13, 2))
+    }
+
+    /// Whether the skill's main process, one of `processes`, is stopped.
+    pub(super) fn is_stopped(&self, processes: &[Process]) -> bool {
+        let main = match self {
+            // The first child of pid 1 has the lowest pid.
+            View::Own(_) => processes.iter().min_by_key(|process| process.pid),
+            View::Descendants { skill, .. } => processes
+                .iter()
+                .find(|process| process.pid == skill.as_raw()),
+        };
+        main.is_some_and(|main| main.status.contains("\nState:\tT"))
     }
 }
 
 impl Process {
     /// A process that has ended meanwhile is none.
-    fn read(folder: &Path) -> Option<Process> {
-        let (status, stat) = (read(folder, "status")?, read(folder, "stat")?);
+    fn read(proc: &Path, pid: i32) -> Option<Process> {
+        let folder = proc.join(pid.to_string());
+        let (status, stat) = (read(&folder, "status")?, read(&folder, "stat")?);
+        let tasks = folder.join("task");
         let mut process = Process {
-            folder: folder.to_owned(),
+            pid,
+            folder,
+            tasks,
             status,
             stat,
         };
         if !has_memory(&process.status) && process.threads() > 1 {
-            let tasks = folder.join("task");
-            let mut living = numbers(&tasks).into_iter().filter_map(|task| {
-                let folder = tasks.join(task.to_string());
+            let mut living = numbers(&process.tasks).into_iter().filter_map(|task| {
+                let folder = process.tasks.join(task.to_string());
                 let status = read(&folder, "status")?;
                 has_memory(&status).then_some((folder, status))
             });
@@ -89,6 +117,19 @@ impl Process {
         numbers_of(&self.stat, 11, 4)
     }
 
+    /// How many processors its threads occupy at this moment, as far as it can be told:
+    /// a thread that is ready to run counts by the share of such time in which it ran.
+    pub(super) fn running(&self) -> f64 {
+        if self.threads() <= 1 {
+            return running(&self.folder, &self.stat);
+        }
+        let each = numbers(&self.tasks).into_iter().map(|task| {
+            let folder = self.tasks.join(task.to_string());
+            read(&folder, "stat").map_or(0.0, |stat| running(&folder, &stat))
+        });
+        each.sum()
+    }
+
     /// The number of open files. Fails with `PermissionDenied` where it hides them.
     pub(super) fn open_files(&self) -> io::Result<u64> {
         let path = self.folder.join("fd");
@@ -104,6 +145,19 @@ impl Process {
             }
             counted => counted,
         }
+    }
+}
+
+fn running(thread: &Path, stat: &str) -> f64 {
+    if stat_fields(stat).next() != Some("R") {
+        return 0.0;
+    }
+    // Nanoseconds in which it ran and in which it waited for a processor.
+    let times = read(thread, "schedstat").unwrap_or_default();
+    let mut times = times.split_ascii_whitespace().map(str::parse::<f64>);
+    match (times.next(), times.next()) {
+        (Some(Ok(ran)), Some(Ok(waited))) if ran + waited > 0.0 => ran / (ran + waited),
+        _ => 1.0,
     }
 }
 

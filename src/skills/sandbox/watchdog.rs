@@ -1,16 +1,16 @@
 //! Measures what a process tree uses and compares it with its bounds.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use nix::unistd::{SysconfVar, sysconf};
-
+use super::cpu::CpuTime;
 use super::descriptors::Buffers;
 use super::disk::DiskQuota;
 use super::policy::{Bounds, KillReason, Policy, Report};
 use super::tree::{Process, View};
+use crate::clock::{Clock, SystemClock};
 use crate::limits::{
-    SANDBOX_HIDDEN_LOOKS_MAX, SANDBOX_NEAR_PERCENT, SANDBOX_WATCH_MILLIS_MAX,
-    SANDBOX_WATCH_NEAR_MILLIS_MAX,
+    SANDBOX_HIDDEN_LOOKS_MAX, SANDBOX_NEAR_PERCENT, SANDBOX_STOPPED_SECONDS_MAX,
+    SANDBOX_WATCH_MILLIS_MAX, SANDBOX_WATCH_NEAR_MILLIS_MAX,
 };
 
 /// Watches one tree.
@@ -18,17 +18,13 @@ pub(super) struct Watchdog {
     bounds: Bounds,
     buffers: Buffers,
     disk: Option<DiskQuota>,
-    used: Usage,
+    memory_bytes: u64,
+    cpu: CpuTime,
+    measured: Instant,
     /// Measurements in a row in which a process hid its open files.
     hidden: u32,
-}
-
-/// The resources that a tree uses.
-#[derive(Default)]
-struct Usage {
-    memory_bytes: u64,
-    cpu_seconds: u64,
-    processes: u64,
+    /// How long the skill's main process has been stopped.
+    stopped: Duration,
 }
 
 /// A bound that is exceeded: the reason, the measured and the allowed value.
@@ -43,37 +39,64 @@ impl Watchdog {
             bounds,
             buffers: Buffers::new(policy, private_network),
             disk: folder.map(|folder| DiskQuota::new(folder, bounds.disk_bytes)),
-            used: Usage::default(),
+            memory_bytes: 0,
+            cpu: CpuTime::default(),
+            measured: Instant::now(),
             hidden: 0,
+            stopped: Duration::ZERO,
         }
     }
 
     /// Measures the tree once; gives the report where it has to be killed.
     pub(super) fn look(&mut self, view: &View) -> Option<Report> {
-        self.excess(view)
-            .map(|(reason, measured, allowed)| Report::Killed {
-                reason,
-                measured,
-                allowed,
-            })
+        let now = Instant::now();
+        let elapsed = now.duration_since(self.measured);
+        self.measured = now;
+        let processes = view.processes();
+        self.memory_bytes = self.memory(&processes);
+        self.cpu.measure(view, &processes, elapsed);
+        self.stopped = match view.is_stopped(&processes) {
+            true => self.stopped + elapsed,
+            false => Duration::ZERO,
+        };
+        let (reason, measured, allowed) = self.excess(&processes)?;
+        Some(Report::Killed {
+            reason,
+            measured,
+            allowed,
+        })
     }
 
-    fn excess(&mut self, view: &View) -> Option<Excess> {
+    /// The first bound that is exceeded.
+    fn excess(&mut self, processes: &[Process]) -> Option<Excess> {
         let bounds = self.bounds;
-        let processes = view.processes();
-        self.used = self.measure(&processes);
+        let threads = processes.iter().map(Process::threads).sum();
+        let counted = [
+            (KillReason::Memory, self.memory_bytes, bounds.memory_bytes),
+            (KillReason::Processes, threads, bounds.processes),
+            (
+                KillReason::Stopped,
+                self.stopped.as_secs(),
+                SANDBOX_STOPPED_SECONDS_MAX,
+            ),
+        ];
+        let counted = counted
+            .into_iter()
+            .find(|(_, measured, allowed)| measured > allowed);
+        if counted.is_some() {
+            return counted;
+        }
+        if let Some(seconds) = self.cpu.exceeded(bounds.cpu_seconds) {
+            return Some((KillReason::Cpu, seconds, bounds.cpu_seconds));
+        }
         if self.hidden >= SANDBOX_HIDDEN_LOOKS_MAX {
             return Some((KillReason::Hidden, 0, 0));
         }
-        let on_disk = || self.disk.as_mut()?.look(&processes);
-        self.used.exceeded(&bounds).or_else(on_disk)
+        self.disk.as_mut()?.look(processes)
     }
 
-    fn measure(&mut self, processes: &[Process]) -> Usage {
-        let ticks = sysconf(SysconfVar::CLK_TCK).ok().flatten().unwrap_or(100);
-        let ticks = u64::try_from(ticks).unwrap_or(100).max(1);
-        let cpu_ticks: u64 = processes.iter().map(Process::cpu_ticks).sum();
-        let memory_bytes: u64 = processes.iter().map(Process::memory_bytes).sum();
+    fn memory(&mut self, processes: &[Process]) -> u64 {
+        let bytes: u64 = processes.iter().map(Process::memory_bytes).sum();
         let mut descriptors = 0_u64;
         let mut hidden = false;
         for process in processes {
@@ -83,40 +106,25 @@ impl Watchdog {
             });
         }
         self.hidden = if hidden { self.hidden + 1 } else { 0 };
-        let remaining = self.bounds.memory_bytes.saturating_sub(memory_bytes);
-        let buffers = self.buffers.bytes(processes, descriptors, remaining);
-        Usage {
-            memory_bytes: memory_bytes.saturating_add(buffers),
-            cpu_seconds: cpu_ticks / ticks,
-            processes: processes.iter().map(Process::threads).sum(),
-        }
+        let remaining = self.bounds.memory_bytes.saturating_sub(bytes);
+        bytes.saturating_add(self.buffers.bytes(processes, descriptors, remaining))
     }
 
-    /// The time until the next measurement; shorter near a bound.
+    /// The time until the next measurement; shorter near a bound, and never one that
+    /// can be foreseen.
     pub(super) fn pause(&self) -> Duration {
-        let near = |used: u64, bound: u64| {
-            used > bound
+        let near = self.memory_bytes
+            > self
+                .bounds
+                .memory_bytes
                 .saturating_div(100)
-                .saturating_mul(SANDBOX_NEAR_PERCENT)
-        };
+                .saturating_mul(SANDBOX_NEAR_PERCENT);
         let walking = self.disk.as_ref().is_some_and(DiskQuota::is_walking);
-        let millis = match walking || near(self.used.memory_bytes, self.bounds.memory_bytes) {
+        let millis = match walking || near {
             true => SANDBOX_WATCH_NEAR_MILLIS_MAX,
             false => SANDBOX_WATCH_MILLIS_MAX,
         };
-        Duration::from_millis(millis)
-    }
-}
-
-impl Usage {
-    /// The first bound that is exceeded.
-    fn exceeded(&self, bounds: &Bounds) -> Option<Excess> {
-        [
-            (KillReason::Memory, self.memory_bytes, bounds.memory_bytes),
-            (KillReason::Cpu, self.cpu_seconds, bounds.cpu_seconds),
-            (KillReason::Processes, self.processes, bounds.processes),
-        ]
-        .into_iter()
-        .find(|(_, measured, allowed)| measured > allowed)
+        let random = u64::from_str_radix(&SystemClock.new_id(), 16).unwrap_or(0);
+        Duration::from_millis(millis - random % (millis / 2))
     }
 }

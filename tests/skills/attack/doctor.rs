@@ -4,6 +4,7 @@
 use std::path::Path;
 use std::process::Command;
 
+use mimo::limits::{SKILL_OPEN_FILES_DEFAULT, SKILL_PROCESSES_DEFAULT};
 use mimo::skills::launcher::{LaunchSettings, launch};
 use mimo::skills::sandbox::policy::{Layer, Report};
 use serde_json::Value;
@@ -43,6 +44,8 @@ fn doctor_names_every_layer_with_state_and_reason() {
         );
     }
     let text = doctor(&[]);
+    let worst = format!("{SKILL_PROCESSES_DEFAULT} processes x {SKILL_OPEN_FILES_DEFAULT} files");
+    assert!(text.contains(&worst), "{text}");
     assert!(names.iter().all(|name| text.contains(name)), "{text}");
     assert!(!text.contains('\x1b'), "colours are for terminals");
 }
@@ -66,7 +69,7 @@ fn strict_mode_runs_nothing_unless_every_layer_is_enforced() {
 }
 
 /// What holds on every machine.
-const CASES: [&str; 31] = [
+const CASES: [&str; 38] = [
     "attack::calls::buffers_and_hidden_memory_cannot_grow",
     "attack::calls::skill_cannot_hide_from_its_supervisor",
     "attack::doctor::strict_mode_runs_nothing_unless_every_layer_is_enforced",
@@ -74,12 +77,18 @@ const CASES: [&str; 31] = [
     "attack::files::link_left_by_an_earlier_run_is_not_followed",
     "attack::files::links_and_dotdot_paths_do_not_escape",
     "attack::files::user_keys_cannot_be_read",
+    "attack::limits::cpu_time_of_children_that_nobody_waits_for_counts",
+    "attack::limits::cpu_time_of_orphans_counts",
     "attack::limits::data_in_pipes_counts_toward_the_memory_limit",
     "attack::limits::data_in_sockets_counts_toward_the_memory_limit",
+    "attack::limits::deep_folders_are_refused_and_removed",
+    "attack::limits::folders_without_rights_count",
     "attack::limits::fork_bomb_of_five_hundred_leaves_no_process",
     "attack::limits::idle_sockets_do_not_count_toward_the_memory_limit",
+    "attack::limits::memory_between_two_counts_is_as_stated",
     "attack::limits::memory_of_all_children_counts_together",
     "attack::limits::page_tables_count_toward_the_memory_limit",
+    "attack::limits::stopped_skill_is_killed",
     "attack::limits::stop_terminates_or_kills_the_whole_tree",
     "attack::metadata::grant_below_a_linked_folder_has_its_usual_path",
     "attack::metadata::inotify_instances_of_the_account_are_not_used_up",
@@ -92,6 +101,7 @@ const CASES: [&str; 31] = [
     "attack::network::no_connection_without_network",
     "attack::network::no_port_is_opened_by_listening",
     "attack::orphans::no_child_survives_gateway_sigkill_of_an_ordinary_user",
+    "attack::orphans::no_child_survives_supervisor_sigkill",
     "attack::processes::gateway_and_other_processes_are_invisible",
     "attack::processes::limits_and_priorities_of_other_processes_cannot_be_changed",
     "attack::processes::no_signal_reaches_an_outside_process",

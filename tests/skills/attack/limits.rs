@@ -69,9 +69,7 @@ fn memory_of_all_children_counts_together() {
     killed_near_its_memory(&ran);
 }
 
-/// Runs `script` in 64 MB, with 1,024 open files for each process.
-fn small_hog(script: &str) -> Ran {
-    const HELPERS: &str = r#"
+const HELPERS: &str = r#"
 def fill(end):
     end.setblocking(False)
     try:
@@ -80,6 +78,9 @@ def fill(end):
 def pairs(count, kind=socket.SOCK_STREAM):
     return [socket.socketpair(socket.AF_UNIX, kind) for i in range(count)]
 "#;
+
+/// Runs `script` in 64 MB, with 1,024 open files for each process.
+fn small_hog(script: &str) -> Ran {
     let mut skill = python(&format!(
         "{HELPERS}{script}\ntime.sleep(3)\nprint('survived')"
     ));
@@ -113,6 +114,32 @@ fn idle_sockets_do_not_count_toward_the_memory_limit() {
     let ran = small_hog("kept = pairs(400)");
     assert_eq!(ran.killed(), None, "{ran:?}");
     assert!(ran.out.contains("survived"), "{ran:?}");
+}
+
+/// `mimo doctor` states this worst case for the default bounds.
+#[test]
+fn memory_between_two_counts_is_as_stated() {
+    skip_unless!(python);
+    const PROCESSES: u64 = 8;
+    const FILES: u64 = 64;
+    let mut skill = python(&format!(
+        "{HELPERS}for i in range(3): os.fork()\nkept = pairs(28)\nfor a, b in kept: fill(a); fill(b)\n\
+         time.sleep(3)\nprint('survived')"
+    ));
+    skill.sandbox.processes = PROCESSES;
+    skill.sandbox.open_files = FILES;
+    skill.sandbox.memory_bytes = 96 * MEGABYTE;
+    let ran = World::new().run(&skill);
+    let Some(Report::Killed {
+        reason: KillReason::Memory,
+        measured,
+        allowed,
+    }) = ran.reports.last()
+    else {
+        panic!("{ran:?}");
+    };
+    let worst = PROCESSES * FILES * 212 * 1024;
+    assert!(*measured <= allowed + worst, "{measured}");
 }
 
 #[test]
@@ -182,6 +209,56 @@ fn cpu_time_of_exited_children_counts() {
 }
 
 #[test]
+fn cpu_time_of_orphans_counts() {
+    skip_unless!(python);
+    // Each orphan holds the pipe until it ends; pid 1 reaps it.
+    let mut skill = python(
+        "for i in range(20):\n    reader, writer = os.pipe()\n    if os.fork() == 0:\n        \
+         if os.fork() == 0:\n            end = time.process_time() + 0.1\n            \
+         while time.process_time() < end: pass\n        os._exit(0)\n    os.close(writer)\n    \
+         os.wait(); os.read(reader, 1); os.close(reader)\nprint('survived')",
+    );
+    skill.sandbox.cpu_seconds = 1;
+    let ran = World::new().run(&skill);
+    // The estimate alone would need more than they use.
+    assert_eq!(ran.killed(), Some(KillReason::Cpu), "{ran:?}");
+}
+
+#[test]
+fn cpu_time_of_children_that_nobody_waits_for_counts() {
+    skip_unless!(python);
+    let mut skill = python(
+        "signal.signal(signal.SIGCHLD, signal.SIG_IGN)\nfor i in range(160):\n    \
+         if os.fork() == 0:\n        end = time.process_time() + 0.05\n        \
+         while time.process_time() < end: pass\n        os._exit(0)\n    try: os.wait()\n    \
+         except ChildProcessError: pass\nprint('survived')",
+    );
+    skill.sandbox.cpu_seconds = 1;
+    let ran = World::new().run(&skill);
+    assert_eq!(ran.killed(), Some(KillReason::Cpu), "{ran:?}");
+}
+
+#[test]
+fn stopped_skill_is_killed() {
+    skip_unless!(python);
+    let ran = World::new().attack("os.kill(os.getpid(), signal.SIGSTOP)\nprint('survived')");
+    assert_eq!(ran.killed(), Some(KillReason::Stopped), "{ran:?}");
+}
+
+#[test]
+fn limits_of_one_process_are_those_of_the_default() {
+    skip_unless!(python);
+    let ran = World::new().attack(
+        "for name in ('NOFILE', 'NPROC', 'SIGPENDING', 'MEMLOCK', 'MSGQUEUE'):\n    \
+         print(*resource.getrlimit(getattr(resource, f'RLIMIT_{name}')))",
+    );
+    assert_eq!(
+        ran.out, "256 256\n128 128\n256 256\n65536 65536\n0 0\n",
+        "{ran:?}"
+    );
+}
+
+#[test]
 fn fork_bomb_is_stopped() {
     skip_unless!(python);
     let mut skill = python("while True:\n    try: os.fork()\n    except OSError: pass");
@@ -241,7 +318,7 @@ fn open_files_are_bounded() {
     skip_unless!(python);
     let ran = World::new().attack(
         "kept = []\ndef more():\n    while True: kept.append(open('/dev/null'))\n\
-         attempt(more)\nprint(len(kept) < 1024)",
+         attempt(more)\nprint(len(kept) < 256)",
     );
     assert_eq!(ran.out, "REFUSED EMFILE\nTrue\n", "{ran:?}");
 }

@@ -5,6 +5,7 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use mimo::limits::{SKILL_OPEN_FILES_DEFAULT, SKILL_PROCESSES_DEFAULT};
 use mimo::skills::launcher::{LaunchSettings, Launched, launch};
 use mimo::skills::sandbox::policy::{KillReason, Report};
 use mimo::skills::spec::{Network, Sandbox, SkillName, SkillSpec, Timeouts};
@@ -148,8 +149,8 @@ pub fn spec(program: impl Into<PathBuf>, arguments: &[&str]) -> SkillSpec {
             network: Network::None,
             memory_bytes: 512 << 20,
             cpu_seconds: 3_600,
-            processes: 256,
-            open_files: 1_024,
+            processes: SKILL_PROCESSES_DEFAULT,
+            open_files: SKILL_OPEN_FILES_DEFAULT,
             file_bytes: 512 << 20,
             disk_bytes: 2048 << 20,
             listen: Vec::new(),
