@@ -269,6 +269,8 @@ pub(crate) const SANDBOX_HIDDEN_LOOKS_MAX: u32 = 2;
 pub(crate) const SANDBOX_FOLDER_DEPTH_MAX: usize = 64;
 /// How long the private folder is walked before the next measurement of memory.
 pub(crate) const SANDBOX_WALK_MILLIS_MAX: u64 = 5;
+/// How long the processes of a control group may take to end after they were killed.
+pub(crate) const SANDBOX_CGROUP_END_MILLIS_MAX: u16 = 2_000;
 /// Searches for orphans of a tree without a pid namespace.
 pub(crate) const SANDBOX_SWEEPS_MAX: usize = 1_000;
 

@@ -16,6 +16,11 @@ pub(super) struct CpuTime {
 }
 
 impl CpuTime {
+    /// Takes the exact time, where something else has measured it.
+    pub(super) fn set(&mut self, exact: Duration) {
+        self.counted_seconds = exact.as_secs();
+    }
+
     /// `elapsed` is the time since the last measurement. It has to vary, or a child
     /// could always rest when it is seen.
     pub(super) fn measure(&mut self, view: &View, processes: &[Process], elapsed: Duration) {

@@ -13,13 +13,14 @@ use nix::sys::signal::{Signal, kill};
 use nix::sys::wait::waitpid;
 use nix::unistd::{ForkResult, Pid, getppid};
 
+use super::cgroup::{self, Cgroup};
 use super::child::{self, Start};
 use super::files::Files;
 use super::namespaces::{self, Isolation};
 use super::notify::{self, Notifier};
 use super::policy::{Bounds, KillReason, Layer, LayerState, Layers, NetworkAccess, Policy, Report};
 use super::tree::View;
-use super::watchdog::Watchdog;
+use super::watchdog::{self, Watchdog};
 use super::{control, disk, guard, init, landlock, process};
 use crate::limits::SANDBOX_SOCKET_BYTES_MAX;
 
@@ -44,6 +45,7 @@ fn supervise() -> io::Result<()> {
         return Err(io::Error::other("its gateway is gone"));
     }
     let mut layers = Layers::default();
+    let cgroup = Cgroup::create(&policy.bounds);
     let machine_network = namespaces::network().ok();
     let isolation = namespaces::enter(&policy.network, &mut layers);
     add_known_layers(&policy, isolation != Isolation::None, &mut layers);
@@ -64,8 +66,8 @@ fn supervise() -> io::Result<()> {
         layers,
     };
     let started = match isolation {
-        Isolation::None => start_bare(start),
-        _ => start_init(start, isolation),
+        Isolation::None => start_bare(start, &cgroup),
+        _ => start_init(start, isolation, &cgroup),
     };
     let tree = match started {
         Ok(tree) => tree,
@@ -77,11 +79,19 @@ fn supervise() -> io::Result<()> {
     // Waits until the skill's own process has set up its filters.
     let notifier = notify::receive(&calls)?.map(|fd| Notifier::new(fd, &policy, &files));
     let private_network = namespaces::network().ok() != machine_network;
-    let watchdog = Watchdog::new(&policy, private_network);
+    let cgroup = cgroup.as_ref().ok().filter(|group| group.is_used());
+    let watchdog = Watchdog::new(&policy, private_network, cgroup);
     let killed = watch(watchdog, &tree, notifier.as_ref(), &up, &gateway_end);
+    let by_kernel = || {
+        let excess = cgroup?.exceeded(&policy.bounds)?;
+        Some(watchdog::killed(excess))
+    };
+    let killed = killed.or_else(by_kernel);
     if let Some(report) = &killed {
         control::report(&up, report);
     }
+    // What it leaves is killed one by one below.
+    let _ = cgroup.map(Cgroup::end);
     tree.end(&up);
     if let (
         Some(Report::Killed {
@@ -163,9 +173,11 @@ struct Tree {
     _lifeline: Option<PipeWriter>,
 }
 
+/// The control group of a sandbox, or why it has none.
+type Group = Result<Cgroup, String>;
 type Started = Result<Tree, (String, Layers)>;
 
-fn start_init(start: Start<'_>, isolation: Isolation) -> Started {
+fn start_init(mut start: Start<'_>, isolation: Isolation, cgroup: &Group) -> Started {
     let (reader, writer) = match io::pipe() {
         Ok(ends) => ends,
         Err(error) => return Err((format!("no pipe: {error}"), start.layers)),
@@ -173,6 +185,7 @@ fn start_init(start: Start<'_>, isolation: Isolation) -> Started {
     let root = match process::fork() {
         Ok(ForkResult::Child) => {
             drop(writer);
+            cgroup::enter(cgroup, &mut start.layers);
             init::run(start, isolation, &reader)
         }
         Ok(ForkResult::Parent { child }) => child,
@@ -184,7 +197,7 @@ fn start_init(start: Start<'_>, isolation: Isolation) -> Started {
 
 /// Starts the skill as our own child where namespaces are refused. Its orphans become
 /// our children.
-fn start_bare(start: Start<'_>) -> Started {
+fn start_bare(mut start: Start<'_>, cgroup: &Group) -> Started {
     if let Err(error) = prctl::set_child_subreaper(true) {
         return Err((
             format!("orphans could not be reaped: {error}"),
@@ -198,6 +211,7 @@ fn start_bare(start: Start<'_>) -> Started {
             if tied.is_err() || getppid() != supervisor {
                 process::leave(1);
             }
+            cgroup::enter(cgroup, &mut start.layers);
             child::run(start, false)
         }
         Ok(ForkResult::Parent { child }) => child,
@@ -227,19 +241,13 @@ fn tree(root: Pid, view: View, lifeline: Option<PipeWriter>, layers: Layers) -> 
 
 /// Waits until the skill ends or has to be killed.
 fn watch(
-    mut watchdog: Watchdog,
+    mut watchdog: Watchdog<'_>,
     tree: &Tree,
     notifier: Option<&Notifier>,
     up: &UnixStream,
     gateway: &OwnedFd,
 ) -> Option<Report> {
-    let killed = |reason| {
-        Some(Report::Killed {
-            reason,
-            measured: 0,
-            allowed: 0,
-        })
-    };
+    let killed = |reason| Some(watchdog::killed((reason, 0, 0)));
     let mut next_look = Instant::now();
     loop {
         let mut polled = vec![

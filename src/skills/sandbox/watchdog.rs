@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use super::cgroup::Cgroup;
 use super::cpu::CpuTime;
 use super::descriptors::Buffers;
 use super::disk::DiskQuota;
@@ -14,8 +15,10 @@ use crate::limits::{
 };
 
 /// Watches one tree.
-pub(super) struct Watchdog {
+pub(super) struct Watchdog<'a> {
     bounds: Bounds,
+    /// Holds the tree and measures it more exactly.
+    cgroup: Option<&'a Cgroup>,
     buffers: Buffers,
     disk: Option<DiskQuota>,
     memory_bytes: u64,
@@ -30,13 +33,26 @@ pub(super) struct Watchdog {
 /// A bound that is exceeded: the reason, the measured and the allowed value.
 pub(super) type Excess = (KillReason, u64, u64);
 
-impl Watchdog {
+pub(super) fn killed((reason, measured, allowed): Excess) -> Report {
+    Report::Killed {
+        reason,
+        measured,
+        allowed,
+    }
+}
+
+impl<'a> Watchdog<'a> {
     /// With `private_network` every socket of our network namespace is the skill's.
-    pub(super) fn new(policy: &Policy, private_network: bool) -> Watchdog {
+    pub(super) fn new(
+        policy: &Policy,
+        private_network: bool,
+        cgroup: Option<&'a Cgroup>,
+    ) -> Watchdog<'a> {
         let bounds = policy.bounds;
         let folder = policy.state_folder.clone();
         Watchdog {
             bounds,
+            cgroup,
             buffers: Buffers::new(policy, private_network),
             disk: folder.map(|folder| DiskQuota::new(folder, bounds.disk_bytes)),
             memory_bytes: 0,
@@ -54,17 +70,15 @@ impl Watchdog {
         self.measured = now;
         let processes = view.processes();
         self.memory_bytes = self.memory(&processes);
-        self.cpu.measure(view, &processes, elapsed);
+        match self.cgroup.and_then(Cgroup::cpu_time) {
+            Some(exact) => self.cpu.set(exact),
+            None => self.cpu.measure(view, &processes, elapsed),
+        }
         self.stopped = match view.is_stopped(&processes) {
             true => self.stopped + elapsed,
             false => Duration::ZERO,
         };
-        let (reason, measured, allowed) = self.excess(&processes)?;
-        Some(Report::Killed {
-            reason,
-            measured,
-            allowed,
-        })
+        self.excess(&processes).map(killed)
     }
 
     /// The first bound that is exceeded.
@@ -106,6 +120,10 @@ impl Watchdog {
             });
         }
         self.hidden = if hidden { self.hidden + 1 } else { 0 };
+        // The kernel holds the bound, and frees cached files first.
+        if self.cgroup.is_some_and(Cgroup::limits_memory) {
+            return 0;
+        }
         let remaining = self.bounds.memory_bytes.saturating_sub(bytes);
         bytes.saturating_add(self.buffers.bytes(processes, descriptors, remaining))
     }

@@ -246,19 +246,6 @@ fn stopped_skill_is_killed() {
 }
 
 #[test]
-fn limits_of_one_process_are_those_of_the_default() {
-    skip_unless!(python);
-    let ran = World::new().attack(
-        "for name in ('NOFILE', 'NPROC', 'SIGPENDING', 'MEMLOCK', 'MSGQUEUE'):\n    \
-         print(*resource.getrlimit(getattr(resource, f'RLIMIT_{name}')))",
-    );
-    assert_eq!(
-        ran.out, "256 256\n128 128\n256 256\n65536 65536\n0 0\n",
-        "{ran:?}"
-    );
-}
-
-#[test]
 fn fork_bomb_is_stopped() {
     skip_unless!(python);
     let mut skill = python("while True:\n    try: os.fork()\n    except OSError: pass");

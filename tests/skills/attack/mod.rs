@@ -4,6 +4,8 @@
 mod arguments;
 #[cfg(target_os = "linux")]
 mod calls;
+#[cfg(target_os = "linux")]
+mod cgroup;
 mod config;
 #[cfg(target_os = "linux")]
 mod doctor;

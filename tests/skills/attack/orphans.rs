@@ -163,7 +163,8 @@ fn no_child_survives_supervisor_sigkill() {
     // The gateway's child and that one's child: the supervisor and pid 1 of the
     // namespace, or without one the guard and the supervisor.
     for depth in 0..2 {
-        let mut launched = World::new().start(&python(STUBBORN));
+        let world = World::new();
+        let mut launched = world.start(&python(STUBBORN));
         let mut ready = [0; 24];
         launched
             .stdout

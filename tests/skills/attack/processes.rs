@@ -112,14 +112,16 @@ fn environment_is_exactly_the_specs() {
 fn resource_limits_cannot_be_raised() {
     skip_unless!(python);
     let ran = World::new().attack(
-        "for name in ('DATA', 'NPROC', 'NOFILE', 'FSIZE', 'CORE', 'CPU'):\n    \
+        "for name in ('DATA', 'NPROC', 'NOFILE', 'FSIZE', 'CORE', 'CPU', 'SIGPENDING', \
+         'MEMLOCK', 'MSGQUEUE'):\n    \
          which = getattr(resource, 'RLIMIT_' + name)\n    \
          soft, hard = resource.getrlimit(which)\n    \
          try:\n        resource.setrlimit(which, (hard + 1, hard + 1)); print('RAISED', name)\n    \
          except (OSError, ValueError): print(name, soft, hard)",
     );
-    let expected = "DATA 1073741824 1073741824\nNPROC 256 256\nNOFILE 1024 1024\n\
-                    FSIZE 536870912 536870912\nCORE 0 0\nCPU 3600 3600\n";
+    let expected = "DATA 1073741824 1073741824\nNPROC 128 128\nNOFILE 256 256\n\
+                    FSIZE 536870912 536870912\nCORE 0 0\nCPU 3600 3600\nSIGPENDING 256 256\n\
+                    MEMLOCK 65536 65536\nMSGQUEUE 0 0\n";
     assert_eq!(ran.out, expected, "{ran:?}");
 }
 
