@@ -43,7 +43,7 @@ pub(super) fn run(
         let hint = "it is made when something is stored; --data-dir names another folder";
         return Err(Failure::new(Kind::NotFound, message).hint(hint).into());
     }
-    let to = place(arguments.file.as_deref(), config, clock)?;
+    let to = target_file(arguments.file.as_deref(), config, clock)?;
     let progress = Progress::new(output, "pages");
     let mut report = |copied: u64, all: u64| progress.show(copied, Some(all));
     let unique = clock.new_id();
@@ -66,7 +66,11 @@ pub(super) fn run(
     }
 }
 
-fn place(named: Option<&Path>, config: &Config, clock: &dyn Clock) -> Result<PathBuf, Failure> {
+fn target_file(
+    named: Option<&Path>,
+    config: &Config,
+    clock: &dyn Clock,
+) -> Result<PathBuf, Failure> {
     // To the second, and without the colons that some disks do not take.
     let name = format!("mimo-{}.db", clock.now().to_iso().replace(':', "-"));
     let Some(file) = named else {

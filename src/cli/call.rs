@@ -1,5 +1,5 @@
-//! `mimo call TOOL [JSON|-]`: one tool call from a shell, through the same door
-//! as a client's.
+//! `mimo call TOOL [JSON|-]`: one tool call from a shell, through the same
+//! dispatch as a client's.
 
 use std::io::Read;
 use std::sync::Arc;
@@ -47,7 +47,7 @@ pub(super) fn run(
     };
     let reply = app::run(async {
         let app = App::build(config, clock)?;
-        known(&app, &arguments.tool)?;
+        check_tool_exists(&app, &arguments.tool)?;
         let answer = app.call(&arguments.tool, given).await;
         app.close().await;
         answer
@@ -58,12 +58,12 @@ pub(super) fn run(
             output.document(&serde_json::from_str(&document.0).map_err(Failure::internal)?)
         }
         Reply::Document(document) => output.json_text(&document.0),
-        reply => forwarded(&reply.into_object()?, output),
+        reply => print_upstream_result(&reply.into_object()?, output),
     }
 }
 
 /// Another server's result, whole; that it is an error is for the exit code.
-fn forwarded(result: &Value, output: &Output) -> Result<()> {
+fn print_upstream_result(result: &Value, output: &Output) -> Result<()> {
     output.document(result)?;
     match result["isError"].as_bool() {
         Some(true) => Err(
@@ -107,8 +107,8 @@ fn parse(text: &str) -> Result<Value, Failure> {
     }
 }
 
-/// A name nobody serves is a wrong use.
-fn known(app: &App, name: &str) -> Result<(), Failure> {
+/// An unknown tool is a usage error.
+fn check_tool_exists(app: &App, name: &str) -> Result<(), Failure> {
     if app.dispatch().serves(name, &ToolGrants::All) {
         return Ok(());
     }

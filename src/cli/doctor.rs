@@ -53,9 +53,9 @@ pub(super) fn run(
         false => {
             let mut text = output.text();
             text.push("Mimo\n");
-            tell(&mimo, &mut text);
+            push_table(&mimo, &mut text);
             text.push("\n");
-            tell_sandbox(&layers, &mut text);
+            push_sandbox(&layers, &mut text);
             output.print(text)
         }
     }
@@ -76,9 +76,9 @@ pub(super) fn sandbox_document(layers: &Layers) -> Value {
 }
 
 /// The same for a person.
-pub(super) fn tell_sandbox(layers: &Layers, text: &mut Text) {
+pub(super) fn push_sandbox(layers: &Layers, text: &mut Text) {
     text.push("Sandbox of skills\n");
-    tell(&Layer::ALL.map(|layer| finding(layers, layer)), text);
+    push_table(&Layer::ALL.map(|layer| finding(layers, layer)), text);
 }
 
 fn folder(name: &'static str, path: &Path) -> Finding {
@@ -180,7 +180,7 @@ impl Finding {
     }
 }
 
-fn tell(findings: &[Finding], text: &mut Text) {
+fn push_table(findings: &[Finding], text: &mut Text) {
     for finding in findings {
         text.push(&format!("  {:17}  ", finding.name));
         text.paint(finding.color(), &format!("{:8}", finding.state));
@@ -248,7 +248,7 @@ mod tests {
         };
         let table = |output: &Output| {
             let mut text = output.text();
-            tell(&findings, &mut text);
+            push_table(&findings, &mut text);
             text.as_str().to_owned()
         };
         assert_eq!(

@@ -14,28 +14,28 @@ use crate::files::Replacement;
 use crate::limits;
 use crate::printable;
 
-/// Where an export goes.
-pub(super) enum Sink {
+/// Writes an export.
+pub(super) enum ExportWriter {
     /// stdout, or a pipe or device that was named.
     Stream(BufWriter<File>, Option<PathBuf>),
     /// A file that only its owner may read; the old one stays until all is written.
     File(Replacement, PathBuf),
 }
 
-impl Sink {
-    pub(super) fn open(path: Option<PathBuf>) -> Result<Sink, Failure> {
+impl ExportWriter {
+    pub(super) fn open(path: Option<PathBuf>) -> Result<ExportWriter, Failure> {
         let Some(path) = path else {
             let stdout = io::stdout().as_fd().try_clone_to_owned();
             let stdout = stdout.map_err(Failure::internal)?;
-            return Ok(Sink::Stream(BufWriter::new(stdout.into()), None));
+            return Ok(ExportWriter::Stream(BufWriter::new(stdout.into()), None));
         };
         let is_file = path.metadata().map_or(true, |found| found.is_file());
         let opened = match is_file {
-            true => Replacement::begin(&path).map(|new| Sink::File(new, path.clone())),
+            true => Replacement::begin(&path).map(|new| ExportWriter::File(new, path.clone())),
             false => OpenOptions::new()
                 .write(true)
                 .open(&path)
-                .map(|file| Sink::Stream(BufWriter::new(file), Some(path.clone()))),
+                .map(|file| ExportWriter::Stream(BufWriter::new(file), Some(path.clone()))),
         };
         opened.map_err(|error| {
             Failure::new(
@@ -49,31 +49,30 @@ impl Sink {
     pub(super) fn write(&mut self, text: &str) -> io::Result<()> {
         match self {
             // A terminal, or a pipe to one.
-            Sink::Stream(out, _) => out.write_all(printable::text(text).as_bytes()),
-            Sink::File(out, _) => out.write_all(text.as_bytes()),
+            ExportWriter::Stream(out, _) => out.write_all(printable::text(text).as_bytes()),
+            ExportWriter::File(out, _) => out.write_all(text.as_bytes()),
         }
     }
 
-    /// Everything is written; gives the file, where one was named.
-    pub(super) fn close(self) -> io::Result<Option<PathBuf>> {
+    /// Flushes; a file replaces the old one. Returns the file, if one was named.
+    pub(super) fn finish(self) -> io::Result<Option<PathBuf>> {
         match self {
-            Sink::Stream(mut out, path) => out.flush().map(|()| path),
-            Sink::File(out, path) => out.commit().map(|()| Some(path)),
+            ExportWriter::Stream(mut out, path) => out.flush().map(|()| path),
+            ExportWriter::File(out, path) => out.commit().map(|()| Some(path)),
         }
     }
 }
 
-/// The projects that an export holds: none named stands for all of them.
-pub(super) fn exported(config: &Config, all: bool) -> Vec<String> {
+/// The projects of an export; empty means all.
+pub(super) fn export_projects(config: &Config, all: bool) -> Vec<String> {
     match all {
         true => Vec::new(),
         false => vec![config.project.clone(), PROJECT_SHARED.to_owned()],
     }
 }
 
-/// Opens `path` to read, `-` for stdin; `hint` is what a person is told who
-/// names no file that is there.
-pub(super) fn open(path: &Path, hint: &str) -> Result<Box<dyn BufRead>, Failure> {
+/// Opens `path` to read, `-` for stdin; `hint` is the next step if that fails.
+pub(super) fn open_input(path: &Path, hint: &str) -> Result<Box<dyn BufRead>, Failure> {
     if path.as_os_str() == "-" {
         return Ok(Box::new(BufReader::new(io::stdin())));
     }
@@ -87,16 +86,16 @@ pub(super) fn open(path: &Path, hint: &str) -> Result<Box<dyn BufRead>, Failure>
     Ok(Box::new(BufReader::new(file)))
 }
 
-/// A document a line, with the line's number; where the first line is none by
-/// itself, the whole file is one document.
-pub(super) fn documents(
+/// One document per line, with the line number; if the first line is not a
+/// complete document, the whole file is one.
+pub(super) fn read_documents(
     mut input: Box<dyn BufRead>,
 ) -> impl Iterator<Item = (usize, Result<Value, Failure>)> {
     let (mut number, mut first) = (0, true);
     std::iter::from_fn(move || {
         loop {
             number += 1;
-            let line = match line(&mut *input) {
+            let line = match read_line(&mut *input) {
                 Ok(Some(line)) => line,
                 Ok(None) => return None,
                 Err(failure) => return Some((number, Err(failure))),
@@ -106,7 +105,7 @@ pub(super) fn documents(
             }
             let was_first = std::mem::replace(&mut first, false);
             let parsed = match serde_json::from_str(&line) {
-                Err(error) if was_first => whole(line, &mut *input, &error),
+                Err(error) if was_first => read_single_document(line, &mut *input, &error),
                 parsed => parsed.map_err(not_json),
             };
             return Some((number, parsed));
@@ -118,7 +117,7 @@ fn not_json(error: serde_json::Error) -> Failure {
     Failure::invalid("", format!("this is not JSON: {error}"))
 }
 
-fn line(input: &mut dyn BufRead) -> Result<Option<String>, Failure> {
+fn read_line(input: &mut dyn BufRead) -> Result<Option<String>, Failure> {
     let mut line = String::new();
     let mut input = input.take(limits::LINE_BYTES_MAX as u64);
     let read = input.read_line(&mut line).map_err(unreadable)?;
@@ -131,9 +130,9 @@ fn line(input: &mut dyn BufRead) -> Result<Option<String>, Failure> {
     Ok((read > 0).then_some(line))
 }
 
-/// Reads on to the end: `text` ends where a document goes on, or is not one,
-/// which `first` says.
-fn whole(
+/// Reads to the end of a document that `text` begins; `first` is why `text` alone
+/// is none.
+fn read_single_document(
     mut text: String,
     input: &mut dyn BufRead,
     first: &serde_json::Error,
@@ -161,8 +160,8 @@ fn unreadable(error: io::Error) -> Failure {
     )
 }
 
-/// Says which line of a file a failure is about.
-pub(super) fn at_line(number: usize, failure: Failure) -> Failure {
+/// Adds the line number to a failure's message.
+pub(super) fn with_line_number(number: usize, failure: Failure) -> Failure {
     let hint = failure.hint.clone().unwrap_or_default();
     let place = failure.path.as_deref().unwrap_or_default();
     let message = format!(

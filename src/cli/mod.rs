@@ -137,12 +137,12 @@ fn run(cli: Cli, environment: &Environment, output: &Output) -> Result<()> {
     };
     match cli.command {
         // A client's pipe, or a script's: only a person gets the help.
-        None if std::io::stdin().is_terminal() => serve::greet(output),
+        None if std::io::stdin().is_terminal() => serve::print_welcome(output),
         None => serve::run(&serve::Arguments::default(), &configured()?, clock.clone()),
         Some(Command::Serve(arguments)) => {
             let config = configured()?;
             if std::io::stdin().is_terminal() {
-                serve::explain(environment);
+                serve::print_terminal_notice(environment);
             }
             serve::run(&arguments, &config, clock.clone())
         }

@@ -130,13 +130,13 @@ impl Output {
     }
 
     /// Writes `text` to stderr; a failure there has nowhere to be reported.
-    pub(super) fn complain(&self, text: impl Into<Text>) {
+    pub(super) fn print_error(&self, text: impl Into<Text>) {
         let _ = io::stderr().write_all(text.into().as_str().as_bytes());
     }
 
     /// Prints everything that is wrong with `file`; the error ends the command
     /// with 1. `document` is how `--json` shows one of them.
-    pub(super) fn reject<C>(
+    pub(super) fn report_diagnostics<C>(
         &self,
         file: &Path,
         diagnostics: &[Diagnostic<C>],
@@ -148,10 +148,7 @@ impl Output {
             let printed = self.document(&json!({"ok": false, "file": file, "errors": errors}));
             return printed.err().unwrap_or_else(|| Exit(1).into());
         }
-        let count = match diagnostics.len() {
-            1 => "1 mistake".to_owned(),
-            many => format!("{many} mistakes"),
-        };
+        let count = counted(diagnostics.len(), "mistake", "mistakes");
         let mut text = format!("mimo: {file} has {count}\n");
         for diagnostic in diagnostics {
             text.push_str(&format!("\n{}\n", quoted(&diagnostic.to_string())));
@@ -160,7 +157,7 @@ impl Output {
             }
             text.push_str(&format!("  next: {}\n", diagnostic.fix));
         }
-        self.complain(text);
+        self.print_error(text);
         Exit(1).into()
     }
 
@@ -191,7 +188,7 @@ impl Output {
                 // A reader that left needs no answer.
                 let _ = self.json_text(&document.to_string());
             }
-            false => self.complain(explained(&context, failure)),
+            false => self.print_error(error_text(&context, failure)),
         }
         ExitCode::from(failure.kind.exit_code())
     }
@@ -254,7 +251,7 @@ fn context_of(error: &anyhow::Error) -> String {
     outer.map(|cause| format!("{cause}: ")).collect()
 }
 
-fn explained(context: &str, failure: &Failure) -> String {
+fn error_text(context: &str, failure: &Failure) -> String {
     let mut text = format!("mimo: {context}{}", failure.message);
     if let Some(path) = failure.path.as_deref().filter(|path| !path.is_empty()) {
         text.push_str(&format!(" (at {path})"));
@@ -310,13 +307,23 @@ fn style(template: &str) -> ProgressStyle {
     ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar())
 }
 
+/// `1 memory`, `3 memories`.
+pub(super) fn counted<N: From<u8> + PartialEq + fmt::Display>(
+    count: N,
+    one: &str,
+    many: &str,
+) -> String {
+    let unit = if count == N::from(1) { one } else { many };
+    format!("{count} {unit}")
+}
+
 /// Columns that `text` fills: East Asian wide characters and emoji take two.
-pub(super) fn columns_of(text: &str) -> usize {
+pub(super) fn display_width(text: &str) -> usize {
     console::measure_text_width(text)
 }
 
 /// `text` on one line, cut to `columns`, with `…` where something was left out.
-pub(super) fn cut(text: &str, columns: usize) -> String {
+pub(super) fn truncate(text: &str, columns: usize) -> String {
     console::truncate_str(&printable::line(text), columns, "…").into_owned()
 }
 
@@ -335,8 +342,15 @@ mod tests {
             ("木曜日です", 7, "木曜日…"),
             ("木曜日です", 6, "木曜…"),
         ] {
-            assert_eq!(cut(text, columns), expected, "{text} in {columns}");
-            assert!(columns_of(&cut(text, columns)) <= columns);
+            assert_eq!(truncate(text, columns), expected, "{text} in {columns}");
+            assert!(display_width(&truncate(text, columns)) <= columns);
+        }
+    }
+
+    #[test]
+    fn only_one_thing_is_singular() {
+        for (count, expected) in [(0, "0 memories"), (1, "1 memory"), (2, "2 memories")] {
+            assert_eq!(counted::<usize>(count, "memory", "memories"), expected);
         }
     }
 
@@ -369,7 +383,7 @@ mod tests {
     fn a_failure_is_told_with_place_and_next_step() {
         let failure = Failure::invalid("/importance", "7 is more than 1").hint("use 0 to 1");
         assert_eq!(
-            explained("", &failure),
+            error_text("", &failure),
             "mimo: 7 is more than 1 (at /importance)\n  next: use 0 to 1\n"
         );
     }

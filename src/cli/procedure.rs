@@ -126,7 +126,9 @@ async fn define(
     let given = read(file)?;
     let defined = match procedures.define(grants, &given, dry_run).await? {
         Ok(defined) => defined,
-        Err(mistakes) => return Err(output.reject(file, &mistakes, Diagnostic::document)),
+        Err(mistakes) => {
+            return Err(output.report_diagnostics(file, &mistakes, Diagnostic::document));
+        }
     };
     let definition = &defined.checked.definition;
     let outcome = defined.outcome.map_or("valid", |outcome| outcome.name());

@@ -72,7 +72,7 @@ fn die_at(moment: u64) -> JournalHook {
 }
 
 /// What `mimo` alone says to a person.
-pub(super) fn greet(output: &Output) -> Result<()> {
+pub(super) fn print_welcome(output: &Output) -> Result<()> {
     output.print(
         "\
 Mimo remembers for your AI client. The client starts it and speaks to it;
@@ -89,7 +89,7 @@ you need not keep it running.
 }
 
 /// What `mimo serve` on a terminal says before it serves.
-pub(super) fn explain(environment: &Environment) {
+pub(super) fn print_terminal_notice(environment: &Environment) {
     let entry = client_entry(environment.executable.as_deref());
     let text = format!(
         "\

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 use serde_json::{Value, json};
 
-use super::output::{Output, Text, cut, quoted};
+use super::output::{Output, Text, quoted, truncate};
 use crate::clients::file::Settings;
 use crate::clients::lines::{bare, difference};
 use crate::clients::{Client, Entry, FoundEntry, NAMES, Places};
@@ -19,7 +19,7 @@ use crate::failure::{Failure, Kind};
 /// Unchanged lines that are shown on each side of a change.
 const CONTEXT_LINES: usize = 2;
 
-/// Whom to set up.
+/// Which client.
 #[derive(clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -58,47 +58,56 @@ pub(super) fn run(
     let Some(client) = named else {
         return list::run(environment, output);
     };
-    let place = place(client, arguments.here, environment)?;
-    let settings = Settings::read(&place)?;
-    let wrong = |mistake: Diagnostic| not_understood(&settings, &mistake);
-    let found = client.find(settings.text()).map_err(wrong)?;
+    let file = settings_file(client, arguments.here, environment)?;
+    let settings = Settings::read(&file)?;
+    let parse_failed = |mistake: Diagnostic| not_understood(&settings, &mistake);
+    let found = client.find(settings.text()).map_err(parse_failed)?;
     let (entry, text) = match arguments.remove {
-        true => (None, client.take_out(settings.text()).map_err(wrong)?),
+        true => (
+            None,
+            client.take_out(settings.text()).map_err(parse_failed)?,
+        ),
         false => {
             if let Some(key) = found.as_ref().and_then(|found| found.remote_key) {
-                return Err(reached_elsewhere(client, &settings, key).into());
+                return Err(remote_entry_conflict(client, &settings, key).into());
             }
             let entry = entry(flags, environment)?;
-            let text = client.put(settings.text(), &entry).map_err(wrong)?;
+            let text = client.put(settings.text(), &entry).map_err(parse_failed)?;
             (Some(entry), text)
         }
     };
     let changed = text != settings.text();
-    let lines = match arguments.dry_run {
+    let difference = match arguments.dry_run {
         true => difference_lines(settings.text(), &text),
         false => Vec::new(),
     };
     if changed && !arguments.dry_run {
         settings.replace(&text)?;
     }
-    let told = Told {
+    let result = SetupResult {
         client,
         settings: &settings,
         changed,
         dry_run: arguments.dry_run,
-        warning: entry.as_ref().and_then(|entry| may_move(&entry.command)),
+        warning: entry
+            .as_ref()
+            .and_then(|entry| build_folder_warning(&entry.command)),
         entry,
         found: found.as_ref(),
-        difference: lines,
+        difference,
     };
     match output.json {
-        true => output.document(&told.document()),
-        false => output.print(told.text(output)),
+        true => output.document(&result.document()),
+        false => output.print(result.text(output)),
     }
 }
 
 /// The settings file that is meant.
-fn place(client: Client, here: bool, environment: &Environment) -> Result<PathBuf, Failure> {
+fn settings_file(
+    client: Client,
+    here: bool,
+    environment: &Environment,
+) -> Result<PathBuf, Failure> {
     if !here {
         return client.settings(&places(environment)).ok_or_else(|| {
             Failure::new(
@@ -136,7 +145,7 @@ fn entry(flags: &Flags, environment: &Environment) -> Result<Entry, Failure> {
     // Checked, and paths made whole: the client starts it somewhere else.
     let config = Config::load(flags, environment)?;
     let given = |is_given: bool, flag: &str, value: &Path| match is_given {
-        true => Ok(vec![flag.to_owned(), text(value)?]),
+        true => Ok(vec![flag.to_owned(), utf8(value)?]),
         false => Ok::<_, Failure>(Vec::new()),
     };
     let project = Path::new(&config.project);
@@ -166,12 +175,12 @@ fn entry(flags: &Flags, environment: &Environment) -> Result<Entry, Failure> {
         .hint("install Mimo again, then run the same command")
     })?;
     Ok(Entry {
-        command: text(program)?,
+        command: utf8(program)?,
         args: args.concat(),
     })
 }
 
-fn text(path: &Path) -> Result<String, Failure> {
+fn utf8(path: &Path) -> Result<String, Failure> {
     path.to_str().map(str::to_owned).ok_or_else(|| {
         let shown = path.display();
         Failure::new(
@@ -183,7 +192,7 @@ fn text(path: &Path) -> Result<String, Failure> {
 }
 
 /// What a person should know about where the program lies.
-fn may_move(command: &str) -> Option<String> {
+fn build_folder_warning(command: &str) -> Option<String> {
     let inside = Path::new(command);
     let is_build = inside.components().any(|each| each.as_os_str() == "target");
     is_build.then(|| {
@@ -199,7 +208,7 @@ fn not_understood(settings: &Settings, mistake: &Diagnostic) -> Failure {
     Failure::new(Kind::Refused, format!("{path}{separator}{mistake}")).hint(&mistake.fix)
 }
 
-fn reached_elsewhere(client: Client, settings: &Settings, key: &str) -> Failure {
+fn remote_entry_conflict(client: Client, settings: &Settings, key: &str) -> Failure {
     let path = settings.path().display();
     Failure::new(
         Kind::Conflict,
@@ -220,19 +229,19 @@ fn difference_lines(old: &str, new: &str) -> Vec<String> {
             .map(|line| format!("{mark} {}", bare(line)))
             .collect()
     };
-    let ahead = change.before.len().saturating_sub(CONTEXT_LINES);
-    let behind = change.after.len().min(CONTEXT_LINES);
+    let before = change.before.len().saturating_sub(CONTEXT_LINES);
+    let after = change.after.len().min(CONTEXT_LINES);
     [
-        marked(' ', &change.before[ahead..]),
+        marked(' ', &change.before[before..]),
         marked('-', &change.removed),
         marked('+', &change.added),
-        marked(' ', &change.after[..behind]),
+        marked(' ', &change.after[..after]),
     ]
     .concat()
 }
 
-/// What came of it.
-struct Told<'a> {
+/// The outcome, as it is printed.
+struct SetupResult<'a> {
     client: Client,
     settings: &'a Settings,
     changed: bool,
@@ -245,7 +254,7 @@ struct Told<'a> {
     warning: Option<String>,
 }
 
-impl Told<'_> {
+impl SetupResult<'_> {
     fn document(&self) -> Value {
         let mut document = json!({
             "ok": true,
@@ -275,7 +284,7 @@ impl Told<'_> {
     fn text(&self, output: &Output) -> Text {
         let file = self.settings.path().display();
         let title = self.client.title();
-        let said = match (self.entry.is_some(), self.changed, self.dry_run) {
+        let summary = match (self.entry.is_some(), self.changed, self.dry_run) {
             (true, false, _) => format!("Mimo is set up in {title} already, nothing to change"),
             (false, false, _) => format!("Mimo is not set up in {title}, nothing to remove"),
             (true, true, true) => format!("Mimo would be set up in {title}"),
@@ -283,13 +292,13 @@ impl Told<'_> {
             (true, true, false) => format!("Mimo is set up in {title}"),
             (false, true, false) => format!("Mimo is removed from {title}"),
         };
-        let made = match self.changed && !self.settings.exists() {
+        let created = match self.changed && !self.settings.exists() {
             true if self.dry_run => " (to be made)",
             true => " (made)",
             false => "",
         };
         let mut text = output.text();
-        text.push(&format!("{said}\n  file:   {file}{made}\n"));
+        text.push(&format!("{summary}\n  file:   {file}{created}\n"));
         if let Some(entry) = &self.entry {
             text.push(&format!("  starts: {}\n", line_of(entry)));
         }
@@ -303,7 +312,7 @@ impl Told<'_> {
                 _ => 0,
             };
             let line = match output.terminal {
-                true => cut(line, output.columns),
+                true => truncate(line, output.columns),
                 false => line.clone(),
             };
             text.paint(color, &line);
@@ -321,13 +330,13 @@ impl Told<'_> {
     /// What is left for the person to do.
     fn next(&self) -> Option<String> {
         let title = self.client.title();
-        let off = self.found.is_some_and(|found| found.is_off) && self.entry.is_some();
+        let is_off = self.found.is_some_and(|found| found.is_off) && self.entry.is_some();
         if self.dry_run {
             return self
                 .changed
                 .then(|| "run it without --dry-run to change the file".to_owned());
         }
-        match (off, self.changed) {
+        match (is_off, self.changed) {
             (true, _) => Some(format!("it is switched off there: switch it on in {title}")),
             (false, true) => Some(format!("restart {title}, so that it reads its settings")),
             (false, false) => None,
@@ -339,7 +348,7 @@ fn written(entry: &Entry) -> Value {
     json!({"command": entry.command, "args": entry.args})
 }
 
-/// The entry as a shell would be told.
+/// The entry as a command line for a shell.
 fn line_of(entry: &Entry) -> String {
     let words = std::iter::once(&entry.command).chain(&entry.args);
     let quoted = words.map(|word| match word.contains(char::is_whitespace) {

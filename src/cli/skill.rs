@@ -74,7 +74,7 @@ pub(super) fn run(
 
 /// Prints everything that is wrong with the manifest `file`.
 fn refused(file: &Path, refusals: &[Refusal], output: &Output) -> anyhow::Error {
-    output.reject(file, refusals, |refusal| {
+    output.report_diagnostics(file, refusals, |refusal| {
         json!({
             "path": refusal.path,
             "class": refusal.class.name(),

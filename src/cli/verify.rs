@@ -7,7 +7,7 @@ use anyhow::Result;
 use serde_json::{Value, json};
 
 use super::backup;
-use super::output::{Exit, Output, Progress, Text};
+use super::output::{Exit, Output, Progress, Text, counted};
 use crate::app;
 use crate::config::Config;
 use crate::failure::{Failure, Kind};
@@ -114,23 +114,25 @@ fn document(file: &Path, report: &Report, next: Option<&str>) -> Value {
 }
 
 fn shown(file: &Path, report: &Report, next: Option<&str>, output: &Output) -> Text {
-    let said = match report.is_whole() {
+    let state = match report.is_whole() {
         true => "is whole",
         false => "is not whole",
     };
     let mut text = output.text();
     text.push(&format!(
-        "{} {said}: {} memories, schema {}\n",
+        "{} {state}: {}, schema {}\n",
         file.display(),
-        report.memories,
+        counted(report.memories, "memory", "memories"),
         report.schema
     ));
+    let width = report.parts.iter().map(|part| part.name.len()).max();
+    let width = width.unwrap_or_default();
     for part in &report.parts {
         let (state, color) = match part.problems.is_empty() {
             true => ("ok", 32),
             false => ("wrong", 31),
         };
-        text.push(&format!("  {:13}  ", part.name));
+        text.push(&format!("  {:width$}  ", part.name));
         text.paint(color, state);
         text.push("\n");
         for problem in &part.problems {

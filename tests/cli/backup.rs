@@ -104,6 +104,13 @@ fn backup_is_one_private_file_with_everything() {
         "{}",
         checked.out
     );
+    let parts = checked.out.lines().filter(|line| line.ends_with("  ok"));
+    let widths: Vec<usize> = parts.map(str::len).collect();
+    assert!(
+        widths.len() > 3 && widths.iter().all(|width| *width == widths[0]),
+        "the states form a column: {}",
+        checked.out
+    );
     assert_eq!(names(&folder).len(), 1, "looking makes no file");
     // Another installation finds the memories in it.
     let other = Home::new();

@@ -371,7 +371,7 @@ fn broken_line_is_named_and_earlier_lines_stay() {
     let cut = json!({"format": "mimo-memories", "version": 1, "exported_at": "", "memories": 5});
     let file = home.file("in.jsonl", &format!("{cut}\n{good}\n"));
     let ran = home.run(&["memory", "import", &file.to_string_lossy()]);
-    assert!(ran.out.contains("4 memories are missing"), "{ran:?}");
+    assert!(ran.out.contains("counts 4 memories more than"), "{ran:?}");
     let none = home.run(&["memory", "import", "/no/such/file"]);
     assert_eq!(none.code, Some(1));
     assert!(

@@ -28,7 +28,7 @@ fn restore_brings_back_archived_memories_and_counts_them() {
     );
     assert!(dry.out.contains("minor two"), "{dry:?}");
     let cleaned = home.run(&["memory", "cleanup"]);
-    assert_eq!(cleaned.out, "3 memories were archived, 0 were erased\n");
+    assert_eq!(cleaned.out, "archived 3 memories, erased 0\n");
     // A memory protected since then was still archived by the cleanup, not
     // forgotten.
     home.edit(json!({"action": "protect", "ids": [ids[0]]}));
@@ -70,7 +70,7 @@ fn restore_brings_back_archived_memories_and_counts_them() {
     );
     let again = home.run(&["memory", "cleanup"]);
     assert_eq!(
-        again.out, "0 memories were archived, 0 were erased\n",
+        again.out, "archived 0 memories, erased 0\n",
         "what came back stays"
     );
     let one = home.run(&[
@@ -79,7 +79,10 @@ fn restore_brings_back_archived_memories_and_counts_them() {
         &ids[2].to_string(),
         &ids[3].to_string(),
     ]);
-    assert_eq!(one.out, "1 memories are back\n1 were not archived\n");
+    assert_eq!(
+        one.out,
+        "restored 1 memory\nleft 1 that had not been archived\n"
+    );
     let none = home.run(&["memory", "restore", "999"]);
     assert_eq!(none.code, Some(1));
     assert!(

@@ -53,9 +53,9 @@ impl Client {
         })
     }
 
-    /// The greeting every client begins with; gives the server's answer.
+    /// The handshake; returns the server's answer.
     pub(super) fn initialize(&mut self) -> Result<Value, Failure> {
-        let answer = self.request("initialize", hello())?;
+        let answer = self.request("initialize", initialize_params())?;
         self.write(&json!({"jsonrpc": "2.0", "method": "notifications/initialized"}))?;
         Ok(answer)
     }
@@ -121,8 +121,8 @@ impl Client {
             .collect())
     }
 
-    /// Closes its stdin, as a client does that quits; whether it ended well.
-    pub(super) fn leave(self) -> Result<bool, Failure> {
+    /// Closes its stdin, as a client does that quits; returns whether it exited with 0.
+    pub(super) fn close(self) -> Result<bool, Failure> {
         drop(self.input);
         let ended = self.process.wait();
         ended.map_err(|error| broken(&format!("its end cannot be waited for: {error}")))
@@ -140,7 +140,7 @@ fn is_answer(message: &Value) -> bool {
 }
 
 /// The parameters of `initialize`.
-pub(super) fn hello() -> Value {
+pub(super) fn initialize_params() -> Value {
     json!({
         "protocolVersion": "2025-11-25",
         "capabilities": {},

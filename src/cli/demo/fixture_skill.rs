@@ -30,10 +30,10 @@ impl FixtureSkill {
         environment: &Environment,
         clock: &dyn Clock,
     ) -> Result<Result<FixtureSkill, String>, Failure> {
-        let beside = environment.executable.as_deref().and_then(Path::parent);
-        let own = environment.data_folder.as_deref().and_then(Path::parent);
+        let executable_folder = environment.executable.as_deref().and_then(Path::parent);
+        let data_parent = environment.data_folder.as_deref().and_then(Path::parent);
         let mut why = "there is no folder for its program".to_owned();
-        for parent in [beside, own].into_iter().flatten() {
+        for parent in [executable_folder, data_parent].into_iter().flatten() {
             let Ok(program) = TemporaryFolder::make(parent, clock) else {
                 continue;
             };

@@ -6,12 +6,12 @@ use super::session::Session;
 use super::step_log::{StepLog, expect};
 use crate::failure::Failure;
 
-/// Whom to call when the site is down follows from three sentences, none of
+/// Who to call when the site is down follows from three sentences, none of
 /// which says it.
 pub(super) fn relate(session: &mut Session<'_>, log: &mut StepLog) -> Result<(), Failure> {
-    let told = "The ordering site runs on the shop computer. The shop computer depends on \
+    let text = "The ordering site runs on the shop computer. The shop computer depends on \
                 the router. Jonas maintains the router.";
-    let update = json!({"text": told, "accept": true});
+    let update = json!({"text": text, "accept": true});
     let stored = log.call(&mut session.client, "graph_update", update)?;
     let triples = stored["triples"].as_array().map_or(0, Vec::len);
     expect(triples == 3, || format!("it answered {stored}"))?;
@@ -21,7 +21,7 @@ pub(super) fn relate(session: &mut Session<'_>, log: &mut StepLog) -> Result<(),
     let paths = found["paths"].as_array().cloned().unwrap_or_default();
     let ends = |path: &&Value| path["entities"][3] == "thing:jonas";
     let path = paths.iter().find(ends);
-    log.note(drawn(path.unwrap_or(&Value::Null)));
+    log.note(path_text(path.unwrap_or(&Value::Null)));
     let predicates = json!(["runs_on", "depends_on", "^maintains"]);
     expect(
         path.is_some_and(|path| path["predicates"] == predicates),
@@ -30,7 +30,7 @@ pub(super) fn relate(session: &mut Session<'_>, log: &mut StepLog) -> Result<(),
 }
 
 /// A path as an arrow after the other; `^` was followed backwards.
-fn drawn(path: &Value) -> String {
+fn path_text(path: &Value) -> String {
     let names = path["entities"].as_array().cloned().unwrap_or_default();
     let mut names = names.iter().filter_map(Value::as_str);
     let mut text = names.next().unwrap_or_default().to_owned();

@@ -2,14 +2,14 @@
 
 use serde_json::json;
 
-use super::client::hello;
+use super::client::initialize_params;
 use super::session::Session;
 use super::step_log::{StepLog, expect};
 use crate::failure::Failure;
 
 pub(super) fn connect(session: &mut Session<'_>, log: &mut StepLog) -> Result<(), Failure> {
     let client = &mut session.client;
-    let answer = log.timed("initialize", hello(), || client.initialize())?;
+    let answer = log.timed("initialize", initialize_params(), || client.initialize())?;
     let server = &answer["serverInfo"];
     expect(server["name"] == "mimo", || {
         format!("serverInfo is {server}")

@@ -20,7 +20,7 @@ use std::time::Duration;
 use anyhow::Result;
 use serde_json::{Value, json};
 
-use super::output::{Output, Text, columns_of, cut};
+use super::output::{Output, Text, display_width, truncate};
 use super::serve::client_entry;
 use crate::clients;
 use crate::clock::Clock;
@@ -134,9 +134,9 @@ fn as_text(
         Some(_) => ("✗", 31),
     };
     let time = time(log.waited);
-    let room = output.columns.saturating_sub(6 + columns_of(&time));
-    let title = cut(title, room);
-    let gap = " ".repeat(room.saturating_sub(columns_of(&title)));
+    let room = output.columns.saturating_sub(6 + display_width(&time));
+    let title = truncate(title, room);
+    let gap = " ".repeat(room.saturating_sub(display_width(&title)));
     let mut text = output.text();
     text.push(&format!("{number:>2} "));
     text.paint(color, mark);
@@ -149,12 +149,12 @@ fn as_text(
     for line in &log.lines {
         match line {
             Line::Call(what, arguments) => {
-                let line = cut(&format!("{what} {}", brief(arguments)), room);
+                let line = truncate(&format!("{what} {}", brief(arguments)), room);
                 text.push("     ");
                 text.paint(36, &format!("→ {line}"));
                 text.push("\n");
             }
-            Line::Note(what) => text.push(&format!("     ← {}\n", cut(what, room))),
+            Line::Note(what) => text.push(&format!("     ← {}\n", truncate(what, room))),
         }
     }
     text.push("\n");
@@ -209,7 +209,7 @@ mod tests {
         let text = text.as_str();
         assert!(text.starts_with(" 3 ✓ A title"), "{text}");
         for line in text.lines() {
-            assert!(columns_of(line) <= 50, "{line}");
+            assert!(display_width(line) <= 50, "{line}");
             assert!(!line.contains('\x1b'), "{line}");
         }
     }

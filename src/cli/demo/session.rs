@@ -41,7 +41,7 @@ impl<'a> Session<'a> {
 
     /// The client leaves. Mimo must then end by itself without an error.
     pub(super) fn end(self) -> Result<(), Failure> {
-        let ended_well = self.client.leave()?;
+        let ended_well = self.client.close()?;
         let failed = || "Mimo failed when the client left".into();
         expect(ended_well, failed)
     }

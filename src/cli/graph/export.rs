@@ -8,8 +8,8 @@ use serde_json::json;
 
 use crate::app;
 use crate::caller::Reach;
-use crate::cli::files::{Sink, exported};
-use crate::cli::output::Output;
+use crate::cli::files::{ExportWriter, export_projects};
+use crate::cli::output::{Output, counted};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::failure::Failure;
@@ -58,43 +58,52 @@ pub(super) fn run(
     output: &Output,
 ) -> Result<()> {
     let graph = app::graph(config, clock)?;
-    let projects = exported(config, arguments.all);
-    let mut out = Sink::open(arguments.output.clone())?;
+    let projects = export_projects(config, arguments.all);
+    let mut writer = ExportWriter::open(arguments.output.clone())?;
     let reach = &config.grants().reach;
     let written = match arguments.format {
-        Format::Jsonl => lines(&graph, reach, projects, &mut out)?,
+        Format::Jsonl => lines(&graph, reach, projects, &mut writer)?,
         Format::Graphml | Format::Mermaid | Format::Html => {
             let (picture, left_out) = picture(&graph, reach, projects, arguments.limit)?;
-            out.write(&match arguments.format {
+            writer.write(&match arguments.format {
                 Format::Graphml => picture.graphml(),
                 Format::Mermaid => picture.mermaid(),
                 _ => picture.page(),
             })?;
             if left_out {
-                output.complain(format!(
-                    "mimo: the picture shows the first {} triples; --limit shows more\n",
-                    arguments.limit
+                output.print_error(format!(
+                    "mimo: the picture is limited to {}; --limit shows more\n",
+                    counted(arguments.limit, "triple", "triples")
                 ));
             }
             picture.arrows.len()
         }
     };
-    let Some(file) = out.close()? else {
+    let Some(file) = writer.finish()? else {
         return Ok(());
     };
     match output.json {
         true => output.document(&json!({"file": file.display().to_string(), "triples": written})),
-        false => output.print(format!("{written} triples in {}\n", file.display())),
+        false => output.print(format!(
+            "{} in {}\n",
+            counted(written, "triple", "triples"),
+            file.display()
+        )),
     }
 }
 
 /// Everything; how many triples that were.
-fn lines(graph: &Graph, reach: &Reach, projects: Vec<String>, out: &mut Sink) -> Result<usize> {
+fn lines(
+    graph: &Graph,
+    reach: &Reach,
+    projects: Vec<String>,
+    writer: &mut ExportWriter,
+) -> Result<usize> {
     let mut count = 0;
-    each(graph, reach, projects, |line| {
+    for_each_line(graph, reach, projects, |line| {
         count += usize::from(line.is_triple());
         let line = serde_json::to_string(line).map_err(Failure::internal)?;
-        out.write(&format!("{}\n", printable::json(&line)))?;
+        writer.write(&format!("{}\n", printable::json(&line)))?;
         Ok(true)
     })?;
     Ok(count)
@@ -109,19 +118,19 @@ fn picture(
 ) -> Result<(Picture, bool)> {
     let mut picture = Picture::default();
     let now = graph.now();
-    let all = each(graph, reach, projects, |line| {
+    let all = for_each_line(graph, reach, projects, |line| {
         Ok(picture.add(line, now, limit))
     })?;
     Ok((picture.without_isolated(), !all))
 }
 
-/// Hands everything to `take`, read a page at a time, until that has enough;
-/// whether it took all.
-fn each(
+/// Calls `visit` with each line, read a page at a time, until it returns false;
+/// returns whether every line was visited.
+fn for_each_line(
     graph: &Graph,
     reach: &Reach,
     projects: Vec<String>,
-    mut take: impl FnMut(&Line) -> Result<bool>,
+    mut visit: impl FnMut(&Line) -> Result<bool>,
 ) -> Result<bool> {
     let (mut written, mut after) = (Written::new(), 0);
     loop {
@@ -135,7 +144,7 @@ fn each(
         let (page, so_far) = app::run(async { Ok(page.await?) })?;
         written = so_far;
         for line in &page.lines {
-            if !take(line)? {
+            if !visit(line)? {
                 return Ok(false);
             }
         }

@@ -8,8 +8,8 @@ use serde_json::{Value, json};
 
 use crate::app;
 use crate::caller::{PROJECT_SHARED, Reach};
-use crate::cli::files::{at_line, documents, open};
-use crate::cli::output::{Output, Progress};
+use crate::cli::files::{open_input, read_documents, with_line_number};
+use crate::cli::output::{Output, Progress, counted};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::failure::Failure;
@@ -52,10 +52,10 @@ pub(super) fn run(
     let mut graph = GraphLines::new(config, clock)?;
     let mut waiting = 0;
     let progress = Progress::new(output, "lines");
-    let wanted = "name a file of `mimo graph export`, or the official memory server's memory.jsonl";
-    for (number, document) in documents(open(&arguments.file, wanted)?) {
-        let taken = document.and_then(|document| graph.take(&document));
-        taken.map_err(|failure| at_line(number, failure))?;
+    let hint = "name a file of `mimo graph export`, or the official memory server's memory.jsonl";
+    for (number, document) in read_documents(open_input(&arguments.file, hint)?) {
+        let added = document.and_then(|document| graph.add(&document));
+        added.map_err(|failure| with_line_number(number, failure))?;
         waiting += 1;
         if waiting == limits::GRAPH_PORTION_TRIPLES_MAX {
             waiting = 0;
@@ -86,14 +86,14 @@ impl GraphLines {
         })
     }
 
-    /// Takes one document.
-    pub(in crate::cli) fn take(&mut self, document: &Value) -> Result<(), Failure> {
+    /// Reads one document.
+    pub(in crate::cli) fn add(&mut self, document: &Value) -> Result<(), Failure> {
         self.importer.read(document)?;
         self.counts.lines += 1;
         Ok(())
     }
 
-    /// Stores everything that was taken.
+    /// Stores everything that was added.
     pub(in crate::cli) fn store(&mut self) -> Result<(), Failure> {
         for mut update in self.importer.take_updates() {
             update.visible = vec![PROJECT_SHARED.to_owned()];
@@ -124,18 +124,19 @@ fn print_counts(counts: &Counts, observations: usize, output: &Output) -> Result
         }));
     }
     let mut text = format!(
-        "{} triples are new, {} were updated, {} were there already\n",
-        counts.created, counts.updated, counts.known
+        "added {}, updated {}, found {} already there\n",
+        counted(counts.created, "triple", "triples"),
+        counts.updated,
+        counts.known
     );
     if counts.contradictions > 0 {
-        let closed = counts.contradictions;
-        text.push_str(&format!(
-            "{closed} older triples were contradicted and closed\n"
-        ));
+        let closed = counted(counts.contradictions, "older triple", "older triples");
+        text.push_str(&format!("closed {closed} by contradiction\n"));
     }
     if observations > 0 {
+        let skipped = counted(observations, "observation", "observations");
         text.push_str(&format!(
-            "{observations} observations are texts, not relations; `mimo memory import` takes them\n"
+            "skipped {skipped}: `mimo memory import` reads texts that are no relations\n"
         ));
     }
     output.print(text)

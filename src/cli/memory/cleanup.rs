@@ -6,7 +6,7 @@ use anyhow::Result;
 use serde_json::json;
 
 use crate::app;
-use crate::cli::output::{Output, Progress, cut};
+use crate::cli::output::{Output, Progress, counted, truncate};
 use crate::clock::Clock;
 use crate::config::{Config, RetentionSettings};
 use crate::memory::Memories;
@@ -53,14 +53,18 @@ pub(super) fn run(
         }));
     }
     let mut text = format!(
-        "{} memories were archived, {} were erased\n",
-        cleaned.idle + cleaned.beyond,
+        "archived {}, erased {}\n",
+        counted(cleaned.idle + cleaned.beyond, "memory", "memories"),
         cleaned.purged
     );
     if cleaned.more {
         text.push_str("more is due: run it again, or leave it to the next hour\n");
     }
     output.print(text)
+}
+
+fn days(count: u64) -> String {
+    counted(count, "day", "days")
 }
 
 /// What would happen, and to which memories.
@@ -79,11 +83,11 @@ fn list(memories: &Memories, settings: &RetentionSettings, output: &Output) -> R
         (
             &due.idle,
             format!(
-                "would be archived: not used for {} days and less important than {}, or for {} \
-                 days and less than {}",
-                settings.idle_days,
+                "would be archived: not used for {} and less important than {}, or for {} \
+                 and less than {}",
+                days(settings.idle_days),
                 settings.idle_importance,
-                settings.minor_days,
+                days(settings.minor_days),
                 settings.minor_importance
             ),
         ),
@@ -97,8 +101,8 @@ fn list(memories: &Memories, settings: &RetentionSettings, output: &Output) -> R
         (
             &due.expired,
             format!(
-                "would be erased: archived for {} days",
-                settings.restore_days
+                "would be erased: archived for {}",
+                days(settings.restore_days)
             ),
         ),
     ];
@@ -112,7 +116,7 @@ fn list(memories: &Memories, settings: &RetentionSettings, output: &Output) -> R
             let line = memory.content.split_whitespace();
             let line = line.collect::<Vec<_>>().join(" ");
             let line = format!("{:>8}  {:.2}  {line}", memory.id, memory.fields.importance);
-            text.push_str(&cut(&line, output.columns));
+            text.push_str(&truncate(&line, output.columns));
             text.push('\n');
         }
         if ids.len() > SHOWN {

@@ -8,8 +8,8 @@ use anyhow::Result;
 use serde_json::json;
 
 use crate::app;
-use crate::cli::files::{Sink, exported};
-use crate::cli::output::Output;
+use crate::cli::files::{ExportWriter, export_projects};
+use crate::cli::output::{Output, counted};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::failure::{Failure, Kind};
@@ -35,24 +35,24 @@ pub(super) struct Arguments {
     all: bool,
 }
 
-/// Where the lines go, and what that met.
-struct Target {
-    sink: Option<Sink>,
+/// The writer, the lines written and the error that ended the export.
+struct ExportState {
+    writer: Option<ExportWriter>,
     lines: usize,
-    met: Option<io::Error>,
+    error: Option<io::Error>,
 }
 
-impl Target {
+impl ExportState {
     fn write(&mut self, line: &str) -> Result<(), Failure> {
         self.lines += 1;
-        let Some(sink) = &mut self.sink else {
+        let Some(writer) = &mut self.writer else {
             return Ok(());
         };
-        let written = sink
+        let written = writer
             .write(&printable::json(line))
-            .and_then(|()| sink.write("\n"));
+            .and_then(|()| writer.write("\n"));
         written.map_err(|error| {
-            self.met = Some(error);
+            self.error = Some(error);
             Failure::new(Kind::Unavailable, "the export was cut off")
         })
     }
@@ -65,34 +65,38 @@ pub(super) fn run(
     output: &Output,
 ) -> Result<()> {
     let memories = app::memories(config, clock)?;
-    let projects = exported(config, arguments.all);
-    let target = Arc::new(Mutex::new(Target {
-        sink: Some(Sink::open(arguments.output.clone())?),
+    let projects = export_projects(config, arguments.all);
+    let state = Arc::new(Mutex::new(ExportState {
+        writer: Some(ExportWriter::open(arguments.output.clone())?),
         lines: 0,
-        met: None,
+        error: None,
     }));
-    let lines = target.clone();
-    let take = move |line: &str| {
-        let mut target = lines.lock().unwrap_or_else(PoisonError::into_inner);
-        target.write(line)
+    let shared = state.clone();
+    let write_line = move |line: &str| {
+        let mut state = shared.lock().unwrap_or_else(PoisonError::into_inner);
+        state.write(line)
     };
     let exported = app::run(memories.export(
         ProjectSet::readable(&config.grants().reach, &projects),
-        take,
+        write_line,
     ));
-    let mut target = target.lock().unwrap_or_else(PoisonError::into_inner);
-    if let Some(error) = target.met.take() {
+    let mut state = state.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(error) = state.error.take() {
         return Err(error.into());
     }
     exported?;
     // The first line is no memory.
-    let count = target.lines.saturating_sub(1);
-    let closed = target.sink.take().map(Sink::close).transpose()?;
+    let count = state.lines.saturating_sub(1);
+    let closed = state.writer.take().map(ExportWriter::finish).transpose()?;
     let Some(file) = closed.flatten() else {
         return Ok(());
     };
     match output.json {
         true => output.document(&json!({"file": file.display().to_string(), "memories": count})),
-        false => output.print(format!("{count} memories in {}\n", file.display())),
+        false => output.print(format!(
+            "{} in {}\n",
+            counted(count, "memory", "memories"),
+            file.display()
+        )),
     }
 }

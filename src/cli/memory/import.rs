@@ -7,9 +7,9 @@ use anyhow::Result;
 use serde_json::json;
 
 use crate::app;
-use crate::cli::files::{at_line, documents, open};
+use crate::cli::files::{open_input, read_documents, with_line_number};
 use crate::cli::graph::GraphLines;
-use crate::cli::output::{Output, Progress};
+use crate::cli::output::{Output, Progress, counted};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::failure::Failure;
@@ -43,20 +43,20 @@ pub(super) fn run(
     let mut graph = GraphLines::new(config, clock)?;
     let mut importer = Importer::new(&config.project).within(config.grants().reach);
     let progress = Progress::new(output, "memories");
-    let wanted = "name a file of `mimo memory export`, server-memory's memory.jsonl, or the JSON \
+    let hint = "name a file of `mimo memory export`, server-memory's memory.jsonl, or the JSON \
                   export of mcp-memory-service";
-    for (number, document) in documents(open(&arguments.file, wanted)?) {
-        let taken = document.and_then(|document| {
+    for (number, document) in read_documents(open_input(&arguments.file, hint)?) {
+        let added = document.and_then(|document| {
             if is_servers(&document) {
-                graph.take(&document)?;
+                graph.add(&document)?;
             }
             importer.take(&document)
         });
-        if let Err(failure) = taken {
+        if let Err(failure) = added {
             // What came before the broken line stays.
             store(&memories, &mut graph, &mut importer, &progress)?;
             progress.end();
-            return Err(at_line(number, failure).into());
+            return Err(with_line_number(number, failure).into());
         }
         if importer.is_full() {
             store(&memories, &mut graph, &mut importer, &progress)?;
@@ -95,19 +95,25 @@ fn print_counts(graph: &GraphLines, importer: &Importer, output: &Output) -> Res
         }));
     }
     let mut text = format!(
-        "{} memories are new, {} were merged with equal ones, {} were there already\n",
-        counts.created, counts.merged, counts.known
+        "added {}, merged {} with equal ones, found {} already there\n",
+        counted(counts.created, "memory", "memories"),
+        counts.merged,
+        counts.known
     );
     if graph.counts.created > 0 {
-        text.push_str(&format!("{} triples are new\n", graph.counts.created));
+        text.push_str(&format!(
+            "added {}\n",
+            counted(graph.counts.created, "triple", "triples")
+        ));
     }
     if importer.metadata > 0 {
-        let count = importer.metadata;
-        text.push_str(&format!("the metadata of {count} memories was left out\n"));
+        let count = counted(importer.metadata, "memory", "memories");
+        text.push_str(&format!("left out the metadata of {count}\n"));
     }
     if missing > 0 {
         text.push_str(&format!(
-            "{missing} memories are missing that the first line counts: was the file cut off?\n"
+            "the first line counts {} more than the file holds: was the file cut off?\n",
+            counted(missing, "memory", "memories")
         ));
     }
     output.print(text)

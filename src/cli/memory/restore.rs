@@ -6,7 +6,7 @@ use anyhow::Result;
 use serde_json::{Value, json};
 
 use crate::app;
-use crate::cli::output::{Exit, Output, Progress};
+use crate::cli::output::{Exit, Output, Progress, counted};
 use crate::clock::{Clock, Timestamp};
 use crate::config::Config;
 use crate::failure::{Failure, Kind};
@@ -57,7 +57,10 @@ pub(super) fn run(
     if arguments.dry_run {
         return match output.json {
             true => output.document(&json!({"dry_run": true, "restored": ids})),
-            false => output.print(format!("{} memories would be restored\n", ids.len())),
+            false => output.print(format!(
+                "would restore {}\n",
+                counted(ids.len(), "memory", "memories")
+            )),
         };
     }
     let progress = Progress::new(output, "memories");
@@ -77,14 +80,17 @@ pub(super) fn run(
             "failed": failed,
         }))?;
     } else {
-        let mut text = format!("{} memories are back\n", restored.restored.len());
+        let mut text = format!(
+            "restored {}\n",
+            counted(restored.restored.len(), "memory", "memories")
+        );
         if !restored.unchanged.is_empty() {
             let count = restored.unchanged.len();
-            text.push_str(&format!("{count} were not archived\n"));
+            text.push_str(&format!("left {count} that had not been archived\n"));
         }
         output.print(text)?;
         for (id, failure) in &restored.failed {
-            output.complain(format!("mimo: memory {id}: {}\n", failure.message));
+            output.print_error(format!("mimo: memory {id}: {}\n", failure.message));
         }
     }
     match restored.failed.is_empty() {

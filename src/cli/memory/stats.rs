@@ -7,7 +7,7 @@ use anyhow::Result;
 use serde_json::{Value, json};
 
 use crate::app;
-use crate::cli::output::Output;
+use crate::cli::output::{Output, counted};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::memory::inventory::{Group, Inventory};
@@ -60,7 +60,7 @@ impl Sum {
             self.superseded,
             self.archived,
             self.protected,
-            sized(self.bytes)
+            human_bytes(self.bytes)
         )
     }
 }
@@ -114,13 +114,15 @@ pub(super) fn run(
     }
     text.push_str("\nvectors\n");
     for of in &inventory.vectors {
-        let bytes = sized(of.vectors * of.dimensions * 4);
+        let bytes = human_bytes(of.vectors * of.dimensions * 4);
         text.push_str(&format!(
-            "  {}: {} of {} memories, {bytes}\n",
-            of.model, of.vectors, of.memories
+            "  {}: {} of {}, {bytes}\n",
+            of.model,
+            of.vectors,
+            counted(of.memories, "memory", "memories")
         ));
     }
-    text.push_str(&format!("\nfile: {}\n", sized(inventory.file_bytes)));
+    text.push_str(&format!("\nfile: {}\n", human_bytes(inventory.file_bytes)));
     text.push_str(&match last {
         None => "memories were not cleaned up yet\n".to_owned(),
         Some(run) => format!(
@@ -162,7 +164,7 @@ fn cleanup(run: Run) -> Value {
 }
 
 /// `1.5 MB`.
-fn sized(bytes: u64) -> String {
+fn human_bytes(bytes: u64) -> String {
     let (amount, unit) = match bytes {
         0..1_000 => return format!("{bytes} B"),
         1_000..1_000_000 => (bytes as f64 / 1e3, "KB"),

@@ -10,7 +10,7 @@ use serde_json::{Map, Value, json};
 use tokio::time::Instant;
 
 use crate::caller::Grants;
-use crate::cli::output::{Exit, Output, cut, quoted};
+use crate::cli::output::{Exit, Output, quoted, truncate};
 use crate::failure::{Failure, Kind};
 use crate::limits;
 use crate::printable;
@@ -113,22 +113,22 @@ pub(super) async fn run(
 
 /// Shows how an execution goes until it ends or waits for a person.
 async fn follow(procedures: &Procedures, grants: &Grants, id: &str, output: &Output) -> Result<()> {
-    let live = output.is_watched();
-    let begun = Instant::now();
+    let is_watched = output.is_watched();
+    let started = Instant::now();
     let mut last = String::new();
-    // A wait has an end, and a person may have more patience.
+    // One wait is bounded; the user may want to follow for longer.
     loop {
         let end = Instant::now() + Duration::from_secs(limits::PROCEDURE_WAIT_SECONDS_MAX);
-        let told = |execution: &Execution| {
+        let report = |execution: &Execution| {
             let now = format!("{:12} {}", execution.status, execution.state);
-            if live && now != last {
-                let seconds = begun.elapsed().as_secs_f64();
-                let line = cut(&format!("{seconds:7.2} s  {now}"), output.columns);
-                output.complain(format!("{line}\n"));
+            if is_watched && now != last {
+                let seconds = started.elapsed().as_secs_f64();
+                let line = truncate(&format!("{seconds:7.2} s  {now}"), output.columns);
+                output.print_error(format!("{line}\n"));
                 last = now;
             }
         };
-        procedures.wait(grants, id, end, told).await?;
+        procedures.wait(grants, id, end, report).await?;
         if !procedures.execution(grants, id).await?.status.is_active() {
             break;
         }
@@ -137,7 +137,7 @@ async fn follow(procedures: &Procedures, grants: &Grants, id: &str, output: &Out
     let document = view::execution(&execution, &machine);
     match output.json || !output.terminal {
         true => output.document(&document)?,
-        false => output.print(ending(&document))?,
+        false => output.print(summary(&document))?,
     }
     match document["status"].as_str() {
         Some("completed") => Ok(()),
@@ -146,7 +146,7 @@ async fn follow(procedures: &Procedures, grants: &Grants, id: &str, output: &Out
 }
 
 /// How it ended, for a person.
-fn ending(document: &Value) -> String {
+fn summary(document: &Value) -> String {
     let text = |value: &Value| printable::line(value.as_str().unwrap_or_default()).into_owned();
     let id = text(&document["execution_id"]);
     let mut shown = format!(
@@ -269,9 +269,9 @@ pub(super) async fn history(
             of("action"),
             each["arguments"]
         );
-        let _ = writeln!(text, "{}", cut(&line, output.columns));
+        let _ = writeln!(text, "{}", truncate(&line, output.columns));
     }
-    output.print(text + &ending(&document))
+    output.print(text + &summary(&document))
 }
 
 pub(super) async fn approve(
@@ -297,23 +297,23 @@ pub(super) async fn approve(
             .hint("run mimo procedure approve by hand, in a terminal")
             .into());
     }
-    let shown = ending(&view::execution(&execution, &machine));
-    output.complain(format!("{shown}Type yes for \"{}\": ", decision.name()));
+    let shown = summary(&view::execution(&execution, &machine));
+    output.print_error(format!("{shown}Type yes for \"{}\": ", decision.name()));
     let mut answer = String::new();
     io::stdin().lock().read_line(&mut answer)?;
     if answer.trim() != "yes" {
         return Err(Failure::new(Kind::Cancelled, "nothing was decided").into());
     }
     procedures
-        .decide(grants, id, decision, &person(), &arguments.note)
+        .decide(grants, id, decision, &user_name(), &arguments.note)
         .await?;
-    let top = procedures.root_of(grants, id).await?;
-    procedures.resume(grants, &top).await?;
-    follow(procedures, grants, &top, output).await
+    let root = procedures.root_of(grants, id).await?;
+    procedures.resume(grants, &root).await?;
+    follow(procedures, grants, &root, output).await
 }
 
-/// Who sits at the terminal, as the system knows them.
-fn person() -> String {
+/// The account name of the user at the terminal.
+fn user_name() -> String {
     let uid = nix::unistd::Uid::current();
     match nix::unistd::User::from_uid(uid) {
         Ok(Some(user)) => user.name,

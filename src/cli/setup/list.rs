@@ -11,7 +11,7 @@ use crate::clients::file::Settings;
 use crate::clients::{Client, FoundEntry};
 use crate::config::Environment;
 
-/// How one settings file stands.
+/// The state of one settings file.
 struct Row {
     client: Client,
     file: PathBuf,
@@ -45,17 +45,17 @@ pub(super) fn run(environment: &Environment, output: &Output) -> Result<()> {
 }
 
 fn row(client: Client, file: PathBuf, environment: &Environment) -> Row {
-    let looked = Settings::read(&file).and_then(|settings| {
+    let found_there = Settings::read(&file).and_then(|settings| {
         let found = client.find(settings.text());
         let found = found.map_err(|mistake| not_understood(&settings, &mistake))?;
         Ok((settings.exists(), found))
     });
-    let (state, why, found) = match looked {
+    let (state, why, found) = match found_there {
         Err(failure) => ("broken", failure.message, None),
         Ok((false, _)) => ("no file", String::new(), None),
         Ok((true, None)) => ("not set up", String::new(), None),
         Ok((true, Some(found))) => {
-            let (state, why) = standing(&found, environment.executable.as_deref());
+            let (state, why) = entry_state(&found, environment.executable.as_deref());
             (state, why, Some(found))
         }
     };
@@ -68,7 +68,7 @@ fn row(client: Client, file: PathBuf, environment: &Environment) -> Row {
     }
 }
 
-fn standing(found: &FoundEntry, executable: Option<&Path>) -> (&'static str, String) {
+fn entry_state(found: &FoundEntry, executable: Option<&Path>) -> (&'static str, String) {
     let Some(entry) = found.entry.as_ref().filter(|_| found.remote_key.is_none()) else {
         return ("other", "its entry mimo starts no program".to_owned());
     };

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use super::{refused, reload};
 use crate::app;
-use crate::cli::output::{Exit, Output, Text};
+use crate::cli::output::{Exit, Output, Text, counted};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::failure::{Failure, Kind};
@@ -46,8 +46,8 @@ pub(super) struct Arguments {
     yes: bool,
 }
 
-/// A tool that waits.
-struct Waiting {
+/// A tool that waits for approval.
+struct PendingTool {
     skill: SkillName,
     identity: Identity,
     tool: Tool,
@@ -65,59 +65,59 @@ pub(super) fn run(
     let path = &config.skills.manifest;
     let names = manifest::names(path).map_err(|refusals| refused(path, &refusals, output))?;
     let approvals = app::approvals(config)?;
-    let waiting = waiting(arguments, config, &approvals, &names)?;
-    if waiting.is_empty() {
+    let pending = pending(arguments, config, &approvals, &names)?;
+    if pending.is_empty() {
         return match output.json {
             true => output.document(&document(&[], &[])),
             false => output.print("nothing waits for approval\n"),
         };
     }
-    let asks = !arguments.yes && output.terminal && std::io::stdin().is_terminal();
+    let is_interactive = !arguments.yes && output.terminal && std::io::stdin().is_terminal();
     let mut approved = Vec::new();
-    for each in &waiting {
+    for each in &pending {
         if !output.json {
             output.print(text(each, output))?;
         }
-        if arguments.yes || (asks && !output.json && agreed(each, output)?) {
+        if arguments.yes || (is_interactive && !output.json && confirm(each, output)?) {
             approved.push(each);
         }
     }
     if !approved.is_empty() {
         approve(&approved, &approvals)?;
     }
-    let told = match approved.is_empty() {
+    let answers = match approved.is_empty() {
         true => Vec::new(),
-        false => reload::ask(config, clock, Command::Approvals, Duration::ZERO)?,
+        false => reload::ask_instances(config, clock, Command::Approvals, Duration::ZERO)?,
     };
     if output.json {
-        output.document(&document(&waiting, &approved))?;
+        output.document(&document(&pending, &approved))?;
     } else {
-        output.print(summary(approved.len(), waiting.len()))?;
-        for (mimo, _) in told.iter().filter(|(_, answer)| answer.is_none()) {
+        output.print(summary(approved.len(), pending.len()))?;
+        for (mimo, _) in answers.iter().filter(|(_, answer)| answer.is_none()) {
             let pid = mimo.pid;
             let text = format!("mimo: the Mimo {pid} did not answer; it reads it when it starts\n");
-            output.complain(text);
+            output.print_error(text);
         }
     }
-    match approved.len() == waiting.len() || asks {
+    match approved.len() == pending.len() || is_interactive {
         true => Ok(()),
         false => Err(Exit(1).into()),
     }
 }
 
 /// What waits, of what was asked for.
-fn waiting(
+fn pending(
     arguments: &Arguments,
     config: &Config,
     approvals: &Approvals,
     names: &[SkillName],
-) -> Result<Vec<Waiting>, Failure> {
-    let wanted = |name: &SkillName| {
+) -> Result<Vec<PendingTool>, Failure> {
+    let is_selected = |name: &SkillName| {
         let named = arguments.skill.as_deref();
         named.is_none_or(|named| named == name.as_str())
     };
     if let Some(named) = &arguments.skill
-        && !names.iter().any(wanted)
+        && !names.iter().any(is_selected)
     {
         let known: Vec<&str> = names.iter().map(SkillName::as_str).collect();
         let failure = Failure::new(Kind::NotFound, format!("there is no skill {named}"));
@@ -128,9 +128,9 @@ fn waiting(
     }
     let pins = app::run(approvals.load())?;
     let cache = ToolCache::in_folder(config.data_folder.clone());
-    let (mut waiting, mut seen) = (Vec::new(), false);
+    let (mut pending, mut is_listed) = (Vec::new(), false);
     for (skill, (identity, tools)) in cache.latest() {
-        if !names.contains(&skill) || !wanted(&skill) {
+        if !names.contains(&skill) || !is_selected(&skill) {
             continue;
         }
         let (states, _) = pins.judge(&skill, &identity, &tools, app::first_use(config));
@@ -142,13 +142,13 @@ fn waiting(
             {
                 continue;
             }
-            seen = true;
+            is_listed = true;
             let why = match states.get(&tool.name) {
                 Some(ApprovalState::New) => "new",
                 Some(ApprovalState::Changed(_)) => "changed",
                 _ => continue,
             };
-            waiting.push(Waiting {
+            pending.push(PendingTool {
                 skill: skill.clone(),
                 identity: identity.clone(),
                 tool: tool.clone(),
@@ -157,17 +157,17 @@ fn waiting(
             });
         }
     }
-    match (&arguments.tool, seen) {
+    match (&arguments.tool, is_listed) {
         (Some(tool), false) => {
             let message = format!("no tool {tool} was listed by that skill");
             Err(Failure::new(Kind::NotFound, message)
                 .hint("a skill lists its tools when it first runs; is the name spelt right?"))
         }
-        _ => Ok(waiting),
+        _ => Ok(pending),
     }
 }
 
-fn approve(approved: &[&Waiting], approvals: &Approvals) -> Result<(), Failure> {
+fn approve(approved: &[&PendingTool], approvals: &Approvals) -> Result<(), Failure> {
     let tools: Vec<_> = approved
         .iter()
         .map(|each| {
@@ -181,24 +181,24 @@ fn approve(approved: &[&Waiting], approvals: &Approvals) -> Result<(), Failure> 
     })
 }
 
-fn agreed(waiting: &Waiting, output: &Output) -> Result<bool> {
-    let name = printable::line(&waiting.tool.name);
-    output.print(format!("approve {name} of {}? [y/N] ", waiting.skill))?;
+fn confirm(pending: &PendingTool, output: &Output) -> Result<bool> {
+    let name = printable::line(&pending.tool.name);
+    output.print(format!("approve {name} of {}? [y/N] ", pending.skill))?;
     std::io::stdout().flush()?;
     let mut line = String::new();
     std::io::stdin().read_line(&mut line)?;
     Ok(matches!(line.trim(), "y" | "Y" | "yes"))
 }
 
-fn text(waiting: &Waiting, output: &Output) -> Text {
-    let name = printable::line(&waiting.tool.name);
-    let why = match waiting.why {
+fn text(pending: &PendingTool, output: &Output) -> Text {
+    let name = printable::line(&pending.tool.name);
+    let why = match pending.why {
         "new" => "nobody has approved it yet",
         _ => "it is not what was approved",
     };
     let mut text = output.text();
-    text.push(&format!("{} {name}: {why}\n", waiting.skill));
-    for line in &waiting.difference {
+    text.push(&format!("{} {name}: {why}\n", pending.skill));
+    for line in &pending.difference {
         let color = match line.as_bytes().first() {
             Some(b'-') => 31,
             _ => 32,
@@ -210,16 +210,18 @@ fn text(waiting: &Waiting, output: &Output) -> Text {
     text
 }
 
-fn summary(approved: usize, waiting: usize) -> String {
-    match (approved, waiting - approved) {
-        (approved, 0) => format!("approved {approved}\n"),
-        (0, rest) => format!("approved none; {rest} wait (--yes approves what is shown)\n"),
-        (approved, rest) => format!("approved {approved}; {rest} wait\n"),
+fn summary(approved: usize, pending: usize) -> String {
+    let rest = pending - approved;
+    let done = counted(approved, "tool", "tools");
+    match (approved, rest) {
+        (_, 0) => format!("approved {done}\n"),
+        (0, _) => format!("approved none; {rest} pending (--yes approves what is shown)\n"),
+        _ => format!("approved {done}; {rest} pending\n"),
     }
 }
 
-fn document(waiting: &[Waiting], approved: &[&Waiting]) -> Value {
-    let shown = |each: &Waiting| {
+fn document(pending: &[PendingTool], approved: &[&PendingTool]) -> Value {
+    let shown = |each: &PendingTool| {
         json!({
             "skill": each.skill.as_str(),
             "tool": each.tool.name,
@@ -227,10 +229,10 @@ fn document(waiting: &[Waiting], approved: &[&Waiting]) -> Value {
             "difference": each.difference,
         })
     };
-    let all = approved.len() == waiting.len();
+    let all = approved.len() == pending.len();
     let approved: Vec<Value> = approved.iter().map(|each| shown(each)).collect();
     let pending = match approved.is_empty() {
-        true => waiting.iter().map(shown).collect(),
+        true => pending.iter().map(shown).collect(),
         // With --json it is all or nothing.
         false => Vec::new(),
     };

@@ -41,7 +41,7 @@ pub(super) struct CheckArguments {
 }
 
 pub(super) fn list(config: &Config, layers: &Layers, output: &Output) -> Result<()> {
-    tell(&config.skills.manifest, config, layers, output)
+    print_skills(&config.skills.manifest, config, layers, output)
 }
 
 pub(super) fn run(
@@ -57,12 +57,12 @@ pub(super) fn run(
             let hint = "check the spelling; without a name, Mimo's own skills.json is checked";
             Err(Failure::new(Kind::NotFound, message).hint(hint).into())
         }
-        Some(file) => tell(file, config, &layers(), output),
-        None => tell(&config.skills.manifest, config, &layers(), output),
+        Some(file) => print_skills(file, config, &layers(), output),
+        None => print_skills(&config.skills.manifest, config, &layers(), output),
     }
 }
 
-fn tell(file: &Path, config: &Config, layers: &Layers, output: &Output) -> Result<()> {
+fn print_skills(file: &Path, config: &Config, layers: &Layers, output: &Output) -> Result<()> {
     let rules = app::skill_rules(config);
     let manifest =
         manifest::load(file, &rules).map_err(|refusals| refused(file, &refusals, output))?;
@@ -81,7 +81,7 @@ fn tell(file: &Path, config: &Config, layers: &Layers, output: &Output) -> Resul
         false => {
             let mut text = output.text();
             text.push(&format!("{}\n", table(&manifest, output)));
-            doctor::tell_sandbox(layers, &mut text);
+            doctor::push_sandbox(layers, &mut text);
             output.print(text)
         }
     }

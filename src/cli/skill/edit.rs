@@ -38,8 +38,8 @@ pub(super) struct AddArguments {
     /// A file or folder that it may read and change
     #[arg(long, value_name = "PATH")]
     write: Vec<String>,
-    /// none or outbound
-    #[arg(long, value_name = "WHOM", value_parser = ["none", "outbound"])]
+    /// Network access: none or outbound
+    #[arg(long, value_name = "ACCESS", value_parser = ["none", "outbound"])]
     network: Option<String>,
     /// Start it with Mimo, not at its first use
     #[arg(long)]
@@ -68,17 +68,17 @@ pub(super) fn add(arguments: &AddArguments, config: &Config, output: &Output) ->
         manifest::check(&changed, &app::skill_rules(config)).map_err(Refused::File)?;
         Ok(changed)
     })?;
-    told("added", name, config, output)
+    print_change("added", name, config, output)
 }
 
 pub(super) fn remove(arguments: &RemoveArguments, config: &Config, output: &Output) -> Result<()> {
     let name = &arguments.name;
     // Not checked: a file with mistakes is put right by taking them out.
     change(config, output, |bytes| edit::remove(bytes, name))?;
-    told("removed", name, config, output)
+    print_change("removed", name, config, output)
 }
 
-fn told(word: &str, name: &str, config: &Config, output: &Output) -> Result<()> {
+fn print_change(word: &str, name: &str, config: &Config, output: &Output) -> Result<()> {
     let path = config.skills.manifest.display().to_string();
     match output.json {
         true => output.document(&json!({"ok": true, word: name, "file": path})),

@@ -12,7 +12,7 @@ use nix::poll::{PollFd, PollFlags, poll};
 use serde_json::json;
 
 use super::refused;
-use crate::cli::output::{Exit, Output};
+use crate::cli::output::{Exit, Output, counted};
 use crate::config::Config;
 use crate::failure::{Failure, Kind};
 use crate::limits;
@@ -47,11 +47,11 @@ pub(super) struct Arguments {
 pub(super) fn run(arguments: &Arguments, config: &Config, output: &Output) -> Result<()> {
     let folder = config.skill_log_folder();
     let only = match &arguments.skill {
-        Some(name) => Some(known(name, &folder, config, output)?),
+        Some(name) => Some(find_skill(name, &folder, config, output)?),
         None => None,
     };
     let mut readers = BTreeMap::new();
-    let mut entries = look(&mut readers, &folder, only.as_ref())?;
+    let mut entries = read_new(&mut readers, &folder, only.as_ref())?;
     // The times are all of one form, so their texts sort as they do.
     entries.sort_by(|(_, one), (_, other)| one.at.cmp(&other.at));
     let last = entries.len().saturating_sub(arguments.lines);
@@ -61,25 +61,25 @@ pub(super) fn run(arguments: &Arguments, config: &Config, output: &Output) -> Re
     }
     loop {
         wait_for_more()?;
-        print(&look(&mut readers, &folder, only.as_ref())?, output)?;
+        print(&read_new(&mut readers, &folder, only.as_ref())?, output)?;
     }
 }
 
-/// Lets some time pass, unless whoever reads has left.
+/// Waits for the next look; ends the command once the reader of stdout has left.
 fn wait_for_more() -> Result<()> {
     let stdout = io::stdout();
-    // No event but the reader's leaving, which always comes.
+    // No events are asked for: poll reports the closed reader anyway.
     let mut reader = [PollFd::new(stdout.as_fd(), PollFlags::empty())];
     match poll(&mut reader, limits::SKILL_LOG_LOOK_MILLIS) {
         Ok(_) if reader[0].any() == Some(true) => Err(Exit(0).into()),
-        // Stopped in between and continued: no time is owed to anybody.
+        // SIGSTOP and SIGCONT interrupt the wait: look at once.
         Ok(_) | Err(Errno::EINTR) => Ok(()),
         Err(error) => Err(io::Error::from(error).into()),
     }
 }
 
 /// The skill `name`, if it has a log or stands in the manifest.
-fn known(name: &str, folder: &Path, config: &Config, output: &Output) -> Result<SkillName> {
+fn find_skill(name: &str, folder: &Path, config: &Config, output: &Output) -> Result<SkillName> {
     let mut names = logs::names(folder).map_err(|error| unreadable(folder, &error))?;
     let find = |names: &[SkillName]| names.iter().find(|each| each.as_str() == name).cloned();
     if let Some(found) = find(&names) {
@@ -102,8 +102,8 @@ fn known(name: &str, folder: &Path, config: &Config, output: &Output) -> Result<
     Err(failure.hint(hint).into())
 }
 
-/// What is new in the logs; of one that was not read before, all.
-fn look(
+/// The new entries of the logs; every entry of a log that was not read before.
+fn read_new(
     readers: &mut BTreeMap<SkillName, Reader>,
     folder: &Path,
     only: Option<&SkillName>,
@@ -143,15 +143,18 @@ fn print(entries: &[(SkillName, Entry)], output: &Output) -> Result<()> {
             document["skill"] = json!(name.as_str());
             text.push(&printable::json(&document.to_string()));
         } else {
-            let (color, told) = match &entry.what {
+            let (color, shown) = match &entry.what {
                 What::Started(mimo) => (32, format!("started by mimo {mimo}")),
                 What::Line(line) => (0, line.clone()),
-                What::LeftOut(bytes) => (33, format!("({bytes} bytes left out)")),
+                What::LeftOut(bytes) => (
+                    33,
+                    format!("({} left out)", counted(*bytes, "byte", "bytes")),
+                ),
                 What::Ended(why) => (31, format!("ended: {why}")),
             };
             text.paint(2, &format!("{} {name}[{}]", entry.at, entry.pid));
             text.push(" ");
-            text.paint(color, &printable::line(&told));
+            text.paint(color, &printable::line(&shown));
         }
         text.push("\n");
     }

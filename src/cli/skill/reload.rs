@@ -1,5 +1,5 @@
 //! `mimo skill reload`: checks the manifest, then has every Mimo that runs on
-//! this data folder load it, and tells what became of each.
+//! this data folder load it, and prints what became of each.
 
 use std::time::Duration;
 
@@ -34,14 +34,17 @@ pub(super) fn run(config: &Config, clock: &dyn Clock, output: &Output) -> Result
     let path = &config.skills.manifest;
     let manifest = manifest::load(path, &app::skill_rules(config))
         .map_err(|refusals| refused(path, &refusals, output))?;
-    let start = manifest.skills.iter();
-    let start = start.map(|skill| skill.spec.timeouts.initialize).max();
-    let answers = ask(config, clock, Command::Reload, start.unwrap_or_default())?;
-    let well = answers.iter().all(|(_, answer)| went_well(answer));
+    let timeouts = manifest
+        .skills
+        .iter()
+        .map(|skill| skill.spec.timeouts.initialize);
+    let timeout = timeouts.max().unwrap_or_default();
+    let answers = ask_instances(config, clock, Command::Reload, timeout)?;
+    let succeeded = answers.iter().all(|(_, answer)| has_succeeded(answer));
     if output.json {
         let mimos: Vec<Value> = answers.iter().map(document).collect();
         let file = path.display().to_string();
-        output.document(&json!({"ok": well, "file": file, "mimos": mimos}))?;
+        output.document(&json!({"ok": succeeded, "file": file, "mimos": mimos}))?;
     } else if answers.is_empty() {
         output.print(format!(
             "{} is right; no Mimo runs on {}, the next one reads it\n",
@@ -49,13 +52,13 @@ pub(super) fn run(config: &Config, clock: &dyn Clock, output: &Output) -> Result
             config.data_folder.display()
         ))?;
     } else {
-        let mut told = output.text();
+        let mut text = output.text();
         for answer in &answers {
-            tell(answer, &mut told);
+            push_answer(answer, &mut text);
         }
-        output.print(told)?;
+        output.print(text)?;
     }
-    match well {
+    match succeeded {
         true => Ok(()),
         false => Err(Exit(1).into()),
     }
@@ -64,21 +67,21 @@ pub(super) fn run(config: &Config, clock: &dyn Clock, output: &Output) -> Result
 /// A Mimo and what it answered, if it did.
 type Answer = (Instance, Option<Value>);
 
-/// Asks every Mimo of the data folder; waits `patience` and a little more.
-pub(super) fn ask(
+/// Asks every Mimo of the data folder; waits `timeout` plus `ASK_SECONDS_MAX`.
+pub(super) fn ask_instances(
     config: &Config,
     clock: &dyn Clock,
     command: Command,
-    patience: Duration,
+    timeout: Duration,
 ) -> Result<Vec<Answer>, Failure> {
     let folder = config.running_folder();
-    let patience = patience.saturating_add(Duration::from_secs(limits::ASK_SECONDS_MAX));
+    let timeout = timeout.saturating_add(Duration::from_secs(limits::ASK_SECONDS_MAX));
     let id = clock.new_id();
     app::run(async {
         let instances = instances::running_instances(&folder);
         let asked = match instances {
             Ok(instances) => {
-                instances::send_command(&folder, instances, command, &id, patience).await
+                instances::send_command(&folder, instances, command, &id, timeout).await
             }
             Err(error) => Err(error),
         };
@@ -92,7 +95,7 @@ pub(super) fn ask(
     })
 }
 
-fn went_well(answer: &Option<Value>) -> bool {
+fn has_succeeded(answer: &Option<Value>) -> bool {
     let Some(answer) = answer else {
         return false;
     };
@@ -101,20 +104,20 @@ fn went_well(answer: &Option<Value>) -> bool {
 }
 
 fn document((mimo, answer): &Answer) -> Value {
-    let mut document = answer
-        .clone()
-        .unwrap_or_else(|| json!({"ok": false, "error": {"kind": "timeout", "message": SILENT}}));
+    let mut document = answer.clone().unwrap_or_else(
+        || json!({"ok": false, "error": {"kind": "timeout", "message": NO_ANSWER}}),
+    );
     document["pid"] = json!(mimo.pid);
     document
 }
 
-const SILENT: &str = "it did not answer in time, or ended";
+const NO_ANSWER: &str = "it did not answer in time, or ended";
 
-fn tell((mimo, answer): &Answer, text: &mut Text) {
+fn push_answer((mimo, answer): &Answer, text: &mut Text) {
     let head = format!("mimo {}", mimo.pid);
     let Some(answer) = answer else {
         text.paint(31, &head);
-        return text.push(&format!(": {SILENT}\n"));
+        return text.push(&format!(": {NO_ANSWER}\n"));
     };
     if answer["ok"] != true {
         let word = |key: &str| printable::line(answer["error"][key].as_str().unwrap_or_default());
