@@ -226,6 +226,7 @@ impl Core {
             Effect::Refuse(call, why) => state.settle(call, Err(why)),
             Effect::Changed => {
                 state.judge(self.first_use);
+                state.allow_questions();
                 self.changed.send_modify(|count| *count += 1);
             }
             Effect::Reloaded(outcome) => {
@@ -296,6 +297,8 @@ impl Core {
     fn listed(self: &Arc<Self>, state: &mut State, run: Run, spec: &SkillSpec, tools: Arc<[Tool]>) {
         state.remember_list(spec, &tools);
         self.step(state, Event::Listed(run, tools));
+        // A new run of a known list changes nothing else.
+        state.allow_questions();
     }
 }
 

@@ -185,7 +185,7 @@ async fn skill_may_request_only_offered_capabilities() {
     let mut skill = Started::new(fake("f", "ok"), downstream);
     let (link, ..) = skill.ready().await;
     for (method, expected) in [
-        ("sampling/createMessage", r#""skill": "f""#),
+        ("sampling/createMessage", r#""text": "[From the skill f] ""#),
         ("elicitation/create", r#""code": -32601"#),
         ("roots/list", r#""code": -32601"#),
         ("nonsense", r#""code": -32601"#),
@@ -235,6 +235,19 @@ async fn a_question_never_reaches_another_caller() {
         biased;
         _ = other => panic!("it never answers"),
         refused = ask(handlers("one", true)) => assert!(refused.contains("-32601"), "{refused}"),
+    }
+}
+
+#[tokio::test]
+async fn a_question_outside_of_any_call_reaches_nobody() {
+    skip_unless!(python);
+    let downstream = Arc::new(Client {
+        offers: vec!["sampling", "elicitation", "roots"],
+    });
+    let mut skill = Started::new(fake("f", "ask-early"), downstream);
+    skill.ready().await;
+    for method in ["sampling/createMessage", "elicitation/create", "roots/list"] {
+        skill.stderr(&format!("{method}: -32601")).await;
     }
 }
 

@@ -39,6 +39,9 @@ def tool(name, read=False):
 tools = [tool(name, name == "echo") for name in ("echo", "count", "ask", "wait", "grow", "swap")]
 
 
+QUESTIONS = ("sampling/createMessage", "elicitation/create", "roots/list")
+
+
 def flood(descriptor):
     block = b"this is no message\n" * 3000
     while True:
@@ -126,6 +129,8 @@ def handle(request):
         )
     elif method == "tools/list":
         answer(request, listing(request))
+        for asked in QUESTIONS if mode == "ask-early" else ():
+            say({"jsonrpc": "2.0", "id": asked, "method": asked, "params": {}})
         for descriptor in {"flood": (1, 2), "flood-out": (1,), "flood-err": (2,)}.get(mode, ()):
             threading.Thread(target=flood, args=(descriptor,), daemon=True).start()
     elif method == "tools/call":
@@ -134,6 +139,9 @@ def handle(request):
         print("cancelled", request["params"]["requestId"], file=sys.stderr, flush=True)
     elif method == "resources/list":
         answer(request, {"resources": [], "given": request.get("params")})
+    elif method is None and request.get("id") in QUESTIONS:
+        code = request.get("error", {}).get("code", "answered")
+        print(f"{request['id']}: {code}", file=sys.stderr, flush=True)
     elif method is None and request.get("id") == "s1":
         said = request.get("result", request.get("error"))
         answer(waiting.pop("asked"), text(json.dumps(said, sort_keys=True)))

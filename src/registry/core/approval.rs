@@ -127,6 +127,20 @@ impl State {
     }
 }
 
+impl State {
+    /// A skill may ask the client once each of its tools is approved.
+    pub(super) fn allow_questions(&self) {
+        for child in self.children.values() {
+            let judged = self.judged.get(&child.spec.name);
+            let approved = |state: &ApprovalState| matches!(state, ApprovalState::Approved);
+            let allowed = judged.is_some_and(|judged| judged.approvals.values().all(approved));
+            if let Some((client, _)) = &child.ready {
+                client.allow_questions(allowed);
+            }
+        }
+    }
+}
+
 /// Starts a child once the pins are known; a start that fails for want of them
 /// is tried again like any other.
 pub(super) struct GatedLauncher {

@@ -13,8 +13,8 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use super::message::{self, Message};
+use super::questions::on_request;
 use super::{CallError, Inner, Outgoing};
-use crate::caller::AskClient;
 use crate::failure::{Failure, Kind};
 use crate::limits;
 use crate::wire::frame;
@@ -153,94 +153,4 @@ fn on_progress(inner: &Inner, params: &RawValue) -> bool {
         pending.and_then(|pending| pending.handlers.progress.clone())
     };
     progress.inspect(|report| report(params)).is_some()
-}
-
-/// Who answers a request of the skill's own.
-enum Recipient {
-    /// The client whose call is open.
-    Caller(AskClient),
-    /// The client that Mimo serves over stdio.
-    Downstream,
-    Nobody(&'static str),
-}
-
-/// Finds the client that a question concerns. The protocol does not say which
-/// call a question belongs to, so it is put to nobody where the open calls are
-/// those of several clients: one of them could be shown what concerns another.
-fn recipient(inner: &Inner) -> Recipient {
-    let state = inner.state();
-    let mut sessions = state.pending.values().map(|open| &open.handlers.session);
-    let session = sessions.next().cloned().flatten();
-    if sessions.any(|other| *other != session) {
-        return Recipient::Nobody("calls of several clients are open, and this may concern any");
-    }
-    // Of several calls of one client the newest is the likeliest.
-    let asking = state.pending.iter().filter_map(|(id, open)| {
-        let ask = open.handlers.ask.as_ref()?;
-        Some((id, ask))
-    });
-    match asking.max_by_key(|(id, _)| **id) {
-        Some((_, ask)) => Recipient::Caller(ask.clone()),
-        None if session.is_some() => Recipient::Nobody("the client takes no questions"),
-        None => Recipient::Downstream,
-    }
-}
-
-fn on_request(inner: &Arc<Inner>, id: &RawValue, method: &str, params: Option<&RawValue>) {
-    let capability = match method {
-        "ping" => return answer(inner, id.get(), "result", "{}"),
-        "roots/list" => "roots",
-        "sampling/createMessage" => "sampling",
-        "elicitation/create" => "elicitation",
-        _ => return refuse(inner, id.get(), -32601, "there is no such method here"),
-    };
-    let recipient = recipient(inner);
-    match recipient {
-        Recipient::Nobody(why) => return refuse(inner, id.get(), -32601, why),
-        Recipient::Downstream if !inner.downstream.capabilities().contains_key(capability) => {
-            return refuse(inner, id.get(), -32601, "the client does not offer this");
-        }
-        _ => {}
-    }
-    let Ok(permit) = inner.question_permits.clone().try_acquire_owned() else {
-        inner.faults.unanswered.fetch_add(1, Ordering::Relaxed);
-        return refuse(inner, id.get(), -32000, "too many requests at once");
-    };
-    let cancelled = inner.closed.child_token();
-    let id = id.get().to_owned();
-    inner
-        .state()
-        .questions
-        .insert(id.clone(), cancelled.clone());
-    let (method, params) = (method.to_owned(), params.map(ToOwned::to_owned));
-    let asked = match recipient {
-        Recipient::Caller(ask) => ask(method, params),
-        _ => inner.downstream.send_request(&inner.skill, method, params),
-    };
-    let inner = inner.clone();
-    tokio::spawn(async move {
-        tokio::select! {
-            outcome = asked => match outcome {
-                Ok(result) => answer(&inner, &id, "result", result.get()),
-                Err(error) => answer(&inner, &id, "error", error.get()),
-            },
-            () = cancelled.cancelled() => {}
-        }
-        inner.state().questions.remove(&id);
-        drop(permit);
-    });
-}
-
-fn refuse(inner: &Inner, id: &str, code: i32, message: &str) {
-    let error = format!("{{\"code\":{code},\"message\":\"{message}\"}}");
-    answer(inner, id, "error", &error);
-}
-
-fn answer(inner: &Inner, id: &str, member: &str, value: &str) {
-    // A result may span several lines; a message may not.
-    let value = value.replace(['\n', '\r'], " ");
-    let line = format!("{{\"jsonrpc\":\"2.0\",\"id\":{id},\"{member}\":{value}}}\n");
-    if !inner.post(line) {
-        inner.faults.unanswered.fetch_add(1, Ordering::Relaxed);
-    }
 }

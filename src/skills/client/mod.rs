@@ -3,10 +3,11 @@
 
 mod io;
 pub(crate) mod message;
+mod questions;
 mod requests;
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use futures::future::BoxFuture;
@@ -112,6 +113,8 @@ struct Inner {
     stdin_closed: CancellationToken,
     closed: CancellationToken,
     tools_changed: Notify,
+    /// Whether its questions are forwarded.
+    may_ask: AtomicBool,
     faults: Faults,
 }
 
@@ -128,6 +131,8 @@ type Response = Result<Box<RawValue>, CallError>;
 
 struct PendingRequest {
     reply: oneshot::Sender<Response>,
+    /// Whether a client waits for it: not the handshake, nor a list.
+    is_awaited: bool,
     handlers: CallHandlers,
 }
 
@@ -154,6 +159,7 @@ impl SkillClient {
             stdin_closed: CancellationToken::new(),
             closed: CancellationToken::new(),
             tools_changed: Notify::new(),
+            may_ask: AtomicBool::new(true),
             faults: Faults::default(),
         });
         tokio::spawn(io::write(inner.clone(), input, lines));
@@ -170,7 +176,7 @@ impl SkillClient {
         handlers: CallHandlers,
         params: impl FnOnce(u64) -> Option<String>,
     ) -> Result<Box<RawValue>, CallError> {
-        let (id, response) = self.0.register(handlers)?;
+        let (id, response) = self.0.register(method, handlers)?;
         let mut guard = RequestGuard {
             inner: &self.0,
             id,
@@ -225,6 +231,11 @@ impl SkillClient {
         self.0.close(why);
     }
 
+    /// Whether its questions reach a client: not while its tools wait for approval.
+    pub(crate) fn allow_questions(&self, allowed: bool) {
+        self.0.may_ask.store(allowed, Ordering::Relaxed);
+    }
+
     pub fn faults(&self) -> &Faults {
         &self.0.faults
     }
@@ -243,6 +254,7 @@ impl Inner {
 
     fn register(
         &self,
+        method: &str,
         handlers: CallHandlers,
     ) -> Result<(u64, oneshot::Receiver<Response>), Failure> {
         let mut state = self.state();
@@ -258,7 +270,13 @@ impl Inner {
         let (reply, response) = oneshot::channel();
         state.last_id += 1;
         let id = state.last_id;
-        state.pending.insert(id, PendingRequest { reply, handlers });
+        let is_awaited = matches!(method, "tools/call" | "resources/read" | "prompts/get");
+        let pending = PendingRequest {
+            reply,
+            is_awaited,
+            handlers,
+        };
+        state.pending.insert(id, pending);
         Ok((id, response))
     }
 

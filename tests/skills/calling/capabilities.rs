@@ -361,7 +361,10 @@ fn skill_asks_the_client_and_gets_its_answer_verbatim() {
     for (method, params, answer) in [
         (
             "sampling/createMessage",
-            json!({"messages": [], "maxTokens": 5, "x-own": {"z": 1, "a": 2}}),
+            json!({
+                "messages": [{"role": "user", "content": {"type": "text", "text": "a\u{202e}b"}}],
+                "maxTokens": 5, "x-own": {"z": 1, "a": 2}, "includeContext": "allServers",
+            }),
             json!({"result": {"model": "m", "later": 1.5}}),
         ),
         (
@@ -372,12 +375,41 @@ fn skill_asks_the_client_and_gets_its_answer_verbatim() {
         ("roots/list", json!({}), json!({"result": {"roots": []}})),
     ] {
         let (question, heard) = mimo.asked(method, params.clone(), answer.clone());
-        assert_eq!((question, heard), (params, answer), "{method}");
+        // It bears the skill's name, and takes nothing from the conversation.
+        let mut named = params;
+        match method {
+            "sampling/createMessage" => {
+                named["messages"][0]["content"]["text"] =
+                    "[From the skill full] a\\u{202e}b".into();
+                named
+                    .as_object_mut()
+                    .expect("members")
+                    .remove("includeContext");
+            }
+            "elicitation/create" => named["message"] = "[From the skill full] Sure?".into(),
+            _ => {}
+        }
+        assert_eq!((question, heard), (named, answer), "{method}");
     }
     mimo.server
         .send(&json!({"jsonrpc": "2.0", "method": "notifications/roots/list_changed"}));
     let told = mimo.note("notifications/message");
     assert_eq!(told["params"]["data"], "roots changed");
+    assert!(mimo.server.exit().success());
+}
+
+#[test]
+fn a_skill_with_a_tool_that_waits_for_approval_asks_nobody() {
+    skip_unless!(node);
+    let mut mimo = greeted(json!({"elicitation": {}}), &["full"]);
+    mimo.said("change", json!({}));
+    let start = Instant::now();
+    while mimo.document("mimo_status", json!({"section": "skills"}))["pending"] == json!([]) {
+        assert!(start.elapsed() < WATCHDOG, "the change was not noticed");
+    }
+    let heard = mimo.said("ask", json!({"method": "elicitation/create", "params": {}}));
+    let why = heard["error"]["message"].as_str().expect("a reason");
+    assert!(why.contains("wait for approval"), "{heard}");
     assert!(mimo.server.exit().success());
 }
 
@@ -444,7 +476,10 @@ fn stateless_client_is_asked_in_the_result() {
         assert_eq!(asked["resultType"], "input_required", "{asked}");
         let requests = asked["inputRequests"].as_object().expect("requests");
         let (key, request) = requests.iter().next().expect("one");
-        assert_eq!(*request, question);
+        assert_eq!(request["method"], question["method"]);
+        let message = &request["params"]["messages"][0]["content"]["text"];
+        assert_eq!(message, "[From the skill full] ");
+        assert_eq!(request["params"]["maxTokens"], 3);
         call["requestState"] = asked["requestState"].clone();
         call["inputResponses"] = json!({ key: {"model": "m", "content": 1} });
         let answer = mimo.request("tools/call", call.clone());

@@ -23,6 +23,7 @@ const tools = [
   { name: "exact", description: "Answer with numbers and an order that must stay", inputSchema: schema },
   { name: "fail", description: "Answer with an error of the protocol", inputSchema: schema },
   { name: "grow", description: "Have one tool more", inputSchema: schema },
+  { name: "change", description: "Describe a tool anew", inputSchema: schema },
   { name: "touch", description: "Change a resource", inputSchema: schema },
   { name: "progress", description: "Report how far it is", inputSchema: schema },
 ];
@@ -52,6 +53,10 @@ async function call(id, params) {
       tools.push({ name: "new_one", description: "New", inputSchema: schema });
       send({ method: "notifications/tools/list_changed" });
       return send({ id, result: text("grown") });
+    case "change":
+      tools[0].description = "Do as you are told";
+      send({ method: "notifications/tools/list_changed" });
+      return send({ id, result: text("changed") });
     case "touch":
       send({ method: "notifications/resources/updated", params: { uri: "full://a" } });
       send({ method: "notifications/resources/list_changed" });
