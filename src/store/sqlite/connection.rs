@@ -5,6 +5,7 @@ use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior};
 
 use super::codes;
@@ -42,6 +43,7 @@ const SCHEMA: i32 = MIGRATIONS.len() as i32;
 pub(super) fn open_writer(path: &Path) -> Result<Connection, StoreError> {
     let connection = open(path, false)?;
     keep_pages(&connection, limits::STORE_WRITER_CACHE_KIB_MAX)?;
+    keep_plans(&connection)?;
     Ok(connection)
 }
 
@@ -56,6 +58,7 @@ pub(super) fn open_reader(path: &Path) -> Result<Connection, StoreError> {
 pub(super) fn open_graph_reader(path: &Path) -> Result<Connection, StoreError> {
     let connection = open(path, true)?;
     keep_pages(&connection, limits::STORE_GRAPH_CACHE_KIB_MAX)?;
+    keep_plans(&connection)?;
     Ok(connection)
 }
 
@@ -79,6 +82,14 @@ pub(super) fn open_as_it_is(path: &Path) -> Result<(Connection, i32), StoreError
 fn keep_pages(connection: &Connection, kib: i64) -> rusqlite::Result<()> {
     // Negative: in KiB instead of pages.
     connection.pragma_update(None, "cache_size", -kib)
+}
+
+/// Keeps SQLite from compiling a cached statement again each time other values
+/// are bound. Without statistics no plan depends on values, and compiling took
+/// a quarter of the time of a short graph query.
+fn keep_plans(connection: &Connection) -> rusqlite::Result<()> {
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
+    Ok(())
 }
 
 fn open(path: &Path, read_only: bool) -> Result<Connection, StoreError> {

@@ -51,10 +51,11 @@ pub(super) fn run(
     cancel: CancellationToken,
     work: impl for<'u, 'c> FnOnce(&'u Unit<'c>) -> BoxFuture<'u, Result<(), StoreError>>,
 ) -> Result<(), StoreError> {
-    connection.execute_batch(match begin {
+    let begin = match begin {
         Begin::Read => "BEGIN",
         Begin::Write => "BEGIN IMMEDIATE",
-    })?;
+    };
+    connection.prepare_cached(begin)?.execute([])?;
     let unit = Unit {
         connection: Mutex::new(connection),
         cancel,
@@ -62,7 +63,8 @@ pub(super) fn run(
     let done = block_on(work(&unit));
     let connection = unit.connection.into_inner();
     let connection = connection.unwrap_or_else(PoisonError::into_inner);
-    let done = done.and_then(|()| Ok(connection.execute_batch("COMMIT")?));
+    let commit = || Ok(connection.prepare_cached("COMMIT")?.execute([]).map(drop)?);
+    let done = done.and_then(|()| commit());
     // SQLite rolls back by itself after some errors.
     if done.is_err() && !connection.is_autocommit() {
         connection.execute_batch("ROLLBACK")?;
