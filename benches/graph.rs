@@ -231,16 +231,8 @@ async fn fill(graph: &Graph, triples: &Path) -> usize {
 
 fn assertion(line: &str) -> Assertion {
     let parts: Vec<&str> = line.split('\t').collect();
-    Assertion {
-        subject: Mention::parse(parts[0]).expect("a name"),
-        predicate: parts[1].to_owned(),
-        object: Mention::parse(parts[2]).expect("a name"),
-        confidence: 1.0,
-        valid_from: None,
-        valid_until: None,
-        source: None,
-        history: None,
-    }
+    let [subject, object] = [parts[0], parts[2]].map(|name| Mention::parse(name).expect("a name"));
+    Assertion::new(subject, parts[1].to_owned(), object)
 }
 
 /// Every answer, page by page, in names.

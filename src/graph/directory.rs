@@ -24,12 +24,7 @@ struct Known {
     similar: Vec<String>,
 }
 
-/// A change of an entity that is to be stored.
-enum Change {
-    Create(Number),
-    Retype(Number),
-}
-
+#[derive(Default)]
 pub(super) struct Directory {
     project: WordId,
     /// The projects whose names are understood.
@@ -43,7 +38,8 @@ pub(super) struct Directory {
     by_mention: HashMap<(Option<String>, String), Number>,
     /// In the order of their first mention.
     mentioned: Vec<Number>,
-    changes: Vec<Change>,
+    /// Entities to be stored: new ones, and stored ones that got a type.
+    changes: Vec<Number>,
     /// New names, in their order, and every name in the own project.
     names: Vec<(Number, String, String)>,
     own_names: HashSet<(Number, String)>,
@@ -64,15 +60,7 @@ impl Directory {
             project: visible[0],
             visible,
             retypable,
-            known: Vec::new(),
-            by_key: HashMap::new(),
-            by_name: HashMap::new(),
-            by_mention: HashMap::new(),
-            mentioned: Vec::new(),
-            changes: Vec::new(),
-            names: Vec::new(),
-            own_names: HashSet::new(),
-            created: Vec::new(),
+            ..Directory::default()
         };
         let keys: HashSet<String> = mentions.iter().map(|mention| key(mention)).collect();
         let keys: Vec<&str> = keys.iter().map(String::as_str).collect();
@@ -82,19 +70,12 @@ impl Directory {
         let names: HashSet<&str> = mentions.iter().map(|m| m.name_key.as_str()).collect();
         let names: Vec<&str> = names.into_iter().collect();
         let matches = graph.named(&names, Some(&directory.visible)).await?;
-        let mut numbers: HashMap<EntityId, Number> = HashMap::new();
-        numbers.extend(
-            directory
-                .known
-                .iter()
-                .enumerate()
-                .map(|(n, k)| (k.entity.id, n)),
-        );
-        let ids: Vec<EntityId> = matches.iter().map(|name| name.entity).collect();
-        let ids: Vec<EntityId> = ids
-            .into_iter()
-            .filter(|id| !numbers.contains_key(id))
+        let known = directory.known.iter().enumerate();
+        let mut numbers: HashMap<EntityId, Number> = known
+            .map(|(number, known)| (known.entity.id, number))
             .collect();
+        let ids = matches.iter().map(|name| name.entity);
+        let ids: Vec<EntityId> = ids.filter(|id| !numbers.contains_key(id)).collect();
         for (id, entity) in resolve::by_id(graph, &ids).await? {
             numbers.insert(id, directory.add(entity, false));
         }
@@ -148,18 +129,15 @@ impl Directory {
             return Ok(*number);
         }
         let found = self.find(mention).map_err(|problem| problem.of(part))?;
-        let number = match (found, &mention.kind) {
-            (Some(number), _) => number,
-            (None, Some(kind)) => {
-                words.push(kind.clone());
-                match self.untyped(mention) {
+        let number = match found {
+            Some(number) => number,
+            None => {
+                words.push(mention.kind.as_deref().unwrap_or(UNTYPED).to_owned());
+                let untyped = mention.kind.as_ref().and_then(|_| self.untyped(mention));
+                match untyped {
                     Some(number) => self.retype(number, key(mention)),
                     None => self.create(mention),
                 }
-            }
-            (None, None) => {
-                words.push(UNTYPED.to_owned());
-                self.create(mention)
             }
         };
         self.add_name(number, mention);
@@ -172,24 +150,21 @@ impl Directory {
 
     fn find(&self, mention: &Mention) -> Result<Option<Number>, Problem> {
         let exact = self.by_key.get(&key(mention)).copied();
-        let is_visible = |number: &Number| {
-            let projects = &self.known[*number].projects;
+        let is_visible = |number: Number| {
+            let projects = &self.known[number].projects;
             self.visible
                 .iter()
-                .any(|visible| projects.contains(visible))
+                .any(|project| projects.contains(project))
         };
-        if mention.kind.is_some() && exact.as_ref().is_some_and(is_visible) {
+        if mention.kind.is_some() && exact.is_some_and(is_visible) {
             return Ok(exact);
         }
-        let named = self.named(mention, mention.kind.as_deref());
-        match named[..] {
+        match self.named(mention, mention.kind.as_deref())[..] {
             // An entity known only in other projects is still the same entity.
             [] => Ok(exact),
             [one] => Ok(Some(one)),
-            _ => {
-                let entities = named
-                    .iter()
-                    .map(|number| self.known[*number].entity.clone());
+            ref several => {
+                let entities = several.iter().map(|nth| self.known[*nth].entity.clone());
                 Err(resolve::ambiguous(mention, entities))
             }
         }
@@ -209,9 +184,8 @@ impl Directory {
             return None;
         };
         let mut projects = self.known[one].projects.iter();
-        projects
-            .all(|of| self.retypable.contains(of))
-            .then_some(one)
+        let is_retypable = projects.all(|project| self.retypable.contains(project));
+        is_retypable.then_some(one)
     }
 
     fn retype(&mut self, number: Number, key: String) -> Number {
@@ -220,7 +194,7 @@ impl Directory {
         self.by_key.insert(key.clone(), number);
         known.entity.key = key;
         if !known.is_new {
-            self.changes.push(Change::Retype(number));
+            self.changes.push(number);
         }
         number
     }
@@ -232,13 +206,12 @@ impl Directory {
             name: mention.name.clone(),
         };
         let number = self.add(entity, true);
-        self.changes.push(Change::Create(number));
-        self.created
-            .push((number, mention.clone(), self.names.len()));
+        self.changes.push(number);
+        let created = (number, mention.clone(), self.names.len());
+        self.created.push(created);
         number
     }
 
-    /// Gives an entity another name.
     pub(super) fn alias(
         &mut self,
         subject: Number,
@@ -276,20 +249,19 @@ impl Directory {
         graph: &dyn GraphTransaction,
         words: &HashMap<String, WordId>,
     ) -> Result<(), StoreError> {
-        let mut numbers = Vec::new();
-        for change in std::mem::take(&mut self.changes) {
-            match change {
-                Change::Create(number) => numbers.push(number),
-                Change::Retype(number) => {
-                    self.store_new(graph, std::mem::take(&mut numbers), words)
-                        .await?;
-                    let new = self.new_entity(number, words);
-                    let id = graph.retype(self.id(number), &new).await?;
-                    self.known[number].entity.id = id;
-                }
+        let changes = std::mem::take(&mut self.changes);
+        let are_new = |one: &Number, next: &Number| self.is_new(*one) && self.is_new(*next);
+        let runs: Vec<&[Number]> = changes.chunk_by(are_new).collect();
+        for run in runs {
+            let new: Vec<NewEntity> = run.iter().map(|nth| self.new_entity(*nth, words)).collect();
+            let ids = match self.is_new(run[0]) {
+                true => graph.create(&new).await?,
+                false => vec![graph.retype(self.id(run[0]), &new[0]).await?],
+            };
+            for (number, id) in run.iter().zip(ids) {
+                self.known[*number].entity.id = id;
             }
         }
-        self.store_new(graph, numbers, words).await?;
         let names = self.names.iter().map(|(number, key, name)| EntityName {
             entity: self.id(*number),
             project: self.project,
@@ -298,20 +270,6 @@ impl Directory {
         });
         let names: Vec<EntityName> = names.collect();
         graph.add_names(&names).await
-    }
-
-    async fn store_new(
-        &mut self,
-        graph: &dyn GraphTransaction,
-        numbers: Vec<Number>,
-        words: &HashMap<String, WordId>,
-    ) -> Result<(), StoreError> {
-        let new = numbers.iter().map(|number| self.new_entity(*number, words));
-        let new: Vec<NewEntity> = new.collect();
-        for (number, id) in numbers.into_iter().zip(graph.create(&new).await?) {
-            self.known[number].entity.id = id;
-        }
-        Ok(())
     }
 
     fn new_entity(&self, number: Number, words: &HashMap<String, WordId>) -> NewEntity {
@@ -335,7 +293,6 @@ impl Directory {
         }
         let mentions: Vec<&Mention> = self.created.iter().map(|(_, mention, _)| mention).collect();
         let stored = resolve::alike(graph, &mentions, Some(&self.visible)).await?;
-        let mut found = Vec::with_capacity(stored.len());
         for ((number, mention, names_before), mut alike) in self.created.iter().zip(stored) {
             for (earlier, key, _) in &self.names[..*names_before] {
                 let entity = &self.known[*earlier].entity;
@@ -350,10 +307,7 @@ impl Directory {
             let keys = resolve::most_alike(alike)
                 .into_iter()
                 .map(|(_, entity)| entity.key);
-            found.push((*number, keys.take(limits::SIMILAR_MAX).collect()));
-        }
-        for (number, similar) in found {
-            self.known[number].similar = similar;
+            self.known[*number].similar = keys.take(limits::SIMILAR_MAX).collect();
         }
         Ok(())
     }

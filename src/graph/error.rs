@@ -78,31 +78,33 @@ impl Problem {
 
     /// Its kind, the message, and the next step.
     fn explain(&self) -> (Kind, String, Option<String>) {
-        use Kind::{Conflict, InvalidArguments, NotFound};
+        let kind = match self {
+            Problem::NoSuchEntity(_)
+            | Problem::NoSuchPredicate(_)
+            | Problem::NoSuchTriple(_)
+            | Problem::NoEntitiesIn(_) => Kind::NotFound,
+            Problem::NameTaken { .. } => Kind::Conflict,
+            _ => Kind::InvalidArguments,
+        };
         let most = limits::ENTITY_NAME_BYTES_MAX;
-        let (kind, message, hint) = match self {
+        let (message, hint) = match self {
             Problem::NameTooLong(bytes) => (
-                InvalidArguments,
                 format!("a name of {bytes} bytes is too long; the limit is {most}"),
                 "name the entity in short, and keep what there is to say about it as a memory",
             ),
             Problem::ControlCharacter(control) => (
-                InvalidArguments,
                 format!("a name has no control characters, and this has {control:?}"),
                 "",
             ),
             Problem::NoName => (
-                InvalidArguments,
                 "an entity needs a name".to_owned(),
                 "for example person:alice, or simply Alice",
             ),
             Problem::BlankPredicate => (
-                InvalidArguments,
                 "a predicate cannot be blank".to_owned(),
                 "for example works_at",
             ),
             Problem::UnusablePredicate => (
-                InvalidArguments,
                 format!(
                     "a predicate has at most {} bytes and no control characters",
                     limits::NAME_BYTES_MAX
@@ -110,7 +112,6 @@ impl Problem {
                 "for example works_at",
             ),
             Problem::NoSuchEntity(name) => (
-                NotFound,
                 format!("no entity is called {name:?}"),
                 "graph_update makes one; memory_search may know it in words",
             ),
@@ -118,25 +119,21 @@ impl Problem {
                 let message = format!("{name:?} could be any of {}", candidates.join(", "));
                 let example = candidates.first();
                 let hint = |example| format!("name the one you mean, for example {example:?}");
-                return (InvalidArguments, message, example.map(hint));
+                return (kind, message, example.map(hint));
             }
             Problem::NoSuchPredicate(predicate) => (
-                NotFound,
                 format!("no triple has the predicate {predicate:?}"),
                 "leave the predicate out (or write ?r in a pattern) to see which there are",
             ),
             Problem::NoSuchTriple(id) => (
-                NotFound,
                 format!("there is no triple {id}"),
                 "nothing was changed; graph_query names the triples it rests on",
             ),
             Problem::NoEntitiesIn(memory) => (
-                NotFound,
                 format!("memory {memory} names no entity that the graph knows"),
                 "start from an entity; graph_update makes them known",
             ),
             Problem::WrongNumberOfPatterns(count) => (
-                InvalidArguments,
                 format!(
                     "{count} patterns cannot be joined; 1 to {} can",
                     limits::GRAPH_PATTERNS_MAX
@@ -144,37 +141,29 @@ impl Problem {
                 "",
             ),
             Problem::NotAVariable(text) => (
-                InvalidArguments,
                 format!("?{text} is no variable"),
                 "write ? and letters, for example ?person or, with a type, ?p:person",
             ),
             Problem::TypedPredicate(name) => (
-                InvalidArguments,
                 format!("{name} stands for predicates, and those have no types"),
                 "",
             ),
             Problem::EntityAndPredicate(name) => (
-                InvalidArguments,
                 format!("{name} stands for an entity in one place and for a predicate in another"),
                 "use two variables",
             ),
-            Problem::TwoTypes(name) => (
-                InvalidArguments,
-                format!("{name} has two types, so no entity can match"),
-                "",
-            ),
+            Problem::TwoTypes(name) => {
+                (format!("{name} has two types, so no entity can match"), "")
+            }
             Problem::UnknownCursor => (
-                InvalidArguments,
                 "this cursor does not belong to this question".to_owned(),
                 "pass next_cursor unchanged, together with the same question",
             ),
             Problem::EndsBeforeItBegins => (
-                InvalidArguments,
                 "this ends before it begins".to_owned(),
                 "give valid_from too where something is over already",
             ),
             Problem::NameTaken { name, owner } => (
-                Conflict,
                 format!("{name:?} is a name of {owner} already"),
                 "nothing was changed; use another name, or the other entity",
             ),

@@ -10,23 +10,12 @@ use super::portable::{Line, holds};
 use crate::clock::Timestamp;
 use crate::printable;
 
-/// A triple as it is drawn.
-#[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Arrow {
-    /// `type:id`.
-    subject: String,
-    predicate: String,
-    /// `type:id`.
-    object: String,
-    /// 0 to 1.
-    confidence: f64,
-}
-
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Picture {
     /// The names of entities by their `type:id`.
     names: BTreeMap<String, String>,
-    pub(crate) arrows: Vec<Arrow>,
+    /// Subject, predicate and object of each triple, and its confidence.
+    pub(crate) arrows: Vec<([String; 3], f64)>,
 }
 
 /// The page around the data, and where the data goes in it.
@@ -53,12 +42,8 @@ impl Picture {
                 if self.arrows.len() == limit {
                     return false;
                 }
-                self.arrows.push(Arrow {
-                    subject: subject.clone(),
-                    predicate: predicate.clone(),
-                    object: object.clone(),
-                    confidence: *confidence,
-                });
+                let parts = [subject, predicate, object].map(String::clone);
+                self.arrows.push((parts, *confidence));
             }
             Line::Triple { .. } => {}
         }
@@ -67,11 +52,11 @@ impl Picture {
 
     /// The same without entities that no triple has.
     pub(crate) fn without_isolated(mut self) -> Picture {
-        let drawn: BTreeSet<&String> = self
+        let ends = self
             .arrows
             .iter()
-            .flat_map(|arrow| [&arrow.subject, &arrow.object])
-            .collect();
+            .flat_map(|([subject, _, object], _)| [subject, object]);
+        let drawn: BTreeSet<&String> = ends.collect();
         self.names.retain(|key, _| drawn.contains(key));
         self
     }
@@ -96,15 +81,12 @@ impl Picture {
                  <data key=\"type\">{kind}</data></node>"
             );
         }
-        for arrow in &self.arrows {
+        for (parts, confidence) in &self.arrows {
+            let [subject, predicate, object] = parts.each_ref().map(|part| xml(part));
             let _to_a_string = writeln!(
                 out,
-                "    <edge source=\"{}\" target=\"{}\"><data key=\"predicate\">{}</data>\
-                 <data key=\"confidence\">{}</data></edge>",
-                xml(&arrow.subject),
-                xml(&arrow.object),
-                xml(&arrow.predicate),
-                arrow.confidence
+                "    <edge source=\"{subject}\" target=\"{object}\"><data key=\"predicate\">\
+                 {predicate}</data><data key=\"confidence\">{confidence}</data></edge>"
             );
         }
         out.push_str("  </graph>\n</graphml>\n");
@@ -112,20 +94,15 @@ impl Picture {
     }
 
     pub(crate) fn mermaid(&self) -> String {
-        let number: BTreeMap<&str, usize> = self
-            .names
-            .keys()
-            .enumerate()
-            .map(|(nth, key)| (key.as_str(), nth))
-            .collect();
         let mut out = String::from("flowchart LR\n");
-        for (key, name) in &self.names {
-            let _to_a_string = writeln!(out, "  n{}[\"{}\"]", number[key.as_str()], label(name));
+        let mut numbers = BTreeMap::new();
+        for (number, (key, name)) in self.names.iter().enumerate() {
+            numbers.insert(key, number);
+            let _to_a_string = writeln!(out, "  n{number}[\"{}\"]", label(name));
         }
-        for arrow in &self.arrows {
-            let ends = [&arrow.subject, &arrow.object].map(|key| number.get(key.as_str()));
-            if let [Some(subject), Some(object)] = ends {
-                let predicate = label(&arrow.predicate);
+        for ([subject, predicate, object], _) in &self.arrows {
+            if let [Some(subject), Some(object)] = [subject, object].map(|key| numbers.get(key)) {
+                let predicate = label(predicate);
                 let _to_a_string = writeln!(out, "  n{subject} -->|\"{predicate}\"| n{object}");
             }
         }
@@ -134,11 +111,11 @@ impl Picture {
 
     /// One page that needs nothing else, not even the network.
     pub(crate) fn page(&self) -> String {
-        let arrows: Vec<_> = self
-            .arrows
-            .iter()
-            .map(|a| json!([a.subject, a.predicate, a.object, a.confidence]))
-            .collect();
+        let arrows = self.arrows.iter();
+        let arrows = arrows.map(|([subject, predicate, object], confidence)| {
+            json!([subject, predicate, object, confidence])
+        });
+        let arrows: Vec<_> = arrows.collect();
         let data = json!({ "names": self.names, "arrows": arrows }).to_string();
         // Inside a script element only `<` could end it.
         PAGE.replacen(
@@ -200,12 +177,7 @@ mod tests {
             names: names
                 .map(|(key, name)| (key.to_owned(), name.to_owned()))
                 .into(),
-            arrows: vec![Arrow {
-                subject: names[0].0.to_owned(),
-                predicate: "<!--".to_owned(),
-                object: names[1].0.to_owned(),
-                confidence: 0.5,
-            }],
+            arrows: vec![([names[0].0, "<!--", names[1].0].map(str::to_owned), 0.5)],
         }
     }
 

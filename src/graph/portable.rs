@@ -190,13 +190,8 @@ impl Exporter {
 }
 
 fn read_time(text: &str) -> Result<Timestamp, Failure> {
-    let why = || {
-        Failure::invalid(
-            "",
-            format!("{text:?} is not a moment like 2026-11-22T17:36:00Z"),
-        )
-    };
-    Timestamp::from_iso(text).ok_or_else(why)
+    let why = || format!("{text:?} is not a moment like 2026-11-22T17:36:00Z");
+    Timestamp::from_iso(text).ok_or_else(|| Failure::invalid("", why()))
 }
 
 /// Reads lines into one update for each project.
@@ -253,10 +248,8 @@ impl Importer {
     }
 
     fn update(&mut self, project: &str) -> &mut Update {
-        let at = self
-            .updates
-            .iter()
-            .position(|update| update.project == project);
+        let mut updates = self.updates.iter();
+        let at = updates.position(|update| update.project == project);
         let at = at.unwrap_or_else(|| {
             self.updates.push(Update {
                 project: project.to_owned(),
@@ -343,18 +336,12 @@ impl Importer {
     }
 
     fn server_relation(&mut self, relation: &Value) -> Result<(), Failure> {
-        let assertion = Assertion {
-            subject: self.server_mention(text(relation, "from")?)?,
-            predicate: predicate_at(text(relation, "relationType")?, "/relationType")?,
-            object: self.server_mention(text(relation, "to")?)?,
-            confidence: 1.0,
-            valid_from: None,
-            valid_until: None,
-            source: None,
-            history: None,
-        };
+        let subject = self.server_mention(text(relation, "from")?)?;
+        let predicate = predicate_at(text(relation, "relationType")?, "/relationType")?;
+        let object = self.server_mention(text(relation, "to")?)?;
         let project = self.project.clone();
-        self.update(&project).assertions.push(assertion);
+        let assertions = &mut self.update(&project).assertions;
+        assertions.push(Assertion::new(subject, predicate, object));
         Ok(())
     }
 

@@ -6,17 +6,17 @@ use std::collections::BTreeSet;
 use super::Graph;
 use super::error::{GraphError, Part, Problem};
 use super::ids::IdMap;
-use super::join::{Join, Joined, Row};
+use super::join::{Join, Row};
 use super::mention::{self, Mention};
-use super::pattern::{self, Query};
+use super::pattern;
 use super::reach::{self, Direction, Hops, Path, Position};
 use super::reading::{ROUNDING, Reader};
-use super::resolve::{self, Projects};
+use super::resolve;
 use super::{plan, projects_of};
 use crate::caller::Reach;
 use crate::clock::Timestamp;
 use crate::store::StoreError;
-use crate::store::graph::{Edge, Entity, EntityId, GraphSnapshot, TripleId, View, WordId};
+use crate::store::graph::{Edge, Entity, EntityId, GraphSnapshot, TripleId, View, type_of};
 
 /// Which triples a question covers, and how many results it wants.
 #[derive(Clone, Debug)]
@@ -126,14 +126,16 @@ impl Graph {
     ) -> Result<Page<NamedPath>, GraphError> {
         self.read(&scope.reach.clone(), move |graph| {
             Box::pin(async move {
-                let view = scope.view(graph).await?;
-                let projects = view.projects.as_deref();
-                let (starts, resolved, hops) = start(graph, &scope, walk, None, projects).await?;
-                let mut reader = Reader::new(graph, view);
-                let found =
-                    reach::traverse(&mut reader, &starts, &hops, after, scope.limit).await?;
-                let items = named_paths(graph, &found.paths).await?;
-                Ok(page_of_paths(items, found.has_more, &reader, resolved))
+                let (mut reader, start) = start(graph, &scope, walk, None).await?;
+                let (paths, has_more) = reach::traverse(
+                    &mut reader,
+                    &start.entities,
+                    &start.hops,
+                    after,
+                    scope.limit,
+                )
+                .await?;
+                page_of_paths(&reader, &paths, has_more, start.resolved).await
             })
         })
         .await
@@ -148,15 +150,10 @@ impl Graph {
     ) -> Result<Page<NamedPath>, GraphError> {
         self.read(&scope.reach.clone(), move |graph| {
             Box::pin(async move {
-                let view = scope.view(graph).await?;
-                let projects = view.projects.as_deref();
-                let (mut starts, resolved, hops) =
-                    start(graph, &scope, walk, Some(goal), projects).await?;
-                let goal = starts.pop().unwrap_or_default();
-                let mut reader = Reader::new(graph, view);
-                let path = reach::shortest(&mut reader, &starts, goal, &hops).await?;
-                let items = named_paths(graph, path.as_slice()).await?;
-                Ok(page_of_paths(items, false, &reader, resolved))
+                let (mut reader, mut start) = start(graph, &scope, walk, Some(goal)).await?;
+                let goal = start.entities.pop().unwrap_or_default();
+                let path = reach::shortest(&mut reader, &start.entities, goal, &start.hops).await?;
+                page_of_paths(&reader, path.as_slice(), false, start.resolved).await
             })
         })
         .await
@@ -205,20 +202,20 @@ impl Graph {
     }
 }
 
-fn page_of_paths(
-    items: Vec<NamedPath>,
-    has_more: bool,
+async fn page_of_paths(
     reader: &Reader<'_>,
+    paths: &[Path],
+    has_more: bool,
     resolved: Vec<(String, String)>,
-) -> Page<NamedPath> {
-    Page {
-        items,
+) -> Result<Page<NamedPath>, GraphError> {
+    Ok(Page {
+        items: named_paths(reader.graph, paths).await?,
         has_more,
         is_budget_exhausted: reader.is_exhausted(),
         resolved,
         variables: Vec::new(),
         plan: Plan::default(),
-    }
+    })
 }
 
 async fn matches(
@@ -252,7 +249,7 @@ async fn matches(
     );
     let joined = join.run(&after).await?.ok_or_else(unknown_cursor)?;
     Ok(Page {
-        items: named_rows(graph, &query, &order, &joined).await?,
+        items: named_rows(graph, &order, &joined.rows).await?,
         has_more: joined.next.is_some(),
         // Where the budget ended it early, its plan leads on.
         is_budget_exhausted: false,
@@ -281,16 +278,22 @@ pub(super) async fn edges(
         .collect())
 }
 
-type Start = (Vec<EntityId>, Vec<(String, String)>, Hops);
+/// Where a walk starts and what it may use.
+struct Start {
+    /// A goal comes last.
+    entities: Vec<EntityId>,
+    /// As in [`Page::resolved`].
+    resolved: Vec<(String, String)>,
+    hops: Hops,
+}
 
-/// Where a walk starts and what it may use. A goal comes last among the starts.
-async fn start(
-    graph: &dyn GraphSnapshot,
+async fn start<'a>(
+    graph: &'a dyn GraphSnapshot,
     scope: &Scope,
     walk: Walk,
     goal: Option<String>,
-    projects: Projects<'_>,
-) -> Result<Start, GraphError> {
+) -> Result<(Reader<'a>, Start), GraphError> {
+    let view = scope.view(graph).await?;
     let mut starts = Vec::new();
     let mut written = Vec::new();
     if let Some(memory) = memory_id(&walk.start) {
@@ -302,13 +305,13 @@ async fn start(
         written.push((Part::Start, walk.start));
     }
     written.extend(goal.map(|goal| (Part::Goal, goal)));
-    let mentions = written.iter().map(|(part, text)| {
+    let mut mentions = Vec::with_capacity(written.len());
+    for (part, text) in &written {
         let mention = Mention::parse(text).map_err(|problem| problem.of(*part))?;
-        Ok((*part, mention))
-    });
-    let mentions: Vec<(Part, Mention)> = mentions.collect::<Result<_, GraphError>>()?;
+        mentions.push((*part, mention));
+    }
     let mut resolved = Vec::new();
-    let entities = resolve::likely(graph, &mentions, projects).await?;
+    let entities = resolve::likely(graph, &mentions, view.projects.as_deref()).await?;
     for ((_, text), (entity, by_likeness)) in written.into_iter().zip(entities) {
         starts.push(entity.id);
         if by_likeness {
@@ -316,8 +319,7 @@ async fn start(
         }
     }
     // Of several predicates it is enough that one is in use.
-    let mut names = Vec::with_capacity(walk.predicates.len());
-    let (mut predicates, mut unknown) = (Vec::new(), None);
+    let (mut names, mut predicates, mut unknown) = (Vec::new(), Vec::new(), None);
     for predicate in &walk.predicates {
         match mention::predicate(predicate) {
             Ok(name) => names.push((Part::Predicates, name)),
@@ -339,109 +341,89 @@ async fn start(
         depth: walk.depth,
         min_confidence: scope.min_confidence,
     };
-    Ok((starts, resolved, hops))
+    let start = Start {
+        entities: starts,
+        resolved,
+        hops,
+    };
+    Ok((Reader::new(graph, view), start))
 }
 
 fn memory_id(start: &str) -> Option<i64> {
     start.trim().strip_prefix("memory:")?.trim().parse().ok()
 }
 
-/// The names of ids, looked up together.
-struct Names {
-    keys: IdMap<EntityId, String>,
-    words: IdMap<WordId, String>,
+/// The keys of entities and the texts of words, by their ids.
+async fn names(
+    graph: &dyn GraphSnapshot,
+    mut ids: Vec<i64>,
+) -> Result<IdMap<i64, String>, StoreError> {
+    ids.sort_unstable();
+    ids.dedup();
+    // Only the id of an entity has a type in its upper half.
+    let (words, entities) = ids.split_at(ids.partition_point(|id| type_of(*id) == 0));
+    let mut names = IdMap::default();
+    if !entities.is_empty() {
+        names.extend(graph.keys(entities).await?);
+    }
+    if !words.is_empty() {
+        let texts = graph.words(words).await?;
+        names.extend(words.iter().copied().zip(texts));
+    }
+    Ok(names)
 }
 
-impl Names {
-    async fn load(
-        graph: &dyn GraphSnapshot,
-        mut entities: Vec<EntityId>,
-        mut words: Vec<WordId>,
-    ) -> Result<Names, StoreError> {
-        let mut names = Names {
-            keys: IdMap::default(),
-            words: IdMap::default(),
-        };
-        for ids in [&mut entities, &mut words] {
-            ids.sort_unstable();
-            ids.dedup();
-        }
-        if !entities.is_empty() {
-            names.keys.extend(graph.keys(&entities).await?);
-        }
-        if !words.is_empty() {
-            let texts = graph.words(&words).await?;
-            names.words.extend(words.into_iter().zip(texts));
-        }
-        Ok(names)
-    }
-
-    fn key(&self, id: EntityId) -> String {
-        self.keys.get(&id).cloned().unwrap_or_default()
-    }
-
-    fn word(&self, id: WordId) -> String {
-        self.words.get(&id).cloned().unwrap_or_default()
-    }
+fn name(names: &IdMap<i64, String>, id: i64) -> String {
+    names.get(&id).cloned().unwrap_or_default()
 }
 
 async fn named_paths(
     graph: &dyn GraphSnapshot,
     paths: &[Path],
 ) -> Result<Vec<NamedPath>, StoreError> {
-    let entities = paths.iter().flat_map(|path| &path.entities).copied();
-    let words = paths.iter().flat_map(|path| &path.steps);
-    let words = words.map(|step| step.predicate).collect();
-    let names = Names::load(graph, entities.collect(), words).await?;
-    let named = paths.iter().map(|path| {
-        let predicates = path.steps.iter().map(|step| {
-            let word = names.word(step.predicate);
-            match step.is_backwards {
-                true => format!("^{word}"),
-                false => word,
-            }
-        });
-        NamedPath {
-            entities: path.entities.iter().map(|id| names.key(*id)).collect(),
-            predicates: predicates.collect(),
-            triples: path.steps.iter().map(|step| step.triple).collect(),
-            confidence: path.confidence,
-            position: Position::of(path),
-        }
+    let ids = paths.iter().flat_map(|path| {
+        let predicates = path.steps.iter().map(|step| step.predicate);
+        predicates.chain(path.entities.iter().copied())
+    });
+    let names = names(graph, ids.collect()).await?;
+    let named = paths.iter().map(|path| NamedPath {
+        entities: path.entities.iter().map(|id| name(&names, *id)).collect(),
+        predicates: path
+            .steps
+            .iter()
+            .map(|step| match step.is_backwards {
+                true => format!("^{}", name(&names, step.predicate)),
+                false => name(&names, step.predicate),
+            })
+            .collect(),
+        triples: path.steps.iter().map(|step| step.triple).collect(),
+        confidence: path.confidence,
+        position: Position::of(path),
     });
     Ok(named.collect())
 }
 
 async fn named_rows(
     graph: &dyn GraphSnapshot,
-    query: &Query,
     order: &[usize],
-    joined: &Joined,
+    rows: &[Row],
 ) -> Result<Vec<NamedRow>, StoreError> {
-    let of_kind = |is_predicate: bool| {
-        let values = joined.rows.iter().flat_map(|row| {
-            let values = query.variables.iter().zip(&row.values);
-            values.filter(move |(variable, _)| variable.is_predicate == is_predicate)
-        });
-        values.filter_map(|(_, value)| *value).collect()
-    };
-    let names = Names::load(graph, of_kind(false), of_kind(true)).await?;
-    let named = |row: &Row| {
-        let values = query.variables.iter().zip(&row.values);
-        let values = values.map(|(variable, value)| match variable.is_predicate {
-            true => names.word(value.unwrap_or_default()),
-            false => names.key(value.unwrap_or_default()),
-        });
+    let ids = rows.iter().flat_map(|row| row.values.iter().flatten());
+    let names = names(graph, ids.copied().collect()).await?;
+    let named = rows.iter().map(|row| {
+        let values = row.values.iter();
         // In the order the patterns were written instead of joined.
         let mut triples = vec![0; row.triples.len()];
         for (nth, triple) in order.iter().zip(&row.triples) {
             triples[*nth] = *triple;
         }
         NamedRow {
-            values: values.collect(),
+            values: values
+                .map(|value| name(&names, value.unwrap_or_default()))
+                .collect(),
             triples,
             confidence: row.confidence,
         }
-    };
-    Ok(joined.rows.iter().map(named).collect())
+    });
+    Ok(named.collect())
 }

@@ -1,9 +1,9 @@
 //! Following triples: everything that can be reached, and the shortest path.
 //!
-//! Works hop by hop on whole frontiers of entities. Of the paths of one length to
-//! an entity only the one with the highest confidence is extended, and only where
-//! that is higher than the confidence of every shorter path. So cycles end, and
-//! no path that counts is missed.
+//! A breadth-first search over whole frontiers. Of several paths of equal length
+//! to an entity only the one with the highest confidence is extended, and only if
+//! that is higher than the confidence of every shorter path. So cycles end, and no
+//! qualifying path is missed.
 
 use super::ids::IdMap;
 use super::reading::{ROUNDING, Reader};
@@ -32,7 +32,7 @@ impl Direction {
         }
     }
 
-    /// For each way whether it goes backwards.
+    /// The orders in which to follow triples: `true` is from object to subject.
     fn ways(self) -> &'static [bool] {
         match self {
             Direction::Out => &[false],
@@ -73,7 +73,7 @@ pub(super) struct Step {
     pub(super) is_backwards: bool,
 }
 
-/// The last path of a page, by which the paths behind it are told.
+/// The sort key of a path: the cursor of the page that ends with it.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Position {
     pub(crate) hops: usize,
@@ -101,29 +101,21 @@ impl Position {
     }
 }
 
-/// A page of paths: shorter ones first, then those of higher confidence, then
-/// those to older entities.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub(super) struct Traversal {
-    pub(super) paths: Vec<Path>,
-    pub(super) has_more: bool,
-}
-
-/// How an entity was reached.
+/// The last hop of the best path to an entity.
 #[derive(Clone, Copy, Debug)]
 struct Predecessor {
     entity: EntityId,
     step: Step,
-    /// Of the path that ends with the step.
+    /// The confidence of the whole path.
     confidence: f64,
 }
 
-/// The frontiers of a search from one side.
+/// A breadth-first search from one side.
 struct Search {
     direction: Direction,
-    /// The entities of each number of hops; a start has no predecessor.
+    /// The entities at each depth; a start has no predecessor.
     frontiers: Vec<IdMap<EntityId, Option<Predecessor>>>,
-    /// The highest confidence of a path of any length so far.
+    /// The highest confidence of a path to each entity so far, of any length.
     best: IdMap<EntityId, f64>,
 }
 
@@ -197,8 +189,8 @@ impl Search {
         Ok(new)
     }
 
-    /// The ranges that lead on from a part of the frontier, and for each the
-    /// entity, the confidence there, and whether it is followed backwards.
+    /// The index ranges of the edges of some frontier entities, and for each range
+    /// its entity, that entity's confidence, and whether it is followed backwards.
     fn ranges(
         &self,
         part: &[(EntityId, f64)],
@@ -224,7 +216,7 @@ impl Search {
         (origins, ranges)
     }
 
-    /// The path to an entity of the frontier `depth`.
+    /// The path to an entity of the frontier at `depth`.
     fn path(&self, entity: EntityId, depth: usize) -> Path {
         let confidence = self.frontiers[depth][&entity].map_or(1.0, |p| p.confidence);
         let mut entities = vec![entity];
@@ -246,18 +238,19 @@ impl Search {
     }
 }
 
-/// Every entity that can be reached from `starts`, each by its shortest path (of
-/// those the one with the highest confidence); at most `limit`, those behind
-/// `after`.
+/// The shortest path from `starts` to every entity that can be reached; of several
+/// the one with the highest confidence. Sorted by length, then confidence
+/// (descending), then entity id. Returns up to `limit` paths after the position
+/// `after`, and whether there are more.
 pub(super) async fn traverse(
     reader: &mut Reader<'_>,
     starts: &[EntityId],
     hops: &Hops,
     after: Option<Position>,
     limit: usize,
-) -> Result<Traversal, StoreError> {
+) -> Result<(Vec<Path>, bool), StoreError> {
     let mut search = Search::new(starts, hops.direction);
-    let mut traversal = Traversal::default();
+    let mut paths = Vec::new();
     for depth in 1..=hops.depth {
         let new = search.advance(reader, hops).await?;
         let mut reached: Vec<(f64, EntityId)> = new
@@ -269,17 +262,16 @@ pub(super) async fn traverse(
             after.is_none_or(|after| after.is_before(depth, *confidence, *entity))
         };
         for (_, entity) in reached.into_iter().filter(is_behind) {
-            if traversal.paths.len() == limit {
-                traversal.has_more = true;
-                return Ok(traversal);
+            if paths.len() == limit {
+                return Ok((paths, true));
             }
-            traversal.paths.push(search.path(entity, depth));
+            paths.push(search.path(entity, depth));
         }
         if search.frontier().is_empty() || reader.is_exhausted() {
             break;
         }
     }
-    Ok(traversal)
+    Ok((paths, false))
 }
 
 /// The shortest path from one of `starts` to `goal`, of those the one with the
@@ -309,7 +301,7 @@ pub(super) async fn shortest(
     }
 }
 
-/// The path of the highest confidence through an entity of both frontiers.
+/// The path of highest confidence through an entity that is in both frontiers.
 fn meeting(forth: &Search, back: &Search, min_confidence: f64) -> Option<Path> {
     let confidence = |reached: &Option<Predecessor>| reached.map_or(1.0, |p| p.confidence);
     let both = forth.frontier().iter().filter_map(|(entity, reached)| {
@@ -326,7 +318,7 @@ fn meeting(forth: &Search, back: &Search, min_confidence: f64) -> Option<Path> {
     rest.entities.reverse();
     rest.steps.reverse();
     path.entities.extend(&rest.entities[1..]);
-    // Seen from the goal, every triple was followed the other way.
+    // The search from the goal followed every triple in the opposite direction.
     path.steps.extend(rest.steps.iter().map(|step| Step {
         is_backwards: !step.is_backwards,
         ..*step

@@ -7,7 +7,7 @@ use std::collections::{HashMap, HashSet};
 use super::directory::{Directory, Number};
 use super::error::{AssertionPart, GraphError, Part, Problem};
 use super::mention::Mention;
-use super::update::{ALIAS, Assertion, Contradiction, History, Outcome, Update, UpdateSummary};
+use super::update::{ALIAS, Assertion, Outcome, Update, UpdateSummary};
 use crate::caller::Reach;
 use crate::clock::Timestamp;
 use crate::store::StoreError;
@@ -50,38 +50,33 @@ pub(super) async fn record(
     let words: HashMap<String, WordId> = words.into_iter().zip(ids).collect();
     directory.store(graph, &words).await?;
 
-    let new = update
-        .assertions
-        .iter()
-        .zip(&ends)
-        .map(|(assertion, ends)| {
-            let (subject, object) = (*ends)?;
-            let own_source = assertion.source.as_ref().map(|source| words[source]);
-            let history = assertion.history.unwrap_or(History {
-                recorded_at: at,
-                closed: None,
-            });
-            Some(Triple {
-                id: 0,
-                subject: directory.id(subject),
-                predicate: words[&assertion.predicate],
-                object: directory.id(object),
-                project,
-                confidence: assertion.confidence,
-                source: own_source.or(source),
-                since: assertion.valid_from.unwrap_or(at),
-                until: assertion.valid_until,
-                recorded_at: history.recorded_at,
-                closed: history.closed,
-            })
-        });
+    let new = update.assertions.iter().zip(&ends).map(|(said, ends)| {
+        let (subject, object) = (*ends)?;
+        let own_source = said.source.as_ref().map(|source| words[source]);
+        Some(Triple {
+            id: 0,
+            subject: directory.id(subject),
+            predicate: words[&said.predicate],
+            object: directory.id(object),
+            project,
+            confidence: said.confidence,
+            source: own_source.or(source),
+            since: said.valid_from.unwrap_or(at),
+            until: said.valid_until,
+            recorded_at: said.history.map_or(at, |history| history.recorded_at),
+            closed: said.history.and_then(|history| history.closed),
+        })
+    });
     let new: Vec<Option<Triple>> = new.collect();
     let functional: HashSet<WordId> = functional
         .iter()
         .filter_map(|predicate| words.get(predicate).copied())
         .collect();
     let statements = statements(&directory, &ends, &new, &functional);
-    let mut ledger = Ledger::new(graph.said(&statements, project).await?);
+    let mut ledger = Ledger::default();
+    for stored in graph.said(&statements, project).await? {
+        ledger.add(stored);
+    }
     let mut triples = Vec::with_capacity(new.len());
     let mut contradictions = Vec::new();
     for triple in new {
@@ -98,19 +93,17 @@ pub(super) async fn record(
         }
     }
     let ids = ledger.store(graph).await?;
+    let id = |draft: usize| ids[draft];
     let triples = triples.into_iter();
     let contradictions = contradictions.into_iter();
     Ok(UpdateSummary {
         triples: triples
-            .map(|(draft, outcome)| (draft.map(|draft| ids[draft]), outcome))
+            .map(|(draft, outcome)| (draft.map(id), outcome))
             .collect(),
         retracted,
         entities: directory.into_mentioned(),
         contradictions: contradictions
-            .map(|(draft, other)| Contradiction {
-                triple: ids[draft],
-                with: ids[other],
-            })
+            .map(|(draft, other)| (id(draft), id(other)))
             .collect(),
     })
 }
@@ -147,34 +140,25 @@ async fn directory(
     project: WordId,
     update: &Update,
 ) -> Result<Directory, GraphError> {
-    let others = update
-        .visible
-        .iter()
-        .filter(|name| **name != update.project);
-    let others: Vec<&str> = others.map(String::as_str).collect();
+    let others = update.visible.iter().map(String::as_str);
+    let others: Vec<&str> = others.filter(|name| *name != update.project).collect();
     let ids = graph.word_ids(&others).await?;
-    let others = others
-        .iter()
-        .zip(ids)
-        .filter_map(|(name, id)| Some((*name, id?)));
-    let visible: Vec<(&str, WordId)> = std::iter::once((update.project.as_str(), project))
-        .chain(others)
-        .collect();
-    let retypable = visible.iter().filter(|(name, _)| reach.can_write(name));
+    let mut names = vec![(update.project.as_str(), project)];
+    names.extend(
+        others
+            .iter()
+            .zip(ids)
+            .filter_map(|(name, id)| Some((*name, id?))),
+    );
+    let visible = names.iter().map(|(_, id)| *id).collect();
+    let retypable = names.iter().filter(|(name, _)| reach.can_write(name));
     let retypable = retypable.map(|(_, id)| *id).collect();
-    let visible = visible.iter().map(|(_, id)| *id).collect();
-    let aliases = update
-        .entities
-        .iter()
-        .flat_map(|declared| &declared.aliases);
-    let aliases = aliases.map(|alias| Mention::parse(alias));
-    let aliases: Vec<Mention> = aliases
-        .collect::<Result<_, _>>()
-        .map_err(|problem| problem.of(Part::Entity))?;
-    let ends = update
-        .assertions
-        .iter()
-        .flat_map(|a| [&a.subject, &a.object]);
+    let entities = update.entities.iter();
+    let aliases = entities.flat_map(|declared| &declared.aliases);
+    let aliases: Result<Vec<Mention>, Problem> = aliases.map(|a| Mention::parse(a)).collect();
+    let aliases = aliases.map_err(|problem| problem.of(Part::Entity))?;
+    let assertions = update.assertions.iter();
+    let ends = assertions.flat_map(|said| [&said.subject, &said.object]);
     let declared = update.entities.iter().map(|declared| &declared.mention);
     let mentions: Vec<&Mention> = declared.chain(&aliases).chain(ends).collect();
     Ok(Directory::load(graph, visible, retypable, &mentions).await?)
@@ -199,9 +183,7 @@ fn ends_of(
     words.extend(assertion.source.clone());
     let since = assertion.valid_from.unwrap_or(at);
     // A triple that was retracted at once held for no time at all.
-    let is_closed = assertion
-        .history
-        .is_some_and(|history| history.closed.is_some());
+    let is_closed = assertion.history.is_some_and(|h| h.closed.is_some());
     if !is_closed && assertion.valid_until.is_some_and(|until| until <= since) {
         return Err(Problem::EndsBeforeItBegins.of(part(AssertionPart::ValidUntil)));
     }
@@ -244,22 +226,9 @@ struct Ledger {
 }
 
 impl Ledger {
-    fn new(stored: Vec<Triple>) -> Ledger {
-        let mut ledger = Ledger::default();
-        for triple in stored {
-            ledger.add(triple);
-        }
-        ledger
-    }
-
     fn add(&mut self, triple: Triple) -> usize {
         let draft = self.drafts.len();
-        let Triple {
-            subject,
-            predicate,
-            object,
-            ..
-        } = triple;
+        let (subject, predicate, object) = (triple.subject, triple.predicate, triple.object);
         let statement = self.by_statement.entry((subject, predicate, object));
         statement.or_default().push(draft);
         let subject = self.by_subject.entry((subject, predicate));
@@ -280,12 +249,10 @@ impl Ledger {
             // History is never merged: it is there already, or it is not.
             closed => old.closed == closed && (old.since, old.until) == (new.since, new.until),
         };
-        let said = (new.subject, new.predicate, new.object);
-        let same = self.by_statement.get(&said).into_iter().flatten();
-        let mut same = same
-            .copied()
-            .filter(|draft| is_same(&self.drafts[*draft].triple));
-        let Some(draft) = same.next() else {
+        let statement = (new.subject, new.predicate, new.object);
+        let known = self.by_statement.get(&statement);
+        let mut known = known.into_iter().flatten().copied();
+        let Some(draft) = known.find(|draft| is_same(&self.drafts[*draft].triple)) else {
             return (self.add(new), Outcome::Created);
         };
         let old = &mut self.drafts[draft];

@@ -1,6 +1,5 @@
-//! From a name to its entity: by the exact id, by a name it is known under, and
-//! for reading also by likeness. An ambiguous name is reported with the
-//! candidates, never guessed.
+//! Resolves names to entities: by exact id, by an exact name, and for queries also
+//! by similarity. An ambiguous name is an error that lists the candidates.
 
 use std::collections::HashMap;
 
@@ -10,16 +9,16 @@ use crate::limits;
 use crate::store::StoreError;
 use crate::store::graph::{Entity, EntityId, GraphSnapshot, NameMatch, WordId};
 
-/// How alike a name must be to be resolved by likeness (Jaro-Winkler).
+/// The least similarity (Jaro-Winkler) at which a name is resolved.
 const LIKENESS: f64 = 0.88;
-/// How much more alike than the next best.
+/// By how much the best candidate must exceed the second.
 const MARGIN: f64 = 0.03;
 
 /// The projects in which names are looked up; `None` is all within reach.
 pub(super) type Projects<'a> = Option<&'a [WordId]>;
 
-/// The entities that each mention names for certain: none, one, or several that
-/// go by the name.
+/// The exact matches of each mention: the entity with its id, else every entity
+/// that has the name.
 pub(super) async fn candidates(
     graph: &dyn GraphSnapshot,
     mentions: &[&Mention],
@@ -33,11 +32,11 @@ pub(super) async fn candidates(
         let found = graph.entities_by_key(&keys, projects).await?;
         by_key.extend(found.into_iter().map(|entity| (entity.key.clone(), entity)));
     }
-    let mut found: Vec<Vec<Entity>> = Vec::with_capacity(mentions.len());
-    for mention in mentions {
-        let exact = key(mention).and_then(|key| by_key.get(&key).cloned());
-        found.push(exact.into_iter().collect());
-    }
+    let exact = |mention: &&Mention| key(mention).and_then(|key| by_key.get(&key).cloned());
+    let exact = mentions
+        .iter()
+        .map(|mention| Vec::from_iter(exact(mention)));
+    let mut found: Vec<Vec<Entity>> = exact.collect();
     let by_name = mentions
         .iter()
         .zip(&found)
@@ -68,26 +67,22 @@ pub(super) async fn candidates(
     Ok(found)
 }
 
-/// The entity that `mention` names for certain; `None` where none is known.
+/// The only exact match of `mention`; `None` if there is none.
 pub(super) async fn certain(
     graph: &dyn GraphSnapshot,
     mention: &Mention,
     projects: Projects<'_>,
     part: Part,
 ) -> Result<Option<Entity>, GraphError> {
-    let found = candidates(graph, &[mention], projects).await?;
-    let mut found = found.into_iter().flatten();
-    match (found.next(), found.next()) {
-        (Some(one), Some(other)) => {
-            let all = [one, other].into_iter().chain(found);
-            Err(ambiguous(mention, all).of(part))
-        }
-        (one, _) => Ok(one),
+    let mut found = candidates(graph, &[mention], projects).await?.concat();
+    match found.len() {
+        0 | 1 => Ok(found.pop()),
+        _ => Err(ambiguous(mention, found.into_iter()).of(part)),
     }
 }
 
-/// The entity that each mention most likely names, and whether that is by
-/// likeness.
+/// The most likely entity of each mention, and whether it was found by
+/// similarity.
 pub(super) async fn likely(
     graph: &dyn GraphSnapshot,
     mentions: &[(Part, Mention)],
@@ -96,42 +91,27 @@ pub(super) async fn likely(
     let all: Vec<&Mention> = mentions.iter().map(|(_, mention)| mention).collect();
     let found = candidates(graph, &all, projects).await?;
     let mut resolved = Vec::with_capacity(mentions.len());
-    for ((part, mention), found) in mentions.iter().zip(found) {
+    for ((part, mention), mut found) in mentions.iter().zip(found) {
+        let is_similar = found.is_empty();
+        if is_similar {
+            let alike = alike(graph, &[mention], projects).await?.concat();
+            let is_clear = |best: f64, next: f64| best - next >= MARGIN;
+            let mut entities = alike.iter().map(|(_, entity)| entity.clone());
+            found = match alike[..] {
+                [] => return Err(Problem::NoSuchEntity(mention.name.clone()).of(*part)),
+                [(best, _), (next, _), ..] if !is_clear(best, next) => entities.collect(),
+                _ => Vec::from_iter(entities.next()),
+            };
+        }
         match <[Entity; 1]>::try_from(found) {
-            Ok([one]) => resolved.push((one, false)),
-            Err(found) if !found.is_empty() => {
-                return Err(ambiguous(mention, found.into_iter()).of(*part));
-            }
-            Err(_) => {
-                let entity = by_likeness(graph, mention, projects).await?;
-                resolved.push((entity.map_err(|problem| problem.of(*part))?, true));
-            }
+            Ok([one]) => resolved.push((one, is_similar)),
+            Err(several) => return Err(ambiguous(mention, several.into_iter()).of(*part)),
         }
     }
     Ok(resolved)
 }
 
-async fn by_likeness(
-    graph: &dyn GraphSnapshot,
-    mention: &Mention,
-    projects: Projects<'_>,
-) -> Result<Result<Entity, Problem>, StoreError> {
-    let alike = alike(graph, &[mention], projects).await?;
-    let mut alike = alike.into_iter().flatten();
-    let best = alike.next();
-    let next = alike.next();
-    Ok(match (best, next) {
-        (None, _) => Err(Problem::NoSuchEntity(mention.name.clone())),
-        (Some((_, only)), None) => Ok(only),
-        (Some((best, entity)), Some((next, _))) if best - next >= MARGIN => Ok(entity),
-        (best, next) => {
-            let all = best.into_iter().chain(next).chain(alike);
-            Err(ambiguous(mention, all.map(|(_, entity)| entity)))
-        }
-    })
-}
-
-/// For each mention the entities with nearly its name, the most alike first.
+/// The entities with a name similar to each mention, by descending similarity.
 pub(super) async fn alike(
     graph: &dyn GraphSnapshot,
     mentions: &[&Mention],
@@ -161,15 +141,16 @@ pub(super) async fn alike(
     Ok(each.collect())
 }
 
-/// The most alike first, as many as are told.
+/// Sorts candidates by descending similarity, then by age, and keeps the first
+/// few.
 pub(super) fn most_alike(mut alike: Vec<(f64, Entity)>) -> Vec<(f64, Entity)> {
     alike.sort_by(|one, other| other.0.total_cmp(&one.0).then(one.1.id.cmp(&other.1.id)));
     alike.truncate(limits::ENTITY_CANDIDATES_MAX);
     alike
 }
 
-/// How alike a name (in the form in which names are compared) is to a mention,
-/// where that is enough. Room 12 is not nearly room 13.
+/// The similarity of a name key and a mention; `None` below the minimum, or where
+/// their digits differ: room 12 is not a misspelling of room 13.
 pub(super) fn likeness(name_key: &str, mention: &Mention) -> Option<f64> {
     let digits = |text: &str| text.chars().filter(|c| c.is_numeric()).collect::<String>();
     let likeness = strsim::jaro_winkler(name_key, &mention.name_key);
@@ -179,12 +160,8 @@ pub(super) fn likeness(name_key: &str, mention: &Mention) -> Option<f64> {
 
 /// Whether an entity has this type, where one is given.
 pub(super) fn has_kind(entity: &Entity, kind: Option<&str>) -> bool {
-    kind.is_none_or(|kind| {
-        entity
-            .key
-            .split_once(':')
-            .is_some_and(|(own, _)| own == kind)
-    })
+    let own = entity.key.split_once(':').map(|(own, _)| own);
+    kind.is_none_or(|kind| own == Some(kind))
 }
 
 pub(super) async fn by_id(
@@ -197,11 +174,8 @@ pub(super) async fn by_id(
     if ids.is_empty() {
         return Ok(HashMap::new());
     }
-    let entities = graph.entities(&ids).await?;
-    Ok(entities
-        .into_iter()
-        .map(|entity| (entity.id, entity))
-        .collect())
+    let entities = graph.entities(&ids).await?.into_iter();
+    Ok(entities.map(|entity| (entity.id, entity)).collect())
 }
 
 pub(super) fn ambiguous(mention: &Mention, entities: impl Iterator<Item = Entity>) -> Problem {

@@ -25,15 +25,10 @@ fn crowd() -> (Graph, tempfile::TempDir) {
     let store = SqliteStore::start(folder.path().join("mimo.db")).expect("threads start");
     let clock = Arc::new(FixedClock::at(NOW));
     let graph = Graph::new(Arc::new(store), clock, Settings::default());
-    let assertion = |subject: String, predicate: &str, object: String| Assertion {
-        subject: Mention::parse(&subject).expect("a name"),
-        predicate: predicate.to_owned(),
-        object: Mention::parse(&object).expect("a name"),
-        confidence: 1.0,
-        valid_from: None,
-        valid_until: None,
-        source: None,
-        history: None,
+    let assertion = |subject: String, predicate: &str, object: String| {
+        let [subject, object] =
+            [subject, object].map(|name| Mention::parse(&name).expect("a name"));
+        Assertion::new(subject, predicate.to_owned(), object)
     };
     let person = |n: usize| format!("person:p{}", n % 40);
     let each = (0..40).flat_map(|n| {
@@ -127,8 +122,8 @@ fn a_traversal_returns_what_it_found_within_its_budget() {
                     depth: 8,
                     ..Hops::default()
                 };
-                let found = traverse(&mut reader, &[start[0].id], &hops, None, 1_000).await?;
-                Ok((found.paths.len(), reader.is_exhausted()))
+                let (paths, _) = traverse(&mut reader, &[start[0].id], &hops, None, 1_000).await?;
+                Ok((paths.len(), reader.is_exhausted()))
             })
         });
         wait(answer).expect("an answer")

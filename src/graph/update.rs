@@ -24,6 +24,22 @@ pub struct Assertion {
     pub history: Option<History>,
 }
 
+impl Assertion {
+    /// A certain assertion without source or history that holds from now on.
+    pub fn new(subject: Mention, predicate: String, object: Mention) -> Assertion {
+        Assertion {
+            subject,
+            predicate,
+            object,
+            confidence: 1.0,
+            valid_from: None,
+            valid_until: None,
+            source: None,
+            history: None,
+        }
+    }
+}
+
 /// When a triple was recorded and closed elsewhere.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct History {
@@ -89,15 +105,6 @@ pub struct MentionedEntity {
     pub similar: Vec<String>,
 }
 
-/// Two triples that cannot both hold.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Contradiction {
-    /// The triple that was just asserted.
-    pub(crate) triple: TripleId,
-    /// The older one, which was closed.
-    pub(crate) with: TripleId,
-}
-
 /// The result of an update.
 #[derive(Clone, Debug, Default)]
 pub struct UpdateSummary {
@@ -107,6 +114,7 @@ pub struct UpdateSummary {
     pub retracted: Vec<TripleId>,
     /// The entities, each once, in the order in which they were named.
     pub entities: Vec<MentionedEntity>,
-    /// Triples that were closed because they contradict an assertion.
-    pub contradictions: Vec<Contradiction>,
+    /// Triples of assertions, each with an older one that it contradicts and that
+    /// was closed for it.
+    pub contradictions: Vec<(TripleId, TripleId)>,
 }

@@ -129,18 +129,15 @@ fn assertion(graph: &Graph, item: &ArgumentReader<'_>) -> Result<Assertion, Fail
             .ok_or_else(|| Failure::invalid(item.path(key), format!("{key} is missing")))
     };
     let now = graph.now();
+    let name = |key| at(item.path(key), Mention::parse(part(key)?));
+    let (subject, object) = (name("subject")?, name("object")?);
+    let predicate = mention::predicate(part("predicate")?);
+    let predicate = at(item.path("predicate"), predicate)?;
     Ok(Assertion {
-        subject: at(item.path("subject"), Mention::parse(part("subject")?))?,
-        predicate: at(
-            item.path("predicate"),
-            mention::predicate(part("predicate")?),
-        )?,
-        object: at(item.path("object"), Mention::parse(part("object")?))?,
         confidence: item.share("confidence")?.unwrap_or(1.0),
         valid_from: moment(item, "valid_from", Edge::Start, -1, now)?,
         valid_until: moment(item, "valid_until", Edge::End, 1, now)?,
-        source: None,
-        history: None,
+        ..Assertion::new(subject, predicate, object)
     })
 }
 
@@ -160,15 +157,11 @@ fn proposals(reader: &ArgumentReader<'_>) -> Result<Option<Vec<Proposal>>, Failu
 }
 
 fn assertion_of(proposal: &Proposal) -> Result<Assertion, Failure> {
+    let name = |text| at("/text".to_owned(), Mention::parse(text));
+    let (subject, object) = (name(&proposal.subject)?, name(&proposal.object)?);
     Ok(Assertion {
-        subject: at("/text".to_owned(), Mention::parse(&proposal.subject))?,
-        predicate: proposal.predicate.to_owned(),
-        object: at("/text".to_owned(), Mention::parse(&proposal.object))?,
         confidence: grammar::CONFIDENCE,
-        valid_from: None,
-        valid_until: None,
-        source: None,
-        history: None,
+        ..Assertion::new(subject, proposal.predicate.to_owned(), object)
     })
 }
 
@@ -207,7 +200,7 @@ fn document(summary: &UpdateSummary, proposals: Option<&[Proposal]>, accepted: b
     let contradictions = summary
         .contradictions
         .iter()
-        .map(|found| json!({"triple": found.triple, "with": found.with, "closed": true}));
+        .map(|(triple, with)| json!({"triple": triple, "with": with, "closed": true}));
     add("contradictions", contradictions.collect());
     if let Some(proposals) = proposals.filter(|_| !accepted) {
         let proposals = proposals.iter().map(|proposal| {

@@ -119,14 +119,10 @@ pub fn update_of(project: &str) -> Update {
 
 /// An assertion that is valid from now on.
 pub fn assertion(subject: &str, predicate: &str, object: &str, confidence: f64) -> Assertion {
+    let [subject, object] = [subject, object].map(|name| Mention::parse(name).expect("a name"));
+    let predicate = mention::predicate(predicate).expect("a predicate");
     Assertion {
-        subject: Mention::parse(subject).expect("a name"),
-        predicate: mention::predicate(predicate).expect("a predicate"),
-        object: Mention::parse(object).expect("a name"),
         confidence,
-        valid_from: None,
-        valid_until: None,
-        source: None,
-        history: None,
+        ..Assertion::new(subject, predicate, object)
     }
 }

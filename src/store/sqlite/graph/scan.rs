@@ -1,98 +1,43 @@
 //! Ranges of the three covering indexes. Each combination of known parts has one
 //! fixed statement; parts of a request are only ever bound.
 
+use std::sync::LazyLock;
+
 use rusqlite::{Connection, Row, Statement};
 
-use crate::clock::Timestamp;
 use crate::store::StoreError;
 use crate::store::graph::{Edge, Range, Scan, ScanLimits, ScannedRange, View, WordId};
 
-/// Every statement reads from its index alone.
-macro_rules! scan_sql {
-    ($index:literal, $condition:literal, $order:literal) => {
-        concat!(
-            "SELECT id, since, until, confidence, project, subject, predicate, object \
-             FROM triple INDEXED BY ",
-            $index,
-            " WHERE ",
-            $condition,
-            " ORDER BY ",
-            $order
-        )
-    };
-}
+/// An index with the order of its columns, which are numbered as the parts of a
+/// triple: 0 is the subject, 2 the object.
+type Index = (&'static str, [usize; 3]);
+const SPO: Index = ("triple_spo", [0, 1, 2]);
+const POS: Index = ("triple_pos", [1, 2, 0]);
+const OSP: Index = ("triple_osp", [2, 0, 1]);
 
-/// The statements by the known parts (subject 1, predicate 2, object 4). Known
-/// parts are bound first, then the parts of the edge behind which the range goes
-/// on, in the order of the index.
-const STATEMENTS: [&str; 8] = [
-    scan_sql!(
-        "triple_spo",
-        "(subject, predicate, object) > (?1, ?2, ?3)",
-        "subject, predicate, object"
-    ),
-    scan_sql!(
-        "triple_spo",
-        "subject = ?1 AND (predicate, object) > (?2, ?3)",
-        "predicate, object"
-    ),
-    scan_sql!(
-        "triple_pos",
-        "predicate = ?1 AND (object, subject) > (?2, ?3)",
-        "object, subject"
-    ),
-    scan_sql!(
-        "triple_spo",
-        "subject = ?1 AND predicate = ?2 AND object > ?3",
-        "object"
-    ),
-    scan_sql!(
-        "triple_osp",
-        "object = ?1 AND (subject, predicate) > (?2, ?3)",
-        "subject, predicate"
-    ),
-    scan_sql!(
-        "triple_osp",
-        "subject = ?1 AND object = ?2 AND predicate > ?3",
-        "predicate"
-    ),
-    scan_sql!(
-        "triple_pos",
-        "predicate = ?1 AND object = ?2 AND subject > ?3",
-        "subject"
-    ),
-    scan_sql!(
-        "triple_spo",
-        "subject = ?1 AND predicate = ?2 AND object = ?3",
-        "object"
-    ),
-];
+/// The index for each set of known parts (subject 1, predicate 2, object 4),
+/// which are its first columns.
+const INDEXES: [Index; 8] = [SPO, SPO, POS, SPO, OSP, OSP, POS, SPO];
 
-/// Which statement serves a range.
-fn number(range: &Range) -> usize {
-    usize::from(range.subject.is_some())
-        + 2 * usize::from(range.predicate.is_some())
-        + 4 * usize::from(range.object.is_some())
-}
+static STATEMENTS: LazyLock<[String; 8]> = LazyLock::new(|| std::array::from_fn(statement));
 
-/// The three values of the statement.
-fn values(range: &Range, after: Option<Edge>) -> [i64; 3] {
-    let from = |part: fn(Edge) -> i64| after.map_or(i64::MIN, part);
-    let (subject, predicate, object) = (
-        from(|edge| edge.subject),
-        from(|edge| edge.predicate),
-        from(|edge| edge.object),
-    );
-    match (range.subject, range.predicate, range.object) {
-        (None, None, None) => [subject, predicate, object],
-        (Some(s), None, None) => [s, predicate, object],
-        (None, Some(p), None) => [p, object, subject],
-        (Some(s), Some(p), None) => [s, p, object],
-        (None, None, Some(o)) => [o, subject, predicate],
-        (Some(s), None, Some(o)) => [s, o, predicate],
-        (None, Some(p), Some(o)) => [p, o, subject],
-        (Some(s), Some(p), Some(o)) => [s, p, o],
+/// The statement for a set of known parts. It reads from its index alone. Known
+/// parts are bound first, then those of the edge behind which the range goes on.
+fn statement(known: usize) -> String {
+    let (index, order) = INDEXES[known];
+    let columns = order.map(|part| ["subject", "predicate", "object"][part]);
+    let (first, rest) = columns.split_at(known.count_ones() as usize);
+    let mut conditions: Vec<String> = first.iter().map(|name| format!("{name} = ?")).collect();
+    if !rest.is_empty() {
+        let places = vec!["?"; rest.len()].join(", ");
+        conditions.push(format!("({}) > ({places})", rest.join(", ")));
     }
+    format!(
+        "SELECT id, since, until, confidence, project, subject, predicate, object \
+         FROM triple INDEXED BY {index} WHERE {} ORDER BY {}",
+        conditions.join(" AND "),
+        columns.join(", ")
+    )
 }
 
 /// Which triples are visible.
@@ -103,36 +48,16 @@ pub(super) struct Filter<'a> {
 }
 
 impl Filter<'_> {
-    /// The edge of a row, where it is visible. Known parts are not read again.
-    fn edge(&self, row: &Row<'_>, range: &Range) -> rusqlite::Result<Option<Edge>> {
-        let since = Timestamp(row.get(1)?);
-        if since > self.view.at {
-            return Ok(None);
-        }
-        let until: Option<i64> = row.get(2)?;
-        if !self.view.include_ended && until.is_some_and(|until| until <= self.view.at.0) {
-            return Ok(None);
-        }
-        let confidence: f64 = row.get(3)?;
-        if confidence < self.view.min_confidence {
-            return Ok(None);
-        }
-        if let Some(projects) = self.projects
-            && !projects.contains(&row.get(4)?)
-        {
-            return Ok(None);
-        }
-        let part = |known: Option<i64>, column: usize| match known {
-            Some(known) => Ok(known),
-            None => row.get(column),
-        };
-        Ok(Some(Edge {
-            triple: row.get(0)?,
-            subject: part(range.subject, 5)?,
-            predicate: part(range.predicate, 6)?,
-            object: part(range.object, 7)?,
-            confidence,
-        }))
+    fn shows(&self, row: &Row<'_>) -> rusqlite::Result<bool> {
+        let (at, until) = (self.view.at.0, row.get::<_, Option<i64>>(2)?);
+        let holds = row.get::<_, i64>(1)? <= at
+            && (self.view.include_ended || until.is_none_or(|until| until > at));
+        Ok(holds
+            && row.get::<_, f64>(3)? >= self.view.min_confidence
+            && match self.projects {
+                Some(projects) => projects.contains(&row.get(4)?),
+                None => true,
+            })
     }
 }
 
@@ -152,24 +77,22 @@ pub(super) fn scan_many(
         if scan.reads >= limits.reads && !scan.ranges.is_empty() {
             break;
         }
-        let number = number(range);
+        let parts = [range.subject, range.predicate, range.object];
+        let known: usize = (0..3).map(|n| usize::from(parts[n].is_some()) << n).sum();
         let after = after.take();
         // A single triple has nothing behind it.
-        let has_more = if number == 7 && after.is_some() {
-            false
-        } else {
-            let statement = match &mut statements[number] {
+        let has_more = known != 7 || after.is_none();
+        let has_more = has_more && {
+            let statement = match &mut statements[known] {
                 Some(statement) => statement,
-                none => none.insert(file.prepare_cached(STATEMENTS[number])?),
+                none => none.insert(file.prepare_cached(&STATEMENTS[known])?),
             };
-            scan_one(
-                statement,
-                range,
-                after,
-                limits.edges_per_range,
-                filter,
-                &mut scan,
-            )?
+            let after = after.map(|edge| [edge.subject, edge.predicate, edge.object]);
+            for (place, part) in INDEXES[known].1.into_iter().enumerate() {
+                let value = parts[part].or(after.map(|after| after[part]));
+                statement.raw_bind_parameter(place + 1, value.unwrap_or(i64::MIN))?;
+            }
+            scan_one(statement, parts, limits.edges_per_range, filter, &mut scan)?
         };
         scan.reads += 1;
         scan.ranges.push(ScannedRange {
@@ -183,21 +106,26 @@ pub(super) fn scan_many(
 /// Adds the edges of a range to `scan`; whether there are more than `limit`.
 fn scan_one(
     statement: &mut Statement<'_>,
-    range: &Range,
-    after: Option<Edge>,
+    parts: [Option<i64>; 3],
     limit: usize,
     filter: &Filter<'_>,
     scan: &mut Scan,
 ) -> Result<bool, StoreError> {
-    for (place, value) in values(range, after).into_iter().enumerate() {
-        statement.raw_bind_parameter(place + 1, value)?;
-    }
     let mut rows = statement.raw_query();
     let start = scan.edges.len();
     while let Some(row) = rows.next()? {
         scan.reads += 1;
-        let Some(edge) = filter.edge(row, range)? else {
+        if !filter.shows(row)? {
             continue;
+        }
+        // Known parts need not be read again.
+        let part = |nth: usize| parts[nth].map_or_else(|| row.get(5 + nth), Ok);
+        let edge = Edge {
+            triple: row.get(0)?,
+            subject: part(0)?,
+            predicate: part(1)?,
+            object: part(2)?,
+            confidence: row.get(3)?,
         };
         // A triple stated in several projects is one edge.
         if let Some(last) = scan.edges[start..].last_mut()
@@ -228,7 +156,7 @@ mod tests {
         let folder = tempfile::TempDir::new().expect("a folder");
         let mut file = open_writer(&folder.path().join("test.db")).expect("a database");
         let file = file.transaction().expect("a transaction");
-        for sql in STATEMENTS {
+        for sql in STATEMENTS.iter() {
             let mut plan = file
                 .prepare(&format!("EXPLAIN QUERY PLAN {sql}"))
                 .expect("SQL");
