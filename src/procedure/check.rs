@@ -2,9 +2,9 @@
 //! express. Reports every mistake at once, each with path, value and fix. Parts
 //! that do not match the schema are skipped by the later checks.
 
-mod graph;
-mod meaning;
-mod shape;
+mod flow;
+mod schema;
+mod semantics;
 
 use serde_json::Value;
 
@@ -57,9 +57,9 @@ pub fn check(given: &Value, known: &dyn KnownNames) -> Result<CheckedDefinition,
     // A legacy definition is converted first, so its mistakes name places in
     // today's format.
     let value = legacy::from_legacy(given)?;
-    let mut mistakes = shape::check(&value);
-    mistakes.extend(meaning::check(&value, known));
-    mistakes.extend(graph::check(&value));
+    let mut mistakes = schema::check(&value);
+    mistakes.extend(semantics::check(&value, known));
+    mistakes.extend(flow::check(&value));
     let mut seen = std::collections::HashSet::new();
     mistakes.retain(|each| seen.insert((each.path.clone(), each.reason.clone())));
     mistakes.sort_by(|a, b| a.path.cmp(&b.path));

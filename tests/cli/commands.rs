@@ -74,6 +74,10 @@ fn wrong_usage_exits_with_2_and_a_suggestion() {
     for (arguments, said) in [
         (&["sreve"][..], "serve"),
         (&["tools", "--jsn"], "--json"),
+        (
+            &["procedure", "history", "--status", "ended"],
+            "waiting_approval",
+        ),
         (&["call"], "TOOL"),
         (&["completions", "dosh"], "bash"),
         (&["call", "memory_serach"], "did you mean \"memory_search"),

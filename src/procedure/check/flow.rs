@@ -13,12 +13,12 @@ pub(super) fn check(whole: &Value) -> Vec<Diagnostic> {
     };
     let names: Vec<&str> = states.keys().map(String::as_str).collect();
     let mut found = Vec::new();
-    let mut leads: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    let mut edges: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
     for (name, state) in states {
         let path = format!("/states/{}", pointer_token(name));
-        for (at, target) in targets(state) {
+        for (at, target) in transition_targets(state) {
             match states.contains_key(target) {
-                true => leads.entry(name).or_default().push(target),
+                true => edges.entry(name).or_default().push(target),
                 false => found.push(Diagnostic::in_document(
                     whole,
                     format!("{path}/{at}"),
@@ -28,7 +28,7 @@ pub(super) fn check(whole: &Value) -> Vec<Diagnostic> {
             }
         }
         if state.is_object() {
-            found.extend(events(whole, state, &path));
+            found.extend(check_events(whole, state, &path));
         }
     }
     let Some(initial) = whole["initial_state"].as_str() else {
@@ -43,15 +43,15 @@ pub(super) fn check(whole: &Value) -> Vec<Diagnostic> {
         ));
         return found;
     }
-    let reached = reachable([initial], &leads);
-    let mut back: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
-    for (from, targets) in &leads {
+    let reached = reachable([initial], &edges);
+    let mut reverse_edges: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    for (from, targets) in &edges {
         for to in targets {
-            back.entry(to).or_default().push(from);
+            reverse_edges.entry(to).or_default().push(from);
         }
     }
     let ends = states.iter().filter(|(_, state)| is_end(state));
-    let ending = reachable(ends.map(|(name, _)| name.as_str()), &back);
+    let ending = reachable(ends.map(|(name, _)| name.as_str()), &reverse_edges);
     for name in states.keys().map(String::as_str) {
         let path = format!("/states/{}", pointer_token(name));
         if !reached.contains(name) {
@@ -61,7 +61,7 @@ pub(super) fn check(whole: &Value) -> Vec<Diagnostic> {
                 format!("nothing leads to the state {name}"),
                 "let a transition, next or catch lead to it, or remove it",
             ));
-        } else if !ending.contains(name) && leads.contains_key(name) {
+        } else if !ending.contains(name) && edges.contains_key(name) {
             found.push(Diagnostic::in_document(
                 whole,
                 path,
@@ -78,7 +78,7 @@ fn is_end(state: &Value) -> bool {
 }
 
 /// The targets of a state, with their paths.
-fn targets(state: &Value) -> Vec<(String, &str)> {
+fn transition_targets(state: &Value) -> Vec<(String, &str)> {
     let mut all = Vec::new();
     for list in ["transitions", "catch"] {
         for (nth, each) in state[list].as_array().into_iter().flatten().enumerate() {
@@ -95,20 +95,20 @@ fn targets(state: &Value) -> Vec<(String, &str)> {
 
 fn reachable<'a>(
     from: impl IntoIterator<Item = &'a str>,
-    leads: &BTreeMap<&'a str, Vec<&'a str>>,
+    edges: &BTreeMap<&'a str, Vec<&'a str>>,
 ) -> BTreeSet<&'a str> {
     let mut seen = BTreeSet::new();
     let mut open: Vec<&str> = from.into_iter().collect();
     while let Some(name) = open.pop() {
         if seen.insert(name) {
-            open.extend(leads.get(name).into_iter().flatten());
+            open.extend(edges.get(name).into_iter().flatten());
         }
     }
     seen
 }
 
 /// The events that the action of a state can emit, apart from `error`.
-fn emitted(state: &Value) -> Vec<&str> {
+fn emitted_events(state: &Value) -> Vec<&str> {
     let action = &state["action"];
     match action["choice"].as_array() {
         Some(cases) => {
@@ -126,20 +126,20 @@ fn emitted(state: &Value) -> Vec<&str> {
     }
 }
 
-fn events(whole: &Value, state: &Value, path: &str) -> Vec<Diagnostic> {
+fn check_events(whole: &Value, state: &Value, path: &str) -> Vec<Diagnostic> {
     let mut found = Vec::new();
     if is_end(state) {
         return found;
     }
     let transitions = state["transitions"].as_array();
-    let taken: Vec<(&str, bool)> = transitions
+    let handled: Vec<(&str, bool)> = transitions
         .into_iter()
         .flatten()
         .filter_map(|each| Some((each["event"].as_str()?, each.get("guard").is_none())))
         .collect();
-    let emitted = emitted(state);
-    let onward = state.get("next").is_some();
-    if taken.is_empty() && !onward {
+    let emitted = emitted_events(state);
+    let has_next = state.get("next").is_some();
+    if handled.is_empty() && !has_next {
         found.push(Diagnostic::in_document(
             whole,
             path,
@@ -150,10 +150,10 @@ fn events(whole: &Value, state: &Value, path: &str) -> Vec<Diagnostic> {
     }
     for event in &emitted {
         let fits = |(name, _): &&(&str, bool)| name == event || *name == "default";
-        let mut ways = taken.iter().filter(fits).peekable();
-        let some = ways.peek().is_some();
-        let sure = onward || ways.any(|(_, always)| *always);
-        let (message, fix) = match (some, sure) {
+        let mut matching = handled.iter().filter(fits).peekable();
+        let is_handled = matching.peek().is_some();
+        let is_certain = has_next || matching.any(|(_, always)| *always);
+        let (message, fix) = match (is_handled, is_certain) {
             (_, true) => continue,
             (false, false) => (
                 format!("nothing takes the event {event}"),
@@ -172,7 +172,7 @@ fn events(whole: &Value, state: &Value, path: &str) -> Vec<Diagnostic> {
         ));
     }
     let approval = state["action"].get("wait_for_approval").is_some();
-    for (nth, (event, _)) in taken.iter().enumerate() {
+    for (nth, (event, _)) in handled.iter().enumerate() {
         let possible = emitted.contains(event)
             || matches!(*event, "error" | "default")
             || (*event == "rejected" && approval);

@@ -13,8 +13,8 @@ use crate::procedure::template::{self, RESERVED_NAMES, TemplateError};
 const CALLS: [&str; 2] = ["tool", "call_procedure"];
 
 struct Checker<'a> {
-    whole: &'a Value,
-    known: &'a dyn KnownNames,
+    document: &'a Value,
+    names: &'a dyn KnownNames,
     /// The variables that may be set; `None` where the context is open.
     variables: Option<BTreeSet<String>>,
     found: Vec<Diagnostic>,
@@ -22,12 +22,12 @@ struct Checker<'a> {
 
 pub(super) fn check(whole: &Value, known: &dyn KnownNames) -> Vec<Diagnostic> {
     let mut checker = Checker {
-        whole,
-        known,
+        document: whole,
+        names: known,
         variables: None,
         found: Vec::new(),
     };
-    checker.schema();
+    checker.context_schema();
     checker.variables = variables(whole);
     if let Some(output) = whole.get("output") {
         checker.templates(output, "/output", &[]);
@@ -38,7 +38,7 @@ pub(super) fn check(whole: &Value, known: &dyn KnownNames) -> Vec<Diagnostic> {
         checker.unknown_procedure("/rollback_procedure", name);
     }
     for (name, state) in whole["states"].as_object().into_iter().flatten() {
-        checker.state(state, &format!("/states/{}", pointer_token(name)));
+        checker.check_state(state, &format!("/states/{}", pointer_token(name)));
     }
     checker.found
 }
@@ -62,12 +62,16 @@ fn variables(whole: &Value) -> Option<BTreeSet<String>> {
 
 impl Checker<'_> {
     fn report(&mut self, path: &str, message: impl Into<String>, fix: impl Into<String>) {
-        let mistake = Diagnostic::in_document(self.whole, path, message, fix);
+        let mistake = Diagnostic::in_document(self.document, path, message, fix);
         self.found.push(mistake);
     }
 
-    fn schema(&mut self) {
-        let Some(schema) = self.whole.get("context_schema").filter(|s| s.is_object()) else {
+    fn context_schema(&mut self) {
+        let Some(schema) = self
+            .document
+            .get("context_schema")
+            .filter(|s| s.is_object())
+        else {
             return;
         };
         // References are never fetched.
@@ -98,7 +102,7 @@ impl Checker<'_> {
         }
     }
 
-    fn state(&mut self, state: &Value, path: &str) {
+    fn check_state(&mut self, state: &Value, path: &str) {
         for (key, others) in [
             ("end", ["next", "transitions", "fail"].as_slice()),
             (
@@ -136,7 +140,7 @@ impl Checker<'_> {
             }
         }
         if let Some(action) = action {
-            self.action(action, &format!("{path}/action"), &[]);
+            self.check_action(action, &format!("{path}/action"), &[]);
         }
         let map_name = action.and_then(|action| {
             let each = action.get("map")?;
@@ -145,11 +149,11 @@ impl Checker<'_> {
         let more: Vec<&str> = map_name.into_iter().collect();
         if let Some(undo) = state.get("compensate") {
             let at = format!("{path}/compensate");
-            self.only_calls(undo, &at, "a compensation");
-            self.action(undo, &at, &more);
+            self.refuse_other_actions(undo, &at, "a compensation");
+            self.check_action(undo, &at, &more);
         }
         if let Some(assign) = state.get("assign") {
-            self.variables_set(assign, &format!("{path}/assign"));
+            self.check_assignments(assign, &format!("{path}/assign"));
         }
         if let Some(message) = state["fail"].get("message") {
             self.templates(message, &format!("{path}/fail/message"), &[]);
@@ -161,21 +165,21 @@ impl Checker<'_> {
         }
     }
 
-    fn action(&mut self, action: &Value, path: &str, more: &[&str]) {
+    fn check_action(&mut self, action: &Value, path: &str, more: &[&str]) {
         if let Some(name) = action["tool"].as_str()
-            && let Err((message, fix)) = self.known.tool(name)
+            && let Err((message, fix)) = self.names.tool(name)
         {
             self.report(&format!("{path}/tool"), message, fix);
         }
         let called = &action["call_procedure"];
         if let Some(name) = called["name"].as_str() {
-            let itself = self.whole["name"].as_str() == Some(name);
-            if !itself && !self.known.procedure(name) {
+            let calls_itself = self.document["name"].as_str() == Some(name);
+            if !calls_itself && !self.names.procedure(name) {
                 self.unknown_procedure(&format!("{path}/call_procedure/name"), name);
             }
         }
         if let Some(set) = action.get("set") {
-            self.variables_set(set, &format!("{path}/set"));
+            self.check_assignments(set, &format!("{path}/set"));
         }
         for (list, part) in [("validate", "that"), ("choice", "when")] {
             for (nth, each) in action[list].as_array().into_iter().flatten().enumerate() {
@@ -206,11 +210,11 @@ impl Checker<'_> {
             self.templates(context, &format!("{path}/call_procedure/context"), more);
         }
         if let Some(each) = action.get("map").filter(|each| each.is_object()) {
-            self.each(each, &format!("{path}/map"));
+            self.map(each, &format!("{path}/map"));
         }
     }
 
-    fn each(&mut self, each: &Value, path: &str) {
+    fn map(&mut self, each: &Value, path: &str) {
         let name = each["as"].as_str().unwrap_or("item");
         if name != "item" {
             self.reserved_name(name, &format!("{path}/as"));
@@ -223,12 +227,12 @@ impl Checker<'_> {
         }
         if let Some(action) = each.get("action") {
             let at = format!("{path}/action");
-            self.only_calls(action, &at, "a map");
-            self.action(action, &at, &[name]);
+            self.refuse_other_actions(action, &at, "a map");
+            self.check_action(action, &at, &[name]);
         }
     }
 
-    fn only_calls(&mut self, action: &Value, path: &str, what: &str) {
+    fn refuse_other_actions(&mut self, action: &Value, path: &str, what: &str) {
         let Some(members) = action.as_object() else {
             return;
         };
@@ -256,7 +260,7 @@ impl Checker<'_> {
         );
     }
 
-    fn variables_set(&mut self, set: &Value, path: &str) {
+    fn check_assignments(&mut self, set: &Value, path: &str) {
         for (name, value) in set.as_object().into_iter().flatten() {
             let at = format!("{path}/{}", pointer_token(name));
             self.reserved_name(name, &at);
