@@ -2,16 +2,19 @@
 //! What a settings file may hold is decided in `clients`.
 
 mod list;
+mod shared;
 
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use serde_json::{Value, json};
 
+use shared::{command_line, entry_document, parse_failure, places};
+
 use super::output::{Output, Text, quoted, truncate};
 use crate::clients::file::Settings;
 use crate::clients::lines::{bare, difference};
-use crate::clients::{Client, Entry, FoundEntry, NAMES, Places};
+use crate::clients::{Client, Entry, FoundEntry, NAMES};
 use crate::config::{Config, Environment, Flags};
 use crate::diagnostics::Diagnostic;
 use crate::failure::{Failure, Kind};
@@ -60,7 +63,7 @@ pub(super) fn run(
     };
     let file = settings_file(client, arguments.here, environment)?;
     let settings = Settings::read(&file)?;
-    let parse_failed = |mistake: Diagnostic| not_understood(&settings, &mistake);
+    let parse_failed = |mistake: Diagnostic| parse_failure(&settings, &mistake);
     let found = client.find(settings.text()).map_err(parse_failed)?;
     let (entry, text) = match arguments.remove {
         true => (
@@ -130,16 +133,6 @@ fn settings_file(
     })
 }
 
-fn places(environment: &Environment) -> Places {
-    let named = |variable: &str| environment.variables.get(variable).map(PathBuf::from);
-    Places {
-        home: environment.home_folder.clone(),
-        settings: environment.settings_folder.clone(),
-        claude_code: named("CLAUDE_CONFIG_DIR"),
-        codex: named("CODEX_HOME"),
-    }
-}
-
 /// This program, with what was asked of it on this command line.
 fn entry(flags: &Flags, environment: &Environment) -> Result<Entry, Failure> {
     // Checked, and paths made whole: the client starts it somewhere else.
@@ -202,12 +195,6 @@ fn build_folder_warning(command: &str) -> Option<String> {
     })
 }
 
-fn not_understood(settings: &Settings, mistake: &Diagnostic) -> Failure {
-    let path = settings.path().display();
-    let separator = if mistake.path.is_empty() { ": " } else { ":" };
-    Failure::new(Kind::Refused, format!("{path}{separator}{mistake}")).hint(&mistake.fix)
-}
-
 fn remote_entry_conflict(client: Client, settings: &Settings, key: &str) -> Failure {
     let path = settings.path().display();
     Failure::new(
@@ -261,9 +248,9 @@ impl SetupResult<'_> {
             "client": self.client.name(),
             "file": self.settings.path().display().to_string(),
             "changed": self.changed && !self.dry_run,
-            "entry": self.entry.as_ref().map(written),
+            "entry": self.entry.as_ref().map(entry_document),
             "was": self.found.map(|found| match &found.entry {
-                Some(entry) => written(entry),
+                Some(entry) => entry_document(entry),
                 None => json!(found.text),
             }),
         });
@@ -300,7 +287,7 @@ impl SetupResult<'_> {
         let mut text = output.text();
         text.push(&format!("{summary}\n  file:   {file}{created}\n"));
         if let Some(entry) = &self.entry {
-            text.push(&format!("  starts: {}\n", line_of(entry)));
+            text.push(&format!("  starts: {}\n", command_line(entry)));
         }
         if let Some(found) = self.found.filter(|_| self.changed) {
             text.push(&format!("  was:    {}\n", quoted(&found.text)));
@@ -342,18 +329,4 @@ impl SetupResult<'_> {
             (false, false) => None,
         }
     }
-}
-
-fn written(entry: &Entry) -> Value {
-    json!({"command": entry.command, "args": entry.args})
-}
-
-/// The entry as a command line for a shell.
-fn line_of(entry: &Entry) -> String {
-    let words = std::iter::once(&entry.command).chain(&entry.args);
-    let quoted = words.map(|word| match word.contains(char::is_whitespace) {
-        true => format!("{word:?}"),
-        false => word.clone(),
-    });
-    quoted.collect::<Vec<_>>().join(" ")
 }

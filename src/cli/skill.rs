@@ -5,18 +5,15 @@ mod approve;
 mod check;
 mod edit;
 mod logs;
+mod refusals;
 mod reload;
 
-use std::path::Path;
-
 use anyhow::Result;
-use serde_json::json;
 
 use super::doctor;
 use super::output::Output;
 use crate::clock::Clock;
 use crate::config::{Config, Environment};
-use crate::skills::refusal::Refusal;
 
 /// What to do with the skills.
 #[derive(clap::Args)]
@@ -70,16 +67,4 @@ pub(super) fn run(
         Verb::Logs(arguments) => logs::run(&arguments, config, output),
         Verb::Reload(_) => reload::run(config, clock, output),
     }
-}
-
-/// Prints everything that is wrong with the manifest `file`.
-fn refused(file: &Path, refusals: &[Refusal], output: &Output) -> anyhow::Error {
-    output.report_diagnostics(file, refusals, |refusal| {
-        json!({
-            "path": refusal.path,
-            "class": refusal.class.name(),
-            "message": refusal.reason,
-            "hint": refusal.fix,
-        })
-    })
 }

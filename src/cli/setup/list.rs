@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 use serde_json::{Value, json};
 
-use super::{line_of, not_understood, places, written};
+use super::shared::{command_line, entry_document, parse_failure, places};
 use crate::cli::output::{Output, Text, quoted};
 use crate::clients::file::Settings;
 use crate::clients::{Client, FoundEntry};
@@ -47,7 +47,7 @@ pub(super) fn run(environment: &Environment, output: &Output) -> Result<()> {
 fn row(client: Client, file: PathBuf, environment: &Environment) -> Row {
     let found_there = Settings::read(&file).and_then(|settings| {
         let found = client.find(settings.text());
-        let found = found.map_err(|mistake| not_understood(&settings, &mistake))?;
+        let found = found.map_err(|mistake| parse_failure(&settings, &mistake))?;
         Ok((settings.exists(), found))
     });
     let (state, why, found) = match found_there {
@@ -72,7 +72,7 @@ fn entry_state(found: &FoundEntry, executable: Option<&Path>) -> (&'static str, 
     let Some(entry) = found.entry.as_ref().filter(|_| found.remote_key.is_none()) else {
         return ("other", "its entry mimo starts no program".to_owned());
     };
-    let starts = line_of(entry);
+    let starts = command_line(entry);
     let program = Path::new(&entry.command);
     // A link to this program is as good as its own name.
     let is_ours = executable.is_some() && program.canonicalize().ok().as_deref() == executable;
@@ -93,7 +93,7 @@ impl Row {
             "file": self.file.display().to_string(),
             "state": self.state,
             "why": self.why,
-            "entry": entry.map(written),
+            "entry": entry.map(entry_document),
         })
     }
 }

@@ -8,7 +8,8 @@ use std::time::Duration;
 use anyhow::Result;
 use serde_json::{Value, json};
 
-use super::{refused, reload};
+use super::refusals::report_refusals;
+use super::reload;
 use crate::app;
 use crate::cli::output::{Exit, Output, Text, counted};
 use crate::clock::Clock;
@@ -63,7 +64,8 @@ pub(super) fn run(
     output: &Output,
 ) -> Result<()> {
     let path = &config.skills.manifest;
-    let names = manifest::names(path).map_err(|refusals| refused(path, &refusals, output))?;
+    let names =
+        manifest::names(path).map_err(|refusals| report_refusals(path, &refusals, output))?;
     let approvals = app::approvals(config)?;
     let pending = pending(arguments, config, &approvals, &names)?;
     if pending.is_empty() {

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 use serde_json::{Value, json};
 
-use super::refused;
+use super::refusals::report_refusals;
 use crate::app;
 use crate::cli::doctor;
 use crate::cli::output::Output;
@@ -64,8 +64,8 @@ pub(super) fn run(
 
 fn print_skills(file: &Path, config: &Config, layers: &Layers, output: &Output) -> Result<()> {
     let rules = app::skill_rules(config);
-    let manifest =
-        manifest::load(file, &rules).map_err(|refusals| refused(file, &refusals, output))?;
+    let manifest = manifest::load(file, &rules)
+        .map_err(|refusals| report_refusals(file, &refusals, output))?;
     if output.json {
         let skills: Vec<Value> = manifest.skills.iter().map(document).collect();
         let file = file.display().to_string();

@@ -4,7 +4,7 @@
 use anyhow::Result;
 use serde_json::json;
 
-use super::refused;
+use super::refusals::report_refusals;
 use crate::app;
 use crate::cli::output::Output;
 use crate::config::{self, Config};
@@ -92,9 +92,9 @@ fn change(
     edit: impl FnOnce(Option<&[u8]>) -> Result<Vec<u8>, Refused>,
 ) -> Result<()> {
     let path = &config.skills.manifest;
-    let bytes = file::read(path).map_err(|refusal| refused(path, &[refusal], output))?;
+    let bytes = file::read(path).map_err(|refusal| report_refusals(path, &[refusal], output))?;
     let changed = edit(bytes.as_deref()).map_err(|wrong| match wrong {
-        Refused::File(refusals) => refused(path, &refusals, output),
+        Refused::File(refusals) => report_refusals(path, &refusals, output),
         Refused::Name(failure) => failure.into(),
     })?;
     if let Some(folder) = path.parent() {

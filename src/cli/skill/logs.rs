@@ -11,7 +11,7 @@ use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, poll};
 use serde_json::json;
 
-use super::refused;
+use super::refusals::report_refusals;
 use crate::cli::output::{Exit, Output, counted};
 use crate::config::Config;
 use crate::failure::{Failure, Kind};
@@ -86,7 +86,8 @@ fn find_skill(name: &str, folder: &Path, config: &Config, output: &Output) -> Re
         return Ok(found);
     }
     let path = &config.skills.manifest;
-    let listed = manifest::names(path).map_err(|refusals| refused(path, &refusals, output))?;
+    let listed =
+        manifest::names(path).map_err(|refusals| report_refusals(path, &refusals, output))?;
     if let Some(found) = find(&listed) {
         return Ok(found);
     }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use anyhow::Result;
 use serde_json::{Value, json};
 
-use super::refused;
+use super::refusals::report_refusals;
 use crate::app;
 use crate::cli::output::{Exit, Output, Text};
 use crate::clock::Clock;
@@ -33,7 +33,7 @@ pub(super) struct Arguments {}
 pub(super) fn run(config: &Config, clock: &dyn Clock, output: &Output) -> Result<()> {
     let path = &config.skills.manifest;
     let manifest = manifest::load(path, &app::skill_rules(config))
-        .map_err(|refusals| refused(path, &refusals, output))?;
+        .map_err(|refusals| report_refusals(path, &refusals, output))?;
     let timeouts = manifest
         .skills
         .iter()
