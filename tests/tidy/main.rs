@@ -3,6 +3,7 @@
 //! checks are tested on made-up files.
 
 mod arrows;
+mod cycles;
 mod guide;
 mod source;
 mod tables;
@@ -142,6 +143,29 @@ fn arrows_form_no_cycle() {
     for (room, _) in ARROWS {
         assert!(!reaches(room, room, ARROWS.len()), "{room} reaches itself");
     }
+}
+
+#[test]
+fn compiler_satisfies_the_stated_rust_version() {
+    let manifest: toml::Value = toml::from_str(&read("Cargo.toml")).expect("TOML");
+    let stated = manifest["package"]["rust-version"].as_str();
+    let numbers = |version: &str| -> Vec<u32> {
+        let parts = version.split(['.', '-']);
+        parts.map_while(|part| part.parse().ok()).collect()
+    };
+    let compiler = std::process::Command::new("rustc")
+        .arg("--version")
+        .current_dir(root())
+        .output()
+        .expect("rustc");
+    let compiler = String::from_utf8(compiler.stdout).expect("UTF-8");
+    let version = compiler.split(' ').nth(1).expect("a version");
+    let stated = stated.expect("rust-version in Cargo.toml");
+    assert!(numbers(version) >= numbers(stated), "{version} < {stated}");
+    assert!(
+        numbers(stated).len() >= 2,
+        "{stated} names no minor version"
+    );
 }
 
 #[test]
