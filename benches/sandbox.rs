@@ -134,6 +134,7 @@ mod linux {
             program: PROGRAM.into(),
             arguments: Vec::new(),
             environment: Default::default(),
+            secrets: Default::default(),
             sandbox: Sandbox {
                 read: Vec::new(),
                 write: Vec::new(),

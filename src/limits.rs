@@ -110,6 +110,10 @@ pub const SKILLS_MAX: usize = 64;
 pub(crate) const SKILL_REFUSALS_MAX: usize = 100;
 /// One argument, or one value of a skill's environment.
 pub const SKILL_TEXT_BYTES_MAX: usize = 32 * 1024;
+/// A shorter value is not taken out of what a skill says.
+pub(crate) const SECRET_BYTES_MIN: usize = 4;
+/// A value without the mark of a secret is taken for one from this length on.
+pub(crate) const SECRET_UNMARKED_BYTES_MIN: usize = 8;
 /// The name of a variable.
 pub(crate) const SKILL_ENV_NAME_BYTES_MAX: usize = 128;
 /// A package with its version; npm itself allows names of 214.

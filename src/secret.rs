@@ -1,6 +1,15 @@
 //! A value that must not be seen: a key or a password from the environment.
 
+use std::borrow::Cow;
 use std::fmt;
+
+use serde_json::Value;
+use serde_json::value::RawValue;
+
+use crate::limits;
+
+/// Stands in a text where a secret was.
+const REDACTED: &str = "(secret)";
 
 /// A secret value. It has no readable `Debug`, no `Display`, and is never
 /// serialised.
@@ -20,6 +29,148 @@ impl Secret {
 
 impl fmt::Debug for Secret {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        out.write_str("(secret)")
+        out.write_str(REDACTED)
+    }
+}
+
+/// The secrets of one skill, to be taken out of what it says.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Secrets(Vec<Secret>);
+
+impl Secrets {
+    /// Adds a value; of several lines, each line too, because a key is often
+    /// printed line by line. A very short one would be found in every text.
+    pub fn add(&mut self, value: &str) {
+        for each in std::iter::once(value).chain(value.lines()) {
+            let secret = Secret::new(each);
+            if each.len() >= limits::SECRET_BYTES_MIN && !self.0.contains(&secret) {
+                self.0.push(secret);
+            }
+        }
+        // The longest first: it may hold a shorter one.
+        self.0
+            .sort_by_key(|secret| std::cmp::Reverse(secret.reveal().len()));
+    }
+
+    /// `text` without the secrets.
+    pub(crate) fn redact<'a>(&self, text: &'a str) -> Cow<'a, str> {
+        let mut text = Cow::Borrowed(text);
+        for secret in &self.0 {
+            if text.contains(secret.reveal()) {
+                text = Cow::Owned(text.replace(secret.reveal(), REDACTED));
+            }
+        }
+        text
+    }
+
+    /// The same JSON without the secrets in its strings; written anew only where
+    /// there was one.
+    pub(crate) fn redact_json<'a>(&self, raw: &'a RawValue) -> Cow<'a, RawValue> {
+        let Ok(mut value) = serde_json::from_str(raw.get()) else {
+            return Cow::Borrowed(raw);
+        };
+        if self.0.is_empty() || !self.redact_value(&mut value) {
+            return Cow::Borrowed(raw);
+        }
+        let redacted = serde_json::value::to_raw_value(&value).unwrap_or_default();
+        Cow::Owned(redacted)
+    }
+
+    /// Whether anything was a secret.
+    fn redact_value(&self, value: &mut Value) -> bool {
+        match value {
+            Value::String(text) => match self.redact(text) {
+                Cow::Borrowed(_) => false,
+                Cow::Owned(redacted) => {
+                    *text = redacted;
+                    true
+                }
+            },
+            Value::Array(items) => {
+                let redacted = items.iter_mut().map(|item| self.redact_value(item));
+                redacted.fold(false, |any, one| any | one)
+            }
+            Value::Object(members) => {
+                let redacted = members.values_mut().map(|value| self.redact_value(value));
+                redacted.fold(false, |any, one| any | one)
+            }
+            _ => false,
+        }
+    }
+}
+
+/// Takes secrets out of a stream, wherever its pieces end.
+pub(crate) struct Redaction {
+    secrets: Secrets,
+    /// The end of what came, which may be the beginning of a secret.
+    held: Vec<u8>,
+}
+
+impl Redaction {
+    pub(crate) fn of(secrets: Secrets) -> Redaction {
+        let held = Vec::new();
+        Redaction { secrets, held }
+    }
+
+    /// What may be shown after `more` has come.
+    pub(crate) fn pass(&mut self, more: &[u8]) -> Vec<u8> {
+        if self.secrets.0.is_empty() {
+            return more.to_vec();
+        }
+        self.held.extend_from_slice(more);
+        let (mut out, mut at) = (Vec::with_capacity(self.held.len()), 0);
+        while at < self.held.len() {
+            let rest = &self.held[at..];
+            let mut secrets = self
+                .secrets
+                .0
+                .iter()
+                .map(|secret| secret.reveal().as_bytes());
+            if secrets
+                .clone()
+                .any(|secret| secret.len() > rest.len() && secret.starts_with(rest))
+            {
+                break;
+            }
+            match secrets.find(|secret| rest.starts_with(secret)) {
+                Some(secret) => {
+                    out.extend_from_slice(REDACTED.as_bytes());
+                    at += secret.len();
+                }
+                None => {
+                    out.push(rest[0]);
+                    at += 1;
+                }
+            }
+        }
+        self.held.drain(..at);
+        out
+    }
+
+    /// What was held at the end of the stream.
+    pub(crate) fn end(mut self) -> Vec<u8> {
+        std::mem::take(&mut self.held)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_stream_loses_its_secrets_wherever_it_is_cut() {
+        let mut secrets = Secrets::default();
+        secrets.add("hunter2-hunter3");
+        secrets.add("hunter2");
+        let text = "a hunter2-hunter3, b hunter2-hunt, c hunterhunter2";
+        let shown = "a (secret), b (secret)-hunt, c hunter(secret)";
+        assert_eq!(secrets.redact(text), shown);
+        for length in 1..text.len() {
+            let mut redaction = Redaction::of(secrets.clone());
+            let pieces = text.as_bytes().chunks(length);
+            let mut out: Vec<u8> = pieces.flat_map(|piece| redaction.pass(piece)).collect();
+            out.extend(redaction.end());
+            assert_eq!(String::from_utf8_lossy(&out), shown, "pieces of {length}");
+        }
     }
 }

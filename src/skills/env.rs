@@ -3,7 +3,8 @@
 
 use std::collections::BTreeMap;
 
-use crate::limits::{SKILL_ENV_NAME_BYTES_MAX, SKILL_TEXT_BYTES_MAX};
+use crate::limits::{SECRET_UNMARKED_BYTES_MIN, SKILL_ENV_NAME_BYTES_MAX, SKILL_TEXT_BYTES_MAX};
+use crate::secret::Secrets;
 use crate::skills::refusal::{Class, Refusal, shown};
 use crate::skills::rules::Rules;
 
@@ -158,6 +159,40 @@ pub(crate) fn build(
         true => Ok(all),
         false => Err(refused),
     }
+}
+
+/// Parts of names of variables that hold secrets.
+const SECRET_NAMES: &[&str] = &[
+    "AUTH",
+    "CREDENTIAL",
+    "KEY",
+    "PASS",
+    "PWD",
+    "SECRET",
+    "TOKEN",
+];
+
+/// The values of `entries` that nobody should see: from an approved variable, under
+/// a name of a secret, or long and neither a path, a number nor a boolean.
+pub(crate) fn secrets(entries: &BTreeMap<String, String>, rules: &Rules) -> Secrets {
+    let mut found = Secrets::default();
+    for (name, value) in entries {
+        for part in value.split("${").skip(1) {
+            let variable = part.split_once('}').map(|(variable, _)| variable);
+            if let Some(Some(Some(secret))) = variable.map(|variable| rules.secrets.get(variable)) {
+                found.add(secret.reveal());
+            }
+        }
+        let capitals = name.to_ascii_uppercase();
+        let is_marked = SECRET_NAMES.iter().any(|part| capitals.contains(part));
+        let is_plain = value.starts_with(['/', '.', '~', '\0'])
+            || value.parse::<f64>().is_ok()
+            || value.parse::<bool>().is_ok();
+        if is_marked || (value.len() >= SECRET_UNMARKED_BYTES_MIN && !is_plain) {
+            found.add(&expand(value, rules).unwrap_or_default());
+        }
+    }
+    found
 }
 
 fn check_name(name: &str) -> Result<(), Refusal> {

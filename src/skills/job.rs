@@ -16,6 +16,7 @@ use super::logs::Log;
 use super::spec::SkillSpec;
 use crate::failure::Failure;
 use crate::limits;
+use crate::secret::Redaction;
 
 /// At most one `Listed`, any number of `Relisted` after it, and exactly one
 /// `Ended`, which comes last.
@@ -73,6 +74,7 @@ impl Job {
             let ended = AssertUnwindSafe(life).catch_unwind().await;
             let why =
                 ended.unwrap_or_else(|_| "Mimo met a defect of its own while it ran it".to_owned());
+            let why = spec.secrets.redact(&why).into_owned();
             if let Some(log) = log {
                 log.ended(&why);
             }
@@ -120,8 +122,9 @@ async fn live(
     if let Some(log) = &sinks.log {
         log.started(pid);
     }
-    let stderr = tokio::spawn(read_stderr(errors, sinks.clone()));
-    let client = SkillClient::open(spec.name.clone(), input, output, downstream);
+    let redaction = Redaction::of(spec.secrets.clone());
+    let stderr = tokio::spawn(read_stderr(errors, redaction, sinks.clone()));
+    let client = SkillClient::open(spec, input, output, downstream);
     let ended = tokio::select! {
         biased;
         () = stop.cancelled() => Err("it was stopped".to_owned()),
@@ -212,18 +215,29 @@ async fn end(
     exit.await
 }
 
-async fn read_stderr(mut errors: Box<dyn AsyncRead + Send + Unpin>, sinks: StderrSinks) {
+async fn read_stderr(
+    mut errors: Box<dyn AsyncRead + Send + Unpin>,
+    mut redaction: Redaction,
+    sinks: StderrSinks,
+) {
     let mut buffer = vec![0; limits::SKILL_STDERR_BYTES_MAX];
     let mut since_pause = 0;
     while let Ok(bytes @ 1..) = errors.read(&mut buffer).await {
-        sinks.tail.append(&buffer[..bytes]);
-        if let Some(log) = &sinks.log {
-            log.append(&buffer[..bytes]);
-        }
+        sinks.append(&redaction.pass(&buffer[..bytes]));
         since_pause += bytes;
         if since_pause > limits::SKILL_IDLE_BYTES_MAX {
             since_pause = 0;
             sleep(Duration::from_millis(limits::SKILL_PAUSE_MILLIS_MAX)).await;
+        }
+    }
+    sinks.append(&redaction.end());
+}
+
+impl StderrSinks {
+    fn append(&self, more: &[u8]) {
+        self.tail.append(more);
+        if let Some(log) = &self.log {
+            log.append(more);
         }
     }
 }

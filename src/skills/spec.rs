@@ -6,6 +6,8 @@ use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::secret::Secrets;
+
 use serde::{Deserialize, Serialize};
 
 /// The name of a skill: 1 to 32 of `a-z 0-9 _ -`, beginning with a letter or a
@@ -63,6 +65,8 @@ pub struct SkillSpec {
     pub arguments: Vec<String>,
     /// The whole environment; nothing else is inherited.
     pub environment: BTreeMap<String, String>,
+    /// The values of it that are taken out of what the skill says.
+    pub secrets: Secrets,
     pub sandbox: Sandbox,
     pub timeouts: Timeouts,
     /// Whether it starts with Mimo, or at its first use.

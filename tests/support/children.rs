@@ -32,6 +32,7 @@ pub fn program(name: &str, program: PathBuf, arguments: &[&str]) -> SkillSpec {
         program,
         arguments: arguments.iter().map(|one| (*one).to_owned()).collect(),
         environment: BTreeMap::new(),
+        secrets: Default::default(),
         sandbox: Sandbox {
             read: Vec::new(),
             write: Vec::new(),

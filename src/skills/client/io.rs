@@ -102,7 +102,9 @@ fn on_message(inner: &Arc<Inner>, message: Message<'_>) -> bool {
         Message::Response { id, outcome } => {
             let outcome = match outcome {
                 Ok(result) => Ok(result.to_owned()),
-                Err(error) => Err(CallError::Upstream(error.to_owned())),
+                Err(error) => Err(CallError::Upstream(
+                    inner.secrets.redact_json(error).into_owned(),
+                )),
             };
             inner.settle(id, outcome)
         }
@@ -132,7 +134,10 @@ fn on_notification(inner: &Arc<Inner>, method: &str, params: Option<&RawValue>) 
             false
         }
         (method, params) => {
-            inner.downstream.notify(&inner.skill, method, params);
+            let params = params.map(|params| inner.secrets.redact_json(params));
+            inner
+                .downstream
+                .notify(&inner.skill, method, params.as_deref());
             false
         }
     }

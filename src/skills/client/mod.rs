@@ -17,10 +17,11 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
-use super::spec::SkillName;
+use super::spec::{SkillName, SkillSpec};
 use crate::caller::AskClient;
 use crate::failure::{Failure, Kind};
 use crate::limits;
+use crate::secret::Secrets;
 
 pub use crate::failure::CallError;
 pub use requests::{ServerInfo, Tool};
@@ -104,6 +105,7 @@ pub struct SkillClient(Arc<Inner>);
 
 struct Inner {
     skill: SkillName,
+    secrets: Secrets,
     downstream: Arc<dyn DownstreamClient>,
     state: Mutex<State>,
     out: mpsc::Sender<Outgoing>,
@@ -143,14 +145,15 @@ impl SkillClient {
     /// Takes over the pipes, until the skill closes its stdout or
     /// [`SkillClient::close`] is called.
     pub(crate) fn open(
-        skill: SkillName,
+        spec: &SkillSpec,
         input: Box<dyn AsyncWrite + Send + Unpin>,
         output: Box<dyn AsyncRead + Send + Unpin>,
         downstream: Arc<dyn DownstreamClient>,
     ) -> SkillClient {
         let (out, lines) = mpsc::channel(limits::SKILL_OUTGOING_LINES_MAX);
         let inner = Arc::new(Inner {
-            skill,
+            skill: spec.name.clone(),
+            secrets: spec.secrets.clone(),
             downstream,
             state: Mutex::default(),
             out,
@@ -315,7 +318,8 @@ impl Inner {
     fn close(&self, why: &str) {
         let pending = {
             let mut state = self.state();
-            state.closed.get_or_insert_with(|| why.to_owned());
+            let why = self.secrets.redact(why);
+            state.closed.get_or_insert_with(|| why.into_owned());
             std::mem::take(&mut state.pending)
         };
         for each in pending.into_values() {

@@ -78,7 +78,8 @@ pub(super) fn on_request(
         .state()
         .questions
         .insert(id.clone(), cancelled.clone());
-    let params = introduced(inner.skill.as_str(), method, params);
+    let params = params.map(|params| inner.secrets.redact_json(params));
+    let params = introduced(inner.skill.as_str(), method, params.as_deref());
     let method = method.to_owned();
     let asked = match recipient {
         Recipient::Caller(ask) => ask(method, params),

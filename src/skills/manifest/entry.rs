@@ -123,6 +123,7 @@ pub(super) fn read(name: SkillName, entry: &Value, rules: &Rules) -> Result<Skil
         refused.extend(wrong.into_iter().map(|refusal| refusal.under("env")));
         BTreeMap::new()
     });
+    let secrets = env::secrets(&raw.env, settled);
     let (Some(program), Some(plan), true) = (program, plan, refused.is_empty()) else {
         return Err(refused);
     };
@@ -144,6 +145,7 @@ pub(super) fn read(name: SkillName, entry: &Value, rules: &Rules) -> Result<Skil
             program: program.path,
             arguments: plan.arguments,
             environment,
+            secrets,
             sandbox,
             timeouts: Timeouts {
                 initialize: seconds(raw.timeouts.initialize_s, SKILL_INITIALIZE_SECONDS_DEFAULT),

@@ -143,6 +143,7 @@ pub fn spec(program: impl Into<PathBuf>, arguments: &[&str]) -> SkillSpec {
         program: program.into(),
         arguments: arguments.iter().map(|each| (*each).to_owned()).collect(),
         environment: BTreeMap::new(),
+        secrets: Default::default(),
         sandbox: Sandbox {
             read: Vec::new(),
             write: Vec::new(),

@@ -119,3 +119,38 @@ fn control_sequences_of_skills_are_escaped() {
     );
     assert!(mimo.server.exit().success());
 }
+
+#[test]
+fn secrets_of_a_skill_are_shown_nowhere_but_in_its_results() {
+    skip_unless!(python);
+    let world = World::new();
+    let (secret, plain) = ("hunter2-hunter3", "/a/plain/path");
+    let loud = format!(
+        "import os, sys\nprint(*os.environ.values(), file=sys.stderr, flush=True)\n{}",
+        include_str!("../../support/skill.py").replace(
+            "\"it is too much",
+            "os.environ['API_TOKEN'] + \" it is too much"
+        ),
+    );
+    std::fs::write(world.path("skill.py"), loud).expect("written");
+    let mut skills = json!({"one": world.skill("ok"), "two": world.skill("die")});
+    for name in ["one", "two"] {
+        skills[name]["env"] = json!({"API_TOKEN": secret, "PLACE": plain});
+    }
+    world.manifest(&skills);
+    let mut mimo = world.serve();
+    mimo.until_running(&["one", "two"]);
+    let result = mimo.call("one__echo", json!({"text": secret}));
+    assert_eq!(result["text"], secret, "results pass as they are");
+    mimo.call("two__echo", json!({}));
+    let status = mimo
+        .until(|status| status["skills"][1]["ended"].is_string())
+        .to_string();
+    let logs = world.run(&["logs", "--json"]).out;
+    for (place, text) in [("status", &status), ("logs", &logs)] {
+        assert!(!text.contains(secret), "{place}: {text}");
+        assert!(text.contains("(secret) it is too much"), "{place}: {text}");
+    }
+    assert!(logs.contains(plain), "{logs}");
+    assert!(mimo.server.exit().success());
+}
