@@ -20,10 +20,12 @@
 //! | join of 4 patterns | 311 | 1.02 | 1.96 | 5.4 | 6.6 |
 //! | peak resident MB | | 94 | 547 | 764 | 617 |
 //!
-//! On 2026-11-22, before the port took batches and reach, the same ratios to
-//! oxigraph in memory were .80, .72, .88, .55 and .41; they are 1.68, .77, .90,
-//! .78 and .52 now. Not profiled yet; the first suspects are a fixed cost a
-//! question (about 0.1 ms) and statements prepared anew for each scan.
+//! On 2026-11-22, before the port took batches and reach, the ratios to oxigraph
+//! in memory were .80, .72, .88, .55 and .41, against 1.68, .77, .90, .78 and .52
+//! in the table. A profile then found SQLite compiling cached statements again
+//! whenever other values were bound. Without that, on 2026-11-26, 1 hop takes
+//! 0.046 ms against 0.097 (.47), 2 hops 2.2 ms and 3 hops 0.96 ms. The load was 13,
+//! which spoils the longer questions' ratios, so the table is still the older run.
 //!
 //! Entering the million in batches of 5,000 goes at 33,000 triples a second by
 //! the clock, with 36 MB resident; the file has 189 MB. networkx keeps the graph as Python objects and only
