@@ -150,7 +150,7 @@ impl Dispatch {
             Route::Own(tool, _) => serde_json::from_str(tool.definition).ok(),
             Route::Skill(skills, _) => {
                 let exposed = skills.exposed();
-                serde_json::from_str(exposed.find(name)?.tool.raw.get()).ok()
+                serde_json::from_str(exposed.find(name)?.tool.definition.get()).ok()
             }
         }
     }

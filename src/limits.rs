@@ -163,6 +163,11 @@ pub(crate) const SKILL_TOOL_PAGES_MAX: usize = 64;
 pub(crate) const SKILL_TOOLS_MAX: usize = 1024;
 /// Definitions of one skill's tools together.
 pub(crate) const SKILL_TOOLS_BYTES_MAX: usize = 4 * 1024 * 1024;
+/// Notes on one list of a skill: what was mended in it, or left out of it.
+pub(crate) const SKILL_NOTES_MAX: usize = 20;
+pub(crate) const SKILL_NOTE_CHARS_MAX: usize = 300;
+/// Changes of one definition that its note names.
+pub(crate) const SKILL_FIXES_SHOWN_MAX: usize = 4;
 /// The kept end of a skill's stderr.
 pub(crate) const SKILL_STDERR_BYTES_MAX: usize = 16 * 1024;
 /// The part of it in the message about a skill's exit.

@@ -6,56 +6,19 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use serde::{Deserialize, Serialize};
-use serde_json::value::{RawValue, to_raw_value};
-use serde_json::{Map, Value, json};
+use serde_json::value::RawValue;
+use serde_json::{Map, Value};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::tool_cache::{fingerprint, read_bounded};
-use super::{CallError, Registry, SkillName};
-use crate::failure::{Failure, Kind};
+use super::{CallError, Registry, SkillName, within};
 use crate::files::replace;
 use crate::limits;
+pub(crate) use crate::skills::client::List;
+use crate::skills::client::definitions::mend;
 
-/// A list that a skill may offer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub(crate) enum List {
-    Prompts,
-    Resources,
-    /// Resource templates.
-    Templates,
-}
-
-impl List {
-    /// The method that requests it.
-    pub(crate) fn method(self) -> &'static str {
-        match self {
-            List::Prompts => "prompts/list",
-            List::Resources => "resources/list",
-            List::Templates => "resources/templates/list",
-        }
-    }
-
-    /// The key of the result that holds its items.
-    pub(crate) fn member(self) -> &'static str {
-        match self {
-            List::Prompts => "prompts",
-            List::Resources => "resources",
-            List::Templates => "resourceTemplates",
-        }
-    }
-
-    /// The capability of the servers that offer it.
-    pub(crate) fn capability(self) -> &'static str {
-        match self {
-            List::Prompts => "prompts",
-            List::Resources | List::Templates => "resources",
-        }
-    }
-}
-
-/// The items of a list as the skill wrote them.
+/// The items of a list as every client accepts them.
 pub(crate) type Items = Arc<Vec<Box<RawValue>>>;
 
 #[derive(Default)]
@@ -76,8 +39,24 @@ impl ListCache {
     pub(super) fn load(file: Option<PathBuf>) -> ListCache {
         let text = file.as_deref().and_then(read_bounded);
         let entries = text.and_then(|text| serde_json::from_str(&text).ok());
+        let mut entries: BTreeMap<String, Entry> = entries.unwrap_or_default();
+        for entry in entries.values_mut() {
+            for (list, items) in &mut entry.lists {
+                // Another version may have written the file.
+                let items = Arc::make_mut(items);
+                items.retain_mut(|item| match mend(*list, item) {
+                    Ok(mended) => {
+                        if let Some(text) = mended.text {
+                            *item = text;
+                        }
+                        true
+                    }
+                    Err(_) => false,
+                });
+            }
+        }
         ListCache {
-            entries: Mutex::new(entries.unwrap_or_default()),
+            entries: Mutex::new(entries),
             file,
         }
     }
@@ -175,39 +154,12 @@ impl Registry {
         {
             return Ok(cached);
         }
-        let (mut items, mut bytes) = (Vec::new(), 0);
-        let mut cursor: Option<String> = None;
-        for _ in 0..limits::SKILL_TOOL_PAGES_MAX {
-            let params = cursor
-                .take()
-                .map(|cursor| to_raw_value(&json!({ "cursor": cursor })).unwrap_or_default());
-            let page = self.pass(skill, list.method(), params.as_deref(), deadline, cancel);
-            let page = page.await?;
-            bytes += page.get().len();
-            let mut page: BTreeMap<String, Box<RawValue>> =
-                serde_json::from_str(page.get()).map_err(|_| unreadable(skill, list))?;
-            let found = page.remove(list.member());
-            let found = found.and_then(|found| serde_json::from_str(found.get()).ok());
-            let found: Vec<Box<RawValue>> = found.ok_or_else(|| unreadable(skill, list))?;
-            items.extend(found);
-            if items.len() > limits::SKILL_TOOLS_MAX || bytes > limits::SKILL_TOOLS_BYTES_MAX {
-                break;
-            }
-            let next = page.remove("nextCursor");
-            cursor = next.and_then(|next| serde_json::from_str(next.get()).ok());
-            if cursor.is_none() {
-                let items = Arc::new(items);
-                self.0.cache_list(skill, list, items.clone());
-                return Ok(items);
-            }
-        }
-        let method = list.method();
-        let message = format!("the answers of {skill} to {method} are too long or never end");
-        Err(Failure::new(Kind::LimitExceeded, message).into())
+        let work = async {
+            let (_lease, client) = self.lease(skill, deadline).await?;
+            client.items(list).await
+        };
+        let items = Arc::new(within(skill, deadline, cancel, work).await?);
+        self.0.cache_list(skill, list, items.clone());
+        Ok(items)
     }
-}
-
-fn unreadable(skill: &SkillName, list: List) -> CallError {
-    let message = format!("the answer of {skill} to {} cannot be read", list.method());
-    Failure::new(Kind::Unavailable, message).into()
 }

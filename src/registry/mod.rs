@@ -96,6 +96,8 @@ pub struct SkillStatus {
     pub stderr_tail: String,
     /// How often the skill broke the protocol.
     pub faults: u64,
+    /// What was mended in its lists, or left out of them.
+    pub notes: Vec<String>,
 }
 
 impl Registry {
@@ -268,12 +270,12 @@ impl Drop for Registry {
 }
 
 /// Runs `work` until it is cancelled or its deadline passes.
-async fn within(
+async fn within<T>(
     skill: &SkillName,
     deadline: Instant,
     cancel: &CancellationToken,
-    work: impl Future<Output = Result<Box<RawValue>, CallError>>,
-) -> Result<Box<RawValue>, CallError> {
+    work: impl Future<Output = Result<T, CallError>>,
+) -> Result<T, CallError> {
     tokio::select! {
         biased;
         result = work => result,

@@ -122,7 +122,7 @@ impl ToolCache {
 }
 
 fn tools(raws: &[Box<RawValue>]) -> Arc<[Tool]> {
-    raws.iter().filter_map(|raw| Tool::read(raw)).collect()
+    raws.iter().filter_map(|raw| Tool::read(raw).ok()).collect()
 }
 
 /// A digest of everything that a tool list depends on. It gives no secret of the

@@ -268,7 +268,6 @@ async fn older_revisions_pages_and_list_changes_are_handled() {
     assert_eq!(tools.len(), 7);
     for (mode, why) in [
         ("odd", "speaks MCP revision \"1999-01-01\""),
-        ("endless", "never ends"),
         ("fail", "exit status: 7"),
     ] {
         let mut bad = Started::new(fake("f", mode), nobody());
@@ -279,6 +278,25 @@ async fn older_revisions_pages_and_list_changes_are_handled() {
     hanging.timeouts.initialize = Duration::from_millis(300);
     let end = Started::new(hanging, nobody()).end().await;
     assert!(end.contains("not ready within 300 ms"), "{end}");
+}
+
+/// What a list held before it went wrong is kept, and what went wrong is noted.
+#[tokio::test]
+async fn odd_lists_keep_what_came() {
+    skip_unless!(python);
+    for (mode, count, note) in [
+        ("endless", 2, "the cursor \"again\" comes again"),
+        ("no-end", 2, "an empty cursor is taken as the end"),
+        ("numbers", 3, "a cursor is no text: 1"),
+        ("nothing", 0, "an answer without tools"),
+        ("many", 1024, "only the first 1024 are kept"),
+    ] {
+        let mut skill = Started::new(fake("f", mode), nobody());
+        let (client, _, tools) = skill.ready().await;
+        assert_eq!(tools.len(), count, "{mode}");
+        let notes = client.notes().join("\n");
+        assert!(notes.contains(note), "{mode}: {notes}");
+    }
 }
 
 #[tokio::test]

@@ -9,6 +9,7 @@ mod attack;
 #[cfg(target_os = "linux")]
 mod calling;
 mod cli;
+mod definitions;
 mod link;
 mod manifest;
 mod properties;

@@ -48,6 +48,14 @@ pub fn fuzz(trial: impl Fn(&mut Random)) {
     }
 }
 
+/// `usual`, or `long` where fuzzing is made longer.
+pub fn cases(usual: u64, long: u64) -> u64 {
+    match number(SECONDS) {
+        None => usual,
+        Some(_) => long,
+    }
+}
+
 /// Runs `trial` with `count` seeds.
 pub fn repeat(count: u64, mut trial: impl FnMut(&mut Random)) {
     let first = announced_seed();

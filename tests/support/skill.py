@@ -62,7 +62,18 @@ def listing(request):
             page["nextCursor"] = str(at + 1)
         return page
     if mode == "endless":
-        return {"tools": [], "nextCursor": "again"}
+        return {"tools": tools[:2], "nextCursor": "again"}
+    if mode == "no-end":
+        return {"tools": tools[:2], "nextCursor": ""}
+    if mode == "numbers":
+        at = params.get("cursor", 0)
+        assert isinstance(at, int)
+        return {"tools": [tools[at]], "nextCursor": at + 1 if at < 2 else None}
+    if mode == "nothing":
+        return {"tools": None}
+    if mode == "many":
+        at = int(params.get("cursor", "0"))
+        return {"tools": [tool(f"t{at + n}") for n in range(700)], "nextCursor": str(at + 700)}
     return {"tools": tools}
 
 

@@ -70,6 +70,7 @@ impl Core {
                     .or_else(|| state.stderr_tails.get(name).cloned())
                     .unwrap_or_default(),
                 faults: ready.map_or(0, |(client, _)| faults(client)),
+                notes: ready.map(|(client, _)| client.notes()).unwrap_or_default(),
             }
         };
         state.table.skills().iter().map(status).collect()

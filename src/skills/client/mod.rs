@@ -1,12 +1,14 @@
-//! Mimo's MCP client for one skill, over its pipes. Passes results and definitions
-//! on as the skill wrote them. Knows nothing of processes, restarts or approval.
+//! Mimo's MCP client for one skill, over its pipes. Passes results on as the skill
+//! wrote them. Knows nothing of processes, restarts or approval.
 
+pub mod definitions;
 mod io;
 pub(crate) mod message;
 mod questions;
 mod requests;
+mod schemas;
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -24,6 +26,7 @@ use crate::limits;
 use crate::secret::Secrets;
 
 pub use crate::failure::CallError;
+pub use definitions::List;
 pub use requests::{ServerInfo, Tool};
 
 /// The client that Mimo serves over stdio, as far as skills may reach it.
@@ -126,6 +129,8 @@ struct State {
     pending: HashMap<u64, PendingRequest>,
     /// The skill's own requests that are being answered, by id.
     questions: HashMap<String, CancellationToken>,
+    /// What was mended in the lists that the skill gave last, or left out of them.
+    notes: BTreeMap<List, Vec<String>>,
     closed: Option<String>,
 }
 
@@ -241,6 +246,12 @@ impl SkillClient {
 
     pub fn faults(&self) -> &Faults {
         &self.0.faults
+    }
+
+    /// What was mended in the skill's lists, or left out of them.
+    pub fn notes(&self) -> Vec<String> {
+        let state = self.0.state();
+        state.notes.values().flatten().cloned().collect()
     }
 
     /// How many requests are open.

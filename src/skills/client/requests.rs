@@ -1,13 +1,15 @@
 //! The requests that Mimo itself makes: the handshake, the tool list, a call.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use serde_json::{Map, Value, json};
 
+use super::definitions::{List, mend};
 use super::{CallError, CallHandlers, SkillClient};
+use crate::diagnostics::clip;
 use crate::failure::{Failure, Kind};
 use crate::limits;
 
@@ -36,37 +38,70 @@ pub struct Tool {
     pub(crate) description: String,
     /// Whether the skill declares that it changes nothing.
     pub read_only: bool,
-    /// The definition as the skill wrote it.
+    /// The definition as the skill wrote it, which is what is approved.
     pub raw: Arc<RawValue>,
+    /// The definition that clients get: `raw`, where every client accepts that.
+    pub definition: Arc<RawValue>,
+    /// How `definition` differs from `raw`.
+    pub(crate) note: Option<Arc<str>>,
 }
 
 impl Tool {
-    /// Reads a definition; `None` where it is not one.
-    pub(crate) fn read(raw: &RawValue) -> Option<Tool> {
+    /// Reads a definition; fails with the reason why it is of no use.
+    pub(crate) fn read(raw: &RawValue) -> Result<Tool, String> {
         #[derive(Deserialize)]
         struct Definition {
             name: String,
             #[serde(default)]
-            description: Option<String>,
+            description: String,
             #[serde(default)]
             annotations: Value,
         }
-        let definition: Definition = serde_json::from_str(raw.get()).ok()?;
-        (!definition.name.is_empty()).then(|| Tool {
-            name: definition.name,
-            description: definition.description.unwrap_or_default(),
-            read_only: definition.annotations["readOnlyHint"] == true,
-            raw: Arc::from(raw.to_owned()),
+        let mended = mend(List::Tools, raw)?;
+        let raw: Arc<RawValue> = Arc::from(raw.to_owned());
+        let definition = mended.text.map_or_else(|| raw.clone(), Arc::from);
+        let read: Definition =
+            serde_json::from_str(definition.get()).map_err(|error| error.to_string())?;
+        Ok(Tool {
+            name: read.name,
+            description: read.description,
+            read_only: read.annotations["readOnlyHint"] == true,
+            raw,
+            definition,
+            note: mended.note.map(Arc::from),
         })
     }
 }
 
-#[derive(Deserialize)]
-struct Page<'a> {
-    #[serde(borrow)]
-    tools: Vec<&'a RawValue>,
-    #[serde(default, rename = "nextCursor")]
-    next: Option<String>,
+/// What was mended in a list, or left out of it, within a bound.
+#[derive(Default)]
+struct Notes {
+    texts: Vec<String>,
+    more: usize,
+}
+
+impl Notes {
+    fn add(&mut self, text: String) {
+        match self.texts.len() < limits::SKILL_NOTES_MAX {
+            true => self.texts.push(clip(&text, limits::SKILL_NOTE_CHARS_MAX)),
+            false => self.more += 1,
+        }
+    }
+
+    /// About the item at `at`, which may have a name.
+    fn add_item(&mut self, list: List, at: usize, item: &RawValue, what: &str) {
+        let named: Option<Value> = serde_json::from_str(item.get()).ok();
+        let name = named.as_ref().and_then(|item| item["name"].as_str());
+        let name = name.map_or_else(|| (at + 1).to_string(), |name| format!("{name:?}"));
+        self.add(format!("{} {name}: {what}", list.item()));
+    }
+
+    fn into_texts(mut self) -> Vec<String> {
+        if self.more > 0 {
+            self.texts.push(format!("and {} more", self.more));
+        }
+        self.texts
+    }
 }
 
 impl SkillClient {
@@ -99,40 +134,125 @@ impl SkillClient {
         Ok(ServerInfo { revision, result })
     }
 
-    /// All tools of the skill, from all pages.
+    /// All tools of the skill that are of use.
     pub(crate) async fn tools(&self) -> Result<Arc<[Tool]>, Failure> {
+        let list = List::Tools;
+        let (items, mut notes) = self.pages(list).await.map_err(CallError::into_failure)?;
         let (mut tools, mut names) = (Vec::new(), HashSet::new());
-        let (mut bytes, mut cursor) = (0, None::<String>);
-        for _ in 0..limits::SKILL_TOOL_PAGES_MAX {
-            let params = cursor
-                .as_ref()
-                .map(|cursor| json!({ "cursor": cursor }).to_string());
-            let page = self
-                .request("tools/list", CallHandlers::default(), |_| params)
-                .await;
-            let page = page.map_err(CallError::into_failure)?;
-            let page: Page<'_> =
-                serde_json::from_str(page.get()).map_err(|_| self.unreadable("tools/list"))?;
-            for raw in page.tools {
-                bytes += raw.get().len();
-                // Of two tools with one name the first counts.
-                let tool = Tool::read(raw).filter(|tool| names.insert(tool.name.clone()));
-                tools.extend(tool);
-            }
-            if tools.len() > limits::SKILL_TOOLS_MAX || bytes > limits::SKILL_TOOLS_BYTES_MAX {
-                break;
-            }
-            match page.next {
-                None => return Ok(tools.into()),
-                next if next == cursor => break,
-                next => cursor = next,
+        for (at, item) in items.iter().enumerate() {
+            match Tool::read(item) {
+                Ok(tool) if !names.insert(tool.name.clone()) => {
+                    notes.add_item(list, at, item, "left out: another one has this name");
+                }
+                Ok(tool) => {
+                    if let Some(note) = &tool.note {
+                        notes.add_item(list, at, item, note);
+                    }
+                    tools.push(tool);
+                }
+                Err(why) => notes.add_item(list, at, item, &format!("left out: {why}")),
             }
         }
-        let message = format!(
-            "the tool list of {} is too long or never ends",
-            self.0.skill
-        );
-        Err(Failure::new(Kind::LimitExceeded, message))
+        self.remember(list, notes);
+        Ok(tools.into())
+    }
+
+    /// The items of another list, each as every client accepts it.
+    pub(crate) async fn items(&self, list: List) -> Result<Vec<Box<RawValue>>, CallError> {
+        let (mut items, mut notes) = self.pages(list).await?;
+        let mut at = 0;
+        items.retain_mut(|item| {
+            let mended = mend(list, item);
+            match &mended {
+                Ok(mended) => {
+                    if let Some(note) = &mended.note {
+                        notes.add_item(list, at, item, note);
+                    }
+                }
+                Err(why) => notes.add_item(list, at, item, &format!("left out: {why}")),
+            }
+            at += 1;
+            let is_kept = mended.is_ok();
+            if let Some(text) = mended.ok().and_then(|mended| mended.text) {
+                *item = text;
+            }
+            is_kept
+        });
+        self.remember(list, notes);
+        Ok(items)
+    }
+
+    fn remember(&self, list: List, notes: Notes) {
+        self.0.state().notes.insert(list, notes.into_texts());
+    }
+
+    /// The items of all pages of a list. A list that goes wrong on the way keeps
+    /// what came before.
+    async fn pages(&self, list: List) -> Result<(Vec<Box<RawValue>>, Notes), CallError> {
+        let method = list.method();
+        let (mut items, mut notes) = (Vec::new(), Notes::default());
+        let (mut bytes, mut cursors) = (0, HashSet::new());
+        let mut cursor: Option<Box<RawValue>> = None;
+        for number in 0..limits::SKILL_TOOL_PAGES_MAX {
+            let params = cursor
+                .take()
+                .map(|cursor| format!("{{\"cursor\":{cursor}}}"));
+            let page = self
+                .request(method, CallHandlers::default(), |_| params)
+                .await;
+            let page = match page {
+                Ok(page) => page,
+                // A capability may be declared for nothing.
+                Err(CallError::Upstream(error)) if number > 0 || is_unknown_method(&error) => {
+                    notes.add(format!("{method}: the list ends with an error: {error}"));
+                    return Ok((items, notes));
+                }
+                Err(error) => return Err(error),
+            };
+            let unreadable = || CallError::Gateway(self.unreadable(method));
+            let mut page: BTreeMap<String, Box<RawValue>> =
+                serde_json::from_str(page.get()).map_err(|_| unreadable())?;
+            // An empty list of Go is null.
+            let found: Option<Vec<Box<RawValue>>> = match page.remove(list.member()) {
+                Some(found) => serde_json::from_str(found.get()).map_err(|_| unreadable())?,
+                None => None,
+            };
+            if found.is_none() {
+                notes.add(format!("{method}: an answer without {}", list.member()));
+            }
+            for item in found.into_iter().flatten() {
+                bytes += item.get().len();
+                if items.len() >= limits::SKILL_TOOLS_MAX || bytes > limits::SKILL_TOOLS_BYTES_MAX {
+                    let count = items.len();
+                    notes.add(format!("{method}: only the first {count} are kept"));
+                    return Ok((items, notes));
+                }
+                items.push(item);
+            }
+            let Some(next) = page
+                .remove("nextCursor")
+                .filter(|next| next.get() != "null")
+            else {
+                return Ok((items, notes));
+            };
+            if next.get() == "\"\"" {
+                notes.add(format!("{method}: an empty cursor is taken as the end"));
+                return Ok((items, notes));
+            }
+            if !next.get().starts_with('"') {
+                notes.add(format!("{method}: a cursor is no text: {next}"));
+            }
+            if !cursors.insert(next.get().to_owned()) {
+                notes.add(format!("{method}: the cursor {next} comes again"));
+                return Ok((items, notes));
+            }
+            cursor = Some(next);
+        }
+        notes.add(format!(
+            "{method}: only {} pages are read",
+            limits::SKILL_TOOL_PAGES_MAX
+        ));
+        Ok((items, notes))
     }
 
     /// Calls a tool. `meta` is the client's `_meta`, whose progress token is
@@ -169,4 +289,10 @@ impl SkillClient {
         let message = format!("the answer of {} to {method} cannot be read", self.0.skill);
         Failure::new(Kind::Unavailable, message)
     }
+}
+
+/// Whether a JSON-RPC error says that there is no such method.
+fn is_unknown_method(error: &RawValue) -> bool {
+    let error: Value = serde_json::from_str(error.get()).unwrap_or_default();
+    error["code"] == -32601
 }

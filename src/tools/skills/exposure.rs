@@ -99,7 +99,7 @@ impl Exposed {
     }
 
     fn renamed(&self, nth: usize) -> Option<Arc<RawValue>> {
-        let raw = &self.offers[nth].tool.raw;
+        let raw = &self.offers[nth].tool.definition;
         let mut definition: Value = serde_json::from_str(raw.get()).ok()?;
         *definition.get_mut("name")? = self.names[nth].as_str().into();
         Some(to_raw_value(&definition).ok()?.into())

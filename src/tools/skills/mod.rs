@@ -94,6 +94,7 @@ impl Skills {
                 "restarts": status.restarts,
                 "ended": status.ended,
                 "faults": status.faults,
+                "notes": status.notes,
                 "sandbox": (self.sandbox)(&status.name),
                 "stderr_tail": status.stderr_tail,
             })
@@ -273,7 +274,7 @@ fn document(name: &str, offer: &OfferedTool, state: &str) -> Value {
             ),
         });
     }
-    let definition: Value = serde_json::from_str(offer.tool.raw.get()).unwrap_or_default();
+    let definition: Value = serde_json::from_str(offer.tool.definition.get()).unwrap_or_default();
     json!({
         "tool": name,
         "server": offer.skill.as_str(),

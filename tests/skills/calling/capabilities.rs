@@ -28,7 +28,7 @@ fn greeted(capabilities: Value, skills: &[&str]) -> Mimo {
 
 impl Mimo {
     /// Sends a request; the messages before its response, and the response.
-    fn exchange(&mut self, method: &str, params: Value) -> (Vec<Value>, Value) {
+    pub(super) fn exchange(&mut self, method: &str, params: Value) -> (Vec<Value>, Value) {
         self.id += 1;
         let id = self.id;
         self.server
@@ -43,7 +43,7 @@ impl Mimo {
         }
     }
 
-    fn request(&mut self, method: &str, params: Value) -> Value {
+    pub(super) fn request(&mut self, method: &str, params: Value) -> Value {
         let (_, mut answer) = self.exchange(method, params);
         assert!(answer.get("error").is_none(), "{answer}");
         answer["result"].take()

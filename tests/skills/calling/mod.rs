@@ -2,6 +2,7 @@
 //! the tools that find and call it.
 
 mod capabilities;
+mod odd;
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
