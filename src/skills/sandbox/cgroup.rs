@@ -93,7 +93,7 @@ impl Cgroup {
 
     /// Kills every process in the group and waits until they are gone.
     pub(super) fn end(&self) -> io::Result<()> {
-        fs::write(self.folder.join("cgroup.kill"), "1")?;
+        write(&self.folder, "cgroup.kill", 1)?;
         let mut events = File::open(self.folder.join("cgroup.events"))?;
         loop {
             let mut text = String::new();
@@ -131,7 +131,7 @@ pub(super) fn enter(group: &Result<Cgroup, String>, layers: &mut Layers) {
     let (state, why) = match entered {
         Ok(Ok(())) => (
             LayerState::Enforced,
-            "the kernel limits memory and processes".to_owned(),
+            "the kernel limits memory, counts CPU time and ends all processes".to_owned(),
         ),
         Ok(Err(why)) => (
             LayerState::Partial,
@@ -161,27 +161,27 @@ fn parent(mount: &Path, own: &str) -> Option<PathBuf> {
     })
 }
 
-/// Sets the limits and reads them back. All processes end together where memory runs
-/// out.
+/// Sets the limit on memory and reads it back.
 fn limit(folder: &Path, bounds: &Bounds) -> io::Result<()> {
     let memory = bounds.memory_bytes.min(i64::MAX as u64);
-    for (file, value) in [
-        ("memory.max", memory),
-        ("memory.oom.group", 1),
-        // Pid 1 is the sandbox's own.
-        ("pids.max", bounds.processes.saturating_add(1)),
-    ] {
-        let mut file = OpenOptions::new().write(true).open(folder.join(file))?;
-        file.write_all(value.to_string().as_bytes())?;
-    }
+    write(folder, "memory.max", memory)?;
     // The kernel rounds down to pages.
     let found = number(&folder.join("memory.max"), "");
     if found.is_none_or(|found| found > memory) {
         return Err(io::Error::other("memory.max was not applied"));
     }
-    // Systems without swap lack this.
-    let _ = fs::write(folder.join("memory.swap.max"), "0");
+    // Older kernels and systems without swap lack some; the watchdog covers all.
+    let _ = write(folder, "memory.swap.max", 0);
+    let _ = write(folder, "memory.oom.group", 1);
+    // Pid 1 is the sandbox's own.
+    let _ = write(folder, "pids.max", bounds.processes.saturating_add(1));
     Ok(())
+}
+
+/// The kernel makes these files, so none is created.
+fn write(folder: &Path, file: &str, value: u64) -> io::Result<()> {
+    let mut file = OpenOptions::new().write(true).open(folder.join(file))?;
+    file.write_all(value.to_string().as_bytes())
 }
 
 /// Ends and removes the groups of supervisors that were killed.
@@ -191,7 +191,7 @@ fn remove_abandoned(parent: &Path) {
         if name.to_str().is_some_and(|name| name.starts_with(PREFIX))
             && File::open(entry.path()).is_ok_and(|group| group.try_lock().is_ok())
         {
-            let _ = fs::write(entry.path().join("cgroup.kill"), "1");
+            let _ = write(&entry.path(), "cgroup.kill", 1);
             let _ = fs::remove_dir(entry.path());
         }
     }

@@ -219,6 +219,11 @@ pub(super) struct Surroundings {
     pub(super) notified: bool,
 }
 
+/// The flag of `clone` that shares the open files, which every thread library sets, and
+/// the one of `close_range` that gives a thread its own.
+const FILES: u64 = libc::CLONE_FILES.unsigned_abs() as u64;
+const UNSHARE: c_int = 2;
+
 /// Applies the filters. The strictest comes last, since each sees every later call.
 pub(super) fn restrict(policy: &Policy, around: Surroundings, layers: &mut Layers) {
     let built = programs(policy, around).map_err(|error| error.to_string());
@@ -326,11 +331,17 @@ fn refused(policy: &Policy, around: Surroundings) -> Built<Rules> {
         rules.insert(call, vec![rule(vec![has(flags, libc::MSG_FASTOPEN)?])?]);
     }
     // Any of the flags is refused, so each has a rule of its own.
-    let namespaces = NEW_NAMESPACES
+    let mut clones = NEW_NAMESPACES
         .iter()
         .map(|flag| rule(vec![has(0, *flag)?]))
         .collect::<Built<Vec<SeccompRule>>>()?;
-    rules.insert(libc::SYS_clone, namespaces);
+    // The watchdog counts the open files of a process by those of one thread.
+    clones.push(rule(vec![
+        has(0, libc::CLONE_THREAD)?,
+        condition(0, Op::MaskedEq(FILES), 0)?,
+    ])?);
+    rules.insert(libc::SYS_clone, clones);
+    rules.insert(libc::SYS_close_range, vec![rule(vec![has(2, UNSHARE)?])?]);
     let controls = CONTROLS
         .iter()
         .map(|control| rule(vec![condition(1, Op::Eq, *control)?]))

@@ -84,6 +84,10 @@ impl<'a> Watchdog<'a> {
     /// The first bound that is exceeded.
     fn excess(&mut self, processes: &[Process]) -> Option<Excess> {
         let bounds = self.bounds;
+        let by_kernel = self.cgroup.and_then(|group| group.exceeded(&bounds));
+        if by_kernel.is_some() {
+            return by_kernel;
+        }
         let threads = processes.iter().map(Process::threads).sum();
         let counted = [
             (KillReason::Memory, self.memory_bytes, bounds.memory_bytes),

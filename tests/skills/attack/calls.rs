@@ -149,3 +149,17 @@ fn skill_cannot_hide_from_its_supervisor() {
         .attack("libc.prctl(4, 0)\nprint(libc.prctl(3), os.listdir('/proc/self/fd') != [])");
     assert_eq!(ran.out, "1 True\n", "{ran:?}");
 }
+
+/// Files that only one thread has open would not be counted.
+#[test]
+fn thread_cannot_have_open_files_of_its_own() {
+    skip_unless!(python);
+    let ran = World::new().attack(
+        "import threading\nattempts = lambda: attempt(lambda: call(436, 3, 0xffffffff, 2))\n\
+         thread = threading.Thread(target=attempts)\nthread.start()\nthread.join()\n\
+         if os.uname().machine == 'x86_64': \
+         attempt(lambda: call(56, 0x10000 | 0x800 | 0x100, 0, 0, 0, 0))\n\
+         else: print('REFUSED EPERM')",
+    );
+    assert_eq!(ran.out, "REFUSED EPERM\nREFUSED EPERM\n", "{ran:?}");
+}

@@ -69,9 +69,10 @@ fn strict_mode_runs_nothing_unless_every_layer_is_enforced() {
 }
 
 /// What holds on every machine.
-const CASES: [&str; 38] = [
+const CASES: [&str; 40] = [
     "attack::calls::buffers_and_hidden_memory_cannot_grow",
     "attack::calls::skill_cannot_hide_from_its_supervisor",
+    "attack::calls::thread_cannot_have_open_files_of_its_own",
     "attack::doctor::strict_mode_runs_nothing_unless_every_layer_is_enforced",
     "attack::files::granted_paths_are_accessible_and_no_others",
     "attack::files::link_left_by_an_earlier_run_is_not_followed",
@@ -84,6 +85,7 @@ const CASES: [&str; 38] = [
     "attack::limits::deep_folders_are_refused_and_removed",
     "attack::limits::folders_without_rights_count",
     "attack::limits::fork_bomb_of_five_hundred_leaves_no_process",
+    "attack::limits::hidden_open_files_end_the_skill",
     "attack::limits::idle_sockets_do_not_count_toward_the_memory_limit",
     "attack::limits::memory_between_two_counts_is_as_stated",
     "attack::limits::memory_of_all_children_counts_together",

@@ -2,7 +2,7 @@
 
 use std::io::Read;
 
-use mimo::skills::sandbox::policy::{KillReason, Report};
+use mimo::skills::sandbox::policy::{KillReason, Layer, LayerState, Report};
 
 use super::world::{Ran, World, finish, python, spec};
 
@@ -236,6 +236,22 @@ fn cpu_time_of_children_that_nobody_waits_for_counts() {
     skill.sandbox.cpu_seconds = 1;
     let ran = World::new().run(&skill);
     assert_eq!(ran.killed(), Some(KillReason::Cpu), "{ran:?}");
+}
+
+/// A program that nobody may read hides its open files from a supervisor without rights.
+#[test]
+fn hidden_open_files_end_the_skill() {
+    skip_unless!(python);
+    let ran = World::new().attack(
+        "import shutil\nshutil.copy('/usr/bin/sleep', 'hidden')\nos.chmod('hidden', 0o111)\n\
+         os.execv('hidden', ['hidden', '3'])",
+    );
+    let Some(Report::Started { layers }) = ran.reports.first() else {
+        panic!("{ran:?}");
+    };
+    let hides = layers.state(Layer::Proc) == LayerState::Absent;
+    let expected = hides.then_some(KillReason::Hidden);
+    assert_eq!(ran.killed(), expected, "{ran:?}");
 }
 
 #[test]

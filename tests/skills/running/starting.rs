@@ -3,6 +3,7 @@
 
 use std::process::{Command, Stdio};
 
+use mimo::skills::sandbox::policy::Layer;
 use serde_json::json;
 
 use super::world::{Mimo, World};
@@ -81,13 +82,15 @@ fn strict_mode_starts_a_skill_or_names_the_missing_layers() {
     }
     assert!(mimo.server.exit().success());
 
-    // Where user namespaces are refused. Only root keeps its files' ownership
-    // in there; the attack tests have the same for every account.
+    // Where namespaces are refused, to an account without rights. Only root keeps its
+    // files' ownership in there; the attack tests have the same for every account.
     if !nix::unistd::geteuid().is_root() {
         return;
     }
     skip_unless!(machine::program("unshare"));
-    let refuse = "echo 0 > /proc/sys/user/max_user_namespaces && exec \"$@\"";
+    skip_unless!(machine::program("setpriv"));
+    let refuse = "echo 0 > /proc/sys/user/max_user_namespaces && \
+                  exec setpriv --bounding-set=-all --inh-caps=-all -- \"$@\"";
     let serve = world.command(&["serve"]);
     let mut command = Command::new("unshare");
     command
@@ -131,12 +134,12 @@ fn list_shows_layers_in_color_and_disabled_skills() {
     let layers = shown
         .lines()
         .filter(|line| coloured.iter().any(|each| line.contains(each)));
-    assert_eq!(layers.count(), 10, "{shown}");
+    assert_eq!(layers.count(), Layer::ALL.len(), "{shown}");
     let document = world.document(&["list"]);
     assert_eq!(document["skills"][1]["disabled"], true);
     assert_eq!(
         document["sandbox"]["layers"].as_array().map(Vec::len),
-        Some(10)
+        Some(Layer::ALL.len())
     );
     let checked = world.run(&["check"]);
     assert!(
