@@ -107,10 +107,13 @@ impl OpenFiles {
         if self.sockets.is_empty() {
             return 0;
         }
-        let buffers = sock_diag::buffers(with_network).unwrap_or_default();
-        let each = self.sockets.iter().map(|inode| buffers.get(inode).copied());
-        each.map(|bytes| bytes.unwrap_or(SANDBOX_SOCKET_BYTES_MAX))
-            .sum()
+        let listed = sock_diag::buffers(with_network);
+        let bytes = |inode| match &listed {
+            // One that is missing was closed meanwhile.
+            Some(listed) => listed.get(inode).copied().unwrap_or(0),
+            None => SANDBOX_SOCKET_BYTES_MAX,
+        };
+        self.sockets.iter().map(bytes).sum()
     }
 
     fn pipe_bytes(&self) -> u64 {

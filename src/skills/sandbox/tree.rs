@@ -133,11 +133,16 @@ impl Process {
     /// The number of open files. Fails with `PermissionDenied` where it hides them.
     pub(super) fn open_files(&self) -> io::Result<u64> {
         let path = self.folder.join("fd");
-        let counted = File::open(&path).and_then(|folder| match folder.metadata()?.len() {
-            // Kernels before 6.2 do not tell the number.
-            0 => Ok(u64::try_from(fs::read_dir(&path)?.count()).unwrap_or(u64::MAX)),
-            number => Ok(number),
-        });
+        let counted = || {
+            // The same right as for what the files are.
+            fs::read_link(self.folder.join("exe"))?;
+            match File::open(&path)?.metadata()?.len() {
+                // Kernels before 6.2 do not tell the number.
+                0 => Ok(u64::try_from(fs::read_dir(&path)?.count()).unwrap_or(u64::MAX)),
+                number => Ok(number),
+            }
+        };
+        let counted = counted();
         match counted {
             // A process that is just ending belongs to root.
             Err(_) if !read(&self.folder, "status").is_some_and(|status| has_memory(&status)) => {

@@ -213,7 +213,7 @@ fn cpu_time_of_orphans_counts() {
     skip_unless!(python);
     // Each orphan holds the pipe until it ends; pid 1 reaps it.
     let mut skill = python(
-        "for i in range(20):\n    reader, writer = os.pipe()\n    if os.fork() == 0:\n        \
+        "for i in range(30):\n    reader, writer = os.pipe()\n    if os.fork() == 0:\n        \
          if os.fork() == 0:\n            end = time.process_time() + 0.1\n            \
          while time.process_time() < end: pass\n        os._exit(0)\n    os.close(writer)\n    \
          os.wait(); os.read(reader, 1); os.close(reader)\nprint('survived')",
