@@ -160,9 +160,13 @@ pub(crate) const SKILL_IDLE_BYTES_MAX: usize = 256 * 1024;
 pub(crate) const SKILL_PAUSE_MILLIS_MAX: u64 = 2;
 /// Pages of one skill's tool list.
 pub(crate) const SKILL_TOOL_PAGES_MAX: usize = 64;
-pub(crate) const SKILL_TOOLS_MAX: usize = 1024;
-/// Definitions of one skill's tools together.
-pub(crate) const SKILL_TOOLS_BYTES_MAX: usize = 4 * 1024 * 1024;
+/// Tools of one skill; more are left out.
+pub(crate) const SKILL_TOOLS_MAX: usize = 512;
+/// Definitions of one skill's tools together; more are left out.
+pub(crate) const SKILL_TOOLS_BYTES_MAX: usize = 2 * 1024 * 1024;
+/// Approved definitions kept for one skill's name: those of full lists under two
+/// identities.
+pub(crate) const SKILL_PINS_KEPT_MAX: usize = 2 * SKILL_TOOLS_MAX;
 /// Notes on one list of a skill: what was mended in it, or left out of it.
 pub(crate) const SKILL_NOTES_MAX: usize = 20;
 pub(crate) const SKILL_NOTE_CHARS_MAX: usize = 300;
@@ -174,6 +178,8 @@ pub(crate) const SKILL_STDERR_BYTES_MAX: usize = 16 * 1024;
 pub(crate) const SKILL_LAST_WORDS_BYTES_MAX: usize = 500;
 /// The least interval between reads of a tool list that a skill says has changed.
 pub(crate) const SKILL_RELIST_MILLIS_MAX: u64 = 100;
+/// Reads of such lists within a minute; later announcements are taken together.
+pub(crate) const SKILL_RELISTS_A_MINUTE_MAX: u32 = 12;
 /// How long a skill may take to exit after its stdin is closed.
 pub(crate) const SKILL_CLOSE_MILLIS_MAX: u64 = 2_000;
 /// How long a skill may take to exit after SIGTERM.

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use futures::FutureExt;
 use tokio::io::{AsyncRead, AsyncReadExt};
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::child::{Child, ChildControl, ChildLauncher};
@@ -182,10 +182,18 @@ async fn serve(
         server: Box::new(server),
         tools,
     });
+    let mut relists = Relists::default();
     loop {
         tokio::select! {
             () = client.closed() => return "it closed its pipes".to_owned(),
             () = client.tools_changed() => {}
+        }
+        if let Some(until) = relists.next(Instant::now()) {
+            tracing::warn!(skill = %spec.name, "its tools change too often; they are read later");
+            tokio::select! {
+                () = client.closed() => return "it closed its pipes".to_owned(),
+                () = sleep_until(until) => {}
+            }
         }
         match timeout(limit, client.tools()).await {
             Ok(Ok(tools)) => on_event(JobEvent::Relisted(tools)),
@@ -194,6 +202,31 @@ async fn serve(
             Err(_) => return "it announced other tools and did not list them".to_owned(),
         }
         sleep(Duration::from_millis(limits::SKILL_RELIST_MILLIS_MAX)).await;
+    }
+}
+
+/// Counts the reads of a tool list within a minute.
+#[derive(Default)]
+struct Relists {
+    since: Option<Instant>,
+    count: u32,
+}
+
+impl Relists {
+    /// Counts one more read; when it may take place, if not at once.
+    fn next(&mut self, now: Instant) -> Option<Instant> {
+        const MINUTE: Duration = Duration::from_secs(60);
+        let since = *self.since.get_or_insert(now);
+        let end = since + MINUTE;
+        let late = self.count >= limits::SKILL_RELISTS_A_MINUTE_MAX && now < end;
+        if late || now >= end {
+            *self = Relists {
+                since: Some(now.max(end)),
+                count: 0,
+            };
+        }
+        self.count += 1;
+        late.then_some(end)
     }
 }
 
@@ -266,5 +299,26 @@ impl StderrTail {
     fn text(&self) -> String {
         let kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         String::from_utf8_lossy(&kept).into_owned()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn announcements_of_a_minute_lead_to_few_reads() {
+        let mut relists = Relists::default();
+        let start = Instant::now();
+        let second = |number: u64| start + Duration::from_secs(number);
+        for number in 0..u64::from(limits::SKILL_RELISTS_A_MINUTE_MAX) {
+            assert_eq!(relists.next(second(number)), None);
+        }
+        assert_eq!(relists.next(second(30)), Some(second(60)));
+        for _ in 1..limits::SKILL_RELISTS_A_MINUTE_MAX {
+            assert_eq!(relists.next(second(61)), None);
+        }
+        assert_eq!(relists.next(second(62)), Some(second(120)));
+        assert_eq!(relists.next(second(300)), None, "it has been quiet since");
     }
 }

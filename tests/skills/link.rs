@@ -289,7 +289,7 @@ async fn odd_lists_keep_what_came() {
         ("no-end", 2, "an empty cursor is taken as the end"),
         ("numbers", 3, "a cursor is no text: 1"),
         ("nothing", 0, "an answer without tools"),
-        ("many", 1024, "only the first 1024 are kept"),
+        ("many", 512, "only the first 512 are kept"),
     ] {
         let mut skill = Started::new(fake("f", mode), nobody());
         let (client, _, tools) = skill.ready().await;

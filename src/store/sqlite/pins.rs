@@ -1,9 +1,12 @@
 //! Approved tool definitions: one row each in `tool_pin`. `skill_entry` says which
 //! entry of the manifest each skill was seen under.
 
+use std::collections::BTreeSet;
+
 use rusqlite::{OptionalExtension, Transaction, params};
 
 use super::SqliteStore;
+use crate::limits::SKILL_PINS_KEPT_MAX;
 use crate::store::pins::{Approved, FirstSight, OnPinned, Pin, PinStore, SeenEntry};
 use crate::store::{StoreError, Stored};
 
@@ -71,6 +74,10 @@ fn insert(file: &Transaction<'_>, pins: &[Pin], on_pinned: OnPinned) -> Result<(
              DO UPDATE SET hash = excluded.hash, definition = excluded.definition"
         }
     })?;
+    let mut full = file.prepare_cached(
+        "DELETE FROM tool_pin WHERE rowid IN (SELECT rowid FROM tool_pin WHERE skill = ?1 \
+         ORDER BY identity = ?2 DESC, rowid DESC LIMIT -1 OFFSET ?3)",
+    )?;
     for pin in pins {
         insert.execute(params![
             pin.skill,
@@ -79,6 +86,11 @@ fn insert(file: &Transaction<'_>, pins: &[Pin], on_pinned: OnPinned) -> Result<(
             pin.hash,
             pin.definition
         ])?;
+    }
+    // Those of other identities go first, then the oldest.
+    let of: BTreeSet<_> = pins.iter().map(|pin| (&pin.skill, &pin.identity)).collect();
+    for (skill, identity) in of {
+        full.execute(params![skill, identity, SKILL_PINS_KEPT_MAX as i64])?;
     }
     Ok(())
 }
@@ -168,6 +180,31 @@ mod tests {
             approved.expect("pinned");
         }
         assert_eq!(stores[0].pins().await.expect("pins").pins.len(), 16);
+    }
+
+    #[tokio::test]
+    async fn pins_of_one_name_are_bounded_and_the_latest_identity_stays() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let store = SqliteStore::start(folder.path().join("mimo.db")).expect("a store");
+        let many = |identity: &str, count: usize| {
+            let one = |number: usize| Pin {
+                identity: identity.to_owned(),
+                tool: format!("tool {number}"),
+                ..pin("a", "1")
+            };
+            (0..count).map(one).collect::<Vec<_>>()
+        };
+        let other = store.pin(vec![pin("b", "1")], OnPinned::Keep).await;
+        other.expect("pinned");
+        let old = store
+            .pin(many("old", SKILL_PINS_KEPT_MAX), OnPinned::Keep)
+            .await;
+        old.expect("pinned");
+        let new = store.pin(many("new", 10), OnPinned::Replace).await;
+        let new = new.expect("pinned").pins;
+        assert_eq!(new.len(), SKILL_PINS_KEPT_MAX + 1);
+        assert_eq!(new.iter().filter(|pin| pin.identity == "new").count(), 10);
+        assert!(new.contains(&pin("b", "1")), "another skill's");
     }
 
     fn sight(identity: &str, entry: &str, pins: Vec<Pin>) -> FirstSight {
