@@ -136,6 +136,7 @@ mod linux {
             environment: Default::default(),
             secrets: Default::default(),
             sandbox: Sandbox {
+                grants: Vec::new(),
                 read: Vec::new(),
                 write: Vec::new(),
                 network,

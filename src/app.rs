@@ -30,6 +30,7 @@ use crate::registry::{DownstreamClient, FirstUse, ManifestProblem, Parts, Regist
 use crate::server::{self, Hub, Server};
 use crate::skills::client::NoClient;
 use crate::skills::logs::Logs;
+use crate::skills::record::Records;
 use crate::skills::rules::Rules;
 use crate::skills::sandbox_launcher::SandboxLauncher;
 use crate::store::sqlite::SqliteStore;
@@ -367,7 +368,7 @@ fn skills(
     let launcher = Arc::new(SandboxLauncher::new(
         // The same program even when the file is replaced while it runs.
         "/proc/self/exe".into(),
-        config.data_folder.join("skills"),
+        Records::below(&config.data_folder),
         config.skills.strict,
         Logs::in_folder(config.skill_log_folder(), clock.clone()),
     ));

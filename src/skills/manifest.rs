@@ -90,6 +90,8 @@ pub fn check(bytes: &[u8], rules: &Rules) -> Result<Manifest, Vec<Refusal>> {
             }
         }
     }
+    let crossing = folders::crossing(&skills).into_iter();
+    refused.extend(crossing.map(|each| each.below(&prefix)));
     refused.truncate(SKILL_REFUSALS_MAX);
     match refused.is_empty() {
         true => Ok(Manifest { skills }),

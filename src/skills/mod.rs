@@ -13,8 +13,7 @@ pub mod manifest;
 pub(crate) mod policy;
 #[cfg_attr(not(target_os = "linux"), path = "no_probe.rs")]
 pub mod probe;
-#[cfg(target_os = "linux")]
-mod record;
+pub(crate) mod record;
 pub mod refusal;
 pub mod rules;
 pub mod sandbox;

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use super::child::{Child, ChildLauncher};
 use super::logs::Logs;
+use super::record::Records;
 use super::spec::{SkillName, SkillSpec};
 use crate::failure::{Failure, Kind};
 
@@ -15,7 +16,7 @@ pub(crate) struct SandboxLauncher;
 impl SandboxLauncher {
     pub(crate) fn new(
         _executable: PathBuf,
-        _folder: PathBuf,
+        _records: Records,
         _strict: bool,
         _logs: Logs,
     ) -> SandboxLauncher {

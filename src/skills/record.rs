@@ -1,15 +1,16 @@
 //! What Mimo remembers of each skill between its starts: one file beside the
 //! private folders, where no skill can reach it.
 
-use std::fs::{self, OpenOptions};
+use std::collections::BTreeMap;
+use std::fs::{self, File, Metadata, OpenOptions};
 use std::io;
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::sandbox::private_folder;
-use super::spec::SkillSpec;
+use super::spec::{Grant, SkillName, SkillSpec};
+use crate::failure::{Failure, Kind};
 use crate::files;
 
 /// Held while a record is read and written. No skill can have this name.
@@ -19,36 +20,230 @@ const LOCK: &str = ".lock";
 /// made that shares them.
 const DIGITS: usize = 32;
 
-#[derive(Serialize, Deserialize)]
+/// The records of all skills, in the folder that holds their private folders.
+#[derive(Clone, Debug)]
+pub(crate) struct Records(PathBuf);
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 struct Record {
     /// The identity that the folder with the skill's plain name belongs to.
     owner: String,
+    /// The files and folders of its entry as they were when it first had them, by
+    /// the path that the entry has.
+    #[serde(default)]
+    grants: BTreeMap<PathBuf, Place>,
 }
 
-/// The private folder of `spec` below `folder`. The first skill of a name owns the
-/// folder of that name, which it may have from an earlier version of Mimo; another
-/// one that gets the name later has a folder of its own.
-pub(super) fn folder_of(spec: &SkillSpec, folder: &Path) -> io::Result<PathBuf> {
-    private_folder(folder)?;
-    let mut options = OpenOptions::new();
-    options.write(true).create(true).truncate(false).mode(0o600);
-    let lock = options.open(folder.join(LOCK))?;
-    lock.lock()?;
-    let (name, identity) = (spec.name.as_str(), &spec.identity.program);
-    let file = folder.join(format!("{name}.json"));
-    let record = match fs::read(&file) {
-        Ok(text) => serde_json::from_slice(&text)?,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            let record = Record {
-                owner: identity.clone(),
-            };
-            files::replace(&file, &serde_json::to_vec(&record)?)?;
-            record
+/// A file or folder that was granted.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct Place {
+    /// Without links.
+    path: PathBuf,
+    /// Absent for a file, which editors replace whenever they save it.
+    folder: Option<Folder>,
+}
+
+/// Tells a folder from another one that takes its path.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct Folder {
+    /// The device or, where devices are numbered anew at each start of the machine,
+    /// the id of the file system.
+    device: u64,
+    inode: u64,
+}
+
+/// A grant that is not what it was when the skill first had it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct MovedGrant {
+    pub(crate) asked: PathBuf,
+    pub(crate) was: PathBuf,
+    pub(crate) now: PathBuf,
+}
+
+impl Records {
+    /// Below the data folder.
+    pub(crate) fn below(data_folder: &Path) -> Records {
+        Records(data_folder.join("skills"))
+    }
+
+    /// The folder that holds the private folders.
+    pub(crate) fn folder(&self) -> &Path {
+        &self.0
+    }
+
+    /// The private folder of `spec`, which may start: each of its grants is what it
+    /// was when it was first seen. The first skill of a name owns the folder of that
+    /// name, which it may have from an earlier version of Mimo; another one that
+    /// gets the name later has a folder of its own.
+    pub(crate) fn admit(&self, spec: &SkillSpec) -> Result<PathBuf, Failure> {
+        let unusable = |error| self.unusable(error);
+        let _lock = self.lock().map_err(unusable)?;
+        let known = self.read(&spec.name).map_err(unusable)?;
+        let identity = &spec.identity.program;
+        let mut record = known.clone().unwrap_or_else(|| Record {
+            owner: identity.clone(),
+            grants: BTreeMap::new(),
+        });
+        let moved = record.moved(&spec.sandbox.grants).map_err(unusable)?;
+        if let Some(moved) = moved.first() {
+            return Err(moved.refusal(&spec.name));
         }
-        Err(error) => return Err(error),
-    };
-    Ok(folder.join(match record.owner == *identity {
-        true => name.to_owned(),
-        false => format!("{name}.{}", &identity[..identity.len().min(DIGITS)]),
-    }))
+        record.adopt(&spec.sandbox.grants).map_err(unusable)?;
+        if known.as_ref() != Some(&record) {
+            self.write(&spec.name, &record).map_err(unusable)?;
+        }
+        Ok(self.0.join(match record.owner == *identity {
+            true => spec.name.to_string(),
+            false => format!("{}.{}", spec.name, &identity[..identity.len().min(DIGITS)]),
+        }))
+    }
+
+    /// The grants that keep `spec` from starting.
+    pub(crate) fn moved(&self, spec: &SkillSpec) -> Result<Vec<MovedGrant>, Failure> {
+        let record = self.read(&spec.name);
+        let moved = record.and_then(|record| match record {
+            Some(record) => record.moved(&spec.sandbox.grants),
+            None => Ok(Vec::new()),
+        });
+        moved.map_err(|error| self.unusable(error))
+    }
+
+    /// Accepts what a person has seen: the places of `moved` as they are now.
+    pub(crate) fn accept(&self, spec: &SkillSpec, moved: &[MovedGrant]) -> Result<(), Failure> {
+        let accept = || {
+            let _lock = self.lock()?;
+            let Some(mut record) = self.read(&spec.name)? else {
+                return Ok(());
+            };
+            let now = record.moved(&spec.sandbox.grants)?;
+            for each in now.iter().filter(|each| moved.contains(each)) {
+                record.grants.remove(&each.asked);
+            }
+            record.adopt(&spec.sandbox.grants)?;
+            self.write(&spec.name, &record)
+        };
+        accept().map_err(|error| self.unusable(error))
+    }
+
+    fn lock(&self) -> io::Result<File> {
+        let mut folder = fs::DirBuilder::new();
+        folder.recursive(true).mode(0o700).create(&self.0)?;
+        let mut options = OpenOptions::new();
+        options.write(true).create(true).truncate(false).mode(0o600);
+        let lock = options.open(self.0.join(LOCK))?;
+        lock.lock()?;
+        Ok(lock)
+    }
+
+    fn file(&self, skill: &SkillName) -> PathBuf {
+        self.0.join(format!("{skill}.json"))
+    }
+
+    fn read(&self, skill: &SkillName) -> io::Result<Option<Record>> {
+        match fs::read(self.file(skill)) {
+            Ok(text) => Ok(Some(serde_json::from_slice(&text)?)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn write(&self, skill: &SkillName, record: &Record) -> io::Result<()> {
+        files::replace(&self.file(skill), &serde_json::to_vec(record)?)
+    }
+
+    fn unusable(&self, error: io::Error) -> Failure {
+        let folder = self.0.display();
+        let message = format!("the record of the skill in {folder} cannot be used: {error}");
+        Failure::new(Kind::Unavailable, message)
+            .hint("may your account write there, and is the disk full?")
+    }
+}
+
+impl Record {
+    fn moved(&self, grants: &[Grant]) -> io::Result<Vec<MovedGrant>> {
+        let mut moved = Vec::new();
+        for grant in grants {
+            // A path that leads nowhere grants nothing.
+            let Some(now) = Place::of(&grant.path)? else {
+                continue;
+            };
+            let was = self.grants.get(&grant.asked);
+            if now.path != grant.path || was.is_some_and(|was| *was != now) {
+                moved.push(MovedGrant {
+                    asked: grant.asked.clone(),
+                    was: was.map_or_else(|| grant.path.clone(), |was| was.path.clone()),
+                    now: now.path,
+                });
+            }
+        }
+        Ok(moved)
+    }
+
+    /// Keeps the places of `grants` and no others.
+    fn adopt(&mut self, grants: &[Grant]) -> io::Result<()> {
+        self.grants
+            .retain(|asked, _| grants.iter().any(|grant| grant.asked == *asked));
+        for grant in grants {
+            if !self.grants.contains_key(&grant.asked)
+                && let Some(place) = Place::of(&grant.path)?
+            {
+                self.grants.insert(grant.asked.clone(), place);
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Place {
+    /// Where `path` leads now; `None` where nothing is there.
+    fn of(path: &Path) -> io::Result<Option<Place>> {
+        let path = match path.canonicalize() {
+            Ok(path) => path,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(error),
+        };
+        let found = path.symlink_metadata()?;
+        let folder = match found.is_dir() {
+            true => Some(Folder {
+                device: device(&path, &found)?,
+                inode: found.ino(),
+            }),
+            false => None,
+        };
+        Ok(Some(Place { path, folder }))
+    }
+}
+
+fn device(path: &Path, found: &Metadata) -> io::Result<u64> {
+    // btrfs, overlayfs and nfs get their devices in the order in which they are
+    // mounted, all with the major number 0.
+    if nix::sys::stat::major(found.dev()) != 0 {
+        return Ok(found.dev());
+    }
+    Ok(nix::sys::statvfs::statvfs(path)?.filesystem_id())
+}
+
+impl MovedGrant {
+    fn refusal(&self, skill: &SkillName) -> Failure {
+        Failure::new(Kind::Refused, self.to_string()).hint(format!(
+            "look at it, and accept it with `mimo skill approve {skill}`, or name another path in \
+             the entry"
+        ))
+    }
+}
+
+impl std::fmt::Display for MovedGrant {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let (asked, was, now) = (self.asked.display(), self.was.display(), self.now.display());
+        match self.was == self.now {
+            true => write!(
+                out,
+                "{asked} is another folder than the one that was granted"
+            ),
+            false => write!(
+                out,
+                "{asked} led to {was} when it was granted, and leads to {now} now"
+            ),
+        }
+    }
 }

@@ -1,8 +1,7 @@
 //! The product's [`ChildLauncher`]: checks the program's version, sets up a
 //! container run where the skill is one, and starts the sandbox.
 
-use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::{Arc, PoisonError};
 
 use futures::future::BoxFuture;
@@ -11,18 +10,18 @@ use serde_json::Value;
 use super::child::{Child, ChildLauncher};
 use super::containers;
 use super::logs::{Log, Logs};
-use super::record;
+use super::record::Records;
 use super::sandbox::policy::{Layer, LayerState};
 use super::sandbox_process::{LayerReports, Starter};
 use super::spec::{SkillName, SkillSpec};
 use super::versions::VersionCache;
-use crate::failure::{Failure, Kind};
+use crate::failure::Failure;
 
 /// Starts skills in their sandboxes.
 pub(crate) struct SandboxLauncher {
     starter: Starter,
-    /// Holds a private folder for each skill.
-    folder: PathBuf,
+    /// They say where the private folder of each skill is.
+    records: Records,
     logs: Logs,
     versions: Arc<VersionCache>,
     reports: LayerReports,
@@ -30,16 +29,16 @@ pub(crate) struct SandboxLauncher {
 
 impl SandboxLauncher {
     /// `executable` is Mimo itself, which supervises each sandbox. Skills keep
-    /// their files below `folder`, and their stderr goes to `logs`.
+    /// their files beside `records`, and their stderr goes to `logs`.
     pub(crate) fn new(
         executable: PathBuf,
-        folder: PathBuf,
+        records: Records,
         strict: bool,
         logs: Logs,
     ) -> SandboxLauncher {
         SandboxLauncher {
             starter: Starter { executable, strict },
-            folder,
+            records,
             logs,
             versions: Arc::default(),
             reports: LayerReports::default(),
@@ -66,27 +65,17 @@ impl SandboxLauncher {
     }
 }
 
-async fn state_folder(spec: &SkillSpec, folder: &Path) -> Result<PathBuf, Failure> {
-    let (spec, below) = (spec.clone(), folder.to_owned());
-    let found = tokio::task::spawn_blocking(move || record::folder_of(&spec, &below)).await;
-    found.map_err(io::Error::other).flatten().map_err(|error| {
-        let message = format!(
-            "the record of the skill below {} cannot be used: {error}",
-            folder.display()
-        );
-        Failure::new(Kind::Unavailable, message)
-            .hint("may your account write there, and is the disk full?")
-    })
-}
-
 impl ChildLauncher for SandboxLauncher {
     fn launch(&self, spec: &SkillSpec) -> BoxFuture<'static, Result<Child, Failure>> {
-        let (starter, folder) = (self.starter.clone(), self.folder.clone());
+        let (starter, records) = (self.starter.clone(), self.records.clone());
         let (versions, reports) = (self.versions.clone(), self.reports.clone());
         let spec = spec.clone();
         Box::pin(async move {
-            let state_folder = state_folder(&spec, &folder).await?;
-            versions.check(&spec, &starter, &folder).await?;
+            versions.check(&spec, &starter, records.folder()).await?;
+            // Last, so that little time is left to change what was compared.
+            let (judged, of) = (spec.clone(), records.clone());
+            let state_folder = tokio::task::spawn_blocking(move || of.admit(&judged)).await;
+            let state_folder = state_folder.map_err(Failure::internal)??;
             let spec = spec.with_private_folder(&state_folder.to_string_lossy());
             match spec.sandbox.docker {
                 true => containers::launch(spec, starter, state_folder, reports).await,

@@ -115,6 +115,9 @@ impl SkillSpec {
 /// What a skill may do.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Sandbox {
+    /// The files and folders that its entry names; their paths are in `read` and
+    /// `write` too.
+    pub grants: Vec<Grant>,
     /// Absolute paths that it may read beside the default profile.
     pub read: Vec<PathBuf>,
     /// Absolute paths that it may read and change beside its private folder.
@@ -139,6 +142,16 @@ pub struct Sandbox {
     pub unix_sockets: bool,
     /// Whether it is the docker client, which needs the daemon's socket.
     pub docker: bool,
+}
+
+/// A file or folder that a manifest entry gives to a skill.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Grant {
+    /// Absolute, as the entry has it.
+    pub asked: PathBuf,
+    /// Without links.
+    pub path: PathBuf,
+    pub writable: bool,
 }
 
 /// Which hosts a skill may connect to.

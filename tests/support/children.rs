@@ -34,6 +34,7 @@ pub fn program(name: &str, program: PathBuf, arguments: &[&str]) -> SkillSpec {
         environment: BTreeMap::new(),
         secrets: Default::default(),
         sandbox: Sandbox {
+            grants: Vec::new(),
             read: Vec::new(),
             write: Vec::new(),
             network: Network::None,

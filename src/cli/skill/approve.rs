@@ -1,6 +1,7 @@
 //! `mimo skill approve`: shows the tools that wait for a person, each with what
 //! is new in its definition, and pins those that are approved. It judges by what
-//! the skills listed last; a tool that has changed again by then still waits.
+//! the skills listed last; a tool that has changed again by then still waits. Shows
+//! the granted paths too that lead elsewhere than when they were granted.
 
 use std::io::{IsTerminal, Write as _};
 use std::time::Duration;
@@ -21,7 +22,9 @@ use crate::registry::instances::Command;
 use crate::registry::tool_cache::ToolCache;
 use crate::registry::{ApprovalState, Identity, SkillName};
 use crate::skills::client::Tool;
-use crate::skills::manifest;
+use crate::skills::manifest::{self, Manifest, Skill};
+use crate::skills::record::{MovedGrant, Records};
+use crate::skills::spec::SkillSpec;
 
 /// Which tools.
 #[derive(clap::Args)]
@@ -47,14 +50,27 @@ pub(super) struct Arguments {
     yes: bool,
 }
 
-/// A tool that waits for approval.
-struct PendingTool {
+/// A tool or a granted path that waits.
+struct PendingItem {
     skill: SkillName,
-    identity: Identity,
-    tool: Tool,
-    /// `new` or `changed`.
+    what: What,
+    /// `new`, `changed`, or `moved` for a path.
     why: &'static str,
     difference: Vec<String>,
+}
+
+enum What {
+    Tool(Identity, Tool),
+    Path(Box<SkillSpec>, MovedGrant),
+}
+
+impl What {
+    fn name(&self) -> String {
+        match self {
+            What::Tool(_, tool) => tool.name.clone(),
+            What::Path(_, moved) => moved.asked.display().to_string(),
+        }
+    }
 }
 
 pub(super) fn run(
@@ -67,7 +83,15 @@ pub(super) fn run(
     let names =
         manifest::names(path).map_err(|refusals| report_refusals(path, &refusals, output))?;
     let approvals = app::approvals(config)?;
-    let pending = pending(arguments, config, &approvals, &names)?;
+    let mut pending = pending(arguments, config, &approvals, &names)?;
+    match manifest::load(path, &app::skill_rules(config)) {
+        Ok(manifest) => pending.extend(moved(arguments, config, manifest)?),
+        Err(refusals) if pending.is_empty() => {
+            return Err(report_refusals(path, &refusals, output));
+        }
+        // The tools of a file with mistakes can be approved all the same.
+        Err(_) => {}
+    }
     if pending.is_empty() {
         return match output.json {
             true => output.document(&document(&[], &[])),
@@ -85,16 +109,20 @@ pub(super) fn run(
         }
     }
     if !approved.is_empty() {
-        approve(&approved, &approvals)?;
+        approve(&approved, config, &approvals)?;
     }
+    let is_path = |each: &&PendingItem| matches!(each.what, What::Path(..));
     let answers = match approved.is_empty() {
         true => Vec::new(),
+        false if approved.iter().any(is_path) => {
+            reload::ask_instances(config, clock, Command::Reload, Duration::ZERO)?
+        }
         false => reload::ask_instances(config, clock, Command::Approvals, Duration::ZERO)?,
     };
     if output.json {
         output.document(&document(&pending, &approved))?;
     } else {
-        output.print(summary(approved.len(), pending.len()))?;
+        output.print(summary(&approved, pending.len()))?;
         for (mimo, _) in answers.iter().filter(|(_, answer)| answer.is_none()) {
             let pid = mimo.pid;
             let text = format!("mimo: the Mimo {pid} did not answer; it reads it when it starts\n");
@@ -113,7 +141,7 @@ fn pending(
     config: &Config,
     approvals: &Approvals,
     names: &[SkillName],
-) -> Result<Vec<PendingTool>, Failure> {
+) -> Result<Vec<PendingItem>, Failure> {
     let is_selected = |name: &SkillName| {
         let named = arguments.skill.as_deref();
         named.is_none_or(|named| named == name.as_str())
@@ -150,10 +178,9 @@ fn pending(
                 Some(ApprovalState::Changed(_)) => "changed",
                 _ => continue,
             };
-            pending.push(PendingTool {
+            pending.push(PendingItem {
                 skill: skill.clone(),
-                identity: identity.clone(),
-                tool: tool.clone(),
+                what: What::Tool(identity.clone(), tool.clone()),
                 why,
                 difference: pins.difference(&skill, &identity, tool),
             });
@@ -169,22 +196,58 @@ fn pending(
     }
 }
 
-fn approve(approved: &[&PendingTool], approvals: &Approvals) -> Result<(), Failure> {
-    let tools: Vec<_> = approved
-        .iter()
-        .map(|each| {
-            let identity = each.identity.clone();
-            (each.skill.clone(), identity, each.tool.clone())
-        })
-        .collect();
+/// The paths that keep skills from starting, of what was asked for.
+fn moved(
+    arguments: &Arguments,
+    config: &Config,
+    manifest: Manifest,
+) -> Result<Vec<PendingItem>, Failure> {
+    let records = Records::below(&config.data_folder);
+    let mut pending = Vec::new();
+    for Skill { spec, .. } in manifest.skills {
+        let named = arguments.skill.as_deref();
+        if arguments.tool.is_some() || named.is_some_and(|named| named != spec.name.as_str()) {
+            continue;
+        }
+        for moved in records.moved(&spec)? {
+            pending.push(PendingItem {
+                skill: spec.name.clone(),
+                why: "moved",
+                difference: vec![
+                    format!("- {}", moved.was.display()),
+                    format!("+ {}", moved.now.display()),
+                ],
+                what: What::Path(Box::new(spec.clone()), moved),
+            });
+        }
+    }
+    Ok(pending)
+}
+
+fn approve(
+    approved: &[&PendingItem],
+    config: &Config,
+    approvals: &Approvals,
+) -> Result<(), Failure> {
+    let records = Records::below(&config.data_folder);
+    let mut tools = Vec::new();
+    for each in approved {
+        match &each.what {
+            What::Path(spec, moved) => records.accept(spec, std::slice::from_ref(moved))?,
+            What::Tool(identity, tool) => {
+                tools.push((each.skill.clone(), identity.clone(), tool.clone()));
+            }
+        }
+    }
     app::run(approvals.approve(&tools)).map_err(|mut failure| {
         failure.message = format!("nothing was approved: {}", failure.message);
         failure
     })
 }
 
-fn confirm(pending: &PendingTool, output: &Output) -> Result<bool> {
-    let name = printable::line(&pending.tool.name);
+fn confirm(pending: &PendingItem, output: &Output) -> Result<bool> {
+    let name = pending.what.name();
+    let name = printable::line(&name);
     output.print(format!("approve {name} of {}? [y/N] ", pending.skill))?;
     std::io::stdout().flush()?;
     let mut line = String::new();
@@ -192,10 +255,12 @@ fn confirm(pending: &PendingTool, output: &Output) -> Result<bool> {
     Ok(matches!(line.trim(), "y" | "Y" | "yes"))
 }
 
-fn text(pending: &PendingTool, output: &Output) -> Text {
-    let name = printable::line(&pending.tool.name);
+fn text(pending: &PendingItem, output: &Output) -> Text {
+    let name = pending.what.name();
+    let name = printable::line(&name);
     let why = match pending.why {
         "new" => "nobody has approved it yet",
+        "moved" => "it is not the file or folder that was granted",
         _ => "it is not what was approved",
     };
     let mut text = output.text();
@@ -212,9 +277,16 @@ fn text(pending: &PendingTool, output: &Output) -> Text {
     text
 }
 
-fn summary(approved: usize, pending: usize) -> String {
+fn summary(approved: &[&PendingItem], pending: usize) -> String {
+    let paths = approved
+        .iter()
+        .any(|each| matches!(each.what, What::Path(..)));
+    let approved = approved.len();
     let rest = pending - approved;
-    let done = counted(approved, "tool", "tools");
+    let done = match paths {
+        true => counted(approved, "item", "items"),
+        false => counted(approved, "tool", "tools"),
+    };
     match (approved, rest) {
         (_, 0) => format!("approved {done}\n"),
         (0, _) => format!("approved none; {rest} pending (--yes approves what is shown)\n"),
@@ -222,11 +294,15 @@ fn summary(approved: usize, pending: usize) -> String {
     }
 }
 
-fn document(pending: &[PendingTool], approved: &[&PendingTool]) -> Value {
-    let shown = |each: &PendingTool| {
+fn document(pending: &[PendingItem], approved: &[&PendingItem]) -> Value {
+    let shown = |each: &PendingItem| {
+        let kind = match each.what {
+            What::Tool(..) => "tool",
+            What::Path(..) => "path",
+        };
         json!({
             "skill": each.skill.as_str(),
-            "tool": each.tool.name,
+            kind: each.what.name(),
             "why": each.why,
             "difference": each.difference,
         })

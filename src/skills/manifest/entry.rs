@@ -9,7 +9,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
-use super::folders::{Access, allowed};
+use super::folders::{Access, Asked, allowed};
 use super::{Skill, shape};
 use crate::limits::{
     CALL_SECONDS_MAX, SKILL_CPU_SECONDS_DEFAULT, SKILL_DISK_MB_DEFAULT, SKILL_FILE_MB_DEFAULT,
@@ -66,6 +66,8 @@ struct RawFolders {
     read: Vec<String>,
     #[serde(default)]
     write: Vec<String>,
+    #[serde(default)]
+    i_know: bool,
 }
 
 #[derive(Default, Deserialize)]
@@ -210,11 +212,21 @@ fn secrets_in_arguments(arguments: &[String], declared: &[&str]) -> Vec<Refusal>
 }
 
 fn sandbox(raw: &RawSandbox, rules: &Rules, refused: &mut Vec<Refusal>) -> Sandbox {
+    let mut grants = Vec::new();
+    let known = raw.fs.i_know;
     let mut folders = |texts: &[String], access, key: &str| {
         let mut all = Vec::new();
         for (at, text) in texts.iter().enumerate() {
-            match allowed(text, access, rules) {
-                Ok(path) => add_missing(&mut all, std::iter::once(&path)),
+            let asked = Asked {
+                text,
+                access,
+                known,
+            };
+            match allowed(&asked, rules) {
+                Ok(grant) => {
+                    add_missing(&mut all, std::iter::once(&grant.path));
+                    grants.push(grant);
+                }
                 Err(refusal) => {
                     refused.push(refusal.under(at).under(key).under("fs").under("sandbox"));
                 }
@@ -240,6 +252,7 @@ fn sandbox(raw: &RawSandbox, rules: &Rules, refused: &mut Vec<Refusal>) -> Sandb
         }
     }
     Sandbox {
+        grants,
         listen: raw.listen.clone(),
         unix_sockets: read.is_empty() && write.is_empty(),
         read,

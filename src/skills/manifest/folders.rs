@@ -3,10 +3,12 @@
 
 use std::path::{Path, PathBuf};
 
+use super::Skill;
 use crate::limits::SKILL_TEXT_BYTES_MAX;
 use crate::skills::policy::without_dots;
 use crate::skills::refusal::{Class, Refusal, shown};
 use crate::skills::rules::Rules;
+use crate::skills::spec::{Grant, SkillName};
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Access {
@@ -21,8 +23,85 @@ const SYSTEM: [&str; 9] = [
     "/bin", "/boot", "/etc", "/lib", "/lib32", "/lib64", "/sbin", "/usr", "/opt",
 ];
 
-/// The path of `text` with links followed, if the skill may access it.
-pub(super) fn allowed(text: &str, access: Access, rules: &Rules) -> Result<PathBuf, Refusal> {
+/// Where secrets and start files lie, in the home folder and elsewhere: only for an
+/// entry that says that it is meant.
+const SENSITIVE: [(&str, &[&str]); 4] = [
+    (
+        "holds keys or passwords",
+        &[
+            "~/.ssh",
+            "~/.gnupg",
+            "~/.aws",
+            "~/.azure",
+            "~/.kube",
+            "~/.docker",
+            "~/.netrc",
+            "~/.npmrc",
+            "~/.pypirc",
+            "~/.pgpass",
+            "~/.git-credentials",
+            "~/.password-store",
+            "~/.config/gcloud",
+            "~/.config/gh",
+            "~/.config/rclone",
+            "~/.local/share/keyrings",
+        ],
+    ),
+    (
+        "is the profile of a browser or a mail program",
+        &[
+            "~/.mozilla",
+            "~/.thunderbird",
+            "~/.config/google-chrome",
+            "~/.config/chromium",
+            "~/.config/BraveSoftware",
+            "~/.config/microsoft-edge",
+            "~/.config/vivaldi",
+            "~/.config/opera",
+            "~/.var/app",
+            "~/snap",
+        ],
+    ),
+    (
+        "is where shells and programs look for what to run",
+        &[
+            "~/bin",
+            "~/.local/bin",
+            "~/.profile",
+            "~/.bashrc",
+            "~/.bash_profile",
+            "~/.bash_login",
+            "~/.bash_logout",
+            "~/.zshrc",
+            "~/.zshenv",
+            "~/.zprofile",
+            "~/.zlogin",
+            "~/.xprofile",
+            "~/.config/fish",
+            "~/.config/autostart",
+            "~/.config/systemd",
+            "/var/spool/cron",
+        ],
+    ),
+    ("holds the settings of the machine", &["/etc"]),
+];
+
+/// A file or folder that a manifest gives to a skill.
+pub(super) struct Asked<'a> {
+    pub(super) text: &'a str,
+    pub(super) access: Access,
+    /// The entry says that it is meant although it is sensitive.
+    pub(super) known: bool,
+}
+
+/// The path that is asked for, and where its links lead, if the skill may access
+/// it.
+pub(super) fn allowed(asked: &Asked<'_>, rules: &Rules) -> Result<Grant, Refusal> {
+    let Asked {
+        text,
+        access,
+        known,
+    } = *asked;
     let written = expanded(text, rules)?;
     if written.components().any(|part| part.as_os_str() == "..") {
         let why = format!("{} contains ..", shown(text));
@@ -38,8 +117,115 @@ pub(super) fn allowed(text: &str, access: Access, rules: &Rules) -> Result<PathB
             };
             return Err(refused(format!("{path} {why}"), fix));
         }
+        if let Some(why) = sensitive(path, rules).filter(|_| !known) {
+            let fix = "name the folder that the skill works in, or, if it must have this one, \
+                       write \"i_know\": true beside it in sandbox.fs";
+            return Err(refused(format!("{} {why}", shown(text)), fix));
+        }
     }
-    Ok(real)
+    Ok(Grant {
+        asked: written,
+        path: real,
+        writable: access == Access::Write,
+    })
+}
+
+/// Why only an entry that means it may have `path`, or a folder that contains such
+/// a place.
+fn sensitive(path: &Path, rules: &Rules) -> Option<String> {
+    let meets = |place: &Path| path.starts_with(place) || place.starts_with(path);
+    let home = rules.home.as_deref();
+    for (why, places) in SENSITIVE {
+        for place in places {
+            let whole = match place.strip_prefix("~/") {
+                Some(rest) => home.map(|home| home.join(rest)),
+                None => Some(PathBuf::from(place)),
+            };
+            let Some(whole) = whole else { continue };
+            if path.starts_with(&whole) || path.starts_with(followed(&whole)) {
+                return Some(why.to_owned());
+            }
+            if meets(&whole) || meets(&followed(&whole)) {
+                return Some(format!("contains {place}, which {why}"));
+            }
+        }
+    }
+    let other = homes_of_others();
+    let other = other.iter().find(|home| meets(home));
+    other.map(|home| format!("reaches {}, the home of another account", home.display()))
+}
+
+/// The home folders of the other people of this machine, and of root.
+fn homes_of_others() -> Vec<PathBuf> {
+    // The range of people's accounts: useradd's defaults.
+    const PEOPLE: std::ops::Range<u32> = 1_000..60_000;
+    let us = nix::unistd::geteuid().as_raw();
+    let accounts = std::fs::read_to_string("/etc/passwd").unwrap_or_default();
+    let home = |line: &str| {
+        let mut fields = line.split(':').skip(2);
+        let id: u32 = fields.next()?.parse().ok()?;
+        let home = fields.nth(2)?;
+        let is_other = id != us && (id == 0 || PEOPLE.contains(&id));
+        // "/" is the home of many accounts that nobody uses.
+        (is_other && home.starts_with('/') && home != "/").then(|| PathBuf::from(home))
+    };
+    accounts.lines().filter_map(home).collect()
+}
+
+/// Refuses grants that a skill could turn into others: those inside a folder that
+/// another skill may write, and those that a link leads to which lies in any such
+/// folder.
+pub(super) fn crossing(skills: &[Skill]) -> Vec<Refusal> {
+    let writable = skills.iter().flat_map(|skill| {
+        let grants = skill.spec.sandbox.grants.iter();
+        let grants = grants.filter(|grant| grant.writable);
+        grants.map(move |grant| (&skill.spec.name, &grant.path))
+    });
+    let writable: Vec<(&SkillName, &PathBuf)> = writable.collect();
+    let mut refusals = Vec::new();
+    for skill in skills {
+        let name = &skill.spec.name;
+        for grant in &skill.spec.sandbox.grants {
+            let steps = steps(&grant.asked);
+            let inside = |(owner, folder): &&(&SkillName, &PathBuf)| {
+                steps.iter().any(|step| {
+                    step != *folder
+                        && step.starts_with(folder)
+                        && (*owner != name || step.is_symlink())
+                })
+            };
+            let Some((owner, folder)) = writable.iter().find(inside) else {
+                continue;
+            };
+            let (asked, folder) = (grant.asked.display(), folder.display());
+            let (why, fix) = match *owner == name {
+                true => (
+                    format!("{asked} leads through a link in {folder}, which the skill may write"),
+                    "name the folder that the link leads to",
+                ),
+                false => (
+                    format!("{asked} lies in {folder}, which the skill {owner} may write"),
+                    "give the two skills folders apart, or both the same one",
+                ),
+            };
+            refusals.push(
+                refused(why, fix)
+                    .under("fs")
+                    .under("sandbox")
+                    .under(name.as_str()),
+            );
+        }
+    }
+    refusals
+}
+
+/// The real place of each file and folder that leads to `path`, itself included.
+fn steps(path: &Path) -> Vec<PathBuf> {
+    let real = |step: &Path| {
+        let name = step.file_name()?;
+        Some(followed(step.parent()?).join(name))
+    };
+    path.ancestors().filter_map(real).collect()
 }
 
 fn refused(why: String, fix: &str) -> Refusal {

@@ -286,6 +286,123 @@ fn forbidden_folders_are_refused() {
 }
 
 #[test]
+fn sensitive_folders_need_a_word() {
+    let fixture = Fixture::new();
+    std::fs::create_dir(fixture.path("home/.ssh")).expect("a folder");
+    let link = fixture.path("home/work/keys");
+    std::os::unix::fs::symlink(fixture.path("home/.ssh"), link).expect("a link");
+    let fs = |fs: Value| json!({"command": "npx", "args": ["a"], "sandbox": {"fs": fs}});
+    let paths = [
+        "~/.ssh",
+        "~/.ssh/id_ed25519",
+        "~/.aws",
+        "~/.gnupg",
+        "~/.kube/config",
+        "~/.docker",
+        "~/.config/gcloud",
+        "~/.config",
+        "~/.netrc",
+        "~/.mozilla/firefox",
+        "~/.bashrc",
+        "~/bin",
+        "~/.local/bin/x",
+        "~/work/keys",
+        "~/",
+        "/etc",
+        "/etc/shadow",
+        "/var/spool/cron",
+        "/var",
+    ];
+    for path in paths {
+        let entry = fs(json!({"read": [path]}));
+        let found = refused(&entry, &fixture, &fixture.strict());
+        assert_eq!(
+            found,
+            [(Class::Path, "/sandbox/fs/read/0".to_owned())],
+            "{path}"
+        );
+        let entry = fs(json!({"read": [path], "i_know": true}));
+        assert_eq!(refused(&entry, &fixture, &fixture.strict()), [], "{path}");
+    }
+    // The word opens nothing that is never open.
+    for path in ["/proc", "/FIXTURE/data", "/"] {
+        let entry = fs(json!({"read": [path], "i_know": true}));
+        let found = refused(&entry, &fixture, &fixture.strict());
+        assert_eq!(
+            found,
+            [(Class::Path, "/sandbox/fs/read/0".to_owned())],
+            "{path}"
+        );
+    }
+    // Root's home, or where this runs as root, that of nobody else here.
+    let others = match nix::unistd::geteuid().is_root() {
+        true => Vec::new(),
+        false => vec!["/root", "/root/x"],
+    };
+    for path in others {
+        let found = refused(&fs(json!({"read": [path]})), &fixture, &fixture.strict());
+        assert_eq!(
+            found,
+            [(Class::Path, "/sandbox/fs/read/0".to_owned())],
+            "{path}"
+        );
+    }
+    let ordinary = fs(json!({"read": ["/srv/notes", "~/work"], "write": ["~/work/new"]}));
+    assert_eq!(refused(&ordinary, &fixture, &fixture.strict()), []);
+}
+
+#[test]
+fn grants_that_another_skill_could_redirect_are_refused() {
+    let fixture = Fixture::new();
+    let outside = fixture.path("outside");
+    for folder in ["home/work/sub", "outside"] {
+        std::fs::create_dir(fixture.path(folder)).expect("a folder");
+    }
+    let link = fixture.path("home/work/link");
+    std::os::unix::fs::symlink(outside, link).expect("a link");
+    let skill = |fs: Value| json!({"command": "npx", "args": ["a"], "sandbox": {"fs": fs}});
+    let both = |one: Value, two: Value| {
+        let text = json!({"skills": {"one": skill(one), "two": skill(two)}}).to_string();
+        match check(fixture.fill(&text).as_bytes(), &fixture.strict()) {
+            Ok(_) => Vec::new(),
+            Err(refusals) => refusals.into_iter().map(|each| each.path).collect(),
+        }
+    };
+    let nothing = json!({});
+    let two = ["/skills/two/sandbox/fs".to_owned()];
+    let writes = json!({"write": ["~/work"]});
+    for inside in ["~/work/sub", "~/work/sub/deeper", "~/work/link"] {
+        assert_eq!(
+            both(writes.clone(), json!({"read": [inside]})),
+            two,
+            "{inside}"
+        );
+        assert_eq!(
+            both(writes.clone(), json!({"write": [inside]})),
+            two,
+            "{inside}"
+        );
+    }
+    // Its own folder: a link there may be its own work.
+    let own = json!({"write": ["~/work"], "read": ["~/work/link"]});
+    assert_eq!(both(nothing.clone(), own), two);
+    for (one, two) in [
+        (
+            nothing,
+            json!({"write": ["~/work"], "read": ["~/work/sub"]}),
+        ),
+        (writes.clone(), writes.clone()),
+        (json!({"read": ["~/work"]}), json!({"read": ["~/work/sub"]})),
+        (
+            json!({"read": ["~/work"]}),
+            json!({"read": ["~/work/link"]}),
+        ),
+    ] {
+        assert_eq!(both(one.clone(), two.clone()), [""; 0], "{one} {two}");
+    }
+}
+
+#[test]
 fn foreign_manifest_files_are_refused() {
     let fixture = Fixture::new();
     let path = fixture.path("config/skills.json");

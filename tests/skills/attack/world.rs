@@ -145,6 +145,7 @@ pub fn spec(program: impl Into<PathBuf>, arguments: &[&str]) -> SkillSpec {
         environment: BTreeMap::new(),
         secrets: Default::default(),
         sandbox: Sandbox {
+            grants: Vec::new(),
             read: Vec::new(),
             write: Vec::new(),
             network: Network::None,

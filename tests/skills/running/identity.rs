@@ -80,3 +80,60 @@ fn folder_of_an_earlier_version_is_kept_by_the_skill_that_has_the_name() {
     assert!(own.len() == 1 && has_plant(&own[0]), "{own:?}");
     assert!(mimo.server.exit().success());
 }
+
+#[test]
+fn granted_path_that_leads_elsewhere_keeps_the_skill_from_starting() {
+    skip_unless!(python);
+    let world = World::new();
+    let (granted, other) = (world.path("granted"), world.path("other"));
+    fs::create_dir(&granted).expect("made");
+    fs::create_dir(&other).expect("made");
+    fs::write(granted.join("file"), "x").expect("written");
+    let mut entry = world.skill("ok");
+    entry["sandbox"] = json!({"fs": {"read": [granted, granted.join("file")]}});
+    world.manifest(&json!({ "one": entry }));
+    let start = || {
+        let mut mimo = world.serve();
+        mimo.call("one__echo", json!({}));
+        mimo
+    };
+    let mut mimo = start();
+    mimo.until_running(&["one"]);
+    assert!(mimo.server.exit().success());
+
+    // An editor replaces a file when it saves it.
+    fs::write(granted.join("new"), "y").expect("written");
+    fs::rename(granted.join("new"), granted.join("file")).expect("renamed");
+    let mut mimo = start();
+    mimo.until_running(&["one"]);
+    assert!(mimo.server.exit().success());
+
+    // Another folder, then a link, each accepted by a person.
+    let replace_by_folder = || fs::create_dir(&granted).expect("made");
+    let replace_by_link = || {
+        fs::write(other.join("file"), "z").expect("written");
+        std::os::unix::fs::symlink(&other, &granted).expect("a link");
+    };
+    let replacements: [(&dyn Fn(), &str); 2] = [
+        (
+            &replace_by_folder,
+            "is another folder than the one that was granted",
+        ),
+        (&replace_by_link, "when it was granted, and leads to"),
+    ];
+    for (replace, why) in replacements {
+        fs::rename(&granted, world.path(&format!("away {}", why.len()))).expect("moved");
+        replace();
+        let mut mimo = start();
+        let ended = mimo.until_ended();
+        assert!(ended.contains(why), "{ended}");
+        assert!(ended.contains("mimo skill approve one"), "{ended}");
+        let shown = world.document(&["approve", "one"]);
+        assert_eq!(shown["pending"][0]["why"], "moved", "{shown}");
+        assert_eq!(shown["pending"][0]["path"], json!(granted));
+        let told = world.document(&["approve", "one", "--yes"]);
+        assert_eq!(told["ok"], true, "{told}");
+        mimo.until_running(&["one"]);
+        assert!(mimo.server.exit().success());
+    }
+}
