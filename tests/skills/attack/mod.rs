@@ -19,6 +19,7 @@ mod metadata;
 mod network;
 #[cfg(target_os = "linux")]
 mod orphans;
+mod pasted;
 #[cfg(target_os = "linux")]
 mod processes;
 #[cfg(target_os = "linux")]

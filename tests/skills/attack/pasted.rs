@@ -1,0 +1,153 @@
+//! Characters in the own arguments of a package or an image, and the program that
+//! is named beside a package.
+
+use mimo::skills::manifest::check;
+use mimo::skills::refusal::Class::{Argument, Secret};
+use serde_json::{Value, json};
+
+use super::config::{hold, refused, run};
+use crate::support::fixture::Fixture;
+
+/// The entries of the three commands that run a package or an image, with one
+/// argument of its own.
+fn with_argument(argument: &str) -> [(&'static str, Value); 3] {
+    let env = json!({"TOKEN": "${GITHUB_TOKEN}"});
+    let entry = |command: &str, args: &[&str]| json!({"command": command, "args": args, "env": env.clone()});
+    [
+        ("/args/2", entry("npx", &["-y", "a", argument])),
+        ("/args/1", entry("uvx", &["a", argument])),
+        (
+            "/args/3",
+            entry("docker", &["run", "-i", "mcp/a", argument]),
+        ),
+    ]
+}
+
+#[test]
+fn arguments_for_a_shell_or_hidden_from_a_reader_are_refused() {
+    let fixture = Fixture::new();
+    for argument in [
+        "$(id)",
+        "`id`",
+        "a;id",
+        "a&id",
+        "a|id",
+        "<x",
+        ">x",
+        "(x)",
+        "$HOME",
+        "${",
+        "a\nb",
+        "a\rb",
+        "--flag=$(id)",
+        "https://example.com/$(id)",
+        "https://example.com/`id`",
+        "{not json; id}",
+        "/no/such/file; id",
+        "\u{1b}[2K",
+        "a\u{202e}b",
+        "a\u{2066}b",
+        "a\u{200b}b",
+        "a\u{feff}b",
+        "{\"a\": \"\u{202e}\"}",
+    ] {
+        for (place, entry) in with_argument(argument) {
+            let found = refused(&entry, &fixture, &fixture.generous());
+            assert_eq!(found, [(Argument, place.to_owned())], "{argument:?}");
+        }
+    }
+    let unknown = with_argument("${OTHER}");
+    for (place, entry) in unknown {
+        let found = refused(&entry, &fixture, &fixture.generous());
+        assert_eq!(found, [(Secret, place.to_owned())]);
+    }
+    let text = json!({"skills": {"x": with_argument("a;b")[0].1}}).to_string();
+    let refusals = check(text.as_bytes(), &fixture.generous()).expect_err("refused");
+    assert!(
+        refusals[0].reason.contains("contains \";\""),
+        "{refusals:?}"
+    );
+}
+
+#[test]
+fn arguments_that_people_paste_are_passed_on_as_they_are() {
+    let fixture = Fixture::new();
+    let photos = fixture.path("home/Photos (2024) & more");
+    std::fs::create_dir(&photos).expect("a folder");
+    let photos = photos.display().to_string();
+    for argument in [
+        photos.as_str(),
+        &format!("--root={photos}"),
+        "https://example.com/mcp?a=b&c=d;e=(f)",
+        "--url=https://example.com/mcp?a=b&c=d",
+        "{\"a\": [\"x; $(y) | z\"],\n \"b\": 1}",
+        "[\"a & b\"]",
+        "${TOKEN}",
+        "Authorization: Bearer ${TOKEN}",
+        "two words",
+        "Grüße, 世界!",
+        "C:\\Users\\me",
+        "it's \"quoted\"",
+        "*.md",
+        "",
+    ] {
+        for (_, entry) in with_argument(argument) {
+            let text = json!({"skills": {"x": entry}}).to_string();
+            let manifest = check(text.as_bytes(), &fixture.generous());
+            let manifest = manifest.unwrap_or_else(|why| panic!("{argument:?}: {why:?}"));
+            let last = manifest.skills[0].spec.arguments.last();
+            assert_eq!(last.map(String::as_str), Some(argument));
+        }
+    }
+}
+
+#[test]
+fn npx_runs_a_program_of_a_named_package() {
+    let fixture = Fixture::new();
+    for flag in [
+        &["-p", "@scope/tools@1.2.3"][..],
+        &["--package", "@scope/tools@1.2.3"],
+        &["--package=@scope/tools@1.2.3"],
+    ] {
+        let args = [&["-y"], flag, &["mcp-Tools", "--stdio"]].concat();
+        let text = json!({"skills": {"x": run("npx", &args)}}).to_string();
+        let manifest = check(text.as_bytes(), &fixture.strict()).expect("an ordinary form");
+        let expected = [
+            "--yes",
+            "--package=@scope/tools@1.2.3",
+            "--",
+            "mcp-Tools",
+            "--stdio",
+        ];
+        assert_eq!(manifest.skills[0].spec.arguments, expected);
+    }
+    let cases = [
+        ("no package", run("npx", &["-p"]), Argument, "/args"),
+        ("no program", run("npx", &["-p", "a"]), Argument, "/args"),
+        (
+            "a folder",
+            run("npx", &["-p", "./a", "b"]),
+            Argument,
+            "/args/1",
+        ),
+        (
+            "an interpreter",
+            run("npx", &["-p", "a", "python3.9"]),
+            Argument,
+            "/args/2",
+        ),
+        (
+            "a path",
+            run("npx", &["-p", "a", "/bin/b"]),
+            Argument,
+            "/args/2",
+        ),
+        (
+            "a flag behind it",
+            run("npx", &["-p", "a", "-c", "b"]),
+            Argument,
+            "/args/2",
+        ),
+    ];
+    hold(&cases, &fixture, &fixture.strict());
+}
