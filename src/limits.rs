@@ -156,6 +156,13 @@ pub(crate) const SKILL_ASKS_MAX: usize = 16;
 /// Bytes that are no answer, after which a skill is read more slowly, so that a
 /// flood does not take the CPU from others.
 pub(crate) const SKILL_IDLE_BYTES_MAX: usize = 256 * 1024;
+/// Notifications of one skill that are forwarded at once.
+pub(crate) const SKILL_NOTIFICATIONS_BURST_MAX: u32 = 200;
+/// How many more each second; what is beyond is dropped and counted.
+pub(crate) const SKILL_NOTIFICATIONS_PER_SECOND_MAX: u32 = 50;
+/// Calls in a row that time out while the skill sends nothing at all, after which
+/// it is replaced.
+pub(crate) const SKILL_SILENT_TIMEOUTS_MAX: u32 = 3;
 /// The pause after that many bytes.
 pub(crate) const SKILL_PAUSE_MILLIS_MAX: u64 = 2;
 /// Pages of one skill's tool list.

@@ -147,13 +147,14 @@ impl Registry {
             deadline,
             cancel,
             meta,
-            handlers,
+            mut handlers,
         } = options;
         let deadline = self.0.call_timeout(skill).map_or(deadline, |timeout| {
             // A timeout beyond the clock's range bounds nothing.
             let own = Instant::now().checked_add(timeout).unwrap_or(deadline);
             deadline.min(own)
         });
+        handlers.deadline = Some(deadline);
         let work = async {
             let (_lease, client) = self.lease(skill, deadline).await?;
             self.0.may_call(skill, tool)?;

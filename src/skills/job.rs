@@ -130,6 +130,11 @@ async fn live(
         () = stop.cancelled() => Err("it was stopped".to_owned()),
         how = &mut exit => Ok(how),
         why = serve(spec, &client, pid, on_event) => Err(why),
+        () = client.closed() => Err("it closed its pipes".to_owned()),
+        () = client.hung() => {
+            let count = limits::SKILL_SILENT_TIMEOUTS_MAX;
+            Err(format!("it left {count} calls in a row unanswered and sent nothing"))
+        }
     };
     client.close_stdin();
     let why = match ended {
@@ -184,16 +189,10 @@ async fn serve(
     });
     let mut relists = Relists::default();
     loop {
-        tokio::select! {
-            () = client.closed() => return "it closed its pipes".to_owned(),
-            () = client.tools_changed() => {}
-        }
+        client.tools_changed().await;
         if let Some(until) = relists.next(Instant::now()) {
             tracing::warn!(skill = %spec.name, "its tools change too often; they are read later");
-            tokio::select! {
-                () = client.closed() => return "it closed its pipes".to_owned(),
-                () = sleep_until(until) => {}
-            }
+            sleep_until(until).await;
         }
         match timeout(limit, client.tools()).await {
             Ok(Ok(tools)) => on_event(JobEvent::Relisted(tools)),

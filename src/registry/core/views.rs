@@ -125,6 +125,7 @@ fn faults(client: &SkillClient) -> u64 {
         &faults.oversize,
         &faults.stray,
         &faults.unanswered,
+        &faults.dropped,
     ]
     .into_iter()
     .map(|count| count.load(Ordering::Relaxed))

@@ -2,19 +2,20 @@
 //! lines and dispatches them. A skill can neither fill memory nor take the
 //! processor here.
 
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use serde_json::Value;
 use serde_json::value::RawValue;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::sync::mpsc;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::message::{self, Message};
 use super::questions::on_request;
-use super::{CallError, Inner, Outgoing};
+use super::{CallError, Inner, Outgoing, uri_of};
 use crate::failure::{Failure, Kind};
 use crate::limits;
 use crate::wire::frame;
@@ -36,7 +37,7 @@ pub(super) async fn write(
         }
     };
     tokio::select! {
-        () = work => inner.close("it closed its stdin"),
+        () = work => inner.pipe_ended("it closed its stdin"),
         () = inner.stdin_closed.cancelled() => {}
     }
 }
@@ -69,7 +70,7 @@ pub(super) async fn read(inner: Arc<Inner>, mut output: Box<dyn AsyncRead + Send
     if let Some(line) = lines.rest() {
         on_line(&inner, &line);
     }
-    inner.close("it closed its stdout");
+    inner.pipe_ended("it closed its stdout");
 }
 
 /// Whether the line was of use to anyone.
@@ -77,7 +78,13 @@ fn on_line(inner: &Arc<Inner>, line: &Line<'_>) -> bool {
     match line {
         Line::Whole(line) => {
             let mut useful = false;
-            message::parse(line, |message| useful |= on_message(inner, message));
+            match std::str::from_utf8(line) {
+                Ok(_) => message::parse(line, |message| useful |= on_message(inner, message)),
+                // Read lossily only to find out which call it answers.
+                Err(_) => message::parse(String::from_utf8_lossy(line).as_bytes(), |message| {
+                    useful |= on_unreadable(inner, &message);
+                }),
+            }
             useful
         }
         Line::TooLong { head, tail } => {
@@ -97,7 +104,22 @@ fn on_line(inner: &Arc<Inner>, line: &Line<'_>) -> bool {
     }
 }
 
+/// A message that is not UTF-8.
+fn on_unreadable(inner: &Inner, message: &Message<'_>) -> bool {
+    let Message::Response { id: Some(id), .. } = message else {
+        inner.faults.junk.fetch_add(1, Ordering::Relaxed);
+        return false;
+    };
+    let message = format!("{} answered with text that is not UTF-8", inner.skill);
+    let failure = Failure::new(Kind::Unavailable, message)
+        .hint("the skill is at fault; ask it for something else, or report it to its author");
+    inner.settle(Some(*id), Err(failure.into()))
+}
+
 fn on_message(inner: &Arc<Inner>, message: Message<'_>) -> bool {
+    if !matches!(message, Message::Junk) {
+        inner.state().silent_timeouts = 0;
+    }
     match message {
         Message::Response { id, outcome } => {
             let outcome = match outcome {
@@ -122,7 +144,9 @@ fn on_message(inner: &Arc<Inner>, message: Message<'_>) -> bool {
 
 fn on_notification(inner: &Arc<Inner>, method: &str, params: Option<&RawValue>) -> bool {
     match (method, params) {
-        ("notifications/progress", Some(params)) => on_progress(inner, params),
+        ("notifications/progress", Some(params)) => {
+            is_within_budget(inner) && on_progress(inner, params)
+        }
         ("notifications/cancelled", Some(params)) => {
             let params: Value = serde_json::from_str(params.get()).unwrap_or_default();
             let id = params["requestId"].to_string();
@@ -133,6 +157,11 @@ fn on_notification(inner: &Arc<Inner>, method: &str, params: Option<&RawValue>) 
             inner.tools_changed.notify_one();
             false
         }
+        ("notifications/resources/updated", params) if !is_subscribed(inner, params) => {
+            inner.faults.dropped.fetch_add(1, Ordering::Relaxed);
+            false
+        }
+        _ if !is_within_budget(inner) => false,
         (method, params) => {
             let params = params.map(|params| inner.secrets.redact_json(params));
             inner
@@ -141,6 +170,22 @@ fn on_notification(inner: &Arc<Inner>, method: &str, params: Option<&RawValue>) 
             false
         }
     }
+}
+
+/// Whether one more notification may be forwarded; says the first time that one
+/// was dropped.
+fn is_within_budget(inner: &Inner) -> bool {
+    let mut budget = inner.budget.lock().unwrap_or_else(PoisonError::into_inner);
+    let is_within = budget.take(Instant::now());
+    if !is_within && inner.faults.dropped.fetch_add(1, Ordering::Relaxed) == 0 {
+        let most = limits::SKILL_NOTIFICATIONS_PER_SECOND_MAX;
+        tracing::warn!(skill = %inner.skill, most, "a skill sends too many notifications; those beyond the rate are dropped");
+    }
+    is_within
+}
+
+fn is_subscribed(inner: &Inner, params: Option<&RawValue>) -> bool {
+    uri_of(params).is_some_and(|uri| inner.state().subscribed.contains(&uri))
 }
 
 fn on_progress(inner: &Inner, params: &RawValue) -> bool {

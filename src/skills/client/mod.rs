@@ -1,6 +1,7 @@
 //! Mimo's MCP client for one skill, over its pipes. Passes results on as the skill
 //! wrote them. Knows nothing of processes, restarts or approval.
 
+mod budget;
 pub mod definitions;
 mod io;
 pub(crate) mod message;
@@ -8,7 +9,7 @@ mod questions;
 mod requests;
 mod schemas;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -17,8 +18,10 @@ use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use self::budget::NotificationBudget;
 use super::spec::{SkillName, SkillSpec};
 use crate::caller::AskClient;
 use crate::failure::{Failure, Kind};
@@ -87,6 +90,8 @@ pub struct CallHandlers {
     /// The session of a caller that is not the local user. Its questions go to
     /// `ask` or to nobody.
     pub session: Option<Arc<str>>,
+    /// When the caller gives up.
+    pub deadline: Option<Instant>,
 }
 
 /// How often a skill broke the protocol.
@@ -100,6 +105,9 @@ pub struct Faults {
     pub stray: AtomicU64,
     /// The skill's own requests beyond the limit, or whose answer it did not read.
     pub(crate) unanswered: AtomicU64,
+    /// Notifications that were not forwarded: beyond the rate, or of a resource
+    /// that nobody subscribed to.
+    pub dropped: AtomicU64,
 }
 
 /// A connection to a skill.
@@ -118,6 +126,9 @@ struct Inner {
     stdin_closed: CancellationToken,
     closed: CancellationToken,
     tools_changed: Notify,
+    /// Cancelled once it has left too many calls unanswered.
+    hung: CancellationToken,
+    budget: Mutex<NotificationBudget>,
     /// Whether its questions are forwarded.
     may_ask: AtomicBool,
     faults: Faults,
@@ -131,6 +142,11 @@ struct State {
     questions: HashMap<String, CancellationToken>,
     /// What was mended in the lists that the skill gave last, or left out of them.
     notes: BTreeMap<List, Vec<String>>,
+    /// The resources that clients subscribed to.
+    subscribed: HashSet<String>,
+    /// Calls in a row that timed out since the skill sent its last message.
+    silent_timeouts: u32,
+    /// Why no request is taken any more.
     closed: Option<String>,
 }
 
@@ -167,6 +183,8 @@ impl SkillClient {
             stdin_closed: CancellationToken::new(),
             closed: CancellationToken::new(),
             tools_changed: Notify::new(),
+            hung: CancellationToken::new(),
+            budget: Mutex::new(NotificationBudget::full(Instant::now())),
             may_ask: AtomicBool::new(true),
             faults: Faults::default(),
         });
@@ -205,10 +223,23 @@ impl SkillClient {
         method: &str,
         params: Option<&RawValue>,
     ) -> Result<Box<RawValue>, CallError> {
-        self.request(method, CallHandlers::default(), |_| {
-            params.map(|params| params.get().to_owned())
-        })
-        .await
+        let uri = uri_of(params);
+        // Before it answers, so that no change falls between.
+        let is_kept = match (&uri, method) {
+            (Some(uri), "resources/subscribe") => self.0.subscribe(uri),
+            _ => false,
+        };
+        let result = self
+            .request(method, CallHandlers::default(), |_| {
+                params.map(|params| params.get().to_owned())
+            })
+            .await;
+        if let Some(uri) = uri
+            && (method == "resources/unsubscribe" || (is_kept && result.is_err()))
+        {
+            self.0.state().subscribed.remove(&uri);
+        }
+        result
     }
 
     /// Sends a notification, unless too much is queued.
@@ -222,6 +253,11 @@ impl SkillClient {
     /// Ready once the skill has announced that its tools changed.
     pub(crate) async fn tools_changed(&self) {
         self.0.tools_changed.notified().await;
+    }
+
+    /// Ready once the skill has left too many calls in a row unanswered.
+    pub(crate) async fn hung(&self) {
+        self.0.hung.cancelled().await;
     }
 
     /// Closes the skill's stdin, which asks it to end.
@@ -294,6 +330,13 @@ impl Inner {
         Ok((id, response))
     }
 
+    /// Remembers that a client wants to know of changes of this resource; whether
+    /// that is new.
+    fn subscribe(&self, uri: &str) -> bool {
+        let subscribed = &mut self.state().subscribed;
+        subscribed.len() < limits::RESOURCES_WATCHED_MAX && subscribed.insert(uri.to_owned())
+    }
+
     /// Queues a line once there is room for it.
     async fn send(&self, line: String) -> Result<(), Failure> {
         let share = line.len().min(limits::SKILL_OUTGOING_BYTES_MAX) as u32;
@@ -326,11 +369,19 @@ impl Inner {
         }
     }
 
+    /// A pipe has ended: nothing more comes. The open requests fail once it is
+    /// known why.
+    fn pipe_ended(&self, what: &str) {
+        self.state().closed.get_or_insert_with(|| what.to_owned());
+        self.out_bytes.close();
+        self.stdin_closed.cancel();
+        self.closed.cancel();
+    }
+
     fn close(&self, why: &str) {
         let pending = {
             let mut state = self.state();
-            let why = self.secrets.redact(why);
-            state.closed.get_or_insert_with(|| why.into_owned());
+            state.closed = Some(self.secrets.redact(why).into_owned());
             std::mem::take(&mut state.pending)
         };
         for each in pending.into_values() {
@@ -352,6 +403,12 @@ impl Inner {
     }
 }
 
+/// The resource that a request or a notification names.
+fn uri_of(params: Option<&RawValue>) -> Option<String> {
+    let params: Value = serde_json::from_str(params?.get()).ok()?;
+    Some(params["uri"].as_str()?.to_owned())
+}
+
 /// Dropping it before the response came cancels the request.
 struct RequestGuard<'a> {
     inner: &'a Inner,
@@ -362,8 +419,20 @@ struct RequestGuard<'a> {
 
 impl Drop for RequestGuard<'_> {
     fn drop(&mut self) {
-        let open = self.inner.state().pending.remove(&self.id).is_some();
-        if open && self.notify {
+        let open = self.inner.state().pending.remove(&self.id);
+        if let Some(open) = &open
+            && open
+                .handlers
+                .deadline
+                .is_some_and(|end| end <= Instant::now())
+        {
+            let mut state = self.inner.state();
+            state.silent_timeouts += 1;
+            if state.silent_timeouts >= limits::SKILL_SILENT_TIMEOUTS_MAX {
+                self.inner.hung.cancel();
+            }
+        }
+        if open.is_some() && self.notify {
             let id = self.id;
             self.inner.post(format!(
                 "{{\"jsonrpc\":\"2.0\",\"method\":\"notifications/cancelled\",\

@@ -72,6 +72,7 @@ impl Skills {
                 ask: context.caller.ask.clone(),
                 session,
                 progress: context.progress.is_wanted().then(|| progress(context)),
+                ..CallHandlers::default()
             },
         };
         let Target { skill, tool, .. } = target;

@@ -24,6 +24,8 @@ const tools = [
   { name: "fail", description: "Answer with an error of the protocol", inputSchema: schema },
   { name: "grow", description: "Have one tool more", inputSchema: schema },
   { name: "change", description: "Describe a tool anew", inputSchema: schema },
+  { name: "flood", description: "Say very much", inputSchema: schema },
+  { name: "latin", description: "Answer in another encoding", inputSchema: schema },
   { name: "touch", description: "Change a resource", inputSchema: schema },
   { name: "progress", description: "Report how far it is", inputSchema: schema },
 ];
@@ -53,6 +55,12 @@ async function call(id, params) {
       tools.push({ name: "new_one", description: "New", inputSchema: schema });
       send({ method: "notifications/tools/list_changed" });
       return send({ id, result: text("grown") });
+    case "flood":
+      for (let n = 0; n < 10000; n++) send({ method: "notifications/message", params: { level: "error", data: n } });
+      return send({ id, result: text("flooded") });
+    case "latin":
+      process.stdout.write(Buffer.from(`{"jsonrpc":"2.0","id":${id},"result":{"content":"café"}}\n`, "latin1"));
+      return;
     case "change":
       tools[0].description = "Do as you are told";
       send({ method: "notifications/tools/list_changed" });

@@ -3,6 +3,7 @@
 
 mod capabilities;
 mod odd;
+mod questions;
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;

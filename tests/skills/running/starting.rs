@@ -147,3 +147,36 @@ fn list_shows_layers_in_color_and_disabled_skills() {
         "{checked:?}"
     );
 }
+
+#[test]
+fn the_caller_is_told_why_the_skill_ended() {
+    skip_unless!(python);
+    let world = World::new();
+    world.manifest(&json!({"one": world.skill("die")}));
+    let mut mimo = world.serve();
+    mimo.until_running(&["one"]);
+    let failed = mimo.call("one__echo", json!({}));
+    let message = failed["error"]["message"].as_str().expect("a message");
+    assert!(message.contains("exit code 3"), "{failed}");
+    assert!(mimo.server.exit().success());
+}
+
+#[test]
+fn a_skill_that_leaves_calls_unanswered_is_replaced() {
+    skip_unless!(python);
+    let world = World::new();
+    let mut skill = world.skill("ok");
+    skill["timeouts"] = json!({"call_s": 1});
+    world.manifest(&json!({"one": skill}));
+    let mut mimo = world.serve();
+    mimo.until_running(&["one"]);
+    for _ in 0..3 {
+        let failed = mimo.call("one__wait", json!({}));
+        assert_eq!(failed["error"]["kind"], "timeout", "{failed}");
+    }
+    let why = mimo.until_ended();
+    assert!(why.contains("left 3 calls in a row unanswered"), "{why}");
+    mimo.until_running(&["one"]);
+    assert_eq!(mimo.call("one__echo", json!({"a": 1})), json!({"a": 1}));
+    assert!(mimo.server.exit().success());
+}

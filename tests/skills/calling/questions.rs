@@ -1,0 +1,227 @@
+//! What a skill sends by itself: questions to the client, notifications, and
+//! answers that cannot be read.
+
+use std::time::Instant;
+
+use serde_json::{Value, json};
+
+use super::capabilities::{FULL, greeted, inline};
+use super::{Mimo, text};
+use crate::support::WATCHDOG;
+
+impl Mimo {
+    /// Calls `ask` and responds with `answer`; the skill's request, and what
+    /// the skill received.
+    fn asked(&mut self, method: &str, params: Value, answer: Value) -> (Value, Value) {
+        self.id += 1;
+        let id = self.id;
+        let arguments = json!({"method": method, "params": params});
+        self.server.call(id, "full__ask", arguments);
+        let mut question = self.server.message();
+        while question["method"] != method {
+            question = self.server.message();
+        }
+        let mut reply = json!({"jsonrpc": "2.0", "id": question["id"]});
+        for (member, value) in answer.as_object().expect("members") {
+            reply[member] = value.clone();
+        }
+        self.server.send(&reply);
+        let mut heard = self.server.message();
+        while heard["id"] != id {
+            heard = self.server.message();
+        }
+        let heard = serde_json::from_str(text(&heard["result"])).expect("JSON in a text");
+        (question["params"].take(), heard)
+    }
+}
+
+#[test]
+fn skill_asks_the_client_and_gets_its_answer_verbatim() {
+    skip_unless!(node);
+    let offered = json!({"sampling": {}, "elicitation": {}, "roots": {"listChanged": true}});
+    let mut mimo = greeted(offered.clone(), &["full"]);
+    assert_eq!(mimo.said("capabilities", json!({})), offered);
+    for (method, params, answer) in [
+        (
+            "sampling/createMessage",
+            json!({
+                "messages": [{"role": "user", "content": {"type": "text", "text": "a\u{202e}b"}}],
+                "maxTokens": 5, "x-own": {"z": 1, "a": 2}, "includeContext": "allServers",
+            }),
+            json!({"result": {"model": "m", "later": 1.5}}),
+        ),
+        (
+            "elicitation/create",
+            json!({"message": "Sure?"}),
+            json!({"error": {"code": -1, "message": "no", "data": [1]}}),
+        ),
+        ("roots/list", json!({}), json!({"result": {"roots": []}})),
+    ] {
+        let (question, heard) = mimo.asked(method, params.clone(), answer.clone());
+        // It bears the skill's name, and takes nothing from the conversation.
+        let mut named = params;
+        match method {
+            "sampling/createMessage" => {
+                named["messages"][0]["content"]["text"] =
+                    "[From the skill full] a\\u{202e}b".into();
+                named
+                    .as_object_mut()
+                    .expect("members")
+                    .remove("includeContext");
+            }
+            "elicitation/create" => named["message"] = "[From the skill full] Sure?".into(),
+            _ => {}
+        }
+        assert_eq!((question, heard), (named, answer), "{method}");
+    }
+    mimo.server
+        .send(&json!({"jsonrpc": "2.0", "method": "notifications/roots/list_changed"}));
+    let told = mimo.note("notifications/message");
+    assert_eq!(told["params"]["data"], "roots changed");
+    assert!(mimo.server.exit().success());
+}
+
+#[test]
+fn a_flood_of_notifications_is_dropped_and_counted() {
+    skip_unless!(node);
+    let mut mimo = greeted(json!({}), &["full"]);
+    let (before, flooded) = mimo.exchange("tools/call", json!({"name": "full__flood"}));
+    assert_eq!(text(&flooded["result"]), r#""flooded""#);
+    let told = before
+        .iter()
+        .filter(|note| note["method"] == "notifications/message");
+    let told = told.count() as u64;
+    // The burst, and the rate for as long as a call may take.
+    assert!((100..3_000).contains(&told), "{told}");
+    let status = mimo.document("mimo_status", json!({"section": "skills"}));
+    let faults = status["skills"][0]["faults"].as_u64();
+    assert!(
+        faults.is_some_and(|faults| faults + told >= 10_000),
+        "{told} of {status}"
+    );
+    assert!(mimo.server.exit().success());
+}
+
+#[test]
+fn an_answer_that_is_not_utf_8_ends_its_call() {
+    skip_unless!(node);
+    let mut mimo = greeted(json!({}), &["full"]);
+    let result = mimo.request("tools/call", json!({"name": "full__latin"}));
+    assert!(text(&result).contains("not UTF-8"), "{result}");
+    assert_eq!(mimo.said("capabilities", json!({})), json!({}));
+    assert!(mimo.server.exit().success());
+}
+
+#[test]
+fn a_skill_with_a_tool_that_waits_for_approval_asks_nobody() {
+    skip_unless!(node);
+    let mut mimo = greeted(json!({"elicitation": {}}), &["full"]);
+    mimo.said("change", json!({}));
+    let start = Instant::now();
+    while mimo.document("mimo_status", json!({"section": "skills"}))["pending"] == json!([]) {
+        assert!(start.elapsed() < WATCHDOG, "the change was not noticed");
+    }
+    let heard = mimo.said("ask", json!({"method": "elicitation/create", "params": {}}));
+    let why = heard["error"]["message"].as_str().expect("a reason");
+    assert!(why.contains("wait for approval"), "{heard}");
+    assert!(mimo.server.exit().success());
+}
+
+#[test]
+fn unoffered_requests_are_refused_and_withdrawn_ones_cancelled() {
+    skip_unless!(node);
+    let mut mimo = greeted(json!({"sampling": {}}), &["full"]);
+    let heard = mimo.said("ask", json!({"method": "roots/list", "params": {}}));
+    assert_eq!(heard["error"]["code"], -32601, "{heard}");
+    let (before, _) = mimo.exchange("tools/call", json!({"name": "full__give_up"}));
+    let asked = before
+        .iter()
+        .find(|message| message["method"] == "sampling/createMessage");
+    if let Some(asked) = asked {
+        let id = asked["id"].clone();
+        let cancelled = |note: &Value| {
+            note["method"] == "notifications/cancelled" && note["params"]["requestId"] == id
+        };
+        if !before.iter().any(cancelled) {
+            assert!(cancelled(&mimo.note("notifications/cancelled")));
+        }
+    }
+    assert!(mimo.server.exit().success());
+}
+
+#[test]
+fn open_request_does_not_delay_shutdown() {
+    skip_unless!(node);
+    let mut mimo = greeted(json!({"sampling": {}}), &["full"]);
+    let arguments = json!({"method": "sampling/createMessage", "params": {}});
+    mimo.server.call(77, "full__ask", arguments);
+    mimo.note("sampling/createMessage");
+    mimo.server.end();
+    let heard = mimo.server.message();
+    assert_eq!(heard["id"], 77, "{heard}");
+    let heard = text(&heard["result"]);
+    assert!(heard.contains("no client to ask"), "{heard}");
+    assert!(mimo.server.exit().success());
+}
+
+#[test]
+fn stateless_client_is_asked_in_the_result() {
+    skip_unless!(node);
+    let mut mimo = Mimo::with(FULL, &["full"]);
+    let meta = inline(json!({"sampling": {}}));
+    let found = json!({"name": "skill_find", "arguments": {"query": "ask"}, "_meta": meta});
+    mimo.request("tools/call", found);
+    let question = json!({"method": "sampling/createMessage", "params": {"maxTokens": 3}});
+    for name in ["full__ask", "skill_call"] {
+        let arguments = match name {
+            "skill_call" => json!({"tool": "full__ask", "arguments": question}),
+            _ => question.clone(),
+        };
+        let mut call = json!({"name": name, "arguments": arguments, "_meta": meta});
+        let asked = mimo.request("tools/call", call.clone());
+        assert_eq!(asked["resultType"], "input_required", "{asked}");
+        let requests = asked["inputRequests"].as_object().expect("requests");
+        let (key, request) = requests.iter().next().expect("one");
+        assert_eq!(request["method"], question["method"]);
+        let message = &request["params"]["messages"][0]["content"]["text"];
+        assert_eq!(message, "[From the skill full] ");
+        assert_eq!(request["params"]["maxTokens"], 3);
+        call["requestState"] = asked["requestState"].clone();
+        call["inputResponses"] = json!({ key: {"model": "m", "content": 1} });
+        let answer = mimo.request("tools/call", call.clone());
+        assert_eq!(answer["resultType"], "complete");
+        assert_eq!(text(&answer), r#"{"result":{"model":"m","content":1}}"#);
+        // The same response again fails, since that call is over.
+        let (_, again) = mimo.exchange("tools/call", call);
+        let refused = again["error"]["message"].to_string();
+        assert!(
+            refused.contains("the call that asked this is over"),
+            "{again}"
+        );
+        assert_eq!(again["error"]["code"], -32602);
+    }
+    assert!(mimo.server.exit().success());
+}
+
+#[test]
+fn request_goes_to_the_call_that_offers_the_capability() {
+    skip_unless!(node);
+    let mut mimo = Mimo::with(FULL, &["full"]);
+    let found =
+        json!({"name": "skill_find", "arguments": {"query": "ask"}, "_meta": inline(json!({}))});
+    mimo.request("tools/call", found);
+    let question = json!({"method": "sampling/createMessage", "params": {"maxTokens": 3}});
+    let mut call = |offered: Value| {
+        let call = json!({"name": "full__ask", "arguments": question, "_meta": inline(offered)});
+        mimo.request("tools/call", call)
+    };
+    for offered in [json!({}), json!({"elicitation": {}, "roots": {}})] {
+        let answer = call(offered);
+        assert_eq!(answer["resultType"], "complete", "{answer}");
+        assert!(text(&answer).contains("does not offer this"), "{answer}");
+    }
+    // Regardless of what the first request offered.
+    let asked = call(json!({"sampling": {}}));
+    assert_eq!(asked["resultType"], "input_required", "{asked}");
+    assert!(mimo.server.exit().success());
+}
