@@ -121,14 +121,15 @@ impl Drop for Cgroup {
     }
 }
 
-/// Enters the group in the first process of the tree, and reports the layer.
-pub(super) fn enter(group: &Result<Cgroup, String>, layers: &mut Layers) {
+/// Enters the group in the first process of the tree, and reports the layer. Whether the
+/// kernel limits memory now.
+pub(super) fn enter(group: &Result<Cgroup, String>, layers: &mut Layers) -> bool {
     let entered = group.as_ref().map_err(String::clone).and_then(|group| {
         let entered = group.enter();
         entered.map_err(|error| format!("the skill cannot be moved to its cgroup: {error}"))?;
         Ok(&group.memory)
     });
-    let (state, why) = match entered {
+    let (state, why) = match &entered {
         Ok(Ok(())) => (
             LayerState::Enforced,
             "the kernel limits memory, counts CPU time and ends all processes".to_owned(),
@@ -140,6 +141,7 @@ pub(super) fn enter(group: &Result<Cgroup, String>, layers: &mut Layers) {
         Err(why) => (LayerState::Absent, format!("the watchdog counts: {why}")),
     };
     layers.set(Layer::Cgroup, state, why);
+    matches!(entered, Ok(Ok(())))
 }
 
 fn is_version_2(mount: &Path) -> bool {

@@ -5,7 +5,7 @@ use std::io::{self, PipeWriter, Read, Write};
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::process::ExitCode;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::prctl;
@@ -126,11 +126,6 @@ fn add_known_layers(policy: &Policy, contained: bool, layers: &mut Layers) {
         ),
     };
     layers.set(Layer::Network, state, why);
-    layers.set(
-        Layer::Watchdog,
-        LayerState::Enforced,
-        counted(&policy.bounds),
-    );
     let (state, why) = match contained {
         true => (
             LayerState::Enforced,
@@ -148,7 +143,17 @@ fn add_known_layers(policy: &Policy, contained: bool, layers: &mut Layers) {
     }
 }
 
-/// What the watchdog counts, and what may be used before it counts again.
+/// Enters the group in the tree's first process; reports what the watchdog counts beside
+/// it, and how much can be used before it counts again.
+fn enter_group(group: &Group, start: &mut Start<'_>) {
+    let why = match cgroup::enter(group, &mut start.layers) {
+        true => "CPU time, processes, disk; the cgroup limits memory".to_owned(),
+        false => counted(&start.policy.bounds),
+    };
+    let layers = &mut start.layers;
+    layers.set(Layer::Watchdog, LayerState::Enforced, why);
+}
+
 fn counted(bounds: &Bounds) -> String {
     let sockets = bounds.processes.saturating_mul(bounds.open_files);
     let megabytes = sockets.saturating_mul(SANDBOX_SOCKET_BYTES_MAX) / 1_000_000;
@@ -185,7 +190,7 @@ fn start_init(mut start: Start<'_>, isolation: Isolation, cgroup: &Group) -> Sta
     let root = match process::fork() {
         Ok(ForkResult::Child) => {
             drop(writer);
-            cgroup::enter(cgroup, &mut start.layers);
+            enter_group(cgroup, &mut start);
             init::run(start, isolation, &reader)
         }
         Ok(ForkResult::Parent { child }) => child,
@@ -211,7 +216,7 @@ fn start_bare(mut start: Start<'_>, cgroup: &Group) -> Started {
             if tied.is_err() || getppid() != supervisor {
                 process::leave(1);
             }
-            cgroup::enter(cgroup, &mut start.layers);
+            enter_group(cgroup, &mut start);
             child::run(start, false)
         }
         Ok(ForkResult::Parent { child }) => child,
@@ -256,7 +261,10 @@ fn watch(
             PollFd::new(up.as_fd(), PollFlags::POLLIN),
         ];
         polled.extend(notifier.map(|each| PollFd::new(each.as_fd(), PollFlags::POLLIN)));
-        let pause = next_look.saturating_duration_since(Instant::now());
+        // In whole milliseconds, so that the last one is not polled through.
+        let pause = next_look
+            .saturating_duration_since(Instant::now())
+            .saturating_add(Duration::from_nanos(999_999));
         let timeout = PollTimeout::try_from(pause).unwrap_or(PollTimeout::ZERO);
         // An interrupted wait only checks the tree once more.
         let _ = poll(&mut polled, timeout);

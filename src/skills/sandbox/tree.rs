@@ -2,10 +2,13 @@
 
 use std::collections::{HashMap, HashSet};
 use std::fs::{self, File};
-use std::io;
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use nix::unistd::Pid;
+
+/// Holds what `/proc` tells of a process in one file.
+const FILE_BYTES: usize = 4096;
 
 /// Where to find the processes of the tree.
 pub(super) enum View {
@@ -203,8 +206,11 @@ fn descendants(root: i32) -> Vec<i32> {
 }
 
 fn read(folder: &Path, file: &str) -> Option<String> {
+    // These files do not tell their size, for which `fs::read` reads in small portions.
+    let mut bytes = Vec::with_capacity(FILE_BYTES);
+    let opened = File::open(folder.join(file)).ok()?;
+    opened.take(u64::MAX).read_to_end(&mut bytes).ok()?;
     // The name of a program need not be UTF-8.
-    let bytes = fs::read(folder.join(file)).ok()?;
     Some(String::from_utf8_lossy(&bytes).into_owned())
 }
 
