@@ -10,7 +10,7 @@ use nix::sys::socket::{
 use crate::limits::SANDBOX_SOCKET_BYTES_MAX;
 
 /// One answer of the kernel holds at most this.
-const ANSWER_BYTES: usize = 64 * 1024;
+const ANSWER_BYTES: usize = 32 * 1024;
 const HEADER_BYTES: usize = 16;
 /// `SOCK_DIAG_BY_FAMILY`.
 const BY_FAMILY: u16 = 20;
