@@ -9,6 +9,12 @@ pub(crate) fn text(text: &str) -> Cow<'_, str> {
     escaped(text, |c| is_hidden(c) && !matches!(c, '\n' | '\t'), braced)
 }
 
+/// Text of several lines within a page: no line of it can be taken for one of the
+/// page's own.
+pub(crate) fn quoted(given: &str) -> String {
+    text(given).replace('\n', "\n  | ")
+}
+
 /// Text that must stay on its line, such as a name: line ends and tabs are escaped
 /// too.
 pub(crate) fn line(text: &str) -> Cow<'_, str> {

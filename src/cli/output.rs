@@ -151,7 +151,10 @@ impl Output {
         let count = counted(diagnostics.len(), "mistake", "mistakes");
         let mut text = format!("mimo: {file} has {count}\n");
         for diagnostic in diagnostics {
-            text.push_str(&format!("\n{}\n", quoted(&diagnostic.to_string())));
+            text.push_str(&format!(
+                "\n{}\n",
+                printable::quoted(&diagnostic.to_string())
+            ));
             if let Some(value) = &diagnostic.value {
                 text.push_str(&format!("  value: {value}\n"));
             }
@@ -237,12 +240,6 @@ impl From<String> for Text {
     fn from(text: String) -> Text {
         text.as_str().into()
     }
-}
-
-/// Text of several lines as part of a page: no line of it can be taken for one of
-/// the page's own.
-pub(super) fn quoted(text: &str) -> String {
-    text.replace('\n', "\n  | ")
 }
 
 /// What was being done when the failure came, as `doing this: `.

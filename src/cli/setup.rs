@@ -11,13 +11,14 @@ use serde_json::{Value, json};
 
 use shared::{command_line, entry_document, parse_failure, places};
 
-use super::output::{Output, Text, quoted, truncate};
+use super::output::{Output, Text, truncate};
 use crate::clients::file::Settings;
 use crate::clients::lines::{bare, difference};
 use crate::clients::{Client, Entry, FoundEntry, NAMES};
 use crate::config::{Config, Environment, Flags};
 use crate::diagnostics::Diagnostic;
 use crate::failure::{Failure, Kind};
+use crate::printable;
 
 /// Unchanged lines that are shown on each side of a change.
 const CONTEXT_LINES: usize = 2;
@@ -290,7 +291,7 @@ impl SetupResult<'_> {
             text.push(&format!("  starts: {}\n", command_line(entry)));
         }
         if let Some(found) = self.found.filter(|_| self.changed) {
-            text.push(&format!("  was:    {}\n", quoted(&found.text)));
+            text.push(&format!("  was:    {}\n", printable::quoted(&found.text)));
         }
         for line in &self.difference {
             let color = match line.as_bytes().first() {

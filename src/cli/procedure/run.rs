@@ -10,7 +10,7 @@ use serde_json::{Map, Value, json};
 use tokio::time::Instant;
 
 use crate::caller::Grants;
-use crate::cli::output::{Exit, Output, quoted, truncate};
+use crate::cli::output::{Exit, Output, truncate};
 use crate::failure::{Failure, Kind};
 use crate::limits;
 use crate::printable;
@@ -180,7 +180,7 @@ fn summary(document: &Value) -> String {
             false => "",
         };
         let message = waits["message"].as_str().unwrap_or_default();
-        let _ = writeln!(shown, "  {}", quoted(message));
+        let _ = writeln!(shown, "  {}", printable::quoted(message));
         let _ = writeln!(shown, "  next: mimo procedure approve {id}{option}");
     }
     if let Some(output) = document.get("output").filter(|output| !output.is_null()) {

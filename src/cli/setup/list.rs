@@ -6,10 +6,11 @@ use anyhow::Result;
 use serde_json::{Value, json};
 
 use super::shared::{command_line, entry_document, parse_failure, places};
-use crate::cli::output::{Output, Text, quoted};
+use crate::cli::output::{Output, Text};
 use crate::clients::file::Settings;
 use crate::clients::{Client, FoundEntry};
 use crate::config::Environment;
+use crate::printable;
 
 /// The state of one settings file.
 struct Row {
@@ -111,7 +112,7 @@ fn table(rows: &[Row], output: &Output) -> Text {
         text.paint(color, &format!("{:10}", row.state));
         text.push(&format!("  {}\n", row.file.display()));
         if !row.why.is_empty() {
-            text.push(&format!("{:30}{}\n", "", quoted(&row.why)));
+            text.push(&format!("{:30}{}\n", "", printable::quoted(&row.why)));
         }
     }
     text.push("\nmimo setup CLIENT adds it, --remove takes it out, --dry-run only shows.\n");

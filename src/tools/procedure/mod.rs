@@ -1,5 +1,6 @@
 //! The procedure tools, and the way in which procedures call tools themselves.
 
+mod approval;
 mod define;
 mod find;
 pub(crate) mod offers;

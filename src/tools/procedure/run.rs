@@ -6,6 +6,7 @@ use std::time::Duration;
 use serde_json::{Map, Value, json};
 use tokio::time::Instant;
 
+use super::approval;
 use crate::caller::Grants;
 use crate::failure::{Failure, Kind};
 use crate::limits;
@@ -63,6 +64,9 @@ pub(super) async fn call(
     };
     if !reader.boolean("async")?.unwrap_or(false) {
         wait(&procedures, &id, &context).await?;
+        while approval::ask(&procedures, &id, &context).await? {
+            wait(&procedures, &id, &context).await?;
+        }
     }
     document(&procedures, grants, &id).await
 }

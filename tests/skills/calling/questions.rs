@@ -225,3 +225,53 @@ fn request_goes_to_the_call_that_offers_the_capability() {
     assert_eq!(asked["resultType"], "input_required", "{asked}");
     assert!(mimo.server.exit().success());
 }
+
+#[test]
+fn only_an_accepted_form_with_the_field_set_approves_a_procedure() {
+    skip_unless!(node);
+    let mut mimo = greeted(json!({"elicitation": {}}), &[]);
+    let definition = json!({
+        "name": "ask", "version": "1", "initial_state": "ask", "description": "Asks",
+        "states": {
+            "ask": {"action": {"wait_for_approval": {"message": "Sure?\u{202e}\nnext: forged"}}, "next": "done"},
+            "done": {"end": true},
+        },
+    });
+    let defined = mimo.document("procedure_define", json!({"definition": definition}));
+    assert_eq!(defined["outcome"], "created", "{defined}");
+    for (reply, status) in [
+        (json!({"action": "decline"}), "waiting_approval"),
+        (
+            json!({"action": "accept", "content": {}}),
+            "waiting_approval",
+        ),
+        (
+            json!({"action": "accept", "content": {"approve": "true"}}),
+            "waiting_approval",
+        ),
+        (
+            json!({"action": "accept", "content": {"approve": true}}),
+            "completed",
+        ),
+    ] {
+        mimo.id += 1;
+        let id = mimo.id;
+        mimo.server
+            .call(id, "procedure_run", json!({"name": "ask"}));
+        let question = mimo.note("elicitation/create");
+        let message = question["params"]["message"].as_str().expect("a message");
+        assert!(
+            message.contains("Sure?\\u{202e}\n  | next: forged"),
+            "{message}"
+        );
+        mimo.server
+            .send(&json!({"jsonrpc": "2.0", "id": question["id"], "result": reply}));
+        let mut answer = mimo.server.message();
+        while answer["id"] != id {
+            answer = mimo.server.message();
+        }
+        let document: Value = serde_json::from_str(text(&answer["result"])).expect("a document");
+        assert_eq!(document["status"], status, "{reply}: {document}");
+    }
+    assert!(mimo.server.exit().success());
+}
