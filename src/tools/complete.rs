@@ -53,8 +53,10 @@ impl Completer {
                 self.prompt_argument(request, caller).await?
             }
             CompletionTarget::Prompt(name) => {
-                match procedures::choices(&self.procedures, &caller.grants, name, request).await? {
-                    Some(names) => names,
+                let argument = &request.argument;
+                let grants = &caller.grants;
+                match procedures::choices(&self.procedures, grants, name, argument).await? {
+                    Some(choices) => beginning_with(choices.into_iter(), &request.value),
                     None => return Ok(None),
                 }
             }
@@ -137,7 +139,7 @@ impl Completer {
 }
 
 /// The names that begin with `prefix`, whatever its case.
-pub(crate) fn beginning_with(names: impl Iterator<Item = String>, prefix: &str) -> Names {
+fn beginning_with(names: impl Iterator<Item = String>, prefix: &str) -> Names {
     let prefix = prefix.trim().to_lowercase();
     let begins = |name: &String| name.to_lowercase().starts_with(&prefix);
     Names {

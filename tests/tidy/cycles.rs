@@ -11,7 +11,6 @@ use super::{root, rust_files};
 const KNOWN_CYCLES: &[&str] = &[
     "ask/fetch ask/service",
     "skills/sandbox/cgroup skills/sandbox/disk skills/sandbox/watchdog",
-    "tools/complete tools/procedure/offers",
     "vector/attention vector/dense vector/lanes vector/rows",
     "wire/connection wire/output wire/shared",
     "wire/frame wire/salvage",

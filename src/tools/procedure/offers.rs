@@ -11,8 +11,6 @@ use crate::limits;
 use crate::procedure::definition::Definition;
 use crate::procedure::{Procedures, view};
 use crate::registry::tool_names::SEPARATOR;
-use crate::store::names::Names;
-use crate::tools::complete::{CompletionRequest, beginning_with};
 use crate::tools::prompts::is_own;
 use crate::tools::{Arguments, Document, PromptSource, ResourceSource};
 
@@ -155,11 +153,8 @@ pub(crate) async fn choices(
     procedures: &Procedures,
     grants: &Grants,
     prompt: &str,
-    request: &CompletionRequest,
-) -> Result<Option<Names>, Failure> {
+    argument: &str,
+) -> Result<Option<Vec<String>>, Failure> {
     let definition = named(procedures, grants, prompt).await?;
-    Ok(definition.map(|definition| {
-        let choices = view::choices(&definition, &request.argument).into_iter();
-        beginning_with(choices, &request.value)
-    }))
+    Ok(definition.map(|definition| view::choices(&definition, argument)))
 }
