@@ -118,7 +118,7 @@ pub(crate) const SECRET_UNMARKED_BYTES_MIN: usize = 8;
 pub(crate) const SKILL_ENV_NAME_BYTES_MAX: usize = 128;
 /// A package with its version; npm itself allows names of 214.
 pub(crate) const SKILL_PACKAGE_BYTES_MAX: usize = 256;
-/// Resident memory of a skill's process tree.
+/// Memory of a skill's process tree, with its data in sockets and pipes.
 pub const SKILL_MEMORY_MB_DEFAULT: u64 = 512;
 /// CPU time of a skill's process tree.
 pub const SKILL_CPU_SECONDS_DEFAULT: u64 = 3600;

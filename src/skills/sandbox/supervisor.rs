@@ -18,7 +18,7 @@ use super::child::{self, Start};
 use super::files::Files;
 use super::namespaces::{self, Isolation};
 use super::notify::{self, Notifier};
-use super::policy::{Bounds, KillReason, Layer, LayerState, Layers, NetworkAccess, Policy, Report};
+use super::policy::{KillReason, Layer, LayerState, Layers, NetworkAccess, Policy, Report};
 use super::tree::View;
 use super::watchdog::{self, Watchdog};
 use super::{control, disk, guard, init, landlock, process};
@@ -148,18 +148,23 @@ fn add_known_layers(policy: &Policy, contained: bool, layers: &mut Layers) {
 fn enter_group(group: &Group, start: &mut Start<'_>) {
     let why = match cgroup::enter(group, &mut start.layers) {
         true => "CPU time, processes, disk; the cgroup limits memory".to_owned(),
-        false => counted(&start.policy.bounds),
+        false => counted(start.policy),
     };
     let layers = &mut start.layers;
     layers.set(Layer::Watchdog, LayerState::Enforced, why);
 }
 
-fn counted(bounds: &Bounds) -> String {
+fn counted(policy: &Policy) -> String {
+    let bounds = &policy.bounds;
     let sockets = bounds.processes.saturating_mul(bounds.open_files);
     let megabytes = sockets.saturating_mul(SANDBOX_SOCKET_BYTES_MAX) / 1_000_000;
+    let tcp = match policy.network {
+        NetworkAccess::None => "",
+        _ => "; TCP more, up to the machine's net.ipv4.tcp_mem",
+    };
     format!(
         "memory, CPU time, processes, disk; between two counts sockets can hold {}.{} GB: {} \
-         processes x {} files x {} KB",
+         processes x {} files x {} KB{tcp}",
         megabytes / 1_000,
         megabytes % 1_000 / 100,
         bounds.processes,
