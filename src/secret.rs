@@ -118,18 +118,22 @@ impl Redaction {
             return more.to_vec();
         }
         self.held.extend_from_slice(more);
+        self.take(|secret, rest| secret.len() > rest.len() && secret.starts_with(rest))
+    }
+
+    /// What was held at the end of the stream.
+    pub(crate) fn end(mut self) -> Vec<u8> {
+        self.take(|_, _| false)
+    }
+
+    /// Takes what is held up to where a secret may begin whose rest has not come.
+    fn take(&mut self, may_begin: impl Fn(&[u8], &[u8]) -> bool) -> Vec<u8> {
         let (mut out, mut at) = (Vec::with_capacity(self.held.len()), 0);
         while at < self.held.len() {
             let rest = &self.held[at..];
-            let mut secrets = self
-                .secrets
-                .0
-                .iter()
-                .map(|secret| secret.reveal().as_bytes());
-            if secrets
-                .clone()
-                .any(|secret| secret.len() > rest.len() && secret.starts_with(rest))
-            {
+            let secrets = self.secrets.0.iter();
+            let mut secrets = secrets.map(|secret| secret.reveal().as_bytes());
+            if secrets.clone().any(|secret| may_begin(secret, rest)) {
                 break;
             }
             match secrets.find(|secret| rest.starts_with(secret)) {
@@ -145,11 +149,6 @@ impl Redaction {
         }
         self.held.drain(..at);
         out
-    }
-
-    /// What was held at the end of the stream.
-    pub(crate) fn end(mut self) -> Vec<u8> {
-        std::mem::take(&mut self.held)
     }
 }
 
