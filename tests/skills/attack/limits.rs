@@ -108,6 +108,34 @@ fn data_in_sockets_counts_toward_the_memory_limit() {
     ));
 }
 
+/// Connections that wait for an answer, and sockets on their way to another process,
+/// belong to no open file.
+#[test]
+fn data_in_sockets_without_open_file_counts_toward_the_memory_limit() {
+    skip_unless!(python);
+    let ran = small_hog(
+        "server = socket.socket(socket.AF_UNIX)\nserver.bind('s')\nserver.listen(500)\n\
+         for i in range(400):\n    a = socket.socket(socket.AF_UNIX); a.connect('s')\n    \
+         fill(a); a.close()",
+    );
+    // Where others' sockets could be reached, there are none but pairs.
+    let refused = ran.err.contains("PermissionError");
+    assert!(
+        refused || ran.killed() == Some(KillReason::Memory),
+        "{ran:?}"
+    );
+    let ran = small_hog(
+        "way = pairs(1)[0]\nfor a, b in pairs(300):\n    fill(a); fill(b)\n    \
+         socket.send_fds(way[0], [b'x'], [a.fileno(), b.fileno()]); a.close(); b.close()",
+    );
+    let Some(Report::Started { layers }) = ran.reports.first() else {
+        panic!("{ran:?}");
+    };
+    if layers.state(Layer::Network) == LayerState::Enforced {
+        killed_for_memory(&ran);
+    }
+}
+
 #[test]
 fn idle_sockets_do_not_count_toward_the_memory_limit() {
     skip_unless!(python);
