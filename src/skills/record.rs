@@ -199,8 +199,18 @@ impl Place {
     fn of(path: &Path) -> io::Result<Option<Place>> {
         let path = match path.canonicalize() {
             Ok(path) => path,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-            Err(error) => return Err(error),
+            Err(error)
+                if matches!(
+                    error.kind(),
+                    io::ErrorKind::NotFound | io::ErrorKind::NotADirectory
+                ) =>
+            {
+                return Ok(None);
+            }
+            Err(error) => {
+                let message = format!("{}: {error}", path.display());
+                return Err(io::Error::new(error.kind(), message));
+            }
         };
         let found = path.symlink_metadata()?;
         let folder = match found.is_dir() {
