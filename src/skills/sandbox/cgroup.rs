@@ -10,8 +10,8 @@ use std::time::Duration;
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
+use super::excess::Excess;
 use super::policy::{Bounds, KillReason, Layer, LayerState, Layers};
-use super::watchdog::Excess;
 use crate::limits::SANDBOX_CGROUP_END_MILLIS_MAX;
 
 /// Where version 2 is mounted, the second beside version 1.

@@ -12,10 +12,10 @@ use std::time::{Duration, Instant};
 use nix::sys::statvfs::statvfs;
 
 use super::descriptors::OpenFiles;
+use super::excess::Excess;
 use super::folder;
 use super::policy::KillReason;
 use super::tree::Process;
-use super::watchdog::Excess;
 use crate::limits::{SANDBOX_FOLDER_DEPTH_MAX, SANDBOX_WALK_MILLIS_MAX};
 
 /// The space of a file beside its contents.

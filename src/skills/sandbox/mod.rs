@@ -29,6 +29,8 @@ mod descriptors;
 #[cfg(target_os = "linux")]
 mod disk;
 #[cfg(target_os = "linux")]
+mod excess;
+#[cfg(target_os = "linux")]
 mod files;
 #[cfg(target_os = "linux")]
 pub(super) mod folder;

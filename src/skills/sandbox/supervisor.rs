@@ -20,8 +20,8 @@ use super::namespaces::{self, Isolation};
 use super::notify::{self, Notifier};
 use super::policy::{KillReason, Layer, LayerState, Layers, NetworkAccess, Policy, Report};
 use super::tree::View;
-use super::watchdog::{self, Watchdog};
-use super::{control, disk, guard, init, landlock, process};
+use super::watchdog::Watchdog;
+use super::{control, disk, excess, guard, init, landlock, process};
 use crate::limits::SANDBOX_SOCKET_BYTES_MAX;
 
 /// Runs `mimo __sandbox`. This process never has a second thread.
@@ -82,10 +82,7 @@ fn supervise() -> io::Result<()> {
     let cgroup = cgroup.as_ref().ok().filter(|group| group.is_used());
     let watchdog = Watchdog::new(&policy, private_network, cgroup);
     let killed = watch(watchdog, &tree, notifier.as_ref(), &up, &gateway_end);
-    let by_kernel = || {
-        let excess = cgroup?.exceeded(&policy.bounds)?;
-        Some(watchdog::killed(excess))
-    };
+    let by_kernel = || cgroup?.exceeded(&policy.bounds).map(excess::killed);
     let killed = killed.or_else(by_kernel);
     if let Some(report) = &killed {
         control::report(&up, report);
@@ -257,7 +254,7 @@ fn watch(
     up: &UnixStream,
     gateway: &OwnedFd,
 ) -> Option<Report> {
-    let killed = |reason| Some(watchdog::killed((reason, 0, 0)));
+    let killed = |reason| Some(excess::killed((reason, 0, 0)));
     let mut next_look = Instant::now();
     loop {
         let mut polled = vec![

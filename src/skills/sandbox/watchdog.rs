@@ -6,6 +6,7 @@ use super::cgroup::Cgroup;
 use super::cpu::CpuTime;
 use super::descriptors::Buffers;
 use super::disk::DiskQuota;
+use super::excess::{Excess, killed};
 use super::policy::{Bounds, KillReason, Policy, Report};
 use super::tree::{Process, View};
 use crate::clock::{Clock, SystemClock};
@@ -28,17 +29,6 @@ pub(super) struct Watchdog<'a> {
     hidden: u32,
     /// How long the skill's main process has been stopped.
     stopped: Duration,
-}
-
-/// A bound that is exceeded: the reason, the measured and the allowed value.
-pub(super) type Excess = (KillReason, u64, u64);
-
-pub(super) fn killed((reason, measured, allowed): Excess) -> Report {
-    Report::Killed {
-        reason,
-        measured,
-        allowed,
-    }
 }
 
 impl<'a> Watchdog<'a> {
