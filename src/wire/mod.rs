@@ -4,6 +4,7 @@
 mod connection;
 mod descriptor;
 pub mod frame;
+mod id;
 pub mod lines;
 mod method;
 mod output;
@@ -14,5 +15,6 @@ mod stdio;
 mod table;
 
 pub(crate) use connection::{ClientReply, Connection};
+pub use id::Id;
 pub(crate) use method::{BadParams, GatewayRequest, ToolCall};
 pub(crate) use stdio::Stdio;

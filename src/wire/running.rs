@@ -42,7 +42,7 @@ impl Drop for Life {
 mod tests {
     use serde_json::value::RawValue;
 
-    use super::super::frame::Id;
+    use super::super::id::Id;
     use super::super::output::Output;
     use super::*;
 

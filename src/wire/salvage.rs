@@ -4,7 +4,7 @@
 
 use serde_json::value::RawValue;
 
-use super::frame::Id;
+use super::id::Id;
 
 /// The id at the top level of the object that `head` begins with, or, failing
 /// that, of the object that `tail` ends with. `head` and `tail` are the two

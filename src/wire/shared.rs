@@ -15,7 +15,8 @@ use tokio::sync::{Notify, oneshot};
 use tokio_util::sync::CancellationToken;
 
 use super::connection::ClientReply;
-use super::frame::{Id, Invalid};
+use super::frame::Invalid;
+use super::id::Id;
 use super::output::{Outgoing, Output};
 use super::table::{BatchKey, Serial, Table};
 use crate::limits::{OUTGOING_BYTES_MAX, REQUESTS_IN_FLIGHT_MAX};

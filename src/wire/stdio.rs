@@ -19,7 +19,8 @@ use tokio::time::Instant;
 
 use super::connection::Connection;
 use super::descriptor::Input;
-use super::frame::{self, Frame, Id, Item};
+use super::frame::{self, Frame, Item};
+use super::id::Id;
 use super::lines::{Line, Lines};
 use super::output::Output;
 use super::running::Running;

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 
 use serde_json::Value;
 
-use super::frame::Id;
+use super::id::Id;
 
 /// A request's own number: unlike the client's id it is unique, so duplicate ids
 /// in flight do not collide.

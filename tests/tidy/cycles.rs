@@ -12,7 +12,6 @@ const KNOWN_CYCLES: &[&str] = &[
     "ask/fetch ask/service",
     "vector/attention vector/dense vector/lanes vector/rows",
     "wire/connection wire/output wire/shared",
-    "wire/frame wire/salvage",
 ];
 
 /// Imports by module: `tools/memory` for `src/tools/memory/mod.rs`.

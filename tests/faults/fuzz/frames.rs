@@ -1,7 +1,8 @@
 //! Lines: no input makes the parser panic, and it agrees with an independent
 //! parser on requests and their ids.
 
-use mimo::wire::frame::{Frame, Id, Invalid, Item, oversize, parse};
+use mimo::wire::Id;
+use mimo::wire::frame::{Frame, Invalid, Item, oversize, parse};
 use mimo::wire::lines::{Line, Lines};
 use serde::de::IgnoredAny;
 use serde_json::Value;
