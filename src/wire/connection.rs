@@ -8,7 +8,7 @@ use serde_json::value::RawValue;
 use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 
-use super::shared::{Shared, serial_of, write_line};
+use super::shared::{ClientReply, Shared, serial_of, write_line};
 
 /// A server's connection to its client. Standard input and output are one
 /// implementation; an HTTP exchange can be another.
@@ -48,9 +48,6 @@ pub(crate) trait Connection: Send + Sync {
     /// Cancelled once everything is answered, or nobody reads answers any more.
     fn finished(&self) -> &CancellationToken;
 }
-
-/// The client's result or JSON-RPC error, as it was written.
-pub(crate) type ClientReply = Result<Box<RawValue>, Box<RawValue>>;
 
 impl Connection for Shared {
     fn result(&self, request: &RequestId, text: String) -> CustomResult {

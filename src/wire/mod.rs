@@ -7,6 +7,7 @@ pub mod frame;
 mod id;
 pub mod lines;
 mod method;
+mod outgoing;
 mod output;
 mod running;
 mod salvage;
@@ -14,7 +15,8 @@ mod shared;
 mod stdio;
 mod table;
 
-pub(crate) use connection::{ClientReply, Connection};
+pub(crate) use connection::Connection;
 pub use id::Id;
 pub(crate) use method::{BadParams, GatewayRequest, ToolCall};
+pub(crate) use shared::ClientReply;
 pub(crate) use stdio::Stdio;

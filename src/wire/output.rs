@@ -5,81 +5,10 @@ use std::sync::{Arc, MutexGuard, PoisonError};
 
 #[cfg(unix)]
 use super::descriptor::Descriptor;
+use super::outgoing::Output;
+#[cfg(unix)]
+use super::outgoing::Written;
 use super::shared::{Shared, State};
-#[cfg(unix)]
-use crate::limits::{BUFFER_KEPT_BYTES_MAX, OUTGOING_BYTES_MAX};
-
-/// Where bytes go.
-pub(super) enum Output {
-    /// A non-blocking descriptor that Mimo owns.
-    #[cfg(unix)]
-    Ready(tokio::io::unix::AsyncFd<Descriptor>),
-    /// A thread that writes to standard output.
-    Thread,
-}
-
-/// Bytes on their way to the client.
-#[derive(Default)]
-pub(super) struct Outgoing {
-    pub(super) bytes: Vec<u8>,
-    /// How many of them are written.
-    written: usize,
-    /// Bytes that the writing thread has taken and not yet written.
-    in_thread: usize,
-    /// The client takes no more for now; the writing task waits for it.
-    is_blocked: bool,
-}
-
-impl Outgoing {
-    pub(super) fn pending(&self) -> usize {
-        self.bytes.len() - self.written + self.in_thread
-    }
-
-    pub(super) fn clear(&mut self) {
-        self.bytes = Vec::new();
-        self.written = 0;
-    }
-
-    /// Writes as much as the client takes now.
-    #[cfg(unix)]
-    fn write_to(&mut self, descriptor: &Descriptor) -> Written {
-        let written = loop {
-            if self.written == self.bytes.len() {
-                self.bytes.clear();
-                self.written = 0;
-                if self.bytes.capacity() > BUFFER_KEPT_BYTES_MAX {
-                    self.bytes = Vec::new();
-                }
-                break Written::All;
-            }
-            match descriptor.write(&self.bytes[self.written..]) {
-                Ok(bytes) => self.written += bytes,
-                Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
-                Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {
-                    if self.written > OUTGOING_BYTES_MAX {
-                        self.bytes.drain(..self.written);
-                        self.written = 0;
-                    }
-                    break Written::Blocked;
-                }
-                Err(error) => {
-                    tracing::debug!(%error, "the client closed our output");
-                    break Written::Closed;
-                }
-            }
-        };
-        self.is_blocked = written == Written::Blocked;
-        written
-    }
-}
-
-#[cfg(unix)]
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Written {
-    All,
-    Blocked,
-    Closed,
-}
 
 impl Shared {
     /// Makes sure that bytes added to the outgoing ones are written.

@@ -43,7 +43,7 @@ mod tests {
     use serde_json::value::RawValue;
 
     use super::super::id::Id;
-    use super::super::output::Output;
+    use super::super::outgoing::Output;
     use super::*;
 
     #[test]

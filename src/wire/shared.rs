@@ -11,15 +11,18 @@ use rmcp::model::{
 use rmcp::service::TxJsonRpcMessage;
 use serde::Serialize;
 use serde_json::Value;
+use serde_json::value::RawValue;
 use tokio::sync::{Notify, oneshot};
 use tokio_util::sync::CancellationToken;
 
-use super::connection::ClientReply;
 use super::frame::Invalid;
 use super::id::Id;
-use super::output::{Outgoing, Output};
+use super::outgoing::{Outgoing, Output};
 use super::table::{BatchKey, Serial, Table};
 use crate::limits::{OUTGOING_BYTES_MAX, REQUESTS_IN_FLIGHT_MAX};
+
+/// The client's result or JSON-RPC error, as it was written.
+pub(crate) type ClientReply = Result<Box<RawValue>, Box<RawValue>>;
 
 pub(super) struct Shared {
     state: Mutex<State>,

@@ -22,7 +22,7 @@ use super::descriptor::Input;
 use super::frame::{self, Frame, Item};
 use super::id::Id;
 use super::lines::{Line, Lines};
-use super::output::Output;
+use super::outgoing::Output;
 use super::running::Running;
 use super::shared::Shared;
 use super::table::BatchKey;

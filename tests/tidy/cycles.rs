@@ -11,7 +11,6 @@ use super::{root, rust_files};
 const KNOWN_CYCLES: &[&str] = &[
     "ask/fetch ask/service",
     "vector/attention vector/dense vector/lanes vector/rows",
-    "wire/connection wire/output wire/shared",
 ];
 
 /// Imports by module: `tools/memory` for `src/tools/memory/mod.rs`.
