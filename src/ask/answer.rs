@@ -2,14 +2,13 @@
 
 use std::collections::BTreeMap;
 
+use super::skill_tools::SkillTool;
 use super::{Decision, Evidence, StoreKind, Synthesis};
 use crate::failure::Kind;
 use crate::graph::about::NamedTriple;
 use crate::limits;
-use crate::store::memory::Memory;
+use crate::store::memory::{Memory, MemoryId};
 use crate::store::procedure::StoredDefinition;
-
-use super::SkillTool;
 
 /// A result of one store.
 #[derive(Clone, Debug, PartialEq)]
@@ -27,6 +26,16 @@ pub(crate) enum Record {
     Triple(Box<NamedTriple>),
     Procedure(StoredDefinition),
     Tool(SkillTool),
+}
+
+impl Hit {
+    /// `None` unless it is a memory.
+    pub(super) fn memory_id(&self) -> Option<MemoryId> {
+        match &self.record {
+            Record::Memory(memory, _) => Some(memory.id),
+            _ => None,
+        }
+    }
 }
 
 pub(crate) struct Answer {

@@ -2,21 +2,20 @@
 
 use std::sync::Arc;
 
-use futures::future::BoxFuture;
-
 use super::answer::{Hit, Record};
 use super::contradictions::statement_slot;
 use super::fan_out::{StoreResults, StoreSearch};
 use super::relevance::Relevance;
-use super::service::Ask;
+use super::service::{Ask, StoreQuery};
+use super::skill_tools::SkillTool;
 use super::{Evidence, StoreKind};
-use crate::caller::{Grants, ToolGrants};
+use crate::caller::ToolGrants;
 use crate::failure::Failure;
 use crate::graph::about::{NamedTriple, Topic};
 use crate::graph::query::Scope;
 use crate::limits;
 use crate::memory;
-use crate::store::memory::{Category, Filter, Memory, MemoryId, MemoryState};
+use crate::store::memory::{Category, Filter, Memory, MemoryState};
 use crate::store::procedure::StoredDefinition;
 use crate::text;
 
@@ -24,38 +23,6 @@ use crate::text;
 const SIMILARITY_MIN: f32 = 0.3;
 /// The least confidence of a triple.
 const CONFIDENCE_MIN: f64 = 0.3;
-
-/// One query for every store.
-#[derive(Clone)]
-pub(super) struct StoreQuery {
-    /// The question, completed from the conversation.
-    pub(crate) text: String,
-    /// Its vector; `None` if it could not be encoded.
-    pub(crate) vector: Option<Vec<f32>>,
-    /// Entities it is about without naming them.
-    pub(crate) entities: Vec<String>,
-    /// Whether replaced statements may be the answer.
-    pub(crate) include_superseded: bool,
-    /// What the caller may see.
-    pub(crate) grants: Arc<Grants>,
-    pub(crate) projects: Vec<String>,
-}
-
-pub(crate) trait SkillTools: Send + Sync {
-    /// The approved tools that match `query`, best first.
-    fn find(&self, query: String, limit: usize) -> BoxFuture<'_, Result<Vec<SkillTool>, Failure>>;
-}
-
-#[derive(Clone, Debug, PartialEq)]
-pub(crate) struct SkillTool {
-    /// The name by which clients call it.
-    pub(crate) name: String,
-    pub(crate) skill: String,
-    /// The name its skill gave it.
-    pub(crate) tool: String,
-    pub(crate) description: String,
-    pub(crate) is_read_only: bool,
-}
 
 impl Ask {
     pub(super) fn store_search(
@@ -121,13 +88,13 @@ impl Ask {
         let Some(vector) = &query.vector else {
             return Ok(());
         };
-        let ids = hits.iter().filter_map(memory_id).collect();
+        let ids = hits.iter().filter_map(Hit::memory_id).collect();
         let cosines = self
             .memories
             .similarities(&query.grants.reach, ids, vector.clone())
             .await?;
         for hit in hits {
-            hit.evidence.similarity = memory_id(hit).and_then(|id| cosines.get(&id)).copied();
+            hit.evidence.similarity = hit.memory_id().and_then(|id| cosines.get(&id)).copied();
         }
         Ok(())
     }
@@ -190,14 +157,6 @@ fn complete(hits: Vec<Hit>) -> StoreResults {
     StoreResults {
         hits,
         degraded: None,
-    }
-}
-
-/// `None` unless the hit is a memory.
-pub(super) fn memory_id(hit: &Hit) -> Option<MemoryId> {
-    match &hit.record {
-        Record::Memory(memory, _) => Some(memory.id),
-        _ => None,
     }
 }
 

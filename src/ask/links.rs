@@ -6,8 +6,8 @@ use tokio::time::{Instant, timeout_at};
 use super::StoreKind;
 use super::answer::Hit;
 use super::fan_out::Findings;
-use super::fetch::{StoreQuery, memory_hit};
-use super::service::Ask;
+use super::fetch::memory_hit;
+use super::service::{Ask, StoreQuery};
 use crate::failure::Failure;
 use crate::limits;
 

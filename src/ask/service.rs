@@ -9,14 +9,14 @@ use tokio_util::sync::CancellationToken;
 
 use super::answer::{Answer, Author, Budget, Format, Hit};
 use super::fan_out::{Findings, fan_out};
-use super::fetch::{SkillTools, StoreQuery, memory_id};
 use super::past::asks_about_past;
 use super::relevance::Relevance;
+use super::skill_tools::SkillTools;
 use super::{
     Candidate, Conversations, Decision, FollowUp, Router, StoreKind, Synthesis, Turn, Writers,
     follow_up, select,
 };
-use crate::caller::{Caller, with_shared};
+use crate::caller::{Caller, Grants, with_shared};
 use crate::embed::VectorCache;
 use crate::failure::Failure;
 use crate::graph::Graph;
@@ -56,6 +56,22 @@ pub(crate) struct Question {
     pub(crate) max_bytes: usize,
     /// The conversation to continue.
     pub(crate) context_id: Option<String>,
+}
+
+/// One query for every store.
+#[derive(Clone)]
+pub(super) struct StoreQuery {
+    /// The question, completed from the conversation.
+    pub(crate) text: String,
+    /// Its vector; `None` if it could not be encoded.
+    pub(crate) vector: Option<Vec<f32>>,
+    /// Entities it is about without naming them.
+    pub(crate) entities: Vec<String>,
+    /// Whether replaced statements may be the answer.
+    pub(crate) include_superseded: bool,
+    /// What the caller may see.
+    pub(crate) grants: Arc<Grants>,
+    pub(crate) projects: Vec<String>,
 }
 
 /// When a question was asked, and how long answering it may take.
@@ -158,7 +174,7 @@ impl Ask {
             deadline,
         )
         .await;
-        let recalled = answer.hits.iter().filter_map(memory_id);
+        let recalled = answer.hits.iter().filter_map(Hit::memory_id);
         self.memories.count_recall(recalled.collect());
         let turn = Turn {
             query: store_query.text,
