@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::{RawValue, to_raw_value};
 use serde_json::{Map, Value};
 
+use super::fixes::Fixes;
 use super::schemas::{mend_input, mend_output};
-use crate::limits::SKILL_FIXES_SHOWN_MAX;
 
 type Item = Map<String, Value>;
 
@@ -64,25 +64,6 @@ impl List {
     }
 }
 
-/// What was changed in one definition.
-#[derive(Debug, Default)]
-pub(super) struct Fixes(Vec<String>);
-
-impl Fixes {
-    pub(super) fn note(&mut self, what: String) {
-        self.0.push(what);
-    }
-
-    fn text(&self) -> String {
-        let shown = &self.0[..self.0.len().min(SKILL_FIXES_SHOWN_MAX)];
-        let mut text = shown.join(", ");
-        if let Some(more @ 1..) = self.0.len().checked_sub(SKILL_FIXES_SHOWN_MAX) {
-            text.push_str(&format!(", and {more} more"));
-        }
-        text
-    }
-}
-
 /// A definition that every client accepts.
 #[derive(Debug)]
 pub struct Mended {
@@ -108,7 +89,7 @@ pub fn mend(list: List, raw: &RawValue) -> Result<Mended, String> {
         List::Resources => mend_resource(&mut item, "uri", is_uri, &mut fixes)?,
         List::Templates => mend_resource(&mut item, "uriTemplate", is_template, &mut fixes)?,
     }
-    if fixes.0.is_empty() {
+    if fixes.is_empty() {
         return Ok(Mended {
             text: None,
             note: None,

@@ -3,6 +3,7 @@
 
 mod budget;
 pub mod definitions;
+mod fixes;
 mod io;
 pub(crate) mod message;
 mod questions;

@@ -7,7 +7,7 @@ use std::collections::HashSet;
 
 use serde_json::{Map, Value, json};
 
-use super::definitions::Fixes;
+use super::fixes::Fixes;
 use crate::diagnostics::pointer_token;
 
 type Schema = Map<String, Value>;
