@@ -246,9 +246,12 @@ impl Core {
     fn start_child(self: &Arc<Self>, state: &mut State, run: Run, spec: Arc<SkillSpec>) {
         let core = Arc::downgrade(self);
         let launcher: Arc<dyn ChildLauncher> = Arc::new(GatedLauncher::new(self));
-        let on_event = move |event| {
-            if let Some(core) = core.upgrade() {
-                core.on_job_event(run, event);
+        let on_event = {
+            let spec = spec.clone();
+            move |event| {
+                if let Some(core) = core.upgrade() {
+                    core.on_job_event(run, &spec, event);
+                }
             }
         };
         let job = Job::start(spec.clone(), &launcher, self.downstream.clone(), on_event);
@@ -259,13 +262,9 @@ impl Core {
         self.runs_left.send_replace(state.children.len());
     }
 
-    fn on_job_event(self: &Arc<Self>, run: Run, event: JobEvent) {
+    fn on_job_event(self: &Arc<Self>, run: Run, spec: &SkillSpec, event: JobEvent) {
         let mut guard = self.state();
         let state = &mut *guard;
-        let Some(child) = state.children.get_mut(&run) else {
-            return;
-        };
-        let spec = child.spec.clone();
         match event {
             JobEvent::Listed {
                 client,
@@ -273,20 +272,22 @@ impl Core {
                 server,
                 tools,
             } => {
-                child.ready = Some((client, pid));
+                let child = state.children.entry(run);
+                child.and_modify(|child| child.ready = Some((client, pid)));
                 let capabilities = server.result["capabilities"].as_object().cloned();
                 let capabilities = capabilities.unwrap_or_default();
                 state.unsaved |= self
                     .list_cache
-                    .set_capabilities(fingerprint(&spec), &capabilities);
-                self.listed(state, run, &spec, tools);
+                    .set_capabilities(fingerprint(spec), &capabilities);
+                self.listed(state, run, spec, tools);
             }
-            JobEvent::Relisted(tools) => self.listed(state, run, &spec, tools),
+            JobEvent::Relisted(tools) => self.listed(state, run, spec, tools),
             JobEvent::Ended(why) => {
                 tracing::info!(skill = %spec.name, why, "a skill has ended");
-                let tail = child.job.stderr_tail();
-                state.stderr_tails.insert(spec.name.clone(), tail);
-                state.children.remove(&run);
+                if let Some(child) = state.children.remove(&run) {
+                    let tail = child.job.stderr_tail();
+                    state.stderr_tails.insert(spec.name.clone(), tail);
+                }
                 self.step(state, Event::Exited(run, why));
                 self.wake.notify_one();
                 self.runs_left.send_replace(state.children.len());

@@ -107,6 +107,12 @@ enum Ticket {
     Leased { run: Run, deadline: Millis },
 }
 
+impl Ticket {
+    fn is_lease_on(&self, run: Run) -> bool {
+        matches!(self, Ticket::Leased { run: on, .. } if *on == run)
+    }
+}
+
 #[derive(Debug, Default)]
 pub struct Table {
     skills: BTreeMap<SkillName, Skill>,
@@ -114,9 +120,9 @@ pub struct Table {
     /// Runs that get no more calls, and the deadline of their open calls; `None`
     /// once they were told to stop.
     draining: BTreeMap<Run, Option<Millis>>,
-    leases: BTreeMap<Run, usize>,
     reload: Option<reload::Reload>,
     generation: u64,
+    /// The number of runs so far.
     runs: u64,
     closing: bool,
 }
@@ -130,7 +136,7 @@ impl Table {
             Event::Exited(run, why) => self.exited(now, run, why, &mut out),
             Event::Call(call, skill, deadline) => self.call(now, call, skill, deadline, &mut out),
             Event::Ended(call) => self.ended(call, &mut out),
-            Event::Reload(specs) => self.begin_reload(now, specs, &mut out),
+            Event::Reload(specs) => self.begin_reload(specs, &mut out),
             Event::Tick => self.tick(now, &mut out),
             Event::Shutdown => self.shutdown(&mut out),
         }
@@ -188,27 +194,13 @@ impl Table {
         if self.closing || self.skills.contains_key(&spec.name) {
             return;
         }
-        let name = spec.name.clone();
         let starts = spec.eager || tools.is_none();
-        self.skills.insert(name.clone(), Skill::new(spec, tools));
+        let mut skill = Skill::new(spec, tools);
         if starts {
-            self.start(&name, out);
+            skill.start(&mut self.runs, out);
         }
+        self.skills.insert(skill.spec.name.clone(), skill);
         out.push(Effect::Changed);
-    }
-
-    fn next_run(&mut self) -> Run {
-        self.runs += 1;
-        Run(self.runs)
-    }
-
-    fn start(&mut self, name: &SkillName, out: &mut Vec<Effect>) {
-        let run = self.next_run();
-        let Some(skill) = self.skills.get_mut(name) else {
-            return;
-        };
-        skill.state = State::Starting(run);
-        out.push(Effect::Start(run, skill.spec.clone()));
     }
 
     fn listed(&mut self, now: Millis, run: Run, tools: Arc<[Tool]>, out: &mut Vec<Effect>) {
@@ -229,29 +221,29 @@ impl Table {
     }
 
     fn grant_waiting(&mut self, name: &SkillName, run: Run, out: &mut Vec<Effect>) {
-        for call in self.waiting_for(name) {
-            let Some(ticket) = self.calls.get_mut(&call) else {
-                continue;
-            };
-            let (Ticket::Waiting { deadline, .. } | Ticket::Leased { deadline, .. }) = *ticket;
-            *ticket = Ticket::Leased { run, deadline };
-            *self.leases.entry(run).or_default() += 1;
-            out.push(Effect::Grant(call, run));
+        for (call, deadline) in self.waiting_for(name) {
+            self.grant(call, run, deadline, out);
         }
     }
 
-    /// The calls that wait for a skill, oldest first.
-    fn waiting_for(&self, name: &SkillName) -> Vec<Call> {
-        let waits =
-            |ticket: &Ticket| matches!(ticket, Ticket::Waiting { skill, .. } if skill == name);
-        let waiting = self.calls.iter().filter(|(_, ticket)| waits(ticket));
-        let mut waiting: Vec<Call> = waiting.map(|(call, _)| *call).collect();
+    fn grant(&mut self, call: Call, run: Run, deadline: Millis, out: &mut Vec<Effect>) {
+        self.calls.insert(call, Ticket::Leased { run, deadline });
+        out.push(Effect::Grant(call, run));
+    }
+
+    /// The calls that wait for a skill, oldest first, and their deadlines.
+    fn waiting_for(&self, name: &SkillName) -> Vec<(Call, Millis)> {
+        let waiting = self.calls.iter().filter_map(|(call, ticket)| match ticket {
+            Ticket::Waiting { skill, deadline } if skill == name => Some((*call, *deadline)),
+            _ => None,
+        });
+        let mut waiting: Vec<(Call, Millis)> = waiting.collect();
         waiting.sort();
         waiting
     }
 
     fn refuse_waiting(&mut self, name: &SkillName, why: &LeaseError, out: &mut Vec<Effect>) {
-        for call in self.waiting_for(name) {
+        for (call, _) in self.waiting_for(name) {
             self.calls.remove(&call);
             out.push(Effect::Refuse(call, why.clone()));
         }
@@ -260,9 +252,7 @@ impl Table {
     /// A run that ends loses its leases and tools in this step. The client has
     /// answered its calls by then.
     fn exited(&mut self, now: Millis, run: Run, why: String, out: &mut Vec<Effect>) {
-        self.leases.remove(&run);
-        self.calls
-            .retain(|_, ticket| !matches!(ticket, Ticket::Leased { run: on, .. } if *on == run));
+        self.calls.retain(|_, ticket| !ticket.is_lease_on(run));
         if self.draining.remove(&run).is_some() || self.incoming_exited(now, run, &why, out) {
             return;
         }
@@ -284,53 +274,34 @@ impl Table {
         deadline: Millis,
         out: &mut Vec<Effect>,
     ) {
-        let refusal = match self
-            .skills
-            .get(&name)
-            .map(|skill| (&skill.state, &skill.ended))
-        {
+        let refusal = match self.skills.get(&name) {
             _ if self.closing => LeaseError::Closing,
             None => LeaseError::Unknown,
-            Some((State::Running { run, .. }, _)) => {
-                let run = *run;
-                *self.leases.entry(run).or_default() += 1;
-                self.calls.insert(call, Ticket::Leased { run, deadline });
-                out.push(Effect::Grant(call, run));
-                return;
-            }
-            Some((State::Broken { .. } | State::Stopped, ended)) => {
-                LeaseError::Down(ended.clone().unwrap_or_default())
-            }
-            Some((State::Backoff { until }, ended)) if *until >= deadline => {
-                LeaseError::Down(ended.clone().unwrap_or_default())
-            }
-            Some(_) if deadline <= now => LeaseError::Late,
-            Some(_) if self.waiting_for(&name).len() >= limits::SKILL_WAITING_MAX => {
-                LeaseError::Crowded
-            }
-            Some((state, _)) => {
-                let starts = matches!(state, State::Pending);
-                let skill = name.clone();
-                self.calls.insert(call, Ticket::Waiting { skill, deadline });
-                if starts {
-                    self.start(&name, out);
+            Some(skill) => match skill.state {
+                State::Running { run, .. } => return self.grant(call, run, deadline, out),
+                State::Broken { .. } | State::Stopped => skill.down(),
+                State::Backoff { until } if until >= deadline => skill.down(),
+                _ if deadline <= now => LeaseError::Late,
+                _ if self.waiting_for(&name).len() >= limits::SKILL_WAITING_MAX => {
+                    LeaseError::Crowded
                 }
-                return;
-            }
+                _ => return self.wait(call, name, deadline, out),
+            },
         };
         out.push(Effect::Refuse(call, refusal));
     }
 
+    fn wait(&mut self, call: Call, name: SkillName, deadline: Millis, out: &mut Vec<Effect>) {
+        let is_pending = |skill: &&mut Skill| matches!(skill.state, State::Pending);
+        if let Some(skill) = self.skills.get_mut(&name).filter(is_pending) {
+            skill.start(&mut self.runs, out);
+        }
+        let skill = name;
+        self.calls.insert(call, Ticket::Waiting { skill, deadline });
+    }
+
     fn ended(&mut self, call: Call, out: &mut Vec<Effect>) {
-        let Some(Ticket::Leased { run, .. }) = self.calls.remove(&call) else {
-            return;
-        };
-        let Some(leases) = self.leases.get_mut(&run) else {
-            return;
-        };
-        *leases -= 1;
-        if *leases == 0 {
-            self.leases.remove(&run);
+        if let Some(Ticket::Leased { run, .. }) = self.calls.remove(&call) {
             self.stop_if_drained(run, out);
         }
     }
@@ -347,11 +318,9 @@ impl Table {
     }
 
     fn stop_if_drained(&mut self, run: Run, out: &mut Vec<Effect>) {
-        let drained = !self.leases.contains_key(&run);
-        if let Some(until) = self
-            .draining
-            .get_mut(&run)
-            .filter(|until| until.is_some() && drained)
+        let draining = self.draining.get_mut(&run);
+        if let Some(until) = draining.filter(|until| until.is_some())
+            && !self.calls.values().any(|ticket| ticket.is_lease_on(run))
         {
             *until = None;
             out.push(Effect::Stop(run));
@@ -375,16 +344,13 @@ impl Table {
             self.calls.remove(&call);
             out.push(Effect::Refuse(call, LeaseError::Late));
         }
-        let due = self.skills.values().filter(|skill| match skill.state {
-            State::Backoff { until } | State::Broken { until } => until <= now,
-            _ => false,
-        });
-        let due: Vec<SkillName> = due.map(|skill| skill.spec.name.clone()).collect();
-        for name in due {
-            if let Some(skill) = self.skills.get_mut(&name) {
+        for skill in self.skills.values_mut() {
+            if let State::Backoff { until } | State::Broken { until } = skill.state
+                && until <= now
+            {
                 skill.restarts += 1;
+                skill.start(&mut self.runs, out);
             }
-            self.start(&name, out);
         }
     }
 
@@ -442,6 +408,18 @@ impl Skill {
             ended: None,
             failures: 0,
         }
+    }
+
+    fn start(&mut self, runs: &mut u64, out: &mut Vec<Effect>) {
+        *runs += 1;
+        let run = Run(*runs);
+        self.state = State::Starting(run);
+        out.push(Effect::Start(run, self.spec.clone()));
+    }
+
+    /// The refusal of a call while it does not run.
+    fn down(&self) -> LeaseError {
+        LeaseError::Down(self.ended.clone().unwrap_or_default())
     }
 
     /// Schedules the next start after a run ended, and withdraws the tools.

@@ -6,7 +6,6 @@ use std::mem;
 use std::sync::Arc;
 
 use super::{Effect, LeaseError, Millis, NextSkill, Run, Skill, State, Table};
-use crate::limits;
 use crate::skills::client::Tool;
 use crate::skills::spec::SkillName;
 
@@ -46,12 +45,7 @@ impl Reload {
 }
 
 impl Table {
-    pub(super) fn begin_reload(
-        &mut self,
-        now: Millis,
-        specs: Vec<NextSkill>,
-        out: &mut Vec<Effect>,
-    ) {
+    pub(super) fn begin_reload(&mut self, specs: Vec<NextSkill>, out: &mut Vec<Effect>) {
         if self.closing || self.reload.is_some() {
             out.push(Effect::ReloadRefused);
             return;
@@ -74,9 +68,7 @@ impl Table {
             let starts = runs || spec.eager || tools.is_none();
             let mut skill = Skill::new(spec, tools);
             if starts {
-                let run = self.next_run();
-                skill.state = State::Starting(run);
-                out.push(Effect::Start(run, skill.spec.clone()));
+                skill.start(&mut self.runs, out);
             }
             incoming.insert(name, skill);
         }
@@ -88,7 +80,7 @@ impl Table {
             .cloned()
             .collect();
         self.reload = Some(Reload { incoming, outcome });
-        self.commit_if_ready(now, out);
+        self.commit_if_ready(out);
     }
 
     /// Whether the run belongs to the reload.
@@ -104,7 +96,7 @@ impl Table {
         };
         skill.state = State::Running { run, since: now };
         skill.tools = Some(tools.clone());
-        self.commit_if_ready(now, out);
+        self.commit_if_ready(out);
         true
     }
 
@@ -126,11 +118,11 @@ impl Table {
         skill.fail(now, why.to_owned());
         let name = skill.spec.name.clone();
         reload.outcome.failed.insert(name, why.to_owned());
-        self.commit_if_ready(now, out);
+        self.commit_if_ready(out);
         true
     }
 
-    fn commit_if_ready(&mut self, now: Millis, out: &mut Vec<Effect>) {
+    fn commit_if_ready(&mut self, out: &mut Vec<Effect>) {
         let starting = |skill: &Skill| matches!(skill.state, State::Starting(_));
         let ready = |reload: &mut Reload| !reload.incoming.values().any(starting);
         let Some(Reload {
@@ -160,26 +152,23 @@ impl Table {
             if let Some(run) = skill.state.run() {
                 self.drain(run, out);
             }
-            self.move_waiting(now, &name, out);
+            self.move_waiting(&name, out);
         }
         out.push(Effect::Changed);
         out.push(Effect::Reloaded(outcome));
     }
 
-    /// Moves calls that wait for a skill to the new skill of that name, if any.
-    fn move_waiting(&mut self, now: Millis, name: &SkillName, out: &mut Vec<Effect>) {
-        let Some(skill) = self.skills.get(name) else {
+    /// Moves calls that wait for a skill to the new skill of that name, if any. They
+    /// go on waiting where it failed to start, as it is started again soon.
+    fn move_waiting(&mut self, name: &SkillName, out: &mut Vec<Effect>) {
+        let waiting = self.waiting_for(name);
+        let Some(skill) = self.skills.get_mut(name) else {
             return self.refuse_waiting(name, &LeaseError::Unknown, out);
         };
         match skill.state {
             State::Running { run, .. } => self.grant_waiting(name, run, out),
-            State::Pending if !self.waiting_for(name).is_empty() => self.start(name, out),
-            State::Backoff { until } if until <= now + limits::SKILL_BACKOFF_MILLIS_MIN => {}
-            State::Pending | State::Starting(_) => {}
-            State::Backoff { .. } | State::Broken { .. } | State::Stopped => {
-                let why = skill.ended.clone().unwrap_or_default();
-                self.refuse_waiting(name, &LeaseError::Down(why), out);
-            }
+            State::Pending if !waiting.is_empty() => skill.start(&mut self.runs, out),
+            _ => {}
         }
     }
 }

@@ -4,3 +4,4 @@
 mod interleavings;
 mod processes;
 mod refusals;
+mod reloads;
