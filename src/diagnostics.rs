@@ -168,9 +168,26 @@ pub(crate) fn clip(text: &str, chars: usize) -> String {
     }
 }
 
+/// `1 memory`, `3 memories`.
+pub(crate) fn counted<N: From<u8> + PartialEq + fmt::Display>(
+    count: N,
+    one: &str,
+    many: &str,
+) -> String {
+    let unit = if count == N::from(1) { one } else { many };
+    format!("{count} {unit}")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_one_thing_is_singular() {
+        for (count, expected) in [(0, "0 memories"), (1, "1 memory"), (2, "2 memories")] {
+            assert_eq!(counted::<usize>(count, "memory", "memories"), expected);
+        }
+    }
 
     #[test]
     fn near_names_are_found_and_far_ones_are_not() {

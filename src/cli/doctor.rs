@@ -195,7 +195,7 @@ mod tests {
     use crate::secret::Secret;
 
     #[test]
-    fn it_is_told_who_writes_answers_and_never_the_key() {
+    fn answers_name_their_author_and_never_the_key() {
         let said = |synthesis, key: Option<Option<&str>>| {
             let endpoint = key.map(|value| EndpointSettings {
                 url: "https://a.example/v1".into(),

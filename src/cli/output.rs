@@ -11,11 +11,11 @@ use comfy_table::{ColumnConstraint, ContentArrangement, Row, Table, presets};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde_json::{Value, json};
 
-use crate::diagnostics::Diagnostic;
+use crate::diagnostics::{Diagnostic, counted};
 use crate::failure::{Failure, Kind};
 use crate::printable;
 
-/// Columns assumed where no terminal tells its own.
+/// Columns assumed where no terminal gives its own.
 const COLUMNS_DEFAULT: usize = 100;
 /// Wider lines are hard to read.
 const COLUMNS_WIDE: usize = 120;
@@ -304,16 +304,6 @@ fn style(template: &str) -> ProgressStyle {
     ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar())
 }
 
-/// `1 memory`, `3 memories`.
-pub(super) fn counted<N: From<u8> + PartialEq + fmt::Display>(
-    count: N,
-    one: &str,
-    many: &str,
-) -> String {
-    let unit = if count == N::from(1) { one } else { many };
-    format!("{count} {unit}")
-}
-
 /// Columns that `text` fills: East Asian wide characters and emoji take two.
 pub(super) fn display_width(text: &str) -> usize {
     console::measure_text_width(text)
@@ -345,13 +335,6 @@ mod tests {
     }
 
     #[test]
-    fn only_one_thing_is_singular() {
-        for (count, expected) in [(0, "0 memories"), (1, "1 memory"), (2, "2 memories")] {
-            assert_eq!(counted::<usize>(count, "memory", "memories"), expected);
-        }
-    }
-
-    #[test]
     fn only_own_colors_reach_a_terminal() {
         let mut output = Output {
             json: false,
@@ -377,7 +360,7 @@ mod tests {
     }
 
     #[test]
-    fn a_failure_is_told_with_place_and_next_step() {
+    fn failure_shows_place_and_next_step() {
         let failure = Failure::invalid("/importance", "7 is more than 1").hint("use 0 to 1");
         assert_eq!(
             error_text("", &failure),
@@ -386,7 +369,7 @@ mod tests {
     }
 
     #[test]
-    fn the_context_of_a_failure_is_told_before_it() {
+    fn context_of_a_failure_comes_first() {
         let failure = Failure::invalid("", "7 is more than 1");
         let error = anyhow::Error::from(failure).context("line 3");
         assert_eq!(context_of(&error), "line 3: ");

@@ -1,5 +1,5 @@
-//! `mimo` and `mimo serve`: MCP on stdin and stdout, and what a person who
-//! started it by hand is told instead.
+//! `mimo` and `mimo serve`: MCP on stdin and stdout, or a notice for a person who
+//! starts it by hand.
 
 use std::io::{self, Write};
 use std::path::Path;
@@ -25,7 +25,7 @@ Examples:
   mimo serve --project website     memories of one project
   printf '%s\\n' '{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"tools/list\"}' | mimo serve
 
-It ends when stdin ends, and finishes the calls that were asked until then.")]
+It ends when stdin ends, after answering the calls that it has read.")]
 pub(super) struct Arguments {
     /// Serve the tools that tests of the protocol call, and nothing else
     #[arg(long, hide = true)]
@@ -71,34 +71,34 @@ fn die_at(moment: u64) -> JournalHook {
     })
 }
 
-/// What `mimo` alone says to a person.
+/// The output of `mimo` without arguments on a terminal.
 pub(super) fn print_welcome(output: &Output) -> Result<()> {
     output.print(
         "\
-Mimo remembers for your AI client. The client starts it and speaks to it;
+Mimo gives your AI client a memory. The client starts Mimo when it needs it;
 you need not keep it running.
 
   mimo demo                see it work, on a temporary folder
   mimo setup               add it to your client
   mimo tools               what clients can call
   mimo call TOOL JSON      call one of them yourself
-  mimo serve               speak MCP here, by hand
+  mimo serve               speak MCP on this terminal
   mimo --help              everything else
 ",
     )
 }
 
-/// What `mimo serve` on a terminal says before it serves.
+/// Explains `mimo serve` on a terminal before it serves.
 pub(super) fn print_terminal_notice(environment: &Environment) {
     let entry = client_entry(environment.executable.as_deref());
     let text = format!(
         "\
-Mimo reads MCP requests, one JSON document a line, and ends with Ctrl-D.
-A client usually starts it; its settings then hold:
+Mimo reads MCP requests here, one JSON document a line, until Ctrl-D.
+Usually a client starts it, with this in its settings:
 {entry}
 "
     );
-    // A terminal that has gone away is met again when serving begins.
+    // If the terminal is gone, serving fails next.
     let _ = io::stderr().write_all(text.as_bytes());
 }
 

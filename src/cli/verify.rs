@@ -7,9 +7,10 @@ use anyhow::Result;
 use serde_json::{Value, json};
 
 use super::backup;
-use super::output::{Exit, Output, Progress, Text, counted};
+use super::output::{Exit, Output, Progress, Text};
 use crate::app;
 use crate::config::Config;
+use crate::diagnostics::counted;
 use crate::failure::{Failure, Kind};
 use crate::printable;
 use crate::store::Store;

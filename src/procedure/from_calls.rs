@@ -8,6 +8,7 @@ use serde_json::{Map, Value, json};
 
 use super::secrets::is_redacted;
 use super::template::{RESERVED_NAMES, is_template};
+use crate::diagnostics::counted;
 use crate::failure::{Failure, Kind};
 use crate::limits;
 use crate::store::procedure::RecordedCall;
@@ -66,7 +67,7 @@ pub(super) fn definition(ids: &[String], calls: &[RecordedCall]) -> Result<Value
     Ok(json!({
         "name": format!("recorded-{}", if short.is_empty() { "calls" } else { &short }),
         "version": "1.0.0",
-        "description": format!("Recorded from {} calls of {}", calls.len(), tools[..period].join(", ")),
+        "description": format!("Recorded from {} of {}", counted(calls.len(), "call", "calls"), tools[..period].join(", ")),
         "initial_state": state_name(0, tools[0]),
         "context_schema": variables.schema(),
         "states": states,

@@ -10,7 +10,7 @@ use jsonschema::{ValidationError, Validator};
 use serde_json::{Map, Value, json};
 
 use super::Arguments;
-use crate::diagnostics::{clip, did_you_mean, nearest};
+use crate::diagnostics::{clip, counted, did_you_mean, nearest};
 use crate::failure::{Failure, Kind, json_kind};
 use crate::limits::SCHEMA_ERRORS_MAX;
 
@@ -259,19 +259,35 @@ fn reason(error: &ValidationError<'_>) -> String {
         ValidationErrorKind::ExclusiveMaximum { limit } => {
             format!("{what} must be less than {limit}, not {}", short(got))
         }
-        ValidationErrorKind::MinItems { limit } => format!("{what} needs at least {limit} items"),
-        ValidationErrorKind::MaxItems { limit } => format!("{what} takes at most {limit} items"),
+        ValidationErrorKind::MinItems { limit } => {
+            format!("{what} needs at least {}", counted(*limit, "item", "items"))
+        }
+        ValidationErrorKind::MaxItems { limit } => {
+            format!("{what} takes at most {}", counted(*limit, "item", "items"))
+        }
         ValidationErrorKind::MinLength { limit } => {
-            format!("{what} needs at least {limit} characters")
+            format!(
+                "{what} needs at least {}",
+                counted(*limit, "character", "characters")
+            )
         }
         ValidationErrorKind::MaxLength { limit } => {
-            format!("{what} takes at most {limit} characters")
+            format!(
+                "{what} takes at most {}",
+                counted(*limit, "character", "characters")
+            )
         }
         ValidationErrorKind::MinProperties { limit } => {
-            format!("{what} needs at least {limit} properties")
+            format!(
+                "{what} needs at least {}",
+                counted(*limit, "property", "properties")
+            )
         }
         ValidationErrorKind::MaxProperties { limit } => {
-            format!("{what} takes at most {limit} properties")
+            format!(
+                "{what} takes at most {}",
+                counted(*limit, "property", "properties")
+            )
         }
         ValidationErrorKind::UniqueItems => format!("the items of {what} must all differ"),
         ValidationErrorKind::Pattern { pattern } => {

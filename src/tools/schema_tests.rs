@@ -48,7 +48,7 @@ fn every_error_has_a_path_a_reason_and_a_correct_call() {
         (
             json!({"kind":"a","ids":[]}),
             "/ids",
-            r#""ids" needs at least 1 items"#,
+            r#""ids" needs at least 1 item"#,
         ),
         (
             json!({"kind":"a","rate":0}),

@@ -19,39 +19,45 @@ pub(super) type Step = (
 );
 
 pub(super) const STEPS: [Step; 14] = [
-    ("A client starts Mimo and says hello", connect),
-    ("It stores what it learned, in one transaction", store),
+    ("A client starts Mimo and connects", connect),
+    ("It stores what it learned in one transaction", store),
     (
-        "Later it asks in other words: no word is shared",
+        "A question finds a memory that shares no word with it",
         by_meaning,
     ),
-    ("A code is found by its letters", by_keyword),
-    ("So is Japanese", in_japanese),
+    ("An error code finds the memory that names it", by_keyword),
     (
-        "A decision changes; what was believed before stays known",
+        "A question in Japanese finds a Japanese memory",
+        in_japanese,
+    ),
+    (
+        "A decision changes, and its earlier version stays on record",
         correct,
     ),
-    ("The same statement again is no second memory", merge),
-    ("Forgetting can be undone", forget),
     (
-        "Relations told in passing answer what nobody said: three hops",
+        "Storing the same statement again adds no second memory",
+        merge,
+    ),
+    ("A forgotten memory can be restored", forget),
+    (
+        "Three stored relations answer a question that none answers alone",
         relate,
     ),
-    ("A mistake changes nothing and is explained", mistake),
+    ("A wrong argument is explained and changes nothing", mistake),
     (
-        "A procedure runs without a model; where it fails, it is undone",
+        "A procedure runs without a model and undoes its steps on failure",
         procedure,
     ),
     (
-        "Another server's tools run in a sandbox, behind the same door",
+        "Another server runs in a sandbox, and Mimo serves its tools",
         run_skill,
     ),
     (
-        "Killed in the middle of its work, it loses nothing it acknowledged",
+        "Killed while storing, Mimo loses nothing that it acknowledged",
         kill,
     ),
     (
-        "One question needs all of it: each part is answered with its source",
+        "One question draws on every store, and each part cites its source",
         ask,
     ),
 ];

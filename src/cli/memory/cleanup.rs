@@ -6,9 +6,10 @@ use anyhow::Result;
 use serde_json::json;
 
 use crate::app;
-use crate::cli::output::{Output, Progress, counted, truncate};
+use crate::cli::output::{Output, Progress, truncate};
 use crate::clock::Clock;
 use crate::config::{Config, RetentionSettings};
+use crate::diagnostics::counted;
 use crate::memory::Memories;
 
 /// Memories of each kind that a dry run shows to a person.

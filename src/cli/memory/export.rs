@@ -9,9 +9,10 @@ use serde_json::json;
 
 use crate::app;
 use crate::cli::files::{ExportWriter, export_projects};
-use crate::cli::output::{Output, counted};
+use crate::cli::output::Output;
 use crate::clock::Clock;
 use crate::config::Config;
+use crate::diagnostics::counted;
 use crate::failure::{Failure, Kind};
 use crate::printable;
 use crate::store::ProjectSet;

@@ -6,9 +6,10 @@ use anyhow::Result;
 use serde_json::{Value, json};
 
 use crate::app;
-use crate::cli::output::{Exit, Output, Progress, counted};
+use crate::cli::output::{Exit, Output, Progress};
 use crate::clock::{Clock, Timestamp};
 use crate::config::Config;
+use crate::diagnostics::counted;
 use crate::failure::{Failure, Kind};
 use crate::memory::inventory::MemoryId;
 use crate::memory::moment::{self, Edge};

@@ -7,9 +7,10 @@ use anyhow::Result;
 use serde_json::{Value, json};
 
 use crate::app;
-use crate::cli::output::{Output, counted};
+use crate::cli::output::Output;
 use crate::clock::Clock;
 use crate::config::Config;
+use crate::diagnostics::counted;
 use crate::memory::inventory::{Group, Inventory};
 use crate::memory::retention::Run;
 use crate::printable;

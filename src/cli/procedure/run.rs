@@ -11,6 +11,7 @@ use tokio::time::Instant;
 
 use crate::caller::Grants;
 use crate::cli::output::{Exit, Output, truncate};
+use crate::diagnostics::counted;
 use crate::failure::{Failure, Kind};
 use crate::limits;
 use crate::printable;
@@ -260,7 +261,10 @@ pub(super) async fn history(
         let of = |key: &str| each[key].as_str().unwrap_or_default().to_owned();
         let how = match each.get("error") {
             Some(error) => format!("{}: {}", error["kind"], error["message"]),
-            None => format!("{} bytes", each["result_bytes"]),
+            None => match each["result_bytes"].as_u64() {
+                Some(bytes) => counted(bytes, "byte", "bytes"),
+                None => "no result yet".to_owned(),
+            },
         };
         let line = format!(
             "{:>4} {}  {} {}  {how}",

@@ -17,7 +17,7 @@ struct Row {
     client: Client,
     file: PathBuf,
     state: &'static str,
-    /// What stands there, or why that cannot be told.
+    /// What its entry starts, or what is wrong with the file.
     why: String,
     found: Option<FoundEntry>,
 }
@@ -31,7 +31,7 @@ pub(super) fn run(environment: &Environment, output: &Output) -> Result<()> {
         }
         let folder = environment.current_folder.as_deref();
         let project = folder.and_then(|folder| client.settings_of_project(folder));
-        // Only where there is something to tell.
+        // A project without the file needs no row.
         if let Some(file) = project.filter(|file| file.exists()) {
             let known = rows.iter().any(|row| row.file == file);
             rows.extend((!known).then(|| row(client, file, environment)));

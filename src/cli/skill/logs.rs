@@ -12,8 +12,9 @@ use nix::poll::{PollFd, PollFlags, poll};
 use serde_json::json;
 
 use super::refusals::report_refusals;
-use crate::cli::output::{Exit, Output, counted};
+use crate::cli::output::{Exit, Output};
 use crate::config::Config;
+use crate::diagnostics::counted;
 use crate::failure::{Failure, Kind};
 use crate::limits;
 use crate::printable;

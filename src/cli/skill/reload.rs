@@ -24,10 +24,10 @@ Examples:
   mimo skill reload
   mimo skill reload --json | jq '.mimos[] | {pid, started, replaced, failed}'
 
-Running Mimos load skills.json by themselves when it changes; this tells what
-came of it, and takes programs that were installed meanwhile. Nothing is
-stopped unless the whole file is right. The exit code is 1 where a Mimo did not
-do it, or a skill did not start.")]
+Running Mimos load skills.json by themselves when it changes; this reports the
+outcome, and finds programs that were installed since. Nothing is stopped unless
+the whole file is valid. The exit code is 1 if a Mimo did not reload or a skill
+did not start.")]
 pub(super) struct Arguments {}
 
 pub(super) fn run(config: &Config, clock: &dyn Clock, output: &Output) -> Result<()> {
