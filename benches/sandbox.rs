@@ -132,6 +132,7 @@ mod linux {
             name: SkillName::new("true").expect("a name"),
             identity: Default::default(),
             program: PROGRAM.into(),
+            package: None,
             arguments: Vec::new(),
             environment: Default::default(),
             secrets: Default::default(),

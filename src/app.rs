@@ -29,6 +29,7 @@ use crate::registry::tool_cache::ToolCache;
 use crate::registry::{DownstreamClient, FirstUse, ManifestProblem, Parts, Registry, SkillName};
 use crate::server::{self, Hub, Server};
 use crate::skills::client::NoClient;
+use crate::skills::install::{Installer, PACKAGES};
 use crate::skills::logs::Logs;
 use crate::skills::record::Records;
 use crate::skills::rules::Rules;
@@ -68,6 +69,9 @@ pub(crate) struct App {
     clock: Arc<dyn Clock>,
 }
 
+/// The same program even when its file is replaced while it runs.
+const OURSELVES: &str = "/proc/self/exe";
+
 /// Runs `work` to completion on a current-thread runtime, which has the lowest
 /// latency over stdio. Blocking work (encoding a text) has a few threads of its own.
 pub(crate) fn run<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
@@ -77,6 +81,12 @@ pub(crate) fn run<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T
         .build()
         .map_err(Failure::internal)?
         .block_on(work)
+}
+
+/// Installs the packages of skills as a serving Mimo does.
+pub(crate) fn installer(config: &Config) -> Installer {
+    let packages = config.data_folder.join(PACKAGES);
+    Installer::new(OURSELVES.into(), packages, config.skills.home.clone())
 }
 
 /// The store of these settings. The first call opens it and returns any error:
@@ -131,6 +141,7 @@ pub(crate) fn skill_rules(config: &Config) -> Rules {
         temporary: settings.temporary.clone(),
         secrets: settings.secrets.clone(),
         inherited: settings.inherited.clone(),
+        fetching: settings.fetching.clone(),
         home: settings.home.clone(),
         protected: vec![
             config.config_folder.clone(),
@@ -359,17 +370,20 @@ fn skills(
 ) -> (Arc<Registry>, Skills, Reloading) {
     let (source, problem) = (reload::source(config), ManifestProblem::default());
     let specs = match source.load() {
-        Ok(manifest) => manifest.enabled(),
+        Ok(manifest) => {
+            problem.set(source.refused_entries(&manifest));
+            manifest.enabled()
+        }
         Err(refusals) => {
             problem.set(Some(source.problem(&refusals)));
             Vec::new()
         }
     };
     let launcher = Arc::new(SandboxLauncher::new(
-        // The same program even when the file is replaced while it runs.
-        "/proc/self/exe".into(),
+        OURSELVES.into(),
         Records::below(&config.data_folder),
         config.skills.strict,
+        installer(config),
         Logs::in_folder(config.skill_log_folder(), clock.clone()),
     ));
     let parts = Parts {
@@ -380,9 +394,9 @@ fn skills(
         first_use: first_use(config),
     };
     let registry = Arc::new(Registry::start(parts, specs));
-    let sandbox = Arc::new(move |skill: &SkillName| launcher.report(skill));
+    let details = Arc::new(move |skill: &SkillName| launcher.details(skill));
     let reloading = Reloading::new(config, registry.clone(), source, problem.clone());
-    let skills = Skills::new(registry.clone(), embedder, clock, sandbox, problem);
+    let skills = Skills::new(registry.clone(), embedder, clock, details, problem);
     (registry, skills, reloading)
 }
 

@@ -6,6 +6,7 @@ mod environment;
 mod file;
 mod memory;
 mod private;
+mod programs;
 mod skills;
 mod values;
 

@@ -124,8 +124,8 @@ pub const SKILL_MEMORY_MB_DEFAULT: u64 = 512;
 pub const SKILL_CPU_SECONDS_DEFAULT: u64 = 3600;
 /// Processes and threads of a skill.
 pub const SKILL_PROCESSES_DEFAULT: u64 = 128;
-/// Open files of each of its processes.
-pub const SKILL_OPEN_FILES_DEFAULT: u64 = 256;
+/// Open files of each of its processes. chrome-devtools-mcp needs more than 256.
+pub const SKILL_OPEN_FILES_DEFAULT: u64 = 384;
 /// All files in its private folder, which includes npm's cache of a large server.
 pub const SKILL_DISK_MB_DEFAULT: u64 = 2048;
 /// One file it writes.
@@ -270,6 +270,29 @@ pub(crate) const SANDBOX_WATCH_MILLIS_MAX: u64 = 250;
 pub(crate) const SANDBOX_WATCH_NEAR_MILLIS_MAX: u64 = 50;
 /// The share of the bound that counts as near.
 pub(crate) const SANDBOX_NEAR_PERCENT: u64 = 60;
+/// Installs of packages at the same time.
+pub(crate) const INSTALLS_AT_A_TIME_MAX: usize = 2;
+/// Starts of skills at the same time, from the launch to the answer to `initialize`.
+pub(crate) const STARTS_AT_A_TIME_MAX: usize = 4;
+/// One install with all its steps.
+pub(crate) const INSTALL_SECONDS_MAX: u64 = 600;
+/// The trial start after an install.
+pub(crate) const INSTALL_TRIAL_SECONDS_MAX: u64 = 10;
+pub(crate) const INSTALL_MEMORY_MB_MAX: u64 = 2_048;
+pub(crate) const INSTALL_PROCESSES_MAX: u64 = 256;
+pub(crate) const INSTALL_OPEN_FILES_MAX: u64 = 4_096;
+/// The tree and the package manager's cache together.
+pub(crate) const INSTALL_DISK_MB_MAX: u64 = 4_096;
+/// What a step prints to one pipe.
+pub(crate) const INSTALL_OUTPUT_BYTES_MAX: u64 = 4 * 1024 * 1024;
+/// A line of a package manager in a message.
+pub(crate) const INSTALL_LINE_CHARS_MAX: usize = 200;
+/// The account's settings for npm.
+pub(crate) const INSTALL_SETTINGS_BYTES_MAX: usize = 64 * 1024;
+/// From the release of a package to the newest dependencies that it is installed
+/// with, where those of today break it: thirty days.
+pub(crate) const INSTALL_AS_OF_SECONDS: i64 = 30 * 24 * 60 * 60;
+
 /// Links that the path of a granted file may lead through.
 pub(crate) const SANDBOX_LINKS_MAX: usize = 40;
 /// Inotify instances of a skill; the account's are few.

@@ -1,6 +1,7 @@
 //! How commands print: stdout for what was asked, stderr for what went wrong,
 //! colors and columns only where a person looks.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::io::{self, IsTerminal, Write};
 use std::path::Path;
@@ -288,7 +289,7 @@ impl Progress {
     }
 
     /// Names the part that is under way, where nothing is counted.
-    pub(super) fn name(&self, part: &'static str) {
+    pub(super) fn name(&self, part: impl Into<Cow<'static, str>>) {
         self.0.set_style(style("{prefix}: {msg}"));
         self.0.set_message(part);
     }

@@ -4,6 +4,7 @@
 mod approve;
 mod check;
 mod edit;
+mod install;
 mod logs;
 mod refusals;
 mod reload;
@@ -23,6 +24,7 @@ Examples:
   mimo skill list                      what each skill may do
   mimo skill check ~/mcp.json          would these servers be taken? every mistake, with its fix
   mimo skill remove memory
+  mimo skill update                    install newer versions, where there are any
   mimo skill approve memory            what has changed in its tools? approve it
   mimo skill logs memory --follow      what does it say?
   mimo skill reload                    have running Mimos load the file now")]
@@ -41,6 +43,8 @@ enum Verb {
     Add(edit::AddArguments),
     /// Remove a skill from skills.json
     Remove(edit::RemoveArguments),
+    /// Install the newest versions of what npx and uvx skills run
+    Update(install::UpdateArguments),
     /// Show tools that are new or not what was approved, and approve them
     Approve(approve::Arguments),
     /// Show what skills wrote to stderr, and when they ran
@@ -63,6 +67,7 @@ pub(super) fn run(
         Verb::Check(arguments) => check::run(&arguments, config, layers, output),
         Verb::Add(arguments) => edit::add(&arguments, config, output),
         Verb::Remove(arguments) => edit::remove(&arguments, config, output),
+        Verb::Update(arguments) => install::update(&arguments, config, output),
         Verb::Approve(arguments) => approve::run(&arguments, config, clock, output),
         Verb::Logs(arguments) => logs::run(&arguments, config, output),
         Verb::Reload(_) => reload::run(config, clock, output),

@@ -11,7 +11,7 @@ use crate::failure::Failure;
 use crate::secret::Secret;
 
 /// The variables that are read, besides approved secrets and the endpoint's key.
-pub(crate) const VARIABLES: [&str; 15] = [
+pub(crate) const VARIABLES: [&str; 29] = [
     "MIMO_CONFIG_DIR",
     "MIMO_DATA_DIR",
     "MIMO_PROJECT",
@@ -25,6 +25,20 @@ pub(crate) const VARIABLES: [&str; 15] = [
     "LC_ALL",
     "TZ",
     "NODE_EXTRA_CA_CERTS",
+    "SSL_CERT_FILE",
+    "SSL_CERT_DIR",
+    "REQUESTS_CA_BUNDLE",
+    "HTTP_PROXY",
+    "HTTPS_PROXY",
+    "ALL_PROXY",
+    "NO_PROXY",
+    "http_proxy",
+    "https_proxy",
+    "all_proxy",
+    "no_proxy",
+    "UV_DEFAULT_INDEX",
+    "UV_INDEX_URL",
+    "UV_EXTRA_INDEX_URL",
     "npm_config_registry",
     "NO_COLOR",
 ];

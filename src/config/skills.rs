@@ -5,24 +5,43 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use super::environment::Environment;
+use super::programs;
 use super::values::absolute;
 use crate::failure::Failure;
 use crate::secret::Secret;
 
 /// Commands that run where nobody settled otherwise.
-const COMMANDS: [&str; 2] = ["npx", "docker"];
+const COMMANDS: [&str; 3] = ["npx", "uvx", "docker"];
 /// Where programs are looked for before the operator's own folders.
 const PATH: [&str; 3] = ["/usr/local/bin", "/usr/bin", "/bin"];
 /// The default list of variables that `${VAR}` may name.
 const SECRETS: [&str; 2] = ["EXA_API_KEY", "GITHUB_TOKEN"];
 /// Handed on to every skill, where set: the locale, and where and by whose word
 /// packages are fetched on this machine, which no manifest may say.
-const INHERITED: [&str; 5] = [
+const INHERITED: [&str; 8] = [
     "LANG",
     "LC_ALL",
     "TZ",
     "NODE_EXTRA_CA_CERTS",
+    "SSL_CERT_FILE",
+    "SSL_CERT_DIR",
+    "REQUESTS_CA_BUNDLE",
     "npm_config_registry",
+];
+/// Handed on to installs only, since they may hold passwords: how to reach the
+/// registries.
+const FETCHING: [&str; 11] = [
+    "HTTP_PROXY",
+    "HTTPS_PROXY",
+    "ALL_PROXY",
+    "NO_PROXY",
+    "http_proxy",
+    "https_proxy",
+    "all_proxy",
+    "no_proxy",
+    "UV_DEFAULT_INDEX",
+    "UV_INDEX_URL",
+    "UV_EXTRA_INDEX_URL",
 ];
 
 /// The keys of `[skills]` in the file.
@@ -64,6 +83,8 @@ pub(crate) struct SkillSettings {
     pub(crate) ask_first: bool,
     /// What every skill's environment takes over from Mimo's own.
     pub(crate) inherited: BTreeMap<String, String>,
+    /// What installs take over besides.
+    pub(crate) fetching: BTreeMap<String, String>,
     /// The account's own folder, for `~/`.
     pub(crate) home: Option<PathBuf>,
     /// Folders for what may vanish.
@@ -79,12 +100,15 @@ pub(super) fn resolve(
         Some(path) => absolute("SKILLS_PATH", Path::new(path))?,
         None => config_folder.join("skills.json"),
     };
-    let mut inherited = BTreeMap::new();
-    for name in INHERITED {
-        if let Some(value) = environment.text(name)? {
-            inherited.insert(name.to_owned(), value);
+    let set = |names: &[&str]| -> Result<BTreeMap<String, String>, Failure> {
+        let mut set = BTreeMap::new();
+        for name in names {
+            if let Some(value) = environment.text(name)? {
+                set.insert((*name).to_owned(), value);
+            }
         }
-    }
+        Ok(set)
+    };
     let fixed = PATH.iter().map(PathBuf::from);
     let mut temporary = ["/tmp", "/var/tmp", "/dev/shm"].map(PathBuf::from).to_vec();
     temporary.push(environment.temporary_folder.clone());
@@ -93,6 +117,7 @@ pub(super) fn resolve(
         manifest,
         path: fixed
             .chain(keys.path.into_iter().map(PathBuf::from))
+            .chain(programs::folders(environment.home_folder.as_deref()))
             .collect(),
         secrets: keys
             .secrets
@@ -102,7 +127,8 @@ pub(super) fn resolve(
         commands: keys.commands,
         strict: keys.strict,
         ask_first: keys.first_sight.as_deref() == Some("ask"),
-        inherited,
+        inherited: set(&INHERITED)?,
+        fetching: set(&FETCHING)?,
         home: environment.home_folder.clone(),
         temporary,
     })

@@ -173,12 +173,12 @@ impl Reloader {
         })
     }
 
-    /// Loads the manifest and, if all of it is valid, replaces the skills.
+    /// Loads the manifest and replaces the skills by those of its valid entries.
     async fn load_manifest(&self) -> Result<ReloadOutcome, Failure> {
         let source = self.source.clone();
         let loaded = tokio::task::spawn_blocking(move || source.load()).await;
-        let specs = match loaded.map_err(Failure::internal)? {
-            Ok(manifest) => manifest.enabled(),
+        let manifest = match loaded.map_err(Failure::internal)? {
+            Ok(manifest) => manifest,
             Err(refusals) => {
                 let problem = self.source.problem(&refusals);
                 self.problem.set(Some(problem.clone()));
@@ -186,8 +186,15 @@ impl Reloader {
                     .hint("the skills stay as they are; correct the file"));
             }
         };
+        let mut specs = manifest.enabled();
+        // A refused entry does not stop what ran before it was changed.
+        let refused = manifest
+            .refused
+            .iter()
+            .filter_map(|entry| entry.name.as_ref());
+        specs.extend(refused.filter_map(|name| self.registry.0.spec(name)));
         let outcome = self.registry.reload(specs).await?;
-        self.problem.set(None);
+        self.problem.set(self.source.refused_entries(&manifest));
         Ok(outcome)
     }
 

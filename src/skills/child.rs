@@ -9,6 +9,12 @@ use super::spec::{SkillName, SkillSpec};
 use crate::failure::Failure;
 
 pub trait ChildLauncher: Send + Sync {
+    /// Fetches what `spec` needs before it can be launched; not part of a start's
+    /// time.
+    fn prepare(&self, _spec: &SkillSpec) -> BoxFuture<'static, Result<(), Failure>> {
+        Box::pin(std::future::ready(Ok(())))
+    }
+
     fn launch(&self, spec: &SkillSpec) -> BoxFuture<'static, Result<Child, Failure>>;
 
     /// The log for the stderr of the next child of `skill`, if one is kept.

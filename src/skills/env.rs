@@ -226,7 +226,15 @@ fn expand(value: &str, rules: &Rules) -> Result<String, Refusal> {
                 "write ${NAME}, for example ${GITHUB_TOKEN}",
             ));
         };
-        out.push_str(secret(name, rules)?);
+        // `${env:NAME}` is another client's form.
+        let name = name.strip_prefix("env:").unwrap_or(name);
+        match name.split_once(":-") {
+            Some((name, default)) => {
+                let set = rules.secrets.get(name).is_some_and(Option::is_some);
+                out.push_str(if set { secret(name, rules)? } else { default });
+            }
+            None => out.push_str(secret(name, rules)?),
+        }
         rest = after;
     }
     out.push_str(rest);

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use futures::FutureExt;
 use tokio::io::{AsyncRead, AsyncReadExt};
+use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 
@@ -103,10 +104,20 @@ async fn live(
     sinks: &StderrSinks,
     on_event: &(impl Fn(JobEvent) + Send + Sync),
 ) -> String {
-    let child = tokio::select! {
+    static STARTS: Semaphore = Semaphore::const_new(limits::STARTS_AT_A_TIME_MAX);
+    let begin = async {
+        launcher.prepare(spec).await?;
+        let start = STARTS.acquire().await.map_err(Failure::internal)?;
+        Ok::<_, Failure>((launcher.launch(spec).await?, start))
+    };
+    let begun = tokio::select! {
         biased;
         () = stop.cancelled() => return "it was stopped before it began".to_owned(),
-        child = launcher.launch(spec) => child,
+        begun = begin => begun,
+    };
+    let (child, start) = match begun {
+        Ok(begun) => begun,
+        Err(failure) => return failure.to_string(),
     };
     let Child {
         pid,
@@ -115,10 +126,7 @@ async fn live(
         errors,
         mut exit,
         mut control,
-    } = match child {
-        Ok(child) => child,
-        Err(failure) => return failure.to_string(),
-    };
+    } = child;
     if let Some(log) = &sinks.log {
         log.started(pid);
     }
@@ -126,10 +134,10 @@ async fn live(
     let stderr = tokio::spawn(read_stderr(errors, redaction, sinks.clone()));
     let client = SkillClient::open(spec, input, output, downstream);
     let ended = tokio::select! {
-        biased;
-        () = stop.cancelled() => Err("it was stopped".to_owned()),
-        how = &mut exit => Ok(how),
-        why = serve(spec, &client, pid, on_event) => Err(why),
+            biased;
+            () = stop.cancelled() => Err("it was stopped".to_owned()),
+            how = &mut exit => Ok(how),
+        why = serve(spec, &client, pid, start, on_event) => Err(why),
         () = client.closed() => Err("it closed its pipes".to_owned()),
         () = client.hung() => {
             let count = limits::SKILL_SILENT_TIMEOUTS_MAX;
@@ -165,6 +173,7 @@ async fn serve(
     spec: &SkillSpec,
     client: &SkillClient,
     pid: u32,
+    start: SemaphorePermit<'static>,
     on_event: &(impl Fn(JobEvent) + Send + Sync),
 ) -> String {
     let limit = spec.timeouts.initialize;
@@ -176,10 +185,17 @@ async fn serve(
         };
         Ok::<_, Failure>((server, tools))
     });
-    let (server, tools) = match ready.await {
+    let ready = ready.await;
+    drop(start);
+    let (server, tools) = match ready {
         Ok(Ok(ready)) => ready,
         Ok(Err(failure)) => return failure.message,
-        Err(_) => return format!("it was not ready within {} ms", limit.as_millis()),
+        Err(_) => {
+            return format!(
+                "it was not ready within {} ms; timeouts.initialize_s in its entry gives it longer",
+                limit.as_millis()
+            );
+        }
     };
     on_event(JobEvent::Listed {
         client: client.clone(),

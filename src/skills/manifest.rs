@@ -1,11 +1,15 @@
-//! Reads `skills.json` into checked skills, or reports everything that is wrong
-//! with it, each with its place, reason and fix. Starts nothing.
+//! Reads `skills.json` into checked skills. A file that is not a manifest is refused
+//! whole; an entry that cannot be taken is refused alone, with its place, reason and
+//! fix, and the others run. Starts nothing.
 
+mod clients;
 pub(crate) mod document;
 pub(crate) mod edit;
 mod entry;
 pub(crate) mod file;
 mod folders;
+mod grants;
+mod names;
 mod shape;
 pub(crate) mod source;
 
@@ -17,11 +21,24 @@ use crate::skills::rules::Rules;
 use crate::skills::spec::{SkillName, SkillSpec};
 use document::Node;
 
-/// A manifest that passed all checks.
+/// A manifest whose entries were checked.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Manifest {
     /// In the order of the file.
     pub skills: Vec<Skill>,
+    /// Entries that cannot be taken.
+    pub refused: Vec<RefusedEntry>,
+    /// Keys beside the skills, which nothing here reads.
+    pub notes: Vec<String>,
+}
+
+/// An entry that cannot be taken.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RefusedEntry {
+    /// The name of its skill, where the key makes one.
+    pub name: Option<SkillName>,
+    /// At least one.
+    pub refusals: Vec<Refusal>,
 }
 
 impl Manifest {
@@ -29,14 +46,31 @@ impl Manifest {
         let enabled = self.skills.iter().filter(|skill| !skill.disabled);
         enabled.map(|skill| skill.spec.clone()).collect()
     }
+
+    /// The manifest, if no entry was refused.
+    pub fn whole(self) -> Result<Manifest, Vec<Refusal>> {
+        match self.refused.is_empty() {
+            true => Ok(self),
+            false => Err(self.refusals().cloned().collect()),
+        }
+    }
+
+    pub(crate) fn refusals(&self) -> impl Iterator<Item = &Refusal> {
+        self.refused.iter().flat_map(|entry| &entry.refusals)
+    }
 }
 
 /// An entry of the manifest.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Skill {
     pub spec: SkillSpec,
-    /// It is checked, but not run.
+    /// The key in the file.
+    pub key: String,
+    /// It is not run.
     pub disabled: bool,
+    /// What its entry says that has no meaning here, and why it may do what it may
+    /// where the entry does not say it.
+    pub notes: Vec<String>,
     /// The command as the manifest has it.
     pub(crate) command: String,
     /// The names of its environment entries; the values may be secret.
@@ -58,85 +92,123 @@ pub(crate) fn names(path: &Path) -> Result<Vec<SkillName>, Vec<Refusal>> {
     };
     let root = document::parse(&bytes)?;
     let (_, entries) = form(&root)?.of(&root);
-    let names = entries.into_iter();
-    Ok(names.filter_map(|(key, _)| SkillName::new(key)).collect())
+    let keys: Vec<&str> = entries.iter().map(|(key, _)| key.as_str()).collect();
+    Ok(names::names(&keys).into_iter().flatten().collect())
 }
 
-/// Checks a manifest and finds every mistake at once.
+/// Checks a manifest and finds every mistake at once. Fails where the file itself is
+/// none.
 pub fn check(bytes: &[u8], rules: &Rules) -> Result<Manifest, Vec<Refusal>> {
     let root = document::parse(bytes)?;
-    let (mut skills, mut refused) = (Vec::new(), Vec::new());
-    let (prefix, entries) = match form(&root) {
-        Ok(form) => form.of(&root),
-        Err(wrong) => {
-            refused.extend(wrong);
-            return Err(refused);
-        }
-    };
+    let form = form(&root)?;
+    let (prefix, entries) = form.of(&root);
     if entries.len() > SKILLS_MAX {
         let why = format!(
             "there are {} skills, and at most {SKILLS_MAX} may run",
             entries.len()
         );
-        refused.push(Refusal::new(Class::Value, why, "take some out").below(&prefix));
-        return Err(refused);
+        return Err(vec![
+            Refusal::new(Class::Value, why, "take some out").below(&prefix),
+        ]);
     }
-    for (key, node) in entries {
-        let read = name(key).and_then(|name| entry::read(name, &node.value(), rules));
+    let keys: Vec<&str> = entries.iter().map(|(key, _)| key.as_str()).collect();
+    let names = names::names(&keys);
+    let mut manifest = Manifest {
+        notes: form.strays(&root),
+        ..Manifest::default()
+    };
+    for ((key, node), name) in entries.into_iter().zip(names) {
+        let read = match name.clone() {
+            Some(name) => entry::read(key, name, &node.value(), rules),
+            None => Err(vec![nameless(key)]),
+        };
         match read {
-            Ok(skill) => skills.push(skill),
+            Ok(skill) => manifest.skills.push(skill),
+            // Nobody asks for it.
+            Err(_) if node.get("disabled") == Some(&Node::Leaf(true.into())) => {
+                manifest
+                    .notes
+                    .push(format!("{} is disabled, and not checked", shown(key)));
+            }
             Err(wrong) => {
-                refused.extend(wrong.into_iter().map(|each| each.under(key).below(&prefix)));
+                let place = |each: Refusal| each.under(key).below(&prefix);
+                let mut refusals: Vec<Refusal> = wrong.into_iter().map(place).collect();
+                refusals.truncate(SKILL_REFUSALS_MAX);
+                manifest.refused.push(RefusedEntry { name, refusals });
             }
         }
     }
-    let crossing = folders::crossing(&skills).into_iter();
-    refused.extend(crossing.map(|each| each.below(&prefix)));
-    refused.truncate(SKILL_REFUSALS_MAX);
-    match refused.is_empty() {
-        true => Ok(Manifest { skills }),
-        false => Err(refused),
+    for (key, refusal) in folders::crossing(&manifest.skills) {
+        let Some(at) = manifest.skills.iter().position(|skill| skill.key == key) else {
+            continue;
+        };
+        let skill = manifest.skills.remove(at);
+        manifest.refused.push(RefusedEntry {
+            name: Some(skill.spec.name),
+            refusals: vec![refusal.under(key).below(&prefix)],
+        });
     }
+    Ok(manifest)
 }
 
-fn name(key: &str) -> Result<SkillName, Vec<Refusal>> {
-    SkillName::new(key).ok_or_else(|| {
-        vec![Refusal::new(
-            Class::Name,
-            format!("{} is not a valid skill name", shown(key)),
-            "use 1 to 32 lowercase letters, digits, - and _, a letter or digit first, no __",
-        )]
-    })
+fn nameless(key: &str) -> Refusal {
+    Refusal::new(
+        Class::Name,
+        format!("{} has no letter or digit to make a name of", shown(key)),
+        "use lowercase letters, digits, - and _",
+    )
 }
 
-/// The key that holds the skills; `None` where the file is the map itself.
+/// The keys that hold the skills, the outer one first; none where the file is the map
+/// itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Form(Option<&'static str>);
+pub(super) struct Form(&'static [&'static str]);
 
 impl Form {
     /// The JSON Pointer to the skills, and the skills.
     fn of(self, root: &Node) -> (String, Vec<&(String, Node)>) {
-        let (prefix, map) = match self.0 {
-            Some(key) => (format!("/{key}"), root.get(key).unwrap_or(root)),
-            None => (String::new(), root),
+        let prefix = self.0.iter().map(|key| format!("/{key}")).collect();
+        let map = self
+            .0
+            .iter()
+            .fold(root, |node, key| node.get(key).unwrap_or(node));
+        let skills = map.entries().iter().filter(|(key, _)| key != SCHEMA);
+        (prefix, skills.collect())
+    }
+
+    /// What else the file holds.
+    fn strays(self, root: &Node) -> Vec<String> {
+        let Some(wrapper) = self.0.first() else {
+            return Vec::new();
         };
-        (
-            prefix,
-            map.entries()
-                .iter()
-                .filter(|(key, _)| key != SCHEMA)
-                .collect(),
-        )
+        let keys = root.entries().iter().map(|(key, _)| key.as_str());
+        let others = keys.filter(|key| key != wrapper && *key != SCHEMA);
+        others
+            .map(|key| match key {
+                "inputs" => "inputs is ignored: Mimo does not prompt; put ${NAME} into env, and \
+                             approve the name"
+                    .to_owned(),
+                _ => format!("{} is ignored: it belongs to its client", shown(key)),
+            })
+            .collect()
     }
 }
 
 const SCHEMA: &str = "$schema";
-/// Mimo's own key first.
-const WRAPPERS: [&str; 3] = ["skills", "mcpServers", "servers"];
+/// Mimo's own key first, then those of other clients.
+const WRAPPERS: [&[&str]; 7] = [
+    &["skills"],
+    &["mcpServers"],
+    &["servers"],
+    &["context_servers"],
+    &["mcp_servers"],
+    &["mcp", "servers"],
+    &["mcp"],
+];
 
-/// Finds which of the four forms the file has.
+/// Finds which form the file has.
 pub(super) fn form(root: &Node) -> Result<Form, Vec<Refusal>> {
-    let Node::Object(entries) = root else {
+    if !matches!(root, Node::Object(_)) {
         let why = format!(
             "the file contains {}, not an object",
             shape::kind(&root.value())
@@ -146,35 +218,25 @@ pub(super) fn form(root: &Node) -> Result<Form, Vec<Refusal>> {
             why,
             "begin with {\"skills\": {\"NAME\": {\"command\": \"npx\", \"args\": [..]}}}",
         )]);
+    }
+    let found = |keys: &&&[&str]| {
+        let inner = keys.iter().try_fold(root, |node, key| node.get(key));
+        // A bare map may have a skill of that name.
+        inner.is_some_and(|node| node.get("command").is_none())
     };
-    let mut refused = Vec::new();
-    if let Some(node) = root.get(SCHEMA)
-        && !node.value().is_string()
-    {
-        let why = "must be a string: the address of the schema";
-        refused.push(Refusal::new(Class::Value, why, "leave it out").under(SCHEMA));
-    }
-    let wrapper = WRAPPERS.into_iter().find(|key| root.get(key).is_some());
-    if let Some(key) = wrapper {
-        let strays = entries.iter().map(|(name, _)| name.as_str());
-        for stray in strays.filter(|name| *name != key && *name != SCHEMA) {
-            let fix = match stray {
-                "inputs" => {
-                    "Mimo does not prompt: put ${NAME} into env, and approve the name".into()
-                }
-                _ => format!("keep only {key} in the file; the rest belongs to its client"),
-            };
-            let why = format!("{} is beside {key}, where nothing reads it", shown(stray));
-            refused.push(Refusal::new(Class::Key, why, fix).under(stray));
-        }
-        if !matches!(root.get(key), Some(Node::Object(_))) {
-            let fix = "write {\"NAME\": {\"command\": \"npx\", \"args\": [..]}}";
-            let why = "must be an object of skills by name";
-            refused.push(Refusal::new(Class::Value, why, fix).under(key));
-        }
-    }
-    match refused.is_empty() {
-        true => Ok(Form(wrapper)),
-        false => Err(refused),
+    let Some(keys) = WRAPPERS.iter().find(found) else {
+        return Ok(Form(&[]));
+    };
+    let inner = keys.iter().try_fold(root, |node, key| node.get(key));
+    match inner {
+        Some(Node::Object(_)) => Ok(Form(keys)),
+        _ => Err(vec![
+            Refusal::new(
+                Class::Value,
+                "must be an object of skills by name",
+                "write {\"NAME\": {\"command\": \"npx\", \"args\": [..]}}",
+            )
+            .below(&keys.iter().map(|key| format!("/{key}")).collect::<String>()),
+        ]),
     }
 }

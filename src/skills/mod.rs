@@ -6,6 +6,8 @@ pub mod client;
 #[cfg(target_os = "linux")]
 mod containers;
 pub mod env;
+#[cfg_attr(not(target_os = "linux"), path = "no_install.rs")]
+pub(crate) mod install;
 pub mod job;
 pub mod launcher;
 pub(crate) mod logs;

@@ -3,9 +3,10 @@
 use std::path::PathBuf;
 
 use futures::future::BoxFuture;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::child::{Child, ChildLauncher};
+use super::install::Installer;
 use super::logs::Logs;
 use super::record::Records;
 use super::spec::{SkillName, SkillSpec};
@@ -18,13 +19,15 @@ impl SandboxLauncher {
         _executable: PathBuf,
         _records: Records,
         _strict: bool,
+        _installer: Installer,
         _logs: Logs,
     ) -> SandboxLauncher {
         SandboxLauncher
     }
 
-    pub(crate) fn report(&self, _skill: &SkillName) -> Value {
-        json!("absent: Mimo's sandbox is built on the Linux kernel")
+    pub(crate) fn details(&self, _skill: &SkillName) -> Map<String, Value> {
+        let why = json!("absent: Mimo's sandbox is built on the Linux kernel");
+        Map::from_iter([("sandbox".to_owned(), why)])
     }
 }
 

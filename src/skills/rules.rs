@@ -19,8 +19,31 @@ pub struct Rules {
     pub secrets: BTreeMap<String, Option<Secret>>,
     /// Variables that every skill inherits from Mimo's own environment.
     pub inherited: BTreeMap<String, String>,
+    /// Variables that only installs inherit.
+    pub fetching: BTreeMap<String, String>,
     /// What `~/` stands for.
     pub home: Option<PathBuf>,
     /// Mimo's own files and folders, which no skill may reach.
     pub protected: Vec<PathBuf>,
+}
+
+/// Variables that name a file or folder of certificates.
+const CERTIFICATES: [&str; 4] = [
+    "NODE_EXTRA_CA_CERTS",
+    "SSL_CERT_FILE",
+    "SSL_CERT_DIR",
+    "REQUESTS_CA_BUNDLE",
+];
+
+impl Rules {
+    /// The certificates that skills are told to use, where they exist.
+    pub(crate) fn certificates(&self) -> Vec<PathBuf> {
+        let named = CERTIFICATES
+            .iter()
+            .filter_map(|name| self.inherited.get(*name));
+        named
+            .map(PathBuf::from)
+            .filter(|path| path.exists())
+            .collect()
+    }
 }

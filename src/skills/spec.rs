@@ -60,6 +60,8 @@ pub struct SkillSpec {
     /// An absolute path, resolved against the trusted PATH. Only this user and root
     /// can change the file.
     pub program: PathBuf,
+    /// Where the program is a package manager: what it would fetch and run.
+    pub package: Option<Package>,
     /// Without the program's name. A NUL, which no manifest can contain, stands for
     /// the skill's private folder, here and in the environment.
     pub arguments: Vec<String>,
@@ -72,6 +74,50 @@ pub struct SkillSpec {
     /// Whether it starts with Mimo, or at its first use.
     pub eager: bool,
     pub expose: Expose,
+}
+
+/// A package of a registry, which is installed once and then run from disk.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Package {
+    pub registry: Registry,
+    /// Without a version.
+    pub name: String,
+    /// What is installed, as the package manager takes it; the package itself first.
+    pub specs: Vec<String>,
+    /// The program to run, where it is not the package's own.
+    pub bin: Option<String>,
+    /// npm's script, or uv. Absent where it was not found beside npx or uvx.
+    pub manager: Option<PathBuf>,
+    /// Node or Python.
+    pub runtime: PathBuf,
+    /// What the manager and the runtime must read beside the default profile.
+    pub read: Vec<PathBuf>,
+    /// What Mimo's own environment says of registries and certificates.
+    pub environment: BTreeMap<String, String>,
+}
+
+impl Package {
+    /// What runs, whatever its version.
+    pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
+        let version = |spec: &str| match self.registry {
+            Registry::Npm => spec.rfind('@').filter(|at| *at > 0),
+            Registry::Python => spec.find(['[', '@', '=']),
+        };
+        let name = move |spec| version(spec).map_or(spec, |at| &spec[..at]);
+        self.specs
+            .iter()
+            .map(String::as_str)
+            .map(name)
+            .chain(self.bin.as_deref())
+    }
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Registry {
+    #[default]
+    Npm,
+    /// PyPI or another index of Python packages.
+    Python,
 }
 
 /// How clients see a skill's tools.

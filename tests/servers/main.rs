@@ -9,4 +9,6 @@ mod support;
 mod conformance;
 mod e2e;
 #[cfg(target_os = "linux")]
+mod pasted;
+#[cfg(target_os = "linux")]
 mod real;

@@ -148,7 +148,7 @@ fn unrunnable_skill_is_not_added() {
             &["add", "x", "--write", "/etc", "--", "npx", "a"],
             "/skills/x/sandbox/fs/write/0",
         ),
-        (&["add", "X", "--", "npx", "a"], "/skills/X"),
+        (&["add", "__", "--", "npx", "a"], "/skills/__"),
     ] {
         let refused = mimo(&fixture, arguments);
         assert_eq!(refused.code, Some(1), "{arguments:?}: {}", refused.err);
@@ -172,7 +172,8 @@ fn check_reports_every_mistake_at_once() {
     let fixture = Fixture::new();
     let file = fixture.path("home/mcp.json");
     let path = file.display().to_string();
-    let entry = |command: &str| json!({"command": command, "args": ["-c", "${HOME}"], "cwd": "/"});
+    let entry =
+        |command: &str| json!({"command": command, "args": ["-c", "${HOME}"], "arguments": "/"});
     let text = json!({"mcpServers": {"a": entry("npx"), "b": {"command": "bash"}}}).to_string();
     std::fs::write(&file, text).expect("a file");
     let checked = mimo(&fixture, &["check", &path]);
@@ -180,7 +181,7 @@ fn check_reports_every_mistake_at_once() {
     for part in [
         &path,
         "2 mistakes",
-        "/mcpServers/a/cwd",
+        "/mcpServers/a/arguments",
         "/mcpServers/b/command",
         "  next: ",
     ] {
@@ -190,7 +191,7 @@ fn check_reports_every_mistake_at_once() {
     let document: Value = serde_json::from_str(&checked.out).expect("JSON");
     assert_eq!((checked.code, checked.err.as_str()), (Some(1), ""));
     assert_eq!(document["ok"], false);
-    assert_eq!(document["errors"][0]["path"], "/mcpServers/a/cwd");
+    assert_eq!(document["errors"][0]["path"], "/mcpServers/a/arguments");
     assert_eq!(document["errors"][1]["class"], "command");
 
     std::fs::write(

@@ -4,7 +4,7 @@
 use std::sync::OnceLock;
 
 use mimo::skills::env;
-use mimo::skills::manifest::check;
+use mimo::skills::manifest::{Manifest, check};
 use proptest::prelude::*;
 use serde_json::json;
 
@@ -81,7 +81,9 @@ fn commands() -> Vec<(
 
 fn accepted(command: &str, arguments: &[String]) -> bool {
     let text = json!({"x": {"command": command, "args": arguments}}).to_string();
-    check(fixture().fill(&text).as_bytes(), &fixture().generous()).is_ok()
+    check(fixture().fill(&text).as_bytes(), &fixture().generous())
+        .and_then(Manifest::whole)
+        .is_ok()
 }
 
 proptest! {
@@ -135,7 +137,7 @@ proptest! {
     ) {
         let text = json!({"x": {"command": "npx", "args": ["a"], "env": entries}}).to_string();
         let ours = ["PATH", "HOME", "TMPDIR", "TZ"];
-        if let Ok(manifest) = check(text.as_bytes(), &fixture().strict()) {
+        if let Ok(manifest) = check(text.as_bytes(), &fixture().strict()).and_then(Manifest::whole) {
             for (name, value) in &manifest.skills[0].spec.environment {
                 let forced = name.starts_with("npm_config_");
                 prop_assert!(

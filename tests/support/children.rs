@@ -30,6 +30,7 @@ pub fn program(name: &str, program: PathBuf, arguments: &[&str]) -> SkillSpec {
         name: SkillName::new(name).expect("a name"),
         identity: Default::default(),
         program,
+        package: None,
         arguments: arguments.iter().map(|one| (*one).to_owned()).collect(),
         environment: BTreeMap::new(),
         secrets: Default::default(),

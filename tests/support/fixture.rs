@@ -69,6 +69,7 @@ impl Fixture {
                 ("GITHUB_TOKEN".into(), Some(Secret::new("hunter2"))),
             ]),
             inherited: BTreeMap::from([("TZ".into(), "UTC".into())]),
+            fetching: BTreeMap::new(),
             home: Some(self.path("home")),
             protected: vec![self.path("config"), self.path("data")],
         }

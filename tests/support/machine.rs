@@ -76,6 +76,28 @@ pub fn node() -> Found<PathBuf> {
     NODE.get_or_init(look).clone()
 }
 
+/// Variables that this machine needs to fetch packages.
+pub fn fetching() -> Vec<(&'static str, String)> {
+    const TAKEN_OVER: [&str; 4] = [
+        "NODE_EXTRA_CA_CERTS",
+        "SSL_CERT_FILE",
+        "HTTPS_PROXY",
+        "UV_DEFAULT_INDEX",
+    ];
+    let mut all: Vec<_> = TAKEN_OVER
+        .into_iter()
+        .filter_map(|name| Some((name, std::env::var(name).ok()?)))
+        .collect();
+    let asked = Command::new("npm")
+        .args(["config", "get", "registry"])
+        .output();
+    if let Ok(asked) = asked {
+        let registry = String::from_utf8(asked.stdout).expect("text");
+        all.push(("npm_config_registry", registry.trim().to_owned()));
+    }
+    all
+}
+
 /// Whether `name` starts.
 pub fn program(name: &str) -> Found<()> {
     let asked = Command::new(name)

@@ -9,7 +9,7 @@ use crate::app;
 use crate::clock::Clock;
 use crate::config::{Config, Environment, Flags};
 use crate::failure::Failure;
-use crate::skills::manifest;
+use crate::skills::manifest::{self, Manifest};
 
 /// What the note says that the skill reads.
 pub(super) const NOTE: &str = "Flour comes on Tuesdays, before six";
@@ -81,7 +81,7 @@ fn refusal(folder: &Path, environment: &Environment) -> Result<Option<String>, F
     };
     let config = Config::load(&flags, environment)?;
     let loaded = manifest::load(&config.skills.manifest, &app::skill_rules(&config));
-    Ok(loaded.err().map(|refusals| {
+    Ok(loaded.and_then(Manifest::whole).err().map(|refusals| {
         refusals
             .first()
             .map(ToString::to_string)

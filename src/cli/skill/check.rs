@@ -6,13 +6,14 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 use serde_json::{Value, json};
 
-use super::refusals::report_refusals;
+use super::refusals::{error_document, report_refusals};
 use crate::app;
 use crate::cli::doctor;
 use crate::cli::output::Output;
 use crate::config::Config;
 use crate::failure::{Failure, Kind};
 use crate::skills::manifest::{self, Manifest, Skill};
+use crate::skills::refusal::Refusal;
 use crate::skills::sandbox::policy::Layers;
 use crate::skills::spec::Network;
 
@@ -41,7 +42,8 @@ pub(super) struct CheckArguments {
 }
 
 pub(super) fn list(config: &Config, layers: &Layers, output: &Output) -> Result<()> {
-    print_skills(&config.skills.manifest, config, layers, output)
+    let file = &config.skills.manifest;
+    print_skills(file, &load(file, config, output)?, layers, output)
 }
 
 pub(super) fn run(
@@ -57,34 +59,62 @@ pub(super) fn run(
             let hint = "check the spelling; without a name, Mimo's own skills.json is checked";
             Err(Failure::new(Kind::NotFound, message).hint(hint).into())
         }
-        Some(file) => print_skills(file, config, &layers(), output),
-        None => print_skills(&config.skills.manifest, config, &layers(), output),
+        Some(file) => check(file, config, &layers(), output),
+        None => check(&config.skills.manifest, config, &layers(), output),
     }
 }
 
-fn print_skills(file: &Path, config: &Config, layers: &Layers, output: &Output) -> Result<()> {
-    let rules = app::skill_rules(config);
-    let manifest = manifest::load(file, &rules)
-        .map_err(|refusals| report_refusals(file, &refusals, output))?;
+/// Fails where an entry is refused.
+fn check(file: &Path, config: &Config, layers: &Layers, output: &Output) -> Result<()> {
+    let manifest = load(file, config, output)?;
+    let refusals: Vec<Refusal> = manifest.refusals().cloned().collect();
+    match refusals.is_empty() {
+        true => print_skills(file, &manifest, layers, output),
+        false => Err(report_refusals(file, &refusals, output)),
+    }
+}
+
+fn load(file: &Path, config: &Config, output: &Output) -> Result<Manifest> {
+    manifest::load(file, &app::skill_rules(config))
+        .map_err(|refusals| report_refusals(file, &refusals, output))
+}
+
+/// Prints what each entry may do, or why it is refused.
+fn print_skills(file: &Path, manifest: &Manifest, layers: &Layers, output: &Output) -> Result<()> {
+    let ok = manifest.refused.is_empty();
     if output.json {
         let skills: Vec<Value> = manifest.skills.iter().map(document).collect();
-        let file = file.display().to_string();
-        let sandbox = doctor::sandbox_document(layers);
-        let document = json!({"ok": true, "file": file, "skills": skills, "sandbox": sandbox});
-        return output.document(&document);
+        let errors: Vec<Value> = manifest.refusals().map(error_document).collect();
+        return output.document(&json!({
+            "ok": ok,
+            "file": file.display().to_string(),
+            "skills": skills,
+            "errors": errors,
+            "notes": manifest.notes,
+            "sandbox": doctor::sandbox_document(layers),
+        }));
     }
-    match manifest.skills.is_empty() {
-        true => output.print(format!(
+    if manifest.skills.is_empty() && ok {
+        return output.print(format!(
             "{} has no skills; `mimo skill add --help` shows how to add one\n",
             file.display()
-        )),
-        false => {
-            let mut text = output.text();
-            text.push(&format!("{}\n", table(&manifest, output)));
-            doctor::push_sandbox(layers, &mut text);
-            output.print(text)
-        }
+        ));
     }
+    let mut text = output.text();
+    text.push(&format!("{}\n", table(manifest, output)));
+    let own = manifest.skills.iter().flat_map(|skill| {
+        let notes = skill.notes.iter();
+        notes.map(|note| format!("{}: {note}", skill.spec.name))
+    });
+    for note in own.chain(manifest.notes.iter().cloned()) {
+        text.push(&format!("{note}\n"));
+    }
+    for refusal in manifest.refusals() {
+        text.push(&format!("not in use: {refusal}; next: {}\n", refusal.fix));
+    }
+    text.push("\n");
+    doctor::push_sandbox(layers, &mut text);
+    output.print(text)
 }
 
 fn document(skill: &Skill) -> Value {
@@ -113,6 +143,8 @@ fn document(skill: &Skill) -> Value {
         "call_s": skill.spec.timeouts.call.as_secs(),
         "start": if skill.spec.eager { "eager" } else { "lazy" },
         "disabled": skill.disabled,
+        "key": skill.key,
+        "notes": skill.notes,
         "expose": skill.spec.expose.name(),
     })
 }

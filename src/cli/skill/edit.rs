@@ -4,6 +4,7 @@
 use anyhow::Result;
 use serde_json::json;
 
+use super::install;
 use super::refusals::report_refusals;
 use crate::app;
 use crate::cli::output::Output;
@@ -12,7 +13,7 @@ use crate::failure::{Failure, Kind};
 use crate::files;
 use crate::skills::manifest::document::Node;
 use crate::skills::manifest::edit::{self, Refused};
-use crate::skills::manifest::{self, file};
+use crate::skills::manifest::{self, Skill, file};
 
 /// The new skill.
 #[derive(clap::Args)]
@@ -44,6 +45,9 @@ pub(super) struct AddArguments {
     /// Start it with Mimo, not at its first use
     #[arg(long)]
     eager: bool,
+    /// Install what npx or uvx runs at the first start, not now
+    #[arg(long)]
+    later: bool,
     /// The command and its arguments, behind --
     #[arg(last = true, required = true, value_name = "COMMAND")]
     command: Vec<String>,
@@ -62,27 +66,57 @@ pub(super) struct RemoveArguments {
 pub(super) fn add(arguments: &AddArguments, config: &Config, output: &Output) -> Result<()> {
     let entry = entry(arguments)?;
     let name = &arguments.name;
+    let mut added: Option<Skill> = None;
     change(config, output, |bytes| {
         let changed = edit::add(bytes, name, entry)?;
-        // Whole, as a reload will: a file that Mimo refuses is never written.
-        manifest::check(&changed, &app::skill_rules(config)).map_err(Refused::File)?;
-        Ok(changed)
+        // As a reload will: an entry that Mimo refuses is never written.
+        let rules = app::skill_rules(config);
+        let manifest = manifest::check(&changed, &rules).map_err(Refused::File)?;
+        added = manifest.skills.into_iter().find(|skill| skill.key == *name);
+        match added.is_some() {
+            true => Ok(changed),
+            false => {
+                // It was added last, and so was its refusal.
+                let refused = manifest.refused.into_iter().next_back();
+                Err(Refused::File(
+                    refused.map(|entry| entry.refusals).unwrap_or_default(),
+                ))
+            }
+        }
     })?;
-    print_change("added", name, config, output)
+    let installed = added
+        .filter(|skill| skill.spec.package.is_some() && !arguments.later)
+        .map(|skill| {
+            let installer = app::installer(config);
+            let result = install::install(&installer, &skill.spec, false, output);
+            install::line(&skill.spec, None, &result)
+        });
+    print_change("added", name, installed, config, output)
 }
 
 pub(super) fn remove(arguments: &RemoveArguments, config: &Config, output: &Output) -> Result<()> {
     let name = &arguments.name;
     // Not checked: a file with mistakes is put right by taking them out.
     change(config, output, |bytes| edit::remove(bytes, name))?;
-    print_change("removed", name, config, output)
+    print_change("removed", name, None, config, output)
 }
 
-fn print_change(word: &str, name: &str, config: &Config, output: &Output) -> Result<()> {
+fn print_change(
+    word: &str,
+    name: &str,
+    installed: Option<String>,
+    config: &Config,
+    output: &Output,
+) -> Result<()> {
     let path = config.skills.manifest.display().to_string();
-    match output.json {
-        true => output.document(&json!({"ok": true, word: name, "file": path})),
-        false => output.print(format!("{word} {name}: {path}\n")),
+    if output.json {
+        return output
+            .document(&json!({"ok": true, word: name, "file": path, "installed": installed}));
+    }
+    output.print(format!("{word} {name}: {path}\n"))?;
+    match installed {
+        Some(line) => output.print(format!("{line}\n")),
+        None => Ok(()),
     }
 }
 

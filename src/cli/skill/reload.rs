@@ -25,9 +25,9 @@ Examples:
   mimo skill reload --json | jq '.mimos[] | {pid, started, replaced, failed}'
 
 Running Mimos load skills.json by themselves when it changes; this reports the
-outcome, and finds programs that were installed since. Nothing is stopped unless
-the whole file is valid. The exit code is 1 if a Mimo did not reload or a skill
-did not start.")]
+outcome, and finds programs that were installed since. An entry with a mistake
+leaves its running skill as it is. The exit code is 1 if a Mimo did not reload or
+a skill did not start.")]
 pub(super) struct Arguments {}
 
 pub(super) fn run(config: &Config, clock: &dyn Clock, output: &Output) -> Result<()> {

@@ -158,6 +158,10 @@ impl GatedLauncher {
 }
 
 impl ChildLauncher for GatedLauncher {
+    fn prepare(&self, spec: &SkillSpec) -> BoxFuture<'static, Result<(), Failure>> {
+        self.launcher.prepare(spec)
+    }
+
     fn launch(&self, spec: &SkillSpec) -> BoxFuture<'static, Result<Child, Failure>> {
         let (core, launcher) = (self.core.clone(), self.launcher.clone());
         let spec = spec.clone();

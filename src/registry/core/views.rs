@@ -82,6 +82,12 @@ impl Core {
         skills.map(|skill| skill.spec.clone()).collect()
     }
 
+    pub(in crate::registry) fn spec(&self, name: &SkillName) -> Option<SkillSpec> {
+        let state = self.state();
+        let skill = state.table.skills().get(name)?;
+        Some((*skill.spec).clone())
+    }
+
     pub(in crate::registry) fn fingerprints(&self) -> BTreeSet<String> {
         self.specs().iter().map(|spec| fingerprint(spec)).collect()
     }

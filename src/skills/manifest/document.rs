@@ -98,13 +98,14 @@ pub(crate) fn parse(bytes: &[u8]) -> Result<Node, Vec<Refusal>> {
             return alone(Class::Text, why, "save the file as UTF-8");
         }
     };
+    let text = without_comments(text.strip_prefix('\u{feff}').unwrap_or(text));
     let found = RefCell::new(Vec::new());
     let seed = Seed {
         path: String::new(),
         depth: 0,
         found: &found,
     };
-    let mut reader = serde_json::Deserializer::from_str(text);
+    let mut reader = serde_json::Deserializer::from_str(&text);
     let read = seed
         .deserialize(&mut reader)
         .and_then(|node| reader.end().map(|()| node));
@@ -114,13 +115,61 @@ pub(crate) fn parse(bytes: &[u8]) -> Result<Node, Vec<Refusal>> {
         Ok(_) => Err(found),
         Err(error) => {
             let fix = "write JSON: keys and texts in double quotes, a comma between two entries and \
-                       none after the last, no comments, nothing after the end";
+                       nothing after the end";
             if !error.is_data() {
                 found.push(Refusal::new(Class::Text, format!("not JSON: {error}"), fix));
             }
             Err(found)
         }
     }
+}
+
+/// JSON with comments and trailing commas, which some clients write, as JSON. Spaces
+/// take their place, so that lines and columns stay.
+fn without_comments(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let (mut comma, mut last) = (None, '[');
+    let mut rest = text;
+    while let Some(c) = rest.chars().next() {
+        let length = match c {
+            '"' => string_length(rest),
+            '/' if rest.starts_with("//") => rest.find('\n').unwrap_or(rest.len()),
+            '/' if rest.starts_with("/*") => rest.find("*/").map_or(rest.len(), |end| end + 2),
+            _ => c.len_utf8(),
+        };
+        let (piece, after) = rest.split_at(length);
+        rest = after;
+        if c == '/' && length > 1 {
+            out.extend(piece.chars().map(|c| if c == '\n' { c } else { ' ' }));
+            continue;
+        }
+        if let (']' | '}', Some(at)) = (c, comma) {
+            out.replace_range(at..at + 1, " ");
+        }
+        if c == ',' && !matches!(last, '[' | '{' | ',' | ':') {
+            comma = Some(out.len());
+        } else if !c.is_whitespace() {
+            comma = None;
+        }
+        if !c.is_whitespace() {
+            last = c;
+        }
+        out.push_str(piece);
+    }
+    out
+}
+
+/// The bytes of the string at the start of `text`, with its quotes.
+fn string_length(text: &str) -> usize {
+    let mut escaped = false;
+    for (at, byte) in text.bytes().enumerate().skip(1) {
+        match byte {
+            b'"' if !escaped => return at + 1,
+            b'\\' => escaped = !escaped,
+            _ => escaped = false,
+        }
+    }
+    text.len()
 }
 
 /// Reads one value; mistakes go to `found` with their place.
@@ -236,5 +285,23 @@ impl<'de> Visitor<'de> for Seed<'_> {
             entries.push((key, node));
         }
         Ok(Node::Object(entries))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn comments_and_trailing_commas_are_no_mistakes() {
+        let text = "\u{feff}{ // one, two\n \"a\": [1, /* , */ 2,\n], \"b\": \"// no, \\\" }\",\n}";
+        let node = parse(text.as_bytes()).expect("it is read");
+        assert_eq!(
+            node.value(),
+            serde_json::json!({"a": [1, 2], "b": "// no, \" }"})
+        );
+        for wrong in ["{,}", "[1,,]", "{\"a\": 1 /", "\"a", "{\"a\":,}"] {
+            assert!(parse(wrong.as_bytes()).is_err(), "{wrong}");
+        }
     }
 }

@@ -57,13 +57,16 @@ fn edit(
 ) -> Result<Vec<u8>, Refused> {
     let mut root = parse(bytes).map_err(Refused::File)?;
     let form = form(&root).map_err(Refused::File)?;
-    let skills = match (form.0, &mut root) {
-        (Some(wrapper), Node::Object(entries)) => entries
-            .iter_mut()
-            .find(|(key, _)| key == wrapper)
-            .map(|(_, node)| node),
-        (_, root) => Some(root),
-    };
+    let skills = form
+        .0
+        .iter()
+        .try_fold(&mut root, |node, wrapper| match node {
+            Node::Object(entries) => {
+                let found = entries.iter_mut().find(|(key, _)| key == wrapper);
+                found.map(|(_, node)| node)
+            }
+            _ => None,
+        });
     // `form` has found an object there.
     if let Some(Node::Object(skills)) = skills {
         change(skills).map_err(Refused::Name)?;

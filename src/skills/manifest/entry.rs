@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
 use super::folders::{Access, Asked, allowed};
-use super::{Skill, shape};
+use super::{Skill, clients, grants, shape};
 use crate::limits::{
     CALL_SECONDS_MAX, SKILL_CPU_SECONDS_DEFAULT, SKILL_DISK_MB_DEFAULT, SKILL_FILE_MB_DEFAULT,
     SKILL_INITIALIZE_SECONDS_DEFAULT, SKILL_MEMORY_MB_DEFAULT, SKILL_OPEN_FILES_DEFAULT,
@@ -78,7 +78,15 @@ struct RawTimeouts {
 
 /// The skill in `entry`, or everything that is wrong with it. Paths are relative to
 /// the entry.
-pub(super) fn read(name: SkillName, entry: &Value, rules: &Rules) -> Result<Skill, Vec<Refusal>> {
+pub(super) fn read(
+    key: &str,
+    name: SkillName,
+    entry: &Value,
+    rules: &Rules,
+) -> Result<Skill, Vec<Refusal>> {
+    let mut entry = entry.clone();
+    let mut notes = clients::own_form(&mut entry);
+    let entry = &entry;
     let misshapen = shape::check(entry);
     if !misshapen.is_empty() {
         return Err(misshapen);
@@ -94,6 +102,7 @@ pub(super) fn read(name: SkillName, entry: &Value, rules: &Rules) -> Result<Skil
     })?;
     let mut refused = Vec::new();
     let mut sandbox = sandbox(&raw.sandbox, rules, &mut refused);
+    let undecided = entry.get("sandbox").is_none();
     let declared: Vec<&str> = raw.env.keys().map(String::as_str).collect();
     refused.extend(secrets_in_arguments(&raw.args, &declared));
     let program = policy::program(&raw.command, rules)
@@ -129,23 +138,55 @@ pub(super) fn read(name: SkillName, entry: &Value, rules: &Rules) -> Result<Skil
     let (Some(program), Some(plan), true) = (program, plan, refused.is_empty()) else {
         return Err(refused);
     };
-    let what_runs = [program.form(), &raw.command, &plan.package].join("\0");
+    let runs = match &plan.package {
+        Some(package) => package.names().collect::<Vec<_>>().join(" "),
+        None => plan.runs,
+    };
+    let what_runs = [program.form(), &raw.command, &runs].join("\0");
     let identity = Identity {
         program: digest(&what_runs),
         entry: digest(&what_it_may(entry)),
     };
     sandbox.docker = plan.docker;
+    let mut arguments = plan.arguments;
+    if undecided {
+        let asked = grants::proposed(&arguments, rules);
+        arguments = arguments
+            .iter()
+            .map(|each| grants::without_tilde(each, rules))
+            .collect();
+        sandbox.unix_sockets = asked.outbound;
+        let paths = |writable: bool| {
+            let grants = asked
+                .grants
+                .iter()
+                .filter(|grant| grant.writable == writable);
+            grants.map(|grant| grant.path.clone()).collect()
+        };
+        (sandbox.read, sandbox.write) = (paths(false), paths(true));
+        sandbox.grants = asked.grants;
+        if asked.outbound {
+            sandbox.network = Network::Outbound(Vec::new());
+        }
+        notes.push(asked.why);
+    }
     add_missing(&mut sandbox.read, program.read.iter().chain(&plan.read));
+    add_missing(&mut sandbox.read, rules.certificates().iter());
     let seconds = |given: Option<u64>, usual| Duration::from_secs(given.unwrap_or(usual));
     Ok(Skill {
+        key: key.to_owned(),
+        notes,
         disabled: raw.disabled,
         variables: raw.env.into_keys().collect(),
         command: raw.command,
         spec: SkillSpec {
             name,
             identity,
+            package: plan
+                .package
+                .map(|package| policy::with_tools(package, &program, rules)),
             program: program.path,
-            arguments: plan.arguments,
+            arguments,
             environment,
             secrets,
             sandbox,

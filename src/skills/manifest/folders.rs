@@ -174,8 +174,8 @@ fn homes_of_others() -> Vec<PathBuf> {
 
 /// Refuses grants that a skill could turn into others: those inside a folder that
 /// another skill may write, and those that a link leads to which lies in any such
-/// folder.
-pub(super) fn crossing(skills: &[Skill]) -> Vec<Refusal> {
+/// folder. Gives the key of each such entry.
+pub(super) fn crossing(skills: &[Skill]) -> Vec<(String, Refusal)> {
     let writable = skills.iter().flat_map(|skill| {
         let grants = skill.spec.sandbox.grants.iter();
         let grants = grants.filter(|grant| grant.writable);
@@ -208,12 +208,8 @@ pub(super) fn crossing(skills: &[Skill]) -> Vec<Refusal> {
                     "give the two skills folders apart, or both the same one",
                 ),
             };
-            refusals.push(
-                refused(why, fix)
-                    .under("fs")
-                    .under("sandbox")
-                    .under(name.as_str()),
-            );
+            let refusal = refused(why, fix).under("fs").under("sandbox");
+            refusals.push((skill.key.clone(), refusal));
         }
     }
     refusals

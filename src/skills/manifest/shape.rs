@@ -96,21 +96,8 @@ fn foreign_key(key: &str) -> Option<(&'static str, &'static str)> {
     Some(match key {
         "url" | "serverUrl" | "httpUrl" | "headers" | "transport" => (
             "is for a remote server; Mimo runs servers itself, over stdio, in a sandbox",
-            "remove the skill, and add that server to your client",
+            "run it through a bridge: \"command\": \"npx\", \"args\": [\"-y\", \"mcp-remote\", \"URL\"]",
         ),
-        "cwd" | "workingDirectory" => (
-            "is not supported: each skill starts in its private folder",
-            "write absolute paths in args, and give the folder under sandbox.fs",
-        ),
-        "envFile" => (
-            "would read an unchecked file",
-            "write its entries under env, secrets as ${NAME}",
-        ),
-        "autoApprove" | "alwaysAllow" | "trust" => (
-            "belongs to your client: Mimo approves no calls",
-            "leave it out, and set it in your client",
-        ),
-        "shell" => ("is not supported: no shell is involved", "leave it out"),
         _ => return None,
     })
 }

@@ -67,6 +67,22 @@ impl Source {
             None => format!("{path} is not in use"),
         }
     }
+
+    /// The message about refused entries, if there are any.
+    pub(crate) fn refused_entries(&self, manifest: &Manifest) -> Option<String> {
+        let each = manifest.refused.iter().filter_map(|entry| {
+            let first = entry.refusals.first()?;
+            Some(format!("{first}; next: {}", first.fix))
+        });
+        let all: Vec<String> = each.collect();
+        let count = match all.len() {
+            0 => return None,
+            1 => "one entry is".to_owned(),
+            many => format!("{many} entries are"),
+        };
+        let path = self.path.display();
+        Some(format!("{count} not in use in {path}: {}", all.join(" | ")))
+    }
 }
 
 fn stamp(read: &Read) -> Stamp {

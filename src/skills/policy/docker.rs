@@ -65,11 +65,11 @@ pub(super) fn plan(
     while let Some((at, argument)) = rest.next() {
         if !argument.starts_with('-') {
             argv.push(image(argument).map_err(|refusal| refusal.under(at))?);
-            let package = repository(argument).to_owned();
+            let runs = repository(argument).to_owned();
             argv.extend(rest.map(|(_, argument)| argument.clone()));
             return Ok(Plan {
                 arguments: argv,
-                package,
+                runs,
                 docker: true,
                 ..Plan::default()
             });

@@ -18,7 +18,7 @@ use std::path::{Path, PathBuf};
 
 use crate::skills::refusal::{Class, Refusal, shown};
 use crate::skills::rules::Rules;
-use crate::skills::spec::Sandbox;
+use crate::skills::spec::{Package, Registry, Sandbox};
 
 /// The argv that a grammar allows, and what comes with it.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -26,19 +26,19 @@ pub(crate) struct Plan {
     /// Without the program. `\0` here and in the environment stands for the skill's
     /// private folder; no manifest can contain that character.
     pub(crate) arguments: Vec<String>,
-    /// The package without its version, or the script: what tells this run from
-    /// another one of the same command.
-    pub(crate) package: String,
+    /// The script or image: what tells this run from another one of the same
+    /// command, as the package does.
+    pub(crate) runs: String,
     /// Variables of the command that the manifest cannot override.
     pub(crate) environment: BTreeMap<String, String>,
     /// Files that it must be able to read.
     pub(crate) read: Vec<PathBuf>,
     /// It is the docker client.
     pub(crate) docker: bool,
+    /// What npx or uvx would run; without what this machine has for it.
+    pub(crate) package: Option<Package>,
 }
 
-/// Whether a name stands for a program of this machine.
-type OnPath<'a> = dyn Fn(&str) -> bool + 'a;
 /// Checks a script's path like a program's.
 type CheckScript<'a> = dyn Fn(&Path) -> Result<PathBuf, Refusal> + 'a;
 
@@ -47,6 +47,8 @@ type CheckScript<'a> = dyn Fn(&Path) -> Result<PathBuf, Refusal> + 'a;
 pub(crate) struct Program {
     /// Absolute; the file and all folders above it were checked.
     pub(crate) path: PathBuf,
+    /// All links followed.
+    target: PathBuf,
     /// Paths to read beside the default profile.
     pub(crate) read: Vec<PathBuf>,
     grammar: Grammar,
@@ -195,6 +197,7 @@ pub(crate) fn program(command: &str, rules: &Rules) -> Result<Program, Refusal> 
             .or_else(|| grammar(target))
             .unwrap_or(Grammar::Free),
         read: resolve::needs(&found, rules),
+        target: found.target,
         path: found.path,
     })
 }
@@ -211,9 +214,6 @@ pub(crate) fn plan(
     if let Grammar::Npx | Grammar::Uvx | Grammar::Docker = program.grammar {
         text::check(arguments)?;
     }
-    let beside = |name: &str| program.path.with_file_name(name).exists();
-    let runs_anything = |name: &str| RUNNERS.contains(&name) || grammar(name).is_some();
-    let on_path = |name: &str| runs_anything(name) || beside(name) || resolve::exists(name, rules);
     let script = |path: &Path| {
         resolve::file(path, rules, false)
             .map(|found| found.target)
@@ -223,9 +223,9 @@ pub(crate) fn plan(
             })
     };
     match program.grammar {
-        Grammar::Npx => npx::plan(arguments, &on_path),
+        Grammar::Npx => npx::plan(arguments),
         Grammar::Docker => docker::plan(skill, arguments, sandbox, declared),
-        Grammar::Uvx => uvx::plan(arguments, &on_path),
+        Grammar::Uvx => uvx::plan(arguments),
         Grammar::Node => node::plan(arguments, &script),
         Grammar::Python => python::plan(arguments, &script),
         Grammar::Free => Ok(Plan {
@@ -233,6 +233,43 @@ pub(crate) fn plan(
             ..Plan::default()
         }),
     }
+}
+
+/// `package` with the manager and the runtime that come with `program`, npx or uvx.
+pub(crate) fn with_tools(mut package: Package, program: &Program, rules: &Rules) -> Package {
+    let beside = |name: &str| {
+        let own = program.path.with_file_name(name);
+        resolve::file(&own, rules, true)
+            .or_else(|_| resolve::command(name, rules))
+            .ok()
+    };
+    let (manager, runtime) = match package.registry {
+        Registry::Npm => {
+            let own = program.target.with_file_name("npm-cli.js");
+            let linked = program
+                .path
+                .with_file_name("../lib/node_modules/npm/bin/npm-cli.js");
+            let found = [own, without_dots(&linked)].into_iter();
+            let script = found
+                .map(|path| resolve::file(&path, rules, false))
+                .find_map(Result::ok);
+            (script.map(|script| script.target), beside("node"))
+        }
+        Registry::Python => (
+            beside("uv").map(|uv| uv.path),
+            resolve::command("python3", rules).ok(),
+        ),
+    };
+    package.read = program.read.clone();
+    package.read.extend(rules.certificates());
+    if let Some(runtime) = runtime {
+        package.read.extend(resolve::needs(&runtime, rules));
+        package.runtime = runtime.path;
+    }
+    package.manager = manager;
+    package.environment = rules.inherited.clone();
+    package.environment.extend(rules.fetching.clone());
+    package
 }
 
 /// The skill's PATH: the program's own folder first, then the trusted ones.

@@ -28,7 +28,7 @@ pub(super) fn plan(arguments: &[String], script: &CheckScript<'_>) -> Result<Pla
         let path = script(Path::new(argument)).map_err(|refusal| refusal.under(at))?;
         return Ok(Plan {
             arguments: arguments.to_vec(),
-            package: argument.clone(),
+            runs: argument.clone(),
             read: vec![path],
             ..Plan::default()
         });

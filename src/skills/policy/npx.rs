@@ -1,9 +1,10 @@
 //! The grammar of npx: one package of the npm registry. The sandbox contains what
 //! the package does with its own arguments.
 
-use super::{OnPath, Plan, forced, refused_argument};
+use super::{Plan, forced, refused_argument};
 use crate::skills::policy::package;
 use crate::skills::refusal::Refusal;
+use crate::skills::spec::{Package, Registry};
 
 /// Switches that change neither what runs nor how. npm also accepts abbreviations,
 /// `=` and joined letters, and several of those have run code, so no other form is
@@ -34,21 +35,17 @@ const FORCED: &[(&str, &str)] = &[
     ("npm_config_fetch_retry_mintimeout", "1000"),
 ];
 
-/// The argv that runs a package, or with `-p` one of the programs of packages. npx
-/// would run a program of the PATH where they have none of that name, which
-/// `on_path` detects.
-pub(super) fn plan(arguments: &[String], on_path: &OnPath<'_>) -> Result<Plan, Refusal> {
-    let mut argv = vec!["--yes".to_owned()];
-    let mut packages: Vec<String> = Vec::new();
+/// The package, and the argv of its program; with `-p` one of the programs of
+/// several packages.
+pub(super) fn plan(arguments: &[String]) -> Result<Plan, Refusal> {
+    let mut specs: Vec<String> = Vec::new();
     let mut rest = arguments.iter().enumerate();
     let mut ended = false;
     while let Some((at, argument)) = rest.next() {
         if argument == "--" && !ended {
             ended = true;
         } else if !ended && SWITCHES.contains(&argument.as_str()) {
-            if !matches!(argument.as_str(), "-y" | "--yes") {
-                argv.push(argument.clone());
-            }
+            // They say how npx fetches, and npx does not run.
         } else if !ended && is_package_flag(argument) {
             let (place, spec) = match argument.split_once('=') {
                 Some((_, spec)) => (at, spec),
@@ -57,25 +54,28 @@ pub(super) fn plan(arguments: &[String], on_path: &OnPath<'_>) -> Result<Plan, R
                     None => break,
                 },
             };
-            let spec = package::npm(spec).map_err(|refusal| refusal.under(place))?;
-            packages.push(package::npm_name(&spec).to_owned());
-            argv.push(format!("--package={spec}"));
+            specs.push(package::npm(spec).map_err(|refusal| refusal.under(place))?);
         } else if argument.starts_with('-') {
             return Err(refused_argument(at, argument, why_refused(argument)));
         } else {
-            let run = match packages.is_empty() {
-                true => package::npm(argument),
-                false => package::program(argument, on_path),
+            let bin = match specs.is_empty() {
+                true => {
+                    specs.push(package::npm(argument).map_err(|refusal| refusal.under(at))?);
+                    None
+                }
+                false => Some(package::program(argument).map_err(|refusal| refusal.under(at))?),
             };
-            let run = run.map_err(|refusal| refusal.under(at))?;
-            argv.push("--".to_owned());
-            packages.push(package::npm_name(&run).to_owned());
-            argv.push(run);
-            argv.extend(rest.map(|(_, argument)| argument.clone()));
+            let package = Package {
+                registry: Registry::Npm,
+                name: package::npm_name(&specs[0]).to_owned(),
+                specs,
+                bin,
+                ..Package::default()
+            };
             return Ok(Plan {
-                arguments: argv,
-                package: packages.join(" "),
+                arguments: rest.map(|(_, argument)| argument.clone()).collect(),
                 environment: forced(FORCED),
+                package: Some(package),
                 ..Plan::default()
             });
         }

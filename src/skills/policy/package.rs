@@ -1,7 +1,6 @@
 //! Package names of the npm and PyPI registries. Addresses, files, archives and
 //! aliases are refused: no registry published what they lead to.
 
-use super::OnPath;
 use crate::limits::SKILL_PACKAGE_BYTES_MAX;
 use crate::skills::refusal::{Class, Refusal, shown};
 
@@ -93,13 +92,11 @@ pub(super) fn python_name(spec: &str) -> &str {
     &spec[..spec.find(['[', '@', '=']).unwrap_or(spec.len())]
 }
 
-/// The program of an npm package, where no program of this machine has its name.
-pub(super) fn program(name: &str, on_path: &OnPath<'_>) -> Result<String, Refusal> {
+/// The program of an npm package.
+pub(super) fn program(name: &str) -> Result<String, Refusal> {
     let fits = |c: u8| c.is_ascii_alphanumeric() || matches!(c, b'-' | b'_' | b'.');
     let begins = name.bytes().next();
-    let is_name = begins.is_some_and(|c| c.is_ascii_alphanumeric()) && name.bytes().all(fits);
-    match is_name {
-        _ if on_path(name) => Err(local_program("npx", name)),
+    match begins.is_some_and(|c| c.is_ascii_alphanumeric()) && name.bytes().all(fits) {
         true => Ok(name.to_owned()),
         false => Err(Refusal::new(
             Class::Argument,
@@ -109,13 +106,14 @@ pub(super) fn program(name: &str, on_path: &OnPath<'_>) -> Result<String, Refusa
     }
 }
 
-/// `command` would run a program of this machine instead of the package's.
-pub(super) fn local_program(command: &str, name: &str) -> Refusal {
-    let why = format!(
-        "{} is a program of this machine, which {command} would run instead",
-        shown(name)
-    );
-    Refusal::new(Class::Argument, why, "name the package's own command")
+/// A specification that [`python`] accepted, as a line of requirements. `latest` is
+/// uvx's own word.
+pub(super) fn python_requirement(spec: &str) -> String {
+    match spec.rsplit_once('@') {
+        Some((name, "latest")) => name.to_owned(),
+        Some((name, version)) => format!("{name}=={version}"),
+        None => spec.to_owned(),
+    }
 }
 
 pub(super) fn missing(command: &str) -> Refusal {

@@ -58,7 +58,7 @@ pub(super) fn plan(arguments: &[String], script: &CheckScript<'_>) -> Result<Pla
             module(named).map_err(|refusal| refusal.under(at + 1))?;
             // Python would search the start folder for modules first.
             plan.environment.insert("PYTHONSAFEPATH".into(), "1".into());
-            plan.package = format!("-m {named}");
+            plan.runs = format!("-m {named}");
             return Ok(plan);
         }
         if argument.starts_with('-') {
@@ -66,7 +66,7 @@ pub(super) fn plan(arguments: &[String], script: &CheckScript<'_>) -> Result<Pla
                        argument; -c, -i and - would run unchecked code";
             return Err(refused_argument(at, argument, why));
         }
-        plan.package = argument.clone();
+        plan.runs = argument.clone();
         plan.read = vec![script(Path::new(argument)).map_err(|refusal| refusal.under(at))?];
         return Ok(plan);
     }

@@ -50,14 +50,6 @@ pub(super) fn command(name: &str, rules: &Rules) -> Result<Trusted, Refusal> {
     }
 }
 
-/// Whether any trusted folder has something of that name.
-pub(super) fn exists(name: &str, rules: &Rules) -> bool {
-    rules
-        .path
-        .iter()
-        .any(|folder| folder.join(name).symlink_metadata().is_ok())
-}
-
 /// Checks that `path` is a regular file that only this user and root can change,
 /// and that it is executable where that is required.
 pub(super) fn file(path: &Path, rules: &Rules, executable: bool) -> Result<Trusted, Refusal> {

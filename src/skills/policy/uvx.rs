@@ -1,8 +1,9 @@
 //! The grammar of uvx: one package of PyPI. Each skill gets a uv cache of its own.
 
-use super::{OnPath, Plan, forced, refused_argument};
+use super::{Plan, forced, refused_argument};
 use crate::skills::policy::package;
 use crate::skills::refusal::Refusal;
+use crate::skills::spec::{Package, Registry};
 
 const SWITCHES: &[&str] = &["-q", "--quiet", "--offline", "--isolated", "--no-progress"];
 
@@ -17,14 +18,13 @@ const FORCED: &[(&str, &str)] = &[
     ("PYTHONDONTWRITEBYTECODE", "1"),
 ];
 
-/// The argv that runs a tool. uvx would run a program of the PATH where the package
-/// has none of that name, which `on_path` detects.
-pub(super) fn plan(arguments: &[String], on_path: &OnPath<'_>) -> Result<Plan, Refusal> {
-    let (mut argv, mut from) = (Vec::new(), None);
+/// The package, and the argv of its program.
+pub(super) fn plan(arguments: &[String]) -> Result<Plan, Refusal> {
+    let mut from = None;
     let mut rest = arguments.iter().enumerate();
     while let Some((at, argument)) = rest.next() {
         if SWITCHES.contains(&argument.as_str()) {
-            argv.push(argument.clone());
+            // They say how uv fetches, and uvx does not run.
         } else if from.is_none() && (argument == "--from" || argument.starts_with("--from=")) {
             let (place, spec) = match argument.strip_prefix("--from=") {
                 Some(spec) => (at, spec),
@@ -34,40 +34,31 @@ pub(super) fn plan(arguments: &[String], on_path: &OnPath<'_>) -> Result<Plan, R
                 },
             };
             let spec = package::python(spec).map_err(|refusal| refusal.under(place))?;
-            argv.extend(["--from".to_owned(), spec.clone()]);
             from = Some(spec);
         } else if argument.starts_with('-') {
             let why = "only --quiet, --offline, --isolated, --no-progress and --from PACKAGE are \
                        allowed before the package";
             return Err(refused_argument(at, argument, why));
         } else {
-            let tool = package::python(argument)
-                .and_then(|tool| not_a_local_program(tool, on_path))
-                .map_err(|refusal| refusal.under(at))?;
-            let name = |spec: &String| package::python_name(spec).to_owned();
-            let package = match &from {
-                Some(from) => format!("{} {}", name(from), name(&tool)),
-                None => name(&tool),
+            let tool = package::python(argument).map_err(|refusal| refusal.under(at))?;
+            let (spec, bin) = match from {
+                Some(spec) => (spec, Some(package::python_name(&tool).to_owned())),
+                None => (tool, None),
             };
-            argv.push(tool);
-            argv.extend(rest.map(|(_, argument)| argument.clone()));
+            let package = Package {
+                registry: Registry::Python,
+                name: package::python_name(&spec).to_owned(),
+                specs: vec![package::python_requirement(&spec)],
+                bin,
+                ..Package::default()
+            };
             return Ok(Plan {
-                arguments: argv,
-                package,
+                arguments: rest.map(|(_, argument)| argument.clone()).collect(),
                 environment: forced(FORCED),
+                package: Some(package),
                 ..Plan::default()
             });
         }
     }
     Err(package::missing("uvx"))
-}
-
-/// Refuses a tool in whose place uvx could run a program of this machine.
-fn not_a_local_program(tool: String, on_path: &OnPath<'_>) -> Result<String, Refusal> {
-    let name = package::python_name(&tool);
-    // uvx treats names of interpreters specially.
-    match name.to_ascii_lowercase().starts_with("python") || on_path(name) {
-        true => Err(package::local_program("uvx", name)),
-        false => Ok(tool),
-    }
 }

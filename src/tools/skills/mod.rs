@@ -9,7 +9,7 @@ mod pages;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use tokio::sync::watch;
 use tokio::time::Instant;
 
@@ -33,10 +33,13 @@ pub(crate) const CALL_TIMEOUT: Duration = Duration::from_secs(limits::SKILL_CALL
 /// JSON of its arguments.
 pub(crate) type CallRecorder = Arc<dyn Fn(&str, String, &str) + Send + Sync>;
 
+/// What the launcher says of a skill, for `mimo_status`: its sandbox and its
+/// installation.
+pub(crate) type Details = Arc<dyn Fn(&SkillName) -> Map<String, Value> + Send + Sync>;
+
 pub struct Skills {
     registry: Arc<Registry>,
-    /// The layers of a skill's sandbox as a document.
-    sandbox: Arc<dyn Fn(&SkillName) -> Value + Send + Sync>,
+    details: Details,
     problem: ManifestProblem,
     finder: Finder,
     pages: Pages,
@@ -53,12 +56,12 @@ impl Skills {
         registry: Arc<Registry>,
         embedder: Arc<dyn Embedder>,
         clock: Arc<dyn Clock>,
-        sandbox: Arc<dyn Fn(&SkillName) -> Value + Send + Sync>,
+        details: Details,
         problem: ManifestProblem,
     ) -> Skills {
         Skills {
             registry,
-            sandbox,
+            details,
             problem,
             finder: Finder::new(embedder),
             pages: Pages::new(clock),
@@ -86,7 +89,7 @@ impl Skills {
     /// The skills for `mimo_status`.
     pub(crate) fn statuses(&self) -> Value {
         let status = |status: crate::registry::SkillStatus| {
-            json!({
+            let mut document = json!({
                 "name": status.name.as_str(),
                 "state": status.state,
                 "pid": status.pid,
@@ -95,9 +98,12 @@ impl Skills {
                 "ended": status.ended,
                 "faults": status.faults,
                 "notes": status.notes,
-                "sandbox": (self.sandbox)(&status.name),
                 "stderr_tail": status.stderr_tail,
-            })
+            });
+            if let Some(document) = document.as_object_mut() {
+                document.extend((self.details)(&status.name));
+            }
+            document
         };
         self.registry.statuses().into_iter().map(status).collect()
     }

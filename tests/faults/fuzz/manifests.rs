@@ -1,7 +1,7 @@
 //! Manifests: any input is judged without a panic and without work that grows
 //! faster than the file, and every refusal has its fix.
 
-use mimo::skills::manifest::check;
+use mimo::skills::manifest::{Manifest, check};
 use mimo::skills::rules::Rules;
 
 use crate::support::random::{Random, fuzz};
@@ -69,7 +69,7 @@ fn any_bytes_are_judged_without_a_panic() {
     };
     fuzz(|random| {
         let bytes = mutated(random);
-        if let Err(refusals) = check(&bytes, &rules) {
+        if let Err(refusals) = check(&bytes, &rules).and_then(Manifest::whole) {
             assert!(!refusals.is_empty(), "refused without a reason");
             assert!(refusals.iter().all(|each| !each.fix.is_empty()));
         }
@@ -85,6 +85,10 @@ fn any_bytes_are_judged_without_a_panic() {
                 .collect::<String>()
         }),
     ] {
-        assert!(check(text.as_bytes(), &rules).is_err());
+        assert!(
+            check(text.as_bytes(), &rules)
+                .and_then(Manifest::whole)
+                .is_err()
+        );
     }
 }

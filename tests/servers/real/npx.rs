@@ -3,7 +3,6 @@
 
 use std::fs;
 use std::path::Path;
-use std::process::Command;
 
 use serde_json::json;
 
@@ -14,19 +13,6 @@ use super::servers::{Allowed, Real};
 use crate::support::{fixture, machine};
 
 const PACKAGE: &str = "@modelcontextprotocol/server-filesystem@2026.8.31";
-
-/// Variables that this machine needs to fetch packages.
-fn fetching() -> Vec<(&'static str, String)> {
-    let asked = Command::new("npm")
-        .args(["config", "get", "registry"])
-        .output()
-        .expect("npm starts");
-    let registry = String::from_utf8(asked.stdout).expect("text");
-    let certificates = std::env::var("NODE_EXTRA_CA_CERTS").ok();
-    let certificates = certificates.map(|file| ("NODE_EXTRA_CA_CERTS", file));
-    let registry = ("npm_config_registry", registry.trim().to_owned());
-    std::iter::once(registry).chain(certificates).collect()
-}
 
 fn skill(work: &Path, network: &str) -> Real {
     let work = work.to_str().expect("text");
@@ -44,7 +30,7 @@ fn skill(work: &Path, network: &str) -> Real {
         allowed: Allowed {
             commands: vec!["npx".to_owned()],
             path: vec![folder.to_owned()],
-            variables: fetching(),
+            variables: machine::fetching(),
         },
     }
 }

@@ -5,7 +5,7 @@
 use std::path::Path as FilePath;
 
 use crate::support::fixture::{Fixture, mode};
-use mimo::skills::manifest::{check, load};
+use mimo::skills::manifest::{Manifest, check, load};
 use mimo::skills::refusal::Class::{self, Command, Environment, File, Secret};
 use mimo::skills::rules::Rules;
 use serde_json::{Value, json};
@@ -14,7 +14,8 @@ use serde_json::{Value, json};
 pub fn refused(entry: &Value, fixture: &Fixture, rules: &Rules) -> Vec<(Class, String)> {
     let healthy = json!({"command": "npx", "args": ["-y", "healthy"]});
     let text = json!({"skills": {"x": entry, "healthy": healthy}}).to_string();
-    let Err(refusals) = check(fixture.fill(&text).as_bytes(), rules) else {
+    let Err(refusals) = check(fixture.fill(&text).as_bytes(), rules).and_then(Manifest::whole)
+    else {
         return Vec::new();
     };
     for each in &refusals {
@@ -122,7 +123,10 @@ fn programs_writable_by_others_are_refused() {
         change(&fixture);
         let rules = fixture.strict();
         let text = json!({"x": healthy}).to_string();
-        let refusals = check(text.as_bytes(), &rules).err().unwrap_or_default();
+        let refusals = check(text.as_bytes(), &rules)
+            .and_then(Manifest::whole)
+            .err()
+            .unwrap_or_default();
         refusals
             .iter()
             .map(|each| (each.class, each.path.clone()))
@@ -212,7 +216,6 @@ fn dangerous_environment_variables_are_refused() {
     let cases = [
         ("not approved", "${AWS_SECRET_ACCESS_KEY}"),
         ("approved and not set", "${EXA_API_KEY}"),
-        ("a default", "${GITHUB_TOKEN:-x}"),
         ("not closed", "Bearer ${GITHUB_TOKEN"),
         ("VS Code's input", "${input:key}"),
         ("nested", "${${GITHUB_TOKEN}}"),
@@ -363,7 +366,7 @@ fn grants_that_another_skill_could_redirect_are_refused() {
     let skill = |fs: Value| json!({"command": "npx", "args": ["a"], "sandbox": {"fs": fs}});
     let both = |one: Value, two: Value| {
         let text = json!({"skills": {"one": skill(one), "two": skill(two)}}).to_string();
-        match check(fixture.fill(&text).as_bytes(), &fixture.strict()) {
+        match check(fixture.fill(&text).as_bytes(), &fixture.strict()).and_then(Manifest::whole) {
             Ok(_) => Vec::new(),
             Err(refusals) => refusals.into_iter().map(|each| each.path).collect(),
         }
@@ -407,7 +410,10 @@ fn foreign_manifest_files_are_refused() {
     let fixture = Fixture::new();
     let path = fixture.path("config/skills.json");
     let verdict = || {
-        let refusals = load(&path, &fixture.strict()).err().unwrap_or_default();
+        let refusals = load(&path, &fixture.strict())
+            .and_then(Manifest::whole)
+            .err()
+            .unwrap_or_default();
         refusals
             .iter()
             .map(|each| (each.class, each.path.clone()))

@@ -5,7 +5,6 @@ use std::os::unix::fs::{MetadataExt, symlink};
 use std::path::Path;
 
 use super::world::{CLOSED, SECRET, World, python};
-use crate::support::machine::namespaces;
 
 /// Everything that a change of metadata would alter.
 fn metadata(path: &Path) -> (u32, u32, u32, i64, i64) {

@@ -1,7 +1,7 @@
 //! Characters in the own arguments of a package or an image, and the program that
 //! is named beside a package.
 
-use mimo::skills::manifest::check;
+use mimo::skills::manifest::{Manifest, check};
 use mimo::skills::refusal::Class::{Argument, Secret};
 use serde_json::{Value, json};
 
@@ -62,7 +62,8 @@ fn arguments_for_a_shell_or_hidden_from_a_reader_are_refused() {
         assert_eq!(found, [(Secret, place.to_owned())]);
     }
     let text = json!({"skills": {"x": with_argument("a;b")[0].1}}).to_string();
-    let refusals = check(text.as_bytes(), &fixture.generous()).expect_err("refused");
+    let manifest = check(text.as_bytes(), &fixture.generous());
+    let refusals = manifest.and_then(Manifest::whole).expect_err("refused");
     assert!(
         refusals[0].reason.contains("contains \";\""),
         "{refusals:?}"
@@ -93,7 +94,7 @@ fn arguments_that_people_paste_are_passed_on_as_they_are() {
     ] {
         for (_, entry) in with_argument(argument) {
             let text = json!({"skills": {"x": entry}}).to_string();
-            let manifest = check(text.as_bytes(), &fixture.generous());
+            let manifest = check(text.as_bytes(), &fixture.generous()).and_then(Manifest::whole);
             let manifest = manifest.unwrap_or_else(|why| panic!("{argument:?}: {why:?}"));
             let last = manifest.skills[0].spec.arguments.last();
             assert_eq!(last.map(String::as_str), Some(argument));
@@ -112,14 +113,11 @@ fn npx_runs_a_program_of_a_named_package() {
         let args = [&["-y"], flag, &["mcp-Tools", "--stdio"]].concat();
         let text = json!({"skills": {"x": run("npx", &args)}}).to_string();
         let manifest = check(text.as_bytes(), &fixture.strict()).expect("an ordinary form");
-        let expected = [
-            "--yes",
-            "--package=@scope/tools@1.2.3",
-            "--",
-            "mcp-Tools",
-            "--stdio",
-        ];
-        assert_eq!(manifest.skills[0].spec.arguments, expected);
+        let spec = &manifest.skills[0].spec;
+        assert_eq!(spec.arguments, ["--stdio"]);
+        let package = spec.package.as_ref().expect("a package");
+        assert_eq!(package.specs, ["@scope/tools@1.2.3"]);
+        assert_eq!(package.bin.as_deref(), Some("mcp-Tools"));
     }
     let cases = [
         ("no package", run("npx", &["-p"]), Argument, "/args"),
@@ -129,12 +127,6 @@ fn npx_runs_a_program_of_a_named_package() {
             run("npx", &["-p", "./a", "b"]),
             Argument,
             "/args/1",
-        ),
-        (
-            "an interpreter",
-            run("npx", &["-p", "a", "python3.9"]),
-            Argument,
-            "/args/2",
         ),
         (
             "a path",

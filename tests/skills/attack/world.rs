@@ -141,6 +141,7 @@ pub fn spec(program: impl Into<PathBuf>, arguments: &[&str]) -> SkillSpec {
         name: SkillName::new("attacker").expect("a name"),
         identity: Default::default(),
         program: program.into(),
+        package: None,
         arguments: arguments.iter().map(|each| (*each).to_owned()).collect(),
         environment: BTreeMap::new(),
         secrets: Default::default(),

@@ -141,6 +141,7 @@ fn no_command_prints_hostile_text_raw() {
         &["skill", "check", bad],
         &["skill", "add", HOSTILE, "--", "npx"],
         &["skill", "remove", HOSTILE],
+        &["skill", "update"],
         &["skill", "approve"],
         &["skill", "logs"],
         &["skill", "reload"],

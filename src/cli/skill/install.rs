@@ -1,0 +1,128 @@
+//! `mimo skill update`, and the install that `mimo skill add` begins with.
+
+use std::sync::Arc;
+
+use anyhow::Result;
+use serde_json::{Value, json};
+
+use super::refusals::report_refusals;
+use crate::app;
+use crate::cli::output::{Exit, Output, Progress};
+use crate::config::Config;
+use crate::failure::{Failure, Kind};
+use crate::skills::install::{Installed, Installer};
+use crate::skills::manifest;
+use crate::skills::spec::SkillSpec;
+
+/// What to update.
+#[derive(clap::Args)]
+#[command(after_help = "\
+Examples:
+  mimo skill update                    every skill that npx or uvx would fetch
+  mimo skill update memory
+
+Installs the newest version that each entry allows, beside the one in use. A
+running skill goes on with its old version until it starts again; `mimo skill
+reload` has it start now. New or changed tools wait for `mimo skill approve`.")]
+pub(super) struct UpdateArguments {
+    /// The skill; all where none is named
+    name: Option<String>,
+}
+
+pub(super) fn update(arguments: &UpdateArguments, config: &Config, output: &Output) -> Result<()> {
+    let file = &config.skills.manifest;
+    let manifest = manifest::load(file, &app::skill_rules(config))
+        .map_err(|refusals| report_refusals(file, &refusals, output))?;
+    let wanted = |spec: &SkillSpec| {
+        let name = arguments.name.as_deref();
+        name.is_none_or(|name| name == spec.name.as_str())
+    };
+    let specs: Vec<SkillSpec> = manifest.enabled().into_iter().filter(wanted).collect();
+    if let (Some(name), true) = (&arguments.name, specs.is_empty()) {
+        let message = format!("there is no skill {name} that could run");
+        let hint = "`mimo skill list` shows the skills and what is wrong with the others";
+        return Err(Failure::new(Kind::NotFound, message).hint(hint).into());
+    }
+    let installer = app::installer(config);
+    let mut documents = Vec::new();
+    let mut succeeded = true;
+    for spec in &specs {
+        let Some(package) = &spec.package else {
+            continue;
+        };
+        let before = installer.installed(package);
+        let result = install(&installer, spec, true, output);
+        succeeded &= result.is_ok();
+        documents.push(document(spec, before.as_ref(), &result));
+        if !output.json {
+            output.print(format!("{}\n", line(spec, before.as_ref(), &result)))?;
+        }
+    }
+    if output.json {
+        output.document(&json!({"ok": succeeded, "skills": documents}))?;
+    } else if documents.is_empty() {
+        output.print("no skill is fetched by npx or uvx, so there is nothing to update\n")?;
+    }
+    match succeeded {
+        true => Ok(()),
+        false => Err(Exit(1).into()),
+    }
+}
+
+/// Installs the package of `spec`, with progress where a person watches.
+pub(super) fn install(
+    installer: &Installer,
+    spec: &SkillSpec,
+    anew: bool,
+    output: &Output,
+) -> Result<Installed, Failure> {
+    let Some(package) = &spec.package else {
+        let message = format!("{} is not fetched by npx or uvx", spec.name);
+        return Err(Failure::new(Kind::Refused, message));
+    };
+    let bar = Arc::new(Progress::new(output, "installing"));
+    let shown = bar.clone();
+    let progress = Arc::new(move |text: String| shown.name(text)) as _;
+    let installed = app::run(async {
+        match anew {
+            true => installer.update(package, &progress).await,
+            false => installer.ensure(package, &progress).await,
+        }
+    });
+    bar.end();
+    installed
+}
+
+fn document(
+    spec: &SkillSpec,
+    before: Option<&Installed>,
+    result: &Result<Installed, Failure>,
+) -> Value {
+    let mut document = match result {
+        Ok(installed) => json!({"version": installed.version, "notes": installed.notes}),
+        Err(failure) => failure.document(),
+    };
+    document["name"] = json!(spec.name.as_str());
+    document["before"] = json!(before.map(|installed| &installed.version));
+    document
+}
+
+/// What an install came to, in one line.
+pub(super) fn line(
+    spec: &SkillSpec,
+    before: Option<&Installed>,
+    result: &Result<Installed, Failure>,
+) -> String {
+    let name = &spec.name;
+    match (result, before) {
+        (Err(failure), _) => format!("{name}: {failure}"),
+        (Ok(now), Some(before)) if now.version == before.version => {
+            format!(
+                "{name}: {} is the newest that its entry allows",
+                now.version
+            )
+        }
+        (Ok(now), Some(before)) => format!("{name}: {} to {}", before.version, now.version),
+        (Ok(now), None) => format!("{name}: installed {}", now.version),
+    }
+}

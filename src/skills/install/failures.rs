@@ -1,0 +1,221 @@
+//! What a failed install means, from the words and codes of npm and uv.
+
+use super::npmrc::Settings;
+use super::step::Printed;
+use crate::failure::{Failure, Kind};
+use crate::limits::INSTALL_LINE_CHARS_MAX;
+use crate::skills::spec::{Package, Registry};
+
+/// A word in the output, and what it means of the package: why, and the next step.
+type Meaning = (&'static str, &'static str, &'static str);
+
+const NETWORK: &str =
+    "is this machine online, and can it reach the registry? the skill is tried again by itself";
+const SIGN_IN: &str = "put the registry's token into ~/.npmrc (npm) or the index address (uv)";
+const CERTIFICATE: &str = "set NODE_EXTRA_CA_CERTS (npm) or SSL_CERT_FILE (uv) to your company's certificates, where the client starts Mimo";
+const SPACE: &str = "free some space; `mimo skill update` tries again";
+const NAME: &str = "check the spelling of the package in args";
+const VERSION: &str = "name a version that exists, or none for the newest";
+
+/// The codes that npm prints as `npm error code X`.
+const NPM: &[Meaning] = &[
+    (
+        "E404",
+        "is not in the registry, or something that it needs is not",
+        NAME,
+    ),
+    ("ETARGET", "has no such version", VERSION),
+    ("E401", "needs a sign-in to its registry", SIGN_IN),
+    (
+        "E403",
+        "is refused by its registry",
+        "a rule of your company may forbid it; ask who runs the registry",
+    ),
+    (
+        "E407",
+        "cannot be fetched: the proxy wants a sign-in",
+        "put user and password into HTTPS_PROXY",
+    ),
+    ("E429", "cannot be fetched: its registry is busy", NETWORK),
+    ("E50", "cannot be fetched: its registry is broken", NETWORK),
+    (
+        "ENOTFOUND",
+        "cannot be fetched: there is no network to its registry",
+        NETWORK,
+    ),
+    (
+        "ECONNREFUSED",
+        "cannot be fetched: there is no network to its registry",
+        NETWORK,
+    ),
+    (
+        "ECONNRESET",
+        "cannot be fetched: there is no network to its registry",
+        NETWORK,
+    ),
+    (
+        "ETIMEDOUT",
+        "cannot be fetched: there is no network to its registry",
+        NETWORK,
+    ),
+    (
+        "EAI_AGAIN",
+        "cannot be fetched: there is no network to its registry",
+        NETWORK,
+    ),
+    (
+        "ENETUNREACH",
+        "cannot be fetched: there is no network to its registry",
+        NETWORK,
+    ),
+    (
+        "FETCH_ERROR",
+        "cannot be fetched: its registry did not answer as one",
+        "is there a sign-in page between this machine and the registry?",
+    ),
+    (
+        "SELF_SIGNED_CERT",
+        "cannot be fetched: its registry's certificate is not known here",
+        CERTIFICATE,
+    ),
+    (
+        "UNABLE_TO_",
+        "cannot be fetched: its registry's certificate is not known here",
+        CERTIFICATE,
+    ),
+    (
+        "ERR_SSL",
+        "cannot be fetched: its registry's certificate is not known here",
+        CERTIFICATE,
+    ),
+    (
+        "EINTEGRITY",
+        "is not what its registry promised",
+        "try again; if it stays, tell who runs the registry",
+    ),
+    ("ENOSPC", "cannot be installed: the disk is full", SPACE),
+    (
+        "EBADPLATFORM",
+        "is not made for this system",
+        "name another package or version",
+    ),
+    ("EINVALIDTAGNAME", "is not a package name", NAME),
+];
+
+const UV: &[Meaning] = &[
+    ("401 Unauthorized", "needs a sign-in to its index", SIGN_IN),
+    (
+        "403 Forbidden",
+        "is refused by its index",
+        "a rule of your company may forbid it; ask who runs the index",
+    ),
+    (
+        "was not found in the package registry",
+        "is not in the index, or something that it needs is not",
+        NAME,
+    ),
+    ("there is no version of", "has no such version", VERSION),
+    (
+        "HTTP status server error",
+        "cannot be fetched: its index is broken",
+        NETWORK,
+    ),
+    (
+        "client error (Connect)",
+        "cannot be fetched: there is no connection to its index",
+        CERTIFICATE,
+    ),
+    (
+        "error sending request",
+        "cannot be fetched: there is no network to its index",
+        NETWORK,
+    ),
+    (
+        "operation timed out",
+        "cannot be fetched: its index did not answer",
+        NETWORK,
+    ),
+    (
+        "Hash mismatch",
+        "is not what its index promised",
+        "try again; if it stays, tell who runs the index",
+    ),
+    (
+        "os error 28",
+        "cannot be installed: the disk is full",
+        SPACE,
+    ),
+    ("Failed to parse", "is not a package name", NAME),
+    (
+        "No interpreter found",
+        "needs a Python that is not installed",
+        "install it, or name another version of the package",
+    ),
+    (
+        "does not satisfy Python",
+        "needs another Python than is installed",
+        "install a newer Python, or name an older version of the package",
+    ),
+];
+
+pub(super) fn of(package: &Package, printed: &Printed, settings: &Settings) -> Failure {
+    let all = format!("{}{}", printed.stdout, printed.stderr);
+    let found = match package.registry {
+        Registry::Npm => {
+            let code = all.lines().find_map(|line| {
+                let line = line
+                    .strip_prefix("npm error code ")
+                    .or(line.strip_prefix("npm ERR! code "));
+                line.map(str::trim)
+            });
+            code.and_then(|code| NPM.iter().find(|(start, ..)| code.starts_with(start)))
+        }
+        Registry::Python => UV.iter().find(|(words, ..)| all.contains(words)),
+    };
+    let name = &package.specs[0];
+    let (message, hint) = match found {
+        Some((_, why, next)) => (format!("the package {name} {why}"), (*next).to_owned()),
+        None => {
+            let why = first_error(&all).unwrap_or_else(|| printed.how.clone());
+            let next = match all.contains("gyp") {
+                true => "it is built from source: install a C++ compiler and make",
+                false => "`mimo skill update` tries again and shows what happens",
+            };
+            (
+                format!("the package {name} could not be installed: {why}"),
+                next.to_owned(),
+            )
+        }
+    };
+    let hint = match settings.unset.is_empty() {
+        true => hint,
+        false => format!(
+            "{hint}; ~/.npmrc names {}, which is not set here",
+            settings.unset.join(", ")
+        ),
+    };
+    Failure::new(Kind::Unavailable, message).hint(hint)
+}
+
+/// The first line that says what went wrong.
+fn first_error(output: &str) -> Option<String> {
+    let told = |line: &str| line.contains("rror") && !line.starts_with("npm error code");
+    let line = output.lines().map(str::trim).find(|line| told(line))?;
+    Some(line.chars().take(INSTALL_LINE_CHARS_MAX).collect())
+}
+
+/// The line of stderr that says that a dependency is missing or does not fit.
+pub(super) fn broken_dependency(stderr: &str) -> Option<String> {
+    const WORDS: [&str; 5] = [
+        "ModuleNotFoundError",
+        "ImportError",
+        "AttributeError",
+        "ERR_MODULE_NOT_FOUND",
+        "Cannot find module",
+    ];
+    let line = stderr
+        .lines()
+        .find(|line| WORDS.iter().any(|word| line.contains(word)))?;
+    let line: String = line.trim().chars().take(INSTALL_LINE_CHARS_MAX).collect();
+    Some(format!("it ends with {line}"))
+}

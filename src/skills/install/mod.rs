@@ -1,0 +1,300 @@
+//! Installs the packages of npx and uvx skills once, each into a folder of its own,
+//! so that later starts run the installed files without a registry. An install is
+//! made beside the folder and renamed into place as its last step; a process that is
+//! killed before leaves nothing that could run.
+
+mod failures;
+mod npm;
+mod npmrc;
+mod step;
+mod uv;
+
+use std::collections::BTreeMap;
+use std::fs::{self, File};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+use tokio::sync::Semaphore;
+use tokio::time::{Duration, timeout};
+
+use super::sandbox::private_folder;
+use super::sandbox_process::Starter;
+use super::spec::{Package, Registry, SkillSpec};
+use crate::failure::{Failure, Kind};
+use crate::{files, limits};
+use step::Step;
+
+/// Receives what an install is doing, for a person.
+pub(crate) type Progress = Arc<dyn Fn(String) + Send + Sync>;
+
+/// The folder of all packages, in the data folder.
+pub(crate) const PACKAGES: &str = "packages";
+/// The file that names the installed tree. Replaced in one step.
+const CURRENT: &str = "current.json";
+const LOCK: &str = "lock";
+const PARTIAL: &str = "partial-";
+
+/// Installs packages below one folder.
+#[derive(Clone)]
+pub(crate) struct Installer {
+    starter: Starter,
+    folder: PathBuf,
+    home: Option<PathBuf>,
+    slots: Arc<Semaphore>,
+}
+
+/// What was installed, and how it is started.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Installed {
+    /// The package's version.
+    pub(crate) version: String,
+    /// Its digest in the registry, where the registry has one.
+    pub(crate) integrity: Option<String>,
+    /// The folder of the tree, below the package's.
+    tree: String,
+    /// Executed; absent where the package's interpreter runs `arguments`.
+    program: Option<String>,
+    /// Before the skill's own. Paths of the tree begin with a NUL.
+    arguments: Vec<String>,
+    /// What did not work and was not needed.
+    pub(crate) notes: Vec<String>,
+}
+
+impl Installer {
+    /// `executable` is Mimo itself, which supervises each sandbox. `folder` is created
+    /// at the first install. `home` may hold the account's settings for registries.
+    pub(crate) fn new(executable: PathBuf, folder: PathBuf, home: Option<PathBuf>) -> Installer {
+        // Strict mode is about skills: an install has no files to protect from it.
+        let strict = false;
+        Installer {
+            starter: Starter { executable, strict },
+            folder,
+            home,
+            slots: Arc::new(Semaphore::new(limits::INSTALLS_AT_A_TIME_MAX)),
+        }
+    }
+
+    /// What is installed of `package`, if anything.
+    pub(crate) fn installed(&self, package: &Package) -> Option<Installed> {
+        let folder = self.folder_of(package);
+        let text = fs::read(folder.join(CURRENT)).ok()?;
+        let installed: Installed = serde_json::from_slice(&text).ok()?;
+        let tree = folder.join(&installed.tree);
+        // A Python of the tree leads to the one that it was made with, which an
+        // upgrade may have removed.
+        let runs = match package.registry {
+            Registry::Npm => tree.is_dir(),
+            Registry::Python => tree.join("bin/python").exists(),
+        };
+        runs.then_some(installed)
+    }
+
+    /// Installs `package` unless it is installed.
+    pub(crate) async fn ensure(
+        &self,
+        package: &Package,
+        progress: &Progress,
+    ) -> Result<Installed, Failure> {
+        match self.installed(package) {
+            Some(installed) => Ok(installed),
+            None => self.install(package, false, progress).await,
+        }
+    }
+
+    /// Installs `package` anew, as its specification resolves now.
+    pub(crate) async fn update(
+        &self,
+        package: &Package,
+        progress: &Progress,
+    ) -> Result<Installed, Failure> {
+        self.install(package, true, progress).await
+    }
+
+    /// `spec` with the installed program in place of the package manager.
+    pub(crate) fn resolved(&self, spec: &SkillSpec, installed: &Installed) -> SkillSpec {
+        let Some(package) = &spec.package else {
+            return spec.clone();
+        };
+        let tree = self.folder_of(package).join(&installed.tree);
+        let place = |text: &String| match text.strip_prefix('\0') {
+            Some(path) => tree.join(path).to_string_lossy().into_owned(),
+            None => text.clone(),
+        };
+        let mut spec = spec.clone();
+        let interpreter = match package.registry {
+            Registry::Npm => package.runtime.clone(),
+            Registry::Python => tree.join("bin/python"),
+        };
+        spec.program = match &installed.program {
+            Some(program) => tree.join(program),
+            None => interpreter,
+        };
+        let own = std::mem::take(&mut spec.arguments);
+        spec.arguments = installed.arguments.iter().map(place).chain(own).collect();
+        spec.sandbox.read.push(tree);
+        spec.sandbox.read.extend(package.read.iter().cloned());
+        spec
+    }
+
+    fn folder_of(&self, package: &Package) -> PathBuf {
+        let mut digest = Sha256::new();
+        for each in &package.specs {
+            digest.update(each);
+            digest.update([0]);
+        }
+        digest.update(package.bin.as_deref().unwrap_or_default());
+        let digest = digest.finalize();
+        let name = package.name.replace(['/', '@'], "_");
+        let registry = match package.registry {
+            Registry::Npm => "npm",
+            Registry::Python => "python",
+        };
+        let end: String = digest[..4]
+            .iter()
+            .map(|byte| format!("{byte:02x}"))
+            .collect();
+        self.folder.join(format!("{registry}-{name}-{end}"))
+    }
+
+    async fn install(
+        &self,
+        package: &Package,
+        anew: bool,
+        progress: &Progress,
+    ) -> Result<Installed, Failure> {
+        progress(format!("{}: waiting for other installs", package.name));
+        let _slot = self.slots.acquire().await.map_err(Failure::internal)?;
+        let limit = Duration::from_secs(limits::INSTALL_SECONDS_MAX);
+        let install = self.install_locked(package, anew, progress);
+        timeout(limit, install).await.unwrap_or_else(|_| {
+            let why = format!(
+                "{} could not be installed within {} minutes",
+                package.name,
+                limit.as_secs() / 60
+            );
+            Err(Failure::new(Kind::Timeout, why).hint(
+                "is the registry slow? `mimo skill update` tries again and shows what happens",
+            ))
+        })
+    }
+
+    async fn install_locked(
+        &self,
+        package: &Package,
+        anew: bool,
+        progress: &Progress,
+    ) -> Result<Installed, Failure> {
+        let folder = self.folder_of(package);
+        let unusable = |error: io::Error| {
+            let message = format!("the folder {} cannot be used: {error}", folder.display());
+            Failure::new(Kind::Unavailable, message)
+                .hint("is the disk full, and may your account write there?")
+        };
+        private_folder(&folder).map_err(unusable)?;
+        let lock = File::create(folder.join(LOCK)).map_err(unusable)?;
+        // Waits for another process that installs the same; the kernel frees the lock
+        // of one that is killed.
+        let lock = tokio::task::spawn_blocking(move || lock.lock().map(|()| lock));
+        let _lock = lock.await.map_err(Failure::internal)?.map_err(unusable)?;
+        if let Some(installed) = self.installed(package).filter(|_| !anew) {
+            return Ok(installed);
+        }
+        self.remove_rest(&folder, package);
+        let partial = folder.join(format!("{PARTIAL}{}", std::process::id()));
+        private_folder(&partial).map_err(unusable)?;
+        let made = self.make(package, &partial, progress).await;
+        let made = made.and_then(|mut installed| {
+            installed.tree = tree_name(&installed.version);
+            fs::rename(partial.join(step::TREE), folder.join(&installed.tree)).map_err(unusable)?;
+            let text = serde_json::to_vec_pretty(&installed).map_err(Failure::internal)?;
+            files::replace(&folder.join(CURRENT), &text).map_err(unusable)?;
+            Ok(installed)
+        });
+        if let Err(error) = fs::remove_dir_all(&partial) {
+            tracing::debug!(%error, "the rest of an install was not removed");
+        }
+        made
+    }
+
+    /// Makes the tree in `partial`; once more with older dependencies where those of
+    /// today break it.
+    async fn make(
+        &self,
+        package: &Package,
+        partial: &Path,
+        progress: &Progress,
+    ) -> Result<Installed, Failure> {
+        let settings = npmrc::of(self.home.as_deref(), &package.environment);
+        let step = Step {
+            starter: &self.starter,
+            package,
+            folder: partial,
+            settings: &settings,
+            progress,
+        };
+        let mut installed = self.make_as_of(&step, None).await?;
+        progress(format!("{}: starting it once", package.name));
+        let Some(broken) = step.trial(&installed).await else {
+            return Ok(installed);
+        };
+        let date = match package.registry {
+            Registry::Npm => npm::released(&step, &installed).await,
+            Registry::Python => uv::released(&step, &installed).await,
+        };
+        let Some(date) = date else {
+            return Ok(installed);
+        };
+        progress(format!(
+            "{}: once more as of {date}, since {broken}",
+            package.name
+        ));
+        fs::remove_dir_all(partial.join(step::TREE)).map_err(Failure::internal)?;
+        installed = self.make_as_of(&step, Some(&date)).await?;
+        let note = format!("installed with dependencies as of {date}: with newer ones {broken}");
+        installed.notes.push(note);
+        Ok(installed)
+    }
+
+    async fn make_as_of(&self, step: &Step<'_>, date: Option<&str>) -> Result<Installed, Failure> {
+        match step.package.registry {
+            Registry::Npm => npm::install(step, date).await,
+            Registry::Python => uv::install(step, date).await,
+        }
+    }
+
+    /// Removes what killed installs left, and trees before the current one. Called
+    /// with the lock held.
+    fn remove_rest(&self, folder: &Path, package: &Package) {
+        let current = self.installed(package).map(|installed| installed.tree);
+        let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+        for entry in entries.filter(|entry| entry.path().is_dir()) {
+            if Some(entry.file_name()) != current.as_ref().map(Into::into)
+                && let Err(error) = fs::remove_dir_all(entry.path())
+            {
+                tracing::debug!(%error, "an old installation was not removed");
+            }
+        }
+    }
+}
+
+/// A name that no earlier tree of the package has.
+fn tree_name(version: &str) -> String {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH);
+    let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '+');
+    let version: String = version.chars().filter(|c| allowed(*c)).collect();
+    format!("{version}-{:x}", now.unwrap_or_default().as_nanos())
+}
+
+/// The environment of every step: nothing of the entry's own.
+fn environment(package: &Package, more: &[(&str, &str)]) -> BTreeMap<String, String> {
+    let mut all = package.environment.clone();
+    let more = more
+        .iter()
+        .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+    all.extend(more);
+    all
+}

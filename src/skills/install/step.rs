@@ -1,0 +1,191 @@
+//! One program of an install, in a sandbox with network and nothing else of the
+//! skill's: no files, no variables, no secrets of its entry.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::time::Duration;
+
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader};
+use tokio::time::timeout;
+
+use super::super::sandbox_process::{LayerReports, Starter};
+use super::super::spec::{
+    Expose, Identity, Network, Package, Registry, Sandbox, SkillName, SkillSpec, Timeouts,
+};
+use super::npmrc::Settings;
+use super::{Installed, Progress, failures};
+use crate::failure::{Failure, Kind};
+use crate::limits;
+
+/// The folder that becomes the installed tree, below the partial folder.
+pub(super) const TREE: &str = "tree";
+
+const MB: u64 = 1024 * 1024;
+
+pub(super) struct Step<'a> {
+    pub(super) starter: &'a Starter,
+    pub(super) package: &'a Package,
+    /// The sandbox's private folder.
+    pub(super) folder: &'a Path,
+    pub(super) settings: &'a Settings,
+    pub(super) progress: &'a Progress,
+}
+
+/// What a program printed, and how it ended.
+pub(super) struct Printed {
+    pub(super) stdout: String,
+    pub(super) stderr: String,
+    pub(super) how: String,
+}
+
+impl Printed {
+    pub(super) fn succeeded(&self) -> bool {
+        self.how == "exit code 0"
+    }
+}
+
+impl Step<'_> {
+    /// Runs `program` in the tree's folder; `line` sees each line of stderr.
+    pub(super) async fn run(
+        &self,
+        program: &Path,
+        arguments: &[&str],
+        environment: BTreeMap<String, String>,
+        line: &mut (dyn FnMut(&str) + Send),
+    ) -> Result<Printed, Failure> {
+        let spec = self.spec(program, arguments, environment, true)?;
+        let started = self
+            .starter
+            .start(spec, self.folder.to_owned(), LayerReports::default());
+        let mut child = started.await?;
+        drop(child.input);
+        let mut stdout = Vec::new();
+        let mut stderr = String::new();
+        let bound = limits::INSTALL_OUTPUT_BYTES_MAX;
+        let mut output = child.output.take(bound);
+        let mut errors = BufReader::new(child.errors);
+        let read_lines = async {
+            let mut bytes = Vec::new();
+            while (&mut errors)
+                .take(bound)
+                .read_until(b'\n', &mut bytes)
+                .await
+                .is_ok_and(|n| n > 0)
+            {
+                let text = String::from_utf8_lossy(&bytes);
+                line(text.trim_end());
+                if (stderr.len() as u64) < bound {
+                    stderr.push_str(&text);
+                }
+                bytes.clear();
+            }
+        };
+        // A broken pipe still delivered what came before.
+        let _ = tokio::join!(output.read_to_end(&mut stdout), read_lines);
+        let how = (&mut child.exit).await;
+        Ok(Printed {
+            stdout: String::from_utf8_lossy(&stdout).into_owned(),
+            stderr,
+            how,
+        })
+    }
+
+    /// Runs a program that must succeed.
+    pub(super) async fn must(
+        &self,
+        program: &Path,
+        arguments: &[&str],
+        environment: BTreeMap<String, String>,
+        line: &mut (dyn FnMut(&str) + Send),
+    ) -> Result<Printed, Failure> {
+        let printed = self.run(program, arguments, environment, line).await?;
+        match printed.succeeded() {
+            true => Ok(printed),
+            false => Err(failures::of(self.package, &printed, self.settings)),
+        }
+    }
+
+    /// Starts the installed program once without input. Says why, if it cannot find
+    /// or does not fit what it depends on; any other end is the server's own affair.
+    pub(super) async fn trial(&self, installed: &Installed) -> Option<String> {
+        let tree = self.folder.join(TREE);
+        let place = |text: &String| match text.strip_prefix('\0') {
+            Some(path) => tree.join(path).to_string_lossy().into_owned(),
+            None => text.clone(),
+        };
+        let program = match (&installed.program, self.package.registry) {
+            (Some(program), _) => tree.join(program),
+            (None, Registry::Npm) => self.package.runtime.clone(),
+            (None, Registry::Python) => tree.join("bin/python"),
+        };
+        let arguments: Vec<String> = installed.arguments.iter().map(place).collect();
+        let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+        let environment = super::environment(self.package, &[]);
+        let spec = self.spec(&program, &arguments, environment, false).ok()?;
+        let mut child = self
+            .starter
+            .start(spec, self.folder.to_owned(), LayerReports::default())
+            .await
+            .ok()?;
+        drop(child.input);
+        let mut errors = Vec::new();
+        let mut stderr = child.errors.take(limits::INSTALL_OUTPUT_BYTES_MAX);
+        let limit = Duration::from_secs(limits::INSTALL_TRIAL_SECONDS_MAX);
+        // A server that goes on without input has loaded everything.
+        if timeout(limit, stderr.read_to_end(&mut errors))
+            .await
+            .is_err()
+        {
+            child.control.kill();
+            return None;
+        }
+        failures::broken_dependency(&String::from_utf8_lossy(&errors))
+    }
+
+    fn spec(
+        &self,
+        program: &Path,
+        arguments: &[&str],
+        environment: BTreeMap<String, String>,
+        network: bool,
+    ) -> Result<SkillSpec, Failure> {
+        let name = SkillName::new("install").ok_or_else(|| {
+            Failure::new(Kind::Internal, "the name of the install step is not valid")
+        })?;
+        let mut read = self.package.read.clone();
+        read.extend(self.settings.certificates.iter().cloned());
+        Ok(SkillSpec {
+            name,
+            program: program.to_owned(),
+            arguments: arguments.iter().map(|each| (*each).to_owned()).collect(),
+            environment,
+            identity: Identity::default(),
+            package: None,
+            secrets: Default::default(),
+            sandbox: Sandbox {
+                grants: Vec::new(),
+                listen: Vec::new(),
+                unix_sockets: false,
+                read,
+                write: Vec::new(),
+                network: match network {
+                    true => Network::Outbound(Vec::new()),
+                    false => Network::None,
+                },
+                memory_bytes: limits::INSTALL_MEMORY_MB_MAX * MB,
+                cpu_seconds: limits::INSTALL_SECONDS_MAX,
+                processes: limits::INSTALL_PROCESSES_MAX,
+                open_files: limits::INSTALL_OPEN_FILES_MAX,
+                file_bytes: limits::INSTALL_DISK_MB_MAX * MB,
+                disk_bytes: limits::INSTALL_DISK_MB_MAX * MB,
+                docker: false,
+            },
+            timeouts: Timeouts {
+                initialize: Duration::from_secs(limits::INSTALL_SECONDS_MAX),
+                call: Duration::from_secs(limits::INSTALL_SECONDS_MAX),
+            },
+            eager: false,
+            expose: Expose::default(),
+        })
+    }
+}

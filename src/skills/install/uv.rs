@@ -1,0 +1,234 @@
+//! Packages of PyPI: resolved to exact versions with digests, then installed into a
+//! virtual environment that may be moved.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use super::step::{Printed, Step, TREE};
+use super::{Installed, environment};
+use crate::clock::Timestamp;
+use crate::failure::{Failure, Kind};
+use crate::limits;
+
+const SETTINGS: &[(&str, &str)] = &[
+    ("UV_NO_CONFIG", "1"),
+    ("UV_NO_PROGRESS", "1"),
+    ("UV_PYTHON_DOWNLOADS", "never"),
+    ("UV_CACHE_DIR", "\0/uv"),
+    ("UV_HTTP_TIMEOUT", "60"),
+    ("HOME", "\0"),
+    ("TMPDIR", "\0/tmp"),
+];
+const LOCK: &str = "lock.txt";
+const DAY_SECONDS: i64 = 24 * 60 * 60;
+/// 2010-01-01, before any package of interest.
+const FIRST_DAY: i64 = 14_610;
+
+/// Installs into the tree's folder, with the releases of `date` if there is one.
+pub(super) async fn install(step: &Step<'_>, date: Option<&str>) -> Result<Installed, Failure> {
+    let package = step.package;
+    let tree = step.folder.join(TREE);
+    let (tree_text, runtime) = (tree.to_string_lossy(), package.runtime.to_string_lossy());
+    let venv = [
+        "venv",
+        "--no-project",
+        "--relocatable",
+        "--python",
+        &runtime,
+        &tree_text,
+    ];
+    uv(step, &venv).await?;
+    let wanted = step.folder.join("requirements.in");
+    fs::write(&wanted, package.specs.join("\n")).map_err(Failure::internal)?;
+    let lock = tree.join(LOCK);
+    let python = tree.join("bin/python");
+    let (wanted, lock_text, python) = (
+        wanted.to_string_lossy(),
+        lock.to_string_lossy(),
+        python.to_string_lossy(),
+    );
+    (step.progress)(format!("{}: finding out what it needs", package.name));
+    let mut compile = vec!["pip", "compile", "--generate-hashes", "--python", &python];
+    compile.extend(["-o", &lock_text]);
+    compile.extend(date.iter().flat_map(|date| ["--exclude-newer", date]));
+    compile.push(&wanted);
+    uv(step, &compile).await?;
+    (step.progress)(format!("{}: downloading", package.name));
+    let common = [
+        "pip",
+        "install",
+        "--require-hashes",
+        "--compile-bytecode",
+        "--link-mode",
+        "copy",
+        "--python",
+        &python,
+        "-r",
+        &lock_text,
+    ];
+    let mut wheels = common.to_vec();
+    wheels.extend(["--only-binary", ":all:"]);
+    // Only a build from source runs foreign code, so it comes second.
+    if !try_uv(step, &wheels).await?.succeeded() {
+        (step.progress)(format!("{}: building", package.name));
+        uv(step, &common).await?;
+    }
+    let locked = fs::read_to_string(&lock).map_err(Failure::internal)?;
+    let version = version(&locked, &package.name);
+    let script = script(&tree, &package.name, package.bin.as_deref())?;
+    // -I ignores variables that would write bytecode into the tree; -B does not
+    // depend on them.
+    let arguments = ["-I".to_owned(), "-B".to_owned(), format!("\0bin/{script}")];
+    Ok(Installed {
+        version,
+        integrity: None,
+        tree: String::new(),
+        program: None,
+        arguments: arguments.to_vec(),
+        notes: Vec::new(),
+    })
+}
+
+/// Thirty days after the release of the installed version. The index has no question
+/// for that, so the first day on which it resolves is searched.
+pub(super) async fn released(step: &Step<'_>, installed: &Installed) -> Option<String> {
+    let wanted = step.folder.join("released.in");
+    let spec = format!("{}=={}", step.package.name, installed.version);
+    fs::write(&wanted, spec).ok()?;
+    let (wanted, runtime) = (
+        wanted.to_string_lossy(),
+        step.package.runtime.to_string_lossy(),
+    );
+    let day = |days: i64| {
+        Timestamp::default()
+            .plus_seconds(days * DAY_SECONDS)
+            .to_day()
+    };
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).ok()?.as_secs();
+    let today = i64::try_from(now).ok()? / DAY_SECONDS;
+    let (mut before, mut since) = (FIRST_DAY, today + 1);
+    while since - before > 1 {
+        let middle = (before + since) / 2;
+        let date = day(middle);
+        let compile = [
+            "pip",
+            "compile",
+            "--no-deps",
+            "--python",
+            &runtime,
+            "--exclude-newer",
+            &date,
+            &wanted,
+        ];
+        match try_uv(step, &compile).await.ok()?.succeeded() {
+            true => since = middle,
+            false => before = middle,
+        }
+    }
+    Some(day(since + limits::INSTALL_AS_OF_SECONDS / DAY_SECONDS))
+}
+
+async fn uv(step: &Step<'_>, arguments: &[&str]) -> Result<Printed, Failure> {
+    let (manager, variables) = prepared(step)?;
+    step.must(manager, arguments, variables, &mut |_| {}).await
+}
+
+async fn try_uv(step: &Step<'_>, arguments: &[&str]) -> Result<Printed, Failure> {
+    let (manager, variables) = prepared(step)?;
+    step.run(manager, arguments, variables, &mut |_| {}).await
+}
+
+fn prepared<'a>(step: &Step<'a>) -> Result<(&'a Path, BTreeMap<String, String>), Failure> {
+    let package = step.package;
+    let Some(manager) = &package.manager else {
+        return Err(
+            Failure::new(Kind::Unavailable, "no uv was found beside uvx").hint(
+                "install uv, which has both, or add its folder to [skills] path in config.toml",
+            ),
+        );
+    };
+    let folder = step.folder.to_string_lossy();
+    let mut variables = environment(package, SETTINGS);
+    for value in variables.values_mut() {
+        *value = value.replace('\0', &folder);
+    }
+    variables.insert("PATH".into(), "/usr/local/bin:/usr/bin:/bin".into());
+    Ok((manager, variables))
+}
+
+/// The version of `name` in a list of exact requirements.
+fn version(locked: &str, name: &str) -> String {
+    let name = normal(name);
+    let versions = locked.lines().filter_map(|line| line.split_once("=="));
+    let mut versions = versions.filter(|(found, _)| normal(found) == name);
+    let version = versions.next().map_or("", |(_, rest)| rest);
+    version
+        .split([' ', '\\', ';'])
+        .next()
+        .unwrap_or_default()
+        .to_owned()
+}
+
+/// The script that uvx would run: the one called like the package, or `wanted`.
+fn script(tree: &Path, name: &str, wanted: Option<&str>) -> Result<String, Failure> {
+    let wanted = wanted.unwrap_or(name);
+    let scripts = scripts(tree, name);
+    let found = scripts
+        .iter()
+        .find(|script| normal(script) == normal(wanted));
+    // With another name it may also be a dependency's.
+    let named = tree
+        .join("bin")
+        .join(wanted)
+        .is_file()
+        .then(|| wanted.to_owned());
+    found.cloned().or(named).ok_or_else(|| {
+        let why = format!("{name} has no program {wanted} to run");
+        let has = match scripts.is_empty() {
+            true => "it has none".to_owned(),
+            false => format!("write --from {name} and one of {}", scripts.join(", ")),
+        };
+        Failure::new(Kind::NotFound, why).hint(has)
+    })
+}
+
+/// The programs that the package itself declares.
+fn scripts(tree: &Path, name: &str) -> Vec<String> {
+    let libraries = fs::read_dir(tree.join("lib"))
+        .into_iter()
+        .flatten()
+        .flatten();
+    let mut scripts = Vec::new();
+    for library in libraries {
+        let packages: PathBuf = library.path().join("site-packages");
+        for entry in fs::read_dir(packages).into_iter().flatten().flatten() {
+            let folder = entry.file_name().to_string_lossy().into_owned();
+            let own = folder
+                .strip_suffix(".dist-info")
+                .and_then(|folder| folder.rsplit_once('-'))
+                .is_some_and(|(found, _)| normal(found) == normal(name));
+            if own {
+                let text = fs::read_to_string(entry.path().join("entry_points.txt"));
+                scripts.extend(console_scripts(&text.unwrap_or_default()));
+            }
+        }
+    }
+    scripts
+}
+
+fn console_scripts(text: &str) -> Vec<String> {
+    let mut lines = text
+        .lines()
+        .skip_while(|line| line.trim() != "[console_scripts]");
+    lines.next();
+    let own = lines.take_while(|line| !line.starts_with('['));
+    own.filter_map(|line| Some(line.split_once('=')?.0.trim().to_owned()))
+        .collect()
+}
+
+/// A package's name as indexes compare it.
+fn normal(name: &str) -> String {
+    name.trim().to_ascii_lowercase().replace(['_', '.'], "-")
+}
