@@ -23,7 +23,7 @@ for target in --lib "--test skills"; do
     built=$(cargo test --no-run $target 2>&1 | tee -a /dev/stderr | sed -n 's/.*Executable .*(\(.*\))/\1/p')
     # Servers that the tests start get no environment: they write their profile
     # to the working folder.
-    (cd "$profiles" && "$OLDPWD/$built" registry:: running::reload)
+    (cd "$profiles" && "$OLDPWD/$built" registry:: running::reload running::approve)
     binaries+=(--object "$built")
 done
 "$tools/llvm-profdata" merge --sparse "$profiles"/*.profraw --output "$profiles/all"

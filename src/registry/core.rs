@@ -234,10 +234,8 @@ impl Core {
                 state
                     .stderr_tails
                     .retain(|name, _| skills.contains_key(name));
-                if let Some(done) = state.reload.take() {
-                    // Whoever asked may have gone; the reload is done all the same.
-                    let _ = done.send(outcome);
-                }
+                // Whoever asked may have gone; the reload is done all the same.
+                let _ = state.reload.take().map(|done| done.send(outcome));
             }
             Effect::ReloadRefused => state.reload = None,
         }

@@ -222,18 +222,13 @@ mod tests {
         assert_eq!(instances.len(), 2);
         let asked = send_command(path, instances, Command::Reload, "first", TIMEOUT);
         let answering = async {
-            loop {
-                let asks = one.take_commands();
-                for request in &asks {
-                    assert_eq!(request.command, Command::Reload);
-                    one.answer(request, &json!({"by": "one"}));
-                }
-                if !asks.is_empty() {
-                    // The other one ends without an answer.
-                    return drop(two);
-                }
-                tokio::task::yield_now().await;
-            }
+            // Every command is there before the first answer is awaited.
+            let commands = one.take_commands();
+            assert_eq!(commands.len(), 1);
+            assert_eq!(commands[0].command, Command::Reload);
+            one.answer(&commands[0], &json!({"by": "one"}));
+            // The other one ends without an answer.
+            drop(two);
         };
         let (answers, ()) = tokio::join!(asked, answering);
         let answers = answers.expect("asked");
@@ -264,5 +259,34 @@ mod tests {
         assert_eq!(fs::read_dir(path).expect("a folder").count(), 1);
         drop(own);
         assert_eq!(fs::read_dir(path).expect("a folder").count(), 0);
+    }
+
+    #[test]
+    fn folder_that_is_missing_has_no_mimos_and_others_fail() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let missing = folder.path().join("missing");
+        assert!(running_instances(&missing).expect("a list").is_empty());
+        let file = folder.path().join("file");
+        fs::write(&file, "").expect("written");
+        let failed = running_instances(&file).expect_err("it is no folder");
+        assert_eq!(failed.kind(), io::ErrorKind::NotADirectory);
+        // A folder in the place of a dead Mimo's file cannot be removed as one.
+        fs::create_dir(folder.path().join("dead.json")).expect("made");
+        let failed = running_instances(folder.path()).expect_err("it stays");
+        assert_eq!(failed.kind(), io::ErrorKind::IsADirectory);
+    }
+
+    #[test]
+    fn answer_without_a_folder_is_dropped() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("running");
+        fs::create_dir(&path).expect("made");
+        let mailbox = Mailbox::open(path.clone(), "one".to_owned()).expect("a mailbox");
+        fs::write(path.join("one.7.ask"), "\"approvals\"").expect("written");
+        let commands = mailbox.take_commands();
+        assert_eq!(commands[0].command, Command::Approvals);
+        fs::remove_dir_all(&path).expect("removed");
+        mailbox.answer(&commands[0], &json!({}));
+        assert!(!path.exists());
     }
 }

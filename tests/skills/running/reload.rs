@@ -1,8 +1,10 @@
 //! Manifest changes while Mimo serves.
 
 use std::fs;
+use std::process::Stdio;
 
-use nix::sys::signal::Signal;
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 use serde_json::json;
 
 use super::world::{Mimo, World, pid};
@@ -151,7 +153,7 @@ fn second_reload_is_refused_and_a_concurrent_change_is_kept() {
     // The command starts the reload itself if the change is not noticed yet.
     let first = world
         .command(&["skill", "reload", "--json"])
-        .stdout(std::process::Stdio::piped())
+        .stdout(Stdio::piped())
         .spawn();
     let second = world.document(&["reload"]);
     let first = first
@@ -271,12 +273,33 @@ fn sighup_reloads_or_exits_without_skills() {
     let log = world.path("data/logs/mimo.log");
     mimo.until(|_| fs::read_to_string(&log).is_ok_and(|log| log.contains(reloaded)));
     assert_eq!(mimo.call("one__echo", json!({})), json!({}), "it serves on");
+
+    // Another one during a reload is refused.
+    let mut slow = world.skill("hang");
+    slow["timeouts"] = json!({"initialize_s": 5});
+    world.manifest(&json!({"one": world.skill("ok"), "slow": slow}));
+    let pid = Pid::from_raw(mimo.server.pid());
+    mimo.until(|_| {
+        kill(pid, Signal::SIGHUP).expect("it runs");
+        fs::read_to_string(&log).is_ok_and(|log| log.contains("reload_in_progress"))
+    });
     assert!(mimo.server.exit().success());
 }
 
 #[test]
+fn process_that_serves_no_skills_refuses_a_reload() {
+    let world = World::new();
+    let arguments = ["call", "--profile", "legacy", "mimo_reload_skills", "{}"];
+    let mut command = world.command(&arguments);
+    let refused = command.stderr(Stdio::piped()).output().expect("it runs");
+    assert_eq!(refused.status.code(), Some(1));
+    let told = String::from_utf8(refused.stderr).expect("UTF-8");
+    assert!(told.contains("serves no skills"), "{told}");
+    assert!(told.contains("mimo skill reload"), "{told}");
+}
+
+#[test]
 fn no_skill_runs_while_the_approved_tools_cannot_be_read() {
-    skip_unless!(python);
     skip_unless!(python);
     let world = World::new();
     fs::create_dir(world.path("data")).expect("made");
@@ -294,6 +317,19 @@ fn no_skill_runs_while_the_approved_tools_cannot_be_read() {
     assert_eq!(told["mimos"][0]["kept"], json!(["one"]), "{told}");
     let status = mimo.status();
     assert!(held_back(&status), "{status}");
+    // A Mimo that has it read them again learns why it cannot.
+    let mut files = fs::read_dir(world.path("data/running")).expect("a folder");
+    let mailbox = files.next().expect("a file").expect("a file").path();
+    let command = world.path("command");
+    fs::write(&command, "\"approvals\"").expect("written");
+    fs::rename(command, mailbox.with_extension("7.ask")).expect("moved");
+    let answer = mailbox.with_extension("7.answer");
+    mimo.until(|_| answer.exists());
+    let answer = fs::read_to_string(answer).expect("a file");
+    let answer: serde_json::Value = serde_json::from_str(&answer).expect("JSON");
+    assert_eq!(answer["ok"], false, "{answer}");
+    let why = answer["error"]["message"].as_str().expect("a message");
+    assert!(why.contains("skill-pins.json"), "{why}");
     // It starts once the approvals can be read.
     fs::remove_file(&pins).expect("removed");
     mimo.until_running(&["one"]);
