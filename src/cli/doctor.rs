@@ -23,10 +23,10 @@ Examples:
   mimo doctor --json | jq '.sandbox.layers[] | select(.state != \"enforced\")'")]
 pub(super) struct Arguments {}
 
-/// One thing that was looked at.
+/// The result of one check.
 struct Finding {
     name: &'static str,
-    /// `ok`, `failed`, or how far a layer stands.
+    /// `ok`, `failed`, or the state of a layer.
     state: &'static str,
     why: String,
 }

@@ -122,7 +122,7 @@ fn settings_file(
         });
     }
     let folder = environment.current_folder.as_ref().ok_or_else(|| {
-        Failure::new(Kind::NotFound, "the current folder is not there any more")
+        Failure::new(Kind::NotFound, "the current folder no longer exists")
             .hint("go to another one with cd")
     })?;
     client.settings_of_project(folder).ok_or_else(|| {
@@ -162,11 +162,8 @@ fn entry(flags: &Flags, environment: &Environment) -> Result<Entry, Failure> {
     let program = environment.executable.as_deref();
     // A program that was replaced while it ran has a name that leads nowhere.
     let program = program.filter(|path| path.exists()).ok_or_else(|| {
-        Failure::new(
-            Kind::NotFound,
-            "this program's own file is not there any more",
-        )
-        .hint("install Mimo again, then run the same command")
+        Failure::new(Kind::NotFound, "this program's file no longer exists")
+            .hint("install Mimo again, then run the same command")
     })?;
     Ok(Entry {
         command: utf8(program)?,
@@ -185,13 +182,13 @@ fn utf8(path: &Path) -> Result<String, Failure> {
     })
 }
 
-/// What a person should know about where the program lies.
+/// Warns of a program that a build would replace or remove.
 fn build_folder_warning(command: &str) -> Option<String> {
     let inside = Path::new(command);
     let is_build = inside.components().any(|each| each.as_os_str() == "target");
     is_build.then(|| {
-        "the program lies in a build folder: if that is cleaned or moved, the client cannot start \
-         it any more; run this again from where you install it"
+        "the program is in a build folder: once that is cleaned or moved, the client cannot start \
+         it; install Mimo, then run this again with the installed program"
             .to_owned()
     })
 }
@@ -200,10 +197,10 @@ fn remote_entry_conflict(client: Client, settings: &Settings, key: &str) -> Fail
     let path = settings.path().display();
     Failure::new(
         Kind::Conflict,
-        format!("{path} has an entry mimo that reaches a server elsewhere (its {key:?})"),
+        format!("{path} has an entry \"mimo\" for a remote server (its {key:?})"),
     )
     .hint(format!(
-        "the file is as it was; `mimo setup {} --remove` takes that entry out",
+        "the file is as it was; `mimo setup {} --remove` removes that entry",
         client.name()
     ))
 }
@@ -234,9 +231,9 @@ struct SetupResult<'a> {
     settings: &'a Settings,
     changed: bool,
     dry_run: bool,
-    /// What stands there now; nothing where it was taken out.
+    /// The entry now; `None` if it was removed.
     entry: Option<Entry>,
-    /// What stood there before.
+    /// The entry before.
     found: Option<&'a FoundEntry>,
     difference: Vec<String>,
     warning: Option<String>,

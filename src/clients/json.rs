@@ -105,7 +105,7 @@ fn parse(text: &str) -> Result<CstRootNode, Diagnostic> {
         true => Ok(root),
         false => Err(mistake(
             "",
-            "it is written in a way that Mimo could not leave as it is",
+            "Mimo cannot edit it without changing its other lines",
         )),
     }
 }
@@ -149,7 +149,7 @@ fn only(object: &CstObject, key: &str) -> Result<Option<CstObjectProp>, Diagnost
     found.retain(|property| property.decoded_name().as_deref() == Some(key));
     match found.len() {
         0 | 1 => Ok(found.pop()),
-        _ => Err(mistake("", format!("{key:?} stands there twice"))),
+        _ => Err(mistake("", format!("{key:?} occurs twice"))),
     }
 }
 

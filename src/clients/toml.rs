@@ -124,7 +124,7 @@ fn parse(text: &str) -> Result<DocumentMut, Diagnostic> {
         true => Ok(document),
         false => Err(mistake(
             "",
-            "it is written in a way that Mimo could not leave as it is",
+            "Mimo cannot edit it without changing its other lines",
         )),
     }
 }

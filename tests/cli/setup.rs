@@ -459,7 +459,7 @@ fn list_shows_the_state_of_each_client() {
     assert_eq!(shown.code, Some(0), "{shown:?}");
     assert!(shown.out.contains("config.toml:1:1"), "{}", shown.out);
     assert!(
-        shown.out.contains("/no/mimo, which is not there"),
+        shown.out.contains("/no/mimo, which does not exist"),
         "{}",
         shown.out
     );

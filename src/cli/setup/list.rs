@@ -1,4 +1,4 @@
-//! `mimo setup` alone: the clients, their files, and whether Mimo is there.
+//! `mimo setup` alone: the clients, their files, and whether Mimo is set up.
 
 use std::path::{Path, PathBuf};
 
@@ -71,7 +71,7 @@ fn row(client: Client, file: PathBuf, environment: &Environment) -> Row {
 
 fn entry_state(found: &FoundEntry, executable: Option<&Path>) -> (&'static str, String) {
     let Some(entry) = found.entry.as_ref().filter(|_| found.remote_key.is_none()) else {
-        return ("other", "its entry mimo starts no program".to_owned());
+        return ("other", "its entry \"mimo\" starts no program".to_owned());
     };
     let starts = command_line(entry);
     let program = Path::new(&entry.command);
@@ -80,9 +80,9 @@ fn entry_state(found: &FoundEntry, executable: Option<&Path>) -> (&'static str, 
     match (found.is_off, program.is_absolute()) {
         (true, _) => ("off", starts),
         (false, true) if is_ours => ("set up", starts),
-        (false, true) if !program.exists() => ("gone", format!("{starts}, which is not there")),
+        (false, true) if !program.exists() => ("gone", format!("{starts}, which does not exist")),
         (false, true) => ("other", format!("starts another program: {starts}")),
-        (false, false) => ("other", format!("starts what its PATH finds: {starts}")),
+        (false, false) => ("other", format!("starts whatever its PATH finds: {starts}")),
     }
 }
 
@@ -115,6 +115,6 @@ fn table(rows: &[Row], output: &Output) -> Text {
             text.push(&format!("{:30}{}\n", "", printable::quoted(&row.why)));
         }
     }
-    text.push("\nmimo setup CLIENT adds it, --remove takes it out, --dry-run only shows.\n");
+    text.push("\nmimo setup CLIENT adds it, --remove removes it, --dry-run changes nothing.\n");
     text
 }

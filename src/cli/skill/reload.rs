@@ -1,5 +1,5 @@
 //! `mimo skill reload`: checks the manifest, then has every Mimo that runs on
-//! this data folder load it, and prints what became of each.
+//! this data folder load it, and prints each outcome.
 
 use std::time::Duration;
 
