@@ -6,7 +6,9 @@ use std::error::Error;
 use std::fmt;
 
 use serde_json::value::RawValue;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
+
+use crate::limits::SKILL_ERROR_BYTES_MAX;
 
 /// The class of a failure, which tells a caller what to do. The names are part of
 /// the contract (`error.kind` in every failed tool result).
@@ -81,6 +83,8 @@ pub struct Failure {
     pub path: Option<String>,
     /// All errors as documents, if several are reported at once.
     pub(crate) errors: Vec<Value>,
+    /// The `code` and `data` of a skill's own error.
+    upstream: Map<String, Value>,
     source: Option<Box<dyn Error + Send + Sync>>,
 }
 
@@ -92,6 +96,7 @@ impl Failure {
             hint: None,
             path: None,
             errors: Vec::new(),
+            upstream: Map::new(),
             source: None,
         }
     }
@@ -128,8 +133,8 @@ impl Failure {
         self
     }
 
-    /// `{"error": {"kind", "message", "hint", "path"}, "errors"}` without absent
-    /// fields.
+    /// `{"error": {"kind", "message", "hint", "path", "code", "data"}, "errors"}`
+    /// without absent fields.
     pub fn document(&self) -> Value {
         let mut error = json!({"kind": self.kind.name(), "message": self.message});
         if let Some(hint) = &self.hint {
@@ -137,6 +142,9 @@ impl Failure {
         }
         if let Some(path) = &self.path {
             error["path"] = json!(path);
+        }
+        for (name, value) in &self.upstream {
+            error[name] = value.clone();
         }
         let mut document = json!({ "error": error });
         if !self.errors.is_empty() {
@@ -182,9 +190,18 @@ impl CallError {
         match self {
             CallError::Gateway(failure) => failure,
             CallError::Upstream(error) => {
-                let error: Value = serde_json::from_str(error.get()).unwrap_or_default();
+                let mut error: Value = serde_json::from_str(error.get()).unwrap_or_default();
                 let message = error["message"].as_str().unwrap_or("no message");
-                Failure::new(Kind::Unavailable, format!("the skill refused: {message}"))
+                let message = format!("the skill refused: {message}");
+                let mut failure = Failure::new(Kind::Unavailable, message);
+                for name in ["code", "data"] {
+                    let value = error.get_mut(name).map(Value::take);
+                    let value = value.filter(|it| it.to_string().len() <= SKILL_ERROR_BYTES_MAX);
+                    if let Some(value) = value {
+                        failure.upstream.insert(name.to_owned(), value);
+                    }
+                }
+                failure
             }
             CallError::Panicked => Failure::internal("a handler panicked"),
         }

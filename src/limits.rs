@@ -145,6 +145,8 @@ pub const SKILL_INITIALIZE_SECONDS_DEFAULT: u64 = 60;
 
 /// One line of a skill, newline excluded; a longer one is discarded.
 pub(crate) const SKILL_LINE_BYTES_MAX: usize = 4 * 1024 * 1024;
+/// Places on a line at which a message may begin after other text.
+pub(crate) const BANNER_BRACES_MAX: usize = 8;
 /// Unanswered requests to one skill.
 pub(crate) const SKILL_REQUESTS_MAX: usize = 256;
 /// Lines that wait for a skill to read them.
@@ -165,6 +167,13 @@ pub(crate) const SKILL_NOTIFICATIONS_PER_SECOND_MAX: u32 = 50;
 pub(crate) const SKILL_SILENT_TIMEOUTS_MAX: u32 = 3;
 /// The pause after that many bytes.
 pub(crate) const SKILL_PAUSE_MILLIS_MAX: u64 = 2;
+/// The `data` of a skill's error in the result of a tool of Mimo's.
+pub(crate) const SKILL_ERROR_BYTES_MAX: usize = 16 * 1024;
+/// How many times its own timeout a call may last while it reports progress.
+pub(crate) const SKILL_PROGRESS_FACTOR_MAX: u32 = 10;
+/// The lines of a skill's stdout that are no message, as its status shows them.
+pub(crate) const SKILL_JUNK_LINES_SHOWN_MAX: usize = 3;
+pub(crate) const SKILL_JUNK_LINE_CHARS_MAX: usize = 200;
 /// Pages of one skill's tool list.
 pub(crate) const SKILL_TOOL_PAGES_MAX: usize = 64;
 /// Tools of one skill; more are left out.
@@ -174,6 +183,8 @@ pub(crate) const SKILL_TOOLS_BYTES_MAX: usize = 2 * 1024 * 1024;
 /// Approved definitions kept for one skill's name: those of full lists under two
 /// identities.
 pub(crate) const SKILL_PINS_KEPT_MAX: usize = 2 * SKILL_TOOLS_MAX;
+/// The instructions of a skill.
+pub(crate) const SKILL_INSTRUCTIONS_CHARS_MAX: usize = 1_000;
 /// Notes on one list of a skill: what was mended in it, or left out of it.
 pub(crate) const SKILL_NOTES_MAX: usize = 20;
 pub(crate) const SKILL_NOTE_CHARS_MAX: usize = 300;
@@ -229,9 +240,11 @@ pub(crate) const NEWS_KEPT_MAX: usize = 128;
 pub(crate) const TOOLS_LISTED_MAX: usize = 40;
 /// Tokens of all their definitions together.
 pub(crate) const TOOLS_LISTED_TOKENS_MAX: usize = 10_000;
+/// One page of a result of `skill_read` and `skill_call` by default.
+pub(crate) const SKILL_CALL_TOKENS_DEFAULT: i64 = 8_000;
 /// One page of a result of a skill's tool that is called by its own name: Claude
 /// Code refuses longer ones.
-pub(crate) const SKILL_DIRECT_TOKENS_MAX: usize = 25_000;
+pub(crate) const SKILL_DIRECT_TOKENS_DEFAULT: i64 = 25_000;
 /// The longest call that a manifest may allow a skill.
 pub(crate) const SKILL_CALL_SECONDS_MAX: u64 = 3_600;
 /// The difference between two definitions of a tool, as shown.

@@ -274,9 +274,11 @@ impl Core {
                 child.and_modify(|child| child.ready = Some((client, pid)));
                 let capabilities = server.result["capabilities"].as_object().cloned();
                 let capabilities = capabilities.unwrap_or_default();
-                state.unsaved |= self
-                    .list_cache
-                    .set_capabilities(fingerprint(spec), &capabilities);
+                state.unsaved |= self.list_cache.set_server(
+                    fingerprint(spec),
+                    &capabilities,
+                    &server.instructions(),
+                );
                 self.listed(state, run, spec, tools);
             }
             JobEvent::Relisted(tools) => self.listed(state, run, spec, tools),

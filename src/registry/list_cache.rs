@@ -31,6 +31,8 @@ pub(super) struct ListCache {
 #[derive(Default, Serialize, Deserialize)]
 struct Entry {
     capabilities: Map<String, Value>,
+    #[serde(default)]
+    instructions: String,
     lists: BTreeMap<List, Items>,
 }
 
@@ -68,20 +70,31 @@ impl ListCache {
         entry.is_some_and(|entry| entry.capabilities.contains_key(capability))
     }
 
+    /// What the skill says about its use.
+    pub(super) fn instructions(&self, skill: &str) -> String {
+        let entries = self.entries();
+        entries
+            .get(skill)
+            .map(|entry| entry.instructions.clone())
+            .unwrap_or_default()
+    }
+
     fn list(&self, skill: &str, list: List) -> Option<Items> {
         self.entries().get(skill)?.lists.get(&list).cloned()
     }
 
-    /// Whether the capabilities changed. The cached lists stay until the skill
-    /// is asked again.
-    pub(super) fn set_capabilities(
+    /// Whether the capabilities or the instructions changed. The cached lists stay
+    /// until the skill is asked again.
+    pub(super) fn set_server(
         &self,
         skill: String,
         capabilities: &Map<String, Value>,
+        instructions: &str,
     ) -> bool {
         let mut entries = self.entries();
         let entry = entries.entry(skill).or_default();
-        let changed = entry.capabilities != *capabilities;
+        let changed = entry.capabilities != *capabilities || entry.instructions != instructions;
+        entry.instructions = instructions.to_owned();
         entry.capabilities = capabilities.clone();
         changed
     }
@@ -158,7 +171,8 @@ impl Registry {
             let (_lease, client) = self.lease(skill, deadline).await?;
             client.items(list).await
         };
-        let items = Arc::new(within(skill, deadline, cancel, work).await?);
+        let items =
+            Arc::new(within(skill, tokio::time::sleep_until(deadline), cancel, work).await?);
         self.0.cache_list(skill, list, items.clone());
         Ok(items)
     }

@@ -13,7 +13,7 @@ pub mod table;
 pub mod tool_cache;
 pub(crate) mod tool_names;
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
@@ -98,6 +98,10 @@ pub struct SkillStatus {
     pub faults: u64,
     /// What was mended in its lists, or left out of them.
     pub notes: Vec<String>,
+    /// The beginnings of the last lines on its stdout that are no message.
+    pub(crate) junk_lines: Vec<String>,
+    /// What it says about its use.
+    pub(crate) instructions: String,
 }
 
 impl Registry {
@@ -144,23 +148,38 @@ impl Registry {
         options: CallOptions,
     ) -> Result<Box<RawValue>, CallError> {
         let CallOptions {
-            deadline,
+            deadline: latest,
             cancel,
             meta,
             mut handlers,
         } = options;
-        let deadline = self.0.call_timeout(skill).map_or(deadline, |timeout| {
+        let timeout = self.0.call_timeout(skill);
+        let began = Instant::now();
+        let after = move |from: Instant, factor: u32| {
             // A timeout beyond the clock's range bounds nothing.
-            let own = Instant::now().checked_add(timeout).unwrap_or(deadline);
-            deadline.min(own)
-        });
-        handlers.deadline = Some(deadline);
+            let own = timeout.and_then(|timeout| from.checked_add(timeout.checked_mul(factor)?));
+            own.map_or(latest, |own| own.min(latest))
+        };
+        let first = after(began, 1);
+        handlers.deadline = Some(first);
+        let deadline = Arc::new(Mutex::new(first));
+        if let Some(report) = handlers.progress.take() {
+            let deadline = deadline.clone();
+            let last = after(began, limits::SKILL_PROGRESS_FACTOR_MAX);
+            handlers.progress = Some(Arc::new(move |params: &RawValue| {
+                let later = after(Instant::now(), 1).min(last);
+                let mut deadline = lock(&deadline);
+                *deadline = later.max(*deadline);
+                drop(deadline);
+                report(params);
+            }));
+        }
         let work = async {
-            let (_lease, client) = self.lease(skill, deadline).await?;
+            let (_lease, client) = self.lease(skill, first).await?;
             self.0.may_call(skill, tool)?;
             client.call(tool, arguments, meta, handlers).await
         };
-        within(skill, deadline, &cancel, work).await
+        within(skill, passed(&deadline), &cancel, work).await
     }
 
     /// Sends a request of another kind (`resources/read`, `prompts/get`) and
@@ -177,7 +196,7 @@ impl Registry {
             let (_lease, client) = self.lease(skill, deadline).await?;
             client.pass(method, params).await
         };
-        within(skill, deadline, cancel, work).await
+        within(skill, tokio::time::sleep_until(deadline), cancel, work).await
     }
 
     /// Whether a skill answers at the moment.
@@ -270,10 +289,25 @@ impl Drop for Registry {
     }
 }
 
-/// Runs `work` until it is cancelled or its deadline passes.
+/// Ready once a deadline has passed that may still move to a later time.
+async fn passed(deadline: &Mutex<Instant>) {
+    loop {
+        let until = *lock(deadline);
+        if until <= Instant::now() {
+            return;
+        }
+        tokio::time::sleep_until(until).await;
+    }
+}
+
+fn lock(deadline: &Mutex<Instant>) -> MutexGuard<'_, Instant> {
+    deadline.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Runs `work` until it is cancelled or it is `late`.
 async fn within<T>(
     skill: &SkillName,
-    deadline: Instant,
+    late: impl Future<Output = ()>,
     cancel: &CancellationToken,
     work: impl Future<Output = Result<T, CallError>>,
 ) -> Result<T, CallError> {
@@ -283,7 +317,7 @@ async fn within<T>(
         () = cancel.cancelled() => {
             Err(Failure::new(Kind::Cancelled, "the request was cancelled").into())
         }
-        () = tokio::time::sleep_until(deadline) => Err(no_lease(skill, LeaseError::Late).into()),
+        () = late => Err(no_lease(skill, LeaseError::Late).into()),
     }
 }
 
@@ -307,5 +341,24 @@ fn no_lease(skill: &SkillName, error: LeaseError) -> Failure {
             format!("the skill {skill} did not answer in time"),
         )
         .hint("ask for less at once, or give it a longer timeout"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn deadline_that_moves_passes_late() {
+        let began = Instant::now();
+        let deadline = Mutex::new(began + Duration::from_secs(1));
+        let progress = async {
+            tokio::time::sleep(Duration::from_millis(900)).await;
+            *lock(&deadline) = began + Duration::from_secs(3);
+        };
+        tokio::join!(passed(&deadline), progress);
+        assert_eq!(began.elapsed(), Duration::from_secs(3));
     }
 }

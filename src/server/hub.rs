@@ -92,6 +92,9 @@ impl DownstreamClient for Hub {
                     announce(News::Resource(uri.to_owned()));
                 }
             }
+            "notifications/elicitation/complete" => {
+                self.for_each(|session| session.elicitation_complete(params));
+            }
             "notifications/message" => {
                 if let Some(params) = params {
                     self.for_each(|session| session.log(skill, params));

@@ -150,6 +150,15 @@ impl Session {
         }
     }
 
+    /// Forwards the end of what a skill sent its user to a web page for.
+    pub(super) fn elicitation_complete(&self, params: Option<&RawValue>) {
+        let can_elicit = self.capabilities().contains_key("elicitation");
+        if can_elicit && self.ask_client().is_some() {
+            let method = "notifications/elicitation/complete";
+            self.connection.notify(method, params);
+        }
+    }
+
     pub(super) fn announce(&self, news: News) {
         // Nobody may be listening.
         let _ = self.news.send(news);

@@ -132,7 +132,13 @@ async fn live(
     }
     let redaction = Redaction::of(spec.secrets.clone());
     let stderr = tokio::spawn(read_stderr(errors, redaction, sinks.clone()));
-    let client = SkillClient::open(spec, input, output, downstream);
+    let log = sinks.log.clone();
+    let on_junk = Box::new(move |line: &str| {
+        if let Some(log) = &log {
+            log.append(format!("(stdout, no message) {line}\n").as_bytes());
+        }
+    });
+    let client = SkillClient::open(spec, input, output, downstream, on_junk);
     let ended = tokio::select! {
             biased;
             () = stop.cancelled() => Err("it was stopped".to_owned()),

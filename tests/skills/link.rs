@@ -300,6 +300,20 @@ async fn odd_lists_keep_what_came() {
 }
 
 #[tokio::test]
+async fn sloppy_answers_are_understood() {
+    skip_unless!(python);
+    let mut skill = Started::new(fake("f", "sloppy"), nobody());
+    let (link, ..) = skill.ready().await;
+    for how in ["text id", "null error", "banner"] {
+        let heard = call(&link, "echo", json!({ "how": how })).await;
+        assert_eq!(words(&heard.expect(how)), "heard");
+    }
+    let junk = link.junk_lines();
+    assert_eq!(junk.len(), 1);
+    assert!(junk[0].starts_with("Listening {now}"), "{junk:?}");
+}
+
+#[tokio::test]
 async fn junk_duplicate_responses_and_endless_lines_are_counted_and_harmless() {
     skip_unless!(python);
     let mut skill = Started::new(fake("f", "junk"), nobody());
@@ -318,6 +332,7 @@ async fn junk_duplicate_responses_and_endless_lines_are_counted_and_harmless() {
     let faults = link.faults();
     assert_eq!(faults.oversize.load(Ordering::Relaxed), 1);
     assert!(faults.junk.load(Ordering::Relaxed) >= 80);
+    assert_eq!(link.junk_lines().len(), 3, "the last ones");
     assert!(faults.stray.load(Ordering::Relaxed) >= 60);
     assert_eq!(link.in_flight(), 0);
 }

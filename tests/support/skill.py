@@ -94,7 +94,16 @@ def call(request):
         if name == "swap":
             answer(request, {"content": [], "big": "x" * (5 << 20)})
             return
-    if name == "echo":
+    if name == "echo" and mode == "sloppy":
+        line = {"id": request["id"], "result": text("heard")}
+        line["id"] = str(line["id"]) if arguments["how"] == "text id" else line["id"]
+        if arguments["how"] == "null error":
+            line["error"] = None
+        with lock:
+            banner = "Listening {now} " if arguments["how"] == "banner" else ""
+            out.write(banner + json.dumps(line) + "\n")
+            out.flush()
+    elif name == "echo":
         answer(request, text(json.dumps(arguments, sort_keys=True)))
         if mode == "junk":
             answer(request, text("once more"))

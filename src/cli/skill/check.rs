@@ -12,6 +12,7 @@ use crate::cli::doctor;
 use crate::cli::output::Output;
 use crate::config::Config;
 use crate::failure::{Failure, Kind};
+use crate::registry::tool_cache::ToolCache;
 use crate::skills::manifest::{self, Manifest, Skill};
 use crate::skills::refusal::Refusal;
 use crate::skills::sandbox::policy::Layers;
@@ -43,7 +44,7 @@ pub(super) struct CheckArguments {
 
 pub(super) fn list(config: &Config, layers: &Layers, output: &Output) -> Result<()> {
     let file = &config.skills.manifest;
-    print_skills(file, &load(file, config, output)?, layers, output)
+    print_skills(file, &load(file, config, output)?, config, layers, output)
 }
 
 pub(super) fn run(
@@ -69,7 +70,7 @@ fn check(file: &Path, config: &Config, layers: &Layers, output: &Output) -> Resu
     let manifest = load(file, config, output)?;
     let refusals: Vec<Refusal> = manifest.refusals().cloned().collect();
     match refusals.is_empty() {
-        true => print_skills(file, &manifest, layers, output),
+        true => print_skills(file, &manifest, config, layers, output),
         false => Err(report_refusals(file, &refusals, output)),
     }
 }
@@ -80,10 +81,21 @@ fn load(file: &Path, config: &Config, output: &Output) -> Result<Manifest> {
 }
 
 /// Prints what each entry may do, or why it is refused.
-fn print_skills(file: &Path, manifest: &Manifest, layers: &Layers, output: &Output) -> Result<()> {
+fn print_skills(
+    file: &Path,
+    manifest: &Manifest,
+    config: &Config,
+    layers: &Layers,
+    output: &Output,
+) -> Result<()> {
+    let cache = ToolCache::in_folder(config.data_folder.clone());
+    let instructions = cache.instructions(manifest.skills.iter().map(|skill| &skill.spec));
     let ok = manifest.refused.is_empty();
     if output.json {
-        let skills: Vec<Value> = manifest.skills.iter().map(document).collect();
+        let skills = manifest.skills.iter().zip(&instructions);
+        let skills: Vec<Value> = skills
+            .map(|(skill, instructions)| document(skill, instructions))
+            .collect();
         let errors: Vec<Value> = manifest.refusals().map(error_document).collect();
         return output.document(&json!({
             "ok": ok,
@@ -109,6 +121,11 @@ fn print_skills(file: &Path, manifest: &Manifest, layers: &Layers, output: &Outp
     for note in own.chain(manifest.notes.iter().cloned()) {
         text.push(&format!("{note}\n"));
     }
+    for (skill, instructions) in manifest.skills.iter().zip(&instructions) {
+        if !instructions.is_empty() {
+            text.push(&format!("{} says: {instructions}\n", skill.spec.name));
+        }
+    }
     for refusal in manifest.refusals() {
         text.push(&format!("not in use: {refusal}; next: {}\n", refusal.fix));
     }
@@ -117,7 +134,7 @@ fn print_skills(file: &Path, manifest: &Manifest, layers: &Layers, output: &Outp
     output.print(text)
 }
 
-fn document(skill: &Skill) -> Value {
+fn document(skill: &Skill, instructions: &str) -> Value {
     let sandbox = &skill.spec.sandbox;
     let (network, ports) = match &sandbox.network {
         Network::None => ("none", &[][..]),
@@ -146,6 +163,7 @@ fn document(skill: &Skill) -> Value {
         "key": skill.key,
         "notes": skill.notes,
         "expose": skill.spec.expose.name(),
+        "instructions": instructions,
     })
 }
 

@@ -71,6 +71,10 @@ impl Core {
                     .unwrap_or_default(),
                 faults: ready.map_or(0, |(client, _)| faults(client)),
                 notes: ready.map(|(client, _)| client.notes()).unwrap_or_default(),
+                junk_lines: ready
+                    .map(|(client, _)| client.junk_lines())
+                    .unwrap_or_default(),
+                instructions: self.list_cache.instructions(&fingerprint(&skill.spec)),
             }
         };
         state.table.skills().iter().map(status).collect()

@@ -117,7 +117,7 @@ fn on_unreadable(inner: &Inner, message: &Message<'_>) -> bool {
 }
 
 fn on_message(inner: &Arc<Inner>, message: Message<'_>) -> bool {
-    if !matches!(message, Message::Junk) {
+    if !matches!(message, Message::Junk(_)) {
         inner.state().silent_timeouts = 0;
     }
     match message {
@@ -135,8 +135,8 @@ fn on_message(inner: &Arc<Inner>, message: Message<'_>) -> bool {
             false
         }
         Message::Notification { method, params } => on_notification(inner, &method, params),
-        Message::Junk => {
-            inner.faults.junk.fetch_add(1, Ordering::Relaxed);
+        Message::Junk(line) => {
+            inner.keep_junk(line);
             false
         }
     }

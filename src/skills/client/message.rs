@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
-use crate::limits::BATCH_MEMBERS_MAX;
+use crate::limits::{BANNER_BRACES_MAX, BATCH_MEMBERS_MAX};
 
 #[derive(Debug)]
 pub(crate) enum Message<'a> {
@@ -24,8 +24,8 @@ pub(crate) enum Message<'a> {
         method: Cow<'a, str>,
         params: Option<&'a RawValue>,
     },
-    /// Not a JSON-RPC message.
-    Junk,
+    /// Not a JSON-RPC message: the text.
+    Junk(&'a [u8]),
 }
 
 /// Hands each message of a line to `on_message`; a blank line has none.
@@ -40,15 +40,30 @@ pub(crate) fn parse<'a>(line: &'a [u8], mut on_message: impl FnMut(Message<'a>))
                     on_message(message(member.get().as_bytes()));
                 }
             }
-            Ok(_) | Err(_) => on_message(Message::Junk),
+            Ok(_) | Err(_) => on_message(Message::Junk(line)),
         },
-        Some(_) => on_message(message(line)),
+        Some(_) => match message(line) {
+            junk @ Message::Junk(_) => {
+                on_message(junk);
+                answer_in(line).into_iter().for_each(on_message);
+            }
+            message => on_message(message),
+        },
     }
+}
+
+/// The answer that follows other text on its line, such as a banner that a server
+/// prints without a line break. A request there may be only quoted.
+fn answer_in(line: &[u8]) -> Option<Message<'_>> {
+    let starts = memchr::memchr_iter(b'{', line).take(BANNER_BRACES_MAX);
+    starts
+        .map(|at| message(&line[at..]))
+        .find(|message| matches!(message, Message::Response { id: Some(_), .. }))
 }
 
 fn message(text: &[u8]) -> Message<'_> {
     let Ok(envelope) = serde_json::from_slice::<Envelope<'_>>(text) else {
-        return Message::Junk;
+        return Message::Junk(text);
     };
     let Envelope {
         id,
@@ -57,7 +72,15 @@ fn message(text: &[u8]) -> Message<'_> {
         result,
         error,
     } = envelope;
-    let number = |id: &RawValue| id.get().parse().ok();
+    // Some servers write the number as a string.
+    let number = |id: &RawValue| id.get().trim_matches('"').parse().ok();
+    let is_null = |value: &&RawValue| value.get() == "null";
+    // Some write both, and null for the one that does not apply.
+    let (result, error) = match (result, error) {
+        (Some(result), Some(error)) if is_null(&error) => (Some(result), None),
+        (Some(result), Some(error)) if is_null(&result) => (None, Some(error)),
+        both => both,
+    };
     match (method, id, result, error) {
         (Some(method), Some(id), ..) => Message::Request { id, method, params },
         (Some(method), None, ..) => Message::Notification { method, params },
@@ -69,7 +92,7 @@ fn message(text: &[u8]) -> Message<'_> {
             id: number(id),
             outcome: Err(error),
         },
-        _ => Message::Junk,
+        _ => Message::Junk(text),
     }
 }
 

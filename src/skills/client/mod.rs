@@ -10,7 +10,8 @@ mod questions;
 mod requests;
 mod schemas;
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -25,6 +26,7 @@ use tokio_util::sync::CancellationToken;
 use self::budget::NotificationBudget;
 use super::spec::{SkillName, SkillSpec};
 use crate::caller::AskClient;
+use crate::diagnostics::clip;
 use crate::failure::{Failure, Kind};
 use crate::limits;
 use crate::secret::Secrets;
@@ -132,8 +134,14 @@ struct Inner {
     budget: Mutex<NotificationBudget>,
     /// Whether its questions are forwarded.
     may_ask: AtomicBool,
+    /// The folders that the skill may use: it is told of no roots outside of them.
+    granted: Vec<PathBuf>,
+    on_junk: OnJunk,
     faults: Faults,
 }
+
+/// Takes a line of the skill's that is no message.
+pub(crate) type OnJunk = Box<dyn Fn(&str) + Send + Sync>;
 
 #[derive(Default)]
 struct State {
@@ -147,6 +155,8 @@ struct State {
     subscribed: HashSet<String>,
     /// Calls in a row that timed out since the skill sent its last message.
     silent_timeouts: u32,
+    /// The last lines that were no message.
+    junk: VecDeque<String>,
     /// Why no request is taken any more.
     closed: Option<String>,
 }
@@ -171,6 +181,7 @@ impl SkillClient {
         input: Box<dyn AsyncWrite + Send + Unpin>,
         output: Box<dyn AsyncRead + Send + Unpin>,
         downstream: Arc<dyn DownstreamClient>,
+        on_junk: OnJunk,
     ) -> SkillClient {
         let (out, lines) = mpsc::channel(limits::SKILL_OUTGOING_LINES_MAX);
         let inner = Arc::new(Inner {
@@ -187,6 +198,8 @@ impl SkillClient {
             hung: CancellationToken::new(),
             budget: Mutex::new(NotificationBudget::full(Instant::now())),
             may_ask: AtomicBool::new(true),
+            granted: [&*spec.sandbox.read, &*spec.sandbox.write].concat(),
+            on_junk,
             faults: Faults::default(),
         });
         tokio::spawn(io::write(inner.clone(), input, lines));
@@ -291,6 +304,11 @@ impl SkillClient {
         state.notes.values().flatten().cloned().collect()
     }
 
+    /// The beginnings of the last lines that were no message.
+    pub fn junk_lines(&self) -> Vec<String> {
+        self.0.state().junk.iter().cloned().collect()
+    }
+
     /// How many requests are open.
     pub fn in_flight(&self) -> usize {
         self.0.state().pending.len()
@@ -352,6 +370,22 @@ impl Inner {
         let share = line.len().min(limits::SKILL_OUTGOING_BYTES_MAX) as u32;
         let room = self.out_bytes.clone().try_acquire_many_owned(share);
         room.is_ok_and(|room| self.out.try_send(Outgoing(line, Some(room))).is_ok())
+    }
+
+    /// Keeps a line that is no message for those who look for what went wrong.
+    fn keep_junk(&self, line: &[u8]) {
+        self.faults.junk.fetch_add(1, Ordering::Relaxed);
+        let line = &line[..line.len().min(limits::SKILL_LOG_LINE_BYTES_MAX)];
+        let line = String::from_utf8_lossy(line);
+        // Cut only afterwards: a part of a secret would not be recognized.
+        let line = self.secrets.redact(line.trim());
+        let line = clip(&line, limits::SKILL_JUNK_LINE_CHARS_MAX);
+        (self.on_junk)(&line);
+        let junk = &mut self.state().junk;
+        if junk.len() >= limits::SKILL_JUNK_LINES_SHOWN_MAX {
+            junk.pop_front();
+        }
+        junk.push_back(line);
     }
 
     /// Completes an open request; whether there was one.

@@ -1,5 +1,6 @@
 //! The requests of a skill's own: questions to the client, in the skill's name.
 
+use std::path::{Component, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -7,6 +8,7 @@ use serde_json::value::{RawValue, to_raw_value};
 use serde_json::{Map, Value, json};
 
 use super::Inner;
+use super::schemas::percent_decoded;
 use crate::caller::AskClient;
 use crate::printable;
 
@@ -81,6 +83,7 @@ pub(super) fn on_request(
     let params = params.map(|params| inner.secrets.redact_json(params));
     let params = introduced(inner.skill.as_str(), method, params.as_deref());
     let method = method.to_owned();
+    let asks_roots = capability == "roots";
     let asked = match recipient {
         Recipient::Caller(ask) => ask(method, params),
         _ => inner.downstream.send_request(&inner.skill, method, params),
@@ -89,6 +92,10 @@ pub(super) fn on_request(
     tokio::spawn(async move {
         tokio::select! {
             outcome = asked => match outcome {
+                Ok(result) if asks_roots => {
+                    let roots = granted_roots(&result, &inner.granted);
+                    answer(&inner, &id, "result", &roots);
+                }
                 Ok(result) => answer(&inner, &id, "result", result.get()),
                 Err(error) => answer(&inner, &id, "error", error.get()),
             },
@@ -111,6 +118,28 @@ fn answer(inner: &Inner, id: &str, member: &str, value: &str) {
     if !inner.post(line) {
         inner.faults.unanswered.fetch_add(1, Ordering::Relaxed);
     }
+}
+
+/// The client's roots that are inside of what the skill was granted. A server that
+/// takes the roots for its own folders would be of no use with any others.
+fn granted_roots(result: &RawValue, granted: &[PathBuf]) -> String {
+    let mut result: Value = serde_json::from_str(result.get()).unwrap_or_default();
+    if let Some(roots) = result["roots"].as_array_mut() {
+        roots.retain(|root| {
+            let path = root["uri"].as_str().and_then(file_path);
+            path.is_some_and(|path| granted.iter().any(|granted| path.starts_with(granted)))
+        });
+    }
+    result.to_string()
+}
+
+/// The path of a `file:` URI without `..`.
+fn file_path(uri: &str) -> Option<PathBuf> {
+    let path = uri.strip_prefix("file://")?;
+    let path = path.strip_prefix("localhost").unwrap_or(path);
+    let path = PathBuf::from(percent_decoded(path));
+    let is_plain = |part| !matches!(part, Component::ParentDir);
+    (path.is_absolute() && path.components().all(is_plain)).then_some(path)
 }
 
 /// The question as the client gets it: a person sees which skill asks before they

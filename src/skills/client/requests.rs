@@ -29,6 +29,12 @@ impl ServerInfo {
     pub(crate) fn has_capability(&self, name: &str) -> bool {
         self.result["capabilities"].get(name).is_some()
     }
+
+    /// What the skill says about its use, within a bound.
+    pub(crate) fn instructions(&self) -> String {
+        let text = self.result["instructions"].as_str().unwrap_or_default();
+        clip(text.trim(), limits::SKILL_INSTRUCTIONS_CHARS_MAX)
+    }
 }
 
 /// A tool of a skill.
@@ -70,6 +76,17 @@ impl Tool {
             definition,
             note: mended.note.map(Arc::from),
         })
+    }
+
+    /// The names of its arguments.
+    pub(crate) fn properties(&self) -> Vec<String> {
+        let definition: Value = serde_json::from_str(self.definition.get()).unwrap_or_default();
+        let properties = definition["inputSchema"]["properties"].as_object();
+        properties
+            .into_iter()
+            .flat_map(Map::keys)
+            .cloned()
+            .collect()
     }
 }
 
@@ -183,7 +200,12 @@ impl SkillClient {
     }
 
     fn remember(&self, list: List, notes: Notes) {
-        self.0.state().notes.insert(list, notes.into_texts());
+        let texts = notes.into_texts();
+        let texts = texts
+            .iter()
+            .map(|text| self.0.secrets.redact(text).into_owned());
+        let texts = texts.collect();
+        self.0.state().notes.insert(list, texts);
     }
 
     /// The items of all pages of a list. A list that goes wrong on the way keeps

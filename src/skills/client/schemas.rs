@@ -405,7 +405,7 @@ fn each_schema(schema: &mut Value, place: &str, visit: &mut impl FnMut(&mut Sche
     }
 }
 
-fn percent_decoded(text: &str) -> String {
+pub(super) fn percent_decoded(text: &str) -> String {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.as_bytes();
     while let [first, after @ ..] = rest {

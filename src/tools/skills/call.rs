@@ -20,6 +20,8 @@ pub(crate) struct Target {
     tool: String,
     /// Whether it is declared read-only.
     read_only: bool,
+    /// The names of its arguments.
+    properties: Vec<String>,
 }
 
 impl From<&OfferedTool> for Target {
@@ -28,6 +30,7 @@ impl From<&OfferedTool> for Target {
             skill: offer.skill.clone(),
             tool: offer.tool.name.clone(),
             read_only: offer.tool.read_only,
+            properties: offer.tool.properties(),
         }
     }
 }
@@ -38,18 +41,31 @@ impl Skills {
         self.exposed().find(name).map(Target::from)
     }
 
-    /// Calls a tool by its own name. It takes none of Mimo's own arguments, so the
-    /// rest of a long result is read with `skill_read`.
+    /// Calls a tool by its own name. Of Mimo's own arguments it takes `cursor` and
+    /// `max_tokens`, where the tool itself declares no such property.
     pub(crate) async fn call(
         self: Arc<Skills>,
         target: Target,
         arguments: Value,
         context: Context,
     ) -> Result<Reply, CallError> {
-        let arguments = object(arguments)?;
+        let mut arguments = object(arguments)?;
         let caller = context.caller.clone();
+        let mut paging = Arguments::new();
+        for name in ["cursor", "max_tokens"] {
+            if !target.properties.iter().any(|own| own == name)
+                && let Some(value) = arguments.shift_remove(name)
+            {
+                paging.insert(name.to_owned(), value);
+            }
+        }
+        let reader = ArgumentReader::new(&paging);
+        let budget = reader.budget(limits::SKILL_DIRECT_TOKENS_DEFAULT)?;
+        if let Some(cursor) = reader.text("cursor")? {
+            return Ok(self.pages.next(&caller, cursor, budget)?);
+        }
+        let arguments = Value::Object(arguments);
         let result = self.result(target, Some(&arguments), context).await?;
-        let budget = limits::SKILL_DIRECT_TOKENS_MAX * limits::TOKEN_BYTES;
         Ok(self.pages.first(&caller, result, None, budget)?)
     }
 
@@ -102,7 +118,7 @@ pub(crate) async fn run(
     read_only: bool,
 ) -> Result<Reply, CallError> {
     let reader = ArgumentReader::new(&arguments);
-    let budget = reader.budget(8000)?;
+    let budget = reader.budget(limits::SKILL_CALL_TOKENS_DEFAULT)?;
     if let Some(cursor) = reader.text("cursor")? {
         return Ok(skills.pages.next(&context.caller, cursor, budget)?);
     }
@@ -138,6 +154,7 @@ fn unlisted(name: &str) -> Result<Target, Failure> {
         skill,
         tool: tool.to_owned(),
         read_only: false,
+        properties: Vec::new(),
     })
 }
 
@@ -166,14 +183,14 @@ fn is_error(result: &RawValue) -> bool {
 }
 
 /// The arguments as an object; some clients send it as a string.
-fn object(arguments: Value) -> Result<Value, Failure> {
+fn object(arguments: Value) -> Result<Arguments, Failure> {
     match arguments {
-        Value::Null => Ok(Value::Object(Arguments::new())),
-        Value::Object(_) => Ok(arguments),
+        Value::Null => Ok(Arguments::new()),
+        Value::Object(object) => Ok(object),
         other => {
             let written = other.as_str().map(serde_json::from_str::<Value>);
             match written {
-                Some(Ok(object @ Value::Object(_))) => Ok(object),
+                Some(Ok(Value::Object(object))) => Ok(object),
                 _ => Err(Failure::invalid("", "the arguments are not a JSON object")),
             }
         }

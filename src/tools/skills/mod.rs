@@ -98,6 +98,7 @@ impl Skills {
                 "ended": status.ended,
                 "faults": status.faults,
                 "notes": status.notes,
+                "stray_lines": status.junk_lines,
                 "stderr_tail": status.stderr_tail,
             });
             if let Some(document) = document.as_object_mut() {
@@ -253,7 +254,26 @@ async fn find(skills: Arc<Skills>, arguments: Arguments) -> Result<Document, Fai
         .take(limit)
         .map(|nth| document(names[nth], &offers[nth], state(&offers[nth].skill)))
         .collect();
-    Document::of(&json!({ "tools": found }))
+    let mut document = json!({ "tools": found });
+    // Text of a skill is shown while nothing of it waits for approval.
+    let is_trusted = |skill: &SkillName| {
+        let mut own = offers.iter().filter(|offer| offer.skill == *skill);
+        own.all(|offer| offer.approval == ApprovalState::Approved)
+    };
+    let is_found = |skill: &SkillName| {
+        let mut tools = found.iter();
+        tools.any(|tool| tool["server"] == skill.as_str())
+    };
+    let instructions: serde_json::Map<String, Value> = states
+        .iter()
+        .filter(|status| !status.instructions.is_empty())
+        .filter(|status| is_found(&status.name) && is_trusted(&status.name))
+        .map(|status| (status.name.to_string(), json!(status.instructions)))
+        .collect();
+    if !instructions.is_empty() {
+        document["instructions"] = instructions.into();
+    }
+    Document::of(&document)
 }
 
 fn no_server(registry: &Registry, server: &str) -> Failure {

@@ -5,12 +5,12 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use serde_json::value::RawValue;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use crate::caller::{Caller, Reach};
 use crate::clock::Clock;
 use crate::failure::{Failure, Kind};
-use crate::limits;
+use crate::limits::{self, SKILL_CALL_TOKENS_DEFAULT, TOKEN_BYTES};
 use crate::tools::Reply;
 
 pub(super) struct Pages {
@@ -37,6 +37,9 @@ impl Pages {
 
     /// The part of a result that `select` (a JSON Pointer) names, or else the
     /// result unchanged where it fits `budget` bytes, or else its first page.
+    ///
+    /// Its texts and its structured content mostly say the same, and a client shows
+    /// a model one of them, so each has the budget to itself.
     pub(super) fn first(
         &self,
         caller: &Caller,
@@ -50,20 +53,42 @@ impl Pages {
         let mut value: Value = serde_json::from_str(result.get()).map_err(|error| {
             Failure::new(Kind::Unavailable, "the skill's result is not JSON").source(error)
         })?;
-        let is_error = value.get("isError").cloned();
         if let Some(pointer) = select {
             let text = selected(&value, pointer)?;
-            return self.first_page(caller, text.into(), budget, Vec::new(), is_error);
+            let mut rest = Map::new();
+            if let Some(is_error) = value.get("isError") {
+                rest.insert("isError".to_owned(), is_error.clone());
+            }
+            return Ok(self.first_page(caller, text, budget, Vec::new(), rest));
         }
-        let text = text_of(&value);
+        let mut text = text_of(&value);
+        let structured = value.get("structuredContent").map(Value::to_string);
+        let structured = structured.unwrap_or_default();
         // Images and sounds go whole, on the first page.
-        if text.is_empty() {
+        if text.len() <= budget && structured.len() <= budget {
             return Ok(Reply::Forwarded(result.into()));
+        }
+        if structured.len() > budget {
+            let content = value
+                .as_object_mut()
+                .and_then(|it| it.shift_remove("structuredContent"));
+            if !says_the_same(&text, &content.unwrap_or_default()) {
+                if !text.is_empty() {
+                    text.push('\n');
+                }
+                text.push_str(&structured);
+            }
+            // A client that was promised structured content refuses a result
+            // without it, unless the result is an error.
+            value["isError"] = true.into();
         }
         let others = value["content"].as_array_mut().map(std::mem::take);
         let mut others = others.unwrap_or_default();
         others.retain(|block| block["type"] != "text");
-        self.first_page(caller, text.into(), budget, others, is_error)
+        let Value::Object(rest) = value else {
+            return Ok(Reply::Forwarded(result.into()));
+        };
+        Ok(self.first_page(caller, text, budget, others, rest))
     }
 
     /// The page at a cursor. A caller with limited reach may use only the cursors
@@ -90,18 +115,19 @@ impl Pages {
         };
         let found = found.filter(|kept| may_read(kept) && kept.text.is_char_boundary(at));
         let text = found.ok_or_else(gone)?.text;
-        self.page(id, text, at, budget, Vec::new(), None)
+        Ok(page(id, &text, at, budget, Vec::new(), Map::new()))
     }
 
     fn first_page(
         &self,
         caller: &Caller,
-        text: Arc<str>,
+        text: String,
         budget: usize,
         others: Vec<Value>,
-        is_error: Option<Value>,
-    ) -> Result<Reply, Failure> {
+        rest: Map<String, Value>,
+    ) -> Reply {
         let id = self.clock.new_id();
+        let text: Arc<str> = text.into();
         if text.len() > budget {
             self.keep(LongText {
                 id: id.clone(),
@@ -109,33 +135,7 @@ impl Pages {
                 text: text.clone(),
             });
         }
-        self.page(&id, text, 0, budget, others, is_error)
-    }
-
-    fn page(
-        &self,
-        id: &str,
-        text: Arc<str>,
-        at: usize,
-        budget: usize,
-        others: Vec<Value>,
-        is_error: Option<Value>,
-    ) -> Result<Reply, Failure> {
-        let mut end = text.len().min(at.saturating_add(budget));
-        while !text.is_char_boundary(end) {
-            end -= 1;
-        }
-        let mut content = vec![json!({"type": "text", "text": &text[at..end]})];
-        content.extend(others);
-        if end < text.len() {
-            let rest = json!({"truncated": true, "next_cursor": format!("{id}.{end}")});
-            content.push(json!({"type": "text", "text": rest.to_string()}));
-        }
-        let mut result = json!({ "content": content });
-        if let Some(is_error) = is_error {
-            result["isError"] = is_error;
-        }
-        Ok(Reply::Object(result))
+        page(&id, &text, 0, budget, others, rest)
     }
 
     fn keep(&self, text: LongText) {
@@ -152,6 +152,54 @@ impl Pages {
     fn texts(&self) -> MutexGuard<'_, VecDeque<LongText>> {
         self.texts.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// The part of a text from `at`, with `others` after it, in a result whose other
+/// members are `rest`.
+fn page(
+    id: &str,
+    text: &str,
+    at: usize,
+    budget: usize,
+    others: Vec<Value>,
+    rest: Map<String, Value>,
+) -> Reply {
+    let mut end = text.len().min(at.saturating_add(budget));
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    let mut content = vec![json!({"type": "text", "text": &text[at..end]})];
+    content.extend(others);
+    if end < text.len() {
+        // It may be read with another budget than this page's.
+        let part = budget.min(SKILL_CALL_TOKENS_DEFAULT as usize * TOKEN_BYTES);
+        let mut last = end.max(text.len().saturating_sub(part));
+        while !text.is_char_boundary(last) {
+            last += 1;
+        }
+        let trailer = json!({
+            "truncated": true,
+            "next_cursor": format!("{id}.{end}"),
+            "last_cursor": format!("{id}.{last}"),
+            "shown_bytes": [at, end],
+            "total_bytes": text.len(),
+            "next_step": "call skill_read with next_cursor as cursor, or with last_cursor \
+                          for the end; max_tokens makes the parts larger",
+        });
+        content.push(json!({"type": "text", "text": trailer.to_string()}));
+    }
+    let mut result = rest;
+    result.insert("content".to_owned(), content.into());
+    Reply::Object(Value::Object(result))
+}
+
+/// Whether a text is the structured content as JSON, or its only string.
+fn says_the_same(text: &str, structured: &Value) -> bool {
+    let is_only = |members: &Map<String, Value>| {
+        members.len() == 1 && members.values().all(|member| member == text)
+    };
+    structured.as_object().is_some_and(is_only)
+        || serde_json::from_str::<Value>(text).is_ok_and(|value| value == *structured)
 }
 
 /// The text blocks of a result, joined by line breaks.

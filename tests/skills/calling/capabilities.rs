@@ -94,6 +94,10 @@ fn direct_tools_have_legal_names_and_pass_results_byte_for_byte() {
     // skill_find gives the same name.
     let found = mimo.document("skill_find", json!({"query": "show the request"}));
     assert_eq!(found["tools"][0]["tool"], odd.as_str());
+    assert_eq!(
+        found["instructions"],
+        json!({"full": "Ask before you touch."})
+    );
 
     mimo.id += 1;
     mimo.server.call(mimo.id, "full__exact", json!({}));
@@ -113,6 +117,8 @@ fn protocol_error_of_a_direct_tool_stays_a_protocol_error() {
     assert_eq!(failed["error"], theirs);
     let failed = mimo.document("skill_call", json!({"tool": "full__fail", "arguments": {}}));
     assert_eq!(failed["error"]["message"], "the skill refused: not today");
+    assert_eq!(failed["error"]["code"], -31999);
+    assert_eq!(failed["error"]["data"], json!({"why": ["rain"]}));
     let (_, unknown) = mimo.exchange("tools/call", json!({"name": "full__none"}));
     assert_eq!(unknown["error"]["code"], -32602, "{unknown}");
     assert!(mimo.server.exit().success());
@@ -130,6 +136,88 @@ fn progress_arrives_before_the_result() {
         before[0]["params"],
         json!({"progressToken": "p", "progress": 1.0, "total": 2.0})
     );
+    assert!(mimo.server.exit().success());
+}
+
+/// A client that was promised structured content gets it, or a result that need not
+/// have it; the rest of a long one is read by either way.
+#[test]
+fn structured_content_survives_paging() {
+    skip_unless!(node);
+    let mut mimo = greeted(json!({}), &["full"]);
+    let call = |mimo: &mut Mimo, arguments: Value| {
+        mimo.request(
+            "tools/call",
+            json!({"name": "full__structured", "arguments": arguments}),
+        )
+    };
+    let whole = call(&mut mimo, json!({"words": 12_200}));
+    assert_eq!(text(&whole).len(), 61_000);
+    assert_eq!(whole["structuredContent"]["content"], text(&whole));
+
+    for through_call in [true, false] {
+        let mut arguments = match through_call {
+            true => json!({"tool": "full__structured", "arguments": {"words": 12_200}}),
+            false => json!({"words": 30_000}),
+        };
+        let mut read = String::new();
+        loop {
+            let page = match through_call {
+                true => mimo.call("skill_call", arguments.clone()),
+                false => call(&mut mimo, arguments.clone()),
+            };
+            if read.is_empty() {
+                assert_eq!(page["_meta"], json!({"kept": 1}));
+                assert_eq!(page["isError"], true, "it has no structured content");
+            }
+            read += text(&page);
+            let Some(trailer) = page["content"][1]["text"].as_str() else {
+                break;
+            };
+            let trailer: Value = serde_json::from_str(trailer).expect("a trailer");
+            assert_eq!(
+                trailer["total_bytes"],
+                if through_call { 61_000 } else { 150_000 }
+            );
+            let last = json!({"cursor": trailer["last_cursor"], "tool": "x", "arguments": {}});
+            let last = mimo.call("skill_read", last);
+            assert!(text(&last).ends_with("word "), "the end");
+            assert_eq!(last["content"].as_array().map(Vec::len), Some(1), "{last}");
+            arguments["cursor"] = trailer["next_cursor"].clone();
+        }
+        assert_eq!(
+            read,
+            "word ".repeat(if through_call { 12_200 } else { 30_000 })
+        );
+    }
+    assert!(mimo.server.exit().success());
+}
+
+#[test]
+fn skill_learns_only_of_roots_that_it_was_granted() {
+    skip_unless!(node);
+    let mut mimo = greeted(json!({"roots": {}}), &["full"]);
+    let shared = mimo.folder.path().join("shared");
+    let shared = format!("file://{}", shared.display());
+    let roots = [
+        format!("{shared}/deeper"),
+        format!("{shared}/../secret.txt"),
+        "file:///etc".to_owned(),
+        shared,
+    ];
+    let roots: Vec<Value> = roots.iter().map(|uri| json!({ "uri": uri })).collect();
+    let (_, heard) = mimo.asked("roots/list", json!({}), json!({"result": {"roots": roots}}));
+    assert_eq!(heard["result"], json!({"roots": [roots[0], roots[3]]}));
+    assert!(mimo.server.exit().success());
+}
+
+#[test]
+fn end_of_an_elicitation_reaches_the_client() {
+    skip_unless!(node);
+    let mut mimo = greeted(json!({"elicitation": {"url": {}}}), &["full"]);
+    mimo.server.call(99, "full__elicited", json!({}));
+    let note = mimo.note("notifications/elicitation/complete");
+    assert_eq!(note["params"], json!({"elicitationId": "e-1"}));
     assert!(mimo.server.exit().success());
 }
 

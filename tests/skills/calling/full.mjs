@@ -29,6 +29,11 @@ const tools = [
   { name: "touch", description: "Change a resource", inputSchema: schema },
   { name: "progress", description: "Report how far it is", inputSchema: schema },
 ];
+const shape = { type: "object", properties: { content: { type: "string" } }, required: ["content"] };
+tools.push(
+  { name: "structured", description: "Give a long document", inputSchema: schema, outputSchema: shape },
+  { name: "elicited", description: "Tell that a page was filled in", inputSchema: schema },
+);
 const text = (value) => ({ content: [{ type: "text", text: JSON.stringify(value) }] });
 
 async function call(id, params) {
@@ -72,6 +77,14 @@ async function call(id, params) {
       send({ method: "notifications/message", params: { level: "debug", data: "quiet" } });
       send({ method: "notifications/message", params: { level: "error", logger: "core", data: "loud" } });
       return send({ id, result: text(level) });
+    case "structured": {
+      const content = "word ".repeat(params.arguments.words);
+      const result = { content: [{ type: "text", text: content }], structuredContent: { content }, _meta: { kept: 1 } };
+      return send({ id, result });
+    }
+    case "elicited":
+      send({ method: "notifications/elicitation/complete", params: { elicitationId: "e-1" } });
+      return send({ id, result: text("told") });
     case "progress":
       send({ method: "notifications/progress", params: { progressToken: params._meta.progressToken, progress: 1, total: 2 } });
       return send({ id, result: text("half") });
@@ -90,7 +103,7 @@ const answers = {
       completions: {},
       logging: {},
     };
-    return { protocolVersion: params.protocolVersion, capabilities, serverInfo: { name: "full", version: "1" } };
+    return { protocolVersion: params.protocolVersion, capabilities, serverInfo: { name: "full", version: "1" }, instructions: "Ask before you touch." };
   },
   "tools/list": () => ({ tools }),
   "resources/list": ({ cursor }) =>

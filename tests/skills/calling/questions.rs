@@ -12,7 +12,7 @@ use crate::support::WATCHDOG;
 impl Mimo {
     /// Calls `ask` and responds with `answer`; the skill's request, and what
     /// the skill received.
-    fn asked(&mut self, method: &str, params: Value, answer: Value) -> (Value, Value) {
+    pub(super) fn asked(&mut self, method: &str, params: Value, answer: Value) -> (Value, Value) {
         self.id += 1;
         let id = self.id;
         let arguments = json!({"method": method, "params": params});
