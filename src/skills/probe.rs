@@ -24,6 +24,7 @@ fn probe(executable: &Path) -> Layers {
         state_folder: None,
         read: Vec::new(),
         write: Vec::new(),
+        asked: Vec::new(),
         network: NetworkAccess::None,
         bounds: Bounds {
             memory_bytes: u64::MAX / 4,

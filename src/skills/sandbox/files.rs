@@ -27,10 +27,11 @@ pub(super) struct Files {
 
 impl Files {
     pub(super) fn of(policy: &Policy) -> Files {
-        Files::resolve(&profile::read(policy), &profile::write(policy))
+        let (read, write) = (profile::read(policy), profile::write(policy));
+        Files::resolve(&read, &write, &policy.asked)
     }
 
-    fn resolve(read: &[PathBuf], write: &[PathBuf]) -> Files {
+    fn resolve(read: &[PathBuf], write: &[PathBuf], asked: &[PathBuf]) -> Files {
         let mut files = Files {
             grants: Vec::new(),
             links: BTreeMap::new(),
@@ -42,14 +43,24 @@ impl Files {
         let mut own = Vec::new();
         for path in write {
             own.push(path.clone());
-            if let Some(real) = files.follow(&path, &own) {
+            if let Some((real, links)) = follow(&path, &own) {
                 own.push(real.clone());
                 found.insert(real, Access::Write);
+                files.links.extend(links);
             }
         }
         for path in read {
-            if let Some(real) = files.follow(path, &own) {
+            if let Some((real, links)) = follow(path, &own) {
                 found.entry(real).or_insert(Access::Read);
+                files.links.extend(links);
+            }
+        }
+        // A link that has been changed since it was judged leads to nothing.
+        for path in asked {
+            if let Some((real, links)) = follow(path, &own)
+                && found.contains_key(&real)
+            {
+                files.links.extend(links);
             }
         }
         for (path, access) in found {
@@ -63,37 +74,36 @@ impl Files {
         }
         files
     }
+}
 
-    /// `path` without links. `None` where it leads through a link inside one of the
-    /// skill's `own` folders: an earlier run may have created it to gain access to
-    /// its target.
-    fn follow(&mut self, path: &Path, own: &[PathBuf]) -> Option<PathBuf> {
-        let mut links = Vec::new();
-        let mut rest = names(path);
-        let mut real = PathBuf::from("/");
-        while let Some(name) = rest.pop() {
-            if name == ".." {
-                real.pop();
-                continue;
-            }
-            let here = real.join(name);
-            let Ok(target) = fs::read_link(&here) else {
-                real = here;
-                continue;
-            };
-            let inside = |folder: &PathBuf| here.starts_with(folder) && here != *folder;
-            if own.iter().any(inside) || links.len() >= SANDBOX_LINKS_MAX {
-                return None;
-            }
-            if target.is_absolute() {
-                real = PathBuf::from("/");
-            }
-            rest.extend(names(&target));
-            links.push((here, target));
+/// `path` without links, and the links on its way. `None` where it leads through a link inside one of the
+/// skill's `own` folders: an earlier run may have created it to gain access to
+/// its target.
+fn follow(path: &Path, own: &[PathBuf]) -> Option<(PathBuf, Vec<(PathBuf, PathBuf)>)> {
+    let mut links = Vec::new();
+    let mut rest = names(path);
+    let mut real = PathBuf::from("/");
+    while let Some(name) = rest.pop() {
+        if name == ".." {
+            real.pop();
+            continue;
         }
-        self.links.extend(links);
-        Some(real)
+        let here = real.join(name);
+        let Ok(target) = fs::read_link(&here) else {
+            real = here;
+            continue;
+        };
+        let inside = |folder: &PathBuf| here.starts_with(folder) && here != *folder;
+        if own.iter().any(inside) || links.len() >= SANDBOX_LINKS_MAX {
+            return None;
+        }
+        if target.is_absolute() {
+            real = PathBuf::from("/");
+        }
+        rest.extend(names(&target));
+        links.push((here, target));
     }
+    Some((real, links))
 }
 
 /// The components of `path`, the last one first.
@@ -126,7 +136,7 @@ mod tests {
             at("link"),
             at("real"),
         ];
-        let files = Files::resolve(&read, &write);
+        let files = Files::resolve(&read, &write, &[at("link/own/inner"), at("secret")]);
         assert_eq!(
             files.grants,
             [

@@ -38,6 +38,8 @@ pub(crate) struct Policy {
     pub(crate) read: Vec<PathBuf>,
     /// Paths to read and change beside the private folder.
     pub(crate) write: Vec<PathBuf>,
+    /// Paths that lead to some of these through links, as the manifest has them.
+    pub(crate) asked: Vec<PathBuf>,
     pub(crate) network: NetworkAccess,
     pub(crate) bounds: Bounds,
     /// Loopback ports that it may listen on.
@@ -64,6 +66,11 @@ impl Policy {
             state_folder: None,
             read: sandbox.read.clone(),
             write: sandbox.write.clone(),
+            asked: sandbox
+                .grants
+                .iter()
+                .map(|grant| grant.asked.clone())
+                .collect(),
             network: match &sandbox.network {
                 Network::None => NetworkAccess::None,
                 Network::Outbound(ports) if ports.is_empty() => NetworkAccess::Any,

@@ -349,7 +349,7 @@ fn open_files_are_bounded() {
     skip_unless!(python);
     let ran = World::new().attack(
         "kept = []\ndef more():\n    while True: kept.append(open('/dev/null'))\n\
-         attempt(more)\nprint(len(kept) < 256)",
+         attempt(more)\nprint(len(kept) < 384)",
     );
     assert_eq!(ran.out, "REFUSED EMFILE\nTrue\n", "{ran:?}");
 }

@@ -4,6 +4,8 @@ use std::fs;
 use std::os::unix::fs::{MetadataExt, symlink};
 use std::path::Path;
 
+use mimo::skills::spec::Grant;
+
 use super::world::{CLOSED, SECRET, World, python};
 
 /// Everything that a change of metadata would alter.
@@ -212,8 +214,18 @@ fn grant_below_a_linked_folder_has_its_usual_path() {
         "attempt(lambda: open('{}/file', 'w').write('x'))",
         path.display()
     ));
-    skill.sandbox.write = vec![path];
+    skill.sandbox.write = vec![path.clone()];
     let ran = world.run(&skill);
     assert_eq!(ran.out, "DONE 1\n", "{ran:?}");
     assert!(world.path("real/work/file").exists());
+    // As a manifest gives it: resolved, and with the path that it asked for.
+    let real = world.path("real/work").canonicalize().expect("there");
+    skill.sandbox.write = vec![real.clone()];
+    skill.sandbox.grants = vec![Grant {
+        asked: path,
+        path: real,
+        writable: true,
+    }];
+    let ran = world.run(&skill);
+    assert_eq!(ran.out, "DONE 1\n", "{ran:?}");
 }

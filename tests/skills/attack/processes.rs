@@ -119,7 +119,7 @@ fn resource_limits_cannot_be_raised() {
          try:\n        resource.setrlimit(which, (hard + 1, hard + 1)); print('RAISED', name)\n    \
          except (OSError, ValueError): print(name, soft, hard)",
     );
-    let expected = "DATA 1073741824 1073741824\nNPROC 128 128\nNOFILE 256 256\n\
+    let expected = "DATA 1073741824 1073741824\nNPROC 128 128\nNOFILE 384 384\n\
                     FSIZE 536870912 536870912\nCORE 0 0\nCPU 3600 3600\nSIGPENDING 256 256\n\
                     MEMLOCK 65536 65536\nMSGQUEUE 0 0\n";
     assert_eq!(ran.out, expected, "{ran:?}");
