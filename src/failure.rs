@@ -84,7 +84,7 @@ pub struct Failure {
     /// All errors as documents, if several are reported at once.
     pub(crate) errors: Vec<Value>,
     /// The `code` and `data` of a skill's own error.
-    upstream: Map<String, Value>,
+    upstream: Option<Box<Map<String, Value>>>,
     source: Option<Box<dyn Error + Send + Sync>>,
 }
 
@@ -96,7 +96,7 @@ impl Failure {
             hint: None,
             path: None,
             errors: Vec::new(),
-            upstream: Map::new(),
+            upstream: None,
             source: None,
         }
     }
@@ -143,7 +143,7 @@ impl Failure {
         if let Some(path) = &self.path {
             error["path"] = json!(path);
         }
-        for (name, value) in &self.upstream {
+        for (name, value) in self.upstream.iter().flat_map(|upstream| upstream.iter()) {
             error[name] = value.clone();
         }
         let mut document = json!({ "error": error });
@@ -198,7 +198,8 @@ impl CallError {
                     let value = error.get_mut(name).map(Value::take);
                     let value = value.filter(|it| it.to_string().len() <= SKILL_ERROR_BYTES_MAX);
                     if let Some(value) = value {
-                        failure.upstream.insert(name.to_owned(), value);
+                        let upstream = failure.upstream.get_or_insert_default();
+                        upstream.insert(name.to_owned(), value);
                     }
                 }
                 failure

@@ -169,11 +169,15 @@ fn read_clause(clause: &[String]) -> Vec<Proposal> {
 /// Where another statement begins behind a verb (`.. and the site uses ..`): at
 /// the last separator before its own verb, else at the end.
 fn next_clause(words: &[String]) -> usize {
-    let before = verb(words).and_then(|verb| words[..verb.start].iter().rposition(is_separator));
+    let before = verb(words).and_then(|verb| {
+        words[..verb.start]
+            .iter()
+            .rposition(|word| is_separator(word))
+    });
     before.unwrap_or(words.len())
 }
 
-fn is_separator(word: &String) -> bool {
+fn is_separator(word: &str) -> bool {
     is_one_of(word, ", and or")
 }
 
@@ -236,7 +240,9 @@ fn names_after(words: &[String], predicate: &str) -> Vec<String> {
 
 /// The names in a list of words; none where one of its parts is no name.
 fn names(words: &[String]) -> Vec<String> {
-    let parts = words.split(is_separator).filter(|part| !part.is_empty());
+    let parts = words
+        .split(|word| is_separator(word))
+        .filter(|part| !part.is_empty());
     parts.map(name).collect::<Option<_>>().unwrap_or_default()
 }
 

@@ -64,6 +64,22 @@ pub(crate) struct Installed {
     pub(crate) notes: Vec<String>,
 }
 
+impl Installed {
+    /// The program in `tree`, and what comes before the skill's own arguments.
+    fn command(&self, package: &Package, tree: &Path) -> (PathBuf, Vec<String>) {
+        let program = match (&self.program, package.registry) {
+            (Some(program), _) => tree.join(program),
+            (None, Registry::Npm) => package.runtime.clone(),
+            (None, Registry::Python) => tree.join("bin/python"),
+        };
+        let place = |text: &String| match text.strip_prefix('\0') {
+            Some(path) => tree.join(path).to_string_lossy().into_owned(),
+            None => text.clone(),
+        };
+        (program, self.arguments.iter().map(place).collect())
+    }
+}
+
 impl Installer {
     /// `executable` is Mimo itself, which supervises each sandbox. `folder` is created
     /// at the first install. `home` may hold the account's settings for registries.
@@ -120,21 +136,10 @@ impl Installer {
             return spec.clone();
         };
         let tree = self.folder_of(package).join(&installed.tree);
-        let place = |text: &String| match text.strip_prefix('\0') {
-            Some(path) => tree.join(path).to_string_lossy().into_owned(),
-            None => text.clone(),
-        };
         let mut spec = spec.clone();
-        let interpreter = match package.registry {
-            Registry::Npm => package.runtime.clone(),
-            Registry::Python => tree.join("bin/python"),
-        };
-        spec.program = match &installed.program {
-            Some(program) => tree.join(program),
-            None => interpreter,
-        };
-        let own = std::mem::take(&mut spec.arguments);
-        spec.arguments = installed.arguments.iter().map(place).chain(own).collect();
+        let (program, mut arguments) = installed.command(package, &tree);
+        arguments.append(&mut spec.arguments);
+        (spec.program, spec.arguments) = (program, arguments);
         spec.sandbox.read.push(tree);
         spec.sandbox.read.extend(package.read.iter().cloned());
         spec

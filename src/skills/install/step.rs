@@ -8,14 +8,14 @@ use std::time::Duration;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader};
 use tokio::time::timeout;
 
-use super::super::sandbox_process::{LayerReports, Starter};
-use super::super::spec::{
-    Expose, Identity, Network, Package, Registry, Sandbox, SkillName, SkillSpec, Timeouts,
-};
 use super::npmrc::Settings;
 use super::{Installed, Progress, failures};
 use crate::failure::{Failure, Kind};
 use crate::limits;
+use crate::skills::sandbox_process::{LayerReports, Starter};
+use crate::skills::spec::{
+    Expose, Identity, Network, Package, Sandbox, SkillName, SkillSpec, Timeouts,
+};
 
 /// The folder that becomes the installed tree, below the partial folder.
 pub(super) const TREE: &str = "tree";
@@ -109,16 +109,7 @@ impl Step<'_> {
     /// or does not fit what it depends on; any other end is the server's own affair.
     pub(super) async fn trial(&self, installed: &Installed) -> Option<String> {
         let tree = self.folder.join(TREE);
-        let place = |text: &String| match text.strip_prefix('\0') {
-            Some(path) => tree.join(path).to_string_lossy().into_owned(),
-            None => text.clone(),
-        };
-        let program = match (&installed.program, self.package.registry) {
-            (Some(program), _) => tree.join(program),
-            (None, Registry::Npm) => self.package.runtime.clone(),
-            (None, Registry::Python) => tree.join("bin/python"),
-        };
-        let arguments: Vec<String> = installed.arguments.iter().map(place).collect();
+        let (program, arguments) = installed.command(self.package, &tree);
         let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
         let environment = super::environment(self.package, &[]);
         let spec = self.spec(&program, &arguments, environment, false).ok()?;
