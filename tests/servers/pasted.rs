@@ -2,6 +2,7 @@
 //! and the PATH of a desktop. Prints which of them work at the first try.
 
 use std::fs;
+use std::io::Write;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::Path;
 use std::process::Command;
@@ -107,16 +108,19 @@ fn servers_work_as_they_are_pasted() {
         std::thread::park_timeout(Duration::from_millis(200));
     };
     let skills = status["skills"].as_array().expect("skills");
-    let mut working = 0;
-    for skill in skills {
-        let (name, tools) = (&skill["name"], &skill["tools"]);
-        match tools.as_u64() {
-            Some(1..) => working += 1,
-            _ => println!("{name}: {}", skill["ended"]),
-        }
-        println!("{name}: {tools} tools");
-    }
-    println!("{}", status["skills_problem"]);
+    let works = |skill: &&Value| skill["tools"].as_u64() > Some(0);
+    let working = skills.iter().filter(works).count();
+    let lines = skills.iter().map(|skill| match works(&skill) {
+        true => format!("{}: {} tools\n", skill["name"], skill["tools"]),
+        false => format!("{}: {}\n", skill["name"], skill["ended"]),
+    });
+    // Not `eprintln!`, whose output is captured in passing tests.
+    let _ = writeln!(
+        std::io::stderr(),
+        "{}not in use: {}",
+        lines.collect::<String>(),
+        status["skills_problem"]
+    );
     assert!(
         working >= WORKING,
         "{working} of {}: {status:#}",
