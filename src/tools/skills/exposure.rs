@@ -118,8 +118,9 @@ mod tests {
 
     fn offers(skill: &str, tools: usize, expose: Expose) -> Vec<OfferedTool> {
         let offer = |nth: usize| {
-            let text =
-                format!(r#"{{"extra":{{"b":1.0,"a":2}},"name":"t{nth}","inputSchema":{{}}}}"#);
+            let text = format!(
+                r#"{{"extra":{{"b":1.0,"a":2}},"name":"t{nth}","inputSchema":{{"type":"object"}}}}"#
+            );
             let raw: &RawValue = serde_json::from_str(&text).expect("JSON");
             OfferedTool {
                 skill: SkillName::new(skill).expect("a name"),
@@ -144,7 +145,7 @@ mod tests {
         let direct = Exposed::of(offers("s", 1, Expose::Auto)).direct(Load::default(), |_| true);
         assert_eq!(
             direct[0].get(),
-            r#"{"extra":{"b":1.0,"a":2},"name":"s__t0","inputSchema":{}}"#
+            r#"{"extra":{"b":1.0,"a":2},"name":"s__t0","inputSchema":{"type":"object"}}"#
         );
     }
 
