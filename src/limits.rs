@@ -183,6 +183,14 @@ pub(crate) const SKILL_TOOLS_BYTES_MAX: usize = 2 * 1024 * 1024;
 /// Approved definitions kept for one skill's name: those of full lists under two
 /// identities.
 pub(crate) const SKILL_PINS_KEPT_MAX: usize = 2 * SKILL_TOOLS_MAX;
+/// The answer of `skill_find`.
+pub(crate) const SKILL_FIND_TOKENS_MAX: usize = 1_500;
+/// Skills that are not ready, as that answer names them.
+pub(crate) const SKILLS_UNREADY_SHOWN_MAX: usize = 10;
+/// The last lines of a skill's stderr in its status.
+pub(crate) const SKILL_STDERR_LINES_MAX: usize = 40;
+/// The same while it is healthy.
+pub(crate) const SKILL_STDERR_HEALTHY_LINES_MAX: usize = 5;
 /// The instructions of a skill.
 pub(crate) const SKILL_INSTRUCTIONS_CHARS_MAX: usize = 1_000;
 /// Notes on one list of a skill: what was mended in it, or left out of it.

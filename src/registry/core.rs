@@ -6,6 +6,7 @@ mod background;
 mod views;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -56,6 +57,8 @@ struct State {
     judged: BTreeMap<SkillName, Judged>,
     /// `None` until they have been read.
     pins: Option<Pins>,
+    /// The digest of the offers at the last announcement.
+    announced: u64,
     /// Entries seen for the first time, which the store lacks.
     trusted: Vec<FirstSight>,
     lists: ToolLists,
@@ -106,6 +109,7 @@ impl Core {
             reload: None,
             judged: BTreeMap::new(),
             pins: approvals.is_none().then(Pins::default),
+            announced: 0,
             trusted: Vec::new(),
             lists: cache.as_ref().map(ToolCache::lists).unwrap_or_default(),
             new_lists: Vec::new(),
@@ -227,7 +231,11 @@ impl Core {
             Effect::Changed => {
                 state.judge(self.first_use);
                 state.allow_questions();
-                self.changed.send_modify(|count| *count += 1);
+                // A list that is what it was is not announced again.
+                let offered = state.digest_of_offers();
+                if std::mem::replace(&mut state.announced, offered) != offered {
+                    self.changed.send_modify(|count| *count += 1);
+                }
             }
             Effect::Reloaded(outcome) => {
                 let skills = state.table.skills();
@@ -323,6 +331,21 @@ impl State {
             .retain(|old| old.fingerprint != list.fingerprint);
         self.new_lists.push(list);
         self.unsaved = true;
+    }
+
+    /// Equal while the tools on offer, their approval and their exposure are.
+    fn digest_of_offers(&self) -> u64 {
+        let mut digest = DefaultHasher::new();
+        for (name, skill) in self.table.skills() {
+            let approvals = self.judged.get(name).map(|judged| &judged.approvals);
+            for tool in skill.tools.iter().flat_map(|tools| tools.iter()) {
+                let approval = approvals.and_then(|approvals| approvals.get(&tool.name));
+                let exposure = skill.spec.expose.name();
+                (name.as_str(), exposure, tool.raw.get()).hash(&mut digest);
+                format!("{approval:?}").hash(&mut digest);
+            }
+        }
+        digest.finish()
     }
 
     fn settle(&mut self, call: Call, result: LeaseResult) {

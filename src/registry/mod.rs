@@ -340,7 +340,7 @@ fn no_lease(skill: &SkillName, error: LeaseError) -> Failure {
             Kind::Timeout,
             format!("the skill {skill} did not answer in time"),
         )
-        .hint("ask for less at once, or give it a longer timeout"),
+        .hint("what it had begun may have taken effect; ask for less at once, or raise its setting timeouts.call_s"),
     }
 }
 

@@ -28,7 +28,8 @@ const USES: [(&str, &str); 5] = [
     ),
     ("skill_find", "A tool that you lack: skill_find."),
 ];
-const CLOSING: &str = "A failed call changes nothing; its error says what to do instead.";
+const CLOSING: &str =
+    "A refused call changes nothing; one that timed out or lost its skill may have taken effect.";
 
 const _: () = {
     let (mut all, mut at) = (words(OPENING) + words(CLOSING), 0);

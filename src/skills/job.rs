@@ -15,6 +15,7 @@ use super::child::{Child, ChildControl, ChildLauncher};
 use super::client::{DownstreamClient, ServerInfo, SkillClient, Tool};
 use super::logs::Log;
 use super::spec::SkillSpec;
+use crate::diagnostics::clip;
 use crate::failure::Failure;
 use crate::limits;
 use crate::secret::Redaction;
@@ -169,7 +170,7 @@ async fn live(
     // Its own words tell most, unless it was stopped.
     match sinks.tail.last_words() {
         words if words.is_empty() || stop.is_cancelled() => why,
-        words => format!("{why}; the last it wrote to stderr: {words}"),
+        words => format!("{why}; it wrote to stderr: {words}"),
     }
 }
 
@@ -296,6 +297,17 @@ impl StderrSinks {
     }
 }
 
+/// The first line that names an error: the frames of a stack that follow it tell
+/// less.
+pub(crate) fn first_error_line(stderr: &str) -> Option<&str> {
+    const WORDS: [&str; 5] = ["error", "exception", "fatal", "panicked", "cannot"];
+    let names_error = |line: &&str| {
+        let line = line.to_ascii_lowercase();
+        !line.trim_start().starts_with("at ") && WORDS.iter().any(|word| line.contains(word))
+    };
+    stderr.lines().map(str::trim).find(names_error)
+}
+
 impl StderrTail {
     fn append(&self, more: &[u8]) {
         let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
@@ -305,9 +317,12 @@ impl StderrTail {
         kept.extend_from_slice(more);
     }
 
-    /// As much of the end as fits a message.
+    /// The first error, or else as much of the end as fits a message.
     fn last_words(&self) -> String {
         let text = self.text();
+        if let Some(line) = first_error_line(&text) {
+            return clip(line, limits::SKILL_LAST_WORDS_BYTES_MAX);
+        }
         let mut from = text
             .len()
             .saturating_sub(limits::SKILL_LAST_WORDS_BYTES_MAX);

@@ -434,7 +434,7 @@ impl Inner {
             Kind::Unavailable,
             format!("the skill {} is gone: {why}", self.skill),
         )
-        .hint("it is restarted automatically; mimo_status shows its state")
+        .hint("what it had begun may have taken effect; it is restarted automatically, and mimo_status shows its state")
     }
 }
 

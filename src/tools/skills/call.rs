@@ -6,6 +6,7 @@ use std::sync::Arc;
 use serde_json::Value;
 use serde_json::value::{RawValue, to_raw_value};
 
+use super::search::{is_unready, unknown_tool, unready};
 use super::{Skills, exposure};
 use crate::caller::ToolGrants;
 use crate::failure::{CallError, Failure, Kind};
@@ -123,9 +124,17 @@ pub(crate) async fn run(
         return Ok(skills.pages.next(&context.caller, cursor, budget)?);
     }
     let name = reader.text("tool")?.unwrap_or_default();
+    let own = reader.value("arguments");
+    if skills.target(name).is_none()
+        && let Some((skill, _)) = exposure::split(name)
+    {
+        // Its entry may just have changed, so that it starts anew.
+        skills.wait_for_lists(Some(skill.as_str())).await;
+    }
+    let grants = &context.caller.grants.tools;
     let target = match skills.target(name) {
         Some(target) => target,
-        None => unlisted(name)?,
+        None => unlisted(&skills, name, own, read_only, grants)?,
     };
     check_granted(&target, &context.caller.grants.tools)?;
     if read_only && !target.read_only {
@@ -136,26 +145,41 @@ pub(crate) async fn run(
                 .into(),
         );
     }
-    let own = reader.value("arguments");
     let caller = context.caller.clone();
     let result = skills.result(target, own, context).await?;
     let select = reader.text("select")?;
     Ok(skills.pages.first(&caller, result, select, budget)?)
 }
 
-/// A tool that is not on offer. The call still goes to its skill, which may start
-/// again or give the reason why not.
-fn unlisted(name: &str) -> Result<Target, Failure> {
-    let (skill, tool) = exposure::split(name).ok_or_else(|| {
-        Failure::invalid("/tool", format!("there is no tool {name:?}"))
-            .hint("pass a name that skill_find gave, such as files__read_file")
-    })?;
-    Ok(Target {
-        skill,
-        tool: tool.to_owned(),
-        read_only: false,
-        properties: Vec::new(),
-    })
+/// A tool that is not on offer. Where its skill is not ready, a call still goes
+/// there: the skill may start again or give the reason why not.
+fn unlisted(
+    skills: &Skills,
+    name: &str,
+    arguments: Option<&Value>,
+    read_only: bool,
+    grants: &ToolGrants,
+) -> Result<Target, Failure> {
+    let statuses = skills.registry.statuses();
+    let parts = exposure::split(name).and_then(|(skill, tool)| {
+        let status = statuses.iter().find(|status| status.name == skill)?;
+        is_unready(status).then_some((skill, tool, status))
+    });
+    match parts {
+        Some((_, _, status)) if read_only => Err(unready(status)),
+        Some((skill, tool, _)) => Ok(Target {
+            skill,
+            tool: tool.to_owned(),
+            read_only: false,
+            properties: Vec::new(),
+        }),
+        None => {
+            let exposed = skills.exposed();
+            let names = (0..exposed.offers().len()).map(|nth| exposed.name(nth));
+            let granted = names.filter(|name| grants.allow(name));
+            Err(unknown_tool(name, arguments, granted))
+        }
+    }
 }
 
 /// A grant of `skill_call` alone is no grant of the tools behind it.
@@ -216,7 +240,12 @@ mod tests {
 
     #[test]
     fn a_grant_of_skill_call_does_not_grant_its_targets() {
-        let target = unlisted("files__delete").expect("a name of a skill's tool");
+        let target = Target {
+            skill: SkillName::new("files").expect("a name"),
+            tool: "delete".to_owned(),
+            read_only: false,
+            properties: Vec::new(),
+        };
         let allowed = |patterns: &[&str]| {
             let patterns = patterns.iter().map(|pattern| (*pattern).to_owned());
             check_granted(&target, &ToolGrants::Matching(patterns.collect())).is_ok()

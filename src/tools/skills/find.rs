@@ -16,6 +16,10 @@ use crate::vector::dot;
 const SATURATION: f32 = 1.2;
 const LENGTH_SHARE: f32 = 0.75;
 
+/// The least cosine of a description that has to do with a query: without it a
+/// query that means nothing would find every tool.
+const MEANING_MIN: f32 = 0.1;
+
 /// Ranks tools, and keeps the vectors of descriptions.
 pub(crate) struct Finder {
     embedder: Arc<dyn Embedder>,
@@ -99,7 +103,9 @@ fn by_meaning(
         };
         scores.push(dot(&query, &vector));
     }
-    Ok(hits(scores.into_iter()))
+    let mut hits = hits(scores.into_iter());
+    hits.retain(|hit| hit.score >= MEANING_MIN);
+    Ok(hits)
 }
 
 /// BM25 over the descriptions. Two words are the same where one begins with the

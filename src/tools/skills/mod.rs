@@ -5,6 +5,7 @@ mod call;
 mod exposure;
 mod find;
 mod pages;
+mod search;
 
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
@@ -15,8 +16,7 @@ use tokio::time::Instant;
 
 use self::find::Finder;
 use self::pages::Pages;
-use super::arguments::ArgumentReader;
-use super::{Arguments, Document, Tool};
+use super::Tool;
 use crate::clock::Clock;
 use crate::embed::Embedder;
 use crate::failure::Failure;
@@ -99,7 +99,7 @@ impl Skills {
                 "faults": status.faults,
                 "notes": status.notes,
                 "stray_lines": status.junk_lines,
-                "stderr_tail": status.stderr_tail,
+                "stderr_tail": search::stderr_end(&status),
             });
             if let Some(document) = document.as_object_mut() {
                 document.extend((self.details)(&status.name));
@@ -122,9 +122,9 @@ impl Skills {
         self.problem.get()
     }
 
-    /// Waits for the tool lists of skills that are starting, or of `server` only. The
-    /// wait is short once other tools are known, and there is none long after the
-    /// start, so a hanging skill does not delay searches.
+    /// Waits for the tool lists of skills that are starting, or of `server` only. For
+    /// all of them the wait is short once other tools are known, and there is none
+    /// long after the start, so a hanging skill does not delay searches.
     async fn wait_for_lists(&self, server: Option<&str>) {
         self.ready().await;
         let unlisted = || {
@@ -136,7 +136,11 @@ impl Skills {
         };
         let mut changes = self.registry.changes();
         let look = Duration::from_millis(limits::SKILL_LOOK_MILLIS_MAX);
-        let last = self.began + Duration::from_secs(limits::SKILL_LIST_SECONDS_MAX);
+        let most = Duration::from_secs(limits::SKILL_LIST_SECONDS_MAX);
+        let last = match server {
+            Some(_) => Instant::now() + most,
+            None => self.began + most,
+        };
         let soon = Instant::now() + Duration::from_millis(limits::SKILL_LIST_MILLIS_MAX);
         let end = || match server.is_none() && !self.exposed().offers().is_empty() {
             true => soon.min(last),
@@ -207,7 +211,7 @@ pub(crate) fn tools(skills: Arc<Skills>) -> Vec<Tool> {
             "skill_find",
             include_str!("../../../schemas/tools/skill_find.json"),
             &skills,
-            |skills, arguments, _| find(skills, arguments),
+            |skills, arguments, _| search::find(skills, arguments),
         ),
         caller(
             "skill_read",
@@ -220,93 +224,4 @@ pub(crate) fn tools(skills: Arc<Skills>) -> Vec<Tool> {
             false,
         ),
     ]
-}
-
-async fn find(skills: Arc<Skills>, arguments: Arguments) -> Result<Document, Failure> {
-    let reader = ArgumentReader::new(&arguments);
-    let query = reader.text("query")?.unwrap_or_default().to_owned();
-    let server = reader.name("server")?;
-    let limit = reader.limit(5, limits::SEARCH_LIMIT_MAX)?;
-    skills.wait_for_lists(server.as_deref()).await;
-    let exposed = skills.exposed();
-    let (names, offers): (Vec<&str>, Vec<OfferedTool>) = (0..)
-        .zip(exposed.offers())
-        .filter(|(_, offer)| server.as_ref().is_none_or(|s| offer.skill.as_str() == s))
-        .map(|(nth, offer)| (exposed.name(nth), offer.clone()))
-        .unzip();
-    if let Some(server) = &server
-        && offers.is_empty()
-    {
-        return Err(no_server(&skills.registry, server));
-    }
-    let best = match query.trim().is_empty() {
-        // Without a query the order of the skills is kept.
-        true => (0..offers.len()).collect(),
-        false => skills.finder.rank(query, &offers).await?,
-    };
-    let states = skills.registry.statuses();
-    let state = |skill: &SkillName| {
-        let status = states.iter().find(|status| status.name == *skill);
-        status.map_or("unknown", |status| status.state)
-    };
-    let found: Vec<Value> = best
-        .into_iter()
-        .take(limit)
-        .map(|nth| document(names[nth], &offers[nth], state(&offers[nth].skill)))
-        .collect();
-    let mut document = json!({ "tools": found });
-    // Text of a skill is shown while nothing of it waits for approval.
-    let is_trusted = |skill: &SkillName| {
-        let mut own = offers.iter().filter(|offer| offer.skill == *skill);
-        own.all(|offer| offer.approval == ApprovalState::Approved)
-    };
-    let is_found = |skill: &SkillName| {
-        let mut tools = found.iter();
-        tools.any(|tool| tool["server"] == skill.as_str())
-    };
-    let instructions: serde_json::Map<String, Value> = states
-        .iter()
-        .filter(|status| !status.instructions.is_empty())
-        .filter(|status| is_found(&status.name) && is_trusted(&status.name))
-        .map(|status| (status.name.to_string(), json!(status.instructions)))
-        .collect();
-    if !instructions.is_empty() {
-        document["instructions"] = instructions.into();
-    }
-    Document::of(&document)
-}
-
-fn no_server(registry: &Registry, server: &str) -> Failure {
-    let statuses = registry.statuses();
-    let names: Vec<&str> = statuses.iter().map(|status| status.name.as_str()).collect();
-    let failure = Failure::invalid("/server", format!("{server:?} offers no tools"));
-    match names.is_empty() {
-        true => failure.hint("no skill is set up; `mimo skill add --help` shows how"),
-        false => failure.hint(format!("the skills are {}", names.join(", "))),
-    }
-}
-
-/// A tool as models see it. Nothing that the server wrote is shown of a tool that is
-/// not approved: the text may be the very reason why.
-fn document(name: &str, offer: &OfferedTool, state: &str) -> Value {
-    if offer.approval != ApprovalState::Approved {
-        return json!({
-            "tool": name,
-            "server": offer.skill.as_str(),
-            "state": "quarantined",
-            "description": format!(
-                "Not what was approved; a person decides with `mimo skill approve {}`.",
-                offer.skill
-            ),
-        });
-    }
-    let definition: Value = serde_json::from_str(offer.tool.definition.get()).unwrap_or_default();
-    json!({
-        "tool": name,
-        "server": offer.skill.as_str(),
-        "description": offer.tool.description,
-        "inputSchema": definition["inputSchema"],
-        "call_with": if offer.tool.read_only { "skill_read" } else { "skill_call" },
-        "state": state,
-    })
 }

@@ -4,6 +4,7 @@
 mod capabilities;
 mod odd;
 mod questions;
+mod search;
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;

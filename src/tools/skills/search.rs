@@ -1,0 +1,246 @@
+//! `skill_find`: the tools that match a query within a budget of tokens, and the
+//! skills that cannot offer theirs now.
+
+use std::sync::Arc;
+
+use serde_json::{Map, Value, json};
+
+use super::Skills;
+use crate::diagnostics::{clip, nearest};
+use crate::failure::{Failure, Kind};
+use crate::limits::{self, TOKEN_BYTES};
+use crate::registry::tool_names::SEPARATOR;
+use crate::registry::{ApprovalState, OfferedTool, SkillName, SkillStatus};
+use crate::skills::job::first_error_line;
+use crate::tools::arguments::ArgumentReader;
+use crate::tools::{Arguments, Document};
+
+pub(super) async fn find(skills: Arc<Skills>, arguments: Arguments) -> Result<Document, Failure> {
+    let reader = ArgumentReader::new(&arguments);
+    let query = reader.text("query")?.unwrap_or_default().trim().to_owned();
+    let server = reader.name("server")?;
+    let limit = reader.limit(5, limits::SEARCH_LIMIT_MAX)?;
+    skills.wait_for_lists(server.as_deref()).await;
+    let exposed = skills.exposed();
+    let is_meant = |skill: &SkillName| server.as_ref().is_none_or(|it| skill.as_str() == it);
+    let (names, offers): (Vec<&str>, Vec<OfferedTool>) = (0..)
+        .zip(exposed.offers())
+        .filter(|(_, offer)| is_meant(&offer.skill))
+        .map(|(nth, offer)| (exposed.name(nth), offer.clone()))
+        .unzip();
+    let states = skills.registry.statuses();
+    if let Some(server) = &server
+        && offers.is_empty()
+    {
+        return Err(no_server(&states, server));
+    }
+    // Who knows the name looks for nothing else.
+    let exact = |nth: &usize| {
+        names[*nth].eq_ignore_ascii_case(&query)
+            || offers[*nth].tool.name.eq_ignore_ascii_case(&query)
+    };
+    let mut named: Vec<usize> = (0..offers.len()).filter(exact).collect();
+    if named.is_empty() {
+        named = match query.is_empty() {
+            // Without a query the order of the skills is kept.
+            true => (0..offers.len()).collect(),
+            false => skills.finder.rank(query, &offers).await?,
+        };
+    }
+    named.truncate(limit);
+    let state = |skill: &SkillName| {
+        let status = states.iter().find(|status| status.name == *skill);
+        status.map_or("unknown", |status| status.state)
+    };
+    let mut left = limits::SKILL_FIND_TOKENS_MAX * TOKEN_BYTES;
+    let mut found = Vec::new();
+    for nth in &named {
+        let offer = &offers[*nth];
+        let forms = [
+            document(names[*nth], offer, state(&offer.skill)),
+            brief(names[*nth], offer),
+        ];
+        // The names of the rest are short, and there are few.
+        let fits = |form: &Value| form.to_string().len() <= left;
+        let form = forms.into_iter().find(fits);
+        let form = form.unwrap_or_else(|| json!({"tool": names[*nth]}));
+        left = left.saturating_sub(form.to_string().len());
+        found.push(form);
+    }
+    let mut document = json!({ "tools": found });
+    // Text of a skill is shown while nothing of it waits for approval.
+    let is_trusted = |skill: &SkillName| {
+        let mut own = offers.iter().filter(|offer| offer.skill == *skill);
+        own.all(|offer| offer.approval == ApprovalState::Approved)
+    };
+    let is_found = |skill: &SkillName| named.iter().any(|nth| offers[*nth].skill == *skill);
+    let instructions: Map<String, Value> = states
+        .iter()
+        .filter(|status| !status.instructions.is_empty())
+        .filter(|status| is_found(&status.name) && is_trusted(&status.name))
+        .map(|status| (status.name.to_string(), json!(status.instructions)))
+        .collect();
+    if !instructions.is_empty() {
+        document["instructions"] = instructions.into();
+    }
+    let not_ready: Vec<Value> = states
+        .iter()
+        .filter(|status| is_meant(&status.name) && is_unready(status))
+        .take(limits::SKILLS_UNREADY_SHOWN_MAX)
+        .map(|status| {
+            json!({
+                "server": status.name.as_str(),
+                "state": status.state,
+                "reason": reason(status),
+            })
+        })
+        .collect();
+    if !not_ready.is_empty() {
+        document["not_ready"] = not_ready.into();
+    }
+    Document::of(&document)
+}
+
+/// Whether a skill cannot offer its tools now. One that starts at its first call
+/// can, as soon as they are known.
+pub(super) fn is_unready(status: &SkillStatus) -> bool {
+    match status.state {
+        "running" => false,
+        "pending" => status.tools == 0,
+        _ => true,
+    }
+}
+
+/// Why a skill is not ready.
+fn reason(status: &SkillStatus) -> String {
+    let said = first_error_line(&status.stderr_tail);
+    let why = said
+        .or(status.ended.as_deref())
+        .unwrap_or("it has not listed its tools yet");
+    clip(why, limits::SKILL_NOTE_CHARS_MAX)
+}
+
+/// A skill that exists and cannot be called.
+pub(super) fn unready(status: &SkillStatus) -> Failure {
+    let (name, state) = (&status.name, status.state);
+    let message = format!(
+        "the skill {name} is not ready ({state}): {}",
+        reason(status)
+    );
+    Failure::new(Kind::Unavailable, message)
+        .hint("it is restarted automatically; mimo_status shows its state")
+}
+
+fn no_server(statuses: &[SkillStatus], server: &str) -> Failure {
+    let status = statuses
+        .iter()
+        .find(|status| status.name.as_str() == server);
+    match status {
+        Some(status) if is_unready(status) => return unready(status),
+        Some(_) => return Failure::invalid("/server", format!("{server:?} offers no tools")),
+        None => {}
+    }
+    let names: Vec<&str> = statuses.iter().map(|status| status.name.as_str()).collect();
+    let failure = Failure::invalid("/server", format!("there is no skill {server:?}"));
+    match names.is_empty() {
+        true => failure.hint("no skill is set up; `mimo skill add --help` shows how"),
+        false => failure.hint(format!("the skills are {}", names.join(", "))),
+    }
+}
+
+/// No tool has this name: the nearest ones among `names`, and a call of the first
+/// with the caller's own arguments.
+pub(super) fn unknown_tool<'a>(
+    name: &str,
+    arguments: Option<&Value>,
+    names: impl Iterator<Item = &'a str>,
+) -> Failure {
+    let names: Vec<&str> = names.collect();
+    let mut near = nearest(name, names.iter().copied());
+    if near.is_empty() {
+        let meant = name.rsplit(SEPARATOR).next().unwrap_or(name);
+        let tools = nearest(meant, names.iter().map(|name| tool_of(name)));
+        let has = |name: &&&str| tools.first().is_some_and(|first| tool_of(name) == *first);
+        near = names.iter().filter(has).take(3).copied().collect();
+    }
+    let unknown = Failure::new(Kind::NotFound, format!("there is no tool {name:?}")).at("/tool");
+    let Some(first) = near.first() else {
+        return unknown.hint("skill_find gives the names, such as files__read_file");
+    };
+    let empty = json!({});
+    let arguments = arguments.unwrap_or(&empty).to_string();
+    let example = format!("{{\"tool\":\"{first}\",\"arguments\":{arguments}}}");
+    let quoted: Vec<String> = near.iter().map(|name| format!("{name:?}")).collect();
+    unknown.hint(format!(
+        "did you mean {}? For example {}",
+        quoted.join(" or "),
+        clip(&example, limits::SKILL_NOTE_CHARS_MAX)
+    ))
+}
+
+/// The tool's part of a name.
+fn tool_of(name: &str) -> &str {
+    name.split_once(SEPARATOR).map_or(name, |(_, tool)| tool)
+}
+
+/// The end of what a skill wrote to stderr: a few lines while it is healthy.
+pub(super) fn stderr_end(status: &SkillStatus) -> String {
+    let lines = match is_unready(status) {
+        true => limits::SKILL_STDERR_LINES_MAX,
+        false => limits::SKILL_STDERR_HEALTHY_LINES_MAX,
+    };
+    let mut last: Vec<String> = status
+        .stderr_tail
+        .lines()
+        .rev()
+        .take(lines)
+        .map(|line| clip(line, limits::SKILL_NOTE_CHARS_MAX))
+        .collect();
+    last.reverse();
+    last.join("\n")
+}
+
+/// A tool as models see it. Nothing that the server wrote is shown of a tool that is
+/// not approved: the text may be the very reason why.
+fn document(name: &str, offer: &OfferedTool, state: &str) -> Value {
+    if offer.approval != ApprovalState::Approved {
+        return json!({
+            "tool": name,
+            "server": offer.skill.as_str(),
+            "state": "quarantined",
+            "description": format!(
+                "Not what was approved; a person decides with `mimo skill approve {}`.",
+                offer.skill
+            ),
+        });
+    }
+    let definition: Value = serde_json::from_str(offer.tool.definition.get()).unwrap_or_default();
+    json!({
+        "tool": name,
+        "server": offer.skill.as_str(),
+        "description": offer.tool.description,
+        "inputSchema": definition["inputSchema"],
+        "call_with": call_with(offer),
+        "state": state,
+    })
+}
+
+/// The same without its schema.
+fn brief(name: &str, offer: &OfferedTool) -> Value {
+    if offer.approval != ApprovalState::Approved {
+        return json!({"tool": name, "state": "quarantined"});
+    }
+    json!({
+        "tool": name,
+        "description": clip(&offer.tool.description, limits::SKILL_NOTE_CHARS_MAX),
+        "arguments": offer.tool.properties(),
+        "call_with": call_with(offer),
+    })
+}
+
+fn call_with(offer: &OfferedTool) -> &'static str {
+    match offer.tool.read_only {
+        true => "skill_read",
+        false => "skill_call",
+    }
+}

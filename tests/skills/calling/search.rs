@@ -1,0 +1,85 @@
+//! What `skill_find` answers, and what is said of names and skills that are of no use.
+
+use serde_json::{Value, json};
+
+use super::{Mimo, text};
+
+const MANY: &str = include_str!("many.mjs");
+
+fn names(found: &Value) -> Vec<&str> {
+    let tools = found["tools"].as_array().expect("tools").iter();
+    tools.filter_map(|tool| tool["tool"].as_str()).collect()
+}
+
+#[test]
+fn one_tool_among_many_is_cheap_to_find_and_call() {
+    skip_unless!(node);
+    let mut mimo = Mimo::with(MANY, &["many"]);
+    let found = mimo.call("skill_find", json!({"query": "read row 14 of the table"}));
+    let called = json!({"tool": "many__table_14", "arguments": {"field_0": "x"}});
+    let answer = mimo.call("skill_read", called.clone());
+    assert_eq!(text(&answer), "table_14");
+    let bytes = [&found, &called, &answer].map(|value| value.to_string().len());
+    assert!(bytes.iter().sum::<usize>() < 3_000 * 4, "{bytes:?}");
+    let found: Value = serde_json::from_str(text(&found)).expect("a document");
+    assert!(found["tools"][0]["inputSchema"].is_object(), "{found}");
+    assert_eq!(names(&found).len(), 5, "{found}");
+    assert!(found["tools"][4].get("inputSchema").is_none(), "{found}");
+
+    for exact in ["many__table_7", "table_7"] {
+        let found = mimo.document("skill_find", json!({ "query": exact }));
+        assert_eq!(names(&found)[0], "many__table_7", "{found}");
+    }
+    let nothing = mimo.document("skill_find", json!({"query": "zxqv blorp"}));
+    assert_eq!(nothing, json!({"tools": []}));
+
+    let status = mimo.document("mimo_status", json!({"section": "skills"}));
+    let tail = status["skills"][0]["stderr_tail"].as_str().expect("a text");
+    assert!(tail.lines().count() <= 5, "{tail}");
+    assert!(mimo.server.exit().success());
+}
+
+#[test]
+fn unknown_tool_is_answered_with_the_nearest_and_an_example() {
+    skip_unless!(node);
+    let mut mimo = Mimo::with(MANY, &["many"]);
+    mimo.document("skill_find", json!({"query": "row"}));
+    for wrong in ["many__tabel_14", "table_14", "manny__table_14"] {
+        let arguments = json!({"tool": wrong, "arguments": {"field_0": "x"}});
+        let failed = mimo.document("skill_read", arguments);
+        assert_eq!(failed["error"]["kind"], "not_found", "{failed}");
+        let hint = failed["error"]["hint"].as_str().expect("a hint");
+        let example = r#"{"tool":"many__table_14","arguments":{"field_0":"x"}}"#;
+        assert!(hint.contains(example), "{wrong}: {hint}");
+    }
+    assert!(mimo.server.exit().success());
+}
+
+#[test]
+fn broken_skill_is_reported_with_its_first_error() {
+    skip_unless!(node);
+    let script = MANY.replace(r#"process.argv[2] === "broken""#, "true");
+    let mut mimo = Mimo::with(&script, &["many"]);
+    let found = mimo.document("skill_find", json!({"query": "row"}));
+    assert_eq!(found["tools"], json!([]));
+    let unready = &found["not_ready"][0];
+    assert_eq!(unready["server"], "many", "{found}");
+    let reason = unready["reason"].as_str().expect("a reason");
+    assert!(reason.contains("no database here"), "{reason}");
+    for failed in [
+        mimo.document("skill_find", json!({"query": "row", "server": "many"})),
+        mimo.document(
+            "skill_read",
+            json!({"tool": "many__table_1", "arguments": {}}),
+        ),
+        mimo.document(
+            "skill_call",
+            json!({"tool": "many__table_1", "arguments": {}}),
+        ),
+    ] {
+        assert_eq!(failed["error"]["kind"], "unavailable", "{failed}");
+        let message = failed["error"]["message"].as_str().expect("a message");
+        assert!(message.contains("no database here"), "{message}");
+    }
+    assert!(mimo.server.exit().success());
+}
