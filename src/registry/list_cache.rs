@@ -11,12 +11,13 @@ use serde_json::{Map, Value};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::tool_cache::{fingerprint, read_bounded};
+use super::tool_cache::{ToolCache, fingerprint, read_bounded};
 use super::{CallError, Registry, SkillName, within};
 use crate::files::replace;
 use crate::limits;
 pub(crate) use crate::skills::client::List;
 use crate::skills::client::definitions::mend;
+use crate::skills::spec::SkillSpec;
 
 /// The items of a list as every client accepts them.
 pub(crate) type Items = Arc<Vec<Box<RawValue>>>;
@@ -34,6 +35,19 @@ struct Entry {
     #[serde(default)]
     instructions: String,
     lists: BTreeMap<List, Items>,
+}
+
+impl ToolCache {
+    /// What each of these skills said last about its use; empty where it said nothing.
+    pub(crate) fn instructions<'a>(
+        &self,
+        specs: impl Iterator<Item = &'a SkillSpec>,
+    ) -> Vec<String> {
+        let cache = ListCache::load(Some(self.offers_file()));
+        specs
+            .map(|spec| cache.instructions(&fingerprint(spec)))
+            .collect()
+    }
 }
 
 impl ListCache {

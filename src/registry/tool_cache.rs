@@ -11,7 +11,6 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use sha2::{Digest, Sha256};
 
-use super::list_cache::ListCache;
 use crate::files::replace;
 use crate::limits;
 use crate::skills::client::Tool;
@@ -53,17 +52,6 @@ impl ToolCache {
     /// Where the lists of prompts and resources are cached.
     pub(super) fn offers_file(&self) -> PathBuf {
         self.0.join("skill-offers.json")
-    }
-
-    /// What each of these skills said last about its use; empty where it said nothing.
-    pub(crate) fn instructions<'a>(
-        &self,
-        specs: impl Iterator<Item = &'a SkillSpec>,
-    ) -> Vec<String> {
-        let cache = ListCache::load(Some(self.offers_file()));
-        specs
-            .map(|spec| cache.instructions(&fingerprint(spec)))
-            .collect()
     }
 
     /// All tool lists; none where the file cannot be read.
