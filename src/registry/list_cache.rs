@@ -148,6 +148,17 @@ impl ListCache {
     }
 }
 
+/// What each of these skills said last about its use; empty where it said nothing.
+pub(crate) fn instructions<'a>(
+    cache: &ToolCache,
+    specs: impl Iterator<Item = &'a SkillSpec>,
+) -> Vec<String> {
+    let cache = ListCache::load(Some(cache.offers_file()));
+    specs
+        .map(|spec| cache.instructions(&fingerprint(spec)))
+        .collect()
+}
+
 impl Registry {
     /// The skills that have declared `capability` in this run or an earlier one.
     pub(crate) fn skills_with(&self, capability: &str) -> Vec<SkillName> {

@@ -94,6 +94,8 @@ pub struct SkillStatus {
     /// Why the last run ended.
     pub ended: Option<String>,
     pub stderr_tail: String,
+    /// The first line of it that names an error.
+    pub(crate) first_error: Option<String>,
     /// How often the skill broke the protocol.
     pub faults: u64,
     /// What was mended in its lists, or left out of them.

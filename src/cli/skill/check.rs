@@ -12,6 +12,7 @@ use crate::cli::doctor;
 use crate::cli::output::Output;
 use crate::config::Config;
 use crate::failure::{Failure, Kind};
+use crate::registry::list_cache;
 use crate::registry::tool_cache::ToolCache;
 use crate::skills::manifest::{self, Manifest, Skill};
 use crate::skills::refusal::Refusal;
@@ -89,7 +90,8 @@ fn print_skills(
     output: &Output,
 ) -> Result<()> {
     let cache = ToolCache::in_folder(config.data_folder.clone());
-    let instructions = cache.instructions(manifest.skills.iter().map(|skill| &skill.spec));
+    let instructions =
+        list_cache::instructions(&cache, manifest.skills.iter().map(|skill| &skill.spec));
     let ok = manifest.refused.is_empty();
     if output.json {
         let skills = manifest.skills.iter().zip(&instructions);

@@ -11,6 +11,7 @@ use crate::registry::table::Skill;
 use crate::registry::tool_cache::fingerprint;
 use crate::registry::{OfferedTool, PendingApproval, SkillStatus};
 use crate::skills::client::SkillClient;
+use crate::skills::job::first_error_line;
 use crate::skills::spec::{SkillName, SkillSpec};
 
 impl Core {
@@ -58,6 +59,10 @@ impl Core {
             let child = skill.state.run().and_then(|run| state.children.get(&run));
             let ready = child.and_then(|child| child.ready.as_ref());
             let tail = child.map(|child| child.job.stderr_tail());
+            let stderr_tail = tail
+                .filter(|tail| !tail.is_empty())
+                .or_else(|| state.stderr_tails.get(name).cloned())
+                .unwrap_or_default();
             SkillStatus {
                 name: name.clone(),
                 state: skill.state.name(),
@@ -65,10 +70,8 @@ impl Core {
                 tools: skill.tools.as_ref().map_or(0, |tools| tools.len()),
                 restarts: skill.restarts,
                 ended: skill.ended.clone(),
-                stderr_tail: tail
-                    .filter(|tail| !tail.is_empty())
-                    .or_else(|| state.stderr_tails.get(name).cloned())
-                    .unwrap_or_default(),
+                first_error: first_error_line(&stderr_tail).map(str::to_owned),
+                stderr_tail,
                 faults: ready.map_or(0, |(client, _)| faults(client)),
                 notes: ready.map(|(client, _)| client.notes()).unwrap_or_default(),
                 junk_lines: ready

@@ -11,7 +11,6 @@ use crate::failure::{Failure, Kind};
 use crate::limits::{self, TOKEN_BYTES};
 use crate::registry::tool_names::SEPARATOR;
 use crate::registry::{ApprovalState, OfferedTool, SkillName, SkillStatus};
-use crate::skills::job::first_error_line;
 use crate::tools::arguments::ArgumentReader;
 use crate::tools::{Arguments, Document};
 
@@ -113,7 +112,7 @@ pub(super) fn is_unready(status: &SkillStatus) -> bool {
 
 /// Why a skill is not ready.
 fn reason(status: &SkillStatus) -> String {
-    let said = first_error_line(&status.stderr_tail);
+    let said = status.first_error.as_deref();
     let why = said
         .or(status.ended.as_deref())
         .unwrap_or("it has not listed its tools yet");
