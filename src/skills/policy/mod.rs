@@ -147,7 +147,10 @@ pub(crate) fn program(command: &str, rules: &Rules) -> Result<Program, Refusal> 
     let named = Path::new(command);
     if !named.is_absolute() && command.contains(['/', '\\']) {
         let why = format!("{} is a relative path", shown(command));
-        return refused(why, "write npx, docker, or the absolute path of a program");
+        return refused(
+            why,
+            "write npx, uvx, docker, or the absolute path of a program",
+        );
     }
     let listed = rules.commands.iter().any(|each| each == command);
     let name = named

@@ -177,7 +177,7 @@ fn unlisted(
             let exposed = skills.exposed();
             let names = (0..exposed.offers().len()).map(|nth| exposed.name(nth));
             let granted = names.filter(|name| grants.allow(name));
-            Err(unknown_tool(name, arguments, granted))
+            Err(unknown_tool(name, arguments, granted, skills.problem()))
         }
     }
 }

@@ -31,7 +31,7 @@ pub(super) async fn find(skills: Arc<Skills>, arguments: Arguments) -> Result<Do
     if let Some(server) = &server
         && offers.is_empty()
     {
-        return Err(no_server(&states, server));
+        return Err(no_server(&states, server, skills.problem()));
     }
     // Who knows the name looks for nothing else.
     let exact = |nth: &usize| {
@@ -97,6 +97,9 @@ pub(super) async fn find(skills: Arc<Skills>, arguments: Arguments) -> Result<Do
     if !not_ready.is_empty() {
         document["not_ready"] = not_ready.into();
     }
+    if let (true, Some(problem)) = (named.is_empty(), skills.problem()) {
+        document["problem"] = problem.into();
+    }
     Document::of(&document)
 }
 
@@ -130,7 +133,7 @@ pub(super) fn unready(status: &SkillStatus) -> Failure {
         .hint("it is restarted automatically; mimo_status shows its state")
 }
 
-fn no_server(statuses: &[SkillStatus], server: &str) -> Failure {
+fn no_server(statuses: &[SkillStatus], server: &str, problem: Option<String>) -> Failure {
     let status = statuses
         .iter()
         .find(|status| status.name.as_str() == server);
@@ -141,6 +144,9 @@ fn no_server(statuses: &[SkillStatus], server: &str) -> Failure {
     }
     let names: Vec<&str> = statuses.iter().map(|status| status.name.as_str()).collect();
     let failure = Failure::invalid("/server", format!("there is no skill {server:?}"));
+    if let Some(problem) = problem {
+        return failure.hint(problem);
+    }
     match names.is_empty() {
         true => failure.hint("no skill is set up; `mimo skill add --help` shows how"),
         false => failure.hint(format!("the skills are {}", names.join(", "))),
@@ -148,11 +154,13 @@ fn no_server(statuses: &[SkillStatus], server: &str) -> Failure {
 }
 
 /// No tool has this name: the nearest ones among `names`, and a call of the first
-/// with the caller's own arguments.
+/// with the caller's own arguments. With none near, `problem` of the manifest may be
+/// the reason.
 pub(super) fn unknown_tool<'a>(
     name: &str,
     arguments: Option<&Value>,
     names: impl Iterator<Item = &'a str>,
+    problem: Option<String>,
 ) -> Failure {
     let names: Vec<&str> = names.collect();
     let mut near = nearest(name, names.iter().copied());
@@ -164,7 +172,11 @@ pub(super) fn unknown_tool<'a>(
     }
     let unknown = Failure::new(Kind::NotFound, format!("there is no tool {name:?}")).at("/tool");
     let Some(first) = near.first() else {
-        return unknown.hint("skill_find gives the names, such as files__read_file");
+        return unknown.hint(
+            problem.unwrap_or_else(|| {
+                "skill_find gives the names, such as files__read_file".to_owned()
+            }),
+        );
     };
     let empty = json!({});
     let arguments = arguments.unwrap_or(&empty).to_string();
