@@ -37,19 +37,6 @@ struct Entry {
     lists: BTreeMap<List, Items>,
 }
 
-impl ToolCache {
-    /// What each of these skills said last about its use; empty where it said nothing.
-    pub(crate) fn instructions<'a>(
-        &self,
-        specs: impl Iterator<Item = &'a SkillSpec>,
-    ) -> Vec<String> {
-        let cache = ListCache::load(Some(self.offers_file()));
-        specs
-            .map(|spec| cache.instructions(&fingerprint(spec)))
-            .collect()
-    }
-}
-
 impl ListCache {
     /// The entries that earlier runs left in `file`.
     pub(super) fn load(file: Option<PathBuf>) -> ListCache {

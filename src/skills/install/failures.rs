@@ -1,10 +1,23 @@
-//! What a failed install means, from the words and codes of npm and uv.
+//! What npm and uv printed, and what it means where they failed, from their words and
+//! codes.
 
 use super::npmrc::Settings;
-use super::step::Printed;
 use crate::failure::{Failure, Kind};
 use crate::limits::INSTALL_LINE_CHARS_MAX;
 use crate::skills::spec::{Package, Registry};
+
+/// What a program printed, and how it ended.
+pub(super) struct Printed {
+    pub(super) stdout: String,
+    pub(super) stderr: String,
+    pub(super) how: String,
+}
+
+impl Printed {
+    pub(super) fn succeeded(&self) -> bool {
+        self.how == "exit code 0"
+    }
+}
 
 /// A word in the output, and what it means of the package: why, and the next step.
 type Meaning = (&'static str, &'static str, &'static str);

@@ -14,7 +14,6 @@ use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -213,7 +212,7 @@ impl Installer {
         private_folder(&partial).map_err(unusable)?;
         let made = self.make(package, &partial, progress).await;
         let made = made.and_then(|mut installed| {
-            installed.tree = tree_name(&installed.version);
+            installed.tree = tree_name(&folder, &installed.version);
             fs::rename(partial.join(step::TREE), folder.join(&installed.tree)).map_err(unusable)?;
             let text = serde_json::to_vec_pretty(&installed).map_err(Failure::internal)?;
             files::replace(&folder.join(CURRENT), &text).map_err(unusable)?;
@@ -286,12 +285,17 @@ impl Installer {
     }
 }
 
-/// A name that no earlier tree of the package has.
-fn tree_name(version: &str) -> String {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH);
+/// A name that no earlier tree in `folder` has.
+fn tree_name(folder: &Path, version: &str) -> String {
     let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '+');
     let version: String = version.chars().filter(|c| allowed(*c)).collect();
-    format!("{version}-{:x}", now.unwrap_or_default().as_nanos())
+    let mut name = format!("v{version}");
+    let mut count = 1;
+    while folder.join(&name).exists() {
+        count += 1;
+        name = format!("v{version}.{count}");
+    }
+    name
 }
 
 /// The environment of every step: nothing of the entry's own.

@@ -8,8 +8,9 @@ use std::time::Duration;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader};
 use tokio::time::timeout;
 
+use super::failures::{self, Printed};
 use super::npmrc::Settings;
-use super::{Installed, Progress, failures};
+use super::{Installed, Progress};
 use crate::failure::{Failure, Kind};
 use crate::limits;
 use crate::skills::sandbox_process::{LayerReports, Starter};
@@ -29,19 +30,6 @@ pub(super) struct Step<'a> {
     pub(super) folder: &'a Path,
     pub(super) settings: &'a Settings,
     pub(super) progress: &'a Progress,
-}
-
-/// What a program printed, and how it ended.
-pub(super) struct Printed {
-    pub(super) stdout: String,
-    pub(super) stderr: String,
-    pub(super) how: String,
-}
-
-impl Printed {
-    pub(super) fn succeeded(&self) -> bool {
-        self.how == "exit code 0"
-    }
 }
 
 impl Step<'_> {
