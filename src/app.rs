@@ -89,6 +89,17 @@ pub(crate) fn installer(config: &Config) -> Installer {
     Installer::new(OURSELVES.into(), packages, config.skills.home.clone())
 }
 
+/// Starts skills as a serving Mimo does.
+pub(crate) fn launcher(config: &Config, clock: Arc<dyn Clock>) -> SandboxLauncher {
+    SandboxLauncher::new(
+        OURSELVES.into(),
+        Records::below(&config.data_folder),
+        config.skills.strict,
+        installer(config),
+        Logs::in_folder(config.skill_log_folder(), clock),
+    )
+}
+
 /// The store of these settings. The first call opens it and returns any error:
 /// a client does not show its user why `initialize` failed.
 fn store(config: &Config) -> Result<Arc<dyn Store>, Failure> {
@@ -379,13 +390,7 @@ fn skills(
             Vec::new()
         }
     };
-    let launcher = Arc::new(SandboxLauncher::new(
-        OURSELVES.into(),
-        Records::below(&config.data_folder),
-        config.skills.strict,
-        installer(config),
-        Logs::in_folder(config.skill_log_folder(), clock.clone()),
-    ));
+    let launcher = Arc::new(launcher(config, clock.clone()));
     let parts = Parts {
         launcher: launcher.clone(),
         downstream,

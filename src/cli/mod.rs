@@ -3,6 +3,7 @@
 
 mod backup;
 mod call;
+mod client_files;
 mod completions;
 mod demo;
 mod doctor;
@@ -159,9 +160,13 @@ fn run(cli: Cli, environment: &Environment, output: &Output) -> Result<()> {
         Some(Command::Procedure(arguments)) => {
             procedure::run(arguments, &configured()?, clock.clone(), output)
         }
-        Some(Command::Skill(arguments)) => {
-            skill::run(arguments, &configured()?, environment, &*clock, output)
-        }
+        Some(Command::Skill(arguments)) => skill::run(
+            arguments,
+            &configured()?,
+            environment,
+            clock.clone(),
+            output,
+        ),
         Some(Command::Setup(arguments)) => setup::run(&arguments, &flags, environment, output),
         Some(Command::Demo(_)) => demo::run(environment, &*clock, output),
         Some(Command::Doctor(_)) => doctor::run(&configured()?, environment, clock.clone(), output),

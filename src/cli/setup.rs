@@ -1,17 +1,17 @@
 //! `mimo setup`: puts Mimo into a client's settings and takes it out again.
 //! What a settings file may hold is decided in `clients`.
 
+mod adopt;
 mod list;
-mod shared;
 
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use serde_json::{Value, json};
 
-use shared::{command_line, entry_document, parse_failure, places};
-
+use super::client_files::{command_line, entry_document, parse_failure, places};
 use super::output::{Output, Text, truncate};
+use super::skill::import::Imported;
 use crate::clients::file::Settings;
 use crate::clients::lines::{bare, difference};
 use crate::clients::{Client, Entry, FoundEntry, NAMES};
@@ -32,11 +32,14 @@ Examples:
   mimo setup cursor --dry-run            what would change?
   mimo setup claude-code --here --project website
                                          in this folder's .mcp.json, with memories of its own
+  mimo setup claude-desktop --adopt      its other servers move behind Mimo
   mimo setup zed --remove
 
 Everything else in the file stays as it is, comments included. The entry starts
 this very program with the options given here: --project, --profile, --fence,
---data-dir and --config-dir.")]
+--data-dir and --config-dir. With --adopt, every server that Mimo can run moves from
+the file into skills.json, and a copy of the file stays beside it; --remove puts
+them back.")]
 pub(super) struct Arguments {
     /// The client; without one, all of them are listed
     #[arg(value_name = "CLIENT", value_parser = NAMES)]
@@ -47,7 +50,13 @@ pub(super) struct Arguments {
     /// Show what would change, and change nothing
     #[arg(long, requires = "client")]
     dry_run: bool,
-    /// Take Mimo out again
+    /// Move the client's other servers behind Mimo
+    #[arg(long, requires = "client", conflicts_with = "remove")]
+    adopt: bool,
+    /// With --adopt: install packages at the first start, not now
+    #[arg(long, requires = "adopt")]
+    later: bool,
+    /// Take Mimo out again, and put back the servers that it adopted
     #[arg(long, requires = "client")]
     remove: bool,
 }
@@ -66,27 +75,46 @@ pub(super) fn run(
     let settings = Settings::read(&file)?;
     let parse_failed = |mistake: Diagnostic| parse_failure(&settings, &mistake);
     let found = client.find(settings.text()).map_err(parse_failed)?;
-    let (entry, text) = match arguments.remove {
-        true => (
+    let copy = arguments.remove.then(|| adopt::copy(&settings));
+    let copy = copy.transpose()?.filter(Settings::exists);
+    let mut imported = None;
+    let (entry, text) = match (arguments.remove, &copy) {
+        (true, Some(copy)) => (None, adopt::restored(client, &settings, copy)?),
+        (true, None) => (
             None,
             client.take_out(settings.text()).map_err(parse_failed)?,
         ),
-        false => {
+        (false, _) => {
             if let Some(key) = found.as_ref().and_then(|found| found.remote_key) {
                 return Err(remote_entry_conflict(client, &settings, key).into());
             }
             let entry = entry(flags, environment)?;
-            let text = client.put(settings.text(), &entry).map_err(parse_failed)?;
+            let mut text = client.put(settings.text(), &entry).map_err(parse_failed)?;
+            if arguments.adopt {
+                let options = adopt::Options {
+                    dry_run: arguments.dry_run,
+                    later: arguments.later,
+                    folder: environment.current_folder.as_deref(),
+                };
+                let config = Config::load(flags, environment)?;
+                let adopted = adopt::adopt(client, &settings, text, &config, &options, output)?;
+                imported = Some(adopted.0);
+                text = adopted.1;
+            }
             (Some(entry), text)
         }
     };
     let changed = text != settings.text();
-    let difference = match arguments.dry_run {
+    // The entries of other servers may hold secrets.
+    let difference = match arguments.dry_run && !arguments.adopt && copy.is_none() {
         true => difference_lines(settings.text(), &text),
         false => Vec::new(),
     };
     if changed && !arguments.dry_run {
         settings.replace(&text)?;
+    }
+    if let Some(copy) = copy.as_ref().filter(|_| !arguments.dry_run) {
+        copy.remove()?;
     }
     let result = SetupResult {
         client,
@@ -99,6 +127,8 @@ pub(super) fn run(
         entry,
         found: found.as_ref(),
         difference,
+        imported,
+        has_copy: copy.is_some(),
     };
     match output.json {
         true => output.document(&result.document()),
@@ -237,6 +267,10 @@ struct SetupResult<'a> {
     found: Option<&'a FoundEntry>,
     difference: Vec<String>,
     warning: Option<String>,
+    /// The client's other servers, if they were adopted.
+    imported: Option<Imported>,
+    /// Adopted servers were put back.
+    has_copy: bool,
 }
 
 impl SetupResult<'_> {
@@ -256,6 +290,12 @@ impl SetupResult<'_> {
             document["dry_run"] = json!(true);
             document["would_change"] = json!(self.changed);
             document["difference"] = json!(self.difference);
+        }
+        if let Some(imported) = &self.imported {
+            document["adopted"] = imported.document();
+        }
+        if self.has_copy {
+            document["put_back"] = json!(true);
         }
         if let Some(warning) = &self.warning {
             document["warning"] = json!(warning);
@@ -302,6 +342,15 @@ impl SetupResult<'_> {
             };
             text.paint(color, &line);
             text.push("\n");
+        }
+        if let Some(imported) = &self.imported {
+            imported.push(&mut text);
+        }
+        if self.has_copy {
+            let would = if self.dry_run { "would be" } else { "are" };
+            text.push(&format!(
+                "the servers that Mimo adopted {would} back in the file; skills.json keeps them too\n"
+            ));
         }
         if let Some(warning) = &self.warning {
             text.push(&format!("note: {warning}\n"));

@@ -4,10 +4,15 @@
 mod approve;
 mod check;
 mod edit;
+mod enable;
+pub(super) mod import;
 mod install;
 mod logs;
 mod refusals;
 mod reload;
+mod test;
+
+use std::sync::Arc;
 
 use anyhow::Result;
 
@@ -24,6 +29,9 @@ Examples:
   mimo skill list                      what each skill may do
   mimo skill check ~/mcp.json          would these servers be taken? every mistake, with its fix
   mimo skill remove memory
+  mimo skill import claude-desktop     take the servers of a client
+  mimo skill test memory               does it start, and which tools has it?
+  mimo skill disable memory            keep it, but do not run it
   mimo skill update                    install newer versions, where there are any
   mimo skill approve memory            what has changed in its tools? approve it
   mimo skill logs memory --follow      what does it say?
@@ -43,6 +51,14 @@ enum Verb {
     Add(edit::AddArguments),
     /// Remove a skill from skills.json
     Remove(edit::RemoveArguments),
+    /// Take the servers of another client into skills.json
+    Import(import::Arguments),
+    /// Run a skill that was switched off
+    Enable(enable::Arguments),
+    /// Keep a skill in skills.json without running it
+    Disable(enable::Arguments),
+    /// Start a skill once and show what it answers
+    Test(test::Arguments),
     /// Install the newest versions of what npx and uvx skills run
     Update(install::UpdateArguments),
     /// Show tools that are new or not what was approved, and approve them
@@ -57,7 +73,7 @@ pub(super) fn run(
     arguments: Arguments,
     config: &Config,
     environment: &Environment,
-    clock: &dyn Clock,
+    clock: Arc<dyn Clock>,
     output: &Output,
 ) -> Result<()> {
     // What holds them, looked at only where it is shown.
@@ -68,8 +84,12 @@ pub(super) fn run(
         Verb::Add(arguments) => edit::add(&arguments, config, output),
         Verb::Remove(arguments) => edit::remove(&arguments, config, output),
         Verb::Update(arguments) => install::update(&arguments, config, output),
-        Verb::Approve(arguments) => approve::run(&arguments, config, clock, output),
+        Verb::Import(arguments) => import::run(&arguments, config, environment, output),
+        Verb::Enable(arguments) => enable::run(&arguments, false, config, output),
+        Verb::Disable(arguments) => enable::run(&arguments, true, config, output),
+        Verb::Test(arguments) => test::run(&arguments, config, clock, output),
+        Verb::Approve(arguments) => approve::run(&arguments, config, &*clock, output),
         Verb::Logs(arguments) => logs::run(&arguments, config, output),
-        Verb::Reload(_) => reload::run(config, clock, output),
+        Verb::Reload(_) => reload::run(config, &*clock, output),
     }
 }

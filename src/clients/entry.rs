@@ -3,7 +3,7 @@
 use crate::diagnostics::Diagnostic;
 
 /// Mimo's key in every client's settings.
-pub(super) const ENTRY: &str = "mimo";
+pub(crate) const ENTRY: &str = "mimo";
 
 /// The part of an entry that starts Mimo; other keys are kept.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -94,6 +94,13 @@ impl Settings {
         new.commit().map_err(|error| cannot("replaced", error))
     }
 
+    /// Removes the file, if it did not change since.
+    pub(crate) fn remove(&self) -> Result<(), Failure> {
+        self.check_unchanged()?;
+        std::fs::remove_file(&self.path)
+            .map_err(|error| unusable(&self.path, format!("cannot be removed: {error}")))
+    }
+
     fn write(&self, text: &str) -> io::Result<Replacement> {
         let mut new = Replacement::begin(&self.path)?;
         if self.has_mark {

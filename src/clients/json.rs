@@ -2,7 +2,7 @@
 
 use jsonc_parser::ParseOptions;
 use jsonc_parser::cst::{CstInputValue, CstNode, CstObject, CstObjectProp, CstRootNode};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::entry::{ENTRY, Entry, FoundEntry, REMOTE, mistake};
 use crate::diagnostics::Diagnostic;
@@ -78,11 +78,10 @@ pub(super) fn put(
     if let Some(text) = put_on_the_line(text, &root, servers, typed, entry)? {
         return Ok(text);
     }
-    let not_an_object = || mistake("", format!("{servers:?} holds something else than servers"));
     root.object_value_or_create()
         .ok_or_else(no_object)?
         .object_value_or_create(servers)
-        .ok_or_else(not_an_object)?
+        .ok_or_else(|| no_map(servers))?
         .append(ENTRY, written(typed, entry));
     Ok(root.to_string())
 }
@@ -94,6 +93,110 @@ pub(super) fn take_out(text: &str, servers: &str) -> Result<String, Diagnostic> 
         property.remove();
     }
     Ok(root.to_string())
+}
+
+/// See `Client::servers`.
+pub(super) fn servers(text: &str, map: &[String]) -> Result<Vec<(String, Value)>, Diagnostic> {
+    let mut found = Vec::new();
+    let Some(object) = object_at(&parse(text)?, map)? else {
+        return Ok(found);
+    };
+    for property in object.properties() {
+        if let (Some(name), Some(value)) = (property.decoded_name(), property.value()) {
+            only(&object, &name)?;
+            found.push((name, value_of(&value)));
+        }
+    }
+    Ok(found)
+}
+
+/// See `Client::without`.
+pub(super) fn without(text: &str, map: &[String], names: &[String]) -> Result<String, Diagnostic> {
+    let root = parse(text)?;
+    let object = object_at(&root, map)?;
+    for property in object.iter().flat_map(CstObject::properties) {
+        if property
+            .decoded_name()
+            .is_some_and(|name| names.contains(&name))
+        {
+            property.remove();
+        }
+    }
+    Ok(root.to_string())
+}
+
+/// See `Client::put_back`.
+pub(super) fn put_back(
+    text: &str,
+    map: &[String],
+    servers: &[(String, Value)],
+) -> Result<String, Diagnostic> {
+    let root = parse(text)?;
+    let mut object = root.object_value_or_create().ok_or_else(no_object)?;
+    for key in map {
+        object = object
+            .object_value_or_create(key)
+            .ok_or_else(|| no_map(key))?;
+    }
+    for (name, server) in servers {
+        object.append(name, input_of(server));
+    }
+    Ok(root.to_string())
+}
+
+/// The object that `path` leads to, key by key.
+fn object_at(root: &CstRootNode, path: &[String]) -> Result<Option<CstObject>, Diagnostic> {
+    let mut object = match root.value() {
+        None => return Ok(None),
+        Some(value) => value.as_object().ok_or_else(no_object)?,
+    };
+    for key in path {
+        object = match only(&object, key)? {
+            None => return Ok(None),
+            Some(property) => property.object_value().ok_or_else(|| no_map(key))?,
+        };
+    }
+    Ok(Some(object))
+}
+
+fn no_map(key: &str) -> Diagnostic {
+    mistake(
+        "",
+        format!("{key:?} holds something else than an object of servers"),
+    )
+}
+
+fn value_of(node: &CstNode) -> Value {
+    if let Some(object) = node.as_object() {
+        let properties = object.properties().into_iter();
+        let entry = |property: CstObjectProp| {
+            Some((property.decoded_name()?, value_of(&property.value()?)))
+        };
+        return Value::Object(properties.filter_map(entry).collect());
+    }
+    if let Some(list) = node.as_array() {
+        return list.elements().iter().map(value_of).collect();
+    }
+    match node.as_string_lit() {
+        Some(text) => text.decoded_value().unwrap_or_default().into(),
+        // A number, a truth value or null.
+        None => serde_json::from_str(&node.to_string()).unwrap_or_default(),
+    }
+}
+
+fn input_of(value: &Value) -> CstInputValue {
+    match value {
+        Value::Null => CstInputValue::Null,
+        Value::Bool(value) => CstInputValue::Bool(*value),
+        Value::Number(number) => CstInputValue::Number(number.to_string()),
+        Value::String(text) => text_of(text),
+        Value::Array(list) => CstInputValue::Array(list.iter().map(input_of).collect()),
+        Value::Object(map) => CstInputValue::Object(
+            map.iter()
+                .map(|(key, value)| (key.clone(), input_of(value)))
+                .collect(),
+        ),
+    }
 }
 
 fn parse(text: &str) -> Result<CstRootNode, Diagnostic> {
@@ -117,26 +220,8 @@ fn no_object() -> Diagnostic {
     )
 }
 
-/// The object under the key `servers`, if there is one.
-fn servers_of(root: &CstRootNode, servers: &str) -> Result<Option<CstObject>, Diagnostic> {
-    let object = match root.value() {
-        None => return Ok(None),
-        Some(value) => value.as_object().ok_or_else(no_object)?,
-    };
-    match only(&object, servers)? {
-        None => Ok(None),
-        Some(property) => match property.object_value() {
-            Some(servers) => Ok(Some(servers)),
-            None => Err(mistake(
-                "",
-                format!("{servers:?} holds something else than an object of servers"),
-            )),
-        },
-    }
-}
-
 fn property_in(root: &CstRootNode, servers: &str) -> Result<Option<CstObjectProp>, Diagnostic> {
-    match servers_of(root, servers)? {
+    match object_at(root, &[servers.to_owned()])? {
         Some(all) => only(&all, ENTRY),
         None => Ok(None),
     }
@@ -209,7 +294,7 @@ fn put_on_the_line(
     let Some(whole) = root.object_value() else {
         return Ok(None);
     };
-    let all = servers_of(root, servers)?;
+    let all = object_at(root, &[servers.to_owned()])?;
     let has_line = |object: &CstObject| object.to_string().contains('\n');
     let is_filled = |object: &CstObject| !object.properties().is_empty();
     let on_one_line = match &all {

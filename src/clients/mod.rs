@@ -10,9 +10,11 @@ mod toml;
 
 use std::path::{Path, PathBuf};
 
+use serde_json::Value;
+
 use crate::diagnostics::Diagnostic;
 
-pub(crate) use entry::{Entry, FoundEntry};
+pub(crate) use entry::{ENTRY, Entry, FoundEntry};
 
 /// The names by which clients are chosen, in the order of [`Client::ALL`].
 pub(crate) const NAMES: [&str; 7] = [
@@ -158,6 +160,97 @@ impl Client {
             Form::Json { servers, .. } => json::take_out(text, servers),
             Form::Toml => toml::take_out(text),
         }
+    }
+
+    /// The keys that lead to each map of servers in `text`: the account's, and those
+    /// of projects.
+    pub(crate) fn maps(self, text: &str) -> Result<Vec<Vec<String>>, Diagnostic> {
+        let servers = match self.form() {
+            Form::Json { servers, .. } => servers.to_owned(),
+            Form::Toml => return Ok(vec![Vec::new()]),
+        };
+        let mut maps = vec![vec![servers.clone()]];
+        if self == Client::ClaudeCode {
+            let projects = "projects".to_owned();
+            let folders = json::servers(text, std::slice::from_ref(&projects))?.into_iter();
+            let map = |(folder, _)| vec![projects.clone(), folder, servers.clone()];
+            maps.extend(folders.map(map));
+        }
+        Ok(maps)
+    }
+
+    /// The servers in the `map` of `text`, in their order and as JSON, without Mimo's
+    /// own entry.
+    pub(crate) fn servers(
+        self,
+        text: &str,
+        map: &[String],
+    ) -> Result<Vec<(String, Value)>, Diagnostic> {
+        let mut servers = match self.form() {
+            Form::Json { .. } => json::servers(text, map)?,
+            Form::Toml => toml::servers(text)?,
+        };
+        servers.retain(|(name, _)| name != ENTRY);
+        Ok(servers)
+    }
+
+    /// `text` without the servers `names` of the `map`.
+    pub(crate) fn without(
+        self,
+        text: &str,
+        map: &[String],
+        names: &[String],
+    ) -> Result<String, Diagnostic> {
+        match self.form() {
+            Form::Json { .. } => json::without(text, map, names),
+            Form::Toml => toml::without(text, names),
+        }
+    }
+
+    /// `text` with `servers`, which it lacks, in the `map`.
+    fn put_back(
+        self,
+        text: &str,
+        map: &[String],
+        servers: &[(String, Value)],
+    ) -> Result<String, Diagnostic> {
+        match self.form() {
+            Form::Json { .. } => json::put_back(text, map, servers),
+            Form::Toml => toml::put_back(text, servers),
+        }
+    }
+
+    /// `text` without Mimo, and with the servers of `copy` that are missing in it. The
+    /// text of the copy itself, where nothing else has changed since.
+    pub(crate) fn restored(self, text: &str, copy: &str) -> Result<String, Diagnostic> {
+        let mut restored = self.take_out(text)?;
+        let mut has_same = self.bare(text)? == self.bare(copy)?;
+        for map in self.maps(copy)? {
+            let all = self.servers(copy, &map)?;
+            let present = self.servers(&restored, &map)?;
+            has_same &= present.iter().all(|server| all.contains(server));
+            let is_missing =
+                |(name, _): &(String, Value)| present.iter().all(|(has, _)| has != name);
+            let missing: Vec<_> = all.into_iter().filter(is_missing).collect();
+            if !missing.is_empty() {
+                restored = self.put_back(&restored, &map, &missing)?;
+            }
+        }
+        match has_same {
+            true => self.take_out(copy),
+            false => Ok(restored),
+        }
+    }
+
+    /// `text` without any server, to compare the rest: its layout does not count.
+    fn bare(self, text: &str) -> Result<String, Diagnostic> {
+        let mut bare = self.take_out(text)?;
+        for map in self.maps(text)? {
+            let names = self.servers(text, &map)?.into_iter().map(|(name, _)| name);
+            bare = self.without(&bare, &map, &names.collect::<Vec<_>>())?;
+        }
+        bare.retain(|c| !c.is_whitespace());
+        Ok(bare)
     }
 }
 

@@ -1,5 +1,6 @@
 //! Settings in TOML: Codex's.
 
+use serde_json::Value as Json;
 use toml_edit::{Array, DocumentMut, Item, Table, TableLike, Value, value};
 
 use super::entry::{ENTRY, Entry, FoundEntry, REMOTE, mistake};
@@ -90,6 +91,97 @@ pub(super) fn take_out(text: &str) -> Result<String, Diagnostic> {
         kept.insert_str(change.before.concat().len(), &comments(&change.removed));
     }
     Ok(kept)
+}
+
+/// See `Client::servers`.
+pub(super) fn servers(text: &str) -> Result<Vec<(String, Json)>, Diagnostic> {
+    let document = parse(text)?;
+    let all = servers_of(&document)?;
+    let each = all.into_iter().flat_map(TableLike::iter);
+    Ok(each
+        .map(|(name, item)| (name.to_owned(), json_of(item)))
+        .collect())
+}
+
+/// See `Client::without`.
+pub(super) fn without(text: &str, names: &[String]) -> Result<String, Diagnostic> {
+    let mut document = parse(text)?;
+    if let Some(servers) = document.get_mut(SERVERS) {
+        let servers = servers.as_table_like_mut().ok_or_else(no_table)?;
+        for name in names {
+            servers.remove(name);
+        }
+    }
+    Ok(with_ends_of(text, &document.to_string()))
+}
+
+/// See `Client::put_back`.
+pub(super) fn put_back(text: &str, more: &[(String, Json)]) -> Result<String, Diagnostic> {
+    let mut document = parse(text)?;
+    let servers = document.entry(SERVERS).or_insert_with(|| {
+        let mut servers = Table::new();
+        servers.set_implicit(true);
+        Item::Table(servers)
+    });
+    let inline = servers.is_inline_table();
+    let servers = servers.as_table_like_mut().ok_or_else(no_table)?;
+    for (name, server) in more {
+        let new = match (value_of(server), inline) {
+            (Some(Value::InlineTable(table)), false) => Item::Table(table.into_table()),
+            (Some(new), _) => Item::Value(new),
+            (None, _) => continue,
+        };
+        servers.insert(name, new);
+    }
+    Ok(with_ends_of(text, &document.to_string()))
+}
+
+fn json_of(item: &Item) -> Json {
+    if let Some(table) = item.as_table_like() {
+        let entries = table.iter();
+        return Json::Object(
+            entries
+                .map(|(key, item)| (key.to_owned(), json_of(item)))
+                .collect(),
+        );
+    }
+    if let Some(tables) = item.as_array_of_tables() {
+        let each = tables
+            .iter()
+            .map(|table| json_of(&Item::Table(table.clone())));
+        return each.collect();
+    }
+    match item.as_value() {
+        Some(Value::String(text)) => text.value().as_str().into(),
+        Some(Value::Integer(number)) => (*number.value()).into(),
+        Some(Value::Float(number)) => (*number.value()).into(),
+        Some(Value::Boolean(value)) => (*value.value()).into(),
+        Some(Value::Datetime(time)) => time.value().to_string().into(),
+        Some(Value::Array(list)) => list
+            .iter()
+            .map(|each| json_of(&Item::Value(each.clone())))
+            .collect(),
+        _ => Json::Null,
+    }
+}
+
+/// `None` for null, which TOML has not.
+fn value_of(json: &Json) -> Option<Value> {
+    Some(match json {
+        Json::Null => return None,
+        Json::Bool(value) => (*value).into(),
+        Json::Number(number) => match number.as_i64() {
+            Some(whole) => whole.into(),
+            None => number.as_f64()?.into(),
+        },
+        Json::String(text) => text.as_str().into(),
+        Json::Array(list) => Value::Array(list.iter().filter_map(value_of).collect()),
+        Json::Object(map) => {
+            let entries = map.iter();
+            let entries = entries.filter_map(|(key, each)| Some((key.as_str(), value_of(each)?)));
+            Value::InlineTable(entries.collect())
+        }
+    })
 }
 
 /// The comments that `lines` begin with, set off as they were.

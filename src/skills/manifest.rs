@@ -35,6 +35,8 @@ pub struct Manifest {
 /// An entry that cannot be taken.
 #[derive(Clone, Debug, PartialEq)]
 pub struct RefusedEntry {
+    /// The key in the file.
+    pub key: String,
     /// The name of its skill, where the key makes one.
     pub name: Option<SkillName>,
     /// At least one.
@@ -134,7 +136,12 @@ pub fn check(bytes: &[u8], rules: &Rules) -> Result<Manifest, Vec<Refusal>> {
                 let place = |each: Refusal| each.under(key).below(&prefix);
                 let mut refusals: Vec<Refusal> = wrong.into_iter().map(place).collect();
                 refusals.truncate(SKILL_REFUSALS_MAX);
-                manifest.refused.push(RefusedEntry { name, refusals });
+                let key = key.clone();
+                manifest.refused.push(RefusedEntry {
+                    key,
+                    name,
+                    refusals,
+                });
             }
         }
     }
@@ -145,10 +152,24 @@ pub fn check(bytes: &[u8], rules: &Rules) -> Result<Manifest, Vec<Refusal>> {
         let skill = manifest.skills.remove(at);
         manifest.refused.push(RefusedEntry {
             name: Some(skill.spec.name),
-            refusals: vec![refusal.under(key).below(&prefix)],
+            refusals: vec![refusal.under(&key).below(&prefix)],
+            key,
         });
     }
     Ok(manifest)
+}
+
+/// The servers in any client's file; of a bare map those that a program or an
+/// address makes one.
+pub(crate) fn entries(root: &Node) -> Result<Vec<&(String, Node)>, Vec<Refusal>> {
+    let form = form(root)?;
+    let (_, mut entries) = form.of(root);
+    let is_server = |node: &Node| {
+        let keys = ["command", "cmd", "url", "serverUrl", "httpUrl"];
+        keys.iter().any(|key| node.get(key).is_some())
+    };
+    entries.retain(|(_, node)| !form.0.is_empty() || is_server(node));
+    Ok(entries)
 }
 
 fn nameless(key: &str) -> Refusal {

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 use serde_json::{Value, json};
 
-use super::shared::{command_line, entry_document, parse_failure, places};
+use crate::cli::client_files::{command_line, entry_document, parse_failure, places};
 use crate::cli::output::{Output, Text};
 use crate::clients::file::Settings;
 use crate::clients::{Client, FoundEntry};

@@ -101,7 +101,7 @@ pub(super) fn remove(arguments: &RemoveArguments, config: &Config, output: &Outp
     print_change("removed", name, None, config, output)
 }
 
-fn print_change(
+pub(super) fn print_change(
     word: &str,
     name: &str,
     installed: Option<String>,
@@ -120,7 +120,7 @@ fn print_change(
     }
 }
 
-fn change(
+pub(super) fn change(
     config: &Config,
     output: &Output,
     edit: impl FnOnce(Option<&[u8]>) -> Result<Vec<u8>, Refused>,
@@ -131,13 +131,20 @@ fn change(
         Refused::File(refusals) => report_refusals(path, &refusals, output),
         Refused::Name(failure) => failure.into(),
     })?;
+    write(config, &changed)?;
+    Ok(())
+}
+
+/// Replaces `skills.json`.
+pub(super) fn write(config: &Config, bytes: &[u8]) -> Result<(), Failure> {
+    let path = &config.skills.manifest;
     if let Some(folder) = path.parent() {
         config::private_folder(folder)?;
     }
-    files::replace(path, &changed).map_err(|error| {
+    files::replace(path, bytes).map_err(|error| {
         let message = format!("{} cannot be written: {error}", path.display());
         let hint = "the file is as it was; may your account write its folder?";
-        Failure::new(Kind::Unavailable, message).hint(hint).into()
+        Failure::new(Kind::Unavailable, message).hint(hint)
     })
 }
 

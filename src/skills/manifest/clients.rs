@@ -44,6 +44,8 @@ const IGNORED: &[(&str, &str)] = &[
     ("experimental_environment", TEXT),
     ("shell", "no shell is involved"),
 ];
+/// Keys that are false in an entry that is switched off.
+pub(super) const SWITCHES: [&str; 3] = ["enabled", "active", "start_on_launch"];
 const APPROVALS: &str = "approvals of calls belong to your client";
 const TOOLS: &str = "choose tools in your client";
 const FOLDER: &str = "each skill starts in its private folder; write absolute paths in args";
@@ -133,7 +135,7 @@ fn texts(entry: &mut Map<String, Value>) {
 }
 
 fn switches(entry: &mut Map<String, Value>) {
-    for key in ["enabled", "active", "start_on_launch"] {
+    for key in SWITCHES {
         if let Some(Value::Bool(on)) = entry.get(key).cloned() {
             entry.remove(key);
             if !on {

@@ -1,10 +1,16 @@
 //! Adds and removes entries of a manifest while keeping its form and order. Bytes
 //! in, bytes out: checks no meaning and writes no file.
 
+use super::clients::SWITCHES;
 use super::document::{Node, parse};
-use super::{SCHEMA, form};
+use super::{SCHEMA, form, names};
 use crate::failure::{Failure, Kind};
 use crate::skills::refusal::Refusal;
+use crate::skills::spec::SkillName;
+
+/// A manifest without skills.
+const EMPTY: &[u8] = b"{\"skills\":{}}";
+const DISABLED: &str = "disabled";
 
 /// Why an edit was refused.
 #[derive(Debug)]
@@ -17,7 +23,7 @@ pub(crate) enum Refused {
 
 /// The manifest `bytes` (or a new one) with `entry` under `name`.
 pub(crate) fn add(bytes: Option<&[u8]>, name: &str, entry: Node) -> Result<Vec<u8>, Refused> {
-    edit(bytes.unwrap_or(b"{\"skills\":{}}"), |skills| {
+    edit(bytes.unwrap_or(EMPTY), |skills| {
         if skills.iter().any(|(key, _)| key == name) {
             let message = format!("there is a skill {name} already");
             let hint = format!("remove it first (mimo skill remove {name}), or use another name");
@@ -30,25 +36,61 @@ pub(crate) fn add(bytes: Option<&[u8]>, name: &str, entry: Node) -> Result<Vec<u
 
 /// The manifest `bytes` without the skill `name`.
 pub(crate) fn remove(bytes: Option<&[u8]>, name: &str) -> Result<Vec<u8>, Refused> {
-    edit(bytes.unwrap_or(b"{\"skills\":{}}"), |skills| {
-        if let Some(at) = skills
-            .iter()
-            .position(|(key, _)| key == name && key != SCHEMA)
-        {
-            skills.remove(at);
-            return Ok(());
-        }
-        let names: Vec<_> = skills
-            .iter()
-            .map(|(key, _)| key.as_str())
-            .filter(|key| *key != SCHEMA)
-            .collect();
-        let hint = match names.is_empty() {
-            true => "the file has no skills".to_owned(),
-            false => format!("the skills are {}", names.join(", ")),
-        };
-        Err(Failure::new(Kind::NotFound, format!("there is no skill {name}")).hint(hint))
+    edit(bytes.unwrap_or(EMPTY), |skills| {
+        skills.remove(position(skills, name)?);
+        Ok(())
     })
+}
+
+/// The manifest `bytes` with the skill `name` switched on or off, whichever client's
+/// key says it so far.
+pub(crate) fn set_disabled(
+    bytes: Option<&[u8]>,
+    name: &str,
+    disabled: bool,
+) -> Result<Vec<u8>, Refused> {
+    edit(bytes.unwrap_or(EMPTY), |skills| {
+        let at = position(skills, name)?;
+        if let Node::Object(entry) = &mut skills[at].1 {
+            entry.retain(|(key, _)| key != DISABLED && !SWITCHES.contains(&key.as_str()));
+            if disabled {
+                entry.push((DISABLED.to_owned(), Node::Leaf(true.into())));
+            }
+        }
+        Ok(())
+    })
+}
+
+/// The entry of the skill in `bytes` that has this key, or the name that is made of it.
+pub(crate) fn find(bytes: Option<&[u8]>, key: &str) -> Result<Option<Node>, Vec<Refusal>> {
+    let root = parse(bytes.unwrap_or(EMPTY))?;
+    let (_, entries) = form(&root)?.of(&root);
+    let keys: Vec<&str> = entries.iter().map(|(key, _)| key.as_str()).collect();
+    let made = names::names(&[key]).pop().flatten();
+    let is_named = |name: &Option<SkillName>| name.is_some() && *name == made;
+    let by_name = || names::names(&keys).iter().position(is_named);
+    let at = keys.iter().position(|each| *each == key).or_else(by_name);
+    Ok(at.map(|at| entries[at].1.clone()))
+}
+
+/// Where the skill is that has this key, or else this name.
+fn position(skills: &[(String, Node)], name: &str) -> Result<usize, Failure> {
+    let keys = skills.iter().enumerate();
+    let keys = keys.filter(|(_, (key, _))| key != SCHEMA);
+    let (places, keys): (Vec<usize>, Vec<&str>) =
+        keys.map(|(at, (key, _))| (at, key.as_str())).unzip();
+    let names = names::names(&keys);
+    let is_named =
+        |each: &Option<SkillName>| each.as_ref().is_some_and(|each| each.as_str() == name);
+    let by_key = keys.iter().position(|key| *key == name);
+    if let Some(at) = by_key.or_else(|| names.iter().position(is_named)) {
+        return Ok(places[at]);
+    }
+    let hint = match keys.is_empty() {
+        true => "the file has no skills".to_owned(),
+        false => format!("the skills are {}", keys.join(", ")),
+    };
+    Err(Failure::new(Kind::NotFound, format!("there is no skill {name}")).hint(hint))
 }
 
 fn edit(

@@ -180,3 +180,39 @@ fn a_skill_that_leaves_calls_unanswered_is_replaced() {
     assert_eq!(mimo.call("one__echo", json!({"a": 1})), json!({"a": 1}));
     assert!(mimo.server.exit().success());
 }
+
+#[test]
+fn a_skill_is_tested_once_and_switched_off_and_on() {
+    skip_unless!(python);
+    let world = World::new();
+    let mut dead = world.skill("dead");
+    dead["args"] = json!([world.path("none.py")]);
+    world.manifest(&json!({"My One": world.skill("ok"), "two": dead}));
+    let answered = world.document(&["test", "my-one"]);
+    assert_eq!(answered["ok"], true, "{answered}");
+    assert_eq!(answered["tools"][0], "echo", "{answered}");
+    assert!(answered["server"]["version"].is_string(), "{answered}");
+    let shown = world.run(&["test", "My One"]);
+    assert_eq!(shown.code, Some(0), "{shown:?}");
+    for part in ["my-one works: ", "6 tools", "  echo\n"] {
+        assert!(shown.out.contains(part), "{part}: {shown:?}");
+    }
+    let failed = world.run(&["test", "two"]);
+    assert_eq!(failed.code, Some(1), "{failed:?}");
+    assert!(failed.err.contains("none.py"), "its own words: {failed:?}");
+
+    assert_eq!(world.run(&["disable", "my-one"]).code, Some(0));
+    let listed = world.document(&["list"]);
+    assert_eq!(listed["skills"][0]["disabled"], true, "{listed}");
+    assert_eq!(world.document(&["test", "my-one"])["ok"], true);
+    assert_eq!(world.run(&["enable", "my-one"]).code, Some(0));
+    assert_eq!(world.document(&["list"])["skills"][0]["disabled"], false);
+    world.manifest(&json!({"one": {"command": "bash", "active": false}}));
+    let text = std::fs::read(world.path("config/skills.json")).expect("a file");
+    let refused = world.run(&["enable", "one"]);
+    assert_eq!(refused.code, Some(1), "{refused:?}");
+    assert!(refused.err.contains("/skills/one/command"), "{refused:?}");
+    let after = std::fs::read(world.path("config/skills.json")).expect("a file");
+    assert_eq!(text, after, "it is as it was");
+    assert_eq!(world.run(&["disable", "none"]).code, Some(1));
+}
