@@ -4,6 +4,7 @@
 //! killed before leaves nothing that could run.
 
 mod failures;
+mod indexes;
 mod npm;
 mod npmrc;
 mod step;
@@ -232,12 +233,15 @@ impl Installer {
         partial: &Path,
         progress: &Progress,
     ) -> Result<Installed, Failure> {
-        let settings = npmrc::of(self.home.as_deref(), &package.environment);
+        let home = self.home.as_deref();
+        let settings = npmrc::of(home, &package.environment);
+        let indexes = indexes::of(home, &package.environment);
         let step = Step {
             starter: &self.starter,
             package,
             folder: partial,
             settings: &settings,
+            indexes: &indexes,
             progress,
         };
         let mut installed = self.make_as_of(&step, None).await?;

@@ -29,6 +29,8 @@ pub(super) struct Step<'a> {
     /// The sandbox's private folder.
     pub(super) folder: &'a Path,
     pub(super) settings: &'a Settings,
+    /// Variables for uv.
+    pub(super) indexes: &'a BTreeMap<String, String>,
     pub(super) progress: &'a Progress,
 }
 

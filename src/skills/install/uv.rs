@@ -153,6 +153,7 @@ fn prepared<'a>(step: &Step<'a>) -> Result<(&'a Path, BTreeMap<String, String>),
     for value in variables.values_mut() {
         *value = value.replace('\0', &folder);
     }
+    variables.extend(step.indexes.clone());
     variables.insert("PATH".into(), "/usr/local/bin:/usr/bin:/bin".into());
     Ok((manager, variables))
 }
