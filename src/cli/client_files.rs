@@ -1,5 +1,5 @@
-//! What the listing and the change of one client share: folders, entries as
-//! they are shown, and a settings file that cannot be parsed.
+//! What the commands on clients' files share: folders, entries as they are shown,
+//! and a settings file that cannot be parsed.
 
 use std::path::PathBuf;
 

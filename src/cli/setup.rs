@@ -345,6 +345,19 @@ impl SetupResult<'_> {
         }
         if let Some(imported) = &self.imported {
             imported.push(&mut text);
+            let taken = imported.taken();
+            if taken.contains(&None) {
+                text.push(&format!("what was refused stays with {title}\n"));
+            }
+            if taken.iter().any(Option::is_some) {
+                let would = if self.dry_run {
+                    "would be kept"
+                } else {
+                    "is kept"
+                };
+                let copy = adopt::COPY;
+                text.push(&format!("the file as it was {would} as {file}{copy}\n"));
+            }
         }
         if self.has_copy {
             let would = if self.dry_run { "would be" } else { "are" };

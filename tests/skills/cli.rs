@@ -407,6 +407,11 @@ fn adopting_leaves_only_mimo_and_removing_puts_all_back() {
         let done = run(&fixture, &adopt);
         assert_eq!((done.code, done.err.as_str()), (Some(0), ""), "{done:?}");
         assert!(!format!("{tried:?}{done:?}").contains("tops3cret"));
+        assert!(
+            done.out.contains("what was refused stays with C"),
+            "{done:?}"
+        );
+        assert!(done.out.contains(".before-mimo\n"), "{done:?}");
         let left = read();
         for gone in ["one", "two", "tops3cret"] {
             assert!(!left.contains(gone), "{gone}: {left}");
@@ -452,4 +457,43 @@ fn adopting_leaves_only_mimo_and_removing_puts_all_back() {
         assert_eq!(servers["one"]["env"]["TOKEN"], "tops3cret");
         assert!(merged["x"] == 1 || merged["tui"]["x"] == 1, "{merged}");
     }
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn servers_of_the_project_are_adopted_and_put_back_too() {
+    let fixture = Fixture::new();
+    let entry = json!({"command": server(&fixture)});
+    let work = fixture.path("home/work").display().to_string();
+    let before = json!({
+        "mcpServers": {"one": entry},
+        "projects": {
+            "/other": {"mcpServers": {"three": entry}},
+            &work: {"history": [1], "mcpServers": {"two": entry}},
+        },
+    });
+    let path = client_file(&fixture, ".claude.json", &before.to_string());
+    let read = || -> Value {
+        serde_json::from_slice(&std::fs::read(&path).expect("a file")).expect("JSON")
+    };
+    let done = run(&fixture, &["setup", "claude-code", "--adopt", "--later"]);
+    assert_eq!(done.code, Some(0), "{done:?}");
+    let mut left = read();
+    assert_eq!(left["projects"]["/other"], before["projects"]["/other"]);
+    let emptied = json!({"history": [1], "mcpServers": {}});
+    assert_eq!(left["projects"][&work], emptied);
+    let names: Vec<_> = left["mcpServers"]
+        .as_object()
+        .expect("servers")
+        .keys()
+        .collect();
+    assert_eq!(names, ["mimo"]);
+    // The client has written its file since.
+    left["projects"][&work]["history"] = json!([1, 2]);
+    std::fs::write(&path, left.to_string()).expect("a file");
+    let removed = run(&fixture, &["setup", "claude-code", "--remove"]);
+    assert_eq!(removed.code, Some(0), "{removed:?}");
+    let mut expected = before;
+    expected["projects"][&work]["history"] = json!([1, 2]);
+    assert_eq!(read(), expected);
 }

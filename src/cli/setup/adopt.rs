@@ -15,7 +15,7 @@ use crate::config::Config;
 use crate::failure::{Failure, Kind};
 
 /// Ends the name of the copy.
-const COPY: &str = ".before-mimo";
+pub(super) const COPY: &str = ".before-mimo";
 
 /// How servers are adopted.
 pub(super) struct Options<'a> {
