@@ -297,6 +297,8 @@ pub(crate) const INSTALLS_AT_A_TIME_MAX: usize = 2;
 pub(crate) const STARTS_AT_A_TIME_MAX: usize = 4;
 /// One install with all its steps.
 pub(crate) const INSTALL_SECONDS_MAX: u64 = 600;
+/// How often an install looks whether another process has finished the same.
+pub(crate) const INSTALL_LOCK_LOOK_MILLIS: u64 = 100;
 /// The trial start after an install.
 pub(crate) const INSTALL_TRIAL_SECONDS_MAX: u64 = 10;
 pub(crate) const INSTALL_MEMORY_MB_MAX: u64 = 2_048;

@@ -9,6 +9,8 @@ mod support;
 mod conformance;
 mod e2e;
 #[cfg(target_os = "linux")]
+mod install;
+#[cfg(target_os = "linux")]
 mod pasted;
 #[cfg(target_os = "linux")]
 mod real;

@@ -11,7 +11,7 @@ mod step;
 mod uv;
 
 use std::collections::BTreeMap;
-use std::fs::{self, File};
+use std::fs::{self, File, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -19,7 +19,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use tokio::sync::Semaphore;
-use tokio::time::{Duration, timeout};
+use tokio::time::{Duration, sleep, timeout};
 
 use super::sandbox::private_folder;
 use super::sandbox_process::Starter;
@@ -202,9 +202,15 @@ impl Installer {
         private_folder(&folder).map_err(unusable)?;
         let lock = File::create(folder.join(LOCK)).map_err(unusable)?;
         // Waits for another process that installs the same; the kernel frees the lock
-        // of one that is killed.
-        let lock = tokio::task::spawn_blocking(move || lock.lock().map(|()| lock));
-        let _lock = lock.await.map_err(Failure::internal)?.map_err(unusable)?;
+        // of one that is killed. A blocking wait would outlast a Mimo that ends.
+        let look = Duration::from_millis(limits::INSTALL_LOCK_LOOK_MILLIS);
+        loop {
+            match lock.try_lock() {
+                Ok(()) => break,
+                Err(TryLockError::WouldBlock) => sleep(look).await,
+                Err(TryLockError::Error(error)) => return Err(unusable(error)),
+            }
+        }
         if let Some(installed) = self.installed(package).filter(|_| !anew) {
             return Ok(installed);
         }
