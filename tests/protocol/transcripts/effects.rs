@@ -3,7 +3,9 @@
 
 use std::io::{Read, Write};
 use std::process::Stdio;
+use std::time::{Duration, Instant};
 
+use mimo::limits::CALL_SECONDS_MAX;
 use serde_json::{Value, json};
 
 use crate::support::{self, Server};
@@ -127,11 +129,11 @@ fn second_signal_exits_immediately() {
     assert!(code == Some(130) || code == Some(143), "{code:?}");
 }
 
-/// Without a reader for its output the server exits, although its input stays
-/// open.
+/// Without a reader for its output the server exits and finishes no call, whether
+/// its input stays open or ends before.
 #[test]
 fn closed_output_ends_the_server() {
-    for busy in [false, true] {
+    for (busy, input_ends) in [(false, false), (true, false), (true, true)] {
         let folder = tempfile::tempdir().expect("a folder");
         let mut child = support::command(folder.path())
             .stdin(Stdio::piped())
@@ -148,8 +150,15 @@ fn closed_output_ends_the_server() {
         writeln!(input, "{}", ping(2)).expect("the server reads");
         let mut byte = [0];
         output.read_exact(&mut byte).expect("an answer begins");
+        let mut input = Some(input);
+        if input_ends {
+            drop(input.take());
+        }
+        let closed = Instant::now();
         drop(output);
         assert_eq!(support::wait(&mut child).code(), Some(0), "busy: {busy}");
+        let call = Duration::from_secs(CALL_SECONDS_MAX);
+        assert!(closed.elapsed() < call, "it waits for the call");
         drop(input);
     }
 }
