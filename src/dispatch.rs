@@ -23,7 +23,7 @@ use crate::failure::{CallError, Failure, Kind};
 use crate::limits::{CALL_STOP_MILLIS_MAX, CALLS_RUNNING_MAX};
 use crate::tools::profile::Profile;
 use crate::tools::schema::Schema;
-use crate::tools::skills::{self, Exposed, Load, Skills, Target};
+use crate::tools::skills::{self, AutoChoice, Exposed, Load, Skills, Target};
 use crate::tools::{Context, Reply, ReplyFuture, Tool, legacy};
 
 /// The tools by name, and the bounds on their calls.
@@ -124,10 +124,12 @@ impl Dispatch {
     }
 
     /// The definitions that a client sees, each on one line: those of our own
-    /// tools, then those of `exposed` that are shown by name beside them.
+    /// tools, then those of `exposed` that are shown by name beside them, by the
+    /// session's `choice`.
     pub(crate) fn definitions(
         &self,
         exposed: Option<&Exposed>,
+        choice: &mut AutoChoice,
         grants: &ToolGrants,
     ) -> Vec<Arc<RawValue>> {
         let own = self
@@ -139,7 +141,7 @@ impl Dispatch {
             tools: definitions.len(),
             bytes: definitions.iter().map(|each| each.get().len()).sum(),
         };
-        let direct = exposed.map(|exposed| exposed.direct(load, |name| grants.allow(name)));
+        let direct = exposed.map(|exposed| exposed.direct(load, choice, |name| grants.allow(name)));
         definitions.extend(direct.into_iter().flatten());
         definitions
     }

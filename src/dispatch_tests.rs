@@ -94,7 +94,7 @@ async fn a_tool_that_is_not_granted_is_unknown_and_not_listed() {
         .call_within("test_echo", json!({}), context())
         .await;
     assert_eq!(failure(reply).kind, Kind::NotFound);
-    let listed = dispatch.definitions(None, &grants.tools);
+    let listed = dispatch.definitions(None, &mut AutoChoice::Open, &grants.tools);
     assert_eq!(listed.len(), fixture::tools().len() - 1);
     // A misspelt name does not reveal it either.
     let reply = dispatch.call("test_eco", json!({}), context()).await;

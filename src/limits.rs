@@ -227,8 +227,11 @@ pub const SKILL_STEADY_MILLIS_MIN: u64 = 60_000;
 pub const SKILL_WAITING_MAX: usize = 64;
 /// How long a draining skill may take beyond the deadlines of its calls.
 pub(crate) const SKILL_DRAIN_MILLIS_MAX: u64 = 1_000;
+/// What Claude Code puts before a name, `mcp__mimo__`. Together they may have 64
+/// characters: a longer one breaks the whole session.
+const CLIENT_PREFIX_BYTES: usize = "mcp__mimo__".len();
 /// A tool's name as clients see it, its skill's name included.
-pub(crate) const TOOL_NAME_BYTES_MAX: usize = 56;
+pub(crate) const TOOL_NAME_BYTES_MAX: usize = 64 - CLIENT_PREFIX_BYTES;
 /// How long a skill's start waits for the client to say what it offers.
 pub(crate) const SKILL_GREETING_MILLIS_MAX: u64 = 5_000;
 /// How long a list of tools waits until it is known which ones are approved.

@@ -11,6 +11,7 @@ use crate::caller::ToolGrants;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::failure::Failure;
+use crate::tools::skills::AutoChoice;
 
 /// Nothing to choose.
 #[derive(clap::Args)]
@@ -24,9 +25,10 @@ pub(super) fn run(config: &Config, clock: Arc<dyn Clock>, output: &Output) -> Re
     let definitions = app::run(async {
         let app = App::build(config, clock)?;
         let exposed = app.dispatch().skills().map(|skills| skills.exposed());
+        let mut choice = AutoChoice::Open;
         let listed = app
             .dispatch()
-            .definitions(exposed.as_deref(), &ToolGrants::All);
+            .definitions(exposed.as_deref(), &mut choice, &ToolGrants::All);
         let definitions: Result<Vec<Value>, Failure> = listed
             .iter()
             .map(|definition| serde_json::from_str(definition.get()).map_err(Failure::internal))

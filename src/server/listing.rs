@@ -9,7 +9,7 @@ use crate::caller::ToolGrants;
 use crate::dispatch::Dispatch;
 use crate::failure::Failure;
 use crate::limits::LISTINGS_KEPT_MAX;
-use crate::tools::skills::Exposed;
+use crate::tools::skills::{AutoChoice, Exposed};
 
 /// Cached lists by the callers' grants, newest last.
 #[derive(Default)]
@@ -19,15 +19,18 @@ struct Listing {
     grants: ToolGrants,
     /// The skills' tools in the list.
     exposed: Option<Arc<Exposed>>,
+    /// The session's choice before this list, and with it.
+    choice: (AutoChoice, AutoChoice),
     tools: Arc<RawValue>,
 }
 
 impl Listings {
-    /// `{"tools":[..]}` for a caller with these grants.
+    /// `{"tools":[..]}` for a caller with these grants and this choice.
     pub(super) fn tools(
         &self,
         dispatch: &Dispatch,
         grants: &ToolGrants,
+        choice: &mut AutoChoice,
     ) -> Result<Arc<RawValue>, Failure> {
         let exposed = dispatch.skills().map(|skills| skills.exposed());
         let mut listings = self.0.lock().unwrap_or_else(PoisonError::into_inner);
@@ -37,10 +40,14 @@ impl Listings {
             _ => false,
         };
         listings.retain(is_current);
-        if let Some(listing) = listings.iter().find(|listing| listing.grants == *grants) {
+        let is_meant =
+            |listing: &&Listing| listing.grants == *grants && listing.choice.0 == *choice;
+        if let Some(listing) = listings.iter().find(is_meant) {
+            *choice = listing.choice.1.clone();
             return Ok(listing.tools.clone());
         }
-        let definitions = dispatch.definitions(exposed.as_deref(), grants);
+        let before = choice.clone();
+        let definitions = dispatch.definitions(exposed.as_deref(), choice, grants);
         let definitions: Vec<&str> = definitions.iter().map(|each| each.get()).collect();
         let text = format!("{{\"tools\":[{}]}}", definitions.join(","));
         let tools: Arc<RawValue> = RawValue::from_string(text)
@@ -52,6 +59,7 @@ impl Listings {
         listings.push(Listing {
             grants: grants.clone(),
             exposed,
+            choice: (before, choice.clone()),
             tools: tools.clone(),
         });
         Ok(tools)

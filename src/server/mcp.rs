@@ -90,7 +90,8 @@ impl Mcp {
                     skills.ready().await;
                 }
                 let listings = &self.server.listings;
-                let tools = listings.tools(self.dispatch(), self.grants());
+                let mut choice = self.session.auto_choice();
+                let tools = listings.tools(self.dispatch(), self.grants(), &mut choice);
                 tools.map(Reply::Forwarded).map_err(CallError::Gateway)
             }
             GatewayRequest::ListPrompts => self.catalog()?.prompts(cancel).await,

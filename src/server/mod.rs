@@ -111,7 +111,13 @@ impl Server {
         };
         let mut changes = skills.changes();
         let grants = &session.caller.grants.tools;
-        let list = || self.listings.tools(&self.dispatch, grants).ok();
+        let list = || {
+            // Only a list that the client gets makes its choice.
+            let mut choice = session.auto_choice().clone();
+            self.listings
+                .tools(&self.dispatch, grants, &mut choice)
+                .ok()
+        };
         let mut before = list();
         while changes.changed().await.is_ok() {
             let after = list();

@@ -4,7 +4,7 @@
 // Log messages are of the older revisions only, and those are served.
 #![expect(deprecated)]
 
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use futures::future::BoxFuture;
 use rmcp::model::{LoggingLevel, LoggingMessageNotificationParam};
@@ -16,6 +16,7 @@ use crate::caller::{AskClient, Caller};
 use crate::catalog::{CatalogChange, View};
 use crate::limits;
 use crate::registry::SkillName;
+use crate::tools::skills::AutoChoice;
 use crate::wire::{ClientReply, Connection};
 
 /// The capability of a client that offers its model.
@@ -35,6 +36,7 @@ pub(crate) struct Session {
     news: broadcast::Sender<News>,
     /// The lowest level of the skills' log messages that the client wants.
     level: Mutex<LoggingLevel>,
+    auto_choice: Mutex<AutoChoice>,
 }
 
 /// The client, known once it has introduced itself.
@@ -77,7 +79,14 @@ impl Session {
             client: OnceLock::new(),
             news: broadcast::Sender::new(limits::NEWS_KEPT_MAX),
             level: Mutex::new(LoggingLevel::Info),
+            auto_choice: Mutex::default(),
         }
+    }
+
+    /// How this session lists the tools of skills.
+    pub(super) fn auto_choice(&self) -> MutexGuard<'_, AutoChoice> {
+        let choice = self.auto_choice.lock();
+        choice.unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Remembers what the client offers; whether that was unknown before. Only the

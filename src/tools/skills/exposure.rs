@@ -1,6 +1,6 @@
 //! Which tools of skills are listed by name, and under which names. Pure.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use serde_json::Value;
@@ -15,6 +15,19 @@ pub(crate) struct Exposed {
     offers: Vec<OfferedTool>,
     names: Vec<String>,
     by_name: HashMap<String, usize>,
+}
+
+/// How a session lists the tools of skills with `Expose::Auto`. It is chosen once: a
+/// client must not lose tools that it has seen because another skill came up.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) enum AutoChoice {
+    /// Nothing to list was known yet.
+    #[default]
+    Open,
+    /// By name, those of these skills; a new skill joins while the list stays short.
+    Direct(BTreeSet<SkillName>),
+    /// Through `skill_find` only.
+    Search,
 }
 
 /// The size of a list of definitions.
@@ -74,10 +87,15 @@ impl Exposed {
     }
 
     /// The definitions that are listed beside `own`, under their names for clients:
-    /// those of skills with `Expose::Direct`, and those with `Expose::Auto` while all
-    /// together are within the limits. Leaves out tools that are not approved or
-    /// whose name is not `granted`.
-    pub(crate) fn direct(&self, own: Load, granted: impl Fn(&str) -> bool) -> Vec<Arc<RawValue>> {
+    /// those of skills with `Expose::Direct`, and those with `Expose::Auto` as
+    /// `choice` says, which is made here if it is not yet. Leaves out tools that are
+    /// not approved or whose name is not `granted`.
+    pub(crate) fn direct(
+        &self,
+        own: Load,
+        choice: &mut AutoChoice,
+        granted: impl Fn(&str) -> bool,
+    ) -> Vec<Arc<RawValue>> {
         let listed = |wanted: Expose| -> Vec<(usize, Arc<RawValue>)> {
             let places = 0..self.offers.len();
             let shown = places.filter(|nth| {
@@ -91,8 +109,25 @@ impl Exposed {
         };
         let mut all = listed(Expose::Direct);
         let auto = listed(Expose::Auto);
-        if own.with(&all).with(&auto).is_within_limits() {
-            all.extend(auto);
+        if *choice == AutoChoice::Open && !auto.is_empty() {
+            let is_short = own.with(&all).with(&auto).is_within_limits();
+            *choice = match is_short {
+                true => AutoChoice::Direct(BTreeSet::new()),
+                false => AutoChoice::Search,
+            };
+        }
+        if let AutoChoice::Direct(skills) = choice {
+            let skill = |tool: &(usize, _)| &self.offers[tool.0].skill;
+            let (mut shown, new): (Vec<_>, Vec<_>) = auto
+                .into_iter()
+                .partition(|tool| skills.contains(skill(tool)));
+            for tools in new.chunk_by(|a, b| skill(a) == skill(b)) {
+                if own.with(&all).with(&shown).with(tools).is_within_limits() {
+                    skills.insert(skill(&tools[0]).clone());
+                    shown.extend_from_slice(tools);
+                }
+            }
+            all.extend(shown);
             all.sort_by_key(|(nth, _)| *nth);
         }
         all.into_iter().map(|(_, definition)| definition).collect()
@@ -132,17 +167,25 @@ mod tests {
         (0..tools).map(offer).collect()
     }
 
-    fn shown(offers: Vec<OfferedTool>) -> usize {
+    fn listed(offers: Vec<OfferedTool>, choice: &mut AutoChoice) -> usize {
         let own = Load {
             tools: 8,
             bytes: 8000,
         };
-        Exposed::of(offers).direct(own, |_| true).len()
+        Exposed::of(offers).direct(own, choice, |_| true).len()
+    }
+
+    fn shown(offers: Vec<OfferedTool>) -> usize {
+        listed(offers, &mut AutoChoice::Open)
     }
 
     #[test]
     fn a_renamed_definition_keeps_all_members() {
-        let direct = Exposed::of(offers("s", 1, Expose::Auto)).direct(Load::default(), |_| true);
+        let direct = Exposed::of(offers("s", 1, Expose::Auto)).direct(
+            Load::default(),
+            &mut AutoChoice::Open,
+            |_| true,
+        );
         assert_eq!(
             direct[0].get(),
             r#"{"extra":{"b":1.0,"a":2},"name":"s__t0","inputSchema":{"type":"object"}}"#
@@ -162,11 +205,40 @@ mod tests {
     }
 
     #[test]
+    fn auto_is_chosen_once() {
+        let room = TOOLS_LISTED_MAX - 8;
+        let two = |second| {
+            let mut both = offers("a", room - 5, Expose::Auto);
+            both.extend(offers("b", second, Expose::Auto));
+            both
+        };
+        let mut choice = AutoChoice::Open;
+        assert_eq!(listed(Vec::new(), &mut choice), 0);
+        assert_eq!(choice, AutoChoice::Open);
+        assert_eq!(listed(two(0), &mut choice), room - 5);
+        // One skill too many is found by search; a small one joins.
+        assert_eq!(listed(two(6), &mut choice), room - 5);
+        assert_eq!(listed(two(5), &mut choice), room);
+        // What was listed stays, even with more tools than before.
+        assert_eq!(listed(two(6), &mut choice), room + 1);
+
+        let mut choice = AutoChoice::Open;
+        assert_eq!(listed(two(6), &mut choice), 0);
+        assert_eq!(choice, AutoChoice::Search);
+        assert_eq!(listed(two(0), &mut choice), 0);
+    }
+
+    #[test]
     fn an_unapproved_tool_is_found_but_not_listed() {
         let mut offers = offers("a", 2, Expose::Direct);
         offers[1].approval = ApprovalState::New;
         let exposed = Exposed::of(offers);
-        assert_eq!(exposed.direct(Load::default(), |_| true).len(), 1);
+        assert_eq!(
+            exposed
+                .direct(Load::default(), &mut AutoChoice::Open, |_| true)
+                .len(),
+            1
+        );
         assert_eq!(exposed.find("a__t1").expect("found").tool.name, "t1");
         assert!(exposed.find("a__t2").is_none() && exposed.find("t1").is_none());
     }

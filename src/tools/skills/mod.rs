@@ -24,7 +24,7 @@ use crate::limits;
 use crate::registry::{ApprovalState, ManifestProblem, OfferedTool, Registry, SkillName};
 
 pub(crate) use self::call::Target;
-pub(crate) use self::exposure::{Exposed, Load};
+pub(crate) use self::exposure::{AutoChoice, Exposed, Load};
 
 /// The longest timeout that a manifest may give a skill.
 pub(crate) const CALL_TIMEOUT: Duration = Duration::from_secs(limits::SKILL_CALL_SECONDS_MAX);

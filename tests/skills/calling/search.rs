@@ -1,8 +1,14 @@
 //! What `skill_find` answers, and what is said of names and skills that are of no use.
 
+use std::collections::BTreeSet;
+use std::fs;
+use std::time::Instant;
+
+use nix::sys::signal::Signal;
 use serde_json::{Value, json};
 
 use super::{Mimo, text};
+use crate::support::WATCHDOG;
 
 const MANY: &str = include_str!("many.mjs");
 
@@ -81,5 +87,57 @@ fn broken_skill_is_reported_with_its_first_error() {
         let message = failed["error"]["message"].as_str().expect("a message");
         assert!(message.contains("no database here"), "{message}");
     }
+    assert!(mimo.server.exit().success());
+}
+
+/// Claude Code puts `mcp__mimo__` before a name and takes 64 characters at most.
+#[test]
+fn long_tool_names_leave_room_for_the_prefix_of_the_client() {
+    skip_unless!(node);
+    let long = "x".repeat(60);
+    let script = MANY.replace("`table_${nth}`", &format!("`{long}_${{nth}}`"));
+    let mut mimo = Mimo::with(&script, &["many"]);
+    mimo.document("skill_find", json!({"query": "row"}));
+    let listed = mimo.request("tools/list", json!({}));
+    let tools = listed["tools"].as_array().expect("tools").iter();
+    let names: Vec<&str> = tools.filter_map(|tool| tool["name"].as_str()).collect();
+    let shortened: BTreeSet<&&str> = names.iter().filter(|name| name.contains("__x")).collect();
+    assert_eq!(shortened.len(), 20, "{names:?}");
+    for name in &names {
+        assert!("mcp__mimo__".len() + name.len() <= 64, "{name}");
+    }
+    let name = names.iter().find(|name| name.contains("__x"));
+    let called = mimo.call(name.expect("a tool"), json!({"field_0": "x"}));
+    assert!(text(&called).starts_with(&long), "{called}");
+    assert!(mimo.server.exit().success());
+}
+
+/// A client does not lose tools because another skill came up.
+#[test]
+fn direct_tools_stay_when_another_skill_comes_up() {
+    skip_unless!(node);
+    let mut mimo = Mimo::with(MANY, &["many"]);
+    mimo.document("skill_find", json!({"query": "row"}));
+    let count = |listed: &Value, skill: &str| {
+        let tools = listed["tools"].as_array().expect("tools").iter();
+        let names = tools.filter_map(|tool| tool["name"].as_str());
+        names.filter(|name| name.starts_with(skill)).count()
+    };
+    assert_eq!(count(&mimo.request("tools/list", json!({})), "many__"), 20);
+
+    let manifest = mimo.folder.path().join("config/skills.json");
+    let written = fs::read(&manifest).expect("a manifest");
+    let mut skills: Value = serde_json::from_slice(&written).expect("JSON");
+    skills["skills"]["other"] = skills["skills"]["many"].clone();
+    skills["skills"]["third"] = skills["skills"]["many"].clone();
+    fs::write(&manifest, skills.to_string()).expect("written");
+    mimo.server.signal(Signal::SIGHUP);
+    let found = json!({"tool": "third__table_1", "arguments": {}});
+    let begun = Instant::now();
+    while text(&mimo.call("skill_read", found.clone())) != "table_1" {
+        assert!(begun.elapsed() < WATCHDOG, "the skill does not come up");
+    }
+    let listed = mimo.request("tools/list", json!({}));
+    assert_eq!(count(&listed, "many__"), 20, "{listed}");
     assert!(mimo.server.exit().success());
 }
