@@ -12,7 +12,9 @@ use crate::app::{self, App};
 use crate::clock::Clock;
 use crate::config::{AskSettings, Config, EndpointSettings, Environment};
 use crate::printable;
+use crate::skills::policy;
 use crate::skills::probe;
+use crate::skills::rules::Rules;
 use crate::skills::sandbox::policy::{Layer, LayerState, Layers};
 
 /// Nothing to choose.
@@ -23,10 +25,19 @@ Examples:
   mimo doctor --json | jq '.sandbox.layers[] | select(.state != \"enforced\")'")]
 pub(super) struct Arguments {}
 
+/// The programs that skills are run with, and what does not work without them.
+const PROGRAMS: [(&str, &str); 5] = [
+    ("node", "skills on npx and node do not start"),
+    ("npm", "skills on npx are not installed"),
+    ("uv", "skills on uvx are not installed"),
+    ("python3", "skills on uvx and python3 do not start"),
+    ("docker", "skills in containers do not start"),
+];
+
 /// The result of one check.
 struct Finding {
     name: &'static str,
-    /// `ok`, `failed`, or the state of a layer.
+    /// `ok`, `failed`, `missing`, or the state of a layer.
     state: &'static str,
     why: String,
 }
@@ -45,15 +56,20 @@ pub(super) fn run(
         memories(config, clock),
         answers(&config.ask),
     ];
+    let rules = app::skill_rules(config);
+    let programs = PROGRAMS.map(|(name, without)| program(name, without, &rules));
     match output.json {
         true => output.document(&json!({
             "mimo": mimo.iter().map(Finding::document).collect::<Vec<_>>(),
+            "programs": programs.iter().map(Finding::document).collect::<Vec<_>>(),
             "sandbox": sandbox_document(&layers),
         })),
         false => {
             let mut text = output.text();
             text.push("Mimo\n");
             push_table(&mimo, &mut text);
+            text.push("\nPrograms for skills\n");
+            push_table(&programs, &mut text);
             text.push("\n");
             push_sandbox(&layers, &mut text);
             output.print(text)
@@ -79,6 +95,18 @@ pub(super) fn sandbox_document(layers: &Layers) -> Value {
 pub(super) fn push_sandbox(layers: &Layers, text: &mut Text) {
     text.push("Sandbox of skills\n");
     push_table(&Layer::ALL.map(|layer| finding(layers, layer)), text);
+}
+
+/// The first one in the folders that skills are started from.
+fn program(name: &'static str, without: &str, rules: &Rules) -> Finding {
+    let (state, why) = match policy::locate(name, rules) {
+        Ok(path) => ("ok", path.display().to_string()),
+        Err(refusal) => {
+            let why = format!("{}, so {without}; {}", refusal.reason, refusal.fix);
+            ("missing", why)
+        }
+    };
+    Finding { name, state, why }
 }
 
 fn folder(name: &'static str, path: &Path) -> Finding {
@@ -174,7 +202,7 @@ impl Finding {
     fn color(&self) -> u8 {
         match self.state {
             "ok" | "enforced" => 32,
-            "partial" => 33,
+            "partial" | "missing" => 33,
             _ => 31,
         }
     }

@@ -205,6 +205,11 @@ pub(crate) fn program(command: &str, rules: &Rules) -> Result<Program, Refusal> 
     })
 }
 
+/// The path of the program that skills use as `name`; the settings need not allow it.
+pub(crate) fn locate(name: &str, rules: &Rules) -> Result<PathBuf, Refusal> {
+    resolve::command(name, rules).map(|found| found.path)
+}
+
 /// Checks `arguments` against the program's grammar. The path of a refusal is
 /// relative to the arguments.
 pub(crate) fn plan(

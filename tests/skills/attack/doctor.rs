@@ -10,6 +10,7 @@ use mimo::skills::sandbox::policy::{Layer, Report};
 use serde_json::Value;
 
 use super::world::{World, finish, spec};
+use crate::support::fixture;
 use crate::support::machine::{self, namespaces};
 
 fn doctor(arguments: &[&str]) -> String {
@@ -48,6 +49,42 @@ fn doctor_names_every_layer_with_state_and_reason() {
     assert!(text.contains(&worst), "{text}");
     assert!(names.iter().all(|name| text.contains(name)), "{text}");
     assert!(!text.contains('\x1b'), "colours are for terminals");
+}
+
+#[test]
+fn doctor_lists_the_programs_of_skills() {
+    let folder = fixture::trusted_dir();
+    let path = |name: &str| folder.path().join(name);
+    let bin = path("bin");
+    std::fs::create_dir_all(&bin).expect("made");
+    let config = path("config");
+    std::fs::create_dir_all(&config).expect("made");
+    let settings = format!("[skills]\npath = [\"{}\"]\n", bin.display());
+    std::fs::write(config.join("config.toml"), settings).expect("written");
+    let uv = bin.join("uv");
+    std::fs::write(&uv, "#!/bin/sh\n").expect("written");
+    fixture::mode(&uv, 0o755);
+    let told = Command::new(env!("CARGO_BIN_EXE_mimo"))
+        .args(["doctor", "--json"])
+        .env_clear()
+        .env("MIMO_DATA_DIR", path("data"))
+        .env("MIMO_CONFIG_DIR", config)
+        .output()
+        .expect("it runs");
+    let document: Value = serde_json::from_slice(&told.stdout).expect("JSON");
+    let programs = document["programs"].as_array().expect("programs");
+    let names: Vec<&Value> = programs.iter().map(|each| &each["name"]).collect();
+    assert_eq!(names, ["node", "npm", "uv", "python3", "docker"]);
+    for each in programs {
+        let why = each["why"].as_str().expect("a text");
+        match each["state"].as_str() {
+            Some("ok") => assert!(why.starts_with('/'), "{each}"),
+            Some("missing") => assert!(why.contains(", so skills "), "{each}"),
+            _ => panic!("{each}"),
+        }
+    }
+    let found = programs.iter().find(|each| each["name"] == "uv");
+    assert_eq!(found.expect("listed")["state"], "ok", "{document}");
 }
 
 #[test]
