@@ -497,3 +497,32 @@ fn servers_of_the_project_are_adopted_and_put_back_too() {
     expected["projects"][&work]["history"] = json!([1, 2]);
     assert_eq!(read(), expected);
 }
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_server_that_cannot_be_installed_stays_with_its_client() {
+    let fixture = Fixture::new();
+    let text = json!({"mcpServers": {
+        "package": {"command": "npx", "args": ["-y", "some-package"]},
+        "own": {"command": server(&fixture)},
+    }});
+    let path = client_file(&fixture, ".cursor/mcp.json", &text.to_string());
+    // Packages are kept in a folder of this name.
+    fixture.file("data/packages", 0o600);
+    let done = run(&fixture, &["setup", "cursor", "--adopt"]);
+    assert_eq!(done.code, Some(0), "{done:?}");
+    assert!(done.out.contains("package: refused\n"), "{done:?}");
+    assert!(done.out.contains("with --later\n"), "{done:?}");
+    let left = std::fs::read_to_string(&path).expect("a file");
+    assert!(
+        left.contains("some-package") && !left.contains("own"),
+        "{left}"
+    );
+    let skills = manifest(&fixture);
+    let keys: Vec<_> = skills["skills"]
+        .as_object()
+        .expect("skills")
+        .keys()
+        .collect();
+    assert_eq!(keys, ["own"]);
+}

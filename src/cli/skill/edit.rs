@@ -127,12 +127,17 @@ pub(super) fn change(
 ) -> Result<()> {
     let path = &config.skills.manifest;
     let bytes = file::read(path).map_err(|refusal| report_refusals(path, &[refusal], output))?;
-    let changed = edit(bytes.as_deref()).map_err(|wrong| match wrong {
-        Refused::File(refusals) => report_refusals(path, &refusals, output),
-        Refused::Name(failure) => failure.into(),
-    })?;
+    let changed = edit(bytes.as_deref()).map_err(|refused| report(config, refused, output))?;
     write(config, &changed)?;
     Ok(())
+}
+
+/// Prints why an edit of `skills.json` was refused.
+pub(super) fn report(config: &Config, refused: Refused, output: &Output) -> anyhow::Error {
+    match refused {
+        Refused::File(refusals) => report_refusals(&config.skills.manifest, &refusals, output),
+        Refused::Name(failure) => failure.into(),
+    }
 }
 
 /// Replaces `skills.json`.

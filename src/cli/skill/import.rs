@@ -64,8 +64,8 @@ struct Judged {
     /// What it may do, or why it is not taken.
     lines: Vec<String>,
     errors: Vec<Refusal>,
+    /// What is still to be installed.
     spec: Option<SkillSpec>,
-    installed: Option<String>,
 }
 
 /// All servers, judged.
@@ -125,23 +125,45 @@ pub(in crate::cli) fn import(
     for (key, entry) in servers {
         judged.push(take(&mut bytes, key, entry, &rules).map_err(report)?);
     }
-    if let Some(bytes) = bytes.filter(|bytes| !dry_run && Some(bytes) != before.as_ref()) {
-        edit::write(config, &bytes)?;
-    }
     if !dry_run && !later {
-        let installer = app::installer(config);
-        for each in judged.iter_mut().filter(|each| each.state == State::Added) {
-            if let Some(spec) = each.spec.take().filter(|spec| spec.package.is_some()) {
-                let result = install::install(&installer, &spec, false, output);
-                each.installed = Some(install::line(&spec, None, &result));
-            }
-        }
+        install_all(&mut judged, &mut bytes, config, output)?;
+    }
+    let is_new = |each: &Judged| matches!(each.state, State::Added | State::Waiting);
+    if let Some(bytes) = bytes.filter(|_| !dry_run && judged.iter().any(is_new)) {
+        edit::write(config, &bytes)?;
     }
     Ok(Imported {
         manifest: path.clone(),
         dry_run,
         servers: judged,
     })
+}
+
+/// Installs packages. A server whose package cannot be installed is taken out of the
+/// manifest `bytes` again: where it came from, it may work.
+fn install_all(
+    judged: &mut [Judged],
+    bytes: &mut Option<Vec<u8>>,
+    config: &Config,
+    output: &Output,
+) -> Result<()> {
+    let installer = app::installer(config);
+    for each in judged {
+        let Some(spec) = each.spec.take().filter(|spec| spec.package.is_some()) else {
+            continue;
+        };
+        let line = match install::install(&installer, &spec, false, output) {
+            Ok(installed) => format!("installed {}", installed.version),
+            Err(failure) => {
+                let left = manifest::edit::remove(bytes.as_deref(), &each.key);
+                *bytes = Some(left.map_err(|refused| edit::report(config, refused, output))?);
+                each.state = State::Refused;
+                format!("{failure}; or add it all the same with --later")
+            }
+        };
+        each.lines.push(line);
+    }
+    Ok(())
 }
 
 /// Adds one entry to the manifest `bytes`, unless that would be refused.
@@ -157,7 +179,6 @@ fn take(
         lines: Vec::new(),
         errors: Vec::new(),
         spec: None,
-        installed: None,
     };
     let key = judged.key.as_str();
     if let Some(there) = manifest::edit::find(bytes.as_deref(), key)? {
@@ -364,7 +385,6 @@ impl Imported {
                 "state": each.state.name(),
                 "notes": each.lines,
                 "errors": each.errors.iter().map(error_document).collect::<Vec<_>>(),
-                "installed": each.installed,
             })
         };
         json!({
@@ -380,7 +400,7 @@ impl Imported {
             text.push(&format!("{}: ", crate::printable::line(&each.key)));
             text.paint(each.state.color(), each.state.words(self.dry_run));
             text.push("\n");
-            for line in each.lines.iter().chain(&each.installed) {
+            for line in &each.lines {
                 text.push(&format!("  {}\n", crate::printable::line(line)));
             }
         }

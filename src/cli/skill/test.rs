@@ -8,6 +8,7 @@ use serde_json::json;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
+use super::edit::report;
 use super::enable::enabled;
 use super::install;
 use super::refusals::report_refusals;
@@ -20,7 +21,6 @@ use crate::failure::{Failure, Kind};
 use crate::skills::child::ChildLauncher;
 use crate::skills::client::{NoClient, ServerInfo, Tool};
 use crate::skills::job::{Job, JobEvent};
-use crate::skills::manifest::edit::Refused;
 use crate::skills::manifest::file;
 use crate::skills::spec::SkillSpec;
 
@@ -55,11 +55,8 @@ pub(super) fn run(
     let path = &config.skills.manifest;
     let bytes = file::read(path).map_err(|refusal| report_refusals(path, &[refusal], output))?;
     let rules = app::skill_rules(config);
-    let (_, skill) =
-        enabled(bytes.as_deref(), &arguments.name, &rules).map_err(|refused| match refused {
-            Refused::File(refusals) => report_refusals(path, &refusals, output),
-            Refused::Name(failure) => failure.into(),
-        })?;
+    let (_, skill) = enabled(bytes.as_deref(), &arguments.name, &rules)
+        .map_err(|refused| report(config, refused, output))?;
     let spec = skill.spec;
     if spec.package.is_some() {
         install::install(&app::installer(config), &spec, false, output)?;
