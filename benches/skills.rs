@@ -1,5 +1,6 @@
 //! The cost of skills: the time from the start of Mimo with five skills to the
-//! full list of tools, cached and cold; the memory of an idle skill, in Mimo and in
+//! full list of tools, cached and cold; the time from the start of a server on Node
+//! to its first answer, through Mimo and directly, in turns; the memory of an idle skill, in Mimo and in
 //! the processes of its sandbox; and the latency of a healthy skill alone and
 //! beside four failing ones, in turns in one run. Each figure is one line of JSON.
 //!
@@ -12,7 +13,9 @@
 //! under load 35 to 200. An idle skill adds 295 KB in Mimo and 571 KB in the two
 //! processes of its sandbox. The healthy skill alone and beside the failing ones:
 //! greeting 3.3 and 4.1 ms (load: 6 and 11 to 22), calls 27 and 30 us p50, 110
-//! and 190 us p99 (load: 28 to 73 and 60 to 72 us p50, up to 8 ms p99).
+//! and 190 us p99 (load: 28 to 73 and 60 to 72 us p50, up to 8 ms p99). The official
+//! memory server, installed and known, from its start to the first answer (load 6,
+//! the dev profile, median of 5 in turns): 424 ms through Mimo, 440 directly.
 
 #![allow(clippy::print_stdout, reason = "the figures are its output")]
 #![allow(missing_docs, reason = "a program, not an interface")]
@@ -20,6 +23,9 @@
 #[cfg(not(target_os = "linux"))]
 fn main() {}
 
+#[cfg(target_os = "linux")]
+#[path = "../tests/support/machine.rs"]
+mod machine;
 #[cfg(target_os = "linux")]
 #[allow(dead_code, reason = "the other benches use the rest")]
 mod support;
@@ -32,13 +38,17 @@ fn main() {
 #[cfg(target_os = "linux")]
 mod linux {
     use std::fs;
+    use std::path::Path;
+    use std::process::Command;
     use std::time::{Duration, Instant};
 
     use serde_json::{Value, json};
 
+    use super::machine;
     use super::support::{Client, mimo, one_by_one, quantile};
 
     const STARTS: usize = 21;
+    const WARM_STARTS: usize = 5;
     const ROUNDS: usize = 20;
     const CALLS: usize = 500;
     const FIVE: [(&str, &str); 5] = [
@@ -58,6 +68,7 @@ mod linux {
     ];
 
     pub fn main() {
+        warm_starts();
         starts();
         memory();
         isolation();
@@ -106,6 +117,67 @@ mod linux {
             let [cold, cached] = times.map(millis);
             print(&json!({"bench": "skills", "figure": figure, "cached": cached, "cold": cold}));
         }
+    }
+
+    /// From the start of the official memory server, whose files and tools are
+    /// known, to the first answer of a tool: through Mimo and directly.
+    fn warm_starts() {
+        let Ok(node) = machine::node() else {
+            print(&json!({"bench": "skills", "warm_start": "skipped: node and npm are not here"}));
+            return;
+        };
+        let packages = ["@modelcontextprotocol/server-memory@2026.8.31"];
+        let modules = machine::npm("peer", &packages).expect("packages");
+        let modules = modules.join("node_modules");
+        let script = modules.join("@modelcontextprotocol/server-memory/dist/index.js");
+        let folder = mimo::folder();
+        let mut direct = Command::new(&node);
+        let file = folder.path().join("memory.jsonl");
+        direct.arg(&script).env("MEMORY_FILE_PATH", file);
+        let mut through = on_node(folder.path(), &node, &script, &modules);
+        let read = json!({});
+        let called = json!({"tool": "graph__read_graph", "arguments": {}});
+        let mut times = [Vec::new(), Vec::new()];
+        // The first round is a warm-up.
+        for round in 0..=WARM_STARTS {
+            let sides = [
+                (&mut through, "skill_call", &called),
+                (&mut direct, "read_graph", &read),
+            ];
+            for ((command, tool, arguments), times) in sides.into_iter().zip(&mut times) {
+                let start = Instant::now();
+                let mut client = Client::start(command);
+                client.initialize();
+                let answer = client.document(tool, arguments);
+                let took = start.elapsed();
+                assert!(answer["entities"].is_array(), "{answer}");
+                if round > 0 {
+                    times.push(took);
+                }
+            }
+        }
+        let [mimo, direct] = times.map(millis);
+        print(
+            &json!({"bench": "skills", "figure": "warm_start_to_first_answer_ms_p50",
+            "mimo": mimo, "direct": direct}),
+        );
+    }
+
+    /// Mimo with `script` as its one skill.
+    fn on_node(folder: &Path, node: &Path, script: &Path, modules: &Path) -> Command {
+        let command = mimo::command(folder, &[], false);
+        let config = folder.join("config");
+        let parent = node.parent().expect("a folder");
+        let settings = format!(
+            "[skills]\ncommands = [\"node\"]\npath = {}\n",
+            json!([parent])
+        );
+        fs::write(config.join("config.toml"), settings).expect("written");
+        let entry = json!({"command": "node", "args": [script], "sandbox": {"fs": {"read": [modules]}},
+            "env": {"MEMORY_FILE_PATH": "/tmp/memory.jsonl"}});
+        let skills = json!({"skills": {"graph": entry}});
+        fs::write(config.join("skills.json"), skills.to_string()).expect("written");
+        command
     }
 
     fn knows_all_tools(client: &mut Client) -> bool {
