@@ -128,12 +128,19 @@ impl State {
 }
 
 impl State {
-    /// A skill may ask the client once each of its tools is approved.
+    /// A skill may ask the client while none of its tools is another than what was
+    /// approved, and some are approved. A tool that is only new cannot be called, so
+    /// no question comes from it.
     pub(super) fn allow_questions(&self) {
         for child in self.children.values() {
             let judged = self.judged.get(&child.spec.name);
-            let approved = |state: &ApprovalState| matches!(state, ApprovalState::Approved);
-            let allowed = judged.is_some_and(|judged| judged.approvals.values().all(approved));
+            let allowed = judged.is_some_and(|judged| {
+                let states = || judged.approvals.values();
+                let approved = |state: &ApprovalState| *state == ApprovalState::Approved;
+                let settled =
+                    |state: &ApprovalState| approved(state) || *state == ApprovalState::New;
+                states().all(settled) && (states().any(approved) || states().next().is_none())
+            });
             if let Some((client, _)) = &child.ready {
                 client.allow_questions(allowed);
             }

@@ -110,12 +110,15 @@ const tools = {
     throw { code: -32021, message: "sampling is needed", data: { requiredCapabilities: { sampling: {} } } };
   },
   test_trigger_tool_change() {
-    tools[`test_added_${Object.keys(tools).length}`] = () => text("new");
+    // A tool that goes: a new one would wait for approval first.
+    delete tools[Object.keys(tools).findLast((name) => name.startsWith("test_spare_"))];
     note("tools/list_changed");
     return text("changed");
   },
   test_trigger_prompt_change: () => (note("prompts/list_changed"), text("changed")),
 };
+
+for (const name of ["a", "b", "c"]) tools[`test_spare_${name}`] = () => text("spare");
 
 const prompts = {
   test_simple_prompt: [[], () => [ofUser("This is a simple prompt for testing.")]],

@@ -183,16 +183,23 @@ impl Mimo {
 
     /// The tools of a skill by their own names, from `skill_find`.
     pub fn tools(&mut self, skill: &str) -> BTreeMap<String, Value> {
-        let found = self.result(
-            "skill_find",
-            json!({"server": skill, "query": "", "limit": 100}),
-        );
+        let names: Vec<String> = self.find(skill, "").into_keys().collect();
+        let own = |name: &str| name.split_once("__").expect("two names").1.to_owned();
+        // A long list is within a budget; who asks by name gets all of a tool.
+        let mut whole = |name: String| {
+            let found = self.find(skill, &name).remove(&name);
+            (own(&name), found.expect("it was listed"))
+        };
+        names.into_iter().map(&mut whole).collect()
+    }
+
+    fn find(&mut self, skill: &str, query: &str) -> BTreeMap<String, Value> {
+        let arguments = json!({"server": skill, "query": query, "limit": 100});
+        let found = self.result("skill_find", arguments);
         let text = found["content"][0]["text"].as_str().expect("a text");
         let mut found: Value = serde_json::from_str(text).expect("a document");
         assert!(found["tools"].is_array(), "{found}\n{}", self.status());
-        let tools = by_name(found["tools"].take(), "tool").into_iter();
-        let own = |name: String| name.split_once("__").expect("two names").1.to_owned();
-        tools.map(|(name, tool)| (own(name), tool)).collect()
+        by_name(found["tools"].take(), "tool")
     }
 
     /// Calls a skill's tool by `by`.
