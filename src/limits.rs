@@ -294,6 +294,8 @@ pub(crate) const SANDBOX_WATCH_MILLIS_MAX: u64 = 250;
 pub(crate) const SANDBOX_WATCH_NEAR_MILLIS_MAX: u64 = 50;
 /// The share of the bound that counts as near.
 pub(crate) const SANDBOX_NEAR_PERCENT: u64 = 60;
+/// How often a decision is tried while other processes continue the execution.
+pub(crate) const DECISION_ATTEMPTS_MAX: usize = 5;
 /// Installs of packages at the same time.
 pub(crate) const INSTALLS_AT_A_TIME_MAX: usize = 2;
 /// Starts of skills at the same time, from the launch to the answer to `initialize`.

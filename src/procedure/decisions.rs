@@ -5,6 +5,7 @@ use super::journal::{Decision, Entry, Event};
 use super::machine::{Machine, Next, Work};
 use crate::caller::Grants;
 use crate::failure::{Failure, Kind};
+use crate::limits::DECISION_ATTEMPTS_MAX;
 use crate::store::procedure::AppendOutcome;
 
 impl Procedures {
@@ -18,6 +19,25 @@ impl Procedures {
         by: &str,
         note: &str,
     ) -> Result<(), Failure> {
+        for _ in 0..DECISION_ATTEMPTS_MAX {
+            if self.try_to_decide(grants, id, decision, by, note).await? {
+                return Ok(());
+            }
+        }
+        let why = format!("the execution {id} is being continued, and changes all the time");
+        Err(Failure::new(Kind::Conflict, why).hint("decide again in a moment"))
+    }
+
+    /// False where the journal changed meanwhile, by another decision or by a process
+    /// that looked whether it can continue.
+    async fn try_to_decide(
+        &self,
+        grants: &Grants,
+        id: &str,
+        decision: Decision,
+        by: &str,
+        note: &str,
+    ) -> Result<bool, Failure> {
         let (engine, reach) = (&self.engine, &grants.reach);
         let (mut id, mut ancestors) = (id.to_owned(), Vec::new());
         let (execution, machine) = loop {
@@ -50,8 +70,8 @@ impl Procedures {
         }
         let entry = Entry::new(engine.clock.now(), event);
         match engine.decide(reach, execution, &entry, ancestors).await? {
-            AppendOutcome::Written { .. } => Ok(()),
-            AppendOutcome::Lost => Err(refused("someone else has just decided".to_owned())),
+            AppendOutcome::Written { .. } => Ok(true),
+            AppendOutcome::Lost => Ok(false),
         }
     }
 }
