@@ -130,7 +130,9 @@ fn progress_arrives_before_the_result() {
     let mut mimo = greeted(json!({}), &["full"]);
     let called =
         json!({"name": "full__progress", "arguments": {}, "_meta": {"progressToken": "p"}});
-    let (before, _) = mimo.exchange("tools/call", called);
+    let (mut before, _) = mimo.exchange("tools/call", called);
+    // The skill's tools may become known meanwhile.
+    before.retain(|message| message["method"] == "notifications/progress");
     assert_eq!(before.len(), 1, "{before:?}");
     assert_eq!(
         before[0]["params"],
