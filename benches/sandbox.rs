@@ -2,9 +2,12 @@
 //! every process has ended, compared with a plain spawn and with bubblewrap where
 //! it is installed, in turns. Wall time, because most of it is spent in the kernel.
 //!
-//! Measured on two shared cores at load 8, kernel 6.18, three runs, median
-//! (minimum) ms: direct 0.7 (0.6), outbound 6.5 to 8.6 (3.4), no network 7.0 to
-//! 7.7 (4.0); the goal is 10.
+//! Measured on two shared cores at load 3, kernel 6.18, three runs in turns with the
+//! binary of the day before, which had no root of its own and no cgroup; median
+//! (minimum) ms: outbound 8.1 to 9.2 (5.6), before 4.2 to 5.3 (3.6); no network 6.8
+//! to 8.5 (5.9), before 4.7 to 5.7 (4.0); the goal is 10, and 2 more than before.
+//! strace shows the largest wait where pid 1 moves itself into its cgroup, which
+//! waits for all processors: a clone3 with CLONE_INTO_CGROUP would not.
 
 #[allow(dead_code, reason = "CPU time says little about launching")]
 mod measure;
