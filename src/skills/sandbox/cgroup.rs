@@ -9,9 +9,11 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::unistd::ForkResult;
 
 use super::excess::Excess;
 use super::policy::{Bounds, KillReason, Layer, LayerState, Layers};
+use super::process;
 use crate::limits::SANDBOX_CGROUP_END_MILLIS_MAX;
 
 /// Where version 2 is mounted, the second beside version 1.
@@ -22,10 +24,13 @@ const PREFIX: &str = "mimo-skill-";
 /// A group of one sandbox, removed when this is dropped.
 pub(super) struct Cgroup {
     folder: PathBuf,
-    /// For the tree's first process to enter.
+    /// The open folder. Its lock shows other supervisors that this one lives, and is
+    /// released with its process.
+    lock: File,
+    /// Whether the tree's first process was started in the group.
+    entered: bool,
+    /// For the tree's first process to enter otherwise.
     processes: File,
-    /// Shows other supervisors that this one lives; released with its process.
-    _lock: File,
     /// Whether the kernel limits memory, or why it does not.
     memory: Result<(), String>,
 }
@@ -58,15 +63,19 @@ impl Cgroup {
             .map_err(|_| format!("no memory controller in {}", parent.display()));
         Ok(Cgroup {
             folder,
+            lock,
+            entered: false,
             processes,
-            _lock: lock,
             memory,
         })
     }
 
     /// Moves the calling process into the group, and all processes that it starts.
     fn enter(&self) -> io::Result<()> {
-        (&self.processes).write_all(b"0")
+        match self.entered {
+            true => Ok(()),
+            false => (&self.processes).write_all(b"0"),
+        }
     }
 
     /// Whether a process has entered it.
@@ -119,6 +128,19 @@ impl Drop for Cgroup {
         // Where processes are left, the next sandbox beside it tries again.
         let _ = fs::remove_dir(&self.folder);
     }
+}
+
+/// Starts the first process of the tree, in the group where the kernel supports that.
+pub(super) fn fork(group: &mut Result<Cgroup, String>) -> nix::Result<ForkResult> {
+    if let Ok(group) = group {
+        // Decided before the fork, because both processes have to know it.
+        group.entered = true;
+        match process::fork_into(&group.lock) {
+            Ok(forked) => return Ok(forked),
+            Err(_) => group.entered = false,
+        }
+    }
+    process::fork()
 }
 
 /// Enters the group in the first process of the tree, and reports the layer. Whether the

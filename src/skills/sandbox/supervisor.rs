@@ -45,7 +45,7 @@ fn supervise() -> io::Result<()> {
         return Err(io::Error::other("its gateway is gone"));
     }
     let mut layers = Layers::default();
-    let cgroup = Cgroup::create(&policy.bounds);
+    let mut cgroup = Cgroup::create(&policy.bounds);
     let machine_network = namespaces::network().ok();
     let isolation = namespaces::enter(&policy.network, &mut layers);
     add_known_layers(&policy, isolation != Isolation::None, &mut layers);
@@ -66,8 +66,8 @@ fn supervise() -> io::Result<()> {
         layers,
     };
     let started = match isolation {
-        Isolation::None => start_bare(start, &cgroup),
-        _ => start_init(start, isolation, &cgroup),
+        Isolation::None => start_bare(start, &mut cgroup),
+        _ => start_init(start, isolation, &mut cgroup),
     };
     let tree = match started {
         Ok(tree) => tree,
@@ -184,12 +184,12 @@ struct Tree {
 type Group = Result<Cgroup, String>;
 type Started = Result<Tree, (String, Layers)>;
 
-fn start_init(mut start: Start<'_>, isolation: Isolation, cgroup: &Group) -> Started {
+fn start_init(mut start: Start<'_>, isolation: Isolation, cgroup: &mut Group) -> Started {
     let (reader, writer) = match io::pipe() {
         Ok(ends) => ends,
         Err(error) => return Err((format!("no pipe: {error}"), start.layers)),
     };
-    let root = match process::fork() {
+    let root = match cgroup::fork(cgroup) {
         Ok(ForkResult::Child) => {
             drop(writer);
             enter_group(cgroup, &mut start);
@@ -204,7 +204,7 @@ fn start_init(mut start: Start<'_>, isolation: Isolation, cgroup: &Group) -> Sta
 
 /// Starts the skill as our own child where namespaces are refused. Its orphans become
 /// our children.
-fn start_bare(mut start: Start<'_>, cgroup: &Group) -> Started {
+fn start_bare(mut start: Start<'_>, cgroup: &mut Group) -> Started {
     if let Err(error) = prctl::set_child_subreaper(true) {
         return Err((
             format!("orphans could not be reaped: {error}"),
@@ -212,7 +212,7 @@ fn start_bare(mut start: Start<'_>, cgroup: &Group) -> Started {
         ));
     }
     let supervisor = Pid::this();
-    let root = match process::fork() {
+    let root = match cgroup::fork(cgroup) {
         Ok(ForkResult::Child) => {
             let tied = prctl::set_pdeathsig(Signal::SIGKILL);
             if tied.is_err() || getppid() != supervisor {
