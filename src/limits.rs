@@ -227,8 +227,8 @@ pub const SKILL_STEADY_MILLIS_MIN: u64 = 60_000;
 pub const SKILL_WAITING_MAX: usize = 64;
 /// How long a draining skill may take beyond the deadlines of its calls.
 pub(crate) const SKILL_DRAIN_MILLIS_MAX: u64 = 1_000;
-/// What Claude Code puts before a name, `mcp__mimo__`. Together they may have 64
-/// characters: a longer one breaks the whole session.
+/// The prefix that Claude Code adds to a tool name, `mcp__mimo__`. A prefixed name of
+/// more than 64 characters breaks the whole session.
 const CLIENT_PREFIX_BYTES: usize = "mcp__mimo__".len();
 /// A tool's name as clients see it, its skill's name included.
 pub(crate) const TOOL_NAME_BYTES_MAX: usize = 64 - CLIENT_PREFIX_BYTES;
@@ -311,7 +311,7 @@ pub(crate) const INSTALL_PROCESSES_MAX: u64 = 256;
 pub(crate) const INSTALL_OPEN_FILES_MAX: u64 = 4_096;
 /// The tree and the package manager's cache together.
 pub(crate) const INSTALL_DISK_MB_MAX: u64 = 4_096;
-/// What a step prints to one pipe.
+/// Output of an install step on one pipe.
 pub(crate) const INSTALL_OUTPUT_BYTES_MAX: u64 = 4 * 1024 * 1024;
 /// A line of a package manager in a message.
 pub(crate) const INSTALL_LINE_CHARS_MAX: usize = 200;

@@ -112,7 +112,7 @@ impl Redaction {
         Redaction { secrets, held }
     }
 
-    /// What may be shown after `more` has come.
+    /// The text that can be shown once `more` has arrived.
     pub(crate) fn pass(&mut self, more: &[u8]) -> Vec<u8> {
         if self.secrets.0.is_empty() {
             return more.to_vec();
@@ -121,7 +121,7 @@ impl Redaction {
         self.take(|secret, rest| secret.len() > rest.len() && secret.starts_with(rest))
     }
 
-    /// What was held at the end of the stream.
+    /// The text that was held back until the end of the stream.
     pub(crate) fn end(mut self) -> Vec<u8> {
         self.take(|_, _| false)
     }

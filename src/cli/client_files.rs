@@ -1,4 +1,4 @@
-//! What the commands on clients' files share: folders, entries as they are shown,
+//! Shared by the commands on clients' files: folders, entries as they are shown,
 //! and a settings file that cannot be parsed.
 
 use std::path::PathBuf;

@@ -14,7 +14,6 @@ use crate::files::Replacement;
 use crate::limits;
 use crate::printable;
 
-/// Writes an export.
 pub(super) enum ExportWriter {
     /// stdout, or a pipe or device that was named.
     Stream(BufWriter<File>, Option<PathBuf>),

@@ -198,7 +198,7 @@ impl Output {
     }
 }
 
-/// What a command prints. Whatever is added becomes printable: names and texts
+/// The output of a command. Whatever is added becomes printable: names and texts
 /// come from skills and models, and neither steers the terminal. Colors are
 /// Mimo's own.
 pub(super) struct Text {

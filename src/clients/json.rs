@@ -95,7 +95,6 @@ pub(super) fn take_out(text: &str, servers: &str) -> Result<String, Diagnostic> 
     Ok(root.to_string())
 }
 
-/// See `Client::servers`.
 pub(super) fn servers(text: &str, map: &[String]) -> Result<Vec<(String, Value)>, Diagnostic> {
     let mut found = Vec::new();
     let Some(object) = object_at(&parse(text)?, map)? else {
@@ -110,7 +109,6 @@ pub(super) fn servers(text: &str, map: &[String]) -> Result<Vec<(String, Value)>
     Ok(found)
 }
 
-/// See `Client::without`.
 pub(super) fn without(text: &str, map: &[String], names: &[String]) -> Result<String, Diagnostic> {
     let root = parse(text)?;
     let object = object_at(&root, map)?;
@@ -125,7 +123,6 @@ pub(super) fn without(text: &str, map: &[String], names: &[String]) -> Result<St
     Ok(root.to_string())
 }
 
-/// See `Client::put_back`.
 pub(super) fn put_back(
     text: &str,
     map: &[String],

@@ -93,7 +93,6 @@ pub(super) fn take_out(text: &str) -> Result<String, Diagnostic> {
     Ok(kept)
 }
 
-/// See `Client::servers`.
 pub(super) fn servers(text: &str) -> Result<Vec<(String, Json)>, Diagnostic> {
     let document = parse(text)?;
     let all = servers_of(&document)?;
@@ -103,7 +102,6 @@ pub(super) fn servers(text: &str) -> Result<Vec<(String, Json)>, Diagnostic> {
         .collect())
 }
 
-/// See `Client::without`.
 pub(super) fn without(text: &str, names: &[String]) -> Result<String, Diagnostic> {
     let mut document = parse(text)?;
     if let Some(servers) = document.get_mut(SERVERS) {
@@ -115,7 +113,6 @@ pub(super) fn without(text: &str, names: &[String]) -> Result<String, Diagnostic
     Ok(with_ends_of(text, &document.to_string()))
 }
 
-/// See `Client::put_back`.
 pub(super) fn put_back(text: &str, more: &[(String, Json)]) -> Result<String, Diagnostic> {
     let mut document = parse(text)?;
     let servers = document.entry(SERVERS).or_insert_with(|| {

@@ -10,8 +10,8 @@ use directories::{BaseDirs, ProjectDirs};
 use crate::failure::Failure;
 use crate::secret::Secret;
 
-/// The variables that are read, besides approved secrets and the endpoint's key.
-pub(crate) const VARIABLES: [&str; 29] = [
+/// The variables of Mimo and of its clients.
+const OWN: [&str; 10] = [
     "MIMO_CONFIG_DIR",
     "MIMO_DATA_DIR",
     "MIMO_PROJECT",
@@ -21,6 +21,11 @@ pub(crate) const VARIABLES: [&str; 29] = [
     "SKILLS_PATH",
     "CLAUDE_CONFIG_DIR",
     "CODEX_HOME",
+    "NO_COLOR",
+];
+/// Handed on to every skill, where set: the locale, and where and by whose word
+/// packages are fetched on this machine, which no manifest may say.
+pub(super) const INHERITED: [&str; 8] = [
     "LANG",
     "LC_ALL",
     "TZ",
@@ -28,6 +33,11 @@ pub(crate) const VARIABLES: [&str; 29] = [
     "SSL_CERT_FILE",
     "SSL_CERT_DIR",
     "REQUESTS_CA_BUNDLE",
+    "npm_config_registry",
+];
+/// Handed on to installs only, since they may hold passwords: how to reach the
+/// registries.
+pub(super) const FETCHING: [&str; 11] = [
     "HTTP_PROXY",
     "HTTPS_PROXY",
     "ALL_PROXY",
@@ -39,14 +49,12 @@ pub(crate) const VARIABLES: [&str; 29] = [
     "UV_DEFAULT_INDEX",
     "UV_INDEX_URL",
     "UV_EXTRA_INDEX_URL",
-    "npm_config_registry",
-    "NO_COLOR",
 ];
 
 /// The environment of a process. A value, so that tests make their own.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Environment {
-    /// Those of [`VARIABLES`] that are set and not empty.
+    /// Those of the lists above that are set and not empty.
     pub(crate) variables: BTreeMap<&'static str, OsString>,
     /// Where this platform keeps Mimo's settings.
     pub(crate) config_folder: Option<PathBuf>,
@@ -69,8 +77,10 @@ impl Environment {
         let platform = ProjectDirs::from("", "", "mimo");
         let account = BaseDirs::new();
         // A client that knows no value for a variable may pass it empty.
-        let variables = VARIABLES
+        let variables = OWN
             .iter()
+            .chain(&INHERITED)
+            .chain(&FETCHING)
             .filter_map(|name| Some((*name, std::env::var_os(name)?)))
             .filter(|(_, value)| !value.is_empty());
         Environment {

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use super::environment::Environment;
+use super::environment::{Environment, FETCHING, INHERITED};
 use super::programs;
 use super::values::absolute;
 use crate::failure::Failure;
@@ -16,34 +16,6 @@ const COMMANDS: [&str; 3] = ["npx", "uvx", "docker"];
 const PATH: [&str; 3] = ["/usr/local/bin", "/usr/bin", "/bin"];
 /// The default list of variables that `${VAR}` may name.
 const SECRETS: [&str; 2] = ["EXA_API_KEY", "GITHUB_TOKEN"];
-/// Handed on to every skill, where set: the locale, and where and by whose word
-/// packages are fetched on this machine, which no manifest may say.
-const INHERITED: [&str; 8] = [
-    "LANG",
-    "LC_ALL",
-    "TZ",
-    "NODE_EXTRA_CA_CERTS",
-    "SSL_CERT_FILE",
-    "SSL_CERT_DIR",
-    "REQUESTS_CA_BUNDLE",
-    "npm_config_registry",
-];
-/// Handed on to installs only, since they may hold passwords: how to reach the
-/// registries.
-const FETCHING: [&str; 11] = [
-    "HTTP_PROXY",
-    "HTTPS_PROXY",
-    "ALL_PROXY",
-    "NO_PROXY",
-    "http_proxy",
-    "https_proxy",
-    "all_proxy",
-    "no_proxy",
-    "UV_DEFAULT_INDEX",
-    "UV_INDEX_URL",
-    "UV_EXTRA_INDEX_URL",
-];
-
 /// The keys of `[skills]` in the file.
 #[derive(Debug, PartialEq)]
 pub(super) struct SkillKeys {
@@ -83,7 +55,7 @@ pub(crate) struct SkillSettings {
     pub(crate) ask_first: bool,
     /// What every skill's environment takes over from Mimo's own.
     pub(crate) inherited: BTreeMap<String, String>,
-    /// What installs take over besides.
+    /// Variables that installs inherit in addition.
     pub(crate) fetching: BTreeMap<String, String>,
     /// The account's own folder, for `~/`.
     pub(crate) home: Option<PathBuf>,

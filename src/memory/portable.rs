@@ -171,8 +171,7 @@ impl Memories {
 /// another import knows the memory again.
 fn own_thread(content: &str) -> String {
     let key = text::key(content);
-    let hex: String = key[..8].iter().map(|byte| format!("{byte:02x}")).collect();
-    format!("import/{hex}")
+    format!("import/{}", text::hex(&key[..8]))
 }
 
 fn named<T: Default>(

@@ -8,6 +8,7 @@ use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 
 use crate::limits;
+use crate::text;
 
 #[derive(Clone, Debug, Deserialize)]
 pub struct Definition {
@@ -275,8 +276,7 @@ impl Action {
 /// SHA-256 of a definition in hex. Object keys are sorted, so the order in which
 /// they were written does not matter.
 pub(super) fn hash(definition: &Value) -> String {
-    let digest = Sha256::digest(definition.to_string().as_bytes());
-    digest.iter().map(|byte| format!("{byte:02x}")).collect()
+    text::hex(&Sha256::digest(definition.to_string().as_bytes()))
 }
 
 /// Compares versions part by part, numbers as numbers and other parts as text.

@@ -71,7 +71,7 @@ impl ListCache {
         entry.is_some_and(|entry| entry.capabilities.contains_key(capability))
     }
 
-    /// What the skill says about its use.
+    /// The skill's `instructions`.
     pub(super) fn instructions(&self, skill: &str) -> String {
         let entries = self.entries();
         entries
@@ -135,7 +135,7 @@ impl ListCache {
     }
 }
 
-/// What each of these skills said last about its use; empty where it said nothing.
+/// The instructions that each of these skills sent last; empty where it sent none.
 pub(crate) fn instructions<'a>(
     cache: &ToolCache,
     specs: impl Iterator<Item = &'a SkillSpec>,

@@ -98,11 +98,11 @@ pub struct SkillStatus {
     pub(crate) first_error: Option<String>,
     /// How often the skill broke the protocol.
     pub faults: u64,
-    /// What was mended in its lists, or left out of them.
+    /// Corrections of its lists, and the items left out of them.
     pub notes: Vec<String>,
     /// The beginnings of the last lines on its stdout that are no message.
     pub(crate) junk_lines: Vec<String>,
-    /// What it says about its use.
+    /// Its `instructions`.
     pub(crate) instructions: String,
 }
 

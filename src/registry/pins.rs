@@ -10,8 +10,8 @@ use crate::limits::DIFFERENCE_BYTES_MAX;
 use crate::skills::client::Tool;
 use crate::skills::spec::{Identity, SkillName};
 use crate::store::pins::{Approved, FirstSight, Pin, SeenEntry};
+use crate::text;
 
-/// What is approved.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Pins {
     /// By skill, identity and tool.
@@ -177,10 +177,9 @@ fn parsed(definition: &str) -> Value {
 
 /// Equal for definitions that differ only in white space or the order of keys.
 fn hash(definition: &Value) -> String {
-    let mut text = String::new();
-    canonical(definition, &mut text);
-    let digest = Sha256::digest(text.as_bytes());
-    digest.iter().map(|byte| format!("{byte:02x}")).collect()
+    let mut plain = String::new();
+    canonical(definition, &mut plain);
+    text::hex(&Sha256::digest(plain.as_bytes()))
 }
 
 fn canonical(value: &Value, out: &mut String) {

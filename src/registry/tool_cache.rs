@@ -15,6 +15,7 @@ use crate::files::replace;
 use crate::limits;
 use crate::skills::client::Tool;
 use crate::skills::spec::{Expose, Identity, SkillName, SkillSpec};
+use crate::text;
 
 /// Tool lists by the fingerprint of their skill.
 pub(super) type ToolLists = BTreeMap<String, Arc<[Tool]>>;
@@ -133,8 +134,7 @@ pub(super) fn fingerprint(spec: &SkillSpec) -> String {
         expose,
         ..spec.clone()
     };
-    let digest = Sha256::digest(format!("{run:?}").as_bytes());
-    digest.iter().map(|byte| format!("{byte:02x}")).collect()
+    text::hex(&Sha256::digest(format!("{run:?}").as_bytes()))
 }
 
 /// The text of a cache file, unless it is missing, unreadable or too long.

@@ -7,6 +7,7 @@ use sha2::{Digest, Sha256};
 
 use super::SkillName;
 use crate::limits::TOOL_NAME_BYTES_MAX;
+use crate::text;
 
 /// Separates the skill's name from the tool's. Mimo's own tools do not contain it.
 pub(crate) const SEPARATOR: &str = "__";
@@ -52,8 +53,9 @@ fn is_valid(name: &str) -> bool {
 }
 
 fn shortened(name: &str, skill: &SkillName, tool: &str, salt: u64) -> String {
-    let digest = Sha256::digest(format!("{skill}\0{tool}\0{salt}").as_bytes());
-    let hash: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
+    let hash = text::hex(&Sha256::digest(
+        format!("{skill}\0{tool}\0{salt}").as_bytes(),
+    ));
     let valid = |c: char| match c.is_ascii_alphanumeric() || c == '_' || c == '-' {
         true => c,
         false => '_',

@@ -70,8 +70,7 @@ pub struct Skill {
     pub key: String,
     /// It is not run.
     pub disabled: bool,
-    /// What its entry says that has no meaning here, and why it may do what it may
-    /// where the entry does not say it.
+    /// Keys of its entry that are ignored, and the reason for its default permissions.
     pub notes: Vec<String>,
     /// The command as the manifest has it.
     pub(crate) command: String,
@@ -197,7 +196,7 @@ impl Form {
         (prefix, skills.collect())
     }
 
-    /// What else the file holds.
+    /// Notes on the file's other keys.
     fn strays(self, root: &Node) -> Vec<String> {
         let Some(wrapper) = self.0.first() else {
             return Vec::new();

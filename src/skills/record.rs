@@ -1,4 +1,4 @@
-//! What Mimo remembers of each skill between its starts: one file beside the
+//! The record that Mimo keeps of each skill between its starts: one file beside the
 //! private folders, where no skill can reach it.
 
 use std::collections::BTreeMap;

@@ -31,7 +31,7 @@ pub(crate) struct SandboxLauncher {
     installing: Installing,
 }
 
-/// What the installs under way are doing.
+/// The progress of each install that is under way.
 type Installing = Arc<Mutex<BTreeMap<SkillName, String>>>;
 
 impl SandboxLauncher {

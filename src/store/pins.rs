@@ -59,6 +59,5 @@ pub trait PinStore: Send + Sync {
     /// over the pins without an identity.
     fn trust(&self, sights: Vec<FirstSight>) -> Stored<'_, Approved>;
 
-    /// Adds `pins`.
     fn pin(&self, pins: Vec<Pin>, on_pinned: OnPinned) -> Stored<'_, Approved>;
 }

@@ -5,7 +5,6 @@ use super::descriptor::Descriptor;
 #[cfg(unix)]
 use crate::limits::{BUFFER_KEPT_BYTES_MAX, OUTGOING_BYTES_MAX};
 
-/// Where bytes go.
 pub(super) enum Output {
     /// A non-blocking descriptor that Mimo owns.
     #[cfg(unix)]

@@ -87,7 +87,6 @@ impl GraphLines {
         })
     }
 
-    /// Reads one document.
     pub(in crate::cli) fn add(&mut self, document: &Value) -> Result<(), Failure> {
         self.importer.read(document)?;
         self.counts.lines += 1;

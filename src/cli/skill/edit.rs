@@ -140,7 +140,6 @@ pub(super) fn report(config: &Config, refused: Refused, output: &Output) -> anyh
     }
 }
 
-/// Replaces `skills.json`.
 pub(super) fn write(config: &Config, bytes: &[u8]) -> Result<(), Failure> {
     let path = &config.skills.manifest;
     if let Some(folder) = path.parent() {

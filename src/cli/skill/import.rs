@@ -46,7 +46,7 @@ pub(super) struct Arguments {
     later: bool,
 }
 
-/// What became of a server.
+/// The outcome for one server.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum State {
     Added,
@@ -57,18 +57,16 @@ enum State {
     Refused,
 }
 
-/// A server, judged.
 struct Judged {
     key: String,
     state: State,
-    /// What it may do, or why it is not taken.
+    /// Its permissions, or the reason why it is refused.
     lines: Vec<String>,
     errors: Vec<Refusal>,
-    /// What is still to be installed.
+    /// The skill whose package is not installed yet.
     spec: Option<SkillSpec>,
 }
 
-/// All servers, judged.
 pub(in crate::cli) struct Imported {
     manifest: PathBuf,
     dry_run: bool,
@@ -432,7 +430,6 @@ impl State {
         }
     }
 
-    /// As in `Text::paint`.
     fn color(self) -> u8 {
         match self {
             State::Added => 32,

@@ -14,7 +14,7 @@ use crate::skills::install::{Installed, Installer};
 use crate::skills::manifest;
 use crate::skills::spec::SkillSpec;
 
-/// What to update.
+/// The skills to update.
 #[derive(clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -107,7 +107,7 @@ fn document(
     document
 }
 
-/// What an install came to, in one line.
+/// The outcome of an install in one line.
 pub(super) fn line(
     spec: &SkillSpec,
     before: Option<&Installed>,

@@ -39,7 +39,7 @@ pub(super) struct Arguments {
     name: String,
 }
 
-/// What a skill answered.
+/// The skill's answers to `initialize` and `tools/list`.
 struct Answer {
     after: Duration,
     server: Box<ServerInfo>,

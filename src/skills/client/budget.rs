@@ -10,7 +10,6 @@ pub(super) struct NotificationBudget {
 }
 
 impl NotificationBudget {
-    /// A full bucket.
     pub(super) fn full(now: Instant) -> NotificationBudget {
         NotificationBudget {
             tokens: f64::from(SKILL_NOTIFICATIONS_BURST_MAX),

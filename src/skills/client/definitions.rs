@@ -19,7 +19,6 @@ pub enum List {
     Tools,
     Prompts,
     Resources,
-    /// Resource templates.
     Templates,
 }
 
@@ -69,7 +68,6 @@ impl List {
 pub struct Mended {
     /// Its text, where it differs from the skill's.
     pub text: Option<Box<RawValue>>,
-    /// What differs.
     pub(super) note: Option<String>,
 }
 

@@ -1,4 +1,4 @@
-//! What was changed in one definition of a skill.
+//! The corrections of one definition of a skill.
 
 use crate::limits::SKILL_FIXES_SHOWN_MAX;
 

@@ -149,7 +149,7 @@ struct State {
     pending: HashMap<u64, PendingRequest>,
     /// The skill's own requests that are being answered, by id.
     questions: HashMap<String, CancellationToken>,
-    /// What was mended in the lists that the skill gave last, or left out of them.
+    /// Corrections of the skill's latest lists, and the items left out of them.
     notes: BTreeMap<List, Vec<String>>,
     /// The resources that clients subscribed to.
     subscribed: HashSet<String>,
@@ -298,7 +298,7 @@ impl SkillClient {
         &self.0.faults
     }
 
-    /// What was mended in the skill's lists, or left out of them.
+    /// Corrections of the skill's lists, and the items left out of them.
     pub fn notes(&self) -> Vec<String> {
         let state = self.0.state();
         state.notes.values().flatten().cloned().collect()

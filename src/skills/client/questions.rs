@@ -12,7 +12,7 @@ use super::schemas::percent_decoded;
 use crate::caller::AskClient;
 use crate::printable;
 
-/// Who answers a request of the skill's own.
+/// The recipient of a request that the skill sends.
 enum Recipient {
     /// The client whose call is open.
     Caller(AskClient),

@@ -30,7 +30,7 @@ impl ServerInfo {
         self.result["capabilities"].get(name).is_some()
     }
 
-    /// What the skill says about its use, within a bound.
+    /// The skill's `instructions`, within a bound.
     pub(crate) fn instructions(&self) -> String {
         let text = self.result["instructions"].as_str().unwrap_or_default();
         clip(text.trim(), limits::SKILL_INSTRUCTIONS_CHARS_MAX)
@@ -90,7 +90,7 @@ impl Tool {
     }
 }
 
-/// What was mended in a list, or left out of it, within a bound.
+/// Corrections of a list and the items left out of it, within a bound.
 #[derive(Default)]
 struct Notes {
     texts: Vec<String>,

@@ -12,8 +12,26 @@ use crate::diagnostics::pointer_token;
 
 type Schema = Map<String, Value>;
 
-/// What a provider's model may be given at the top of a tool's arguments.
+/// Keywords that model providers refuse at the top of a tool's arguments.
 const NOT_AT_TOP: [&str; 5] = ["anyOf", "oneOf", "allOf", "not", "enum"];
+
+/// Keywords whose value is a schema.
+const ONE_SCHEMA: [&str; 12] = [
+    "items",
+    "additionalItems",
+    "additionalProperties",
+    "not",
+    "contains",
+    "propertyNames",
+    "if",
+    "then",
+    "else",
+    "unevaluatedItems",
+    "unevaluatedProperties",
+    "contentSchema",
+];
+/// Keywords whose value is a list of schemas.
+const SCHEMA_LISTS: [&str; 4] = ["anyOf", "oneOf", "allOf", "prefixItems"];
 
 /// Dialects whose keywords are those of today, or nearly.
 const DIALECTS: [&str; 4] = [
@@ -143,19 +161,8 @@ fn mend_keyword(
         "dependentRequired" => value
             .as_object()
             .is_some_and(|lists| lists.values().all(is_names)),
-        "items"
-        | "additionalItems"
-        | "additionalProperties"
-        | "not"
-        | "contains"
-        | "propertyNames"
-        | "if"
-        | "then"
-        | "else"
-        | "unevaluatedItems"
-        | "unevaluatedProperties"
-        | "contentSchema" => mend_schema(value, path, fixes),
-        "anyOf" | "oneOf" | "allOf" | "prefixItems" => match value {
+        keyword if ONE_SCHEMA.contains(&keyword) => mend_schema(value, path, fixes),
+        keyword if SCHEMA_LISTS.contains(&keyword) => match value {
             Value::Array(schemas) if !schemas.is_empty() => schemas
                 .iter_mut()
                 .enumerate()
@@ -371,22 +378,8 @@ fn each_schema(schema: &mut Value, place: &str, visit: &mut impl FnMut(&mut Sche
     for (keyword, value) in object {
         let below = format!("{place}/{keyword}");
         match (keyword.as_str(), value) {
-            (
-                "items"
-                | "additionalItems"
-                | "additionalProperties"
-                | "not"
-                | "contains"
-                | "propertyNames"
-                | "if"
-                | "then"
-                | "else"
-                | "unevaluatedItems"
-                | "unevaluatedProperties"
-                | "contentSchema",
-                value,
-            ) => each_schema(value, &below, visit),
-            ("anyOf" | "oneOf" | "allOf" | "prefixItems", Value::Array(schemas)) => {
+            (keyword, value) if ONE_SCHEMA.contains(&keyword) => each_schema(value, &below, visit),
+            (keyword, Value::Array(schemas)) if SCHEMA_LISTS.contains(&keyword) => {
                 for (at, schema) in schemas.iter_mut().enumerate() {
                     each_schema(schema, &format!("{below}/{at}"), visit);
                 }

@@ -22,6 +22,7 @@ use crate::skills::policy;
 use crate::skills::refusal::{Class, Refusal};
 use crate::skills::rules::Rules;
 use crate::skills::spec::{Expose, Identity, Network, Sandbox, SkillName, SkillSpec, Timeouts};
+use crate::text;
 
 const MB: u64 = 1024 * 1024;
 
@@ -210,9 +211,8 @@ fn what_it_may(entry: &Value) -> String {
     json!(keys.map(|key| &entry[key])).to_string()
 }
 
-fn digest(text: &str) -> String {
-    let digest = Sha256::digest(text.as_bytes());
-    digest.iter().map(|byte| format!("{byte:02x}")).collect()
+fn digest(content: &str) -> String {
+    text::hex(&Sha256::digest(content.as_bytes()))
 }
 
 /// Gives unset secrets a value: a disabled skill needs none yet.

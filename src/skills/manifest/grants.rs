@@ -1,4 +1,4 @@
-//! What a skill may do whose entry has no `sandbox`: files or network, never both.
+//! The default permissions of an entry without `sandbox`: files or network, never both.
 
 use std::path::{Path, PathBuf};
 
@@ -6,7 +6,7 @@ use super::folders::{Access, Asked, allowed};
 use crate::skills::rules::Rules;
 use crate::skills::spec::Grant;
 
-/// What an entry gets by its arguments.
+/// Default permissions, derived from the arguments.
 #[derive(Debug, Default)]
 pub(super) struct Proposed {
     pub(super) grants: Vec<Grant>,

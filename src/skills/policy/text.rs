@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use crate::skills::refusal::{Class, Refusal, shown};
 
-/// What a shell acts on.
+/// Shell metacharacters.
 const SHELL: &[char] = &[';', '&', '|', '<', '>', '$', '(', ')', '`', '\n', '\r'];
 
 /// Refuses the first argument that holds such a character.

@@ -11,13 +11,13 @@ use nix::unistd::{chdir, execve, setsid};
 
 use super::files::Files;
 use super::policy::{Layer, LayerState, Layers, Policy, Report};
-use super::seccomp::Surroundings;
+use super::seccomp::FilterConditions;
 use super::{control, landlock, notify, privileges, process, rlimits, seccomp};
 
 /// Exit code of a skill whose program could not be executed.
 const NOT_EXECUTED: i32 = 127;
 
-/// What the supervisor hands to the processes that it starts.
+/// The parameters of the processes that the supervisor starts.
 pub(super) struct Start<'a> {
     pub(super) policy: &'a Policy,
     pub(super) files: &'a Files,
@@ -58,8 +58,8 @@ fn become_skill(start: &mut Start<'_>, new_root: bool) -> Result<Infallible, Str
     landlock::restrict(policy, start.files, layers);
     let notified = notify_supervisor(start, new_root);
     let layers = &mut start.layers;
-    let around = Surroundings { new_root, notified };
-    seccomp::restrict(policy, around, layers);
+    let conditions = FilterConditions { new_root, notified };
+    seccomp::restrict(policy, conditions, layers);
     if policy.strict && !layers.all_enforced() {
         let gaps = layers.gaps();
         return Err(format!("strict mode requires every layer, but {gaps}"));

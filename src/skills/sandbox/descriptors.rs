@@ -1,4 +1,4 @@
-//! What the open files of a tree hold: data in sockets and pipes, which is memory of the
+//! Resources held by the open files of a tree: data in sockets and pipes, which is memory of the
 //! kernel, and deleted files.
 
 use std::collections::{HashMap, HashSet};
@@ -54,7 +54,7 @@ impl Buffers {
     }
 }
 
-/// What the open files of a tree hold, each once.
+/// The open sockets, pipes and deleted files of a tree, each once.
 #[derive(Default)]
 pub(super) struct OpenFiles {
     /// By inode.

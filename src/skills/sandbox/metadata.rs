@@ -42,10 +42,10 @@ pub(super) struct Change {
     /// Absent where the file is the descriptor's.
     path: Option<PathBuf>,
     follow: bool,
-    what: What,
+    metadata: Metadata,
 }
 
-enum What {
+enum Metadata {
     Mode(u32),
     /// All ones leave it as it is.
     Owner(u32, u32),
@@ -59,13 +59,13 @@ impl Change {
         let low = |at: usize| arguments[at] as u32;
         let path = |at: usize| read_path(caller, arguments[at]).map(Some);
         let descriptor = |at: usize| low(at) as c_int;
-        let (base, path, flags, what) = match number {
-            libc::SYS_fchmod => (descriptor(0), None, 0, What::Mode(low(1))),
-            libc::SYS_fchmodat => (descriptor(0), path(1)?, 0, What::Mode(low(2))),
-            FCHMODAT2 => (descriptor(0), path(1)?, low(3), What::Mode(low(2))),
-            libc::SYS_fchown => (descriptor(0), None, 0, What::Owner(low(1), low(2))),
+        let (base, path, flags, metadata) = match number {
+            libc::SYS_fchmod => (descriptor(0), None, 0, Metadata::Mode(low(1))),
+            libc::SYS_fchmodat => (descriptor(0), path(1)?, 0, Metadata::Mode(low(2))),
+            FCHMODAT2 => (descriptor(0), path(1)?, low(3), Metadata::Mode(low(2))),
+            libc::SYS_fchown => (descriptor(0), None, 0, Metadata::Owner(low(1), low(2))),
             libc::SYS_fchownat => {
-                let owner = What::Owner(low(2), low(3));
+                let owner = Metadata::Owner(low(2), low(3));
                 (descriptor(0), path(1)?, low(4), owner)
             }
             libc::SYS_utimensat => {
@@ -73,18 +73,18 @@ impl Change {
                     0 => None,
                     _ => path(1)?,
                 };
-                let times = What::Times(read_times(caller, arguments[2])?);
+                let times = Metadata::Times(read_times(caller, arguments[2])?);
                 (descriptor(0), path, low(3), times)
             }
             #[cfg(target_arch = "x86_64")]
-            libc::SYS_chmod => (libc::AT_FDCWD, path(0)?, 0, What::Mode(low(1))),
+            libc::SYS_chmod => (libc::AT_FDCWD, path(0)?, 0, Metadata::Mode(low(1))),
             #[cfg(target_arch = "x86_64")]
             libc::SYS_chown | libc::SYS_lchown => {
                 let flags = match number {
                     libc::SYS_chown => 0,
                     _ => libc::AT_SYMLINK_NOFOLLOW.unsigned_abs(),
                 };
-                let owner = What::Owner(low(1), low(2));
+                let owner = Metadata::Owner(low(1), low(2));
                 (libc::AT_FDCWD, path(0)?, flags, owner)
             }
             _ => return Err(Errno::ENOSYS),
@@ -107,7 +107,7 @@ impl Change {
             base,
             path,
             follow: flags & libc::AT_SYMLINK_NOFOLLOW.unsigned_abs() == 0,
-            what,
+            metadata,
         })
     }
 
@@ -143,9 +143,9 @@ impl Change {
         if !own.iter().any(|own| Path::new(&place).starts_with(own)) {
             return Err(Errno::EPERM);
         }
-        match self.what {
-            What::Mode(mode) => set_mode(file, mode),
-            What::Owner(user, group) => {
+        match self.metadata {
+            Metadata::Mode(mode) => set_mode(file, mode),
+            Metadata::Owner(user, group) => {
                 // The skill has no right to give files away, and the supervisor may.
                 let same = |id, own| id == u32::MAX || id == own;
                 if !same(user, Uid::effective().as_raw()) || !same(group, Gid::effective().as_raw())
@@ -156,7 +156,7 @@ impl Change {
                 let (user, group) = (id(user).map(Uid::from_raw), id(group).map(Gid::from_raw));
                 nix::unistd::fchownat(file.as_fd(), "", user, group, AtFlags::AT_EMPTY_PATH)
             }
-            What::Times(times) => set_times(file, times.as_ref()),
+            Metadata::Times(times) => set_times(file, times.as_ref()),
         }
     }
 }

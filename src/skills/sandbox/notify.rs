@@ -98,7 +98,7 @@ pub(super) fn receive(from: &UnixStream) -> io::Result<Option<OwnedFd>> {
 /// The supervisor's side.
 pub(super) struct Notifier {
     listener: OwnedFd,
-    /// What the skill may change.
+    /// Files and folders that the skill may change.
     own: Vec<PathBuf>,
     /// Loopback ports that it may listen on.
     ports: Vec<u16>,

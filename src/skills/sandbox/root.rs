@@ -19,12 +19,12 @@ use super::files::{Access, Files};
 
 /// Where the new root is built: a folder that every machine has, and whose own
 /// content is granted before it is covered.
-const WORKSHOP: &str = "/proc";
+const STAGING: &str = "/proc";
 /// It holds only folders, links and mount points.
 const OPTIONS: &str = "size=1m,nr_inodes=4096,mode=0755";
 /// Folders that programs expect, even empty.
 const FOLDERS: [&str; 1] = ["tmp"];
-/// What a shell expects in `/dev`.
+/// Links that shells expect in `/dev`.
 const DEVICE_LINKS: [(&str, &str); 4] = [
     ("dev/fd", "/proc/self/fd"),
     ("dev/stdin", "/proc/self/fd/0"),
@@ -49,17 +49,17 @@ pub(super) fn enter(files: &Files) -> io::Result<()> {
     }
     let tmpfs = Some("tmpfs");
     let flags = MsFlags::MS_NOSUID | MsFlags::MS_NODEV | MsFlags::MS_NOEXEC;
-    mount(tmpfs, WORKSHOP, tmpfs, flags, Some(OPTIONS))?;
+    mount(tmpfs, STAGING, tmpfs, flags, Some(OPTIONS))?;
     let built = build(files, &mounts);
     if built.is_err() {
         chdir("/")?;
-        umount2(WORKSHOP, MntFlags::MNT_DETACH)?;
+        umount2(STAGING, MntFlags::MNT_DETACH)?;
     }
     built
 }
 
 fn build(files: &Files, mounts: &[Detached<'_>]) -> io::Result<()> {
-    chdir(WORKSHOP)?;
+    chdir(STAGING)?;
     // A granted folder holds its own links.
     let granted = |path: &Path| mounts.iter().any(|each| path.starts_with(each.path));
     for (at, target) in files.links.iter().filter(|(at, _)| !granted(at)) {

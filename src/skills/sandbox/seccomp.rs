@@ -9,6 +9,7 @@ use seccompiler::{
     SeccompFilter, SeccompRule, TargetArch, apply_filter, sock_filter,
 };
 
+use super::metadata::FCHMODAT2;
 use super::policy::{Layer, LayerState, Layers, NetworkAccess, Policy};
 use super::{landlock, notify, process};
 
@@ -105,9 +106,6 @@ const UNKNOWN: &[c_long] = &[
     libc::SYS_io_uring_enter,
     libc::SYS_io_uring_register,
 ];
-
-/// The number of `fchmodat2` on every architecture; libc does not name it on all.
-const FCHMODAT2: c_long = 452;
 
 /// Calls that set the mode of a file, and the argument with the mode.
 const MODES: &[(c_long, u8)] = &[
@@ -210,9 +208,9 @@ const FIRST_NEW: u32 = 463;
 /// The arguments of `personality` that set the default and that only query.
 const PERSONALITIES: [u64; 2] = [0, 0xffff_ffff];
 
-/// What the filters depend on beside the policy.
+/// Conditions that decide the filters beside the policy.
 #[derive(Clone, Copy)]
-pub(super) struct Surroundings {
+pub(super) struct FilterConditions {
     /// Only granted files exist.
     pub(super) new_root: bool,
     /// The supervisor makes some calls itself, see `notify`.
@@ -225,8 +223,8 @@ const FILES: u64 = libc::CLONE_FILES.unsigned_abs() as u64;
 const UNSHARE: c_int = 2;
 
 /// Applies the filters. The strictest comes last, since each sees every later call.
-pub(super) fn restrict(policy: &Policy, around: Surroundings, layers: &mut Layers) {
-    let built = programs(policy, around).map_err(|error| error.to_string());
+pub(super) fn restrict(policy: &Policy, conditions: FilterConditions, layers: &mut Layers) {
+    let built = programs(policy, conditions).map_err(|error| error.to_string());
     let applied = built.and_then(|programs| {
         programs
             .iter()
@@ -238,13 +236,13 @@ pub(super) fn restrict(policy: &Policy, around: Surroundings, layers: &mut Layer
     }
 }
 
-fn programs(policy: &Policy, around: Surroundings) -> Built<Vec<BpfProgram>> {
+fn programs(policy: &Policy, conditions: FilterConditions) -> Built<Vec<BpfProgram>> {
     let all =
         |calls: &[c_long]| -> Rules { calls.iter().map(|call| (*call, Vec::new())).collect() };
     let mut unknown = all(UNKNOWN);
     let mut unsupported = temporary_files()?;
     let mut programs = vec![no_new_calls(), filter(ignored()?, 0)?];
-    if !around.new_root {
+    if !conditions.new_root {
         unknown.extend(all(OLD_TIMES));
         unsupported.extend(all(ATTRIBUTES));
         // What programs get where all watches are in use.
@@ -252,7 +250,7 @@ fn programs(policy: &Policy, around: Surroundings) -> Built<Vec<BpfProgram>> {
     }
     programs.push(filter(unsupported, libc::EOPNOTSUPP)?);
     programs.push(filter(unknown, libc::ENOSYS)?);
-    programs.push(filter(refused(policy, around)?, libc::EPERM)?);
+    programs.push(filter(refused(policy, conditions)?, libc::EPERM)?);
     Ok(programs)
 }
 
@@ -308,9 +306,9 @@ fn temporary_files() -> Built<Rules> {
         .collect()
 }
 
-fn refused(policy: &Policy, around: Surroundings) -> Built<Rules> {
+fn refused(policy: &Policy, conditions: FilterConditions) -> Built<Rules> {
     let mut rules: Rules = REFUSED.iter().map(|call| (*call, Vec::new())).collect();
-    rules.insert(libc::SYS_socket, sockets(policy, around)?);
+    rules.insert(libc::SYS_socket, sockets(policy, conditions)?);
     let mut pairs = vec![rule(vec![unlike(0, libc::AF_UNIX)?])?];
     pairs.extend(connectionless(Vec::new())?);
     rules.insert(libc::SYS_socketpair, pairs);
@@ -353,8 +351,8 @@ fn refused(policy: &Policy, around: Surroundings) -> Built<Rules> {
         .map(|usual| condition(0, Op::Ne, *usual))
         .collect::<Built<Vec<SeccompCondition>>>()?;
     rules.insert(libc::SYS_personality, vec![rule(odd)?]);
-    if !around.notified {
-        let calls = notify::calls(policy, around.new_root);
+    if !conditions.notified {
+        let calls = notify::calls(policy, conditions.new_root);
         rules.extend(calls.into_iter().map(|call| (call, Vec::new())));
     }
     Ok(rules)
@@ -385,14 +383,14 @@ fn setid_rules() -> Built<Rules> {
 /// Allows IPv4 and IPv6 with TCP and UDP only, since MPTCP would bypass Landlock's
 /// TCP rules. Without network, none of them. Unix sockets only where no others than
 /// the skill's own can be reached.
-fn sockets(policy: &Policy, around: Surroundings) -> Built<Vec<SeccompRule>> {
+fn sockets(policy: &Policy, conditions: FilterConditions) -> Built<Vec<SeccompRule>> {
     let mut families = match policy.network {
         NetworkAccess::None => Vec::new(),
         _ => vec![libc::AF_INET, libc::AF_INET6],
     };
     let own_names = policy.network == NetworkAccess::None
         || process::landlock_version() >= landlock::WITH_SCOPES;
-    let unix = policy.daemon_socket || policy.unix_sockets && around.new_root && own_names;
+    let unix = policy.daemon_socket || policy.unix_sockets && conditions.new_root && own_names;
     if unix {
         families.push(libc::AF_UNIX);
     }

@@ -24,7 +24,6 @@ pub(super) struct Process {
     /// The folder of its first living thread: that of a thread that has ended shows
     /// neither memory nor open files.
     pub(super) folder: PathBuf,
-    /// Its threads.
     tasks: PathBuf,
     status: String,
     /// Counts all its threads.

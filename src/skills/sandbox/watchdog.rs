@@ -15,7 +15,6 @@ use crate::limits::{
     SANDBOX_WATCH_MILLIS_MAX, SANDBOX_WATCH_NEAR_MILLIS_MAX,
 };
 
-/// Watches one tree.
 pub(super) struct Watchdog<'a> {
     bounds: Bounds,
     /// Holds the tree and measures it more exactly.

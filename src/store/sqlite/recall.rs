@@ -98,7 +98,6 @@ fn by_vector(
     Ok(found.into_iter().next().unwrap_or_default())
 }
 
-/// See `MemoryStore::similarities`.
 pub(super) fn similarities(
     file: &Connection,
     projects: &ProjectSet,

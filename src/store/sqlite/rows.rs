@@ -273,7 +273,6 @@ pub(super) fn newest(
     select(file, &filter.project_set(), &condition, &order)
 }
 
-/// See `MemoryStore::mentioning`.
 pub(super) fn mentioning(
     file: &Connection,
     entities: &[EntityId],

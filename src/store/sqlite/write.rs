@@ -245,7 +245,6 @@ pub(super) fn edit_records(
     Ok(records)
 }
 
-/// See `MemoryStore::record_recalls`.
 pub(super) fn record_recalls(
     file: &Connection,
     ids: &[MemoryId],

@@ -33,8 +33,7 @@ pub(crate) const CALL_TIMEOUT: Duration = Duration::from_secs(limits::SKILL_CALL
 /// JSON of its arguments.
 pub(crate) type CallRecorder = Arc<dyn Fn(&str, String, &str) + Send + Sync>;
 
-/// What the launcher says of a skill, for `mimo_status`: its sandbox and its
-/// installation.
+/// The state of a skill's sandbox and installation, for `mimo_status`.
 pub(crate) type Details = Arc<dyn Fn(&SkillName) -> Map<String, Value> + Send + Sync>;
 
 pub struct Skills {
