@@ -86,7 +86,12 @@ pub(crate) fn run<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T
 /// Installs the packages of skills as a serving Mimo does.
 pub(crate) fn installer(config: &Config) -> Installer {
     let packages = config.data_folder.join(PACKAGES);
-    Installer::new(OURSELVES.into(), packages, config.skills.home.clone())
+    Installer::new(
+        OURSELVES.into(),
+        config.skills.strict,
+        packages,
+        config.skills.home.clone(),
+    )
 }
 
 /// Starts skills as a serving Mimo does.

@@ -18,7 +18,12 @@ pub(crate) struct Installed {
 }
 
 impl Installer {
-    pub(crate) fn new(_executable: PathBuf, _folder: PathBuf, _home: Option<PathBuf>) -> Installer {
+    pub(crate) fn new(
+        _executable: PathBuf,
+        _strict: bool,
+        _folder: PathBuf,
+        _home: Option<PathBuf>,
+    ) -> Installer {
         Installer
     }
 

@@ -82,7 +82,7 @@ pub struct Package {
     pub registry: Registry,
     /// Without a version.
     pub name: String,
-    /// What is installed, as the package manager takes it; the package itself first.
+    /// Requirements in the package manager's own form; the package itself first.
     pub specs: Vec<String>,
     /// The program to run, where it is not the package's own.
     pub bin: Option<String>,
@@ -90,14 +90,16 @@ pub struct Package {
     pub manager: Option<PathBuf>,
     /// Node or Python.
     pub runtime: PathBuf,
-    /// What the manager and the runtime must read beside the default profile.
+    /// Paths that the manager and the runtime read beside the default profile.
     pub read: Vec<PathBuf>,
-    /// What Mimo's own environment says of registries and certificates.
+    /// Certificates, the locale and the registry, as Mimo's own environment has them.
     pub environment: BTreeMap<String, String>,
+    /// Proxies and indexes, which may hold passwords: for steps that reach a registry.
+    pub fetching: BTreeMap<String, String>,
 }
 
 impl Package {
-    /// What runs, whatever its version.
+    /// The names of packages and program, without versions.
     pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
         let version = |spec: &str| match self.registry {
             Registry::Npm => spec.rfind('@').filter(|at| *at > 0),

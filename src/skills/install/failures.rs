@@ -1,12 +1,12 @@
-//! What npm and uv printed, and what it means where they failed, from their words and
-//! codes.
+//! The output of npm and uv, and the errors that their words and codes stand for.
 
 use super::npmrc::Settings;
+use crate::diagnostics::clip;
 use crate::failure::{Failure, Kind};
 use crate::limits::INSTALL_LINE_CHARS_MAX;
 use crate::skills::spec::{Package, Registry};
 
-/// What a program printed, and how it ended.
+/// The output of a program and its end.
 pub(super) struct Printed {
     pub(super) stdout: String,
     pub(super) stderr: String,
@@ -19,153 +19,140 @@ impl Printed {
     }
 }
 
-/// A word in the output, and what it means of the package: why, and the next step.
-type Meaning = (&'static str, &'static str, &'static str);
+/// Words of which one is in the output, the reason that they stand for, and the next
+/// step.
+type Meaning = (&'static [&'static str], &'static str, &'static str);
 
 const NETWORK: &str =
     "is this machine online, and can it reach the registry? the skill is tried again by itself";
 const SIGN_IN: &str = "put the registry's token into ~/.npmrc (npm) or the index address (uv)";
-const CERTIFICATE: &str = "set NODE_EXTRA_CA_CERTS (npm) or SSL_CERT_FILE (uv) to your company's certificates, where the client starts Mimo";
+const CERTIFICATE: &str = "set NODE_EXTRA_CA_CERTS (npm) or SSL_CERT_FILE (uv) to your company's \
+                           certificates, where the client starts Mimo";
 const SPACE: &str = "free some space; `mimo skill update` tries again";
 const NAME: &str = "check the spelling of the package in args";
 const VERSION: &str = "name a version that exists, or none for the newest";
 
-/// The codes that npm prints as `npm error code X`.
+/// Beginnings of the codes that npm prints as `npm error code X`.
 const NPM: &[Meaning] = &[
     (
-        "E404",
+        &["E404"],
         "is not in the registry, or something that it needs is not",
         NAME,
     ),
-    ("ETARGET", "has no such version", VERSION),
-    ("E401", "needs a sign-in to its registry", SIGN_IN),
+    (&["ETARGET"], "has no such version", VERSION),
+    (&["E401"], "needs a sign-in to its registry", SIGN_IN),
     (
-        "E403",
+        &["E403"],
         "is refused by its registry",
         "a rule of your company may forbid it; ask who runs the registry",
     ),
     (
-        "E407",
+        &["E407"],
         "cannot be fetched: the proxy wants a sign-in",
         "put user and password into HTTPS_PROXY",
     ),
-    ("E429", "cannot be fetched: its registry is busy", NETWORK),
-    ("E50", "cannot be fetched: its registry is broken", NETWORK),
     (
-        "ENOTFOUND",
+        &["E429"],
+        "cannot be fetched: its registry is busy",
+        NETWORK,
+    ),
+    (
+        &["E50"],
+        "cannot be fetched: its registry is broken",
+        NETWORK,
+    ),
+    (
+        &[
+            "ENOTFOUND",
+            "ECONNREFUSED",
+            "ECONNRESET",
+            "ETIMEDOUT",
+            "EAI_AGAIN",
+            "ENETUNREACH",
+        ],
         "cannot be fetched: there is no network to its registry",
         NETWORK,
     ),
     (
-        "ECONNREFUSED",
-        "cannot be fetched: there is no network to its registry",
-        NETWORK,
-    ),
-    (
-        "ECONNRESET",
-        "cannot be fetched: there is no network to its registry",
-        NETWORK,
-    ),
-    (
-        "ETIMEDOUT",
-        "cannot be fetched: there is no network to its registry",
-        NETWORK,
-    ),
-    (
-        "EAI_AGAIN",
-        "cannot be fetched: there is no network to its registry",
-        NETWORK,
-    ),
-    (
-        "ENETUNREACH",
-        "cannot be fetched: there is no network to its registry",
-        NETWORK,
-    ),
-    (
-        "FETCH_ERROR",
+        &["FETCH_ERROR"],
         "cannot be fetched: its registry did not answer as one",
         "is there a sign-in page between this machine and the registry?",
     ),
     (
-        "SELF_SIGNED_CERT",
+        &["SELF_SIGNED_CERT", "UNABLE_TO_", "ERR_SSL"],
         "cannot be fetched: its registry's certificate is not known here",
         CERTIFICATE,
     ),
     (
-        "UNABLE_TO_",
-        "cannot be fetched: its registry's certificate is not known here",
-        CERTIFICATE,
-    ),
-    (
-        "ERR_SSL",
-        "cannot be fetched: its registry's certificate is not known here",
-        CERTIFICATE,
-    ),
-    (
-        "EINTEGRITY",
+        &["EINTEGRITY"],
         "is not what its registry promised",
         "try again; if it stays, tell who runs the registry",
     ),
-    ("ENOSPC", "cannot be installed: the disk is full", SPACE),
+    (&["ENOSPC"], "cannot be installed: the disk is full", SPACE),
     (
-        "EBADPLATFORM",
+        &["EBADPLATFORM"],
         "is not made for this system",
         "name another package or version",
     ),
-    ("EINVALIDTAGNAME", "is not a package name", NAME),
+    (&["EINVALIDTAGNAME"], "is not a package name", NAME),
 ];
 
+/// Words in the messages of uv.
 const UV: &[Meaning] = &[
-    ("401 Unauthorized", "needs a sign-in to its index", SIGN_IN),
     (
-        "403 Forbidden",
+        &["401 Unauthorized"],
+        "needs a sign-in to its index",
+        SIGN_IN,
+    ),
+    (
+        &["403 Forbidden"],
         "is refused by its index",
         "a rule of your company may forbid it; ask who runs the index",
     ),
     (
-        "was not found in the package registry",
+        &["was not found in the package registry"],
         "is not in the index, or something that it needs is not",
         NAME,
     ),
-    ("there is no version of", "has no such version", VERSION),
+    (&["there is no version of"], "has no such version", VERSION),
     (
-        "HTTP status server error",
+        &["HTTP status server error"],
         "cannot be fetched: its index is broken",
         NETWORK,
     ),
     (
-        "client error (Connect)",
+        &["client error (Connect)"],
         "cannot be fetched: there is no connection to its index",
         CERTIFICATE,
     ),
     (
-        "error sending request",
+        &["error sending request"],
         "cannot be fetched: there is no network to its index",
         NETWORK,
     ),
     (
-        "operation timed out",
+        &["operation timed out"],
         "cannot be fetched: its index did not answer",
         NETWORK,
     ),
     (
-        "Hash mismatch",
+        &["Hash mismatch"],
         "is not what its index promised",
         "try again; if it stays, tell who runs the index",
     ),
     (
-        "os error 28",
+        &["os error 28"],
         "cannot be installed: the disk is full",
         SPACE,
     ),
-    ("Failed to parse", "is not a package name", NAME),
+    (&["Failed to parse"], "is not a package name", NAME),
     (
-        "No interpreter found",
+        &["No interpreter found"],
         "needs a Python that is not installed",
         "install it, or name another version of the package",
     ),
     (
-        "does not satisfy Python",
+        &["does not satisfy Python"],
         "needs another Python than is installed",
         "install a newer Python, or name an older version of the package",
     ),
@@ -181,9 +168,14 @@ pub(super) fn of(package: &Package, printed: &Printed, settings: &Settings) -> F
                     .or(line.strip_prefix("npm ERR! code "));
                 line.map(str::trim)
             });
-            code.and_then(|code| NPM.iter().find(|(start, ..)| code.starts_with(start)))
+            let begins =
+                |code: &str, starts: &[&str]| starts.iter().any(|start| code.starts_with(start));
+            code.and_then(|code| NPM.iter().find(|(starts, ..)| begins(code, starts)))
         }
-        Registry::Python => UV.iter().find(|(words, ..)| all.contains(words)),
+        Registry::Python => {
+            let is_in = |words: &[&str]| words.iter().any(|words| all.contains(words));
+            UV.iter().find(|(words, ..)| is_in(words))
+        }
     };
     let name = &package.specs[0];
     let (message, hint) = match found {
@@ -212,9 +204,12 @@ pub(super) fn of(package: &Package, printed: &Printed, settings: &Settings) -> F
 
 /// The first line that says what went wrong.
 fn first_error(output: &str) -> Option<String> {
-    let told = |line: &str| line.contains("rror") && !line.starts_with("npm error code");
-    let line = output.lines().map(str::trim).find(|line| told(line))?;
-    Some(line.chars().take(INSTALL_LINE_CHARS_MAX).collect())
+    let names_error = |line: &str| line.contains("rror") && !line.starts_with("npm error code");
+    let line = output
+        .lines()
+        .map(str::trim)
+        .find(|line| names_error(line))?;
+    Some(clip(line, INSTALL_LINE_CHARS_MAX))
 }
 
 /// The line of stderr that says that a dependency is missing or does not fit.
@@ -229,6 +224,8 @@ pub(super) fn broken_dependency(stderr: &str) -> Option<String> {
     let line = stderr
         .lines()
         .find(|line| WORDS.iter().any(|word| line.contains(word)))?;
-    let line: String = line.trim().chars().take(INSTALL_LINE_CHARS_MAX).collect();
-    Some(format!("it ends with {line}"))
+    Some(format!(
+        "it ends with {}",
+        clip(line.trim(), INSTALL_LINE_CHARS_MAX)
+    ))
 }

@@ -25,7 +25,7 @@ use super::sandbox::private_folder;
 use super::sandbox_process::Starter;
 use super::spec::{Package, Registry, SkillSpec};
 use crate::failure::{Failure, Kind};
-use crate::{files, limits};
+use crate::{files, limits, text};
 use step::Step;
 
 /// Receives what an install is doing, for a person.
@@ -47,10 +47,9 @@ pub(crate) struct Installer {
     slots: Arc<Semaphore>,
 }
 
-/// What was installed, and how it is started.
+/// An installed package and its start command.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Installed {
-    /// The package's version.
     pub(crate) version: String,
     /// Its digest in the registry, where the registry has one.
     pub(crate) integrity: Option<String>,
@@ -60,7 +59,7 @@ pub(crate) struct Installed {
     program: Option<String>,
     /// Before the skill's own. Paths of the tree begin with a NUL.
     arguments: Vec<String>,
-    /// What did not work and was not needed.
+    /// Steps that failed and were not needed.
     pub(crate) notes: Vec<String>,
 }
 
@@ -83,9 +82,14 @@ impl Installed {
 impl Installer {
     /// `executable` is Mimo itself, which supervises each sandbox. `folder` is created
     /// at the first install. `home` may hold the account's settings for registries.
-    pub(crate) fn new(executable: PathBuf, folder: PathBuf, home: Option<PathBuf>) -> Installer {
-        // Strict mode is about skills: an install has no files to protect from it.
-        let strict = false;
+    /// With `strict` nothing is installed unless every layer is enforced: install
+    /// scripts are foreign code as well.
+    pub(crate) fn new(
+        executable: PathBuf,
+        strict: bool,
+        folder: PathBuf,
+        home: Option<PathBuf>,
+    ) -> Installer {
         Installer {
             starter: Starter { executable, strict },
             folder,
@@ -94,7 +98,7 @@ impl Installer {
         }
     }
 
-    /// What is installed of `package`, if anything.
+    /// The installed version of `package`, if there is one.
     pub(crate) fn installed(&self, package: &Package) -> Option<Installed> {
         let folder = self.folder_of(package);
         let text = fs::read(folder.join(CURRENT)).ok()?;
@@ -158,10 +162,7 @@ impl Installer {
             Registry::Npm => "npm",
             Registry::Python => "python",
         };
-        let end: String = digest[..4]
-            .iter()
-            .map(|byte| format!("{byte:02x}"))
-            .collect();
+        let end = text::hex(&digest[..4]);
         self.folder.join(format!("{registry}-{name}-{end}"))
     }
 
@@ -240,8 +241,9 @@ impl Installer {
         progress: &Progress,
     ) -> Result<Installed, Failure> {
         let home = self.home.as_deref();
-        let settings = npmrc::of(home, &package.environment);
-        let indexes = indexes::of(home, &package.environment);
+        let known = environment(package, &[]);
+        let settings = npmrc::of(home, &known);
+        let indexes = indexes::of(home, &known);
         let step = Step {
             starter: &self.starter,
             package,
@@ -308,9 +310,10 @@ fn tree_name(folder: &Path, version: &str) -> String {
     name
 }
 
-/// The environment of every step: nothing of the entry's own.
+/// The environment of a step that reaches a registry: nothing of the entry's own.
 fn environment(package: &Package, more: &[(&str, &str)]) -> BTreeMap<String, String> {
     let mut all = package.environment.clone();
+    all.extend(package.fetching.clone());
     let more = more
         .iter()
         .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));

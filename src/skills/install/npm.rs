@@ -13,7 +13,7 @@ use crate::clock::Timestamp;
 use crate::failure::{Failure, Kind};
 use crate::limits;
 
-/// What npm must and must not do in every step.
+/// Settings of npm in every step.
 const SETTINGS: &[(&str, &str)] = &[
     ("npm_config_audit", "false"),
     ("npm_config_fund", "false"),
@@ -130,6 +130,8 @@ async fn npm(
     };
     let folder = step.folder.to_string_lossy();
     let mut variables = environment(package, SETTINGS);
+    // Addresses of uv's indexes may hold passwords, and install scripts would see them.
+    variables.retain(|name, _| !name.starts_with("UV_"));
     for value in variables.values_mut() {
         *value = value.replace('\0', &folder);
     }
@@ -198,7 +200,7 @@ fn command(step: &Step<'_>, tree: &Path) -> Result<(Option<String>, Vec<String>)
     }
 }
 
-/// What npx would run of a package: the only program there is, or the one that is
+/// The program that npx would run of a package: the only one there is, or the one that is
 /// called like the package.
 fn own_bin(tree: &Path, name: &str) -> Result<Option<PathBuf>, Failure> {
     let place = Path::new("node_modules").join(name);

@@ -1,5 +1,5 @@
-//! What the account's settings say of registries: a positive list of `~/.npmrc`. No
-//! other setting can reach an install, least of all one that runs something.
+//! The account's settings for registries: an allow-list of `~/.npmrc`. No other
+//! setting reaches an install, least of all one that runs something.
 
 use std::collections::BTreeMap;
 use std::fs;

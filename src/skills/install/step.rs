@@ -13,6 +13,7 @@ use super::npmrc::Settings;
 use super::{Installed, Progress};
 use crate::failure::{Failure, Kind};
 use crate::limits;
+use crate::skills::child::Child;
 use crate::skills::sandbox_process::{LayerReports, Starter};
 use crate::skills::spec::{
     Expose, Identity, Network, Package, Sandbox, SkillName, SkillSpec, Timeouts,
@@ -43,12 +44,9 @@ impl Step<'_> {
         environment: BTreeMap<String, String>,
         line: &mut (dyn FnMut(&str) + Send),
     ) -> Result<Printed, Failure> {
-        let spec = self.spec(program, arguments, environment, true)?;
-        let started = self
-            .starter
-            .start(spec, self.folder.to_owned(), LayerReports::default());
-        let mut child = started.await?;
-        drop(child.input);
+        let network = Network::Outbound(Vec::new());
+        let spec = self.spec(program, arguments, environment, network)?;
+        let mut child = self.start(spec).await?;
         let mut stdout = Vec::new();
         let mut stderr = String::new();
         let bound = limits::INSTALL_OUTPUT_BYTES_MAX;
@@ -101,14 +99,10 @@ impl Step<'_> {
         let tree = self.folder.join(TREE);
         let (program, arguments) = installed.command(self.package, &tree);
         let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
-        let environment = super::environment(self.package, &[]);
-        let spec = self.spec(&program, &arguments, environment, false).ok()?;
-        let mut child = self
-            .starter
-            .start(spec, self.folder.to_owned(), LayerReports::default())
-            .await
-            .ok()?;
-        drop(child.input);
+        // Foreign code: nothing of how registries are reached.
+        let environment = self.package.environment.clone();
+        let spec = self.spec(&program, &arguments, environment, Network::None);
+        let mut child = self.start(spec.ok()?).await.ok()?;
         let mut errors = Vec::new();
         let mut stderr = child.errors.take(limits::INSTALL_OUTPUT_BYTES_MAX);
         let limit = Duration::from_secs(limits::INSTALL_TRIAL_SECONDS_MAX);
@@ -123,12 +117,21 @@ impl Step<'_> {
         failures::broken_dependency(&String::from_utf8_lossy(&errors))
     }
 
+    /// Starts a program whose stdin is at its end.
+    async fn start(&self, spec: SkillSpec) -> Result<Child, Failure> {
+        let folder = self.folder.to_owned();
+        let started = self.starter.start(spec, folder, LayerReports::default());
+        let mut child = started.await?;
+        child.input = Box::new(tokio::io::sink());
+        Ok(child)
+    }
+
     fn spec(
         &self,
         program: &Path,
         arguments: &[&str],
         environment: BTreeMap<String, String>,
-        network: bool,
+        network: Network,
     ) -> Result<SkillSpec, Failure> {
         let name = SkillName::new("install").ok_or_else(|| {
             Failure::new(Kind::Internal, "the name of the install step is not valid")
@@ -149,10 +152,7 @@ impl Step<'_> {
                 unix_sockets: false,
                 read,
                 write: Vec::new(),
-                network: match network {
-                    true => Network::Outbound(Vec::new()),
-                    false => Network::None,
-                },
+                network,
                 memory_bytes: limits::INSTALL_MEMORY_MB_MAX * MB,
                 cpu_seconds: limits::INSTALL_SECONDS_MAX,
                 processes: limits::INSTALL_PROCESSES_MAX,

@@ -35,7 +35,7 @@ pub(crate) struct Plan {
     pub(crate) read: Vec<PathBuf>,
     /// It is the docker client.
     pub(crate) docker: bool,
-    /// What npx or uvx would run; without what this machine has for it.
+    /// The package that npx or uvx would run; without the paths of this machine.
     pub(crate) package: Option<Package>,
 }
 
@@ -276,7 +276,7 @@ pub(crate) fn with_tools(mut package: Package, program: &Program, rules: &Rules)
     }
     package.manager = manager;
     package.environment = rules.inherited.clone();
-    package.environment.extend(rules.fetching.clone());
+    package.fetching = rules.fetching.clone();
     package
 }
 
