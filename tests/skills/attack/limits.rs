@@ -81,9 +81,7 @@ def pairs(count, kind=socket.SOCK_STREAM):
 
 /// Runs `script` in 64 MB, with 1,024 open files for each process.
 fn small_hog(script: &str) -> Ran {
-    let mut skill = python(&format!(
-        "{HELPERS}{script}\ntime.sleep(3)\nprint('survived')"
-    ));
+    let mut skill = python(&format!("{HELPERS}{script}\nuntil_killed()"));
     skill.sandbox.memory_bytes = 64 * MEGABYTE;
     skill.sandbox.open_files = 1_024;
     World::new().run(&skill)
@@ -139,7 +137,8 @@ fn data_in_sockets_without_open_file_counts_toward_the_memory_limit() {
 #[test]
 fn idle_sockets_do_not_count_toward_the_memory_limit() {
     skip_unless!(python);
-    let ran = small_hog("kept = pairs(400)");
+    // As long as some counts take.
+    let ran = small_hog("kept = pairs(400)\nuntil_killed(3)");
     assert_eq!(ran.killed(), None, "{ran:?}");
     assert!(ran.out.contains("survived"), "{ran:?}");
 }
@@ -152,7 +151,7 @@ fn memory_between_two_counts_is_as_stated() {
     const FILES: u64 = 64;
     let mut skill = python(&format!(
         "{HELPERS}for i in range(3): os.fork()\nkept = pairs(28)\nfor a, b in kept: fill(a); fill(b)\n\
-         time.sleep(3)\nprint('survived')"
+         until_killed()"
     ));
     skill.sandbox.processes = PROCESSES;
     skill.sandbox.open_files = FILES;
@@ -196,9 +195,11 @@ fn memory_counts_after_the_first_thread_has_ended() {
     skip_unless!(python);
     // Nothing of the process shows in the folder of its first thread then.
     killed_for_memory(&small_hog(
-        "import threading\ndef grow():\n    time.sleep(0.2)\n    \
+        "import threading\ndef grow():\n    \
+         first = f'/proc/self/task/{os.getpid()}/stat'\n    \
+         while open(first).read().rsplit(')')[1].split()[0] != 'Z': os.sched_yield()\n    \
          m = mmap.mmap(-1, 100 << 20)\n    for at in range(0, 100 << 20, 4096): m[at] = 1\n    \
-         time.sleep(3); print('survived', flush=True); os._exit(0)\n\
+         threading.Event().wait(60); print('survived', flush=True); os._exit(0)\n\
          threading.Thread(target=grow).start()\nlibc.syscall(ctypes.c_long({'x86_64': 60}.get(os.uname().machine, 93)), 0)",
     ));
 }
@@ -393,7 +394,7 @@ fn deleted_files_count_while_they_are_open_or_mapped() {
     skip_unless!(python);
     fills_its_folder(
         "kept = []\nfor n in range(8):\n    f = open('x', 'wb', 0); os.unlink('x'); kept.append(f)\n    \
-         f.write(os.urandom(8 << 20))\ntime.sleep(3)\nprint('survived')",
+         f.write(os.urandom(8 << 20))\nuntil_killed()",
     );
     // Python's own mmap would keep a descriptor.
     fills_its_folder(
@@ -401,7 +402,7 @@ fn deleted_files_count_while_they_are_open_or_mapped() {
          f = os.open('x', os.O_RDWR | os.O_CREAT); os.unlink('x')\n    \
          os.write(f, os.urandom(8 << 20))\n    \
          libc.mmap(None, ctypes.c_size_t(8 << 20), 1, 1, f, ctypes.c_long(0)); os.close(f)\n\
-         time.sleep(3)\nprint('survived')",
+         until_killed()",
     );
 }
 
@@ -411,7 +412,7 @@ fn folders_without_rights_count() {
     fills_its_folder(
         "for mode in (0, 0o400):\n    name = f'hidden{mode}'; os.mkdir(name)\n    \
          for n in range(3): open(f'{name}/{n}', 'wb').write(os.urandom(8 << 20))\n    \
-         os.chmod(name, mode)\ntime.sleep(3)\nprint('survived')",
+         os.chmod(name, mode)\nuntil_killed()",
     );
 }
 
@@ -422,9 +423,9 @@ fn deep_folders_are_refused_and_removed() {
     // Deeper than a path can name or a process has descriptors for.
     let deep = python(
         "name = 'd' * 190\nfor n in range(5000):\n    os.mkdir(name)\n    os.chdir(name)\n    \
-         open('file', 'w').close()\ntime.sleep(3)\nprint('survived')",
+         open('file', 'w').close()\nuntil_killed(10)",
     );
-    let quiet = python("time.sleep(0.5)\nprint('survived')");
+    let quiet = python("until_killed(1)");
     // Where the file system does not count its files, the next run finds it.
     let found = world
         .run(&deep)
