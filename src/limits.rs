@@ -321,6 +321,8 @@ pub(crate) const INSTALL_SETTINGS_BYTES_MAX: usize = 64 * 1024;
 /// with, where those of today break it: thirty days.
 pub(crate) const INSTALL_AS_OF_SECONDS: i64 = 30 * 24 * 60 * 60;
 
+/// A file that is copied into a skill's root rather than mounted there.
+pub(crate) const SANDBOX_COPY_BYTES_MAX: u64 = 64 * 1024;
 /// Links that the path of a granted file may lead through.
 pub(crate) const SANDBOX_LINKS_MAX: usize = 40;
 /// Inotify instances of a skill; the account's are few.

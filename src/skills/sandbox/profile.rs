@@ -58,6 +58,28 @@ const SETTINGS: &[&str] = &[
     "/dev/zero",
 ];
 
+/// Files of the settings that change so rarely that a skill can have them as they were
+/// at its start. Name servers and hosts are not among them.
+pub(super) const STABLE: &[&str] = &[
+    "/etc/host.conf",
+    "/etc/nsswitch.conf",
+    "/etc/gai.conf",
+    "/etc/services",
+    "/etc/protocols",
+    "/etc/timezone",
+    "/etc/locale.alias",
+    "/etc/locale.conf",
+    "/etc/os-release",
+    "/etc/mime.types",
+    "/etc/passwd",
+    "/etc/group",
+    "/etc/ssl/openssl.cnf",
+    "/etc/ca-certificates.conf",
+    "/etc/ld.so.cache",
+    "/etc/ld.so.preload",
+    "/etc/ld.so.conf",
+];
+
 /// Paths to read and execute.
 pub(super) fn read(policy: &Policy) -> Vec<PathBuf> {
     let mut paths: Vec<PathBuf> = PROGRAMS.iter().chain(SETTINGS).map(PathBuf::from).collect();
