@@ -8,11 +8,6 @@ use unicode_normalization::UnicodeNormalization;
 
 use crate::limits;
 
-/// Two lower-case hex digits for each byte.
-pub(crate) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
 /// A hash that is equal for texts that differ only in Unicode form, case, white
 /// space and closing punctuation.
 pub fn key(text: &str) -> [u8; 32] {

@@ -171,7 +171,7 @@ impl Memories {
 /// another import knows the memory again.
 fn own_thread(content: &str) -> String {
     let key = text::key(content);
-    format!("import/{}", text::hex(&key[..8]))
+    format!("import/{}", base16ct::lower::encode_string(&key[..8]))
 }
 
 fn named<T: Default>(

@@ -8,7 +8,6 @@ use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 
 use crate::limits;
-use crate::text;
 
 #[derive(Clone, Debug, Deserialize)]
 pub struct Definition {
@@ -276,7 +275,7 @@ impl Action {
 /// SHA-256 of a definition in hex. Object keys are sorted, so the order in which
 /// they were written does not matter.
 pub(super) fn hash(definition: &Value) -> String {
-    text::hex(&Sha256::digest(definition.to_string().as_bytes()))
+    base16ct::lower::encode_string(&Sha256::digest(definition.to_string().as_bytes()))
 }
 
 /// Compares versions part by part, numbers as numbers and other parts as text.

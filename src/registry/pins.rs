@@ -10,7 +10,6 @@ use crate::limits::DIFFERENCE_BYTES_MAX;
 use crate::skills::client::Tool;
 use crate::skills::spec::{Identity, SkillName};
 use crate::store::pins::{Approved, FirstSight, Pin, SeenEntry};
-use crate::text;
 
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Pins {
@@ -179,7 +178,7 @@ fn parsed(definition: &str) -> Value {
 fn hash(definition: &Value) -> String {
     let mut plain = String::new();
     canonical(definition, &mut plain);
-    text::hex(&Sha256::digest(plain.as_bytes()))
+    base16ct::lower::encode_string(&Sha256::digest(plain.as_bytes()))
 }
 
 fn canonical(value: &Value, out: &mut String) {

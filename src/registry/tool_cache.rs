@@ -15,7 +15,6 @@ use crate::files::replace;
 use crate::limits;
 use crate::skills::client::Tool;
 use crate::skills::spec::{Expose, Identity, SkillName, SkillSpec};
-use crate::text;
 
 /// Tool lists by the fingerprint of their skill.
 pub(super) type ToolLists = BTreeMap<String, Arc<[Tool]>>;
@@ -134,7 +133,7 @@ pub(super) fn fingerprint(spec: &SkillSpec) -> String {
         expose,
         ..spec.clone()
     };
-    text::hex(&Sha256::digest(format!("{run:?}").as_bytes()))
+    base16ct::lower::encode_string(&Sha256::digest(format!("{run:?}").as_bytes()))
 }
 
 /// The text of a cache file, unless it is missing, unreadable or too long.

@@ -7,7 +7,6 @@ use sha2::{Digest, Sha256};
 
 use super::SkillName;
 use crate::limits::TOOL_NAME_BYTES_MAX;
-use crate::text;
 
 /// Separates the skill's name from the tool's. Mimo's own tools do not contain it.
 pub(crate) const SEPARATOR: &str = "__";
@@ -53,7 +52,7 @@ fn is_valid(name: &str) -> bool {
 }
 
 fn shortened(name: &str, skill: &SkillName, tool: &str, salt: u64) -> String {
-    let hash = text::hex(&Sha256::digest(
+    let hash = base16ct::lower::encode_string(&Sha256::digest(
         format!("{skill}\0{tool}\0{salt}").as_bytes(),
     ));
     let valid = |c: char| match c.is_ascii_alphanumeric() || c == '_' || c == '-' {

@@ -25,7 +25,7 @@ use super::sandbox::private_folder;
 use super::sandbox_process::Starter;
 use super::spec::{Package, Registry, SkillSpec};
 use crate::failure::{Failure, Kind};
-use crate::{files, limits, text};
+use crate::{files, limits};
 use step::Step;
 
 /// Receives what an install is doing, for a person.
@@ -162,7 +162,7 @@ impl Installer {
             Registry::Npm => "npm",
             Registry::Python => "python",
         };
-        let end = text::hex(&digest[..4]);
+        let end = base16ct::lower::encode_string(&digest[..4]);
         self.folder.join(format!("{registry}-{name}-{end}"))
     }
 

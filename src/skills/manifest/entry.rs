@@ -22,7 +22,6 @@ use crate::skills::policy;
 use crate::skills::refusal::{Class, Refusal};
 use crate::skills::rules::Rules;
 use crate::skills::spec::{Expose, Identity, Network, Sandbox, SkillName, SkillSpec, Timeouts};
-use crate::text;
 
 const MB: u64 = 1024 * 1024;
 
@@ -212,7 +211,7 @@ fn what_it_may(entry: &Value) -> String {
 }
 
 fn digest(content: &str) -> String {
-    text::hex(&Sha256::digest(content.as_bytes()))
+    base16ct::lower::encode_string(&Sha256::digest(content.as_bytes()))
 }
 
 /// Gives unset secrets a value: a disabled skill needs none yet.

@@ -1,0 +1,24 @@
+//! Bounds of the installs of packages.
+
+/// Installs of packages at the same time.
+pub(crate) const INSTALLS_AT_A_TIME_MAX: usize = 2;
+/// One install with all its steps.
+pub(crate) const INSTALL_SECONDS_MAX: u64 = 600;
+/// How often an install looks whether another process has finished the same.
+pub(crate) const INSTALL_LOCK_LOOK_MILLIS: u64 = 100;
+/// The trial start after an install.
+pub(crate) const INSTALL_TRIAL_SECONDS_MAX: u64 = 10;
+pub(crate) const INSTALL_MEMORY_MB_MAX: u64 = 2_048;
+pub(crate) const INSTALL_PROCESSES_MAX: u64 = 256;
+pub(crate) const INSTALL_OPEN_FILES_MAX: u64 = 4_096;
+/// The tree and the package manager's cache together.
+pub(crate) const INSTALL_DISK_MB_MAX: u64 = 4_096;
+/// Output of an install step on one pipe.
+pub(crate) const INSTALL_OUTPUT_BYTES_MAX: u64 = 4 * 1024 * 1024;
+/// A line of a package manager in a message.
+pub(crate) const INSTALL_LINE_CHARS_MAX: usize = 200;
+/// The account's settings for npm.
+pub(crate) const INSTALL_SETTINGS_BYTES_MAX: usize = 64 * 1024;
+/// From the release of a package to the newest dependencies that it is installed
+/// with, where those of today break it: thirty days.
+pub(crate) const INSTALL_AS_OF_SECONDS: i64 = 30 * 24 * 60 * 60;
