@@ -11,7 +11,6 @@ use nix::unistd::{chdir, execve, setsid};
 
 use super::files::Files;
 use super::policy::{Layer, LayerState, Layers, Policy, Report};
-use super::seccomp::FilterConditions;
 use super::{control, landlock, notify, privileges, process, rlimits, seccomp};
 
 /// Exit code of a skill whose program could not be executed.
@@ -56,10 +55,8 @@ fn become_skill(start: &mut Start<'_>, new_root: bool) -> Result<Infallible, Str
     privileges::drop_capabilities(layers);
     privileges::no_new_privileges(layers);
     landlock::restrict(policy, start.files, layers);
-    let notified = notify_supervisor(start, new_root);
+    filter_calls(start, new_root);
     let layers = &mut start.layers;
-    let conditions = FilterConditions { new_root, notified };
-    seccomp::restrict(policy, conditions, layers);
     if policy.strict && !layers.all_enforced() {
         let gaps = layers.gaps();
         return Err(format!("strict mode requires every layer, but {gaps}"));
@@ -82,16 +79,16 @@ fn become_skill(start: &mut Start<'_>, new_root: bool) -> Result<Infallible, Str
     ))
 }
 
-/// Has the supervisor make the calls that filters cannot judge; whether it does.
-/// Otherwise they are refused.
-fn notify_supervisor(start: &mut Start<'_>, new_root: bool) -> bool {
-    let calls = notify::calls(start.policy, new_root);
-    let notified = match calls.is_empty() {
-        true => Ok(()),
-        false => notify::install(&calls, &start.listener),
-    };
+/// Applies the filters, and has the supervisor make the calls that they cannot judge.
+fn filter_calls(start: &mut Start<'_>, new_root: bool) {
+    let listener = seccomp::restrict(start.policy, new_root, &mut start.layers);
+    // Without a listener, and where it cannot be handed over, these calls fail.
+    let notified = listener.and_then(|listener| match listener {
+        Some(each) => notify::hand_over(&each, &start.listener).map_err(|e| e.to_string()),
+        None => Ok(()),
+    });
     if !new_root {
-        let lost = match &notified {
+        let lost = match notified {
             Ok(()) => String::new(),
             Err(error) => format!("; npx and uvx cannot install: {error}"),
         };
@@ -101,7 +98,6 @@ fn notify_supervisor(start: &mut Start<'_>, new_root: bool) -> bool {
         );
         start.layers.set(Layer::Root, LayerState::Partial, why);
     }
-    !calls.is_empty() && notified.is_ok()
 }
 
 /// The arguments of `execve`.

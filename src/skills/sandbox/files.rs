@@ -1,9 +1,10 @@
 //! The files that a skill may use: the profile's and its own grants, with links
 //! followed. Landlock and the new root are both built from them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
 use std::fs;
+use std::io;
 use std::path::{Component, Path, PathBuf};
 
 use super::policy::Policy;
@@ -41,34 +42,39 @@ impl Files {
         write.sort();
         // Folders that the skill can change. The outer ones come first.
         let mut own = Vec::new();
+        // Folders that are known not to be links.
+        let mut plain = BTreeSet::new();
         for path in write {
             own.push(path.clone());
-            if let Some((real, links)) = follow(&path, &own) {
+            if let Some((real, links)) = follow(&path, &own, &mut plain) {
                 own.push(real.clone());
                 found.insert(real, Access::Write);
                 files.links.extend(links);
             }
         }
         for path in read {
-            if let Some((real, links)) = follow(path, &own) {
+            if let Some((real, links)) = follow(path, &own, &mut plain) {
                 found.entry(real).or_insert(Access::Read);
                 files.links.extend(links);
             }
         }
         // A link that has been changed since it was judged leads to nothing.
         for path in asked {
-            if let Some((real, links)) = follow(path, &own)
+            if let Some((real, links)) = follow(path, &own, &mut plain)
                 && found.contains_key(&real)
             {
                 files.links.extend(links);
             }
         }
+        // Grants that the current path may be in, the innermost one last.
+        let mut above: Vec<(PathBuf, Access)> = Vec::new();
         for (path, access) in found {
-            let above = files
-                .grants
-                .iter()
-                .rfind(|(above, _)| path.starts_with(above));
-            if above.is_none_or(|(_, above)| *above != access) {
+            while above
+                .pop_if(|(above, _)| !path.starts_with(above))
+                .is_some()
+            {}
+            if above.last().is_none_or(|(_, above)| *above != access) {
+                above.push((path.clone(), access));
                 files.grants.push((path, access));
             }
         }
@@ -76,10 +82,14 @@ impl Files {
     }
 }
 
-/// `path` without links, and the links on its way. `None` where it leads through a link inside one of the
-/// skill's `own` folders: an earlier run may have created it to gain access to
-/// its target.
-fn follow(path: &Path, own: &[PathBuf]) -> Option<(PathBuf, Vec<(PathBuf, PathBuf)>)> {
+/// `path` without links, and the links on its way. `None` where nothing is there, and
+/// where it leads through a link inside one of the skill's `own` folders: an earlier
+/// run may have created it to gain access to its target.
+fn follow(
+    path: &Path,
+    own: &[PathBuf],
+    plain: &mut BTreeSet<PathBuf>,
+) -> Option<(PathBuf, Vec<(PathBuf, PathBuf)>)> {
     let mut links = Vec::new();
     let mut rest = names(path);
     let mut real = PathBuf::from("/");
@@ -89,9 +99,18 @@ fn follow(path: &Path, own: &[PathBuf]) -> Option<(PathBuf, Vec<(PathBuf, PathBu
             continue;
         }
         let here = real.join(name);
-        let Ok(target) = fs::read_link(&here) else {
+        if plain.contains(&here) {
             real = here;
             continue;
+        }
+        let target = match fs::read_link(&here) {
+            Ok(target) => target,
+            Err(error) if error.kind() == io::ErrorKind::InvalidInput => {
+                plain.insert(here.clone());
+                real = here;
+                continue;
+            }
+            Err(_) => return None,
         };
         let inside = |folder: &PathBuf| here.starts_with(folder) && here != *folder;
         if own.iter().any(inside) || links.len() >= SANDBOX_LINKS_MAX {

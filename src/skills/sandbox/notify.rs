@@ -10,8 +10,9 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 
-use libc::{c_int, c_long, sock_filter};
+use libc::{c_int, c_long};
 use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::socket::{
     AddressFamily, Backlog, ControlMessage, ControlMessageOwned, MsgFlags, SockaddrLike,
     SockaddrStorage, getsockname, recvmsg, sendmsg,
@@ -36,10 +37,8 @@ pub(super) fn calls(policy: &Policy, new_root: bool) -> Vec<c_long> {
     calls
 }
 
-/// Has the kernel send these calls of this process to the supervisor at the other end
-/// of `supervisor`.
-pub(super) fn install(calls: &[c_long], supervisor: &UnixStream) -> io::Result<()> {
-    let listener = filter(calls)?;
+/// Hands the listener of this process's filter to the supervisor.
+pub(super) fn hand_over(listener: &OwnedFd, supervisor: &UnixStream) -> io::Result<()> {
     let descriptors = [listener.as_raw_fd()];
     let rights = [ControlMessage::ScmRights(&descriptors)];
     let byte = [IoSlice::new(&[0])];
@@ -48,39 +47,7 @@ pub(super) fn install(calls: &[c_long], supervisor: &UnixStream) -> io::Result<(
     Ok(())
 }
 
-/// Load the number, compare it with each call, answer.
-fn filter(calls: &[c_long]) -> io::Result<OwnedFd> {
-    const LOAD: u16 = 0x20;
-    const EQUAL: u16 = 0x15;
-    const ANSWER: u16 = 0x06;
-    let step = |code, jt, jf, k| sock_filter { code, jt, jf, k };
-    let mut program = vec![step(LOAD, 0, 0, 0)];
-    for (call, left) in calls.iter().zip((1..=calls.len()).rev()) {
-        let number = u32::try_from(*call).map_err(io::Error::other)?;
-        // Over the comparisons that are left and over the answer that allows.
-        let jump = u8::try_from(left).map_err(io::Error::other)?;
-        program.push(step(EQUAL, jump, 0, number));
-    }
-    program.push(step(ANSWER, 0, 0, libc::SECCOMP_RET_ALLOW));
-    program.push(step(ANSWER, 0, 0, libc::SECCOMP_RET_USER_NOTIF));
-    let described = libc::sock_fprog {
-        len: u16::try_from(program.len()).map_err(io::Error::other)?,
-        filter: program.as_mut_ptr(),
-    };
-    // SAFETY: the program and its description outlive the call; the kernel copies
-    // them. It returns a descriptor.
-    let listener = unsafe {
-        libc::syscall(
-            libc::SYS_seccomp,
-            libc::SECCOMP_SET_MODE_FILTER,
-            libc::SECCOMP_FILTER_FLAG_NEW_LISTENER,
-            std::ptr::from_ref(&described),
-        )
-    };
-    process::owned(listener)
-}
-
-/// Receives what [`install`] sent; nothing where it was not called.
+/// Receives what [`hand_over`] sent; nothing where it was not called.
 pub(super) fn receive(from: &UnixStream) -> io::Result<Option<OwnedFd>> {
     let mut byte = [0];
     let mut slices = [IoSliceMut::new(&mut byte)];
@@ -122,8 +89,18 @@ impl Notifier {
         self.listener.as_fd()
     }
 
-    /// Answers one call. Errors mean that the caller has ended meanwhile.
-    pub(super) fn answer(&self) -> io::Result<()> {
+    /// Answers one call; whether more can come. Without that question the supervisor
+    /// would spin until the last process has been reaped.
+    pub(super) fn serves(&self) -> bool {
+        // An error means that the caller has ended meanwhile.
+        let _ = self.answer();
+        let mut polled = [PollFd::new(self.as_fd(), PollFlags::empty())];
+        let _ = poll(&mut polled, PollTimeout::ZERO);
+        let found = polled.first().and_then(PollFd::revents);
+        found.is_none_or(|found| !found.contains(PollFlags::POLLHUP))
+    }
+
+    fn answer(&self) -> io::Result<()> {
         // SAFETY: a structure of integers, which must be zero.
         let mut call: libc::seccomp_notif = unsafe { zeroed() };
         self.control(libc::SECCOMP_IOCTL_NOTIF_RECV, &mut call)?;

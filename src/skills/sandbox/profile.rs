@@ -49,8 +49,6 @@ const SETTINGS: &[&str] = &[
     "/etc/alternatives",
     "/etc/ld.so.cache",
     "/etc/ld.so.preload",
-    "/etc/ld.so.conf",
-    "/etc/ld.so.conf.d",
     "/proc",
     "/sys/devices/system/cpu",
     "/dev/urandom",
@@ -77,7 +75,6 @@ pub(super) const STABLE: &[&str] = &[
     "/etc/ca-certificates.conf",
     "/etc/ld.so.cache",
     "/etc/ld.so.preload",
-    "/etc/ld.so.conf",
 ];
 
 /// Paths to read and execute.

@@ -26,8 +26,10 @@ const STAGING: &str = "/proc";
 const OPTIONS: &str = "size=1m,nr_inodes=4096,mode=0755";
 /// Folders that programs expect, even empty.
 const FOLDERS: [&str; 1] = ["tmp"];
-/// Links that shells expect in `/dev`.
-const DEVICE_LINKS: [(&str, &str); 4] = [
+/// Links that programs expect in `/dev`. The two random devices are the same, and a
+/// link is cheaper than a mount.
+const DEVICE_LINKS: [(&str, &str); 5] = [
+    ("dev/random", "urandom"),
     ("dev/fd", "/proc/self/fd"),
     ("dev/stdin", "/proc/self/fd/0"),
     ("dev/stdout", "/proc/self/fd/1"),
@@ -52,7 +54,12 @@ enum Content {
 /// still in place.
 pub(super) fn enter(files: &Files) -> io::Result<()> {
     let mut parts = Vec::with_capacity(files.grants.len());
-    for (path, access) in &files.grants {
+    let is_link = |path: &Path| {
+        DEVICE_LINKS
+            .iter()
+            .any(|(at, _)| below(path) == Path::new(at))
+    };
+    for (path, access) in files.grants.iter().filter(|(path, _)| !is_link(path)) {
         let content = match copy(path, *access) {
             Some(bytes) => Some(Content::Copy(bytes)),
             None => detached(path, *access)?,
@@ -77,10 +84,15 @@ fn build(files: &Files, parts: &[Part<'_>]) -> io::Result<()> {
     for (at, target) in files.links.iter().filter(|(at, _)| !granted(at)) {
         link(target, below(at))?;
     }
-    let mut attached: Vec<&Path> = Vec::new();
+    // The mounted folders that the current part may be in, the innermost one last.
+    let mut above: Vec<&Path> = Vec::new();
     for part in parts {
         let place = below(part.path);
-        let is_covered = attached.iter().any(|above| part.path.starts_with(above));
+        while above
+            .pop_if(|above| !part.path.starts_with(above))
+            .is_some()
+        {}
+        let is_covered = !above.is_empty();
         let (tree, folder) = match &part.content {
             Content::Mount { tree, folder } => (tree, *folder),
             Content::Copy(bytes) => {
@@ -100,7 +112,7 @@ fn build(files: &Files, parts: &[Part<'_>]) -> io::Result<()> {
         let empty =
             MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH | MoveMountFlags::MOVE_MOUNT_T_EMPTY_PATH;
         move_mount(tree, "", &place, "", empty)?;
-        attached.push(part.path);
+        above.push(part.path);
     }
     for (at, target) in DEVICE_LINKS {
         link(Path::new(target), Path::new(at))?;

@@ -1,20 +1,17 @@
 //! The seccomp layer: which system calls a skill may make. Calls that programs probe
 //! for fail with ENOSYS, so that they fall back; the others fail with EPERM.
 
-use std::collections::BTreeMap;
+use std::os::fd::OwnedFd;
 
 use libc::{c_int, c_long};
 use seccompiler::{
-    BpfProgram, SeccompAction, SeccompCmpArgLen as Width, SeccompCmpOp as Op, SeccompCondition,
-    SeccompFilter, SeccompRule, TargetArch, apply_filter, sock_filter,
+    BpfProgram, SeccompCmpArgLen as Width, SeccompCmpOp as Op, SeccompCondition, SeccompRule,
 };
 
+use super::bpf::{Built, Rules, apply, error, filter, in_turn, no_calls_from};
 use super::metadata::FCHMODAT2;
 use super::policy::{Layer, LayerState, Layers, NetworkAccess, Policy};
 use super::{landlock, notify, process};
-
-type Rules = BTreeMap<i64, Vec<SeccompRule>>;
-type Built<T> = Result<T, seccompiler::BackendError>;
 
 /// Calls that lead out of the sandbox, into other processes or deep into the kernel,
 /// or that allocate memory which is not counted for any process.
@@ -208,78 +205,82 @@ const FIRST_NEW: u32 = 463;
 /// The arguments of `personality` that set the default and that only query.
 const PERSONALITIES: [u64; 2] = [0, 0xffff_ffff];
 
-/// Conditions that decide the filters beside the policy.
-#[derive(Clone, Copy)]
-pub(super) struct FilterConditions {
-    /// Only granted files exist.
-    pub(super) new_root: bool,
-    /// The supervisor makes some calls itself, see `notify`.
-    pub(super) notified: bool,
-}
-
 /// The flag of `clone` that shares the open files, which every thread library sets, and
 /// the one of `close_range` that gives a thread its own.
 const FILES: u64 = libc::CLONE_FILES.unsigned_abs() as u64;
 const UNSHARE: c_int = 2;
 
-/// Applies the filters. The strictest comes last, since each sees every later call.
-pub(super) fn restrict(policy: &Policy, conditions: FilterConditions, layers: &mut Layers) {
-    let built = programs(policy, conditions).map_err(|error| error.to_string());
-    let applied = built.and_then(|programs| {
-        programs
-            .iter()
-            .try_for_each(|program| apply_filter(program).map_err(|error| error.to_string()))
-    });
-    match applied {
-        Ok(()) => layers.set(Layer::Seccomp, LayerState::Enforced, "filters applied"),
-        Err(why) => layers.set(Layer::Seccomp, LayerState::Absent, why),
+/// Applies the filter, which has the kernel send the calls of `notify` to the returned
+/// listener. Fails where that cannot be had; then these calls are refused.
+pub(super) fn restrict(
+    policy: &Policy,
+    new_root: bool,
+    layers: &mut Layers,
+) -> Result<Option<OwnedFd>, String> {
+    let sent = notify::calls(policy, new_root);
+    let applied = |refused: &[c_long], sent: &[c_long]| {
+        let program = program(policy, new_root, refused, sent).map_err(|error| error.to_string());
+        program.and_then(|program| apply(program, !sent.is_empty()).map_err(|e| e.to_string()))
+    };
+    let mut result = applied(&[], &sent);
+    let mut unsent = None;
+    if !sent.is_empty()
+        && let Err(why) = result
+    {
+        unsent = Some(why);
+        result = applied(&sent, &[]);
+    }
+    let (state, why) = match &result {
+        Ok(_) => (LayerState::Enforced, "filter applied"),
+        Err(why) => (LayerState::Absent, why.as_str()),
+    };
+    layers.set(Layer::Seccomp, state, why);
+    match unsent {
+        Some(why) => Err(why),
+        None => Ok(result.ok().flatten()),
     }
 }
 
-fn programs(policy: &Policy, conditions: FilterConditions) -> Built<Vec<BpfProgram>> {
-    let all =
-        |calls: &[c_long]| -> Rules { calls.iter().map(|call| (*call, Vec::new())).collect() };
+/// One program of several, since each costs as much as a mount to add. The first answer
+/// that is not to allow a call holds.
+fn program(
+    policy: &Policy,
+    new_root: bool,
+    also_refused: &[c_long],
+    sent: &[c_long],
+) -> Built<BpfProgram> {
+    let all = |calls: &[c_long]| {
+        calls
+            .iter()
+            .map(|call| (*call, Vec::new()))
+            .collect::<Rules>()
+    };
     let mut unknown = all(UNKNOWN);
     let mut unsupported = temporary_files()?;
-    let mut programs = vec![no_new_calls(), filter(ignored()?, 0)?];
-    if !conditions.new_root {
+    let mut forbidden = refused(policy, new_root)?;
+    forbidden.extend(all(also_refused));
+    if !new_root {
         unknown.extend(all(OLD_TIMES));
         unsupported.extend(all(ATTRIBUTES));
-        // What programs get where all watches are in use.
-        programs.push(filter(all(WATCHING), libc::EMFILE)?);
     }
-    programs.push(filter(unsupported, libc::EOPNOTSUPP)?);
-    programs.push(filter(unknown, libc::ENOSYS)?);
-    programs.push(filter(refused(policy, conditions)?, libc::EPERM)?);
-    Ok(programs)
-}
-
-fn filter(rules: Rules, error: c_int) -> Built<BpfProgram> {
-    let architecture = TargetArch::try_from(std::env::consts::ARCH)?;
-    SeccompFilter::new(
-        rules,
-        SeccompAction::Allow,
-        SeccompAction::Errno(error.unsigned_abs()),
-        architecture,
-    )?
-    .try_into()
-}
-
-/// Refuses calls that no rule could know, and with them the x32 interface, which has
-/// other numbers for the same calls: load the number, compare, return.
-fn no_new_calls() -> BpfProgram {
-    const LOAD: u16 = 0x20;
-    const AT_LEAST: u16 = 0x35;
-    const ANSWER: u16 = 0x06;
-    const ERROR: u32 = 0x0005_0000;
-    const ALLOW: u32 = 0x7fff_0000;
-    let step = |code, jt, jf, k| sock_filter { code, jt, jf, k };
-    vec![
-        step(LOAD, 0, 0, 0),
-        step(AT_LEAST, 0, 1, FIRST_NEW),
-        step(ANSWER, 0, 0, ERROR | libc::ENOSYS.unsigned_abs()),
-        step(ANSWER, 0, 0, ALLOW),
-    ]
+    let mut parts = vec![
+        (forbidden, error(libc::EPERM)),
+        (unknown, error(libc::ENOSYS)),
+        (unsupported, error(libc::EOPNOTSUPP)),
+    ];
+    if !new_root {
+        // What programs get where all watches are in use.
+        parts.push((all(WATCHING), error(libc::EMFILE)));
+    }
+    parts.push((ignored()?, error(0)));
+    parts.push((all(sent), libc::SECCOMP_RET_USER_NOTIF));
+    let mut programs = parts
+        .into_iter()
+        .filter(|(rules, _)| !rules.is_empty())
+        .map(|(rules, answer)| filter(rules, answer))
+        .collect::<Built<Vec<BpfProgram>>>()?;
+    programs.push(no_calls_from(FIRST_NEW));
+    Ok(in_turn(programs))
 }
 
 /// Calls that seem to succeed: what they ask for would undo a limit.
@@ -306,9 +307,9 @@ fn temporary_files() -> Built<Rules> {
         .collect()
 }
 
-fn refused(policy: &Policy, conditions: FilterConditions) -> Built<Rules> {
+fn refused(policy: &Policy, new_root: bool) -> Built<Rules> {
     let mut rules: Rules = REFUSED.iter().map(|call| (*call, Vec::new())).collect();
-    rules.insert(libc::SYS_socket, sockets(policy, conditions)?);
+    rules.insert(libc::SYS_socket, sockets(policy, new_root)?);
     let mut pairs = vec![rule(vec![unlike(0, libc::AF_UNIX)?])?];
     pairs.extend(connectionless(Vec::new())?);
     rules.insert(libc::SYS_socketpair, pairs);
@@ -351,10 +352,6 @@ fn refused(policy: &Policy, conditions: FilterConditions) -> Built<Rules> {
         .map(|usual| condition(0, Op::Ne, *usual))
         .collect::<Built<Vec<SeccompCondition>>>()?;
     rules.insert(libc::SYS_personality, vec![rule(odd)?]);
-    if !conditions.notified {
-        let calls = notify::calls(policy, conditions.new_root);
-        rules.extend(calls.into_iter().map(|call| (call, Vec::new())));
-    }
     Ok(rules)
 }
 
@@ -383,14 +380,14 @@ fn setid_rules() -> Built<Rules> {
 /// Allows IPv4 and IPv6 with TCP and UDP only, since MPTCP would bypass Landlock's
 /// TCP rules. Without network, none of them. Unix sockets only where no others than
 /// the skill's own can be reached.
-fn sockets(policy: &Policy, conditions: FilterConditions) -> Built<Vec<SeccompRule>> {
+fn sockets(policy: &Policy, new_root: bool) -> Built<Vec<SeccompRule>> {
     let mut families = match policy.network {
         NetworkAccess::None => Vec::new(),
         _ => vec![libc::AF_INET, libc::AF_INET6],
     };
     let own_names = policy.network == NetworkAccess::None
         || process::landlock_version() >= landlock::WITH_SCOPES;
-    let unix = policy.daemon_socket || policy.unix_sockets && conditions.new_root && own_names;
+    let unix = policy.daemon_socket || policy.unix_sockets && new_root && own_names;
     if unix {
         families.push(libc::AF_UNIX);
     }

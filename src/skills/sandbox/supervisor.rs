@@ -22,7 +22,7 @@ use super::policy::{KillReason, Layer, LayerState, Layers, NetworkAccess, Policy
 use super::tree::View;
 use super::watchdog::Watchdog;
 use super::{control, disk, excess, guard, init, landlock, process};
-use crate::limits::SANDBOX_SOCKET_BYTES_MAX;
+use crate::limits::{SANDBOX_SOCKET_BYTES_MAX, SANDBOX_WATCH_NEAR_MILLIS_MAX};
 
 /// Runs `mimo __sandbox`. This process never has a second thread.
 pub fn main() -> ExitCode {
@@ -45,9 +45,9 @@ fn supervise() -> io::Result<()> {
         return Err(io::Error::other("its gateway is gone"));
     }
     let mut layers = Layers::default();
-    let mut cgroup = Cgroup::create(&policy.bounds);
     let machine_network = namespaces::network().ok();
     let isolation = namespaces::enter(&policy.network, &mut layers);
+    let mut cgroup = Cgroup::create(&policy.bounds, isolation != Isolation::None);
     add_known_layers(&policy, isolation != Isolation::None, &mut layers);
     let gateway_end = match isolation {
         // The guard ends with us, and we with the gateway's end of the socket.
@@ -250,12 +250,13 @@ fn tree(root: Pid, view: View, lifeline: Option<PipeWriter>, layers: Layers) -> 
 fn watch(
     mut watchdog: Watchdog<'_>,
     tree: &Tree,
-    notifier: Option<&Notifier>,
+    mut notifier: Option<&Notifier>,
     up: &UnixStream,
     gateway: &OwnedFd,
 ) -> Option<Report> {
     let killed = |reason| Some(excess::killed((reason, 0, 0)));
-    let mut next_look = Instant::now();
+    // A start is not delayed by a look at what cannot have grown yet.
+    let mut next_look = Instant::now() + Duration::from_millis(SANDBOX_WATCH_NEAR_MILLIS_MAX);
     loop {
         let mut polled = vec![
             PollFd::new(tree.root_end.as_fd(), PollFlags::POLLIN),
@@ -286,9 +287,8 @@ fn watch(
                 Ok(_) => return killed(KillReason::Asked),
             }
         }
-        if ready(3) {
-            // The caller may have ended meanwhile.
-            let _ = notifier.map(Notifier::answer);
+        if ready(3) && notifier.is_some_and(|each| !each.serves()) {
+            notifier = None;
         }
         if Instant::now() < next_look {
             continue;
