@@ -4,9 +4,11 @@
 #![allow(dead_code, reason = "each test binary uses a part of this")]
 
 pub mod children;
+pub mod definitions;
 pub mod fixture;
 #[macro_use]
 pub mod machine;
+pub mod official;
 pub mod random;
 pub mod server;
 pub mod terminal;

@@ -1,10 +1,9 @@
 //! Faulty definitions of a skill: each costs itself at most, and the status names it.
 
-use mimo::skills::client::List;
 use serde_json::{Value, json};
 
 use super::{Mimo, text};
-use crate::definitions::accepted;
+use crate::support::official::{check, official};
 
 fn names<'a>(items: &'a Value, field: &str) -> Vec<&'a str> {
     let items = items.as_array().expect("a list").iter();
@@ -16,38 +15,34 @@ fn odd_definition_costs_one_item() {
     skip_unless!(node);
     let mut mimo = Mimo::with(include_str!("odd.mjs"), &["odd"]);
     mimo.document("skill_find", json!({"query": "good"}));
-    for (list, method, member) in [
-        (List::Tools, "tools/list", "tools"),
-        (List::Resources, "resources/list", "resources"),
+    let tools = ["good", "bare", "choice", "lost", "aged"].map(|name| format!("odd__{name}"));
+    let tools: Vec<&str> = tools.iter().map(String::as_str).collect();
+    for (method, member, result, field, expected) in [
+        ("tools/list", "tools", "ListToolsResult", "name", &*tools),
         (
-            List::Templates,
+            "resources/list",
+            "resources",
+            "ListResourcesResult",
+            "uri",
+            &["odd://a", "odd://b"],
+        ),
+        (
             "resources/templates/list",
             "resourceTemplates",
+            "ListResourceTemplatesResult",
+            "uriTemplate",
+            &["odd://{x}"],
         ),
-        (List::Prompts, "prompts/list", "prompts"),
+        (
+            "prompts/list",
+            "prompts",
+            "ListPromptsResult",
+            "name",
+            &["odd__p", "odd__q"],
+        ),
     ] {
         let listed = mimo.request(method, json!({}));
-        let items = listed[member].as_array().expect("a list");
-        let validator = jsonschema::validator_for(&accepted(list)).expect("a schema");
-        for item in items {
-            assert!(validator.is_valid(item), "{item}");
-        }
-        let (field, expected) = match list {
-            List::Tools => (
-                "name",
-                [
-                    "odd__good",
-                    "odd__bare",
-                    "odd__choice",
-                    "odd__lost",
-                    "odd__aged",
-                ]
-                .as_slice(),
-            ),
-            List::Resources => ("uri", ["odd://a", "odd://b"].as_slice()),
-            List::Templates => ("uriTemplate", ["odd://{x}"].as_slice()),
-            List::Prompts => ("name", ["odd__p", "odd__q"].as_slice()),
-        };
+        check(&official("2025-11-25", result), &listed);
         let found = names(&listed[member], field);
         let found: Vec<&str> = found
             .into_iter()
