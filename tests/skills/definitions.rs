@@ -106,7 +106,7 @@ fn faulty_fields_get_their_one_meaning_or_go() {
         (
             json!({"outputSchema": {"$schema": "http://json-schema.org/draft-04/schema#", "id": "x",
             "type": "object", "properties": {
-                "n": {"minimum": 0, "exclusiveMinimum": true},
+                "n": {"minimum": 0, "exclusiveMinimum": true, "id": 5},
                 "t": {"items": [{"type": "string"}]},
                 "p": {"pattern": "(?i)x"},
             }}}),

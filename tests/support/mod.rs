@@ -8,6 +8,7 @@ pub mod definitions;
 pub mod fixture;
 #[macro_use]
 pub mod machine;
+pub mod odd;
 pub mod official;
 pub mod random;
 pub mod server;

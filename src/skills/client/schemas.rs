@@ -150,10 +150,10 @@ fn mend_keyword(
         | "contentMediaType" | "$ref" => value.is_string(),
         "pattern" => value.as_str().is_some_and(is_portable_pattern),
         "$schema" => value.as_str().is_some_and(is_known_dialect),
-        // Two tools with one identifier make a validator refuse both.
-        "$id" | "id" => !value.is_string() && keyword == "id",
-        "$anchor" | "$dynamicAnchor" | "$recursiveAnchor" | "$dynamicRef" | "$recursiveRef"
-        | "$vocabulary" | "$async" => false,
+        // Two tools with one identifier make a validator refuse both, and one in
+        // JavaScript refuses draft 4's `id` whatever its value.
+        "$id" | "id" | "$anchor" | "$dynamicAnchor" | "$recursiveAnchor" | "$dynamicRef"
+        | "$recursiveRef" | "$vocabulary" | "$async" => false,
         "enum" => value.as_array().is_some_and(|values| !values.is_empty()),
         "examples" => value.is_array(),
         "type" => is_type(value),

@@ -29,17 +29,24 @@ transport.setProtocolVersion ??= (version) => {
 await client.connect(transport);
 say({ protocol: client.getNegotiatedProtocolVersion?.() ?? agreed });
 
+const lists = {
+  'tools/list': client.listTools,
+  'prompts/list': client.listPrompts,
+  'resources/list': client.listResources,
+  'resources/templates/list': client.listResourceTemplates,
+};
 for await (const line of createInterface({ input: process.stdin })) {
   const order = JSON.parse(line);
   try {
     if (order.do === 'list') {
-      say({ tools: (await client.listTools()).tools });
+      const { method, cursor } = order;
+      say({ result: await lists[method].call(client, { cursor }) });
     } else {
       const { name, arguments: given } = order;
       say({ result: await client.callTool({ name, arguments: given }) });
     }
   } catch (error) {
-    say({ error: { code: error.code, message: error.message } });
+    say({ error: { code: error.code, message: error.message, data: error.data } });
   }
 }
 await client.close();

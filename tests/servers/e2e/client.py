@@ -12,6 +12,7 @@ import json
 import sys
 
 from mcp import Client, ClientSession, MCPError, StdioServerParameters, stdio_client
+from mcp.types import PaginatedRequestParams
 
 
 def say(document):
@@ -22,18 +23,36 @@ def plain(model):
     return model.model_dump(mode="json", by_alias=True, exclude_none=True)
 
 
+async def page(client, order):
+    """A page of a list: its whole result."""
+    names = {
+        "tools/list": "list_tools",
+        "prompts/list": "list_prompts",
+        "resources/list": "list_resources",
+        "resources/templates/list": "list_resource_templates",
+    }
+    method = getattr(client, names[order["method"]])
+    cursor = order.get("cursor")
+    if isinstance(client, ClientSession):
+        return await method(params=PaginatedRequestParams(cursor=cursor))
+    return await method(cursor=cursor)
+
+
 async def follow(client, protocol):
     say({"protocol": protocol})
     while line := await asyncio.to_thread(sys.stdin.readline):
         order = json.loads(line)
         try:
             if order["do"] == "list":
-                say({"tools": [plain(tool) for tool in (await client.list_tools()).tools]})
+                say({"result": plain(await page(client, order))})
             else:
                 result = await client.call_tool(order["name"], order["arguments"])
                 say({"result": plain(result)})
         except MCPError as error:
-            say({"error": {"code": error.code, "message": error.message}})
+            say({"error": {"code": error.code, "message": error.message, "data": error.data}})
+        except Exception as error:
+            # What the SDK could not read.
+            say({"error": {"message": repr(error)}})
 
 
 async def main(kind, server):

@@ -42,7 +42,7 @@ pub trait Client {
 /// The client's entry for the server. A shell records the exit code, which
 /// clients do not report, and the entry sets the variables, which clients do
 /// not pass on.
-fn server(folder: &Path) -> Value {
+pub fn server(folder: &Path) -> Value {
     let note = r#""$@"; echo $? >> "$0""#;
     json!({
         "command": "/bin/sh",
@@ -77,26 +77,42 @@ pub struct Sdk {
 impl Sdk {
     /// The Python SDK by its `client` or its `session`; it speaks `protocol`.
     pub fn python(kind: &str, folder: &Path, protocol: &str) -> Box<dyn Client> {
+        Box::new(Sdk::python_on(&server(folder), kind, folder, protocol))
+    }
+
+    /// The same as the client of another server.
+    pub fn python_on(server: &Value, kind: &str, folder: &Path, protocol: &str) -> Sdk {
         let mut command = Command::new(python_sdk().expect("packages"));
         command.args(["-c", include_str!("client.py")]);
-        Sdk::start(command, kind, folder, protocol)
+        Sdk::start(command, server, kind, folder, protocol)
     }
 
     /// The TypeScript SDK up to 1.x (`sdk`), or the later one (`legacy`, `auto`).
     pub fn typescript(kind: &str, folder: &Path, protocol: &str) -> Box<dyn Client> {
+        Box::new(Sdk::typescript_on(&server(folder), kind, folder, protocol))
+    }
+
+    /// The same as the client of another server.
+    pub fn typescript_on(server: &Value, kind: &str, folder: &Path, protocol: &str) -> Sdk {
         let mut command = Command::new(machine::node().expect("node"));
         // A module given this way finds its packages from the working folder.
         command
             .args(["--input-type=module", "--eval"])
             .args([include_str!("client.mjs"), "--"])
             .current_dir(node_packages().expect("packages"));
-        Sdk::start(command, kind, folder, protocol)
+        Sdk::start(command, server, kind, folder, protocol)
     }
 
-    fn start(mut command: Command, kind: &str, folder: &Path, protocol: &str) -> Box<dyn Client> {
+    fn start(
+        mut command: Command,
+        server: &Value,
+        kind: &str,
+        folder: &Path,
+        protocol: &str,
+    ) -> Sdk {
         on(&mut command, folder);
         let mut script = command
-            .args([kind, &server(folder).to_string()])
+            .args([kind, &server.to_string()])
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(File::create(folder.join("complaints")).expect("a file"))
@@ -104,14 +120,37 @@ impl Sdk {
             .expect("the client starts");
         let orders = script.stdin.take().expect("its input");
         let answers = lines_of(script.stdout.take().expect("its output"));
-        let mut client = Box::new(Sdk {
+        let mut client = Sdk {
             script,
             orders,
             answers,
             folder: folder.to_owned(),
-        });
+        };
         assert_eq!(client.answer()["protocol"], protocol);
         client
+    }
+
+    /// A page of a list as the client returns it.
+    pub fn page(&mut self, method: &str, cursor: Option<&str>) -> Value {
+        let mut order = json!({"do": "list", "method": method});
+        if let Some(cursor) = cursor {
+            order["cursor"] = cursor.into();
+        }
+        let mut answer = self.order(&order);
+        assert!(answer["result"].is_object(), "{method}: {answer}");
+        answer["result"].take()
+    }
+
+    /// The `result` or the `error` of a tool.
+    pub fn outcome(&mut self, tool: &str, arguments: Value) -> Value {
+        self.order(&json!({"do": "call", "name": tool, "arguments": arguments}))
+    }
+
+    /// Closes the client.
+    pub fn end(mut self) {
+        drop(self.orders);
+        let status = wait(&mut self.script);
+        assert!(status.success(), "the client ended with {status}");
     }
 
     fn order(&mut self, order: &Value) -> Value {
@@ -130,23 +169,22 @@ impl Sdk {
 
 impl Client for Sdk {
     fn list(&mut self) -> Vec<Value> {
-        let answer = self.order(&json!({"do": "list"}));
-        answer["tools"].as_array().expect("tools").clone()
+        let tools = self.page("tools/list", None)["tools"].take();
+        tools.as_array().expect("tools").clone()
     }
 
     fn call(&mut self, tool: &str, arguments: Value) -> Result<Reply, String> {
-        let answer = self.order(&json!({"do": "call", "name": tool, "arguments": arguments}));
+        let answer = self.outcome(tool, arguments);
         match &answer["result"] {
             Value::Null => Err(answer["error"].to_string()),
             result => Ok(Reply::of(result)),
         }
     }
 
-    fn close(mut self: Box<Self>) -> String {
-        drop(self.orders);
-        let status = wait(&mut self.script);
-        assert!(status.success(), "the client ended with {status}");
-        exits(&self.folder, 1)
+    fn close(self: Box<Self>) -> String {
+        let folder = self.folder.clone();
+        self.end();
+        exits(&folder, 1)
     }
 }
 

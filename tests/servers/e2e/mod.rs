@@ -3,5 +3,7 @@
 
 mod client;
 mod lifecycle;
+#[cfg(target_os = "linux")]
+mod odd;
 mod readme;
 mod story;

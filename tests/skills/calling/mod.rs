@@ -51,6 +51,11 @@ impl Mimo {
 
     /// With a skill of each name, all running `script`.
     fn with(script: &str, skills: &[&str]) -> Mimo {
+        Mimo::with_entry(script, skills, &json!({}))
+    }
+
+    /// The same with `more` members of each entry.
+    fn with_entry(script: &str, skills: &[&str], more: &Value) -> Mimo {
         let folder = TempDir::new().expect("a folder");
         let trusted = fixture::trusted_dir();
         let path = trusted.path().join("server.mjs");
@@ -72,12 +77,15 @@ impl Mimo {
             "config.toml",
             format!("[skills]\ncommands = [\"node\"]\npath = [\"{parent}\"]\n"),
         );
-        let entry = json!({
+        let mut entry = json!({
             "command": "node",
             "args": [path],
             "env": {"GREETING": "hello"},
             "sandbox": {"fs": {"read": [shared]}},
         });
+        for (name, value) in more.as_object().expect("members") {
+            entry[name] = value.clone();
+        }
         let skills: Map<String, Value> = skills
             .iter()
             .map(|name| ((*name).to_owned(), entry.clone()))

@@ -1,9 +1,13 @@
 //! Faulty definitions of a skill: each costs itself at most, and the status names it.
 
+use std::collections::BTreeMap;
+
 use serde_json::{Value, json};
 
 use super::{Mimo, text};
-use crate::support::official::{check, official};
+use crate::support::odd;
+use crate::support::official::{REVISIONS, check, official};
+use crate::support::random::repeat;
 
 fn names<'a>(items: &'a Value, field: &str) -> Vec<&'a str> {
     let items = items.as_array().expect("a list").iter();
@@ -68,6 +72,37 @@ fn odd_definition_costs_one_item() {
         r#"prompt \"p\": /arguments is dropped"#,
     ] {
         assert!(notes.contains(expected), "{expected}: {notes}");
+    }
+    assert!(mimo.server.exit().success());
+}
+
+/// Whatever the skill lists, and in both lifecycles: the whole result that goes over
+/// the wire is valid by the official schema of the client's revision.
+#[test]
+fn odd_lists_are_valid_in_each_revision() {
+    skip_unless!(node);
+    let mut items = BTreeMap::new();
+    repeat(1, |random| {
+        for (method, ..) in odd::LISTS {
+            items.insert(method, odd::items(method, random));
+        }
+    });
+    let script = odd::server(&items, &BTreeMap::new());
+    let mut mimo = Mimo::with_entry(&script, &["odd"], &json!({"expose": "direct"}));
+    let first = json!({"tool": "odd__t0", "arguments": {}});
+    assert_eq!(text(&mimo.call("skill_call", first)), "t0");
+    for revision in REVISIONS {
+        let params = json!({"_meta": {
+            "io.modelcontextprotocol/protocolVersion": revision,
+            "io.modelcontextprotocol/clientCapabilities": {},
+        }});
+        for (method, member, result, _) in odd::LISTS {
+            let listed = mimo.request(method, params.clone());
+            check(&official(revision, result), &listed);
+            let kept = items[method].iter().filter(|(_, is_kept)| *is_kept).count();
+            let listed = listed[member].as_array().expect("a list").len();
+            assert!(listed >= kept, "{method}: {listed} of {kept}");
+        }
     }
     assert!(mimo.server.exit().success());
 }

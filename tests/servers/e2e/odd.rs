@@ -1,0 +1,169 @@
+//! A skill with odd definitions and answers, read through Mimo by the official SDKs.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+
+use mimo::skills::client::List;
+use mimo::skills::client::definitions::mend;
+use serde_json::value::to_raw_value;
+use serde_json::{Value, json};
+
+use super::client::{Sdk, node_packages, python_sdk, server};
+use crate::support::definitions::definition;
+use crate::support::random::{Random, repeat};
+use crate::support::{fixture, machine, odd};
+
+/// Starts a client of this kind on the server of an entry.
+type Start = fn(&Value, &Path) -> Sdk;
+
+const PYTHON: [Start; 2] = [
+    |server, folder| Sdk::python_on(server, "session", folder, "2025-11-25"),
+    |server, folder| Sdk::python_on(server, "client", folder, "2026-07-28"),
+];
+const TYPESCRIPT: [Start; 3] = [
+    |server, folder| Sdk::typescript_on(server, "sdk", folder, "2025-11-25"),
+    |server, folder| Sdk::typescript_on(server, "legacy", folder, "2025-11-25"),
+    |server, folder| Sdk::typescript_on(server, "auto", folder, "2026-07-28"),
+];
+
+/// Mimo's folders with a skill that runs `script`, whose tools are listed by name.
+fn write_skill(folder: &Path, script: &str) {
+    let path = folder.join("odd.mjs");
+    fs::write(&path, script).expect("written");
+    let config = folder.join("config");
+    fs::create_dir(&config).expect("made");
+    let write = |name: &str, text: String| {
+        let path = config.join(name);
+        fs::write(&path, text).expect("written");
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).expect("set");
+    };
+    let node = machine::node().expect("node");
+    let programs = node.parent().expect("a folder").display();
+    write(
+        "config.toml",
+        format!("[skills]\ncommands = [\"node\"]\npath = [\"{programs}\"]\n"),
+    );
+    let entry = json!({"command": "node", "args": [path], "expose": "direct", "sandbox": {}});
+    write("skills.json", json!({"skills": {"odd": entry}}).to_string());
+}
+
+fn reads_odd_lists(clients: &[Start]) {
+    let mut items = BTreeMap::new();
+    repeat(1, |random| {
+        for (method, ..) in odd::LISTS {
+            items.insert(method, odd::items(method, random));
+        }
+    });
+    for start in clients {
+        let folder = fixture::trusted_dir();
+        let folder = folder.path();
+        write_skill(folder, &odd::server(&items, &BTreeMap::new()));
+        let mut client = start(&server(folder), folder);
+        // Waits until the skill has listed its tools.
+        let first = json!({"tool": "odd__t0", "arguments": {}});
+        let called = client.outcome("skill_call", first);
+        assert_eq!(called["result"]["content"][0]["text"], "t0", "{called}");
+        for (method, member, _, key) in odd::LISTS {
+            let expected = items[method].iter().filter(|(_, is_kept)| *is_kept);
+            let named = |(text, _): &odd::Item| {
+                let item: Value = serde_json::from_str(text).expect("JSON");
+                let name = item[key].as_str().expect("a name");
+                match key {
+                    "name" => format!("odd__{name}"),
+                    _ => name.to_owned(),
+                }
+            };
+            let expected: Vec<String> = expected.map(named).collect();
+            assert!(expected.len() > 50, "{method}");
+            let listed = client.page(method, None);
+            let listed = listed[member].as_array().expect("a list").iter();
+            let names = listed.map(|item| item[key].as_str().expect("a name"));
+            let names: Vec<&str> = names
+                .filter(|name| name.starts_with("odd") || name.starts_with("file:///with"))
+                .collect();
+            assert_eq!(names, expected, "{method}");
+        }
+        client.end();
+    }
+}
+
+#[test]
+fn python_reads_odd_lists() {
+    skip_unless!(node);
+    skip_unless!(python_sdk());
+    reads_odd_lists(&PYTHON);
+}
+
+#[test]
+fn typescript_reads_odd_lists() {
+    skip_unless!(node_packages());
+    reads_odd_lists(&TYPESCRIPT);
+}
+
+/// 10,000 random definitions as Mimo sends them, in pages of 100.
+fn reads_random_lists(start: Start) {
+    const PAGE: usize = 100;
+    const PAGES: usize = 100;
+    let lists = [
+        (List::Tools, odd::LISTS[0]),
+        (List::Prompts, odd::LISTS[1]),
+        (List::Resources, odd::LISTS[2]),
+        (List::Templates, odd::LISTS[3]),
+    ];
+    let mut pages = json!({});
+    repeat(1, |random: &mut Random| {
+        for (list, (method, member, ..)) in lists {
+            let mut all = Vec::new();
+            while all.len() < PAGE * PAGES / lists.len() {
+                let raw = to_raw_value(&definition(random)).expect("JSON");
+                if let Ok(mended) = mend(list, &raw) {
+                    all.push(mended.text.unwrap_or(raw).get().to_owned());
+                }
+            }
+            let pages_of = all.chunks(PAGE).enumerate().map(|(nth, items)| {
+                let next = (nth + 1) * PAGE < all.len();
+                let next = if next {
+                    format!(",\"nextCursor\":\"{}\"", nth + 1)
+                } else {
+                    String::new()
+                };
+                format!("{{\"{member}\":[{}]{next}}}", items.join(","))
+            });
+            pages[method] = pages_of.collect();
+        }
+    });
+    let folder = tempfile::tempdir().expect("a folder");
+    let script = folder.path().join("pages.mjs");
+    fs::write(&script, odd::script(&json!({"pages": pages, "lines": {}}))).expect("written");
+    let entry = json!({"command": machine::node().expect("node"), "args": [script]});
+    let mut client = start(&entry, folder.path());
+    for (_, (method, member, ..)) in lists {
+        let (mut cursor, mut count) = (None, 0);
+        loop {
+            let page = client.page(method, cursor.as_deref());
+            count += page[member].as_array().expect("a list").len();
+            match page["nextCursor"].as_str() {
+                Some(next) => cursor = Some(next.to_owned()),
+                None => break,
+            }
+        }
+        assert_eq!(count, PAGE * PAGES / lists.len(), "{method}");
+    }
+    client.end();
+}
+
+#[test]
+fn python_reads_random_lists() {
+    skip_unless!(node);
+    skip_unless!(python_sdk());
+    reads_random_lists(PYTHON[0]);
+}
+
+#[test]
+fn typescript_reads_random_lists() {
+    skip_unless!(node_packages());
+    reads_random_lists(TYPESCRIPT[0]);
+    reads_random_lists(TYPESCRIPT[1]);
+}
