@@ -15,5 +15,6 @@ mod link;
 mod manifest;
 mod properties;
 mod registry;
+mod results;
 #[cfg(target_os = "linux")]
 mod running;

@@ -205,6 +205,117 @@ fn objects(random: &mut Random, keys: &[&str]) -> Value {
     Value::Object((0..count).map(pair).collect())
 }
 
+const RESULT_FIELDS: &[&str] = &[
+    "content",
+    "structuredContent",
+    "isError",
+    "_meta",
+    "messages",
+    "description",
+    "contents",
+    "completion",
+    "resultType",
+    "ttlMs",
+    "cacheScope",
+    "inputRequests",
+    "x-own",
+];
+
+/// A result that is meant for every request.
+pub fn result(random: &mut Random) -> Value {
+    if random.below(20) == 0 {
+        return anything(random);
+    }
+    let mut result = json!({});
+    for _ in 0..random.below(6) {
+        let field = *random.pick(RESULT_FIELDS);
+        result[field] = match (random.below(6), field) {
+            (0, _) => anything(random),
+            (1, "content" | "contents") => block(random),
+            (_, "content") => list(random, block),
+            (_, "contents") => list(random, |random| members(random, CONTENTS)),
+            (_, "messages") => list(random, |random| {
+                let mut message = members(random, &["role", "content", "x-own"]);
+                if message.is_object() && random.below(3) > 0 {
+                    message["content"] = match random.below(4) {
+                        0 => list(random, block),
+                        _ => block(random),
+                    };
+                }
+                message
+            }),
+            (_, "completion") => members(random, &["values", "total", "hasMore"]),
+            (_, "isError") => json!(true),
+            (_, "_meta") => json!({"io.modelcontextprotocol/serverInfo": anything(random), "k": 1}),
+            _ => objects(random, NAMES),
+        };
+    }
+    result
+}
+
+const CONTENTS: &[&str] = &["uri", "mimeType", "text", "blob", "_meta", "x-own"];
+const BLOCKS: &[&str] = &[
+    "text",
+    "data",
+    "mimeType",
+    "resource",
+    "name",
+    "uri",
+    "annotations",
+    "icons",
+    "size",
+    "title",
+    "description",
+    "_meta",
+    "x-own",
+];
+
+fn block(random: &mut Random) -> Value {
+    let mut block = members(random, BLOCKS);
+    if block.is_object() {
+        let kinds = [
+            "text",
+            "image",
+            "audio",
+            "resource",
+            "resource_link",
+            "video",
+        ];
+        if random.below(4) > 0 {
+            block["type"] = json!(*random.pick(&kinds));
+        }
+        if random.below(3) == 0 {
+            block["resource"] = members(random, CONTENTS);
+        }
+        if random.below(3) == 0 {
+            block["annotations"] = objects(random, ANNOTATIONS);
+        }
+    }
+    block
+}
+
+/// An object, mostly, with some members of the right kind and some of any.
+fn members(random: &mut Random, names: &[&str]) -> Value {
+    if random.below(12) == 0 {
+        return anything(random);
+    }
+    let mut object = json!({});
+    for name in names {
+        match (random.below(4), *name) {
+            (0, _) => {}
+            (1, _) => object[name] = anything(random),
+            (_, "_meta" | "annotations") => object[name] = json!({"k": 1}),
+            (_, "icons") => object[name] = json!([{"src": "https://a/b"}]),
+            (_, "uri") => object[name] = json!("file:///n"),
+            (_, "size" | "total") => object[name] = json!(5),
+            (_, "values") => object[name] = json!(["a", "b"]),
+            (_, "role") => object[name] = json!("assistant"),
+            _ => object[name] = json!("a"),
+        }
+    }
+    object
+}
+
 /// A definition that is meant for every list.
 pub fn definition(random: &mut Random) -> Value {
     let mut item = json!({

@@ -10,7 +10,7 @@ use serde_json::{Map, Value};
 use super::fixes::Fixes;
 use super::schemas::{mend_input, mend_output};
 
-type Item = Map<String, Value>;
+pub(super) type Item = Map<String, Value>;
 
 /// A list that a skill may offer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -102,7 +102,7 @@ pub fn mend(list: List, raw: &RawValue) -> Result<Mended, String> {
 
 type Check = fn(&Value) -> bool;
 
-const BASE: &[(&str, Check)] = &[
+pub(super) const BASE: &[(&str, Check)] = &[
     ("title", Value::is_string),
     ("description", Value::is_string),
     ("_meta", Value::is_object),
@@ -151,7 +151,7 @@ fn mend_prompt(prompt: &mut Item, fixes: &mut Fixes) -> Result<(), String> {
     Ok(())
 }
 
-fn mend_resource(
+pub(super) fn mend_resource(
     resource: &mut Item,
     address: &str,
     is_address: fn(&str) -> bool,
@@ -168,38 +168,37 @@ fn mend_resource(
         resource.insert("name".to_owned(), name.into());
     }
     keep_if(resource, "mimeType", Value::is_string, "", fixes);
-    let is_integer = |size: &Value| size.is_u64() || size.is_i64();
     keep_if(resource, "size", is_integer, "", fixes);
-    mend_object(
-        resource,
-        "annotations",
-        fixes,
-        |annotations, path, fixes| {
-            let is_role = |role: &Value| role == "user" || role == "assistant";
-            let is_audience = |value: &Value| {
-                value
-                    .as_array()
-                    .is_some_and(|roles| roles.iter().all(is_role))
-            };
-            let is_share = |value: &Value| {
-                value
-                    .as_f64()
-                    .is_some_and(|share| (0.0..=1.0).contains(&share))
-            };
-            let is_time = |value: &Value| {
-                value
-                    .as_str()
-                    .is_some_and(|text| chrono::DateTime::parse_from_rfc3339(text).is_ok())
-            };
-            keep_if(annotations, "audience", is_audience, path, fixes);
-            keep_if(annotations, "priority", is_share, path, fixes);
-            keep_if(annotations, "lastModified", is_time, path, fixes);
-        },
-    );
+    mend_annotations(resource, fixes);
     Ok(())
 }
 
-fn mend_icon(icon: &mut Item, path: &str, fixes: &mut Fixes) -> bool {
+/// Mends the `annotations` of a resource or of a block of content.
+pub(super) fn mend_annotations(item: &mut Item, fixes: &mut Fixes) {
+    mend_object(item, "annotations", fixes, |annotations, path, fixes| {
+        let is_role = |role: &Value| role == "user" || role == "assistant";
+        let is_audience = |value: &Value| {
+            value
+                .as_array()
+                .is_some_and(|roles| roles.iter().all(is_role))
+        };
+        let is_share = |value: &Value| {
+            value
+                .as_f64()
+                .is_some_and(|share| (0.0..=1.0).contains(&share))
+        };
+        let is_time = |value: &Value| {
+            value
+                .as_str()
+                .is_some_and(|text| chrono::DateTime::parse_from_rfc3339(text).is_ok())
+        };
+        keep_if(annotations, "audience", is_audience, path, fixes);
+        keep_if(annotations, "priority", is_share, path, fixes);
+        keep_if(annotations, "lastModified", is_time, path, fixes);
+    });
+}
+
+pub(super) fn mend_icon(icon: &mut Item, path: &str, fixes: &mut Fixes) -> bool {
     let are_sizes = |value: &Value| {
         value
             .as_array()
@@ -220,7 +219,7 @@ fn check_name(item: &Item) -> Result<(), String> {
 }
 
 /// Drops an optional field that is not as it should be.
-fn keep_if(
+pub(super) fn keep_if(
     item: &mut Item,
     field: &str,
     check: impl Fn(&Value) -> bool,
@@ -247,7 +246,7 @@ fn mend_object(
 }
 
 /// Mends an optional list of objects: it loses those that `mend` refuses.
-fn mend_list(
+pub(super) fn mend_list(
     item: &mut Item,
     field: &str,
     path: &str,
@@ -273,9 +272,13 @@ fn mend_list(
     });
 }
 
+pub(super) fn is_integer(value: &Value) -> bool {
+    value.is_u64() || value.is_i64()
+}
+
 /// Whether clients that parse a URI accept it: some refuse a relative one, or a
 /// web address without a host.
-fn is_uri(text: &str) -> bool {
+pub(super) fn is_uri(text: &str) -> bool {
     let Some((scheme, rest)) = text.split_once(':') else {
         return false;
     };

@@ -8,6 +8,7 @@ mod io;
 pub(crate) mod message;
 mod questions;
 mod requests;
+pub mod results;
 mod schemas;
 
 use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
@@ -24,6 +25,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use self::budget::NotificationBudget;
+use self::results::mend_result;
 use super::spec::{SkillName, SkillSpec};
 use crate::caller::AskClient;
 use crate::diagnostics::clip;
@@ -248,12 +250,23 @@ impl SkillClient {
                 params.map(|params| params.get().to_owned())
             })
             .await;
-        if let Some(uri) = uri
+        if let Some(uri) = &uri
             && (method == "resources/unsubscribe" || (is_kept && result.is_err()))
         {
-            self.0.state().subscribed.remove(&uri);
+            self.0.state().subscribed.remove(uri);
         }
-        result
+        result.map(|result| self.mended(method, uri.as_deref(), result))
+    }
+
+    /// A result as clients accept it.
+    fn mended(&self, method: &str, uri: Option<&str>, result: Box<RawValue>) -> Box<RawValue> {
+        match mend_result(method, uri, &result) {
+            None => result,
+            Some(mended) => {
+                tracing::debug!(skill = %self.0.skill, method, "an odd result was mended");
+                mended
+            }
+        }
     }
 
     /// Sends a notification, unless too much is queued.

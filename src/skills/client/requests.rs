@@ -304,7 +304,9 @@ impl SkillClient {
             params.push('}');
             Some(params)
         };
-        self.request("tools/call", handlers, params).await
+        let method = "tools/call";
+        let result = self.request(method, handlers, params).await?;
+        Ok(self.mended(method, None, result))
     }
 
     fn unreadable(&self, method: &str) -> Failure {
