@@ -149,10 +149,10 @@ fn invalid_request(id: Option<Id>, reason: String) -> Item {
     })
 }
 
-/// A JavaScript client that cuts a text inside an emoji sends half of a
+/// A JavaScript program that cuts a text inside an emoji sends half of a
 /// surrogate pair as an escape. That is JSON in form but encodes no
 /// character, so it is read as U+FFFD. `None` if there is none.
-fn without_lone_surrogates(text: &str) -> Option<String> {
+pub(crate) fn without_lone_surrogates(text: &str) -> Option<String> {
     let bytes = text.as_bytes();
     let unit = |at: usize| {
         let digits = bytes.get(at..at + 6)?.strip_prefix(b"\\u")?;
@@ -160,7 +160,8 @@ fn without_lone_surrogates(text: &str) -> Option<String> {
     };
     let mut repaired = String::new();
     let (mut at, mut copied) = (0, 0);
-    while let Some(next) = memchr::memchr(b'\\', &bytes[at..]) {
+    // Text that is no JSON may end inside an escape.
+    while let Some(next) = memchr::memchr(b'\\', bytes.get(at..).unwrap_or_default()) {
         at += next;
         match (unit(at), unit(at + 6)) {
             (Some(0xD800..=0xDBFF), Some(0xDC00..=0xDFFF)) => at += 12,

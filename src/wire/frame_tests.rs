@@ -126,6 +126,7 @@ fn lone_surrogates_are_replaced_and_pairs_kept() {
         repaired(r#""\ud83d\ud83d\ude00\ude00x""#).as_deref(),
         Some(r#""\ufffd\ud83d\ude00\ufffdx""#)
     );
+    assert_eq!(repaired("\\ud83d \\"), Some("\\ufffd \\".to_owned()));
 }
 
 fn id_text() -> impl Strategy<Value = String> {

@@ -79,7 +79,13 @@ fn on_line(inner: &Arc<Inner>, line: &Line<'_>) -> bool {
         Line::Whole(line) => {
             let mut useful = false;
             match std::str::from_utf8(line) {
-                Ok(_) => message::parse(line, |message| useful |= on_message(inner, message)),
+                Ok(line) => {
+                    let repaired = frame::without_lone_surrogates(line);
+                    let line = repaired.as_deref().unwrap_or(line);
+                    message::parse(line.as_bytes(), |message| {
+                        useful |= on_message(inner, message);
+                    });
+                }
                 // Read lossily only to find out which call it answers.
                 Err(_) => message::parse(String::from_utf8_lossy(line).as_bytes(), |message| {
                     useful |= on_unreadable(inner, &message);

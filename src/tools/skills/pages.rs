@@ -25,6 +25,8 @@ struct LongText {
     /// The session of the caller that got the first page.
     session: Arc<str>,
     text: Arc<str>,
+    /// Whether the result was an error, or lacks its structured content.
+    is_error: bool,
 }
 
 impl Pages {
@@ -114,8 +116,13 @@ impl Pages {
             *caller.reach() == Reach::Everything || kept.session == caller.session
         };
         let found = found.filter(|kept| may_read(kept) && kept.text.is_char_boundary(at));
-        let text = found.ok_or_else(gone)?.text;
-        Ok(page(id, &text, at, budget, Vec::new(), Map::new()))
+        let LongText { text, is_error, .. } = found.ok_or_else(gone)?;
+        let mut rest = Map::new();
+        if is_error {
+            // Else a client that was promised structured content refuses the page.
+            rest.insert("isError".to_owned(), true.into());
+        }
+        Ok(page(id, &text, at, budget, Vec::new(), rest))
     }
 
     fn first_page(
@@ -133,6 +140,7 @@ impl Pages {
                 id: id.clone(),
                 session: caller.session.clone(),
                 text: text.clone(),
+                is_error: rest.get("isError").is_some_and(|flag| flag == true),
             });
         }
         page(&id, &text, 0, budget, others, rest)

@@ -167,3 +167,133 @@ fn typescript_reads_random_lists() {
     reads_random_lists(TYPESCRIPT[0]);
     reads_random_lists(TYPESCRIPT[1]);
 }
+
+/// The lines with which the skill answers, by tool; `ID` is the request's id.
+fn answers() -> BTreeMap<&'static str, String> {
+    let line = |result: Value| format!("{{\"jsonrpc\":\"2.0\",\"id\":ID,\"result\":{result}}}");
+    let heard = json!({"content": [{"type": "text", "text": "heard"}]});
+    let with = |name: &str, value: Value| {
+        let mut result = heard.clone();
+        result[name] = value;
+        line(result)
+    };
+    let error = json!({"code": -31999, "message": "not today", "data": {"why": ["rain"]}});
+    let document = |words: usize| {
+        let text = "word ".repeat(words);
+        line(json!({
+            "content": [{"type": "text", "text": text}],
+            "structuredContent": {"content": text},
+            "_meta": {"kept": 1},
+        }))
+    };
+    BTreeMap::from([
+        ("plain", line(heard.clone())),
+        ("banner", format!("Listening {{now}} {}", line(heard.clone()))),
+        ("text_id", line(heard.clone()).replace("ID", "\"ID\"")),
+        ("null_error", line(heard.clone()).replace("\"result\"", "\"error\":null,\"result\"")),
+        ("null_structured", with("structuredContent", json!(null))),
+        ("listed_structured", with("structuredContent", json!([1]))),
+        ("null_flag", with("isError", json!(null))),
+        ("null_meta", with("_meta", json!(null))),
+        ("text_content", line(json!({"content": "heard"}))),
+        ("single_block", line(json!({"content": heard["content"][0]}))),
+        ("bare_text", line(json!("heard"))),
+        ("untyped", line(json!({"content": [{"text": "heard"}, null]}))),
+        ("later", with("resultType", json!("input_required"))),
+        (
+            "annotated",
+            line(json!({"content": [{"type": "text", "text": "heard", "annotations": {"priority": 7}, "_meta": []}]})),
+        ),
+        ("error", format!("{{\"jsonrpc\":\"2.0\",\"id\":ID,\"error\":{error}}}")),
+        ("null_result", format!("{{\"jsonrpc\":\"2.0\",\"id\":\"ID\",\"result\":null,\"error\":{error}}}")),
+        ("fits", document(12_200)),
+        ("exceeds", document(30_000)),
+        // Half of an emoji, as programs cut texts.
+        ("cut", line(json!({"content": [{"type": "text", "text": "CUT"}], "structuredContent": {"CUT": "CUT"}})).replace("CUT", "heard \\ud83d")),
+    ])
+}
+
+fn reads_odd_answers(clients: &[Start]) {
+    let lines = answers();
+    let shape = json!({"type": "object", "properties": {"content": {"type": "string"}}});
+    let tools = lines.keys().map(|name| {
+        let mut tool = json!({"name": name, "inputSchema": {"type": "object"}});
+        if ["fits", "exceeds"].contains(name) {
+            tool["outputSchema"] = shape.clone();
+        }
+        (tool.to_string(), true)
+    });
+    let items = BTreeMap::from([("tools/list", tools.collect())]);
+    for start in clients {
+        let folder = fixture::trusted_dir();
+        let folder = folder.path();
+        write_skill(folder, &odd::server(&items, &lines));
+        let mut client = start(&server(folder), folder);
+        let ways: [fn(&mut Sdk, &str, Value) -> Value; 2] = [
+            |client, tool, mut arguments| {
+                arguments["tool"] = format!("odd__{tool}").into();
+                arguments["arguments"] = json!({});
+                client.outcome("skill_call", arguments)
+            },
+            |client, tool, arguments| client.outcome(&format!("odd__{tool}"), arguments),
+        ];
+        let text = |answer: &Value| -> String {
+            let text = answer["result"]["content"][0]["text"].as_str();
+            text.unwrap_or_else(|| panic!("no text in {answer}"))
+                .to_owned()
+        };
+        for (nth, call) in ways.into_iter().enumerate() {
+            for tool in lines.keys() {
+                let answer = call(&mut client, tool, json!({}));
+                match *tool {
+                    "error" | "null_result" => {
+                        let error = match nth {
+                            0 => serde_json::from_str(&text(&answer)).expect("JSON"),
+                            _ => answer.clone(),
+                        };
+                        assert_eq!(error["error"]["code"], -31999, "{tool}: {answer}");
+                        assert_eq!(error["error"]["data"], json!({"why": ["rain"]}), "{tool}");
+                    }
+                    "fits" => {
+                        let long = call(&mut client, tool, json!({"max_tokens": 50_000}));
+                        let result = &long["result"];
+                        assert_eq!(text(&long).len(), 61_000);
+                        assert_eq!(result["structuredContent"]["content"], text(&long));
+                        assert_eq!(result["_meta"]["kept"], 1);
+                    }
+                    "exceeds" => {
+                        assert_eq!(answer["result"]["_meta"]["kept"], 1);
+                        let (mut page, mut read) = (answer, String::new());
+                        loop {
+                            read += &text(&page);
+                            let Some(rest) = page["result"]["content"][1]["text"].as_str() else {
+                                break;
+                            };
+                            let rest: Value = serde_json::from_str(rest).expect("a trailer");
+                            page = call(&mut client, tool, json!({"cursor": rest["next_cursor"]}));
+                        }
+                        assert_eq!(read, "word ".repeat(30_000));
+                    }
+                    "cut" => assert_eq!(text(&answer), "heard \u{fffd}", "{answer}"),
+                    _ => assert_eq!(text(&answer), "heard", "{tool}: {answer}"),
+                }
+            }
+            // From now on the client knows the schemas of the results.
+            client.page("tools/list", None);
+        }
+        client.end();
+    }
+}
+
+#[test]
+fn python_reads_odd_answers() {
+    skip_unless!(node);
+    skip_unless!(python_sdk());
+    reads_odd_answers(&PYTHON);
+}
+
+#[test]
+fn typescript_reads_odd_answers() {
+    skip_unless!(node_packages());
+    reads_odd_answers(&TYPESCRIPT);
+}
