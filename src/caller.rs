@@ -9,6 +9,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use wildmatch::WildMatch;
 
+use crate::limits::NAME_BYTES_MAX;
+
 /// The project that every project sees beside its own.
 pub(crate) const PROJECT_SHARED: &str = "global";
 
@@ -61,6 +63,17 @@ pub enum Access {
     Write,
 }
 
+/// What a caller may do, each with what is before it. The classes of tools are
+/// those of their annotations.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Scope {
+    Read,
+    /// And change what is stored, and use skills.
+    Write,
+    /// And operate Mimo.
+    Admin,
+}
+
 /// Which projects a caller may read and write.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -81,6 +94,25 @@ pub enum ToolGrants {
     /// Those that match one of these patterns (`*` and `?`) and none that begins
     /// with `!`.
     Matching(Vec<String>),
+}
+
+/// A project's name without spaces around it, or why it cannot be one.
+pub(crate) fn check_project(name: &str) -> Result<String, String> {
+    let name = name.trim();
+    if name.is_empty() {
+        Err("a project's name cannot be empty".into())
+    } else if name == "*" {
+        Err("* stands for all projects in a search and cannot be the current one".into())
+    } else if name.len() > NAME_BYTES_MAX {
+        Err(format!(
+            "a project's name has at most {NAME_BYTES_MAX} bytes, this one has {}",
+            name.len()
+        ))
+    } else if name.chars().any(char::is_control) {
+        Err("a project's name has no control characters".into())
+    } else {
+        Ok(name.to_owned())
+    }
 }
 
 /// The projects that a question within `project` covers if it names none: that one

@@ -52,6 +52,8 @@ pub trait Clock: Send + Sync {
     fn now(&self) -> Timestamp;
     /// 16 random lower-case hex digits.
     fn new_id(&self) -> String;
+    /// Fills `bytes` from a source that nobody can predict.
+    fn fill_random(&self, bytes: &mut [u8]);
 }
 
 /// The operating system's clock and random source.
@@ -68,13 +70,17 @@ impl Clock for SystemClock {
 
     fn new_id(&self) -> String {
         let mut bytes = [0u8; 8];
-        getrandom::fill(&mut bytes).expect("the operating system gives random bytes");
+        self.fill_random(&mut bytes);
         format!("{:016x}", u64::from_le_bytes(bytes))
+    }
+
+    fn fill_random(&self, bytes: &mut [u8]) {
+        getrandom::fill(bytes).expect("the operating system gives random bytes");
     }
 }
 
-/// A clock for tests: time changes only by [`FixedClock::advance_seconds`], and
-/// ids count up.
+/// A clock for tests: time changes only by [`FixedClock::advance_seconds`], ids
+/// count up, and random bytes are different each time and the same in each run.
 #[derive(Debug, Default)]
 pub struct FixedClock {
     now: AtomicI64,
@@ -101,6 +107,15 @@ impl Clock for FixedClock {
 
     fn new_id(&self) -> String {
         format!("{:016x}", self.ids.fetch_add(1, Ordering::Relaxed) + 1)
+    }
+
+    fn fill_random(&self, bytes: &mut [u8]) {
+        for chunk in bytes.chunks_mut(8) {
+            let count = self.ids.fetch_add(1, Ordering::Relaxed) + 1;
+            // The multiplier spreads a small count over all bytes.
+            let spread = count.wrapping_mul(0x9e37_79b9_7f4a_7c15).to_le_bytes();
+            chunk.copy_from_slice(&spread[..chunk.len()]);
+        }
     }
 }
 

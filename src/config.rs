@@ -12,7 +12,7 @@ mod values;
 
 use std::path::{Path, PathBuf};
 
-use crate::caller::{Grants, PROJECT_SHARED};
+use crate::caller::{Grants, PROJECT_SHARED, check_project};
 use crate::failure::Failure;
 
 #[cfg(test)]
@@ -22,7 +22,7 @@ pub(crate) use environment::Environment;
 pub(crate) use memory::{MemorySettings, RetentionSettings};
 pub(crate) use private::{private_file, private_folder};
 pub(crate) use skills::SkillSettings;
-use values::{absolute, check_project};
+use values::absolute;
 
 /// The profile of tools where nobody named one.
 pub(crate) const PROFILE_DEFAULT: &str = "standard";

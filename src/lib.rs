@@ -23,6 +23,7 @@
 //! | [`graph`] | entities and triples: their rules, traversals and joins; no SQL |
 //! | [`procedure`] | definitions and their validation, the state machine that runs them, its journal |
 //! | [`store`] | the storage port in the domain's terms, and its SQLite implementation |
+//! | [`keys`] | the keys of clients that come over the network: their text, what each grants; pure |
 //! | [`embed`] | encoding a text as a vector |
 //! | [`vector`] | distances between vectors |
 //! | [`text`] | text normalization: equality, and the words of the keyword index |
@@ -120,6 +121,7 @@ pub mod endpoint;
 pub mod failure;
 pub(crate) mod files;
 pub mod graph;
+pub mod keys;
 pub mod limits;
 pub mod memory;
 pub(crate) mod printable;

@@ -4,6 +4,7 @@
 mod ask;
 mod install;
 mod keeping;
+mod keys;
 mod offers;
 mod sandbox;
 mod search;
@@ -12,6 +13,7 @@ mod skills;
 pub use ask::*;
 pub(crate) use install::*;
 pub use keeping::*;
+pub use keys::*;
 pub use offers::*;
 pub(crate) use sandbox::*;
 pub(crate) use search::*;

@@ -5,20 +5,21 @@ use std::fmt;
 
 use serde_json::Value;
 use serde_json::value::RawValue;
+use zeroize::Zeroizing;
 
 use crate::limits;
 
 /// Stands in a text where a secret was.
 const REDACTED: &str = "(secret)";
 
-/// A secret value. It has no readable `Debug`, no `Display`, and is never
-/// serialised.
+/// A secret value. It has no readable `Debug`, no `Display`, is never serialised,
+/// and its memory is overwritten when it is dropped.
 #[derive(Clone, PartialEq, Eq)]
-pub struct Secret(String);
+pub struct Secret(Zeroizing<String>);
 
 impl Secret {
     pub fn new(value: impl Into<String>) -> Secret {
-        Secret(value.into())
+        Secret(Zeroizing::new(value.into()))
     }
 
     /// The value, for the one place that uses it.

@@ -10,10 +10,10 @@ use super::ask::{AskKeys, SYNTHESES};
 use super::memory::MemorySettings;
 use super::skills::SkillKeys;
 use super::values::{
-    check_command, check_folder, check_model, check_predicate, check_project, check_url,
-    check_variable,
+    check_command, check_folder, check_model, check_predicate, check_url, check_variable,
 };
 use super::{GraphSettings, PROFILES};
+use crate::caller::check_project;
 use crate::diagnostics::{Diagnostic, did_you_mean, nearest};
 use crate::failure::{Failure, Kind};
 use crate::limits::{

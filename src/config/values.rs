@@ -10,25 +10,6 @@ use crate::limits::NAME_BYTES_MAX;
 /// Commands that may be allowed by their name; each has a grammar of its own.
 const COMMANDS: [&str; 5] = ["npx", "docker", "uvx", "node", "python3"];
 
-/// A project's name without spaces around it, or why it cannot be one.
-pub(super) fn check_project(name: &str) -> Result<String, String> {
-    let name = name.trim();
-    if name.is_empty() {
-        Err("a project's name cannot be empty".into())
-    } else if name == "*" {
-        Err("* stands for all projects in a search and cannot be the current one".into())
-    } else if name.len() > NAME_BYTES_MAX {
-        Err(format!(
-            "a project's name has at most {NAME_BYTES_MAX} bytes, this one has {}",
-            name.len()
-        ))
-    } else if name.chars().any(char::is_control) {
-        Err("a project's name has no control characters".into())
-    } else {
-        Ok(name.to_owned())
-    }
-}
-
 /// A predicate in the normal form of the graph.
 pub(super) fn check_predicate(name: &str) -> Result<(), String> {
     let is_normal =
