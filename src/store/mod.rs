@@ -6,11 +6,13 @@ pub(crate) mod changes;
 pub mod graph;
 pub(crate) mod integrity;
 pub(crate) mod inventory;
+pub mod keys;
 pub mod memory;
 pub mod names;
 pub(crate) mod pins;
 pub mod procedure;
 pub mod retention;
+pub mod sessions;
 pub mod sqlite;
 
 use std::error::Error;
@@ -27,15 +29,17 @@ pub(crate) use crate::caller::PROJECT_SHARED;
 pub(crate) use changes::Changes;
 pub(crate) use graph::GraphStore;
 pub(crate) use inventory::InventoryStore;
+pub use keys::KeyStore;
 pub(crate) use memory::MemoryStore;
 pub use names::NameStore;
 pub(crate) use pins::PinStore;
 pub(crate) use procedure::ProcedureStore;
 pub use retention::RetentionStore;
+pub use sessions::SessionStore;
 
 /// All ports of one store, behind one pointer.
 pub trait Store:
-    MemoryStore + GraphStore + ProcedureStore + NameStore + PinStore + Changes
+    MemoryStore + GraphStore + ProcedureStore + NameStore + PinStore + KeyStore + SessionStore + Changes
 {
     /// Opens the store now, with the error that every later call would return.
     fn ready(&self) -> Stored<'_, ()>;
@@ -105,6 +109,8 @@ pub enum StoreError {
     NoSuchMemory(Vec<i64>),
     /// No edit can be undone by this id.
     NoSuchEdit(String),
+    /// No key has this id.
+    NoSuchKey(String),
     /// The change contradicts what is stored.
     Conflict(String),
     Protected(Vec<i64>),
@@ -132,6 +138,7 @@ impl fmt::Display for StoreError {
         match self {
             StoreError::NoSuchMemory(ids) => write!(out, "no memory has {}", name_ids(ids)),
             StoreError::NoSuchEdit(id) => write!(out, "no edit can be undone by the id {id:?}"),
+            StoreError::NoSuchKey(id) => write!(out, "no key has the id {id:?}"),
             StoreError::Conflict(reason) => out.write_str(reason),
             StoreError::Protected(ids) => write!(out, "protected: {}", name_ids(ids)),
             StoreError::NoAccess(project) => {
@@ -160,6 +167,8 @@ impl From<StoreError> for Failure {
                 .hint("nothing was changed; memory_search shows the ids there are"),
             StoreError::NoSuchEdit(_) => Failure::new(Kind::NotFound, message)
                 .hint("use the undo_id that the edit returned; edits are kept for 90 days"),
+            StoreError::NoSuchKey(_) => Failure::new(Kind::NotFound, message)
+                .hint("nothing was changed; `mimo keys list` shows the ids there are"),
             StoreError::Conflict(_) => Failure::new(Kind::Conflict, message),
             StoreError::Protected(_) => Failure::new(Kind::Refused, message)
                 .hint("nothing was changed; use memory_edit with action unprotect first"),

@@ -6,9 +6,11 @@ mod concurrency;
 mod filters;
 mod graph;
 mod halves;
+mod keys;
 mod procedures;
 mod reach;
 mod rules;
+mod sessions;
 mod sqlite;
 mod support;
 
@@ -64,6 +66,18 @@ macro_rules! for_each_case {
             procedures::a_journal_is_whole_at_any_change,
             procedures::only_old_ended_executions_are_deleted,
             procedures::procedures_end_at_reach,
+            keys::a_key_comes_back_as_it_was_added,
+            keys::every_ring_follows_the_changes_of_all_processes,
+            keys::a_change_of_keys_is_whole_or_not_at_all,
+            keys::only_usable_keys_are_rotated,
+            keys::uses_are_recorded_once_a_minute,
+            keys::the_key_that_was_unusable_for_longest_makes_room,
+            sessions::sessions_outlive_the_process,
+            sessions::the_longest_unused_session_of_a_key_ends,
+            sessions::idle_sessions_expire_and_all_are_bounded,
+            sessions::changes_at_once_are_all_kept,
+            sessions::subscriptions_are_bounded,
+            sessions::sessions_end_with_their_key,
         }
     };
 }

@@ -15,7 +15,7 @@ pub(crate) struct Sqlite {
 
 /// Tables whose changes are counted. The keyword index is none of them: SQLite
 /// has no triggers on virtual tables.
-const TABLES: [&str; 10] = [
+const TABLES: [&str; 13] = [
     "memory",
     "memory_tag",
     "memory_vector",
@@ -26,6 +26,9 @@ const TABLES: [&str; 10] = [
     "retention_run",
     "execution",
     "journal",
+    "api_key",
+    "api_key_version",
+    "http_session",
 ];
 
 impl Sqlite {

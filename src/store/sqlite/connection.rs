@@ -24,7 +24,7 @@ const APPLICATION_ID: i32 = 0x4d69_6d6f;
 const PAGE_BYTES: i32 = 8192;
 
 /// Every migration, oldest first. Append only: a released one never changes.
-const MIGRATIONS: [&str; 8] = [
+const MIGRATIONS: [&str; 9] = [
     include_str!("migrations/0001_memory.sql"),
     include_str!("migrations/0002_graph.sql"),
     include_str!("migrations/0003_procedure.sql"),
@@ -33,6 +33,7 @@ const MIGRATIONS: [&str; 8] = [
     include_str!("migrations/0006_pins.sql"),
     include_str!("migrations/0007_procedure_project.sql"),
     include_str!("migrations/0008_skill_identity.sql"),
+    include_str!("migrations/0009_http.sql"),
 ];
 
 /// The schema they lead to (`PRAGMA user_version`).

@@ -7,7 +7,9 @@ mod connection;
 mod export;
 mod extension;
 mod graph;
+mod inline;
 mod inventory;
+mod keys;
 mod memory;
 mod names;
 mod nearest;
@@ -16,6 +18,7 @@ mod procedure;
 mod recall;
 mod retention;
 mod rows;
+mod sessions;
 mod unit;
 mod verify;
 mod worker;
@@ -28,6 +31,7 @@ use rusqlite::{Connection, Transaction, TransactionBehavior};
 use tokio::sync::watch;
 
 use self::connection::{open_graph_reader, open_reader, open_writer};
+use self::inline::Inline;
 use self::worker::Workers;
 use super::changes::Changes;
 use super::integrity::Report;
@@ -38,6 +42,7 @@ use crate::limits;
 pub struct SqliteStore {
     // Readers first: fields drop in this order, and the last connection to
     // close folds the write-ahead log back into the file.
+    inline: Arc<Inline>,
     readers: Workers,
     graph_reader: Workers,
     writer: Workers,
@@ -59,6 +64,7 @@ impl SqliteStore {
         let readers = Workers::start("store-reader", count, &path, open_reader)?;
         let graph_reader = Workers::start("store-graph", 1, &path, open_graph_reader)?;
         Ok(SqliteStore {
+            inline: Arc::default(),
             readers,
             graph_reader,
             writer,

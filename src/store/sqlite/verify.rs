@@ -30,6 +30,7 @@ const VECTORS: &str = "vectors";
 const GRAPH: &str = "graph";
 const PROCEDURES: &str = "procedures";
 const APPROVALS: &str = "approved tools";
+const KEYS: &str = "keys";
 
 const CHECKS: &[Check] = &[
     Check {
@@ -140,6 +141,20 @@ const CHECKS: &[Check] = &[
         what: "approved tool definitions cannot be read",
         sql: "SELECT skill || ' ' || tool FROM tool_pin WHERE NOT json_valid(definition)",
     },
+    Check {
+        since: 9,
+        part: KEYS,
+        what: "keys have grants or a hash that cannot be read",
+        sql: "SELECT id FROM api_key WHERE NOT json_valid(grants) OR length(hash) <> 32 \
+              OR ifnull(length(former_hash), 32) <> 32",
+    },
+    Check {
+        since: 9,
+        part: KEYS,
+        what: "sessions cannot be read",
+        sql: "SELECT id FROM http_session WHERE NOT json_valid(capabilities) \
+              OR NOT json_valid(subscribed)",
+    },
 ];
 
 /// Checks the database at `path`, which other programs may use meanwhile.
@@ -177,7 +192,7 @@ pub(super) fn verify(
     look(&mut report, "file", &|found| pages(&file, found))?;
     look(&mut report, "references", &|found| references(&file, found))?;
     look(&mut report, "texts", &|found| texts(&file, found))?;
-    for name in [INDEX, VECTORS, GRAPH, PROCEDURES, APPROVALS] {
+    for name in [INDEX, VECTORS, GRAPH, PROCEDURES, APPROVALS, KEYS] {
         look(&mut report, name, &|found| {
             let of_part = |check: &&Check| check.part == name && check.since <= schema;
             for check in CHECKS.iter().filter(of_part) {

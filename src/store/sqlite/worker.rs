@@ -81,9 +81,9 @@ impl Drop for Workers {
 
 /// An open database file and its identity, because its path may come to name
 /// another file.
-struct Opened {
-    connection: Connection,
-    file: Option<FileId>,
+pub(super) struct Opened {
+    pub(super) connection: Connection,
+    pub(super) file: Option<FileId>,
 }
 
 fn work(queue: &Mutex<mpsc::Receiver<Job>>, path: &Path, open: Open) {
@@ -129,9 +129,9 @@ fn work(queue: &Mutex<mpsc::Receiver<Job>>, path: &Path, open: Open) {
 }
 
 /// Tells files apart while one of them is open: device and inode.
-type FileId = (u64, u64);
+pub(super) type FileId = (u64, u64);
 
-fn file_at(path: &Path) -> Option<FileId> {
+pub(super) fn file_at(path: &Path) -> Option<FileId> {
     let found = fs::metadata(path).ok()?;
     Some((found.dev(), found.ino()))
 }

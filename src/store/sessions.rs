@@ -1,0 +1,73 @@
+//! The part of the port that keeps the sessions of clients over HTTP: data that
+//! outlives a process and can be served by any. A session's id is no credential.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+
+use super::Stored;
+use crate::clock::{Clock, Timestamp};
+use crate::keys::KeyId;
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Session {
+    /// 128 random bits in base64url.
+    pub id: String,
+    /// The key that has opened it, and alone may use it.
+    pub key: KeyId,
+    /// The client's capabilities, as JSON.
+    pub capabilities: String,
+    pub protocol_version: String,
+    pub client_name: String,
+    /// The lowest level of log messages that the client wants.
+    pub log_level: Option<String>,
+    /// URIs of resources, in alphabetical order.
+    pub subscribed: Vec<String>,
+    pub opened_at: Timestamp,
+    /// The last use, to about a minute.
+    pub touched_at: Timestamp,
+}
+
+impl Session {
+    pub fn new_id(clock: &dyn Clock) -> String {
+        let mut random = [0; 16];
+        clock.fill_random(&mut random);
+        URL_SAFE_NO_PAD.encode(random)
+    }
+}
+
+/// A change that a client makes to its session.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SessionChange {
+    LogLevel(String),
+    Subscribe(String),
+    Unsubscribe(String),
+}
+
+/// Sessions. Where ids are returned, these sessions are over, and what is open for
+/// them in a process can be closed.
+pub trait SessionStore: Send + Sync {
+    /// Keeps a new session. Of a key's sessions beyond 64, and of all beyond
+    /// `sessions_max`, those that were unused for longest end.
+    fn open_session(&self, session: Session, sessions_max: usize) -> Stored<'_, Vec<String>>;
+
+    fn load_session(&self, id: String) -> Stored<'_, Option<Session>>;
+
+    /// Records that `session` was used, at most once a minute. Does nothing to a
+    /// session that is over.
+    fn touch_session(&self, session: &Session, at: Timestamp) -> Stored<'_, ()>;
+
+    /// Changes a session and returns it; `None` if it is over. Fails with `Conflict`
+    /// if it has too many subscriptions.
+    fn change_session(&self, id: String, change: SessionChange) -> Stored<'_, Option<Session>>;
+
+    /// Whether it was there.
+    fn close_session(&self, id: String) -> Stored<'_, bool>;
+
+    /// Ends the sessions that were last used before `unused_since`, and, of what
+    /// remains beyond `sessions_max`, those that were unused for longest.
+    fn expire_sessions(
+        &self,
+        unused_since: Timestamp,
+        sessions_max: usize,
+    ) -> Stored<'_, Vec<String>>;
+}
