@@ -21,6 +21,7 @@ use crate::clock::Clock;
 use crate::diagnostics::did_you_mean;
 use crate::failure::{CallError, Failure, Kind};
 use crate::limits::{CALL_STOP_MILLIS_MAX, CALLS_RUNNING_MAX};
+use crate::meter::calls::{self as metrics, Outcome};
 use crate::tools::profile::Profile;
 use crate::tools::schema::Schema;
 use crate::tools::skills::{self, AutoChoice, Exposed, Load, Skills, Target};
@@ -28,7 +29,7 @@ use crate::tools::{Context, Reply, ReplyFuture, Tool, legacy};
 
 /// The tools by name, and the bounds on their calls.
 pub(crate) struct Dispatch {
-    tools: Vec<(Tool, Schema)>,
+    tools: Vec<(Tool, Schema, metrics::Tool)>,
     by_name: HashMap<&'static str, usize>,
     /// Which of our own tools clients see and may call.
     profile: Profile,
@@ -39,22 +40,30 @@ pub(crate) struct Dispatch {
 
 /// The tool that a name resolves to.
 enum Route<'a> {
-    Own(&'a Tool, &'a Schema),
+    Own(&'a Tool, &'a Schema, metrics::Tool),
     Skill(Arc<Skills>, Target),
 }
 
 impl Route<'_> {
     fn timeout(&self) -> Duration {
         match self {
-            Route::Own(tool, _) => tool.timeout,
+            Route::Own(tool, ..) => tool.timeout,
             Route::Skill(..) => skills::CALL_TIMEOUT,
+        }
+    }
+
+    /// The tool's name in metrics.
+    fn label(&self) -> metrics::Tool {
+        match self {
+            Route::Own(.., label) => *label,
+            Route::Skill(..) => metrics::Tool::Skill,
         }
     }
 
     /// Starts the handler, unless the arguments are refused.
     fn start(self, arguments: Value, context: Context) -> Result<ReplyFuture, Failure> {
         match self {
-            Route::Own(tool, schema) => Ok((tool.handler)(schema.check(arguments)?, context)),
+            Route::Own(tool, schema, _) => Ok((tool.handler)(schema.check(arguments)?, context)),
             Route::Skill(skills, target) => Ok(Box::pin(skills.call(target, arguments, context))),
         }
     }
@@ -67,15 +76,16 @@ impl Dispatch {
         skills: Option<Arc<Skills>>,
         clock: Arc<dyn Clock>,
     ) -> Dispatch {
-        let tools: Vec<(Tool, Schema)> = tools
+        let tools: Vec<(Tool, Schema, metrics::Tool)> = tools
             .into_iter()
             .map(|tool| {
                 let schema = Schema::new(tool.name, tool.definition);
-                (tool, schema)
+                let today = legacy::replacement(tool.name).unwrap_or(tool.name);
+                (tool, schema, metrics::Tool::named(today))
             })
             .collect();
         let names = tools.iter().enumerate();
-        let by_name: HashMap<_, _> = names.map(|(at, (tool, _))| (tool.name, at)).collect();
+        let by_name: HashMap<_, _> = names.map(|(at, (tool, ..))| (tool.name, at)).collect();
         assert_eq!(by_name.len(), tools.len(), "two tools of one name");
         Dispatch {
             tools,
@@ -94,7 +104,7 @@ impl Dispatch {
     /// Our own tools in the order they are listed, including those that the
     /// profile leaves out.
     pub(crate) fn tools(&self) -> impl Iterator<Item = &Tool> {
-        self.tools.iter().map(|(tool, _)| tool)
+        self.tools.iter().map(|(tool, ..)| tool)
     }
 
     pub(crate) fn clock(&self) -> &Arc<dyn Clock> {
@@ -149,7 +159,7 @@ impl Dispatch {
     /// The definition of the tool that a client calls by this name.
     pub(crate) fn definition(&self, name: &str, grants: &ToolGrants) -> Option<Value> {
         match self.client_route(name, grants)? {
-            Route::Own(tool, _) => serde_json::from_str(tool.definition).ok(),
+            Route::Own(tool, ..) => serde_json::from_str(tool.definition).ok(),
             Route::Skill(skills, _) => {
                 let exposed = skills.exposed();
                 serde_json::from_str(exposed.find(name)?.tool.definition.get()).ok()
@@ -159,8 +169,8 @@ impl Dispatch {
 
     fn route(&self, name: &str) -> Option<Route<'_>> {
         if let Some(at) = self.by_name.get(name) {
-            let (tool, schema) = &self.tools[*at];
-            return Some(Route::Own(tool, schema));
+            let (tool, schema, label) = &self.tools[*at];
+            return Some(Route::Own(tool, schema, *label));
         }
         let skills = self.skills.as_ref()?;
         let target = skills.target(name)?;
@@ -171,7 +181,7 @@ impl Dispatch {
     fn client_route(&self, name: &str, grants: &ToolGrants) -> Option<Route<'_>> {
         let route = self.route(name).filter(|_| grants.allow(name))?;
         match &route {
-            Route::Own(tool, _) if !self.profile.serves(tool.name) => None,
+            Route::Own(tool, ..) if !self.profile.serves(tool.name) => None,
             _ => Some(route),
         }
     }
@@ -213,22 +223,28 @@ impl Dispatch {
     ) -> Result<Reply, CallError> {
         let grants = &context.caller.grants.tools;
         let Some(route) = self.client_route(name, grants) else {
-            return Err(self.unknown_tool(name, grants).into());
+            let unknown = self.unknown_tool(name, grants);
+            return Err(refused(metrics::Tool::Other, unknown));
         };
+        let label = route.label();
         let cancel = context.cancel.clone();
         let timeout = route.timeout();
         let deadline = Instant::now() + timeout;
+        let waits_since = std::time::Instant::now();
         let permit = async {
             let permit = self.permits.acquire().await;
             ready.await;
             permit
         };
-        let _permit = tokio::select! {
+        let permit = tokio::select! {
             biased;
-            permit = permit => permit.map_err(Failure::internal)?,
-            () = cancel.cancelled() => return Err(cancelled().into()),
-            () = tokio::time::sleep_until(deadline) => return Err(timed_out(name, timeout).into()),
+            permit = permit => permit.map_err(Failure::internal),
+            () = cancel.cancelled() => Err(cancelled()),
+            () = tokio::time::sleep_until(deadline) => Err(timed_out(name, timeout)),
         };
+        metrics::WAIT.since((), waits_since);
+        let _permit = permit.map_err(|failure| refused(label, failure))?;
+        let _running = metrics::RUNNING.hold(());
         run(route, deadline, name, arguments, context).await
     }
 
@@ -249,14 +265,35 @@ impl Dispatch {
         };
         let route = self.route(name).filter(|_| grants.allow(granted));
         let Some(route) = route else {
-            return Err(self.unknown_tool(granted, grants).into());
+            let unknown = self.unknown_tool(granted, grants);
+            return Err(refused(metrics::Tool::Other, unknown));
         };
         let deadline = Instant::now() + route.timeout();
         run(route, deadline, name, arguments, context).await
     }
 }
 
+/// Counts a call that did not get to its tool.
+fn refused(label: metrics::Tool, failure: Failure) -> CallError {
+    metrics::CALLS.increment((label, failure.kind.into()));
+    failure.into()
+}
+
 async fn run(
+    route: Route<'_>,
+    deadline: Instant,
+    name: &str,
+    arguments: Value,
+    context: Context,
+) -> Result<Reply, CallError> {
+    let (label, started) = (route.label(), std::time::Instant::now());
+    let result = guarded(route, deadline, name, arguments, context).await;
+    metrics::SECONDS.since(label, started);
+    metrics::CALLS.increment((label, Outcome::of(&result)));
+    result
+}
+
+async fn guarded(
     route: Route<'_>,
     deadline: Instant,
     name: &str,
@@ -269,8 +306,8 @@ async fn run(
     context.deadline = deadline;
     let timeout = route.timeout();
     // The handler's own code up to its first await may panic as well.
-    let guarded = std::panic::catch_unwind(AssertUnwindSafe(|| route.start(arguments, context)));
-    let mut reply = match guarded {
+    let started = std::panic::catch_unwind(AssertUnwindSafe(|| route.start(arguments, context)));
+    let mut reply = match started {
         Ok(reply) => AssertUnwindSafe(reply?).catch_unwind(),
         Err(panic) => return Err(panicked(name, &*panic)),
     };

@@ -72,6 +72,38 @@ async fn a_panic_is_an_error_of_its_own_kind() {
 }
 
 #[tokio::test]
+async fn each_call_is_counted_with_its_outcome() {
+    // No other test calls a tool of this name.
+    let label = metrics::Tool::ProcedureDefine;
+    let tools = fixture::tools().into_iter().map(|each| match each.name {
+        "test_echo" => Tool {
+            name: "procedure_define",
+            ..each
+        },
+        _ => each,
+    });
+    let dispatch = dispatch(tools.collect(), 1000);
+    for arguments in [json!({"text": "a"}), json!([]), json!({"text": "b"})] {
+        let _reply = dispatch
+            .call("procedure_define", arguments, context())
+            .await;
+    }
+    let stopped = context();
+    stopped.cancel.cancel();
+    let held = dispatch.permits.acquire_many(CALLS_RUNNING_MAX as u32);
+    let _held = held.await.expect("all permits");
+    let _reply = dispatch.call("procedure_define", json!({}), stopped).await;
+    for (outcome, count) in [
+        (Outcome::Ok, 2),
+        (Outcome::InvalidArguments, 1),
+        (Outcome::Cancelled, 1),
+        (Outcome::Timeout, 0),
+    ] {
+        assert_eq!(metrics::CALLS.get((label, outcome)), count, "{outcome:?}");
+    }
+}
+
+#[tokio::test]
 async fn the_deadline_ends_a_call_that_ignores_it() {
     let dispatch = dispatch(vec![tool(|_, _| Box::pin(std::future::pending()))], 10);
     let reply = dispatch.call("t", json!({}), context()).await;

@@ -35,6 +35,7 @@
 //! | [`files`] | likewise: replacing a file in one atomic step |
 //! | [`printable`] | likewise: foreign text as a person may see it |
 //! | [`secret`] | likewise: a value that is never shown |
+//! | [`meter`] | likewise: the metrics, as statics |
 //!
 //! # Arrows
 //!
@@ -124,6 +125,7 @@ pub mod graph;
 pub mod keys;
 pub mod limits;
 pub mod memory;
+pub mod meter;
 pub(crate) mod printable;
 pub mod procedure;
 pub mod registry;

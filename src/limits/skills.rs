@@ -164,6 +164,8 @@ pub(crate) const SKILL_CALL_SECONDS_MAX: u64 = 3_600;
 pub(crate) const DIFFERENCE_BYTES_MAX: usize = 4 * 1024;
 /// Tool lists kept between runs: those of a full manifest in two forms.
 pub(crate) const SKILL_LISTS_KEPT_MAX: usize = 2 * SKILLS_MAX;
+/// Names of skills that metrics tell apart; further ones are counted together.
+pub(crate) const SKILL_NAMES_METERED_MAX: usize = SKILLS_MAX;
 /// Their total size.
 pub(crate) const SKILL_CACHE_BYTES_MAX: usize = 32 * 1024 * 1024;
 /// Starts of skills at the same time, from the launch to the answer to `initialize`.

@@ -21,6 +21,7 @@ use super::pins::{FirstUse, Pins};
 use super::table::{Call, Effect, Event, LeaseError, Millis, ReloadOutcome, Run, Table};
 use super::tool_cache::{ToolCache, ToolList, ToolLists, fingerprint};
 use crate::limits;
+use crate::meter::skills as metrics;
 use crate::skills::child::ChildLauncher;
 use crate::skills::client::{DownstreamClient, SkillClient, Tool};
 use crate::skills::job::{Job, JobEvent};
@@ -199,12 +200,21 @@ impl Core {
     }
 
     fn step(self: &Arc<Self>, state: &mut State, event: Event) {
+        let is_call = matches!(event, Event::Call(..) | Event::Ended(_));
+        let is_tick = matches!(event, Event::Tick);
         let effects = state.table.step(self.millis(Instant::now()), event);
         let mut wake = false;
         for effect in effects {
             // An immediate grant, which nearly every call gets, moves no timer.
             wake |= !matches!(effect, Effect::Grant(..));
+            if let (true, Effect::Start(_, spec)) = (is_tick, &effect) {
+                metrics::restarted(spec.name.as_str());
+            }
             self.perform(state, effect);
+        }
+        // A call that only got or returned a lease changed no skill's state.
+        if wake || !is_call {
+            state.meter();
         }
         if wake || !state.waiting.is_empty() {
             self.wake.notify_one();
@@ -231,6 +241,7 @@ impl Core {
             Effect::Changed => {
                 state.judge(self.first_use);
                 state.allow_questions();
+                state.meter();
                 // A list that is what it was is not announced again.
                 let offered = state.digest_of_offers();
                 if std::mem::replace(&mut state.announced, offered) != offered {

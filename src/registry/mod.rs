@@ -27,6 +27,8 @@ use self::table::{Event, LeaseError, ReloadOutcome};
 use self::tool_cache::ToolCache;
 use crate::failure::{Failure, Kind};
 use crate::limits;
+use crate::meter;
+use crate::meter::calls::Outcome;
 use crate::skills::child::ChildLauncher;
 use crate::skills::client::{SkillClient, Tool};
 use crate::skills::spec::SkillSpec;
@@ -181,7 +183,10 @@ impl Registry {
             self.0.may_call(skill, tool)?;
             client.call(tool, arguments, meta, handlers).await
         };
-        within(skill, passed(&deadline), &cancel, work).await
+        let started = std::time::Instant::now();
+        let result = within(skill, passed(&deadline), &cancel, work).await;
+        meter::skills::called(skill.as_str(), Outcome::of(&result), started.elapsed());
+        result
     }
 
     /// Sends a request of another kind (`resources/read`, `prompts/get`) and

@@ -13,6 +13,7 @@ const COMMON: &[&str] = &[
     "files",
     "printable",
     "secret",
+    "meter",
 ];
 
 /// A room and the rooms it may name. What is not here is an arrow that goes
@@ -115,6 +116,7 @@ pub const ARROWS: &[(&str, &[&str])] = &[
     ("files", &[]),
     ("printable", &[]),
     ("secret", &[]),
+    ("meter", &[]),
 ];
 
 /// The arrows of `source` that are not in the table.

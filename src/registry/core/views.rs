@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use super::Core;
+use super::{Core, State};
+use crate::meter::skills as metrics;
 use crate::registry::list_cache::{Items, List};
 use crate::registry::pins::ApprovalState;
 use crate::registry::table::Skill;
@@ -127,6 +128,29 @@ impl Core {
             state.unsaved = true;
             self.wake.notify_one();
         }
+    }
+}
+
+impl State {
+    /// Shows the skills' states and the tools in quarantine as metrics.
+    pub(super) fn meter(&self) {
+        let skills = self.table.skills();
+        for state in metrics::SkillState::ALL.iter().copied() {
+            let in_it = skills.values().filter(|s| s.state.name() == state.name());
+            metrics::SKILLS.set(state, in_it.count() as i64);
+        }
+        let approvals = skills.iter().flat_map(|(name, skill)| {
+            let judged = self.judged.get(name);
+            let tools = skill.tools.iter().flat_map(|tools| tools.iter());
+            tools.map(move |tool| judged.and_then(|judged| judged.approvals.get(&tool.name)))
+        });
+        let held = approvals.filter(|approval| {
+            matches!(
+                approval,
+                Some(ApprovalState::New | ApprovalState::Changed(_))
+            )
+        });
+        metrics::TOOLS_QUARANTINED.set((), held.count() as i64);
     }
 }
 
