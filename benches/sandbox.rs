@@ -144,6 +144,7 @@ mod linux {
             program: PROGRAM.into(),
             package: None,
             arguments: Vec::new(),
+            folder: None,
             environment: Default::default(),
             secrets: Default::default(),
             sandbox: Sandbox {

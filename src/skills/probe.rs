@@ -22,6 +22,7 @@ fn probe(executable: &Path) -> Layers {
         arguments: Vec::new(),
         environment: Vec::new(),
         state_folder: None,
+        working_folder: None,
         read: Vec::new(),
         write: Vec::new(),
         asked: Vec::new(),

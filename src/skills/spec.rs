@@ -65,6 +65,8 @@ pub struct SkillSpec {
     /// Without the program's name. A NUL, which no manifest can contain, stands for
     /// the skill's private folder, here and in the environment.
     pub arguments: Vec<String>,
+    /// The working directory, in a granted folder; the private folder where absent.
+    pub folder: Option<PathBuf>,
     /// The whole environment; nothing else is inherited.
     pub environment: BTreeMap<String, String>,
     /// The values of it that are taken out of what the skill says.

@@ -105,6 +105,7 @@ fn version_spec(spec: &SkillSpec) -> SkillSpec {
     let harmless = |name: &str| name == "PATH" || name.starts_with("npm_config_");
     SkillSpec {
         arguments: vec!["--version".into()],
+        folder: None,
         environment: environment
             .filter(|(name, _)| harmless(name))
             .map(|(name, value)| (name.clone(), value.clone()))

@@ -10,6 +10,7 @@ mod attack;
 mod calling;
 mod cli;
 mod definitions;
+mod grants;
 mod import;
 mod link;
 mod manifest;

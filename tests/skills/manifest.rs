@@ -108,44 +108,6 @@ fn refused_entry_does_not_refuse_the_others() {
 }
 
 #[test]
-fn entry_without_a_sandbox_gets_its_files_or_the_network() {
-    let fixture = Fixture::new();
-    let home = fixture.path("home");
-    let work = home.join("work");
-    std::fs::create_dir_all(&work).expect("a folder");
-    let sandbox = |arguments: &[&str]| {
-        let args = [&["-y", "@scope/server"], arguments].concat();
-        skill("a", &json!({"command": "npx", "args": args}), &fixture).spec
-    };
-    let outbound = Network::Outbound(Vec::new());
-    let work_text = work.to_str().expect("text");
-    for (arguments, files, network) in [
-        (&["--verbose"][..], vec![], &outbound),
-        (&[work_text], vec![work.clone()], &Network::None),
-        (&["--root=~/work"], vec![work.clone()], &Network::None),
-        (
-            &["~/work", "/no/such/folder"],
-            vec![work.clone()],
-            &Network::None,
-        ),
-        // As a whole it is not granted, and then there is no network either.
-        (&["~"], vec![], &Network::None),
-    ] {
-        let spec = sandbox(arguments);
-        assert_eq!(
-            (&spec.sandbox.write, &spec.sandbox.network),
-            (&files, network),
-            "{arguments:?}"
-        );
-    }
-    assert_eq!(
-        sandbox(&["~/work"]).arguments,
-        [work_text],
-        "the server's HOME is another"
-    );
-}
-
-#[test]
 fn invalid_manifests_are_refused_at_the_expected_paths() {
     let (fixture, schema) = (Fixture::new(), schema());
     let text = std::fs::read(Path::new(ROOT).join("tests/skills/manifests/expected.json"));
@@ -240,7 +202,7 @@ fn reader_takes_every_shape_that_the_schema_allows() {
     assert!(tried > 500, "{tried}");
 }
 
-fn skill(name: &str, entry: &Value, fixture: &Fixture) -> Skill {
+pub fn skill(name: &str, entry: &Value, fixture: &Fixture) -> Skill {
     let text = json!({"skills": {name: entry}}).to_string();
     let manifest = read(text.as_bytes(), fixture);
     let mut skills = manifest

@@ -32,6 +32,7 @@ pub fn program(name: &str, program: PathBuf, arguments: &[&str]) -> SkillSpec {
         program,
         package: None,
         arguments: arguments.iter().map(|one| (*one).to_owned()).collect(),
+        folder: None,
         environment: BTreeMap::new(),
         secrets: Default::default(),
         sandbox: Sandbox {

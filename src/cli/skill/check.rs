@@ -146,6 +146,7 @@ fn document(skill: &Skill, instructions: &str) -> Value {
         "name": skill.spec.name.as_str(),
         "command": skill.command,
         "program": skill.spec.program,
+        "cwd": skill.spec.folder,
         "read": sandbox.read,
         "write": sandbox.write,
         "network": network,
@@ -205,6 +206,8 @@ fn row(skill: &Skill) -> [String; 6] {
     };
     let mut more = paths("read", &sandbox.read);
     more.extend(paths("write", &sandbox.write));
+    let folder = skill.spec.folder.iter();
+    more.extend(folder.map(|folder| format!("start in {}", folder.display())));
     more.extend(sandbox.listen.iter().map(|port| format!("listen {port}")));
     more.extend(skill.variables.iter().map(|name| format!("${name}")));
     [

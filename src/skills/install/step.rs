@@ -142,6 +142,7 @@ impl Step<'_> {
             name,
             program: program.to_owned(),
             arguments: arguments.iter().map(|each| (*each).to_owned()).collect(),
+            folder: None,
             environment,
             identity: Identity::default(),
             package: None,

@@ -20,9 +20,6 @@ const IGNORED: &[(&str, &str)] = &[
     ("available_tools", TOOLS),
     ("tools", TOOLS),
     ("alwaysLoad", "`expose` decides how clients see the tools"),
-    ("cwd", FOLDER),
-    ("workingDirectory", FOLDER),
-    ("working_directory", FOLDER),
     ("env_vars", "write them under env, as \"NAME\": \"${NAME}\""),
     ("envFile", "write its entries under env"),
     ("description", TEXT),
@@ -48,7 +45,6 @@ const IGNORED: &[(&str, &str)] = &[
 pub(super) const SWITCHES: [&str; 3] = ["enabled", "active", "start_on_launch"];
 const APPROVALS: &str = "approvals of calls belong to your client";
 const TOOLS: &str = "choose tools in your client";
-const FOLDER: &str = "each skill starts in its private folder; write absolute paths in args";
 const TEXT: &str = "it only describes the server";
 
 /// Brings `entry` into Mimo's own form. Gives what was ignored, with the reason.
@@ -59,6 +55,7 @@ pub(super) fn own_form(entry: &mut Value) -> Vec<String> {
     let mut notes = Vec::new();
     command(entry);
     rename(entry, &["environment", "envs"], "env");
+    rename(entry, &["workingDirectory", "working_directory"], "cwd");
     texts(entry);
     switches(entry);
     timeouts(entry);
@@ -127,7 +124,7 @@ fn texts(entry: &mut Map<String, Value>) {
         variables.retain(|_, value| !value.is_null());
         variables.values_mut().for_each(text);
     }
-    for key in ["args", "env"] {
+    for key in ["args", "env", "cwd"] {
         if entry.get(key).is_some_and(Value::is_null) {
             entry.remove(key);
         }
@@ -201,8 +198,8 @@ mod tests {
             ),
             (
                 json!({"command": "npx", "args": ["x", 3], "cwd": "/a", "autoApprove": ["t"], "startup_timeout_sec": 20.5, "working_directory": null}),
-                json!({"command": "npx", "args": ["x", "3"], "timeouts": {"initialize_s": 21}}),
-                2,
+                json!({"command": "npx", "args": ["x", "3"], "cwd": "/a", "timeouts": {"initialize_s": 21}}),
+                1,
             ),
         ];
         for (mut entry, expected, ignored) in cases {

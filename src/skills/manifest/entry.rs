@@ -31,6 +31,7 @@ struct Raw {
     command: String,
     #[serde(default)]
     args: Vec<String>,
+    cwd: Option<String>,
     #[serde(default)]
     env: BTreeMap<String, String>,
     #[serde(default)]
@@ -149,8 +150,23 @@ pub(super) fn read(
     };
     sandbox.docker = plan.docker;
     let mut arguments = plan.arguments;
+    let folder = raw.cwd.as_deref().map(|text| match plan.docker {
+        true => Err("a container has folders of its own".to_owned()),
+        false => {
+            let decided = (!undecided).then_some(sandbox.grants.as_slice());
+            grants::working_folder(text, decided, rules)
+        }
+    });
+    let folder = match folder {
+        Some(Err(why)) => {
+            notes.push(format!("cwd is ignored: {why}"));
+            None
+        }
+        Some(Ok(grant)) => Some(grant),
+        None => None,
+    };
     if undecided {
-        let asked = grants::proposed(&arguments, rules);
+        let asked = grants::proposed(&arguments, folder.as_ref(), rules);
         arguments = arguments
             .iter()
             .map(|each| grants::without_tilde(each, rules))
@@ -187,6 +203,7 @@ pub(super) fn read(
                 .map(|package| policy::with_tools(package, &program, rules)),
             program: program.path,
             arguments,
+            folder: folder.map(|grant| grant.path),
             environment,
             secrets,
             sandbox,
@@ -207,7 +224,9 @@ pub(super) fn read(
 /// The entry without the keys that only say when it runs and who sees it.
 fn what_it_may(entry: &Value) -> String {
     let keys = ["command", "args", "env", "sandbox"];
-    json!(keys.map(|key| &entry[key])).to_string()
+    let always = keys.iter().map(|key| &entry[key]);
+    // Entries without it keep the digest that they had before it was read.
+    json!(always.chain(entry.get("cwd")).collect::<Vec<_>>()).to_string()
 }
 
 fn digest(content: &str) -> String {

@@ -1,8 +1,10 @@
 //! The default permissions of an entry without `sandbox`: files or network, never both.
 
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use super::folders::{Access, Asked, allowed};
+use crate::skills::refusal::shown;
 use crate::skills::rules::Rules;
 use crate::skills::spec::Grant;
 
@@ -15,10 +17,13 @@ pub(super) struct Proposed {
     pub(super) why: String,
 }
 
-/// Grants the files and folders that `arguments`, those after the package, name by
-/// an absolute path or `~`. Where they name none, it gets outbound network.
-pub(super) fn proposed(arguments: &[String], rules: &Rules) -> Proposed {
-    let mut proposed = Proposed::default();
+/// Grants `folder`, and the files and folders that `arguments`, those after the
+/// package, name by an absolute path or `~`. Without any, it gets outbound network.
+pub(super) fn proposed(arguments: &[String], folder: Option<&Grant>, rules: &Rules) -> Proposed {
+    let mut proposed = Proposed {
+        grants: folder.cloned().into_iter().collect(),
+        ..Proposed::default()
+    };
     let mut closed = Vec::new();
     for path in arguments
         .iter()
@@ -41,10 +46,50 @@ pub(super) fn proposed(arguments: &[String], rules: &Rules) -> Proposed {
     proposed.outbound = proposed.grants.is_empty() && closed.is_empty();
     proposed.why = match (proposed.outbound, closed.is_empty()) {
         (true, _) => "network and no files, since its arguments name none".to_owned(),
+        (false, true) if folder.is_some() => {
+            "the files that its cwd and arguments name, and no network".to_owned()
+        }
         (false, true) => "the files that its arguments name, and no network".to_owned(),
         (false, false) => format!("no network; not granted: {}", closed.join("; ")),
     };
     proposed
+}
+
+/// The folder of `cwd`, or why the skill cannot start there. An entry with `sandbox`
+/// has `decided` its grants; elsewhere the folder becomes one.
+pub(super) fn working_folder(
+    text: &str,
+    decided: Option<&[Grant]>,
+    rules: &Rules,
+) -> Result<Grant, String> {
+    let path = expanded(text, rules);
+    let path = path.ok_or_else(|| format!("{} is not an absolute path", shown(text)))?;
+    let asked = Asked {
+        text: &path.to_string_lossy(),
+        access: match decided {
+            Some(_) => Access::Read,
+            None => Access::Write,
+        },
+        known: decided.is_some(),
+    };
+    let grant = allowed(&asked, rules).map_err(|refusal| refusal.reason)?;
+    let found = grant.path.metadata();
+    let found = found.map_err(|error| format!("{} cannot be used: {error}", shown(text)))?;
+    if !found.is_dir() {
+        return Err(format!("{} is not a folder", shown(text)));
+    }
+    match decided {
+        Some(grants) if !grants.iter().any(|each| grant.path.starts_with(&each.path)) => {
+            Err(format!(
+                "{} is in none of the folders of sandbox.fs; add it there",
+                shown(text)
+            ))
+        }
+        None if found.uid() != nix::unistd::geteuid().as_raw() => {
+            Err(format!("{} belongs to another account", shown(text)))
+        }
+        _ => Ok(grant),
+    }
 }
 
 /// The file or folder that an argument names, also behind `--flag=`.

@@ -48,7 +48,8 @@ fn become_skill(start: &mut Start<'_>, new_root: bool) -> Result<Infallible, Str
         process::place_at(pipe, place).map_err(|error| failed("its pipes", &error))?;
     }
     let executable = Executable::of(policy)?;
-    let folder = policy.state_folder.as_deref();
+    let folder = policy.working_folder.as_deref();
+    let folder = folder.or(policy.state_folder.as_deref());
     chdir(folder.unwrap_or("/".as_ref())).map_err(|error| failed("its folder", &error))?;
     process::reset_signals();
     rlimits::set(&policy.bounds, layers);

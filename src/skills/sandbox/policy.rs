@@ -32,8 +32,10 @@ pub(crate) struct Policy {
     /// Without the program's name.
     pub(crate) arguments: Vec<String>,
     pub(crate) environment: Vec<(String, String)>,
-    /// The private folder and working directory.
+    /// The private folder.
     pub(crate) state_folder: Option<PathBuf>,
+    /// The working directory; the private folder where absent.
+    pub(crate) working_folder: Option<PathBuf>,
     /// Paths to read beside the default profile.
     pub(crate) read: Vec<PathBuf>,
     /// Paths to read and change beside the private folder.
@@ -64,6 +66,7 @@ impl Policy {
             arguments: spec.arguments.clone(),
             environment: pairs.map(|(a, b)| (a.clone(), b.clone())).collect(),
             state_folder: None,
+            working_folder: spec.folder.clone(),
             read: sandbox.read.clone(),
             write: sandbox.write.clone(),
             asked: sandbox

@@ -44,6 +44,24 @@ fn outside_folders_cannot_be_listed() {
 }
 
 #[test]
+fn working_folder_is_the_granted_one() {
+    skip_unless!(python);
+    let world = World::new();
+    let work = world.path("work");
+    std::fs::create_dir(&work).expect("a folder");
+    let mut spec = python("open('made', 'w').write('x')\nattempt(os.getcwd)");
+    spec.sandbox.write = vec![work.clone()];
+    spec.folder = Some(work.clone());
+    let ran = world.run(&spec);
+    assert_eq!(
+        ran.out.trim(),
+        format!("DONE {}", work.display()),
+        "{ran:?}"
+    );
+    assert!(work.join("made").exists());
+}
+
+#[test]
 fn system_passwords_cannot_be_read() {
     skip_unless!(python);
     World::new().attack(&reading("/etc/shadow")).refused(CLOSED);

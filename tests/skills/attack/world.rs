@@ -151,6 +151,7 @@ pub fn spec(program: impl Into<PathBuf>, arguments: &[&str]) -> SkillSpec {
         program: program.into(),
         package: None,
         arguments: arguments.iter().map(|each| (*each).to_owned()).collect(),
+        folder: None,
         environment: BTreeMap::new(),
         secrets: Default::default(),
         sandbox: Sandbox {
