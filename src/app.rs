@@ -154,6 +154,7 @@ pub(crate) fn skill_rules(config: &Config) -> Rules {
     Rules {
         commands: settings.commands.clone(),
         path: settings.path.clone(),
+        recorded: settings.recorded.clone(),
         temporary: settings.temporary.clone(),
         secrets: settings.secrets.clone(),
         inherited: settings.inherited.clone(),

@@ -21,6 +21,7 @@ pub(crate) use ask::{AskSettings, EndpointSettings};
 pub(crate) use environment::Environment;
 pub(crate) use memory::{MemorySettings, RetentionSettings};
 pub(crate) use private::{private_file, private_folder};
+pub(crate) use programs::record as record_programs;
 pub(crate) use skills::SkillSettings;
 use values::absolute;
 
@@ -99,7 +100,7 @@ impl Config {
             memory: file.memory,
             graph: file.graph,
             ask: file.ask.resolve(environment),
-            skills: skills::resolve(file.skills, environment, &config_folder)?,
+            skills: skills::resolve(file.skills, environment, &config_folder, &data_folder)?,
             config_folder,
             data_folder,
         })

@@ -97,10 +97,21 @@ pub(super) fn push_sandbox(layers: &Layers, text: &mut Text) {
     push_table(&Layer::ALL.map(|layer| finding(layers, layer)), text);
 }
 
-/// The first one in the folders that skills are started from.
+/// The one that skills are started with.
 fn program(name: &'static str, without: &str, rules: &Rules) -> Finding {
     let (state, why) = match policy::locate(name, rules) {
-        Ok(path) => ("ok", path.display().to_string()),
+        Ok(found) => {
+            let version = found.version.map(|version| format!(", version {version}"));
+            let shell = match found.of_shell {
+                true => ", recorded from your shell",
+                false => "",
+            };
+            let path = found.path.display();
+            (
+                "ok",
+                format!("{path}{}{shell}", version.unwrap_or_default()),
+            )
+        }
         Err(refusal) => {
             let why = format!("{}, so {without}; {}", refusal.reason, refusal.fix);
             ("missing", why)

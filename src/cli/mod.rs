@@ -12,6 +12,7 @@ mod graph;
 mod memory;
 mod output;
 mod procedure;
+mod programs;
 mod serve;
 mod setup;
 mod skill;

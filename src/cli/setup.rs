@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 
 use super::client_files::{command_line, entry_document, parse_failure, places};
 use super::output::{Output, Text, truncate};
+use super::programs;
 use super::skill::import::Imported;
 use crate::clients::file::Settings;
 use crate::clients::lines::{bare, difference};
@@ -89,6 +90,10 @@ pub(super) fn run(
                 return Err(remote_entry_conflict(client, &settings, key).into());
             }
             let entry = entry(flags, environment)?;
+            let mut config = Config::load(flags, environment)?;
+            if !arguments.dry_run {
+                config = programs::record(config, environment);
+            }
             let mut text = client.put(settings.text(), &entry).map_err(parse_failed)?;
             if arguments.adopt {
                 let options = adopt::Options {
@@ -96,7 +101,6 @@ pub(super) fn run(
                     later: arguments.later,
                     folder: environment.current_folder.as_deref(),
                 };
-                let config = Config::load(flags, environment)?;
                 let adopted = adopt::adopt(client, &settings, text, &config, &options, output)?;
                 imported = Some(adopted.0);
                 text = adopted.1;

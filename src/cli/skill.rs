@@ -18,6 +18,7 @@ use anyhow::Result;
 
 use super::doctor;
 use super::output::Output;
+use super::programs;
 use crate::clock::Clock;
 use crate::config::{Config, Environment};
 
@@ -81,10 +82,16 @@ pub(super) fn run(
     match arguments.verb {
         Verb::List(_) => check::list(config, &layers(), output),
         Verb::Check(arguments) => check::run(&arguments, config, layers, output),
-        Verb::Add(arguments) => edit::add(&arguments, config, output),
+        Verb::Add(arguments) => {
+            let config = programs::record(config.clone(), environment);
+            edit::add(&arguments, &config, output)
+        }
         Verb::Remove(arguments) => edit::remove(&arguments, config, output),
         Verb::Update(arguments) => install::update(&arguments, config, output),
-        Verb::Import(arguments) => import::run(&arguments, config, environment, output),
+        Verb::Import(arguments) => {
+            let config = programs::record(config.clone(), environment);
+            import::run(&arguments, &config, environment, output)
+        }
         Verb::Enable(arguments) => enable::run(&arguments, false, config, output),
         Verb::Disable(arguments) => enable::run(&arguments, true, config, output),
         Verb::Test(arguments) => test::run(&arguments, config, clock, output),

@@ -67,6 +67,8 @@ pub(crate) struct Environment {
     /// Where this platform keeps the settings of all programs.
     pub(crate) settings_folder: Option<PathBuf>,
     pub(crate) current_folder: Option<PathBuf>,
+    /// The folders of PATH, as the shell has them.
+    pub(crate) program_folders: Vec<PathBuf>,
     /// Reads one more variable, for approved secrets and the endpoint's key.
     pub(crate) read_secret: Option<fn(&str) -> Option<OsString>>,
 }
@@ -92,6 +94,11 @@ impl Environment {
             home_folder: account.as_ref().map(|dirs| dirs.home_dir().to_owned()),
             settings_folder: account.as_ref().map(|dirs| dirs.config_dir().to_owned()),
             current_folder: std::env::current_dir().ok(),
+            program_folders: std::env::var_os("PATH")
+                .iter()
+                .flat_map(std::env::split_paths)
+                .filter(|folder| folder.is_absolute())
+                .collect(),
             read_secret: Some(|name| std::env::var_os(name)),
         }
     }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use super::environment::{Environment, FETCHING, INHERITED};
-use super::programs;
+use super::programs::{self, Recorded};
 use super::values::absolute;
 use crate::failure::Failure;
 use crate::secret::Secret;
@@ -47,6 +47,8 @@ pub(crate) struct SkillSettings {
     pub(crate) commands: Vec<String>,
     /// Folders in which commands are looked for.
     pub(crate) path: Vec<PathBuf>,
+    /// Programs that a shell found, and their versions.
+    pub(crate) recorded: Recorded,
     /// What `${VAR}` may name, with the values of those that are set.
     pub(crate) secrets: BTreeMap<String, Option<Secret>>,
     /// No skill starts unless every layer of its sandbox is enforced.
@@ -67,6 +69,7 @@ pub(super) fn resolve(
     keys: SkillKeys,
     environment: &Environment,
     config_folder: &Path,
+    data_folder: &Path,
 ) -> Result<SkillSettings, Failure> {
     let manifest = match environment.variables.get("SKILLS_PATH") {
         Some(path) => absolute("SKILLS_PATH", Path::new(path))?,
@@ -91,6 +94,7 @@ pub(super) fn resolve(
             .chain(keys.path.into_iter().map(PathBuf::from))
             .chain(programs::folders(environment.home_folder.as_deref()))
             .collect(),
+        recorded: programs::recorded(data_folder),
         secrets: keys
             .secrets
             .into_iter()

@@ -22,3 +22,6 @@ pub(crate) const INSTALL_SETTINGS_BYTES_MAX: usize = 64 * 1024;
 /// From the release of a package to the newest dependencies that it is installed
 /// with, where those of today break it: thirty days.
 pub(crate) const INSTALL_AS_OF_SECONDS: i64 = 30 * 24 * 60 * 60;
+/// Programs that a shell found, and the file that records them.
+pub(crate) const RECORDED_PROGRAMS_MAX: usize = 64;
+pub(crate) const RECORDED_PROGRAMS_BYTES_MAX: u64 = 64 * 1024;

@@ -1,6 +1,6 @@
 //! The installer of systems without a sandbox, in which nothing is installed.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::spec::Package;
@@ -28,6 +28,10 @@ impl Installer {
     }
 
     pub(crate) fn installed(&self, _package: &Package) -> Option<Installed> {
+        None
+    }
+
+    pub(crate) async fn version_of(&self, _program: &Path, _read: &[PathBuf]) -> Option<String> {
         None
     }
 

@@ -13,6 +13,9 @@ pub struct Rules {
     pub commands: Vec<String>,
     /// The folders that commands are looked up in, in this order.
     pub path: Vec<PathBuf>,
+    /// Programs that a shell found, with what each printed for its version where that
+    /// was asked.
+    pub recorded: BTreeMap<PathBuf, String>,
     /// Folders for temporary files; a program in one of them is never trusted.
     pub temporary: Vec<PathBuf>,
     /// What `${VAR}` may name. The value is absent where the variable is unset.
@@ -36,6 +39,13 @@ const CERTIFICATES: [&str; 4] = [
 ];
 
 impl Rules {
+    /// The folders that hold programs which Mimo runs.
+    pub(crate) fn program_folders(&self) -> impl Iterator<Item = PathBuf> {
+        let recorded = self.recorded.keys().filter_map(|path| path.parent());
+        let recorded = recorded.map(PathBuf::from);
+        self.path.iter().cloned().chain(recorded)
+    }
+
     /// The certificates that skills are told to use, where they exist.
     pub(crate) fn certificates(&self) -> Vec<PathBuf> {
         let named = CERTIFICATES

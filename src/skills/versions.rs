@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::MetadataExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use tokio::sync::Mutex;
@@ -12,7 +12,7 @@ use tokio::sync::Mutex;
 use super::policy::version::{Version, oldest};
 use super::refusal::shown;
 use super::sandbox_process::Starter;
-use super::spec::{Network, Sandbox, SkillSpec};
+use super::spec::{Network, Sandbox, SkillName, SkillSpec, Timeouts};
 use crate::failure::{Failure, Kind};
 use crate::files;
 use crate::limits;
@@ -96,6 +96,52 @@ impl VersionCache {
         }
         Ok(printed)
     }
+}
+
+/// What `program` prints for `--version` in a sandbox where it can read `read`. `None`
+/// where it cannot be run, or fails.
+pub(super) async fn ask(
+    program: &Path,
+    read: &[PathBuf],
+    starter: &Starter,
+    folder: PathBuf,
+) -> Option<String> {
+    const MB: u64 = 1024 * 1024;
+    let limit = Duration::from_secs(limits::PROGRAM_VERSION_SECONDS_MAX);
+    let spec = SkillSpec {
+        name: SkillName::new("version")?,
+        identity: Default::default(),
+        program: program.to_owned(),
+        package: None,
+        arguments: vec!["--version".into()],
+        folder: None,
+        environment: BTreeMap::new(),
+        secrets: Default::default(),
+        sandbox: Sandbox {
+            grants: Vec::new(),
+            read: read.to_vec(),
+            write: Vec::new(),
+            network: Network::None,
+            memory_bytes: limits::SKILL_MEMORY_MB_DEFAULT * MB,
+            cpu_seconds: limits::PROGRAM_VERSION_SECONDS_MAX,
+            processes: limits::SKILL_PROCESSES_DEFAULT,
+            open_files: limits::SKILL_OPEN_FILES_DEFAULT,
+            file_bytes: MB,
+            disk_bytes: limits::SKILL_DISK_MB_DEFAULT * MB,
+            listen: Vec::new(),
+            unix_sockets: false,
+            docker: false,
+        },
+        timeouts: Timeouts {
+            initialize: limit,
+            call: limit,
+        },
+        eager: false,
+        expose: Default::default(),
+    };
+    let (printed, how) = starter.run(spec, folder, limit).await.ok()?;
+    let line = printed.lines().next().unwrap_or_default().trim();
+    (how == "exit code 0" && !line.is_empty()).then(|| line.to_owned())
 }
 
 /// Runs `--version` with nothing of the skill's own, so that the answer holds for

@@ -14,6 +14,7 @@ mod grants;
 mod import;
 mod link;
 mod manifest;
+mod programs;
 mod properties;
 mod registry;
 mod results;

@@ -63,6 +63,7 @@ impl Fixture {
         Rules {
             commands: vec!["npx".into(), "docker".into()],
             path: vec![self.path("bin")],
+            recorded: BTreeMap::new(),
             temporary: vec![PathBuf::from("/tmp"), self.path("tmp")],
             secrets: BTreeMap::from([
                 ("EXA_API_KEY".into(), None),

@@ -24,6 +24,7 @@ use tokio::time::{Duration, sleep, timeout};
 use super::sandbox::private_folder;
 use super::sandbox_process::Starter;
 use super::spec::{Package, Registry, SkillSpec};
+use super::versions;
 use crate::failure::{Failure, Kind};
 use crate::{files, limits};
 use step::Step;
@@ -36,6 +37,8 @@ pub(crate) const PACKAGES: &str = "packages";
 /// The file that names the installed tree. Replaced in one step.
 const CURRENT: &str = "current.json";
 const LOCK: &str = "lock";
+/// The private folder of programs that are asked for their version.
+const VERSIONS: &str = ".versions";
 const PARTIAL: &str = "partial-";
 
 /// Installs packages below one folder.
@@ -111,6 +114,12 @@ impl Installer {
             Registry::Python => tree.join("bin/python").exists(),
         };
         runs.then_some(installed)
+    }
+
+    /// What `program` prints for `--version`; `None` where it cannot be run.
+    pub(crate) async fn version_of(&self, program: &Path, read: &[PathBuf]) -> Option<String> {
+        let folder = self.folder.join(VERSIONS);
+        versions::ask(program, read, &self.starter, folder).await
     }
 
     /// Installs `package` unless it is installed.

@@ -291,7 +291,7 @@ fn forbidden(path: &Path, access: Access, rules: &Rules) -> Option<(&'static str
     if SYSTEM.iter().any(|system| path.starts_with(system)) {
         return Some(("belongs to the system", narrower));
     }
-    if rules.path.iter().any(meets) {
+    if rules.program_folders().any(|folder| meets(&folder)) {
         return Some(("contains programs that Mimo runs", narrower));
     }
     let home = rules.home.as_deref()?;

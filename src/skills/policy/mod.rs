@@ -1,6 +1,7 @@
 //! Which commands may run, and with which arguments. Each command has a positive
 //! grammar in a file of its own. Arguments are an argv: no shell is involved.
 
+mod candidates;
 mod docker;
 mod node;
 mod npx;
@@ -11,6 +12,7 @@ mod text;
 mod uvx;
 pub(crate) mod version;
 
+pub(crate) use candidates::{Located, of_shell, without_version};
 pub(super) use resolve::without_dots;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -170,10 +172,13 @@ pub(crate) fn program(command: &str, rules: &Rules) -> Result<Program, Refusal> 
     }
     let found = match named.is_absolute() {
         true => resolve::file(named, rules, true)?,
-        false => resolve::command(command, rules)?,
+        false => candidates::command(command, rules)?,
     };
     // An allowed name stands for the program in the trusted PATH only.
-    if named.is_absolute() && !listed && resolve::command(name, rules)?.target != found.target {
+    let is_same = |path: PathBuf| {
+        resolve::file(&path, rules, true).is_ok_and(|other| other.target == found.target)
+    };
+    if named.is_absolute() && !listed && !candidates::paths(name, rules).into_iter().any(is_same) {
         let why = format!(
             "{} is another program than {name} in the trusted PATH",
             shown(command)
@@ -205,9 +210,9 @@ pub(crate) fn program(command: &str, rules: &Rules) -> Result<Program, Refusal> 
     })
 }
 
-/// The path of the program that skills use as `name`; the settings need not allow it.
-pub(crate) fn locate(name: &str, rules: &Rules) -> Result<PathBuf, Refusal> {
-    resolve::command(name, rules).map(|found| found.path)
+/// The program that skills use as `name`; the settings need not allow it.
+pub(crate) fn locate(name: &str, rules: &Rules) -> Result<Located, Refusal> {
+    candidates::command(name, rules).map(|found| Located::new(name, &found, rules))
 }
 
 /// Checks `arguments` against the program's grammar. The path of a refusal is
@@ -248,7 +253,7 @@ pub(crate) fn with_tools(mut package: Package, program: &Program, rules: &Rules)
     let beside = |name: &str| {
         let own = program.path.with_file_name(name);
         resolve::file(&own, rules, true)
-            .or_else(|_| resolve::command(name, rules))
+            .or_else(|_| candidates::command(name, rules))
             .ok()
     };
     let (manager, runtime) = match package.registry {
@@ -265,7 +270,7 @@ pub(crate) fn with_tools(mut package: Package, program: &Program, rules: &Rules)
         }
         Registry::Python => (
             beside("uv").map(|uv| uv.path),
-            resolve::command("python3", rules).ok(),
+            candidates::command("python3", rules).ok(),
         ),
     };
     package.read = program.read.clone();

@@ -1,5 +1,5 @@
-//! Resolves a command to a file that no other account can change. Only trusted
-//! folders are searched; each link is followed and each folder above is checked.
+//! Checks that no other account can change a file: each link is followed and each
+//! folder above is checked.
 
 use std::fs::Metadata;
 use std::io::Read;
@@ -23,32 +23,6 @@ pub(super) struct Trusted {
 const PROFILE: [&str; 4] = ["/usr", "/bin", "/lib", "/opt"];
 const ANYONE_WRITES: u32 = 0o002;
 const GROUP_WRITES: u32 = 0o020;
-
-/// The first program called `name` in the trusted folders.
-pub(super) fn command(name: &str, rules: &Rules) -> Result<Trusted, Refusal> {
-    let candidates = rules.path.iter().map(|folder| folder.join(name));
-    match candidates
-        .into_iter()
-        .find(|path| path.symlink_metadata().is_ok())
-    {
-        // The first match counts, trusted or not: going on to the next would run
-        // another program than the one a person sees.
-        Some(path) => file(&path, rules, true),
-        None => {
-            let folders: Vec<_> = rules
-                .path
-                .iter()
-                .map(|path| path.display().to_string())
-                .collect();
-            Err(Refusal::new(
-                Class::Command,
-                format!("{name} is in none of the folders {}", folders.join(", ")),
-                "install it there, or have the operator add its folder to [skills] path in \
-                 config.toml",
-            ))
-        }
-    }
-}
 
 /// Checks that `path` is a regular file that only this user and root can change,
 /// and that it is executable where that is required.

@@ -17,13 +17,27 @@ pub(crate) struct Oldest {
     pub(crate) version: Version,
 }
 
+/// The oldest allowed version of a program by its name, where several may be there
+/// and one has to be chosen.
+pub(super) fn minimum(name: &str) -> Option<Oldest> {
+    let grammar = match name {
+        "npm" => Grammar::Npx,
+        "uv" => Grammar::Uvx,
+        name => grammar(name)?,
+    };
+    of_grammar(grammar).filter(|_| grammar != Grammar::Docker)
+}
+
 /// The oldest allowed version of the program at `path`; `None` where it has no
 /// grammar.
 pub(crate) fn oldest(path: &Path) -> Option<Oldest> {
     let name = |path: &Path| Some(grammar(path.file_name()?.to_str()?));
     let target = path.canonicalize().ok();
-    let found = name(path).flatten().or_else(|| name(&target?).flatten())?;
-    let (command, version) = match found {
+    of_grammar(name(path).flatten().or_else(|| name(&target?).flatten())?)
+}
+
+fn of_grammar(grammar: Grammar) -> Option<Oldest> {
+    let (command, version) = match grammar {
         // From 7.5 to 8.12.1 npm has a shell expand $(..) and backticks in arguments.
         Grammar::Npx => ("npx", Version(8, 13)),
         // The oldest that the MCP SDK supports.
