@@ -8,7 +8,9 @@ use crate::failure::Failure;
 use crate::limits::NAME_BYTES_MAX;
 
 /// Commands that may be allowed by their name; each has a grammar of its own.
-const COMMANDS: [&str; 5] = ["npx", "docker", "uvx", "node", "python3"];
+const COMMANDS: [&str; 8] = [
+    "npx", "docker", "uvx", "node", "python3", "bunx", "pnpm", "deno",
+];
 
 /// A predicate in the normal form of the graph.
 pub(super) fn check_predicate(name: &str) -> Result<(), String> {

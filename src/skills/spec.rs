@@ -88,6 +88,8 @@ pub struct Package {
     pub specs: Vec<String>,
     /// The program to run, where it is not the package's own.
     pub bin: Option<String>,
+    /// Runs the installed program in place of node.
+    pub host: Option<Host>,
     /// npm's script, or uv. Absent where it was not found beside npx or uvx.
     pub manager: Option<PathBuf>,
     /// Node or Python.
@@ -98,6 +100,17 @@ pub struct Package {
     pub environment: BTreeMap<String, String>,
     /// Proxies and indexes, which may hold passwords: for steps that reach a registry.
     pub fetching: BTreeMap<String, String>,
+}
+
+/// A program that runs those of npm packages, as node does.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Host {
+    /// Absent until it was looked up.
+    pub program: Option<PathBuf>,
+    /// Before the script.
+    pub arguments: Vec<String>,
+    /// It runs also what is not meant for node, so that its own permissions hold.
+    pub always: bool,
 }
 
 impl Package {

@@ -14,3 +14,5 @@ mod install;
 mod pasted;
 #[cfg(target_os = "linux")]
 mod real;
+#[cfg(target_os = "linux")]
+mod runners;

@@ -35,7 +35,10 @@ impl Fixture {
             std::fs::create_dir(made.path(name)).expect("a folder");
             mode(&made.path(name), 0o755);
         }
-        for name in ["npx", "docker", "uvx", "node", "python3", "server", "bash"] {
+        for name in [
+            "npx", "docker", "uvx", "node", "python3", "server", "bash", "bun", "bunx", "pnpm",
+            "deno",
+        ] {
             made.file(&format!("bin/{name}"), 0o755);
         }
         made.file("home/server.js", 0o644);
@@ -79,7 +82,7 @@ impl Fixture {
     /// The rules of an operator who allows everything possible.
     pub fn generous(&self) -> Rules {
         let mut rules = self.strict();
-        let more = ["uvx", "node", "python3"].map(str::to_owned);
+        let more = ["uvx", "node", "python3", "bunx", "pnpm", "deno"].map(str::to_owned);
         rules.commands.extend(more);
         for name in [
             "bin/server",

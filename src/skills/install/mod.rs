@@ -69,6 +69,19 @@ pub(crate) struct Installed {
 impl Installed {
     /// The program in `tree`, and what comes before the skill's own arguments.
     fn command(&self, package: &Package, tree: &Path) -> (PathBuf, Vec<String>) {
+        let host = package.host.as_ref();
+        if let Some(host) = host.filter(|host| host.always || self.program.is_none())
+            && let Some(program) = &host.program
+        {
+            let script = match (&self.program, self.arguments.last()) {
+                (None, Some(last)) => last.strip_prefix('\0').unwrap_or(last),
+                (Some(file), _) => file,
+                (None, None) => "",
+            };
+            let script = tree.join(script).to_string_lossy().into_owned();
+            let arguments = host.arguments.iter().cloned().chain([script]);
+            return (program.clone(), arguments.collect());
+        }
         let program = match (&self.program, package.registry) {
             (Some(program), _) => tree.join(program),
             (None, Registry::Npm) => package.runtime.clone(),

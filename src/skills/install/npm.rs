@@ -124,7 +124,10 @@ async fn npm(
 ) -> Result<String, Failure> {
     let package = step.package;
     let Some(manager) = &package.manager else {
-        let why = format!("no npm was found beside {}", package.runtime.display());
+        let why = match package.runtime.as_os_str().is_empty() {
+            true => "no npm was found, which installs packages".to_owned(),
+            false => format!("no npm was found beside {}", package.runtime.display()),
+        };
         return Err(Failure::new(Kind::Unavailable, why)
             .hint("install Node.js with npm, or add its folder to [skills] path in config.toml"));
     };

@@ -2,6 +2,8 @@
 //! grammar in a file of its own. Arguments are an argv: no shell is involved.
 
 mod candidates;
+mod deno;
+mod dlx;
 mod docker;
 mod node;
 mod npx;
@@ -59,6 +61,9 @@ pub(crate) struct Program {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Grammar {
     Npx,
+    Bunx,
+    Pnpm,
+    Deno,
     Docker,
     Uvx,
     Node,
@@ -72,6 +77,9 @@ impl Program {
     pub(crate) fn form(&self) -> &'static str {
         match self.grammar {
             Grammar::Npx => "npx",
+            Grammar::Bunx => "bunx",
+            Grammar::Pnpm => "pnpm",
+            Grammar::Deno => "deno",
             Grammar::Docker => "docker",
             Grammar::Uvx => "uvx",
             Grammar::Node | Grammar::Python | Grammar::Free => "path",
@@ -84,6 +92,9 @@ fn grammar(name: &str) -> Option<Grammar> {
     let version = |rest: &str| rest.bytes().all(|c| c.is_ascii_digit() || c == b'.');
     Some(match name {
         "npx" | "npx-cli.js" => Grammar::Npx,
+        "bunx" => Grammar::Bunx,
+        "pnpm" => Grammar::Pnpm,
+        "deno" => Grammar::Deno,
         "docker" => Grammar::Docker,
         "uvx" => Grammar::Uvx,
         "node" | "nodejs" => Grammar::Node,
@@ -100,10 +111,8 @@ const RUNNERS: &[&str] = &[
     "bash",
     "busybox",
     "bun",
-    "bunx",
     "csh",
     "dash",
-    "deno",
     "doas",
     "env",
     "eval",
@@ -122,7 +131,6 @@ const RUNNERS: &[&str] = &[
     "perl",
     "php",
     "pipx",
-    "pnpm",
     "powershell",
     "pwsh",
     "rbash",
@@ -193,7 +201,9 @@ pub(crate) fn program(command: &str, rules: &Rules) -> Result<Program, Refusal> 
         .file_name()
         .and_then(|name| name.to_str())
         .unwrap_or_default();
-    if let Some(runner) = [name, target].iter().find(|name| RUNNERS.contains(name)) {
+    // bunx is bun under a name of its own, which decides what it does.
+    let runs = |each: &&&str| RUNNERS.contains(*each) && !(name == "bunx" && **each == "bun");
+    if let Some(runner) = [name, target].iter().find(runs) {
         let why = format!(
             "{} is {runner}, which runs anything that its arguments say",
             shown(command)
@@ -224,8 +234,10 @@ pub(crate) fn plan(
     (sandbox, declared): (&Sandbox, &[&str]),
     rules: &Rules,
 ) -> Result<Plan, Refusal> {
-    if let Grammar::Npx | Grammar::Uvx | Grammar::Docker = program.grammar {
-        text::check(arguments)?;
+    match program.grammar {
+        Grammar::Npx | Grammar::Bunx | Grammar::Pnpm | Grammar::Deno => text::check(arguments)?,
+        Grammar::Uvx | Grammar::Docker => text::check(arguments)?,
+        Grammar::Node | Grammar::Python | Grammar::Free => {}
     }
     let script = |path: &Path| {
         resolve::file(path, rules, false)
@@ -237,6 +249,9 @@ pub(crate) fn plan(
     };
     match program.grammar {
         Grammar::Npx => npx::plan(arguments),
+        Grammar::Bunx => dlx::bunx(arguments),
+        Grammar::Pnpm => dlx::pnpm(arguments),
+        Grammar::Deno => deno::plan(arguments, &script),
         Grammar::Docker => docker::plan(skill, arguments, sandbox, declared),
         Grammar::Uvx => uvx::plan(arguments),
         Grammar::Node => node::plan(arguments, &script),
@@ -248,7 +263,8 @@ pub(crate) fn plan(
     }
 }
 
-/// `package` with the manager and the runtime that come with `program`, npx or uvx.
+/// `package` with the manager and the runtime that come with `program`, or that the
+/// trusted folders have where it brings none.
 pub(crate) fn with_tools(mut package: Package, program: &Program, rules: &Rules) -> Package {
     let beside = |name: &str| {
         let own = program.path.with_file_name(name);
@@ -256,30 +272,54 @@ pub(crate) fn with_tools(mut package: Package, program: &Program, rules: &Rules)
             .or_else(|_| candidates::command(name, rules))
             .ok()
     };
+    package.read = program.read.clone();
+    if let Some(host) = &mut package.host {
+        // Called as bunx, bun would take the script for a package.
+        host.program = match program.grammar {
+            Grammar::Bunx => beside("bun").map(|bun| bun.path),
+            _ => None,
+        };
+        host.program.get_or_insert_with(|| program.path.clone());
+    }
     let (manager, runtime) = match package.registry {
+        Registry::Npm if program.grammar != Grammar::Npx => {
+            let Ok(npx) = candidates::command("npx", rules) else {
+                return with_settings(package, rules);
+            };
+            package.read.extend(resolve::needs(&npx, rules));
+            let npm = npm_of(&npx.path, &npx.target, rules);
+            let node = resolve::file(&npx.path.with_file_name("node"), rules, true);
+            let node = node.or_else(|_| candidates::command("node", rules));
+            (npm, node.ok())
+        }
         Registry::Npm => {
-            let own = program.target.with_file_name("npm-cli.js");
-            let linked = program
-                .path
-                .with_file_name("../lib/node_modules/npm/bin/npm-cli.js");
-            let found = [own, without_dots(&linked)].into_iter();
-            let script = found
-                .map(|path| resolve::file(&path, rules, false))
-                .find_map(Result::ok);
-            (script.map(|script| script.target), beside("node"))
+            let npm = npm_of(&program.path, &program.target, rules);
+            (npm, beside("node"))
         }
         Registry::Python => (
             beside("uv").map(|uv| uv.path),
             candidates::command("python3", rules).ok(),
         ),
     };
-    package.read = program.read.clone();
-    package.read.extend(rules.certificates());
     if let Some(runtime) = runtime {
         package.read.extend(resolve::needs(&runtime, rules));
         package.runtime = runtime.path;
     }
     package.manager = manager;
+    with_settings(package, rules)
+}
+
+/// npm's script, by npx.
+fn npm_of(path: &Path, target: &Path, rules: &Rules) -> Option<PathBuf> {
+    let own = target.with_file_name("npm-cli.js");
+    let linked = path.with_file_name("../lib/node_modules/npm/bin/npm-cli.js");
+    let mut found = [own, without_dots(&linked)].into_iter();
+    let script = found.find_map(|path| resolve::file(&path, rules, false).ok());
+    script.map(|script| script.target)
+}
+
+fn with_settings(mut package: Package, rules: &Rules) -> Package {
+    package.read.extend(rules.certificates());
     package.environment = rules.inherited.clone();
     package.fetching = rules.fetching.clone();
     package

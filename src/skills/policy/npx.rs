@@ -6,17 +6,29 @@ use crate::skills::policy::package;
 use crate::skills::refusal::Refusal;
 use crate::skills::spec::{Package, Registry};
 
-/// Switches that change neither what runs nor how. npm also accepts abbreviations,
-/// `=` and joined letters, and several of those have run code, so no other form is
-/// allowed.
-const SWITCHES: &[&str] = &[
-    "-y",
-    "--yes",
-    "-q",
-    "--quiet",
-    "--offline",
-    "--prefer-offline",
-];
+/// How a command names a package of the npm registry and a program of it.
+pub(super) struct Form {
+    pub(super) command: &'static str,
+    /// They change neither what runs nor how.
+    pub(super) switches: &'static [&'static str],
+    /// Why an option is refused, by its name without dashes and value.
+    pub(super) why_refused: fn(&str) -> &'static str,
+}
+
+/// npm also accepts abbreviations, `=` and joined letters, and several of those have run
+/// code, so no other form is allowed.
+const NPX: Form = Form {
+    command: "npx",
+    switches: &[
+        "-y",
+        "--yes",
+        "-q",
+        "--quiet",
+        "--offline",
+        "--prefer-offline",
+    ],
+    why_refused,
+};
 
 /// Keeps npm from running install scripts, printing notices to stdout, and reading
 /// settings files.
@@ -38,14 +50,19 @@ const FORCED: &[(&str, &str)] = &[
 /// The package, and the argv of its program; with `-p` one of the programs of
 /// several packages.
 pub(super) fn plan(arguments: &[String]) -> Result<Plan, Refusal> {
+    parse(arguments, 0, &NPX)
+}
+
+/// The same for `form`, from the argument at `from` on.
+pub(super) fn parse(arguments: &[String], from: usize, form: &Form) -> Result<Plan, Refusal> {
     let mut specs: Vec<String> = Vec::new();
-    let mut rest = arguments.iter().enumerate();
+    let mut rest = arguments.iter().enumerate().skip(from);
     let mut ended = false;
     while let Some((at, argument)) = rest.next() {
         if argument == "--" && !ended {
             ended = true;
-        } else if !ended && SWITCHES.contains(&argument.as_str()) {
-            // They say how npx fetches, and npx does not run.
+        } else if !ended && form.switches.contains(&argument.as_str()) {
+            // They say how packages are fetched, and the command does not run.
         } else if !ended && is_package_flag(argument) {
             let (place, spec) = match argument.split_once('=') {
                 Some((_, spec)) => (at, spec),
@@ -56,7 +73,9 @@ pub(super) fn plan(arguments: &[String]) -> Result<Plan, Refusal> {
             };
             specs.push(package::npm(spec).map_err(|refusal| refusal.under(place))?);
         } else if argument.starts_with('-') {
-            return Err(refused_argument(at, argument, why_refused(argument)));
+            let name = argument.trim_start_matches('-');
+            let name = name.split('=').next().unwrap_or(name);
+            return Err(refused_argument(at, argument, (form.why_refused)(name)));
         } else {
             let bin = match specs.is_empty() {
                 true => {
@@ -80,7 +99,7 @@ pub(super) fn plan(arguments: &[String]) -> Result<Plan, Refusal> {
             });
         }
     }
-    Err(package::missing("npx"))
+    Err(package::missing(form.command))
 }
 
 fn is_package_flag(argument: &str) -> bool {
@@ -88,9 +107,7 @@ fn is_package_flag(argument: &str) -> bool {
 }
 
 /// Why a flag is refused, for a person who copied it from somewhere.
-fn why_refused(argument: &str) -> &'static str {
-    let name = argument.trim_start_matches('-');
-    let name = name.split('=').next().unwrap_or(name);
+fn why_refused(name: &str) -> &'static str {
     match name {
         "c" | "call" | "shell" | "script-shell" => {
             "it passes text to a shell, and skills get no shell"

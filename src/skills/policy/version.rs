@@ -50,7 +50,10 @@ fn of_grammar(grammar: Grammar) -> Option<Oldest> {
         Grammar::Python => ("python3", Version(3, 10)),
         // The first whose `run` takes --pull.
         Grammar::Docker => ("docker", Version(20, 10)),
-        Grammar::Free => return None,
+        // The first that runs what npm has installed.
+        Grammar::Deno => ("deno", Version(2, 0)),
+        // They do not run.
+        Grammar::Bunx | Grammar::Pnpm | Grammar::Free => return None,
     };
     Some(Oldest { command, version })
 }
@@ -112,6 +115,7 @@ mod tests {
             "docker",
             "uvx",
             "node",
+            "deno",
             "nodejs",
             "python3.12",
         ] {

@@ -23,6 +23,7 @@ mod pasted;
 #[cfg(target_os = "linux")]
 mod processes;
 #[cfg(target_os = "linux")]
+mod runners;
 mod servers;
 #[cfg(target_os = "linux")]
 mod world;
