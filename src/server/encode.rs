@@ -1,10 +1,7 @@
 //! Encodes a reply as the JSON text of a result in the client's revision. Members
-//! that only some revisions have are added or removed; the rest of a forwarded
-//! result stays byte for byte. Pure.
+//! that only some revisions have are added; a forwarded result, which has none of
+//! them, stays byte for byte. Pure.
 
-use std::collections::BTreeMap;
-
-use serde_json::Value;
 use serde_json::value::RawValue;
 
 use crate::tools::Reply;
@@ -38,10 +35,11 @@ impl Marks {
 
 /// One line of JSON.
 pub(super) fn encode(reply: &Reply, marks: Marks) -> Result<String, serde_json::Error> {
-    let (mut text, mut missing) = match reply {
-        Reply::Forwarded(raw) => forwarded(raw, marks)?,
-        own => (serde_json::to_string(own)?, marks.members().to_vec()),
+    let mut text = match reply {
+        Reply::Forwarded(raw) => one_line(raw),
+        own => serde_json::to_string(own)?,
     };
+    let mut missing = marks.members().to_vec();
     if let Reply::Object(object) = reply {
         missing.retain(|(name, _)| object.get(name).is_none());
     }
@@ -61,32 +59,11 @@ pub(super) fn encode(reply: &Reply, marks: Marks) -> Result<String, serde_json::
     Ok(text)
 }
 
-/// Another server's result without the marks that the client does not know, and
-/// those of `marks` that it lacks.
-fn forwarded(raw: &RawValue, marks: Marks) -> Result<(String, Vec<Member>), serde_json::Error> {
-    let text = match memchr::memchr2(b'\n', b'\r', raw.get().as_bytes()) {
+fn one_line(raw: &RawValue) -> String {
+    match memchr::memchr2(b'\n', b'\r', raw.get().as_bytes()) {
         None => raw.get().to_owned(),
-        // A message is one line.
         Some(_) => raw.get().replace(['\n', '\r'], " "),
-    };
-    let mut missing = marks.members().to_vec();
-    let is_marked = [COMPLETE, TTL, SCOPE]
-        .iter()
-        .any(|(name, _)| memchr::memmem::find(text.as_bytes(), name.as_bytes()).is_some());
-    // Most results hold no such name anywhere.
-    if !is_marked || !text.starts_with('{') {
-        return Ok((text, missing));
     }
-    let mut found: BTreeMap<String, &RawValue> = serde_json::from_str(&text)?;
-    if marks == Marks::None {
-        found.retain(|name, _| [COMPLETE, TTL, SCOPE].iter().all(|(mark, _)| mark != name));
-    }
-    missing.retain(|(name, _)| !found.contains_key(*name));
-    let members: Vec<String> = found
-        .iter()
-        .map(|(name, value)| format!("{}:{}", Value::from(name.as_str()), value.get()))
-        .collect();
-    Ok((format!("{{{}}}", members.join(",")), missing))
 }
 
 #[cfg(test)]
@@ -103,7 +80,8 @@ mod tests {
 
     #[test]
     fn a_forwarded_result_reaches_an_older_client_byte_for_byte() {
-        let text = r#"{"content":[], "big":123456789012345678901234567890,"x":1.0,"x":2}"#;
+        let text =
+            r#"{"content":["resultType"], "big":123456789012345678901234567890,"x":1.0,"x":2}"#;
         assert_eq!(encoded(text, Marks::None), text);
     }
 
@@ -117,8 +95,6 @@ mod tests {
             encoded("{ }", Marks::Complete),
             r#"{"resultType":"complete" }"#
         );
-        let marked = r#"{"content":[],"resultType":"complete"}"#;
-        assert_eq!(encoded(marked, Marks::Complete), marked);
         assert_eq!(
             encode(&Reply::Object(json!({"tools": []})), Marks::Cacheable).expect("text"),
             r#"{"resultType":"complete","ttlMs":0,"cacheScope":"private","tools":[]}"#
@@ -127,15 +103,6 @@ mod tests {
         assert_eq!(
             encode(&Reply::Object(question), Marks::Complete).expect("text"),
             r#"{"resultType":"input_required"}"#
-        );
-    }
-
-    #[test]
-    fn an_older_client_does_not_get_the_marks_of_a_newer_server() {
-        let marked = r#"{"content":[{"text":"a resultType"}],"resultType":"complete","ttlMs":3}"#;
-        assert_eq!(
-            encoded(marked, Marks::None),
-            r#"{"content":[{"text":"a resultType"}]}"#
         );
     }
 
