@@ -41,6 +41,10 @@ for await (const line of createInterface({ input: process.stdin })) {
     if (order.do === 'list') {
       const { method, cursor } = order;
       say({ result: await lists[method].call(client, { cursor }) });
+    } else if (order.do === 'read') {
+      say({ result: await client.readResource({ uri: order.uri }) });
+    } else if (order.do === 'get') {
+      say({ result: await client.getPrompt({ name: order.name }) });
     } else {
       const { name, arguments: given } = order;
       say({ result: await client.callTool({ name, arguments: given }) });

@@ -45,6 +45,10 @@ async def follow(client, protocol):
         try:
             if order["do"] == "list":
                 say({"result": plain(await page(client, order))})
+            elif order["do"] == "read":
+                say({"result": plain(await client.read_resource(order["uri"]))})
+            elif order["do"] == "get":
+                say({"result": plain(await client.get_prompt(order["name"]))})
             else:
                 result = await client.call_tool(order["name"], order["arguments"])
                 say({"result": plain(result)})

@@ -146,6 +146,16 @@ impl Sdk {
         self.order(&json!({"do": "call", "name": tool, "arguments": arguments}))
     }
 
+    /// The `result` or the `error` of reading a resource.
+    pub fn read(&mut self, uri: &str) -> Value {
+        self.order(&json!({"do": "read", "uri": uri}))
+    }
+
+    /// The `result` or the `error` of getting a prompt.
+    pub fn prompt(&mut self, name: &str) -> Value {
+        self.order(&json!({"do": "get", "name": name}))
+    }
+
     /// Closes the client.
     pub fn end(mut self) {
         drop(self.orders);

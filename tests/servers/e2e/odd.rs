@@ -213,8 +213,44 @@ fn answers() -> BTreeMap<&'static str, String> {
     ])
 }
 
+/// Lines about resources and prompts, by URI and name.
+fn offers() -> BTreeMap<&'static str, String> {
+    let line = |result: Value| format!("{{\"jsonrpc\":\"2.0\",\"id\":ID,\"result\":{result}}}");
+    let contents = |part: Value| line(json!({"contents": [part]}));
+    let block = json!({"type": "text", "text": "heard"});
+    let message = |message: Value| line(json!({"messages": [message], "description": null}));
+    BTreeMap::from([
+        (
+            "odd://null",
+            contents(json!({"uri": "odd://null", "mimeType": null, "text": "heard", "blob": null})),
+        ),
+        (
+            "odd://nowhere",
+            contents(json!({"text": "heard", "_meta": null})),
+        ),
+        ("odd://bare", contents(json!("heard"))),
+        (
+            "odd://single",
+            line(json!({"contents": {"uri": "odd://single", "text": "heard"}})),
+        ),
+        (
+            "p_system",
+            message(json!({"role": "system", "content": block})),
+        ),
+        (
+            "p_bare",
+            message(json!({"role": "user", "content": "heard"})),
+        ),
+        (
+            "p_listed",
+            message(json!({"role": "user", "content": [block]})),
+        ),
+        ("p_text", line(json!({"messages": "heard"}))),
+    ])
+}
+
 fn reads_odd_answers(clients: &[Start]) {
-    let lines = answers();
+    let mut lines = answers();
     let shape = json!({"type": "object", "properties": {"content": {"type": "string"}}});
     let tools = lines.keys().map(|name| {
         let mut tool = json!({"name": name, "inputSchema": {"type": "object"}});
@@ -223,7 +259,19 @@ fn reads_odd_answers(clients: &[Start]) {
         }
         (tool.to_string(), true)
     });
-    let items = BTreeMap::from([("tools/list", tools.collect())]);
+    let tools: Vec<odd::Item> = tools.collect();
+    let names: Vec<&str> = lines.keys().copied().collect();
+    let offers = offers();
+    let (uris, prompts): (Vec<&str>, Vec<&str>) =
+        offers.keys().partition(|name| name.starts_with("odd://"));
+    let resource = |uri: &&str| (json!({"uri": uri, "name": "r"}).to_string(), true);
+    let prompt = |name: &&str| (json!({ "name": name }).to_string(), true);
+    let items = BTreeMap::from([
+        ("tools/list", tools),
+        ("resources/list", uris.iter().map(resource).collect()),
+        ("prompts/list", prompts.iter().map(prompt).collect()),
+    ]);
+    lines.extend(offers.clone());
     for start in clients {
         let folder = fixture::trusted_dir();
         let folder = folder.path();
@@ -243,7 +291,7 @@ fn reads_odd_answers(clients: &[Start]) {
                 .to_owned()
         };
         for (nth, call) in ways.into_iter().enumerate() {
-            for tool in lines.keys() {
+            for tool in &names {
                 let answer = call(&mut client, tool, json!({}));
                 match *tool {
                     "error" | "null_result" => {
@@ -280,6 +328,21 @@ fn reads_odd_answers(clients: &[Start]) {
             }
             // From now on the client knows the schemas of the results.
             client.page("tools/list", None);
+        }
+        for uri in &uris {
+            let answer = client.read(uri);
+            let part = &answer["result"]["contents"][0];
+            assert_eq!(
+                (&part["text"], &part["uri"]),
+                (&json!("heard"), &json!(uri)),
+                "{answer}"
+            );
+        }
+        for name in &prompts {
+            let answer = client.prompt(&format!("odd__{name}"));
+            let message = &answer["result"]["messages"][0];
+            assert_eq!(message["role"], "user", "{answer}");
+            assert_eq!(message["content"]["text"], "heard", "{answer}");
         }
         client.end();
     }
