@@ -28,7 +28,7 @@ use crate::skills::job::{Job, JobEvent};
 use crate::skills::spec::{SkillName, SkillSpec};
 use crate::store::pins::FirstSight;
 
-pub(super) use background::run as run_background;
+pub(super) use background::{run as run_background, save};
 
 pub(super) struct Core {
     state: Mutex<State>,
@@ -38,6 +38,8 @@ pub(super) struct Core {
     approvals: Option<Approvals>,
     /// Held while the pins are read, so that callers wait for one read together.
     reading_pins: tokio::sync::Mutex<()>,
+    /// Held while the caches are written.
+    saving: tokio::sync::Mutex<()>,
     pub(super) list_cache: ListCache,
     first_use: FirstUse,
     began: Instant,
@@ -124,6 +126,7 @@ impl Core {
             downstream,
             approvals,
             reading_pins: tokio::sync::Mutex::default(),
+            saving: tokio::sync::Mutex::default(),
             list_cache: ListCache::load(cache.as_ref().map(ToolCache::offers_file)),
             cache,
             first_use,

@@ -266,14 +266,15 @@ impl Registry {
         });
     }
 
-    /// Stops all skills. Returns once none of their processes is left and their
-    /// newly trusted tools are stored.
+    /// Stops all skills. Returns once none of their processes is left, and their
+    /// newly trusted tools and their lists are stored.
     pub async fn shutdown(&self) {
         self.0.feed(Event::Shutdown);
         let mut runs = self.0.runs_left.subscribe();
         // This fails only if the sender, which `self` holds, is gone.
         let _ = runs.wait_for(|left| *left == 0).await;
         self.0.save_trusted().await;
+        self::core::save(&self.0).await;
     }
 
     async fn lease(

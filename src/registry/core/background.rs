@@ -37,8 +37,10 @@ async fn sleep_until(at: Option<Instant>) {
     }
 }
 
-/// Saves what changed. A failure is logged: skills are served all the same.
-async fn save(core: &Arc<Core>) {
+/// Saves what changed. Returns once nothing of it is still being written by another
+/// caller. A failure is logged: skills are served all the same.
+pub(in crate::registry) async fn save(core: &Arc<Core>) {
+    let _turn = core.saving.lock().await;
     let lists = {
         let mut state = core.state();
         std::mem::take(&mut state.unsaved).then(|| std::mem::take(&mut state.new_lists))
