@@ -198,6 +198,19 @@ impl Descriptor {
             nix::unistd::write(&self.fd, bytes)?
         })
     }
+
+    /// Whether a stream socket takes no more bytes because its peer reads none. An
+    /// empty write fails then, also while the socket's buffer is full. On any other
+    /// kind of socket it would be a message.
+    #[cfg(target_os = "linux")]
+    pub(super) fn is_shut(&self) -> bool {
+        use nix::sys::socket::{SockType, getsockopt, sockopt};
+        self.socket
+            && getsockopt(&self.fd, sockopt::SockType) == Ok(SockType::Stream)
+            && self
+                .write(&[])
+                .is_err_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
+    }
 }
 
 /// Opens the pipe again, with a separate open file description.

@@ -2,6 +2,8 @@
 
 use std::io::Write;
 use std::sync::{Arc, MutexGuard, PoisonError};
+#[cfg(target_os = "linux")]
+use std::time::Duration;
 
 #[cfg(unix)]
 use super::descriptor::Descriptor;
@@ -9,6 +11,8 @@ use super::outgoing::Output;
 #[cfg(unix)]
 use super::outgoing::Written;
 use super::shared::{Shared, State};
+#[cfg(target_os = "linux")]
+use crate::limits::OUTPUT_LOOK_MILLIS_MAX;
 
 impl Shared {
     /// Makes sure that bytes added to the outgoing ones are written.
@@ -77,7 +81,7 @@ impl Shared {
         }
     }
 
-    /// Closes the connection once the reader of standard output is gone, without
+    /// Closes the connection once nobody can read standard output any more, without
     /// writing to it.
     #[cfg(target_os = "linux")]
     pub(super) async fn watch_output(self: Arc<Self>) {
@@ -88,8 +92,24 @@ impl Shared {
         // POLLERR is a pipe without a reader, POLLHUP a socket without a peer;
         // neither has to be asked for, and priority data does not occur.
         let interest = Interest::PRIORITY | Interest::ERROR;
-        if output.ready(interest).await.is_ok() {
+        let no_reader = tokio::select! {
+            ready = output.ready(interest) => ready.is_ok(),
+            () = self.until_unreadable(output.get_ref()) => true,
+            () = self.finished.cancelled() => false,
+        };
+        if no_reader {
             self.close();
+        }
+    }
+
+    /// Ready once the input has ended and the peer of a socket has shut its reading
+    /// half down. No event tells that half alone, so the socket is asked while the
+    /// last answers are awaited; before that the next write fails.
+    #[cfg(target_os = "linux")]
+    async fn until_unreadable(&self, output: &Descriptor) {
+        self.draining.cancelled().await;
+        while !output.is_shut() {
+            tokio::time::sleep(Duration::from_millis(OUTPUT_LOOK_MILLIS_MAX)).await;
         }
     }
 

@@ -1,7 +1,7 @@
 //! Effects beyond a transcript of lines: signals, exit codes, closed ends, memory,
 //! concurrency, and stdio that is no pipe.
 
-use std::io::{Read, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
@@ -313,6 +313,49 @@ fn socket_without_a_peer_ends_the_server() {
     ours.read_exact(&mut [0]).expect("an answer begins");
     drop(ours);
     assert_eq!(support::wait(&mut child).code(), Some(0));
+}
+
+/// After its input has ended the server finishes its calls while somebody may read
+/// the answers, and no longer.
+#[cfg(target_os = "linux")]
+#[test]
+fn socket_that_nobody_can_read_ends_the_server() {
+    use std::net::Shutdown;
+    use std::os::fd::OwnedFd;
+    use std::os::unix::net::UnixStream;
+    // The last answer may wait in a full socket.
+    for is_full in [false, true] {
+        let folder = tempfile::tempdir().expect("a folder");
+        let (mut ours, theirs) = UnixStream::pair().expect("a pair");
+        let mut child = support::command(folder.path())
+            .stdin(Stdio::piped())
+            .stdout(OwnedFd::from(theirs))
+            .spawn()
+            .expect("the server starts");
+        let mut input = child.stdin.take().expect("its input");
+        let mut call = |id: u64, tool: &str, arguments: Value| {
+            let call = support::call_of(id, tool, arguments);
+            writeln!(input, "{call}").expect("the server reads");
+        };
+        call(1, "test_sleep", json!({"ms": 600_000}));
+        call(2, "test_sleep", json!({"ms": 100}));
+        if is_full {
+            call(3, "test_flood", json!({"bytes": 3_000_000}));
+        }
+        drop(input);
+        let mut lines = BufReader::new(ours.try_clone().expect("a descriptor")).lines();
+        if !is_full {
+            let line = lines.next().expect("an answer").expect("a line");
+            assert!(line.contains("slept_ms"), "{line}");
+        }
+        ours.read_exact(&mut vec![0; usize::from(is_full)])
+            .expect("an answer begins");
+        let closed = Instant::now();
+        ours.shutdown(Shutdown::Read).expect("shut down");
+        assert_eq!(support::wait(&mut child).code(), Some(0));
+        let call = Duration::from_secs(CALL_SECONDS_MAX);
+        assert!(closed.elapsed() < call, "it waits for the call");
+    }
 }
 
 #[test]
