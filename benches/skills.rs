@@ -24,6 +24,9 @@
 fn main() {}
 
 #[cfg(target_os = "linux")]
+#[path = "skills/find.rs"]
+mod find;
+#[cfg(target_os = "linux")]
 #[path = "../tests/support/machine.rs"]
 mod machine;
 #[cfg(target_os = "linux")]
@@ -44,6 +47,7 @@ mod linux {
 
     use serde_json::{Value, json};
 
+    use super::find::find;
     use super::machine;
     use super::support::{Client, mimo, one_by_one, quantile};
 
@@ -68,10 +72,22 @@ mod linux {
     ];
 
     pub fn main() {
-        warm_starts();
-        starts();
-        memory();
-        isolation();
+        let parts: [(&str, fn()); 5] = [
+            ("warm_starts", warm_starts),
+            ("starts", starts),
+            ("find", find),
+            ("memory", memory),
+            ("isolation", isolation),
+        ];
+        let chosen: Vec<String> = std::env::args()
+            .skip(1)
+            .filter(|each| each != "--bench")
+            .collect();
+        for (name, part) in parts {
+            if chosen.is_empty() || chosen.iter().any(|each| each == name) {
+                part();
+            }
+        }
     }
 
     fn print(figure: &Value) {

@@ -3,8 +3,22 @@
 
 use std::io::{BufRead, Write, stderr, stdin, stdout};
 
-/// How many tools it lists.
+/// How many tools it lists, unless it has many.
 const TOOLS: usize = 5;
+/// Each of the many tools does one of these to one of the objects.
+pub const VERBS: [&str; 11] = [
+    "list", "get", "create", "update", "delete", "search", "archive", "share", "export", "move",
+    "compare",
+];
+pub const OBJECTS: [&str; 7] = [
+    "issues",
+    "files",
+    "messages",
+    "events",
+    "dashboards",
+    "customers",
+    "branches",
+];
 
 /// Serves where this program was started as a server, else runs `bench`.
 pub fn serve_or(bench: fn()) {
@@ -42,7 +56,8 @@ fn serve(mode: &str) {
                 );
             }
             b"tools/list" => {
-                answer(&id, &format!("{{\"tools\":[{}]}}", tools()));
+                let tools = if mode == "many" { many() } else { tools() };
+                answer(&id, &format!("{{\"tools\":[{tools}]}}"));
                 match mode {
                     "flood-out" => flood(stdout()),
                     "flood-err" => flood(stderr()),
@@ -87,6 +102,25 @@ fn tools() -> String {
         )
     };
     (0..TOOLS).map(tool).collect::<Vec<_>>().join(",")
+}
+
+/// Tools as long as those of popular servers: about 400 tokens each.
+fn many() -> String {
+    let property = |n| {
+        format!(
+            r#""field_{n}":{{"type":"string","description":"Limits the result to entries whose field {n} contains this text, ignoring case"}}"#
+        )
+    };
+    let properties = (0..12).map(property).collect::<Vec<_>>().join(",");
+    let tool = |(verb, object): (&str, &str)| {
+        format!(
+            r#"{{"name":"{verb}_{object}","description":"Use this to {verb} {object} of the workspace. Returns the {object} with their ids, titles, owners and times of change, newest first, at most one hundred at once.","inputSchema":{{"type":"object","properties":{{{properties}}}}}}}"#
+        )
+    };
+    let pairs = VERBS
+        .iter()
+        .flat_map(|verb| OBJECTS.map(|object| (*verb, object)));
+    pairs.map(tool).collect::<Vec<_>>().join(",")
 }
 
 /// Floods its output from another thread.

@@ -2,12 +2,19 @@
 
 /// Cached vectors of descriptions of skills' tools.
 pub(crate) const TOOL_VECTORS_KEPT_MAX: usize = 4096;
+/// How long one search encodes descriptions that are new before it goes on without the
+/// rest: about 500 of them.
+pub(crate) const TOOL_ENCODE_MILLIS_MAX: u64 = 1_000;
 /// How long `skill_find` waits for skills that start for the first time if it has
-/// tools of others to show.
+/// tools of others to show that come close to the query; otherwise it waits up to
+/// its deadline.
 pub(crate) const SKILL_LIST_MILLIS_MAX: u64 = 1_500;
-/// How long after Mimo's own start it waits for them at all.
+/// The part of its time in which it answers what it has found by then.
+pub(crate) const SKILL_FIND_REST_MILLIS_MIN: u64 = 1_000;
+/// How long a call waits for the list of its skill, and how long after Mimo's own
+/// start a question waits for any.
 pub(crate) const SKILL_LIST_SECONDS_MAX: u64 = 20;
-/// How often it checks them.
+/// How often starting skills are checked.
 pub(crate) const SKILL_LOOK_MILLIS_MAX: u64 = 100;
 /// Cached long results of skills, for paging.
 pub(crate) const SKILL_PAGES_BYTES_MAX: usize = 16 * 1024 * 1024;
@@ -97,7 +104,7 @@ pub(crate) const SKILL_TOOLS_BYTES_MAX: usize = 2 * 1024 * 1024;
 pub(crate) const SKILL_PINS_KEPT_MAX: usize = 2 * SKILL_TOOLS_MAX;
 /// The answer of `skill_find`.
 pub(crate) const SKILL_FIND_TOKENS_MAX: usize = 1_500;
-/// Skills that are not ready, as that answer names them.
+/// Skills that are not ready whose reason that answer gives.
 pub(crate) const SKILLS_UNREADY_SHOWN_MAX: usize = 10;
 /// The last lines of a skill's stderr in its status.
 pub(crate) const SKILL_STDERR_LINES_MAX: usize = 40;

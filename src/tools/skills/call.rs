@@ -166,7 +166,7 @@ fn unlisted(
         is_unready(status).then_some((skill, tool, status))
     });
     match parts {
-        Some((_, _, status)) if read_only => Err(unready(status)),
+        Some((_, _, status)) if read_only => Err(unready(skills, status)),
         Some((skill, tool, _)) => Ok(Target {
             skill,
             tool: tool.to_owned(),

@@ -1,7 +1,8 @@
 //! Ranks the tools of skills for a query by meaning and by words, combined as in a
 //! memory search.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use crate::embed::{Embedder, VectorCache};
 use crate::failure::Failure;
@@ -20,10 +21,28 @@ const LENGTH_SHARE: f32 = 0.75;
 /// query that means nothing would find every tool.
 const MEANING_MIN: f32 = 0.1;
 
+/// The least cosine of a description that a search takes for what was meant although
+/// the two share few words.
+const MEANING_CLOSE: f32 = 0.4;
+
+/// The least share of a query's words in such a description.
+const WORDS_CLOSE: f32 = 0.5;
+
+/// The tools that match a query.
+pub(crate) struct Ranked {
+    /// Their indices, best first.
+    pub(crate) order: Vec<usize>,
+    /// Whether one of them has enough of the query's words, or is close to its
+    /// meaning. Otherwise a tool that is not known yet may be the one.
+    pub(crate) is_close: bool,
+}
+
 /// Ranks tools, and keeps the vectors of descriptions.
 pub(crate) struct Finder {
     embedder: Arc<dyn Embedder>,
     vectors: Arc<VectorCache>,
+    /// Held while descriptions are encoded.
+    encoding: Arc<Mutex<()>>,
 }
 
 impl Finder {
@@ -31,33 +50,57 @@ impl Finder {
         Finder {
             embedder,
             vectors: Arc::new(VectorCache::new(limits::TOOL_VECTORS_KEPT_MAX)),
+            encoding: Arc::default(),
         }
     }
 
-    /// The indices of `offers`, best first.
+    /// Encodes descriptions that are new. If that takes long, as on a slow machine, it
+    /// goes on behind this search, which finds the rest of the tools by their words.
     pub(crate) async fn rank(
         &self,
         query: String,
         offers: &[OfferedTool],
-    ) -> Result<Vec<usize>, Failure> {
-        let texts: Vec<String> = offers.iter().map(described).collect();
-        let (embedder, vectors) = (self.embedder.clone(), self.vectors.clone());
+    ) -> Result<Ranked, Failure> {
+        let texts: Arc<[String]> = offers.iter().map(described).collect();
+        let (embedder, vectors) = (self.embedder.clone(), Arc::downgrade(&self.vectors));
+        let (encoding, new) = (self.encoding.clone(), texts.clone());
         // Encoding would block the event loop.
-        tokio::task::spawn_blocking(move || {
-            let candidates = Candidates {
-                keyword: by_words(&text::query_words(&query), &texts),
-                semantic: by_meaning(&*embedder, &vectors, &query, &texts)?,
+        let encode = tokio::task::spawn_blocking(move || {
+            // Another search encodes the same ones.
+            let Ok(_turn) = encoding.try_lock() else {
+                return Ok(());
             };
+            for text in &*new {
+                // Mimo is shutting down.
+                let Some(vectors) = vectors.upgrade() else {
+                    break;
+                };
+                if vectors.get(text).is_none() {
+                    vectors.insert(text, embedder.embed_query(text)?.into());
+                }
+            }
+            Ok(())
+        });
+        let most = Duration::from_millis(limits::TOOL_ENCODE_MILLIS_MAX);
+        if let Ok(encoded) = tokio::time::timeout(most, encode).await {
+            encoded.unwrap_or_else(|error| Err(Failure::internal(error)))?;
+        }
+        let (embedder, vectors) = (self.embedder.clone(), self.vectors.clone());
+        tokio::task::spawn_blocking(move || {
+            let (keyword, most) = by_words(&text::query_words(&query), &texts);
+            let semantic = by_meaning(&*embedder, &vectors, &query, &texts)?;
+            let is_close =
+                most >= WORDS_CLOSE || semantic.iter().any(|hit| hit.score >= MEANING_CLOSE);
+            let candidates = Candidates { keyword, semantic };
             // Tools are in no thread, so neighbours do not count.
             let weights = Weights {
                 neighbours: [0.0; 2],
                 ..Weights::default()
             };
             let ranked = rank(&candidates, weights);
-            Ok(ranked
-                .into_iter()
-                .filter_map(|r| r.id.try_into().ok())
-                .collect())
+            let order = ranked.into_iter().filter_map(|r| r.id.try_into().ok());
+            let order = order.collect();
+            Ok(Ranked { order, is_close })
         })
         .await
         .unwrap_or_else(|error| Err(Failure::internal(error)))
@@ -91,26 +134,16 @@ fn by_meaning(
     texts: &[String],
 ) -> Result<Vec<Hit>, Failure> {
     let query = embedder.embed_query(query)?;
-    let mut scores = Vec::with_capacity(texts.len());
-    for text in texts {
-        let vector = match vectors.get(text) {
-            Some(vector) => vector,
-            None => {
-                let vector: Arc<[f32]> = embedder.embed_query(text)?.into();
-                vectors.insert(text, vector.clone());
-                vector
-            }
-        };
-        scores.push(dot(&query, &vector));
-    }
-    let mut hits = hits(scores.into_iter());
+    let score = |text: &String| vectors.get(text).map_or(0.0, |vector| dot(&query, &vector));
+    let mut hits = hits(texts.iter().map(score));
     hits.retain(|hit| hit.score >= MEANING_MIN);
     Ok(hits)
 }
 
 /// BM25 over the descriptions. Two words are the same where one begins with the
-/// other; the store's index stems words instead.
-fn by_words(query: &[QueryWord], texts: &[String]) -> Vec<Hit> {
+/// other; the store's index stems words instead. Beside it the largest share of the
+/// query's words that one description has.
+fn by_words(query: &[QueryWord], texts: &[String]) -> (Vec<Hit>, f32) {
     let documents: Vec<String> = texts.iter().map(|text| text::words(text)).collect();
     let documents: Vec<Vec<&str>> = documents
         .iter()
@@ -136,9 +169,14 @@ fn by_words(query: &[QueryWord], texts: &[String]) -> Vec<Hit> {
         };
         query.iter().zip(&rarity).map(part).sum()
     };
+    let share = |document: &Vec<&str>| {
+        let had = query.iter().filter(|asked| count(document, asked) > 0.0);
+        had.count() as f32 / query.len().max(1) as f32
+    };
+    let most = documents.iter().map(share).fold(0.0, f32::max);
     let mut hits = hits(documents.iter().map(score));
     hits.retain(|hit| hit.score > 0.0);
-    hits
+    (hits, most)
 }
 
 fn same(word: &str, asked: &QueryWord) -> bool {

@@ -6,6 +6,7 @@ mod exposure;
 mod find;
 mod pages;
 mod search;
+mod starting;
 
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
@@ -116,39 +117,15 @@ impl Skills {
         shown.collect()
     }
 
+    /// The step of a skill's installation, while that goes on.
+    fn installing(&self, skill: &SkillName) -> Option<String> {
+        let details = (self.details)(skill);
+        details.get("installing")?.as_str().map(str::to_owned)
+    }
+
     /// Why the manifest is not in use.
     pub(crate) fn problem(&self) -> Option<String> {
         self.problem.get()
-    }
-
-    /// Waits for the tool lists of skills that are starting, or of `server` only. For
-    /// all of them the wait is short once other tools are known, and there is none
-    /// long after the start, so a hanging skill does not delay searches.
-    async fn wait_for_lists(&self, server: Option<&str>) {
-        self.ready().await;
-        let unlisted = || {
-            let statuses = self.registry.statuses();
-            statuses.iter().any(|skill| {
-                let meant = server.is_none_or(|server| skill.name.as_str() == server);
-                meant && skill.state == "starting" && skill.tools == 0
-            })
-        };
-        let mut changes = self.registry.changes();
-        let look = Duration::from_millis(limits::SKILL_LOOK_MILLIS_MAX);
-        let most = Duration::from_secs(limits::SKILL_LIST_SECONDS_MAX);
-        let last = match server {
-            Some(_) => Instant::now() + most,
-            None => self.began + most,
-        };
-        let soon = Instant::now() + Duration::from_millis(limits::SKILL_LIST_MILLIS_MAX);
-        let end = || match server.is_none() && !self.exposed().offers().is_empty() {
-            true => soon.min(last),
-            false => last,
-        };
-        while unlisted() && Instant::now() < end() {
-            // A failed start changes no list, so the states are polled too.
-            let _ = tokio::time::timeout(look, changes.changed()).await;
-        }
     }
 
     /// The approved tools that match `query`, best first, under their names for
@@ -167,7 +144,7 @@ impl Skills {
             .unzip();
         let ranked = self.finder.rank(query, &offers).await?;
         let named = |nth: usize| (names[nth].to_owned(), offers[nth].clone());
-        Ok(ranked.into_iter().take(limit).map(named).collect())
+        Ok(ranked.order.into_iter().take(limit).map(named).collect())
     }
 
     /// Ready once it is known which tools may be listed.
@@ -210,7 +187,7 @@ pub(crate) fn tools(skills: Arc<Skills>) -> Vec<Tool> {
             "skill_find",
             include_str!("../../../schemas/tools/skill_find.json"),
             &skills,
-            |skills, arguments, _| search::find(skills, arguments),
+            search::find,
         ),
         caller(
             "skill_read",

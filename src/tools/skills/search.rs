@@ -2,105 +2,170 @@
 //! skills that cannot offer theirs now.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde_json::{Map, Value, json};
 
-use super::Skills;
+use super::starting::Waiting;
+use super::{Exposed, Skills};
 use crate::diagnostics::{clip, nearest};
 use crate::failure::{Failure, Kind};
 use crate::limits::{self, TOKEN_BYTES};
 use crate::registry::tool_names::SEPARATOR;
 use crate::registry::{ApprovalState, OfferedTool, SkillName, SkillStatus};
 use crate::tools::arguments::ArgumentReader;
-use crate::tools::{Arguments, Document};
+use crate::tools::{Arguments, Context, Document};
 
-pub(super) async fn find(skills: Arc<Skills>, arguments: Arguments) -> Result<Document, Failure> {
+pub(super) async fn find(
+    skills: Arc<Skills>,
+    arguments: Arguments,
+    context: Context,
+) -> Result<Document, Failure> {
     let reader = ArgumentReader::new(&arguments);
     let query = reader.text("query")?.unwrap_or_default().trim().to_owned();
     let server = reader.name("server")?;
     let limit = reader.limit(5, limits::SEARCH_LIMIT_MAX)?;
-    skills.wait_for_lists(server.as_deref()).await;
-    let exposed = skills.exposed();
-    let is_meant = |skill: &SkillName| server.as_ref().is_none_or(|it| skill.as_str() == it);
-    let (names, offers): (Vec<&str>, Vec<OfferedTool>) = (0..)
-        .zip(exposed.offers())
-        .filter(|(_, offer)| is_meant(&offer.skill))
-        .map(|(nth, offer)| (exposed.name(nth), offer.clone()))
-        .unzip();
+    skills.ready().await;
+    let mut waiting = Waiting::new(&skills, server.as_deref(), context.progress);
+    let soon = waiting.began() + Duration::from_millis(limits::SKILL_LIST_MILLIS_MAX);
+    // The answer must precede the deadline.
+    let last = Duration::from_millis(limits::SKILL_FIND_REST_MILLIS_MIN);
+    let last = context.deadline.checked_sub(last).unwrap_or(soon);
+    let search = loop {
+        let search = Search::over(&skills, &query, server.as_deref()).await?;
+        // A tool that is not known yet may be the one that is meant.
+        let end = if search.is_close { soon } else { last };
+        if !waiting.until_changed(end.min(last)).await {
+            break search;
+        }
+    };
     let states = skills.registry.statuses();
     if let Some(server) = &server
-        && offers.is_empty()
+        && search.is_empty()
     {
-        return Err(no_server(&states, server, skills.problem()));
+        return Err(no_server(&skills, &states, server));
     }
-    // Who knows the name looks for nothing else.
-    let exact = |nth: &usize| {
-        names[*nth].eq_ignore_ascii_case(&query)
-            || offers[*nth].tool.name.eq_ignore_ascii_case(&query)
-    };
-    let mut named: Vec<usize> = (0..offers.len()).filter(exact).collect();
-    if named.is_empty() {
-        named = match query.is_empty() {
-            // Without a query the order of the skills is kept.
-            true => (0..offers.len()).collect(),
-            false => skills.finder.rank(query, &offers).await?,
+    search.document(&skills, &states, server.as_deref(), limit)
+}
+
+/// The tools on offer at one moment that match a query.
+struct Search {
+    exposed: Arc<Exposed>,
+    /// The places of the searched tools in `exposed`.
+    searched: Vec<usize>,
+    /// Those of the tools that match, best first.
+    found: Vec<usize>,
+    is_close: bool,
+}
+
+impl Search {
+    async fn over(skills: &Skills, query: &str, server: Option<&str>) -> Result<Search, Failure> {
+        let exposed = skills.exposed();
+        let is_meant = |nth: &usize| {
+            let skill = exposed.offers()[*nth].skill.as_str();
+            server.is_none_or(|server| server == skill)
         };
-    }
-    named.truncate(limit);
-    let state = |skill: &SkillName| {
-        let status = states.iter().find(|status| status.name == *skill);
-        status.map_or("unknown", |status| status.state)
-    };
-    let mut left = limits::SKILL_FIND_TOKENS_MAX * TOKEN_BYTES;
-    let mut found = Vec::new();
-    for nth in &named {
-        let offer = &offers[*nth];
-        let forms = [
-            document(names[*nth], offer, state(&offer.skill)),
-            brief(names[*nth], offer),
-        ];
-        // The names of the rest are short, and there are few.
-        let fits = |form: &Value| form.to_string().len() <= left;
-        let form = forms.into_iter().find(fits);
-        let form = form.unwrap_or_else(|| json!({"tool": names[*nth]}));
-        left = left.saturating_sub(form.to_string().len());
-        found.push(form);
-    }
-    let mut document = json!({ "tools": found });
-    // Text of a skill is shown while nothing of it waits for approval.
-    let is_trusted = |skill: &SkillName| {
-        let mut own = offers.iter().filter(|offer| offer.skill == *skill);
-        own.all(|offer| offer.approval == ApprovalState::Approved)
-    };
-    let is_found = |skill: &SkillName| named.iter().any(|nth| offers[*nth].skill == *skill);
-    let instructions: Map<String, Value> = states
-        .iter()
-        .filter(|status| !status.instructions.is_empty())
-        .filter(|status| is_found(&status.name) && is_trusted(&status.name))
-        .map(|status| (status.name.to_string(), json!(status.instructions)))
-        .collect();
-    if !instructions.is_empty() {
-        document["instructions"] = instructions.into();
-    }
-    let not_ready: Vec<Value> = states
-        .iter()
-        .filter(|status| is_meant(&status.name) && is_unready(status))
-        .take(limits::SKILLS_UNREADY_SHOWN_MAX)
-        .map(|status| {
-            json!({
-                "server": status.name.as_str(),
-                "state": status.state,
-                "reason": reason(status),
-            })
+        let searched: Vec<usize> = (0..exposed.offers().len()).filter(is_meant).collect();
+        // Who knows the name looks for nothing else.
+        let is_exact = |nth: &usize| {
+            exposed.name(*nth).eq_ignore_ascii_case(query)
+                || exposed.offers()[*nth].tool.name.eq_ignore_ascii_case(query)
+        };
+        let mut found: Vec<usize> = searched.iter().copied().filter(is_exact).collect();
+        let mut is_close = !found.is_empty();
+        if query.is_empty() {
+            // The order of the skills is kept.
+            found.clone_from(&searched);
+            is_close = !found.is_empty();
+        } else if found.is_empty() {
+            let offers: Vec<OfferedTool> = searched
+                .iter()
+                .map(|nth| exposed.offers()[*nth].clone())
+                .collect();
+            let ranked = skills.finder.rank(query.to_owned(), &offers).await?;
+            found = ranked.order.into_iter().map(|nth| searched[nth]).collect();
+            is_close = ranked.is_close;
+        }
+        Ok(Search {
+            exposed,
+            searched,
+            found,
+            is_close,
         })
-        .collect();
-    if !not_ready.is_empty() {
-        document["not_ready"] = not_ready.into();
     }
-    if let (true, Some(problem)) = (named.is_empty(), skills.problem()) {
-        document["problem"] = problem.into();
+
+    fn is_empty(&self) -> bool {
+        self.searched.is_empty()
     }
-    Document::of(&document)
+
+    fn document(
+        &self,
+        skills: &Skills,
+        states: &[SkillStatus],
+        server: Option<&str>,
+        limit: usize,
+    ) -> Result<Document, Failure> {
+        let offer = |nth: &usize| &self.exposed.offers()[*nth];
+        let named = &self.found[..limit.min(self.found.len())];
+        let state = |skill: &SkillName| {
+            let status = states.iter().find(|status| status.name == *skill);
+            status.map_or("unknown", |status| status.state)
+        };
+        let mut left = limits::SKILL_FIND_TOKENS_MAX * TOKEN_BYTES;
+        let mut found = Vec::new();
+        for nth in named {
+            let (name, offer) = (self.exposed.name(*nth), offer(nth));
+            let forms = [
+                document(name, offer, state(&offer.skill)),
+                brief(name, offer),
+            ];
+            // The names of the rest are short, and there are few.
+            let fits = |form: &Value| form.to_string().len() <= left;
+            let form = forms.into_iter().find(fits);
+            let form = form.unwrap_or_else(|| json!({"tool": name}));
+            left = left.saturating_sub(form.to_string().len());
+            found.push(form);
+        }
+        let mut document = json!({ "tools": found });
+        // Text of a skill is shown while nothing of it waits for approval.
+        let is_trusted = |skill: &SkillName| {
+            let mut own = self.searched.iter().map(offer);
+            own.all(|offer| offer.skill != *skill || offer.approval == ApprovalState::Approved)
+        };
+        let is_found = |skill: &SkillName| named.iter().any(|nth| offer(nth).skill == *skill);
+        let instructions: Map<String, Value> = states
+            .iter()
+            .filter(|status| !status.instructions.is_empty())
+            .filter(|status| is_found(&status.name) && is_trusted(&status.name))
+            .map(|status| (status.name.to_string(), json!(status.instructions)))
+            .collect();
+        if !instructions.is_empty() {
+            document["instructions"] = instructions.into();
+        }
+        let is_meant = |skill: &SkillName| server.is_none_or(|server| server == skill.as_str());
+        let not_ready: Vec<Value> = states
+            .iter()
+            .filter(|status| is_meant(&status.name) && is_unready(status))
+            .enumerate()
+            .map(|(nth, status)| not_ready(skills, status, nth < limits::SKILLS_UNREADY_SHOWN_MAX))
+            .collect();
+        if !not_ready.is_empty() {
+            document["not_ready"] = not_ready.into();
+        }
+        if let (true, Some(problem)) = (named.is_empty(), skills.problem()) {
+            document["problem"] = problem.into();
+        }
+        Document::of(&document)
+    }
+}
+
+/// A skill that is not ready, with the reason where `is_explained`.
+fn not_ready(skills: &Skills, status: &SkillStatus, is_explained: bool) -> Value {
+    let mut document = json!({"server": status.name.as_str(), "state": status.state});
+    if is_explained {
+        document["reason"] = reason(skills, status).into();
+    }
+    document
 }
 
 /// Whether a skill cannot offer its tools now. One that starts at its first call
@@ -114,7 +179,10 @@ pub(super) fn is_unready(status: &SkillStatus) -> bool {
 }
 
 /// Why a skill is not ready.
-fn reason(status: &SkillStatus) -> String {
+fn reason(skills: &Skills, status: &SkillStatus) -> String {
+    if let Some(step) = skills.installing(&status.name) {
+        return format!("it is being installed: {step}");
+    }
     let said = status.first_error.as_deref();
     let why = said
         .or(status.ended.as_deref())
@@ -123,28 +191,28 @@ fn reason(status: &SkillStatus) -> String {
 }
 
 /// A skill that exists and cannot be called.
-pub(super) fn unready(status: &SkillStatus) -> Failure {
+pub(super) fn unready(skills: &Skills, status: &SkillStatus) -> Failure {
     let (name, state) = (&status.name, status.state);
     let message = format!(
         "the skill {name} is not ready ({state}): {}",
-        reason(status)
+        reason(skills, status)
     );
     Failure::new(Kind::Unavailable, message)
         .hint("it is restarted automatically; mimo_status shows its state")
 }
 
-fn no_server(statuses: &[SkillStatus], server: &str, problem: Option<String>) -> Failure {
+fn no_server(skills: &Skills, statuses: &[SkillStatus], server: &str) -> Failure {
     let status = statuses
         .iter()
         .find(|status| status.name.as_str() == server);
     match status {
-        Some(status) if is_unready(status) => return unready(status),
+        Some(status) if is_unready(status) => return unready(skills, status),
         Some(_) => return Failure::invalid("/server", format!("{server:?} offers no tools")),
         None => {}
     }
     let names: Vec<&str> = statuses.iter().map(|status| status.name.as_str()).collect();
     let failure = Failure::invalid("/server", format!("there is no skill {server:?}"));
-    if let Some(problem) = problem {
+    if let Some(problem) = skills.problem() {
         return failure.hint(problem);
     }
     match names.is_empty() {

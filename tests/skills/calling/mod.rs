@@ -56,10 +56,14 @@ impl Mimo {
 
     /// The same with `more` members of each entry.
     fn with_entry(script: &str, skills: &[&str], more: &Value) -> Mimo {
+        let skills = skills.iter().map(|name| (*name, script));
+        Mimo::with_scripts(&skills.collect::<Vec<_>>(), more)
+    }
+
+    /// The same with a script of each skill.
+    fn with_scripts(skills: &[(&str, &str)], more: &Value) -> Mimo {
         let folder = TempDir::new().expect("a folder");
         let trusted = fixture::trusted_dir();
-        let path = trusted.path().join("server.mjs");
-        fs::write(&path, script).expect("written");
         let node = machine::node().expect("node");
         let shared = folder.path().join("shared");
         fs::create_dir(&shared).expect("made");
@@ -77,19 +81,21 @@ impl Mimo {
             "config.toml",
             format!("[skills]\ncommands = [\"node\"]\npath = [\"{parent}\"]\n"),
         );
-        let mut entry = json!({
-            "command": "node",
-            "args": [path],
-            "env": {"GREETING": "hello"},
-            "sandbox": {"fs": {"read": [shared]}},
-        });
-        for (name, value) in more.as_object().expect("members") {
-            entry[name] = value.clone();
-        }
-        let skills: Map<String, Value> = skills
-            .iter()
-            .map(|name| ((*name).to_owned(), entry.clone()))
-            .collect();
+        let entry = |(name, script): &(&str, &str)| {
+            let path = trusted.path().join(format!("{name}.mjs"));
+            fs::write(&path, script).expect("written");
+            let mut entry = json!({
+                "command": "node",
+                "args": [path],
+                "env": {"GREETING": "hello", "SHARED": shared},
+                "sandbox": {"fs": {"read": [shared]}},
+            });
+            for (name, value) in more.as_object().expect("members") {
+                entry[name] = value.clone();
+            }
+            ((*name).to_owned(), entry)
+        };
+        let skills: Map<String, Value> = skills.iter().map(entry).collect();
         write("skills.json", json!({ "skills": skills }).to_string());
         let mut command = mimo(folder.path());
         command.arg("serve").stderr(Stdio::null());

@@ -17,15 +17,32 @@ fn names(found: &Value) -> Vec<&str> {
     tools.filter_map(|tool| tool["tool"].as_str()).collect()
 }
 
+/// The tools for it in the client's list, the search, the call and its answer together
+/// cost less than 3,000 tokens; the definitions of all tools cost ten times as much.
 #[test]
 fn one_tool_among_many_is_cheap_to_find_and_call() {
     skip_unless!(node);
-    let mut mimo = Mimo::with(MANY, &["many"]);
+    let script = MANY.replace("length: 20", "length: 77");
+    let mut mimo = Mimo::with(&script, &["many"]);
     let found = mimo.call("skill_find", json!({"query": "read row 14 of the table"}));
     let called = json!({"tool": "many__table_14", "arguments": {"field_0": "x"}});
     let answer = mimo.call("skill_read", called.clone());
     assert_eq!(text(&answer), "table_14");
-    let bytes = [&found, &called, &answer].map(|value| value.to_string().len());
+    let listed = mimo.request("tools/list", json!({}));
+    let of_skills: Value = {
+        let tools = listed["tools"].as_array().expect("tools").iter();
+        let name = |tool: &&Value| tool["name"].as_str().expect("a name").to_owned();
+        assert!(
+            tools.clone().all(|tool| !name(&tool).contains("__")),
+            "{listed}"
+        );
+        tools
+            .filter(|tool| name(tool).starts_with("skill_"))
+            .cloned()
+            .collect()
+    };
+    assert_eq!(of_skills.as_array().map(Vec::len), Some(3));
+    let bytes = [&of_skills, &found, &called, &answer].map(|value| value.to_string().len());
     assert!(bytes.iter().sum::<usize>() < 3_000 * 4, "{bytes:?}");
     let found: Value = serde_json::from_str(text(&found)).expect("a document");
     assert!(found["tools"][0]["inputSchema"].is_object(), "{found}");
@@ -86,6 +103,82 @@ fn broken_skill_is_reported_with_its_first_error() {
         assert_eq!(failed["error"]["kind"], "unavailable", "{failed}");
         let message = failed["error"]["message"].as_str().expect("a message");
         assert!(message.contains("no database here"), "{message}");
+    }
+    assert!(mimo.server.exit().success());
+}
+
+/// Beside it a skill whose tools are known.
+fn with_slow_skill() -> Mimo {
+    let slow = include_str!("slow.mjs");
+    let mut mimo = Mimo::with_scripts(&[("many", MANY), ("slow", slow)], &json!({}));
+    // This waits for the list of the one only.
+    mimo.document("skill_find", json!({"query": "row", "server": "many"}));
+    mimo
+}
+
+/// Sends a search, and answers what the client reads once it is told that the search
+/// waits: the message of that, and the document after `then`.
+fn waiting(mimo: &mut Mimo, arguments: Value, then: &str) -> (String, Value) {
+    let call =
+        json!({"name": "skill_find", "arguments": arguments, "_meta": {"progressToken": "t"}});
+    mimo.server
+        .send(&json!({"jsonrpc": "2.0", "id": "f", "method": "tools/call", "params": call}));
+    let mut message = None;
+    let mut last = -1.0;
+    loop {
+        let line = mimo.server.message();
+        if line["method"] == "notifications/progress" {
+            let progress = line["params"]["progress"].as_f64().expect("a number");
+            assert!(progress > last, "{line}");
+            last = progress;
+            let text = line["params"]["message"].as_str().expect("a text");
+            if message.replace(text.to_owned()).is_none() && !then.is_empty() {
+                fs::write(mimo.folder.path().join("shared").join(then), "").expect("written");
+            }
+        } else if line["id"] == "f" {
+            let found = serde_json::from_str(text(&line["result"])).expect("a document");
+            return (message.expect("progress"), found);
+        }
+    }
+}
+
+#[test]
+fn search_waits_for_a_skill_that_is_starting() {
+    skip_unless!(node);
+    for query in ["weather", "weather forecast for Paris"] {
+        let mut mimo = with_slow_skill();
+        let (message, found) = waiting(&mut mimo, json!({ "query": query }), "go");
+        assert_eq!(message, "waiting for skills to start: slow");
+        assert_eq!(names(&found)[0], "slow__forecast", "{found}");
+        assert_eq!(found.get("not_ready"), None, "{found}");
+        assert!(mimo.server.exit().success());
+    }
+}
+
+#[test]
+fn search_stops_waiting_for_a_skill_that_fails() {
+    skip_unless!(node);
+    let mut mimo = with_slow_skill();
+    let (_, found) = waiting(&mut mimo, json!({"query": "weather"}), "end");
+    let unready = &found["not_ready"][0];
+    assert_eq!(unready["server"], "slow", "{found}");
+    let reason = unready["reason"].as_str().expect("a reason");
+    assert!(reason.contains("no forecast here"), "{reason}");
+    assert!(mimo.server.exit().success());
+}
+
+/// The skill that is still starting is named in the answer.
+#[test]
+fn search_with_a_close_tool_does_not_wait_for_others() {
+    skip_unless!(node);
+    let mut mimo = with_slow_skill();
+    for query in ["read row 14 of the table", "many__table_14", ""] {
+        let (_, found) = waiting(&mut mimo, json!({ "query": query }), "");
+        assert!(names(&found)[0].starts_with("many__table_"), "{found}");
+        let unready = &found["not_ready"][0];
+        assert_eq!(unready["server"], "slow", "{found}");
+        assert_eq!(unready["state"], "starting", "{found}");
+        assert!(unready["reason"].is_string(), "{found}");
     }
     assert!(mimo.server.exit().success());
 }
