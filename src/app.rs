@@ -35,7 +35,7 @@ use crate::skills::record::Records;
 use crate::skills::rules::Rules;
 use crate::skills::sandbox_launcher::SandboxLauncher;
 use crate::store::sqlite::SqliteStore;
-use crate::store::{NameStore, PinStore, Store};
+use crate::store::{KeyStore, NameStore, PinStore, Store};
 use crate::tools::legacy;
 use crate::tools::procedure::ProcedureTools;
 use crate::tools::profile::Profile;
@@ -132,6 +132,11 @@ fn graph_on(store: Arc<dyn Store>, config: &Config, clock: Arc<dyn Clock>) -> Gr
 /// The graph alone, for the commands that work on it.
 pub(crate) fn graph(config: &Config, clock: Arc<dyn Clock>) -> Result<Graph, Failure> {
     Ok(graph_on(store(config)?, config, clock))
+}
+
+/// The keys alone, for the commands that work on them.
+pub(crate) fn keys(config: &Config) -> Result<Arc<dyn KeyStore>, Failure> {
+    Ok(store(config)?)
 }
 
 /// The name of the vector space that new memories are encoded into.

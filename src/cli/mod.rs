@@ -9,6 +9,7 @@ mod demo;
 mod doctor;
 mod files;
 mod graph;
+mod keys;
 mod memory;
 mod output;
 mod procedure;
@@ -81,6 +82,8 @@ enum Command {
     Procedure(procedure::Arguments),
     /// Check and edit the MCP servers that Mimo will run
     Skill(skill::Arguments),
+    /// Make, list, rotate and revoke the keys of clients that come over HTTP
+    Keys(keys::Arguments),
     /// Show what Mimo does, on a temporary folder, and check it
     Demo(demo::Arguments),
     /// Add Mimo to a client's settings, or take it out
@@ -168,6 +171,10 @@ fn run(cli: Cli, environment: &Environment, output: &Output) -> Result<()> {
             clock.clone(),
             output,
         ),
+        Some(Command::Keys(arguments)) => {
+            let profile = flags.profile.as_deref();
+            keys::run(arguments, profile, &configured()?, clock.clone(), output)
+        }
         Some(Command::Setup(arguments)) => setup::run(&arguments, &flags, environment, output),
         Some(Command::Demo(_)) => demo::run(environment, &*clock, output),
         Some(Command::Doctor(_)) => doctor::run(&configured()?, environment, clock.clone(), output),

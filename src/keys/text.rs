@@ -32,6 +32,13 @@ impl KeyId {
         KeyId(id.into())
     }
 
+    /// Reads an id, or takes it from the whole text of a key.
+    pub fn parse(text: &str) -> Option<KeyId> {
+        let is_id = text.len() == ID_LENGTH && has_id_letters(text);
+        let id = if is_id { text } else { id_of(text.as_bytes())? };
+        Some(KeyId(id.into()))
+    }
+
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -106,10 +113,13 @@ pub(super) fn id_of(text: &[u8]) -> Option<&str> {
     let (id, random) = text.strip_prefix(PREFIX)?.split_at_checked(ID_LENGTH)?;
     let random = random.strip_prefix('_')?;
     let is_url_safe = |byte: u8| byte.is_ascii_alphanumeric() || b"-_".contains(&byte);
-    let is_key = id.bytes().all(|byte| ID_LETTERS.contains(&byte))
-        && random.len() == RANDOM_LENGTH
-        && random.bytes().all(is_url_safe);
+    let is_key =
+        has_id_letters(id) && random.len() == RANDOM_LENGTH && random.bytes().all(is_url_safe);
     is_key.then_some(id)
+}
+
+fn has_id_letters(id: &str) -> bool {
+    id.bytes().all(|byte| ID_LETTERS.contains(&byte))
 }
 
 /// SHA-256 of a key's whole text.
@@ -178,6 +188,10 @@ mod tests {
         let random = &random[..RANDOM_LENGTH];
         let valid = format!("mimo_abcdef27_{random}");
         assert_eq!(id_of(valid.as_bytes()), Some("abcdef27"));
+        let id = KeyId::parse("abcdef27").expect("an id");
+        assert_eq!(KeyId::parse(&valid), Some(id));
+        assert_eq!(KeyId::parse("abcdef2"), None);
+        assert_eq!(KeyId::parse("abcdef28"), None);
         for wrong in [
             String::new(),
             "mimo_".to_owned(),
@@ -193,6 +207,7 @@ mod tests {
             format!(" {valid}"),
         ] {
             assert_eq!(id_of(wrong.as_bytes()), None, "{wrong}");
+            assert_eq!(KeyId::parse(&wrong), None, "{wrong}");
         }
         assert_eq!(id_of(&[0xff; LENGTH]), None);
     }

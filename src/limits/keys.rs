@@ -10,6 +10,10 @@ pub(crate) const KEY_TOOLS_MAX: usize = 64;
 pub(crate) const KEY_REQUESTS_PER_MINUTE_MAX: u32 = 1_000_000;
 /// The greatest `at_once` of a key.
 pub(crate) const KEY_AT_ONCE_MAX: u32 = 1_024;
+/// How long the former text of a rotated key stays valid: 30 days.
+pub(crate) const KEY_OVERLAP_SECONDS_MAX: i64 = 30 * 24 * 60 * 60;
+/// A key that is read to be checked.
+pub(crate) const KEY_INPUT_BYTES_MAX: u64 = 4 * 1024;
 /// The least time between two records of a key's use.
 pub const KEY_TOUCH_SECONDS_MIN: i64 = 60;
 /// A key that a person chose, in `MIMO_API_KEY`.

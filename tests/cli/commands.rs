@@ -25,6 +25,7 @@ fn help_has_examples_and_goes_to_stdout() {
         &["skill", "--help"],
         &["skill", "add", "--help"],
         &["skill", "check", "--help"],
+        &["keys", "--help"],
         &["setup", "--help"],
         &["backup", "--help"],
         &["verify", "--help"],

@@ -7,6 +7,7 @@ mod support;
 mod backup;
 mod commands;
 mod home;
+mod keys;
 mod memory_export;
 mod memory_foreign;
 mod memory_restore;
