@@ -16,6 +16,7 @@ use tokio::time::{Instant, timeout_at};
 use ureq::Agent;
 
 use crate::limits;
+use crate::meter::calls as metrics;
 use crate::secret::Secret;
 
 const TIMED_OUT: &str = "did not answer in time";
@@ -133,7 +134,12 @@ impl RequestTemplate {
         let (send, answer) = oneshot::channel();
         let bodies = [false, true].map(|newer| self.body(completion, newer).to_string());
         let work = move || {
+            let started = std::time::Instant::now();
             let answer = self.perform(bodies, deadline);
+            metrics::ENDPOINT_SECONDS.since((), started);
+            if answer.is_err() {
+                metrics::ENDPOINT_ERRORS.increment(());
+            }
             drop(permit);
             // Nobody may be waiting any more.
             let _ = send.send(answer);

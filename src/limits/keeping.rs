@@ -35,7 +35,18 @@ pub(crate) const BACKUP_STEP_PAGES_MAX: i32 = 256;
 /// Examples reported of one kind of problem.
 pub(crate) const VERIFY_EXAMPLES_MAX: usize = 10;
 
+/// A cleanup that finished longer ago is overdue.
+pub(crate) const RETENTION_OVERDUE_SECONDS: i64 = 3 * 3_600;
+
+/// How often stored data is counted for metrics.
+pub(crate) const CENSUS_SECONDS: u64 = 30;
+/// How old the store's last answer may be in a health check.
+pub(crate) const HEALTH_CACHED_MILLIS_MAX: u64 = 1_000;
+/// How long a health check waits for the store.
+pub(crate) const HEALTH_STORE_MILLIS_MAX: u64 = 2_000;
+
 // A cleanup runs about hourly.
 const _: () = assert!(RETENTION_LOOK_SECONDS as i64 * 2 <= RETENTION_SECONDS_MIN);
+const _: () = assert!(RETENTION_SECONDS_MIN * 2 <= RETENTION_OVERDUE_SECONDS);
 // Each memory fits a portion.
 const _: () = assert!(PORTION_BYTES_MAX >= super::MEMORY_CONTENT_BYTES_MAX);

@@ -26,6 +26,7 @@ use crate::clock::{Clock, Timestamp};
 use crate::embed::Embedder;
 use crate::failure::{Failure, Kind};
 use crate::limits;
+use crate::meter::calls as metrics;
 use crate::store::graph::EntityId;
 use crate::store::memory::{
     CandidateQuery, Filter, IndexedText, Memory, MemoryCensus, MemoryId, MemoryStore, NewMemory,
@@ -145,6 +146,7 @@ impl Memories {
                 Ok(vector) => Some(vector),
                 Err(failure) => {
                     tracing::warn!(%failure, "searching by keywords only");
+                    metrics::SEARCH_DEGRADED.increment(());
                     degraded = Some(format!(
                         "searched by keywords only: the query could not be encoded ({})",
                         failure.message
@@ -420,7 +422,12 @@ fn cancelled() -> Failure {
 async fn run_blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, Failure> + Send + 'static,
 ) -> Result<T, Failure> {
-    tokio::task::spawn_blocking(work)
+    let waits_or_runs = metrics::ENCODE_QUEUE.hold(());
+    let counted = move || {
+        let _waits_or_runs = waits_or_runs;
+        work()
+    };
+    tokio::task::spawn_blocking(counted)
         .await
         .unwrap_or_else(|error| Err(Failure::internal(error)))
 }

@@ -8,6 +8,7 @@ use crate::caller::Reach;
 use crate::clock::Timestamp;
 use crate::failure::Failure;
 use crate::limits;
+use crate::meter::store as metrics;
 use crate::store::memory::{Memory, MemoryId};
 use crate::store::retention::{ArchiveReason, RunId, Terms};
 
@@ -156,10 +157,17 @@ impl Memories {
         ] {
             for batch in ids.chunks(limits::RETENTION_ARCHIVED_AT_ONCE_MAX) {
                 let archived = self.store.archive(run, why, batch.to_vec(), at).await?;
-                match why {
-                    ArchiveReason::Idle => cleaned.idle += archived,
-                    ArchiveReason::Beyond => cleaned.beyond += archived,
-                }
+                let label = match why {
+                    ArchiveReason::Idle => {
+                        cleaned.idle += archived;
+                        metrics::ArchiveReason::Idle
+                    }
+                    ArchiveReason::Beyond => {
+                        cleaned.beyond += archived;
+                        metrics::ArchiveReason::Beyond
+                    }
+                };
+                metrics::RETENTION_ARCHIVED.add(label, archived as u64);
                 done += batch.len();
                 report(done, total);
                 let_others_write().await;
@@ -167,12 +175,15 @@ impl Memories {
         }
         let expired = self.settings.retention.at(at).expired;
         for batch in due.expired.chunks(limits::RETENTION_PURGED_AT_ONCE_MAX) {
-            cleaned.purged += self.store.purge(run, batch.to_vec(), expired).await?;
+            let purged = self.store.purge(run, batch.to_vec(), expired).await?;
+            metrics::RETENTION_ERASED.add((), purged as u64);
+            cleaned.purged += purged;
             done += batch.len();
             report(done, total);
             let_others_write().await;
         }
         self.store.end_run(run, self.clock.now()).await?;
+        metrics::RETENTION_RUNS.increment(());
         tracing::info!(
             idle = cleaned.idle,
             beyond = cleaned.beyond,

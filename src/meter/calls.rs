@@ -104,7 +104,7 @@ pub static ENCODE_WINDOWS: Counter<()> =
     Counter::new("encode_windows", "Windows of texts that were encoded");
 pub static ENCODE_QUEUE: Gauge<()> = Gauge::new(
     "encode_queue",
-    "Pieces of work that wait for, or occupy, a thread for blocking work",
+    "Encodings that wait for a thread or occupy one",
 );
 
 pub static ENDPOINT_SECONDS: Histogram<(), 13> = Histogram::new(

@@ -10,6 +10,8 @@ use prometheus_client::encoding::{DescriptorEncoder, MetricEncoder, NoLabelSet};
 use prometheus_client::metrics::MetricType;
 use prometheus_client::metrics::exemplar::Exemplar;
 
+use crate::clock::{Clock, SystemClock};
+
 /// Bounds in seconds of what a client waits for.
 pub(crate) const CALL_BOUNDS: [f64; 13] = [
     0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0, 15.0, 60.0,
@@ -236,6 +238,13 @@ impl<L: Labels, const N: usize> Metric for Gauge<L, N> {
             }
         }
         Ok(())
+    }
+}
+
+impl Gauge<()> {
+    /// Sets it to the Unix time in seconds.
+    pub(crate) fn set_now(&self) {
+        self.set((), SystemClock.now().0 / 1_000_000);
     }
 }
 

@@ -52,6 +52,20 @@ label! {
         Recorded = "recorded",
         Recent = "recent",
         ProcedureCensus = "procedure_census",
+        Keys = "keys",
+        KeysVersion = "keys_version",
+        Key = "key",
+        AddKey = "add_key",
+        RotateKey = "rotate_key",
+        RevokeKey = "revoke_key",
+        RevokeAllKeys = "revoke_all_keys",
+        TouchKey = "touch_key",
+        OpenSession = "open_session",
+        LoadSession = "load_session",
+        TouchSession = "touch_session",
+        ChangeSession = "change_session",
+        CloseSession = "close_session",
+        ExpireSessions = "expire_sessions",
     }
 }
 
@@ -111,7 +125,7 @@ pub static CONNECTIONS: Gauge<ConnectionState, { ConnectionState::COUNT }> =
     Gauge::new("store_connections", "Open connections to the database");
 pub static RETRIES: Counter<()> = Counter::new(
     "store_retries",
-    "Attempts of the store that another process's lock delayed",
+    "Attempts repeated because another process was at work on the database",
 );
 
 pub static MEMORIES: Gauge<MemoryState, { MemoryState::COUNT }> =

@@ -17,6 +17,7 @@ use super::machine::{Machine, Next, StepStart, Task, Work, later};
 use crate::caller::Reach;
 use crate::clock::Timestamp;
 use crate::failure::{Failure, Kind};
+use crate::meter::skills as metrics;
 use crate::store::procedure::{AppendOutcome, Execution, ExecutionStatus, ExecutionUpdate};
 
 /// Why driving an execution stopped.
@@ -139,7 +140,13 @@ impl<'a> Driver<'a> {
                 continue;
             }
             match self.perform(&task, started).await? {
-                StepOutcome::Done(outcome) => self.record_outcome(started.step, outcome)?,
+                StepOutcome::Done(outcome) => {
+                    metrics::STEPS.increment(match &outcome {
+                        ActionOutcome::Result(_) => metrics::StepOutcome::Done,
+                        ActionOutcome::Error(_) => metrics::StepOutcome::Failed,
+                    });
+                    self.record_outcome(started.step, outcome)?;
+                }
                 StepOutcome::Parked(wake_at) => {
                     if !self.machine.parked() {
                         self.record(Event::Parked)?;
@@ -222,6 +229,7 @@ impl<'a> Driver<'a> {
                 Ok(true)
             }
             AppendOutcome::Lost => {
+                metrics::LEASES_LOST.increment(());
                 tracing::warn!(
                     execution = self.id,
                     "another Mimo has taken this execution over"

@@ -12,6 +12,7 @@ use super::file_watch::FileWatch;
 use super::instances::{Command, Mailbox, PendingCommand};
 use super::{Registry, table::ReloadOutcome};
 use crate::failure::{Failure, Kind};
+use crate::meter::skills as metrics;
 use crate::skills::manifest::source::Source;
 use crate::skills::spec::SkillName;
 
@@ -162,7 +163,9 @@ impl Reloader {
 
     fn begin(&self, why: &'static str, waiter: Waiter) -> Reload<'_> {
         Box::pin(async move {
-            let outcome = self.load_manifest().await.map(|outcome| document(&outcome));
+            let outcome = self.load_manifest().await;
+            count(&outcome);
+            let outcome = outcome.map(|outcome| document(&outcome));
             match &outcome {
                 Ok(outcome) => tracing::info!(why, outcome = %outcome, "the skills were reloaded"),
                 Err(failure) => {
@@ -203,6 +206,20 @@ impl Reloader {
             Ok(()) => json!({"ok": true}),
             Err(failure) => failed(&failure),
         }
+    }
+}
+
+fn count(reload: &Result<ReloadOutcome, Failure>) {
+    let label = match reload {
+        Err(_) => metrics::ReloadOutcome::Failed,
+        Ok(outcome) if !outcome.failed.is_empty() => metrics::ReloadOutcome::Partial,
+        Ok(_) => metrics::ReloadOutcome::Ok,
+    };
+    metrics::RELOADS.increment(label);
+    if let Ok(outcome) = reload {
+        let generation = i64::try_from(outcome.generation).unwrap_or(i64::MAX);
+        metrics::RELOAD_GENERATION.set((), generation);
+        metrics::RELOAD_LAST.set_now();
     }
 }
 

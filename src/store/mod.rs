@@ -18,11 +18,13 @@ pub mod sqlite;
 use std::error::Error;
 use std::fmt;
 use std::path::Path;
+use std::time::Instant;
 
 use futures::future::BoxFuture;
 
 use crate::caller::Reach;
 use crate::failure::{Failure, Kind};
+use crate::meter::store::{self as metrics, Op};
 
 pub(crate) use crate::caller::PROJECT_SHARED;
 
@@ -67,8 +69,18 @@ pub trait Store:
         progress: &'a mut (dyn FnMut(&'static str) + Send),
     ) -> Stored<'a, integrity::Report>;
 
+    /// Of what is stored by this version of Mimo.
+    fn format(&self) -> StoreFormat;
+
     /// Instructions for a person who replaces this store with a backup.
     fn restore_steps(&self) -> String;
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct StoreFormat {
+    /// The store room's name.
+    pub kind: &'static str,
+    pub schema: u32,
 }
 
 /// The projects that a statement may touch. A list, even an empty one, means
@@ -101,6 +113,22 @@ pub type MemoryId = i64;
 
 /// The future that every call of the port returns.
 pub type Stored<'a, T> = BoxFuture<'a, Result<T, StoreError>>;
+
+/// An operation that is counted as `op`.
+pub(crate) fn measured<'a, T: 'a>(
+    op: Op,
+    work: impl Future<Output = Result<T, StoreError>> + Send + 'a,
+) -> Stored<'a, T> {
+    Box::pin(async move {
+        let started = Instant::now();
+        let result = work.await;
+        metrics::SECONDS.since(op, started);
+        if let Some(kind) = result.as_ref().err().and_then(StoreError::metered) {
+            metrics::ERRORS.increment(kind);
+        }
+        result
+    })
+}
 
 /// Why a store could not do what it was asked; nothing was changed.
 #[derive(Debug)]
@@ -158,6 +186,18 @@ impl fmt::Display for StoreError {
 }
 
 impl Error for StoreError {}
+
+impl StoreError {
+    /// The kind in metrics, unless the store works and the caller was refused.
+    fn metered(&self) -> Option<metrics::ErrorKind> {
+        match self {
+            StoreError::Unavailable { .. } => Some(metrics::ErrorKind::Unavailable),
+            StoreError::Damaged(_) => Some(metrics::ErrorKind::Damaged),
+            StoreError::Defect(_) => Some(metrics::ErrorKind::Defect),
+            _ => None,
+        }
+    }
+}
 
 impl From<StoreError> for Failure {
     fn from(error: StoreError) -> Self {

@@ -4,6 +4,7 @@ use std::io::{self, Write};
 
 use tracing_subscriber::fmt::MakeWriter;
 
+use crate::meter::calls::LOG_DROPPED;
 use crate::printable;
 
 /// Where log events go, one line each: a message from elsewhere can forge no
@@ -15,8 +16,11 @@ impl<W: Write> Write for EventWriter<W> {
     fn write(&mut self, event: &[u8]) -> io::Result<usize> {
         let text = String::from_utf8_lossy(event);
         let shown = printable::line(text.strip_suffix('\n').unwrap_or(&text));
-        self.0.write_all(format!("{shown}\n").as_bytes())?;
-        Ok(event.len())
+        let written = self.0.write_all(format!("{shown}\n").as_bytes());
+        if written.is_err() {
+            LOG_DROPPED.increment(());
+        }
+        written.map(|()| event.len())
     }
 
     fn flush(&mut self) -> io::Result<()> {

@@ -17,6 +17,7 @@ use tracing_subscriber::{EnvFilter, Layer};
 
 use crate::clock::Clock;
 use crate::limits::{LOG_FILE_BYTES_MAX, LOG_FILES_MAX};
+use crate::meter::calls::PANICS;
 
 use event_writer::EventWriter;
 pub(crate) use rotating::RotatingFile;
@@ -78,6 +79,7 @@ fn filtered(filter: &str) -> EnvFilter {
 }
 
 fn log_panic(panic: &PanicHookInfo<'_>) {
+    PANICS.increment(());
     let thread = std::thread::current();
     let payload = panic.payload();
     let message = payload

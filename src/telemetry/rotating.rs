@@ -11,6 +11,7 @@ use tracing_subscriber::fmt::MakeWriter;
 
 use crate::config::{private_file, private_folder};
 use crate::failure::Failure;
+use crate::meter::calls::LOG_DROPPED;
 
 /// The newest events are in `NAME`, older ones in `NAME.1`, `NAME.2` and so on.
 pub(crate) struct RotatingFile {
@@ -82,16 +83,19 @@ impl RotatingFile {
 impl Write for &RotatingFile {
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
         let mut slot = self.file.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(file) = slot.as_mut()
-            && let Err(error) = self.append(file, line)
-        {
-            *slot = None;
-            let folder = self.folder.display();
-            // tracing cannot be used inside one of its own events.
-            let _ = writeln!(
-                io::stderr(),
-                "mimo: no more log is written to {folder}: {error}"
-            );
+        match slot.as_mut().map(|file| self.append(file, line)) {
+            Some(Ok(())) => {}
+            None => LOG_DROPPED.increment(()),
+            Some(Err(error)) => {
+                LOG_DROPPED.increment(());
+                *slot = None;
+                let folder = self.folder.display();
+                // tracing cannot be used inside one of its own events.
+                let _ = writeln!(
+                    io::stderr(),
+                    "mimo: no more log is written to {folder}: {error}"
+                );
+            }
         }
         Ok(line.len())
     }

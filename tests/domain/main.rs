@@ -9,4 +9,5 @@ mod ask;
 mod embed;
 mod graph;
 mod memory;
+mod metrics;
 mod procedure;

@@ -6,6 +6,7 @@ mod forward;
 
 use std::ops::Range;
 use std::sync::{Mutex, OnceLock, PoisonError};
+use std::time::Instant;
 
 use self::asset::{Asset, WIDTH, WINDOW};
 use self::forward::Workspace;
@@ -13,6 +14,7 @@ use super::Embedder;
 use super::wordpiece::{CLASSIFY, SEPARATE, Token};
 use crate::failure::Failure;
 use crate::limits;
+use crate::meter::calls as metrics;
 use crate::vector::Level;
 
 /// Tokens of text in a window, besides the two special ones.
@@ -98,18 +100,29 @@ impl Embedder for MiniLm {
     /// `limits::EMBED_CHUNKS_MAX` windows (100 KB of English prose does not), that
     /// many are spread evenly over the text, and the gaps are not embedded.
     fn embed_document(&self, text: &str) -> Result<Vec<Vec<f32>>, Failure> {
+        let started = Instant::now();
         let tokens = self.tokens(text, usize::MAX);
         let windows = windows(&tokens, limits::EMBED_CHUNKS_MAX);
-        Ok(windows
+        let vectors: Vec<_> = windows
             .into_iter()
             .map(|window| self.encode_window(&tokens[window]))
-            .collect())
+            .collect();
+        count(started, vectors.len());
+        Ok(vectors)
     }
 
     fn embed_query(&self, text: &str) -> Result<Vec<f32>, Failure> {
+        let started = Instant::now();
         let tokens = self.tokens(text, TEXT_TOKENS);
-        Ok(self.encode_window(&tokens[..tokens.len().min(TEXT_TOKENS)]))
+        let vector = self.encode_window(&tokens[..tokens.len().min(TEXT_TOKENS)]);
+        count(started, 1);
+        Ok(vector)
     }
+}
+
+fn count(started: Instant, windows: usize) {
+    metrics::ENCODE_SECONDS.since((), started);
+    metrics::ENCODE_WINDOWS.add((), windows as u64);
 }
 
 /// The windows of a text, at least one, at most `most`.

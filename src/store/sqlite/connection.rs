@@ -11,6 +11,7 @@ use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior};
 use super::codes;
 use super::extension::register_sqlite_vec;
 use crate::limits;
+use crate::meter::store::RETRIES;
 use crate::store::StoreError;
 
 /// "Mimo" in ASCII: marks the file as ours (`PRAGMA application_id`).
@@ -37,7 +38,7 @@ const MIGRATIONS: [&str; 9] = [
 ];
 
 /// The schema they lead to (`PRAGMA user_version`).
-const SCHEMA: i32 = MIGRATIONS.len() as i32;
+pub(super) const SCHEMA: i32 = MIGRATIONS.len() as i32;
 
 /// A connection that writes; the file is made (mode 0600) and migrated where
 /// that is needed.
@@ -135,6 +136,7 @@ fn log_ahead(connection: &Connection) -> rusqlite::Result<()> {
     loop {
         match connection.pragma_update(None, "journal_mode", "wal") {
             Err(error) if is_busy(&error) && left > 0 => {
+                RETRIES.increment(());
                 let pause = left.min(limits::STORE_LOG_PAUSE_MILLISECONDS);
                 std::thread::sleep(Duration::from_millis(pause));
                 left -= pause;

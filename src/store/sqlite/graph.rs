@@ -13,12 +13,14 @@ use self::snapshot::Snapshot;
 use super::SqliteStore;
 use super::unit::{self, Begin};
 use crate::caller::Reach;
+use crate::meter::store::Op;
 use crate::store::Stored;
 use crate::store::graph::{GraphRead, GraphStore, GraphWrite};
+use crate::store::measured;
 
 impl GraphStore for SqliteStore {
     fn read_graph(&self, reach: Reach, work: GraphRead) -> Stored<'_, ()> {
-        Box::pin(async move {
+        measured(Op::ReadGraph, async move {
             let cancel = CancellationToken::new();
             let _cancels_when_dropped = cancel.clone().drop_guard();
             let job = move |connection: &mut _| {
@@ -31,10 +33,13 @@ impl GraphStore for SqliteStore {
     }
 
     fn write_graph(&self, reach: Reach, work: GraphWrite) -> Stored<'_, ()> {
-        Box::pin(self.run_write(move |connection| {
-            unit::run(connection, Begin::Write, CancellationToken::new(), |unit| {
-                Box::pin(async move { work(&Snapshot::open(unit, reach).await?).await })
-            })
-        }))
+        measured(
+            Op::WriteGraph,
+            self.run_write(move |connection| {
+                unit::run(connection, Begin::Write, CancellationToken::new(), |unit| {
+                    Box::pin(async move { work(&Snapshot::open(unit, reach).await?).await })
+                })
+            }),
+        )
     }
 }

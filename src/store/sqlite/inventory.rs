@@ -4,24 +4,32 @@ use rusqlite::{Connection, params};
 
 use super::{SqliteStore, bytes_on_disk};
 use crate::clock::Timestamp;
+use crate::meter::store::Op;
 use crate::store::inventory::{Group, Inventory, InventoryStore, Vectors};
+use crate::store::measured;
 use crate::store::memory::{Category, MemoryId};
 use crate::store::{StoreError, Stored};
 
 impl InventoryStore for SqliteStore {
     fn inventory(&self) -> Stored<'_, Inventory> {
         let path = self.path.clone();
-        Box::pin(self.read(move |file| {
-            Ok(Inventory {
-                groups: groups(file)?,
-                vectors: vectors(file)?,
-                file_bytes: bytes_on_disk(&path),
-            })
-        }))
+        measured(
+            Op::Inventory,
+            self.read(move |file| {
+                Ok(Inventory {
+                    groups: groups(file)?,
+                    vectors: vectors(file)?,
+                    file_bytes: bytes_on_disk(&path),
+                })
+            }),
+        )
     }
 
     fn archived_since(&self, since: Timestamp, forgotten: bool) -> Stored<'_, Vec<MemoryId>> {
-        Box::pin(self.read(move |file| archived_since(file, since, forgotten)))
+        measured(
+            Op::ArchivedSince,
+            self.read(move |file| archived_since(file, since, forgotten)),
+        )
     }
 }
 

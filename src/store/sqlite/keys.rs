@@ -6,7 +6,9 @@ use super::SqliteStore;
 use crate::clock::Timestamp;
 use crate::keys::{FormerText, Key, KeyHash, KeyId};
 use crate::limits::{KEY_TOUCH_SECONDS_MIN, KEYS_KEPT_MAX};
+use crate::meter::store::Op;
 use crate::store::keys::{KeyStore, StoredKeys};
+use crate::store::measured;
 use crate::store::{StoreError, Stored};
 
 const COLUMNS: &str = "id, name, hash, former_hash, former_until, grants, created_at, rotated_at, \
@@ -14,16 +16,19 @@ const COLUMNS: &str = "id, name, hash, former_hash, former_until, grants, create
 
 impl KeyStore for SqliteStore {
     fn keys(&self) -> Stored<'_, StoredKeys> {
-        Box::pin(self.read_existing(|file| {
-            Ok(StoredKeys {
-                version: version(file)?,
-                keys: all(file)?,
-            })
-        }))
+        measured(
+            Op::Keys,
+            self.read_existing(|file| {
+                Ok(StoredKeys {
+                    version: version(file)?,
+                    keys: all(file)?,
+                })
+            }),
+        )
     }
 
     fn keys_version(&self) -> Stored<'_, i64> {
-        Box::pin(async {
+        measured(Op::KeysVersion, async {
             if let Some(version) = self.inline.try_run(&self.path, version) {
                 return Ok(version);
             }
@@ -40,15 +45,18 @@ impl KeyStore for SqliteStore {
     }
 
     fn key(&self, id: KeyId) -> Stored<'_, Option<Key>> {
-        Box::pin(self.read_existing(move |file| find(file, &id)))
+        measured(Op::Key, self.read_existing(move |file| find(file, &id)))
     }
 
     fn add_key(&self, key: Key) -> Stored<'_, ()> {
-        Box::pin(self.write(move |file| {
-            make_room(file, key.created_at)?;
-            insert(file, &key)?;
-            mark_changed(file)
-        }))
+        measured(
+            Op::AddKey,
+            self.write(move |file| {
+                make_room(file, key.created_at)?;
+                insert(file, &key)?;
+                mark_changed(file)
+            }),
+        )
     }
 
     fn rotate_key(
@@ -58,49 +66,61 @@ impl KeyStore for SqliteStore {
         now: Timestamp,
         overlap_end: Timestamp,
     ) -> Stored<'_, Key> {
-        Box::pin(self.write(move |file| {
-            let mut key = find(file, &id)?.ok_or_else(|| no_such(&id))?;
-            key.rotate(hash, now, overlap_end).map_err(|state| {
-                let state = state.name();
-                StoreError::Conflict(format!("the key {id} is {state} and cannot be rotated"))
-            })?;
-            update_text(file, &key)?;
-            mark_changed(file)?;
-            Ok(key)
-        }))
+        measured(
+            Op::RotateKey,
+            self.write(move |file| {
+                let mut key = find(file, &id)?.ok_or_else(|| no_such(&id))?;
+                key.rotate(hash, now, overlap_end).map_err(|state| {
+                    let state = state.name();
+                    StoreError::Conflict(format!("the key {id} is {state} and cannot be rotated"))
+                })?;
+                update_text(file, &key)?;
+                mark_changed(file)?;
+                Ok(key)
+            }),
+        )
     }
 
     fn revoke_key(&self, id: KeyId, now: Timestamp) -> Stored<'_, bool> {
-        Box::pin(self.write(move |file| {
-            let sql = "UPDATE api_key SET revoked_at = ? WHERE id = ? AND revoked_at IS NULL";
-            let revoked = file.execute(sql, (now.0, id.as_str()))? > 0;
-            if !revoked && find(file, &id)?.is_none() {
-                return Err(no_such(&id));
-            }
-            file.execute("DELETE FROM http_session WHERE key = ?", [id.as_str()])?;
-            mark_changed(file)?;
-            Ok(revoked)
-        }))
+        measured(
+            Op::RevokeKey,
+            self.write(move |file| {
+                let sql = "UPDATE api_key SET revoked_at = ? WHERE id = ? AND revoked_at IS NULL";
+                let revoked = file.execute(sql, (now.0, id.as_str()))? > 0;
+                if !revoked && find(file, &id)?.is_none() {
+                    return Err(no_such(&id));
+                }
+                file.execute("DELETE FROM http_session WHERE key = ?", [id.as_str()])?;
+                mark_changed(file)?;
+                Ok(revoked)
+            }),
+        )
     }
 
     fn revoke_all_keys(&self, now: Timestamp) -> Stored<'_, usize> {
-        Box::pin(self.write(move |file| {
-            let sql = "UPDATE api_key SET revoked_at = ? WHERE revoked_at IS NULL";
-            let revoked = file.execute(sql, [now.0])?;
-            file.execute("DELETE FROM http_session", [])?;
-            mark_changed(file)?;
-            Ok(revoked)
-        }))
+        measured(
+            Op::RevokeAllKeys,
+            self.write(move |file| {
+                let sql = "UPDATE api_key SET revoked_at = ? WHERE revoked_at IS NULL";
+                let revoked = file.execute(sql, [now.0])?;
+                file.execute("DELETE FROM http_session", [])?;
+                mark_changed(file)?;
+                Ok(revoked)
+            }),
+        )
     }
 
     fn touch_key(&self, id: KeyId, at: Timestamp) -> Stored<'_, ()> {
-        Box::pin(self.write(move |file| {
-            let before = at.plus_seconds(-KEY_TOUCH_SECONDS_MIN);
-            let sql = "UPDATE api_key SET last_used = ? \
+        measured(
+            Op::TouchKey,
+            self.write(move |file| {
+                let before = at.plus_seconds(-KEY_TOUCH_SECONDS_MIN);
+                let sql = "UPDATE api_key SET last_used = ? \
                        WHERE id = ? AND ifnull(last_used, ?3) <= ?3";
-            file.execute(sql, (at.0, id.as_str(), before.0))?;
-            Ok(())
-        }))
+                file.execute(sql, (at.0, id.as_str(), before.0))?;
+                Ok(())
+            }),
+        )
     }
 }
 

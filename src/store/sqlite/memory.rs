@@ -6,7 +6,9 @@ use super::unit::{self, Begin, Unit};
 use super::{SqliteStore, bytes_on_disk, codes, export, names, recall, rows, write};
 use crate::caller::Reach;
 use crate::clock::Timestamp;
+use crate::meter::store::Op;
 use crate::store::graph::EntityId;
+use crate::store::measured;
 use crate::store::memory::{
     CandidateQuery, Candidates, EditRecord, Export, Filter, Identity, Lookup, LookupResult, Memory,
     MemoryCensus, MemoryId, MemoryStore, MemoryTransaction, MemoryWork, Write,
@@ -41,15 +43,18 @@ impl MemoryTransaction for Transaction<'_, '_> {
 impl MemoryStore for SqliteStore {
     fn write_memories(&self, reach: &Reach, model: &str, work: MemoryWork) -> Stored<'_, ()> {
         let (reach, model) = (reach.clone(), model.to_owned());
-        Box::pin(self.run_write(move |connection| {
-            let cancel = CancellationToken::new();
-            unit::run(connection, Begin::Write, cancel, |unit| {
-                Box::pin(async move {
-                    work(&Transaction { unit, reach, model }).await?;
-                    unit.call(|file| codes::pack(file).map(drop)).await
+        measured(
+            Op::WriteMemories,
+            self.run_write(move |connection| {
+                let cancel = CancellationToken::new();
+                unit::run(connection, Begin::Write, cancel, |unit| {
+                    Box::pin(async move {
+                        work(&Transaction { unit, reach, model }).await?;
+                        unit.call(|file| codes::pack(file).map(drop)).await
+                    })
                 })
-            })
-        }))
+            }),
+        )
     }
 
     fn similar(
@@ -62,14 +67,20 @@ impl MemoryStore for SqliteStore {
         now: Timestamp,
     ) -> Stored<'_, Vec<Vec<MemoryId>>> {
         let (reach, model) = (reach.clone(), model.to_owned());
-        Box::pin(self.read(move |file| {
-            recall::similar(file, &reach, &model, &probes, threshold, limit, now)
-        }))
+        measured(
+            Op::Similar,
+            self.read(move |file| {
+                recall::similar(file, &reach, &model, &probes, threshold, limit, now)
+            }),
+        )
     }
 
     fn candidates(&self, model: &str, query: CandidateQuery) -> Stored<'_, Candidates> {
         let model = model.to_owned();
-        Box::pin(self.read(move |file| recall::candidates(file, &model, &query)))
+        measured(
+            Op::Candidates,
+            self.read(move |file| recall::candidates(file, &model, &query)),
+        )
     }
 
     fn newest(
@@ -78,16 +89,25 @@ impl MemoryStore for SqliteStore {
         after: Option<(Timestamp, MemoryId)>,
         limit: usize,
     ) -> Stored<'_, Vec<Memory>> {
-        Box::pin(self.read(move |file| rows::newest(file, &filter, after, limit)))
+        measured(
+            Op::Newest,
+            self.read(move |file| rows::newest(file, &filter, after, limit)),
+        )
     }
 
     fn fetch(&self, reach: &Reach, ids: Vec<MemoryId>) -> Stored<'_, Vec<Memory>> {
         let projects = ProjectSet::readable(reach, &[]);
-        Box::pin(self.read(move |file| rows::fetch(file, &ids, &projects)))
+        measured(
+            Op::Fetch,
+            self.read(move |file| rows::fetch(file, &ids, &projects)),
+        )
     }
 
     fn fetch_matching(&self, ids: Vec<MemoryId>, filter: Filter) -> Stored<'_, Vec<Memory>> {
-        Box::pin(self.read(move |file| rows::fetch_matching(file, &ids, &filter)))
+        measured(
+            Op::FetchMatching,
+            self.read(move |file| rows::fetch_matching(file, &ids, &filter)),
+        )
     }
 
     fn mentioning(
@@ -96,7 +116,10 @@ impl MemoryStore for SqliteStore {
         filter: Filter,
         limit: usize,
     ) -> Stored<'_, Vec<Memory>> {
-        Box::pin(self.read(move |file| rows::mentioning(file, &entities, &filter, limit)))
+        measured(
+            Op::Mentioning,
+            self.read(move |file| rows::mentioning(file, &entities, &filter, limit)),
+        )
     }
 
     fn similarities(
@@ -107,23 +130,32 @@ impl MemoryStore for SqliteStore {
         probe: Vec<f32>,
     ) -> Stored<'_, Vec<(MemoryId, f32)>> {
         let (projects, model) = (ProjectSet::readable(reach, &[]), model.to_owned());
-        Box::pin(self.read(move |file| recall::similarities(file, &projects, &model, &ids, probe)))
+        measured(
+            Op::Similarities,
+            self.read(move |file| recall::similarities(file, &projects, &model, &ids, probe)),
+        )
     }
 
     fn edit_records(&self, reach: &Reach, undo_id: String) -> Stored<'_, Vec<EditRecord>> {
         let reach = reach.clone();
-        Box::pin(self.read(move |file| write::edit_records(file, &reach, &undo_id)))
+        measured(
+            Op::EditRecords,
+            self.read(move |file| write::edit_records(file, &reach, &undo_id)),
+        )
     }
 
     fn identify(&self, reach: &Reach, who: Vec<Identity>) -> Stored<'_, Vec<Option<MemoryId>>> {
         let reach = reach.clone();
-        Box::pin(self.read(move |file| {
-            let find = |identity: &Identity| match reach.can_read(&identity.project) {
-                true => write::identify(file, identity),
-                false => Ok(None),
-            };
-            who.iter().map(find).collect()
-        }))
+        measured(
+            Op::Identify,
+            self.read(move |file| {
+                let find = |identity: &Identity| match reach.can_read(&identity.project) {
+                    true => write::identify(file, identity),
+                    false => Ok(None),
+                };
+                who.iter().map(find).collect()
+            }),
+        )
     }
 
     fn export(&self, projects: ProjectSet) -> Export {
@@ -131,22 +163,28 @@ impl MemoryStore for SqliteStore {
     }
 
     fn record_recalls(&self, ids: Vec<MemoryId>, at: Timestamp) -> Stored<'_, ()> {
-        Box::pin(self.write(move |file| write::record_recalls(file, &ids, at)))
+        measured(
+            Op::RecordRecalls,
+            self.write(move |file| write::record_recalls(file, &ids, at)),
+        )
     }
 
     fn census(&self, reach: &Reach) -> Stored<'_, MemoryCensus> {
         let (projects, path) = (ProjectSet::readable(reach, &[]), self.path.clone());
-        Box::pin(self.read(move |file| {
-            let mut census = rows::census(file, &projects)?;
-            census.file_bytes = bytes_on_disk(&path);
-            Ok(census)
-        }))
+        measured(
+            Op::Census,
+            self.read(move |file| {
+                let mut census = rows::census(file, &projects)?;
+                census.file_bytes = bytes_on_disk(&path);
+                Ok(census)
+            }),
+        )
     }
 }
 
 impl NameStore for SqliteStore {
     fn names(&self, query: NamesQuery) -> Stored<'_, Names> {
-        Box::pin(self.read(move |file| names::names(file, &query)))
+        measured(Op::Names, self.read(move |file| names::names(file, &query)))
     }
 
     fn memories_by_name(
@@ -157,6 +195,9 @@ impl NameStore for SqliteStore {
         limit: usize,
     ) -> Stored<'_, Vec<MemoryId>> {
         let projects = ProjectSet::readable(reach, &projects);
-        Box::pin(self.read(move |file| names::memories_by_name(file, projects, &name, limit)))
+        measured(
+            Op::MemoriesByName,
+            self.read(move |file| names::memories_by_name(file, projects, &name, limit)),
+        )
     }
 }

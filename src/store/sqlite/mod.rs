@@ -35,8 +35,9 @@ use self::inline::Inline;
 use self::worker::Workers;
 use super::changes::Changes;
 use super::integrity::Report;
-use super::{Store, StoreError, Stored};
+use super::{Store, StoreError, StoreFormat, Stored, measured};
 use crate::limits;
+use crate::meter::store::{Op, Side};
 
 /// The store on one SQLite file. Dropping it finishes what was queued.
 pub struct SqliteStore {
@@ -59,10 +60,10 @@ impl SqliteStore {
     /// open or create the file, so that a client never waits for it. If that fails,
     /// every later call returns the error.
     pub fn start(path: PathBuf) -> std::io::Result<SqliteStore> {
-        let writer = Workers::start("store-writer", 1, &path, open_writer)?;
+        let writer = Workers::start("store-writer", Side::Write, 1, &path, open_writer)?;
         let count = limits::STORE_READERS_MAX;
-        let readers = Workers::start("store-reader", count, &path, open_reader)?;
-        let graph_reader = Workers::start("store-graph", 1, &path, open_graph_reader)?;
+        let readers = Workers::start("store-reader", Side::Read, count, &path, open_reader)?;
+        let graph_reader = Workers::start("store-graph", Side::Graph, 1, &path, open_graph_reader)?;
         Ok(SqliteStore {
             inline: Arc::default(),
             readers,
@@ -112,7 +113,7 @@ impl SqliteStore {
 
 impl Store for SqliteStore {
     fn ready(&self) -> Stored<'_, ()> {
-        Box::pin(self.writer.run(|_| Ok(())))
+        measured(Op::Ready, self.writer.run(|_| Ok(())))
     }
 
     fn exists(&self) -> bool {
@@ -136,6 +137,13 @@ impl Store for SqliteStore {
         Box::pin(async move { verify::verify(&self.path, model, progress) })
     }
 
+    fn format(&self) -> StoreFormat {
+        StoreFormat {
+            kind: "sqlite",
+            schema: connection::SCHEMA.unsigned_abs(),
+        }
+    }
+
     fn restore_steps(&self) -> String {
         format!(
             "close the clients, move {} aside, with its -wal and -shm where they are there, and \
@@ -153,10 +161,13 @@ impl Changes for SqliteStore {
     /// `data_version` counts, per connection, the commits of all others (this
     /// process's writer included), so the same connection is asked each time.
     fn version(&self) -> Stored<'_, i64> {
-        Box::pin(self.graph_reader.run(|connection| {
-            let version = connection.pragma_query_value(None, "data_version", |row| row.get(0));
-            Ok(version?)
-        }))
+        measured(
+            Op::Version,
+            self.graph_reader.run(|connection| {
+                let version = connection.pragma_query_value(None, "data_version", |row| row.get(0));
+                Ok(version?)
+            }),
+        )
     }
 }
 

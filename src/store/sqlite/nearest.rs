@@ -18,6 +18,7 @@ use rusqlite::{Connection, OptionalExtension, Row, params_from_iter};
 use super::codes::{Space, VectorId};
 use super::rows::Condition;
 use crate::limits;
+use crate::meter::store::NEAREST_WIDENED;
 use crate::store::memory::{Filter, MemoryId};
 use crate::store::{ProjectSet, StoreError};
 use crate::vector::Probe;
@@ -70,6 +71,7 @@ pub(super) fn nearest<T>(
                 again.push(nth);
             }
         }
+        NEAREST_WIDENED.add((), again.len() as u64);
         open = again;
         keep = keep.saturating_mul(limits::NEAREST_RESCORED_GROWTH);
     }

@@ -7,12 +7,14 @@ use rusqlite::{OptionalExtension, Transaction, params};
 
 use super::SqliteStore;
 use crate::limits::SKILL_PINS_KEPT_MAX;
+use crate::meter::store::Op;
+use crate::store::measured;
 use crate::store::pins::{Approved, FirstSight, OnPinned, Pin, PinStore, SeenEntry};
 use crate::store::{StoreError, Stored};
 
 impl PinStore for SqliteStore {
     fn pins(&self) -> Stored<'_, Approved> {
-        Box::pin(async {
+        measured(Op::Pins, async {
             // A path that cannot be looked at is no proof that nothing is there.
             match self.path.try_exists() {
                 Ok(false) => Ok(Approved::default()),
@@ -22,19 +24,25 @@ impl PinStore for SqliteStore {
     }
 
     fn trust(&self, sights: Vec<FirstSight>) -> Stored<'_, Approved> {
-        Box::pin(self.write(move |file| {
-            for sight in &sights {
-                see(file, sight)?;
-            }
-            all(file)
-        }))
+        measured(
+            Op::Trust,
+            self.write(move |file| {
+                for sight in &sights {
+                    see(file, sight)?;
+                }
+                all(file)
+            }),
+        )
     }
 
     fn pin(&self, pins: Vec<Pin>, on_pinned: OnPinned) -> Stored<'_, Approved> {
-        Box::pin(self.write(move |file| {
-            insert(file, &pins, on_pinned)?;
-            all(file)
-        }))
+        measured(
+            Op::Pin,
+            self.write(move |file| {
+                insert(file, &pins, on_pinned)?;
+                all(file)
+            }),
+        )
     }
 }
 

@@ -5,6 +5,8 @@ use rusqlite::{Connection, OptionalExtension, params};
 use super::{SqliteStore, codes};
 use crate::clock::Timestamp;
 use crate::limits;
+use crate::meter::store::Op;
+use crate::store::measured;
 use crate::store::memory::MemoryId;
 use crate::store::retention::{ArchiveReason, Due, RetentionStore, Run, RunId, Terms};
 use crate::store::{StoreError, Stored};
@@ -14,7 +16,7 @@ const USED: &str = "max(created_at, updated_at, coalesce(recalled_at, 0))";
 
 impl RetentionStore for SqliteStore {
     fn due(&self, terms: Terms, limit: usize) -> Stored<'_, Due> {
-        Box::pin(self.read(move |file| due(file, &terms, limit)))
+        measured(Op::Due, self.read(move |file| due(file, &terms, limit)))
     }
 
     fn begin_run(
@@ -22,7 +24,10 @@ impl RetentionStore for SqliteStore {
         at: Timestamp,
         unless_after: Option<Timestamp>,
     ) -> Stored<'_, Option<RunId>> {
-        Box::pin(self.write(move |file| begin(file, at, unless_after)))
+        measured(
+            Op::BeginRun,
+            self.write(move |file| begin(file, at, unless_after)),
+        )
     }
 
     fn archive(
@@ -32,25 +37,34 @@ impl RetentionStore for SqliteStore {
         ids: Vec<MemoryId>,
         at: Timestamp,
     ) -> Stored<'_, usize> {
-        Box::pin(self.write(move |file| archive(file, run, why, &ids, at)))
+        measured(
+            Op::Archive,
+            self.write(move |file| archive(file, run, why, &ids, at)),
+        )
     }
 
     fn purge(&self, run: RunId, ids: Vec<MemoryId>, expired: Timestamp) -> Stored<'_, usize> {
-        Box::pin(self.write(move |file| purge(file, run, &ids, expired)))
+        measured(
+            Op::Purge,
+            self.write(move |file| purge(file, run, &ids, expired)),
+        )
     }
 
     fn end_run(&self, run: RunId, at: Timestamp) -> Stored<'_, ()> {
-        Box::pin(self.write(move |file| {
-            file.execute(
-                "UPDATE retention_run SET finished_at = ? WHERE id = ?",
-                [at.0, run],
-            )?;
-            Ok(())
-        }))
+        measured(
+            Op::EndRun,
+            self.write(move |file| {
+                file.execute(
+                    "UPDATE retention_run SET finished_at = ? WHERE id = ?",
+                    [at.0, run],
+                )?;
+                Ok(())
+            }),
+        )
     }
 
     fn last_run(&self) -> Stored<'_, Option<Run>> {
-        Box::pin(self.read(|file| last_run(file)))
+        measured(Op::LastRun, self.read(|file| last_run(file)))
     }
 }
 

@@ -9,12 +9,14 @@ use crate::limits::{
     RESOURCES_WATCHED_MAX, SESSION_CAPABILITIES_BYTES_MAX, SESSION_TOUCH_SECONDS_MIN,
     SESSION_URI_BYTES_MAX, SESSIONS_OF_KEY_MAX,
 };
+use crate::meter::store::Op;
+use crate::store::measured;
 use crate::store::sessions::{Session, SessionChange, SessionStore};
 use crate::store::{StoreError, Stored};
 
 impl SessionStore for SqliteStore {
     fn open_session(&self, session: Session, sessions_max: usize) -> Stored<'_, Vec<String>> {
-        Box::pin(self.write(move |file| {
+        measured(Op::OpenSession, self.write(move |file| {
             if session.capabilities.len() > SESSION_CAPABILITIES_BYTES_MAX {
                 return Err(StoreError::Conflict(format!(
                     "a client's capabilities have at most {SESSION_CAPABILITIES_BYTES_MAX} bytes"
@@ -29,13 +31,13 @@ impl SessionStore for SqliteStore {
     }
 
     fn load_session(&self, id: String) -> Stored<'_, Option<Session>> {
-        Box::pin(self.read(move |file| find(file, &id)))
+        measured(Op::LoadSession, self.read(move |file| find(file, &id)))
     }
 
     fn touch_session(&self, session: &Session, at: Timestamp) -> Stored<'_, ()> {
         let before = at.plus_seconds(-SESSION_TOUCH_SECONDS_MIN);
         if session.touched_at > before {
-            return Box::pin(std::future::ready(Ok(())));
+            return measured(Op::TouchSession, std::future::ready(Ok(())));
         }
         let id = session.id.clone();
         Box::pin(self.write(move |file| {
@@ -46,23 +48,29 @@ impl SessionStore for SqliteStore {
     }
 
     fn change_session(&self, id: String, change: SessionChange) -> Stored<'_, Option<Session>> {
-        Box::pin(self.write(move |file| {
-            let Some(mut session) = find(file, &id)? else {
-                return Ok(None);
-            };
-            apply(&mut session, change)?;
-            let sql = "UPDATE http_session SET log_level = ?, subscribed = ? WHERE id = ?";
-            let subscribed = json(&session.subscribed)?;
-            file.execute(sql, (&session.log_level, subscribed, &id))?;
-            Ok(Some(session))
-        }))
+        measured(
+            Op::ChangeSession,
+            self.write(move |file| {
+                let Some(mut session) = find(file, &id)? else {
+                    return Ok(None);
+                };
+                apply(&mut session, change)?;
+                let sql = "UPDATE http_session SET log_level = ?, subscribed = ? WHERE id = ?";
+                let subscribed = json(&session.subscribed)?;
+                file.execute(sql, (&session.log_level, subscribed, &id))?;
+                Ok(Some(session))
+            }),
+        )
     }
 
     fn close_session(&self, id: String) -> Stored<'_, bool> {
-        Box::pin(self.write(move |file| {
-            let closed = file.execute("DELETE FROM http_session WHERE id = ?", [id])?;
-            Ok(closed > 0)
-        }))
+        measured(
+            Op::CloseSession,
+            self.write(move |file| {
+                let closed = file.execute("DELETE FROM http_session WHERE id = ?", [id])?;
+                Ok(closed > 0)
+            }),
+        )
     }
 
     fn expire_sessions(
@@ -70,12 +78,15 @@ impl SessionStore for SqliteStore {
         unused_since: Timestamp,
         sessions_max: usize,
     ) -> Stored<'_, Vec<String>> {
-        Box::pin(self.write(move |file| {
-            let sql = "DELETE FROM http_session WHERE touched_at < ? RETURNING id";
-            let mut ended = ids(file, sql, params![unused_since.0])?;
-            ended.extend(end_beyond(file, None, sessions_max)?);
-            Ok(ended)
-        }))
+        measured(
+            Op::ExpireSessions,
+            self.write(move |file| {
+                let sql = "DELETE FROM http_session WHERE touched_at < ? RETURNING id";
+                let mut ended = ids(file, sql, params![unused_since.0])?;
+                ended.extend(end_beyond(file, None, sessions_max)?);
+                Ok(ended)
+            }),
+        )
     }
 }
 

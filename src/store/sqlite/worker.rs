@@ -12,6 +12,7 @@ use rusqlite::Connection;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::limits;
+use crate::meter::store::{CONNECTIONS, ConnectionState, QUEUE, Side};
 use crate::store::StoreError;
 
 type Job = Box<dyn FnOnce(Result<&mut Connection, StoreError>) + Send>;
@@ -19,16 +20,18 @@ type Open = fn(&Path) -> Result<Connection, StoreError>;
 
 /// Threads with a connection each, fed from one queue.
 pub(super) struct Workers {
+    side: Side,
     jobs: Option<mpsc::Sender<Job>>,
     threads: Vec<JoinHandle<()>>,
 }
 
 impl Workers {
-    /// Starts `count` threads called `name`. Each opens its connection to the
+    /// Starts `count` threads called `name`, for `side` in metrics. Each opens its connection to the
     /// file at `path` at its first job, and tries again at the next one if that
     /// failed.
     pub(crate) fn start(
         name: &str,
+        side: Side,
         count: usize,
         path: &Path,
         open: Open,
@@ -44,6 +47,7 @@ impl Workers {
             })
             .collect::<Result<Vec<_>, _>>()?;
         Ok(Workers {
+            side,
             jobs: Some(jobs),
             threads,
         })
@@ -57,7 +61,9 @@ impl Workers {
         job: impl FnOnce(&mut Connection) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
         let (answer, value) = oneshot::channel();
+        let waits = QUEUE.hold(self.side);
         let job: Job = Box::new(move |connection| {
+            drop(waits);
             if answer.is_closed() {
                 return;
             }
@@ -89,12 +95,16 @@ pub(super) struct Opened {
 fn work(queue: &Mutex<mpsc::Receiver<Job>>, path: &Path, open: Open) {
     let mut opened: Option<Opened> = None;
     loop {
+        let idle = opened
+            .as_ref()
+            .map(|_| CONNECTIONS.hold(ConnectionState::Idle));
         // Only one of the threads waits in the queue at a time; the guard is
         // dropped before the job runs.
         let job = match queue.lock() {
             Ok(mut queue) => queue.blocking_recv(),
             Err(_) => return,
         };
+        drop(idle);
         let Some(job) = job else { return };
         // A file that was removed or replaced still accepts writes, which would be
         // lost, so the file now at the path is opened instead.
@@ -118,6 +128,7 @@ fn work(queue: &Mutex<mpsc::Receiver<Job>>, path: &Path, open: Open) {
                 }
             }
         }
+        let _busy = CONNECTIONS.hold(ConnectionState::Busy);
         let live = &mut opened.as_mut().expect("opened above").connection;
         // A panic fails this job only; the thread continues.
         let ran = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| job(Ok(live))));
@@ -153,7 +164,7 @@ mod tests {
 
     fn workers(folder: &tempfile::TempDir) -> Workers {
         let path = folder.path().join("test.db");
-        Workers::start("test", 1, &path, open_writer).expect("threads start")
+        Workers::start("test", Side::Graph, 1, &path, open_writer).expect("threads start")
     }
 
     fn wait<T>(work: impl Future<Output = T>) -> T {

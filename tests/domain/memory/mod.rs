@@ -7,7 +7,7 @@ mod files;
 mod portability;
 mod properties;
 mod reach;
-mod retention;
+pub mod retention;
 mod searching;
 mod storing;
 mod vector_search;

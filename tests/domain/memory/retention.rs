@@ -19,13 +19,13 @@ use crate::support::tools::Mimo;
 const DAY: i64 = 24 * 3600;
 
 /// Another Mimo on the same file, with these rules.
-struct Keeper {
+pub struct Keeper {
     memories: Memories,
     runtime: tokio::runtime::Runtime,
 }
 
 impl Keeper {
-    fn of(mimo: &Mimo, rules: Rules) -> Keeper {
+    pub fn of(mimo: &Mimo, rules: Rules) -> Keeper {
         let store = SqliteStore::start(mimo.folder.path().join("mimo.db")).expect("threads start");
         let settings = Settings {
             retention: rules,
@@ -45,7 +45,7 @@ impl Keeper {
         self.runtime.block_on(self.memories.due()).expect("known")
     }
 
-    fn clean(&self) -> Cleaned {
+    pub fn clean(&self) -> Cleaned {
         let cleaned = self.runtime.block_on(self.memories.cleanup(|_, _| ()));
         cleaned.expect("cleaned up")
     }

@@ -18,6 +18,8 @@ pub(super) use owner::Owner;
 use super::SqliteStore;
 use crate::caller::Reach;
 use crate::clock::Timestamp;
+use crate::meter::store::Op;
+use crate::store::measured;
 use crate::store::procedure::{
     AppendOutcome, BeginOutcome, DefineOutcome, Execution, ExecutionStatus, ExecutionUpdate,
     NewExecution, ProcedureCensus, ProcedureStore, RecordedCall, StoredDefinition,
@@ -110,15 +112,24 @@ impl ProcedureStore for SqliteStore {
         definition: StoredDefinition,
         at: Timestamp,
     ) -> Stored<'_, DefineOutcome> {
-        Box::pin(self.write_durably(move |tx| definitions::define(tx, &reach, &definition, at)))
+        measured(
+            Op::Define,
+            self.write_durably(move |tx| definitions::define(tx, &reach, &definition, at)),
+        )
     }
 
     fn definitions(&self, reach: Reach, name: Option<String>) -> Stored<'_, Vec<StoredDefinition>> {
-        Box::pin(self.read(move |tx| definitions::definitions(tx, &reach, name.as_deref())))
+        measured(
+            Op::Definitions,
+            self.read(move |tx| definitions::definitions(tx, &reach, name.as_deref())),
+        )
     }
 
     fn definition(&self, hash: String) -> Stored<'_, Option<String>> {
-        Box::pin(self.read(move |tx| definitions::definition(tx, &hash)))
+        measured(
+            Op::Definition,
+            self.read(move |tx| definitions::definition(tx, &hash)),
+        )
     }
 
     fn begin(
@@ -127,17 +138,24 @@ impl ProcedureStore for SqliteStore {
         forget_before: Timestamp,
         at: Timestamp,
     ) -> Stored<'_, BeginOutcome> {
-        Box::pin(
+        measured(
+            Op::Begin,
             self.write_grouped(move |tx, own| executions::begin(tx, own, &new, forget_before, at)),
         )
     }
 
     fn execution(&self, reach: Reach, id: String) -> Stored<'_, Option<Execution>> {
-        Box::pin(self.read(move |tx| executions::execution(tx, &reach, &id)))
+        measured(
+            Op::Execution,
+            self.read(move |tx| executions::execution(tx, &reach, &id)),
+        )
     }
 
     fn journal(&self, reach: Reach, id: String) -> Stored<'_, Option<(Execution, Vec<String>)>> {
-        Box::pin(self.read(move |tx| executions::journal(tx, &reach, &id)))
+        measured(
+            Op::Journal,
+            self.read(move |tx| executions::journal(tx, &reach, &id)),
+        )
     }
 
     fn executions(
@@ -147,7 +165,8 @@ impl ProcedureStore for SqliteStore {
         status: Option<ExecutionStatus>,
         limit: usize,
     ) -> Stored<'_, Vec<Execution>> {
-        Box::pin(
+        measured(
+            Op::Executions,
             self.read(move |tx| executions::executions(tx, &reach, name.as_deref(), status, limit)),
         )
     }
@@ -160,9 +179,12 @@ impl ProcedureStore for SqliteStore {
         update: ExecutionUpdate,
         at: Timestamp,
     ) -> Stored<'_, AppendOutcome> {
-        Box::pin(self.write_grouped(move |tx, own| {
-            executions::append(tx, own, &id, length, &entries, &update, at)
-        }))
+        measured(
+            Op::Append,
+            self.write_grouped(move |tx, own| {
+                executions::append(tx, own, &id, length, &entries, &update, at)
+            }),
+        )
     }
 
     fn decide(
@@ -174,17 +196,23 @@ impl ProcedureStore for SqliteStore {
         ancestors: Vec<String>,
         at: Timestamp,
     ) -> Stored<'_, AppendOutcome> {
-        Box::pin(self.write_durably(move |tx| {
-            executions::decide(tx, &reach, &id, length, entry, &ancestors, at)
-        }))
+        measured(
+            Op::Decide,
+            self.write_durably(move |tx| {
+                executions::decide(tx, &reach, &id, length, entry, &ancestors, at)
+            }),
+        )
     }
 
     fn claim(&self, id: String) -> Stored<'_, bool> {
-        Box::pin(self.write_lease(move |tx, own| leases::claim(tx, own, &id)))
+        measured(
+            Op::Claim,
+            self.write_lease(move |tx, own| leases::claim(tx, own, &id)),
+        )
     }
 
     fn claim_any(&self, now: Timestamp, limit: usize) -> Stored<'_, Vec<String>> {
-        Box::pin(async move {
+        measured(Op::ClaimAny, async move {
             // Most attempts find nothing and need not take the write lock.
             let own = self.owner.get().map(|owner| owner.id.clone());
             let any = self.read(move |tx| leases::any_to_claim(tx, own.as_deref(), now));
@@ -197,39 +225,60 @@ impl ProcedureStore for SqliteStore {
     }
 
     fn release(&self, id: String) -> Stored<'_, ()> {
-        Box::pin(self.write_lease(move |tx, own| leases::release(tx, own, &id)))
+        measured(
+            Op::Release,
+            self.write_lease(move |tx, own| leases::release(tx, own, &id)),
+        )
     }
 
     fn request_cancel(&self, reach: Reach, id: String) -> Stored<'_, ()> {
-        Box::pin(self.write_durably(move |tx| executions::request_cancel(tx, &reach, &id)))
+        measured(
+            Op::RequestCancel,
+            self.write_durably(move |tx| executions::request_cancel(tx, &reach, &id)),
+        )
     }
 
     fn cancel_requests(&self) -> Stored<'_, Vec<String>> {
         let owner = self.owner.clone();
-        Box::pin(self.read(move |tx| match owner.get() {
-            Some(owner) => leases::cancel_requests(tx, &owner.id),
-            None => Ok(Vec::new()),
-        }))
+        measured(
+            Op::CancelRequests,
+            self.read(move |tx| match owner.get() {
+                Some(owner) => leases::cancel_requests(tx, &owner.id),
+                None => Ok(Vec::new()),
+            }),
+        )
     }
 
     fn record(&self, calls: Vec<RecordedCall>, keep: usize) -> Stored<'_, ()> {
-        Box::pin(self.write(move |tx| recorded::record(tx, &calls, keep)))
+        measured(
+            Op::Record,
+            self.write(move |tx| recorded::record(tx, &calls, keep)),
+        )
     }
 
     fn recorded(&self, reach: Reach, ids: Vec<String>) -> Stored<'_, Vec<RecordedCall>> {
-        Box::pin(self.read(move |tx| recorded::recorded(tx, &reach, &ids)))
+        measured(
+            Op::Recorded,
+            self.read(move |tx| recorded::recorded(tx, &reach, &ids)),
+        )
     }
 
     fn recent(&self, reach: Reach, limit: usize) -> Stored<'_, Vec<RecordedCall>> {
-        Box::pin(self.read(move |tx| recorded::recent(tx, &reach, limit)))
+        measured(
+            Op::Recent,
+            self.read(move |tx| recorded::recent(tx, &reach, limit)),
+        )
     }
 
     fn procedure_census(&self, reach: Reach) -> Stored<'_, ProcedureCensus> {
-        Box::pin(self.read(move |tx| {
-            Ok(ProcedureCensus {
-                definitions: definitions::count(tx, &reach)?,
-                executions: executions::count(tx, &reach)?,
-            })
-        }))
+        measured(
+            Op::ProcedureCensus,
+            self.read(move |tx| {
+                Ok(ProcedureCensus {
+                    definitions: definitions::count(tx, &reach)?,
+                    executions: executions::count(tx, &reach)?,
+                })
+            }),
+        )
     }
 }
