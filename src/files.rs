@@ -1,4 +1,4 @@
-//! Replacing a file in one atomic step: a reader, a crash or a full disk meets
+//! Replacing a file in one atomic step, and the space for it: a reader, a crash or a full disk meets
 //! the old file or the new one, whole.
 
 use std::fs::{self, File, Metadata, OpenOptions, Permissions};
@@ -9,6 +9,16 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Tells apart the replacements that one process has under way.
 static NEXT: AtomicU64 = AtomicU64::new(0);
+
+/// The space that this user may still fill on the file system of `path`.
+pub(crate) fn free_bytes(path: &Path) -> Option<u64> {
+    let found = nix::sys::statvfs::statvfs(path).ok()?;
+    Some(
+        found
+            .blocks_available()
+            .saturating_mul(found.fragment_size()),
+    )
+}
 
 /// A new file beside the one that it will replace. Only its owner may read it.
 /// Dropped before `commit`, it is removed and the old file stays.

@@ -6,6 +6,7 @@ mod ask;
 pub(crate) mod complete;
 pub mod fixture;
 pub mod graph;
+pub mod health;
 pub(crate) mod legacy;
 pub mod memory;
 mod offers;
