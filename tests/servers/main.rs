@@ -16,3 +16,5 @@ mod pasted;
 mod real;
 #[cfg(target_os = "linux")]
 mod runners;
+#[cfg(target_os = "linux")]
+mod update;
