@@ -1,6 +1,7 @@
 //! Builds the parts, connects them, and shuts them down in order. Decides
 //! nothing itself.
 
+mod http;
 mod reload;
 
 use std::future::Future;
@@ -9,6 +10,7 @@ use std::sync::Arc;
 
 use futures::future::BoxFuture;
 use serde_json::Value;
+use tokio_util::sync::CancellationToken;
 
 use self::reload::Reloading;
 use crate::ask::Writers;
@@ -21,7 +23,7 @@ use crate::embed::{self, Embedder};
 use crate::endpoint::{Endpoint, Key};
 use crate::failure::{CallError, Failure, Kind};
 use crate::graph::{self, Graph};
-use crate::limits::BLOCKING_THREADS_MAX;
+use crate::limits::{BLOCKING_THREADS_MAX, HTTP_THREADS_MAX, HTTP_THREADS_MIN};
 use crate::memory::{self, Memories, Weights};
 use crate::procedure::{self, Procedures};
 use crate::registry::approvals::Approvals;
@@ -78,6 +80,22 @@ pub(crate) fn run<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T
     tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .max_blocking_threads(BLOCKING_THREADS_MAX)
+        .build()
+        .map_err(Failure::internal)?
+        .block_on(work)
+}
+
+/// Like [`run`], on several threads, so that one long document does not keep other
+/// clients waiting.
+pub(crate) fn run_threaded<T>(
+    work: impl Future<Output = Result<T, Failure>>,
+) -> Result<T, Failure> {
+    let processors = std::thread::available_parallelism().map_or(1, usize::from);
+    let threads = processors.clamp(HTTP_THREADS_MIN, HTTP_THREADS_MAX);
+    tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(threads)
+        .enable_all()
+        .max_blocking_threads(threads.max(BLOCKING_THREADS_MAX))
         .build()
         .map_err(Failure::internal)?
         .block_on(work)
@@ -284,6 +302,17 @@ impl App {
 
     /// Serves stdin and stdout until the client leaves or a signal comes.
     pub(crate) async fn serve(self) -> Result<(), Failure> {
+        let grants = self.grants.clone();
+        self.serving_with(async |server, shutdown| server.serve_stdio(grants, shutdown).await)
+            .await
+    }
+
+    /// Serves what `serve` does, and all that goes on beside it: procedures, retention,
+    /// reloads of skills.
+    async fn serving_with(
+        self,
+        serve: impl AsyncFnOnce(Arc<Server>, CancellationToken) -> Result<(), Failure>,
+    ) -> Result<(), Failure> {
         self.procedures.recover_periodically();
         let cleaning = self.cleans.then(|| {
             let (memories, store) = (self.memories.clone(), self.store.clone());
@@ -303,7 +332,7 @@ impl App {
             catalog.map(Arc::new),
             self.hub.clone().unwrap_or_default(),
         ));
-        let served = server.serve_stdio(self.grants.clone(), shutdown).await;
+        let served = serve(server, shutdown).await;
         for task in [following, cleaning].into_iter().flatten() {
             task.abort();
         }

@@ -4,6 +4,7 @@
 mod ask;
 mod environment;
 mod file;
+mod http;
 mod memory;
 mod private;
 mod programs;
@@ -19,6 +20,7 @@ use crate::failure::Failure;
 pub(crate) use ask::Synthesis;
 pub(crate) use ask::{AskSettings, EndpointSettings};
 pub(crate) use environment::Environment;
+pub(crate) use http::{HttpSettings, parse_address};
 pub(crate) use memory::{MemorySettings, RetentionSettings};
 pub(crate) use private::{private_file, private_folder};
 pub(crate) use programs::record as record_programs;
@@ -65,6 +67,7 @@ pub(crate) struct Config {
     pub(crate) graph: GraphSettings,
     pub(crate) ask: AskSettings,
     pub(crate) skills: SkillSettings,
+    pub(crate) http: HttpSettings,
 }
 
 /// Facts about predicates that the graph cannot know.
@@ -100,6 +103,7 @@ impl Config {
             memory: file.memory,
             graph: file.graph,
             ask: file.ask.resolve(environment),
+            http: file.http.resolve(environment)?,
             skills: skills::resolve(file.skills, environment, &config_folder, &data_folder)?,
             config_folder,
             data_folder,

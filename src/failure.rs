@@ -1,5 +1,5 @@
 //! The error type that leaves a room: what happened, why, and the next step, with
-//! the only table of JSON-RPC codes and exit codes. Its source is logged and never
+//! the only table of JSON-RPC codes, HTTP statuses and exit codes. Its source is logged and never
 //! reaches a client.
 
 use std::error::Error;
@@ -58,6 +58,22 @@ impl Kind {
             Kind::Conflict | Kind::LimitExceeded | Kind::Refused => -32600,
             Kind::Timeout | Kind::Cancelled | Kind::Unavailable => -32000,
             Kind::Internal => -32603,
+        }
+    }
+
+    /// The status of HTTP, for a failure that is the whole answer to a request.
+    pub(crate) fn http_status(self) -> u16 {
+        match self {
+            Kind::InvalidArguments => 400,
+            Kind::Refused => 403,
+            Kind::NotFound => 404,
+            Kind::Conflict => 409,
+            Kind::LimitExceeded => 429,
+            // The client is gone, so nobody reads it.
+            Kind::Cancelled => 499,
+            Kind::Internal => 500,
+            Kind::Unavailable => 503,
+            Kind::Timeout => 504,
         }
     }
 

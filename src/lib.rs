@@ -70,7 +70,8 @@
 //!   which is one of those and has one thread, forks.
 //! - Only `store` knows SQL.
 //! - Only [`config`] reads the environment.
-//! - Only [`endpoint`] speaks over the network, and only to what the settings name.
+//! - Only [`endpoint`] connects over the network, and only to what the settings name;
+//!   only `server/http` listens.
 //! - `unsafe` occurs in `vector`, `skills/sandbox` and the registration of the
 //!   vector extension, nowhere else, each block with its reason.
 //! - Time and randomness come from [`clock`]; tests fix both.

@@ -2,6 +2,7 @@
 //! asserted at compile time.
 
 mod ask;
+mod http;
 mod install;
 mod keeping;
 mod keys;
@@ -11,6 +12,7 @@ mod search;
 mod skills;
 
 pub use ask::*;
+pub(crate) use http::*;
 pub(crate) use install::*;
 pub use keeping::*;
 pub use keys::*;

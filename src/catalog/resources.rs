@@ -10,6 +10,7 @@ use tokio_util::sync::CancellationToken;
 use super::subscriptions::Until;
 use super::{Catalog, View, listed, template, text_of, with_member};
 use crate::failure::{CallError, Failure, Kind};
+use crate::limits::RESOURCES_WATCHED_MAX;
 use crate::registry::SkillName;
 use crate::registry::list_cache::List;
 use crate::tools::Reply;
@@ -72,7 +73,10 @@ impl View {
     ) -> Result<Reply, CallError> {
         match self.read_own(uri).await {
             Some(own) => Ok(own?),
-            None => self.forward_to_owner(uri, "resources/read", cancel).await,
+            None => {
+                let forwarded = self.forward_to_owner(uri, "resources/read", cancel).await;
+                forwarded.map(|(reply, _)| reply)
+            }
         }
     }
 
@@ -87,7 +91,12 @@ impl View {
             Some(watched) => watched.map(|()| empty()).map_err(CallError::Gateway),
             None => {
                 let method = "resources/subscribe";
-                self.forward_to_owner(uri, method, cancel).await
+                let (reply, own) = self.forward_to_owner(uri, method, cancel).await?;
+                let mut forwarded = self.subscriptions.forwarded();
+                if forwarded.len() < RESOURCES_WATCHED_MAX {
+                    forwarded.insert(own, uri.to_owned());
+                }
+                Ok(reply)
             }
         }
     }
@@ -103,23 +112,25 @@ impl View {
             return Ok(empty());
         }
         let method = "resources/unsubscribe";
-        self.forward_to_owner(uri, method, cancel).await
+        let (reply, own) = self.forward_to_owner(uri, method, cancel).await?;
+        self.subscriptions.forwarded().remove(&own);
+        Ok(reply)
     }
 
     /// Forwards a request to the skills that may have the resource, until one of
-    /// them has a result.
+    /// them has a result; with the URI by which that one knows it.
     async fn forward_to_owner(
         &self,
         uri: &str,
         method: &str,
         cancel: &CancellationToken,
-    ) -> Result<Reply, CallError> {
+    ) -> Result<(Reply, String), CallError> {
         let none = Failure::new(Kind::NotFound, format!("there is no resource {uri}"));
         let mut last = CallError::Gateway(none.hint("resources/list names them"));
         for (skill, own) in self.catalog.resource_owners(uri) {
             let params = json!({ "uri": own });
             match self.catalog.forward(&skill, method, &params, cancel).await {
-                Ok(reply) => return Ok(reply),
+                Ok(reply) => return Ok((reply, own)),
                 Err(error) => last = error,
             }
         }

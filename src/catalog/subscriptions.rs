@@ -50,6 +50,8 @@ type Digest = [u8; 32];
 #[derive(Default)]
 pub(super) struct Subscriptions {
     resources: Mutex<BTreeMap<String, Subscription>>,
+    /// Skills' resources: the URI that the skill knows, and the one that the client used.
+    forwarded: Mutex<BTreeMap<String, String>>,
     lists: Mutex<Lists>,
 }
 
@@ -72,6 +74,12 @@ struct Lists {
 impl Subscriptions {
     fn resources(&self) -> MutexGuard<'_, BTreeMap<String, Subscription>> {
         self.resources
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn forwarded(&self) -> MutexGuard<'_, BTreeMap<String, String>> {
+        self.forwarded
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
     }
@@ -163,6 +171,23 @@ impl View {
 
     pub(crate) fn unwatch(&self, uri: &str, until: Until) {
         self.subscriptions.remove(uri, until);
+    }
+
+    /// The resources that are watched until they are unsubscribed, skills' among them.
+    pub(crate) fn subscribed(&self) -> Vec<String> {
+        let resources = self.subscriptions.resources();
+        let lasting = resources.iter().filter(|(_, it)| it.until_unsubscribed);
+        let own: Vec<String> = lasting.map(|(uri, _)| uri.clone()).collect();
+        drop(resources);
+        let forwarded = self.subscriptions.forwarded();
+        let mut all: Vec<String> = forwarded.values().cloned().chain(own).collect();
+        all.sort();
+        all
+    }
+
+    /// The URI by which this session subscribed to a skill's resource.
+    pub(crate) fn subscribed_as(&self, own: &str) -> Option<String> {
+        self.subscriptions.forwarded().get(own).cloned()
     }
 
     /// Whether `uri` is of one of Mimo's own sources.

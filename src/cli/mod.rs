@@ -146,7 +146,7 @@ fn run(cli: Cli, environment: &Environment, output: &Output) -> Result<()> {
         None => serve::run(&serve::Arguments::default(), &configured()?, clock.clone()),
         Some(Command::Serve(arguments)) => {
             let config = configured()?;
-            if std::io::stdin().is_terminal() {
+            if std::io::stdin().is_terminal() && arguments.http.is_none() {
                 serve::print_terminal_notice(environment);
             }
             serve::run(&arguments, &config, clock.clone())

@@ -1,7 +1,8 @@
-//! `mimo` and `mimo serve`: MCP on stdin and stdout, or a notice for a person who
-//! starts it by hand.
+//! `mimo` and `mimo serve`: MCP on stdin and stdout or over HTTP, or a notice for a
+//! person who starts it by hand.
 
 use std::io::{self, Write};
+use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -23,10 +24,15 @@ use crate::procedure::JournalHook;
 Examples:
   mimo serve                       what a client runs
   mimo serve --project website     memories of one project
+  mimo serve --http                HTTP on 127.0.0.1:8420, for clients with a key
   printf '%s\\n' '{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"tools/list\"}' | mimo serve
 
-It ends when stdin ends, after answering the calls that it has read.")]
+Over stdio it ends when stdin ends, after answering the calls that it has read.
+Over HTTP it ends with a signal; `mimo keys generate` makes a key for a client.")]
 pub(super) struct Arguments {
+    /// Serve HTTP on this address instead of stdin and stdout
+    #[arg(long, value_name = "ADDRESS", num_args = 0..=1)]
+    pub(super) http: Option<Option<String>>,
     /// Serve the tools that tests of the protocol call, and nothing else
     #[arg(long, hide = true)]
     fixture_tools: bool,
@@ -42,22 +48,40 @@ pub(super) fn run(arguments: &Arguments, config: &Config, clock: Arc<dyn Clock>)
         true => Toolset::Fixture,
         false => Toolset::Standard,
     };
+    let on = match arguments.http {
+        None => "stdio",
+        Some(_) => "HTTP",
+    };
     tracing::info!(
         version = env!("CARGO_PKG_VERSION"),
         database = %config.database.display(),
         project = config.project,
-        "serving on stdio"
+        "serving on {on}"
     );
-    let served = app::run(async {
-        let watch = arguments.die_at_journal.map(die_at);
-        let app = App::serving(config, clock, toolset, watch)?;
-        app.serve().await
-    });
+    let watch = arguments.die_at_journal.map(die_at);
+    let app = || App::serving(config, clock, toolset, watch);
+    let served = match &arguments.http {
+        None => app::run(async { app()?.serve().await }),
+        Some(address) => app::run_threaded(async {
+            let address = address.as_deref();
+            app()?.serve_http(config, address, print_addresses).await
+        }),
+    };
     match &served {
-        Ok(()) => tracing::info!("stopped: the client left"),
+        Ok(()) => tracing::info!("stopped: the client left, or a signal came"),
         Err(failure) => tracing::error!("stopped: {failure}"),
     }
     Ok(served?)
+}
+
+/// Tells a person, or a script that waits for it, that clients can connect.
+fn print_addresses(address: SocketAddr, metrics: Option<SocketAddr>) {
+    let mut text = format!("Mimo serves http://{address}/mcp until Ctrl-C or SIGTERM.\n");
+    if let Some(metrics) = metrics {
+        text += &format!("Metrics are on http://{metrics}/metrics.\n");
+    }
+    // Whoever started it may have closed stderr.
+    let _ = io::stderr().write_all(text.as_bytes());
 }
 
 /// Ends this process at a moment of a journal that a test chooses.

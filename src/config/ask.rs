@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use http::Uri;
+use ::http::Uri;
 
 use super::environment::Environment;
 use crate::secret::Secret;

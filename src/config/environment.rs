@@ -11,7 +11,7 @@ use crate::failure::Failure;
 use crate::secret::Secret;
 
 /// The variables of Mimo and of its clients.
-const OWN: [&str; 10] = [
+const OWN: [&str; 12] = [
     "MIMO_CONFIG_DIR",
     "MIMO_DATA_DIR",
     "MIMO_PROJECT",
@@ -19,6 +19,8 @@ const OWN: [&str; 10] = [
     "MIMO_LOG",
     "DB_PATH",
     "SKILLS_PATH",
+    "MIMO_HOST",
+    "MIMO_HTTP_PORT",
     "CLAUDE_CONFIG_DIR",
     "CODEX_HOME",
     "NO_COLOR",

@@ -7,17 +7,21 @@ use std::path::Path;
 use toml::de::{DeTable, DeValue};
 
 use super::ask::{AskKeys, SYNTHESES};
+use super::http::HttpSettings;
 use super::memory::MemorySettings;
 use super::skills::SkillKeys;
 use super::values::{
-    check_command, check_folder, check_model, check_predicate, check_url, check_variable,
+    check_address, check_command, check_folder, check_host, check_ip, check_model, check_origin,
+    check_predicate, check_url, check_variable,
 };
 use super::{GraphSettings, PROFILES};
 use crate::caller::check_project;
 use crate::diagnostics::{Diagnostic, did_you_mean, nearest};
 use crate::failure::{Failure, Kind};
 use crate::limits::{
-    CONFIG_FILE_BYTES_MAX, CONFIG_LIST_MAX, RETENTION_ACTIVE_MAX, RETENTION_DAYS_MAX,
+    CONFIG_FILE_BYTES_MAX, CONFIG_LIST_MAX, HTTP_BODY_MB_MAX, HTTP_BODY_TOTAL_MB_MAX,
+    HTTP_CONNECTIONS_MAX, HTTP_SESSION_IDLE_MINUTES_MAX, HTTP_SESSIONS_MAX, KEY_AT_ONCE_MAX,
+    KEY_REQUESTS_PER_MINUTE_MAX, RETENTION_ACTIVE_MAX, RETENTION_DAYS_MAX,
 };
 
 /// The contents of the file; absent keys keep the defaults of the settings.
@@ -31,6 +35,7 @@ pub(super) struct FileSettings {
     pub(crate) graph: GraphSettings,
     pub(crate) ask: AskKeys,
     pub(crate) skills: SkillKeys,
+    pub(crate) http: HttpSettings,
 }
 
 /// Reads the file; a missing one says nothing.
@@ -120,7 +125,7 @@ pub(super) enum Rule {
     ),
     Between(f64, f64, fn(&mut MemorySettings) -> &mut f64),
     /// A whole number.
-    Whole(u64, u64, fn(&mut MemorySettings) -> &mut u64),
+    Whole(u64, u64, fn(&mut FileSettings) -> &mut u64),
     Switch(fn(&mut FileSettings) -> &mut bool),
     /// A list of texts that each pass a check, with an example of one.
     Texts(
@@ -177,7 +182,9 @@ pub(super) const KEYS: &[Key] = &[
     },
     Key {
         path: "memory.retention.idle_days",
-        rule: Rule::Whole(1, RETENTION_DAYS_MAX, |to| &mut to.retention.idle_days),
+        rule: Rule::Whole(1, RETENTION_DAYS_MAX, |to| {
+            &mut to.memory.retention.idle_days
+        }),
     },
     Key {
         path: "memory.retention.idle_importance",
@@ -185,7 +192,9 @@ pub(super) const KEYS: &[Key] = &[
     },
     Key {
         path: "memory.retention.minor_days",
-        rule: Rule::Whole(1, RETENTION_DAYS_MAX, |to| &mut to.retention.minor_days),
+        rule: Rule::Whole(1, RETENTION_DAYS_MAX, |to| {
+            &mut to.memory.retention.minor_days
+        }),
     },
     Key {
         path: "memory.retention.minor_importance",
@@ -193,11 +202,15 @@ pub(super) const KEYS: &[Key] = &[
     },
     Key {
         path: "memory.retention.active_max",
-        rule: Rule::Whole(1, RETENTION_ACTIVE_MAX, |to| &mut to.retention.active_max),
+        rule: Rule::Whole(1, RETENTION_ACTIVE_MAX, |to| {
+            &mut to.memory.retention.active_max
+        }),
     },
     Key {
         path: "memory.retention.restore_days",
-        rule: Rule::Whole(1, RETENTION_DAYS_MAX, |to| &mut to.retention.restore_days),
+        rule: Rule::Whole(1, RETENTION_DAYS_MAX, |to| {
+            &mut to.memory.retention.restore_days
+        }),
     },
     Key {
         path: "graph.functional",
@@ -250,6 +263,74 @@ pub(super) const KEYS: &[Key] = &[
     Key {
         path: "skills.strict",
         rule: Rule::Switch(|to| &mut to.skills.strict),
+    },
+    Key {
+        path: "http.listen",
+        rule: Rule::Text(check_address, "\"127.0.0.1:8420\"", |to| {
+            &mut to.http.listen
+        }),
+    },
+    Key {
+        path: "http.metrics_listen",
+        rule: Rule::Text(check_address, "\"127.0.0.1:9420\"", |to| {
+            &mut to.http.metrics_listen
+        }),
+    },
+    Key {
+        path: "http.behind_proxy",
+        rule: Rule::Switch(|to| &mut to.http.behind_proxy),
+    },
+    Key {
+        path: "http.trusted_proxies",
+        rule: Rule::Texts(check_ip, "[\"10.0.0.2\"]", |to| {
+            &mut to.http.trusted_proxies
+        }),
+    },
+    Key {
+        path: "http.hosts",
+        rule: Rule::Texts(check_host, "[\"mimo.example.com\"]", |to| {
+            &mut to.http.hosts
+        }),
+    },
+    Key {
+        path: "http.origins",
+        rule: Rule::Texts(check_origin, "[\"https://chat.example.com\"]", |to| {
+            &mut to.http.origins
+        }),
+    },
+    Key {
+        path: "http.body_mb",
+        rule: Rule::Whole(1, HTTP_BODY_MB_MAX, |to| &mut to.http.body_mb),
+    },
+    Key {
+        path: "http.body_total_mb",
+        rule: Rule::Whole(HTTP_BODY_MB_MAX, HTTP_BODY_TOTAL_MB_MAX, |to| {
+            &mut to.http.body_total_mb
+        }),
+    },
+    Key {
+        path: "http.connections",
+        rule: Rule::Whole(1, HTTP_CONNECTIONS_MAX, |to| &mut to.http.connections),
+    },
+    Key {
+        path: "http.requests_per_minute",
+        rule: Rule::Whole(1, KEY_REQUESTS_PER_MINUTE_MAX as u64, |to| {
+            &mut to.http.requests_per_minute
+        }),
+    },
+    Key {
+        path: "http.at_once",
+        rule: Rule::Whole(1, KEY_AT_ONCE_MAX as u64, |to| &mut to.http.at_once),
+    },
+    Key {
+        path: "http.sessions",
+        rule: Rule::Whole(1, HTTP_SESSIONS_MAX, |to| &mut to.http.sessions),
+    },
+    Key {
+        path: "http.session_idle_minutes",
+        rule: Rule::Whole(1, HTTP_SESSION_IDLE_MINUTES_MAX, |to| {
+            &mut to.http.session_idle_minutes
+        }),
     },
     Key {
         path: "skills.first_sight",
@@ -336,7 +417,7 @@ impl Rule {
             Rule::Whole(low, high, field) => {
                 let number = number(value).filter(|number| number.fract() == 0.0);
                 let number = number.map(|number| number as u64);
-                *field(&mut settings.memory) = number
+                *field(settings) = number
                     .filter(|number| (low..=high).contains(&number))
                     .ok_or_else(|| wanted(&format!("a whole number from {low} to {high}")))?;
             }

@@ -57,7 +57,7 @@ fn the_schema_and_the_reader_name_the_same_keys_with_the_same_bounds() {
                 assert_eq!(leaf["type"], "integer", "{path}");
                 assert_eq!(leaf["minimum"], low, "{path}");
                 assert_eq!(leaf["maximum"], high, "{path}");
-                assert_eq!(leaf["default"], *field(&mut settings.memory), "{path}");
+                assert_eq!(leaf["default"], *field(&mut settings), "{path}");
             }
             Rule::Texts(_, _, field) => {
                 assert_eq!(leaf["maxItems"], crate::limits::CONFIG_LIST_MAX, "{path}");
@@ -78,6 +78,8 @@ fn the_guide_lists_every_key_with_its_default() {
     // Keys without a default of their own show what Mimo does without them.
     assert_eq!(listed.project.take().as_deref(), Some(PROJECT_SHARED));
     assert_eq!(listed.profile.take().as_deref(), Some(PROFILE_DEFAULT));
+    let listen = file::FileSettings::default().http.listen().to_owned();
+    assert_eq!(listed.http.listen.take(), Some(listen));
     assert_eq!(listed.log_level.take().as_deref(), Some("warn"));
     assert_eq!(listed.ask.synthesis.take().as_deref(), Some("auto"));
     assert_eq!(listed.skills.first_sight.take().as_deref(), Some("approve"));

@@ -2,8 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
-use http::Uri;
+use ::http::Uri;
 
+use super::http::{parse_address, parse_ip};
 use crate::failure::Failure;
 use crate::limits::NAME_BYTES_MAX;
 
@@ -38,6 +39,33 @@ pub(super) fn check_url(text: &str) -> Result<(), String> {
         }
         Some(_) => Ok(()),
         None => Err("it names no host".into()),
+    }
+}
+
+pub(super) fn check_address(text: &str) -> Result<(), String> {
+    parse_address(text).map(drop)
+}
+
+pub(super) fn check_ip(text: &str) -> Result<(), String> {
+    parse_ip(text).map(drop)
+}
+
+/// The name of a host without a port, as clients send it.
+pub(super) fn check_host(text: &str) -> Result<(), String> {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '[' | ']' | ':');
+    match !text.is_empty() && text.len() <= NAME_BYTES_MAX && text.chars().all(is_plain) {
+        true => Ok(()),
+        false => Err("a host is a name without a scheme and a port".into()),
+    }
+}
+
+/// A scheme and a host, as browsers send it.
+pub(super) fn check_origin(text: &str) -> Result<(), String> {
+    let uri: Uri = text.parse().map_err(|error| format!("{error}"))?;
+    let is_origin = uri.scheme().is_some() && uri.host().is_some() && !text.ends_with('/');
+    match is_origin && uri.path() == "/" && uri.query().is_none() {
+        true => Ok(()),
+        false => Err("an origin is a scheme and a host, without a path".into()),
     }
 }
 

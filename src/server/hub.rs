@@ -74,7 +74,8 @@ impl DownstreamClient for Hub {
         method: String,
         params: Option<Box<RawValue>>,
     ) -> BoxFuture<'static, ClientReply> {
-        match self.local().and_then(|session| session.ask_client()) {
+        let local = self.local();
+        match local.and_then(|session| session.ask_client(&session.connection)) {
             Some(ask) => ask(method, params),
             None => no_client(),
         }
@@ -89,7 +90,7 @@ impl DownstreamClient for Hub {
                 let params = params.and_then(|params| serde_json::from_str(params.get()).ok());
                 let params: Value = params.unwrap_or_default();
                 if let Some(uri) = params["uri"].as_str() {
-                    announce(News::Resource(uri.to_owned()));
+                    self.for_each(|session| session.announce_skill_resource(uri));
                 }
             }
             "notifications/elicitation/complete" => {

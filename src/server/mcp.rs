@@ -155,8 +155,8 @@ impl Mcp {
             }
         } else {
             if capabilities.is_none() {
-                context.caller.ask = self.session.ask_client();
-                context.caller.sample = self.session.sampling_client();
+                context.caller.ask = self.session.ask_client(&self.connection);
+                context.caller.sample = self.session.sampling_client(&self.connection);
             }
             let ready = self.connection.ready();
             dispatch

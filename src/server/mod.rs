@@ -1,8 +1,9 @@
-//! Serving clients: their sessions, the connection on standard input and output,
+//! Serving clients: their sessions, the connection on standard input and output, HTTP,
 //! the signals that end it, and the translation between MCP and the dispatch.
 
 mod encode;
 mod errors;
+mod http;
 mod hub;
 mod input_requests;
 mod instructions;
@@ -25,8 +26,9 @@ use crate::caller::{Caller, Grants};
 use crate::catalog::Catalog;
 use crate::dispatch::Dispatch;
 use crate::failure::{Failure, Kind};
-use crate::wire::Stdio;
+use crate::wire::{Connection, Stdio};
 
+pub(crate) use self::http::{HttpParts, Reports, Settings as HttpSettings};
 pub(crate) use hub::Hub;
 pub(crate) use signals::shutdown_signals;
 
@@ -69,10 +71,7 @@ impl Server {
             Failure::new(Kind::Unavailable, message).source(error)
         })?;
         let caller = Caller::new(grants, self.dispatch.clock().new_id());
-        let catalog = self.catalog.as_ref();
-        let catalog = catalog.map(|catalog| catalog.view(caller.clone()));
-        let session = Arc::new(Session::new(caller, catalog, connection.clone()));
-        self.hub.open(&session);
+        let session = self.open_session(caller, connection.clone());
         let changes = self.clone().announce_changes(session.clone());
         let _changes = AbortOnDropHandle::new(tokio::spawn(changes));
         let service = Mcp::new(self, session, connection.clone());
@@ -91,6 +90,15 @@ impl Server {
             ended = running.waiting() => ended.map(|_| ()).map_err(Failure::internal),
             () = stop => Ok(()),
         }
+    }
+
+    /// A session of `caller`, which hears of the skills' changes.
+    fn open_session(&self, caller: Caller, connection: Arc<dyn Connection>) -> Arc<Session> {
+        let catalog = self.catalog.as_ref();
+        let catalog = catalog.map(|catalog| catalog.view(caller.clone()));
+        let session = Arc::new(Session::new(caller, catalog, connection));
+        self.hub.open(&session);
+        session
     }
 
     /// Announces changes of the lists and of watched resources to a session.

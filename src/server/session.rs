@@ -4,6 +4,7 @@
 // Log messages are of the older revisions only, and those are served.
 #![expect(deprecated)]
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use futures::future::BoxFuture;
@@ -37,13 +38,15 @@ pub(crate) struct Session {
     /// The lowest level of the skills' log messages that the client wants.
     level: Mutex<LoggingLevel>,
     auto_choice: Mutex<AutoChoice>,
+    /// Whether announcements are sent already.
+    notifies: AtomicBool,
 }
 
 /// The client, known once it has introduced itself.
 struct Client {
     capabilities: Map<String, Value>,
-    /// Sends requests to the client; absent in the newest revision.
-    ask: Option<AskClient>,
+    /// Whether its revision has requests to the client.
+    is_askable: bool,
 }
 
 /// A change that a client may want to know of.
@@ -80,6 +83,7 @@ impl Session {
             news: broadcast::Sender::new(limits::NEWS_KEPT_MAX),
             level: Mutex::new(LoggingLevel::Info),
             auto_choice: Mutex::default(),
+            notifies: AtomicBool::new(false),
         }
     }
 
@@ -105,12 +109,9 @@ impl Session {
         let capabilities: Map<String, Value> = usable
             .map(|(name, value)| (name.clone(), value.clone()))
             .collect();
-        let connection = self.connection.clone();
-        let ask: AskClient =
-            Arc::new(move |method, params| send_request(connection.clone(), method, params));
         let client = Client {
-            ask: is_askable.then(|| within_capabilities(ask, &capabilities)),
             capabilities,
+            is_askable,
         };
         self.client.set(client).is_ok()
     }
@@ -123,16 +124,27 @@ impl Session {
             .unwrap_or_default()
     }
 
-    /// Sends requests to the client, if it accepts them.
-    pub(super) fn ask_client(&self) -> Option<AskClient> {
-        self.client.get()?.ask.clone()
+    /// Sends requests to the client through `connection`, if it accepts them.
+    pub(super) fn ask_client(&self, connection: &Arc<dyn Connection>) -> Option<AskClient> {
+        let client = self.client.get().filter(|client| client.is_askable)?;
+        let connection = connection.clone();
+        let ask: AskClient =
+            Arc::new(move |method, params| send_request(connection.clone(), method, params));
+        Some(within_capabilities(ask, &client.capabilities))
     }
 
-    /// Sends requests to the client, if it offers sampling.
-    pub(super) fn sampling_client(&self) -> Option<AskClient> {
-        let client = self.client.get()?;
-        let offers = client.capabilities.contains_key(SAMPLING);
-        client.ask.clone().filter(|_| offers)
+    /// The same, if it offers sampling.
+    pub(super) fn sampling_client(&self, connection: &Arc<dyn Connection>) -> Option<AskClient> {
+        let offers = self.client.get()?.capabilities.contains_key(SAMPLING);
+        self.ask_client(connection).filter(|_| offers)
+    }
+
+    fn is_askable(&self) -> bool {
+        self.client.get().is_some_and(|client| client.is_askable)
+    }
+
+    pub(super) fn level(&self) -> LoggingLevel {
+        *self.level.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(super) fn set_level(&self, level: LoggingLevel) {
@@ -142,11 +154,10 @@ impl Session {
     /// Forwards a skill's log message under the skill's name.
     pub(super) fn log(&self, skill: &SkillName, params: &RawValue) {
         let message = serde_json::from_str::<LoggingMessageNotificationParam>(params.get());
-        let (Some(_), Ok(mut message)) = (self.ask_client(), message) else {
+        let (true, Ok(mut message)) = (self.is_askable(), message) else {
             return;
         };
-        let wanted = *self.level.lock().unwrap_or_else(PoisonError::into_inner);
-        if severity(message.level) < severity(wanted) {
+        if severity(message.level) < severity(self.level()) {
             return;
         }
         message.logger = Some(match message.logger {
@@ -162,9 +173,20 @@ impl Session {
     /// Forwards the end of what a skill sent its user to a web page for.
     pub(super) fn elicitation_complete(&self, params: Option<&RawValue>) {
         let can_elicit = self.capabilities().contains_key("elicitation");
-        if can_elicit && self.ask_client().is_some() {
+        if can_elicit && self.is_askable() {
             let method = "notifications/elicitation/complete";
             self.connection.notify(method, params);
+        }
+    }
+
+    /// Announces a change of a skill's resource: to the local user as the skill says it,
+    /// to others if they subscribed to it.
+    pub(super) fn announce_skill_resource(&self, uri: &str) {
+        let subscribed = self.catalog.as_ref().and_then(|it| it.subscribed_as(uri));
+        match subscribed {
+            Some(subscribed) => self.announce(News::Resource(subscribed)),
+            None if self.caller.grants.is_local => self.announce(News::Resource(uri.to_owned())),
+            None => {}
         }
     }
 
@@ -181,6 +203,9 @@ impl Session {
     /// Sends the announcements to a client of an older revision until the
     /// connection ends.
     pub(super) async fn notify_news(self: Arc<Self>) {
+        if self.notifies.swap(true, Ordering::Relaxed) {
+            return;
+        }
         let notify = |list: &str| {
             let method = format!("notifications/{list}/list_changed");
             self.connection.notify(&method, None);

@@ -1,6 +1,7 @@
 //! Logging to stderr and to a bounded set of files, never to stdout, which belongs
 //! to the protocol.
 
+pub(crate) mod audit;
 mod event_writer;
 mod rotating;
 

@@ -30,7 +30,7 @@ pub use self::offers::ResourceSource;
 pub(crate) use self::offers::{Offers, PromptSource, offers};
 pub use self::reply::{Document, Reply};
 use crate::ask::{Ask, SkillTools, Writers};
-use crate::caller::Caller;
+use crate::caller::{Caller, Scope};
 use crate::failure::CallError;
 use crate::graph::Graph;
 use crate::limits::CALL_SECONDS_MAX;
@@ -93,6 +93,16 @@ pub struct Tool {
 }
 
 impl Tool {
+    /// What a caller needs for this tool, by its annotations.
+    pub(crate) fn scope(&self) -> Scope {
+        let definition: Value = serde_json::from_str(self.definition).unwrap_or_default();
+        match definition["annotations"]["readOnlyHint"] == true {
+            true => Scope::Read,
+            false if self.name == legacy::RELOAD.0 => Scope::Admin,
+            false => Scope::Write,
+        }
+    }
+
     /// A tool whose `call` works with `parts`.
     pub(crate) fn of<T, F, R, E>(
         name: &'static str,

@@ -5,13 +5,13 @@ use futures::future::BoxFuture;
 use rmcp::model::{CustomResult, JsonRpcMessage, RequestId, ServerNotification};
 use serde_json::Value;
 use serde_json::value::RawValue;
-use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 
-use super::shared::{ClientReply, Shared, serial_of, write_line};
+use super::client_requests::ClientReply;
+use super::shared::{Shared, serial_of, write_line};
 
-/// A server's connection to its client. Standard input and output are one
-/// implementation; an HTTP exchange can be another.
+/// A server's connection to its client: standard input and output, one HTTP exchange,
+/// or what an HTTP session sends outside of any exchange.
 pub(crate) trait Connection: Send + Sync {
     /// Turns the JSON text of a result into what rmcp returns for the request. The
     /// text reaches the client byte for byte, and counts as waiting for it from
@@ -78,21 +78,22 @@ impl Connection for Shared {
     ) -> BoxFuture<'a, Option<ClientReply>> {
         Box::pin(async move {
             self.ready().await;
-            let (reply, replied) = oneshot::channel();
-            let id = {
+            let (id, replied) = {
                 let mut state = self.lock();
                 if state.closed || self.draining.is_cancelled() {
                     return None;
                 }
-                state.last_client_request += 1;
-                let id = state.last_client_request;
-                state.client_requests.insert(id, reply);
+                let (id, replied) = self.client_requests.open();
                 write_message(&mut state.outgoing.bytes, Some(id), method, params);
                 self.flush(state);
-                id
+                (id, replied)
             };
             let _pending = ClientRequest { shared: self, id };
-            replied.await.ok()
+            tokio::select! {
+                biased;
+                reply = replied => reply.ok(),
+                () = self.draining.cancelled() => None,
+            }
         })
     }
 
@@ -139,8 +140,9 @@ struct ClientRequest<'a> {
 
 impl Drop for ClientRequest<'_> {
     fn drop(&mut self) {
+        let was_open = self.shared.client_requests.close(self.id);
         let mut state = self.shared.lock();
-        if state.client_requests.remove(&self.id).is_none() || state.closed {
+        if !was_open || state.closed {
             return;
         }
         let params = serde_json::json!({"requestId": self.id, "reason": "no longer wanted"});

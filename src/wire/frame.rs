@@ -20,6 +20,26 @@ pub enum Frame {
     Batch(Vec<Item>),
 }
 
+impl Frame {
+    /// Whether anything in it will be answered.
+    pub(crate) fn is_answered(&self) -> bool {
+        self.items().iter().any(Item::is_answered)
+    }
+
+    pub(crate) fn items(&self) -> &[Item] {
+        match self {
+            Frame::Single(item) => std::slice::from_ref(item),
+            Frame::Batch(items) => items,
+        }
+    }
+}
+
+impl Item {
+    pub(super) fn is_answered(&self) -> bool {
+        matches!(self, Item::Request { .. } | Item::Invalid(_))
+    }
+}
+
 /// One message, or the fault in it.
 #[derive(Debug)]
 pub enum Item {

@@ -55,6 +55,33 @@ impl From<String> for BadParams {
     }
 }
 
+/// The parts of a request that a client over HTTP repeats in headers.
+pub(crate) struct Head<'a> {
+    pub(crate) method: &'a str,
+    /// The tool, the prompt or the URI; absent for other methods, and where it cannot
+    /// be read.
+    pub(crate) name: Option<&'a str>,
+    /// The revision in its `_meta`.
+    pub(crate) version: Option<ProtocolVersion>,
+}
+
+pub(crate) fn head(request: &ClientRequest) -> Head<'_> {
+    let gateway: Option<&GatewayRequest> = request.extensions().get();
+    let name = match gateway {
+        Some(GatewayRequest::CallTool(call)) => Some(call.name.as_str()),
+        Some(GatewayRequest::GetPrompt(params)) => Some(params.name.as_str()),
+        Some(GatewayRequest::ReadResource(params)) => Some(params.uri.as_str()),
+        Some(GatewayRequest::Subscribe(params)) => Some(params.uri.as_str()),
+        Some(GatewayRequest::Unsubscribe(params)) => Some(params.uri.as_str()),
+        _ => None,
+    };
+    Head {
+        method: request.method(),
+        name,
+        version: request.get_meta().protocol_version(),
+    }
+}
+
 /// Methods that revision 2026-07-28 removed.
 const REMOVED: [&str; 5] = [
     "initialize",

@@ -1,8 +1,11 @@
 //! JSON-RPC over lines: parsing lines, matching answers to requests, and reading
 //! and writing the bytes. Nothing here knows a tool.
 
+mod admission;
+mod client_requests;
 mod connection;
 mod descriptor;
+mod exchange;
 pub mod frame;
 mod id;
 pub mod lines;
@@ -15,8 +18,10 @@ mod shared;
 mod stdio;
 mod table;
 
+pub(crate) use client_requests::{ClientReply, ClientRequests};
 pub(crate) use connection::Connection;
+pub(crate) use exchange::{Exchange, Outbox};
 pub use id::Id;
-pub(crate) use method::{BadParams, GatewayRequest, ToolCall};
-pub(crate) use shared::ClientReply;
+pub(crate) use method::{BadParams, GatewayRequest, Head, ToolCall, head};
+
 pub(crate) use stdio::Stdio;

@@ -11,6 +11,8 @@ pub(super) enum Output {
     Ready(tokio::io::unix::AsyncFd<Descriptor>),
     /// A thread that writes to standard output.
     Thread,
+    /// Whoever holds the `Outbox`.
+    Outbox,
 }
 
 /// Bytes on their way to the client.
@@ -28,6 +30,11 @@ pub(super) struct Outgoing {
 impl Outgoing {
     pub(super) fn pending(&self) -> usize {
         self.bytes.len() - self.written + self.in_thread
+    }
+
+    pub(super) fn take(&mut self) -> Vec<u8> {
+        self.written = 0;
+        std::mem::take(&mut self.bytes)
     }
 
     pub(super) fn clear(&mut self) {

@@ -38,6 +38,7 @@ impl Shared {
                     }
                 }
                 Output::Thread => self.writer_thread.notify_one(),
+                Output::Outbox => self.writer.notify_one(),
             }
         }
         if state.reader_waits {

@@ -48,7 +48,7 @@ mod tests {
 
     #[test]
     fn a_handler_that_panics_past_every_guard_is_answered() {
-        let shared = Shared::new(Output::Thread);
+        let shared = Shared::new(Output::Thread, Arc::default());
         let raw: &RawValue = serde_json::from_str("7").expect("raw");
         let serial = shared.lock().table.open(Id::of(raw).expect("an id"), None);
         let running = Running::new(&shared, serial);

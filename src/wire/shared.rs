@@ -1,7 +1,6 @@
 //! State shared by the reading side, the writing side and the handlers: the table
 //! of open requests and the outgoing bytes.
 
-use std::collections::HashMap;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use rmcp::RoleServer;
@@ -11,22 +10,20 @@ use rmcp::model::{
 use rmcp::service::TxJsonRpcMessage;
 use serde::Serialize;
 use serde_json::Value;
-use serde_json::value::RawValue;
-use tokio::sync::{Notify, oneshot};
+use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
+use super::client_requests::ClientRequests;
 use super::frame::Invalid;
 use super::id::Id;
 use super::outgoing::{Outgoing, Output};
 use super::table::{BatchKey, Serial, Table};
 use crate::limits::{OUTGOING_BYTES_MAX, REQUESTS_IN_FLIGHT_MAX};
 
-/// The client's result or JSON-RPC error, as it was written.
-pub(crate) type ClientReply = Result<Box<RawValue>, Box<RawValue>>;
-
 pub(super) struct Shared {
     state: Mutex<State>,
     pub(super) output: Output,
+    pub(super) client_requests: Arc<ClientRequests>,
     /// Wakes the reading side, which looks at the state again.
     pub(super) wake: Notify,
     pub(super) writer: Notify,
@@ -43,9 +40,6 @@ pub(super) struct State {
     pub(super) table: Table,
     /// Live handlers, including those of cancelled requests.
     pub(super) running: usize,
-    /// Open requests to the client, by id.
-    pub(super) client_requests: HashMap<u64, oneshot::Sender<ClientReply>>,
-    pub(super) last_client_request: u64,
     pub(super) outgoing: Outgoing,
     /// The reading side waits for space, or for the last answer.
     pub(super) reader_waits: bool,
@@ -79,10 +73,11 @@ impl State {
 }
 
 impl Shared {
-    pub(super) fn new(output: Output) -> Arc<Shared> {
+    pub(super) fn new(output: Output, client_requests: Arc<ClientRequests>) -> Arc<Shared> {
         Arc::new(Shared {
             state: Mutex::default(),
             output,
+            client_requests,
             wake: Notify::new(),
             writer: Notify::new(),
             writer_thread: Condvar::new(),
@@ -145,16 +140,6 @@ impl Shared {
         self.flush(guard);
     }
 
-    /// Delivers the client's reply to a request; a reply that nobody awaits is
-    /// dropped.
-    pub(super) fn take_reply(&self, id: u64, reply: ClientReply) {
-        let waiting = self.lock().client_requests.remove(&id);
-        if let Some(waiting) = waiting {
-            // The requester may be gone.
-            let _ = waiting.send(reply);
-        }
-    }
-
     /// Answers a malformed message, in its batch if it came in one.
     pub(super) fn refuse(&self, invalid: &Invalid, batch: Option<BatchKey>) {
         let mut guard = self.lock();
@@ -191,7 +176,6 @@ impl Shared {
     pub(super) fn close(&self) {
         let mut state = self.lock();
         state.closed = true;
-        state.client_requests.clear();
         state.outgoing.clear();
         drop(state);
         self.draining.cancel();

@@ -1,7 +1,6 @@
 //! Standard input and output as rmcp's transport: it owns reading, admission and
 //! the end of the connection. `frame.rs` parses lines, the server answers them.
 
-use std::collections::VecDeque;
 use std::convert::Infallible;
 use std::future::ready;
 use std::io;
@@ -9,29 +8,24 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rmcp::RoleServer;
-use rmcp::model::{
-    CancelledNotification, CancelledNotificationParam, ClientJsonRpcMessage, ClientNotification,
-    ClientRequest, ErrorCode, ErrorData, GetExtensions, JsonRpcMessage, RequestId,
-};
+use rmcp::model::{ClientJsonRpcMessage, ErrorCode, ErrorData};
 use rmcp::service::{RxJsonRpcMessage, TxJsonRpcMessage};
 use rmcp::transport::Transport;
 use tokio::time::Instant;
 
+use super::admission::Admission;
 use super::connection::Connection;
 use super::descriptor::Input;
 use super::frame::{self, Frame, Item};
-use super::id::Id;
 use super::lines::{Line, Lines};
 use super::outgoing::Output;
-use super::running::Running;
 use super::shared::Shared;
-use super::table::BatchKey;
 use crate::limits::DRAIN_SECONDS_MAX;
 
 pub(crate) struct Stdio {
     input: Input,
     lines: Lines,
-    ready: VecDeque<ClientJsonRpcMessage>,
+    admission: Admission,
     /// A frame that was read when no further request may be admitted. One is read
     /// ahead so that a cancellation still gets through at the limit, as long as
     /// no other request was sent before it; the rest waits in the pipe. Calls
@@ -51,7 +45,7 @@ impl Stdio {
         let stdio = Stdio {
             input,
             lines: Lines::default(),
-            ready: VecDeque::new(),
+            admission: Admission::new(shared.clone()),
             parked: None,
             ended: None,
             shared,
@@ -79,59 +73,12 @@ impl Stdio {
         }
     }
 
-    fn admit(&mut self, frame: Frame) {
-        match frame {
-            Frame::Single(item) => self.admit_item(item, None),
-            Frame::Batch(items) => {
-                let answered =
-                    |item: &&Item| matches!(item, Item::Request { .. } | Item::Invalid(_));
-                let waiting = items.iter().filter(answered).count();
-                let batch = (waiting > 0).then(|| self.shared.lock().table.open_batch(waiting));
-                for item in items {
-                    self.admit_item(item, batch);
-                }
-            }
-        }
-    }
-
-    fn admit_item(&mut self, item: Item, batch: Option<BatchKey>) {
-        match item {
-            Item::Request { id, request } => self.admit_request(id, *request, batch),
-            Item::Notification(notification) => self
-                .ready
-                .push_back(JsonRpcMessage::notification(*notification)),
-            Item::Cancel { id, reason } => {
-                for serial in self.shared.cancel(&id) {
-                    let id = Some(RequestId::Number(serial));
-                    let param = CancelledNotificationParam::new(id, reason.clone());
-                    self.ready.push_back(JsonRpcMessage::notification(
-                        ClientNotification::CancelledNotification(CancelledNotification::new(
-                            param,
-                        )),
-                    ));
-                }
-            }
-            Item::Response { id, reply } => self.shared.take_reply(id, reply),
-            Item::Ignored => tracing::debug!("a message with nothing to act on"),
-            Item::Invalid(invalid) => self.shared.refuse(&invalid, batch),
-        }
-    }
-
-    fn admit_request(&mut self, id: Id, mut request: ClientRequest, batch: Option<BatchKey>) {
-        let serial = self.shared.lock().table.open(id, batch);
-        let running = Running::new(&self.shared, serial);
-        request.extensions_mut().insert(running);
-        let id = RequestId::Number(serial);
-        self.ready.push_back(JsonRpcMessage::request(request, id));
-    }
-
     /// No more input: from now on only requests that were read are answered.
     fn end_input(&mut self) {
         if self.ended.is_none() {
             self.ended = Some(Instant::now());
+            // Nobody is left who could reply to requests to the client either.
             self.shared.draining.cancel();
-            // Nobody is left who could reply.
-            self.shared.lock().client_requests.clear();
         }
     }
 
@@ -200,7 +147,7 @@ impl Stdio {
             self.end_input();
         }
         match self.parked.take().or_else(|| self.frame()) {
-            Some(frame) if is_full && needs_answer(&frame) => {
+            Some(frame) if is_full && frame.is_answered() => {
                 self.parked = Some(frame);
                 Next::Wait
             }
@@ -209,15 +156,6 @@ impl Stdio {
             None if is_idle => Next::Finish,
             None => Next::Wait,
         }
-    }
-}
-
-/// Whether anything in this frame will be answered.
-fn needs_answer(frame: &Frame) -> bool {
-    let answered = |item: &Item| matches!(item, Item::Request { .. } | Item::Invalid(_));
-    match frame {
-        Frame::Single(item) => answered(item),
-        Frame::Batch(items) => items.iter().any(answered),
     }
 }
 
@@ -238,11 +176,11 @@ impl Transport<RoleServer> for Stdio {
     /// progress is kept in `self`.
     async fn receive(&mut self) -> Option<RxJsonRpcMessage<RoleServer>> {
         loop {
-            if let Some(message) = self.ready.pop_front() {
+            if let Some(message) = self.admission.ready.pop_front() {
                 return Some(message);
             }
             match self.next() {
-                Next::Admit(frame) => self.admit(frame),
+                Next::Admit(frame) => self.admission.admit(frame),
                 Next::Read => self.read().await,
                 Next::Wait => {
                     if !self.wait().await {
@@ -268,7 +206,7 @@ fn open_output() -> io::Result<Arc<Shared>> {
         return open_output_thread();
     };
     let output = output.register(Interest::WRITABLE)?;
-    let shared = Shared::new(Output::Ready(output));
+    let shared = Shared::new(Output::Ready(output), Arc::default());
     tokio::spawn(shared.clone().run_writer());
     #[cfg(target_os = "linux")]
     tokio::spawn(shared.clone().watch_output());
@@ -281,7 +219,7 @@ fn open_output() -> io::Result<Arc<Shared>> {
 }
 
 fn open_output_thread() -> io::Result<Arc<Shared>> {
-    let shared = Shared::new(Output::Thread);
+    let shared = Shared::new(Output::Thread, Arc::default());
     let writer = shared.clone();
     std::thread::Builder::new()
         .name("mimo-stdout".to_owned())

@@ -16,5 +16,3 @@ mod pasted;
 mod real;
 #[cfg(target_os = "linux")]
 mod runners;
-#[cfg(target_os = "linux")]
-mod update;

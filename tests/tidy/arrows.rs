@@ -62,7 +62,16 @@ pub const ARROWS: &[(&str, &[&str])] = &[
     ),
     (
         "server",
-        &["dispatch", "tools", "keys", "catalog", "registry", "wire"],
+        &[
+            "dispatch",
+            "tools",
+            "keys",
+            "catalog",
+            "registry",
+            "store",
+            "telemetry",
+            "wire",
+        ],
     ),
     ("catalog", &["tools", "registry"]),
     ("dispatch", &["tools", "registry"]),

@@ -67,10 +67,16 @@ const BANS: &[Ban] = &[
         instead: "only src/config/environment.rs reads the environment: take the value as a parameter",
     },
     Ban {
-        words: &["ureq", "TcpStream", "UdpSocket"],
+        words: &["ureq", "TcpStream::connect", "UdpSocket"],
         allowed: &["src/endpoint.rs"],
         in_tests: false,
-        instead: "only src/endpoint.rs speaks over the network: ask it",
+        instead: "only src/endpoint.rs connects over the network: ask it",
+    },
+    Ban {
+        words: &["TcpListener"],
+        allowed: &["src/server/http"],
+        in_tests: false,
+        instead: "only src/server/http listens",
     },
     Ban {
         words: &["env::args", "env::args_os"],

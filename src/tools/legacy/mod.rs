@@ -25,7 +25,7 @@ struct LegacyTool {
 
 /// The legacy tool that a command replaced: skills reload by themselves when their
 /// file changes.
-const RELOAD: (&str, &str) = ("mimo_reload_skills", "mimo skill reload");
+pub(crate) const RELOAD: (&str, &str) = ("mimo_reload_skills", "mimo skill reload");
 
 const LEGACY: [LegacyTool; 5] = [
     LegacyTool {

@@ -1,0 +1,98 @@
+//! The parts that a Mimo over HTTP has beside those of one on standard input and output.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::future::BoxFuture;
+use serde_json::json;
+
+use super::App;
+use crate::config::{Config, parse_address};
+use crate::failure::{Failure, Kind};
+use crate::keys::KeyRing;
+use crate::server::{HttpParts, HttpSettings, Reports};
+use crate::store::Store;
+use crate::telemetry::audit;
+
+impl App {
+    /// Serves HTTP until a signal comes. `address` wins over the settings; `listening`
+    /// gets the addresses once clients can connect.
+    pub(crate) async fn serve_http(
+        self,
+        config: &Config,
+        address: Option<&str>,
+        listening: impl FnOnce(SocketAddr, Option<SocketAddr>),
+    ) -> Result<(), Failure> {
+        let settings = settings(config, address)?;
+        let mut ring = KeyRing::new(self.clock.clone());
+        if let Some(key) = &config.http.key {
+            ring = ring.with_chosen(key)?;
+        }
+        audit::start(&config.log_folder(), self.clock.clone())?;
+        let parts = HttpParts {
+            settings,
+            ring,
+            keys: self.store.clone(),
+            sessions: self.store.clone(),
+            reports: Arc::new(StoreReports(self.store.clone())),
+        };
+        self.serving_with(async |server, shutdown| {
+            server.serve_http(parts, shutdown, listening).await
+        })
+        .await
+    }
+}
+
+fn settings(config: &Config, address: Option<&str>) -> Result<HttpSettings, Failure> {
+    let http = &config.http;
+    let parsed = |text: &str| parse_address(text).map_err(|why| Failure::invalid("", why));
+    let listen = parsed(address.unwrap_or(http.listen()))?;
+    if !listen.ip().is_loopback() && !http.behind_proxy {
+        let message = format!("{listen} can be reached from other machines, and Mimo has no TLS");
+        return Err(Failure::new(Kind::Refused, message).hint(
+            "listen on 127.0.0.1, or put a proxy with TLS in front and set behind_proxy = true \
+             in [http] of config.toml",
+        ));
+    }
+    let metrics_listen = http.metrics_listen.as_deref().map(parsed).transpose()?;
+    let megabytes = |count: u64| usize::try_from(count << 20).unwrap_or(usize::MAX);
+    let number = |count: u64| u32::try_from(count).unwrap_or(u32::MAX);
+    Ok(HttpSettings {
+        listen,
+        metrics_listen,
+        hosts: http.hosts.clone(),
+        origins: http.origins.clone(),
+        trusted_proxies: (http.trusted_proxies.iter())
+            .filter_map(|proxy| proxy.parse().ok())
+            .collect(),
+        body_bytes: megabytes(http.body_mb),
+        body_total_bytes: megabytes(http.body_total_mb),
+        connections: number(http.connections) as usize,
+        requests_per_minute: number(http.requests_per_minute),
+        at_once: number(http.at_once),
+        sessions: number(http.sessions) as usize,
+        session_idle: Duration::from_secs(http.session_idle_minutes * 60),
+        project: config.project.clone(),
+    })
+}
+
+struct StoreReports(Arc<dyn Store>);
+
+impl Reports for StoreReports {
+    fn health(&self, sessions: usize, keys: usize, _in_full: bool) -> BoxFuture<'_, (u16, String)> {
+        Box::pin(async move {
+            let store = self.0.version().await;
+            let (code, status) = match store {
+                Ok(_) => (200, "ok"),
+                Err(_) => (503, "degraded"),
+            };
+            let document = json!({"status": status, "sessions": sessions, "keys": keys});
+            (code, document.to_string())
+        })
+    }
+
+    fn not_ready(&self) -> BoxFuture<'_, Option<&'static str>> {
+        Box::pin(async move { self.0.version().await.err().map(|_| "store") })
+    }
+}

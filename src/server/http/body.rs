@@ -1,0 +1,109 @@
+//! Reading the bodies of requests: each within its bound and its time, and all of them
+//! together within the memory that they may have.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::body::Body;
+use axum::http::{HeaderMap, StatusCode, header};
+use futures::StreamExt;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::{Instant, timeout_at};
+
+use super::refusal::Refusal;
+use crate::limits::{HTTP_BODY_BYTES_PER_SECOND_MIN, HTTP_BODY_SECONDS_MAX};
+use crate::meter::http::{self as meter, RateLimit};
+
+/// The unit in which memory is given out.
+const KILOBYTE: usize = 1024;
+
+pub(super) struct Bodies {
+    bytes_max: usize,
+    /// Kilobytes for all bodies.
+    space: Arc<Semaphore>,
+}
+
+/// The memory of one body, held until the body is dropped.
+pub(super) struct Space {
+    _kilobytes: Option<OwnedSemaphorePermit>,
+}
+
+impl Bodies {
+    pub(super) fn new(bytes_max: usize, total_bytes_max: usize) -> Bodies {
+        Bodies {
+            bytes_max,
+            space: Arc::new(Semaphore::new(total_bytes_max / KILOBYTE)),
+        }
+    }
+}
+
+pub(super) async fn read(
+    bodies: &Bodies,
+    headers: &HeaderMap,
+    body: Body,
+) -> Result<(Vec<u8>, Space), Refusal> {
+    let length = headers.get(header::CONTENT_LENGTH);
+    let length = length.and_then(|length| length.to_str().ok()?.parse::<usize>().ok());
+    if length.is_some_and(|length| length > bodies.bytes_max) {
+        return Err(too_long(bodies.bytes_max));
+    }
+    let mut deadline = Instant::now() + Duration::from_secs(HTTP_BODY_SECONDS_MAX);
+    let mut space = Space { _kilobytes: None };
+    let mut granted = 0;
+    let mut bytes = Vec::new();
+    let mut frames = body.into_data_stream();
+    loop {
+        let frame = match timeout_at(deadline, frames.next()).await {
+            Err(_) => return Err(too_slow()),
+            Ok(None) => break,
+            Ok(Some(Err(error))) => {
+                tracing::debug!(%error, "a body was not sent whole");
+                let message = "the body ended before its end";
+                return Err(Refusal::new(
+                    StatusCode::BAD_REQUEST,
+                    "bad_request",
+                    message,
+                ));
+            }
+            Ok(Some(Ok(frame))) => frame,
+        };
+        let needed = bytes.len() + frame.len();
+        if needed > bodies.bytes_max {
+            return Err(too_long(bodies.bytes_max));
+        }
+        if needed > granted * KILOBYTE {
+            // What is announced is taken at once, so that two long bodies do not wait
+            // for each other half read.
+            let wanted = length.unwrap_or(0).max(needed).div_ceil(KILOBYTE);
+            let more = u32::try_from(wanted - granted).unwrap_or(u32::MAX);
+            let more = timeout_at(deadline, bodies.space.clone().acquire_many_owned(more)).await;
+            let Ok(Ok(more)) = more else {
+                meter::RATE_LIMITED.increment(RateLimit::Bodies);
+                let message = "the bodies of other requests use up the memory for them";
+                return Err(super::unavailable(message));
+            };
+            granted = wanted;
+            match &mut space._kilobytes {
+                Some(kilobytes) => kilobytes.merge(more),
+                none => *none = Some(more),
+            }
+        }
+        bytes.extend_from_slice(&frame);
+        let earned = frame.len() as f64 / HTTP_BODY_BYTES_PER_SECOND_MIN as f64;
+        deadline += Duration::from_secs_f64(earned);
+    }
+    meter::BODY_BYTES.add((), bytes.len() as u64);
+    Ok((bytes, space))
+}
+
+fn too_long(most: usize) -> Refusal {
+    let message = format!("a body has at most {most} bytes");
+    Refusal::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", message)
+        .header(header::CONNECTION, "close")
+}
+
+fn too_slow() -> Refusal {
+    let message = "the body came too slowly";
+    Refusal::new(StatusCode::REQUEST_TIMEOUT, "too_slow", message)
+        .header(header::CONNECTION, "close")
+}

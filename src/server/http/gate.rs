@@ -1,0 +1,310 @@
+//! Who may come in. The checks are in the order of their cost: each one is passed
+//! before the next costs anything.
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::num::NonZeroU32;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
+
+use axum::http::{HeaderMap, StatusCode, header};
+use governor::clock::{Clock as _, DefaultClock};
+use governor::{DefaultDirectRateLimiter, DefaultKeyedRateLimiter, Quota, RateLimiter};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use super::Settings;
+use super::refusal::Refusal;
+use crate::caller::{Grants, Scope};
+use crate::dispatch::Dispatch;
+use crate::failure::Failure;
+use crate::keys::{self, Key, KeyId, KeyRing, KeyState, Unusable};
+use crate::limits::{HTTP_ADDRESSES_KEPT_MAX, HTTP_FAILURES_A_MINUTE_MAX};
+use crate::meter::http::{self as meter, AuthFailure, RateLimit};
+use crate::store::keys::KeyStore;
+use crate::telemetry::audit;
+
+/// Names of this machine for itself.
+const LOOPBACK: [&str; 3] = ["localhost", "127.0.0.1", "[::1]"];
+
+pub(super) struct Gate {
+    hosts: Vec<String>,
+    origins: Vec<String>,
+    trusted_proxies: Vec<IpAddr>,
+    ring: KeyRing,
+    store: Arc<dyn KeyStore>,
+    /// Failures by address.
+    failures: DefaultKeyedRateLimiter<IpAddr>,
+    /// Addresses with too many of them, and until when they are refused.
+    refused: Mutex<HashMap<IpAddr, Instant>>,
+    visitors: Mutex<HashMap<KeyId, Arc<KeyInUse>>>,
+    /// Mimo's own tools with the scope that each needs.
+    tools: Vec<(&'static str, Scope)>,
+    /// The project of a key that names none.
+    project: String,
+    requests_per_minute: u32,
+    at_once: u32,
+}
+
+/// A key that was used in this process, and its bounds.
+struct KeyInUse {
+    key: Arc<Key>,
+    grants: Arc<Grants>,
+    rate: DefaultDirectRateLimiter,
+    at_once: Arc<Semaphore>,
+}
+
+/// A request that was let in.
+#[derive(Clone)]
+pub(super) struct Visitor {
+    pub(super) key: Arc<Key>,
+    pub(super) grants: Arc<Grants>,
+    /// Held while the request is served.
+    _turn: Arc<OwnedSemaphorePermit>,
+}
+
+impl Visitor {
+    pub(super) fn may(&self, scope: Scope) -> bool {
+        self.key.grant.scopes.allow(scope)
+    }
+}
+
+impl Gate {
+    pub(super) fn new(
+        settings: &Settings,
+        ring: KeyRing,
+        store: Arc<dyn KeyStore>,
+        dispatch: &Dispatch,
+    ) -> Gate {
+        let listen = settings.listen;
+        let own = [listen.ip().to_string(), format!("[{}]", listen.ip())];
+        let hosts = LOOPBACK.map(str::to_owned).into_iter().chain(own);
+        let tools = dispatch.tools();
+        Gate {
+            hosts: hosts.chain(settings.hosts.iter().cloned()).collect(),
+            origins: settings.origins.clone(),
+            trusted_proxies: settings.trusted_proxies.clone(),
+            ring,
+            store,
+            failures: RateLimiter::keyed(per_minute(HTTP_FAILURES_A_MINUTE_MAX)),
+            refused: Mutex::default(),
+            visitors: Mutex::default(),
+            tools: tools.map(|tool| (tool.name, tool.scope())).collect(),
+            project: settings.project.clone(),
+            requests_per_minute: settings.requests_per_minute,
+            at_once: settings.at_once,
+        }
+    }
+
+    /// The address that a request comes from: that of the connection, or what a trusted
+    /// proxy says.
+    pub(super) fn address(&self, peer: IpAddr, headers: &HeaderMap) -> IpAddr {
+        if !self.trusted_proxies.contains(&peer) {
+            return peer;
+        }
+        let forwarded = headers.get_all("x-forwarded-for").iter();
+        let forwarded = forwarded.filter_map(|value| value.to_str().ok());
+        let addresses = forwarded.flat_map(|value| value.split(','));
+        let addresses: Vec<IpAddr> = addresses
+            .filter_map(|address| address.trim().parse().ok())
+            .collect();
+        // The last one that is no proxy of ours: those before it are the client's words.
+        let outside = addresses.iter().rev();
+        let mut outside = outside.filter(|address| !self.trusted_proxies.contains(address));
+        outside.next().copied().unwrap_or(peer)
+    }
+
+    /// Refuses a request that another site's page has a browser send.
+    pub(super) fn check_origin(&self, headers: &HeaderMap) -> Result<(), Refusal> {
+        let text = |name| headers.get(name).map(|value| value.to_str().ok());
+        let host = text(header::HOST).flatten().unwrap_or_default();
+        if !self.hosts.iter().any(|known| *known == without_port(host)) {
+            meter::AUTH_FAILURES.increment(AuthFailure::WrongHost);
+            audit::record("host.refused", &[("host", host)]);
+            return Err(Refusal::new(
+                StatusCode::FORBIDDEN,
+                "host_refused",
+                "this host name is not Mimo's: add it to hosts in [http] of config.toml",
+            ));
+        }
+        match text(header::ORIGIN) {
+            None => Ok(()),
+            Some(Some(origin)) if self.origins.iter().any(|known| known == origin) => Ok(()),
+            Some(origin) => {
+                meter::AUTH_FAILURES.increment(AuthFailure::WrongOrigin);
+                let origin = origin.unwrap_or_default();
+                audit::record("origin.refused", &[("origin", origin)]);
+                Err(Refusal::new(
+                    StatusCode::FORBIDDEN,
+                    "origin_refused",
+                    "pages of this origin may not use Mimo: add it to origins in [http] of \
+                     config.toml",
+                ))
+            }
+        }
+    }
+
+    /// Checks the key of a request and its bounds.
+    pub(super) async fn admit(
+        &self,
+        address: IpAddr,
+        headers: &HeaderMap,
+        event: &str,
+    ) -> Result<Visitor, Refusal> {
+        if let Some(until) = self.refused_until(&address) {
+            meter::AUTH_LIMITED.increment(());
+            let message = "too many requests without a valid key came from this address";
+            return Err(
+                Refusal::new(StatusCode::TOO_MANY_REQUESTS, "too_many_failures", message)
+                    .retry_after(until.duration_since(Instant::now()).as_secs() + 1),
+            );
+        }
+        let store = &*self.store;
+        crate::store::keys::refresh(store, &self.ring)
+            .await
+            .map_err(|error| Refusal::failure(&Failure::from(error)))?;
+        let mut credentials = headers.get_all(header::AUTHORIZATION).iter();
+        let header = credentials.next().map(|value| value.as_bytes());
+        let checked = match credentials.next() {
+            None => self.ring.authenticate(header),
+            Some(_) => Err(keys::Refusal::Malformed),
+        };
+        let key = checked.map_err(|refusal| self.refused(address, &refusal, event))?;
+        if let Some(at) = self.ring.touch_due(&key.id) {
+            // That a key was used is no reason to fail.
+            if let Err(error) = store.touch_key(key.id.clone(), at).await {
+                tracing::warn!(%error, "the use of a key was not recorded");
+            }
+        }
+        self.bounded(key)
+    }
+
+    fn refused_until(&self, address: &IpAddr) -> Option<Instant> {
+        let until = self.refused_addresses().get(address).copied()?;
+        (until > Instant::now()).then_some(until)
+    }
+
+    /// Counts a failure of this address.
+    fn count_failure(&self, address: IpAddr) {
+        let Err(until) = self.failures.check_key(&address) else {
+            return;
+        };
+        let wait = until.wait_time_from(DefaultClock::default().now());
+        let mut refused = self.refused_addresses();
+        if refused.len() < HTTP_ADDRESSES_KEPT_MAX || refused.contains_key(&address) {
+            refused.insert(address, Instant::now() + wait);
+        }
+    }
+
+    fn refused_addresses(&self) -> MutexGuard<'_, HashMap<IpAddr, Instant>> {
+        self.refused.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn refused(&self, address: IpAddr, refusal: &keys::Refusal, event: &str) -> Refusal {
+        self.count_failure(address);
+        meter::AUTH_FAILURES.increment(match refusal {
+            keys::Refusal::Missing => AuthFailure::Missing,
+            keys::Refusal::Malformed => AuthFailure::Malformed,
+            keys::Refusal::Invalid(None) => AuthFailure::Unknown,
+            keys::Refusal::Invalid(Some(Unusable { state, .. })) => match state {
+                KeyState::Revoked => AuthFailure::Revoked,
+                _ => AuthFailure::Expired,
+            },
+        });
+        let (state, id) = match refusal {
+            keys::Refusal::Invalid(Some(unusable)) => {
+                (unusable.state.name(), unusable.id.to_string())
+            }
+            _ => ("", String::new()),
+        };
+        audit::record(
+            "auth.failed",
+            &[
+                ("event_id", event),
+                ("reason", refusal.reason()),
+                ("address", &address.to_string()),
+                ("key", &id),
+                ("state", state),
+            ],
+        );
+        Refusal::unauthorized(refusal, event)
+    }
+
+    fn bounded(&self, key: Arc<Key>) -> Result<Visitor, Refusal> {
+        let in_use = self.in_use(&key);
+        if let Err(until) = in_use.rate.check() {
+            meter::RATE_LIMITED.increment(RateLimit::Requests);
+            let wait = until.wait_time_from(DefaultClock::default().now());
+            return Err(
+                limited("this key's requests a minute are used up").retry_after(wait.as_secs() + 1)
+            );
+        }
+        let turn = in_use.at_once.clone().try_acquire_owned().map_err(|_| {
+            meter::RATE_LIMITED.increment(RateLimit::AtOnce);
+            limited("this key has as many requests open as it may have").retry_after(1)
+        })?;
+        Ok(Visitor {
+            key,
+            grants: in_use.grants.clone(),
+            _turn: Arc::new(turn),
+        })
+    }
+
+    fn in_use(&self, key: &Arc<Key>) -> Arc<KeyInUse> {
+        let mut visitors = self.visitors.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = visitors.get(&key.id)
+            && known.key.grant == key.grant
+        {
+            return known.clone();
+        }
+        let requests = key.grant.requests_per_minute;
+        let at_once = key.grant.at_once.unwrap_or(self.at_once);
+        let in_use = Arc::new(KeyInUse {
+            key: key.clone(),
+            grants: Arc::new(
+                key.grant
+                    .to_caller(&self.project, self.tools.iter().copied()),
+            ),
+            rate: RateLimiter::direct(per_minute(requests.unwrap_or(self.requests_per_minute))),
+            at_once: Arc::new(Semaphore::new(at_once as usize)),
+        });
+        visitors.insert(key.id.clone(), in_use.clone());
+        in_use
+    }
+
+    /// The keys that let somebody in now.
+    pub(super) async fn usable_keys(&self) -> Result<usize, Failure> {
+        crate::store::keys::refresh(&*self.store, &self.ring).await?;
+        let usable = self.ring.usable();
+        meter::KEYS_USABLE.set((), usable.len() as i64);
+        let next = usable.iter().filter_map(|key| key.expires_at).min();
+        match next {
+            Some(at) => meter::KEY_EXPIRES.set((), at.0 / 1_000_000),
+            None => meter::KEY_EXPIRES.clear(()),
+        }
+        Ok(usable.len())
+    }
+
+    /// Forgets addresses and keys that were not used lately.
+    pub(super) fn sweep(&self) {
+        self.failures.retain_recent();
+        self.refused_addresses()
+            .retain(|_, until| *until > Instant::now());
+        let mut visitors = self.visitors.lock().unwrap_or_else(PoisonError::into_inner);
+        visitors.retain(|id, _| self.ring.find(id).is_some());
+    }
+}
+
+fn limited(message: &str) -> Refusal {
+    Refusal::new(StatusCode::TOO_MANY_REQUESTS, "rate_limited", message)
+}
+
+fn per_minute(most: u32) -> Quota {
+    Quota::per_minute(NonZeroU32::new(most).unwrap_or(NonZeroU32::MIN))
+}
+
+fn without_port(host: &str) -> &str {
+    match host.rsplit_once(':') {
+        Some((name, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => name,
+        _ => host,
+    }
+}

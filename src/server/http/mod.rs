@@ -1,0 +1,290 @@
+//! Serving clients over HTTP: `/mcp`, plain calls of tools, health and metrics.
+//!
+//! ```text
+//! accept -> head -> gate (host, origin, address, key, bounds) -> body -> exchange -> Mcp
+//! ```
+//!
+//! A POST to `/mcp` is a connection of its own, so that everything that holds on standard
+//! input and output holds here.
+
+mod body;
+mod gate;
+mod plain;
+mod post;
+mod refusal;
+mod routes;
+mod sessions;
+mod stream;
+
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use axum::Router;
+use futures::future::BoxFuture;
+use hyper::server::conn::http1;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::service::TowerToHyperService;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
+use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use self::body::Bodies;
+use self::gate::{Gate, Visitor};
+use self::refusal::Refusal;
+use self::sessions::Sessions;
+use super::Server;
+use crate::failure::{Failure, Kind};
+use crate::keys::KeyRing;
+use crate::limits::{
+    DRAIN_SECONDS_MAX, HTTP_ACCEPT_SECONDS_AFTER_SIGNAL, HTTP_HEAD_BYTES_MAX,
+    HTTP_HEAD_SECONDS_MAX, HTTP_HEADERS_MAX, HTTP_SWEEP_SECONDS,
+};
+use crate::meter::http::{self as meter, RateLimit};
+use crate::store::keys::KeyStore;
+use crate::store::sessions::SessionStore;
+use crate::telemetry::audit;
+
+/// What the settings and the command line say about serving over HTTP.
+#[derive(Clone, Debug)]
+pub(crate) struct Settings {
+    pub(crate) listen: SocketAddr,
+    /// Where `/metrics` alone is served, without a key.
+    pub(crate) metrics_listen: Option<SocketAddr>,
+    /// Names in `Host` beside those of this machine for itself.
+    pub(crate) hosts: Vec<String>,
+    /// Origins of pages that may use Mimo.
+    pub(crate) origins: Vec<String>,
+    /// Proxies whose `X-Forwarded-For` is believed.
+    pub(crate) trusted_proxies: Vec<IpAddr>,
+    pub(crate) body_bytes: usize,
+    pub(crate) body_total_bytes: usize,
+    pub(crate) connections: usize,
+    pub(crate) requests_per_minute: u32,
+    pub(crate) at_once: u32,
+    pub(crate) sessions: usize,
+    pub(crate) session_idle: Duration,
+    /// The project of a key that names none.
+    pub(crate) project: String,
+}
+
+/// What the pages about the server itself say.
+pub(crate) trait Reports: Send + Sync {
+    /// The state of the parts, as `/health` shows it: with the facts for administrators
+    /// alone if `in_full`. The number is the status.
+    fn health(&self, sessions: usize, keys: usize, in_full: bool) -> BoxFuture<'_, (u16, String)>;
+
+    /// Why requests cannot be served now; `None` if they can.
+    fn not_ready(&self) -> BoxFuture<'_, Option<&'static str>>;
+}
+
+/// The parts that HTTP adds to a server.
+pub(crate) struct HttpParts {
+    pub(crate) settings: Settings,
+    pub(crate) keys: Arc<dyn KeyStore>,
+    pub(crate) ring: KeyRing,
+    pub(crate) sessions: Arc<dyn SessionStore>,
+    pub(crate) reports: Arc<dyn Reports>,
+}
+
+struct Http {
+    server: Arc<Server>,
+    gate: Gate,
+    sessions: Sessions,
+    bodies: Bodies,
+    reports: Arc<dyn Reports>,
+    /// The exchanges that are not over.
+    exchanges: TaskTracker,
+    draining: AtomicBool,
+}
+
+/// The id of a request, under which the log has it.
+#[derive(Clone)]
+struct RequestId(String);
+
+/// The address at the other end of a connection.
+#[derive(Clone, Copy)]
+struct Peer(IpAddr);
+
+impl Server {
+    /// Serves HTTP until `shutdown` is cancelled and what was begun is answered. Fails
+    /// if it cannot listen, and without a usable key. `listening` gets the addresses.
+    pub(crate) async fn serve_http(
+        self: Arc<Self>,
+        parts: HttpParts,
+        shutdown: CancellationToken,
+        listening: impl FnOnce(SocketAddr, Option<SocketAddr>),
+    ) -> Result<(), Failure> {
+        let settings = parts.settings;
+        let gate = Gate::new(&settings, parts.ring, parts.keys, &self.dispatch);
+        if gate.usable_keys().await? == 0 {
+            let message = "there is no key that a client could use";
+            return Err(Failure::new(Kind::Refused, message)
+                .hint("make one with `mimo keys generate --name NAME`"));
+        }
+        let listener = listen(settings.listen).await?;
+        let metrics = match settings.metrics_listen {
+            Some(address) => Some(listen(address).await?),
+            None => None,
+        };
+        let clock = self.dispatch.clock().clone();
+        let http = Arc::new(Http {
+            gate,
+            sessions: Sessions::new(
+                parts.sessions,
+                clock,
+                settings.sessions,
+                settings.session_idle,
+            ),
+            bodies: Bodies::new(settings.body_bytes, settings.body_total_bytes),
+            reports: parts.reports,
+            exchanges: TaskTracker::new(),
+            draining: AtomicBool::new(false),
+            server: self,
+        });
+        let address = |listener: &TcpListener| listener.local_addr().map_err(Failure::internal);
+        let own = address(&listener)?;
+        listening(own, metrics.as_ref().map(address).transpose()?);
+        audit::record("serve.started", &[("address", &own.to_string())]);
+        let connections = Arc::new(Semaphore::new(settings.connections));
+        let open = TaskTracker::new();
+        let end = CancellationToken::new();
+        let accept = |listener, router| {
+            accept_all(
+                listener,
+                router,
+                connections.clone(),
+                open.clone(),
+                end.clone(),
+            )
+        };
+        let serving = accept(listener, routes::router(&http));
+        let metrics = async {
+            match metrics {
+                Some(listener) => accept(listener, routes::metrics_router()).await,
+                None => std::future::pending().await,
+            }
+        };
+        let until_signal = async {
+            shutdown.cancelled().await;
+            // Balancers learn it from /health/ready, and send nothing more.
+            http.draining.store(true, Ordering::Relaxed);
+            sleep(Duration::from_secs(HTTP_ACCEPT_SECONDS_AFTER_SIGNAL)).await;
+        };
+        tokio::select! {
+            () = serving => {}
+            () = metrics => {}
+            () = http.sweep_periodically() => {}
+            () = until_signal => {}
+        }
+        http.exchanges.close();
+        let drained = timeout(
+            Duration::from_secs(DRAIN_SECONDS_MAX),
+            http.exchanges.wait(),
+        );
+        if drained.await.is_err() {
+            tracing::warn!("calls were not answered before the end");
+        }
+        http.sessions.end_streams();
+        end.cancel();
+        open.close();
+        // Their last bytes; a client that does not read them is not waited for.
+        let _ = timeout(Duration::from_secs(1), open.wait()).await;
+        audit::record("serve.stopped", &[]);
+        Ok(())
+    }
+}
+
+impl Http {
+    async fn sweep_periodically(&self) {
+        let mut turns = interval(Duration::from_secs(HTTP_SWEEP_SECONDS));
+        turns.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            turns.tick().await;
+            self.gate.sweep();
+            if let Err(failure) = self.sessions.sweep().await {
+                tracing::warn!(%failure, "sessions were not swept");
+            }
+            if let Err(failure) = self.gate.usable_keys().await {
+                tracing::warn!(%failure, "the keys were not read");
+            }
+        }
+    }
+
+    /// The thread of what a caller without a session does: its key's day.
+    fn day_of(&self, visitor: &Visitor) -> String {
+        let now = self.server.dispatch.clock().now().to_iso();
+        let day = now.split('T').next().unwrap_or_default();
+        format!("{}/{day}", visitor.key.id)
+    }
+}
+
+async fn listen(address: SocketAddr) -> Result<TcpListener, Failure> {
+    TcpListener::bind(address).await.map_err(|error| {
+        let message = format!("nothing can listen on {address}: {error}");
+        Failure::new(Kind::Unavailable, message)
+            .hint("name another address with --http, for example 127.0.0.1:8420")
+    })
+}
+
+/// Serves the connections of a listener until it is dropped.
+async fn accept_all(
+    listener: TcpListener,
+    router: Router,
+    connections: Arc<Semaphore>,
+    open: TaskTracker,
+    end: CancellationToken,
+) {
+    loop {
+        let (stream, peer) = match listener.accept().await {
+            Ok(accepted) => accepted,
+            Err(error) => {
+                // Out of descriptors, for example: others have to end first.
+                tracing::warn!(%error, "a connection was not accepted");
+                sleep(Duration::from_millis(100)).await;
+                continue;
+            }
+        };
+        let Ok(place) = connections.clone().try_acquire_owned() else {
+            // Closed at once: a queue would hide that the bound is reached.
+            meter::RATE_LIMITED.increment(RateLimit::Connections);
+            continue;
+        };
+        let serving = serve_connection(stream, peer.ip(), router.clone(), end.clone());
+        open.spawn(async move {
+            let _place = place;
+            serving.await;
+        });
+    }
+}
+
+async fn serve_connection(stream: TcpStream, peer: IpAddr, router: Router, end: CancellationToken) {
+    let _counted = meter::CONNECTIONS.hold(());
+    // Answers are small, and waiting for more bytes would cost 40 ms.
+    let _ = stream.set_nodelay(true);
+    let service = TowerToHyperService::new(router.layer(axum::Extension(Peer(peer))));
+    let mut builder = http1::Builder::new();
+    builder
+        .timer(TokioTimer::new())
+        .header_read_timeout(Duration::from_secs(HTTP_HEAD_SECONDS_MAX))
+        .max_headers(HTTP_HEADERS_MAX)
+        .max_buf_size(HTTP_HEAD_BYTES_MAX);
+    let mut connection = std::pin::pin!(builder.serve_connection(TokioIo::new(stream), service));
+    let ended = tokio::select! {
+        ended = connection.as_mut() => ended,
+        () = end.cancelled() => {
+            connection.as_mut().graceful_shutdown();
+            connection.await
+        }
+    };
+    if let Err(error) = ended {
+        tracing::debug!(%error, "a connection broke");
+    }
+}
+
+fn unavailable(message: &str) -> Refusal {
+    Refusal::failure(&Failure::new(Kind::Unavailable, message))
+}

@@ -1,0 +1,499 @@
+//! `/mcp`: a posted frame is an exchange, answered as one JSON document or as a stream
+//! of events. Both revisions come here: sessions before 2026-07-28, none since.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Extension;
+use axum::body::{Body, Bytes};
+use axum::extract::State;
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::response::Response;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use rmcp::model::{ClientRequest, ErrorCode, ProtocolVersion};
+use serde_json::Value;
+use tokio_util::sync::CancellationToken;
+
+use super::gate::Visitor;
+use super::refusal::{Refusal, json_response};
+use super::sessions::{Introduction, LiveSession};
+use super::stream::{ClosedOnDrop, EventStream, empty, messages, parse_id, unsessioned};
+use super::{Http, body};
+use crate::caller::Caller;
+use crate::limits::HTTP_ANSWER_MILLIS_MAX;
+use crate::server::mcp::Mcp;
+use crate::server::session::Session;
+use crate::wire::frame::{self, Frame, Item};
+use crate::wire::{ClientRequests, Connection, Exchange, Head, Outbox, head};
+
+pub(super) const SESSION: &str = "mcp-session-id";
+const VERSION: &str = "mcp-protocol-version";
+const METHOD: &str = "mcp-method";
+const NAME: &str = "mcp-name";
+
+/// The version of clients that name none.
+const OLDEST: &str = "2025-03-26";
+
+pub(super) async fn post(
+    State(http): State<Arc<Http>>,
+    Extension(visitor): Extension<Visitor>,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Response, Refusal> {
+    check_content_type(&headers)?;
+    check_accepted(&headers)?;
+    let (body, _space) = body::read(&http.bodies, &headers, body).await?;
+    let Some(frame) = frame::parse(&body) else {
+        return Err(invalid("the body is empty".to_owned(), Value::Null));
+    };
+    drop(body);
+    let session = text(&headers, SESSION);
+    if is_stateless(&headers, &frame) {
+        check_stateless(&headers, &frame)?;
+        return unsessioned_exchange(&http, &visitor, frame, true).await;
+    }
+    check_version(&headers)?;
+    if let Some(id) = session {
+        let live = find(&http, &visitor, id).await?;
+        return session_exchange(&http, live, frame).await;
+    }
+    if let Frame::Single(Item::Request { request, .. }) = &frame
+        && let ClientRequest::InitializeRequest(initialize) = &**request
+    {
+        let client_name = initialize.params.client_info.name.clone();
+        return initialize_exchange(&http, &visitor, frame, client_name).await;
+    }
+    unsessioned_exchange(&http, &visitor, frame, false).await
+}
+
+pub(super) async fn get(
+    State(http): State<Arc<Http>>,
+    Extension(visitor): Extension<Visitor>,
+    headers: HeaderMap,
+) -> Result<Response, Refusal> {
+    let Some(id) = text(&headers, SESSION).filter(|_| !is_newest(&headers)) else {
+        return Err(post_only());
+    };
+    if !accepts(&headers, "text/event-stream") {
+        let message = "send Accept: text/event-stream";
+        return Err(Refusal::new(
+            StatusCode::NOT_ACCEPTABLE,
+            "not_acceptable",
+            message,
+        ));
+    }
+    let live = find(&http, &visitor, id).await?;
+    let Some(last) = text(&headers, "last-event-id") else {
+        return Ok(live.standing.read(None));
+    };
+    let found = parse_id(last).and_then(|(id, number)| Some((live.stream(id)?, number)));
+    Ok(match found {
+        Some((stream, number)) => stream.read(Some(number)),
+        None => empty(),
+    })
+}
+
+pub(super) async fn delete(
+    State(http): State<Arc<Http>>,
+    Extension(visitor): Extension<Visitor>,
+    headers: HeaderMap,
+) -> Result<Response, Refusal> {
+    let Some(id) = text(&headers, SESSION).filter(|_| !is_newest(&headers)) else {
+        return Err(post_only());
+    };
+    let live = find(&http, &visitor, id).await?;
+    let closed = http.sessions.close(&live).await;
+    closed.map_err(|failure| Refusal::failure(&failure))?;
+    let mut response = Response::new(Body::empty());
+    *response.status_mut() = StatusCode::NO_CONTENT;
+    Ok(response)
+}
+
+fn post_only() -> Refusal {
+    let message = "without a session only POST is served here";
+    Refusal::new(
+        StatusCode::METHOD_NOT_ALLOWED,
+        "method_not_allowed",
+        message,
+    )
+    .header(header::ALLOW, "POST")
+}
+
+async fn find(http: &Arc<Http>, visitor: &Visitor, id: &str) -> Result<Arc<LiveSession>, Refusal> {
+    let found = http.sessions.find(&http.server, visitor, id).await;
+    let found = found.map_err(|failure| Refusal::failure(&failure))?;
+    found.ok_or_else(|| {
+        // The same for another key's: whether that exists is not for this one to know.
+        let message = "there is no such session: initialize a new one";
+        Refusal::json_rpc(
+            StatusCode::NOT_FOUND,
+            -32001,
+            message.to_owned(),
+            Value::Null,
+        )
+    })
+}
+
+/// An exchange whose requests end when the client goes away.
+async fn unsessioned_exchange(
+    http: &Arc<Http>,
+    visitor: &Visitor,
+    frame: Frame,
+    is_newest: bool,
+) -> Result<Response, Refusal> {
+    if is_newest
+        && frame
+            .items()
+            .iter()
+            .any(|item| matches!(item, Item::Response { .. }))
+    {
+        let message = "this revision has no requests that a client could answer";
+        return Err(invalid(message.to_owned(), Value::Null));
+    }
+    if !frame.is_answered() {
+        return Ok(accepted());
+    }
+    let is_malformed = matches!(frame, Frame::Single(Item::Invalid(_)));
+    let (exchange, connection, outbox) = Exchange::open(frame, Arc::<ClientRequests>::default());
+    // A caller without a session keeps its place in what goes on over several requests.
+    let caller = Caller::new(visitor.grants.clone(), http.day_of(visitor));
+    let session = http.server.open_session(caller, connection.clone());
+    http.run(exchange, session.clone(), connection, Some(session));
+    let outbox = ClosedOnDrop(outbox);
+    let first = tokio::time::timeout(
+        Duration::from_millis(HTTP_ANSWER_MILLIS_MAX),
+        outbox.0.next(),
+    );
+    let first = match first.await {
+        Ok(Some(lines)) => lines,
+        // Cancelled by another request with its id.
+        Ok(None) => return Ok(accepted()),
+        Err(_) => return Ok(unsessioned(None, outbox)),
+    };
+    let Some(answer) = whole_answer(&first, &outbox.0) else {
+        return Ok(unsessioned(Some(first), outbox));
+    };
+    let status = match is_malformed {
+        true => StatusCode::BAD_REQUEST,
+        false if is_newest => status_of_answer(answer),
+        false => StatusCode::OK,
+    };
+    Ok(json_response(status, Bytes::copy_from_slice(answer)))
+}
+
+/// The answer of an exchange, if nothing else was sent and nothing will be.
+fn whole_answer<'a>(lines: &'a [u8], outbox: &Outbox) -> Option<&'a [u8]> {
+    let mut lines = messages(lines);
+    let answer = lines.next()?;
+    (lines.next().is_none() && outbox.is_answered()).then_some(answer)
+}
+
+/// An exchange that goes on without its client, which can resume its stream.
+async fn session_exchange(
+    http: &Arc<Http>,
+    live: Arc<LiveSession>,
+    frame: Frame,
+) -> Result<Response, Refusal> {
+    for item in frame.items() {
+        if let Item::Cancel { id, reason } = item {
+            live.cancel(id, reason);
+        }
+    }
+    let is_answered = frame.is_answered();
+    let (exchange, connection, outbox) = Exchange::open(frame, live.requests.clone());
+    let outbox = Arc::new(outbox);
+    live.add_exchange(&outbox);
+    http.run(exchange, live.session.clone(), connection, None);
+    if !is_answered {
+        return Ok(accepted());
+    }
+    match first_answer(http, &live, outbox).await {
+        First::Answer(answer) => {
+            let kept = http.sessions.keep(&live).await;
+            kept.map_err(|failure| Refusal::failure(&failure))?;
+            Ok(json_response(StatusCode::OK, answer))
+        }
+        First::Stream(stream) => Ok(stream.read(None)),
+        First::Nothing => Ok(accepted()),
+    }
+}
+
+enum First {
+    /// The whole answer.
+    Answer(Vec<u8>),
+    /// More than an answer, or one that takes long.
+    Stream(Arc<EventStream>),
+    /// Its request was cancelled.
+    Nothing,
+}
+
+async fn first_answer(http: &Arc<Http>, live: &Arc<LiveSession>, outbox: Arc<Outbox>) -> First {
+    let wait = Duration::from_millis(HTTP_ANSWER_MILLIS_MAX);
+    let first = match tokio::time::timeout(wait, outbox.next()).await {
+        Ok(Some(lines)) => lines,
+        Ok(None) => return First::Nothing,
+        Err(_) => Vec::new(),
+    };
+    if let Some(answer) = whole_answer(&first, &outbox) {
+        return First::Answer(answer.to_vec());
+    }
+    let stream = live.add_stream(http.server.dispatch.clock().new_id());
+    for message in messages(&first) {
+        stream.push(message);
+    }
+    let (filled, http, live) = (stream.clone(), http.clone(), live.clone());
+    tokio::spawn(async move {
+        filled.fill(&outbox).await;
+        if let Err(failure) = http.sessions.keep(&live).await {
+            tracing::warn!(%failure, "a change of a session was not kept");
+        }
+    });
+    First::Stream(stream)
+}
+
+/// The first exchange of a session, which exists once it is answered.
+async fn initialize_exchange(
+    http: &Arc<Http>,
+    visitor: &Visitor,
+    frame: Frame,
+    client_name: String,
+) -> Result<Response, Refusal> {
+    let live = http.sessions.prepare(&http.server, visitor);
+    let (exchange, connection, outbox) = Exchange::open(frame, live.requests.clone());
+    http.run(exchange, live.session.clone(), connection, None);
+    let Some(lines) = outbox.next().await else {
+        return Ok(accepted());
+    };
+    let answer = messages(&lines).next().unwrap_or_default();
+    let document: Value = serde_json::from_slice(answer).unwrap_or_default();
+    let mut response = json_response(StatusCode::OK, Bytes::copy_from_slice(answer));
+    if let Some(version) = document["result"]["protocolVersion"].as_str() {
+        let introduction = Introduction {
+            protocol_version: version.to_owned(),
+            client_name,
+        };
+        let opened = http.sessions.open(&live, introduction).await;
+        opened.map_err(|failure| Refusal::failure(&failure))?;
+        if let Ok(id) = HeaderValue::from_str(live.id()) {
+            response.headers_mut().insert(SESSION, id);
+        }
+    }
+    Ok(response)
+}
+
+impl Http {
+    /// Serves an exchange until it is answered. `hears` gets the changes that are
+    /// announced meanwhile.
+    fn run(
+        self: &Arc<Self>,
+        exchange: Exchange,
+        session: Arc<Session>,
+        connection: Arc<dyn Connection>,
+        hears: Option<Arc<Session>>,
+    ) {
+        let server = self.server.clone();
+        let announcing = hears.map(|session| server.clone().announce_changes(session));
+        let service = Mcp::new(server, session, connection.clone());
+        let cancel = CancellationToken::new();
+        let open = self.exchanges.token();
+        tokio::spawn(async move {
+            let _open = open;
+            let running = rmcp::service::serve_directly_with_ct(service, exchange, None, cancel);
+            let announcing = async {
+                match announcing {
+                    Some(announcing) => announcing.await,
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                () = connection.finished().cancelled() => {}
+                _ = running.waiting() => {}
+                () = announcing => {}
+            }
+        });
+    }
+}
+
+fn accepted() -> Response {
+    let mut response = Response::new(Body::empty());
+    *response.status_mut() = StatusCode::ACCEPTED;
+    response
+}
+
+/// The status of an answer of revision 2026-07-28.
+fn status_of_answer(answer: &[u8]) -> StatusCode {
+    let document: Value = match answer.starts_with(b"{\"jsonrpc\":\"2.0\",\"id\":") {
+        true => serde_json::from_slice(answer).unwrap_or_default(),
+        false => Value::Null,
+    };
+    match document["error"]["code"].as_i64() {
+        Some(-32601) => StatusCode::NOT_FOUND,
+        Some(-32700 | -32600 | -32020 | -32021 | -32022) => StatusCode::BAD_REQUEST,
+        _ => StatusCode::OK,
+    }
+}
+
+fn invalid(message: String, id: Value) -> Refusal {
+    let code = ErrorCode::INVALID_REQUEST.0;
+    Refusal::json_rpc(StatusCode::BAD_REQUEST, code, message, id)
+}
+
+/// The id of the only request of a frame.
+fn id_of(frame: &Frame) -> Value {
+    match frame {
+        Frame::Single(Item::Request { id, .. }) => {
+            serde_json::from_str(id.raw()).unwrap_or_default()
+        }
+        _ => Value::Null,
+    }
+}
+
+fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+    headers.get(name)?.to_str().ok().map(str::trim)
+}
+
+/// Revisions are dates, which compare as text.
+fn is_newest(headers: &HeaderMap) -> bool {
+    text(headers, VERSION).is_some_and(|it| it >= ProtocolVersion::V_2026_07_28.as_str())
+}
+
+fn only_head(frame: &Frame) -> Option<Head<'_>> {
+    match frame {
+        Frame::Single(Item::Request { request, .. }) => Some(head(request)),
+        _ => None,
+    }
+}
+
+/// Whether this is an exchange of a revision without sessions.
+fn is_stateless(headers: &HeaderMap, frame: &Frame) -> bool {
+    let newest = ProtocolVersion::V_2026_07_28.as_str();
+    let version = only_head(frame).and_then(|head| head.version);
+    is_newest(headers) || version.is_some_and(|version| version.as_str() >= newest)
+}
+
+/// Clients of revision 2026-07-28 repeat in headers what proxies may want to know.
+fn check_stateless(headers: &HeaderMap, frame: &Frame) -> Result<(), Refusal> {
+    let id = id_of(frame);
+    let mismatch = |message: String| {
+        let code = ErrorCode::HEADER_MISMATCH.0;
+        Refusal::json_rpc(StatusCode::BAD_REQUEST, code, message, id.clone())
+    };
+    let Some(version) = text(headers, VERSION) else {
+        return Err(mismatch(
+            "the header MCP-Protocol-Version is missing".into(),
+        ));
+    };
+    let head = match frame {
+        Frame::Batch(_) => {
+            return Err(invalid("this revision has no batches".into(), Value::Null));
+        }
+        Frame::Single(_) => match only_head(frame) {
+            Some(head) => head,
+            None => return Ok(()),
+        },
+    };
+    match &head.version {
+        None => {
+            let message = "_meta lacks io.modelcontextprotocol/protocolVersion".to_owned();
+            let code = ErrorCode::INVALID_PARAMS.0;
+            return Err(Refusal::json_rpc(
+                StatusCode::BAD_REQUEST,
+                code,
+                message,
+                id,
+            ));
+        }
+        Some(said) if said.as_str() != version => {
+            let message = format!("MCP-Protocol-Version is {version}, but _meta says {said}");
+            return Err(mismatch(message));
+        }
+        Some(_) => {}
+    }
+    match text(headers, METHOD) {
+        None => return Err(mismatch("the header Mcp-Method is missing".into())),
+        Some(method) if method != head.method => {
+            let message = format!("Mcp-Method is {method}, but the method is {}", head.method);
+            return Err(mismatch(message));
+        }
+        Some(_) => {}
+    }
+    if let Some(name) = head.name {
+        let said = text(headers, NAME).ok_or_else(|| {
+            mismatch(format!(
+                "the header Mcp-Name is missing for {}",
+                head.method
+            ))
+        })?;
+        let said = decoded(said).ok_or_else(|| mismatch("Mcp-Name is not valid Base64".into()))?;
+        if said != name {
+            return Err(mismatch(format!(
+                "Mcp-Name is {said}, but the name is {name}"
+            )));
+        }
+    }
+    Ok(())
+}
+
+/// A header's value that may be written as `=?base64?..?=`.
+fn decoded(value: &str) -> Option<String> {
+    let encoded = value.strip_prefix("=?base64?");
+    match encoded.and_then(|encoded| encoded.strip_suffix("?=")) {
+        Some(encoded) => String::from_utf8(STANDARD.decode(encoded).ok()?).ok(),
+        None => Some(value.to_owned()),
+    }
+}
+
+/// Revisions before 2026-07-28 name the version that was negotiated.
+fn check_version(headers: &HeaderMap) -> Result<(), Refusal> {
+    let version = text(headers, VERSION).unwrap_or(OLDEST);
+    let known = ProtocolVersion::KNOWN_VERSIONS;
+    if known.iter().any(|known| known.as_str() == version) {
+        return Ok(());
+    }
+    let known: Vec<&str> = known.iter().map(ProtocolVersion::as_str).collect();
+    let message = format!(
+        "MCP-Protocol-Version {version} is unknown; supported: {}",
+        known.join(", ")
+    );
+    Err(invalid(message, Value::Null))
+}
+
+fn check_content_type(headers: &HeaderMap) -> Result<(), Refusal> {
+    let content = text(headers, header::CONTENT_TYPE.as_str()).unwrap_or_default();
+    let essence = content.split(';').next().unwrap_or_default().trim();
+    match essence.eq_ignore_ascii_case("application/json") {
+        true => Ok(()),
+        false => Err(Refusal::new(
+            StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            "unsupported_media_type",
+            "send Content-Type: application/json",
+        )),
+    }
+}
+
+/// An answer may be a document or a stream, so clients take both.
+fn check_accepted(headers: &HeaderMap) -> Result<(), Refusal> {
+    let both = ["application/json", "text/event-stream"];
+    match both.iter().all(|kind| accepts(headers, kind)) {
+        true => Ok(()),
+        false => Err(Refusal::new(
+            StatusCode::NOT_ACCEPTABLE,
+            "not_acceptable",
+            "send Accept: application/json, text/event-stream",
+        )),
+    }
+}
+
+fn accepts(headers: &HeaderMap, kind: &str) -> bool {
+    let mut values = headers.get_all(header::ACCEPT).iter().peekable();
+    if values.peek().is_none() {
+        return true;
+    }
+    let group = kind.split('/').next().unwrap_or_default();
+    let texts = values.filter_map(|value| value.to_str().ok());
+    texts.flat_map(|text| text.split(',')).any(|range| {
+        let range = range.split(';').next().unwrap_or_default().trim();
+        range == "*/*" || range.eq_ignore_ascii_case(kind) || range == format!("{group}/*")
+    })
+}

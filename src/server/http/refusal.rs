@@ -1,0 +1,119 @@
+//! Requests that are not served: the status, and a JSON body that says why.
+
+use axum::body::Body;
+use axum::http::header::{self, HeaderValue};
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse, Response};
+use serde_json::{Value, json};
+
+use crate::failure::{Failure, Kind};
+use crate::keys;
+
+/// Why a request is not served.
+#[derive(Debug)]
+pub(super) struct Refusal {
+    status: StatusCode,
+    body: Value,
+    headers: HeaderMap,
+}
+
+impl Refusal {
+    /// An error of HTTP; `message` says what to do.
+    pub(super) fn new(status: StatusCode, error: &str, message: impl Into<String>) -> Refusal {
+        let message: String = message.into();
+        Refusal {
+            status,
+            body: json!({"error": error, "error_description": message}),
+            headers: HeaderMap::new(),
+        }
+    }
+
+    /// An error of JSON-RPC to a request whose id may be unknown.
+    pub(super) fn json_rpc(status: StatusCode, code: i32, message: String, id: Value) -> Refusal {
+        Refusal {
+            status,
+            body: json!({"jsonrpc": "2.0", "id": id, "error": {"code": code, "message": message}}),
+            headers: HeaderMap::new(),
+        }
+    }
+
+    /// No usable key came with the request. Whatever the reason, all take as long and
+    /// look alike.
+    pub(super) fn unauthorized(refusal: &keys::Refusal, event: &str) -> Refusal {
+        let challenge = match refusal {
+            // Without credentials there is no error code (RFC 6750, section 3.1).
+            keys::Refusal::Missing => "Bearer realm=\"mimo\"",
+            _ => {
+                "Bearer realm=\"mimo\", error=\"invalid_token\", \
+                  error_description=\"the key is not valid\""
+            }
+        };
+        let body = json!({
+            "error": "Authentication required",
+            "reason": refusal.reason(),
+            "event_id": event,
+        });
+        let refusal = Refusal {
+            status: StatusCode::UNAUTHORIZED,
+            body,
+            headers: HeaderMap::new(),
+        };
+        // Its body is not read, so what follows is no request.
+        refusal
+            .header(header::WWW_AUTHENTICATE, challenge)
+            .header(header::CONNECTION, "close")
+    }
+
+    /// A failure of a call.
+    pub(super) fn failure(failure: &Failure) -> Refusal {
+        let refusal = Refusal {
+            status: status_of(failure.kind),
+            body: failure.document(),
+            headers: HeaderMap::new(),
+        };
+        match failure.kind {
+            Kind::Unavailable | Kind::LimitExceeded => refusal.retry_after(1),
+            _ => refusal,
+        }
+    }
+
+    pub(super) fn header(mut self, name: header::HeaderName, value: &str) -> Refusal {
+        if let Ok(value) = HeaderValue::from_str(value) {
+            self.headers.insert(name, value);
+        }
+        self
+    }
+
+    pub(super) fn retry_after(self, seconds: u64) -> Refusal {
+        self.header(header::RETRY_AFTER, &seconds.max(1).to_string())
+    }
+
+    /// With the id under which the log has this request.
+    pub(super) fn with_request_id(mut self, id: &str) -> Refusal {
+        if let Some(body) = self.body.as_object_mut() {
+            body.insert("request_id".to_owned(), json!(id));
+        }
+        self
+    }
+}
+
+impl IntoResponse for Refusal {
+    fn into_response(self) -> Response {
+        let mut response = json_response(self.status, self.body.to_string());
+        response.headers_mut().extend(self.headers);
+        response
+    }
+}
+
+pub(super) fn json_response(status: StatusCode, body: impl Into<Body>) -> Response {
+    let json = HeaderValue::from_static("application/json");
+    let mut response = Response::new(body.into());
+    *response.status_mut() = status;
+    response.headers_mut().insert(header::CONTENT_TYPE, json);
+    response
+}
+
+/// The status of a failed call.
+fn status_of(kind: Kind) -> StatusCode {
+    StatusCode::from_u16(kind.http_status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
+}

@@ -1,0 +1,231 @@
+//! The pages of the server, and the way of every request to one of them.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use axum::extract::{Request, State};
+use axum::http::{HeaderValue, Method as HttpMethod, StatusCode, header};
+use axum::middleware::{Next, from_fn_with_state};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{MethodRouter, get, post};
+use axum::{Extension, Router};
+use tower_http::catch_panic::CatchPanicLayer;
+use tracing::Instrument;
+
+use super::gate::Visitor;
+use super::refusal::{Refusal, json_response};
+use super::{Http, Peer, RequestId, plain, post as mcp};
+use crate::caller::Scope;
+use crate::meter::http::{Method, Route};
+use crate::meter::{self};
+
+const REQUEST_ID: &str = "x-request-id";
+
+/// Paths on which clients look for a way to sign in. They read JSON alone.
+const SIGN_IN: [&str; 3] = ["/register", "/token", "/authorize"];
+const WELL_KNOWN: &str = "/.well-known/";
+
+/// A page: its path, its methods, and its handlers.
+type Page = (&'static str, &'static str, MethodRouter<Arc<Http>>);
+
+/// Every page that is not a sign-in probe. `schemas/openapi.json` says the same.
+fn pages() -> Vec<Page> {
+    vec![
+        (
+            "/mcp",
+            "POST, GET, DELETE",
+            post(mcp::post).get(mcp::get).delete(mcp::delete),
+        ),
+        ("/v1/mimo/ask", "POST", post(plain::ask)),
+        ("/v1/mimo/tool", "POST", post(plain::tool)),
+        ("/v1/mimo/tools", "GET", get(plain::tools)),
+        ("/health", "GET", get(health)),
+        ("/health/live", "GET", get(live)),
+        ("/health/ready", "GET", get(ready)),
+        ("/metrics", "GET", get(metrics)),
+    ]
+}
+
+pub(super) fn router(http: &Arc<Http>) -> Router {
+    let mut router = Router::new();
+    for (path, methods, handlers) in pages() {
+        let refuse = move || async move { wrong_method(methods) };
+        router = router.route(path, handlers.fallback(refuse));
+    }
+    router
+        .fallback(not_found)
+        .layer(CatchPanicLayer::custom(|_| {
+            let message = "Mimo met a defect of its own; its log names it";
+            Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", message).into_response()
+        }))
+        .layer(from_fn_with_state(http.clone(), admit))
+        .with_state(http.clone())
+}
+
+/// The pages on the address for metrics alone.
+pub(super) fn metrics_router() -> Router {
+    Router::new()
+        .route("/metrics", get(|| async { rendered() }))
+        .fallback(|| async {
+            Refusal::new(StatusCode::NOT_FOUND, "not_found", "only /metrics is here")
+        })
+}
+
+/// Every request passes here: it gets an id, is checked, served and counted.
+async fn admit(
+    State(http): State<Arc<Http>>,
+    Extension(Peer(peer)): Extension<Peer>,
+    mut request: Request,
+    next: Next,
+) -> Response {
+    let started = Instant::now();
+    let id = http.server.dispatch.clock().new_id();
+    let route = route_of(request.uri().path());
+    let method = method_of(request.method());
+    let span = tracing::info_span!("request", id, route = route.name());
+    request.extensions_mut().insert(RequestId(id.clone()));
+    let mut response = async {
+        let headers = request.headers();
+        for name in [REQUEST_ID, "traceparent"] {
+            if let Some(theirs) = headers.get(name).and_then(|value| value.to_str().ok()) {
+                tracing::debug!(name, theirs, "the client's own id");
+            }
+        }
+        if let Err(refusal) = http.gate.check_origin(headers) {
+            return refusal.into_response();
+        }
+        if needs_key(route) {
+            let address = http.gate.address(peer, headers);
+            match http.gate.admit(address, headers, &id).await {
+                Ok(visitor) => request.extensions_mut().insert(visitor),
+                Err(refusal) => return refusal.into_response(),
+            };
+        }
+        next.run(request).await
+    }
+    .instrument(span)
+    .await;
+    let headers = response.headers_mut();
+    if let Ok(id) = HeaderValue::from_str(&id) {
+        headers.insert(REQUEST_ID, id);
+    }
+    let nosniff = HeaderValue::from_static("nosniff");
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, nosniff);
+    meter::http::answered(route, method, response.status().as_u16(), started.elapsed());
+    response
+}
+
+fn route_of(path: &str) -> Route {
+    match path {
+        "/mcp" => Route::Mcp,
+        "/v1/mimo/ask" => Route::Ask,
+        "/v1/mimo/tool" => Route::Tool,
+        "/v1/mimo/tools" => Route::Tools,
+        "/health" => Route::Health,
+        "/health/live" => Route::Live,
+        "/health/ready" => Route::Ready,
+        "/metrics" => Route::Metrics,
+        path if SIGN_IN.contains(&path) || path.starts_with(WELL_KNOWN) => Route::OauthProbe,
+        _ => Route::Unknown,
+    }
+}
+
+fn method_of(method: &HttpMethod) -> Method {
+    match *method {
+        HttpMethod::GET => Method::Get,
+        HttpMethod::POST => Method::Post,
+        HttpMethod::DELETE => Method::Delete,
+        _ => Method::Other,
+    }
+}
+
+/// Whether a page is for those with a key: also one that does not exist, since that is
+/// nobody else's to know.
+fn needs_key(route: Route) -> bool {
+    !matches!(route, Route::Live | Route::Ready | Route::OauthProbe)
+}
+
+async fn not_found(request: Request) -> Refusal {
+    let message = match route_of(request.uri().path()) {
+        Route::OauthProbe => "Mimo takes static keys: send Authorization: Bearer",
+        _ => "there is no such page",
+    };
+    Refusal::new(StatusCode::NOT_FOUND, "not_found", message)
+}
+
+fn wrong_method(allowed: &str) -> Refusal {
+    let message = format!("this page takes {allowed}");
+    Refusal::new(
+        StatusCode::METHOD_NOT_ALLOWED,
+        "method_not_allowed",
+        message,
+    )
+    .header(header::ALLOW, allowed)
+}
+
+async fn live() -> Response {
+    json_response(StatusCode::OK, r#"{"status":"ok"}"#)
+}
+
+async fn ready(State(http): State<Arc<Http>>) -> Response {
+    let why = http.not_ready().await;
+    let (status, state) = match why {
+        None => (StatusCode::OK, "ok"),
+        Some(why) => (StatusCode::SERVICE_UNAVAILABLE, why),
+    };
+    json_response(status, format!(r#"{{"status":"{state}"}}"#))
+}
+
+async fn health(
+    State(http): State<Arc<Http>>,
+    Extension(visitor): Extension<Visitor>,
+) -> Result<Response, Refusal> {
+    allow(visitor.may(Scope::Read), "read")?;
+    let keys = http.gate.usable_keys().await.unwrap_or_default();
+    let sessions = http.sessions.count();
+    let in_full = visitor.may(Scope::Admin);
+    let (status, document) = http.reports.health(sessions, keys, in_full).await;
+    let status = StatusCode::from_u16(status).unwrap_or(StatusCode::SERVICE_UNAVAILABLE);
+    Ok(json_response(status, document))
+}
+
+async fn metrics(Extension(visitor): Extension<Visitor>) -> Result<Response, Refusal> {
+    allow(visitor.key.grant.scopes.metrics, "metrics")?;
+    Ok(rendered())
+}
+
+fn rendered() -> Response {
+    let mut response = meter::render().into_response();
+    let content = HeaderValue::from_static(meter::CONTENT_TYPE);
+    response.headers_mut().insert(header::CONTENT_TYPE, content);
+    response
+}
+
+fn allow(has: bool, scope: &str) -> Result<(), Refusal> {
+    if has {
+        return Ok(());
+    }
+    let challenge =
+        format!("Bearer realm=\"mimo\", error=\"insufficient_scope\", scope=\"{scope}\"");
+    let message = format!("this key lacks the scope {scope}");
+    Err(
+        Refusal::new(StatusCode::FORBIDDEN, "insufficient_scope", message)
+            .header(header::WWW_AUTHENTICATE, &challenge),
+    )
+}
+
+impl Http {
+    async fn not_ready(&self) -> Option<&'static str> {
+        if self.draining.load(std::sync::atomic::Ordering::Relaxed) {
+            return Some("draining");
+        }
+        if let Some(why) = self.reports.not_ready().await {
+            return Some(why);
+        }
+        match self.gate.usable_keys().await {
+            Ok(0) => Some("keys"),
+            Ok(_) => None,
+            Err(_) => Some("store"),
+        }
+    }
+}

@@ -1,0 +1,291 @@
+//! Server-sent events: the messages of one exchange of a session, or those that belong
+//! to none. They are kept for a while, so that a client whose connection broke can
+//! resume where it was.
+
+use std::collections::VecDeque;
+use std::convert::Infallible;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use axum::body::{Body, Bytes};
+use axum::http::HeaderValue;
+use axum::http::header;
+use axum::response::Response;
+use futures::stream::{Stream, unfold};
+use tokio::sync::Notify;
+use tokio::time::Instant;
+
+use crate::limits::{
+    HTTP_EVENTS_KEPT_BYTES_MAX, HTTP_EVENTS_KEPT_MAX, HTTP_KEEP_ALIVE_SECONDS, HTTP_RETRY_MILLIS,
+};
+use crate::wire::Outbox;
+
+type Item = Result<Bytes, Infallible>;
+
+/// A stream of a session.
+pub(super) struct EventStream {
+    /// Begins the id of each event.
+    id: String,
+    log: Mutex<Log>,
+    changed: Notify,
+}
+
+#[derive(Default)]
+struct Log {
+    events: VecDeque<Bytes>,
+    bytes: usize,
+    /// How many were dropped. The first event has the number 1.
+    dropped: u64,
+    /// The number of the last one that was read.
+    read: u64,
+    ended: Option<Instant>,
+    /// Counts the readers; only the last one is served.
+    readers: u64,
+    has_reader: bool,
+}
+
+impl Log {
+    fn is_full(&self) -> bool {
+        self.events.len() >= HTTP_EVENTS_KEPT_MAX || self.bytes >= HTTP_EVENTS_KEPT_BYTES_MAX
+    }
+}
+
+impl EventStream {
+    pub(super) fn new(id: String) -> Arc<EventStream> {
+        Arc::new(EventStream {
+            id,
+            log: Mutex::default(),
+            changed: Notify::new(),
+        })
+    }
+
+    pub(super) fn id(&self) -> &str {
+        &self.id
+    }
+
+    fn log(&self) -> MutexGuard<'_, Log> {
+        self.log.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// When the last event was added, if there will be no more.
+    pub(super) fn ended(&self) -> Option<Instant> {
+        self.log().ended
+    }
+
+    /// Moves the messages of `outbox` into this stream until there are no more. While
+    /// somebody reads, it waits rather than drop what was not read.
+    pub(super) async fn fill(&self, outbox: &Outbox) {
+        while let Some(lines) = outbox.next().await {
+            for line in messages(&lines) {
+                self.wait_for_room().await;
+                self.push(line);
+            }
+        }
+        self.end();
+    }
+
+    pub(super) fn push(&self, message: &[u8]) {
+        let mut log = self.log();
+        while log.is_full() {
+            let Some(oldest) = log.events.pop_front() else {
+                break;
+            };
+            log.bytes -= oldest.len();
+            log.dropped += 1;
+        }
+        log.bytes += message.len();
+        log.events.push_back(Bytes::copy_from_slice(message));
+        drop(log);
+        self.changed.notify_waiters();
+    }
+
+    pub(super) fn end(&self) {
+        self.log().ended.get_or_insert_with(Instant::now);
+        self.changed.notify_waiters();
+    }
+
+    async fn wait_for_room(&self) {
+        loop {
+            let changed = self.changed.notified();
+            {
+                let log = self.log();
+                let is_unread = log.dropped >= log.read;
+                if !(log.is_full() && log.has_reader && is_unread && !log.events.is_empty()) {
+                    return;
+                }
+            }
+            changed.await;
+        }
+    }
+
+    /// The events after the one of this number, or all that are kept. An earlier reader
+    /// is ended.
+    pub(super) fn read(self: &Arc<Self>, after: Option<u64>) -> Response {
+        let reader = {
+            let mut log = self.log();
+            log.readers += 1;
+            log.has_reader = true;
+            log.readers
+        };
+        self.changed.notify_waiters();
+        let reader = Reader {
+            stream: self.clone(),
+            reader,
+            next: after.map_or(0, |after| after.saturating_add(1)),
+            is_primed: after.is_some(),
+        };
+        event_response(unfold(reader, |mut reader| async {
+            let event = reader.next().await?;
+            Some((Ok(event), reader))
+        }))
+    }
+}
+
+/// A client that reads a stream.
+struct Reader {
+    stream: Arc<EventStream>,
+    reader: u64,
+    next: u64,
+    is_primed: bool,
+}
+
+impl Reader {
+    async fn next(&mut self) -> Option<Bytes> {
+        if !self.is_primed {
+            self.is_primed = true;
+            // The client then knows an id to resume from before the first message.
+            let id = &self.stream.id;
+            return Some(format!("id: {id}-0\nretry: {HTTP_RETRY_MILLIS}\ndata:\n\n").into());
+        }
+        let keep_alive = Instant::now() + Duration::from_secs(HTTP_KEEP_ALIVE_SECONDS);
+        let stream = self.stream.clone();
+        loop {
+            let changed = stream.changed.notified();
+            match self.look() {
+                Look::Event(number, event) => {
+                    stream.changed.notify_waiters();
+                    return Some(format_event(Some((&stream.id, number)), &event));
+                }
+                Look::Over => return None,
+                Look::Nothing => {}
+            }
+            tokio::select! {
+                () = changed => {}
+                () = tokio::time::sleep_until(keep_alive) => return Some(KEEP_ALIVE),
+            }
+        }
+    }
+
+    fn look(&mut self) -> Look {
+        let mut log = self.stream.log();
+        if log.readers != self.reader {
+            return Look::Over;
+        }
+        self.next = self.next.max(log.dropped + 1);
+        let at = usize::try_from(self.next - 1 - log.dropped).unwrap_or(usize::MAX);
+        if let Some(event) = log.events.get(at).cloned() {
+            let number = self.next;
+            self.next += 1;
+            log.read = log.read.max(number);
+            return Look::Event(number, event);
+        }
+        match log.ended {
+            Some(_) => Look::Over,
+            None => Look::Nothing,
+        }
+    }
+}
+
+enum Look {
+    Event(u64, Bytes),
+    Nothing,
+    Over,
+}
+
+impl Drop for Reader {
+    fn drop(&mut self) {
+        let mut log = self.stream.log();
+        if log.readers == self.reader {
+            log.has_reader = false;
+        }
+        drop(log);
+        self.stream.changed.notify_waiters();
+    }
+}
+
+/// A comment, so that no proxy takes the connection for a dead one.
+const KEEP_ALIVE: Bytes = Bytes::from_static(b":\n\n");
+
+/// The stream and the number in the id of an event.
+pub(super) fn parse_id(id: &str) -> Option<(&str, u64)> {
+    let (stream, number) = id.rsplit_once('-')?;
+    Some((stream, number.parse().ok()?))
+}
+
+/// The messages of an exchange without a session: the first ones, and those to come.
+/// The exchange is closed when nobody reads them any more.
+pub(super) fn unsessioned(first: Option<Vec<u8>>, exchange: ClosedOnDrop) -> Response {
+    let first = first.map(|lines| format_lines(&lines));
+    event_response(unfold((first, exchange), |(first, exchange)| async {
+        if let Some(first) = first {
+            return Some((Ok(first), (None, exchange)));
+        }
+        let keep_alive = tokio::time::sleep(Duration::from_secs(HTTP_KEEP_ALIVE_SECONDS));
+        let event = tokio::select! {
+            lines = exchange.0.next() => format_lines(&lines?),
+            () = keep_alive => KEEP_ALIVE,
+        };
+        Some((Ok(event), (None, exchange)))
+    }))
+}
+
+/// Cancels what is open in an exchange when its client goes away.
+pub(super) struct ClosedOnDrop(pub(super) Outbox);
+
+impl Drop for ClosedOnDrop {
+    fn drop(&mut self) {
+        self.0.close();
+    }
+}
+
+/// A stream that has nothing to say: an error would make the client try for ever.
+pub(super) fn empty() -> Response {
+    event_response(futures::stream::empty::<Item>())
+}
+
+fn event_response(events: impl Stream<Item = Item> + Send + 'static) -> Response {
+    let mut response = Response::new(Body::from_stream(events));
+    let headers = response.headers_mut();
+    for (name, value) in [
+        (header::CONTENT_TYPE, "text/event-stream"),
+        (header::CACHE_CONTROL, "no-store"),
+        (header::HeaderName::from_static("x-accel-buffering"), "no"),
+    ] {
+        headers.insert(name, HeaderValue::from_static(value));
+    }
+    response
+}
+
+/// The messages of whole lines.
+pub(super) fn messages(lines: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let lines = lines.split(|byte| *byte == b'\n');
+    lines.filter(|line| !line.is_empty())
+}
+
+fn format_lines(lines: &[u8]) -> Bytes {
+    let events: Vec<Bytes> = messages(lines)
+        .map(|message| format_event(None, message))
+        .collect();
+    events.concat().into()
+}
+
+fn format_event(id: Option<(&str, u64)>, message: &[u8]) -> Bytes {
+    let mut event = Vec::with_capacity(message.len() + 64);
+    if let Some((stream, number)) = id {
+        event.extend_from_slice(format!("id: {stream}-{number}\n").as_bytes());
+    }
+    event.extend_from_slice(b"data: ");
+    event.extend_from_slice(message);
+    event.extend_from_slice(b"\n\n");
+    event.into()
+}
