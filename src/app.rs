@@ -23,6 +23,7 @@ use crate::embed::{self, Embedder};
 use crate::endpoint::{Endpoint, Key};
 use crate::failure::{CallError, Failure, Kind};
 use crate::graph::{self, Graph};
+use crate::keys::KeyId;
 use crate::limits::{BLOCKING_THREADS_MAX, HTTP_THREADS_MAX, HTTP_THREADS_MIN};
 use crate::memory::{self, Memories, Weights};
 use crate::procedure::{self, Procedures};
@@ -265,7 +266,7 @@ impl App {
         let (registry, reloading) = parts.unzip();
         let dispatch = Dispatch::new(tools, skills.clone(), clock.clone());
         let dispatch = Arc::new(dispatch.with_profile(profile));
-        procedures.connect(Arc::new(procedure_tools(&dispatch, skills)));
+        procedures.connect(Arc::new(procedure_tools(&dispatch, skills, &store, &clock)));
         Ok(App {
             dispatch,
             memories,
@@ -381,16 +382,31 @@ fn commits(store: &Arc<dyn Store>) -> Commits {
     }
 }
 
-/// Procedures call tools through the dispatch, like every other caller.
-fn procedure_tools(dispatch: &Arc<Dispatch>, skills: Option<Arc<Skills>>) -> ProcedureTools {
+/// Procedures call tools through the dispatch, like every other caller. One that a key
+/// started goes on only as long as the key is usable.
+fn procedure_tools(
+    dispatch: &Arc<Dispatch>,
+    skills: Option<Arc<Skills>>,
+    store: &Arc<dyn Store>,
+    clock: &Arc<dyn Clock>,
+) -> ProcedureTools {
     let through = Arc::downgrade(dispatch);
-    let call = move |name: String, arguments, context| -> BoxFuture<'static, _> {
-        let dispatch = through.upgrade();
+    let (store, clock) = (store.clone(), clock.clone());
+    let call = move |name: String, arguments, context: Context| -> BoxFuture<'static, _> {
+        let (dispatch, store, clock) = (through.upgrade(), store.clone(), clock.clone());
         Box::pin(async move {
-            match dispatch {
-                Some(dispatch) => dispatch.call_within(&name, arguments, context).await,
-                None => Err(Failure::new(Kind::Unavailable, "Mimo is shutting down").into()),
+            let Some(dispatch) = dispatch else {
+                return Err(Failure::new(Kind::Unavailable, "Mimo is shutting down").into());
+            };
+            let key = context.caller.grants.key.as_deref().and_then(KeyId::parse);
+            if let Some(id) = key {
+                let key = store.key(id).await.map_err(Failure::from)?;
+                if !key.is_some_and(|key| key.state(clock.now()).is_usable()) {
+                    let message = "the key that started this procedure is no longer usable";
+                    return Err(Failure::new(Kind::Refused, message).into());
+                }
             }
+            dispatch.call_within(&name, arguments, context).await
         })
     };
     // A procedure uses the current names of tools.

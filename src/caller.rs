@@ -53,6 +53,13 @@ pub struct Grants {
     /// Whether this is the user at this machine, over stdio or the command line.
     #[serde(default)]
     pub is_local: bool,
+    /// Whether the state of skills' processes is shown to the caller, as it is to the
+    /// local user.
+    #[serde(default)]
+    pub operates: bool,
+    /// The id of the key that they come from; absent for the local user.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key: Option<String>,
 }
 
 /// A caller's access to a project.
@@ -170,7 +177,24 @@ impl Grants {
             reach: Reach::Everything,
             tools: ToolGrants::All,
             is_local: true,
+            operates: true,
+            key: None,
         }
+    }
+
+    /// The same for work that goes on after the key is no longer usable: what was
+    /// begun has to be undone.
+    pub(crate) fn without_key(&self) -> Grants {
+        Grants {
+            key: None,
+            ..self.clone()
+        }
+    }
+
+    /// Whether the prompts and resources of a skill are for this caller: those of a
+    /// skill whose tools it may use.
+    pub(crate) fn allow_skill(&self, skill: &str) -> bool {
+        self.is_local || self.tools.allow(&format!("{skill}__"))
     }
 
     /// The same user behind `--fence`: reads and writes `project`, reads the

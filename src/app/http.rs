@@ -1,19 +1,16 @@
 //! The parts that a Mimo over HTTP has beside those of one on standard input and output.
 
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::time::Duration;
-
-use futures::future::BoxFuture;
-use serde_json::json;
 
 use super::App;
 use crate::config::{Config, parse_address};
+use crate::embed;
 use crate::failure::{Failure, Kind};
 use crate::keys::KeyRing;
-use crate::server::{HttpParts, HttpSettings, Reports};
-use crate::store::Store;
+use crate::server::{HttpParts, HttpSettings};
 use crate::telemetry::audit;
+use crate::tools::health::{Health, HealthSettings};
 
 impl App {
     /// Serves HTTP until a signal comes. `address` wins over the settings; `listening`
@@ -35,12 +32,30 @@ impl App {
             ring,
             keys: self.store.clone(),
             sessions: self.store.clone(),
-            reports: Arc::new(StoreReports(self.store.clone())),
+            health: self.health(config),
         };
         self.serving_with(async |server, shutdown| {
             server.serve_http(parts, shutdown, listening).await
         })
         .await
+    }
+}
+
+impl App {
+    fn health(&self, config: &Config) -> Health {
+        let settings = HealthSettings {
+            node: self.clock.new_id(),
+            folder: config.data_folder.clone(),
+            model: embed::builtin().model_id().to_owned(),
+            cleans: self.cleans,
+        };
+        Health::new(
+            self.store.clone(),
+            self.graph.clone(),
+            self.dispatch.skills().cloned(),
+            settings,
+            self.clock.clone(),
+        )
     }
 }
 
@@ -75,24 +90,4 @@ fn settings(config: &Config, address: Option<&str>) -> Result<HttpSettings, Fail
         session_idle: Duration::from_secs(http.session_idle_minutes * 60),
         project: config.project.clone(),
     })
-}
-
-struct StoreReports(Arc<dyn Store>);
-
-impl Reports for StoreReports {
-    fn health(&self, sessions: usize, keys: usize, _in_full: bool) -> BoxFuture<'_, (u16, String)> {
-        Box::pin(async move {
-            let store = self.0.version().await;
-            let (code, status) = match store {
-                Ok(_) => (200, "ok"),
-                Err(_) => (503, "degraded"),
-            };
-            let document = json!({"status": status, "sessions": sessions, "keys": keys});
-            (code, document.to_string())
-        })
-    }
-
-    fn not_ready(&self) -> BoxFuture<'_, Option<&'static str>> {
-        Box::pin(async move { self.0.version().await.err().map(|_| "store") })
-    }
 }

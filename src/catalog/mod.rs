@@ -34,8 +34,6 @@ pub(crate) struct Catalog {
     own: Offers,
     commits: Commits,
     registry: Arc<Registry>,
-    prompts: Mutex<PromptOwners>,
-    resources: Mutex<ResourceOwners>,
 }
 
 /// The catalog as one session sees it, and what the session subscribed to.
@@ -43,6 +41,8 @@ pub(crate) struct View {
     catalog: Arc<Catalog>,
     caller: Caller,
     subscriptions: Subscriptions,
+    prompts: Mutex<PromptOwners>,
+    resources: Mutex<ResourceOwners>,
 }
 
 impl Catalog {
@@ -53,8 +53,6 @@ impl Catalog {
             own,
             commits,
             registry,
-            prompts: Mutex::default(),
-            resources: Mutex::default(),
         }
     }
 
@@ -63,14 +61,28 @@ impl Catalog {
             catalog: self.clone(),
             caller,
             subscriptions: Subscriptions::default(),
+            prompts: Mutex::default(),
+            resources: Mutex::default(),
         }
     }
 
-    /// The lists of all skills that have this kind. A skill that is late or fails
-    /// is left out: the others' offers are good without it.
-    async fn lists(&self, list: List, cancel: &CancellationToken) -> Vec<(SkillName, Items)> {
+    /// The skills with this capability that `caller` may use.
+    fn skills_with(&self, capability: &str, caller: &Caller) -> Vec<SkillName> {
+        let mut skills = self.registry.skills_with(capability);
+        skills.retain(|skill| caller.grants.allow_skill(skill.as_str()));
+        skills
+    }
+
+    /// The lists of all skills of `caller` that have this kind. A skill that is late or
+    /// fails is left out: the others' offers are good without it.
+    async fn lists(
+        &self,
+        list: List,
+        caller: &Caller,
+        cancel: &CancellationToken,
+    ) -> Vec<(SkillName, Items)> {
         let deadline = Instant::now() + Duration::from_secs(limits::SKILL_LIST_SECONDS_MAX);
-        let skills = self.registry.skills_with(list.capability());
+        let skills = self.skills_with(list.capability(), caller);
         let asked = skills.iter().map(|skill| async move {
             match self.registry.list(skill, list, deadline, cancel).await {
                 Ok(items) => Some((skill.clone(), items)),
@@ -120,7 +132,8 @@ impl View {
                 owner.map(|(skill, prompt)| (skill, "name", prompt))
             }
             CompletionTarget::Resource(uri) => {
-                let mut owners = self.catalog.resource_owners(uri).into_iter();
+                let owners = self.resource_owners(uri);
+                let mut owners = owners.into_iter();
                 owners.next().map(|(skill, uri)| (skill, "uri", uri))
             }
         };
@@ -140,8 +153,9 @@ impl View {
     pub(crate) async fn set_level(&self, level: impl serde::Serialize, cancel: &CancellationToken) {
         let params = json!({ "level": level });
         let registry = &self.catalog.registry;
-        let skills = registry.skills_with("logging").into_iter();
+        let skills = self.catalog.skills_with("logging", &self.caller);
         let set = skills
+            .into_iter()
             .filter(|skill| registry.is_running(skill))
             .map(|skill| {
                 let params = &params;
@@ -158,8 +172,12 @@ impl View {
         }
     }
 
-    /// Tells the running skills that the client's roots changed.
+    /// Tells the running skills that the client's roots changed. Only the local user's
+    /// are handed on.
     pub(crate) fn announce_roots_changed(&self) {
+        if !self.caller.grants.is_local {
+            return;
+        }
         self.catalog
             .registry
             .notify_all("notifications/roots/list_changed");

@@ -7,7 +7,7 @@ use std::sync::{MutexGuard, PoisonError};
 use serde_json::{Map, Value, json};
 use tokio_util::sync::CancellationToken;
 
-use super::{Catalog, View, listed, text_of, with_member};
+use super::{View, listed, text_of, with_member};
 use crate::failure::{CallError, Failure, Kind};
 use crate::registry::SkillName;
 use crate::registry::list_cache::List;
@@ -20,7 +20,10 @@ pub(super) type PromptOwners = HashMap<String, (SkillName, String)>;
 impl View {
     /// `{"prompts":[..]}`: Mimo's own, then those of all skills.
     pub(crate) async fn prompts(&self, cancel: &CancellationToken) -> Result<Reply, CallError> {
-        let lists = self.catalog.lists(List::Prompts, cancel).await;
+        let lists = self
+            .catalog
+            .lists(List::Prompts, &self.caller, cancel)
+            .await;
         let items = lists
             .iter()
             .flat_map(|(skill, items)| items.iter().map(move |item| (skill, &**item)));
@@ -34,7 +37,7 @@ impl View {
             all.extend(with_member(item, "name", &name));
             owners.insert(name, ((*skill).clone(), own.clone()));
         }
-        *self.catalog.prompts() = owners;
+        *self.prompt_owners() = owners;
         listed(List::Prompts, &all)
     }
 
@@ -69,7 +72,7 @@ impl View {
         name: &str,
         cancel: &CancellationToken,
     ) -> Option<(SkillName, String)> {
-        let known = || self.catalog.prompts().get(name).cloned();
+        let known = || self.prompt_owners().get(name).cloned();
         if let Some(owner) = known() {
             return Some(owner);
         }
@@ -77,10 +80,8 @@ impl View {
         self.prompts(cancel).await.ok()?;
         known()
     }
-}
 
-impl Catalog {
-    fn prompts(&self) -> MutexGuard<'_, PromptOwners> {
+    fn prompt_owners(&self) -> MutexGuard<'_, PromptOwners> {
         self.prompts.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
 use super::subscriptions::Until;
-use super::{Catalog, View, listed, template, text_of, with_member};
+use super::{View, listed, template, text_of, with_member};
 use crate::failure::{CallError, Failure, Kind};
 use crate::limits::RESOURCES_WATCHED_MAX;
 use crate::registry::SkillName;
@@ -25,7 +25,10 @@ const QUALIFIED: &str = "mimo://skill/";
 impl View {
     /// `{"resources":[..]}`: a few of Mimo's own, then those of all skills.
     pub(crate) async fn resources(&self, cancel: &CancellationToken) -> Result<Reply, CallError> {
-        let lists = self.catalog.lists(List::Resources, cancel).await;
+        let lists = self
+            .catalog
+            .lists(List::Resources, &self.caller, cancel)
+            .await;
         let (mut owners, mut all) = (ResourceOwners::new(), self.list_own_resources().await);
         for (skill, items) in &lists {
             for item in items.iter() {
@@ -41,13 +44,16 @@ impl View {
                 }
             }
         }
-        *self.catalog.resources() = owners;
+        *self.listed_owners() = owners;
         listed(List::Resources, &all)
     }
 
     /// `{"resourceTemplates":[..]}`: Mimo's own, then those of all skills.
     pub(crate) async fn templates(&self, cancel: &CancellationToken) -> Result<Reply, CallError> {
-        let lists = self.catalog.lists(List::Templates, cancel).await;
+        let lists = self
+            .catalog
+            .lists(List::Templates, &self.caller, cancel)
+            .await;
         let mut seen = HashMap::new();
         let mut all = self.own_templates();
         for (skill, items) in &lists {
@@ -127,7 +133,7 @@ impl View {
     ) -> Result<(Reply, String), CallError> {
         let none = Failure::new(Kind::NotFound, format!("there is no resource {uri}"));
         let mut last = CallError::Gateway(none.hint("resources/list names them"));
-        for (skill, own) in self.catalog.resource_owners(uri) {
+        for (skill, own) in self.resource_owners(uri) {
             let params = json!({ "uri": own });
             match self.catalog.forward(&skill, method, &params, cancel).await {
                 Ok(reply) => return Ok((reply, own)),
@@ -136,14 +142,14 @@ impl View {
         }
         Err(last)
     }
-}
 
-impl Catalog {
     /// The skills that may have a resource, the likeliest first, with the URI
     /// that each knows it by. A resource that no list and no template names may
     /// still come from a tool's result, so every skill is a candidate then.
     pub(super) fn resource_owners(&self, uri: &str) -> Vec<(SkillName, String)> {
-        let all = self.registry.skills_with(List::Resources.capability());
+        let registry = &self.catalog.registry;
+        let capability = List::Resources.capability();
+        let all = self.catalog.skills_with(capability, &self.caller);
         let owner = uri.strip_prefix(QUALIFIED).and_then(|rest| {
             let (skill, own) = rest.split_once('/')?;
             let skill = all.iter().find(|each| each.as_str() == skill)?;
@@ -152,16 +158,16 @@ impl Catalog {
         if let Some(owner) = owner {
             return vec![owner];
         }
-        let listed = self.resources().get(uri).cloned();
+        let listed = self.listed_owners().get(uri).cloned();
         let matches_template = |skill: &SkillName| {
-            let kept = self.registry.cached_list(skill, List::Templates);
+            let kept = registry.cached_list(skill, List::Templates);
             let templates = kept.iter().flat_map(|items| items.iter());
             templates
                 .filter_map(|item| text_of(item, "uriTemplate"))
                 .any(|template| template == uri || template::matches(&template, uri))
         };
         let lists = |skill: &SkillName| {
-            let kept = self.registry.cached_list(skill, List::Resources);
+            let kept = registry.cached_list(skill, List::Resources);
             let items = kept.iter().flat_map(|items| items.iter());
             items
                 .filter_map(|item| text_of(item, "uri"))
@@ -184,7 +190,7 @@ impl Catalog {
         ranked.into_iter().map(owner).collect()
     }
 
-    fn resources(&self) -> MutexGuard<'_, ResourceOwners> {
+    fn listed_owners(&self) -> MutexGuard<'_, ResourceOwners> {
         self.resources
             .lock()
             .unwrap_or_else(PoisonError::into_inner)

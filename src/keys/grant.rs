@@ -151,6 +151,8 @@ impl Grant {
             reach: self.reach(),
             tools: self.tool_grants(tools),
             is_local: false,
+            operates: self.scopes.allow(Scope::Admin),
+            key: None,
         }
     }
 

@@ -27,3 +27,5 @@ pub const SESSION_TOUCH_SECONDS_MIN: i64 = 60;
 pub const SESSION_CAPABILITIES_BYTES_MAX: usize = 64 * 1024;
 /// A URI that a session subscribes to.
 pub const SESSION_URI_BYTES_MAX: usize = 4 * 1024;
+/// A key that expires within this time is counted as one that expires soon.
+pub(crate) const KEY_EXPIRES_SOON_SECONDS: i64 = 7 * 24 * 60 * 60;

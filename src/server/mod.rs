@@ -28,7 +28,7 @@ use crate::dispatch::Dispatch;
 use crate::failure::{Failure, Kind};
 use crate::wire::{Connection, Stdio};
 
-pub(crate) use self::http::{HttpParts, Reports, Settings as HttpSettings};
+pub(crate) use self::http::{HttpParts, Settings as HttpSettings};
 pub(crate) use hub::Hub;
 pub(crate) use signals::shutdown_signals;
 

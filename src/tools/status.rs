@@ -57,9 +57,10 @@ async fn call(
     if let Some(skills) = &status.skills
         && matches!(section, "all" | "skills")
     {
-        document["skills"] = skills.statuses();
-        document["pending"] = skills.pending();
-        if let Some(problem) = skills.problem() {
+        let grants = &context.caller.grants;
+        document["skills"] = skills.statuses(grants);
+        document["pending"] = skills.pending(grants);
+        if let Some(problem) = skills.problem().filter(|_| grants.operates) {
             document["skills_problem"] = json!(problem);
         }
     }

@@ -1,5 +1,6 @@
 //! Performs one action: calls a tool, waits, or drives a called execution.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::{Map, Value, json};
@@ -80,7 +81,12 @@ impl Driver<'_> {
         let end = self.deadline_of(task, now, limits::CALL_SECONDS_MAX * 1000);
         let left = Duration::from_micros((end.0 - now.0).max(0) as u64);
         let stop = CancellationToken::new();
-        let caller = Caller::for_execution(self.machine.grants().clone(), self.id);
+        let grants = self.machine.grants();
+        let grants = match task.is_compensation {
+            true => Arc::new(grants.without_key()),
+            false => grants.clone(),
+        };
+        let caller = Caller::for_execution(grants, self.id);
         let mut call = tools.call(name, arguments, caller, stop.clone());
         let (answer, late) = tokio::select! {
             biased;

@@ -15,10 +15,13 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use super::Settings;
 use super::refusal::Refusal;
 use crate::caller::{Grants, Scope};
+use crate::clock::Clock;
 use crate::dispatch::Dispatch;
 use crate::failure::Failure;
 use crate::keys::{self, Key, KeyId, KeyRing, KeyState, Unusable};
-use crate::limits::{HTTP_ADDRESSES_KEPT_MAX, HTTP_FAILURES_A_MINUTE_MAX};
+use crate::limits::{
+    HTTP_ADDRESSES_KEPT_MAX, HTTP_FAILURES_A_MINUTE_MAX, KEY_EXPIRES_SOON_SECONDS,
+};
 use crate::meter::http::{self as meter, AuthFailure, RateLimit};
 use crate::store::keys::KeyStore;
 use crate::telemetry::audit;
@@ -43,6 +46,7 @@ pub(super) struct Gate {
     project: String,
     requests_per_minute: u32,
     at_once: u32,
+    clock: Arc<dyn Clock>,
 }
 
 /// A key that was used in this process, and its bounds.
@@ -51,6 +55,13 @@ struct KeyInUse {
     grants: Arc<Grants>,
     rate: DefaultDirectRateLimiter,
     at_once: Arc<Semaphore>,
+}
+
+#[derive(Clone, Copy, Default)]
+pub(super) struct UsableKeys {
+    pub(super) usable: u64,
+    /// Within a week.
+    pub(super) expire_soon: u64,
 }
 
 /// A request that was let in.
@@ -92,6 +103,7 @@ impl Gate {
             project: settings.project.clone(),
             requests_per_minute: settings.requests_per_minute,
             at_once: settings.at_once,
+            clock: dispatch.clock().clone(),
         }
     }
 
@@ -271,17 +283,21 @@ impl Gate {
         in_use
     }
 
-    /// The keys that let somebody in now.
-    pub(super) async fn usable_keys(&self) -> Result<usize, Failure> {
+    /// Counts the keys that let somebody in now.
+    pub(super) async fn usable_keys(&self) -> Result<UsableKeys, Failure> {
         crate::store::keys::refresh(&*self.store, &self.ring).await?;
         let usable = self.ring.usable();
         meter::KEYS_USABLE.set((), usable.len() as i64);
-        let next = usable.iter().filter_map(|key| key.expires_at).min();
-        match next {
+        let ends = || usable.iter().filter_map(|key| key.expires_at);
+        match ends().min() {
             Some(at) => meter::KEY_EXPIRES.set((), at.0 / 1_000_000),
             None => meter::KEY_EXPIRES.clear(()),
         }
-        Ok(usable.len())
+        let soon = self.clock.now().plus_seconds(KEY_EXPIRES_SOON_SECONDS);
+        Ok(UsableKeys {
+            usable: usable.len() as u64,
+            expire_soon: ends().filter(|at| *at < soon).count() as u64,
+        })
     }
 
     /// Forgets addresses and keys that were not used lately.

@@ -22,7 +22,6 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use axum::Router;
-use futures::future::BoxFuture;
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
@@ -47,6 +46,7 @@ use crate::meter::http::{self as meter, RateLimit};
 use crate::store::keys::KeyStore;
 use crate::store::sessions::SessionStore;
 use crate::telemetry::audit;
+use crate::tools::health::Health;
 
 /// What the settings and the command line say about serving over HTTP.
 #[derive(Clone, Debug)]
@@ -71,23 +71,13 @@ pub(crate) struct Settings {
     pub(crate) project: String,
 }
 
-/// What the pages about the server itself say.
-pub(crate) trait Reports: Send + Sync {
-    /// The state of the parts, as `/health` shows it: with the facts for administrators
-    /// alone if `in_full`. The number is the status.
-    fn health(&self, sessions: usize, keys: usize, in_full: bool) -> BoxFuture<'_, (u16, String)>;
-
-    /// Why requests cannot be served now; `None` if they can.
-    fn not_ready(&self) -> BoxFuture<'_, Option<&'static str>>;
-}
-
 /// The parts that HTTP adds to a server.
 pub(crate) struct HttpParts {
     pub(crate) settings: Settings,
     pub(crate) keys: Arc<dyn KeyStore>,
     pub(crate) ring: KeyRing,
     pub(crate) sessions: Arc<dyn SessionStore>,
-    pub(crate) reports: Arc<dyn Reports>,
+    pub(crate) health: Health,
 }
 
 struct Http {
@@ -95,7 +85,7 @@ struct Http {
     gate: Gate,
     sessions: Sessions,
     bodies: Bodies,
-    reports: Arc<dyn Reports>,
+    health: Health,
     /// The exchanges that are not over.
     exchanges: TaskTracker,
     draining: AtomicBool,
@@ -120,7 +110,7 @@ impl Server {
     ) -> Result<(), Failure> {
         let settings = parts.settings;
         let gate = Gate::new(&settings, parts.ring, parts.keys, &self.dispatch);
-        if gate.usable_keys().await? == 0 {
+        if gate.usable_keys().await?.usable == 0 {
             let message = "there is no key that a client could use";
             return Err(Failure::new(Kind::Refused, message)
                 .hint("make one with `mimo keys generate --name NAME`"));
@@ -140,7 +130,7 @@ impl Server {
                 settings.session_idle,
             ),
             bodies: Bodies::new(settings.body_bytes, settings.body_total_bytes),
-            reports: parts.reports,
+            health: parts.health,
             exchanges: TaskTracker::new(),
             draining: AtomicBool::new(false),
             server: self,
@@ -178,6 +168,7 @@ impl Server {
             () = serving => {}
             () = metrics => {}
             () = http.sweep_periodically() => {}
+            () = http.health.keep_metrics() => {}
             () = until_signal => {}
         }
         http.exchanges.close();

@@ -1,6 +1,7 @@
 //! The pages of the server, and the way of every request to one of them.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 use axum::extract::{Request, State};
@@ -9,6 +10,7 @@ use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodRouter, get, post};
 use axum::{Extension, Router};
+use serde_json::json;
 use tower_http::catch_panic::CatchPanicLayer;
 use tracing::Instrument;
 
@@ -16,8 +18,9 @@ use super::gate::Visitor;
 use super::refusal::{Refusal, json_response};
 use super::{Http, Peer, RequestId, plain, post as mcp};
 use crate::caller::Scope;
+use crate::meter;
 use crate::meter::http::{Method, Route};
-use crate::meter::{self};
+use crate::tools::health::{Readiness, ServerCounts};
 
 const REQUEST_ID: &str = "x-request-id";
 
@@ -168,12 +171,16 @@ async fn live() -> Response {
 }
 
 async fn ready(State(http): State<Arc<Http>>) -> Response {
-    let why = http.not_ready().await;
-    let (status, state) = match why {
-        None => (StatusCode::OK, "ok"),
-        Some(why) => (StatusCode::SERVICE_UNAVAILABLE, why),
+    let is_draining = http.draining.load(Ordering::Relaxed);
+    let ready = match http.gate.usable_keys().await {
+        Ok(keys) => http.health.readiness(is_draining, keys.usable).await,
+        Err(_) => Readiness::Store,
     };
-    json_response(status, format!(r#"{{"status":"{state}"}}"#))
+    let status = match ready {
+        Readiness::Ok => StatusCode::OK,
+        _ => StatusCode::SERVICE_UNAVAILABLE,
+    };
+    json_response(status, json!({"status": ready.name()}).to_string())
 }
 
 async fn health(
@@ -182,11 +189,17 @@ async fn health(
 ) -> Result<Response, Refusal> {
     allow(visitor.may(Scope::Read), "read")?;
     let keys = http.gate.usable_keys().await.unwrap_or_default();
-    let sessions = http.sessions.count();
-    let in_full = visitor.may(Scope::Admin);
-    let (status, document) = http.reports.health(sessions, keys, in_full).await;
-    let status = StatusCode::from_u16(status).unwrap_or(StatusCode::SERVICE_UNAVAILABLE);
-    Ok(json_response(status, document))
+    let report = http.health.report(ServerCounts {
+        keys_usable: keys.usable,
+        keys_expire_soon: keys.expire_soon,
+        sessions: http.sessions.count() as u64,
+    });
+    let report = report.await;
+    let status = match report.serves {
+        true => StatusCode::OK,
+        false => StatusCode::SERVICE_UNAVAILABLE,
+    };
+    Ok(json_response(status, report.document.to_string()))
 }
 
 async fn metrics(Extension(visitor): Extension<Visitor>) -> Result<Response, Refusal> {
@@ -212,20 +225,4 @@ fn allow(has: bool, scope: &str) -> Result<(), Refusal> {
         Refusal::new(StatusCode::FORBIDDEN, "insufficient_scope", message)
             .header(header::WWW_AUTHENTICATE, &challenge),
     )
-}
-
-impl Http {
-    async fn not_ready(&self) -> Option<&'static str> {
-        if self.draining.load(std::sync::atomic::Ordering::Relaxed) {
-            return Some("draining");
-        }
-        if let Some(why) = self.reports.not_ready().await {
-            return Some(why);
-        }
-        match self.gate.usable_keys().await {
-            Ok(0) => Some("keys"),
-            Ok(_) => None,
-            Err(_) => Some("store"),
-        }
-    }
 }

@@ -18,6 +18,7 @@ use tokio::time::Instant;
 use self::find::Finder;
 use self::pages::Pages;
 use super::Tool;
+use crate::caller::Grants;
 use crate::clock::Clock;
 use crate::embed::Embedder;
 use crate::failure::Failure;
@@ -86,9 +87,14 @@ impl Skills {
         !self.registry.statuses().is_empty()
     }
 
-    /// The skills for `mimo_status`.
-    pub(crate) fn statuses(&self) -> Value {
+    /// The skills for `mimo_status`: those of the caller, with the state of their
+    /// processes for those who operate them.
+    pub(crate) fn statuses(&self, grants: &Grants) -> Value {
         let status = |status: crate::registry::SkillStatus| {
+            let name = status.name.as_str();
+            if !grants.operates {
+                return json!({"name": name, "state": status.state, "tools": status.tools});
+            }
             let mut document = json!({
                 "name": status.name.as_str(),
                 "state": status.state,
@@ -106,12 +112,15 @@ impl Skills {
             }
             document
         };
-        self.registry.statuses().into_iter().map(status).collect()
+        let mut statuses = self.registry.statuses();
+        statuses.retain(|each| grants.allow_skill(each.name.as_str()));
+        statuses.into_iter().map(status).collect()
     }
 
-    /// The tools that wait for approval, for `mimo_status`.
-    pub(crate) fn pending(&self) -> Value {
+    /// The caller's tools that wait for approval, for `mimo_status`.
+    pub(crate) fn pending(&self, grants: &Grants) -> Value {
         let pending = self.registry.pending().into_iter();
+        let pending = pending.filter(|each| grants.allow_skill(each.skill.as_str()));
         let shown = pending
             .map(|each| json!({"skill": each.skill.as_str(), "tool": each.tool, "why": each.why}));
         shown.collect()
