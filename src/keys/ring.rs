@@ -123,9 +123,9 @@ impl KeyRing {
         self.check(bearer(header).ok_or(Refusal::Malformed)?)
     }
 
-    /// Checks the text of a key. The time it takes depends on the text's form
-    /// alone: an unknown id is compared with a hash too, and a key's state is looked
-    /// at only after its text was right.
+    /// Checks the text of a key. The time it takes tells nothing about a text: an
+    /// unknown id is compared with a hash too, and a key's state is looked at only
+    /// after its text was right.
     pub fn check(&self, text: &[u8]) -> Result<Arc<Key>, Refusal> {
         let id = id_of(text);
         if id.is_none() && self.chosen.is_none() {
@@ -138,10 +138,11 @@ impl KeyRing {
             return Ok(chosen.clone());
         }
         let id = id.ok_or(Refusal::Malformed)?;
-        let key = self.snapshot().keys.get(id).map(|entry| entry.key.clone());
-        let former = key.as_ref().and_then(|key| key.former.as_ref());
+        let snapshot = self.snapshot();
+        let key = snapshot.keys.get(id).map(|entry| &entry.key);
+        let former = key.and_then(|key| key.former.as_ref());
         let none = &KeyHash::OF_NO_KEY;
-        let is_current = hash.equals(key.as_ref().map_or(none, |key| &key.hash));
+        let is_current = hash.equals(key.map_or(none, |key| &key.hash));
         let is_former = hash.equals(former.map_or(none, |former| &former.hash));
         let key = key.filter(|_| (is_current | is_former).into());
         let key = key.ok_or(Refusal::Invalid(None))?;
@@ -152,7 +153,7 @@ impl KeyRing {
             state => state,
         };
         match state.is_usable() {
-            true => Ok(key),
+            true => Ok(key.clone()),
             false => Err(Refusal::Invalid(Some(Unusable {
                 id: key.id.clone(),
                 state,
