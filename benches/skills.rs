@@ -30,6 +30,12 @@ mod find;
 #[path = "../tests/support/machine.rs"]
 mod machine;
 #[cfg(target_os = "linux")]
+#[path = "skills/pasted.rs"]
+mod pasted;
+#[cfg(target_os = "linux")]
+#[path = "../tests/support/popular.rs"]
+mod popular;
+#[cfg(target_os = "linux")]
 #[allow(dead_code, reason = "the other benches use the rest")]
 mod support;
 
@@ -41,18 +47,15 @@ fn main() {
 #[cfg(target_os = "linux")]
 mod linux {
     use std::fs;
-    use std::path::Path;
-    use std::process::Command;
     use std::time::{Duration, Instant};
 
     use serde_json::{Value, json};
 
     use super::find::find;
-    use super::machine;
+    use super::pasted::pasted;
     use super::support::{Client, mimo, one_by_one, quantile};
 
     const STARTS: usize = 21;
-    const WARM_STARTS: usize = 5;
     const ROUNDS: usize = 20;
     const CALLS: usize = 500;
     const FIVE: [(&str, &str); 5] = [
@@ -73,7 +76,7 @@ mod linux {
 
     pub fn main() {
         let parts: [(&str, fn()); 5] = [
-            ("warm_starts", warm_starts),
+            ("pasted", pasted),
             ("starts", starts),
             ("find", find),
             ("memory", memory),
@@ -133,67 +136,6 @@ mod linux {
             let [cold, cached] = times.map(millis);
             print(&json!({"bench": "skills", "figure": figure, "cached": cached, "cold": cold}));
         }
-    }
-
-    /// From the start of the official memory server, whose files and tools are
-    /// known, to the first answer of a tool: through Mimo and directly.
-    fn warm_starts() {
-        let Ok(node) = machine::node() else {
-            print(&json!({"bench": "skills", "warm_start": "skipped: node and npm are not here"}));
-            return;
-        };
-        let packages = ["@modelcontextprotocol/server-memory@2026.8.31"];
-        let modules = machine::npm("peer", &packages).expect("packages");
-        let modules = modules.join("node_modules");
-        let script = modules.join("@modelcontextprotocol/server-memory/dist/index.js");
-        let folder = mimo::folder();
-        let mut direct = Command::new(&node);
-        let file = folder.path().join("memory.jsonl");
-        direct.arg(&script).env("MEMORY_FILE_PATH", file);
-        let mut through = on_node(folder.path(), &node, &script, &modules);
-        let read = json!({});
-        let called = json!({"tool": "graph__read_graph", "arguments": {}});
-        let mut times = [Vec::new(), Vec::new()];
-        // The first round is a warm-up.
-        for round in 0..=WARM_STARTS {
-            let sides = [
-                (&mut through, "skill_call", &called),
-                (&mut direct, "read_graph", &read),
-            ];
-            for ((command, tool, arguments), times) in sides.into_iter().zip(&mut times) {
-                let start = Instant::now();
-                let mut client = Client::start(command);
-                client.initialize();
-                let answer = client.document(tool, arguments);
-                let took = start.elapsed();
-                assert!(answer["entities"].is_array(), "{answer}");
-                if round > 0 {
-                    times.push(took);
-                }
-            }
-        }
-        let [mimo, direct] = times.map(millis);
-        print(
-            &json!({"bench": "skills", "figure": "warm_start_to_first_answer_ms_p50",
-            "mimo": mimo, "direct": direct}),
-        );
-    }
-
-    /// Mimo with `script` as its one skill.
-    fn on_node(folder: &Path, node: &Path, script: &Path, modules: &Path) -> Command {
-        let command = mimo::command(folder, &[], false);
-        let config = folder.join("config");
-        let parent = node.parent().expect("a folder");
-        let settings = format!(
-            "[skills]\ncommands = [\"node\"]\npath = {}\n",
-            json!([parent])
-        );
-        fs::write(config.join("config.toml"), settings).expect("written");
-        let entry = json!({"command": "node", "args": [script], "sandbox": {"fs": {"read": [modules]}},
-            "env": {"MEMORY_FILE_PATH": "/tmp/memory.jsonl"}});
-        let skills = json!({"skills": {"graph": entry}});
-        fs::write(config.join("skills.json"), skills.to_string()).expect("written");
-        command
     }
 
     fn knows_all_tools(client: &mut Client) -> bool {

@@ -48,6 +48,9 @@ impl Listings {
         }
         let before = choice.clone();
         let definitions = dispatch.definitions(exposed.as_deref(), choice, grants);
+        if let (AutoChoice::Search, Some(skills)) = (&*choice, dispatch.skills()) {
+            skills.prepare_search();
+        }
         let definitions: Vec<&str> = definitions.iter().map(|each| each.get()).collect();
         let text = format!("{{\"tools\":[{}]}}", definitions.join(","));
         let tools: Arc<RawValue> = RawValue::from_string(text)

@@ -10,6 +10,7 @@ pub mod fixture;
 pub mod machine;
 pub mod odd;
 pub mod official;
+pub mod popular;
 pub mod random;
 pub mod server;
 pub mod terminal;

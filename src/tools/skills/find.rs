@@ -1,7 +1,7 @@
 //! Ranks the tools of skills for a query by meaning and by words, combined as in a
 //! memory search.
 
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::embed::{Embedder, VectorCache};
@@ -42,7 +42,7 @@ pub(crate) struct Finder {
     embedder: Arc<dyn Embedder>,
     vectors: Arc<VectorCache>,
     /// Held while descriptions are encoded.
-    encoding: Arc<Mutex<()>>,
+    encoding: Arc<tokio::sync::Mutex<()>>,
 }
 
 impl Finder {
@@ -61,30 +61,11 @@ impl Finder {
         query: String,
         offers: &[OfferedTool],
     ) -> Result<Ranked, Failure> {
-        let texts: Arc<[String]> = offers.iter().map(described).collect();
-        let (embedder, vectors) = (self.embedder.clone(), Arc::downgrade(&self.vectors));
-        let (encoding, new) = (self.encoding.clone(), texts.clone());
-        // Encoding would block the event loop.
-        let encode = tokio::task::spawn_blocking(move || {
-            // Another search encodes the same ones.
-            let Ok(_turn) = encoding.try_lock() else {
-                return Ok(());
-            };
-            for text in &*new {
-                // Mimo is shutting down.
-                let Some(vectors) = vectors.upgrade() else {
-                    break;
-                };
-                if vectors.get(text).is_none() {
-                    vectors.insert(text, embedder.embed_query(text)?.into());
-                }
-            }
-            Ok(())
-        });
         let most = Duration::from_millis(limits::TOOL_ENCODE_MILLIS_MAX);
-        if let Ok(encoded) = tokio::time::timeout(most, encode).await {
-            encoded.unwrap_or_else(|error| Err(Failure::internal(error)))?;
+        if let Ok(encoded) = tokio::time::timeout(most, self.encode(offers)).await {
+            encoded?;
         }
+        let texts: Vec<String> = offers.iter().map(described).collect();
         let (embedder, vectors) = (self.embedder.clone(), self.vectors.clone());
         tokio::task::spawn_blocking(move || {
             let (keyword, most) = by_words(&text::query_words(&query), &texts);
@@ -104,6 +85,37 @@ impl Finder {
         })
         .await
         .unwrap_or_else(|error| Err(Failure::internal(error)))
+    }
+
+    /// Encodes the descriptions that have no vector yet. What has begun goes on if the
+    /// future is dropped.
+    pub(super) fn encode(
+        &self,
+        offers: &[OfferedTool],
+    ) -> impl Future<Output = Result<(), Failure>> + Send + use<> {
+        let texts: Vec<String> = offers.iter().map(described).collect();
+        let (embedder, vectors) = (self.embedder.clone(), Arc::downgrade(&self.vectors));
+        let encoding = self.encoding.clone();
+        async move {
+            // Searches at the same time do not encode the same ones.
+            let turn = encoding.lock_owned().await;
+            let encode = move || {
+                let _turn = turn;
+                for text in &texts {
+                    // Mimo is shutting down.
+                    let Some(vectors) = vectors.upgrade() else {
+                        break;
+                    };
+                    if vectors.get(text).is_none() {
+                        vectors.insert(text, embedder.embed_query(text)?.into());
+                    }
+                }
+                Ok(())
+            };
+            // Encoding would block the event loop.
+            let encoded = tokio::task::spawn_blocking(encode).await;
+            encoded.unwrap_or_else(|error| Err(Failure::internal(error)))
+        }
     }
 }
 
@@ -184,4 +196,73 @@ fn same(word: &str, asked: &QueryWord) -> bool {
     let asked = asked.word.as_str();
     let long = word.len().min(asked.len()) >= STEM_BYTES;
     word == asked || long && (word.starts_with(asked) || asked.starts_with(word))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use serde_json::value::RawValue;
+
+    use super::*;
+    use crate::registry::{ApprovalState, Expose, SkillName};
+    use crate::skills::client::Tool;
+
+    /// Counts the texts that it encodes.
+    #[derive(Default)]
+    struct Counter(AtomicUsize);
+
+    impl Embedder for Counter {
+        fn model_id(&self) -> &str {
+            "counter"
+        }
+
+        fn dimensions(&self) -> usize {
+            1
+        }
+
+        fn embed_document(&self, text: &str) -> Result<Vec<Vec<f32>>, Failure> {
+            Ok(vec![self.embed_query(text)?])
+        }
+
+        fn embed_query(&self, _: &str) -> Result<Vec<f32>, Failure> {
+            self.0.fetch_add(1, Ordering::Relaxed);
+            Ok(vec![1.0])
+        }
+    }
+
+    fn offers() -> Vec<OfferedTool> {
+        let offer = |name: &str| {
+            let raw = format!(r#"{{"name":"{name}","inputSchema":{{"type":"object"}}}}"#);
+            let raw = RawValue::from_string(raw).expect("JSON");
+            OfferedTool {
+                skill: SkillName::new("s").expect("a name"),
+                tool: Tool::read(&raw).expect("a tool"),
+                approval: ApprovalState::Approved,
+                expose: Expose::Auto,
+            }
+        };
+        ["read", "write", "delete"].map(offer).into()
+    }
+
+    #[tokio::test]
+    async fn descriptions_are_encoded_once_and_ahead_of_searches() {
+        let counter = Arc::new(Counter::default());
+        let finder = Finder::new(counter.clone());
+        finder.encode(&offers()).await.expect("encoded");
+        assert_eq!(counter.0.load(Ordering::Relaxed), 3);
+        for searches in 1..4 {
+            let ranked = finder.rank("write".to_owned(), &offers()).await;
+            assert_eq!(ranked.expect("ranked").order.len(), 3);
+            assert_eq!(counter.0.load(Ordering::Relaxed), 3 + searches);
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn search_goes_by_words_while_encoding_takes_long() {
+        let finder = Finder::new(Arc::new(Counter::default()));
+        let _slow = finder.encoding.clone().lock_owned().await;
+        let ranked = finder.rank("write".to_owned(), &offers()).await;
+        assert_eq!(ranked.expect("ranked").order, [1]);
+    }
 }

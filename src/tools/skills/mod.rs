@@ -175,6 +175,16 @@ impl Skills {
         }
     }
 
+    /// Encodes the descriptions of tools in the background: a session that sees no tool
+    /// of a skill by name begins with a search.
+    pub(crate) fn prepare_search(&self) {
+        let encoded = self.finder.encode(self.exposed().offers());
+        tokio::spawn(async move {
+            // A search that needs them says why they cannot be encoded.
+            let _ = encoded.await;
+        });
+    }
+
     /// Marked as changed whenever the tools on offer change.
     pub(crate) fn changes(&self) -> watch::Receiver<u64> {
         self.registry.changes()
