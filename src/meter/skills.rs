@@ -164,6 +164,14 @@ mod tests {
         for nth in 0..2 * SKILL_NAMES_METERED_MAX {
             restarted(&format!("bound-{nth}"));
         }
+        called("one more", Outcome::SkillError, Duration::from_secs(1));
+        let text = crate::meter::render();
+        for line in [
+            "mimo_skill_calls_total{skill=\"other\",outcome=\"skill_error\"} 1",
+            "mimo_skill_seconds_bucket{skill=\"other\",le=\"1\"} 1",
+        ] {
+            assert!(text.lines().any(|each| each == line), "{line}");
+        }
         let known = BY_NAME.read().expect("no panic under it");
         assert_eq!(known.len(), SKILL_NAMES_METERED_MAX + 1);
         assert!(known[OTHER].restarts.get(()) >= SKILL_NAMES_METERED_MAX as u64);

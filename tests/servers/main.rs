@@ -10,6 +10,7 @@ mod conformance;
 mod e2e;
 #[cfg(target_os = "linux")]
 mod install;
+mod monitoring;
 #[cfg(target_os = "linux")]
 mod pasted;
 #[cfg(target_os = "linux")]

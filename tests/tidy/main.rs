@@ -5,6 +5,7 @@
 mod arrows;
 mod cycles;
 mod guide;
+mod monitoring;
 mod source;
 mod tables;
 
