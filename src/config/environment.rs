@@ -39,7 +39,7 @@ pub(super) const INHERITED: [&str; 8] = [
 ];
 /// Handed on to installs only, since they may hold passwords: how to reach the
 /// registries.
-pub(super) const FETCHING: [&str; 11] = [
+pub(super) const FETCHING: [&str; 12] = [
     "HTTP_PROXY",
     "HTTPS_PROXY",
     "ALL_PROXY",
@@ -51,6 +51,7 @@ pub(super) const FETCHING: [&str; 11] = [
     "UV_DEFAULT_INDEX",
     "UV_INDEX_URL",
     "UV_EXTRA_INDEX_URL",
+    "NETRC",
 ];
 
 /// The environment of a process. A value, so that tests make their own.

@@ -17,3 +17,5 @@ mod pasted;
 mod real;
 #[cfg(target_os = "linux")]
 mod runners;
+#[cfg(target_os = "linux")]
+mod sign_in;

@@ -25,7 +25,8 @@ type Meaning = (&'static [&'static str], &'static str, &'static str);
 
 const NETWORK: &str =
     "is this machine online, and can it reach the registry? the skill is tried again by itself";
-const SIGN_IN: &str = "put the registry's token into ~/.npmrc (npm) or the index address (uv)";
+const SIGN_IN: &str = "put the registry's token into ~/.npmrc (npm), or the index's user and \
+                       password into ~/.netrc (uv)";
 const CERTIFICATE: &str = "set NODE_EXTRA_CA_CERTS (npm) or SSL_CERT_FILE (uv) to your company's \
                            certificates, where the client starts Mimo";
 const SPACE: &str = "free some space; `mimo skill update` tries again";
@@ -115,6 +116,11 @@ const UV: &[Meaning] = &[
         NAME,
     ),
     (&["there is no version of"], "has no such version", VERSION),
+    (
+        &["building from source is disabled"],
+        "needs a build from source, which must not run while the sign-in of ~/.netrc is at hand",
+        "ask who runs the index for wheels of it",
+    ),
     (
         &["HTTP status server error"],
         "cannot be fetched: its index is broken",

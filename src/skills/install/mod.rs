@@ -5,6 +5,7 @@
 
 mod failures;
 mod indexes;
+mod netrc;
 mod npm;
 mod npmrc;
 mod step;
@@ -266,12 +267,16 @@ impl Installer {
         let known = environment(package, &[]);
         let settings = npmrc::of(home, &known);
         let indexes = indexes::of(home, &known);
+        let mut asked = known.clone();
+        asked.extend(indexes.clone());
+        let sign_in = netrc::of(home, &asked);
         let step = Step {
             starter: &self.starter,
             package,
             folder: partial,
             settings: &settings,
             indexes: &indexes,
+            sign_in: &sign_in,
             progress,
         };
         let mut installed = self.make_as_of(&step, None).await?;

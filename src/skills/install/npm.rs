@@ -8,7 +8,7 @@ use std::path::{Component, Path, PathBuf};
 use serde_json::{Value, json};
 
 use super::step::{Step, TREE};
-use super::{Installed, environment};
+use super::{Installed, environment, netrc};
 use crate::clock::Timestamp;
 use crate::failure::{Failure, Kind};
 use crate::limits;
@@ -134,7 +134,7 @@ async fn npm(
     let folder = step.folder.to_string_lossy();
     let mut variables = environment(package, SETTINGS);
     // Addresses of uv's indexes may hold passwords, and install scripts would see them.
-    variables.retain(|name, _| !name.starts_with("UV_"));
+    variables.retain(|name, _| !name.starts_with("UV_") && name != netrc::VARIABLE);
     for value in variables.values_mut() {
         *value = value.replace('\0', &folder);
     }

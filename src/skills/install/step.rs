@@ -32,6 +32,8 @@ pub(super) struct Step<'a> {
     pub(super) settings: &'a Settings,
     /// Variables for uv.
     pub(super) indexes: &'a BTreeMap<String, String>,
+    /// Lines of a `.netrc` for uv; empty where no index needs one.
+    pub(super) sign_in: &'a str,
     pub(super) progress: &'a Progress,
 }
 

@@ -5,12 +5,12 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use super::failures::Printed;
+use super::failures::{self, Printed};
 use super::step::{Step, TREE};
-use super::{Installed, environment};
+use super::{Installed, environment, netrc};
 use crate::clock::Timestamp;
 use crate::failure::{Failure, Kind};
-use crate::limits;
+use crate::{files, limits};
 
 const SETTINGS: &[(&str, &str)] = &[
     ("UV_NO_CONFIG", "1"),
@@ -41,6 +41,9 @@ pub(super) async fn install(step: &Step<'_>, date: Option<&str>) -> Result<Insta
         &tree_text,
     ];
     uv(step, &venv).await?;
+    // A build from source runs foreign code, which must not meet a password.
+    let only_wheels = ["--only-binary", ":all:"];
+    let is_signed_in = !step.sign_in.is_empty();
     let wanted = step.folder.join("requirements.in");
     fs::write(&wanted, package.specs.join("\n")).map_err(Failure::internal)?;
     let lock = tree.join(LOCK);
@@ -54,6 +57,7 @@ pub(super) async fn install(step: &Step<'_>, date: Option<&str>) -> Result<Insta
     let mut compile = vec!["pip", "compile", "--generate-hashes", "--python", &python];
     compile.extend(["-o", &lock_text]);
     compile.extend(date.iter().flat_map(|date| ["--exclude-newer", date]));
+    compile.extend(only_wheels.iter().filter(|_| is_signed_in));
     compile.push(&wanted);
     uv(step, &compile).await?;
     (step.progress)(format!("{}: downloading", package.name));
@@ -70,9 +74,10 @@ pub(super) async fn install(step: &Step<'_>, date: Option<&str>) -> Result<Insta
         &lock_text,
     ];
     let mut wheels = common.to_vec();
-    wheels.extend(["--only-binary", ":all:"]);
-    // Only a build from source runs foreign code, so it comes second.
-    if !try_uv(step, &wheels).await?.succeeded() {
+    wheels.extend(only_wheels);
+    if is_signed_in {
+        uv(step, &wheels).await?;
+    } else if !try_uv(step, &wheels).await?.succeeded() {
         (step.progress)(format!("{}: building", package.name));
         uv(step, &common).await?;
     }
@@ -111,16 +116,11 @@ pub(super) async fn released(step: &Step<'_>, installed: &Installed) -> Option<S
     while since - before > 1 {
         let middle = (before + since) / 2;
         let date = day(middle);
-        let compile = [
-            "pip",
-            "compile",
-            "--no-deps",
-            "--python",
-            &runtime,
-            "--exclude-newer",
-            &date,
-            &wanted,
-        ];
+        let mut compile = vec!["pip", "compile", "--no-deps", "--python", &runtime];
+        compile.extend(["--exclude-newer", &date, &wanted]);
+        if !step.sign_in.is_empty() {
+            compile.extend(["--only-binary", ":all:"]);
+        }
         match try_uv(step, &compile).await.ok()?.succeeded() {
             true => since = middle,
             false => before = middle,
@@ -130,13 +130,27 @@ pub(super) async fn released(step: &Step<'_>, installed: &Installed) -> Option<S
 }
 
 async fn uv(step: &Step<'_>, arguments: &[&str]) -> Result<Printed, Failure> {
-    let (manager, variables) = prepared(step)?;
-    step.must(manager, arguments, variables, &mut |_| {}).await
+    let printed = try_uv(step, arguments).await?;
+    match printed.succeeded() {
+        true => Ok(printed),
+        false => Err(failures::of(step.package, &printed, step.settings)),
+    }
 }
 
 async fn try_uv(step: &Step<'_>, arguments: &[&str]) -> Result<Printed, Failure> {
-    let (manager, variables) = prepared(step)?;
-    step.run(manager, arguments, variables, &mut |_| {}).await
+    let (manager, mut variables) = prepared(step)?;
+    let sign_in = step.folder.join("netrc");
+    let is_signed_in = !step.sign_in.is_empty();
+    if is_signed_in {
+        files::replace(&sign_in, step.sign_in.as_bytes()).map_err(Failure::internal)?;
+        let path = sign_in.to_string_lossy().into_owned();
+        variables.insert(netrc::VARIABLE.into(), path);
+    }
+    let printed = step.run(manager, arguments, variables, &mut |_| {}).await;
+    if is_signed_in {
+        fs::remove_file(&sign_in).map_err(Failure::internal)?;
+    }
+    printed
 }
 
 fn prepared<'a>(step: &Step<'a>) -> Result<(&'a Path, BTreeMap<String, String>), Failure> {
@@ -150,6 +164,7 @@ fn prepared<'a>(step: &Step<'a>) -> Result<(&'a Path, BTreeMap<String, String>),
     };
     let folder = step.folder.to_string_lossy();
     let mut variables = environment(package, SETTINGS);
+    variables.remove(netrc::VARIABLE);
     for value in variables.values_mut() {
         *value = value.replace('\0', &folder);
     }

@@ -1,0 +1,172 @@
+//! A package of an index on loopback that wants the sign-in of `~/.netrc`.
+
+use std::fs;
+use std::io::{BufRead, BufReader, Write};
+use std::net::{TcpListener, TcpStream};
+use std::os::unix::fs::{PermissionsExt, symlink};
+use std::path::Path;
+use std::process::Command;
+
+use serde_json::{Value, json};
+
+use crate::support::machine::{self, Found};
+use crate::support::{fixture, server};
+
+const PASSWORD: &str = "hunter2-of-the-index";
+const OTHER: &str = "hunter3-of-another-host";
+/// `ann:hunter2-of-the-index`
+const BASIC: &str = "Basic YW5uOmh1bnRlcjItb2YtdGhlLWluZGV4";
+const WHEEL: &str = "mimo_fixture-1.0-py3-none-any.whl";
+/// Makes the wheel in its folder. The program says what it was given of sign-ins.
+const MAKE: &str = r#"
+import zipfile
+program = '''
+import os, sys, json
+def main():
+    for line in sys.stdin:
+        request = json.loads(line)
+        if "id" not in request: continue
+        leaked = sorted(name for name in os.environ if "NETRC" in name)
+        version = request.get("params", {}).get("protocolVersion")
+        tools = [{"name": "leaked" + "".join(leaked), "inputSchema": {"type": "object"}}]
+        result = {"initialize": {"protocolVersion": version, "capabilities": {"tools": {}},
+            "serverInfo": {"name": "f", "version": "1"}}, "tools/list": {"tools": tools}}
+        print(json.dumps({"jsonrpc": "2.0", "id": request["id"],
+            "result": result.get(request["method"], {})}), flush=True)
+'''
+info = "mimo_fixture-1.0.dist-info/"
+with zipfile.ZipFile("mimo_fixture-1.0-py3-none-any.whl", "w") as wheel:
+    wheel.writestr("mimo_fixture.py", program)
+    wheel.writestr(info + "METADATA", "Metadata-Version: 2.1\nName: mimo-fixture\nVersion: 1.0\n")
+    wheel.writestr(info + "WHEEL", "Wheel-Version: 1.0\nGenerator: t\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
+    wheel.writestr(info + "entry_points.txt", "[console_scripts]\nmimo-fixture = mimo_fixture:main\n")
+    names = ["mimo_fixture.py"] + [info + n for n in ("METADATA", "WHEEL", "entry_points.txt", "RECORD")]
+    wheel.writestr(info + "RECORD", "".join(name + ",,\n" for name in names))
+"#;
+
+fn tools() -> Found<()> {
+    machine::python()?;
+    machine::venv("uv", &["uv"]).map(drop)
+}
+
+/// Serves the wheel to who signs in; gives the address.
+fn serve(wheel: Vec<u8>) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = format!("http://{}", listener.local_addr().expect("an address"));
+    std::thread::spawn(move || {
+        for stream in listener.incoming().flatten() {
+            answer(stream, &wheel);
+        }
+    });
+    address
+}
+
+fn answer(mut stream: TcpStream, wheel: &[u8]) {
+    let lines = BufReader::new(&stream).lines().map_while(Result::ok);
+    let head: Vec<String> = lines.take_while(|line| !line.is_empty()).collect();
+    let path = head.first().and_then(|line| line.split(' ').nth(1));
+    let signed_in = head.iter().any(|line| {
+        line.split_once(": ").is_some_and(|(name, value)| {
+            name.eq_ignore_ascii_case("authorization") && value == BASIC
+        })
+    });
+    let page = format!("<!DOCTYPE html><a href=\"/{WHEEL}\">{WHEEL}</a>").into_bytes();
+    let (status, kind, body) = match (signed_in, path) {
+        (false, _) => ("401 Unauthorized", "text/plain", Vec::new()),
+        (true, Some("/simple/mimo-fixture/")) => ("200 OK", "text/html", page),
+        (true, Some(path)) if path.ends_with(".whl") => {
+            ("200 OK", "application/octet-stream", wheel.to_vec())
+        }
+        (true, _) => ("404 Not Found", "text/plain", Vec::new()),
+    };
+    let head = format!(
+        "HTTP/1.1 {status}\r\nConnection: close\r\nContent-Type: {kind}\r\nContent-Length: {}\r\n\r\n",
+        body.len()
+    );
+    // A client that has left reads nothing.
+    let _ = stream
+        .write_all(head.as_bytes())
+        .and_then(|()| stream.write_all(&body));
+}
+
+/// Whether a file below `folder` holds one of the passwords.
+fn holds_password(folder: &Path) -> bool {
+    let holds = |bytes: &[u8], text: &str| {
+        bytes
+            .windows(text.len())
+            .any(|part| part == text.as_bytes())
+    };
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+    let mut paths = entries
+        .map(|entry| entry.path())
+        .filter(|path| !path.is_symlink());
+    paths.any(|path| match path.is_dir() {
+        true => holds_password(&path),
+        false => fs::read(&path).is_ok_and(|bytes| holds(&bytes, PASSWORD) || holds(&bytes, OTHER)),
+    })
+}
+
+#[test]
+fn index_gets_the_sign_in_of_netrc_and_the_server_does_not() {
+    skip_unless!(tools());
+    let home = fixture::trusted_dir();
+    let source = home.path().join("source");
+    fs::create_dir(&source).expect("made");
+    let made = Command::new("python3")
+        .args(["-c", MAKE])
+        .current_dir(&source)
+        .status();
+    assert!(made.expect("python starts").success());
+    let wheel = fs::read(source.join(WHEEL)).expect("a wheel");
+    let address = serve(wheel);
+    let write = |name: &str, text: &str| {
+        let file = home.path().join(name);
+        fs::create_dir_all(file.parent().expect("a folder")).expect("made");
+        fs::write(&file, text).expect("written");
+        fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).expect("set");
+    };
+    write(
+        ".config/pip/pip.conf",
+        &format!("[global]\nindex-url = {address}/simple\n"),
+    );
+    let entry = json!({"command": "uvx", "args": ["mimo-fixture"]});
+    write(
+        "config/skills.json",
+        &json!({"skills": {"f": entry}}).to_string(),
+    );
+    let binaries = home.path().join(".local/bin");
+    fs::create_dir_all(&binaries).expect("made");
+    let uv = machine::venv("uv", &["uv"]).expect("uv");
+    for name in ["uv", "uvx"] {
+        symlink(uv.with_file_name(name), binaries.join(name)).expect("linked");
+    }
+    let mimo = |arguments: &[&str]| -> Value {
+        let mut command = server::mimo(home.path());
+        let ran = command
+            .args(arguments)
+            .arg("--json")
+            .output()
+            .expect("mimo starts");
+        serde_json::from_slice(&ran.stdout).unwrap_or_else(|error| panic!("{error}: {ran:?}"))
+    };
+    let without = mimo(&["skill", "update"]);
+    let hint = without["skills"][0].to_string();
+    assert!(
+        without["ok"] == false && hint.contains(".netrc"),
+        "{without}"
+    );
+    let netrc = format!(
+        "machine other.example login bob password {OTHER}\n\
+         machine 127.0.0.1 login ann password {PASSWORD}\n"
+    );
+    write(".netrc", &netrc);
+    let with = mimo(&["skill", "update"]);
+    assert!(
+        with["ok"] == true && with["skills"][0]["version"] == "1.0",
+        "{with}"
+    );
+    let tested = mimo(&["skill", "test", "f"]);
+    assert_eq!(tested["tools"], json!(["leaked"]), "{tested}");
+    assert!(holds_password(home.path()), "the search finds .netrc");
+    assert!(!holds_password(&home.path().join("data")));
+}
