@@ -10,7 +10,9 @@ mod install;
 mod logs;
 mod refusals;
 mod reload;
+mod start_once;
 mod test;
+mod tool_changes;
 
 use std::sync::Arc;
 
@@ -87,7 +89,7 @@ pub(super) fn run(
             edit::add(&arguments, &config, output)
         }
         Verb::Remove(arguments) => edit::remove(&arguments, config, output),
-        Verb::Update(arguments) => install::update(&arguments, config, output),
+        Verb::Update(arguments) => install::update(&arguments, config, clock, output),
         Verb::Import(arguments) => {
             let config = programs::record(config.clone(), environment);
             import::run(&arguments, &config, environment, output)

@@ -19,3 +19,4 @@ mod real;
 mod runners;
 #[cfg(target_os = "linux")]
 mod sign_in;
+mod update;

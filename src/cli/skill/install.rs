@@ -6,10 +6,14 @@ use anyhow::Result;
 use serde_json::{Value, json};
 
 use super::refusals::report_refusals;
+use super::tool_changes::{ToolChanges, known, listed};
 use crate::app;
 use crate::cli::output::{Exit, Output, Progress};
+use crate::clock::Clock;
 use crate::config::Config;
 use crate::failure::{Failure, Kind};
+use crate::registry::tool_cache::ToolCache;
+use crate::skills::child::ChildLauncher;
 use crate::skills::install::{Installed, Installer};
 use crate::skills::manifest;
 use crate::skills::spec::SkillSpec;
@@ -21,15 +25,21 @@ Examples:
   mimo skill update                    every skill that npx or uvx would fetch
   mimo skill update memory
 
-Installs the newest version that each entry allows, beside the one in use. A
-running skill goes on with its old version until it starts again; `mimo skill
-reload` has it start now. New or changed tools wait for `mimo skill approve`.")]
+Installs the newest version that each entry allows, beside the one in use, and
+starts it once to show which tools are added, removed or changed. A running skill
+goes on with its old version until it starts again; `mimo skill reload` has it start
+now. New or changed tools wait for `mimo skill approve`.")]
 pub(super) struct UpdateArguments {
     /// The skill; all where none is named
     name: Option<String>,
 }
 
-pub(super) fn update(arguments: &UpdateArguments, config: &Config, output: &Output) -> Result<()> {
+pub(super) fn update(
+    arguments: &UpdateArguments,
+    config: &Config,
+    clock: Arc<dyn Clock>,
+    output: &Output,
+) -> Result<()> {
     let file = &config.skills.manifest;
     let manifest = manifest::load(file, &app::skill_rules(config))
         .map_err(|refusals| report_refusals(file, &refusals, output))?;
@@ -44,6 +54,8 @@ pub(super) fn update(arguments: &UpdateArguments, config: &Config, output: &Outp
         return Err(Failure::new(Kind::NotFound, message).hint(hint).into());
     }
     let installer = app::installer(config);
+    let launcher: Arc<dyn ChildLauncher> = Arc::new(app::launcher(config, clock));
+    let cache = ToolCache::in_folder(config.data_folder.clone());
     let mut documents = Vec::new();
     let mut succeeded = true;
     for spec in &specs {
@@ -51,11 +63,38 @@ pub(super) fn update(arguments: &UpdateArguments, config: &Config, output: &Outp
             continue;
         };
         let before = installer.installed(package);
+        let tools = before.as_ref().map(|_| known(spec, &cache, &launcher));
         let result = install(&installer, spec, true, output);
         succeeded &= result.is_ok();
-        documents.push(document(spec, before.as_ref(), &result));
+        // The same version has the same tools.
+        let is_new = |now: &Installed| {
+            before
+                .as_ref()
+                .is_some_and(|before| before.version != now.version)
+        };
+        let changes = match (&result, tools) {
+            (Ok(now), Some(tools)) if is_new(now) => {
+                Some(tools.and_then(|tools| Ok(ToolChanges::of(&tools, &listed(spec, &launcher)?))))
+            }
+            _ => None,
+        };
+        let mut document = document(spec, before.as_ref(), &result);
+        let mut text = output.text();
+        text.push(&format!("{}\n", line(spec, before.as_ref(), &result)));
+        match changes {
+            Some(Ok(changes)) => {
+                document["tools"] = changes.document();
+                changes.push(&mut text);
+            }
+            Some(Err(failure)) => {
+                document["tools_unknown"] = json!(failure.to_string());
+                text.push(&format!("  its tools could not be compared: {failure}\n"));
+            }
+            None => {}
+        }
+        documents.push(document);
         if !output.json {
-            output.print(format!("{}\n", line(spec, before.as_ref(), &result)))?;
+            output.print(text)?;
         }
     }
     if output.json {

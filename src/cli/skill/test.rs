@@ -1,28 +1,22 @@
 //! `mimo skill test`: starts a skill once, in its sandbox, as a serving Mimo would.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use anyhow::Result;
 use serde_json::json;
-use tokio::sync::mpsc;
-use tokio::time::Instant;
 
 use super::edit::report;
 use super::enable::enabled;
 use super::install;
 use super::refusals::report_refusals;
+use super::start_once::start_once;
 use crate::app;
 use crate::cli::output::Output;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::diagnostics::counted;
-use crate::failure::{Failure, Kind};
 use crate::skills::child::ChildLauncher;
-use crate::skills::client::{NoClient, ServerInfo, Tool};
-use crate::skills::job::{Job, JobEvent};
 use crate::skills::manifest::file;
-use crate::skills::spec::SkillSpec;
 
 /// The skill to test.
 #[derive(clap::Args)]
@@ -37,13 +31,6 @@ does not start or does not list its tools.")]
 pub(super) struct Arguments {
     /// Its name, or its key in skills.json
     name: String,
-}
-
-/// The skill's answers to `initialize` and `tools/list`.
-struct Answer {
-    after: Duration,
-    server: Box<ServerInfo>,
-    tools: Arc<[Tool]>,
 }
 
 pub(super) fn run(
@@ -89,44 +76,4 @@ pub(super) fn run(
         shown.push(&format!("  {}\n", crate::printable::line(tool)));
     }
     output.print(shown)
-}
-
-/// Starts the skill, waits for its tools, and ends it.
-async fn start_once(spec: SkillSpec, launcher: Arc<dyn ChildLauncher>) -> Result<Answer, Failure> {
-    let name = spec.name.clone();
-    let (sender, mut events) = mpsc::unbounded_channel();
-    let began = Instant::now();
-    let job = Job::start(
-        Arc::new(spec),
-        &launcher,
-        Arc::new(NoClient),
-        move |event| {
-            // The receiver outlives the job.
-            let _ = sender.send(event);
-        },
-    );
-    let (mut answer, mut ended) = (None, String::new());
-    while let Some(event) = events.recv().await {
-        match event {
-            JobEvent::Listed { server, tools, .. } => {
-                let after = began.elapsed();
-                answer = Some(Answer {
-                    after,
-                    server,
-                    tools,
-                });
-                job.stop();
-            }
-            JobEvent::Relisted(_) => {}
-            JobEvent::Ended(why) => {
-                ended = why;
-                break;
-            }
-        }
-    }
-    answer.ok_or_else(|| {
-        let message = format!("the skill {name} does not work: {ended}");
-        let hint = format!("`mimo skill logs {name}` shows everything that it wrote to stderr");
-        Failure::new(Kind::Unavailable, message).hint(hint)
-    })
 }
