@@ -19,4 +19,5 @@ mod real;
 mod runners;
 #[cfg(target_os = "linux")]
 mod sign_in;
+#[cfg(target_os = "linux")]
 mod update;
