@@ -10,8 +10,8 @@ use serde_json::{Value, json};
 
 use crate::support::machine::{self, Found};
 
-fn promtool() -> Found<()> {
-    machine::program("promtool").map_err(|missing| format!("{missing} (Debian: prometheus)"))
+fn promtool() -> Found<PathBuf> {
+    machine::debian("prometheus", "promtool")
 }
 
 fn folder() -> PathBuf {
@@ -21,7 +21,7 @@ fn folder() -> PathBuf {
 /// Runs `promtool` in the folder of the monitoring files and asserts that it finds
 /// nothing to complain about.
 fn assert_accepted(arguments: &[&str], stdin: &str) {
-    let mut child = Command::new("promtool")
+    let mut child = Command::new(promtool().expect("checked before"))
         .args(arguments)
         .current_dir(folder())
         .stdin(Stdio::piped())

@@ -154,6 +154,32 @@ pub fn npm(name: &str, packages: &[&str]) -> Found<PathBuf> {
     })
 }
 
+/// A program of a Debian package: the machine's own, or one unpacked for the tests.
+pub fn debian(package: &str, name: &str) -> Found<PathBuf> {
+    if program(name).is_ok() {
+        return Ok(PathBuf::from(name));
+    }
+    let folder = install_once(package, &[package], |folder| {
+        fs::create_dir_all(folder).expect("a folder for packages");
+        let download = || {
+            run(Command::new("apt-get")
+                .args(["download", package])
+                .current_dir(folder))
+        };
+        // A new machine has no list of packages yet.
+        if download().is_err() {
+            run(Command::new("apt-get").arg("update"))?;
+            download()?;
+        }
+        let files = fs::read_dir(folder).expect("the folder").flatten();
+        let mut files = files.map(|file| file.path());
+        let file = files.find(|path| path.extension().is_some_and(|it| it == "deb"));
+        let file = file.ok_or_else(|| format!("apt-get has no {package}"))?;
+        run(Command::new("dpkg").arg("-x").args([&*file, folder]))
+    })?;
+    Ok(folder.join("usr/bin").join(name))
+}
+
 /// The folder `name`, filled by `install` unless an earlier run installed the
 /// same packages. Concurrent tests wait, and a failure is remembered.
 fn install_once(

@@ -32,6 +32,9 @@ const VERSION: &str = "mcp-protocol-version";
 const METHOD: &str = "mcp-method";
 const NAME: &str = "mcp-name";
 
+/// The one request without a session that lasts, and hears of changes.
+const LISTEN: &str = "subscriptions/listen";
+
 /// The version of clients that name none.
 const OLDEST: &str = "2025-03-26";
 
@@ -155,11 +158,13 @@ async fn unsessioned_exchange(
         return Ok(accepted());
     }
     let is_malformed = matches!(frame, Frame::Single(Item::Invalid(_)));
+    let listens = only_head(&frame).is_some_and(|head| head.method == LISTEN);
     let (exchange, connection, outbox) = Exchange::open(frame, Arc::<ClientRequests>::default());
     // A caller without a session keeps its place in what goes on over several requests.
     let caller = Caller::new(visitor.grants.clone(), http.day_of(visitor));
     let session = http.server.open_session(caller, connection.clone());
-    http.run(exchange, session.clone(), connection, Some(session));
+    let hears = listens.then(|| session.clone());
+    http.run(exchange, session, connection, hears);
     let outbox = ClosedOnDrop(outbox);
     let first = tokio::time::timeout(
         Duration::from_millis(HTTP_ANSWER_MILLIS_MAX),
@@ -301,10 +306,11 @@ impl Http {
             let _open = open;
             let running = rmcp::service::serve_directly_with_ct(service, exchange, None, cancel);
             let announcing = async {
-                match announcing {
-                    Some(announcing) => announcing.await,
-                    None => std::future::pending().await,
+                if let Some(announcing) = announcing {
+                    announcing.await;
                 }
+                // Where nothing changes, the exchange goes on all the same.
+                std::future::pending::<()>().await;
             };
             tokio::select! {
                 () = connection.finished().cancelled() => {}

@@ -1,0 +1,11 @@
+//! The real binary over HTTP on loopback: who is let in, what each key reaches,
+//! sessions and streams, and the end.
+
+#[macro_use]
+#[path = "../support/mod.rs"]
+mod support;
+
+mod client;
+mod gate;
+mod projects;
+mod sessions;
