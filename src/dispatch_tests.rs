@@ -74,25 +74,23 @@ async fn a_panic_is_an_error_of_its_own_kind() {
 #[tokio::test]
 async fn each_call_is_counted_with_its_outcome() {
     // No other test calls a tool of this name.
-    let label = metrics::Tool::ProcedureDefine;
+    let label = metrics::Tool::MemoryEdit;
     let tools = fixture::tools().into_iter().map(|each| match each.name {
         "test_echo" => Tool {
-            name: "procedure_define",
+            name: "memory_edit",
             ..each
         },
         _ => each,
     });
     let dispatch = dispatch(tools.collect(), 1000);
     for arguments in [json!({"text": "a"}), json!([]), json!({"text": "b"})] {
-        let _reply = dispatch
-            .call("procedure_define", arguments, context())
-            .await;
+        let _reply = dispatch.call("memory_edit", arguments, context()).await;
     }
     let stopped = context();
     stopped.cancel.cancel();
     let held = dispatch.permits.acquire_many(CALLS_RUNNING_MAX as u32);
     let _held = held.await.expect("all permits");
-    let _reply = dispatch.call("procedure_define", json!({}), stopped).await;
+    let _reply = dispatch.call("memory_edit", json!({}), stopped).await;
     for (outcome, count) in [
         (Outcome::Ok, 2),
         (Outcome::InvalidArguments, 1),

@@ -17,6 +17,8 @@ use prometheus_client::registry::Registry;
 
 use self::series::Metric;
 
+pub(crate) use self::series::{Held, Labels};
+
 /// The type of what [`render`] writes.
 pub const CONTENT_TYPE: &str = prometheus_text::CONTENT_TYPE;
 

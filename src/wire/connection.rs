@@ -92,7 +92,11 @@ impl Connection for Shared {
             tokio::select! {
                 biased;
                 reply = replied => reply.ok(),
-                () = self.draining.cancelled() => None,
+                () = self.draining.cancelled() => {
+                    // Nobody is left who could be told that it is no longer wanted.
+                    self.client_requests.close(id);
+                    None
+                }
             }
         })
     }

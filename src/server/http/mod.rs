@@ -9,6 +9,7 @@
 
 mod body;
 mod gate;
+mod headers;
 mod plain;
 mod post;
 mod refusal;
@@ -135,6 +136,7 @@ impl Server {
             draining: AtomicBool::new(false),
             server: self,
         });
+        crate::meter::process::started_seconds();
         let address = |listener: &TcpListener| listener.local_addr().map_err(Failure::internal);
         let own = address(&listener)?;
         listening(own, metrics.as_ref().map(address).transpose()?);

@@ -15,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 
 use super::gate::Visitor;
-use super::stream::EventStream;
+use super::stream::{EventStream, STANDING};
 use crate::caller::Caller;
 use crate::catalog::Until;
 use crate::clock::{Clock, Timestamp};
@@ -203,7 +203,7 @@ impl LiveSession {
         let (connection, outbox) = Outbox::standing(requests.clone());
         let caller = Caller::new(visitor.grants.clone(), id.as_str());
         let session = server.open_session(caller, connection.clone());
-        let standing = EventStream::new("0".to_owned());
+        let standing = EventStream::new(STANDING.to_owned());
         let (stream, changes) = (standing.clone(), server.clone());
         let (told, news) = (session.clone(), session.clone());
         let tasks = vec![

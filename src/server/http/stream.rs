@@ -18,9 +18,14 @@ use tokio::time::Instant;
 use crate::limits::{
     HTTP_EVENTS_KEPT_BYTES_MAX, HTTP_EVENTS_KEPT_MAX, HTTP_KEEP_ALIVE_SECONDS, HTTP_RETRY_MILLIS,
 };
+use crate::meter::http::{STREAMS, StreamKind};
+use crate::meter::{Held, Labels};
 use crate::wire::Outbox;
 
 type Item = Result<Bytes, Infallible>;
+
+/// The id of the stream with what belongs to no exchange.
+pub(super) const STANDING: &str = "0";
 
 /// A stream of a session.
 pub(super) struct EventStream {
@@ -128,7 +133,12 @@ impl EventStream {
             log.readers
         };
         self.changed.notify_waiters();
+        let kind = match self.id == STANDING {
+            true => StreamKind::Get,
+            false => StreamKind::Post,
+        };
         let reader = Reader {
+            _counted: STREAMS.hold(kind),
             stream: self.clone(),
             reader,
             next: after.map_or(0, |after| after.saturating_add(1)),
@@ -143,6 +153,7 @@ impl EventStream {
 
 /// A client that reads a stream.
 struct Reader {
+    _counted: Held<StreamKind, { StreamKind::COUNT }>,
     stream: Arc<EventStream>,
     reader: u64,
     next: u64,
@@ -226,17 +237,21 @@ pub(super) fn parse_id(id: &str) -> Option<(&str, u64)> {
 /// The exchange is closed when nobody reads them any more.
 pub(super) fn unsessioned(first: Option<Vec<u8>>, exchange: ClosedOnDrop) -> Response {
     let first = first.map(|lines| format_lines(&lines));
-    event_response(unfold((first, exchange), |(first, exchange)| async {
-        if let Some(first) = first {
-            return Some((Ok(first), (None, exchange)));
-        }
-        let keep_alive = tokio::time::sleep(Duration::from_secs(HTTP_KEEP_ALIVE_SECONDS));
-        let event = tokio::select! {
-            lines = exchange.0.next() => format_lines(&lines?),
-            () = keep_alive => KEEP_ALIVE,
-        };
-        Some((Ok(event), (None, exchange)))
-    }))
+    let counted = STREAMS.hold(StreamKind::Post);
+    event_response(unfold(
+        (first, exchange, counted),
+        |(first, exchange, counted)| async {
+            if let Some(first) = first {
+                return Some((Ok(first), (None, exchange, counted)));
+            }
+            let keep_alive = tokio::time::sleep(Duration::from_secs(HTTP_KEEP_ALIVE_SECONDS));
+            let event = tokio::select! {
+                lines = exchange.0.next() => format_lines(&lines?),
+                () = keep_alive => KEEP_ALIVE,
+            };
+            Some((Ok(event), (None, exchange, counted)))
+        },
+    ))
 }
 
 /// Cancels what is open in an exchange when its client goes away.

@@ -8,6 +8,7 @@ use serde_json::{Map, Value, json};
 
 use super::starting::Waiting;
 use super::{Exposed, Skills};
+use crate::caller::Grants;
 use crate::diagnostics::{clip, nearest};
 use crate::failure::{Failure, Kind};
 use crate::limits::{self, TOKEN_BYTES};
@@ -26,26 +27,34 @@ pub(super) async fn find(
     let server = reader.name("server")?;
     let limit = reader.limit(5, limits::SEARCH_LIMIT_MAX)?;
     skills.ready().await;
+    let grants = context.caller.grants.clone();
     let mut waiting = Waiting::new(&skills, server.as_deref(), context.progress);
+    waiting.limit_to(grants.clone());
     let soon = waiting.began() + Duration::from_millis(limits::SKILL_LIST_MILLIS_MAX);
     // The answer must precede the deadline.
     let last = Duration::from_millis(limits::SKILL_FIND_REST_MILLIS_MIN);
     let last = context.deadline.checked_sub(last).unwrap_or(soon);
     let search = loop {
-        let search = Search::over(&skills, &query, server.as_deref()).await?;
+        let search = Search::over(&skills, &query, server.as_deref(), &grants).await?;
         // A tool that is not known yet may be the one that is meant.
         let end = if search.is_close { soon } else { last };
         if !waiting.until_changed(end.min(last)).await {
             break search;
         }
     };
-    let states = skills.registry.statuses();
+    let mut states = skills.registry.statuses();
+    states.retain(|status| grants.allow_skill(status.name.as_str()));
+    let problem = skills.problem().filter(|_| grants.operates);
     if let Some(server) = &server
         && search.is_empty()
     {
-        return Err(no_server(&skills, &states, server));
+        return Err(no_server(&skills, &states, problem, server));
     }
-    search.document(&skills, &states, server.as_deref(), limit)
+    let mut document = search.document(&skills, &states, server.as_deref(), limit);
+    if let (true, Some(problem)) = (search.finds_nothing(limit), problem) {
+        document["problem"] = problem.into();
+    }
+    Document::of(&document)
 }
 
 /// The tools on offer at one moment that match a query.
@@ -59,11 +68,16 @@ struct Search {
 }
 
 impl Search {
-    async fn over(skills: &Skills, query: &str, server: Option<&str>) -> Result<Search, Failure> {
+    async fn over(
+        skills: &Skills,
+        query: &str,
+        server: Option<&str>,
+        grants: &Grants,
+    ) -> Result<Search, Failure> {
         let exposed = skills.exposed();
         let is_meant = |nth: &usize| {
             let skill = exposed.offers()[*nth].skill.as_str();
-            server.is_none_or(|server| server == skill)
+            server.is_none_or(|server| server == skill) && grants.tools.allow(exposed.name(*nth))
         };
         let searched: Vec<usize> = (0..exposed.offers().len()).filter(is_meant).collect();
         // Who knows the name looks for nothing else.
@@ -104,7 +118,7 @@ impl Search {
         states: &[SkillStatus],
         server: Option<&str>,
         limit: usize,
-    ) -> Result<Document, Failure> {
+    ) -> Value {
         let offer = |nth: &usize| &self.exposed.offers()[*nth];
         let named = &self.found[..limit.min(self.found.len())];
         let state = |skill: &SkillName| {
@@ -152,10 +166,11 @@ impl Search {
         if !not_ready.is_empty() {
             document["not_ready"] = not_ready.into();
         }
-        if let (true, Some(problem)) = (named.is_empty(), skills.problem()) {
-            document["problem"] = problem.into();
-        }
-        Document::of(&document)
+        document
+    }
+
+    fn finds_nothing(&self, limit: usize) -> bool {
+        limit == 0 || self.found.is_empty()
     }
 }
 
@@ -201,7 +216,12 @@ pub(super) fn unready(skills: &Skills, status: &SkillStatus) -> Failure {
         .hint("it is restarted automatically; mimo_status shows its state")
 }
 
-fn no_server(skills: &Skills, statuses: &[SkillStatus], server: &str) -> Failure {
+fn no_server(
+    skills: &Skills,
+    statuses: &[SkillStatus],
+    problem: Option<String>,
+    server: &str,
+) -> Failure {
     let status = statuses
         .iter()
         .find(|status| status.name.as_str() == server);
@@ -212,7 +232,7 @@ fn no_server(skills: &Skills, statuses: &[SkillStatus], server: &str) -> Failure
     }
     let names: Vec<&str> = statuses.iter().map(|status| status.name.as_str()).collect();
     let failure = Failure::invalid("/server", format!("there is no skill {server:?}"));
-    if let Some(problem) = skills.problem() {
+    if let Some(problem) = problem {
         return failure.hint(problem);
     }
     match names.is_empty() {

@@ -1,11 +1,13 @@
 //! Waits for skills that are starting to list their tools.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::watch;
 use tokio::time::Instant;
 
 use super::Skills;
+use crate::caller::Grants;
 use crate::limits;
 use crate::registry::SkillStatus;
 use crate::tools::Progress;
@@ -20,6 +22,7 @@ pub(super) struct Waiting<'a> {
     began: Instant,
     /// Seconds in the last report.
     reported: Option<u64>,
+    grants: Option<Arc<Grants>>,
 }
 
 impl<'a> Waiting<'a> {
@@ -34,7 +37,13 @@ impl<'a> Waiting<'a> {
             changes,
             began: Instant::now(),
             reported: None,
+            grants: None,
         }
+    }
+
+    /// Awaits no skill that these grants leave out.
+    pub(super) fn limit_to(&mut self, grants: Arc<Grants>) {
+        self.grants = Some(grants);
     }
 
     pub(super) fn began(&self) -> Instant {
@@ -72,8 +81,12 @@ impl<'a> Waiting<'a> {
             Some(server) => status.name.as_str() == server,
             None => status.ended.is_none(),
         };
+        let grants = self.grants.as_ref();
+        let allowed = |status: &SkillStatus| {
+            grants.is_none_or(|grants| grants.allow_skill(status.name.as_str()))
+        };
         statuses
-            .filter(|status| is_starting(status) && awaited(status))
+            .filter(|status| is_starting(status) && awaited(status) && allowed(status))
             .collect()
     }
 

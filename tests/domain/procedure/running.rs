@@ -316,7 +316,12 @@ async fn waiting_child_uses_no_time_and_is_cancelled_with_its_parent() {
         .cancel(&world.grants, &id)
         .await
         .expect("asked");
-    let done = world.wait(&id).await;
+    // It waits for approval until it has taken notice.
+    let mut done = world.wait(&id).await;
+    while done["status"] == "waiting_approval" {
+        tokio::task::yield_now().await;
+        done = world.wait(&id).await;
+    }
     assert_eq!(done["status"], "cancelled", "{done}");
     let child = world.view(&format!("{id}.1")).await;
     assert_eq!(child["status"], "cancelled", "{child}");

@@ -108,6 +108,8 @@ fn no_command_prints_hostile_text_raw() {
     );
     let odd = &path(&format!("odd {HOSTILE}"));
     let copy = &path("copy.db");
+    // The name of a key holds no controls either.
+    let plain = &HOSTILE.replace(char::is_control, "");
     let commands: &[&[&str]] = &[
         &["call", "memory_search"],
         &["call", "skill_find", "{\"query\":\"echo\"}"],
@@ -149,6 +151,13 @@ fn no_command_prints_hostile_text_raw() {
         &["skill", "approve"],
         &["skill", "logs"],
         &["skill", "reload"],
+        &["keys", "generate", "--name", HOSTILE],
+        &["keys", "generate", "--name", plain],
+        &["keys", "generate", "--name", plain, "--tools", HOSTILE],
+        &["keys", "list"],
+        &["keys", "rotate", HOSTILE],
+        &["keys", "revoke", HOSTILE],
+        &["keys", "check"],
         &["setup", "--list"],
         &["doctor"],
         &["backup", copy],
