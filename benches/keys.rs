@@ -1,6 +1,6 @@
-//! Whether the time of a check tells anything about a key, after dudect: two texts in
-//! random order, and Welch's t of their times without the slowest tenth. Below 4.5
-//! nothing is seen. Then what a request pays to learn that no key has changed.
+//! Dudect: Welch's t of the times of two texts in random order, without the slowest
+//! tenth (nothing is seen below 4.5). Then the cost of learning that no key changed.
+#![allow(clippy::print_stdout, reason = "the figures are its output")]
 
 #[allow(dead_code, reason = "the other benches use the rest")]
 mod measure;
