@@ -1,16 +1,16 @@
-//! A server over HTTP as a child process, and a client that speaks to its socket.
+//! A folder of a team, its servers, and a client that speaks to their sockets.
 
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::path::Path;
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::{ExitStatus, Stdio};
 
-use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
+use nix::sys::signal::Signal;
 use serde_json::{Value, json};
 
-use crate::support::{WATCHDOG, lines_of, server, wait};
+use crate::support::http::HttpServer;
+use crate::support::{WATCHDOG, server};
 
 pub const SESSION: &str = "mcp-session-id";
 
@@ -59,10 +59,9 @@ impl Team {
 
     pub fn serve(&self, arguments: &[&str]) -> Http {
         let mut command = server::mimo(self.folder());
-        command
-            .args(["serve", "--http", "127.0.0.1:0"])
-            .args(arguments);
-        Http::of(&mut command)
+        let server = HttpServer::of(&mut command, arguments);
+        let address = server.address;
+        Http { server, address }
     }
 }
 
@@ -73,32 +72,17 @@ pub fn id(key: &str) -> &str {
 
 /// A running server.
 pub struct Http {
-    child: Child,
+    server: HttpServer,
     pub address: SocketAddr,
 }
 
 impl Http {
-    fn of(command: &mut Command) -> Http {
-        let mut child = command
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::piped())
-            .spawn()
-            .expect("it starts");
-        let errors = lines_of(child.stderr.take().expect("stderr"));
-        let line = errors.recv_timeout(WATCHDOG).expect("its address");
-        let address = line.split(['/', ' ']).find_map(|part| part.parse().ok());
-        let address = address.unwrap_or_else(|| panic!("no address in {line}"));
-        Http { child, address }
-    }
-
     pub fn signal(&self, signal: Signal) {
-        let pid = i32::try_from(self.child.id()).expect("a pid");
-        kill(Pid::from_raw(pid), signal).expect("it runs");
+        self.server.signal(signal);
     }
 
-    pub fn exit(mut self) -> ExitStatus {
-        wait(&mut self.child)
+    pub fn exit(self) -> ExitStatus {
+        self.server.exit()
     }
 
     /// Sends a request; the connection stays open for the answer's body.
@@ -158,14 +142,6 @@ impl Http {
         let reply = self.post(key, None, &message).whole();
         assert_eq!(reply.status, 200, "{}", reply.body);
         reply.headers[SESSION].clone()
-    }
-}
-
-impl Drop for Http {
-    fn drop(&mut self) {
-        // It may have ended by itself.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
     }
 }
 

@@ -6,6 +6,7 @@
 pub mod children;
 pub mod definitions;
 pub mod fixture;
+pub mod http;
 #[macro_use]
 pub mod machine;
 pub mod odd;

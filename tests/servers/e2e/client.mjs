@@ -4,7 +4,7 @@
 //
 // Arguments: `sdk` (the package up to 1.x) or `legacy` or `auto` (the later
 // package, and how it settles the revision), and the server to start as JSON:
-// {"command", "args", "env"}.
+// {"command", "args", "env"}, or the one to connect to over HTTP: {"url", "key"}.
 
 import { createInterface } from 'node:readline';
 
@@ -16,15 +16,27 @@ const { StdioClientTransport } = await import(
   kind === 'sdk' ? '@modelcontextprotocol/sdk/client/stdio.js' : '@modelcontextprotocol/client/stdio'
 );
 
+const { StreamableHTTPClientTransport } = await import(
+  kind === 'sdk'
+    ? '@modelcontextprotocol/sdk/client/streamableHttp.js'
+    : '@modelcontextprotocol/client'
+);
+
 const say = (document) => process.stdout.write(`${JSON.stringify(document)}\n`);
 
 const settling = kind === 'sdk' ? {} : { versionNegotiation: { mode: kind } };
 const client = new Client({ name: 'mimo-tests', version: '1' }, settling);
-const transport = new StdioClientTransport(JSON.parse(server));
+const { url, key, ...command } = JSON.parse(server);
+const headers = { Authorization: `Bearer ${key}` };
+const transport = url
+  ? new StreamableHTTPClientTransport(new URL(url), { requestInit: { headers } })
+  : new StdioClientTransport(command);
 // The older SDK tells only its transport which revision was agreed on.
 let agreed;
-transport.setProtocolVersion ??= (version) => {
+const settled = transport.setProtocolVersion?.bind(transport);
+transport.setProtocolVersion = (version) => {
   agreed = version;
+  settled?.(version);
 };
 await client.connect(transport);
 say({ protocol: client.getNegotiatedProtocolVersion?.() ?? agreed });

@@ -3,7 +3,8 @@ stdin, what the SDK made of the answers as JSON lines on stdout. The end of
 stdin closes the client.
 
 Arguments: `client` (its Client) or `session` (its ClientSession), and the
-server to start as JSON: {"command", "args", "env"}.
+server to start as JSON: {"command", "args", "env"}, or the one to connect to over
+HTTP: {"url", "key"}.
 """
 
 import asyncio
@@ -11,7 +12,9 @@ import contextlib
 import json
 import sys
 
+import httpx2
 from mcp import Client, ClientSession, MCPError, StdioServerParameters, stdio_client
+from mcp.client.streamable_http import streamable_http_client
 from mcp.types import PaginatedRequestParams
 
 
@@ -60,13 +63,20 @@ async def follow(client, protocol):
 
 
 async def main(kind, server):
-    server = StdioServerParameters(**json.loads(server))
+    server = json.loads(server)
     async with contextlib.AsyncExitStack() as open_until_the_end:
+        if "url" in server:
+            headers = {"Authorization": f"Bearer {server['key']}"}
+            http = httpx2.AsyncClient(headers=headers, timeout=60)
+            await open_until_the_end.enter_async_context(http)
+            server = streamable_http_client(server["url"], http_client=http)
+        else:
+            server = stdio_client(StdioServerParameters(**server))
         if kind == "client":
             client = await open_until_the_end.enter_async_context(Client(server))
             await follow(client, client.protocol_version)
         else:
-            pipes = await open_until_the_end.enter_async_context(stdio_client(server))
+            pipes = await open_until_the_end.enter_async_context(server)
             session = await open_until_the_end.enter_async_context(ClientSession(*pipes))
             agreed = await session.initialize()
             await follow(session, agreed.protocol_version)

@@ -3,9 +3,12 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use nix::sys::signal::Signal;
 use serde_json::{Value, json};
 
 use super::client::{Client, Inspector, Sdk, node_packages, python_sdk};
+use crate::support::http::HttpServer;
+use crate::support::server::mimo;
 
 #[test]
 fn python_client() {
@@ -43,15 +46,64 @@ fn inspector() {
     tell(|folder| Box::new(Inspector::new(folder)));
 }
 
+#[test]
+fn python_client_over_http() {
+    skip_unless!(python_sdk());
+    tell_over_http(|server, folder| Sdk::python_on(server, "client", folder, "2026-07-28"));
+}
+
+#[test]
+fn python_session_over_http() {
+    skip_unless!(python_sdk());
+    tell_over_http(|server, folder| Sdk::python_on(server, "session", folder, "2025-11-25"));
+}
+
+#[test]
+fn typescript_1_over_http() {
+    skip_unless!(node_packages());
+    tell_over_http(|server, folder| Sdk::typescript_on(server, "sdk", folder, "2025-11-25"));
+}
+
+#[test]
+fn typescript_2_over_http() {
+    skip_unless!(node_packages());
+    tell_over_http(|server, folder| Sdk::typescript_on(server, "legacy", folder, "2025-11-25"));
+}
+
+#[test]
+fn typescript_2_stateless_over_http() {
+    skip_unless!(node_packages());
+    tell_over_http(|server, folder| Sdk::typescript_on(server, "auto", folder, "2026-07-28"));
+}
+
 const TEXT: &str = "Zoë prefers the night train to 東京, never the plane \u{2014} \"too loud\" 🚆";
 
 fn tell(start: impl FnOnce(&Path) -> Box<dyn Client>) {
     let folder = tempfile::tempdir().expect("a folder");
     let mut client = start(folder.path());
-    lists_what_the_schemas_say(&mut *client);
+    story(&mut *client);
+    let exits = client.close();
+    assert!(exits.lines().all(|exit| exit == "0"), "{exits:?}");
+}
+
+fn tell_over_http(start: impl FnOnce(&Value, &Path) -> Sdk) {
+    const KEY: &str = "a key that a person has chosen for this";
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut command = mimo(folder.path());
+    let server = HttpServer::of(command.env("MIMO_API_KEY", KEY), &[]);
+    let url = format!("http://{}/mcp", server.address);
+    let mut client = start(&json!({"url": url, "key": KEY}), folder.path());
+    story(&mut client);
+    client.end();
+    server.signal(Signal::SIGTERM);
+    assert!(server.exit().success());
+}
+
+fn story(client: &mut dyn Client) {
+    lists_what_the_schemas_say(client);
 
     let stored = good(
-        &mut *client,
+        client,
         "memory_store",
         json!({"content": TEXT, "category": "observation", "importance": 0.8, "tags": ["travel", "zoë"]}),
     );
@@ -59,28 +111,25 @@ fn tell(start: impl FnOnce(&Path) -> Box<dyn Client>) {
     let id = stored["results"][0]["id"].as_i64().expect("an id");
 
     let question = json!({"query": "how does Zoë like to travel?"});
-    let found = good(&mut *client, "memory_search", question.clone());
+    let found = good(client, "memory_search", question.clone());
     let item = &found["items"][0];
     assert_eq!(item["id"], id, "{found}");
     assert_eq!(item["content"], TEXT);
     assert_eq!(item["category"], "observation");
     assert_eq!(item["tags"], json!(["travel", "zoë"]));
 
-    errs(&mut *client);
+    errs(client);
 
     let forget = json!({"action": "forget", "ids": [id]});
-    let forgotten = good(&mut *client, "memory_edit", forget);
+    let forgotten = good(client, "memory_edit", forget);
     assert_eq!(forgotten["changed"], json!([id]), "{forgotten}");
-    let found = good(&mut *client, "memory_search", question);
+    let found = good(client, "memory_search", question);
     assert_eq!(found["items"], json!([]), "{found}");
 
-    let memory = &good(&mut *client, "mimo_status", json!({}))["memory"];
+    let memory = &good(client, "mimo_status", json!({}))["memory"];
     assert_eq!(memory["state"], "ok", "{memory}");
     assert_eq!(memory["active"], 0, "{memory}");
     assert_eq!(memory["archived"], 1, "{memory}");
-
-    let exits = client.close();
-    assert!(exits.lines().all(|exit| exit == "0"), "{exits:?}");
 }
 
 fn good(client: &mut dyn Client, tool: &str, arguments: Value) -> Value {
