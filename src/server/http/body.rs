@@ -107,3 +107,49 @@ fn too_slow() -> Refusal {
     Refusal::new(StatusCode::REQUEST_TIMEOUT, "too_slow", message)
         .header(header::CONNECTION, "close")
 }
+
+#[cfg(test)]
+mod tests {
+    use axum::body::Bytes;
+    use axum::response::IntoResponse;
+    use futures::stream::{self, StreamExt as _};
+
+    use super::*;
+
+    /// A body that comes in chunks of a kilobyte, one each `interval`.
+    fn slow(chunks: usize, interval: Duration) -> Body {
+        let chunks = stream::iter(0..chunks).then(move |_| async move {
+            tokio::time::sleep(interval).await;
+            Ok::<_, std::io::Error>(Bytes::from(vec![b'x'; KILOBYTE]))
+        });
+        Body::from_stream(chunks)
+    }
+
+    async fn status(bodies: &Bodies, body: Body) -> Result<usize, u16> {
+        let read = read(bodies, &HeaderMap::new(), body).await;
+        let length = read.map(|(bytes, _)| bytes.len());
+        length.map_err(|refusal| refusal.into_response().status().as_u16())
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn slow_body_is_refused_and_one_that_moves_is_read() {
+        let bodies = Bodies::new(1 << 20, 1 << 20);
+        let second = Duration::from_secs(1);
+        assert_eq!(status(&bodies, slow(20, second)).await, Ok(20 * KILOBYTE));
+        assert_eq!(status(&bodies, slow(100, second)).await, Err(408));
+        assert_eq!(status(&bodies, slow(2_000, Duration::ZERO)).await, Err(413));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn bodies_wait_for_the_memory_of_others() {
+        let bodies = Bodies::new(1 << 20, 8 * KILOBYTE);
+        let first = read(&bodies, &HeaderMap::new(), slow(6, Duration::ZERO)).await;
+        let (_, space) = first.expect("it fits");
+        assert_eq!(status(&bodies, slow(4, Duration::ZERO)).await, Err(503));
+        drop(space);
+        assert_eq!(
+            status(&bodies, slow(4, Duration::ZERO)).await,
+            Ok(4 * KILOBYTE)
+        );
+    }
+}

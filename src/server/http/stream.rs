@@ -304,3 +304,55 @@ fn format_event(id: Option<(&str, u64)>, message: &[u8]) -> Bytes {
     event.extend_from_slice(b"\n\n");
     event.into()
 }
+
+#[cfg(test)]
+mod tests {
+    use axum::body::to_bytes;
+
+    use super::*;
+
+    async fn text(response: Response) -> String {
+        let bytes = to_bytes(response.into_body(), usize::MAX)
+            .await
+            .expect("a body");
+        String::from_utf8(bytes.to_vec()).expect("UTF-8")
+    }
+
+    #[tokio::test]
+    async fn reader_gets_what_comes_after_the_event_it_names() {
+        let stream = EventStream::new("s".to_owned());
+        for message in ["a", "b", "c"] {
+            stream.push(message.as_bytes());
+        }
+        stream.end();
+        assert_eq!(text(stream.read(Some(2))).await, "id: s-3\ndata: c\n\n");
+        let all = text(stream.read(None)).await;
+        assert!(
+            all.starts_with("id: s-0\n") && all.ends_with("id: s-3\ndata: c\n\n"),
+            "{all}"
+        );
+        assert_eq!(text(stream.read(Some(99))).await, "");
+    }
+
+    #[tokio::test]
+    async fn unread_events_are_bounded_and_the_last_one_is_kept() {
+        let stream = EventStream::new("s".to_owned());
+        for number in 0..1_000 {
+            stream.push(number.to_string().as_bytes());
+        }
+        stream.push(&vec![b'x'; 2 * HTTP_EVENTS_KEPT_BYTES_MAX]);
+        assert_eq!(stream.log().events.len(), HTTP_EVENTS_KEPT_MAX);
+        // One event may exceed the bound, but not for long.
+        stream.push(b"last");
+        stream.end();
+        let read = text(stream.read(Some(0))).await;
+        assert_eq!(read, "id: s-1002\ndata: last\n\n");
+    }
+
+    #[test]
+    fn ids_name_a_stream_and_a_number() {
+        assert_eq!(parse_id("a-b-3"), Some(("a-b", 3)));
+        assert_eq!(parse_id("a"), None);
+        assert_eq!(parse_id("a-x"), None);
+    }
+}
