@@ -155,3 +155,52 @@ fn patterns_of_tools_hold_on_every_way_to_call() {
         403
     );
 }
+
+#[test]
+fn a_profile_of_a_key_leaves_out_tools_of_the_server() {
+    let team = Team::new();
+    let key = team.key(&["--profile", "core"]);
+    let http = team.serve(&[]);
+    let every = http.get("/v1/mimo/tools", &team.key(&[])).json();
+    let core = http.get("/v1/mimo/tools", &key).json();
+    let count = |listed: &Value| listed["tools"].as_array().expect("tools").len();
+    assert!((1..count(&every)).contains(&count(&core)), "{core}");
+    assert_eq!(http.tool(&key, "graph_update", json!({})).0, 403);
+    assert_eq!(
+        http.tool(&key, "memory_search", json!({"query": "x"})).0,
+        200
+    );
+}
+
+#[test]
+fn a_procedure_stops_with_the_key_that_started_it() {
+    let team = Team::new();
+    let (key, other) = (team.key(&[]), team.key(&[]));
+    let http = team.serve(&[]);
+    let store = |content: &str| json!({"tool": "memory_store", "arguments": {"content": content}});
+    let definition = json!({
+        "name": "late", "version": "1", "initial_state": "first", "states": {
+            "first": {"action": store("before"), "compensate": store("undone"), "next": "wait"},
+            "wait": {"action": {"delay_ms": 3000}, "next": "second"},
+            "second": {"action": store("after"), "end": true},
+        },
+    });
+    let defined = http.tool(&key, "procedure_define", json!({"definition": definition}));
+    assert_eq!(defined.0, 200, "{}", defined.1);
+    let run = json!({"name": "late", "async": true});
+    let (status, started) = http.tool(&key, "procedure_run", run);
+    assert_eq!(status, 200, "{started}");
+    let id = started["execution_id"].as_str().expect("an id");
+    let (code, ..) = team.run(&["keys", "revoke", crate::client::id(&key)]);
+    assert_eq!(code, Some(0));
+    let wait = json!({"execution_id": id});
+    let (_, ended) = http.tool(&other, "procedure_run", wait.clone());
+    let (_, found) = http.tool(&other, "procedure_find", wait);
+    let shown = format!("{ended} {found}");
+    assert!(shown.contains("no longer usable"), "{shown}");
+    let ids: Vec<u32> = (1..9).collect();
+    let (_, stored) = http.tool(&other, "memory_search", json!({"ids": ids}));
+    let has = |text: &str| stored.to_string().contains(text);
+    assert!(has("before") && !has("after"), "{stored}");
+    assert!(has("undone"), "what it did is undone: {stored}");
+}

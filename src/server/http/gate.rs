@@ -14,7 +14,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::Settings;
 use super::refusal::Refusal;
-use crate::caller::{Grants, Scope};
+use crate::caller::{Grants, Scope, ToolGrants};
 use crate::clock::Clock;
 use crate::dispatch::Dispatch;
 use crate::failure::Failure;
@@ -25,6 +25,7 @@ use crate::limits::{
 use crate::meter::http::{self as meter, AuthFailure, RateLimit};
 use crate::store::keys::KeyStore;
 use crate::telemetry::audit;
+use crate::tools::profile::Profile;
 
 /// Names of this machine for itself.
 const LOOPBACK: [&str; 3] = ["localhost", "127.0.0.1", "[::1]"];
@@ -272,15 +273,27 @@ impl Gate {
         let at_once = key.grant.at_once.unwrap_or(self.at_once);
         let in_use = Arc::new(KeyInUse {
             key: key.clone(),
-            grants: Arc::new(
-                key.grant
-                    .to_caller(&self.project, self.tools.iter().copied()),
-            ),
+            grants: Arc::new(self.grants(key)),
             rate: RateLimiter::direct(per_minute(requests.unwrap_or(self.requests_per_minute))),
             at_once: Arc::new(Semaphore::new(at_once as usize)),
         });
         visitors.insert(key.id.clone(), in_use.clone());
         in_use
+    }
+
+    /// What a caller with this key may do. A profile of its own leaves out tools of the
+    /// server's.
+    fn grants(&self, key: &Key) -> Grants {
+        let mut grants = key
+            .grant
+            .to_caller(&self.project, self.tools.iter().copied());
+        grants.key = Some(key.id.as_str().to_owned());
+        let profile = key.grant.profile.as_deref().and_then(Profile::named);
+        if let (Some(profile), ToolGrants::Matching(patterns)) = (profile, &mut grants.tools) {
+            let left_out = self.tools.iter().filter(|(name, _)| !profile.serves(name));
+            patterns.extend(left_out.map(|(name, _)| format!("!{name}")));
+        }
+        grants
     }
 
     /// Counts the keys that let somebody in now.
