@@ -3,8 +3,8 @@
 
 mod http;
 mod reload;
+mod runtime;
 
-use std::future::Future;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -24,7 +24,6 @@ use crate::endpoint::{Endpoint, Key};
 use crate::failure::{CallError, Failure, Kind};
 use crate::graph::{self, Graph};
 use crate::keys::KeyId;
-use crate::limits::{BLOCKING_THREADS_MAX, HTTP_THREADS_MAX, HTTP_THREADS_MIN};
 use crate::memory::{self, Memories, Weights};
 use crate::procedure::{self, Procedures};
 use crate::registry::approvals::Approvals;
@@ -44,6 +43,8 @@ use crate::tools::procedure::ProcedureTools;
 use crate::tools::profile::Profile;
 use crate::tools::skills::Skills;
 use crate::tools::{self, Context, Reply};
+
+pub(crate) use self::runtime::{run, run_threaded};
 
 /// Which tools are served.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -74,33 +75,6 @@ pub(crate) struct App {
 
 /// The same program even when its file is replaced while it runs.
 const OURSELVES: &str = "/proc/self/exe";
-
-/// Runs `work` to completion on a current-thread runtime, which has the lowest
-/// latency over stdio. Blocking work (encoding a text) has a few threads of its own.
-pub(crate) fn run<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
-    tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .max_blocking_threads(BLOCKING_THREADS_MAX)
-        .build()
-        .map_err(Failure::internal)?
-        .block_on(work)
-}
-
-/// Like [`run`], on several threads, so that one long document does not keep other
-/// clients waiting.
-pub(crate) fn run_threaded<T>(
-    work: impl Future<Output = Result<T, Failure>>,
-) -> Result<T, Failure> {
-    let processors = std::thread::available_parallelism().map_or(1, usize::from);
-    let threads = processors.clamp(HTTP_THREADS_MIN, HTTP_THREADS_MAX);
-    tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(threads)
-        .enable_all()
-        .max_blocking_threads(threads.max(BLOCKING_THREADS_MAX))
-        .build()
-        .map_err(Failure::internal)?
-        .block_on(work)
-}
 
 /// Installs the packages of skills as a serving Mimo does.
 pub(crate) fn installer(config: &Config) -> Installer {

@@ -1,6 +1,6 @@
 //! The error type that leaves a room: what happened, why, and the next step, with
-//! the only table of JSON-RPC codes, HTTP statuses and exit codes. Its source is logged and never
-//! reaches a client.
+//! the only table of JSON-RPC codes, HTTP statuses and exit codes. Its source is
+//! logged and never reaches a client.
 
 use std::error::Error;
 use std::fmt;

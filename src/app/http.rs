@@ -39,9 +39,7 @@ impl App {
         })
         .await
     }
-}
 
-impl App {
     fn health(&self, config: &Config) -> Health {
         let settings = HealthSettings {
             node: self.clock.new_id(),

@@ -94,11 +94,16 @@ impl Server {
 
     /// A session of `caller`, which hears of the skills' changes.
     fn open_session(&self, caller: Caller, connection: Arc<dyn Connection>) -> Arc<Session> {
-        let catalog = self.catalog.as_ref();
-        let catalog = catalog.map(|catalog| catalog.view(caller.clone()));
-        let session = Arc::new(Session::new(caller, catalog, connection));
+        let session = self.session(caller, connection);
         self.hub.open(&session);
         session
+    }
+
+    /// A session that is over before anything could change.
+    fn session(&self, caller: Caller, connection: Arc<dyn Connection>) -> Arc<Session> {
+        let catalog = self.catalog.as_ref();
+        let catalog = catalog.map(|catalog| catalog.view(caller.clone()));
+        Arc::new(Session::new(caller, catalog, connection))
     }
 
     /// Announces changes of the lists and of watched resources to a session.

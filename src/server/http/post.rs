@@ -69,9 +69,7 @@ pub(super) async fn get(
     Extension(visitor): Extension<Visitor>,
     headers: HeaderMap,
 ) -> Result<Response, Refusal> {
-    let Some(id) = text(&headers, SESSION).filter(|_| !is_newest(&headers)) else {
-        return Err(post_only());
-    };
+    let id = session_id(&headers)?;
     if !accepts(&headers, "text/event-stream") {
         let message = "send Accept: text/event-stream";
         return Err(Refusal::new(
@@ -96,9 +94,7 @@ pub(super) async fn delete(
     Extension(visitor): Extension<Visitor>,
     headers: HeaderMap,
 ) -> Result<Response, Refusal> {
-    let Some(id) = text(&headers, SESSION).filter(|_| !is_newest(&headers)) else {
-        return Err(post_only());
-    };
+    let id = session_id(&headers)?;
     let live = find(&http, &visitor, id).await?;
     let closed = http.sessions.close(&live).await;
     closed.map_err(|failure| Refusal::failure(&failure))?;
@@ -107,14 +103,14 @@ pub(super) async fn delete(
     Ok(response)
 }
 
-fn post_only() -> Refusal {
-    let message = "without a session only POST is served here";
-    Refusal::new(
-        StatusCode::METHOD_NOT_ALLOWED,
-        "method_not_allowed",
-        message,
-    )
-    .header(header::ALLOW, "POST")
+/// The session of a request that only sessions have.
+fn session_id(headers: &HeaderMap) -> Result<&str, Refusal> {
+    let id = text(headers, SESSION).filter(|_| !is_newest(headers));
+    id.ok_or_else(|| {
+        let status = StatusCode::METHOD_NOT_ALLOWED;
+        let message = "without a session only POST is served here";
+        Refusal::new(status, "method_not_allowed", message).header(header::ALLOW, "POST")
+    })
 }
 
 async fn find(http: &Arc<Http>, visitor: &Visitor, id: &str) -> Result<Arc<LiveSession>, Refusal> {
@@ -156,7 +152,10 @@ async fn unsessioned_exchange(
     let (exchange, connection, outbox) = Exchange::open(frame, Arc::<ClientRequests>::default());
     // A caller without a session keeps its place in what goes on over several requests.
     let caller = Caller::new(visitor.grants.clone(), http.day_of(visitor));
-    let session = http.server.open_session(caller, connection.clone());
+    let session = match listens {
+        true => http.server.open_session(caller, connection.clone()),
+        false => http.server.session(caller, connection.clone()),
+    };
     let hears = listens.then(|| session.clone());
     http.run(exchange, session, connection, hears);
     let outbox = ClosedOnDrop(outbox);

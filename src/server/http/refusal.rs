@@ -21,20 +21,24 @@ impl Refusal {
     /// An error of HTTP; `message` says what to do.
     pub(super) fn new(status: StatusCode, error: &str, message: impl Into<String>) -> Refusal {
         let message: String = message.into();
+        Refusal::of(
+            status,
+            json!({"error": error, "error_description": message}),
+        )
+    }
+
+    fn of(status: StatusCode, body: Value) -> Refusal {
         Refusal {
             status,
-            body: json!({"error": error, "error_description": message}),
+            body,
             headers: HeaderMap::new(),
         }
     }
 
     /// An error of JSON-RPC to a request whose id may be unknown.
     pub(super) fn json_rpc(status: StatusCode, code: i32, message: String, id: Value) -> Refusal {
-        Refusal {
-            status,
-            body: json!({"jsonrpc": "2.0", "id": id, "error": {"code": code, "message": message}}),
-            headers: HeaderMap::new(),
-        }
+        let body = json!({"jsonrpc": "2.0", "id": id, "error": {"code": code, "message": message}});
+        Refusal::of(status, body)
     }
 
     /// No usable key came with the request. Whatever the reason, all take as long and
@@ -53,11 +57,7 @@ impl Refusal {
             "reason": refusal.reason(),
             "event_id": event,
         });
-        let refusal = Refusal {
-            status: StatusCode::UNAUTHORIZED,
-            body,
-            headers: HeaderMap::new(),
-        };
+        let refusal = Refusal::of(StatusCode::UNAUTHORIZED, body);
         // Its body is not read, so what follows is no request.
         refusal
             .header(header::WWW_AUTHENTICATE, challenge)
@@ -66,11 +66,7 @@ impl Refusal {
 
     /// A failure of a call.
     pub(super) fn failure(failure: &Failure) -> Refusal {
-        let refusal = Refusal {
-            status: status_of(failure.kind),
-            body: failure.document(),
-            headers: HeaderMap::new(),
-        };
+        let refusal = Refusal::of(status_of(failure.kind), failure.document());
         match failure.kind {
             Kind::Unavailable | Kind::LimitExceeded => refusal.retry_after(1),
             _ => refusal,

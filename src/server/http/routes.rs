@@ -28,32 +28,32 @@ const REQUEST_ID: &str = "x-request-id";
 const SIGN_IN: [&str; 3] = ["/register", "/token", "/authorize"];
 const WELL_KNOWN: &str = "/.well-known/";
 
-/// A page: its path, its methods, and its handlers.
-type Page = (&'static str, &'static str, MethodRouter<Arc<Http>>);
+/// A page, whose name is its path, with its methods and its handlers.
+type Page = (Route, &'static str, MethodRouter<Arc<Http>>);
 
 /// Every page that is not a sign-in probe. `schemas/openapi.json` says the same.
 fn pages() -> Vec<Page> {
     vec![
         (
-            "/mcp",
+            Route::Mcp,
             "POST, GET, DELETE",
             post(mcp::post).get(mcp::get).delete(mcp::delete),
         ),
-        ("/v1/mimo/ask", "POST", post(plain::ask)),
-        ("/v1/mimo/tool", "POST", post(plain::tool)),
-        ("/v1/mimo/tools", "GET", get(plain::tools)),
-        ("/health", "GET", get(health)),
-        ("/health/live", "GET", get(live)),
-        ("/health/ready", "GET", get(ready)),
-        ("/metrics", "GET", get(metrics)),
+        (Route::Ask, "POST", post(plain::ask)),
+        (Route::Tool, "POST", post(plain::tool)),
+        (Route::Tools, "GET", get(plain::tools)),
+        (Route::Health, "GET", get(health)),
+        (Route::Live, "GET", get(live)),
+        (Route::Ready, "GET", get(ready)),
+        (Route::Metrics, "GET", get(metrics)),
     ]
 }
 
 pub(super) fn router(http: &Arc<Http>) -> Router {
     let mut router = Router::new();
-    for (path, methods, handlers) in pages() {
+    for (page, methods, handlers) in pages() {
         let refuse = move || async move { wrong_method(methods) };
-        router = router.route(path, handlers.fallback(refuse));
+        router = router.route(page.name(), handlers.fallback(refuse));
     }
     router
         .fallback(not_found)
@@ -119,17 +119,11 @@ async fn admit(
 }
 
 fn route_of(path: &str) -> Route {
-    match path {
-        "/mcp" => Route::Mcp,
-        "/v1/mimo/ask" => Route::Ask,
-        "/v1/mimo/tool" => Route::Tool,
-        "/v1/mimo/tools" => Route::Tools,
-        "/health" => Route::Health,
-        "/health/live" => Route::Live,
-        "/health/ready" => Route::Ready,
-        "/metrics" => Route::Metrics,
-        path if SIGN_IN.contains(&path) || path.starts_with(WELL_KNOWN) => Route::OauthProbe,
-        _ => Route::Unknown,
+    let page = Route::ALL.iter().find(|page| page.name() == path);
+    match page {
+        Some(page) => *page,
+        None if SIGN_IN.contains(&path) || path.starts_with(WELL_KNOWN) => Route::OauthProbe,
+        None => Route::Unknown,
     }
 }
 

@@ -12,6 +12,8 @@ use crate::clock::Timestamp;
 use crate::failure::{Failure, Kind};
 use crate::{files, limits};
 
+/// A build from source runs foreign code, which must not meet a password.
+const ONLY_WHEELS: [&str; 2] = ["--only-binary", ":all:"];
 const SETTINGS: &[(&str, &str)] = &[
     ("UV_NO_CONFIG", "1"),
     ("UV_NO_PROGRESS", "1"),
@@ -41,8 +43,6 @@ pub(super) async fn install(step: &Step<'_>, date: Option<&str>) -> Result<Insta
         &tree_text,
     ];
     uv(step, &venv).await?;
-    // A build from source runs foreign code, which must not meet a password.
-    let only_wheels = ["--only-binary", ":all:"];
     let is_signed_in = !step.sign_in.is_empty();
     let wanted = step.folder.join("requirements.in");
     fs::write(&wanted, package.specs.join("\n")).map_err(Failure::internal)?;
@@ -57,7 +57,7 @@ pub(super) async fn install(step: &Step<'_>, date: Option<&str>) -> Result<Insta
     let mut compile = vec!["pip", "compile", "--generate-hashes", "--python", &python];
     compile.extend(["-o", &lock_text]);
     compile.extend(date.iter().flat_map(|date| ["--exclude-newer", date]));
-    compile.extend(only_wheels.iter().filter(|_| is_signed_in));
+    compile.extend(ONLY_WHEELS.iter().filter(|_| is_signed_in));
     compile.push(&wanted);
     uv(step, &compile).await?;
     (step.progress)(format!("{}: downloading", package.name));
@@ -74,7 +74,7 @@ pub(super) async fn install(step: &Step<'_>, date: Option<&str>) -> Result<Insta
         &lock_text,
     ];
     let mut wheels = common.to_vec();
-    wheels.extend(only_wheels);
+    wheels.extend(ONLY_WHEELS);
     if is_signed_in {
         uv(step, &wheels).await?;
     } else if !try_uv(step, &wheels).await?.succeeded() {
@@ -119,7 +119,7 @@ pub(super) async fn released(step: &Step<'_>, installed: &Installed) -> Option<S
         let mut compile = vec!["pip", "compile", "--no-deps", "--python", &runtime];
         compile.extend(["--exclude-newer", &date, &wanted]);
         if !step.sign_in.is_empty() {
-            compile.extend(["--only-binary", ":all:"]);
+            compile.extend(ONLY_WHEELS);
         }
         match try_uv(step, &compile).await.ok()?.succeeded() {
             true => since = middle,

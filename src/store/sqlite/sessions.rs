@@ -37,14 +37,17 @@ impl SessionStore for SqliteStore {
     fn touch_session(&self, session: &Session, at: Timestamp) -> Stored<'_, ()> {
         let before = at.plus_seconds(-SESSION_TOUCH_SECONDS_MIN);
         if session.touched_at > before {
-            return measured(Op::TouchSession, std::future::ready(Ok(())));
+            return Box::pin(std::future::ready(Ok(())));
         }
         let id = session.id.clone();
-        Box::pin(self.write(move |file| {
-            let sql = "UPDATE http_session SET touched_at = ? WHERE id = ? AND touched_at <= ?";
-            file.execute(sql, (at.0, id, before.0))?;
-            Ok(())
-        }))
+        measured(
+            Op::TouchSession,
+            self.write(move |file| {
+                let sql = "UPDATE http_session SET touched_at = ? WHERE id = ? AND touched_at <= ?";
+                file.execute(sql, (at.0, id, before.0))?;
+                Ok(())
+            }),
+        )
     }
 
     fn change_session(&self, id: String, change: SessionChange) -> Stored<'_, Option<Session>> {

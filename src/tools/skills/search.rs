@@ -28,8 +28,8 @@ pub(super) async fn find(
     let limit = reader.limit(5, limits::SEARCH_LIMIT_MAX)?;
     skills.ready().await;
     let grants = context.caller.grants.clone();
-    let mut waiting = Waiting::new(&skills, server.as_deref(), context.progress);
-    waiting.limit_to(grants.clone());
+    let progress = context.progress;
+    let mut waiting = Waiting::new(&skills, server.as_deref(), progress, Some(grants.clone()));
     let soon = waiting.began() + Duration::from_millis(limits::SKILL_LIST_MILLIS_MAX);
     // The answer must precede the deadline.
     let last = Duration::from_millis(limits::SKILL_FIND_REST_MILLIS_MIN);

@@ -27,7 +27,13 @@ pub(super) struct Waiting<'a> {
 
 impl<'a> Waiting<'a> {
     /// Created before the first search, so that no change after it is missed.
-    pub(super) fn new(skills: &'a Skills, server: Option<&'a str>, progress: Progress) -> Self {
+    /// Awaits no skill that `grants` leave out.
+    pub(super) fn new(
+        skills: &'a Skills,
+        server: Option<&'a str>,
+        progress: Progress,
+        grants: Option<Arc<Grants>>,
+    ) -> Self {
         let mut changes = skills.changes();
         changes.mark_unchanged();
         Waiting {
@@ -37,13 +43,8 @@ impl<'a> Waiting<'a> {
             changes,
             began: Instant::now(),
             reported: None,
-            grants: None,
+            grants,
         }
-    }
-
-    /// Awaits no skill that these grants leave out.
-    pub(super) fn limit_to(&mut self, grants: Arc<Grants>) {
-        self.grants = Some(grants);
     }
 
     pub(super) fn began(&self) -> Instant {
@@ -118,7 +119,7 @@ impl Skills {
     /// long after the start, so a hanging skill does not delay questions.
     pub(super) async fn wait_for_lists(&self, server: Option<&str>) {
         self.ready().await;
-        let mut waiting = Waiting::new(self, server, Progress::default());
+        let mut waiting = Waiting::new(self, server, Progress::default(), None);
         let most = Duration::from_secs(limits::SKILL_LIST_SECONDS_MAX);
         let last = match server {
             Some(_) => waiting.began + most,
