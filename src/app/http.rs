@@ -76,9 +76,7 @@ fn settings(config: &Config, address: Option<&str>) -> Result<HttpSettings, Fail
         metrics_listen,
         hosts: http.hosts.clone(),
         origins: http.origins.clone(),
-        trusted_proxies: (http.trusted_proxies.iter())
-            .filter_map(|proxy| proxy.parse().ok())
-            .collect(),
+        trusted_proxies: http.trusted_proxies()?,
         body_bytes: megabytes(http.body_mb),
         body_total_bytes: megabytes(http.body_total_mb),
         connections: number(http.connections) as usize,

@@ -20,7 +20,7 @@ pub(crate) struct HttpSettings {
     pub(crate) listen: Option<String>,
     pub(crate) metrics_listen: Option<String>,
     pub(crate) behind_proxy: bool,
-    pub(crate) trusted_proxies: Vec<String>,
+    pub(super) trusted_proxies: Vec<String>,
     pub(crate) hosts: Vec<String>,
     pub(crate) origins: Vec<String>,
     pub(crate) body_mb: u64,
@@ -84,6 +84,13 @@ impl HttpSettings {
         let key = key.and_then(|key| key.into_string().ok());
         self.key = key.filter(|key| !key.is_empty()).map(Secret::new);
         Ok(self)
+    }
+
+    pub(crate) fn trusted_proxies(&self) -> Result<Vec<IpAddr>, Failure> {
+        let proxies = self.trusted_proxies.iter();
+        let proxies = proxies.map(|proxy| parse_ip(proxy));
+        let proxies: Result<_, String> = proxies.collect();
+        proxies.map_err(|why| Failure::invalid("", why))
     }
 
     pub(crate) fn listen(&self) -> &str {

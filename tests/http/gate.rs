@@ -178,6 +178,24 @@ fn bounds_of_a_key_and_of_an_address_answer_429() {
 }
 
 #[test]
+fn only_a_trusted_proxy_says_who_is_behind_it() {
+    let audited = |settings: &str| {
+        let team = Team::new();
+        team.key(&[]);
+        team.settings(settings);
+        let http = team.serve(&[]);
+        let forwarded = [("X-Forwarded-For", "203.0.113.9")];
+        assert_eq!(http.send("GET", "/health", &forwarded, "").status, 401);
+        let log = team.folder().join("data/logs/audit.jsonl");
+        std::fs::read_to_string(log).expect("an audit log")
+    };
+    let trusted = audited("[http]\ntrusted_proxies = [\"localhost\"]\n");
+    assert!(trusted.contains("203.0.113.9"), "{trusted}");
+    let untrusted = audited("");
+    assert!(!untrusted.contains("203.0.113.9"), "{untrusted}");
+}
+
+#[test]
 fn requests_are_bounded() {
     let team = Team::new();
     let key = bearer(&team.key(&[]));
