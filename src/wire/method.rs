@@ -63,6 +63,8 @@ pub(crate) struct Head<'a> {
     pub(crate) name: Option<&'a str>,
     /// The revision in its `_meta`.
     pub(crate) version: Option<ProtocolVersion>,
+    /// What revision 2026-07-28 requires in `_meta` and is not there.
+    pub(crate) missing: Vec<&'static str>,
 }
 
 pub(crate) fn head(request: &ClientRequest) -> Head<'_> {
@@ -79,6 +81,9 @@ pub(crate) fn head(request: &ClientRequest) -> Head<'_> {
         method: request.method(),
         name,
         version: request.get_meta().protocol_version(),
+        missing: request
+            .get_meta()
+            .missing_required_keys(&ProtocolVersion::V_2026_07_28),
     }
 }
 

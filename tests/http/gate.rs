@@ -146,10 +146,14 @@ fn other_hosts_and_origins_are_refused() {
         assert_eq!(status(&[("Host", host)]), 403, "{host}");
     }
     assert_eq!(status(&[("Origin", "https://chat.example.com")]), 200);
+    let own = format!("http://{}", http.address);
+    assert_eq!(status(&[("Origin", &own)]), 200);
     for origin in [
         "null",
         "https://evil.example.com",
         "http://chat.example.com",
+        "http://127.0.0.1:1",
+        "http://localhost",
     ] {
         assert_eq!(status(&[("Origin", origin)]), 403, "{origin}");
     }

