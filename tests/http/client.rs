@@ -1,16 +1,15 @@
 //! A folder of a team, its servers, and a client that speaks to their sockets.
 
-use std::collections::BTreeMap;
-use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::net::SocketAddr;
 use std::path::Path;
 use std::process::{ExitStatus, Stdio};
 
 use nix::sys::signal::Signal;
 use serde_json::{Value, json};
 
-use crate::support::http::HttpServer;
-use crate::support::{WATCHDOG, server};
+pub use crate::support::http::{Answer, Reply};
+use crate::support::http::{HttpServer, request};
+use crate::support::server;
 
 pub const SESSION: &str = "mcp-session-id";
 
@@ -87,19 +86,8 @@ impl Http {
 
     /// Sends a request; the connection stays open for the answer's body.
     pub fn open(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> Answer {
-        let mut stream = TcpStream::connect(self.address).expect("a connection");
-        stream.set_read_timeout(Some(WATCHDOG)).expect("a bound");
-        let mut head = format!("{method} {path} HTTP/1.1\r\n");
-        if !headers.iter().any(|(name, _)| *name == "Host") {
-            head += &format!("Host: {}\r\n", self.address);
-        }
-        for (name, value) in headers {
-            head += &format!("{name}: {value}\r\n");
-        }
-        head += &format!("Content-Length: {}\r\n\r\n{body}", body.len());
-        // A server that refuses early may have closed already.
-        let _ = stream.write_all(head.as_bytes());
-        Answer::read(stream)
+        let body = body.as_bytes();
+        Answer::read(request(self.address, method, path, headers, body))
     }
 
     pub fn send(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> Reply {
@@ -147,102 +135,4 @@ impl Http {
 
 pub fn bearer(key: &str) -> String {
     format!("Bearer {key}")
-}
-
-/// The head of an answer, and its body to come.
-pub struct Answer {
-    pub status: u16,
-    pub headers: BTreeMap<String, String>,
-    stream: BufReader<TcpStream>,
-}
-
-pub struct Reply {
-    pub status: u16,
-    pub headers: BTreeMap<String, String>,
-    pub body: String,
-}
-
-impl Reply {
-    pub fn json(&self) -> Value {
-        serde_json::from_str(&self.body).unwrap_or_else(|why| panic!("{why}: {}", self.body))
-    }
-}
-
-impl Answer {
-    fn read(stream: TcpStream) -> Answer {
-        let mut stream = BufReader::new(stream);
-        let first = line(&mut stream);
-        let status = first
-            .split(' ')
-            .nth(1)
-            .and_then(|status| status.parse().ok());
-        let status = status.unwrap_or_else(|| panic!("no status in {first:?}"));
-        let mut headers = BTreeMap::new();
-        loop {
-            let line = line(&mut stream);
-            let Some((name, value)) = line.split_once(": ") else {
-                break;
-            };
-            headers.insert(name.to_owned(), value.to_owned());
-        }
-        Answer {
-            status,
-            headers,
-            stream,
-        }
-    }
-
-    /// The next chunk of a body without a length; `None` at its end.
-    fn chunk(&mut self) -> Option<String> {
-        let length = line(&mut self.stream);
-        let length = usize::from_str_radix(&length, 16).unwrap_or_else(|_| panic!("{length:?}"));
-        let mut chunk = vec![0; length + 2];
-        self.stream.read_exact(&mut chunk).expect("a chunk");
-        chunk.truncate(length);
-        (length > 0).then(|| String::from_utf8(chunk).expect("UTF-8"))
-    }
-
-    /// The next event of a stream that is no comment: its id and its data.
-    pub fn event(&mut self) -> Option<(String, String)> {
-        loop {
-            let chunk = self.chunk()?;
-            let field = |name: &str| {
-                let mut lines = chunk.lines();
-                lines.find_map(|line| Some(line.strip_prefix(name)?.trim().to_owned()))
-            };
-            if let Some(data) = field("data:") {
-                return Some((field("id:").unwrap_or_default(), data));
-            }
-        }
-    }
-
-    pub fn whole(mut self) -> Reply {
-        let length = self.headers.get("content-length");
-        let length = length.and_then(|length| length.parse::<usize>().ok());
-        let mut body = String::new();
-        match length {
-            Some(length) => {
-                let mut bytes = vec![0; length];
-                self.stream.read_exact(&mut bytes).expect("a body");
-                body = String::from_utf8(bytes).expect("UTF-8");
-            }
-            None if self.headers.contains_key("transfer-encoding") => {
-                while let Some(chunk) = self.chunk() {
-                    body += &chunk;
-                }
-            }
-            None => {}
-        }
-        Reply {
-            status: self.status,
-            headers: self.headers,
-            body,
-        }
-    }
-}
-
-fn line(stream: &mut BufReader<TcpStream>) -> String {
-    let mut line = String::new();
-    stream.read_line(&mut line).expect("a line");
-    line.trim_end().to_owned()
 }

@@ -19,7 +19,6 @@ mod stream;
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use axum::Router;
@@ -89,7 +88,11 @@ struct Http {
     health: Health,
     /// The exchanges that are not over.
     exchanges: TaskTracker,
-    draining: AtomicBool,
+    /// Cancelled by the signal to end.
+    draining: CancellationToken,
+    /// Cancelled when no more connections are accepted: what would last as long as its
+    /// client ends itself.
+    ending: CancellationToken,
 }
 
 /// The id of a request, under which the log has it.
@@ -133,7 +136,8 @@ impl Server {
             bodies: Bodies::new(settings.body_bytes, settings.body_total_bytes),
             health: parts.health,
             exchanges: TaskTracker::new(),
-            draining: AtomicBool::new(false),
+            draining: CancellationToken::new(),
+            ending: CancellationToken::new(),
             server: self,
         });
         crate::meter::process::started_seconds();
@@ -163,7 +167,7 @@ impl Server {
         let until_signal = async {
             shutdown.cancelled().await;
             // Balancers learn it from /health/ready, and send nothing more.
-            http.draining.store(true, Ordering::Relaxed);
+            http.draining.cancel();
             sleep(Duration::from_secs(HTTP_ACCEPT_SECONDS_AFTER_SIGNAL)).await;
         };
         tokio::select! {
@@ -173,6 +177,7 @@ impl Server {
             () = http.health.keep_metrics() => {}
             () = until_signal => {}
         }
+        http.ending.cancel();
         http.exchanges.close();
         let drained = timeout(
             Duration::from_secs(DRAIN_SECONDS_MAX),

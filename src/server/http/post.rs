@@ -295,6 +295,7 @@ impl Http {
         let service = Mcp::new(server, session, connection.clone());
         let cancel = CancellationToken::new();
         let open = self.exchanges.token();
+        let ending = self.ending.clone();
         tokio::spawn(async move {
             let _open = open;
             let running = rmcp::service::serve_directly_with_ct(service, exchange, None, cancel);
@@ -305,10 +306,17 @@ impl Http {
                 // Where nothing changes, the exchange goes on all the same.
                 std::future::pending::<()>().await;
             };
+            let stopping = async {
+                ending.cancelled().await;
+                // Subscriptions get their results now, and questions no replies.
+                connection.stop();
+                std::future::pending::<()>().await;
+            };
             tokio::select! {
                 () = connection.finished().cancelled() => {}
                 _ = running.waiting() => {}
                 () = announcing => {}
+                () = stopping => {}
             }
         });
     }

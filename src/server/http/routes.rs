@@ -1,7 +1,6 @@
 //! The pages of the server, and the way of every request to one of them.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 use axum::extract::{Request, State};
@@ -165,7 +164,7 @@ async fn live() -> Response {
 }
 
 async fn ready(State(http): State<Arc<Http>>) -> Response {
-    let is_draining = http.draining.load(Ordering::Relaxed);
+    let is_draining = http.draining.is_cancelled();
     let ready = match http.gate.usable_keys().await {
         Ok(keys) => http.health.readiness(is_draining, keys.usable).await,
         Err(_) => Readiness::Store,

@@ -1,6 +1,6 @@
 //! Golden transcripts: files of sent and received lines, played against the
 //! real binary. What a transcript cannot show (signals, exit codes, memory) is
-//! in `effects.rs`.
+//! in `effects.rs`; `http.rs` plays them over HTTP.
 //!
 //! Each line of a transcript is one step, an object:
 //! - `{"about": ".."}` says what it shows;
@@ -18,12 +18,15 @@
 //! have other members than those named.
 
 mod effects;
+mod http;
+
+use std::path::PathBuf;
 
 use crate::support::Server;
 use serde_json::Value;
 
-#[test]
-fn every_transcript_holds() {
+/// The files of the transcripts.
+fn transcripts() -> Vec<PathBuf> {
     let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/protocol/transcripts");
     let mut files: Vec<_> = std::fs::read_dir(folder)
         .expect("the transcripts")
@@ -32,23 +35,63 @@ fn every_transcript_holds() {
         .collect();
     files.sort();
     assert!(files.len() > 20, "the transcripts are there");
+    files
+}
+
+#[test]
+fn every_transcript_holds() {
     let mut failed = Vec::new();
-    for file in files {
+    for file in transcripts() {
         let text = std::fs::read_to_string(&file).expect("a transcript");
-        if let Err(why) = play(&text) {
-            let name = file
-                .file_name()
-                .unwrap_or_default()
-                .to_string_lossy()
-                .into_owned();
-            failed.push(format!("{name}: {why}"));
+        if let Err(why) = play(&text, Server::start()) {
+            failed.push(format!("{file:?}: {why}"));
         }
     }
     assert!(failed.is_empty(), "\n{}", failed.join("\n"));
 }
 
-fn play(transcript: &str) -> Result<(), String> {
-    let mut server = Server::start();
+/// A server that takes lines and sends lines.
+trait Lines {
+    fn write(&mut self, bytes: &[u8], chunk: usize);
+    /// The end of what is sent.
+    fn end(&mut self);
+    /// The next line, or nothing after the last one.
+    fn line(&mut self) -> Option<String>;
+    /// Waits for the last line and the exit: a line that nobody expected, or another
+    /// failure.
+    fn finish(self) -> Result<(), String>;
+}
+
+impl Lines for Server {
+    fn write(&mut self, bytes: &[u8], chunk: usize) {
+        for part in bytes.chunks(chunk.min(bytes.len()).max(1)) {
+            Server::write(self, part);
+        }
+    }
+
+    fn end(&mut self) {
+        Server::end(self);
+    }
+
+    fn line(&mut self) -> Option<String> {
+        Server::line(self)
+    }
+
+    fn finish(mut self) -> Result<(), String> {
+        Server::end(&mut self);
+        if let Some(line) = Server::line(&mut self) {
+            return Err(format!("one line too many: {line}"));
+        }
+        match self.exit() {
+            status if status.success() => Ok(()),
+            status => Err(format!("the exit was {status}")),
+        }
+    }
+}
+
+/// Plays a transcript; the lines that came.
+fn play(transcript: &str, mut server: impl Lines) -> Result<Vec<String>, String> {
+    let mut lines = Vec::new();
     for (number, line) in transcript.lines().enumerate() {
         let number = number + 1;
         let step: Value =
@@ -59,60 +102,49 @@ fn play(transcript: &str) -> Result<(), String> {
             .ok_or_else(|| format!("{number}: no step"))?;
         let chunk = step["chunk"].as_u64().unwrap_or(u64::MAX) as usize;
         let text = value.as_str().unwrap_or_default();
+        let mut next = || -> Result<Value, String> {
+            let line = server.line().ok_or("the output ended")?;
+            let message = serde_json::from_str(&line).map_err(|error| format!("{error}: {line}"));
+            lines.push(line);
+            message
+        };
         let done = match name.as_str() {
             "about" => Ok(()),
             "send" => {
-                write(&mut server, format!("{value}\n").as_bytes(), chunk);
+                server.write(format!("{value}\n").as_bytes(), chunk);
                 Ok(())
             }
             "raw" => {
-                write(&mut server, text.as_bytes(), chunk);
+                server.write(text.as_bytes(), chunk);
                 Ok(())
             }
             "bytes" => {
                 let bytes: Vec<u8> = serde_json::from_value(value.clone()).unwrap_or_default();
-                write(&mut server, &bytes, chunk);
+                server.write(&bytes, chunk);
                 Ok(())
             }
             "end" => {
                 server.end();
                 Ok(())
             }
-            "recv" => next(&mut server).and_then(|got| matches(value, &got)),
-            "any" => any(&mut server, value.as_array().map_or(&[], Vec::as_slice)),
-            "text" => match server.line() {
-                Some(line) if line == text => Ok(()),
+            "recv" => next().and_then(|got| matches(value, &got)),
+            "any" => any(next, value.as_array().map_or(&[], Vec::as_slice)),
+            "text" => match next() {
+                Ok(_) if lines.last().is_some_and(|line| line == text) => Ok(()),
                 other => Err(format!("not that text: {other:?}")),
             },
             other => Err(format!("an unknown step {other}")),
         };
         done.map_err(|why| format!("{number}: {why}"))?;
     }
-    server.end();
-    if let Some(line) = server.line() {
-        return Err(format!("one line too many: {line}"));
-    }
-    match server.exit() {
-        status if status.success() => Ok(()),
-        status => Err(format!("the exit was {status}")),
-    }
+    server.finish()?;
+    Ok(lines)
 }
 
-fn write(server: &mut Server, bytes: &[u8], chunk: usize) {
-    for part in bytes.chunks(chunk.min(bytes.len()).max(1)) {
-        server.write(part);
-    }
-}
-
-fn next(server: &mut Server) -> Result<Value, String> {
-    let line = server.line().ok_or("the output ended")?;
-    serde_json::from_str(&line).map_err(|error| format!("{error}: {line}"))
-}
-
-fn any(server: &mut Server, patterns: &[Value]) -> Result<(), String> {
+fn any(mut next: impl FnMut() -> Result<Value, String>, patterns: &[Value]) -> Result<(), String> {
     let mut open: Vec<&Value> = patterns.iter().collect();
     while !open.is_empty() {
-        let got = next(server)?;
+        let got = next()?;
         match open
             .iter()
             .position(|pattern| matches(pattern, &got).is_ok())
