@@ -1,10 +1,12 @@
 //! Sessions, streams that are resumed, and the end of the server.
 
+use std::time::{Duration, Instant};
+
 use nix::sys::signal::Signal;
 use serde_json::{Value, json};
 
 use crate::client::{Answer, Http, SESSION, Team, bearer};
-use crate::support::call_of;
+use crate::support::{WATCHDOG, call_of};
 
 /// A call that reports progress while it lasts.
 fn slow_call(id: u32, ms: u32) -> Value {
@@ -114,10 +116,17 @@ fn messages_of_no_request_come_on_the_last_stream_that_was_opened() {
     let edit = json!({"ids": [1], "action": "update", "content": "second"});
     let edited = http.tool(&key, "memory_edit", edit);
     assert_eq!(edited.0, 200, "{}", edited.1);
-    let (_, data) = second.event().expect("a notification");
+    let (id, data) = second.event().expect("a notification");
     let message: Value = serde_json::from_str(&data).expect("a message");
     assert_eq!(message["method"], "notifications/resources/updated");
     assert_eq!(message["params"]["uri"], uri);
+    let mut third = read_stream(&http, &key, &session, None);
+    let primed = third.event().expect("its id");
+    assert_eq!(
+        (primed.0, &*primed.1),
+        (id, ""),
+        "what was read is not repeated"
+    );
 }
 
 #[test]
@@ -158,8 +167,74 @@ fn the_newest_revision_repeats_itself_in_headers() {
         status(&[older, method, ("Mcp-Name", "test_echo")]),
         mismatch
     );
+    let headers = [
+        ("Authorization", &*key),
+        ("Content-Type", "application/json"),
+        version,
+    ];
+    let body = call.to_string().replacen("\"id\":1,", "\"id\":1.50,", 1);
+    let reply = http.send("POST", "/mcp", &headers, &body);
+    let start = r#"{"jsonrpc":"2.0","id":1.50,"error":{"code":-32020,"#;
+    assert!(reply.body.starts_with(start), "{}", reply.body);
     let get = http.send("GET", "/mcp", &[("Authorization", &*key), version], "");
     assert_eq!((get.status, &*get.headers["allow"]), (405, "POST"));
+}
+
+#[test]
+fn a_client_of_the_newest_revision_cancels_by_going_away() {
+    let team = Team::new();
+    let key = team.key(&["--scopes", "read,write,metrics"]);
+    let http = team.serve(&["--fixture-tools"]);
+    let mut call = slow_call(1, 50_000);
+    call["params"]["_meta"]["io.modelcontextprotocol/protocolVersion"] = "2026-07-28".into();
+    call["params"]["_meta"]["io.modelcontextprotocol/clientCapabilities"] = json!({});
+    let authorization = bearer(&key);
+    let headers = [
+        ("Authorization", &*authorization),
+        ("Content-Type", "application/json"),
+        ("MCP-Protocol-Version", "2026-07-28"),
+        ("Mcp-Method", "tools/call"),
+        ("Mcp-Name", "test_sleep"),
+    ];
+    let mut answer = http.open("POST", "/mcp", &headers, &call.to_string());
+    let (id, data) = answer.event().expect("its progress");
+    assert!(id.is_empty(), "there is nothing to resume");
+    assert!(data.contains("notifications/progress"), "{data}");
+    drop(answer);
+    let start = Instant::now();
+    loop {
+        let metrics = http.get("/metrics", &key).body;
+        let mut ended = metrics.lines().filter(|line| {
+            line.starts_with("mimo_tool_calls_total") && line.contains("\"cancelled\"")
+        });
+        if ended.any(|line| line.ends_with(" 1")) {
+            break;
+        }
+        assert!(start.elapsed() < WATCHDOG, "{metrics}");
+        // Nothing tells a client that is gone; this is the polling interval.
+        std::thread::park_timeout(Duration::from_millis(50));
+    }
+}
+
+#[test]
+fn malformed_messages_are_bad_requests_with_and_without_a_session() {
+    let team = Team::new();
+    let key = team.key(&[]);
+    let http = team.serve(&[]);
+    let session = http.initialize(&key);
+    let authorization = bearer(&key);
+    let mut headers = vec![
+        ("Authorization", &*authorization),
+        ("Content-Type", "application/json"),
+    ];
+    for _ in 0..2 {
+        for (body, code) in [("{", -32700), ("{\"id\":1}", -32600), ("", -32600)] {
+            let reply = http.send("POST", "/mcp", &headers, body);
+            let error = (reply.status, reply.json()["error"]["code"].clone());
+            assert_eq!(error, (400, code.into()), "{body}");
+        }
+        headers.push((SESSION, &session));
+    }
 }
 
 #[test]

@@ -4,11 +4,10 @@ use axum::http::{HeaderMap, StatusCode, header};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use rmcp::model::{ErrorCode, ProtocolVersion};
-use serde_json::Value;
 
 use super::refusal::Refusal;
 use crate::wire::frame::{Frame, Item};
-use crate::wire::{Head, head};
+use crate::wire::{Head, Id, head};
 
 pub(super) const SESSION: &str = "mcp-session-id";
 const VERSION: &str = "mcp-protocol-version";
@@ -46,7 +45,7 @@ pub(super) fn check_stateless(headers: &HeaderMap, frame: &Frame) -> Result<(), 
     let id = id_of(frame);
     let mismatch = |message: String| {
         let code = ErrorCode::HEADER_MISMATCH.0;
-        Refusal::json_rpc(StatusCode::BAD_REQUEST, code, message, id.clone())
+        Refusal::json_rpc(StatusCode::BAD_REQUEST, code, message, id)
     };
     let Some(version) = text(headers, VERSION) else {
         return Err(mismatch(
@@ -55,7 +54,7 @@ pub(super) fn check_stateless(headers: &HeaderMap, frame: &Frame) -> Result<(), 
     };
     let head = match frame {
         Frame::Batch(_) => {
-            return Err(invalid("this revision has no batches".into(), Value::Null));
+            return Err(invalid("this revision has no batches".into()));
         }
         Frame::Single(_) => match only_head(frame) {
             Some(head) => head,
@@ -127,7 +126,7 @@ pub(super) fn check_version(headers: &HeaderMap) -> Result<(), Refusal> {
         "MCP-Protocol-Version {version} is unknown; supported: {}",
         known.join(", ")
     );
-    Err(invalid(message, Value::Null))
+    Err(invalid(message))
 }
 
 pub(super) fn check_content_type(headers: &HeaderMap) -> Result<(), Refusal> {
@@ -169,17 +168,15 @@ pub(super) fn accepts(headers: &HeaderMap, kind: &str) -> bool {
     })
 }
 
-pub(super) fn invalid(message: String, id: Value) -> Refusal {
+pub(super) fn invalid(message: String) -> Refusal {
     let code = ErrorCode::INVALID_REQUEST.0;
-    Refusal::json_rpc(StatusCode::BAD_REQUEST, code, message, id)
+    Refusal::json_rpc(StatusCode::BAD_REQUEST, code, message, None)
 }
 
 /// The id of the only request of a frame.
-fn id_of(frame: &Frame) -> Value {
+fn id_of(frame: &Frame) -> Option<&Id> {
     match frame {
-        Frame::Single(Item::Request { id, .. }) => {
-            serde_json::from_str(id.raw()).unwrap_or_default()
-        }
-        _ => Value::Null,
+        Frame::Single(Item::Request { id, .. }) => Some(id),
+        _ => None,
     }
 }

@@ -42,7 +42,7 @@ pub(super) async fn post(
     check_accepted(&headers)?;
     let (body, _space) = body::read(&http.bodies, &headers, body).await?;
     let Some(frame) = frame::parse(&body) else {
-        return Err(invalid("the body is empty".to_owned(), Value::Null));
+        return Err(invalid("the body is empty".to_owned()));
     };
     drop(body);
     let session = text(&headers, SESSION);
@@ -119,12 +119,7 @@ async fn find(http: &Arc<Http>, visitor: &Visitor, id: &str) -> Result<Arc<LiveS
     found.ok_or_else(|| {
         // The same for another key's: whether that exists is not for this one to know.
         let message = "there is no such session: initialize a new one";
-        Refusal::json_rpc(
-            StatusCode::NOT_FOUND,
-            -32001,
-            message.to_owned(),
-            Value::Null,
-        )
+        Refusal::json_rpc(StatusCode::NOT_FOUND, -32001, message.to_owned(), None)
     })
 }
 
@@ -142,12 +137,12 @@ async fn unsessioned_exchange(
             .any(|item| matches!(item, Item::Response { .. }))
     {
         let message = "this revision has no requests that a client could answer";
-        return Err(invalid(message.to_owned(), Value::Null));
+        return Err(invalid(message.to_owned()));
     }
     if !frame.is_answered() {
         return Ok(accepted());
     }
-    let is_malformed = matches!(frame, Frame::Single(Item::Invalid(_)));
+    let is_malformed = is_malformed(&frame);
     let listens = only_head(&frame).is_some_and(|head| head.method == LISTEN);
     let (exchange, connection, outbox) = Exchange::open(frame, Arc::<ClientRequests>::default());
     // A caller without a session keeps its place in what goes on over several requests.
@@ -180,6 +175,10 @@ async fn unsessioned_exchange(
     Ok(json_response(status, Bytes::copy_from_slice(answer)))
 }
 
+fn is_malformed(frame: &Frame) -> bool {
+    matches!(frame, Frame::Single(Item::Invalid(_)))
+}
+
 /// The answer of an exchange, if nothing else was sent and nothing will be.
 fn whole_answer<'a>(lines: &'a [u8], outbox: &Outbox) -> Option<&'a [u8]> {
     let mut lines = messages(lines);
@@ -199,6 +198,10 @@ async fn session_exchange(
         }
     }
     let is_answered = frame.is_answered();
+    let status = match is_malformed(&frame) {
+        true => StatusCode::BAD_REQUEST,
+        false => StatusCode::OK,
+    };
     let (exchange, connection, outbox) = Exchange::open(frame, live.requests.clone());
     let outbox = Arc::new(outbox);
     live.add_exchange(&outbox);
@@ -210,7 +213,7 @@ async fn session_exchange(
         First::Answer(answer) => {
             let kept = http.sessions.keep(&live).await;
             kept.map_err(|failure| Refusal::failure(&failure))?;
-            Ok(json_response(StatusCode::OK, answer))
+            Ok(json_response(status, answer))
         }
         First::Stream(stream) => Ok(stream.read(None)),
         First::Nothing => Ok(accepted()),

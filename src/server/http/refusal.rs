@@ -8,26 +8,32 @@ use serde_json::{Value, json};
 
 use crate::failure::{Failure, Kind};
 use crate::keys;
+use crate::wire::Id;
 
 /// Why a request is not served.
 #[derive(Debug)]
 pub(super) struct Refusal {
     status: StatusCode,
-    body: Value,
+    body: Document,
     headers: HeaderMap,
+}
+
+#[derive(Debug)]
+enum Document {
+    Plain(Value),
+    /// Its text, since the id comes back exactly as it was sent.
+    JsonRpc(String),
 }
 
 impl Refusal {
     /// An error of HTTP; `message` says what to do.
     pub(super) fn new(status: StatusCode, error: &str, message: impl Into<String>) -> Refusal {
         let message: String = message.into();
-        Refusal::of(
-            status,
-            json!({"error": error, "error_description": message}),
-        )
+        let body = json!({"error": error, "error_description": message});
+        Refusal::of(status, Document::Plain(body))
     }
 
-    fn of(status: StatusCode, body: Value) -> Refusal {
+    fn of(status: StatusCode, body: Document) -> Refusal {
         Refusal {
             status,
             body,
@@ -36,9 +42,16 @@ impl Refusal {
     }
 
     /// An error of JSON-RPC to a request whose id may be unknown.
-    pub(super) fn json_rpc(status: StatusCode, code: i32, message: String, id: Value) -> Refusal {
-        let body = json!({"jsonrpc": "2.0", "id": id, "error": {"code": code, "message": message}});
-        Refusal::of(status, body)
+    pub(super) fn json_rpc(
+        status: StatusCode,
+        code: i32,
+        message: String,
+        id: Option<&Id>,
+    ) -> Refusal {
+        let error = json!({"code": code, "message": message});
+        let id = id.map_or("null", Id::raw);
+        let body = format!(r#"{{"jsonrpc":"2.0","id":{id},"error":{error}}}"#);
+        Refusal::of(status, Document::JsonRpc(body))
     }
 
     /// No usable key came with the request. Whatever the reason, all take as long and
@@ -57,7 +70,7 @@ impl Refusal {
             "reason": refusal.reason(),
             "event_id": event,
         });
-        let refusal = Refusal::of(StatusCode::UNAUTHORIZED, body);
+        let refusal = Refusal::of(StatusCode::UNAUTHORIZED, Document::Plain(body));
         // Its body is not read, so what follows is no request.
         refusal
             .header(header::WWW_AUTHENTICATE, challenge)
@@ -66,7 +79,7 @@ impl Refusal {
 
     /// A failure of a call.
     pub(super) fn failure(failure: &Failure) -> Refusal {
-        let refusal = Refusal::of(status_of(failure.kind), failure.document());
+        let refusal = Refusal::of(status_of(failure.kind), Document::Plain(failure.document()));
         match failure.kind {
             Kind::Unavailable | Kind::LimitExceeded => refusal.retry_after(1),
             _ => refusal,
@@ -86,7 +99,7 @@ impl Refusal {
 
     /// With the id under which the log has this request.
     pub(super) fn with_request_id(mut self, id: &str) -> Refusal {
-        if let Some(body) = self.body.as_object_mut() {
+        if let Document::Plain(Value::Object(body)) = &mut self.body {
             body.insert("request_id".to_owned(), json!(id));
         }
         self
@@ -95,7 +108,11 @@ impl Refusal {
 
 impl IntoResponse for Refusal {
     fn into_response(self) -> Response {
-        let mut response = json_response(self.status, self.body.to_string());
+        let body = match self.body {
+            Document::Plain(body) => body.to_string(),
+            Document::JsonRpc(text) => text,
+        };
+        let mut response = json_response(self.status, body);
         response.headers_mut().extend(self.headers);
         response
     }

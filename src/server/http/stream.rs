@@ -123,14 +123,14 @@ impl EventStream {
         }
     }
 
-    /// The events after the one of this number, or all that are kept. An earlier reader
-    /// is ended.
+    /// The events after the one of this number, or those that nobody has read. An earlier
+    /// reader is ended.
     pub(super) fn read(self: &Arc<Self>, after: Option<u64>) -> Response {
-        let reader = {
+        let (reader, read) = {
             let mut log = self.log();
             log.readers += 1;
             log.has_reader = true;
-            log.readers
+            (log.readers, log.read)
         };
         self.changed.notify_waiters();
         let kind = match self.id == STANDING {
@@ -141,7 +141,7 @@ impl EventStream {
             _counted: STREAMS.hold(kind),
             stream: self.clone(),
             reader,
-            next: after.map_or(0, |after| after.saturating_add(1)),
+            next: after.unwrap_or(read).saturating_add(1),
             is_primed: after.is_some(),
         };
         event_response(unfold(reader, |mut reader| async {
@@ -165,8 +165,8 @@ impl Reader {
         if !self.is_primed {
             self.is_primed = true;
             // The client then knows an id to resume from before the first message.
-            let id = &self.stream.id;
-            return Some(format!("id: {id}-0\nretry: {HTTP_RETRY_MILLIS}\ndata:\n\n").into());
+            let (id, last) = (&self.stream.id, self.next - 1);
+            return Some(format!("id: {id}-{last}\nretry: {HTTP_RETRY_MILLIS}\ndata:\n\n").into());
         }
         let keep_alive = Instant::now() + Duration::from_secs(HTTP_KEEP_ALIVE_SECONDS);
         let stream = self.stream.clone();
@@ -325,12 +325,15 @@ mod tests {
             stream.push(message.as_bytes());
         }
         stream.end();
-        assert_eq!(text(stream.read(Some(2))).await, "id: s-3\ndata: c\n\n");
         let all = text(stream.read(None)).await;
         assert!(
             all.starts_with("id: s-0\n") && all.ends_with("id: s-3\ndata: c\n\n"),
             "{all}"
         );
+        assert_eq!(text(stream.read(Some(2))).await, "id: s-3\ndata: c\n\n");
+        let rest = text(stream.read(None)).await;
+        let primed = format!("id: s-3\nretry: {HTTP_RETRY_MILLIS}\ndata:\n\n");
+        assert_eq!(rest, primed, "each event comes once unless it is asked for");
         assert_eq!(text(stream.read(Some(99))).await, "");
     }
 
