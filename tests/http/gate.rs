@@ -109,17 +109,26 @@ fn pages_and_methods_are_those_of_the_description() {
         }
     }
     assert_eq!(http.get("/nothing", &key).status, 404);
-    for probe in [
-        "/.well-known/oauth-protected-resource",
-        "/.well-known/x/mcp",
-        "/register",
-        "/token",
+    // Claude Code asks these in this order; it reads an answer that is no JSON as a
+    // broken sign-in.
+    for (method, probe) in [
+        ("GET", "/.well-known/oauth-protected-resource/mcp"),
+        ("GET", "/.well-known/oauth-protected-resource"),
+        ("GET", "/.well-known/oauth-authorization-server/mcp"),
+        ("GET", "/.well-known/oauth-authorization-server"),
+        ("GET", "/.well-known/openid-configuration"),
+        ("POST", "/register"),
+        ("GET", "/authorize"),
+        ("POST", "/token"),
     ] {
-        let reply = http.send("GET", probe, &[], "");
+        let reply = http.send(method, probe, &[("Content-Type", "application/json")], "{}");
         assert_eq!(
             (reply.status, reply.json()["error"].as_str()),
-            (404, Some("not_found"))
+            (404, Some("not_found")),
+            "{probe}"
         );
+        assert_eq!(reply.headers["content-type"], "application/json");
+        assert!(!reply.headers.contains_key("www-authenticate"), "{probe}");
     }
 }
 
