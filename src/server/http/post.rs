@@ -20,7 +20,7 @@ use super::headers::{
 };
 use super::refusal::{Refusal, json_response};
 use super::sessions::{Introduction, LiveSession};
-use super::stream::{ClosedOnDrop, EventStream, empty, messages, parse_id, unsessioned};
+use super::stream::{ClosedOnDrop, EventStream, messages, parse_id, unsessioned};
 use super::{Http, body};
 use crate::caller::Caller;
 use crate::limits::HTTP_ANSWER_MILLIS_MAX;
@@ -83,10 +83,19 @@ pub(super) async fn get(
         return Ok(live.standing.read(None));
     };
     let found = parse_id(last).and_then(|(id, number)| Some((live.stream(id)?, number)));
-    Ok(match found {
-        Some((stream, number)) => stream.read(Some(number)),
-        None => empty(),
-    })
+    match found {
+        Some((stream, number)) if !stream.is_over(number) => Ok(stream.read(Some(number))),
+        _ => Err(nothing_to_resume()),
+    }
+}
+
+/// The official clients reconnect for ever to a stream that ends without an answer, as
+/// that of a cancelled call does, and some without an id, which takes over the stream
+/// that they have. 405 is the other answer that the protocol has, and they stop.
+fn nothing_to_resume() -> Refusal {
+    let message = "this stream has nothing more; call again what was not answered";
+    Refusal::new(StatusCode::METHOD_NOT_ALLOWED, "nothing_to_resume", message)
+        .header(header::ALLOW, "POST, DELETE")
 }
 
 pub(super) async fn delete(

@@ -1,6 +1,6 @@
 // What the suite wants to find on a server: its tools, resources and prompts, as
-// a skill, so that each scenario goes through Mimo and back. Plain lines, no
-// package needed.
+// a skill, so that each scenario goes through Mimo and back; test_slow is for other
+// tests. Plain lines, no package needed.
 import { createInterface } from "node:readline";
 import { setTimeout as wait } from "node:timers/promises";
 
@@ -63,6 +63,11 @@ const tools = {
       await wait(10);
     }
     return text("done");
+  },
+  async test_slow({ _meta }) {
+    note("progress", { progressToken: _meta.progressToken, progress: 0 });
+    await wait(50_000);
+    return text("nobody waited");
   },
   async test_sampling({ arguments: { prompt } }) {
     const { content } = await sample(prompt);

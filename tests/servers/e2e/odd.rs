@@ -29,8 +29,8 @@ const TYPESCRIPT: [Start; 3] = [
 ];
 
 /// Mimo's folders with a skill that runs `script`, whose tools are listed by name.
-fn write_skill(folder: &Path, script: &str) {
-    let path = folder.join("odd.mjs");
+pub fn write_skill(folder: &Path, name: &str, script: &str) {
+    let path = folder.join(format!("{name}.mjs"));
     fs::write(&path, script).expect("written");
     let config = folder.join("config");
     fs::create_dir(&config).expect("made");
@@ -46,7 +46,7 @@ fn write_skill(folder: &Path, script: &str) {
         format!("[skills]\ncommands = [\"node\"]\npath = [\"{programs}\"]\n"),
     );
     let entry = json!({"command": "node", "args": [path], "expose": "direct", "sandbox": {}});
-    write("skills.json", json!({"skills": {"odd": entry}}).to_string());
+    write("skills.json", json!({"skills": {name: entry}}).to_string());
 }
 
 fn reads_odd_lists(clients: &[Start]) {
@@ -59,7 +59,7 @@ fn reads_odd_lists(clients: &[Start]) {
     for start in clients {
         let folder = fixture::trusted_dir();
         let folder = folder.path();
-        write_skill(folder, &odd::server(&items, &BTreeMap::new()));
+        write_skill(folder, "odd", &odd::server(&items, &BTreeMap::new()));
         let mut client = start(&server(folder), folder);
         // Waits until the skill has listed its tools.
         let first = json!({"tool": "odd__t0", "arguments": {}});
@@ -275,7 +275,7 @@ fn reads_odd_answers(clients: &[Start]) {
     for start in clients {
         let folder = fixture::trusted_dir();
         let folder = folder.path();
-        write_skill(folder, &odd::server(&items, &lines));
+        write_skill(folder, "odd", &odd::server(&items, &lines));
         let mut client = start(&server(folder), folder);
         let ways: [fn(&mut Sdk, &str, Value) -> Value; 2] = [
             |client, tool, mut arguments| {
