@@ -6,6 +6,7 @@ use nix::sys::signal::Signal;
 use serde_json::{Value, json};
 
 use crate::client::{Answer, Http, SESSION, Team, bearer};
+use crate::support::http::request;
 use crate::support::{WATCHDOG, call_of};
 
 /// A call that reports progress while it lasts.
@@ -202,19 +203,50 @@ fn a_client_of_the_newest_revision_cancels_by_going_away() {
     assert!(id.is_empty(), "there is nothing to resume");
     assert!(data.contains("notifications/progress"), "{data}");
     drop(answer);
-    let start = Instant::now();
+    wait_for_metric(&http, &key, CANCELLED, " 1");
+}
+
+/// Waits until the metrics have a line that begins and ends like this.
+fn wait_for_metric(http: &Http, key: &str, start: &str, end: &str) {
+    let began = Instant::now();
     loop {
-        let metrics = http.get("/metrics", &key).body;
-        let mut ended = metrics.lines().filter(|line| {
-            line.starts_with("mimo_tool_calls_total") && line.contains("\"cancelled\"")
-        });
-        if ended.any(|line| line.ends_with(" 1")) {
-            break;
+        let metrics = http.get("/metrics", key).body;
+        let mut lines = metrics.lines();
+        if lines.any(|line| line.starts_with(start) && line.ends_with(end)) {
+            return;
         }
-        assert!(start.elapsed() < WATCHDOG, "{metrics}");
+        assert!(began.elapsed() < WATCHDOG, "{start} {end}: {metrics}");
         // Nothing tells a client that is gone; this is the polling interval.
         std::thread::park_timeout(Duration::from_millis(50));
     }
+}
+
+const CANCELLED: &str = "mimo_tool_calls_total{tool=\"other\",outcome=\"cancelled\"}";
+
+#[test]
+fn a_call_whose_client_left_before_its_stream_began_is_cancelled_by_another() {
+    let team = Team::new();
+    let key = team.key(&["--scopes", "read,write,metrics"]);
+    let http = team.serve(&["--fixture-tools"]);
+    let session = http.initialize(&key);
+    let authorization = bearer(&key);
+    let headers = [
+        ("Authorization", &*authorization),
+        ("Content-Type", "application/json"),
+        (SESSION, &*session),
+    ];
+    let call = call_of(5, "test_sleep", json!({"ms": 50_000})).to_string();
+    let stream = request(http.address, "POST", "/mcp", &headers, call.as_bytes());
+    wait_for_metric(&http, &key, "mimo_calls_running", " 1");
+    drop(stream);
+    // The one that asks for the metrics.
+    wait_for_metric(&http, &key, "mimo_http_connections", " 1");
+    wait_for_metric(&http, &key, "mimo_calls_running", " 1");
+    let params = json!({"requestId": 5});
+    let cancel = json!({"jsonrpc": "2.0", "method": "notifications/cancelled", "params": params});
+    assert_eq!(http.post(&key, Some(&session), &cancel).status, 202);
+    wait_for_metric(&http, &key, "mimo_calls_running", " 0");
+    wait_for_metric(&http, &key, CANCELLED, " 1");
 }
 
 #[test]

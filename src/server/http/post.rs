@@ -161,7 +161,7 @@ async fn unsessioned_exchange(
         false => http.server.session(caller, connection.clone()),
     };
     let hears = listens.then(|| session.clone());
-    http.run(exchange, session, connection, hears);
+    http.run(exchange, session, connection, hears, None);
     let outbox = ClosedOnDrop(outbox);
     let first = tokio::time::timeout(
         Duration::from_millis(HTTP_ANSWER_MILLIS_MAX),
@@ -214,7 +214,8 @@ async fn session_exchange(
     let (exchange, connection, outbox) = Exchange::open(frame, live.requests.clone());
     let outbox = Arc::new(outbox);
     live.add_exchange(&outbox);
-    http.run(exchange, live.session.clone(), connection, None);
+    let session = live.session.clone();
+    http.run(exchange, session, connection, None, Some(outbox.clone()));
     if !is_answered {
         return Ok(accepted());
     }
@@ -271,7 +272,7 @@ async fn initialize_exchange(
 ) -> Result<Response, Refusal> {
     let live = http.sessions.prepare(&http.server, visitor);
     let (exchange, connection, outbox) = Exchange::open(frame, live.requests.clone());
-    http.run(exchange, live.session.clone(), connection, None);
+    http.run(exchange, live.session.clone(), connection, None, None);
     let Some(lines) = outbox.next().await else {
         return Ok(accepted());
     };
@@ -294,13 +295,15 @@ async fn initialize_exchange(
 
 impl Http {
     /// Serves an exchange until it is answered. `hears` gets the changes that are
-    /// announced meanwhile.
+    /// announced meanwhile. `outbox` is that of a session, where another request may
+    /// cancel this one though its own client is gone.
     fn run(
         self: &Arc<Self>,
         exchange: Exchange,
         session: Arc<Session>,
         connection: Arc<dyn Connection>,
         hears: Option<Arc<Session>>,
+        outbox: Option<Arc<Outbox>>,
     ) {
         let server = self.server.clone();
         let announcing = hears.map(|session| server.clone().announce_changes(session));
@@ -309,7 +312,7 @@ impl Http {
         let open = self.exchanges.token();
         let ending = self.ending.clone();
         tokio::spawn(async move {
-            let _open = open;
+            let _held = (open, outbox);
             let running = rmcp::service::serve_directly_with_ct(service, exchange, None, cancel);
             let announcing = async {
                 if let Some(announcing) = announcing {
