@@ -34,6 +34,14 @@ pub(crate) struct Outbox {
     cancel: mpsc::UnboundedSender<ClientJsonRpcMessage>,
 }
 
+/// Messages that were taken out of an outbox at once.
+pub(crate) struct Messages {
+    /// Whole lines.
+    pub(crate) lines: Vec<u8>,
+    /// Whether every request was answered then, so that these are the last ones.
+    pub(crate) are_last: bool,
+}
+
 impl Exchange {
     /// `requests` are those to the client, whose replies arrive in other exchanges.
     pub(crate) fn open(
@@ -70,16 +78,22 @@ impl Outbox {
         (outbox.shared.clone(), outbox)
     }
 
-    /// Waits for messages, whole lines each; `None` after the last one.
-    pub(crate) async fn next(&self) -> Option<Vec<u8>> {
+    /// Waits for messages; `None` after the last one.
+    pub(crate) async fn next(&self) -> Option<Messages> {
         loop {
             let added = self.shared.writer.notified();
             // Asked first: bytes that came before the end must not be missed.
             let is_over = self.shared.finished.is_cancelled();
-            let bytes = self.shared.lock().outgoing.take();
-            if !bytes.is_empty() {
+            let messages = {
+                let mut state = self.shared.lock();
+                Messages {
+                    lines: state.outgoing.take(),
+                    are_last: state.table.is_empty(),
+                }
+            };
+            if !messages.lines.is_empty() {
                 self.shared.emptied.notify_waiters();
-                return Some(bytes);
+                return Some(messages);
             }
             if is_over {
                 return None;
@@ -89,11 +103,6 @@ impl Outbox {
                 () = self.shared.finished.cancelled() => {}
             }
         }
-    }
-
-    /// Whether every request is answered; the answers may still be here.
-    pub(crate) fn is_answered(&self) -> bool {
-        self.shared.lock().table.is_empty()
     }
 
     /// Cancels the open requests with this id, as their client asked.
@@ -167,12 +176,29 @@ mod tests {
     async fn refused_message_is_answered_without_a_handler() {
         let (mut exchange, outbox) = open("[1]");
         assert!(exchange.receive().await.is_none());
-        let answer = String::from_utf8(outbox.next().await.expect("an answer")).expect("UTF-8");
+        let answer = outbox.next().await.expect("an answer");
+        assert!(answer.are_last);
+        let answer = String::from_utf8(answer.lines).expect("UTF-8");
         assert!(
             answer.starts_with("[{") && answer.ends_with("]\n"),
             "{answer}"
         );
         assert!(outbox.next().await.is_none());
+    }
+
+    #[tokio::test]
+    async fn messages_before_an_answer_are_not_the_last_ones() {
+        let (mut exchange, outbox) = open(r#"{"jsonrpc":"2.0","id":"a","method":"ping"}"#);
+        exchange.receive().await.expect("the request");
+        outbox.shared.notify("notifications/message", None);
+        let taken = outbox.next().await.expect("the notification");
+        assert!(!taken.are_last);
+        outbox
+            .shared
+            .fail_all(&rmcp::ErrorData::internal_error("x", None));
+        // The answer came after they were taken.
+        assert!(!taken.are_last);
+        assert!(outbox.next().await.expect("the answer").are_last);
     }
 
     #[tokio::test]
@@ -182,9 +208,8 @@ mod tests {
             exchange.receive().await,
             Some(ClientJsonRpcMessage::Request(_))
         ));
-        assert!(!outbox.is_answered());
         outbox.cancel(&json!("b"), &None);
-        assert!(!outbox.is_answered());
+        assert!(!outbox.shared.lock().table.is_empty());
         outbox.cancel(&json!("a"), &None);
         assert!(matches!(
             exchange.receive().await,

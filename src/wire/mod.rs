@@ -20,7 +20,7 @@ mod table;
 
 pub(crate) use client_requests::{ClientReply, ClientRequests};
 pub(crate) use connection::Connection;
-pub(crate) use exchange::{Exchange, Outbox};
+pub(crate) use exchange::{Exchange, Messages, Outbox};
 pub use id::Id;
 pub(crate) use method::{BadParams, GatewayRequest, Head, ToolCall, head};
 

@@ -27,7 +27,7 @@ use crate::limits::HTTP_ANSWER_MILLIS_MAX;
 use crate::server::mcp::Mcp;
 use crate::server::session::Session;
 use crate::wire::frame::{self, Frame, Item};
-use crate::wire::{ClientRequests, Connection, Exchange, Outbox};
+use crate::wire::{ClientRequests, Connection, Exchange, Messages, Outbox};
 
 /// The one request without a session that lasts, and hears of changes.
 const LISTEN: &str = "subscriptions/listen";
@@ -168,13 +168,13 @@ async fn unsessioned_exchange(
         outbox.0.next(),
     );
     let first = match first.await {
-        Ok(Some(lines)) => lines,
+        Ok(Some(first)) => first,
         // Cancelled by another request with its id.
         Ok(None) => return Ok(accepted()),
         Err(_) => return Ok(unsessioned(None, outbox)),
     };
-    let Some(answer) = whole_answer(&first, &outbox.0) else {
-        return Ok(unsessioned(Some(first), outbox));
+    let Some(answer) = whole_answer(&first) else {
+        return Ok(unsessioned(Some(first.lines), outbox));
     };
     let status = match is_malformed {
         true => StatusCode::BAD_REQUEST,
@@ -189,10 +189,12 @@ fn is_malformed(frame: &Frame) -> bool {
 }
 
 /// The answer of an exchange, if nothing else was sent and nothing will be.
-fn whole_answer<'a>(lines: &'a [u8], outbox: &Outbox) -> Option<&'a [u8]> {
-    let mut lines = messages(lines);
+fn whole_answer(first: &Messages) -> Option<&[u8]> {
+    let mut lines = messages(&first.lines);
     let answer = lines.next()?;
-    (lines.next().is_none() && outbox.is_answered()).then_some(answer)
+    // What a cancelled request has sent before is no answer.
+    let is_notification = answer.starts_with(b"{\"jsonrpc\":\"2.0\",\"method\":");
+    (first.are_last && lines.next().is_none() && !is_notification).then_some(answer)
 }
 
 /// An exchange that goes on without its client, which can resume its stream.
@@ -242,14 +244,15 @@ enum First {
 async fn first_answer(http: &Arc<Http>, live: &Arc<LiveSession>, outbox: Arc<Outbox>) -> First {
     let wait = Duration::from_millis(HTTP_ANSWER_MILLIS_MAX);
     let first = match tokio::time::timeout(wait, outbox.next()).await {
-        Ok(Some(lines)) => lines,
+        Ok(Some(first)) => Some(first),
         Ok(None) => return First::Nothing,
-        Err(_) => Vec::new(),
+        Err(_) => None,
     };
-    if let Some(answer) = whole_answer(&first, &outbox) {
+    if let Some(answer) = first.as_ref().and_then(whole_answer) {
         return First::Answer(answer.to_vec());
     }
     let stream = live.add_stream(http.server.dispatch.clock().new_id());
+    let first = first.map(|first| first.lines).unwrap_or_default();
     for message in messages(&first) {
         stream.push(message);
     }
@@ -273,10 +276,10 @@ async fn initialize_exchange(
     let live = http.sessions.prepare(&http.server, visitor);
     let (exchange, connection, outbox) = Exchange::open(frame, live.requests.clone());
     http.run(exchange, live.session.clone(), connection, None, None);
-    let Some(lines) = outbox.next().await else {
+    let Some(first) = outbox.next().await else {
         return Ok(accepted());
     };
-    let answer = messages(&lines).next().unwrap_or_default();
+    let answer = messages(&first.lines).next().unwrap_or_default();
     let document: Value = serde_json::from_slice(answer).unwrap_or_default();
     let mut response = json_response(StatusCode::OK, Bytes::copy_from_slice(answer));
     if let Some(version) = document["result"]["protocolVersion"].as_str() {
@@ -353,5 +356,27 @@ fn status_of_answer(answer: &[u8]) -> StatusCode {
         Some(-32601) => StatusCode::NOT_FOUND,
         Some(-32700 | -32600 | -32020 | -32021 | -32022) => StatusCode::BAD_REQUEST,
         _ => StatusCode::OK,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn answer_is_whole_only_if_it_is_the_only_message() {
+        let is_whole = |lines: &[&str], are_last| {
+            let lines = lines.iter().map(|line| format!("{line}\n"));
+            let lines = lines.collect::<String>().into_bytes();
+            whole_answer(&Messages { lines, are_last }).is_some()
+        };
+        let answer = r#"{"jsonrpc":"2.0","id":1,"result":{}}"#;
+        let progress = r#"{"jsonrpc":"2.0","method":"notifications/progress"}"#;
+        assert!(is_whole(&[answer], true));
+        assert!(is_whole(&["[]"], true));
+        assert!(!is_whole(&[answer], false));
+        assert!(!is_whole(&[progress], false));
+        assert!(!is_whole(&[progress], true), "its request was cancelled");
+        assert!(!is_whole(&[progress, answer], true));
     }
 }

@@ -86,8 +86,8 @@ impl EventStream {
     /// Moves the messages of `outbox` into this stream until there are no more. While
     /// somebody reads, it waits rather than drop what was not read.
     pub(super) async fn fill(&self, outbox: &Outbox) {
-        while let Some(lines) = outbox.next().await {
-            for line in messages(&lines) {
+        while let Some(taken) = outbox.next().await {
+            for line in messages(&taken.lines) {
                 self.wait_for_room().await;
                 self.push(line);
             }
@@ -252,7 +252,7 @@ pub(super) fn unsessioned(first: Option<Vec<u8>>, exchange: ClosedOnDrop) -> Res
             }
             let keep_alive = tokio::time::sleep(Duration::from_secs(HTTP_KEEP_ALIVE_SECONDS));
             let event = tokio::select! {
-                lines = exchange.0.next() => format_lines(&lines?),
+                taken = exchange.0.next() => format_lines(&taken?.lines),
                 () = keep_alive => KEEP_ALIVE,
             };
             Some((Ok(event), (None, exchange, counted)))
