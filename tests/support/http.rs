@@ -1,6 +1,6 @@
 //! The server over HTTP as a child process, and requests to it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -81,6 +81,7 @@ pub struct Answer {
     pub status: u16,
     pub headers: BTreeMap<String, String>,
     stream: BufReader<TcpStream>,
+    events: VecDeque<(String, String)>,
 }
 
 pub struct Reply {
@@ -116,6 +117,7 @@ impl Answer {
             status,
             headers,
             stream,
+            events: VecDeque::new(),
         }
     }
 
@@ -132,14 +134,18 @@ impl Answer {
     /// The next event of a stream that is no comment: its id and its data.
     pub fn event(&mut self) -> Option<(String, String)> {
         loop {
-            let chunk = self.chunk()?;
-            let field = |name: &str| {
-                let mut lines = chunk.lines();
-                lines.find_map(|line| Some(line.strip_prefix(name)?.trim().to_owned()))
-            };
-            if let Some(data) = field("data:") {
-                return Some((field("id:").unwrap_or_default(), data));
+            if let Some(event) = self.events.pop_front() {
+                return Some(event);
             }
+            let chunk = self.chunk()?;
+            // Events that were ready together come in one chunk.
+            self.events.extend(chunk.split("\n\n").filter_map(|event| {
+                let field = |name: &str| {
+                    let mut lines = event.lines();
+                    lines.find_map(|line| Some(line.strip_prefix(name)?.trim().to_owned()))
+                };
+                Some((field("id:").unwrap_or_default(), field("data:")?))
+            }));
         }
     }
 
