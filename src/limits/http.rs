@@ -26,6 +26,10 @@ pub(crate) const HTTP_STREAMS_KEPT_MAX: usize = 4;
 pub(crate) const HTTP_STREAMS_KEPT_SECONDS: u64 = 300;
 /// Failures to give a valid key, of one address.
 pub(crate) const HTTP_FAILURES_A_MINUTE_MAX: u32 = 30;
+/// What the audit log has of a header that a stranger sends.
+pub(crate) const HTTP_AUDITED_BYTES_MAX: usize = 256;
+/// How often open streams are checked for keys that are no longer usable.
+pub(crate) const HTTP_KEYS_FOLLOWED_SECONDS: u64 = 1;
 /// Addresses with too many failures that are remembered.
 pub(crate) const HTTP_ADDRESSES_KEPT_MAX: usize = 10_000;
 /// How long connections are accepted after a signal: balancers have to learn of it.

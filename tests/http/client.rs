@@ -58,9 +58,7 @@ impl Team {
 
     pub fn serve(&self, arguments: &[&str]) -> Http {
         let mut command = server::mimo(self.folder());
-        let server = HttpServer::of(&mut command, arguments);
-        let address = server.address;
-        Http { server, address }
+        Http::of(HttpServer::of(&mut command, arguments))
     }
 }
 
@@ -76,12 +74,21 @@ pub struct Http {
 }
 
 impl Http {
+    pub fn of(server: HttpServer) -> Http {
+        let address = server.address;
+        Http { server, address }
+    }
+
     pub fn signal(&self, signal: Signal) {
         self.server.signal(signal);
     }
 
     pub fn exit(self) -> ExitStatus {
         self.server.exit()
+    }
+
+    pub fn last_words(self) -> String {
+        self.server.last_words()
     }
 
     /// Sends a request; the connection stays open for the answer's body.

@@ -8,7 +8,8 @@ use nix::sys::signal::Signal;
 use serde_json::{Value, json};
 
 use crate::client::{Http, Team, bearer, id};
-use crate::support::WATCHDOG;
+use crate::support::http::HttpServer;
+use crate::support::{WATCHDOG, server};
 
 /// Every page of the API's description, with its methods and whether it needs a key.
 fn pages() -> BTreeMap<String, BTreeMap<String, bool>> {
@@ -286,13 +287,21 @@ fn a_server_that_would_be_open_does_not_start() {
 fn the_text_of_a_key_is_nowhere() {
     let team = Team::new();
     let key = team.key(&[]);
-    let http = team.serve(&[]);
+    let mut command = server::mimo(team.folder());
+    let http = Http::of(HttpServer::of(command.env("MIMO_LOG", "trace"), &[]));
     let secret = &key["mimo_aaaaaaaa_".len()..];
     assert_eq!(http.get("/health", &key).status, 200);
     let wrong = format!("{key}x");
     assert_eq!(http.get("/health", &wrong).status, 401);
+    let session = http.initialize(&key);
+    let ping = json!({"jsonrpc": "2.0", "id": 1, "method": "ping"});
+    assert_eq!(http.post(&key, Some(&session), &ping).status, 200);
     http.signal(Signal::SIGTERM);
-    assert!(http.exit().success());
+    let errors = http.last_words();
+    assert!(
+        errors.contains("request") && !errors.contains(secret),
+        "{errors}"
+    );
     let mut folders = vec![team.folder().to_owned()];
     let mut files = 0;
     while let Some(folder) = folders.pop() {

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::mpsc::Receiver;
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -15,6 +16,8 @@ use super::{WATCHDOG, lines_of, wait};
 pub struct HttpServer {
     child: Child,
     pub address: SocketAddr,
+    /// The lines of stderr after the one with the address.
+    pub errors: Receiver<String>,
 }
 
 impl HttpServer {
@@ -29,10 +32,16 @@ impl HttpServer {
             .spawn()
             .expect("it starts");
         let errors = lines_of(child.stderr.take().expect("stderr"));
-        let line = errors.recv_timeout(WATCHDOG).expect("its address");
+        let mut lines = std::iter::from_fn(|| errors.recv_timeout(WATCHDOG).ok());
+        let line = lines.find(|line| line.contains("http://"));
+        let line = line.expect("a line with its address");
         let address = line.split(['/', ' ']).find_map(|part| part.parse().ok());
         let address = address.unwrap_or_else(|| panic!("no address in {line}"));
-        HttpServer { child, address }
+        HttpServer {
+            child,
+            address,
+            errors,
+        }
     }
 
     pub fn signal(&self, signal: Signal) {
@@ -42,6 +51,13 @@ impl HttpServer {
 
     pub fn exit(mut self) -> ExitStatus {
         wait(&mut self.child)
+    }
+
+    /// Waits for its exit; the rest of stderr.
+    pub fn last_words(mut self) -> String {
+        wait(&mut self.child);
+        let lines: Vec<String> = self.errors.iter().collect();
+        lines.join("\n")
     }
 }
 

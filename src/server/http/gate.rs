@@ -2,7 +2,7 @@
 //! before the next costs anything.
 
 use std::collections::HashMap;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::num::NonZeroU32;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
@@ -20,7 +20,8 @@ use crate::dispatch::Dispatch;
 use crate::failure::Failure;
 use crate::keys::{self, Key, KeyId, KeyRing, KeyState, Unusable};
 use crate::limits::{
-    HTTP_ADDRESSES_KEPT_MAX, HTTP_FAILURES_A_MINUTE_MAX, KEY_EXPIRES_SOON_SECONDS,
+    HTTP_ADDRESSES_KEPT_MAX, HTTP_AUDITED_BYTES_MAX, HTTP_FAILURES_A_MINUTE_MAX,
+    KEY_EXPIRES_SOON_SECONDS,
 };
 use crate::meter::http::{self as meter, AuthFailure, RateLimit};
 use crate::store::keys::KeyStore;
@@ -70,13 +71,28 @@ pub(super) struct UsableKeys {
 pub(super) struct Visitor {
     pub(super) key: Arc<Key>,
     pub(super) grants: Arc<Grants>,
-    /// Held while the request is served.
-    _turn: Arc<OwnedSemaphorePermit>,
+    turn: Turn,
+}
+
+/// A place among the open requests of a key, held until the last copy is dropped.
+#[derive(Clone)]
+pub(super) struct Turn(Arc<Mutex<Option<OwnedSemaphorePermit>>>);
+
+impl Turn {
+    /// Gives the place back while copies are still about to be dropped, so that the
+    /// client finds it free once it has its answer.
+    pub(super) fn end(&self) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
+    }
 }
 
 impl Visitor {
     pub(super) fn may(&self, scope: Scope) -> bool {
         self.key.grant.scopes.allow(scope)
+    }
+
+    pub(super) fn turn(&self) -> Turn {
+        self.turn.clone()
     }
 }
 
@@ -111,54 +127,69 @@ impl Gate {
     /// The address that a request comes from: that of the connection, or what a trusted
     /// proxy says.
     pub(super) fn address(&self, peer: IpAddr, headers: &HeaderMap) -> IpAddr {
+        let peer = peer.to_canonical();
         if !self.trusted_proxies.contains(&peer) {
             return peer;
         }
         let forwarded = headers.get_all("x-forwarded-for").iter();
-        let forwarded = forwarded.filter_map(|value| value.to_str().ok());
-        let addresses = forwarded.flat_map(|value| value.split(','));
-        let addresses: Vec<IpAddr> = addresses
-            .filter_map(|address| address.trim().parse().ok())
-            .collect();
-        // The last one that is no proxy of ours: those before it are the client's words.
-        let outside = addresses.iter().rev();
-        let mut outside = outside.filter(|address| !self.trusted_proxies.contains(address));
-        outside.next().copied().unwrap_or(peer)
+        let forwarded = forwarded.map(|value| value.to_str().unwrap_or_default());
+        let addresses: Vec<&str> = forwarded.flat_map(|value| value.split(',')).collect();
+        // The last one that is no proxy of ours: those before it are the client's words,
+        // also where a proxy's own word cannot be read.
+        for address in addresses.into_iter().rev() {
+            match parse_forwarded(address.trim()) {
+                None => return peer,
+                Some(address) if !self.trusted_proxies.contains(&address) => return address,
+                Some(_) => {}
+            }
+        }
+        peer
     }
 
     /// Refuses a request that another site's page has a browser send.
-    pub(super) fn check_origin(&self, headers: &HeaderMap) -> Result<(), Refusal> {
-        let text = |name| headers.get(name).map(|value| value.to_str().ok());
-        let host = text(header::HOST).flatten().unwrap_or_default();
-        if !self.hosts.iter().any(|known| *known == without_port(host)) {
+    pub(super) fn check_origin(&self, address: IpAddr, headers: &HeaderMap) -> Result<(), Refusal> {
+        let mut hosts = headers.get_all(header::HOST).iter();
+        let host = hosts.next().and_then(|host| host.to_str().ok());
+        let host = host.unwrap_or_default();
+        let is_own = |known: &String| known.eq_ignore_ascii_case(without_port(host));
+        // A second one could be what a proxy has looked at.
+        if hosts.next().is_some() || !self.hosts.iter().any(is_own) {
             meter::AUTH_FAILURES.increment(AuthFailure::WrongHost);
-            audit::record("host.refused", &[("host", host)]);
+            self.record_refused(address, "host.refused", "host", host);
             return Err(Refusal::new(
                 StatusCode::FORBIDDEN,
                 "host_refused",
                 "this host name is not Mimo's: add it to hosts in [http] of config.toml",
             ));
         }
-        match text(header::ORIGIN) {
-            None => Ok(()),
-            Some(Some(origin))
-                if is_same_origin(origin, host)
-                    || self.origins.iter().any(|known| known == origin) =>
-            {
-                Ok(())
-            }
-            Some(origin) => {
+        for origin in headers.get_all(header::ORIGIN) {
+            let origin = origin.to_str().unwrap_or_default();
+            let is_known = self.origins.iter().any(|known| known == origin);
+            if !is_known && !is_same_origin(origin, host) {
                 meter::AUTH_FAILURES.increment(AuthFailure::WrongOrigin);
-                let origin = origin.unwrap_or_default();
-                audit::record("origin.refused", &[("origin", origin)]);
-                Err(Refusal::new(
+                self.record_refused(address, "origin.refused", "origin", origin);
+                return Err(Refusal::new(
                     StatusCode::FORBIDDEN,
                     "origin_refused",
                     "pages of this origin may not use Mimo: add it to origins in [http] of \
                      config.toml",
-                ))
+                ));
             }
         }
+        Ok(())
+    }
+
+    /// Nobody without a key can fill the audit log: an address has as many entries as
+    /// it has failures.
+    fn record_refused(&self, address: IpAddr, event: &str, name: &str, value: &str) {
+        if self.refused_until(&address).is_some() {
+            return;
+        }
+        self.count_failure(address);
+        // Text of a header is ASCII.
+        let value = value.get(..HTTP_AUDITED_BYTES_MAX).unwrap_or(value);
+        let facts = [("address", &*address.to_string()), (name, value)];
+        audit::record(event, &facts);
     }
 
     /// Checks the key of a request and its bounds.
@@ -168,14 +199,6 @@ impl Gate {
         headers: &HeaderMap,
         event: &str,
     ) -> Result<Visitor, Refusal> {
-        if let Some(until) = self.refused_until(&address) {
-            meter::AUTH_LIMITED.increment(());
-            let message = "too many requests without a valid key came from this address";
-            return Err(
-                Refusal::new(StatusCode::TOO_MANY_REQUESTS, "too_many_failures", message)
-                    .retry_after(until.duration_since(Instant::now()).as_secs() + 1),
-            );
-        }
         let store = &*self.store;
         crate::store::keys::refresh(store, &self.ring)
             .await
@@ -217,7 +240,16 @@ impl Gate {
         self.refused.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// What answers a request without a valid key. Those with one come in from the same
+    /// address all the same: it can be that of a proxy, or of a browser with a bad page.
     fn refused(&self, address: IpAddr, refusal: &keys::Refusal, event: &str) -> Refusal {
+        if let Some(until) = self.refused_until(&address) {
+            meter::AUTH_LIMITED.increment(());
+            let message = "too many requests without a valid key came from this address";
+            return Refusal::new(StatusCode::TOO_MANY_REQUESTS, "too_many_failures", message)
+                .retry_after(until.duration_since(Instant::now()).as_secs() + 1)
+                .header(header::CONNECTION, "close");
+        }
         self.count_failure(address);
         meter::AUTH_FAILURES.increment(match refusal {
             keys::Refusal::Missing => AuthFailure::Missing,
@@ -263,7 +295,7 @@ impl Gate {
         Ok(Visitor {
             key,
             grants: in_use.grants.clone(),
-            _turn: Arc::new(turn),
+            turn: Turn(Arc::new(Mutex::new(Some(turn)))),
         })
     }
 
@@ -301,9 +333,19 @@ impl Gate {
         grants
     }
 
+    /// Reads the keys again if they have changed.
+    pub(super) async fn refresh(&self) -> Result<(), Failure> {
+        Ok(crate::store::keys::refresh(&*self.store, &self.ring).await?)
+    }
+
+    /// Whether a key that was let in would be let in now.
+    pub(super) fn is_usable(&self, key: &KeyId) -> bool {
+        self.ring.find(key).is_some()
+    }
+
     /// Counts the keys that let somebody in now.
     pub(super) async fn usable_keys(&self) -> Result<UsableKeys, Failure> {
-        crate::store::keys::refresh(&*self.store, &self.ring).await?;
+        self.refresh().await?;
         let usable = self.ring.usable();
         meter::KEYS_USABLE.set((), usable.len() as i64);
         let ends = || usable.iter().filter_map(|key| key.expires_at);
@@ -340,6 +382,13 @@ fn per_minute(most: u32) -> Quota {
 fn is_same_origin(origin: &str, host: &str) -> bool {
     let authority = origin.split_once("://");
     authority.is_some_and(|(_, authority)| authority.eq_ignore_ascii_case(host))
+}
+
+/// An address in `X-Forwarded-For`, to which some proxies add the port.
+fn parse_forwarded(text: &str) -> Option<IpAddr> {
+    let with_port = || Some(text.parse::<SocketAddr>().ok()?.ip());
+    let address = text.parse().ok().or_else(with_port)?;
+    Some(address.to_canonical())
 }
 
 fn without_port(host: &str) -> &str {

@@ -10,6 +10,7 @@
 mod body;
 mod gate;
 mod headers;
+mod listens;
 mod plain;
 mod post;
 mod refusal;
@@ -25,7 +26,8 @@ use axum::Router;
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
 use tokio_util::sync::CancellationToken;
@@ -33,14 +35,15 @@ use tokio_util::task::TaskTracker;
 
 use self::body::Bodies;
 use self::gate::{Gate, Visitor};
+use self::listens::Listens;
 use self::refusal::Refusal;
 use self::sessions::Sessions;
 use super::Server;
 use crate::failure::{Failure, Kind};
-use crate::keys::KeyRing;
+use crate::keys::{KeyId, KeyRing};
 use crate::limits::{
     DRAIN_SECONDS_MAX, HTTP_ACCEPT_SECONDS_AFTER_SIGNAL, HTTP_HEAD_BYTES_MAX,
-    HTTP_HEAD_SECONDS_MAX, HTTP_HEADERS_MAX, HTTP_SWEEP_SECONDS,
+    HTTP_HEAD_SECONDS_MAX, HTTP_HEADERS_MAX, HTTP_KEYS_FOLLOWED_SECONDS, HTTP_SWEEP_SECONDS,
 };
 use crate::meter::http::{self as meter, RateLimit};
 use crate::store::keys::KeyStore;
@@ -84,6 +87,7 @@ struct Http {
     server: Arc<Server>,
     gate: Gate,
     sessions: Sessions,
+    listens: Listens,
     bodies: Bodies,
     health: Health,
     /// The exchanges that are not over.
@@ -133,6 +137,7 @@ impl Server {
                 settings.sessions,
                 settings.session_idle,
             ),
+            listens: Listens::default(),
             bodies: Bodies::new(settings.body_bytes, settings.body_total_bytes),
             health: parts.health,
             exchanges: TaskTracker::new(),
@@ -174,6 +179,7 @@ impl Server {
             () = serving => {}
             () = metrics => {}
             () = http.sweep_periodically() => {}
+            () = http.follow_keys() => {}
             () = http.health.keep_metrics() => {}
             () = until_signal => {}
         }
@@ -209,6 +215,23 @@ impl Http {
             if let Err(failure) = self.gate.usable_keys().await {
                 tracing::warn!(%failure, "the keys were not read");
             }
+        }
+    }
+
+    /// Ends the streams of keys that are no longer usable: on these no request comes that
+    /// would be refused.
+    async fn follow_keys(&self) {
+        let mut turns = interval(Duration::from_secs(HTTP_KEYS_FOLLOWED_SECONDS));
+        turns.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            turns.tick().await;
+            if let Err(failure) = self.gate.refresh().await {
+                tracing::debug!(%failure, "the keys were not read");
+                continue;
+            }
+            let is_usable = |key: &KeyId| self.gate.is_usable(key);
+            self.sessions.end_unusable(is_usable);
+            self.listens.end_unusable(is_usable);
         }
     }
 
@@ -251,6 +274,8 @@ async fn accept_all(
             meter::RATE_LIMITED.increment(RateLimit::Connections);
             continue;
         };
+        // Answers are small, and waiting for more bytes would cost 40 ms.
+        let _ = stream.set_nodelay(true);
         let serving = serve_connection(stream, peer.ip(), router.clone(), end.clone());
         open.spawn(async move {
             let _place = place;
@@ -259,10 +284,13 @@ async fn accept_all(
     }
 }
 
-async fn serve_connection(stream: TcpStream, peer: IpAddr, router: Router, end: CancellationToken) {
+async fn serve_connection(
+    stream: impl AsyncRead + AsyncWrite + Unpin,
+    peer: IpAddr,
+    router: Router,
+    end: CancellationToken,
+) {
     let _counted = meter::CONNECTIONS.hold(());
-    // Answers are small, and waiting for more bytes would cost 40 ms.
-    let _ = stream.set_nodelay(true);
     let service = TowerToHyperService::new(router.layer(axum::Extension(Peer(peer))));
     let mut builder = http1::Builder::new();
     builder
@@ -285,4 +313,46 @@ async fn serve_connection(stream: TcpStream, peer: IpAddr, router: Router, end: 
 
 fn unavailable(message: &str) -> Refusal {
     Refusal::failure(&Failure::new(Kind::Unavailable, message))
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex};
+    use tokio::time::Instant;
+
+    use super::*;
+
+    /// How long a connection lasts on which `byte` comes each second.
+    async fn lasts(byte: Option<&[u8]>) -> Duration {
+        let (mut client, stream) = duplex(1024);
+        let begun = Instant::now();
+        let peer = IpAddr::from([127, 0, 0, 1]);
+        let serving = serve_connection(stream, peer, Router::new(), CancellationToken::new());
+        let sending = async {
+            let head = b"GET / HTTP/1.1\r\nHost: ";
+            client.write_all(head).await.expect("written");
+            while let Some(byte) = byte {
+                sleep(Duration::from_secs(1)).await;
+                if client.write_all(byte).await.is_err() {
+                    break;
+                }
+            }
+            let mut rest = Vec::new();
+            let _ = client.read_to_end(&mut rest).await;
+        };
+        tokio::select! {
+            () = serving => {}
+            () = sending => {}
+        }
+        begun.elapsed()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn head_that_does_not_end_in_time_ends_its_connection() {
+        let most = Duration::from_secs(HTTP_HEAD_SECONDS_MAX);
+        for byte in [None, Some(&b"x"[..])] {
+            let lasted = lasts(byte).await;
+            assert!(lasted >= most && lasted < most * 2, "{lasted:?}");
+        }
+    }
 }

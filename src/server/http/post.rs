@@ -53,7 +53,7 @@ pub(super) async fn post(
     check_version(&headers)?;
     if let Some(id) = session {
         let live = find(&http, &visitor, id).await?;
-        return session_exchange(&http, live, frame).await;
+        return session_exchange(&http, &visitor, live, frame).await;
     }
     if let Frame::Single(Item::Request { request, .. }) = &frame
         && let ClientRequest::InitializeRequest(initialize) = &**request
@@ -161,8 +161,13 @@ async fn unsessioned_exchange(
         false => http.server.session(caller, connection.clone()),
     };
     let hears = listens.then(|| session.clone());
-    http.run(exchange, session, connection, hears, None);
-    let outbox = ClosedOnDrop(outbox);
+    let outbox = ClosedOnDrop(Arc::new(outbox));
+    if listens {
+        http.listens.add(visitor.key.id.clone(), &outbox.0);
+    }
+    // A listening client waits; it does not keep Mimo at work.
+    let turn = (!listens).then(|| visitor.turn());
+    http.run(exchange, session, connection, hears, turn);
     let first = tokio::time::timeout(
         Duration::from_millis(HTTP_ANSWER_MILLIS_MAX),
         outbox.0.next(),
@@ -181,6 +186,7 @@ async fn unsessioned_exchange(
         false if is_newest => status_of_answer(answer),
         false => StatusCode::OK,
     };
+    visitor.turn().end();
     Ok(json_response(status, Bytes::copy_from_slice(answer)))
 }
 
@@ -200,6 +206,7 @@ fn whole_answer(first: &Messages) -> Option<&[u8]> {
 /// An exchange that goes on without its client, which can resume its stream.
 async fn session_exchange(
     http: &Arc<Http>,
+    visitor: &Visitor,
     live: Arc<LiveSession>,
     frame: Frame,
 ) -> Result<Response, Refusal> {
@@ -216,8 +223,9 @@ async fn session_exchange(
     let (exchange, connection, outbox) = Exchange::open(frame, live.requests.clone());
     let outbox = Arc::new(outbox);
     live.add_exchange(&outbox);
-    let session = live.session.clone();
-    http.run(exchange, session, connection, None, Some(outbox.clone()));
+    // Where another request may cancel this one though its own client is gone.
+    let held = (outbox.clone(), visitor.turn());
+    http.run(exchange, live.session.clone(), connection, None, held);
     if !is_answered {
         return Ok(accepted());
     }
@@ -225,6 +233,7 @@ async fn session_exchange(
         First::Answer(answer) => {
             let kept = http.sessions.keep(&live).await;
             kept.map_err(|failure| Refusal::failure(&failure))?;
+            visitor.turn().end();
             Ok(json_response(status, answer))
         }
         First::Stream(stream) => Ok(stream.read(None)),
@@ -275,7 +284,7 @@ async fn initialize_exchange(
 ) -> Result<Response, Refusal> {
     let live = http.sessions.prepare(&http.server, visitor);
     let (exchange, connection, outbox) = Exchange::open(frame, live.requests.clone());
-    http.run(exchange, live.session.clone(), connection, None, None);
+    http.run(exchange, live.session.clone(), connection, None, ());
     let Some(first) = outbox.next().await else {
         return Ok(accepted());
     };
@@ -298,15 +307,14 @@ async fn initialize_exchange(
 
 impl Http {
     /// Serves an exchange until it is answered. `hears` gets the changes that are
-    /// announced meanwhile. `outbox` is that of a session, where another request may
-    /// cancel this one though its own client is gone.
+    /// announced meanwhile, and `held` is dropped at its end.
     fn run(
         self: &Arc<Self>,
         exchange: Exchange,
         session: Arc<Session>,
         connection: Arc<dyn Connection>,
         hears: Option<Arc<Session>>,
-        outbox: Option<Arc<Outbox>>,
+        held: impl Send + 'static,
     ) {
         let server = self.server.clone();
         let announcing = hears.map(|session| server.clone().announce_changes(session));
@@ -315,7 +323,7 @@ impl Http {
         let open = self.exchanges.token();
         let ending = self.ending.clone();
         tokio::spawn(async move {
-            let _held = (open, outbox);
+            let _held = (open, held);
             let running = rmcp::service::serve_directly_with_ct(service, exchange, None, cancel);
             let announcing = async {
                 if let Some(announcing) = announcing {

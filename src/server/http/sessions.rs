@@ -173,6 +173,16 @@ impl Sessions {
         Ok(())
     }
 
+    /// Ends the sessions of keys that are no longer usable; the store has ended them.
+    pub(super) fn end_unusable(&self, is_usable: impl Fn(&KeyId) -> bool) {
+        let sessions: Vec<_> = self.live().values().cloned().collect();
+        let over = sessions.iter().filter(|live| !is_usable(&live.key));
+        let over: Vec<String> = over.map(|live| live.id.clone()).collect();
+        if !over.is_empty() {
+            self.forget(&over, SessionEnd::KeyGone);
+        }
+    }
+
     /// Ends the open streams of all sessions.
     pub(super) fn end_streams(&self) {
         for live in self.live().values() {

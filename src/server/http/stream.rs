@@ -261,7 +261,7 @@ pub(super) fn unsessioned(first: Option<Vec<u8>>, exchange: ClosedOnDrop) -> Res
 }
 
 /// Cancels what is open in an exchange when its client goes away.
-pub(super) struct ClosedOnDrop(pub(super) Outbox);
+pub(super) struct ClosedOnDrop(pub(super) Arc<Outbox>);
 
 impl Drop for ClosedOnDrop {
     fn drop(&mut self) {
