@@ -8,5 +8,6 @@ mod support;
 mod bounds;
 mod client;
 mod gate;
+mod mixed;
 mod projects;
 mod sessions;
