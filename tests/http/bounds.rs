@@ -212,6 +212,22 @@ fn calls_that_last_count_among_the_open_requests_of_their_key() {
     }
 }
 
+#[test]
+fn each_request_of_a_batch_counts() {
+    let team = Team::new();
+    let key = team.key(&["--requests-per-minute", "10"]);
+    let http = team.serve(&[]);
+    let batch = |count: u32| {
+        let ping = |id| json!({"jsonrpc": "2.0", "id": id, "method": "ping"});
+        let batch: Vec<Value> = (0..count).map(ping).collect();
+        http.post(&key, None, &json!(batch)).whole().status
+    };
+    assert_eq!(batch(5), 200);
+    assert_eq!(batch(20), 429, "more than a minute has");
+    assert_eq!(batch(8), 429, "more than are left");
+    assert_eq!(batch(3), 200);
+}
+
 fn listen(http: &Http, key: &str) -> Answer {
     let params = json!({"notifications": {"toolsListChanged": true}, "_meta": {
         "io.modelcontextprotocol/protocolVersion": "2026-07-28",

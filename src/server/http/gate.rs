@@ -71,6 +71,7 @@ pub(super) struct UsableKeys {
 pub(super) struct Visitor {
     pub(super) key: Arc<Key>,
     pub(super) grants: Arc<Grants>,
+    in_use: Arc<KeyInUse>,
     turn: Turn,
 }
 
@@ -93,6 +94,27 @@ impl Visitor {
 
     pub(super) fn turn(&self) -> Turn {
         self.turn.clone()
+    }
+
+    /// Counts the requests of a batch; the first one was counted when it came in.
+    pub(super) fn count_batch(&self, requests: usize) -> Result<(), Refusal> {
+        let more = u32::try_from(requests.saturating_sub(1)).unwrap_or(u32::MAX);
+        let Some(more) = NonZeroU32::new(more) else {
+            return Ok(());
+        };
+        let message = "this batch has more requests than the key has left in this minute";
+        let wait = match self.in_use.rate.check_n(more) {
+            Ok(Ok(())) => return Ok(()),
+            Ok(Err(until)) => {
+                until
+                    .wait_time_from(DefaultClock::default().now())
+                    .as_secs()
+                    + 1
+            }
+            Err(_) => 60,
+        };
+        meter::RATE_LIMITED.increment(RateLimit::Requests);
+        Err(limited(message).retry_after(wait))
     }
 }
 
@@ -295,6 +317,7 @@ impl Gate {
         Ok(Visitor {
             key,
             grants: in_use.grants.clone(),
+            in_use,
             turn: Turn(Arc::new(Mutex::new(Some(turn)))),
         })
     }

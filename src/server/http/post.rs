@@ -45,6 +45,7 @@ pub(super) async fn post(
         return Err(invalid("the body is empty".to_owned()));
     };
     drop(body);
+    visitor.count_batch(frame.items().len())?;
     let session = text(&headers, SESSION);
     if is_stateless(&headers, &frame) {
         check_stateless(&headers, &frame)?;
