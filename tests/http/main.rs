@@ -11,3 +11,4 @@ mod gate;
 mod mixed;
 mod projects;
 mod sessions;
+mod skills;

@@ -1,0 +1,98 @@
+//! Tools of a skill: those that a key may not use are not there for it, by any way.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use crate::client::{Http, Team};
+use crate::support::{call_of, fixture, machine};
+
+/// A skill `small` with the tools `read_file` and `repeat_text`; the folder of its
+/// script is returned.
+fn add_skill(team: &Team) -> TempDir {
+    let trusted = fixture::trusted_dir();
+    let script = trusted.path().join("small.mjs");
+    fs::write(&script, include_str!("../skills/calling/server.mjs")).expect("written");
+    let node = machine::node().expect("node");
+    let parent = node.parent().expect("a folder").display();
+    team.settings(&format!(
+        "[skills]\ncommands = [\"node\"]\npath = [\"{parent}\"]\n"
+    ));
+    let config = team.folder().join("config");
+    let entry = json!({"skills": {"small": {"command": "node", "args": [script]}}});
+    fs::write(config.join("skills.json"), entry.to_string()).expect("written");
+    for file in ["config.toml", "skills.json"] {
+        let private = fs::Permissions::from_mode(0o600);
+        fs::set_permissions(config.join(file), private).expect("set");
+    }
+    trusted
+}
+
+/// The answers to every way to call a tool of a skill, and to every list.
+fn ways(http: &Http, key: &str, tool: &str, arguments: &Value) -> (Vec<(u16, String)>, String) {
+    let wrapped = json!({"tool": tool, "arguments": arguments});
+    let answer = |(status, document): (u16, Value)| (status, document.to_string());
+    let mut calls = vec![
+        answer(http.tool(key, tool, arguments.clone())),
+        answer(http.tool(key, "skill_call", wrapped.clone())),
+        answer(http.tool(key, "skill_read", wrapped.clone())),
+    ];
+    for call in [
+        call_of(1, tool, arguments.clone()),
+        call_of(1, "skill_call", wrapped.clone()),
+    ] {
+        let reply = http.post(key, None, &call).whole();
+        calls.push((reply.status, reply.body));
+    }
+    let list = json!({"jsonrpc": "2.0", "id": 1, "method": "tools/list"});
+    let lists = [
+        http.get("/v1/mimo/tools", key).body,
+        http.post(key, None, &list).whole().body,
+        answer(http.tool(key, "skill_find", json!({"query": "repeat a text"}))).1,
+        answer(http.tool(
+            key,
+            "ask_mimo",
+            json!({"query": "Which tool repeats a text?"}),
+        ))
+        .1,
+    ];
+    (calls, lists.join("\n"))
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_tool_of_a_skill_that_is_not_granted_is_not_there() {
+    skip_unless!(node);
+    let team = Team::new();
+    let _script = add_skill(&team);
+    let all = team.key(&[]);
+    let few = team.key(&["--tools", "skill_*,ask_mimo,small__read_file"]);
+    let fenced = team.key(&["--projects", "a"]);
+    let reads = team.key(&["--scopes", "read"]);
+    let http = team.serve(&[]);
+    let found = http.tool(&all, "skill_find", json!({"query": "repeat a text"}));
+    assert!(
+        found.1.to_string().contains("small__repeat_text"),
+        "{}",
+        found.1
+    );
+    let arguments = json!({"times": 2});
+    let text = http.tool(
+        &all,
+        "skill_call",
+        json!({"tool": "small__repeat_text", "arguments": arguments}),
+    );
+    assert_eq!(text.0, 200, "{}", text.1);
+    assert_eq!(text.1["content"][0]["text"], "word word ");
+    for key in [&few, &fenced, &reads] {
+        let (calls, lists) = ways(&http, key, "small__repeat_text", &arguments);
+        for call in &calls {
+            assert!(!call.1.contains("word word"), "{call:?}");
+        }
+        assert!(!lists.contains("repeat_text"), "{lists}");
+    }
+    let (_, lists) = ways(&http, &few, "small__read_file", &json!({"path": "/none"}));
+    assert!(lists.contains("small__read_file"), "{lists}");
+}
