@@ -36,6 +36,8 @@ pub(crate) const HTTP_ADDRESSES_KEPT_MAX: usize = 10_000;
 pub(crate) const HTTP_ACCEPT_SECONDS_AFTER_SIGNAL: u64 = 5;
 /// How often unused sessions, keys and addresses are forgotten.
 pub(crate) const HTTP_SWEEP_SECONDS: u64 = 60;
+/// How long a browser remembers which origins may use Mimo.
+pub(crate) const HTTP_PREFLIGHT_SECONDS: u64 = 600;
 /// Threads of a Mimo that serves HTTP: as many as there are processors, within these.
 pub(crate) const HTTP_THREADS_MIN: usize = 2;
 pub(crate) const HTTP_THREADS_MAX: usize = 8;

@@ -98,7 +98,10 @@ fn a_host_is_named_once_and_in_any_case() {
     assert_eq!(status("/health", &[]), refused);
     // Balancers name the address of a machine, and learn no more than its state.
     for page in ["/health/live", "/health/ready"] {
-        assert_eq!(status(page, &["10.1.2.3:8420"]).as_deref(), Some("200"));
+        for address in ["10.1.2.3:8420", "[fd00::1]:8420"] {
+            assert_eq!(status(page, &[address]).as_deref(), Some("200"));
+        }
+        assert_eq!(status(page, &["evil.example.com"]), refused);
     }
 }
 

@@ -8,7 +8,7 @@ use nix::sys::signal::Signal;
 use serde_json::{Value, json};
 
 use crate::client::{Http, Team, bearer, id};
-use crate::support::http::HttpServer;
+use crate::support::http::{HttpServer, Reply};
 use crate::support::{WATCHDOG, server};
 
 /// Every page of the API's description, with its methods and whether it needs a key.
@@ -166,6 +166,41 @@ fn other_hosts_and_origins_are_refused() {
         "http://localhost",
     ] {
         assert_eq!(status(&[("Origin", origin)]), 403, "{origin}");
+    }
+}
+
+#[test]
+fn browsers_let_pages_of_known_origins_use_it() {
+    let team = Team::new();
+    let key = bearer(&team.key(&[]));
+    team.settings("[http]\norigins = [\"https://chat.example.com\"]\n");
+    let http = team.serve(&[]);
+    let allowed = |reply: &Reply| reply.headers.get("access-control-allow-origin").cloned();
+    let known = ("Origin", "https://chat.example.com");
+    let asked = [
+        ("Access-Control-Request-Method", "POST"),
+        (
+            "Access-Control-Request-Headers",
+            "authorization, content-type, mcp-protocol-version, mcp-session-id",
+        ),
+    ];
+    let preflight = http.send("OPTIONS", "/mcp", &[&[known][..], &asked].concat(), "");
+    assert_eq!(preflight.status, 200);
+    assert_eq!(allowed(&preflight).as_deref(), Some(known.1));
+    let headers = &preflight.headers["access-control-allow-headers"];
+    for name in ["authorization", "mcp-session-id", "mcp-protocol-version"] {
+        assert!(headers.contains(name), "{headers}");
+    }
+    let stranger = ("Origin", "https://evil.example.com");
+    let preflight = http.send("OPTIONS", "/mcp", &[&[stranger][..], &asked].concat(), "");
+    assert_eq!(allowed(&preflight), None);
+    for (key, status) in [(key.as_str(), 200), ("Bearer nonsense", 401)] {
+        let headers = [known, ("Authorization", key)];
+        let reply = http.send("GET", "/v1/mimo/tools", &headers, "");
+        assert_eq!(reply.status, status);
+        assert_eq!(allowed(&reply).as_deref(), Some(known.1));
+        let exposed = &reply.headers["access-control-expose-headers"];
+        assert!(exposed.contains("mcp-session-id"), "{exposed}");
     }
 }
 

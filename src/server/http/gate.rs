@@ -146,6 +146,10 @@ impl Gate {
         }
     }
 
+    pub(super) fn origins(&self) -> &[String] {
+        &self.origins
+    }
+
     /// The address that a request comes from: that of the connection, or what a trusted
     /// proxy says.
     pub(super) fn address(&self, peer: IpAddr, headers: &HeaderMap) -> IpAddr {
@@ -168,14 +172,22 @@ impl Gate {
         peer
     }
 
-    /// Refuses a request that another site's page has a browser send.
-    pub(super) fn check_origin(&self, address: IpAddr, headers: &HeaderMap) -> Result<(), Refusal> {
+    /// Refuses a request that another site's page has a browser send. Balancers ask
+    /// `/health/live` and `/health/ready` by an address, which DNS cannot make a page's own.
+    pub(super) fn check_origin(
+        &self,
+        address: IpAddr,
+        headers: &HeaderMap,
+        is_probe: bool,
+    ) -> Result<(), Refusal> {
         let mut hosts = headers.get_all(header::HOST).iter();
         let host = hosts.next().and_then(|host| host.to_str().ok());
         let host = host.unwrap_or_default();
-        let is_own = |known: &String| known.eq_ignore_ascii_case(without_port(host));
+        let name = without_port(host);
+        let is_own = self.hosts.iter().any(|own| own.eq_ignore_ascii_case(name))
+            || is_probe && is_address(name);
         // A second one could be what a proxy has looked at.
-        if hosts.next().is_some() || !self.hosts.iter().any(is_own) {
+        if hosts.next().is_some() || !is_own {
             meter::AUTH_FAILURES.increment(AuthFailure::WrongHost);
             self.record_refused(address, "host.refused", "host", host);
             return Err(Refusal::new(
@@ -412,6 +424,11 @@ fn parse_forwarded(text: &str) -> Option<IpAddr> {
     let with_port = || Some(text.parse::<SocketAddr>().ok()?.ip());
     let address = text.parse().ok().or_else(with_port)?;
     Some(address.to_canonical())
+}
+
+fn is_address(host: &str) -> bool {
+    let host = host.trim_start_matches('[').trim_end_matches(']');
+    host.parse::<IpAddr>().is_ok()
 }
 
 fn without_port(host: &str) -> &str {

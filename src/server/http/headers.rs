@@ -1,6 +1,6 @@
 //! What the headers of a request to `/mcp` say, and whether they agree with its body.
 
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::{HeaderMap, HeaderName, StatusCode, header};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use rmcp::model::{ErrorCode, ProtocolVersion};
@@ -10,9 +10,22 @@ use crate::wire::frame::{Frame, Item};
 use crate::wire::{Head, Id, head};
 
 pub(super) const SESSION: &str = "mcp-session-id";
+pub(super) const LAST_EVENT_ID: &str = "last-event-id";
 const VERSION: &str = "mcp-protocol-version";
 const METHOD: &str = "mcp-method";
 const NAME: &str = "mcp-name";
+
+/// The headers that a page may send, beside those that it always may.
+pub(super) const FROM_PAGES: [HeaderName; 8] = [
+    header::AUTHORIZATION,
+    header::CONTENT_TYPE,
+    HeaderName::from_static(SESSION),
+    HeaderName::from_static(LAST_EVENT_ID),
+    HeaderName::from_static(VERSION),
+    HeaderName::from_static(METHOD),
+    HeaderName::from_static(NAME),
+    HeaderName::from_static("x-request-id"),
+];
 
 /// The version of clients that name none.
 const OLDEST: &str = "2025-03-26";

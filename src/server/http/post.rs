@@ -15,8 +15,8 @@ use tokio_util::sync::CancellationToken;
 
 use super::gate::Visitor;
 use super::headers::{
-    SESSION, accepts, check_accepted, check_content_type, check_stateless, check_version, invalid,
-    is_newest, is_stateless, only_head, text,
+    LAST_EVENT_ID, SESSION, accepts, check_accepted, check_content_type, check_stateless,
+    check_version, invalid, is_newest, is_stateless, only_head, text,
 };
 use super::refusal::{Refusal, json_response};
 use super::sessions::{Introduction, LiveSession};
@@ -80,7 +80,7 @@ pub(super) async fn get(
         ));
     }
     let live = find(&http, &visitor, id).await?;
-    let Some(last) = text(&headers, "last-event-id") else {
+    let Some(last) = text(&headers, LAST_EVENT_ID) else {
         return Ok(live.standing.read(None));
     };
     let found = parse_id(last).and_then(|(id, number)| Some((live.stream(id)?, number)));

@@ -1,22 +1,25 @@
 //! The pages of the server, and the way of every request to one of them.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use axum::extract::{Request, State};
-use axum::http::{HeaderValue, Method as HttpMethod, StatusCode, header};
+use axum::http::{HeaderName, HeaderValue, Method as HttpMethod, StatusCode, header};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodRouter, get, post};
 use axum::{Extension, Router};
 use serde_json::json;
 use tower_http::catch_panic::CatchPanicLayer;
+use tower_http::cors::CorsLayer;
 use tracing::Instrument;
 
 use super::gate::Visitor;
+use super::headers::{FROM_PAGES, SESSION};
 use super::refusal::{Refusal, json_response};
 use super::{Http, Peer, RequestId, plain, post as mcp};
 use crate::caller::Scope;
+use crate::limits::HTTP_PREFLIGHT_SECONDS;
 use crate::meter;
 use crate::meter::http::{Method, Route};
 use crate::tools::health::{Readiness, ServerCounts};
@@ -61,7 +64,25 @@ pub(super) fn router(http: &Arc<Http>) -> Router {
             Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", message).into_response()
         }))
         .layer(from_fn_with_state(http.clone(), admit))
+        .layer(cors(http.gate.origins()))
         .with_state(http.clone())
+}
+
+/// What browsers ask before they let a page of these origins use Mimo, and read answers
+/// that have a status of refusal too.
+fn cors(origins: &[String]) -> CorsLayer {
+    let origins = origins.iter().filter_map(|origin| origin.parse().ok());
+    CorsLayer::new()
+        .allow_origin(origins.collect::<Vec<HeaderValue>>())
+        .allow_methods([HttpMethod::GET, HttpMethod::POST, HttpMethod::DELETE])
+        .allow_headers(FROM_PAGES)
+        .expose_headers([
+            HeaderName::from_static(SESSION),
+            HeaderName::from_static(REQUEST_ID),
+            header::RETRY_AFTER,
+            header::WWW_AUTHENTICATE,
+        ])
+        .max_age(Duration::from_secs(HTTP_PREFLIGHT_SECONDS))
 }
 
 /// The pages on the address for metrics alone.
@@ -94,9 +115,8 @@ async fn admit(
             }
         }
         let address = http.gate.address(peer, headers);
-        // Balancers call these by the address of the machine, and they tell no secret.
         let is_probe = matches!(route, Route::Live | Route::Ready);
-        if !is_probe && let Err(refusal) = http.gate.check_origin(address, headers) {
+        if let Err(refusal) = http.gate.check_origin(address, headers, is_probe) {
             return refusal.into_response();
         }
         if needs_key(route) {
