@@ -107,6 +107,12 @@ impl Server<'_> {
         }
         let cold = start.elapsed();
         let words = skill_command(client.pid()).ok_or("no process of the skill")?;
+        if !Path::new(&words[0]).is_absolute() {
+            return Err(format!(
+                "it calls itself {:?}, not by its program",
+                words[0]
+            ));
+        }
         drop(client);
         let cold_direct = self.direct_answer(&mut self.as_pasted());
         let mut direct = self.with_environment(Command::new(&words[0]));

@@ -96,3 +96,36 @@ fn a_tool_of_a_skill_that_is_not_granted_is_not_there() {
     let (_, lists) = ways(&http, &few, "small__read_file", &json!({"path": "/none"}));
     assert!(lists.contains("small__read_file"), "{lists}");
 }
+
+#[cfg(target_os = "linux")]
+#[test]
+fn the_rest_of_a_result_is_for_who_called() {
+    skip_unless!(node);
+    let team = Team::new();
+    let _script = add_skill(&team);
+    let all = team.key(&[]);
+    let others = [
+        team.key(&["--tools", "skill_*"]),
+        team.key(&["--projects", "a", "--tools", "skill_*"]),
+    ];
+    let http = team.serve(&[]);
+    http.tool(&all, "skill_find", json!({"query": "repeat a text"}));
+    let call = json!({"tool": "small__repeat_text", "arguments": {"times": 2_000},
+        "max_tokens": 1_000});
+    let (status, page) = http.tool(&all, "skill_call", call);
+    assert_eq!(status, 200, "{page}");
+    let rest = page["content"][1]["text"]
+        .as_str()
+        .expect("where it goes on");
+    let rest: Value = serde_json::from_str(rest).expect("JSON");
+    let cursor = rest["next_cursor"].as_str().expect("a cursor").to_owned();
+    let next = |cursor: &str| json!({"tool": "small__repeat_text", "arguments": {}, "cursor": cursor, "max_tokens": 1_000});
+    for key in &others {
+        let (status, answer) = http.tool(key, "skill_call", next(&cursor));
+        assert_ne!(status, 200, "{answer}");
+        let unknown = http.tool(key, "skill_call", next("0123456789abcdef.5"));
+        assert_eq!((status, &answer["error"]), (unknown.0, &unknown.1["error"]));
+    }
+    let (status, answer) = http.tool(&all, "skill_call", next(&cursor));
+    assert_eq!(status, 200, "{answer}");
+}

@@ -93,8 +93,8 @@ impl Pages {
         Ok(self.first_page(caller, text, budget, others, rest))
     }
 
-    /// The page at a cursor. A caller with limited reach may use only the cursors
-    /// of its own session.
+    /// The page at a cursor. A caller other than the local user, or with limited reach,
+    /// may use only the cursors of its own session: its grants may leave out the tool.
     pub(super) fn next(
         &self,
         caller: &Caller,
@@ -113,7 +113,8 @@ impl Pages {
         let at: usize = at.parse().map_err(|_| gone())?;
         let found = self.texts().iter().find(|kept| kept.id == id).cloned();
         let may_read = |kept: &LongText| {
-            *caller.reach() == Reach::Everything || kept.session == caller.session
+            let is_unlimited = caller.grants.is_local && *caller.reach() == Reach::Everything;
+            is_unlimited || kept.session == caller.session
         };
         let found = found.filter(|kept| may_read(kept) && kept.text.is_char_boundary(at));
         let LongText { text, is_error, .. } = found.ok_or_else(gone)?;
@@ -265,6 +266,10 @@ mod tests {
         let next = |caller: &Caller| pages.next(caller, &cursor, 60);
         next(&fenced("one")).expect("its own");
         next(&caller("two", Reach::Everything)).expect("the local user's");
+        let mut keyed = Grants::local("a");
+        keyed.is_local = false;
+        let keyed = next(&Caller::new(keyed, "two"));
+        assert!(keyed.is_err(), "a key's tools may be others");
         let Err(unknown) = next(&fenced("two")) else {
             panic!("another caller's cursor was known");
         };
