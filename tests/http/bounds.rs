@@ -1,12 +1,14 @@
 //! What one key, one address or one page of a browser can take from the others.
 
 use std::io::{Read, Write};
-use std::net::TcpStream;
+use std::net::{Shutdown, TcpStream};
 
+use nix::sys::signal::Signal;
 use serde_json::{Value, json};
 
 use crate::client::{Answer, Http, SESSION, Team, bearer, id};
 use crate::support::http::HttpServer;
+use crate::support::random::{Random, fuzz};
 use crate::support::{WATCHDOG, call_of, server};
 
 fn connect(http: &Http) -> TcpStream {
@@ -20,6 +22,10 @@ fn raw(http: &Http, request: &str) -> String {
     let mut stream = connect(http);
     // A server that refuses early may have closed already.
     let _ = stream.write_all(request.as_bytes());
+    read_all(stream)
+}
+
+fn read_all(mut stream: TcpStream) -> String {
     let mut answer = Vec::new();
     let _ = stream.read_to_end(&mut answer);
     String::from_utf8_lossy(&answer).into_owned()
@@ -301,4 +307,55 @@ fn the_key_in_the_environment_has_32_characters() {
     assert_eq!(http.get("/health", &short).status, 401);
     let reply: Value = http.send("GET", "/health/ready", &[], "").json();
     assert_eq!(reply["status"], "ok");
+}
+
+/// Changes, cuts and adds bytes.
+fn mutate(bytes: &mut Vec<u8>, random: &mut Random) {
+    let at = random.below(bytes.len());
+    let few = (at + random.below(8)).min(bytes.len());
+    match random.below(6) {
+        0..3 => bytes[at] = random.next() as u8,
+        3 => drop(bytes.drain(at..few)),
+        4 => drop(bytes.splice(at..at, (0..few - at).map(|_| random.next() as u8))),
+        _ => drop(bytes.drain(at..(at + bytes.len()) / 2)),
+    }
+}
+
+#[test]
+fn damaged_requests_are_refused_and_harm_nobody() {
+    let team = Team::new();
+    let key = team.key(&[]);
+    team.settings("[http]\nrequests_per_minute = 1000000\n");
+    let http = team.serve(&[]);
+    let body = r#"{"jsonrpc":"2.0","id":1,"method":"ping"}"#;
+    let whole = format!(
+        "POST /mcp HTTP/1.1\r\nHost: localhost\r\nAuthorization: {}\r\n\
+         Content-Type: application/json\r\nAccept: application/json, text/event-stream\r\n\
+         Connection: close\r\nContent-Length: {}\r\n\r\n{body}",
+        bearer(&key),
+        body.len()
+    );
+    let answer = raw(&http, &whole);
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    fuzz(|random| {
+        let mut bytes = whole.clone().into_bytes();
+        for _ in 0..=random.below(8) {
+            mutate(&mut bytes, random);
+        }
+        let mut stream = connect(&http);
+        let _ = stream.write_all(&bytes);
+        // So that the server does not wait for the rest of a body.
+        let _ = stream.shutdown(Shutdown::Write);
+        let answer = read_all(stream);
+        let status = answer.strip_prefix("HTTP/1.1 ").and_then(|it| it.get(..1));
+        // A client that went away before the end has no answer.
+        assert!(
+            answer.is_empty() || matches!(status, Some("2" | "4")),
+            "{answer}"
+        );
+    });
+    assert_eq!(http.get("/health", &key).status, 200);
+    http.signal(Signal::SIGTERM);
+    let words = http.last_words();
+    assert!(!words.contains("panicked"), "{words}");
 }

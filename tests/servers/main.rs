@@ -11,6 +11,7 @@ mod e2e;
 #[cfg(target_os = "linux")]
 mod install;
 mod monitoring;
+mod openapi;
 #[cfg(target_os = "linux")]
 mod pasted;
 #[cfg(target_os = "linux")]
