@@ -20,6 +20,8 @@ pub(crate) const HTTP_RETRY_MILLIS: u64 = 3_000;
 pub(crate) const HTTP_EVENTS_KEPT_MAX: usize = 64;
 /// Their bytes; one event may exceed it.
 pub(crate) const HTTP_EVENTS_KEPT_BYTES_MAX: usize = 256 * 1024;
+/// The same for all sessions together.
+pub(crate) const HTTP_EVENTS_KEPT_TOTAL_BYTES_MAX: usize = 64 * 1024 * 1024;
 /// Ended streams that are kept for each session.
 pub(crate) const HTTP_STREAMS_KEPT_MAX: usize = 4;
 /// How long they are kept.

@@ -15,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 
 use super::gate::Visitor;
-use super::stream::{EventStream, STANDING};
+use super::stream::{EventStream, KeptBytes, STANDING};
 use crate::caller::Caller;
 use crate::catalog::Until;
 use crate::clock::{Clock, Timestamp};
@@ -31,6 +31,7 @@ use crate::wire::{ClientRequests, Connection, Outbox};
 /// The sessions that this process has served.
 pub(super) struct Sessions {
     live: Mutex<HashMap<String, Arc<LiveSession>>>,
+    kept_bytes: KeptBytes,
     store: Arc<dyn SessionStore>,
     clock: Arc<dyn Clock>,
     most: usize,
@@ -47,6 +48,7 @@ pub(super) struct LiveSession {
     /// What belongs to no exchange.
     pub(super) standing: Arc<EventStream>,
     connection: Arc<dyn Connection>,
+    kept_bytes: KeptBytes,
     /// The streams of exchanges, the oldest first.
     streams: Mutex<Vec<Arc<EventStream>>>,
     /// What the store has of the session.
@@ -75,6 +77,7 @@ impl Sessions {
     ) -> Sessions {
         Sessions {
             live: Mutex::default(),
+            kept_bytes: KeptBytes::default(),
             store,
             clock,
             most,
@@ -84,7 +87,12 @@ impl Sessions {
 
     /// A session that nobody knows yet, for the exchange that opens it.
     pub(super) fn prepare(&self, server: &Arc<Server>, visitor: &Visitor) -> Arc<LiveSession> {
-        LiveSession::start(server, visitor, Record::new_id(&*self.clock))
+        LiveSession::start(
+            server,
+            visitor,
+            Record::new_id(&*self.clock),
+            &self.kept_bytes,
+        )
     }
 
     /// Keeps a session whose client has introduced itself.
@@ -133,7 +141,7 @@ impl Sessions {
         if known.is_some() {
             return Ok(known);
         }
-        let live = LiveSession::start(server, visitor, id.to_owned());
+        let live = LiveSession::start(server, visitor, id.to_owned(), &self.kept_bytes);
         live.restore(&record).await;
         let mut sessions = self.live();
         let live = sessions.entry(id.to_owned()).or_insert(live).clone();
@@ -208,12 +216,17 @@ impl Sessions {
 }
 
 impl LiveSession {
-    fn start(server: &Arc<Server>, visitor: &Visitor, id: String) -> Arc<LiveSession> {
+    fn start(
+        server: &Arc<Server>,
+        visitor: &Visitor,
+        id: String,
+        kept_bytes: &KeptBytes,
+    ) -> Arc<LiveSession> {
         let requests = Arc::<ClientRequests>::default();
         let (connection, outbox) = Outbox::standing(requests.clone());
         let caller = Caller::new(visitor.grants.clone(), id.as_str());
         let session = server.open_session(caller, connection.clone());
-        let standing = EventStream::new(STANDING.to_owned());
+        let standing = EventStream::new(STANDING.to_owned(), kept_bytes);
         let (stream, changes) = (standing.clone(), server.clone());
         let (told, news) = (session.clone(), session.clone());
         let tasks = vec![
@@ -235,6 +248,7 @@ impl LiveSession {
             exchanges: Mutex::default(),
             standing,
             connection,
+            kept_bytes: kept_bytes.clone(),
             streams: Mutex::default(),
             _tasks: tasks,
         })
@@ -314,7 +328,7 @@ impl LiveSession {
 
     /// A new stream of an exchange.
     pub(super) fn add_stream(&self, id: String) -> Arc<EventStream> {
-        let stream = EventStream::new(id);
+        let stream = EventStream::new(id, &self.kept_bytes);
         let mut streams = self.streams();
         let ended = streams.iter().filter(|each| each.ended().is_some()).count();
         if ended >= HTTP_STREAMS_KEPT_MAX

@@ -4,6 +4,7 @@
 
 use std::collections::VecDeque;
 use std::convert::Infallible;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -16,7 +17,8 @@ use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use crate::limits::{
-    HTTP_EVENTS_KEPT_BYTES_MAX, HTTP_EVENTS_KEPT_MAX, HTTP_KEEP_ALIVE_SECONDS, HTTP_RETRY_MILLIS,
+    HTTP_EVENTS_KEPT_BYTES_MAX, HTTP_EVENTS_KEPT_MAX, HTTP_EVENTS_KEPT_TOTAL_BYTES_MAX,
+    HTTP_KEEP_ALIVE_SECONDS, HTTP_RETRY_MILLIS,
 };
 use crate::meter::http::{STREAMS, StreamKind};
 use crate::meter::{Held, Labels};
@@ -33,6 +35,25 @@ pub(super) struct EventStream {
     id: String,
     log: Mutex<Log>,
     changed: Notify,
+    kept: KeptBytes,
+}
+
+/// The bytes of all events that are kept, of every session.
+#[derive(Clone, Default)]
+pub(super) struct KeptBytes(Arc<AtomicUsize>);
+
+impl KeptBytes {
+    fn are_full(&self) -> bool {
+        self.0.load(Ordering::Relaxed) >= HTTP_EVENTS_KEPT_TOTAL_BYTES_MAX
+    }
+
+    fn add(&self, bytes: usize) {
+        self.0.fetch_add(bytes, Ordering::Relaxed);
+    }
+
+    fn remove(&self, bytes: usize) {
+        self.0.fetch_sub(bytes, Ordering::Relaxed);
+    }
 }
 
 #[derive(Default)]
@@ -49,18 +70,19 @@ struct Log {
     has_reader: bool,
 }
 
-impl Log {
-    fn is_full(&self) -> bool {
-        self.events.len() >= HTTP_EVENTS_KEPT_MAX || self.bytes >= HTTP_EVENTS_KEPT_BYTES_MAX
+impl Drop for EventStream {
+    fn drop(&mut self) {
+        self.kept.remove(self.log().bytes);
     }
 }
 
 impl EventStream {
-    pub(super) fn new(id: String) -> Arc<EventStream> {
+    pub(super) fn new(id: String, kept: &KeptBytes) -> Arc<EventStream> {
         Arc::new(EventStream {
             id,
             log: Mutex::default(),
             changed: Notify::new(),
+            kept: kept.clone(),
         })
     }
 
@@ -75,6 +97,12 @@ impl EventStream {
     /// When the last event was added, if there will be no more.
     pub(super) fn ended(&self) -> Option<Instant> {
         self.log().ended
+    }
+
+    fn is_full(&self, log: &Log) -> bool {
+        log.events.len() >= HTTP_EVENTS_KEPT_MAX
+            || log.bytes >= HTTP_EVENTS_KEPT_BYTES_MAX
+            || self.kept.are_full()
     }
 
     /// Whether no event will come after the one of this number.
@@ -97,14 +125,16 @@ impl EventStream {
 
     pub(super) fn push(&self, message: &[u8]) {
         let mut log = self.log();
-        while log.is_full() {
+        while self.is_full(&log) {
             let Some(oldest) = log.events.pop_front() else {
                 break;
             };
             log.bytes -= oldest.len();
+            self.kept.remove(oldest.len());
             log.dropped += 1;
         }
         log.bytes += message.len();
+        self.kept.add(message.len());
         log.events.push_back(Bytes::copy_from_slice(message));
         drop(log);
         self.changed.notify_waiters();
@@ -121,7 +151,7 @@ impl EventStream {
             {
                 let log = self.log();
                 let is_unread = log.dropped >= log.read;
-                if !(log.is_full() && log.has_reader && is_unread && !log.events.is_empty()) {
+                if !(self.is_full(&log) && log.has_reader && is_unread && !log.events.is_empty()) {
                     return;
                 }
             }
@@ -321,7 +351,7 @@ mod tests {
 
     #[tokio::test]
     async fn reader_gets_what_comes_after_the_event_it_names() {
-        let stream = EventStream::new("s".to_owned());
+        let stream = EventStream::new("s".to_owned(), &KeptBytes::default());
         for message in ["a", "b", "c"] {
             stream.push(message.as_bytes());
         }
@@ -340,7 +370,7 @@ mod tests {
 
     #[tokio::test]
     async fn unread_events_are_bounded_and_the_last_one_is_kept() {
-        let stream = EventStream::new("s".to_owned());
+        let stream = EventStream::new("s".to_owned(), &KeptBytes::default());
         for number in 0..1_000 {
             stream.push(number.to_string().as_bytes());
         }
@@ -351,6 +381,31 @@ mod tests {
         stream.end();
         let read = text(stream.read(Some(0))).await;
         assert_eq!(read, "id: s-1002\ndata: last\n\n");
+    }
+
+    #[tokio::test]
+    async fn sessions_share_the_bound_of_what_is_kept() {
+        let kept = KeptBytes::default();
+        let [one, other] = ["a", "b"].map(|id| EventStream::new(id.to_owned(), &kept));
+        for message in ["1", "2", "3"] {
+            one.push(message.as_bytes());
+        }
+        kept.add(HTTP_EVENTS_KEPT_TOTAL_BYTES_MAX);
+        for message in ["4", "5"] {
+            other.push(message.as_bytes());
+            one.push(message.as_bytes());
+        }
+        for stream in [&one, &other] {
+            stream.end();
+            let read = text(stream.read(Some(0))).await;
+            assert!(read.ends_with("data: 5\n\n"), "{read}");
+            assert_eq!(read.matches("data:").count(), 1, "{read}");
+        }
+        drop((one, other));
+        assert_eq!(
+            kept.0.load(Ordering::Relaxed),
+            HTTP_EVENTS_KEPT_TOTAL_BYTES_MAX
+        );
     }
 
     #[test]
