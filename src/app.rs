@@ -458,6 +458,7 @@ fn settings(config: &MemorySettings) -> memory::Settings {
             neighbours: config.neighbour_weights.map(|weight| weight as f32),
         },
         similar_threshold: config.similar_threshold as f32,
+        refuse_credentials: config.refuse_credentials,
         retention: retention(&config.retention),
     }
 }

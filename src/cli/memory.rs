@@ -1,6 +1,7 @@
 //! `mimo memory VERB`: what a person does with all memories at once.
 
 mod cleanup;
+mod erase;
 mod export;
 mod import;
 mod restore;
@@ -23,6 +24,7 @@ Examples:
   mimo memory import ~/memory.jsonl             from the official memory server
   mimo memory cleanup --dry-run                 what would leave search, and be erased
   mimo memory restore --archived-since 7d       take back what cleanups archived
+  mimo memory erase --query hunter22            take a secret out of the file for good
   mimo memory stats                             what there is")]
 pub(super) struct Arguments {
     #[command(subcommand)]
@@ -39,6 +41,8 @@ enum Verb {
     Cleanup(cleanup::Arguments),
     /// Bring archived memories back
     Restore(restore::Arguments),
+    /// Erase memories for good, from the file's free space and log too; asks first
+    Erase(erase::Arguments),
     /// Count what there is
     Stats(stats::Arguments),
 }
@@ -54,6 +58,7 @@ pub(super) fn run(
         Verb::Import(arguments) => import::run(&arguments, config, clock, output),
         Verb::Cleanup(arguments) => cleanup::run(&arguments, config, clock, output),
         Verb::Restore(arguments) => restore::run(arguments, config, clock, output),
+        Verb::Erase(arguments) => erase::run(arguments, config, clock, output),
         Verb::Stats(arguments) => stats::run(&arguments, config, clock, output),
     }
 }

@@ -14,7 +14,7 @@ use crate::app::{self, App};
 use crate::caller::Grants;
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::diagnostics::Diagnostic;
+use crate::diagnostics::{Diagnostic, counted};
 use crate::failure::{Failure, Kind};
 use crate::limits::PROCEDURE_BYTES_MAX;
 use crate::procedure::definition::LATEST;
@@ -43,6 +43,8 @@ enum Verb {
     Check(File),
     /// Check a definition and keep it
     Add(File),
+    /// Remove a procedure; its executions stay
+    Remove(Remove),
     /// Run a procedure and show how it goes
     Run(run::RunArguments),
     /// Show a definition, or draw it
@@ -58,6 +60,16 @@ enum Verb {
 struct File {
     /// The file; JSON
     file: PathBuf,
+}
+
+/// Which procedure.
+#[derive(clap::Args)]
+struct Remove {
+    /// The procedure's name
+    name: String,
+    /// Only this version
+    #[arg(long)]
+    version: Option<String>,
 }
 
 /// What to show.
@@ -92,6 +104,7 @@ pub(super) fn run(
             Verb::List => list(&procedures, &grants, output).await,
             Verb::Check(file) => define(&procedures, &grants, &file.file, true, output).await,
             Verb::Add(file) => define(&procedures, &grants, &file.file, false, output).await,
+            Verb::Remove(which) => remove(&procedures, &grants, &which, output).await,
             Verb::Run(arguments) => run::run(&procedures, &grants, arguments, output).await,
             Verb::Show(show) => self::show(&procedures, &grants, show, output).await,
             Verb::History(arguments) => run::history(&procedures, &grants, arguments, output).await,
@@ -145,6 +158,24 @@ async fn define(
         "{} {}: {outcome}\n",
         definition.name, definition.version
     ))
+}
+
+async fn remove(
+    procedures: &Procedures,
+    grants: &Grants,
+    which: &Remove,
+    output: &Output,
+) -> Result<()> {
+    let version = which.version.as_deref();
+    let removed = procedures.remove(grants, &which.name, version).await?;
+    match output.json {
+        true => output.document(&json!({"ok": true, "name": which.name, "versions": removed})),
+        false => output.print(format!(
+            "removed {} in {}\n",
+            which.name,
+            counted(removed, "version", "versions")
+        )),
+    }
 }
 
 fn read(file: &Path) -> Result<Value, Failure> {

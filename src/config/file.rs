@@ -12,7 +12,7 @@ use super::memory::MemorySettings;
 use super::skills::SkillKeys;
 use super::values::{
     check_address, check_command, check_folder, check_host, check_ip, check_model, check_origin,
-    check_predicate, check_url, check_variable,
+    check_predicate, check_url, check_variable, number, written,
 };
 use super::{GraphSettings, PROFILES};
 use crate::caller::check_project;
@@ -159,6 +159,10 @@ pub(super) const KEYS: &[Key] = &[
     Key {
         path: "memory.similar_threshold",
         rule: Rule::Between(0.0, 1.0, |to| &mut to.similar_threshold),
+    },
+    Key {
+        path: "memory.refuse_credentials",
+        rule: Rule::Switch(|to| &mut to.memory.refuse_credentials),
     },
     Key {
         path: "memory.weights.keyword",
@@ -455,26 +459,6 @@ impl Rule {
             Rule::Switch(_) => "true",
             Rule::Text(_, example, _) | Rule::Texts(_, example, _) => example,
         }
-    }
-}
-
-fn number(value: &DeValue<'_>) -> Option<f64> {
-    match value {
-        DeValue::Float(float) => float.as_str().parse().ok(),
-        DeValue::Integer(integer) if integer.radix() == 10 => integer.as_str().parse().ok(),
-        _ => None,
-    }
-}
-
-fn written(value: &DeValue<'_>) -> String {
-    match value {
-        DeValue::String(text) => format!("\"{}\"", text.chars().take(40).collect::<String>()),
-        DeValue::Integer(integer) => integer.as_str().to_owned(),
-        DeValue::Float(float) => float.as_str().to_owned(),
-        DeValue::Boolean(value) => value.to_string(),
-        DeValue::Datetime(_) => "a date".into(),
-        DeValue::Array(_) => "a list".into(),
-        DeValue::Table(_) => "a section".into(),
     }
 }
 

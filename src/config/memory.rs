@@ -12,6 +12,8 @@ pub(crate) struct MemorySettings {
     pub(crate) neighbour_weights: [f64; 2],
     /// The cosine from which a stored text is reported as `similar`.
     pub(crate) similar_threshold: f64,
+    /// Whether texts that look like a credential are refused instead of reported.
+    pub(crate) refuse_credentials: bool,
     pub(crate) retention: RetentionSettings,
 }
 
@@ -22,6 +24,7 @@ impl Default for MemorySettings {
             semantic_weight: 0.4,
             neighbour_weights: [0.6, 0.3],
             similar_threshold: 0.9,
+            refuse_credentials: false,
             retention: RetentionSettings::default(),
         }
     }

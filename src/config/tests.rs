@@ -127,6 +127,7 @@ fn the_file_sets_every_key() {
     let settings = file::parse(
         "config.toml",
         "project = \"website\"\nprofile = \"core\"\nlog.level = \"debug\"\n[memory]\nsimilar_threshold = 1\n\
+         refuse_credentials = true\n\
          [memory.weights]\nkeyword = 0.5\nsemantic = 0.25\nneighbour_1 = 0\nneighbour_2 = 1e-1\n\
          [memory.retention]\nenabled = false\nidle_days = 60\nidle_importance = 0.5\nminor_days = 3\n\
          minor_importance = 0\nactive_max = 5000\nrestore_days = 1\n\
@@ -137,6 +138,7 @@ fn the_file_sets_every_key() {
     assert_eq!(settings.profile.as_deref(), Some("core"));
     assert_eq!(settings.log_level.as_deref(), Some("debug"));
     let expected = MemorySettings {
+        refuse_credentials: true,
         keyword_weight: 0.5,
         semantic_weight: 0.25,
         neighbour_weights: [0.0, 0.1],

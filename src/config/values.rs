@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use ::http::Uri;
+use toml::de::DeValue;
 
 use super::http::{parse_address, parse_ip};
 use crate::failure::Failure;
@@ -131,4 +132,26 @@ pub(super) fn absolute(origin: &str, path: &Path) -> Result<PathBuf, Failure> {
         Failure::invalid("", format!("{origin} is no usable path ({shown}): {error}"))
             .hint("write the whole path, beginning with /")
     })
+}
+
+/// A number as it is written in the file.
+pub(super) fn number(value: &DeValue<'_>) -> Option<f64> {
+    match value {
+        DeValue::Float(float) => float.as_str().parse().ok(),
+        DeValue::Integer(integer) if integer.radix() == 10 => integer.as_str().parse().ok(),
+        _ => None,
+    }
+}
+
+/// A value as a message shows it.
+pub(super) fn written(value: &DeValue<'_>) -> String {
+    match value {
+        DeValue::String(text) => format!("\"{}\"", text.chars().take(40).collect::<String>()),
+        DeValue::Integer(integer) => integer.as_str().to_owned(),
+        DeValue::Float(float) => float.as_str().to_owned(),
+        DeValue::Boolean(value) => value.to_string(),
+        DeValue::Datetime(_) => "a date".into(),
+        DeValue::Array(_) => "a list".into(),
+        DeValue::Table(_) => "a section".into(),
+    }
 }

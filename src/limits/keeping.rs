@@ -30,6 +30,16 @@ pub(crate) const IMPORT_ID_MAX: i64 = 1 << 40;
 /// A file that is one JSON document.
 pub(crate) const IMPORT_DOCUMENT_BYTES_MAX: usize = 64 * 1024 * 1024;
 
+/// A shorter text is not looked for elsewhere when its memory is erased: it would be
+/// found in half of all files.
+pub(crate) const ERASED_TRACE_BYTES_MIN: usize = 8;
+/// Erased texts that are looked for elsewhere.
+pub(crate) const ERASED_TRACES_MAX: usize = 200;
+/// The part of a text by which backups that hold it are found.
+pub(crate) const ERASED_PIECE_BYTES_MAX: usize = 64;
+/// One read of a file that may hold an erased text.
+pub(crate) const ERASED_READ_BYTES: usize = 1024 * 1024;
+
 /// Pages of a backup between two reports of its progress.
 pub(crate) const BACKUP_STEP_PAGES_MAX: i32 = 256;
 /// Examples reported of one kind of problem.

@@ -1,6 +1,8 @@
 //! Memories: storing, searching, editing. The rules live here; the store keeps,
 //! the encoder encodes, the tools parse and render.
 
+pub(crate) mod credentials;
+mod erasure;
 pub(crate) mod inventory;
 mod model;
 pub(crate) mod moment;
@@ -80,6 +82,11 @@ impl Memories {
         cancel: &CancellationToken,
         report: impl Fn(usize, usize) + Send + Sync + 'static,
     ) -> Result<Vec<Remembered>, Failure> {
+        let credentials: Vec<_> = drafts
+            .iter()
+            .map(|draft| credentials::find(&draft.text))
+            .collect();
+        self.refuse_credential(credentials.iter().flatten().next())?;
         let contents = drafts.iter().map(|draft| draft.text.clone()).collect();
         let texts = self.index(contents, cancel, report).await?;
         let at = self.clock.now();
@@ -115,9 +122,9 @@ impl Memories {
             return Err(cancelled());
         }
         let stored = rules::remember::remember(&*self.store, reach, model, batch, at).await?;
-        let remembered = stored.into_iter().zip(similar);
+        let remembered = stored.into_iter().zip(similar).zip(credentials);
         Ok(remembered
-            .map(|((id, outcome), similar)| Remembered {
+            .map(|(((id, outcome), similar), credential)| Remembered {
                 id,
                 outcome,
                 similar: similar
@@ -125,8 +132,25 @@ impl Memories {
                     .filter(|other| *other != id)
                     .take(limits::SIMILAR_MAX)
                     .collect(),
+                warning: credential.map(|what| {
+                    format!(
+                        "the text seems to hold {what}; `mimo memory erase {id}` takes it out of \
+                         the file for good"
+                    )
+                }),
             })
             .collect())
+    }
+
+    fn refuse_credential(&self, found: Option<&&'static str>) -> Result<(), Failure> {
+        match found.filter(|_| self.settings.refuse_credentials) {
+            None => Ok(()),
+            Some(what) => Err(Failure::new(
+                Kind::Refused,
+                format!("the text seems to hold {what}, so nothing was stored"),
+            )
+            .hint("say where the secret is kept instead, for example in a password manager")),
+        }
     }
 
     /// The memories that answer a query, best first.
@@ -293,6 +317,8 @@ impl Memories {
                 importance,
                 tags,
             } => {
+                let found = content.as_deref().and_then(credentials::find);
+                self.refuse_credential(found.as_ref())?;
                 let contents = content.into_iter().collect();
                 let mut texts = self.index(contents, cancel, |_, _| ()).await?;
                 MemoryChange::Update {

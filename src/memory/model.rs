@@ -12,6 +12,8 @@ pub struct Settings {
     pub weights: Weights,
     /// The least cosine at which a stored text is reported as `similar`.
     pub similar_threshold: f32,
+    /// Whether texts that look like a credential are refused.
+    pub refuse_credentials: bool,
     pub retention: Rules,
 }
 
@@ -20,6 +22,7 @@ impl Default for Settings {
         Settings {
             weights: Weights::default(),
             similar_threshold: 0.9,
+            refuse_credentials: false,
             retention: Rules::default(),
         }
     }
@@ -57,6 +60,8 @@ pub(crate) struct Remembered {
     pub(crate) outcome: RememberOutcome,
     /// Other memories with nearly the same meaning, nearest first.
     pub(crate) similar: Vec<MemoryId>,
+    /// Why its text should perhaps not be stored.
+    pub(crate) warning: Option<String>,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]

@@ -150,6 +150,31 @@ impl Procedures {
         Ok(found.take(limit).collect())
     }
 
+    /// Removes `name` from the caller's project, in one version or in all; how many.
+    /// Its executions go on with the definition that they began with. Fails with
+    /// NotFound.
+    pub(crate) async fn remove(
+        &self,
+        grants: &Grants,
+        name: &str,
+        version: Option<&str>,
+    ) -> Result<usize, Failure> {
+        let (reach, project) = (grants.reach.clone(), grants.project.clone());
+        let version = version.map(str::to_owned);
+        let store = &self.engine.store;
+        let removed = store
+            .remove_definition(reach, project.clone(), name.to_owned(), version)
+            .await?;
+        match removed {
+            0 => {
+                let message = format!("the project {project:?} has no such procedure {name:?}");
+                Err(Failure::new(Kind::NotFound, message)
+                    .hint("`mimo procedure list` shows them; --project names another project"))
+            }
+            removed => Ok(removed),
+        }
+    }
+
     /// The definition of `name` in `version` (or [`LATEST`]). Fails with NotFound.
     pub async fn definition(
         &self,

@@ -7,7 +7,7 @@ use futures::future::BoxFuture;
 use futures::stream::BoxStream;
 
 use super::graph::EntityId;
-use super::{InventoryStore, ProjectSet, RetentionStore, StoreError, Stored};
+use super::{ErasureStore, InventoryStore, ProjectSet, RetentionStore, StoreError, Stored};
 use crate::caller::Reach;
 use crate::clock::Timestamp;
 use crate::text::QueryWord;
@@ -370,7 +370,7 @@ pub struct MemoryCensus {
 
 /// Every method is one transaction. A change whose future resolves to `Ok`
 /// survives the end of the process.
-pub trait MemoryStore: RetentionStore + InventoryStore {
+pub trait MemoryStore: RetentionStore + InventoryStore + ErasureStore {
     /// Runs `work` in one transaction. New vectors belong to the space called
     /// `model`.
     fn write_memories(&self, reach: &Reach, model: &str, work: MemoryWork) -> Stored<'_, ()>;

@@ -3,6 +3,7 @@
 //! them.
 
 pub(crate) mod changes;
+pub(crate) mod erasure;
 pub mod graph;
 pub(crate) mod integrity;
 pub(crate) mod inventory;
@@ -29,6 +30,7 @@ use crate::meter::store::{self as metrics, Op};
 pub(crate) use crate::caller::PROJECT_SHARED;
 
 pub(crate) use changes::Changes;
+pub(crate) use erasure::ErasureStore;
 pub(crate) use graph::GraphStore;
 pub(crate) use inventory::InventoryStore;
 pub use keys::KeyStore;

@@ -210,6 +210,16 @@ pub trait ProcedureStore: Send + Sync {
         at: Timestamp,
     ) -> Stored<'_, DefineOutcome>;
 
+    /// Removes `name` in `version`, or in all versions, from `project`; how many. The
+    /// texts go with the last execution that is pinned to them.
+    fn remove_definition(
+        &self,
+        reach: Reach,
+        project: String,
+        name: String,
+        version: Option<String>,
+    ) -> Stored<'_, usize>;
+
     /// The current definitions, newest first; all versions of one name, or all
     /// there are.
     fn definitions(&self, reach: Reach, name: Option<String>) -> Stored<'_, Vec<StoredDefinition>>;

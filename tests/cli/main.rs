@@ -8,6 +8,7 @@ mod backup;
 mod commands;
 mod home;
 mod keys;
+mod memory_erase;
 mod memory_export;
 mod memory_foreign;
 mod memory_restore;

@@ -4,6 +4,7 @@
 mod backup;
 mod codes;
 mod connection;
+mod erasure;
 mod export;
 mod extension;
 mod graph;

@@ -185,15 +185,21 @@ fn purge(
             due.push(*id);
         }
     }
-    erase_vectors(file, &due)?;
-    for id in &due {
-        erase(file, *id)?;
-    }
+    erase_all(file, &due)?;
     file.execute(
         "UPDATE retention_run SET purged = purged + ? WHERE id = ?",
         params![due.len() as i64, run],
     )?;
     Ok(due.len())
+}
+
+/// Erases these memories and everything else about them.
+pub(super) fn erase_all(file: &Connection, ids: &[MemoryId]) -> Result<(), StoreError> {
+    erase_vectors(file, ids)?;
+    for id in ids {
+        erase(file, *id)?;
+    }
+    Ok(())
 }
 
 /// Erases a memory whose vectors are erased, and everything else about it. The

@@ -51,6 +51,9 @@ fn result(stored: &Remembered) -> Value {
     if !stored.similar.is_empty() {
         result["similar"] = json!(stored.similar);
     }
+    if let Some(warning) = &stored.warning {
+        result["warning"] = json!(warning);
+    }
     result
 }
 

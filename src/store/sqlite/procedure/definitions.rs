@@ -49,6 +49,35 @@ pub(super) fn define(
     })
 }
 
+pub(super) fn remove(
+    tx: &Transaction<'_>,
+    reach: &Reach,
+    project: &str,
+    name: &str,
+    version: Option<&str>,
+) -> Result<usize, StoreError> {
+    if !reach.can_write(project) {
+        return Err(StoreError::NoAccess(project.to_owned()));
+    }
+    let removed = tx.execute(
+        "DELETE FROM procedure_name WHERE project = ?1 AND name = ?2 \
+         AND (?3 IS NULL OR version = ?3)",
+        params![project, name, version],
+    )?;
+    forget_unused(tx)?;
+    Ok(removed)
+}
+
+/// Deletes the texts of definitions that have neither a name nor an execution.
+pub(super) fn forget_unused(tx: &Transaction<'_>) -> Result<(), StoreError> {
+    tx.execute(
+        "DELETE FROM procedure WHERE hash NOT IN (SELECT hash FROM procedure_name) \
+         AND hash NOT IN (SELECT hash FROM execution)",
+        [],
+    )?;
+    Ok(())
+}
+
 fn from_row(row: &Row<'_>) -> rusqlite::Result<StoredDefinition> {
     Ok(StoredDefinition {
         hash: row.get(0)?,

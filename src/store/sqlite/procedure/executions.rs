@@ -3,7 +3,7 @@
 use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ToSql, ToSqlOutput, ValueRef};
 use rusqlite::{OptionalExtension, Row, Transaction, params};
 
-use super::{Claimant, readable};
+use super::{Claimant, definitions, readable};
 use crate::caller::Reach;
 use crate::clock::Timestamp;
 use crate::limits;
@@ -88,11 +88,14 @@ fn forget(tx: &Transaction<'_>, before: Timestamp) -> Result<(), StoreError> {
         )?
         .query_map([before.0, limit], |row| row.get(0))?
         .collect::<Result<_, _>>()?;
-    for number in old {
+    for number in &old {
         tx.execute("DELETE FROM journal WHERE execution = ?", [number])?;
         tx.execute("DELETE FROM execution WHERE number = ?", [number])?;
     }
-    Ok(())
+    match old.is_empty() {
+        true => Ok(()),
+        false => definitions::forget_unused(tx),
+    }
 }
 
 fn write_entries(

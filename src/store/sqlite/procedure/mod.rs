@@ -118,6 +118,21 @@ impl ProcedureStore for SqliteStore {
         )
     }
 
+    fn remove_definition(
+        &self,
+        reach: Reach,
+        project: String,
+        name: String,
+        version: Option<String>,
+    ) -> Stored<'_, usize> {
+        measured(
+            Op::RemoveDefinition,
+            self.write_durably(move |tx| {
+                definitions::remove(tx, &reach, &project, &name, version.as_deref())
+            }),
+        )
+    }
+
     fn definitions(&self, reach: Reach, name: Option<String>) -> Stored<'_, Vec<StoredDefinition>> {
         measured(
             Op::Definitions,

@@ -1,0 +1,235 @@
+//! `mimo memory erase`.
+
+use std::fs::{self, File};
+use std::io::{self, IsTerminal, Read};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use anyhow::Result;
+use memchr::memmem::Finder;
+use serde_json::json;
+
+use crate::app;
+use crate::cli::backup;
+use crate::cli::output::{Output, Progress, truncate};
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::diagnostics::counted;
+use crate::failure::{Failure, Kind};
+use crate::limits;
+use crate::memory::Memories;
+use crate::memory::inventory::MemoryId;
+use crate::printable;
+use crate::store::memory::Memory;
+
+/// Which memories.
+#[derive(clap::Args)]
+#[command(after_help = "\
+Examples:
+  mimo memory erase 12 15
+  mimo memory erase --query hunter22     every memory whose text holds it, forgotten ones too
+  mimo memory erase --forgotten          what was forgotten on purpose
+
+It shows the memories, with the older versions that they replaced, and asks. They leave every table, index and log of the
+database, which is rewritten; nothing brings them back. Backups are only named:
+delete those that still hold them.")]
+pub(super) struct Arguments {
+    /// Their ids
+    #[arg(value_name = "ID", required_unless_present_any = ["query", "forgotten", "compact"])]
+    ids: Vec<MemoryId>,
+    /// Every memory whose text, or an earlier one, contains this
+    #[arg(long, value_name = "TEXT", conflicts_with = "ids")]
+    query: Option<String>,
+    /// Every memory that was forgotten on purpose
+    #[arg(long, conflicts_with_all = ["ids", "query"])]
+    forgotten: bool,
+    /// Erase nothing more, only rewrite the file without what is erased
+    #[arg(long, conflicts_with_all = ["ids", "query", "forgotten"])]
+    compact: bool,
+    /// Only list which they are
+    #[arg(long)]
+    dry_run: bool,
+    /// Do not ask
+    #[arg(long, short)]
+    yes: bool,
+}
+
+pub(super) fn run(
+    arguments: Arguments,
+    config: &Config,
+    clock: Arc<dyn Clock>,
+    output: &Output,
+) -> Result<()> {
+    let memories = app::memories(config, clock)?;
+    if arguments.compact {
+        let emptied = app::run(memories.compact())?;
+        return match output.json {
+            true => output.document(&json!({"log_emptied": emptied})),
+            false => output.print(format!("rewrote the file\n{}", log_note(emptied))),
+        };
+    }
+    let reach = config.grants().reach;
+    let ids = wanted(&memories, &arguments)?;
+    let found = app::run(memories.erasable(&reach, &ids))?;
+    if arguments.dry_run || found.is_empty() {
+        return match output.json {
+            true => output.document(&json!({
+                "dry_run": arguments.dry_run,
+                "erased": found.iter().map(|memory| memory.id).collect::<Vec<_>>(),
+            })),
+            false if found.is_empty() => output.print("no such memory\n"),
+            false => output.print(listed(&found, output)),
+        };
+    }
+    if !arguments.yes && !confirm(&found, output)? {
+        return Err(Failure::new(Kind::Cancelled, "nothing was erased").into());
+    }
+    let progress = Progress::new(output, "memories");
+    let total = Some(found.len() as u64);
+    let erased = app::run(memories.erase(&reach, &ids, |done| progress.show(done as u64, total)));
+    progress.end();
+    let erased = erased?;
+    let files = files_holding(config, &erased.texts);
+    if output.json {
+        let files: Vec<String> = files
+            .iter()
+            .map(|file| file.display().to_string())
+            .collect();
+        return output.document(&json!({
+            "dry_run": false,
+            "erased": erased.ids,
+            "log_emptied": erased.log_emptied,
+            "also_in": erased.traces,
+            "files": files,
+        }));
+    }
+    let mut text = format!(
+        "erased {} for good\n{}",
+        counted(erased.ids.len(), "memory", "memories"),
+        log_note(erased.log_emptied)
+    );
+    if !erased.traces.is_empty() {
+        text.push_str("the same text is still in:\n");
+    }
+    for trace in &erased.traces {
+        text.push_str(&format!("  {}\n", printable::line(trace)));
+    }
+    if !files.is_empty() {
+        text.push_str("these files still hold the text; delete those that you do not need:\n");
+    }
+    for file in &files {
+        text.push_str(&format!("  {}\n", printable::line(&file.to_string_lossy())));
+    }
+    output.print(text)
+}
+
+fn wanted(memories: &Memories, arguments: &Arguments) -> Result<Vec<MemoryId>, Failure> {
+    if arguments.forgotten {
+        return app::run(memories.forgotten());
+    }
+    match arguments.query.as_deref().map(str::trim) {
+        Some("") => Err(Failure::new(Kind::InvalidArguments, "--query is blank")
+            .hint("write a part of the text that is to go")),
+        Some(text) => app::run(memories.containing(text)),
+        None => {
+            let mut ids = arguments.ids.clone();
+            ids.sort_unstable();
+            ids.dedup();
+            Ok(ids)
+        }
+    }
+}
+
+fn listed(memories: &[Memory], output: &Output) -> String {
+    let mut text = format!(
+        "{} would be erased for good:\n",
+        counted(memories.len(), "memory", "memories")
+    );
+    for memory in memories {
+        let content = printable::line(&memory.content);
+        let state = memory.state.name();
+        let line = format!("{:>8}  {state:<10}  {content}", memory.id);
+        text.push_str(&truncate(&line, output.columns));
+        text.push('\n');
+    }
+    text
+}
+
+/// Shows the memories and asks a person at the terminal.
+fn confirm(memories: &[Memory], output: &Output) -> Result<bool> {
+    if !io::stdin().is_terminal() || output.json {
+        let message = "nothing was erased: a person decides this, and there is none to ask";
+        return Err(Failure::new(Kind::Refused, message)
+            .hint("run it in a terminal, or with --yes")
+            .into());
+    }
+    output.print_error(format!(
+        "{}Nothing brings them back. Type yes to erase: ",
+        listed(memories, output)
+    ));
+    let mut answer = String::new();
+    io::stdin().read_line(&mut answer)?;
+    Ok(answer.trim() == "yes")
+}
+
+fn log_note(emptied: bool) -> &'static str {
+    match emptied {
+        true => "",
+        false => {
+            "the database's log could not be emptied, because another program reads it: close the \
+             clients, then run mimo memory erase --compact\n"
+        }
+    }
+}
+
+/// Files in the data folder, with its backups and logs, that hold one of these texts.
+fn files_holding(config: &Config, texts: &[String]) -> Vec<PathBuf> {
+    let pieces: Vec<&str> = texts.iter().filter_map(|text| piece(text)).collect();
+    let finders: Vec<Finder<'_>> = pieces.iter().map(Finder::new).collect();
+    let database = config.database.to_string_lossy().into_owned();
+    let live = ["", "-wal", "-shm"].map(|end| PathBuf::from(format!("{database}{end}")));
+    let backups = backup::folder(config);
+    let mut files = Vec::new();
+    for folder in [&config.data_folder, &backups, &config.log_folder()] {
+        let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+        let paths = entries.map(|entry| entry.path());
+        let holding = paths
+            .filter(|path| path.is_file() && !live.contains(path))
+            .filter(|path| holds(path, &finders).unwrap_or(false));
+        files.extend(holding);
+    }
+    files.sort();
+    files.dedup();
+    files
+}
+
+/// A part of a text that is stored in one place in a database, and the same in JSON.
+fn piece(text: &str) -> Option<&str> {
+    let pieces = text.split(|c: char| c.is_control() || c == '"' || c == '\\');
+    let longest = pieces.max_by_key(|piece| piece.len().min(limits::ERASED_PIECE_BYTES_MAX))?;
+    let end = longest.floor_char_boundary(limits::ERASED_PIECE_BYTES_MAX);
+    let piece = longest[..end].trim();
+    (piece.len() >= limits::ERASED_TRACE_BYTES_MIN).then_some(piece)
+}
+
+fn holds(path: &Path, finders: &[Finder<'_>]) -> io::Result<bool> {
+    let mut file = File::open(path)?;
+    let mut bytes = vec![0; limits::ERASED_READ_BYTES];
+    let mut kept = 0;
+    loop {
+        let read = file.read(&mut bytes[kept..])?;
+        if read == 0 {
+            return Ok(false);
+        }
+        let filled = kept + read;
+        if finders
+            .iter()
+            .any(|finder| finder.find(&bytes[..filled]).is_some())
+        {
+            return Ok(true);
+        }
+        // A piece may lie across two reads.
+        kept = filled.min(limits::ERASED_PIECE_BYTES_MAX);
+        bytes.copy_within(filled - kept..filled, 0);
+    }
+}

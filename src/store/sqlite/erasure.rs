@@ -1,0 +1,172 @@
+//! Erasing for good on SQLite: rows are overwritten, then the keyword index, the file
+//! and its log are rewritten, because each keeps remains of deleted rows.
+
+use memchr::memmem::Finder;
+use rusqlite::{Connection, params};
+
+use super::{SqliteStore, retention};
+use crate::meter::store::Op;
+use crate::store::erasure::ErasureStore;
+use crate::store::measured;
+use crate::store::memory::MemoryId;
+use crate::store::{StoreError, Stored};
+
+impl ErasureStore for SqliteStore {
+    fn containing(&self, text: String) -> Stored<'_, Vec<MemoryId>> {
+        let sql = "SELECT id FROM memory WHERE instr(lower(content), lower(?1)) > 0 \
+                   UNION SELECT memory_id FROM memory_edit \
+                   WHERE instr(lower(content), lower(?1)) > 0 ORDER BY 1";
+        measured(
+            Op::Containing,
+            self.read(move |file| {
+                let mut statement = file.prepare(sql)?;
+                let ids = statement.query_map([text], |row| row.get(0))?;
+                Ok(ids.collect::<Result<_, _>>()?)
+            }),
+        )
+    }
+
+    fn erase(&self, ids: Vec<MemoryId>) -> Stored<'_, Vec<String>> {
+        measured(
+            Op::Erase,
+            self.run_write(move |connection| {
+                overwriting(connection, |connection| {
+                    let tx = connection.transaction()?;
+                    let texts = texts(&tx, &ids)?;
+                    retention::erase_all(&tx, &ids)?;
+                    tx.commit()?;
+                    Ok(texts)
+                })
+            }),
+        )
+    }
+
+    fn erase_traces(&self, texts: Vec<String>) -> Stored<'_, Vec<String>> {
+        measured(
+            Op::EraseTraces,
+            self.run_write(move |connection| {
+                overwriting(connection, |connection| {
+                    let tx = connection.transaction()?;
+                    let traces = erase_traces(&tx, &texts)?;
+                    tx.commit()?;
+                    Ok(traces)
+                })
+            }),
+        )
+    }
+
+    fn compact(&self) -> Stored<'_, bool> {
+        measured(
+            Op::Compact,
+            self.run_write(|connection| overwriting(connection, compact)),
+        )
+    }
+}
+
+/// Runs `work` so that SQLite overwrites what it deletes.
+fn overwriting<T>(
+    connection: &mut Connection,
+    work: impl FnOnce(&mut Connection) -> Result<T, StoreError>,
+) -> Result<T, StoreError> {
+    connection.pragma_update(None, "secure_delete", true)?;
+    let done = work(connection);
+    connection.pragma_update(None, "secure_delete", false)?;
+    done
+}
+
+/// The texts of these memories, with the earlier ones.
+fn texts(file: &Connection, ids: &[MemoryId]) -> Result<Vec<String>, StoreError> {
+    let mut statement = file.prepare_cached(
+        "SELECT content FROM memory WHERE id = ?1 \
+         UNION SELECT content FROM memory_edit WHERE memory_id = ?1",
+    )?;
+    let mut texts = Vec::new();
+    for id in ids {
+        for text in statement.query_map([id], |row| row.get(0))? {
+            texts.push(text?);
+        }
+    }
+    Ok(texts)
+}
+
+/// The columns that may repeat a memory's text, by the name that a person knows.
+const TRACES: [(&str, &str); 6] = [
+    ("memory", "SELECT id, content FROM memory"),
+    (
+        "an earlier text of memory",
+        "SELECT memory_id, content FROM memory_edit",
+    ),
+    ("entity", "SELECT key, key || ' ' || name FROM entity"),
+    (
+        "a predicate, project or source of the graph:",
+        "SELECT word, word FROM graph_word",
+    ),
+    ("procedure", "SELECT name, definition FROM procedure"),
+    (
+        "execution",
+        "SELECT e.id, j.entry FROM journal j JOIN execution e ON e.number = j.execution",
+    ),
+];
+
+fn erase_traces(file: &Connection, texts: &[String]) -> Result<Vec<String>, StoreError> {
+    let finders: Vec<[Finder<'_>; 2]> = texts
+        .iter()
+        .map(|text| {
+            let json = serde_json::json!(text).to_string();
+            let json = Finder::new(json.trim_matches('"')).into_owned();
+            [Finder::new(text), json]
+        })
+        .collect();
+    let is_trace = |bytes: &[u8]| {
+        let mut all = finders.iter().flatten();
+        all.any(|finder| finder.find(bytes).is_some())
+    };
+    let mut calls = Vec::new();
+    let mut statement = file.prepare("SELECT number, arguments FROM recorded_call")?;
+    let mut rows = statement.query([])?;
+    while let Some(row) = rows.next()? {
+        if is_trace(row.get_ref(1)?.as_bytes().unwrap_or_default()) {
+            calls.push(row.get::<_, i64>(0)?);
+        }
+    }
+    for number in calls {
+        file.execute(
+            "DELETE FROM recorded_call WHERE number = ?",
+            params![number],
+        )?;
+    }
+    let mut traces = Vec::new();
+    for (what, sql) in TRACES {
+        let mut statement = file.prepare(sql)?;
+        let mut rows = statement.query([])?;
+        while let Some(row) = rows.next()? {
+            if is_trace(row.get_ref(1)?.as_bytes().unwrap_or_default()) {
+                let name: rusqlite::types::Value = row.get(0)?;
+                let trace = match name {
+                    rusqlite::types::Value::Integer(id) => format!("{what} {id}"),
+                    rusqlite::types::Value::Text(name) => format!("{what} {name}"),
+                    _ => what.to_owned(),
+                };
+                traces.push(trace);
+            }
+        }
+    }
+    traces.dedup();
+    Ok(traces)
+}
+
+fn compact(connection: &mut Connection) -> Result<bool, StoreError> {
+    // The keyword index only marks its entries as deleted.
+    connection.execute(
+        "INSERT INTO memory_words (memory_words) VALUES ('optimize')",
+        [],
+    )?;
+    // VACUUM builds the new file in a temporary one: in memory it could be too large.
+    connection.pragma_update(None, "temp_store", "file")?;
+    let vacuumed = connection.execute_batch("VACUUM");
+    connection.pragma_update(None, "temp_store", "memory")?;
+    vacuumed?;
+    let is_busy: bool =
+        connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0))?;
+    Ok(!is_busy)
+}
