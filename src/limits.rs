@@ -131,6 +131,8 @@ pub(crate) const ENTITY_NAME_BYTES_MAX: usize = 512;
 pub(crate) const GRAPH_ASSERT_MAX: usize = 50;
 /// Triples retracted by one `graph_update`.
 pub(crate) const GRAPH_RETRACT_MAX: usize = 200;
+/// Entities that one `graph_update` renames.
+pub(crate) const GRAPH_RENAME_MAX: usize = 50;
 /// Hops of a traversal or a path.
 pub(crate) const GRAPH_DEPTH_MAX: usize = 8;
 /// Patterns of one query.

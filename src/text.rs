@@ -30,6 +30,41 @@ fn normalized(text: &str) -> String {
     joined
 }
 
+/// The form in which names are equal: one Unicode form, lower case, `_` for white
+/// space. Every symbol counts, so that C, C++ and C# differ, and so do raised and
+/// lowered characters: 10⁵ is not 105.
+pub(crate) fn identity(name: &str) -> String {
+    let mut composed = String::with_capacity(name.len());
+    let mut plain = String::new();
+    for c in name.chars() {
+        if is_raised_or_lowered(c) {
+            composed.extend(std::mem::take(&mut plain).nfkc());
+            composed.push(c);
+        } else {
+            plain.push(c);
+        }
+    }
+    composed.extend(plain.nfkc());
+    let folded: String = composed.chars().flat_map(char::to_lowercase).collect();
+    folded.split_whitespace().collect::<Vec<_>>().join("_")
+}
+
+/// Characters that NFKC would make into plain ones of another meaning.
+fn is_raised_or_lowered(c: char) -> bool {
+    matches!(c, 'ª' | 'º' | '²' | '³' | '¹' | '¼'..='¾')
+        || matches!(c, '\u{2070}'..='\u{209C}' | '\u{2150}'..='\u{215F}' | '\u{2460}'..='\u{24FF}')
+}
+
+/// The form in which names are alike: their words, or where there are none (`+++`)
+/// their identity. Much looser than [`identity`], so it only suggests.
+pub(crate) fn name_words(name: &str) -> String {
+    let words = words(name);
+    match words.is_empty() {
+        true => identity(name),
+        false => words,
+    }
+}
+
 /// The words of a text for the keyword index, separated by spaces. Text in scripts
 /// without spaces becomes overlapping pairs (京都府 becomes 京都 都府 府), so that any
 /// two characters find it. The single last character makes every character the
@@ -234,6 +269,27 @@ mod tests {
         for (text, expected) in cases {
             assert_eq!(words(text), expected, "{text:?}");
         }
+    }
+
+    #[test]
+    fn names_are_equal_by_form_case_and_space_alone() {
+        let same = [
+            ("Alice  Smith", "alice smith"),
+            ("caf\u{e9}", "CAFE\u{301}"),
+            ("alice_smith", "Alice Smith"),
+            ("１２ Ａ", "12 a"),
+        ];
+        for (one, other) in same {
+            assert_eq!(identity(one), identity(other), "{one:?} {other:?}");
+        }
+        let different = [
+            "C", "C++", "C#", ".NET", "NET", "A-", "A+", "10.5", "10-5", "105", "10⁵", "x²", "x2",
+            "src/a.rs", "src a rs", "#general", "General", "½", "1/2", "①", "1",
+        ];
+        let distinct: HashSet<String> = different.iter().map(|name| identity(name)).collect();
+        assert_eq!(distinct.len(), different.len());
+        assert_eq!(name_words("src/a.rs"), name_words("SRC a rs"));
+        assert_eq!(name_words("+++"), "+++");
     }
 
     #[test]

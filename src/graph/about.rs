@@ -125,7 +125,7 @@ async fn named(
         if found.len() >= limits::ASK_ENTITIES_MAX {
             break;
         }
-        let matches = graph.named(phrases, projects).await?;
+        let matches = graph.named_by_words(phrases, projects).await?;
         found.extend(matches.into_iter().map(|name| name.entity));
     }
     let mut seen = BTreeSet::new();

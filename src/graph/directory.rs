@@ -6,13 +6,47 @@ use std::collections::{HashMap, HashSet};
 use super::error::{GraphError, Part, Problem};
 use super::mention::{Mention, UNTYPED};
 use super::resolve;
-use super::update::MentionedEntity;
+use super::update::{MentionedEntity, Update};
+use crate::caller::Reach;
 use crate::limits;
 use crate::store::StoreError;
 use crate::store::graph::{Entity, EntityId, EntityName, GraphTransaction, NewEntity, WordId};
 
 /// The number of an entity in its directory.
 pub(super) type Number = usize;
+
+/// The projects whose names an update understands.
+pub(super) struct NameScope {
+    /// Its own project comes first.
+    pub(super) visible: Vec<WordId>,
+    /// Those whose names it may move to another entity.
+    pub(super) writable: Vec<WordId>,
+}
+
+impl NameScope {
+    pub(super) async fn of(
+        graph: &dyn GraphTransaction,
+        reach: &Reach,
+        project: WordId,
+        update: &Update,
+    ) -> Result<NameScope, StoreError> {
+        let others = update.visible.iter().map(String::as_str);
+        let others: Vec<&str> = others.filter(|name| *name != update.project).collect();
+        let ids = graph.word_ids(&others).await?;
+        let mut names = vec![(update.project.as_str(), project)];
+        names.extend(
+            others
+                .iter()
+                .zip(ids)
+                .filter_map(|(name, id)| Some((*name, id?))),
+        );
+        let writable = names.iter().filter(|(name, _)| reach.can_write(name));
+        Ok(NameScope {
+            visible: names.iter().map(|(_, id)| *id).collect(),
+            writable: writable.map(|(_, id)| *id).collect(),
+        })
+    }
+}
 
 struct Known {
     /// Its id is 0 until it is stored.
@@ -256,7 +290,7 @@ impl Directory {
             let new: Vec<NewEntity> = run.iter().map(|nth| self.new_entity(*nth, words)).collect();
             let ids = match self.is_new(run[0]) {
                 true => graph.create(&new).await?,
-                false => vec![graph.retype(self.id(run[0]), &new[0]).await?],
+                false => vec![graph.rekey(self.id(run[0]), &new[0]).await?],
             };
             for (number, id) in run.iter().zip(ids) {
                 self.known[*number].entity.id = id;

@@ -27,6 +27,9 @@ pub enum Part {
     Term(usize, usize),
     Cursor,
     Retraction,
+    /// The old name and the new one of the rename with this number.
+    OldName(usize),
+    NewName(usize),
     /// An entity that is to be known by itself.
     Entity,
     /// A part of the assertion with this number.
@@ -165,7 +168,7 @@ impl Problem {
             ),
             Problem::NameTaken { name, owner } => (
                 format!("{name:?} is a name of {owner} already"),
-                "nothing was changed; use another name, or the other entity",
+                "nothing was changed; use another name, or rename one to the other to make them one",
             ),
         };
         (kind, message, (!hint.is_empty()).then(|| hint.to_owned()))

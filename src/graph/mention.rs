@@ -1,8 +1,6 @@
 //! How people and models write entities and predicates, and which spellings are
 //! equal. Pure.
 
-use unicode_normalization::UnicodeNormalization;
-
 use super::error::Problem;
 use crate::limits;
 use crate::text;
@@ -45,16 +43,16 @@ impl Mention {
         if name.is_empty() {
             return Err(Problem::NoName);
         }
-        let slug = folded(&name);
+        let slug = text::identity(&name);
         // An id of one word is displayed as words: alice_smith is alice smith.
-        let name = match name.contains(' ') {
-            true => name,
-            false => name.replace('_', " ").trim().to_owned(),
+        let spaced = name.replace('_', " ");
+        let name = match text::identity(&spaced) == slug {
+            true => single_spaced(&spaced),
+            false => name,
         };
-        let name = if name.is_empty() { slug.clone() } else { name };
         Ok(Mention {
             kind: kind.filter(|kind| kind != UNTYPED),
-            name_key: name_key(&name),
+            name_key: text::identity(&name),
             name,
             slug,
         })
@@ -66,19 +64,9 @@ impl Mention {
     }
 }
 
-/// The form in which names are compared: their words, or where there are none
-/// (`+++`) the name itself.
-pub(crate) fn name_key(name: &str) -> String {
-    let words = text::words(name);
-    match words.is_empty() {
-        true => folded(name),
-        false => words,
-    }
-}
-
 /// The stored form of a predicate: `Works At` is `works_at`.
 pub fn predicate(text: &str) -> Result<String, Problem> {
-    let predicate = folded(&single_spaced(&text.replace('-', " ")));
+    let predicate = text::identity(&single_spaced(&text.replace('-', " ")));
     if predicate.is_empty() {
         return Err(Problem::BlankPredicate);
     }
@@ -102,11 +90,6 @@ fn is_id(rest: &str) -> bool {
 
 fn single_spaced(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
-}
-
-fn folded(name: &str) -> String {
-    let folded: String = name.nfkc().flat_map(char::to_lowercase).collect();
-    folded.split_whitespace().collect::<Vec<_>>().join("_")
 }
 
 #[cfg(test)]
@@ -152,6 +135,8 @@ mod tests {
             ),
             ("city:東京", Some("city"), "東京", "東京"),
             ("_", None, "_", "_"),
+            ("__init__", None, "__init__", "__init__"),
+            ("C++", None, "C++", "c++"),
             ("１２ Ａ", None, "１２ Ａ", "12_a"),
         ] {
             let found = Mention::parse(text).expect(text);

@@ -17,6 +17,7 @@ pub mod query;
 pub mod reach;
 mod reading;
 mod record;
+mod rename;
 mod resolve;
 #[cfg(test)]
 mod tests;

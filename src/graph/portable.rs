@@ -16,6 +16,7 @@ use crate::clock::Timestamp;
 use crate::failure::Failure;
 use crate::store::StoreError;
 use crate::store::graph::{Closed, Entity, EntityId, GraphSnapshot, Triple, TripleId, WordId};
+use crate::text;
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "lowercase")]
@@ -269,7 +270,7 @@ impl Importer {
                 project,
             } => {
                 let mut mention = mention_at(&id, "/id")?;
-                mention.name_key = mention::name_key(&name);
+                mention.name_key = text::identity(&name);
                 mention.name = name;
                 let declared = EntityDeclaration { mention, aliases };
                 self.update(&project).entities.push(declared);

@@ -4,9 +4,10 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::directory::{Directory, Number};
+use super::directory::{Directory, NameScope, Number};
 use super::error::{AssertionPart, GraphError, Part, Problem};
 use super::mention::Mention;
+use super::rename;
 use super::update::{ALIAS, Assertion, Outcome, Update, UpdateSummary};
 use crate::caller::Reach;
 use crate::clock::Timestamp;
@@ -29,7 +30,9 @@ pub(super) async fn record(
     let first = graph.intern(&first).await?;
     let (project, source) = (first[0], first.get(1).copied());
     let retracted = retract(graph, &update.retract, at).await?;
-    let mut directory = directory(graph, reach, project, update).await?;
+    let names = NameScope::of(graph, reach, project, update).await?;
+    let renamed = rename::rename(graph, &names, &update.renames, at).await?;
+    let mut directory = directory(graph, names, update).await?;
     let mut words = Vec::new();
     for declared in &update.entities {
         let entity = directory.entity(&declared.mention, Part::Entity, &mut words)?;
@@ -97,6 +100,7 @@ pub(super) async fn record(
     let triples = triples.into_iter();
     let contradictions = contradictions.into_iter();
     Ok(UpdateSummary {
+        renamed,
         triples: triples
             .map(|(draft, outcome)| (draft.map(id), outcome))
             .collect(),
@@ -125,7 +129,7 @@ async fn retract(
             return Err(Problem::NoSuchTriple(*id).of(Part::Retraction));
         };
         if triple.closed.is_none() {
-            close(triple, at, Closed::Retracted, at);
+            triple.close(at, Closed::Retracted, at);
             closed.push(triple.clone());
         }
     }
@@ -136,23 +140,9 @@ async fn retract(
 /// The directory of everything that an update mentions.
 async fn directory(
     graph: &dyn GraphTransaction,
-    reach: &Reach,
-    project: WordId,
+    names: NameScope,
     update: &Update,
 ) -> Result<Directory, GraphError> {
-    let others = update.visible.iter().map(String::as_str);
-    let others: Vec<&str> = others.filter(|name| *name != update.project).collect();
-    let ids = graph.word_ids(&others).await?;
-    let mut names = vec![(update.project.as_str(), project)];
-    names.extend(
-        others
-            .iter()
-            .zip(ids)
-            .filter_map(|(name, id)| Some((*name, id?))),
-    );
-    let visible = names.iter().map(|(_, id)| *id).collect();
-    let retypable = names.iter().filter(|(name, _)| reach.can_write(name));
-    let retypable = retypable.map(|(_, id)| *id).collect();
     let entities = update.entities.iter();
     let aliases = entities.flat_map(|declared| &declared.aliases);
     let aliases: Result<Vec<Mention>, Problem> = aliases.map(|a| Mention::parse(a)).collect();
@@ -161,7 +151,7 @@ async fn directory(
     let ends = assertions.flat_map(|said| [&said.subject, &said.object]);
     let declared = update.entities.iter().map(|declared| &declared.mention);
     let mentions: Vec<&Mention> = declared.chain(&aliases).chain(ends).collect();
-    Ok(Directory::load(graph, visible, retypable, &mentions).await?)
+    Ok(Directory::load(graph, names.visible, names.writable, &mentions).await?)
 }
 
 /// The subject and object of an assertion; `None` where it gives an alias.
@@ -289,7 +279,7 @@ impl Ledger {
                 true => new.since,
                 false => at.max(triple.since),
             };
-            close(triple, end, Closed::Superseded, at);
+            triple.close(end, Closed::Superseded, at);
             *is_changed = true;
             closed.push(*other);
         }
@@ -315,12 +305,6 @@ impl Ledger {
         Ok(ids.collect())
     }
 }
-
-fn close(triple: &mut Triple, end: Timestamp, why: Closed, at: Timestamp) {
-    triple.until = Some(triple.until.map_or(end, |until| until.min(end)));
-    triple.closed = Some((why, at));
-}
-
 /// Whether there is a moment at which both hold.
 fn overlap(one: &Triple, other: &Triple) -> bool {
     let begins_in = |begin: &Triple, end: &Triple| end.until.is_none_or(|end| begin.since < end);

@@ -8,6 +8,7 @@ use super::mention::Mention;
 use crate::limits;
 use crate::store::StoreError;
 use crate::store::graph::{Entity, EntityId, GraphSnapshot, NameMatch, WordId};
+use crate::text;
 
 /// The least similarity (Jaro-Winkler) at which a name is resolved.
 const LIKENESS: f64 = 0.88;
@@ -149,9 +150,13 @@ pub(super) fn most_alike(mut alike: Vec<(f64, Entity)>) -> Vec<(f64, Entity)> {
     alike
 }
 
-/// The similarity of a name key and a mention; `None` below the minimum, or where
-/// their digits differ: room 12 is not a misspelling of room 13.
+/// The similarity of a name key and a mention: 1 where their words are equal, so
+/// that only symbols differ. `None` below the minimum, or where their digits differ:
+/// room 12 is not a misspelling of room 13.
 pub(super) fn likeness(name_key: &str, mention: &Mention) -> Option<f64> {
+    if text::name_words(name_key) == text::name_words(&mention.name_key) {
+        return Some(1.0);
+    }
     let digits = |text: &str| text.chars().filter(|c| c.is_numeric()).collect::<String>();
     let likeness = strsim::jaro_winkler(name_key, &mention.name_key);
     let is_alike = likeness >= LIKENESS && digits(name_key) == digits(&mention.name_key);

@@ -7,6 +7,15 @@ use crate::store::graph::{Closed, TripleId};
 /// The predicate whose object is another name of its subject, not an entity.
 pub(crate) const ALIAS: &str = "alias";
 
+/// Predicates that models write for it.
+pub(crate) const ALIAS_SYNONYMS: [&str; 5] = [
+    "also_known_as",
+    "aka",
+    "known_as",
+    "has_alias",
+    "alternative_name",
+];
+
 #[derive(Clone, Debug)]
 pub struct Assertion {
     pub subject: Mention,
@@ -55,9 +64,18 @@ pub struct EntityDeclaration {
     pub(crate) aliases: Vec<String>,
 }
 
+/// An entity gets another name, or becomes part of the entity that has it.
+#[derive(Clone, Debug)]
+pub struct Rename {
+    pub from: Mention,
+    pub to: Mention,
+}
+
 /// Everything that one call changes: all of it or nothing.
 #[derive(Clone, Debug, Default)]
 pub struct Update {
+    /// Made first, so that the assertions meet the new names.
+    pub renames: Vec<Rename>,
     pub entities: Vec<EntityDeclaration>,
     pub assertions: Vec<Assertion>,
     pub retract: Vec<TripleId>,
@@ -105,9 +123,19 @@ pub struct MentionedEntity {
     pub similar: Vec<String>,
 }
 
+/// The result of a [`Rename`], with the keys before and after.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Renamed {
+    pub from: String,
+    pub to: String,
+    /// Whether another entity had the new name.
+    pub merged: bool,
+}
+
 /// The result of an update.
 #[derive(Clone, Debug, Default)]
 pub struct UpdateSummary {
+    pub renamed: Vec<Renamed>,
     /// For each assertion its triple (an alias has none) and its outcome.
     pub triples: Vec<(Option<TripleId>, Outcome)>,
     /// The triples that were closed because their ids were given.

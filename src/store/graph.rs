@@ -41,15 +41,16 @@ pub struct Entity {
 pub struct EntityName {
     pub entity: EntityId,
     pub project: WordId,
-    /// The name in the form in which `graph::mention` compares names.
+    /// Its identity (`text::identity`).
     pub key: String,
     /// The name as it was written.
     pub name: String,
 }
 
-/// An entity found by the form in which names are compared.
+/// An entity found by a name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NameMatch {
+    /// The identity of the name.
     pub(crate) key: String,
     pub(crate) entity: EntityId,
 }
@@ -100,6 +101,12 @@ pub struct Triple {
 }
 
 impl Triple {
+    /// Ends it at `end`, unless it ended before; recorded at `at`.
+    pub(crate) fn close(&mut self, end: Timestamp, why: Closed, at: Timestamp) {
+        self.until = Some(self.until.map_or(end, |until| until.min(end)));
+        self.closed = Some((why, at));
+    }
+
     pub(crate) fn edge(&self) -> Edge {
         Edge {
             triple: self.id,
@@ -238,9 +245,18 @@ pub trait GraphSnapshot: Sync {
         projects: Option<&'a [WordId]>,
     ) -> Stored<'a, Vec<NameMatch>>;
 
-    /// For each key the names next to it in alphabetical order, read forwards
-    /// and backwards, at most `limit` on each side. A name that differs in one
-    /// place is among them unless nearer ones fill the limit.
+    /// The entities with a name of exactly these words (`text::name_words`) in
+    /// these projects: in the order of `words`, then oldest first.
+    fn named_by_words<'a>(
+        &'a self,
+        words: &'a [&'a str],
+        projects: Option<&'a [WordId]>,
+    ) -> Stored<'a, Vec<NameMatch>>;
+
+    /// For each key the names of the same words, and those next to it in
+    /// alphabetical order, read forwards and backwards, at most `limit` on each
+    /// side. A name that differs in one place is among them unless nearer ones fill
+    /// the limit.
     fn near<'a>(
         &'a self,
         keys: &'a [&'a str],
@@ -296,10 +312,10 @@ pub trait GraphTransaction: GraphSnapshot {
     /// the caller's reach, is used instead.
     fn create<'a>(&'a self, entities: &'a [NewEntity]) -> Stored<'a, Vec<EntityId>>;
 
-    /// Gives an entity another type and key; its new id. Names, triples and
-    /// links of the caller's projects follow. The old entity stays where others
-    /// know it too.
-    fn retype<'a>(&'a self, entity: EntityId, new: &'a NewEntity) -> Stored<'a, EntityId>;
+    /// Gives an entity another key, or merges it into the entity that has it; its
+    /// new id. Names, triples and links of the caller's projects follow. The old
+    /// entity stays where others know it too.
+    fn rekey<'a>(&'a self, entity: EntityId, new: &'a NewEntity) -> Stored<'a, EntityId>;
 
     /// Makes entities known by names; those known already stay as they are.
     /// Memories that name the entity are linked to it.

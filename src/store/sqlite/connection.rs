@@ -8,8 +8,8 @@ use std::time::Duration;
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior};
 
-use super::codes;
 use super::extension::register_sqlite_vec;
+use super::{codes, graph};
 use crate::limits;
 use crate::meter::store::RETRIES;
 use crate::store::StoreError;
@@ -25,7 +25,7 @@ const APPLICATION_ID: i32 = 0x4d69_6d6f;
 const PAGE_BYTES: i32 = 8192;
 
 /// Every migration, oldest first. Append only: a released one never changes.
-const MIGRATIONS: [&str; 9] = [
+const MIGRATIONS: [&str; 10] = [
     include_str!("migrations/0001_memory.sql"),
     include_str!("migrations/0002_graph.sql"),
     include_str!("migrations/0003_procedure.sql"),
@@ -35,10 +35,14 @@ const MIGRATIONS: [&str; 9] = [
     include_str!("migrations/0007_procedure_project.sql"),
     include_str!("migrations/0008_skill_identity.sql"),
     include_str!("migrations/0009_http.sql"),
+    include_str!("migrations/0010_entity_names.sql"),
 ];
 
 /// The schema they lead to (`PRAGMA user_version`).
 pub(super) const SCHEMA: i32 = MIGRATIONS.len() as i32;
+
+/// The schema whose migration rebuilds the names of entities.
+const ENTITY_NAMES: i32 = 10;
 
 /// A connection that writes; the file is made (mode 0600) and migrated where
 /// that is needed.
@@ -176,6 +180,9 @@ fn migrate(connection: &mut Connection) -> Result<(), StoreError> {
     let found = version(&transaction)?;
     for migration in &MIGRATIONS[usize::try_from(found).unwrap_or(0)..] {
         transaction.execute_batch(migration)?;
+    }
+    if found < ENTITY_NAMES {
+        graph::rekey(&transaction)?;
     }
     // Codes every vector that was stored before codes existed.
     while codes::pack(&transaction)? {}
@@ -341,5 +348,43 @@ mod tests {
         assert_eq!(count("SELECT count(*) FROM memory_vector"), 5_000);
         assert_eq!(count("SELECT sum(vectors) FROM memory_code"), 5_000);
         assert_eq!(count("SELECT coded FROM embedding_model"), 5_000);
+    }
+
+    #[test]
+    fn names_of_an_older_schema_get_their_identity() {
+        let folder = tempfile::TempDir::new().expect("a folder");
+        let path = folder.path().join("mimo.db");
+        let old = Connection::open(&path).expect("opens");
+        for migration in &MIGRATIONS[..9] {
+            old.execute_batch(migration).expect("migrated");
+        }
+        old.pragma_update(None, "application_id", APPLICATION_ID)
+            .expect("set");
+        old.pragma_update(None, "user_version", 9).expect("set");
+        old.execute_batch(
+            "INSERT INTO graph_word (id, word) VALUES (1, 'global'), (2, 'thing');
+             INSERT INTO entity (id, key, name) VALUES (8589934593, 'thing:c++', 'C++');
+             INSERT INTO entity_name (key, project, entity, backwards, name)
+             VALUES ('c', 1, 8589934593, 'c', 'C++'),
+                    ('ally s', 1, 8589934593, 's ylla', 'Ally S.');",
+        )
+        .expect("filled");
+        drop(old);
+
+        let file = open_writer(&path).expect("migrated");
+        let mut names = file
+            .prepare("SELECT key, backwards, words, name FROM entity_name ORDER BY key")
+            .expect("prepared");
+        let row = |row: &rusqlite::Row<'_>| {
+            let column = |nth| row.get::<_, String>(nth);
+            Ok([column(0)?, column(1)?, column(2)?, column(3)?])
+        };
+        let names = names.query_map([], row).expect("names");
+        let names: Vec<[String; 4]> = names.collect::<Result<_, _>>().expect("names");
+        let expected = [
+            ["ally_s.", ".s_ylla", "ally s", "Ally S."],
+            ["c++", "++c", "c", "C++"],
+        ];
+        assert_eq!(names, expected);
     }
 }

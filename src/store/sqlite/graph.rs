@@ -1,10 +1,12 @@
 //! The graph on SQLite: a snapshot and a transaction as the port has them.
 
+mod entity_names;
 mod links;
 mod scan;
 mod snapshot;
 mod write;
 
+pub(super) use entity_names::rekey;
 pub(super) use links::link_memory;
 
 use tokio_util::sync::CancellationToken;

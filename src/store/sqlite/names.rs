@@ -301,16 +301,11 @@ impl<'a> Scan<'a> {
         prefix: &str,
         mut take: impl FnMut(&mut Self, i64, &str) -> Result<(), StoreError>,
     ) -> Result<(), StoreError> {
-        let words = text::words(prefix);
-        let begins = if words.is_empty() {
-            folded(prefix)
-        } else {
-            words
-        };
+        let begins = text::name_words(prefix);
         let inside = format!(" {begins}");
         let projects = self.project_words()?;
-        let sql = "SELECT n.key, n.entity, n.name FROM entity_name n WHERE n.key >= ?1 \
-                   AND n.key < ?2 AND (?3 IS NULL OR n.project IN (SELECT value FROM json_each(?3))) \
+        let sql = "SELECT n.words, n.entity, n.name FROM entity_name n WHERE n.words >= ?1 \
+                   AND n.words < ?2 AND (?3 IS NULL OR n.project IN (SELECT value FROM json_each(?3))) \
                    ORDER BY n.key";
         let mut statement = self.file.prepare_cached(sql)?;
         let ranges = [(begins.clone(), true), (String::new(), false)];

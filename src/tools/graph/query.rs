@@ -87,7 +87,11 @@ fn failure(error: GraphError) -> Failure {
         Part::Patterns => "/patterns".to_owned(),
         Part::Term(pattern, place) => format!("/patterns/{pattern}/{place}"),
         Part::Cursor => "/cursor".to_owned(),
-        Part::Retraction | Part::Entity | Part::Assertion(..) => String::new(),
+        Part::Retraction
+        | Part::Entity
+        | Part::OldName(_)
+        | Part::NewName(_)
+        | Part::Assertion(..) => String::new(),
     };
     Failure::from(problem).at(path)
 }

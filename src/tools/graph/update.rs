@@ -9,7 +9,7 @@ use crate::graph::Graph;
 use crate::graph::error::{AssertionPart, GraphError, Part, Problem};
 use crate::graph::grammar::{self, Proposal};
 use crate::graph::mention::{self, Mention};
-use crate::graph::update::{Assertion, Update, UpdateSummary};
+use crate::graph::update::{ALIAS, ALIAS_SYNONYMS, Assertion, Rename, Update, UpdateSummary};
 use crate::limits;
 use crate::memory::moment::Edge;
 use crate::store::PROJECT_SHARED;
@@ -37,8 +37,14 @@ pub(super) async fn call(
     let retract = reader
         .ids("retract", limits::GRAPH_RETRACT_MAX)?
         .unwrap_or_default();
-    if assertions.is_empty() && retract.is_empty() && proposals.is_none() {
-        return Err(Failure::invalid("", "graph_update needs assert, retract or text").hint(
+    let renames = renames(&reader)?;
+    let changes_nothing = assertions.is_empty() && retract.is_empty() && renames.is_empty();
+    if changes_nothing && proposals.is_none() {
+        return Err(Failure::invalid(
+            "",
+            "graph_update needs assert, retract, rename or text",
+        )
+        .hint(
             r#"for example {"assert":[{"subject":"person:alice","predicate":"works_at","object":"company:acme"}]}"#,
         ));
     }
@@ -50,10 +56,11 @@ pub(super) async fn call(
     }
     let caller = &context.caller;
     let project = one_project(&reader)?.unwrap_or_else(|| caller.project().to_owned());
-    let summary = if assertions.is_empty() && retract.is_empty() {
+    let summary = if assertions.is_empty() && retract.is_empty() && renames.is_empty() {
         UpdateSummary::default()
     } else {
         let update = Update {
+            renames,
             entities: Vec::new(),
             assertions,
             retract,
@@ -77,6 +84,8 @@ fn failure(error: GraphError, asserted: usize) -> Failure {
     };
     Failure::from(problem).at(match part {
         Part::Retraction => "/retract".to_owned(),
+        Part::OldName(nth) => format!("/rename/{nth}/from"),
+        Part::NewName(nth) => format!("/rename/{nth}/to"),
         Part::Assertion(nth, part) if nth < asserted => {
             let part = match part {
                 AssertionPart::Subject => "subject",
@@ -123,6 +132,39 @@ fn assertions(graph: &Graph, reader: &ArgumentReader<'_>) -> Result<Vec<Assertio
     items.iter().enumerate().map(item).collect()
 }
 
+fn renames(reader: &ArgumentReader<'_>) -> Result<Vec<Rename>, Failure> {
+    let items = reader.list("rename")?.map_or(&[][..], Vec::as_slice);
+    if items.len() > limits::GRAPH_RENAME_MAX {
+        return Err(Failure::invalid(
+            reader.path("rename"),
+            format!(
+                "{} renames are too many; at most {} fit",
+                items.len(),
+                limits::GRAPH_RENAME_MAX
+            ),
+        ));
+    }
+    let item = |(nth, item): (usize, &Value)| {
+        let path = format!("/rename/{nth}");
+        let item = item
+            .as_object()
+            .ok_or_else(|| Failure::invalid(&path, "this must be an object with from and to"))?;
+        let item = ArgumentReader::at(item, path);
+        item.only(&["from", "to"])?;
+        let name = |key: &str| {
+            let text = item
+                .text(key)?
+                .ok_or_else(|| Failure::invalid(item.path(key), format!("{key} is missing")))?;
+            at(item.path(key), Mention::parse(text))
+        };
+        Ok(Rename {
+            from: name("from")?,
+            to: name("to")?,
+        })
+    };
+    items.iter().enumerate().map(item).collect()
+}
+
 fn assertion(graph: &Graph, item: &ArgumentReader<'_>) -> Result<Assertion, Failure> {
     let part = |key: &str| {
         item.text(key)?
@@ -132,7 +174,10 @@ fn assertion(graph: &Graph, item: &ArgumentReader<'_>) -> Result<Assertion, Fail
     let name = |key| at(item.path(key), Mention::parse(part(key)?));
     let (subject, object) = (name("subject")?, name("object")?);
     let predicate = mention::predicate(part("predicate")?);
-    let predicate = at(item.path("predicate"), predicate)?;
+    let mut predicate = at(item.path("predicate"), predicate)?;
+    if ALIAS_SYNONYMS.contains(&predicate.as_str()) {
+        predicate = ALIAS.to_owned();
+    }
     Ok(Assertion {
         confidence: item.share("confidence")?.unwrap_or(1.0),
         valid_from: moment(item, "valid_from", Edge::Start, -1, now)?,
@@ -182,6 +227,14 @@ fn document(summary: &UpdateSummary, proposals: Option<&[Proposal]>, accepted: b
             document.insert(key.to_owned(), json!(list));
         }
     };
+    let renamed = summary.renamed.iter().map(|rename| {
+        let mut shown = json!({"from": rename.from, "to": rename.to});
+        if rename.merged {
+            shown["merged"] = json!(true);
+        }
+        shown
+    });
+    add("renamed", renamed.collect());
     add(
         "retracted",
         summary.retracted.iter().map(|id| json!(id)).collect(),

@@ -3,8 +3,9 @@
 use mimo::caller::Reach;
 use mimo::failure::Kind;
 use mimo::graph::error::{AssertionPart, GraphError, Part, Problem};
+use mimo::graph::mention::Mention;
 use mimo::graph::query::Walk;
-use mimo::graph::update::{Outcome, Update};
+use mimo::graph::update::{Outcome, Rename, Renamed, Update};
 
 use super::bench::{Bench, assertion, update_of};
 
@@ -35,7 +36,7 @@ fn ids_names_and_aliases_resolve_to_the_same_entity() {
         "PERSON:Alice Smith",
         "alice smith",
         "Alice  Smith",
-        "ally s",
+        "ALLY  S.",
         "person:Ally S.",
         "thing:alice smith",
     ] {
@@ -122,6 +123,158 @@ fn writes_never_resolve_similar_names() {
     assert!(recorded.entities[0].is_new);
     assert_eq!(recorded.entities[0].similar, ["thing:project_apollo"]);
     assert!(!recorded.entities[1].is_new);
+}
+
+#[test]
+fn names_that_differ_in_a_symbol_are_different_entities() {
+    let groups = [
+        &["C", "C++", "C#"][..],
+        &[".NET", "NET"],
+        &["A-", "A+"],
+        &["10.5", "10-5", "10⁵", "105"],
+        &["src/a.rs", "src a rs", "src-a-rs"],
+        &["#general", "General"],
+    ];
+    for group in groups {
+        let bench = Bench::new(&[]);
+        for (nth, name) in group.iter().enumerate() {
+            let update = Update {
+                assertions: vec![assertion(name, "is", &format!("object {nth}"), 1.0)],
+                report_similar: true,
+                ..update_of("global")
+            };
+            let recorded = bench.update(update).expect("recorded");
+            let entity = &recorded.entities[0];
+            assert!(entity.is_new, "{name} joined {}", entity.key);
+            let is_suggested = nth == 0 || !entity.similar.is_empty();
+            let is_word_for_word = name.contains(char::is_alphabetic);
+            assert!(is_suggested || !is_word_for_word, "{name}: {entity:?}");
+        }
+        for (nth, name) in group.iter().enumerate() {
+            let (end, resolved) = end_of(&bench, name).expect(name);
+            assert_eq!(
+                (end, resolved),
+                (format!("thing:object_{nth}"), vec![]),
+                "{name}"
+            );
+        }
+    }
+}
+
+#[test]
+fn reading_suggests_the_name_of_the_same_words() {
+    let bench = Bench::new(&[]);
+    bench.assert(&[("src/a.rs", "is", "a file"), ("Ally S.", "is", "a person")]);
+    for (asked, known) in [("src a rs", "thing:src/a.rs"), ("ally s", "thing:ally_s.")] {
+        let (_, resolved) = end_of(&bench, asked).expect(asked);
+        assert_eq!(resolved, [(asked.to_owned(), known.to_owned())]);
+    }
+}
+
+#[test]
+fn renamed_entity_answers_to_both_names() {
+    let bench = Bench::new(&[]);
+    bench.assert(&[
+        ("person:Anna Lind", "works_at", "company:acme"),
+        ("Karim", "reports_to", "person:Anna Lind"),
+    ]);
+    let update = Update {
+        renames: vec![rename("Anna Lind", "Anna Brandt")],
+        assertions: vec![assertion("Anna Lind", "lives_in", "Kiel", 1.0)],
+        ..update_of("global")
+    };
+    let done = bench.update(update).expect("renamed");
+    assert_eq!(
+        done.renamed,
+        [renamed("person:anna_lind", "person:anna_brandt", false)]
+    );
+    assert_eq!(done.entities[0].key, "person:anna_brandt");
+    for start in [
+        "Anna Brandt",
+        "Anna Lind",
+        "person:anna_brandt",
+        "person:anna_lind",
+    ] {
+        let walk = Walk {
+            start: start.to_owned(),
+            depth: 1,
+            ..Walk::default()
+        };
+        let found = bench.reach(bench.scope(&["global"]), walk).expect(start);
+        let ends = found.items.iter().map(|path| path.entities[1].as_str());
+        let starts = found.items.iter().map(|path| path.entities[0].as_str());
+        assert_eq!(ends.collect::<Vec<_>>(), ["company:acme", "thing:kiel"]);
+        assert!(
+            starts
+                .into_iter()
+                .all(|start| start == "person:anna_brandt")
+        );
+        assert_eq!(found.resolved, vec![], "{start}");
+    }
+    let nobody = Update {
+        renames: vec![rename("Nobody", "Somebody")],
+        ..update_of("global")
+    };
+    let failure = bench.update(nobody).expect_err("unknown");
+    assert_eq!(failure.kind, Kind::NotFound);
+}
+
+#[test]
+fn merged_entities_leave_no_ghost() {
+    let bench = Bench::new(&[]);
+    bench.assert(&[
+        ("person:lind", "works_at", "company:acme"),
+        ("person:brandt", "lives_in", "city:kiel"),
+        ("person:lind", "also_known_as", "person:brandt"),
+    ]);
+    let update = Update {
+        renames: vec![rename("Lind", "Brandt")],
+        ..update_of("global")
+    };
+    let done = bench.update(update).expect("merged");
+    assert_eq!(
+        done.renamed,
+        [renamed("person:lind", "person:brandt", true)]
+    );
+    for start in ["Lind", "person:brandt"] {
+        let walk = Walk {
+            start: start.to_owned(),
+            depth: 1,
+            ..Walk::default()
+        };
+        let found = bench.reach(bench.scope(&["global"]), walk).expect(start);
+        let ends: Vec<&str> = found
+            .items
+            .iter()
+            .map(|path| path.entities[1].as_str())
+            .collect();
+        assert_eq!(ends, ["company:acme", "city:kiel"], "no link to itself");
+    }
+    // Written in another case, only the display changes.
+    let update = Update {
+        renames: vec![rename("person:brandt", "BRANDT")],
+        ..update_of("global")
+    };
+    let done = bench.update(update).expect("renamed");
+    assert_eq!(
+        done.renamed,
+        [renamed("person:brandt", "person:brandt", false)]
+    );
+}
+
+fn rename(from: &str, to: &str) -> Rename {
+    Rename {
+        from: Mention::parse(from).expect("a name"),
+        to: Mention::parse(to).expect("a name"),
+    }
+}
+
+fn renamed(from: &str, to: &str, merged: bool) -> Renamed {
+    Renamed {
+        from: from.to_owned(),
+        to: to.to_owned(),
+        merged,
+    }
 }
 
 #[test]

@@ -61,6 +61,7 @@ enum Id {
 #[derive(Clone, Debug)]
 enum Step {
     Assert([usize; 2], Vec<(Name, usize, Name)>),
+    Rename(Name, Name),
     Retract(Id),
     Remember(Name),
     Reach(Name, usize, usize),
@@ -92,6 +93,7 @@ fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
         6 => (prop_oneof![4 => Just(0), 1 => 0..4usize], 0..2usize, triples)
             .prop_map(|(project, similar, triples)| Step::Assert([project, similar], triples)),
+        1 => (name(), name()).prop_map(|(from, to)| Step::Rename(from, to)),
         1 => id().prop_map(Step::Retract),
         1 => name().prop_map(Step::Remember),
         2 => (name(), 0..3usize, project()).prop_map(|(n, d, p)| Step::Reach(n, d, p)),
@@ -180,6 +182,10 @@ impl World {
                     }
                 }
                 answer
+            }
+            Step::Rename(from, to) => {
+                let rename = json!([{"from": from.text(who), "to": to.text(who)}]);
+                call("graph_update", json!({ "rename": rename }))
             }
             Step::Retract(id) => {
                 let id = World::id(&self.triples, who, *id);
@@ -346,6 +352,9 @@ fn only_writable_projects_are_changed() {
         let answer = world.mimo.call_as(caller(0), "graph_update", arguments);
         assert_eq!(answer.expect_err(project).kind, Kind::Refused);
     }
+    let rename = json!({"rename": [{"from": "acme", "to": "Umbrella"}]});
+    let answer = world.mimo.call_as(caller(0), "graph_update", rename);
+    assert_eq!(answer.expect_err("read only").kind, Kind::Refused);
     // The shared triple 1 can be read but not retracted; for the second caller
     // there is none.
     let retract = |who| {

@@ -116,8 +116,25 @@ fn invalid_calls_are_explained_and_change_nothing() {
     let mimo = Mimo::new();
     people(&mimo);
     let long = "x".repeat(10 * 1024);
-    let table: [(&str, Value, &str, &str); 11] = [
-        ("graph_update", json!({}), "", "assert, retract or text"),
+    let table: [(&str, Value, &str, &str); 13] = [
+        (
+            "graph_update",
+            json!({}),
+            "",
+            "assert, retract, rename or text",
+        ),
+        (
+            "graph_update",
+            json!({"rename": [{"from": "nobody", "to": "somebody"}]}),
+            "/rename/0/from",
+            "no entity is called",
+        ),
+        (
+            "graph_update",
+            json!({"assert": [{"subject": "person:alice", "predicate": "also known as", "object": "Bob"}]}),
+            "/assert/0/object",
+            "a name of person:bob already",
+        ),
         (
             "graph_update",
             json!({"assert": [{"subject": "new one", "predicate": "p", "object": "o"}, {"subject": long, "predicate": "p", "object": "o"}]}),
@@ -190,6 +207,30 @@ fn invalid_calls_are_explained_and_change_nothing() {
         status["graph"],
         json!({"state": "ok", "entities": 5, "triples": 4, "closed": 0, "predicates": 2})
     );
+}
+
+#[test]
+fn other_names_and_renames_are_one_call() {
+    let mimo = Mimo::new();
+    people(&mimo);
+    let arguments = json!({
+        "rename": [{"from": "Alice", "to": "Alice Brandt"}],
+        "assert": [{"subject": "Alice Brandt", "predicate": "also_known_as", "object": "Ally"}],
+    });
+    let answer = mimo.call("graph_update", arguments).expect("renamed");
+    let expected = json!({
+        "triples": [{"outcome": "aliased"}],
+        "renamed": [{"from": "person:alice", "to": "person:alice_brandt"}],
+        "entities": [{"id": "person:alice_brandt"}],
+    });
+    assert_eq!(answer, expected);
+    for name in ["Alice", "ally", "Alice Brandt"] {
+        let start = json!({"start": name, "max_depth": 1});
+        let found = mimo.call("graph_query", start).expect(name);
+        let path = json!(["person:alice_brandt", "company:acme"]);
+        assert_eq!(found["paths"][0]["entities"], path, "{name}");
+        assert_eq!(found.get("resolved"), None, "{name}");
+    }
 }
 
 #[test]

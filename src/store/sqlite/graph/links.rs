@@ -29,7 +29,7 @@ pub(in crate::store::sqlite) fn link_memory(
         return Ok(());
     }
     let mut find =
-        file.prepare_cached("SELECT entity FROM entity_name WHERE key = ? AND project = ?")?;
+        file.prepare_cached("SELECT entity FROM entity_name WHERE words = ? AND project = ?")?;
     let phrases = text::phrases(words, limits::ENTITY_WORDS_LINKED_MAX);
     for phrase in phrases.take(limits::MEMORY_PHRASES_LINKED_MAX) {
         for project in &projects {
@@ -42,29 +42,29 @@ pub(in crate::store::sqlite) fn link_memory(
 }
 
 /// Links an entity that is known in `project` to the newest memories that name
-/// it by `key`. The keyword index finds those with its words, and each text is
+/// it by `name`, in words. The keyword index finds those with its words, and each text is
 /// searched for the exact phrase.
 pub(super) fn link_entity(
     file: &Connection,
     entity: EntityId,
     project: WordId,
-    key: &str,
+    name: &str,
 ) -> Result<(), StoreError> {
-    if !text::is_distinctive(key) {
+    if !text::is_distinctive(name) {
         return Ok(());
     }
     let sql = "SELECT m.id, m.content FROM memory_words JOIN memory m ON m.id = memory_words.rowid \
          WHERE memory_words MATCH ?1 \
          AND (SELECT word FROM graph_word WHERE id = ?2) IN (m.project, ?4) \
          ORDER BY memory_words.rowid DESC LIMIT ?3";
-    let phrase = format!("\"{}\"", key.replace('"', "\"\""));
+    let phrase = format!("\"{}\"", name.replace('"', "\"\""));
     let most = i64::try_from(limits::ENTITY_MEMORIES_LINKED_MAX).unwrap_or(i64::MAX);
     let mut statement = file.prepare_cached(sql)?;
     let mut rows = statement.query(params![phrase, project, most, PROJECT_SHARED])?;
     while let Some(row) = rows.next()? {
         let content: String = row.get(1)?;
         let words = format!(" {} ", text::words(&content));
-        if words.contains(&format!(" {key} ")) {
+        if words.contains(&format!(" {name} ")) {
             link(file, row.get(0)?, entity)?;
         }
     }

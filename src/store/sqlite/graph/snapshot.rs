@@ -166,18 +166,17 @@ impl GraphSnapshot for Snapshot<'_, '_> {
         projects: Option<&'a [WordId]>,
     ) -> Stored<'a, Vec<NameMatch>> {
         let projects = self.within(projects);
-        self.unit.call(|file| {
-            let sql = format!(
-                "SELECT DISTINCT entity, key FROM entity_name WHERE key = ? {} ORDER BY entity",
-                clause("project", &projects)
-            );
-            let mut found = Vec::new();
-            for key in keys {
-                let values = bound([(*key).to_owned()], &projects);
-                found.append(&mut query(file, &sql, values, match_from)?);
-            }
-            Ok(found)
-        })
+        self.unit.call(|file| matches(file, "key", keys, &projects))
+    }
+
+    fn named_by_words<'a>(
+        &'a self,
+        words: &'a [&'a str],
+        projects: Option<&'a [WordId]>,
+    ) -> Stored<'a, Vec<NameMatch>> {
+        let projects = self.within(projects);
+        self.unit
+            .call(|file| matches(file, "words", words, &projects))
     }
 
     fn near<'a>(
@@ -382,14 +381,30 @@ fn displayed(
             return false;
         };
         let id = entity.key.split_once(':').map_or("", |(_, id)| id);
-        let own = text::words(&id.replace('_', " "));
-        let best = names
-            .iter()
-            .min_by_key(|name| (name.key != own, &name.name));
+        let best = names.iter().min_by_key(|name| (name.key != id, &name.name));
         entity.name = best.map_or_else(|| entity.key.clone(), |best| best.name.clone());
         true
     });
     Ok(entities)
+}
+
+/// The names whose `column` is one of `values`.
+fn matches(
+    file: &Connection,
+    column: &str,
+    values: &[&str],
+    projects: &Projects,
+) -> Result<Vec<NameMatch>, StoreError> {
+    let sql = format!(
+        "SELECT DISTINCT entity, key FROM entity_name WHERE {column} = ? {} ORDER BY entity",
+        clause("project", projects)
+    );
+    let mut found = Vec::new();
+    for value in values {
+        let values = bound([(*value).to_owned()], projects);
+        found.append(&mut query(file, &sql, values, match_from)?);
+    }
+    Ok(found)
 }
 
 fn near(
@@ -399,7 +414,8 @@ fn near(
     limit: usize,
 ) -> Result<Vec<NameMatch>, StoreError> {
     let backwards: String = key.chars().rev().collect();
-    let mut found = Vec::new();
+    let mut found = matches(file, "words", &[&text::name_words(key)], projects)?;
+    found.truncate(limit);
     for (column, key) in [("key", key), ("backwards", &backwards)] {
         for (side, order) in [("<", "DESC"), (">=", "ASC")] {
             let sql = format!(

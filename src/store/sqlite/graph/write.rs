@@ -13,6 +13,7 @@ use crate::store::graph::{
     WordId,
 };
 use crate::store::{StoreError, Stored};
+use crate::text;
 
 impl GraphTransaction for Snapshot<'_, '_> {
     fn intern<'a>(&'a self, words: &'a [&'a str]) -> Stored<'a, Vec<WordId>> {
@@ -41,9 +42,21 @@ impl GraphTransaction for Snapshot<'_, '_> {
         self.unit.call(|file| create(file, entities, &self.reach))
     }
 
-    fn retype<'a>(&'a self, entity: EntityId, new: &'a NewEntity) -> Stored<'a, EntityId> {
+    fn rekey<'a>(&'a self, entity: EntityId, new: &'a NewEntity) -> Stored<'a, EntityId> {
         self.unit.call(|file| {
-            let id = create(file, std::slice::from_ref(new), &self.reach)?[0];
+            let known: Option<EntityId> = file
+                .prepare_cached("SELECT id FROM entity WHERE key = ?")?
+                .query_row([&new.key], |row| row.get(0))
+                .optional()?;
+            if known == Some(entity) {
+                file.prepare_cached("UPDATE entity SET name = ? WHERE id = ?")?
+                    .execute(params![new.name, entity])?;
+                return Ok(entity);
+            }
+            let id = match known {
+                Some(id) => id,
+                None => create(file, std::slice::from_ref(new), &self.reach)?[0],
+            };
             // NULL stands for every project.
             let own = self.writable(file)?.map(|projects| list(&projects));
             for sql in [
@@ -73,14 +86,15 @@ impl GraphTransaction for Snapshot<'_, '_> {
         self.unit.call(|file| {
             self.check_access(file, names.iter().map(|name| name.project))?;
             let mut insert = file.prepare_cached(
-                "INSERT OR IGNORE INTO entity_name (key, project, entity, backwards, name) \
-                 VALUES (?, ?, ?, ?, ?)",
+                "INSERT OR IGNORE INTO entity_name (key, project, entity, backwards, words, name) \
+                 VALUES (?, ?, ?, ?, ?, ?)",
             )?;
             for new in names {
                 let backwards: String = new.key.chars().rev().collect();
-                let row = params![new.key, new.project, new.entity, backwards, new.name];
+                let words = text::name_words(&new.name);
+                let row = params![new.key, new.project, new.entity, backwards, words, new.name];
                 if insert.execute(row)? > 0 {
-                    links::link_entity(file, new.entity, new.project, &new.key)?;
+                    links::link_entity(file, new.entity, new.project, &words)?;
                 }
             }
             Ok(())
