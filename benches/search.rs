@@ -39,7 +39,7 @@ use mimo::caller::Reach;
 use mimo::clock::Timestamp;
 use mimo::embed::{Embedder, builtin};
 use mimo::memory::rules::remember::remember;
-use mimo::store::memory::{IndexedText, MemoryFields, NewMemory};
+use mimo::store::memory::{Given, IndexedText, MemoryFields, NewMemory};
 use mimo::store::sqlite::SqliteStore;
 use mimo::text;
 use mimo::vector::{self, Probe};
@@ -222,6 +222,7 @@ fn fill(path: &Path, model: &str, size: usize) {
                     vectors: vec![unit(vector.collect())],
                     content,
                 },
+                given: Given::default(),
                 supersedes: None,
             }
         });

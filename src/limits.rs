@@ -62,6 +62,10 @@ pub(crate) const MEMORY_TAGS_MAX: usize = 64;
 pub(crate) const NAME_BYTES_MAX: usize = 256;
 /// The reason of an edit.
 pub(crate) const REASON_BYTES_MAX: usize = 2_000;
+/// The text of another memory beside a stored one.
+pub(crate) const EXCERPT_BYTES_MAX: usize = 240;
+/// Memories that are compared with one that is stored.
+pub(crate) const COMPARED_MAX: usize = 8;
 /// Memories named as `similar` to one that was stored.
 pub(crate) const SIMILAR_MAX: usize = 3;
 /// Ids in one `memory_edit`.

@@ -150,6 +150,16 @@ pub fn query_words(query: &str) -> Vec<QueryWord> {
     if keywords.is_empty() { asked } else { keywords }
 }
 
+/// Whether the word alone changes what a sentence says.
+pub(crate) fn is_decisive(word: &str) -> bool {
+    word.chars().any(char::is_numeric) || NEGATIONS.contains(&word)
+}
+
+/// Contractions appear as the piece before the apostrophe.
+const NEGATIONS: &[&str] = &[
+    "no", "not", "never", "without", "don", "doesn", "isn", "wasn", "didn",
+];
+
 fn push_word(out: &mut String, word: &str) {
     if !out.is_empty() {
         out.push(' ');

@@ -4,21 +4,7 @@
 use std::collections::HashMap;
 
 use super::Evidence;
-use super::relevance::{is_decisive, words};
-use crate::text;
-
-/// A statement with fewer words, numbers and negations left out, has no slot.
-const SLOT_WORDS_MIN: usize = 3;
-
-/// The slot that a statement fills: its words without numbers and negations.
-/// Statements on the same thing in other words are not recognized, because that
-/// takes a reader.
-pub(super) fn statement_slot(text: &str) -> Option<String> {
-    let words = text::words(text);
-    let slot: Vec<&str> = words.split(' ').filter(|word| !is_decisive(word)).collect();
-    let has_slot = slot.len() >= SLOT_WORDS_MIN && text::query_words(&words).len() > 1;
-    has_slot.then(|| slot.join(" "))
-}
+use super::relevance::words;
 
 /// Sets `contradicts` of current statements that fill the same slot and differ.
 pub(super) fn mark_contradictions(evidence: &mut [Evidence]) {
@@ -51,24 +37,6 @@ mod tests {
             slot: slot.map(str::to_owned),
             ..Evidence::new(StoreKind::Episodic, citation.to_owned(), text.to_owned())
         }
-    }
-
-    #[test]
-    fn statements_that_differ_in_a_number_or_a_negation_fill_one_slot() {
-        assert_eq!(
-            statement_slot("The deposit is 2400 euros."),
-            statement_slot("the deposit is 2600 euros")
-        );
-        assert_eq!(
-            statement_slot("The deposit is 2400 euros."),
-            statement_slot("The deposit is not 2400 euros.")
-        );
-        assert_ne!(
-            statement_slot("The deposit is 2400 euros."),
-            statement_slot("The rent is 2400 euros.")
-        );
-        assert_eq!(statement_slot("Version 3"), None);
-        assert_eq!(statement_slot(""), None);
     }
 
     #[test]

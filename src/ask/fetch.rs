@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use super::answer::{Hit, Record};
-use super::contradictions::statement_slot;
 use super::fan_out::{StoreResults, StoreSearch};
 use super::relevance::Relevance;
 use super::service::{Ask, StoreQuery};
@@ -15,6 +14,7 @@ use crate::graph::about::{NamedTriple, Topic};
 use crate::graph::query::Scope;
 use crate::limits;
 use crate::memory;
+use crate::memory::contradiction::statement_slot;
 use crate::store::memory::{Category, Filter, Memory, MemoryState};
 use crate::store::procedure::StoredDefinition;
 use crate::text;

@@ -110,19 +110,9 @@ pub(super) fn is_duplicate(one: &BTreeSet<String>, other: &BTreeSet<String>) -> 
     let all = one.len() + other.len() - common;
     let differs = one
         .symmetric_difference(other)
-        .any(|word| is_decisive(word));
+        .any(|word| text::is_decisive(word));
     !differs && all > 0 && common as f32 >= DUPLICATE_SHARE * all as f32
 }
-
-/// Whether the word alone changes what a sentence says.
-pub(super) fn is_decisive(word: &str) -> bool {
-    word.chars().any(char::is_numeric) || NEGATIONS.contains(&word)
-}
-
-/// Contractions appear as the piece before the apostrophe.
-const NEGATIONS: &[&str] = &[
-    "no", "not", "never", "without", "don", "doesn", "isn", "wasn", "didn",
-];
 
 fn is_same_word(word: &str, asked: &str) -> bool {
     let long = |text: &str| text.chars().count() >= STEM_CHARS;

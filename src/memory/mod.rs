@@ -1,6 +1,7 @@
 //! Memories: storing, searching, editing. The rules live here; the store keeps,
 //! the encoder encodes, the tools parse and render.
 
+pub(crate) mod contradiction;
 pub(crate) mod credentials;
 mod erasure;
 pub(crate) mod inventory;
@@ -8,6 +9,7 @@ mod model;
 pub(crate) mod moment;
 pub mod portable;
 mod recall;
+mod remember;
 pub mod retention;
 pub mod rules;
 
@@ -31,7 +33,7 @@ use crate::limits;
 use crate::meter::calls as metrics;
 use crate::store::graph::EntityId;
 use crate::store::memory::{
-    CandidateQuery, Filter, IndexedText, Memory, MemoryCensus, MemoryId, MemoryStore, NewMemory,
+    CandidateQuery, Filter, IndexedText, Memory, MemoryCensus, MemoryId, MemoryStore,
 };
 use crate::text;
 
@@ -71,75 +73,6 @@ impl Memories {
     /// The name of the vector space in use.
     pub(crate) fn model(&self) -> &str {
         self.embedder.model_id()
-    }
-
-    /// Stores all drafts or none; the results are in their order. `report` gets
-    /// how many are encoded and their total.
-    pub(crate) async fn remember(
-        &self,
-        reach: &Reach,
-        drafts: Vec<Draft>,
-        cancel: &CancellationToken,
-        report: impl Fn(usize, usize) + Send + Sync + 'static,
-    ) -> Result<Vec<Remembered>, Failure> {
-        let credentials: Vec<_> = drafts
-            .iter()
-            .map(|draft| credentials::find(&draft.text))
-            .collect();
-        self.refuse_credential(credentials.iter().flatten().next())?;
-        let contents = drafts.iter().map(|draft| draft.text.clone()).collect();
-        let texts = self.index(contents, cancel, report).await?;
-        let at = self.clock.now();
-        let probes = drafts
-            .iter()
-            .zip(&texts)
-            .map(|(draft, text)| (draft.fields.project.clone(), text.vectors.clone()))
-            .collect();
-        let model = self.embedder.model_id();
-        // One more than is shown, because the memory itself may be among them.
-        let similar = self
-            .store
-            .similar(
-                reach,
-                model,
-                probes,
-                self.settings.similar_threshold,
-                limits::SIMILAR_MAX + 1,
-                at,
-            )
-            .await?;
-        let batch = drafts
-            .into_iter()
-            .zip(texts)
-            .map(|(draft, text)| NewMemory {
-                fields: draft.fields,
-                text,
-                supersedes: draft.supersedes,
-            })
-            .collect();
-        // The last moment at which the caller can cancel.
-        if cancel.is_cancelled() {
-            return Err(cancelled());
-        }
-        let stored = rules::remember::remember(&*self.store, reach, model, batch, at).await?;
-        let remembered = stored.into_iter().zip(similar).zip(credentials);
-        Ok(remembered
-            .map(|(((id, outcome), similar), credential)| Remembered {
-                id,
-                outcome,
-                similar: similar
-                    .into_iter()
-                    .filter(|other| *other != id)
-                    .take(limits::SIMILAR_MAX)
-                    .collect(),
-                warning: credential.map(|what| {
-                    format!(
-                        "the text seems to hold {what}; `mimo memory erase {id}` takes it out of \
-                         the file for good"
-                    )
-                }),
-            })
-            .collect())
     }
 
     fn refuse_credential(&self, found: Option<&&'static str>) -> Result<(), Failure> {

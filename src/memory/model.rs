@@ -58,8 +58,17 @@ impl RememberOutcome {
 pub(crate) struct Remembered {
     pub(crate) id: MemoryId,
     pub(crate) outcome: RememberOutcome,
-    /// Other memories with nearly the same meaning, nearest first.
-    pub(crate) similar: Vec<MemoryId>,
+    pub(crate) project: String,
+    /// Whether a merge took the newer wording.
+    pub(crate) text_updated: bool,
+    /// The older version that it replaced.
+    pub(crate) supersedes: Option<MemoryId>,
+    /// The older text, where it said clearly more.
+    pub(crate) held_more: Option<String>,
+    /// Other memories with nearly the same meaning and their texts, nearest first.
+    pub(crate) similar: Vec<(MemoryId, String)>,
+    /// Likewise memories that say something else of the same thing.
+    pub(crate) contradicts: Vec<(MemoryId, String)>,
     /// Why its text should perhaps not be stored.
     pub(crate) warning: Option<String>,
 }

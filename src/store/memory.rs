@@ -154,11 +154,22 @@ pub struct IndexedText {
     pub vectors: Vec<Vec<f32>>,
 }
 
+/// Which fields were given rather than defaults: a merge applies those, and
+/// never lets a default replace what is stored.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Given {
+    pub project: bool,
+    pub category: bool,
+    pub importance: bool,
+    pub thread: bool,
+}
+
 /// A memory to be stored. `Text` is its plain text, or the text prepared for the
 /// indexes.
 #[derive(Clone, Debug)]
 pub struct NewMemory<Text = IndexedText> {
     pub fields: MemoryFields,
+    pub given: Given,
     /// Not blank, within its bound.
     pub text: Text,
     /// Retires this memory and keeps it as the older version.
@@ -375,9 +386,9 @@ pub trait MemoryStore: RetentionStore + InventoryStore + ErasureStore {
     /// `model`.
     fn write_memories(&self, reach: &Reach, model: &str, work: MemoryWork) -> Stored<'_, ()>;
 
-    /// For each probe (project, vectors of one text) the ids of active
-    /// memories of that project whose cosine is at least `threshold`, best
-    /// first, at most `limit`.
+    /// For each probe (project, vectors of one text) the active memories of that
+    /// project whose cosine is at least `threshold`, with it, best first, at most
+    /// `limit`.
     fn similar(
         &self,
         reach: &Reach,
@@ -386,7 +397,7 @@ pub trait MemoryStore: RetentionStore + InventoryStore + ErasureStore {
         threshold: f32,
         limit: usize,
         now: Timestamp,
-    ) -> Stored<'_, Vec<Vec<MemoryId>>>;
+    ) -> Stored<'_, Vec<Vec<(MemoryId, f32)>>>;
 
     fn candidates(&self, model: &str, query: CandidateQuery) -> Stored<'_, Candidates>;
 

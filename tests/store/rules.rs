@@ -93,9 +93,12 @@ pub(crate) async fn every_error_has_its_kind<R: Room>() {
     };
     let twin = make_edit(store, an_edit("e", vec![(second, text("first"))]), at(1)).await;
     assert!(matches!(twin, Err(StoreError::Conflict(_))), "{twin:?}");
-    let mut elsewhere = new("other", "third");
-    elsewhere.supersedes = Some(first);
-    let stored = store_one(store, elsewhere, at(1)).await;
+    let mut taken = with_topic("global", "third", "topic");
+    taken.supersedes = Some(first);
+    store_one(store, with_topic("global", "fourth", "topic"), at(1))
+        .await
+        .expect("stored");
+    let stored = store_one(store, taken, at(1)).await;
     assert!(matches!(stored, Err(StoreError::Conflict(_))), "{stored:?}");
 
     make_edit(

@@ -8,7 +8,9 @@ use mimo::clock::Timestamp;
 use mimo::memory::RememberOutcome;
 use mimo::memory::rules::edit::{Edit, MemoryChange, edit};
 use mimo::memory::rules::remember::remember;
-use mimo::store::memory::{EditRecord, IndexedText, Memory, MemoryFields, MemoryId, NewMemory};
+use mimo::store::memory::{
+    EditRecord, Given, IndexedText, Memory, MemoryFields, MemoryId, NewMemory,
+};
 use mimo::store::{ProjectSet, Store, StoreError};
 use mimo::text;
 
@@ -77,6 +79,7 @@ pub(crate) fn fields(project: &str) -> MemoryFields {
 pub(crate) fn new(project: &str, content: &str) -> NewMemory {
     NewMemory {
         fields: fields(project),
+        given: Given::default(),
         text: indexed(content),
         supersedes: None,
     }
@@ -94,7 +97,7 @@ pub(crate) async fn store_one(
     at: Timestamp,
 ) -> Result<(MemoryId, RememberOutcome), StoreError> {
     let stored = remember(store, &Reach::Everything, MODEL, vec![new], at).await?;
-    Ok(stored[0])
+    Ok((stored[0].id, stored[0].outcome))
 }
 
 pub(crate) fn an_edit(undo_id: &str, changes: Vec<(MemoryId, MemoryChange)>) -> Edit {

@@ -1,7 +1,6 @@
 //! Imports memories: those already stored are recognized, equal texts merge, and of
 //! two memories with one topic key the newer becomes active.
 
-use super::remember::join_fields;
 use super::{WorkingSet, transact};
 use crate::caller::Reach;
 use crate::clock::Timestamp;
@@ -236,4 +235,13 @@ fn join(set: &mut WorkingSet, twin: Memory, new: ImportRecord) -> ImportOutcome 
     }
     set.update(joined);
     ImportOutcome::Merged
+}
+
+/// Merges the fields of two equal texts, except their topic keys.
+fn join_fields(fields: &mut MemoryFields, new: MemoryFields) {
+    fields.importance = fields.importance.max(new.importance);
+    fields.tags.extend(new.tags);
+    // No end wins over any end, and a later end over an earlier one.
+    let both = fields.valid_until.zip(new.valid_until);
+    fields.valid_until = both.map(|(held, new)| held.max(new));
 }

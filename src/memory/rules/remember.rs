@@ -7,21 +7,36 @@ use crate::clock::Timestamp;
 use crate::memory::RememberOutcome;
 use crate::store::StoreError;
 use crate::store::memory::{
-    Index, Lookup, Memory, MemoryFields, MemoryId, MemoryState, MemoryStore, NewMemory,
+    Index, IndexedText, Lookup, Memory, MemoryId, MemoryState, MemoryStore, NewMemory,
 };
+
+/// The result of storing one memory.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stored {
+    pub id: MemoryId,
+    pub outcome: RememberOutcome,
+    pub project: String,
+    /// Whether a merge took the newer wording.
+    pub text_updated: bool,
+    /// The older version that it replaced, and its text.
+    pub replaced: Option<(MemoryId, String)>,
+}
 
 /// Stores all of `batch` or nothing; the results are in its order.
 pub async fn remember(
     store: &dyn MemoryStore,
     reach: &Reach,
     model: &str,
-    batch: Vec<NewMemory>,
+    mut batch: Vec<NewMemory>,
     at: Timestamp,
-) -> Result<Vec<(MemoryId, RememberOutcome)>, StoreError> {
+) -> Result<Vec<Stored>, StoreError> {
     transact(store, reach, model, false, move |transaction| {
         Box::pin(async move {
             let found = transaction.look_up(&lookup(&batch)).await?;
             let mut set = WorkingSet::new(found, at);
+            if follow_replaced(&set, &mut batch) {
+                set.extend(transaction.look_up(&lookup(&batch)).await?);
+            }
             let each = batch.into_iter().map(|new| remember_one(&mut set, new));
             let stored = each.collect::<Result<_, _>>()?;
             transaction.apply(set.writes).await?;
@@ -31,12 +46,27 @@ pub async fn remember(
     .await
 }
 
+/// Puts a memory for which no project was given where the memory is that it
+/// supersedes; `false` if none moved.
+fn follow_replaced(set: &WorkingSet, batch: &mut [NewMemory]) -> bool {
+    let mut moved = false;
+    for new in batch.iter_mut().filter(|new| !new.given.project) {
+        let old = new.supersedes.and_then(|old| set.get(old).ok());
+        if let Some(old) = old.filter(|old| old.fields.project != new.fields.project) {
+            new.fields.project.clone_from(&old.fields.project);
+            moved = true;
+        }
+    }
+    moved
+}
+
 fn lookup(batch: &[NewMemory]) -> Lookup {
     let mut lookup = Lookup::default();
     for NewMemory {
         fields,
         text,
         supersedes,
+        ..
     } in batch
     {
         lookup.ids.extend(supersedes);
@@ -49,34 +79,65 @@ fn lookup(batch: &[NewMemory]) -> Lookup {
     lookup
 }
 
-fn remember_one(
-    set: &mut WorkingSet,
-    new: NewMemory,
-) -> Result<(MemoryId, RememberOutcome), StoreError> {
+fn remember_one(set: &mut WorkingSet, new: NewMemory) -> Result<Stored, StoreError> {
     let (project, topic) = (&new.fields.project, new.fields.topic_key.as_deref());
     let twin = set.with_text(project, &new.text.key).map(|twin| twin.id);
     let holder = set.with_topic(project, topic).map(|holder| holder.id);
     if let Some(old) = new.supersedes {
         return supersede(set, new, old, twin, holder);
     }
+    let is_repeated = match twin {
+        Some(twin) => is_equal(set.get(twin)?, &new.text),
+        None => false,
+    };
     match (twin, holder) {
-        (None, None) => Ok((insert(set, new, None), RememberOutcome::Created)),
-        (None, Some(holder)) => {
+        (None, None) => {
+            let id = insert(set, new, None);
+            stored(set, id, RememberOutcome::Created, None)
+        }
+        // An explicit topic key acts, unless its memory has exactly this text.
+        (twin, Some(holder)) if twin.is_none_or(|twin| twin == holder) && !is_repeated => {
             upsert(set, new, holder)?;
-            Ok((holder, RememberOutcome::Upserted))
+            let replaced = set.get(holder)?.supersedes;
+            stored(set, holder, RememberOutcome::Upserted, replaced)
         }
         (Some(twin), Some(holder)) if twin != holder => {
             // Another memory has this text already, so it takes over the topic key.
             refuse_protected(set.get(holder)?)?;
             set.retire(holder)?;
-            merge(set, twin, new.fields, Some(holder))?;
-            Ok((twin, RememberOutcome::Upserted))
+            let text_updated = merge(set, twin, new, Some(holder))?;
+            let done = stored(set, twin, RememberOutcome::Upserted, Some(holder))?;
+            Ok(Stored {
+                text_updated,
+                ..done
+            })
         }
-        (Some(twin), _) => {
-            merge(set, twin, new.fields, None)?;
-            Ok((twin, RememberOutcome::Merged))
+        (Some(id), _) | (None, Some(id)) => {
+            let text_updated = merge(set, id, new, None)?;
+            let replaced = set.get(id)?.supersedes.filter(|_| text_updated);
+            let done = stored(set, id, RememberOutcome::Merged, replaced)?;
+            Ok(Stored {
+                text_updated,
+                ..done
+            })
         }
     }
+}
+
+fn stored(
+    set: &WorkingSet,
+    id: MemoryId,
+    outcome: RememberOutcome,
+    replaced: Option<MemoryId>,
+) -> Result<Stored, StoreError> {
+    let text = |id| Ok::<_, StoreError>((id, set.get(id)?.content.clone()));
+    Ok(Stored {
+        id,
+        outcome,
+        project: set.get(id)?.fields.project.clone(),
+        text_updated: false,
+        replaced: replaced.map(text).transpose()?,
+    })
 }
 
 /// Retires `old` in favor of `new`, or of the memory that has its text already.
@@ -86,15 +147,8 @@ fn supersede(
     old: MemoryId,
     twin: Option<MemoryId>,
     holder: Option<MemoryId>,
-) -> Result<(MemoryId, RememberOutcome), StoreError> {
+) -> Result<Stored, StoreError> {
     let retired = set.get(old)?;
-    let project = &retired.fields.project;
-    if *project != new.fields.project {
-        return Err(StoreError::Conflict(format!(
-            "memory {old} belongs to the project {project:?}, not to {:?}; pass that project",
-            new.fields.project
-        )));
-    }
     if retired.state != MemoryState::Active {
         return Err(StoreError::Conflict(format!(
             "memory {old} is {}, so nothing can supersede it; name the active version",
@@ -106,22 +160,37 @@ fn supersede(
             "the topic key belongs to memory {holder}; supersede that one, or leave the key out"
         )));
     }
-    if twin == Some(old) {
-        merge(set, old, new.fields, None)?;
-        return Ok((old, RememberOutcome::Merged));
+    if twin == Some(old) && is_equal(retired, &new.text) {
+        merge(set, old, new, None)?;
+        return stored(set, old, RememberOutcome::Merged, None);
     }
     refuse_protected(retired)?;
-    // The new version inherits the topic key unless it names another.
-    let inherited = retired.fields.topic_key.clone();
-    new.fields.topic_key = new.fields.topic_key.or(inherited);
-    set.retire(old)?;
-    match twin {
-        Some(twin) => {
-            merge(set, twin, new.fields, Some(old))?;
-            Ok((twin, RememberOutcome::Merged))
-        }
-        None => Ok((insert(set, new, Some(old)), RememberOutcome::Superseded)),
+    // The new version inherits the topic key unless it names another, or has to
+    // leave it with another project.
+    if retired.fields.project == new.fields.project {
+        let inherited = retired.fields.topic_key.clone();
+        new.fields.topic_key = new.fields.topic_key.or(inherited);
     }
+    set.retire(old)?;
+    match twin.filter(|twin| *twin != old) {
+        Some(twin) => {
+            let text_updated = merge(set, twin, new, Some(old))?;
+            let done = stored(set, twin, RememberOutcome::Merged, Some(old))?;
+            Ok(Stored {
+                text_updated,
+                ..done
+            })
+        }
+        None => {
+            let id = insert(set, new, Some(old));
+            stored(set, id, RememberOutcome::Superseded, Some(old))
+        }
+    }
+}
+
+/// Whether a memory has this text, letter by letter.
+fn is_equal(memory: &Memory, text: &IndexedText) -> bool {
+    memory.content.trim() == text.content.trim()
 }
 
 fn insert(set: &mut WorkingSet, new: NewMemory, supersedes: Option<MemoryId>) -> MemoryId {
@@ -145,36 +214,60 @@ fn insert(set: &mut WorkingSet, new: NewMemory, supersedes: Option<MemoryId>) ->
     set.insert(memory, Index::Text(new.text))
 }
 
-/// Merges the fields of `new` into the memory with the same text.
+/// Merges `new` into the memory with the same text. A wording that differs replaces
+/// the stored one; whether it did.
 fn merge(
     set: &mut WorkingSet,
     id: MemoryId,
-    new: MemoryFields,
+    new: NewMemory,
     supersedes: Option<MemoryId>,
-) -> Result<(), StoreError> {
+) -> Result<bool, StoreError> {
     let mut memory = set.get(id)?.clone();
-    if let (Some(held), Some(wanted)) = (&memory.fields.topic_key, &new.topic_key)
+    let NewMemory {
+        fields,
+        given,
+        text,
+        ..
+    } = new;
+    if let (Some(held), Some(wanted)) = (&memory.fields.topic_key, &fields.topic_key)
         && held != wanted
     {
         return Err(StoreError::Conflict(format!(
             "memory {id} says the same under the topic key {held:?}; use that key, or word it differently"
         )));
     }
+    let before = memory.clone();
     memory.supersedes = memory.supersedes.or(supersedes);
-    let topic_key = new.topic_key.clone();
-    join_fields(&mut memory.fields, new);
-    memory.fields.topic_key = memory.fields.topic_key.or(topic_key);
-    set.update(memory);
-    Ok(())
-}
-
-/// Merges the fields of two equal texts, except their topic keys.
-pub(super) fn join_fields(fields: &mut MemoryFields, new: MemoryFields) {
-    fields.importance = fields.importance.max(new.importance);
-    fields.tags.extend(new.tags);
-    // No end wins over any end, and a later end over an earlier one.
-    let both = fields.valid_until.zip(new.valid_until);
-    fields.valid_until = both.map(|(held, new)| held.max(new));
+    memory.fields.tags.extend(fields.tags);
+    memory.fields.topic_key = memory.fields.topic_key.or(fields.topic_key);
+    if given.category {
+        memory.fields.category = fields.category;
+    }
+    if given.importance {
+        memory.fields.importance = fields.importance;
+    }
+    // Said again without an end, it holds without an end.
+    memory.fields.valid_until = fields.valid_until;
+    if given.thread && fields.thread != memory.fields.thread {
+        memory.position = set.next_position(&fields.thread);
+        memory.fields.thread = fields.thread;
+    }
+    if is_equal(&memory, &text) {
+        set.update(memory);
+        return Ok(false);
+    }
+    refuse_protected(&memory)?;
+    if memory.supersedes != before.supersedes {
+        // The older version made next goes on to what the merge replaced.
+        let linked = Memory {
+            supersedes: memory.supersedes,
+            ..before
+        };
+        set.update(linked);
+        memory.revision += 1;
+    }
+    set.update_text(memory, text)?;
+    Ok(true)
 }
 
 /// Replaces the text and fields of the memory that holds the topic key of `new`.

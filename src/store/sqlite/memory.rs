@@ -65,7 +65,7 @@ impl MemoryStore for SqliteStore {
         threshold: f32,
         limit: usize,
         now: Timestamp,
-    ) -> Stored<'_, Vec<Vec<MemoryId>>> {
+    ) -> Stored<'_, Vec<Vec<(MemoryId, f32)>>> {
         let (reach, model) = (reach.clone(), model.to_owned());
         measured(
             Op::Similar,

@@ -123,7 +123,7 @@ pub(super) fn similar(
     threshold: f32,
     limit: usize,
     now: Timestamp,
-) -> Result<Vec<Vec<MemoryId>>, StoreError> {
+) -> Result<Vec<Vec<(MemoryId, f32)>>, StoreError> {
     let first = probes.iter().find_map(|(_, vectors)| vectors.first());
     let Some(space) = Space::find(file, model, first.map_or(0, Vec::len))? else {
         return Ok(probes.iter().map(|_| Vec::new()).collect());
@@ -134,6 +134,6 @@ pub(super) fn similar(
     let wanted: Vec<Wanted<'_>> = wanted
         .map(|((_, vectors), filter)| Wanted { vectors, filter })
         .collect();
-    let take = |row: &Row<'_>, _| row.get(0);
+    let take = |row: &Row<'_>, cosine| Ok((row.get(0)?, cosine));
     nearest(file, &space, &wanted, threshold, limit, take)
 }

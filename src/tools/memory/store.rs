@@ -4,13 +4,13 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-use super::content;
+use super::{content, cut};
 use crate::clock::Timestamp;
 use crate::failure::Failure;
 use crate::limits;
 use crate::memory::moment::Edge;
 use crate::memory::{Draft, Memories, Remembered};
-use crate::store::memory::{Category, MemoryFields};
+use crate::store::memory::{Category, Given, MemoryFields, MemoryId};
 use crate::tools::arguments::{ArgumentReader, moment, one_project};
 use crate::tools::{Arguments, Context, Document};
 
@@ -47,14 +47,42 @@ pub(crate) async fn call(
 }
 
 fn result(stored: &Remembered) -> Value {
-    let mut result = json!({ "id": stored.id, "outcome": stored.outcome.name() });
+    let mut result = json!({
+        "id": stored.id,
+        "outcome": stored.outcome.name(),
+        "project": stored.project,
+    });
+    let shown = |memories: &[(MemoryId, String)]| -> Vec<Value> {
+        let shown = |(id, text): &(MemoryId, String)| json!({"id": id, "content": excerpt(text)});
+        memories.iter().map(shown).collect()
+    };
+    if stored.text_updated {
+        result["text"] = json!("updated");
+    }
+    if let Some(older) = stored.supersedes {
+        result["supersedes"] = json!(older);
+    }
+    if let Some(text) = &stored.held_more {
+        result["replaced_text"] = json!(excerpt(text));
+        result["note"] = json!("the replaced text held more; store again what still holds of it");
+    }
     if !stored.similar.is_empty() {
-        result["similar"] = json!(stored.similar);
+        let ids: Vec<MemoryId> = stored.similar.iter().map(|(id, _)| *id).collect();
+        result["similar"] = json!(ids);
+        result["similar_texts"] = json!(shown(&stored.similar));
+    }
+    if !stored.contradicts.is_empty() {
+        result["contradicts"] = json!(shown(&stored.contradicts));
     }
     if let Some(warning) = &stored.warning {
         result["warning"] = json!(warning);
     }
     result
+}
+
+/// The beginning of another memory's text.
+fn excerpt(text: &str) -> &str {
+    cut(text, limits::EXCERPT_BYTES_MAX)
 }
 
 /// The memories of a call: the call's own fields, or those of `memories`, for
@@ -131,8 +159,15 @@ fn draft(
             .unwrap_or_else(|| context.caller.session.to_string()),
         valid_until: moment(from("valid_until"), "valid_until", Edge::End, 1, now)?,
     };
+    let is_given = |key: &str| from(key).value(key).is_some();
     Ok(Draft {
         fields,
+        given: Given {
+            project: is_given("project"),
+            category: is_given("category"),
+            importance: is_given("importance"),
+            thread: is_given("thread"),
+        },
         text: content(text, own.path("content"))?,
         supersedes: own.integer("supersedes_id")?,
     })

@@ -12,14 +12,17 @@ fn result_documents_are_as_before() {
         (
             "memory_store",
             json!({"content": "Raj deploys the site every Monday", "topic_key": "deploys", "tags": ["team"], "importance": 0.8}),
-            json!({"results": [{"id": 1, "outcome": "created"}]}),
+            json!({"results": [{"id": 1, "outcome": "created", "project": "site"}]}),
         ),
         (
             "memory_store",
-            json!({"memories": [{"content": "raj deploys the site every monday."}, {"content": "Raj deploys the site every Monday morning", "category": "plan"}]}),
+            json!({"memories": [{"content": "Raj deploys the site every Monday"}, {"content": "Raj deploys the site every Monday morning", "category": "plan"}]}),
             json!({"results": [
-                {"id": 1, "outcome": "merged"},
-                {"id": 2, "outcome": "created", "similar": [1]},
+                {"id": 1, "outcome": "merged", "project": "site"},
+                {
+                    "id": 2, "outcome": "created", "project": "site", "similar": [1],
+                    "similar_texts": [{"id": 1, "content": "Raj deploys the site every Monday"}],
+                },
             ]}),
         ),
         (

@@ -31,7 +31,7 @@ fn equal_texts_merge_their_fields() {
     assert_eq!(outcomes(&stored), [(1, "merged")]);
     let items = mimo.search(json!({"query": "deploy"}));
     assert_eq!(items.len(), 1);
-    assert_eq!(items[0]["content"], "We deploy on Fridays.");
+    assert_eq!(items[0]["content"], "  we DEPLOY on\nFridays");
     assert_eq!(items[0]["tags"], json!(["ops", "risk"]));
     assert_eq!(items[0]["importance"], 0.9);
 }
@@ -40,7 +40,7 @@ fn equal_texts_merge_their_fields() {
 fn equal_texts_of_one_batch_are_one_memory() {
     let mimo = Mimo::new();
     let batch = json!({"memories": [
-        {"content": "Same"}, {"content": "Other"}, {"content": "same!"}
+        {"content": "Same"}, {"content": "Other"}, {"content": " Same "}
     ]});
     let stored = mimo.call("memory_store", batch).expect("stored");
     assert_eq!(
@@ -67,6 +67,9 @@ fn similar_texts_are_reported_and_never_merged() {
     let stored = mimo.call("memory_store", near).expect("stored");
     assert_eq!(stored["results"][0]["outcome"], "created");
     assert_eq!(stored["results"][0]["similar"], json!([1]));
+    let text = "the build runs on every push to the main branch";
+    let texts = json!([{"id": 1, "content": text}]);
+    assert_eq!(stored["results"][0]["similar_texts"], texts);
     let far = json!({"content": "Alice likes tea"});
     let stored = mimo.call("memory_store", far).expect("stored");
     assert_eq!(stored["results"][0].get("similar"), None);
@@ -102,9 +105,152 @@ fn topic_key_upserts_and_keeps_the_history() {
     assert_eq!(new["supersedes"], old["id"]);
     // Repeating it changes nothing.
     let stored = mimo
-        .call("memory_store", key("we use sqlite"))
+        .call("memory_store", key("We use SQLite"))
         .expect("stored");
     assert_eq!(outcomes(&stored), [(1, "merged")]);
+}
+
+#[test]
+fn a_correction_of_case_or_form_takes_the_newer_text() {
+    for (older, newer) in [
+        ("User is called Mcdonald", "User is called McDonald"),
+        ("The limit is maxSize", "The limit is MaxSize"),
+        ("See README.md", "See readme.md"),
+        ("It has 105 rows", "It has 10⁵ rows"),
+        ("Ship it", "Ship it!"),
+    ] {
+        let mimo = Mimo::new();
+        mimo.store_texts(&[older]);
+        let stored = mimo.call("memory_store", json!({"content": newer}));
+        let stored = stored.expect("stored");
+        let expected = json!([{
+            "id": 1, "outcome": "merged", "project": "global", "text": "updated", "supersedes": 2,
+        }]);
+        assert_eq!(stored["results"], expected, "{newer}");
+        assert_eq!(mimo.texts(json!({})), [newer]);
+        let all = json!({"include_superseded": true, "query": older});
+        assert!(mimo.texts(all).contains(&older.to_owned()), "kept: {older}");
+
+        // Said again exactly, nothing changes.
+        let stored = mimo.call("memory_store", json!({"content": newer}));
+        let expected = json!([{"id": 1, "outcome": "merged", "project": "global"}]);
+        assert_eq!(stored.expect("stored")["results"], expected, "{newer}");
+    }
+}
+
+#[test]
+fn an_explicit_key_or_id_acts_on_a_text_that_differs_in_case() {
+    let mimo = Mimo::new();
+    mimo.store(json!([{"content": "Called Mcdonald", "topic_key": "name", "tags": ["a"]}]));
+    let upsert = json!({"content": "Called McDonald", "topic_key": "name"});
+    let stored = mimo.call("memory_store", upsert).expect("stored");
+    assert_eq!(outcomes(&stored), [(1, "upserted")]);
+    assert_eq!(mimo.texts(json!({})), ["Called McDonald"]);
+    let supersede = json!({"content": "called McDonald", "supersedes_id": 1});
+    let stored = mimo.call("memory_store", supersede).expect("stored");
+    assert_eq!(outcomes(&stored), [(3, "superseded")]);
+    assert_eq!(stored["results"][0]["supersedes"], 1);
+    let items = mimo.search(json!({}));
+    assert_eq!(items.len(), 1);
+    assert_eq!(items[0]["content"], "called McDonald");
+    assert_eq!(items[0]["topic_key"], "name");
+    // A memory that was replaced, of another wording of a third.
+    mimo.store(json!([{"content": "Port 80"}, {"content": "The port is 8080."}]));
+    let supersede = json!({"content": "the port is 8080", "supersedes_id": 4});
+    let stored = mimo.call("memory_store", supersede).expect("stored");
+    assert_eq!(outcomes(&stored), [(5, "merged")]);
+    let result = &stored["results"][0];
+    assert_eq!(
+        (&result["text"], &result["supersedes"]),
+        (&json!("updated"), &json!(4))
+    );
+    assert_eq!(mimo.search(json!({"ids": [4]}))[0]["state"], "superseded");
+}
+
+#[test]
+fn a_merge_ignores_no_argument() {
+    let mimo = Mimo::new();
+    let first = json!({
+        "content": "Call Bob", "category": "plan", "importance": 0.9, "tags": ["a"], "thread": "one",
+    });
+    mimo.call("memory_store", first).expect("stored");
+    // What is left out stays.
+    mimo.call("memory_store", json!({"content": "Call Bob"}))
+        .expect("merged");
+    let item = &mimo.search(json!({"ids": [1]}))[0];
+    assert_eq!(
+        (&item["category"], &item["importance"]),
+        (&json!("plan"), &json!(0.9))
+    );
+    let again = json!({
+        "content": "Call Bob", "category": "action", "importance": 0.2, "tags": ["b"],
+        "thread": "two", "valid_until": "2026-12-01", "topic_key": "bob",
+    });
+    mimo.call("memory_store", again).expect("merged");
+    let item = &mimo.search(json!({"ids": [1]}))[0];
+    assert_eq!(
+        (&item["category"], &item["importance"]),
+        (&json!("action"), &json!(0.2))
+    );
+    assert_eq!(item["tags"], json!(["a", "b"]));
+    assert_eq!(
+        (&item["topic_key"], &item["valid_until"]),
+        (&json!("bob"), &json!("2026-12-02T00:00:00Z"))
+    );
+    // The same text elsewhere is a memory of that project.
+    let elsewhere = json!({"content": "Call Bob", "project": "p"});
+    let stored = mimo.call("memory_store", elsewhere).expect("stored");
+    assert_eq!(outcomes(&stored), [(2, "created")]);
+    assert_eq!(stored["results"][0]["project"], "p");
+}
+
+#[test]
+fn a_replacement_goes_where_the_older_version_is() {
+    let mimo = Mimo::in_project("site");
+    mimo.store(json!([{
+        "content": "The database is PostgreSQL 15 on db1, port 5433, with nightly backups to s3",
+        "project": "global", "topic_key": "db",
+    }]));
+    let next = json!({"content": "The database is SQLite", "supersedes_id": 1});
+    let stored = mimo.call("memory_store", next).expect("stored");
+    let result = &stored["results"][0];
+    assert_eq!(
+        (&result["project"], &result["supersedes"]),
+        (&json!("global"), &json!(1))
+    );
+    let said = result["replaced_text"].as_str().expect("it said more");
+    assert!(said.contains("nightly backups"), "{said}");
+    // Named explicitly, another project takes it over.
+    let next = json!({"content": "The database is DuckDB", "supersedes_id": 2, "project": "site"});
+    let stored = mimo.call("memory_store", next).expect("stored");
+    assert_eq!(stored["results"][0]["project"], "site");
+    assert_eq!(
+        mimo.texts(json!({"project": "*"})),
+        ["The database is DuckDB"]
+    );
+}
+
+#[test]
+fn a_contradiction_is_named_at_once() {
+    let mimo = Mimo::new();
+    mimo.store_texts(&[
+        "The rate limit of the API is 60 requests a minute",
+        "Tea is hot",
+    ]);
+    let other = json!({"content": "The rate limit of the API is 100 requests a minute"});
+    let stored = mimo.call("memory_store", other).expect("stored");
+    let result = &stored["results"][0];
+    let old = json!([{"id": 1, "content": "The rate limit of the API is 60 requests a minute"}]);
+    assert_eq!(
+        (&result["outcome"], &result["contradicts"]),
+        (&json!("created"), &old)
+    );
+    // What it replaces is no contradiction.
+    let next =
+        json!({"content": "The rate limit of the API is 10 requests a minute", "supersedes_id": 3});
+    let stored = mimo.call("memory_store", next).expect("stored");
+    let result = &stored["results"][0];
+    assert_eq!(result["contradicts"], old);
 }
 
 #[test]
@@ -158,10 +304,6 @@ fn impossible_supersede_stores_nothing() {
     let cases = [
         (json!({"content": "x", "supersedes_id": 99}), Kind::NotFound),
         (json!({"content": "x", "supersedes_id": 1}), Kind::Conflict),
-        (
-            json!({"content": "x", "supersedes_id": 2, "project": "p"}),
-            Kind::Conflict,
-        ),
         (json!({"content": "x", "supersedes_id": 2}), Kind::Refused),
         (
             json!({"memories": [{"content": "fine"}, {"content": "x", "supersedes_id": 99}]}),
@@ -285,7 +427,7 @@ fn nothing_is_stored_when_the_encoder_fails() {
 }
 
 #[test]
-fn repeated_memory_keeps_the_later_end() {
+fn repeated_memory_ends_when_it_was_last_said_to() {
     let mimo = Mimo::new();
     let until = |end: Value| json!({"content": "On leave", "valid_until": end});
     let shown = |mimo: &Mimo| mimo.search(json!({"ids": [1]}))[0]["valid_until"].clone();
@@ -294,7 +436,7 @@ fn repeated_memory_keeps_the_later_end() {
     assert_eq!(shown(&mimo), "2026-12-02T00:00:00Z", "all of the day");
     mimo.call("memory_store", until(json!("2026-11-25")))
         .expect("stored");
-    assert_eq!(shown(&mimo), "2026-12-02T00:00:00Z");
+    assert_eq!(shown(&mimo), "2026-11-26T00:00:00Z");
     mimo.call("memory_store", until(json!("30d")))
         .expect("stored");
     assert_eq!(shown(&mimo), "2026-12-22T12:00:04Z");

@@ -6,7 +6,8 @@ use mimo::caller::Reach;
 use mimo::memory::rules::remember::remember;
 use mimo::store::RetentionStore;
 use mimo::store::memory::{
-    CandidateQuery, Category, Filter, IndexedText, MemoryFields, MemoryId, MemoryStore, NewMemory,
+    CandidateQuery, Category, Filter, Given, IndexedText, MemoryFields, MemoryId, MemoryStore,
+    NewMemory,
 };
 use mimo::store::retention::ArchiveReason;
 use mimo::store::sqlite::SqliteStore;
@@ -133,15 +134,16 @@ impl World {
                     words: format!("memory {nth}"),
                     vectors: vectors.clone(),
                 },
+                given: Given::default(),
                 supersedes: None,
             }
         });
         let (reach, batch) = (&Reach::Everything, batch.collect());
         let stored = remember(&self.store, reach, MODEL, batch, NOON);
         let stored = self.runtime.block_on(stored).expect("stored");
-        for ((id, _), (project, category, tag, vectors)) in stored.into_iter().zip(new) {
+        for (stored, (project, category, tag, vectors)) in stored.into_iter().zip(new) {
             self.known.push(Known {
-                id,
+                id: stored.id,
                 project,
                 category,
                 tag: tag.to_owned(),

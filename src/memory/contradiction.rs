@@ -1,0 +1,105 @@
+//! Statements that cannot both be right, by their wording. Pure.
+
+use crate::text;
+
+/// The least cosine at which a stored text is compared with a new one.
+pub(super) const COSINE_MIN: f32 = 0.6;
+
+/// A statement with fewer words, numbers and negations left out, has no slot.
+const SLOT_WORDS_MIN: usize = 3;
+
+/// The slot that a statement fills: its words without numbers and negations.
+/// Statements on the same thing in other words are not recognized, because that
+/// takes a reader.
+pub(crate) fn statement_slot(text: &str) -> Option<String> {
+    let words = text::words(text);
+    let slot: Vec<&str> = words
+        .split(' ')
+        .filter(|word| !text::is_decisive(word))
+        .collect();
+    let has_slot = slot.len() >= SLOT_WORDS_MIN && text::query_words(&words).len() > 1;
+    has_slot.then(|| slot.join(" "))
+}
+
+/// Whether two statements fill one slot differently: they differ in numbers or
+/// negations alone, or say of one thing, in the same words, that it is something
+/// else.
+pub(crate) fn contradict(one: &str, other: &str) -> bool {
+    if text::key(one) == text::key(other) {
+        return false;
+    }
+    let slots = statement_slot(one).zip(statement_slot(other));
+    let is_one_slot = slots.is_some_and(|(one, other)| one == other);
+    is_one_slot || matches!((named(one), named(other)), (Some(one), Some(other)) if one == other)
+}
+
+/// The words before the value of "the port of the API is 8080", where the value is
+/// short. A value such as "fast", which many could stand beside, counts only for a
+/// longer name.
+fn named(statement: &str) -> Option<String> {
+    const DETERMINERS: [&str; 9] = [
+        "the", "our", "my", "your", "their", "his", "her", "its", "user",
+    ];
+    const NAME_WORDS: usize = 3;
+    const VALUE_WORDS: usize = 3;
+    let (name, value) = ["is", "are", "="]
+        .iter()
+        .find_map(|verb| statement.split_once(&format!(" {verb} ")))?;
+    let words = text::words(name);
+    let count = words.split(' ').count();
+    let first = words.split(' ').next().unwrap_or_default();
+    let is_proper = value.starts_with(|c: char| c.is_uppercase() || c.is_numeric());
+    let is_short = value.split_whitespace().count() <= VALUE_WORDS;
+    let is_name = DETERMINERS.contains(&first)
+        && (count >= NAME_WORDS || (count + 1 == NAME_WORDS && is_proper));
+    (is_name && is_short).then_some(words)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn statements_that_differ_in_a_number_or_a_negation_fill_one_slot() {
+        assert_eq!(
+            statement_slot("The deposit is 2400 euros."),
+            statement_slot("the deposit is 2600 euros")
+        );
+        assert_eq!(
+            statement_slot("The deposit is 2400 euros."),
+            statement_slot("The deposit is not 2400 euros.")
+        );
+        assert_ne!(
+            statement_slot("The deposit is 2400 euros."),
+            statement_slot("The rent is 2400 euros.")
+        );
+        assert_eq!(statement_slot("Version 3"), None);
+        assert_eq!(statement_slot(""), None);
+    }
+
+    #[test]
+    fn one_thing_is_not_two_things() {
+        for (one, other) in [
+            ("The database is PostgreSQL", "The database is SQLite."),
+            ("The deploy day is Friday", "the deploy day is monday"),
+            (
+                "User's favorite color is blue",
+                "User's favorite color is dark green",
+            ),
+            (
+                "The rate limit is 60 a minute",
+                "The rate limit is 100 a minute",
+            ),
+        ] {
+            assert!(contradict(one, other), "{one} / {other}");
+        }
+        for (one, other) in [
+            ("The API is fast", "The API is well documented"),
+            ("The database is PostgreSQL", "the database is postgresql!"),
+            ("Alice is a doctor", "Alice is tall"),
+            ("The port is open", "The database is SQLite"),
+        ] {
+            assert!(!contradict(one, other), "{one} / {other}");
+        }
+    }
+}

@@ -1,0 +1,178 @@
+//! Storing memories: what of the stored ones is like them or contradicts them.
+
+use std::collections::{BTreeSet, HashMap};
+
+use tokio_util::sync::CancellationToken;
+
+use super::contradiction::{self, contradict};
+use super::rules::remember::Stored;
+use super::{Draft, Memories, Remembered, cancelled, credentials, rules};
+use crate::caller::Reach;
+use crate::clock::Timestamp;
+use crate::failure::Failure;
+use crate::store::memory::{Category, IndexedText, MemoryId, NewMemory};
+use crate::{limits, text};
+
+/// Words by which an older text must exceed the one that replaces it to be shown.
+const MORE_WORDS: usize = 4;
+
+impl Memories {
+    /// Stores all drafts or none; the results are in their order. `report` gets
+    /// how many are encoded and their total.
+    pub(crate) async fn remember(
+        &self,
+        reach: &Reach,
+        drafts: Vec<Draft>,
+        cancel: &CancellationToken,
+        report: impl Fn(usize, usize) + Send + Sync + 'static,
+    ) -> Result<Vec<Remembered>, Failure> {
+        let credentials: Vec<_> = drafts
+            .iter()
+            .map(|draft| credentials::find(&draft.text))
+            .collect();
+        self.refuse_credential(credentials.iter().flatten().next())?;
+        let contents = drafts.iter().map(|draft| draft.text.clone()).collect();
+        let texts = self.index(contents, cancel, report).await?;
+        let at = self.clock.now();
+        let nearby = self.nearby(reach, &drafts, &texts, at).await?;
+        let said: Vec<(String, Category)> = drafts
+            .iter()
+            .map(|draft| (draft.text.clone(), draft.fields.category))
+            .collect();
+        let batch = drafts
+            .into_iter()
+            .zip(texts)
+            .map(|(draft, text)| NewMemory {
+                fields: draft.fields,
+                given: draft.given,
+                text,
+                supersedes: draft.supersedes,
+            })
+            .collect();
+        // The last moment at which the caller can cancel.
+        if cancel.is_cancelled() {
+            return Err(cancelled());
+        }
+        let model = self.embedder.model_id();
+        let stored = rules::remember::remember(&*self.store, reach, model, batch, at).await?;
+        let each = stored.into_iter().zip(said).zip(nearby).zip(credentials);
+        Ok(each
+            .map(|(((stored, said), nearby), credential)| {
+                self.remembered(stored, said, nearby, credential)
+            })
+            .collect())
+    }
+
+    /// For each draft the stored memories that are like it, nearest first.
+    async fn nearby(
+        &self,
+        reach: &Reach,
+        drafts: &[Draft],
+        texts: &[IndexedText],
+        at: Timestamp,
+    ) -> Result<Vec<Vec<Near>>, Failure> {
+        let probes = drafts
+            .iter()
+            .zip(texts)
+            .map(|(draft, text)| (draft.fields.project.clone(), text.vectors.clone()))
+            .collect();
+        let model = self.embedder.model_id();
+        let threshold = self.settings.similar_threshold;
+        let near = self
+            .store
+            .similar(
+                reach,
+                model,
+                probes,
+                threshold.min(contradiction::COSINE_MIN),
+                limits::COMPARED_MAX,
+                at,
+            )
+            .await?;
+        let ids: BTreeSet<MemoryId> = near.iter().flatten().map(|(id, _)| *id).collect();
+        let found = self.store.fetch(reach, ids.into_iter().collect()).await?;
+        let found: HashMap<MemoryId, _> = found
+            .into_iter()
+            .map(|memory| (memory.id, (memory.content, memory.fields.category)))
+            .collect();
+        let each = near.into_iter().map(|near| {
+            let near = near.into_iter().filter_map(|(id, cosine)| {
+                let (content, category) = found.get(&id)?.clone();
+                Some(Near {
+                    id,
+                    is_similar: cosine >= threshold,
+                    content,
+                    category,
+                })
+            });
+            near.collect()
+        });
+        Ok(each.collect())
+    }
+
+    fn remembered(
+        &self,
+        stored: Stored,
+        (said, category): (String, Category),
+        nearby: Vec<Near>,
+        credential: Option<&'static str>,
+    ) -> Remembered {
+        let id = stored.id;
+        let replaced = stored.replaced.as_ref().map(|(older, _)| *older);
+        // The memory itself may be among them, and the one that it replaced.
+        let others = nearby
+            .into_iter()
+            .filter(|near| near.id != id && Some(near.id) != replaced);
+        let (mut similar, mut contradicts) = (Vec::new(), Vec::new());
+        for near in others {
+            let is_statement = |category| matches!(category, Category::Fact | Category::Plan);
+            let is_contradicted = is_statement(category)
+                && is_statement(near.category)
+                && contradict(&said, &near.content);
+            if is_contradicted && contradicts.len() < limits::SIMILAR_MAX {
+                contradicts.push((near.id, near.content.clone()));
+            }
+            if near.is_similar && similar.len() < limits::SIMILAR_MAX {
+                similar.push((near.id, near.content));
+            }
+        }
+        Remembered {
+            id,
+            outcome: stored.outcome,
+            project: stored.project,
+            text_updated: stored.text_updated,
+            supersedes: replaced,
+            held_more: stored
+                .replaced
+                .map(|(_, text)| text)
+                .filter(|older| holds_more(older, &said)),
+            similar,
+            contradicts,
+            warning: credential.map(|what| {
+                format!(
+                    "the text seems to hold {what}; `mimo memory erase {id}` takes it out of \
+                     the file for good"
+                )
+            }),
+        }
+    }
+}
+
+/// A stored memory that is like a new one.
+struct Near {
+    id: MemoryId,
+    /// Whether its similarity is reported.
+    is_similar: bool,
+    content: String,
+    category: Category,
+}
+
+/// Whether an older text says clearly more than the one that replaces it.
+fn holds_more(older: &str, newer: &str) -> bool {
+    let words = |text: &str| -> BTreeSet<String> {
+        let words = text::query_words(text).into_iter();
+        words.map(|word| format!("{word:?}")).collect()
+    };
+    let (older, newer) = (words(older), words(newer));
+    older.len() >= newer.len() + MORE_WORDS
+}
