@@ -1,11 +1,11 @@
-//! `mimo call TOOL [JSON|-]`: one tool call from a shell, through the same
+//! `mimo call TOOL [JSON|-|NAME=VALUE..]`: one tool call from a shell, through the same
 //! dispatch as a client's.
 
 use std::io::Read;
 use std::sync::Arc;
 
 use anyhow::Result;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::output::Output;
 use crate::app::{self, App};
@@ -21,7 +21,7 @@ use crate::tools::Reply;
 #[command(after_help = "\
 Examples:
   mimo call memory_store '{\"content\":\"The launch moved to March\",\"tags\":[\"launch\"]}'
-  mimo call memory_search '{\"query\":\"when do we launch\",\"limit\":3}'
+  mimo call memory_search query='when do we launch' limit=3
   mimo call memory_search            (no arguments: the newest memories)
   jq '{memories: .}' notes.json | mimo call memory_store -
 
@@ -29,9 +29,9 @@ The exit code is 0 for a result, 1 where the tool failed, 2 for a wrong use.")]
 pub(super) struct Arguments {
     /// The tool's name; `mimo tools` lists them
     tool: String,
-    /// Its arguments as a JSON object, or - to read them from stdin
-    #[arg(value_name = "JSON|-")]
-    arguments: Option<String>,
+    /// Its arguments: one JSON object, - to read it from stdin, or each by its name
+    #[arg(value_name = "JSON|-|NAME=VALUE")]
+    arguments: Vec<String>,
 }
 
 pub(super) fn run(
@@ -40,15 +40,13 @@ pub(super) fn run(
     clock: Arc<dyn Clock>,
     output: &Output,
 ) -> Result<()> {
-    let given = match arguments.arguments.as_deref() {
-        None => json!({}),
-        Some("-") => parse(&from_stdin()?)?,
-        Some(text) => parse(text)?,
-    };
     let reply = app::run(async {
         let app = App::build(config, clock)?;
         check_tool_exists(&app, &arguments.tool)?;
-        let answer = app.call(&arguments.tool, given).await;
+        let answer = match given(&app, &arguments) {
+            Ok(given) => app.call(&arguments.tool, given).await,
+            Err(failure) => Err(failure),
+        };
         app.close().await;
         answer
     })?;
@@ -60,6 +58,62 @@ pub(super) fn run(
         Reply::Document(document) => output.json_text(&document.0),
         reply => print_upstream_result(&reply.into_object()?, output),
     }
+}
+
+/// Calls one of our own tools; its document.
+pub(super) fn own_tool(
+    tool: &str,
+    arguments: Value,
+    config: &Config,
+    clock: Arc<dyn Clock>,
+) -> Result<Value> {
+    let reply = app::run(async {
+        let app = App::build(config, clock)?;
+        let answer = app.call(tool, arguments).await;
+        app.close().await;
+        answer
+    })?;
+    match reply {
+        Reply::Document(document) => Ok(serde_json::from_str(&document.0)?),
+        reply => Ok(reply.into_object()?),
+    }
+}
+
+fn given(app: &App, arguments: &Arguments) -> Result<Value, Failure> {
+    match arguments.arguments.as_slice() {
+        [] => Ok(json!({})),
+        [only] if only == "-" => parse(&from_stdin()?),
+        [only] if only.trim_start().starts_with('{') => parse(only),
+        [only] if !only.contains('=') => parse(only),
+        pairs => {
+            let definition = app.dispatch().definition(&arguments.tool, &ToolGrants::All);
+            let properties = definition.map(|it| it["inputSchema"]["properties"].clone());
+            named(pairs, &properties.unwrap_or_default())
+        }
+    }
+}
+
+/// Arguments by their names. A value is JSON, or text where the tool takes text or
+/// where it is no JSON.
+fn named(pairs: &[String], properties: &Value) -> Result<Value, Failure> {
+    let mut given = Map::new();
+    for pair in pairs {
+        let Some((name, value)) = pair.split_once('=') else {
+            return Err(Failure::invalid("", format!("{pair:?} is no argument"))
+                .hint("write NAME=VALUE, for example query='when do we launch'"));
+        };
+        let is_text = properties[name]["type"] == "string";
+        let parsed = serde_json::from_str(value).ok().filter(|_| !is_text);
+        let value = parsed.unwrap_or_else(|| value.into());
+        if given.insert(name.to_owned(), value).is_some() {
+            return Err(
+                Failure::invalid("", format!("{name} is given twice")).hint(format!(
+                    "write several values as a list: {name}='[\"a\",\"b\"]'"
+                )),
+            );
+        }
+    }
+    Ok(Value::Object(given))
 }
 
 /// Another server's result, whole; that it is an error is for the exit code.
@@ -75,7 +129,7 @@ fn print_upstream_result(result: &Value, output: &Output) -> Result<()> {
     }
 }
 
-fn from_stdin() -> Result<String, Failure> {
+pub(super) fn from_stdin() -> Result<String, Failure> {
     let mut text = String::new();
     std::io::stdin()
         .lock()
@@ -115,4 +169,24 @@ fn check_tool_exists(app: &App, name: &str) -> Result<(), Failure> {
     let unknown = app.dispatch().unknown_tool(name, &ToolGrants::All);
     let hint = unknown.hint.unwrap_or_default();
     Err(Failure::invalid("", unknown.message).hint(format!("{hint} (`mimo tools` lists them)")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_are_json_where_the_tool_takes_no_text() {
+        let properties = json!({"query": {"type": "string"}, "limit": {"type": "integer"}});
+        let given = |pairs: &[&str]| {
+            let pairs: Vec<String> = pairs.iter().map(|pair| (*pair).to_owned()).collect();
+            named(&pairs, &properties)
+        };
+        let taken = given(&["query=12", "limit=3", "tags=[\"a\"]", "note=x=y"]).expect("taken");
+        let expected = json!({"query": "12", "limit": 3, "tags": ["a"], "note": "x=y"});
+        assert_eq!(taken, expected);
+        for refused in [&["query"][..], &["limit=1", "limit=2"]] {
+            assert!(given(refused).is_err(), "{refused:?}");
+        }
+    }
 }

@@ -1,11 +1,15 @@
-//! `mimo memory VERB`: what a person does with all memories at once.
+//! `mimo memory VERB`: what a person does with memories, one by one and all at once.
 
 mod cleanup;
+mod edit;
 mod erase;
 mod export;
 mod import;
+mod list;
 mod restore;
+mod show;
 mod stats;
+pub(super) mod view;
 
 use std::sync::Arc;
 
@@ -19,6 +23,10 @@ use crate::config::Config;
 #[derive(clap::Args)]
 #[command(after_help = "\
 Examples:
+  mimo memory list --tag launch                 the newest with a tag
+  mimo memory show 12                           one of them, whole
+  mimo memory edit 12 --text 'It moved to May'  say it better
+  mimo memory edit 12 --forget                  take it out of searches
   mimo memory export --all -o memories.jsonl    everything, older versions included
   mimo memory import memories.jsonl             again and again without doubles
   mimo memory import ~/memory.jsonl             from the official memory server
@@ -33,6 +41,12 @@ pub(super) struct Arguments {
 
 #[derive(clap::Subcommand)]
 enum Verb {
+    /// List memories, the newest first
+    List(list::Arguments),
+    /// Show memories whole
+    Show(show::Arguments),
+    /// Change, forget, restore or protect memories, or undo that
+    Edit(edit::Arguments),
     /// Write the memories as JSON lines, without loss
     Export(export::Arguments),
     /// Read an export, server-memory's file, or mcp-memory-service's export
@@ -54,6 +68,9 @@ pub(super) fn run(
     output: &Output,
 ) -> Result<()> {
     match arguments.verb {
+        Verb::List(arguments) => list::run(arguments, config, clock, output),
+        Verb::Show(arguments) => show::run(&arguments, config, clock, output),
+        Verb::Edit(arguments) => edit::run(arguments, config, clock, output),
         Verb::Export(arguments) => export::run(&arguments, config, clock, output),
         Verb::Import(arguments) => import::run(&arguments, config, clock, output),
         Verb::Cleanup(arguments) => cleanup::run(&arguments, config, clock, output),

@@ -1,6 +1,7 @@
 //! The command line: what may be typed, and which file answers it. The work
 //! itself is done by the parts that `app` connects.
 
+mod ask;
 mod backup;
 mod call;
 mod client_files;
@@ -14,9 +15,12 @@ mod memory;
 mod output;
 mod procedure;
 mod programs;
+mod remember;
+mod search;
 mod serve;
 mod setup;
 mod skill;
+mod status;
 mod tools;
 mod verify;
 
@@ -44,25 +48,28 @@ struct Cli {
     command: Option<Command>,
 }
 
+/// These work with every command, so its own options stand apart.
+const GLOBAL: &str = "Options of every command";
+
 #[derive(Args)]
 struct Global {
     /// The current project: new memories belong to it, searches cover it and `global`
-    #[arg(long, global = true, value_name = "NAME")]
+    #[arg(long, global = true, help_heading = GLOBAL, value_name = "NAME")]
     project: Option<String>,
     /// Which tools clients see; `core` is the smallest set, `legacy` adds the prototype's names
-    #[arg(long, global = true, value_name = "PROFILE", value_parser = PROFILES)]
+    #[arg(long, global = true, help_heading = GLOBAL, value_name = "PROFILE", value_parser = PROFILES)]
     profile: Option<String>,
     /// Reach nothing but the current project, and read `global`
-    #[arg(long, global = true)]
+    #[arg(long, global = true, help_heading = GLOBAL)]
     fence: bool,
     /// Where the database and the logs are kept
-    #[arg(long, global = true, value_name = "FOLDER")]
+    #[arg(long, global = true, help_heading = GLOBAL, value_name = "FOLDER")]
     data_dir: Option<PathBuf>,
     /// Where config.toml is looked for
-    #[arg(long, global = true, value_name = "FOLDER")]
+    #[arg(long, global = true, help_heading = GLOBAL, value_name = "FOLDER")]
     config_dir: Option<PathBuf>,
     /// Print JSON, one document a line, for scripts
-    #[arg(long, global = true)]
+    #[arg(long, global = true, help_heading = GLOBAL)]
     json: bool,
 }
 
@@ -70,11 +77,19 @@ struct Global {
 enum Command {
     /// Speak MCP on stdin and stdout; a client starts this by itself
     Serve(serve::Arguments),
+    /// Find what is stored, by meaning and by words
+    Search(search::Arguments),
+    /// Store a memory
+    Remember(remember::Arguments),
+    /// Ask one question over everything that is stored
+    Ask(ask::Arguments),
+    /// Show what there is, what runs and what waits
+    Status(status::Arguments),
     /// Call one tool and print its result
     Call(call::Arguments),
     /// List the tools that clients see
     Tools(tools::Arguments),
-    /// Carry memories elsewhere, take them in, clean up, count
+    /// List, show and edit memories, carry them elsewhere, clean up
     Memory(memory::Arguments),
     /// Write the graph to a file or a picture, or read one
     Graph(graph::Arguments),
@@ -101,8 +116,8 @@ enum Command {
 const EXAMPLES: &str = "\
 Examples:
   mimo demo                                        see it work
-  mimo call memory_store '{\"content\":\"Raj deploys on Mondays\"}'
-  mimo call memory_search '{\"query\":\"who deploys?\"}'
+  mimo remember Raj deploys on Mondays
+  mimo search who deploys
   mimo tools                                       what clients can call
   mimo setup claude-code                           add it to a client
 
@@ -151,6 +166,16 @@ fn run(cli: Cli, environment: &Environment, output: &Output) -> Result<()> {
             }
             serve::run(&arguments, &config, clock.clone())
         }
+        Some(Command::Search(arguments)) => {
+            search::run(arguments, &configured()?, clock.clone(), output)
+        }
+        Some(Command::Remember(arguments)) => {
+            remember::run(arguments, &configured()?, clock.clone(), output)
+        }
+        Some(Command::Ask(arguments)) => {
+            ask::run(&arguments, &configured()?, clock.clone(), output)
+        }
+        Some(Command::Status(_)) => status::run(&configured()?, clock.clone(), output),
         Some(Command::Call(arguments)) => {
             call::run(arguments, &configured()?, clock.clone(), output)
         }

@@ -6,6 +6,7 @@ mod support;
 
 mod backup;
 mod commands;
+mod everyday;
 mod home;
 mod keys;
 mod memory_erase;

@@ -1,0 +1,124 @@
+//! `mimo memory edit`.
+
+use std::sync::Arc;
+
+use anyhow::Result;
+use serde_json::{Map, Value};
+
+use crate::cli::call;
+use crate::cli::output::Output;
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::diagnostics::counted;
+use crate::failure::Failure;
+use crate::memory::inventory::MemoryId;
+
+/// What to change.
+#[derive(clap::Args)]
+#[command(after_help = "\
+Examples:
+  mimo memory edit 12 --text 'The launch moved to May'
+  mimo memory edit 12 15 --tag launch --tag berlin     these tags in place of the others
+  mimo memory edit 12 15 --forget                      a soft delete
+  mimo memory edit --undo 8c1f..                       take an edit back")]
+pub(super) struct Arguments {
+    /// Their ids
+    #[arg(value_name = "ID", required_unless_present = "undo")]
+    ids: Vec<MemoryId>,
+    /// The new text
+    #[arg(long, value_name = "TEXT")]
+    text: Option<String>,
+    /// The new tags, in place of those that it has
+    #[arg(long, value_name = "TAG")]
+    tag: Vec<String>,
+    /// From 0 to 1
+    #[arg(long, value_name = "NUMBER")]
+    importance: Option<f64>,
+    #[command(flatten)]
+    action: Action,
+    /// Why, for who looks at the history
+    #[arg(long, value_name = "TEXT")]
+    reason: Option<String>,
+    /// Only say what would change
+    #[arg(long)]
+    dry_run: bool,
+}
+
+#[derive(clap::Args)]
+#[group(multiple = false, conflicts_with_all = ["text", "tag", "importance"])]
+struct Action {
+    /// Take them out of searches; --restore brings them back
+    #[arg(long)]
+    forget: bool,
+    /// Bring back what was forgotten or archived
+    #[arg(long)]
+    restore: bool,
+    /// Keep them from cleanups and edits
+    #[arg(long)]
+    protect: bool,
+    /// The opposite
+    #[arg(long)]
+    unprotect: bool,
+    /// Take back an edit, by the id that it printed
+    #[arg(long, value_name = "UNDO_ID", conflicts_with = "ids")]
+    undo: Option<String>,
+}
+
+pub(super) fn run(
+    arguments: Arguments,
+    config: &Config,
+    clock: Arc<dyn Clock>,
+    output: &Output,
+) -> Result<()> {
+    let given = given(arguments)?;
+    let answer = call::own_tool("memory_edit", given, config, clock)?;
+    if output.json {
+        return output.document(&answer);
+    }
+    let changed = answer["changed"].as_array().map_or(0, Vec::len);
+    let changed = counted(changed, "memory", "memories");
+    output.print(match (answer["dry_run"] == true, &answer["undo_id"]) {
+        (true, _) => format!("{changed} would change\n"),
+        (false, Value::String(undo)) => {
+            format!("{changed} changed; `mimo memory edit --undo {undo}` takes it back\n")
+        }
+        _ => format!("{changed} changed\n"),
+    })
+}
+
+fn given(arguments: Arguments) -> Result<Value, Failure> {
+    let action = arguments.action;
+    let chosen = [
+        (action.forget, "forget"),
+        (action.restore, "restore"),
+        (action.protect, "protect"),
+        (action.unprotect, "unprotect"),
+        (action.undo.is_some(), "undo"),
+    ];
+    let chosen = chosen.iter().find(|(is_chosen, _)| *is_chosen);
+    let name = chosen.map_or("update", |(_, name)| name);
+    let mut given = Map::new();
+    let mut add = |name: &str, value: Value| {
+        if !value.is_null() && value != Value::Array(Vec::new()) {
+            given.insert(name.to_owned(), value);
+        }
+    };
+    add("ids", arguments.ids.into());
+    add("content", arguments.text.into());
+    add("tags", arguments.tag.into());
+    add("importance", arguments.importance.into());
+    if name == "update" && given.len() < 2 {
+        return Err(Failure::invalid("", "nothing is to be changed")
+            .hint("say what: --text, --tag, --importance, --forget, --restore, --protect"));
+    }
+    let mut add = |name: &str, value: Value| {
+        if !value.is_null() {
+            given.insert(name.to_owned(), value);
+        }
+    };
+    add("action", name.into());
+    add("undo_id", action.undo.into());
+    add("reason", arguments.reason.into());
+    add("dry_run", arguments.dry_run.into());
+    Ok(given.into())
+}

@@ -1,0 +1,78 @@
+//! Memories as a person sees them: which ones are chosen, and one line for each.
+
+use serde_json::{Map, Value, json};
+
+use crate::cli::output::Output;
+
+/// Which memories.
+#[derive(clap::Args)]
+pub(in crate::cli) struct Filter {
+    /// Only those with this tag; with several, those with all of them
+    #[arg(long, value_name = "TAG")]
+    tag: Vec<String>,
+    /// Only facts, actions, observations or plans
+    #[arg(long, value_name = "CATEGORY")]
+    category: Option<String>,
+    /// Only those since a day, or a span like 7d
+    #[arg(long, value_name = "DATE")]
+    since: Option<String>,
+    /// Of every project
+    #[arg(long)]
+    everywhere: bool,
+    /// How many at most
+    #[arg(short = 'n', long, value_name = "NUMBER", default_value_t = 10)]
+    limit: u32,
+}
+
+impl Filter {
+    /// The arguments of memory_search that say the same.
+    pub(in crate::cli) fn arguments(self) -> Map<String, Value> {
+        let mut arguments = Map::new();
+        let mut add = |name: &str, value: Value| {
+            if !value.is_null() && value != json!([]) {
+                arguments.insert(name.to_owned(), value);
+            }
+        };
+        add("tags", self.tag.into());
+        add("category", self.category.into());
+        add("since", self.since.into());
+        add("project", self.everywhere.then_some("*").into());
+        add("limit", self.limit.into());
+        add("max_tokens", WHOLE_TOKENS.into());
+        arguments
+    }
+}
+
+/// A person's terminal scrolls, so a result is bounded by its number alone.
+pub(super) const WHOLE_TOKENS: u32 = 1_000_000;
+
+/// Prints what memory_search answered; `none` says that it is nothing.
+pub(in crate::cli) fn print(answer: &Value, none: &str, output: &Output) -> anyhow::Result<()> {
+    if output.json {
+        return output.document(answer);
+    }
+    let items = answer["items"].as_array().map_or(&[][..], Vec::as_slice);
+    if items.is_empty() {
+        output.print_error(format!("{none}\n"));
+    }
+    if let Some(degraded) = answer["degraded"].as_str() {
+        output.print_error(format!("note: {degraded}\n"));
+    }
+    output.print(output.table(items.iter().map(row)))
+}
+
+fn row(item: &Value) -> [String; 3] {
+    let text = |name: &str| item[name].as_str().unwrap_or_default();
+    let day = text("created_at").split('T').next().unwrap_or_default();
+    let tags = item["tags"].as_array().into_iter().flatten();
+    let tags = tags
+        .filter_map(Value::as_str)
+        .map(|tag| format!("  #{tag}"));
+    let content = text("content").split_whitespace();
+    let content = content.collect::<Vec<_>>().join(" ");
+    [
+        item["id"].to_string(),
+        day.to_owned(),
+        content + &tags.collect::<String>(),
+    ]
+}

@@ -1,0 +1,68 @@
+//! `mimo remember TEXT`.
+
+use std::sync::Arc;
+
+use anyhow::Result;
+use serde_json::json;
+
+use super::call;
+use super::output::Output;
+use crate::clock::Clock;
+use crate::config::Config;
+
+/// What to store.
+#[derive(clap::Args)]
+#[command(after_help = "\
+Examples:
+  mimo remember The launch moved to March
+  mimo remember --tag launch --category plan 'Ship on Monday?'
+  mimo remember - < notes.txt                     one memory of the whole text")]
+pub(super) struct Arguments {
+    /// The text, or - to read it from stdin
+    #[arg(required = true)]
+    words: Vec<String>,
+    /// A word to find it by; may be repeated
+    #[arg(long, value_name = "TAG")]
+    tag: Vec<String>,
+    /// fact, action, observation or plan
+    #[arg(long, default_value = "fact")]
+    category: String,
+    /// From 0 to 1
+    #[arg(long, value_name = "NUMBER", default_value_t = 0.5)]
+    importance: f64,
+    /// A stable key: a later text of the same key takes its place
+    #[arg(long, value_name = "KEY")]
+    topic: Option<String>,
+}
+
+pub(super) fn run(
+    arguments: Arguments,
+    config: &Config,
+    clock: Arc<dyn Clock>,
+    output: &Output,
+) -> Result<()> {
+    let content = match arguments.words.as_slice() {
+        [only] if only == "-" => call::from_stdin()?,
+        words => words.join(" "),
+    };
+    let mut given = json!({
+        "content": content,
+        "category": arguments.category,
+        "importance": arguments.importance,
+        "tags": arguments.tag,
+    });
+    if let Some(topic) = arguments.topic {
+        given["topic_key"] = topic.into();
+    }
+    let answer = call::own_tool("memory_store", given, config, clock)?;
+    if output.json {
+        return output.document(&answer);
+    }
+    let stored = &answer["results"][0];
+    let outcome = stored["outcome"].as_str().unwrap_or("stored");
+    output.print(format!("{outcome}: memory {}\n", stored["id"]))?;
+    if let Some(warning) = stored["warning"].as_str() {
+        output.print_error(format!("note: {warning}\n"));
+    }
+    Ok(())
+}

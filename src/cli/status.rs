@@ -1,0 +1,98 @@
+//! `mimo status`.
+
+use std::sync::Arc;
+
+use anyhow::Result;
+use serde_json::{Value, json};
+
+use super::call;
+use super::output::{Output, Text};
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::diagnostics::counted;
+
+/// Nothing to choose.
+#[derive(clap::Args)]
+#[command(after_help = "\
+Examples:
+  mimo status
+  mimo status --json | jq .memory")]
+pub(super) struct Arguments {}
+
+const GREEN: u8 = 32;
+const YELLOW: u8 = 33;
+
+pub(super) fn run(config: &Config, clock: Arc<dyn Clock>, output: &Output) -> Result<()> {
+    let status = call::own_tool("mimo_status", json!({}), config, clock)?;
+    match output.json {
+        true => output.document(&status),
+        false => output.print(page(&status, output)),
+    }
+}
+
+fn page(status: &Value, output: &Output) -> Text {
+    let mut page = output.text();
+    let number = |part: &str, name: &str| status[part][name].as_u64().unwrap_or_default() as usize;
+    page.push(&format!(
+        "Mimo {}, project {}\n\n",
+        status["version"].as_str().unwrap_or_default(),
+        status["project"].as_str().unwrap_or_default(),
+    ));
+    let memories = format!(
+        "{}, {} superseded, {} archived",
+        counted(number("memory", "active"), "memory", "memories"),
+        number("memory", "superseded"),
+        number("memory", "archived"),
+    );
+    let graph = format!(
+        "{}, {}",
+        counted(number("graph", "entities"), "entity", "entities"),
+        counted(number("graph", "triples"), "triple", "triples"),
+    );
+    let definitions = number("procedures", "definitions");
+    let waiting = status["procedures"]["waiting"].as_array();
+    let waiting = waiting.map_or(&[][..], Vec::as_slice);
+    let procedures = format!(
+        "{}, {} waiting for a person",
+        counted(definitions, "definition", "definitions"),
+        waiting.len(),
+    );
+    for (name, part, text) in [
+        ("memory", "memory", memories),
+        ("graph", "graph", graph),
+        ("procedures", "procedures", procedures),
+    ] {
+        let state = status[part]["state"].as_str().unwrap_or("ok");
+        line(&mut page, name, state, &text);
+    }
+    for run in waiting {
+        page.push(&format!("  {run}\n"));
+    }
+    for skill in status["skills"].as_array().into_iter().flatten() {
+        let state = skill["state"].as_str().unwrap_or_default();
+        let text = match skill["tools"].as_u64() {
+            Some(tools) => counted(tools as usize, "tool", "tools"),
+            None => skill["why"].as_str().unwrap_or_default().to_owned(),
+        };
+        let name = format!("skill {}", skill["name"].as_str().unwrap_or_default());
+        line(&mut page, &name, state, &text);
+    }
+    let pending = status["pending"].as_array().map_or(0, Vec::len);
+    if pending > 0 {
+        let tools = counted(pending, "tool waits", "tools wait");
+        page.push(&format!(
+            "\n{tools} for approval: `mimo skill approve` shows them\n"
+        ));
+    }
+    page
+}
+
+fn line(page: &mut Text, name: &str, state: &str, text: &str) {
+    page.push(&format!("{name:<24}"));
+    let color = match state {
+        "ok" | "ready" | "running" | "idle" => GREEN,
+        _ => YELLOW,
+    };
+    page.paint(color, &format!("{state:<12}"));
+    page.push(&format!("{text}\n"));
+}
