@@ -119,7 +119,7 @@ pub(crate) fn publish_new(temporary: &Path, path: &Path) -> io::Result<()> {
 }
 
 /// A new name is on the disk only once its folder is.
-fn sync_folder_of(path: &Path) -> io::Result<()> {
+pub(crate) fn sync_folder_of(path: &Path) -> io::Result<()> {
     let folder = path
         .parent()
         .filter(|folder| !folder.as_os_str().is_empty());

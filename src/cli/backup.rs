@@ -11,6 +11,11 @@ use crate::clock::Clock;
 use crate::config::{self, Config};
 use crate::failure::{Failure, Kind};
 
+/// Now, to the second, and without the colons that some disks do not take.
+pub(super) fn time_in_name(clock: &dyn Clock) -> String {
+    clock.now().to_iso().replace(':', "-")
+}
+
 /// Where backups go unless a place is named, in the data folder.
 const FOLDER: &str = "backups";
 
@@ -23,8 +28,7 @@ Examples:
   mimo backup before-the-move.db
 
 It replaces nothing: a file that is there already is left alone. To go back to a
-backup, close the clients, move mimo.db aside, with mimo.db-wal and mimo.db-shm
-where they are there, and copy the backup to its place.")]
+backup, close the clients and run mimo restore.")]
 pub(super) struct Arguments {
     /// The new file, or a folder for it
     file: Option<PathBuf>,
@@ -71,8 +75,7 @@ fn target_file(
     config: &Config,
     clock: &dyn Clock,
 ) -> Result<PathBuf, Failure> {
-    // To the second, and without the colons that some disks do not take.
-    let name = format!("mimo-{}.db", clock.now().to_iso().replace(':', "-"));
+    let name = format!("mimo-{}.db", time_in_name(clock));
     let Some(file) = named else {
         let folder = folder(config);
         config::private_folder(&folder)?;

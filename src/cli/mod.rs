@@ -16,6 +16,7 @@ mod output;
 mod procedure;
 mod programs;
 mod remember;
+mod restore;
 mod search;
 mod serve;
 mod setup;
@@ -107,6 +108,8 @@ enum Command {
     Doctor(doctor::Arguments),
     /// Copy the database while it is in use
     Backup(backup::Arguments),
+    /// Put a backup in the database's place, and keep the old one aside
+    Restore(restore::Arguments),
     /// Check the database, or a backup, without changing it
     Verify(verify::Arguments),
     /// Print the completion script of a shell
@@ -206,6 +209,10 @@ fn run(cli: Cli, environment: &Environment, output: &Output) -> Result<()> {
         Some(Command::Backup(arguments)) => {
             let config = Config::load(&flags, environment)?;
             backup::run(&arguments, &config, &*clock, output)
+        }
+        Some(Command::Restore(arguments)) => {
+            let config = Config::load(&flags, environment)?;
+            restore::run(&arguments, &config, &*clock, output)
         }
         Some(Command::Verify(arguments)) => {
             let config = Config::load(&flags, environment)?;

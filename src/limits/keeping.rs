@@ -40,6 +40,12 @@ pub(crate) const ERASED_PIECE_BYTES_MAX: usize = 64;
 /// One read of a file that may hold an erased text.
 pub(crate) const ERASED_READ_BYTES: usize = 1024 * 1024;
 
+/// How long a restore waits for the last user of the database to close it.
+pub(crate) const RESTORE_WAIT_MILLIS_MAX: u64 = 1_000;
+/// How often a log that seems to be of another file is compared again: others may
+/// have moved on between the two reads.
+pub(crate) const STORE_LOG_CHECKS_MAX: usize = 3;
+
 /// Pages of a backup between two reports of its progress.
 pub(crate) const BACKUP_STEP_PAGES_MAX: i32 = 256;
 /// Examples reported of one kind of problem.

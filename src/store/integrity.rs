@@ -1,4 +1,6 @@
-//! The report of an integrity check.
+//! The reports of an integrity check and of a restored backup.
+
+use std::path::PathBuf;
 
 /// The result of `Store::verify`.
 #[derive(Debug)]
@@ -25,6 +27,15 @@ pub(crate) struct Problem {
     pub(crate) count: u64,
     /// Some of them, by id or name.
     pub(crate) examples: Vec<String>,
+}
+
+/// A backup that was put in the database's place.
+#[derive(Debug)]
+pub struct Restored {
+    pub(crate) memories: u64,
+    pub(crate) schema: i32,
+    /// The database that was there, under its new name.
+    pub(crate) replaced: Option<PathBuf>,
 }
 
 impl Report {

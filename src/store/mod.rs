@@ -71,6 +71,17 @@ pub trait Store:
         progress: &'a mut (dyn FnMut(&'static str) + Send),
     ) -> Stored<'a, integrity::Report>;
 
+    /// Replaces everything with the backup `from`, after checking it, in one step; what
+    /// was there is named `aside`. Fails while anyone uses the store. `unique` and
+    /// `progress` as above. Works on the caller's thread.
+    fn restore<'a>(
+        &'a self,
+        from: &'a Path,
+        aside: &'a Path,
+        unique: &'a str,
+        progress: &'a mut (dyn FnMut(&'static str) + Send),
+    ) -> Stored<'a, integrity::Restored>;
+
     /// Of what is stored by this version of Mimo.
     fn format(&self) -> StoreFormat;
 

@@ -15,5 +15,6 @@ mod memory_foreign;
 mod memory_restore;
 #[cfg(target_os = "linux")]
 mod procedures;
+mod restore;
 mod setup;
 mod terminal;

@@ -3,12 +3,13 @@
 
 use std::fs;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use rusqlite::backup::{Backup, StepResult};
 use rusqlite::{Connection, OpenFlags};
 
 use super::connection::{create_private, open_as_it_is};
+use super::mark;
 use crate::files::publish_new;
 use crate::limits;
 use crate::store::StoreError;
@@ -25,16 +26,30 @@ pub(super) fn back_up(
     if to.symlink_metadata().is_ok() {
         return Err(taken(to));
     }
-    let (source, _) = open_as_it_is(from)?;
-    let mut name = to.file_name().unwrap_or_default().to_owned();
-    name.push(format!(".{unique}.part"));
-    let part = to.with_file_name(name);
-    let copied = copy(&source, &part, told)
-        .and_then(|()| check(&part))
-        .and_then(|()| name_it(&part, to));
+    let part = part_of(to, unique);
+    let copied = copy_to(from, &part, told).and_then(|()| name_it(&part, to));
     // A complete copy has its final name by now.
     let _ = fs::remove_file(&part);
     copied
+}
+
+/// The name of an unfinished copy.
+pub(super) fn part_of(to: &Path, unique: &str) -> PathBuf {
+    let mut name = to.file_name().unwrap_or_default().to_owned();
+    name.push(format!(".{unique}.part"));
+    to.with_file_name(name)
+}
+
+/// Copies the database `from` to the new file `part`, with a mark of its own, and runs
+/// SQLite's check on it.
+pub(super) fn copy_to(
+    from: &Path,
+    part: &Path,
+    told: &mut (dyn FnMut(u64, u64) + Send),
+) -> Result<(), StoreError> {
+    let (source, _) = open_as_it_is(from)?;
+    copy(&source, part, told)?;
+    check(part)
 }
 
 fn copy(
@@ -78,7 +93,7 @@ fn check(part: &Path) -> Result<(), StoreError> {
     copy.pragma_update(None, "journal_mode", "delete")?;
     let found: String = copy.query_row("PRAGMA integrity_check(1)", [], |row| row.get(0))?;
     match found == "ok" {
-        true => Ok(()),
+        true => mark::renew(&copy),
         false => Err(StoreError::Damaged(format!(
             "the database is damaged, so no backup was made of it: {found}"
         ))),

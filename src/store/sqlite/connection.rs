@@ -9,7 +9,8 @@ use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior};
 
 use super::extension::register_sqlite_vec;
-use super::{codes, graph};
+use super::worker::file_at;
+use super::{codes, graph, mark};
 use crate::limits;
 use crate::meter::store::RETRIES;
 use crate::store::StoreError;
@@ -25,7 +26,7 @@ const APPLICATION_ID: i32 = 0x4d69_6d6f;
 const PAGE_BYTES: i32 = 8192;
 
 /// Every migration, oldest first. Append only: a released one never changes.
-const MIGRATIONS: [&str; 10] = [
+const MIGRATIONS: [&str; 11] = [
     include_str!("migrations/0001_memory.sql"),
     include_str!("migrations/0002_graph.sql"),
     include_str!("migrations/0003_procedure.sql"),
@@ -36,6 +37,7 @@ const MIGRATIONS: [&str; 10] = [
     include_str!("migrations/0008_skill_identity.sql"),
     include_str!("migrations/0009_http.sql"),
     include_str!("migrations/0010_entity_names.sql"),
+    include_str!("migrations/0011_mark.sql"),
 ];
 
 /// The schema they lead to (`PRAGMA user_version`).
@@ -47,7 +49,8 @@ const ENTITY_NAMES: i32 = 10;
 /// A connection that writes; the file is made (mode 0600) and migrated where
 /// that is needed.
 pub(super) fn open_writer(path: &Path) -> Result<Connection, StoreError> {
-    let connection = open(path, false)?;
+    let mut connection = open(path, false)?;
+    mark::begin_session(&mut connection, path)?;
     keep_pages(&connection, limits::STORE_WRITER_CACHE_KIB_MAX)?;
     keep_plans(&connection)?;
     Ok(connection)
@@ -72,6 +75,7 @@ pub(super) fn open_graph_reader(path: &Path) -> Result<Connection, StoreError> {
 /// and the file's schema version.
 pub(super) fn open_as_it_is(path: &Path) -> Result<(Connection, i32), StoreError> {
     register_sqlite_vec();
+    mark::check_log(path)?;
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let open = || {
         let connection = Connection::open_with_flags(path, flags)?;
@@ -104,19 +108,40 @@ fn open(path: &Path, read_only: bool) -> Result<Connection, StoreError> {
     let _turn = OPENING.lock().unwrap_or_else(PoisonError::into_inner);
     register_sqlite_vec();
     create_private(path)?;
-    prepare(path, read_only).map_err(|error| named(error, path))
+    mark::check_log(path)?;
+    let opened = prepare(path, read_only).map_err(|error| named(error, path))?;
+    Ok(opened)
+}
+
+/// The error of a database that a newer Mimo has written.
+pub(super) fn newer(found: i32) -> StoreError {
+    StoreError::Unavailable {
+        reason: format!(
+            "the database was written by a newer Mimo (schema {found}, this one knows {SCHEMA})"
+        ),
+        hint: "update this Mimo, then start it again",
+    }
 }
 
 fn prepare(path: &Path, read_only: bool) -> Result<Connection, StoreError> {
     // Each worker thread owns its connection, so SQLite need not lock it. No
     // URI flag: a path may hold any character.
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let before = file_at(path);
     let mut connection = Connection::open_with_flags(path, flags)?;
     connection.busy_timeout(Duration::from_millis(limits::STORE_BUSY_MILLISECONDS_MAX))?;
     // Applies to a new file only; an existing one keeps its page size.
     connection.pragma_update(None, "page_size", PAGE_BYTES)?;
     // Before anything that writes: even the journal's mode is kept in the file.
     refuse_others(&connection)?;
+    // From here on its lock keeps the file in its place. A restore may have replaced it
+    // before, and the log beside it is that of the new file.
+    if file_at(path) != before {
+        return Err(StoreError::Unavailable {
+            reason: "the database was replaced while it was being opened".to_owned(),
+            hint: "try again",
+        });
+    }
     log_ahead(&connection)?;
     // An acknowledged write survives the end of the process; only a crash of
     // the whole machine may take back the last few.
@@ -186,6 +211,7 @@ fn migrate(connection: &mut Connection) -> Result<(), StoreError> {
     }
     // Codes every vector that was stored before codes existed.
     while codes::pack(&transaction)? {}
+    mark::create(&transaction)?;
     transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
     transaction.pragma_update(None, "user_version", SCHEMA)?;
     transaction.commit()?;
@@ -203,14 +229,12 @@ fn refuse_others(connection: &Connection) -> Result<(), StoreError> {
     }
     let found = version(connection)?;
     if found > SCHEMA {
-        return Err(StoreError::Damaged(format!(
-            "the database was written by a newer Mimo (schema {found}, this one knows {SCHEMA})"
-        )));
+        return Err(newer(found));
     }
     Ok(())
 }
 
-fn version(connection: &Connection) -> rusqlite::Result<i32> {
+pub(super) fn version(connection: &Connection) -> rusqlite::Result<i32> {
     connection.pragma_query_value(None, "user_version", |row| row.get(0))
 }
 

@@ -2,9 +2,9 @@
 //! and its log are rewritten, because each keeps remains of deleted rows.
 
 use memchr::memmem::Finder;
-use rusqlite::{Connection, params};
+use rusqlite::{Connection, TransactionBehavior, params};
 
-use super::{SqliteStore, retention};
+use super::{SqliteStore, begin_write, retention};
 use crate::meter::store::Op;
 use crate::store::erasure::ErasureStore;
 use crate::store::measured;
@@ -31,7 +31,9 @@ impl ErasureStore for SqliteStore {
             Op::Erase,
             self.run_write(move |connection| {
                 overwriting(connection, |connection| {
-                    let tx = connection.transaction()?;
+                    let tx =
+                        connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+                    begin_write(&tx)?;
                     let texts = texts(&tx, &ids)?;
                     retention::erase_all(&tx, &ids)?;
                     tx.commit()?;
@@ -46,7 +48,9 @@ impl ErasureStore for SqliteStore {
             Op::EraseTraces,
             self.run_write(move |connection| {
                 overwriting(connection, |connection| {
-                    let tx = connection.transaction()?;
+                    let tx =
+                        connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+                    begin_write(&tx)?;
                     let traces = erase_traces(&tx, &texts)?;
                     tx.commit()?;
                     Ok(traces)

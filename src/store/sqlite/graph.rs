@@ -12,8 +12,8 @@ pub(super) use links::link_memory;
 use tokio_util::sync::CancellationToken;
 
 use self::snapshot::Snapshot;
-use super::SqliteStore;
 use super::unit::{self, Begin};
+use super::{SqliteStore, begin_write};
 use crate::caller::Reach;
 use crate::meter::store::Op;
 use crate::store::Stored;
@@ -39,7 +39,10 @@ impl GraphStore for SqliteStore {
             Op::WriteGraph,
             self.run_write(move |connection| {
                 unit::run(connection, Begin::Write, CancellationToken::new(), |unit| {
-                    Box::pin(async move { work(&Snapshot::open(unit, reach).await?).await })
+                    Box::pin(async move {
+                        unit.call(begin_write).await?;
+                        work(&Snapshot::open(unit, reach).await?).await
+                    })
                 })
             }),
         )

@@ -3,7 +3,7 @@
 use tokio_util::sync::CancellationToken;
 
 use super::unit::{self, Begin, Unit};
-use super::{SqliteStore, bytes_on_disk, codes, export, names, recall, rows, write};
+use super::{SqliteStore, begin_write, bytes_on_disk, codes, export, names, recall, rows, write};
 use crate::caller::Reach;
 use crate::clock::Timestamp;
 use crate::meter::store::Op;
@@ -49,6 +49,7 @@ impl MemoryStore for SqliteStore {
                 let cancel = CancellationToken::new();
                 unit::run(connection, Begin::Write, cancel, |unit| {
                     Box::pin(async move {
+                        unit.call(begin_write).await?;
                         work(&Transaction { unit, reach, model }).await?;
                         unit.call(|file| codes::pack(file).map(drop)).await
                     })

@@ -11,12 +11,14 @@ mod graph;
 mod inline;
 mod inventory;
 mod keys;
+mod mark;
 mod memory;
 mod names;
 mod nearest;
 mod pins;
 mod procedure;
 mod recall;
+mod restore;
 mod retention;
 mod rows;
 mod sessions;
@@ -35,7 +37,7 @@ use self::connection::{open_graph_reader, open_reader, open_writer};
 use self::inline::Inline;
 use self::worker::Workers;
 use super::changes::Changes;
-use super::integrity::Report;
+use super::integrity::{Report, Restored};
 use super::{Store, StoreError, StoreFormat, Stored, measured};
 use crate::limits;
 use crate::meter::store::{Op, Side};
@@ -95,6 +97,7 @@ impl SqliteStore {
         let job = |connection: &mut Connection| {
             let transaction =
                 connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+            begin_write(&transaction)?;
             let value = work(&transaction)?;
             transaction.commit()?;
             Ok(value)
@@ -109,6 +112,15 @@ impl SqliteStore {
     ) -> Result<T, StoreError> {
         let job = |connection: &mut Connection| work(&connection.transaction()?);
         self.readers.run(job).await
+    }
+}
+
+/// Begins a write in its transaction. Refuses it once a newer Mimo has raised the
+/// schema, whose rules this one does not know.
+fn begin_write(transaction: &Connection) -> Result<(), StoreError> {
+    match connection::version(transaction)? {
+        connection::SCHEMA => mark::advance(transaction),
+        found => Err(connection::newer(found)),
     }
 }
 
@@ -138,6 +150,16 @@ impl Store for SqliteStore {
         Box::pin(async move { verify::verify(&self.path, model, progress) })
     }
 
+    fn restore<'a>(
+        &'a self,
+        from: &'a Path,
+        aside: &'a Path,
+        unique: &'a str,
+        progress: &'a mut (dyn FnMut(&'static str) + Send),
+    ) -> Stored<'a, Restored> {
+        Box::pin(async move { restore::restore(&self.path, from, aside, unique, progress) })
+    }
+
     fn format(&self) -> StoreFormat {
         StoreFormat {
             kind: "sqlite",
@@ -146,11 +168,7 @@ impl Store for SqliteStore {
     }
 
     fn restore_steps(&self) -> String {
-        format!(
-            "close the clients, move {} aside, with its -wal and -shm where they are there, and \
-             copy the backup to its place",
-            self.path.display()
-        )
+        "close the clients and run `mimo restore` with it".to_owned()
     }
 }
 

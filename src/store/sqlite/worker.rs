@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 
 use rusqlite::Connection;
+use rusqlite::config::DbConfig;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::limits;
@@ -113,7 +114,9 @@ fn work(queue: &Mutex<mpsc::Receiver<Job>>, path: &Path, open: Open) {
             .is_some_and(|opened| opened.file != file_at(path))
         {
             tracing::warn!(path = %path.display(), "the database was moved or removed; opening it anew");
-            opened = None;
+            if let Some(opened) = opened.take() {
+                leave_log(&opened.connection);
+            }
         }
         if opened.is_none() {
             match open(path) {
@@ -136,6 +139,14 @@ fn work(queue: &Mutex<mpsc::Receiver<Job>>, path: &Path, open: Open) {
             // The connection may be inside a transaction: closing rolls back.
             opened = None;
         }
+    }
+}
+
+/// Keeps SQLite from removing a log by its name, which is that of the new file's log.
+fn leave_log(connection: &Connection) {
+    let kept = connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true);
+    if let Err(error) = kept {
+        tracing::warn!(%error, "the log beside the database may go");
     }
 }
 

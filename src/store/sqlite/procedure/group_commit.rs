@@ -9,7 +9,7 @@ use tokio::sync::oneshot;
 
 use super::{Claimant, Owner, claimant, synced};
 use crate::store::StoreError;
-use crate::store::sqlite::SqliteStore;
+use crate::store::sqlite::{SqliteStore, begin_write};
 
 /// One of the writes. Returns the reply to its caller, due after the commit.
 type QueuedWrite = Box<dyn FnOnce(&Transaction<'_>, &Claimant<'_>) -> OnCommit + Send>;
@@ -72,6 +72,7 @@ fn commit(
     }
     synced(connection, |connection| {
         let tx = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        begin_write(&tx)?;
         let own = claimant(owner, path, &tx)?;
         let replies: Vec<OnCommit> = members
             .into_iter()

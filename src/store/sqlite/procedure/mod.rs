@@ -15,7 +15,7 @@ use rusqlite::{Connection, Transaction, TransactionBehavior};
 pub(super) use group_commit::GroupCommit;
 pub(super) use owner::Owner;
 
-use super::SqliteStore;
+use super::{SqliteStore, begin_write};
 use crate::caller::Reach;
 use crate::clock::Timestamp;
 use crate::meter::store::Op;
@@ -72,6 +72,7 @@ fn commit<T>(
     work: impl FnOnce(&Transaction<'_>) -> Result<T, StoreError>,
 ) -> Result<T, StoreError> {
     let tx = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    begin_write(&tx)?;
     let value = work(&tx)?;
     tx.commit()?;
     Ok(value)
