@@ -127,6 +127,11 @@ pub(crate) fn graph(config: &Config, clock: Arc<dyn Clock>) -> Result<Graph, Fai
     Ok(graph_on(store(config)?, config, clock))
 }
 
+/// The procedures alone, for the commands that carry definitions.
+pub(crate) fn procedures(config: &Config, clock: Arc<dyn Clock>) -> Result<Procedures, Failure> {
+    Ok(Procedures::new(store(config)?, clock, None))
+}
+
 /// The keys alone, for the commands that work on them.
 pub(crate) fn keys(config: &Config) -> Result<Arc<dyn KeyStore>, Failure> {
     Ok(store(config)?)

@@ -139,6 +139,12 @@ impl Failure {
         self
     }
 
+    /// Puts a pointer in front of the path.
+    pub(crate) fn below(mut self, pointer: &str) -> Self {
+        self.path = Some(format!("{pointer}{}", self.path.unwrap_or_default()));
+        self
+    }
+
     pub(crate) fn source(mut self, source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         self.source = Some(source.into());
         self

@@ -1,5 +1,6 @@
 //! Files that commands write and read: lines of JSON, or one document.
 
+use std::collections::VecDeque;
 use std::fs::{File, OpenOptions};
 use std::io::{self, BufRead, BufReader, BufWriter, Read, Write};
 use std::os::fd::AsFd;
@@ -85,71 +86,146 @@ pub(super) fn open_input(path: &Path, hint: &str) -> Result<Box<dyn BufRead>, Fa
     Ok(Box::new(BufReader::new(file)))
 }
 
-/// One document per line, with the line number; if the first line is not a
-/// complete document, the whole file is one.
-pub(super) fn read_documents(
-    mut input: Box<dyn BufRead>,
-) -> impl Iterator<Item = (usize, Result<Value, Failure>)> {
-    let (mut number, mut first) = (0, true);
+/// A document of a file.
+pub(super) struct FileDocument {
+    /// The number of its line.
+    pub(crate) line: usize,
+    pub(crate) value: Result<Value, Failure>,
+    /// Whether the file ends within it.
+    pub(crate) is_cut: bool,
+}
+
+/// The documents of a file: one or several per line or, if the first line is not a
+/// complete one, the whole file as one. A line that is none is one failure.
+pub(super) fn read_documents(mut input: Box<dyn BufRead>) -> impl Iterator<Item = FileDocument> {
+    let (mut number, mut first, mut ended) = (0, true, false);
+    let mut waiting: VecDeque<FileDocument> = VecDeque::new();
     std::iter::from_fn(move || {
         loop {
+            if let Some(document) = waiting.pop_front() {
+                return Some(document);
+            }
+            if ended {
+                return None;
+            }
             number += 1;
             let line = match read_line(&mut *input) {
                 Ok(Some(line)) => line,
                 Ok(None) => return None,
-                Err(failure) => return Some((number, Err(failure))),
+                Err(failure) => {
+                    ended = failure.kind == Kind::Unavailable;
+                    return Some(FileDocument {
+                        line: number,
+                        value: Err(failure),
+                        is_cut: ended,
+                    });
+                }
+            };
+            let line = match number {
+                1 => line.strip_prefix('\u{feff}').unwrap_or(&line).to_owned(),
+                _ => line,
             };
             if line.trim().is_empty() {
                 continue;
             }
-            let was_first = std::mem::replace(&mut first, false);
-            let parsed = match serde_json::from_str(&line) {
-                Err(error) if was_first => read_single_document(line, &mut *input, &error),
-                parsed => parsed.map_err(not_json),
-            };
-            return Some((number, parsed));
+            let is_first = std::mem::replace(&mut first, false);
+            let is_last = input.fill_buf().is_ok_and(<[u8]>::is_empty);
+            let mut documents = parse_line(&line, number, is_last);
+            let is_begun = documents.len() == 1 && documents[0].value.is_err();
+            if is_first && is_begun && !is_last {
+                documents = whole_or_lines(line, number, &mut *input);
+                ended = true;
+            }
+            waiting.extend(documents);
         }
     })
 }
 
-fn not_json(error: serde_json::Error) -> Failure {
-    Failure::invalid("", format!("this is not JSON: {error}"))
+/// The documents of one line; the last may be a failure.
+fn parse_line(line: &str, number: usize, is_last: bool) -> Vec<FileDocument> {
+    let documents = serde_json::Deserializer::from_str(line).into_iter::<Value>();
+    let documents = documents.map(|parsed| FileDocument {
+        line: number,
+        is_cut: is_last && parsed.as_ref().is_err_and(serde_json::Error::is_eof),
+        value: parsed.map_err(not_json),
+    });
+    documents.collect()
 }
 
-fn read_line(input: &mut dyn BufRead) -> Result<Option<String>, Failure> {
-    let mut line = String::new();
-    let mut input = input.take(limits::LINE_BYTES_MAX as u64);
-    let read = input.read_line(&mut line).map_err(unreadable)?;
-    if line.len() == limits::LINE_BYTES_MAX {
-        return Err(Failure::new(
-            Kind::LimitExceeded,
-            format!("a line is longer than {} bytes", limits::LINE_BYTES_MAX),
-        ));
-    }
-    Ok((read > 0).then_some(line))
-}
-
-/// Reads to the end of a document that `text` begins; `first` is why `text` alone
-/// is none.
-fn read_single_document(
-    mut text: String,
-    input: &mut dyn BufRead,
-    first: &serde_json::Error,
-) -> Result<Value, Failure> {
-    if !first.is_eof() {
-        return Err(Failure::invalid("", format!("this is not JSON: {first}")));
-    }
+/// Reads to the end of the file that `text`, its line `number`, begins: as one document,
+/// or as lines where another line is one.
+fn whole_or_lines(mut text: String, number: usize, input: &mut dyn BufRead) -> Vec<FileDocument> {
     let most = limits::IMPORT_DOCUMENT_BYTES_MAX;
-    let mut rest = input.take(most as u64);
-    rest.read_to_string(&mut text).map_err(unreadable)?;
-    if text.len() >= most {
-        return Err(Failure::new(
-            Kind::LimitExceeded,
-            format!("the file is one document of more than {most} bytes"),
-        )
-        .hint("leave out the embeddings, or split it"));
+    let mut rest = Vec::new();
+    let read = input.take(most as u64).read_to_end(&mut rest);
+    let failed = |value: Failure, is_cut| {
+        vec![FileDocument {
+            line: number,
+            value: Err(value),
+            is_cut,
+        }]
+    };
+    if let Err(error) = read {
+        return failed(unreadable(error), true);
     }
-    serde_json::from_str(&text).map_err(not_json)
+    if text.len() + rest.len() >= most {
+        let why = format!("the file is one document of more than {most} bytes");
+        let failure = Failure::new(Kind::LimitExceeded, why);
+        return failed(failure.hint("leave out the embeddings, or split it"), false);
+    }
+    text.push_str(&String::from_utf8_lossy(&rest));
+    let whole = serde_json::from_str::<Value>(&text);
+    let error = match whole {
+        Ok(value) => {
+            return vec![FileDocument {
+                line: number,
+                value: Ok(value),
+                is_cut: false,
+            }];
+        }
+        Err(error) => error,
+    };
+    let last = text.lines().count();
+    let lines = text.lines().enumerate();
+    let lines = lines.filter(|(_, line)| !line.trim().is_empty());
+    let lines = lines.flat_map(|(nth, line)| parse_line(line, number + nth, nth + 1 == last));
+    let lines: Vec<FileDocument> = lines.collect();
+    let is_object = |line: &FileDocument| line.value.as_ref().is_ok_and(Value::is_object);
+    match lines.iter().any(is_object) {
+        true => lines,
+        false => failed(not_json_whole(&error), error.is_eof()),
+    }
+}
+
+fn not_json(error: serde_json::Error) -> Failure {
+    // A line is parsed alone: its number within itself says nothing.
+    let why = error.to_string();
+    let why = why.split(" at line ").next().unwrap_or(&why);
+    let column = error.column();
+    Failure::invalid("", format!("this is not JSON: {why} at column {column}"))
+}
+
+fn not_json_whole(error: &serde_json::Error) -> Failure {
+    match error.is_eof() {
+        true => Failure::invalid("", format!("the file is cut off: {error}")),
+        false => Failure::invalid("", format!("this is not JSON: {error}")),
+    }
+}
+
+/// The next line; one that is too long is passed over.
+fn read_line(input: &mut dyn BufRead) -> Result<Option<String>, Failure> {
+    let mut line = Vec::new();
+    let most = limits::LINE_BYTES_MAX;
+    let mut bounded = (&mut *input).take(most as u64);
+    let read = bounded.read_until(b'\n', &mut line).map_err(unreadable)?;
+    if line.len() == most {
+        input.skip_until(b'\n').map_err(unreadable)?;
+        let why = format!("a line is longer than {most} bytes");
+        return Err(Failure::new(Kind::LimitExceeded, why));
+    }
+    let text = String::from_utf8(line);
+    let text = text.map_err(|_| Failure::invalid("", "this line is not UTF-8"))?;
+    Ok((read > 0).then_some(text))
 }
 
 fn unreadable(error: io::Error) -> Failure {
@@ -157,25 +233,4 @@ fn unreadable(error: io::Error) -> Failure {
         Kind::Unavailable,
         format!("the file cannot be read: {error}"),
     )
-}
-
-/// Adds the line number to a failure's message.
-pub(super) fn with_line_number(number: usize, failure: Failure) -> Failure {
-    let hint = failure.hint.clone().unwrap_or_default();
-    let place = failure.path.as_deref().unwrap_or_default();
-    let message = format!(
-        "line {number}: {}{}",
-        failure.message,
-        match place {
-            "" => String::new(),
-            place => format!(" (at {place})"),
-        }
-    );
-    let again = "correct it and import again: what is in already is not doubled";
-    let hint = match hint.as_str() {
-        "" => again.to_owned(),
-        hint => format!("{hint}; {again}"),
-    };
-    // The file's fault, not the command line's.
-    Failure::new(Kind::Refused, message).hint(hint)
 }

@@ -5,7 +5,7 @@ mod import;
 
 use std::sync::Arc;
 
-pub(super) use import::GraphLines;
+pub(super) use export::for_each_line;
 
 use anyhow::Result;
 

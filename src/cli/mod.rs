@@ -8,8 +8,10 @@ mod client_files;
 mod completions;
 mod demo;
 mod doctor;
+mod export;
 mod files;
 mod graph;
+mod import;
 mod keys;
 mod memory;
 mod output;
@@ -94,6 +96,10 @@ enum Command {
     Memory(memory::Arguments),
     /// Write the graph to a file or a picture, or read one
     Graph(graph::Arguments),
+    /// Write everything that is kept to one file
+    Export(export::Arguments),
+    /// Read an export, or what another program or a person wrote
+    Import(import::Arguments),
     /// Check, run, draw and follow procedures
     Procedure(procedure::Arguments),
     /// Check and edit the MCP servers that Mimo will run
@@ -188,6 +194,13 @@ fn run(cli: Cli, environment: &Environment, output: &Output) -> Result<()> {
         }
         Some(Command::Graph(arguments)) => {
             graph::run(arguments, &configured()?, clock.clone(), output)
+        }
+        Some(Command::Export(arguments)) => {
+            export::run(&arguments, &configured()?, clock.clone(), output)
+        }
+        Some(Command::Import(arguments)) => {
+            let (config, scope) = (configured()?, import::Scope::Everything);
+            import::run(&arguments.source, scope, &config, clock.clone(), output)
         }
         Some(Command::Procedure(arguments)) => {
             procedure::run(arguments, &configured()?, clock.clone(), output)

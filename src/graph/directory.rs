@@ -69,7 +69,7 @@ pub(super) struct Directory {
     by_key: HashMap<String, Number>,
     /// By the form in which names are compared, in the visible projects.
     by_name: HashMap<String, Vec<Number>>,
-    by_mention: HashMap<(Option<String>, String), Number>,
+    by_mention: HashMap<(Option<String>, String, bool), Number>,
     /// In the order of their first mention.
     mentioned: Vec<Number>,
     /// Entities to be stored: new ones, and stored ones that got a type.
@@ -146,6 +146,10 @@ impl Directory {
         self.known[number].entity.id
     }
 
+    pub(super) fn key(&self, number: Number) -> String {
+        self.known[number].entity.key.clone()
+    }
+
     pub(super) fn is_new(&self, number: Number) -> bool {
         self.known[number].is_new
     }
@@ -158,7 +162,7 @@ impl Directory {
         part: Part,
         words: &mut Vec<String>,
     ) -> Result<Number, GraphError> {
-        let written = (mention.kind.clone(), mention.slug.clone());
+        let written = (mention.kind.clone(), mention.slug.clone(), mention.is_exact);
         if let Some(number) = self.by_mention.get(&written) {
             return Ok(*number);
         }
@@ -167,14 +171,18 @@ impl Directory {
             Some(number) => number,
             None => {
                 words.push(mention.kind.as_deref().unwrap_or(UNTYPED).to_owned());
-                let untyped = mention.kind.as_ref().and_then(|_| self.untyped(mention));
+                let typed = mention.kind.as_ref().filter(|_| !mention.is_exact);
+                let untyped = typed.and_then(|_| self.untyped(mention));
                 match untyped {
                     Some(number) => self.retype(number, key(mention)),
                     None => self.create(mention),
                 }
             }
         };
-        self.add_name(number, mention);
+        // An export names its entities on lines of their own.
+        if !mention.is_exact || !self.known[number].projects.contains(&self.project) {
+            self.add_name(number, mention);
+        }
         self.by_mention.insert(written, number);
         if !std::mem::replace(&mut self.known[number].is_mentioned, true) {
             self.mentioned.push(number);
@@ -184,6 +192,9 @@ impl Directory {
 
     fn find(&self, mention: &Mention) -> Result<Option<Number>, Problem> {
         let exact = self.by_key.get(&key(mention)).copied();
+        if mention.is_exact {
+            return Ok(exact);
+        }
         let is_visible = |number: Number| {
             let projects = &self.known[number].projects;
             self.visible
@@ -265,7 +276,7 @@ impl Directory {
     }
 
     /// Makes an entity known by a name in the own project.
-    fn add_name(&mut self, number: Number, mention: &Mention) {
+    pub(super) fn add_name(&mut self, number: Number, mention: &Mention) {
         let Mention { name_key, name, .. } = mention;
         if self.own_names.insert((number, name_key.clone())) {
             self.names.push((number, name_key.clone(), name.clone()));

@@ -22,6 +22,8 @@ pub struct Mention {
     pub(crate) name_key: String,
     /// The `id` of `type:id`.
     pub(crate) slug: String,
+    /// Whether it is the `type:id` of an export, which no other name stands for.
+    pub(crate) is_exact: bool,
 }
 
 impl Mention {
@@ -55,6 +57,21 @@ impl Mention {
             name_key: text::identity(&name),
             name,
             slug,
+            is_exact: false,
+        })
+    }
+
+    /// The entity with exactly the `type:id` of an export, known by `name`, or by its
+    /// id where none is given.
+    pub(crate) fn exact(key: &str, name: Option<&str>) -> Result<Mention, Problem> {
+        let (kind, slug) = key.split_once(':').unwrap_or((UNTYPED, key));
+        let own = Mention::parse(name.unwrap_or(slug))?;
+        Ok(Mention {
+            kind: Some(kind.to_owned()),
+            name_key: name.map_or(own.name_key, text::identity),
+            name: name.map_or(own.name, str::to_owned),
+            slug: slug.to_owned(),
+            is_exact: true,
         })
     }
 

@@ -16,7 +16,6 @@ use crate::clock::Timestamp;
 use crate::failure::Failure;
 use crate::store::StoreError;
 use crate::store::graph::{Closed, Entity, EntityId, GraphSnapshot, Triple, TripleId, WordId};
-use crate::text;
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "lowercase")]
@@ -71,45 +70,72 @@ pub(crate) fn holds(at: Timestamp, since: &str, until: Option<&str>) -> bool {
 pub(crate) struct ExportPage {
     /// An entity comes before the triples that have it.
     pub(crate) lines: Vec<Line>,
-    /// The next page begins after this triple; `None` after the last page.
-    pub(crate) next: Option<TripleId>,
+    /// `None` after the last page.
+    pub(crate) next: Option<Position>,
+}
+
+/// Where the next page of an export begins: triples come first, then the entities
+/// that no triple has.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Position {
+    AfterTriple(TripleId),
+    AfterEntity(EntityId),
+}
+
+impl Position {
+    pub(crate) const START: Position = Position::AfterTriple(0);
 }
 
 /// The entities that an export has written already, by project.
 pub(crate) type Written = HashSet<(EntityId, WordId)>;
 
 impl Graph {
-    /// The lines of at most `limit` triples of `projects` (none: all within
-    /// reach) behind `after`, without the entities that are in `written`.
+    /// The lines of at most `limit` triples or entities of `projects` (none: all
+    /// within reach) behind `after`, without the entities that are in `written`.
     pub(crate) async fn export_page(
         &self,
         reach: &Reach,
         projects: Vec<String>,
-        after: TripleId,
+        after: Position,
         limit: usize,
         written: Written,
     ) -> Result<(ExportPage, Written), GraphError> {
         self.read(reach, move |graph| {
             Box::pin(async move {
                 let ids = projects_of(graph, &projects).await?;
-                let triples = graph.triples_after(ids.as_deref(), after, limit).await?;
-                let mut exporter = Exporter::load(graph, &triples, written).await?;
-                for triple in &triples {
-                    exporter.write(triple)?;
-                }
-                let last = triples.last().filter(|_| triples.len() == limit);
-                let page = ExportPage {
-                    lines: exporter.lines,
-                    next: last.map(|triple| triple.id),
+                let mut exporter = Exporter {
+                    written,
+                    ..Exporter::default()
                 };
-                Ok((page, exporter.written))
+                let next = match after {
+                    Position::AfterTriple(after) => {
+                        let triples = graph.triples_after(ids.as_deref(), after, limit).await?;
+                        exporter.load(graph, &triples, &[]).await?;
+                        for triple in &triples {
+                            exporter.write(triple)?;
+                        }
+                        let last = triples.last().filter(|_| triples.len() == limit);
+                        let next = last.map(|triple| Position::AfterTriple(triple.id));
+                        Some(next.unwrap_or(Position::AfterEntity(0)))
+                    }
+                    Position::AfterEntity(after) => {
+                        let known = graph.entities_after(ids.as_deref(), after, limit).await?;
+                        exporter.load(graph, &[], &known).await?;
+                        exporter.write_entities(&known)?;
+                        let last = known.last().filter(|_| known.len() == limit);
+                        last.map(|id| Position::AfterEntity(*id))
+                    }
+                };
+                let lines = exporter.lines;
+                Ok((ExportPage { lines, next }, exporter.written))
             })
         })
         .await
     }
 }
 
-/// Writes triples; holds everything that their lines refer to.
+/// Writes triples and entities; holds everything that their lines refer to.
+#[derive(Default)]
 struct Exporter {
     entities: HashMap<EntityId, Entity>,
     /// Every name of an entity in a project.
@@ -120,33 +146,43 @@ struct Exporter {
 }
 
 impl Exporter {
+    /// Loads what the lines of `triples` and of the entities `known` refer to.
     async fn load(
+        &mut self,
         graph: &dyn GraphSnapshot,
         triples: &[Triple],
-        written: Written,
-    ) -> Result<Exporter, StoreError> {
+        known: &[EntityId],
+    ) -> Result<(), StoreError> {
         let ends = triples.iter().flat_map(|t| [t.subject, t.object]);
-        let entities = resolve::by_id(graph, &ends.collect::<Vec<_>>()).await?;
-        let ids: Vec<EntityId> = entities.keys().copied().collect();
-        let mut names: HashMap<(EntityId, WordId), BTreeSet<String>> = HashMap::new();
+        let ends: Vec<EntityId> = ends.chain(known.iter().copied()).collect();
+        self.entities = resolve::by_id(graph, &ends).await?;
+        let ids: Vec<EntityId> = self.entities.keys().copied().collect();
         for name in graph.names(&ids).await? {
-            let names = names.entry((name.entity, name.project)).or_default();
+            let names = self.names.entry((name.entity, name.project)).or_default();
             names.insert(name.name);
         }
         let words = triples.iter().flat_map(|triple| {
             let source = triple.source.into_iter();
             source.chain([triple.predicate, triple.project])
         });
-        let words: BTreeSet<WordId> = words.collect();
+        let projects = self.names.keys().map(|(_, project)| *project);
+        let words: BTreeSet<WordId> = words.chain(projects).collect();
         let words: Vec<WordId> = words.into_iter().collect();
         let texts = graph.words(&words).await?;
-        Ok(Exporter {
-            entities,
-            names,
-            words: words.into_iter().zip(texts).collect(),
-            written,
-            lines: Vec::new(),
-        })
+        self.words = words.into_iter().zip(texts).collect();
+        Ok(())
+    }
+
+    /// Writes the entities that have no line yet, in each project that knows them.
+    fn write_entities(&mut self, known: &[EntityId]) -> Result<(), StoreError> {
+        let known: HashSet<EntityId> = known.iter().copied().collect();
+        let names = self.names.keys().filter(|(id, _)| known.contains(id));
+        let mut names: Vec<(EntityId, WordId)> = names.copied().collect();
+        names.sort_unstable();
+        for (id, project) in names {
+            self.entity(id, project)?;
+        }
+        Ok(())
     }
 
     fn write(&mut self, triple: &Triple) -> Result<(), StoreError> {
@@ -175,14 +211,14 @@ impl Exporter {
             return Err(StoreError::Damaged(format!("there is no entity {id}")));
         };
         if self.written.insert((id, project)) {
+            // The name that is displayed may be another project's.
             let names = self.names.get(&(id, project)).into_iter().flatten();
+            let own = names.clone().find(|name| **name == entity.name);
+            let name = own.or(names.clone().next()).unwrap_or(&entity.name);
             self.lines.push(Line::Entity {
                 id: entity.key.clone(),
-                name: entity.name.clone(),
-                aliases: names
-                    .filter(|name| **name != entity.name)
-                    .cloned()
-                    .collect(),
+                name: name.clone(),
+                aliases: names.filter(|other| *other != name).cloned().collect(),
                 project: self.words[&project].clone(),
             });
         }
@@ -203,9 +239,6 @@ pub(crate) struct Importer {
     /// Types of the memory server's entities by their names.
     types: HashMap<String, String>,
     updates: Vec<Update>,
-    /// How many observations of the memory server were skipped: they are not
-    /// triples.
-    pub(crate) observations: usize,
 }
 
 impl Importer {
@@ -216,20 +249,8 @@ impl Importer {
         }
     }
 
-    /// Reads one document: a line of Mimo's export or of the memory server's file,
-    /// or its whole graph as one object.
+    /// Reads one document: a line of Mimo's export or of the memory server's file.
     pub(crate) fn read(&mut self, document: &Value) -> Result<(), Failure> {
-        if let (Some(entities), Some(relations)) = (
-            document["entities"].as_array(),
-            document["relations"].as_array(),
-        ) {
-            for entity in entities {
-                self.server_entity(entity)?;
-            }
-            return relations
-                .iter()
-                .try_for_each(|relation| self.server_relation(relation));
-        }
         if document["entityType"].is_string() {
             return self.server_entity(document);
         }
@@ -269,9 +290,7 @@ impl Importer {
                 aliases,
                 project,
             } => {
-                let mut mention = mention_at(&id, "/id")?;
-                mention.name_key = text::identity(&name);
-                mention.name = name;
+                let mention = exact_at(&id, Some(&name), "/id")?;
                 let declared = EntityDeclaration { mention, aliases };
                 self.update(&project).entities.push(declared);
             }
@@ -303,9 +322,9 @@ impl Importer {
                     return Err(Failure::invalid("/confidence", why));
                 }
                 let assertion = Assertion {
-                    subject: mention_at(&subject, "/subject")?,
+                    subject: exact_at(&subject, None, "/subject")?,
                     predicate: predicate_at(&predicate, "/predicate")?,
-                    object: mention_at(&object, "/object")?,
+                    object: exact_at(&object, None, "/object")?,
                     confidence,
                     valid_from: Some(read_time(&since)?),
                     valid_until: until.as_deref().map(read_time).transpose()?,
@@ -326,7 +345,6 @@ impl Importer {
         let kind =
             mention::predicate(text(entity, "entityType")?).unwrap_or_else(|_| UNTYPED.to_owned());
         self.types.insert(name.to_owned(), kind);
-        self.observations += entity["observations"].as_array().map_or(0, Vec::len);
         let declared = EntityDeclaration {
             mention: self.server_mention(name)?,
             aliases: Vec::new(),
@@ -359,6 +377,14 @@ impl Importer {
 
 fn mention_at(text: &str, path: &str) -> Result<Mention, Failure> {
     Mention::parse(text).map_err(|problem| Failure::from(problem).at(path))
+}
+
+/// The entity with exactly this `type:id`; a line written by hand may name it.
+fn exact_at(key: &str, name: Option<&str>, path: &str) -> Result<Mention, Failure> {
+    match key.contains(':') {
+        true => Mention::exact(key, name).map_err(|problem| Failure::from(problem).at(path)),
+        false => mention_at(name.unwrap_or(key), path),
+    }
 }
 
 fn predicate_at(text: &str, path: &str) -> Result<String, Failure> {

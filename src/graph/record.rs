@@ -36,6 +36,16 @@ pub(super) async fn record(
     let mut words = Vec::new();
     for declared in &update.entities {
         let entity = directory.entity(&declared.mention, Part::Entity, &mut words)?;
+        if declared.mention.is_exact {
+            // In an export several entities may have one name.
+            directory.add_name(entity, &declared.mention);
+            for alias in &declared.aliases {
+                let name = Mention::exact(&directory.key(entity), Some(alias));
+                let name = name.map_err(|problem| problem.of(Part::Entity))?;
+                directory.add_name(entity, &name);
+            }
+            continue;
+        }
         for alias in &declared.aliases {
             let name = Mention::parse(alias).map_err(|problem| problem.of(Part::Entity))?;
             directory.alias(entity, &name, Part::Entity)?;
@@ -88,7 +98,7 @@ pub(super) async fn record(
             continue;
         };
         let replaces = functional.contains(&triple.predicate) && triple.closed.is_none();
-        let (draft, outcome) = ledger.enter(triple);
+        let (draft, outcome) = ledger.enter(triple, at);
         triples.push((Some(draft), outcome));
         if replaces {
             let others = ledger.supersede_others(draft, at);
@@ -233,7 +243,7 @@ impl Ledger {
     /// Merges `new` with the triple that says the same for an adjoining time, or
     /// adds it. Said again, a triple takes the higher confidence and holds for
     /// both times together.
-    fn enter(&mut self, new: Triple) -> (usize, Outcome) {
+    fn enter(&mut self, new: Triple, at: Timestamp) -> (usize, Outcome) {
         let is_same = |old: &Triple| match new.closed {
             None => old.closed.is_none() && adjoin(old, &new),
             // History is never merged: it is there already, or it is not.
@@ -246,22 +256,41 @@ impl Ledger {
             return (self.add(new), Outcome::Created);
         };
         let old = &mut self.drafts[draft];
-        let merged = Triple {
-            confidence: old.triple.confidence.max(new.confidence),
-            since: old.triple.since.min(new.since),
-            until: old
-                .triple
-                .until
-                .zip(new.until)
-                .map(|(old, new)| old.max(new)),
-            ..old.triple.clone()
-        };
+        let merged = extended(&old.triple, &new);
         if merged == old.triple {
             return (draft, Outcome::Unchanged);
         }
         old.triple = merged;
         old.is_changed = true;
+        self.absorb(draft, at);
         (draft, Outcome::Updated)
+    }
+
+    /// Closes the triples whose time a longer one with the same statement takes in,
+    /// and makes it hold as long as they did: an import joins what adjoins.
+    fn absorb(&mut self, draft: usize, at: Timestamp) {
+        let Triple {
+            subject,
+            predicate,
+            object,
+            ..
+        } = self.drafts[draft].triple;
+        let known = self.by_statement.get(&(subject, predicate, object));
+        let others: Vec<usize> = known.into_iter().flatten().copied().collect();
+        while let Some(other) = others.iter().copied().find(|other| {
+            let (one, other) = (
+                &self.drafts[draft].triple,
+                (*other, &self.drafts[*other].triple),
+            );
+            other.0 != draft && other.1.closed.is_none() && adjoin(one, other.1)
+        }) {
+            let joined = extended(&self.drafts[draft].triple, &self.drafts[other].triple);
+            self.drafts[draft].triple = joined;
+            let other = &mut self.drafts[other];
+            let end = at.max(other.triple.since);
+            other.triple.close(end, Closed::Superseded, at);
+            other.is_changed = true;
+        }
     }
 
     /// Closes the triples that a new one contradicts: from when it holds, or from
@@ -305,6 +334,17 @@ impl Ledger {
         Ok(ids.collect())
     }
 }
+
+/// `old` with the higher confidence of both, for both times together.
+fn extended(old: &Triple, new: &Triple) -> Triple {
+    Triple {
+        confidence: old.confidence.max(new.confidence),
+        since: old.since.min(new.since),
+        until: old.until.zip(new.until).map(|(old, new)| old.max(new)),
+        ..old.clone()
+    }
+}
+
 /// Whether there is a moment at which both hold.
 fn overlap(one: &Triple, other: &Triple) -> bool {
     let begins_in = |begin: &Triple, end: &Triple| end.until.is_none_or(|end| begin.since < end);

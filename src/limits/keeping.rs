@@ -29,6 +29,14 @@ pub(crate) const PORTION_BYTES_MAX: usize = 1024 * 1024;
 pub(crate) const IMPORT_ID_MAX: i64 = 1 << 40;
 /// A file that is one JSON document.
 pub(crate) const IMPORT_DOCUMENT_BYTES_MAX: usize = 64 * 1024 * 1024;
+/// The last year in which an imported memory may have been made.
+pub(crate) const IMPORT_YEAR_MAX: i32 = 2100;
+/// Notes of one folder.
+pub(crate) const IMPORT_FILES_MAX: usize = 100_000;
+/// Folders below each other that an import looks into.
+pub(crate) const IMPORT_DEPTH_MAX: usize = 32;
+/// Skipped parts of a file that are shown; all are counted.
+pub(crate) const IMPORT_SKIPS_SHOWN_MAX: usize = 20;
 
 /// A shorter text is not looked for elsewhere when its memory is erased: it would be
 /// found in half of all files.

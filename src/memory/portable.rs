@@ -1,13 +1,15 @@
 //! Memories as lines of JSON: exported without loss, imported without doubles.
 //! The first line names the format, each line after it is a memory.
 
-mod foreign;
+pub(crate) mod foreign;
 mod import;
+mod times;
 
 use std::collections::BTreeSet;
 
 use futures::StreamExt;
 use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
 
 use super::Memories;
 use super::rules::import::ImportRecord;
@@ -18,7 +20,6 @@ use crate::store::ProjectSet;
 use crate::store::memory::{Category, Memory, MemoryFields, MemoryState};
 use crate::text;
 
-pub(crate) use foreign::is_servers;
 pub use import::{Counts, Importer};
 
 const FORMAT: &str = "mimo-memories";
@@ -47,8 +48,8 @@ struct ExportLine {
     category: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     importance: Option<f64>,
-    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
-    tags: BTreeSet<String>,
+    #[serde(default, skip_serializing_if = "Value::is_null")]
+    tags: Value,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     project: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -66,13 +67,13 @@ struct ExportLine {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     valid_until: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    created_at: Option<String>,
+    created_at: Option<Value>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    updated_at: Option<String>,
+    updated_at: Option<Value>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    retired_at: Option<String>,
+    retired_at: Option<Value>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    recalled_at: Option<String>,
+    recalled_at: Option<Value>,
     #[serde(default, skip_serializing_if = "is_zero")]
     recall_count: u64,
 }
@@ -84,13 +85,15 @@ fn is_zero(count: &u64) -> bool {
 impl ExportLine {
     fn of(memory: Memory) -> ExportLine {
         let written = Timestamp::to_iso_micros;
+        let time = |time: Timestamp| json!(written(time));
         let fields = memory.fields;
+        let tags = Some(fields.tags).filter(|tags| !tags.is_empty());
         ExportLine {
             id: Some(memory.id),
             content: memory.content,
             category: Some(fields.category.name().to_owned()),
             importance: Some(fields.importance),
-            tags: fields.tags,
+            tags: tags.map_or(Value::Null, |tags| json!(tags)),
             project: Some(fields.project),
             thread: Some(fields.thread),
             position: Some(memory.position),
@@ -99,16 +102,20 @@ impl ExportLine {
             protected: memory.protected,
             supersedes: memory.supersedes,
             valid_until: fields.valid_until.map(written),
-            created_at: Some(written(memory.created_at)),
-            updated_at: Some(written(memory.updated_at)),
-            retired_at: memory.retired_at.map(written),
-            recalled_at: memory.recalled_at.map(written),
+            created_at: Some(time(memory.created_at)),
+            updated_at: Some(time(memory.updated_at)),
+            retired_at: memory.retired_at.map(time),
+            recalled_at: memory.recalled_at.map(time),
             recall_count: memory.recall_count,
         }
     }
 
-    /// The memory of this line, of `project` where it names none.
-    fn read(self, project: &str) -> Result<ImportRecord<String>, Failure> {
+    /// The memory of this line, of `project` where it names none, and whether it had
+    /// more tags than fit.
+    fn read(self, project: &str) -> Result<(ImportRecord<String>, bool), Failure> {
+        let mut tags = read_tags(&self.tags)?;
+        let is_cut = tags.len() > limits::MEMORY_TAGS_MAX;
+        tags.truncate(limits::MEMORY_TAGS_MAX);
         let category = self.category.as_deref();
         let state = self.state.as_deref();
         let record = ImportRecord {
@@ -117,7 +124,7 @@ impl ExportLine {
                 project: self.project.unwrap_or_else(|| project.to_owned()),
                 category: named(category, Category::from_name, "/category")?,
                 importance: self.importance.unwrap_or(0.5),
-                tags: self.tags,
+                tags: tags.into_iter().collect(),
                 topic_key: self.topic_key,
                 thread: self.thread.unwrap_or_else(|| own_thread(&self.content)),
                 valid_until: moment(self.valid_until.as_deref(), "/valid_until")?,
@@ -125,14 +132,14 @@ impl ExportLine {
             position: self.position.unwrap_or(1),
             state: named(state, MemoryState::from_name, "/state")?,
             protected: self.protected,
-            created_at: moment(self.created_at.as_deref(), "/created_at")?,
-            updated_at: moment(self.updated_at.as_deref(), "/updated_at")?,
-            retired_at: moment(self.retired_at.as_deref(), "/retired_at")?,
-            recalled_at: moment(self.recalled_at.as_deref(), "/recalled_at")?,
+            created_at: times::past(self.created_at.as_ref(), "/created_at")?,
+            updated_at: times::past(self.updated_at.as_ref(), "/updated_at")?,
+            retired_at: times::past(self.retired_at.as_ref(), "/retired_at")?,
+            recalled_at: times::past(self.recalled_at.as_ref(), "/recalled_at")?,
             recall_count: self.recall_count,
             text: self.content,
         };
-        checked(record)
+        Ok((checked(record)?, is_cut))
     }
 }
 
@@ -192,6 +199,35 @@ fn moment(text: Option<&str>, path: &str) -> Result<Option<Timestamp>, Failure> 
     time.map(Some).ok_or_else(|| Failure::invalid(path, why()))
 }
 
+/// The tags of a list, or of a text with commas; each once, in their order.
+fn read_tags(tags: &Value) -> Result<Vec<String>, Failure> {
+    let list = match tags {
+        Value::Null => return Ok(Vec::new()),
+        Value::Array(list) => list,
+        Value::String(_) => return Ok(foreign::names_of(Some(tags))),
+        _ => {
+            return Err(Failure::invalid(
+                "/tags",
+                "the tags are neither a list nor a text",
+            ));
+        }
+    };
+    let mut seen = BTreeSet::new();
+    let mut names = Vec::new();
+    for (nth, tag) in list.iter().enumerate() {
+        let Some(tag) = tag.as_str() else {
+            return Err(Failure::invalid(
+                format!("/tags/{nth}"),
+                "this tag is not a text",
+            ));
+        };
+        if seen.insert(tag) {
+            names.push(tag.to_owned());
+        }
+    }
+    Ok(names)
+}
+
 /// Applies the bounds of the tools to an imported memory.
 fn checked(new: ImportRecord<String>) -> Result<ImportRecord<String>, Failure> {
     let refuse = |path: &str, why: String| Err(Failure::invalid(path, why));
@@ -212,10 +248,6 @@ fn checked(new: ImportRecord<String>) -> Result<ImportRecord<String>, Failure> {
     if !(0.0..=1.0).contains(&fields.importance) {
         let why = format!("{} is not between 0 and 1", fields.importance);
         return refuse("/importance", why);
-    }
-    if fields.tags.len() > limits::MEMORY_TAGS_MAX {
-        let (count, most) = (fields.tags.len(), limits::MEMORY_TAGS_MAX);
-        return refuse("/tags", format!("{count} are too many; at most {most} fit"));
     }
     let names = fields.tags.iter().map(|tag| ("/tags", tag));
     let others = [("/project", &fields.project), ("/thread", &fields.thread)];

@@ -14,6 +14,7 @@ pub mod journal;
 mod legacy;
 pub mod machine;
 mod plan;
+mod portable;
 mod recorder;
 mod scheduler;
 mod secrets;

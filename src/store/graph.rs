@@ -279,6 +279,15 @@ pub trait GraphSnapshot: Sync {
         limit: usize,
     ) -> Stored<'a, Vec<Triple>>;
 
+    /// The entities that these projects know behind `after` (0: from the first), in
+    /// the order of their ids.
+    fn entities_after<'a>(
+        &'a self,
+        projects: Option<&'a [WordId]>,
+        after: EntityId,
+        limit: usize,
+    ) -> Stored<'a, Vec<EntityId>>;
+
     /// The entities that a memory names, oldest first; none where the memory is
     /// beyond reach.
     fn entities_of(&self, memory: MemoryId) -> Stored<'_, Vec<EntityId>>;

@@ -5,6 +5,8 @@
 mod support;
 
 mod backup;
+mod carry;
+mod carry_foreign;
 mod commands;
 mod everyday;
 mod home;

@@ -296,8 +296,7 @@ fn killed_import_resumes_where_it_stopped() {
 }
 
 #[test]
-fn broken_line_is_named_and_earlier_lines_stay() {
-    let home = Home::new();
+fn broken_line_is_named_and_the_others_come_in() {
     let good = r#"{"content": "good"}"#;
     let long = json!({"content": "x".repeat(100 * 1024 + 1)}).to_string();
     let cases = [
@@ -340,22 +339,23 @@ fn broken_line_is_named_and_earlier_lines_stay() {
             "was not retired",
         ),
         (
-            r#"{"format": "mimo-memories", "version": 2, "exported_at": "", "memories": 0}"#,
-            "newer Mimo",
-        ),
-        (
             r#"{"format": "photos"}"#,
             "the format \"photos\" is not known",
         ),
     ];
     for (bad, says) in cases {
+        let home = Home::new();
         let file = home.file(
             "in.jsonl",
             &format!("{good}\n\n{bad}\n{{\"content\": \"after\"}}\n"),
         );
+        let strict = home.run(&["memory", "import", "--strict", &file.to_string_lossy()]);
+        assert_eq!(strict.code, Some(1), "{bad}: {strict:?}");
+        assert!(strict.err.contains(says), "{bad}: {strict:?}");
+        assert!(home.exported().is_empty(), "{bad}");
         let ran = home.run(&["memory", "import", &file.to_string_lossy()]);
-        assert_eq!(ran.code, Some(1), "{bad}: {ran:?}");
-        assert!(ran.err.contains("mimo: line 3: "), "{bad}: {ran:?}");
+        assert_eq!(ran.code, Some(0), "{bad}: {ran:?}");
+        assert!(ran.err.contains("  line 3: "), "{bad}: {ran:?}");
         assert!(ran.err.contains(says), "{bad}: {ran:?}");
         assert!(ran.err.contains("next: "), "{bad}: {ran:?}");
         let texts: Vec<Value> = home
@@ -363,14 +363,20 @@ fn broken_line_is_named_and_earlier_lines_stay() {
             .iter()
             .map(|line| line["content"].clone())
             .collect();
-        assert_eq!(texts, ["good"], "{bad}");
+        assert_eq!(texts, ["good", "after"], "{bad}");
     }
-    let file = home.file("in.jsonl", &format!("{good}\n{{\"content\": \"after\"}}\n"));
-    assert_eq!(counts(&home.import(&file)), [1, 0, 1]);
+    let home = Home::new();
+    let newer = json!({"format": "mimo-memories", "version": 2, "exported_at": "", "memories": 0});
+    let file = home.file("in.jsonl", &format!("{newer}\n{good}\n"));
+    let ran = home.run(&["memory", "import", &file.to_string_lossy()]);
+    assert_eq!(ran.code, Some(1), "{ran:?}");
+    assert!(ran.err.contains("newer Mimo"), "{ran:?}");
+    assert!(home.exported().is_empty(), "nothing of an unknown format");
 
     let cut = json!({"format": "mimo-memories", "version": 1, "exported_at": "", "memories": 5});
     let file = home.file("in.jsonl", &format!("{cut}\n{good}\n"));
     let ran = home.run(&["memory", "import", &file.to_string_lossy()]);
+    assert_eq!(ran.code, Some(1), "{ran:?}");
     assert!(ran.out.contains("counts 4 memories more than"), "{ran:?}");
     let none = home.run(&["memory", "import", "/no/such/file"]);
     assert_eq!(none.code, Some(1));

@@ -16,7 +16,7 @@ use crate::diagnostics::counted;
 use crate::failure::Failure;
 use crate::graph::Graph;
 use crate::graph::picture::Picture;
-use crate::graph::portable::{Line, Written};
+use crate::graph::portable::{Line, Position, Written};
 use crate::limits;
 use crate::printable;
 
@@ -127,13 +127,13 @@ fn picture(
 
 /// Calls `visit` with each line, read a page at a time, until it returns false;
 /// returns whether every line was visited.
-fn for_each_line(
+pub(in crate::cli) fn for_each_line(
     graph: &Graph,
     reach: &Reach,
     projects: Vec<String>,
     mut visit: impl FnMut(&Line) -> Result<bool>,
 ) -> Result<bool> {
-    let (mut written, mut after) = (Written::new(), 0);
+    let (mut written, mut after) = (Written::new(), Position::START);
     loop {
         let page = graph.export_page(
             reach,

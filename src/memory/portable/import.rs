@@ -55,8 +55,8 @@ pub struct Importer {
     /// The number of memories that the header announces.
     pub(crate) named: Option<u64>,
     pub counts: Counts,
-    /// Memories of other programs that had metadata, which is left out.
-    pub(crate) metadata: usize,
+    /// Memories that had more tags than fit.
+    pub(crate) cut_tags: usize,
 }
 
 impl Importer {
@@ -73,30 +73,36 @@ impl Importer {
         Importer { reach, ..self }
     }
 
-    /// Takes one document: a line of Mimo's export or of the official memory
-    /// server's file, or its whole graph, or a whole export of mcp-memory-service.
+    /// Takes a whole document: a line or file of Mimo or of another program. Fails at
+    /// the first part that cannot be read.
     pub fn take(&mut self, document: &Value) -> Result<(), Failure> {
+        let mut left_out = foreign::LeftOut::new();
+        for item in foreign::expand(document.clone(), &mut left_out) {
+            let taken = item.document.and_then(|document| self.take_one(&document));
+            taken.map_err(|failure| failure.below(&item.path))?;
+        }
+        Ok(())
+    }
+
+    /// Takes one document that [`foreign::expand`] gave.
+    pub(crate) fn take_one(&mut self, document: &Value) -> Result<(), Failure> {
         if let Some(format) = document.get("format") {
             return self.header(format, document);
         }
-        if let Some(others) = foreign::read(document, &self.project)? {
-            self.metadata += others.metadata;
-            if others.is_whole {
-                self.named = Some(others.memories.len() as u64);
-            }
-            for record in others.memories {
-                self.wait(record, None);
-            }
+        let object = document.as_object();
+        if object.is_some_and(|object| foreign::is_entity(object) || foreign::is_relation(object)) {
+            // They are the graph's.
             return Ok(());
         }
         let line = ExportLine::deserialize(document).map_err(|error| {
             Failure::invalid("", format!("this is not a memory: {error}")).hint(
-                "lines of `mimo memory export`, server-memory's file and the JSON export of \
-                 mcp-memory-service can be read",
+                "lines of `mimo export`, and the files of server-memory, mcp-memory-service, \
+                 basic-memory, claude-mem and mem0 can be read",
             )
         })?;
         let supersedes = line.supersedes;
-        let record = line.read(&self.project)?;
+        let (record, is_cut) = line.read(&self.project)?;
+        self.cut_tags += usize::from(is_cut);
         self.wait(record, supersedes);
         Ok(())
     }
@@ -115,7 +121,8 @@ impl Importer {
                  {VERSION})",
                 header.version
             );
-            return Err(Failure::new(Kind::Refused, why).hint("update Mimo, then import again"));
+            let failure = Failure::new(Kind::Unavailable, why);
+            return Err(failure.hint("update Mimo, then import again"));
         }
         // Files that were put one behind the other have a header each.
         self.named = Some(self.named.unwrap_or(0) + header.memories);
@@ -125,6 +132,12 @@ impl Importer {
     fn wait(&mut self, record: ImportRecord<String>, supersedes: Option<MemoryId>) {
         self.bytes += record.text.len();
         self.waiting.push(Incoming { record, supersedes });
+    }
+
+    /// Drops what was read and not stored.
+    pub(crate) fn forget_waiting(&mut self) {
+        self.waiting.clear();
+        self.bytes = 0;
     }
 
     /// Whether a full batch is waiting.

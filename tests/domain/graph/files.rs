@@ -141,7 +141,7 @@ fn both_forms_of_the_official_servers_file_import() {
 }
 
 #[test]
-fn bad_line_is_named_and_earlier_lines_can_be_imported_again() {
+fn bad_line_is_named_and_the_others_come_in() {
     let home = tempfile::tempdir().expect("a folder");
     let good = r#"{"type":"relation","from":"a1","to":"b1","relationType":"r"}"#;
     for (bad, says) in [
@@ -152,12 +152,22 @@ fn bad_line_is_named_and_earlier_lines_can_be_imported_again() {
         ),
         (
             r#"{"type":"relation","from":"a","relationType":"r"}"#,
-            "line 2: to is not a text",
+            "line 2: the relation has no to",
         ),
     ] {
-        let text = format!("{good}\n{bad}\n");
-        let failed = run(home.path(), &["graph", "import", "-"], Some(&text)).expect_err(bad);
+        let file = home.path().join("graph.jsonl");
+        std::fs::write(&file, format!("{good}\n{bad}\n{good}\n")).expect("a file");
+        let file = file.to_string_lossy();
+        let strict = ["graph", "import", "--strict", &file];
+        let failed = run(home.path(), &strict, None).expect_err(bad);
         assert!(failed.contains(says), "{failed}");
+        let come = run(home.path(), &["--json", "graph", "import", &file], None).expect("the rest");
+        let come: Value = serde_json::from_str(&come).expect("JSON");
+        assert_eq!(
+            (&come["lines"], &come["skipped"]),
+            (&json!(2), &json!(1)),
+            "{come}"
+        );
     }
     let failed = run(home.path(), &["graph", "import", "/nowhere/at.all"], None).expect_err("none");
     assert!(failed.contains("cannot be read"), "{failed}");

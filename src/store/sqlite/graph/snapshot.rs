@@ -224,6 +224,23 @@ impl GraphSnapshot for Snapshot<'_, '_> {
         })
     }
 
+    fn entities_after<'a>(
+        &'a self,
+        projects: Option<&'a [WordId]>,
+        after: EntityId,
+        limit: usize,
+    ) -> Stored<'a, Vec<EntityId>> {
+        let projects = self.within(projects);
+        self.unit.call(|file| {
+            let sql = format!(
+                "SELECT DISTINCT entity FROM entity_name WHERE entity > ? {} \
+                 ORDER BY entity LIMIT {limit}",
+                clause("project", &projects)
+            );
+            query(file, &sql, bound([after], &projects), |row| row.get(0))
+        })
+    }
+
     fn entities_of(&self, memory: MemoryId) -> Stored<'_, Vec<EntityId>> {
         let projects = self.within(None);
         self.unit.call(|file| {

@@ -1,0 +1,39 @@
+//! What mem0's `get_all` and its export give: a list of memories.
+
+use serde_json::{Map, Value, json};
+
+use super::{Item, LeftOut, cut, names_of, text_of, value_of};
+use crate::memory::portable::own_thread;
+
+pub(super) fn is_memory(object: &Map<String, Value>) -> bool {
+    text_of(object, &["memory"]).is_some() && !object.contains_key("content")
+}
+
+pub(super) fn read(
+    object: &Map<String, Value>,
+    path: String,
+    items: &mut Vec<Item>,
+    left_out: &mut LeftOut,
+) {
+    let content = text_of(object, &["memory"]).unwrap_or_default();
+    let name = match text_of(object, &["id"]) {
+        Some(id) => id.to_owned(),
+        None => own_thread(content),
+    };
+    let metadata = object.get("metadata").and_then(Value::as_object);
+    if metadata.is_some_and(|kept| !kept.is_empty()) {
+        *left_out.entry("metadata").or_default() += 1;
+    }
+    let mut memory = json!({
+        "content": content,
+        "tags": names_of(object.get("categories")),
+        "thread": cut(&format!("mem0/{name}")),
+    });
+    if let Some(time) = value_of(object, &["created_at", "updated_at"]) {
+        memory["created_at"] = time.clone();
+    }
+    items.push(Item {
+        path,
+        document: Ok(memory),
+    });
+}
