@@ -7,11 +7,13 @@ use std::sync::Arc;
 use anyhow::Result;
 use serde_json::{Value, json};
 
-use super::output::{Output, Text};
+use super::output::{Exit, Output, Text};
 use crate::app::{self, App};
 use crate::clock::Clock;
 use crate::config::{AskSettings, Config, EndpointSettings, Environment};
+use crate::diagnostics::counted;
 use crate::printable;
+use crate::skills::manifest;
 use crate::skills::policy;
 use crate::skills::probe;
 use crate::skills::rules::Rules;
@@ -22,7 +24,9 @@ use crate::skills::sandbox::policy::{Layer, LayerState, Layers};
 #[command(after_help = "\
 Examples:
   mimo doctor
-  mimo doctor --json | jq '.sandbox.layers[] | select(.state != \"enforced\")'")]
+  mimo doctor --json | jq '.sandbox.layers[] | select(.state != \"enforced\")'
+
+The exit code is 1 where something of Mimo itself failed.")]
 pub(super) struct Arguments {}
 
 /// The programs that skills are run with, and what does not work without them.
@@ -34,10 +38,12 @@ const PROGRAMS: [(&str, &str); 5] = [
     ("docker", "skills in containers do not start"),
 ];
 
+const FAILED: &str = "failed";
+
 /// The result of one check.
 struct Finding {
     name: &'static str,
-    /// `ok`, `failed`, `missing`, or the state of a layer.
+    /// `ok`, [`FAILED`], `missing`, or the state of a layer.
     state: &'static str,
     why: String,
 }
@@ -50,14 +56,16 @@ pub(super) fn run(
 ) -> Result<()> {
     // First, while this process is small and has nothing running.
     let layers = layers(environment);
+    let rules = app::skill_rules(config);
     let mimo = [
         folder("data folder", &config.data_folder),
         folder("config folder", &config.config_folder),
         memories(config, clock),
         answers(&config.ask),
+        entries(config, &rules),
     ];
-    let rules = app::skill_rules(config);
     let programs = PROGRAMS.map(|(name, without)| program(name, without, &rules));
+    let failed = mimo.iter().any(|finding| finding.state == FAILED);
     match output.json {
         true => output.document(&json!({
             "mimo": mimo.iter().map(Finding::document).collect::<Vec<_>>(),
@@ -74,6 +82,10 @@ pub(super) fn run(
             push_sandbox(&layers, &mut text);
             output.print(text)
         }
+    }?;
+    match failed {
+        true => Err(Exit(1).into()),
+        false => Ok(()),
     }
 }
 
@@ -123,12 +135,12 @@ fn program(name: &'static str, without: &str, rules: &Rules) -> Finding {
 fn folder(name: &'static str, path: &Path) -> Finding {
     let (state, why) = match path.metadata() {
         Ok(found) if found.is_dir() => ("ok", path.display().to_string()),
-        Ok(_) => ("failed", format!("{} is not a folder", path.display())),
+        Ok(_) => (FAILED, format!("{} is not a folder", path.display())),
         // It is made by the first thing that is written there.
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
             ("ok", format!("{}, not made yet", path.display()))
         }
-        Err(error) => ("failed", format!("{}: {error}", path.display())),
+        Err(error) => (FAILED, format!("{}: {error}", path.display())),
     };
     Finding { name, state, why }
 }
@@ -158,9 +170,33 @@ fn memories(config: &Config, clock: Arc<dyn Clock>) -> Finding {
             "ok",
             format!("{} opens, the model answers", config.database.display()),
         ),
-        Err(failure) => ("failed", failure.to_string()),
+        Err(failure) => (FAILED, failure.to_string()),
     };
     Finding { name, state, why }
+}
+
+/// The skills that can be used, and how many entries cannot.
+fn entries(config: &Config, rules: &Rules) -> Finding {
+    let file = config.skills.manifest.display();
+    let see = "`mimo skill check` says why";
+    let (state, why) = match manifest::load(&config.skills.manifest, rules) {
+        Ok(manifest) => match manifest.refused.len() {
+            0 => {
+                let count = counted(manifest.skills.len(), "entry", "entries");
+                ("ok", format!("{file}, {count}"))
+            }
+            refused => {
+                let count = counted(refused, "entry is", "entries are");
+                (FAILED, format!("{file}: {count} not in use; {see}"))
+            }
+        },
+        Err(_) => (FAILED, format!("{file} cannot be read; {see}")),
+    };
+    Finding {
+        name: "skills",
+        state,
+        why,
+    }
 }
 
 /// Who puts answers into words, by the settings alone: nobody is asked for this.
@@ -171,10 +207,9 @@ fn answers(ask: &AskSettings) -> Finding {
             let (state, key) = match key {
                 None => ("ok", "without a key".to_owned()),
                 Some((variable, Some(_))) => ("ok", format!("{variable} is set")),
-                Some((variable, None)) => (
-                    "failed",
-                    format!("{variable} is not set, so it is not asked"),
-                ),
+                Some((variable, None)) => {
+                    (FAILED, format!("{variable} is not set, so it is not asked"))
+                }
             };
             (state, format!("{word}: {model} at {url}, {key}"))
         }

@@ -413,3 +413,25 @@ fn demo_succeeds_and_touches_no_user_file() {
         "and it is empty"
     );
 }
+
+#[test]
+fn doctor_fails_where_an_entry_or_a_folder_cannot_be_used() {
+    let home = Home::new();
+    let doctor = || home.run(&["doctor"]);
+    assert_eq!(doctor().code, Some(0));
+    let config = home.path().join("config");
+    std::fs::create_dir_all(&config).expect("made");
+    let file = config.join("skills.json");
+    for entries in ["{\"mcpServers\":{\"a\":{\"command\":\"sh\"}}}", "{"] {
+        std::fs::write(&file, entries).expect("written");
+        std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o600)).expect("set");
+        let found = doctor();
+        assert_eq!(found.code, Some(1), "{found:?}");
+        assert!(found.out.contains("mimo skill check"), "{found:?}");
+    }
+    std::fs::remove_file(&file).expect("removed");
+    std::fs::remove_dir_all(home.data()).expect("removed");
+    std::fs::write(home.data(), "not a folder").expect("written");
+    let found = doctor();
+    assert_eq!(found.code, Some(1), "{found:?}");
+}
