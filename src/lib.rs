@@ -20,6 +20,7 @@
 //! | [`memory`] | the rules of storing, editing and searching memories; no SQL |
 //! | [`ask`] | one question over all stores: routing, search, selection, answer |
 //! | [`endpoint`] | the model that the settings name, over HTTP |
+//! | [`bridge`] | MCP on stdin and stdout from a Mimo over HTTP |
 //! | [`graph`] | entities and triples: their rules, traversals and joins; no SQL |
 //! | [`procedure`] | definitions and their validation, the state machine that runs them, its journal |
 //! | [`store`] | the storage port in the domain's terms, and its SQLite implementation |
@@ -70,8 +71,8 @@
 //!   which is one of those and has one thread, forks.
 //! - Only `store` knows SQL.
 //! - Only [`config`] reads the environment.
-//! - Only [`endpoint`] connects over the network, and only to what the settings name;
-//!   only `server/http` listens.
+//! - Only [`endpoint`] and [`bridge`] connect over the network, and only to what the
+//!   settings or the command line name; only `server/http` listens.
 //! - `unsafe` occurs in `vector`, `skills/sandbox` and the registration of the
 //!   vector extension, nowhere else, each block with its reason.
 //! - Time and randomness come from [`clock`]; tests fix both.
@@ -110,6 +111,7 @@
 
 pub(crate) mod app;
 pub mod ask;
+pub(crate) mod bridge;
 pub mod caller;
 pub mod catalog;
 pub mod cli;

@@ -2,6 +2,7 @@
 //! asserted at compile time.
 
 mod ask;
+mod bridge;
 mod http;
 mod install;
 mod keeping;
@@ -12,6 +13,7 @@ mod search;
 mod skills;
 
 pub use ask::*;
+pub(crate) use bridge::*;
 pub(crate) use http::*;
 pub(crate) use install::*;
 pub use keeping::*;

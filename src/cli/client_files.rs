@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use serde_json::{Value, json};
 
 use crate::clients::file::Settings;
-use crate::clients::{Entry, Places};
+use crate::clients::{Entry, Places, Remote, Target};
 use crate::config::Environment;
 use crate::diagnostics::Diagnostic;
 use crate::failure::{Failure, Kind};
@@ -29,6 +29,15 @@ pub(super) fn parse_failure(settings: &Settings, mistake: &Diagnostic) -> Failur
 
 pub(super) fn entry_document(entry: &Entry) -> Value {
     json!({"command": entry.command, "args": entry.args})
+}
+
+pub(super) fn target_document(target: &Target) -> Value {
+    match target {
+        Target::Program(entry) => entry_document(entry),
+        Target::Remote(Remote { url, key_variable }) => {
+            json!({"url": url, "key_variable": key_variable})
+        }
+    }
 }
 
 /// The entry as a command line for a shell.

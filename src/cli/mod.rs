@@ -6,6 +6,7 @@ mod backup;
 mod call;
 mod client_files;
 mod completions;
+mod connect;
 mod demo;
 mod doctor;
 mod export;
@@ -108,6 +109,8 @@ enum Command {
     Keys(keys::Arguments),
     /// Show what Mimo does, on a temporary folder, and check it
     Demo(demo::Arguments),
+    /// Pass MCP on to a Mimo over HTTP; a client starts this by itself
+    Connect(connect::Arguments),
     /// Add Mimo to a client's settings, or take it out
     Setup(setup::Arguments),
     /// Look at what works on this machine, and at the sandbox of skills
@@ -217,6 +220,7 @@ fn run(cli: Cli, environment: &Environment, output: &Output) -> Result<()> {
             keys::run(arguments, profile, &configured()?, clock.clone(), output)
         }
         Some(Command::Setup(arguments)) => setup::run(&arguments, &flags, environment, output),
+        Some(Command::Connect(arguments)) => connect::run(&arguments, environment),
         Some(Command::Demo(_)) => demo::run(environment, &*clock, output),
         Some(Command::Doctor(_)) => doctor::run(&configured()?, environment, clock.clone(), output),
         Some(Command::Backup(arguments)) => {

@@ -3,19 +3,21 @@
 
 mod adopt;
 mod list;
+mod remote;
 
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use serde_json::{Value, json};
 
-use super::client_files::{command_line, entry_document, parse_failure, places};
+use super::client_files::{command_line, entry_document, parse_failure, places, target_document};
+use super::connect;
 use super::output::{Output, Text, truncate};
 use super::programs;
 use super::skill::import::Imported;
 use crate::clients::file::Settings;
 use crate::clients::lines::{bare, difference};
-use crate::clients::{Client, Entry, FoundEntry, NAMES};
+use crate::clients::{Client, Entry, FoundEntry, NAMES, Target};
 use crate::config::{Config, Environment, Flags};
 use crate::diagnostics::Diagnostic;
 use crate::failure::{Failure, Kind};
@@ -35,12 +37,16 @@ Examples:
                                          in this folder's .mcp.json, with memories of its own
   mimo setup claude-desktop --adopt      its other servers move behind Mimo
   mimo setup zed --remove
+  mimo setup cursor --url https://mimo.example.org/mcp --key-variable TEAM_KEY
+                                         a Mimo over HTTP, with the key that TEAM_KEY holds
 
 Everything else in the file stays as it is, comments included. The entry starts
 this very program with the options given here: --project, --profile, --fence,
 --data-dir and --config-dir. With --adopt, every server that Mimo can run moves from
 the file into skills.json, and a copy of the file stays beside it; --remove puts
-them back.")]
+them back. With --url the entry leads to a Mimo over HTTP and names the variable that
+holds the key, never the key; a client that cannot
+send one starts `mimo connect`.")]
 pub(super) struct Arguments {
     /// The client; without one, all of them are listed
     #[arg(value_name = "CLIENT", value_parser = NAMES)]
@@ -60,6 +66,12 @@ pub(super) struct Arguments {
     /// Take Mimo out again, and put back the servers that it adopted
     #[arg(long, requires = "client")]
     remove: bool,
+    /// Reach a Mimo over HTTP instead of starting this one
+    #[arg(long, requires = "client", conflicts_with_all = ["adopt", "remove"])]
+    url: Option<String>,
+    /// With --url: the variable of the client's environment that holds the key
+    #[arg(long, value_name = "NAME", requires = "url", default_value = connect::KEY_VARIABLE)]
+    key_variable: String,
 }
 
 pub(super) fn run(
@@ -79,22 +91,28 @@ pub(super) fn run(
     let copy = arguments.remove.then(|| adopt::copy(&settings));
     let copy = copy.transpose()?.filter(Settings::exists);
     let mut imported = None;
-    let (entry, text) = match (arguments.remove, &copy) {
+    let (target, text) = match (arguments.remove, &copy) {
         (true, Some(copy)) => (None, adopt::restored(client, &settings, copy)?),
         (true, None) => (
             None,
             client.take_out(settings.text()).map_err(parse_failed)?,
         ),
         (false, _) => {
-            if let Some(key) = found.as_ref().and_then(|found| found.remote_key) {
-                return Err(remote_entry_conflict(client, &settings, key).into());
+            let target = match &arguments.url {
+                None => Target::Program(entry(flags, environment)?),
+                Some(url) => {
+                    let program = program(environment)?;
+                    remote::target(client, url, &arguments.key_variable, flags, program)?
+                }
+            };
+            if let Some(found) = &found {
+                check_replaced(client, &settings, found, &target)?;
             }
-            let entry = entry(flags, environment)?;
             let mut config = Config::load(flags, environment)?;
-            if !arguments.dry_run {
+            if !arguments.dry_run && arguments.url.is_none() {
                 config = programs::record(config, environment);
             }
-            let mut text = client.put(settings.text(), &entry).map_err(parse_failed)?;
+            let mut text = client.put(settings.text(), &target).map_err(parse_failed)?;
             if arguments.adopt {
                 let options = adopt::Options {
                     dry_run: arguments.dry_run,
@@ -105,7 +123,7 @@ pub(super) fn run(
                 imported = Some(adopted.0);
                 text = adopted.1;
             }
-            (Some(entry), text)
+            (Some(target), text)
         }
     };
     let changed = text != settings.text();
@@ -125,10 +143,16 @@ pub(super) fn run(
         settings: &settings,
         changed,
         dry_run: arguments.dry_run,
-        warning: entry
-            .as_ref()
-            .and_then(|entry| build_folder_warning(&entry.command)),
-        entry,
+        warning: target.as_ref().and_then(|target| match target {
+            Target::Program(entry) => build_folder_warning(&entry.command),
+            Target::Remote(_) => None,
+        }),
+        unencrypted: arguments
+            .url
+            .as_deref()
+            .is_some_and(connect::is_unencrypted),
+        variable: arguments.url.as_ref().map(|_| &*arguments.key_variable),
+        target,
         found: found.as_ref(),
         difference,
         imported,
@@ -193,16 +217,21 @@ fn entry(flags: &Flags, environment: &Environment) -> Result<Entry, Failure> {
             &config.config_folder,
         )?,
     ];
+    Ok(Entry {
+        command: program(environment)?,
+        args: args.concat(),
+    })
+}
+
+/// The path of this program.
+fn program(environment: &Environment) -> Result<String, Failure> {
     let program = environment.executable.as_deref();
     // A program that was replaced while it ran has a name that leads nowhere.
     let program = program.filter(|path| path.exists()).ok_or_else(|| {
         Failure::new(Kind::NotFound, "this program's file no longer exists")
             .hint("install Mimo again, then run the same command")
     })?;
-    Ok(Entry {
-        command: utf8(program)?,
-        args: args.concat(),
-    })
+    utf8(program)
 }
 
 fn utf8(path: &Path) -> Result<String, Failure> {
@@ -227,16 +256,25 @@ fn build_folder_warning(command: &str) -> Option<String> {
     })
 }
 
-fn remote_entry_conflict(client: Client, settings: &Settings, key: &str) -> Failure {
+/// An entry for a program does not become one for a remote server, nor the other way:
+/// keys that only the other kind has would stay in it.
+fn check_replaced(
+    client: Client,
+    settings: &Settings,
+    found: &FoundEntry,
+    target: &Target,
+) -> Result<(), Failure> {
     let path = settings.path().display();
-    Failure::new(
-        Kind::Conflict,
-        format!("{path} has an entry \"mimo\" for a remote server (its {key:?})"),
-    )
-    .hint(format!(
+    let kind = match (&found.remote, &found.entry, target) {
+        (Some((key, _)), _, Target::Program(_)) => format!("a remote server (its {key:?})"),
+        (None, Some(_), Target::Remote(_)) => "a program".to_owned(),
+        _ => return Ok(()),
+    };
+    let message = format!("{path} has an entry \"mimo\" for {kind}");
+    Err(Failure::new(Kind::Conflict, message).hint(format!(
         "the file is as it was; `mimo setup {} --remove` removes that entry",
         client.name()
-    ))
+    )))
 }
 
 /// The change, as `diff` would show it.
@@ -266,11 +304,15 @@ struct SetupResult<'a> {
     changed: bool,
     dry_run: bool,
     /// The entry now; `None` if it was removed.
-    entry: Option<Entry>,
+    target: Option<Target>,
     /// The entry before.
     found: Option<&'a FoundEntry>,
     difference: Vec<String>,
     warning: Option<String>,
+    /// The key crosses a network that others may read.
+    unencrypted: bool,
+    /// The variable that holds the key of a Mimo over HTTP.
+    variable: Option<&'a str>,
     /// The client's other servers, if they were adopted.
     imported: Option<Imported>,
     /// Adopted servers were put back.
@@ -284,7 +326,7 @@ impl SetupResult<'_> {
             "client": self.client.name(),
             "file": self.settings.path().display().to_string(),
             "changed": self.changed && !self.dry_run,
-            "entry": self.entry.as_ref().map(entry_document),
+            "entry": self.target.as_ref().map(target_document),
             "was": self.found.map(|found| match &found.entry {
                 Some(entry) => entry_document(entry),
                 None => json!(found.text),
@@ -301,7 +343,7 @@ impl SetupResult<'_> {
         if self.has_copy {
             document["put_back"] = json!(true);
         }
-        if let Some(warning) = &self.warning {
+        if let Some(warning) = self.warning() {
             document["warning"] = json!(warning);
         }
         if let Some(next) = self.next() {
@@ -313,7 +355,7 @@ impl SetupResult<'_> {
     fn text(&self, output: &Output) -> Text {
         let file = self.settings.path().display();
         let title = self.client.title();
-        let summary = match (self.entry.is_some(), self.changed, self.dry_run) {
+        let summary = match (self.target.is_some(), self.changed, self.dry_run) {
             (true, false, _) => format!("Mimo is set up in {title} already, nothing to change"),
             (false, false, _) => format!("Mimo is not set up in {title}, nothing to remove"),
             (true, true, true) => format!("Mimo would be set up in {title}"),
@@ -328,8 +370,12 @@ impl SetupResult<'_> {
         };
         let mut text = output.text();
         text.push(&format!("{summary}\n  file:   {file}{created}\n"));
-        if let Some(entry) = &self.entry {
-            text.push(&format!("  starts: {}\n", command_line(entry)));
+        match &self.target {
+            Some(Target::Program(entry)) => {
+                text.push(&format!("  starts: {}\n", command_line(entry)));
+            }
+            Some(Target::Remote(remote)) => text.push(&format!("  calls:  {}\n", remote.url)),
+            None => {}
         }
         if let Some(found) = self.found.filter(|_| self.changed) {
             text.push(&format!("  was:    {}\n", printable::quoted(&found.text)));
@@ -369,7 +415,7 @@ impl SetupResult<'_> {
                 "the servers that Mimo adopted {would} back in the file; skills.json keeps them too\n"
             ));
         }
-        if let Some(warning) = &self.warning {
+        if let Some(warning) = self.warning() {
             text.push(&format!("note: {warning}\n"));
         }
         if let Some(next) = self.next() {
@@ -381,16 +427,28 @@ impl SetupResult<'_> {
     /// What is left for the person to do.
     fn next(&self) -> Option<String> {
         let title = self.client.title();
-        let is_off = self.found.is_some_and(|found| found.is_off) && self.entry.is_some();
+        let is_off = self.found.is_some_and(|found| found.is_off) && self.target.is_some();
         if self.dry_run {
             return self
                 .changed
                 .then(|| "run it without --dry-run to change the file".to_owned());
         }
-        match (is_off, self.changed) {
-            (true, _) => Some(format!("it is switched off there: switch it on in {title}")),
-            (false, true) => Some(format!("restart {title}, so that it reads its settings")),
-            (false, false) => None,
+        match (is_off, self.changed, self.variable) {
+            (true, ..) => Some(format!("it is switched off there: switch it on in {title}")),
+            (false, true, Some(variable)) => Some(format!(
+                "set {variable} to a key in the environment from which {title} starts, then \
+                 restart {title}"
+            )),
+            (false, true, None) => Some(format!("restart {title}, so that it reads its settings")),
+            (false, false, _) => None,
         }
+    }
+
+    fn warning(&self) -> Option<String> {
+        let unencrypted = self
+            .unencrypted
+            .then(|| "without TLS others on the network can read the key: use https".to_owned());
+        let warnings: Vec<String> = self.warning.iter().cloned().chain(unencrypted).collect();
+        (!warnings.is_empty()).then(|| warnings.join("; "))
     }
 }

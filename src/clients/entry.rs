@@ -1,16 +1,42 @@
 //! Mimo's entry in a client's settings.
 
+use serde_json::Value;
+
 use crate::diagnostics::Diagnostic;
 
 /// Mimo's key in every client's settings.
 pub(crate) const ENTRY: &str = "mimo";
 
-/// The part of an entry that starts Mimo; other keys are kept.
+/// A program that a client starts.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Entry {
     /// The absolute path of the program.
     pub(crate) command: String,
     pub(crate) args: Vec<String>,
+}
+
+/// A Mimo that a client reaches over HTTP.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Remote {
+    pub(crate) url: String,
+    /// The variable of the environment that holds the key: settings are no place for it.
+    pub(crate) key_variable: String,
+}
+
+/// What an entry leads to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Target {
+    Program(Entry),
+    Remote(Remote),
+}
+
+/// The keys of an entry that are ours, in the client's form.
+pub(super) type Keys = Vec<(&'static str, Value)>;
+
+/// Whether a key that is missing means the same as `wanted`.
+pub(super) fn is_default(key: &str, wanted: &Value) -> bool {
+    matches!((key, wanted.as_str()), ("type", Some("stdio")))
+        || wanted.as_array().is_some_and(Vec::is_empty)
 }
 
 /// An entry in a settings file.
@@ -20,8 +46,8 @@ pub(crate) struct FoundEntry {
     pub(crate) entry: Option<Entry>,
     /// The entry as the file writes it.
     pub(crate) text: String,
-    /// The key of a remote server's address, where it starts no program.
-    pub(crate) remote_key: Option<&'static str>,
+    /// The key of a remote server's address and that address, where it starts no program.
+    pub(crate) remote: Option<(&'static str, String)>,
     /// Whether the person has switched it off.
     pub(crate) is_off: bool,
 }

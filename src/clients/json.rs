@@ -2,9 +2,9 @@
 
 use jsonc_parser::ParseOptions;
 use jsonc_parser::cst::{CstInputValue, CstNode, CstObject, CstObjectProp, CstRootNode};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
-use super::entry::{ENTRY, Entry, FoundEntry, REMOTE, mistake};
+use super::entry::{ENTRY, Entry, FoundEntry, Keys, REMOTE, is_default, mistake};
 use crate::diagnostics::Diagnostic;
 
 /// Clients accept comments and trailing commas beside plain JSON, and nothing else.
@@ -33,7 +33,7 @@ pub(super) fn find(text: &str, servers: &str) -> Result<Option<FoundEntry>, Diag
         return Ok(Some(FoundEntry {
             entry: None,
             text: shown,
-            remote_key: None,
+            remote: None,
             is_off: false,
         }));
     };
@@ -42,47 +42,44 @@ pub(super) fn find(text: &str, servers: &str) -> Result<Option<FoundEntry>, Diag
         let lit = of(key).and_then(|value| value.as_boolean_lit());
         lit.is_some_and(|lit| lit.value() == wanted)
     };
-    let shown = ["command", "args"]
-        .into_iter()
-        .filter_map(|key| Some(format!("{key}: {}", of(key)?)));
+    let shown = ["command", "args"].into_iter().chain(REMOTE);
+    let shown = shown.filter_map(|key| Some(format!("{key}: {}", of(key)?)));
     Ok(Some(FoundEntry {
         entry: started(&entry),
         text: shown.collect::<Vec<_>>().join(", "),
-        remote_key: REMOTE.into_iter().find(|key| entry.get(key).is_some()),
+        remote: REMOTE
+            .into_iter()
+            .find(|key| entry.get(key).is_some())
+            .map(|key| {
+                let address = of(key).map(|address| value_of(&address));
+                let address = address.as_ref().and_then(Value::as_str);
+                (key, address.unwrap_or_default().to_owned())
+            }),
         is_off: says("disabled", true) || says("enabled", false),
     }))
 }
 
 /// See `Client::put`.
-pub(super) fn put(
-    text: &str,
-    servers: &str,
-    typed: bool,
-    entry: &Entry,
-) -> Result<String, Diagnostic> {
+pub(super) fn put(text: &str, servers: &str, keys: &Keys) -> Result<String, Diagnostic> {
     let root = parse(text)?;
     if let Some(property) = property_in(&root, servers)? {
         let Some(object) = property.object_value() else {
-            property.set_value(written(typed, entry));
+            property.set_value(written(keys));
             return Ok(root.to_string());
         };
-        let now = started(&object);
-        if now.as_ref().map(|now| &now.command) != Some(&entry.command) {
-            set(&object, "command", text_of(&entry.command));
-        }
-        if now.map(|now| now.args).as_ref() != Some(&entry.args) {
-            set(&object, "args", list_of(&entry.args));
+        for (key, wanted) in keys {
+            merge(&object, key, wanted);
         }
         return Ok(root.to_string());
     }
-    if let Some(text) = put_on_the_line(text, &root, servers, typed, entry)? {
+    if let Some(text) = put_on_the_line(text, &root, servers, keys)? {
         return Ok(text);
     }
     root.object_value_or_create()
         .ok_or_else(no_object)?
         .object_value_or_create(servers)
         .ok_or_else(|| no_map(servers))?
-        .append(ENTRY, written(typed, entry));
+        .append(ENTRY, written(keys));
     Ok(root.to_string())
 }
 
@@ -235,29 +232,50 @@ fn only(object: &CstObject, key: &str) -> Result<Option<CstObjectProp>, Diagnost
     }
 }
 
-/// What an entry starts; one without `args` has none.
+/// What an entry starts; one without `args` has none. Some clients write the program
+/// and its arguments as one list.
 fn started(entry: &CstObject) -> Option<Entry> {
     let text = |node: CstNode| node.as_string_lit()?.decoded_value().ok();
-    let command = text(entry.get("command")?.value()?)?;
+    let texts = |node: CstNode| {
+        let elements = node.as_array()?.elements().into_iter();
+        elements.map(text).collect::<Option<Vec<String>>>()
+    };
+    let command = entry.get("command")?.value()?;
+    if command.as_array().is_some() {
+        let mut words = texts(command)?.into_iter();
+        let command = words.next()?;
+        return Some(Entry {
+            command,
+            args: words.collect(),
+        });
+    }
     let args = match entry.get("args") {
         None => Vec::new(),
-        Some(args) => {
-            let list = args.value()?.as_array()?;
-            list.elements()
-                .into_iter()
-                .map(text)
-                .collect::<Option<_>>()?
-        }
+        Some(args) => texts(args.value()?)?,
     };
-    Some(Entry { command, args })
+    Some(Entry {
+        command: text(command)?,
+        args,
+    })
 }
 
-fn set(entry: &CstObject, key: &str, value: CstInputValue) {
-    match entry.get(key) {
-        Some(property) => property.set_value(value),
-        None => {
-            entry.append(key, value);
+/// Sets a key to what is wanted. An object keeps what it has beside that.
+fn merge(object: &CstObject, key: &str, wanted: &Value) {
+    let property = object.get(key);
+    let Some(property) = property.filter(|property| property.value().is_some()) else {
+        if !is_default(key, wanted) {
+            object.append(key, input_of(wanted));
         }
+        return;
+    };
+    match (property.object_value(), wanted) {
+        (Some(inner), Value::Object(entries)) => {
+            for (key, wanted) in entries {
+                merge(&inner, key, wanted);
+            }
+        }
+        _ if property.value().as_ref().map(value_of).as_ref() == Some(wanted) => {}
+        _ => property.set_value(input_of(wanted)),
     }
 }
 
@@ -265,18 +283,12 @@ fn text_of(text: &str) -> CstInputValue {
     CstInputValue::String(text.to_owned())
 }
 
-fn list_of(texts: &[String]) -> CstInputValue {
-    CstInputValue::Array(texts.iter().map(|text| text_of(text)).collect())
-}
-
-fn written(typed: bool, entry: &Entry) -> CstInputValue {
-    let mut keys = Vec::new();
-    if typed {
-        keys.push(("type".to_owned(), text_of("stdio")));
-    }
-    keys.push(("command".to_owned(), text_of(&entry.command)));
-    keys.push(("args".to_owned(), list_of(&entry.args)));
-    CstInputValue::Object(keys)
+fn written(keys: &Keys) -> CstInputValue {
+    let each = keys.iter();
+    CstInputValue::Object(
+        each.map(|(key, value)| ((*key).to_owned(), input_of(value)))
+            .collect(),
+    )
 }
 
 /// Inserts the entry into an object written on one line and keeps it on one line,
@@ -285,8 +297,7 @@ fn put_on_the_line(
     text: &str,
     root: &CstRootNode,
     servers: &str,
-    typed: bool,
-    entry: &Entry,
+    keys: &Keys,
 ) -> Result<Option<String>, Diagnostic> {
     let Some(whole) = root.object_value() else {
         return Ok(None);
@@ -301,10 +312,9 @@ fn put_on_the_line(
     if !on_one_line {
         return Ok(None);
     }
-    let document = match typed {
-        true => json!({"type": "stdio", "command": entry.command, "args": entry.args}),
-        false => json!({"command": entry.command, "args": entry.args}),
-    };
+    let each = keys.iter();
+    let document = each.map(|(key, value)| ((*key).to_owned(), value.clone()));
+    let document = Value::Object(document.collect::<Map<_, _>>());
     let (object, key, value) = match all {
         Some(all) => (all, ENTRY, document),
         None => (whole, servers, json!({ ENTRY: document })),

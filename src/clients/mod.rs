@@ -10,14 +10,15 @@ mod toml;
 
 use std::path::{Path, PathBuf};
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::diagnostics::Diagnostic;
 
-pub(crate) use entry::{ENTRY, Entry, FoundEntry};
+use entry::Keys;
+pub(crate) use entry::{ENTRY, Entry, FoundEntry, Remote, Target};
 
 /// The names by which clients are chosen, in the order of [`Client::ALL`].
-pub(crate) const NAMES: [&str; 7] = [
+pub(crate) const NAMES: [&str; 9] = [
     "claude-desktop",
     "claude-code",
     "cursor",
@@ -25,6 +26,8 @@ pub(crate) const NAMES: [&str; 7] = [
     "windsurf",
     "zed",
     "codex",
+    "gemini",
+    "opencode",
 ];
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,6 +39,8 @@ pub(crate) enum Client {
     Windsurf,
     Zed,
     Codex,
+    Gemini,
+    OpenCode,
 }
 
 /// The folders that clients keep their settings under.
@@ -53,15 +58,14 @@ pub(crate) struct Places {
 /// The format of a client's settings.
 #[derive(Clone, Copy)]
 enum Form {
-    /// JSON, perhaps with comments: the key that holds the servers, and whether
-    /// each says that it speaks over stdio.
-    Json { servers: &'static str, typed: bool },
+    /// JSON, perhaps with comments: the key that holds the servers.
+    Json { servers: &'static str },
     /// TOML, under `mcp_servers`.
     Toml,
 }
 
 impl Client {
-    pub(crate) const ALL: [Client; 7] = [
+    pub(crate) const ALL: [Client; 9] = [
         Client::ClaudeDesktop,
         Client::ClaudeCode,
         Client::Cursor,
@@ -69,6 +73,8 @@ impl Client {
         Client::Windsurf,
         Client::Zed,
         Client::Codex,
+        Client::Gemini,
+        Client::OpenCode,
     ];
 
     pub(crate) fn named(name: &str) -> Option<Client> {
@@ -89,6 +95,8 @@ impl Client {
             Client::Windsurf => "Windsurf",
             Client::Zed => "Zed",
             Client::Codex => "Codex",
+            Client::Gemini => "Gemini CLI",
+            Client::OpenCode => "opencode",
         }
     }
 
@@ -112,6 +120,11 @@ impl Client {
                 Some(folder) => Some(folder.join("config.toml")),
                 None => home(".codex/config.toml"),
             },
+            Client::Gemini => home(".gemini/settings.json"),
+            Client::OpenCode if cfg!(target_os = "macos") => {
+                home(".config/opencode").map(|folder| opencode_file(&folder))
+            }
+            Client::OpenCode => settings("opencode").map(|folder| opencode_file(&folder)),
         }
     }
 
@@ -125,39 +138,108 @@ impl Client {
             Client::VsCode => ".vscode/mcp.json",
             Client::Zed => ".zed/settings.json",
             Client::Codex => ".codex/config.toml",
+            Client::Gemini => ".gemini/settings.json",
+            Client::OpenCode => return Some(opencode_file(folder)),
         };
         Some(folder.join(inside))
     }
 
     fn form(self) -> Form {
-        let (servers, typed) = match self {
-            Client::VsCode => ("servers", true),
-            Client::Zed => ("context_servers", false),
+        let servers = match self {
+            Client::VsCode => "servers",
+            Client::Zed => "context_servers",
+            Client::OpenCode => "mcp",
             Client::Codex => return Form::Toml,
-            _ => ("mcpServers", false),
+            _ => "mcpServers",
         };
-        Form::Json { servers, typed }
+        Form::Json { servers }
+    }
+
+    /// The way in which its settings name a variable of the environment within a
+    /// header; `None` for a client that cannot send a key from there.
+    fn header_variable(self, name: &str) -> Option<String> {
+        Some(match self {
+            Client::ClaudeDesktop | Client::Zed => return None,
+            // By a key of its own.
+            Client::Codex => name.to_owned(),
+            Client::ClaudeCode | Client::Gemini => format!("${{{name}}}"),
+            Client::Cursor | Client::VsCode | Client::Windsurf => format!("${{env:{name}}}"),
+            Client::OpenCode => format!("{{env:{name}}}"),
+        })
+    }
+
+    /// Whether it reaches a server over HTTP with a key from the environment. Others
+    /// start `mimo connect`.
+    pub(crate) fn sends_keys(self) -> bool {
+        self.header_variable("").is_some()
+    }
+
+    /// The keys of an entry that leads to `target`; `None` if it `sends_keys` to none.
+    fn keys(self, target: &Target) -> Option<Keys> {
+        let Remote { url, key_variable } = match target {
+            Target::Remote(remote) => remote,
+            Target::Program(Entry { command, args }) => {
+                let mut keys = match self {
+                    Client::VsCode => vec![("type", json!("stdio"))],
+                    Client::OpenCode => {
+                        let words = std::iter::once(command).chain(args);
+                        let words = words.collect::<Vec<_>>();
+                        return Some(vec![("type", json!("local")), ("command", json!(words))]);
+                    }
+                    _ => Vec::new(),
+                };
+                keys.extend([("command", json!(command)), ("args", json!(args))]);
+                return Some(keys);
+            }
+        };
+        let variable = self.header_variable(key_variable)?;
+        let headers = json!({"Authorization": format!("Bearer {variable}")});
+        Some(match self {
+            Client::Codex => vec![
+                ("url", json!(url)),
+                ("bearer_token_env_var", json!(variable)),
+            ],
+            Client::ClaudeCode | Client::VsCode => vec![
+                ("type", json!("http")),
+                ("url", json!(url)),
+                ("headers", headers),
+            ],
+            // It would begin to sign in otherwise.
+            Client::OpenCode => vec![
+                ("type", json!("remote")),
+                ("url", json!(url)),
+                ("headers", headers),
+                ("oauth", json!(false)),
+            ],
+            Client::Gemini => vec![("httpUrl", json!(url)), ("headers", headers)],
+            Client::Windsurf => vec![("serverUrl", json!(url)), ("headers", headers)],
+            _ => vec![("url", json!(url)), ("headers", headers)],
+        })
     }
 
     pub(crate) fn find(self, text: &str) -> Result<Option<FoundEntry>, Diagnostic> {
         match self.form() {
-            Form::Json { servers, .. } => json::find(text, servers),
+            Form::Json { servers } => json::find(text, servers),
             Form::Toml => toml::find(text),
         }
     }
 
-    /// `text` with `entry` in it; unchanged where it is there already.
-    pub(crate) fn put(self, text: &str, entry: &Entry) -> Result<String, Diagnostic> {
+    /// `text` with an entry in it that leads to `target`; unchanged where it is there
+    /// already, or the client [`sends_keys`](Client::sends_keys) to none.
+    pub(crate) fn put(self, text: &str, target: &Target) -> Result<String, Diagnostic> {
+        let Some(keys) = self.keys(target) else {
+            return Ok(text.to_owned());
+        };
         match self.form() {
-            Form::Json { servers, typed } => json::put(text, servers, typed, entry),
-            Form::Toml => toml::put(text, entry),
+            Form::Json { servers } => json::put(text, servers, &keys),
+            Form::Toml => toml::put(text, &keys),
         }
     }
 
     /// `text` without the entry; unchanged where there is none.
     pub(crate) fn take_out(self, text: &str) -> Result<String, Diagnostic> {
         match self.form() {
-            Form::Json { servers, .. } => json::take_out(text, servers),
+            Form::Json { servers } => json::take_out(text, servers),
             Form::Toml => toml::take_out(text),
         }
     }
@@ -166,7 +248,7 @@ impl Client {
     /// of projects.
     pub(crate) fn maps(self, text: &str) -> Result<Vec<Vec<String>>, Diagnostic> {
         let servers = match self.form() {
-            Form::Json { servers, .. } => servers.to_owned(),
+            Form::Json { servers } => servers.to_owned(),
             Form::Toml => return Ok(vec![Vec::new()]),
         };
         let mut maps = vec![vec![servers.clone()]];
@@ -251,6 +333,15 @@ impl Client {
         }
         bare.retain(|c| !c.is_whitespace());
         Ok(bare)
+    }
+}
+
+/// opencode's settings in `folder`: the form with comments comes first.
+fn opencode_file(folder: &Path) -> PathBuf {
+    let commented = folder.join("opencode.jsonc");
+    match commented.exists() {
+        true => commented,
+        false => folder.join("opencode.json"),
     }
 }
 

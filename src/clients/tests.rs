@@ -6,6 +6,10 @@ use serde_json::{Value, json};
 
 use super::*;
 
+fn target() -> Target {
+    Target::Program(entry())
+}
+
 fn entry() -> Entry {
     Entry {
         command: "/bin/mimo".into(),
@@ -16,11 +20,11 @@ fn entry() -> Entry {
 /// An entry that was put is found, putting it again changes nothing, and removing it
 /// gives `after`.
 fn check(client: Client, before: &str, with: &str, after: &str) {
-    let put = client.put(before, &entry()).expect("understood");
+    let put = client.put(before, &target()).expect("understood");
     assert_eq!(put, with, "put into {before:?}");
     let found = client.find(&put).expect("understood").expect("there");
     assert_eq!(found.entry, Some(entry()), "in {put:?}");
-    assert_eq!(client.put(&put, &entry()).as_deref(), Ok(with), "again");
+    assert_eq!(client.put(&put, &target()).as_deref(), Ok(with), "again");
     let out = client.take_out(&put).expect("understood");
     assert_eq!(out, after, "taken out of {put:?}");
     assert_eq!(client.find(&out), Ok(None));
@@ -59,6 +63,92 @@ fn each_client_has_its_own_form() {
     let codex =
         "[mcp_servers.mimo]\ncommand = \"/bin/mimo\"\nargs = [\"--project\", \"web site\"]\n";
     check(Client::Codex, "", codex, "");
+}
+
+#[test]
+fn program_of_opencode_is_one_list() {
+    let with = "{\n  \"mcp\": {\n    \"mimo\": {\n      \"type\": \"local\",\n      \"command\": \
+                [\"/bin/mimo\", \"--project\", \"web site\"]\n    }\n  }\n}\n";
+    let emptied = EMPTY.replace("mcpServers", "mcp");
+    check(Client::OpenCode, "", with, &emptied);
+    check(Client::Gemini, "", NEW, EMPTY);
+    // What a person set stays.
+    let before = r#"{"mcp": {"mimo": {"type": "local", "command": ["old"], "timeout": 9}}}"#;
+    let put = Client::OpenCode.put(before, &target()).expect("understood");
+    let put: Value = serde_json::from_str(&put).expect("JSON");
+    let entry =
+        json!({"type": "local", "command": ["/bin/mimo", "--project", "web site"], "timeout": 9});
+    assert_eq!(put["mcp"]["mimo"], entry);
+}
+
+#[test]
+fn remote_entry_names_the_variable_and_keeps_other_headers() {
+    let url = "https://mimo.example/mcp";
+    let remote = Target::Remote(Remote {
+        url: url.into(),
+        key_variable: "TEAM_KEY".into(),
+    });
+    let bearer = |variable: &str| json!({"Authorization": format!("Bearer {variable}")});
+    for (client, servers, entry) in [
+        (
+            Client::ClaudeCode,
+            "mcpServers",
+            json!({"type": "http", "url": url, "headers": bearer("${TEAM_KEY}")}),
+        ),
+        (
+            Client::VsCode,
+            "servers",
+            json!({"type": "http", "url": url, "headers": bearer("${env:TEAM_KEY}")}),
+        ),
+        (
+            Client::Cursor,
+            "mcpServers",
+            json!({"url": url, "headers": bearer("${env:TEAM_KEY}")}),
+        ),
+        (
+            Client::Windsurf,
+            "mcpServers",
+            json!({"serverUrl": url, "headers": bearer("${env:TEAM_KEY}")}),
+        ),
+        (
+            Client::Gemini,
+            "mcpServers",
+            json!({"httpUrl": url, "headers": bearer("${TEAM_KEY}")}),
+        ),
+        (
+            Client::OpenCode,
+            "mcp",
+            json!({"type": "remote", "url": url, "headers": bearer("{env:TEAM_KEY}"), "oauth": false}),
+        ),
+    ] {
+        let put = client.put("", &remote).expect("understood");
+        let document: Value = serde_json::from_str(&put).expect("JSON");
+        assert_eq!(document, json!({servers: {"mimo": entry}}));
+        let found = client.find(&put).expect("understood").expect("there");
+        assert_eq!(found.remote.map(|remote| remote.1).as_deref(), Some(url));
+        assert!(!found.text.contains("TEAM_KEY"), "headers are not shown");
+        assert_eq!(client.put(&put, &remote), Ok(put.clone()), "again");
+        let out = client.take_out(&put).expect("understood");
+        assert_eq!(out, EMPTY.replace("mcpServers", servers));
+    }
+    let codex =
+        format!("[mcp_servers.mimo]\nurl = \"{url}\"\nbearer_token_env_var = \"TEAM_KEY\"\n");
+    let put = Client::Codex.put("", &remote).expect("understood");
+    assert_eq!(put, codex);
+    assert_eq!(Client::Codex.put(&put, &remote), Ok(codex), "again");
+    assert_eq!(Client::Codex.take_out(&put).as_deref(), Ok(""));
+
+    let before = r#"{"mcpServers": {"mimo": {"url": "https://old/", "headers": {"X-Team": "a"}}}}"#;
+    let put = Client::Cursor.put(before, &remote).expect("understood");
+    let put: Value = serde_json::from_str(&put).expect("JSON");
+    let headers = json!({"X-Team": "a", "Authorization": "Bearer ${env:TEAM_KEY}"});
+    assert_eq!(
+        put["mcpServers"]["mimo"],
+        json!({"url": url, "headers": headers})
+    );
+    for client in [Client::ClaudeDesktop, Client::Zed] {
+        assert!(!client.sends_keys());
+    }
 }
 
 #[test]
@@ -118,7 +208,7 @@ fn what_stands_on_one_line_stays_on_it() {
             format!(r#"{{"mcpServers":{{{ours}}},"n":[1, 2]}}"#),
         ),
     ] {
-        let put = Client::Cursor.put(before, &entry());
+        let put = Client::Cursor.put(before, &target());
         assert_eq!(put.as_deref(), Ok(with.as_str()));
         let found = Client::Cursor.find(&with).expect("understood");
         assert_eq!(found.and_then(|found| found.entry), Some(entry()));
@@ -139,7 +229,7 @@ fn of_an_entry_that_is_there_only_our_keys_change() {
     let before = "{\n  \"mcpServers\": {\n    // why\n    \"mimo\": {\n      \"command\": \"old\" /* x */,\n      \
                   \"env\": {\"MIMO_LOG\": \"debug\"},\n      \"args\": [\n        \"a\"\n      ]\n    },\n    \
                   \"b\": {}\n  }\n}";
-    let put = Client::Cursor.put(before, &entry()).expect("understood");
+    let put = Client::Cursor.put(before, &target()).expect("understood");
     assert_eq!(
         put,
         before
@@ -155,7 +245,7 @@ fn of_an_entry_that_is_there_only_our_keys_change() {
 
     let before = "# top\n[mcp_servers.mimo] # ours\ncommand = 'old' # x\nstartup_timeout_sec = 9\n\n\
                   [mcp_servers.mimo.env]\nA = 'b'\n\n[tui]\n";
-    let put = Client::Codex.put(before, &entry()).expect("understood");
+    let put = Client::Codex.put(before, &target()).expect("understood");
     assert_eq!(
         put,
         before.replace("'old'", "\"/bin/mimo\"").replace(
@@ -168,11 +258,15 @@ fn of_an_entry_that_is_there_only_our_keys_change() {
         command: "old".into(),
         args: Vec::new(),
     };
-    assert_eq!(Client::Codex.put(before, &bare).as_deref(), Ok(before));
+    let to_bare = Target::Program(bare.clone());
+    assert_eq!(Client::Codex.put(before, &to_bare).as_deref(), Ok(before));
     let written = r#"{"mcpServers": {"mimo": {"command": "old"}}}"#;
-    assert_eq!(Client::Cursor.put(written, &bare).as_deref(), Ok(written));
+    assert_eq!(
+        Client::Cursor.put(written, &to_bare).as_deref(),
+        Ok(written)
+    );
     // Something else than an entry is replaced whole.
-    let put = Client::Cursor.put(r#"{"mcpServers": {"mimo": null}}"#, &bare);
+    let put = Client::Cursor.put(r#"{"mcpServers": {"mimo": null}}"#, &to_bare);
     let found = Client::Cursor.find(&put.expect("understood"));
     assert_eq!(
         found.expect("understood").and_then(|found| found.entry),
@@ -216,20 +310,20 @@ fn codex_servers_in_other_forms_are_joined() {
         "mcp_servers.a.command = 'b'\n[z]\n",
         "[mcp_servers.a]\ncommand = 'b'\n\n# about x\n[x]\ny = 1 # q\n# end\n",
     ] {
-        let put = Client::Codex.put(before, &entry()).expect("understood");
+        let put = Client::Codex.put(before, &target()).expect("understood");
         let found = Client::Codex.find(&put).expect("understood");
         assert_eq!(found.and_then(|found| found.entry), Some(entry()), "{put}");
         for line in before.lines().filter(|line| !line.contains("{ a")) {
             assert!(put.lines().any(|kept| kept == line), "{line} in {put}");
         }
-        assert_eq!(Client::Codex.put(&put, &entry()), Ok(put.clone()));
+        assert_eq!(Client::Codex.put(&put, &target()), Ok(put.clone()));
     }
 }
 
 #[test]
 fn what_cannot_be_understood_is_refused_with_its_place() {
     let wrong = |client: Client, text: &str| {
-        let mistake = client.put(text, &entry()).expect_err(text);
+        let mistake = client.put(text, &target()).expect_err(text);
         assert_eq!(client.find(text), Err(mistake.clone()), "{text}");
         assert_eq!(client.take_out(text), Err(mistake.clone()), "{text}");
         mistake
@@ -268,7 +362,7 @@ fn what_cannot_be_understood_is_refused_with_its_place() {
 fn a_server_elsewhere_and_one_switched_off_are_told_apart() {
     let found = |client: Client, text: &str| {
         let found = client.find(text).expect("understood").expect("there");
-        (found.remote_key, found.is_off)
+        (found.remote.map(|remote| remote.0), found.is_off)
     };
     for (client, text, expected) in [
         (
@@ -353,7 +447,7 @@ proptest! {
             _ => format!("{before:#}").replace('\n', "\r\n"),
         };
         let servers = before.get("mcpServers");
-        let put = Client::Cursor.put(&text, &entry());
+        let put = Client::Cursor.put(&text, &target());
         if servers.is_some_and(|servers| !servers.is_object()) {
             prop_assert!(put.is_err() && Client::Cursor.take_out(&text).is_err());
             return Ok(());
@@ -370,7 +464,7 @@ proptest! {
         }
         let written: Value = serde_json::from_str(&put).expect("plain JSON stays plain");
         prop_assert_eq!(&written, &expected, "{} became {}", text, put);
-        prop_assert_eq!(Client::Cursor.put(&put, &entry()), Ok(put.clone()));
+        prop_assert_eq!(Client::Cursor.put(&put, &target()), Ok(put.clone()));
 
         let out = Client::Cursor.take_out(&put).expect("understood");
         let servers = expected["mcpServers"].as_object_mut().expect("servers");

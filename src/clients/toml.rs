@@ -1,9 +1,9 @@
 //! Settings in TOML: Codex's.
 
 use serde_json::Value as Json;
-use toml_edit::{Array, DocumentMut, Item, Table, TableLike, Value, value};
+use toml_edit::{DocumentMut, Item, Table, TableLike, Value, value};
 
-use super::entry::{ENTRY, Entry, FoundEntry, REMOTE, mistake};
+use super::entry::{ENTRY, Entry, FoundEntry, Keys, REMOTE, is_default, mistake};
 use super::lines::{difference, with_ends_of};
 use crate::diagnostics::Diagnostic;
 
@@ -20,23 +20,27 @@ pub(super) fn find(text: &str) -> Result<Option<FoundEntry>, Diagnostic> {
         return Ok(Some(FoundEntry {
             entry: None,
             text: item.to_string().trim().to_owned(),
-            remote_key: None,
+            remote: None,
             is_off: false,
         }));
     };
-    let shown = ["command", "args"]
-        .into_iter()
-        .filter_map(|key| Some(format!("{key}: {}", entry.get(key)?.to_string().trim())));
+    let shown = ["command", "args"].into_iter().chain(REMOTE);
+    let shown =
+        shown.filter_map(|key| Some(format!("{key}: {}", entry.get(key)?.to_string().trim())));
+    let address = |key: &str| Some(entry.get(key)?.as_str()?.to_owned());
     Ok(Some(FoundEntry {
         entry: started(entry),
         text: shown.collect::<Vec<_>>().join(", "),
-        remote_key: REMOTE.into_iter().find(|key| entry.contains_key(key)),
+        remote: REMOTE
+            .into_iter()
+            .find(|key| entry.contains_key(key))
+            .map(|key| (key, address(key).unwrap_or_default())),
         is_off: entry.get("enabled").and_then(Item::as_bool) == Some(false),
     }))
 }
 
 /// See `Client::put`.
-pub(super) fn put(text: &str, entry: &Entry) -> Result<String, Diagnostic> {
+pub(super) fn put(text: &str, keys: &Keys) -> Result<String, Diagnostic> {
     let mut document = parse(text)?;
     servers_of(&document)?;
     let inline = document.get(SERVERS).is_some_and(Item::is_inline_table);
@@ -49,18 +53,22 @@ pub(super) fn put(text: &str, entry: &Entry) -> Result<String, Diagnostic> {
     let servers = servers.as_table_like_mut().ok_or_else(no_table)?;
     match servers.get_mut(ENTRY).and_then(Item::as_table_like_mut) {
         Some(found) => {
-            let now = started(found);
-            if now.as_ref().map(|now| &now.command) != Some(&entry.command) {
-                set(found, "command", entry.command.as_str().into());
-            }
-            if now.map(|now| now.args).as_ref() != Some(&entry.args) {
-                set(found, "args", list_of(&entry.args));
+            for (key, wanted) in keys {
+                let now = found.get(key).map(json_of);
+                let is_missing = now.is_none() && is_default(key, wanted);
+                if let Some(new) = value_of(wanted)
+                    && now.as_ref() != Some(wanted)
+                    && !is_missing
+                {
+                    set(found, key, new);
+                }
             }
         }
         None => {
             let mut new = Table::new();
-            new.insert("command", value(&entry.command));
-            new.insert("args", value(list_of(&entry.args)));
+            for (key, wanted) in keys {
+                new.insert(key, value_of(wanted).map_or(Item::None, value));
+            }
             let new = match inline {
                 true => value(new.into_inline_table()),
                 false => Item::Table(new),
@@ -255,8 +263,4 @@ fn set(entry: &mut dyn TableLike, key: &str, mut new: Value) {
             entry.insert(key, Item::Value(new));
         }
     }
-}
-
-fn list_of(texts: &[String]) -> Value {
-    Value::Array(texts.iter().collect::<Array>())
 }

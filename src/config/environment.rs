@@ -118,7 +118,7 @@ impl Environment {
     }
 
     /// The secret in a variable; `None` where it holds no text.
-    pub(super) fn secret(&self, variable: &str) -> Option<Secret> {
+    pub(crate) fn secret(&self, variable: &str) -> Option<Secret> {
         let value = self.read_secret.and_then(|read| read(variable));
         let value = value.filter(|value| !value.is_empty())?;
         value.into_string().ok().map(Secret::new)

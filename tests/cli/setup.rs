@@ -1,5 +1,8 @@
 //! `mimo setup` on realistic settings files, each in its own home folder.
 
+mod list;
+mod remote;
+
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::os::unix::process::CommandExt;
@@ -100,6 +103,8 @@ fn every_client_gets_an_entry_that_starts_this_program() {
         ),
         ("zed", "zed/settings.json", "/context_servers/mimo"),
         ("codex", "~/.codex/config.toml", "/mcp_servers/mimo"),
+        ("gemini", "~/.gemini/settings.json", "/mcpServers/mimo"),
+        ("opencode", "opencode/opencode.json", "/mcp/mimo"),
     ] {
         let account = Account::new();
         let file = match file.strip_prefix("~/") {
@@ -123,10 +128,17 @@ fn every_client_gets_an_entry_that_starts_this_program() {
             _ => serde_json::from_str::<Value>(&read(&file)).expect("JSON"),
         };
         let entry = written.pointer(pointer).expect("the entry");
-        assert_eq!(entry["command"], MIMO);
-        assert_eq!(entry["args"], json!(given));
+        let words = [&[MIMO][..], &given].concat();
+        match client {
+            "opencode" => assert_eq!(entry["command"], json!(words)),
+            _ => assert_eq!(entry["command"], MIMO),
+        }
+        let args = entry.get("args").cloned();
+        assert_eq!(args, (client != "opencode").then(|| json!(given)));
         let is_typed = entry.get("type") == Some(&json!("stdio"));
         assert_eq!(is_typed, client == "vscode", "{entry}");
+        let is_local = entry.get("type") == Some(&json!("local"));
+        assert_eq!(is_local, client == "opencode", "{entry}");
         let mode = |path: &Path| fs::metadata(path).expect("there").mode() & 0o777;
         assert_eq!(mode(&file), 0o600);
         let folder = file.parent().expect("a folder");
@@ -398,6 +410,8 @@ fn project_in_the_current_folder_has_its_own_file() {
         ("vscode", ".vscode/mcp.json"),
         ("zed", ".zed/settings.json"),
         ("codex", ".codex/config.toml"),
+        ("gemini", ".gemini/settings.json"),
+        ("opencode", "opencode.json"),
     ] {
         account.json(&[client, "--here", "--project", "site"]);
         let text = read(&account.path().join("work").join(file));
@@ -406,63 +420,9 @@ fn project_in_the_current_folder_has_its_own_file() {
     assert_eq!(names(account.path()), ["work"]);
     let listed = account.json(&[]);
     let rows = listed["clients"].as_array().expect("rows");
-    assert_eq!(rows.len(), 7 + 5, "{listed}");
+    assert_eq!(rows.len(), 9 + 7, "{listed}");
     let here = rows.iter().filter(|row| row["state"] == "set up");
-    assert_eq!(here.count(), 5, "{listed}");
-}
-
-#[test]
-fn list_shows_the_state_of_each_client() {
-    let account = Account::new();
-    account.json(&["cursor"]);
-    account.put(".claude.json", "{\"mcpServers\": {}}");
-    account.put(
-        ".codeium/windsurf/mcp_config.json",
-        "{\"mcpServers\": {\"mimo\": {\"command\": \"/no/mimo\"}}}",
-    );
-    account.put(".codex/config.toml", "= 1\n");
-    account.put(
-        ".config/zed/settings.json",
-        "{\"context_servers\": {\"mimo\": {\"command\": \"mimo\"}}}",
-    );
-    // Also through a symlink, as installers create.
-    let link = account.path().join("mimo");
-    symlink(MIMO, &link).expect("a link");
-    let desktop = account.settings("Claude/claude_desktop_config.json");
-    let entry = json!({"mcpServers": {"mimo": {"command": link}}});
-    account.put(&desktop, &entry.to_string());
-    let listed = account.json(&[]);
-    let states: Vec<(&str, &str)> = listed["clients"]
-        .as_array()
-        .expect("rows")
-        .iter()
-        .map(|row| {
-            (
-                row["client"].as_str().expect("a name"),
-                row["state"].as_str().expect("a state"),
-            )
-        })
-        .collect();
-    assert_eq!(
-        states,
-        [
-            ("claude-desktop", "set up"),
-            ("claude-code", "not set up"),
-            ("cursor", "set up"),
-            ("vscode", "no file"),
-            ("windsurf", "gone"),
-            ("zed", "other"),
-            ("codex", "broken"),
-        ]
-    );
-    let shown = account.setup(&[]);
-    assert_eq!(shown.code, Some(0), "{shown:?}");
-    assert!(shown.out.contains("config.toml:1:1"), "{}", shown.out);
-    assert!(
-        shown.out.contains("/no/mimo, which does not exist"),
-        "{}",
-        shown.out
-    );
+    assert_eq!(here.count(), 7, "{listed}");
 }
 
 /// Setup follows the clients' own environment variables.

@@ -62,6 +62,15 @@ impl Team {
     }
 }
 
+impl Team {
+    /// Serves on the address of a server that has ended.
+    pub fn serve_again(&self, address: SocketAddr, arguments: &[&str]) -> Http {
+        let mut command = server::mimo(self.folder());
+        let address = address.to_string();
+        Http::of(HttpServer::at(&address, &mut command, arguments))
+    }
+}
+
 /// The part of a key's text by which commands name it.
 pub fn id(key: &str) -> &str {
     &key["mimo_".len()..][..8]

@@ -6,6 +6,7 @@
 mod support;
 
 mod bounds;
+mod bridge;
 mod client;
 mod gate;
 mod mixed;

@@ -182,11 +182,19 @@ fn adopting_leaves_only_mimo_and_removing_puts_all_back() {
          [mcp_servers.one.env]\nTOKEN = 'tops3cret'\n\n[mcp_servers.far]\nurl = 'https://e.com'\n\n\
          [mcp_servers.two]\ncommand = '{server}'\n"
     );
+    let opencode = json.replace("mcpServers", "mcp").replace(
+        &format!("\"command\": \"{server}\", \"env\""),
+        &format!("\"type\": \"local\", \"command\": [\"{server}\"], \"environment\""),
+    );
     for (client, name, before) in [
         ("cursor", ".cursor/mcp.json", &json),
         ("codex", ".codex/config.toml", &toml),
+        ("gemini", ".gemini/settings.json", &json),
+        ("opencode", ".config/opencode/opencode.jsonc", &opencode),
     ] {
         let path = client_file(&fixture, name, before);
+        // Each client finds none of the servers there.
+        let _ = std::fs::remove_file(fixture.path("config/skills.json"));
         let read = || std::fs::read_to_string(&path).expect("a file");
         let copy = PathBuf::from(format!("{}.before-mimo", path.display()));
         let adopt = ["setup", client, "--adopt", "--later"];
@@ -199,7 +207,7 @@ fn adopting_leaves_only_mimo_and_removing_puts_all_back() {
         assert_eq!((done.code, done.err.as_str()), (Some(0), ""), "{done:?}");
         assert!(!format!("{tried:?}{done:?}").contains("tops3cret"));
         assert!(
-            done.out.contains("what was refused stays with C"),
+            done.out.contains("what was refused stays with "),
             "{done:?}"
         );
         assert!(done.out.contains(".before-mimo\n"), "{done:?}");
@@ -208,10 +216,7 @@ fn adopting_leaves_only_mimo_and_removing_puts_all_back() {
             assert!(!left.contains(gone), "{gone}: {left}");
         }
         assert!(left.contains("mimo") && left.contains("e.com"), "{left}");
-        assert_eq!(
-            manifest(&fixture)["skills"]["one"]["env"]["TOKEN"],
-            "tops3cret"
-        );
+        assert!(manifest(&fixture).to_string().contains("tops3cret"));
         let mode = copy.metadata().expect("a copy").permissions().mode() & 0o777;
         assert_eq!(
             (&std::fs::read_to_string(&copy).expect("a copy"), mode),
@@ -240,12 +245,13 @@ fn adopting_leaves_only_mimo_and_removing_puts_all_back() {
             "codex" => toml::from_str::<Value>(&read()).expect("TOML"),
             _ => serde_json::from_str(&read().replace("// the first", "")).expect("JSON"),
         };
-        let servers = merged.get("mcpServers").or(merged.get("mcp_servers"));
+        let maps = ["mcpServers", "mcp_servers", "mcp"];
+        let servers = maps.into_iter().find_map(|map| merged.get(map));
         let servers = servers.and_then(Value::as_object).expect("servers");
         let mut names: Vec<_> = servers.keys().collect();
         names.sort();
         assert_eq!(names, ["far", "new", "one", "two"], "{merged}");
-        assert_eq!(servers["one"]["env"]["TOKEN"], "tops3cret");
+        assert!(servers["one"].to_string().contains("tops3cret"));
         assert!(merged["x"] == 1 || merged["tui"]["x"] == 1, "{merged}");
     }
 }

@@ -23,8 +23,12 @@ pub struct HttpServer {
 impl HttpServer {
     /// Starts `command`, which serves on a port that the system chooses.
     pub fn of(command: &mut Command, arguments: &[&str]) -> HttpServer {
+        HttpServer::at("127.0.0.1:0", command, arguments)
+    }
+
+    pub fn at(address: &str, command: &mut Command, arguments: &[&str]) -> HttpServer {
         let mut child = command
-            .args(["serve", "--http", "127.0.0.1:0"])
+            .args(["serve", "--http", address])
             .args(arguments)
             .stdin(Stdio::null())
             .stdout(Stdio::null())

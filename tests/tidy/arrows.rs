@@ -24,6 +24,7 @@ pub const ARROWS: &[(&str, &[&str])] = &[
         "cli",
         &[
             "app",
+            "bridge",
             "clients",
             "config",
             "telemetry",
@@ -106,6 +107,7 @@ pub const ARROWS: &[(&str, &[&str])] = &[
     ("graph", &["store", "text"]),
     ("procedure", &["store"]),
     ("endpoint", &[]),
+    ("bridge", &["wire"]),
     ("registry", &["skills", "store"]),
     ("skills", &["telemetry", "wire"]),
     ("telemetry", &["config"]),

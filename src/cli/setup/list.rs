@@ -70,7 +70,11 @@ fn row(client: Client, file: PathBuf, environment: &Environment) -> Row {
 }
 
 fn entry_state(found: &FoundEntry, executable: Option<&Path>) -> (&'static str, String) {
-    let Some(entry) = found.entry.as_ref().filter(|_| found.remote_key.is_none()) else {
+    if let Some((_, url)) = &found.remote {
+        let state = if found.is_off { "off" } else { "remote" };
+        return (state, url.clone());
+    }
+    let Some(entry) = &found.entry else {
         return ("other", "its entry \"mimo\" starts no program".to_owned());
     };
     let starts = command_line(entry);
@@ -103,7 +107,7 @@ fn table(rows: &[Row], output: &Output) -> Text {
     let mut text = output.text();
     for row in rows {
         let color = match row.state {
-            "set up" => 32,
+            "set up" | "remote" => 32,
             "broken" | "gone" => 31,
             "other" | "off" => 33,
             _ => 0,

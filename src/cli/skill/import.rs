@@ -12,7 +12,7 @@ use crate::app;
 use crate::cli::client_files::{parse_failure, places};
 use crate::cli::output::{Exit, Output, Text};
 use crate::clients::file::Settings;
-use crate::clients::{Client, ENTRY, NAMES, Places};
+use crate::clients::{Client, ENTRY, NAMES};
 use crate::config::{Config, Environment};
 use crate::failure::{Failure, Kind};
 use crate::secret::Secret;
@@ -286,10 +286,7 @@ fn read(
     let (client, path) = match Client::named(from) {
         Some(client) => (Some(client), client.settings(&places)),
         None if is_toml => (Some(Client::Codex), Some(PathBuf::from(from))),
-        None => (
-            None,
-            Some(unlisted(from, &places).unwrap_or_else(|| from.into())),
-        ),
+        None => (None, Some(from.into())),
     };
     let path = path.ok_or_else(|| {
         Failure::new(Kind::NotFound, "this account has no home folder").hint("set HOME")
@@ -297,10 +294,7 @@ fn read(
     let settings = Settings::read(&path)?;
     if !settings.exists() {
         let message = format!("there is no file {}", path.display());
-        let hint = format!(
-            "name a file, or one of {}, gemini, opencode",
-            NAMES.join(", ")
-        );
+        let hint = format!("name a file, or one of {}", NAMES.join(", "));
         return Err(Failure::new(Kind::NotFound, message).hint(hint).into());
     }
     if let Some(client) = client {
@@ -317,25 +311,6 @@ fn read(
     let entries = manifest::entries(&root).map_err(report)?.into_iter();
     let others = entries.filter(|(key, _)| key != ENTRY);
     Ok((path.clone(), others.cloned().collect()))
-}
-
-/// The file of a client into which Mimo does not put itself.
-fn unlisted(name: &str, places: &Places) -> Option<PathBuf> {
-    match name {
-        "gemini" => Some(places.home.as_ref()?.join(".gemini/settings.json")),
-        "opencode" => {
-            let folder = match &places.settings {
-                Some(folder) if !cfg!(target_os = "macos") => folder.join("opencode"),
-                _ => places.home.as_ref()?.join(".config/opencode"),
-            };
-            let commented = folder.join("opencode.jsonc");
-            Some(match commented.exists() {
-                true => commented,
-                false => folder.join("opencode.json"),
-            })
-        }
-        _ => None,
-    }
 }
 
 /// A map of servers: the keys that lead to it, and what it holds.
