@@ -59,7 +59,10 @@ pub fn check(given: &Value, known: &dyn KnownNames) -> Result<CheckedDefinition,
     let value = legacy::from_legacy(given)?;
     let mut mistakes = schema::check(&value);
     mistakes.extend(semantics::check(&value, known));
-    mistakes.extend(flow::check(&value));
+    // Where a way cannot be read, what follows from it says nothing new.
+    if !mistakes.iter().any(|mistake| is_about_ways(&mistake.path)) {
+        mistakes.extend(flow::check(&value));
+    }
     let mut seen = std::collections::HashSet::new();
     mistakes.retain(|each| seen.insert((each.path.clone(), each.reason.clone())));
     mistakes.sort_by(|a, b| a.path.cmp(&b.path));
@@ -82,4 +85,50 @@ pub fn check(given: &Value, known: &dyn KnownNames) -> Result<CheckedDefinition,
         value,
         hash,
     })
+}
+
+/// Whether a mistake is in how states lead to each other: in a state as a whole or in its
+/// `transitions`, `next` or `catch`, but not in an expression there.
+fn is_about_ways(path: &str) -> bool {
+    let mut parts = path
+        .strip_prefix("/states")
+        .unwrap_or_default()
+        .split('/')
+        .skip(2);
+    match parts.next() {
+        None => path.starts_with("/states"),
+        Some(key) => matches!(key, "transitions" | "next" | "catch") && !path.ends_with("/guard"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn one_bad_list_of_transitions_is_one_mistake() {
+        let definition = |transitions: Value| {
+            json!({"name": "n", "version": "1", "initial_state": "a", "states": {
+                "a": {"action": {"tool": "memory_search"}, "transitions": transitions},
+                "b": {"action": {"tool": "memory_search"}, "next": "c"},
+                "c": {"end": true},
+            }})
+        };
+        let paths = |transitions: Value| -> Vec<String> {
+            let mistakes = check(&definition(transitions), &AnyName).expect_err("a mistake");
+            mistakes.into_iter().map(|mistake| mistake.path).collect()
+        };
+        assert_eq!(paths(json!({"success": "b"})), ["/states/a/transitions"]);
+        let misspelled = json!([{"event": "success", "to": "b"}]);
+        for path in paths(misspelled) {
+            assert!(path.starts_with("/states/a/transitions/0"), "{path}");
+        }
+        // A way that can be read is followed.
+        assert_eq!(
+            paths(json!([{"event": "success", "target": "c"}])),
+            ["/states/b"]
+        );
+    }
 }

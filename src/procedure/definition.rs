@@ -35,6 +35,8 @@ pub struct Definition {
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default)]
 pub struct State {
+    /// For people and models.
+    pub(crate) description: String,
     /// Without one the state succeeds at once.
     pub(crate) action: Option<Action>,
     /// Variables to set after success.

@@ -109,8 +109,9 @@ impl<'a> Driver<'a> {
                 let late = started.and_then(|started| wake_at(&task, started));
                 if late.is_some_and(|late| late <= now) {
                     let step = started.map_or(0, |started| started.step);
-                    let outcome =
-                        ActionOutcome::Error(ActionError::new("timeout", "nobody decided in time"));
+                    let ms = task.timeout_ms.unwrap_or_default();
+                    let why = format!("nobody decided within the timeout_ms of {ms}");
+                    let outcome = ActionOutcome::Error(ActionError::new("timeout", why));
                     self.record(Event::StepFinished { step, outcome })?;
                     continue;
                 }
@@ -298,7 +299,8 @@ impl<'a> Driver<'a> {
                     .map(|tools| tools.side_effects(name));
                 let known = known.unwrap_or_default();
                 SideEffects {
-                    idempotent: idempotent.unwrap_or(known.idempotent) || known.read_only,
+                    // The definition knows what its tools only claim.
+                    idempotent: idempotent.unwrap_or(known.idempotent || known.read_only),
                     ..known
                 }
             }

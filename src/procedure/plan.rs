@@ -47,6 +47,9 @@ pub(super) fn outgoing(state: &State) -> Vec<(String, &str)> {
 
 fn planned_state(name: &str, state: &State, scope: &Map<String, Value>) -> Value {
     let mut shown = json!({"state": name});
+    if !state.description.is_empty() {
+        shown["description"] = json!(state.description);
+    }
     if let Some(action) = &state.action {
         shown["action"] = json!(action.label());
         let arguments = match action {
@@ -74,6 +77,17 @@ fn planned_state(name: &str, state: &State, scope: &Map<String, Value>) -> Value
     if !leads.is_empty() {
         shown["leads_to"] = Value::Object(leads);
     }
+    // One event may lead to several states, as guards decide.
+    if state.transitions.iter().any(|each| each.guard.is_some()) {
+        let branches = state.transitions.iter().map(|each| {
+            let mut branch = json!({"event": each.event, "target": each.target});
+            if let Some(guard) = &each.guard {
+                branch["guard"] = json!(guard);
+            }
+            branch
+        });
+        shown["branches"] = branches.collect();
+    }
     shown
 }
 
@@ -92,5 +106,33 @@ fn evaluate_known(value: &Value, scope: &Map<String, Value>) -> Value {
                 .collect(),
         ),
         plain => plain.clone(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_branch_and_description_is_shown() {
+        let definition = json!({"name": "n", "version": "1", "initial_state": "a", "states": {
+            "a": {"description": "looks", "action": {"tool": "memory_search"}, "transitions": [
+                {"event": "success", "target": "b", "guard": "{{ result.items }}"},
+                {"event": "success", "target": "c"},
+            ]},
+            "b": {"end": true},
+            "c": {"end": true},
+        }});
+        let definition: Definition = serde_json::from_value(definition).expect("a definition");
+        let planned = plan(&definition, "hash", Map::new());
+        let first = &planned["plan"][0];
+        assert_eq!(first["description"], "looks");
+        assert_eq!(
+            first["branches"],
+            json!([
+                {"event": "success", "target": "b", "guard": "{{ result.items }}"},
+                {"event": "success", "target": "c"},
+            ])
+        );
     }
 }

@@ -52,6 +52,8 @@ pub struct Start {
     pub context: Map<String, Value>,
     /// Overrides the timeout of the definition.
     pub timeout_ms: Option<u64>,
+    /// Nobody waits for the end: without a timeout it may take as long as any.
+    pub is_async: bool,
     /// Starts with the same name and key return the same execution.
     pub idempotency_key: Option<String>,
 }
@@ -245,10 +247,12 @@ impl Procedures {
         let context = context::initial(&definition, start.context)?;
         let event = Event::Started {
             context: context.clone(),
-            timeout_ms: start
-                .timeout_ms
-                .or(definition.timeout_ms)
-                .unwrap_or(limits::PROCEDURE_MILLIS_DEFAULT),
+            timeout_ms: start.timeout_ms.or(definition.timeout_ms).unwrap_or(
+                match start.is_async {
+                    true => limits::PROCEDURE_MILLIS_MAX,
+                    false => limits::PROCEDURE_MILLIS_DEFAULT,
+                },
+            ),
             grants: Arc::new(grants.clone()),
         };
         let id = engine.clock.new_id();

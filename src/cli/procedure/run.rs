@@ -100,6 +100,7 @@ pub(super) async fn run(
         version: arguments.version,
         context: context(arguments.context.as_deref())?,
         timeout_ms: arguments.timeout_ms,
+        is_async: false,
         idempotency_key: arguments.idempotency_key,
     };
     if arguments.dry_run {

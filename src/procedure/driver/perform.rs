@@ -105,7 +105,16 @@ impl Driver<'_> {
             Err(error) if late && error.kind == "cancelled" => {
                 ActionOutcome::Error(ActionError::new(
                     "timeout",
-                    format!("{name} was not done within {} ms", left.as_millis()),
+                    match task.timeout_ms {
+                        Some(own) if u128::from(own) <= left.as_millis() => {
+                            format!("{name} was not done within the timeout_ms of {own}")
+                        }
+                        _ => format!(
+                            "{name} was not done within {} ms; timeout_ms of its state, and of the \
+                             run, set the limit",
+                            left.as_millis()
+                        ),
+                    },
                 ))
             }
             Err(error) => ActionOutcome::Error(error),
@@ -128,7 +137,14 @@ impl Driver<'_> {
         } else {
             ActionOutcome::Error(ActionError::new(
                 "timeout",
-                "the delay is longer than its time",
+                match task.timeout_ms {
+                    Some(own) => {
+                        format!("the delay of {ms} ms is longer than the timeout_ms of {own}")
+                    }
+                    None => {
+                        format!("the delay of {ms} ms is longer than the timeout_ms of the run")
+                    }
+                },
             ))
         };
         StepOutcome::Done(outcome)

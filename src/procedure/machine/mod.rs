@@ -33,6 +33,8 @@ pub struct Machine {
     started_at: Timestamp,
     /// The execution is rolled back at this time.
     deadline: Timestamp,
+    /// Of the whole execution, without the time in which it waits for a person.
+    timeout_ms: u64,
     /// When a called procedure began to wait for a person.
     parked_at: Option<Timestamp>,
     /// Number of the latest step.
@@ -158,6 +160,7 @@ impl Machine {
             entered_at: at,
             started_at: at,
             deadline: later(at, *timeout_ms),
+            timeout_ms: *timeout_ms,
             parked_at: None,
             steps: 0,
             current: None,

@@ -26,7 +26,11 @@ impl Machine {
             (_, None) => {}
         }
         let error = match reason {
-            StopReason::TimedOut => ActionError::new("timeout", "its time was over before its end"),
+            StopReason::TimedOut => {
+                let ms = self.timeout_ms;
+                let why = format!("the timeout_ms of {ms} was over before its end");
+                ActionError::new("timeout", why)
+            }
             _ => ActionError::new("cancelled", "it was cancelled"),
         };
         if let Some(task) = self.current.take()

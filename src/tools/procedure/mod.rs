@@ -52,7 +52,18 @@ pub(crate) async fn status(procedures: &Procedures, grants: &Grants) -> Value {
                 crate::limits::PROCEDURE_LISTED_MAX,
             )
             .await?;
-        Ok::<_, Failure>((census, waiting))
+        let mut shown = Vec::with_capacity(waiting.len());
+        for execution in &waiting {
+            let mut one = view::brief(execution);
+            // What it waits for; a caller of a waiting procedure has no message.
+            let (execution, machine) = procedures.snapshot(grants, &execution.id).await?;
+            let waits = view::execution(&execution, &machine);
+            if let Some(waits) = waits.get("waits_for") {
+                one["waits_for"] = waits.clone();
+            }
+            shown.push(one);
+        }
+        Ok::<_, Failure>((census, shown))
     };
     match counted.await {
         Ok((census, waiting)) => {
@@ -64,7 +75,7 @@ pub(crate) async fn status(procedures: &Procedures, grants: &Grants) -> Value {
             json!({
                 "definitions": census.definitions,
                 "executions": executions,
-                "waiting": waiting.iter().map(view::brief).collect::<Vec<_>>(),
+                "waiting": waiting,
             })
         }
         Err(failure) => json!({

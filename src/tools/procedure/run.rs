@@ -102,6 +102,7 @@ fn start(reader: &ArgumentReader<'_>, name: String) -> Result<Start, Failure> {
         version: version.unwrap_or_else(|| LATEST.to_owned()),
         context,
         timeout_ms,
+        is_async: reader.boolean("async")?.unwrap_or(false),
         idempotency_key: key,
     })
 }

@@ -36,6 +36,33 @@ impl Mortal {
     }
 }
 
+/// The definition wins over the tool, which says that it only reads.
+#[test]
+fn call_that_its_definition_calls_not_idempotent_waits_for_a_person() {
+    let folder = Arc::new(tempfile::TempDir::new().expect("a folder"));
+    let first = Mortal::on(&folder);
+    let id = first.wait(async {
+        let read =
+            json!({"tool": "read", "arguments": {"id": "a", "wait": true}, "idempotent": false});
+        first
+            .world
+            .define(json!({"a": {"action": read, "end": true}}))
+            .await;
+        let id = first.world.start(json!({})).await;
+        first.world.calls.waiting.notified().await;
+        id
+    });
+    drop(first);
+    let second = Mortal::on(&folder);
+    assert_eq!(second.recovers(), 1);
+    let document = second.wait(second.world.wait(&id));
+    assert_eq!(
+        document["waits_for"]["kind"], "unknown_outcome",
+        "{document}"
+    );
+    assert!(second.world.calls.made().is_empty());
+}
+
 #[test]
 fn orphaned_execution_is_taken_over() {
     let folder = Arc::new(tempfile::TempDir::new().expect("a folder"));
