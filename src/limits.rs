@@ -86,6 +86,21 @@ pub(crate) const STORE_GRAPH_CACHE_KIB_MAX: i64 = 64 * 1024;
 pub(crate) const STORE_BUSY_MILLISECONDS_MAX: u64 = 15_000;
 /// The pause between attempts where SQLite itself does not wait.
 pub(crate) const STORE_LOG_PAUSE_MILLISECONDS: u64 = 5;
+/// The write-ahead log at most, unless one transaction is longer or a program keeps a
+/// snapshot. Half of it makes a writer wait for the readers.
+pub(crate) const STORE_LOG_BYTES_MAX: u64 = 64 * 1024 * 1024;
+/// What SQLite keeps of the log's file once it begins anew.
+pub(crate) const STORE_LOG_KEPT_BYTES_MAX: i64 = 16 * 1024 * 1024;
+/// How long a writer waits for the readers of a long log.
+pub(crate) const STORE_CHECKPOINT_MILLIS_MAX: u64 = 1_000;
+/// How long the store's threads may take to end.
+pub(crate) const STORE_CLOSE_MILLIS_MAX: u64 = 5_000;
+/// How often that is checked.
+pub(crate) const STORE_CLOSE_LOOK_MILLIS: u64 = 1;
+/// How long recalls are collected before they are written.
+pub(crate) const RECALL_MILLIS_MAX: u64 = 1_000;
+/// How long an ending Mimo waits for that write.
+pub(crate) const RECALL_CLOSE_MILLIS_MAX: u64 = 5_000;
 /// Prepared statements a connection keeps.
 pub(crate) const STORE_STATEMENTS_CACHED_MAX: usize = 64;
 /// How long an edit can be undone.

@@ -14,7 +14,8 @@ pub mod retention;
 pub mod rules;
 
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -42,8 +43,11 @@ pub struct Memories {
     embedder: Arc<dyn Embedder>,
     clock: Arc<dyn Clock>,
     settings: Settings,
-    /// Tasks that count recalls after the answer was sent.
+    /// Recalls that are yet to be counted.
+    recalls: Arc<Mutex<Vec<MemoryId>>>,
+    /// Tasks that count them after the answer was sent.
     background: TaskTracker,
+    closing: CancellationToken,
 }
 
 impl Memories {
@@ -58,7 +62,9 @@ impl Memories {
             embedder,
             clock,
             settings,
+            recalls: Arc::default(),
             background: TaskTracker::new(),
+            closing: CancellationToken::new(),
         }
     }
 
@@ -214,24 +220,44 @@ impl Memories {
         Ok(found.into_iter().collect())
     }
 
-    /// Counts a recall of each memory in the background; [`Memories::settle`]
-    /// waits for it.
+    /// Counts a recall of each memory. Recalls of some moments are written together, so
+    /// that searches do not write; [`Memories::settle`] writes the last ones.
     pub(crate) fn count_recall(&self, ids: Vec<MemoryId>) {
         if ids.is_empty() {
             return;
         }
-        let (store, at) = (self.store.clone(), self.clock.now());
+        let is_first = {
+            let mut recalls = lock(&self.recalls);
+            let is_first = recalls.is_empty();
+            recalls.extend(ids);
+            is_first
+        };
+        if !is_first {
+            return;
+        }
+        let (store, clock) = (self.store.clone(), self.clock.clone());
+        let (recalls, closing) = (self.recalls.clone(), self.closing.clone());
         self.background.spawn(async move {
-            if let Err(error) = store.record_recalls(ids, at).await {
-                tracing::warn!(%error, "a recall was not counted");
+            let collected = Duration::from_millis(limits::RECALL_MILLIS_MAX);
+            let _ended = tokio::time::timeout(collected, closing.cancelled()).await;
+            let ids = std::mem::take(&mut *lock(&recalls));
+            if let Err(error) = store.record_recalls(ids, clock.now()).await {
+                tracing::warn!(%error, "recalls were not counted");
             }
         });
     }
 
-    /// Waits until all background tasks are done.
+    /// Waits until all background tasks are done, or the store takes too long.
     pub(crate) async fn settle(&self) {
+        self.closing.cancel();
         self.background.close();
-        self.background.wait().await;
+        let most = Duration::from_millis(limits::RECALL_CLOSE_MILLIS_MAX);
+        if tokio::time::timeout(most, self.background.wait())
+            .await
+            .is_err()
+        {
+            tracing::warn!("the last recalls were not counted: the store does not answer");
+        }
     }
 
     /// Edits all of these memories or none.
@@ -375,6 +401,10 @@ fn cancelled() -> Failure {
         Kind::Cancelled,
         "the request was cancelled; nothing was changed",
     )
+}
+
+fn lock(recalls: &Mutex<Vec<MemoryId>>) -> MutexGuard<'_, Vec<MemoryId>> {
+    recalls.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Runs CPU-bound work on a blocking thread, where it delays no other request.

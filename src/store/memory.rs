@@ -377,6 +377,8 @@ pub struct MemoryCensus {
     pub projects: u64,
     /// Bytes on disk, the write-ahead log included.
     pub(crate) file_bytes: u64,
+    /// Whether nothing can be stored, only read.
+    pub(crate) read_only: bool,
 }
 
 /// Every method is one transaction. A change whose future resolves to `Ok`

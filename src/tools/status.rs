@@ -75,15 +75,26 @@ async fn call(
 async fn memory(status: &Status, reach: &Reach) -> serde_json::Value {
     let model = status.memories.model();
     match status.memories.census(reach).await {
-        Ok(census) => json!({
-            "state": "ok",
-            "active": census.active,
-            "superseded": census.superseded,
-            "archived": census.archived,
-            "projects": census.projects,
-            "file_bytes": census.file_bytes,
-            "embedding_model": model,
-        }),
+        Ok(census) => {
+            let mut section = json!({
+                "state": "ok",
+                "active": census.active,
+                "superseded": census.superseded,
+                "archived": census.archived,
+                "projects": census.projects,
+                "file_bytes": census.file_bytes,
+                "embedding_model": model,
+            });
+            if census.read_only {
+                section["state"] = json!("read_only");
+                section["problem"] = json!(
+                    "the database or its folder cannot be written to: searches, exports, backups \
+                     and verify work, and nothing can be stored, changed or counted"
+                );
+                section["next_step"] = json!("check the permissions of the file and of its folder");
+            }
+            section
+        }
         Err(failure) => json!({
             "state": failure.kind.name(),
             "problem": failure.message,

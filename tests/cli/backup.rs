@@ -250,6 +250,8 @@ fn killed_backup_leaves_no_file() {
             Some(0)
         );
         fs::remove_file(&file).expect("gone");
+        let left = names(home.path()).join(" ");
+        assert!(!left.contains(".part"), "the next backup cleans up");
     }
     assert_eq!(
         home.run(&["verify"]).code,
@@ -359,7 +361,7 @@ fn verify_names_each_kind_of_damage() {
             "1 memories are linked to entities that are not there: 1",
         ),
         (
-            "INSERT INTO entity_name SELECT 'x', project, 77, 'x', 'Ex' FROM entity_name LIMIT 1",
+            "INSERT INTO entity_name SELECT 'x', project, 77, 'x', 'x', 'Ex' FROM entity_name LIMIT 1",
             "1 names belong to entities that are not there: Ex",
         ),
         (
@@ -449,8 +451,7 @@ fn verify_reports_damaged_pages_and_foreign_files() {
     }
     fs::remove_file(&other).expect("gone");
     let soup = Connection::open(&other).expect("a database");
-    soup.execute_batch("CREATE TABLE soup (x)")
-        .expect("a table");
+    soup.execute_batch("CREATE TABLE soup (x)").expect("SQL");
     drop(soup);
     let refused = home.run(&["verify", other.to_str().expect("UTF-8")]);
     assert!(refused.err.contains("another program"), "{}", refused.err);

@@ -102,7 +102,15 @@ fn read_only_folder_is_reported() {
     }
     let mut server = Server::of(&mut command);
     assert_eq!(initialize(&mut server)["serverInfo"]["name"], "mimo");
-    unavailable(&mut server, "permissions");
+    let error = ask(&mut server, "memory_store", json!({"content": "One more"})).bad();
+    assert_eq!(error["kind"], "unavailable", "{error}");
+    let memory = ask(&mut server, "mimo_status", json!({})).good()["memory"].clone();
+    assert_eq!(memory["state"], "read_only", "{memory}");
+    let next = memory["next_step"].as_str().unwrap_or_default();
+    assert!(next.contains("permissions"), "{memory}");
+    // Reading goes on.
+    let found = ask(&mut server, "memory_search", json!({"query": "kept"})).good();
+    assert_eq!(found["items"][0]["content"], "Kept");
     assert!(server.exit().success());
     mode(&data, 0o755);
     mode(&data.join("logs"), 0o755);

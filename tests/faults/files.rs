@@ -39,6 +39,74 @@ fn newer_schema_is_refused() {
     cannot_be_used(folder.path(), "newer Mimo");
 }
 
+/// Another program, or a newer Mimo, raises the schema under a running Mimo.
+#[test]
+fn raised_schema_stops_writes_of_a_running_server() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut server = Server::of(&mut mimo(folder.path()));
+    ask(&mut server, "memory_store", json!({"content": "Before"})).good();
+    let file = Connection::open(place(folder.path())).expect("the database");
+    file.pragma_update(None, "user_version", 1_000_000)
+        .expect("a version");
+    drop(file);
+    let error = ask(&mut server, "memory_store", json!({"content": "After"})).bad();
+    assert_eq!(error["kind"], "unavailable", "{error}");
+    let hint = error["hint"].as_str().unwrap_or_default();
+    assert!(hint.contains("update this Mimo"), "{error}");
+    assert!(server.exit().success());
+    let file = Connection::open(place(folder.path())).expect("the database");
+    let count: i64 = file
+        .query_row("SELECT count(*) FROM memory", [], |row| row.get(0))
+        .expect("a count");
+    assert_eq!(count, 1);
+}
+
+#[test]
+fn empty_file_beside_its_log_is_not_taken_for_new() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut server = Server::of(&mut mimo(folder.path()));
+    ask(&mut server, "memory_store", json!({"content": "Kept"})).good();
+    server.signal(nix::sys::signal::Signal::SIGKILL);
+    server.exit();
+    let (file, log) = (place(folder.path()), folder.path().join("data/mimo.db-wal"));
+    let before = fs::read(&log).expect("a log");
+    let whole = fs::read(&file).expect("the file");
+    for empty in [true, false] {
+        match empty {
+            true => fs::write(&file, "").expect("emptied"),
+            false => fs::remove_file(&file).expect("removed"),
+        }
+        let mut server = Server::of(&mut mimo(folder.path()));
+        let error = ask(&mut server, "memory_store", json!({"content": "More"})).bad();
+        assert!(error["message"].to_string().contains("was lost"), "{error}");
+        assert!(server.exit().success());
+        assert!(fs::read(&log).expect("the log stays") == before);
+    }
+    fs::write(&file, whole).expect("back");
+    let mut server = Server::of(&mut mimo(folder.path()));
+    let found = ask(&mut server, "memory_search", json!({"query": "kept"})).good();
+    assert_eq!(found["items"][0]["content"], "Kept");
+    assert!(server.exit().success());
+}
+
+/// A program reads a database that is not in write-ahead mode, and keeps reading.
+#[test]
+fn database_that_others_hold_fails_the_call_and_lets_the_server_end() {
+    let folder = tempfile::tempdir().expect("a folder");
+    remember(folder.path(), 1);
+    let file = Connection::open(place(folder.path())).expect("the database");
+    file.pragma_update(None, "journal_mode", "delete")
+        .expect("without a log");
+    file.execute_batch("BEGIN; SELECT * FROM memory")
+        .expect("a reader");
+    let mut server = Server::of(&mut mimo(folder.path()));
+    let error = ask(&mut server, "memory_search", json!({"query": "lamps"})).bad();
+    assert_eq!(error["kind"], "unavailable", "{error}");
+    let hint = error["hint"].as_str().unwrap_or_default();
+    assert!(hint.contains("another program holds"), "{error}");
+    assert!(server.exit().success(), "it ends while the file is held");
+}
+
 #[test]
 fn corrupt_pages_are_reported() {
     let folder = tempfile::tempdir().expect("a folder");

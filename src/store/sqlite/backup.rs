@@ -1,7 +1,7 @@
 //! Copying the database while others use it: one snapshot, page by page. The copy
 //! gets its name only once it is whole.
 
-use std::fs;
+use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -26,6 +26,7 @@ pub(super) fn back_up(
     if to.symlink_metadata().is_ok() {
         return Err(taken(to));
     }
+    remove_leftovers(to);
     let part = part_of(to, unique);
     let copied = copy_to(from, &part, told).and_then(|()| name_it(&part, to));
     // A complete copy has its final name by now.
@@ -48,8 +49,29 @@ pub(super) fn copy_to(
     told: &mut (dyn FnMut(u64, u64) + Send),
 ) -> Result<(), StoreError> {
     let (source, _) = open_as_it_is(from)?;
+    create_private(part)?;
+    // Tells others that it is not a leftover; the kernel releases it at any end.
+    let held = File::options().append(true).open(part);
+    let locked = held.and_then(|file| file.lock().map(|()| file));
+    let _locked = locked.inspect_err(|error| tracing::warn!(%error, "the copy is not locked"));
     copy(&source, part, told)?;
     check(part)
+}
+
+/// Removes unfinished copies beside `to` that killed processes left.
+fn remove_leftovers(to: &Path) {
+    let entries = to.parent().and_then(|folder| fs::read_dir(folder).ok());
+    let paths = entries.into_iter().flatten().flatten();
+    let is_part = |path: &PathBuf| {
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        name.ends_with(".part") && name.contains(".db.") && !name.starts_with('.')
+    };
+    for path in paths.map(|entry| entry.path()).filter(is_part) {
+        let is_left = File::open(&path).is_ok_and(|file| file.try_lock().is_ok());
+        if is_left && let Err(error) = fs::remove_file(&path) {
+            tracing::warn!(%error, path = %path.display(), "an unfinished copy stays");
+        }
+    }
 }
 
 fn copy(
@@ -61,7 +83,6 @@ fn copy(
     // restarts it, and with write-ahead logging no writer waits for it.
     let snapshot = source.unchecked_transaction()?;
     let _: i64 = snapshot.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
-    create_private(part)?;
     let mut copy = open(part)?;
     // A copy that is cut off is thrown away, so nothing need undo it.
     copy.pragma_update(None, "journal_mode", "off")?;

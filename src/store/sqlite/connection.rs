@@ -3,14 +3,13 @@
 
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
-use std::time::Duration;
 
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior};
 
 use super::extension::register_sqlite_vec;
 use super::worker::file_at;
-use super::{codes, graph, mark};
+use super::{codes, graph, lock_wait, mark};
 use crate::limits;
 use crate::meter::store::RETRIES;
 use crate::store::StoreError;
@@ -77,16 +76,39 @@ pub(super) fn open_as_it_is(path: &Path) -> Result<(Connection, i32), StoreError
     register_sqlite_vec();
     mark::check_log(path)?;
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let open = || {
-        let connection = Connection::open_with_flags(path, flags)?;
-        connection.busy_timeout(Duration::from_millis(limits::STORE_BUSY_MILLISECONDS_MAX))?;
+    let as_it_is = |mut connection: Connection| {
+        lock_wait::install(&mut connection)?;
         refuse_others(&connection)?;
         match version(&connection)? {
             0 => Err(StoreError::Damaged("the file is empty".to_owned())),
             schema => Ok((connection, schema)),
         }
     };
-    open().map_err(|error| named(error, path))
+    let opened = Connection::open_with_flags(path, flags).map_err(StoreError::from);
+    opened
+        .and_then(as_it_is)
+        .or_else(|error| match mark::is_read_only(path) {
+            true => as_it_is(mark::open_without_log(path)?),
+            false => Err(error),
+        })
+        .map_err(|error| named(error, path))
+}
+
+/// A connection to a file that cannot be written to, which nobody writes to either:
+/// SQLite could not make its log beside it.
+fn open_read_only(path: &Path) -> Result<Connection, StoreError> {
+    let connection = mark::open_without_log(path)?;
+    refuse_others(&connection)?;
+    match version(&connection)? {
+        SCHEMA => Ok(connection),
+        found => Err(StoreError::Unavailable {
+            reason: format!(
+                "the database has the schema {found} and this Mimo needs {SCHEMA}, but it cannot \
+                 be written to"
+            ),
+            hint: "check the permissions of the file and of its folder",
+        }),
+    }
 }
 
 fn keep_pages(connection: &Connection, kib: i64) -> rusqlite::Result<()> {
@@ -107,10 +129,32 @@ fn open(path: &Path, read_only: bool) -> Result<Connection, StoreError> {
     static OPENING: Mutex<()> = Mutex::new(());
     let _turn = OPENING.lock().unwrap_or_else(PoisonError::into_inner);
     register_sqlite_vec();
+    refuse_lost(path)?;
     create_private(path)?;
     mark::check_log(path)?;
-    let opened = prepare(path, read_only).map_err(|error| named(error, path))?;
-    Ok(opened)
+    prepare(path, read_only)
+        .or_else(|error| match read_only && mark::is_read_only(path) {
+            true => open_read_only(path),
+            false => Err(error),
+        })
+        .map_err(|error| named(error, path))
+}
+
+/// Refuses to begin anew where other files say that there was a database.
+fn refuse_lost(path: &Path) -> Result<(), StoreError> {
+    let is_empty = path.metadata().map_or(true, |file| file.len() == 0);
+    match is_empty && !mark::log_is_empty(path) {
+        false => Ok(()),
+        true => Err(StoreError::Unavailable {
+            reason: format!(
+                "{} is empty or gone, but its log {} is there, so a database was lost",
+                path.display(),
+                mark::log_of(path).display()
+            ),
+            hint: "put the file back, or go back to a backup with mimo restore FILE; to begin \
+                   anew, move the log away",
+        }),
+    }
 }
 
 /// The error of a database that a newer Mimo has written.
@@ -129,7 +173,7 @@ fn prepare(path: &Path, read_only: bool) -> Result<Connection, StoreError> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let before = file_at(path);
     let mut connection = Connection::open_with_flags(path, flags)?;
-    connection.busy_timeout(Duration::from_millis(limits::STORE_BUSY_MILLISECONDS_MAX))?;
+    lock_wait::install(&mut connection)?;
     // Applies to a new file only; an existing one keeps its page size.
     connection.pragma_update(None, "page_size", PAGE_BYTES)?;
     // Before anything that writes: even the journal's mode is kept in the file.
@@ -148,6 +192,7 @@ fn prepare(path: &Path, read_only: bool) -> Result<Connection, StoreError> {
     connection.pragma_update(None, "synchronous", "normal")?;
     // About 4 MB of log, then it is folded back.
     connection.pragma_update(None, "wal_autocheckpoint", 512)?;
+    connection.pragma_update(None, "journal_size_limit", limits::STORE_LOG_KEPT_BYTES_MAX)?;
     connection.pragma_update(None, "foreign_keys", true)?;
     connection.pragma_update(None, "temp_store", "memory")?;
     connection.set_prepared_statement_cache_capacity(limits::STORE_STATEMENTS_CACHED_MAX);
@@ -161,15 +206,9 @@ fn prepare(path: &Path, read_only: bool) -> Result<Connection, StoreError> {
 fn log_ahead(connection: &Connection) -> rusqlite::Result<()> {
     let is_busy =
         |error: &rusqlite::Error| error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy);
-    let mut left = limits::STORE_BUSY_MILLISECONDS_MAX;
     loop {
         match connection.pragma_update(None, "journal_mode", "wal") {
-            Err(error) if is_busy(&error) && left > 0 => {
-                RETRIES.increment(());
-                let pause = left.min(limits::STORE_LOG_PAUSE_MILLISECONDS);
-                std::thread::sleep(Duration::from_millis(pause));
-                left -= pause;
-            }
+            Err(error) if is_busy(&error) && lock_wait::pause() => RETRIES.increment(()),
             done => return done,
         }
     }
@@ -341,6 +380,27 @@ mod tests {
         };
         fcntl(file.as_fd(), FcntlArg::F_OFD_GETLK(&mut lock)).expect("asked");
         assert_eq!(i32::from(lock.l_type), nix::libc::F_RDLCK);
+    }
+
+    #[test]
+    fn a_long_log_is_folded_back_after_the_write() {
+        let folder = tempfile::TempDir::new().expect("a folder");
+        let path = folder.path().join("mimo.db");
+        let file = open_writer(&path).expect("opened");
+        let log = || std::fs::metadata(mark::log_of(&path)).map_or(0, |log| log.len());
+        // A reader keeps SQLite from folding the log back by itself.
+        let reader = open_reader(&path).expect("opened");
+        reader
+            .execute_batch("BEGIN; SELECT * FROM memory")
+            .expect("a snapshot");
+        file.execute_batch(
+            "CREATE TABLE large (x BLOB); INSERT INTO large VALUES (zeroblob(40000000))",
+        )
+        .expect("written");
+        assert!(log() > limits::STORE_LOG_BYTES_MAX / 2);
+        reader.execute_batch("COMMIT").expect("ended");
+        crate::store::sqlite::bound_log(&file, &path);
+        assert_eq!(log(), 0);
     }
 
     #[test]

@@ -10,6 +10,7 @@ use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 
 use memchr::memmem;
+use nix::unistd::{AccessFlags, access};
 use rusqlite::{Connection, OpenFlags, OptionalExtension, TransactionBehavior};
 
 use crate::limits;
@@ -187,6 +188,22 @@ pub(super) fn log_is_empty(path: &Path) -> bool {
 
 /// The mark that the file itself has, whatever its log says.
 fn mark_without_log(path: &Path) -> rusqlite::Result<Option<Mark>> {
+    let file = open_without_log(path)?;
+    match is_marked(&file)? {
+        true => read(&file),
+        false => Ok(None),
+    }
+}
+
+/// Whether the file and its folder take no writes, and no log is there to be read.
+pub(super) fn is_read_only(path: &Path) -> bool {
+    let takes_writes = |path: &Path| access(path, AccessFlags::W_OK).is_ok();
+    let folder = path.parent().is_some_and(takes_writes);
+    !(folder && takes_writes(path)) && log_is_empty(path)
+}
+
+/// Opens the file alone, without locks and without its log.
+pub(super) fn open_without_log(path: &Path) -> rusqlite::Result<Connection> {
     let mut uri = OsString::from("file:");
     let plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"/._-".contains(byte);
     for byte in path.as_os_str().as_bytes() {
@@ -199,11 +216,7 @@ fn mark_without_log(path: &Path) -> rusqlite::Result<Option<Mark>> {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY
         | OpenFlags::SQLITE_OPEN_NO_MUTEX
         | OpenFlags::SQLITE_OPEN_URI;
-    let file = Connection::open_with_flags(PathBuf::from(uri), flags)?;
-    match is_marked(&file)? {
-        true => read(&file),
-        false => Ok(None),
-    }
+    Connection::open_with_flags(PathBuf::from(uri), flags)
 }
 
 /// The first mark in a log. `None` if there is none, or the log is empty or began

@@ -177,6 +177,7 @@ impl MemoryStore for SqliteStore {
             self.read(move |file| {
                 let mut census = rows::census(file, &projects)?;
                 census.file_bytes = bytes_on_disk(&path);
+                census.read_only = file.is_readonly(rusqlite::MAIN_DB)?;
                 Ok(census)
             }),
         )

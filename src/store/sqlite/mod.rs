@@ -11,6 +11,7 @@ mod graph;
 mod inline;
 mod inventory;
 mod keys;
+mod lock_wait;
 mod mark;
 mod memory;
 mod names;
@@ -84,6 +85,12 @@ impl SqliteStore {
         &self,
         job: impl FnOnce(&mut Connection) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
+        let path = self.path.clone();
+        let job = move |connection: &mut Connection| {
+            let done = job(connection);
+            bound_log(connection, &path);
+            done
+        };
         let done = self.writer.run(job).await;
         self.stored.send_modify(|count| *count += 1);
         done
@@ -187,6 +194,20 @@ impl Changes for SqliteStore {
                 Ok(version?)
             }),
         )
+    }
+}
+
+/// Folds a log back that has grown although SQLite tries to: with many processes some
+/// reader always is in its way, and only a checkpoint that waits for them ends it.
+fn bound_log(connection: &Connection, path: &Path) {
+    let log = std::fs::metadata(mark::log_of(path)).map_or(0, |log| log.len());
+    if log <= limits::STORE_LOG_BYTES_MAX / 2 {
+        return;
+    }
+    lock_wait::begin(limits::STORE_CHECKPOINT_MILLIS_MAX);
+    let folded = connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()));
+    if let Err(error) = folded {
+        tracing::warn!(%error, bytes = log, "the log of the database was not folded back");
     }
 }
 

@@ -410,6 +410,7 @@ pub(super) fn census(file: &Connection, projects: &ProjectSet) -> Result<MemoryC
             archived: count(2)?,
             projects: count(3)?,
             file_bytes: 0,
+            read_only: false,
         })
     })?;
     Ok(census)

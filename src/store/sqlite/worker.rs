@@ -7,11 +7,13 @@ use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
 
 use rusqlite::Connection;
 use rusqlite::config::DbConfig;
 use tokio::sync::{mpsc, oneshot};
 
+use super::lock_wait;
 use crate::limits;
 use crate::meter::store::{CONNECTIONS, ConnectionState, QUEUE, Side};
 use crate::store::StoreError;
@@ -77,11 +79,19 @@ impl Workers {
 }
 
 impl Drop for Workers {
-    /// Lets the queued jobs finish, then closes the connections.
+    /// Lets the queued jobs finish, then closes the connections. A thread that another
+    /// program keeps waiting too long is left, and ends with the process.
     fn drop(&mut self) {
         self.jobs = None;
+        let deadline = Instant::now() + Duration::from_millis(limits::STORE_CLOSE_MILLIS_MAX);
         for thread in self.threads.drain(..) {
-            let _a_panic_was_logged = thread.join();
+            while !thread.is_finished() && Instant::now() < deadline {
+                std::thread::sleep(Duration::from_millis(limits::STORE_CLOSE_LOOK_MILLIS));
+            }
+            match thread.is_finished() {
+                true => drop(thread.join()),
+                false => tracing::warn!("left a thread of the store that still waits for a lock"),
+            }
         }
     }
 }
@@ -107,12 +117,13 @@ fn work(queue: &Mutex<mpsc::Receiver<Job>>, path: &Path, open: Open) {
         };
         drop(idle);
         let Some(job) = job else { return };
+        lock_wait::begin(limits::STORE_BUSY_MILLISECONDS_MAX);
         // A file that was removed or replaced still accepts writes, which would be
         // lost, so the file now at the path is opened instead.
-        if opened
-            .as_ref()
-            .is_some_and(|opened| opened.file != file_at(path))
-        {
+        let now = file_at(path);
+        // Others may change a file that this process cannot write to: it takes no locks.
+        opened.take_if(|opened| opened.file.is_none() && now.is_some());
+        if opened.as_ref().is_some_and(|opened| opened.file != now) {
             tracing::warn!(path = %path.display(), "the database was moved or removed; opening it anew");
             if let Some(opened) = opened.take() {
                 leave_log(&opened.connection);
@@ -121,7 +132,8 @@ fn work(queue: &Mutex<mpsc::Receiver<Job>>, path: &Path, open: Open) {
         if opened.is_none() {
             match open(path) {
                 Ok(connection) => {
-                    let file = file_at(path);
+                    let is_locked = !connection.is_readonly(rusqlite::MAIN_DB).unwrap_or(true);
+                    let file = file_at(path).filter(|_| is_locked);
                     opened = Some(Opened { connection, file });
                 }
                 Err(error) => {
