@@ -331,3 +331,26 @@ fn a_text_is_in_no_file_and_in_no_message() {
         }
     }
 }
+
+#[test]
+fn verify_names_keys_whose_rows_are_damaged() {
+    let home = Home::new();
+    let keys = [(); 3].map(|()| generate(&home, &[]));
+    assert_eq!(home.run(&["verify"]).code, Some(0));
+    let file = rusqlite::Connection::open(home.data().join("mimo.db")).expect("the database");
+    file.execute_batch("PRAGMA ignore_check_constraints = 1")
+        .expect("set");
+    for (key, damage) in [(&keys[0], "grants = '{'"), (&keys[1], "hash = x'00'")] {
+        let damage = format!("UPDATE api_key SET {damage} WHERE id = ?1");
+        assert_eq!(file.execute(&damage, [id(key)]), Ok(1));
+    }
+    let report = home.run(&["verify", "--json"]);
+    assert_eq!(report.code, Some(1), "{report:?}");
+    assert!(
+        report.out.contains("grants or a hash that cannot be read"),
+        "{report:?}"
+    );
+    for (key, is_named) in [(&keys[0], true), (&keys[1], true), (&keys[2], false)] {
+        assert_eq!(report.out.contains(id(key)), is_named, "{report:?}");
+    }
+}
