@@ -16,7 +16,7 @@ use super::{
     Candidate, Conversations, Decision, FollowUp, Router, StoreKind, Synthesis, Turn, Writers,
     follow_up, select,
 };
-use crate::caller::{Caller, Grants, with_shared};
+use crate::caller::{Caller, Grants};
 use crate::embed::VectorCache;
 use crate::failure::Failure;
 use crate::graph::Graph;
@@ -56,6 +56,8 @@ pub(crate) struct Question {
     pub(crate) max_bytes: usize,
     /// The conversation to continue.
     pub(crate) context_id: Option<String>,
+    /// Where memories and triples are looked for; empty means all within reach.
+    pub(crate) projects: Vec<String>,
 }
 
 /// One query for every store.
@@ -128,7 +130,8 @@ impl Ask {
         };
         let context_id = question.context_id.as_deref();
         let conversation = self.conversations.open(caller, context_id);
-        let mut store_query = store_query(caller, &conversation.turns, &question.query);
+        let projects = question.projects.clone();
+        let mut store_query = store_query(caller, &conversation.turns, &question.query, projects);
         let stores = question.stores.as_deref();
         let (decision, mut findings) = self.search(&mut store_query, stores, time).await?;
         if conversation.is_unknown {
@@ -271,7 +274,7 @@ impl Ask {
 }
 
 /// The question, completed from the conversation.
-fn store_query(caller: &Caller, turns: &[Turn], query: &str) -> StoreQuery {
+fn store_query(caller: &Caller, turns: &[Turn], query: &str, projects: Vec<String>) -> StoreQuery {
     let (query, entities) = match follow_up(turns, query) {
         FollowUp::NewTopic => (query.to_owned(), Vec::new()),
         FollowUp::Continues { query, entities } => (query, entities),
@@ -282,7 +285,7 @@ fn store_query(caller: &Caller, turns: &[Turn], query: &str) -> StoreQuery {
         vector: None,
         entities,
         grants: caller.grants.clone(),
-        projects: with_shared(caller.project()),
+        projects,
     }
 }
 

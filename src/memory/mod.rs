@@ -24,7 +24,7 @@ pub(crate) use model::{Action, Draft, Edited, Mode, Page, Remembered, Search};
 pub use model::{RememberOutcome, Settings};
 pub(crate) use recall::Weights;
 pub(crate) use recall::rank;
-use rules::edit::{Edit, MemoryChange};
+use rules::edit::{Destination, Edit, MemoryChange};
 
 use crate::caller::Reach;
 use crate::clock::{Clock, Timestamp};
@@ -275,16 +275,31 @@ impl Memories {
                 content,
                 importance,
                 tags,
+                project,
             } => {
                 let found = content.as_deref().and_then(credentials::find);
                 self.refuse_credential(found.as_ref())?;
                 let contents = content.into_iter().collect();
                 let mut texts = self.index(contents, cancel, |_, _| ()).await?;
-                MemoryChange::Update {
-                    text: texts.pop(),
-                    importance,
-                    tags,
-                }
+                let text = texts.pop();
+                let mut destinations = match project {
+                    Some(project) => {
+                        self.destinations(reach, &ids, project, &text, cancel)
+                            .await?
+                    }
+                    None => HashMap::new(),
+                };
+                let changes = ids.into_iter().map(|id| {
+                    let change = MemoryChange::Update {
+                        text: text.clone(),
+                        importance,
+                        tags: tags.clone(),
+                        destination: destinations.remove(&id),
+                    };
+                    (id, change)
+                });
+                let changes = changes.collect();
+                return self.make_edit(reach, changes, reason, None, dry_run).await;
             }
             Action::Forget => MemoryChange::Forget,
             Action::Restore => MemoryChange::Restore,
@@ -292,6 +307,32 @@ impl Memories {
         };
         let changes = ids.into_iter().map(|id| (id, change.clone())).collect();
         self.make_edit(reach, changes, reason, None, dry_run).await
+    }
+
+    /// For each memory that is to move to `project`, its text (the new one, where one
+    /// is given) indexed for there.
+    async fn destinations(
+        &self,
+        reach: &Reach,
+        ids: &[MemoryId],
+        project: String,
+        text: &Option<IndexedText>,
+        cancel: &CancellationToken,
+    ) -> Result<HashMap<MemoryId, Destination>, Failure> {
+        let mut found = self.store.fetch(reach, ids.to_vec()).await?;
+        found.retain(|memory| memory.fields.project != project);
+        let texts = match text {
+            Some(text) => vec![text.clone(); found.len()],
+            None => {
+                let contents = found.iter().map(|memory| memory.content.clone()).collect();
+                self.index(contents, cancel, |_, _| ()).await?
+            }
+        };
+        let to = found.iter().zip(texts).map(|(memory, text)| {
+            let project = project.clone();
+            (memory.id, Destination { project, text })
+        });
+        Ok(to.collect())
     }
 
     /// Undoes an edit. The undo is itself an edit, so it can be undone too.
@@ -342,7 +383,13 @@ impl Memories {
         let at = self.clock.now();
         let changed = rules::edit::edit(&*self.store, reach, model, edit, at).await?;
         let undo_id = (!dry_run && !changed.is_empty()).then_some(undo_id);
-        Ok(Edited { changed, undo_id })
+        let stored = self.store.fetch(reach, changed.clone()).await?;
+        let projects = stored.into_iter().map(|memory| memory.fields.project);
+        Ok(Edited {
+            projects: projects.collect(),
+            changed,
+            undo_id,
+        })
     }
 
     pub(crate) async fn census(&self, reach: &Reach) -> Result<MemoryCensus, Failure> {

@@ -115,6 +115,8 @@ pub(crate) enum Action {
         importance: Option<f64>,
         /// Replace the old tags.
         tags: Option<BTreeSet<String>>,
+        /// Where the memories move to.
+        project: Option<String>,
     },
     /// Leaves every search.
     Forget,
@@ -126,6 +128,8 @@ pub(crate) enum Action {
 pub(crate) struct Edited {
     /// The memories that changed (or would have, on a dry run).
     pub(crate) changed: Vec<MemoryId>,
+    /// The projects that they are in.
+    pub(crate) projects: BTreeSet<String>,
     /// `None` where nothing was changed.
     pub(crate) undo_id: Option<String>,
 }

@@ -68,6 +68,9 @@ struct ExportLine {
     valid_until: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     created_at: Option<Value>,
+    /// When it was first recorded, where edits of its text came later.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    recorded_at: Option<Value>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     updated_at: Option<Value>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -103,6 +106,7 @@ impl ExportLine {
             supersedes: memory.supersedes,
             valid_until: fields.valid_until.map(written),
             created_at: Some(time(memory.created_at)),
+            recorded_at: memory.recorded_at.map(time),
             updated_at: Some(time(memory.updated_at)),
             retired_at: memory.retired_at.map(time),
             recalled_at: memory.recalled_at.map(time),
@@ -133,6 +137,7 @@ impl ExportLine {
             state: named(state, MemoryState::from_name, "/state")?,
             protected: self.protected,
             created_at: times::past(self.created_at.as_ref(), "/created_at")?,
+            recorded_at: times::past(self.recorded_at.as_ref(), "/recorded_at")?,
             updated_at: times::past(self.updated_at.as_ref(), "/updated_at")?,
             retired_at: times::past(self.retired_at.as_ref(), "/retired_at")?,
             recalled_at: times::past(self.recalled_at.as_ref(), "/recalled_at")?,

@@ -14,9 +14,9 @@ const USES: [(&str, &str); 5] = [
     ),
     (
         "memory_store",
-        "When a decision, preference or fact comes up that is worth keeping: memory_store, one \
+        "When a decision, preference or fact is worth keeping: memory_store, one \
          self-contained statement each, no secrets. What replaces something gets supersedes_id \
-         or a topic_key.",
+         or a topic_key; what is true of the user everywhere, project global.",
     ),
     (
         "graph_update",

@@ -134,6 +134,8 @@ pub struct Memory {
     pub(crate) position: i64,
     /// When this version was recorded.
     pub created_at: Timestamp,
+    /// When it was first recorded, where edits of its text came later.
+    pub(crate) recorded_at: Option<Timestamp>,
     pub updated_at: Timestamp,
     /// When a later version replaced it.
     pub retired_at: Option<Timestamp>,
@@ -141,6 +143,13 @@ pub struct Memory {
     pub(crate) recall_count: u64,
     /// Counts changes, so that an undo notices later ones.
     pub(crate) revision: i64,
+}
+
+impl Memory {
+    /// When it was recorded, whatever edits came later.
+    pub(crate) fn first_recorded(&self) -> Timestamp {
+        self.recorded_at.unwrap_or(self.created_at)
+    }
 }
 
 /// A text and its index entries, made by `memory` before any transaction begins.
@@ -241,6 +250,8 @@ pub struct EditRecord {
     pub(crate) reason: Option<String>,
     pub(crate) tags: BTreeSet<String>,
     pub(crate) content: String,
+    /// Where it was; `None` in records of earlier versions, which moved nothing.
+    pub(crate) project: Option<String>,
 }
 
 /// Recognizes a memory that is imported again.
@@ -292,6 +303,8 @@ pub struct Filter {
     pub category: Option<Category>,
     /// Only memories with every one of these tags.
     pub tags: Vec<String>,
+    /// Only memories of this conversation or document.
+    pub thread: Option<String>,
     /// Only versions recorded at or after this.
     pub since: Option<Timestamp>,
     /// Memories that were current at this time instead of now.
@@ -310,6 +323,7 @@ impl Filter {
             projects,
             category: None,
             tags: Vec::new(),
+            thread: None,
             since: None,
             as_of: None,
             include_superseded: false,

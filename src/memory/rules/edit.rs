@@ -34,12 +34,21 @@ pub enum MemoryChange {
         text: Option<IndexedText>,
         importance: Option<f64>,
         tags: Option<BTreeSet<String>>,
+        destination: Option<Destination>,
     },
     /// Active or superseded becomes archived.
     Forget,
     /// Archived returns to its earlier state.
     Restore,
     Protect(bool),
+}
+
+/// The project that a memory moves to.
+#[derive(Clone, Debug)]
+pub struct Destination {
+    pub project: String,
+    /// The text it has, indexed anew: vectors belong to a project.
+    pub text: IndexedText,
 }
 
 /// Makes an edit and returns the ids of the changed memories.
@@ -93,8 +102,17 @@ fn rivals(set: &WorkingSet, edit: &Edit) -> Result<Lookup, StoreError> {
         let project = || memory.fields.project.clone();
         match change {
             MemoryChange::Update {
-                text: Some(text), ..
-            } => lookup.texts.push((project(), text.key)),
+                text, destination, ..
+            } => {
+                let moved = destination.as_ref().map(|to| to.project.clone());
+                let text = text.as_ref().or(destination.as_ref().map(|to| &to.text));
+                let project = moved.clone().unwrap_or_else(project);
+                lookup
+                    .texts
+                    .extend(text.map(|text| (project.clone(), text.key)));
+                let topic = memory.fields.topic_key.clone().filter(|_| moved.is_some());
+                lookup.topics.extend(topic.map(|topic| (project, topic)));
+            }
             MemoryChange::Restore => {
                 lookup.texts.push((project(), memory.text_key));
                 let topic = memory.fields.topic_key.iter().cloned();
@@ -114,7 +132,12 @@ fn make(set: &mut WorkingSet, edit: Edit) -> Result<Vec<MemoryId>, StoreError> {
             continue;
         }
         let before = set.get(id)?.clone();
-        let text_changed = matches!(change, MemoryChange::Update { text: Some(_), .. });
+        let text_changed = match &change {
+            MemoryChange::Update {
+                text, destination, ..
+            } => text.is_some() || destination.is_some(),
+            _ => false,
+        };
         if !apply(set, &before, change)? {
             continue;
         }
@@ -130,6 +153,7 @@ fn make(set: &mut WorkingSet, edit: Edit) -> Result<Vec<MemoryId>, StoreError> {
             reason: edit.reason.clone(),
             tags: before.fields.tags,
             content: before.content,
+            project: Some(before.fields.project),
         };
         set.writes.push(Write::LogEdit(record));
         changed.push(id);
@@ -154,11 +178,17 @@ fn apply(set: &mut WorkingSet, memory: &Memory, change: MemoryChange) -> Result<
             text,
             importance,
             tags,
+            destination,
         } => {
             new.fields.importance = importance.unwrap_or(new.fields.importance);
             new.fields.tags = tags.unwrap_or(new.fields.tags);
             // An unchanged text makes no older version.
             let text = text.filter(|new| new.content != memory.content);
+            let destination = destination.filter(|to| to.project != memory.fields.project);
+            let text = match destination {
+                None => text,
+                Some(to) => Some(moved(set, &mut new, to, text)?),
+            };
             if text.is_none() && new == *memory {
                 return Ok(false);
             }
@@ -170,14 +200,38 @@ fn apply(set: &mut WorkingSet, memory: &Memory, change: MemoryChange) -> Result<
                 )));
             }
             if let Some(text) = text {
-                refuse_twin(set, memory, &text.key)?;
-                set.update_text(new, text)?;
+                refuse_twin(set, &new, &text.key)?;
+                set.edit_text(new, text)?;
                 return Ok(true);
             }
         }
     }
     set.update(new);
     Ok(true)
+}
+
+/// Sets the project of `memory`; the text it then has.
+fn moved(
+    set: &WorkingSet,
+    memory: &mut Memory,
+    to: Destination,
+    text: Option<IndexedText>,
+) -> Result<IndexedText, StoreError> {
+    let id = memory.id;
+    if text.is_none() && to.text.content != memory.content {
+        return Err(StoreError::Conflict(format!(
+            "memory {id} has just been changed by another call; try again"
+        )));
+    }
+    let topic = memory.fields.topic_key.as_deref();
+    if let Some(holder) = set.with_topic(&to.project, topic) {
+        return Err(StoreError::Conflict(format!(
+            "memory {} holds the topic key of memory {id} in the project {:?}; forget one of them",
+            holder.id, to.project
+        )));
+    }
+    memory.fields.project = to.project;
+    Ok(text.unwrap_or(to.text))
 }
 
 /// The state of an archived memory after its restore: superseded if a later version
@@ -246,9 +300,12 @@ pub(in crate::memory) fn inverse(
     if was.protected != current.protected {
         return MemoryChange::Protect(was.protected);
     }
+    let back = was.project.filter(|was| *was != current.fields.project);
+    let destination = back.zip(text.clone());
     MemoryChange::Update {
         text,
         importance: Some(was.importance),
         tags: Some(was.tags),
+        destination: destination.map(|(project, text)| Destination { project, text }),
     }
 }

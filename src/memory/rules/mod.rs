@@ -127,9 +127,16 @@ impl WorkingSet {
         self.write(memory, None);
     }
 
+    /// Like `replace_text` for another wording of the same: the date of its recording
+    /// stays.
+    fn edit_text(&mut self, mut memory: Memory, text: IndexedText) -> Result<(), StoreError> {
+        memory.recorded_at = Some(memory.first_recorded());
+        self.replace_text(memory, text)
+    }
+
     /// Like `update`, with a new text. The old version is kept under a new id as
     /// superseded and keeps its entries in both indexes.
-    fn update_text(&mut self, mut memory: Memory, text: IndexedText) -> Result<(), StoreError> {
+    fn replace_text(&mut self, mut memory: Memory, text: IndexedText) -> Result<(), StoreError> {
         let older = Memory {
             id: self.next_id,
             state: MemoryState::Superseded,

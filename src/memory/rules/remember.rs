@@ -205,6 +205,7 @@ fn insert(set: &mut WorkingSet, new: NewMemory, supersedes: Option<MemoryId>) ->
         protected: false,
         supersedes,
         created_at: set.at,
+        recorded_at: None,
         updated_at: set.at,
         retired_at: None,
         recalled_at: None,
@@ -266,7 +267,7 @@ fn merge(
         set.update(linked);
         memory.revision += 1;
     }
-    set.update_text(memory, text)?;
+    set.edit_text(memory, text)?;
     Ok(true)
 }
 
@@ -276,7 +277,8 @@ fn upsert(set: &mut WorkingSet, new: NewMemory, holder: MemoryId) -> Result<(), 
     refuse_protected(&memory)?;
     memory.position = set.next_position(&new.fields.thread);
     memory.fields = new.fields;
-    set.update_text(memory, new.text)
+    memory.recorded_at = None;
+    set.replace_text(memory, new.text)
 }
 
 fn refuse_protected(memory: &Memory) -> Result<(), StoreError> {

@@ -25,7 +25,7 @@ const APPLICATION_ID: i32 = 0x4d69_6d6f;
 const PAGE_BYTES: i32 = 8192;
 
 /// Every migration, oldest first. Append only: a released one never changes.
-const MIGRATIONS: [&str; 11] = [
+const MIGRATIONS: [&str; 12] = [
     include_str!("migrations/0001_memory.sql"),
     include_str!("migrations/0002_graph.sql"),
     include_str!("migrations/0003_procedure.sql"),
@@ -37,6 +37,7 @@ const MIGRATIONS: [&str; 11] = [
     include_str!("migrations/0009_http.sql"),
     include_str!("migrations/0010_entity_names.sql"),
     include_str!("migrations/0011_mark.sql"),
+    include_str!("migrations/0012_edits.sql"),
 ];
 
 /// The schema they lead to (`PRAGMA user_version`).

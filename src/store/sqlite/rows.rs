@@ -15,7 +15,7 @@ use crate::store::{ProjectSet, StoreError};
 
 /// The columns of a memory. Those of its text come last, so that an update can
 /// leave them out.
-const COLUMNS: [&str; 19] = [
+const COLUMNS: [&str; 20] = [
     "id",
     "project",
     "category",
@@ -33,6 +33,7 @@ const COLUMNS: [&str; 19] = [
     "position",
     "thread",
     "topic_key",
+    "recorded_at",
     "text_key",
     "content",
 ];
@@ -62,6 +63,7 @@ fn values(memory: &Memory) -> [Value; COLUMNS.len()] {
         Value::Integer(memory.position),
         text(&fields.thread),
         Value::from(fields.topic_key.clone()),
+        maybe(memory.recorded_at),
         Value::Blob(memory.text_key.to_vec()),
         text(&memory.content),
     ]
@@ -90,14 +92,15 @@ fn memory_from(row: &Row<'_>) -> rusqlite::Result<Memory> {
             thread: row.get(15)?,
             valid_until: maybe(8)?,
         },
-        content: row.get(18)?,
-        text_key: row.get(17)?,
+        content: row.get(19)?,
+        text_key: row.get(18)?,
         entities: serde_json::from_str(&entities).unwrap_or_default(),
         state: MemoryState::from_name(&state).unwrap_or_default(),
         protected: row.get(5)?,
         supersedes: row.get(13)?,
         position: row.get(14)?,
         created_at: time(6)?,
+        recorded_at: maybe(17)?,
         updated_at: time(9)?,
         retired_at: maybe(7)?,
         recalled_at: maybe(10)?,
@@ -115,22 +118,21 @@ pub(super) fn insert(file: &Connection, memory: &Memory) -> Result<(), StoreErro
     set_tags(file, memory)
 }
 
-/// Stores everything about a memory that can change, its text where that did.
+/// Stores everything about a memory that can change: its text and its project only
+/// where the text did.
 pub(super) fn update(
     file: &Connection,
     memory: &Memory,
     text_changed: bool,
 ) -> Result<(), StoreError> {
-    let end = match text_changed {
-        true => COLUMNS.len(),
-        false => WITHOUT_TEXT,
+    let (columns, condition) = match text_changed {
+        true => (1..COLUMNS.len(), "id = ?1"),
+        false => (2..WITHOUT_TEXT, "id = ?1 AND project = ?2"),
     };
-    let set = (2..end).map(|nth| format!("{} = ?{}", COLUMNS[nth], nth + 1));
+    let end = columns.end;
+    let set = columns.map(|nth| format!("{} = ?{}", COLUMNS[nth], nth + 1));
     let set: Vec<String> = set.collect();
-    let sql = format!(
-        "UPDATE memory SET {} WHERE id = ?1 AND project = ?2",
-        set.join(", ")
-    );
+    let sql = format!("UPDATE memory SET {} WHERE {condition}", set.join(", "));
     let changed = file
         .prepare_cached(&sql)?
         .execute(params_from_iter(&values(memory)[..end]))?;
@@ -209,6 +211,9 @@ impl Condition {
         }
         if let Some(since) = filter.since {
             condition.and("m.created_at >= ?", [Value::Integer(since.0)]);
+        }
+        if let Some(thread) = &filter.thread {
+            condition.and("m.thread = ?", [Value::Text(thread.clone())]);
         }
         for tag in &filter.tags {
             condition.and(

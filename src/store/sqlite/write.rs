@@ -100,6 +100,9 @@ pub(super) fn apply(
             }
             Write::Update { memory, text } => {
                 refuse_beyond(reach, memory)?;
+                if text.is_some() {
+                    refuse_move_from_beyond(file, reach, memory.id)?;
+                }
                 rows::update(file, memory, text.is_some())?;
                 if let Some(text) = text {
                     file.prepare_cached("DELETE FROM memory_words WHERE rowid = ?")?
@@ -122,6 +125,24 @@ fn refuse_beyond(reach: &Reach, memory: &Memory) -> Result<(), StoreError> {
     match reach.can_write(project) {
         true => Ok(()),
         false => Err(StoreError::NoAccess(project.clone())),
+    }
+}
+
+/// A text may move to another project, so the one it is in counts as well.
+fn refuse_move_from_beyond(
+    file: &Connection,
+    reach: &Reach,
+    id: MemoryId,
+) -> Result<(), StoreError> {
+    let project: String = file
+        .prepare_cached("SELECT project FROM memory WHERE id = ?")?
+        .query_row([id], |row| row.get(0))
+        .optional()?
+        .ok_or_else(|| StoreError::NoSuchMemory(vec![id]))?;
+    match (reach.can_write(&project), reach.can_read(&project)) {
+        (true, _) => Ok(()),
+        (false, true) => Err(StoreError::NoAccess(project)),
+        (false, false) => Err(StoreError::NoSuchMemory(vec![id])),
     }
 }
 
@@ -188,8 +209,8 @@ fn model_id(file: &Connection, model: &str, dimensions: usize) -> Result<i64, St
 fn log_edit(file: &Connection, record: &EditRecord) -> Result<(), StoreError> {
     file.prepare_cached(
         "INSERT INTO memory_edit (undo_id, memory_id, revision, edited_at, text_changed, \
-         importance, state, protected, reason, tags, content) \
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+         importance, state, protected, reason, tags, content, project) \
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
     )?
     .execute(params![
         record.undo_id,
@@ -203,6 +224,7 @@ fn log_edit(file: &Connection, record: &EditRecord) -> Result<(), StoreError> {
         record.reason,
         rows::json(&record.tags),
         record.content,
+        record.project,
     ])?;
     Ok(())
 }
@@ -215,7 +237,7 @@ pub(super) fn edit_records(
 ) -> Result<Vec<EditRecord>, StoreError> {
     let mut statement = file.prepare_cached(
         "SELECT e.memory_id, e.revision, e.edited_at, e.text_changed, e.importance, e.state, \
-         e.protected, e.reason, e.tags, e.content, m.project \
+         e.protected, e.reason, e.tags, e.content, m.project, e.project \
          FROM memory_edit e JOIN memory m ON m.id = e.memory_id \
          WHERE e.undo_id = ? ORDER BY e.memory_id",
     )?;
@@ -240,6 +262,7 @@ pub(super) fn edit_records(
             reason: row.get(7)?,
             tags: serde_json::from_str(&tags).unwrap_or_default(),
             content: row.get(9)?,
+            project: row.get(11)?,
         });
     }
     Ok(records)

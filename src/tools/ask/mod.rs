@@ -26,7 +26,7 @@ pub(super) fn tool(ask: Arc<Ask>) -> Tool {
 }
 
 async fn call(ask: Arc<Ask>, arguments: Arguments, context: Context) -> Result<Document, Failure> {
-    let mut question = question::read(&arguments)?;
+    let mut question = question::read(&arguments, context.caller.project())?;
     let left = context.deadline.saturating_duration_since(Instant::now());
     question.timeout = question.timeout.min(left);
     let renderer = Renderer {

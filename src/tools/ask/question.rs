@@ -6,9 +6,10 @@ use crate::ask::{Question, StoreKind};
 use crate::failure::Failure;
 use crate::limits;
 use crate::tools::Arguments;
-use crate::tools::arguments::ArgumentReader;
+use crate::tools::arguments::{ArgumentReader, scope_of};
 
-pub(super) fn read(arguments: &Arguments) -> Result<Question, Failure> {
+/// `project` is the current one.
+pub(super) fn read(arguments: &Arguments, project: &str) -> Result<Question, Failure> {
     let reader = ArgumentReader::new(arguments);
     Ok(Question {
         query: query(&reader)?.to_owned(),
@@ -16,6 +17,7 @@ pub(super) fn read(arguments: &Arguments) -> Result<Question, Failure> {
         timeout: timeout(&reader)?,
         max_bytes: max_bytes(&reader)?,
         context_id: reader.name("context_id")?,
+        projects: scope_of(&reader, project)?,
     })
 }
 

@@ -8,7 +8,7 @@ use super::content;
 use crate::failure::Failure;
 use crate::limits;
 use crate::memory::{Action, Memories};
-use crate::tools::arguments::ArgumentReader;
+use crate::tools::arguments::{ArgumentReader, one_project};
 use crate::tools::{Arguments, Context, Document};
 
 pub(crate) async fn call(
@@ -38,6 +38,15 @@ pub(crate) async fn call(
             .await?
     };
     let mut document = json!({ "changed": edited.changed, "dry_run": dry_run });
+    let mut projects = edited.projects.into_iter();
+    match (projects.next(), projects.len()) {
+        (Some(project), 0) => document["project"] = json!(project),
+        (Some(first), _) => {
+            let all: Vec<String> = std::iter::once(first).chain(projects).collect();
+            document["projects"] = json!(all);
+        }
+        (None, _) => {}
+    }
     if let Some(undo_id) = edited.undo_id {
         document["undo_id"] = json!(undo_id);
     }
@@ -48,8 +57,8 @@ pub(crate) async fn call(
 fn refuse_unused(reader: &ArgumentReader<'_>, action: &str) -> Result<(), Failure> {
     let unused: &[&str] = match action {
         "update" => &["undo_id"],
-        "undo" => &["ids", "content", "importance", "tags"],
-        _ => &["content", "importance", "tags", "undo_id"],
+        "undo" => &["ids", "content", "importance", "tags", "project"],
+        _ => &["content", "importance", "tags", "project", "undo_id"],
     };
     // Some clients always send an empty list of ids.
     let says_something = |key: &&&str| {
@@ -112,9 +121,10 @@ fn update(reader: &ArgumentReader<'_>, count: usize) -> Result<Action, Failure> 
     let tags = reader
         .names("tags", limits::MEMORY_TAGS_MAX)?
         .map(|tags| tags.into_iter().collect());
-    if content.is_none() && importance.is_none() && tags.is_none() {
+    let project = one_project(reader)?;
+    if content.is_none() && importance.is_none() && tags.is_none() && project.is_none() {
         return Err(
-            Failure::invalid("", "update needs content, importance or tags")
+            Failure::invalid("", "update needs content, importance, tags or project")
                 .hint(r#"for example {"action":"update","ids":[12],"content":"The new text"}"#),
         );
     }
@@ -122,6 +132,7 @@ fn update(reader: &ArgumentReader<'_>, count: usize) -> Result<Action, Failure> 
         content,
         importance,
         tags,
+        project,
     })
 }
 

@@ -189,7 +189,7 @@ pub(crate) fn row(
     let mut item = json!({
         "id": memory.id,
         "content": text,
-        "created_at": memory.created_at.to_iso(),
+        "created_at": memory.first_recorded().to_iso(),
     });
     let mut add = |key: &str, value: Value| item[key] = value;
     if from > 0 {
@@ -221,6 +221,9 @@ pub(crate) fn row(
     }
     if memory.protected {
         add("protected", json!(true));
+    }
+    if memory.first_recorded() != memory.created_at {
+        add("edited_at", json!(memory.created_at.to_iso()));
     }
     if let Some(topic_key) = &memory.fields.topic_key {
         add("topic_key", json!(topic_key));

@@ -151,6 +151,7 @@ fn filter(
             .unwrap_or_default(),
         since: moment(reader, "since", Edge::Start, -1, now)?,
         as_of: moment(reader, "as_of", Edge::End, -1, now)?,
+        thread: reader.name("thread")?,
         include_superseded: reader.boolean("include_superseded")?.unwrap_or(false),
         ..Filter::within(caller.reach(), projects, now)
     })

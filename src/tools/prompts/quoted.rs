@@ -32,7 +32,7 @@ impl Quoted {
         }
         let mut about = vec![
             memory.fields.category.name().to_owned(),
-            memory.created_at.to_iso(),
+            memory.first_recorded().to_iso(),
         ];
         if memory.fields.project != project {
             about.push(format!("project {}", json!(memory.fields.project)));

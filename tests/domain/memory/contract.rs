@@ -40,12 +40,12 @@ fn result_documents_are_as_before() {
         (
             "memory_edit",
             json!({"action": "update", "ids": [1], "content": "Ines deploys", "reason": "she is back"}),
-            json!({"changed": [1], "dry_run": false, "undo_id": "0000000000000001"}),
+            json!({"changed": [1], "dry_run": false, "project": "site", "undo_id": "0000000000000001"}),
         ),
         (
             "memory_edit",
             json!({"action": "protect", "ids": [1, 2], "dry_run": true}),
-            json!({"changed": [1, 2], "dry_run": true}),
+            json!({"changed": [1, 2], "dry_run": true, "project": "site"}),
         ),
         (
             "memory_search",
@@ -58,7 +58,8 @@ fn result_documents_are_as_before() {
                         "topic_key": "deploys",
                     },
                     {
-                        "id": 1, "content": "Ines deploys", "created_at": "2026-11-22T12:00:03Z",
+                        "id": 1, "content": "Ines deploys", "created_at": "2026-11-22T12:00:00Z",
+                        "edited_at": "2026-11-22T12:00:03Z",
                         "importance": 0.8, "supersedes": 3, "tags": ["team"],
                         "topic_key": "deploys",
                     },
@@ -72,7 +73,8 @@ fn result_documents_are_as_before() {
             json!({
                 "items": [
                     {
-                        "id": 1, "content": "Ines deploys", "created_at": "2026-11-22T12:00:03Z",
+                        "id": 1, "content": "Ines deploys", "created_at": "2026-11-22T12:00:00Z",
+                        "edited_at": "2026-11-22T12:00:03Z",
                         "importance": 0.8, "supersedes": 3, "tags": ["team"],
                         "topic_key": "deploys",
                     },

@@ -104,7 +104,7 @@ fn edits_and_undos_can_be_undone() {
         let shown = || {
             let mut item = mimo.search(json!({"ids": [1]})).remove(0);
             // A new version gets its own timestamps; only its text is compared.
-            for key in ["created_at", "supersedes"] {
+            for key in ["created_at", "edited_at", "supersedes"] {
                 item.as_object_mut().expect("an item").remove(key);
             }
             item
@@ -148,7 +148,8 @@ fn dry_run_reports_changes_and_makes_none() {
         &mimo,
         json!({"action": "forget", "ids": [1, 2], "dry_run": true}),
     );
-    assert_eq!(dry, json!({"changed": [1, 2], "dry_run": true}));
+    let expected = json!({"changed": [1, 2], "dry_run": true, "project": "global"});
+    assert_eq!(dry, expected);
     let update = json!({"action": "update", "ids": [1], "content": "uno", "dry_run": true});
     assert_eq!(edit(&mimo, update)["changed"], json!([1]));
     assert_eq!(
@@ -260,4 +261,70 @@ fn invalid_arguments_name_their_path() {
         assert_eq!(failure.kind, Kind::InvalidArguments, "{failure}");
         assert_eq!(failure.path.as_deref(), Some(path), "{failure}");
     }
+}
+
+#[test]
+fn a_memory_moves_to_another_project_and_back() {
+    let mimo = Mimo::in_project("site");
+    mimo.store(json!([
+        {"content": "The user likes short answers", "topic_key": "style", "tags": ["a"]},
+        {"content": "The user is called Ada"},
+    ]));
+    let recorded = mimo.search(json!({"ids": [1]}))[0]["created_at"].clone();
+    let moved = json!({"action": "update", "ids": [1, 2], "project": "global"});
+    let answer = mimo.call("memory_edit", moved).expect("moved");
+    assert_eq!(
+        (&answer["changed"], &answer["project"]),
+        (&json!([1, 2]), &json!("global"))
+    );
+    for mode in ["keyword", "semantic", "hybrid"] {
+        let found =
+            json!({"query": "short answers", "mode": mode, "project": "global", "limit": 1});
+        assert_eq!(mimo.ids(found), [1], "{mode}");
+        let found = json!({"query": "short answers", "mode": mode, "project": "site"});
+        assert_eq!(mimo.ids(found), Vec::<i64>::new(), "{mode}");
+    }
+    let item = &mimo.search(json!({"ids": [1]}))[0];
+    assert_eq!(
+        (&item["project"], &item["topic_key"]),
+        (&json!("global"), &json!("style"))
+    );
+    assert_eq!(item["created_at"], recorded, "the date of recording stays");
+    // Another memory of that topic is in the way.
+    mimo.store(json!([{"content": "Long answers", "topic_key": "style"}]));
+    let undo = json!({"action": "undo", "undo_id": answer["undo_id"]});
+    let failure = mimo.call("memory_edit", undo.clone()).expect_err("taken");
+    assert_eq!(failure.kind, Kind::Conflict, "{failure}");
+    let others = mimo.ids(json!({"query": "Long answers", "project": "site", "limit": 1}));
+    mimo.call("memory_edit", json!({"action": "forget", "ids": others}))
+        .expect("forgotten");
+    let answer = mimo.call("memory_edit", undo).expect("undone");
+    assert_eq!(
+        (&answer["changed"], &answer["project"]),
+        (&json!([1, 2]), &json!("site"))
+    );
+    assert_eq!(
+        mimo.ids(json!({"query": "Ada", "project": "site", "limit": 1})),
+        [2]
+    );
+    // To where it is already, nothing moves.
+    let stays = json!({"action": "update", "ids": [2], "project": "site"});
+    let answer = mimo.call("memory_edit", stays).expect("checked");
+    assert_eq!(answer["changed"], json!([]));
+    let both = json!({"action": "update", "ids": [2], "project": "p", "content": "Called Ada"});
+    mimo.call("memory_edit", both).expect("moved");
+    assert_eq!(mimo.texts(json!({"project": "p"})), ["Called Ada"]);
+}
+
+#[test]
+fn an_edit_keeps_the_date_of_recording() {
+    let mimo = Mimo::new();
+    mimo.store_texts(&["Ada was hired in May"]);
+    let recorded = mimo.search(json!({}))[0]["created_at"].clone();
+    mimo.clock.advance_seconds(86_400);
+    let edit = json!({"action": "update", "ids": [1], "content": "Ada was hired in June"});
+    mimo.call("memory_edit", edit).expect("edited");
+    let item = &mimo.search(json!({}))[0];
+    assert_eq!(item["created_at"], recorded);
+    assert_ne!(item["edited_at"], Value::Null);
 }

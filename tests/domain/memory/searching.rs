@@ -367,3 +367,15 @@ fn invalid_arguments_name_their_path() {
         2
     );
 }
+
+#[test]
+fn a_thread_filters_exactly() {
+    let mimo = Mimo::new();
+    mimo.store(json!([
+        {"content": "Boats in the harbour", "thread": "one"},
+        {"content": "Boats on the lake", "thread": "two"},
+    ]));
+    let found = |arguments| mimo.ids(arguments);
+    assert_eq!(found(json!({"query": "boats", "thread": "two"})), [2]);
+    assert_eq!(found(json!({"thread": "one"})), [1]);
+}
