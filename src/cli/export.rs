@@ -81,7 +81,7 @@ pub(super) fn run(
     let mut done = 0_u64;
     let mut show = |progress: &Progress| {
         done += 1;
-        if done % PROGRESS_LINES == 0 {
+        if done.is_multiple_of(PROGRESS_LINES) {
             progress.show(done, None);
         }
     };

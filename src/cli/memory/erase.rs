@@ -207,7 +207,10 @@ fn files_holding(config: &Config, texts: &[String]) -> Vec<PathBuf> {
 fn piece(text: &str) -> Option<&str> {
     let pieces = text.split(|c: char| c.is_control() || c == '"' || c == '\\');
     let longest = pieces.max_by_key(|piece| piece.len().min(limits::ERASED_PIECE_BYTES_MAX))?;
-    let end = longest.floor_char_boundary(limits::ERASED_PIECE_BYTES_MAX);
+    let mut end = longest.len().min(limits::ERASED_PIECE_BYTES_MAX);
+    while !longest.is_char_boundary(end) {
+        end -= 1;
+    }
     let piece = longest[..end].trim();
     (piece.len() >= limits::ERASED_TRACE_BYTES_MIN).then_some(piece)
 }
