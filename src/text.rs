@@ -1,6 +1,10 @@
 //! The normal form of texts: equality, and the words by which a text is found.
 //! Pure. Domains and stores share it, so that they always agree.
 
+pub(crate) mod dates;
+pub(crate) mod features;
+mod irregular;
+
 use std::collections::HashSet;
 
 use sha2::{Digest, Sha256};
@@ -121,6 +125,8 @@ pub struct QueryWord {
     pub(crate) word: String,
     /// Whether longer words that begin with it match too.
     pub(crate) prefix: bool,
+    /// The forms of an irregular word, which match as it does: go, went, gone.
+    pub(crate) forms: &'static [&'static str],
 }
 
 /// The distinct keywords of a query, at most `limits::QUERY_WORDS_MAX`. Stop words
@@ -128,7 +134,12 @@ pub struct QueryWord {
 pub fn query_words(query: &str) -> Vec<QueryWord> {
     let mut asked: Vec<QueryWord> = Vec::new();
     let mut ask = |word: String, prefix: bool| {
-        let word = QueryWord { word, prefix };
+        let forms = irregular::forms(&word);
+        let word = QueryWord {
+            word,
+            prefix,
+            forms,
+        };
         if asked.len() < limits::QUERY_WORDS_MAX && !asked.contains(&word) {
             asked.push(word);
         }

@@ -22,7 +22,7 @@ impl Default for MemorySettings {
         MemorySettings {
             keyword_weight: 0.6,
             semantic_weight: 0.4,
-            neighbour_weights: [0.6, 0.3],
+            neighbour_weights: [0.7, 0.4],
             similar_threshold: 0.9,
             refuse_credentials: false,
             retention: RetentionSettings::default(),

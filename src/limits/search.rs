@@ -11,6 +11,10 @@ pub(crate) const SEARCH_IDS_MAX: usize = 200;
 /// Candidates of each side of a search that are ranked together. The weights were
 /// measured with this many; later pages take more.
 pub(crate) const CANDIDATES_DEFAULT: usize = 200;
+/// The best candidates of each side whose neighbours in a conversation are ranked too.
+pub(crate) const CANDIDATES_WITH_NEIGHBOURS_MAX: usize = 100;
+/// Neighbours on each side of a candidate, in positions of its thread.
+pub(crate) const CANDIDATE_NEIGHBOURS_MAX: i64 = 4;
 /// The greatest number of candidates, which bounds paging.
 pub(crate) const CANDIDATES_MAX: usize = 2_000;
 /// Exact cosines are computed for the nearest vectors by code: this many times the

@@ -23,7 +23,7 @@ use tokio_util::task::TaskTracker;
 pub(crate) use model::{Action, Draft, Edited, Mode, Page, Remembered, Search};
 pub use model::{RememberOutcome, Settings};
 pub(crate) use recall::Weights;
-pub(crate) use recall::rank;
+pub(crate) use recall::fuse;
 use rules::edit::{Destination, Edit, MemoryChange};
 
 use crate::caller::Reach;
@@ -100,6 +100,7 @@ impl Memories {
             Mode::Hybrid | Mode::Keyword => text::query_words(&search.query),
         };
         let mut degraded = None;
+        let question = recall::Question::of(&search.query);
         let vector = match search.mode {
             Mode::Keyword => None,
             _ if search.vector.is_some() => search.vector,
@@ -132,7 +133,7 @@ impl Memories {
         };
         let model = self.embedder.model_id();
         let candidates = self.store.candidates(model, query).await?;
-        let ranked = recall::rank(&candidates, self.settings.weights);
+        let ranked = recall::rank(&question, &candidates, self.settings.weights);
         let page: Vec<_> = ranked
             .iter()
             .skip(search.offset)

@@ -7,6 +7,7 @@ mod connection;
 mod erasure;
 mod export;
 mod extension;
+mod features;
 mod graph;
 mod inline;
 mod inventory;

@@ -2,16 +2,20 @@
 //! vectors. Both apply the filter inside, so that a memory that it rejects
 //! never displaces a better result.
 
-use std::collections::HashMap;
+use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use rusqlite::{Connection, Row};
+use rusqlite::types::Value;
+use rusqlite::{Connection, Row, params_from_iter};
 
 use super::codes::Space;
+use super::features;
 use super::nearest::{self, Wanted, admit, nearest};
-use super::rows;
+use super::rows::{self, Condition};
 use crate::caller::Reach;
 use crate::clock::Timestamp;
-use crate::store::memory::{CandidateQuery, Candidates, Filter, Hit, MemoryId};
+use crate::limits;
+use crate::store::memory::{Candidate, CandidateQuery, Candidates, Filter, Hit, MemoryId};
 use crate::store::{ProjectSet, StoreError};
 use crate::text::QueryWord;
 
@@ -31,7 +35,93 @@ pub(super) fn candidates(
         Some(vector) => by_vector(file, model, query, vector, &mut threads)?,
         None => Vec::new(),
     };
-    Ok(Candidates { keyword, semantic })
+    let mut pool = pool(file, &query.filter, &keyword, &semantic, &threads)?;
+    let idf = match_words(file, &query.words, &mut pool)?;
+    Ok(Candidates {
+        keyword,
+        semantic,
+        pool,
+        idf,
+    })
+}
+
+/// The memories of both sides, and around the best of each side those beside them in
+/// threads that may be conversations.
+fn pool(
+    file: &Connection,
+    filter: &Filter,
+    keyword: &[Hit],
+    semantic: &[Hit],
+    threads: &Threads,
+) -> Result<Vec<Candidate>, StoreError> {
+    let mut reader = features::Reader::default();
+    let mut pool: BTreeMap<MemoryId, Candidate> = BTreeMap::new();
+    let mut beside: BTreeSet<(u32, i64)> = BTreeSet::new();
+    for hits in [keyword, semantic] {
+        for (rank, hit) in hits.iter().enumerate() {
+            let candidate = match pool.entry(hit.id) {
+                Entry::Occupied(entry) => entry.into_mut(),
+                Entry::Vacant(entry) => {
+                    let (thread, position) = (hit.thread, hit.position);
+                    entry.insert(reader.candidate(file, hit.id, thread, position)?)
+                }
+            };
+            let may_talk = candidate.surroundings.questions > 0.0;
+            if may_talk && rank < limits::CANDIDATES_WITH_NEIGHBOURS_MAX {
+                let reach = limits::CANDIDATE_NEIGHBOURS_MAX;
+                let positions = hit.position - reach..=hit.position + reach;
+                beside.extend(positions.map(|position| (hit.thread, position)));
+            }
+        }
+    }
+    for candidate in pool.values() {
+        beside.remove(&(candidate.thread, candidate.position));
+    }
+    let condition = Condition::of(filter);
+    let sql = format!(
+        "SELECT m.id FROM memory m WHERE m.thread = ? AND m.position = ? AND {}",
+        condition.sql()
+    );
+    let mut statement = file.prepare_cached(&sql)?;
+    for (thread, position) in beside {
+        let place = [threads.name(thread), Value::Integer(position)];
+        let values = params_from_iter(place.iter().chain(condition.values()));
+        let ids = statement.query_map(values, |row| row.get(0))?;
+        for id in ids.collect::<Result<Vec<MemoryId>, _>>()? {
+            pool.insert(id, reader.candidate(file, id, thread, position)?);
+        }
+    }
+    Ok(pool.into_values().collect())
+}
+
+/// Marks which of the words each memory of the pool has; the words' inverse document
+/// frequencies.
+fn match_words(
+    file: &Connection,
+    words: &[QueryWord],
+    pool: &mut [Candidate],
+) -> Result<Vec<f32>, StoreError> {
+    // Ids are never used again: the greatest is at least the number of memories.
+    let memories: f32 = file
+        .prepare_cached("SELECT ifnull(max(rowid), 0) FROM memory")?
+        .query_row([], |row| row.get(0))?;
+    let mut statement =
+        file.prepare_cached("SELECT rowid FROM memory_words WHERE memory_words MATCH ?")?;
+    let mut idf = Vec::with_capacity(words.len());
+    for (nth, word) in words.iter().enumerate() {
+        let mut rows = statement.query([match_expression(std::slice::from_ref(word))])?;
+        let mut found: usize = 0;
+        while let Some(row) = rows.next()? {
+            found += 1;
+            let id: MemoryId = row.get(0)?;
+            if let Ok(at) = pool.binary_search_by_key(&id, |candidate| candidate.id) {
+                pool[at].words |= 1 << nth;
+            }
+        }
+        let found = found as f32;
+        idf.push((1.0 + (memories - found + 0.5).max(0.5) / (found + 0.5)).ln());
+    }
+    Ok(idf)
 }
 
 /// Numbers threads in order of appearance: a hit carries a number instead
@@ -40,6 +130,11 @@ pub(super) fn candidates(
 struct Threads(HashMap<String, u32>);
 
 impl Threads {
+    fn name(&self, number: u32) -> Value {
+        let name = self.0.iter().find(|(_, known)| **known == number);
+        name.map_or(Value::Null, |(name, _)| Value::Text(name.clone()))
+    }
+
     /// A hit from a row of (id, thread, position).
     fn hit(&mut self, row: &Row<'_>, score: f32) -> rusqlite::Result<Hit> {
         let name: String = row.get(1)?;
@@ -72,9 +167,12 @@ fn by_keyword(
 
 /// Matches any of the words. Each is quoted, so none is read as an operator.
 fn match_expression(words: &[QueryWord]) -> String {
-    let quoted = words.iter().map(|QueryWord { word, prefix }| {
-        let word = word.replace('"', "\"\"");
-        format!("\"{word}\"{}", if *prefix { "*" } else { "" })
+    let quote = |word: &str| format!("\"{}\"", word.replace('"', "\"\""));
+    let quoted = words.iter().flat_map(|asked| {
+        let prefix = if asked.prefix { "*" } else { "" };
+        let others = asked.forms.iter().filter(|form| **form != asked.word);
+        let others = others.map(|form| quote(form));
+        std::iter::once(quote(&asked.word) + prefix).chain(others)
     });
     quoted.collect::<Vec<_>>().join(" OR ")
 }

@@ -210,6 +210,7 @@ fn erase(file: &Connection, id: MemoryId) -> Result<(), StoreError> {
         "DELETE FROM memory_tag WHERE memory_id = ?",
         "DELETE FROM memory_entity WHERE memory_id = ?",
         "DELETE FROM memory_edit WHERE memory_id = ?",
+        "DELETE FROM memory_feature WHERE memory_id = ?",
         "UPDATE memory SET supersedes = NULL WHERE supersedes = ?",
         "DELETE FROM memory WHERE id = ?",
     ] {

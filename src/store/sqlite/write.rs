@@ -6,7 +6,7 @@ use std::collections::{BTreeSet, HashMap};
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::graph::link_memory;
-use super::rows;
+use super::{features, rows};
 use crate::caller::Reach;
 use crate::clock::Timestamp;
 use crate::store::memory::{
@@ -94,8 +94,14 @@ pub(super) fn apply(
                 refuse_beyond(reach, memory)?;
                 rows::insert(file, memory)?;
                 match index {
-                    Index::Text(text) => add_to_indexes(file, model, memory.id, text)?,
-                    Index::MovedFrom(other) => move_index_entries(file, memory, *other)?,
+                    Index::Text(text) => {
+                        add_to_indexes(file, model, memory.id, text)?;
+                        features::add(file, memory)?;
+                    }
+                    Index::MovedFrom(other) => {
+                        move_index_entries(file, memory, *other)?;
+                        features::derive(file, memory)?;
+                    }
                 }
             }
             Write::Update { memory, text } => {
@@ -108,6 +114,7 @@ pub(super) fn apply(
                     file.prepare_cached("DELETE FROM memory_words WHERE rowid = ?")?
                         .execute([memory.id])?;
                     add_to_indexes(file, model, memory.id, text)?;
+                    features::derive(file, memory)?;
                 }
             }
             Write::LogEdit(record) => log_edit(file, record)?,

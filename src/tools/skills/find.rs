@@ -7,9 +7,9 @@ use std::time::Duration;
 use crate::embed::{Embedder, VectorCache};
 use crate::failure::Failure;
 use crate::limits;
-use crate::memory::{Weights, rank};
+use crate::memory::{Weights, fuse};
 use crate::registry::OfferedTool;
-use crate::store::memory::{Candidates, Hit};
+use crate::store::memory::Hit;
 use crate::text::{self, QueryWord};
 use crate::vector::dot;
 
@@ -72,13 +72,7 @@ impl Finder {
             let semantic = by_meaning(&*embedder, &vectors, &query, &texts)?;
             let is_close =
                 most >= WORDS_CLOSE || semantic.iter().any(|hit| hit.score >= MEANING_CLOSE);
-            let candidates = Candidates { keyword, semantic };
-            // Tools are in no thread, so neighbours do not count.
-            let weights = Weights {
-                neighbours: [0.0; 2],
-                ..Weights::default()
-            };
-            let ranked = rank(&candidates, weights);
+            let ranked = fuse(&keyword, &semantic, Weights::default());
             let order = ranked.into_iter().filter_map(|r| r.id.try_into().ok());
             let order = order.collect();
             Ok(Ranked { order, is_close })

@@ -1,0 +1,290 @@
+//! What the ranking needs of a memory and of its surroundings, written with it and
+//! read by its id. Migration 0013 has the tables.
+
+use std::collections::HashMap;
+
+use rusqlite::{Connection, OptionalExtension, params};
+
+use crate::store::StoreError;
+use crate::store::memory::{Candidate, Memory, MemoryId, Surroundings};
+use crate::text::features::{Features, QuestionMark, features};
+
+/// Positions of one block: three of them are the surroundings of a memory.
+const BLOCK_POSITIONS: i64 = 10;
+/// A label that this many memories of a thread share is a speaker's.
+const SPEAKER_MEMORIES_MIN: i64 = 3;
+/// Memories this far apart or more are compared for the coherence of their thread.
+const APART_POSITIONS_MIN: i64 = 8;
+
+/// Writes the features of a memory, and counts it in its thread. Its vectors are
+/// written already.
+pub(super) fn add(file: &Connection, memory: &Memory) -> Result<(), StoreError> {
+    derive(file, memory)?;
+    let thread = &memory.fields.thread;
+    count(file, memory.id, thread, memory.position)
+}
+
+/// Writes the features of a memory whose text is new or was changed.
+pub(super) fn derive(file: &Connection, memory: &Memory) -> Result<(), StoreError> {
+    write(file, memory.id, &memory.fields.thread, &memory.content)
+}
+
+/// Writes the features of all memories of an older schema.
+pub(super) fn derive_all(file: &Connection) -> Result<(), StoreError> {
+    let mut statement = file.prepare(
+        "SELECT id, thread, position, content, state != 'superseded' FROM memory ORDER BY id",
+    )?;
+    let mut rows = statement.query([])?;
+    while let Some(row) = rows.next()? {
+        let (id, thread): (MemoryId, String) = (row.get(0)?, row.get(1)?);
+        let content: String = row.get(3)?;
+        write(file, id, &thread, &content)?;
+        if row.get(4)? {
+            count(file, id, &thread, row.get(2)?)?;
+        }
+    }
+    Ok(())
+}
+
+fn write(file: &Connection, id: MemoryId, thread: &str, text: &str) -> Result<(), StoreError> {
+    file.prepare_cached("INSERT INTO thread_talk (thread) VALUES (?) ON CONFLICT DO NOTHING")?
+        .execute([thread])?;
+    // Replacing the row instead would leave its label counted.
+    file.prepare_cached("DELETE FROM memory_feature WHERE memory_id = ?")?
+        .execute([id])?;
+    let features = features(text);
+    let numbered = features.numbered.iter();
+    let numbered: Vec<String> = numbered
+        .map(|(word, number)| format!("{word} {number}"))
+        .collect();
+    file.prepare_cached(
+        "INSERT INTO memory_feature \
+         SELECT ?1, id, ?2, ?3, ?4, ?5, ?6, ?7 FROM thread_talk WHERE thread = ?8",
+    )?
+    .execute(params![
+        id,
+        features.words,
+        features.question as i64,
+        features.time_word,
+        features.day,
+        features.label,
+        (!numbered.is_empty()).then(|| numbered.join("\n")),
+        thread
+    ])?;
+    Ok(())
+}
+
+/// Counts a memory in its thread and in its block.
+fn count(file: &Connection, id: MemoryId, thread: &str, position: i64) -> Result<(), StoreError> {
+    let adjacent = cosine(file, id, thread, position - 1)?;
+    let apart = match position - position / 2 >= APART_POSITIONS_MIN {
+        true => cosine(file, id, thread, position / 2)?,
+        false => None,
+    };
+    file.prepare_cached(
+        "UPDATE thread_talk SET memories = memories + 1, \
+         questions = questions + (SELECT question > 0 FROM memory_feature WHERE memory_id = ?1), \
+         apart = apart + ifnull(?2, 0), apart_pairs = apart_pairs + (?2 IS NOT NULL) \
+         WHERE thread = ?3",
+    )?
+    .execute(params![id, apart, thread])?;
+    file.prepare_cached(
+        "INSERT INTO thread_block \
+         SELECT f.thread_id, ?2, 1, ifnull(l.memories >= ?3, 0), f.question > 0, \
+                ifnull(?4, 0), ?4 IS NOT NULL \
+         FROM memory_feature f LEFT JOIN thread_label l USING (thread_id, label) \
+         WHERE f.memory_id = ?1 \
+         ON CONFLICT DO UPDATE SET memories = memories + 1, \
+         labelled = labelled + excluded.labelled, questions = questions + excluded.questions, \
+         adjacent = adjacent + excluded.adjacent, pairs = pairs + excluded.pairs",
+    )?
+    .execute(params![
+        id,
+        position.div_euclid(BLOCK_POSITIONS),
+        SPEAKER_MEMORIES_MIN,
+        adjacent
+    ])?;
+    Ok(())
+}
+
+/// The cosine between a memory and the one at `position` of its thread.
+fn cosine(
+    file: &Connection,
+    id: MemoryId,
+    thread: &str,
+    position: i64,
+) -> Result<Option<f64>, StoreError> {
+    let found = file
+        .prepare_cached(
+            "SELECT 1 - vec_distance_cosine(a.vector, b.vector) \
+             FROM memory_vector a JOIN memory_vector b ON b.model_id = a.model_id \
+             WHERE a.memory_id = ?1 AND a.window = 0 AND b.window = 0 AND b.memory_id = \
+             (SELECT id FROM memory WHERE thread = ?2 AND position = ?3 AND id != ?1 \
+              ORDER BY id DESC LIMIT 1) \
+             AND length(a.vector) = length(b.vector) ORDER BY a.model_id DESC LIMIT 1",
+        )?
+        .query_row(params![id, thread, position], |row| {
+            row.get::<_, Option<f64>>(0)
+        });
+    Ok(found.optional()?.flatten())
+}
+
+/// Reads candidates with their surroundings, each block of a thread once.
+#[derive(Default)]
+pub(super) struct Reader {
+    threads: HashMap<i64, Thread>,
+    blocks: HashMap<(i64, i64), Block>,
+    speakers: HashMap<(i64, String), bool>,
+}
+
+#[derive(Clone, Copy, Default)]
+struct Thread {
+    questions: f32,
+    /// The mean cosine of memories far from each other.
+    apart: Option<f32>,
+}
+
+#[derive(Clone, Copy, Default)]
+struct Block {
+    memories: f32,
+    labelled: f32,
+    questions: f32,
+    adjacent: f32,
+    pairs: f32,
+}
+
+impl Reader {
+    pub(crate) fn candidate(
+        &mut self,
+        file: &Connection,
+        id: MemoryId,
+        thread: u32,
+        position: i64,
+    ) -> Result<Candidate, StoreError> {
+        let mut candidate = Candidate {
+            id,
+            thread,
+            position,
+            ..Candidate::default()
+        };
+        let mut statement = file.prepare_cached(
+            "SELECT thread_id, words, question, time_word, day, label, numbered \
+             FROM memory_feature WHERE memory_id = ?",
+        )?;
+        let mut rows = statement.query([id])?;
+        let Some(row) = rows.next()? else {
+            return Ok(candidate);
+        };
+        let thread_id: i64 = row.get(0)?;
+        let numbered: Option<String> = row.get(6)?;
+        let pair = |line: &str| {
+            let (word, number) = line.split_once(' ')?;
+            Some((word.to_owned(), number.to_owned()))
+        };
+        candidate.features = Features {
+            words: row.get(1)?,
+            question: match row.get(2)? {
+                2 => QuestionMark::AtTheEnd,
+                1 => QuestionMark::Inside,
+                _ => QuestionMark::None,
+            },
+            time_word: row.get(3)?,
+            day: row.get(4)?,
+            label: row.get(5)?,
+            numbered: numbered
+                .iter()
+                .flat_map(|lines| lines.lines().filter_map(pair))
+                .collect(),
+        };
+        if let Some(label) = &candidate.features.label {
+            candidate.is_labelled = self.is_speaker(file, thread_id, label)?;
+        }
+        candidate.surroundings = self.surroundings(file, thread_id, position)?;
+        Ok(candidate)
+    }
+
+    fn is_speaker(
+        &mut self,
+        file: &Connection,
+        thread: i64,
+        label: &str,
+    ) -> Result<bool, StoreError> {
+        let key = (thread, label.to_owned());
+        if let Some(known) = self.speakers.get(&key) {
+            return Ok(*known);
+        }
+        let sql = "SELECT memories >= ?3 FROM thread_label WHERE thread_id = ?1 AND label = ?2";
+        let values = params![thread, label, SPEAKER_MEMORIES_MIN];
+        let found = file
+            .prepare_cached(sql)?
+            .query_row(values, |row| row.get(0));
+        let found = found.optional()?.unwrap_or(false);
+        self.speakers.insert(key, found);
+        Ok(found)
+    }
+
+    fn surroundings(
+        &mut self,
+        file: &Connection,
+        thread_id: i64,
+        position: i64,
+    ) -> Result<Surroundings, StoreError> {
+        let thread = self.thread(file, thread_id)?;
+        let middle = position.div_euclid(BLOCK_POSITIONS);
+        let mut near = Block::default();
+        for block in middle - 1..=middle + 1 {
+            let block = self.block(file, thread_id, block)?;
+            near.memories += block.memories;
+            near.labelled += block.labelled;
+            near.questions += block.questions;
+            near.adjacent += block.adjacent;
+            near.pairs += block.pairs;
+        }
+        let memories = near.memories.max(1.0);
+        Ok(Surroundings {
+            labelled: near.labelled / memories,
+            questions: near.questions / memories,
+            thread_questions: thread.questions,
+            coherence: match thread.apart {
+                Some(apart) if near.pairs > 0.0 => near.adjacent / near.pairs - apart,
+                _ => 0.0,
+            },
+        })
+    }
+
+    fn thread(&mut self, file: &Connection, id: i64) -> Result<Thread, StoreError> {
+        if let Some(known) = self.threads.get(&id) {
+            return Ok(*known);
+        }
+        let sql = "SELECT CAST(questions AS REAL) / max(memories, 1), apart / nullif(apart_pairs, 0) \
+                   FROM thread_talk WHERE id = ?";
+        let thread = file.prepare_cached(sql)?.query_row([id], |row| {
+            Ok(Thread {
+                questions: row.get(0)?,
+                apart: row.get(1)?,
+            })
+        })?;
+        self.threads.insert(id, thread);
+        Ok(thread)
+    }
+
+    fn block(&mut self, file: &Connection, thread: i64, block: i64) -> Result<Block, StoreError> {
+        if let Some(known) = self.blocks.get(&(thread, block)) {
+            return Ok(*known);
+        }
+        let sql = "SELECT memories, labelled, questions, adjacent, pairs FROM thread_block \
+                   WHERE thread_id = ? AND block = ?";
+        let found = file.prepare_cached(sql)?.query_row([thread, block], |row| {
+            Ok(Block {
+                memories: row.get(0)?,
+                labelled: row.get(1)?,
+                questions: row.get(2)?,
+                adjacent: row.get(3)?,
+                pairs: row.get(4)?,
+            })
+        });
+        let found = found.optional()?.unwrap_or_default();
+        self.blocks.insert((thread, block), found);
+        Ok(found)
+    }
+}
