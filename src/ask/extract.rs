@@ -5,6 +5,7 @@
 //! quotation is on one line between double quotes, and [`neutral`] removes
 //! everything that could end the quotation.
 
+use std::cmp::Reverse;
 use std::collections::BTreeSet;
 
 use super::quote::{beginning, neutral, sentences};
@@ -170,7 +171,10 @@ fn in_order(chosen: Vec<Sentence>, evidence: &[Evidence]) -> Vec<Vec<Sentence>> 
         group.insert(0, best);
         group.sort_by_key(|line| {
             let source = &evidence[line[0].source];
-            (source.superseded, std::cmp::Reverse(source.at))
+            // Of the same moment, the greater number was stored later.
+            let number = source.citation.rsplit(':').next();
+            let number = number.and_then(|number| number.parse::<i64>().ok());
+            (source.superseded, Reverse((source.at, number)))
         });
         ordered.append(&mut group);
     }

@@ -107,6 +107,11 @@ pub(crate) fn rank(question: &Question, candidates: &Candidates, weights: Weight
     let keyword = scaled_by_id(&candidates.keyword);
     let semantic = scaled_by_id(&candidates.semantic);
     let pool = &candidates.pool;
+    // One side alone has nothing to be weighed against.
+    let (note_keyword, note_semantic) = match keyword.is_empty() || semantic.is_empty() {
+        true => (1.0, 1.0),
+        false => (NOTE_KEYWORD, NOTE_SEMANTIC),
+    };
     let scored: Vec<Scored<'_>> = pool
         .iter()
         .map(|memory| {
@@ -116,7 +121,7 @@ pub(crate) fn rank(question: &Question, candidates: &Candidates, weights: Weight
             let share = covered_share(memory.words, &candidates.idf);
             let talk = talk(&memory.surroundings);
             let note =
-                NOTE_KEYWORD * keyword * share.powf(NOTE_SHARE_POWER) + NOTE_SEMANTIC * semantic;
+                note_keyword * keyword * share.powf(NOTE_SHARE_POWER) + note_semantic * semantic;
             Scored {
                 memory,
                 share,
@@ -218,7 +223,11 @@ fn talk(around: &Surroundings) -> f32 {
         true => 0.0,
         false => ramp(around.labelled, 0.4, 0.7),
     };
-    let by_questions = ramp(around.questions, 0.03, 0.1) * ramp(around.coherence, 0.03, 0.08);
+    let by_questions = match around.coherence {
+        Some(coherence) => ramp(around.questions, 0.03, 0.1) * ramp(coherence, 0.03, 0.08),
+        // A thread too short for that: people in a conversation ask often.
+        None => ramp(around.questions, 0.1, 0.2),
+    };
     by_labels.max(by_questions)
 }
 

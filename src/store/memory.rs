@@ -398,8 +398,8 @@ pub(crate) struct Surroundings {
     /// The share with a question mark in the whole thread.
     pub(crate) thread_questions: f32,
     /// The mean cosine of adjacent memories near it, less that of memories of the
-    /// thread that are far from each other.
-    pub(crate) coherence: f32,
+    /// thread that are far from each other; `None` in a short thread.
+    pub(crate) coherence: Option<f32>,
 }
 
 /// An export in portions, each read when the previous one was consumed.

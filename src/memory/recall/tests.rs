@@ -162,10 +162,10 @@ fn labels_without_questions_are_no_conversation() {
     assert_eq!(talk(&around(1.0, 0.004)), 0.0);
     assert_eq!(talk(&around(1.0, 0.1)), 1.0);
     assert_eq!(talk(&around(0.3, 0.1)), 0.0);
-    let unlabelled = |coherence| Surroundings {
+    let unlabelled = |coherence: f32| Surroundings {
         questions: 0.2,
         thread_questions: 0.2,
-        coherence,
+        coherence: Some(coherence),
         ..Surroundings::default()
     };
     assert_eq!(talk(&unlabelled(0.01)), 0.0);

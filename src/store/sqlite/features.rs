@@ -245,10 +245,10 @@ impl Reader {
             labelled: near.labelled / memories,
             questions: near.questions / memories,
             thread_questions: thread.questions,
-            coherence: match thread.apart {
-                Some(apart) if near.pairs > 0.0 => near.adjacent / near.pairs - apart,
-                _ => 0.0,
-            },
+            coherence: thread
+                .apart
+                .filter(|_| near.pairs > 0.0)
+                .map(|apart| near.adjacent / near.pairs - apart),
         })
     }
 
