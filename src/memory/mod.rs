@@ -295,7 +295,7 @@ impl Memories {
                         text: text.clone(),
                         importance,
                         tags: tags.clone(),
-                        destination: destinations.remove(&id),
+                        destination: destinations.remove(&id).map(Box::new),
                     };
                     (id, change)
                 });

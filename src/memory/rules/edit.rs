@@ -34,7 +34,7 @@ pub enum MemoryChange {
         text: Option<IndexedText>,
         importance: Option<f64>,
         tags: Option<BTreeSet<String>>,
-        destination: Option<Destination>,
+        destination: Option<Box<Destination>>,
     },
     /// Active or superseded becomes archived.
     Forget,
@@ -187,7 +187,7 @@ fn apply(set: &mut WorkingSet, memory: &Memory, change: MemoryChange) -> Result<
             let destination = destination.filter(|to| to.project != memory.fields.project);
             let text = match destination {
                 None => text,
-                Some(to) => Some(moved(set, &mut new, to, text)?),
+                Some(to) => Some(moved(set, &mut new, *to, text)?),
             };
             if text.is_none() && new == *memory {
                 return Ok(false);
@@ -306,6 +306,6 @@ pub(in crate::memory) fn inverse(
         text,
         importance: Some(was.importance),
         tags: Some(was.tags),
-        destination: destination.map(|(project, text)| Destination { project, text }),
+        destination: destination.map(|(project, text)| Box::new(Destination { project, text })),
     }
 }

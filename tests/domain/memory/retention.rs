@@ -133,11 +133,17 @@ fn recall_edit_and_restore_count_as_use() {
         .expect("forgotten");
     mimo.call("memory_edit", json!({"action": "restore", "ids": [ids[2]]}))
         .expect("restored");
-    // The recall is counted after the answer.
+    // The recall is counted after the answer, with those of the same second.
     let recalled = "SELECT id FROM memory WHERE recalled_at IS NOT NULL";
-    let recalled: i64 = file(&mimo)
-        .query_row(recalled, [], |row| row.get(0))
-        .expect("one");
+    let file = file(&mimo);
+    let recalled: i64 = mimo.wait(async {
+        loop {
+            match file.query_row(recalled, [], |row| row.get(0)) {
+                Ok(id) => break id,
+                Err(_) => tokio::task::yield_now().await,
+            }
+        }
+    });
     mimo.clock.advance_seconds(15 * DAY);
     let due: BTreeSet<i64> = keeper.due().idle.into_iter().collect();
     let mut unused: BTreeSet<i64> = ids.iter().copied().collect();
