@@ -2,7 +2,11 @@
 //! run, with the CPU time of each server and the time to the last byte, counted from when
 //! a request was due. Each figure is one line of JSON on standard output.
 
-#![allow(clippy::print_stdout, reason = "the figures are its output")]
+#![allow(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "the figures are its output, and the address of the bare server"
+)]
 #![allow(missing_docs, reason = "a program, not an interface")]
 
 #[allow(dead_code, reason = "the other benches use the rest")]

@@ -7,6 +7,8 @@
 //! "questions": [{"text", "evidence"}]}`, as LoCoMo reduced to these), they are scored
 //! too. Without `--nocapture` it only holds the figures to their floors.
 
+#![allow(clippy::print_stdout, reason = "the table is its output")]
+
 #[macro_use]
 #[path = "../support/mod.rs"]
 mod support;
