@@ -31,3 +31,6 @@ pub(crate) const NEAREST_COMPARED_MAX: usize = 4_096;
 pub(crate) const VECTORS_UNCODED_MAX: i64 = 256;
 /// Vectors of each model that one write codes.
 pub(crate) const VECTORS_CODED_AT_ONCE_MAX: i64 = 4_096;
+
+/// The longest text before a colon that can name who speaks.
+pub(crate) const LABEL_CHARS_MAX: usize = 30;

@@ -11,9 +11,10 @@ use super::{ErasureStore, InventoryStore, ProjectSet, RetentionStore, StoreError
 use crate::caller::Reach;
 use crate::clock::Timestamp;
 use crate::text::QueryWord;
-use crate::text::features::Features;
 
 pub use super::MemoryId;
+pub(crate) use super::candidates::{Candidate, Surroundings};
+pub use super::candidates::{Candidates, Hit};
 
 /// The kind of statement that a memory is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -337,18 +338,6 @@ impl Filter {
     }
 }
 
-/// A candidate of one side of a search.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Hit {
-    pub id: MemoryId,
-    /// Higher is better: BM25 on the keyword side, cosine on the semantic one.
-    pub score: f32,
-    /// Which thread it belongs to; equal numbers, same thread, within one answer.
-    pub(crate) thread: u32,
-    /// Its place in the thread, from 1.
-    pub(crate) position: i64,
-}
-
 /// A search of both sides on one snapshot.
 #[derive(Clone, Debug)]
 pub struct CandidateQuery {
@@ -361,45 +350,6 @@ pub struct CandidateQuery {
     pub threshold: f32,
     /// For each of the two sides.
     pub limit: usize,
-}
-
-/// The best of each side, best first.
-#[derive(Clone, Debug, Default)]
-pub struct Candidates {
-    pub keyword: Vec<Hit>,
-    pub semantic: Vec<Hit>,
-    /// The memories of both sides, and those beside them in conversations.
-    pub(crate) pool: Vec<Candidate>,
-    /// The inverse document frequency of each of the query's words.
-    pub(crate) idf: Vec<f32>,
-}
-
-/// A memory that a search ranks.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub(crate) struct Candidate {
-    pub(crate) id: MemoryId,
-    /// As in [`Hit`].
-    pub(crate) thread: u32,
-    pub(crate) position: i64,
-    /// A bit for each of the query's words that it has.
-    pub(crate) words: u128,
-    pub(crate) features: Features,
-    /// Whether its label is one of its thread's speakers.
-    pub(crate) is_labelled: bool,
-    pub(crate) surroundings: Surroundings,
-}
-
-/// What stands around a memory in its thread.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub(crate) struct Surroundings {
-    /// Shares of the memories near it: with a speaker's label, with a question mark.
-    pub(crate) labelled: f32,
-    pub(crate) questions: f32,
-    /// The share with a question mark in the whole thread.
-    pub(crate) thread_questions: f32,
-    /// The mean cosine of adjacent memories near it, less that of memories of the
-    /// thread that are far from each other; `None` in a short thread.
-    pub(crate) coherence: Option<f32>,
 }
 
 /// An export in portions, each read when the previous one was consumed.

@@ -2,6 +2,7 @@
 //! (`sqlite` today) own the SQL, the threads and the files, and expose none of
 //! them.
 
+pub(crate) mod candidates;
 pub(crate) mod changes;
 pub(crate) mod erasure;
 pub mod graph;

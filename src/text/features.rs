@@ -3,9 +3,7 @@
 //! Pure.
 
 use super::dates;
-
-/// The greatest length of a label in characters.
-const LABEL_CHARS_MAX: usize = 30;
+use crate::limits::LABEL_CHARS_MAX;
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Features {
