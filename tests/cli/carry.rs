@@ -110,6 +110,29 @@ fn step(home: &Home, random: &mut Random, nth: usize) {
     home.run(&command);
 }
 
+/// Without the choice of one name for the entities that several projects have: each
+/// entity is shown by one, which is that of the project where it came first.
+fn by_names(mut lines: Vec<Value>) -> Vec<Value> {
+    let is_entity = |line: &Value| line["type"] == "entity";
+    let ids: Vec<Value> = lines
+        .iter()
+        .filter(|line| is_entity(line))
+        .map(|line| line["id"].clone())
+        .collect();
+    for line in lines.iter_mut().filter(|line| is_entity(line)) {
+        if ids.iter().filter(|id| **id == line["id"]).count() < 2 {
+            continue;
+        }
+        let aliases = line["aliases"].take();
+        let aliases = aliases.as_array().into_iter().flatten().cloned();
+        let mut names: Vec<Value> = aliases.chain([line["name"].take()]).collect();
+        names.sort_by_key(Value::to_string);
+        line["names"] = names.into();
+    }
+    lines.sort_by_key(Value::to_string);
+    lines
+}
+
 #[test]
 fn an_import_of_an_export_makes_the_same_again() {
     repeat(cases(4, 60), |random| {
@@ -120,7 +143,7 @@ fn an_import_of_an_export_makes_the_same_again() {
         let file = home.path().join("all.jsonl");
         let written = home.run(&["export", &file.to_string_lossy()]);
         assert_eq!(written.code, Some(0), "{written:?}");
-        let before = home.archive();
+        let before = by_names(home.archive());
         let other = Home::with_config("[graph]\nfunctional = [\"works_at\"]\n");
         for round in 0..2 {
             let ran = other.carry_in(&file, &["--strict"]);
@@ -129,7 +152,7 @@ fn an_import_of_an_export_makes_the_same_again() {
                 (Some(0), &json!(0)),
                 "{ran:?}"
             );
-            assert_eq!(other.archive(), before, "import {round}");
+            assert_eq!(by_names(other.archive()), before, "import {round}");
         }
     });
 }
