@@ -32,6 +32,15 @@ pub(crate) fn json(text: &str) -> Cow<'_, str> {
     })
 }
 
+/// The longest beginning of `text` in at most `bytes` bytes.
+pub(crate) fn prefix(text: &str, bytes: usize) -> &str {
+    let mut end = text.len().min(bytes);
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    &text[..end]
+}
+
 /// Whether a reader does not see this character itself: controls, and the
 /// characters that Unicode calls default ignorable, which steer the order of
 /// reading, take no room, or carry text in tags and variation selectors. The two

@@ -1,6 +1,8 @@
 //! Making untrusted text safe to quote: nothing is left that could end the
 //! quotation or mislead its reader. Pure.
 
+use crate::printable::prefix;
+
 /// [`visible`] text with single instead of double quotes, so that it cannot end
 /// its own quotation.
 pub(crate) fn neutral(text: &str) -> String {
@@ -87,13 +89,9 @@ pub(crate) fn beginning(text: &str, most: usize) -> &str {
     if text.len() <= most {
         return text;
     }
-    let mut end = most;
-    while !text.is_char_boundary(end) {
-        end -= 1;
-    }
-    let cut = &text[..end];
+    let cut = prefix(text, most);
     match cut.rfind(' ') {
-        Some(space) if space > end / 2 => &cut[..space],
+        Some(space) if space > cut.len() / 2 => &cut[..space],
         _ => cut,
     }
 }

@@ -10,10 +10,7 @@ use serde_json::Value;
 use super::http::Line;
 use crate::limits::{BRIDGE_REQUESTS_MAX, BRIDGE_SENT_MAX};
 use crate::wire::frame::{Frame, Item};
-use crate::wire::{Id, head};
-
-/// The one request that lasts as long as its client.
-const LISTEN: &str = "subscriptions/listen";
+use crate::wire::{Id, LISTEN};
 
 /// What a request of a revision without sessions repeats in headers.
 pub(super) struct Stateless {
@@ -40,10 +37,7 @@ impl Call {
             Item::Request { id, .. } => Some(id.clone()),
             _ => None,
         });
-        let only = match frame {
-            Frame::Single(Item::Request { request, .. }) => Some(head(request)),
-            _ => None,
-        };
+        let only = frame.only_head();
         let newest = ProtocolVersion::V_2026_07_28.as_str();
         let stateless = only.as_ref().and_then(|head| {
             let version = head.version.as_ref()?.as_str();

@@ -40,16 +40,11 @@ pub(super) fn run(
     clock: Arc<dyn Clock>,
     output: &Output,
 ) -> Result<()> {
-    let reply = app::run(async {
-        let app = App::build(config, clock)?;
-        check_tool_exists(&app, &arguments.tool)?;
-        let answer = match given(&app, &arguments) {
-            Ok(given) => app.call(&arguments.tool, given).await,
-            Err(failure) => Err(failure),
-        };
-        app.close().await;
-        answer
-    })?;
+    let given = |app: &App| {
+        check_tool_exists(app, &arguments.tool)?;
+        given(app, &arguments)
+    };
+    let reply = reply(&arguments.tool, given, config, clock)?;
     match reply {
         // Parsed again only to be shown indented; a script gets the tool's own text.
         Reply::Document(document) if output.terminal && !output.json => {
@@ -60,23 +55,38 @@ pub(super) fn run(
     }
 }
 
-/// Calls one of our own tools; its document.
+/// Calls one of our own tools; its document. What is null or empty in `arguments` was
+/// not typed, and is left out.
 pub(super) fn own_tool(
     tool: &str,
-    arguments: Value,
+    mut arguments: Value,
     config: &Config,
     clock: Arc<dyn Clock>,
 ) -> Result<Value> {
-    let reply = app::run(async {
-        let app = App::build(config, clock)?;
-        let answer = app.call(tool, arguments).await;
-        app.close().await;
-        answer
-    })?;
-    match reply {
+    if let Some(arguments) = arguments.as_object_mut() {
+        arguments.retain(|_, value| !value.is_null() && *value != json!([]));
+    }
+    match reply(tool, |_| Ok(arguments), config, clock)? {
         Reply::Document(document) => Ok(serde_json::from_str(&document.0)?),
         reply => Ok(reply.into_object()?),
     }
+}
+
+fn reply(
+    tool: &str,
+    arguments: impl FnOnce(&App) -> Result<Value, Failure>,
+    config: &Config,
+    clock: Arc<dyn Clock>,
+) -> Result<Reply, Failure> {
+    app::run(async {
+        let app = App::build(config, clock)?;
+        let answer = match arguments(&app) {
+            Ok(arguments) => app.call(tool, arguments).await,
+            Err(failure) => Err(failure),
+        };
+        app.close().await;
+        answer
+    })
 }
 
 fn given(app: &App, arguments: &Arguments) -> Result<Value, Failure> {

@@ -5,7 +5,9 @@ use std::fs::{File, OpenOptions};
 use std::io::{self, BufRead, BufReader, BufWriter, Read, Write};
 use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use anyhow::Result;
 use serde_json::Value;
 
 use crate::caller::PROJECT_SHARED;
@@ -60,6 +62,63 @@ impl ExportWriter {
             ExportWriter::Stream(mut out, path) => out.flush().map(|()| path),
             ExportWriter::File(out, path) => out.commit().map(|()| Some(path)),
         }
+    }
+}
+
+/// The lines of an export, which a callback of the store writes from another thread.
+#[derive(Clone)]
+pub(super) struct ExportLines(Arc<Mutex<LinesState>>);
+
+struct LinesState {
+    /// `None` once it is finished.
+    writer: Option<ExportWriter>,
+    count: usize,
+    /// What ended the export.
+    error: Option<io::Error>,
+}
+
+impl ExportLines {
+    pub(super) fn open(path: Option<PathBuf>) -> Result<ExportLines, Failure> {
+        Ok(ExportLines(Arc::new(Mutex::new(LinesState {
+            writer: Some(ExportWriter::open(path)?),
+            count: 0,
+            error: None,
+        }))))
+    }
+
+    fn state(&self) -> MutexGuard<'_, LinesState> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn write(&self, line: &str) -> Result<(), Failure> {
+        let mut state = self.state();
+        let Some(writer) = &mut state.writer else {
+            return Ok(());
+        };
+        let written = writer.write(&printable::json(line));
+        let written = written.and_then(|()| writer.write("\n"));
+        state.count += 1;
+        written.map_err(|error| {
+            state.error = Some(error);
+            Failure::new(Kind::Unavailable, "the export was cut off")
+        })
+    }
+
+    /// The lines written so far.
+    pub(super) fn count(&self) -> usize {
+        self.state().count
+    }
+
+    /// Ends as [`ExportWriter::finish`] where all was `exported`. An error of the file
+    /// is the cause of the others.
+    pub(super) fn finish(&self, exported: Result<()>) -> Result<Option<PathBuf>> {
+        let mut state = self.state();
+        if let Some(error) = state.error.take() {
+            return Err(error.into());
+        }
+        exported?;
+        let closed = state.writer.take().map(ExportWriter::finish).transpose()?;
+        Ok(closed.flatten())
     }
 }
 

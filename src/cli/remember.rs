@@ -45,15 +45,13 @@ pub(super) fn run(
         [only] if only == "-" => call::from_stdin()?,
         words => words.join(" "),
     };
-    let mut given = json!({
+    let given = json!({
         "content": content,
         "category": arguments.category,
         "importance": arguments.importance,
         "tags": arguments.tag,
+        "topic_key": arguments.topic,
     });
-    if let Some(topic) = arguments.topic {
-        given["topic_key"] = topic.into();
-    }
     let answer = call::own_tool("memory_store", given, config, clock)?;
     if output.json {
         return output.document(&answer);

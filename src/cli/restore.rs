@@ -12,6 +12,7 @@ use crate::clock::Clock;
 use crate::config::{self, Config};
 use crate::diagnostics::counted;
 use crate::failure::{Failure, Kind};
+use crate::files::with_ending;
 
 /// Which backup.
 #[derive(clap::Args)]
@@ -46,13 +47,12 @@ pub(super) fn run(
     if let Some(folder) = to.parent() {
         config::private_folder(folder)?;
     }
-    let mut aside = to.clone().into_os_string();
-    aside.push(format!(".replaced-{}", backup::time_in_name(clock)));
     let store = app::store_in(to)?;
     let progress = Progress::new(output, "looking at");
     let mut report = |part| progress.name(part);
     let unique = clock.new_id();
-    let aside = PathBuf::from(aside);
+    let ending = format!(".replaced-{}", backup::time_in_name(clock));
+    let aside = with_ending(to, &ending);
     let done = app::run(async { Ok(store.restore(from, &aside, &unique, &mut report).await?) });
     progress.end();
     let done = done?;

@@ -35,9 +35,9 @@ pub(super) fn run(
     output: &Output,
 ) -> Result<()> {
     let mut given = arguments.filter.arguments();
-    given.insert("query".to_owned(), arguments.words.join(" ").into());
-    given.insert("mode".to_owned(), arguments.mode.into());
-    let answer = call::own_tool("memory_search", given.into(), config, clock)?;
+    given["query"] = arguments.words.join(" ").into();
+    given["mode"] = arguments.mode.into();
+    let answer = call::own_tool("memory_search", given, config, clock)?;
     let none = "nothing was found; `mimo memory list` shows the newest memories";
     view::print(&answer, none, output)
 }

@@ -57,13 +57,13 @@ fn page(status: &Value, output: &Output) -> Text {
         counted(definitions, "definition", "definitions"),
         waiting.len(),
     );
-    for (name, part, text) in [
-        ("memory", "memory", memories),
-        ("graph", "graph", graph),
-        ("procedures", "procedures", procedures),
+    for (part, text) in [
+        ("memory", memories),
+        ("graph", graph),
+        ("procedures", procedures),
     ] {
         let state = status[part]["state"].as_str().unwrap_or("ok");
-        line(&mut page, name, state, &text);
+        line(&mut page, part, state, &text);
     }
     for run in waiting {
         page.push(&format!("  {run}\n"));

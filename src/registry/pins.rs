@@ -7,6 +7,7 @@ use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 use crate::limits::DIFFERENCE_BYTES_MAX;
+use crate::printable::prefix;
 use crate::skills::client::Tool;
 use crate::skills::spec::{Identity, SkillName};
 use crate::store::pins::{Approved, FirstSight, Pin, SeenEntry};
@@ -160,11 +161,7 @@ fn compare(pin: &Pin, tool: &Tool) -> ApprovalState {
     difference(&parsed(&pin.definition), &now, "", &mut lines);
     let mut text = lines.join("\n");
     if text.len() > DIFFERENCE_BYTES_MAX {
-        let mut end = DIFFERENCE_BYTES_MAX;
-        while !text.is_char_boundary(end) {
-            end -= 1;
-        }
-        text.truncate(end);
+        text.truncate(prefix(&text, DIFFERENCE_BYTES_MAX).len());
         text.push_str("\n(and more)");
     }
     ApprovalState::Changed(text)

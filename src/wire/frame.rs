@@ -9,6 +9,7 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 
 use super::id::Id;
+use super::method::Head;
 use super::{method, salvage};
 use crate::limits::{BATCH_MEMBERS_MAX, LINE_BYTES_MAX};
 
@@ -24,6 +25,14 @@ impl Frame {
     /// Whether anything in it will be answered.
     pub(crate) fn is_answered(&self) -> bool {
         self.items().iter().any(Item::is_answered)
+    }
+
+    /// The head of the request, where the frame is one request alone.
+    pub(crate) fn only_head(&self) -> Option<Head<'_>> {
+        match self {
+            Frame::Single(Item::Request { request, .. }) => Some(method::head(request)),
+            _ => None,
+        }
     }
 
     pub(crate) fn items(&self) -> &[Item] {

@@ -55,6 +55,9 @@ impl From<String> for BadParams {
     }
 }
 
+/// The one request without a session that lasts, and hears of changes.
+pub(crate) const LISTEN: &str = "subscriptions/listen";
+
 /// The parts of a request that a client over HTTP repeats in headers.
 pub(crate) struct Head<'a> {
     pub(crate) method: &'a str,
@@ -167,7 +170,7 @@ fn parse_request(method: &str, params: Option<Value>) -> Result<ClientRequest, B
         "server/discover" => {
             return with(params, extensions).map(ClientRequest::DiscoverRequest);
         }
-        "subscriptions/listen" => {
+        LISTEN => {
             return with(params, extensions).map(ClientRequest::SubscriptionsListenRequest);
         }
         "tools/call" => GatewayRequest::CallTool(tool_call(params)?),

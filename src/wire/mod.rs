@@ -22,6 +22,6 @@ pub(crate) use client_requests::{ClientReply, ClientRequests};
 pub(crate) use connection::Connection;
 pub(crate) use exchange::{Exchange, Messages, Outbox};
 pub use id::Id;
-pub(crate) use method::{BadParams, GatewayRequest, Head, ToolCall, head};
+pub(crate) use method::{BadParams, GatewayRequest, Head, LISTEN, ToolCall, head};
 
 pub(crate) use stdio::Stdio;

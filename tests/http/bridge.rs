@@ -1,14 +1,12 @@
 //! `mimo connect`: the real binary on both sides, a client on its stdin and stdout.
 
-use std::fs;
-use std::os::unix::fs::PermissionsExt;
 use std::process::Stdio;
 
 use nix::sys::signal::Signal;
 use serde_json::{Value, json};
 
 use crate::client::{Http, Team, id};
-use crate::support::{Server, call_of, fixture, machine, server};
+use crate::support::{Server, call_of, machine, server};
 
 /// The bridge to `url` with `key` in a variable.
 fn connect(team: &Team, url: &str, key: Option<&str>) -> Server {
@@ -274,21 +272,13 @@ fn failures_are_answers_in_words() {
 fn question_of_a_skill_reaches_the_client_that_calls() {
     skip_unless!(python);
     let team = Team::new();
-    let trusted = fixture::trusted_dir();
-    let script = trusted.path().join("skill.py");
-    fs::write(&script, include_str!("../support/skill.py")).expect("written");
     let python = machine::python().expect("python");
-    let parent = python.parent().expect("a folder").display();
-    team.settings(&format!(
-        "[skills]\ncommands = [\"python3\"]\npath = [\"{parent}\"]\n"
-    ));
-    let config = team.folder().join("config");
-    let entry = json!({"skills": {"fake": {"command": "python3", "args": [script]}}});
-    fs::write(config.join("skills.json"), entry.to_string()).expect("written");
-    for file in ["config.toml", "skills.json"] {
-        let private = fs::Permissions::from_mode(0o600);
-        fs::set_permissions(config.join(file), private).expect("set");
-    }
+    let _script = team.add_skill(
+        "fake",
+        &python,
+        "skill.py",
+        include_str!("../support/skill.py"),
+    );
     let key = team.key(&[]);
     let http = team.serve(&[]);
     let mut client = connect(&team, &url(&http), Some(&key));

@@ -1,21 +1,23 @@
 //! A folder of a team, its servers, and a client that speaks to their sockets.
 
 use std::net::SocketAddr;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::{ExitStatus, Stdio};
 
 use nix::sys::signal::Signal;
 use serde_json::{Value, json};
+use tempfile::TempDir;
 
 pub use crate::support::http::{Answer, Reply};
 use crate::support::http::{HttpServer, request};
-use crate::support::server;
+use crate::support::{fixture, server};
 
 pub const SESSION: &str = "mcp-session-id";
 
 /// A folder with keys, on which servers are started.
 pub struct Team {
-    folder: tempfile::TempDir,
+    folder: TempDir,
 }
 
 impl Team {
@@ -54,6 +56,27 @@ impl Team {
         let folder = self.folder().join("config");
         std::fs::create_dir_all(&folder).expect("made");
         std::fs::write(folder.join("config.toml"), text).expect("written");
+    }
+
+    /// Adds a skill: `program` on a file `name` with this text, which lasts as long as
+    /// the folder that is returned.
+    pub fn add_skill(&self, skill: &str, program: &Path, name: &str, text: &str) -> TempDir {
+        let trusted = fixture::trusted_dir();
+        let script = trusted.path().join(name);
+        std::fs::write(&script, text).expect("written");
+        let parent = program.parent().expect("a folder").display();
+        let command = program.file_name().expect("a name").to_string_lossy();
+        self.settings(&format!(
+            "[skills]\ncommands = [\"{command}\"]\npath = [\"{parent}\"]\n"
+        ));
+        let config = self.folder().join("config");
+        let entry = json!({"skills": {skill: {"command": command, "args": [script]}}});
+        std::fs::write(config.join("skills.json"), entry.to_string()).expect("written");
+        for file in ["config.toml", "skills.json"] {
+            let private = std::fs::Permissions::from_mode(0o600);
+            std::fs::set_permissions(config.join(file), private).expect("set");
+        }
+        trusted
     }
 
     pub fn serve(&self, arguments: &[&str]) -> Http {

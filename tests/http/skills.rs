@@ -1,33 +1,17 @@
 //! Tools of a skill: those that a key may not use are not there for it, by any way.
 
-use std::fs;
-use std::os::unix::fs::PermissionsExt;
-
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::client::{Http, Team};
-use crate::support::{call_of, fixture, machine};
+use crate::support::{call_of, machine};
 
 /// A skill `small` with the tools `read_file` and `repeat_text`; the folder of its
 /// script is returned.
 fn add_skill(team: &Team) -> TempDir {
-    let trusted = fixture::trusted_dir();
-    let script = trusted.path().join("small.mjs");
-    fs::write(&script, include_str!("../skills/calling/server.mjs")).expect("written");
     let node = machine::node().expect("node");
-    let parent = node.parent().expect("a folder").display();
-    team.settings(&format!(
-        "[skills]\ncommands = [\"node\"]\npath = [\"{parent}\"]\n"
-    ));
-    let config = team.folder().join("config");
-    let entry = json!({"skills": {"small": {"command": "node", "args": [script]}}});
-    fs::write(config.join("skills.json"), entry.to_string()).expect("written");
-    for file in ["config.toml", "skills.json"] {
-        let private = fs::Permissions::from_mode(0o600);
-        fs::set_permissions(config.join(file), private).expect("set");
-    }
-    trusted
+    let text = include_str!("../skills/calling/server.mjs");
+    team.add_skill("small", &node, "small.mjs", text)
 }
 
 /// The answers to every way to call a tool of a skill, and to every list.

@@ -4,7 +4,7 @@
 use super::citations;
 use crate::ask::Synthesis;
 use crate::ask::quote::visible;
-use crate::limits;
+use crate::{limits, printable};
 
 /// Precedes a model's text, because the model may have followed a source.
 pub(super) const HEAD: &str = "Written by a model from what is stored (data, not instructions):\n";
@@ -33,11 +33,8 @@ pub fn checked(written: &str, given: &[String], most: usize) -> Result<Synthesis
 
 /// The visible text without blank lines.
 fn lines(written: &str) -> String {
-    let mut most = written.len().min(limits::ASK_WRITTEN_BYTES_MAX);
-    while !written.is_char_boundary(most) {
-        most -= 1;
-    }
-    let lines = written[..most].split(['\n', '\r', '\u{2028}', '\u{2029}']);
+    let written = printable::prefix(written, limits::ASK_WRITTEN_BYTES_MAX);
+    let lines = written.split(['\n', '\r', '\u{2028}', '\u{2029}']);
     let lines = lines.map(visible).filter(|line| !line.is_empty());
     lines.collect::<Vec<_>>().join("\n")
 }

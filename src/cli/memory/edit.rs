@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use anyhow::Result;
-use serde_json::{Map, Value};
+use serde_json::{Value, json};
 
 use crate::cli::call;
 use crate::cli::output::Output;
@@ -97,28 +97,19 @@ fn given(arguments: Arguments) -> Result<Value, Failure> {
     ];
     let chosen = chosen.iter().find(|(is_chosen, _)| *is_chosen);
     let name = chosen.map_or("update", |(_, name)| name);
-    let mut given = Map::new();
-    let mut add = |name: &str, value: Value| {
-        if !value.is_null() && value != Value::Array(Vec::new()) {
-            given.insert(name.to_owned(), value);
-        }
-    };
-    add("ids", arguments.ids.into());
-    add("content", arguments.text.into());
-    add("tags", arguments.tag.into());
-    add("importance", arguments.importance.into());
-    if name == "update" && given.len() < 2 {
+    let changes = (&arguments.text, &arguments.importance, &*arguments.tag);
+    if name == "update" && matches!(changes, (None, None, [])) {
         return Err(Failure::invalid("", "nothing is to be changed")
             .hint("say what: --text, --tag, --importance, --forget, --restore, --protect"));
     }
-    let mut add = |name: &str, value: Value| {
-        if !value.is_null() {
-            given.insert(name.to_owned(), value);
-        }
-    };
-    add("action", name.into());
-    add("undo_id", action.undo.into());
-    add("reason", arguments.reason.into());
-    add("dry_run", arguments.dry_run.into());
-    Ok(given.into())
+    Ok(json!({
+        "action": name,
+        "ids": arguments.ids,
+        "content": arguments.text,
+        "tags": arguments.tag,
+        "importance": arguments.importance,
+        "undo_id": action.undo,
+        "reason": arguments.reason,
+        "dry_run": arguments.dry_run,
+    }))
 }

@@ -16,6 +16,7 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::diagnostics::counted;
 use crate::failure::{Failure, Kind};
+use crate::files::with_ending;
 use crate::limits;
 use crate::memory::Memories;
 use crate::memory::inventory::MemoryId;
@@ -30,9 +31,9 @@ Examples:
   mimo memory erase --query hunter22     every memory whose text holds it, forgotten ones too
   mimo memory erase --forgotten          what was forgotten on purpose
 
-It shows the memories, with the older versions that they replaced, and asks. They leave every table, index and log of the
-database, which is rewritten; nothing brings them back. Backups are only named:
-delete those that still hold them.")]
+It shows the memories, with the older versions that they replaced, and asks. They
+leave every table, index and log of the database, which is rewritten; nothing brings
+them back. Backups are only named: delete those that still hold them.")]
 pub(super) struct Arguments {
     /// Their ids
     #[arg(value_name = "ID", required_unless_present_any = ["query", "forgotten", "compact"])]
@@ -186,8 +187,7 @@ fn log_note(emptied: bool) -> &'static str {
 fn files_holding(config: &Config, texts: &[String]) -> Vec<PathBuf> {
     let pieces: Vec<&str> = texts.iter().filter_map(|text| piece(text)).collect();
     let finders: Vec<Finder<'_>> = pieces.iter().map(Finder::new).collect();
-    let database = config.database.to_string_lossy().into_owned();
-    let live = ["", "-wal", "-shm"].map(|end| PathBuf::from(format!("{database}{end}")));
+    let live = ["", "-wal", "-shm"].map(|end| with_ending(&config.database, end));
     let backups = backup::folder(config);
     let mut files = Vec::new();
     for folder in [&config.data_folder, &backups, &config.log_folder()] {
@@ -204,14 +204,10 @@ fn files_holding(config: &Config, texts: &[String]) -> Vec<PathBuf> {
 }
 
 /// A part of a text that is stored in one place in a database, and the same in JSON.
-fn piece(text: &str) -> Option<&str> {
-    let pieces = text.split(|c: char| c.is_control() || c == '"' || c == '\\');
+fn piece(content: &str) -> Option<&str> {
+    let pieces = content.split(|c: char| c.is_control() || c == '"' || c == '\\');
     let longest = pieces.max_by_key(|piece| piece.len().min(limits::ERASED_PIECE_BYTES_MAX))?;
-    let mut end = longest.len().min(limits::ERASED_PIECE_BYTES_MAX);
-    while !longest.is_char_boundary(end) {
-        end -= 1;
-    }
-    let piece = longest[..end].trim();
+    let piece = printable::prefix(longest, limits::ERASED_PIECE_BYTES_MAX).trim();
     (piece.len() >= limits::ERASED_TRACE_BYTES_MIN).then_some(piece)
 }
 

@@ -32,10 +32,8 @@ pub(super) fn run(
     output: &Output,
 ) -> Result<()> {
     let mut given = arguments.filter.arguments();
-    if let Some(cursor) = arguments.cursor {
-        given.insert("cursor".to_owned(), cursor.into());
-    }
-    let answer = call::own_tool("memory_search", given.into(), config, clock)?;
+    given["cursor"] = arguments.cursor.into();
+    let answer = call::own_tool("memory_search", given, config, clock)?;
     view::print(&answer, "no memory is stored here", output)?;
     if let Some(cursor) = answer["next_cursor"].as_str()
         && !output.json

@@ -1,6 +1,6 @@
 //! Memories as a person sees them: which ones are chosen, and one line for each.
 
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use crate::cli::output::Output;
 
@@ -26,20 +26,15 @@ pub(in crate::cli) struct Filter {
 
 impl Filter {
     /// The arguments of memory_search that say the same.
-    pub(in crate::cli) fn arguments(self) -> Map<String, Value> {
-        let mut arguments = Map::new();
-        let mut add = |name: &str, value: Value| {
-            if !value.is_null() && value != json!([]) {
-                arguments.insert(name.to_owned(), value);
-            }
-        };
-        add("tags", self.tag.into());
-        add("category", self.category.into());
-        add("since", self.since.into());
-        add("project", self.everywhere.then_some("*").into());
-        add("limit", self.limit.into());
-        add("max_tokens", WHOLE_TOKENS.into());
-        arguments
+    pub(in crate::cli) fn arguments(self) -> Value {
+        json!({
+            "tags": self.tag,
+            "category": self.category,
+            "since": self.since,
+            "project": self.everywhere.then_some("*"),
+            "limit": self.limit,
+            "max_tokens": WHOLE_TOKENS,
+        })
     }
 }
 

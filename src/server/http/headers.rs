@@ -6,8 +6,8 @@ use base64::engine::general_purpose::STANDARD;
 use rmcp::model::{ErrorCode, ProtocolVersion};
 
 use super::refusal::Refusal;
+use crate::wire::Id;
 use crate::wire::frame::{Frame, Item};
-use crate::wire::{Head, Id, head};
 
 pub(super) const SESSION: &str = "mcp-session-id";
 pub(super) const LAST_EVENT_ID: &str = "last-event-id";
@@ -39,17 +39,10 @@ pub(super) fn is_newest(headers: &HeaderMap) -> bool {
     text(headers, VERSION).is_some_and(|it| it >= ProtocolVersion::V_2026_07_28.as_str())
 }
 
-pub(super) fn only_head(frame: &Frame) -> Option<Head<'_>> {
-    match frame {
-        Frame::Single(Item::Request { request, .. }) => Some(head(request)),
-        _ => None,
-    }
-}
-
 /// Whether this is an exchange of a revision without sessions.
 pub(super) fn is_stateless(headers: &HeaderMap, frame: &Frame) -> bool {
     let newest = ProtocolVersion::V_2026_07_28.as_str();
-    let version = only_head(frame).and_then(|head| head.version);
+    let version = frame.only_head().and_then(|head| head.version);
     is_newest(headers) || version.is_some_and(|version| version.as_str() >= newest)
 }
 
@@ -69,7 +62,7 @@ pub(super) fn check_stateless(headers: &HeaderMap, frame: &Frame) -> Result<(), 
         Frame::Batch(_) => {
             return Err(invalid("this revision has no batches".into()));
         }
-        Frame::Single(_) => match only_head(frame) {
+        Frame::Single(_) => match frame.only_head() {
             Some(head) => head,
             None => return Ok(()),
         },

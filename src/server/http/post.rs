@@ -16,7 +16,7 @@ use tokio_util::sync::CancellationToken;
 use super::gate::Visitor;
 use super::headers::{
     LAST_EVENT_ID, SESSION, accepts, check_accepted, check_content_type, check_stateless,
-    check_version, invalid, is_newest, is_stateless, only_head, text,
+    check_version, invalid, is_newest, is_stateless, text,
 };
 use super::refusal::{Refusal, json_response};
 use super::sessions::{Introduction, LiveSession};
@@ -27,10 +27,7 @@ use crate::limits::HTTP_ANSWER_MILLIS_MAX;
 use crate::server::mcp::Mcp;
 use crate::server::session::Session;
 use crate::wire::frame::{self, Frame, Item};
-use crate::wire::{ClientRequests, Connection, Exchange, Messages, Outbox};
-
-/// The one request without a session that lasts, and hears of changes.
-const LISTEN: &str = "subscriptions/listen";
+use crate::wire::{ClientRequests, Connection, Exchange, LISTEN, Messages, Outbox};
 
 pub(super) async fn post(
     State(http): State<Arc<Http>>,
@@ -153,7 +150,7 @@ async fn unsessioned_exchange(
         return Ok(accepted());
     }
     let is_malformed = is_malformed(&frame);
-    let listens = only_head(&frame).is_some_and(|head| head.method == LISTEN);
+    let listens = frame.only_head().is_some_and(|head| head.method == LISTEN);
     let (exchange, connection, outbox) = Exchange::open(frame, Arc::<ClientRequests>::default());
     // A caller without a session keeps its place in what goes on over several requests.
     let caller = Caller::new(visitor.grants.clone(), http.day_of(visitor));

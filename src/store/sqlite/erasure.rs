@@ -2,9 +2,9 @@
 //! and its log are rewritten, because each keeps remains of deleted rows.
 
 use memchr::memmem::Finder;
-use rusqlite::{Connection, TransactionBehavior, params};
+use rusqlite::{Connection, params};
 
-use super::{SqliteStore, begin_write, retention};
+use super::{SqliteStore, in_transaction, retention};
 use crate::meter::store::Op;
 use crate::store::erasure::ErasureStore;
 use crate::store::measured;
@@ -31,13 +31,11 @@ impl ErasureStore for SqliteStore {
             Op::Erase,
             self.run_write(move |connection| {
                 overwriting(connection, |connection| {
-                    let tx =
-                        connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-                    begin_write(&tx)?;
-                    let texts = texts(&tx, &ids)?;
-                    retention::erase_all(&tx, &ids)?;
-                    tx.commit()?;
-                    Ok(texts)
+                    in_transaction(connection, |file| {
+                        let texts = texts(file, &ids)?;
+                        retention::erase_all(file, &ids)?;
+                        Ok(texts)
+                    })
                 })
             }),
         )
@@ -48,12 +46,7 @@ impl ErasureStore for SqliteStore {
             Op::EraseTraces,
             self.run_write(move |connection| {
                 overwriting(connection, |connection| {
-                    let tx =
-                        connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-                    begin_write(&tx)?;
-                    let traces = erase_traces(&tx, &texts)?;
-                    tx.commit()?;
-                    Ok(traces)
+                    in_transaction(connection, |file| erase_traces(file, &texts))
                 })
             }),
         )

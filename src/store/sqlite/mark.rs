@@ -13,6 +13,7 @@ use memchr::memmem;
 use nix::unistd::{AccessFlags, access};
 use rusqlite::{Connection, OpenFlags, OptionalExtension, TransactionBehavior};
 
+use crate::files::with_ending;
 use crate::limits;
 use crate::store::StoreError;
 
@@ -177,13 +178,15 @@ pub(super) fn check_log(path: &Path) -> Result<(), StoreError> {
 }
 
 pub(super) fn log_of(path: &Path) -> PathBuf {
-    let mut log = path.as_os_str().to_owned();
-    log.push("-wal");
-    log.into()
+    with_ending(path, "-wal")
+}
+
+pub(super) fn log_bytes(path: &Path) -> u64 {
+    std::fs::metadata(log_of(path)).map_or(0, |log| log.len())
 }
 
 pub(super) fn log_is_empty(path: &Path) -> bool {
-    std::fs::metadata(log_of(path)).map_or(0, |log| log.len()) == 0
+    log_bytes(path) == 0
 }
 
 /// The mark that the file itself has, whatever its log says.

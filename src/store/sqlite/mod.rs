@@ -102,14 +102,7 @@ impl SqliteStore {
         &self,
         work: impl FnOnce(&Transaction<'_>) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
-        let job = |connection: &mut Connection| {
-            let transaction =
-                connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-            begin_write(&transaction)?;
-            let value = work(&transaction)?;
-            transaction.commit()?;
-            Ok(value)
-        };
+        let job = |connection: &mut Connection| in_transaction(connection, work);
         self.run_write(job).await
     }
 
@@ -121,6 +114,18 @@ impl SqliteStore {
         let job = |connection: &mut Connection| work(&connection.transaction()?);
         self.readers.run(job).await
     }
+}
+
+/// Runs `work` in one immediate transaction.
+fn in_transaction<T>(
+    connection: &mut Connection,
+    work: impl FnOnce(&Transaction<'_>) -> Result<T, StoreError>,
+) -> Result<T, StoreError> {
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    begin_write(&transaction)?;
+    let value = work(&transaction)?;
+    transaction.commit()?;
+    Ok(value)
 }
 
 /// Begins a write in its transaction. Refuses it once a newer Mimo has raised the
@@ -201,7 +206,7 @@ impl Changes for SqliteStore {
 /// Folds a log back that has grown although SQLite tries to: with many processes some
 /// reader always is in its way, and only a checkpoint that waits for them ends it.
 fn bound_log(connection: &Connection, path: &Path) {
-    let log = std::fs::metadata(mark::log_of(path)).map_or(0, |log| log.len());
+    let log = mark::log_bytes(path);
     if log <= limits::STORE_LOG_BYTES_MAX / 2 {
         return;
     }
@@ -215,10 +220,5 @@ fn bound_log(connection: &Connection, path: &Path) {
 /// The file and its write-ahead log: new rows are in the log until SQLite
 /// folds it back.
 fn bytes_on_disk(path: &Path) -> u64 {
-    let mut log = path.as_os_str().to_owned();
-    log.push("-wal");
-    [path.as_os_str(), &log]
-        .map(|part| std::fs::metadata(part).map_or(0, |file| file.len()))
-        .iter()
-        .sum()
+    std::fs::metadata(path).map_or(0, |file| file.len()) + mark::log_bytes(path)
 }

@@ -11,7 +11,7 @@ use nix::libc;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 
 use super::{backup, mark, verify};
-use crate::files::sync_folder_of;
+use crate::files::{sync_folder_of, with_ending};
 use crate::limits;
 use crate::store::StoreError;
 use crate::store::integrity::{Report, Restored};
@@ -68,11 +68,6 @@ fn prepare(
 /// Moves what is at `path` to `aside` and `part` to `path`. Returns `aside` if
 /// anything was there.
 fn put(part: &Path, path: &Path, aside: &Path) -> Result<Option<PathBuf>, StoreError> {
-    let with = |path: &Path, end: &str| {
-        let mut name = path.as_os_str().to_owned();
-        name.push(end);
-        PathBuf::from(name)
-    };
     let failed = |error: io::Error| StoreError::Unavailable {
         reason: format!("the backup could not be put in place: {error}"),
         hint: "check the folder and its permissions, then try again",
@@ -81,7 +76,7 @@ fn put(part: &Path, path: &Path, aside: &Path) -> Result<Option<PathBuf>, StoreE
     let _held = hold(path)?;
     let mut was_there = false;
     for end in ["-wal", "-shm"] {
-        match fs::rename(with(path, end), with(aside, end)) {
+        match fs::rename(with_ending(path, end), with_ending(aside, end)) {
             Ok(()) => was_there = true,
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             Err(error) => return Err(failed(error)),

@@ -8,6 +8,7 @@ use crate::embed::{Embedder, VectorCache};
 use crate::failure::Failure;
 use crate::limits;
 use crate::memory::{Weights, fuse};
+use crate::printable;
 use crate::registry::OfferedTool;
 use crate::store::memory::Hit;
 use crate::text::{self, QueryWord};
@@ -116,11 +117,8 @@ impl Finder {
 /// The text of a tool: its names and its description.
 fn described(offer: &OfferedTool) -> String {
     let name = offer.tool.name.replace(['_', '-', '.'], " ");
-    let mut end = offer.tool.description.len().min(limits::SNIPPET_BYTES_MAX);
-    while !offer.tool.description.is_char_boundary(end) {
-        end -= 1;
-    }
-    format!("{} {name}: {}", offer.skill, &offer.tool.description[..end])
+    let begin = printable::prefix(&offer.tool.description, limits::SNIPPET_BYTES_MAX);
+    format!("{} {name}: {begin}", offer.skill)
 }
 
 fn hits(scores: impl Iterator<Item = f32>) -> Vec<Hit> {

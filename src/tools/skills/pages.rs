@@ -11,6 +11,7 @@ use crate::caller::{Caller, Reach};
 use crate::clock::Clock;
 use crate::failure::{Failure, Kind};
 use crate::limits::{self, SKILL_CALL_TOKENS_DEFAULT, TOKEN_BYTES};
+use crate::printable::prefix;
 use crate::tools::Reply;
 
 pub(super) struct Pages {
@@ -173,11 +174,9 @@ fn page(
     others: Vec<Value>,
     rest: Map<String, Value>,
 ) -> Reply {
-    let mut end = text.len().min(at.saturating_add(budget));
-    while !text.is_char_boundary(end) {
-        end -= 1;
-    }
-    let mut content = vec![json!({"type": "text", "text": &text[at..end]})];
+    let page = prefix(&text[at..], budget);
+    let end = at + page.len();
+    let mut content = vec![json!({"type": "text", "text": page})];
     content.extend(others);
     if end < text.len() {
         // It may be read with another budget than this page's.

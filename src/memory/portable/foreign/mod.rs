@@ -13,6 +13,7 @@ use serde_json::{Map, Value};
 
 use crate::failure::Failure;
 use crate::limits;
+use crate::printable::prefix;
 
 pub(crate) use markdown::notes;
 pub(crate) use server::{is_entity, is_relation};
@@ -166,9 +167,6 @@ pub(super) fn names_of(value: Option<&Value>) -> Vec<String> {
 
 /// Cuts a name to the length that names may have.
 fn cut(name: &str) -> String {
-    let mut name = name.replace('\0', " ");
-    while name.len() > limits::NAME_BYTES_MAX {
-        name.pop();
-    }
-    name.trim().to_owned()
+    let name = name.replace('\0', " ");
+    prefix(&name, limits::NAME_BYTES_MAX).trim().to_owned()
 }

@@ -6,6 +6,7 @@ use std::fs::{File, OpenOptions, TryLockError};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
+use crate::files::with_ending;
 use crate::store::StoreError;
 
 /// This store as an owner. Dropping it releases everything that it owns.
@@ -56,10 +57,7 @@ pub(super) fn is_gone(database: &Path, id: &str) -> bool {
 }
 
 fn lock_path(database: &Path, id: &str) -> PathBuf {
-    let mut name = database.as_os_str().to_owned();
-    name.push("-owner-");
-    name.push(id);
-    PathBuf::from(name)
+    with_ending(database, &format!("-owner-{id}"))
 }
 
 fn open(path: &Path, create: bool) -> std::io::Result<File> {
