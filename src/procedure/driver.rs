@@ -47,6 +47,8 @@ struct Driver<'a> {
     /// Entries that are not in the store yet.
     pending: Vec<Entry>,
     control: &'a Control,
+    /// Whether the current step began when the execution was to be cancelled already.
+    cancelling: bool,
 }
 
 enum StepOutcome {
@@ -82,17 +84,21 @@ impl<'a> Driver<'a> {
             machine,
             pending: Vec::new(),
             control,
+            cancelling: false,
         })
     }
 
     async fn run(&mut self) -> Result<DriveOutcome, Failure> {
         loop {
             let now = self.engine.clock.now();
+            self.cancelling = self.control.cancel.is_cancelled();
             let (task, started) = match self.machine.next() {
                 Next::Ended(_) => {
                     return Ok(match self.write(true, None).await? {
-                        true => DriveOutcome::Ended(Box::new(self.machine.clone())),
-                        false => DriveOutcome::Released,
+                        AppendOutcome::Written { .. } => {
+                            DriveOutcome::Ended(Box::new(self.machine.clone()))
+                        }
+                        AppendOutcome::Lost => DriveOutcome::Released,
                     });
                 }
                 Next::Perform(task) => (task.clone(), None),
@@ -115,7 +121,10 @@ impl<'a> Driver<'a> {
                     self.record(Event::StepFinished { step, outcome })?;
                     continue;
                 }
-                return self.park(late).await;
+                match self.park(late).await? {
+                    Some(outcome) => return Ok(outcome),
+                    None => continue,
+                }
             }
             if self.engine.stop.is_cancelled() {
                 return self.release().await;
@@ -152,7 +161,9 @@ impl<'a> Driver<'a> {
                     if !self.machine.parked() {
                         self.record(Event::Parked)?;
                     }
-                    return self.park(wake_at).await;
+                    if let Some(outcome) = self.park(wake_at).await? {
+                        return Ok(outcome);
+                    }
                 }
                 StepOutcome::Released => return self.release().await,
             }
@@ -197,9 +208,12 @@ impl<'a> Driver<'a> {
         Ok(())
     }
 
-    /// Writes the pending entries. `false` where another Mimo owns the execution by
-    /// now.
-    async fn write(&mut self, parked: bool, wake_at: Option<Timestamp>) -> Result<bool, Failure> {
+    /// Writes the pending entries.
+    async fn write(
+        &mut self,
+        parked: bool,
+        wake_at: Option<Timestamp>,
+    ) -> Result<AppendOutcome, Failure> {
         let entries: Vec<String> = self
             .pending
             .iter()
@@ -215,6 +229,7 @@ impl<'a> Driver<'a> {
             status,
             state: self.machine.state().to_owned(),
             parked,
+            cancelling: self.cancelling,
             wake_at,
         };
         let engine = self.engine;
@@ -227,7 +242,6 @@ impl<'a> Driver<'a> {
                 if cancel {
                     self.control.cancel.cancel();
                 }
-                Ok(true)
             }
             AppendOutcome::Lost => {
                 metrics::LEASES_LOST.increment(());
@@ -235,21 +249,24 @@ impl<'a> Driver<'a> {
                     execution = self.id,
                     "another Mimo has taken this execution over"
                 );
-                Ok(false)
             }
         }
+        Ok(appended)
     }
 
-    async fn park(&mut self, wake_at: Option<Timestamp>) -> Result<DriveOutcome, Failure> {
+    /// Leaves the execution to a person's decision. `None` if it is to be cancelled
+    /// instead, which came to light only now.
+    async fn park(&mut self, wake_at: Option<Timestamp>) -> Result<Option<DriveOutcome>, Failure> {
         Ok(match self.write(true, wake_at).await? {
-            true => DriveOutcome::Parked(wake_at),
-            false => DriveOutcome::Released,
+            AppendOutcome::Written { cancel: true } if !self.cancelling => None,
+            AppendOutcome::Written { .. } => Some(DriveOutcome::Parked(wake_at)),
+            AppendOutcome::Lost => Some(DriveOutcome::Released),
         })
     }
 
     /// Releases the execution for the next owner.
     async fn release(&mut self) -> Result<DriveOutcome, Failure> {
-        if self.pending.is_empty() || self.write(false, None).await? {
+        if self.pending.is_empty() || self.write(false, None).await? != AppendOutcome::Lost {
             self.engine.store.release(self.id.to_owned()).await?;
         }
         Ok(DriveOutcome::Released)
@@ -260,7 +277,7 @@ impl<'a> Driver<'a> {
         let Some(not_before) = task.not_before.filter(|at| *at > now) else {
             return Ok(true);
         };
-        if !self.write(false, None).await? {
+        if self.write(false, None).await? == AppendOutcome::Lost {
             return Err(Failure::new(Kind::Conflict, "another Mimo has it"));
         }
         self.sleep(not_before).await;
@@ -317,8 +334,8 @@ impl<'a> Driver<'a> {
             return Ok(self.started());
         }
         Ok(match self.write(false, None).await? {
-            true => self.started(),
-            false => None,
+            AppendOutcome::Written { .. } => self.started(),
+            AppendOutcome::Lost => None,
         })
     }
 

@@ -162,6 +162,9 @@ pub struct ExecutionUpdate {
     pub state: String,
     /// Nothing can be done for now: its owner releases it.
     pub parked: bool,
+    /// Whether its owner knows that the execution is to be cancelled. One that waits
+    /// for a person and is to be cancelled unknown to its owner stays with it.
+    pub cancelling: bool,
     /// When to claim a parked execution although nobody decided.
     pub wake_at: Option<Timestamp>,
 }

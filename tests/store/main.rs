@@ -61,6 +61,7 @@ macro_rules! for_each_case {
             concurrency::of_a_supersede_and_an_edit_one_sees_the_other,
             concurrency::one_cleanup_runs_at_a_time,
             procedures::only_the_owner_appends_and_only_at_the_end,
+            procedures::a_cancel_request_is_not_lost_while_its_execution_parks,
             procedures::one_of_two_claims_wins,
             procedures::a_failed_write_leaves_its_group_alone,
             procedures::a_journal_is_whole_at_any_change,

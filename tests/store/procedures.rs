@@ -47,6 +47,7 @@ fn update(status: ExecutionStatus, parked: bool) -> ExecutionUpdate {
         status,
         state: "s".to_owned(),
         parked,
+        cancelling: false,
         wake_at: None,
     }
 }
@@ -102,6 +103,32 @@ pub(crate) async fn only_the_owner_appends_and_only_at_the_end<R: Room>() {
     assert_eq!(two.claim_any(at(3), 9).await.expect("claimed"), ["x"]);
     assert_eq!(append(&*two, "x", 3, 1).await, cancelled);
     assert_eq!(journal(&*two, "x").await.expect("it is there").1.len(), 4);
+}
+
+pub(crate) async fn a_cancel_request_is_not_lost_while_its_execution_parks<R: Room>() {
+    let room = R::fresh().await;
+    let [one, two] = two_stores(&room).await;
+    begin(&*one, new("x")).await.expect("begun");
+    let park = async |length, cancelling| {
+        let update = ExecutionUpdate {
+            cancelling,
+            ..update(ExecutionStatus::WaitingApproval, true)
+        };
+        let parked = one.append("x".to_owned(), length, Vec::new(), update, at(1));
+        parked.await.expect("appended")
+    };
+    let requested = two.request_cancel(ALL, "x".to_owned()).await;
+    requested.expect("requested");
+    let cancelled = AppendOutcome::Written { cancel: true };
+    assert_eq!(park(1, false).await, cancelled);
+    let (execution, _) = journal(&*two, "x").await.expect("it is there");
+    assert_eq!(execution.status, ExecutionStatus::Running);
+    assert!(!two.claim("x".to_owned()).await.expect("asked"));
+    // Whoever knows of it may wait for a person while rolling back.
+    assert_eq!(park(1, true).await, cancelled);
+    let (execution, _) = journal(&*two, "x").await.expect("it is there");
+    assert_eq!(execution.status, ExecutionStatus::WaitingApproval);
+    assert!(two.claim("x".to_owned()).await.expect("claimed"));
 }
 
 pub(crate) async fn one_of_two_claims_wins<R: Room>() {

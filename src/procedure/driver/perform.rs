@@ -14,7 +14,7 @@ use crate::limits;
 use crate::procedure::context;
 use crate::procedure::journal::{ActionError, ActionOutcome, Entry, Event, StopReason};
 use crate::procedure::machine::{Ending, Machine, Next, StepStart, Task, Work, later};
-use crate::store::procedure::{BeginOutcome, NewExecution};
+use crate::store::procedure::{AppendOutcome, BeginOutcome, NewExecution};
 
 impl Driver<'_> {
     pub(super) async fn perform(
@@ -218,7 +218,7 @@ impl Driver<'_> {
             child.record(Event::Stopped {
                 reason: StopReason::Reverted,
             })?;
-            return child.write(false, None).await;
+            return Ok(child.write(false, None).await? != AppendOutcome::Lost);
         }
         Ok(true)
     }
@@ -229,20 +229,19 @@ impl Driver<'_> {
         started: StepStart,
         id: &str,
     ) -> Result<StepOutcome, Failure> {
-        let control = Control::default();
+        let mut control = Control::default();
+        if !task.is_compensation {
+            control.cancel = self.control.cancel.child_token();
+        }
         let end = self.deadline_of(task, started.at, limits::PROCEDURE_MILLIS_MAX);
         let left = Duration::from_micros((end.0 - self.engine.clock.now().0).max(0) as u64);
         let mut driven = drive(self.engine, id, &control);
         let (outcome, late) = tokio::select! {
             biased;
             outcome = &mut driven => (outcome?, false),
-            () = self.cancelled(task) => {
-                control.cancel.cancel();
-                (driven.await?, false)
-            }
             () = tokio::time::sleep(left), if !task.is_compensation => {
                 control.cancel.cancel();
-                (driven.await?, true)
+                (driven.await?, !self.control.cancel.is_cancelled())
             }
         };
         Ok(match outcome {

@@ -3,6 +3,8 @@
 
 use mimo::procedure::Start;
 use mimo::procedure::journal::Decision;
+use std::time::Duration;
+
 use serde_json::{Value, json};
 
 use super::world::World;
@@ -327,6 +329,32 @@ async fn waiting_child_uses_no_time_and_is_cancelled_with_its_parent() {
     assert_eq!(child["status"], "cancelled", "{child}");
     let made = world.calls.made();
     assert_eq!(made[made.len() - 2..], ["do inner", "undo inner"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn parked_execution_that_is_resumed_and_cancelled_at_once_is_cancelled() {
+    let world = World::new();
+    let inner = json!({"ask": {"action": {"wait_for_approval": {"message": "?"}}, "end": true}});
+    world.define_as("inner", inner, json!({})).await;
+    let outer = json!({"a": {"action": {"call_procedure": {"name": "inner"}}, "end": true}});
+    world.define(outer).await;
+    for _ in 0..40 {
+        let id = world.start(json!({})).await;
+        assert_eq!(world.wait(&id).await["status"], "waiting_approval");
+        let (resumed, cancelled) = tokio::join!(
+            world.procedures.resume(&world.grants, &id),
+            world.procedures.cancel(&world.grants, &id),
+        );
+        resumed.expect("resumed");
+        cancelled.expect("asked");
+        let ended = async {
+            while world.wait(&id).await["status"] != "cancelled" {
+                tokio::task::yield_now().await;
+            }
+        };
+        let ended = tokio::time::timeout(Duration::from_secs(30), ended).await;
+        ended.unwrap_or_else(|_| panic!("the request to cancel {id} was lost"));
+    }
 }
 
 #[tokio::test]

@@ -197,8 +197,11 @@ pub(super) fn append(
 ) -> Result<AppendOutcome, StoreError> {
     let written: Option<(i64, bool)> = tx
         .prepare_cached(
-            "UPDATE execution SET entries = entries + ?1, status = ?2, state = ?3, active = ?4, \
-             owner = CASE WHEN ?5 THEN NULL ELSE owner END, wake_at = ?6, updated_at = ?7 \
+            "UPDATE execution SET entries = entries + ?1, \
+             status = CASE WHEN cancel AND ?11 THEN 'running' ELSE ?2 END, state = ?3, \
+             active = ?4 OR (cancel AND ?11), \
+             owner = CASE WHEN ?5 AND NOT (cancel AND ?11) THEN NULL ELSE owner END, \
+             wake_at = ?6, updated_at = ?7 \
              WHERE id = ?8 AND owner = ?9 AND entries = ?10 RETURNING number, cancel",
         )?
         .query_row(
@@ -213,6 +216,7 @@ pub(super) fn append(
                 id,
                 claimant.id,
                 as_i64(length),
+                update.status == ExecutionStatus::WaitingApproval && !update.cancelling,
             ],
             |row| Ok((row.get(0)?, row.get(1)?)),
         )
