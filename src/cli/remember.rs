@@ -24,12 +24,12 @@ pub(super) struct Arguments {
     /// A word to find it by; may be repeated
     #[arg(long, value_name = "TAG")]
     tag: Vec<String>,
-    /// fact, action, observation or plan
-    #[arg(long, default_value = "fact")]
-    category: String,
-    /// From 0 to 1
-    #[arg(long, value_name = "NUMBER", default_value_t = 0.5)]
-    importance: f64,
+    /// fact (the default), action, observation or plan
+    #[arg(long)]
+    category: Option<String>,
+    /// From 0 to 1; 0.5 unless given
+    #[arg(long, value_name = "NUMBER")]
+    importance: Option<f64>,
     /// A stable key: a later text of the same key takes its place
     #[arg(long, value_name = "KEY")]
     topic: Option<String>,

@@ -39,6 +39,9 @@ fn what_was_remembered_is_found_shown_changed_and_taken_back() {
     let undo = edited.out.split('`').nth(1).expect("a command");
     assert_eq!(ran(undo.strip_prefix("mimo ").expect("ours")).code, Some(0));
     assert!(ran("search who deploys").out.contains("Raj"));
+    let again = ran("remember Ship it\nin May");
+    assert_eq!(again.out, "merged: memory 2\n");
+    assert!(ran("memory list --category plan").out.contains("Ship"));
     assert!(ran("status").out.contains("2 memories"));
 }
 
