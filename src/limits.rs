@@ -11,6 +11,7 @@ mod offers;
 mod sandbox;
 mod search;
 mod skills;
+mod view;
 
 pub use ask::*;
 pub(crate) use bridge::*;
@@ -22,6 +23,7 @@ pub use offers::*;
 pub(crate) use sandbox::*;
 pub(crate) use search::*;
 pub use skills::*;
+pub(crate) use view::*;
 
 /// One incoming JSON-RPC line without its newline. The longest valid one has 200
 /// memories of 100 KB with escapes.

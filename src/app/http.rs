@@ -1,16 +1,24 @@
 //! The parts that a Mimo over HTTP has beside those of one on standard input and output.
 
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::App;
+use crate::caller::{Grants, Scope};
 use crate::config::{Config, parse_address};
 use crate::embed;
 use crate::failure::{Failure, Kind};
-use crate::keys::KeyRing;
+use crate::keys::{Grant, Key, KeyRing, KeyText, Scopes};
+use crate::limits::KEY_REQUESTS_PER_MINUTE_MAX;
+use crate::registry::tool_cache::ToolCache;
 use crate::server::{HttpParts, HttpSettings};
 use crate::telemetry::audit;
 use crate::tools::health::{Health, HealthSettings};
+use crate::view::{SkillFiles, View};
+
+/// Replaced by the port that was asked for.
+const LOOPBACK: &str = "127.0.0.1:0";
 
 impl App {
     /// Serves HTTP until a signal comes. `address` wins over the settings; `listening`
@@ -26,6 +34,49 @@ impl App {
         if let Some(key) = &config.http.key {
             ring = ring.with_chosen(key)?;
         }
+        self.serve_parts(config, settings, ring, None, listening)
+            .await
+    }
+
+    /// Serves the page to the user at this machine until a signal comes. `listening` gets
+    /// the address and the key that signs in a browser, once.
+    pub(crate) async fn serve_view(
+        self,
+        config: &Config,
+        port: u16,
+        listening: impl FnOnce(SocketAddr, &KeyText),
+    ) -> Result<(), Failure> {
+        let settings = HttpSettings {
+            listen: SocketAddr::new(Ipv4Addr::LOCALHOST.into(), port),
+            metrics_listen: None,
+            hosts: Vec::new(),
+            origins: Vec::new(),
+            trusted_proxies: Vec::new(),
+            ..settings(config, Some(LOOPBACK))?
+        };
+        let grant = Grant {
+            scopes: Scopes::up_to(Scope::Admin),
+            requests_per_minute: Some(KEY_REQUESTS_PER_MINUTE_MAX),
+            ..Grant::default()
+        };
+        let (key, text) = Key::generate(&*self.clock, "mimo view", grant, None)?;
+        let ring = KeyRing::new(self.clock.clone());
+        ring.replace(0, vec![key]);
+        let grants = Some(self.grants.clone());
+        self.serve_parts(config, settings, ring, grants, |address, _| {
+            listening(address, &text);
+        })
+        .await
+    }
+
+    async fn serve_parts(
+        self,
+        config: &Config,
+        settings: HttpSettings,
+        ring: KeyRing,
+        local: Option<Arc<Grants>>,
+        listening: impl FnOnce(SocketAddr, Option<SocketAddr>),
+    ) -> Result<(), Failure> {
         audit::start(&config.log_folder(), self.clock.clone())?;
         let parts = HttpParts {
             settings,
@@ -33,11 +84,30 @@ impl App {
             keys: self.store.clone(),
             sessions: self.store.clone(),
             health: self.health(config),
+            view: self.view(config)?,
+            local,
         };
         self.serving_with(async |server, shutdown| {
             server.serve_http(parts, shutdown, listening).await
         })
         .await
+    }
+
+    fn view(&self, config: &Config) -> Result<View, Failure> {
+        Ok(View {
+            graph: self.graph.clone(),
+            procedures: self.procedures.clone(),
+            names: self.store.clone(),
+            skills: SkillFiles {
+                approvals: super::approvals(config)?,
+                cache: ToolCache::in_folder(config.data_folder.clone()),
+                first_use: super::first_use(config),
+                manifest: config.skills.manifest.clone(),
+                logs: config.skill_log_folder(),
+                running: config.running_folder(),
+                clock: self.clock.clone(),
+            },
+        })
     }
 
     fn health(&self, config: &Config) -> Health {

@@ -27,6 +27,7 @@ mod skill;
 mod status;
 mod tools;
 mod verify;
+mod view;
 
 use std::ffi::OsString;
 use std::io::IsTerminal;
@@ -89,6 +90,8 @@ enum Command {
     Ask(ask::Arguments),
     /// Show what there is, what runs and what waits
     Status(status::Arguments),
+    /// Look at everything in a browser, and change it there
+    View(view::Arguments),
     /// Call one tool and print its result
     Call(call::Arguments),
     /// List the tools that clients see
@@ -186,6 +189,9 @@ fn run(cli: Cli, environment: &Environment, output: &Output) -> Result<()> {
         }
         Some(Command::Ask(arguments)) => {
             ask::run(&arguments, &configured()?, clock.clone(), output)
+        }
+        Some(Command::View(arguments)) => {
+            view::run(&arguments, configured()?, clock.clone(), output)
         }
         Some(Command::Status(_)) => status::run(&configured()?, clock.clone(), output),
         Some(Command::Call(arguments)) => {

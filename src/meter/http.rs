@@ -15,6 +15,10 @@ label! {
         Live = "/health/live",
         Ready = "/health/ready",
         Metrics = "/metrics",
+        Page = "/",
+        PageFile = "/view/{file}",
+        PageSession = "/view/session",
+        PageCall = "/view/call",
         OauthProbe = "oauth_probe",
         Unknown = "unknown",
         /// Refused before its path was read.

@@ -10,7 +10,8 @@ use std::{fs, io};
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::pins::{Pins, pin};
+use super::pins::{ApprovalState, FirstUse, Pins, pin};
+use super::tool_cache::ToolCache;
 use crate::failure::{Failure, Kind};
 use crate::skills::client::Tool;
 use crate::skills::spec::{Identity, SkillName};
@@ -22,6 +23,52 @@ pub struct Approvals {
     store: Arc<dyn PinStore>,
     /// The file of an earlier version, which may still wait to be imported.
     file: PathBuf,
+}
+
+/// A tool that waits for a person, as its skill listed it last.
+pub(crate) struct PendingTool {
+    pub(crate) skill: SkillName,
+    pub(crate) identity: Identity,
+    pub(crate) tool: Tool,
+    /// `new` or `changed`.
+    pub(crate) why: &'static str,
+    /// One line for each difference from what was approved.
+    pub(crate) difference: Vec<String>,
+}
+
+impl PendingTool {
+    /// The wanted tools that wait.
+    pub(crate) fn all(
+        pins: &Pins,
+        cache: &ToolCache,
+        first_use: FirstUse,
+        mut is_wanted: impl FnMut(&SkillName, &Tool) -> bool,
+    ) -> Vec<PendingTool> {
+        let mut pending = Vec::new();
+        for (skill, (identity, tools)) in cache.latest() {
+            let (states, _) = pins.judge(&skill, &identity, &tools, first_use);
+            for tool in tools.iter().filter(|tool| is_wanted(&skill, tool)) {
+                let why = match states.get(&tool.name) {
+                    Some(ApprovalState::New) => "new",
+                    Some(ApprovalState::Changed(_)) => "changed",
+                    _ => continue,
+                };
+                pending.push(PendingTool {
+                    skill: skill.clone(),
+                    identity: identity.clone(),
+                    tool: tool.clone(),
+                    why,
+                    difference: pins.difference(&skill, &identity, tool),
+                });
+            }
+        }
+        pending
+    }
+
+    /// Differs from that of any other definition of the tool.
+    pub(crate) fn mark(&self) -> String {
+        pin(&self.skill, &self.identity, &self.tool).hash
+    }
 }
 
 impl Approvals {
@@ -117,7 +164,6 @@ mod tests {
     use serde_json::value::RawValue;
 
     use super::*;
-    use crate::registry::pins::{ApprovalState, FirstUse};
     use crate::store::sqlite::SqliteStore;
 
     fn tool(description: &str) -> (SkillName, Identity, Tool) {

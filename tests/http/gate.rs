@@ -53,7 +53,7 @@ fn nobody_gets_in_without_a_usable_key() {
     while http.get("/health", &expired).status != 401 {}
     let mut paths: Vec<String> = pages().into_keys().collect();
     paths.extend([
-        "/".into(),
+        "/view".into(),
         "/mcp/".into(),
         "/v1/mimo/none".into(),
         "/..".into(),

@@ -180,6 +180,18 @@ pub fn debian(package: &str, name: &str) -> Found<PathBuf> {
     Ok(folder.join("usr/bin").join(name))
 }
 
+/// A Chromium, and the folder in which Node finds what drives it.
+pub fn browser() -> Found<(PathBuf, PathBuf)> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let names = ["chromium", "chromium-browser", "google-chrome"];
+    let mut files =
+        std::env::split_paths(&path).flat_map(|folder| names.map(|name| folder.join(name)));
+    let found = files.find(|file| file.is_file());
+    let chromium = found.ok_or_else(|| "chromium is missing; install it".to_owned())?;
+    let packages = npm("browser", &["playwright-core@1.65.1", "axe-core@4.14.1"])?;
+    Ok((chromium, packages))
+}
+
 /// The folder `name`, filled by `install` unless an earlier run installed the
 /// same packages. Concurrent tests wait, and a failure is remembered.
 fn install_once(

@@ -58,6 +58,7 @@ pub const ARROWS: &[(&str, &[&str])] = &[
             "skills",
             "store",
             "embed",
+            "view",
             "wire",
         ],
     ),
@@ -66,6 +67,7 @@ pub const ARROWS: &[(&str, &[&str])] = &[
         &[
             "dispatch",
             "tools",
+            "view",
             "keys",
             "catalog",
             "registry",
@@ -75,6 +77,10 @@ pub const ARROWS: &[(&str, &[&str])] = &[
         ],
     ),
     ("catalog", &["tools", "registry"]),
+    (
+        "view",
+        &["graph", "procedure", "registry", "skills", "store"],
+    ),
     ("dispatch", &["tools", "registry"]),
     (
         "tools",

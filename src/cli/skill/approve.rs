@@ -18,10 +18,10 @@ use crate::config::Config;
 use crate::diagnostics::counted;
 use crate::failure::{Failure, Kind};
 use crate::printable;
-use crate::registry::approvals::Approvals;
+use crate::registry::approvals::{Approvals, PendingTool};
 use crate::registry::instances::Command;
 use crate::registry::tool_cache::ToolCache;
-use crate::registry::{ApprovalState, Identity, SkillName};
+use crate::registry::{Identity, SkillName};
 use crate::skills::client::Tool;
 use crate::skills::manifest::{self, Manifest, Skill};
 use crate::skills::record::{MovedGrant, Records};
@@ -159,34 +159,23 @@ fn pending(
     }
     let pins = app::run(approvals.load())?;
     let cache = ToolCache::in_folder(config.data_folder.clone());
-    let (mut pending, mut is_listed) = (Vec::new(), false);
-    for (skill, (identity, tools)) in cache.latest() {
-        if !names.contains(&skill) || !is_selected(&skill) {
-            continue;
-        }
-        let (states, _) = pins.judge(&skill, &identity, &tools, app::first_use(config));
-        for tool in tools.iter() {
-            if arguments
-                .tool
-                .as_ref()
-                .is_some_and(|name| *name != tool.name)
-            {
-                continue;
-            }
-            is_listed = true;
-            let why = match states.get(&tool.name) {
-                Some(ApprovalState::New) => "new",
-                Some(ApprovalState::Changed(_)) => "changed",
-                _ => continue,
-            };
-            pending.push(PendingItem {
-                skill: skill.clone(),
-                what: What::Tool(identity.clone(), tool.clone()),
-                why,
-                difference: pins.difference(&skill, &identity, tool),
-            });
-        }
-    }
+    let mut is_listed = false;
+    let is_wanted = |skill: &SkillName, tool: &Tool| {
+        let named = arguments.tool.as_ref();
+        let is_wanted = names.contains(skill)
+            && is_selected(skill)
+            && named.is_none_or(|name| *name == tool.name);
+        is_listed |= is_wanted;
+        is_wanted
+    };
+    let pending = PendingTool::all(&pins, &cache, app::first_use(config), is_wanted);
+    let pending = pending.into_iter().map(|each| PendingItem {
+        skill: each.skill,
+        what: What::Tool(each.identity, each.tool),
+        why: each.why,
+        difference: each.difference,
+    });
+    let pending = pending.collect();
     match (&arguments.tool, is_listed) {
         (Some(tool), false) => {
             let message = format!("no tool {tool} was listed by that skill");

@@ -4,6 +4,7 @@
 use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
 use std::num::NonZeroU32;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
@@ -14,6 +15,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::Settings;
 use super::refusal::Refusal;
+use super::view::PageSessions;
 use crate::caller::{Grants, Scope, ToolGrants};
 use crate::clock::Clock;
 use crate::dispatch::Dispatch;
@@ -32,10 +34,13 @@ use crate::tools::profile::Profile;
 const LOOPBACK: [&str; 3] = ["localhost", "127.0.0.1", "[::1]"];
 
 pub(super) struct Gate {
+    /// Present where one person at this machine is served, and nobody else.
+    local: Option<Local>,
+    pub(super) pages: PageSessions,
     hosts: Vec<String>,
     origins: Vec<String>,
     trusted_proxies: Vec<IpAddr>,
-    ring: KeyRing,
+    pub(super) ring: KeyRing,
     store: Arc<dyn KeyStore>,
     /// Failures by address.
     failures: DefaultKeyedRateLimiter<IpAddr>,
@@ -49,6 +54,12 @@ pub(super) struct Gate {
     requests_per_minute: u32,
     at_once: u32,
     clock: Arc<dyn Clock>,
+}
+
+/// The user at this machine, whose one key is in a link that works once.
+struct Local {
+    grants: Arc<Grants>,
+    is_used: AtomicBool,
 }
 
 /// A key that was used in this process, and its bounds.
@@ -123,6 +134,7 @@ impl Gate {
         settings: &Settings,
         ring: KeyRing,
         store: Arc<dyn KeyStore>,
+        local: Option<Arc<Grants>>,
         dispatch: &Dispatch,
     ) -> Gate {
         let listen = settings.listen;
@@ -130,6 +142,11 @@ impl Gate {
         let hosts = LOOPBACK.map(str::to_owned).into_iter().chain(own);
         let tools = dispatch.tools();
         Gate {
+            local: local.map(|grants| Local {
+                grants,
+                is_used: AtomicBool::new(false),
+            }),
+            pages: PageSessions::new(dispatch.clock().clone()),
             hosts: hosts.chain(settings.hosts.iter().cloned()).collect(),
             origins: settings.origins.clone(),
             trusted_proxies: settings.trusted_proxies.clone(),
@@ -144,6 +161,10 @@ impl Gate {
             at_once: settings.at_once,
             clock: dispatch.clock().clone(),
         }
+    }
+
+    pub(super) fn is_local(&self) -> bool {
+        self.local.is_some()
     }
 
     pub(super) fn origins(&self) -> &[String] {
@@ -233,20 +254,24 @@ impl Gate {
         headers: &HeaderMap,
         event: &str,
     ) -> Result<Visitor, Refusal> {
-        let store = &*self.store;
-        crate::store::keys::refresh(store, &self.ring)
-            .await
-            .map_err(|error| Refusal::failure(&Failure::from(error)))?;
+        let read = self.refresh().await;
+        read.map_err(|failure| Refusal::failure(&failure))?;
         let mut credentials = headers.get_all(header::AUTHORIZATION).iter();
         let header = credentials.next().map(|value| value.as_bytes());
         let checked = match credentials.next() {
             None => self.ring.authenticate(header),
             Some(_) => Err(keys::Refusal::Malformed),
         };
+        let checked = match &self.local {
+            Some(local) if checked.is_ok() && local.is_used.swap(true, Ordering::Relaxed) => {
+                Err(keys::Refusal::Invalid(None))
+            }
+            _ => checked,
+        };
         let key = checked.map_err(|refusal| self.refused(address, &refusal, event))?;
-        if let Some(at) = self.ring.touch_due(&key.id) {
+        if let Some(at) = self.ring.touch_due(&key.id).filter(|_| !self.is_local()) {
             // That a key was used is no reason to fail.
-            if let Err(error) = store.touch_key(key.id.clone(), at).await {
+            if let Err(error) = self.store.touch_key(key.id.clone(), at).await {
                 tracing::warn!(%error, "the use of a key was not recorded");
             }
         }
@@ -313,7 +338,7 @@ impl Gate {
         Refusal::unauthorized(refusal, event)
     }
 
-    fn bounded(&self, key: Arc<Key>) -> Result<Visitor, Refusal> {
+    pub(super) fn bounded(&self, key: Arc<Key>) -> Result<Visitor, Refusal> {
         let in_use = self.in_use(&key);
         if let Err(until) = in_use.rate.check() {
             meter::RATE_LIMITED.increment(RateLimit::Requests);
@@ -345,7 +370,7 @@ impl Gate {
         let at_once = key.grant.at_once.unwrap_or(self.at_once);
         let in_use = Arc::new(KeyInUse {
             key: key.clone(),
-            grants: Arc::new(self.grants(key)),
+            grants: self.grants(key),
             rate: RateLimiter::direct(per_minute(requests.unwrap_or(self.requests_per_minute))),
             at_once: Arc::new(Semaphore::new(at_once as usize)),
         });
@@ -355,7 +380,10 @@ impl Gate {
 
     /// What a caller with this key may do. A profile of its own leaves out tools of the
     /// server's.
-    fn grants(&self, key: &Key) -> Grants {
+    fn grants(&self, key: &Key) -> Arc<Grants> {
+        if let Some(local) = &self.local {
+            return local.grants.clone();
+        }
         let mut grants = key
             .grant
             .to_caller(&self.project, self.tools.iter().copied());
@@ -365,11 +393,14 @@ impl Gate {
             let left_out = self.tools.iter().filter(|(name, _)| !profile.serves(name));
             patterns.extend(left_out.map(|(name, _)| format!("!{name}")));
         }
-        grants
+        Arc::new(grants)
     }
 
     /// Reads the keys again if they have changed.
     pub(super) async fn refresh(&self) -> Result<(), Failure> {
+        if self.is_local() {
+            return Ok(());
+        }
         Ok(crate::store::keys::refresh(&*self.store, &self.ring).await?)
     }
 
@@ -402,6 +433,7 @@ impl Gate {
             .retain(|_, until| *until > Instant::now());
         let mut visitors = self.visitors.lock().unwrap_or_else(PoisonError::into_inner);
         visitors.retain(|id, _| self.ring.find(id).is_some());
+        self.pages.sweep();
     }
 }
 
@@ -414,7 +446,7 @@ fn per_minute(most: u32) -> Quota {
 }
 
 /// Whether a page comes from the very address that it asks, whose name was checked.
-fn is_same_origin(origin: &str, host: &str) -> bool {
+pub(super) fn is_same_origin(origin: &str, host: &str) -> bool {
     let authority = origin.split_once("://");
     authority.is_some_and(|(_, authority)| authority.eq_ignore_ascii_case(host))
 }

@@ -1,4 +1,5 @@
-//! Serving clients over HTTP: `/mcp`, plain calls of tools, health and metrics.
+//! Serving clients over HTTP: `/mcp`, plain calls of tools, health and metrics, and the
+//! page for people.
 //!
 //! ```text
 //! accept -> head -> gate (host, origin, address, key, bounds) -> body -> exchange -> Mcp
@@ -17,6 +18,7 @@ mod refusal;
 mod routes;
 mod sessions;
 mod stream;
+mod view;
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -39,6 +41,7 @@ use self::listens::Listens;
 use self::refusal::Refusal;
 use self::sessions::Sessions;
 use super::Server;
+use crate::caller::Grants;
 use crate::failure::{Failure, Kind};
 use crate::keys::{KeyId, KeyRing};
 use crate::limits::{
@@ -50,6 +53,7 @@ use crate::store::keys::KeyStore;
 use crate::store::sessions::SessionStore;
 use crate::telemetry::audit;
 use crate::tools::health::Health;
+use crate::view::View;
 
 /// What the settings and the command line say about serving over HTTP.
 #[derive(Clone, Debug)]
@@ -81,6 +85,9 @@ pub(crate) struct HttpParts {
     pub(crate) ring: KeyRing,
     pub(crate) sessions: Arc<dyn SessionStore>,
     pub(crate) health: Health,
+    pub(crate) view: View,
+    /// The grants of the one person who is served, through the page alone.
+    pub(crate) local: Option<Arc<Grants>>,
 }
 
 struct Http {
@@ -90,6 +97,7 @@ struct Http {
     listens: Listens,
     bodies: Bodies,
     health: Health,
+    view: View,
     /// The exchanges that are not over.
     exchanges: TaskTracker,
     /// Cancelled by the signal to end.
@@ -117,7 +125,13 @@ impl Server {
         listening: impl FnOnce(SocketAddr, Option<SocketAddr>),
     ) -> Result<(), Failure> {
         let settings = parts.settings;
-        let gate = Gate::new(&settings, parts.ring, parts.keys, &self.dispatch);
+        let gate = Gate::new(
+            &settings,
+            parts.ring,
+            parts.keys,
+            parts.local,
+            &self.dispatch,
+        );
         if gate.usable_keys().await?.usable == 0 {
             let message = "there is no key that a client could use";
             return Err(Failure::new(Kind::Refused, message)
@@ -140,6 +154,7 @@ impl Server {
             listens: Listens::default(),
             bodies: Bodies::new(settings.body_bytes, settings.body_total_bytes),
             health: parts.health,
+            view: parts.view,
             exchanges: TaskTracker::new(),
             draining: CancellationToken::new(),
             ending: CancellationToken::new(),
@@ -173,7 +188,9 @@ impl Server {
             shutdown.cancelled().await;
             // Balancers learn it from /health/ready, and send nothing more.
             http.draining.cancel();
-            sleep(Duration::from_secs(HTTP_ACCEPT_SECONDS_AFTER_SIGNAL)).await;
+            if !http.gate.is_local() {
+                sleep(Duration::from_secs(HTTP_ACCEPT_SECONDS_AFTER_SIGNAL)).await;
+            }
         };
         tokio::select! {
             () = serving => {}

@@ -45,7 +45,18 @@ pub(super) async fn tool(
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, Refusal> {
-    let request = document(&http, &headers, body, &id).await?;
+    let (tool, arguments) = request(&http, &headers, body, &id).await?;
+    call(&http, &visitor, &id, &tool, arguments).await
+}
+
+/// The name of a tool and its arguments.
+pub(super) async fn request(
+    http: &Http,
+    headers: &HeaderMap,
+    body: Body,
+    id: &RequestId,
+) -> Result<(String, Value), Refusal> {
+    let request = document(http, headers, body, id).await?;
     let request: ToolRequest = serde_json::from_value(request).map_err(|error| {
         let failure = Failure::invalid("", format!("this is no call of a tool: {error}")).hint(
             "send for example {\"tool\": \"memory_search\", \"arguments\": {\"query\": \"..\"}}",
@@ -56,7 +67,7 @@ pub(super) async fn tool(
         Value::Null => json!({}),
         arguments => arguments,
     };
-    call(&http, &visitor, &id, &request.tool, arguments).await
+    Ok((request.tool, arguments))
 }
 
 pub(super) async fn tools(
@@ -75,7 +86,7 @@ pub(super) async fn tools(
     Ok(json_response(StatusCode::OK, tools.get().to_owned()))
 }
 
-async fn call(
+pub(super) async fn call(
     http: &Arc<Http>,
     visitor: &Visitor,
     id: &RequestId,

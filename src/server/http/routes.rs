@@ -17,7 +17,7 @@ use tracing::Instrument;
 use super::gate::Visitor;
 use super::headers::{FROM_PAGES, SESSION};
 use super::refusal::{Refusal, json_response};
-use super::{Http, Peer, RequestId, plain, post as mcp};
+use super::{Http, Peer, RequestId, plain, post as mcp, view};
 use crate::caller::Scope;
 use crate::limits::HTTP_PREFLIGHT_SECONDS;
 use crate::meter;
@@ -30,10 +30,19 @@ const REQUEST_ID: &str = "x-request-id";
 const SIGN_IN: [&str; 3] = ["/register", "/token", "/authorize"];
 const WELL_KNOWN: &str = "/.well-known/";
 
+/// Who is let in to a page.
+enum Entry {
+    Anyone,
+    /// With a key in `Authorization`.
+    Key,
+    /// With the cookie of somebody who has signed in to the page.
+    Session,
+}
+
 /// A page, whose name is its path, with its methods and its handlers.
 type Page = (Route, &'static str, MethodRouter<Arc<Http>>);
 
-/// Every page that is not a sign-in probe. `schemas/openapi.json` says the same.
+/// Every page for programs that is not a sign-in probe. `schemas/openapi.json` says the same.
 fn pages() -> Vec<Page> {
     vec![
         (
@@ -51,9 +60,29 @@ fn pages() -> Vec<Page> {
     ]
 }
 
+/// The pages that a person's browser uses.
+fn view_pages() -> Vec<Page> {
+    vec![
+        (Route::Page, "GET", get(view::page)),
+        (Route::PageFile, "GET", get(view::file)),
+        (
+            Route::PageSession,
+            "GET, POST, DELETE",
+            get(view::session)
+                .post(view::sign_in)
+                .delete(view::sign_out),
+        ),
+        (Route::PageCall, "POST", post(view::call)),
+    ]
+}
+
 pub(super) fn router(http: &Arc<Http>) -> Router {
     let mut router = Router::new();
-    for (page, methods, handlers) in pages() {
+    let pages = match http.gate.is_local() {
+        true => view_pages(),
+        false => pages().into_iter().chain(view_pages()).collect(),
+    };
+    for (page, methods, handlers) in pages {
         let refuse = move || async move { wrong_method(methods) };
         router = router.route(page.name(), handlers.fallback(refuse));
     }
@@ -119,11 +148,15 @@ async fn admit(
         if let Err(refusal) = http.gate.check_origin(address, headers, is_probe) {
             return refusal.into_response();
         }
-        if needs_key(route) {
-            match http.gate.admit(address, headers, &id).await {
-                Ok(visitor) => request.extensions_mut().insert(visitor),
-                Err(refusal) => return refusal.into_response(),
-            };
+        let admitted = match entry(route, method) {
+            Entry::Anyone => None,
+            Entry::Key => Some(http.gate.admit(address, headers, &id).await),
+            Entry::Session => Some(http.gate.admit_page(headers, &id).await),
+        };
+        match admitted {
+            Some(Ok(visitor)) => drop(request.extensions_mut().insert(visitor)),
+            Some(Err(refusal)) => return refusal.into_response(),
+            None => {}
         }
         next.run(request).await
     }
@@ -143,6 +176,7 @@ fn route_of(path: &str) -> Route {
     let page = Route::ALL.iter().find(|page| page.name() == path);
     match page {
         Some(page) => *page,
+        None if path.starts_with("/view/") => Route::PageFile,
         None if SIGN_IN.contains(&path) || path.starts_with(WELL_KNOWN) => Route::OauthProbe,
         None => Route::Unknown,
     }
@@ -157,10 +191,17 @@ fn method_of(method: &HttpMethod) -> Method {
     }
 }
 
-/// Whether a page is for those with a key: also one that does not exist, since that is
-/// nobody else's to know.
-fn needs_key(route: Route) -> bool {
-    !matches!(route, Route::Live | Route::Ready | Route::OauthProbe)
+/// Whom a page lets in. One that does not exist is for those with a key: what there is
+/// is nobody else's to know.
+fn entry(route: Route, method: Method) -> Entry {
+    match route {
+        Route::Live | Route::Ready | Route::OauthProbe => Entry::Anyone,
+        // The files hold nothing of anybody; the session tells whether there is one.
+        Route::Page | Route::PageFile => Entry::Anyone,
+        Route::PageSession if method != Method::Post => Entry::Anyone,
+        Route::PageCall => Entry::Session,
+        _ => Entry::Key,
+    }
 }
 
 async fn not_found(request: Request) -> Refusal {

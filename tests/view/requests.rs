@@ -1,0 +1,168 @@
+//! Requests to the page's addresses that its own browser would not send.
+
+use std::net::SocketAddr;
+
+use serde_json::json;
+
+use super::{View, store_some};
+use crate::support::fixture::trusted_dir;
+use crate::support::http::{Answer, HttpServer, Reply, request};
+use crate::support::server::mimo;
+
+fn send(
+    address: SocketAddr,
+    method: &str,
+    path: &str,
+    headers: &[(&str, &str)],
+    body: &str,
+) -> Reply {
+    Answer::read(request(address, method, path, headers, body.as_bytes())).whole()
+}
+
+/// Signs in with a key; the cookie.
+fn sign_in(address: SocketAddr, key: &str) -> Result<String, u16> {
+    let bearer = format!("Bearer {key}");
+    let headers = [("Authorization", &*bearer)];
+    let reply = send(address, "POST", "/view/session", &headers, "");
+    if reply.status != 200 {
+        return Err(reply.status);
+    }
+    let cookie = &reply.headers["set-cookie"];
+    for attribute in ["; HttpOnly", "; SameSite=Strict", "; Path=/view/"] {
+        assert!(cookie.contains(attribute), "{cookie}");
+    }
+    Ok(cookie.split(';').next().expect("a pair").to_owned())
+}
+
+/// A call of the page with its own origin.
+fn page_call(address: SocketAddr, cookie: &str, tool: &str) -> Reply {
+    let origin = format!("http://{address}");
+    let headers = [
+        ("Origin", &*origin),
+        ("Cookie", cookie),
+        ("Content-Type", "application/json"),
+    ];
+    let body = json!({"tool": tool, "arguments": {}}).to_string();
+    send(address, "POST", "/view/call", &headers, &body)
+}
+
+#[test]
+fn link_signs_in_once_and_only_the_page_makes_calls() {
+    let folder = trusted_dir();
+    store_some(folder.path());
+    let view = View::start(folder.path());
+    let address = view.address();
+
+    let page = send(address, "GET", "/", &[], "");
+    assert_eq!(page.status, 200);
+    let policy = &page.headers["content-security-policy"];
+    for part in [
+        "default-src 'none'",
+        "script-src 'self'",
+        "frame-ancestors 'none'",
+        "require-trusted-types-for 'script'",
+    ] {
+        assert!(policy.contains(part), "{policy}");
+    }
+    assert!(!policy.contains("unsafe"), "{policy}");
+    assert_eq!(send(address, "GET", "/view/main.js", &[], "").status, 200);
+    for name in ["nothing.js", "../Cargo.toml", "%2e%2e/Cargo.toml"] {
+        let path = format!("/view/{name}");
+        assert_eq!(send(address, "GET", &path, &[], "").status, 404, "{name}");
+    }
+
+    let wrong = format!("{}x", &view.key()[..view.key().len() - 1]);
+    assert_eq!(sign_in(address, &wrong), Err(401));
+    let cookie = sign_in(address, view.key()).expect("signed in");
+    assert_eq!(sign_in(address, view.key()), Err(401), "a second time");
+
+    let found = page_call(address, &cookie, "memory_search");
+    assert_eq!(found.status, 200, "{}", found.body);
+    assert_eq!(found.headers["cache-control"], "no-store");
+    assert_eq!(page_call(address, &cookie, "view_nothing").status, 404);
+
+    let own = format!("http://{address}");
+    let other = format!("http://127.0.0.1:{}", address.port() ^ 1);
+    let json = ("Content-Type", "application/json");
+    let cookie = ("Cookie", &*cookie);
+    let body = r#"{"tool":"memory_search"}"#;
+    for (headers, status) in [
+        (vec![("Origin", &*own), json], 401),
+        (
+            vec![("Origin", &*own), ("Cookie", "mimo_view=x"), json],
+            401,
+        ),
+        (vec![cookie, json], 403),
+        (vec![("Origin", &*other), cookie, json], 403),
+        (vec![("Origin", "http://example.org"), cookie, json], 403),
+        (vec![("Origin", "null"), cookie, json], 403),
+        (
+            vec![("Origin", &*own), ("Host", "example.org"), cookie, json],
+            403,
+        ),
+        (
+            vec![("Origin", &*own), cookie, ("Content-Type", "text/plain")],
+            415,
+        ),
+        (vec![("Origin", &*own), cookie, json], 200),
+    ] {
+        let reply = send(address, "POST", "/view/call", &headers, body);
+        assert_eq!(reply.status, status, "{headers:?}: {}", reply.body);
+    }
+    // A cookie is for the page's calls alone, and nothing else is served here.
+    for path in ["/mcp", "/v1/mimo/tool", "/health", "/metrics"] {
+        let headers = [("Origin", &*own), cookie, json];
+        assert_eq!(
+            send(address, "POST", path, &headers, body).status,
+            401,
+            "{path}"
+        );
+    }
+
+    let headers = [("Origin", &*own), cookie];
+    assert_eq!(
+        send(address, "DELETE", "/view/session", &headers, "").status,
+        200
+    );
+    assert_eq!(page_call(address, cookie.1, "memory_search").status, 401);
+}
+
+#[test]
+fn key_grants_on_the_page_what_it_grants_elsewhere_until_it_is_revoked() {
+    let folder = trusted_dir();
+    store_some(folder.path());
+    let keys = |arguments: &[&str]| {
+        let output = mimo(folder.path()).arg("keys").args(arguments).output();
+        let output = output.expect("it runs");
+        assert!(output.status.success(), "{arguments:?}");
+        String::from_utf8(output.stdout)
+            .expect("UTF-8")
+            .trim()
+            .to_owned()
+    };
+    let reader = keys(&["generate", "--name", "reader", "--scopes", "read"]);
+    let metrics = keys(&["generate", "--name", "metrics", "--scopes", "metrics"]);
+    let http = HttpServer::of(&mut mimo(folder.path()), &[]);
+    let address = http.address;
+    assert_eq!(sign_in(address, &metrics), Err(403));
+    let cookie = sign_in(address, &reader).expect("signed in");
+    assert_eq!(page_call(address, &cookie, "memory_search").status, 200);
+    for refused in ["memory_edit", "memory_store", "procedure_run"] {
+        assert_eq!(
+            page_call(address, &cookie, refused).status,
+            403,
+            "{refused}"
+        );
+    }
+    let pending = page_call(address, &cookie, "view_pending");
+    assert_eq!(pending.json()["can_decide"], false, "{}", pending.body);
+    let decided = page_call(address, &cookie, "view_decide");
+    let error = &decided.json()["error"];
+    assert_eq!(error["kind"], "refused", "{}", decided.body);
+    let logs = page_call(address, &cookie, "view_logs");
+    assert_ne!(logs.status, 200, "{}", logs.body);
+
+    let id = reader.split('_').nth(1).expect("an id");
+    keys(&["revoke", id]);
+    assert_eq!(page_call(address, &cookie, "memory_search").status, 401);
+}
