@@ -13,6 +13,7 @@ const README_LINES: usize = 160;
 fn pages() -> Vec<PathBuf> {
     let guide = std::fs::read_dir(root().join("install/guide")).expect("the guide");
     let guide = guide.map(|entry| entry.expect("an entry").path());
+    let guide = guide.filter(|path| path.is_file());
     let others = ["README.md", "install/README.md", "install/CHANGELOG.md"];
     guide.chain(others.map(|page| root().join(page))).collect()
 }

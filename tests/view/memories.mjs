@@ -58,7 +58,7 @@ await withBrowser(async (open) => {
   // A hostile memory is text, in the list and in full.
   await go(page, "#/memories/6");
   await detail.getByText("Memory 6").waitFor();
-  assert.equal(await detail.locator(".whole").textContent(), hostile);
+  assert.equal(await detail.locator(".whole").textContent(), hostile.replace("\u202e", "\u2039U+202E\u203a"));
   await rows.nth(3).waitFor();
   const inside = await page.evaluate(() => ({
     elements: document.querySelectorAll("main img, main svg, main script, main b, main i").length,

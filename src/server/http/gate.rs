@@ -14,8 +14,8 @@ use governor::{DefaultDirectRateLimiter, DefaultKeyedRateLimiter, Quota, RateLim
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::Settings;
+use super::page_sessions::PageSessions;
 use super::refusal::Refusal;
-use super::view::PageSessions;
 use crate::caller::{Grants, Scope, ToolGrants};
 use crate::clock::Clock;
 use crate::dispatch::Dispatch;

@@ -12,6 +12,7 @@ mod body;
 mod gate;
 mod headers;
 mod listens;
+mod page_sessions;
 mod plain;
 mod post;
 mod refusal;

@@ -4,25 +4,20 @@
 //! once into its link. From then on a cookie names a session of this process, which lasts
 //! as long as the key is usable.
 
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
 use axum::Extension;
 use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::Response;
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::json;
 
 use super::gate::{Gate, Visitor, is_same_origin};
 use super::refusal::{Refusal, json_response};
 use super::{Http, RequestId, headers, plain};
 use crate::caller::Scope;
-use crate::clock::{Clock, Timestamp};
-use crate::keys::{self, Key, KeyHash, KeyId};
-use crate::limits::{VIEW_SESSION_IDLE_SECONDS, VIEW_SESSIONS_MAX};
+use crate::keys::{self, Key};
 use crate::telemetry::audit;
 use crate::view::{self, File};
 
@@ -32,69 +27,6 @@ const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; \
                       img-src 'self' blob:; connect-src 'self'; base-uri 'none'; \
                       form-action 'none'; frame-ancestors 'none'; \
                       require-trusted-types-for 'script'; trusted-types 'none'";
-
-/// The browsers that are signed in, by the hash of their cookie.
-pub(super) struct PageSessions {
-    open: Mutex<HashMap<[u8; 32], PageSession>>,
-    clock: Arc<dyn Clock>,
-}
-
-struct PageSession {
-    key: KeyId,
-    used_at: Timestamp,
-}
-
-impl PageSessions {
-    pub(super) fn new(clock: Arc<dyn Clock>) -> PageSessions {
-        PageSessions {
-            open: Mutex::default(),
-            clock,
-        }
-    }
-
-    /// Opens a session of `key`; the text of its cookie.
-    fn open(&self, key: &KeyId) -> String {
-        let mut random = [0; 32];
-        self.clock.fill_random(&mut random);
-        let text = URL_SAFE_NO_PAD.encode(random);
-        let used_at = self.clock.now();
-        let mut open = self.sessions();
-        if open.len() >= VIEW_SESSIONS_MAX {
-            let oldest = open.iter().min_by_key(|(_, session)| session.used_at.0);
-            let oldest = oldest.map(|(hash, _)| *hash);
-            oldest.and_then(|hash| open.remove(&hash));
-        }
-        let key = key.clone();
-        open.insert(KeyHash::of(text.as_bytes()).0, PageSession { key, used_at });
-        text
-    }
-
-    /// The key of a session that was used lately.
-    fn find(&self, cookie: &str) -> Option<KeyId> {
-        let now = self.clock.now();
-        let mut open = self.sessions();
-        let session = open.get_mut(&KeyHash::of(cookie.as_bytes()).0)?;
-        if session.used_at.plus_seconds(VIEW_SESSION_IDLE_SECONDS) < now {
-            return None;
-        }
-        session.used_at = now;
-        Some(session.key.clone())
-    }
-
-    fn close(&self, cookie: &str) {
-        self.sessions().remove(&KeyHash::of(cookie.as_bytes()).0);
-    }
-
-    pub(super) fn sweep(&self) {
-        let since = self.clock.now().plus_seconds(-VIEW_SESSION_IDLE_SECONDS);
-        self.sessions()
-            .retain(|_, session| session.used_at >= since);
-    }
-
-    fn sessions(&self) -> MutexGuard<'_, HashMap<[u8; 32], PageSession>> {
-        self.open.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
 
 impl Gate {
     /// Checks a call of the page: where it comes from, its session, and the bounds of the

@@ -15,9 +15,14 @@ export function make(tag, given = {}, ...children) {
   return element;
 }
 
+// Characters that turn text around or cannot be seen could make it look like another one.
+const HIDDEN = /[\u00ad\u061c\u200b\u202a-\u202e\u2060-\u2069\ufeff\u{e0000}-\u{e007f}]/gu;
+const visible = (text) => text.replace(HIDDEN, (each) => `\u2039U+${each.codePointAt(0).toString(16).toUpperCase().padStart(4, "0")}\u203a`);
+
 function append(element, children) {
   for (const child of children.flat(Infinity)) {
-    if (child !== undefined && child !== null && child !== false) element.append(child);
+    if (child === undefined || child === null || child === false) continue;
+    element.append(child instanceof Node ? child : visible(String(child)));
   }
 }
 

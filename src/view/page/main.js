@@ -2,9 +2,14 @@
 
 import { session, signIn, signOut } from "./api.js";
 import { button, describe, failed, field, fill, make } from "./dom.js";
+import * as ask from "./ask.js";
+import * as figures from "./figures.js";
+import * as graph from "./graph.js";
 import * as memories from "./memories.js";
+import * as procedures from "./procedures.js";
+import * as skills from "./skills.js";
 
-const PAGES = { memories };
+const PAGES = { memories, graph, procedures, skills, ask, status: figures };
 
 const main = document.getElementById("main");
 const nav = document.getElementById("pages");
