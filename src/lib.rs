@@ -12,7 +12,7 @@
 //! | [`app`] | builds the parts, connects them, shuts them down in order |
 //! | [`clients`] | the settings files of AI clients, and Mimo's entry in them |
 //! | [`config`] | the environment, the folders, `config.toml` |
-//! | [`telemetry`] | where log lines go |
+//! | [`telemetry`] | where log lines and traces go |
 //! | [`server`] | translation between MCP (both lifecycles) and typed calls |
 //! | [`dispatch`] | a call's permit, deadline, cancellation, and its one reply |
 //! | [`catalog`] | resources and prompts of Mimo and of the skills, each kind in one list |
@@ -72,8 +72,8 @@
 //!   which is one of those and has one thread, forks.
 //! - Only `store` knows SQL.
 //! - Only [`config`] reads the environment.
-//! - Only [`endpoint`] and [`bridge`] connect over the network, and only to what the
-//!   settings or the command line name; only `server/http` listens.
+//! - Only [`endpoint`], [`bridge`] and `telemetry/traces` connect over the network, and
+//!   only to what the settings or the command line name; only `server/http` listens.
 //! - `unsafe` occurs in `vector`, `skills/sandbox` and the registration of the
 //!   vector extension, nowhere else, each block with its reason.
 //! - Time and randomness come from [`clock`]; tests fix both.

@@ -165,17 +165,21 @@ fn run(cli: Cli, environment: &Environment, output: &Output) -> Result<()> {
         fence: cli.global.fence,
     };
     let clock = Arc::new(SystemClock);
-    let configured = || {
+    let load = |traces: &mut Option<telemetry::Exporter>, over_http: bool| {
         let config = Config::load(&flags, environment)?;
-        telemetry::start(config.log.as_deref(), &config.log_folder(), clock.clone());
+        let collector = config.http.traces.as_deref().filter(|_| over_http);
+        let (log, folder) = (config.log.as_deref(), config.log_folder());
+        *traces = telemetry::start(log, &folder, collector, clock.clone());
         anyhow::Ok(config)
     };
+    let configured = || load(&mut None, false);
+    let mut traces = None;
     match cli.command {
         // A client's pipe, or a script's: only a person gets the help.
         None if std::io::stdin().is_terminal() => serve::print_welcome(output),
         None => serve::run(&serve::Arguments::default(), &configured()?, clock.clone()),
         Some(Command::Serve(arguments)) => {
-            let config = configured()?;
+            let config = load(&mut traces, arguments.http.is_some())?;
             if std::io::stdin().is_terminal() && arguments.http.is_none() {
                 serve::print_terminal_notice(environment);
             }

@@ -281,6 +281,12 @@ pub(super) const KEYS: &[Key] = &[
         }),
     },
     Key {
+        path: "http.traces",
+        rule: Rule::Text(check_url, "\"http://127.0.0.1:4318\"", |to| {
+            &mut to.http.traces
+        }),
+    },
+    Key {
         path: "http.behind_proxy",
         rule: Rule::Switch(|to| &mut to.http.behind_proxy),
     },

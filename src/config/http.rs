@@ -19,6 +19,8 @@ const KEY_VARIABLE: &str = "MIMO_API_KEY";
 pub(crate) struct HttpSettings {
     pub(crate) listen: Option<String>,
     pub(crate) metrics_listen: Option<String>,
+    /// Where an OpenTelemetry collector takes traces over OTLP/HTTP.
+    pub(crate) traces: Option<String>,
     pub(crate) behind_proxy: bool,
     pub(super) trusted_proxies: Vec<String>,
     pub(crate) hosts: Vec<String>,
@@ -39,6 +41,7 @@ impl Default for HttpSettings {
         HttpSettings {
             listen: None,
             metrics_listen: None,
+            traces: None,
             behind_proxy: false,
             trusted_proxies: Vec::new(),
             hosts: Vec::new(),

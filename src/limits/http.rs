@@ -56,3 +56,6 @@ pub(crate) const HTTP_SESSIONS_DEFAULT: u64 = 4_096;
 pub(crate) const HTTP_SESSIONS_MAX: u64 = 100_000;
 pub(crate) const HTTP_SESSION_IDLE_MINUTES_DEFAULT: u64 = 60;
 pub(crate) const HTTP_SESSION_IDLE_MINUTES_MAX: u64 = 7 * 24 * 60;
+/// Of one batch of traces on its way to the collector.
+#[cfg(feature = "otlp")]
+pub(crate) const TRACE_EXPORT_SECONDS_MAX: u64 = 10;

@@ -4,6 +4,8 @@
 pub(crate) mod audit;
 mod event_writer;
 mod rotating;
+#[cfg(feature = "otlp")]
+mod traces;
 
 use std::io;
 use std::panic::PanicHookInfo;
@@ -17,6 +19,9 @@ use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{EnvFilter, Layer};
 
 use crate::clock::Clock;
+use crate::failure::Failure;
+#[cfg(not(feature = "otlp"))]
+use crate::failure::Kind;
 use crate::limits::{LOG_FILE_BYTES_MAX, LOG_FILES_MAX};
 use crate::meter::calls::PANICS;
 
@@ -33,9 +38,25 @@ const FILE_DEFAULT: &str = "info";
 /// that names rmcp overrides this.
 const RMCP_FILTER: &str = "rmcp=error";
 
+#[cfg(feature = "otlp")]
+pub(crate) use traces::{Exporter, continue_trace};
+
+/// Exports nothing in this build.
+#[cfg(not(feature = "otlp"))]
+pub(crate) struct Exporter;
+
+#[cfg(not(feature = "otlp"))]
+pub(crate) fn continue_trace(_: &tracing::Span, _: &http::HeaderMap) {}
+
 /// Starts logging for the rest of the process. `filter` applies to stderr and to
 /// the files in `folder`. If no file can be written, one line on stderr says so.
-pub(crate) fn start(filter: Option<&str>, folder: &Path, clock: Arc<dyn Clock>) {
+/// Traces go to the collector at `traces` for as long as the exporter lives.
+pub(crate) fn start(
+    filter: Option<&str>,
+    folder: &Path,
+    traces: Option<&str>,
+    clock: Arc<dyn Clock>,
+) -> Option<Exporter> {
     // A client may close its end of stderr. Reporting that failure would print
     // to stderr and panic, so a line that cannot be written is dropped.
     let stderr = tracing_subscriber::fmt::layer()
@@ -57,16 +78,39 @@ pub(crate) fn start(filter: Option<&str>, folder: &Path, clock: Arc<dyn Clock>) 
             .with_timer(LogTime(clock))
             .with_filter(filtered(filter.unwrap_or(FILE_DEFAULT)))
     });
-    let started = tracing_subscriber::registry()
-        .with(stderr)
-        .with(file)
-        .try_init();
+    let exporter = traces.map(exporter);
+    let subscriber = tracing_subscriber::registry().with(stderr).with(file);
+    #[cfg(feature = "otlp")]
+    let subscriber = {
+        let exporter = exporter.as_ref().and_then(|built| built.as_ref().ok());
+        subscriber.with(exporter.map(Exporter::layer))
+    };
+    let started = subscriber.try_init();
     if started.is_ok() {
         std::panic::set_hook(Box::new(log_panic));
     }
     if let Some(failure) = file_error {
         tracing::warn!("no log file is written: {failure}");
     }
+    match exporter? {
+        Ok(exporter) => Some(exporter),
+        Err(error) => {
+            tracing::warn!("no traces are sent: {error}");
+            None
+        }
+    }
+}
+
+#[cfg(feature = "otlp")]
+fn exporter(endpoint: &str) -> Result<Exporter, Failure> {
+    Exporter::new(endpoint).map_err(|error| Failure::invalid("", error.to_string()))
+}
+
+#[cfg(not(feature = "otlp"))]
+fn exporter(_: &str) -> Result<Exporter, Failure> {
+    let message = "http.traces is set, but this Mimo was built without them; build it with \
+                   `cargo install --path . --features otlp`";
+    Err(Failure::new(Kind::Unavailable, message))
 }
 
 /// The settings have checked `filter`. Parts of it that are still invalid are

@@ -13,3 +13,4 @@ mod mixed;
 mod projects;
 mod sessions;
 mod skills;
+mod traces;

@@ -22,6 +22,7 @@ use crate::caller::Scope;
 use crate::limits::HTTP_PREFLIGHT_SECONDS;
 use crate::meter;
 use crate::meter::http::{Method, Route};
+use crate::telemetry;
 use crate::tools::health::{Readiness, ServerCounts};
 
 const REQUEST_ID: &str = "x-request-id";
@@ -135,6 +136,7 @@ async fn admit(
     let route = route_of(request.uri().path());
     let method = method_of(request.method());
     let span = tracing::info_span!("request", id, route = route.name());
+    telemetry::continue_trace(&span, request.headers());
     request.extensions_mut().insert(RequestId(id.clone()));
     let mut response = async {
         let headers = request.headers();
