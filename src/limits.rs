@@ -3,6 +3,7 @@
 
 mod ask;
 mod bridge;
+mod database;
 mod http;
 mod install;
 mod keeping;
@@ -15,6 +16,7 @@ mod view;
 
 pub use ask::*;
 pub(crate) use bridge::*;
+pub(crate) use database::*;
 pub(crate) use http::*;
 pub(crate) use install::*;
 pub use keeping::*;

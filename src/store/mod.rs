@@ -1,5 +1,5 @@
 //! The store's port: durable state in the domain's terms. The rooms behind it
-//! (`sqlite` today) own the SQL, the threads and the files, and expose none of
+//! (`sqlite` and `postgres`) own the SQL, the threads and the files, and expose none of
 //! them.
 
 pub(crate) mod candidates;
@@ -12,6 +12,7 @@ pub mod keys;
 pub mod memory;
 pub mod names;
 pub(crate) mod pins;
+pub mod postgres;
 pub mod procedure;
 pub mod retention;
 pub mod sessions;

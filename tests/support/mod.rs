@@ -12,6 +12,7 @@ pub mod machine;
 pub mod odd;
 pub mod official;
 pub mod popular;
+pub mod postgres;
 pub mod random;
 pub mod server;
 pub mod terminal;

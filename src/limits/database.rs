@@ -1,0 +1,16 @@
+//! Bounds of a store on a PostgreSQL server.
+
+/// How long a connection may take to be established.
+pub(crate) const DATABASE_CONNECT_SECONDS_MAX: u64 = 5;
+/// How long a call waits for one of the connections.
+pub(crate) const DATABASE_WAIT_SECONDS_MAX: u64 = 20;
+/// How long a statement waits for a lock of another transaction.
+pub(crate) const DATABASE_LOCK_SECONDS_MAX: u64 = 15;
+/// How long a transaction may do nothing before the server ends it.
+pub(crate) const DATABASE_IDLE_SECONDS_MAX: u64 = 60;
+/// Connections of one kind that the settings may ask for.
+pub(crate) const DATABASE_CONNECTIONS_MAX: usize = 64;
+/// The time that the settings may give a statement.
+pub(crate) const DATABASE_STATEMENT_SECONDS_MAX: u64 = 3_600;
+/// The longest name of a schema: PostgreSQL cuts off what is longer.
+pub(crate) const DATABASE_SCHEMA_BYTES_MAX: usize = 63;

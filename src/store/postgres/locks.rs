@@ -1,0 +1,81 @@
+//! Advisory locks: the writers of one kind follow each other, as all writers of a
+//! SQLite file do. A transaction takes all its locks at once and in one order, so
+//! that no two wait for each other, and the server frees them when it ends.
+
+use sha2::{Digest, Sha256};
+
+/// In the order in which they are taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Lock {
+    /// Keeps the graph as it is: a memory is linked to the entities that there are.
+    GraphStays,
+    /// Changes the graph.
+    Graph,
+    /// Changes memories: equal texts, topic keys, threads and ids.
+    Memories,
+    Procedures,
+    Keys,
+    Sessions,
+    Pins,
+}
+
+/// The first number of this program's locks; others use the database too.
+const CLASS: i32 = 0x4d69_6d00;
+/// The lock of whoever changes a schema. One for the database, whose extensions all
+/// schemas share.
+const MIGRATION: i32 = CLASS;
+
+impl Lock {
+    fn class(self) -> i32 {
+        let number = match self {
+            Lock::GraphStays | Lock::Graph => 1,
+            Lock::Memories => 2,
+            Lock::Procedures => 3,
+            Lock::Keys => 4,
+            Lock::Sessions => 5,
+            Lock::Pins => 6,
+        };
+        CLASS + number
+    }
+}
+
+/// The statements that take `locks` for the rest of a transaction.
+pub(super) fn statements(locks: &[Lock], schema_key: i32) -> String {
+    debug_assert!(locks.is_sorted(), "{locks:?}");
+    let each = locks.iter().map(|lock| {
+        let shared = match lock {
+            Lock::GraphStays => "_shared",
+            _ => "",
+        };
+        let class = lock.class();
+        format!("; SELECT pg_advisory_xact_lock{shared}({class}, {schema_key})")
+    });
+    each.collect()
+}
+
+pub(super) fn migration() -> String {
+    format!("SELECT pg_advisory_xact_lock({MIGRATION}, 0)")
+}
+
+/// Tells the locks of one schema from those of another. The server's own hash could
+/// change with its version.
+pub(super) fn schema_key(schema: &str) -> i32 {
+    let hash = Sha256::digest(schema.as_bytes());
+    i32::from_be_bytes([hash[0], hash[1], hash[2], hash[3]])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_graph_is_shared_by_writers_of_memories() {
+        let sql = statements(&[Lock::GraphStays, Lock::Memories], 7);
+        assert_eq!(
+            sql,
+            "; SELECT pg_advisory_xact_lock_shared(1298754817, 7)\
+             ; SELECT pg_advisory_xact_lock(1298754818, 7)"
+        );
+        assert_ne!(schema_key("mimo"), schema_key("other"));
+    }
+}

@@ -1,0 +1,133 @@
+//! Making a schema and bringing it up to date. One transaction under a lock, so that
+//! Mimos that start together make it once.
+
+use tokio_postgres::{Client, Row};
+
+use super::error::unavailable;
+use super::{PostgresSettings, locks};
+use crate::store::StoreError;
+
+/// In their order, never changed once released.
+const MIGRATIONS: &[&str] = &[include_str!("migrations/0001_memory.sql")];
+
+/// The schema of this version.
+pub(super) const SCHEMA: i32 = MIGRATIONS.len() as i32;
+/// The oldest schema whose Mimos can work on this one: only widening migrations keep
+/// it, so that nodes can be replaced one after the other.
+const COMPATIBLE_FROM: i32 = 1;
+/// PostgreSQL 14.
+const SERVER_MIN: i32 = 140_000;
+
+/// What `meta` says.
+#[derive(Clone, Copy, Debug)]
+struct Meta {
+    schema: i32,
+    compatible_from: i32,
+}
+
+/// Makes the schema usable if the settings allow it, or says why it is not.
+pub(super) async fn prepare(
+    mut client: Client,
+    settings: &PostgresSettings,
+) -> Result<(), StoreError> {
+    match find(&client, &settings.schema).await? {
+        Some(found) if found.schema >= SCHEMA => check(found),
+        _ if settings.migrate => migrate(&mut client, &settings.schema).await,
+        _ => Err(unavailable(
+            "its schema is missing or of an earlier version",
+            "run `mimo migrate --schema` as the role that owns it",
+        )),
+    }
+}
+
+/// Refuses the schema of a newer Mimo whose rules this one does not know.
+fn check(found: Meta) -> Result<(), StoreError> {
+    match found.compatible_from <= SCHEMA {
+        true => Ok(()),
+        false => Err(StoreError::Unavailable {
+            reason: format!(
+                "the database has schema {}, and this Mimo knows up to {SCHEMA}",
+                found.schema
+            ),
+            hint: "install the newer version of Mimo that uses it elsewhere",
+        }),
+    }
+}
+
+async fn find(client: &Client, schema: &str) -> Result<Option<Meta>, StoreError> {
+    let table = format!("{schema}.meta");
+    let sql = "SELECT to_regclass($1) IS NOT NULL";
+    if !client.query_one(sql, &[&table]).await?.get::<_, bool>(0) {
+        return Ok(None);
+    }
+    let sql = format!("SELECT schema, compatible_from FROM {table}");
+    let meta = |row: Row| Meta {
+        schema: row.get(0),
+        compatible_from: row.get(1),
+    };
+    Ok(client.query_opt(&sql, &[]).await?.map(meta))
+}
+
+async fn migrate(client: &mut Client, schema: &str) -> Result<(), StoreError> {
+    let transaction = client.transaction().await?;
+    // Another Mimo may be making it now; that may take longer than other locks.
+    transaction
+        .batch_execute("SET LOCAL lock_timeout = 0; SET LOCAL statement_timeout = 0")
+        .await?;
+    transaction.batch_execute(&locks::migration()).await?;
+    let found = find(transaction.client(), schema).await?;
+    if let Some(found) = found
+        && found.schema >= SCHEMA
+    {
+        return check(found);
+    }
+    let number: String = transaction
+        .query_one("SHOW server_version_num", &[])
+        .await?
+        .get(0);
+    if number.parse().unwrap_or(0) < SERVER_MIN {
+        return Err(unavailable(
+            "the server is older than PostgreSQL 14",
+            "use PostgreSQL 14 or later with pgvector 0.7 or later",
+        ));
+    }
+    let exists = |sql: &'static str| {
+        let transaction = &transaction;
+        async move {
+            let row = transaction.query_one(sql, &[&schema]).await?;
+            Ok::<bool, StoreError>(row.get(0))
+        }
+    };
+    // IF NOT EXISTS asks for the privilege to create even where nothing is created.
+    if !exists("SELECT EXISTS (SELECT 1 FROM pg_namespace WHERE nspname = $1)").await? {
+        let sql = format!("CREATE SCHEMA {schema}");
+        transaction.batch_execute(&sql).await?;
+    }
+    let extension =
+        "SELECT EXISTS (SELECT 1 FROM pg_extension WHERE extname = 'vector' AND $1 <> '')";
+    if !exists(extension).await? {
+        let made = transaction.batch_execute("CREATE EXTENSION vector SCHEMA public");
+        made.await.map_err(|error| {
+            unavailable(
+                &format!(
+                    "the extension vector cannot be created: {}",
+                    error
+                        .as_db_error()
+                        .map_or_else(|| error.to_string(), |said| said.message().to_owned())
+                ),
+                "install pgvector on the server, and run `CREATE EXTENSION vector` in the \
+                 database as its owner",
+            )
+        })?;
+    }
+    let from = found.map_or(0, |found| usize::try_from(found.schema).unwrap_or(0));
+    for migration in &MIGRATIONS[from..] {
+        transaction.batch_execute(migration).await?;
+    }
+    let sql = "UPDATE meta SET schema = $1, compatible_from = $2";
+    transaction
+        .execute(sql, &[&SCHEMA, &COMPATIBLE_FROM])
+        .await?;
+    transaction.commit().await?;
+    Ok(())
+}
