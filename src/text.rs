@@ -4,6 +4,7 @@
 pub(crate) mod dates;
 pub(crate) mod features;
 mod irregular;
+mod stem;
 
 use std::collections::HashSet;
 
@@ -11,6 +12,8 @@ use sha2::{Digest, Sha256};
 use unicode_normalization::UnicodeNormalization;
 
 use crate::limits;
+
+pub(crate) use stem::stem;
 
 /// A hash that is equal for texts that differ only in Unicode form, case, white
 /// space and closing punctuation.

@@ -167,8 +167,8 @@ pub struct Scan {
     /// The ranges that were read, in the order asked for: all of them, or those
     /// before the limit of reads, at least one.
     pub ranges: Vec<ScannedRange>,
-    /// Triples that were read, whether or not the view shows them, and one for
-    /// each range.
+    /// Triples that were read, and one for each range. Triples that the view does not
+    /// show may count: a room knows them where it filters them itself.
     pub(crate) reads: usize,
 }
 

@@ -8,7 +8,11 @@ use super::{PostgresSettings, locks};
 use crate::store::StoreError;
 
 /// In their order, never changed once released.
-const MIGRATIONS: &[&str] = &[include_str!("migrations/0001_memory.sql")];
+const MIGRATIONS: &[&str] = &[
+    include_str!("migrations/0001_memory.sql"),
+    include_str!("migrations/0002_graph.sql"),
+    include_str!("migrations/0003_procedure.sql"),
+];
 
 /// The schema of this version.
 pub(super) const SCHEMA: i32 = MIGRATIONS.len() as i32;

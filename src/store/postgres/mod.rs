@@ -4,8 +4,11 @@
 
 mod connection;
 mod error;
+mod graph;
 mod locks;
 mod migrate;
+mod node;
+mod procedure;
 mod settings;
 mod transaction;
 
@@ -17,6 +20,7 @@ pub use self::settings::PostgresSettings;
 
 use self::connection::{Connector, Pools};
 use self::locks::Lock;
+use self::node::Node;
 use self::transaction::Tx;
 use super::StoreError;
 
@@ -25,6 +29,7 @@ use super::StoreError;
 pub struct PostgresStore {
     connector: Arc<Connector>,
     pools: Pools,
+    node: Node,
     /// Incremented after each commit.
     stored: watch::Sender<u64>,
 }
@@ -36,6 +41,7 @@ impl PostgresStore {
         Ok(PostgresStore {
             pools: Pools::new(&connector)?,
             connector,
+            node: Node::default(),
             stored: watch::Sender::new(0),
         })
     }
