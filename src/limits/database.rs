@@ -12,5 +12,13 @@ pub(crate) const DATABASE_IDLE_SECONDS_MAX: u64 = 60;
 pub(crate) const DATABASE_CONNECTIONS_MAX: usize = 64;
 /// The time that the settings may give a statement.
 pub(crate) const DATABASE_STATEMENT_SECONDS_MAX: u64 = 3_600;
+/// Rows of the keyword index that one statement writes.
+pub(crate) const POSTINGS_WRITTEN_AT_ONCE_MAX: usize = 10_000;
+/// In projects with at most this many memories every vector is compared.
+pub(crate) const NEAREST_EXACT_MEMORIES_MAX: i64 = 50_000;
+/// The least and the greatest number of vectors that a search in an index looks at; the
+/// server allows no more.
+pub(crate) const NEAREST_INDEX_SEARCHED_MIN: usize = 200;
+pub(crate) const NEAREST_INDEX_SEARCHED_MAX: usize = 1_000;
 /// The longest name of a schema: PostgreSQL cuts off what is longer.
 pub(crate) const DATABASE_SCHEMA_BYTES_MAX: usize = 63;

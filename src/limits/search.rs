@@ -4,6 +4,9 @@
 pub(crate) const QUERY_BYTES_MAX: usize = 100 * 1024;
 /// Distinct words of a keyword query; others are ignored.
 pub(crate) const QUERY_WORDS_MAX: usize = 128;
+/// A word of the keyword index on PostgreSQL, whose entries have a bound; longer ones are
+/// cut off.
+pub(crate) const KEYWORD_BYTES_MAX: usize = 256;
 /// Results on one page.
 pub(crate) const SEARCH_LIMIT_MAX: usize = 100;
 /// Ids in one `memory_search`.

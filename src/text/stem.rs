@@ -5,8 +5,8 @@
 
 use unicode_normalization::UnicodeNormalization;
 
-/// Longer words are cut off: an index entry has a bound.
-const WORD_BYTES_MAX: usize = 256;
+use crate::limits;
+
 /// Words of other lengths, in bytes, are left as they are.
 const STEMMED_BYTES: std::ops::RangeInclusive<usize> = 3..=64;
 
@@ -18,7 +18,7 @@ pub(crate) fn stem(word: &str) -> String {
             plain.push(without_mark(c));
         }
     }
-    let mut end = plain.len().min(WORD_BYTES_MAX);
+    let mut end = plain.len().min(limits::KEYWORD_BYTES_MAX);
     while !plain.is_char_boundary(end) {
         end -= 1;
     }

@@ -107,6 +107,7 @@ impl Connector {
 }
 
 /// The connections for reading and for writing.
+#[derive(Clone)]
 pub(super) struct Pools {
     readers: Pool,
     writers: Pool,

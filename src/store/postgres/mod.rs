@@ -3,14 +3,19 @@
 //! advisory locks, so that none has to be repeated.
 
 mod connection;
+mod erasure;
 mod error;
 mod graph;
+mod inventory;
 mod locks;
+mod memory;
 mod migrate;
 mod node;
 mod procedure;
+mod retention;
 mod settings;
 mod transaction;
+mod values;
 
 use std::sync::Arc;
 

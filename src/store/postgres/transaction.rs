@@ -3,6 +3,7 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use deadpool_postgres::Object;
+use futures::{Stream, StreamExt};
 use tokio::runtime::Handle;
 use tokio::sync::watch;
 use tokio_postgres::Row;
@@ -109,6 +110,18 @@ impl Tx {
         let client = self.client()?;
         let prepared = self.noted(client.prepare_cached(sql).await)?;
         self.noted(client.execute(&prepared, params).await)
+    }
+
+    /// The rows of a statement one after the other.
+    pub(crate) async fn stream(
+        &self,
+        sql: &str,
+    ) -> Result<impl Stream<Item = Result<Row, StoreError>> + use<'_>, StoreError> {
+        let client = self.client()?;
+        let prepared = self.noted(client.prepare_cached(sql).await)?;
+        let none: [Param<'_>; 0] = [];
+        let rows = self.noted(client.query_raw(&prepared, none).await)?;
+        Ok(rows.map(|row| self.noted(row)))
     }
 
     fn client(&self) -> Result<&Object, StoreError> {

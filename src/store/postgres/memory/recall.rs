@@ -1,0 +1,312 @@
+//! The two sides of a search: BM25 over the keyword index, and the nearest vectors. Both
+//! apply the filter inside, so that a memory that it rejects never displaces a better
+//! result. What is counted for the keyword side is that of the projects searched.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use super::nearest::{self, Scope, Wanted};
+use super::rows::count;
+use super::surroundings::{self, Place};
+use crate::limits;
+use crate::store::StoreError;
+use crate::store::memory::{Candidate, CandidateQuery, Candidates, Filter, Hit, MemoryId};
+use crate::store::postgres::transaction::Tx;
+use crate::store::postgres::values::Values;
+use crate::text::{self, QueryWord};
+
+/// See `MemoryStore::candidates`.
+pub(super) async fn candidates(
+    tx: &Tx,
+    model: &str,
+    query: &CandidateQuery,
+) -> Result<Candidates, StoreError> {
+    let mut threads = Threads::default();
+    let phrases = Phrases::of(&query.words);
+    let (scope, by_word) = by_keyword(tx, query, &phrases).await?;
+    let keyword = threads.hits(by_word.hits);
+    let semantic = match &query.vector {
+        Some(vector) => {
+            let wanted = Wanted {
+                vectors: std::slice::from_ref(vector),
+                filter: &query.filter,
+                threshold: query.threshold,
+                limit: query.limit,
+            };
+            let found = nearest::nearest(tx, model, &wanted).await?.into_iter();
+            let found = found.map(|near| (near.id, near.score, near.thread, near.position));
+            threads.hits(found.collect())
+        }
+        None => Vec::new(),
+    };
+    let mut pool = pool(tx, &query.filter, &keyword, &semantic, &threads).await?;
+    mark_words(tx, &scope, &phrases, &mut pool).await?;
+    let idf = by_word.found.iter().map(|found| {
+        let (memories, found) = (scope.documents as f32, *found as f32);
+        (1.0 + (memories - found + 0.5).max(0.5) / (found + 0.5)).ln()
+    });
+    Ok(Candidates {
+        keyword,
+        semantic,
+        pool,
+        idf: idf.collect(),
+    })
+}
+
+/// Numbers threads in order of appearance: a hit carries a number instead of a name.
+#[derive(Default)]
+struct Threads {
+    numbers: HashMap<String, u32>,
+    names: Vec<String>,
+}
+
+impl Threads {
+    fn hits(&mut self, found: Vec<(MemoryId, f32, String, i64)>) -> Vec<Hit> {
+        let hit = |(id, score, thread, position): (MemoryId, f32, String, i64)| Hit {
+            id,
+            score,
+            thread: self.number(thread),
+            position,
+        };
+        found.into_iter().map(hit).collect()
+    }
+
+    fn number(&mut self, thread: String) -> u32 {
+        if let Some(known) = self.numbers.get(&thread) {
+            return *known;
+        }
+        let next = u32::try_from(self.names.len()).unwrap_or(u32::MAX);
+        self.names.push(thread.clone());
+        self.numbers.insert(thread, next);
+        next
+    }
+}
+
+/// The texts that the words of a query match: a word and its other forms, each by
+/// itself, so that two forms of one stem count twice as in FTS5.
+#[derive(Default)]
+struct Phrases {
+    /// The place in the query of each one's word.
+    words: Vec<i32>,
+    stems: Vec<String>,
+    /// The end of the range of words that begin with the stem.
+    ends: Vec<Option<String>>,
+    /// Number of words.
+    count: usize,
+}
+
+impl Phrases {
+    fn of(words: &[QueryWord]) -> Phrases {
+        let mut phrases = Phrases {
+            count: words.len(),
+            ..Phrases::default()
+        };
+        for (nth, asked) in (0_i32..).zip(words) {
+            let stem = text::stem(&asked.word);
+            let end = asked.prefix.then(|| format!("{stem}{}", char::MAX));
+            phrases.push(nth, stem, end);
+            let forms = asked.forms.iter().filter(|form| **form != asked.word);
+            forms.for_each(|form| phrases.push(nth, text::stem(form), None));
+        }
+        phrases
+    }
+
+    fn push(&mut self, word: i32, stem: String, end: Option<String>) {
+        self.words.push(word);
+        self.stems.push(stem);
+        self.ends.push(end);
+    }
+
+    /// SQL for the rows of the index that match: phrase, word, memory, how often, and the
+    /// length of the text. `condition` restricts rows of `posting o`.
+    fn matches(&self, values: &mut Values, scope: &Scope, condition: &str) -> String {
+        let projects = values.bind(scope.projects.clone());
+        let words = values.bind(self.words.clone());
+        let stems = values.bind(self.stems.clone());
+        let exact = format!(
+            "SELECT q.phrase, q.word AS asked, o.memory, o.count::bigint AS count, o.length \
+             FROM unnest({words}::int[], {stems}::text[]) WITH ORDINALITY \
+             q (word, stem, phrase) JOIN posting o ON o.project = ANY ({projects}) \
+             AND o.word = q.stem WHERE {condition}"
+        );
+        if self.ends.iter().all(Option::is_none) {
+            return exact;
+        }
+        // Equality apart from ranges, or the index is read wider than needed.
+        let ends = values.bind(self.ends.clone());
+        let exact = exact.replace(
+            "WITH ORDINALITY q (word, stem, phrase)",
+            &format!("WITH ORDINALITY q (word, stem, phrase) JOIN unnest({ends}::text[]) WITH ORDINALITY e (stem_end, phrase) ON e.phrase = q.phrase AND e.stem_end IS NULL"),
+        );
+        format!(
+            "{exact} UNION ALL SELECT q.phrase, q.word, o.memory, sum(o.count)::bigint, o.length \
+             FROM unnest({words}::int[], {stems}::text[], {ends}::text[]) WITH ORDINALITY \
+             q (word, stem, stem_end, phrase) JOIN posting o ON o.project = ANY ({projects}) \
+             AND o.word >= q.stem AND o.word < q.stem_end \
+             WHERE {condition} GROUP BY q.phrase, q.word, o.memory, o.length"
+        )
+    }
+}
+
+/// The result of the keyword side.
+#[derive(Default)]
+struct ByWord {
+    hits: Vec<(MemoryId, f32, String, i64)>,
+    /// How many memories have each word.
+    found: Vec<i64>,
+}
+
+async fn by_keyword(
+    tx: &Tx,
+    query: &CandidateQuery,
+    phrases: &Phrases,
+) -> Result<(Scope, ByWord), StoreError> {
+    let scope = Scope::of(tx, &query.filter.project_set()).await?;
+    let mut by_word = ByWord {
+        hits: Vec::new(),
+        found: vec![0; phrases.count],
+    };
+    if phrases.count == 0 || scope.documents == 0 {
+        return Ok((scope, by_word));
+    }
+    let mut values = Values::default();
+    let matches = phrases.matches(&mut values, &scope, "TRUE");
+    let documents = values.bind(scope.documents as f64);
+    let average = values.bind(scope.words as f64 / scope.documents as f64);
+    let limit = values.bind(count(query.limit));
+    // A text has a word once, however many forms of it.
+    let counted = match phrases.words.len() == phrases.count {
+        true => "count(*)",
+        false => "count(DISTINCT memory)",
+    };
+    let sql = format!(
+        "WITH p AS MATERIALIZED ({matches}), \
+         i AS (SELECT phrase, greatest(ln(greatest({documents} - count(*) + 0.5, 1e-300) \
+         / (count(*) + 0.5)), 1e-6) AS idf FROM p GROUP BY phrase), \
+         s AS (SELECT p.memory, sum(i.idf * p.count * 2.2 \
+         / (p.count + 1.2 * (0.25 + 0.75 * p.length / {average}))) AS score \
+         FROM p JOIN i USING (phrase) GROUP BY p.memory) \
+         (SELECT m.id, s.score::real, m.thread, m.position FROM s \
+         JOIN memory m ON m.id = s.memory WHERE {passes} \
+         ORDER BY s.score::real DESC, m.id LIMIT {limit}) \
+         UNION ALL SELECT {counted}, NULL, NULL, asked FROM p GROUP BY asked",
+        passes = values.passing(&query.filter)
+    );
+    for row in tx.query(&sql, &values.params()).await? {
+        match row.get::<_, Option<f32>>(1) {
+            Some(score) => by_word
+                .hits
+                .push((row.get(0), score, row.get(2), row.get(3))),
+            None => {
+                let word = usize::try_from(row.get::<_, i64>(3)).unwrap_or(usize::MAX);
+                if let Some(found) = by_word.found.get_mut(word) {
+                    *found = row.get(0);
+                }
+            }
+        }
+    }
+    Ok((scope, by_word))
+}
+
+/// The memories of both sides, and around the best of each side those beside them in
+/// threads that may be conversations.
+async fn pool(
+    tx: &Tx,
+    filter: &Filter,
+    keyword: &[Hit],
+    semantic: &[Hit],
+    threads: &Threads,
+) -> Result<Vec<Candidate>, StoreError> {
+    let hits = keyword.iter().chain(semantic);
+    let places: BTreeMap<MemoryId, Place> = hits
+        .map(|hit| (hit.id, (hit.thread, hit.position)))
+        .collect();
+    let places: Vec<(MemoryId, Place)> = places.into_iter().collect();
+    let mut pool: BTreeMap<MemoryId, Candidate> = BTreeMap::new();
+    for candidate in surroundings::candidates(tx, &places).await? {
+        pool.insert(candidate.id, candidate);
+    }
+    let mut beside: BTreeSet<Place> = BTreeSet::new();
+    for hits in [keyword, semantic] {
+        let best = hits.iter().take(limits::CANDIDATES_WITH_NEIGHBOURS_MAX);
+        for hit in best {
+            let may_talk = |candidate: &Candidate| candidate.surroundings.questions > 0.0;
+            if pool.get(&hit.id).is_some_and(may_talk) {
+                let reach = limits::CANDIDATE_NEIGHBOURS_MAX;
+                let positions = hit.position - reach..=hit.position + reach;
+                beside.extend(positions.map(|position| (hit.thread, position)));
+            }
+        }
+    }
+    for candidate in pool.values() {
+        beside.remove(&(candidate.thread, candidate.position));
+    }
+    if !beside.is_empty() {
+        let found = at_places(tx, filter, threads, &beside).await?;
+        for candidate in surroundings::candidates(tx, &found).await? {
+            pool.insert(candidate.id, candidate);
+        }
+    }
+    Ok(pool.into_values().collect())
+}
+
+/// The memories at these places of threads that `filter` lets through.
+async fn at_places(
+    tx: &Tx,
+    filter: &Filter,
+    threads: &Threads,
+    places: &BTreeSet<Place>,
+) -> Result<Vec<(MemoryId, Place)>, StoreError> {
+    let names = places
+        .iter()
+        .map(|(thread, _)| threads.names[*thread as usize].clone());
+    let mut values = Values::default();
+    let sql = format!(
+        "SELECT m.id, u.number, u.position \
+         FROM unnest({}::text[], {}::bigint[], {}::bigint[]) u (thread, number, position) \
+         JOIN memory m ON m.thread = u.thread AND m.position = u.position WHERE {}",
+        values.bind(names.collect::<Vec<String>>()),
+        values.bind(
+            places
+                .iter()
+                .map(|(thread, _)| i64::from(*thread))
+                .collect::<Vec<i64>>()
+        ),
+        values.bind(
+            places
+                .iter()
+                .map(|(_, position)| *position)
+                .collect::<Vec<i64>>()
+        ),
+        values.passing(filter)
+    );
+    let rows = tx.query(&sql, &values.params()).await?;
+    let place = |number: i64| u32::try_from(number).unwrap_or(u32::MAX);
+    Ok(rows
+        .iter()
+        .map(|row| (row.get(0), (place(row.get(1)), row.get(2))))
+        .collect())
+}
+
+/// Marks which of the words each memory of the pool has.
+async fn mark_words(
+    tx: &Tx,
+    scope: &Scope,
+    phrases: &Phrases,
+    pool: &mut [Candidate],
+) -> Result<(), StoreError> {
+    if phrases.count == 0 || pool.is_empty() {
+        return Ok(());
+    }
+    let mut values = Values::default();
+    let ids: Vec<MemoryId> = pool.iter().map(|candidate| candidate.id).collect();
+    let among = format!("o.memory = ANY ({})", values.bind(ids));
+    let matches = phrases.matches(&mut values, scope, &among);
+    let sql = format!("SELECT DISTINCT asked, memory FROM ({matches}) p");
+    for row in tx.query(&sql, &values.params()).await? {
+        let (word, id): (i32, MemoryId) = (row.get(0), row.get(1));
+        if let Ok(at) = pool.binary_search_by_key(&id, |candidate| candidate.id) {
+            pool[at].words |= 1_u128.checked_shl(word.unsigned_abs()).unwrap_or(0);
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,66 @@
+//! Writing vectors.
+
+use std::collections::HashMap;
+
+use pgvector::Vector;
+
+use super::words::project_ids;
+use crate::store::StoreError;
+use crate::store::memory::{IndexedText, Memory, MemoryId};
+use crate::store::postgres::transaction::Tx;
+
+/// Adds the vectors of new texts.
+pub(super) async fn add(
+    tx: &Tx,
+    model: &str,
+    memories: &[(&Memory, &IndexedText)],
+    projects: &HashMap<String, i32>,
+) -> Result<(), StoreError> {
+    let first = memories.iter().find_map(|(_, text)| text.vectors.first());
+    let Some(first) = first else {
+        return Ok(());
+    };
+    let model = model_id(tx, model, first.len()).await?;
+    let (mut ids, mut of, mut windows) = (Vec::new(), Vec::new(), Vec::new());
+    let mut vectors = Vec::new();
+    for (memory, text) in memories {
+        for (window, vector) in (0_i32..).zip(&text.vectors) {
+            ids.push(memory.id);
+            of.push(projects[&memory.fields.project]);
+            windows.push(window);
+            vectors.push(Vector::from(vector.clone()));
+        }
+    }
+    let sql = "INSERT INTO memory_vector (memory_id, model_id, project, \"window\", near, vector) \
+               SELECT id, $1, project, nth, vector::halfvec, vector \
+               FROM unnest($2::bigint[], $3::int[], $4::int[], $5::vector[]) \
+               v (id, project, nth, vector)";
+    tx.execute(sql, &[&model, &ids, &of, &windows, &vectors])
+        .await?;
+    Ok(())
+}
+
+/// Gives an older version the vectors of the memory whose text it was.
+pub(super) async fn move_from(tx: &Tx, memory: &Memory, other: MemoryId) -> Result<(), StoreError> {
+    let projects = project_ids(tx, std::iter::once(memory.fields.project.as_str())).await?;
+    let project = projects[&memory.fields.project];
+    let sql = "UPDATE memory_vector SET memory_id = $1, project = $2 WHERE memory_id = $3";
+    tx.execute(sql, &[&memory.id, &project, &other]).await?;
+    Ok(())
+}
+
+async fn model_id(tx: &Tx, model: &str, dimensions: usize) -> Result<i32, StoreError> {
+    let wanted = i32::try_from(dimensions).unwrap_or(0);
+    let sql = "SELECT id, dimensions FROM embedding_model WHERE name = $1";
+    let found = tx.query_opt(sql, &[&model]).await?;
+    match found.map(|row| (row.get::<_, i32>(0), row.get::<_, i32>(1))) {
+        Some((id, dimensions)) if dimensions == wanted => Ok(id),
+        Some((_, dimensions)) => Err(StoreError::Conflict(format!(
+            "the embedding model {model:?} gave {wanted} dimensions, and {dimensions} before"
+        ))),
+        None => {
+            let sql = "INSERT INTO embedding_model (name, dimensions) VALUES ($1, $2) RETURNING id";
+            Ok(tx.query_one(sql, &[&model, &wanted]).await?.get(0))
+        }
+    }
+}
