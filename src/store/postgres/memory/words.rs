@@ -125,3 +125,123 @@ impl Sizes {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use rusqlite::Connection;
+
+    use crate::text;
+
+    /// Numbers that look like chance, the same each time.
+    struct Chance(u64);
+
+    impl Chance {
+        fn below(&mut self, end: usize) -> usize {
+            self.0 ^= self.0 << 13;
+            self.0 ^= self.0 >> 7;
+            self.0 ^= self.0 << 17;
+            (self.0 % end as u64) as usize
+        }
+
+        fn pick<'a, T>(&mut self, from: &'a [T]) -> &'a T {
+            &from[self.below(from.len())]
+        }
+    }
+
+    /// Words with every end that the stemmer knows, and words of every script.
+    fn words() -> Vec<String> {
+        const ENDS: &[&str] = &[
+            "", "s", "es", "sses", "ies", "ss", "eed", "ed", "ing", "y", "ational", "tional",
+            "enci", "anci", "izer", "logi", "bli", "alli", "entli", "eli", "ousli", "ization",
+            "ation", "ator", "alism", "iveness", "fulness", "ousness", "aliti", "iviti", "biliti",
+            "icate", "ative", "alize", "iciti", "ical", "ful", "ness", "al", "ance", "ence", "er",
+            "ic", "able", "ible", "ant", "ement", "ment", "ent", "sion", "tion", "ion", "ou",
+            "ism", "ate", "iti", "ous", "ive", "ize", "e", "ll", "bl", "at", "iz", "tt",
+        ];
+        let mut chance = Chance(0x5eed);
+        let letters: Vec<char> = "aeiouybcdlmnrstvwxz".chars().collect();
+        let all: Vec<char> = ('\u{a1}'..='\u{2ffff}')
+            .filter(|c| c.is_alphanumeric())
+            .collect();
+        let latin: Vec<char> = ('a'..='\u{24f}').chain('\u{1e00}'..='\u{1eff}').collect();
+        let mut texts = Vec::new();
+        for nth in 0..100_000 {
+            let from = match nth % 4 {
+                0 | 1 => &letters,
+                2 => &latin,
+                _ => &all,
+            };
+            let length = 1 + chance.below(7);
+            let mut word: String = (0..length).map(|_| *chance.pick(from)).collect();
+            word.push_str(chance.pick::<&str>(ENDS));
+            word.push_str(if chance.below(4) == 0 {
+                *chance.pick::<&str>(ENDS)
+            } else {
+                ""
+            });
+            texts.push(text::words(&word));
+        }
+        let words = texts.iter().flat_map(|text| text.split(' '));
+        words
+            .map(str::to_owned)
+            .filter(|word| !word.is_empty())
+            .collect()
+    }
+
+    /// What FTS5 makes of the words, where it makes one of each.
+    fn by_fts5(words: &[String]) -> BTreeMap<usize, String> {
+        let file = Connection::open_in_memory().expect("a database");
+        file.execute_batch(
+            "CREATE VIRTUAL TABLE w USING fts5 (word, tokenize = \
+             'porter unicode61 remove_diacritics 2'); \
+             CREATE VIRTUAL TABLE v USING fts5vocab (w, 'instance'); BEGIN",
+        )
+        .expect("tables");
+        let mut insert = file
+            .prepare("INSERT INTO w (rowid, word) VALUES (?, ?)")
+            .expect("SQL");
+        for (nth, word) in words.iter().enumerate() {
+            insert.execute((nth as i64, word)).expect("inserted");
+        }
+        let mut read = file.prepare("SELECT doc, term FROM v").expect("SQL");
+        let mut rows = read.query([]).expect("rows");
+        let mut stems: BTreeMap<usize, Vec<String>> = BTreeMap::new();
+        while let Some(row) = rows.next().expect("a row") {
+            let nth: i64 = row.get(0).expect("a number");
+            stems
+                .entry(nth as usize)
+                .or_default()
+                .push(row.get(1).expect("a term"));
+        }
+        let single = |(nth, mut all): (usize, Vec<String>)| {
+            let first = all.pop()?;
+            all.is_empty().then_some((nth, first))
+        };
+        stems.into_iter().filter_map(single).collect()
+    }
+
+    #[test]
+    fn stems_are_those_of_fts5() {
+        let words = words();
+        let expected = by_fts5(&words);
+        assert!(
+            expected.len() > 90_000,
+            "{} of {}",
+            expected.len(),
+            words.len()
+        );
+        let differing = expected.iter().filter_map(|(nth, expected)| {
+            let (word, stem) = (&words[*nth], text::stem(&words[*nth]));
+            (stem != *expected).then(|| format!("{word}: {stem}, not {expected}"))
+        });
+        let differing: Vec<String> = differing.collect();
+        assert!(
+            differing.is_empty(),
+            "{}: {:#?}",
+            differing.len(),
+            &differing[..differing.len().min(40)]
+        );
+    }
+}
