@@ -39,10 +39,14 @@ fn is_dropped(c: char) -> bool {
     nth < 50 && MARKS & (1 << nth) != 0
 }
 
-/// A Latin letter without its marks, in lower case; another character as it is.
+/// A Latin letter without its marks, in lower case, and a sigma in its one form; another
+/// character as it is.
 fn without_mark(c: char) -> char {
     if c.is_ascii() {
         return c;
+    }
+    if c == 'ς' {
+        return 'σ';
     }
     let mut parts = std::iter::once(c).nfd();
     match parts.next() {

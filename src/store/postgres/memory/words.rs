@@ -128,7 +128,7 @@ impl Sizes {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
+    use std::collections::{BTreeMap, BTreeSet};
 
     use rusqlite::Connection;
 
@@ -205,15 +205,17 @@ mod tests {
         for (nth, word) in words.iter().enumerate() {
             insert.execute((nth as i64, word)).expect("inserted");
         }
-        let mut read = file.prepare("SELECT doc, term FROM v").expect("SQL");
+        let mut read = file
+            .prepare("SELECT doc, CAST(term AS BLOB) FROM v")
+            .expect("SQL");
         let mut rows = read.query([]).expect("rows");
         let mut stems: BTreeMap<usize, Vec<String>> = BTreeMap::new();
         while let Some(row) = rows.next().expect("a row") {
             let nth: i64 = row.get(0).expect("a number");
-            stems
-                .entry(nth as usize)
-                .or_default()
-                .push(row.get(1).expect("a term"));
+            // A doubled byte at the end is removed even inside a character.
+            let term: Vec<u8> = row.get(1).expect("a term");
+            let term = String::from_utf8_lossy(&term).into_owned();
+            stems.entry(nth as usize).or_default().push(term);
         }
         let single = |(nth, mut all): (usize, Vec<String>)| {
             let first = all.pop()?;
@@ -222,26 +224,38 @@ mod tests {
         stems.into_iter().filter_map(single).collect()
     }
 
+    /// The characters at which FTS5 splits a word.
+    fn splitting(words: &[String]) -> BTreeSet<char> {
+        let all: BTreeSet<char> = words.iter().flat_map(|word| word.chars()).collect();
+        let inside: Vec<String> = all.iter().map(|c| format!("x{c}x")).collect();
+        let whole = by_fts5(&inside);
+        let each = all.into_iter().enumerate();
+        each.filter(|(nth, _)| !whole.contains_key(nth))
+            .map(|(_, c)| c)
+            .collect()
+    }
+
     #[test]
     fn stems_are_those_of_fts5() {
         let words = words();
+        let splitting = splitting(&words);
+        // FTS5's table has this letter's capital only.
+        let is_known = |c: char| !splitting.contains(&c) && c != 'ǡ';
         let expected = by_fts5(&words);
-        assert!(
-            expected.len() > 90_000,
-            "{} of {}",
-            expected.len(),
-            words.len()
-        );
-        let differing = expected.iter().filter_map(|(nth, expected)| {
+        let known = expected
+            .iter()
+            .filter(|(nth, _)| words[**nth].chars().all(is_known));
+        let mut compared = 0;
+        let mut differing = Vec::new();
+        for (nth, expected) in known {
             let (word, stem) = (&words[*nth], text::stem(&words[*nth]));
-            (stem != *expected).then(|| format!("{word}: {stem}, not {expected}"))
-        });
-        let differing: Vec<String> = differing.collect();
-        assert!(
-            differing.is_empty(),
-            "{}: {:#?}",
-            differing.len(),
-            &differing[..differing.len().min(40)]
-        );
+            compared += 1;
+            if stem != *expected {
+                differing.push(format!("{word}: {stem}, not {expected}"));
+            }
+        }
+        assert!(compared > 90_000, "{compared} of {}", words.len());
+        differing.truncate(40);
+        assert!(differing.is_empty(), "{differing:#?}");
     }
 }
