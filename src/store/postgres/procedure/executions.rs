@@ -192,7 +192,9 @@ pub(super) async fn append(
     let written = tx
         .query_opt(
             "WITH driven AS (UPDATE execution SET entries = entries + cardinality($1::text[]), \
-             status = $2, state = $3, active = $4, owner = CASE WHEN $5 THEN NULL ELSE owner END, \
+             status = CASE WHEN cancel AND $11 THEN 'running' ELSE $2 END, state = $3, \
+             active = $4 OR (cancel AND $11), \
+             owner = CASE WHEN $5 AND NOT (cancel AND $11) THEN NULL ELSE owner END, \
              wake_at = $6, updated_at = $7 \
              WHERE id = $8 AND owner = $9 AND entries = $10 RETURNING number, cancel), \
              added AS (INSERT INTO journal (execution, number, entry) \
@@ -210,6 +212,7 @@ pub(super) async fn append(
                 &id,
                 &owner,
                 &as_i64(length),
+                &(update.status == ExecutionStatus::WaitingApproval && !update.cancelling),
             ],
         )
         .await?;
