@@ -180,10 +180,10 @@ async fn by_keyword(
     };
     let sql = format!(
         "WITH p AS MATERIALIZED ({matches}), \
-         i AS (SELECT phrase, greatest(ln(greatest({documents} - count(*) + 0.5, 1e-300) \
+         i AS (SELECT phrase, greatest(ln(greatest({documents}::float8 - count(*) + 0.5, 1e-300) \
          / (count(*) + 0.5)), 1e-6) AS idf FROM p GROUP BY phrase), \
          s AS (SELECT p.memory, sum(i.idf * p.count * 2.2 \
-         / (p.count + 1.2 * (0.25 + 0.75 * p.length / {average}))) AS score \
+         / (p.count + 1.2 * (0.25 + 0.75 * p.length / {average}::float8))) AS score \
          FROM p JOIN i USING (phrase) GROUP BY p.memory) \
          (SELECT m.id, s.score::real, m.thread, m.position FROM s \
          JOIN memory m ON m.id = s.memory WHERE {passes} \
