@@ -1,0 +1,219 @@
+//! The latency of storing and of both sides of a search in the PostgreSQL room, in turns
+//! with the same questions asked by hand: pgvector's distance over the table of vectors,
+//! and the server's own full-text search. The store is asked itself, so encoding and MCP
+//! are in no figure. Each figure is one line of JSON, in milliseconds.
+//!
+//! Measured on 2026-11-26 without optimization and with ten other programs on two cores,
+//! so only the ratios mean anything: at 20,000 memories, p50, the semantic side took half
+//! of what pgvector took by hand (79 and 161 ms, because the halved vectors are scanned),
+//! the keyword side three times the server's full-text search (20 and 6.5 ms: it ranks by
+//! BM25, reads the filter's columns and 200 candidates with their surroundings).
+//!
+//! `MIMO_DATABASE_URL=postgresql://.. cargo bench --bench postgres`; it makes the schemas
+//! `mimo_bench_..` and leaves them.
+
+#![allow(clippy::print_stdout, reason = "the figures are its output")]
+#![allow(missing_docs, reason = "a program, not an interface")]
+
+use std::time::{Duration, Instant};
+
+use mimo::caller::Reach;
+use mimo::clock::Timestamp;
+use mimo::memory::rules::remember::remember;
+use mimo::secret::Secret;
+use mimo::store::memory::{
+    CandidateQuery, Filter, Given, IndexedText, MemoryFields, MemoryStore, NewMemory,
+};
+use mimo::store::postgres::{PostgresSettings, PostgresStore};
+use mimo::text;
+use serde_json::json;
+
+const SIZES: [usize; 2] = [5_000, 20_000];
+const MODEL: &str = "bench";
+const DIMENSIONS: usize = 384;
+const TOPICS: usize = 60;
+const VOCABULARY: u64 = 20_000;
+const BATCH: usize = 500;
+/// Rounds, of which the first are a warm-up.
+const ROUNDS: usize = 60;
+const WARM_UP: usize = 10;
+/// As a search has them.
+const LIMIT: usize = 200;
+
+const SIDES: [&str; 6] = [
+    "both sides",
+    "semantic",
+    "keyword",
+    "store one",
+    "pgvector by hand",
+    "full text by hand",
+];
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() {
+    let Ok(url) = std::env::var("MIMO_DATABASE_URL") else {
+        println!("MIMO_DATABASE_URL names no database, so nothing is measured");
+        return;
+    };
+    for size in SIZES {
+        let mut settings = PostgresSettings::new(Secret::new(url.clone()));
+        settings.schema = format!("mimo_bench_{}_{size}", std::process::id());
+        let store = PostgresStore::start(settings.clone()).expect("it starts");
+        let began = Instant::now();
+        fill(&store, size).await;
+        let each = began.elapsed() / u32::try_from(size).expect("small");
+        println!(
+            "{}",
+            json!({"bench": "postgres", "memories": size, "side": "fill, each", "ms": each.as_secs_f64() * 1e3})
+        );
+        let (client, connection) = tokio_postgres::connect(&url, tokio_postgres::NoTls)
+            .await
+            .expect("connected");
+        tokio::spawn(connection);
+        let schema = &settings.schema;
+        let prepare = format!(
+            "SET search_path = {schema}, public; SET jit = off; \
+             CREATE TABLE by_hand AS SELECT id, content, \
+             to_tsvector('english', content) AS words FROM memory; \
+             CREATE INDEX by_hand_words ON by_hand USING gin (words); VACUUM ANALYZE"
+        );
+        for sql in prepare.split("; ") {
+            client.batch_execute(sql).await.expect("prepared");
+        }
+        measure(&store, &client, size).await;
+    }
+}
+
+async fn measure(store: &PostgresStore, client: &tokio_postgres::Client, size: usize) {
+    let mut chance = Chance(99);
+    let mut times: [Vec<Duration>; SIDES.len()] = Default::default();
+    for round in 0..ROUNDS + WARM_UP {
+        let query = sentence(&mut chance, 6, 50);
+        let probe = unit(numbers(&mut chance));
+        for (side, times) in SIDES.iter().zip(&mut times) {
+            let start = Instant::now();
+            match *side {
+                "both sides" => search(store, &query, Some(&probe)).await,
+                "semantic" => search(store, "", Some(&probe)).await,
+                "keyword" => search(store, &query, None).await,
+                "store one" => {
+                    let new = vec![memory(&format!("{query} {round}"), probe.clone(), round)];
+                    let done = remember(store, &Reach::Everything, MODEL, new, Timestamp(1));
+                    done.await.expect("stored");
+                }
+                "pgvector by hand" => {
+                    let sql = "SELECT memory_id FROM memory_vector \
+                               ORDER BY vector <=> $1::real[]::vector LIMIT 10";
+                    assert_eq!(client.query(sql, &[&probe]).await.expect("rows").len(), 10);
+                }
+                _ => {
+                    let words = query.split(' ').collect::<Vec<_>>().join(" | ");
+                    let sql = "SELECT id FROM by_hand, to_tsquery('english', $1) q \
+                               WHERE words @@ q ORDER BY ts_rank(words, q) DESC LIMIT 10";
+                    client.query(sql, &[&words]).await.expect("rows");
+                }
+            }
+            if round >= WARM_UP {
+                times.push(start.elapsed());
+            }
+        }
+    }
+    for (side, times) in SIDES.iter().zip(&mut times) {
+        times.sort_unstable();
+        let shown = |nth: usize| (times[nth].as_secs_f64() * 1e5).round() / 100.0;
+        let (middle, last) = (shown(times.len() / 2), shown(times.len() - 1));
+        println!(
+            "{}",
+            json!({"bench": "postgres", "memories": size, "side": side, "p50_ms": middle, "max_ms": last})
+        );
+    }
+}
+
+async fn search(store: &PostgresStore, query: &str, vector: Option<&[f32]>) {
+    let query = CandidateQuery {
+        filter: Filter::within(&Reach::Everything, Vec::new(), Timestamp(2)),
+        words: text::query_words(query),
+        vector: vector.map(<[f32]>::to_vec),
+        threshold: -1.0,
+        limit: LIMIT,
+    };
+    store.candidates(MODEL, query).await.expect("found");
+}
+
+fn memory(content: &str, vector: Vec<f32>, nth: usize) -> NewMemory {
+    NewMemory {
+        fields: MemoryFields::new("global", format!("thread {}", nth / 200)),
+        text: IndexedText {
+            key: text::key(content),
+            words: text::words(content),
+            vectors: vec![vector],
+            content: content.to_owned(),
+        },
+        given: Given::default(),
+        supersedes: None,
+    }
+}
+
+async fn fill(store: &PostgresStore, size: usize) {
+    let mut chance = Chance(7);
+    let topics: Vec<Vec<f32>> = (0..TOPICS).map(|_| numbers(&mut chance)).collect();
+    for first in (0..size).step_by(BATCH) {
+        let batch = (first..first + BATCH).map(|nth| {
+            let topic = &topics[chance.below(TOPICS as u64)];
+            let far = numbers(&mut chance);
+            let vector = topic.iter().zip(&far).map(|(near, far)| near + 0.8 * far);
+            let content = format!("{} {nth}", sentence(&mut chance, 14, 1));
+            memory(&content, unit(vector.collect()), nth)
+        });
+        let stored = remember(
+            store,
+            &Reach::Everything,
+            MODEL,
+            batch.collect(),
+            Timestamp(0),
+        );
+        stored.await.expect("stored");
+    }
+}
+
+/// A pseudorandom generator, the same in every run.
+struct Chance(u64);
+
+impl Chance {
+    fn next(&mut self) -> u64 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        self.0
+    }
+
+    fn below(&mut self, end: u64) -> usize {
+        usize::try_from(self.next() % end).expect("small")
+    }
+}
+
+/// From -1 to 1, most of them near 0.
+fn numbers(chance: &mut Chance) -> Vec<f32> {
+    let mut part = || (chance.next() % 2_001) as f32 / 1_000.0 - 1.0;
+    (0..DIMENSIONS).map(|_| part() + part() + part()).collect()
+}
+
+fn unit(mut vector: Vec<f32>) -> Vec<f32> {
+    let length = vector.iter().map(|x| x * x).sum::<f32>().sqrt();
+    vector.iter_mut().for_each(|x| *x /= length);
+    vector
+}
+
+/// Words of which the nth is about n times as rare as the first, from the `first` on.
+fn sentence(chance: &mut Chance, words: usize, first: u64) -> String {
+    let (first, last) = ((first as f64).ln(), (VOCABULARY as f64).ln());
+    let word = |_| {
+        let share = chance.below(1 << 30) as f64 / f64::from(1 << 30);
+        let nth = (first + share * (last - first)).exp() as u64;
+        // Letters only and no stop words.
+        let letters = nth.to_string().into_bytes().into_iter();
+        let letters = letters.map(|digit| char::from(digit - b'0' + b'k'));
+        format!("w{}", letters.collect::<String>())
+    };
+    (0..words).map(word).collect::<Vec<_>>().join(" ")
+}
