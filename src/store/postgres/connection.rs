@@ -86,9 +86,10 @@ impl Connector {
         } = &self.settings;
         let lock = limits::DATABASE_LOCK_SECONDS_MAX;
         let idle = limits::DATABASE_IDLE_SECONDS_MAX;
-        // The extension may be in a schema of its own.
+        // Compiling a plan or starting workers takes longer than a search, and the
+        // extension may be in a schema of its own.
         format!(
-            "SET jit = off; SET timezone = 'UTC'; SET statement_timeout = '{statement_seconds}s'; \
+            "SET jit = off; SET max_parallel_workers_per_gather = 0; SET timezone = 'UTC'; SET statement_timeout = '{statement_seconds}s'; \
              SET lock_timeout = '{lock}s'; SET idle_in_transaction_session_timeout = '{idle}s'; \
              SELECT set_config('search_path', '{schema}, ' || coalesce((SELECT quote_ident(nspname) \
              FROM pg_extension e JOIN pg_namespace n ON n.oid = e.extnamespace \

@@ -85,65 +85,72 @@ impl Threads {
 /// itself, so that two forms of one stem count twice as in FTS5.
 #[derive(Default)]
 struct Phrases {
-    /// The place in the query of each one's word.
-    words: Vec<i32>,
-    stems: Vec<String>,
-    /// The end of the range of words that begin with the stem.
-    ends: Vec<Option<String>>,
+    all: Vec<Phrase>,
     /// Number of words.
     count: usize,
 }
 
+struct Phrase {
+    /// The place of its word in the query.
+    word: i32,
+    stem: String,
+    /// Whether longer words match too.
+    prefix: bool,
+}
+
 impl Phrases {
     fn of(words: &[QueryWord]) -> Phrases {
-        let mut phrases = Phrases {
-            count: words.len(),
-            ..Phrases::default()
-        };
-        for (nth, asked) in (0_i32..).zip(words) {
-            let stem = text::stem(&asked.word);
-            let end = asked.prefix.then(|| format!("{stem}{}", char::MAX));
-            phrases.push(nth, stem, end);
+        let mut all = Vec::new();
+        for (word, asked) in (0_i32..).zip(words) {
+            let mut push = |form: &str, prefix| {
+                let stem = text::stem(form);
+                all.push(Phrase { word, stem, prefix });
+            };
+            push(&asked.word, asked.prefix);
             let forms = asked.forms.iter().filter(|form| **form != asked.word);
-            forms.for_each(|form| phrases.push(nth, text::stem(form), None));
+            forms.for_each(|form| push(form, false));
         }
-        phrases
+        Phrases {
+            all,
+            count: words.len(),
+        }
     }
 
-    fn push(&mut self, word: i32, stem: String, end: Option<String>) {
-        self.words.push(word);
-        self.stems.push(stem);
-        self.ends.push(end);
-    }
-
-    /// SQL for the rows of the index that match: phrase, word, memory, how often, and the
-    /// length of the text. `condition` restricts rows of `posting o`.
+    /// SQL for the rows of the index that match: phrase, the word asked for, memory, how
+    /// often, and the length of the text. `condition` restricts rows of `posting o`.
     fn matches(&self, values: &mut Values, scope: &Scope, condition: &str) -> String {
         let projects = values.bind(scope.projects.clone());
-        let words = values.bind(self.words.clone());
-        let stems = values.bind(self.stems.clone());
-        let exact = format!(
-            "SELECT q.phrase, q.word AS asked, o.memory, o.count::bigint AS count, o.length \
-             FROM unnest({words}::int[], {stems}::text[]) WITH ORDINALITY \
-             q (word, stem, phrase) JOIN posting o ON o.project = ANY ({projects}) \
-             AND o.word = q.stem WHERE {condition}"
-        );
-        if self.ends.iter().all(Option::is_none) {
-            return exact;
-        }
         // Equality apart from ranges, or the index is read wider than needed.
-        let ends = values.bind(self.ends.clone());
-        let exact = exact.replace(
-            "WITH ORDINALITY q (word, stem, phrase)",
-            &format!("WITH ORDINALITY q (word, stem, phrase) JOIN unnest({ends}::text[]) WITH ORDINALITY e (stem_end, phrase) ON e.phrase = q.phrase AND e.stem_end IS NULL"),
+        let exact = ("o.count::bigint", "o.word = q.stem", "");
+        let range = (
+            "sum(o.count)::bigint",
+            "o.word >= q.stem AND o.word < q.stem || chr(1114111)",
+            "GROUP BY o.memory, o.length",
         );
-        format!(
-            "{exact} UNION ALL SELECT q.phrase, q.word, o.memory, sum(o.count)::bigint, o.length \
-             FROM unnest({words}::int[], {stems}::text[], {ends}::text[]) WITH ORDINALITY \
-             q (word, stem, stem_end, phrase) JOIN posting o ON o.project = ANY ({projects}) \
-             AND o.word >= q.stem AND o.word < q.stem_end \
-             WHERE {condition} GROUP BY q.phrase, q.word, o.memory, o.length"
-        )
+        let mut branches = Vec::new();
+        for (prefix, (count, word, group)) in [(false, exact), (true, range)] {
+            let numbered = (0_i32..).zip(&self.all);
+            let wanted = numbered.filter(|(_, phrase)| phrase.prefix == prefix);
+            let wanted: Vec<(i32, &Phrase)> = wanted.collect();
+            if wanted.is_empty() {
+                continue;
+            }
+            let numbers: Vec<i32> = wanted.iter().map(|(nth, _)| *nth).collect();
+            let words: Vec<i32> = wanted.iter().map(|(_, phrase)| phrase.word).collect();
+            let stems = wanted.iter().map(|(_, phrase)| phrase.stem.clone());
+            // OFFSET keeps the subquery as it is: one read of the index for each phrase,
+            // whatever the server knows of the table.
+            branches.push(format!(
+                "SELECT q.phrase, q.asked, o.memory, o.count, o.length \
+                 FROM unnest({}::int[], {}::int[], {}::text[]) q (phrase, asked, stem), \
+                 LATERAL (SELECT o.memory, {count} AS count, o.length FROM posting o \
+                 WHERE o.project = ANY ({projects}) AND {word} AND {condition} {group} OFFSET 0) o",
+                values.bind(numbers),
+                values.bind(words),
+                values.bind(stems.collect::<Vec<String>>())
+            ));
+        }
+        branches.join(" UNION ALL ")
     }
 }
 
@@ -174,7 +181,7 @@ async fn by_keyword(
     let average = values.bind(scope.words as f64 / scope.documents as f64);
     let limit = values.bind(count(query.limit));
     // A text has a word once, however many forms of it.
-    let counted = match phrases.words.len() == phrases.count {
+    let counted = match phrases.all.len() == phrases.count {
         true => "count(*)",
         false => "count(DISTINCT memory)",
     };
