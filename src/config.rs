@@ -5,10 +5,12 @@ mod ask;
 mod environment;
 mod file;
 mod http;
+mod keys;
 mod memory;
 mod private;
 mod programs;
 mod skills;
+mod store;
 mod values;
 
 use std::path::{Path, PathBuf};
@@ -25,6 +27,7 @@ pub(crate) use memory::{MemorySettings, RetentionSettings};
 pub(crate) use private::{private_file, private_folder};
 pub(crate) use programs::record as record_programs;
 pub(crate) use skills::SkillSettings;
+pub(crate) use store::StoreSettings;
 use values::absolute;
 
 /// The profile of tools where nobody named one.
@@ -68,6 +71,7 @@ pub(crate) struct Config {
     pub(crate) ask: AskSettings,
     pub(crate) skills: SkillSettings,
     pub(crate) http: HttpSettings,
+    pub(crate) store: StoreSettings,
 }
 
 /// Facts about predicates that the graph cannot know.
@@ -104,6 +108,9 @@ impl Config {
             graph: file.graph,
             ask: file.ask.resolve(environment),
             http: file.http.resolve(environment)?,
+            store: file
+                .store
+                .resolve(environment, flags.data_folder.is_some())?,
             skills: skills::resolve(file.skills, environment, &config_folder, &data_folder)?,
             config_folder,
             data_folder,

@@ -2,7 +2,8 @@
 
 use serde_json::Value;
 
-use super::file::{self, FileSettings, KEYS, Rule};
+use super::file::{self, FileSettings, Rule};
+use super::keys::KEYS;
 use super::*;
 use crate::limits::NAME_BYTES_MAX;
 
@@ -80,6 +81,7 @@ fn the_guide_lists_every_key_with_its_default() {
     assert_eq!(listed.profile.take().as_deref(), Some(PROFILE_DEFAULT));
     let listen = file::FileSettings::default().http.listen().to_owned();
     assert_eq!(listed.http.listen.take(), Some(listen));
+    assert_eq!(listed.store.schema.take().as_deref(), Some("mimo"));
     assert_eq!(listed.log_level.take().as_deref(), Some("warn"));
     assert_eq!(listed.ask.synthesis.take().as_deref(), Some("auto"));
     assert_eq!(listed.skills.first_sight.take().as_deref(), Some("approve"));

@@ -96,6 +96,38 @@ fn a_data_folder_flag_also_overrides_the_database_variable() {
 }
 
 #[test]
+fn a_url_decides_for_postgres_and_is_never_printed() {
+    let read: fn(&str) -> Option<OsString> = |name| {
+        (name == "MIMO_DATABASE_URL").then(|| OsString::from("postgresql://me:hunter2@db/mimo"))
+    };
+    let load = |file: &str, variables: &[(&'static str, &str)], flags: &Flags| {
+        let home = home_with(file);
+        let mut environment = environment(variables, home.path());
+        environment.read_secret = Some(read);
+        Config::load(flags, &environment)
+    };
+    let plain = Flags::default();
+    let config = load("", &[], &plain).expect("settings");
+    assert!(config.store.url.is_some());
+    assert_eq!(config.store.schema(), "mimo");
+    assert!(!format!("{config:?}").contains("hunter2"));
+
+    let both = load("", &[("DB_PATH", "/v/other.db")], &plain).expect_err("refused");
+    assert!(both.message.contains("DB_PATH"), "{both}");
+    assert!(both.message.contains("MIMO_DATABASE_URL"), "{both}");
+    let flags = Flags {
+        data_folder: Some("/f/data".into()),
+        ..Flags::default()
+    };
+    assert!(load("", &[("DB_PATH", "/v/other.db")], &flags).is_ok());
+
+    let unset = load("store.url_variable = \"OTHER\"", &[], &plain).expect_err("refused");
+    assert!(unset.message.contains("OTHER, which is not set"), "{unset}");
+    let odd = load("store.schema = \"pg_mine\"", &[], &plain).expect_err("refused");
+    assert!(odd.to_string().contains("pg_"), "{odd}");
+}
+
+#[test]
 fn unusable_variables_are_refused_by_name() {
     let home = tempfile::tempdir().expect("a temporary folder");
     for (variable, value, part) in [
