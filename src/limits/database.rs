@@ -10,6 +10,12 @@ pub(crate) const DATABASE_LOCK_SECONDS_MAX: u64 = 15;
 pub(crate) const DATABASE_IDLE_SECONDS_MAX: u64 = 60;
 /// Connections of one kind that the settings may ask for.
 pub(crate) const DATABASE_CONNECTIONS_MAX: usize = 64;
+/// Connections for reading, unless the settings say otherwise.
+pub(crate) const DATABASE_READERS_DEFAULT: u64 = 4;
+/// Connections for writing, likewise.
+pub(crate) const DATABASE_WRITERS_DEFAULT: u64 = 2;
+/// The time that a statement gets, likewise: calls are given up soon after.
+pub(crate) const DATABASE_STATEMENT_SECONDS_DEFAULT: u64 = 50;
 /// The time that the settings may give a statement.
 pub(crate) const DATABASE_STATEMENT_SECONDS_MAX: u64 = 3_600;
 /// Rows of the keyword index that one statement writes.
@@ -22,3 +28,12 @@ pub(crate) const NEAREST_INDEX_SEARCHED_MIN: usize = 200;
 pub(crate) const NEAREST_INDEX_SEARCHED_MAX: usize = 1_000;
 /// The longest name of a schema: PostgreSQL cuts off what is longer.
 pub(crate) const DATABASE_SCHEMA_BYTES_MAX: usize = 63;
+/// Rows of a table that are carried to another store at a time.
+pub(crate) const CARRY_PORTION_ROWS_MAX: usize = 5_000;
+/// The way to the server and back beyond which `mimo doctor` warns: a search takes
+/// several.
+pub(crate) const DATABASE_LATENCY_MILLIS_GOOD: f64 = 5.0;
+/// The difference between clocks beyond which it warns.
+pub(crate) const DATABASE_CLOCK_MICROS_GOOD: i64 = 1_000_000;
+
+const _: () = assert!(DATABASE_STATEMENT_SECONDS_DEFAULT < super::CALL_SECONDS_MAX);

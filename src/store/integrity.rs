@@ -29,6 +29,15 @@ pub(crate) struct Problem {
     pub(crate) examples: Vec<String>,
 }
 
+/// A fact about where everything is stored, for a person who looks after it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Observation {
+    pub(crate) name: &'static str,
+    /// False where a person should do something about it.
+    pub(crate) is_good: bool,
+    pub(crate) value: String,
+}
+
 /// A backup that was put in the database's place.
 #[derive(Debug)]
 pub struct Restored {

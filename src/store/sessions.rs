@@ -4,9 +4,10 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
-use super::Stored;
+use super::{StoreError, Stored};
 use crate::clock::{Clock, Timestamp};
 use crate::keys::KeyId;
+use crate::limits::{RESOURCES_WATCHED_MAX, SESSION_URI_BYTES_MAX};
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Session {
@@ -41,6 +42,35 @@ pub enum SessionChange {
     LogLevel(String),
     Subscribe(String),
     Unsubscribe(String),
+}
+
+/// Fails with `Conflict` if the session may not be changed so.
+pub(super) fn apply(session: &mut Session, change: SessionChange) -> Result<(), StoreError> {
+    let subscribed = &mut session.subscribed;
+    match change {
+        SessionChange::LogLevel(level) => session.log_level = Some(level),
+        SessionChange::Subscribe(uri) if uri.len() > SESSION_URI_BYTES_MAX => {
+            return Err(StoreError::Conflict(format!(
+                "the URI of a subscription has at most {SESSION_URI_BYTES_MAX} bytes"
+            )));
+        }
+        SessionChange::Subscribe(uri) => {
+            if let Err(at) = subscribed.binary_search(&uri) {
+                subscribed.insert(at, uri);
+            }
+        }
+        SessionChange::Unsubscribe(uri) => {
+            if let Ok(at) = subscribed.binary_search(&uri) {
+                subscribed.remove(at);
+            }
+        }
+    }
+    match subscribed.len() > RESOURCES_WATCHED_MAX {
+        true => Err(StoreError::Conflict(format!(
+            "a session subscribes to at most {RESOURCES_WATCHED_MAX} resources; unsubscribe from one"
+        ))),
+        false => Ok(()),
+    }
 }
 
 /// Sessions. Where ids are returned, these sessions are over, and what is open for

@@ -1,12 +1,14 @@
 //! The contract of a store: what every room behind `Store` must do, tested
-//! through the port alone. A second room is one more `Room` and one more line at
-//! the end of this file.
+//! through the port alone, for each room.
 
 mod concurrency;
 mod filters;
 mod graph;
 mod halves;
+#[path = "../support/mod.rs"]
+mod harness;
 mod keys;
+mod postgres;
 mod procedures;
 mod reach;
 mod rules;
@@ -20,6 +22,11 @@ use mimo::store::Store;
 
 /// An empty store that can be opened several times and made to fail.
 pub(crate) trait Room: Sized {
+    /// What the room needs and this machine lacks.
+    fn missing() -> Option<String> {
+        None
+    }
+
     async fn fresh() -> Self;
 
     /// Another store on the same data, as another process would have it.
@@ -35,6 +42,9 @@ macro_rules! contract {
         $(
             #[tokio::test]
             async fn $case() {
+                if let Some(missing) = <$room as Room>::missing() {
+                    return harness::machine::skip(&missing, stringify!($case));
+                }
                 $module::$case::<$room>().await;
             }
         )+
@@ -87,4 +97,10 @@ mod on_sqlite {
     use super::*;
 
     for_each_case!(sqlite::Sqlite);
+}
+
+mod on_postgres {
+    use super::*;
+
+    for_each_case!(postgres::Postgres);
 }

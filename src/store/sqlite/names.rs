@@ -9,12 +9,9 @@ use rusqlite::{Connection, OptionalExtension, Rows, params};
 use super::rows;
 use crate::limits;
 use crate::store::memory::MemoryId;
-use crate::store::names::{NameKind, Names, NamesQuery};
+use crate::store::names::{NameKind, Names, NamesQuery, end_of, folded, id_ranges, ranges};
 use crate::store::{ProjectSet, StoreError};
 use crate::text;
-
-/// Ranges of an index in which one prefix is looked for.
-const RANGES: usize = 32;
 
 pub(super) fn names(file: &Connection, query: &NamesQuery) -> Result<Names, StoreError> {
     let wanted = match query.kind {
@@ -355,94 +352,4 @@ fn exact(file: &Connection, tag: &str) -> Result<Option<String>, StoreError> {
     let sql = "SELECT tag FROM memory_tag WHERE tag = ? LIMIT 1";
     let mut statement = file.prepare_cached(sql)?;
     Ok(statement.query_row([tag], |row| row.get(0)).optional()?)
-}
-
-fn folded(text: &str) -> String {
-    text.chars().flat_map(char::to_lowercase).collect()
-}
-
-/// The upper bound of all texts with this prefix.
-fn end_of(prefix: &str) -> String {
-    format!("{prefix}{}", char::MAX)
-}
-
-/// The ranges that hold every text with this prefix in whatever case: by as many
-/// of its first characters, each in both cases, as give few ranges. The texts there
-/// still have to be compared.
-fn ranges(prefix: &str) -> Vec<(String, String)> {
-    let mut begins = BTreeSet::from([String::new()]);
-    for c in prefix.chars() {
-        let cases = [Some(c), single(c.to_lowercase()), single(c.to_uppercase())];
-        let cases: BTreeSet<char> = cases.into_iter().flatten().collect();
-        if begins.len() * cases.len() > RANGES {
-            break;
-        }
-        let longer = |begin: &String| {
-            let begin = begin.clone();
-            cases
-                .clone()
-                .into_iter()
-                .map(move |c| format!("{begin}{c}"))
-        };
-        begins = begins.iter().flat_map(longer).collect();
-    }
-    let range = |begin: String| (begin.clone(), end_of(&begin));
-    begins.into_iter().map(range).collect()
-}
-
-fn single(mut chars: impl Iterator<Item = char>) -> Option<char> {
-    chars.next().filter(|_| chars.next().is_none())
-}
-
-/// The ranges of ids that begin with these digits, the highest first.
-fn id_ranges(prefix: &str) -> Vec<(i64, i64)> {
-    if prefix.is_empty() {
-        return vec![(1, i64::MAX)];
-    }
-    let digits = prefix.bytes().all(|c| c.is_ascii_digit()) && !prefix.starts_with('0');
-    let Some(first) = prefix.parse::<i64>().ok().filter(|_| digits) else {
-        return Vec::new();
-    };
-    let range = |factor: i64| {
-        let end = first.checked_add(1)?.checked_mul(factor)?;
-        Some((first.checked_mul(factor)?, end))
-    };
-    let factors = (0..18).map(|zeros| 10_i64.pow(zeros));
-    let mut ranges: Vec<(i64, i64)> = factors.map_while(range).collect();
-    ranges.reverse();
-    ranges
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn prefix_search_uses_few_ranges_in_both_cases() {
-        let begins = |prefix| -> Vec<String> {
-            let ranges = ranges(prefix).into_iter();
-            ranges.map(|(start, _)| start).collect()
-        };
-        assert_eq!(begins(""), [""]);
-        assert_eq!(begins("a-1"), ["A-1", "a-1"]);
-        assert_eq!(begins("%_*"), ["%_*"]);
-        assert_eq!(begins("Ab"), ["AB", "Ab", "aB", "ab"]);
-        let long = begins("release plan");
-        assert_eq!(long.len(), RANGES);
-        assert!(long.contains(&"relea".to_owned()), "{long:?}");
-        // Its upper case has two characters, so it adds no range of its own.
-        assert_eq!(begins("ß"), ["ß"]);
-    }
-
-    #[test]
-    fn id_prefixes_are_searched_as_ranges() {
-        let ranges = id_ranges("12");
-        assert_eq!(ranges.last(), Some(&(12, 13)));
-        assert_eq!(ranges[ranges.len() - 2], (120, 130));
-        assert!(ranges.iter().all(|(start, end)| start < end));
-        for wrong in ["0", "01", "-1", "+1", "x", "99999999999999999999"] {
-            assert_eq!(id_ranges(wrong), [], "{wrong}");
-        }
-        assert_eq!(id_ranges("9223372036854775807"), []);
-    }
 }

@@ -6,12 +6,11 @@ use super::SqliteStore;
 use crate::clock::Timestamp;
 use crate::keys::KeyId;
 use crate::limits::{
-    RESOURCES_WATCHED_MAX, SESSION_CAPABILITIES_BYTES_MAX, SESSION_TOUCH_SECONDS_MIN,
-    SESSION_URI_BYTES_MAX, SESSIONS_OF_KEY_MAX,
+    SESSION_CAPABILITIES_BYTES_MAX, SESSION_TOUCH_SECONDS_MIN, SESSIONS_OF_KEY_MAX,
 };
 use crate::meter::store::Op;
 use crate::store::measured;
-use crate::store::sessions::{Session, SessionChange, SessionStore};
+use crate::store::sessions::{Session, SessionChange, SessionStore, apply};
 use crate::store::{StoreError, Stored};
 
 impl SessionStore for SqliteStore {
@@ -90,34 +89,6 @@ impl SessionStore for SqliteStore {
                 Ok(ended)
             }),
         )
-    }
-}
-
-fn apply(session: &mut Session, change: SessionChange) -> Result<(), StoreError> {
-    let subscribed = &mut session.subscribed;
-    match change {
-        SessionChange::LogLevel(level) => session.log_level = Some(level),
-        SessionChange::Subscribe(uri) if uri.len() > SESSION_URI_BYTES_MAX => {
-            return Err(StoreError::Conflict(format!(
-                "the URI of a subscription has at most {SESSION_URI_BYTES_MAX} bytes"
-            )));
-        }
-        SessionChange::Subscribe(uri) => {
-            if let Err(at) = subscribed.binary_search(&uri) {
-                subscribed.insert(at, uri);
-            }
-        }
-        SessionChange::Unsubscribe(uri) => {
-            if let Ok(at) = subscribed.binary_search(&uri) {
-                subscribed.remove(at);
-            }
-        }
-    }
-    match subscribed.len() > RESOURCES_WATCHED_MAX {
-        true => Err(StoreError::Conflict(format!(
-            "a session subscribes to at most {RESOURCES_WATCHED_MAX} resources; unsubscribe from one"
-        ))),
-        false => Ok(()),
     }
 }
 

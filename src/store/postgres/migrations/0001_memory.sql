@@ -19,7 +19,7 @@ CREATE TABLE memory (
     recalled_at  bigint,
     recall_count bigint NOT NULL DEFAULT 0,
     revision     bigint NOT NULL DEFAULT 1,     -- counts changes, so that an undo can tell
-    supersedes   bigint REFERENCES memory (id),
+    supersedes   bigint REFERENCES memory (id) DEFERRABLE, -- a migration brings them in any order
     position     bigint NOT NULL,               -- place in the thread, from 1
     importance   double precision NOT NULL,
     protected    boolean NOT NULL DEFAULT false,

@@ -1,0 +1,36 @@
+//! Telling that something was stored, by whichever Mimo.
+
+use sha2::{Digest, Sha256};
+use tokio::sync::watch;
+use tokio_postgres::Row;
+
+use super::PostgresStore;
+use crate::meter::store::Op;
+use crate::store::changes::Changes;
+use crate::store::{StoreError, Stored, measured};
+
+impl Changes for PostgresStore {
+    fn stored(&self) -> watch::Receiver<u64> {
+        self.stored.subscribe()
+    }
+
+    /// The server's snapshot stands still while nobody commits. Commits of other
+    /// programs change it too, which costs a needless look and never misses a write.
+    fn version(&self) -> Stored<'_, i64> {
+        measured(Op::Version, async move {
+            let snapshot = self.look("SELECT pg_current_snapshot()::text").await?;
+            let hash = Sha256::digest(snapshot.get::<_, &str>(0));
+            let [a, b, c, d, e, f, g, h, ..] = <[u8; 32]>::from(hash);
+            Ok(i64::from_be_bytes([a, b, c, d, e, f, g, h]))
+        })
+    }
+}
+
+impl PostgresStore {
+    /// The only row of one statement, which needs no transaction around it.
+    pub(super) async fn look(&self, sql: &str) -> Result<Row, StoreError> {
+        let client = self.pools.reader(&self.connector).await?;
+        let statement = client.prepare_cached(sql).await?;
+        Ok(client.query_one(&statement, &[]).await?)
+    }
+}
