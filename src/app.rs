@@ -29,6 +29,7 @@ use crate::procedure::{self, Procedures};
 use crate::registry::approvals::Approvals;
 use crate::registry::tool_cache::ToolCache;
 use crate::registry::{DownstreamClient, FirstUse, ManifestProblem, Parts, Registry, SkillName};
+use crate::secret::Secret;
 use crate::server::{self, Hub, Server};
 use crate::skills::client::NoClient;
 use crate::skills::install::{Installer, PACKAGES};
@@ -36,6 +37,7 @@ use crate::skills::logs::Logs;
 use crate::skills::record::Records;
 use crate::skills::rules::Rules;
 use crate::skills::sandbox_launcher::SandboxLauncher;
+use crate::store::postgres::{PostgresSettings, PostgresStore};
 use crate::store::sqlite::SqliteStore;
 use crate::store::{KeyStore, NameStore, PinStore, Store};
 use crate::tools::legacy;
@@ -101,12 +103,40 @@ pub(crate) fn launcher(config: &Config, clock: Arc<dyn Clock>) -> SandboxLaunche
 /// The store of these settings. The first call opens it and returns any error:
 /// a client does not show its user why `initialize` failed.
 fn store(config: &Config) -> Result<Arc<dyn Store>, Failure> {
-    if let Some(folder) = config.database.parent()
+    if config.store.url.is_none()
+        && let Some(folder) = config.database.parent()
         && let Err(failure) = config::private_folder(folder)
     {
         tracing::error!("{failure}");
     }
-    store_in(&config.database)
+    store_as_it_is(config)
+}
+
+/// The store of these settings. This creates nothing on disk.
+pub(crate) fn store_as_it_is(config: &Config) -> Result<Arc<dyn Store>, Failure> {
+    match &config.store.url {
+        Some(url) => {
+            let variable = config.store.url_variable();
+            let settings = database(config, url.clone(), variable);
+            Ok(Arc::new(PostgresStore::start(settings)?))
+        }
+        None => store_in(&config.database),
+    }
+}
+
+/// How the PostgreSQL database at `url`, which `variable` holds, is used.
+pub(crate) fn database(config: &Config, url: Secret, variable: &str) -> PostgresSettings {
+    let store = &config.store;
+    let number = |count: u64| usize::try_from(count).unwrap_or(usize::MAX);
+    PostgresSettings {
+        url_variable: variable.to_owned(),
+        schema: store.schema().to_owned(),
+        readers: number(store.readers),
+        writers: number(store.writers),
+        migrate: store.migrate,
+        statement_seconds: store.statement_seconds,
+        ..PostgresSettings::new(url)
+    }
 }
 
 /// The store in this file, which may be a backup. This creates nothing on disk.

@@ -27,7 +27,7 @@ Examples:
   mimo backup /media/stick         the same name, in another folder
   mimo backup before-the-move.db
 
-It replaces nothing: a file that is there already is left alone. To go back to a
+With PostgreSQL it prints the command of pg_dump instead. It replaces nothing: a file that is there already is left alone. To go back to a
 backup, close the clients and run mimo restore.")]
 pub(super) struct Arguments {
     /// The new file, or a folder for it
@@ -41,7 +41,14 @@ pub(super) fn run(
     output: &Output,
 ) -> Result<()> {
     let from = &config.database;
-    let store = app::store_in(from)?;
+    let store = app::store_as_it_is(config)?;
+    if config.store.url.is_some() {
+        // The store says how it is done.
+        let name = format!("mimo-{}.dump", time_in_name(clock));
+        let to = arguments.file.clone().unwrap_or_else(|| name.into());
+        app::run(async { Ok(store.backup(&to, "", &mut |_, _| ()).await?) })?;
+        return Ok(());
+    }
     if !store.exists() {
         let message = format!("there is no database yet at {}", from.display());
         let hint = "it is made when something is stored; --data-dir names another folder";

@@ -18,6 +18,7 @@ use crate::skills::policy;
 use crate::skills::probe;
 use crate::skills::rules::Rules;
 use crate::skills::sandbox::policy::{Layer, LayerState, Layers};
+use crate::store::integrity::Observation;
 
 /// Nothing to choose.
 #[derive(clap::Args)]
@@ -57,13 +58,16 @@ pub(super) fn run(
     // First, while this process is small and has nothing running.
     let layers = layers(environment);
     let rules = app::skill_rules(config);
-    let mimo = [
+    let mut mimo = vec![
         folder("data folder", &config.data_folder),
         folder("config folder", &config.config_folder),
+    ];
+    mimo.extend(server(config));
+    mimo.extend([
         memories(config, clock),
         answers(&config.ask),
         entries(config, &rules),
-    ];
+    ]);
     let programs = PROGRAMS.map(|(name, without)| program(name, without, &rules));
     let failed = mimo.iter().any(|finding| finding.state == FAILED);
     match output.json {
@@ -145,13 +149,39 @@ fn folder(name: &'static str, path: &Path) -> Finding {
     Finding { name, state, why }
 }
 
+/// What the server of the database is like, where there is one.
+fn server(config: &Config) -> Vec<Finding> {
+    let examined = app::store_as_it_is(config)
+        .and_then(|store| app::run(async move { Ok(store.examine().await?) }));
+    let finding = |seen: Observation| Finding {
+        name: seen.name,
+        state: match seen.is_good {
+            true => "ok",
+            false => "partial",
+        },
+        why: seen.value,
+    };
+    match examined {
+        Ok(seen) => seen.into_iter().map(finding).collect(),
+        Err(failure) => vec![Finding {
+            name: "database",
+            state: FAILED,
+            why: failure.to_string(),
+        }],
+    }
+}
+
 /// A search opens the database and wakes the built-in model. A database that
 /// is not there yet is not made for this.
 fn memories(config: &Config, clock: Arc<dyn Clock>) -> Finding {
     let name = "memories";
-    let is_there = app::store_in(&config.database).is_ok_and(|store| store.exists());
-    if !is_there {
-        let why = format!("{}, not made yet", config.database.display());
+    let store = app::store_as_it_is(config);
+    let place = match &store {
+        Ok(store) => store.place(),
+        Err(_) => config.database.display().to_string(),
+    };
+    if !store.is_ok_and(|store| store.exists()) {
+        let why = format!("{place}, not made yet");
         return Finding {
             name,
             state: "ok",
@@ -166,10 +196,7 @@ fn memories(config: &Config, clock: Arc<dyn Clock>) -> Finding {
         found
     });
     let (state, why) = match searched {
-        Ok(_) => (
-            "ok",
-            format!("{} opens, the model answers", config.database.display()),
-        ),
+        Ok(_) => ("ok", format!("{place} opens, the model answers")),
         Err(failure) => (FAILED, failure.to_string()),
     };
     Finding { name, state, why }

@@ -15,6 +15,7 @@ mod graph;
 mod import;
 mod keys;
 mod memory;
+mod migrate;
 mod output;
 mod procedure;
 mod programs;
@@ -124,6 +125,8 @@ enum Command {
     Restore(restore::Arguments),
     /// Check the database, or a backup, without changing it
     Verify(verify::Arguments),
+    /// Carry everything from the file to PostgreSQL, or back
+    Migrate(migrate::Arguments),
     /// Print the completion script of a shell
     Completions(completions::Arguments),
 }
@@ -244,6 +247,10 @@ fn run(cli: Cli, environment: &Environment, output: &Output) -> Result<()> {
         Some(Command::Verify(arguments)) => {
             let config = Config::load(&flags, environment)?;
             verify::run(&arguments, &config, output)
+        }
+        Some(Command::Migrate(arguments)) => {
+            let config = Config::load(&flags, environment)?;
+            migrate::run(&arguments, &config, environment, output)
         }
         Some(Command::Completions(arguments)) => {
             completions::run(&arguments, Cli::command(), output)

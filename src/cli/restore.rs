@@ -1,6 +1,6 @@
 //! `mimo restore`: a backup takes the place of the database.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use serde_json::json;
@@ -43,6 +43,13 @@ pub(super) fn run(
             backup::folder(config).display()
         );
         return Err(Failure::new(Kind::NotFound, message).hint(hint).into());
+    }
+    if config.store.url.is_some() {
+        // The store says how it is done.
+        let store = app::store_as_it_is(config)?;
+        let nowhere = Path::new("");
+        app::run(async { Ok(store.restore(from, nowhere, "", &mut |_| ()).await?) })?;
+        return Ok(());
     }
     if let Some(folder) = to.parent() {
         config::private_folder(folder)?;

@@ -52,9 +52,14 @@ pub(super) fn run(arguments: &Arguments, config: &Config, clock: Arc<dyn Clock>)
         None => "stdio",
         Some(_) => "HTTP",
     };
+    let database = match &config.store.url {
+        // With a password in it.
+        Some(_) => format!("the URL in {}", config.store.url_variable()),
+        None => config.database.display().to_string(),
+    };
     tracing::info!(
         version = env!("CARGO_PKG_VERSION"),
-        database = %config.database.display(),
+        database,
         project = config.project,
         "serving on {on}"
     );

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use super::call;
 use super::output::{Output, Text};
+use crate::app;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::diagnostics::counted;
@@ -23,7 +24,16 @@ const GREEN: u8 = 32;
 const YELLOW: u8 = 33;
 
 pub(super) fn run(config: &Config, clock: Arc<dyn Clock>, output: &Output) -> Result<()> {
-    let status = call::own_tool("mimo_status", json!({}), config, clock)?;
+    let mut status = call::own_tool("mimo_status", json!({}), config, clock)?;
+    if config.store.url.is_some() {
+        let store = app::store_as_it_is(config)?;
+        let format = store.format();
+        status["store"] = json!({
+            "kind": format.kind,
+            "schema": format.schema,
+            "place": store.place(),
+        });
+    }
     match output.json {
         true => output.document(&status),
         false => output.print(page(&status, output)),
@@ -38,6 +48,9 @@ fn page(status: &Value, output: &Output) -> Text {
         status["version"].as_str().unwrap_or_default(),
         status["project"].as_str().unwrap_or_default(),
     ));
+    if let Some(place) = status["store"]["place"].as_str() {
+        page.push(&format!("stored in {place}\n\n"));
+    }
     let memories = format!(
         "{}, {} superseded, {} archived",
         counted(number("memory", "active"), "memory", "memories"),

@@ -31,10 +31,13 @@ pub(super) struct Arguments {
 }
 
 pub(super) fn run(arguments: &Arguments, config: &Config, output: &Output) -> Result<()> {
-    let file = arguments.file.as_deref().unwrap_or(&config.database);
-    let store = app::store_in(file)?;
+    let store = match &arguments.file {
+        Some(file) => app::store_in(file)?,
+        None => app::store_as_it_is(config)?,
+    };
+    let place = store.place();
     if !store.exists() {
-        let message = format!("there is no database at {}", file.display());
+        let message = format!("there is no database at {place}");
         let hint = "name a file, or the folder of another database with --data-dir";
         return Err(Failure::new(Kind::NotFound, message).hint(hint).into());
     }
@@ -49,8 +52,8 @@ pub(super) fn run(arguments: &Arguments, config: &Config, output: &Output) -> Re
     let report = checked.map_err(|failure| failure.hint(next.clone()))?;
     let next = (!report.is_whole()).then_some(next);
     match output.json {
-        true => output.document(&document(file, &report, next.as_deref()))?,
-        false => output.print(shown(file, &report, next.as_deref(), output))?,
+        true => output.document(&document(&place, &report, next.as_deref()))?,
+        false => output.print(shown(&place, &report, next.as_deref(), output))?,
     }
     match report.is_whole() {
         true => Ok(()),
@@ -62,6 +65,12 @@ pub(super) fn run(arguments: &Arguments, config: &Config, output: &Output) -> Re
 fn next_step(is_backup: bool, store: &dyn Store, config: &Config) -> String {
     if is_backup {
         return "do not rely on this file; make another backup with `mimo backup`".to_owned();
+    }
+    if config.store.url.is_some() {
+        return format!(
+            "make a dump of it before anything else, then go back to a backup: {}",
+            store.restore_steps()
+        );
     }
     let database = config.database.display();
     match newest_backup(&backup::folder(config)) {
@@ -88,7 +97,7 @@ fn newest_backup(folder: &Path) -> Option<PathBuf> {
         .max()
 }
 
-fn document(file: &Path, report: &Report, next: Option<&str>) -> Value {
+fn document(place: &str, report: &Report, next: Option<&str>) -> Value {
     let problem = |problem: &Problem| {
         json!({
             "what": problem.what,
@@ -102,7 +111,7 @@ fn document(file: &Path, report: &Report, next: Option<&str>) -> Value {
     };
     let mut document = json!({
         "ok": report.is_whole(),
-        "file": file.display().to_string(),
+        "file": place,
         "schema": report.schema,
         "memories": report.memories,
         "parts": report.parts.iter().map(part).collect::<Vec<_>>(),
@@ -114,7 +123,7 @@ fn document(file: &Path, report: &Report, next: Option<&str>) -> Value {
     document
 }
 
-fn shown(file: &Path, report: &Report, next: Option<&str>, output: &Output) -> Text {
+fn shown(place: &str, report: &Report, next: Option<&str>, output: &Output) -> Text {
     let state = match report.is_whole() {
         true => "is whole",
         false => "is not whole",
@@ -122,7 +131,7 @@ fn shown(file: &Path, report: &Report, next: Option<&str>, output: &Output) -> T
     let mut text = output.text();
     text.push(&format!(
         "{} {state}: {}, schema {}\n",
-        file.display(),
+        place,
         counted(report.memories, "memory", "memories"),
         report.schema
     ));

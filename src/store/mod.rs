@@ -3,6 +3,7 @@
 //! them.
 
 pub(crate) mod candidates;
+pub(crate) mod carry;
 pub(crate) mod changes;
 pub(crate) mod erasure;
 pub mod graph;
@@ -89,6 +90,12 @@ pub trait Store:
 
     /// Instructions for a person who replaces this store with a backup.
     fn restore_steps(&self) -> String;
+
+    /// Where it is, for a person; without a password.
+    fn place(&self) -> String;
+
+    /// What is worth knowing of a server behind it; nothing where there is none.
+    fn examine(&self) -> Stored<'_, Vec<integrity::Observation>>;
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -14,6 +14,7 @@ mod monitoring;
 mod openapi;
 #[cfg(target_os = "linux")]
 mod pasted;
+mod postgres;
 #[cfg(target_os = "linux")]
 mod real;
 #[cfg(target_os = "linux")]

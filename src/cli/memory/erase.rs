@@ -66,7 +66,7 @@ pub(super) fn run(
         let emptied = app::run(memories.compact())?;
         return match output.json {
             true => output.document(&json!({"log_emptied": emptied})),
-            false => output.print(format!("rewrote the file\n{}", log_note(emptied))),
+            false => output.print(format!("rewrote the file\n{}", log_note(emptied, config))),
         };
     }
     let reach = config.grants().reach;
@@ -107,7 +107,7 @@ pub(super) fn run(
     let mut text = format!(
         "erased {} for good\n{}",
         counted(erased.ids.len(), "memory", "memories"),
-        log_note(erased.log_emptied)
+        log_note(erased.log_emptied, config)
     );
     if !erased.traces.is_empty() {
         text.push_str("the same text is still in:\n");
@@ -173,8 +173,12 @@ fn confirm(memories: &[Memory], output: &Output) -> Result<bool> {
     Ok(answer.trim() == "yes")
 }
 
-fn log_note(emptied: bool) -> &'static str {
+fn log_note(emptied: bool, config: &Config) -> &'static str {
     match emptied {
+        _ if config.store.url.is_some() => {
+            "the server's write-ahead log, replicas and backups hold them until these are recycled \
+             or deleted\n"
+        }
         true => "",
         false => {
             "the database's log could not be emptied, because another program reads it: close the \

@@ -46,6 +46,21 @@ impl Connector {
         })
     }
 
+    /// The database and its hosts, for a person; without a password.
+    pub(crate) fn place(&self) -> String {
+        let hosts = self.config.get_hosts().iter();
+        let hosts: Vec<String> = hosts
+            .map(|host| match host {
+                Host::Tcp(name) => name.clone(),
+                #[cfg(unix)]
+                Host::Unix(folder) => folder.display().to_string(),
+            })
+            .collect();
+        let user = self.config.get_user().unwrap_or_default();
+        let name = self.config.get_dbname().unwrap_or(user);
+        format!("the database {name} on {}", hosts.join(", "))
+    }
+
     /// Tells the locks of this schema from those of others.
     pub(crate) fn schema_key(&self) -> i32 {
         locks::schema_key(&self.settings.schema)

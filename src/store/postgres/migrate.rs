@@ -12,13 +12,16 @@ const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0001_memory.sql"),
     include_str!("migrations/0002_graph.sql"),
     include_str!("migrations/0003_procedure.sql"),
+    include_str!("migrations/0004_gateway.sql"),
 ];
 
 /// The schema of this version.
 pub(super) const SCHEMA: i32 = MIGRATIONS.len() as i32;
 /// The oldest schema whose Mimos can work on this one: only widening migrations keep
 /// it, so that nodes can be replaced one after the other.
-const COMPATIBLE_FROM: i32 = 1;
+pub(super) const COMPATIBLE_FROM: i32 = 1;
+/// Stands for it while a migration from another store fills the schema.
+pub(super) const BEING_FILLED: i32 = i32::MAX;
 /// PostgreSQL 14.
 const SERVER_MIN: i32 = 140_000;
 
@@ -35,8 +38,8 @@ pub(super) async fn prepare(
     settings: &PostgresSettings,
 ) -> Result<(), StoreError> {
     match find(&client, &settings.schema).await? {
-        Some(found) if found.schema >= SCHEMA => check(found),
-        _ if settings.migrate => migrate(&mut client, &settings.schema).await,
+        Some(found) if found.schema >= SCHEMA => check(found, settings),
+        _ if settings.migrate => migrate(&mut client, settings).await,
         _ => Err(unavailable(
             "its schema is missing or of an earlier version",
             "run `mimo migrate --schema` as the role that owns it",
@@ -45,10 +48,15 @@ pub(super) async fn prepare(
 }
 
 /// Refuses the schema of a newer Mimo whose rules this one does not know.
-fn check(found: Meta) -> Result<(), StoreError> {
-    match found.compatible_from <= SCHEMA {
-        true => Ok(()),
-        false => Err(StoreError::Unavailable {
+fn check(found: Meta, settings: &PostgresSettings) -> Result<(), StoreError> {
+    match found.compatible_from {
+        BEING_FILLED if settings.fills => Ok(()),
+        BEING_FILLED => Err(StoreError::Unavailable {
+            reason: "a migration from another store has not yet filled the database".to_owned(),
+            hint: "wait for `mimo migrate`; where it was cut off, continue it with --resume",
+        }),
+        from if from <= SCHEMA => Ok(()),
+        _ => Err(StoreError::Unavailable {
             reason: format!(
                 "the database has schema {}, and this Mimo knows up to {SCHEMA}",
                 found.schema
@@ -56,6 +64,11 @@ fn check(found: Meta) -> Result<(), StoreError> {
             hint: "install the newer version of Mimo that uses it elsewhere",
         }),
     }
+}
+
+/// The version of a schema, if it is there.
+pub(super) async fn version(client: &Client, schema: &str) -> Result<Option<i32>, StoreError> {
+    Ok(find(client, schema).await?.map(|meta| meta.schema))
 }
 
 async fn find(client: &Client, schema: &str) -> Result<Option<Meta>, StoreError> {
@@ -72,7 +85,8 @@ async fn find(client: &Client, schema: &str) -> Result<Option<Meta>, StoreError>
     Ok(client.query_opt(&sql, &[]).await?.map(meta))
 }
 
-async fn migrate(client: &mut Client, schema: &str) -> Result<(), StoreError> {
+async fn migrate(client: &mut Client, settings: &PostgresSettings) -> Result<(), StoreError> {
+    let schema = settings.schema.as_str();
     let transaction = client.transaction().await?;
     // Another Mimo may be making it now; that may take longer than other locks.
     transaction
@@ -83,7 +97,7 @@ async fn migrate(client: &mut Client, schema: &str) -> Result<(), StoreError> {
     if let Some(found) = found
         && found.schema >= SCHEMA
     {
-        return check(found);
+        return check(found, settings);
     }
     let number: String = transaction
         .query_one("SHOW server_version_num", &[])

@@ -2,20 +2,29 @@
 //! machines may use at once. Reads see one snapshot each; writes are ordered by
 //! advisory locks, so that none has to be repeated.
 
+pub(super) mod carry;
+mod changes;
 mod connection;
 mod erasure;
 mod error;
 mod graph;
 mod inventory;
+mod keys;
 mod locks;
 mod memory;
 mod migrate;
+mod names;
 mod node;
+mod pins;
 mod procedure;
 mod retention;
+mod server;
+mod sessions;
 mod settings;
+mod store;
 mod transaction;
 mod values;
+mod verify;
 
 use std::sync::Arc;
 

@@ -9,6 +9,8 @@ pub struct PostgresSettings {
     /// `postgresql://user:password@host/database`, with what libpq takes after a
     /// question mark.
     pub url: Secret,
+    /// The variable that holds it, for the commands that messages show.
+    pub url_variable: String,
     pub schema: String,
     /// Connections for reading.
     pub readers: usize,
@@ -18,6 +20,8 @@ pub struct PostgresSettings {
     pub migrate: bool,
     /// How long one statement may take.
     pub statement_seconds: u64,
+    /// Whether this is the migration that fills the schema, which nobody else may use.
+    pub fills: bool,
 }
 
 impl PostgresSettings {
@@ -25,11 +29,13 @@ impl PostgresSettings {
     pub fn new(url: Secret) -> PostgresSettings {
         PostgresSettings {
             url,
+            url_variable: "MIMO_DATABASE_URL".to_owned(),
             schema: "mimo".to_owned(),
-            readers: 4,
-            writers: 2,
+            readers: limits::DATABASE_READERS_DEFAULT as usize,
+            writers: limits::DATABASE_WRITERS_DEFAULT as usize,
             migrate: true,
-            statement_seconds: 50,
+            statement_seconds: limits::DATABASE_STATEMENT_SECONDS_DEFAULT,
+            fills: false,
         }
     }
 

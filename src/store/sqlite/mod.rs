@@ -2,6 +2,7 @@
 //! may have the file open at once.
 
 mod backup;
+pub(super) mod carry;
 mod codes;
 mod connection;
 mod erasure;
@@ -39,7 +40,7 @@ use self::connection::{open_graph_reader, open_reader, open_writer};
 use self::inline::Inline;
 use self::worker::Workers;
 use super::changes::Changes;
-use super::integrity::{Report, Restored};
+use super::integrity::{Observation, Report, Restored};
 use super::{Store, StoreError, StoreFormat, Stored, measured};
 use crate::limits;
 use crate::meter::store::{Op, Side};
@@ -182,6 +183,14 @@ impl Store for SqliteStore {
 
     fn restore_steps(&self) -> String {
         "close the clients and run `mimo restore` with it".to_owned()
+    }
+
+    fn place(&self) -> String {
+        self.path.display().to_string()
+    }
+
+    fn examine(&self) -> Stored<'_, Vec<Observation>> {
+        Box::pin(std::future::ready(Ok(Vec::new())))
     }
 }
 

@@ -8,7 +8,7 @@ mod recall;
 mod rows;
 mod surroundings;
 mod vectors;
-mod words;
+pub(super) mod words;
 mod write;
 
 pub(super) use rows::bytes;

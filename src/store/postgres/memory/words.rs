@@ -9,7 +9,7 @@ use crate::store::postgres::transaction::Tx;
 use crate::text;
 
 /// A memory whose words are added or removed.
-pub(super) struct Indexed<'a> {
+pub(in crate::store::postgres) struct Indexed<'a> {
     pub(crate) id: MemoryId,
     pub(crate) project: &'a str,
     /// As `text::words` makes them.
@@ -17,7 +17,7 @@ pub(super) struct Indexed<'a> {
 }
 
 /// Numbers of projects by name; those that have none get one.
-pub(super) async fn project_ids<'a>(
+pub(in crate::store::postgres) async fn project_ids<'a>(
     tx: &Tx,
     names: impl Iterator<Item = &'a str>,
 ) -> Result<HashMap<String, i32>, StoreError> {
@@ -51,7 +51,7 @@ fn stems(words: &str) -> (BTreeMap<String, i32>, i32) {
 }
 
 /// Adds the words of new texts.
-pub(super) async fn add(
+pub(in crate::store::postgres) async fn add(
     tx: &Tx,
     memories: &[Indexed<'_>],
     projects: &HashMap<String, i32>,
