@@ -8,6 +8,7 @@ mod halves;
 #[path = "../support/mod.rs"]
 mod harness;
 mod keys;
+mod nodes;
 mod postgres;
 mod procedures;
 mod reach;

@@ -16,9 +16,10 @@ pub(crate) struct Postgres {
 }
 
 impl Postgres {
-    fn psql(&self, sql: &str) {
+    /// The rows of a statement, columns separated by `|`.
+    pub(crate) fn psql(&self, sql: &str) -> String {
         let sql = format!("SET search_path = {}, public; {sql}", self.schema);
-        self.server.psql(&sql).expect("psql");
+        self.server.psql(&sql).expect("psql")
     }
 }
 
@@ -65,10 +66,8 @@ impl Room for Postgres {
     }
 
     fn open(&self) -> Arc<dyn Store> {
-        let settings = PostgresSettings {
-            schema: self.schema.clone(),
-            ..PostgresSettings::new(Secret::new(self.server.url()))
-        };
+        let mut settings = PostgresSettings::new(Secret::new(self.server.url()));
+        settings.schema = self.schema.clone();
         Arc::new(PostgresStore::start(settings).expect("it starts"))
     }
 

@@ -10,18 +10,19 @@ use mimo::caller::Grants;
 use mimo::clock::SystemClock;
 use mimo::procedure::Procedures;
 use mimo::procedure::journal::Decision;
+use mimo::store::Store;
 use mimo::store::sqlite::SqliteStore;
 use nix::sys::signal::Signal;
 use serde_json::{Map, Value, json};
 
 use super::workspace::Workspace;
 
-const STEPS: u64 = 12;
+pub(super) const STEPS: u64 = 12;
 /// Journal writes: creation, the start of each step, and the end.
-const WRITES: u64 = STEPS + 2;
+pub(super) const WRITES: u64 = STEPS + 2;
 
 /// Every second step is idempotent.
-fn tool(step: u64) -> &'static str {
+pub(super) fn tool(step: u64) -> &'static str {
     if step.is_multiple_of(2) {
         "put"
     } else {
@@ -29,7 +30,7 @@ fn tool(step: u64) -> &'static str {
     }
 }
 
-fn definition() -> Value {
+pub(super) fn definition() -> Value {
     let mut states = Map::new();
     for step in 1..=STEPS {
         let next = if step == STEPS {
@@ -109,19 +110,22 @@ fn killed_at(moment: u64) -> u64 {
             .filter(|call| **call == line)
             .count();
         assert!(done <= 1, "at {moment}: {line} was done twice");
-        decide(
-            &workspace,
-            &id,
-            if done == 1 {
-                Decision::Done
-            } else {
-                Decision::Again
-            },
-        );
+        let decision = match done {
+            1 => Decision::Done,
+            _ => Decision::Again,
+        };
+        let store = SqliteStore::start(workspace.database()).expect("a store");
+        decide(Arc::new(store), &id, decision);
         asked += 1;
         document = mimo.good("procedure_run", json!({"execution_id": id}));
     }
     assert!(mimo.server.exit().success());
+    check_counts(&workspace, moment);
+    asked
+}
+
+/// What may not be repeated was done once, and nothing else more than twice.
+pub(super) fn check_counts(workspace: &Workspace, moment: u64) {
     let mut counts: BTreeMap<String, usize> = BTreeMap::new();
     for call in workspace.calls() {
         *counts.entry(call).or_default() += 1;
@@ -139,16 +143,14 @@ fn killed_at(moment: u64) -> u64 {
         }
     }
     assert!(counts.is_empty(), "at {moment}: {counts:?}");
-    asked
 }
 
 /// A person's decision at a terminal.
-fn decide(workspace: &Workspace, id: &str, decision: Decision) {
+pub(super) fn decide(store: Arc<dyn Store>, id: &str, decision: Decision) {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build();
-    let store = SqliteStore::start(workspace.database()).expect("a store");
-    let procedures = Procedures::new(Arc::new(store), Arc::new(SystemClock), None);
+    let procedures = Procedures::new(store, Arc::new(SystemClock), None);
     let done = runtime.expect("a runtime").block_on(procedures.decide(
         &Grants::local("global"),
         id,

@@ -1,8 +1,9 @@
 //! Procedures through the real binary: kills at every write, two processes on one
-//! file, the shipped procedures on real servers, and the command line.
+//! store, the shipped procedures on real servers, and the command line.
 
 mod cli;
 mod crash;
 mod many;
+mod nodes;
 mod shipped;
 mod workspace;

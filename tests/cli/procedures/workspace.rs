@@ -76,10 +76,7 @@ impl Workspace {
     pub fn start(&self, arguments: &[&str]) -> Mimo {
         let mut all = vec!["serve"];
         all.extend(arguments);
-        Mimo {
-            server: Server::of(&mut self.command(&all)),
-            id: 0,
-        }
+        Mimo::of(Server::of(&mut self.command(&all)))
     }
 
     pub fn database(&self) -> PathBuf {
@@ -94,6 +91,10 @@ pub struct Mimo {
 }
 
 impl Mimo {
+    pub fn of(server: Server) -> Mimo {
+        Mimo { server, id: 0 }
+    }
+
     /// The document of a call, or nothing if the server died.
     pub fn ask(&mut self, tool: &str, arguments: Value) -> Option<Value> {
         self.send(tool, arguments);

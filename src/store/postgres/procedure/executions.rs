@@ -179,7 +179,8 @@ async fn entries_after(tx: &Tx, id: &str, length: u64) -> Result<Vec<String>, St
 }
 
 /// One statement: the fence holds from the check of owner and length to the last
-/// entry.
+/// entry. The owner's lock is asked for too, because this process may not have learned
+/// yet that its connection is gone: it is free only then.
 pub(super) async fn append(
     tx: &Tx,
     owner: i64,
@@ -196,7 +197,8 @@ pub(super) async fn append(
              active = $4 OR (cancel AND $11), \
              owner = CASE WHEN $5 AND NOT (cancel AND $11) THEN NULL ELSE owner END, \
              wake_at = $6, updated_at = $7 \
-             WHERE id = $8 AND owner = $9 AND entries = $10 RETURNING number, cancel), \
+             WHERE id = $8 AND owner = $9 AND entries = $10 \
+             AND NOT pg_try_advisory_xact_lock_shared($9) RETURNING number, cancel), \
              added AS (INSERT INTO journal (execution, number, entry) \
              SELECT driven.number, $10 + new.nth, new.entry \
              FROM driven, unnest($1::text[]) WITH ORDINALITY new (entry, nth)) \
