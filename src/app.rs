@@ -4,8 +4,8 @@
 mod http;
 mod reload;
 mod runtime;
+mod store;
 
-use std::path::Path;
 use std::sync::Arc;
 
 use futures::future::BoxFuture;
@@ -13,11 +13,12 @@ use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
 use self::reload::Reloading;
+use self::store::store;
 use crate::ask::Writers;
 use crate::caller::{Caller, Grants, ToolGrants};
 use crate::catalog::{Catalog, Commits};
 use crate::clock::Clock;
-use crate::config::{self, Config, MemorySettings, RetentionSettings};
+use crate::config::{Config, MemorySettings, RetentionSettings};
 use crate::dispatch::Dispatch;
 use crate::embed::{self, Embedder};
 use crate::endpoint::{Endpoint, Key};
@@ -29,7 +30,6 @@ use crate::procedure::{self, Procedures};
 use crate::registry::approvals::Approvals;
 use crate::registry::tool_cache::ToolCache;
 use crate::registry::{DownstreamClient, FirstUse, ManifestProblem, Parts, Registry, SkillName};
-use crate::secret::Secret;
 use crate::server::{self, Hub, Server};
 use crate::skills::client::NoClient;
 use crate::skills::install::{Installer, PACKAGES};
@@ -37,8 +37,6 @@ use crate::skills::logs::Logs;
 use crate::skills::record::Records;
 use crate::skills::rules::Rules;
 use crate::skills::sandbox_launcher::SandboxLauncher;
-use crate::store::postgres::{PostgresSettings, PostgresStore};
-use crate::store::sqlite::SqliteStore;
 use crate::store::{KeyStore, NameStore, PinStore, Store};
 use crate::tools::legacy;
 use crate::tools::procedure::ProcedureTools;
@@ -47,6 +45,7 @@ use crate::tools::skills::Skills;
 use crate::tools::{self, Context, Reply};
 
 pub(crate) use self::runtime::{run, run_threaded};
+pub(crate) use self::store::{database, store_as_it_is, store_in};
 
 /// Which tools are served.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -98,51 +97,6 @@ pub(crate) fn launcher(config: &Config, clock: Arc<dyn Clock>) -> SandboxLaunche
         installer(config),
         Logs::in_folder(config.skill_log_folder(), clock),
     )
-}
-
-/// The store of these settings. The first call opens it and returns any error:
-/// a client does not show its user why `initialize` failed.
-fn store(config: &Config) -> Result<Arc<dyn Store>, Failure> {
-    if config.store.url.is_none()
-        && let Some(folder) = config.database.parent()
-        && let Err(failure) = config::private_folder(folder)
-    {
-        tracing::error!("{failure}");
-    }
-    store_as_it_is(config)
-}
-
-/// The store of these settings. This creates nothing on disk.
-pub(crate) fn store_as_it_is(config: &Config) -> Result<Arc<dyn Store>, Failure> {
-    match &config.store.url {
-        Some(url) => {
-            let variable = config.store.url_variable();
-            let settings = database(config, url.clone(), variable);
-            Ok(Arc::new(PostgresStore::start(settings)?))
-        }
-        None => store_in(&config.database),
-    }
-}
-
-/// How the PostgreSQL database at `url`, which `variable` holds, is used.
-pub(crate) fn database(config: &Config, url: Secret, variable: &str) -> PostgresSettings {
-    let store = &config.store;
-    let number = |count: u64| usize::try_from(count).unwrap_or(usize::MAX);
-    PostgresSettings {
-        url_variable: variable.to_owned(),
-        schema: store.schema().to_owned(),
-        readers: number(store.readers),
-        writers: number(store.writers),
-        migrate: store.migrate,
-        statement_seconds: store.statement_seconds,
-        ..PostgresSettings::new(url)
-    }
-}
-
-/// The store in this file, which may be a backup. This creates nothing on disk.
-pub(crate) fn store_in(file: &Path) -> Result<Arc<dyn Store>, Failure> {
-    let store = SqliteStore::start(file.to_owned()).map_err(Failure::internal)?;
-    Ok(Arc::new(store))
 }
 
 fn graph_on(store: Arc<dyn Store>, config: &Config, clock: Arc<dyn Clock>) -> Graph {

@@ -9,6 +9,7 @@ mod keys;
 mod memory;
 mod private;
 mod programs;
+mod rules;
 mod skills;
 mod store;
 mod values;

@@ -5,33 +5,13 @@ use std::path::Path;
 
 use toml::de::{DeTable, DeValue};
 
-use super::GraphSettings;
-use super::ask::AskKeys;
-use super::http::HttpSettings;
 use super::keys::KEYS;
-use super::memory::MemorySettings;
-use super::skills::SkillKeys;
-use super::store::StoreSettings;
+use super::rules::{FileSettings, Rule};
 use super::values::{number, written};
 use crate::caller::check_project;
 use crate::diagnostics::{Diagnostic, did_you_mean, nearest};
 use crate::failure::{Failure, Kind};
 use crate::limits::{CONFIG_FILE_BYTES_MAX, CONFIG_LIST_MAX};
-
-/// The contents of the file; absent keys keep the defaults of the settings.
-#[derive(Debug, Default, PartialEq)]
-pub(super) struct FileSettings {
-    pub(crate) project: Option<String>,
-    pub(crate) profile: Option<String>,
-    pub(crate) fence: bool,
-    pub(crate) log_level: Option<String>,
-    pub(crate) memory: MemorySettings,
-    pub(crate) graph: GraphSettings,
-    pub(crate) ask: AskKeys,
-    pub(crate) skills: SkillKeys,
-    pub(crate) http: HttpSettings,
-    pub(crate) store: StoreSettings,
-}
 
 /// Reads the file; a missing one says nothing.
 pub(super) fn read(path: &Path) -> Result<FileSettings, Failure> {
@@ -97,37 +77,6 @@ impl Source<'_> {
         let line = 1 + self.text[..at.min(self.text.len())].matches('\n').count();
         Diagnostic::at(format!("{}:{line}", self.name), reason, fix).into()
     }
-}
-
-/// A key of the file, and what it may hold.
-pub(super) struct Key {
-    pub(crate) path: &'static str,
-    pub(crate) rule: Rule,
-}
-
-/// The valid values of a key, and the field that they are stored in.
-pub(super) enum Rule {
-    Project(fn(&mut FileSettings) -> &mut Option<String>),
-    OneOf(
-        &'static [&'static str],
-        fn(&mut FileSettings) -> &mut Option<String>,
-    ),
-    /// A text that passes a check, with an example of one.
-    Text(
-        fn(&str) -> Result<(), String>,
-        &'static str,
-        fn(&mut FileSettings) -> &mut Option<String>,
-    ),
-    Between(f64, f64, fn(&mut MemorySettings) -> &mut f64),
-    /// A whole number.
-    Whole(u64, u64, fn(&mut FileSettings) -> &mut u64),
-    Switch(fn(&mut FileSettings) -> &mut bool),
-    /// A list of texts that each pass a check, with an example of one.
-    Texts(
-        fn(&str) -> Result<(), String>,
-        &'static str,
-        fn(&mut FileSettings) -> &mut Vec<String>,
-    ),
 }
 
 fn read_table(

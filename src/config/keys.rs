@@ -3,7 +3,7 @@
 
 use super::PROFILES;
 use super::ask::SYNTHESES;
-use super::file::{Key, Rule};
+use super::rules::{Key, Rule};
 use super::store::check_schema;
 use super::values::{
     check_address, check_command, check_folder, check_host, check_ip, check_model, check_origin,

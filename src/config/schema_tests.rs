@@ -2,8 +2,9 @@
 
 use serde_json::Value;
 
-use super::file::{self, FileSettings, Rule};
+use super::file;
 use super::keys::KEYS;
+use super::rules::{FileSettings, Rule};
 use super::*;
 use crate::limits::NAME_BYTES_MAX;
 
@@ -79,7 +80,7 @@ fn the_guide_lists_every_key_with_its_default() {
     // Keys without a default of their own show what Mimo does without them.
     assert_eq!(listed.project.take().as_deref(), Some(PROJECT_SHARED));
     assert_eq!(listed.profile.take().as_deref(), Some(PROFILE_DEFAULT));
-    let listen = file::FileSettings::default().http.listen().to_owned();
+    let listen = FileSettings::default().http.listen().to_owned();
     assert_eq!(listed.http.listen.take(), Some(listen));
     assert_eq!(listed.store.schema.take().as_deref(), Some("mimo"));
     assert_eq!(listed.log_level.take().as_deref(), Some("warn"));
