@@ -11,6 +11,7 @@ mod keys;
 mod nodes;
 mod postgres;
 mod procedures;
+mod ranking;
 mod reach;
 mod rules;
 mod sessions;

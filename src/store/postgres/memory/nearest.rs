@@ -178,8 +178,10 @@ async fn path(tx: &Tx, space: &Space, scope: &Scope, keep: usize) -> Result<Path
                 limits::NEAREST_INDEX_SEARCHED_MIN,
                 limits::NEAREST_INDEX_SEARCHED_MAX,
             );
+            // Without statistics the server would rather sort all of them.
             tx.batch(&format!(
-                "SET LOCAL hnsw.ef_search = {search}; SET LOCAL hnsw.iterative_scan = strict_order"
+                "SET LOCAL hnsw.ef_search = {search}; \
+                 SET LOCAL hnsw.iterative_scan = strict_order; SET LOCAL enable_sort = off"
             ))
             .await?;
             Ok(Path::Index)
