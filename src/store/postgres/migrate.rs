@@ -106,7 +106,7 @@ async fn migrate(client: &mut Client, settings: &PostgresSettings) -> Result<(),
     if number.parse().unwrap_or(0) < SERVER_MIN {
         return Err(unavailable(
             "the server is older than PostgreSQL 14",
-            "use PostgreSQL 14 or later with pgvector 0.7 or later",
+            "use PostgreSQL 14 or later with pgvector 0.8 or later",
         ));
     }
     let exists = |sql: &'static str| {
