@@ -12,6 +12,7 @@ mod recall;
 mod remember;
 pub mod retention;
 pub mod rules;
+pub(crate) mod spelling;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -278,6 +279,7 @@ impl Memories {
                 tags,
                 project,
             } => {
+                let (tags, project) = self.edit_as_written(reach, tags, project).await?;
                 let found = content.as_deref().and_then(credentials::find);
                 self.refuse_credential(found.as_ref())?;
                 let contents = content.into_iter().collect();

@@ -7,7 +7,9 @@ use futures::future::BoxFuture;
 use futures::stream::BoxStream;
 
 use super::graph::EntityId;
-use super::{ErasureStore, InventoryStore, ProjectSet, RetentionStore, StoreError, Stored};
+use super::{
+    ErasureStore, InventoryStore, NameStore, ProjectSet, RetentionStore, StoreError, Stored,
+};
 use crate::caller::Reach;
 use crate::clock::Timestamp;
 use crate::text::QueryWord;
@@ -303,8 +305,8 @@ pub struct Filter {
     /// Only these projects; empty means all within reach.
     pub projects: Vec<String>,
     pub category: Option<Category>,
-    /// Only memories with every one of these tags.
-    pub tags: Vec<String>,
+    /// Only memories with every one of these tags, each in one of its spellings.
+    pub tags: Vec<Vec<String>>,
     /// Only memories of this conversation or document.
     pub thread: Option<String>,
     /// Only versions recorded at or after this.
@@ -380,7 +382,7 @@ pub struct MemoryCensus {
 
 /// Every method is one transaction. A change whose future resolves to `Ok`
 /// survives the end of the process.
-pub trait MemoryStore: RetentionStore + InventoryStore + ErasureStore {
+pub trait MemoryStore: RetentionStore + InventoryStore + ErasureStore + NameStore {
     /// Runs `work` in one transaction. New vectors belong to the space called
     /// `model`.
     fn write_memories(&self, reach: &Reach, model: &str, work: MemoryWork) -> Stored<'_, ()>;

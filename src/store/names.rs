@@ -43,7 +43,28 @@ pub struct Names {
     pub(crate) more: bool,
 }
 
+/// What [`NameStore::spellings`] compares.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SpelledKind {
+    Project,
+    Tag,
+}
+
+/// The form in which names are equal that differ in case only.
+pub(crate) fn folded(name: &str) -> String {
+    name.chars().flat_map(char::to_lowercase).collect()
+}
+
 pub trait NameStore: Send + Sync {
+    /// For each of `names` the projects or tags of active memories within reach that
+    /// differ from it in case only, or not at all; in byte order.
+    fn spellings(
+        &self,
+        reach: &Reach,
+        kind: SpelledKind,
+        names: Vec<String>,
+    ) -> Stored<'_, Vec<Vec<String>>>;
+
     fn names(&self, query: NamesQuery) -> Stored<'_, Names>;
 
     /// The active memories with this topic key, or one that continues it after a

@@ -6,12 +6,10 @@ use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 use super::Arguments;
-use crate::caller::with_shared;
 use crate::clock::Timestamp;
 use crate::failure::Failure;
 use crate::limits;
 use crate::memory::moment::{self, Edge};
-use crate::store::PROJECT_SHARED;
 
 pub(crate) struct ArgumentReader<'a> {
     object: &'a Arguments,
@@ -64,6 +62,17 @@ impl<'a> ArgumentReader<'a> {
         self.text(key)?
             .map(|text| check_name(text, &self.path(key)))
             .transpose()
+    }
+
+    /// A text to search for; `None` where it is blank, or one of the words by which
+    /// clients ask for everything.
+    pub(crate) fn query(&self, key: &str) -> Result<Option<&'a str>, Failure> {
+        let asks_for_all = |text: &str| {
+            let text = text.trim();
+            let words = ["", "*", ".*", "all", "everything"];
+            words.iter().any(|word| text.eq_ignore_ascii_case(word))
+        };
+        Ok(self.text(key)?.filter(|text| !asks_for_all(text)))
     }
 
     pub(crate) fn number(&self, key: &str) -> Result<Option<f64>, Failure> {
@@ -236,30 +245,6 @@ pub(crate) fn moment(
                  2026-11-22T17:36:00Z, or a span such as 7d",
             )
         })
-}
-
-/// The projects that a question covers: the one it names, all of them (none is
-/// listed), or the current one and the shared one.
-pub(crate) fn scope_of(reader: &ArgumentReader<'_>, current: &str) -> Result<Vec<String>, Failure> {
-    Ok(match reader.name("project")? {
-        Some(all) if all == "*" => Vec::new(),
-        Some(project) => vec![project],
-        None => with_shared(current),
-    })
-}
-
-/// The one project that something is to belong to, where one was named.
-pub(crate) fn one_project(reader: &ArgumentReader<'_>) -> Result<Option<String>, Failure> {
-    match reader.name("project")? {
-        Some(name) if name == "*" => Err(Failure::invalid(
-            reader.path("project"),
-            "a single project is needed, so * is not allowed",
-        )
-        .hint(format!(
-            "leave project out, or use {PROJECT_SHARED:?} for what holds everywhere"
-        ))),
-        name => Ok(name),
-    }
 }
 
 /// Fingerprint of a query, so that a cursor of another query is noticed.

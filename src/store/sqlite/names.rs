@@ -9,7 +9,7 @@ use rusqlite::{Connection, OptionalExtension, Rows, params};
 use super::rows;
 use crate::limits;
 use crate::store::memory::MemoryId;
-use crate::store::names::{NameKind, Names, NamesQuery};
+use crate::store::names::{NameKind, Names, NamesQuery, SpelledKind, folded};
 use crate::store::{ProjectSet, StoreError};
 use crate::text;
 
@@ -48,6 +48,39 @@ pub(super) fn names(file: &Connection, query: &NamesQuery) -> Result<Names, Stor
         scan.found.names.sort_by_key(|name| folded(name));
     }
     Ok(scan.found)
+}
+
+/// See `NameStore::spellings`.
+pub(super) fn spellings(
+    file: &Connection,
+    projects: &ProjectSet,
+    kind: SpelledKind,
+    wanted: &[String],
+) -> Result<Vec<Vec<String>>, StoreError> {
+    let scan = || Scan::new(file, projects.clone(), usize::MAX);
+    let mut known = scan();
+    if kind == SpelledKind::Project {
+        known.projects("")?;
+    }
+    let mut all = Vec::with_capacity(wanted.len());
+    for name in wanted {
+        let key = folded(name);
+        let is_equal = |other: &str| folded(other) == key;
+        let mut found: Vec<String> = match kind {
+            SpelledKind::Project => {
+                let names = known.found.names.iter();
+                names.filter(|name| is_equal(name)).cloned().collect()
+            }
+            SpelledKind::Tag => {
+                let mut scan = scan();
+                scan.tags(name, |tag| tag == key)?;
+                scan.found.names
+            }
+        };
+        found.sort_unstable();
+        all.push(found);
+    }
+    Ok(all)
 }
 
 pub(super) fn memories_by_name(
@@ -355,10 +388,6 @@ fn exact(file: &Connection, tag: &str) -> Result<Option<String>, StoreError> {
     let sql = "SELECT tag FROM memory_tag WHERE tag = ? LIMIT 1";
     let mut statement = file.prepare_cached(sql)?;
     Ok(statement.query_row([tag], |row| row.get(0)).optional()?)
-}
-
-fn folded(text: &str) -> String {
-    text.chars().flat_map(char::to_lowercase).collect()
 }
 
 /// The upper bound of all texts with this prefix.

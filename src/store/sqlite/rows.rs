@@ -111,7 +111,7 @@ fn memory_from(row: &Row<'_>) -> rusqlite::Result<Memory> {
 
 /// Inserts a row and its tags.
 pub(super) fn insert(file: &Connection, memory: &Memory) -> Result<(), StoreError> {
-    let marks = vec!["?"; COLUMNS.len()].join(", ");
+    let marks = marks(COLUMNS.len());
     let columns = COLUMNS.join(", ");
     file.prepare_cached(&format!("INSERT INTO memory ({columns}) VALUES ({marks})"))?
         .execute(params_from_iter(values(memory)))?;
@@ -162,6 +162,11 @@ pub(super) fn json<'a>(names: impl IntoIterator<Item = &'a String>) -> String {
     serde_json::json!(names).to_string()
 }
 
+/// So many question marks.
+pub(super) fn marks(count: usize) -> String {
+    vec!["?"; count].join(", ")
+}
+
 /// A condition over `memory m`, built of fixed fragments and bound values.
 #[derive(Default)]
 pub(super) struct Condition {
@@ -180,7 +185,7 @@ impl Condition {
     pub(crate) fn and_in(&mut self, expression: &str, values: impl IntoIterator<Item = Value>) {
         let before = self.values.len();
         self.values.extend(values);
-        let marks = vec!["?"; self.values.len() - before].join(", ");
+        let marks = marks(self.values.len() - before);
         self.fragments.push(format!("{expression} IN ({marks})"));
     }
 
@@ -215,10 +220,14 @@ impl Condition {
         if let Some(thread) = &filter.thread {
             condition.and("m.thread = ?", [Value::Text(thread.clone())]);
         }
-        for tag in &filter.tags {
+        for spellings in &filter.tags {
+            let marks = marks(spellings.len());
             condition.and(
-                "EXISTS (SELECT 1 FROM memory_tag t WHERE t.memory_id = m.id AND t.tag = ?)",
-                [Value::Text(tag.clone())],
+                &format!(
+                    "EXISTS (SELECT 1 FROM memory_tag t WHERE t.memory_id = m.id \
+                     AND t.tag IN ({marks}))"
+                ),
+                spellings.iter().cloned().map(Value::Text),
             );
         }
         condition

@@ -10,8 +10,8 @@ use crate::graph::query::{Plan, Scope, Walk};
 use crate::graph::reach::Direction;
 use crate::limits;
 use crate::memory::moment::Edge;
-use crate::tools::arguments::{ArgumentReader, fingerprint, moment, scope_of};
-use crate::tools::{Arguments, Context, Document};
+use crate::tools::arguments::{ArgumentReader, fingerprint, moment};
+use crate::tools::{Arguments, Context, Document, scope};
 
 pub(super) async fn call(
     graph: Arc<Graph>,
@@ -32,7 +32,7 @@ pub(super) async fn call(
     let caller = &context.caller;
     let scope = Scope {
         reach: caller.reach().clone(),
-        projects: scope_of(&reader, caller.project())?,
+        projects: scope::projects(&reader, graph.names(), caller).await?.names,
         at: moment(&reader, "as_of", Edge::End, -1, now)?.unwrap_or(now),
         min_confidence: reader.share("min_confidence")?.unwrap_or(0.7),
         limit: limit(&reader)?,

@@ -13,8 +13,8 @@ use crate::graph::update::{ALIAS, ALIAS_SYNONYMS, Assertion, Rename, Update, Upd
 use crate::limits;
 use crate::memory::moment::Edge;
 use crate::store::PROJECT_SHARED;
-use crate::tools::arguments::{ArgumentReader, moment, one_project};
-use crate::tools::{Arguments, Context, Document};
+use crate::tools::arguments::{ArgumentReader, moment};
+use crate::tools::{Arguments, Context, Document, scope};
 
 const FIELDS: [&str; 6] = [
     "subject",
@@ -55,7 +55,7 @@ pub(super) async fn call(
         }
     }
     let caller = &context.caller;
-    let project = one_project(&reader)?.unwrap_or_else(|| caller.project().to_owned());
+    let project = scope::destination(&reader, graph.names(), caller).await?;
     let summary = if assertions.is_empty() && retract.is_empty() && renames.is_empty() {
         UpdateSummary::default()
     } else {

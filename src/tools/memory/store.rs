@@ -11,7 +11,8 @@ use crate::limits;
 use crate::memory::moment::Edge;
 use crate::memory::{Draft, Memories, Remembered};
 use crate::store::memory::{Category, Given, MemoryFields, MemoryId};
-use crate::tools::arguments::{ArgumentReader, moment, one_project};
+use crate::tools::arguments::{ArgumentReader, moment};
+use crate::tools::scope::one_project;
 use crate::tools::{Arguments, Context, Document};
 
 const FIELDS: [&str; 9] = [
