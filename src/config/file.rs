@@ -12,7 +12,7 @@ use super::memory::MemorySettings;
 use super::skills::SkillKeys;
 use super::values::{
     check_address, check_command, check_folder, check_host, check_ip, check_model, check_origin,
-    check_predicate, check_url, check_variable, number, written,
+    check_predicate, check_time_zone, check_url, check_variable, number, written,
 };
 use super::{GraphSettings, PROFILES};
 use crate::caller::check_project;
@@ -30,6 +30,7 @@ pub(super) struct FileSettings {
     pub(crate) project: Option<String>,
     pub(crate) profile: Option<String>,
     pub(crate) fence: bool,
+    pub(crate) time_zone: Option<String>,
     pub(crate) log_level: Option<String>,
     pub(crate) memory: MemorySettings,
     pub(crate) graph: GraphSettings,
@@ -147,6 +148,10 @@ pub(super) const KEYS: &[Key] = &[
     Key {
         path: "profile",
         rule: Rule::OneOf(&PROFILES, |to| &mut to.profile),
+    },
+    Key {
+        path: "time_zone",
+        rule: Rule::Text(check_time_zone, "\"Europe/Berlin\"", |to| &mut to.time_zone),
     },
     Key {
         path: "fence",

@@ -63,6 +63,11 @@ impl Graph {
         self.clock.now()
     }
 
+    /// For reading the moments that the user names.
+    pub(crate) fn clock(&self) -> &dyn Clock {
+        &*self.clock
+    }
+
     /// The port that knows the names of what is stored.
     pub(crate) fn names(&self) -> &dyn NameStore {
         &*self.store

@@ -23,6 +23,7 @@ use tokio_util::task::TaskTracker;
 
 pub(crate) use model::{Action, Draft, Edited, Mode, Page, Remembered, Search};
 pub use model::{RememberOutcome, Settings};
+use moment::Here;
 pub(crate) use recall::Weights;
 pub(crate) use recall::fuse;
 use rules::edit::{Destination, Edit, MemoryChange};
@@ -71,6 +72,11 @@ impl Memories {
 
     pub(crate) fn now(&self) -> Timestamp {
         self.clock.now()
+    }
+
+    /// For reading the moments that the user names.
+    pub(crate) fn here(&self) -> Here {
+        Here::of(&*self.clock)
     }
 
     pub(crate) fn clock(&self) -> Arc<dyn Clock> {

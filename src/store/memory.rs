@@ -311,6 +311,8 @@ pub struct Filter {
     pub thread: Option<String>,
     /// Only versions recorded at or after this.
     pub since: Option<Timestamp>,
+    /// Only versions recorded before this.
+    pub until: Option<Timestamp>,
     /// Memories that were current at this time instead of now.
     pub as_of: Option<Timestamp>,
     /// Older versions and expired memories too (but never archived ones).
@@ -329,6 +331,7 @@ impl Filter {
             tags: Vec::new(),
             thread: None,
             since: None,
+            until: None,
             as_of: None,
             include_superseded: false,
             now,

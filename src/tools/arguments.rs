@@ -9,7 +9,7 @@ use super::Arguments;
 use crate::clock::Timestamp;
 use crate::failure::Failure;
 use crate::limits;
-use crate::memory::moment::{self, Edge};
+use crate::memory::moment::{self, Edge, Here, SpanDirection};
 
 pub(crate) struct ArgumentReader<'a> {
     object: &'a Arguments,
@@ -219,32 +219,23 @@ fn check_name(text: &str, path: &str) -> Result<String, Failure> {
     Ok(text.to_owned())
 }
 
-/// A time: ISO 8601, or a span from now (`7d`), with `direction` -1 for the past
-/// and 1 for the future.
+/// A moment in any of the forms of [`moment::FORMS`]; `edge` is the end of a period
+/// that counts, `direction` that of a span.
 pub(crate) fn moment(
     reader: &ArgumentReader<'_>,
     key: &str,
     edge: Edge,
-    direction: i64,
-    now: Timestamp,
+    direction: SpanDirection,
+    here: Here,
 ) -> Result<Option<Timestamp>, Failure> {
     let Some(text) = reader.text(key)? else {
         return Ok(None);
     };
-    let span = || moment::parse_span(text).map(|span| now.plus_seconds(direction * span));
-    moment::parse(text, edge)
-        .or_else(span)
-        .map(Some)
-        .ok_or_else(|| {
-            Failure::invalid(
-                reader.path(key),
-                format!("{text:?} is not a date, a time or a span"),
-            )
-            .hint(
-                "write an ISO 8601 date or time, such as 2026-11-22 or \
-                 2026-11-22T17:36:00Z, or a span such as 7d",
-            )
-        })
+    let read = moment::read(text, edge, direction, here);
+    read.map(Some).ok_or_else(|| {
+        let why = format!("{text:?} is not a date, a time or a span");
+        Failure::invalid(reader.path(key), why).hint(moment::FORMS)
+    })
 }
 
 /// Fingerprint of a query, so that a cursor of another query is noticed.

@@ -260,6 +260,72 @@ fn a_project_called_null_is_refused() {
     }
 }
 
+#[test]
+fn moments_are_named_as_people_name_them() {
+    let mut world = World::new();
+    world.good(
+        "memory_store",
+        json!({"content": "Tea is at four", "valid_until": "next month"}),
+    );
+    for (arguments, count) in [
+        (json!({"since": "yesterday"}), 1),
+        (json!({"since": "this week", "until": "tomorrow"}), 1),
+        (json!({"since": "P7D"}), 1),
+        (json!({"until": "last week"}), 0),
+        (json!({"until": "2020-11"}), 0),
+        (json!({"query": "tea", "until": "2 days ago"}), 0),
+        (json!({"query": "tea", "since": "3 days ago"}), 1),
+        (json!({"as_of": "yesterday"}), 0),
+        (json!({"as_of": "today"}), 1),
+    ] {
+        assert_eq!(
+            world.contents(arguments.clone()).len(),
+            count,
+            "{arguments}"
+        );
+    }
+    for (tool, arguments) in [
+        ("memory_search", json!({"until": "soon"})),
+        (
+            "memory_store",
+            json!({"content": "x", "valid_until": "soon"}),
+        ),
+        ("graph_query", json!({"start": "x", "as_of": "soon"})),
+    ] {
+        let error = world.ask(tool, arguments).bad();
+        let hint = error["hint"].as_str().expect("a hint");
+        for form in ["2026-11", "7d", "P7D", "yesterday", "last week"] {
+            assert!(hint.contains(form), "{hint}");
+        }
+    }
+}
+
+#[test]
+fn days_begin_where_the_settings_say() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let config = folder.path().join("config");
+    std::fs::create_dir_all(&config).expect("a folder");
+    let set = |zone: &str| {
+        let text = format!("time_zone = \"{zone}\"\n");
+        std::fs::write(config.join("config.toml"), text).expect("settings");
+    };
+    let until = |zone: &str| {
+        set(zone);
+        let mut server = Server::of(mimo(folder.path()).arg("serve"));
+        initialize(&mut server);
+        let call = json!({"content": format!("The {zone}"), "valid_until": "2100-01-01"});
+        ask(&mut server, "memory_store", call).good();
+        let found = ask(&mut server, "memory_search", json!({"limit": 1})).good();
+        assert!(server.exit().success());
+        found["items"][0]["valid_until"].clone()
+    };
+    assert_eq!(until("Asia/Tokyo"), "2100-01-01T15:00:00Z");
+    assert_eq!(until("UTC"), "2100-01-02T00:00:00Z");
+    set("Middle-earth/Shire");
+    let ran = mimo(folder.path()).arg("status").output().expect("it runs");
+    assert!(!ran.status.success());
+}
+
 /// The calls that a hint shows.
 fn examples(tool: &str, hint: &str) -> Vec<(String, Value)> {
     let starts = hint.match_indices('{').map(|(at, _)| at);

@@ -75,6 +75,7 @@ fn some_filter(chance: &mut Chance) -> Filter {
             .map(|tag| vec![tag])
             .collect(),
         since: chance.one_in(4).then(|| at(chance.below(150) as i64)),
+        until: chance.one_in(4).then(|| at(chance.below(150) as i64)),
         as_of: chance.one_in(3).then(|| at(chance.below(150) as i64)),
         include_superseded: chance.one_in(3),
         ..Filter::within(&reach, projects, at(150 + chance.below(100) as i64))
@@ -104,6 +105,7 @@ fn passes(filter: &Filter, memory: &Memory) -> bool {
             .category
             .is_none_or(|wanted| wanted == fields.category)
         && filter.since.is_none_or(|since| memory.created_at >= since)
+        && filter.until.is_none_or(|until| memory.created_at < until)
         && filter
             .tags
             .iter()

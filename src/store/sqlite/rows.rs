@@ -217,6 +217,9 @@ impl Condition {
         if let Some(since) = filter.since {
             condition.and("m.created_at >= ?", [Value::Integer(since.0)]);
         }
+        if let Some(until) = filter.until {
+            condition.and("m.created_at < ?", [Value::Integer(until.0)]);
+        }
         if let Some(thread) = &filter.thread {
             condition.and("m.thread = ?", [Value::Text(thread.clone())]);
         }

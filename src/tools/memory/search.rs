@@ -5,10 +5,9 @@ use std::sync::Arc;
 use super::render::{Cursor, Rendering};
 use super::store::category;
 use crate::caller::Caller;
-use crate::clock::Timestamp;
 use crate::failure::Failure;
 use crate::limits;
-use crate::memory::moment::Edge;
+use crate::memory::moment::{Edge, SpanDirection};
 use crate::memory::{Memories, Mode, Page, Search};
 use crate::store::memory::Filter;
 use crate::tools::arguments::{ArgumentReader, fingerprint, moment};
@@ -141,18 +140,19 @@ async fn filter(
     reader: &ArgumentReader<'_>,
     caller: &Caller,
 ) -> Result<(Filter, Vec<String>), Failure> {
-    let now: Timestamp = memories.now();
+    let here = memories.here();
     let projects = scope::projects(reader, memories.names(), caller).await?;
     let tags = scope::tags(reader, memories.names(), caller).await?;
     let unknown = projects.unknown.into_iter().chain(tags.unknown).collect();
     let filter = Filter {
         category: category(reader)?,
         tags: tags.names,
-        since: moment(reader, "since", Edge::Start, -1, now)?,
-        as_of: moment(reader, "as_of", Edge::End, -1, now)?,
+        since: moment(reader, "since", Edge::Start, SpanDirection::Past, here)?,
+        until: moment(reader, "until", Edge::End, SpanDirection::Past, here)?,
+        as_of: moment(reader, "as_of", Edge::End, SpanDirection::Past, here)?,
         thread: reader.name("thread")?,
         include_superseded: reader.boolean("include_superseded")?.unwrap_or(false),
-        ..Filter::within(caller.reach(), projects.names, now)
+        ..Filter::within(caller.reach(), projects.names, here.now)
     };
     Ok((filter, unknown))
 }
