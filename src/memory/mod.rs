@@ -1,6 +1,7 @@
 //! Memories: storing, searching, editing. The rules live here; the store keeps,
 //! the encoder encodes, the tools parse and render.
 
+mod clock_jump;
 pub(crate) mod contradiction;
 pub(crate) mod credentials;
 mod erasure;

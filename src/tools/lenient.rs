@@ -109,19 +109,18 @@ fn boolean(value: Value) -> Value {
     }
 }
 
+/// A word of a list in another case. A number for a text stays one, and is refused.
 fn string(value: Value, schema: &Value) -> Value {
-    match (&value, schema["enum"].as_array()) {
-        (Value::Number(number), None) => Value::String(number.to_string()),
-        (Value::String(text), Some(options)) if !options.contains(&value) => {
-            let equal = |option: &&Value| {
-                let option = option.as_str().unwrap_or_default();
-                option.eq_ignore_ascii_case(text.trim())
-            };
-            let option = options.iter().find(equal).cloned();
-            option.unwrap_or(value)
-        }
-        _ => value,
-    }
+    let (Some(text), Some(options)) = (value.as_str(), schema["enum"].as_array()) else {
+        return value;
+    };
+    let equal = |option: &&Value| {
+        let option = option.as_str().unwrap_or_default();
+        option.eq_ignore_ascii_case(text.trim())
+    };
+    let is_option = options.contains(&value);
+    let option = options.iter().find(equal).filter(|_| !is_option).cloned();
+    option.unwrap_or(value)
 }
 
 /// The list or object in a JSON text that begins with `bracket`.
@@ -165,8 +164,6 @@ mod tests {
             (json!({"tags": r#"["x"]"#}), json!({"tags": ["x"]})),
             (json!({"tags": " [\"x\"]\n"}), json!({"tags": ["x"]})),
             (json!({"tags": "x"}), json!({"tags": ["x"]})),
-            (json!({"tags": 2026}), json!({"tags": ["2026"]})),
-            (json!({"tags": [2026, "x"]}), json!({"tags": ["2026", "x"]})),
             (json!({"ids": "[1]"}), json!({"ids": [1]})),
             (json!({"ids": 1}), json!({"ids": [1]})),
             (json!({"ids": "1"}), json!({"ids": [1]})),
@@ -180,14 +177,13 @@ mod tests {
             (json!({"accept": "true"}), json!({"accept": true})),
             (json!({"accept": "False"}), json!({"accept": false})),
             (json!({"mode": "Hybrid "}), json!({"mode": "hybrid"})),
-            (json!({"query": 12}), json!({"query": "12"})),
             (
                 json!({"patterns": ["?p", "is", "?x"]}),
                 json!({"patterns": [["?p", "is", "?x"]]}),
             ),
             (
-                json!({"patterns": r#"[["?p","is",5],"[\"a\",\"b\",\"c\"]"]"#}),
-                json!({"patterns": [["?p", "is", "5"], ["a", "b", "c"]]}),
+                json!({"patterns": r#"[["?p","is","five"],"[\"a\",\"b\",\"c\"]"]"#}),
+                json!({"patterns": [["?p", "is", "five"], ["a", "b", "c"]]}),
             ),
             (json!({"open": r#"{"a":"1"}"#}), json!({"open": {"a": "1"}})),
             (
@@ -243,6 +239,8 @@ mod tests {
             json!({"query": "{}"}),
             json!({"query": "true"}),
             json!({"query": true}),
+            json!({"query": 12}),
+            json!({"tags": 2026}),
             json!({"tags": "a, b"}),
             json!({"tags": "[x"}),
             json!({"tags": {"a": 1}}),

@@ -376,7 +376,7 @@ fn every_example_in_a_hint_is_a_valid_call() {
             let bad = match schema["type"].as_str() {
                 Some("string") => json!({"a": 1}),
                 Some("object") => json!(["a"]),
-                _ => json!([{"a": [[]]}]),
+                _ => json!([true]),
             };
             wrong.push((tool.clone(), json!({name: bad})));
         }
