@@ -195,9 +195,13 @@ fn run(cli: Cli, environment: &Environment, output: &Output) -> Result<()> {
         Some(Command::Ask(arguments)) => {
             ask::run(&arguments, &configured()?, clock.clone(), output)
         }
-        Some(Command::View(arguments)) => {
-            view::run(&arguments, configured()?, clock.clone(), output)
-        }
+        Some(Command::View(arguments)) => view::run(
+            &arguments,
+            configured()?,
+            environment,
+            clock.clone(),
+            output,
+        ),
         Some(Command::Status(_)) => status::run(&configured()?, clock.clone(), output),
         Some(Command::Call(arguments)) => {
             call::run(arguments, &configured()?, clock.clone(), output)
