@@ -228,8 +228,15 @@ fn nearest_window(
 
 /// The memories that `filter` lets through, if they are few.
 fn passing(file: &Connection, filter: &Filter) -> Result<Option<Vec<MemoryId>>, StoreError> {
-    let condition = Condition::of(filter);
+    let mut condition = Condition::of(filter);
     let most = limits::NEAREST_COMPARED_MAX;
+    if let Some(few) = rows::few_passing(file, filter)? {
+        condition.and_one_of(&few);
+        let sql = format!("SELECT m.id FROM memory m WHERE {}", condition.sql());
+        let mut statement = file.prepare_cached(&sql)?;
+        let ids = statement.query_map(params_from_iter(condition.values()), |row| row.get(0))?;
+        return Ok(Some(ids.collect::<Result<_, _>>()?));
+    }
     // Its first tag selects the candidates by index; the condition checks all tags.
     let first = filter.tags.first().map_or(&[][..], Vec::as_slice);
     let from = match first.len() {
