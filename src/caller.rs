@@ -103,11 +103,20 @@ pub enum ToolGrants {
     Matching(Vec<String>),
 }
 
+/// Whether clients are known to send `text` for what they leave out.
+pub(crate) fn is_placeholder(text: &str) -> bool {
+    matches!(text.trim(), "" | "null" | "undefined" | "None")
+}
+
 /// A project's name without spaces around it, or why it cannot be one.
 pub(crate) fn check_project(name: &str) -> Result<String, String> {
     let name = name.trim();
     if name.is_empty() {
         Err("a project's name cannot be empty".into())
+    } else if is_placeholder(name) {
+        Err(format!(
+            "a project cannot be called {name:?}, which stands for a name that is missing"
+        ))
     } else if name == "*" {
         Err("* stands for all projects in a search and cannot be the current one".into())
     } else if name.len() > NAME_BYTES_MAX {
@@ -283,6 +292,16 @@ mod tests {
         assert!(reach.can_read(PROJECT_SHARED) && !reach.can_write(PROJECT_SHARED));
         assert!(!reach.can_read("other") && !reach.can_write("other"));
         assert!(Reach::fenced(PROJECT_SHARED).can_write(PROJECT_SHARED));
+    }
+
+    #[test]
+    fn a_project_is_not_called_as_a_missing_name() {
+        for name in ["null", "undefined", "None", " null ", "", "*"] {
+            assert!(check_project(name).is_err(), "{name}");
+        }
+        for name in ["nullable", "none", "NULL island", " web "] {
+            assert_eq!(check_project(name).as_deref(), Ok(name.trim()));
+        }
     }
 
     #[test]

@@ -1,10 +1,11 @@
 //! Time and random ids. Everything else takes a [`Clock`], so that a test can fix
 //! them.
 
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use chrono::{DateTime, Datelike, SecondsFormat};
+use chrono::{DateTime, Datelike, Duration, Local, NaiveDateTime, SecondsFormat, TimeZone, Utc};
 
 /// Microseconds since 1970-01-01T00:00:00Z: an integer, which every store orders
 /// in the same way.
@@ -48,8 +49,54 @@ impl Timestamp {
     }
 }
 
+/// Where the user's days begin and end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Zone {
+    /// As the machine is set.
+    Machine,
+    Named(chrono_tz::Tz),
+}
+
+impl Zone {
+    /// By its name in the IANA database, such as `Europe/Berlin`.
+    pub(crate) fn named(name: &str) -> Option<Zone> {
+        name.parse().ok().map(Zone::Named)
+    }
+
+    /// The moment at which clocks there show this. The first one, if they are put back
+    /// and show it twice; if they are put forward over it, the moment at which they are.
+    pub(crate) fn instant(self, shown: NaiveDateTime) -> Option<Timestamp> {
+        match self {
+            Zone::Machine => instant(&Local, shown),
+            Zone::Named(zone) => instant(&zone, shown),
+        }
+    }
+
+    /// What clocks there show.
+    pub(crate) fn local(self, at: Timestamp) -> Option<NaiveDateTime> {
+        let utc = DateTime::from_timestamp_micros(at.0)?.naive_utc();
+        Some(match self {
+            Zone::Machine => Local.from_utc_datetime(&utc).naive_local(),
+            Zone::Named(zone) => zone.from_utc_datetime(&utc).naive_local(),
+        })
+    }
+}
+
+fn instant<Z: TimeZone>(zone: &Z, shown: NaiveDateTime) -> Option<Timestamp> {
+    // No change of the clocks skips more than a day.
+    let minutes = 0..24 * 60;
+    let mut later = minutes.map(|minutes| shown.checked_add_signed(Duration::minutes(minutes)));
+    let found = later.find_map(|shown| zone.from_local_datetime(&shown?).earliest())?;
+    let found = found.with_timezone(&Utc);
+    Some(Timestamp(found.timestamp_micros()))
+}
+
 pub trait Clock: Send + Sync {
     fn now(&self) -> Timestamp;
+    /// Of the days that the user names.
+    fn zone(&self) -> Zone {
+        Zone::Named(chrono_tz::Tz::UTC)
+    }
     /// 16 random lower-case hex digits.
     fn new_id(&self) -> String;
     /// Fills `bytes` from a source that nobody can predict.
@@ -76,6 +123,35 @@ impl Clock for SystemClock {
 
     fn fill_random(&self, bytes: &mut [u8]) {
         getrandom::fill(bytes).expect("the operating system gives random bytes");
+    }
+}
+
+/// The operating system's clock for a user, whose settings may name a time zone.
+#[derive(Debug, Default)]
+pub(crate) struct UserClock(OnceLock<Zone>);
+
+impl UserClock {
+    /// Takes the zone of the settings; the first one counts.
+    pub(crate) fn set_zone(&self, zone: Zone) {
+        let _is_first = self.0.set(zone);
+    }
+}
+
+impl Clock for UserClock {
+    fn now(&self) -> Timestamp {
+        SystemClock.now()
+    }
+
+    fn zone(&self) -> Zone {
+        self.0.get().copied().unwrap_or(Zone::Machine)
+    }
+
+    fn new_id(&self) -> String {
+        SystemClock.new_id()
+    }
+
+    fn fill_random(&self, bytes: &mut [u8]) {
+        SystemClock.fill_random(bytes);
     }
 }
 

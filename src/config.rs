@@ -17,6 +17,7 @@ mod values;
 use std::path::{Path, PathBuf};
 
 use crate::caller::{Grants, PROJECT_SHARED, check_project};
+use crate::clock::Zone;
 use crate::failure::Failure;
 
 #[cfg(test)]
@@ -62,6 +63,8 @@ pub(crate) struct Config {
     pub(crate) project: String,
     /// Whether nothing but the current project and `global` is reached.
     pub(crate) fence: bool,
+    /// Of the days that the user names.
+    pub(crate) time_zone: Zone,
     /// One of [`PROFILES`].
     pub(crate) profile: String,
     /// A log filter (`debug`, `mimo::store=trace`) for stderr and the log
@@ -103,6 +106,10 @@ impl Config {
             database: database(flags, environment, &data_folder)?,
             project: project(flags, environment, file.project)?,
             fence: flags.fence || file.fence,
+            time_zone: file
+                .time_zone
+                .and_then(|name| Zone::named(&name))
+                .unwrap_or(Zone::Machine),
             profile: profile(flags, environment, file.profile)?,
             log: log_filter(environment, file.log_level)?,
             memory: file.memory,

@@ -79,6 +79,9 @@ pub(crate) const MEMORY_EDIT_IDS_MAX: usize = 100;
 
 /// Jobs queued for a store thread; beyond it callers wait.
 pub(crate) const STORE_JOBS_QUEUED_MAX: usize = 256;
+/// Steps of SQLite's machine after which a read looks whether anyone still waits for it:
+/// some tens of microseconds.
+pub(crate) const STORE_READ_STEPS_MAX: i32 = 4_000;
 /// Reading threads, besides the writing one.
 pub(crate) const STORE_READERS_MAX: usize = 2;
 /// Page cache of the writing thread. With SQLite's default of 2 MB, inserting a

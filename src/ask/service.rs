@@ -23,6 +23,7 @@ use crate::graph::Graph;
 use crate::limits;
 use crate::memory::Memories;
 use crate::procedure::Procedures;
+use crate::store::NameStore;
 
 /// Parts of the time, in tenths: encoding the question ends after 4, the
 /// searches after 8, following links and comparing after 9. The rest is left for
@@ -96,6 +97,11 @@ impl TimeBudget {
 }
 
 impl Ask {
+    /// The port that knows the names of what is stored.
+    pub(crate) fn names(&self) -> &dyn NameStore {
+        self.memories.names()
+    }
+
     pub(crate) fn new(
         memories: Arc<Memories>,
         graph: Arc<Graph>,

@@ -85,7 +85,8 @@ pub(super) fn run(
     import.read(&source.file)?;
     import.store()?;
     import.progress.end();
-    import.report(output)
+    import.report(output)?;
+    import.warn_beyond_maximum(output)
 }
 
 struct Import {
@@ -107,6 +108,8 @@ struct Import {
     counted: Option<u64>,
     is_archive: bool,
     is_cut: bool,
+    /// As in the settings.
+    active_max: u64,
     /// Reads only.
     is_rehearsal: bool,
 }
@@ -145,6 +148,7 @@ impl Import {
             counted: None,
             is_archive: false,
             is_cut: false,
+            active_max: config.memory.retention.active_max,
             is_rehearsal: false,
         })
     }
@@ -312,6 +316,24 @@ impl Import {
             true => Err(Exit(1).into()),
             false => Ok(()),
         }
+    }
+
+    /// Warns if more memories are active now than stay so.
+    fn warn_beyond_maximum(&self, output: &Output) -> Result<()> {
+        if self.scope == Scope::Graph {
+            return Ok(());
+        }
+        let active = app::run(self.memories.census(&Reach::Everything))?.active;
+        let excess = active.saturating_sub(self.active_max);
+        if excess > 0 {
+            let most = self.active_max;
+            output.print_error(format!(
+                "mimo: {active} memories are active, and the next cleanup archives the {excess} \
+                 least important: memory.retention.active_max is {most}. Raise it in \
+                 config.toml first if they are to stay; `mimo memory restore` brings them back\n"
+            ));
+        }
+        Ok(())
     }
 
     fn document(&self, missing: u64, is_cut: bool) -> Value {

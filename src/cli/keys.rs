@@ -21,7 +21,7 @@ use crate::diagnostics::counted;
 use crate::failure::{Failure, Kind};
 use crate::keys::{Grant, GrantWords, Key, KeyId, KeyRing, KeyState, KeyText, Refusal};
 use crate::limits::{KEY_INPUT_BYTES_MAX, KEY_OVERLAP_SECONDS_MAX};
-use crate::memory::moment::{self, Edge};
+use crate::memory::moment::{self, Edge, Here, SpanDirection};
 use crate::store::keys::{KeyStore, refresh};
 
 /// How a file, and a client, names a key.
@@ -145,7 +145,9 @@ fn generate(
         at_once: arguments.at_once,
     })?;
     let expires = arguments.expires.as_deref();
-    let expires_at = expires.map(|text| read_end(text, now)).transpose()?;
+    let expires_at = expires
+        .map(|text| read_end(text, Here::of(clock)))
+        .transpose()?;
     let (key, text) = Key::generate(clock, &arguments.name, grant, expires_at)?;
     let kept = async { Ok(store.add_key(key.clone()).await?) };
     keep(&text, arguments.out.as_deref(), || app::run(kept))?;
@@ -257,10 +259,9 @@ fn check(store: &dyn KeyStore, clock: Arc<dyn Clock>, output: &Output) -> Result
     }
 }
 
-fn read_end(text: &str, now: Timestamp) -> Result<Timestamp, Failure> {
-    let span = || moment::parse_span(text).map(|seconds| now.plus_seconds(seconds));
-    let end = span().or_else(|| moment::parse(text, Edge::End));
-    end.filter(|end| *end > now).ok_or_else(|| {
+fn read_end(text: &str, here: Here) -> Result<Timestamp, Failure> {
+    let end = moment::read(text, Edge::End, SpanDirection::Future, here);
+    end.filter(|end| *end > here.now).ok_or_else(|| {
         let why = format!("--expires {text:?} is no span, and no day or moment to come");
         Failure::invalid("", why).hint("write for example 90d, or 2027-01-31")
     })

@@ -39,7 +39,7 @@ use std::sync::Arc;
 use anyhow::Result;
 use clap::{Args, CommandFactory, Parser, Subcommand};
 
-use crate::clock::SystemClock;
+use crate::clock::UserClock;
 use crate::config::{Config, Environment, Flags, PROFILES};
 use crate::telemetry;
 use output::Output;
@@ -167,9 +167,10 @@ fn run(cli: Cli, environment: &Environment, output: &Output) -> Result<()> {
         profile: cli.global.profile,
         fence: cli.global.fence,
     };
-    let clock = Arc::new(SystemClock);
+    let clock = Arc::new(UserClock::default());
     let load = |traces: &mut Option<telemetry::Exporter>, over_http: bool| {
         let config = Config::load(&flags, environment)?;
+        clock.set_zone(config.time_zone);
         let collector = config.http.traces.as_deref().filter(|_| over_http);
         let (log, folder) = (config.log.as_deref(), config.log_folder());
         *traces = telemetry::start(log, &folder, collector, clock.clone());
@@ -197,9 +198,13 @@ fn run(cli: Cli, environment: &Environment, output: &Output) -> Result<()> {
         Some(Command::Ask(arguments)) => {
             ask::run(&arguments, &configured()?, clock.clone(), output)
         }
-        Some(Command::View(arguments)) => {
-            view::run(&arguments, configured()?, clock.clone(), output)
-        }
+        Some(Command::View(arguments)) => view::run(
+            &arguments,
+            configured()?,
+            environment,
+            clock.clone(),
+            output,
+        ),
         Some(Command::Status(_)) => status::run(&configured()?, clock.clone(), output),
         Some(Command::Call(arguments)) => {
             call::run(arguments, &configured()?, clock.clone(), output)

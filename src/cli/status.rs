@@ -11,6 +11,7 @@ use crate::app;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::diagnostics::counted;
+use crate::printable;
 
 /// Nothing to choose.
 #[derive(clap::Args)]
@@ -79,7 +80,7 @@ fn page(status: &Value, output: &Output) -> Text {
         line(&mut page, part, state, &text);
     }
     for run in waiting {
-        page.push(&format!("  {run}\n"));
+        page.push(&waiting_run(run));
     }
     for skill in status["skills"].as_array().into_iter().flatten() {
         let state = skill["state"].as_str().unwrap_or_default();
@@ -98,6 +99,29 @@ fn page(status: &Value, output: &Output) -> Text {
         ));
     }
     page
+}
+
+/// What a run waits for, and the command that decides it.
+fn waiting_run(run: &Value) -> String {
+    let text = |value: &Value| -> String {
+        let text = value.as_str().unwrap_or_default();
+        printable::line(text).into_owned()
+    };
+    let waits = &run["waits_for"];
+    let mut shown = format!(
+        "  {} {} (execution {}) waits in its state {}\n",
+        text(&run["procedure"]),
+        text(&run["version"]),
+        text(&run["execution_id"]),
+        text(&run["state"]),
+    );
+    if let Some(message) = waits["message"].as_str() {
+        shown.push_str(&format!("  | {}\n", printable::quoted(message)));
+    }
+    if run["next_step"].is_string() {
+        shown.push_str(&format!("  next: {}\n", text(&run["next_step"])));
+    }
+    shown
 }
 
 fn line(page: &mut Text, name: &str, state: &str, text: &str) {

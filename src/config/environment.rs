@@ -53,12 +53,32 @@ pub(super) const FETCHING: [&str; 12] = [
     "UV_EXTRA_INDEX_URL",
     "NETRC",
 ];
+/// What a program needs to show something on the desktop of the person.
+const DESKTOP: [&str; 15] = [
+    "PATH",
+    "HOME",
+    "LANG",
+    "DISPLAY",
+    "WAYLAND_DISPLAY",
+    "XAUTHORITY",
+    "BROWSER",
+    "DESKTOP_SESSION",
+    "DBUS_SESSION_BUS_ADDRESS",
+    "XDG_CONFIG_HOME",
+    "XDG_CURRENT_DESKTOP",
+    "XDG_DATA_DIRS",
+    "XDG_DATA_HOME",
+    "XDG_RUNTIME_DIR",
+    "XDG_SESSION_TYPE",
+];
 
 /// The environment of a process. A value, so that tests make their own.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Environment {
     /// Those of the lists above that are set and not empty.
     pub(crate) variables: BTreeMap<&'static str, OsString>,
+    /// The variables for programs that show something, as far as they are set.
+    pub(crate) desktop: Vec<(&'static str, OsString)>,
     /// Where this platform keeps Mimo's settings.
     pub(crate) config_folder: Option<PathBuf>,
     /// Where this platform keeps Mimo's data.
@@ -82,6 +102,8 @@ impl Environment {
         let platform = ProjectDirs::from("", "", "mimo");
         let account = BaseDirs::new();
         // A client that knows no value for a variable may pass it empty.
+        let desktop = DESKTOP.iter();
+        let desktop = desktop.filter_map(|name| Some((*name, std::env::var_os(name)?)));
         let variables = OWN
             .iter()
             .chain(&INHERITED)
@@ -90,6 +112,7 @@ impl Environment {
             .filter(|(_, value)| !value.is_empty());
         Environment {
             variables: variables.collect(),
+            desktop: desktop.filter(|(_, value)| !value.is_empty()).collect(),
             config_folder: platform.as_ref().map(|dirs| dirs.config_dir().to_owned()),
             data_folder: platform.as_ref().map(|dirs| dirs.data_dir().to_owned()),
             temporary_folder: std::env::temp_dir(),
@@ -122,6 +145,18 @@ impl Environment {
         let value = self.read_secret.and_then(|read| read(variable));
         let value = value.filter(|value| !value.is_empty())?;
         value.into_string().ok().map(Secret::new)
+    }
+
+    /// The program that opens a file on this person's desktop, if there is a desktop.
+    pub(crate) fn opener(&self) -> Option<PathBuf> {
+        if cfg!(target_os = "macos") {
+            return Some("/usr/bin/open".into());
+        }
+        let get = |name: &str| self.desktop.iter().find(|(each, _)| *each == name);
+        get("DISPLAY").or_else(|| get("WAYLAND_DISPLAY"))?;
+        let (_, path) = get("PATH")?;
+        let mut programs = std::env::split_paths(path).map(|folder| folder.join("xdg-open"));
+        programs.find(|program| program.is_absolute() && program.is_file())
     }
 
     /// Whether the person asked every program to print without colors.

@@ -7,7 +7,7 @@ use super::rules::{Key, Rule};
 use super::store::check_schema;
 use super::values::{
     check_address, check_command, check_folder, check_host, check_ip, check_model, check_origin,
-    check_predicate, check_url, check_variable,
+    check_predicate, check_time_zone, check_url, check_variable,
 };
 use crate::limits::{
     DATABASE_CONNECTIONS_MAX, DATABASE_STATEMENT_SECONDS_MAX, HTTP_BODY_MB_MAX,
@@ -27,6 +27,10 @@ pub(super) const KEYS: &[Key] = &[
     Key {
         path: "profile",
         rule: Rule::OneOf(&PROFILES, |to| &mut to.profile),
+    },
+    Key {
+        path: "time_zone",
+        rule: Rule::Text(check_time_zone, "\"Europe/Berlin\"", |to| &mut to.time_zone),
     },
     Key {
         path: "fence",

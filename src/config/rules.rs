@@ -13,6 +13,7 @@ pub(super) struct FileSettings {
     pub(crate) project: Option<String>,
     pub(crate) profile: Option<String>,
     pub(crate) fence: bool,
+    pub(crate) time_zone: Option<String>,
     pub(crate) log_level: Option<String>,
     pub(crate) memory: MemorySettings,
     pub(crate) graph: GraphSettings,

@@ -6,6 +6,7 @@ use ::http::Uri;
 use toml::de::DeValue;
 
 use super::http::{parse_address, parse_ip};
+use crate::clock::Zone;
 use crate::failure::Failure;
 use crate::limits::NAME_BYTES_MAX;
 
@@ -21,6 +22,13 @@ pub(super) fn check_predicate(name: &str) -> Result<(), String> {
     match !name.is_empty() && name.len() <= NAME_BYTES_MAX && name.chars().all(is_normal) {
         true => Ok(()),
         false => Err("a predicate is written in lower case, with _ between its words".into()),
+    }
+}
+
+pub(super) fn check_time_zone(name: &str) -> Result<(), String> {
+    match Zone::named(name) {
+        Some(_) => Ok(()),
+        None => Err("it is no name of the IANA database, such as America/New_York".into()),
     }
 }
 

@@ -32,10 +32,10 @@ use self::error::GraphError;
 use self::update::{Update, UpdateSummary};
 use crate::caller::Reach;
 use crate::clock::{Clock, Timestamp};
-use crate::store::StoreError;
 use crate::store::graph::{
     GraphCensus, GraphRead, GraphSnapshot, GraphStore, GraphTransaction, GraphWrite, WordId,
 };
+use crate::store::{NameStore, StoreError};
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Settings {
@@ -61,6 +61,16 @@ impl Graph {
 
     pub(crate) fn now(&self) -> Timestamp {
         self.clock.now()
+    }
+
+    /// For reading the moments that the user names.
+    pub(crate) fn clock(&self) -> &dyn Clock {
+        &*self.clock
+    }
+
+    /// The port that knows the names of what is stored.
+    pub(crate) fn names(&self) -> &dyn NameStore {
+        &*self.store
     }
 
     /// Carries out an update: all of it or nothing.

@@ -16,6 +16,11 @@ pub(crate) const RETENTION_PURGED_AT_ONCE_MAX: usize = 50;
 pub(crate) const RETENTION_PAUSE_MILLIS: u64 = 10;
 /// Cleanups in the history.
 pub(crate) const RETENTION_RUNS_KEPT_MAX: i64 = 1_000;
+/// Bounds of the days without a cleanup that are taken for a jump of the clock; half of
+/// `restore_days` is, within them.
+pub(crate) const RETENTION_JUMP_DAYS_MIN: i64 = 2;
+/// Cleanups of so many days are in the history.
+pub(crate) const RETENTION_JUMP_DAYS_MAX: i64 = 35;
 /// The longest time in a retention setting.
 pub(crate) const RETENTION_DAYS_MAX: u64 = 36_500;
 /// The greatest value of `active_max`.
@@ -69,6 +74,8 @@ pub(crate) const HEALTH_CACHED_MILLIS_MAX: u64 = 1_000;
 /// How long a health check waits for the store.
 pub(crate) const HEALTH_STORE_MILLIS_MAX: u64 = 2_000;
 
+// A jump stays in the history while it counts.
+const _: () = assert!(RETENTION_JUMP_DAYS_MAX * 24 < RETENTION_RUNS_KEPT_MAX);
 // A cleanup runs about hourly.
 const _: () = assert!(RETENTION_LOOK_SECONDS as i64 * 2 <= RETENTION_SECONDS_MIN);
 const _: () = assert!(RETENTION_SECONDS_MIN * 2 <= RETENTION_OVERDUE_SECONDS);

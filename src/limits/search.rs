@@ -30,6 +30,10 @@ pub(crate) const NEAREST_RESCORED_GROWTH: usize = 8;
 /// With at most this many memories that pass the filter, all are compared instead.
 pub(crate) const NEAREST_COMPARED_MAX: usize = 4_096;
 
+/// A listing sorts at most this many memories of a tag, a thread or a project by age;
+/// beyond it, memories are read in the order of age until enough pass.
+pub(crate) const LISTING_SORTED_MAX: usize = 1_000;
+
 /// Vectors without a code; beyond it the next write codes them.
 pub(crate) const VECTORS_UNCODED_MAX: i64 = 256;
 /// Vectors of each model that one write codes.

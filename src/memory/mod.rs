@@ -1,6 +1,7 @@
 //! Memories: storing, searching, editing. The rules live here; the store keeps,
 //! the encoder encodes, the tools parse and render.
 
+mod clock_jump;
 pub(crate) mod contradiction;
 pub(crate) mod credentials;
 mod erasure;
@@ -12,6 +13,7 @@ mod recall;
 mod remember;
 pub mod retention;
 pub mod rules;
+pub(crate) mod spelling;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -22,6 +24,7 @@ use tokio_util::task::TaskTracker;
 
 pub(crate) use model::{Action, Draft, Edited, Mode, Page, Remembered, Search};
 pub use model::{RememberOutcome, Settings};
+use moment::Here;
 pub(crate) use recall::Weights;
 pub(crate) use recall::fuse;
 use rules::edit::{Destination, Edit, MemoryChange};
@@ -70,6 +73,11 @@ impl Memories {
 
     pub(crate) fn now(&self) -> Timestamp {
         self.clock.now()
+    }
+
+    /// For reading the moments that the user names.
+    pub(crate) fn here(&self) -> Here {
+        Here::of(&*self.clock)
     }
 
     pub(crate) fn clock(&self) -> Arc<dyn Clock> {
@@ -278,6 +286,7 @@ impl Memories {
                 tags,
                 project,
             } => {
+                let (tags, project) = self.edit_as_written(reach, tags, project).await?;
                 let found = content.as_deref().and_then(credentials::find);
                 self.refuse_credential(found.as_ref())?;
                 let contents = content.into_iter().collect();

@@ -1,11 +1,13 @@
-//! Moments as people write them: ISO 8601 dates and times, and spans like
-//! `7d`. Pure.
+//! Moments as people write them: dates and times, spans like `7d`, and words like
+//! `yesterday`, in the user's time zone. Pure.
 
-use chrono::{DateTime, Days, NaiveDate, NaiveDateTime, NaiveTime};
+use chrono::{
+    DateTime, Datelike, Days, Duration, Months, NaiveDate, NaiveDateTime, NaiveTime, Weekday,
+};
 
-use crate::clock::Timestamp;
+use crate::clock::{Clock, Timestamp, Zone};
 
-/// Which end of a day a date without a time stands for.
+/// Which end of a period stands for it: of a day, a week, a month.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Edge {
     /// Its first moment: "since Monday".
@@ -14,9 +16,49 @@ pub(crate) enum Edge {
     End,
 }
 
-/// Reads `2026-11-22`, `2026-11-22T17:36:00Z`, `2026-11-22 17:36` (UTC where
-/// no offset is given).
-pub(crate) fn parse(text: &str, edge: Edge) -> Option<Timestamp> {
+/// Where a span without a word of direction leads to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum SpanDirection {
+    Past,
+    Future,
+}
+
+/// The forms there are, for a message.
+pub(crate) const FORMS: &str = "write a date or time (2026-11-20, 2026-11, \
+     2026-11-20T17:36:00Z), a span (7d, 12h, P7D), or today, yesterday, tomorrow, this week, \
+     last week, next month, monday, 3 days ago";
+
+/// The moment of reading: now, where the user is.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Here {
+    pub(crate) now: Timestamp,
+    pub(crate) zone: Zone,
+}
+
+impl Here {
+    pub(crate) fn of(clock: &dyn Clock) -> Here {
+        Here {
+            now: clock.now(),
+            zone: clock.zone(),
+        }
+    }
+}
+
+/// Reads every form of [`FORMS`].
+pub(crate) fn read(
+    text: &str,
+    edge: Edge,
+    direction: SpanDirection,
+    here: Here,
+) -> Option<Timestamp> {
+    parse(text, edge, here.zone)
+        .or_else(|| words(text, edge, here))
+        .or_else(|| span(text, direction, here))
+}
+
+/// Reads `2026-11-22`, `2026-11`, `2026`, `2026-11-22T17:36:00Z`, `2026-11-22 17:36`; in
+/// `zone` where no offset is given.
+pub(crate) fn parse(text: &str, edge: Edge, zone: Zone) -> Option<Timestamp> {
     let text = text.trim();
     if let Ok(time) = DateTime::parse_from_rfc3339(text) {
         return Some(Timestamp(time.timestamp_micros()));
@@ -28,16 +70,28 @@ pub(crate) fn parse(text: &str, edge: Edge) -> Option<Timestamp> {
         "%Y-%m-%d %H:%M",
     ] {
         if let Ok(time) = NaiveDateTime::parse_from_str(text, format) {
-            return Some(Timestamp(time.and_utc().timestamp_micros()));
+            return zone.instant(time);
         }
     }
-    let day = NaiveDate::parse_from_str(text, "%Y-%m-%d").ok()?;
-    let day = match edge {
-        Edge::Start => day,
-        Edge::End => day.checked_add_days(Days::new(1))?,
+    let is_padded = |bytes: usize| {
+        let digits = |c: char| c.is_ascii_digit() || c == '-';
+        text.len() == bytes && text.chars().all(digits)
     };
-    let time = day.and_time(NaiveTime::MIN).and_utc();
-    Some(Timestamp(time.timestamp_micros()))
+    if is_padded("2026-11-22".len()) {
+        let day = NaiveDate::parse_from_str(text, "%Y-%m-%d").ok()?;
+        return edge_of(day, Length::Days(1), edge, zone);
+    }
+    if is_padded("2026-11".len()) {
+        let first = NaiveDate::parse_from_str(&format!("{text}-01"), "%Y-%m-%d").ok()?;
+        return edge_of(first, Length::Months(1), edge, zone);
+    }
+    let year = text.parse().ok().filter(|_| is_padded("2026".len()))?;
+    edge_of(
+        NaiveDate::from_ymd_opt(year, 1, 1)?,
+        Length::Months(12),
+        edge,
+        zone,
+    )
 }
 
 /// Reads a span in seconds: `90s`, `30m`, `12h`, `7d`, `2w`.
@@ -48,55 +102,206 @@ pub(crate) fn parse_span(text: &str) -> Option<i64> {
         's' => 1,
         'm' => 60,
         'h' => 3600,
-        'd' => 24 * 3600,
-        'w' => 7 * 24 * 3600,
+        'd' => DAY_SECONDS,
+        'w' => 7 * DAY_SECONDS,
         _ => return None,
     };
     let count: u32 = text[..unit_at].trim_end().parse().ok()?;
     i64::from(count).checked_mul(seconds)
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
+const DAY_SECONDS: i64 = 24 * 3600;
 
-    #[test]
-    fn iso_dates_and_times_are_parsed() {
-        let cases = [
-            ("2026-11-22", Edge::Start, "2026-11-22T00:00:00Z"),
-            ("2026-11-22", Edge::End, "2026-11-23T00:00:00Z"),
-            ("2026-11-22T17:36:05Z", Edge::End, "2026-11-22T17:36:05Z"),
-            (
-                "2026-11-22T17:36:05+02:00",
-                Edge::Start,
-                "2026-11-22T15:36:05Z",
-            ),
-            ("2026-11-22 17:36", Edge::Start, "2026-11-22T17:36:00Z"),
-            ("2024-02-29", Edge::End, "2024-03-01T00:00:00Z"),
-        ];
-        for (text, edge, expected) in cases {
-            let found = parse(text, edge).map(Timestamp::to_iso);
-            assert_eq!(found.as_deref(), Some(expected), "{text}");
+/// How long something lasts: months have no number of days.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Length {
+    Seconds(i64),
+    Days(u64),
+    Months(u32),
+}
+
+/// An end of the period that begins on `first`.
+fn edge_of(first: NaiveDate, length: Length, edge: Edge, zone: Zone) -> Option<Timestamp> {
+    let day = match (edge, length) {
+        (Edge::Start, _) => first,
+        (Edge::End, Length::Days(days)) => first.checked_add_days(Days::new(days))?,
+        (Edge::End, Length::Months(months)) => first.checked_add_months(Months::new(months))?,
+        (Edge::End, Length::Seconds(_)) => return None,
+    };
+    zone.instant(day.and_time(NaiveTime::MIN))
+}
+
+/// `now`, a day by its name, and the week, month or year before, of or after today.
+fn words(text: &str, edge: Edge, here: Here) -> Option<Timestamp> {
+    let text = text.trim().to_lowercase();
+    let words: Vec<&str> = text.split_whitespace().collect();
+    let today = here.zone.local(here.now)?.date();
+    let day = |days: i64| {
+        let day = today.checked_add_signed(Duration::days(days))?;
+        edge_of(day, Length::Days(1), edge, here.zone)
+    };
+    match words[..] {
+        ["now"] => Some(here.now),
+        ["today"] => day(0),
+        ["yesterday"] => day(-1),
+        ["tomorrow"] => day(1),
+        [name] => day(-days_since(weekday(name)?, today)),
+        ["on", name] => day(-days_since(weekday(name)?, today)),
+        [which, what] => {
+            let nth = match which {
+                "last" | "previous" => -1,
+                "this" | "current" => 0,
+                "next" => 1,
+                _ => return None,
+            };
+            match weekday(what) {
+                Some(weekday) => {
+                    let since = days_since(weekday, today);
+                    day(match nth {
+                        // Today's own name means the day a week away.
+                        -1 if since == 0 => -7,
+                        1 => 7 - since,
+                        _ => -since,
+                    })
+                }
+                None => period(what, nth, today, edge, here.zone),
+            }
         }
-        for wrong in [
-            "",
-            "yesterday",
-            "2026-13-01",
-            "2025-02-29",
-            "22.11.2026",
-            "7d",
-        ] {
-            assert_eq!(parse(wrong, Edge::Start), None, "{wrong}");
-        }
+        _ => None,
     }
+}
 
-    #[test]
-    fn spans_are_parsed_in_seconds() {
-        assert_eq!(parse_span("7d"), Some(604_800));
-        assert_eq!(parse_span(" 12 h "), Some(43_200));
-        assert_eq!(parse_span("4294967295w").map(|_| ()), Some(()));
-        for wrong in ["", "d", "7", "-7d", "7 days", "1.5d", "７d", "99999999999d"] {
-            assert_eq!(parse_span(wrong), None, "{wrong}");
+/// The day, week, month or year that is `nth` from today's.
+fn period(what: &str, nth: i32, today: NaiveDate, edge: Edge, zone: Zone) -> Option<Timestamp> {
+    let days = |first: NaiveDate, days: i64| first.checked_add_signed(Duration::days(days));
+    let nth_days = i64::from(nth);
+    let (first, length) = match what {
+        "day" => (days(today, nth_days)?, Length::Days(1)),
+        "week" => {
+            let monday = days(today, -days_since(Weekday::Mon, today))?;
+            (days(monday, 7 * nth_days)?, Length::Days(7))
+        }
+        "month" => {
+            let months = today.year() * 12 + today.month0() as i32 + nth;
+            let month0 = months.rem_euclid(12).unsigned_abs();
+            let first = NaiveDate::from_ymd_opt(months.div_euclid(12), month0 + 1, 1)?;
+            (first, Length::Months(1))
+        }
+        "year" => (
+            NaiveDate::from_ymd_opt(today.year() + nth, 1, 1)?,
+            Length::Months(12),
+        ),
+        _ => return None,
+    };
+    edge_of(first, length, edge, zone)
+}
+
+fn weekday(name: &str) -> Option<Weekday> {
+    // The crate knows the short names too.
+    name.parse().ok()
+}
+
+/// Days since the latest such weekday, which may be today.
+fn days_since(weekday: Weekday, today: NaiveDate) -> i64 {
+    i64::from(today.weekday().days_since(weekday))
+}
+
+/// A span from now: `7d`, `P7D`, `3 days ago`, `last 2 weeks`, `in 3 months`.
+fn span(text: &str, direction: SpanDirection, here: Here) -> Option<Timestamp> {
+    let text = text.trim().to_lowercase();
+    let without = |text: &str| -> (String, SpanDirection) {
+        if let Some(rest) = text.strip_suffix(" ago") {
+            return (rest.to_owned(), SpanDirection::Past);
+        }
+        for before in ["last ", "past ", "the last ", "the past "] {
+            if let Some(rest) = text.strip_prefix(before) {
+                return (rest.to_owned(), SpanDirection::Past);
+            }
+        }
+        match text.strip_prefix("in ").or(text.strip_prefix("next ")) {
+            Some(rest) => (rest.to_owned(), SpanDirection::Future),
+            None => (text.to_owned(), direction),
+        }
+    };
+    let (text, direction) = without(&text);
+    let parts = match text.strip_prefix('p') {
+        Some(iso) => iso_parts(iso)?,
+        None => vec![one_part(&text)?],
+    };
+    let mut moment = here.now;
+    for part in parts {
+        moment = shifted(moment, part, direction, here.zone)?;
+    }
+    Some(moment)
+}
+
+fn shifted(from: Timestamp, by: Length, direction: SpanDirection, zone: Zone) -> Option<Timestamp> {
+    let sign = match direction {
+        SpanDirection::Past => -1,
+        SpanDirection::Future => 1,
+    };
+    match by {
+        Length::Seconds(seconds) => Some(from.plus_seconds(sign * seconds)),
+        Length::Days(days) => {
+            let seconds = i64::try_from(days).ok()?.checked_mul(DAY_SECONDS)?;
+            Some(from.plus_seconds(sign * seconds))
+        }
+        Length::Months(months) => {
+            let (local, months) = (zone.local(from)?, Months::new(months));
+            zone.instant(match direction {
+                SpanDirection::Past => local.checked_sub_months(months)?,
+                SpanDirection::Future => local.checked_add_months(months)?,
+            })
         }
     }
 }
+
+/// `7d`, `2 weeks`, `a month`.
+fn one_part(text: &str) -> Option<Length> {
+    let digits = text.len() - text.trim_start_matches(|c: char| c.is_ascii_digit()).len();
+    let (count, unit) = match (digits, text.split_once(' ')) {
+        (0, Some(("a" | "an" | "one", unit))) => (1, unit),
+        _ => (text[..digits].parse::<u32>().ok()?, text[digits..].trim()),
+    };
+    let seconds = |unit: i64| Some(Length::Seconds(i64::from(count).checked_mul(unit)?));
+    match unit {
+        "s" | "sec" | "second" | "seconds" => seconds(1),
+        "m" | "min" | "minute" | "minutes" => seconds(60),
+        "h" | "hour" | "hours" => seconds(3600),
+        "d" | "day" | "days" => Some(Length::Days(u64::from(count))),
+        "w" | "week" | "weeks" => Some(Length::Days(7 * u64::from(count))),
+        "mo" | "month" | "months" => Some(Length::Months(count)),
+        "y" | "year" | "years" => Some(Length::Months(count.checked_mul(12)?)),
+        _ => None,
+    }
+}
+
+/// What follows the P of an ISO 8601 duration, in lower case: `7d`, `1y6m`, `1dt12h`.
+fn iso_parts(text: &str) -> Option<Vec<Length>> {
+    let (date, time) = match text.split_once('t') {
+        Some((_, "")) => return None,
+        Some((date, time)) => (date, time),
+        None => (text, ""),
+    };
+    let mut parts = Vec::new();
+    for (mut rest, is_time) in [(date, false), (time, true)] {
+        while !rest.is_empty() {
+            let end = rest.find(|c: char| !c.is_ascii_digit())?;
+            let count: u32 = rest[..end].parse().ok()?;
+            let unit = rest[end..].chars().next()?;
+            rest = &rest[end + unit.len_utf8()..];
+            let unit = match (unit, is_time) {
+                ('y' | 'w' | 'd', false) => unit.to_string(),
+                ('m', false) => "mo".to_owned(),
+                ('h' | 'm' | 's', true) => unit.to_string(),
+                _ => return None,
+            };
+            parts.push(one_part(&format!("{count}{unit}"))?);
+        }
+    }
+    (!parts.is_empty()).then_some(parts)
+}
+
+#[cfg(test)]
+#[path = "moment_tests.rs"]
+mod tests;

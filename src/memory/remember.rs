@@ -31,6 +31,7 @@ impl Memories {
             .map(|draft| credentials::find(&draft.text))
             .collect();
         self.refuse_credential(credentials.iter().flatten().next())?;
+        let drafts = self.as_written(reach, drafts).await?;
         let contents = drafts.iter().map(|draft| draft.text.clone()).collect();
         let texts = self.index(contents, cancel, report).await?;
         let at = self.clock.now();

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use super::Memories;
+use super::{Memories, clock_jump};
 use crate::caller::Reach;
 use crate::clock::Timestamp;
 use crate::failure::Failure;
@@ -72,6 +72,10 @@ pub struct Cleaned {
     /// Memories archived because too many were active.
     pub beyond: usize,
     pub purged: usize,
+    /// Memories that were due to be erased and stay, because the clock jumped.
+    pub held: usize,
+    /// Until when they do.
+    pub held_until: Option<Timestamp>,
     /// Whether more are due: a run is bounded.
     pub(crate) more: bool,
 }
@@ -91,8 +95,9 @@ impl Memories {
     /// memories are done and their total.
     pub async fn cleanup(&self, report: impl Fn(usize, usize)) -> Result<Cleaned, Failure> {
         let at = self.clock.now();
+        let held_until = self.held_until(at).await?;
         match self.store.begin_run(at, None).await? {
-            Some(run) => self.run(run, at, report).await,
+            Some(run) => self.run(run, at, held_until, report).await,
             None => Ok(Cleaned::default()),
         }
     }
@@ -106,8 +111,9 @@ impl Memories {
         if self.store.last_run().await?.is_some_and(is_recent) {
             return Ok(None);
         }
+        let held_until = self.held_until(at).await?;
         match self.store.begin_run(at, Some(hour_ago)).await? {
-            Some(run) => Ok(Some(self.run(run, at, |_, _| ()).await?)),
+            Some(run) => Ok(Some(self.run(run, at, held_until, |_, _| ()).await?)),
             None => Ok(None),
         }
     }
@@ -132,6 +138,17 @@ impl Memories {
         Ok(self.store.last_run().await?)
     }
 
+    /// Until when a cleanup erases nothing, because the clock jumped.
+    pub(crate) async fn erasing_held_until(&self) -> Result<Option<Timestamp>, Failure> {
+        self.held_until(self.clock.now()).await
+    }
+
+    async fn held_until(&self, at: Timestamp) -> Result<Option<Timestamp>, Failure> {
+        let evidence = self.store.clock_evidence(at).await?;
+        let days = self.settings.retention.restore_days;
+        Ok(clock_jump::held_until(at, &evidence, days))
+    }
+
     async fn due_at(&self, at: Timestamp) -> Result<Due, Failure> {
         let terms = self.settings.retention.at(at);
         let due = self.store.due(terms, limits::RETENTION_RUN_MEMORIES_MAX);
@@ -142,11 +159,23 @@ impl Memories {
         &self,
         run: RunId,
         at: Timestamp,
+        held_until: Option<Timestamp>,
         report: impl Fn(usize, usize),
     ) -> Result<Cleaned, Failure> {
-        let due = self.due_at(at).await?;
+        let mut due = self.due_at(at).await?;
+        let mut held = 0;
+        if let Some(until) = held_until {
+            held = std::mem::take(&mut due.expired).len();
+            tracing::warn!(
+                held,
+                until = until.to_iso(),
+                "nothing is erased: the clock jumped, or no cleanup ran for long"
+            );
+        }
         let total = due.idle.len() + due.beyond.len() + due.expired.len();
         let mut cleaned = Cleaned {
+            held,
+            held_until: held_until.filter(|_| held > 0),
             more: due.more,
             ..Cleaned::default()
         };

@@ -91,6 +91,19 @@ fn needed_decision(machine: &Machine) -> Option<Value> {
     })
 }
 
+/// What a person runs to decide what the execution `id` waits for.
+pub(crate) fn decision_command(id: &str, waits: &Value) -> String {
+    match waits["kind"] == "unknown_outcome" {
+        true => format!(
+            "mimo procedure approve {id} --outcome done (it took effect), --outcome again (call \
+             it once more) or --outcome failed"
+        ),
+        false => {
+            format!("mimo procedure approve {id} (or with --reject)")
+        }
+    }
+}
+
 fn message(task: &Task) -> &str {
     match &task.work {
         Work::Approval { message } => message,

@@ -1,7 +1,7 @@
 //! The only file that makes processes. A process inherits nothing: no variable
-//! and no descriptor.
+//! and no descriptor, but for those that the desktop's own programs need.
 
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::io;
 #[cfg(target_os = "linux")]
 use std::io::{BufRead, BufReader, PipeReader, PipeWriter, Read, Write};
@@ -197,6 +197,30 @@ pub(crate) struct OwnProcess {
     pub(crate) input: Option<ChildStdin>,
     /// Taken once.
     pub(crate) output: Option<ChildStdout>,
+}
+
+/// Opens a file with `opener`, the desktop's own program for that, and does not wait.
+#[allow(clippy::disallowed_methods)]
+pub(crate) fn open_on_desktop(
+    opener: &Path,
+    file: &Path,
+    variables: &[(&'static str, OsString)],
+) -> io::Result<()> {
+    use std::os::unix::process::CommandExt as _;
+    let variables = variables.iter().map(|(name, value)| (name, value));
+    let mut child = Command::new(opener)
+        .arg(file)
+        .env_clear()
+        .envs(variables)
+        // Ctrl-C is for Mimo, not for a browser that starts with this.
+        .process_group(0)
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()?;
+    // Some run as long as the browser.
+    std::thread::spawn(move || child.wait());
+    Ok(())
 }
 
 /// Starts `executable`, Mimo itself. The environment is empty, so that no variable

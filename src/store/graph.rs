@@ -6,7 +6,7 @@
 
 use futures::future::BoxFuture;
 
-use super::{MemoryId, StoreError, Stored};
+use super::{MemoryId, NameStore, StoreError, Stored};
 use crate::caller::Reach;
 use crate::clock::Timestamp;
 
@@ -351,7 +351,7 @@ pub type GraphWrite = Box<
 >;
 
 /// A durable graph.
-pub trait GraphStore: Send + Sync {
+pub trait GraphStore: NameStore {
     /// Runs `work` on one snapshot. Dropping the future stops it at its next
     /// call.
     fn read_graph(&self, reach: Reach, work: GraphRead) -> Stored<'_, ()>;

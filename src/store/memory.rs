@@ -7,7 +7,9 @@ use futures::future::BoxFuture;
 use futures::stream::BoxStream;
 
 use super::graph::EntityId;
-use super::{ErasureStore, InventoryStore, ProjectSet, RetentionStore, StoreError, Stored};
+use super::{
+    ErasureStore, InventoryStore, NameStore, ProjectSet, RetentionStore, StoreError, Stored,
+};
 use crate::caller::Reach;
 use crate::clock::Timestamp;
 use crate::text::QueryWord;
@@ -303,12 +305,14 @@ pub struct Filter {
     /// Only these projects; empty means all within reach.
     pub projects: Vec<String>,
     pub category: Option<Category>,
-    /// Only memories with every one of these tags.
-    pub tags: Vec<String>,
+    /// Only memories with every one of these tags, each in one of its spellings.
+    pub tags: Vec<Vec<String>>,
     /// Only memories of this conversation or document.
     pub thread: Option<String>,
     /// Only versions recorded at or after this.
     pub since: Option<Timestamp>,
+    /// Only versions recorded before this.
+    pub until: Option<Timestamp>,
     /// Memories that were current at this time instead of now.
     pub as_of: Option<Timestamp>,
     /// Older versions and expired memories too (but never archived ones).
@@ -327,6 +331,7 @@ impl Filter {
             tags: Vec::new(),
             thread: None,
             since: None,
+            until: None,
             as_of: None,
             include_superseded: false,
             now,
@@ -380,7 +385,7 @@ pub struct MemoryCensus {
 
 /// Every method is one transaction. A change whose future resolves to `Ok`
 /// survives the end of the process.
-pub trait MemoryStore: RetentionStore + InventoryStore + ErasureStore {
+pub trait MemoryStore: RetentionStore + InventoryStore + ErasureStore + NameStore {
     /// Runs `work` in one transaction. New vectors belong to the space called
     /// `model`.
     fn write_memories(&self, reach: &Reach, model: &str, work: MemoryWork) -> Stored<'_, ()>;

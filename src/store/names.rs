@@ -45,7 +45,28 @@ pub struct Names {
     pub(crate) more: bool,
 }
 
+/// What [`NameStore::spellings`] compares.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SpelledKind {
+    Project,
+    Tag,
+}
+
+/// The form in which names are equal that differ in case only.
+pub(crate) fn folded(name: &str) -> String {
+    name.chars().flat_map(char::to_lowercase).collect()
+}
+
 pub trait NameStore: Send + Sync {
+    /// For each of `names` the projects or tags of active memories within reach that
+    /// differ from it in case only, or not at all; in byte order.
+    fn spellings(
+        &self,
+        reach: &Reach,
+        kind: SpelledKind,
+        names: Vec<String>,
+    ) -> Stored<'_, Vec<Vec<String>>>;
+
     fn names(&self, query: NamesQuery) -> Stored<'_, Names>;
 
     /// The active memories with this topic key, or one that continues it after a
@@ -61,10 +82,6 @@ pub trait NameStore: Send + Sync {
 
 /// Ranges of an index in which one prefix is looked for.
 const RANGES: usize = 32;
-
-pub(super) fn folded(text: &str) -> String {
-    text.chars().flat_map(char::to_lowercase).collect()
-}
 
 /// The upper bound of all texts with this prefix.
 pub(super) fn end_of(prefix: &str) -> String {

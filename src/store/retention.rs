@@ -57,6 +57,17 @@ pub struct Run {
     pub purged: u64,
 }
 
+/// What tells whether the clock jumped.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ClockEvidence {
+    /// When the cleanups of the history began, the latest first; without those that
+    /// are to come by the clock.
+    pub runs: Vec<Timestamp>,
+    /// The newest change of a memory before the first cleanup ever; `None` if the
+    /// history does not reach back to it.
+    pub written_before: Option<Timestamp>,
+}
+
 /// Every method is one transaction.
 pub trait RetentionStore: Send + Sync {
     /// The memories due by `terms`, at most `limit` of each kind.
@@ -85,6 +96,9 @@ pub trait RetentionStore: Send + Sync {
     fn purge(&self, run: RunId, ids: Vec<MemoryId>, expired: Timestamp) -> Stored<'_, usize>;
 
     fn end_run(&self, run: RunId, at: Timestamp) -> Stored<'_, ()>;
+
+    /// As it is before a cleanup at `at`.
+    fn clock_evidence(&self, at: Timestamp) -> Stored<'_, ClockEvidence>;
 
     fn last_run(&self) -> Stored<'_, Option<Run>>;
 }

@@ -6,12 +6,10 @@ use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 use super::Arguments;
-use crate::caller::with_shared;
 use crate::clock::Timestamp;
 use crate::failure::Failure;
 use crate::limits;
-use crate::memory::moment::{self, Edge};
-use crate::store::PROJECT_SHARED;
+use crate::memory::moment::{self, Edge, Here, SpanDirection};
 
 pub(crate) struct ArgumentReader<'a> {
     object: &'a Arguments,
@@ -64,6 +62,17 @@ impl<'a> ArgumentReader<'a> {
         self.text(key)?
             .map(|text| check_name(text, &self.path(key)))
             .transpose()
+    }
+
+    /// A text to search for; `None` where it is blank, or one of the words by which
+    /// clients ask for everything.
+    pub(crate) fn query(&self, key: &str) -> Result<Option<&'a str>, Failure> {
+        let asks_for_all = |text: &str| {
+            let text = text.trim();
+            let words = ["", "*", ".*", "all", "everything"];
+            words.iter().any(|word| text.eq_ignore_ascii_case(word))
+        };
+        Ok(self.text(key)?.filter(|text| !asks_for_all(text)))
     }
 
     pub(crate) fn number(&self, key: &str) -> Result<Option<f64>, Failure> {
@@ -210,56 +219,23 @@ fn check_name(text: &str, path: &str) -> Result<String, Failure> {
     Ok(text.to_owned())
 }
 
-/// A time: ISO 8601, or a span from now (`7d`), with `direction` -1 for the past
-/// and 1 for the future.
+/// A moment in any of the forms of [`moment::FORMS`]; `edge` is the end of a period
+/// that counts, `direction` that of a span.
 pub(crate) fn moment(
     reader: &ArgumentReader<'_>,
     key: &str,
     edge: Edge,
-    direction: i64,
-    now: Timestamp,
+    direction: SpanDirection,
+    here: Here,
 ) -> Result<Option<Timestamp>, Failure> {
     let Some(text) = reader.text(key)? else {
         return Ok(None);
     };
-    let span = || moment::parse_span(text).map(|span| now.plus_seconds(direction * span));
-    moment::parse(text, edge)
-        .or_else(span)
-        .map(Some)
-        .ok_or_else(|| {
-            Failure::invalid(
-                reader.path(key),
-                format!("{text:?} is not a date, a time or a span"),
-            )
-            .hint(
-                "write an ISO 8601 date or time, such as 2026-11-22 or \
-                 2026-11-22T17:36:00Z, or a span such as 7d",
-            )
-        })
-}
-
-/// The projects that a question covers: the one it names, all of them (none is
-/// listed), or the current one and the shared one.
-pub(crate) fn scope_of(reader: &ArgumentReader<'_>, current: &str) -> Result<Vec<String>, Failure> {
-    Ok(match reader.name("project")? {
-        Some(all) if all == "*" => Vec::new(),
-        Some(project) => vec![project],
-        None => with_shared(current),
+    let read = moment::read(text, edge, direction, here);
+    read.map(Some).ok_or_else(|| {
+        let why = format!("{text:?} is not a date, a time or a span");
+        Failure::invalid(reader.path(key), why).hint(moment::FORMS)
     })
-}
-
-/// The one project that something is to belong to, where one was named.
-pub(crate) fn one_project(reader: &ArgumentReader<'_>) -> Result<Option<String>, Failure> {
-    match reader.name("project")? {
-        Some(name) if name == "*" => Err(Failure::invalid(
-            reader.path("project"),
-            "a single project is needed, so * is not allowed",
-        )
-        .hint(format!(
-            "leave project out, or use {PROJECT_SHARED:?} for what holds everywhere"
-        ))),
-        name => Ok(name),
-    }
 }
 
 /// Fingerprint of a query, so that a cursor of another query is noticed.

@@ -4,10 +4,12 @@
 mod arguments;
 mod ask;
 pub(crate) mod complete;
+mod examples;
 pub mod fixture;
 pub mod graph;
 pub mod health;
 pub(crate) mod legacy;
+mod lenient;
 pub mod memory;
 mod offers;
 pub(crate) mod procedure;
@@ -15,6 +17,7 @@ pub mod profile;
 mod prompts;
 mod reply;
 pub mod schema;
+mod scope;
 pub(crate) mod skills;
 mod status;
 

@@ -10,6 +10,8 @@ use jsonschema::{ValidationError, Validator};
 use serde_json::{Map, Value, json};
 
 use super::Arguments;
+use super::examples;
+use super::lenient::as_meant;
 use crate::diagnostics::{clip, counted, did_you_mean, nearest};
 use crate::failure::{Failure, Kind, json_kind};
 use crate::limits::SCHEMA_ERRORS_MAX;
@@ -38,10 +40,10 @@ impl Schema {
 
     /// The arguments, if they match. Missing arguments are an empty object; an
     /// object that arrives as a string, or nested under `arguments`, is unwrapped,
-    /// and an argument that is null counts as absent.
+    /// and other known mistakes in form are read as meant.
     pub fn check(&self, arguments: Value) -> Result<Arguments, Failure> {
         let compiled = self.compiled()?;
-        let arguments = without_nulls(unwrap(arguments, compiled), compiled);
+        let arguments = as_meant(unwrap(arguments, compiled), &compiled.input);
         if let Some(error) = compiled.worst(&arguments) {
             return Err(self.failure(compiled, &arguments, &error));
         }
@@ -94,7 +96,7 @@ impl Schema {
             };
             wanted = wanted.or(nearest(word, known).first().copied());
         }
-        let call = compiled.corrected(arguments, example(&compiled.input, wanted), wanted);
+        let call = compiled.corrected(arguments, examples::of(self.name), wanted);
         let name = self.name;
         let _ = write!(
             hint,
@@ -126,9 +128,15 @@ impl Compiled {
     }
 
     /// The caller's own arguments, with the `wanted` and the missing ones taken from
-    /// `example`, where that makes a short and valid call; else the example.
-    fn corrected(&self, arguments: &Value, example: Value, wanted: Option<&str>) -> Value {
+    /// an example, where that makes a short and valid call; else the example.
+    fn corrected(&self, arguments: &Value, given: &[Arguments], wanted: Option<&str>) -> Value {
         const SHOWN_BYTES: usize = 300;
+        let plain = |call: &Value| call.to_string().len() <= SHOWN_BYTES;
+        let made = example(&self.input, wanted);
+        let example = examples::with(given, wanted).map_or_else(
+            || made.clone(),
+            |example| self.extended(example.clone(), &made, wanted),
+        );
         let (Some(own), Some(parts)) = (arguments.as_object(), example.as_object()) else {
             return example;
         };
@@ -136,14 +144,30 @@ impl Compiled {
         let known = |key: &String| known.is_some_and(|known| known.contains_key(key));
         let mut call = own.clone();
         call.retain(|key, _| known(key) && Some(key.as_str()) != wanted);
-        for (key, part) in parts {
+        let is_needed = |key: &String| {
+            given.is_empty() || Some(key.as_str()) == wanted || made.get(key).is_some()
+        };
+        for (key, part) in parts.iter().filter(|(key, _)| is_needed(key)) {
             call.entry(key.clone()).or_insert_with(|| part.clone());
         }
+        let is_whole = examples::is_whole(&call, given);
         let call = Value::Object(call);
-        match self.validator.is_valid(&call) && call.to_string().len() <= SHOWN_BYTES {
+        match is_whole && self.validator.is_valid(&call) && plain(&call) {
             true => call,
             false => example,
         }
+    }
+
+    /// An example call with the argument `wanted` too, where its schema names a value.
+    fn extended(&self, mut call: Arguments, made: &Value, wanted: Option<&str>) -> Value {
+        let wanted = wanted.filter(|wanted| !call.contains_key(*wanted));
+        if let Some((wanted, part)) = wanted.and_then(|name| Some((name, made.get(name)?))) {
+            let schema = properties(&self.input).map_or(&Value::Null, |known| &known[wanted]);
+            if !part.is_string() || schema["default"].is_string() || schema["enum"].is_array() {
+                call.insert(wanted.to_owned(), part.clone());
+            }
+        }
+        Value::Object(call)
     }
 }
 
@@ -165,15 +189,6 @@ fn unwrap(mut arguments: Value, compiled: &Compiled) -> Value {
             }
             other => return other,
         };
-    }
-    arguments
-}
-
-/// Removes nulls: several clients send every argument that they know.
-fn without_nulls(mut arguments: Value, compiled: &Compiled) -> Value {
-    if let (Some(arguments), Some(known)) = (arguments.as_object_mut(), properties(&compiled.input))
-    {
-        arguments.retain(|name, value| !value.is_null() || !known.contains_key(name));
     }
     arguments
 }

@@ -124,3 +124,46 @@ fn restore_brings_back_archived_memories_and_counts_them() {
         "{shown:?}"
     );
 }
+
+#[test]
+fn a_cleanup_after_a_clock_jump_says_what_it_keeps() {
+    let home = Home::new();
+    let ids = home.store(json!([{"content": "forgotten long ago"}]));
+    home.edit(json!({"action": "forget", "ids": ids}));
+    let days = 400 * 24 * 3600 * 1_000_000_i64;
+    home.database()
+        .execute(
+            "UPDATE memory SET created_at = created_at - ?1, updated_at = updated_at - ?1",
+            [days],
+        )
+        .expect("made older");
+    let dry = home.run(&["memory", "cleanup", "--dry-run"]);
+    assert!(dry.out.contains("kept 1 archived memory"), "{dry:?}");
+    for _ in 0..2 {
+        let cleaned = home.run(&["memory", "cleanup"]);
+        let says = "archived 0 memories, erased 0\nkept 1 archived memory that would be erased: \
+                    the clock jumped";
+        assert!(cleaned.out.starts_with(says), "{cleaned:?}");
+    }
+    let cleaned = home.run(&["--json", "memory", "cleanup"]).json();
+    assert_eq!(
+        (&cleaned["erased"], &cleaned["held"]),
+        (&json!(0), &json!(1))
+    );
+}
+
+#[test]
+fn an_import_beyond_the_maximum_warns() {
+    let home = Home::with_config("[memory.retention]\nactive_max = 2\n");
+    let lines = |from: u32, to: u32| -> String {
+        let line = |nth| format!("{{\"content\": \"note {nth}\"}}\n");
+        (from..to).map(line).collect()
+    };
+    let within = home.run_with(&["import", "-"], &lines(0, 2));
+    assert_eq!((within.code, within.err.as_str()), (Some(0), ""));
+    let beyond = home.run_with(&["import", "-"], &lines(2, 5));
+    assert_eq!(beyond.code, Some(0));
+    let says = "5 memories are active, and the next cleanup archives the 3 least important: \
+                memory.retention.active_max is 2.";
+    assert!(beyond.err.contains(says), "{beyond:?}");
+}

@@ -6,6 +6,7 @@
 mod support;
 
 mod catalog;
+mod forms;
 mod profiles;
 mod transcripts;
 mod two_callers;

@@ -72,8 +72,10 @@ fn some_filter(chance: &mut Chance) -> Filter {
         tags: names(&["a", "b"])
             .into_iter()
             .filter(|_| chance.one_in(4))
+            .map(|tag| vec![tag])
             .collect(),
         since: chance.one_in(4).then(|| at(chance.below(150) as i64)),
+        until: chance.one_in(4).then(|| at(chance.below(150) as i64)),
         as_of: chance.one_in(3).then(|| at(chance.below(150) as i64)),
         include_superseded: chance.one_in(3),
         ..Filter::within(&reach, projects, at(150 + chance.below(100) as i64))
@@ -103,7 +105,11 @@ fn passes(filter: &Filter, memory: &Memory) -> bool {
             .category
             .is_none_or(|wanted| wanted == fields.category)
         && filter.since.is_none_or(|since| memory.created_at >= since)
-        && filter.tags.iter().all(|tag| fields.tags.contains(tag))
+        && filter.until.is_none_or(|until| memory.created_at < until)
+        && filter
+            .tags
+            .iter()
+            .all(|tag| tag.iter().any(|tag| fields.tags.contains(tag)))
 }
 
 pub(crate) async fn filters_agree_with_a_plain_model<R: Room>() {

@@ -211,7 +211,7 @@ async fn a_large_project_is_searched_by_an_index() {
     let search = async |probe: Vec<f32>, tags: Vec<String>| {
         let query = CandidateQuery {
             filter: Filter {
-                tags,
+                tags: tags.into_iter().map(|tag| vec![tag]).collect(),
                 ..Filter::within(&Reach::Everything, Vec::new(), at(100))
             },
             words: Vec::new(),

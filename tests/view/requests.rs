@@ -1,13 +1,20 @@
 //! Requests to the page's addresses that its own browser would not send.
 
+use std::fs;
 use std::net::SocketAddr;
+use std::path::Path;
+use std::process::{Child, Stdio};
+use std::time::{Duration, Instant};
 
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 use serde_json::json;
 
 use super::{View, store_some};
-use crate::support::fixture::trusted_dir;
+use crate::support::fixture::{mode, trusted_dir};
 use crate::support::http::{Answer, HttpServer, Reply, request};
 use crate::support::server::mimo;
+use crate::support::{WATCHDOG, lines_of, wait};
 
 fn send(
     address: SocketAddr,
@@ -165,4 +172,59 @@ fn key_grants_on_the_page_what_it_grants_elsewhere_until_it_is_revoked() {
     let id = reader.split('_').nth(1).expect("an id");
     keys(&["revoke", id]);
     assert_eq!(page_call(address, &cookie, "memory_search").status, 401);
+}
+
+/// Starts `mimo view` on a desktop whose `xdg-open` copies what it is to open; what it
+/// prints up to the link.
+fn on_desktop(folder: &Path, arguments: &[&str]) -> (Child, String) {
+    let programs = folder.join("bin");
+    fs::create_dir_all(&programs).expect("made");
+    let opener = programs.join("xdg-open");
+    let script = "#!/bin/sh\nls -l \"$1\" > \"$HOME/mode\"\ncp \"$1\" \"$HOME/part\"\nmv \"$HOME/part\" \"$HOME/opened\"\n";
+    fs::write(&opener, script).expect("written");
+    mode(&opener, 0o755);
+    let mut child = mimo(folder)
+        .env("PATH", format!("{}:/usr/bin:/bin", programs.display()))
+        .env("DISPLAY", ":7")
+        .arg("view")
+        .args(arguments)
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("it starts");
+    let lines = lines_of(child.stdout.take().expect("its output"));
+    let mut said = String::new();
+    while !said.contains("#key=") {
+        said += &lines.recv_timeout(WATCHDOG).expect("a line");
+    }
+    (child, said)
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn browser_is_opened_with_a_private_file_that_leads_to_the_link() {
+    let folder = trusted_dir();
+    let folder = folder.path();
+    // What is opened is opened before the link is printed.
+    let (mut child, said) = on_desktop(folder, &["--no-open"]);
+    assert!(said.contains("Open this in a browser"), "{said}");
+    assert!(!folder.join("data/view.html").exists());
+    child.kill().expect("it runs");
+    wait(&mut child);
+
+    let (mut child, said) = on_desktop(folder, &[]);
+    let link = said.split_once("  ").expect("a link").1.trim();
+    let start = Instant::now();
+    while !folder.join("opened").exists() {
+        assert!(start.elapsed() < WATCHDOG, "nothing was opened");
+        std::thread::park_timeout(Duration::from_millis(20));
+    }
+    let opened = fs::read_to_string(folder.join("opened")).expect("a document");
+    assert!(opened.contains(&format!("url={link}\"")), "{opened}");
+    let mode = fs::read_to_string(folder.join("mode")).expect("a mode");
+    assert!(mode.starts_with("-rw-------"), "{mode}");
+    let pid = i32::try_from(child.id()).expect("a pid");
+    kill(Pid::from_raw(pid), Signal::SIGINT).expect("it runs");
+    assert!(wait(&mut child).success());
+    assert!(!folder.join("data/view.html").exists());
 }

@@ -7,7 +7,7 @@ use serde_json::json;
 
 use crate::app;
 use crate::cli::output::{Output, Progress, truncate};
-use crate::clock::Clock;
+use crate::clock::{Clock, Timestamp};
 use crate::config::{Config, RetentionSettings};
 use crate::diagnostics::counted;
 use crate::memory::Memories;
@@ -50,6 +50,8 @@ pub(super) fn run(
             "dry_run": false,
             "archived": {"idle": cleaned.idle, "beyond": cleaned.beyond},
             "erased": cleaned.purged,
+            "held": cleaned.held,
+            "held_until": cleaned.held_until.map(Timestamp::to_iso),
             "more": cleaned.more,
         }));
     }
@@ -58,10 +60,23 @@ pub(super) fn run(
         counted(cleaned.idle + cleaned.beyond, "memory", "memories"),
         cleaned.purged
     );
+    if let Some(until) = cleaned.held_until {
+        text.push_str(&held(cleaned.held, until));
+    }
     if cleaned.more {
         text.push_str("more is due: run it again, or leave it to the next hour\n");
     }
     output.print(text)
+}
+
+/// Why memories that are due are not erased, and what to do.
+fn held(count: usize, until: Timestamp) -> String {
+    format!(
+        "kept {} that would be erased: the clock jumped, or no cleanup ran for long. If its \
+         time is right now, leave it to the cleanups after {}; otherwise set the clock\n",
+        counted(count, "archived memory", "archived memories"),
+        until.to_day()
+    )
 }
 
 fn days(count: u64) -> String {
@@ -71,11 +86,14 @@ fn days(count: u64) -> String {
 /// What would happen, and to which memories.
 fn list(memories: &Memories, settings: &RetentionSettings, output: &Output) -> Result<()> {
     let due = app::run(memories.due())?;
+    let held_until = app::run(memories.erasing_held_until())?;
+    let held_until = held_until.filter(|_| !due.expired.is_empty());
     if output.json {
         return output.document(&json!({
             "dry_run": true,
             "archived": {"idle": due.idle, "beyond": due.beyond},
             "erased": due.expired,
+            "held_until": held_until.map(Timestamp::to_iso),
             "more": due.more,
         }));
     }
@@ -123,6 +141,9 @@ fn list(memories: &Memories, settings: &RetentionSettings, output: &Output) -> R
         if ids.len() > SHOWN {
             text.push_str(&format!("          and {} more\n", ids.len() - SHOWN));
         }
+    }
+    if let Some(until) = held_until {
+        text.push_str(&held(due.expired.len(), until));
     }
     if due.more {
         text.push_str("and more, which the next run would do\n");

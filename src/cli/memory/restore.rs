@@ -12,7 +12,7 @@ use crate::config::Config;
 use crate::diagnostics::counted;
 use crate::failure::{Failure, Kind};
 use crate::memory::inventory::MemoryId;
-use crate::memory::moment::{self, Edge};
+use crate::memory::moment::{self, Edge, Here, SpanDirection};
 
 /// Which memories.
 #[derive(clap::Args)]
@@ -46,11 +46,11 @@ pub(super) fn run(
     output: &Output,
 ) -> Result<()> {
     let reach = &config.grants().reach;
-    let now = clock.now();
+    let here = Here::of(&*clock);
     let memories = app::memories(config, clock)?;
     let ids = match &arguments.archived_since {
         Some(since) => {
-            let since = read_since(since, now)?;
+            let since = read_since(since, here)?;
             app::run(memories.archived_since(reach, since, arguments.forgotten))?
         }
         None => arguments.ids,
@@ -100,12 +100,9 @@ pub(super) fn run(
     }
 }
 
-fn read_since(text: &str, now: Timestamp) -> Result<Timestamp, Failure> {
-    let span = || moment::parse_span(text).map(|seconds| now.plus_seconds(-seconds));
-    moment::parse(text, Edge::Start)
-        .or_else(span)
-        .ok_or_else(|| {
-            let why = format!("--archived-since {text:?} is no day, moment or span");
-            Failure::new(Kind::InvalidArguments, why).hint("write for example 2026-11-20, or 7d")
-        })
+fn read_since(text: &str, here: Here) -> Result<Timestamp, Failure> {
+    moment::read(text, Edge::Start, SpanDirection::Past, here).ok_or_else(|| {
+        let why = format!("--archived-since {text:?} is no day, moment or span");
+        Failure::new(Kind::InvalidArguments, why).hint(moment::FORMS)
+    })
 }

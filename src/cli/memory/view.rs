@@ -13,9 +13,12 @@ pub(in crate::cli) struct Filter {
     /// Only facts, actions, observations or plans
     #[arg(long, value_name = "CATEGORY")]
     category: Option<String>,
-    /// Only those since a day, or a span like 7d
+    /// Only those since a day or a span: 2026-11-20, 2026-11, 7d, yesterday, "last week"
     #[arg(long, value_name = "DATE")]
     since: Option<String>,
+    /// Only those until a day, likewise
+    #[arg(long, value_name = "DATE")]
+    until: Option<String>,
     /// Of every project
     #[arg(long)]
     everywhere: bool,
@@ -31,6 +34,7 @@ impl Filter {
             "tags": self.tag,
             "category": self.category,
             "since": self.since,
+            "until": self.until,
             "project": self.everywhere.then_some("*"),
             "limit": self.limit,
             "max_tokens": WHOLE_TOKENS,

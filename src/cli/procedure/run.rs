@@ -177,13 +177,10 @@ fn summary(document: &Value) -> String {
         );
     }
     if let Some(waits) = document.get("waits_for") {
-        let option = match waits["kind"] == "unknown_outcome" {
-            true => " --outcome done|again|failed",
-            false => "",
-        };
+        let next = view::decision_command(&id, waits);
         let message = waits["message"].as_str().unwrap_or_default();
         let _ = writeln!(shown, "  {}", printable::quoted(message));
-        let _ = writeln!(shown, "  next: mimo procedure approve {id}{option}");
+        let _ = writeln!(shown, "  next: {next}");
     }
     if let Some(output) = document.get("output").filter(|output| !output.is_null()) {
         let _ = writeln!(shown, "{}", printable::json(&format!("{output:#}")));

@@ -3,7 +3,7 @@
 use chrono::{DateTime, Datelike};
 use serde_json::Value;
 
-use crate::clock::Timestamp;
+use crate::clock::{Timestamp, Zone};
 use crate::failure::Failure;
 use crate::limits;
 use crate::memory::moment::{self, Edge};
@@ -34,9 +34,12 @@ pub(super) fn past(value: Option<&Value>, path: &str) -> Result<Option<Timestamp
     Ok(Some(time))
 }
 
+/// Programs write times without an offset in it more often than in another.
+const UTC: Zone = Zone::Named(chrono_tz::Tz::UTC);
+
 fn of_text(text: &str) -> Option<Timestamp> {
     Timestamp::from_iso(text)
-        .or_else(|| moment::parse(text, Edge::Start))
+        .or_else(|| moment::parse(text, Edge::Start, UTC))
         .or_else(|| text.parse().ok().and_then(of_number))
 }
 

@@ -12,12 +12,27 @@ use crate::meter::store::Op;
 use crate::store::measured;
 use crate::store::memory::MemoryId;
 use crate::store::names::{
-    NameKind, NameStore, Names, NamesQuery, end_of, folded, id_ranges, ranges,
+    NameKind, NameStore, Names, NamesQuery, SpelledKind, end_of, folded, id_ranges, ranges,
 };
 use crate::store::{ProjectSet, StoreError, Stored};
 use crate::text;
 
 impl NameStore for PostgresStore {
+    fn spellings(
+        &self,
+        reach: &Reach,
+        kind: SpelledKind,
+        wanted: Vec<String>,
+    ) -> Stored<'_, Vec<Vec<String>>> {
+        let projects = ProjectSet::readable(reach, &[]);
+        measured(Op::Names, async move {
+            let tx = self.begin_read().await?;
+            let found = spellings(&tx, &projects, kind, &wanted).await?;
+            tx.commit().await?;
+            Ok(found)
+        })
+    }
+
     fn names(&self, query: NamesQuery) -> Stored<'_, Names> {
         measured(Op::Names, async move {
             let tx = self.begin_read().await?;
@@ -90,6 +105,39 @@ async fn names(tx: &Tx, query: &NamesQuery) -> Result<Names, StoreError> {
         found.names.names.sort_by_key(|name| folded(name));
     }
     Ok(found.names)
+}
+
+async fn spellings(
+    tx: &Tx,
+    projects: &ProjectSet,
+    kind: SpelledKind,
+    wanted: &[String],
+) -> Result<Vec<Vec<String>>, StoreError> {
+    let known = match kind {
+        SpelledKind::Project => all_projects(tx, &mut Found::new(usize::MAX)).await?,
+        SpelledKind::Tag => Vec::new(),
+    };
+    let mut all = Vec::with_capacity(wanted.len());
+    for name in wanted {
+        let key = folded(name);
+        let is_equal = |other: &&String| folded(other) == key;
+        let mut found: Vec<String> = match kind {
+            SpelledKind::Project => {
+                let readable = known.iter().filter(|name| projects.contains(name));
+                readable.filter(is_equal).cloned().collect()
+            }
+            SpelledKind::Tag => {
+                let mut found = Found::new(usize::MAX);
+                let tags = tags(tx, &mut found, name).await?;
+                let equal = tags.iter().filter(is_equal).cloned().collect();
+                used(tx, &mut found, equal, projects).await?
+            }
+        };
+        found.sort_unstable();
+        found.dedup();
+        all.push(found);
+    }
+    Ok(all)
 }
 
 async fn memories_by_name(

@@ -12,7 +12,9 @@ use crate::limits;
 use crate::meter::store::Op;
 use crate::store::measured;
 use crate::store::memory::MemoryId;
-use crate::store::retention::{ArchiveReason, Due, RetentionStore, Run, RunId, Terms};
+use crate::store::retention::{
+    ArchiveReason, ClockEvidence, Due, RetentionStore, Run, RunId, Terms,
+};
 use crate::store::{StoreError, Stored};
 
 /// When a memory was last used.
@@ -75,6 +77,15 @@ impl RetentionStore for PostgresStore {
                 tracing::warn!(%error, "an index of vectors was not made, so searches stay slower");
             }
             Ok(())
+        })
+    }
+
+    fn clock_evidence(&self, at: Timestamp) -> Stored<'_, ClockEvidence> {
+        measured(Op::LastRun, async move {
+            let tx = self.begin_read().await?;
+            let evidence = clock_evidence(&tx, at).await?;
+            tx.commit().await?;
+            Ok(evidence)
         })
     }
 
@@ -214,4 +225,21 @@ async fn last_run(tx: &Tx) -> Result<Option<Run>, StoreError> {
         }
     };
     Ok(tx.query_opt(sql, &[]).await?.map(run))
+}
+
+async fn clock_evidence(tx: &Tx, at: Timestamp) -> Result<ClockEvidence, StoreError> {
+    let sql = "SELECT started_at FROM retention_run WHERE started_at <= $1 \
+               ORDER BY started_at DESC";
+    let runs = tx.query(sql, &[&at.0]).await?;
+    let runs: Vec<Timestamp> = runs.iter().map(|row| Timestamp(row.get(0))).collect();
+    // The first run is there unless old ones were deleted.
+    let first = runs.last().copied().unwrap_or(at);
+    let sql = "SELECT max(updated_at) FROM memory WHERE updated_at < $1 AND \
+               (EXISTS (SELECT FROM retention_run WHERE id = 1) \
+               OR NOT EXISTS (SELECT FROM retention_run))";
+    let newest: Option<i64> = tx.query_one(sql, &[&first.0]).await?.get(0);
+    Ok(ClockEvidence {
+        runs,
+        written_before: newest.map(Timestamp),
+    })
 }

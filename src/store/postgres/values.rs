@@ -48,12 +48,22 @@ impl Values {
         if let Some(thread) = &filter.thread {
             all.push(format!("m.thread = {}", self.bind(thread.clone())));
         }
+        if let Some(until) = filter.until {
+            all.push(format!("m.created_at < {}", self.bind(until.0)));
+        }
         // A statement for each number of tags would be prepared and kept.
         if !filter.tags.is_empty() {
-            let tags = self.bind(filter.tags.clone());
+            let spellings = filter.tags.iter().zip(1_i32..);
+            let (tags, nths): (Vec<String>, Vec<i32>) = spellings
+                .flat_map(|(spellings, nth)| spellings.iter().map(move |tag| (tag.clone(), nth)))
+                .unzip();
+            let count = i32::try_from(filter.tags.len()).unwrap_or(i32::MAX);
+            let (tags, nths, count) = (self.bind(tags), self.bind(nths), self.bind(count));
             all.push(format!(
-                "NOT EXISTS (SELECT FROM unnest({tags}::text[]) wanted (tag) WHERE NOT EXISTS \
-                 (SELECT FROM memory_tag t WHERE t.memory_id = m.id AND t.tag = wanted.tag))"
+                "NOT EXISTS (SELECT FROM generate_series(1, {count}) every (nth) WHERE NOT EXISTS \
+                 (SELECT FROM unnest({tags}::text[], {nths}::int[]) wanted (tag, nth) \
+                 JOIN memory_tag t ON t.tag = wanted.tag \
+                 WHERE wanted.nth = every.nth AND t.memory_id = m.id))"
             ));
         }
         all.join(" AND ")

@@ -314,6 +314,8 @@ impl From<rusqlite::Error> for StoreError {
             Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
                 unavailable("another program holds the database; try again")
             }
+            // By a read's progress handler, once nobody waits for it.
+            Some(ErrorCode::OperationInterrupted) => StoreError::Cancelled,
             Some(ErrorCode::DiskFull) => unavailable("free some space on the disk, then try again"),
             Some(ErrorCode::ReadOnly | ErrorCode::PermissionDenied | ErrorCode::CannotOpen) => {
                 unavailable("check the permissions of the file and of its folder")

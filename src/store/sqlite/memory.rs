@@ -13,7 +13,7 @@ use crate::store::memory::{
     CandidateQuery, Candidates, EditRecord, Export, Filter, Identity, Lookup, LookupResult, Memory,
     MemoryCensus, MemoryId, MemoryStore, MemoryTransaction, MemoryWork, Write,
 };
-use crate::store::names::{NameStore, Names, NamesQuery};
+use crate::store::names::{NameStore, Names, NamesQuery, SpelledKind};
 use crate::store::{ProjectSet, Stored};
 
 /// A transaction for a caller of this reach.
@@ -185,6 +185,19 @@ impl MemoryStore for SqliteStore {
 }
 
 impl NameStore for SqliteStore {
+    fn spellings(
+        &self,
+        reach: &Reach,
+        kind: SpelledKind,
+        wanted: Vec<String>,
+    ) -> Stored<'_, Vec<Vec<String>>> {
+        let projects = ProjectSet::readable(reach, &[]);
+        measured(
+            Op::Names,
+            self.read(move |file| names::spellings(file, &projects, kind, &wanted)),
+        )
+    }
+
     fn names(&self, query: NamesQuery) -> Stored<'_, Names> {
         measured(Op::Names, self.read(move |file| names::names(file, &query)))
     }

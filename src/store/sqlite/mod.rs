@@ -35,6 +35,7 @@ use std::sync::{Arc, OnceLock};
 
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
 
 use self::connection::{open_graph_reader, open_reader, open_writer};
 use self::inline::Inline;
@@ -112,7 +113,17 @@ impl SqliteStore {
         &self,
         work: impl FnOnce(&Transaction<'_>) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
-        let job = |connection: &mut Connection| work(&connection.transaction()?);
+        // Cancelled when the caller stops waiting: on a cancellation, and at a deadline.
+        let abandoned = CancellationToken::new();
+        let _until_answered = abandoned.clone().drop_guard();
+        let job = move |connection: &mut Connection| {
+            let is_abandoned = move || abandoned.is_cancelled();
+            connection.progress_handler(limits::STORE_READ_STEPS_MAX, Some(is_abandoned))?;
+            let snapshot = connection.transaction().map_err(StoreError::from);
+            let done = snapshot.and_then(|snapshot| work(&snapshot));
+            connection.progress_handler(0, None::<fn() -> bool>)?;
+            done
+        };
         self.readers.run(job).await
     }
 }
@@ -230,4 +241,33 @@ fn bound_log(connection: &Connection, path: &Path) {
 /// folds it back.
 fn bytes_on_disk(path: &Path) -> u64 {
     std::fs::metadata(path).map_or(0, |file| file.len()) + mark::log_bytes(path)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Reads that never end hold all readers, until their callers stop waiting.
+    #[test]
+    fn an_abandoned_read_ends() {
+        let folder = tempfile::TempDir::new().expect("a folder");
+        let store = SqliteStore::start(folder.path().join("test.db")).expect("threads start");
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .build()
+            .expect("a runtime");
+        let endless = |file: &Transaction<'_>| {
+            let sql = "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) \
+                       SELECT max(i) FROM n";
+            Ok(file.query_row(sql, [], |row| row.get::<_, i64>(0))?)
+        };
+        runtime.block_on(async {
+            for _ in 0..3 * limits::STORE_READERS_MAX {
+                let mut read = Box::pin(store.read(endless));
+                // It may have begun or not; it ends either way.
+                assert!(futures::poll!(&mut read).is_pending());
+            }
+            let one = store.read(|file| Ok(file.query_row("SELECT 1", [], |row| row.get(0))?));
+            assert_eq!(one.await.map(|one: i64| one).expect("an answer"), 1);
+        });
+    }
 }

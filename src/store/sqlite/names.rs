@@ -9,7 +9,9 @@ use rusqlite::{Connection, OptionalExtension, Rows, params};
 use super::rows;
 use crate::limits;
 use crate::store::memory::MemoryId;
-use crate::store::names::{NameKind, Names, NamesQuery, end_of, folded, id_ranges, ranges};
+use crate::store::names::{
+    NameKind, Names, NamesQuery, SpelledKind, end_of, folded, id_ranges, ranges,
+};
 use crate::store::{ProjectSet, StoreError};
 use crate::text;
 
@@ -45,6 +47,39 @@ pub(super) fn names(file: &Connection, query: &NamesQuery) -> Result<Names, Stor
         scan.found.names.sort_by_key(|name| folded(name));
     }
     Ok(scan.found)
+}
+
+/// See `NameStore::spellings`.
+pub(super) fn spellings(
+    file: &Connection,
+    projects: &ProjectSet,
+    kind: SpelledKind,
+    wanted: &[String],
+) -> Result<Vec<Vec<String>>, StoreError> {
+    let scan = || Scan::new(file, projects.clone(), usize::MAX);
+    let mut known = scan();
+    if kind == SpelledKind::Project {
+        known.projects("")?;
+    }
+    let mut all = Vec::with_capacity(wanted.len());
+    for name in wanted {
+        let key = folded(name);
+        let is_equal = |other: &str| folded(other) == key;
+        let mut found: Vec<String> = match kind {
+            SpelledKind::Project => {
+                let names = known.found.names.iter();
+                names.filter(|name| is_equal(name)).cloned().collect()
+            }
+            SpelledKind::Tag => {
+                let mut scan = scan();
+                scan.tags(name, |tag| tag == key)?;
+                scan.found.names
+            }
+        };
+        found.sort_unstable();
+        all.push(found);
+    }
+    Ok(all)
 }
 
 pub(super) fn memories_by_name(

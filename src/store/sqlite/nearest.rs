@@ -16,7 +16,7 @@ use rusqlite::types::Value;
 use rusqlite::{Connection, OptionalExtension, Row, params_from_iter};
 
 use super::codes::{Space, VectorId};
-use super::rows::Condition;
+use super::rows::{self, Condition};
 use crate::limits;
 use crate::meter::store::NEAREST_WIDENED;
 use crate::store::memory::{Filter, MemoryId};
@@ -228,15 +228,24 @@ fn nearest_window(
 
 /// The memories that `filter` lets through, if they are few.
 fn passing(file: &Connection, filter: &Filter) -> Result<Option<Vec<MemoryId>>, StoreError> {
-    let condition = Condition::of(filter);
+    let mut condition = Condition::of(filter);
     let most = limits::NEAREST_COMPARED_MAX;
+    if let Some(few) = rows::few_passing(file, filter)? {
+        condition.and_one_of(&few);
+        let sql = format!("SELECT m.id FROM memory m WHERE {}", condition.sql());
+        let mut statement = file.prepare_cached(&sql)?;
+        let ids = statement.query_map(params_from_iter(condition.values()), |row| row.get(0))?;
+        return Ok(Some(ids.collect::<Result<_, _>>()?));
+    }
     // Its first tag selects the candidates by index; the condition checks all tags.
-    let (from, tag) = match filter.tags.first() {
-        Some(tag) => (
-            "memory_tag first JOIN memory m ON m.id = first.memory_id WHERE first.tag = ? AND",
-            Some(Value::Text(tag.clone())),
+    let first = filter.tags.first().map_or(&[][..], Vec::as_slice);
+    let from = match first.len() {
+        0 => "memory m WHERE".to_owned(),
+        spellings => format!(
+            "memory_tag first JOIN memory m ON m.id = first.memory_id \
+             WHERE first.tag IN ({}) AND",
+            rows::marks(spellings)
         ),
-        None => ("memory m WHERE", None),
     };
     let sql = format!(
         "SELECT m.id FROM {from} {} LIMIT {}",
@@ -244,7 +253,8 @@ fn passing(file: &Connection, filter: &Filter) -> Result<Option<Vec<MemoryId>>, 
         most + 1
     );
     let mut statement = file.prepare_cached(&sql)?;
-    let values = params_from_iter(tag.iter().chain(condition.values()));
+    let first: Vec<Value> = first.iter().cloned().map(Value::Text).collect();
+    let values = params_from_iter(first.iter().chain(condition.values()));
     let ids = statement.query_map(values, |row| row.get(0))?;
     let ids: Vec<MemoryId> = ids.collect::<Result<_, _>>()?;
     Ok((ids.len() <= most).then_some(ids))

@@ -8,7 +8,9 @@ use crate::limits;
 use crate::meter::store::Op;
 use crate::store::measured;
 use crate::store::memory::MemoryId;
-use crate::store::retention::{ArchiveReason, Due, RetentionStore, Run, RunId, Terms};
+use crate::store::retention::{
+    ArchiveReason, ClockEvidence, Due, RetentionStore, Run, RunId, Terms,
+};
 use crate::store::{StoreError, Stored};
 
 /// When a memory was last used.
@@ -61,6 +63,10 @@ impl RetentionStore for SqliteStore {
                 Ok(())
             }),
         )
+    }
+
+    fn clock_evidence(&self, at: Timestamp) -> Stored<'_, ClockEvidence> {
+        measured(Op::LastRun, self.read(move |file| clock_evidence(file, at)))
     }
 
     fn last_run(&self) -> Stored<'_, Option<Run>> {
@@ -228,6 +234,30 @@ fn erase_vectors(file: &Connection, ids: &[MemoryId]) -> Result<(), StoreError> 
         erase.execute([*id])?;
     }
     Ok(())
+}
+
+fn clock_evidence(file: &Connection, at: Timestamp) -> Result<ClockEvidence, StoreError> {
+    let sql = "SELECT started_at FROM retention_run WHERE started_at <= ? \
+               ORDER BY started_at DESC";
+    let mut statement = file.prepare_cached(sql)?;
+    let runs = statement.query_map([at.0], |row| row.get(0).map(Timestamp))?;
+    let runs: Vec<Timestamp> = runs.collect::<Result<_, _>>()?;
+    let sql = "SELECT NOT EXISTS (SELECT 1 FROM retention_run) \
+               OR EXISTS (SELECT 1 FROM retention_run WHERE id = 1)";
+    let is_whole: bool = file.query_row(sql, [], |row| row.get(0))?;
+    let written_before = match is_whole {
+        true => {
+            let first = runs.last().copied().unwrap_or(at);
+            let sql = "SELECT max(updated_at) FROM memory WHERE updated_at < ?";
+            let newest: Option<i64> = file.query_row(sql, [first.0], |row| row.get(0))?;
+            newest.map(Timestamp)
+        }
+        false => None,
+    };
+    Ok(ClockEvidence {
+        runs,
+        written_before,
+    })
 }
 
 fn last_run(file: &Connection) -> Result<Option<Run>, StoreError> {

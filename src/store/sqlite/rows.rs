@@ -7,6 +7,7 @@ use rusqlite::types::Value;
 use rusqlite::{Connection, Row, params, params_from_iter};
 
 use crate::clock::Timestamp;
+use crate::limits;
 use crate::store::graph::EntityId;
 use crate::store::memory::{
     Category, Filter, Memory, MemoryCensus, MemoryFields, MemoryId, MemoryState,
@@ -111,7 +112,7 @@ fn memory_from(row: &Row<'_>) -> rusqlite::Result<Memory> {
 
 /// Inserts a row and its tags.
 pub(super) fn insert(file: &Connection, memory: &Memory) -> Result<(), StoreError> {
-    let marks = vec!["?"; COLUMNS.len()].join(", ");
+    let marks = marks(COLUMNS.len());
     let columns = COLUMNS.join(", ");
     file.prepare_cached(&format!("INSERT INTO memory ({columns}) VALUES ({marks})"))?
         .execute(params_from_iter(values(memory)))?;
@@ -162,6 +163,11 @@ pub(super) fn json<'a>(names: impl IntoIterator<Item = &'a String>) -> String {
     serde_json::json!(names).to_string()
 }
 
+/// So many question marks.
+pub(super) fn marks(count: usize) -> String {
+    vec!["?"; count].join(", ")
+}
+
 /// A condition over `memory m`, built of fixed fragments and bound values.
 #[derive(Default)]
 pub(super) struct Condition {
@@ -180,8 +186,15 @@ impl Condition {
     pub(crate) fn and_in(&mut self, expression: &str, values: impl IntoIterator<Item = Value>) {
         let before = self.values.len();
         self.values.extend(values);
-        let marks = vec!["?"; self.values.len() - before].join(", ");
+        let marks = marks(self.values.len() - before);
         self.fragments.push(format!("{expression} IN ({marks})"));
+    }
+
+    /// Adds that it is one of these, which may be many.
+    pub(crate) fn and_one_of(&mut self, ids: &[MemoryId]) {
+        let list = serde_json::json!(ids).to_string();
+        let fragment = "m.id IN (SELECT value FROM json_each(?))";
+        self.and(fragment, [Value::Text(list)]);
     }
 
     /// The memories of these projects.
@@ -212,13 +225,20 @@ impl Condition {
         if let Some(since) = filter.since {
             condition.and("m.created_at >= ?", [Value::Integer(since.0)]);
         }
+        if let Some(until) = filter.until {
+            condition.and("m.created_at < ?", [Value::Integer(until.0)]);
+        }
         if let Some(thread) = &filter.thread {
             condition.and("m.thread = ?", [Value::Text(thread.clone())]);
         }
-        for tag in &filter.tags {
+        for spellings in &filter.tags {
+            let marks = marks(spellings.len());
             condition.and(
-                "EXISTS (SELECT 1 FROM memory_tag t WHERE t.memory_id = m.id AND t.tag = ?)",
-                [Value::Text(tag.clone())],
+                &format!(
+                    "EXISTS (SELECT 1 FROM memory_tag t WHERE t.memory_id = m.id \
+                     AND t.tag IN ({marks}))"
+                ),
+                spellings.iter().cloned().map(Value::Text),
             );
         }
         condition
@@ -274,8 +294,64 @@ pub(super) fn newest(
             [Value::Integer(time.0), Value::Integer(id)],
         );
     }
-    let order = format!("ORDER BY m.created_at DESC, m.id DESC LIMIT {limit}");
+    // In the order of age, a filter that few pass reads nearly every memory.
+    let by_age = match few_passing(file, filter)? {
+        Some(ids) => {
+            condition.and_one_of(&ids);
+            "+m.created_at"
+        }
+        None => "m.created_at",
+    };
+    let order = format!("ORDER BY {by_age} DESC, m.id DESC LIMIT {limit}");
     select(file, &filter.project_set(), &condition, &order)
+}
+
+/// The memories to which an index leads for the tags, the thread or the projects of
+/// `filter`, if these are few; more conditions may apply to them.
+pub(super) fn few_passing(
+    file: &Connection,
+    filter: &Filter,
+) -> Result<Option<Vec<MemoryId>>, StoreError> {
+    let text = |names: &[String]| names.iter().cloned().map(Value::Text).collect::<Vec<_>>();
+    let mut led = Vec::new();
+    for spellings in &filter.tags {
+        let of_tag = format!(
+            "SELECT memory_id FROM memory_tag WHERE tag IN ({})",
+            marks(spellings.len())
+        );
+        led.push((of_tag, text(spellings)));
+    }
+    if let Some(thread) = &filter.thread {
+        let of_thread = "SELECT id FROM memory WHERE thread = ?".to_owned();
+        led.push((of_thread, vec![Value::Text(thread.clone())]));
+    }
+    // The index of a project's texts has the current versions only.
+    if let (ProjectSet::Only(projects), None, false) = (
+        filter.project_set(),
+        filter.as_of,
+        filter.include_superseded,
+    ) {
+        if projects.is_empty() {
+            return Ok(Some(Vec::new()));
+        }
+        let of_projects = format!(
+            "SELECT id FROM memory INDEXED BY memory_by_text \
+             WHERE state = 'active' AND project IN ({})",
+            marks(projects.len())
+        );
+        led.push((of_projects, text(&projects)));
+    }
+    for (sql, values) in led {
+        let most = limits::LISTING_SORTED_MAX;
+        let sql = format!("{sql} LIMIT {}", most + 1);
+        let mut statement = file.prepare_cached(&sql)?;
+        let ids = statement.query_map(params_from_iter(values), |row| row.get(0))?;
+        let ids: Vec<MemoryId> = ids.collect::<Result<_, _>>()?;
+        if ids.len() <= most {
+            return Ok(Some(ids));
+        }
+    }
+    Ok(None)
 }
 
 pub(super) fn mentioning(

@@ -9,8 +9,9 @@ use futures::future::BoxFuture;
 use tokio::time::Instant;
 
 use self::render::Renderer;
+use super::arguments::ArgumentReader;
 use super::skills::Skills;
-use super::{Arguments, Context, Document, Tool};
+use super::{Arguments, Context, Document, Tool, scope};
 use crate::ask::{Ask, SkillTool, SkillTools};
 use crate::failure::Failure;
 use crate::limits;
@@ -26,7 +27,9 @@ pub(super) fn tool(ask: Arc<Ask>) -> Tool {
 }
 
 async fn call(ask: Arc<Ask>, arguments: Arguments, context: Context) -> Result<Document, Failure> {
-    let mut question = question::read(&arguments, context.caller.project())?;
+    let reader = ArgumentReader::new(&arguments);
+    let projects = scope::projects(&reader, ask.names(), &context.caller).await?;
+    let mut question = question::read(&reader, projects.names)?;
     let left = context.deadline.saturating_duration_since(Instant::now());
     question.timeout = question.timeout.min(left);
     let renderer = Renderer {

@@ -5,19 +5,20 @@ use std::time::Duration;
 use crate::ask::{Question, StoreKind};
 use crate::failure::Failure;
 use crate::limits;
-use crate::tools::Arguments;
-use crate::tools::arguments::{ArgumentReader, scope_of};
+use crate::tools::arguments::ArgumentReader;
 
-/// `project` is the current one.
-pub(super) fn read(arguments: &Arguments, project: &str) -> Result<Question, Failure> {
-    let reader = ArgumentReader::new(arguments);
+/// `projects` are those that the question covers.
+pub(super) fn read(
+    reader: &ArgumentReader<'_>,
+    projects: Vec<String>,
+) -> Result<Question, Failure> {
     Ok(Question {
-        query: query(&reader)?.to_owned(),
-        stores: stores(&reader)?,
-        timeout: timeout(&reader)?,
-        max_bytes: max_bytes(&reader)?,
+        query: query(reader)?.to_owned(),
+        stores: stores(reader)?,
+        timeout: timeout(reader)?,
+        max_bytes: max_bytes(reader)?,
         context_id: reader.name("context_id")?,
-        projects: scope_of(&reader, project)?,
+        projects,
     })
 }
 

@@ -9,9 +9,9 @@ use crate::graph::error::{GraphError, Part};
 use crate::graph::query::{Plan, Scope, Walk};
 use crate::graph::reach::Direction;
 use crate::limits;
-use crate::memory::moment::Edge;
-use crate::tools::arguments::{ArgumentReader, fingerprint, moment, scope_of};
-use crate::tools::{Arguments, Context, Document};
+use crate::memory::moment::{Edge, Here, SpanDirection};
+use crate::tools::arguments::{ArgumentReader, fingerprint, moment};
+use crate::tools::{Arguments, Context, Document, scope};
 
 pub(super) async fn call(
     graph: Arc<Graph>,
@@ -28,12 +28,12 @@ pub(super) async fn call(
         budget_bytes: reader.budget(2000)?,
         fingerprint,
     };
-    let now = graph.now();
+    let here = Here::of(graph.clock());
     let caller = &context.caller;
     let scope = Scope {
         reach: caller.reach().clone(),
-        projects: scope_of(&reader, caller.project())?,
-        at: moment(&reader, "as_of", Edge::End, -1, now)?.unwrap_or(now),
+        projects: scope::projects(&reader, graph.names(), caller).await?.names,
+        at: moment(&reader, "as_of", Edge::End, SpanDirection::Past, here)?.unwrap_or(here.now),
         min_confidence: reader.share("min_confidence")?.unwrap_or(0.7),
         limit: limit(&reader)?,
     };

@@ -11,10 +11,10 @@ use crate::graph::grammar::{self, Proposal};
 use crate::graph::mention::{self, Mention};
 use crate::graph::update::{ALIAS, ALIAS_SYNONYMS, Assertion, Rename, Update, UpdateSummary};
 use crate::limits;
-use crate::memory::moment::Edge;
+use crate::memory::moment::{Edge, Here, SpanDirection};
 use crate::store::PROJECT_SHARED;
-use crate::tools::arguments::{ArgumentReader, moment, one_project};
-use crate::tools::{Arguments, Context, Document};
+use crate::tools::arguments::{ArgumentReader, moment};
+use crate::tools::{Arguments, Context, Document, scope};
 
 const FIELDS: [&str; 6] = [
     "subject",
@@ -55,7 +55,7 @@ pub(super) async fn call(
         }
     }
     let caller = &context.caller;
-    let project = one_project(&reader)?.unwrap_or_else(|| caller.project().to_owned());
+    let project = scope::destination(&reader, graph.names(), caller).await?;
     let summary = if assertions.is_empty() && retract.is_empty() && renames.is_empty() {
         UpdateSummary::default()
     } else {
@@ -170,7 +170,7 @@ fn assertion(graph: &Graph, item: &ArgumentReader<'_>) -> Result<Assertion, Fail
         item.text(key)?
             .ok_or_else(|| Failure::invalid(item.path(key), format!("{key} is missing")))
     };
-    let now = graph.now();
+    let here = Here::of(graph.clock());
     let name = |key| at(item.path(key), Mention::parse(part(key)?));
     let (subject, object) = (name("subject")?, name("object")?);
     let predicate = mention::predicate(part("predicate")?);
@@ -180,8 +180,8 @@ fn assertion(graph: &Graph, item: &ArgumentReader<'_>) -> Result<Assertion, Fail
     }
     Ok(Assertion {
         confidence: item.share("confidence")?.unwrap_or(1.0),
-        valid_from: moment(item, "valid_from", Edge::Start, -1, now)?,
-        valid_until: moment(item, "valid_until", Edge::End, 1, now)?,
+        valid_from: moment(item, "valid_from", Edge::Start, SpanDirection::Past, here)?,
+        valid_until: moment(item, "valid_until", Edge::End, SpanDirection::Future, here)?,
         ..Assertion::new(subject, predicate, object)
     })
 }

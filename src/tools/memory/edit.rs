@@ -8,8 +8,12 @@ use super::content;
 use crate::failure::Failure;
 use crate::limits;
 use crate::memory::{Action, Memories};
-use crate::tools::arguments::{ArgumentReader, one_project};
+use crate::tools::arguments::ArgumentReader;
+use crate::tools::scope::one_project;
 use crate::tools::{Arguments, Context, Document};
+
+const UPDATE_EXAMPLE: &str =
+    r#"for example {"action":"update","ids":[12],"content":"The new text"}"#;
 
 pub(crate) async fn call(
     memories: Arc<Memories>,
@@ -84,8 +88,12 @@ fn ids(reader: &ArgumentReader<'_>, action: &str) -> Result<Vec<i64>, Failure> {
     ids.retain(|id| seen.insert(*id));
     if ids.is_empty() {
         return Err(
-            Failure::invalid("/ids", format!("{action} needs at least one id"))
-                .hint(format!(r#"for example {{"action":"{action}","ids":[12]}}"#)),
+            Failure::invalid("/ids", format!("{action} needs at least one id")).hint(
+                match action {
+                    "update" => UPDATE_EXAMPLE.to_owned(),
+                    _ => format!(r#"for example {{"action":"{action}","ids":[12]}}"#),
+                },
+            ),
         );
     }
     Ok(ids)
@@ -125,7 +133,7 @@ fn update(reader: &ArgumentReader<'_>, count: usize) -> Result<Action, Failure> 
     if content.is_none() && importance.is_none() && tags.is_none() && project.is_none() {
         return Err(
             Failure::invalid("", "update needs content, importance, tags or project")
-                .hint(r#"for example {"action":"update","ids":[12],"content":"The new text"}"#),
+                .hint(UPDATE_EXAMPLE),
         );
     }
     Ok(Action::Update {

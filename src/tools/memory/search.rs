@@ -5,14 +5,13 @@ use std::sync::Arc;
 use super::render::{Cursor, Rendering};
 use super::store::category;
 use crate::caller::Caller;
-use crate::clock::Timestamp;
 use crate::failure::Failure;
 use crate::limits;
-use crate::memory::moment::Edge;
+use crate::memory::moment::{Edge, SpanDirection};
 use crate::memory::{Memories, Mode, Page, Search};
 use crate::store::memory::Filter;
-use crate::tools::arguments::{ArgumentReader, fingerprint, moment, scope_of};
-use crate::tools::{Arguments, Context, Document};
+use crate::tools::arguments::{ArgumentReader, fingerprint, moment};
+use crate::tools::{Arguments, Context, Document, scope};
 
 pub(crate) async fn call(
     memories: Arc<Memories>,
@@ -58,16 +57,18 @@ async fn ranked(
         Some(Cursor::Ranked { offset }) => offset,
         Some(_) => return Err(Cursor::unknown()),
     };
+    let (filter, unknown) = filter(memories, reader, rendering.caller).await?;
     let search = Search {
         vector: None,
         query: query.to_owned(),
-        filter: filter(memories, reader, rendering.caller)?,
+        filter,
         mode: mode(reader)?,
         threshold: threshold(reader)?,
         offset,
         limit: limit(reader)?,
     };
-    let page = memories.search(search).await?;
+    let mut page = memories.search(search).await?;
+    page.degraded = in_one_sentence(unknown.into_iter().chain(page.degraded));
     let (document, shown) = rendering.page(&page, |shown, _| Cursor::Ranked {
         offset: offset + shown,
     });
@@ -86,13 +87,9 @@ async fn newest(
         Some(Cursor::Newest { time, id }) => Some((time, id)),
         Some(_) => return Err(Cursor::unknown()),
     };
-    let page = memories
-        .newest(
-            filter(memories, reader, rendering.caller)?,
-            after,
-            limit(reader)?,
-        )
-        .await?;
+    let (filter, unknown) = filter(memories, reader, rendering.caller).await?;
+    let mut page = memories.newest(filter, after, limit(reader)?).await?;
+    page.degraded = in_one_sentence(unknown.into_iter().chain(page.degraded));
     let (document, _) = rendering.page(&page, |_, last| Cursor::Newest {
         time: last.created_at,
         id: last.id,
@@ -123,7 +120,7 @@ fn count_recall(memories: &Memories, page: &Page, shown: usize) {
 }
 
 fn query<'a>(reader: &ArgumentReader<'a>) -> Result<Option<&'a str>, Failure> {
-    match reader.text("query")? {
+    match reader.query("query")? {
         Some(query) if query.len() > limits::QUERY_BYTES_MAX => Err(Failure::invalid(
             "/query",
             format!(
@@ -133,28 +130,36 @@ fn query<'a>(reader: &ArgumentReader<'a>) -> Result<Option<&'a str>, Failure> {
             ),
         )
         .hint("ask for what you want to know in a sentence")),
-        query => Ok(query.filter(|query| !query.trim().is_empty())),
+        query => Ok(query),
     }
 }
 
-fn filter(
+/// What is searched, and the names in it that nothing has.
+async fn filter(
     memories: &Memories,
     reader: &ArgumentReader<'_>,
     caller: &Caller,
-) -> Result<Filter, Failure> {
-    let now: Timestamp = memories.now();
-    let projects = scope_of(reader, caller.project())?;
-    Ok(Filter {
+) -> Result<(Filter, Vec<String>), Failure> {
+    let here = memories.here();
+    let projects = scope::projects(reader, memories.names(), caller).await?;
+    let tags = scope::tags(reader, memories.names(), caller).await?;
+    let unknown = projects.unknown.into_iter().chain(tags.unknown).collect();
+    let filter = Filter {
         category: category(reader)?,
-        tags: reader
-            .names("tags", limits::MEMORY_TAGS_MAX)?
-            .unwrap_or_default(),
-        since: moment(reader, "since", Edge::Start, -1, now)?,
-        as_of: moment(reader, "as_of", Edge::End, -1, now)?,
+        tags: tags.names,
+        since: moment(reader, "since", Edge::Start, SpanDirection::Past, here)?,
+        until: moment(reader, "until", Edge::End, SpanDirection::Past, here)?,
+        as_of: moment(reader, "as_of", Edge::End, SpanDirection::Past, here)?,
         thread: reader.name("thread")?,
         include_superseded: reader.boolean("include_superseded")?.unwrap_or(false),
-        ..Filter::within(caller.reach(), projects, now)
-    })
+        ..Filter::within(caller.reach(), projects.names, here.now)
+    };
+    Ok((filter, unknown))
+}
+
+fn in_one_sentence(parts: impl Iterator<Item = String>) -> Option<String> {
+    let parts: Vec<String> = parts.collect();
+    (!parts.is_empty()).then(|| parts.join("; "))
 }
 
 fn mode(reader: &ArgumentReader<'_>) -> Result<Mode, Failure> {

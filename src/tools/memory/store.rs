@@ -5,13 +5,13 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 
 use super::{content, cut};
-use crate::clock::Timestamp;
 use crate::failure::Failure;
 use crate::limits;
-use crate::memory::moment::Edge;
+use crate::memory::moment::{Edge, Here, SpanDirection};
 use crate::memory::{Draft, Memories, Remembered};
 use crate::store::memory::{Category, Given, MemoryFields, MemoryId};
-use crate::tools::arguments::{ArgumentReader, moment, one_project};
+use crate::tools::arguments::{ArgumentReader, moment};
+use crate::tools::scope::one_project;
 use crate::tools::{Arguments, Context, Document};
 
 const FIELDS: [&str; 9] = [
@@ -93,9 +93,9 @@ fn drafts(
     context: &Context,
 ) -> Result<Vec<Draft>, Failure> {
     let outer = ArgumentReader::new(arguments);
-    let now = memories.now();
+    let here = memories.here();
     let Some(items) = outer.list("memories")? else {
-        return Ok(vec![draft(&outer, None, context, now)?]);
+        return Ok(vec![draft(&outer, None, context, here)?]);
     };
     for alone in ["content", "topic_key", "supersedes_id"] {
         if outer.value(alone).is_some() {
@@ -123,7 +123,7 @@ fn drafts(
             .ok_or_else(|| Failure::invalid(&path, "this must be an object with content"))?;
         let item = ArgumentReader::at(item, path);
         item.only(&FIELDS)?;
-        draft(&item, Some(&outer), context, now)
+        draft(&item, Some(&outer), context, here)
     };
     items.iter().enumerate().map(item).collect()
 }
@@ -132,7 +132,7 @@ fn draft(
     own: &ArgumentReader<'_>,
     outer: Option<&ArgumentReader<'_>>,
     context: &Context,
-    now: Timestamp,
+    here: Here,
 ) -> Result<Draft, Failure> {
     // Each field from the memory itself, else from the call around it.
     let from = |key: &str| match outer {
@@ -157,7 +157,13 @@ fn draft(
         thread: from("thread")
             .name("thread")?
             .unwrap_or_else(|| context.caller.session.to_string()),
-        valid_until: moment(from("valid_until"), "valid_until", Edge::End, 1, now)?,
+        valid_until: moment(
+            from("valid_until"),
+            "valid_until",
+            Edge::End,
+            SpanDirection::Future,
+            here,
+        )?,
     };
     let is_given = |key: &str| from(key).value(key).is_some();
     Ok(Draft {

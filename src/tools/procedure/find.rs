@@ -24,7 +24,7 @@ pub(super) async fn call(
         return Document::of(&json!({ "execution": shown }));
     }
     let Some(name) = reader.name("name")? else {
-        return list(&procedures, grants, reader.text("query")?, limit).await;
+        return list(&procedures, grants, reader.query("query")?, limit).await;
     };
     let version = reader.name("version")?;
     let stored = procedures

@@ -135,7 +135,8 @@ async fn document(procedures: &Procedures, grants: &Grants, id: &str) -> Result<
     let mut document = view::execution(&execution, &machine);
     let next = match view::status(&execution, &machine) {
         ExecutionStatus::WaitingApproval => Some(format!(
-            "a person decides with: mimo procedure approve {id}"
+            "a person decides with: {}",
+            view::decision_command(id, &document["waits_for"])
         )),
         status if status.is_active() => Some(format!(
             "it goes on in the background; call procedure_run with {} to follow it",

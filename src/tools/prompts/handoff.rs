@@ -10,7 +10,7 @@ use crate::failure::Failure;
 use crate::limits;
 use crate::procedure::ExecutionStatus;
 use crate::store::memory::{Category, Memory};
-use crate::tools::arguments::one_project;
+use crate::tools::scope;
 
 pub(super) const ARGUMENTS: [Argument; 2] = [
     Argument {
@@ -41,7 +41,7 @@ pub(super) async fn message(
     given: &Given,
     caller: &Caller,
 ) -> Result<(String, String), Failure> {
-    let project = one_project(&given.reader())?.unwrap_or_else(|| caller.project().to_owned());
+    let project = scope::destination(&given.reader(), &*composer.names, caller).await?;
     let focus = given.text("focus");
     let key = key(focus);
     let quoted = gather(composer, caller, &project, focus, &key).await?;

@@ -164,7 +164,7 @@ impl Composer {
         caller: &Caller,
         projects: &[String],
         category: Option<Category>,
-        tag: Option<String>,
+        tag: Option<Vec<String>>,
     ) -> Filter {
         Filter {
             category,
@@ -238,7 +238,7 @@ impl Composer {
                 && filter
                     .tags
                     .iter()
-                    .all(|tag| memory.fields.tags.contains(tag))
+                    .all(|tag| tag.iter().any(|tag| memory.fields.tags.contains(tag)))
         };
         Ok(found.map(|(memory, _)| memory).filter(counts).collect())
     }

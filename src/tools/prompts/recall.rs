@@ -10,7 +10,7 @@ use crate::graph::about::Topic;
 use crate::graph::query::Scope;
 use crate::limits;
 use crate::store::memory::Category;
-use crate::tools::arguments::scope_of;
+use crate::tools::scope;
 
 pub(super) const ARGUMENTS: [Argument; 4] = [
     Argument {
@@ -47,9 +47,14 @@ pub(super) async fn message(
 ) -> Result<(String, String), Failure> {
     let reader = given.reader();
     let topic = given.text("topic").unwrap_or_default();
-    let projects = scope_of(&reader, caller.project())?;
+    let projects = scope::projects(&reader, &*composer.names, caller)
+        .await?
+        .names;
     let category = category(given)?;
-    let tag = reader.name("tag")?;
+    let tag = match reader.name("tag")? {
+        Some(tag) => Some(scope::spellings(tag, &*composer.names, caller).await?),
+        None => None,
+    };
     let filtered = category.is_some() || tag.is_some();
     let filter = composer.filter(caller, &projects, category, tag);
 

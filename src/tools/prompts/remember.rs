@@ -8,7 +8,7 @@ use super::{Argument, Composer, Given, short};
 use crate::caller::Caller;
 use crate::failure::Failure;
 use crate::store::PROJECT_SHARED;
-use crate::tools::arguments::scope_of;
+use crate::tools::scope;
 
 pub(super) const ARGUMENTS: [Argument; 1] = [Argument {
     name: "what",
@@ -60,7 +60,9 @@ pub(super) async fn message(
         );
         return Ok(("Store what is worth keeping".to_owned(), text));
     };
-    let projects = scope_of(&given.reader(), caller.project())?;
+    let projects = scope::projects(&given.reader(), &*composer.names, caller)
+        .await?
+        .names;
     let filter = composer.filter(caller, &projects, None, None);
     let mut quoted = Quoted::default();
     for memory in composer

@@ -23,7 +23,7 @@ pub(super) async fn find(
     context: Context,
 ) -> Result<Document, Failure> {
     let reader = ArgumentReader::new(&arguments);
-    let query = reader.text("query")?.unwrap_or_default().trim().to_owned();
+    let query = reader.query("query")?.unwrap_or_default().trim().to_owned();
     let server = reader.name("server")?;
     let limit = reader.limit(5, limits::SEARCH_LIMIT_MAX)?;
     skills.ready().await;

@@ -87,6 +87,18 @@ fn procedures_are_checked_added_run_drawn_and_approved() {
     let waits: Value = serde_json::from_str(&shown).expect("JSON");
     let id = waits["execution_id"].as_str().expect("an id");
     assert_eq!(waits["status"], "waiting_approval");
+    let next = format!("mimo procedure approve {id} (or with --reject)");
+    let (_, status, _) = mimo(&workspace, &["status"]);
+    let says = format!(
+        "  ask-first 1 (execution {id}) waits in its state {}\n  | Go on with it?\n  next: {next}\n",
+        waits["state"].as_str().expect("a state")
+    );
+    assert!(status.contains(&says), "{status}");
+    let (_, status, _) = mimo(&workspace, &["--json", "status"]);
+    let status: Value = serde_json::from_str(&status).expect("JSON");
+    let waiting = &status["procedures"]["waiting"][0];
+    assert_eq!(waiting["next_step"], next);
+    assert_eq!(waiting["waits_for"]["kind"], "approval");
     let (code, _, told) = mimo(&workspace, &["procedure", "approve", id]);
     assert_eq!(code, 1);
     assert!(told.contains("no terminal"), "{told}");

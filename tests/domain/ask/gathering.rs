@@ -4,8 +4,9 @@ use std::future::pending;
 use std::sync::Arc;
 
 use mimo::caller::Reach;
-use mimo::store::Stored;
 use mimo::store::graph::{GraphRead, GraphStore, GraphWrite};
+use mimo::store::names::{Names, NamesQuery, SpelledKind};
+use mimo::store::{NameStore, Stored};
 use serde_json::{Value, json};
 
 use crate::support::tools::Mimo;
@@ -193,6 +194,31 @@ fn empty_chosen_stores_fall_back_to_the_others() {
 
 /// A graph store that accepts writes and never answers a query.
 struct Mute(Arc<dyn GraphStore>);
+
+impl NameStore for Mute {
+    fn spellings(
+        &self,
+        reach: &Reach,
+        kind: SpelledKind,
+        names: Vec<String>,
+    ) -> Stored<'_, Vec<Vec<String>>> {
+        self.0.spellings(reach, kind, names)
+    }
+
+    fn names(&self, query: NamesQuery) -> Stored<'_, Names> {
+        self.0.names(query)
+    }
+
+    fn memories_by_name(
+        &self,
+        reach: &Reach,
+        projects: Vec<String>,
+        name: String,
+        limit: usize,
+    ) -> Stored<'_, Vec<i64>> {
+        self.0.memories_by_name(reach, projects, name, limit)
+    }
+}
 
 impl GraphStore for Mute {
     fn read_graph(&self, _: Reach, _: GraphRead) -> Stored<'_, ()> {

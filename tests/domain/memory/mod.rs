@@ -1,6 +1,7 @@
 //! The memory tools on a real store in a temporary folder, with a fixed clock and
 //! an encoder that counts words.
 
+mod cleanups;
 mod contract;
 mod editing;
 mod files;

@@ -41,7 +41,7 @@ impl Keeper {
         }
     }
 
-    fn due(&self) -> Due {
+    pub fn due(&self) -> Due {
         self.runtime.block_on(self.memories.due()).expect("known")
     }
 
@@ -50,7 +50,7 @@ impl Keeper {
         cleaned.expect("cleaned up")
     }
 
-    fn hourly(&self) -> Option<Cleaned> {
+    pub fn hourly(&self) -> Option<Cleaned> {
         let cleaned = self.runtime.block_on(self.memories.cleanup_hourly());
         cleaned.expect("cleaned up")
     }
@@ -61,17 +61,27 @@ impl Keeper {
     }
 }
 
-fn file(mimo: &Mimo) -> Connection {
+/// Lets days pass with a cleanup each month, but none on the last day.
+pub fn pass(mimo: &Mimo, keeper: &Keeper, days: i64) {
+    for day in 1..=days {
+        mimo.clock.advance_seconds(DAY);
+        if day % 30 == 0 && day < days {
+            keeper.clean();
+        }
+    }
+}
+
+pub fn file(mimo: &Mimo) -> Connection {
     Connection::open(mimo.folder.path().join("mimo.db")).expect("opens")
 }
 
-fn of_importance(mimo: &Mimo, importances: &[f64]) -> Vec<i64> {
+pub fn of_importance(mimo: &Mimo, importances: &[f64]) -> Vec<i64> {
     let memory =
         |importance: &f64| json!({"content": format!("of {importance}"), "importance": importance});
     mimo.store(importances.iter().map(memory).collect())
 }
 
-fn state(mimo: &Mimo, id: i64) -> String {
+pub fn state(mimo: &Mimo, id: i64) -> String {
     let sql = "SELECT state FROM memory WHERE id = ?";
     let state = file(mimo).query_row(sql, [id], |row| row.get(0));
     state.unwrap_or_else(|_| "gone".to_owned())
@@ -245,7 +255,7 @@ fn long_archived_memory_is_erased_from_every_table() {
     edit("protect", kept[0]);
     edit("protect", kept[1]);
     let keeper = Keeper::of(&mimo, Rules::default());
-    mimo.clock.advance_seconds(40 * DAY);
+    pass(&mimo, &keeper, 40);
     assert_eq!(keeper.due().expired, [older]);
     assert_eq!(keeper.clean().purged, 1);
     let supersedes: Option<i64> = file(&mimo)
@@ -256,7 +266,7 @@ fn long_archived_memory_is_erased_from_every_table() {
     assert_eq!(supersedes, None, "it replaces nothing any more");
     edit("restore", id);
     edit("forget", id);
-    mimo.clock.advance_seconds(90 * DAY);
+    pass(&mimo, &keeper, 90);
     assert_eq!(keeper.due().expired, [id], "a protected one never goes");
     assert_eq!(keeper.clean().purged, 1);
     let file = file(&mimo);
@@ -475,24 +485,4 @@ fn serving_process_cleans_up_after_its_start_and_creates_no_file() {
             "twice there was no file"
         );
     });
-}
-
-#[test]
-fn concurrent_cleanups_do_each_step_once() {
-    let mimo = Mimo::new();
-    let texts: Vec<String> = (0..1_200).map(|nth| format!("note {nth}")).collect();
-    for texts in texts.chunks(200) {
-        mimo.store_texts(&texts.iter().map(String::as_str).collect::<Vec<_>>());
-    }
-    let forget: Vec<i64> = (1..=100).collect();
-    mimo.call("memory_edit", json!({"action": "forget", "ids": forget}))
-        .expect("forgotten");
-    mimo.clock.advance_seconds(91 * DAY);
-    let keepers = [(); 2].map(|()| Keeper::of(&mimo, Rules::default()));
-    let cleaned = std::thread::scope(|scope| {
-        let runs = keepers.map(|keeper| scope.spawn(move || keeper.clean()));
-        runs.map(|run| run.join().expect("no panic"))
-    });
-    let sum = |of: fn(&Cleaned) -> usize| cleaned.iter().map(of).sum::<usize>();
-    assert_eq!((sum(|run| run.idle), sum(|run| run.purged)), (1_100, 100));
 }

@@ -173,7 +173,10 @@ impl World {
                 && filter
                     .category
                     .is_none_or(|category| category == known.category)
-                && filter.tags.iter().all(|tag| *tag == known.tag)
+                && filter
+                    .tags
+                    .iter()
+                    .all(|tag| tag.iter().any(|tag| *tag == known.tag))
         };
         let all = self.known.iter().filter(passes);
         let mut all: Vec<_> = all.map(|known| (known.id, known.cosine(query))).collect();
@@ -229,7 +232,7 @@ fn filter_never_leaves_result_slots_empty() {
     let world = World::filled();
     let mut chance = Chance(3);
     let rare = Filter {
-        tags: vec!["rare".to_owned()],
+        tags: vec![vec!["rare".to_owned()]],
         ..filter(&[])
     };
     let plans = Filter {
@@ -266,7 +269,7 @@ fn results_behind_many_filtered_vectors_are_found() {
         world.store(new);
     }
     let counts = Filter {
-        tags: vec!["counts".to_owned()],
+        tags: vec![vec!["counts".to_owned()]],
         ..filter(&["global"])
     };
     assert!(world.recall(&query, &counts, 100) > 0.9);
