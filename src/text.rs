@@ -2,11 +2,13 @@
 //! Pure. Domains and stores share it, so that they always agree.
 
 pub(crate) mod dates;
+mod excerpts;
 pub(crate) mod features;
 mod irregular;
 
 use std::collections::HashSet;
 
+pub(crate) use excerpts::beginning;
 use sha2::{Digest, Sha256};
 use unicode_normalization::UnicodeNormalization;
 

@@ -52,9 +52,10 @@ impl Ask {
             vector: query.vector.clone(),
             filter: self.filter(&query),
             mode: memory::Mode::Hybrid,
-            threshold: SIMILARITY_MIN,
+            threshold: Some(SIMILARITY_MIN),
             offset: 0,
             limit: limits::ASK_HITS_PER_STORE_MAX,
+            explains_nothing: false,
         };
         let page = self.memories.search(search).await?;
         let hits = page.items.into_iter();

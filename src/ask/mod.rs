@@ -36,7 +36,7 @@ pub(crate) use answer::{Answer, Format, Hit, Record};
 pub use conversation::{Conversations, OpenConversation, Turn};
 pub use extract::{Synthesis, extract};
 pub use follow_up::{FollowUp, follow_up};
-pub(crate) use quote::{beginning, neutral};
+pub(crate) use quote::neutral;
 pub use router::{Decision, Router};
 pub use select::{Candidate, Selection, select};
 pub(crate) use service::{Ask, Question};

@@ -9,8 +9,8 @@ use std::collections::BTreeSet;
 
 use super::Evidence;
 use super::clauses::clauses;
-use super::quote::beginning;
-use crate::{limits, text};
+use crate::limits;
+use crate::text::{self, beginning};
 
 /// The weight of the cosine, if there are vectors; keywords have the rest.
 const COSINE_WEIGHT: f32 = 0.6;

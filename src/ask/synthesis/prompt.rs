@@ -3,10 +3,11 @@
 
 use crate::ask::Evidence;
 use crate::ask::extract::note;
-use crate::ask::quote::{beginning, neutral, sentences};
+use crate::ask::quote::{neutral, sentences};
 use crate::ask::relevance::{RELEVANT, Relevance};
 use crate::clock::Timestamp;
 use crate::limits;
+use crate::text::beginning;
 
 /// Marks omitted parts of a source.
 const GAP: &str = " \u{2026} ";
