@@ -37,9 +37,7 @@ use crate::failure::{Failure, Kind};
 use crate::limits;
 use crate::meter::calls as metrics;
 use crate::store::graph::EntityId;
-use crate::store::memory::{
-    Filter, IndexedText, Memory, MemoryCensus, MemoryId, MemoryStore,
-};
+use crate::store::memory::{Filter, IndexedText, Memory, MemoryCensus, MemoryId, MemoryStore};
 use crate::text;
 
 pub struct Memories {
