@@ -2,12 +2,14 @@
 //! Pure. Domains and stores share it, so that they always agree.
 
 pub(crate) mod dates;
+mod excerpts;
 pub(crate) mod features;
 mod irregular;
 mod stem;
 
 use std::collections::HashSet;
 
+pub(crate) use excerpts::beginning;
 use sha2::{Digest, Sha256};
 use unicode_normalization::UnicodeNormalization;
 

@@ -4,10 +4,10 @@
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use super::quote::beginning;
 use crate::caller::{Caller, Grants, Reach};
 use crate::clock::{Clock, Timestamp};
 use crate::limits;
+use crate::text::beginning;
 
 /// One question of a conversation, with the subjects of its answer.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::answer::{Hit, Record};
 use super::fan_out::{StoreResults, StoreSearch};
-use super::relevance::Relevance;
+use super::relevance::{Relevance, SIMILARITY_MIN};
 use super::service::{Ask, StoreQuery};
 use super::skill_tools::SkillTool;
 use super::{Evidence, StoreKind};
@@ -19,8 +19,12 @@ use crate::store::memory::{Category, Filter, Memory, MemoryState};
 use crate::store::procedure::StoredDefinition;
 use crate::text;
 
-/// The least cosine of a memory that shares no word with the question.
-const SIMILARITY_MIN: f32 = 0.3;
+/// The first results of a search that may answer in other words than the question's.
+const LEADING: usize = 2;
+/// What does for them instead of that cosine: this one and a word in common, or this
+/// share of the question's keywords.
+const LEADING_SIMILARITY: f32 = 0.2;
+const LEADING_COVERAGE: f32 = 0.5;
 /// The least confidence of a triple.
 const CONFIDENCE_MIN: f64 = 0.3;
 
@@ -52,9 +56,12 @@ impl Ask {
             vector: query.vector.clone(),
             filter: self.filter(&query),
             mode: memory::Mode::Hybrid,
-            threshold: SIMILARITY_MIN,
+            // As the ranking was measured: what is not near enough to answer is left to
+            // the selection.
+            threshold: Some(0.0),
             offset: 0,
             limit: limits::ASK_HITS_PER_STORE_MAX,
+            explains_nothing: false,
         };
         let page = self.memories.search(search).await?;
         let hits = page.items.into_iter();
@@ -62,6 +69,15 @@ impl Ask {
             .map(|(memory, score)| memory_hit(memory, score))
             .collect();
         self.compare_memories(&query, &mut hits).await?;
+        let relevance = Relevance::to(&query.text);
+        for hit in hits.iter_mut().take(LEADING) {
+            let evidence = &mut hit.evidence;
+            let cosine = evidence.similarity.unwrap_or(0.0);
+            let coverage = relevance.coverage(&evidence.text);
+            evidence.leads = cosine >= SIMILARITY_MIN
+                || cosine >= LEADING_SIMILARITY && coverage > 0.0
+                || coverage >= LEADING_COVERAGE;
+        }
         Ok(StoreResults {
             hits,
             degraded: page.degraded,

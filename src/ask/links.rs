@@ -7,6 +7,7 @@ use super::StoreKind;
 use super::answer::Hit;
 use super::fan_out::Findings;
 use super::fetch::memory_hit;
+use super::relevance::Relevance;
 use super::service::{Ask, StoreQuery};
 use crate::failure::Failure;
 use crate::limits;
@@ -87,7 +88,10 @@ impl Ask {
         best: &[Hit],
         known: &[Hit],
     ) -> Result<Vec<Hit>, Failure> {
-        let best = best.iter().take(limits::ASK_LINKING_MEMORIES_MAX);
+        let relevance = Relevance::to(&query.text);
+        let is_near = |hit: &&Hit| relevance.is_near(&hit.evidence);
+        let best = best.iter().filter(is_near);
+        let best = best.take(limits::ASK_LINKING_MEMORIES_MAX);
         let entities: Vec<String> = best.flat_map(|hit| hit.entities.clone()).collect();
         if entities.is_empty() {
             return Ok(Vec::new());

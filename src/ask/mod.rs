@@ -23,6 +23,7 @@ mod relevance;
 mod router;
 mod sampling;
 mod select;
+mod series;
 mod service;
 mod similarity;
 mod skill_tools;
@@ -36,7 +37,7 @@ pub(crate) use answer::{Answer, Format, Hit, Record};
 pub use conversation::{Conversations, OpenConversation, Turn};
 pub use extract::{Synthesis, extract};
 pub use follow_up::{FollowUp, follow_up};
-pub(crate) use quote::{beginning, neutral};
+pub(crate) use quote::neutral;
 pub use router::{Decision, Router};
 pub use select::{Candidate, Selection, select};
 pub(crate) use service::{Ask, Question};
@@ -87,6 +88,9 @@ pub struct Evidence {
     pub text: String,
     /// The cosine between the text and the question, if both were encoded.
     pub similarity: Option<f32>,
+    /// Whether its search put it in front, so that it may answer in other words than
+    /// the question's.
+    pub leads: bool,
     /// When it was true or was said.
     pub at: Option<Timestamp>,
     /// The confidence of its store, 0 to 1; 1 if the store has none.
@@ -107,6 +111,7 @@ impl Evidence {
             citation,
             text,
             similarity: None,
+            leads: false,
             at: None,
             confidence: 1.0,
             superseded: false,

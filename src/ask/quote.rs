@@ -1,8 +1,6 @@
 //! Making untrusted text safe to quote: nothing is left that could end the
 //! quotation or mislead its reader. Pure.
 
-use crate::printable::prefix;
-
 /// [`visible`] text with single instead of double quotes, so that it cannot end
 /// its own quotation.
 pub(crate) fn neutral(text: &str) -> String {
@@ -84,18 +82,6 @@ fn is_abbreviation(before: &str) -> bool {
     is_initial || opens_a_list || ABBREVIATIONS.contains(&word.as_str())
 }
 
-/// The beginning of `text` in at most `most` bytes, cut between words if possible.
-pub(crate) fn beginning(text: &str, most: usize) -> &str {
-    if text.len() <= most {
-        return text;
-    }
-    let cut = prefix(text, most);
-    match cut.rfind(' ') {
-        Some(space) if space > cut.len() / 2 => &cut[..space],
-        _ => cut,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -138,13 +124,5 @@ mod tests {
         ] {
             assert_eq!(sentences(text), expected, "{text:?}");
         }
-    }
-
-    #[test]
-    fn beginning_is_cut_between_words() {
-        assert_eq!(beginning("one two three", 9), "one two");
-        assert_eq!(beginning("one", 9), "one");
-        assert_eq!(beginning("\u{e9}\u{e9}\u{e9}", 3), "\u{e9}");
-        assert_eq!(beginning("abc", 0), "");
     }
 }

@@ -9,8 +9,8 @@ use std::collections::BTreeSet;
 
 use super::Evidence;
 use super::clauses::clauses;
-use super::quote::beginning;
-use crate::{limits, text};
+use crate::limits;
+use crate::text::{self, beginning};
 
 /// The weight of the cosine, if there are vectors; keywords have the rest.
 const COSINE_WEIGHT: f32 = 0.6;
@@ -21,6 +21,9 @@ pub(super) const RELEVANT: f32 = 0.33;
 /// when it was chosen, `tests/domain/ask/locomo.py` found .777 of the evidence
 /// cited with it and .731 without.
 pub(super) const SUPPORTING: f32 = 0.26;
+/// The least cosine of a memory that shares no word with the question: of questions
+/// off the subject altogether it refuses 70 %, of others 2 %.
+pub(super) const SIMILARITY_MIN: f32 = 0.3;
 /// The weight of evidence with confidence 0.
 const UNSURE_WEIGHT: f32 = 0.5;
 const SUPERSEDED_WEIGHT: f32 = 0.6;
@@ -59,8 +62,18 @@ impl Relevance {
         }
     }
 
+    pub(crate) fn answers(&self, evidence: &Evidence) -> bool {
+        evidence.leads || self.of(evidence) >= RELEVANT
+    }
+
+    /// Whether evidence has to do with the question at all.
+    pub(crate) fn is_near(&self, evidence: &Evidence) -> bool {
+        let is_similar = |cosine: f32| cosine >= SIMILARITY_MIN;
+        evidence.similarity.is_some_and(is_similar) || self.coverage(&evidence.text) > 0.0
+    }
+
     pub(crate) fn is_answered_by<'a>(&self, mut all: impl Iterator<Item = &'a Evidence>) -> bool {
-        all.any(|evidence| self.of(evidence) >= RELEVANT)
+        all.any(|evidence| self.answers(evidence))
     }
 
     /// The share of the keywords that `text` has: of the question, or of the clause

@@ -3,8 +3,9 @@
 use serde_json::value::{RawValue, to_raw_value};
 use serde_json::{Value, json};
 
-use super::{Prompt, beginning, neutral};
+use super::{Prompt, neutral};
 use crate::limits;
+use crate::text::beginning;
 
 pub(super) const METHOD: &str = "sampling/createMessage";
 

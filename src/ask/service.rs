@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::time::{Instant, timeout_at};
 use tokio_util::sync::CancellationToken;
 
-use super::answer::{Answer, Author, Budget, Format, Hit};
+use super::answer::{Answer, Author, Budget, Format, Hit, Record};
 use super::fan_out::{Findings, fan_out};
 use super::past::asks_about_past;
 use super::relevance::Relevance;
@@ -312,6 +312,11 @@ fn keep_best(
 ) {
     let (mut candidates, mut hits) = (Vec::new(), Vec::new());
     for (rank, hit) in ranked {
+        let rank = match hit.record {
+            // It came by a link, not by the search.
+            Record::Memory(_, None) => usize::MAX,
+            _ => rank,
+        };
         candidates.push(Candidate {
             evidence: hit.evidence.clone(),
             rank,

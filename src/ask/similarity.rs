@@ -4,9 +4,9 @@ use tokio::time::{Instant, timeout_at};
 
 use super::answer::Hit;
 use super::fan_out::Findings;
-use super::quote::beginning;
 use super::service::Ask;
 use crate::limits;
+use crate::text::beginning;
 use crate::vector::dot;
 
 impl Ask {

@@ -9,6 +9,10 @@ pub(crate) const QUERY_WORDS_MAX: usize = 128;
 pub(crate) const KEYWORD_BYTES_MAX: usize = 256;
 /// Results on one page.
 pub(crate) const SEARCH_LIMIT_MAX: usize = 100;
+/// Memories that a search without results counts for each of its filters.
+pub(crate) const COUNTED_MAX: usize = 100;
+/// The text that it shows of the nearest memory.
+pub(crate) const NEAREST_BYTES_MAX: usize = 80;
 /// Ids in one `memory_search`.
 pub(crate) const SEARCH_IDS_MAX: usize = 200;
 /// Candidates of each side of a search that are ranked together. The weights were

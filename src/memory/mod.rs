@@ -13,6 +13,7 @@ mod recall;
 mod remember;
 pub mod retention;
 pub mod rules;
+mod search;
 pub(crate) mod spelling;
 
 use std::collections::HashMap;
@@ -36,9 +37,7 @@ use crate::failure::{Failure, Kind};
 use crate::limits;
 use crate::meter::calls as metrics;
 use crate::store::graph::EntityId;
-use crate::store::memory::{
-    CandidateQuery, Filter, IndexedText, Memory, MemoryCensus, MemoryId, MemoryStore,
-};
+use crate::store::memory::{Filter, IndexedText, Memory, MemoryCensus, MemoryId, MemoryStore};
 use crate::text;
 
 pub struct Memories {
@@ -98,112 +97,6 @@ impl Memories {
             )
             .hint("say where the secret is kept instead, for example in a password manager")),
         }
-    }
-
-    /// The memories that answer a query, best first.
-    pub(crate) async fn search(&self, search: Search) -> Result<Page, Failure> {
-        let wanted = search.offset.saturating_add(search.limit);
-        let words = match search.mode {
-            Mode::Semantic => Vec::new(),
-            Mode::Hybrid | Mode::Keyword => text::query_words(&search.query),
-        };
-        let mut degraded = None;
-        let question = recall::Question::of(&search.query);
-        let vector = match search.mode {
-            Mode::Keyword => None,
-            _ if search.vector.is_some() => search.vector,
-            Mode::Semantic => Some(self.encode_query(search.query).await?),
-            // A partial answer marked as degraded is better than none.
-            Mode::Hybrid => match self.encode_query(search.query).await {
-                Ok(vector) => Some(vector),
-                Err(failure) => {
-                    tracing::warn!(%failure, "searching by keywords only");
-                    metrics::SEARCH_DEGRADED.increment(());
-                    degraded = Some(format!(
-                        "searched by keywords only: the query could not be encoded ({})",
-                        failure.message
-                    ));
-                    None
-                }
-            },
-        };
-        if search.mode == Mode::Keyword && words.is_empty() {
-            degraded = Some("the query has no words that could be looked up".to_owned());
-        }
-        let query = CandidateQuery {
-            filter: search.filter.clone(),
-            words,
-            vector,
-            threshold: search.threshold,
-            limit: limits::CANDIDATES_DEFAULT
-                .max(wanted.saturating_add(1))
-                .min(limits::CANDIDATES_MAX),
-        };
-        let model = self.embedder.model_id();
-        let candidates = self.store.candidates(model, query).await?;
-        let ranked = recall::rank(&question, &candidates, self.settings.weights);
-        let page: Vec<_> = ranked
-            .iter()
-            .skip(search.offset)
-            .take(search.limit)
-            .collect();
-        let ids = page.iter().map(|ranked| ranked.id).collect();
-        // Filters again, because a memory may have been forgotten meanwhile.
-        let memories = self.store.fetch_matching(ids, search.filter).await?;
-        let score = |id| page.iter().find(|r| r.id == id).map(|r| r.score);
-        Ok(Page {
-            items: memories
-                .into_iter()
-                .map(|memory| {
-                    let score = score(memory.id);
-                    (memory, score)
-                })
-                .collect(),
-            more: ranked.len() > wanted,
-            degraded,
-        })
-    }
-
-    /// The newest memories of `filter`, older than `after`.
-    pub(crate) async fn newest(
-        &self,
-        filter: Filter,
-        after: Option<(Timestamp, MemoryId)>,
-        limit: usize,
-    ) -> Result<Page, Failure> {
-        let mut memories = self.store.newest(filter, after, limit + 1).await?;
-        let more = memories.len() > limit;
-        memories.truncate(limit);
-        Ok(Page {
-            items: memories.into_iter().map(|memory| (memory, None)).collect(),
-            more,
-            degraded: None,
-        })
-    }
-
-    /// The memories with these ids, in their order, in any state.
-    pub(crate) async fn by_ids(&self, reach: &Reach, ids: Vec<MemoryId>) -> Result<Page, Failure> {
-        let found = self.store.fetch(reach, ids.clone()).await?;
-        let missing: Vec<String> = ids
-            .iter()
-            .filter(|id| !found.iter().any(|memory| memory.id == **id))
-            .map(i64::to_string)
-            .collect();
-        if found.is_empty() {
-            return Err(Failure::new(
-                Kind::NotFound,
-                format!("there is no memory with the id {}", missing.join(", ")),
-            )
-            .at("/ids")
-            .hint("search without ids to see which there are"));
-        }
-        let degraded = (!missing.is_empty())
-            .then(|| format!("there is no memory with the id {}", missing.join(", ")));
-        Ok(Page {
-            items: found.into_iter().map(|memory| (memory, None)).collect(),
-            more: false,
-            degraded,
-        })
     }
 
     /// Of the latest memories that name one of these entities, those that

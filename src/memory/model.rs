@@ -90,10 +90,13 @@ pub(crate) struct Search {
     pub(crate) vector: Option<Vec<f32>>,
     pub(crate) filter: Filter,
     pub(crate) mode: Mode,
-    /// The least cosine on the semantic side; a keyword match always counts.
-    pub(crate) threshold: f32,
+    /// The least cosine on the semantic side, if the caller names one; a keyword match
+    /// always counts.
+    pub(crate) threshold: Option<f32>,
     pub(crate) offset: usize,
     pub(crate) limit: usize,
+    /// Whether a page without items says what there is instead.
+    pub(crate) explains_nothing: bool,
 }
 
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -103,6 +106,8 @@ pub(crate) struct Page {
     pub(crate) more: bool,
     /// Why the page may be incomplete.
     pub(crate) degraded: Option<String>,
+    /// What there is, if nothing was found.
+    pub(crate) hint: Option<String>,
 }
 
 /// An edit of each of several memories.

@@ -338,6 +338,25 @@ impl Filter {
         }
     }
 
+    /// Whether it names which memories are wanted, rather than only where and when
+    /// they hold.
+    pub(crate) fn is_narrow(&self) -> bool {
+        self.category.is_some()
+            || self.thread.is_some()
+            || self.since.is_some()
+            || self.until.is_some()
+            || !self.tags.is_empty()
+    }
+
+    /// The same without what makes it narrow.
+    pub(crate) fn without_narrowing(&self) -> Filter {
+        Filter {
+            as_of: self.as_of,
+            include_superseded: self.include_superseded,
+            ..Filter::within(&self.reach, self.projects.clone(), self.now)
+        }
+    }
+
     pub(crate) fn project_set(&self) -> ProjectSet {
         ProjectSet::readable(&self.reach, &self.projects)
     }

@@ -3,10 +3,11 @@
 
 use crate::ask::Evidence;
 use crate::ask::extract::note;
-use crate::ask::quote::{beginning, neutral, sentences};
-use crate::ask::relevance::{RELEVANT, Relevance};
+use crate::ask::quote::{neutral, sentences};
+use crate::ask::relevance::Relevance;
 use crate::clock::Timestamp;
 use crate::limits;
+use crate::text::beginning;
 
 /// Marks omitted parts of a source.
 const GAP: &str = " \u{2026} ";
@@ -35,7 +36,7 @@ pub fn prompt(
 ) -> Option<Prompt> {
     let relevance = Relevance::to(question);
     let relevant = evidence.iter();
-    let relevant = relevant.filter(|source| relevance.of(source) >= RELEVANT);
+    let relevant = relevant.filter(|source| relevance.answers(source));
     let (mut sources, mut citations) = (String::new(), Vec::new());
     for source in relevant {
         let text = excerpt(&source.text, &relevance);

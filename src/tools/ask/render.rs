@@ -2,9 +2,10 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::ask::{Answer, Format, Hit, Record, StoreKind, beginning};
+use crate::ask::{Answer, Format, Hit, Record, StoreKind};
 use crate::limits;
 use crate::procedure::view;
+use crate::text::beginning;
 use crate::tools::graph::rounded;
 use crate::tools::memory::{cut, row};
 

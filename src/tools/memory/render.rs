@@ -143,7 +143,9 @@ impl Rendering<'_> {
 
     fn room(&self, page: &Page) -> usize {
         let degraded = page.degraded.as_deref().map_or(0, escaped_bytes);
-        self.budget_bytes.saturating_sub(ENVELOPE_BYTES + degraded)
+        let hint = page.hint.as_deref().map_or(0, escaped_bytes);
+        self.budget_bytes
+            .saturating_sub(ENVELOPE_BYTES + degraded + hint)
     }
 
     fn document(
@@ -165,6 +167,9 @@ impl Rendering<'_> {
         }
         if let Some(degraded) = &page.degraded {
             add("degraded", degraded);
+        }
+        if let Some(hint) = &page.hint {
+            add("hint", hint);
         }
         document.push('}');
         document

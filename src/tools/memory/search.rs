@@ -66,6 +66,7 @@ async fn ranked(
         threshold: threshold(reader)?,
         offset,
         limit: limit(reader)?,
+        explains_nothing: offset == 0,
     };
     let mut page = memories.search(search).await?;
     page.degraded = in_one_sentence(unknown.into_iter().chain(page.degraded));
@@ -174,13 +175,15 @@ fn mode(reader: &ArgumentReader<'_>) -> Result<Mode, Failure> {
     }
 }
 
-fn threshold(reader: &ArgumentReader<'_>) -> Result<f32, Failure> {
-    match reader.number("threshold")?.unwrap_or(0.3) {
-        cosine if (-1.0..=1.0).contains(&cosine) => Ok(cosine as f32),
-        other => Err(
-            Failure::invalid("/threshold", format!("{other} is not between -1 and 1"))
-                .hint("the threshold is a cosine; 0 lets everything through"),
-        ),
+fn threshold(reader: &ArgumentReader<'_>) -> Result<Option<f32>, Failure> {
+    match reader.number("threshold")? {
+        None => Ok(None),
+        Some(cosine) if (-1.0..=1.0).contains(&cosine) => Ok(Some(cosine as f32)),
+        Some(other) => Err(Failure::invalid(
+            "/threshold",
+            format!("{other} is not between -1 and 1"),
+        )
+        .hint("the threshold is a cosine; 0 lets everything through")),
     }
 }
 

@@ -185,7 +185,8 @@ impl Composer {
             vector: None,
             filter,
             mode: Mode::Hybrid,
-            threshold,
+            threshold: Some(threshold),
+            explains_nothing: false,
             offset: 0,
             limit: limits::PROMPT_MEMORIES_MAX,
         };

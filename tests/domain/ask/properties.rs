@@ -57,6 +57,7 @@ fn items() -> impl Strategy<Value = Vec<Evidence>> {
             citation: String::new(),
             text,
             similarity,
+            leads: false,
             at: at.map(Timestamp),
             confidence,
             superseded,

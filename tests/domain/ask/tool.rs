@@ -160,10 +160,14 @@ fn conversation_continues() {
 #[test]
 fn whole_answer_stays_within_budget() {
     let mimo = workshop();
-    let memories: Vec<Value> = (0..30)
+    let memories: Vec<Value> = (0..30u8)
         .map(|nth| {
             let quoted = "\"so\" \\ ".repeat(40);
-            json!({"content": format!("Apollo note {nth}: it said {quoted} and {nth} more.")})
+            // Words, because of notes that differ in numbers the newest would do.
+            let word = char::from(b'a' + nth % 26)
+                .to_string()
+                .repeat(3 + usize::from(nth / 26));
+            json!({"content": format!("Apollo note {word}: it said {quoted} and {word} more.")})
         })
         .collect();
     mimo.store(json!(memories));

@@ -379,3 +379,91 @@ fn a_thread_filters_exactly() {
     assert_eq!(found(json!({"query": "boats", "thread": "two"})), [2]);
     assert_eq!(found(json!({"thread": "one"})), [1]);
 }
+
+/// Four todos and a fact; none shares a word with "what is still open".
+fn todos() -> (Mimo, Vec<i64>) {
+    let mimo = Mimo::new();
+    let todos: Value = [
+        "Call the plumber",
+        "Renew the passport",
+        "Pay rent",
+        "Order ink",
+    ]
+    .iter()
+    .map(|text| json!({"content": text, "category": "plan", "tags": ["todo"]}))
+    .collect();
+    let mut ids = mimo.store(todos);
+    ids.sort_unstable();
+    mimo.store(json!([{"content": "Lisbon lies on the Tagus", "tags": ["geography"]}]));
+    (mimo, ids)
+}
+
+#[test]
+fn under_a_filter_the_query_only_ranks() {
+    let (mimo, todos) = todos();
+    for filter in [json!({"tags": ["todo"]}), json!({"category": "plan"})] {
+        for mode in ["hybrid", "semantic", "keyword"] {
+            for query in ["what is still open", "passport"] {
+                let mut asked = json!({"query": query, "mode": mode});
+                asked
+                    .as_object_mut()
+                    .expect("an object")
+                    .extend(filter.as_object().expect("an object").clone());
+                let mut found = mimo.ids(asked.clone());
+                if query == "passport" && mode != "semantic" {
+                    assert_eq!(found[0], todos[1], "{asked}");
+                }
+                found.sort_unstable();
+                assert_eq!(found, todos, "{asked}");
+            }
+        }
+    }
+    let since = mimo.ids(json!({"query": "zzz", "since": "1d", "mode": "keyword"}));
+    assert_eq!(since.len(), 5);
+}
+
+#[test]
+fn memories_beyond_the_matches_are_paged_once_each() {
+    let (mimo, todos) = todos();
+    let mut seen = Vec::new();
+    let mut asked = json!({"query": "passport", "tags": ["todo"], "mode": "keyword", "limit": 1});
+    loop {
+        let found = mimo.call("memory_search", asked.clone()).expect("found");
+        let items = found["items"].as_array().expect("items");
+        seen.extend(items.iter().map(|item| item["id"].as_i64().expect("id")));
+        match found["next_cursor"].as_str() {
+            Some(cursor) => asked["cursor"] = json!(cursor),
+            None => break,
+        }
+    }
+    assert_eq!(seen[0], todos[1]);
+    seen.sort_unstable();
+    assert_eq!(seen, todos);
+}
+
+#[test]
+fn a_threshold_that_is_given_holds_under_a_filter_too() {
+    let (mimo, _) = todos();
+    let asked = json!({"query": "zzz", "tags": ["todo"], "threshold": 1});
+    assert_eq!(mimo.ids(asked), [0; 0]);
+}
+
+#[test]
+fn a_search_that_finds_nothing_says_what_there_is() {
+    let (mimo, _) = todos();
+    let hint = |asked: Value| {
+        let found = mimo.call("memory_search", asked).expect("found");
+        assert_eq!(found["items"], json!([]));
+        found["hint"].as_str().expect("a hint").to_owned()
+    };
+    let asked =
+        json!({"query": "the river of Lisbon", "category": "plan", "tags": ["todo", "geography"]});
+    let said = hint(asked);
+    let counts = "nothing found; there are 4 plans, 4 tagged todo, 1 tagged geography, 5 in all";
+    assert!(said.starts_with(counts), "{said}");
+    assert!(said.contains("; nearest: "), "{said}");
+    let said = hint(json!({"tags": ["todoo"]}));
+    assert_eq!(said, "nothing found; there are 0 tagged todoo, 5 in all");
+    let said = hint(json!({"query": "zzz", "mode": "keyword"}));
+    assert_eq!(said, "nothing found; there are 5 memories here");
+}

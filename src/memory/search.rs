@@ -1,0 +1,280 @@
+//! Searching memories: by a query, newest first, by ids; and what a search that finds
+//! nothing says. Ranking itself is in `recall`.
+
+use super::{Memories, Mode, Page, Search, recall};
+use crate::caller::Reach;
+use crate::clock::Timestamp;
+use crate::failure::{Failure, Kind};
+use crate::limits;
+use crate::meter::calls as metrics;
+use crate::store::memory::{CandidateQuery, Category, Filter, Memory, MemoryId};
+use crate::text;
+
+/// The least cosine of a memory that shares no word with the query, where the caller
+/// names none.
+const THRESHOLD: f32 = 0.3;
+/// Below every cosine.
+const NO_THRESHOLD: f32 = -1.0;
+
+impl Memories {
+    /// The memories that answer a query, best first.
+    ///
+    /// If the filter names what is wanted, the query only ranks: memories that it does
+    /// not find follow those that it finds, newest first.
+    pub(crate) async fn search(&self, search: Search) -> Result<Page, Failure> {
+        let wanted = search.offset.saturating_add(search.limit);
+        let only_ranks = search.threshold.is_none() && search.filter.is_narrow();
+        let threshold = match only_ranks {
+            true => NO_THRESHOLD,
+            false => search.threshold.unwrap_or(THRESHOLD),
+        };
+        let words = match search.mode {
+            Mode::Semantic => Vec::new(),
+            Mode::Hybrid | Mode::Keyword => text::query_words(&search.query),
+        };
+        let mut degraded = None;
+        let question = recall::Question::of(&search.query);
+        let vector = match search.mode {
+            Mode::Keyword => None,
+            _ if search.vector.is_some() => search.vector,
+            Mode::Semantic => Some(self.encode_query(search.query).await?),
+            // A partial answer marked as degraded is better than none.
+            Mode::Hybrid => match self.encode_query(search.query).await {
+                Ok(vector) => Some(vector),
+                Err(failure) => {
+                    tracing::warn!(%failure, "searching by keywords only");
+                    metrics::SEARCH_DEGRADED.increment(());
+                    degraded = Some(format!(
+                        "searched by keywords only: the query could not be encoded ({})",
+                        failure.message
+                    ));
+                    None
+                }
+            },
+        };
+        if search.mode == Mode::Keyword && words.is_empty() {
+            degraded = Some("the query has no words that could be looked up".to_owned());
+        }
+        let query = CandidateQuery {
+            filter: search.filter.clone(),
+            words,
+            vector,
+            threshold,
+            limit: limits::CANDIDATES_DEFAULT
+                .max(wanted.saturating_add(1))
+                .min(limits::CANDIDATES_MAX),
+        };
+        let model = self.embedder.model_id();
+        let candidates = self.store.candidates(model, query.clone()).await?;
+        let ranked = recall::rank(&question, &candidates, self.settings.weights);
+        let mut found: Vec<(MemoryId, Option<f32>)> = ranked
+            .into_iter()
+            .map(|ranked| (ranked.id, Some(ranked.score)))
+            .collect();
+        if only_ranks && found.len() <= wanted {
+            let most = found.len() + wanted + 1;
+            let newest = self.store.newest(search.filter.clone(), None, most).await?;
+            for memory in newest {
+                if !found.iter().any(|(id, _)| *id == memory.id) {
+                    found.push((memory.id, None));
+                }
+            }
+        }
+        let page = found.iter().skip(search.offset).take(search.limit);
+        let page: Vec<(MemoryId, Option<f32>)> = page.copied().collect();
+        let ids = page.iter().map(|(id, _)| *id).collect();
+        // Filters again, because a memory may have been forgotten meanwhile.
+        let memories = self.store.fetch_matching(ids, search.filter).await?;
+        let score = |id| page.iter().find(|found| found.0 == id)?.1;
+        let items: Vec<(Memory, Option<f32>)> = memories
+            .into_iter()
+            .map(|memory| {
+                let score = score(memory.id);
+                (memory, score)
+            })
+            .collect();
+        let hint = match found.is_empty() && search.explains_nothing {
+            true => Some(
+                self.what_there_is(query.filter.clone(), Some(query))
+                    .await?,
+            ),
+            false => None,
+        };
+        Ok(Page {
+            items,
+            more: found.len() > wanted,
+            degraded,
+            hint,
+        })
+    }
+
+    /// The newest memories of `filter`, older than `after`.
+    pub(crate) async fn newest(
+        &self,
+        filter: Filter,
+        after: Option<(Timestamp, MemoryId)>,
+        limit: usize,
+    ) -> Result<Page, Failure> {
+        let found = self.store.newest(filter.clone(), after, limit + 1);
+        let mut memories = found.await?;
+        let more = memories.len() > limit;
+        memories.truncate(limit);
+        let hint = match memories.is_empty() && after.is_none() {
+            true => Some(self.what_there_is(filter, None).await?),
+            false => None,
+        };
+        Ok(Page {
+            items: memories.into_iter().map(|memory| (memory, None)).collect(),
+            more,
+            hint,
+            degraded: None,
+        })
+    }
+
+    /// The memories with these ids, in their order, in any state.
+    pub(crate) async fn by_ids(&self, reach: &Reach, ids: Vec<MemoryId>) -> Result<Page, Failure> {
+        let found = self.store.fetch(reach, ids.clone()).await?;
+        let missing: Vec<String> = ids
+            .iter()
+            .filter(|id| !found.iter().any(|memory| memory.id == **id))
+            .map(i64::to_string)
+            .collect();
+        if found.is_empty() {
+            return Err(Failure::new(
+                Kind::NotFound,
+                format!("there is no memory with the id {}", missing.join(", ")),
+            )
+            .at("/ids")
+            .hint("search without ids to see which there are"));
+        }
+        let degraded = (!missing.is_empty())
+            .then(|| format!("there is no memory with the id {}", missing.join(", ")));
+        Ok(Page {
+            items: found.into_iter().map(|memory| (memory, None)).collect(),
+            degraded,
+            ..Page::default()
+        })
+    }
+
+    /// In words, for a search that found nothing: how many memories each of its filters
+    /// lets through alone, and the memory nearest to the query without any of them.
+    async fn what_there_is(
+        &self,
+        filter: Filter,
+        query: Option<CandidateQuery>,
+    ) -> Result<String, Failure> {
+        let open = filter.without_narrowing();
+        let mut counts = Vec::new();
+        for (name, alone) in parts(&filter, &open) {
+            counts.push(format!("{} {name}", self.count(alone).await?));
+        }
+        if counts.is_empty() {
+            counts.push(format!(
+                "{} here",
+                memories(&self.count(open.clone()).await?)
+            ));
+        } else {
+            counts.push(format!("{} in all", self.count(open.clone()).await?));
+        }
+        let nearest = match query {
+            Some(query) => self.nearest(open, query).await?,
+            None => None,
+        };
+        let nearest = nearest.map_or(String::new(), |memory| {
+            let text = text::beginning(&memory.content, limits::NEAREST_BYTES_MAX);
+            let mark = if text.len() < memory.content.len() {
+                "\u{2026}"
+            } else {
+                ""
+            };
+            format!("; nearest: {} \"{text}{mark}\"", memory.id)
+        });
+        Ok(format!(
+            "nothing found; there are {}{nearest}",
+            counts.join(", ")
+        ))
+    }
+
+    /// Counts up to a bound, beyond which it says "100+".
+    async fn count(&self, filter: Filter) -> Result<String, Failure> {
+        let most = limits::COUNTED_MAX;
+        let found = self.store.newest(filter, None, most + 1).await?.len();
+        Ok(match found > most {
+            true => format!("{most}+"),
+            false => found.to_string(),
+        })
+    }
+
+    async fn nearest(
+        &self,
+        open: Filter,
+        query: CandidateQuery,
+    ) -> Result<Option<Memory>, Failure> {
+        let query = CandidateQuery {
+            filter: open.clone(),
+            threshold: NO_THRESHOLD,
+            limit: 1,
+            ..query
+        };
+        let model = self.embedder.model_id();
+        let found = self.store.candidates(model, query).await?;
+        let best = found.semantic.first().or(found.keyword.first());
+        let ids = best.map(|hit| hit.id).into_iter().collect();
+        Ok(self.store.fetch_matching(ids, open).await?.pop())
+    }
+}
+
+fn memories(count: &str) -> String {
+    match count {
+        "1" => "1 memory".to_owned(),
+        _ => format!("{count} memories"),
+    }
+}
+
+/// Each narrowing part of `filter` by itself, with its name after a count.
+fn parts(filter: &Filter, open: &Filter) -> Vec<(String, Filter)> {
+    let mut parts = Vec::new();
+    if let Some(category) = filter.category {
+        let name = match category {
+            Category::Fact => "facts",
+            Category::Action => "actions",
+            Category::Observation => "observations",
+            Category::Plan => "plans",
+        };
+        let alone = Filter {
+            category: Some(category),
+            ..open.clone()
+        };
+        parts.push((name.to_owned(), alone));
+    }
+    for tag in &filter.tags {
+        let alone = Filter {
+            tags: vec![tag.clone()],
+            ..open.clone()
+        };
+        let name = tag.first().map_or("", String::as_str);
+        parts.push((format!("tagged {name}"), alone));
+    }
+    if let Some(thread) = &filter.thread {
+        let alone = Filter {
+            thread: Some(thread.clone()),
+            ..open.clone()
+        };
+        parts.push((format!("in the thread {thread}"), alone));
+    }
+    if let Some(since) = filter.since {
+        let alone = Filter {
+            since: Some(since),
+            ..open.clone()
+        };
+        parts.push((format!("since {}", since.to_iso()), alone));
+    }
+    if let Some(until) = filter.until {
+        let alone = Filter {
+            until: Some(until),
+            ..open.clone()
+        };
+        parts.push((format!("before {}", until.to_iso()), alone));
+    }
+    parts
+}
