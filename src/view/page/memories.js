@@ -42,7 +42,9 @@ export function show(main, route, user) {
     make("label", { class: "check" }, old, "Former versions too"),
     button("Clear filters", () => { for (const input of Object.values(inputs)) input.value = ""; old.checked = false; go(); }, { class: "quiet" }));
   const told = make("p", { class: "soft", role: "status" });
-  const list = make("ul", { class: "list", "aria-label": "Memories found" });
+  // One list for each part that was read: the browser lays out only those in sight.
+  const list = make("div", { class: "parts" });
+  let count = 0;
   const more = button("Show more", () => load(), { class: "more", hidden: true });
   const detail = make("section", { class: "detail", "aria-label": "Chosen memory" });
   const form = make("form", { role: "search", onsubmit: (event) => { event.preventDefault(); go(); } }, search, filters, projects);
@@ -82,16 +84,18 @@ export function show(main, route, user) {
       const args = searchOf(query);
       if (!isFirst) args.cursor = cursor;
       const found = await call("memory_search", args, own.signal);
-      if (isFirst) fill(list);
-      list.append(...found.items.map(row));
+      if (isFirst) { fill(list); count = 0; }
+      if (found.items.length) {
+        const name = `Memories from ${(count + 1).toLocaleString()} to ${(count += found.items.length).toLocaleString()}`;
+        list.append(make("ul", { class: "list", "aria-label": name }, found.items.map(row)));
+      }
       cursor = found.next_cursor;
       more.hidden = !cursor;
-      const count = list.childElementCount;
       const words = count === 0 ? (query.size ? "Nothing fits." : "Nothing is stored yet. Clients store memories; so does `mimo remember`.") : `${plural(count, "memory", "memories")}${cursor ? " so far" : ""}`;
       told.textContent = found.degraded ? `${words} ${found.degraded}` : words;
     } catch (error) {
       if (error.name === "AbortError") return;
-      if (isFirst) { fill(list); more.hidden = true; }
+      if (isFirst) { fill(list); count = 0; more.hidden = true; }
       told.textContent = describe(error);
     } finally {
       if (running === own) loading = false;
@@ -101,14 +105,13 @@ export function show(main, route, user) {
   const watcher = new IntersectionObserver((seen) => { if (seen.some((each) => each.isIntersecting) && !more.hidden) load(); }, { rootMargin: "600px" });
   watcher.observe(more);
 
+  const linkOf = (id) => (id ? list.querySelector(`[data-id="${CSS.escape(id)}"] a`) : null);
+
   function choose(id) {
     chosen = id;
     main.classList.toggle("chosen", Boolean(id));
-    for (const item of list.children) {
-      const link = item.firstElementChild;
-      link.href = address(item.dataset.id);
-      if (item.dataset.id === id) link.setAttribute("aria-current", "true"); else link.removeAttribute("aria-current");
-    }
+    list.querySelector("a[aria-current]")?.removeAttribute("aria-current");
+    linkOf(id)?.setAttribute("aria-current", "true");
     if (!id) { fill(detail, make("p", { class: "soft center" }, "Choose a memory to see all of it.")); return; }
     showMemory(detail, id, { user, back: address(""), changed: refresh });
   }
@@ -131,7 +134,7 @@ export function show(main, route, user) {
   });
   const onEscape = (event) => {
     if (event.key !== "Escape" || !chosen || event.target.closest("form")) return;
-    const from = list.querySelector(`[data-id="${CSS.escape(chosen)}"] a`);
+    const from = linkOf(chosen);
     location.hash = address("");
     (from ?? search).focus();
   };
@@ -146,10 +149,9 @@ export function show(main, route, user) {
     for (const [name, input] of Object.entries(inputs)) input.value = query.get(name) ?? "";
     old.checked = query.has("old");
     if (Object.keys(inputs).some((name) => query.has(name)) || old.checked) filters.open = true;
-    if (to.id !== chosen || !detail.childElementCount) choose(to.id); else choose_links();
+    if (to.id !== chosen || !detail.childElementCount) choose(to.id);
     if (isNew) load(true);
   }
-  const choose_links = () => { for (const item of list.children) item.firstElementChild.href = address(item.dataset.id); };
 
   update(route);
   call("view_projects").then((found) => {
