@@ -14,6 +14,7 @@ mod files;
 mod graph;
 mod import;
 mod keys;
+mod man;
 mod memory;
 mod migrate;
 mod output;
@@ -129,6 +130,8 @@ enum Command {
     Migrate(migrate::Arguments),
     /// Print the completion script of a shell
     Completions(completions::Arguments),
+    /// Write the manual pages
+    Man(man::Arguments),
 }
 
 const EXAMPLES: &str = "\
@@ -260,6 +263,7 @@ fn run(cli: Cli, environment: &Environment, output: &Output) -> Result<()> {
         Some(Command::Completions(arguments)) => {
             completions::run(&arguments, Cli::command(), output)
         }
+        Some(Command::Man(arguments)) => man::run(&arguments, Cli::command(), output),
     }
 }
 

@@ -35,6 +35,7 @@ fn help_has_examples_and_goes_to_stdout() {
         &["verify", "--help"],
         &["demo", "--help"],
         &["completions", "--help"],
+        &["man", "--help"],
     ] {
         let helped = home.run(arguments);
         assert_eq!(helped.code, Some(0), "{arguments:?}");
@@ -386,6 +387,26 @@ fn completions_are_scripts_that_name_the_commands() {
     bash.arg("-n");
     let parsed = ran(bash, &script);
     assert_eq!((parsed.code, parsed.err.as_str()), (Some(0), ""));
+}
+
+#[test]
+fn manual_has_a_page_for_each_command() {
+    let home = Home::new();
+    let folder = home.path().join("new").join("man1");
+    let written = home.run(&["man", folder.to_str().expect("UTF-8")]);
+    assert_eq!((written.code, &*written.err), (Some(0), ""), "{written:?}");
+    for (page, says) in [
+        ("mimo.1", "search"),
+        ("mimo-memory-erase.1", "nothing brings"),
+    ] {
+        let page = std::fs::read_to_string(folder.join(page)).expect("a page");
+        assert!(page.contains(".TH ") && page.contains(says), "{page}");
+    }
+    std::fs::write(home.path().join("file"), "").expect("a file");
+    let beside = home.path().join("file");
+    let refused = home.run(&["man", beside.to_str().expect("UTF-8")]);
+    assert_eq!(refused.code, Some(1));
+    assert!(refused.err.contains("were not written"), "{refused:?}");
 }
 
 #[test]

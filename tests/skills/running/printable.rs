@@ -177,6 +177,7 @@ fn no_command_prints_hostile_text_raw() {
         &["verify"],
         &["verify", odd],
         &["completions", "bash"],
+        &["man", "--help"],
         // It speaks to a client until its input ends.
         &["serve"],
         // Shows a world of its own.
