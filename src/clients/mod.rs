@@ -18,7 +18,7 @@ use entry::Keys;
 pub(crate) use entry::{ENTRY, Entry, FoundEntry, Remote, Target};
 
 /// The names by which clients are chosen, in the order of [`Client::ALL`].
-pub(crate) const NAMES: [&str; 9] = [
+pub(crate) const NAMES: [&str; 12] = [
     "claude-desktop",
     "claude-code",
     "cursor",
@@ -28,6 +28,9 @@ pub(crate) const NAMES: [&str; 9] = [
     "codex",
     "gemini",
     "opencode",
+    "vscode-insiders",
+    "cline",
+    "lm-studio",
 ];
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,6 +44,9 @@ pub(crate) enum Client {
     Codex,
     Gemini,
     OpenCode,
+    VsCodeInsiders,
+    Cline,
+    LmStudio,
 }
 
 /// The folders that clients keep their settings under.
@@ -65,7 +71,7 @@ enum Form {
 }
 
 impl Client {
-    pub(crate) const ALL: [Client; 9] = [
+    pub(crate) const ALL: [Client; 12] = [
         Client::ClaudeDesktop,
         Client::ClaudeCode,
         Client::Cursor,
@@ -75,6 +81,9 @@ impl Client {
         Client::Codex,
         Client::Gemini,
         Client::OpenCode,
+        Client::VsCodeInsiders,
+        Client::Cline,
+        Client::LmStudio,
     ];
 
     pub(crate) fn named(name: &str) -> Option<Client> {
@@ -97,6 +106,9 @@ impl Client {
             Client::Codex => "Codex",
             Client::Gemini => "Gemini CLI",
             Client::OpenCode => "opencode",
+            Client::VsCodeInsiders => "VS Code Insiders",
+            Client::Cline => "Cline",
+            Client::LmStudio => "LM Studio",
         }
     }
 
@@ -125,6 +137,9 @@ impl Client {
                 home(".config/opencode").map(|folder| opencode_file(&folder))
             }
             Client::OpenCode => settings("opencode").map(|folder| opencode_file(&folder)),
+            Client::VsCodeInsiders => settings("Code - Insiders/User/mcp.json"),
+            Client::Cline => home(".cline/data/settings/cline_mcp_settings.json"),
+            Client::LmStudio => home(".lmstudio/mcp.json"),
         }
     }
 
@@ -132,10 +147,12 @@ impl Client {
     /// knows no such file.
     pub(crate) fn settings_of_project(self, folder: &Path) -> Option<PathBuf> {
         let inside = match self {
-            Client::ClaudeDesktop | Client::Windsurf => return None,
+            Client::ClaudeDesktop | Client::Windsurf | Client::Cline | Client::LmStudio => {
+                return None;
+            }
             Client::ClaudeCode => ".mcp.json",
             Client::Cursor => ".cursor/mcp.json",
-            Client::VsCode => ".vscode/mcp.json",
+            Client::VsCode | Client::VsCodeInsiders => ".vscode/mcp.json",
             Client::Zed => ".zed/settings.json",
             Client::Codex => ".codex/config.toml",
             Client::Gemini => ".gemini/settings.json",
@@ -146,7 +163,7 @@ impl Client {
 
     fn form(self) -> Form {
         let servers = match self {
-            Client::VsCode => "servers",
+            Client::VsCode | Client::VsCodeInsiders => "servers",
             Client::Zed => "context_servers",
             Client::OpenCode => "mcp",
             Client::Codex => return Form::Toml,
@@ -159,11 +176,13 @@ impl Client {
     /// header; `None` for a client that cannot send a key from there.
     fn header_variable(self, name: &str) -> Option<String> {
         Some(match self {
-            Client::ClaudeDesktop | Client::Zed => return None,
+            Client::ClaudeDesktop | Client::Zed | Client::Cline | Client::LmStudio => return None,
             // By a key of its own.
             Client::Codex => name.to_owned(),
             Client::ClaudeCode | Client::Gemini => format!("${{{name}}}"),
-            Client::Cursor | Client::VsCode | Client::Windsurf => format!("${{env:{name}}}"),
+            Client::Cursor | Client::VsCode | Client::VsCodeInsiders | Client::Windsurf => {
+                format!("${{env:{name}}}")
+            }
             Client::OpenCode => format!("{{env:{name}}}"),
         })
     }
@@ -180,7 +199,7 @@ impl Client {
             Target::Remote(remote) => remote,
             Target::Program(Entry { command, args }) => {
                 let mut keys = match self {
-                    Client::VsCode => vec![("type", json!("stdio"))],
+                    Client::VsCode | Client::VsCodeInsiders => vec![("type", json!("stdio"))],
                     Client::OpenCode => {
                         let words = std::iter::once(command).chain(args);
                         let words = words.collect::<Vec<_>>();
@@ -199,7 +218,7 @@ impl Client {
                 ("url", json!(url)),
                 ("bearer_token_env_var", json!(variable)),
             ],
-            Client::ClaudeCode | Client::VsCode => vec![
+            Client::ClaudeCode | Client::VsCode | Client::VsCodeInsiders => vec![
                 ("type", json!("http")),
                 ("url", json!(url)),
                 ("headers", headers),

@@ -105,6 +105,17 @@ fn every_client_gets_an_entry_that_starts_this_program() {
         ("codex", "~/.codex/config.toml", "/mcp_servers/mimo"),
         ("gemini", "~/.gemini/settings.json", "/mcpServers/mimo"),
         ("opencode", "opencode/opencode.json", "/mcp/mimo"),
+        (
+            "vscode-insiders",
+            "Code - Insiders/User/mcp.json",
+            "/servers/mimo",
+        ),
+        (
+            "cline",
+            "~/.cline/data/settings/cline_mcp_settings.json",
+            "/mcpServers/mimo",
+        ),
+        ("lm-studio", "~/.lmstudio/mcp.json", "/mcpServers/mimo"),
     ] {
         let account = Account::new();
         let file = match file.strip_prefix("~/") {
@@ -136,7 +147,7 @@ fn every_client_gets_an_entry_that_starts_this_program() {
         let args = entry.get("args").cloned();
         assert_eq!(args, (client != "opencode").then(|| json!(given)));
         let is_typed = entry.get("type") == Some(&json!("stdio"));
-        assert_eq!(is_typed, client == "vscode", "{entry}");
+        assert_eq!(is_typed, client.starts_with("vscode"), "{entry}");
         let is_local = entry.get("type") == Some(&json!("local"));
         assert_eq!(is_local, client == "opencode", "{entry}");
         let mode = |path: &Path| fs::metadata(path).expect("there").mode() & 0o777;
@@ -420,7 +431,7 @@ fn project_in_the_current_folder_has_its_own_file() {
     assert_eq!(names(account.path()), ["work"]);
     let listed = account.json(&[]);
     let rows = listed["clients"].as_array().expect("rows");
-    assert_eq!(rows.len(), 9 + 7, "{listed}");
+    assert_eq!(rows.len(), 12 + 7, "{listed}");
     let here = rows.iter().filter(|row| row["state"] == "set up");
     assert_eq!(here.count(), 7, "{listed}");
 }

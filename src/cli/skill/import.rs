@@ -32,8 +32,8 @@ Examples:
   mimo skill import .mcp.json          of any file of that kind
 
 The client's file stays as it is; `mimo setup CLIENT --adopt` also leaves only Mimo
-there. CLIENT is claude-desktop, claude-code, cursor, vscode, windsurf, zed, codex,
-gemini or opencode. A server that could not run is not taken, and the exit code is 1.")]
+there, and `mimo setup` lists the clients. A server that could not run is not taken,
+and the exit code is 1.")]
 pub(super) struct Arguments {
     /// A client, or a file as clients write them
     #[arg(value_name = "CLIENT|FILE")]

@@ -51,6 +51,9 @@ fn list_shows_the_state_of_each_client() {
             ("codex", "broken"),
             ("gemini", "no file"),
             ("opencode", "no file"),
+            ("vscode-insiders", "no file"),
+            ("cline", "no file"),
+            ("lm-studio", "no file"),
         ]
     );
     let shown = account.setup(&[]);
