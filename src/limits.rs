@@ -259,6 +259,8 @@ pub const TOKEN_BYTES: usize = 4;
 
 /// Threads for blocking work, such as encoding a text.
 pub(crate) const BLOCKING_THREADS_MAX: usize = 4;
+/// Texts that would wait longer than this to be encoded are refused at once.
+pub(crate) const ENCODING_WAIT_SECONDS_MAX: u64 = CALL_SECONDS_MAX / 3;
 
 /// `config.toml`.
 pub(crate) const CONFIG_FILE_BYTES_MAX: usize = 256 * 1024;

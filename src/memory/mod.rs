@@ -4,6 +4,7 @@
 mod clock_jump;
 pub(crate) mod contradiction;
 pub(crate) mod credentials;
+mod encoding;
 mod erasure;
 pub(crate) mod inventory;
 mod model;
@@ -23,6 +24,7 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use encoding::Encoding;
 pub(crate) use model::{Action, Draft, Edited, Mode, Page, Remembered, Search};
 pub use model::{RememberOutcome, Settings};
 use moment::Here;
@@ -35,14 +37,12 @@ use crate::clock::{Clock, Timestamp};
 use crate::embed::Embedder;
 use crate::failure::{Failure, Kind};
 use crate::limits;
-use crate::meter::calls as metrics;
 use crate::store::graph::EntityId;
 use crate::store::memory::{Filter, IndexedText, Memory, MemoryCensus, MemoryId, MemoryStore};
-use crate::text;
 
 pub struct Memories {
     store: Arc<dyn MemoryStore>,
-    embedder: Arc<dyn Embedder>,
+    encoding: Encoding,
     clock: Arc<dyn Clock>,
     settings: Settings,
     /// Recalls that are yet to be counted.
@@ -61,7 +61,7 @@ impl Memories {
     ) -> Self {
         Memories {
             store,
-            embedder,
+            encoding: Encoding::new(embedder),
             clock,
             settings,
             recalls: Arc::default(),
@@ -85,7 +85,7 @@ impl Memories {
 
     /// The name of the vector space in use.
     pub(crate) fn model(&self) -> &str {
-        self.embedder.model_id()
+        self.encoding.embedder.model_id()
     }
 
     fn refuse_credential(&self, found: Option<&&'static str>) -> Result<(), Failure> {
@@ -117,7 +117,7 @@ impl Memories {
         ids: Vec<MemoryId>,
         probe: Vec<f32>,
     ) -> Result<HashMap<MemoryId, f32>, Failure> {
-        let model = self.embedder.model_id();
+        let model = self.model();
         let found = self.store.similarities(reach, model, ids, probe).await?;
         Ok(found.into_iter().collect())
     }
@@ -183,7 +183,7 @@ impl Memories {
                 let found = content.as_deref().and_then(credentials::find);
                 self.refuse_credential(found.as_ref())?;
                 let contents = content.into_iter().collect();
-                let mut texts = self.index(contents, cancel, |_, _| ()).await?;
+                let mut texts = self.encoding.documents(contents, cancel, |_, _| ()).await?;
                 let text = texts.pop();
                 let mut destinations = match project {
                     Some(project) => {
@@ -228,7 +228,7 @@ impl Memories {
             Some(text) => vec![text.clone(); found.len()],
             None => {
                 let contents = found.iter().map(|memory| memory.content.clone()).collect();
-                self.index(contents, cancel, |_, _| ()).await?
+                self.encoding.documents(contents, cancel, |_, _| ()).await?
             }
         };
         let to = found.iter().zip(texts).map(|(memory, text)| {
@@ -256,7 +256,8 @@ impl Memories {
             let Some(current) = current else { continue };
             let content = record.text_changed.then(|| record.content.clone());
             let mut texts = self
-                .index(content.into_iter().collect(), cancel, |_, _| ())
+                .encoding
+                .documents(content.into_iter().collect(), cancel, |_, _| ())
                 .await?;
             let inverse = rules::edit::inverse(record, current, texts.pop());
             changes.push((current.id, inverse));
@@ -282,7 +283,7 @@ impl Memories {
             undoes,
             dry_run,
         };
-        let model = self.embedder.model_id();
+        let model = self.model();
         let at = self.clock.now();
         let changed = rules::edit::edit(&*self.store, reach, model, edit, at).await?;
         let undo_id = (!dry_run && !changed.is_empty()).then_some(undo_id);
@@ -308,41 +309,7 @@ impl Memories {
 
     /// The vectors of short texts, encoded as queries, in their order.
     pub(crate) async fn encode(&self, texts: Vec<String>) -> Result<Vec<Vec<f32>>, Failure> {
-        let embedder = self.embedder.clone();
-        let each = move |text: &String| embedder.embed_query(text);
-        run_blocking(move || texts.iter().map(each).collect()).await
-    }
-
-    /// Prepares texts for both indexes before any transaction begins, so that a
-    /// failure stores nothing.
-    async fn index(
-        &self,
-        contents: Vec<String>,
-        cancel: &CancellationToken,
-        report: impl Fn(usize, usize) + Send + 'static,
-    ) -> Result<Vec<IndexedText>, Failure> {
-        if contents.is_empty() {
-            return Ok(Vec::new());
-        }
-        let (embedder, cancel) = (self.embedder.clone(), cancel.clone());
-        run_blocking(move || {
-            let total = contents.len();
-            let mut texts = Vec::with_capacity(total);
-            for content in contents {
-                if cancel.is_cancelled() {
-                    return Err(cancelled());
-                }
-                texts.push(IndexedText {
-                    key: text::key(&content),
-                    words: text::words(&content),
-                    vectors: embedder.embed_document(&content)?,
-                    content,
-                });
-                report(texts.len(), total);
-            }
-            Ok(texts)
-        })
-        .await
+        self.encoding.queries(texts).await
     }
 }
 
@@ -355,18 +322,4 @@ fn cancelled() -> Failure {
 
 fn lock(recalls: &Mutex<Vec<MemoryId>>) -> MutexGuard<'_, Vec<MemoryId>> {
     recalls.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// Runs CPU-bound work on a blocking thread, where it delays no other request.
-async fn run_blocking<T: Send + 'static>(
-    work: impl FnOnce() -> Result<T, Failure> + Send + 'static,
-) -> Result<T, Failure> {
-    let waits_or_runs = metrics::ENCODE_QUEUE.hold(());
-    let counted = move || {
-        let _waits_or_runs = waits_or_runs;
-        work()
-    };
-    tokio::task::spawn_blocking(counted)
-        .await
-        .unwrap_or_else(|error| Err(Failure::internal(error)))
 }

@@ -24,7 +24,7 @@ impl Memories {
         reach: &Reach,
         drafts: Vec<Draft>,
         cancel: &CancellationToken,
-        report: impl Fn(usize, usize) + Send + Sync + 'static,
+        report: impl Fn(usize, usize) + Send + Sync,
     ) -> Result<Vec<Remembered>, Failure> {
         let credentials: Vec<_> = drafts
             .iter()
@@ -32,8 +32,10 @@ impl Memories {
             .collect();
         self.refuse_credential(credentials.iter().flatten().next())?;
         let drafts = self.as_written(reach, drafts).await?;
+        self.encoding
+            .admit(drafts.iter().map(|draft| draft.text.as_str()))?;
         let contents = drafts.iter().map(|draft| draft.text.clone()).collect();
-        let texts = self.index(contents, cancel, report).await?;
+        let texts = self.encoding.documents(contents, cancel, report).await?;
         let at = self.clock.now();
         let nearby = self.nearby(reach, &drafts, &texts, at).await?;
         let said: Vec<(String, Category)> = drafts
@@ -54,7 +56,7 @@ impl Memories {
         if cancel.is_cancelled() {
             return Err(cancelled());
         }
-        let model = self.embedder.model_id();
+        let model = self.model();
         let stored = rules::remember::remember(&*self.store, reach, model, batch, at).await?;
         let each = stored.into_iter().zip(said).zip(nearby).zip(credentials);
         Ok(each
@@ -77,7 +79,7 @@ impl Memories {
             .zip(texts)
             .map(|(draft, text)| (draft.fields.project.clone(), text.vectors.clone()))
             .collect();
-        let model = self.embedder.model_id();
+        let model = self.model();
         let threshold = self.settings.similar_threshold;
         let near = self
             .store

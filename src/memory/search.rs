@@ -64,7 +64,7 @@ impl Memories {
                 .max(wanted.saturating_add(1))
                 .min(limits::CANDIDATES_MAX),
         };
-        let model = self.embedder.model_id();
+        let model = self.model();
         let candidates = self.store.candidates(model, query.clone()).await?;
         let ranked = recall::rank(&question, &candidates, self.settings.weights);
         let mut found: Vec<(MemoryId, Option<f32>)> = ranked
@@ -216,7 +216,7 @@ impl Memories {
             limit: 1,
             ..query
         };
-        let model = self.embedder.model_id();
+        let model = self.model();
         let found = self.store.candidates(model, query).await?;
         let best = found.semantic.first().or(found.keyword.first());
         let ids = best.map(|hit| hit.id).into_iter().collect();

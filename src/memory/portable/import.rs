@@ -204,10 +204,10 @@ impl Memories {
             }
         }
         let never = CancellationToken::new();
-        let texts = self.index(texts, &never, |_, _| ()).await?;
+        let texts = self.encoding.documents(texts, &never, |_, _| ()).await?;
         let new = new.into_iter().zip(texts);
         let new: Vec<ImportRecord> = new.map(|(new, text)| new.with_text(text)).collect();
-        let (model, at) = (self.embedder.model_id(), self.clock.now());
+        let (model, at) = (self.model(), self.clock.now());
         let mut imported = match new.is_empty() {
             true => Vec::new(),
             false => import::import(&*self.store, &reach, model, new, at).await?,
@@ -246,7 +246,7 @@ impl Memories {
                 None => true,
             });
         if !links.is_empty() {
-            let model = self.embedder.model_id();
+            let model = self.model();
             import::link(&*self.store, &importer.reach, model, links).await?;
         }
         Ok(())
