@@ -43,9 +43,12 @@ impl Schema {
     /// and other known mistakes in form are read as meant.
     pub fn check(&self, arguments: Value) -> Result<Arguments, Failure> {
         let compiled = self.compiled()?;
-        let arguments = as_meant(unwrap(arguments, compiled), &compiled.input);
+        let given = unwrap(arguments, compiled);
+        let arguments = as_meant(given.clone(), &compiled.input);
         if let Some(error) = compiled.worst(&arguments) {
-            return Err(self.failure(compiled, &arguments, &error));
+            let mut failure = self.failure(compiled, &arguments, &error);
+            failure.path = failure.path.map(|path| innermost(&given, path));
+            return Err(failure);
         }
         match arguments {
             Value::Object(arguments) => Ok(arguments),
@@ -191,6 +194,15 @@ fn unwrap(mut arguments: Value, compiled: &Compiled) -> Value {
         };
     }
     arguments
+}
+
+/// The innermost part of `path` that is in `given`: a list that came as a text, or as
+/// one value, has no places of its own.
+fn innermost(given: &Value, mut path: String) -> String {
+    while given.pointer(&path).is_none() {
+        path.truncate(path.rfind('/').unwrap_or(0));
+    }
+    path
 }
 
 fn nested(outer: &Arguments, input: &Value) -> bool {
