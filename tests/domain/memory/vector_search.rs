@@ -176,7 +176,7 @@ impl World {
                 && filter
                     .tags
                     .iter()
-                    .all(|tag| tag.iter().any(|tag| *tag == known.tag))
+                    .all(|tag| tag.contains(&known.tag))
         };
         let all = self.known.iter().filter(passes);
         let mut all: Vec<_> = all.map(|known| (known.id, known.cosine(query))).collect();

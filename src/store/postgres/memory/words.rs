@@ -177,7 +177,7 @@ mod tests {
             let mut word: String = (0..length).map(|_| *chance.pick(from)).collect();
             word.push_str(chance.pick::<&str>(ENDS));
             word.push_str(if chance.below(4) == 0 {
-                *chance.pick::<&str>(ENDS)
+                chance.pick::<&str>(ENDS)
             } else {
                 ""
             });
