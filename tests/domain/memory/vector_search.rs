@@ -173,10 +173,7 @@ impl World {
                 && filter
                     .category
                     .is_none_or(|category| category == known.category)
-                && filter
-                    .tags
-                    .iter()
-                    .all(|tag| tag.contains(&known.tag))
+                && filter.tags.iter().all(|tag| tag.contains(&known.tag))
         };
         let all = self.known.iter().filter(passes);
         let mut all: Vec<_> = all.map(|known| (known.id, known.cosine(query))).collect();

@@ -178,6 +178,9 @@ fn no_command_prints_hostile_text_raw() {
         &["verify", odd],
         &["completions", "bash"],
         &["man", "--help"],
+        &["migrate", "--to", HOSTILE],
+        // It serves until it is ended.
+        &["view", "--help"],
         // It speaks to a client until its input ends.
         &["serve"],
         // Shows a world of its own.
