@@ -24,7 +24,7 @@
 //! | [`bridge`] | MCP on stdin and stdout from a Mimo over HTTP |
 //! | [`graph`] | entities and triples: their rules, traversals and joins; no SQL |
 //! | [`procedure`] | definitions and their validation, the state machine that runs them, its journal |
-//! | [`store`] | the storage port in the domain's terms, and its SQLite implementation |
+//! | [`store`] | the storage port in the domain's terms, and its rooms: a SQLite file, a PostgreSQL database |
 //! | [`keys`] | the keys of clients that come over the network: their text, what each grants; pure |
 //! | [`embed`] | encoding a text as a vector |
 //! | [`vector`] | distances between vectors |
@@ -72,13 +72,14 @@
 //!   which is one of those and has one thread, forks.
 //! - Only `store` knows SQL.
 //! - Only [`config`] reads the environment.
-//! - Only [`endpoint`], [`bridge`] and `telemetry/traces` connect over the network, and
-//!   only to what the settings or the command line name; only `server/http` listens.
+//! - Only [`endpoint`], [`bridge`], `store/postgres` and `telemetry/traces` connect over
+//!   the network, and only to what the settings or the command line name; only
+//!   `server/http` listens.
 //! - `unsafe` occurs in `vector`, `skills/sandbox` and the registration of the
 //!   vector extension, nowhere else, each block with its reason.
 //! - Time and randomness come from [`clock`]; tests fix both.
 //! - Every queue, line, wait and result has a bound in [`limits`].
-//! - Several Mimos may work on one database file at once.
+//! - Several Mimos may work on one database at once.
 //!
 //! # Glossary
 //!
