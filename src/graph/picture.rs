@@ -18,9 +18,12 @@ pub(crate) struct Picture {
     pub(crate) arrows: Vec<([String; 3], f64)>,
 }
 
-/// The page around the data, and where the data goes in it.
+/// The page around the data, and where the data and [`DRAWING`] go in it.
 const PAGE: &str = include_str!("picture/page.html");
 const PLACEHOLDER: &str = "{\"place\":\"of the graph\"}";
+const DRAWING_PLACEHOLDER: &str = "// The class Drawing stands here.";
+/// A module of JavaScript that draws a graph.
+pub(crate) const DRAWING: &str = include_str!("picture/drawing.js");
 
 impl Picture {
     /// Adds a line of an export if it holds at `at`; `false` where that would be
@@ -117,8 +120,10 @@ impl Picture {
         });
         let arrows: Vec<_> = arrows.collect();
         let data = json!({ "names": self.names, "arrows": arrows }).to_string();
+        // Outside a module nothing is exported.
+        let page = PAGE.replacen(DRAWING_PLACEHOLDER, &DRAWING.replace("export ", ""), 1);
         // Inside a script element only `<` could end it.
-        PAGE.replacen(
+        page.replacen(
             PLACEHOLDER,
             &printable::json(&data).replace('<', "\\u003c"),
             1,

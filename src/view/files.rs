@@ -1,5 +1,7 @@
 //! The files of the page, which are part of the program.
 
+use crate::graph::picture::DRAWING;
+
 /// One file of the page.
 pub(crate) struct File {
     name: &'static str,
@@ -14,14 +16,17 @@ pub(crate) const PAGE: File = File {
     text: include_str!("page/index.html"),
 };
 
-/// Style sheets and scripts by the names in `page`.
+/// Style sheets and scripts by the names in `page`, and those from elsewhere.
 macro_rules! files {
-    ($($name:literal: $content_type:literal),* $(,)?) => {
-        &[$(File {
-            name: $name,
-            content_type: $content_type,
-            text: include_str!(concat!("page/", $name)),
-        }),*]
+    ($($name:literal: $content_type:literal),*; $($other:literal: $its_type:literal = $text:expr),*) => {
+        &[
+            $(File {
+                name: $name,
+                content_type: $content_type,
+                text: include_str!(concat!("page/", $name)),
+            },)*
+            $(File { name: $other, content_type: $its_type, text: $text },)*
+        ]
     };
 }
 
@@ -31,14 +36,14 @@ const FILES: &[File] = files! {
     "api.js": "text/javascript; charset=utf-8",
     "dom.js": "text/javascript; charset=utf-8",
     "ask.js": "text/javascript; charset=utf-8",
-    "drawing.js": "text/javascript; charset=utf-8",
     "figures.js": "text/javascript; charset=utf-8",
     "graph.js": "text/javascript; charset=utf-8",
     "procedures.js": "text/javascript; charset=utf-8",
     "skills.js": "text/javascript; charset=utf-8",
     "memories.js": "text/javascript; charset=utf-8",
     "memory.js": "text/javascript; charset=utf-8",
-    "icon.svg": "image/svg+xml",
+    "icon.svg": "image/svg+xml";
+    "drawing.js": "text/javascript; charset=utf-8" = DRAWING
 };
 
 pub(crate) fn file(name: &str) -> Option<&'static File> {
