@@ -5,7 +5,10 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use chrono::{DateTime, Datelike, Duration, Local, NaiveDateTime, SecondsFormat, TimeZone, Utc};
+use chrono::{
+    DateTime, Datelike, Duration, Local, NaiveDateTime, SecondsFormat, TimeZone, Timelike,
+};
+use jiff::tz::AmbiguousOffset;
 
 /// Microseconds since 1970-01-01T00:00:00Z: an integer, which every store orders
 /// in the same way.
@@ -54,48 +57,85 @@ impl Timestamp {
 pub enum Zone {
     /// As the machine is set.
     Machine,
-    Named(chrono_tz::Tz),
+    Utc,
+    Named(&'static jiff::tz::TimeZone),
 }
 
 impl Zone {
-    /// By its name in the IANA database, such as `Europe/Berlin`.
+    /// By its name in the IANA database, such as `Europe/Berlin`. It is kept for the life
+    /// of the process, which has one.
     pub(crate) fn named(name: &str) -> Option<Zone> {
-        name.parse().ok().map(Zone::Named)
+        let zone = jiff::tz::TimeZone::get(name).ok()?;
+        // The crate takes names in any case.
+        let is_exact = zone.iana_name() == Some(name);
+        is_exact.then(|| Zone::Named(Box::leak(Box::new(zone))))
     }
 
     /// The moment at which clocks there show this. The first one, if they are put back
     /// and show it twice; if they are put forward over it, the moment at which they are.
     pub(crate) fn instant(self, shown: NaiveDateTime) -> Option<Timestamp> {
-        match self {
-            Zone::Machine => instant(&Local, shown),
-            Zone::Named(zone) => instant(&zone, shown),
-        }
+        // No change of the clocks skips more than a day.
+        let minutes = 0..24 * 60;
+        let mut later = minutes.map(|minutes| shown.checked_add_signed(Duration::minutes(minutes)));
+        later.find_map(|shown| self.earliest(shown?))
+    }
+
+    /// The first moment at which clocks there show this, if they ever do.
+    fn earliest(self, shown: NaiveDateTime) -> Option<Timestamp> {
+        let utc = match self {
+            Zone::Machine => Local.from_local_datetime(&shown).earliest()?.naive_utc(),
+            Zone::Utc => shown,
+            Zone::Named(zone) => match zone.to_ambiguous_timestamp(civil(shown)?).offset() {
+                AmbiguousOffset::Unambiguous { offset }
+                | AmbiguousOffset::Fold { before: offset, .. } => {
+                    shown.checked_sub_signed(seconds(offset))?
+                }
+                AmbiguousOffset::Gap { .. } => return None,
+            },
+        };
+        Some(Timestamp(utc.and_utc().timestamp_micros()))
     }
 
     /// What clocks there show.
     pub(crate) fn local(self, at: Timestamp) -> Option<NaiveDateTime> {
         let utc = DateTime::from_timestamp_micros(at.0)?.naive_utc();
-        Some(match self {
-            Zone::Machine => Local.from_utc_datetime(&utc).naive_local(),
-            Zone::Named(zone) => zone.from_utc_datetime(&utc).naive_local(),
-        })
+        match self {
+            Zone::Machine => Some(Local.from_utc_datetime(&utc).naive_local()),
+            Zone::Utc => Some(utc),
+            Zone::Named(zone) => {
+                let at = jiff::Timestamp::from_microsecond(at.0).ok()?;
+                utc.checked_add_signed(seconds(zone.to_offset(at)))
+            }
+        }
     }
 }
 
-fn instant<Z: TimeZone>(zone: &Z, shown: NaiveDateTime) -> Option<Timestamp> {
-    // No change of the clocks skips more than a day.
-    let minutes = 0..24 * 60;
-    let mut later = minutes.map(|minutes| shown.checked_add_signed(Duration::minutes(minutes)));
-    let found = later.find_map(|shown| zone.from_local_datetime(&shown?).earliest())?;
-    let found = found.with_timezone(&Utc);
-    Some(Timestamp(found.timestamp_micros()))
+fn seconds(offset: jiff::tz::Offset) -> Duration {
+    Duration::seconds(i64::from(offset.seconds()))
+}
+
+fn civil(shown: NaiveDateTime) -> Option<jiff::civil::DateTime> {
+    let small = |number: u32| i8::try_from(number).ok();
+    let (date, time) = (shown.date(), shown.time());
+    let nanos = i32::try_from(time.nanosecond()).ok()?;
+    jiff::civil::DateTime::new(
+        i16::try_from(date.year()).ok()?,
+        small(date.month())?,
+        small(date.day())?,
+        small(time.hour())?,
+        small(time.minute())?,
+        small(time.second())?,
+        // A leap second has more than a second's.
+        nanos.min(999_999_999),
+    )
+    .ok()
 }
 
 pub trait Clock: Send + Sync {
     fn now(&self) -> Timestamp;
     /// Of the days that the user names.
     fn zone(&self) -> Zone {
-        Zone::Named(chrono_tz::Tz::UTC)
+        Zone::Utc
     }
     /// 16 random lower-case hex digits.
     fn new_id(&self) -> String;
@@ -216,5 +256,44 @@ mod tests {
         for wrong in ["", "us", "2026-11-22", "1.5us", "now"] {
             assert_eq!(Timestamp::from_iso(wrong), None, "{wrong}");
         }
+    }
+
+    #[test]
+    fn clocks_that_are_put_back_or_forward_show_a_moment_of_their_own() {
+        let zone = Zone::named("America/New_York").expect("it is there");
+        for (shown, is, then) in [
+            (
+                "2026-07-01 12:00:00",
+                "2026-07-01T16:00:00Z",
+                "2026-07-01 12:00:00",
+            ),
+            // Shown twice, and never.
+            (
+                "2026-11-01 01:30:00",
+                "2026-11-01T05:30:00Z",
+                "2026-11-01 01:30:00",
+            ),
+            (
+                "2026-03-08 02:30:00",
+                "2026-03-08T07:00:00Z",
+                "2026-03-08 03:00:00",
+            ),
+            (
+                "1850-01-01 00:00:00",
+                "1850-01-01T04:56:02Z",
+                "1850-01-01 00:00:00",
+            ),
+        ] {
+            let read = |text| NaiveDateTime::parse_from_str(text, "%Y-%m-%d %H:%M:%S");
+            let instant = zone
+                .instant(read(shown).expect("a time"))
+                .expect("a moment");
+            assert_eq!(instant.to_iso(), is);
+            assert_eq!(zone.local(instant), read(then).ok());
+        }
+        for wrong in ["america/new_york", "America/Nowhere", "EST5", ""] {
+            assert_eq!(Zone::named(wrong), None, "{wrong}");
+        }
+        assert!(Zone::named("UTC").is_some());
     }
 }

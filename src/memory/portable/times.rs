@@ -35,7 +35,7 @@ pub(super) fn past(value: Option<&Value>, path: &str) -> Result<Option<Timestamp
 }
 
 /// Programs write times without an offset in it more often than in another.
-const UTC: Zone = Zone::Named(chrono_tz::Tz::UTC);
+const UTC: Zone = Zone::Utc;
 
 fn of_text(text: &str) -> Option<Timestamp> {
     Timestamp::from_iso(text)
