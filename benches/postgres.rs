@@ -15,6 +15,9 @@
 #![allow(clippy::print_stdout, reason = "the figures are its output")]
 #![allow(missing_docs, reason = "a program, not an interface")]
 
+#[path = "support/texts.rs"]
+mod texts;
+
 use std::time::{Duration, Instant};
 
 use mimo::caller::Reach;
@@ -27,12 +30,11 @@ use mimo::store::memory::{
 use mimo::store::postgres::{PostgresSettings, PostgresStore};
 use mimo::text;
 use serde_json::json;
+use texts::{Chance, numbers, sentence, unit};
 
 const SIZES: [usize; 2] = [5_000, 20_000];
 const MODEL: &str = "bench";
-const DIMENSIONS: usize = 384;
 const TOPICS: usize = 60;
-const VOCABULARY: u64 = 20_000;
 const BATCH: usize = 500;
 /// Rounds, of which the first are a warm-up.
 const ROUNDS: usize = 60;
@@ -174,46 +176,4 @@ async fn fill(store: &PostgresStore, size: usize) {
         );
         stored.await.expect("stored");
     }
-}
-
-/// A pseudorandom generator, the same in every run.
-struct Chance(u64);
-
-impl Chance {
-    fn next(&mut self) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        self.0
-    }
-
-    fn below(&mut self, end: u64) -> usize {
-        usize::try_from(self.next() % end).expect("small")
-    }
-}
-
-/// From -1 to 1, most of them near 0.
-fn numbers(chance: &mut Chance) -> Vec<f32> {
-    let mut part = || (chance.next() % 2_001) as f32 / 1_000.0 - 1.0;
-    (0..DIMENSIONS).map(|_| part() + part() + part()).collect()
-}
-
-fn unit(mut vector: Vec<f32>) -> Vec<f32> {
-    let length = vector.iter().map(|x| x * x).sum::<f32>().sqrt();
-    vector.iter_mut().for_each(|x| *x /= length);
-    vector
-}
-
-/// Words of which the nth is about n times as rare as the first, from the `first` on.
-fn sentence(chance: &mut Chance, words: usize, first: u64) -> String {
-    let (first, last) = ((first as f64).ln(), (VOCABULARY as f64).ln());
-    let word = |_| {
-        let share = chance.below(1 << 30) as f64 / f64::from(1 << 30);
-        let nth = (first + share * (last - first)).exp() as u64;
-        // Letters only and no stop words.
-        let letters = nth.to_string().into_bytes().into_iter();
-        let letters = letters.map(|digit| char::from(digit - b'0' + b'k'));
-        format!("w{}", letters.collect::<String>())
-    };
-    (0..words).map(word).collect::<Vec<_>>().join(" ")
 }

@@ -30,6 +30,9 @@
 #[allow(dead_code, reason = "the other benches use the rest")]
 mod support;
 
+#[path = "support/texts.rs"]
+mod texts;
+
 use std::hint::black_box;
 use std::path::Path;
 use std::process::Command;
@@ -46,12 +49,11 @@ use mimo::vector::{self, Probe};
 use rusqlite::Connection;
 use serde_json::json;
 use support::{Client, milliseconds};
+use texts::{Chance, DIMENSIONS, numbers, sentence, unit};
 
 const SIZES: [usize; 3] = [5_000, 20_000, 100_000];
-const DIMENSIONS: usize = 384;
 const TOPICS: usize = 60;
 const WORDS_OF_A_TEXT: usize = 14;
-const VOCABULARY: u64 = 20_000;
 /// The words of a query are not among the most frequent ones: those of real
 /// queries are left out as stop words.
 const STOP_WORDS: u64 = 50;
@@ -241,47 +243,4 @@ fn start(folder: &Path) -> Client {
     let mut client = Client::start(&mut command);
     client.initialize();
     client
-}
-
-/// A pseudorandom generator, the same in every run.
-struct Chance(u64);
-
-impl Chance {
-    fn next(&mut self) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        self.0
-    }
-
-    fn below(&mut self, end: u64) -> usize {
-        usize::try_from(self.next() % end).expect("small")
-    }
-}
-
-/// From -1 to 1, most of them near 0.
-fn numbers(chance: &mut Chance) -> Vec<f32> {
-    let mut part = || (chance.next() % 2_001) as f32 / 1_000.0 - 1.0;
-    (0..DIMENSIONS).map(|_| part() + part() + part()).collect()
-}
-
-fn unit(mut vector: Vec<f32>) -> Vec<f32> {
-    let length = vector.iter().map(|x| x * x).sum::<f32>().sqrt();
-    vector.iter_mut().for_each(|x| *x /= length);
-    vector
-}
-
-/// Words of which the nth is about n times as rare as the first, from the
-/// `first` on.
-fn sentence(chance: &mut Chance, words: usize, first: u64) -> String {
-    let (first, last) = ((first as f64).ln(), (VOCABULARY as f64).ln());
-    let word = |_| {
-        let share = chance.below(1 << 30) as f64 / f64::from(1 << 30);
-        let nth = (first + share * (last - first)).exp() as u64;
-        // Letters only and no stop words.
-        let letters = nth.to_string().into_bytes().into_iter();
-        let letters = letters.map(|digit| char::from(digit - b'0' + b'k'));
-        format!("w{}", letters.collect::<String>())
-    };
-    (0..words).map(word).collect::<Vec<_>>().join(" ")
 }

@@ -6,55 +6,27 @@ use std::sync::Arc;
 use mimo::caller::Reach;
 use mimo::clock::Timestamp;
 use mimo::store::Store;
-use mimo::store::procedure::{
-    AppendOutcome, BeginOutcome, ExecutionStatus, ExecutionUpdate, NewExecution, StoredDefinition,
-};
+use mimo::store::procedure::{AppendOutcome, BeginOutcome, ExecutionStatus};
 
 use crate::Room;
 use crate::harness;
 use crate::postgres::Postgres;
+use crate::procedures::{WRITTEN, definition, new, update};
 use crate::support::at;
 
-fn new(id: &str) -> NewExecution {
-    NewExecution {
-        id: id.to_owned(),
-        project: "a".to_owned(),
-        hash: "h".to_owned(),
-        idempotency_key: None,
-        depth: 0,
-        parent: None,
-        entry: "{}".to_owned(),
-        owned: true,
-    }
-}
-
 async fn append(store: &dyn Store, id: &str, length: u64) -> AppendOutcome {
-    let update = ExecutionUpdate {
-        status: ExecutionStatus::Running,
-        state: "s".to_owned(),
-        parked: false,
-        cancelling: false,
-        wake_at: None,
-    };
+    let update = update(ExecutionStatus::Running, false);
     let entries = vec!["{}".to_owned()];
     let appended = store.append(id.to_owned(), length, entries, update, at(1));
     appended.await.expect("asked")
 }
 
-const WRITTEN: AppendOutcome = AppendOutcome::Written { cancel: false };
-
 /// Two stores, of which the first drives the execution `x`.
 async fn two_nodes(room: &Postgres) -> [Arc<dyn Store>; 2] {
     let stores = [room.open(), room.open()];
-    let definition = StoredDefinition {
-        hash: "h".to_owned(),
-        project: "a".to_owned(),
-        name: "n".to_owned(),
-        version: "1".to_owned(),
-        description: String::new(),
-        definition: "{}".to_owned(),
-    };
-    let defined = stores[0].define(Reach::Everything, definition, at(0)).await;
+    let defined = stores[0]
+        .define(Reach::Everything, definition("a"), at(0))
+        .await;
     defined.expect("defined");
     let begun = stores[0].begin(new("x"), Timestamp(0), at(0)).await;
     assert_eq!(begun.expect("begun"), BeginOutcome::Created);

@@ -16,9 +16,9 @@ use crate::Room;
 use crate::support::{at, names, only};
 
 const ALL: Reach = Reach::Everything;
-const WRITTEN: AppendOutcome = AppendOutcome::Written { cancel: false };
+pub(crate) const WRITTEN: AppendOutcome = AppendOutcome::Written { cancel: false };
 
-fn definition(project: &str) -> StoredDefinition {
+pub(crate) fn definition(project: &str) -> StoredDefinition {
     StoredDefinition {
         hash: "h".to_owned(),
         project: project.to_owned(),
@@ -29,7 +29,7 @@ fn definition(project: &str) -> StoredDefinition {
     }
 }
 
-fn new(id: &str) -> NewExecution {
+pub(crate) fn new(id: &str) -> NewExecution {
     NewExecution {
         id: id.to_owned(),
         project: "a".to_owned(),
@@ -42,7 +42,7 @@ fn new(id: &str) -> NewExecution {
     }
 }
 
-fn update(status: ExecutionStatus, parked: bool) -> ExecutionUpdate {
+pub(crate) fn update(status: ExecutionStatus, parked: bool) -> ExecutionUpdate {
     ExecutionUpdate {
         status,
         state: "s".to_owned(),

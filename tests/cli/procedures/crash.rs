@@ -50,6 +50,12 @@ pub(super) fn definition() -> Value {
 #[test]
 fn execution_ends_correctly_after_a_kill_at_any_journal_write() {
     skip_unless!(node);
+    kill_at_any_journal_write(killed_at);
+}
+
+/// Runs `killed_at` with each moment that a kill can have, two at a time; it returns how
+/// often a person had to decide.
+pub(super) fn kill_at_any_journal_write(killed_at: fn(u64) -> u64) {
     let next = AtomicU64::new(1);
     let unknown = AtomicU64::new(0);
     std::thread::scope(|scope| {

@@ -5,7 +5,6 @@ use std::fs::OpenOptions;
 use std::io::Write;
 use std::os::unix::process::ExitStatusExt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use mimo::procedure::journal::Decision;
 use mimo::secret::Secret;
@@ -14,7 +13,7 @@ use mimo::store::postgres::{PostgresSettings, PostgresStore};
 use nix::sys::signal::Signal;
 use serde_json::json;
 
-use super::crash::{STEPS, WRITES, check_counts, decide, definition, tool};
+use super::crash::{check_counts, decide, definition, kill_at_any_journal_write, tool};
 use super::workspace::{Mimo, Workspace};
 use crate::support::Server;
 use crate::support::postgres::{self, server};
@@ -23,23 +22,7 @@ use crate::support::postgres::{self, server};
 fn another_node_takes_over_after_a_kill_at_any_journal_write() {
     skip_unless!(node);
     skip_unless!(server());
-    let next = AtomicU64::new(1);
-    let unknown = AtomicU64::new(0);
-    std::thread::scope(|scope| {
-        for _ in 0..2 {
-            scope.spawn(|| {
-                loop {
-                    let moment = next.fetch_add(1, Ordering::Relaxed);
-                    if moment > 2 * WRITES {
-                        return;
-                    }
-                    unknown.fetch_add(killed_at(moment), Ordering::Relaxed);
-                }
-            });
-        }
-    });
-    // Killed between intent and result of each of the six.
-    assert_eq!(unknown.into_inner(), STEPS);
+    kill_at_any_journal_write(killed_at);
 }
 
 /// The folder of two nodes, and the schema that they share.
