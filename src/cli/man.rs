@@ -6,7 +6,6 @@ use anyhow::{Context as _, Result};
 
 use super::output::Output;
 
-/// Where to.
 #[derive(clap::Args)]
 #[command(after_help = "\
 Examples:

@@ -14,7 +14,6 @@ use crate::diagnostics::counted;
 use crate::failure::{Failure, Kind};
 use crate::store::carry::{self, Carried, CarryEnd, CarryOptions};
 
-/// Where to.
 #[derive(clap::Args)]
 #[command(after_help = "\
 Examples:

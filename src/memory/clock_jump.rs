@@ -21,15 +21,15 @@ pub(super) fn held_until(
         limits::RETENTION_JUMP_DAYS_MAX,
     );
     let days = i64::try_from(restore_days / 2).unwrap_or(most);
-    let patience = days.clamp(least, most) * DAY;
+    let pause_max = days.clamp(least, most) * DAY;
     let mut later = at;
     let earlier = evidence.runs.iter().copied().chain(evidence.written_before);
     for earlier in earlier {
-        if later.plus_seconds(patience) <= at {
+        if later.plus_seconds(pause_max) <= at {
             return None;
         }
-        if earlier.plus_seconds(patience) < later {
-            return Some(later.plus_seconds(patience));
+        if earlier.plus_seconds(pause_max) < later {
+            return Some(later.plus_seconds(pause_max));
         }
         later = earlier;
     }

@@ -3,6 +3,19 @@
 use super::MemoryId;
 use crate::text::features::Features;
 
+/// Positions of one block: three of them are the surroundings of a memory.
+pub(super) const BLOCK_POSITIONS: i64 = 10;
+/// A label that this many memories of a thread share is a speaker's.
+pub(super) const SPEAKER_MEMORIES_MIN: i64 = 3;
+/// Memories this far apart or more are compared for the coherence of their thread.
+const APART_POSITIONS_MIN: i64 = 8;
+
+/// The position that a memory of a thread is compared with, because it is far away.
+pub(super) fn apart_from(position: i64) -> Option<i64> {
+    let other = position / 2;
+    (position - other >= APART_POSITIONS_MIN).then_some(other)
+}
+
 /// A candidate of one side of a search.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Hit {

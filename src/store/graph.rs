@@ -4,6 +4,9 @@
 //! batch, because elsewhere a call is a round trip over a network. A snapshot
 //! is opened for one caller: nothing beyond the caller's reach is in it.
 
+use std::collections::{BTreeSet, HashMap};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
 use futures::future::BoxFuture;
 
 use super::{MemoryId, NameStore, StoreError, Stored};
@@ -198,6 +201,49 @@ pub struct GraphCensus {
     pub(crate) closed: u64,
     /// Different predicates.
     pub(crate) predicates: u64,
+}
+
+/// The projects that a statement sees; `None` is all.
+pub(super) type Projects = Option<Arc<[WordId]>>;
+
+/// The projects within a caller's reach that the dictionary knows. A transaction may
+/// add some.
+pub(super) struct Visible(Mutex<Projects>);
+
+impl Visible {
+    pub(super) fn new(projects: Projects) -> Visible {
+        Visible(Mutex::new(projects))
+    }
+
+    fn projects(&self) -> MutexGuard<'_, Projects> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Those of `projects` that are visible.
+    pub(super) fn within(&self, projects: Option<&[WordId]>) -> Projects {
+        match (&*self.projects(), projects) {
+            (None, projects) => projects.map(Arc::from),
+            (visible, None) => visible.clone(),
+            (Some(visible), Some(projects)) => {
+                let both = projects.iter().filter(|project| visible.contains(project));
+                Some(both.copied().collect())
+            }
+        }
+    }
+
+    /// Takes projects within `reach` that were interned for visible from now on.
+    pub(super) fn see(&self, reach: &Reach, words: &HashMap<&str, WordId>) {
+        let mut visible = self.projects();
+        if let Some(visible) = &mut *visible {
+            let readable = words.iter().filter(|(word, _)| reach.can_read(word));
+            let all: BTreeSet<WordId> = visible
+                .iter()
+                .chain(readable.map(|(_, id)| id))
+                .copied()
+                .collect();
+            *visible = all.into_iter().collect();
+        }
+    }
 }
 
 /// One snapshot of the graph, as far as its caller's reach goes. `projects` is

@@ -2,6 +2,14 @@
 
 use std::path::PathBuf;
 
+// Names of parts that both rooms check.
+pub(super) const INDEX: &str = "keyword index";
+pub(super) const VECTORS: &str = "vectors";
+pub(super) const GRAPH: &str = "graph";
+pub(super) const PROCEDURES: &str = "procedures";
+pub(super) const APPROVALS: &str = "approved tools";
+pub(super) const KEYS: &str = "keys";
+
 /// The result of `Store::verify`.
 #[derive(Debug)]
 pub struct Report {

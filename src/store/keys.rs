@@ -63,3 +63,16 @@ pub async fn refresh(store: &dyn KeyStore, ring: &KeyRing) -> Result<(), StoreEr
     ring.replace(version, keys);
     Ok(())
 }
+
+/// Gives `key` another text. Fails with `Conflict` if it is no longer usable.
+pub(super) fn rotate(
+    key: &mut Key,
+    hash: KeyHash,
+    now: Timestamp,
+    overlap_end: Timestamp,
+) -> Result<(), StoreError> {
+    key.rotate(hash, now, overlap_end).map_err(|state| {
+        let (id, state) = (&key.id, state.name());
+        StoreError::Conflict(format!("the key {id} is {state} and cannot be rotated"))
+    })
+}

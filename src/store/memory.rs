@@ -149,6 +149,31 @@ pub struct Memory {
     pub(crate) revision: i64,
 }
 
+/// The columns of a memory in every room. Those of its text come last, so that an
+/// update can leave them out.
+pub(super) const COLUMNS: [&str; 20] = [
+    "id",
+    "project",
+    "category",
+    "importance",
+    "state",
+    "protected",
+    "created_at",
+    "retired_at",
+    "valid_until",
+    "updated_at",
+    "recalled_at",
+    "recall_count",
+    "revision",
+    "supersedes",
+    "position",
+    "thread",
+    "topic_key",
+    "recorded_at",
+    "text_key",
+    "content",
+];
+
 impl Memory {
     /// When it was recorded, whatever edits came later.
     pub(crate) fn first_recorded(&self) -> Timestamp {

@@ -68,6 +68,27 @@ fn is_time_word(word: &str) -> bool {
         || is_year && word.bytes().all(|byte| byte.is_ascii_digit())
 }
 
+impl Features {
+    /// The numbered things as the stores keep them, one a line; `None` without any.
+    pub(crate) fn numbered_text(&self) -> Option<String> {
+        let lines = self.numbered.iter();
+        let lines: Vec<String> = lines
+            .map(|(word, number)| format!("{word} {number}"))
+            .collect();
+        (!lines.is_empty()).then(|| lines.join("\n"))
+    }
+}
+
+/// Reads what [`Features::numbered_text`] writes.
+pub(crate) fn numbered_of(lines: Option<&str>) -> Vec<(String, String)> {
+    let pair = |line: &str| {
+        let (word, number) = line.split_once(' ')?;
+        Some((word.to_owned(), number.to_owned()))
+    };
+    let lines = lines.unwrap_or_default().lines();
+    lines.filter_map(pair).collect()
+}
+
 /// The pairs of a word and the number after it in a text in lower case. Months are
 /// left out, because their numbers are dates, and short words, because they are
 /// prepositions.

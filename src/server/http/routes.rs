@@ -193,8 +193,8 @@ fn method_of(method: &HttpMethod) -> Method {
     }
 }
 
-/// Whom a page lets in. One that does not exist is for those with a key: what there is
-/// is nobody else's to know.
+/// Who may ask for a route. Unknown paths need a key too, so that nobody without one can
+/// tell which exist.
 fn entry(route: Route, method: Method) -> Entry {
     match route {
         Route::Live | Route::Ready | Route::OauthProbe => Entry::Anyone,

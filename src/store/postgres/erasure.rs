@@ -2,14 +2,13 @@
 //! tables, so those are rewritten; its log and its backups are the server's own.
 
 use futures::TryStreamExt;
-use memchr::memmem::Finder;
 
 use super::PostgresStore;
 use super::locks::Lock;
 use super::memory::{self, MEMORY_LOCKS};
 use super::transaction::Tx;
 use crate::meter::store::Op;
-use crate::store::erasure::ErasureStore;
+use crate::store::erasure::{ErasureStore, TRACES, TraceFinder};
 use crate::store::measured;
 use crate::store::memory::MemoryId;
 use crate::store::{StoreError, Stored};
@@ -72,45 +71,15 @@ impl ErasureStore for PostgresStore {
     }
 }
 
-/// The columns that may repeat a memory's text, by the name that a person knows.
-const TRACES: [(&str, &str); 6] = [
-    ("memory", "SELECT id::text, content FROM memory"),
-    (
-        "an earlier text of memory",
-        "SELECT memory_id::text, content FROM memory_edit",
-    ),
-    ("entity", "SELECT key, key || ' ' || name FROM entity"),
-    (
-        "a predicate, project or source of the graph:",
-        "SELECT word, word FROM graph_word",
-    ),
-    ("procedure", "SELECT name, definition FROM procedure"),
-    (
-        "execution",
-        "SELECT e.id, j.entry FROM journal j JOIN execution e ON e.number = j.execution",
-    ),
-];
-
 async fn erase_traces(tx: &Tx, texts: &[String]) -> Result<Vec<String>, StoreError> {
-    let finders: Vec<[Finder<'_>; 2]> = texts
-        .iter()
-        .map(|text| {
-            let json = serde_json::json!(text).to_string();
-            let json = Finder::new(json.trim_matches('"')).into_owned();
-            [Finder::new(text), json]
-        })
-        .collect();
-    let is_trace = |text: &str| {
-        let mut all = finders.iter().flatten();
-        all.any(|finder| finder.find(text.as_bytes()).is_some())
-    };
+    let finder = TraceFinder::of(texts);
     let sql = "SELECT number::text, arguments FROM recorded_call";
-    let calls = names_of(tx, sql, &is_trace).await?;
+    let calls = names_of(tx, sql, &finder).await?;
     let sql = "DELETE FROM recorded_call WHERE number::text = ANY ($1)";
     tx.execute(sql, &[&calls]).await?;
     let mut traces = Vec::new();
     for (what, sql) in TRACES {
-        let names = names_of(tx, sql, &is_trace).await?.into_iter();
+        let names = names_of(tx, sql, &finder).await?.into_iter();
         traces.extend(names.map(|name| format!("{what} {name}")));
     }
     traces.dedup();
@@ -119,15 +88,11 @@ async fn erase_traces(tx: &Tx, texts: &[String]) -> Result<Vec<String>, StoreErr
 
 /// The first column of the rows whose second one is a trace. Rows are read one by one:
 /// all of them may be more than fits in memory.
-async fn names_of(
-    tx: &Tx,
-    sql: &str,
-    is_trace: &(dyn Fn(&str) -> bool + Sync),
-) -> Result<Vec<String>, StoreError> {
+async fn names_of(tx: &Tx, sql: &str, finder: &TraceFinder) -> Result<Vec<String>, StoreError> {
     let mut rows = std::pin::pin!(tx.stream(sql).await?);
     let mut names = Vec::new();
     while let Some(row) = rows.try_next().await? {
-        if is_trace(row.get(1)) {
+        if finder.is_in(row.get::<_, &str>(1).as_bytes()) {
             names.push(row.get(0));
         }
     }

@@ -9,7 +9,7 @@ use crate::clock::Timestamp;
 use crate::keys::{FormerText, Key, KeyHash, KeyId};
 use crate::limits::{KEY_TOUCH_SECONDS_MIN, KEYS_KEPT_MAX};
 use crate::meter::store::Op;
-use crate::store::keys::{KeyStore, StoredKeys};
+use crate::store::keys::{KeyStore, StoredKeys, rotate};
 use crate::store::measured;
 use crate::store::{StoreError, Stored};
 
@@ -66,10 +66,7 @@ impl KeyStore for PostgresStore {
         measured(Op::RotateKey, async move {
             let tx = self.begin_write(&[Lock::Keys]).await?;
             let mut key = find(&tx, &id).await?.ok_or_else(|| no_such(&id))?;
-            key.rotate(hash, now, overlap_end).map_err(|state| {
-                let state = state.name();
-                StoreError::Conflict(format!("the key {id} is {state} and cannot be rotated"))
-            })?;
+            rotate(&mut key, hash, now, overlap_end)?;
             update_text(&tx, &key).await?;
             mark_changed(&tx).await?;
             tx.commit().await?;

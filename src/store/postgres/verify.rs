@@ -9,7 +9,9 @@ use super::migrate;
 use super::transaction::Tx;
 use crate::limits;
 use crate::store::StoreError;
-use crate::store::integrity::{Part, Problem, Report};
+use crate::store::integrity::{
+    APPROVALS, GRAPH, INDEX, KEYS, PROCEDURES, Part, Problem, Report, VECTORS,
+};
 use crate::text;
 
 /// A query that finds nothing in a whole database.
@@ -28,12 +30,6 @@ const PARTS: [&str; 9] = [
 const SERVER: &str = "server";
 const REFERENCES: &str = "references";
 const TEXTS: &str = "texts";
-const INDEX: &str = "keyword index";
-const VECTORS: &str = "vectors";
-const GRAPH: &str = "graph";
-const PROCEDURES: &str = "procedures";
-const APPROVALS: &str = "approved tools";
-const KEYS: &str = "keys";
 
 const CHECKS: &[Check] = &[
     Check {

@@ -9,7 +9,7 @@ use rusqlite::{Connection, OptionalExtension, params_from_iter};
 
 use super::connection::{SCHEMA, open_as_it_is, open_writer};
 use super::{codes, mark};
-use crate::files::publish_new;
+use crate::files::{publish_new, with_ending};
 use crate::store::StoreError;
 use crate::store::carry::{
     Kind, NEVER_AGAIN, Row, Source, Summary, TABLES, Table, Target, Value, portion_sql,
@@ -45,7 +45,7 @@ impl CarrySide {
                 path.display()
             )));
         }
-        let part = unfinished(path);
+        let part = with_ending(path, ".unfinished");
         let file = open_writer(&part)?;
         // Rows come in the order of their keys, not of their references; the check of a
         // whole database at the end looks at these.
@@ -55,12 +55,6 @@ impl CarrySide {
             names: Some((part, path.to_owned())),
         })
     }
-}
-
-fn unfinished(path: &Path) -> PathBuf {
-    let mut name = path.as_os_str().to_owned();
-    name.push(".unfinished");
-    name.into()
 }
 
 /// The name of a column here: approvals have no number of their own.

@@ -1,12 +1,11 @@
 //! Erasing for good on SQLite: rows are overwritten, then the keyword index, the file
 //! and its log are rewritten, because each keeps remains of deleted rows.
 
-use memchr::memmem::Finder;
 use rusqlite::{Connection, params};
 
 use super::{SqliteStore, in_transaction, retention};
 use crate::meter::store::Op;
-use crate::store::erasure::ErasureStore;
+use crate::store::erasure::{ErasureStore, TRACES, TraceFinder};
 use crate::store::measured;
 use crate::store::memory::MemoryId;
 use crate::store::{StoreError, Stored};
@@ -86,43 +85,13 @@ fn texts(file: &Connection, ids: &[MemoryId]) -> Result<Vec<String>, StoreError>
     Ok(texts)
 }
 
-/// The columns that may repeat a memory's text, by the name that a person knows.
-const TRACES: [(&str, &str); 6] = [
-    ("memory", "SELECT id, content FROM memory"),
-    (
-        "an earlier text of memory",
-        "SELECT memory_id, content FROM memory_edit",
-    ),
-    ("entity", "SELECT key, key || ' ' || name FROM entity"),
-    (
-        "a predicate, project or source of the graph:",
-        "SELECT word, word FROM graph_word",
-    ),
-    ("procedure", "SELECT name, definition FROM procedure"),
-    (
-        "execution",
-        "SELECT e.id, j.entry FROM journal j JOIN execution e ON e.number = j.execution",
-    ),
-];
-
 fn erase_traces(file: &Connection, texts: &[String]) -> Result<Vec<String>, StoreError> {
-    let finders: Vec<[Finder<'_>; 2]> = texts
-        .iter()
-        .map(|text| {
-            let json = serde_json::json!(text).to_string();
-            let json = Finder::new(json.trim_matches('"')).into_owned();
-            [Finder::new(text), json]
-        })
-        .collect();
-    let is_trace = |bytes: &[u8]| {
-        let mut all = finders.iter().flatten();
-        all.any(|finder| finder.find(bytes).is_some())
-    };
+    let finder = TraceFinder::of(texts);
     let mut calls = Vec::new();
     let mut statement = file.prepare("SELECT number, arguments FROM recorded_call")?;
     let mut rows = statement.query([])?;
     while let Some(row) = rows.next()? {
-        if is_trace(row.get_ref(1)?.as_bytes().unwrap_or_default()) {
+        if finder.is_in(row.get_ref(1)?.as_bytes().unwrap_or_default()) {
             calls.push(row.get::<_, i64>(0)?);
         }
     }
@@ -137,14 +106,9 @@ fn erase_traces(file: &Connection, texts: &[String]) -> Result<Vec<String>, Stor
         let mut statement = file.prepare(sql)?;
         let mut rows = statement.query([])?;
         while let Some(row) = rows.next()? {
-            if is_trace(row.get_ref(1)?.as_bytes().unwrap_or_default()) {
-                let name: rusqlite::types::Value = row.get(0)?;
-                let trace = match name {
-                    rusqlite::types::Value::Integer(id) => format!("{what} {id}"),
-                    rusqlite::types::Value::Text(name) => format!("{what} {name}"),
-                    _ => what.to_owned(),
-                };
-                traces.push(trace);
+            if finder.is_in(row.get_ref(1)?.as_bytes().unwrap_or_default()) {
+                let name: String = row.get(0)?;
+                traces.push(format!("{what} {name}"));
             }
         }
     }

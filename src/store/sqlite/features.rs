@@ -6,15 +6,9 @@ use std::collections::HashMap;
 use rusqlite::{Connection, OptionalExtension, params};
 
 use crate::store::StoreError;
+use crate::store::candidates::{BLOCK_POSITIONS, SPEAKER_MEMORIES_MIN, apart_from};
 use crate::store::memory::{Candidate, Memory, MemoryId, Surroundings};
-use crate::text::features::{Features, QuestionMark, features};
-
-/// Positions of one block: three of them are the surroundings of a memory.
-const BLOCK_POSITIONS: i64 = 10;
-/// A label that this many memories of a thread share is a speaker's.
-const SPEAKER_MEMORIES_MIN: i64 = 3;
-/// Memories this far apart or more are compared for the coherence of their thread.
-const APART_POSITIONS_MIN: i64 = 8;
+use crate::text::features::{Features, QuestionMark, features, numbered_of};
 
 /// Writes the features of a memory, and counts it in its thread. Its vectors are
 /// written already.
@@ -53,10 +47,6 @@ fn write(file: &Connection, id: MemoryId, thread: &str, text: &str) -> Result<()
     file.prepare_cached("DELETE FROM memory_feature WHERE memory_id = ?")?
         .execute([id])?;
     let features = features(text);
-    let numbered = features.numbered.iter();
-    let numbered: Vec<String> = numbered
-        .map(|(word, number)| format!("{word} {number}"))
-        .collect();
     file.prepare_cached(
         "INSERT INTO memory_feature \
          SELECT ?1, id, ?2, ?3, ?4, ?5, ?6, ?7 FROM thread_talk WHERE thread = ?8",
@@ -68,7 +58,7 @@ fn write(file: &Connection, id: MemoryId, thread: &str, text: &str) -> Result<()
         features.time_word,
         features.day,
         features.label,
-        (!numbered.is_empty()).then(|| numbered.join("\n")),
+        features.numbered_text(),
         thread
     ])?;
     Ok(())
@@ -77,9 +67,9 @@ fn write(file: &Connection, id: MemoryId, thread: &str, text: &str) -> Result<()
 /// Counts a memory in its thread and in its block.
 fn count(file: &Connection, id: MemoryId, thread: &str, position: i64) -> Result<(), StoreError> {
     let adjacent = cosine(file, id, thread, position - 1)?;
-    let apart = match position - position / 2 >= APART_POSITIONS_MIN {
-        true => cosine(file, id, thread, position / 2)?,
-        false => None,
+    let apart = match apart_from(position) {
+        Some(other) => cosine(file, id, thread, other)?,
+        None => None,
     };
     file.prepare_cached(
         "UPDATE thread_talk SET memories = memories + 1, \
@@ -177,10 +167,6 @@ impl Reader {
         };
         let thread_id: i64 = row.get(0)?;
         let numbered: Option<String> = row.get(6)?;
-        let pair = |line: &str| {
-            let (word, number) = line.split_once(' ')?;
-            Some((word.to_owned(), number.to_owned()))
-        };
         candidate.features = Features {
             words: row.get(1)?,
             question: match row.get(2)? {
@@ -191,10 +177,7 @@ impl Reader {
             time_word: row.get(3)?,
             day: row.get(4)?,
             label: row.get(5)?,
-            numbered: numbered
-                .iter()
-                .flat_map(|lines| lines.lines().filter_map(pair))
-                .collect(),
+            numbered: numbered_of(numbered.as_deref()),
         };
         if let Some(label) = &candidate.features.label {
             candidate.is_labelled = self.is_speaker(file, thread_id, label)?;

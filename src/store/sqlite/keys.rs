@@ -7,7 +7,7 @@ use crate::clock::Timestamp;
 use crate::keys::{FormerText, Key, KeyHash, KeyId};
 use crate::limits::{KEY_TOUCH_SECONDS_MIN, KEYS_KEPT_MAX};
 use crate::meter::store::Op;
-use crate::store::keys::{KeyStore, StoredKeys};
+use crate::store::keys::{KeyStore, StoredKeys, rotate};
 use crate::store::measured;
 use crate::store::{StoreError, Stored};
 
@@ -70,10 +70,7 @@ impl KeyStore for SqliteStore {
             Op::RotateKey,
             self.write(move |file| {
                 let mut key = find(file, &id)?.ok_or_else(|| no_such(&id))?;
-                key.rotate(hash, now, overlap_end).map_err(|state| {
-                    let state = state.name();
-                    StoreError::Conflict(format!("the key {id} is {state} and cannot be rotated"))
-                })?;
+                rotate(&mut key, hash, now, overlap_end)?;
                 update_text(file, &key)?;
                 mark_changed(file)?;
                 Ok(key)

@@ -10,34 +10,10 @@ use crate::clock::Timestamp;
 use crate::limits;
 use crate::store::graph::EntityId;
 use crate::store::memory::{
-    Category, Filter, Memory, MemoryCensus, MemoryFields, MemoryId, MemoryState,
+    COLUMNS, Category, Filter, Memory, MemoryCensus, MemoryFields, MemoryId, MemoryState,
 };
 use crate::store::{ProjectSet, StoreError};
 
-/// The columns of a memory. Those of its text come last, so that an update can
-/// leave them out.
-const COLUMNS: [&str; 20] = [
-    "id",
-    "project",
-    "category",
-    "importance",
-    "state",
-    "protected",
-    "created_at",
-    "retired_at",
-    "valid_until",
-    "updated_at",
-    "recalled_at",
-    "recall_count",
-    "revision",
-    "supersedes",
-    "position",
-    "thread",
-    "topic_key",
-    "recorded_at",
-    "text_key",
-    "content",
-];
 /// The number of columns without those of the text.
 const WITHOUT_TEXT: usize = COLUMNS.len() - 2;
 

@@ -9,7 +9,9 @@ use rusqlite::{Connection, Row};
 use super::connection::open_as_it_is;
 use crate::limits;
 use crate::store::StoreError;
-use crate::store::integrity::{Part, Problem, Report};
+use crate::store::integrity::{
+    APPROVALS, GRAPH, INDEX, KEYS, PROCEDURES, Part, Problem, Report, VECTORS,
+};
 use crate::text;
 
 /// Tolerance of a vector's length around 1; rounding errors are far smaller.
@@ -24,13 +26,6 @@ struct Check {
     /// Selects the name of each faulty row.
     sql: &'static str,
 }
-
-const INDEX: &str = "keyword index";
-const VECTORS: &str = "vectors";
-const GRAPH: &str = "graph";
-const PROCEDURES: &str = "procedures";
-const APPROVALS: &str = "approved tools";
-const KEYS: &str = "keys";
 
 const CHECKS: &[Check] = &[
     Check {

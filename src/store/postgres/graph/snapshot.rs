@@ -1,7 +1,6 @@
 //! Looking things up: words, entities, their names, whole triples.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
 
 use futures::try_join;
 use tokio_postgres::Row;
@@ -10,8 +9,8 @@ use super::scan;
 use crate::caller::Reach;
 use crate::clock::Timestamp;
 use crate::store::graph::{
-    Closed, Edge, Entity, EntityId, EntityName, GraphCensus, GraphSnapshot, NameMatch, Range, Scan,
-    ScanLimits, Triple, TripleId, View, WordId,
+    Closed, Edge, Entity, EntityId, EntityName, GraphCensus, GraphSnapshot, NameMatch, Projects,
+    Range, Scan, ScanLimits, Triple, TripleId, View, Visible, WordId,
 };
 use crate::store::memory::MemoryId;
 use crate::store::postgres::transaction::{Param, Tx};
@@ -22,16 +21,11 @@ use crate::text;
 pub(super) const TRIPLE: &str = "t.id, t.subject, t.predicate, t.object, t.project, t.since, \
      t.until, t.confidence, t.source, t.recorded_at, t.closed, t.closed_at";
 
-/// The projects that a statement sees; `None` is all. It is bound as a list or as null.
-pub(super) type Projects = Option<Arc<[WordId]>>;
-
 /// One transaction as its caller sees the graph.
 pub(super) struct Snapshot<'t> {
     pub(super) tx: &'t Tx,
     pub(super) reach: Reach,
-    /// The projects within reach that the dictionary knows. A transaction may
-    /// add some.
-    pub(super) visible: Mutex<Projects>,
+    pub(super) visible: Visible,
 }
 
 impl<'t> Snapshot<'t> {
@@ -47,21 +41,8 @@ impl<'t> Snapshot<'t> {
         Ok(Snapshot {
             tx,
             reach,
-            visible: Mutex::new(visible),
+            visible: Visible::new(visible),
         })
-    }
-
-    /// Those of `projects` that are within reach.
-    pub(super) fn within(&self, projects: Option<&[WordId]>) -> Projects {
-        let visible = self.visible.lock().unwrap_or_else(PoisonError::into_inner);
-        match (&*visible, projects) {
-            (None, projects) => projects.map(Arc::from),
-            (visible, None) => visible.clone(),
-            (Some(visible), Some(projects)) => {
-                let both = projects.iter().filter(|project| visible.contains(project));
-                Some(both.copied().collect())
-            }
-        }
     }
 }
 
@@ -85,7 +66,7 @@ impl GraphSnapshot for Snapshot<'_> {
             if ranges.is_empty() {
                 return Ok(Scan::default());
             }
-            let projects = self.within(view.projects.as_deref());
+            let projects = self.visible.within(view.projects.as_deref());
             scan::scan_many(self.tx, ranges, after, limits, view, projects.as_deref()).await
         })
     }
@@ -99,7 +80,7 @@ impl GraphSnapshot for Snapshot<'_> {
     }
 
     fn predicate_uses<'a>(&'a self, words: &'a [WordId]) -> Stored<'a, Vec<u64>> {
-        let projects = self.within(None);
+        let projects = self.visible.within(None);
         Box::pin(async move {
             // A predicate that only others use is not in use.
             let sql = "SELECT coalesce(w.uses, 0) FROM unnest($1::bigint[]) WITH ORDINALITY asked (id, nth) \
@@ -112,7 +93,7 @@ impl GraphSnapshot for Snapshot<'_> {
     }
 
     fn entities<'a>(&'a self, ids: &'a [EntityId]) -> Stored<'a, Vec<Entity>> {
-        let projects = self.within(None);
+        let projects = self.visible.within(None);
         Box::pin(async move {
             let sql = "SELECT id, key, name FROM entity WHERE id = ANY ($1)";
             let bound: &[Param<'_>] = &[&ids];
@@ -126,7 +107,7 @@ impl GraphSnapshot for Snapshot<'_> {
     }
 
     fn keys<'a>(&'a self, ids: &'a [EntityId]) -> Stored<'a, Vec<(EntityId, String)>> {
-        let projects = self.within(None);
+        let projects = self.visible.within(None);
         Box::pin(async move {
             let sql = format!(
                 "SELECT e.id, e.key FROM entity e WHERE e.id = ANY ($1) AND {}",
@@ -142,7 +123,7 @@ impl GraphSnapshot for Snapshot<'_> {
         keys: &'a [&'a str],
         projects: Option<&'a [WordId]>,
     ) -> Stored<'a, Vec<Entity>> {
-        let (projects, visible) = (self.within(projects), self.within(None));
+        let (projects, visible) = (self.visible.within(projects), self.visible.within(None));
         Box::pin(async move {
             let sql = format!(
                 "SELECT e.id, e.key, e.name FROM entity e WHERE e.key = ANY ($1) AND {}",
@@ -163,7 +144,7 @@ impl GraphSnapshot for Snapshot<'_> {
         keys: &'a [&'a str],
         projects: Option<&'a [WordId]>,
     ) -> Stored<'a, Vec<NameMatch>> {
-        Box::pin(matches(self.tx, "key", keys, self.within(projects)))
+        Box::pin(matches(self.tx, "key", keys, self.visible.within(projects)))
     }
 
     fn named_by_words<'a>(
@@ -171,7 +152,12 @@ impl GraphSnapshot for Snapshot<'_> {
         words: &'a [&'a str],
         projects: Option<&'a [WordId]>,
     ) -> Stored<'a, Vec<NameMatch>> {
-        Box::pin(matches(self.tx, "words", words, self.within(projects)))
+        Box::pin(matches(
+            self.tx,
+            "words",
+            words,
+            self.visible.within(projects),
+        ))
     }
 
     fn near<'a>(
@@ -180,16 +166,16 @@ impl GraphSnapshot for Snapshot<'_> {
         projects: Option<&'a [WordId]>,
         limit: usize,
     ) -> Stored<'a, Vec<Vec<NameMatch>>> {
-        Box::pin(near(self.tx, keys, self.within(projects), limit))
+        Box::pin(near(self.tx, keys, self.visible.within(projects), limit))
     }
 
     fn names<'a>(&'a self, entities: &'a [EntityId]) -> Stored<'a, Vec<EntityName>> {
-        let projects = self.within(None);
+        let projects = self.visible.within(None);
         Box::pin(async move { names(self.tx, entities, &projects).await })
     }
 
     fn triples<'a>(&'a self, ids: &'a [TripleId]) -> Stored<'a, Vec<Triple>> {
-        let projects = self.within(None);
+        let projects = self.visible.within(None);
         Box::pin(async move {
             let sql = format!(
                 "SELECT {TRIPLE} FROM triple t WHERE t.id = ANY ($1) \
@@ -206,7 +192,7 @@ impl GraphSnapshot for Snapshot<'_> {
         after: TripleId,
         limit: usize,
     ) -> Stored<'a, Vec<Triple>> {
-        let projects = self.within(projects);
+        let projects = self.visible.within(projects);
         Box::pin(async move {
             let sql = format!(
                 "SELECT {TRIPLE} FROM triple t WHERE t.id > $1 \
@@ -227,7 +213,7 @@ impl GraphSnapshot for Snapshot<'_> {
         after: EntityId,
         limit: usize,
     ) -> Stored<'a, Vec<EntityId>> {
-        let projects = self.within(projects);
+        let projects = self.visible.within(projects);
         Box::pin(async move {
             let sql = "SELECT DISTINCT entity FROM entity_name WHERE entity > $1 \
                  AND ($2::bigint[] IS NULL OR project = ANY ($2)) ORDER BY entity LIMIT $3";
@@ -241,7 +227,7 @@ impl GraphSnapshot for Snapshot<'_> {
     }
 
     fn entities_of(&self, memory: MemoryId) -> Stored<'_, Vec<EntityId>> {
-        let projects = self.within(None);
+        let projects = self.visible.within(None);
         Box::pin(async move {
             let sql = format!(
                 "SELECT e.id FROM (SELECT entity AS id, memory_id FROM memory_entity \
@@ -257,7 +243,7 @@ impl GraphSnapshot for Snapshot<'_> {
     }
 
     fn census(&self) -> Stored<'_, GraphCensus> {
-        let projects = self.within(None);
+        let projects = self.visible.within(None);
         Box::pin(async move {
             let found = match projects.as_deref() {
                 None => {

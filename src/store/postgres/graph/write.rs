@@ -1,7 +1,6 @@
 //! Changing the graph, inside a transaction that holds its lock alone.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
-use std::sync::PoisonError;
 
 use super::links;
 use super::snapshot::{Snapshot, TRIPLE, triple_from, word_ids, words};
@@ -36,7 +35,7 @@ impl GraphTransaction for Snapshot<'_> {
                 added.sort_unstable();
                 ids.extend(new.into_iter().zip(added));
             }
-            self.see(&ids);
+            self.visible.see(&self.reach, &ids);
             Ok(words.iter().map(|word| ids[word]).collect())
         })
     }
@@ -252,23 +251,9 @@ impl<'a> Columns<'a> {
 }
 
 impl Snapshot<'_> {
-    /// Takes projects within reach that were interned for visible from now on.
-    fn see(&self, words: &HashMap<&str, WordId>) {
-        let mut visible = self.visible.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(visible) = &mut *visible {
-            let readable = words.iter().filter(|(word, _)| self.reach.can_read(word));
-            let all: BTreeSet<WordId> = visible
-                .iter()
-                .chain(readable.map(|(_, id)| id))
-                .copied()
-                .collect();
-            *visible = all.into_iter().collect();
-        }
-    }
-
     /// The projects that the caller may write; `None` is all.
     async fn writable(&self) -> Result<Option<Vec<WordId>>, StoreError> {
-        let Some(visible) = self.within(None) else {
+        let Some(visible) = self.visible.within(None) else {
             return Ok(None);
         };
         let names = words(self.tx, &visible).await?;

@@ -4,16 +4,10 @@
 use std::collections::{BTreeMap, HashMap};
 
 use crate::store::StoreError;
+use crate::store::candidates::{BLOCK_POSITIONS, SPEAKER_MEMORIES_MIN, apart_from};
 use crate::store::memory::{Memory, MemoryId};
 use crate::store::postgres::transaction::Tx;
 use crate::text::features::{Features, features};
-
-/// Positions of one block: three of them are the surroundings of a memory.
-pub(super) const BLOCK_POSITIONS: i64 = 10;
-/// A label that this many memories of a thread share is a speaker's.
-pub(super) const SPEAKER_MEMORIES_MIN: i64 = 3;
-/// Memories this far apart or more are compared for the coherence of their thread.
-const APART_POSITIONS_MIN: i64 = 8;
 
 /// Features of a memory in a thread.
 struct Written<'a> {
@@ -123,7 +117,7 @@ async fn write(tx: &Tx, written: &[Written<'_>]) -> Result<Vec<bool>, StoreError
         .collect();
     let numbered: Vec<Option<String>> = written
         .iter()
-        .map(|each| numbered(&each.features))
+        .map(|each| each.features.numbered_text())
         .collect();
     let sql = "INSERT INTO memory_feature (memory_id, thread_id, words, question, time_word, day, \
                label, numbered) SELECT * FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], \
@@ -164,14 +158,6 @@ async fn write(tx: &Tx, written: &[Written<'_>]) -> Result<Vec<bool>, StoreError
     Ok(threads.iter().zip(&labels).map(&mut is_speaker).collect())
 }
 
-fn numbered(features: &Features) -> Option<String> {
-    let lines = features.numbered.iter();
-    let lines: Vec<String> = lines
-        .map(|(word, number)| format!("{word} {number}"))
-        .collect();
-    (!lines.is_empty()).then(|| lines.join("\n"))
-}
-
 /// What is added to the counts of a thread or of a block.
 #[derive(Clone, Copy, Default)]
 struct Counts {
@@ -186,10 +172,7 @@ struct Counts {
 async fn count(tx: &Tx, written: &[Written<'_>], labelled: &[bool]) -> Result<(), StoreError> {
     let adjacent = written.iter().map(|each| each.memory.position - 1);
     let adjacent = cosines(tx, written, adjacent.map(Some).collect()).await?;
-    let apart = written.iter().map(|each| {
-        let position = each.memory.position;
-        (position - position / 2 >= APART_POSITIONS_MIN).then_some(position / 2)
-    });
+    let apart = written.iter().map(|each| apart_from(each.memory.position));
     let apart = cosines(tx, written, apart.collect()).await?;
     let mut threads: BTreeMap<i64, Counts> = BTreeMap::new();
     let mut blocks: BTreeMap<(i64, i64), Counts> = BTreeMap::new();

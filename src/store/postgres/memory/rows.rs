@@ -7,35 +7,11 @@ use tokio_postgres::Row;
 use crate::clock::Timestamp;
 use crate::store::graph::EntityId;
 use crate::store::memory::{
-    Category, Filter, Memory, MemoryCensus, MemoryFields, MemoryId, MemoryState,
+    COLUMNS, Category, Filter, Memory, MemoryCensus, MemoryFields, MemoryId, MemoryState,
 };
 use crate::store::postgres::transaction::Tx;
 use crate::store::postgres::values::Values;
 use crate::store::{ProjectSet, StoreError};
-
-/// The columns of a memory, in the order of [`memory_from`] and of [`Columns`].
-const COLUMNS: [&str; 20] = [
-    "id",
-    "project",
-    "category",
-    "importance",
-    "state",
-    "protected",
-    "created_at",
-    "retired_at",
-    "valid_until",
-    "updated_at",
-    "recalled_at",
-    "recall_count",
-    "revision",
-    "supersedes",
-    "position",
-    "thread",
-    "topic_key",
-    "recorded_at",
-    "text_key",
-    "content",
-];
 
 /// Reads the columns, then the tags and the entities.
 fn memory_from(row: &Row) -> Memory {

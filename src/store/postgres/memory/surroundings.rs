@@ -4,11 +4,11 @@ use std::collections::HashMap;
 
 use tokio_postgres::Row;
 
-use super::features::{BLOCK_POSITIONS, SPEAKER_MEMORIES_MIN};
 use crate::store::StoreError;
+use crate::store::candidates::{BLOCK_POSITIONS, SPEAKER_MEMORIES_MIN};
 use crate::store::memory::{Candidate, MemoryId, Surroundings};
 use crate::store::postgres::transaction::Tx;
-use crate::text::features::{Features, QuestionMark};
+use crate::text::features::{Features, QuestionMark, numbered_of};
 
 /// Where a candidate stands: its thread's number in the answer, and its position.
 pub(super) type Place = (u32, i64);
@@ -55,10 +55,6 @@ pub(super) async fn candidates(
 
 fn candidate(row: &Row) -> Candidate {
     let numbered: Option<&str> = row.get(6);
-    let pair = |line: &str| {
-        let (word, number) = line.split_once(' ')?;
-        Some((word.to_owned(), number.to_owned()))
-    };
     let number = |column: usize| row.get::<_, f64>(column) as f32;
     let memories = number(10).max(1.0);
     let pairs = number(14);
@@ -76,10 +72,7 @@ fn candidate(row: &Row) -> Candidate {
                 .get::<_, Option<i64>>(4)
                 .and_then(|day| i32::try_from(day).ok()),
             label: row.get(5),
-            numbered: numbered
-                .iter()
-                .flat_map(|lines| lines.lines().filter_map(pair))
-                .collect(),
+            numbered: numbered_of(numbered),
         },
         is_labelled: row.get(7),
         surroundings: Surroundings {

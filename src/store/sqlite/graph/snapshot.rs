@@ -1,7 +1,6 @@
 //! Looking things up: words, entities, their names, whole triples.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
 
 use rusqlite::types::Value;
 use rusqlite::{Connection, OptionalExtension, Params, Row, params_from_iter};
@@ -10,8 +9,8 @@ use super::scan::{self, Filter};
 use crate::caller::Reach;
 use crate::clock::Timestamp;
 use crate::store::graph::{
-    Closed, Edge, Entity, EntityId, EntityName, GraphCensus, GraphSnapshot, NameMatch, Range, Scan,
-    ScanLimits, Triple, TripleId, View, WordId,
+    Closed, Edge, Entity, EntityId, EntityName, GraphCensus, GraphSnapshot, NameMatch, Projects,
+    Range, Scan, ScanLimits, Triple, TripleId, View, Visible, WordId,
 };
 use crate::store::memory::MemoryId;
 use crate::store::sqlite::unit::Unit;
@@ -22,16 +21,11 @@ use crate::text;
 pub(super) const TRIPLE: &str = "id, subject, predicate, object, project, since, until, \
      confidence, source, recorded_at, closed, closed_at";
 
-/// The projects that a statement sees; `None` is all.
-pub(super) type Projects = Option<Arc<[WordId]>>;
-
 /// One transaction as its caller sees the graph.
 pub(super) struct Snapshot<'u, 'c> {
     pub(super) unit: &'u Unit<'c>,
     pub(super) reach: Reach,
-    /// The projects within reach that the dictionary knows. A transaction may
-    /// add some.
-    pub(super) visible: Mutex<Projects>,
+    pub(super) visible: Visible,
 }
 
 impl<'u, 'c> Snapshot<'u, 'c> {
@@ -50,21 +44,8 @@ impl<'u, 'c> Snapshot<'u, 'c> {
         Ok(Snapshot {
             unit,
             reach,
-            visible: Mutex::new(visible),
+            visible: Visible::new(visible),
         })
-    }
-
-    /// Those of `projects` that are within reach.
-    pub(super) fn within(&self, projects: Option<&[WordId]>) -> Projects {
-        let visible = self.visible.lock().unwrap_or_else(PoisonError::into_inner);
-        match (&*visible, projects) {
-            (None, projects) => projects.map(Arc::from),
-            (visible, None) => visible.clone(),
-            (Some(visible), Some(projects)) => {
-                let both = projects.iter().filter(|project| visible.contains(project));
-                Some(both.copied().collect())
-            }
-        }
     }
 }
 
@@ -76,7 +57,7 @@ impl GraphSnapshot for Snapshot<'_, '_> {
         limits: ScanLimits,
         view: &'a View,
     ) -> Stored<'a, Scan> {
-        let projects = self.within(view.projects.as_deref());
+        let projects = self.visible.within(view.projects.as_deref());
         let filter = Filter {
             view,
             projects: projects.as_deref(),
@@ -94,7 +75,7 @@ impl GraphSnapshot for Snapshot<'_, '_> {
     }
 
     fn predicate_uses<'a>(&'a self, words: &'a [WordId]) -> Stored<'a, Vec<u64>> {
-        let projects = self.within(None);
+        let projects = self.visible.within(None);
         self.unit.call(|file| {
             let mut uses = file.prepare_cached("SELECT uses FROM graph_word WHERE id = ?")?;
             let sql = format!(
@@ -117,7 +98,7 @@ impl GraphSnapshot for Snapshot<'_, '_> {
     }
 
     fn entities<'a>(&'a self, ids: &'a [EntityId]) -> Stored<'a, Vec<Entity>> {
-        let projects = self.within(None);
+        let projects = self.visible.within(None);
         self.unit.call(|file| {
             let sql = "SELECT e.id, e.key, e.name FROM json_each(?) asked \
                        CROSS JOIN entity e ON e.id = asked.value";
@@ -127,7 +108,7 @@ impl GraphSnapshot for Snapshot<'_, '_> {
     }
 
     fn keys<'a>(&'a self, ids: &'a [EntityId]) -> Stored<'a, Vec<(EntityId, String)>> {
-        let projects = self.within(None);
+        let projects = self.visible.within(None);
         self.unit.call(|file| {
             // One statement for all: beginning one costs more than a look-up.
             let sql = format!(
@@ -145,7 +126,7 @@ impl GraphSnapshot for Snapshot<'_, '_> {
         keys: &'a [&'a str],
         projects: Option<&'a [WordId]>,
     ) -> Stored<'a, Vec<Entity>> {
-        let (projects, visible) = (self.within(projects), self.within(None));
+        let (projects, visible) = (self.visible.within(projects), self.visible.within(None));
         self.unit.call(|file| {
             let sql = format!(
                 "SELECT e.id, e.key, e.name FROM entity e WHERE e.key = ? {}",
@@ -165,7 +146,7 @@ impl GraphSnapshot for Snapshot<'_, '_> {
         keys: &'a [&'a str],
         projects: Option<&'a [WordId]>,
     ) -> Stored<'a, Vec<NameMatch>> {
-        let projects = self.within(projects);
+        let projects = self.visible.within(projects);
         self.unit.call(|file| matches(file, "key", keys, &projects))
     }
 
@@ -174,7 +155,7 @@ impl GraphSnapshot for Snapshot<'_, '_> {
         words: &'a [&'a str],
         projects: Option<&'a [WordId]>,
     ) -> Stored<'a, Vec<NameMatch>> {
-        let projects = self.within(projects);
+        let projects = self.visible.within(projects);
         self.unit
             .call(|file| matches(file, "words", words, &projects))
     }
@@ -185,7 +166,7 @@ impl GraphSnapshot for Snapshot<'_, '_> {
         projects: Option<&'a [WordId]>,
         limit: usize,
     ) -> Stored<'a, Vec<Vec<NameMatch>>> {
-        let projects = self.within(projects);
+        let projects = self.visible.within(projects);
         self.unit.call(|file| {
             let near = keys.iter().map(|key| near(file, key, &projects, limit));
             near.collect()
@@ -193,12 +174,12 @@ impl GraphSnapshot for Snapshot<'_, '_> {
     }
 
     fn names<'a>(&'a self, entities: &'a [EntityId]) -> Stored<'a, Vec<EntityName>> {
-        let projects = self.within(None);
+        let projects = self.visible.within(None);
         self.unit.call(|file| names(file, entities, &projects))
     }
 
     fn triples<'a>(&'a self, ids: &'a [TripleId]) -> Stored<'a, Vec<Triple>> {
-        let projects = self.within(None);
+        let projects = self.visible.within(None);
         self.unit.call(|file| {
             let sql = format!(
                 "SELECT {TRIPLE} FROM triple WHERE id IN (SELECT value FROM json_each(?)) {}",
@@ -214,7 +195,7 @@ impl GraphSnapshot for Snapshot<'_, '_> {
         after: TripleId,
         limit: usize,
     ) -> Stored<'a, Vec<Triple>> {
-        let projects = self.within(projects);
+        let projects = self.visible.within(projects);
         self.unit.call(|file| {
             let sql = format!(
                 "SELECT {TRIPLE} FROM triple WHERE id > ? {} ORDER BY id LIMIT {limit}",
@@ -230,7 +211,7 @@ impl GraphSnapshot for Snapshot<'_, '_> {
         after: EntityId,
         limit: usize,
     ) -> Stored<'a, Vec<EntityId>> {
-        let projects = self.within(projects);
+        let projects = self.visible.within(projects);
         self.unit.call(|file| {
             let sql = format!(
                 "SELECT DISTINCT entity FROM entity_name WHERE entity > ? {} \
@@ -242,7 +223,7 @@ impl GraphSnapshot for Snapshot<'_, '_> {
     }
 
     fn entities_of(&self, memory: MemoryId) -> Stored<'_, Vec<EntityId>> {
-        let projects = self.within(None);
+        let projects = self.visible.within(None);
         self.unit.call(|file| {
             let sql = "SELECT project FROM memory WHERE id = ?";
             let project: Option<String> = file
@@ -262,7 +243,7 @@ impl GraphSnapshot for Snapshot<'_, '_> {
     }
 
     fn census(&self) -> Stored<'_, GraphCensus> {
-        let projects = self.within(None);
+        let projects = self.visible.within(None);
         self.unit.call(|file| {
             let sql = match &projects {
                 None => {

@@ -1,7 +1,6 @@
 //! Changing the graph, inside the transaction of a unit of work.
 
-use std::collections::{BTreeSet, HashMap};
-use std::sync::PoisonError;
+use std::collections::HashMap;
 
 use rusqlite::{Connection, OptionalExtension, params};
 
@@ -33,7 +32,7 @@ impl GraphTransaction for Snapshot<'_, '_> {
                 known.insert(word, id);
                 ids.push(id);
             }
-            self.see(&known);
+            self.visible.see(&self.reach, &known);
             Ok(ids)
         })
     }
@@ -185,23 +184,9 @@ impl GraphTransaction for Snapshot<'_, '_> {
 }
 
 impl Snapshot<'_, '_> {
-    /// Takes projects within reach that were interned for visible from now on.
-    fn see(&self, words: &HashMap<&str, WordId>) {
-        let mut visible = self.visible.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(visible) = &mut *visible {
-            let readable = words.iter().filter(|(word, _)| self.reach.can_read(word));
-            let all: BTreeSet<WordId> = visible
-                .iter()
-                .chain(readable.map(|(_, id)| id))
-                .copied()
-                .collect();
-            *visible = all.into_iter().collect();
-        }
-    }
-
     /// The projects that the caller may write; `None` is all.
     fn writable(&self, file: &Connection) -> Result<Option<Vec<WordId>>, StoreError> {
-        let Some(visible) = self.within(None) else {
+        let Some(visible) = self.visible.within(None) else {
             return Ok(None);
         };
         let names = words(file, &visible)?;
