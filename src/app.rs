@@ -111,7 +111,7 @@ pub(crate) fn graph(config: &Config, clock: Arc<dyn Clock>) -> Result<Graph, Fai
     Ok(graph_on(store(config)?, config, clock))
 }
 
-/// The procedures alone, for the commands that carry definitions.
+/// The procedures alone, for the commands that work on definitions.
 pub(crate) fn procedures(config: &Config, clock: Arc<dyn Clock>) -> Result<Procedures, Failure> {
     Ok(Procedures::new(store(config)?, clock, None))
 }

@@ -12,18 +12,18 @@ use crate::app;
 use crate::config::{Config, Environment};
 use crate::diagnostics::counted;
 use crate::failure::{Failure, Kind};
-use crate::store::carry::{self, Carried, CarryEnd, CarryOptions};
+use crate::store::transfer::{self, CopiedTable, TransferEnd, TransferOptions};
 
 #[derive(clap::Args)]
 #[command(after_help = "\
 Examples:
-  mimo migrate --to MIMO_DATABASE_URL --dry-run   what would be carried, and is the place empty?
+  mimo migrate --to MIMO_DATABASE_URL --dry-run   what would be copied, and is the place empty?
   mimo migrate --to MIMO_DATABASE_URL             from the file to the database of that URL
   mimo migrate --to sqlite:/srv/mimo.db           from the database to a new file
   mimo migrate --schema                           only bring the tables up to date
 
-Close the clients before: what is stored meanwhile is not carried. The place has to be
-empty, and what is carried stays where it is. At the end every table is read again and
+Close the clients before: what is stored meanwhile is not copied. The place has to be
+empty, and what is copied stays where it is. At the end every table is read again and
 compared by its rows and their hash.")]
 pub(super) struct Arguments {
     /// The variable that holds the URL of a PostgreSQL database, or sqlite:FILE
@@ -55,28 +55,28 @@ pub(super) fn run(
         return bring_up_to_date(config, output);
     };
     let (from, to) = ends(to, config, environment)?;
-    let options = CarryOptions {
+    let options = TransferOptions {
         resume: arguments.resume,
         dry_run: arguments.dry_run,
     };
     let begun = Instant::now();
-    let progress = Progress::new(output, "carrying");
+    let progress = Progress::new(output, "copying");
     let mut lines = Ok(());
-    let mut report = |table: &'static str, rows: u64, carried: Option<&Carried>| {
+    let mut report = |table: &'static str, rows: u64, copied: Option<&CopiedTable>| {
         progress.name(format!("{table}, {}", counted(rows, "row", "rows")));
-        if let Some(carried) = carried
+        if let Some(copied) = copied
             && output.json
             && lines.is_ok()
         {
             lines = output.document(&json!({
-                "table": carried.table,
-                "rows": carried.summary.rows,
-                "sha256": carried.summary.sha256,
-                "resumed": carried.was_done,
+                "table": copied.table,
+                "rows": copied.summary.rows,
+                "sha256": copied.summary.sha256,
+                "resumed": copied.was_done,
             }));
         }
     };
-    let done = app::run(async { Ok(carry::migrate(from, to, options, &mut report).await?) });
+    let done = app::run(async { Ok(transfer::migrate(from, to, options, &mut report).await?) });
     progress.end();
     let done = done?;
     lines?;
@@ -101,9 +101,9 @@ pub(super) fn run(
         text.push(&format!("  {:16}  {:>9}\n", each.table, each.summary.rows));
     }
     text.push(&match arguments.dry_run {
-        true => format!("{} would be carried\n", counted(rows, "row", "rows")),
+        true => format!("{} would be copied\n", counted(rows, "row", "rows")),
         false => format!(
-            "carried {} and compared them: they are equal ({id})\n",
+            "copied {} and compared them: they are equal ({id})\n",
             counted(rows, "row", "rows")
         ),
     });
@@ -137,16 +137,16 @@ fn ends(
     to: &str,
     config: &Config,
     environment: &Environment,
-) -> Result<(CarryEnd, CarryEnd), Failure> {
+) -> Result<(TransferEnd, TransferEnd), Failure> {
     let variable = config.store.url_variable();
-    let file = || CarryEnd::File(config.database.clone());
+    let file = || TransferEnd::File(config.database.clone());
     let from = match &config.store.url {
         Some(url) if to != variable => {
-            CarryEnd::Database(app::database(config, url.clone(), variable))
+            TransferEnd::Database(app::database(config, url.clone(), variable))
         }
         _ => file(),
     };
-    if let CarryEnd::File(file) = &from
+    if let TransferEnd::File(file) = &from
         && !file.exists()
     {
         let message = format!("there is no database at {}", file.display());
@@ -158,7 +158,7 @@ fn ends(
             return Err(Failure::invalid("", "sqlite: names no file")
                 .hint("write for example --to sqlite:/srv/mimo.db"));
         }
-        Some(path) => CarryEnd::File(PathBuf::from(path)),
+        Some(path) => TransferEnd::File(PathBuf::from(path)),
         None if to.contains("://") => {
             let message = "a URL on the command line would be seen by everybody on this machine";
             return Err(Failure::invalid("", message)
@@ -171,7 +171,7 @@ fn ends(
             })?;
             let mut settings = app::database(config, url, to);
             settings.migrate = true;
-            CarryEnd::Database(settings)
+            TransferEnd::Database(settings)
         }
     };
     Ok((from, target))

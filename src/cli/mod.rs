@@ -98,7 +98,7 @@ enum Command {
     Call(call::Arguments),
     /// List the tools that clients see
     Tools(tools::Arguments),
-    /// List, show and edit memories, carry them elsewhere, clean up
+    /// List, show, edit, export and erase memories, and clean up
     Memory(memory::Arguments),
     /// Write the graph to a file or a picture, or read one
     Graph(graph::Arguments),
@@ -126,7 +126,7 @@ enum Command {
     Restore(restore::Arguments),
     /// Check the database, or a backup, without changing it
     Verify(verify::Arguments),
-    /// Carry everything from the file to PostgreSQL, or back
+    /// Copy everything from the file to PostgreSQL, or back
     Migrate(migrate::Arguments),
     /// Print the completion script of a shell
     Completions(completions::Arguments),

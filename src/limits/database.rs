@@ -28,8 +28,8 @@ pub(crate) const NEAREST_INDEX_SEARCHED_MIN: usize = 200;
 pub(crate) const NEAREST_INDEX_SEARCHED_MAX: usize = 1_000;
 /// The longest name of a schema: PostgreSQL cuts off what is longer.
 pub(crate) const DATABASE_SCHEMA_BYTES_MAX: usize = 63;
-/// Rows of a table that are carried to another store at a time.
-pub(crate) const CARRY_PORTION_ROWS_MAX: usize = 5_000;
+/// Rows of a table that are copied to another store at a time.
+pub(crate) const TRANSFER_PORTION_ROWS_MAX: usize = 5_000;
 /// The way to the server and back beyond which `mimo doctor` warns: a search takes
 /// several.
 pub(crate) const DATABASE_LATENCY_MILLIS_GOOD: f64 = 5.0;

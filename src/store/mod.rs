@@ -3,7 +3,6 @@
 //! them.
 
 pub(crate) mod candidates;
-pub(crate) mod carry;
 pub(crate) mod changes;
 pub(crate) mod erasure;
 pub mod graph;
@@ -18,6 +17,7 @@ pub mod procedure;
 pub mod retention;
 pub mod sessions;
 pub mod sqlite;
+pub(crate) mod transfer;
 
 use std::error::Error;
 use std::fmt;

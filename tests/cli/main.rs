@@ -4,12 +4,12 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod archive;
 mod backup;
-mod carry;
-mod carry_foreign;
 mod commands;
 mod everyday;
 mod home;
+mod import_foreign;
 mod keys;
 mod memory_erase;
 mod memory_export;

@@ -319,7 +319,7 @@ fn everything_goes_to_postgres_and_back_unchanged() {
     // Only now: a search records what it recalls.
     let found = place.run(&["search", "gate", "--json"]).good();
     assert!(found.contains("Parcel"), "{found}");
-    // Ids go on behind those that were carried.
+    // Ids go on behind those that were copied.
     place.run(&["remember", "A parcel more"]).good();
     let last: i64 = place
         .psql("SELECT max(id) FROM memory")

@@ -2,7 +2,6 @@
 //! machines may use at once. Reads see one snapshot each; writes are ordered by
 //! advisory locks, so that none has to be repeated.
 
-pub(super) mod carry;
 mod changes;
 mod connection;
 mod erasure;
@@ -23,6 +22,7 @@ mod sessions;
 mod settings;
 mod store;
 mod transaction;
+pub(super) mod transfer;
 mod values;
 mod verify;
 

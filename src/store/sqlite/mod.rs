@@ -2,7 +2,6 @@
 //! may have the file open at once.
 
 mod backup;
-pub(super) mod carry;
 mod codes;
 mod connection;
 mod erasure;
@@ -25,6 +24,7 @@ mod restore;
 mod retention;
 mod rows;
 mod sessions;
+pub(super) mod transfer;
 mod unit;
 mod verify;
 mod worker;

@@ -1,20 +1,18 @@
-//! Carrying everything from one store room to another, table by table, with ids and
-//! dates as they are. Indexes that follow from the tables are made anew. The rows of a
-//! table and the note that it is done are one transaction, so that a carry which was cut
-//! off goes on with the next table.
+//! The tables of a store in a form that both rooms share, and the copying of one store
+//! into another, table by table, with ids and dates as they are. Indexes that follow from
+//! the tables are made anew. The rows of a table and the note that it is done are one
+//! transaction, so that a copy which was cut off goes on with the next table.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 
 use sha2::{Digest, Sha256};
 
-use super::postgres::{self, PostgresSettings, PostgresStore};
-use super::{StoreError, sqlite};
 use crate::limits;
+use crate::store::StoreError;
 
 /// How a column is stored; the names are those of PostgreSQL where the rooms differ.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(in crate::store) enum Kind {
     Bigint,
     Int,
     Boolean,
@@ -26,7 +24,7 @@ pub(super) enum Kind {
 }
 
 #[derive(Clone, Debug, PartialEq)]
-pub(super) enum Value {
+pub(in crate::store) enum Value {
     Null,
     Integer(i64),
     Real(f64),
@@ -34,15 +32,15 @@ pub(super) enum Value {
     Bytes(Vec<u8>),
 }
 
-pub(super) type Row = Vec<Value>;
+pub(in crate::store) type Row = Vec<Value>;
 
 /// A table that both rooms have, with the same columns.
 #[derive(Debug)]
-pub(super) struct Table {
-    pub(super) name: &'static str,
-    pub(super) columns: &'static [(&'static str, Kind)],
+pub(in crate::store) struct Table {
+    pub(in crate::store) name: &'static str,
+    pub(in crate::store) columns: &'static [(&'static str, Kind)],
     /// So many of its first columns are its primary key, and its order.
-    pub(super) key: usize,
+    pub(in crate::store) key: usize,
 }
 
 macro_rules! tables {
@@ -56,7 +54,7 @@ macro_rules! tables {
 }
 
 /// Every table that is not derived from others, after those that it refers to.
-pub(super) const TABLES: &[Table] = tables! {
+pub(in crate::store) const TABLES: &[Table] = tables! {
     embedding_model (1): id Int, name Text, dimensions Int;
     memory (1): id Bigint, project Text, category Text, importance Double, state Text,
         protected Boolean, created_at Bigint, recorded_at Bigint, retired_at Bigint,
@@ -104,7 +102,7 @@ pub(super) const TABLES: &[Table] = tables! {
 };
 
 /// The tables whose ids are never used again, with the columns that these are in.
-pub(super) const NEVER_AGAIN: [(&str, &str); 4] = [
+pub(in crate::store) const AUTOINCREMENT: [(&str, &str); 4] = [
     ("memory", "id"),
     ("memory_vector", "id"),
     ("retention_run", "id"),
@@ -118,18 +116,18 @@ pub(crate) struct Summary {
     pub(crate) sha256: String,
 }
 
-/// What happened to a table.
+/// A table that was copied, or with `dry_run` only read.
 #[derive(Clone, Debug)]
-pub(crate) struct Carried {
+pub(crate) struct CopiedTable {
     pub(crate) table: &'static str,
     pub(crate) summary: Summary,
-    /// It was carried before this run.
+    /// An earlier run copied it.
     pub(crate) was_done: bool,
 }
 
 /// A room that is read. All reads see one snapshot.
-pub(super) trait Source {
-    /// Up to [`limits::CARRY_PORTION_ROWS_MAX`] rows after the row with the key `after`,
+pub(in crate::store) trait Source {
+    /// Up to [`limits::TRANSFER_PORTION_ROWS_MAX`] rows after the row with the key `after`,
     /// in the order of their keys.
     async fn portion(
         &mut self,
@@ -137,12 +135,12 @@ pub(super) trait Source {
         after: Option<&[Value]>,
     ) -> Result<Vec<Row>, StoreError>;
 
-    /// The greatest id that each of [`NEVER_AGAIN`] ever used.
+    /// The greatest id that each of [`AUTOINCREMENT`] ever used.
     async fn last_ids(&mut self) -> Result<Vec<i64>, StoreError>;
 }
 
 /// A room that is filled, and read to be compared. Nobody else uses it meanwhile.
-pub(super) trait Target: Source {
+pub(in crate::store) trait Target: Source {
     /// The tables that an earlier run has finished; none in an empty room. Fails where
     /// the room holds something else.
     async fn done(&mut self) -> Result<BTreeMap<String, Summary>, StoreError>;
@@ -163,16 +161,9 @@ pub(super) trait Target: Source {
     async fn finish(&mut self) -> Result<(), StoreError>;
 }
 
-/// One end of a carry.
-#[derive(Clone, Debug)]
-pub(crate) enum CarryEnd {
-    File(PathBuf),
-    Database(PostgresSettings),
-}
-
-/// How to carry.
+/// How to copy.
 #[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct CarryOptions {
+pub(crate) struct TransferOptions {
     /// Continues what an earlier run began.
     pub(crate) resume: bool,
     /// Changes nothing, and only reads the source and looks at the target.
@@ -180,54 +171,15 @@ pub(crate) struct CarryOptions {
 }
 
 /// Gets the table that is worked on, the rows of it so far, and a table that is finished.
-pub(crate) type CarryProgress<'a> = &'a mut dyn FnMut(&'static str, u64, Option<&Carried>);
+pub(crate) type TransferProgress<'a> = &'a mut dyn FnMut(&'static str, u64, Option<&CopiedTable>);
 
-/// Fills `to` with everything that `from` holds, and compares both. Works on the caller's
-/// thread.
-pub(crate) async fn migrate(
-    from: CarryEnd,
-    to: CarryEnd,
-    options: CarryOptions,
-    progress: CarryProgress<'_>,
-) -> Result<Vec<Carried>, StoreError> {
-    match (from, to) {
-        (CarryEnd::File(_), CarryEnd::File(_)) => Err(StoreError::Conflict(
-            "both ends are files; `mimo backup` copies one".to_owned(),
-        )),
-        (CarryEnd::File(from), CarryEnd::Database(to)) => {
-            let mut from = sqlite::carry::CarrySide::source(&from)?;
-            carry(&mut from, &mut database(to)?, options, progress).await
-        }
-        (CarryEnd::Database(from), CarryEnd::File(to)) => {
-            let from = PostgresStore::start(from)?;
-            let mut from = postgres::carry::CarrySide::source(from).await?;
-            let mut to = sqlite::carry::CarrySide::target(&to)?;
-            carry(&mut from, &mut to, options, progress).await
-        }
-        (CarryEnd::Database(from), CarryEnd::Database(to)) => {
-            let from = PostgresStore::start(from)?;
-            let mut from = postgres::carry::CarrySide::source(from).await?;
-            carry(&mut from, &mut database(to)?, options, progress).await
-        }
-    }
-}
-
-fn database(settings: PostgresSettings) -> Result<postgres::carry::CarrySide, StoreError> {
-    let settings = PostgresSettings {
-        fills: true,
-        ..settings
-    };
-    Ok(postgres::carry::CarrySide::target(PostgresStore::start(
-        settings,
-    )?))
-}
-
-async fn carry(
+/// Fills `target` with everything that `source` holds, and compares both.
+pub(super) async fn copy_all(
     source: &mut impl Source,
     target: &mut impl Target,
-    options: CarryOptions,
-    progress: CarryProgress<'_>,
-) -> Result<Vec<Carried>, StoreError> {
+    options: TransferOptions,
+    progress: TransferProgress<'_>,
+) -> Result<Vec<CopiedTable>, StoreError> {
     let mut done = target.done().await?;
     if !done.is_empty() && !options.resume {
         return Err(StoreError::Conflict(
@@ -249,23 +201,23 @@ async fn carry(
         let was_done = done.contains_key(table.name);
         let summary = match done.remove(table.name) {
             Some(summary) => summary,
-            None => copy(source, target, table, progress).await?,
+            None => copy_table(source, target, table, progress).await?,
         };
-        let carried = Carried {
+        let copied = CopiedTable {
             table: table.name,
             summary,
             was_done,
         };
-        progress(table.name, carried.summary.rows, Some(&carried));
-        all.push(carried);
+        progress(table.name, copied.summary.rows, Some(&copied));
+        all.push(copied);
     }
     target.derive(source.last_ids().await?).await?;
-    for (table, carried) in TABLES.iter().zip(&all) {
+    for (table, copied) in TABLES.iter().zip(&all) {
         let found = summarize(target, table).await?;
-        if found != carried.summary {
+        if found != copied.summary {
             return Err(StoreError::Conflict(format!(
                 "{} differs: {} rows here with the hash {}, {} there with {}",
-                table.name, carried.summary.rows, carried.summary.sha256, found.rows, found.sha256
+                table.name, copied.summary.rows, copied.summary.sha256, found.rows, found.sha256
             )));
         }
     }
@@ -276,17 +228,17 @@ async fn carry(
 /// What the tables of a room hold.
 async fn summarize_all(
     source: &mut impl Source,
-    progress: CarryProgress<'_>,
-) -> Result<Vec<Carried>, StoreError> {
+    progress: TransferProgress<'_>,
+) -> Result<Vec<CopiedTable>, StoreError> {
     let mut all = Vec::new();
     for table in TABLES {
-        let carried = Carried {
+        let copied = CopiedTable {
             table: table.name,
             summary: summarize(source, table).await?,
             was_done: false,
         };
-        progress(table.name, carried.summary.rows, Some(&carried));
-        all.push(carried);
+        progress(table.name, copied.summary.rows, Some(&copied));
+        all.push(copied);
     }
     Ok(all)
 }
@@ -305,18 +257,18 @@ async fn has_changed(
     Ok(false)
 }
 
-async fn copy(
+async fn copy_table(
     source: &mut impl Source,
     target: &mut impl Target,
     table: &'static Table,
-    progress: CarryProgress<'_>,
+    progress: TransferProgress<'_>,
 ) -> Result<Summary, StoreError> {
     target.begin_table(table).await?;
     let mut hash = RowsHash::default();
     let mut after = None;
     loop {
         let rows = source.portion(table, after.as_deref()).await?;
-        let is_last = rows.len() < limits::CARRY_PORTION_ROWS_MAX;
+        let is_last = rows.len() < limits::TRANSFER_PORTION_ROWS_MAX;
         rows.iter().for_each(|row| hash.add(row));
         after = rows.last().map(|row| row[..table.key].to_vec()).or(after);
         if !rows.is_empty() {
@@ -339,7 +291,7 @@ async fn summarize(source: &mut impl Source, table: &'static Table) -> Result<Su
         let rows = source.portion(table, after.as_deref()).await?;
         rows.iter().for_each(|row| hash.add(row));
         match rows.last() {
-            Some(last) if rows.len() == limits::CARRY_PORTION_ROWS_MAX => {
+            Some(last) if rows.len() == limits::TRANSFER_PORTION_ROWS_MAX => {
                 after = Some(last[..table.key].to_vec());
             }
             _ => return Ok(hash.end()),
@@ -384,7 +336,7 @@ impl RowsHash {
 
 /// The statement that reads a portion: `read` gives the expression of a column, `key` the
 /// parameter with the nth value of the last key.
-pub(super) fn portion_sql(
+pub(in crate::store) fn portion_sql(
     table: &Table,
     has_last: bool,
     read: impl Fn(&str, Kind) -> String,
@@ -408,7 +360,7 @@ pub(super) fn portion_sql(
             format!("WHERE ({keys}) > ({}) ", values.join(", "))
         }
     };
-    let limit = limits::CARRY_PORTION_ROWS_MAX;
+    let limit = limits::TRANSFER_PORTION_ROWS_MAX;
     let name = table.name;
     format!("SELECT {columns} FROM \"{name}\" {condition}ORDER BY {keys} LIMIT {limit}")
 }

@@ -1,4 +1,4 @@
-//! The database's side of a carry. While it is filled, no Mimo can open the schema.
+//! The database's side of a transfer. While it is filled, no Mimo can open the schema.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -9,12 +9,12 @@ use super::migrate::BEING_FILLED;
 use super::transaction::{Param, Tx};
 use super::{PostgresStore, migrate};
 use crate::store::StoreError;
-use crate::store::carry::{
-    Kind, NEVER_AGAIN, Row, Source, Summary, TABLES, Table, Target, Value, portion_sql,
+use crate::store::transfer::copy::{
+    AUTOINCREMENT, Kind, Row, Source, Summary, TABLES, Table, Target, Value, portion_sql,
 };
 use crate::text;
 
-pub(in crate::store) struct CarrySide {
+pub(in crate::store) struct TransferSide {
     store: PostgresStore,
     /// Of a source, one snapshot; of a target, the transaction of a table.
     tx: Option<Tx>,
@@ -24,20 +24,20 @@ pub(in crate::store) struct CarrySide {
 const PATIENT: &str =
     "SET LOCAL statement_timeout = 0; SET LOCAL idle_in_transaction_session_timeout = 0";
 
-impl CarrySide {
+impl TransferSide {
     /// One snapshot of the schema of `store`.
-    pub(in crate::store) async fn source(store: PostgresStore) -> Result<CarrySide, StoreError> {
+    pub(in crate::store) async fn source(store: PostgresStore) -> Result<TransferSide, StoreError> {
         let tx = store.begin_read().await?;
         tx.batch(PATIENT).await?;
-        Ok(CarrySide {
+        Ok(TransferSide {
             store,
             tx: Some(tx),
         })
     }
 
     /// The schema of `store`, which has to be empty.
-    pub(in crate::store) fn target(store: PostgresStore) -> CarrySide {
-        CarrySide { store, tx: None }
+    pub(in crate::store) fn target(store: PostgresStore) -> TransferSide {
+        TransferSide { store, tx: None }
     }
 
     async fn begin(&self) -> Result<Tx, StoreError> {
@@ -51,7 +51,7 @@ impl CarrySide {
     }
 }
 
-impl Source for CarrySide {
+impl Source for TransferSide {
     async fn portion(
         &mut self,
         table: &'static Table,
@@ -102,7 +102,7 @@ impl Source for CarrySide {
 
     async fn last_ids(&mut self) -> Result<Vec<i64>, StoreError> {
         let mut last = Vec::new();
-        for (table, column) in NEVER_AGAIN {
+        for (table, column) in AUTOINCREMENT {
             let sql = "SELECT coalesce(pg_sequence_last_value(pg_get_serial_sequence($1, $2)\
                        ::regclass), 0)";
             let row = self.tx()?.query_one(sql, &[&table, &column]).await?;
@@ -128,15 +128,15 @@ fn value(row: &tokio_postgres::Row, nth: usize, kind: Kind) -> Value {
     .unwrap_or(Value::Null)
 }
 
-impl Target for CarrySide {
+impl Target for TransferSide {
     async fn done(&mut self) -> Result<BTreeMap<String, Summary>, StoreError> {
         let tx = self.store.begin_read().await?;
-        let there = "SELECT to_regclass('carry') IS NOT NULL";
+        let there = "SELECT to_regclass('transfer') IS NOT NULL";
         let is_begun: bool = tx.query_one(there, &[]).await?.get(0);
         let mut done = BTreeMap::new();
         if is_begun {
             for row in tx
-                .query("SELECT name, rows, sha256 FROM carry", &[])
+                .query("SELECT name, rows, sha256 FROM transfer", &[])
                 .await?
             {
                 let summary = Summary {
@@ -168,8 +168,8 @@ impl Target for CarrySide {
             .map(|table| format!("\"{}\"", table.name))
             .collect();
         tx.batch(&format!(
-            "CREATE TABLE IF NOT EXISTS carry (name text PRIMARY KEY, rows bigint NOT NULL, \
-             sha256 text NOT NULL); TRUNCATE carry, posting, project, {}; \
+            "CREATE TABLE IF NOT EXISTS transfer (name text PRIMARY KEY, rows bigint NOT NULL, \
+             sha256 text NOT NULL); TRUNCATE transfer, posting, project, {}; \
              UPDATE meta SET compatible_from = {BEING_FILLED}",
             names.join(", ")
         ))
@@ -211,7 +211,7 @@ impl Target for CarrySide {
     async fn end_table(&mut self, table: &'static Table, done: &Summary) -> Result<(), StoreError> {
         let tx = self.tx.take().ok_or(StoreError::Abandoned)?;
         let rows = i64::try_from(done.rows).unwrap_or(i64::MAX);
-        let sql = "INSERT INTO carry (name, rows, sha256) VALUES ($1, $2, $3)";
+        let sql = "INSERT INTO transfer (name, rows, sha256) VALUES ($1, $2, $3)";
         tx.execute(sql, &[&table.name, &rows, &done.sha256]).await?;
         tx.commit().await
     }
@@ -223,7 +223,7 @@ impl Target for CarrySide {
                    WHERE table_schema = current_schema() AND is_identity = 'YES'";
         for row in tx.query(sql, &[]).await? {
             let (table, column): (String, String) = (row.get(0), row.get(1));
-            let used = NEVER_AGAIN.iter().zip(&last_ids);
+            let used = AUTOINCREMENT.iter().zip(&last_ids);
             let used = used
                 .filter(|((name, _), _)| *name == table)
                 .map(|(_, last)| *last);
@@ -242,7 +242,7 @@ impl Target for CarrySide {
     async fn finish(&mut self) -> Result<(), StoreError> {
         let tx = self.begin().await?;
         tx.batch(&format!(
-            "DROP TABLE carry; UPDATE meta SET compatible_from = {}",
+            "DROP TABLE transfer; UPDATE meta SET compatible_from = {}",
             migrate::COMPATIBLE_FROM
         ))
         .await?;

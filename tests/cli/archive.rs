@@ -6,7 +6,7 @@ use super::home::{Home, Ran};
 use crate::support::random::{Random, cases, repeat};
 
 impl Home {
-    fn carry_in(&self, path: &std::path::Path, more: &[&str]) -> Ran {
+    fn read_archive(&self, path: &std::path::Path, more: &[&str]) -> Ran {
         let path = path.to_string_lossy();
         self.run(&[&["--json", "import", &path], more].concat())
     }
@@ -146,7 +146,7 @@ fn an_import_of_an_export_makes_the_same_again() {
         let before = by_names(home.archive());
         let other = Home::with_config("[graph]\nfunctional = [\"works_at\"]\n");
         for round in 0..2 {
-            let ran = other.carry_in(&file, &["--strict"]);
+            let ran = other.read_archive(&file, &["--strict"]);
             assert_eq!(
                 (ran.code, &ran.json()["skipped"]),
                 (Some(0), &json!(0)),
@@ -158,7 +158,7 @@ fn an_import_of_an_export_makes_the_same_again() {
 }
 
 #[test]
-fn entities_with_one_name_and_without_a_triple_are_carried() {
+fn entities_with_one_name_and_without_a_triple_are_kept() {
     let home = Home::new();
     let triples = json!({"assert": [
         {"subject": "company:apple", "predicate": "makes", "object": "phones"},
@@ -188,7 +188,7 @@ fn an_archive_that_was_cut_off_is_an_error_and_its_begin_is_in() {
         lines[..2].join("\n"),
     ] {
         let other = Home::new();
-        let ran = other.carry_in(&other.file("cut.jsonl", &cut), &[]);
+        let ran = other.read_archive(&other.file("cut.jsonl", &cut), &[]);
         assert_eq!(
             (ran.code, &ran.json()["cut_off"]),
             (Some(1), &json!(true)),
@@ -203,7 +203,7 @@ fn an_archive_that_was_cut_off_is_an_error_and_its_begin_is_in() {
         "cut.json",
         "{\"memories\": [\n  {\"content\": \"a\"},\n  {\"cont",
     );
-    assert_eq!(ran.carry_in(&file, &[]).code, Some(1));
+    assert_eq!(ran.read_archive(&file, &[]).code, Some(1));
 }
 
 #[test]
@@ -214,14 +214,14 @@ fn a_bad_part_leaves_the_rest_in_and_strict_refuses() {
         "{\"content\": \"first\"}\n{\"content\": 7}\nnot json\n{\"content\": \"second\"} {\"content\": \"third\"}\n\
          {\"type\":\"relation\",\"from\":\"a\",\"to\":\"\",\"relationType\":\"likes\"}\n",
     );
-    let refused = home.carry_in(&file, &["--strict"]);
+    let refused = home.read_archive(&file, &["--strict"]);
     assert_eq!(
         (refused.code, &refused.json()["skipped"]),
         (Some(1), &json!(3)),
         "{refused:?}"
     );
     assert!(home.exported().is_empty());
-    let ran = home.carry_in(&file, &[]);
+    let ran = home.read_archive(&file, &[]);
     assert_eq!(ran.code, Some(0), "{ran:?}");
     assert_eq!(
         (&ran.json()["created"], &ran.json()["skipped"]),
@@ -241,7 +241,7 @@ fn a_bad_part_leaves_the_rest_in_and_strict_refuses() {
         "first.jsonl",
         "{\"content\": \"cut\n{\"content\": \"fourth\"}\n",
     );
-    assert_eq!(home.carry_in(&file, &[]).json()["created"], 1);
+    assert_eq!(home.read_archive(&file, &[]).json()["created"], 1);
     let file = home.file("none.jsonl", "[1, 2]\n");
-    assert_eq!(home.carry_in(&file, &[]).code, Some(1));
+    assert_eq!(home.read_archive(&file, &[]).code, Some(1));
 }

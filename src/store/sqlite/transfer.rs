@@ -1,4 +1,4 @@
-//! The file's side of a carry. A file is filled under another name, and gets its own once
+//! The file's side of a transfer. A file is filled under another name, and gets its own once
 //! it is whole and compared.
 
 use std::collections::BTreeMap;
@@ -11,34 +11,34 @@ use super::connection::{SCHEMA, open_as_it_is, open_writer};
 use super::{codes, mark};
 use crate::files::{publish_new, with_ending};
 use crate::store::StoreError;
-use crate::store::carry::{
-    Kind, NEVER_AGAIN, Row, Source, Summary, TABLES, Table, Target, Value, portion_sql,
+use crate::store::transfer::copy::{
+    AUTOINCREMENT, Kind, Row, Source, Summary, TABLES, Table, Target, Value, portion_sql,
 };
 use crate::text;
 
 /// A file, or the unfinished one beside it.
-pub(in crate::store) struct CarrySide {
+pub(in crate::store) struct TransferSide {
     file: Connection,
     /// Of a target: the unfinished file, and its name in the end.
     names: Option<(PathBuf, PathBuf)>,
 }
 
-impl CarrySide {
+impl TransferSide {
     /// One snapshot of the file at `path`.
-    pub(in crate::store) fn source(path: &Path) -> Result<CarrySide, StoreError> {
+    pub(in crate::store) fn source(path: &Path) -> Result<TransferSide, StoreError> {
         let (file, schema) = open_as_it_is(path)?;
         if schema != SCHEMA {
             return Err(StoreError::Unavailable {
-                reason: format!("the database has the schema {schema}, and {SCHEMA} is carried"),
+                reason: format!("the database has the schema {schema}, and {SCHEMA} is copied"),
                 hint: "run `mimo status` once to bring it up to date, then try again",
             });
         }
         file.execute_batch("BEGIN")?;
-        Ok(CarrySide { file, names: None })
+        Ok(TransferSide { file, names: None })
     }
 
     /// The new file `path`, which must not be there.
-    pub(in crate::store) fn target(path: &Path) -> Result<CarrySide, StoreError> {
+    pub(in crate::store) fn target(path: &Path) -> Result<TransferSide, StoreError> {
         if path.exists() {
             return Err(StoreError::Conflict(format!(
                 "{} is there already, and a migration replaces nothing",
@@ -50,7 +50,7 @@ impl CarrySide {
         // Rows come in the order of their keys, not of their references; the check of a
         // whole database at the end looks at these.
         file.pragma_update(None, "foreign_keys", false)?;
-        Ok(CarrySide {
+        Ok(TransferSide {
             file,
             names: Some((part, path.to_owned())),
         })
@@ -65,7 +65,7 @@ fn column<'a>(table: &Table, name: &'a str) -> &'a str {
     }
 }
 
-impl Source for CarrySide {
+impl Source for TransferSide {
     async fn portion(
         &mut self,
         table: &'static Table,
@@ -92,7 +92,7 @@ impl Source for CarrySide {
     async fn last_ids(&mut self) -> Result<Vec<i64>, StoreError> {
         let sql = "SELECT seq FROM sqlite_sequence WHERE name = ?";
         let mut last = Vec::new();
-        for (table, _) in NEVER_AGAIN {
+        for (table, _) in AUTOINCREMENT {
             let id = self.file.query_row(sql, [table], |row| row.get(0));
             last.push(id.optional()?.unwrap_or(0));
         }
@@ -122,13 +122,13 @@ fn bound(value: &Value) -> rusqlite::types::Value {
     }
 }
 
-impl Target for CarrySide {
+impl Target for TransferSide {
     async fn done(&mut self) -> Result<BTreeMap<String, Summary>, StoreError> {
-        let sql = "SELECT count(*) FROM sqlite_schema WHERE name = 'carry'";
+        let sql = "SELECT count(*) FROM sqlite_schema WHERE name = 'transfer'";
         if self.file.query_row(sql, [], |row| row.get::<_, i64>(0))? == 0 {
             return Ok(BTreeMap::new());
         }
-        let sql = "SELECT name, rows, sha256 FROM carry";
+        let sql = "SELECT name, rows, sha256 FROM transfer";
         let mut statement = self.file.prepare(sql)?;
         let done = statement.query_map([], |row| {
             let summary = Summary {
@@ -141,10 +141,11 @@ impl Target for CarrySide {
     }
 
     async fn clear(&mut self) -> Result<(), StoreError> {
-        let mut sql = "BEGIN IMMEDIATE; CREATE TABLE IF NOT EXISTS carry (name TEXT PRIMARY KEY, \
-                       rows INTEGER, sha256 TEXT) STRICT; DELETE FROM carry; \
+        let mut sql =
+            "BEGIN IMMEDIATE; CREATE TABLE IF NOT EXISTS transfer (name TEXT PRIMARY KEY, \
+                       rows INTEGER, sha256 TEXT) STRICT; DELETE FROM transfer; \
                        DELETE FROM memory_words; DELETE FROM memory_code;"
-            .to_owned();
+                .to_owned();
         for table in TABLES.iter().rev() {
             sql.push_str(&format!("DELETE FROM \"{}\";", table.name));
         }
@@ -181,7 +182,7 @@ impl Target for CarrySide {
     async fn end_table(&mut self, table: &'static Table, done: &Summary) -> Result<(), StoreError> {
         let rows = i64::try_from(done.rows).unwrap_or(i64::MAX);
         self.file.execute(
-            "INSERT INTO carry (name, rows, sha256) VALUES (?, ?, ?)",
+            "INSERT INTO transfer (name, rows, sha256) VALUES (?, ?, ?)",
             (table.name, rows, &done.sha256),
         )?;
         Ok(self.file.execute_batch("COMMIT")?)
@@ -202,7 +203,7 @@ impl Target for CarrySide {
             }
         }
         while codes::pack(&tx)? {}
-        for ((table, _), last) in NEVER_AGAIN.iter().zip(last_ids) {
+        for ((table, _), last) in AUTOINCREMENT.iter().zip(last_ids) {
             tx.execute("DELETE FROM sqlite_sequence WHERE name = ?", [table])?;
             let sql = "INSERT INTO sqlite_sequence (name, seq) VALUES (?, ?)";
             tx.execute(sql, (table, last))?;
@@ -213,7 +214,7 @@ impl Target for CarrySide {
 
     async fn finish(&mut self) -> Result<(), StoreError> {
         self.file.execute_batch(
-            "DROP TABLE carry; PRAGMA wal_checkpoint(TRUNCATE); PRAGMA journal_mode = delete",
+            "DROP TABLE transfer; PRAGMA wal_checkpoint(TRUNCATE); PRAGMA journal_mode = delete",
         )?;
         mark::renew(&self.file)?;
         let Some((part, path)) = &self.names else {
