@@ -323,9 +323,9 @@ impl Import {
         if self.scope == Scope::Graph {
             return Ok(());
         }
-        let active = app::run(self.memories.census(&Reach::Everything))?.active;
-        let excess = active.saturating_sub(self.active_max);
+        let excess = app::run(self.memories.excess())?;
         if excess > 0 {
+            let active = app::run(self.memories.census(&Reach::Everything))?.active;
             let most = self.active_max;
             output.print_error(format!(
                 "mimo: {active} memories are active, and the next cleanup archives the {excess} \

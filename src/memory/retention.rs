@@ -27,7 +27,8 @@ pub struct Rules {
     pub minor_days: u64,
     pub minor_importance: f64,
     /// Beyond so many active memories the least important are archived, of equal
-    /// ones the longest unused; those used within `minor_days` after all others.
+    /// ones the longest unused; those used within `minor_days` after all others. Each
+    /// project that a key names is counted for itself, all others together.
     pub active_max: u64,
     /// Days for which an archived memory can be restored.
     pub restore_days: u64,
@@ -84,6 +85,14 @@ impl Memories {
     /// The memories that a cleanup would archive or erase now.
     pub async fn due(&self) -> Result<Due, Failure> {
         self.due_at(self.clock.now()).await
+    }
+
+    /// How many active memories there are beyond the maximum.
+    pub async fn excess(&self) -> Result<u64, Failure> {
+        Ok(self
+            .store
+            .excess(self.settings.retention.active_max)
+            .await?)
     }
 
     /// The memories with these ids, in their order, without counting a recall.

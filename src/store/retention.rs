@@ -12,6 +12,9 @@ pub struct Terms {
     /// An active memory is idle if it was last used at or before one of these
     /// moments and is less important than the number beside it.
     pub idle: [(Timestamp, f64); 2],
+    /// Of each project that a key names, and of all others together: a busy project does not
+    /// push out the memories of a key. A key that is no longer usable counts until it is
+    /// forgotten.
     pub active_max: u64,
     /// Of the memories beyond that number, those used after this moment go last.
     pub fresh: Timestamp,
@@ -72,6 +75,10 @@ pub struct ClockEvidence {
 pub trait RetentionStore: Send + Sync {
     /// The memories due by `terms`, at most `limit` of each kind.
     fn due(&self, terms: Terms, limit: usize) -> Stored<'_, Due>;
+
+    /// How many active memories there are beyond `active_max` as [`Terms`] counts them,
+    /// idle ones among them.
+    fn excess(&self, active_max: u64) -> Stored<'_, u64>;
 
     /// Records a run that begins now; `None` where another began after
     /// `unless_after`.

@@ -1,10 +1,11 @@
 //! Reads against a plain model: every memory, looked at one by one.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 
 use futures::StreamExt;
 use mimo::caller::Reach;
-use mimo::clock::Timestamp;
+use mimo::clock::{SystemClock, Timestamp};
+use mimo::keys::{Grant, GrantWords, Key};
 use mimo::memory::rules::edit::MemoryChange;
 use mimo::memory::rules::remember::remember;
 use mimo::store::memory::{CandidateQuery, Category, Filter, Memory, MemoryId, MemoryState};
@@ -219,23 +220,40 @@ pub(crate) async fn an_export_is_one_moment<R: Room>() {
     assert_eq!(pages[0].as_ref().expect("read").total, 0);
 }
 
+fn key_of(project: &str) -> Key {
+    let grant = Grant::parse(GrantWords {
+        scopes: &names(&["write"]),
+        projects: &names(&[project]),
+        ..GrantWords::default()
+    });
+    let made = Key::generate(&SystemClock, project, grant.expect("a grant"), None);
+    made.expect("a key").0
+}
+
 pub(crate) async fn due_memories_agree_with_a_plain_model<R: Room>() {
     let room = R::fresh().await;
     let store = room.open();
     let mut chance = Chance(0xd0e);
     filled(&*store, &mut chance).await;
     let all = everything(&*store).await;
+    // Projects that keys name: those are counted for themselves.
+    let mut apart: Vec<&str> = Vec::new();
     let used = |memory: &Memory| {
         let recalled = memory.recalled_at.unwrap_or(Timestamp(0));
         memory.created_at.max(memory.updated_at).max(recalled)
     };
-    for _ in 0..50 {
+    for nth in 0..60 {
+        if nth % 20 == 10 {
+            let project = PROJECTS[nth / 20];
+            store.add_key(key_of(project)).await.expect("added");
+            apart.push(project);
+        }
         let terms = Terms {
             idle: [
                 (at(chance.below(150) as i64), chance.below(10) as f64 / 10.0),
                 (at(chance.below(150) as i64), chance.below(10) as f64 / 10.0),
             ],
-            active_max: chance.below(100),
+            active_max: chance.below(60),
             fresh: at(chance.below(150) as i64),
             expired: at(chance.below(150) as i64),
         };
@@ -254,14 +272,33 @@ pub(crate) async fn due_memories_agree_with_a_plain_model<R: Room>() {
             .clone()
             .filter(|memory| !memory.protected)
             .partition(is_idle);
-        let staying = active.count() - idle.len();
         others.sort_by(|a, b| {
             let key = |memory: &Memory| (used(memory) > terms.fresh, memory.fields.importance);
             let (a_key, b_key) = (key(a), key(b));
             let first = a_key.0.cmp(&b_key.0).then(a_key.1.total_cmp(&b_key.1));
             first.then(used(a).cmp(&used(b))).then(a.id.cmp(&b.id))
         });
-        others.truncate(staying.saturating_sub(terms.active_max as usize));
+        let counted_in = |memory: &Memory| {
+            let project = &memory.fields.project;
+            apart.iter().position(|name| name == project)
+        };
+        let mut excess = HashMap::new();
+        for memory in active.clone() {
+            *excess
+                .entry(counted_in(memory))
+                .or_insert(-(terms.active_max as i64)) += 1;
+        }
+        let beyond: i64 = excess.values().filter(|count| **count > 0).sum();
+        let counted = store.excess(terms.active_max).await.expect("counted");
+        assert_eq!(counted, beyond as u64, "{terms:?} {apart:?}");
+        for memory in &idle {
+            *excess.entry(counted_in(memory)).or_default() -= 1;
+        }
+        others.retain(|memory| {
+            let left = excess.entry(counted_in(memory)).or_default();
+            *left -= 1;
+            *left >= 0
+        });
         let is_expired = |memory: &&Memory| {
             memory.state == MemoryState::Archived
                 && !memory.protected
@@ -271,7 +308,7 @@ pub(crate) async fn due_memories_agree_with_a_plain_model<R: Room>() {
         expired.sort_by_key(|memory| (memory.updated_at, memory.id));
         let due = store.due(terms, 1_000).await.expect("due");
         assert_eq!(due.idle, ids(idle), "{terms:?}");
-        assert_eq!(due.beyond, ids(others), "{terms:?}");
+        assert_eq!(due.beyond, ids(others), "{terms:?} {apart:?}");
         assert_eq!(due.expired, ids(expired), "{terms:?}");
         assert!(!due.more);
     }

@@ -20,6 +20,12 @@ use crate::store::{StoreError, Stored};
 /// When a memory was last used.
 const USED: &str = "greatest(created_at, updated_at, coalesce(recalled_at, 0))";
 
+/// The project that a memory is counted in: one that a key names, or `NULL`, which stands
+/// for all others together.
+const COUNTED_IN: &str = "CASE WHEN project IN (SELECT named ->> 'project' FROM api_key, \
+                          jsonb_array_elements(grants::jsonb -> 'projects') AS named) \
+                          THEN project END";
+
 impl RetentionStore for PostgresStore {
     fn due(&self, terms: Terms, limit: usize) -> Stored<'_, Due> {
         measured(Op::Due, async move {
@@ -27,6 +33,15 @@ impl RetentionStore for PostgresStore {
             let due = due(&tx, &terms, limit).await?;
             tx.commit().await?;
             Ok(due)
+        })
+    }
+
+    fn excess(&self, active_max: u64) -> Stored<'_, u64> {
+        measured(Op::Due, async move {
+            let tx = self.begin_read().await?;
+            let excess = excess(&tx, active_max).await?;
+            tx.commit().await?;
+            Ok(excess)
         })
     }
 
@@ -119,22 +134,20 @@ async fn due(tx: &Tx, terms: &Terms, limit: usize) -> Result<Due, StoreError> {
     due.idle = ids(tx, &sql, &[&long.0, &less, &short.0, &least, &most]).await?;
     let more_idle = cut(&mut due.idle);
 
-    let sql = "SELECT count(*) FROM memory WHERE state = 'active'";
-    let active = tx
-        .query_one(sql, &[])
-        .await?
-        .get::<_, i64>(0)
-        .unsigned_abs();
-    let staying = active.saturating_sub(due.idle.len() as u64);
-    let excess = staying.saturating_sub(terms.active_max);
     // The memories beyond the maximum are known only once all idle ones are.
-    if excess > 0 && !more_idle {
+    if !more_idle && excess(tx, terms.active_max).await? > 0 {
         let sql = format!(
-            "SELECT id FROM memory WHERE state = 'active' AND NOT protected AND NOT {idle} \
-             ORDER BY {USED} > $5, importance, {USED}, id LIMIT $6"
+            "SELECT id FROM (SELECT id, protected, importance, {USED} AS used, \
+             count(*) OVER counted AS staying, row_number() OVER (counted \
+             ORDER BY protected, {USED} > $5, importance, {USED}, id) AS place \
+             FROM memory WHERE state = 'active' AND (protected OR NOT {idle}) \
+             WINDOW counted AS (PARTITION BY {COUNTED_IN})) AS active \
+             WHERE NOT protected AND place <= staying - $6 \
+             ORDER BY used > $5, importance, used, id LIMIT $7"
         );
-        let excess = i64::try_from(excess).unwrap_or(i64::MAX).min(most);
-        let values: &[Param<'_>] = &[&long.0, &less, &short.0, &least, &terms.fresh.0, &excess];
+        let active_max = i64::try_from(terms.active_max).unwrap_or(i64::MAX);
+        let fresh = terms.fresh.0;
+        let values: &[Param<'_>] = &[&long.0, &less, &short.0, &least, &fresh, &active_max, &most];
         due.beyond = ids(tx, &sql, values).await?;
     }
     let more_beyond = cut(&mut due.beyond);
@@ -144,6 +157,16 @@ async fn due(tx: &Tx, terms: &Terms, limit: usize) -> Result<Due, StoreError> {
     due.expired = ids(tx, sql, &[&terms.expired.0, &most]).await?;
     due.more = cut(&mut due.expired) || more_idle || more_beyond;
     Ok(due)
+}
+
+async fn excess(tx: &Tx, active_max: u64) -> Result<u64, StoreError> {
+    let sql = format!(
+        "SELECT coalesce(sum(active - $1), 0)::bigint FROM (SELECT count(*) AS active FROM memory \
+         WHERE state = 'active' GROUP BY {COUNTED_IN} HAVING count(*) > $1) AS counted"
+    );
+    let active_max = i64::try_from(active_max).unwrap_or(i64::MAX);
+    let excess: i64 = tx.query_one(&sql, &[&active_max]).await?.get(0);
+    Ok(excess.unsigned_abs())
 }
 
 async fn ids(tx: &Tx, sql: &str, values: &[Param<'_>]) -> Result<Vec<MemoryId>, StoreError> {

@@ -16,9 +16,19 @@ use crate::store::{StoreError, Stored};
 /// When a memory was last used.
 const USED: &str = "max(created_at, updated_at, coalesce(recalled_at, 0))";
 
+/// The project that a memory is counted in: one that a key names, or `NULL`, which stands
+/// for all others together.
+const COUNTED_IN: &str = "CASE WHEN project IN (SELECT json_extract(named.value, '$.project') \
+                          FROM api_key, json_each(api_key.grants, '$.projects') AS named) \
+                          THEN project END";
+
 impl RetentionStore for SqliteStore {
     fn due(&self, terms: Terms, limit: usize) -> Stored<'_, Due> {
         measured(Op::Due, self.read(move |file| due(file, &terms, limit)))
+    }
+
+    fn excess(&self, active_max: u64) -> Stored<'_, u64> {
+        measured(Op::Due, self.read(move |file| excess(file, active_max)))
     }
 
     fn begin_run(
@@ -94,21 +104,20 @@ fn due(file: &Connection, terms: &Terms, limit: usize) -> Result<Due, StoreError
     due.idle = ids(file, &sql, params![long.0, less, short.0, least, most])?;
     let more_idle = cut(&mut due.idle);
 
-    let active: u64 = file.query_row(
-        "SELECT count(*) FROM memory WHERE state = 'active'",
-        [],
-        |row| row.get::<_, i64>(0).map(i64::unsigned_abs),
-    )?;
-    let staying = active.saturating_sub(due.idle.len() as u64);
-    let excess = staying.saturating_sub(terms.active_max);
     // The memories beyond the maximum are known only once all idle ones are.
-    if excess > 0 && !more_idle {
+    if !more_idle && excess(file, terms.active_max)? > 0 {
         let sql = format!(
-            "SELECT id FROM memory WHERE state = 'active' AND protected = 0 AND NOT {idle} \
-             ORDER BY {USED} > ?5, importance, {USED}, id LIMIT ?6"
+            "SELECT id FROM (SELECT id, protected, importance, {USED} AS used, \
+             count(*) OVER counted AS staying, row_number() OVER (counted \
+             ORDER BY protected, {USED} > ?5, importance, {USED}, id) AS place \
+             FROM memory WHERE state = 'active' AND (protected = 1 OR NOT {idle}) \
+             WINDOW counted AS (PARTITION BY {COUNTED_IN})) \
+             WHERE protected = 0 AND place <= staying - ?6 \
+             ORDER BY used > ?5, importance, used, id LIMIT ?7"
         );
-        let excess = i64::try_from(excess).unwrap_or(i64::MAX).min(most);
-        let values = params![long.0, less, short.0, least, terms.fresh.0, excess];
+        let active_max = i64::try_from(terms.active_max).unwrap_or(i64::MAX);
+        let fresh = terms.fresh.0;
+        let values = params![long.0, less, short.0, least, fresh, active_max, most];
         due.beyond = ids(file, &sql, values)?;
     }
     let more_beyond = cut(&mut due.beyond);
@@ -118,6 +127,16 @@ fn due(file: &Connection, terms: &Terms, limit: usize) -> Result<Due, StoreError
     due.expired = ids(file, sql, params![terms.expired.0, most])?;
     due.more = cut(&mut due.expired) || more_idle || more_beyond;
     Ok(due)
+}
+
+fn excess(file: &Connection, active_max: u64) -> Result<u64, StoreError> {
+    let sql = format!(
+        "SELECT coalesce(sum(active - ?1), 0) FROM (SELECT count(*) AS active FROM memory \
+         WHERE state = 'active' GROUP BY {COUNTED_IN} HAVING count(*) > ?1)"
+    );
+    let active_max = i64::try_from(active_max).unwrap_or(i64::MAX);
+    let excess: i64 = file.query_row(&sql, [active_max], |row| row.get(0))?;
+    Ok(excess.unsigned_abs())
 }
 
 fn ids(
