@@ -76,6 +76,8 @@ pub(crate) struct Config {
     pub(crate) skills: SkillSettings,
     pub(crate) http: HttpSettings,
     pub(crate) store: StoreSettings,
+    /// Where `mimo update` asks for the newest version.
+    pub(crate) update_url: Option<String>,
 }
 
 /// Facts about predicates that the graph cannot know.
@@ -115,6 +117,9 @@ impl Config {
             memory: file.memory,
             graph: file.graph,
             ask: file.ask.resolve(environment),
+            update_url: file
+                .update_url
+                .or_else(|| released_at(env!("CARGO_PKG_REPOSITORY"))),
             http: file.http.resolve(environment)?,
             store: file
                 .store
@@ -222,6 +227,12 @@ fn named(
     let variable = format!("MIMO_{}", setting.to_uppercase());
     let text = environment.text(&variable)?;
     Ok(text.map(|text| (variable, text)))
+}
+
+/// The list of releases of a repository on GitHub.
+fn released_at(repository: &str) -> Option<String> {
+    let url = || format!("{repository}/releases/latest/download/latest.json");
+    (!repository.is_empty()).then(url)
 }
 
 fn log_filter(environment: &Environment, file: Option<String>) -> Result<Option<String>, Failure> {

@@ -1,6 +1,6 @@
-//! The OpenAI-compatible endpoint that the settings may name: the only place
-//! where Mimo itself uses the network. It follows no redirect and uses no proxy
-//! from the environment, and the key goes nowhere but into the request.
+//! The OpenAI-compatible endpoint that the settings may name. It follows no
+//! redirect and uses no proxy from the environment, and the key goes nowhere but
+//! into the request. The list of releases is fetched here too.
 //!
 //! A request blocks a thread of its own, so that it takes none from encoding. The
 //! thread ends at the deadline even if nobody waits for it any more.
@@ -8,6 +8,7 @@
 use std::io::ErrorKind;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -19,6 +20,7 @@ use crate::limits;
 use crate::meter::calls as metrics;
 use crate::secret::Secret;
 
+const USER_AGENT: &str = concat!("mimo/", env!("CARGO_PKG_VERSION"));
 const TIMED_OUT: &str = "did not answer in time";
 /// Encloses the reasoning of some models, which precedes their answer.
 const REASONING_MARKS: (&str, &str) = ("<think>", "</think>");
@@ -80,7 +82,7 @@ impl Endpoint {
             .proxy(None)
             .max_redirects(0)
             .http_status_as_error(false)
-            .user_agent(concat!("mimo/", env!("CARGO_PKG_VERSION")))
+            .user_agent(USER_AGENT)
             .build();
         let (authorization, missing_key) = match key {
             None => (None, None),
@@ -207,6 +209,29 @@ impl RequestTemplate {
         let body = response.body_mut().with_config();
         let body = body.limit(limits::ENDPOINT_BODY_BYTES_MAX).read_to_vec();
         Ok((status, body.map_err(transport_error)?))
+    }
+}
+
+/// The document at `url`, for a person who asked for it. An error is a predicate of
+/// the address.
+pub(crate) fn fetch(url: &str) -> Result<Vec<u8>, String> {
+    let config = Agent::config_builder()
+        .proxy(None)
+        .https_only(url.starts_with("https://"))
+        .max_redirects(limits::UPDATE_REDIRECTS_MAX)
+        .timeout_global(Some(Duration::from_secs(limits::UPDATE_SECONDS_MAX)))
+        .http_status_as_error(false)
+        .user_agent(USER_AGENT)
+        .build();
+    let asked = Agent::new_with_config(config).get(url).call();
+    let mut response = asked.map_err(transport_error)?;
+    match response.status().as_u16() {
+        200 => {
+            let body = response.body_mut().with_config();
+            let body = body.limit(limits::UPDATE_BODY_BYTES_MAX).read_to_vec();
+            body.map_err(transport_error)
+        }
+        status => Err(format!("answered {status}")),
     }
 }
 

@@ -12,6 +12,7 @@ mod offers;
 mod sandbox;
 mod search;
 mod skills;
+mod update;
 mod view;
 
 pub use ask::*;
@@ -25,6 +26,7 @@ pub use offers::*;
 pub(crate) use sandbox::*;
 pub(crate) use search::*;
 pub use skills::*;
+pub(crate) use update::*;
 pub(crate) use view::*;
 
 /// One incoming JSON-RPC line without its newline. The longest valid one has 200

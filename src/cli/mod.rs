@@ -28,6 +28,7 @@ mod setup;
 mod skill;
 mod status;
 mod tools;
+mod update;
 mod verify;
 mod view;
 
@@ -120,6 +121,8 @@ enum Command {
     Setup(setup::Arguments),
     /// Look at what works on this machine, and at the sandbox of skills
     Doctor(doctor::Arguments),
+    /// Show what the newest version brings, and how to get it
+    Update(update::Arguments),
     /// Copy the database while it is in use
     Backup(backup::Arguments),
     /// Put a backup in the database's place, and keep the old one aside
@@ -244,6 +247,7 @@ fn run(cli: Cli, environment: &Environment, output: &Output) -> Result<()> {
         Some(Command::Connect(arguments)) => connect::run(&arguments, environment),
         Some(Command::Demo(_)) => demo::run(environment, &*clock, output),
         Some(Command::Doctor(_)) => doctor::run(&configured()?, environment, clock.clone(), output),
+        Some(Command::Update(_)) => update::run(&configured()?, environment, output),
         Some(Command::Backup(arguments)) => {
             let config = Config::load(&flags, environment)?;
             backup::run(&arguments, &config, &*clock, output)

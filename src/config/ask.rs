@@ -1,10 +1,7 @@
 //! The settings of `ask_mimo`: who writes answers, and the endpoint of a model.
 
-use std::net::IpAddr;
-
-use ::http::Uri;
-
 use super::environment::Environment;
+use super::values::is_open;
 use crate::secret::Secret;
 
 /// The words for [`Synthesis`], in its order.
@@ -115,18 +112,4 @@ impl AskKeys {
             endpoint: endpoint.map(|(url, model)| EndpointSettings { url, model, key }),
         }
     }
-}
-
-/// Whether others on the way can read what is sent there.
-fn is_open(url: &str) -> bool {
-    let Ok(uri) = url.parse::<Uri>() else {
-        return true;
-    };
-    let host = uri.host().unwrap_or_default();
-    let address = host.trim_start_matches('[').trim_end_matches(']');
-    let stays = match address.parse::<IpAddr>() {
-        Ok(address) => address.is_loopback(),
-        Err(_) => host.eq_ignore_ascii_case("localhost"),
-    };
-    uri.scheme_str() != Some("https") && !stays
 }

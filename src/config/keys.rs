@@ -7,7 +7,7 @@ use super::rules::{Key, Rule};
 use super::store::check_schema;
 use super::values::{
     check_address, check_command, check_folder, check_host, check_ip, check_model, check_origin,
-    check_predicate, check_time_zone, check_url, check_variable,
+    check_predicate, check_time_zone, check_update_url, check_url, check_variable,
 };
 use crate::limits::{
     DATABASE_CONNECTIONS_MAX, DATABASE_STATEMENT_SECONDS_MAX, HTTP_BODY_MB_MAX,
@@ -261,5 +261,13 @@ pub(super) const KEYS: &[Key] = &[
     Key {
         path: "skills.first_sight",
         rule: Rule::OneOf(FIRST_SIGHT, |to| &mut to.skills.first_sight),
+    },
+    Key {
+        path: "update.url",
+        rule: Rule::Text(
+            check_update_url,
+            "\"https://downloads.example/mimo/latest.json\"",
+            |to| &mut to.update_url,
+        ),
     },
 ];

@@ -21,6 +21,7 @@ pub(super) struct FileSettings {
     pub(crate) skills: SkillKeys,
     pub(crate) http: HttpSettings,
     pub(crate) store: StoreSettings,
+    pub(crate) update_url: Option<String>,
 }
 
 /// A key of the file, and what it may hold.

@@ -1,5 +1,6 @@
 //! Checks of single values: what a name, a path or an address may be.
 
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
 use ::http::Uri;
@@ -34,21 +35,50 @@ pub(super) fn check_time_zone(name: &str) -> Result<(), String> {
 
 /// The address of an endpoint, without the parts that may hold a secret.
 pub(super) fn check_url(text: &str) -> Result<(), String> {
+    match check_web(text, "use key_variable")? {
+        true => Err("it ends where /chat/completions is added, before any ? or #".into()),
+        false => Ok(()),
+    }
+}
+
+/// The address of the list of releases. Others on the way must not change it, since
+/// it leads to commands.
+pub(super) fn check_update_url(text: &str) -> Result<(), String> {
+    match check_web(text, "leave them out")? {
+        true => Err("it ends with a file's name, before any ? or #".into()),
+        false if is_open(text) => Err("beyond this machine it begins with https://".into()),
+        false => Ok(()),
+    }
+}
+
+/// Checks scheme and host; whether there is anything after the path.
+fn check_web(text: &str, instead: &str) -> Result<bool, String> {
     let uri: Uri = text.parse().map_err(|error| format!("{error}"))?;
     let scheme = uri.scheme_str();
     if !matches!(scheme, Some("http" | "https")) {
         return Err("it begins with http:// or https://".into());
     }
     match uri.authority() {
-        Some(authority) if authority.as_str().contains('@') => {
-            Err("a name or a password in it would be shown: use key_variable".into())
-        }
-        Some(_) if uri.query().is_some() || text.contains('#') => {
-            Err("it ends where /chat/completions is added, before any ? or #".into())
-        }
-        Some(_) => Ok(()),
+        Some(authority) if authority.as_str().contains('@') => Err(format!(
+            "a name or a password in it would be shown: {instead}"
+        )),
+        Some(_) => Ok(uri.query().is_some() || text.contains('#')),
         None => Err("it names no host".into()),
     }
+}
+
+/// Whether others on the way can read what is sent there.
+pub(super) fn is_open(url: &str) -> bool {
+    let Ok(uri) = url.parse::<Uri>() else {
+        return true;
+    };
+    let host = uri.host().unwrap_or_default();
+    let address = host.trim_start_matches('[').trim_end_matches(']');
+    let stays = match address.parse::<IpAddr>() {
+        Ok(address) => address.is_loopback(),
+        Err(_) => host.eq_ignore_ascii_case("localhost"),
+    };
+    uri.scheme_str() != Some("https") && !stays
 }
 
 pub(super) fn check_address(text: &str) -> Result<(), String> {

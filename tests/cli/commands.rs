@@ -33,6 +33,7 @@ fn help_has_examples_and_goes_to_stdout() {
         &["setup", "--help"],
         &["backup", "--help"],
         &["verify", "--help"],
+        &["update", "--help"],
         &["demo", "--help"],
         &["completions", "--help"],
         &["man", "--help"],

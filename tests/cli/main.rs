@@ -20,3 +20,4 @@ mod procedures;
 mod restore;
 mod setup;
 mod terminal;
+mod update;

@@ -27,6 +27,7 @@ pub const ARROWS: &[(&str, &[&str])] = &[
             "bridge",
             "clients",
             "config",
+            "endpoint",
             "telemetry",
             "dispatch",
             "tools",

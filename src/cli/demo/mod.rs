@@ -20,7 +20,7 @@ use std::time::Duration;
 use anyhow::Result;
 use serde_json::{Value, json};
 
-use super::output::{Output, Text, display_width, truncate};
+use super::output::{Output, Text, display_width, shell_word, truncate};
 use super::serve::client_entry;
 use crate::clients;
 use crate::clock::Clock;
@@ -83,15 +83,6 @@ pub(super) fn run(environment: &Environment, clock: &dyn Clock, output: &Output)
         ))?;
     }
     Ok(())
-}
-
-/// `text` as one word of a shell.
-fn shell_word(text: &str) -> String {
-    let plain = |c: char| c.is_alphanumeric() || "/._-+".contains(c);
-    match text.chars().all(plain) {
-        true => text.to_owned(),
-        false => format!("'{}'", text.replace('\'', r"'\''")),
-    }
 }
 
 fn stopped(number: usize, failure: &Failure) -> Failure {

@@ -172,6 +172,7 @@ fn no_command_prints_hostile_text_raw() {
         &["connect", HOSTILE],
         &["setup", "--list"],
         &["doctor"],
+        &["update"],
         &["backup", copy],
         &["restore", odd],
         &["verify"],
