@@ -270,6 +270,8 @@ pub(crate) const CONFIG_FILE_BYTES_MAX: usize = 256 * 1024;
 pub(crate) const CONFIG_LIST_MAX: usize = 64;
 /// A client's settings file: Claude Code's contains its history.
 pub(crate) const CLIENT_FILE_BYTES_MAX: usize = 32 * 1024 * 1024;
+/// The nesting of one in YAML.
+pub(crate) const CLIENT_FILE_LEVELS_MAX: usize = 64;
 
 /// Lines of the server that the demo has not read yet.
 pub(crate) const DEMO_LINES_QUEUED_MAX: usize = 256;

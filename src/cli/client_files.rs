@@ -1,7 +1,7 @@
 //! Shared by the commands on clients' files: folders, entries as they are shown,
 //! and a settings file that cannot be parsed.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 
@@ -18,7 +18,24 @@ pub(super) fn places(environment: &Environment) -> Places {
         settings: environment.settings_folder.clone(),
         claude_code: named("CLAUDE_CONFIG_DIR"),
         codex: named("CODEX_HOME"),
+        continue_: named("CONTINUE_GLOBAL_DIR"),
+        goose: named("GOOSE_PATH_ROOT"),
+        jan: named("JAN_DATA_FOLDER").or_else(|| {
+            let data = named("JAN_DATA_ROOT").or_else(|| environment.programs_data_folder.clone());
+            data.map(|data| jan_folder(&data.join("Jan")))
+        }),
     }
+}
+
+/// Jan's data folder: the one that its user chose, if any.
+fn jan_folder(app: &Path) -> PathBuf {
+    let chosen = || {
+        let settings = Settings::read(&app.join("settings.json")).ok()?;
+        let settings: Value = serde_json::from_str(settings.text()).ok()?;
+        let folder = PathBuf::from(settings.get("data_folder")?.as_str()?);
+        folder.is_absolute().then_some(folder)
+    };
+    chosen().unwrap_or_else(|| app.join("data"))
 }
 
 pub(super) fn parse_failure(settings: &Settings, mistake: &Diagnostic) -> Failure {
@@ -28,7 +45,11 @@ pub(super) fn parse_failure(settings: &Settings, mistake: &Diagnostic) -> Failur
 }
 
 pub(super) fn entry_document(entry: &Entry) -> Value {
-    json!({"command": entry.command, "args": entry.args})
+    let mut document = json!({"command": entry.command, "args": entry.args});
+    if !entry.env.is_empty() {
+        document["env"] = Value::Object(entry.env.iter().cloned().collect());
+    }
+    document
 }
 
 pub(super) fn target_document(target: &Target) -> Value {

@@ -13,6 +13,8 @@ pub(crate) struct Entry {
     /// The absolute path of the program.
     pub(crate) command: String,
     pub(crate) args: Vec<String>,
+    /// What is added to the program's environment; not read from a file.
+    pub(crate) env: Vec<(String, Value)>,
 }
 
 /// A Mimo that a client reaches over HTTP.
@@ -58,5 +60,10 @@ pub(super) fn mistake(place: &str, reason: impl Into<String>) -> Diagnostic {
     Diagnostic::at(place, reason, fix)
 }
 
+/// Whether a key switches an entry on and off: what a person chose stays.
+pub(super) fn is_switch(key: &str) -> bool {
+    matches!(key, "enabled" | "active")
+}
+
 /// Keys of entries that reach a server over the network.
-pub(super) const REMOTE: [&str; 3] = ["url", "serverUrl", "httpUrl"];
+pub(super) const REMOTE: [&str; 4] = ["url", "serverUrl", "httpUrl", "uri"];

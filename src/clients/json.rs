@@ -1,10 +1,10 @@
 //! Settings in JSON, with the comments and commas that some clients allow.
 
-use jsonc_parser::ParseOptions;
 use jsonc_parser::cst::{CstInputValue, CstNode, CstObject, CstObjectProp, CstRootNode};
+use jsonc_parser::{CollectOptions, ParseOptions, parse_to_ast};
 use serde_json::{Map, Value, json};
 
-use super::entry::{ENTRY, Entry, FoundEntry, Keys, REMOTE, is_default, mistake};
+use super::entry::{ENTRY, Entry, FoundEntry, Keys, REMOTE, is_default, is_switch, mistake};
 use crate::diagnostics::Diagnostic;
 
 /// Clients accept comments and trailing commas beside plain JSON, and nothing else.
@@ -55,7 +55,7 @@ pub(super) fn find(text: &str, servers: &str) -> Result<Option<FoundEntry>, Diag
                 let address = address.as_ref().and_then(Value::as_str);
                 (key, address.unwrap_or_default().to_owned())
             }),
-        is_off: says("disabled", true) || says("enabled", false),
+        is_off: says("disabled", true) || says("enabled", false) || says("active", false),
     }))
 }
 
@@ -207,6 +207,26 @@ fn parse(text: &str) -> Result<CstRootNode, Diagnostic> {
     }
 }
 
+/// Fails where `text` has more than the reader called `title` knows.
+pub(super) fn check_plain(text: &str, title: &str, has_comments: bool) -> Result<(), Diagnostic> {
+    let form = ParseOptions {
+        allow_comments: has_comments,
+        allow_trailing_commas: false,
+        ..FORM
+    };
+    parse_to_ast(text, &CollectOptions::default(), &form)
+        .map(drop)
+        .map_err(|error| {
+            let place = format!("{}:{}", error.line_display(), error.column_display());
+            let extras = match has_comments {
+                true => "a trailing comma",
+                false => "comments or a trailing comma",
+            };
+            let reason = format!("{title} reads no file with {extras}: {}", error.kind());
+            mistake(&place, reason)
+        })
+}
+
 fn no_object() -> Diagnostic {
     mistake(
         "",
@@ -247,6 +267,7 @@ fn started(entry: &CstObject) -> Option<Entry> {
         return Some(Entry {
             command,
             args: words.collect(),
+            env: Vec::new(),
         });
     }
     let args = match entry.get("args") {
@@ -256,6 +277,7 @@ fn started(entry: &CstObject) -> Option<Entry> {
     Some(Entry {
         command: text(command)?,
         args,
+        env: Vec::new(),
     })
 }
 
@@ -275,6 +297,10 @@ fn merge(object: &CstObject, key: &str, wanted: &Value) {
             }
         }
         _ if property.value().as_ref().map(value_of).as_ref() == Some(wanted) => {}
+        _ if is_switch(key)
+            && property
+                .value()
+                .is_some_and(|value| value.as_boolean_lit().is_some()) => {}
         _ => property.set_value(input_of(wanted)),
     }
 }

@@ -7,6 +7,7 @@ pub(crate) mod file;
 mod json;
 pub(crate) mod lines;
 mod toml;
+mod yaml;
 
 use std::path::{Path, PathBuf};
 
@@ -18,7 +19,7 @@ use entry::Keys;
 pub(crate) use entry::{ENTRY, Entry, FoundEntry, Remote, Target};
 
 /// The names by which clients are chosen, in the order of [`Client::ALL`].
-pub(crate) const NAMES: [&str; 12] = [
+pub(crate) const NAMES: [&str; 15] = [
     "claude-desktop",
     "claude-code",
     "cursor",
@@ -31,6 +32,9 @@ pub(crate) const NAMES: [&str; 12] = [
     "vscode-insiders",
     "cline",
     "lm-studio",
+    "continue",
+    "goose",
+    "jan",
 ];
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,6 +51,9 @@ pub(crate) enum Client {
     VsCodeInsiders,
     Cline,
     LmStudio,
+    Continue,
+    Goose,
+    Jan,
 }
 
 /// The folders that clients keep their settings under.
@@ -59,19 +66,42 @@ pub(crate) struct Places {
     pub(crate) claude_code: Option<PathBuf>,
     /// What `CODEX_HOME` names.
     pub(crate) codex: Option<PathBuf>,
+    /// What `CONTINUE_GLOBAL_DIR` names.
+    pub(crate) continue_: Option<PathBuf>,
+    /// What `GOOSE_PATH_ROOT` names.
+    pub(crate) goose: Option<PathBuf>,
+    /// Jan's data folder, which its user may move.
+    pub(crate) jan: Option<PathBuf>,
 }
 
 /// The format of a client's settings.
 #[derive(Clone, Copy)]
 enum Form {
     /// JSON, perhaps with comments: the key that holds the servers.
-    Json { servers: &'static str },
+    Json {
+        servers: &'static str,
+    },
     /// TOML, under `mcp_servers`.
     Toml,
+    Yaml(yaml::Form),
 }
 
+/// Continue's settings.
+const CONTINUE: yaml::Form = yaml::Form {
+    servers: "mcpServers",
+    is_list: true,
+    head: "name: Local Config\nversion: 1.0.0\nschema: v1\n",
+};
+
+/// Goose's settings.
+const GOOSE: yaml::Form = yaml::Form {
+    servers: "extensions",
+    is_list: false,
+    head: "",
+};
+
 impl Client {
-    pub(crate) const ALL: [Client; 12] = [
+    pub(crate) const ALL: [Client; 15] = [
         Client::ClaudeDesktop,
         Client::ClaudeCode,
         Client::Cursor,
@@ -84,6 +114,9 @@ impl Client {
         Client::VsCodeInsiders,
         Client::Cline,
         Client::LmStudio,
+        Client::Continue,
+        Client::Goose,
+        Client::Jan,
     ];
 
     pub(crate) fn named(name: &str) -> Option<Client> {
@@ -109,6 +142,9 @@ impl Client {
             Client::VsCodeInsiders => "VS Code Insiders",
             Client::Cline => "Cline",
             Client::LmStudio => "LM Studio",
+            Client::Continue => "Continue",
+            Client::Goose => "Goose",
+            Client::Jan => "Jan",
         }
     }
 
@@ -140,16 +176,49 @@ impl Client {
             Client::VsCodeInsiders => settings("Code - Insiders/User/mcp.json"),
             Client::Cline => home(".cline/data/settings/cline_mcp_settings.json"),
             Client::LmStudio => home(".lmstudio/mcp.json"),
+            Client::Continue => match &places.continue_ {
+                Some(folder) => Some(folder.join("config.yaml")),
+                None => home(".continue/config.yaml"),
+            },
+            Client::Goose => match &places.goose {
+                Some(folder) => Some(folder.join("config/config.yaml")),
+                None if cfg!(target_os = "macos") => home(".config/goose/config.yaml"),
+                None => settings("goose/config.yaml"),
+            },
+            Client::Jan => places.jan.as_ref().map(|data| data.join("mcp_config.json")),
         }
+    }
+
+    /// Whether this account seems to have the client: its settings, or a folder of its own
+    /// for them.
+    pub(crate) fn is_found(self, places: &Places) -> bool {
+        let home = places.home.as_deref();
+        if self == Client::ClaudeCode && home.is_some_and(|home| home.join(".claude").is_dir()) {
+            return true;
+        }
+        self.settings(places).is_some_and(|file| {
+            let folder = file.parent().filter(|folder| Some(*folder) != home);
+            file.exists() || folder.is_some_and(Path::is_dir)
+        })
+    }
+
+    /// The older file that the client reads as long as `file` does not exist.
+    pub(crate) fn replaced_settings(self, file: &Path) -> Option<PathBuf> {
+        let older = (self == Client::Continue).then(|| file.with_extension("json"))?;
+        (older.exists() && !file.exists()).then_some(older)
     }
 
     /// The settings of the project in `folder` alone; `None` where the client
     /// knows no such file.
     pub(crate) fn settings_of_project(self, folder: &Path) -> Option<PathBuf> {
         let inside = match self {
-            Client::ClaudeDesktop | Client::Windsurf | Client::Cline | Client::LmStudio => {
-                return None;
-            }
+            Client::ClaudeDesktop
+            | Client::Windsurf
+            | Client::Cline
+            | Client::LmStudio
+            | Client::Continue
+            | Client::Goose
+            | Client::Jan => return None,
             Client::ClaudeCode => ".mcp.json",
             Client::Cursor => ".cursor/mcp.json",
             Client::VsCode | Client::VsCodeInsiders => ".vscode/mcp.json",
@@ -167,6 +236,8 @@ impl Client {
             Client::Zed => "context_servers",
             Client::OpenCode => "mcp",
             Client::Codex => return Form::Toml,
+            Client::Continue => return Form::Yaml(CONTINUE),
+            Client::Goose => return Form::Yaml(GOOSE),
             _ => "mcpServers",
         };
         Form::Json { servers }
@@ -176,7 +247,13 @@ impl Client {
     /// header; `None` for a client that cannot send a key from there.
     fn header_variable(self, name: &str) -> Option<String> {
         Some(match self {
-            Client::ClaudeDesktop | Client::Zed | Client::Cline | Client::LmStudio => return None,
+            Client::ClaudeDesktop
+            | Client::Zed
+            | Client::Cline
+            | Client::LmStudio
+            | Client::Continue
+            | Client::Goose
+            | Client::Jan => return None,
             // By a key of its own.
             Client::Codex => name.to_owned(),
             Client::ClaudeCode | Client::Gemini => format!("${{{name}}}"),
@@ -197,19 +274,7 @@ impl Client {
     fn keys(self, target: &Target) -> Option<Keys> {
         let Remote { url, key_variable } = match target {
             Target::Remote(remote) => remote,
-            Target::Program(Entry { command, args }) => {
-                let mut keys = match self {
-                    Client::VsCode | Client::VsCodeInsiders => vec![("type", json!("stdio"))],
-                    Client::OpenCode => {
-                        let words = std::iter::once(command).chain(args);
-                        let words = words.collect::<Vec<_>>();
-                        return Some(vec![("type", json!("local")), ("command", json!(words))]);
-                    }
-                    _ => Vec::new(),
-                };
-                keys.extend([("command", json!(command)), ("args", json!(args))]);
-                return Some(keys);
-            }
+            Target::Program(entry) => return Some(self.program_keys(entry)),
         };
         let variable = self.header_variable(key_variable)?;
         let headers = json!({"Authorization": format!("Bearer {variable}")});
@@ -236,10 +301,60 @@ impl Client {
         })
     }
 
+    fn program_keys(self, Entry { command, args, env }: &Entry) -> Keys {
+        let mut keys = match self {
+            Client::VsCode | Client::VsCodeInsiders => vec![("type", json!("stdio"))],
+            Client::OpenCode => vec![("type", json!("local"))],
+            Client::Goose => vec![
+                ("enabled", json!(true)),
+                ("type", json!("stdio")),
+                ("name", json!(ENTRY)),
+                ("description", json!("Memory for AI clients")),
+            ],
+            _ => Vec::new(),
+        };
+        if self == Client::OpenCode {
+            let words = std::iter::once(command).chain(args);
+            keys.push(("command", words.cloned().collect()));
+        } else {
+            let program = if self == Client::Goose {
+                "cmd"
+            } else {
+                "command"
+            };
+            keys.extend([(program, json!(command)), ("args", json!(args))]);
+        }
+        if !env.is_empty() {
+            let key = match self {
+                Client::OpenCode => "environment",
+                Client::Goose => "envs",
+                _ => "env",
+            };
+            keys.push((key, Value::Object(env.iter().cloned().collect())));
+        }
+        if self == Client::Jan {
+            // It starts no server that does not say so.
+            keys.push(("active", json!(true)));
+        }
+        keys
+    }
+
+    /// Fails where the client could not read `text`, although Mimo can: few of them know
+    /// comments and trailing commas in JSON.
+    pub(crate) fn check_readable(self, text: &str) -> Result<(), Diagnostic> {
+        let has_comments = match self {
+            Client::ClaudeDesktop | Client::ClaudeCode | Client::Cline | Client::Jan => false,
+            Client::Gemini => true,
+            _ => return Ok(()),
+        };
+        json::check_plain(text, self.title(), has_comments)
+    }
+
     pub(crate) fn find(self, text: &str) -> Result<Option<FoundEntry>, Diagnostic> {
         match self.form() {
             Form::Json { servers } => json::find(text, servers),
             Form::Toml => toml::find(text),
+            Form::Yaml(form) => yaml::find(text, form),
         }
     }
 
@@ -252,6 +367,7 @@ impl Client {
         match self.form() {
             Form::Json { servers } => json::put(text, servers, &keys),
             Form::Toml => toml::put(text, &keys),
+            Form::Yaml(form) => yaml::put(text, form, &keys),
         }
     }
 
@@ -260,6 +376,7 @@ impl Client {
         match self.form() {
             Form::Json { servers } => json::take_out(text, servers),
             Form::Toml => toml::take_out(text),
+            Form::Yaml(form) => yaml::take_out(text, form),
         }
     }
 
@@ -268,7 +385,7 @@ impl Client {
     pub(crate) fn maps(self, text: &str) -> Result<Vec<Vec<String>>, Diagnostic> {
         let servers = match self.form() {
             Form::Json { servers } => servers.to_owned(),
-            Form::Toml => return Ok(vec![Vec::new()]),
+            Form::Toml | Form::Yaml(_) => return Ok(vec![Vec::new()]),
         };
         let mut maps = vec![vec![servers.clone()]];
         if self == Client::ClaudeCode {
@@ -290,6 +407,7 @@ impl Client {
         let mut servers = match self.form() {
             Form::Json { .. } => json::servers(text, map)?,
             Form::Toml => toml::servers(text)?,
+            Form::Yaml(form) => yaml::servers(text, form)?,
         };
         servers.retain(|(name, _)| name != ENTRY);
         Ok(servers)
@@ -305,6 +423,7 @@ impl Client {
         match self.form() {
             Form::Json { .. } => json::without(text, map, names),
             Form::Toml => toml::without(text, names),
+            Form::Yaml(form) => yaml::without(text, form, names),
         }
     }
 
@@ -318,6 +437,7 @@ impl Client {
         match self.form() {
             Form::Json { .. } => json::put_back(text, map, servers),
             Form::Toml => toml::put_back(text, servers),
+            Form::Yaml(form) => yaml::put_back(text, form, servers),
         }
     }
 

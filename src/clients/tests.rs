@@ -14,6 +14,7 @@ fn entry() -> Entry {
     Entry {
         command: "/bin/mimo".into(),
         args: vec!["--project".into(), "web site".into()],
+        env: Vec::new(),
     }
 }
 
@@ -257,6 +258,7 @@ fn of_an_entry_that_is_there_only_our_keys_change() {
     let bare = Entry {
         command: "old".into(),
         args: Vec::new(),
+        env: Vec::new(),
     };
     let to_bare = Target::Program(bare.clone());
     assert_eq!(Client::Codex.put(before, &to_bare).as_deref(), Ok(before));

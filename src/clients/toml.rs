@@ -249,7 +249,11 @@ fn started(entry: &dyn TableLike) -> Option<Entry> {
                 .collect::<Option<_>>()?
         }
     };
-    Some(Entry { command, args })
+    Some(Entry {
+        command,
+        args,
+        env: Vec::new(),
+    })
 }
 
 /// Sets a key and keeps what stands around its value.

@@ -11,7 +11,7 @@ use crate::failure::Failure;
 use crate::secret::Secret;
 
 /// The variables of Mimo and of its clients.
-const OWN: [&str; 12] = [
+const OWN: [&str; 16] = [
     "MIMO_CONFIG_DIR",
     "MIMO_DATA_DIR",
     "MIMO_PROJECT",
@@ -23,6 +23,10 @@ const OWN: [&str; 12] = [
     "MIMO_HTTP_PORT",
     "CLAUDE_CONFIG_DIR",
     "CODEX_HOME",
+    "CONTINUE_GLOBAL_DIR",
+    "GOOSE_PATH_ROOT",
+    "JAN_DATA_FOLDER",
+    "JAN_DATA_ROOT",
     "NO_COLOR",
 ];
 /// Handed on to every skill, where set: the locale, and where and by whose word
@@ -89,6 +93,8 @@ pub(crate) struct Environment {
     pub(crate) home_folder: Option<PathBuf>,
     /// Where this platform keeps the settings of all programs.
     pub(crate) settings_folder: Option<PathBuf>,
+    /// Where this platform keeps the data of all programs.
+    pub(crate) programs_data_folder: Option<PathBuf>,
     pub(crate) current_folder: Option<PathBuf>,
     /// The folders of PATH, as the shell has them.
     pub(crate) program_folders: Vec<PathBuf>,
@@ -119,6 +125,7 @@ impl Environment {
             executable: std::env::current_exe().ok(),
             home_folder: account.as_ref().map(|dirs| dirs.home_dir().to_owned()),
             settings_folder: account.as_ref().map(|dirs| dirs.config_dir().to_owned()),
+            programs_data_folder: account.as_ref().map(|dirs| dirs.data_dir().to_owned()),
             current_folder: std::env::current_dir().ok(),
             program_folders: std::env::var_os("PATH")
                 .iter()

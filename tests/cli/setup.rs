@@ -1,7 +1,10 @@
 //! `mimo setup` on realistic settings files, each in its own home folder.
 
 mod list;
+mod many;
+mod readable;
 mod remote;
+mod yaml;
 
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
@@ -116,6 +119,11 @@ fn every_client_gets_an_entry_that_starts_this_program() {
             "/mcpServers/mimo",
         ),
         ("lm-studio", "~/.lmstudio/mcp.json", "/mcpServers/mimo"),
+        (
+            "jan",
+            "~/.local/share/Jan/data/mcp_config.json",
+            "/mcpServers/mimo",
+        ),
     ] {
         let account = Account::new();
         let file = match file.strip_prefix("~/") {
@@ -431,7 +439,7 @@ fn project_in_the_current_folder_has_its_own_file() {
     assert_eq!(names(account.path()), ["work"]);
     let listed = account.json(&[]);
     let rows = listed["clients"].as_array().expect("rows");
-    assert_eq!(rows.len(), 12 + 7, "{listed}");
+    assert_eq!(rows.len(), 15 + 7, "{listed}");
     let here = rows.iter().filter(|row| row["state"] == "set up");
     assert_eq!(here.count(), 7, "{listed}");
 }
@@ -443,6 +451,9 @@ fn configured_client_folders_are_found() {
     for (client, variable, file) in [
         ("codex", "CODEX_HOME", "config.toml"),
         ("claude-code", "CLAUDE_CONFIG_DIR", ".claude.json"),
+        ("continue", "CONTINUE_GLOBAL_DIR", "config.yaml"),
+        ("goose", "GOOSE_PATH_ROOT", "config"),
+        ("jan", "JAN_DATA_FOLDER", "mcp_config.json"),
     ] {
         let folder = account.path().join(client);
         let mut command = account.command(Path::new(MIMO), &[client]);

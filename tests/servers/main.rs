@@ -5,6 +5,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod clients;
 #[cfg(target_os = "linux")]
 mod conformance;
 mod e2e;

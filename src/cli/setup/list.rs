@@ -48,6 +48,11 @@ pub(super) fn run(environment: &Environment, output: &Output) -> Result<()> {
 fn row(client: Client, file: PathBuf, environment: &Environment) -> Row {
     let found_there = Settings::read(&file).and_then(|settings| {
         let found = client.find(settings.text());
+        let found = found.and_then(|found| {
+            // Mimo can read it, and its client has nothing of it.
+            client.check_readable(settings.text())?;
+            Ok(found)
+        });
         let found = found.map_err(|mistake| parse_failure(&settings, &mistake))?;
         Ok((settings.exists(), found))
     });

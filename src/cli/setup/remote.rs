@@ -38,6 +38,7 @@ pub(super) fn target(
                 "--key-variable".to_owned(),
                 key_variable,
             ],
+            env: Vec::new(),
         }),
     })
 }

@@ -54,6 +54,9 @@ fn list_shows_the_state_of_each_client() {
             ("vscode-insiders", "no file"),
             ("cline", "no file"),
             ("lm-studio", "no file"),
+            ("continue", "no file"),
+            ("goose", "no file"),
+            ("jan", "no file"),
         ]
     );
     let shown = account.setup(&[]);
