@@ -45,7 +45,7 @@ use crate::tools::skills::Skills;
 use crate::tools::{self, Context, Reply};
 
 pub(crate) use self::runtime::{run, run_threaded};
-pub(crate) use self::store::{database, store_as_it_is, store_in};
+pub(crate) use self::store::{database, repair, store_as_it_is, store_in};
 
 /// Which tools are served.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

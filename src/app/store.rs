@@ -4,11 +4,13 @@ use std::path::Path;
 use std::sync::Arc;
 
 use crate::config::{self, Config};
+use crate::embed;
 use crate::failure::Failure;
 use crate::secret::Secret;
-use crate::store::Store;
+use crate::store::integrity::Problem;
 use crate::store::postgres::{PostgresSettings, PostgresStore};
 use crate::store::sqlite::SqliteStore;
+use crate::store::{Store, StoreError};
 
 /// The store of these settings. The first call opens it and returns any error:
 /// a client does not show its user why `initialize` failed.
@@ -53,4 +55,17 @@ pub(crate) fn database(config: &Config, url: Secret, variable: &str) -> Postgres
 pub(crate) fn store_in(file: &Path) -> Result<Arc<dyn Store>, Failure> {
     let store = SqliteStore::start(file.to_owned()).map_err(Failure::internal)?;
     Ok(Arc::new(store))
+}
+
+/// Makes what is derived from memories anew; what was mended.
+pub(crate) async fn repair(
+    store: &dyn Store,
+    progress: &mut (dyn FnMut(&'static str) + Send),
+) -> Result<Vec<Problem>, Failure> {
+    let embedder = embed::builtin();
+    let encode = |text: &str| {
+        let defect = |failure: Failure| StoreError::Defect(failure.message.into());
+        embedder.embed_document(text).map_err(defect)
+    };
+    Ok(store.repair(embedder.model_id(), &encode, progress).await?)
 }

@@ -1,5 +1,5 @@
-//! `mimo verify`: is the database whole, or a backup of it? It looks and
-//! reports; it repairs nothing.
+//! `mimo verify`: is the database whole, or a backup of it? With `--repair` derived
+//! data is made anew first.
 
 use std::path::{Path, PathBuf};
 
@@ -22,12 +22,17 @@ use crate::store::integrity::{Part, Problem, Report};
 Examples:
   mimo verify                      the database
   mimo verify before-the-move.db   a backup
+  mimo verify --repair             make what is derived from memories anew
   mimo verify --json | jq '.parts[] | select(.problems != [])'
 
 Clients may go on meanwhile. The exit code is 1 where something is wrong.")]
 pub(super) struct Arguments {
     /// A backup; without one, the database that is in use
     file: Option<PathBuf>,
+
+    /// Make the keyword index, vectors, codes, features and counts anew where they are wrong
+    #[arg(long, conflicts_with = "file")]
+    repair: bool,
 }
 
 pub(super) fn run(arguments: &Arguments, config: &Config, output: &Output) -> Result<()> {
@@ -45,15 +50,47 @@ pub(super) fn run(arguments: &Arguments, config: &Config, output: &Output) -> Re
     let mut report = |part| progress.name(part);
     let checked = app::run(async {
         let model = app::vector_space();
-        Ok(store.verify(&model, &mut report).await?)
+        let mended = match arguments.repair {
+            true => Some(app::repair(&*store, &mut report).await?),
+            false => None,
+        };
+        Ok((mended, store.verify(&model, &mut report).await))
     });
     progress.end();
     let next = next_step(arguments.file.is_some(), &*store, config);
-    let report = checked.map_err(|failure| failure.hint(next.clone()))?;
-    let next = (!report.is_whole()).then_some(next);
+    let (mended, checked) = checked?;
+    let report = checked.map_err(|error| Failure::from(error).hint(next.clone()))?;
+    let next = (!report.is_whole()).then(|| {
+        let can_repair = report.can_repair() && !arguments.repair && arguments.file.is_none();
+        let next = match report.damaged_memory() {
+            Some(id) if arguments.file.is_none() => format!(
+                "read it with `mimo memory show {id}`, then write its text again with `mimo memory \
+                 edit {id}` or erase it; or {next}"
+            ),
+            _ => next,
+        };
+        match can_repair && config.store.url.is_none() {
+            true => format!(
+                "`mimo verify --repair` makes what is derived from memories anew; if that does \
+                 not help, {next}"
+            ),
+            false => next,
+        }
+    });
     match output.json {
-        true => output.document(&document(&place, &report, next.as_deref()))?,
-        false => output.print(shown(&place, &report, next.as_deref(), output))?,
+        true => output.document(&document(
+            &place,
+            &report,
+            mended.as_deref(),
+            next.as_deref(),
+        ))?,
+        false => output.print(shown(
+            &place,
+            &report,
+            mended.as_deref(),
+            next.as_deref(),
+            output,
+        ))?,
     }
     match report.is_whole() {
         true => Ok(()),
@@ -97,7 +134,7 @@ fn newest_backup(folder: &Path) -> Option<PathBuf> {
         .max()
 }
 
-fn document(place: &str, report: &Report, next: Option<&str>) -> Value {
+fn document(place: &str, report: &Report, mended: Option<&[Problem]>, next: Option<&str>) -> Value {
     let problem = |problem: &Problem| {
         json!({
             "what": problem.what,
@@ -117,18 +154,33 @@ fn document(place: &str, report: &Report, next: Option<&str>) -> Value {
         "parts": report.parts.iter().map(part).collect::<Vec<_>>(),
         "notes": report.notes,
     });
+    if let Some(mended) = mended {
+        document["mended"] = mended.iter().map(problem).collect();
+    }
     if let Some(next) = next {
         document["next"] = json!(next);
     }
     document
 }
 
-fn shown(place: &str, report: &Report, next: Option<&str>, output: &Output) -> Text {
+fn shown(
+    place: &str,
+    report: &Report,
+    mended: Option<&[Problem]>,
+    next: Option<&str>,
+    output: &Output,
+) -> Text {
     let state = match report.is_whole() {
         true => "is whole",
         false => "is not whole",
     };
     let mut text = output.text();
+    for problem in mended.unwrap_or_default() {
+        text.push(&format!("mended: {}\n", line(problem)));
+    }
+    if mended.is_some_and(<[Problem]>::is_empty) {
+        text.push("nothing was to be mended\n");
+    }
     text.push(&format!(
         "{} {state}: {}, schema {}\n",
         place,
@@ -146,20 +198,7 @@ fn shown(place: &str, report: &Report, next: Option<&str>, output: &Output) -> T
         text.paint(color, state);
         text.push("\n");
         for problem in &part.problems {
-            let Problem {
-                what,
-                count,
-                examples,
-            } = problem;
-            let mut examples = examples.join(", ");
-            if *count > problem.examples.len() as u64 && !examples.is_empty() {
-                examples.push_str(", ...");
-            }
-            let line = match examples.is_empty() {
-                true => what.clone(),
-                false => format!("{what} ({count}): {examples}"),
-            };
-            text.push(&format!("    {}\n", printable::line(&line)));
+            text.push(&format!("    {}\n", line(problem)));
         }
     }
     for note in &report.notes {
@@ -169,4 +208,23 @@ fn shown(place: &str, report: &Report, next: Option<&str>, output: &Output) -> T
         text.push(&format!("next: {next}\n"));
     }
     text
+}
+
+/// A problem in one printable line.
+fn line(problem: &Problem) -> String {
+    let Problem {
+        what,
+        count,
+        examples,
+    } = problem;
+    let mut named = examples.join(", ");
+    if *count > examples.len() as u64 && !named.is_empty() {
+        named.push_str(", ...");
+    }
+    let line = match named.is_empty() {
+        true if *count > 1 => format!("{what} ({count})"),
+        true => what.clone(),
+        false => format!("{what} ({count}): {named}"),
+    };
+    printable::line(&line).to_string()
 }

@@ -63,6 +63,8 @@ pub(crate) const STORE_LOG_CHECKS_MAX: usize = 3;
 pub(crate) const BACKUP_STEP_PAGES_MAX: i32 = 256;
 /// Examples reported of one kind of problem.
 pub(crate) const VERIFY_EXAMPLES_MAX: usize = 10;
+/// Memories whose keyword entries are compared together.
+pub(crate) const VERIFY_PORTION_MEMORIES_MAX: usize = 2_000;
 
 /// A cleanup that finished longer ago is overdue.
 pub(crate) const RETENTION_OVERDUE_SECONDS: i64 = 3 * 3_600;

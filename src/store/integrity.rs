@@ -2,8 +2,16 @@
 
 use std::path::PathBuf;
 
+use super::StoreError;
+use crate::limits;
+
 // Names of parts that both rooms check.
+pub(super) const FILE: &str = "file";
+pub(super) const REFERENCES: &str = "references";
+pub(super) const TEXTS: &str = "texts";
 pub(super) const INDEX: &str = "keyword index";
+pub(super) const FEATURES: &str = "features";
+pub(super) const COUNTS: &str = "counts and checksums";
 pub(super) const VECTORS: &str = "vectors";
 pub(super) const GRAPH: &str = "graph";
 pub(super) const PROCEDURES: &str = "procedures";
@@ -30,12 +38,37 @@ pub(crate) struct Part {
 
 /// One kind of damage and how many things have it.
 #[derive(Debug)]
-pub(crate) struct Problem {
+pub struct Problem {
     pub(crate) what: String,
     pub(crate) count: u64,
     /// Some of them, by id or name.
     pub(crate) examples: Vec<String>,
 }
+
+impl Problem {
+    /// The problem that all of `names` have; none where there are no names.
+    pub(crate) fn of<T: ToString>(
+        what: &str,
+        names: impl IntoIterator<Item = T>,
+    ) -> Option<Problem> {
+        let mut problem = Problem {
+            what: what.to_owned(),
+            count: 0,
+            examples: Vec::new(),
+        };
+        for name in names {
+            problem.count += 1;
+            if problem.examples.len() < limits::VERIFY_EXAMPLES_MAX {
+                problem.examples.push(name.to_string());
+            }
+        }
+        (problem.count > 0).then_some(problem)
+    }
+}
+
+/// Encodes a text for `Store::repair`, as when it was stored.
+pub(crate) type EncodeText<'a> =
+    dyn Fn(&str) -> Result<Vec<Vec<f32>>, StoreError> + Send + Sync + 'a;
 
 /// A fact about where everything is stored, for a person who looks after it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -58,5 +91,19 @@ pub struct Restored {
 impl Report {
     pub fn is_whole(&self) -> bool {
         self.parts.iter().all(|part| part.problems.is_empty())
+    }
+
+    /// A memory that is not what was stored.
+    pub(crate) fn damaged_memory(&self) -> Option<&str> {
+        let mut texts = self.parts.iter().filter(|part| part.name == TEXTS);
+        let mut problems = texts.next()?.problems.iter();
+        problems.find_map(|problem| Some(problem.examples.first()?.as_str()))
+    }
+
+    /// Whether anything is wrong that is derived from what is stored.
+    pub(crate) fn can_repair(&self) -> bool {
+        let derived = [FILE, REFERENCES, INDEX, VECTORS, FEATURES, COUNTS];
+        let mut parts = self.parts.iter();
+        parts.any(|part| derived.contains(&part.name) && !part.problems.is_empty())
     }
 }

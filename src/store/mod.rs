@@ -74,6 +74,16 @@ pub trait Store:
         progress: &'a mut (dyn FnMut(&'static str) + Send),
     ) -> Stored<'a, integrity::Report>;
 
+    /// Makes derived data anew where it is not that of its source, in one transaction,
+    /// with texts encoded by `encode` for the space `model`; what was mended. `progress`
+    /// as above. Works on the caller's thread.
+    fn repair<'a>(
+        &'a self,
+        model: &'a str,
+        encode: &'a integrity::EncodeText<'a>,
+        progress: &'a mut (dyn FnMut(&'static str) + Send),
+    ) -> Stored<'a, Vec<integrity::Problem>>;
+
     /// Replaces everything with the backup `from`, after checking it, in one step; what
     /// was there is named `aside`. Fails while anyone uses the store. `unique` and
     /// `progress` as above. Works on the caller's thread.

@@ -154,6 +154,11 @@ fn an_import_of_an_export_makes_the_same_again() {
             );
             assert_eq!(by_names(other.archive()), before, "import {round}");
         }
+        // Checksums and counts too are right after whatever happened.
+        for home in [&home, &other] {
+            let whole = home.run(&["verify"]);
+            assert_eq!(whole.code, Some(0), "{whole:?}");
+        }
     });
 }
 

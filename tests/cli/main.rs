@@ -21,3 +21,4 @@ mod restore;
 mod setup;
 mod terminal;
 mod update;
+mod verify;

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use super::{PostgresSettings, PostgresStore, migrate, server, verify};
 use crate::meter::store::Op;
-use crate::store::integrity::{Observation, Report, Restored};
+use crate::store::integrity::{EncodeText, Observation, Problem, Report, Restored};
 use crate::store::{Store, StoreError, StoreFormat, Stored, measured};
 
 impl Store for PostgresStore {
@@ -53,6 +53,24 @@ impl Store for PostgresStore {
             let report = verify::verify(&tx, model, progress).await?;
             tx.commit().await?;
             Ok(report)
+        })
+    }
+
+    fn repair<'a>(
+        &'a self,
+        _model: &'a str,
+        _encode: &'a EncodeText<'a>,
+        _progress: &'a mut (dyn FnMut(&'static str) + Send),
+    ) -> Stored<'a, Vec<Problem>> {
+        Box::pin(async move {
+            Err(StoreError::Unavailable {
+                reason: format!(
+                    "PostgreSQL repairs its own indexes: REINDEX SCHEMA \"{}\"",
+                    self.settings().schema
+                ),
+                hint: "run that with psql, then `mimo verify` again; for what is still wrong, go \
+                       back to a backup",
+            })
         })
     }
 

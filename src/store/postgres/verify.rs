@@ -10,7 +10,7 @@ use super::transaction::Tx;
 use crate::limits;
 use crate::store::StoreError;
 use crate::store::integrity::{
-    APPROVALS, GRAPH, INDEX, KEYS, PROCEDURES, Part, Problem, Report, VECTORS,
+    APPROVALS, GRAPH, INDEX, KEYS, PROCEDURES, Part, Problem, REFERENCES, Report, TEXTS, VECTORS,
 };
 use crate::text;
 
@@ -28,8 +28,6 @@ const PARTS: [&str; 9] = [
     SERVER, REFERENCES, TEXTS, INDEX, VECTORS, GRAPH, PROCEDURES, APPROVALS, KEYS,
 ];
 const SERVER: &str = "server";
-const REFERENCES: &str = "references";
-const TEXTS: &str = "texts";
 
 const CHECKS: &[Check] = &[
     Check {
@@ -239,6 +237,17 @@ pub(super) async fn verify(
     report.memories = row.get::<_, i64>(0).unsigned_abs();
     report.schema = row.get(1);
     let others: i64 = row.get(2);
+    let sums: String = tx.query_one("SHOW data_checksums", &[]).await?.get(0);
+    report.notes.push(match sums.as_str() {
+        "on" => {
+            "the server checks a checksum of each page that it reads (data_checksums)".to_owned()
+        }
+        _ => {
+            "the server keeps no checksums of its pages, so a changed bit in a row is not noticed: \
+              stop it and run pg_checksums --enable"
+                .to_owned()
+        }
+    });
     if others > 0 {
         report.notes.push(format!(
             "memories without a vector of the model {model}, found by keyword alone: {others}"

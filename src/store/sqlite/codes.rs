@@ -115,9 +115,7 @@ impl Space {
         while let Some(row) = rows.next()? {
             let id: VectorId = row.get(0)?;
             let (ids, codes) = chains.entry(row.get(1)?).or_default();
-            let vector = row.get_ref(2)?.as_blob().unwrap_or_default();
-            let numbers = vector.as_chunks().0.iter().copied().map(f32::from_le_bytes);
-            let code = vector::code(&numbers.collect::<Vec<f32>>());
+            let code = code_of(row.get_ref(2)?.as_blob().unwrap_or_default());
             // A vector of another length has no cosine, and gets no code.
             if code.len() == self.code_bytes() {
                 ids.extend(id.to_le_bytes());
@@ -245,6 +243,58 @@ pub(super) fn remove(file: &Connection, memories: &[MemoryId]) -> Result<(), Sto
     for ((_, project), (space, gone)) in &chains {
         space.remove(file, project, gone)?;
     }
+    Ok(())
+}
+
+/// Names the codes that are not those of their vectors, or in another project's chain.
+pub(super) fn wrong(file: &Connection) -> Result<Vec<String>, StoreError> {
+    let mut wrong = Vec::new();
+    let spaces: Vec<Space> = file
+        .prepare("SELECT id, dimensions, coded FROM embedding_model")?
+        .query_map([], Space::from_row)?
+        .collect::<Result<_, _>>()?;
+    let mut source = file.prepare(
+        "SELECT v.memory_id, v.vector, m.project FROM memory_vector v \
+         JOIN memory m ON m.id = v.memory_id WHERE v.id = ? AND v.model_id = ?",
+    )?;
+    let mut blocks =
+        file.prepare("SELECT project, block FROM memory_code WHERE model_id = ? ORDER BY id")?;
+    for space in spaces {
+        let mut rows = blocks.query([space.model])?;
+        while let Some(row) = rows.next()? {
+            let project: String = row.get(0)?;
+            let Some((ids, codes)) = space.parts(row.get_ref(1)?.as_blob().unwrap_or_default())
+            else {
+                continue;
+            };
+            for (id, code) in ids.iter().zip(codes.chunks(space.code_bytes().max(1))) {
+                let id = VectorId::from_le_bytes(*id);
+                let mut found = source.query([id, space.model])?;
+                let Some(vector) = found.next()? else {
+                    wrong.push(format!("vector {id}"));
+                    continue;
+                };
+                let is_same = code_of(vector.get_ref(1)?.as_blob().unwrap_or_default()) == code
+                    && vector.get::<_, String>(2)? == project;
+                if !is_same {
+                    wrong.push(vector.get::<_, MemoryId>(0)?.to_string());
+                }
+            }
+        }
+    }
+    Ok(wrong)
+}
+
+/// The code of a vector as it is stored.
+fn code_of(vector: &[u8]) -> Vec<u8> {
+    let numbers = vector.as_chunks().0.iter().copied().map(f32::from_le_bytes);
+    vector::code(&numbers.collect::<Vec<f32>>())
+}
+
+/// Makes every code anew.
+pub(super) fn rebuild(file: &Connection) -> Result<(), StoreError> {
+    file.execute_batch("DELETE FROM memory_code; UPDATE embedding_model SET coded = 0")?;
+    while pack(file)? {}
     Ok(())
 }
 

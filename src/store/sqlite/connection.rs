@@ -9,7 +9,7 @@ use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior};
 
 use super::extension::register_sqlite_vec;
 use super::worker::file_at;
-use super::{codes, features, graph, lock_wait, mark};
+use super::{checksum, codes, features, graph, lock_wait, mark};
 use crate::limits;
 use crate::meter::store::RETRIES;
 use crate::store::StoreError;
@@ -25,7 +25,7 @@ const APPLICATION_ID: i32 = 0x4d69_6d6f;
 const PAGE_BYTES: i32 = 8192;
 
 /// Every migration, oldest first. Append only: a released one never changes.
-const MIGRATIONS: [&str; 13] = [
+const MIGRATIONS: [&str; 14] = [
     include_str!("migrations/0001_memory.sql"),
     include_str!("migrations/0002_graph.sql"),
     include_str!("migrations/0003_procedure.sql"),
@@ -39,6 +39,7 @@ const MIGRATIONS: [&str; 13] = [
     include_str!("migrations/0011_mark.sql"),
     include_str!("migrations/0012_edits.sql"),
     include_str!("migrations/0013_ranking.sql"),
+    include_str!("migrations/0014_checksums.sql"),
 ];
 
 /// The schema they lead to (`PRAGMA user_version`).
@@ -49,6 +50,9 @@ const ENTITY_NAMES: i32 = 10;
 
 /// The schema whose migration derives the features of memories.
 const FEATURES: i32 = 13;
+
+/// The schema whose migration writes checksums.
+const CHECKSUMS: i32 = 14;
 
 /// A connection that writes; the file is made (mode 0600) and migrated where
 /// that is needed.
@@ -255,6 +259,9 @@ fn migrate(connection: &mut Connection) -> Result<(), StoreError> {
     }
     if found < FEATURES {
         features::derive_all(&transaction)?;
+    }
+    if found < CHECKSUMS {
+        checksum::seal_all(&transaction)?;
     }
     // Codes every vector that was stored before codes existed.
     while codes::pack(&transaction)? {}

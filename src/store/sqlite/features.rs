@@ -3,6 +3,7 @@
 
 use std::collections::HashMap;
 
+use rusqlite::types::Value;
 use rusqlite::{Connection, OptionalExtension, params};
 
 use crate::store::StoreError;
@@ -21,6 +22,15 @@ pub(super) fn add(file: &Connection, memory: &Memory) -> Result<(), StoreError> 
 /// Writes the features of a memory whose text is new or was changed.
 pub(super) fn derive(file: &Connection, memory: &Memory) -> Result<(), StoreError> {
     write(file, memory.id, &memory.fields.thread, &memory.content)
+}
+
+/// Writes the features of a stored memory anew.
+pub(super) fn derive_again(file: &Connection, id: MemoryId) -> Result<(), StoreError> {
+    let sql = "SELECT thread, content FROM memory WHERE id = ?";
+    let mut statement = file.prepare_cached(sql)?;
+    let (thread, content): (String, String) =
+        statement.query_row([id], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    write(file, id, &thread, &content)
 }
 
 /// Writes the features of all memories of an older schema.
@@ -46,22 +56,51 @@ fn write(file: &Connection, id: MemoryId, thread: &str, text: &str) -> Result<()
     // Replacing the row instead would leave its label counted.
     file.prepare_cached("DELETE FROM memory_feature WHERE memory_id = ?")?
         .execute([id])?;
-    let features = features(text);
+    let [words, question, time_word, day, label, numbered] = columns(text);
     file.prepare_cached(
         "INSERT INTO memory_feature \
          SELECT ?1, id, ?2, ?3, ?4, ?5, ?6, ?7 FROM thread_talk WHERE thread = ?8",
     )?
     .execute(params![
-        id,
-        features.words,
-        features.question as i64,
-        features.time_word,
-        features.day,
-        features.label,
-        features.numbered_text(),
-        thread
+        id, words, question, time_word, day, label, numbered, thread
     ])?;
     Ok(())
+}
+
+/// The features of a text as they are stored.
+fn columns(text: &str) -> [Value; 6] {
+    let features = features(text);
+    let numbered = features.numbered_text();
+    [
+        features.words.into(),
+        (features.question as i64).into(),
+        features.time_word.into(),
+        features.day.into(),
+        features.label.into(),
+        numbered.into(),
+    ]
+}
+
+/// The memories without features, or with those of another text.
+pub(super) fn wrong(file: &Connection) -> Result<Vec<MemoryId>, StoreError> {
+    let mut statement = file.prepare(
+        "SELECT m.id, m.content, f.words, f.question, f.time_word, f.day, f.label, f.numbered \
+         FROM memory m LEFT JOIN memory_feature f ON f.memory_id = m.id ORDER BY m.id",
+    )?;
+    let mut rows = statement.query([])?;
+    let mut wrong = Vec::new();
+    while let Some(row) = rows.next()? {
+        let text = String::from_utf8_lossy(row.get_ref(1)?.as_bytes().unwrap_or_default());
+        let expected = columns(&text).into_iter().enumerate();
+        let mut is_wrong = false;
+        for (nth, value) in expected {
+            is_wrong |= row.get::<_, Value>(nth + 2)? != value;
+        }
+        if is_wrong {
+            wrong.push(row.get(0)?);
+        }
+    }
+    Ok(wrong)
 }
 
 /// Counts a memory in its thread and in its block.

@@ -1,14 +1,15 @@
-//! Counting on SQLite, by indexes and row headers: texts and vectors are not read.
+//! Counting on SQLite, by kept counts and indexes: texts and vectors are not read.
 
-use rusqlite::{Connection, params};
+use rusqlite::{Connection, params, params_from_iter};
 
+use super::rows::Condition;
 use super::{SqliteStore, bytes_on_disk};
 use crate::clock::Timestamp;
 use crate::meter::store::Op;
 use crate::store::inventory::{Group, Inventory, InventoryStore, Vectors};
 use crate::store::measured;
-use crate::store::memory::{Category, MemoryId};
-use crate::store::{StoreError, Stored};
+use crate::store::memory::{Category, MemoryCensus, MemoryId};
+use crate::store::{ProjectSet, StoreError, Stored};
 
 impl InventoryStore for SqliteStore {
     fn inventory(&self) -> Stored<'_, Inventory> {
@@ -34,11 +35,8 @@ impl InventoryStore for SqliteStore {
 }
 
 fn groups(file: &Connection) -> Result<Vec<Group>, StoreError> {
-    let sql = "SELECT project, category, count(*) FILTER (WHERE state = 'active'), \
-               count(*) FILTER (WHERE state = 'superseded'), \
-               count(*) FILTER (WHERE state = 'archived'), sum(protected), \
-               sum(octet_length(content)) FROM memory GROUP BY project, category \
-               ORDER BY project, category";
+    let sql = "SELECT project, category, active, superseded, archived, protected, content_bytes \
+               FROM memory_count ORDER BY project, category";
     let mut statement = file.prepare(sql)?;
     let groups = statement.query_map([], |row| {
         let count = |column| row.get::<_, i64>(column).map(i64::unsigned_abs);
@@ -90,4 +88,25 @@ fn archived_since(
     let mut statement = file.prepare(sql)?;
     let found = statement.query_map(params![since.0, forgotten], |row| row.get(0))?;
     Ok(found.collect::<Result<_, _>>()?)
+}
+
+/// See `MemoryStore::census`; the file's size is left to the caller.
+pub(super) fn census(file: &Connection, projects: &ProjectSet) -> Result<MemoryCensus, StoreError> {
+    let condition = Condition::within(projects);
+    let sql = "SELECT ifnull(sum(active), 0), ifnull(sum(superseded), 0), \
+               ifnull(sum(archived), 0), count(DISTINCT project) FILTER (WHERE active > 0) \
+               FROM memory_count m WHERE ";
+    let sql = format!("{sql}{}", condition.sql());
+    let census = file.query_row(&sql, params_from_iter(condition.values()), |row| {
+        let count = |column| row.get::<_, i64>(column).map(i64::unsigned_abs);
+        Ok(MemoryCensus {
+            active: count(0)?,
+            superseded: count(1)?,
+            archived: count(2)?,
+            projects: count(3)?,
+            file_bytes: 0,
+            read_only: false,
+        })
+    })?;
+    Ok(census)
 }

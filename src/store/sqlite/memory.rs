@@ -3,7 +3,9 @@
 use tokio_util::sync::CancellationToken;
 
 use super::unit::{self, Begin, Unit};
-use super::{SqliteStore, begin_write, bytes_on_disk, codes, export, names, recall, rows, write};
+use super::{
+    SqliteStore, begin_write, bytes_on_disk, codes, export, inventory, names, recall, rows, write,
+};
 use crate::caller::Reach;
 use crate::clock::Timestamp;
 use crate::meter::store::Op;
@@ -175,7 +177,7 @@ impl MemoryStore for SqliteStore {
         measured(
             Op::Census,
             self.read(move |file| {
-                let mut census = rows::census(file, &projects)?;
+                let mut census = inventory::census(file, &projects)?;
                 census.file_bytes = bytes_on_disk(&path);
                 census.read_only = file.is_readonly(rusqlite::MAIN_DB)?;
                 Ok(census)
@@ -214,5 +216,61 @@ impl NameStore for SqliteStore {
             Op::MemoriesByName,
             self.read(move |file| names::memories_by_name(file, projects, &name, limit)),
         )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use super::*;
+    use crate::store::memory::Category;
+    use crate::store::sqlite::connection::open_writer;
+
+    /// A listing reads the memories that it shows, whichever category is asked for.
+    #[test]
+    fn listing_a_category_is_led_by_its_age() {
+        let folder = tempfile::TempDir::new().expect("a folder");
+        let mut file = open_writer(&folder.path().join("mimo.db")).expect("opened");
+        file.execute_batch(
+            "WITH RECURSIVE n(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n WHERE n < 6000)
+             INSERT INTO memory (id, project, category, importance, state, created_at,
+                                 updated_at, position, text_key, thread, content)
+             SELECT n, iif(n <= 3000, 'old', 'new'), iif(n <= 3000, 'action', 'fact'), 0.5,
+                    'active', n, n, n, CAST(printf('%032d', n) AS BLOB), 't', 'c' FROM n;",
+        )
+        .expect("filled");
+        let steps = Arc::new(AtomicUsize::new(0));
+        let counted = steps.clone();
+        let count = move || {
+            counted.fetch_add(1, Ordering::Relaxed);
+            false
+        };
+        file.progress_handler(10, Some(count)).expect("counted");
+        let now = Timestamp(10_000);
+        let cost = |category, project: Option<&str>| {
+            let projects = project.map(str::to_owned).into_iter().collect();
+            let mut filter = Filter::within(&Reach::Everything, projects, now);
+            filter.category = category;
+            steps.store(0, Ordering::Relaxed);
+            let found = rows::newest(&file, &filter, None, 20).expect("read");
+            (found.len(), steps.load(Ordering::Relaxed))
+        };
+        let (found, plain) = cost(None, None);
+        assert_eq!(found, 20);
+        for category in [Category::Fact, Category::Action] {
+            let (found, steps) = cost(Some(category), None);
+            assert_eq!(found, 20);
+            assert!(steps <= 2 * plain, "{category:?}: {steps}, {plain} without");
+        }
+        for (category, project) in [(Category::Plan, None), (Category::Action, Some("new"))] {
+            let (found, steps) = cost(Some(category), project);
+            assert_eq!(found, 0);
+            assert!(
+                steps <= plain,
+                "{category:?} {project:?}: {steps}, {plain} without"
+            );
+        }
     }
 }

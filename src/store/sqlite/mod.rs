@@ -2,8 +2,10 @@
 //! may have the file open at once.
 
 mod backup;
+mod checksum;
 mod codes;
 mod connection;
+mod derived;
 mod erasure;
 mod export;
 mod extension;
@@ -20,6 +22,7 @@ mod nearest;
 mod pins;
 mod procedure;
 mod recall;
+mod repair;
 mod restore;
 mod retention;
 mod rows;
@@ -41,7 +44,7 @@ use self::connection::{open_graph_reader, open_reader, open_writer};
 use self::inline::Inline;
 use self::worker::Workers;
 use super::changes::Changes;
-use super::integrity::{Observation, Report, Restored};
+use super::integrity::{EncodeText, Observation, Problem, Report, Restored};
 use super::{Store, StoreError, StoreFormat, Stored, measured};
 use crate::limits;
 use crate::meter::store::{Op, Side};
@@ -173,6 +176,15 @@ impl Store for SqliteStore {
         progress: &'a mut (dyn FnMut(&'static str) + Send),
     ) -> Stored<'a, Report> {
         Box::pin(async move { verify::verify(&self.path, model, progress) })
+    }
+
+    fn repair<'a>(
+        &'a self,
+        model: &'a str,
+        encode: &'a EncodeText<'a>,
+        progress: &'a mut (dyn FnMut(&'static str) + Send),
+    ) -> Stored<'a, Vec<Problem>> {
+        Box::pin(async move { repair::repair(&self.path, model, encode, progress) })
     }
 
     fn restore<'a>(

@@ -2,7 +2,7 @@
 
 use rusqlite::{Connection, OptionalExtension, params};
 
-use super::{SqliteStore, codes};
+use super::{SqliteStore, checksum, codes};
 use crate::clock::Timestamp;
 use crate::limits;
 use crate::meter::store::Op;
@@ -184,7 +184,7 @@ fn archive(
     let mut statement = file.prepare_cached(&sql)?;
     let mut count = 0;
     for id in ids {
-        count += statement.execute([at.0, *id])?;
+        count += checksum::changing(file, *id, || Ok(statement.execute([at.0, *id])?))?;
     }
     let sql = match why {
         ArchiveReason::Idle => "UPDATE retention_run SET idle = idle + ? WHERE id = ?",
@@ -230,13 +230,22 @@ pub(super) fn erase_all(file: &Connection, ids: &[MemoryId]) -> Result<(), Store
 /// Erases a memory whose vectors are erased, and everything else about it. The
 /// version that replaced it has no older version then.
 fn erase(file: &Connection, id: MemoryId) -> Result<(), StoreError> {
+    let newer: Vec<MemoryId> = file
+        .prepare_cached("SELECT id FROM memory WHERE supersedes = ?")?
+        .query_map([id], |row| row.get(0))?
+        .collect::<Result<_, _>>()?;
+    for newer in newer {
+        checksum::changing(file, newer, || {
+            let sql = "UPDATE memory SET supersedes = NULL WHERE id = ?";
+            Ok(file.prepare_cached(sql)?.execute([newer])?)
+        })?;
+    }
     for sql in [
         "DELETE FROM memory_words WHERE rowid = ?",
         "DELETE FROM memory_tag WHERE memory_id = ?",
         "DELETE FROM memory_entity WHERE memory_id = ?",
         "DELETE FROM memory_edit WHERE memory_id = ?",
         "DELETE FROM memory_feature WHERE memory_id = ?",
-        "UPDATE memory SET supersedes = NULL WHERE supersedes = ?",
         "DELETE FROM memory WHERE id = ?",
     ] {
         file.prepare_cached(sql)?.execute([id])?;

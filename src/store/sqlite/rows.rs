@@ -6,11 +6,12 @@ use std::collections::{HashMap, HashSet};
 use rusqlite::types::Value;
 use rusqlite::{Connection, Row, params, params_from_iter};
 
+use super::checksum;
 use crate::clock::Timestamp;
 use crate::limits;
 use crate::store::graph::EntityId;
 use crate::store::memory::{
-    COLUMNS, Category, Filter, Memory, MemoryCensus, MemoryFields, MemoryId, MemoryState,
+    COLUMNS, Category, Filter, Memory, MemoryFields, MemoryId, MemoryState,
 };
 use crate::store::{ProjectSet, StoreError};
 
@@ -92,7 +93,8 @@ pub(super) fn insert(file: &Connection, memory: &Memory) -> Result<(), StoreErro
     let columns = COLUMNS.join(", ");
     file.prepare_cached(&format!("INSERT INTO memory ({columns}) VALUES ({marks})"))?
         .execute(params_from_iter(values(memory)))?;
-    set_tags(file, memory)
+    set_tags(file, memory)?;
+    checksum::seal(file, memory.id)
 }
 
 /// Stores everything about a memory that can change: its text and its project only
@@ -110,12 +112,18 @@ pub(super) fn update(
     let set = columns.map(|nth| format!("{} = ?{}", COLUMNS[nth], nth + 1));
     let set: Vec<String> = set.collect();
     let sql = format!("UPDATE memory SET {} WHERE {condition}", set.join(", "));
-    let changed = file
-        .prepare_cached(&sql)?
-        .execute(params_from_iter(&values(memory)[..end]))?;
-    match changed {
-        0 => Err(StoreError::NoSuchMemory(vec![memory.id])),
-        _ => set_tags(file, memory),
+    let change = || {
+        let changed = file
+            .prepare_cached(&sql)?
+            .execute(params_from_iter(&values(memory)[..end]))?;
+        match changed {
+            0 => Err(StoreError::NoSuchMemory(vec![memory.id])),
+            _ => set_tags(file, memory),
+        }
+    };
+    match text_changed {
+        true => change().and_then(|()| checksum::seal(file, memory.id)),
+        false => checksum::changing(file, memory.id, change),
     }
 }
 
@@ -196,7 +204,8 @@ impl Condition {
         condition.and_lifetime(filter);
         condition.and_within(&filter.project_set());
         if let Some(category) = filter.category {
-            condition.and("m.category = ?", [Value::Text(category.name().to_owned())]);
+            // The plus keeps SQLite from its index, which leads to more than most others.
+            condition.and("+m.category = ?", [category_value(category)]);
         }
         if let Some(since) = filter.since {
             condition.and("m.created_at >= ?", [Value::Integer(since.0)]);
@@ -256,6 +265,10 @@ impl Condition {
     }
 }
 
+fn category_value(category: Category) -> Value {
+    Value::Text(category.name().to_owned())
+}
+
 /// See `MemoryStore::newest`.
 pub(super) fn newest(
     file: &Connection,
@@ -272,11 +285,18 @@ pub(super) fn newest(
     }
     // In the order of age, a filter that few pass reads nearly every memory.
     let by_age = match few_passing(file, filter)? {
+        Some(ids) if ids.is_empty() => return Ok(Vec::new()),
         Some(ids) => {
             condition.and_one_of(&ids);
             "+m.created_at"
         }
-        None => "m.created_at",
+        None => {
+            let category = filter.category.map(category_value);
+            if category.is_some() {
+                condition.and("m.category = ?", category);
+            }
+            "m.created_at"
+        }
     };
     let order = format!("ORDER BY {by_age} DESC, m.id DESC LIMIT {limit}");
     select(file, &filter.project_set(), &condition, &order)
@@ -289,6 +309,20 @@ pub(super) fn few_passing(
     filter: &Filter,
 ) -> Result<Option<Vec<MemoryId>>, StoreError> {
     let text = |names: &[String]| names.iter().cloned().map(Value::Text).collect::<Vec<_>>();
+    if let Some(category) = filter.category {
+        let mut counted = Condition::within(&filter.project_set());
+        counted.and("category = ?", [category_value(category)]);
+        let sql = format!(
+            "SELECT count(*) FROM memory_count m WHERE {}",
+            counted.sql()
+        );
+        let mut statement = file.prepare_cached(&sql)?;
+        let values = params_from_iter(counted.values());
+        let count: i64 = statement.query_row(values, |row| row.get(0))?;
+        if count == 0 {
+            return Ok(Some(Vec::new()));
+        }
+    }
     let mut led = Vec::new();
     for spellings in &filter.tags {
         let of_tag = format!(
@@ -449,26 +483,4 @@ pub(super) fn json_list(projects: &ProjectSet) -> Option<String> {
         ProjectSet::All => None,
         ProjectSet::Only(projects) => Some(json(projects)),
     }
-}
-
-/// See `MemoryStore::census`; the file's size is left to the caller.
-pub(super) fn census(file: &Connection, projects: &ProjectSet) -> Result<MemoryCensus, StoreError> {
-    let condition = Condition::within(projects);
-    let sql = "SELECT count(*) FILTER (WHERE state = 'active'), \
-               count(*) FILTER (WHERE state = 'superseded'), \
-               count(*) FILTER (WHERE state = 'archived'), \
-               count(DISTINCT project) FILTER (WHERE state = 'active') FROM memory m WHERE ";
-    let sql = format!("{sql}{}", condition.sql());
-    let census = file.query_row(&sql, params_from_iter(condition.values()), |row| {
-        let count = |column| row.get::<_, i64>(column).map(i64::unsigned_abs);
-        Ok(MemoryCensus {
-            active: count(0)?,
-            superseded: count(1)?,
-            archived: count(2)?,
-            projects: count(3)?,
-            file_bytes: 0,
-            read_only: false,
-        })
-    })?;
-    Ok(census)
 }

@@ -8,13 +8,12 @@ use rusqlite::types::ValueRef;
 use rusqlite::{Connection, OptionalExtension, params_from_iter};
 
 use super::connection::{SCHEMA, open_as_it_is, open_writer};
-use super::{codes, mark};
+use super::{checksum, codes, derived, mark};
 use crate::files::{publish_new, with_ending};
 use crate::store::StoreError;
 use crate::store::transfer::copy::{
     AUTOINCREMENT, Kind, Row, Source, Summary, TABLES, Table, Target, Value, portion_sql,
 };
-use crate::text;
 
 /// A file, or the unfinished one beside it.
 pub(in crate::store) struct TransferSide {
@@ -144,7 +143,8 @@ impl Target for TransferSide {
         let mut sql =
             "BEGIN IMMEDIATE; CREATE TABLE IF NOT EXISTS transfer (name TEXT PRIMARY KEY, \
                        rows INTEGER, sha256 TEXT) STRICT; DELETE FROM transfer; \
-                       DELETE FROM memory_words; DELETE FROM memory_code;"
+                       DELETE FROM memory_words; DELETE FROM memory_code; \
+                       DELETE FROM memory_checksum; DELETE FROM vector_checksum;"
                 .to_owned();
         for table in TABLES.iter().rev() {
             sql.push_str(&format!("DELETE FROM \"{}\";", table.name));
@@ -190,19 +190,9 @@ impl Target for TransferSide {
 
     async fn derive(&mut self, last_ids: Vec<i64>) -> Result<(), StoreError> {
         let tx = self.file.transaction()?;
-        tx.execute_batch(
-            "DELETE FROM memory_words; DELETE FROM memory_code; UPDATE embedding_model SET coded = 0",
-        )?;
-        {
-            let mut texts = tx.prepare("SELECT id, content FROM memory ORDER BY id")?;
-            let mut add = tx.prepare("INSERT INTO memory_words (rowid, words) VALUES (?, ?)")?;
-            let mut rows = texts.query([])?;
-            while let Some(row) = rows.next()? {
-                let content: String = row.get(1)?;
-                add.execute((row.get::<_, i64>(0)?, text::words(&content)))?;
-            }
-        }
-        while codes::pack(&tx)? {}
+        derived::rebuild_words(&tx)?;
+        codes::rebuild(&tx)?;
+        checksum::seal_all(&tx)?;
         for ((table, _), last) in AUTOINCREMENT.iter().zip(last_ids) {
             tx.execute("DELETE FROM sqlite_sequence WHERE name = ?", [table])?;
             let sql = "INSERT INTO sqlite_sequence (name, seq) VALUES (?, ?)";

@@ -1,156 +1,38 @@
 //! Checking a database: SQLite's own checks, and the invariants of memories, the
-//! graph and procedures. Reads one snapshot and changes nothing.
+//! graph and procedures. Derived data is compared with its source. Reads one snapshot
+//! and changes nothing.
+
+mod checks;
 
 use std::path::Path;
 
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, Row};
 
-use super::connection::open_as_it_is;
+use self::checks::{CHECKS, Check};
+use super::connection::{SCHEMA, open_as_it_is};
+use super::{checksum, codes, derived, features};
 use crate::limits;
 use crate::store::StoreError;
 use crate::store::integrity::{
-    APPROVALS, GRAPH, INDEX, KEYS, PROCEDURES, Part, Problem, Report, VECTORS,
+    APPROVALS, COUNTS, FEATURES, FILE, GRAPH, INDEX, KEYS, PROCEDURES, Part, Problem, REFERENCES,
+    Report, TEXTS, VECTORS,
 };
+use crate::store::memory::MemoryId;
 use crate::text;
 
 /// Tolerance of a vector's length around 1; rounding errors are far smaller.
 const LENGTH_TOLERANCE: f64 = 0.01;
 
-/// A query that finds nothing in a whole database.
-struct Check {
-    /// The first schema that has the tables.
-    since: i32,
-    part: &'static str,
-    what: &'static str,
-    /// Selects the name of each faulty row.
-    sql: &'static str,
-}
+/// The checks of codes, which are reported with the vectors.
+const CODES: &str = "codes";
+/// The schemas with codes, features and checksums.
+const CODES_SINCE: i32 = 4;
+const FEATURES_SINCE: i32 = 13;
+const CHECKSUMS_SINCE: i32 = 14;
 
-const CHECKS: &[Check] = &[
-    Check {
-        since: 1,
-        part: INDEX,
-        what: "memories are not in the keyword index",
-        sql: "SELECT id FROM memory EXCEPT SELECT rowid FROM memory_words",
-    },
-    Check {
-        since: 1,
-        part: INDEX,
-        what: "entries of the keyword index belong to no memory",
-        sql: "SELECT rowid FROM memory_words EXCEPT SELECT id FROM memory",
-    },
-    Check {
-        since: 1,
-        part: VECTORS,
-        what: "memories have no vector",
-        sql: "SELECT id FROM memory EXCEPT SELECT memory_id FROM memory_vector",
-    },
-    Check {
-        since: 1,
-        part: VECTORS,
-        what: "memories lack the vectors of some of their text",
-        sql: "SELECT DISTINCT memory_id FROM (SELECT memory_id FROM memory_vector \
-              GROUP BY memory_id, model_id HAVING min(window) <> 0 OR max(window) <> count(*) - 1)",
-    },
-    Check {
-        since: 1,
-        part: VECTORS,
-        what: "memories have vectors with too few or too many numbers",
-        sql: "SELECT DISTINCT memory_id FROM memory_vector v JOIN embedding_model m \
-              ON m.id = v.model_id WHERE length(vector) <> dimensions * 4",
-    },
-    Check {
-        since: 4,
-        part: VECTORS,
-        what: "blocks of codes are cut off",
-        sql: "SELECT c.id FROM memory_code c JOIN embedding_model m ON m.id = c.model_id \
-              WHERE length(block) <> vectors * (8 + (dimensions + 7) / 8)",
-    },
-    Check {
-        since: 4,
-        part: VECTORS,
-        what: "models have too few or too many codes",
-        sql: "SELECT name FROM embedding_model m WHERE \
-              (SELECT ifnull(sum(vectors), 0) FROM memory_code WHERE model_id = m.id) <> \
-              (SELECT count(*) FROM memory_vector WHERE model_id = m.id AND id <= m.coded)",
-    },
-    Check {
-        since: 2,
-        part: GRAPH,
-        what: "memories are linked to entities that are not there",
-        sql: "SELECT DISTINCT memory_id FROM memory_entity \
-              WHERE entity NOT IN (SELECT id FROM entity)",
-    },
-    Check {
-        since: 2,
-        part: GRAPH,
-        what: "names belong to entities that are not there",
-        sql: "SELECT name FROM entity_name WHERE entity NOT IN (SELECT id FROM entity)",
-    },
-    Check {
-        since: 2,
-        part: GRAPH,
-        what: "entities are of a type that is not there",
-        sql: "SELECT key FROM entity WHERE id >> 32 NOT IN (SELECT id FROM graph_word)",
-    },
-    Check {
-        since: 2,
-        part: GRAPH,
-        what: "triples have an end that is not there",
-        sql: "SELECT id FROM triple WHERE subject NOT IN (SELECT id FROM entity) \
-              OR object NOT IN (SELECT id FROM entity)",
-    },
-    Check {
-        since: 2,
-        part: GRAPH,
-        what: "triples have a predicate, a project or a source that is not there",
-        sql: "SELECT id FROM triple WHERE predicate NOT IN (SELECT id FROM graph_word) \
-              OR project NOT IN (SELECT id FROM graph_word) \
-              OR (source IS NOT NULL AND source NOT IN (SELECT id FROM graph_word))",
-    },
-    Check {
-        since: 3,
-        part: PROCEDURES,
-        what: "definitions cannot be read",
-        sql: "SELECT name || '@' || version FROM procedure WHERE NOT json_valid(definition)",
-    },
-    Check {
-        since: 3,
-        part: PROCEDURES,
-        what: "executions have a journal with gaps",
-        sql: "SELECT e.id FROM execution e LEFT JOIN journal j ON j.execution = e.number \
-              GROUP BY e.number HAVING count(j.number) <> e.entries \
-              OR ifnull(min(j.number), 1) <> 1 OR ifnull(max(j.number), 0) <> count(j.number)",
-    },
-    Check {
-        since: 3,
-        part: PROCEDURES,
-        what: "executions have a journal that cannot be read",
-        sql: "SELECT DISTINCT e.id FROM execution e JOIN journal j ON j.execution = e.number \
-              WHERE NOT json_valid(j.entry)",
-    },
-    Check {
-        since: 6,
-        part: APPROVALS,
-        what: "approved tool definitions cannot be read",
-        sql: "SELECT skill || ' ' || tool FROM tool_pin WHERE NOT json_valid(definition)",
-    },
-    Check {
-        since: 9,
-        part: KEYS,
-        what: "keys have grants or a hash that cannot be read",
-        sql: "SELECT id FROM api_key WHERE NOT json_valid(grants) OR length(hash) <> 32 \
-              OR ifnull(length(former_hash), 32) <> 32",
-    },
-    Check {
-        since: 9,
-        part: KEYS,
-        what: "sessions cannot be read",
-        sql: "SELECT id FROM http_session WHERE NOT json_valid(capabilities) \
-              OR NOT json_valid(subscribed)",
-    },
-];
+/// Selects every vector, for [`is_unit`].
+const EACH_VECTOR: &str = "SELECT memory_id, vector FROM memory_vector";
 
 /// Checks the database at `path`, which other programs may use meanwhile.
 /// `model` names the space that texts are searched in now; `told` gets
@@ -184,18 +66,23 @@ pub(super) fn verify(
         report.parts.push(Part { name, problems });
         Ok(())
     };
-    look(&mut report, "file", &|found| pages(&file, found))?;
-    look(&mut report, "references", &|found| references(&file, found))?;
-    look(&mut report, "texts", &|found| texts(&file, found))?;
-    for name in [INDEX, VECTORS, GRAPH, PROCEDURES, APPROVALS, KEYS] {
+    look(&mut report, FILE, &|found| pages(&file, found))?;
+    look(&mut report, REFERENCES, &|found| references(&file, found))?;
+    for name in [
+        TEXTS, INDEX, VECTORS, FEATURES, COUNTS, GRAPH, PROCEDURES, APPROVALS, KEYS,
+    ] {
         look(&mut report, name, &|found| {
-            let of_part = |check: &&Check| check.part == name && check.since <= schema;
-            for check in CHECKS.iter().filter(of_part) {
-                gather(&file, check.what, check.sql, named, found)?;
-            }
-            match name == VECTORS {
-                true => lengths(&file, found),
-                false => Ok(()),
+            run_checks(&file, name, schema, found)?;
+            match name {
+                TEXTS => texts(&file, schema, found),
+                INDEX => words(&file, found),
+                VECTORS => vectors(&file, schema, found),
+                FEATURES if schema >= FEATURES_SINCE => {
+                    let what = "memories have features of another text";
+                    found.extend(Problem::of(what, features::wrong(&file)?));
+                    Ok(())
+                }
+                _ => Ok(()),
             }
         })?;
     }
@@ -211,8 +98,22 @@ pub(super) fn verify(
 
 type Done = Result<(), StoreError>;
 
+/// Runs the checks of a part that a database of this schema can have.
+pub(super) fn run_checks(
+    file: &Connection,
+    part: &str,
+    schema: i32,
+    found: &mut Vec<Problem>,
+) -> Done {
+    let of_part = |check: &&Check| check.part == part && check.since <= schema;
+    for check in CHECKS.iter().filter(of_part) {
+        gather(file, check.what, check.sql, named, found)?;
+    }
+    Ok(())
+}
+
 /// SQLite's checks of pages, indexes and the keyword index.
-fn pages(file: &Connection, found: &mut Vec<Problem>) -> Done {
+pub(super) fn pages(file: &Connection, found: &mut Vec<Problem>) -> Done {
     let what = "places are damaged";
     let damage = |row: &Row<'_>| {
         let said: String = row.get(0)?;
@@ -250,8 +151,13 @@ fn references(file: &Connection, found: &mut Vec<Problem>) -> Done {
     Ok(())
 }
 
-/// SQLite keeps no checksum of its rows; the key of a memory's text serves as one.
-fn texts(file: &Connection, found: &mut Vec<Problem>) -> Done {
+/// Compares memories with their checksums, and texts with their keys, which databases
+/// of older schemas have too.
+fn texts(file: &Connection, schema: i32, found: &mut Vec<Problem>) -> Done {
+    if schema >= CHECKSUMS_SINCE {
+        let what = "memories have other values than were stored";
+        found.extend(Problem::of(what, checksum::changed_memories(file)?));
+    }
     let what = "memories have another text than was stored";
     let sql = "SELECT id, content, text_key FROM memory ORDER BY id";
     let changed = |row: &Row<'_>| {
@@ -266,25 +172,81 @@ fn texts(file: &Connection, found: &mut Vec<Problem>) -> Done {
     gather(file, what, sql, changed, found)
 }
 
+/// Entries of the keyword index that are there and are not those of the text.
+fn words(file: &Connection, found: &mut Vec<Problem>) -> Done {
+    let mut is_indexed =
+        file.prepare("SELECT EXISTS (SELECT 1 FROM memory_words WHERE rowid = ?)")?;
+    let mut wrong: Vec<MemoryId> = Vec::new();
+    for id in derived::wrong_words(file)? {
+        if is_indexed.query_row([id], |row| row.get(0))? {
+            wrong.push(id);
+        }
+    }
+    let what = "memories have entries in the keyword index that are not of their text";
+    found.extend(Problem::of(what, wrong));
+    Ok(())
+}
+
+fn vectors(file: &Connection, schema: i32, found: &mut Vec<Problem>) -> Done {
+    run_checks(file, CODES, schema, found)?;
+    lengths(file, found)?;
+    if schema >= CHECKSUMS_SINCE {
+        let what = "memories have vectors of other numbers than were stored";
+        found.extend(Problem::of(what, checksum::changed_vectors(file)?));
+    }
+    if schema >= CODES_SINCE {
+        found.extend(Problem::of(
+            "codes are not of their vectors",
+            codes::wrong(file)?,
+        ));
+    }
+    Ok(())
+}
+
+/// The memories whose vectors are missing or wrong, in a database of this schema.
+pub(super) fn memories_of_wrong_vectors(file: &Connection) -> Result<Vec<MemoryId>, StoreError> {
+    let mut wrong = checksum::changed_vectors(file)?;
+    let sqls = CHECKS.iter().filter(|check| check.part == VECTORS);
+    for sql in sqls.map(|check| check.sql).chain([EACH_VECTOR]) {
+        let mut statement = file.prepare(sql)?;
+        let mut rows = statement.query([])?;
+        while let Some(row) = rows.next()? {
+            if sql != EACH_VECTOR || !is_unit(row)? {
+                wrong.push(row.get(0)?);
+            }
+        }
+    }
+    wrong.sort_unstable();
+    wrong.dedup();
+    Ok(wrong)
+}
+
+pub(super) fn are_codes_wrong(file: &Connection) -> Result<bool, StoreError> {
+    let mut found = Vec::new();
+    run_checks(file, CODES, SCHEMA, &mut found)?;
+    Ok(!found.is_empty() || !codes::wrong(file)?.is_empty())
+}
+
 /// Vectors that would give wrong cosines.
 fn lengths(file: &Connection, found: &mut Vec<Problem>) -> Done {
     let what = "vectors are not of unit length";
-    let sql = "SELECT memory_id, vector FROM memory_vector";
-    let odd = |row: &Row<'_>| {
-        let bytes = row.get_ref(1)?.as_blob()?;
-        let (numbers, _) = bytes.as_chunks::<4>();
-        let squares = numbers.iter().map(|number| {
-            let number = f64::from(f32::from_le_bytes(*number));
-            number * number
-        });
-        let length = squares.sum::<f64>().sqrt();
-        match (length - 1.0).abs() <= LENGTH_TOLERANCE {
-            true => Ok(None),
-            // NaN as well.
-            false => named(row),
-        }
+    let odd = |row: &Row<'_>| match is_unit(row)? {
+        true => Ok(None),
+        false => named(row),
     };
-    gather(file, what, sql, odd, found)
+    gather(file, what, EACH_VECTOR, odd, found)
+}
+
+/// Whether the vector of this row is of unit length; false for NaN as well.
+fn is_unit(row: &Row<'_>) -> rusqlite::Result<bool> {
+    let bytes = row.get_ref(1)?.as_blob()?;
+    let (numbers, _) = bytes.as_chunks::<4>();
+    let squares = numbers.iter().map(|number| {
+        let number = f64::from(f32::from_le_bytes(*number));
+        number * number
+    });
+    let length = squares.sum::<f64>().sqrt();
+    Ok((length - 1.0).abs() <= LENGTH_TOLERANCE)
 }
 
 /// Memories that have only vectors of another model.

@@ -6,7 +6,7 @@ use std::collections::{BTreeSet, HashMap};
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::graph::link_memory;
-use super::{features, rows};
+use super::{checksum, features, rows};
 use crate::caller::Reach;
 use crate::clock::Timestamp;
 use crate::store::memory::{
@@ -160,17 +160,27 @@ fn add_to_indexes(
     text: &IndexedText,
 ) -> Result<(), StoreError> {
     add_words(file, id, &text.words)?;
-    let Some(first) = text.vectors.first() else {
+    add_vectors(file, model, id, &text.vectors)
+}
+
+pub(super) fn add_vectors(
+    file: &Connection,
+    model: &str,
+    id: MemoryId,
+    vectors: &[Vec<f32>],
+) -> Result<(), StoreError> {
+    let Some(first) = vectors.first() else {
         return Ok(());
     };
     let model_id = model_id(file, model, first.len())?;
     let mut statement = file.prepare_cached(
         "INSERT INTO memory_vector (memory_id, model_id, window, vector) VALUES (?, ?, ?, ?)",
     )?;
-    for (window, vector) in text.vectors.iter().enumerate() {
+    for (window, vector) in vectors.iter().enumerate() {
         let bytes: Vec<u8> = vector.iter().flat_map(|x| x.to_le_bytes()).collect();
         let window = i64::try_from(window).unwrap_or(0);
         statement.execute(params![id, model_id, window, bytes])?;
+        checksum::seal_vector(file, &bytes)?;
     }
     Ok(())
 }
@@ -284,7 +294,7 @@ pub(super) fn record_recalls(
         "UPDATE memory SET recall_count = recall_count + 1, recalled_at = ? WHERE id = ?",
     )?;
     for id in ids {
-        statement.execute([at.0, *id])?;
+        checksum::changing(file, *id, || Ok(statement.execute([at.0, *id])?))?;
     }
     Ok(())
 }

@@ -247,15 +247,16 @@ impl GraphSnapshot for Snapshot<'_, '_> {
         self.unit.call(|file| {
             let sql = match &projects {
                 None => {
-                    "SELECT (SELECT count(*) FROM entity), \
-                         (SELECT count(*) FROM triple), \
-                         (SELECT count(*) FROM triple WHERE closed IS NOT NULL), \
+                    "SELECT (SELECT entities FROM entity_count), \
+                         (SELECT ifnull(sum(triples), 0) FROM triple_count), \
+                         (SELECT ifnull(sum(closed), 0) FROM triple_count), \
                          (SELECT count(*) FROM graph_word WHERE uses > 0)"
                 }
                 Some(_) => {
                     "SELECT (SELECT count(DISTINCT entity) FROM entity_name \
                             WHERE project IN (SELECT value FROM json_each(?1))), \
-                            count(*), count(closed), count(DISTINCT predicate) FROM triple \
+                            ifnull(sum(triples), 0), ifnull(sum(closed), 0), \
+                            count(DISTINCT predicate) FROM triple_count \
                             WHERE project IN (SELECT value FROM json_each(?1))"
                 }
             };

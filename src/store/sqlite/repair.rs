@@ -1,0 +1,222 @@
+//! Making derived data anew: keyword entries, vectors, their codes, features, counts and
+//! SQLite's indexes. What was written by a caller is never changed, and nothing is
+//! derived from a memory that is damaged itself.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use rusqlite::{Connection, TransactionBehavior};
+
+use super::connection::open_writer;
+use super::{begin_write, bound_log, checksum, codes, derived, features, lock_wait, verify, write};
+use crate::limits;
+use crate::store::StoreError;
+use crate::store::integrity::{
+    COUNTS, EncodeText, FEATURES, FILE, INDEX, Problem, REFERENCES, VECTORS,
+};
+use crate::store::memory::MemoryId;
+
+/// Mends the database at `path` in one transaction, so that others see all of it or
+/// nothing. Returns what was mended.
+pub(super) fn repair(
+    path: &Path,
+    model: &str,
+    encode: &EncodeText<'_>,
+    told: &mut (dyn FnMut(&'static str) + Send),
+) -> Result<Vec<Problem>, StoreError> {
+    lock_wait::begin(limits::STORE_BUSY_MILLISECONDS_MAX);
+    let mut connection = open_writer(path)?;
+    let tx = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    begin_write(&tx)?;
+    let mut repair = Repair {
+        file: &tx,
+        damaged: BTreeSet::new(),
+        mended: Vec::new(),
+    };
+    told(FILE);
+    let is_index_broken = repair.indexes()?;
+    told("texts");
+    repair.damaged = checksum::changed_memories(&tx)?.into_iter().collect();
+    told(REFERENCES);
+    repair.orphans()?;
+    told(INDEX);
+    repair.words(is_index_broken)?;
+    told(VECTORS);
+    repair.vectors(model, encode)?;
+    told(FEATURES);
+    repair.features()?;
+    told(COUNTS);
+    repair.counts()?;
+    let mended = repair.mended;
+    tx.commit()?;
+    bound_log(&connection, path);
+    Ok(mended)
+}
+
+/// Rows of derived tables that belong to nothing.
+const ORPHANS: [(&str, &str); 6] = [
+    (
+        "entries of the keyword index belonged to no memory",
+        "DELETE FROM memory_words WHERE rowid IN \
+         (SELECT rowid FROM memory_words EXCEPT SELECT id FROM memory)",
+    ),
+    (
+        "vectors belonged to no memory",
+        "DELETE FROM memory_vector WHERE memory_id NOT IN (SELECT id FROM memory)",
+    ),
+    (
+        "links to entities belonged to no memory",
+        "DELETE FROM memory_entity WHERE memory_id NOT IN (SELECT id FROM memory)",
+    ),
+    (
+        "features belonged to no memory",
+        "DELETE FROM memory_feature WHERE memory_id NOT IN (SELECT id FROM memory)",
+    ),
+    (
+        "checksums belonged to no memory",
+        "DELETE FROM memory_checksum WHERE memory_id NOT IN (SELECT id FROM memory)",
+    ),
+    (
+        "checksums belonged to no vector",
+        "DELETE FROM vector_checksum WHERE vector_id NOT IN (SELECT id FROM memory_vector)",
+    ),
+];
+
+struct Repair<'f> {
+    file: &'f Connection,
+    /// Memories that are not what was stored.
+    damaged: BTreeSet<MemoryId>,
+    mended: Vec<Problem>,
+}
+
+impl Repair<'_> {
+    fn mend<T: ToString>(&mut self, what: &str, names: impl IntoIterator<Item = T>) {
+        self.mended.extend(Problem::of(what, names));
+    }
+
+    /// Builds SQLite's indexes anew where they differ from their tables. Returns whether
+    /// the keyword index is malformed.
+    fn indexes(&mut self) -> Result<bool, StoreError> {
+        let mut found = Vec::new();
+        // Damage that ends the check is beyond repair, and verify reports it.
+        let _ = verify::pages(self.file, &mut found);
+        let said: Vec<&String> = found.iter().flat_map(|problem| &problem.examples).collect();
+        let of_words = |said: &&&String| said.contains("memory_words");
+        let is_index_broken = said.iter().any(|said| of_words(&said));
+        if said.iter().any(|said| !of_words(&said)) && self.file.execute_batch("REINDEX").is_ok() {
+            let mut left = Vec::new();
+            let _ = verify::pages(self.file, &mut left);
+            let is_left = |said: &&&String| {
+                left.iter()
+                    .any(|problem: &Problem| problem.examples.contains(said))
+            };
+            let mended: Vec<String> = said
+                .iter()
+                .filter(|said| !is_left(said))
+                .map(|said| (*said).clone())
+                .collect();
+            self.mend("places of indexes were built anew", mended);
+        }
+        Ok(is_index_broken)
+    }
+
+    fn orphans(&mut self) -> Result<(), StoreError> {
+        for (what, sql) in ORPHANS {
+            let count = self.file.execute(sql, [])?;
+            if count > 0 {
+                self.mended.push(Problem {
+                    what: format!("{what}, and are gone"),
+                    count: count as u64,
+                    examples: Vec::new(),
+                });
+            }
+        }
+        Ok(())
+    }
+
+    /// Those of `ids` that may be derived from.
+    fn sound(&self, ids: Vec<MemoryId>) -> Vec<MemoryId> {
+        let is_sound = |id: &MemoryId| !self.damaged.contains(id);
+        ids.into_iter().filter(is_sound).collect()
+    }
+
+    fn words(&mut self, is_broken: bool) -> Result<(), StoreError> {
+        let wrong = match is_broken {
+            true => Err(StoreError::Damaged(String::new())),
+            false => derived::wrong_words(self.file),
+        };
+        match wrong {
+            Ok(wrong) => {
+                let wrong = self.sound(wrong);
+                derived::rewrite_words(self.file, &wrong)?;
+                self.mend(
+                    "memories got their entries in the keyword index anew",
+                    wrong,
+                );
+            }
+            Err(StoreError::Damaged(_)) => {
+                derived::rebuild_words(self.file)?;
+                self.mend("keyword index was built anew", ["the whole index"]);
+            }
+            Err(error) => return Err(error),
+        }
+        Ok(())
+    }
+
+    fn vectors(&mut self, model: &str, encode: &EncodeText<'_>) -> Result<(), StoreError> {
+        let wrong = verify::memories_of_wrong_vectors(self.file)?;
+        let wrong = self.sound(wrong);
+        for id in &wrong {
+            let content: String = self
+                .file
+                .prepare_cached("SELECT content FROM memory WHERE id = ?")?
+                .query_row([id], |row| row.get(0))?;
+            let vectors = encode(&content)?;
+            self.file
+                .prepare_cached("DELETE FROM memory_vector WHERE memory_id = ?")?
+                .execute([id])?;
+            write::add_vectors(self.file, model, *id, &vectors)?;
+        }
+        let are_codes_wrong = !wrong.is_empty() || verify::are_codes_wrong(self.file)?;
+        self.mend("memories got their vectors anew, from their texts", wrong);
+        if are_codes_wrong {
+            codes::rebuild(self.file)?;
+            self.mend("codes were made anew, from the vectors", ["all of them"]);
+        }
+        let sealed = checksum::seal_all(self.file)?;
+        if sealed > 0 {
+            self.mended.push(Problem {
+                what: "memories and vectors without a checksum got one".to_owned(),
+                count: sealed,
+                examples: Vec::new(),
+            });
+        }
+        Ok(())
+    }
+
+    fn features(&mut self) -> Result<(), StoreError> {
+        let wrong = self.sound(features::wrong(self.file)?);
+        for id in &wrong {
+            features::derive_again(self.file, *id)?;
+        }
+        self.mend("memories got their features anew, from their texts", wrong);
+        Ok(())
+    }
+
+    fn counts(&mut self) -> Result<(), StoreError> {
+        let mut found = Vec::new();
+        for part in [FEATURES, COUNTS] {
+            verify::run_checks(self.file, part, super::connection::SCHEMA, &mut found)?;
+        }
+        let found: Vec<Problem> = found
+            .into_iter()
+            .filter(|problem| problem.what.contains("counted"))
+            .collect();
+        if !found.is_empty() {
+            derived::recount(self.file)?;
+            let names = found.into_iter().flat_map(|problem| problem.examples);
+            self.mend("counts were made anew", names.collect::<Vec<_>>());
+        }
+        Ok(())
+    }
+}
