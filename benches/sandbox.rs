@@ -151,6 +151,7 @@ mod linux {
                 grants: Vec::new(),
                 read: Vec::new(),
                 write: Vec::new(),
+                installed: Vec::new(),
                 network,
                 memory_bytes: 512 << 20,
                 cpu_seconds: 3_600,

@@ -15,6 +15,12 @@ pub(crate) const INSTALL_OPEN_FILES_MAX: u64 = 4_096;
 pub(crate) const INSTALL_DISK_MB_MAX: u64 = 4_096;
 /// Output of an install step on one pipe.
 pub(crate) const INSTALL_OUTPUT_BYTES_MAX: u64 = 4 * 1024 * 1024;
+/// A file of an installed package that Mimo itself reads.
+pub(crate) const INSTALL_FILE_BYTES_MAX: u64 = 32 * 1024 * 1024;
+/// Entries of a folder of an installed package that Mimo itself looks at.
+pub(crate) const INSTALL_NAMES_MAX: usize = 10_000;
+/// The part of a package's version in the name of its folder.
+pub(crate) const INSTALL_VERSION_CHARS_MAX: usize = 100;
 /// A line of a package manager in a message.
 pub(crate) const INSTALL_LINE_CHARS_MAX: usize = 200;
 /// The account's settings for npm.

@@ -25,6 +25,7 @@ fn probe(executable: &Path) -> Layers {
         working_folder: None,
         read: Vec::new(),
         write: Vec::new(),
+        installed: Vec::new(),
         asked: Vec::new(),
         network: NetworkAccess::None,
         bounds: Bounds {

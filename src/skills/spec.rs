@@ -185,6 +185,9 @@ pub struct Sandbox {
     pub read: Vec<PathBuf>,
     /// Absolute paths that it may read and change beside its private folder.
     pub write: Vec<PathBuf>,
+    /// Folders whose content foreign code made before: no link in them gives access to
+    /// what it leads to.
+    pub installed: Vec<PathBuf>,
     pub network: Network,
     /// Resident memory of its whole process tree.
     pub memory_bytes: u64,

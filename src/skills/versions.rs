@@ -121,6 +121,7 @@ pub(super) async fn ask(
             grants: Vec::new(),
             read: read.to_vec(),
             write: Vec::new(),
+            installed: Vec::new(),
             network: Network::None,
             memory_bytes: limits::SKILL_MEMORY_MB_DEFAULT * MB,
             cpu_seconds: limits::PROGRAM_VERSION_SECONDS_MAX,

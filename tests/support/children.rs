@@ -39,6 +39,7 @@ pub fn program(name: &str, program: PathBuf, arguments: &[&str]) -> SkillSpec {
             grants: Vec::new(),
             read: Vec::new(),
             write: Vec::new(),
+            installed: Vec::new(),
             network: Network::None,
             memory_bytes: 1 << 30,
             cpu_seconds: 60,

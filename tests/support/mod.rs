@@ -14,6 +14,7 @@ pub mod official;
 pub mod popular;
 pub mod postgres;
 pub mod random;
+pub mod registry;
 pub mod server;
 pub mod terminal;
 pub mod tools;

@@ -9,6 +9,7 @@ mod netrc;
 mod npm;
 mod npmrc;
 mod step;
+mod tree;
 mod uv;
 
 use std::collections::BTreeMap;
@@ -28,7 +29,8 @@ use super::spec::{Package, Registry, SkillSpec};
 use super::versions;
 use crate::failure::{Failure, Kind};
 use crate::{files, limits};
-use step::Step;
+use step::{Step, TREE};
+use tree::Tree;
 
 /// Receives what an install is doing, for a person.
 pub(crate) type Progress = Arc<dyn Fn(String) + Send + Sync>;
@@ -40,7 +42,14 @@ const CURRENT: &str = "current.json";
 const LOCK: &str = "lock";
 /// The private folder of programs that are asked for their version.
 const VERSIONS: &str = ".versions";
+/// Begins the name of the folder of an install under way. It holds a folder for each
+/// sandbox, so that none can change what another one made, and Mimo's own files.
 const PARTIAL: &str = "partial-";
+const OWN: &str = "own";
+const FIRST: &str = "first";
+const TRIAL: &str = "trial";
+const DATE: &str = "date";
+const SECOND: &str = "second";
 
 /// Installs packages below one folder.
 #[derive(Clone)]
@@ -121,10 +130,11 @@ impl Installer {
         let text = fs::read(folder.join(CURRENT)).ok()?;
         let installed: Installed = serde_json::from_slice(&text).ok()?;
         let tree = folder.join(&installed.tree);
+        Tree::open(&folder, &installed.tree).ok()?;
         // A Python of the tree leads to the one that it was made with, which an
         // upgrade may have removed.
         let runs = match package.registry {
-            Registry::Npm => tree.is_dir(),
+            Registry::Npm => true,
             Registry::Python => tree.join("bin/python").exists(),
         };
         runs.then_some(installed)
@@ -162,12 +172,14 @@ impl Installer {
         let Some(package) = &spec.package else {
             return spec.clone();
         };
-        let tree = self.folder_of(package).join(&installed.tree);
+        let folder = self.folder_of(package);
+        let tree = folder.join(&installed.tree);
         let mut spec = spec.clone();
         let (program, mut arguments) = installed.command(package, &tree);
         arguments.append(&mut spec.arguments);
         (spec.program, spec.arguments) = (program, arguments);
         spec.sandbox.read.push(tree);
+        spec.sandbox.installed.push(folder);
         spec.sandbox.read.extend(package.read.iter().cloned());
         spec
     }
@@ -242,27 +254,28 @@ impl Installer {
         let partial = folder.join(format!("{PARTIAL}{}", std::process::id()));
         private_folder(&partial).map_err(unusable)?;
         let made = self.make(package, &partial, progress).await;
-        let made = made.and_then(|mut installed| {
+        let made = made.and_then(|(made, mut installed)| {
             installed.tree = tree_name(&folder, &installed.version);
-            fs::rename(partial.join(step::TREE), folder.join(&installed.tree)).map_err(unusable)?;
+            // No process of the install runs now that could put a link in its place.
+            Tree::open(&made, TREE).map_err(unusable)?;
+            fs::rename(made.join(TREE), folder.join(&installed.tree)).map_err(unusable)?;
             let text = serde_json::to_vec_pretty(&installed).map_err(Failure::internal)?;
             files::replace(&folder.join(CURRENT), &text).map_err(unusable)?;
             Ok(installed)
         });
-        if let Err(error) = fs::remove_dir_all(&partial) {
-            tracing::debug!(%error, "the rest of an install was not removed");
-        }
+        remove(&partial);
         made
     }
 
-    /// Makes the tree in `partial`; once more with older dependencies where those of
-    /// today break it.
+    /// Makes the tree in a folder of `partial`, which it gives; once more with older
+    /// dependencies where those of today break it. Each step that is given a sign-in has
+    /// a folder that no foreign code has written to.
     async fn make(
         &self,
         package: &Package,
         partial: &Path,
         progress: &Progress,
-    ) -> Result<Installed, Failure> {
+    ) -> Result<(PathBuf, Installed), Failure> {
         let home = self.home.as_deref();
         let known = environment(package, &[]);
         let settings = npmrc::of(home, &known);
@@ -270,36 +283,46 @@ impl Installer {
         let mut asked = known.clone();
         asked.extend(indexes.clone());
         let sign_in = netrc::of(home, &asked);
-        let step = Step {
+        let new = |name: &str| {
+            let folder = partial.join(name);
+            private_folder(&folder).map_err(Failure::internal)?;
+            Ok::<_, Failure>(folder)
+        };
+        let own = new(OWN)?;
+        let step = |folder| Step {
             starter: &self.starter,
             package,
-            folder: partial,
+            folder,
+            own: &own,
             settings: &settings,
             indexes: &indexes,
             sign_in: &sign_in,
             progress,
         };
-        let mut installed = self.make_as_of(&step, None).await?;
+        let first = step(new(FIRST)?);
+        let installed = self.make_as_of(&first, None).await?;
         progress(format!("{}: starting it once", package.name));
-        let Some(broken) = step.trial(&installed).await else {
-            return Ok(installed);
+        let Some(broken) = first.trial(&installed, new(TRIAL)?).await else {
+            return Ok((first.folder, installed));
         };
+        let question = step(new(DATE)?);
         let date = match package.registry {
-            Registry::Npm => npm::released(&step, &installed).await,
-            Registry::Python => uv::released(&step, &installed).await,
+            Registry::Npm => npm::released(&question, &installed).await,
+            Registry::Python => uv::released(&question, &installed).await,
         };
         let Some(date) = date else {
-            return Ok(installed);
+            return Ok((first.folder, installed));
         };
         progress(format!(
             "{}: once more as of {date}, since {broken}",
             package.name
         ));
-        fs::remove_dir_all(partial.join(step::TREE)).map_err(Failure::internal)?;
-        installed = self.make_as_of(&step, Some(&date)).await?;
+        remove(&first.folder);
+        let second = step(new(SECOND)?);
+        let mut installed = self.make_as_of(&second, Some(&date)).await?;
         let note = format!("installed with dependencies as of {date}: with newer ones {broken}");
         installed.notes.push(note);
-        Ok(installed)
+        Ok((second.folder, installed))
     }
 
     async fn make_as_of(&self, step: &Step<'_>, date: Option<&str>) -> Result<Installed, Failure> {
@@ -314,20 +337,29 @@ impl Installer {
     fn remove_rest(&self, folder: &Path, package: &Package) {
         let current = self.installed(package).map(|installed| installed.tree);
         let entries = fs::read_dir(folder).into_iter().flatten().flatten();
-        for entry in entries.filter(|entry| entry.path().is_dir()) {
-            if Some(entry.file_name()) != current.as_ref().map(Into::into)
-                && let Err(error) = fs::remove_dir_all(entry.path())
-            {
-                tracing::debug!(%error, "an old installation was not removed");
+        let is_tree = |entry: &fs::DirEntry| entry.file_type().is_ok_and(|kind| !kind.is_file());
+        for entry in entries.filter(is_tree) {
+            if Some(entry.file_name()) != current.as_ref().map(Into::into) {
+                remove(&entry.path());
             }
         }
+    }
+}
+
+/// Removes what an install made, however deep foreign code made it.
+fn remove(path: &Path) {
+    if let (Some(parent), Some(name)) = (path.parent(), path.file_name())
+        && let Err(error) = tree::remove(parent, name)
+    {
+        tracing::debug!(%error, "the rest of an install was not removed");
     }
 }
 
 /// A name that no earlier tree in `folder` has.
 fn tree_name(folder: &Path, version: &str) -> String {
     let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '+');
-    let version: String = version.chars().filter(|c| allowed(*c)).collect();
+    let version = version.chars().filter(|c| allowed(*c));
+    let version: String = version.take(limits::INSTALL_VERSION_CHARS_MAX).collect();
     let mut name = format!("v{version}");
     let mut count = 1;
     while folder.join(&name).exists() {

@@ -2,13 +2,13 @@
 //! without running their scripts, then their scripts without the token.
 
 use std::fs;
-use std::io::Read;
 use std::path::{Component, Path, PathBuf};
 
 use serde_json::{Value, json};
 
 use super::step::{Step, TREE};
-use super::{Installed, environment, netrc};
+use super::tree::Tree;
+use super::{Installed, environment, failures, netrc};
 use crate::clock::Timestamp;
 use crate::failure::{Failure, Kind};
 use crate::limits;
@@ -31,6 +31,8 @@ const SETTINGS: &[(&str, &str)] = &[
     // Browsers are not the server's own.
     ("PUPPETEER_SKIP_DOWNLOAD", "1"),
     ("PLAYWRIGHT_SKIP_BROWSER_DOWNLOAD", "1"),
+    // A sandbox sets it to true; the steps before the scripts have it as an option.
+    ("npm_config_ignore_scripts", "false"),
     // npm 12 runs no install scripts without it.
     ("npm_config_dangerously_allow_all_scripts", "true"),
     ("HOME", "\0"),
@@ -41,7 +43,8 @@ const SETTINGS: &[(&str, &str)] = &[
 pub(super) async fn install(step: &Step<'_>, date: Option<&str>) -> Result<Installed, Failure> {
     let package = step.package;
     let tree = step.folder.join(TREE);
-    fs::create_dir_all(&tree).map_err(Failure::internal)?;
+    // The step's folder is new, so nothing of the package is there yet.
+    fs::create_dir(&tree).map_err(Failure::internal)?;
     let mut dependencies = serde_json::Map::new();
     for spec in &package.specs {
         let (name, version) = split(spec);
@@ -50,13 +53,12 @@ pub(super) async fn install(step: &Step<'_>, date: Option<&str>) -> Result<Insta
     let manifest = json!({"private": true, "dependencies": dependencies}).to_string();
     fs::write(tree.join("package.json"), manifest).map_err(Failure::internal)?;
 
-    let settings = step.folder.join("npmrc");
-    fs::write(&settings, &step.settings.npmrc).map_err(Failure::internal)?;
+    let settings = step.write("npmrc", &step.settings.npmrc)?;
     (step.progress)(format!("{}: finding out what it needs", package.name));
     let mut resolve = vec!["install", "--package-lock-only", "--ignore-scripts"];
     resolve.extend(date.iter().flat_map(|date| ["--before", date]));
     npm(step, &resolve, Some(&settings), &mut |_| {}).await?;
-    let locked = read_json(&tree.join("package-lock.json"))?;
+    let locked = read_json(&step.tree()?, Path::new("package-lock.json"))?;
     let packages = locked["packages"].as_object();
     let all = packages.map_or(0, |packages| packages.len().saturating_sub(1));
     let mut fetched = 0;
@@ -89,7 +91,7 @@ pub(super) async fn install(step: &Step<'_>, date: Option<&str>) -> Result<Insta
     }
     let place = format!("node_modules/{}", package.name);
     let own = &locked["packages"][&place];
-    let (program, arguments) = command(step, &tree)?;
+    let (program, arguments) = command(step, &step.tree()?)?;
     Ok(Installed {
         version: own["version"].as_str().unwrap_or_default().to_owned(),
         integrity: own["integrity"].as_str().map(str::to_owned),
@@ -143,6 +145,7 @@ async fn npm(
         "PATH".into(),
         format!("{}:/usr/local/bin:/usr/bin:/bin", path.display()),
     );
+    let given: Vec<PathBuf> = settings.iter().map(|path| path.to_path_buf()).collect();
     let settings = settings.unwrap_or(Path::new("/dev/null"));
     variables.insert(
         "npm_config_userconfig".into(),
@@ -153,32 +156,29 @@ async fn npm(
     let mut all = vec![&*manager];
     all.extend_from_slice(arguments);
     all.extend(["--prefix", &tree]);
-    let printed = step.must(&package.runtime, &all, variables, line).await?;
-    Ok(printed.stdout)
+    let run = step.run(&package.runtime, &all, variables, &given, line);
+    let printed = run.await?;
+    match printed.succeeded() {
+        true => Ok(printed.stdout),
+        false => Err(failures::of(package, &printed, step.settings)),
+    }
 }
 
 /// The program of the package: executed itself, or run by node with arguments.
-fn command(step: &Step<'_>, tree: &Path) -> Result<(Option<String>, Vec<String>), Failure> {
+fn command(step: &Step<'_>, tree: &Tree) -> Result<(Option<String>, Vec<String>), Failure> {
     let package = step.package;
     let file = match &package.bin {
-        Some(bin) => linked(tree, bin),
+        // A program of any installed package.
+        Some(bin) => tree.place(&Path::new("node_modules/.bin").join(bin)).ok(),
         None => own_bin(tree, &package.name)?,
     };
-    let file = file
-        .filter(|file| tree.join(file).is_file())
-        .ok_or_else(|| {
-            let what = package.bin.as_deref().unwrap_or(&package.name);
-            let why = format!("{} has no program {what} to run", package.name);
-            Failure::new(Kind::NotFound, why).hint(
-                "name the program after -p PACKAGE; the package's page says what it is called",
-            )
-        })?;
-    let mut line = Vec::new();
-    let opened = fs::File::open(tree.join(&file)).map_err(Failure::internal)?;
-    opened
-        .take(256)
-        .read_to_end(&mut line)
-        .map_err(Failure::internal)?;
+    let file = file.filter(|file| tree.is_file(file)).ok_or_else(|| {
+        let what = package.bin.as_deref().unwrap_or(&package.name);
+        let why = format!("{} has no program {what} to run", package.name);
+        Failure::new(Kind::NotFound, why)
+            .hint("name the program after -p PACKAGE; the package's page says what it is called")
+    })?;
+    let line = tree.start(&file, 256).map_err(Failure::internal)?;
     let line = line.split(|byte| *byte == b'\n').next().unwrap_or_default();
     let line = String::from_utf8_lossy(line);
     let words: Vec<&str> = line
@@ -195,7 +195,8 @@ fn command(step: &Step<'_>, tree: &Path) -> Result<(Option<String>, Vec<String>)
         .is_some_and(|end| ["js", "cjs", "mjs"].iter().any(|each| end == *each));
     match (node, script) {
         (Some(at), _) => {
-            let flags = words[at + 1..].iter().map(|word| (*word).to_owned());
+            let flags = words[at + 1..].iter().filter(|flag| is_harmless(flag));
+            let flags = flags.map(|flag| (*flag).to_owned());
             Ok((None, flags.chain([format!("\0{text}")]).collect()))
         }
         (None, true) => Ok((None, vec![format!("\0{text}")])),
@@ -203,11 +204,38 @@ fn command(step: &Step<'_>, tree: &Path) -> Result<(Option<String>, Vec<String>)
     }
 }
 
+/// Whether node takes `flag` of a script's first line. One that loads code would run more
+/// than the program that was found.
+fn is_harmless(flag: &str) -> bool {
+    const FLAGS: [&str; 13] = [
+        "--allow-",
+        "--dns-result-order",
+        "--enable-source-maps",
+        "--expose-gc",
+        "--harmony",
+        "--max-",
+        "--no-",
+        "--permission",
+        "--preserve-symlinks",
+        "--stack-",
+        "--trace-",
+        "--unhandled-rejections",
+        "--use-",
+    ];
+    const EXPERIMENTS: [&str; 4] = ["loader", "config", "sea", "default-config"];
+    match flag.strip_prefix("--experimental-") {
+        Some(name) => !EXPERIMENTS.iter().any(|each| name.starts_with(each)),
+        None => {
+            flag.starts_with("--disable-warning") || FLAGS.iter().any(|each| flag.starts_with(each))
+        }
+    }
+}
+
 /// The program that npx would run of a package: the only one there is, or the one that is
 /// called like the package.
-fn own_bin(tree: &Path, name: &str) -> Result<Option<PathBuf>, Failure> {
+fn own_bin(tree: &Tree, name: &str) -> Result<Option<PathBuf>, Failure> {
     let place = Path::new("node_modules").join(name);
-    let manifest = read_json(&tree.join(&place).join("package.json"))?;
+    let manifest = read_json(tree, &place.join("package.json"))?;
     let short = name.rsplit('/').next().unwrap_or(name);
     let file = match &manifest["bin"] {
         Value::String(file) => Some(file.as_str()),
@@ -231,17 +259,6 @@ fn without_dot(file: &str) -> PathBuf {
         .collect()
 }
 
-/// A program of any installed package, relative to the tree.
-fn linked(tree: &Path, bin: &str) -> Option<PathBuf> {
-    let file = tree
-        .join("node_modules/.bin")
-        .join(bin)
-        .canonicalize()
-        .ok()?;
-    let tree = tree.canonicalize().ok()?;
-    file.strip_prefix(&tree).ok().map(Path::to_owned)
-}
-
 /// `name@version` in its parts.
 fn split(spec: &str) -> (&str, &str) {
     match spec.rfind('@') {
@@ -250,7 +267,41 @@ fn split(spec: &str) -> (&str, &str) {
     }
 }
 
-fn read_json(path: &Path) -> Result<Value, Failure> {
-    let text = fs::read(path).map_err(Failure::internal)?;
+fn read_json(tree: &Tree, file: &Path) -> Result<Value, Failure> {
+    let text = tree.read(file).map_err(Failure::internal)?;
     serde_json::from_slice(&text).map_err(Failure::internal)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn flags_that_load_code_are_left_out() {
+        for flag in [
+            "--no-warnings",
+            "--experimental-sqlite",
+            "--max-old-space-size=4096",
+            "--enable-source-maps",
+            "--disable-warning=ExperimentalWarning",
+        ] {
+            assert!(is_harmless(flag), "{flag}");
+        }
+        for flag in [
+            "--import",
+            "--import=data:text/javascript,1",
+            "-r",
+            "--require=/x",
+            "--loader",
+            "--experimental-loader=/x",
+            "--experimental-config-file=/x",
+            "--env-file=/x",
+            "--eval",
+            "-e",
+            "--inspect",
+            "data:text/javascript,1",
+        ] {
+            assert!(!is_harmless(flag), "{flag}");
+        }
+    }
 }

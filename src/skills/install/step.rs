@@ -2,7 +2,7 @@
 //! skill's: no files, no variables, no secrets of its entry.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader};
@@ -10,14 +10,15 @@ use tokio::time::timeout;
 
 use super::failures::{self, Printed};
 use super::npmrc::Settings;
+use super::tree::Tree;
 use super::{Installed, Progress};
 use crate::failure::{Failure, Kind};
-use crate::limits;
 use crate::skills::child::Child;
 use crate::skills::sandbox_process::{LayerReports, Starter};
 use crate::skills::spec::{
     Expose, Identity, Network, Package, Sandbox, SkillName, SkillSpec, Timeouts,
 };
+use crate::{files, limits};
 
 /// The folder that becomes the installed tree, below the partial folder.
 pub(super) const TREE: &str = "tree";
@@ -27,8 +28,11 @@ const MB: u64 = 1024 * 1024;
 pub(super) struct Step<'a> {
     pub(super) starter: &'a Starter,
     pub(super) package: &'a Package,
-    /// The sandbox's private folder.
-    pub(super) folder: &'a Path,
+    /// The sandbox's private folder, which foreign code may have written to: Mimo reads
+    /// it as a [`super::tree::Tree`] and writes nothing there.
+    pub(super) folder: PathBuf,
+    /// Mimo's own files, of which a program may read those that it is given.
+    pub(super) own: &'a Path,
     pub(super) settings: &'a Settings,
     /// Variables for uv.
     pub(super) indexes: &'a BTreeMap<String, String>,
@@ -38,17 +42,32 @@ pub(super) struct Step<'a> {
 }
 
 impl Step<'_> {
-    /// Runs `program` in the tree's folder; `line` sees each line of stderr.
+    /// Writes a file of Mimo's own; gives its path.
+    pub(super) fn write(&self, name: &str, text: &str) -> Result<PathBuf, Failure> {
+        let path = self.own.join(name);
+        files::replace(&path, text.as_bytes()).map_err(Failure::internal)?;
+        Ok(path)
+    }
+
+    /// What is in the tree's folder.
+    pub(super) fn tree(&self) -> Result<Tree, Failure> {
+        Tree::open(&self.folder, TREE).map_err(Failure::internal)
+    }
+
+    /// Runs `program` in the tree's folder, where it can read `files`; `line` sees each
+    /// line of stderr.
     pub(super) async fn run(
         &self,
         program: &Path,
         arguments: &[&str],
         environment: BTreeMap<String, String>,
+        files: &[PathBuf],
         line: &mut (dyn FnMut(&str) + Send),
     ) -> Result<Printed, Failure> {
         let network = Network::Outbound(Vec::new());
-        let spec = self.spec(program, arguments, environment, network)?;
-        let mut child = self.start(spec).await?;
+        let mut spec = self.spec(program, arguments, environment, network)?;
+        spec.sandbox.read.extend_from_slice(files);
+        let mut child = self.start(spec, self.folder.clone()).await?;
         let mut stdout = Vec::new();
         let mut stderr = String::new();
         let bound = limits::INSTALL_OUTPUT_BYTES_MAX;
@@ -80,48 +99,34 @@ impl Step<'_> {
         })
     }
 
-    /// Runs a program that must succeed.
-    pub(super) async fn must(
-        &self,
-        program: &Path,
-        arguments: &[&str],
-        environment: BTreeMap<String, String>,
-        line: &mut (dyn FnMut(&str) + Send),
-    ) -> Result<Printed, Failure> {
-        let printed = self.run(program, arguments, environment, line).await?;
-        match printed.succeeded() {
-            true => Ok(printed),
-            false => Err(failures::of(self.package, &printed, self.settings)),
-        }
-    }
-
-    /// Starts the installed program once without input. Says why, if it cannot find
-    /// or does not fit what it depends on; any other end is the server's own affair.
-    pub(super) async fn trial(&self, installed: &Installed) -> Option<String> {
+    /// Starts the installed program once without input, as a skill would start: with a
+    /// folder of its own, and unable to change the tree. Says why, if it cannot find or
+    /// does not fit what it depends on; any other end is the server's own affair.
+    pub(super) async fn trial(&self, installed: &Installed, folder: PathBuf) -> Option<String> {
         let tree = self.folder.join(TREE);
         let (program, arguments) = installed.command(self.package, &tree);
         let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
         // Foreign code: nothing of how registries are reached.
         let environment = self.package.environment.clone();
         let spec = self.spec(&program, &arguments, environment, Network::None);
-        let mut child = self.start(spec.ok()?).await.ok()?;
+        let mut spec = spec.ok()?;
+        spec.sandbox.read.push(tree);
+        spec.sandbox.installed.push(self.folder.clone());
+        let mut child = self.start(spec, folder).await.ok()?;
         let mut errors = Vec::new();
         let mut stderr = child.errors.take(limits::INSTALL_OUTPUT_BYTES_MAX);
         let limit = Duration::from_secs(limits::INSTALL_TRIAL_SECONDS_MAX);
+        let ended = timeout(limit, stderr.read_to_end(&mut errors)).await;
+        // It may have closed its stderr to go on, and nothing of it may be left.
+        child.control.kill();
+        child.exit.await;
         // A server that goes on without input has loaded everything.
-        if timeout(limit, stderr.read_to_end(&mut errors))
-            .await
-            .is_err()
-        {
-            child.control.kill();
-            return None;
-        }
+        ended.ok()?.ok()?;
         failures::broken_dependency(&String::from_utf8_lossy(&errors))
     }
 
     /// Starts a program whose stdin is at its end.
-    async fn start(&self, spec: SkillSpec) -> Result<Child, Failure> {
-        let folder = self.folder.to_owned();
+    async fn start(&self, spec: SkillSpec, folder: PathBuf) -> Result<Child, Failure> {
         let started = self.starter.start(spec, folder, LayerReports::default());
         let mut child = started.await?;
         child.input = Box::new(tokio::io::sink());
@@ -151,6 +156,7 @@ impl Step<'_> {
             secrets: Default::default(),
             sandbox: Sandbox {
                 grants: Vec::new(),
+                installed: Vec::new(),
                 listen: Vec::new(),
                 unix_sockets: false,
                 read,

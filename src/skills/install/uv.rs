@@ -3,14 +3,15 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use super::failures::{self, Printed};
 use super::step::{Step, TREE};
+use super::tree::Tree;
 use super::{Installed, environment, netrc};
 use crate::clock::Timestamp;
 use crate::failure::{Failure, Kind};
-use crate::{files, limits};
+use crate::limits;
 
 /// A build from source runs foreign code, which must not meet a password.
 const ONLY_WHEELS: [&str; 2] = ["--only-binary", ":all:"];
@@ -43,9 +44,8 @@ pub(super) async fn install(step: &Step<'_>, date: Option<&str>) -> Result<Insta
         &tree_text,
     ];
     uv(step, &venv).await?;
-    let is_signed_in = !step.sign_in.is_empty();
-    let wanted = step.folder.join("requirements.in");
-    fs::write(&wanted, package.specs.join("\n")).map_err(Failure::internal)?;
+    let has_password = has_password(step);
+    let wanted = step.write("requirements.in", &package.specs.join("\n"))?;
     let lock = tree.join(LOCK);
     let python = tree.join("bin/python");
     let (wanted, lock_text, python) = (
@@ -57,7 +57,7 @@ pub(super) async fn install(step: &Step<'_>, date: Option<&str>) -> Result<Insta
     let mut compile = vec!["pip", "compile", "--generate-hashes", "--python", &python];
     compile.extend(["-o", &lock_text]);
     compile.extend(date.iter().flat_map(|date| ["--exclude-newer", date]));
-    compile.extend(ONLY_WHEELS.iter().filter(|_| is_signed_in));
+    compile.extend(ONLY_WHEELS.iter().filter(|_| has_password));
     compile.push(&wanted);
     uv(step, &compile).await?;
     (step.progress)(format!("{}: downloading", package.name));
@@ -65,7 +65,6 @@ pub(super) async fn install(step: &Step<'_>, date: Option<&str>) -> Result<Insta
         "pip",
         "install",
         "--require-hashes",
-        "--compile-bytecode",
         "--link-mode",
         "copy",
         "--python",
@@ -75,14 +74,16 @@ pub(super) async fn install(step: &Step<'_>, date: Option<&str>) -> Result<Insta
     ];
     let mut wheels = common.to_vec();
     wheels.extend(ONLY_WHEELS);
-    if is_signed_in {
+    if has_password {
         uv(step, &wheels).await?;
     } else if !try_uv(step, &wheels).await?.succeeded() {
         (step.progress)(format!("{}: building", package.name));
         uv(step, &common).await?;
     }
-    let locked = fs::read_to_string(&lock).map_err(Failure::internal)?;
-    let version = version(&locked, &package.name);
+    compile_bytecode(step, &tree).await?;
+    let tree = step.tree()?;
+    let locked = tree.read(Path::new(LOCK)).map_err(Failure::internal)?;
+    let version = version(&String::from_utf8_lossy(&locked), &package.name);
     let script = script(&tree, &package.name, package.bin.as_deref())?;
     // -I ignores variables that would write bytecode into the tree; -B does not
     // depend on them.
@@ -97,12 +98,44 @@ pub(super) async fn install(step: &Step<'_>, date: Option<&str>) -> Result<Insta
     })
 }
 
+/// Compiles what was installed. uv would do it by starting the tree's Python with its
+/// `.pth` files, which are foreign code, beside the password of an index; `-S` reads none.
+async fn compile_bytecode(step: &Step<'_>, tree: &Path) -> Result<(), Failure> {
+    let libraries = tree.join("lib");
+    let libraries = libraries.to_string_lossy();
+    let arguments = [
+        "-I",
+        "-S",
+        "-m",
+        "compileall",
+        "-q",
+        "--invalidation-mode",
+        "checked-hash",
+        &libraries,
+    ];
+    let environment = step.package.environment.clone();
+    let python = tree.join("bin/python");
+    let unheard = &mut |_: &str| {};
+    let compile = step.run(&python, &arguments, environment, &[], unheard);
+    // Templates with the ending of a program do not compile, and need not.
+    compile.await.map(drop)
+}
+
+/// Whether uv is given one for an index.
+fn has_password(step: &Step<'_>) -> bool {
+    let variables = environment(step.package, &[]);
+    let mut all = variables.iter().chain(step.indexes);
+    let in_address = |(name, value): (&String, &String)| {
+        name.starts_with("UV_") && netrc::has_own_sign_in(value)
+    };
+    !step.sign_in.is_empty() || all.any(in_address)
+}
+
 /// Thirty days after the release of the installed version. The index has no question
 /// for that, so the first day on which it resolves is searched.
 pub(super) async fn released(step: &Step<'_>, installed: &Installed) -> Option<String> {
-    let wanted = step.folder.join("released.in");
     let spec = format!("{}=={}", step.package.name, installed.version);
-    fs::write(&wanted, spec).ok()?;
+    let wanted = step.write("released.in", &spec).ok()?;
     let (wanted, runtime) = (
         wanted.to_string_lossy(),
         step.package.runtime.to_string_lossy(),
@@ -118,7 +151,7 @@ pub(super) async fn released(step: &Step<'_>, installed: &Installed) -> Option<S
         let date = day(middle);
         let mut compile = vec!["pip", "compile", "--no-deps", "--python", &runtime];
         compile.extend(["--exclude-newer", &date, &wanted]);
-        if !step.sign_in.is_empty() {
+        if has_password(step) {
             compile.extend(ONLY_WHEELS);
         }
         match try_uv(step, &compile).await.ok()?.succeeded() {
@@ -139,16 +172,20 @@ async fn uv(step: &Step<'_>, arguments: &[&str]) -> Result<Printed, Failure> {
 
 async fn try_uv(step: &Step<'_>, arguments: &[&str]) -> Result<Printed, Failure> {
     let (manager, mut variables) = prepared(step)?;
-    let sign_in = step.folder.join("netrc");
-    let is_signed_in = !step.sign_in.is_empty();
-    if is_signed_in {
-        files::replace(&sign_in, step.sign_in.as_bytes()).map_err(Failure::internal)?;
+    let given = [step.own.to_owned()];
+    let sign_in = match step.sign_in {
+        "" => None,
+        lines => Some(step.write("netrc", lines)?),
+    };
+    if let Some(sign_in) = &sign_in {
         let path = sign_in.to_string_lossy().into_owned();
         variables.insert(netrc::VARIABLE.into(), path);
     }
-    let printed = step.run(manager, arguments, variables, &mut |_| {}).await;
-    if is_signed_in {
-        fs::remove_file(&sign_in).map_err(Failure::internal)?;
+    let unheard = &mut |_: &str| {};
+    let run = step.run(manager, arguments, variables, &given, unheard);
+    let printed = run.await;
+    if let Some(sign_in) = sign_in {
+        fs::remove_file(sign_in).map_err(Failure::internal)?;
     }
     printed
 }
@@ -187,7 +224,7 @@ fn version(locked: &str, name: &str) -> String {
 }
 
 /// The script that uvx would run: the one called like the package, or `wanted`.
-fn script(tree: &Path, name: &str, wanted: Option<&str>) -> Result<String, Failure> {
+fn script(tree: &Tree, name: &str, wanted: Option<&str>) -> Result<String, Failure> {
     let wanted = wanted.unwrap_or(name);
     let scripts = scripts(tree, name);
     let found = scripts
@@ -195,9 +232,7 @@ fn script(tree: &Path, name: &str, wanted: Option<&str>) -> Result<String, Failu
         .find(|script| normal(script) == normal(wanted));
     // With another name it may also be a dependency's.
     let named = tree
-        .join("bin")
-        .join(wanted)
-        .is_file()
+        .is_file(&Path::new("bin").join(wanted))
         .then(|| wanted.to_owned());
     found.cloned().or(named).ok_or_else(|| {
         let why = format!("{name} has no program {wanted} to run");
@@ -210,23 +245,20 @@ fn script(tree: &Path, name: &str, wanted: Option<&str>) -> Result<String, Failu
 }
 
 /// The programs that the package itself declares.
-fn scripts(tree: &Path, name: &str) -> Vec<String> {
-    let libraries = fs::read_dir(tree.join("lib"))
-        .into_iter()
-        .flatten()
-        .flatten();
+fn scripts(tree: &Tree, name: &str) -> Vec<String> {
+    let library = Path::new("lib");
     let mut scripts = Vec::new();
-    for library in libraries {
-        let packages: PathBuf = library.path().join("site-packages");
-        for entry in fs::read_dir(packages).into_iter().flatten().flatten() {
-            let folder = entry.file_name().to_string_lossy().into_owned();
+    for python in tree.names(library) {
+        let packages = library.join(python).join("site-packages");
+        for folder in tree.names(&packages) {
             let own = folder
                 .strip_suffix(".dist-info")
                 .and_then(|folder| folder.rsplit_once('-'))
                 .is_some_and(|(found, _)| normal(found) == normal(name));
             if own {
-                let text = fs::read_to_string(entry.path().join("entry_points.txt"));
-                scripts.extend(console_scripts(&text.unwrap_or_default()));
+                let text = tree.read(&packages.join(&folder).join("entry_points.txt"));
+                let text = text.unwrap_or_default();
+                scripts.extend(console_scripts(&String::from_utf8_lossy(&text)));
             }
         }
     }
@@ -239,8 +271,8 @@ fn console_scripts(text: &str) -> Vec<String> {
         .skip_while(|line| line.trim() != "[console_scripts]");
     lines.next();
     let own = lines.take_while(|line| !line.starts_with('['));
-    own.filter_map(|line| Some(line.split_once('=')?.0.trim().to_owned()))
-        .collect()
+    let names = own.filter_map(|line| Some(line.split_once('=')?.0.trim().to_owned()));
+    names.filter(|name| !name.contains('/')).collect()
 }
 
 /// A package's name as indexes compare it.

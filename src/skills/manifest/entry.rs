@@ -316,6 +316,7 @@ fn sandbox(raw: &RawSandbox, rules: &Rules, refused: &mut Vec<Refusal>) -> Sandb
         unix_sockets: read.is_empty() && write.is_empty(),
         read,
         write,
+        installed: Vec::new(),
         network,
         memory_bytes: raw.memory_mb.unwrap_or(SKILL_MEMORY_MB_DEFAULT) * MB,
         cpu_seconds: raw.cpu_seconds.unwrap_or(SKILL_CPU_SECONDS_DEFAULT),

@@ -29,10 +29,15 @@ pub(super) struct Files {
 impl Files {
     pub(super) fn of(policy: &Policy) -> Files {
         let (read, write) = (profile::read(policy), profile::write(policy));
-        Files::resolve(&read, &write, &policy.asked)
+        Files::resolve(&read, &write, &policy.asked, &policy.installed)
     }
 
-    fn resolve(read: &[PathBuf], write: &[PathBuf], asked: &[PathBuf]) -> Files {
+    fn resolve(
+        read: &[PathBuf],
+        write: &[PathBuf],
+        asked: &[PathBuf],
+        installed: &[PathBuf],
+    ) -> Files {
         let mut files = Files {
             grants: Vec::new(),
             links: BTreeMap::new(),
@@ -52,9 +57,25 @@ impl Files {
                 files.links.extend(links);
             }
         }
+        let real = installed.iter().flat_map(|folder| folder.canonicalize());
+        let installed: Vec<PathBuf> = real.collect();
+        let mut led = Vec::new();
         for path in read {
-            if let Some((real, links)) = follow(path, &own, &mut plain) {
-                found.entry(real).or_insert(Access::Read);
+            match follow(path, &own, &mut plain) {
+                Some((_, links)) if is_led(&links, &installed) => led.push(path),
+                Some((real, links)) => {
+                    found.entry(real).or_insert(Access::Read);
+                    files.links.extend(links);
+                }
+                None => {}
+            }
+        }
+        // Foreign code made these links: they lead to what is granted anyway, such as the
+        // Python of an environment, or to nothing.
+        for path in led {
+            if let Some((real, links)) = follow(path, &own, &mut plain)
+                && found.keys().any(|granted| real.starts_with(granted))
+            {
                 files.links.extend(links);
             }
         }
@@ -80,6 +101,12 @@ impl Files {
         }
         files
     }
+}
+
+/// Whether one of `links` lies in one of the folders.
+fn is_led(links: &[(PathBuf, PathBuf)], folders: &[PathBuf]) -> bool {
+    let lies_in = |at: &PathBuf| folders.iter().any(|folder| at.starts_with(folder));
+    links.iter().any(|(at, _)| lies_in(at))
 }
 
 /// `path` without links, and the links on its way. `None` where nothing is there, and
@@ -155,7 +182,8 @@ mod tests {
             at("link"),
             at("real"),
         ];
-        let files = Files::resolve(&read, &write, &[at("link/own/inner"), at("secret")]);
+        let asked = [at("link/own/inner"), at("secret")];
+        let files = Files::resolve(&read, &write, &asked, &[]);
         assert_eq!(
             files.grants,
             [
@@ -165,5 +193,32 @@ mod tests {
             ]
         );
         assert_eq!(files.links, BTreeMap::from([(at("link"), "real".into())]));
+    }
+    #[test]
+    fn links_that_an_install_made_grant_nothing() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let base = folder.path().canonicalize().expect("its path");
+        let at = |name: &str| base.join(name);
+        for name in ["packages/x/tree/bin", "home", "runtime/bin"] {
+            fs::create_dir_all(at(name)).expect("made");
+        }
+        symlink(at("home"), at("packages/x/stolen")).expect("linked");
+        symlink(at("home"), at("packages/x/tree/bin/leak")).expect("linked");
+        symlink(at("runtime/bin"), at("packages/x/tree/bin/python")).expect("linked");
+        symlink("packages", at("alias")).expect("linked");
+
+        let read = [
+            at("alias/x/tree"),
+            at("packages/x/stolen"),
+            at("packages/x/tree/bin/leak"),
+            at("packages/x/tree/bin/python"),
+            at("runtime"),
+        ];
+        // The folder is named as the settings name it, or as it is.
+        for installed in [at("packages/x"), at("alias/x")] {
+            let files = Files::resolve(&read, &[], &[], &[installed]);
+            let granted = [at("packages/x/tree"), at("runtime")];
+            assert_eq!(files.grants, granted.map(|path| (path, Access::Read)));
+        }
     }
 }

@@ -40,6 +40,8 @@ pub(crate) struct Policy {
     pub(crate) read: Vec<PathBuf>,
     /// Paths to read and change beside the private folder.
     pub(crate) write: Vec<PathBuf>,
+    /// Folders in which a link grants nothing.
+    pub(crate) installed: Vec<PathBuf>,
     /// Paths that lead to some of these through links, as the manifest has them.
     pub(crate) asked: Vec<PathBuf>,
     pub(crate) network: NetworkAccess,
@@ -69,6 +71,7 @@ impl Policy {
             working_folder: spec.folder.clone(),
             read: sandbox.read.clone(),
             write: sandbox.write.clone(),
+            installed: sandbox.installed.clone(),
             asked: sandbox
                 .grants
                 .iter()

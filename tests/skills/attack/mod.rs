@@ -19,6 +19,8 @@ mod metadata;
 mod network;
 #[cfg(target_os = "linux")]
 mod orphans;
+#[cfg(target_os = "linux")]
+mod packages;
 mod pasted;
 #[cfg(target_os = "linux")]
 mod processes;

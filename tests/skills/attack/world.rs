@@ -158,6 +158,7 @@ pub fn spec(program: impl Into<PathBuf>, arguments: &[&str]) -> SkillSpec {
             grants: Vec::new(),
             read: Vec::new(),
             write: Vec::new(),
+            installed: Vec::new(),
             network: Network::None,
             memory_bytes: 512 << 20,
             cpu_seconds: 3_600,
