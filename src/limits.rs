@@ -273,6 +273,14 @@ pub(crate) const CLIENT_FILE_BYTES_MAX: usize = 32 * 1024 * 1024;
 /// The nesting of one in YAML.
 pub(crate) const CLIENT_FILE_LEVELS_MAX: usize = 64;
 
+/// Less space than this, and `mimo doctor` warns, or fails.
+pub(crate) const DISK_FREE_BYTES_GOOD: u64 = 200 * 1024 * 1024;
+pub(crate) const DISK_FREE_BYTES_MIN: u64 = 20 * 1024 * 1024;
+/// How long it waits for the tools of a skill.
+pub(crate) const DOCTOR_SKILL_SECONDS_MAX: u64 = 30;
+/// How long it waits for another program that holds the database.
+pub(crate) const DOCTOR_LOCK_MILLIS_MAX: u64 = 2_000;
+
 /// Lines of the server that the demo has not read yet.
 pub(crate) const DEMO_LINES_QUEUED_MAX: usize = 256;
 /// How long the demo waits for one answer.

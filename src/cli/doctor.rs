@@ -1,7 +1,11 @@
 //! `mimo doctor`: what works on this machine, and what a skill's sandbox lacks
-//! here, each with the reason. It looks and reports; it repairs nothing.
+//! here, each with the reason and the nearest fix. It looks and reports; it repairs
+//! nothing.
 
-use std::path::Path;
+mod clients;
+mod machine;
+mod skills;
+
 use std::sync::Arc;
 
 use anyhow::Result;
@@ -11,24 +15,28 @@ use super::output::{Exit, Output, Text};
 use crate::app::{self, App};
 use crate::clock::Clock;
 use crate::config::{AskSettings, Config, EndpointSettings, Environment};
-use crate::diagnostics::counted;
+use crate::failure::Failure;
 use crate::printable;
-use crate::skills::manifest;
 use crate::skills::policy;
 use crate::skills::probe;
 use crate::skills::rules::Rules;
 use crate::skills::sandbox::policy::{Layer, LayerState, Layers};
 use crate::store::integrity::Observation;
 
-/// Nothing to choose.
+/// How far to look.
 #[derive(clap::Args)]
 #[command(after_help = "\
 Examples:
   mimo doctor
   mimo doctor --json | jq '.sandbox.layers[] | select(.state != \"enforced\")'
 
-The exit code is 1 where something of Mimo itself failed.")]
-pub(super) struct Arguments {}
+Each skill is started once, all at the same time, and ended. The exit code is 1 where
+something failed.")]
+pub(super) struct Arguments {
+    /// Start no skill
+    #[arg(long)]
+    quick: bool,
+}
 
 /// The programs that skills are run with, and what does not work without them.
 const PROGRAMS: [(&str, &str); 5] = [
@@ -39,17 +47,24 @@ const PROGRAMS: [(&str, &str); 5] = [
     ("docker", "skills in containers do not start"),
 ];
 
+const OK: &str = "ok";
+/// It works, and something about it should not stay so.
+const PARTIAL: &str = "partial";
+const MISSING: &str = "missing";
 const FAILED: &str = "failed";
 
 /// The result of one check.
 struct Finding {
     name: &'static str,
-    /// `ok`, [`FAILED`], `missing`, or the state of a layer.
+    /// One of the above, or the state of a layer.
     state: &'static str,
     why: String,
+    /// The nearest fix.
+    next: Option<String>,
 }
 
 pub(super) fn run(
+    arguments: &Arguments,
     config: &Config,
     environment: &Environment,
     clock: Arc<dyn Clock>,
@@ -59,20 +74,34 @@ pub(super) fn run(
     let layers = layers(environment);
     let rules = app::skill_rules(config);
     let mut mimo = vec![
-        folder("data folder", &config.data_folder),
-        folder("config folder", &config.config_folder),
+        machine::on_path(environment),
+        machine::folder("config folder", &config.config_folder),
+        machine::folder("data folder", &config.data_folder),
     ];
+    mimo.extend(machine::disk(config));
+    if config.store.url.is_none() {
+        mimo.extend(machine::file_system(config));
+        mimo.extend(machine::database_file(config));
+    }
     mimo.extend(server(config));
     mimo.extend([
-        memories(config, clock),
+        memories(config, clock.clone()),
+        machine::running(config),
         answers(&config.ask),
-        entries(config, &rules),
     ]);
+    let (manifest, refused) = skills::entries(config, &rules);
+    mimo.extend(refused);
+    if !arguments.quick {
+        mimo.extend(skills::started(&manifest, config, clock));
+    }
+    let clients = clients::entries(environment);
     let programs = PROGRAMS.map(|(name, without)| program(name, without, &rules));
-    let failed = mimo.iter().any(|finding| finding.state == FAILED);
+    let mut all = mimo.iter().chain(&clients);
+    let failed = all.any(|finding| finding.state == FAILED);
     match output.json {
         true => output.document(&json!({
             "mimo": mimo.iter().map(Finding::document).collect::<Vec<_>>(),
+            "clients": clients.iter().map(Finding::document).collect::<Vec<_>>(),
             "programs": programs.iter().map(Finding::document).collect::<Vec<_>>(),
             "sandbox": sandbox_document(&layers),
         })),
@@ -80,6 +109,11 @@ pub(super) fn run(
             let mut text = output.text();
             text.push("Mimo\n");
             push_table(&mimo, &mut text);
+            text.push("\nClients\n");
+            push_table(&clients, &mut text);
+            if clients.is_empty() {
+                text.push("  Mimo is set up in none; `mimo setup --all` does it\n");
+            }
             text.push("\nPrograms for skills\n");
             push_table(&programs, &mut text);
             text.push("\n");
@@ -115,7 +149,7 @@ pub(super) fn push_sandbox(layers: &Layers, text: &mut Text) {
 
 /// The one that skills are started with.
 fn program(name: &'static str, without: &str, rules: &Rules) -> Finding {
-    let (state, why) = match policy::locate(name, rules) {
+    match policy::locate(name, rules) {
         Ok(found) => {
             let version = found.version.map(|version| format!(", version {version}"));
             let shell = match found.of_shell {
@@ -123,51 +157,27 @@ fn program(name: &'static str, without: &str, rules: &Rules) -> Finding {
                 false => "",
             };
             let path = found.path.display();
-            (
-                "ok",
-                format!("{path}{}{shell}", version.unwrap_or_default()),
-            )
+            let version = version.unwrap_or_default();
+            Finding::new(name, OK, format!("{path}{version}{shell}"))
         }
         Err(refusal) => {
-            let why = format!("{}, so {without}; {}", refusal.reason, refusal.fix);
-            ("missing", why)
+            let why = format!("{}, so {without}", refusal.reason);
+            Finding::new(name, MISSING, why).next(refusal.fix)
         }
-    };
-    Finding { name, state, why }
-}
-
-fn folder(name: &'static str, path: &Path) -> Finding {
-    let (state, why) = match path.metadata() {
-        Ok(found) if found.is_dir() => ("ok", path.display().to_string()),
-        Ok(_) => (FAILED, format!("{} is not a folder", path.display())),
-        // It is made by the first thing that is written there.
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-            ("ok", format!("{}, not made yet", path.display()))
-        }
-        Err(error) => (FAILED, format!("{}: {error}", path.display())),
-    };
-    Finding { name, state, why }
+    }
 }
 
 /// What the server of the database is like, where there is one.
 fn server(config: &Config) -> Vec<Finding> {
     let examined = app::store_as_it_is(config)
         .and_then(|store| app::run(async move { Ok(store.examine().await?) }));
-    let finding = |seen: Observation| Finding {
-        name: seen.name,
-        state: match seen.is_good {
-            true => "ok",
-            false => "partial",
-        },
-        why: seen.value,
+    let finding = |seen: Observation| {
+        let state = if seen.is_good { OK } else { PARTIAL };
+        Finding::new(seen.name, state, seen.value)
     };
     match examined {
         Ok(seen) => seen.into_iter().map(finding).collect(),
-        Err(failure) => vec![Finding {
-            name: "database",
-            state: FAILED,
-            why: failure.to_string(),
-        }],
+        Err(failure) => vec![Finding::of_failure("database", failure)],
     }
 }
 
@@ -181,12 +191,7 @@ fn memories(config: &Config, clock: Arc<dyn Clock>) -> Finding {
         Err(_) => config.database.display().to_string(),
     };
     if !store.is_ok_and(|store| store.exists()) {
-        let why = format!("{place}, not made yet");
-        return Finding {
-            name,
-            state: "ok",
-            why,
-        };
+        return Finding::new(name, OK, format!("{place}, not made yet"));
     }
     let searched = app::run(async {
         let app = App::build(config, clock)?;
@@ -195,34 +200,9 @@ fn memories(config: &Config, clock: Arc<dyn Clock>) -> Finding {
         app.close().await;
         found
     });
-    let (state, why) = match searched {
-        Ok(_) => ("ok", format!("{place} opens, the model answers")),
-        Err(failure) => (FAILED, failure.to_string()),
-    };
-    Finding { name, state, why }
-}
-
-/// The skills that can be used, and how many entries cannot.
-fn entries(config: &Config, rules: &Rules) -> Finding {
-    let file = config.skills.manifest.display();
-    let see = "`mimo skill check` says why";
-    let (state, why) = match manifest::load(&config.skills.manifest, rules) {
-        Ok(manifest) => match manifest.refused.len() {
-            0 => {
-                let count = counted(manifest.skills.len(), "entry", "entries");
-                ("ok", format!("{file}, {count}"))
-            }
-            refused => {
-                let count = counted(refused, "entry is", "entries are");
-                (FAILED, format!("{file}: {count} not in use; {see}"))
-            }
-        },
-        Err(_) => (FAILED, format!("{file} cannot be read; {see}")),
-    };
-    Finding {
-        name: "skills",
-        state,
-        why,
+    match searched {
+        Ok(_) => Finding::new(name, OK, format!("{place} opens, the model answers")),
+        Err(failure) => Finding::of_failure(name, failure),
     }
 }
 
@@ -246,10 +226,12 @@ fn answers(ask: &AskSettings) -> Finding {
         }
         None => ("ok", format!("{word}: quotations")),
     };
-    Finding {
-        name: "answers",
-        state,
-        why,
+    let finding = Finding::new("answers", state, why);
+    match state {
+        FAILED => {
+            finding.next("set that variable where your client starts, or remove key_variable")
+        }
+        _ => finding,
     }
 }
 
@@ -259,16 +241,38 @@ fn finding(layers: &Layers, layer: Layer) -> Finding {
         Some((_, state, why)) => (*state, why.clone()),
         None => (LayerState::Absent, "the sandbox did not start".to_owned()),
     };
-    Finding {
-        name: layer.name(),
-        state: state.name(),
-        why,
-    }
+    Finding::new(layer.name(), state.name(), why)
 }
 
 impl Finding {
+    fn new(name: &'static str, state: &'static str, why: String) -> Finding {
+        Finding {
+            name,
+            state,
+            why,
+            next: None,
+        }
+    }
+
+    fn of_failure(name: &'static str, failure: Failure) -> Finding {
+        let finding = Finding::new(name, FAILED, failure.message);
+        match failure.hint {
+            Some(hint) => finding.next(hint),
+            None => finding,
+        }
+    }
+
+    fn next(mut self, next: impl Into<String>) -> Finding {
+        self.next = Some(next.into());
+        self
+    }
+
     fn document(&self) -> Value {
-        json!({"name": self.name, "state": self.state, "why": self.why})
+        let mut document = json!({"name": self.name, "state": self.state, "why": self.why});
+        if let Some(next) = &self.next {
+            document["next"] = json!(next);
+        }
+        document
     }
 
     /// Green, yellow or red.
@@ -286,6 +290,9 @@ fn push_table(findings: &[Finding], text: &mut Text) {
         text.push(&format!("  {:17}  ", finding.name));
         text.paint(finding.color(), &format!("{:8}", finding.state));
         text.push(&format!("  {}\n", printable::line(&finding.why)));
+        if let Some(next) = &finding.next {
+            text.push(&format!("{:31}next: {}\n", "", printable::line(next)));
+        }
     }
 }
 

@@ -246,7 +246,13 @@ fn run(cli: Cli, environment: &Environment, output: &Output) -> Result<()> {
         Some(Command::Setup(arguments)) => setup::run(&arguments, &flags, environment, output),
         Some(Command::Connect(arguments)) => connect::run(&arguments, environment),
         Some(Command::Demo(_)) => demo::run(environment, &*clock, output),
-        Some(Command::Doctor(_)) => doctor::run(&configured()?, environment, clock.clone(), output),
+        Some(Command::Doctor(arguments)) => doctor::run(
+            &arguments,
+            &configured()?,
+            environment,
+            clock.clone(),
+            output,
+        ),
         Some(Command::Update(_)) => update::run(&configured()?, environment, output),
         Some(Command::Backup(arguments)) => {
             let config = Config::load(&flags, environment)?;

@@ -22,6 +22,7 @@ use crate::config::{Config, Environment, Flags};
 use crate::diagnostics::Diagnostic;
 use crate::failure::{Failure, Kind};
 use crate::printable;
+pub(super) use list::rows;
 use result::SetupResult;
 
 /// Which clients.

@@ -10,7 +10,7 @@ mod install;
 mod logs;
 mod refusals;
 mod reload;
-mod start_once;
+pub(super) mod start_once;
 mod test;
 mod tool_changes;
 

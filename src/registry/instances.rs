@@ -45,6 +45,7 @@ pub(crate) struct PendingCommand {
 pub(crate) struct Instance {
     id: String,
     pub(crate) pid: u64,
+    pub(crate) version: String,
 }
 
 impl Mailbox {
@@ -118,13 +119,19 @@ pub(crate) fn running_instances(folder: &Path) -> io::Result<Vec<Instance>> {
         let instance = Instance {
             id: id.to_owned(),
             pid: 0,
+            version: String::new(),
         };
         match instance.is_alive(folder) {
             true => {
                 let text = fs::read_to_string(folder.join(&name)).unwrap_or_default();
                 let about: Value = serde_json::from_str(&text).unwrap_or_default();
                 let pid = about["pid"].as_u64().unwrap_or_default();
-                found.push(Instance { pid, ..instance });
+                let version = about["version"].as_str().unwrap_or("unknown").to_owned();
+                found.push(Instance {
+                    pid,
+                    version,
+                    ..instance
+                });
             }
             false => remove(folder, id)?,
         }

@@ -104,7 +104,8 @@ pub trait Store:
     /// Where it is, for a person; without a password.
     fn place(&self) -> String;
 
-    /// What is worth knowing of a server behind it; nothing where there is none.
+    /// What is worth knowing of a server behind it; nothing where there is none. Fails
+    /// where it cannot be written, or another program keeps it locked.
     fn examine(&self) -> Stored<'_, Vec<integrity::Observation>>;
 }
 

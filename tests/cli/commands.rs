@@ -439,7 +439,11 @@ fn demo_succeeds_and_touches_no_user_file() {
 #[test]
 fn doctor_fails_where_an_entry_or_a_folder_cannot_be_used() {
     let home = Home::new();
-    let doctor = || home.run(&["doctor"]);
+    let doctor = || {
+        let mut command = home.command(&["doctor"]);
+        command.env("HOME", home.path());
+        ran(command, "")
+    };
     assert_eq!(doctor().code, Some(0));
     let config = home.path().join("config");
     std::fs::create_dir_all(&config).expect("made");

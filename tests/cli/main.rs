@@ -7,6 +7,7 @@ mod support;
 mod archive;
 mod backup;
 mod commands;
+mod doctor;
 mod everyday;
 mod home;
 mod import_foreign;

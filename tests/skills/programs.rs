@@ -46,10 +46,12 @@ fn mimo(fixture: &Fixture, path: &str, arguments: &[&str]) -> Value {
 fn found(doctor: &Value, name: &str) -> String {
     let programs = doctor["programs"].as_array().expect("programs");
     let found = programs.iter().find(|each| each["name"] == name);
-    found.expect("the program")["why"]
-        .as_str()
-        .expect("text")
-        .to_owned()
+    let found = found.expect("the program");
+    let text = |key: &str| found[key].as_str().unwrap_or_default();
+    match text("next") {
+        "" => text("why").to_owned(),
+        next => format!("{}; {next}", text("why")),
+    }
 }
 
 fn below(fixture: &Fixture, name: &str) -> String {

@@ -13,16 +13,16 @@ use crate::config::Environment;
 use crate::printable;
 
 /// The state of one settings file.
-struct Row {
-    client: Client,
-    file: PathBuf,
-    state: &'static str,
+pub(in crate::cli) struct Row {
+    pub(in crate::cli) client: Client,
+    pub(in crate::cli) file: PathBuf,
+    pub(in crate::cli) state: &'static str,
     /// What its entry starts, or what is wrong with the file.
-    why: String,
+    pub(in crate::cli) why: String,
     found: Option<FoundEntry>,
 }
 
-pub(super) fn run(environment: &Environment, output: &Output) -> Result<()> {
+pub(in crate::cli) fn rows(environment: &Environment) -> Vec<Row> {
     let places = places(environment);
     let mut rows = Vec::new();
     for client in Client::ALL {
@@ -37,6 +37,11 @@ pub(super) fn run(environment: &Environment, output: &Output) -> Result<()> {
             rows.extend((!known).then(|| row(client, file, environment)));
         }
     }
+    rows
+}
+
+pub(super) fn run(environment: &Environment, output: &Output) -> Result<()> {
+    let rows = rows(environment);
     match output.json {
         true => output.document(&json!({
             "clients": rows.iter().map(Row::document).collect::<Vec<_>>()

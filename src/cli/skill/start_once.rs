@@ -13,14 +13,14 @@ use crate::skills::job::{Job, JobEvent};
 use crate::skills::spec::SkillSpec;
 
 /// The skill's answers to `initialize` and `tools/list`.
-pub(super) struct Answer {
-    pub(super) after: Duration,
-    pub(super) server: Box<ServerInfo>,
-    pub(super) tools: Arc<[Tool]>,
+pub(in crate::cli) struct Answer {
+    pub(in crate::cli) after: Duration,
+    pub(in crate::cli) server: Box<ServerInfo>,
+    pub(in crate::cli) tools: Arc<[Tool]>,
 }
 
 /// Starts the skill, waits for its tools, and ends it.
-pub(super) async fn start_once(
+pub(in crate::cli) async fn start_once(
     spec: SkillSpec,
     launcher: Arc<dyn ChildLauncher>,
 ) -> Result<Answer, Failure> {

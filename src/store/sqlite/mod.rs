@@ -213,7 +213,18 @@ impl Store for SqliteStore {
     }
 
     fn examine(&self) -> Stored<'_, Vec<Observation>> {
-        Box::pin(std::future::ready(Ok(Vec::new())))
+        Box::pin(async move {
+            if self.exists() {
+                let locked = self.writer.run(|connection| {
+                    lock_wait::begin(limits::DOCTOR_LOCK_MILLIS_MAX);
+                    // Nothing is written: whether somebody else keeps us from it counts.
+                    let behavior = TransactionBehavior::Immediate;
+                    Ok(connection.transaction_with_behavior(behavior)?.rollback()?)
+                });
+                locked.await?;
+            }
+            Ok(Vec::new())
+        })
     }
 }
 

@@ -64,6 +64,39 @@ fn whole(world: &World) -> bool {
 }
 
 #[test]
+fn doctor_starts_each_skill_and_names_one_that_fails() {
+    skip_unless!(python);
+    let world = World::new();
+    let node = world.program("node", "print('v22.1.0')\n");
+    let script = world.path("skill.py");
+    let failing = json!({"command": node, "args": [script]});
+    world.manifest(&json!({"good": world.skill("ok"), "bad": failing}));
+    let doctor = |arguments: &[&str]| {
+        let mut command = world.command(&["doctor", "--json"]);
+        let told = command.args(arguments).stdout(Stdio::piped()).output();
+        let told = told.expect("it runs");
+        let document: serde_json::Value = serde_json::from_slice(&told.stdout).expect("JSON");
+        let all = document["mimo"].as_array().expect("findings").clone();
+        let skills = all.into_iter().filter(|each| each["name"] == "skill");
+        (told.status.code(), skills.collect::<Vec<_>>())
+    };
+    let (code, skills) = doctor(&[]);
+    assert_eq!(code, Some(1), "{skills:?}");
+    let of = |state: &str| skills.iter().find(|each| each["state"] == state);
+    let text = |value: &serde_json::Value| value.as_str().unwrap_or_default().to_owned();
+    let good = of("ok").expect("one works");
+    assert!(text(&good["why"]).starts_with("good, 6 tools"), "{good}");
+    let bad = of("failed").expect("one fails");
+    assert!(
+        text(&bad["why"]).contains("the skill bad does not work"),
+        "{bad}"
+    );
+    assert!(text(&bad["next"]).contains("mimo skill logs bad"), "{bad}");
+    let (code, skills) = doctor(&["--quick"]);
+    assert_eq!((code, skills.len()), (Some(0), 0));
+}
+
+#[test]
 fn strict_mode_starts_a_skill_or_names_the_missing_layers() {
     skip_unless!(python);
     let world = World::with("strict = true\n");

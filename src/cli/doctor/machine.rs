@@ -1,0 +1,263 @@
+//! What `mimo doctor` looks at outside of Mimo: folders, disk, file system, the PATH, and
+//! the other Mimos.
+
+use std::io::ErrorKind;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+use nix::unistd::{AccessFlags, access};
+
+use super::{FAILED, Finding, MISSING, OK, PARTIAL};
+use crate::config::{Config, Environment};
+use crate::files::free_bytes;
+use crate::limits::{DISK_FREE_BYTES_GOOD, DISK_FREE_BYTES_MIN};
+use crate::registry::instances;
+
+/// File systems on other machines, or that keep no locks for SQLite's log.
+const NETWORK: [&str; 17] = [
+    "9p",
+    "afs",
+    "afpfs",
+    "beegfs",
+    "ceph",
+    "cifs",
+    "davfs",
+    "drvfs",
+    "gfs2",
+    "glusterfs",
+    "lustre",
+    "nfs",
+    "nfs4",
+    "ocfs2",
+    "smb3",
+    "smbfs",
+    "webdav",
+];
+/// Likewise, by a program.
+const NETWORK_FUSE: [&str; 6] = [
+    "fuse.sshfs",
+    "fuse.rclone",
+    "fuse.s3fs",
+    "fuse.glusterfs",
+    "fuse.davfs",
+    "fuse.gcsfuse",
+];
+
+pub(super) fn folder(name: &'static str, path: &Path) -> Finding {
+    let shown = path.display();
+    let found = match path.metadata() {
+        Ok(found) => found,
+        // It is made by the first thing that is written there.
+        Err(error) if error.kind() == ErrorKind::NotFound => {
+            let above = existing(path);
+            return match may_write(&above) {
+                true => Finding::new(name, OK, format!("{shown}, not made yet")),
+                false => {
+                    let why = format!("{shown} cannot be made: {} is not yours", above.display());
+                    Finding::new(name, FAILED, why).next(format!(
+                        "give your account the right to write {}, or name another folder with \
+                         --{}-dir",
+                        above.display(),
+                        name.trim_end_matches(" folder")
+                    ))
+                }
+            };
+        }
+        Err(error) => {
+            return Finding::new(name, FAILED, format!("{shown}: {error}"))
+                .next("give your account the right to enter the folders above it");
+        }
+    };
+    if !found.is_dir() {
+        return Finding::new(name, FAILED, format!("{shown} is not a folder"))
+            .next(format!("rename that file: `mv {shown} {shown}.old`"));
+    }
+    if !may_write(path) {
+        return Finding::new(name, FAILED, format!("{shown} cannot be written")).next(format!(
+            "as its owner: `chmod u+rwx {shown}`, or give it to your account"
+        ));
+    }
+    Finding::new(name, OK, shown.to_string())
+}
+
+fn may_write(folder: &Path) -> bool {
+    access(folder, AccessFlags::W_OK | AccessFlags::X_OK).is_ok()
+}
+
+/// The nearest folder above that there is.
+fn existing(path: &Path) -> PathBuf {
+    let mut above = path.ancestors().filter(|above| above.exists());
+    above.next().unwrap_or(Path::new("/")).to_owned()
+}
+
+/// Who else may read the database's file and write it.
+pub(super) fn database_file(config: &Config) -> Option<Finding> {
+    let path = &config.database;
+    let found = path.metadata().ok()?;
+    let (name, shown) = ("database file", path.display());
+    if access(path.as_path(), AccessFlags::R_OK | AccessFlags::W_OK).is_err() {
+        return Some(
+            Finding::new(name, FAILED, format!("{shown} cannot be read and written")).next(
+                format!("as its owner: `chmod u+rw {shown}`, or give it to your account"),
+            ),
+        );
+    }
+    Some(match found.mode() & 0o077 {
+        0 => Finding::new(name, OK, format!("{shown}, yours alone")),
+        _ => Finding::new(name, PARTIAL, format!("other accounts may open {shown}"))
+            .next(format!("`chmod 600 {shown}`")),
+    })
+}
+
+pub(super) fn disk(config: &Config) -> Option<Finding> {
+    let folder = existing(&config.data_folder);
+    let free = free_bytes(&folder)?;
+    let why = format!(
+        "{} MB free for {}",
+        free / 1_000_000,
+        config.data_folder.display()
+    );
+    let next = "free some space there: writes fail when it is full";
+    Some(match free {
+        free if free < DISK_FREE_BYTES_MIN => Finding::new("disk", FAILED, why).next(next),
+        free if free < DISK_FREE_BYTES_GOOD => Finding::new("disk", PARTIAL, why).next(next),
+        _ => Finding::new("disk", OK, why),
+    })
+}
+
+/// SQLite's log needs memory that all its users share, which no network folder has.
+pub(super) fn file_system(config: &Config) -> Option<Finding> {
+    let folder = existing(config.database.parent()?);
+    let kind = file_system_of(&folder)?;
+    Some(match is_network(&kind) {
+        false => Finding::new("file system", OK, format!("{kind}, on this machine")),
+        true => {
+            let why = format!(
+                "{} is on {kind}, a network folder: SQLite can lose what is stored there",
+                config.database.display()
+            );
+            Finding::new("file system", FAILED, why).next(
+                "keep the data on this machine's own disk (--data-dir or MIMO_DATA_DIR), or in \
+                 PostgreSQL (`mimo migrate --help`)",
+            )
+        }
+    })
+}
+
+fn is_network(kind: &str) -> bool {
+    NETWORK.contains(&kind) || NETWORK_FUSE.contains(&kind)
+}
+
+#[cfg(target_os = "linux")]
+fn file_system_of(folder: &Path) -> Option<String> {
+    let mounts = std::fs::read_to_string("/proc/self/mountinfo").ok()?;
+    mounted(&mounts, &folder.canonicalize().ok()?)
+}
+
+#[cfg(target_os = "macos")]
+fn file_system_of(folder: &Path) -> Option<String> {
+    let found = nix::sys::statfs::statfs(folder).ok()?;
+    Some(found.filesystem_type_name().to_owned())
+}
+
+/// The type of the file system that `mounts` (a `mountinfo` of proc) has at `path`.
+#[cfg(any(target_os = "linux", test))]
+fn mounted(mounts: &str, path: &Path) -> Option<String> {
+    let mut best: Option<(usize, &str)> = None;
+    for line in mounts.lines() {
+        let (before, after) = line.split_once(" - ")?;
+        let point = before.split(' ').nth(4)?.replace("\\040", " ");
+        let depth = Path::new(&point).components().count();
+        // A later mount hides an earlier one at the same place.
+        if path.starts_with(&point) && best.is_none_or(|(deepest, _)| depth >= deepest) {
+            best = Some((depth, after.split(' ').next()?));
+        }
+    }
+    best.map(|(_, kind)| kind.to_owned())
+}
+
+/// The `mimo` that a shell starts.
+pub(super) fn on_path(environment: &Environment) -> Finding {
+    let name = "PATH";
+    let Some(own) = &environment.executable else {
+        return Finding::new(name, FAILED, "this program's file no longer exists".into())
+            .next("install Mimo again");
+    };
+    let folders = environment.program_folders.iter();
+    let mut found = folders.map(|folder| folder.join("mimo"));
+    match found.find(|program| program.is_file()) {
+        Some(first) if first.canonicalize().ok().as_ref() == Some(own) => {
+            Finding::new(name, OK, format!("a shell starts {}", first.display()))
+        }
+        Some(first) => {
+            let why = format!("a shell starts {}, not {}", first.display(), own.display());
+            Finding::new(name, PARTIAL, why).next(
+                "remove the one that you do not use; `mimo setup` shows which one each client starts",
+            )
+        }
+        None => {
+            let folder = own.parent().unwrap_or(Path::new("/")).display();
+            let why = format!(
+                "{} is not on the PATH, so a shell does not find it",
+                own.display()
+            );
+            Finding::new(name, MISSING, why).next(format!("add {folder} to PATH"))
+        }
+    }
+}
+
+/// The Mimos that run on the same data.
+pub(super) fn running(config: &Config) -> Finding {
+    let name = "running";
+    let folder = config.running_folder();
+    let running = match instances::running_instances(&folder) {
+        Ok(running) => running,
+        Err(error) => {
+            let why = format!("{}: {error}", folder.display());
+            return Finding::new(name, FAILED, why).next(format!(
+                "give your account the right to write {}",
+                folder.display()
+            ));
+        }
+    };
+    let own = env!("CARGO_PKG_VERSION");
+    let other = running.iter().find(|each| each.version != own);
+    match other {
+        Some(other) => {
+            let (pid, version) = (other.pid, &other.version);
+            let why = format!("process {pid} is Mimo {version}, and this is Mimo {own}");
+            let next = format!("restart the client that started process {pid}");
+            Finding::new(name, PARTIAL, why).next(next)
+        }
+        None => {
+            let count = crate::diagnostics::counted(running.len(), "Mimo", "Mimos");
+            Finding::new(name, OK, format!("{count} of version {own} on this data"))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn network_folders_are_told_from_disks() {
+        let mounts = "\
+22 1 8:1 / / rw,relatime shared:1 - ext4 /dev/sda1 rw
+30 22 0:40 / /home/me/team\\040drive rw shared:5 - nfs4 server:/x rw
+31 22 0:41 / /mnt rw - tmpfs none rw
+32 31 0:42 / /mnt rw - fuse.sshfs me@host: rw
+33 22 0:43 / /mnt/c rw - 9p drvfs rw
+";
+        for (path, kind, is_remote) in [
+            ("/home/me/.local/share/mimo", "ext4", false),
+            ("/home/me/team drive/mimo", "nfs4", true),
+            ("/home/me/team drives", "ext4", false),
+            ("/mnt/data", "fuse.sshfs", true),
+            ("/mnt/c/Users", "9p", true),
+        ] {
+            let found = mounted(mounts, Path::new(path)).expect("a mount");
+            assert_eq!((&*found, is_network(&found)), (kind, is_remote), "{path}");
+        }
+    }
+}
