@@ -18,6 +18,7 @@ pub mod registry;
 pub mod server;
 pub mod terminal;
 pub mod tools;
+pub mod web;
 
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};

@@ -6,6 +6,7 @@ mod arrows;
 mod cycles;
 mod guide;
 mod monitoring;
+mod packages;
 mod source;
 mod tables;
 

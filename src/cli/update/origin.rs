@@ -211,7 +211,8 @@ fn cargo(program: &Path) -> Option<Origin> {
             source: source.to_owned(),
         });
     }
-    let mut folders = program.ancestors();
+    // The profile's folder may lie in that of a target.
+    let mut folders = root.ancestors().take(2);
     let target = folders.find(|folder| folder.join(".rustc_info.json").is_file())?;
     let checkout = target.parent()?;
     let is_checkout = checkout.join("Cargo.toml").is_file();
