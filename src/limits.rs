@@ -201,8 +201,14 @@ pub(crate) const DIAGNOSTIC_VALUE_CHARS_MAX: usize = 120;
 pub(crate) const TEMPLATE_FUEL_MAX: u64 = 20_000;
 /// Recursion of an expression.
 pub(crate) const TEMPLATE_DEPTH_MAX: usize = 32;
-/// Multiplications in one template: each can make a text of 100 MB.
-pub(crate) const TEMPLATE_PRODUCTS_MAX: usize = 4;
+/// One `{{ }}`.
+pub(crate) const TEMPLATE_EXPRESSION_BYTES_MAX: usize = 4 * 1024;
+/// Nesting of operators in it; those of a chain nest too.
+pub(crate) const TEMPLATE_OPERATORS_NESTED_MAX: usize = 100;
+/// A value on the way to an expression's result; the context is half as long at most.
+pub(crate) const TEMPLATE_VALUE_BYTES_MAX: usize = 8 * 1024 * 1024;
+/// All those values of one template.
+pub(crate) const TEMPLATE_WORK_BYTES_MAX: usize = 64 * 1024 * 1024;
 pub(crate) const TEMPLATE_OUTPUT_BYTES_MAX: usize = 1024 * 1024;
 /// Nesting of templates in a definition's lists and objects.
 pub(crate) const TEMPLATE_NESTING_MAX: usize = 32;

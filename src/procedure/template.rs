@@ -1,7 +1,9 @@
 //! Templates: texts with `{{ }}`, evaluated by minijinja over the context. A text
 //! that is a single `{{ }}` keeps the type of its value. Evaluation is pure and
 //! bounded: no statements or functions, only the filters named here, and limits on
-//! fuel, depth and output.
+//! fuel, depth, the values on the way ([`cost`]) and output.
+
+mod cost;
 
 use std::sync::OnceLock;
 
@@ -88,7 +90,8 @@ pub(super) fn is_true(template: &str, scope: &Map<String, Value>) -> Result<bool
 }
 
 fn text_value(source: &str, scope: &Map<String, Value>) -> Result<Value, TemplateError> {
-    refuse_statements(source)?;
+    refuse_unread(source)?;
+    cost::check(source, scope)?;
     let environment = environment();
     let value = match expression(source) {
         Some(inner) => {
@@ -119,11 +122,18 @@ fn text_value(source: &str, scope: &Map<String, Value>) -> Result<Value, Templat
     Ok(value)
 }
 
-/// The expression of a text that is a single `{{ }}`. Its end is outside quotes
-/// and brackets, as in minijinja's lexer, which panics on an end inside them.
+/// The expression of a text that is a single `{{ }}`.
 fn expression(source: &str) -> Option<&str> {
     let inner = source.trim().strip_prefix("{{")?;
     let inner = inner.strip_prefix(['-', '+']).unwrap_or(inner);
+    let end = end_of_expression(inner)?;
+    let code = inner[..end].strip_suffix(['-', '+']);
+    (end + 2 == inner.len()).then(|| code.unwrap_or(&inner[..end]).trim())
+}
+
+/// Where the `}}` of an expression is: outside quotes and brackets, as in minijinja's
+/// lexer, which panics on an end inside them.
+fn end_of_expression(inner: &str) -> Option<usize> {
     let mut open = 0_i32;
     let mut quote = None;
     let mut characters = inner.char_indices();
@@ -133,10 +143,7 @@ fn expression(source: &str) -> Option<&str> {
             (Some(end), _) if end == character => quote = None,
             (Some(_), _) => {}
             (None, '"' | '\'') => quote = Some(character),
-            (None, '}') if open == 0 && inner[at..].starts_with("}}") => {
-                let code = inner[..at].strip_suffix(['-', '+']).unwrap_or(&inner[..at]);
-                return (at + 2 == inner.len()).then(|| code.trim());
-            }
+            (None, '}') if open == 0 && inner[at..].starts_with("}}") => return Some(at),
             (None, '(' | '[' | '{') => open += 1,
             (None, ')' | ']' | '}') => open -= 1,
             (None, _) => {}
@@ -147,12 +154,13 @@ fn expression(source: &str) -> Option<&str> {
 
 /// Fails if `source` can never be evaluated.
 pub fn check(source: &str) -> Result<(), TemplateError> {
-    refuse_statements(source)?;
+    refuse_unread(source)?;
+    let nothing = Map::new();
+    cost::check(source, &nothing)?;
     static LENIENT: OnceLock<Environment<'static>> = OnceLock::new();
     // An evaluation without values still finds unknown filters, tests and
     // functions.
     let lenient = LENIENT.get_or_init(|| new_environment(UndefinedBehavior::Chainable));
-    let nothing = Map::new();
     let tried = match expression(source) {
         Some(inner) => lenient
             .compile_expression(inner)
@@ -193,18 +201,24 @@ pub fn variables(source: &str) -> Vec<String> {
     found
 }
 
-fn refuse_statements(source: &str) -> Result<(), TemplateError> {
+fn refuse_unread(source: &str) -> Result<(), TemplateError> {
     if source.contains("{%") || source.contains("{#") {
         return Err(TemplateError(
             "statements and comments ({% %}, {# #}) are not understood here; a template holds {{ }} alone"
                 .to_owned(),
         ));
     }
-    if source.matches('*').count() > limits::TEMPLATE_PRODUCTS_MAX {
-        let most = limits::TEMPLATE_PRODUCTS_MAX;
-        return Err(TemplateError(format!(
-            "it multiplies more than {most} times"
-        )));
+    // The engine's parser makes a tree of any depth from a chain of operators.
+    let mut rest = source;
+    while let Some((_, inner)) = rest.split_once("{{") {
+        let end = end_of_expression(inner).unwrap_or(inner.len());
+        if end > limits::TEMPLATE_EXPRESSION_BYTES_MAX {
+            let most = limits::TEMPLATE_EXPRESSION_BYTES_MAX;
+            return Err(TemplateError(format!(
+                "an expression in it is longer than {most} bytes; divide it into several states"
+            )));
+        }
+        rest = &inner[end..];
     }
     Ok(())
 }
@@ -341,6 +355,18 @@ mod template_tests {
             (json!("{{ {'a': {'b': n}} }}"), json!({"a": {"b": 3}})),
             (json!("{{- n -}}"), json!(3)),
             (json!(r#"{{ "it\'s }} " ~ n }}"#), json!("it's }} 3")),
+            (json!("{{ n * n * n * n * n * n }}"), json!(729)),
+            (
+                json!("* a\n* b\n* c\n* d\n* e\n* {{ n }}"),
+                json!("* a\n* b\n* c\n* d\n* e\n* 3"),
+            ),
+            (json!("{{ '-' * (n + 1) }}"), json!("----")),
+            (json!("{{ list[2].three * 2 }}"), json!(6)),
+            (json!("{{ (map.a.b | last) * n }}"), json!(60)),
+            (json!("{{ (list | length) * n }}"), json!(9)),
+            (json!("{{ (missing | default(2)) * n }}"), json!(6)),
+            (json!("{{ map.a.b[n - 2] * 2 }}"), json!(40)),
+            (json!("{{ (map.a.b + [30]) | sum }}"), json!(60)),
         ] {
             assert_eq!(evaluate(&template, &scope()), Ok(expected), "{template}");
         }
@@ -356,10 +382,31 @@ mod template_tests {
             ("{% for i in list %}{{ i }}{% endfor %}", "statements"),
             ("{{ range(9) }}", "unknown function"),
             ("{{ name | shout }}", "unknown filter"),
-            ("{{ n * n * n * n * n * n }}", "multiplies"),
             ("{{ 'x' * 2000000 }}", "more than"),
             ("so {{ 'x' * 2000000 }}", "more than"),
-            ("{{ 'x' * 900000000 }}", "too large"),
+            ("{{ 'x' * 900000000 }}", "longer than"),
+            ("{{ 'x' * (n * 900000000) }}", "longer than"),
+            ("{{ 'x' * big }}", "longer than"),
+            (
+                "{{ ([1] * 1000000000000) | list | length }}",
+                "list cannot be multiplied",
+            ),
+            ("{{ ([1] * n) | length }}", "list cannot be multiplied"),
+            ("{{ n * list }}", "list cannot be multiplied"),
+            (
+                "{{ 1 in (map.a.b + [n]) * big }}",
+                "list cannot be multiplied",
+            ),
+            (
+                "{{ (list if yes else n) * n }}",
+                "list cannot be multiplied",
+            ),
+            ("{{ ([list] | first) * n }}", "list cannot be multiplied"),
+            ("{{ (map | items)[0][1] * n }}", "list cannot be multiplied"),
+            (
+                "so {{ ('ab' * 100000) | list | join('x' * 100000) }}",
+                "longer than",
+            ),
             ("{{ n / 'a' }}", "invalid operation"),
             ("{{ n ) }}", "syntax"),
             ("{{ n", "syntax"),
@@ -368,6 +415,19 @@ mod template_tests {
             let error = evaluate(&json!(template), &scope()).expect_err(template);
             assert!(error.0.contains(why), "{template}: {}", error.0);
         }
+        let chain = |links: usize| "{{ ".to_owned() + &"name ~ ".repeat(links) + "name }}";
+        for (links, why) in [
+            (60, "too many long"),
+            (200, "deep"),
+            (30_000, "longer than"),
+        ] {
+            let long = json!({"name": "x".repeat(500_000)});
+            let error = evaluate(&json!(chain(links)), long.as_object().expect("an object"));
+            let error = error.expect_err("too long");
+            assert!(error.0.contains(why), "{links}: {}", error.0);
+        }
+        let attributes = "{{ map".to_owned() + &".a".repeat(1_000) + " }}";
+        assert!(evaluate(&json!(attributes), &scope()).is_err());
         let deep = "{{ ".to_owned() + &"(".repeat(500) + "1" + &")".repeat(500) + " }}";
         assert!(check(&deep).is_err());
         let mut nested = json!("{{ n }}");
