@@ -120,7 +120,7 @@ fn next_step(is_backup: bool, store: &dyn Store, config: &Config) -> String {
         }
         None => format!(
             "copy {database} somewhere safe before anything else; if you have an older copy, close \
-             the clients and put it in its place"
+             the clients and run `mimo restore FILE` with it"
         ),
     }
 }

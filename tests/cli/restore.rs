@@ -107,12 +107,29 @@ fn what_is_no_whole_backup_is_not_restored() {
         ("UPDATE memory SET content = 'other'", "not whole"),
         ("PRAGMA user_version = 1000000", "newer Mimo"),
         ("PRAGMA application_id = 7", "another program"),
+        (
+            "CREATE TRIGGER memory_feature_label_kept AFTER INSERT ON memory \
+             BEGIN DELETE FROM memory; END",
+            "did not make: memory_feature_label_kept",
+        ),
+        (
+            "DROP TRIGGER memory_feature_label_added; CREATE TRIGGER memory_feature_label_added \
+             AFTER INSERT ON memory_feature BEGIN DELETE FROM memory; END",
+            "did not make: memory_feature_label_added",
+        ),
+        (
+            "CREATE VIEW everything AS SELECT * FROM memory",
+            "did not make: everything",
+        ),
     ] {
         make(&sql(change));
         let refused = restore(&home, named(&copy));
         assert_eq!(refused.code, Some(1), "{change}: {refused:?}");
         assert!(refused.out.contains(says), "{change}: {refused:?}");
     }
+    make(&sql("CREATE VIEW everything AS SELECT * FROM memory"));
+    let checked = home.run(&["verify", named(&copy)]);
+    assert!(checked.err.contains("did not make"), "{checked:?}");
     fs::write(&copy, "Dear diary").expect("a file");
     assert!(restore(&home, named(&copy)).out.contains("not a SQLite"));
     assert_eq!(restore(&home, "nowhere.db").code, Some(1));

@@ -9,7 +9,7 @@ use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior};
 
 use super::extension::register_sqlite_vec;
 use super::worker::file_at;
-use super::{checksum, codes, features, graph, lock_wait, mark};
+use super::{checksum, codes, features, graph, lock_wait, mark, trust};
 use crate::limits;
 use crate::meter::store::RETRIES;
 use crate::store::StoreError;
@@ -87,6 +87,7 @@ pub(super) fn open_as_it_is(path: &Path) -> Result<(Connection, i32), StoreError
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let as_it_is = |mut connection: Connection| {
         lock_wait::install(&mut connection)?;
+        trust::limit_schema(&connection)?;
         refuse_others(&connection)?;
         match version(&connection)? {
             0 => Err(StoreError::Damaged("the file is empty".to_owned())),
@@ -107,6 +108,7 @@ pub(super) fn open_as_it_is(path: &Path) -> Result<(Connection, i32), StoreError
 /// SQLite could not make its log beside it.
 fn open_read_only(path: &Path) -> Result<Connection, StoreError> {
     let connection = mark::open_without_log(path)?;
+    trust::limit_schema(&connection)?;
     refuse_others(&connection)?;
     match version(&connection)? {
         SCHEMA => Ok(connection),
@@ -183,6 +185,7 @@ fn prepare(path: &Path, read_only: bool) -> Result<Connection, StoreError> {
     let before = file_at(path);
     let mut connection = Connection::open_with_flags(path, flags)?;
     lock_wait::install(&mut connection)?;
+    trust::limit_schema(&connection)?;
     // Applies to a new file only; an existing one keeps its page size.
     connection.pragma_update(None, "page_size", PAGE_BYTES)?;
     // Before anything that writes: even the journal's mode is kept in the file.
@@ -272,7 +275,7 @@ fn migrate(connection: &mut Connection) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// Refuses the database of another program or of a newer Mimo.
+/// Refuses the database of another program or of a newer Mimo, or with code of others.
 fn refuse_others(connection: &Connection) -> Result<(), StoreError> {
     let tables: i64 =
         connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
@@ -285,7 +288,7 @@ fn refuse_others(connection: &Connection) -> Result<(), StoreError> {
     if found > SCHEMA {
         return Err(newer(found));
     }
-    Ok(())
+    trust::refuse_added_code(connection, &MIGRATIONS)
 }
 
 pub(super) fn version(connection: &Connection) -> rusqlite::Result<i32> {

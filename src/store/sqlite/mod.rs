@@ -28,6 +28,7 @@ mod retention;
 mod rows;
 mod sessions;
 pub(super) mod transfer;
+mod trust;
 mod unit;
 mod verify;
 mod worker;

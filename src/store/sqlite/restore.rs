@@ -21,7 +21,7 @@ use crate::store::integrity::{Report, Restored};
 const LOCKS: (i64, i64) = (0x4000_0000, 512);
 
 /// Replaces the database at `path` with a copy of the file `from`, after checking it.
-/// What was there gets the name `aside`. `unique` names the copy until then.
+/// What was there gets the name `aside`, or a free one like it. `unique` names the copy until then.
 pub(super) fn restore(
     path: &Path,
     from: &Path,
@@ -54,19 +54,23 @@ fn prepare(
     part: &Path,
     progress: &mut (dyn FnMut(&'static str) + Send),
 ) -> Result<Report, StoreError> {
-    backup::copy_to(from, part, &mut |_, _| ())?;
+    let refused = |why: &str| StoreError::Unavailable {
+        reason: format!("{} was not restored: {why}", from.display()),
+        hint: "`mimo verify FILE` says what is wrong with it; restore another backup",
+    };
+    match backup::copy_to(from, part, &mut |_, _| ()) {
+        Err(StoreError::Damaged(why)) => return Err(refused(&why)),
+        copied => copied?,
+    }
     let report = verify::verify(part, "", progress)?;
     match report.is_whole() {
         true => Ok(report),
-        false => Err(StoreError::Damaged(format!(
-            "{} is not whole, so it was not restored",
-            from.display()
-        ))),
+        false => Err(refused("it is not whole")),
     }
 }
 
-/// Moves what is at `path` to `aside` and `part` to `path`. Returns `aside` if
-/// anything was there.
+/// Moves what is at `path` aside and `part` to `path`. Returns the name that the old
+/// file got, if anything was there.
 fn put(part: &Path, path: &Path, aside: &Path) -> Result<Option<PathBuf>, StoreError> {
     let failed = |error: io::Error| StoreError::Unavailable {
         reason: format!("the backup could not be put in place: {error}"),
@@ -74,6 +78,7 @@ fn put(part: &Path, path: &Path, aside: &Path) -> Result<Option<PathBuf>, StoreE
     };
     // Keeps others off until the new file is in its place.
     let _held = hold(path)?;
+    let aside = &free_name(aside);
     let mut was_there = false;
     for end in ["-wal", "-shm"] {
         match fs::rename(with_ending(path, end), with_ending(aside, end)) {
@@ -85,6 +90,7 @@ fn put(part: &Path, path: &Path, aside: &Path) -> Result<Option<PathBuf>, StoreE
     match fs::hard_link(path, aside) {
         Ok(()) => was_there = true,
         Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => return Err(failed(error)),
         // Some disks know no second name of a file.
         Err(_) => {
             fs::rename(path, aside).map_err(failed)?;
@@ -95,6 +101,22 @@ fn put(part: &Path, path: &Path, aside: &Path) -> Result<Option<PathBuf>, StoreE
         .and_then(|()| sync_folder_of(path))
         .map_err(failed)?;
     Ok(was_there.then(|| aside.to_owned()))
+}
+
+/// `aside`, or the first of `aside-2`, `aside-3` and so on that is not taken.
+fn free_name(aside: &Path) -> PathBuf {
+    let is_taken = |name: &PathBuf| {
+        let ends = ["", "-wal", "-shm"];
+        ends.iter().any(|end| with_ending(name, end).exists())
+    };
+    let mut name = aside.to_owned();
+    for number in 2.. {
+        if !is_taken(&name) {
+            break;
+        }
+        name = with_ending(aside, &format!("-{number}"));
+    }
+    name
 }
 
 /// The old file with an exclusive lock and without a log, so that the process which
@@ -149,5 +171,30 @@ fn in_use() -> StoreError {
         reason: "a running Mimo, or another program, uses the database, so nothing was changed"
             .to_owned(),
         hint: "close the clients that started it, then try again",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_replaced_is_never_replaced_itself() {
+        let folder = tempfile::TempDir::new().expect("a folder");
+        let at = |name: &str| folder.path().join(name);
+        let mut replaced = Vec::new();
+        for text in ["one", "two", "three", "four"] {
+            fs::write(at("part"), text).expect("a file");
+            let old = put(&at("part"), &at("mimo.db"), &at("aside")).expect("replaced");
+            replaced.push(old.map(|old| fs::read_to_string(old).expect("a file")));
+        }
+        let texts = |names: &[&str]| {
+            let read = |name: &&str| fs::read_to_string(at(name)).expect("a file");
+            names.iter().map(read).collect::<Vec<String>>()
+        };
+        let kept = texts(&["aside", "aside-2", "aside-3", "mimo.db"]);
+        assert_eq!(kept, ["one", "two", "three", "four"]);
+        let replaced: Vec<String> = replaced.into_iter().flatten().collect();
+        assert_eq!(replaced, ["one", "two", "three"]);
     }
 }
