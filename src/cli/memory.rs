@@ -49,7 +49,7 @@ enum Verb {
     Edit(edit::Arguments),
     /// Write the memories as JSON lines, without loss
     Export(export::Arguments),
-    /// Read an export, server-memory's file, or mcp-memory-service's export
+    /// Read memories from an export, or from what another program or a person wrote
     Import(import::Arguments),
     /// Archive what was not used for long, and erase what was archived for long
     Cleanup(cleanup::Arguments),

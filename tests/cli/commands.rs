@@ -83,6 +83,32 @@ fn help_examples_find_what_they_stored() {
     }
 }
 
+/// The commands that `mimo ARGUMENTS --help` lists.
+fn listed(home: &Home, arguments: &[&str]) -> Vec<String> {
+    let help = home.run(&[arguments, &["--help"]].concat()).out;
+    let lines = help.lines().skip_while(|line| *line != "Commands:").skip(1);
+    let named = lines.take_while(|line| !line.is_empty());
+    let names = named.filter_map(|line| line.strip_prefix("  ")?.split(' ').next());
+    let names = names.filter(|name| !name.is_empty() && *name != "help");
+    names.map(str::to_owned).collect()
+}
+
+#[test]
+fn the_guide_names_every_command() {
+    let home = Home::new();
+    let guide = std::fs::read_to_string("install/guide/settings.md").expect("the guide");
+    let commands = listed(&home, &[]);
+    assert!(commands.len() > 20, "{commands:?}");
+    for command in commands {
+        let start = format!("mimo {command} ");
+        let line = guide.lines().find(|line| line.starts_with(&start));
+        let line = line.unwrap_or_else(|| panic!("the guide does not name mimo {command}"));
+        for verb in listed(&home, &[&command]) {
+            assert!(line.contains(&verb), "{line:?} does not name {verb}");
+        }
+    }
+}
+
 #[test]
 fn wrong_usage_exits_with_2_and_a_suggestion() {
     let home = Home::new();

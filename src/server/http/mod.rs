@@ -126,6 +126,10 @@ impl Server {
         listening: impl FnOnce(SocketAddr, Option<SocketAddr>),
     ) -> Result<(), Failure> {
         let settings = parts.settings;
+        let hint = match parts.local {
+            Some(_) => "name another port with --port, or leave it out to get a free one",
+            None => "name another address with --http, for example 127.0.0.1:8420",
+        };
         let gate = Gate::new(
             &settings,
             parts.ring,
@@ -138,9 +142,12 @@ impl Server {
             return Err(Failure::new(Kind::Refused, message)
                 .hint("make one with `mimo keys generate --name NAME`"));
         }
-        let listener = listen(settings.listen).await?;
+        let listener = listen(settings.listen, hint).await?;
         let metrics = match settings.metrics_listen {
-            Some(address) => Some(listen(address).await?),
+            Some(address) => {
+                let hint = "name another address in metrics_listen of [http]";
+                Some(listen(address, hint).await?)
+            }
             None => None,
         };
         let clock = self.dispatch.clock().clone();
@@ -261,11 +268,10 @@ impl Http {
     }
 }
 
-async fn listen(address: SocketAddr) -> Result<TcpListener, Failure> {
+async fn listen(address: SocketAddr, hint: &'static str) -> Result<TcpListener, Failure> {
     TcpListener::bind(address).await.map_err(|error| {
         let message = format!("nothing can listen on {address}: {error}");
-        Failure::new(Kind::Unavailable, message)
-            .hint("name another address with --http, for example 127.0.0.1:8420")
+        Failure::new(Kind::Unavailable, message).hint(hint)
     })
 }
 
