@@ -211,6 +211,8 @@ mod tests {
         }
 
         fn embed_document(&self, text: &str) -> Result<Vec<Vec<f32>>, Failure> {
+            // This text is counted; others of the process may be too.
+            assert!(crate::meter::value("mimo_encode_queue") >= 1.0);
             let mut is_open = self.is_open.lock().expect("unpoisoned");
             while !*is_open {
                 is_open = self.opened.wait(is_open).expect("unpoisoned");

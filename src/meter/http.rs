@@ -21,8 +21,6 @@ label! {
         PageCall = "/view/call",
         OauthProbe = "oauth_probe",
         Unknown = "unknown",
-        /// Refused before its path was read.
-        Unread = "unread",
     }
 }
 
@@ -86,7 +84,6 @@ label! {
         AtOnce = "at_once",
         Connections = "connections",
         Bodies = "bodies",
-        Sessions = "sessions",
     }
 }
 

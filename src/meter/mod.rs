@@ -17,7 +17,7 @@ use prometheus_client::registry::Registry;
 
 use self::series::Metric;
 
-pub(crate) use self::series::{Held, Labels};
+pub(crate) use self::series::{Held, Labels, Lent};
 
 /// The type of what [`render`] writes.
 pub const CONTENT_TYPE: &str = prometheus_text::CONTENT_TYPE;
@@ -85,6 +85,14 @@ pub fn render() -> String {
     let mut text = String::new();
     prometheus_text::encode(&mut text, &registry).expect("a string takes all text");
     text
+}
+
+/// The value of one series as it is rendered; 0 while it is absent.
+#[cfg(test)]
+pub(crate) fn value(series: &str) -> f64 {
+    let text = render();
+    let value = |line: &str| line.strip_prefix(series)?.trim().parse().ok();
+    text.lines().find_map(value).unwrap_or_default()
 }
 
 #[derive(Debug)]

@@ -218,6 +218,16 @@ impl<L: Labels, const N: usize> Gauge<L, N> {
         }
     }
 
+    /// Moves one from `from` to `to` until the guard is dropped.
+    pub(crate) fn lend(&'static self, from: L, to: L) -> Lent<L, N> {
+        self.add(from, -1);
+        Lent {
+            gauge: self,
+            from,
+            _to: self.hold(to),
+        }
+    }
+
     pub fn get(&self, labels: L) -> Option<i64> {
         let value = self.cells[labels.index()].load(Ordering::Relaxed);
         (value != UNSET).then_some(value)
@@ -257,6 +267,19 @@ pub struct Held<L: Labels, const N: usize> {
 impl<L: Labels, const N: usize> Drop for Held<L, N> {
     fn drop(&mut self) {
         self.gauge.add(self.labels, -1);
+    }
+}
+
+/// One that is in another series of its gauge for a while.
+pub(crate) struct Lent<L: Labels, const N: usize> {
+    gauge: &'static Gauge<L, N>,
+    from: L,
+    _to: Held<L, N>,
+}
+
+impl<L: Labels, const N: usize> Drop for Lent<L, N> {
+    fn drop(&mut self) {
+        self.gauge.add(self.from, 1);
     }
 }
 

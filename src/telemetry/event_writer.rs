@@ -47,4 +47,13 @@ mod tests {
         EventWriter(&mut written).write_all(event).expect("written");
         assert_eq!(written, b"WARN one\\u{1b}[2K\\u{a}ERROR forged\n");
     }
+
+    #[test]
+    fn an_event_that_cannot_be_written_is_counted() {
+        let dropped = || crate::meter::value("mimo_log_dropped_total");
+        let before = dropped();
+        let mut full: &mut [u8] = &mut [];
+        let written = EventWriter(&mut full).write_all(b"WARN no space is left\n");
+        assert!(written.is_err() && dropped() > before);
+    }
 }

@@ -9,6 +9,7 @@ mod bounds;
 mod bridge;
 mod client;
 mod gate;
+mod metrics;
 mod mixed;
 mod projects;
 mod sessions;

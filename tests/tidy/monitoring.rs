@@ -2,10 +2,11 @@
 //! and the guide's page.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
 
 use serde_json::Value;
 
-use super::{read, root};
+use super::{read, root, rust_files};
 
 /// Name, type and help of each metric, in the order they are rendered.
 fn metrics() -> Vec<(String, String, String)> {
@@ -108,6 +109,24 @@ fn each_alert_has_tests_of_both_outcomes_and_a_section_in_the_guide() {
             "install/guide/monitoring.md lacks {alert}"
         );
     }
+}
+
+/// A metric that no test names could stay at zero unnoticed.
+#[test]
+fn each_metric_is_named_by_a_test() {
+    let files = ["src", "tests"].map(|folder| rust_files(&root().join(folder)));
+    let is_test = |path: &&PathBuf| {
+        let path = path.strip_prefix(root()).expect("below it");
+        !path.starts_with("src/meter") && !path.starts_with("tests/tidy")
+    };
+    let texts = files.iter().flatten().filter(is_test).map(|path| {
+        std::fs::read_to_string(path).unwrap_or_else(|why| panic!("{}: {why}", path.display()))
+    });
+    let tested = named(&texts.collect::<String>());
+    let is_tested = |name: &String| tested.iter().any(|each| each.starts_with(name.as_str()));
+    let names = metrics().into_iter().map(|(name, ..)| name);
+    let missing: Vec<String> = names.filter(|name| !is_tested(name)).collect();
+    assert_eq!(missing, [""; 0]);
 }
 
 #[test]

@@ -1,18 +1,22 @@
 //! Connections: whereto, how they are secured, and the two pools of them.
 
 use std::net::IpAddr;
+use std::ops::Deref;
 use std::path::Path;
 use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use deadpool_postgres::{
-    Hook, HookError, Manager, ManagerConfig, Object, Pool, RecyclingMethod, Runtime, Timeouts,
+    Connect, Hook, HookError, Manager, ManagerConfig, Object, Pool, RecyclingMethod, Runtime,
+    Timeouts,
 };
+use futures::future::BoxFuture;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 use rustls::{ClientConfig, RootCertStore};
 use tokio::sync::OnceCell;
+use tokio::task::JoinHandle;
 use tokio_postgres::config::{Host, SslMode};
 use tokio_postgres::tls::MakeTlsConnect;
 use tokio_postgres::{Client, Config, Connection, Socket};
@@ -20,6 +24,8 @@ use tokio_postgres_rustls::MakeRustlsConnect;
 
 use super::{PostgresSettings, locks, migrate};
 use crate::limits;
+use crate::meter::Lent;
+use crate::meter::store::{CONNECTIONS, ConnectionState, QUEUE, Side};
 use crate::store::StoreError;
 
 /// The next step after an error in the URL.
@@ -137,14 +143,68 @@ impl Pools {
         })
     }
 
-    pub(crate) async fn reader(&self, connector: &Connector) -> Result<Object, StoreError> {
+    pub(crate) async fn reader(&self, connector: &Connector) -> Result<Leased, StoreError> {
         connector.ready().await?;
-        Ok(self.readers.get().await?)
+        Leased::of(&self.readers, Side::Read).await
     }
 
-    pub(crate) async fn writer(&self, connector: &Connector) -> Result<Object, StoreError> {
+    pub(crate) async fn writer(&self, connector: &Connector) -> Result<Leased, StoreError> {
         connector.ready().await?;
-        Ok(self.writers.get().await?)
+        Leased::of(&self.writers, Side::Write).await
+    }
+}
+
+/// A connection that is out of its pool, and counted as busy.
+pub(super) struct Leased {
+    client: Object,
+    _busy: Lent<ConnectionState, { ConnectionState::ALL.len() }>,
+}
+
+impl Leased {
+    async fn of(pool: &Pool, side: Side) -> Result<Leased, StoreError> {
+        let waits = QUEUE.hold(side);
+        let client = pool.get().await?;
+        drop(waits);
+        Ok(Leased {
+            client,
+            _busy: CONNECTIONS.lend(ConnectionState::Idle, ConnectionState::Busy),
+        })
+    }
+
+    /// Closes the connection.
+    pub(super) fn discard(self) {
+        drop(Object::take(self.client));
+    }
+}
+
+impl Deref for Leased {
+    type Target = Object;
+
+    fn deref(&self) -> &Object {
+        &self.client
+    }
+}
+
+/// Opens the connections of a pool. Each is counted until it ends.
+struct Counted(MakeRustlsConnect);
+
+impl Connect for Counted {
+    fn connect(
+        &self,
+        config: &Config,
+    ) -> BoxFuture<'_, Result<(Client, JoinHandle<()>), tokio_postgres::Error>> {
+        let (config, tls) = (config.clone(), self.0.clone());
+        Box::pin(async move {
+            let (client, connection) = config.connect(tls).await?;
+            let open = CONNECTIONS.hold(ConnectionState::Idle);
+            let polled = tokio::spawn(async move {
+                let _open = open;
+                if let Err(error) = connection.await {
+                    tracing::warn!(%error, "a connection to the database ended");
+                }
+            });
+            Ok((client, polled))
+        })
     }
 }
 
@@ -152,7 +212,8 @@ fn pool(connector: &Arc<Connector>, size: usize) -> Result<Pool, StoreError> {
     let config = ManagerConfig {
         recycling_method: RecyclingMethod::Fast,
     };
-    let manager = Manager::from_config(connector.config.clone(), connector.tls.clone(), config);
+    let connect = Counted(connector.tls.clone());
+    let manager = Manager::from_connect(connector.config.clone(), connect, config);
     let begin = connector.session_settings();
     let begin = Hook::async_fn(move |client, _| {
         let begin = begin.clone();

@@ -2,13 +2,13 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use deadpool_postgres::Object;
 use futures::{Stream, StreamExt};
 use tokio::runtime::Handle;
 use tokio::sync::watch;
 use tokio_postgres::Row;
 use tokio_postgres::types::ToSql;
 
+use super::connection::Leased;
 use crate::store::StoreError;
 
 /// A value of a statement.
@@ -17,7 +17,7 @@ pub(super) type Param<'a> = &'a (dyn ToSql + Sync);
 /// An open transaction. Dropping it rolls it back.
 pub(super) struct Tx {
     /// `None` once it ended.
-    client: Option<Object>,
+    client: Option<Leased>,
     /// A statement failed, after which the server answers a commit with a rollback.
     has_failed: AtomicBool,
     /// Who is told of the commit.
@@ -25,14 +25,14 @@ pub(super) struct Tx {
 }
 
 impl Tx {
-    pub(crate) async fn begin_read(client: Object) -> Result<Tx, StoreError> {
+    pub(crate) async fn begin_read(client: Leased) -> Result<Tx, StoreError> {
         let sql = "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY";
         Tx::begin(client, sql, None).await
     }
 
     /// `locks` are statements that follow the first one.
     pub(crate) async fn begin_write(
-        client: Object,
+        client: Leased,
         locks: &str,
         stored: watch::Sender<u64>,
     ) -> Result<Tx, StoreError> {
@@ -41,7 +41,7 @@ impl Tx {
     }
 
     async fn begin(
-        client: Object,
+        client: Leased,
         sql: &str,
         stored: Option<watch::Sender<u64>>,
     ) -> Result<Tx, StoreError> {
@@ -124,7 +124,7 @@ impl Tx {
         Ok(rows.map(|row| self.noted(row)))
     }
 
-    fn client(&self) -> Result<&Object, StoreError> {
+    fn client(&self) -> Result<&Leased, StoreError> {
         self.client.as_ref().ok_or(StoreError::Abandoned)
     }
 
@@ -146,12 +146,12 @@ impl Drop for Tx {
             Ok(runtime) => {
                 runtime.spawn(async move {
                     if client.batch_execute("ROLLBACK").await.is_err() {
-                        drop(Object::take(client));
+                        client.discard();
                     }
                 });
             }
             // Closing the connection rolls back too.
-            Err(_) => drop(Object::take(client)),
+            Err(_) => client.discard(),
         }
     }
 }

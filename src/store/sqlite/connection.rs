@@ -11,7 +11,6 @@ use super::extension::register_sqlite_vec;
 use super::worker::file_at;
 use super::{checksum, codes, features, graph, lock_wait, mark, trust};
 use crate::limits;
-use crate::meter::store::RETRIES;
 use crate::store::StoreError;
 
 /// "Mimo" in ASCII: marks the file as ours (`PRAGMA application_id`).
@@ -220,7 +219,7 @@ fn log_ahead(connection: &Connection) -> rusqlite::Result<()> {
         |error: &rusqlite::Error| error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy);
     loop {
         match connection.pragma_update(None, "journal_mode", "wal") {
-            Err(error) if is_busy(&error) && lock_wait::pause() => RETRIES.increment(()),
+            Err(error) if is_busy(&error) && lock_wait::pause() => {}
             done => return done,
         }
     }

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use rusqlite::Connection;
 
 use crate::limits;
+use crate::meter::store::RETRIES;
 
 thread_local! {
     /// When the waits of this thread's job end.
@@ -33,7 +34,11 @@ pub(super) fn pause() -> bool {
         .map(|deadline| deadline.saturating_duration_since(Instant::now()));
     let left = left.unwrap_or_default();
     std::thread::sleep(left.min(Duration::from_millis(limits::STORE_LOG_PAUSE_MILLISECONDS)));
-    !left.is_zero()
+    if left.is_zero() {
+        return false;
+    }
+    RETRIES.increment(());
+    true
 }
 
 #[cfg(test)]

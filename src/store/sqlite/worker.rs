@@ -215,6 +215,8 @@ mod tests {
             assert!(futures::poll!(&mut first).is_pending());
             let mut second = Box::pin(workers.run(count(&ran)));
             assert!(futures::poll!(&mut second).is_pending());
+            let waiting = crate::meter::value("mimo_store_queue{side=\"graph\"}");
+            assert!(waiting >= 1.0, "{waiting}");
             drop(second);
             let third = workers.run(count(&ran));
             release.send(()).expect("the first job waits");

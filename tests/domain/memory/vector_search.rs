@@ -14,6 +14,7 @@ use mimo::store::sqlite::SqliteStore;
 use rusqlite::Connection;
 use tempfile::TempDir;
 
+use crate::metrics::assert_grew;
 use crate::support::tools::NOON;
 
 const DIMENSIONS: usize = 128;
@@ -269,7 +270,9 @@ fn results_behind_many_filtered_vectors_are_found() {
         tags: vec![vec!["counts".to_owned()]],
         ..filter(&["global"])
     };
-    assert!(world.recall(&query, &counts, 100) > 0.9);
+    assert_grew(&[("mimo_nearest_widened_total", 1.0)], || {
+        assert!(world.recall(&query, &counts, 100) > 0.9);
+    });
 }
 
 /// One long text has hundreds of near windows, which must not crowd out other

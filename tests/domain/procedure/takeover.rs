@@ -7,6 +7,7 @@ use serde_json::json;
 
 use super::running::call;
 use super::world::World;
+use crate::metrics::value;
 
 /// A process that can end as by a kill: its tasks are dropped and its lock is
 /// released.
@@ -61,6 +62,29 @@ fn call_that_its_definition_calls_not_idempotent_waits_for_a_person() {
         "{document}"
     );
     assert!(second.world.calls.made().is_empty());
+}
+
+#[test]
+fn a_lease_that_another_process_took_is_counted() {
+    let folder = Arc::new(tempfile::TempDir::new().expect("a folder"));
+    let first = Mortal::on(&folder);
+    let before = value("mimo_leases_lost_total");
+    first.wait(async {
+        let put = json!({"tool": "put", "arguments": {"id": "a", "wait": true}});
+        first
+            .world
+            .define(json!({"a": {"action": put, "end": true}}))
+            .await;
+        first.world.start(json!({})).await;
+        first.world.calls.waiting.notified().await;
+        let file = rusqlite::Connection::open(folder.path().join("mimo.db")).expect("opens");
+        let taken = file.execute("UPDATE execution SET owner = 'another'", []);
+        assert_eq!(taken.expect("written"), 1);
+        first.world.calls.gate.notify_one();
+        while value("mimo_leases_lost_total") == before {
+            tokio::task::yield_now().await;
+        }
+    });
 }
 
 #[test]
