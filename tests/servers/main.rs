@@ -16,6 +16,7 @@ mod openapi;
 #[cfg(target_os = "linux")]
 mod pasted;
 mod postgres;
+mod proxies;
 #[cfg(target_os = "linux")]
 mod real;
 #[cfg(target_os = "linux")]

@@ -81,12 +81,25 @@ pub fn request(
     headers: &[(&str, &str)],
     body: &[u8],
 ) -> TcpStream {
-    let mut stream = TcpStream::connect(address).expect("a connection");
+    let stream = TcpStream::connect(address).expect("a connection");
     stream.set_read_timeout(Some(WATCHDOG)).expect("a bound");
-    let mut head = format!("{method} {path} HTTP/1.1\r\n");
+    let host = address.to_string();
+    let mut all = headers.to_vec();
     if !headers.iter().any(|(name, _)| *name == "Host") {
-        head += &format!("Host: {address}\r\n");
+        all.insert(0, ("Host", &host));
     }
+    send(stream, method, path, &all, body)
+}
+
+/// Sends a request on `stream`, on which the answer comes.
+pub fn send<S: Write>(
+    mut stream: S,
+    method: &str,
+    path: &str,
+    headers: &[(&str, &str)],
+    body: &[u8],
+) -> S {
+    let mut head = format!("{method} {path} HTTP/1.1\r\n");
     for (name, value) in headers {
         head += &format!("{name}: {value}\r\n");
     }
@@ -100,7 +113,7 @@ pub fn request(
 pub struct Answer {
     pub status: u16,
     pub headers: BTreeMap<String, String>,
-    stream: BufReader<TcpStream>,
+    stream: BufReader<Box<dyn Read + Send>>,
     events: VecDeque<(String, String)>,
 }
 
@@ -117,8 +130,8 @@ impl Reply {
 }
 
 impl Answer {
-    pub fn read(stream: TcpStream) -> Answer {
-        let mut stream = BufReader::new(stream);
+    pub fn read(stream: impl Read + Send + 'static) -> Answer {
+        let mut stream: BufReader<Box<dyn Read + Send>> = BufReader::new(Box::new(stream));
         let first = line(&mut stream);
         let status = first
             .split(' ')
@@ -131,7 +144,7 @@ impl Answer {
             let Some((name, value)) = line.split_once(": ") else {
                 break;
             };
-            headers.insert(name.to_owned(), value.to_owned());
+            headers.insert(name.to_ascii_lowercase(), value.to_owned());
         }
         Answer {
             status,
@@ -194,7 +207,7 @@ impl Answer {
     }
 }
 
-fn line(stream: &mut BufReader<TcpStream>) -> String {
+fn line(stream: &mut impl BufRead) -> String {
     let mut line = String::new();
     stream.read_line(&mut line).expect("a line");
     line.trim_end().to_owned()

@@ -156,14 +156,25 @@ pub fn npm(name: &str, packages: &[&str]) -> Found<PathBuf> {
 
 /// A program of a Debian package: the machine's own, or one unpacked for the tests.
 pub fn debian(package: &str, name: &str) -> Found<PathBuf> {
-    if program(name).is_ok() {
-        return Ok(PathBuf::from(name));
+    debian_with(package, &[], name).map(|(program, _)| program)
+}
+
+/// The same with packages of libraries, and where a program of these packages finds
+/// them.
+pub fn debian_with(package: &str, libraries: &[&str], name: &str) -> Found<(PathBuf, PathBuf)> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let system = ["/usr/local/sbin", "/usr/sbin"].map(PathBuf::from);
+    let mut files = std::env::split_paths(&path).chain(system);
+    if let Some(file) = files.find_map(|folder| Some(folder.join(name)).filter(|it| it.is_file())) {
+        return Ok((file, PathBuf::new()));
     }
-    let folder = install_once(package, &[package], |folder| {
+    let packages = [&[package], libraries].concat();
+    let folder = install_once(package, &packages, |folder| {
         fs::create_dir_all(folder).expect("a folder for packages");
         let download = || {
             run(Command::new("apt-get")
-                .args(["download", package])
+                .arg("download")
+                .args(&packages)
                 .current_dir(folder))
         };
         // A new machine has no list of packages yet.
@@ -172,12 +183,19 @@ pub fn debian(package: &str, name: &str) -> Found<PathBuf> {
             download()?;
         }
         let files = fs::read_dir(folder).expect("the folder").flatten();
-        let mut files = files.map(|file| file.path());
-        let file = files.find(|path| path.extension().is_some_and(|it| it == "deb"));
-        let file = file.ok_or_else(|| format!("apt-get has no {package}"))?;
-        run(Command::new("dpkg").arg("-x").args([&*file, folder]))
+        let files = files.map(|file| file.path());
+        for file in files.filter(|path| path.extension().is_some_and(|it| it == "deb")) {
+            run(Command::new("dpkg").arg("-x").args([&*file, folder]))?;
+        }
+        Ok(())
     })?;
-    Ok(folder.join("usr/bin").join(name))
+    let programs = ["usr/bin", "usr/sbin"].map(|programs| folder.join(programs).join(name));
+    let program = programs.into_iter().find(|program| program.is_file());
+    let program = program.ok_or_else(|| format!("{package} has no {name}"))?;
+    let folders = fs::read_dir(folder.join("usr/lib")).into_iter().flatten();
+    let mut folders = folders.flatten().map(|entry| entry.path());
+    let libraries = folders.find(|path| path.to_string_lossy().ends_with("-linux-gnu"));
+    Ok((program, libraries.unwrap_or_default()))
 }
 
 /// A Chromium, and the folder in which Node finds what drives it.
