@@ -56,7 +56,6 @@ async fn main() {
     compare("right / wrong at the last byte", [right, &last], equals);
     let ring = KeyRing::new(Arc::new(SystemClock));
     ring.replace(1, vec![key.clone()]);
-    // A hit of the map is compared further than a miss; ids are public.
     let unknown = unknown.reveal().as_bytes();
     compare(
         "wrong text of known / unknown id",
