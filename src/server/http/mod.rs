@@ -8,6 +8,7 @@
 //! A POST to `/mcp` is a connection of its own, so that everything that holds on standard
 //! input and output holds here.
 
+mod attended;
 mod body;
 mod gate;
 mod headers;
@@ -36,6 +37,7 @@ use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use self::attended::SilentPeer;
 use self::body::Bodies;
 use self::gate::{Gate, Visitor};
 use self::listens::Listens;
@@ -99,6 +101,7 @@ struct Http {
     bodies: Bodies,
     health: Health,
     view: View,
+    silent_peer: SilentPeer,
     /// The exchanges that are not over.
     exchanges: TaskTracker,
     /// Cancelled by the signal to end.
@@ -163,6 +166,7 @@ impl Server {
             bodies: Bodies::new(settings.body_bytes, settings.body_total_bytes),
             health: parts.health,
             view: parts.view,
+            silent_peer: attended::silent_peer(),
             exchanges: TaskTracker::new(),
             draining: CancellationToken::new(),
             ending: CancellationToken::new(),

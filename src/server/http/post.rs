@@ -13,6 +13,7 @@ use rmcp::model::ClientRequest;
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
+use super::attended::{self, Attended};
 use super::gate::Visitor;
 use super::headers::{
     LAST_EVENT_ID, SESSION, accepts, check_accepted, check_content_type, check_stateless,
@@ -151,6 +152,7 @@ async fn unsessioned_exchange(
     }
     let is_malformed = is_malformed(&frame);
     let listens = frame.only_head().is_some_and(|head| head.method == LISTEN);
+    let is_single = is_single(&frame);
     let (exchange, connection, outbox) = Exchange::open(frame, Arc::<ClientRequests>::default());
     // A caller without a session keeps its place in what goes on over several requests.
     let caller = Caller::new(visitor.grants.clone(), http.day_of(visitor));
@@ -165,12 +167,12 @@ async fn unsessioned_exchange(
     }
     // A listening client waits; it does not keep Mimo at work.
     let turn = (!listens).then(|| visitor.turn());
-    http.run(exchange, session, connection, hears, turn);
-    let first = tokio::time::timeout(
-        Duration::from_millis(HTTP_ANSWER_MILLIS_MAX),
-        outbox.0.next(),
-    );
-    let first = match first.await {
+    let mut work = match is_single {
+        true => http.answer(exchange, session, connection, turn),
+        false => http.run(exchange, session, connection, hears, turn),
+    };
+    let wait = Duration::from_millis(HTTP_ANSWER_MILLIS_MAX);
+    let first = match tokio::time::timeout(wait, work.first(&outbox.0)).await {
         Ok(Some(first)) => first,
         // Cancelled by another request with its id.
         Ok(None) => return Ok(accepted()),
@@ -186,6 +188,13 @@ async fn unsessioned_exchange(
     };
     visitor.turn().end();
     Ok(json_response(status, Bytes::copy_from_slice(answer)))
+}
+
+/// Whether a frame is one request that needs nothing of rmcp's loop: neither what it
+/// remembers of `initialize` nor a subscription.
+fn is_single(frame: &Frame) -> bool {
+    let head = frame.only_head();
+    head.is_some_and(|head| head.method != LISTEN && head.method != "initialize")
 }
 
 fn is_malformed(frame: &Frame) -> bool {
@@ -218,16 +227,21 @@ async fn session_exchange(
         true => StatusCode::BAD_REQUEST,
         false => StatusCode::OK,
     };
+    let is_single = is_single(&frame);
     let (exchange, connection, outbox) = Exchange::open(frame, live.requests.clone());
     let outbox = Arc::new(outbox);
     live.add_exchange(&outbox);
     // Where another request may cancel this one though its own client is gone.
     let held = (outbox.clone(), visitor.turn());
-    http.run(exchange, live.session.clone(), connection, None, held);
+    let session = live.session.clone();
+    let work = match is_single {
+        true => http.answer(exchange, session, connection, held),
+        false => http.run(exchange, session, connection, None, held),
+    };
     if !is_answered {
         return Ok(accepted());
     }
-    match first_answer(http, &live, outbox).await {
+    match first_answer(http, &live, outbox, work).await {
         First::Answer(answer) => {
             let kept = http.sessions.keep(&live).await;
             kept.map_err(|failure| Refusal::failure(&failure))?;
@@ -248,9 +262,14 @@ enum First {
     Nothing,
 }
 
-async fn first_answer(http: &Arc<Http>, live: &Arc<LiveSession>, outbox: Arc<Outbox>) -> First {
+async fn first_answer(
+    http: &Arc<Http>,
+    live: &Arc<LiveSession>,
+    outbox: Arc<Outbox>,
+    mut work: Attended,
+) -> First {
     let wait = Duration::from_millis(HTTP_ANSWER_MILLIS_MAX);
-    let first = match tokio::time::timeout(wait, outbox.next()).await {
+    let first = match tokio::time::timeout(wait, work.first(&outbox)).await {
         Ok(Some(first)) => Some(first),
         Ok(None) => return First::Nothing,
         Err(_) => None,
@@ -304,6 +323,37 @@ async fn initialize_exchange(
 }
 
 impl Http {
+    /// Answers an exchange of one request. `held` is dropped at its end.
+    fn answer(
+        self: &Arc<Self>,
+        exchange: Exchange,
+        session: Arc<Session>,
+        connection: Arc<dyn Connection>,
+        held: impl Send + 'static,
+    ) -> Attended {
+        let service = Mcp::new(self.server.clone(), session, connection.clone());
+        let answering = attended::answer(service, exchange, self.silent_peer.clone());
+        let held = (self.exchanges.token(), held);
+        let ending = self.ending.clone();
+        Attended::new(async move {
+            let mut answering = std::pin::pin!(answering);
+            let stopping = async {
+                ending.cancelled().await;
+                connection.stop();
+                std::future::pending::<()>().await;
+            };
+            tokio::select! {
+                biased;
+                () = &mut answering => return,
+                () = connection.finished().cancelled() => {}
+                () = stopping => {}
+            }
+            // Nobody waits for the answer, and a handler that was cancelled ends by itself.
+            drop(held);
+            answering.await;
+        })
+    }
+
     /// Serves an exchange until it is answered. `hears` gets the changes that are
     /// announced meanwhile, and `held` is dropped at its end.
     fn run(
@@ -313,14 +363,14 @@ impl Http {
         connection: Arc<dyn Connection>,
         hears: Option<Arc<Session>>,
         held: impl Send + 'static,
-    ) {
+    ) -> Attended {
         let server = self.server.clone();
         let announcing = hears.map(|session| server.clone().announce_changes(session));
         let service = Mcp::new(server, session, connection.clone());
         let cancel = CancellationToken::new();
         let open = self.exchanges.token();
         let ending = self.ending.clone();
-        tokio::spawn(async move {
+        Attended::spawned(async move {
             let _held = (open, held);
             let running = rmcp::service::serve_directly_with_ct(service, exchange, None, cancel);
             let announcing = async {
@@ -342,7 +392,7 @@ impl Http {
                 () = announcing => {}
                 () = stopping => {}
             }
-        });
+        })
     }
 }
 

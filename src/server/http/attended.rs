@@ -1,0 +1,134 @@
+//! An exchange of one request, answered in the task of its connection: each task of its
+//! own would wake another thread.
+
+use std::convert::Infallible;
+use std::panic::AssertUnwindSafe;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use futures::FutureExt;
+use futures::future::BoxFuture;
+use rmcp::model::{GetExtensions, GetMeta, JsonRpcMessage, JsonRpcRequest};
+use rmcp::service::{Peer, RequestContext, RxJsonRpcMessage, TxJsonRpcMessage, serve_directly};
+use rmcp::transport::Transport;
+use rmcp::{RoleServer, ServerHandler, Service};
+use tokio::runtime::Handle;
+
+use crate::server::mcp::Mcp;
+use crate::wire::{Exchange, Messages, Outbox};
+
+/// Work that whoever waits for its result polls. Dropped before its end it goes on in a
+/// task of its own.
+pub(super) struct Attended(Option<BoxFuture<'static, ()>>);
+
+impl Attended {
+    pub(super) fn new(work: impl Future<Output = ()> + Send + 'static) -> Attended {
+        Attended(Some(Box::pin(work)))
+    }
+
+    /// In a task of its own from the start.
+    pub(super) fn spawned(work: impl Future<Output = ()> + Send + 'static) -> Attended {
+        tokio::spawn(work);
+        Attended(None)
+    }
+
+    /// The first messages of the exchange that this works on.
+    pub(super) async fn first(&mut self, outbox: &Outbox) -> Option<Messages> {
+        tokio::select! {
+            biased;
+            () = &mut *self => outbox.next().await,
+            first = outbox.next() => first,
+        }
+    }
+}
+
+impl Future for Attended {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
+        let Some(work) = &mut self.0 else {
+            return Poll::Pending;
+        };
+        ready!(work.as_mut().poll(context));
+        self.0 = None;
+        Poll::Ready(())
+    }
+}
+
+impl Drop for Attended {
+    fn drop(&mut self) {
+        if let (Some(work), Ok(runtime)) = (self.0.take(), Handle::try_current()) {
+            runtime.spawn(work);
+        }
+    }
+}
+
+/// Answers the only request of an exchange, as rmcp's loop would.
+pub(super) async fn answer(service: Mcp, mut exchange: Exchange, peer: SilentPeer) {
+    let Some(JsonRpcMessage::Request(JsonRpcRequest {
+        id, mut request, ..
+    })) = exchange.receive().await
+    else {
+        return;
+    };
+    let mut context = RequestContext::new(id.clone(), peer);
+    std::mem::swap(&mut context.meta, request.get_meta_mut());
+    std::mem::swap(&mut context.extensions, request.extensions_mut());
+    let cancel = context.ct.clone();
+    let handling = AssertUnwindSafe(service.handle_request(request, context)).catch_unwind();
+    let mut handling = std::pin::pin!(handling);
+    let handled = loop {
+        tokio::select! {
+            biased;
+            handled = &mut handling => break handled,
+            message = exchange.receive() => {
+                // It was cancelled, or nobody is left who reads its answer.
+                cancel.cancel();
+                if message.is_none() {
+                    break handling.await;
+                }
+            }
+        }
+    };
+    // What counts its handlers has answered a request whose handler panicked.
+    if let Ok(result) = handled {
+        let message = match result {
+            Ok(result) => JsonRpcMessage::response(result, id),
+            Err(error) => JsonRpcMessage::error(error, Some(id)),
+        };
+        let Ok(()) = exchange.send(message).await;
+    }
+    let _ended = exchange.receive().await;
+}
+
+/// The peer of requests that are answered without rmcp's loop. Nothing is sent to it.
+pub(super) type SilentPeer = Peer<RoleServer>;
+
+pub(super) fn silent_peer() -> SilentPeer {
+    serve_directly(Nobody, Silence, None).peer().clone()
+}
+
+struct Nobody;
+
+impl ServerHandler for Nobody {}
+
+struct Silence;
+
+impl Transport<RoleServer> for Silence {
+    type Error = Infallible;
+
+    fn send(
+        &mut self,
+        _: TxJsonRpcMessage<RoleServer>,
+    ) -> impl Future<Output = Result<(), Infallible>> + Send + 'static {
+        std::future::ready(Ok(()))
+    }
+
+    async fn receive(&mut self) -> Option<RxJsonRpcMessage<RoleServer>> {
+        std::future::pending().await
+    }
+
+    async fn close(&mut self) -> Result<(), Infallible> {
+        Ok(())
+    }
+}
