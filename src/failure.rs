@@ -93,8 +93,11 @@ pub struct Failure {
     pub kind: Kind,
     /// One or two sentences.
     pub message: String,
-    /// The next step, or an example of a correct call.
+    /// The next step.
     pub hint: Option<String>,
+    /// The tool call as it was meant; clients read it after the hint, and a person at
+    /// the command line, who called no tool, does not.
+    pub(crate) example: Option<String>,
     /// JSON Pointer into the arguments; `""` is all of them.
     pub path: Option<String>,
     /// All errors as documents, if several are reported at once.
@@ -110,6 +113,7 @@ impl Failure {
             kind,
             message: message.into(),
             hint: None,
+            example: None,
             path: None,
             errors: Vec::new(),
             upstream: None,
@@ -132,6 +136,20 @@ impl Failure {
     pub(crate) fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = Some(hint.into());
         self
+    }
+
+    pub(crate) fn example(mut self, example: impl Into<String>) -> Self {
+        self.example = Some(example.into());
+        self
+    }
+
+    /// The hint and the example.
+    pub fn next_step(&self) -> Option<String> {
+        let parts: Vec<&str> = [&self.hint, &self.example]
+            .into_iter()
+            .filter_map(Option::as_deref)
+            .collect();
+        (!parts.is_empty()).then(|| parts.join(" "))
     }
 
     pub(crate) fn at(mut self, path: impl Into<String>) -> Self {
@@ -159,7 +177,7 @@ impl Failure {
     /// without absent fields.
     pub fn document(&self) -> Value {
         let mut error = json!({"kind": self.kind.name(), "message": self.message});
-        if let Some(hint) = &self.hint {
+        if let Some(hint) = self.next_step() {
             error["hint"] = json!(hint);
         }
         if let Some(path) = &self.path {
@@ -182,7 +200,7 @@ impl fmt::Display for Failure {
         if let Some(path) = self.path.as_deref().filter(|path| !path.is_empty()) {
             write!(out, " (at {path})")?;
         }
-        if let Some(hint) = &self.hint {
+        if let Some(hint) = self.next_step() {
             write!(out, "; {hint}")?;
         }
         Ok(())

@@ -66,7 +66,11 @@ pub(super) fn own_tool(
     if let Some(arguments) = arguments.as_object_mut() {
         arguments.retain(|_, value| !value.is_null() && *value != json!([]));
     }
-    match reply(tool, |_| Ok(arguments), config, clock)? {
+    let as_command = |mut failure: Failure| {
+        failure.example = None;
+        failure
+    };
+    match reply(tool, |_| Ok(arguments), config, clock).map_err(as_command)? {
         Reply::Document(document) => Ok(serde_json::from_str(&document.0)?),
         reply => Ok(reply.into_object()?),
     }
@@ -80,6 +84,7 @@ fn reply(
 ) -> Result<Reply, Failure> {
     app::run(async {
         let app = App::build(config, clock)?;
+        app.dispatch().await_tool(tool, &ToolGrants::All).await;
         let answer = match arguments(&app) {
             Ok(arguments) => app.call(tool, arguments).await,
             Err(failure) => Err(failure),

@@ -255,7 +255,7 @@ fn error_text(context: &str, failure: &Failure) -> String {
         text.push_str(&format!(" (at {path})"));
     }
     text.push('\n');
-    if let Some(hint) = &failure.hint {
+    if let Some(hint) = failure.next_step() {
         text.push_str(&format!("  next: {hint}\n"));
     }
     text

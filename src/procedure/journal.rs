@@ -138,8 +138,8 @@ impl From<Failure> for ActionError {
     fn from(failure: Failure) -> ActionError {
         ActionError {
             kind: failure.kind.name().to_owned(),
+            hint: failure.next_step(),
             message: failure.message,
-            hint: failure.hint,
         }
     }
 }

@@ -4,8 +4,8 @@
 mod arguments;
 mod ask;
 pub(crate) mod complete;
-mod examples;
 pub mod fixture;
+mod forms;
 pub mod graph;
 pub mod health;
 pub(crate) mod legacy;
@@ -17,7 +17,7 @@ pub mod profile;
 mod prompts;
 mod reply;
 pub mod schema;
-mod scope;
+pub(crate) mod scope;
 pub(crate) mod skills;
 mod status;
 

@@ -1,18 +1,21 @@
 //! Checks a tool's arguments against its schema: repairs the mistakes in form that
 //! clients are known to make, and reports every other one with its place, the
-//! reason and a correct call.
+//! reason and the call as it was meant.
 
-use std::fmt::Write as _;
+mod corrected;
+mod words;
+
 use std::sync::OnceLock;
 
 use jsonschema::error::ValidationErrorKind;
 use jsonschema::{ValidationError, Validator};
 use serde_json::{Map, Value, json};
 
+use self::corrected::Corrected;
 use super::Arguments;
-use super::examples;
+use super::forms;
 use super::lenient::as_meant;
-use crate::diagnostics::{clip, counted, did_you_mean, nearest};
+use crate::diagnostics::{clip, counted, did_you_mean};
 use crate::failure::{Failure, Kind, json_kind};
 use crate::limits::SCHEMA_ERRORS_MAX;
 
@@ -27,6 +30,8 @@ pub struct Schema {
 struct Compiled {
     input: Value,
     validator: Validator,
+    /// Whether the tool only reads.
+    reads: bool,
 }
 
 impl Schema {
@@ -50,6 +55,11 @@ impl Schema {
             failure.path = failure.path.map(|path| innermost(&given, path));
             return Err(failure);
         }
+        if let Some(path) = corrected::left_in(&arguments, &compiled.input) {
+            let placeholder = arguments.pointer(&path).unwrap_or(&Value::Null);
+            let why = format!("{placeholder} is a placeholder of the shape, not a value");
+            return Err(Failure::invalid(path, why).hint("write your own value in its place"));
+        }
         match arguments {
             Value::Object(arguments) => Ok(arguments),
             // Only a schema that allows more than objects gets here.
@@ -60,19 +70,18 @@ impl Schema {
         }
     }
 
-    /// The smallest useful call: the required properties, or else one property,
-    /// with the values that the schema names.
-    pub fn example(&self) -> Result<Value, Failure> {
-        Ok(example(&self.compiled()?.input, None))
-    }
-
     fn compiled(&self) -> Result<&Compiled, Failure> {
         let compiled = self.compiled.get_or_init(|| {
             let mut definition: Value =
                 serde_json::from_str(self.definition).map_err(|error| error.to_string())?;
+            let reads = definition["annotations"]["readOnlyHint"] == true;
             let input = definition["inputSchema"].take();
             let validator = jsonschema::validator_for(&input).map_err(|error| error.to_string())?;
-            Ok(Compiled { input, validator })
+            Ok(Compiled {
+                input,
+                validator,
+                reads,
+            })
         });
         compiled.as_ref().map_err(|error| {
             Failure::internal(format!("the schema of {} is broken: {error}", self.name))
@@ -86,28 +95,78 @@ impl Schema {
         error: &ValidationError<'_>,
     ) -> Failure {
         let path = error.instance_path().to_string();
-        let mut hint = String::new();
-        let mut wanted = path.split('/').nth(1);
+        let corrected = compiled.corrected(arguments, self.name);
+        let mut failure = Failure::new(Kind::InvalidArguments, reason(error));
         if let ValidationErrorKind::AdditionalProperties { unexpected } = error.kind() {
             let known = properties(at(&compiled.input, &path)).map(Map::keys);
             let known: Vec<&str> = known.into_iter().flatten().map(String::as_str).collect();
-            let word = unexpected.first().map_or("", String::as_str);
-            hint = match did_you_mean(word, known.iter().copied()) {
-                Some(question) => format!("{question} "),
-                None if known.is_empty() => "it takes no arguments; ".to_owned(),
-                None => format!("it takes {}; ", known.join(", ")),
-            };
-            wanted = wanted.or(nearest(word, known).first().copied());
+            failure = failure.hint(meant(self.name, unexpected, &known, &corrected));
         }
-        let call = compiled.corrected(arguments, examples::of(self.name), wanted);
-        let name = self.name;
-        let _ = write!(
-            hint,
-            r#"a correct call: {{"name":"{name}","arguments":{call}}}"#
-        );
-        Failure::new(Kind::InvalidArguments, reason(error))
-            .at(path)
-            .hint(hint)
+        failure.at(path).example(shown(self.name, &corrected))
+    }
+}
+
+/// What a tool whose schema allows calls that say too little answers one of them with:
+/// its shape, by the tool's `definition`.
+pub(super) fn shape(definition: &str, arguments: &Arguments) -> String {
+    let definition: Value = serde_json::from_str(definition).unwrap_or_default();
+    let name = definition["name"].as_str().unwrap_or_default();
+    let (given, schema) = (json!(arguments), &definition["inputSchema"]);
+    shown(name, &Corrected::of(&given, schema, forms::of(name), false))
+}
+
+/// The corrected call as a hint shows it.
+fn shown(name: &str, corrected: &Corrected) -> String {
+    let what = match (corrected.is_shape, corrected.dropped.as_slice()) {
+        (true, _) => "put your values in place of the <..>:".to_owned(),
+        (false, []) => "a correct call:".to_owned(),
+        (false, dropped) => format!("a correct call without {}:", listed(dropped)),
+    };
+    let call = &corrected.call;
+    format!(r#"{what} {{"name":"{name}","arguments":{call}}}"#)
+}
+
+fn listed(names: &[String]) -> String {
+    let names: Vec<String> = names
+        .iter()
+        .take(3)
+        .map(|name| crate::diagnostics::shown(name))
+        .collect();
+    names.join(", ")
+}
+
+/// What the unknown names of one object are taken for.
+fn meant(tool: &str, unexpected: &[String], known: &[&str], corrected: &Corrected) -> String {
+    if let Some(advice) = unexpected
+        .iter()
+        .find_map(|name| words::command(tool, name))
+    {
+        return advice.to_owned();
+    }
+    if let Some(list) = &corrected.wrapped {
+        return format!("they belong in an item of \"{list}\";");
+    }
+    let renamed: Vec<&(String, String)> = corrected
+        .renamed
+        .iter()
+        .filter(|(name, _)| unexpected.contains(name))
+        .collect();
+    match renamed.as_slice() {
+        [] => {}
+        [(_, meant)] if unexpected.len() == 1 => return format!("did you mean \"{meant}\"?"),
+        pairs => {
+            let pairs = pairs
+                .iter()
+                .map(|(name, meant)| format!("\"{meant}\" for \"{name}\""));
+            let pairs: Vec<String> = pairs.collect();
+            return format!("did you mean {}?", pairs.join(", "));
+        }
+    }
+    let word = unexpected.first().map_or("", String::as_str);
+    match did_you_mean(word, known.iter().copied()) {
+        Some(question) => question,
+        None if known.is_empty() => "it takes no arguments;".to_owned(),
+        None => format!("it takes {};", known.join(", ")),
     }
 }
 
@@ -130,47 +189,14 @@ impl Compiled {
             })
     }
 
-    /// The caller's own arguments, with the `wanted` and the missing ones taken from
-    /// an example, where that makes a short and valid call; else the example.
-    fn corrected(&self, arguments: &Value, given: &[Arguments], wanted: Option<&str>) -> Value {
-        const SHOWN_BYTES: usize = 300;
-        let plain = |call: &Value| call.to_string().len() <= SHOWN_BYTES;
-        let made = example(&self.input, wanted);
-        let example = examples::with(given, wanted).map_or_else(
-            || made.clone(),
-            |example| self.extended(example.clone(), &made, wanted),
-        );
-        let (Some(own), Some(parts)) = (arguments.as_object(), example.as_object()) else {
-            return example;
-        };
-        let known = properties(&self.input);
-        let known = |key: &String| known.is_some_and(|known| known.contains_key(key));
-        let mut call = own.clone();
-        call.retain(|key, _| known(key) && Some(key.as_str()) != wanted);
-        let is_needed = |key: &String| {
-            given.is_empty() || Some(key.as_str()) == wanted || made.get(key).is_some()
-        };
-        for (key, part) in parts.iter().filter(|(key, _)| is_needed(key)) {
-            call.entry(key.clone()).or_insert_with(|| part.clone());
+    fn corrected(&self, arguments: &Value, tool: &str) -> Corrected {
+        let forms = forms::of(tool);
+        let corrected = Corrected::of(arguments, &self.input, forms, self.reads);
+        match corrected.is_shape || self.validator.is_valid(&corrected.call) {
+            true => corrected,
+            // Its mistake is of a kind that only the caller can mend.
+            false => Corrected::of(&Value::Null, &self.input, forms, self.reads),
         }
-        let is_whole = examples::is_whole(&call, given);
-        let call = Value::Object(call);
-        match is_whole && self.validator.is_valid(&call) && plain(&call) {
-            true => call,
-            false => example,
-        }
-    }
-
-    /// An example call with the argument `wanted` too, where its schema names a value.
-    fn extended(&self, mut call: Arguments, made: &Value, wanted: Option<&str>) -> Value {
-        let wanted = wanted.filter(|wanted| !call.contains_key(*wanted));
-        if let Some((wanted, part)) = wanted.and_then(|name| Some((name, made.get(name)?))) {
-            let schema = properties(&self.input).map_or(&Value::Null, |known| &known[wanted]);
-            if !part.is_string() || schema["default"].is_string() || schema["enum"].is_array() {
-                call.insert(wanted.to_owned(), part.clone());
-            }
-        }
-        Value::Object(call)
     }
 }
 
@@ -330,82 +356,6 @@ fn reason(error: &ValidationError<'_>) -> String {
 /// A value shortened for a message.
 fn short(value: &Value) -> String {
     clip(&value.to_string(), SHOWN_CHARS)
-}
-
-/// An object that matches `schema`: its required properties, the `wanted` one,
-/// and where that leaves it empty, the first.
-fn example(schema: &Value, wanted: Option<&str>) -> Value {
-    let Some(known) = properties(schema) else {
-        return json!({});
-    };
-    let mut names: Vec<&str> = schema["required"]
-        .as_array()
-        .map(|required| required.iter().filter_map(Value::as_str).collect())
-        .unwrap_or_default();
-    names.extend(wanted.filter(|wanted| known.contains_key(*wanted)));
-    if names.is_empty() {
-        let plain = |(_, part): &(&String, &Value)| part["type"] == "string";
-        let first = known.iter().find(plain).or_else(|| known.iter().next());
-        names.extend(first.map(|(name, _)| name.as_str()));
-    }
-    let values = names
-        .iter()
-        .filter_map(|name| Some((*name, known.get(*name)?)));
-    Value::Object(
-        values
-            .map(|(name, part)| (name.to_owned(), sample(part)))
-            .collect(),
-    )
-}
-
-/// A value that matches `schema`, for an example.
-fn sample(schema: &Value) -> Value {
-    let named = schema
-        .get("const")
-        .or_else(|| schema["examples"].get(0))
-        .or_else(|| schema.get("default"))
-        .or_else(|| schema["enum"].get(0));
-    if let Some(value) = named {
-        return value.clone();
-    }
-    for choice in ["anyOf", "oneOf"] {
-        if let Some(first) = schema[choice].get(0) {
-            return sample(first);
-        }
-    }
-    let word = match &schema["type"] {
-        Value::Array(words) => words.first().and_then(Value::as_str),
-        word => word.as_str(),
-    };
-    match word {
-        Some("string") => json!(text(schema)),
-        Some("integer") => json!(number(schema, 1.0) as i64),
-        Some("number") => json!(number(schema, 0.5)),
-        Some("boolean") => json!(true),
-        Some("array") => {
-            let least = schema["minItems"].as_u64().unwrap_or(1).clamp(1, 8);
-            let most = schema["maxItems"].as_u64().unwrap_or(least);
-            let items = (0..least.min(most)).map(|_| sample(&schema["items"]));
-            Value::Array(items.collect())
-        }
-        Some("null") => Value::Null,
-        _ if properties(schema).is_some() || word == Some("object") => example(schema, None),
-        _ => json!("text"),
-    }
-}
-
-fn text(schema: &Value) -> String {
-    let least = schema["minLength"].as_u64().unwrap_or(0).min(64) as usize;
-    let most = schema["maxLength"].as_u64().unwrap_or(64).min(64) as usize;
-    let mut text = "text".repeat(least / 4 + 1);
-    text.truncate(most.max(least).min(4.max(least)));
-    text
-}
-
-fn number(schema: &Value, usual: f64) -> f64 {
-    let least = schema["minimum"].as_f64().unwrap_or(f64::MIN);
-    let most = schema["maximum"].as_f64().unwrap_or(f64::MAX);
-    usual.max(least).min(most)
 }
 
 #[cfg(test)]

@@ -16,9 +16,9 @@ fn refused(arguments: Value) -> (String, String, String) {
     let failure = check(arguments).expect_err("it does not fit");
     assert_eq!(failure.kind, Kind::InvalidArguments);
     (
-        failure.path.unwrap_or_default(),
-        failure.message,
-        failure.hint.unwrap_or_default(),
+        failure.path.clone().unwrap_or_default(),
+        failure.message.clone(),
+        failure.next_step().unwrap_or_default(),
     )
 }
 
@@ -89,9 +89,10 @@ fn every_error_has_a_path_a_reason_and_a_correct_call() {
             (path, message),
             "{shown}"
         );
-        let call = hint.split("a correct call: ").nth(1).expect("an example");
+        let call = &hint[hint.find("{\"name\"").expect("a call")..];
         let call: Value = serde_json::from_str(call).expect("JSON");
-        assert!(check(call["arguments"].clone()).is_ok(), "{hint}");
+        let followed = check(call["arguments"].clone());
+        assert_eq!(followed.is_ok(), !hint.contains('<'), "{hint}");
     }
 }
 
@@ -161,17 +162,58 @@ fn a_broken_schema_is_an_internal_failure() {
 }
 
 #[test]
-fn the_example_is_the_callers_own_call_corrected() {
-    let (_, _, hint) = refused(json!({"kind": "b", "ids": [3], "rate": -1}));
-    let expected = r#"a correct call: {"name":"t","arguments":{"kind":"b","ids":[3],"rate":0.5}}"#;
-    assert_eq!(hint, expected);
-    let (_, _, hint) = refused(json!({"ids": [3], "colour": "red"}));
-    assert!(
-        hint.ends_with(r#"{"name":"t","arguments":{"ids":[3],"kind":"a"}}"#),
-        "{hint}"
+fn the_call_is_the_callers_own_corrected() {
+    let table = [
+        (
+            json!({"kind": "b", "ids": [3], "rate": -1}),
+            r#"put your values in place of the <..>: {"name":"t","arguments":{"kind":"b","ids":[3],"rate":"<number>"}}"#,
+        ),
+        (
+            json!({"ids": [3], "colour": "red"}),
+            r#"put your values in place of the <..>: {"name":"t","arguments":{"ids":[3],"kind":"<a|b>"}}"#,
+        ),
+        (
+            json!({"kind": "b", "colour": "red"}),
+            r#"it takes kind, ids, deep, rate, word; a correct call without "colour": {"name":"t","arguments":{"kind":"b"}}"#,
+        ),
+        (
+            json!({"kind": "b", "ids": [1, 2, 3], "rate": -1}),
+            r#"put your values in place of the <..>: {"name":"t","arguments":{"kind":"b","ids":["<integer>"],"rate":"<number>"}}"#,
+        ),
+        (
+            json!({"kind": "b", "id": 3}),
+            r#"did you mean "ids"? a correct call: {"name":"t","arguments":{"kind":"b","ids":[3]}}"#,
+        ),
+        (
+            json!({"kind": "as"}),
+            r#"a correct call: {"name":"t","arguments":{"kind":"a"}}"#,
+        ),
+    ];
+    for (sent, expected) in table {
+        let shown = sent.to_string();
+        let (_, _, hint) = refused(sent);
+        assert!(hint.ends_with(expected), "{shown}: {hint}");
+    }
+    let long = json!({"kind": "b", "deep": {"inner": {"name": "x".repeat(400)}}});
+    let (_, _, hint) = refused(long);
+    assert!(hint.len() < 300 && hint.contains("\"<name>\""), "{hint}");
+}
+
+#[test]
+fn a_placeholder_is_no_value() {
+    let one = Schema::new(
+        "t",
+        r#"{"inputSchema":{"type":"object","properties":{"content":{"type":"string"},
+            "tags":{"type":"array","items":{"type":"string"}},"open":{"type":"object","properties":{}}}}}"#,
     );
-    // Two faults: an example that is still invalid is not shown.
-    let (_, _, hint) = refused(json!({"kind": "b", "ids": [1, 2, 3], "rate": -1}));
-    let expected = r#"a correct call: {"name":"t","arguments":{"kind":"a","rate":0.5}}"#;
-    assert_eq!(hint, expected);
+    for (sent, path) in [
+        (json!({"content": "<content>"}), "/content"),
+        (json!({"content": "x", "tags": ["a", "<tags>"]}), "/tags/1"),
+    ] {
+        let refused = one.check(sent).expect_err("a placeholder");
+        assert_eq!(refused.path.as_deref(), Some(path), "{refused}");
+    }
+    for sent in [json!({"content": "a <content> b", "tags": ["<b>"], "open": {"x": "<x>"}})] {
+        assert!(one.check(sent).is_ok());
+    }
 }

@@ -11,6 +11,7 @@ use crate::graph::reach::Direction;
 use crate::limits;
 use crate::memory::moment::{Edge, Here, SpanDirection};
 use crate::tools::arguments::{ArgumentReader, fingerprint, moment};
+use crate::tools::schema::shape;
 use crate::tools::{Arguments, Context, Document, scope};
 
 pub(super) async fn call(
@@ -66,9 +67,8 @@ pub(super) async fn call(
             rendering.paths(&found)
         }
         (None, None) => {
-            return Err(Failure::invalid("", "graph_query needs start or patterns").hint(
-                r#"for example {"start":"person:alice"} or {"patterns":[["?p","works_at","?c"]]}"#,
-            ));
+            return Err(Failure::invalid("", "graph_query needs start or patterns")
+                .example(shape(super::QUERY, &arguments)));
         }
     };
     Ok(Document(document))

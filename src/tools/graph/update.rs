@@ -14,6 +14,7 @@ use crate::limits;
 use crate::memory::moment::{Edge, Here, SpanDirection};
 use crate::store::PROJECT_SHARED;
 use crate::tools::arguments::{ArgumentReader, moment};
+use crate::tools::schema::shape;
 use crate::tools::{Arguments, Context, Document, scope};
 
 const FIELDS: [&str; 6] = [
@@ -40,13 +41,10 @@ pub(super) async fn call(
     let renames = renames(&reader)?;
     let changes_nothing = assertions.is_empty() && retract.is_empty() && renames.is_empty();
     if changes_nothing && proposals.is_none() {
-        return Err(Failure::invalid(
-            "",
-            "graph_update needs assert, retract, rename or text",
-        )
-        .hint(
-            r#"for example {"assert":[{"subject":"person:alice","predicate":"works_at","object":"company:acme"}]}"#,
-        ));
+        return Err(
+            Failure::invalid("", "graph_update needs assert, retract, rename or text")
+                .example(shape(super::UPDATE, &arguments)),
+        );
     }
     let asserted = assertions.len();
     if accept {

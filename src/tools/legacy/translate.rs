@@ -62,14 +62,10 @@ mod tests {
         for (legacy, call) in LEGACY.iter().zip(calls) {
             let old = Schema::new(legacy.name, legacy.definition);
             let new = Schema::new(legacy.replacement, current(legacy.replacement));
-            for call in [call, old.example().expect("an example")] {
-                let checked = old
-                    .check(call.clone())
-                    .expect("it matches the legacy schema");
-                // Every argument that the old schema knows is in one of the calls.
-                let translated = (legacy.translate)(checked);
-                new.check(Value::Object(translated)).expect("it matches");
-            }
+            // Every argument that the old schema knows is in its call.
+            let checked = old.check(call).expect("it matches the legacy schema");
+            let translated = (legacy.translate)(checked);
+            new.check(Value::Object(translated)).expect("it matches");
         }
     }
 

@@ -9,11 +9,9 @@ use crate::failure::Failure;
 use crate::limits;
 use crate::memory::{Action, Memories};
 use crate::tools::arguments::ArgumentReader;
+use crate::tools::schema::shape;
 use crate::tools::scope::one_project;
 use crate::tools::{Arguments, Context, Document};
-
-const UPDATE_EXAMPLE: &str =
-    r#"for example {"action":"update","ids":[12],"content":"The new text"}"#;
 
 pub(crate) async fn call(
     memories: Arc<Memories>,
@@ -28,14 +26,19 @@ pub(crate) async fn call(
     let edited = if name == "undo" {
         let undo_id = reader.name("undo_id")?.ok_or_else(|| {
             Failure::invalid("/undo_id", "undo needs the undo_id of the edit to undo")
-                .hint(r#"for example {"action":"undo","undo_id":"9f86d081884c7d65"}"#)
+                .hint("every edit answers with its undo_id")
+                .example(shape(super::EDIT, &arguments))
         })?;
         memories
             .undo(reach, undo_id, dry_run, &context.cancel)
             .await?
     } else {
-        let ids = ids(&reader, name)?;
-        let action = action(&reader, name, ids.len())?;
+        let with_shape = |refused: Failure| match refused.hint {
+            None => refused.example(shape(super::EDIT, &arguments)),
+            Some(_) => refused,
+        };
+        let ids = ids(&reader, name).map_err(with_shape)?;
+        let action = action(&reader, name, ids.len()).map_err(with_shape)?;
         let reason = reason(&reader)?;
         memories
             .edit(reach, ids, action, reason, dry_run, &context.cancel)
@@ -87,14 +90,8 @@ fn ids(reader: &ArgumentReader<'_>, action: &str) -> Result<Vec<i64>, Failure> {
     let mut seen = std::collections::HashSet::new();
     ids.retain(|id| seen.insert(*id));
     if ids.is_empty() {
-        return Err(
-            Failure::invalid("/ids", format!("{action} needs at least one id")).hint(
-                match action {
-                    "update" => UPDATE_EXAMPLE.to_owned(),
-                    _ => format!(r#"for example {{"action":"{action}","ids":[12]}}"#),
-                },
-            ),
-        );
+        let why = format!("{action} needs at least one id");
+        return Err(Failure::invalid("/ids", why));
     }
     Ok(ids)
 }
@@ -131,10 +128,8 @@ fn update(reader: &ArgumentReader<'_>, count: usize) -> Result<Action, Failure> 
         .map(|tags| tags.into_iter().collect());
     let project = one_project(reader)?;
     if content.is_none() && importance.is_none() && tags.is_none() && project.is_none() {
-        return Err(
-            Failure::invalid("", "update needs content, importance, tags or project")
-                .hint(UPDATE_EXAMPLE),
-        );
+        let why = "update needs content, importance, tags or project";
+        return Err(Failure::invalid("", why));
     }
     Ok(Action::Update {
         content,

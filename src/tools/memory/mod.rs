@@ -15,27 +15,20 @@ use crate::failure::Failure;
 use crate::limits;
 use crate::memory::Memories;
 
+const STORE: &str = include_str!("../../../schemas/tools/memory_store.json");
+const EDIT: &str = include_str!("../../../schemas/tools/memory_edit.json");
+
 /// `memory_store`, `memory_search` and `memory_edit`.
 pub(crate) fn tools(memories: &Arc<Memories>) -> Vec<Tool> {
     vec![
-        Tool::of(
-            "memory_store",
-            include_str!("../../../schemas/tools/memory_store.json"),
-            memories,
-            store::call,
-        ),
+        Tool::of("memory_store", STORE, memories, store::call),
         Tool::of(
             "memory_search",
             include_str!("../../../schemas/tools/memory_search.json"),
             memories,
             search::call,
         ),
-        Tool::of(
-            "memory_edit",
-            include_str!("../../../schemas/tools/memory_edit.json"),
-            memories,
-            edit::call,
-        ),
+        Tool::of("memory_edit", EDIT, memories, edit::call),
     ]
 }
 

@@ -11,6 +11,7 @@ use crate::memory::moment::{Edge, Here, SpanDirection};
 use crate::memory::{Draft, Memories, Remembered};
 use crate::store::memory::{Category, Given, MemoryFields, MemoryId};
 use crate::tools::arguments::{ArgumentReader, moment};
+use crate::tools::schema::shape;
 use crate::tools::scope::one_project;
 use crate::tools::{Arguments, Context, Document};
 
@@ -95,6 +96,9 @@ fn drafts(
     let outer = ArgumentReader::new(arguments);
     let here = memories.here();
     let Some(items) = outer.list("memories")? else {
+        if outer.value("content").is_none() {
+            return Err(missing_content(&outer).example(shape(super::STORE, arguments)));
+        }
         return Ok(vec![draft(&outer, None, context, here)?]);
     };
     for alone in ["content", "topic_key", "supersedes_id"] {
@@ -128,6 +132,11 @@ fn drafts(
     items.iter().enumerate().map(item).collect()
 }
 
+fn missing_content(reader: &ArgumentReader<'_>) -> Failure {
+    Failure::invalid(reader.path("content"), "content is missing")
+        .hint("give the text to remember as content")
+}
+
 fn draft(
     own: &ArgumentReader<'_>,
     outer: Option<&ArgumentReader<'_>>,
@@ -139,10 +148,7 @@ fn draft(
         Some(outer) if own.value(key).is_none() => outer,
         _ => own,
     };
-    let text = own.text("content")?.ok_or_else(|| {
-        Failure::invalid(own.path("content"), "content is missing")
-            .hint(r#"for example {"content":"The API is rate limited to 60 requests a minute"}"#)
-    })?;
+    let text = own.text("content")?.ok_or_else(|| missing_content(own))?;
     let fields = MemoryFields {
         project: one_project(from("project"))?
             .unwrap_or_else(|| context.caller.project().to_owned()),

@@ -8,6 +8,7 @@ use crate::failure::{Failure, Kind};
 use crate::limits;
 use crate::procedure::Procedures;
 use crate::tools::arguments::ArgumentReader;
+use crate::tools::schema::shape;
 use crate::tools::{Arguments, Context, Document};
 
 pub(super) async fn call(
@@ -25,9 +26,8 @@ pub(super) async fn call(
         given = Some(named(made, given)?);
     }
     let given = given.ok_or_else(|| {
-        Failure::invalid("/definition", "there is no definition").hint(
-            r#"for example {"definition":{"name":"greet","version":"1.0.0","initial_state":"hello","states":{"hello":{"action":{"tool":"memory_search","arguments":{"query":"{{ context.topic }}"}},"end":true}}}}"#,
-        )
+        Failure::invalid("/definition", "there is no definition")
+            .example(shape(super::DEFINE, &arguments))
     })?;
     let defined = procedures
         .define(grants, &given, dry_run)

@@ -16,6 +16,9 @@ use crate::caller::Grants;
 use crate::failure::Failure;
 use crate::procedure::{ExecutionStatus, Procedures, view};
 
+const DEFINE: &str = include_str!("../../../schemas/tools/procedure_define.json");
+const RUN: &str = include_str!("../../../schemas/tools/procedure_run.json");
+
 pub(crate) fn tools(procedures: &Procedures) -> Vec<Tool> {
     vec![
         Tool::of(
@@ -24,18 +27,8 @@ pub(crate) fn tools(procedures: &Procedures) -> Vec<Tool> {
             procedures,
             find::call,
         ),
-        Tool::of(
-            "procedure_define",
-            include_str!("../../../schemas/tools/procedure_define.json"),
-            procedures,
-            define::call,
-        ),
-        Tool::of(
-            "procedure_run",
-            include_str!("../../../schemas/tools/procedure_run.json"),
-            procedures,
-            run::call,
-        ),
+        Tool::of("procedure_define", DEFINE, procedures, define::call),
+        Tool::of("procedure_run", RUN, procedures, run::call),
     ]
 }
 
@@ -82,7 +75,7 @@ pub(crate) async fn status(procedures: &Procedures, grants: &Grants) -> Value {
         Err(failure) => json!({
             "state": failure.kind.name(),
             "problem": failure.message,
-            "next_step": failure.hint,
+            "next_step": failure.next_step(),
         }),
     }
 }

@@ -13,6 +13,7 @@ use crate::limits;
 use crate::procedure::definition::LATEST;
 use crate::procedure::{ExecutionStatus, Procedures, Start, view};
 use crate::tools::arguments::ArgumentReader;
+use crate::tools::schema::shape;
 use crate::tools::{Arguments, Context, Document};
 
 pub(super) async fn call(
@@ -33,11 +34,8 @@ pub(super) async fn call(
             .hint("give name to start, or execution_id to resume or cancel"));
         }
         (None, None) => {
-            return Err(
-                Failure::invalid("/name", "name or execution_id is missing").hint(
-                    r#"for example {"name":"release-checklist","context":{"version":"1.2.0"}}"#,
-                ),
-            );
+            return Err(Failure::invalid("/name", "name or execution_id is missing")
+                .example(shape(super::RUN, &arguments)));
         }
         (None, Some(id)) if cancel => {
             procedures.cancel(grants, &id).await?;

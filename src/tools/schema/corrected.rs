@@ -1,0 +1,322 @@
+//! The call that a refused one is answered with: the caller's own values under the names
+//! and in the forms of the schema. What the caller did not say, or said in a way that
+//! could mean two things, is a placeholder in angle brackets, never a made-up value.
+
+use serde_json::{Map, Value, json};
+
+use super::properties;
+use super::words::{names_meant, value_meant};
+use crate::tools::lenient::as_meant;
+use crate::tools::{Arguments, forms};
+
+/// A longer call shows its longest values as placeholders.
+const CALL_BYTES_MAX: usize = 300;
+/// A value that is never long.
+const VALUE_BYTES_MAX: usize = 60;
+
+#[derive(Default)]
+pub(super) struct Corrected {
+    pub(super) call: Value,
+    /// Whether `call` has placeholders, and is refused as it stands.
+    pub(super) is_shape: bool,
+    /// The unknown names, each with what it was read as.
+    pub(super) renamed: Vec<(String, String)>,
+    /// The list argument that the caller's fields belong to.
+    pub(super) wrapped: Option<String>,
+    pub(super) dropped: Vec<String>,
+}
+
+impl Corrected {
+    /// `given` as `schema` takes it. `clamps` says that a number out of its range may
+    /// become the nearest one, which only a tool that reads may assume.
+    pub(super) fn of(
+        given: &Value,
+        schema: &Value,
+        forms: &[Arguments],
+        clamps: bool,
+    ) -> Corrected {
+        let mut corrected = Corrected::default();
+        let is_object = given.is_object();
+        let given = given.as_object().cloned().unwrap_or_default();
+        let mut call = match in_a_list(&given, schema, clamps, false)
+            .or_else(|| named(&given, schema, clamps))
+            .or_else(|| in_a_list(&given, schema, clamps, true))
+        {
+            Some(read) => corrected.take(read),
+            None => corrected.members(given, schema, clamps),
+        };
+        let form = forms::nearest_unless_whole(&call, forms);
+        let form = form.or_else(|| forms.first().filter(|_| !is_object));
+        for (name, shape) in form.into_iter().flatten() {
+            if !call.contains_key(name) {
+                corrected.is_shape = true;
+                let part = match shape {
+                    Value::Null | Value::String(_) => {
+                        placeholder(name, &schema["properties"][name])
+                    }
+                    shape => shape.clone(),
+                };
+                call.insert(name.clone(), part);
+            }
+        }
+        corrected.call = Value::Object(corrected.shortened(call));
+        corrected
+    }
+
+    fn take(&mut self, read: Corrected) -> Arguments {
+        *self = read;
+        match self.call.take() {
+            Value::Object(call) => call,
+            _ => Map::new(),
+        }
+    }
+
+    fn shortened(&mut self, mut call: Arguments) -> Arguments {
+        while json!(call).to_string().len() > CALL_BYTES_MAX {
+            let length = |value: &Value| value.to_string().len();
+            let longest = call.iter_mut().max_by_key(|(_, value)| length(value));
+            match longest {
+                Some((name, value)) if length(value) > VALUE_BYTES_MAX.max(name.len() + 4) => {
+                    *value = json!(format!("<{name}>"));
+                    self.is_shape = true;
+                }
+                _ => break,
+            }
+        }
+        call
+    }
+
+    /// The members of an object under the names of its schema, with those that miss.
+    fn members(&mut self, given: Arguments, schema: &Value, clamps: bool) -> Arguments {
+        let none = Map::new();
+        let known = properties(schema).unwrap_or(&none);
+        let is_open = schema["additionalProperties"] != false && !known.is_empty();
+        let names: Vec<&str> = known.keys().map(String::as_str).collect();
+        let mut read = Map::new();
+        let (known_names, unknown): (Vec<_>, Vec<_>) = given
+            .into_iter()
+            .partition(|(name, _)| known.contains_key(name));
+        for (name, value) in known_names {
+            let value = self.value(&name, value, &known[&name], clamps);
+            read.insert(name, value);
+        }
+        for (name, value) in unknown {
+            let meant = names_meant(&name, &names).into_iter().find_map(|meant| {
+                let mut inner = Corrected::default();
+                let value = inner.value(meant, value.clone(), &known[meant], clamps);
+                let is_free = !read.contains_key(meant) && !inner.is_shape;
+                (is_free && inner.dropped.is_empty()).then_some((meant, value))
+            });
+            match meant {
+                Some((meant, value)) => {
+                    self.renamed.push((name, meant.to_owned()));
+                    read.insert(meant.to_owned(), value);
+                }
+                None if is_open => drop(read.insert(name, value)),
+                None => self.dropped.push(name),
+            }
+        }
+        for name in schema["required"].as_array().into_iter().flatten() {
+            let name = name.as_str().unwrap_or_default();
+            if !read.contains_key(name) {
+                self.is_shape = true;
+                read.insert(name.to_owned(), placeholder(name, &known[name]));
+            }
+        }
+        read
+    }
+
+    fn value(&mut self, name: &str, value: Value, schema: &Value, clamps: bool) -> Value {
+        let value = as_meant(value, schema);
+        let read = match (schema["type"].as_str(), value) {
+            (Some("object"), Value::Object(members))
+                if properties(schema).is_none_or(Map::is_empty) =>
+            {
+                Some(Value::Object(members))
+            }
+            (Some("object"), Value::Object(members)) => {
+                Some(Value::Object(self.members(members, schema, clamps)))
+            }
+            (Some("array"), Value::Array(items)) => self.list(name, items, schema, clamps),
+            (Some("array"), Value::String(text)) if text.contains(',') => None,
+            (Some("array"), item) => {
+                Some(json!([self.value(name, item, &schema["items"], clamps)]))
+            }
+            (Some("integer" | "number"), Value::Number(number)) => {
+                in_range(&number, schema, clamps)
+            }
+            (Some("boolean"), Value::Bool(value)) => Some(json!(value)),
+            (Some("string"), value) => text(value, schema),
+            (None, value) => Some(value),
+            _ => None,
+        };
+        read.unwrap_or_else(|| {
+            self.is_shape = true;
+            placeholder(name, schema)
+        })
+    }
+
+    fn list(
+        &mut self,
+        name: &str,
+        items: Vec<Value>,
+        schema: &Value,
+        clamps: bool,
+    ) -> Option<Value> {
+        let count = items.len() as u64;
+        let least = schema["minItems"].as_u64().unwrap_or(0);
+        let most = schema["maxItems"].as_u64().unwrap_or(u64::MAX);
+        if !(least..=most).contains(&count) {
+            return None;
+        }
+        let inner = &schema["items"];
+        let read = items
+            .into_iter()
+            .map(|item| self.value(name, item, inner, clamps));
+        Some(Value::Array(read.collect()))
+    }
+}
+
+/// The call with every unknown name read as one of the schema's.
+fn named(given: &Arguments, schema: &Value, clamps: bool) -> Option<Corrected> {
+    let mut corrected = Corrected::default();
+    let call = corrected.members(given.clone(), schema, clamps);
+    corrected.call = Value::Object(call);
+    corrected.dropped.is_empty().then_some(corrected)
+}
+
+/// The call with its unknown fields as the one item of a list that has them all.
+fn in_a_list(given: &Arguments, schema: &Value, clamps: bool, renames: bool) -> Option<Corrected> {
+    let known = properties(schema)?;
+    let (outer, fields): (Arguments, Arguments) = given
+        .clone()
+        .into_iter()
+        .partition(|(name, _)| known.contains_key(name));
+    let lists = known.iter().filter(|(name, list)| {
+        let has_fields = properties(&list["items"]).is_some();
+        has_fields && !fields.is_empty() && !outer.contains_key(*name)
+    });
+    let mut read = lists.filter_map(|(name, list)| {
+        let mut item = Corrected::default();
+        let fields = item.members(fields.clone(), &list["items"], clamps);
+        let is_item = item.dropped.is_empty() && !item.is_shape;
+        if !is_item || (!renames && !item.renamed.is_empty()) {
+            return None;
+        }
+        let mut call = item.members(outer.clone(), schema, clamps);
+        call.insert(name.clone(), json!([fields]));
+        item.call = Value::Object(call);
+        item.wrapped = Some(name.clone());
+        Some(item)
+    });
+    let only = read.next()?;
+    read.next().is_none().then_some(only)
+}
+
+fn in_range(number: &serde_json::Number, schema: &Value, clamps: bool) -> Option<Value> {
+    let value = number.as_f64()?;
+    if schema["type"] == "integer" && value.fract() != 0.0 {
+        return None;
+    }
+    let above = schema["minimum"].as_f64().filter(|least| value < *least);
+    let below = schema["maximum"].as_f64().filter(|most| value > *most);
+    let is_outside = |bound: &str, exceeds: fn(f64, f64) -> bool| {
+        schema[bound]
+            .as_f64()
+            .is_some_and(|bound| !exceeds(value, bound))
+    };
+    let is_excluded = is_outside("exclusiveMinimum", |value, bound| value > bound)
+        || is_outside("exclusiveMaximum", |value, bound| value < bound);
+    match (above, below) {
+        _ if is_excluded => None,
+        (None, None) => Some(Value::Number(number.clone())),
+        (Some(_), _) if clamps => Some(schema["minimum"].clone()),
+        (_, Some(_)) if clamps => Some(schema["maximum"].clone()),
+        _ => None,
+    }
+}
+
+fn text(value: Value, schema: &Value) -> Option<Value> {
+    let text = match value {
+        Value::String(text) => text,
+        Value::Number(_) | Value::Bool(_) => value.to_string(),
+        _ => return None,
+    };
+    if let Some(options) = schema["enum"].as_array() {
+        let options: Vec<&str> = options.iter().filter_map(Value::as_str).collect();
+        let option = options.iter().find(|option| **option == text).copied();
+        return option
+            .or_else(|| value_meant(&text, &options))
+            .map(|option| json!(option));
+    }
+    let text = json!(text);
+    jsonschema::is_valid(schema, &text).then_some(text)
+}
+
+/// What stands for a value of `schema` that only the caller knows.
+pub(super) fn placeholder(name: &str, schema: &Value) -> Value {
+    if let Some(options) = schema["enum"].as_array() {
+        let options: Vec<&str> = options.iter().filter_map(Value::as_str).collect();
+        return json!(format!("<{}>", options.join("|")));
+    }
+    match schema["type"].as_str() {
+        Some("array") => {
+            let least = schema["minItems"].as_u64().unwrap_or(1).clamp(1, 8);
+            let items = (0..least).map(|_| placeholder(name, &schema["items"]));
+            Value::Array(items.collect())
+        }
+        Some("object") => match properties(schema).filter(|known| !known.is_empty()) {
+            Some(known) => {
+                let required = schema["required"].as_array();
+                let first = known.keys().next().map(String::as_str);
+                let names: Vec<&str> = match required {
+                    Some(names) => names.iter().filter_map(Value::as_str).collect(),
+                    None => first.into_iter().collect(),
+                };
+                let members = names
+                    .into_iter()
+                    .map(|name| (name.to_owned(), placeholder(name, &known[name])));
+                Value::Object(members.collect())
+            }
+            None => json!("<object>"),
+        },
+        Some(kind @ ("integer" | "number")) => {
+            match (schema["minimum"].as_f64(), schema["maximum"].as_f64()) {
+                (Some(least), Some(most)) => json!(format!("<{kind} from {least} to {most}>")),
+                _ => json!(format!("<{kind}>")),
+            }
+        }
+        Some("boolean") => json!("<true or false>"),
+        _ => json!(format!("<{name}>")),
+    }
+}
+
+/// The place of a text that is still the placeholder of a shape.
+pub(super) fn left_in(value: &Value, schema: &Value) -> Option<String> {
+    find_left("", value, schema).map(|steps| format!("/{steps}"))
+}
+
+fn find_left(name: &str, value: &Value, schema: &Value) -> Option<String> {
+    let joined = |step: String, inner: String| match inner.is_empty() {
+        true => step,
+        false => format!("{step}/{inner}"),
+    };
+    match value {
+        Value::Object(members) => {
+            let known = properties(schema)?;
+            members.iter().find_map(|(name, value)| {
+                let inner = find_left(name, value, known.get(name)?)?;
+                Some(joined(name.clone(), inner))
+            })
+        }
+        Value::Array(items) => items.iter().enumerate().find_map(|(nth, item)| {
+            let inner = find_left(name, item, &schema["items"])?;
+            Some(joined(nth.to_string(), inner))
+        }),
+        Value::String(text) => {
+            let inner = text.strip_prefix('<')?.strip_suffix('>')?;
+            (inner == name).then(String::new)
+        }
+        _ => None,
+    }
+}
