@@ -39,6 +39,13 @@ fn normalized(text: &str) -> String {
     joined
 }
 
+/// The form in which a person looks for a text: any case of it, in any script, so that
+/// STRASSE finds Straße.
+pub(crate) fn folded(text: &str) -> String {
+    let composed: String = text.nfkc().collect();
+    composed.to_uppercase().to_lowercase().replace('ς', "σ")
+}
+
 /// The form in which names are equal: one Unicode form, lower case, `_` for white
 /// space. Every symbol counts, so that C, C++ and C# differ, and so do raised and
 /// lowered characters: 10⁵ is not 105.

@@ -8,6 +8,7 @@ use crate::clock::Timestamp;
 use crate::failure::{Failure, Kind};
 use crate::limits;
 use crate::store::StoreError;
+use crate::store::erasure::Traces;
 use crate::store::memory::{Memory, MemoryId};
 
 #[derive(Debug)]
@@ -77,12 +78,14 @@ impl Memories {
         }
     }
 
-    /// Erases these memories from every table, index, log and free page. `report` gets
-    /// how many are done.
+    /// Erases these memories from every table, index, log and free page, and names where
+    /// else their texts are, or the text that a person `typed` to choose them. `report`
+    /// gets how many are done.
     pub(crate) async fn erase(
         &self,
         reach: &Reach,
         ids: &[MemoryId],
+        typed: Option<&str>,
         report: impl Fn(usize),
     ) -> Result<Erasure, Failure> {
         let erasable = self.erasable(reach, ids).await?;
@@ -97,13 +100,28 @@ impl Memories {
         let mut wanted = texts.clone();
         wanted.retain(|text| text.len() >= limits::ERASED_TRACE_BYTES_MIN);
         wanted.truncate(limits::ERASED_TRACES_MAX);
-        let traces = self.store.erase_traces(wanted).await?;
+        let traces = Traces {
+            texts: wanted,
+            typed: typed.map(str::to_owned),
+            dry_run: false,
+        };
+        let traces = self.store.erase_traces(traces).await?;
         Ok(Erasure {
             ids,
             texts,
             traces,
             log_emptied: self.compact().await?,
         })
+    }
+
+    /// Where a text that a person `typed` is stored outside the memories' own texts.
+    pub(crate) async fn traces(&self, typed: &str) -> Result<Vec<String>, Failure> {
+        let wanted = Traces {
+            texts: Vec::new(),
+            typed: Some(typed.to_owned()),
+            dry_run: true,
+        };
+        Ok(self.store.erase_traces(wanted).await?)
     }
 
     /// Rewrites the file without what was erased earlier. Returns whether its log was

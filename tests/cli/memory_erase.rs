@@ -97,6 +97,65 @@ fn files_and_rows_that_still_hold_the_text_are_named() {
 }
 
 #[test]
+fn the_typed_text_is_looked_for_in_all_that_is_stored() {
+    let home = Home::new();
+    let id = home.store(json!([{"content": "The code is Swordfish99", "tags": ["door"]}]))[0];
+    let other = home.store(json!([{"content": "Rain", "tags": ["x-swordfish99"]}]))[0];
+    home.edit(
+        json!({"action": "update", "ids": [other], "importance": 0.9,
+        "reason": "not SWORDFISH99"}),
+    );
+    let triple = json!({"assert": [{"subject": "door:front", "predicate": "opens_with",
+        "object": "code:swordfish99"}]});
+    home.call(&["graph_update", &triple.to_string()]);
+    let definition = json!({"definition": {"name": "one", "version": "1.0.0",
+        "initial_state": "a", "states": {"a": {"end": true}}}});
+    home.call(&["procedure_define", &definition.to_string()]);
+    home.call(&[
+        "procedure_run",
+        r#"{"name":"one","context":{"code":"swordfish99"}}"#,
+    ]);
+    let planned = home.run(&["memory", "erase", "--query", "swordfish99", "--dry-run"]);
+    let erased = erase(&home, &["--query", "swordfish99"]);
+    assert_eq!(erased["erased"], json!([id]));
+    let again = erase(&home, &["--query", "swordfish99"]);
+    assert_eq!(again["erased"], json!([]));
+    for traces in [&erased["also_in"], &again["also_in"]] {
+        let traces: Vec<&str> = traces
+            .as_array()
+            .expect("traces")
+            .iter()
+            .filter_map(Value::as_str)
+            .collect();
+        for place in [
+            "entity code:swordfish99",
+            "execution ",
+            "a tag of memory 2",
+            "the reason or the tags of an edit of memory 2",
+        ] {
+            assert!(
+                traces.iter().any(|trace| trace.starts_with(place)),
+                "{place}: {traces:?}"
+            );
+        }
+    }
+    assert!(
+        planned.out.contains("entity code:swordfish99"),
+        "{planned:?}"
+    );
+}
+
+#[test]
+fn case_does_not_hide_a_text_in_any_script() {
+    let home = Home::new();
+    let ids = home.store(json!([{"content": "Die Straße ist gesperrt"}, {"content": "ΟΔΟΣ one"}]));
+    let found = erase(&home, &["--query", "STRASSE"]);
+    assert_eq!(found["erased"], json!([ids[0]]));
+    let found = erase(&home, &["--query", "οδος ONE"]);
+    assert_eq!(found["erased"], json!([ids[1]]));
+}
+
+#[test]
 fn a_person_sees_what_goes_and_decides() {
     let (home, id) = home_with_secret();
     let named = id.to_string();

@@ -72,14 +72,28 @@ pub(super) fn run(
     let reach = config.grants().reach;
     let ids = wanted(&memories, &arguments)?;
     let found = app::run(memories.erasable(&reach, &ids))?;
+    let typed = arguments.query.as_deref().map(str::trim);
     if arguments.dry_run || found.is_empty() {
+        let traces = match typed {
+            Some(typed) => app::run(memories.traces(typed))?,
+            None => Vec::new(),
+        };
+        // The memories that would go are listed themselves.
+        let goes = |trace: &String| {
+            let is_of = |memory: &Memory| trace.ends_with(&format!("memory {}", memory.id));
+            found.iter().any(is_of)
+        };
+        let traces: Vec<String> = traces.into_iter().filter(|trace| !goes(trace)).collect();
         return match output.json {
             true => output.document(&json!({
                 "dry_run": arguments.dry_run,
                 "erased": found.iter().map(|memory| memory.id).collect::<Vec<_>>(),
+                "also_in": traces,
             })),
-            false if found.is_empty() => output.print("no such memory\n"),
-            false => output.print(listed(&found, output)),
+            false if found.is_empty() => {
+                output.print(format!("no such memory\n{}", also_in(&traces)))
+            }
+            false => output.print(format!("{}{}", listed(&found, output), also_in(&traces))),
         };
     }
     if !arguments.yes && !confirm(&found, output)? {
@@ -87,7 +101,9 @@ pub(super) fn run(
     }
     let progress = Progress::new(output, "memories");
     let total = Some(found.len() as u64);
-    let erased = app::run(memories.erase(&reach, &ids, |done| progress.show(done as u64, total)));
+    let erased = app::run(memories.erase(&reach, &ids, typed, |done| {
+        progress.show(done as u64, total);
+    }));
     progress.end();
     let erased = erased?;
     let files = files_holding(config, &erased.texts);
@@ -109,12 +125,7 @@ pub(super) fn run(
         counted(erased.ids.len(), "memory", "memories"),
         log_note(erased.log_emptied, config)
     );
-    if !erased.traces.is_empty() {
-        text.push_str("the same text is still in:\n");
-    }
-    for trace in &erased.traces {
-        text.push_str(&format!("  {}\n", printable::line(trace)));
-    }
+    text.push_str(&also_in(&erased.traces));
     if !files.is_empty() {
         text.push_str("these files still hold the text; delete those that you do not need:\n");
     }
@@ -122,6 +133,20 @@ pub(super) fn run(
         text.push_str(&format!("  {}\n", printable::line(&file.to_string_lossy())));
     }
     output.print(text)
+}
+
+/// Where the text is stored outside the memories that went.
+fn also_in(traces: &[String]) -> String {
+    let mut text = String::new();
+    if !traces.is_empty() {
+        text.push_str(
+            "the same text is still in what follows, which this command does not erase:\n",
+        );
+    }
+    for trace in traces {
+        text.push_str(&format!("  {}\n", printable::line(trace)));
+    }
+    text
 }
 
 fn wanted(memories: &Memories, arguments: &Arguments) -> Result<Vec<MemoryId>, Failure> {

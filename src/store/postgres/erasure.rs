@@ -1,29 +1,31 @@
 //! Erasing for good on PostgreSQL. The server keeps deleted rows until it cleans its
 //! tables, so those are rewritten; its log and its backups are the server's own.
 
+use std::collections::BTreeSet;
+
 use futures::TryStreamExt;
+use tokio_postgres::types::FromSql;
 
 use super::PostgresStore;
 use super::locks::Lock;
 use super::memory::{self, MEMORY_LOCKS};
 use super::transaction::Tx;
 use crate::meter::store::Op;
-use crate::store::erasure::{ErasureStore, TRACES, TraceFinder};
+use crate::store::erasure::{ErasureStore, TRACES, TraceFinder, Traces};
 use crate::store::measured;
 use crate::store::memory::MemoryId;
 use crate::store::{StoreError, Stored};
 
 impl ErasureStore for PostgresStore {
-    /// Under the collation C, `lower` folds ASCII alone.
     fn containing(&self, text: String) -> Stored<'_, Vec<MemoryId>> {
-        let sql = "SELECT id FROM memory WHERE strpos(lower(content), lower($1 COLLATE \"C\")) > 0 \
-                   UNION SELECT memory_id FROM memory_edit \
-                   WHERE strpos(lower(content), lower($1 COLLATE \"C\")) > 0 ORDER BY 1";
+        let sql = "SELECT id, content FROM memory \
+                   UNION ALL SELECT memory_id, content FROM memory_edit";
         measured(Op::Containing, async move {
             let tx = self.begin_read().await?;
-            let rows = tx.query(sql, &[&text]).await?;
+            let finder = TraceFinder::containing(&text);
+            let ids: BTreeSet<MemoryId> = names_of(&tx, sql, &finder).await?;
             tx.commit().await?;
-            Ok(rows.iter().map(|row| row.get(0)).collect())
+            Ok(ids.into_iter().collect())
         })
     }
 
@@ -39,10 +41,10 @@ impl ErasureStore for PostgresStore {
         })
     }
 
-    fn erase_traces(&self, texts: Vec<String>) -> Stored<'_, Vec<String>> {
+    fn erase_traces(&self, wanted: Traces) -> Stored<'_, Vec<String>> {
         measured(Op::EraseTraces, async move {
             let tx = self.begin_write(&[Lock::Procedures]).await?;
-            let traces = erase_traces(&tx, &texts).await?;
+            let traces = erase_traces(&tx, &wanted).await?;
             tx.commit().await?;
             Ok(traces)
         })
@@ -71,15 +73,20 @@ impl ErasureStore for PostgresStore {
     }
 }
 
-async fn erase_traces(tx: &Tx, texts: &[String]) -> Result<Vec<String>, StoreError> {
-    let finder = TraceFinder::of(texts);
+async fn erase_traces(tx: &Tx, wanted: &Traces) -> Result<Vec<String>, StoreError> {
+    let finder = TraceFinder::of(wanted);
     let sql = "SELECT number::text, arguments FROM recorded_call";
-    let calls = names_of(tx, sql, &finder).await?;
-    let sql = "DELETE FROM recorded_call WHERE number::text = ANY ($1)";
-    tx.execute(sql, &[&calls]).await?;
+    let calls: Vec<String> = names_of(tx, sql, &finder).await?;
     let mut traces = Vec::new();
+    if wanted.dry_run {
+        traces.extend(calls.iter().map(|number| format!("recorded call {number}")));
+    } else {
+        let sql = "DELETE FROM recorded_call WHERE number::text = ANY ($1)";
+        tx.execute(sql, &[&calls]).await?;
+    }
     for (what, sql) in TRACES {
-        let names = names_of(tx, sql, &finder).await?.into_iter();
+        let names: Vec<String> = names_of(tx, sql, &finder).await?;
+        let names = names.into_iter();
         traces.extend(names.map(|name| format!("{what} {name}")));
     }
     traces.dedup();
@@ -88,12 +95,16 @@ async fn erase_traces(tx: &Tx, texts: &[String]) -> Result<Vec<String>, StoreErr
 
 /// The first column of the rows whose second one is a trace. Rows are read one by one:
 /// all of them may be more than fits in memory.
-async fn names_of(tx: &Tx, sql: &str, finder: &TraceFinder) -> Result<Vec<String>, StoreError> {
+async fn names_of<N, C>(tx: &Tx, sql: &str, finder: &TraceFinder) -> Result<C, StoreError>
+where
+    N: for<'a> FromSql<'a>,
+    C: Default + Extend<N> + IntoIterator<Item = N>,
+{
     let mut rows = std::pin::pin!(tx.stream(sql).await?);
-    let mut names = Vec::new();
+    let mut names = C::default();
     while let Some(row) = rows.try_next().await? {
         if finder.is_in(row.get::<_, &str>(1).as_bytes()) {
-            names.push(row.get(0));
+            names.extend([row.get::<_, N>(0)]);
         }
     }
     Ok(names)

@@ -1,26 +1,34 @@
 //! Erasing for good on SQLite: rows are overwritten, then the keyword index, the file
 //! and its log are rewritten, because each keeps remains of deleted rows.
 
+use std::collections::BTreeSet;
+
 use rusqlite::{Connection, params};
 
 use super::{SqliteStore, in_transaction, retention};
 use crate::meter::store::Op;
-use crate::store::erasure::{ErasureStore, TRACES, TraceFinder};
+use crate::store::erasure::{ErasureStore, TRACES, TraceFinder, Traces};
 use crate::store::measured;
 use crate::store::memory::MemoryId;
 use crate::store::{StoreError, Stored};
 
 impl ErasureStore for SqliteStore {
     fn containing(&self, text: String) -> Stored<'_, Vec<MemoryId>> {
-        let sql = "SELECT id FROM memory WHERE instr(lower(content), lower(?1)) > 0 \
-                   UNION SELECT memory_id FROM memory_edit \
-                   WHERE instr(lower(content), lower(?1)) > 0 ORDER BY 1";
+        let sql = "SELECT id, content FROM memory \
+                   UNION ALL SELECT memory_id, content FROM memory_edit";
         measured(
             Op::Containing,
             self.read(move |file| {
+                let finder = TraceFinder::containing(&text);
                 let mut statement = file.prepare(sql)?;
-                let ids = statement.query_map([text], |row| row.get(0))?;
-                Ok(ids.collect::<Result<_, _>>()?)
+                let mut rows = statement.query([])?;
+                let mut ids = BTreeSet::new();
+                while let Some(row) = rows.next()? {
+                    if finder.is_in(row.get_ref(1)?.as_bytes().unwrap_or_default()) {
+                        ids.insert(row.get::<_, MemoryId>(0)?);
+                    }
+                }
+                Ok(ids.into_iter().collect())
             }),
         )
     }
@@ -40,12 +48,12 @@ impl ErasureStore for SqliteStore {
         )
     }
 
-    fn erase_traces(&self, texts: Vec<String>) -> Stored<'_, Vec<String>> {
+    fn erase_traces(&self, wanted: Traces) -> Stored<'_, Vec<String>> {
         measured(
             Op::EraseTraces,
             self.run_write(move |connection| {
                 overwriting(connection, |connection| {
-                    in_transaction(connection, |file| erase_traces(file, &texts))
+                    in_transaction(connection, |file| erase_traces(file, &wanted))
                 })
             }),
         )
@@ -85,8 +93,8 @@ fn texts(file: &Connection, ids: &[MemoryId]) -> Result<Vec<String>, StoreError>
     Ok(texts)
 }
 
-fn erase_traces(file: &Connection, texts: &[String]) -> Result<Vec<String>, StoreError> {
-    let finder = TraceFinder::of(texts);
+fn erase_traces(file: &Connection, wanted: &Traces) -> Result<Vec<String>, StoreError> {
+    let finder = TraceFinder::of(wanted);
     let mut calls = Vec::new();
     let mut statement = file.prepare("SELECT number, arguments FROM recorded_call")?;
     let mut rows = statement.query([])?;
@@ -95,13 +103,17 @@ fn erase_traces(file: &Connection, texts: &[String]) -> Result<Vec<String>, Stor
             calls.push(row.get::<_, i64>(0)?);
         }
     }
+    let mut traces = Vec::new();
     for number in calls {
+        if wanted.dry_run {
+            traces.push(format!("recorded call {number}"));
+            continue;
+        }
         file.execute(
             "DELETE FROM recorded_call WHERE number = ?",
             params![number],
         )?;
     }
-    let mut traces = Vec::new();
     for (what, sql) in TRACES {
         let mut statement = file.prepare(sql)?;
         let mut rows = statement.query([])?;
