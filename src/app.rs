@@ -402,6 +402,7 @@ fn skills(
     let specs = match source.load() {
         Ok(manifest) => {
             problem.set(source.refused_entries(&manifest));
+            problem.set_disabled(manifest.disabled());
             manifest.enabled()
         }
         Err(refusals) => {

@@ -167,6 +167,16 @@ impl Dispatch {
         }
     }
 
+    /// Waits for the list of the skill that `name` names, where it is not known yet.
+    pub(crate) async fn await_tool(&self, name: &str, grants: &ToolGrants) {
+        if let Some(skills) = &self.skills
+            && grants.allow(name)
+            && self.route(name).is_none()
+        {
+            skills.wait_for_tool(name).await;
+        }
+    }
+
     fn route(&self, name: &str) -> Option<Route<'_>> {
         if let Some(at) = self.by_name.get(name) {
             let (tool, schema, label) = &self.tools[*at];
@@ -196,6 +206,13 @@ impl Dispatch {
             let message = format!("the profile in use has no tool \"{name}\"");
             return Failure::new(Kind::NotFound, message).hint(Profile::advice(name));
         }
+        let disabled = self
+            .skills
+            .as_ref()
+            .and_then(|skills| skills.disabled(name));
+        if let Some(disabled) = disabled {
+            return disabled;
+        }
         let served = self.by_name.keys().copied();
         let served = served.filter(|name| self.profile.serves(name) && grants.allow(name));
         let question = did_you_mean(name, served);
@@ -222,6 +239,7 @@ impl Dispatch {
         context: Context,
     ) -> Result<Reply, CallError> {
         let grants = &context.caller.grants.tools;
+        self.await_tool(name, grants).await;
         let Some(route) = self.client_route(name, grants) else {
             let unknown = self.unknown_tool(name, grants);
             return Err(refused(metrics::Tool::Other, unknown));

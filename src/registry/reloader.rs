@@ -1,6 +1,7 @@
 //! Keeps the skills in step with their manifest while Mimo serves. A change of
 //! the file, a SIGHUP, a tool call or a command begins a reload, one at a time.
 
+use std::collections::BTreeSet;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -16,21 +17,33 @@ use crate::meter::skills as metrics;
 use crate::skills::manifest::source::Source;
 use crate::skills::spec::SkillName;
 
-/// Why the manifest is not in use, if it is not. Shared with the status.
+/// Why the manifest, or a skill in it, is not in use. Shared with the status.
 #[derive(Clone, Default)]
-pub(crate) struct ManifestProblem(Arc<Mutex<Option<String>>>);
+pub(crate) struct ManifestProblem {
+    problem: Arc<Mutex<Option<String>>>,
+    disabled: Arc<Mutex<BTreeSet<SkillName>>>,
+}
 
 impl ManifestProblem {
     pub(crate) fn get(&self) -> Option<String> {
-        let problem = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let problem = self.problem.lock().unwrap_or_else(PoisonError::into_inner);
         problem.clone()
+    }
+
+    pub(crate) fn is_disabled(&self, skill: &SkillName) -> bool {
+        let disabled = self.disabled.lock().unwrap_or_else(PoisonError::into_inner);
+        disabled.contains(skill)
+    }
+
+    pub(crate) fn set_disabled(&self, skills: BTreeSet<SkillName>) {
+        *self.disabled.lock().unwrap_or_else(PoisonError::into_inner) = skills;
     }
 
     pub(crate) fn set(&self, problem: Option<String>) {
         if let Some(problem) = &problem {
             tracing::error!("{problem}");
         }
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = problem;
+        *self.problem.lock().unwrap_or_else(PoisonError::into_inner) = problem;
     }
 }
 
@@ -189,6 +202,7 @@ impl Reloader {
                     .hint("the skills stay as they are; correct the file"));
             }
         };
+        self.problem.set_disabled(manifest.disabled());
         let mut specs = manifest.enabled();
         // A refused entry does not stop what ran before it was changed.
         let refused = manifest

@@ -13,6 +13,7 @@ mod names;
 mod shape;
 pub(crate) mod source;
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use crate::limits::{SKILL_REFUSALS_MAX, SKILLS_MAX};
@@ -47,6 +48,11 @@ impl Manifest {
     pub(crate) fn enabled(&self) -> Vec<SkillSpec> {
         let enabled = self.skills.iter().filter(|skill| !skill.disabled);
         enabled.map(|skill| skill.spec.clone()).collect()
+    }
+
+    pub(crate) fn disabled(&self) -> BTreeSet<SkillName> {
+        let disabled = self.skills.iter().filter(|skill| skill.disabled);
+        disabled.map(|skill| skill.spec.name.clone()).collect()
     }
 
     /// The manifest, if no entry was refused.

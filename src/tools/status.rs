@@ -57,6 +57,7 @@ async fn call(
     if let Some(skills) = &status.skills
         && matches!(section, "all" | "skills")
     {
+        skills.ready().await;
         let grants = &context.caller.grants;
         document["skills"] = skills.statuses(grants);
         document["pending"] = skills.pending(grants);

@@ -37,8 +37,8 @@ impl Core {
     pub(in crate::registry) fn pending_approvals(&self) -> Vec<PendingApproval> {
         let pending = |offered: OfferedTool| {
             let why = match offered.approval {
-                ApprovalState::Approved => return None,
-                ApprovalState::Unknown => "the approved definitions have not been read yet",
+                // Nobody can decide what has not been compared with the pins yet.
+                ApprovalState::Approved | ApprovalState::Unknown => return None,
                 ApprovalState::New => "nobody has approved it yet",
                 ApprovalState::Changed(_) => "it is not what was approved any more",
             };

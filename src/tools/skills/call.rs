@@ -174,6 +174,9 @@ fn unlisted(
             properties: Vec::new(),
         }),
         None => {
+            if let Some(disabled) = skills.disabled(name) {
+                return Err(disabled);
+            }
             let exposed = skills.exposed();
             let names = (0..exposed.offers().len()).map(|nth| exposed.name(nth));
             let granted = names.filter(|name| grants.allow(name));

@@ -21,7 +21,7 @@ use super::Tool;
 use crate::caller::Grants;
 use crate::clock::Clock;
 use crate::embed::Embedder;
-use crate::failure::Failure;
+use crate::failure::{Failure, Kind};
 use crate::limits;
 use crate::registry::{ApprovalState, ManifestProblem, OfferedTool, Registry, SkillName};
 
@@ -154,6 +154,24 @@ impl Skills {
         let ranked = self.finder.rank(query, &offers).await?;
         let named = |nth: usize| (names[nth].to_owned(), offers[nth].clone());
         Ok(ranked.order.into_iter().take(limit).map(named).collect())
+    }
+
+    /// Why no tool has this name: its skill is set up, and disabled.
+    pub(crate) fn disabled(&self, name: &str) -> Option<Failure> {
+        let (skill, _) = exposure::split(name)?;
+        if !self.problem.is_disabled(&skill) {
+            return None;
+        }
+        let why = format!("the skill {skill} is disabled, so its tools cannot be called");
+        let hint = format!("a person enables it with `mimo skill enable {skill}`");
+        Some(Failure::new(Kind::Unavailable, why).hint(hint))
+    }
+
+    /// Waits for the list of the skill that `name` names.
+    pub(crate) async fn wait_for_tool(&self, name: &str) {
+        if let Some((skill, _)) = exposure::split(name) {
+            self.wait_for_lists(Some(skill.as_str())).await;
+        }
     }
 
     /// Ready once it is known which tools may be listed.

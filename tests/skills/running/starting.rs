@@ -249,3 +249,34 @@ fn a_skill_is_tested_once_and_switched_off_and_on() {
     assert_eq!(text, after, "it is as it was");
     assert_eq!(world.run(&["disable", "none"]).code, Some(1));
 }
+
+#[test]
+fn a_tool_is_called_by_its_own_name_before_any_list() {
+    skip_unless!(python);
+    let world = World::new();
+    world.manifest(&json!({"one": world.skill("ok"), "off": world.skill("ok")}));
+    assert_eq!(world.run(&["disable", "off"]).code, Some(0));
+    let mimo = |arguments: &[&str]| {
+        let ran = world.command(arguments).stderr(Stdio::piped()).output();
+        let ran = ran.expect("mimo starts");
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        (ran.status.code(), text(&ran.stdout), text(&ran.stderr))
+    };
+    let (code, out, err) = mimo(&["call", "one__echo", "{}"]);
+    assert_eq!(code, Some(0), "{out}{err}");
+    // What a person has not to decide does not wait for approval.
+    let (_, out, _) = mimo(&["status"]);
+    assert!(!out.contains("for approval"), "{out}");
+    let (code, _, err) = mimo(&["call", "off__echo", "{}"]);
+    assert_ne!(code, Some(0));
+    assert!(
+        err.contains("disabled") && err.contains("mimo skill enable off"),
+        "{err}"
+    );
+    // A client's first call, too.
+    std::fs::remove_dir_all(world.path("data")).expect("removed");
+    let mut client = world.serve();
+    let answer = client.document("one__echo", json!({}));
+    assert!(answer["error"].is_null(), "{answer}");
+    assert!(client.server.exit().success());
+}
