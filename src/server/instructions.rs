@@ -16,7 +16,7 @@ const USES: [(&str, &str); 5] = [
         "memory_store",
         "When a decision, preference or fact is worth keeping: memory_store, one \
          self-contained statement each, no secrets. What replaces something gets supersedes_id \
-         or a topic_key; what is true of the user everywhere, project global.",
+         or a topic_key.",
     ),
     (
         "graph_update",
@@ -28,11 +28,13 @@ const USES: [(&str, &str); 5] = [
     ),
     ("skill_find", "A tool that you lack: skill_find."),
 ];
+/// Follows the use of `memory_store` for a caller who may write the shared project.
+const SHARED: &str = " What is true of the user everywhere: project global.";
 const CLOSING: &str =
     "A refused call changes nothing; one that timed out or lost its skill may have taken effect.";
 
 const _: () = {
-    let (mut all, mut at) = (words(OPENING) + words(CLOSING), 0);
+    let (mut all, mut at) = (words(OPENING) + words(SHARED) + words(CLOSING), 0);
     while at < USES.len() {
         all += 1 + words(USES[at].1);
         at += 1;
@@ -40,11 +42,16 @@ const _: () = {
     assert!(all <= limits::INSTRUCTIONS_WORDS_MAX);
 };
 
-/// The instructions for a client that sees the tools of which `lists` is true.
-pub(super) fn instructions(lists: impl Fn(&str) -> bool) -> String {
+/// The instructions for a client that sees the tools of which `lists` is true, and that
+/// may write the project that all share or not.
+pub(super) fn instructions(lists: impl Fn(&str) -> bool, writes_shared: bool) -> String {
     let uses = USES.into_iter().filter(|(tool, _)| lists(tool));
+    let shared = |tool: &str| match tool == "memory_store" && writes_shared {
+        true => SHARED,
+        false => "",
+    };
     let mut lines = vec![OPENING.to_owned()];
-    lines.extend(uses.map(|(_, line)| format!("- {line}")));
+    lines.extend(uses.map(|(tool, line)| format!("- {line}{}", shared(tool))));
     lines.push(CLOSING.to_owned());
     lines.join("\n")
 }
@@ -69,16 +76,20 @@ mod tests {
 
     #[test]
     fn instructions_name_only_listed_tools() {
-        let core = instructions(|tool| tool.starts_with("memory"));
+        let core = instructions(|tool| tool.starts_with("memory"), true);
         assert!(
             core.contains("memory_store") && !core.contains("graph"),
             "{core}"
         );
-        let all = instructions(|_| true);
+        let all = instructions(|_| true, false);
+        assert!(core.contains("project global") && !all.contains("project global"));
         assert!(
             all.contains("graph_query") && all.contains("procedure_find"),
             "{all}"
         );
-        assert_eq!(instructions(|_| false), format!("{OPENING}\n{CLOSING}"));
+        assert_eq!(
+            instructions(|_| false, true),
+            format!("{OPENING}\n{CLOSING}")
+        );
     }
 }

@@ -5,10 +5,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use serde_json::value::RawValue;
 
-use crate::caller::ToolGrants;
+use crate::caller::{Grants, PROJECT_SHARED, ToolGrants};
 use crate::dispatch::Dispatch;
 use crate::failure::Failure;
 use crate::limits::LISTINGS_KEPT_MAX;
+use crate::tools::scope::without_shared;
 use crate::tools::skills::{AutoChoice, Exposed};
 
 /// Cached lists by the callers' grants, newest last.
@@ -17,6 +18,8 @@ pub(super) struct Listings(Mutex<Vec<Listing>>);
 
 struct Listing {
     grants: ToolGrants,
+    /// Whether the project that all share may be written.
+    writes_shared: bool,
     /// The skills' tools in the list.
     exposed: Option<Arc<Exposed>>,
     /// The session's choice before this list, and with it.
@@ -29,7 +32,7 @@ impl Listings {
     pub(super) fn tools(
         &self,
         dispatch: &Dispatch,
-        grants: &ToolGrants,
+        grants: &Grants,
         choice: &mut AutoChoice,
     ) -> Result<Arc<RawValue>, Failure> {
         let exposed = dispatch.skills().map(|skills| skills.exposed());
@@ -40,14 +43,25 @@ impl Listings {
             _ => false,
         };
         listings.retain(is_current);
-        let is_meant =
-            |listing: &&Listing| listing.grants == *grants && listing.choice.0 == *choice;
+        let writes_shared = grants.reach.can_write(PROJECT_SHARED);
+        let is_meant = |listing: &&Listing| {
+            listing.grants == grants.tools
+                && listing.writes_shared == writes_shared
+                && listing.choice.0 == *choice
+        };
         if let Some(listing) = listings.iter().find(is_meant) {
             *choice = listing.choice.1.clone();
             return Ok(listing.tools.clone());
         }
         let before = choice.clone();
-        let definitions = dispatch.definitions(exposed.as_deref(), choice, grants);
+        let mut definitions = dispatch.definitions(exposed.as_deref(), choice, &grants.tools);
+        if !writes_shared {
+            for definition in &mut definitions {
+                if let Some(narrower) = without_shared(definition) {
+                    *definition = narrower.into();
+                }
+            }
+        }
         if let (AutoChoice::Search, Some(skills)) = (&*choice, dispatch.skills()) {
             skills.prepare_search();
         }
@@ -60,7 +74,8 @@ impl Listings {
             listings.remove(0);
         }
         listings.push(Listing {
-            grants: grants.clone(),
+            grants: grants.tools.clone(),
+            writes_shared,
             exposed,
             choice: (before, choice.clone()),
             tools: tools.clone(),

@@ -20,7 +20,7 @@ use super::input_requests::{BackgroundCall, CallStatus};
 use super::instructions::instructions;
 use super::listen::listen;
 use super::session::{SAMPLING, Session, is_any_usable, within_capabilities};
-use crate::caller::{Caller, ToolGrants};
+use crate::caller::{Caller, PROJECT_SHARED, ToolGrants};
 use crate::catalog::{Until, View};
 use crate::dispatch::Dispatch;
 use crate::failure::{CallError, Kind};
@@ -91,7 +91,8 @@ impl Mcp {
                 }
                 let listings = &self.server.listings;
                 let mut choice = self.session.auto_choice();
-                let tools = listings.tools(self.dispatch(), self.grants(), &mut choice);
+                let tools =
+                    listings.tools(self.dispatch(), &self.session.caller.grants, &mut choice);
                 tools.map(Reply::Forwarded).map_err(CallError::Gateway)
             }
             GatewayRequest::ListPrompts => self.catalog()?.prompts(cancel).await,
@@ -135,6 +136,7 @@ impl Mcp {
         request: &RequestContext<RoleServer>,
     ) -> Result<Reply, ErrorData> {
         let dispatch = self.dispatch();
+        dispatch.await_tool(&call.name, self.grants()).await;
         if !dispatch.serves(&call.name, self.grants()) {
             let unknown = dispatch.unknown_tool(&call.name, self.grants());
             return Err(ErrorData::invalid_params(unknown.to_string(), None));
@@ -265,9 +267,10 @@ impl ServerHandler for Mcp {
         };
         let version = env!("CARGO_PKG_VERSION");
         let lists = |tool: &str| self.dispatch().lists(tool, self.grants());
+        let writes_shared = self.session.caller.reach().can_write(PROJECT_SHARED);
         ServerConfig::new(capabilities)
             .with_server_info(Implementation::new("mimo", version).with_title("Mimo"))
-            .with_instructions(instructions(lists))
+            .with_instructions(instructions(lists, writes_shared))
     }
 
     async fn initialize(

@@ -123,7 +123,7 @@ impl Server {
             return;
         };
         let mut changes = skills.changes();
-        let grants = &session.caller.grants.tools;
+        let grants = &session.caller.grants;
         let list = || {
             // Only a list that the client gets makes its choice.
             let mut choice = session.auto_choice().clone();

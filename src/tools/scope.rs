@@ -1,6 +1,9 @@
 //! The projects and tags that a call names, found without regard to case, and what
 //! is said of those that nothing has.
 
+use serde_json::Value;
+use serde_json::value::{RawValue, to_raw_value};
+
 use super::arguments::ArgumentReader;
 use crate::caller::{Caller, PROJECT_SHARED, check_project, with_shared};
 use crate::diagnostics::did_you_mean;
@@ -53,6 +56,21 @@ pub(crate) async fn projects(
         }
     }
     Ok(covered)
+}
+
+/// The definition of one of our own tools for a caller who may not write the project
+/// that all share; `None` where it offers no project to write to.
+pub(crate) fn without_shared(definition: &RawValue) -> Option<Box<RawValue>> {
+    let mut definition: Value = serde_json::from_str(definition.get()).ok()?;
+    if !matches!(
+        definition["name"].as_str(),
+        Some("memory_store" | "graph_update")
+    ) {
+        return None;
+    }
+    let project = definition.pointer_mut("/inputSchema/properties/project/description")?;
+    *project = "Default: this server's, the only one that can be written".into();
+    to_raw_value(&definition).ok()
 }
 
 /// The tags that a memory must have.

@@ -80,8 +80,9 @@ pub(super) async fn tools(
         skills.ready().await;
     }
     let mut choice = AutoChoice::default();
-    let grants = &visitor.grants.tools;
-    let tools = server.listings.tools(&server.dispatch, grants, &mut choice);
+    let tools = server
+        .listings
+        .tools(&server.dispatch, &visitor.grants, &mut choice);
     let tools = tools.map_err(|failure| Refusal::failure(&failure).with_request_id(&id.0))?;
     Ok(json_response(StatusCode::OK, tools.get().to_owned()))
 }

@@ -39,6 +39,9 @@ pub(super) async fn message(
     let project = json!(caller.project());
     let whose = match caller.project() {
         PROJECT_SHARED => String::new(),
+        _ if !caller.reach().can_write(PROJECT_SHARED) => {
+            format!("\n- It is stored in the project {project}, the only one that can be written.")
+        }
         _ => format!(
             "\n- It is stored in the project {project}; `\"project\": \"{PROJECT_SHARED}\"` is for \
              what holds everywhere."
