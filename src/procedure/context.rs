@@ -1,10 +1,10 @@
 //! The context that an execution begins with.
 
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 use super::definition::Definition;
 use super::secrets;
-use crate::diagnostics::brief;
+use crate::diagnostics::clip;
 use crate::failure::{Failure, Kind};
 use crate::limits;
 
@@ -36,10 +36,7 @@ pub(super) fn initial(
         let path = format!("/context{}", error.instance_path());
         let message = match secrets::is_secret_path(definition, &path) {
             true => "this secret does not match the context_schema".to_owned(),
-            false => brief(&json!(error.to_string()))
-                .to_string()
-                .trim_matches('"')
-                .to_owned(),
+            false => clip(&error.to_string(), limits::DIAGNOSTIC_VALUE_CHARS_MAX),
         };
         return Err(Failure::invalid(path, message).hint(format!(
             "procedure_find with name {:?} shows the context_schema",

@@ -9,7 +9,7 @@ use serde_json::{Map, Value, json};
 use tokio_util::sync::CancellationToken;
 
 use crate::caller::{Caller, ToolGrants};
-use crate::diagnostics::suggest;
+use crate::diagnostics::{did_you_mean, suggest};
 use crate::failure::{CallError, Failure};
 use crate::limits;
 use crate::procedure::ToolCaller;
@@ -85,11 +85,11 @@ impl ToolCaller for ProcedureTools {
             .flat_map(|skills| skills.registry().statuses())
             .collect();
         if !statuses.iter().any(|status| status.name.as_str() == skill) {
+            if let Some(disabled) = self.skills.iter().find_map(|skills| skills.disabled(name)) {
+                return unknown(disabled.next_step().unwrap_or_default());
+            }
             let skills = statuses.iter().map(|status| status.name.as_str());
-            return unknown(format!(
-                "no skill is called {skill}: {}",
-                suggest(skill, skills)
-            ));
+            return unknown(add_skill(skill, did_you_mean(skill, skills)));
         }
         let offered = self.offered(skill);
         // A skill that never ran has no list yet.
@@ -141,6 +141,21 @@ impl ToolCaller for ProcedureTools {
         let answer = (self.dispatch)(tool, arguments, context);
         Box::pin(async move { result(answer.await.map_err(CallError::into_failure)?) })
     }
+}
+
+/// How the skill that a definition names comes to be.
+fn add_skill(skill: &str, meant: Option<String>) -> String {
+    let server = match skill {
+        "files" | "filesystem" => "npx -y @modelcontextprotocol/server-filesystem FOLDER",
+        "memory" => "npx -y @modelcontextprotocol/server-memory",
+        "fetch" => "uvx mcp-server-fetch",
+        "git" => "uvx mcp-server-git",
+        _ => "COMMAND ARGUMENTS",
+    };
+    let meant = meant
+        .map(|question| format!("{question} or "))
+        .unwrap_or_default();
+    format!("{meant}add the skill that it calls: `mimo skill add {skill} -- {server}`")
 }
 
 /// A reply as templates see it: our document, or a skill's whole result with all

@@ -140,3 +140,32 @@ fn procedures_are_checked_added_run_drawn_and_approved() {
         "{shown}"
     );
 }
+
+#[test]
+fn refusals_of_a_context_and_of_a_skill_say_the_next_step() {
+    let workspace = Workspace::counting();
+    let file = workspace.path("typed.json");
+    let path = file.display().to_string();
+    let mut definition = json!({"name": "typed", "version": "1", "initial_state": "a",
+        "context_schema": {"required": ["changelog"], "properties": {"n": {"type": "integer"}}},
+        "states": {"a": {"end": true}}});
+    fs::write(&file, definition.to_string()).expect("written");
+    assert_eq!(mimo(&workspace, &["procedure", "add", &path]).0, 0);
+    for (context, said) in [
+        (r#"{"n": 1}"#, r#""changelog" is a required property"#),
+        (
+            r#"{"changelog": 1, "n": "7"}"#,
+            r#""7" is not of type "integer""#,
+        ),
+    ] {
+        let (code, _, err) = mimo(&workspace, &["procedure", "run", "typed", context]);
+        assert_eq!(code, 2, "{err}");
+        assert!(err.contains(said) && !err.contains('\\'), "{err}");
+    }
+    definition["name"] = json!("calls");
+    definition["states"] = json!({"a": {"action": {"tool": "files__read_file"}, "end": true}});
+    fs::write(&file, definition.to_string()).expect("written");
+    let (_, _, err) = mimo(&workspace, &["procedure", "add", &path]);
+    let step = "mimo skill add files -- npx -y @modelcontextprotocol/server-filesystem FOLDER";
+    assert!(err.contains(step), "{err}");
+}
