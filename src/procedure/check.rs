@@ -59,6 +59,7 @@ pub fn check(given: &Value, known: &dyn KnownNames) -> Result<CheckedDefinition,
     let value = legacy::from_legacy(given)?;
     let mut mistakes = schema::check(&value);
     mistakes.extend(semantics::check(&value, known));
+    mistakes.extend(flow::check_initial(&value));
     // Where a way cannot be read, what follows from it says nothing new.
     if !mistakes.iter().any(|mistake| is_about_ways(&mistake.path)) {
         mistakes.extend(flow::check(&value));

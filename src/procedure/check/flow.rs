@@ -31,18 +31,10 @@ pub(super) fn check(whole: &Value) -> Vec<Diagnostic> {
             found.extend(check_events(whole, state, &path));
         }
     }
-    let Some(initial) = whole["initial_state"].as_str() else {
+    let initial = whole["initial_state"].as_str();
+    let Some(initial) = initial.filter(|initial| states.contains_key(*initial)) else {
         return found;
     };
-    if !states.contains_key(initial) {
-        found.push(Diagnostic::in_document(
-            whole,
-            "/initial_state",
-            format!("there is no state {initial:?}"),
-            suggest(initial, names),
-        ));
-        return found;
-    }
     let reached = reachable([initial], &edges);
     let mut reverse_edges: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
     for (from, targets) in &edges {
@@ -124,6 +116,24 @@ fn emitted_events(state: &Value) -> Vec<&str> {
         }
         None => vec!["success"],
     }
+}
+
+/// An execution begins in a state that there is. This holds whatever else is wrong.
+pub(super) fn check_initial(whole: &Value) -> Option<Diagnostic> {
+    let (states, initial) = (
+        whole["states"].as_object()?,
+        whole["initial_state"].as_str()?,
+    );
+    if states.contains_key(initial) {
+        return None;
+    }
+    let names = states.keys().map(String::as_str);
+    Some(Diagnostic::in_document(
+        whole,
+        "/initial_state",
+        format!("there is no state {initial:?}"),
+        suggest(initial, names),
+    ))
 }
 
 fn check_events(whole: &Value, state: &Value, path: &str) -> Vec<Diagnostic> {

@@ -52,7 +52,9 @@ fn diagnose(schema: &Value, whole: &Value, error: &ValidationError<'_>) -> Vec<D
             let each = unexpected.iter().map(|key| {
                 let at = format!("{path}/{}", pointer_token(key));
                 let message = format!("unknown key {key:?}");
-                Diagnostic::in_document(whole, at, message, suggest(key, known.iter().copied()))
+                let fix = meant(key, &known)
+                    .unwrap_or_else(|| suggest(key, known.iter().copied()));
+                Diagnostic::in_document(whole, at, message, fix)
             });
             each.collect()
         }
@@ -97,7 +99,10 @@ fn diagnose(schema: &Value, whole: &Value, error: &ValidationError<'_>) -> Vec<D
             vec![Diagnostic::in_document(whole, at, format!("{key:?} is not a valid name"), fix)]
         }
         ValidationErrorKind::Pattern { pattern } => one(
-            "this is not a valid name".to_owned(),
+            match path.ends_with("/version") {
+                true => "this is not a valid version".to_owned(),
+                false => "this is not a valid name".to_owned(),
+            },
             format!("it must match {pattern}"),
         ),
         ValidationErrorKind::Minimum { limit } => {
@@ -129,6 +134,32 @@ fn diagnose(schema: &Value, whole: &Value, error: &ValidationError<'_>) -> Vec<D
                 .to_owned(),
         ),
     }
+}
+
+/// Keys that other languages have for those of a definition.
+const SYNONYMS: [(&[&str], &str); 9] = [
+    (&["wait", "sleep", "pause", "delay", "wait_ms"], "delay_ms"),
+    (
+        &["approve", "approval", "ask", "confirm"],
+        "wait_for_approval",
+    ),
+    (&["if", "switch", "branch", "choose"], "choice"),
+    (&["foreach", "for_each", "loop", "for", "each"], "map"),
+    (
+        &["call", "procedure", "run", "subprocedure"],
+        "call_procedure",
+    ),
+    (&["assert", "check", "require"], "validate"),
+    (&["goto", "then", "on_success"], "next"),
+    (&["on_error", "rescue", "except"], "catch"),
+    (&["undo", "rollback", "on_rollback"], "compensate"),
+];
+
+/// The key that another language's stands for.
+fn meant(key: &str, known: &[&str]) -> Option<String> {
+    let listed = SYNONYMS.iter().find(|(keys, _)| keys.contains(&key));
+    let (_, meant) = listed.filter(|(_, meant)| known.contains(meant))?;
+    Some(format!("did you mean {meant:?}?"))
 }
 
 /// The known keys of an object with unknown ones.

@@ -71,6 +71,60 @@ fn valid_definitions_and_their_stored_forms_pass_the_schema() {
     }
 }
 
+/// Each definition of the guide, and all actions are in one of them.
+#[test]
+fn the_definitions_of_the_guide_are_valid() {
+    let path = Path::new(ROOT).join("install/guide/procedures.md");
+    let page = std::fs::read_to_string(path).expect("the page");
+    let blocks: Vec<&str> = page
+        .split("```json\n")
+        .skip(1)
+        .filter_map(|rest| rest.split("```").next())
+        .collect();
+    assert!(blocks.len() >= 2);
+    for block in &blocks {
+        let value: Value = serde_json::from_str(block).expect("JSON");
+        check(&value, &mimo::procedure::check::AnyName)
+            .unwrap_or_else(|mistakes| panic!("{mistakes:#?}"));
+    }
+    for action in [
+        "tool",
+        "set",
+        "validate",
+        "delay_ms",
+        "choice",
+        "map",
+        "wait_for_approval",
+        "call_procedure",
+    ] {
+        let shown = format!("\"action\": {{\"{action}\":");
+        assert!(
+            blocks.iter().any(|block| block.contains(&shown)),
+            "{action}"
+        );
+    }
+}
+
+#[test]
+fn words_of_other_languages_and_a_missing_beginning_are_named() {
+    let value = json!({
+        "name": "example", "version": "one two", "initial_state": "start",
+        "states": {
+            "a": {"action": {"wait": 5}, "nxt": "b", "transitions": 5},
+            "b": {"end": true},
+        },
+    });
+    let mistakes = checked(&value).expect_err("it is wrong");
+    let of = |path: &str| {
+        let found = mistakes.iter().find(|each| each.path == path);
+        let found = found.unwrap_or_else(|| panic!("{path}: {mistakes:#?}"));
+        (found.reason.clone(), found.fix.clone())
+    };
+    assert_eq!(of("/states/a/action/wait").1, "did you mean \"delay_ms\"?");
+    assert_eq!(of("/initial_state").0, "there is no state \"start\"");
+    assert_eq!(of("/version").0, "this is not a valid version");
+}
+
 #[test]
 fn invalid_definitions_are_refused_at_the_expected_paths() {
     let path = Path::new(ROOT).join("tests/domain/procedure/files/expected.json");
