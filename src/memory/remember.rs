@@ -9,7 +9,7 @@ use super::rules::remember::Stored;
 use super::{Draft, Memories, Remembered, cancelled, credentials, rules};
 use crate::caller::Reach;
 use crate::clock::Timestamp;
-use crate::failure::Failure;
+use crate::failure::{Failure, Kind};
 use crate::store::memory::{Category, IndexedText, MemoryId, NewMemory};
 use crate::{limits, text};
 
@@ -42,6 +42,11 @@ impl Memories {
             .iter()
             .map(|draft| (draft.text.clone(), draft.fields.category))
             .collect();
+        let ended: Vec<Option<Timestamp>> = drafts
+            .iter()
+            .map(|draft| draft.fields.valid_until.filter(|until| *until <= at))
+            .collect();
+        let replaced: Vec<MemoryId> = drafts.iter().filter_map(|draft| draft.supersedes).collect();
         let batch = drafts
             .into_iter()
             .zip(texts)
@@ -57,13 +62,42 @@ impl Memories {
             return Err(cancelled());
         }
         let model = self.model();
-        let stored = rules::remember::remember(&*self.store, reach, model, batch, at).await?;
-        let each = stored.into_iter().zip(said).zip(nearby).zip(credentials);
+        let stored = rules::remember::remember(&*self.store, reach, model, batch, at).await;
+        let stored = match stored {
+            Ok(stored) => stored,
+            Err(error) => return Err(self.with_versions(reach, error.into(), &replaced).await),
+        };
+        let warned = credentials.into_iter().zip(ended);
+        let each = stored.into_iter().zip(said).zip(nearby).zip(warned);
         Ok(each
-            .map(|(((stored, said), nearby), credential)| {
-                self.remembered(stored, said, nearby, credential)
+            .map(|(((stored, said), nearby), warned)| {
+                let warning = warning(stored.id, warned);
+                self.remembered(stored, said, nearby, warning)
             })
             .collect())
+    }
+
+    /// A refusal with the active versions of the memories that were to be `replaced`.
+    async fn with_versions(
+        &self,
+        reach: &Reach,
+        refusal: Failure,
+        replaced: &[MemoryId],
+    ) -> Failure {
+        if refusal.kind != Kind::Conflict || refusal.hint.is_some() {
+            return refusal;
+        }
+        for id in replaced {
+            let versions = self.store.active_versions(*id).await.unwrap_or_default();
+            let versions = self.store.fetch(reach, versions).await.unwrap_or_default();
+            if let Some(version) = versions.iter().find(|version| version.id != *id) {
+                let version = version.id;
+                return refusal.hint(format!(
+                    "the active version of memory {id} is {version}: give supersedes_id {version}"
+                ));
+            }
+        }
+        refusal
     }
 
     /// For each draft the stored memories that are like it, nearest first.
@@ -118,7 +152,7 @@ impl Memories {
         stored: Stored,
         (said, category): (String, Category),
         nearby: Vec<Near>,
-        credential: Option<&'static str>,
+        warning: Option<String>,
     ) -> Remembered {
         let id = stored.id;
         let replaced = stored.replaced.as_ref().map(|(older, _)| *older);
@@ -151,14 +185,32 @@ impl Memories {
                 .filter(|older| holds_more(older, &said)),
             similar,
             contradicts,
-            warning: credential.map(|what| {
-                format!(
-                    "the text seems to hold {what}; `mimo memory erase {id}` takes it out of \
-                     the file for good"
-                )
-            }),
+            warning,
         }
     }
+}
+
+/// What is to be said of the memory `id`: a credential in it, or the past moment until
+/// which it is valid.
+fn warning(
+    id: MemoryId,
+    (credential, ended): (Option<&'static str>, Option<Timestamp>),
+) -> Option<String> {
+    let credential = credential.map(|what| {
+        format!(
+            "the text seems to hold {what}; `mimo memory erase {id}` takes it out of the file \
+             for good"
+        )
+    });
+    let ended = ended.map(|until| {
+        format!(
+            "valid_until is in the past ({}), so searches do not find it; store it again \
+             without valid_until, or with a later one, if it still holds",
+            until.to_iso()
+        )
+    });
+    let all: Vec<String> = credential.into_iter().chain(ended).collect();
+    (!all.is_empty()).then(|| all.join("; "))
 }
 
 /// A stored memory that is like a new one.

@@ -44,4 +44,7 @@ pub trait InventoryStore: Send + Sync {
     /// The memories archived at or after `since`, by id; those that an edit forgot only
     /// if `forgotten`.
     fn archived_since(&self, since: Timestamp, forgotten: bool) -> Stored<'_, Vec<MemoryId>>;
+
+    /// The active memories that replaced this one, directly or one after the other.
+    fn active_versions(&self, id: MemoryId) -> Stored<'_, Vec<MemoryId>>;
 }

@@ -151,7 +151,7 @@ fn supersede(
     let retired = set.get(old)?;
     if retired.state != MemoryState::Active {
         return Err(StoreError::Conflict(format!(
-            "memory {old} is {}, so nothing can supersede it; name the active version",
+            "memory {old} is {}, so nothing can supersede it",
             retired.state.name()
         )));
     }

@@ -40,6 +40,19 @@ impl InventoryStore for PostgresStore {
             Ok(rows.iter().map(|row| row.get(0)).collect())
         })
     }
+
+    fn active_versions(&self, id: MemoryId) -> Stored<'_, Vec<MemoryId>> {
+        let sql = "WITH RECURSIVE later (id) AS (SELECT $1::bigint UNION \
+                   SELECT m.id FROM memory m JOIN later ON m.supersedes = later.id) \
+                   SELECT id FROM memory WHERE id IN (SELECT id FROM later) \
+                   AND state = 'active' ORDER BY id";
+        measured(Op::Fetch, async move {
+            let tx = self.begin_read().await?;
+            let rows = tx.query(sql, &[&id]).await?;
+            tx.commit().await?;
+            Ok(rows.iter().map(|row| row.get(0)).collect())
+        })
+    }
 }
 
 async fn groups(tx: &Tx) -> Result<Vec<Group>, StoreError> {

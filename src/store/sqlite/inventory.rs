@@ -32,6 +32,20 @@ impl InventoryStore for SqliteStore {
             self.read(move |file| archived_since(file, since, forgotten)),
         )
     }
+
+    fn active_versions(&self, id: MemoryId) -> Stored<'_, Vec<MemoryId>> {
+        let sql = "WITH RECURSIVE later (id) AS (SELECT ?1 UNION \
+                   SELECT m.id FROM memory m JOIN later ON m.supersedes = later.id) \
+                   SELECT id FROM memory WHERE id IN later AND state = 'active' ORDER BY id";
+        measured(
+            Op::Fetch,
+            self.read(move |file| {
+                let mut statement = file.prepare(sql)?;
+                let ids = statement.query_map([id], |row| row.get(0))?;
+                Ok(ids.collect::<Result<_, _>>()?)
+            }),
+        )
+    }
 }
 
 fn groups(file: &Connection) -> Result<Vec<Group>, StoreError> {
