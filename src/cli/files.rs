@@ -145,6 +145,25 @@ pub(super) fn open_input(path: &Path, hint: &str) -> Result<Box<dyn BufRead>, Fa
     Ok(Box::new(BufReader::new(file)))
 }
 
+/// Refuses what is no text in UTF-8 as a whole, by its first bytes.
+pub(super) fn refuse_other_encodings(input: &mut dyn BufRead, path: &Path) -> Result<(), Failure> {
+    let path = path.display();
+    let (what, hint) = match input.fill_buf().map_err(unreadable)? {
+        [0xFF, 0xFE, ..] | [0xFE, 0xFF, ..] => (
+            "text in UTF-16",
+            "save it as UTF-8 (in PowerShell: Out-File -Encoding utf8)".to_owned(),
+        ),
+        [0x1F, 0x8B, ..] => ("compressed", format!("zcat {path} | mimo import -")),
+        [b'P', b'K', 3, 4, ..] => ("a ZIP archive", "unpack it first".to_owned()),
+        head if head.starts_with(b"SQLite format 3\0") => (
+            "a SQLite database",
+            format!("if Mimo wrote it, `mimo restore {path}` puts it in the database's place"),
+        ),
+        _ => return Ok(()),
+    };
+    Err(Failure::invalid("", format!("{path} is {what}, not lines of JSON")).hint(hint))
+}
+
 /// A document of a file.
 pub(super) struct FileDocument {
     /// The number of its line.

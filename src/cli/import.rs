@@ -11,7 +11,7 @@ use std::sync::Arc;
 use anyhow::Result;
 use serde_json::{Value, json};
 
-use super::files::{open_input, read_documents};
+use super::files::{open_input, read_documents, refuse_other_encodings};
 use super::output::{Exit, Output, Progress};
 use crate::app;
 use crate::caller::Reach;
@@ -22,6 +22,7 @@ use crate::failure::{Failure, Kind};
 use crate::memory::Memories;
 use crate::memory::portable::Importer;
 use crate::memory::portable::foreign::{self, LeftOut};
+use crate::printable;
 use crate::procedure::Procedures;
 use graph_lines::GraphLines;
 use skips::Skips;
@@ -83,6 +84,12 @@ pub(super) fn run(
     }
     let mut import = Import::new(scope, config, clock, output)?;
     import.read(&source.file)?;
+    if import.lines == 0 {
+        import.progress.end();
+        let why = format!("{} holds nothing to import", source.file.display());
+        let hint = "name a file of `mimo export`, of another program, or a folder of notes";
+        return Err(Failure::new(Kind::NotFound, why).hint(hint).into());
+    }
     import.store()?;
     import.progress.end();
     import.report(output)?;
@@ -166,7 +173,9 @@ impl Import {
             return self.read_notes(path, &name.to_string_lossy(), false);
         }
         let hint = "name a file of `mimo export`, of another program, or a folder of notes";
-        for document in read_documents(open_input(path, hint)?) {
+        let mut input = open_input(path, hint)?;
+        refuse_other_encodings(&mut *input, path)?;
+        for document in read_documents(input) {
             self.is_cut |= document.is_cut;
             let place = format!("line {}", document.line);
             match document.value {
@@ -392,6 +401,17 @@ impl Import {
                     lines.push(format!("added {}", counted(count, one, many)));
                 }
             }
+        }
+        if self.scope == Scope::Everything && graph.known > 0 {
+            let known = counted(graph.known, "triple", "triples");
+            lines.push(format!("found {known} already there"));
+        }
+        for (project, count) in &self.importer.others {
+            let count = counted(*count, "memory is", "memories are");
+            let project = printable::line(project);
+            lines.push(format!(
+                "{count} in the project {project}: `mimo --project {project} memory list` shows them"
+            ));
         }
         if graph.contradictions > 0 {
             let closed = counted(graph.contradictions, "older triple", "older triples");

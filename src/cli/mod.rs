@@ -12,6 +12,7 @@ mod doctor;
 mod export;
 mod files;
 mod graph;
+mod hints;
 mod import;
 mod keys;
 mod man;
@@ -159,9 +160,16 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         }
     };
     let output = Output::new(cli.global.json, environment.no_color());
+    // Whoever types a call of a tool thinks in tools.
+    let calls_tools = matches!(cli.command, Some(Command::Call(_)));
     match run(cli, environment, &output) {
         Ok(()) => ExitCode::SUCCESS,
-        Err(error) => output.report(&error),
+        Err(mut error) => {
+            if let Some(failure) = error.downcast_mut().filter(|_| !calls_tools) {
+                hints::name_commands(failure);
+            }
+            output.report(&error)
+        }
     }
 }
 

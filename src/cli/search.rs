@@ -37,7 +37,10 @@ pub(super) fn run(
     let mut given = arguments.filter.arguments();
     given["query"] = arguments.words.join(" ").into();
     given["mode"] = arguments.mode.into();
-    let answer = call::own_tool("memory_search", given, config, clock)?;
-    let none = "nothing was found; `mimo memory list` shows the newest memories";
-    view::print(&answer, none, output)
+    let answer = call::own_tool("memory_search", given.clone(), config, clock.clone())?;
+    let none = match view::elsewhere(given, &answer, config, clock)? {
+        "" => "nothing was found; `mimo memory list` shows the newest memories".to_owned(),
+        elsewhere => format!("nothing was found{elsewhere}"),
+    };
+    view::print(&answer, &none, output)
 }

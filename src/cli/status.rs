@@ -6,7 +6,7 @@ use anyhow::Result;
 use serde_json::{Value, json};
 
 use super::call;
-use super::output::{Output, Text};
+use super::output::{Exit, Output, Text};
 use crate::app;
 use crate::clock::Clock;
 use crate::config::Config;
@@ -36,9 +36,21 @@ pub(super) fn run(config: &Config, clock: Arc<dyn Clock>, output: &Output) -> Re
         });
     }
     match output.json {
-        true => output.document(&status),
-        false => output.print(page(&status, output)),
+        true => output.document(&status)?,
+        false => output.print(page(&status, output))?,
     }
+    let is_usable = |part: &&str| matches!(state(&status, part), "ok" | "read_only");
+    match PARTS.iter().all(|part| is_usable(&part)) {
+        true => Ok(()),
+        false => Err(Exit(1).into()),
+    }
+}
+
+/// The parts that a database keeps.
+const PARTS: [&str; 3] = ["memory", "graph", "procedures"];
+
+fn state<'a>(status: &'a Value, part: &str) -> &'a str {
+    status[part]["state"].as_str().unwrap_or("ok")
 }
 
 fn page(status: &Value, output: &Output) -> Text {
@@ -76,8 +88,16 @@ fn page(status: &Value, output: &Output) -> Text {
         ("graph", graph),
         ("procedures", procedures),
     ] {
-        let state = status[part]["state"].as_str().unwrap_or("ok");
-        line(&mut page, part, state, &text);
+        let said = |name: &str| status[part][name].as_str();
+        let state = state(status, part);
+        match said("problem").filter(|_| state != "read_only") {
+            // What could not be counted is not none.
+            Some(problem) => line(&mut page, part, state, &printable::line(problem)),
+            None => line(&mut page, part, state, &text),
+        }
+        if let Some(next) = said("next_step") {
+            page.push(&format!("  next: {}\n", printable::line(next)));
+        }
     }
     for run in waiting {
         page.push(&waiting_run(run));

@@ -16,6 +16,7 @@ mod memory_erase;
 mod memory_export;
 mod memory_foreign;
 mod memory_restore;
+mod next_steps;
 mod packages;
 #[cfg(target_os = "linux")]
 mod procedures;

@@ -35,24 +35,31 @@ It shows the memories, with the older versions that they replaced, and asks. The
 leave every table, index and log of the database, which is rewritten; nothing brings
 them back. Backups are only named: delete those that still hold them.")]
 pub(super) struct Arguments {
-    /// Their ids
-    #[arg(value_name = "ID", required_unless_present_any = ["query", "forgotten", "compact"])]
-    ids: Vec<MemoryId>,
-    /// Every memory whose text, or an earlier one, contains this
-    #[arg(long, value_name = "TEXT", conflicts_with = "ids")]
-    query: Option<String>,
-    /// Every memory that was forgotten on purpose
-    #[arg(long, conflicts_with_all = ["ids", "query"])]
-    forgotten: bool,
-    /// Erase nothing more, only rewrite the file without what is erased
-    #[arg(long, conflicts_with_all = ["ids", "query", "forgotten"])]
-    compact: bool,
+    #[command(flatten)]
+    which: Which,
     /// Only list which they are
     #[arg(long)]
     dry_run: bool,
     /// Do not ask
     #[arg(long, short)]
     yes: bool,
+}
+
+#[derive(clap::Args)]
+#[group(required = true, multiple = false)]
+struct Which {
+    /// Their ids
+    #[arg(value_name = "ID")]
+    ids: Vec<MemoryId>,
+    /// Every memory whose text, or an earlier one, contains this
+    #[arg(long, value_name = "TEXT")]
+    query: Option<String>,
+    /// Every memory that was forgotten on purpose
+    #[arg(long)]
+    forgotten: bool,
+    /// Erase nothing more, only rewrite the file without what is erased
+    #[arg(long)]
+    compact: bool,
 }
 
 pub(super) fn run(
@@ -62,7 +69,7 @@ pub(super) fn run(
     output: &Output,
 ) -> Result<()> {
     let memories = app::memories(config, clock)?;
-    if arguments.compact {
+    if arguments.which.compact {
         let emptied = app::run(memories.compact())?;
         return match output.json {
             true => output.document(&json!({"log_emptied": emptied})),
@@ -70,9 +77,9 @@ pub(super) fn run(
         };
     }
     let reach = config.grants().reach;
-    let ids = wanted(&memories, &arguments)?;
+    let ids = wanted(&memories, &arguments.which)?;
     let found = app::run(memories.erasable(&reach, &ids))?;
-    let typed = arguments.query.as_deref().map(str::trim);
+    let typed = arguments.which.query.as_deref().map(str::trim);
     if arguments.dry_run || found.is_empty() {
         let traces = match typed {
             Some(typed) => app::run(memories.traces(typed))?,
@@ -149,16 +156,16 @@ fn also_in(traces: &[String]) -> String {
     text
 }
 
-fn wanted(memories: &Memories, arguments: &Arguments) -> Result<Vec<MemoryId>, Failure> {
-    if arguments.forgotten {
+fn wanted(memories: &Memories, which: &Which) -> Result<Vec<MemoryId>, Failure> {
+    if which.forgotten {
         return app::run(memories.forgotten());
     }
-    match arguments.query.as_deref().map(str::trim) {
+    match which.query.as_deref().map(str::trim) {
         Some("") => Err(Failure::new(Kind::InvalidArguments, "--query is blank")
             .hint("write a part of the text that is to go")),
         Some(text) => app::run(memories.containing(text)),
         None => {
-            let mut ids = arguments.ids.clone();
+            let mut ids = which.ids.clone();
             ids.sort_unstable();
             ids.dedup();
             Ok(ids)

@@ -33,8 +33,10 @@ pub(super) fn run(
 ) -> Result<()> {
     let mut given = arguments.filter.arguments();
     given["cursor"] = arguments.cursor.into();
-    let answer = call::own_tool("memory_search", given, config, clock)?;
-    view::print(&answer, "no memory is stored here", output)?;
+    let answer = call::own_tool("memory_search", given.clone(), config, clock.clone())?;
+    let elsewhere = view::elsewhere(given, &answer, config, clock)?;
+    let none = format!("no memory is stored here{elsewhere}");
+    view::print(&answer, &none, output)?;
     if let Some(cursor) = answer["next_cursor"].as_str()
         && !output.json
     {

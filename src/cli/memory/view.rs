@@ -1,8 +1,13 @@
 //! Memories as a person sees them: which ones are chosen, and one line for each.
 
+use std::sync::Arc;
+
 use serde_json::{Value, json};
 
+use crate::cli::call;
 use crate::cli::output::Output;
+use crate::clock::Clock;
+use crate::config::Config;
 
 /// Which memories.
 #[derive(clap::Args)]
@@ -40,6 +45,31 @@ impl Filter {
             "max_tokens": WHOLE_TOKENS,
         })
     }
+}
+
+/// Where else there is something, for who got nothing from `given`.
+pub(in crate::cli) fn elsewhere(
+    mut given: Value,
+    answer: &Value,
+    config: &Config,
+    clock: Arc<dyn Clock>,
+) -> anyhow::Result<&'static str> {
+    let is_empty = answer["items"].as_array().is_none_or(Vec::is_empty);
+    if !is_empty || !given["project"].is_null() {
+        return Ok("");
+    }
+    given["project"] = "*".into();
+    given["limit"] = 1.into();
+    let others = call::own_tool("memory_search", given, config, clock)?;
+    Ok(
+        match others["items"]
+            .as_array()
+            .is_some_and(|items| !items.is_empty())
+        {
+            true => "; other projects have some: add --everywhere, or --project NAME",
+            false => "",
+        },
+    )
 }
 
 /// A person's terminal scrolls, so a result is bounded by its number alone.

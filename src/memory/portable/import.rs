@@ -1,6 +1,6 @@
 //! Importing lines in portions. A memory that is imported twice is known again.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use serde::Deserialize;
 use serde_json::Value;
@@ -8,8 +8,8 @@ use tokio_util::sync::CancellationToken;
 
 use super::foreign;
 use super::{ExportLine, FORMAT, Header, VERSION};
-use crate::caller::Reach;
-use crate::failure::{Failure, Kind};
+use crate::caller::{PROJECT_SHARED, Reach};
+use crate::failure::{Failure, Kind, json_kind};
 use crate::limits;
 use crate::memory::Memories;
 use crate::memory::rules::import::{self, ImportOutcome, ImportRecord};
@@ -57,6 +57,9 @@ pub struct Importer {
     pub counts: Counts,
     /// Memories that had more tags than fit.
     pub(crate) cut_tags: usize,
+    /// How many memories were read for each project that a search without one does not
+    /// cover.
+    pub(crate) others: BTreeMap<String, usize>,
 }
 
 impl Importer {
@@ -94,14 +97,27 @@ impl Importer {
             // They are the graph's.
             return Ok(());
         }
+        let why = match document {
+            Value::Object(object) if object.contains_key("content") => None,
+            Value::Object(_) => Some("it has no content".to_owned()),
+            other => Some(format!("it is {}", json_kind(other))),
+        };
         let line = ExportLine::deserialize(document).map_err(|error| {
-            Failure::invalid("", format!("this is not a memory: {error}")).hint(
+            // The list of all fields that may follow says nothing about this one.
+            let error = error.to_string();
+            let error = error.split(", expected one of").next().unwrap_or(&error);
+            let why = why.as_deref().unwrap_or(error);
+            Failure::invalid("", format!("this is not a memory: {why}")).hint(
                 "lines of `mimo export`, and the files of server-memory, mcp-memory-service, \
                  basic-memory, claude-mem and mem0 can be read",
             )
         })?;
         let supersedes = line.supersedes;
         let (record, is_cut) = line.read(&self.project)?;
+        if record.fields.project != self.project && record.fields.project != PROJECT_SHARED {
+            let others = self.others.entry(record.fields.project.clone());
+            *others.or_default() += 1;
+        }
         self.cut_tags += usize::from(is_cut);
         self.wait(record, supersedes);
         Ok(())

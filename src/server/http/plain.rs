@@ -117,7 +117,13 @@ pub(super) async fn call(
     // A client that goes away cancels its call.
     let _cancel = context.cancel.clone().drop_guard();
     let reply = dispatch.call(name, arguments, context).await;
-    let failed = |error: CallError| Refusal::failure(&error.into_failure()).with_request_id(&id.0);
+    let failed = |error: CallError| {
+        let mut failure = error.into_failure();
+        if let Some(hint) = &mut failure.hint {
+            *hint = hint.replace("tools/list names", "GET /v1/mimo/tools names");
+        }
+        Refusal::failure(&failure).with_request_id(&id.0)
+    };
     let text = match reply.map_err(failed)? {
         Reply::Document(document) => document.0,
         Reply::Object(object) => object.to_string(),

@@ -17,8 +17,7 @@ pub(crate) fn notes(text: &str, name: &str) -> Vec<Item> {
     let mut note = Note {
         name,
         title: title.map_or(stem, String::as_str),
-        is_basic: front.contains_key("permalink")
-            || (title.is_some() && front.contains_key("type")),
+        is_basic: front.contains_key("permalink") || title.is_some(),
         tags: front.get("tags").cloned().unwrap_or_default(),
         created: ["created", "created_at", "date"]
             .iter()
