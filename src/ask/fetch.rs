@@ -220,7 +220,10 @@ fn triple_hit(triple: NamedTriple) -> Hit {
 
 fn procedure_hit(stored: StoredDefinition) -> Hit {
     let citation = format!("procedure:{}@{}", stored.name, stored.version);
-    let text = format!("{}: {}", in_words(&stored.name), stored.description);
+    let text = match stored.description.trim() {
+        "" => in_words(&stored.name),
+        description => format!("{}: {description}", in_words(&stored.name)),
+    };
     Hit {
         evidence: Evidence::new(StoreKind::Procedural, citation, text),
         entities: Vec::new(),

@@ -27,8 +27,9 @@ Examples:
   mimo backup /media/stick         the same name, in another folder
   mimo backup before-the-move.db
 
-With PostgreSQL it prints the command of pg_dump instead. It replaces nothing: a file that is there already is left alone. To go back to a
-backup, close the clients and run mimo restore.")]
+With PostgreSQL it prints the command of pg_dump instead. It replaces nothing: a file
+that is there already is left alone. To go back to a backup, close the clients and run
+mimo restore.")]
 pub(super) struct Arguments {
     /// The new file, or a folder for it
     file: Option<PathBuf>,

@@ -49,8 +49,7 @@ this shell goes into the entry too, since a client may start without them; keys 
 passwords are named, not written. With --adopt, every server that Mimo can run moves from
 the file into skills.json, and a copy of the file stays beside it; --remove puts
 them back. With --url the entry leads to a Mimo over HTTP and names the variable that
-holds the key, never the key; a client that cannot
-send one starts `mimo connect`.")]
+holds the key, never the key; a client that cannot send one starts `mimo connect`.")]
 pub(super) struct Arguments {
     /// The clients; without one, all of them are listed
     #[arg(value_name = "CLIENT", value_parser = NAMES)]

@@ -189,8 +189,12 @@ impl Memories {
             };
             format!("; nearest: {} \"{text}{mark}\"", memory.id)
         });
+        let are = match counts[0].starts_with("1 ") {
+            true => "there is",
+            false => "there are",
+        };
         Ok(format!(
-            "nothing found; there are {}{nearest}",
+            "nothing found; {are} {}{nearest}",
             counts.join(", ")
         ))
     }

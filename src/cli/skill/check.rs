@@ -131,6 +131,9 @@ fn print_skills(
     for refusal in manifest.refusals() {
         text.push(&format!("not in use: {refusal}; next: {}\n", refusal.fix));
     }
+    if ok {
+        text.push(&format!("{} is valid\n", file.display()));
+    }
     text.push("\n");
     doctor::push_sandbox(layers, &mut text);
     output.print(text)
