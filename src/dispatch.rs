@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use futures::FutureExt;
 use serde_json::Value;
-use serde_json::value::{RawValue, to_raw_value};
+use serde_json::value::RawValue;
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -22,6 +22,7 @@ use crate::diagnostics::did_you_mean;
 use crate::failure::{CallError, Failure, Kind};
 use crate::limits::{CALL_STOP_MILLIS_MAX, CALLS_RUNNING_MAX};
 use crate::meter::calls::{self as metrics, Outcome};
+use crate::tools::listed::listed;
 use crate::tools::profile::Profile;
 use crate::tools::schema::Schema;
 use crate::tools::skills::{self, AutoChoice, Exposed, Load, Skills, Target};
@@ -145,7 +146,7 @@ impl Dispatch {
         let own = self
             .tools()
             .filter(|tool| self.lists(tool.name, grants))
-            .filter_map(|tool| one_line(tool.definition));
+            .filter_map(|tool| listed(tool.definition));
         let mut definitions: Vec<Arc<RawValue>> = own.map(Arc::from).collect();
         let load = Load {
             tools: definitions.len(),
@@ -366,12 +367,6 @@ fn timed_out(name: &str, timeout: Duration) -> Failure {
 
 fn cancelled() -> Failure {
     Failure::new(Kind::Cancelled, "the request was cancelled")
-}
-
-/// A schema file without its line breaks and indentation.
-fn one_line(definition: &str) -> Option<Box<RawValue>> {
-    let value: Value = serde_json::from_str(definition).ok()?;
-    to_raw_value(&value).ok()
 }
 
 fn settle(

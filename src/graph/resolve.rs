@@ -12,6 +12,8 @@ use crate::text;
 
 /// The least similarity (Jaro-Winkler) at which a name is resolved.
 const LIKENESS: f64 = 0.88;
+/// The similarity of a name to one of its words: above any misspelling but a close one.
+const PART_LIKENESS: f64 = 0.95;
 /// By how much the best candidate must exceed the second.
 const MARGIN: f64 = 0.03;
 
@@ -151,16 +153,26 @@ pub(super) fn most_alike(mut alike: Vec<(f64, Entity)>) -> Vec<(f64, Entity)> {
 }
 
 /// The similarity of a name key and a mention: 1 where their words are equal, so
-/// that only symbols differ. `None` below the minimum, or where their digits differ:
+/// that only symbols differ, and [`PART_LIKENESS`] where the mention is a part of the
+/// name, such as a first name. `None` below the minimum, or where their digits differ:
 /// room 12 is not a misspelling of room 13.
 pub(super) fn likeness(name_key: &str, mention: &Mention) -> Option<f64> {
     if text::name_words(name_key) == text::name_words(&mention.name_key) {
         return Some(1.0);
     }
     let digits = |text: &str| text.chars().filter(|c| c.is_numeric()).collect::<String>();
+    if digits(name_key) != digits(&mention.name_key) {
+        return None;
+    }
+    let (name, part) = (
+        text::name_words(name_key),
+        text::name_words(&mention.name_key),
+    );
+    if text::is_distinctive(&part) && format!(" {name} ").contains(&format!(" {part} ")) {
+        return Some(PART_LIKENESS);
+    }
     let likeness = strsim::jaro_winkler(name_key, &mention.name_key);
-    let is_alike = likeness >= LIKENESS && digits(name_key) == digits(&mention.name_key);
-    is_alike.then_some(likeness)
+    (likeness >= LIKENESS).then_some(likeness)
 }
 
 /// Whether an entity has this type, where one is given.

@@ -10,6 +10,7 @@ pub mod graph;
 pub mod health;
 pub(crate) mod legacy;
 mod lenient;
+pub mod listed;
 pub mod memory;
 mod offers;
 pub(crate) mod procedure;

@@ -205,7 +205,7 @@ fn go_on_with_graph(database: &Path) {
     fs::copy(database, folder.path().join("data/mimo.db")).expect("a copy to work on");
     let mut server = Server::of(&mut mimo(folder.path()));
     let mut good = |tool: &str, arguments: Value| ask(&mut server, tool, arguments).good();
-    let found = good("graph_query", json!({"start": "Ada"}));
+    let found = good("graph_query", json!({"start": "Ada", "direction": "out"}));
     let path = &found["paths"][1];
     let expected = ["person:ada", "thing:lamp", "building:lighthouse"];
     assert_eq!(path["entities"], json!(expected), "{found}");

@@ -89,6 +89,10 @@ fn each_profile_lists_and_answers_its_own_tools() {
     assert!(core.exit().success());
 
     let mut standard = serve(folder.path(), "standard");
+    standard.send(&json!({"jsonrpc": "2.0", "id": "list", "method": "tools/list"}));
+    let list = standard.message().to_string();
+    // A model reads it before the first call.
+    assert!(list.len() < 9_000, "tools/list has {} bytes", list.len());
     assert_eq!(listed(&mut standard).len(), 13);
     let former = error(&mut standard, "search_vibes", json!({"query": "deploys"}));
     let message = former["message"].as_str().expect("a message");

@@ -50,9 +50,16 @@ pub fn profiles() -> String {
         listed.copied().collect()
     };
     let weight = |tools: &[&Value]| {
-        let bytes: usize = tools.iter().map(|tool| tool.to_string().len()).sum();
+        let bytes = |tool: &&Value| {
+            let listed = mimo::tools::listed::listed(&tool.to_string());
+            listed.expect("an object").get().len()
+        };
+        let bytes: usize = tools.iter().map(bytes).sum();
         let tokens = bytes.div_ceil(TOKEN_BYTES);
-        format!("{} | {},{:03}", tools.len(), tokens / 1000, tokens % 1000)
+        match tokens {
+            0..1000 => format!("{} | {tokens}", tools.len()),
+            _ => format!("{} | {},{:03}", tools.len(), tokens / 1000, tokens % 1000),
+        }
     };
     let names = |tools: &[&Value]| {
         let names: Vec<String> = tools

@@ -105,7 +105,7 @@ fn walk(reader: &ArgumentReader<'_>, start: &str) -> Result<Walk, Failure> {
             let most = limits::GRAPH_DEPTH_MAX;
             Failure::invalid("/max_depth", format!("{depth} is not between 1 and {most}"))
         })?;
-    let direction = match reader.text("direction")?.unwrap_or("out") {
+    let direction = match reader.text("direction")?.unwrap_or("both") {
         "out" => Direction::Out,
         "in" => Direction::In,
         "both" => Direction::Both,

@@ -25,6 +25,26 @@ fn end_of(bench: &Bench, start: &str) -> Result<(String, Vec<(String, String)>),
 }
 
 #[test]
+fn part_of_a_name_resolves_where_it_is_the_only_one() {
+    let bench = Bench::new(&[]);
+    bench.assert(&[
+        ("person:Karim Benhaddou", "works_at", "company:acme"),
+        ("person:Bo Larsen", "works_at", "company:bolt"),
+        ("person:Bo Nilsson", "works_at", "company:bolt"),
+        ("room:Hall 12", "part_of", "company:acme"),
+    ]);
+    let (end, resolved) = end_of(&bench, "Karim").expect("unique");
+    assert_eq!(end, "company:acme");
+    assert_eq!(
+        resolved,
+        [("Karim".to_owned(), "person:karim_benhaddou".to_owned())]
+    );
+    assert_eq!(end_of(&bench, "larsen").expect("unique").0, "company:bolt");
+    // A hall with a number is not the hall.
+    assert!(end_of(&bench, "hall").is_err());
+}
+
+#[test]
 fn ids_names_and_aliases_resolve_to_the_same_entity() {
     let bench = Bench::new(&[]);
     bench.assert(&[
