@@ -122,6 +122,8 @@ pub(crate) trait Format: Sync {
 /// The bytes that a whole answer may take.
 pub(super) struct Budget<'a> {
     pub(crate) bytes: usize,
+    /// Those of its quotations, if only the best are wanted.
+    pub(crate) quoted_bytes: Option<usize>,
     pub(crate) format: &'a dyn Format,
 }
 

@@ -24,6 +24,10 @@ const ORDER_WEIGHT: f32 = 0.4;
 const OLD_DAYS: i64 = 180;
 /// The weight of a sentence that shares no word with the question.
 const WORDLESS_WEIGHT: f32 = 0.5;
+/// Of the evidence, as many of the first are always among the best.
+const FIRST_SOURCES: usize = 4;
+/// The share of the best sentence's score that is still among the best.
+const BEST_SHARE: f32 = 0.5;
 /// A beginning of a sentence that is shorter is not quoted.
 const CUT_BYTES_MIN: usize = 40;
 
@@ -47,17 +51,34 @@ struct Sentence {
     score: f32,
 }
 
-/// Answers `question` from `evidence` (best first) in at most `max_tokens`. If
-/// nothing answers, the text names the stores that were `searched`.
+/// How much of the evidence is quoted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Extent {
+    /// Bound of the text.
+    pub tokens: usize,
+    /// Whether sources that are clearly less relevant than the best are left out.
+    pub only_best: bool,
+}
+
+/// Answers `question` from `evidence` (best first) within `extent`. If nothing
+/// answers, the text names the stores that were `searched`.
 pub fn extract(
     question: &str,
     evidence: &[Evidence],
     searched: &[StoreKind],
     now: Timestamp,
-    max_tokens: usize,
+    extent: Extent,
 ) -> Synthesis {
-    let room = max_tokens.saturating_mul(limits::TOKEN_BYTES);
-    let lines = in_order(choose(sentences_of(question, evidence)), evidence);
+    let room = extent.tokens.saturating_mul(limits::TOKEN_BYTES);
+    let mut sentences = sentences_of(question, evidence);
+    if extent.only_best {
+        let best = sentences.first().map_or(0.0, |best| best.score);
+        sentences.retain(|sentence| {
+            // The order of the evidence knows what the words do not.
+            sentence.source < FIRST_SOURCES || sentence.score >= BEST_SHARE * best
+        });
+    }
+    let lines = in_order(choose(sentences), evidence);
     let mut synthesis = Synthesis {
         text: HEAD.to_owned(),
         citations: Vec::new(),
@@ -65,7 +86,15 @@ pub fn extract(
     for line in lines {
         let source = &evidence[line[0].source];
         let left = room.saturating_sub(synthesis.text.len());
-        if let Some(written) = write(&line, &note(source, now), left) {
+        let note = note(source, now);
+        let is_first = synthesis.citations.is_empty();
+        let whole = || write(&line, &note, usize::MAX);
+        let written = match extent.only_best && !is_first {
+            // A smaller one may still fit.
+            true => whole().filter(|whole| whole.len() <= left),
+            false => write(&line, &note, left),
+        };
+        if let Some(written) = written {
             synthesis.text.push_str(&written);
             synthesis.citations.push(source.citation.clone());
         }

@@ -62,16 +62,23 @@ impl Ask {
             offset: 0,
             limit: limits::ASK_HITS_PER_STORE_MAX,
             explains_nothing: false,
+            explains: false,
         };
         let page = self.memories.search(search).await?;
         let hits = page.items.into_iter();
         let mut hits: Vec<Hit> = hits
-            .map(|(memory, score)| memory_hit(memory, score))
+            .map(|(memory, score)| memory_hit(memory, score.or(page.is_overview.then_some(0.0))))
             .collect();
         self.compare_memories(&query, &mut hits).await?;
         let relevance = Relevance::to(&query.text);
+        if page.is_overview {
+            hits.iter_mut().for_each(|hit| hit.evidence.leads = true);
+        }
         for hit in hits.iter_mut().take(LEADING) {
             let evidence = &mut hit.evidence;
+            if evidence.leads {
+                continue;
+            }
             let cosine = evidence.similarity.unwrap_or(0.0);
             let coverage = relevance.coverage(&evidence.text);
             evidence.leads = cosine >= SIMILARITY_MIN

@@ -33,9 +33,9 @@ mod writers;
 
 use crate::clock::Timestamp;
 
-pub(crate) use answer::{Answer, Format, Hit, Record};
+pub(crate) use answer::{Answer, Author, Format, Hit, Record};
 pub use conversation::{Conversations, OpenConversation, Turn};
-pub use extract::{Synthesis, extract};
+pub use extract::{Extent, Synthesis, extract};
 pub use follow_up::{FollowUp, follow_up};
 pub(crate) use quote::neutral;
 pub use router::{Decision, Router};

@@ -55,6 +55,8 @@ pub(crate) struct Question {
     pub(crate) timeout: Duration,
     /// Bound of the whole answer in its format.
     pub(crate) max_bytes: usize,
+    /// Bound of its quotations; without one, all that is relevant is quoted.
+    pub(crate) quoted_bytes: Option<usize>,
     /// The conversation to continue.
     pub(crate) context_id: Option<String>,
     /// Where memories and triples are looked for; empty means all within reach.
@@ -147,6 +149,7 @@ impl Ask {
 
         let budget = Budget {
             bytes: question.max_bytes,
+            quoted_bytes: question.quoted_bytes,
             format,
         };
         let mut answer = Answer {

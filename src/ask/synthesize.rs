@@ -7,7 +7,7 @@ use tokio_util::sync::CancellationToken;
 use super::answer::{Answer, Author, Budget};
 use super::contradictions::mark_contradictions;
 use super::service::Ask;
-use super::{Evidence, checked, extract, prompt};
+use super::{Evidence, Extent, checked, extract, prompt};
 use crate::caller::Caller;
 use crate::clock::Timestamp;
 use crate::limits;
@@ -73,8 +73,11 @@ fn quote(
 ) {
     let searched = answer.answered_stores();
     let extract = |bytes: usize| {
-        let tokens = bytes / limits::TOKEN_BYTES;
-        Ok(extract(question, evidence, &searched, now, tokens))
+        let extent = Extent {
+            tokens: bytes.min(budget.quoted_bytes.unwrap_or(bytes)) / limits::TOKEN_BYTES,
+            only_best: budget.quoted_bytes.is_some(),
+        };
+        Ok(extract(question, evidence, &searched, now, extent))
     };
     // Without room for any words, the hits alone are the answer.
     let _ = budget.fit(answer, Author::Extract, extract);

@@ -37,6 +37,8 @@ pub(crate) const ASK_NAMING_MAX: usize = 32;
 pub(crate) const ASK_LINKED_HITS_MAX: usize = 8;
 /// Best memories whose entities lead into the graph.
 pub(crate) const ASK_LINKING_MEMORIES_MAX: usize = 3;
+/// The quotations of an answer of which only the cited passages are asked for.
+pub(crate) const ASK_QUOTED_BYTES_MAX: usize = 800;
 /// The quoted beginning of a sentence.
 pub(crate) const ANSWER_SENTENCE_BYTES_MAX: usize = 500;
 /// Sentences quoted from one source.

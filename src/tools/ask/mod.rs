@@ -8,7 +8,7 @@ use std::sync::Arc;
 use futures::future::BoxFuture;
 use tokio::time::Instant;
 
-use self::render::Renderer;
+use self::render::{Detail, Renderer};
 use super::arguments::ArgumentReader;
 use super::skills::Skills;
 use super::{Arguments, Context, Document, Tool, scope};
@@ -29,11 +29,17 @@ pub(super) fn tool(ask: Arc<Ask>) -> Tool {
 async fn call(ask: Arc<Ask>, arguments: Arguments, context: Context) -> Result<Document, Failure> {
     let reader = ArgumentReader::new(&arguments);
     let projects = scope::projects(&reader, ask.names(), &context.caller).await?;
+    let detail = question::detail(&reader)?;
     let mut question = question::read(&reader, projects.names)?;
+    question.quoted_bytes = match detail {
+        Detail::Cited => Some(limits::ASK_QUOTED_BYTES_MAX),
+        Detail::Full => None,
+    };
     let left = context.deadline.saturating_duration_since(Instant::now());
     question.timeout = question.timeout.min(left);
     let renderer = Renderer {
         project: context.caller.project(),
+        detail,
     };
     let answer = ask
         .answer(question, &context.caller, &context.cancel, &renderer)

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::render::Detail;
 use crate::ask::{Question, StoreKind};
 use crate::failure::Failure;
 use crate::limits;
@@ -17,9 +18,21 @@ pub(super) fn read(
         stores: stores(reader)?,
         timeout: timeout(reader)?,
         max_bytes: max_bytes(reader)?,
+        quoted_bytes: None,
         context_id: reader.name("context_id")?,
         projects,
     })
+}
+
+pub(super) fn detail(reader: &ArgumentReader<'_>) -> Result<Detail, Failure> {
+    match reader.text("detail")?.unwrap_or("cited") {
+        "cited" => Ok(Detail::Cited),
+        "full" => Ok(Detail::Full),
+        other => Err(
+            Failure::invalid("/detail", format!("there is no detail {other:?}"))
+                .hint("use cited or full"),
+        ),
+    }
 }
 
 fn query<'a>(reader: &ArgumentReader<'a>) -> Result<&'a str, Failure> {

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::ask::{Answer, Format, Hit, Record, StoreKind};
+use crate::ask::{Answer, Author, Format, Hit, Record, StoreKind};
 use crate::limits;
 use crate::procedure::view;
 use crate::text::beginning;
@@ -12,6 +12,16 @@ use crate::tools::memory::{cut, row};
 pub(super) struct Renderer<'a> {
     /// The caller's project: rows of other projects name theirs.
     pub(crate) project: &'a str,
+    pub(crate) detail: Detail,
+}
+
+/// How much of an answer is shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Detail {
+    /// The cited passages with their sources.
+    Cited,
+    /// Routing and all results of all stores too.
+    Full,
 }
 
 impl Format for Renderer<'_> {
@@ -26,43 +36,10 @@ impl Format for Renderer<'_> {
 
 impl Renderer<'_> {
     pub(crate) fn document(&self, answer: &Answer) -> Value {
-        let of_store = |store: StoreKind| {
-            let hits = answer.hits.iter();
-            let hits = hits.filter(move |hit| hit.evidence.store == store);
-            hits.map(|hit| self.hit(hit)).collect::<Vec<_>>()
+        let mut document = match self.detail {
+            Detail::Cited => self.cited(answer),
+            Detail::Full => self.full(answer),
         };
-        let results: Map<String, Value> = StoreKind::ALL
-            .into_iter()
-            .map(|store| (store.name().to_owned(), json!(of_store(store))))
-            .collect();
-        let failed = answer.failed.iter();
-        let failed: Map<String, Value> = failed
-            .map(|(store, kind)| (store.name().to_owned(), json!(kind.name())))
-            .collect();
-        let decision = &answer.decision;
-        let secondary: Vec<&str> = decision
-            .secondary
-            .iter()
-            .map(|store| store.name())
-            .collect();
-        let mut document = json!({
-            "query_id": answer.query_id,
-            "router_decision": {
-                "primary_store": decision.primary.name(),
-                "secondary_stores": secondary,
-                "confidence": (f64::from(decision.confidence) * 1e4).round() / 1e4,
-                "reasoning": decision.reasoning,
-                "requires_synthesis": decision.requires_synthesis,
-            },
-            "results": results,
-            "failed": failed,
-            "synthesis": {
-                "text": answer.synthesis.text,
-                "citations": answer.synthesis.citations,
-                "by": answer.author.name(),
-            },
-            "context_id": answer.context_id,
-        });
         if answer.is_truncated {
             document["truncated"] = json!(true);
         }
@@ -71,6 +48,58 @@ impl Renderer<'_> {
             document["degraded"] = json!(beginning(&whole, limits::ASK_DEGRADED_BYTES_MAX));
         }
         document
+    }
+
+    /// The answer and its sources, nothing twice: what a synthesis quotes is not among
+    /// the results.
+    fn cited(&self, answer: &Answer) -> Value {
+        let mut document = json!({
+            "synthesis": synthesis(answer),
+            "context_id": answer.context_id,
+        });
+        if answer.author != Author::Extract {
+            let cited = &answer.synthesis.citations;
+            let is_cited = |hit: &Hit| cited.contains(&hit.evidence.citation);
+            let mut results = self.results(answer, is_cited);
+            results.retain(|_, hits| *hits != json!([]));
+            document["results"] = json!(results);
+        }
+        if !answer.failed.is_empty() {
+            document["failed"] = failed(answer);
+        }
+        document
+    }
+
+    fn full(&self, answer: &Answer) -> Value {
+        let decision = &answer.decision;
+        let secondary = decision.secondary.iter();
+        let secondary: Vec<&str> = secondary.map(|store| store.name()).collect();
+        json!({
+            "query_id": answer.query_id,
+            "router_decision": {
+                "primary_store": decision.primary.name(),
+                "secondary_stores": secondary,
+                "confidence": (f64::from(decision.confidence) * 1e4).round() / 1e4,
+                "reasoning": decision.reasoning,
+                "requires_synthesis": decision.requires_synthesis,
+            },
+            "results": self.results(answer, |_| true),
+            "failed": failed(answer),
+            "synthesis": synthesis(answer),
+            "context_id": answer.context_id,
+        })
+    }
+
+    fn results(&self, answer: &Answer, is_shown: impl Fn(&Hit) -> bool) -> Map<String, Value> {
+        let of_store = |store: StoreKind| {
+            let hits = answer.hits.iter();
+            let hits = hits.filter(|hit| hit.evidence.store == store && is_shown(hit));
+            hits.map(|hit| self.hit(hit)).collect::<Vec<_>>()
+        };
+        StoreKind::ALL
+            .into_iter()
+            .map(|store| (store.name().to_owned(), json!(of_store(store))))
+            .collect()
     }
 
     fn hit(&self, hit: &Hit) -> Value {
@@ -104,4 +133,21 @@ impl Renderer<'_> {
             }),
         }
     }
+}
+
+fn synthesis(answer: &Answer) -> Value {
+    json!({
+        "text": answer.synthesis.text,
+        "citations": answer.synthesis.citations,
+        "by": answer.author.name(),
+    })
+}
+
+/// The stores without results, and why.
+fn failed(answer: &Answer) -> Value {
+    let failed = answer.failed.iter();
+    let failed: Map<String, Value> = failed
+        .map(|(store, kind)| (store.name().to_owned(), json!(kind.name())))
+        .collect();
+    json!(failed)
 }

@@ -38,7 +38,7 @@ export function show(main, route) {
     running = new AbortController();
     fill(answer, make("p", { class: "soft" }, "Looking"));
     try {
-      const found = await call("ask_mimo", { query, project: "*", max_tokens: 8000 }, running.signal);
+      const found = await call("ask_mimo", { query, project: "*", max_tokens: 8000, detail: "full" }, running.signal);
       const { synthesis, results } = found;
       const lists = Object.entries(results).filter(([, items]) => items.length);
       fill(answer, make("section", { class: "card", "aria-label": "Answer" }, make("p", { class: "text whole" }, linked(synthesis.text)),

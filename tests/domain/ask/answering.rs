@@ -1,6 +1,6 @@
 //! Quoted answers, and the report when nothing is relevant.
 
-use mimo::ask::{Candidate, Evidence, StoreKind, Synthesis, extract, select};
+use mimo::ask::{Candidate, Evidence, Extent, StoreKind, Synthesis, extract, select};
 use mimo::clock::Timestamp;
 use mimo::embed;
 use serde::Deserialize;
@@ -14,7 +14,14 @@ pub fn item(citation: &str, text: &str) -> Evidence {
 }
 
 fn answer(asked: &str, items: &[Evidence], tokens: usize) -> Synthesis {
-    extract(asked, items, &StoreKind::ALL, NOW, tokens)
+    extract(asked, items, &StoreKind::ALL, NOW, all(tokens))
+}
+
+fn all(tokens: usize) -> Extent {
+    Extent {
+        tokens,
+        only_best: false,
+    }
 }
 
 fn lines(synthesis: &Synthesis) -> Vec<&str> {
@@ -200,7 +207,7 @@ fn threshold_separates_answers_from_noise() {
             &by_worth(&each.question, likened),
             &StoreKind::ALL,
             NOW,
-            2000,
+            all(2000),
         );
         match &each.answer {
             Some(answer) => {

@@ -20,7 +20,9 @@ fn tell(mimo: &Mimo, project: &str, triples: Value) {
 }
 
 fn ask(mimo: &Mimo, query: &str) -> Value {
-    let arguments = json!({"query": query, "stores": ["episodic", "semantic"]});
+    let arguments = json!({
+        "query": query, "stores": ["episodic", "semantic"], "detail": "full",
+    });
     mimo.call("ask_mimo", arguments).expect("an answer")
 }
 
@@ -181,7 +183,10 @@ fn contradictory_facts_are_marked() {
 fn empty_chosen_stores_fall_back_to_the_others() {
     let mimo = Mimo::new();
     mimo.store_texts(&["Karim leads Apollo since the spring."]);
-    let answer = mimo.call("ask_mimo", json!({"query": "Who leads Apollo?"}));
+    let answer = mimo.call(
+        "ask_mimo",
+        json!({"query": "Who leads Apollo?", "detail": "full"}),
+    );
     let answer = answer.expect("an answer");
     assert_eq!(answer["router_decision"]["primary_store"], "semantic");
     assert_eq!(citations(&answer), ["memory:1"], "{answer:#}");

@@ -72,7 +72,7 @@ def measure(mimo, held, question):
     first = lambda ids: next((1 / n for n, id in enumerate(ids, 1) if held.get(id, set()) & evidence), 0)
     page, search_ms = mimo.call("memory_search", query=question["text"], limit=10, threshold=0,
                                 max_tokens=100_000)
-    answer, ask_ms = mimo.call("ask_mimo", query=question["text"])
+    answer, ask_ms = mimo.call("ask_mimo", query=question["text"], detail="full")
     shown = [row["id"] for row in answer["results"]["episodic"]]
     cited = [citation.split(":") for citation in answer["synthesis"]["citations"]]
     cited = [int(id) for store, id in cited if store == "memory"]

@@ -2,7 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use mimo::ask::{Candidate, Evidence, FollowUp, StoreKind, Turn, extract, follow_up, select};
+use mimo::ask::{
+    Candidate, Evidence, Extent, FollowUp, StoreKind, Turn, extract, follow_up, select,
+};
 use mimo::clock::Timestamp;
 use mimo::limits::TOKEN_BYTES;
 use proptest::prelude::*;
@@ -117,8 +119,12 @@ proptest! {
         items in items(),
         now in any::<i64>(),
         tokens in 0..300usize,
+        only_best in any::<bool>(),
     ) {
-        let answer = || extract(&asked, &items, &StoreKind::ALL, Timestamp(now), tokens);
+        let answer = || {
+            let extent = Extent { tokens, only_best };
+            extract(&asked, &items, &StoreKind::ALL, Timestamp(now), extent)
+        };
         let found = answer();
         prop_assert!(found.text.len() <= tokens * TOKEN_BYTES);
         let known: BTreeSet<_> = items.iter().map(|item| &item.citation).collect();

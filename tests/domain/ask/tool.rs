@@ -55,7 +55,7 @@ fn text(answer: &Value) -> &str {
 fn one_question_is_answered_from_memory_graph_and_procedure() {
     let mimo = workshop();
     let query = "Who leads Apollo, when did we decide it ships, and how do we ship a release?";
-    let answer = ask(&mimo, json!({ "query": query }));
+    let answer = ask(&mimo, json!({ "query": query, "detail": "full" }));
     let mut cited = citations(&answer);
     cited.sort_unstable();
     assert_eq!(
@@ -82,6 +82,43 @@ fn one_question_is_answered_from_memory_graph_and_procedure() {
     assert!(!keys.iter().any(|key| *key == "degraded"), "{keys:?}");
 }
 
+/// The default answer: what it quotes and where from, and nothing twice.
+#[test]
+fn by_default_only_cited_passages_come_back() {
+    let mimo = workshop();
+    let answer = ask(&mimo, json!({"query": "When does Apollo ship?"}));
+    let keys: Vec<&String> = answer.as_object().expect("an object").keys().collect();
+    assert_eq!(keys, ["synthesis", "context_id"], "{answer:#}");
+    assert_eq!(citations(&answer).first(), Some(&"memory:1"), "{answer:#}");
+    let whole = answer.to_string();
+    assert_eq!(whole.matches("every second Tuesday").count(), 1, "{whole}");
+    assert!(!whole.contains("coffee machine"), "{whole}");
+    let reversed = json!({"query": "When does Apollo ship?", "detail": "half"});
+    let failure = mimo.call("ask_mimo", reversed).expect_err("no such detail");
+    assert_eq!(failure.path.as_deref(), Some("/detail"));
+}
+
+/// Beside a text with many relevant memories, the answer stays short.
+#[test]
+fn default_answer_is_short_however_much_is_relevant() {
+    let mimo = Mimo::new();
+    let notes: Vec<String> = ('a'..='z')
+        .map(|letter| {
+            format!(
+                "Apollo note {}: the launch needs more of it.",
+                letter.to_string().repeat(4)
+            )
+        })
+        .collect();
+    let notes: Vec<&str> = notes.iter().map(String::as_str).collect();
+    mimo.store_texts(&notes);
+    let query = "What was noted about the Apollo launch?";
+    let short = ask(&mimo, json!({ "query": query })).to_string();
+    assert!(short.len() < 1200, "{}: {short}", short.len());
+    let full = json!({"query": query, "detail": "full"});
+    assert!(ask(&mimo, full).to_string().len() > 2 * short.len());
+}
+
 #[test]
 fn no_answer_is_reported() {
     let answer = ask(
@@ -99,7 +136,9 @@ fn no_answer_is_reported() {
 #[test]
 fn only_chosen_stores_are_searched() {
     let mimo = workshop();
-    let chosen = json!({"query": "Who leads Apollo?", "stores": ["procedural", "episodic"]});
+    let chosen = json!({
+        "query": "Who leads Apollo?", "stores": ["procedural", "episodic"], "detail": "full",
+    });
     let answer = ask(&mimo, chosen);
     let decision = &answer["router_decision"];
     assert_eq!(decision["primary_store"], "procedural");
@@ -171,9 +210,15 @@ fn whole_answer_stays_within_budget() {
         })
         .collect();
     mimo.store(json!(memories));
-    for max_tokens in [256, 400, 1000, 2000] {
+    for (max_tokens, detail) in [
+        (256, "full"),
+        (400, "full"),
+        (1000, "cited"),
+        (2000, "full"),
+    ] {
         let query = "What was noted about Apollo?";
-        let answer = ask(&mimo, json!({"query": query, "max_tokens": max_tokens}));
+        let arguments = json!({"query": query, "max_tokens": max_tokens, "detail": detail});
+        let answer = ask(&mimo, arguments);
         let bytes = answer.to_string().len();
         assert!(bytes <= max_tokens * 4, "{bytes} for {max_tokens}");
         assert_eq!(answer["truncated"], true);

@@ -186,7 +186,10 @@ fn question_finds_the_matching_tool() {
     // Its tools are known from now on.
     mimo.document("skill_find", json!({"query": "read"}));
     let query = "Which tool can read a file on disk and say what the document holds?";
-    let answer = mimo.document("ask_mimo", json!({"query": query, "timeout_ms": 50_000}));
+    let answer = mimo.document(
+        "ask_mimo",
+        json!({"query": query, "timeout_ms": 50_000, "detail": "full"}),
+    );
     let tool = &answer["results"]["skills"][0];
     assert_eq!(tool["tool"], "small__read_file", "{answer}");
     assert_eq!(tool["call_with"], "skill_read", "{answer}");
