@@ -9,7 +9,7 @@ mod stem;
 
 use std::collections::HashSet;
 
-pub(crate) use excerpts::beginning;
+pub(crate) use excerpts::{beginning, passage};
 use sha2::{Digest, Sha256};
 use unicode_normalization::UnicodeNormalization;
 
@@ -158,12 +158,18 @@ pub fn query_words(query: &str) -> Vec<QueryWord> {
     };
     for piece in pieces(query) {
         match piece {
-            Piece::Word(word) => ask(word, false),
+            Piece::Word(word) => {
+                let is_hash = is_hash(&word);
+                ask(word, is_hash);
+            }
             Piece::Run(run) if run.len() == 1 => ask(run.iter().collect(), true),
             Piece::Run(run) => run
                 .windows(2)
                 .for_each(|pair| ask(pair.iter().collect(), false)),
         }
+    }
+    for (word, prefix) in identifiers(query) {
+        ask(word, prefix);
     }
     let keywords: Vec<QueryWord> = asked
         .iter()
@@ -171,6 +177,54 @@ pub fn query_words(query: &str) -> Vec<QueryWord> {
         .cloned()
         .collect();
     if keywords.is_empty() { asked } else { keywords }
+}
+
+/// Whether a word may be the beginning of a longer hash, as people shorten them.
+fn is_hash(word: &str) -> bool {
+    (6..40).contains(&word.len())
+        && word.bytes().all(|byte| byte.is_ascii_hexdigit())
+        && word.bytes().any(|byte| byte.is_ascii_digit())
+        && word.bytes().any(|byte| byte.is_ascii_alphabetic())
+}
+
+/// The other spellings of the identifiers in a query: of `parseDate` its parts, of
+/// `parse_date` and `parse-date` the whole, which longer ones may begin with.
+fn identifiers(query: &str) -> Vec<(String, bool)> {
+    let mut found = Vec::new();
+    let words = query.split(|c: char| !(c.is_alphanumeric() || matches!(c, '_' | '-')));
+    for word in words.filter(|word| word.is_ascii() && word.len() > 3) {
+        let parts: Vec<&str> = word
+            .split(['_', '-'])
+            .filter(|part| !part.is_empty())
+            .collect();
+        let has_letters = |part: &&str| part.bytes().any(|byte| byte.is_ascii_alphabetic());
+        if parts.len() > 1 && word.contains('_') && parts.iter().all(has_letters) {
+            found.push((parts.concat().to_lowercase(), true));
+        }
+        for part in parts {
+            let humps = humps(part);
+            if humps.len() > 1 {
+                found.extend(humps.into_iter().map(|hump| (hump, false)));
+            }
+        }
+    }
+    found
+}
+
+/// `parseInvoiceDate` in lower case at its capitals: parse, invoice, date.
+fn humps(word: &str) -> Vec<String> {
+    let mut humps: Vec<String> = Vec::new();
+    let mut before_is_lower = false;
+    for c in word.chars() {
+        match humps.last_mut() {
+            Some(hump) if !(before_is_lower && c.is_ascii_uppercase()) => {
+                hump.push(c.to_ascii_lowercase());
+            }
+            _ => humps.push(c.to_ascii_lowercase().to_string()),
+        }
+        before_is_lower = c.is_ascii_lowercase() || c.is_ascii_digit();
+    }
+    humps
 }
 
 /// Whether the word alone changes what a sentence says.
@@ -331,6 +385,44 @@ mod tests {
         let expected = ["the acme", "acme", "acme corp", "corp", "corp of", "of the"];
         assert_eq!(found, expected);
         assert_eq!(phrases("", 3).count(), 0);
+    }
+
+    /// How a store matches: by the stems of words, or by their beginnings.
+    fn is_found(text: &str, query: &str) -> bool {
+        let words = words(text);
+        let stems: Vec<String> = words.split(' ').map(stem).collect();
+        query_words(query).iter().any(|asked| {
+            let own = stem(&asked.word);
+            stems.iter().any(|stem| match asked.prefix {
+                true => stem.starts_with(&own),
+                false => *stem == own,
+            })
+        })
+    }
+
+    #[test]
+    fn spellings_that_find_each_other() {
+        for (text, query) in [
+            ("fixed in 3f9ac1de77b2", "3f9ac1d"),
+            ("parseInvoiceDate reads years", "parse_invoice_date"),
+            ("parse_invoice_date reads years", "parseInvoiceDate"),
+            ("parseInvoiceDateTime", "parse_invoice_date"),
+            ("checkout_v2 is a flag", "checkout v2"),
+            ("Caf\u{e9} Central", "cafe"),
+            ("M\u{fc}ller called", "Muller"),
+            ("O'Brien called", "O\u{2019}Brien"),
+            ("port 8443", "8443"),
+            ("\u{ff11}\u{ff12}\u{ff13}", "123"),
+        ] {
+            assert!(is_found(text, query), "{text} {query}");
+        }
+        for (text, query) in [
+            ("face to face", "facade"),
+            ("2026 was good", "20261"),
+            ("the date", "parsedate"),
+        ] {
+            assert!(!is_found(text, query), "{text} {query}");
+        }
     }
 
     #[test]

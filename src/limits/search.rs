@@ -7,6 +7,12 @@ pub(crate) const QUERY_WORDS_MAX: usize = 128;
 /// A word of the keyword index on PostgreSQL, whose entries have a bound; longer ones are
 /// cut off.
 pub(crate) const KEYWORD_BYTES_MAX: usize = 256;
+/// Matches in a long text that are compared to find the passage to show.
+pub(crate) const PASSAGE_MATCHES_MAX: usize = 200;
+/// The newest memories of which the most important answer who the user is.
+pub(crate) const OVERVIEW_MEMORIES_MAX: usize = 500;
+/// Results that are sorted by age if the newest is asked for.
+pub(crate) const NEWEST_OF_MAX: usize = 20;
 /// Results on one page.
 pub(crate) const SEARCH_LIMIT_MAX: usize = 100;
 /// Memories that a search without results counts for each of its filters.

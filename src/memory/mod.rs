@@ -16,6 +16,7 @@ pub mod retention;
 pub mod rules;
 mod search;
 pub(crate) mod spelling;
+mod when;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -28,8 +29,8 @@ use encoding::Encoding;
 pub(crate) use model::{Action, Draft, Edited, Mode, Page, Remembered, Search};
 pub use model::{RememberOutcome, Settings};
 use moment::Here;
-pub(crate) use recall::Weights;
 pub(crate) use recall::fuse;
+pub(crate) use recall::{Weights, Why};
 use rules::edit::{Destination, Edit, MemoryChange};
 
 use crate::caller::Reach;

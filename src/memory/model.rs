@@ -1,8 +1,8 @@
 //! The values that go into the memory service and come out of it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 
-use super::recall::Weights;
+use super::recall::{Weights, Why};
 use super::retention::Rules;
 use crate::store::memory::{Filter, Memory, MemoryId, NewMemory};
 
@@ -97,6 +97,8 @@ pub(crate) struct Search {
     pub(crate) limit: usize,
     /// Whether a page without items says what there is instead.
     pub(crate) explains_nothing: bool,
+    /// Whether each item comes with the reason for its place.
+    pub(crate) explains: bool,
 }
 
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -108,6 +110,10 @@ pub(crate) struct Page {
     pub(crate) degraded: Option<String>,
     /// What there is, if nothing was found.
     pub(crate) hint: Option<String>,
+    /// Why ranked items have their places, if that was asked.
+    pub(crate) why: HashMap<MemoryId, Why>,
+    /// Whether no subject was asked for: each memory answers.
+    pub(crate) is_overview: bool,
 }
 
 /// An edit of each of several memories.

@@ -35,10 +35,12 @@
 //! An empty field is as in "all". With each turn's day before it, talk is .821 .487;
 //! before these rules it was .762 at 10.
 
+mod explain;
 mod question;
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
+pub(crate) use explain::{Why, explain};
 pub(crate) use question::Question;
 
 use crate::store::memory::{Candidate, Candidates, Hit, MemoryId, Surroundings};
@@ -104,17 +106,38 @@ pub(crate) struct Ranked {
 /// All candidates in one list, best first; equal scores in the order of their ids, so
 /// that the same question has the same answer.
 pub(crate) fn rank(question: &Question, candidates: &Candidates, weights: Weights) -> Vec<Ranked> {
-    let keyword = scaled_by_id(&candidates.keyword);
-    let semantic = scaled_by_id(&candidates.semantic);
-    let pool = &candidates.pool;
-    // One side alone has nothing to be weighed against.
-    let (note_keyword, note_semantic) = match keyword.is_empty() || semantic.is_empty() {
-        true => (1.0, 1.0),
-        false => (NOTE_KEYWORD, NOTE_SEMANTIC),
-    };
-    let scored: Vec<Scored<'_>> = pool
-        .iter()
-        .map(|memory| {
+    let ranking = Ranking::new(question, candidates, weights);
+    let scores = ranking.scored.iter();
+    sorted(scores.map(|scored| (scored.memory.id, ranking.score(scored, |_, _| {}))))
+}
+
+/// Candidates with what decides between them.
+pub(super) struct Ranking<'a> {
+    question: &'a Question,
+    pub(super) scored: Vec<Scored<'a>>,
+    /// The best score of each place of a thread: an older version may share the place
+    /// of the one that replaced it.
+    at: HashMap<(u32, i64), f32>,
+    /// The weights of the neighbours, the nearest first.
+    distances: [f32; 4],
+    /// Those that the question names.
+    speakers: BTreeSet<&'a str>,
+}
+
+impl<'a> Ranking<'a> {
+    pub(super) fn new(
+        question: &'a Question,
+        candidates: &'a Candidates,
+        weights: Weights,
+    ) -> Ranking<'a> {
+        let keyword = scaled_by_id(&candidates.keyword);
+        let semantic = scaled_by_id(&candidates.semantic);
+        // One side alone has nothing to be weighed against.
+        let (note_keyword, note_semantic) = match keyword.is_empty() || semantic.is_empty() {
+            true => (1.0, 1.0),
+            false => (NOTE_KEYWORD, NOTE_SEMANTIC),
+        };
+        let score = |memory: &'a Candidate| {
             let side = |scores: &HashMap<MemoryId, f32>| scores.get(&memory.id).copied();
             let keyword = weights.keyword * side(&keyword).unwrap_or(0.0);
             let semantic = weights.semantic * side(&semantic).unwrap_or(0.0);
@@ -128,65 +151,80 @@ pub(crate) fn rank(question: &Question, candidates: &Candidates, weights: Weight
                 talk,
                 own: talk * (keyword + semantic) + (1.0 - talk) * note,
             }
-        })
-        .collect();
-    // An older version may share the place of the one that replaced it.
-    let mut at: HashMap<(u32, i64), f32> = HashMap::new();
-    for Scored { memory, own, .. } in &scored {
-        let best = at.entry((memory.thread, memory.position)).or_insert(0.0);
-        *best = best.max(*own);
-    }
-    let [first, second] = weights.neighbours;
-    let distances = [first, second, second / 2.0, second / 4.0];
-    let support = |memory: &Candidate| -> f32 {
-        let near = |offset: i64| {
-            let place = (memory.thread, memory.position + offset);
-            at.get(&place).copied().unwrap_or(0.0)
         };
-        (1i64..)
-            .zip(distances)
-            .map(|(away, share)| share * near(-away).max(AFTER_SHARE * near(away)))
-            .sum()
-    };
-    let speakers = question.speakers(pool);
-    let rules = |scored: &Scored<'_>| -> f32 {
+        let scored: Vec<Scored<'a>> = candidates.pool.iter().map(score).collect();
+        let mut at: HashMap<(u32, i64), f32> = HashMap::new();
+        for Scored { memory, own, .. } in &scored {
+            let best = at.entry((memory.thread, memory.position)).or_insert(0.0);
+            *best = best.max(*own);
+        }
+        let [first, second] = weights.neighbours;
+        Ranking {
+            question,
+            scored,
+            at,
+            distances: [first, second, second / 2.0, second / 4.0],
+            speakers: question.speakers(&candidates.pool),
+        }
+    }
+
+    /// What the neighbours of `memory` add: of each distance the place of the stronger
+    /// one, and how much.
+    fn support(&self, memory: &Candidate) -> impl Iterator<Item = (i64, f32)> {
+        let near = |offset: i64, share: f32| {
+            let place = (memory.thread, memory.position + offset);
+            let own = self.at.get(&place).copied().unwrap_or(0.0);
+            (memory.position + offset, share * own)
+        };
+        (1i64..).zip(self.distances).map(move |(away, share)| {
+            let (before, after) = (near(-away, share), near(away, share * AFTER_SHARE));
+            if after.1 > before.1 { after } else { before }
+        })
+    }
+
+    /// The score by all rules. Each that applies is passed to `applied` with its factor.
+    fn score(&self, scored: &Scored<'_>, mut applied: impl FnMut(&'static str, f32)) -> f32 {
         let Scored {
             memory,
             share,
             talk,
             own,
         } = *scored;
-        let features = &memory.features;
-        let mut score = own + talk * support(memory);
+        let (question, features) = (self.question, &memory.features);
+        let mut score = own;
+        let mut scale = |score: &mut f32, rule, factor| {
+            applied(rule, factor);
+            *score *= factor;
+        };
         if talk > 0.0 {
-            let is_other = |label| memory.is_labelled && !speakers.contains(label);
-            if !speakers.is_empty() && features.label.as_deref().is_some_and(is_other) {
-                score *= OTHER_SPEAKER;
+            score += talk
+                * self
+                    .support(memory)
+                    .map(|(_, support)| support)
+                    .sum::<f32>();
+            let is_other = |label| memory.is_labelled && !self.speakers.contains(label);
+            if !self.speakers.is_empty() && features.label.as_deref().is_some_and(is_other) {
+                scale(&mut score, "another speaker", OTHER_SPEAKER);
             }
             if asks(memory) {
-                score *= 1.0 - ASKING * talk;
+                scale(&mut score, "asks", 1.0 - ASKING * talk);
             }
             if question.asks_when && features.time_word {
-                score *= 1.0 + TIME * talk;
+                scale(&mut score, "has a time", 1.0 + TIME * talk);
             }
             let length = features.words.min(LONG_WORDS) as f32 / LONG_WORDS as f32;
-            score *= 1.0 + LENGTH * talk * length;
+            scale(&mut score, "length", 1.0 + LENGTH * talk * length);
             score += TALK_SHARE * share;
             score /= 1.0 + TALK_SCALE * talk;
         }
         if question.names_another(memory) {
-            score *= OTHER_NUMBER;
+            scale(&mut score, "another number", OTHER_NUMBER);
         }
         if question.is_of_another_day(memory) {
-            score *= OTHER_DAY;
+            scale(&mut score, "another day", OTHER_DAY);
         }
         score
-    };
-    sorted(
-        scored
-            .iter()
-            .map(|scored| (scored.memory.id, rules(scored))),
-    )
+    }
 }
 
 /// Both sides of candidates that are in no thread, by their weights alone.
@@ -207,7 +245,7 @@ fn sorted(scores: impl Iterator<Item = (MemoryId, f32)>) -> Vec<Ranked> {
 }
 
 /// A memory with what its rules need.
-struct Scored<'a> {
+pub(super) struct Scored<'a> {
     memory: &'a Candidate,
     /// The share of the question that its words cover.
     share: f32,

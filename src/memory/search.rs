@@ -1,8 +1,11 @@
 //! Searching memories: by a query, newest first, by ids; and what a search that finds
 //! nothing says. Ranking itself is in `recall`.
 
+use std::collections::HashMap;
+
+use super::when::{Overview, When, asks_newest};
 use super::{Memories, Mode, Page, Search, recall};
-use crate::caller::Reach;
+use crate::caller::{PROJECT_SHARED, Reach};
 use crate::clock::Timestamp;
 use crate::failure::{Failure, Kind};
 use crate::limits;
@@ -13,15 +16,102 @@ use crate::text;
 /// The least cosine of a memory that shares no word with the query, where the caller
 /// names none.
 const THRESHOLD: f32 = 0.3;
+/// The share of the best score from which the newer of two is the better answer, if
+/// the newest is asked for.
+const NEARLY_BEST: f32 = 0.6;
 /// Below every cosine.
 const NO_THRESHOLD: f32 = -1.0;
 
 impl Memories {
-    /// The memories that answer a query, best first.
+    /// The memories that answer a query, best first: of the time that it names, if the
+    /// filter names none and there are any; and the newest or most important ones if it
+    /// names no subject.
+    pub(crate) async fn search(&self, search: Search) -> Result<Page, Failure> {
+        if let Some(overview) = Overview::of(&search.query) {
+            return self.overview(search, overview).await;
+        }
+        let has_time = {
+            let filter = &search.filter;
+            filter.since.is_some() || filter.until.is_some() || filter.as_of.is_some()
+        };
+        let when = When::of(&search.query, self.here()).filter(|_| !has_time);
+        match when {
+            Some(when) => self.search_of_time(search, when).await,
+            None => Ok(self.search_ranked(search).await?.0),
+        }
+    }
+
+    /// The memories of the time that a question names, or all that answer it if there
+    /// are none of that time.
+    async fn search_of_time(&self, search: Search, when: When) -> Result<Page, Failure> {
+        let filter = Filter {
+            since: when.since,
+            until: when.until,
+            ..search.filter.clone()
+        };
+        let phrase = &when.phrase;
+        if when.has_no_subject() {
+            let page = self
+                .newest_from(filter, search.offset, search.limit)
+                .await?;
+            if !page.items.is_empty() || search.offset > 0 {
+                return Ok(page);
+            }
+        } else {
+            let narrowed = Search {
+                query: when.rest.clone(),
+                filter,
+                explains_nothing: false,
+                ..search.clone()
+            };
+            let (mut page, found) = self.search_ranked(narrowed).await?;
+            if found > 0 {
+                page.hint = Some(format!("only what was stored \"{phrase}\""));
+                return Ok(page);
+            }
+        }
+        let (mut page, _) = self.search_ranked(search).await?;
+        let why = format!("nothing was stored \"{phrase}\"; searched without it");
+        page.degraded = Some(match page.degraded {
+            Some(other) => format!("{why}; {other}"),
+            None => why,
+        });
+        Ok(page)
+    }
+
+    /// An answer to a question without a subject.
+    async fn overview(&self, search: Search, overview: Overview) -> Result<Page, Failure> {
+        match overview {
+            Overview::Newest => {
+                self.newest_from(search.filter, search.offset, search.limit)
+                    .await
+            }
+            Overview::User => {
+                let most = limits::OVERVIEW_MEMORIES_MAX;
+                let mut memories = self.store.newest(search.filter, None, most).await?;
+                // They come newest first, and equal ones stay so.
+                memories.sort_by(|a, b| overview_weight(b).total_cmp(&overview_weight(a)));
+                Ok(page_of(memories, search.offset, search.limit))
+            }
+        }
+    }
+
+    async fn newest_from(
+        &self,
+        filter: Filter,
+        offset: usize,
+        limit: usize,
+    ) -> Result<Page, Failure> {
+        let most = (offset + limit).min(limits::CANDIDATES_MAX) + 1;
+        let memories = self.store.newest(filter, None, most).await?;
+        Ok(page_of(memories, offset, limit))
+    }
+
+    /// The memories that answer a query, best first, and how many there are.
     ///
     /// If the filter names what is wanted, the query only ranks: memories that it does
     /// not find follow those that it finds, newest first.
-    pub(crate) async fn search(&self, search: Search) -> Result<Page, Failure> {
+    async fn search_ranked(&self, search: Search) -> Result<(Page, usize), Failure> {
         let wanted = search.offset.saturating_add(search.limit);
         let only_ranks = search.threshold.is_none() && search.filter.is_narrow();
         let threshold = match only_ranks {
@@ -34,6 +124,7 @@ impl Memories {
         };
         let mut degraded = None;
         let question = recall::Question::of(&search.query);
+        let newest_first = asks_newest(&search.query);
         let vector = match search.mode {
             Mode::Keyword => None,
             _ if search.vector.is_some() => search.vector,
@@ -71,6 +162,9 @@ impl Memories {
             .into_iter()
             .map(|ranked| (ranked.id, Some(ranked.score)))
             .collect();
+        if newest_first {
+            self.put_newest_first(&mut found, &search.filter).await?;
+        }
         if only_ranks && found.len() <= wanted {
             let most = found.len() + wanted + 1;
             let newest = self.store.newest(search.filter.clone(), None, most).await?;
@@ -93,6 +187,13 @@ impl Memories {
                 (memory, score)
             })
             .collect();
+        let why = match search.explains {
+            true => {
+                let shown: Vec<MemoryId> = page.iter().map(|(id, _)| *id).collect();
+                recall::explain(&question, &candidates, self.settings.weights, &shown)
+            }
+            false => HashMap::new(),
+        };
         let hint = match found.is_empty() && search.explains_nothing {
             true => Some(
                 self.what_there_is(query.filter.clone(), Some(query))
@@ -100,12 +201,35 @@ impl Memories {
             ),
             false => None,
         };
-        Ok(Page {
+        let page = Page {
             items,
             more: found.len() > wanted,
             degraded,
             hint,
-        })
+            why,
+            is_overview: false,
+        };
+        Ok((page, found.len()))
+    }
+
+    /// Sorts those of the best that are nearly as good as the first by age.
+    async fn put_newest_first(
+        &self,
+        found: &mut [(MemoryId, Option<f32>)],
+        filter: &Filter,
+    ) -> Result<(), Failure> {
+        let score = |found: &(MemoryId, Option<f32>)| found.1.unwrap_or(0.0);
+        let least = found.first().map_or(0.0, score) * NEARLY_BEST;
+        let good = found.iter().take(limits::NEWEST_OF_MAX);
+        let good = good.take_while(|each| score(each) >= least).count();
+        let ids = found[..good].iter().map(|(id, _)| *id).collect();
+        let memories = self.store.fetch_matching(ids, filter.clone()).await?;
+        let age = |id| {
+            let memory = memories.iter().find(|memory| memory.id == id);
+            memory.map(|memory| (memory.created_at, id))
+        };
+        found[..good].sort_by_key(|(id, _)| std::cmp::Reverse(age(*id)));
+        Ok(())
     }
 
     /// The newest memories of `filter`, older than `after`.
@@ -127,7 +251,7 @@ impl Memories {
             items: memories.into_iter().map(|memory| (memory, None)).collect(),
             more,
             hint,
-            degraded: None,
+            ..Page::default()
         })
     }
 
@@ -225,6 +349,30 @@ impl Memories {
         let best = found.semantic.first().or(found.keyword.first());
         let ids = best.map(|hit| hit.id).into_iter().collect();
         Ok(self.store.fetch_matching(ids, open).await?.pop())
+    }
+}
+
+/// Importance, and what holds of the user everywhere before what holds in one project.
+fn overview_weight(memory: &Memory) -> f64 {
+    const EVERYWHERE: f64 = 0.2;
+    let everywhere = match memory.fields.project == PROJECT_SHARED {
+        true => EVERYWHERE,
+        false => 0.0,
+    };
+    memory.fields.importance + everywhere
+}
+
+fn page_of(memories: Vec<Memory>, offset: usize, limit: usize) -> Page {
+    Page {
+        more: memories.len() > offset + limit,
+        items: memories
+            .into_iter()
+            .skip(offset)
+            .take(limit)
+            .map(|memory| (memory, None))
+            .collect(),
+        is_overview: true,
+        ..Page::default()
     }
 }
 

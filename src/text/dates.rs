@@ -2,6 +2,8 @@
 
 use chrono::{Datelike, NaiveDate};
 
+use crate::clock::Timestamp;
+
 /// The number of a month, by its English name or its first three letters. "may" and
 /// "march" are words too, so callers look at what stands beside them.
 pub(crate) fn month(word: &str) -> Option<u32> {
@@ -49,6 +51,11 @@ pub(crate) fn leading_day(text: &str) -> (Option<i32>, &str) {
 
 fn days(date: NaiveDate) -> i32 {
     date.num_days_from_ce() - EPOCH_DAYS
+}
+
+/// The first moment, in UTC, of a day since 1970.
+pub(crate) fn timestamp(day: i32) -> Timestamp {
+    Timestamp(0).plus_seconds(i64::from(day) * 24 * 3600)
 }
 
 /// 1970-01-01 in days of the common era.

@@ -2,8 +2,9 @@
 //!
 //! `cargo test --test recall -- --nocapture` prints a table: for each set, each mode of
 //! `memory_search` and `ask_mimo`, the recall at 10, the nDCG at 10, the share of
-//! questions whose first result is right, the right ones among all results, and the bytes
-//! of a reply. With
+//! questions whose first result is right, the right ones among all results, the bytes of
+//! a reply, the share of them that are texts of right ones, and the share of questions
+//! without any result. With
 //! `MIMO_RECALL_SETS` naming a folder of conversations (`{"turns": [{"id", "text"}],
 //! "questions": [{"text", "evidence"}]}`, as LoCoMo reduced to these), they are scored
 //! too. Without `--nocapture` it only holds the figures to their floors.
@@ -26,6 +27,8 @@ use support::server::{ask, initialize, mimo};
 struct Set {
     texts: Vec<String>,
     questions: Vec<(String, Question)>,
+    /// Questions that have nothing to do with the texts.
+    off: Vec<String>,
 }
 
 struct Question {
@@ -43,11 +46,17 @@ struct Figures {
     /// The share of the right ones among all results, beyond 10 too.
     all: f64,
     bytes: f64,
-    /// Questions without an answer although hybrid search has one in its first two.
+    /// Bytes of right texts among them.
+    useful: f64,
+    /// Questions without an answer.
+    silent: f64,
+    /// Those of them for which hybrid search has one in its first two.
     lost: f64,
 }
 
 const SHOWN: usize = 10;
+/// Few enough to be encoded within the time of a call on a busy machine.
+const BATCH: usize = 20;
 const MODES: [&str; 4] = ["hybrid", "semantic", "keyword", "ask"];
 
 #[test]
@@ -59,16 +68,18 @@ fn notes_and_chats_are_found_as_well_as_measured() {
     for set in &sets {
         score(set, &mut table);
     }
-    println!("set               mode      R@10  nDCG  first all   bytes");
+    println!("set               mode      R@10  nDCG  first all   bytes useful silent");
     for ((name, mode), sum) in &table {
         let mean = |sum: f64, all: f64| sum / all;
         println!(
-            "{name:17} {mode:9} {:.3} {:.3} {:.3} {:.3} {:5.0}",
+            "{name:17} {mode:9} {:.3} {:.3} {:.3} {:.3} {:5.0} {:.3} {:.3}",
             mean(sum.recall, sum.questions),
             mean(sum.ndcg, sum.questions),
             mean(sum.first, sum.questions),
             mean(sum.all, sum.questions),
             mean(sum.bytes, sum.questions),
+            mean(sum.useful, sum.bytes),
+            mean(sum.silent, sum.questions),
         );
     }
     for name in ["notes, English", "notes, others"] {
@@ -95,6 +106,7 @@ fn score(set: &Set, table: &mut BTreeMap<(String, &'static str), Figures>) {
     let mut server = Server::of(&mut mimo(folder.path()));
     initialize(&mut server);
     let ids = store(&mut server, &set.texts);
+    score_off(set, &mut server, table);
     for (part, question) in &set.questions {
         let mut is_in_first_two = false;
         for mode in MODES {
@@ -113,6 +125,10 @@ fn score(set: &Set, table: &mut BTreeMap<(String, &'static str), Figures>) {
             sum.all += ranked.iter().filter(|id| is_right(id)).count() as f64
                 / question.right.len() as f64;
             sum.bytes += bytes as f64;
+            let found = ranked.iter().filter(|id| is_right(id));
+            let useful: usize = found.map(|id| set.texts[ids[id]].len()).sum();
+            sum.useful += useful as f64;
+            sum.silent += f64::from(u8::from(ranked.is_empty()));
             match mode {
                 "hybrid" => is_in_first_two = right.iter().take(2).any(|right| *right),
                 "ask" if is_in_first_two && ranked.is_empty() => sum.lost += 1.0,
@@ -122,10 +138,27 @@ fn score(set: &Set, table: &mut BTreeMap<(String, &'static str), Figures>) {
     }
 }
 
+/// Asks what has nothing to do with the texts: best is no answer.
+fn score_off(
+    set: &Set,
+    server: &mut Server,
+    table: &mut BTreeMap<(String, &'static str), Figures>,
+) {
+    for question in &set.off {
+        let (ranked, bytes) = answer(server, "ask", question);
+        let sum = table
+            .entry(("off the subject".to_owned(), "ask"))
+            .or_default();
+        sum.questions += 1.0;
+        sum.bytes += bytes as f64;
+        sum.silent += f64::from(u8::from(ranked.is_empty()));
+    }
+}
+
 /// Stores the texts; which of them each memory is.
 fn store(server: &mut Server, texts: &[String]) -> HashMap<i64, usize> {
     let mut ids = HashMap::new();
-    for (start, batch) in texts.chunks(100).enumerate() {
+    for (start, batch) in texts.chunks(BATCH).enumerate() {
         let memories: Value = batch
             .iter()
             .map(|text| json!({"content": text, "category": "observation"}))
@@ -134,7 +167,7 @@ fn store(server: &mut Server, texts: &[String]) -> HashMap<i64, usize> {
         let stored = stored["results"].as_array().expect("results").iter();
         for (nth, outcome) in stored.enumerate() {
             ids.entry(outcome["id"].as_i64().expect("an id"))
-                .or_insert(start * 100 + nth);
+                .or_insert(start * BATCH + nth);
         }
     }
     ids
@@ -184,6 +217,7 @@ fn notes() -> Set {
             .map(|memory| text_of(&memory["text"]).to_owned())
             .collect(),
         questions: questions.collect(),
+        off: Vec::new(),
     }
 }
 
@@ -194,6 +228,7 @@ fn own() -> Vec<Set> {
     let mut sets = vec![Set {
         texts: texts(&of_team["texts"]),
         questions: questions(&of_team["questions"], "team notes"),
+        off: texts(&of_team["off"]),
     }];
     for chat in document["chats"].as_array().expect("chats") {
         let people = texts(&chat["people"]);
@@ -204,6 +239,7 @@ fn own() -> Vec<Set> {
             sets.push(Set {
                 texts,
                 questions: questions(&chat["questions"], name),
+                off: Vec::new(),
             });
         }
     }
@@ -244,6 +280,7 @@ fn foreign_sets() -> Vec<Set> {
                 .map(|turn| text_of(&turn["text"]).to_owned())
                 .collect(),
             questions: questions.collect(),
+            off: Vec::new(),
         }
     };
     paths.iter().map(read).collect()

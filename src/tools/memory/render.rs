@@ -6,8 +6,9 @@ use crate::caller::Caller;
 use crate::clock::Timestamp;
 use crate::failure::Failure;
 use crate::limits;
-use crate::memory::Page;
+use crate::memory::{Page, Why};
 use crate::store::memory::{Category, Memory, MemoryId, MemoryState};
+use crate::text::{self, QueryWord};
 
 /// The start of the next page. Opaque to clients, and bound to its query by a
 /// fingerprint.
@@ -70,6 +71,8 @@ pub(crate) struct Rendering<'a> {
     /// Who asks: items leave the caller's own project out.
     pub(crate) caller: &'a Caller,
     pub(crate) fingerprint: u32,
+    /// The words of the query, around which long texts are shown.
+    pub(crate) asked: Vec<QueryWord>,
 }
 
 /// Reserved for the JSON around the items.
@@ -86,12 +89,12 @@ impl Rendering<'_> {
         let mut room = self.room(page);
         let mut items: Vec<String> = Vec::new();
         for (memory, score) in &page.items {
-            let shown = cut(&memory.content, limits::SNIPPET_BYTES_MAX);
-            let mut item = self.item(memory, *score, shown, 0);
+            let (from, shown) = self.passage(&memory.content);
+            let mut item = self.item(page, (memory, *score), shown, from);
             if item.len() > room && items.is_empty() {
                 // The first item is always shown, or no cursor would get past it.
                 let remaining = room.saturating_sub(item.len() - escaped_bytes(shown));
-                item = self.item(memory, *score, cut(shown, remaining), 0);
+                item = self.item(page, (memory, *score), cut(shown, remaining), from);
             }
             if item.len() > room && !items.is_empty() {
                 break;
@@ -118,7 +121,7 @@ impl Rendering<'_> {
         for (nth, (memory, score)) in rest {
             let from = if nth == start { byte } else { 0 };
             let text = memory.content.get(from..).unwrap_or_default();
-            let whole = self.item(memory, *score, text, from);
+            let whole = self.item(page, (memory, *score), text, from);
             if whole.len() <= room {
                 room -= (whole.len() + 1).min(room);
                 items.push(whole);
@@ -128,7 +131,7 @@ impl Rendering<'_> {
             let shown = cut(text, remaining);
             // A text begins on this page only if a good part of it fits.
             let byte = if items.is_empty() || shown.len() >= limits::SNIPPET_BYTES_MAX {
-                items.push(self.item(memory, *score, shown, from));
+                items.push(self.item(page, (memory, *score), shown, from));
                 from + shown.len()
             } else {
                 from
@@ -139,6 +142,25 @@ impl Rendering<'_> {
         let shown = items.len();
         let truncated = cursor.is_some();
         (self.document(&items, truncated, cursor, page), shown)
+    }
+
+    /// The part of a long text that matches the query, and the byte where it begins; the
+    /// beginning where nothing was asked.
+    fn passage<'t>(&self, text: &'t str) -> (usize, &'t str) {
+        let most = limits::SNIPPET_BYTES_MAX;
+        if text.len() <= most {
+            return (0, text);
+        }
+        let from = text::passage(text, &self.asked, most);
+        // A passage near the end is as long as others.
+        let last = text.len() - most;
+        let from = match from > last {
+            true => (last..=from)
+                .find(|at| text.is_char_boundary(*at))
+                .unwrap_or(from),
+            false => from,
+        };
+        (from, cut(&text[from..], most))
     }
 
     fn room(&self, page: &Page) -> usize {
@@ -175,10 +197,20 @@ impl Rendering<'_> {
         document
     }
 
-    /// One memory, as text. `text` is the part of the content that is shown, from
-    /// byte `from` on.
-    fn item(&self, memory: &Memory, score: Option<f32>, text: &str, from: usize) -> String {
-        row(memory, score, text, from, self.caller.project()).to_string()
+    /// One memory of `page`, as text. `text` is the part of the content that is shown,
+    /// from byte `from` on.
+    fn item(
+        &self,
+        page: &Page,
+        (memory, score): (&Memory, Option<f32>),
+        text: &str,
+        from: usize,
+    ) -> String {
+        let mut item = row(memory, score, text, from, self.caller.project());
+        if let Some(why) = page.why.get(&memory.id) {
+            item["why"] = reasons(why);
+        }
+        item.to_string()
     }
 }
 
@@ -198,7 +230,7 @@ pub(crate) fn row(
     });
     let mut add = |key: &str, value: Value| item[key] = value;
     if from > 0 {
-        add("content_from", json!(from));
+        add("offset", json!(from));
     }
     if from + text.len() < memory.content.len() {
         add("content_bytes", json!(memory.content.len()));
@@ -240,6 +272,37 @@ pub(crate) fn row(
         add("valid_until", json!(valid_until.to_iso()));
     }
     item
+}
+
+/// The parts of a score, without those that are none.
+fn reasons(why: &Why) -> Value {
+    let rounded = |part: f32| json!((f64::from(part) * 1e3).round() / 1e3);
+    let mut reasons = json!({});
+    let mut add = |key: &str, value: Value| reasons[key] = value;
+    if let Some(bm25) = why.keyword {
+        add("keyword", rounded(bm25));
+    }
+    if let Some(cosine) = why.cosine {
+        add("meaning", rounded(cosine));
+    }
+    add("words", rounded(why.share));
+    if why.talk > 0.0 {
+        add("talk", rounded(why.talk));
+    }
+    if !why.neighbours.is_empty() {
+        let each = why.neighbours.iter();
+        let each = each.map(|(id, added)| (id.to_string(), rounded(*added)));
+        add("neighbours", Value::Object(each.collect()));
+    }
+    if !why.rules.is_empty() {
+        let each = why.rules.iter();
+        let each = each.map(|(rule, factor)| ((*rule).to_owned(), rounded(*factor)));
+        add("rules", Value::Object(each.collect()));
+    }
+    if let Some(day) = why.day {
+        add("day", json!(day.to_day()));
+    }
+    reasons
 }
 
 /// The longest prefix of `text` that takes at most `bytes` in JSON.

@@ -10,6 +10,7 @@ use crate::limits;
 use crate::memory::moment::{Edge, SpanDirection};
 use crate::memory::{Memories, Mode, Page, Search};
 use crate::store::memory::Filter;
+use crate::text;
 use crate::tools::arguments::{ArgumentReader, fingerprint, moment};
 use crate::tools::{Arguments, Context, Document, scope};
 
@@ -24,12 +25,13 @@ pub(crate) async fn call(
         .text("cursor")?
         .map(|text| Cursor::parse(text, fingerprint))
         .transpose()?;
+    let query = query(&reader)?;
     let rendering = Rendering {
         budget_bytes: reader.budget(2000)?,
         caller: &context.caller,
         fingerprint,
+        asked: query.map(text::query_words).unwrap_or_default(),
     };
-    let query = query(&reader)?;
     let ids = reader.ids("ids", limits::SEARCH_IDS_MAX)?;
     let document = match (query, ids.filter(|ids| !ids.is_empty())) {
         (Some(_), Some(_)) => {
@@ -67,6 +69,7 @@ async fn ranked(
         offset,
         limit: limit(reader)?,
         explains_nothing: offset == 0,
+        explains: reader.boolean("explain")?.unwrap_or(false),
     };
     let mut page = memories.search(search).await?;
     page.degraded = in_one_sentence(unknown.into_iter().chain(page.degraded));

@@ -187,6 +187,7 @@ impl Composer {
             mode: Mode::Hybrid,
             threshold: Some(threshold),
             explains_nothing: false,
+            explains: false,
             offset: 0,
             limit: limits::PROMPT_MEMORIES_MAX,
         };

@@ -7,6 +7,7 @@ mod editing;
 mod files;
 mod portability;
 mod properties;
+mod questions;
 mod reach;
 pub mod retention;
 mod searching;
