@@ -10,15 +10,16 @@ use crate::clock::Timestamp;
 use crate::failure::{Failure, Kind};
 use crate::limits;
 use crate::meter::calls as metrics;
-use crate::store::memory::{CandidateQuery, Category, Filter, Memory, MemoryId};
+use crate::store::memory::{CandidateQuery, Category, Filter, Hit, Memory, MemoryId};
 use crate::text;
 
 /// The least cosine of a memory that shares no word with the query, where the caller
 /// names none.
 const THRESHOLD: f32 = 0.3;
-/// The share of the best score from which the newer of two is the better answer, if
-/// the newest is asked for.
+/// The shares of the best score and of the best cosine from which the newer of two is
+/// the better answer, if the newest is asked for.
 const NEARLY_BEST: f32 = 0.6;
+const NEARLY_NEAREST: f32 = 0.75;
 /// Below every cosine.
 const NO_THRESHOLD: f32 = -1.0;
 
@@ -163,7 +164,8 @@ impl Memories {
             .map(|ranked| (ranked.id, Some(ranked.score)))
             .collect();
         if newest_first {
-            self.put_newest_first(&mut found, &search.filter).await?;
+            self.put_newest_first(&mut found, &candidates.semantic, &search.filter)
+                .await?;
         }
         if only_ranks && found.len() <= wanted {
             let most = found.len() + wanted + 1;
@@ -212,23 +214,30 @@ impl Memories {
         Ok((page, found.len()))
     }
 
-    /// Sorts those of the best that are nearly as good as the first by age.
+    /// Puts those of the best that are nearly as good as the first in front, the newest
+    /// first.
     async fn put_newest_first(
         &self,
         found: &mut [(MemoryId, Option<f32>)],
+        semantic: &[Hit],
         filter: &Filter,
     ) -> Result<(), Failure> {
-        let score = |found: &(MemoryId, Option<f32>)| found.1.unwrap_or(0.0);
-        let least = found.first().map_or(0.0, score) * NEARLY_BEST;
-        let good = found.iter().take(limits::NEWEST_OF_MAX);
-        let good = good.take_while(|each| score(each) >= least).count();
-        let ids = found[..good].iter().map(|(id, _)| *id).collect();
+        let most = found.len().min(limits::NEWEST_OF_MAX);
+        let best = &mut found[..most];
+        let ids = best.iter().map(|(id, _)| *id).collect();
         let memories = self.store.fetch_matching(ids, filter.clone()).await?;
-        let age = |id| {
-            let memory = memories.iter().find(|memory| memory.id == id);
-            memory.map(|memory| (memory.created_at, id))
-        };
-        found[..good].sort_by_key(|(id, _)| std::cmp::Reverse(age(*id)));
+        let least_score = best.first().and_then(|best| best.1).unwrap_or(0.0) * NEARLY_BEST;
+        let cosines = semantic.iter().map(|hit| hit.score);
+        let least_cosine = cosines.fold(0.0, f32::max) * NEARLY_NEAREST;
+        best.sort_by_cached_key(|(id, score)| {
+            let cosine = semantic.iter().find(|hit| hit.id == *id);
+            // Of few memories, the least one scores nothing, however near it is.
+            let is_near = cosine.is_some_and(|hit| hit.score >= least_cosine);
+            let is_good = score.is_some_and(|score| score >= least_score) || is_near;
+            let memory = memories.iter().find(|memory| memory.id == *id);
+            let age = memory.filter(|_| is_good);
+            std::cmp::Reverse(age.map(|memory| (memory.created_at, memory.id)))
+        });
         Ok(())
     }
 

@@ -276,7 +276,8 @@ pub(crate) fn row(
 
 /// The parts of a score, without those that are none.
 fn reasons(why: &Why) -> Value {
-    let rounded = |part: f32| json!((f64::from(part) * 1e3).round() / 1e3);
+    // No words sum up to -0.
+    let rounded = |part: f32| json!((f64::from(part) * 1e3).round() / 1e3 + 0.0);
     let mut reasons = json!({});
     let mut add = |key: &str, value: Value| reasons[key] = value;
     if let Some(bm25) = why.keyword {

@@ -309,7 +309,7 @@ fn memories_and_entities_are_linked_both_ways() {
 
     let start = format!("memory:{}", early[0]);
     let reached = mimo
-        .call("graph_query", json!({"start": start}))
+        .call("graph_query", json!({"start": start, "direction": "out"}))
         .expect("reached");
     let ends: Vec<&Value> = reached["paths"]
         .as_array()

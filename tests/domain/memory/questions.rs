@@ -56,7 +56,7 @@ fn question_that_says_when_finds_only_what_is_of_that_time() {
 #[test]
 fn newest_comes_first_if_it_is_asked_for() {
     let mimo = boat();
-    let query = "What did the boat get most recently?";
+    let query = "Which new part has the boat got most recently?";
     assert_eq!(mimo.ids(json!({ "query": query })), [3, 2, 1]);
     assert_eq!(
         mimo.ids(json!({"query": "latest memories", "limit": 2})),
