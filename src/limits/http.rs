@@ -5,6 +5,8 @@ pub(crate) const HTTP_HEAD_BYTES_MAX: usize = 16 * 1024;
 pub(crate) const HTTP_HEADERS_MAX: usize = 64;
 /// How long a head may take to arrive.
 pub(crate) const HTTP_HEAD_SECONDS_MAX: u64 = 10;
+/// How long a client may leave what was sent to it unread.
+pub(crate) const HTTP_UNREAD_MILLIS_MAX: u32 = 30_000;
 /// How long a body may take to arrive, beside the time that its length earns.
 pub(crate) const HTTP_BODY_SECONDS_MAX: u64 = 30;
 /// The rate at which a body earns more time.

@@ -146,6 +146,8 @@ fn folders_of_basic_memory_and_plain_notes() {
         ## Relations\n- requires [[Grinder]]\n";
     std::fs::write(folder.join("coffee/pour-over.md"), note).expect("a note");
     std::fs::write(folder.join("coffee/.obsidian/x.md"), "- hidden").expect("a note");
+    let outside = home.file("outside.md", "- outside of the folder");
+    std::os::unix::fs::symlink(outside, folder.join("coffee/link.md")).expect("a link");
     std::fs::write(
         folder.join("CLAUDE.md"),
         "# Rules\n- Use tabs\n- Never push\n\nBe brief.\n",

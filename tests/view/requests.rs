@@ -26,8 +26,8 @@ fn send(
     Answer::read(request(address, method, path, headers, body.as_bytes())).whole()
 }
 
-/// Signs in with a key; the cookie.
-fn sign_in(address: SocketAddr, key: &str) -> Result<String, u16> {
+/// Signs in with a key; the session's cookie, and its half for the page.
+fn sign_in(address: SocketAddr, key: &str) -> Result<[String; 2], u16> {
     let bearer = format!("Bearer {key}");
     let headers = [("Authorization", &*bearer)];
     let reply = send(address, "POST", "/view/session", &headers, "");
@@ -38,15 +38,19 @@ fn sign_in(address: SocketAddr, key: &str) -> Result<String, u16> {
     for attribute in ["; HttpOnly", "; SameSite=Strict", "; Path=/view/"] {
         assert!(cookie.contains(attribute), "{cookie}");
     }
-    Ok(cookie.split(';').next().expect("a pair").to_owned())
+    let page = reply.json()["page"].as_str().expect("a half").to_owned();
+    let cookie = cookie.split(';').next().expect("a pair").to_owned();
+    assert!(page.len() > 40 && !cookie.contains(&page), "{cookie}");
+    Ok([cookie, page])
 }
 
 /// A call of the page with its own origin.
-fn page_call(address: SocketAddr, cookie: &str, tool: &str) -> Reply {
+fn page_call(address: SocketAddr, [cookie, page]: &[String; 2], tool: &str) -> Reply {
     let origin = format!("http://{address}");
     let headers = [
         ("Origin", &*origin),
         ("Cookie", cookie),
+        ("Mimo-Page", page),
         ("Content-Type", "application/json"),
     ];
     let body = json!({"tool": tool, "arguments": {}}).to_string();
@@ -80,45 +84,62 @@ fn link_signs_in_once_and_only_the_page_makes_calls() {
 
     let wrong = format!("{}x", &view.key()[..view.key().len() - 1]);
     assert_eq!(sign_in(address, &wrong), Err(401));
-    let cookie = sign_in(address, view.key()).expect("signed in");
+    let session = sign_in(address, view.key()).expect("signed in");
     assert_eq!(sign_in(address, view.key()), Err(401), "a second time");
 
-    let found = page_call(address, &cookie, "memory_search");
+    let found = page_call(address, &session, "memory_search");
     assert_eq!(found.status, 200, "{}", found.body);
     assert_eq!(found.headers["cache-control"], "no-store");
-    assert_eq!(page_call(address, &cookie, "view_nothing").status, 404);
+    assert_eq!(page_call(address, &session, "view_nothing").status, 404);
 
     let own = format!("http://{address}");
     let other = format!("http://127.0.0.1:{}", address.port() ^ 1);
     let json = ("Content-Type", "application/json");
-    let cookie = ("Cookie", &*cookie);
+    let (cookie, page) = (("Cookie", &*session[0]), ("Mimo-Page", &*session[1]));
     let body = r#"{"tool":"memory_search"}"#;
     for (headers, status) in [
         (vec![("Origin", &*own), json], 401),
         (
-            vec![("Origin", &*own), ("Cookie", "mimo_view=x"), json],
+            vec![("Origin", &*own), ("Cookie", "mimo_view=x"), page, json],
             401,
         ),
-        (vec![cookie, json], 403),
-        (vec![("Origin", &*other), cookie, json], 403),
-        (vec![("Origin", "http://example.org"), cookie, json], 403),
-        (vec![("Origin", "null"), cookie, json], 403),
+        // What listens on another port of this machine gets the cookie.
+        (vec![("Origin", &*own), cookie, json], 401),
+        (vec![("Origin", &*own), page, json], 401),
+        (vec![cookie, page, json], 403),
+        (vec![("Origin", &*other), cookie, page, json], 403),
         (
-            vec![("Origin", &*own), ("Host", "example.org"), cookie, json],
+            vec![("Origin", "http://example.org"), cookie, page, json],
+            403,
+        ),
+        (vec![("Origin", "null"), cookie, page, json], 403),
+        (
+            vec![
+                ("Origin", &*own),
+                ("Host", "example.org"),
+                cookie,
+                page,
+                json,
+            ],
             403,
         ),
         (
-            vec![("Origin", &*own), cookie, ("Content-Type", "text/plain")],
+            vec![
+                ("Origin", &*own),
+                cookie,
+                page,
+                ("Content-Type", "text/plain"),
+            ],
             415,
         ),
-        (vec![("Origin", &*own), cookie, json], 200),
+        (vec![("Origin", &*own), cookie, page, json], 200),
     ] {
         let reply = send(address, "POST", "/view/call", &headers, body);
         assert_eq!(reply.status, status, "{headers:?}: {}", reply.body);
     }
     // A cookie is for the page's calls alone, and nothing else is served here.
     for path in ["/mcp", "/v1/mimo/tool", "/health", "/metrics"] {
-        let headers = [("Origin", &*own), cookie, json];
+        let headers = [("Origin", &*own), cookie, page, json];
         assert_eq!(
             send(address, "POST", path, &headers, body).status,
             401,
@@ -126,12 +147,12 @@ fn link_signs_in_once_and_only_the_page_makes_calls() {
         );
     }
 
-    let headers = [("Origin", &*own), cookie];
+    let headers = [("Origin", &*own), cookie, page];
     assert_eq!(
         send(address, "DELETE", "/view/session", &headers, "").status,
         200
     );
-    assert_eq!(page_call(address, cookie.1, "memory_search").status, 401);
+    assert_eq!(page_call(address, &session, "memory_search").status, 401);
 }
 
 #[test]
@@ -152,26 +173,26 @@ fn key_grants_on_the_page_what_it_grants_elsewhere_until_it_is_revoked() {
     let http = HttpServer::of(&mut mimo(folder.path()), &[]);
     let address = http.address;
     assert_eq!(sign_in(address, &metrics), Err(403));
-    let cookie = sign_in(address, &reader).expect("signed in");
-    assert_eq!(page_call(address, &cookie, "memory_search").status, 200);
+    let session = sign_in(address, &reader).expect("signed in");
+    assert_eq!(page_call(address, &session, "memory_search").status, 200);
     for refused in ["memory_edit", "memory_store", "procedure_run"] {
         assert_eq!(
-            page_call(address, &cookie, refused).status,
+            page_call(address, &session, refused).status,
             403,
             "{refused}"
         );
     }
-    let pending = page_call(address, &cookie, "view_pending");
+    let pending = page_call(address, &session, "view_pending");
     assert_eq!(pending.json()["can_decide"], false, "{}", pending.body);
-    let decided = page_call(address, &cookie, "view_decide");
+    let decided = page_call(address, &session, "view_decide");
     let error = &decided.json()["error"];
     assert_eq!(error["kind"], "refused", "{}", decided.body);
-    let logs = page_call(address, &cookie, "view_logs");
+    let logs = page_call(address, &session, "view_logs");
     assert_ne!(logs.status, 200, "{}", logs.body);
 
     let id = reader.split('_').nth(1).expect("an id");
     keys(&["revoke", id]);
-    assert_eq!(page_call(address, &cookie, "memory_search").status, 401);
+    assert_eq!(page_call(address, &session, "memory_search").status, 401);
 }
 
 /// Starts `mimo view` on a desktop whose `xdg-open` copies what it is to open; what it

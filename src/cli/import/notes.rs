@@ -31,8 +31,8 @@ pub(super) fn read(file: &Path) -> Result<String, Failure> {
     }
 }
 
-/// The Markdown files below a folder, in the order of their paths; hidden ones and links
-/// to folders are left out.
+/// The Markdown files below a folder, in the order of their paths; hidden ones and links,
+/// which may lead out of it, are left out.
 pub(super) fn files(folder: &Path) -> Result<Vec<PathBuf>, Failure> {
     let mut found = Vec::new();
     walk(folder, 0, &mut found)?;
@@ -58,7 +58,7 @@ fn walk(folder: &Path, depth: usize, found: &mut Vec<PathBuf>) -> Result<(), Fai
         }
         if kind.is_dir() && depth < limits::IMPORT_DEPTH_MAX {
             walk(&path, depth + 1, found)?;
-        } else if is_markdown(&path) && path.is_file() {
+        } else if is_markdown(&path) && kind.is_file() {
             found.push(path);
         }
         if found.len() > limits::IMPORT_FILES_MAX {

@@ -30,8 +30,10 @@ use axum::Router;
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
+#[cfg(target_os = "linux")]
+use nix::sys::socket::{setsockopt, sockopt};
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
 use tokio_util::sync::CancellationToken;
@@ -50,6 +52,7 @@ use crate::keys::{KeyId, KeyRing};
 use crate::limits::{
     DRAIN_SECONDS_MAX, HTTP_ACCEPT_SECONDS_AFTER_SIGNAL, HTTP_HEAD_BYTES_MAX,
     HTTP_HEAD_SECONDS_MAX, HTTP_HEADERS_MAX, HTTP_KEYS_FOLLOWED_SECONDS, HTTP_SWEEP_SECONDS,
+    HTTP_UNREAD_MILLIS_MAX,
 };
 use crate::meter::http::{self as meter, RateLimit};
 use crate::store::keys::KeyStore;
@@ -304,12 +307,24 @@ async fn accept_all(
         };
         // Answers are small, and waiting for more bytes would cost 40 ms.
         let _ = stream.set_nodelay(true);
+        limit_unread(&stream, HTTP_UNREAD_MILLIS_MAX);
         let serving = serve_connection(stream, peer.ip(), router.clone(), end.clone());
         open.spawn(async move {
             let _place = place;
             serving.await;
         });
     }
+}
+
+/// Lets the kernel end a connection whose client has read nothing for so long: it would
+/// hold its place for ever, without a key.
+fn limit_unread(stream: &TcpStream, millis: u32) {
+    #[cfg(target_os = "linux")]
+    if let Err(error) = setsockopt(stream, sockopt::TcpUserTimeout, &millis) {
+        tracing::debug!(%error, "a connection has no limit for what it leaves unread");
+    }
+    #[cfg(not(target_os = "linux"))]
+    let _ = (stream, millis);
 }
 
 async fn serve_connection(
@@ -373,6 +388,22 @@ mod tests {
             () = sending => {}
         }
         begun.elapsed()
+    }
+
+    #[cfg(target_os = "linux")]
+    #[tokio::test]
+    async fn client_that_reads_nothing_is_left() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let address = listener.local_addr().expect("an address");
+        let _client = TcpStream::connect(address).await.expect("connected");
+        let (mut stream, _) = listener.accept().await.expect("accepted");
+        limit_unread(&stream, 500);
+        let error = loop {
+            if let Err(error) = stream.write_all(&[0; 64 * 1024]).await {
+                break error;
+            }
+        };
+        assert_eq!(error.kind(), std::io::ErrorKind::TimedOut);
     }
 
     #[tokio::test(start_paused = true)]

@@ -10,7 +10,8 @@ use crate::clock::{Clock, Timestamp};
 use crate::keys::{KeyHash, KeyId};
 use crate::limits::{VIEW_SESSION_IDLE_SECONDS, VIEW_SESSIONS_MAX};
 
-/// By the hash of their cookie.
+/// By the hash of their text, of which a browser keeps one half as a cookie. Cookies go to
+/// every port of a host, and what listens there may be a skill.
 pub(super) struct PageSessions {
     open: Mutex<HashMap<[u8; 32], PageSession>>,
     clock: Arc<dyn Clock>,
@@ -29,11 +30,14 @@ impl PageSessions {
         }
     }
 
-    /// Opens a session of `key`; the text of its cookie.
+    /// Opens a session of `key`; its text, two halves with a dot between them.
     pub(super) fn open(&self, key: &KeyId) -> String {
-        let mut random = [0; 32];
-        self.clock.fill_random(&mut random);
-        let text = URL_SAFE_NO_PAD.encode(random);
+        let half = || {
+            let mut random = [0; 32];
+            self.clock.fill_random(&mut random);
+            URL_SAFE_NO_PAD.encode(random)
+        };
+        let text = format!("{}.{}", half(), half());
         let used_at = self.clock.now();
         let mut open = self.sessions();
         if open.len() >= VIEW_SESSIONS_MAX {
@@ -47,10 +51,10 @@ impl PageSessions {
     }
 
     /// The key of a session that was used lately.
-    pub(super) fn find(&self, cookie: &str) -> Option<KeyId> {
+    pub(super) fn find(&self, text: &str) -> Option<KeyId> {
         let now = self.clock.now();
         let mut open = self.sessions();
-        let session = open.get_mut(&KeyHash::of(cookie.as_bytes()).0)?;
+        let session = open.get_mut(&KeyHash::of(text.as_bytes()).0)?;
         if session.used_at.plus_seconds(VIEW_SESSION_IDLE_SECONDS) < now {
             return None;
         }
@@ -58,8 +62,8 @@ impl PageSessions {
         Some(session.key.clone())
     }
 
-    pub(super) fn close(&self, cookie: &str) {
-        self.sessions().remove(&KeyHash::of(cookie.as_bytes()).0);
+    pub(super) fn close(&self, text: &str) {
+        self.sessions().remove(&KeyHash::of(text.as_bytes()).0);
     }
 
     pub(super) fn sweep(&self) {

@@ -1,8 +1,9 @@
 //! The page for people: its files, signing in to it, and its calls.
 //!
 //! A browser signs in once with a key in `Authorization`; `mimo view` puts one that works
-//! once into its link. From then on a cookie names a session of this process, which lasts
-//! as long as the key is usable.
+//! once into its link. From then on a session of this process counts, which lasts as long
+//! as the key is usable. Its text has two halves: a cookie, which no script can read, and
+//! a header, which only a page of this origin can send.
 
 use std::sync::Arc;
 
@@ -57,9 +58,9 @@ impl Gate {
         }
     }
 
-    /// The key of the session that a cookie names, while it is usable.
+    /// The key of the session that a browser names, while it is usable.
     fn page_key(&self, headers: &HeaderMap) -> Option<Arc<Key>> {
-        self.ring.find(&self.pages.find(&cookie(headers)?)?)
+        self.ring.find(&self.pages.find(&session_text(headers)?)?)
     }
 }
 
@@ -139,21 +140,26 @@ pub(super) async fn sign_in(
         return Err(Refusal::new(StatusCode::FORBIDDEN, code, message));
     }
     let text = http.gate.pages.open(&visitor.key.id);
+    let (for_cookie, for_page) = text.split_once('.').unwrap_or_default();
     audit::record("view.signed_in", &[("key", visitor.key.id.as_str())]);
     let origin = headers.get(header::ORIGIN).map(HeaderValue::as_bytes);
     let secure = match origin.is_some_and(|origin| origin.starts_with(b"https:")) {
         true => "; Secure",
         false => "",
     };
-    let document = json!({"is_local": http.gate.is_local(), "session": about(&visitor)});
+    let document = json!({
+        "is_local": http.gate.is_local(),
+        "session": about(&visitor),
+        "page": for_page,
+    });
     let mut response = secret(json_response(StatusCode::OK, document.to_string()));
-    set_cookie(&mut response, &headers, &text, secure);
+    set_cookie(&mut response, &headers, for_cookie, secure);
     Ok(response)
 }
 
 pub(super) async fn sign_out(State(http): State<Arc<Http>>, headers: HeaderMap) -> Response {
-    if let Some(cookie) = cookie(&headers) {
-        http.gate.pages.close(&cookie);
+    if let Some(text) = session_text(&headers) {
+        http.gate.pages.close(&text);
     }
     let mut response = json_response(StatusCode::OK, "{}");
     set_cookie(&mut response, &headers, "", "; Max-Age=0");
@@ -184,6 +190,14 @@ fn secret(mut response: Response) -> Response {
     let value = HeaderValue::from_static("no-store");
     response.headers_mut().insert(header::CACHE_CONTROL, value);
     response
+}
+
+/// The half that a page of this origin keeps.
+const PAGE_HALF: HeaderName = HeaderName::from_static("mimo-page");
+
+fn session_text(headers: &HeaderMap) -> Option<String> {
+    let page = headers.get(PAGE_HALF)?.to_str().ok()?;
+    Some(format!("{}.{page}", cookie(headers)?))
 }
 
 /// Cookies are shared by all ports of a host, on each of which may be a Mimo.

@@ -10,10 +10,14 @@ export class Failed extends Error {
   }
 }
 
+// Half of the session, for this origin alone; the other half is a cookie.
+const HALF = "mimo-page";
+
 async function send(method, path, headers, body, signal) {
+  const half = localStorage.getItem(HALF);
   let response;
   try {
-    response = await fetch(path, { method, headers, body, signal, credentials: "same-origin", cache: "no-store" });
+    response = await fetch(path, { method, headers: half ? { ...headers, "Mimo-Page": half } : headers, body, signal, credentials: "same-origin", cache: "no-store" });
   } catch (error) {
     if (error.name === "AbortError") throw error;
     const gone = new Error("Mimo cannot be reached");
@@ -33,5 +37,12 @@ export const call = (tool, args = {}, signal) =>
   send("POST", "/view/call", { "Content-Type": "application/json" }, JSON.stringify({ tool, arguments: args }), signal);
 
 export const session = () => send("GET", "/view/session", {});
-export const signIn = (key) => send("POST", "/view/session", { Authorization: `Bearer ${key}` });
-export const signOut = () => send("DELETE", "/view/session", {});
+export async function signIn(key) {
+  const found = await send("POST", "/view/session", { Authorization: `Bearer ${key}` });
+  localStorage.setItem(HALF, found.page);
+  return found;
+}
+export async function signOut() {
+  await send("DELETE", "/view/session", {});
+  localStorage.removeItem(HALF);
+}
