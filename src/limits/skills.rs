@@ -74,6 +74,10 @@ pub(crate) const SKILL_OUTGOING_LINES_MAX: usize = 256;
 pub(crate) const SKILL_OUTGOING_BYTES_MAX: usize = 8 * 1024 * 1024;
 /// Unanswered requests of one skill to the client.
 pub(crate) const SKILL_ASKS_MAX: usize = 16;
+/// Questions of one skill that are put to a client at once.
+pub(crate) const SKILL_QUESTIONS_BURST_MAX: u32 = 20;
+/// How many more each second; what is beyond is refused and counted.
+pub(crate) const SKILL_QUESTIONS_PER_SECOND_MAX: u32 = 1;
 /// Bytes that are no answer, after which a skill is read more slowly, so that a
 /// flood does not take the CPU from others.
 pub(crate) const SKILL_IDLE_BYTES_MAX: usize = 256 * 1024;

@@ -24,7 +24,7 @@ use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use self::budget::NotificationBudget;
+use self::budget::Budget;
 use self::results::mend_result;
 use super::spec::{SkillName, SkillSpec};
 use crate::caller::AskClient;
@@ -133,7 +133,8 @@ struct Inner {
     tools_changed: Notify,
     /// Cancelled once it has left too many calls unanswered.
     hung: CancellationToken,
-    budget: Mutex<NotificationBudget>,
+    budget: Mutex<Budget>,
+    question_budget: Mutex<Budget>,
     /// Whether its questions are forwarded.
     may_ask: AtomicBool,
     /// The folders that the skill may use: it is told of no roots outside of them.
@@ -198,7 +199,8 @@ impl SkillClient {
             closed: CancellationToken::new(),
             tools_changed: Notify::new(),
             hung: CancellationToken::new(),
-            budget: Mutex::new(NotificationBudget::full(Instant::now())),
+            budget: Mutex::new(Budget::of_notifications(Instant::now())),
+            question_budget: Mutex::new(Budget::of_questions(Instant::now())),
             may_ask: AtomicBool::new(true),
             granted: [&*spec.sandbox.read, &*spec.sandbox.write].concat(),
             on_junk,

@@ -1,11 +1,12 @@
 //! The requests of a skill's own: questions to the client, in the skill's name.
 
 use std::path::{Component, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, PoisonError};
 
 use serde_json::value::{RawValue, to_raw_value};
 use serde_json::{Map, Value, json};
+use tokio::time::Instant;
 
 use super::Inner;
 use super::schemas::percent_decoded;
@@ -69,6 +70,15 @@ pub(super) fn on_request(
             return refuse(inner, id.get(), -32601, "the client does not offer this");
         }
         _ => {}
+    }
+    let budget = inner.question_budget.lock();
+    let mut budget = budget.unwrap_or_else(PoisonError::into_inner);
+    let is_within = budget.take(Instant::now());
+    drop(budget);
+    if !is_within {
+        inner.faults.unanswered.fetch_add(1, Ordering::Relaxed);
+        let why = "too many requests in a short time; wait a second before the next";
+        return refuse(inner, id.get(), -32000, why);
     }
     let Ok(permit) = inner.question_permits.clone().try_acquire_owned() else {
         inner.faults.unanswered.fetch_add(1, Ordering::Relaxed);
@@ -147,6 +157,9 @@ fn file_path(uri: &str) -> Option<PathBuf> {
 fn introduced(skill: &str, method: &str, params: Option<&RawValue>) -> Option<Box<RawValue>> {
     let parsed = params.and_then(|params| serde_json::from_str(params.get()).ok());
     let mut members: Map<String, Value> = parsed.unwrap_or_default();
+    if matches!(method, "elicitation/create" | "sampling/createMessage") {
+        members = visible(members);
+    }
     let name = |text: &str| format!("[From the skill {skill}] {}", printable::text(text));
     match method {
         "elicitation/create" => {
@@ -175,4 +188,29 @@ fn introduced(skill: &str, method: &str, params: Option<&RawValue>) -> Option<Bo
         _ => return params.map(ToOwned::to_owned),
     }
     to_raw_value(&members).ok()
+}
+
+/// `members` without a character that hides or steers: a person reads the titles, the
+/// choices and the names of a form too. Names are escaped alike wherever they occur.
+fn visible(members: Map<String, Value>) -> Map<String, Value> {
+    let members = members.into_iter().map(|(key, value)| {
+        let is_label = matches!(&*key, "title" | "enum" | "enumNames" | "required" | "const");
+        let value = visible_value(value, is_label);
+        (printable::line(&key).into_owned(), value)
+    });
+    members.collect()
+}
+
+/// A label stays on its line.
+fn visible_value(value: Value, is_label: bool) -> Value {
+    match value {
+        Value::String(text) if is_label => printable::line(&text).into_owned().into(),
+        Value::String(text) => printable::text(&text).into_owned().into(),
+        Value::Array(values) => {
+            let values = values.into_iter();
+            values.map(|value| visible_value(value, is_label)).collect()
+        }
+        Value::Object(members) => visible(members).into(),
+        other => other,
+    }
 }

@@ -275,3 +275,71 @@ fn only_an_accepted_form_with_the_field_set_approves_a_procedure() {
     }
     assert!(mimo.server.exit().success());
 }
+
+/// A person reads more of a form than its message.
+#[test]
+fn no_text_of_a_form_hides_or_steers() {
+    skip_unless!(node);
+    let mut mimo = greeted(json!({"elicitation": {}}), &["full"]);
+    let bad = "a\u{202e}b\u{1b}[2J";
+    let property = json!({"type": "string", "title": format!("{bad}\nc"), "description": bad,
+        "enum": [bad], "enumNames": [bad], "default": bad});
+    let form = json!({"type": "object", "properties": {bad: property.clone()}, "required": [bad]});
+    let choice = json!({"type": "string", "oneOf": [{"const": bad, "title": bad}]});
+    let params = json!({"message": bad, "requestedSchema": form, "url": format!("https://x/{bad}"),
+        "choice": choice});
+    let answer = json!({"result": {"action": "decline"}});
+    let (question, _) = mimo.asked("elicitation/create", params, answer);
+    let shown = "a\\u{202e}b\\u{1b}[2J";
+    let form = &question["requestedSchema"];
+    assert_eq!(form["required"], json!([shown]), "{question}");
+    let property = &form["properties"][shown];
+    assert_eq!(property["title"], format!("{shown}\\u{{a}}c"), "{question}");
+    assert_eq!(property["enum"], json!([shown]));
+    let steers = |c: char| c.is_control() || c == '\u{202e}';
+    let strings = question.to_string();
+    assert!(
+        !strings.contains(steers) && !strings.contains("\\u001b"),
+        "{strings}"
+    );
+    assert!(mimo.server.exit().success());
+}
+
+#[test]
+fn a_flood_of_questions_is_refused_and_counted() {
+    skip_unless!(node);
+    let mut mimo = greeted(json!({"elicitation": {}}), &["full"]);
+    let (mut asked, mut refused) = (0, 0);
+    let mut last = Value::Null;
+    // More than the burst, and than the rate gives in the time that this takes.
+    for _ in 0..300 {
+        mimo.id += 1;
+        let id = mimo.id;
+        let arguments = json!({"method": "elicitation/create", "params": {"message": "Sure?"}});
+        mimo.server.call(id, "full__ask", arguments);
+        loop {
+            let message = mimo.server.message();
+            if message["method"] == "elicitation/create" {
+                asked += 1;
+                let reply = json!({"action": "decline"});
+                mimo.server
+                    .send(&json!({"jsonrpc": "2.0", "id": message["id"], "result": reply}));
+            } else if message["id"] == id {
+                let heard: Value =
+                    serde_json::from_str(text(&message["result"])).expect("JSON in a text");
+                if heard.get("error").is_some() {
+                    refused += 1;
+                    last = heard;
+                }
+                break;
+            }
+        }
+    }
+    assert!(
+        asked >= 20 && refused > 0 && asked + refused == 300,
+        "{asked} {refused}"
+    );
+    let why = last["error"]["message"].as_str().expect("a reason");
+    assert!(why.contains("too many requests"), "{last}");
+    assert!(mimo.server.exit().success());
+}
