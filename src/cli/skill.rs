@@ -28,7 +28,7 @@ use crate::config::{Config, Environment};
 #[derive(clap::Args)]
 #[command(after_help = "\
 Examples:
-  mimo skill add memory --network outbound -- npx -y @modelcontextprotocol/server-memory
+  mimo skill add memory --network none -- npx -y @modelcontextprotocol/server-memory
   mimo skill list                      what each skill may do
   mimo skill check ~/mcp.json          would these servers be taken? every mistake, with its fix
   mimo skill remove memory

@@ -11,22 +11,24 @@ use crate::cli::output::Output;
 use crate::config::{self, Config};
 use crate::failure::{Failure, Kind};
 use crate::files;
+use crate::printable;
 use crate::skills::manifest::document::Node;
 use crate::skills::manifest::edit::{self, Refused};
-use crate::skills::manifest::{self, Skill, file};
+use crate::skills::manifest::{self, file};
 
 /// The new skill.
 #[derive(clap::Args)]
 #[command(after_help = "\
 Examples:
-  mimo skill add memory --network outbound -- npx -y @modelcontextprotocol/server-memory
-  mimo skill add notes --read /srv/notes --write /srv/notes/drafts --network outbound -- \\
+  mimo skill add memory --network none -- npx -y @modelcontextprotocol/server-memory
+  mimo skill add notes --read /srv/notes --write /srv/notes/drafts -- \\
       npx -y @modelcontextprotocol/server-filesystem /srv/notes
   mimo skill add github --env 'GITHUB_PERSONAL_ACCESS_TOKEN=${GITHUB_TOKEN}' --network outbound -- \\
       docker run -i --rm -e GITHUB_PERSONAL_ACCESS_TOKEN ghcr.io/github/github-mcp-server
 
 Quote ${NAME}, so that your shell leaves it to Mimo: the file then holds the name,
-not the secret. A package has to be fetched once, which needs --network outbound.")]
+not the secret. A package is installed at once, in a sandbox of its own that has network;
+the skill itself needs --network outbound only for what it does later.")]
 pub(super) struct AddArguments {
     /// 1 to 32 small letters, digits, - and _
     name: String,
@@ -66,16 +68,14 @@ pub(super) struct RemoveArguments {
 pub(super) fn add(arguments: &AddArguments, config: &Config, output: &Output) -> Result<()> {
     let entry = entry(arguments)?;
     let name = &arguments.name;
-    let mut added: Option<Skill> = None;
-    change(config, output, |bytes| {
-        let changed = edit::add(bytes, name, entry)?;
+    let place = |bytes: Option<&[u8]>| {
+        let changed = edit::add(bytes, name, entry.clone())?;
         // As a reload will: an entry that Mimo refuses is never written.
         let rules = app::skill_rules(config);
         let manifest = manifest::check(&changed, &rules).map_err(Refused::File)?;
-        added = manifest.skills.into_iter().find(|skill| skill.key == *name);
-        match added.is_some() {
-            true => Ok(changed),
-            false => {
+        match manifest.skills.into_iter().find(|skill| skill.key == *name) {
+            Some(skill) => Ok((changed, skill)),
+            None => {
                 // It was added last, and so was its refusal.
                 let refused = manifest.refused.into_iter().next_back();
                 Err(Refused::File(
@@ -83,41 +83,52 @@ pub(super) fn add(arguments: &AddArguments, config: &Config, output: &Output) ->
                 ))
             }
         }
-    })?;
-    let installed = added
-        .filter(|skill| skill.spec.package.is_some() && !arguments.later)
-        .map(|skill| {
-            let installer = app::installer(config);
-            let result = install::install(&installer, &skill.spec, false, output);
-            install::line(&skill.spec, None, &result)
-        });
-    print_change("added", name, installed, config, output)
+    };
+    let path = &config.skills.manifest;
+    let bytes = file::read(path).map_err(|refusal| report_refusals(path, &[refusal], output))?;
+    let placed = place(bytes.as_deref()).map_err(|refused| report(config, refused, output));
+    let (_, skill) = placed?;
+    let mut lines = Vec::new();
+    if skill.spec.package.is_some() && !arguments.later {
+        let result = install::install(&app::installer(config), &skill.spec, false, output);
+        lines.push(install::line(&skill.spec, None, &result));
+        result.map_err(|failure| {
+            let next = failure.hint.clone().unwrap_or_default();
+            let next = next.trim_end_matches('.');
+            failure.hint(format!(
+                "{next}; {name} was not added, and --later adds it all the same"
+            ))
+        })?;
+    }
+    lines.extend(skill.notes);
+    // An install takes its time: the file may be another one by now.
+    change(config, output, |bytes| Ok(place(bytes)?.0))?;
+    print_change("added", name, &lines, config, output)
 }
 
 pub(super) fn remove(arguments: &RemoveArguments, config: &Config, output: &Output) -> Result<()> {
     let name = &arguments.name;
     // Not checked: a file with mistakes is put right by taking them out.
     change(config, output, |bytes| edit::remove(bytes, name))?;
-    print_change("removed", name, None, config, output)
+    print_change("removed", name, &[], config, output)
 }
 
 pub(super) fn print_change(
     word: &str,
     name: &str,
-    installed: Option<String>,
+    lines: &[String],
     config: &Config,
     output: &Output,
 ) -> Result<()> {
     let path = config.skills.manifest.display().to_string();
     if output.json {
-        return output
-            .document(&json!({"ok": true, word: name, "file": path, "installed": installed}));
+        return output.document(&json!({"ok": true, word: name, "file": path, "notes": lines}));
     }
-    output.print(format!("{word} {name}: {path}\n"))?;
-    match installed {
-        Some(line) => output.print(format!("{line}\n")),
-        None => Ok(()),
+    let mut text = format!("{word} {name}: {path}\n");
+    for line in lines {
+        text.push_str(&format!("{}\n", printable::line(line)));
     }
+    output.print(text)
 }
 
 pub(super) fn change(

@@ -35,7 +35,7 @@ pub(super) fn run(
         false => enabled(bytes, name, &app::skill_rules(config)).map(|(changed, _)| changed),
     })?;
     let word = if disabled { "disabled" } else { "enabled" };
-    print_change(word, name, None, config, output)
+    print_change(word, name, &[], config, output)
 }
 
 /// The manifest with `name` switched on, and the skill; fails where it could not run.

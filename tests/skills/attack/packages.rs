@@ -259,3 +259,29 @@ fn a_link_in_the_place_of_a_tree_is_not_started() {
     assert_eq!(tested["tools"], json!(["nothing"]), "{tested}");
     person.holds();
 }
+
+#[test]
+fn a_skill_whose_package_is_not_there_is_not_added() {
+    skip_unless!(registry::npm());
+    let person = Person::new();
+    let file = person.home.path().join("config/skills.json");
+    let before = fs::read(&file).expect("read");
+    let add = |later: &[&str]| {
+        let mut command = server::mimo(person.home.path());
+        command.args(["skill", "add", "nope"]).args(later);
+        command.args(["--", "npx", "-y", "@x/not-there"]);
+        command.env("npm_config_registry", person.registry.address());
+        let ran = command.stderr(std::process::Stdio::piped()).output();
+        ran.expect("mimo starts")
+    };
+    let refused = add(&[]);
+    let text = String::from_utf8_lossy(&refused.stderr);
+    assert_eq!(refused.status.code(), Some(1), "{refused:?}");
+    assert!(
+        text.contains("is not in the registry") && text.contains("--later"),
+        "{text}"
+    );
+    assert_eq!(fs::read(&file).expect("read"), before);
+    assert!(add(&["--later"]).status.success());
+    assert_ne!(fs::read(&file).expect("read"), before);
+}
