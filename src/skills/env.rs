@@ -172,6 +172,12 @@ const SECRET_NAMES: &[&str] = &[
     "TOKEN",
 ];
 
+/// Whether a variable called `name` is likely to hold a secret.
+pub(crate) fn names_secret(name: &str) -> bool {
+    let capitals = name.to_ascii_uppercase();
+    SECRET_NAMES.iter().any(|part| capitals.contains(part))
+}
+
 /// The values of `entries` that nobody should see: from an approved variable, under
 /// a name of a secret, or long and neither a path, a number nor a boolean.
 pub(crate) fn secrets(entries: &BTreeMap<String, String>, rules: &Rules) -> Secrets {
@@ -183,8 +189,7 @@ pub(crate) fn secrets(entries: &BTreeMap<String, String>, rules: &Rules) -> Secr
                 found.add(secret.reveal());
             }
         }
-        let capitals = name.to_ascii_uppercase();
-        let is_marked = SECRET_NAMES.iter().any(|part| capitals.contains(part));
+        let is_marked = names_secret(name);
         let is_plain = value.starts_with(['/', '.', '~', '\0'])
             || value.parse::<f64>().is_ok()
             || value.parse::<bool>().is_ok();
@@ -248,6 +253,29 @@ fn expand(value: &str, rules: &Rules) -> Result<String, Refusal> {
     }
 }
 
+/// Whether `${name}` is one that VS Code and other editors fill in themselves.
+pub(crate) fn is_of_editor(name: &str) -> bool {
+    const NAMES: [&str; 8] = [
+        "workspaceFolder",
+        "workspaceFolderBasename",
+        "workspaceRoot",
+        "userHome",
+        "file",
+        "fileDirname",
+        "cwd",
+        "pathSeparator",
+    ];
+    let is_asked = ["input:", "command:", "config:"]
+        .iter()
+        .any(|start| name.starts_with(start));
+    let name = name.split(':').next().unwrap_or(name);
+    is_asked || NAMES.contains(&name)
+}
+
+fn shown_name(name: &str) -> String {
+    name.chars().take(60).collect()
+}
+
 fn secret<'a>(name: &str, rules: &'a Rules) -> Result<&'a str, Refusal> {
     match rules.secrets.get(name) {
         Some(Some(value)) if value.reveal().contains('\0') => Err(Refusal::new(
@@ -261,14 +289,25 @@ fn secret<'a>(name: &str, rules: &'a Rules) -> Result<&'a str, Refusal> {
             format!("${{{name}}} is approved, but {name} is not set where Mimo runs"),
             format!("set {name} in the environment of the client that starts Mimo"),
         )),
+        None if is_of_editor(name) => Err(Refusal::new(
+            Class::Secret,
+            format!(
+                "${{{}}} is filled in by the editor, which Mimo cannot do",
+                shown_name(name)
+            ),
+            match name.starts_with("input:") {
+                true => {
+                    "write ${NAME} in its place, approve NAME in [skills] secrets of config.toml, \
+                     and set NAME where the client starts Mimo"
+                }
+                false => "write what it stands for, such as the absolute path of the folder",
+            },
+        )),
         None => {
             let approved: Vec<_> = rules.secrets.keys().map(String::as_str).collect();
             Err(Refusal::new(
                 Class::Secret,
-                format!(
-                    "${{{}}} is not approved",
-                    name.chars().take(60).collect::<String>()
-                ),
+                format!("${{{}}} is not approved", shown_name(name)),
                 format!(
                     "the operator may add it to [skills] secrets in config.toml; approved now: {}",
                     approved.join(", ")

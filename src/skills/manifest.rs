@@ -3,6 +3,7 @@
 //! fix, and the others run. Starts nothing.
 
 mod clients;
+mod data;
 pub(crate) mod document;
 pub(crate) mod edit;
 mod entry;

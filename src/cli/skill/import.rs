@@ -16,6 +16,7 @@ use crate::clients::{Client, ENTRY, NAMES};
 use crate::config::{Config, Environment};
 use crate::failure::{Failure, Kind};
 use crate::secret::Secret;
+use crate::skills::env::is_of_editor;
 use crate::skills::manifest::document::{self, Node};
 use crate::skills::manifest::edit::Refused;
 use crate::skills::manifest::{self, Manifest, file};
@@ -265,6 +266,10 @@ fn with_variables(entry: &Node, rules: &Rules) -> Rules {
             .filter_map(|rest| rest.split_once('}'))
         {
             let name = named.0.strip_prefix("env:").unwrap_or(named.0);
+            // No setting gives these a value.
+            if is_of_editor(name) {
+                continue;
+            }
             let is_variable = |c: char| c.is_ascii_alphanumeric() || c == '_';
             if name.chars().all(is_variable) {
                 let value = rules.secrets.entry(name.to_owned()).or_default();
@@ -308,6 +313,14 @@ fn read(
     }
     let report = |refusals: Vec<Refusal>| report_refusals(&path, &refusals, output);
     let root = document::parse(settings.text().as_bytes()).map_err(report)?;
+    if root
+        .get("command")
+        .is_some_and(|command| matches!(command, Node::Leaf(Value::String(_))))
+    {
+        let message = format!("{} is one server without a name", path.display());
+        let hint = "wrap it as {\"mcpServers\": {\"NAME\": {..}}}, with a name of yours";
+        return Err(Failure::new(Kind::Refused, message).hint(hint).into());
+    }
     let entries = manifest::entries(&root).map_err(report)?.into_iter();
     let others = entries.filter(|(key, _)| key != ENTRY);
     Ok((path.clone(), others.cloned().collect()))

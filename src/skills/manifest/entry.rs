@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
 use super::folders::{Access, Asked, allowed};
-use super::{Skill, clients, grants, shape};
+use super::{Skill, clients, data, grants, shape};
 use crate::limits::{
     CALL_SECONDS_MAX, SKILL_CPU_SECONDS_DEFAULT, SKILL_DISK_MB_DEFAULT, SKILL_FILE_MB_DEFAULT,
     SKILL_INITIALIZE_SECONDS_DEFAULT, SKILL_MEMORY_MB_DEFAULT, SKILL_OPEN_FILES_DEFAULT,
@@ -131,7 +131,7 @@ pub(super) fn read(
         true => &as_if_set(rules),
         false => rules,
     };
-    let environment = env::build(&raw.env, path, &forced, settled).unwrap_or_else(|wrong| {
+    let mut environment = env::build(&raw.env, path, &forced, settled).unwrap_or_else(|wrong| {
         refused.extend(wrong.into_iter().map(|refusal| refusal.under("env")));
         BTreeMap::new()
     });
@@ -165,8 +165,11 @@ pub(super) fn read(
         Some(Ok(grant)) => Some(grant),
         None => None,
     };
+    // A container has files of its own.
+    let none = BTreeMap::new();
+    let variables = if plan.docker { &none } else { &raw.env };
     if undecided {
-        let asked = grants::proposed(&arguments, folder.as_ref(), rules);
+        let asked = grants::proposed(&arguments, folder.as_ref(), variables, rules);
         arguments = arguments
             .iter()
             .map(|each| grants::without_tilde(each, rules))
@@ -186,6 +189,9 @@ pub(super) fn read(
         }
         notes.push(asked.why);
     }
+    notes.extend(data::lacking(&data::named(variables), &sandbox));
+    let package = plan.package.as_ref();
+    notes.extend(data::kept_privately(package, &raw.env, &mut environment));
     add_missing(&mut sandbox.read, program.read.iter().chain(&plan.read));
     add_missing(&mut sandbox.read, rules.certificates().iter());
     let seconds = |given: Option<u64>, usual| Duration::from_secs(given.unwrap_or(usual));
@@ -259,10 +265,18 @@ fn secrets_in_arguments(arguments: &[String], declared: &[&str]) -> Vec<Refusal>
     };
     let holds = |text: &str| text.split("${").skip(1).any(foreign);
     let all = arguments.iter().enumerate().filter(|(_, text)| holds(text));
-    all.map(|(at, _)| {
+    all.map(|(at, text)| {
         let why =
             "a ${NAME} in an argument is not expanded, because every process could read it there";
-        let fix = "put NAME under env, where the server reads it";
+        let names = text
+            .split("${")
+            .skip(1)
+            .filter_map(|rest| rest.split_once('}'));
+        let mut names = names.map(|(name, _)| name);
+        let fix = match names.any(env::is_of_editor) {
+            true => "write what it stands for, such as the absolute path of the folder",
+            false => "put NAME under env, where the server reads it",
+        };
         Refusal::new(Class::Secret, why, fix)
             .under(at)
             .under("args")

@@ -134,40 +134,50 @@ pub(super) fn allowed(asked: &Asked<'_>, rules: &Rules) -> Result<Grant, Refusal
 /// a place.
 fn sensitive(path: &Path, rules: &Rules) -> Option<String> {
     let meets = |place: &Path| path.starts_with(place) || place.starts_with(path);
-    let home = rules.home.as_deref();
+    let homes = own_homes(rules);
     for (why, places) in SENSITIVE {
         for place in places {
-            let whole = match place.strip_prefix("~/") {
-                Some(rest) => home.map(|home| home.join(rest)),
-                None => Some(PathBuf::from(place)),
+            let wholes = match place.strip_prefix("~/") {
+                Some(rest) => homes.iter().map(|home| home.join(rest)).collect(),
+                None => vec![PathBuf::from(place)],
             };
-            let Some(whole) = whole else { continue };
-            if path.starts_with(&whole) || path.starts_with(followed(&whole)) {
-                return Some(why.to_owned());
-            }
-            if meets(&whole) || meets(&followed(&whole)) {
-                return Some(format!("contains {place}, which {why}"));
+            for whole in wholes {
+                if path.starts_with(&whole) || path.starts_with(followed(&whole)) {
+                    return Some(why.to_owned());
+                }
+                if meets(&whole) || meets(&followed(&whole)) {
+                    return Some(format!("contains {place}, which {why}"));
+                }
             }
         }
     }
-    let other = homes_of_others();
+    // The range of people's accounts: useradd's defaults.
+    const PEOPLE: std::ops::Range<u32> = 1_000..60_000;
+    let us = nix::unistd::geteuid().as_raw();
+    let is_other = |id: u32| id != us && (id == 0 || PEOPLE.contains(&id));
+    let other = homes_of(is_other);
     let other = other.iter().find(|home| meets(home));
     other.map(|home| format!("reaches {}, the home of another account", home.display()))
 }
 
-/// The home folders of the other people of this machine, and of root.
-fn homes_of_others() -> Vec<PathBuf> {
-    // The range of people's accounts: useradd's defaults.
-    const PEOPLE: std::ops::Range<u32> = 1_000..60_000;
+/// The home folders of this account, by its environment and by the machine: a snap, a
+/// service or sudo may have set HOME to another one.
+fn own_homes(rules: &Rules) -> Vec<PathBuf> {
     let us = nix::unistd::geteuid().as_raw();
+    let mut homes = homes_of(|id| id == us);
+    homes.extend(rules.home.clone());
+    homes
+}
+
+/// The home folders of the accounts of this machine with these ids.
+fn homes_of(is_meant: impl Fn(u32) -> bool) -> Vec<PathBuf> {
     let accounts = std::fs::read_to_string("/etc/passwd").unwrap_or_default();
     let home = |line: &str| {
         let mut fields = line.split(':').skip(2);
         let id: u32 = fields.next()?.parse().ok()?;
         let home = fields.nth(2)?;
-        let is_other = id != us && (id == 0 || PEOPLE.contains(&id));
         // "/" is the home of many accounts that nobody uses.
-        (is_other && home.starts_with('/') && home != "/").then(|| PathBuf::from(home))
+        (is_meant(id) && home.starts_with('/') && home != "/").then(|| PathBuf::from(home))
     };
     accounts.lines().filter_map(home).collect()
 }
@@ -294,20 +304,18 @@ fn forbidden(path: &Path, access: Access, rules: &Rules) -> Option<(&'static str
     if rules.program_folders().any(|folder| meets(&folder)) {
         return Some(("contains programs that Mimo runs", narrower));
     }
-    let home = rules.home.as_deref()?;
-    if [home.to_owned(), followed(home)]
-        .iter()
-        .any(|home| home.starts_with(path))
-    {
+    let homes = own_homes(rules);
+    let is_above = |home: &PathBuf| home.starts_with(path) || followed(home).starts_with(path);
+    if homes.iter().any(is_above) {
         return Some(("is the home folder, or above it", narrower));
     }
-    let inside = path.strip_prefix(home).ok()?.components().next()?;
-    inside
-        .as_os_str()
-        .to_string_lossy()
-        .starts_with('.')
-        .then_some((
-            "is hidden in the home folder, where shells and programs look for what to run",
-            "name a folder that is not hidden",
-        ))
+    let is_hidden = |home: &PathBuf| {
+        let inside = path.strip_prefix(home).ok();
+        let first = inside.and_then(|inside| inside.components().next());
+        first.is_some_and(|first| first.as_os_str().to_string_lossy().starts_with('.'))
+    };
+    homes.iter().any(is_hidden).then_some((
+        "is hidden in the home folder, where shells and programs look for what to run",
+        "name a folder that is not hidden",
+    ))
 }

@@ -1,9 +1,12 @@
 //! The default permissions of an entry without `sandbox`: files or network, never both.
 
+use std::collections::BTreeMap;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
+use super::data;
 use super::folders::{Access, Asked, allowed};
+use crate::skills::policy::is_of_windows;
 use crate::skills::refusal::shown;
 use crate::skills::rules::Rules;
 use crate::skills::spec::Grant;
@@ -18,8 +21,14 @@ pub(super) struct Proposed {
 }
 
 /// Grants `folder`, and the files and folders that `arguments`, those after the
-/// package, name by an absolute path or `~`. Without any, it gets outbound network.
-pub(super) fn proposed(arguments: &[String], folder: Option<&Grant>, rules: &Rules) -> Proposed {
+/// package, name by an absolute path or `~`; also those that `variables` name, unless they
+/// are those of a server that needs the network. Without any, it gets outbound network.
+pub(super) fn proposed(
+    arguments: &[String],
+    folder: Option<&Grant>,
+    variables: &BTreeMap<String, String>,
+    rules: &Rules,
+) -> Proposed {
     let mut proposed = Proposed {
         grants: folder.cloned().into_iter().collect(),
         ..Proposed::default()
@@ -43,9 +52,30 @@ pub(super) fn proposed(arguments: &[String], folder: Option<&Grant>, rules: &Rul
             Err(refusal) => closed.push(refusal.reason),
         }
     }
+    let by_arguments = !proposed.grants.is_empty() || !closed.is_empty();
+    let kept = match by_arguments || !data::is_remote(variables) {
+        true => data::grants(&data::named(variables), rules),
+        false => Vec::new(),
+    };
+    let by_variables = !kept.is_empty();
+    proposed.grants.extend(kept);
     proposed.outbound = proposed.grants.is_empty() && closed.is_empty();
+    let gone = arguments.iter().find(|argument| is_gone(argument, rules));
     proposed.why = match (proposed.outbound, closed.is_empty()) {
-        (true, _) => "network and no files, since its arguments name none".to_owned(),
+        (true, _) => match gone {
+            Some(path) => format!(
+                "network and no files: its arguments name {}, which does not exist here; write a \
+                 path that does, and it gets that in place of the network",
+                shown(path)
+            ),
+            None => "network and no files, since its arguments name none".to_owned(),
+        },
+        (false, true) if by_variables && !by_arguments => {
+            "the files that its variables name, and no network".to_owned()
+        }
+        (false, true) if by_variables => {
+            "the files that its arguments and variables name, and no network".to_owned()
+        }
         (false, true) if folder.is_some() => {
             "the files that its cwd and arguments name, and no network".to_owned()
         }
@@ -94,12 +124,22 @@ pub(super) fn working_folder(
 
 /// The file or folder that an argument names, also behind `--flag=`.
 fn named(argument: &str, rules: &Rules) -> Option<PathBuf> {
-    let text = match argument.split_once('=') {
+    let path = expanded(value(argument), rules)?;
+    path.symlink_metadata().is_ok().then_some(path)
+}
+
+/// Whether an argument names a file or folder that is not there; one of Windows never is.
+fn is_gone(argument: &str, rules: &Rules) -> bool {
+    let text = value(argument);
+    is_of_windows(text) || (expanded(text, rules).is_some() && named(argument, rules).is_none())
+}
+
+/// The argument, or what stands after `--flag=`.
+fn value(argument: &str) -> &str {
+    match argument.split_once('=') {
         Some((flag, value)) if flag.starts_with('-') => value,
         _ => argument,
-    };
-    let path = expanded(text, rules)?;
-    path.symlink_metadata().is_ok().then_some(path)
+    }
 }
 
 fn expanded(text: &str, rules: &Rules) -> Option<PathBuf> {

@@ -151,10 +151,51 @@ const RUNNERS: &[&str] = &[
     "zsh",
 ];
 
+/// Whether `text` is a path of Windows, as files of other machines have them.
+pub(super) fn is_of_windows(text: &str) -> bool {
+    let bytes = text.as_bytes();
+    let drive = bytes.first().is_some_and(u8::is_ascii_alphabetic) && bytes.get(1) == Some(&b':');
+    (drive && matches!(bytes.get(2), Some(b'\\' | b'/'))) || text.starts_with(r"\\")
+}
+
+/// What to write in place of a program that runs others. No setting allows one.
+fn in_place_of_shell(command: &str) -> Option<String> {
+    const OF_WINDOWS: [&str; 3] = ["cmd", "powershell", "pwsh"];
+    let name = command.rsplit(['/', '\\']).next().unwrap_or(command);
+    let name = name.to_ascii_lowercase();
+    let name = name.strip_suffix(".exe").unwrap_or(&name);
+    if !RUNNERS.contains(&name) && !OF_WINDOWS.contains(&name) {
+        return None;
+    }
+    Some(match name {
+        "bun" => "write bunx PACKAGE, which the operator may allow in [skills] commands of \
+                  config.toml"
+            .to_owned(),
+        "npm" | "npm-cli.js" | "yarn" => "write npx -y PACKAGE".to_owned(),
+        "uv" | "pipx" => "write uvx PACKAGE".to_owned(),
+        _ => {
+            "no setting allows it; write the program that it starts as the command: `cmd /c npx -y \
+              PACKAGE` becomes npx with the arguments -y PACKAGE"
+                .to_owned()
+        }
+    })
+}
+
 /// Finds `command` where the rules allow it.
 pub(crate) fn program(command: &str, rules: &Rules) -> Result<Program, Refusal> {
     let refused = |why: String, fix: &str| Err(Refusal::new(Class::Command, why, fix));
     let named = Path::new(command);
+    if let Some(fix) = in_place_of_shell(command) {
+        let why = format!(
+            "{} runs what its arguments say, which Mimo never does",
+            shown(command)
+        );
+        return refused(why, &fix);
+    }
+    if is_of_windows(command) {
+        let why = format!("{} is a path of Windows", shown(command));
+        return refused(why, "write npx, uvx or docker alone");
+    }
     if !named.is_absolute() && command.contains(['/', '\\']) {
         let why = format!("{} is a relative path", shown(command));
         return refused(

@@ -29,3 +29,12 @@ mod runners;
 mod servers;
 #[cfg(target_os = "linux")]
 mod world;
+
+/// The path of each refusal of `entry` by the default rules.
+pub fn refused(
+    entry: &serde_json::Value,
+    fixture: &crate::support::fixture::Fixture,
+) -> Vec<String> {
+    let found = config::refused(entry, fixture, &fixture.strict());
+    found.into_iter().map(|(_, path)| path).collect()
+}

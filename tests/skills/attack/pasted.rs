@@ -143,3 +143,62 @@ fn npx_runs_a_program_of_a_named_package() {
     ];
     hold(&cases, &fixture, &fixture.strict());
 }
+
+/// What a file of another system or editor holds, and what no setting can allow.
+#[test]
+fn what_cannot_be_allowed_has_another_next_step() {
+    let fixture = Fixture::new();
+    for (entry, why, fix) in [
+        (
+            run("bash", &["-c", "npx a"]),
+            "runs what its arguments say",
+            "no setting allows it",
+        ),
+        (
+            run("cmd", &["/c", "npx", "a"]),
+            "runs what its arguments say",
+            "becomes npx",
+        ),
+        (
+            run(r"C:\Windows\cmd.exe", &["/c"]),
+            "runs what its arguments say",
+            "becomes npx",
+        ),
+        (
+            run("npm", &["exec", "a"]),
+            "runs what its arguments say",
+            "npx -y PACKAGE",
+        ),
+        (
+            run(r"C:\Program Files\npx.cmd", &["a"]),
+            "path of Windows",
+            "alone",
+        ),
+        (
+            json!({"command": "npx", "args": ["a"], "env": {"K": "${input:pk}"}}),
+            "filled in by the editor",
+            "write ${NAME}",
+        ),
+        (
+            json!({"command": "npx", "args": ["a"], "env": {"K": "${workspaceFolder}/x"}}),
+            "filled in by the editor",
+            "absolute path",
+        ),
+        (
+            run("npx", &["a", "${workspaceFolder}"]),
+            "is not expanded",
+            "absolute path",
+        ),
+    ] {
+        let text = json!({"skills": {"x": entry}}).to_string();
+        let refusals = check(text.as_bytes(), &fixture.strict())
+            .and_then(Manifest::whole)
+            .expect_err("refused");
+        let first = &refusals[0];
+        assert!(
+            first.reason.contains(why) && first.fix.contains(fix),
+            "{entry}: {first:?}"
+        );
+        assert!(!first.fix.contains("may add it"), "{first:?}");
+    }
+}

@@ -1,0 +1,142 @@
+//! Where a server keeps its data, by its variables: in a file of the person's, or, where
+//! it would be beside its program, in the skill's private folder.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+
+use serde_json::json;
+
+use super::folders::{Access, Asked, allowed};
+use crate::skills::env;
+use crate::skills::rules::Rules;
+use crate::skills::spec::{Grant, Network, Package, Sandbox};
+
+/// Packages that keep their data in their own folder, which is read-only for a skill,
+/// unless this variable names another file.
+const KEEPERS: [(&str, &str, &str); 1] = [(
+    "@modelcontextprotocol/server-memory",
+    "MEMORY_FILE_PATH",
+    "memory.jsonl",
+)];
+
+/// What every skill may read, and where programs, not data, lie.
+const SYSTEM: [&str; 12] = [
+    "/bin", "/dev", "/etc", "/lib", "/lib32", "/lib64", "/nix", "/opt", "/proc", "/sbin", "/sys",
+    "/usr",
+];
+
+/// Points a server that keeps its data beside its program to the private folder; what to
+/// tell a person about it.
+pub(super) fn kept_privately(
+    package: Option<&Package>,
+    entries: &BTreeMap<String, String>,
+    environment: &mut BTreeMap<String, String>,
+) -> Option<String> {
+    let name = &package?.name;
+    let (_, variable, file) = KEEPERS.iter().find(|(keeper, ..)| keeper == name)?;
+    match entries.get(*variable).map(String::as_str) {
+        None | Some("") => {
+            // The launch replaces the NUL by the private folder.
+            environment.insert((*variable).to_owned(), format!("\0/{file}"));
+            Some(format!(
+                "keeps its data in {file} of its private folder; {variable} in env names another \
+                 file"
+            ))
+        }
+        Some(text) if text.starts_with('/') || text.contains("${") => None,
+        Some(_) => Some(format!(
+            "{variable} is a relative path, which is in the folder of the package, where nothing \
+             can be written; write an absolute path, or leave it out"
+        )),
+    }
+}
+
+/// The absolute paths that `entries` name, beside the system's.
+pub(super) fn named(entries: &BTreeMap<String, String>) -> Vec<(&str, PathBuf)> {
+    let paths = entries.iter().filter_map(|(name, text)| {
+        let is_path = text.starts_with('/') && !text.contains(['\0', '\n']);
+        let path = PathBuf::from(text);
+        let is_own = !SYSTEM.iter().any(|system| path.starts_with(system));
+        let is_there = path.exists() || path.parent().is_some_and(Path::is_dir);
+        (is_path && is_own && is_there && !text.contains("${")).then_some((name.as_str(), path))
+    });
+    paths.collect()
+}
+
+/// Whether `entries` are those of a server that works over the network: an address, or
+/// the key to a service.
+pub(super) fn is_remote(entries: &BTreeMap<String, String>) -> bool {
+    let mut entries = entries.iter();
+    entries.any(|(name, value)| env::names_secret(name) || value.contains("://"))
+}
+
+/// The grants for the paths of `named` that can be given.
+pub(super) fn grants(named: &[(&str, PathBuf)], rules: &Rules) -> Vec<Grant> {
+    let granted = |path: PathBuf| {
+        let text = path.to_string_lossy();
+        let granted = |access| {
+            let asked = Asked {
+                text: &text,
+                access,
+                known: false,
+            };
+            allowed(&asked, rules)
+        };
+        granted(Access::Write)
+            .or_else(|_| granted(Access::Read))
+            .ok()
+    };
+    let folders = named.iter().filter_map(|(_, path)| place(path));
+    folders.filter_map(granted).collect()
+}
+
+/// What to grant for `path`: the folder of a file that has it for itself, because servers
+/// write a new file beside the old one and rename it; otherwise the file alone.
+fn place(path: &Path) -> Option<PathBuf> {
+    if path.is_dir() {
+        return Some(path.to_owned());
+    }
+    let (parent, name) = (path.parent()?, path.file_name()?);
+    let is_its = |entry: std::io::Result<fs::DirEntry>| {
+        entry.is_ok_and(|entry| entry.file_name().as_bytes().starts_with(name.as_bytes()))
+    };
+    match fs::read_dir(parent).ok()?.all(is_its) {
+        true => Some(parent.to_owned()),
+        false => path.is_file().then(|| path.to_owned()),
+    }
+}
+
+/// Which paths of `named` the skill cannot use, or only in part, and how to grant them.
+pub(super) fn lacking(named: &[(&str, PathBuf)], sandbox: &Sandbox) -> Vec<String> {
+    let lacks = |(variable, path): &(&str, PathBuf)| {
+        let given =
+            |grant: &&Grant| path.starts_with(&grant.asked) || path.starts_with(&grant.path);
+        let grant = sandbox.grants.iter().find(given);
+        let is_alone = grant.is_some_and(|grant| {
+            grant.writable && !path.is_dir() && (grant.asked == *path || grant.path == *path)
+        });
+        let why = match (grant, is_alone) {
+            (Some(_), true) => {
+                "it may change this file and make none beside it, which some servers do to save"
+            }
+            (Some(_), false) => return None,
+            (None, _) => "it may not use it",
+        };
+        let folder = match path.is_dir() {
+            true => path.as_path(),
+            false => path.parent()?,
+        };
+        let mut fix = json!({"fs": {"write": [folder]}});
+        if sandbox.network != Network::None {
+            fix["network"] = "outbound".into();
+        }
+        Some(format!(
+            "{variable} names {}, and {why}; give the file a folder of its own and grant that \
+             folder: \"sandbox\": {fix} in its entry, or --write with `mimo skill add`",
+            path.display()
+        ))
+    };
+    named.iter().filter_map(lacks).collect()
+}
