@@ -124,7 +124,7 @@ pub(super) fn check_initial(whole: &Value) -> Option<Diagnostic> {
         whole["states"].as_object()?,
         whole["initial_state"].as_str()?,
     );
-    if states.contains_key(initial) {
+    if states.is_empty() || states.contains_key(initial) {
         return None;
     }
     let names = states.keys().map(String::as_str);

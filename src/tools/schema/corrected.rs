@@ -199,7 +199,9 @@ fn in_a_list(given: &Arguments, schema: &Value, clamps: bool, renames: bool) -> 
     let mut read = lists.filter_map(|(name, list)| {
         let mut item = Corrected::default();
         let fields = item.members(fields.clone(), &list["items"], clamps);
-        let is_item = item.dropped.is_empty() && !item.is_shape;
+        let inner = properties(&list["items"])?;
+        let is_known = fields.keys().all(|name| inner.contains_key(name));
+        let is_item = is_known && item.dropped.is_empty() && !item.is_shape;
         if !is_item || (!renames && !item.renamed.is_empty()) {
             return None;
         }
