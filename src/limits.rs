@@ -157,6 +157,9 @@ pub(crate) const DECISION_ATTEMPTS_MAX: usize = 5;
 
 /// The name of an entity, its type included.
 pub(crate) const ENTITY_NAME_BYTES_MAX: usize = 512;
+/// The forms of a name that are compared, with the characters that stand for several
+/// written out: an index of PostgreSQL holds no more.
+pub(crate) const NAME_KEY_BYTES_MAX: usize = 2_048;
 /// Triples asserted by one `graph_update`.
 pub(crate) const GRAPH_ASSERT_MAX: usize = 50;
 /// Triples retracted by one `graph_update`.

@@ -47,6 +47,8 @@ pub enum AssertionPart {
 pub enum Problem {
     /// Its bytes.
     NameTooLong(usize),
+    /// The bytes of a form of the name that is compared.
+    NameKeyTooLong(usize),
     ControlCharacter(char),
     NoName,
     BlankPredicate,
@@ -93,6 +95,14 @@ impl Problem {
         let (message, hint) = match self {
             Problem::NameTooLong(bytes) => (
                 format!("a name of {bytes} bytes is too long; the limit is {most}"),
+                "name the entity in short, and keep what there is to say about it as a memory",
+            ),
+            Problem::NameKeyTooLong(bytes) => (
+                format!(
+                    "a name is compared with its characters written out, and this one takes \
+                     {bytes} bytes then; the limit is {}",
+                    limits::NAME_KEY_BYTES_MAX
+                ),
                 "name the entity in short, and keep what there is to say about it as a memory",
             ),
             Problem::ControlCharacter(control) => (

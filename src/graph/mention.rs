@@ -46,6 +46,8 @@ impl Mention {
             return Err(Problem::NoName);
         }
         let slug = text::identity(&name);
+        check_key(&slug)?;
+        check_key(&text::name_words(&name))?;
         // An id of one word is displayed as words: alice_smith is alice smith.
         let spaced = name.replace('_', " ");
         let name = match text::identity(&spaced) == slug {
@@ -66,6 +68,7 @@ impl Mention {
     pub(crate) fn exact(key: &str, name: Option<&str>) -> Result<Mention, Problem> {
         let (kind, slug) = key.split_once(':').unwrap_or((UNTYPED, key));
         let own = Mention::parse(name.unwrap_or(slug))?;
+        check_key(slug)?;
         Ok(Mention {
             kind: Some(kind.to_owned()),
             name_key: name.map_or(own.name_key, text::identity),
@@ -78,6 +81,14 @@ impl Mention {
     /// Its `type:id` if its type is `kind`.
     pub(crate) fn key(&self, kind: &str) -> String {
         format!("{kind}:{}", self.slug)
+    }
+}
+
+/// A short name may have a long form: ㌖ is written out with six characters.
+fn check_key(key: &str) -> Result<(), Problem> {
+    match key.len() <= limits::NAME_KEY_BYTES_MAX {
+        true => Ok(()),
+        false => Err(Problem::NameKeyTooLong(key.len())),
     }
 }
 
