@@ -2,15 +2,15 @@
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 use std::time::Duration;
 
 use mimo::meter::http::{AUTH_FAILURES, AuthFailure, Method, Route, answered};
 use serde_json::{Value, json};
 
-use crate::support::machine::{self, Found};
+use crate::support::machine::{self, Found, Program};
 
-fn promtool() -> Found<PathBuf> {
+fn promtool() -> Found<Program> {
     machine::debian("prometheus", "promtool")
 }
 
@@ -21,7 +21,9 @@ fn folder() -> PathBuf {
 /// Runs `promtool` in the folder of the monitoring files and asserts that it finds
 /// nothing to complain about.
 fn assert_accepted(arguments: &[&str], stdin: &str) {
-    let mut child = Command::new(promtool().expect("checked before"))
+    let mut child = promtool()
+        .expect("checked before")
+        .command()
         .args(arguments)
         .current_dir(folder())
         .stdin(Stdio::piped())

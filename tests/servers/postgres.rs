@@ -13,54 +13,75 @@ use crate::support::postgres::{Server as Database, server};
 use crate::support::server::{ask, initialize, mimo};
 
 /// A schema of its own, and folders.
-struct Place {
+pub(super) struct Place {
     folder: tempfile::TempDir,
-    database: &'static Database,
+    pub(super) database: &'static Database,
     schema: String,
 }
 
-struct Ran {
-    code: Option<i32>,
-    out: String,
-    err: String,
+pub(super) struct Ran {
+    pub(super) code: Option<i32>,
+    pub(super) out: String,
+    pub(super) err: String,
 }
 
 impl Place {
-    fn new() -> Place {
-        let database = server().expect("a server");
+    pub(super) fn new() -> Place {
+        Place::on(server().expect("a server"))
+    }
+
+    pub(super) fn on(database: &'static Database) -> Place {
         let place = Place {
             folder: tempfile::tempdir().expect("a folder"),
             database,
             schema: database.new_schema(),
         };
-        let config = format!("[store]\nschema = \"{}\"\n", place.schema);
         std::fs::create_dir(place.path().join("config")).expect("a folder");
-        std::fs::write(place.path().join("config/config.toml"), config).expect("settings");
+        place.settings("");
         place
     }
 
-    fn path(&self) -> &Path {
+    /// Replaces the settings by those of the store and `more`.
+    pub(super) fn settings(&self, more: &str) {
+        let config = format!("[store]\nschema = \"{}\"\n{more}", self.schema);
+        std::fs::write(self.path().join("config/config.toml"), config).expect("settings");
+    }
+
+    /// Makes a key that no load exhausts; its text.
+    pub(super) fn key(&self, arguments: &[&str]) -> String {
+        let generate = ["keys", "generate", "--name", "load", "--at-once", "64"];
+        let many = [
+            "--requests-per-minute",
+            "1000000",
+            "--scopes",
+            "read,write,admin",
+        ];
+        let key = self.run(&[&generate[..], &many, arguments].concat()).good();
+        key.trim().to_owned()
+    }
+
+    pub(super) fn path(&self) -> &Path {
         self.folder.path()
     }
 
     /// Mimo on the database.
-    fn mimo(&self) -> Command {
+    pub(super) fn mimo(&self) -> Command {
         let mut command = mimo(self.path());
         command.env("MIMO_DATABASE_URL", self.database.url());
         command
     }
 
-    fn run(&self, arguments: &[&str]) -> Ran {
+    pub(super) fn run(&self, arguments: &[&str]) -> Ran {
         run(self.mimo().args(arguments))
     }
 
-    fn psql(&self, sql: &str) -> String {
+    pub(super) fn psql(&self, sql: &str) -> String {
         let sql = format!("SET search_path = {}, public; {sql}", self.schema);
         self.database.psql(&sql).expect("psql")
     }
 }
 
-fn run(command: &mut Command) -> Ran {
+pub(super) fn run(command: &mut Command) -> Ran {
     let done = command
         .stdin(Stdio::null())
         .stderr(Stdio::piped())
@@ -75,12 +96,12 @@ fn run(command: &mut Command) -> Ran {
 }
 
 impl Ran {
-    fn good(self) -> String {
+    pub(super) fn good(self) -> String {
         assert_eq!(self.code, Some(0), "{} {}", self.out, self.err);
         self.out
     }
 
-    fn lines(self) -> Vec<Value> {
+    pub(super) fn lines(self) -> Vec<Value> {
         let out = self.good();
         let read = |line| serde_json::from_str(line).unwrap_or_else(|why| panic!("{why}: {line}"));
         out.lines().map(read).collect()

@@ -15,7 +15,7 @@ use serde_json::json;
 use tempfile::TempDir;
 
 use crate::support::http::{Answer, HttpServer, send};
-use crate::support::machine::{self, Found};
+use crate::support::machine::{self, Found, Program};
 use crate::support::{WATCHDOG, call_of, server};
 
 /// The name in the examples.
@@ -132,13 +132,13 @@ impl Place {
 
     /// Runs the proxy until what it returns is dropped.
     fn run(&self, program: &Program, arguments: &[&str]) -> Running {
-        let child = Command::new(&program.path)
+        let child = program
+            .command()
             .args(arguments)
             .current_dir(self.folder.path())
             .env("HOME", self.folder.path())
             .env("XDG_DATA_HOME", self.folder.path())
             .env("XDG_CONFIG_HOME", self.folder.path())
-            .env("LD_LIBRARY_PATH", &program.libraries)
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(fs::File::create(self.path("proxy.log")).expect("a log"))
@@ -242,24 +242,17 @@ impl Drop for Running {
     }
 }
 
-struct Program {
-    path: PathBuf,
-    /// The folder of its libraries.
-    libraries: PathBuf,
-}
-
-fn proxy(name: &str, more: &[&str]) -> Found<Program> {
+fn proxy(name: &str) -> Found<Program> {
     let version = Command::new("openssl").arg("version").output();
     if !version.is_ok_and(|ran| ran.status.success()) {
         return Err("openssl is missing; install it".to_owned());
     }
-    let (path, libraries) = machine::debian_with(name, more, name)?;
-    Ok(Program { path, libraries })
+    machine::debian(name, name)
 }
 
 #[test]
 fn clients_reach_mimo_through_caddy() {
-    let found = proxy("caddy", &[]);
+    let found = proxy("caddy");
     skip_unless!(found.as_ref().map_err(Clone::clone));
     let place = Place::new();
     let (chain, key) = (place.shown("fullchain.pem"), place.shown("privkey.pem"));
@@ -280,7 +273,7 @@ fn clients_reach_mimo_through_caddy() {
 
 #[test]
 fn clients_reach_mimo_through_nginx() {
-    let found = proxy("nginx", &[]);
+    let found = proxy("nginx");
     skip_unless!(found.as_ref().map_err(Clone::clone));
     let place = Place::new();
     let listen = format!("listen {} ssl;", place.address);
@@ -303,14 +296,7 @@ fn clients_reach_mimo_through_nginx() {
 
 #[test]
 fn clients_reach_mimo_through_haproxy() {
-    let found = proxy(
-        "haproxy",
-        &[
-            "liblua5.3-0",
-            "libopentracing-c-wrapper0",
-            "libopentracing1",
-        ],
-    );
+    let found = proxy("haproxy");
     skip_unless!(found.as_ref().map_err(Clone::clone));
     let place = Place::new();
     let text = place.example("haproxy.cfg");

@@ -54,6 +54,11 @@ impl HttpServer {
     }
 
     pub fn exit(mut self) -> ExitStatus {
+        self.wait()
+    }
+
+    /// Waits for its exit.
+    pub fn wait(&mut self) -> ExitStatus {
         wait(&mut self.child)
     }
 

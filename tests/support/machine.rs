@@ -4,7 +4,7 @@
 
 #![allow(dead_code, reason = "benches use a part of this")]
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File};
 use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
@@ -154,48 +154,85 @@ pub fn npm(name: &str, packages: &[&str]) -> Found<PathBuf> {
     })
 }
 
-/// A program of a Debian package: the machine's own, or one unpacked for the tests.
-pub fn debian(package: &str, name: &str) -> Found<PathBuf> {
-    debian_with(package, &[], name).map(|(program, _)| program)
-}
-
-/// The same with packages of libraries, and where a program of these packages finds
-/// them.
-pub fn debian_with(package: &str, libraries: &[&str], name: &str) -> Found<(PathBuf, PathBuf)> {
+/// A program of a Debian package: the machine's own, or one unpacked for the tests with
+/// the libraries that the machine lacks.
+pub fn debian(package: &str, name: &str) -> Found<Program> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let system = ["/usr/local/sbin", "/usr/sbin"].map(PathBuf::from);
     let mut files = std::env::split_paths(&path).chain(system);
-    if let Some(file) = files.find_map(|folder| Some(folder.join(name)).filter(|it| it.is_file())) {
-        return Ok((file, PathBuf::new()));
+    if let Some(path) = files.find_map(|folder| Some(folder.join(name)).filter(|it| it.is_file())) {
+        return Ok(Program {
+            path,
+            libraries: None,
+        });
     }
-    let packages = [&[package], libraries].concat();
-    let folder = install_once(package, &packages, |folder| {
+    let folder = install_once(package, &[package], |folder| {
         fs::create_dir_all(folder).expect("a folder for packages");
-        let download = || {
-            run(Command::new("apt-get")
-                .arg("download")
-                .args(&packages)
-                .current_dir(folder))
-        };
-        // A new machine has no list of packages yet.
-        if download().is_err() {
+        unpack(package, folder).or_else(|_| {
+            // A new machine has no list of packages yet.
             run(Command::new("apt-get").arg("update"))?;
-            download()?;
-        }
-        let files = fs::read_dir(folder).expect("the folder").flatten();
-        let files = files.map(|file| file.path());
-        for file in files.filter(|path| path.extension().is_some_and(|it| it == "deb")) {
-            run(Command::new("dpkg").arg("-x").args([&*file, folder]))?;
-        }
-        Ok(())
+            unpack(package, folder)
+        })
     })?;
-    let programs = ["usr/bin", "usr/sbin"].map(|programs| folder.join(programs).join(name));
-    let program = programs.into_iter().find(|program| program.is_file());
-    let program = program.ok_or_else(|| format!("{package} has no {name}"))?;
-    let folders = fs::read_dir(folder.join("usr/lib")).into_iter().flatten();
-    let mut folders = folders.flatten().map(|entry| entry.path());
-    let libraries = folders.find(|path| path.to_string_lossy().ends_with("-linux-gnu"));
-    Ok((program, libraries.unwrap_or_default()))
+    let places = ["usr/bin", "usr/sbin"].map(|place| folder.join(place).join(name));
+    let path = places.into_iter().find(|path| path.exists());
+    Ok(Program {
+        path: path.ok_or_else(|| format!("{package} has no program {name}"))?,
+        libraries: Some(folder),
+    })
+}
+
+/// A program, and where libraries of its own are.
+pub struct Program {
+    path: PathBuf,
+    libraries: Option<PathBuf>,
+}
+
+impl Program {
+    pub fn command(&self) -> Command {
+        let mut command = Command::new(&self.path);
+        if let Some(folder) = &self.libraries {
+            let architecture = format!("usr/lib/{}-linux-gnu", std::env::consts::ARCH);
+            command.env("LD_LIBRARY_PATH", folder.join(architecture));
+        }
+        command
+    }
+}
+
+/// Downloads `package` and the libraries that it needs and that are not installed.
+fn unpack(package: &str, folder: &Path) -> Found<()> {
+    let mut wanted = vec![package.to_owned()];
+    let mut done = BTreeSet::new();
+    while let Some(name) = wanted.pop() {
+        if !done.insert(name.clone()) {
+            continue;
+        }
+        let place = folder.join(format!("{name}.packages"));
+        fs::create_dir_all(&place).expect("a folder");
+        run(Command::new("apt-get")
+            .args(["download", &name])
+            .current_dir(&place))?;
+        let files = fs::read_dir(&place).expect("the folder").flatten();
+        let file = files.map(|file| file.path()).next();
+        let file = file.ok_or_else(|| format!("apt-get has no {name}"))?;
+        run(Command::new("dpkg").arg("-x").args([&*file, folder]))?;
+        let needs = Command::new("dpkg-deb")
+            .args(["-f".as_ref(), file.as_os_str(), "Depends".as_ref()])
+            .output()
+            .map_err(|error| format!("dpkg-deb does not start: {error}"))?;
+        let needs = String::from_utf8_lossy(&needs.stdout).into_owned();
+        let names = needs.split(',').filter_map(|each| {
+            let name = each.split(['|', '(', ':']).next()?.trim();
+            (name.starts_with("lib") && !is_installed(name)).then(|| name.to_owned())
+        });
+        wanted.extend(names);
+    }
+    Ok(())
+}
+
+fn is_installed(package: &str) -> bool {
+    let asked = Command::new("dpkg").args(["-s", package]).output();
+    asked.is_ok_and(|asked| asked.status.success())
 }
 
 /// A Chromium, and the folder in which Node finds what drives it.

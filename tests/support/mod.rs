@@ -15,6 +15,7 @@ pub mod popular;
 pub mod postgres;
 pub mod random;
 pub mod registry;
+pub mod relay;
 pub mod server;
 pub mod terminal;
 pub mod tools;
