@@ -28,6 +28,7 @@ use crate::keys::KeyId;
 use crate::memory::{self, Memories, Weights};
 use crate::procedure::{self, Procedures};
 use crate::registry::approvals::Approvals;
+use crate::registry::nodes::Nodes;
 use crate::registry::tool_cache::ToolCache;
 use crate::registry::{DownstreamClient, FirstUse, ManifestProblem, Parts, Registry, SkillName};
 use crate::server::{self, Hub, Server};
@@ -37,13 +38,15 @@ use crate::skills::logs::Logs;
 use crate::skills::record::Records;
 use crate::skills::rules::Rules;
 use crate::skills::sandbox_launcher::SandboxLauncher;
-use crate::store::{KeyStore, NameStore, PinStore, Store};
+use crate::store::nodes::NodeLabel;
+use crate::store::{KeyStore, NameStore, Store};
 use crate::tools::legacy;
 use crate::tools::procedure::ProcedureTools;
 use crate::tools::profile::Profile;
 use crate::tools::skills::Skills;
 use crate::tools::{self, Context, Reply};
 
+pub(crate) use self::reload::{manifest_digest, nodes};
 pub(crate) use self::runtime::{run, run_threaded};
 pub(crate) use self::store::{database, repair, store_as_it_is, store_in};
 
@@ -71,6 +74,7 @@ pub(crate) struct App {
     reloading: Option<Reloading>,
     /// Whether retention runs while serving.
     cleans: bool,
+    label: NodeLabel,
     clock: Arc<dyn Clock>,
 }
 
@@ -195,6 +199,7 @@ impl App {
         watch: Option<procedure::JournalHook>,
     ) -> Result<App, Failure> {
         let store = store(config)?;
+        let label = reload::label(&*clock);
         let graph = Arc::new(graph_on(store.clone(), config, clock.clone()));
         let procedures = Procedures::new(store.clone(), clock.clone(), watch);
         let embedder = embed::builtin();
@@ -210,7 +215,7 @@ impl App {
                     None => Arc::new(NoClient),
                 };
                 let (registry, skills, reloading) =
-                    skills(config, store.clone(), embedder, clock.clone(), downstream);
+                    skills(config, &store, &label, embedder, clock.clone(), downstream);
                 let skills = Some(Arc::new(skills));
                 let mut tools = tools::standard(
                     &memories,
@@ -241,6 +246,7 @@ impl App {
             hub,
             reloading,
             cleans: config.memory.retention.enabled && toolset == Toolset::Standard,
+            label,
             clock,
         })
     }
@@ -381,10 +387,10 @@ fn procedure_tools(
 
 /// Lets a tool reload the skills.
 fn reload(reloading: &Reloading) -> legacy::Reload {
-    let reloader = reloading.reloader.clone();
+    let reloading = reloading.clone();
     Arc::new(move || {
-        let reloader = reloader.clone();
-        Box::pin(async move { reloader.reload().await })
+        let reloading = reloading.clone();
+        Box::pin(async move { reloading.reload().await })
     })
 }
 
@@ -393,7 +399,8 @@ fn reload(reloading: &Reloading) -> legacy::Reload {
 /// the status says why.
 fn skills(
     config: &Config,
-    store: Arc<dyn PinStore>,
+    store: &Arc<dyn Store>,
+    label: &NodeLabel,
     embedder: Arc<dyn Embedder>,
     clock: Arc<dyn Clock>,
     downstream: Arc<dyn DownstreamClient>,
@@ -415,12 +422,13 @@ fn skills(
         launcher: launcher.clone(),
         downstream,
         cache: Some(ToolCache::in_folder(config.data_folder.clone())),
-        approvals: Some(Approvals::new(store, &config.data_folder)),
+        approvals: Some(Approvals::new(store.clone(), &config.data_folder)),
         first_use: first_use(config),
     };
     let registry = Arc::new(Registry::start(parts, specs));
     let details = Arc::new(move |skill: &SkillName| launcher.details(skill));
-    let reloading = Reloading::new(config, registry.clone(), source, problem.clone());
+    let nodes = Nodes::of(store, label.clone(), clock.clone());
+    let reloading = Reloading::new(config, registry.clone(), source, problem.clone(), nodes);
     let skills = Skills::new(registry.clone(), embedder, clock, details, problem);
     (registry, skills, reloading)
 }

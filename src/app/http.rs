@@ -13,6 +13,7 @@ use crate::keys::{Grant, Key, KeyRing, KeyText, Scopes};
 use crate::limits::KEY_REQUESTS_PER_MINUTE_MAX;
 use crate::registry::tool_cache::ToolCache;
 use crate::server::{HttpParts, HttpSettings};
+use crate::store::changes::Topic;
 use crate::telemetry::audit;
 use crate::tools::health::{Health, HealthSettings};
 use crate::view::{SkillFiles, View};
@@ -82,6 +83,7 @@ impl App {
             settings,
             ring,
             keys: self.store.clone(),
+            keys_announced: self.store.announced(Topic::Keys),
             sessions: self.store.clone(),
             health: self.health(config),
             view: self.view(config)?,
@@ -112,7 +114,7 @@ impl App {
 
     fn health(&self, config: &Config) -> Health {
         let settings = HealthSettings {
-            node: self.clock.new_id(),
+            node: self.label.name.clone(),
             folder: config.data_folder.clone(),
             model: embed::builtin().model_id().to_owned(),
             cleans: self.cleans,

@@ -3,14 +3,19 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use serde_json::Value;
 use tokio::task::JoinHandle;
 
-use super::skill_rules;
+use super::{skill_rules, store_as_it_is};
 use crate::clock::Clock;
 use crate::config::{self, Config};
+use crate::failure::Failure;
 use crate::registry::instances::Mailbox;
+use crate::registry::nodes::Nodes;
 use crate::registry::{ManifestProblem, Registry, Reloader};
 use crate::skills::manifest::source::Source;
+use crate::store::Store;
+use crate::store::nodes::NodeLabel;
 
 /// The manifest that `config` names, under its rules.
 pub(super) fn source(config: &Config) -> Arc<Source> {
@@ -18,10 +23,42 @@ pub(super) fn source(config: &Config) -> Arc<Source> {
     Arc::new(Source::new(path, skill_rules(config)))
 }
 
+/// This process, for those that serve from the same database.
+pub(super) fn label(clock: &dyn Clock) -> NodeLabel {
+    let host = nix::unistd::gethostname().unwrap_or_default();
+    NodeLabel {
+        name: clock.new_id(),
+        host: host.to_string_lossy().into_owned(),
+        pid: std::process::id(),
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+    }
+}
+
+/// The nodes of the database that the settings name, for a command, and that database.
+pub(crate) fn nodes(
+    config: &Config,
+    clock: &Arc<dyn Clock>,
+) -> Result<Option<(Arc<dyn Store>, Nodes)>, Failure> {
+    if config.store.url.is_none() {
+        return Ok(None);
+    }
+    let store = store_as_it_is(config)?;
+    let nodes = Nodes::of(&store, label(&**clock), clock.clone());
+    Ok(nodes.map(|nodes| (store, nodes)))
+}
+
+/// Of the file of skills as it is now.
+pub(crate) fn manifest_digest(config: &Config) -> String {
+    source(config).digest()
+}
+
 /// A reloader, and where commands reach it.
+#[derive(Clone)]
 pub(super) struct Reloading {
     pub(super) reloader: Arc<Reloader>,
     mailboxes: PathBuf,
+    /// Of a database that several Mimos may serve from.
+    nodes: Option<Nodes>,
 }
 
 impl Reloading {
@@ -30,10 +67,12 @@ impl Reloading {
         registry: Arc<Registry>,
         source: Arc<Source>,
         problem: ManifestProblem,
+        nodes: Option<Nodes>,
     ) -> Reloading {
         Reloading {
             reloader: Arc::new(Reloader::new(registry, source, problem)),
             mailboxes: config.running_folder(),
+            nodes,
         }
     }
 
@@ -41,15 +80,26 @@ impl Reloading {
     /// needs a folder that can be written, commands do not reach it.
     pub(super) fn follow(&self, clock: &dyn Clock) -> JoinHandle<()> {
         let (reloader, folder) = (self.reloader.clone(), self.mailboxes.clone());
-        let id = clock.new_id();
+        let (id, nodes) = (clock.new_id(), self.nodes.clone());
         tokio::spawn(async move {
-            let opened = config::private_folder(&folder).and_then(|()| {
-                Mailbox::open(folder, id).map_err(crate::failure::Failure::internal)
-            });
+            let opened = config::private_folder(&folder)
+                .and_then(|()| Mailbox::open(folder, id).map_err(Failure::internal));
             if let Err(failure) = &opened {
                 tracing::warn!("commands do not reach this Mimo: {failure}");
             }
-            reloader.run(opened.ok()).await;
+            let running = reloader.run(opened.ok());
+            match nodes {
+                None => running.await,
+                Some(nodes) => drop(tokio::join!(running, nodes.follow(&reloader))),
+            }
         })
+    }
+
+    /// Reloads the skills of this Mimo, and of all others on its database.
+    pub(super) async fn reload(&self) -> Result<Value, Failure> {
+        match &self.nodes {
+            None => self.reloader.reload().await,
+            Some(nodes) => nodes.reload(self.reloader.manifest_digest()).await,
+        }
     }
 }

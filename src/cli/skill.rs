@@ -99,6 +99,6 @@ pub(super) fn run(
         Verb::Test(arguments) => test::run(&arguments, config, clock, output),
         Verb::Approve(arguments) => approve::run(&arguments, config, &*clock, output),
         Verb::Logs(arguments) => logs::run(&arguments, config, output),
-        Verb::Reload(_) => reload::run(config, &*clock, output),
+        Verb::Reload(_) => reload::run(config, &clock, output),
     }
 }

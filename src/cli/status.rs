@@ -11,7 +11,10 @@ use crate::app;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::diagnostics::counted;
+use crate::failure::Failure;
 use crate::printable;
+use crate::registry;
+use crate::store::NodeStore;
 
 /// Nothing to choose.
 #[derive(clap::Args)]
@@ -34,6 +37,9 @@ pub(super) fn run(config: &Config, clock: Arc<dyn Clock>, output: &Output) -> Re
             "schema": format.schema,
             "place": store.place(),
         });
+        if let Some(nodes) = store.nodes() {
+            status["nodes"] = app::run(nodes_document(&*nodes))?;
+        }
     }
     match output.json {
         true => output.document(&status)?,
@@ -63,6 +69,9 @@ fn page(status: &Value, output: &Output) -> Text {
     ));
     if let Some(place) = status["store"]["place"].as_str() {
         page.push(&format!("stored in {place}\n\n"));
+    }
+    if let Some(nodes) = status["nodes"]["serving"].as_array() {
+        push_nodes(&mut page, nodes, &status["nodes"]["reload"]);
     }
     let memories = format!(
         "{}, {} superseded, {} archived",
@@ -119,6 +128,49 @@ fn page(status: &Value, output: &Output) -> Text {
         ));
     }
     page
+}
+
+async fn nodes_document(nodes: &dyn NodeStore) -> Result<Value, Failure> {
+    let serving = nodes.nodes().await?.into_iter().map(|node| {
+        json!({
+            "node": node.label.name,
+            "host": node.label.host,
+            "pid": node.label.pid,
+            "version": node.label.version,
+            "since": node.joined_at.to_iso(),
+        })
+    });
+    let serving: Vec<Value> = serving.collect();
+    let reload = nodes.last_reload().await?;
+    Ok(json!({
+        "serving": serving,
+        "reload": reload.as_ref().map(registry::nodes::document),
+    }))
+}
+
+/// The Mimos that serve from the database, and the last reload of their skills.
+fn push_nodes(page: &mut Text, nodes: &[Value], reload: &Value) {
+    let text = |value: &Value| -> String {
+        printable::line(value.as_str().unwrap_or_default()).into_owned()
+    };
+    for node in nodes {
+        page.push(&format!(
+            "serves: {} (process {}), version {}, since {}\n",
+            text(&node["host"]),
+            node["pid"],
+            text(&node["version"]),
+            text(&node["since"]),
+        ));
+    }
+    if reload.is_object() {
+        page.push(&format!(
+            "last reload of skills: {}, begun {} by {}\n",
+            text(&reload["state"]),
+            text(&reload["begun_at"]),
+            text(&reload["by"]),
+        ));
+    }
+    page.push("\n");
 }
 
 /// What a run waits for, and the command that decides it.

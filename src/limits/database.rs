@@ -8,6 +8,8 @@ pub(crate) const DATABASE_WAIT_SECONDS_MAX: u64 = 20;
 pub(crate) const DATABASE_LOCK_SECONDS_MAX: u64 = 15;
 /// How long a transaction may do nothing before the server ends it.
 pub(crate) const DATABASE_IDLE_SECONDS_MAX: u64 = 60;
+/// How long a rollback may take before its connection is closed instead.
+pub(crate) const DATABASE_ROLLBACK_SECONDS_MAX: u64 = 10;
 /// Connections of one kind that the settings may ask for.
 pub(crate) const DATABASE_CONNECTIONS_MAX: usize = 64;
 /// Connections for reading, unless the settings say otherwise.
@@ -35,5 +37,21 @@ pub(crate) const TRANSFER_PORTION_ROWS_MAX: usize = 5_000;
 pub(crate) const DATABASE_LATENCY_MILLIS_GOOD: f64 = 5.0;
 /// The difference between clocks beyond which it warns.
 pub(crate) const DATABASE_CLOCK_MICROS_GOOD: i64 = 1_000_000;
+/// How often a node asks whether its connection still leads to the server, and how long
+/// it waits for the answer.
+pub(crate) const NODE_HEARTBEAT_SECONDS: u64 = 5;
+pub(crate) const NODE_ANSWER_SECONDS_MAX: u64 = 9;
+/// The first and the longest pause between attempts to become a node again.
+pub(crate) const NODE_REJOIN_MILLIS_MIN: u64 = 100;
+pub(crate) const NODE_REJOIN_MILLIS_MAX: u64 = 5_000;
+/// How often a node looks for a reload that it was not told of, and after how many of
+/// these looks for approvals.
+pub(crate) const NODES_LOOK_SECONDS_MAX: u64 = 5;
+pub(crate) const NODES_LOOKS_PER_APPROVALS: u32 = 12;
+/// How long a reload waits for the answers of all nodes, and how often it looks.
+pub(crate) const NODES_RELOAD_SECONDS_MAX: u64 = 60;
+pub(crate) const NODES_RELOAD_LOOK_MILLIS: u64 = 100;
+/// Reloads whose outcome is kept.
+pub(crate) const NODES_RELOADS_KEPT_MAX: i64 = 20;
 
 const _: () = assert!(DATABASE_STATEMENT_SECONDS_DEFAULT < super::CALL_SECONDS_MAX);

@@ -12,6 +12,7 @@ use super::driver::{Control, drive};
 use super::engine::Engine;
 use crate::failure::Failure;
 use crate::limits;
+use crate::store::changes::Topic;
 
 pub(super) struct Scheduler {
     engine: Arc<Engine>,
@@ -130,7 +131,9 @@ impl Scheduler {
         let scheduler = self.clone();
         let work = async move {
             let mut logged = String::new();
+            let mut cancels = scheduler.engine.store.announced(Topic::Cancels);
             loop {
+                cancels.mark_unchanged();
                 if scheduler.engine.store.exists()
                     && let Err(failure) = scheduler.recover().await
                     && logged != failure.message
@@ -138,7 +141,9 @@ impl Scheduler {
                     tracing::warn!("executions were not recovered: {failure}");
                     logged = failure.message;
                 }
-                tokio::time::sleep(Duration::from_millis(limits::PROCEDURE_LOOK_MILLIS_MAX)).await;
+                let pause = Duration::from_millis(limits::PROCEDURE_LOOK_MILLIS_MAX);
+                // Either way there is reason to look.
+                let _ = tokio::time::timeout(pause, cancels.changed()).await;
             }
         };
         let stop = self.engine.stop.clone();

@@ -7,6 +7,7 @@ mod core;
 mod file_watch;
 pub(crate) mod instances;
 pub(crate) mod list_cache;
+pub(crate) mod nodes;
 mod pins;
 mod reloader;
 pub mod table;

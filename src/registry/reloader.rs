@@ -54,7 +54,15 @@ pub(crate) struct Reloader {
     problem: ManifestProblem,
     requested: Notify,
     /// Reaches [`Reloader::run`] once that runs.
-    calls: Mutex<Option<mpsc::Sender<Reply>>>,
+    inlets: Mutex<Option<Inlets>>,
+}
+
+#[derive(Clone)]
+struct Inlets {
+    /// Refused while a reload is under way.
+    calls: mpsc::Sender<Reply>,
+    /// Taken up once none is.
+    turns: mpsc::Sender<Reply>,
 }
 
 /// The outcome of a reload as a document.
@@ -66,7 +74,7 @@ enum Waiter {
     Nobody,
     /// A command in another process.
     Command(PendingCommand),
-    /// A tool call.
+    /// A tool call, or a reload of all nodes.
     Call(Reply),
 }
 
@@ -85,15 +93,29 @@ impl Reloader {
             source,
             problem,
             requested: Notify::new(),
-            calls: Mutex::default(),
+            inlets: Mutex::default(),
         }
     }
 
     /// Reloads and gives the outcome. The reload goes on where the caller stops
     /// waiting.
     pub(crate) async fn reload(&self) -> Result<Value, Failure> {
-        let calls = self
-            .calls
+        self.asked(|inlets| inlets.calls).await
+    }
+
+    /// The same, after any reload that is under way.
+    pub(super) async fn reload_in_turn(&self) -> Result<Value, Failure> {
+        self.asked(|inlets| inlets.turns).await
+    }
+
+    /// Of the file as it is now.
+    pub(crate) fn manifest_digest(&self) -> String {
+        self.source.digest()
+    }
+
+    async fn asked(&self, inlet: fn(Inlets) -> mpsc::Sender<Reply>) -> Result<Value, Failure> {
+        let inlets = self
+            .inlets
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .clone();
@@ -105,8 +127,8 @@ impl Reloader {
             .hint("`mimo skill reload` has the running Mimos reload")
         };
         let (reply, outcome) = oneshot::channel();
-        let calls = calls.ok_or_else(not_serving)?;
-        calls.send(reply).await.map_err(|_| not_serving())?;
+        let inlet = inlet(inlets.ok_or_else(not_serving)?);
+        inlet.send(reply).await.map_err(|_| not_serving())?;
         outcome.await.map_err(|_| not_serving())?
     }
 
@@ -127,13 +149,20 @@ impl Reloader {
         files.extend(mailbox.iter().map(|mailbox| mailbox.folder().to_owned()));
         let mut watch = FileWatch::new(files);
         let mut reload: Option<Reload<'_>> = None;
-        let (sender, mut calls) = mpsc::channel(1);
-        *self.calls.lock().unwrap_or_else(PoisonError::into_inner) = Some(sender);
+        let (call_sender, mut calls) = mpsc::channel(1);
+        let (turn_sender, mut turns) = mpsc::channel(1);
+        *self.inlets.lock().unwrap_or_else(PoisonError::into_inner) = Some(Inlets {
+            calls: call_sender,
+            turns: turn_sender,
+        });
         loop {
             watch.arm();
             for command in mailbox.iter().flat_map(Mailbox::take_commands) {
                 let answer = match command.command {
-                    Command::Approvals => self.refresh_approvals().await,
+                    Command::Approvals => match self.refresh_approvals().await {
+                        Ok(()) => json!({"ok": true}),
+                        Err(failure) => failed(&failure),
+                    },
                     Command::Reload if reload.is_none() => {
                         reload = Some(self.begin("a command", Waiter::Command(command)));
                         continue;
@@ -159,6 +188,9 @@ impl Reloader {
                     // The caller may have gone, here and below.
                     Some(_) => drop(reply.send(Err(in_progress()))),
                 },
+                Some(reply) = turns.recv(), if reload.is_none() => {
+                    reload = Some(self.begin("another Mimo", Waiter::Call(reply)));
+                }
                 (outcome, waiter) = end_of(&mut reload) => {
                     reload = None;
                     match (waiter, &mailbox) {
@@ -215,11 +247,8 @@ impl Reloader {
         Ok(outcome)
     }
 
-    async fn refresh_approvals(&self) -> Value {
-        match self.registry.refresh_approvals().await {
-            Ok(()) => json!({"ok": true}),
-            Err(failure) => failed(&failure),
-        }
+    pub(super) async fn refresh_approvals(&self) -> Result<(), Failure> {
+        self.registry.refresh_approvals().await
     }
 }
 
@@ -254,7 +283,7 @@ pub(super) fn in_progress() -> Failure {
     .hint("wait until mimo_status shows them running, then reload again")
 }
 
-fn failed(failure: &Failure) -> Value {
+pub(super) fn failed(failure: &Failure) -> Value {
     let mut document = failure.document();
     document["ok"] = json!(false);
     document

@@ -402,7 +402,7 @@ pub trait GraphStore: NameStore {
     /// call.
     fn read_graph(&self, reach: Reach, work: GraphRead) -> Stored<'_, ()>;
 
-    /// Runs `work` in one transaction, which an error of it rolls back. Once
-    /// begun it runs to its end.
+    /// Runs `work` in one transaction, which an error of it rolls back. Where the
+    /// future is dropped before its end, either everything is stored or nothing.
     fn write_graph(&self, reach: Reach, work: GraphWrite) -> Stored<'_, ()>;
 }

@@ -3,7 +3,7 @@
 //! them.
 
 pub(crate) mod candidates;
-pub(crate) mod changes;
+pub mod changes;
 pub(crate) mod erasure;
 pub mod graph;
 pub(crate) mod integrity;
@@ -11,6 +11,7 @@ pub(crate) mod inventory;
 pub mod keys;
 pub mod memory;
 pub mod names;
+pub mod nodes;
 pub(crate) mod pins;
 pub mod postgres;
 pub mod procedure;
@@ -22,6 +23,7 @@ pub(crate) mod transfer;
 use std::error::Error;
 use std::fmt;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Instant;
 
 use futures::future::BoxFuture;
@@ -39,6 +41,7 @@ pub(crate) use inventory::InventoryStore;
 pub use keys::KeyStore;
 pub(crate) use memory::MemoryStore;
 pub use names::NameStore;
+pub use nodes::NodeStore;
 pub(crate) use pins::PinStore;
 pub(crate) use procedure::ProcedureStore;
 pub use retention::RetentionStore;
@@ -107,6 +110,9 @@ pub trait Store:
     /// What is worth knowing of a server behind it; nothing where there is none. Fails
     /// where it cannot be written, or another program keeps it locked.
     fn examine(&self) -> Stored<'_, Vec<integrity::Observation>>;
+
+    /// The part for several Mimos that serve from one database; none on a file.
+    fn nodes(self: Arc<Self>) -> Option<Arc<dyn NodeStore>>;
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -18,6 +18,8 @@ use crate::limits;
 use crate::meter::calls::ENCODE_QUEUE;
 use crate::meter::skills::{EXECUTIONS, ExecutionStatus};
 use crate::meter::store as metrics;
+use crate::registry::nodes;
+use crate::store::nodes::ReloadRecord;
 use crate::store::procedure::ExecutionStatus as Status;
 use crate::store::{Store, StoreError};
 
@@ -90,6 +92,9 @@ struct StoreCheck {
     latency: Duration,
     last_cleanup: Option<Timestamp>,
     executions: Vec<(Status, u64)>,
+    /// Of those that serve from one database: how many there are, and the last reload of
+    /// their skills.
+    nodes: Option<(usize, Option<ReloadRecord>)>,
 }
 
 impl StoreCheck {
@@ -175,7 +180,7 @@ impl Health {
         let is_degraded = !store.works() || skills.failed > 0 || skills.is_refused || is_overdue;
         let format = self.store.format();
         let uptime = (self.clock.now().0 - self.began.0).max(0) / 1_000_000;
-        let document = json!({
+        let mut document = json!({
             "status": if is_degraded { "degraded" } else { "ok" },
             "version": env!("CARGO_PKG_VERSION"),
             "node": self.settings.node,
@@ -215,6 +220,12 @@ impl Health {
                 "sessions": counts.sessions,
             },
         });
+        if let Some((count, reload)) = &store.nodes {
+            document["checks"]["nodes"] = json!({
+                "serving": count,
+                "reload": reload.as_ref().map(nodes::document),
+            });
+        }
         HealthReport {
             document,
             serves: store.works(),
@@ -235,6 +246,7 @@ impl Health {
             latency: Duration::ZERO,
             last_cleanup: None,
             executions: Vec::new(),
+            nodes: None,
         };
         if !self.store.exists() {
             return check;
@@ -243,12 +255,17 @@ impl Health {
         let asked = async {
             let run = self.store.last_run().await?;
             let census = self.store.procedure_census(Reach::Everything).await?;
-            Ok::<_, StoreError>((run, census.executions))
+            let nodes = match self.store.clone().nodes() {
+                None => None,
+                Some(nodes) => Some((nodes.nodes().await?.len(), nodes.last_reload().await?)),
+            };
+            Ok::<_, StoreError>((run, census.executions, nodes))
         };
         check.state = match timeout(most, asked).await {
-            Ok(Ok((run, executions))) => {
+            Ok(Ok((run, executions, nodes))) => {
                 check.last_cleanup = run.and_then(|run| run.finished_at);
                 check.executions = executions;
+                check.nodes = nodes;
                 "ok"
             }
             Ok(Err(error)) => {

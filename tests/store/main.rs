@@ -1,6 +1,7 @@
 //! The contract of a store: what every room behind `Store` must do, tested
 //! through the port alone, for each room.
 
+mod cancelled;
 mod concurrency;
 mod filters;
 mod graph;

@@ -16,6 +16,14 @@ pub(crate) struct Postgres {
 }
 
 impl Postgres {
+    /// A store with settings that `change` has changed.
+    pub(crate) fn open_with(&self, change: impl FnOnce(&mut PostgresSettings)) -> Arc<dyn Store> {
+        let mut settings = PostgresSettings::new(Secret::new(self.server.url()));
+        settings.schema = self.schema.clone();
+        change(&mut settings);
+        Arc::new(PostgresStore::start(settings).expect("it starts"))
+    }
+
     /// The rows of a statement, columns separated by `|`.
     pub(crate) fn psql(&self, sql: &str) -> String {
         let sql = format!("SET search_path = {}, public; {sql}", self.schema);
@@ -66,9 +74,7 @@ impl Room for Postgres {
     }
 
     fn open(&self) -> Arc<dyn Store> {
-        let mut settings = PostgresSettings::new(Secret::new(self.server.url()));
-        settings.schema = self.schema.clone();
-        Arc::new(PostgresStore::start(settings).expect("it starts"))
+        self.open_with(|_| ())
     }
 
     fn fail_at(&self, change: Option<u32>) {

@@ -1,6 +1,7 @@
 //! `mimo skill reload`: checks the manifest, then has every Mimo that runs on
 //! this data folder load it, and prints each outcome.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Result;
@@ -15,6 +16,7 @@ use crate::failure::{Failure, Kind};
 use crate::limits;
 use crate::printable;
 use crate::registry::instances::{self, Command, Instance};
+use crate::registry::nodes::has_succeeded;
 use crate::skills::manifest;
 
 /// Nothing to choose.
@@ -30,7 +32,7 @@ leaves its running skill as it is. The exit code is 1 if a Mimo did not reload o
 a skill did not start.")]
 pub(super) struct Arguments {}
 
-pub(super) fn run(config: &Config, clock: &dyn Clock, output: &Output) -> Result<()> {
+pub(super) fn run(config: &Config, clock: &Arc<dyn Clock>, output: &Output) -> Result<()> {
     let path = &config.skills.manifest;
     let manifest = manifest::load(path, &app::skill_rules(config))
         .map_err(|refusals| report_refusals(path, &refusals, output))?;
@@ -39,22 +41,34 @@ pub(super) fn run(config: &Config, clock: &dyn Clock, output: &Output) -> Result
         .iter()
         .map(|skill| skill.spec.timeouts.initialize);
     let timeout = timeouts.max().unwrap_or_default();
-    let answers = ask_instances(config, clock, Command::Reload, timeout)?;
-    let succeeded = answers.iter().all(|(_, answer)| has_succeeded(answer));
+    let nodes = app::nodes(config, clock)?;
+    let (mut told, place) = match &nodes {
+        Some((store, nodes)) => {
+            let digest = app::manifest_digest(config);
+            (app::run(nodes.reload(digest))?, store.place())
+        }
+        None => {
+            let answers = ask_instances(config, &**clock, Command::Reload, timeout)?;
+            let mimos: Vec<Value> = answers.iter().map(document).collect();
+            let place = config.data_folder.display().to_string();
+            (json!({"mimos": mimos}), place)
+        }
+    };
+    let mimos = told["mimos"].as_array().cloned().unwrap_or_default();
+    let succeeded = mimos.iter().all(has_succeeded);
     if output.json {
-        let mimos: Vec<Value> = answers.iter().map(document).collect();
-        let file = path.display().to_string();
-        output.document(&json!({"ok": succeeded, "file": file, "mimos": mimos}))?;
-    } else if answers.is_empty() {
+        told["ok"] = json!(succeeded);
+        told["file"] = json!(path.display().to_string());
+        output.document(&told)?;
+    } else if mimos.is_empty() {
         output.print(format!(
-            "{} is right; no Mimo runs on {}, the next one reads it\n",
+            "{} is right; no Mimo runs on {place}, the next one reads it\n",
             path.display(),
-            config.data_folder.display()
         ))?;
     } else {
         let mut text = output.text();
-        for answer in &answers {
-            push_answer(answer, &mut text);
+        for mimo in &mimos {
+            push_answer(mimo, &mut text);
         }
         output.print(text)?;
     }
@@ -95,14 +109,6 @@ pub(super) fn ask_instances(
     })
 }
 
-fn has_succeeded(answer: &Option<Value>) -> bool {
-    let Some(answer) = answer else {
-        return false;
-    };
-    let failed = answer["failed"].as_object();
-    answer["ok"] == true && failed.is_none_or(serde_json::Map::is_empty)
-}
-
 fn document((mimo, answer): &Answer) -> Value {
     let mut document = answer.clone().unwrap_or_else(
         || json!({"ok": false, "error": {"kind": "timeout", "message": NO_ANSWER}}),
@@ -113,20 +119,20 @@ fn document((mimo, answer): &Answer) -> Value {
 
 const NO_ANSWER: &str = "it did not answer in time, or ended";
 
-fn push_answer((mimo, answer): &Answer, text: &mut Text) {
-    let head = format!("mimo {}", mimo.pid);
-    let Some(answer) = answer else {
-        text.paint(31, &head);
-        return text.push(&format!(": {NO_ANSWER}\n"));
+fn push_answer(answer: &Value, text: &mut Text) {
+    let place = match answer["host"].as_str() {
+        Some(host) => format!(" on {}", printable::line(host)),
+        None => String::new(),
     };
+    let head = format!("mimo {}{place}", answer["pid"]);
     if answer["ok"] != true {
         let word = |key: &str| printable::line(answer["error"][key].as_str().unwrap_or_default());
         text.paint(31, &head);
-        return text.push(&format!(
-            ": {}\n  next: {}\n",
-            word("message"),
-            word("hint")
-        ));
+        text.push(&format!(": {}\n", word("message")));
+        if answer["error"]["hint"].is_string() {
+            text.push(&format!("  next: {}\n", word("hint")));
+        }
+        return;
     }
     text.push(&head);
     let mut separator = ": ";

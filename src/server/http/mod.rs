@@ -34,7 +34,7 @@ use hyper_util::service::TowerToHyperService;
 use nix::sys::socket::{setsockopt, sockopt};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, watch};
 use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -88,6 +88,8 @@ pub(crate) struct Settings {
 pub(crate) struct HttpParts {
     pub(crate) settings: Settings,
     pub(crate) keys: Arc<dyn KeyStore>,
+    /// Changes when another process announces a change of the keys.
+    pub(crate) keys_announced: watch::Receiver<u64>,
     pub(crate) ring: KeyRing,
     pub(crate) sessions: Arc<dyn SessionStore>,
     pub(crate) health: Health,
@@ -105,6 +107,7 @@ struct Http {
     health: Health,
     view: View,
     silent_peer: SilentPeer,
+    keys_announced: watch::Receiver<u64>,
     /// The exchanges that are not over.
     exchanges: TaskTracker,
     /// Cancelled by the signal to end.
@@ -170,6 +173,7 @@ impl Server {
             health: parts.health,
             view: parts.view,
             silent_peer: attended::silent_peer(),
+            keys_announced: parts.keys_announced,
             exchanges: TaskTracker::new(),
             draining: CancellationToken::new(),
             ending: CancellationToken::new(),
@@ -255,8 +259,12 @@ impl Http {
     async fn follow_keys(&self) {
         let mut turns = interval(Duration::from_secs(HTTP_KEYS_FOLLOWED_SECONDS));
         turns.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut announced = self.keys_announced.clone();
         loop {
-            turns.tick().await;
+            tokio::select! {
+                _ = turns.tick() => {}
+                _ = announced.changed() => {}
+            }
             if let Err(failure) = self.gate.refresh().await {
                 tracing::debug!(%failure, "the keys were not read");
                 continue;

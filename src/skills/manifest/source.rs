@@ -55,6 +55,12 @@ impl Source {
         *loaded != Some(now)
     }
 
+    /// SHA-256 of the file as it is now, or of why it cannot be read, in hex.
+    pub(crate) fn digest(&self) -> String {
+        let stamp = stamp(&file::read(&self.path));
+        stamp.iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+
     /// The message about a refused file.
     pub(crate) fn problem(&self, refusals: &[Refusal]) -> String {
         let path = self.path.display();

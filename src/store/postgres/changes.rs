@@ -6,7 +6,7 @@ use tokio_postgres::Row;
 
 use super::PostgresStore;
 use crate::meter::store::Op;
-use crate::store::changes::Changes;
+use crate::store::changes::{Changes, Topic};
 use crate::store::{StoreError, Stored, measured};
 
 impl Changes for PostgresStore {
@@ -23,6 +23,10 @@ impl Changes for PostgresStore {
             let [a, b, c, d, e, f, g, h, ..] = <[u8; 32]>::from(hash);
             Ok(i64::from_be_bytes([a, b, c, d, e, f, g, h]))
         })
+    }
+
+    fn announced(&self, topic: Topic) -> watch::Receiver<u64> {
+        self.node.announcements.of(topic)
     }
 }
 

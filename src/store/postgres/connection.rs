@@ -22,7 +22,7 @@ use tokio_postgres::tls::MakeTlsConnect;
 use tokio_postgres::{Client, Config, Connection, Socket};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
-use super::{PostgresSettings, locks, migrate};
+use super::{PostgresSettings, locks, migrate, server};
 use crate::limits;
 use crate::meter::Lent;
 use crate::meter::store::{CONNECTIONS, ConnectionState, QUEUE, Side};
@@ -94,8 +94,12 @@ impl Connector {
                 tracing::debug!(%error, "a connection to the database ended");
             }
         });
-        client.batch_execute(&self.session_settings()).await?;
+        self.begin_session(&client).await?;
         Ok(client)
+    }
+
+    pub(crate) async fn begin_session(&self, client: &Client) -> Result<(), StoreError> {
+        Ok(client.batch_execute(&self.session_settings()).await?)
     }
 
     /// The statements with which every session begins.
@@ -118,11 +122,15 @@ impl Connector {
         )
     }
 
-    /// Makes or checks the schema, once.
-    async fn ready(&self) -> Result<(), StoreError> {
+    /// Makes or checks the schema, once. What is set for a session would reach others, and
+    /// not be there for its own statements, through a pooler by transaction.
+    pub(crate) async fn ready(&self) -> Result<(), StoreError> {
         let make = || async {
-            let client = self.open().await?;
-            migrate::prepare(client, &self.settings).await
+            let (one, two) = tokio::try_join!(self.open(), self.open())?;
+            if server::is_pooled(&one, &two).await? {
+                return Err(server::pooled());
+            }
+            migrate::prepare(one, &self.settings).await
         };
         self.is_ready.get_or_try_init(make).await.copied()
     }

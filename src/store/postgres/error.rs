@@ -36,6 +36,10 @@ impl From<tokio_postgres::Error> for StoreError {
             | &SqlState::T_R_SERIALIZATION_FAILURE => {
                 "another program holds the database; try again"
             }
+            &SqlState::PROGRAM_LIMIT_EXCEEDED => {
+                "a name is longer than the database can index; give it a shorter one where it \
+                 comes from"
+            }
             &SqlState::QUERY_CANCELED => {
                 "try again; if it happens often, raise statement_seconds in [store]"
             }

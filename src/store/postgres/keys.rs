@@ -9,6 +9,7 @@ use crate::clock::Timestamp;
 use crate::keys::{FormerText, Key, KeyHash, KeyId};
 use crate::limits::{KEY_TOUCH_SECONDS_MIN, KEYS_KEPT_MAX};
 use crate::meter::store::Op;
+use crate::store::changes::Topic;
 use crate::store::keys::{KeyStore, StoredKeys, rotate};
 use crate::store::measured;
 use crate::store::{StoreError, Stored};
@@ -51,7 +52,7 @@ impl KeyStore for PostgresStore {
             let tx = self.begin_write(&[Lock::Keys]).await?;
             make_room(&tx, key.created_at).await?;
             insert(&tx, &key).await?;
-            mark_changed(&tx).await?;
+            self.mark_changed(&tx).await?;
             tx.commit().await
         })
     }
@@ -68,7 +69,7 @@ impl KeyStore for PostgresStore {
             let mut key = find(&tx, &id).await?.ok_or_else(|| no_such(&id))?;
             rotate(&mut key, hash, now, overlap_end)?;
             update_text(&tx, &key).await?;
-            mark_changed(&tx).await?;
+            self.mark_changed(&tx).await?;
             tx.commit().await?;
             Ok(key)
         })
@@ -84,7 +85,7 @@ impl KeyStore for PostgresStore {
             }
             let sql = "DELETE FROM http_session WHERE key = $1";
             tx.execute(sql, &[&id.as_str()]).await?;
-            mark_changed(&tx).await?;
+            self.mark_changed(&tx).await?;
             tx.commit().await?;
             Ok(revoked)
         })
@@ -96,7 +97,7 @@ impl KeyStore for PostgresStore {
             let sql = "UPDATE api_key SET revoked_at = $1 WHERE revoked_at IS NULL";
             let revoked = tx.execute(sql, &[&now.0]).await?;
             tx.execute("DELETE FROM http_session", &[]).await?;
-            mark_changed(&tx).await?;
+            self.mark_changed(&tx).await?;
             tx.commit().await?;
             Ok(usize::try_from(revoked).unwrap_or(usize::MAX))
         })
@@ -118,10 +119,12 @@ fn no_such(id: &KeyId) -> StoreError {
     StoreError::NoSuchKey(id.to_string())
 }
 
-async fn mark_changed(tx: &Tx) -> Result<(), StoreError> {
-    let sql = "UPDATE api_key_version SET version = (random() * 9007199254740991)::bigint";
-    tx.execute(sql, &[]).await?;
-    Ok(())
+impl PostgresStore {
+    async fn mark_changed(&self, tx: &Tx) -> Result<(), StoreError> {
+        let sql = "UPDATE api_key_version SET version = (random() * 9007199254740991)::bigint";
+        tx.execute(sql, &[]).await?;
+        self.announce(tx, Topic::Keys).await
+    }
 }
 
 async fn find(tx: &Tx, id: &KeyId) -> Result<Option<Key>, StoreError> {

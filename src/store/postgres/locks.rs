@@ -24,6 +24,8 @@ const CLASS: i32 = 0x4d69_6d00;
 /// The lock of whoever changes a schema. One for the database, whose extensions all
 /// schemas share.
 const MIGRATION: i32 = CLASS;
+/// Behind those of [`Lock`].
+const RELOAD: i32 = CLASS + 7;
 
 impl Lock {
     fn class(self) -> i32 {
@@ -51,6 +53,27 @@ pub(super) fn statements(locks: &[Lock], schema_key: i32) -> String {
         format!("; SELECT pg_advisory_xact_lock{shared}({class}, {schema_key})")
     });
     each.collect()
+}
+
+/// Tries to take, for a session, the lock of whoever has all nodes reload their skills,
+/// and names the server's process.
+pub(super) fn try_lock_reload(schema_key: i32) -> String {
+    format!("SELECT pg_try_advisory_lock({RELOAD}, {schema_key}), pg_backend_pid()")
+}
+
+pub(super) fn unlock_reload(schema_key: i32) -> String {
+    format!("SELECT pg_advisory_unlock({RELOAD}, {schema_key})")
+}
+
+/// An expression: whether the process `holder` has that lock. Looking does not take it, which would
+/// refuse a reload that begins at the same moment.
+pub(super) fn is_reload_locked(schema_key: i32) -> String {
+    let key = schema_key.cast_unsigned();
+    format!(
+        "EXISTS (SELECT FROM pg_locks WHERE locktype = 'advisory' AND granted AND pid = holder \
+         AND classid = {RELOAD} AND objid = {key} AND objsubid = 2 AND database = \
+         (SELECT oid FROM pg_database WHERE datname = current_database()))"
+    )
 }
 
 pub(super) fn migration() -> String {

@@ -13,6 +13,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0002_graph.sql"),
     include_str!("migrations/0003_procedure.sql"),
     include_str!("migrations/0004_gateway.sql"),
+    include_str!("migrations/0005_nodes.sql"),
 ];
 
 /// The schema of this version.
@@ -24,6 +25,9 @@ pub(super) const COMPATIBLE_FROM: i32 = 1;
 pub(super) const BEING_FILLED: i32 = i32::MAX;
 /// PostgreSQL 14.
 const SERVER_MIN: i32 = 140_000;
+/// The first version of pgvector that goes on in an index until it has enough rows that
+/// pass a filter.
+const EXTENSION_MIN: (u32, u32) = (0, 8);
 
 /// What `meta` says.
 #[derive(Clone, Copy, Debug)]
@@ -37,6 +41,7 @@ pub(super) async fn prepare(
     mut client: Client,
     settings: &PostgresSettings,
 ) -> Result<(), StoreError> {
+    check_extension(&client).await?;
     match find(&client, &settings.schema).await? {
         Some(found) if found.schema >= SCHEMA => check(found, settings),
         _ if settings.migrate => migrate(&mut client, settings).await,
@@ -45,6 +50,26 @@ pub(super) async fn prepare(
             "run `mimo migrate --schema` as the role that owns it",
         )),
     }
+}
+
+/// Refuses an extension that is too old, if it is there.
+async fn check_extension(client: &Client) -> Result<(), StoreError> {
+    let sql = "SELECT extversion FROM pg_extension WHERE extname = 'vector'";
+    let Some(row) = client.query_opt(sql, &[]).await? else {
+        return Ok(());
+    };
+    let version: &str = row.get(0);
+    let mut parts = version.split('.').map(|part| part.parse().unwrap_or(0));
+    let found: (u32, u32) = (parts.next().unwrap_or(0), parts.next().unwrap_or(0));
+    if found >= EXTENSION_MIN {
+        return Ok(());
+    }
+    let (major, minor) = EXTENSION_MIN;
+    Err(unavailable(
+        &format!("it has pgvector {version}, and Mimo needs {major}.{minor} or later"),
+        "install a newer pgvector on the server, and run `ALTER EXTENSION vector UPDATE` in the \
+         database as its owner",
+    ))
 }
 
 /// Refuses the schema of a newer Mimo whose rules this one does not know.
@@ -138,6 +163,7 @@ async fn migrate(client: &mut Client, settings: &PostgresSettings) -> Result<(),
             )
         })?;
     }
+    check_extension(transaction.client()).await?;
     let from = found.map_or(0, |found| usize::try_from(found.schema).unwrap_or(0));
     for migration in &MIGRATIONS[from..] {
         transaction.batch_execute(migration).await?;

@@ -2,6 +2,7 @@
 //! machines may use at once. Reads see one snapshot each; writes are ordered by
 //! advisory locks, so that none has to be repeated.
 
+mod announcements;
 mod changes;
 mod connection;
 mod erasure;
@@ -14,6 +15,7 @@ mod memory;
 mod migrate;
 mod names;
 mod node;
+mod nodes;
 mod pins;
 mod procedure;
 mod retention;

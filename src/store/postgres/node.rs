@@ -1,14 +1,19 @@
 //! The node: this process as an owner of executions. A connection of its own holds a
 //! lock that the server frees when the connection ends, however it ends, so a lease
-//! needs no clock. Its loss makes another node, which owns nothing yet.
+//! needs no clock. Its loss makes another node, which owns nothing yet. The same
+//! connection hears what other nodes announce.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
+use tokio::time::timeout;
 use tokio_postgres::Client;
 
+use super::announcements::{Announcements, listen};
 use super::connection::Connector;
 use super::transaction::Tx;
 use crate::clock::{Clock, SystemClock};
+use crate::limits::NODE_ANSWER_SECONDS_MAX;
 use crate::store::StoreError;
 
 #[derive(Default)]
@@ -16,13 +21,14 @@ pub(super) struct Node {
     member: Mutex<Option<Member>>,
     /// Held while the connection is made.
     joining: tokio::sync::Mutex<()>,
+    pub(super) announcements: Announcements,
 }
 
 struct Member {
     /// The value of `execution.owner`, and the lock.
     id: i64,
     /// Holds the lock.
-    client: Client,
+    client: Arc<Client>,
 }
 
 /// The server notices within about nine seconds that this machine is gone, and ends a
@@ -50,7 +56,9 @@ impl Node {
         if let Some(id) = self.current() {
             return Ok(id);
         }
-        let client = connector.open().await?;
+        let (client, connection) = connector.connect().await?;
+        tokio::spawn(self.announcements.clone().drive(connection));
+        connector.begin_session(&client).await?;
         client.batch_execute(SETTINGS).await?;
         let mut bytes = [0; 8];
         SystemClock.fill_random(&mut bytes);
@@ -59,11 +67,36 @@ impl Node {
         client
             .query_one("SELECT pg_advisory_lock($1)", &[&id])
             .await?;
+        client
+            .batch_execute(&listen(connector.schema_key()))
+            .await?;
+        let client = Arc::new(client);
         let lost = self.member().replace(Member { id, client });
         if lost.is_some() {
             tracing::warn!("the connection that holds this node's lock was lost");
         }
+        self.announcements.all();
         Ok(id)
+    }
+
+    /// Leaves if the server does not answer on the connection: something on the way may
+    /// keep it open although nothing comes through.
+    pub(super) async fn check(&self) {
+        let client = self.member().as_ref().map(|member| member.client.clone());
+        let Some(client) = client else { return };
+        let most = Duration::from_secs(NODE_ANSWER_SECONDS_MAX);
+        let answer = timeout(most, client.batch_execute("SELECT 1")).await;
+        if !matches!(answer, Ok(Ok(()))) {
+            let mut member = self.member();
+            // Another call may have joined meanwhile.
+            if member
+                .as_ref()
+                .is_some_and(|now| Arc::ptr_eq(&now.client, &client))
+            {
+                tracing::warn!("the connection that holds this node's lock does not answer");
+                member.take();
+            }
+        }
     }
 
     /// Gives up everything that it owns.

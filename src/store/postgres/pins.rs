@@ -8,6 +8,7 @@ use super::locks::Lock;
 use super::transaction::Tx;
 use crate::limits::SKILL_PINS_KEPT_MAX;
 use crate::meter::store::Op;
+use crate::store::changes::Topic;
 use crate::store::measured;
 use crate::store::pins::{Approved, FirstSight, OnPinned, Pin, PinStore, SeenEntry};
 use crate::store::{StoreError, Stored};
@@ -25,8 +26,13 @@ impl PinStore for PostgresStore {
     fn trust(&self, sights: Vec<FirstSight>) -> Stored<'_, Approved> {
         measured(Op::Trust, async move {
             let tx = self.begin_write(&[Lock::Pins]).await?;
+            let mut is_new = false;
             for sight in &sights {
-                see(&tx, sight).await?;
+                is_new |= see(&tx, sight).await?;
+            }
+            // Each start of a skill comes here, and hardly any sees something new.
+            if is_new {
+                self.announce(&tx, Topic::Approvals).await?;
             }
             let approved = all(&tx).await?;
             tx.commit().await?;
@@ -38,6 +44,7 @@ impl PinStore for PostgresStore {
         measured(Op::Pin, async move {
             let tx = self.begin_write(&[Lock::Pins]).await?;
             insert(&tx, &pins, on_pinned).await?;
+            self.announce(&tx, Topic::Approvals).await?;
             let approved = all(&tx).await?;
             tx.commit().await?;
             Ok(approved)
@@ -45,7 +52,8 @@ impl PinStore for PostgresStore {
     }
 }
 
-async fn see(tx: &Tx, FirstSight { seen, pins }: &FirstSight) -> Result<(), StoreError> {
+/// Whether the entry was seen for the first time.
+async fn see(tx: &Tx, FirstSight { seen, pins }: &FirstSight) -> Result<bool, StoreError> {
     let SeenEntry {
         skill,
         identity,
@@ -54,7 +62,7 @@ async fn see(tx: &Tx, FirstSight { seen, pins }: &FirstSight) -> Result<(), Stor
     let sql = "SELECT identity, entry FROM skill_entry WHERE skill = $1";
     match tx.query_opt(sql, &[skill]).await? {
         Some(known) if known.get::<_, &str>(0) == identity && known.get::<_, &str>(1) == entry => {
-            return Ok(());
+            return Ok(false);
         }
         Some(_) => {}
         None => {
@@ -68,7 +76,8 @@ async fn see(tx: &Tx, FirstSight { seen, pins }: &FirstSight) -> Result<(), Stor
                ON CONFLICT (skill) \
                DO UPDATE SET identity = excluded.identity, entry = excluded.entry";
     tx.execute(sql, &[skill, identity, entry]).await?;
-    insert(tx, pins, OnPinned::Keep).await
+    insert(tx, pins, OnPinned::Keep).await?;
+    Ok(true)
 }
 
 async fn insert(tx: &Tx, pins: &[Pin], on_pinned: OnPinned) -> Result<(), StoreError> {

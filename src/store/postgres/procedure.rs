@@ -11,6 +11,7 @@ use super::transaction::Tx;
 use crate::caller::Reach;
 use crate::clock::Timestamp;
 use crate::meter::store::Op;
+use crate::store::changes::Topic;
 use crate::store::measured;
 use crate::store::procedure::{
     AppendOutcome, BeginOutcome, DefineOutcome, Execution, ExecutionStatus, ExecutionUpdate,
@@ -248,6 +249,7 @@ impl ProcedureStore for PostgresStore {
         measured(Op::RequestCancel, async move {
             let tx = self.begin_write(&[]).await?;
             executions::request_cancel(&tx, &reach, &id).await?;
+            self.announce(&tx, Topic::Cancels).await?;
             tx.commit().await
         })
     }

@@ -2,7 +2,11 @@
 
 use std::time::Instant;
 
+use tokio_postgres::Client;
+use tokio_postgres::error::SqlState;
+
 use super::connection::Connector;
+use super::error::unavailable;
 use super::migrate;
 use crate::clock::{Clock, SystemClock};
 use crate::limits;
@@ -81,24 +85,47 @@ pub(super) async fn examine(connector: &Connector) -> Result<Vec<Observation>, S
     Ok(found)
 }
 
-/// Two sessions that are open at the same time have two processes of the server, unless
-/// a pooler between gives one to whoever has a transaction. Such a pooler loses locks
-/// that a session holds.
+/// Whether a pooler between gives its connections to whoever has a transaction. Two
+/// sessions that are open at the same time otherwise have two processes of the server,
+/// and keep them. A pooler by transaction gives the one that was used last.
+pub(super) async fn is_pooled(one: &Client, two: &Client) -> Result<bool, StoreError> {
+    let mut processes = Vec::new();
+    for client in [one, two, one, two] {
+        let process = client.query_one("SELECT pg_backend_pid()", &[]).await;
+        match process {
+            Ok(process) => processes.push(process.get::<_, i32>(0)),
+            // The statement was prepared on another connection.
+            Err(error) if error.code() == Some(&SqlState::INVALID_SQL_STATEMENT_NAME) => {
+                return Ok(true);
+            }
+            Err(error) => return Err(error.into()),
+        }
+    }
+    let [first, second, again_first, again_second] = processes[..] else {
+        return Ok(false);
+    };
+    Ok(first == second || first != again_first || second != again_second)
+}
+
+pub(super) fn pooled() -> StoreError {
+    unavailable(
+        "a pooler between here and the server shares its connections by transaction, and Mimo \
+         keeps settings, prepared statements and a lock in its sessions",
+        "connect to the server itself, or let the pooler pool by session (PgBouncer: \
+         pool_mode = session)",
+    )
+}
+
 async fn pooler(connector: &Connector) -> Result<Observation, StoreError> {
     let (one, two) = (connector.open().await?, connector.open().await?);
-    let mut processes = Vec::new();
-    for client in [&one, &two] {
-        let process = client.query_one("SELECT pg_backend_pid()", &[]).await?;
-        processes.push(process.get::<_, i32>(0));
-    }
-    let shared = processes[0] == processes[1];
+    let shared = is_pooled(&one, &two).await?;
     Ok(Observation {
         name: "pooler",
         is_good: !shared,
         value: match shared {
             false => "none that shares connections".to_owned(),
-            true => "shares connections by transaction, so leases of procedures are lost: \
-                     connect to the server itself, or let it pool by session"
+            true => "shares connections by transaction, which Mimo refuses: connect to the \
+                     server itself, or let it pool by session"
                 .to_owned(),
         },
     })

@@ -3,10 +3,12 @@
 //! program could.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use super::{PostgresSettings, PostgresStore, migrate, server, verify};
 use crate::meter::store::Op;
 use crate::store::integrity::{EncodeText, Observation, Problem, Report, Restored};
+use crate::store::nodes::NodeStore;
 use crate::store::{Store, StoreError, StoreFormat, Stored, measured};
 
 impl Store for PostgresStore {
@@ -109,6 +111,10 @@ impl Store for PostgresStore {
 
     fn examine(&self) -> Stored<'_, Vec<Observation>> {
         Box::pin(server::examine(&self.connector))
+    }
+
+    fn nodes(self: Arc<Self>) -> Option<Arc<dyn NodeStore>> {
+        Some(self)
     }
 
     fn place(&self) -> String {

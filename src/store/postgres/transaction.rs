@@ -1,14 +1,17 @@
 //! One transaction on a connection of its own.
 
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use futures::{Stream, StreamExt};
 use tokio::runtime::Handle;
 use tokio::sync::watch;
+use tokio::time::timeout;
 use tokio_postgres::Row;
 use tokio_postgres::types::ToSql;
 
 use super::connection::Leased;
+use crate::limits::DATABASE_ROLLBACK_SECONDS_MAX;
 use crate::store::StoreError;
 
 /// A value of a statement.
@@ -145,7 +148,10 @@ impl Drop for Tx {
         match Handle::try_current() {
             Ok(runtime) => {
                 runtime.spawn(async move {
-                    if client.batch_execute("ROLLBACK").await.is_err() {
+                    let most = Duration::from_secs(DATABASE_ROLLBACK_SECONDS_MAX);
+                    let done = timeout(most, client.batch_execute("ROLLBACK")).await;
+                    // Nothing comes through, or a statement still runs there.
+                    if !matches!(done, Ok(Ok(()))) {
                         client.discard();
                     }
                 });

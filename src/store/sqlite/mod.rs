@@ -44,9 +44,9 @@ use tokio_util::sync::CancellationToken;
 use self::connection::{open_graph_reader, open_reader, open_writer};
 use self::inline::Inline;
 use self::worker::Workers;
-use super::changes::Changes;
+use super::changes::{Changes, Topic};
 use super::integrity::{EncodeText, Observation, Problem, Report, Restored};
-use super::{Store, StoreError, StoreFormat, Stored, measured};
+use super::{NodeStore, Store, StoreError, StoreFormat, Stored, measured};
 use crate::limits;
 use crate::meter::store::{Op, Side};
 
@@ -64,6 +64,8 @@ pub struct SqliteStore {
     group_commit: procedure::GroupCommit,
     /// Incremented after each commit.
     stored: watch::Sender<u64>,
+    /// Never incremented: others are found by looking.
+    announced: watch::Sender<u64>,
 }
 
 impl SqliteStore {
@@ -84,6 +86,7 @@ impl SqliteStore {
             owner: Arc::default(),
             group_commit: procedure::GroupCommit::default(),
             stored: watch::Sender::new(0),
+            announced: watch::Sender::new(0),
         })
     }
 
@@ -227,6 +230,10 @@ impl Store for SqliteStore {
             Ok(Vec::new())
         })
     }
+
+    fn nodes(self: Arc<Self>) -> Option<Arc<dyn NodeStore>> {
+        None
+    }
 }
 
 impl Changes for SqliteStore {
@@ -244,6 +251,10 @@ impl Changes for SqliteStore {
                 Ok(version?)
             }),
         )
+    }
+
+    fn announced(&self, _topic: Topic) -> watch::Receiver<u64> {
+        self.announced.subscribe()
     }
 }
 
