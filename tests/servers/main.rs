@@ -6,12 +6,15 @@
 mod support;
 
 mod clients;
+mod cluster;
 #[cfg(target_os = "linux")]
 mod conformance;
+mod database;
 mod e2e;
 #[cfg(target_os = "linux")]
 mod install;
 mod monitoring;
+mod nodes;
 mod openapi;
 #[cfg(target_os = "linux")]
 mod pasted;
