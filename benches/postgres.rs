@@ -10,7 +10,8 @@
 //! BM25, reads the filter's columns and 200 candidates with their surroundings).
 //!
 //! `MIMO_DATABASE_URL=postgresql://.. cargo bench --bench postgres`; it makes the schemas
-//! `mimo_bench_..` and leaves them.
+//! `mimo_bench_..` and leaves them. `MIMO_BENCH_MEMORIES=100000` measures that size, at
+//! which the semantic side goes through the index, as the same search by hand does.
 
 #![allow(clippy::print_stdout, reason = "the figures are its output")]
 #![allow(missing_docs, reason = "a program, not an interface")]
@@ -24,6 +25,7 @@ use mimo::caller::Reach;
 use mimo::clock::Timestamp;
 use mimo::memory::rules::remember::remember;
 use mimo::secret::Secret;
+use mimo::store::RetentionStore;
 use mimo::store::memory::{
     CandidateQuery, Filter, Given, IndexedText, MemoryFields, MemoryStore, NewMemory,
 };
@@ -42,12 +44,18 @@ const WARM_UP: usize = 10;
 /// As a search has them.
 const LIMIT: usize = 200;
 
-const SIDES: [&str; 6] = [
+/// Vectors that the semantic side compares exactly for that many candidates.
+const RESCORED: i64 = 4 * LIMIT as i64;
+/// How long one, two and three nodes store, each one memory at a time.
+const STORING: Duration = Duration::from_secs(5);
+
+const SIDES: [&str; 7] = [
     "both sides",
     "semantic",
     "keyword",
     "store one",
     "pgvector by hand",
+    "index by hand",
     "full text by hand",
 ];
 
@@ -57,7 +65,9 @@ async fn main() {
         println!("MIMO_DATABASE_URL names no database, so nothing is measured");
         return;
     };
-    for size in SIZES {
+    let asked = std::env::var("MIMO_BENCH_MEMORIES");
+    let sizes = asked.map_or(SIZES.to_vec(), |text| vec![text.parse().expect("a number")]);
+    for size in sizes {
         let mut settings = PostgresSettings::new(Secret::new(url.clone()));
         settings.schema = format!("mimo_bench_{}_{size}", std::process::id());
         let store = PostgresStore::start(settings.clone()).expect("it starts");
@@ -68,6 +78,10 @@ async fn main() {
             "{}",
             json!({"bench": "postgres", "memories": size, "side": "fill, each", "ms": each.as_secs_f64() * 1e3})
         );
+        // Retention makes the index where there are enough vectors.
+        let run = store.begin_run(Timestamp(1), None).await.expect("begun");
+        let run = run.expect("nobody else cleans");
+        store.end_run(run, Timestamp(2)).await.expect("ended");
         let (client, connection) = tokio_postgres::connect(&url, tokio_postgres::NoTls)
             .await
             .expect("connected");
@@ -83,7 +97,46 @@ async fn main() {
             client.batch_execute(sql).await.expect("prepared");
         }
         measure(&store, &client, size).await;
+        for nodes in 1..=3 {
+            let settings = settings.clone();
+            let storing = tokio::task::spawn_blocking(move || store_at_once(&settings, nodes));
+            let stored = storing.await.expect("stored");
+            println!(
+                "{}",
+                json!({"bench": "postgres", "memories": size, "nodes": nodes,
+                    "stored_a_second": stored / STORING.as_secs()})
+            );
+        }
     }
+}
+
+/// How many memories so many nodes store.
+fn store_at_once(settings: &PostgresSettings, nodes: u64) -> u64 {
+    let node = |number: u64| {
+        let settings = settings.clone();
+        std::thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread();
+            let runtime = { runtime }.enable_all().build().expect("a runtime");
+            runtime.block_on(async {
+                let store = PostgresStore::start(settings).expect("it starts");
+                let mut chance = Chance(1_000 * nodes + number);
+                let (began, mut count) = (Instant::now(), 0);
+                while began.elapsed() < STORING {
+                    let content = sentence(&mut chance, 14, 1);
+                    let content = format!("{content} {nodes} {number} {count}");
+                    let new = vec![memory(&content, unit(numbers(&mut chance)), 0)];
+                    let done = remember(&store, &Reach::Everything, MODEL, new, Timestamp(3));
+                    done.await.expect("stored");
+                    count += 1;
+                }
+                count
+            })
+        })
+    };
+    let all: Vec<_> = (0..nodes).map(node).collect();
+    all.into_iter()
+        .map(|node| node.join().expect("no panic"))
+        .sum()
 }
 
 async fn measure(store: &PostgresStore, client: &tokio_postgres::Client, size: usize) {
@@ -108,6 +161,7 @@ async fn measure(store: &PostgresStore, client: &tokio_postgres::Client, size: u
                                ORDER BY vector <=> $1::real[]::vector LIMIT 10";
                     assert_eq!(client.query(sql, &[&probe]).await.expect("rows").len(), 10);
                 }
+                "index by hand" => by_index(client, size, &probe).await,
                 _ => {
                     let words = query.split(' ').collect::<Vec<_>>().join(" | ");
                     let sql = "SELECT id FROM by_hand, to_tsquery('english', $1) q \
@@ -129,6 +183,27 @@ async fn measure(store: &PostgresStore, client: &tokio_postgres::Client, size: u
             json!({"bench": "postgres", "memories": size, "side": side, "p50_ms": middle, "max_ms": last})
         );
     }
+}
+
+/// The same way as the semantic side: the best by the index, which are compared exactly.
+async fn by_index(client: &tokio_postgres::Client, size: usize, probe: &[f32]) {
+    let near = match size > 50_000 {
+        true => "near::halfvec(384)",
+        false => "near",
+    };
+    let begin = format!(
+        "BEGIN; SET LOCAL hnsw.ef_search = {RESCORED}; \
+         SET LOCAL hnsw.iterative_scan = strict_order; SET LOCAL enable_sort = off"
+    );
+    client.batch_execute(&begin).await.expect("begun");
+    let sql = format!(
+        "SELECT memory_id, 1 - (vector <=> $1::real[]::vector) FROM (SELECT memory_id, vector \
+         FROM memory_vector WHERE model_id = 1 \
+         ORDER BY {near} <=> $1::real[]::vector::halfvec(384) LIMIT {RESCORED}) best"
+    );
+    let rows = client.query(&sql, &[&probe]).await.expect("rows");
+    assert_eq!(i64::try_from(rows.len()).expect("few"), RESCORED);
+    client.batch_execute("COMMIT").await.expect("ended");
 }
 
 async fn search(store: &PostgresStore, query: &str, vector: Option<&[f32]>) {

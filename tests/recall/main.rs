@@ -7,7 +7,8 @@
 //! without any result. With
 //! `MIMO_RECALL_SETS` naming a folder of conversations (`{"turns": [{"id", "text"}],
 //! "questions": [{"text", "evidence"}]}`, as LoCoMo reduced to these), they are scored
-//! too. Without `--nocapture` it only holds the figures to their floors.
+//! too; with `MIMO_RECALL_ROOM=postgres` everything is stored in PostgreSQL. Without
+//! `--nocapture` it only holds the figures to their floors.
 
 #![allow(clippy::print_stdout, reason = "the table is its output")]
 
@@ -16,11 +17,13 @@
 mod support;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use serde_json::{Value, json};
 
 use support::Server;
+use support::postgres;
 use support::server::{ask, initialize, mimo};
 
 /// Texts of one thread in their order, and questions with the right ones of them.
@@ -103,7 +106,9 @@ const FLOORS: [(&str, &str, f64, f64); 2] = [
 
 fn score(set: &Set, table: &mut BTreeMap<(String, &'static str), Figures>) {
     let folder = tempfile::tempdir().expect("a folder");
-    let mut server = Server::of(&mut mimo(folder.path()));
+    let mut command = mimo(folder.path());
+    on_room(&mut command, folder.path());
+    let mut server = Server::of(&mut command);
     initialize(&mut server);
     let ids = store(&mut server, &set.texts);
     score_off(set, &mut server, table);
@@ -153,6 +158,20 @@ fn score_off(
         sum.bytes += bytes as f64;
         sum.silent += f64::from(u8::from(ranked.is_empty()));
     }
+}
+
+/// Has the server store where `MIMO_RECALL_ROOM` says: `postgres`, in a schema of its own,
+/// or else in a file.
+fn on_room(command: &mut Command, folder: &Path) {
+    if std::env::var_os("MIMO_RECALL_ROOM").is_none_or(|room| room != "postgres") {
+        return;
+    }
+    let database = postgres::server().expect("a database");
+    let config = folder.join("config");
+    std::fs::create_dir(&config).expect("made");
+    let settings = format!("[store]\nschema = \"{}\"\n", database.new_schema());
+    std::fs::write(config.join("config.toml"), settings).expect("written");
+    command.env("MIMO_DATABASE_URL", database.url());
 }
 
 /// Stores the texts; which of them each memory is.
