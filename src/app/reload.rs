@@ -14,7 +14,6 @@ use crate::registry::instances::Mailbox;
 use crate::registry::nodes::Nodes;
 use crate::registry::{ManifestProblem, Registry, Reloader};
 use crate::skills::manifest::source::Source;
-use crate::store::Store;
 use crate::store::nodes::NodeLabel;
 
 /// The manifest that `config` names, under its rules.
@@ -34,17 +33,13 @@ pub(super) fn label(clock: &dyn Clock) -> NodeLabel {
     }
 }
 
-/// The nodes of the database that the settings name, for a command, and that database.
-pub(crate) fn nodes(
-    config: &Config,
-    clock: &Arc<dyn Clock>,
-) -> Result<Option<(Arc<dyn Store>, Nodes)>, Failure> {
+/// The nodes of the database that the settings name, for a command.
+pub(crate) fn nodes(config: &Config, clock: &Arc<dyn Clock>) -> Result<Option<Nodes>, Failure> {
     if config.store.url.is_none() {
         return Ok(None);
     }
     let store = store_as_it_is(config)?;
-    let nodes = Nodes::of(&store, label(&**clock), clock.clone());
-    Ok(nodes.map(|nodes| (store, nodes)))
+    Ok(Nodes::of(&store, label(&**clock), clock.clone()))
 }
 
 /// Of the file of skills as it is now.

@@ -129,15 +129,17 @@ impl Memories {
     pub(crate) async fn compact(&self) -> Result<bool, Failure> {
         self.store.compact().await.map_err(|error| {
             let failure = Failure::from(error);
-            Failure::new(
-                Kind::Unavailable,
-                format!(
-                    "the memories are erased, but the file could not be rewritten, so their \
-                     bytes are still in it: {}",
-                    failure.message
-                ),
-            )
-            .hint("make room on the disk, close the clients, then run mimo memory erase --compact")
+            let message = format!(
+                "the memories are erased, but what held them could not be rewritten, so their \
+                 bytes are still there: {}",
+                failure.message
+            );
+            // A store may know better who has to do it.
+            let hint = failure.hint.filter(|hint| hint.contains("--compact"));
+            Failure::new(Kind::Unavailable, message).hint(hint.unwrap_or_else(|| {
+                "make room on the disk, close the clients, then run mimo memory erase --compact"
+                    .into()
+            }))
         })
     }
 }

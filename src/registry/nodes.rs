@@ -42,6 +42,11 @@ impl Nodes {
         })
     }
 
+    /// The database, for a person.
+    pub(crate) fn place(&self) -> String {
+        self.store.place()
+    }
+
     /// Has every node reload that has the manifest with this digest. The reload goes on
     /// where the caller stops waiting.
     pub(crate) async fn reload(&self, manifest: String) -> Result<Value, Failure> {

@@ -166,7 +166,14 @@ fn roles_of_the_guide_suffice_to_migrate_and_to_run() {
     // What needs the owner says so, and where to read on.
     let refused = app(&["memory", "erase", "1", "--yes"]);
     assert_ne!(refused.code, Some(0), "{}", refused.out);
+    assert!(
+        refused.err.contains("mimo memory erase --compact"),
+        "{}",
+        refused.err
+    );
     assert!(refused.err.contains("postgres.md"), "{}", refused.err);
+    let compact = ["memory", "erase", "--compact"];
+    run(as_role(&place, "mimo", "mimo_owner").args(compact)).good();
 }
 
 #[test]

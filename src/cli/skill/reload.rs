@@ -43,9 +43,9 @@ pub(super) fn run(config: &Config, clock: &Arc<dyn Clock>, output: &Output) -> R
     let timeout = timeouts.max().unwrap_or_default();
     let nodes = app::nodes(config, clock)?;
     let (mut told, place) = match &nodes {
-        Some((store, nodes)) => {
+        Some(nodes) => {
             let digest = app::manifest_digest(config);
-            (app::run(nodes.reload(digest))?, store.place())
+            (app::run(nodes.reload(digest))?, nodes.place())
         }
         None => {
             let answers = ask_instances(config, &**clock, Command::Reload, timeout)?;

@@ -7,6 +7,7 @@ use futures::TryStreamExt;
 use tokio_postgres::types::FromSql;
 
 use super::PostgresStore;
+use super::error::unavailable;
 use super::locks::Lock;
 use super::memory::{self, MEMORY_LOCKS};
 use super::transaction::Tx;
@@ -56,14 +57,18 @@ impl ErasureStore for PostgresStore {
         measured(Op::Compact, async move {
             let client = self.connector.open().await?;
             client.batch_execute("SET statement_timeout = 0").await?;
-            for table in [
-                "memory",
-                "memory_edit",
-                "posting",
-                "memory_vector",
-                "memory_tag",
-                "recorded_call",
-            ] {
+            // The server would only warn, and leave the table as it is.
+            let sql = "SELECT bool_and(pg_has_role(relowner, 'USAGE')) FROM pg_class \
+                       WHERE oid = ANY ($1::text[]::regclass[])";
+            let tables = REWRITTEN.to_vec();
+            if !client.query_one(sql, &[&tables]).await?.get::<_, bool>(0) {
+                return Err(unavailable(
+                    "its role does not own the tables, and only their owner may rewrite them",
+                    "run `mimo memory erase --compact` with the URL of the role that owns the \
+                     schema (install/guide/postgres.md)",
+                ));
+            }
+            for table in REWRITTEN {
                 client
                     .batch_execute(&format!("VACUUM (FULL) {table}"))
                     .await?;
@@ -72,6 +77,16 @@ impl ErasureStore for PostgresStore {
         })
     }
 }
+
+/// The tables that hold texts, or what is made of them.
+const REWRITTEN: [&str; 6] = [
+    "memory",
+    "memory_edit",
+    "posting",
+    "memory_vector",
+    "memory_tag",
+    "recorded_call",
+];
 
 async fn erase_traces(tx: &Tx, wanted: &Traces) -> Result<Vec<String>, StoreError> {
     let finder = TraceFinder::of(wanted);
