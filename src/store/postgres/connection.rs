@@ -22,7 +22,7 @@ use tokio_postgres::tls::MakeTlsConnect;
 use tokio_postgres::{Client, Config, Connection, Socket};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
-use super::{PostgresSettings, locks, migrate, server};
+use super::{PostgresSettings, locks, migrate, pooler};
 use crate::limits;
 use crate::meter::Lent;
 use crate::meter::store::{CONNECTIONS, ConnectionState, QUEUE, Side};
@@ -127,8 +127,8 @@ impl Connector {
     pub(crate) async fn ready(&self) -> Result<(), StoreError> {
         let make = || async {
             let (one, two) = tokio::try_join!(self.open(), self.open())?;
-            if server::is_pooled(&one, &two).await? {
-                return Err(server::pooled());
+            if pooler::is_pooled(&one, &two).await? {
+                return Err(pooler::refusal());
             }
             migrate::prepare(one, &self.settings).await
         };

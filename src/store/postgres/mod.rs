@@ -17,6 +17,7 @@ mod names;
 mod node;
 mod nodes;
 mod pins;
+mod pooler;
 mod procedure;
 mod retention;
 mod server;

@@ -2,12 +2,8 @@
 
 use std::time::Instant;
 
-use tokio_postgres::Client;
-use tokio_postgres::error::SqlState;
-
 use super::connection::Connector;
-use super::error::unavailable;
-use super::migrate;
+use super::{migrate, pooler};
 use crate::clock::{Clock, SystemClock};
 use crate::limits;
 use crate::store::StoreError;
@@ -81,44 +77,13 @@ pub(super) async fn examine(connector: &Connector) -> Result<Vec<Observation>, S
         is_good: ahead.abs() <= limits::DATABASE_CLOCK_MICROS_GOOD,
         value: format!("the server's differs by {:.3} s", ahead as f64 / 1e6),
     });
-    found.push(pooler(connector).await?);
+    found.push(observe_pooler(connector).await?);
     Ok(found)
 }
 
-/// Whether a pooler between gives its connections to whoever has a transaction. Two
-/// sessions that are open at the same time otherwise have two processes of the server,
-/// and keep them. A pooler by transaction gives the one that was used last.
-pub(super) async fn is_pooled(one: &Client, two: &Client) -> Result<bool, StoreError> {
-    let mut processes = Vec::new();
-    for client in [one, two, one, two] {
-        let process = client.query_one("SELECT pg_backend_pid()", &[]).await;
-        match process {
-            Ok(process) => processes.push(process.get::<_, i32>(0)),
-            // The statement was prepared on another connection.
-            Err(error) if error.code() == Some(&SqlState::INVALID_SQL_STATEMENT_NAME) => {
-                return Ok(true);
-            }
-            Err(error) => return Err(error.into()),
-        }
-    }
-    let [first, second, again_first, again_second] = processes[..] else {
-        return Ok(false);
-    };
-    Ok(first == second || first != again_first || second != again_second)
-}
-
-pub(super) fn pooled() -> StoreError {
-    unavailable(
-        "a pooler between here and the server shares its connections by transaction, and Mimo \
-         keeps settings, prepared statements and a lock in its sessions",
-        "connect to the server itself, or let the pooler pool by session (PgBouncer: \
-         pool_mode = session)",
-    )
-}
-
-async fn pooler(connector: &Connector) -> Result<Observation, StoreError> {
+async fn observe_pooler(connector: &Connector) -> Result<Observation, StoreError> {
     let (one, two) = (connector.open().await?, connector.open().await?);
-    let shared = is_pooled(&one, &two).await?;
+    let shared = pooler::is_pooled(&one, &two).await?;
     Ok(Observation {
         name: "pooler",
         is_good: !shared,
