@@ -121,6 +121,8 @@ pub(crate) const SNIPPET_BYTES_MAX: usize = 1_500;
 pub(crate) const RESULT_TOKENS_MIN: usize = 64;
 /// The greatest budget of a result.
 pub(crate) const RESULT_TOKENS_MAX: usize = 200_000;
+/// One page of one of Mimo's own resources.
+pub(crate) const RESOURCE_TOKENS_MAX: usize = 10_000;
 
 /// Embedded windows of one text, of 254 tokens each: 100 KB of English prose has
 /// about 115, at about 10 ms of CPU each.
@@ -246,6 +248,8 @@ pub(crate) const PROCEDURE_WAIT_SECONDS_MAX: u64 = 50;
 pub(crate) const PROCEDURE_CLOSE_MILLIS_MAX: u64 = 5_000;
 /// Transitions and actions that a result shows.
 pub(crate) const PROCEDURE_SHOWN_MAX: usize = 100;
+/// Longer results of steps are shown by their size alone.
+pub(crate) const PROCEDURE_RESULT_SHOWN_BYTES_MAX: usize = 600;
 /// Executions that a procedure's resource, or a status, names.
 pub(crate) const PROCEDURE_LISTED_MAX: usize = 20;
 /// How long a finished execution is kept.

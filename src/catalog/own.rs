@@ -3,7 +3,8 @@
 use serde_json::{Value, json};
 
 use super::View;
-use crate::failure::Failure;
+use crate::failure::{Failure, Kind};
+use crate::limits;
 use crate::tools::{Reply, ResourceSource};
 
 impl View {
@@ -53,13 +54,82 @@ impl View {
     /// The contents of one of Mimo's own resources; `None` if `uri` is none.
     pub(super) async fn read_own(&self, uri: &str) -> Option<Result<Reply, Failure>> {
         let source = self.own_source(uri)?;
-        let document = match source.read(uri, &self.caller).await {
-            Ok(document) => document.0,
-            Err(failure) => return Some(Err(without_path(failure))),
-        };
-        source.note_read(uri);
-        let contents = json!({"uri": uri, "mimeType": "application/json", "text": document});
-        Some(Ok(Reply::Object(json!({ "contents": [contents] }))))
+        let (plain, page) = page_of(uri);
+        let contents = source.read(plain, &self.caller).await;
+        let contents = contents.and_then(|document| contents_of(uri, plain, page, &document.0));
+        if contents.is_ok() && page == 1 {
+            source.note_read(plain);
+        }
+        let reply = |contents| Reply::Object(json!({ "contents": contents }));
+        Some(contents.map(reply).map_err(without_path))
+    }
+}
+
+/// Begins the number of a later page.
+const PAGE: &str = "?page=";
+
+/// The URI of the whole resource, and which page of it is meant.
+fn page_of(uri: &str) -> (&str, usize) {
+    let page = uri.rsplit_once(PAGE).and_then(|(plain, page)| {
+        let page = page.parse().ok().filter(|page| *page > 0)?;
+        Some((plain, page))
+    });
+    page.unwrap_or((uri, 1))
+}
+
+/// A document, or one page of a long one as plain text, with the way to the next.
+fn contents_of(uri: &str, plain: &str, page: usize, document: &str) -> Result<Value, Failure> {
+    let most = limits::RESOURCE_TOKENS_MAX * limits::TOKEN_BYTES;
+    let pages = document.len().div_ceil(most);
+    if page > pages {
+        let message = format!("{plain} has no page {page}; its last one is {pages}");
+        return Err(Failure::new(Kind::NotFound, message).hint(format!("read {plain}")));
+    }
+    if pages == 1 {
+        return Ok(json!([{"uri": uri, "mimeType": "application/json", "text": document}]));
+    }
+    let bound = |at: usize| {
+        let at = at.min(document.len());
+        (0..=at).rev().find(|at| document.is_char_boundary(*at))
+    };
+    let (start, end) = (bound((page - 1) * most), bound(page * most));
+    let part = &document[start.unwrap_or(0)..end.unwrap_or(document.len())];
+    let mut contents = vec![json!({"uri": uri, "mimeType": "text/plain", "text": part})];
+    if page < pages {
+        let next = format!("{plain}{PAGE}{}", page + 1);
+        let text = format!("That was part {page} of {pages} of the JSON text; the next is {next}");
+        contents.push(json!({"uri": next, "mimeType": "text/plain", "text": text}));
+    }
+    Ok(Value::Array(contents))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pages_of_a_long_document_are_bounded_and_whole_together() {
+        let most = limits::RESOURCE_TOKENS_MAX * limits::TOKEN_BYTES;
+        let document = "wörter".repeat(most / 3);
+        let (mut uri, mut read, mut pages) = ("mimo://memory/7".to_owned(), String::new(), 0);
+        loop {
+            let (plain, page) = page_of(&uri);
+            assert_eq!(plain, "mimo://memory/7");
+            let contents = contents_of(&uri, plain, page, &document).expect("a page");
+            let text = contents[0]["text"].as_str().expect("text");
+            assert!(text.len() <= most + 3, "{}", text.len());
+            read.push_str(text);
+            pages += 1;
+            match contents[1]["uri"].as_str() {
+                Some(next) => uri = next.to_owned(),
+                None => break,
+            }
+        }
+        assert_eq!((pages, read == document), (3, true));
+        let beyond = contents_of("mimo://memory/7?page=4", "mimo://memory/7", 4, &document);
+        assert_eq!(beyond.expect_err("beyond").kind, Kind::NotFound);
+        let short = contents_of("mimo://memory/7", "mimo://memory/7", 1, "{}").expect("whole");
+        assert_eq!(short[0]["mimeType"], "application/json");
     }
 }
 

@@ -10,6 +10,7 @@ use futures::future::{BoxFuture, ready};
 use rusqlite::Connection;
 use tokio_util::sync::CancellationToken;
 
+use crate::limits;
 use crate::store::{StoreError, Stored};
 
 #[derive(Clone, Copy)]
@@ -44,18 +45,24 @@ impl Unit<'_> {
     }
 }
 
-/// Runs `work` in one transaction, which is rolled back if the work fails.
+/// Runs `work` in one transaction, which is rolled back if the work fails. Cancelling
+/// ends a read within a statement too.
 pub(super) fn run(
     connection: &mut Connection,
-    begin: Begin,
+    kind: Begin,
     cancel: CancellationToken,
     work: impl for<'u, 'c> FnOnce(&'u Unit<'c>) -> BoxFuture<'u, Result<(), StoreError>>,
 ) -> Result<(), StoreError> {
-    let begin = match begin {
+    let begin = match kind {
         Begin::Read => "BEGIN",
         Begin::Write => "BEGIN IMMEDIATE",
     };
     connection.prepare_cached(begin)?.execute([])?;
+    if let Begin::Read = kind {
+        let cancel = cancel.clone();
+        let is_abandoned = move || cancel.is_cancelled();
+        connection.progress_handler(limits::STORE_READ_STEPS_MAX, Some(is_abandoned))?;
+    }
     let unit = Unit {
         connection: Mutex::new(connection),
         cancel,
@@ -63,6 +70,7 @@ pub(super) fn run(
     let done = block_on(work(&unit));
     let connection = unit.connection.into_inner();
     let connection = connection.unwrap_or_else(PoisonError::into_inner);
+    connection.progress_handler(0, None::<fn() -> bool>)?;
     let commit = || Ok(connection.prepare_cached("COMMIT")?.execute([]).map(drop)?);
     let done = done.and_then(|()| commit());
     // SQLite rolls back by itself after some errors.
@@ -150,6 +158,27 @@ mod tests {
         });
         assert!(matches!(done, Err(StoreError::Cancelled)), "{done:?}");
         assert_eq!(rows(&file), 0);
+    }
+
+    #[test]
+    fn cancelling_ends_a_read_within_a_statement() {
+        let mut file = connection();
+        let cancel = CancellationToken::new();
+        let inside = cancel.clone();
+        let done = run(&mut file, Begin::Read, cancel, |unit| {
+            unit.call(move |file| {
+                let sql = "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) \
+                           SELECT i FROM n";
+                let mut statement = file.prepare(sql)?;
+                let mut endless = statement.query([])?;
+                while endless.next()?.is_some() {
+                    inside.cancel();
+                }
+                Ok(())
+            })
+        });
+        assert!(matches!(done, Err(StoreError::Cancelled)), "{done:?}");
+        assert_eq!(rows(&file), 0, "the next read is not cut off");
     }
 
     #[test]

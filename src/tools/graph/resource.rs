@@ -1,4 +1,4 @@
-//! `mimo://graph/{entity}`: one entity with its names and triples.
+//! `mimo://graph/{entity}`: one entity with its names and triples, in pages.
 
 use std::sync::Arc;
 
@@ -28,7 +28,7 @@ impl ResourceSource for EntityResources {
             "uriTemplate": format!("{PREFIX}{{entity}}"),
             "name": "entity",
             "title": "An entity of the graph",
-            "description": "One entity by its type:id, with its other names and what leads from it and to it.",
+            "description": "One entity by its type:id, with its other names and what leads from it and to it. A long one names its next page.",
             "mimeType": "application/json",
         })
     }
@@ -48,14 +48,24 @@ impl ResourceSource for EntityResources {
     }
 }
 
+/// Begins the number of triples that earlier pages had.
+const FROM: &str = "?from=";
+
 /// The entity that `uri` names (percent-encoded where it must be), its other
 /// names, and its current triples in both directions.
 pub async fn resource(graph: &Graph, uri: &str, caller: &Caller) -> Result<Document, Failure> {
-    let name = uri.strip_prefix(PREFIX).and_then(decoded).ok_or_else(|| {
-        Failure::new(Kind::NotFound, format!("{uri} is no address of an entity")).hint(format!(
-            "write {PREFIX} and a type:id, for example {PREFIX}person:alice"
-        ))
-    })?;
+    let (plain, from) = uri
+        .rsplit_once(FROM)
+        .and_then(|(plain, from)| Some((plain, from.parse::<usize>().ok()?)))
+        .unwrap_or((uri, 0));
+    let name = plain
+        .strip_prefix(PREFIX)
+        .and_then(decoded)
+        .ok_or_else(|| {
+            Failure::new(Kind::NotFound, format!("{uri} is no address of an entity")).hint(format!(
+                "write {PREFIX} and a type:id, for example {PREFIX}person:alice"
+            ))
+        })?;
     let scope = Scope {
         reach: caller.reach().clone(),
         projects: with_shared(caller.project()),
@@ -73,12 +83,31 @@ pub async fn resource(graph: &Graph, uri: &str, caller: &Caller) -> Result<Docum
     if !aliases.is_empty() {
         document["aliases"] = json!(aliases);
     }
+    let mut room = limits::RESOURCE_TOKENS_MAX * limits::TOKEN_BYTES;
+    let (mut before, mut shown, mut is_full) = (0, 0, false);
     for (key, direction) in [("out", Direction::Out), ("in", Direction::In)] {
         let (triples, has_more) = around(graph, &scope, &entity.key, direction).await?;
-        document[key] = Value::Array(triples);
+        let skipped = from.saturating_sub(before).min(triples.len());
+        before += triples.len();
+        let mut page = Vec::new();
+        for triple in triples.into_iter().skip(skipped) {
+            let bytes = triple.to_string().len() + 1;
+            // A page has at least one, so that the next one goes on.
+            is_full |= bytes > room && shown > 0;
+            if is_full {
+                break;
+            }
+            room = room.saturating_sub(bytes);
+            shown += 1;
+            page.push(triple);
+        }
+        document[key] = Value::Array(page);
         if has_more {
             document["truncated"] = json!(true);
         }
+    }
+    if is_full {
+        document["next"] = json!(format!("{plain}{FROM}{}", from + shown));
     }
     Document::of(&document)
 }

@@ -363,6 +363,41 @@ fn an_entity_is_a_resource() {
         "in": [{"triple": 2, "predicate": "lives_in", "subject": "person:ada", "confidence": 0.5}],
     });
     assert_eq!(document, expected);
+    // A hub comes in pages, which together have every triple once.
+    let update = mimo::graph::update::Update {
+        assertions: (0..900)
+            .map(|nth| {
+                let (hub, other) = ("hub:it", format!("friend:{nth:04}"));
+                match nth % 2 {
+                    0 => super::bench::assertion(hub, "knows", &other, 1.0),
+                    _ => super::bench::assertion(&other, "knows", hub, 1.0),
+                }
+            })
+            .collect(),
+        ..super::bench::update_of("site")
+    };
+    runtime
+        .block_on(graph.update(&Reach::Everything, update))
+        .expect("recorded");
+    let (mut uri, mut triples, mut pages) = ("mimo://graph/hub:it".to_owned(), Vec::new(), 0);
+    loop {
+        let page = read(&uri).expect("a page").0;
+        assert!(page.len() < 45_000, "{} bytes", page.len());
+        let page: Value = serde_json::from_str(&page).expect("JSON");
+        for key in ["out", "in"] {
+            let each = page[key].as_array().expect("a list").iter();
+            triples.extend(each.map(|triple| triple["triple"].as_i64().expect("an id")));
+        }
+        pages += 1;
+        match page["next"].as_str() {
+            Some(next) => uri = next.to_owned(),
+            None => break,
+        }
+    }
+    triples.sort_unstable();
+    triples.dedup();
+    assert_eq!(triples.len(), 900);
+    assert!((2..6).contains(&pages), "{pages}");
     for wrong in [
         "mimo://graph/",
         "mimo://graph/city:osaka",
