@@ -48,7 +48,7 @@ pub(crate) async fn projects(
     for (name, spellings) in wanted.into_iter().zip(spelled) {
         if named.is_some() && spellings.is_empty() && folded(&name) != own {
             let near = near(names, caller, NameKind::Project, &name).await?;
-            covered.unknown = Some(format!("no memory is in a project {name:?}{near}"));
+            covered.unknown = Some(format!("nothing is in a project {name:?}{near}"));
         }
         match spellings.is_empty() {
             true => covered.names.push(name),

@@ -221,11 +221,11 @@ fn an_unknown_project_or_tag_is_said_with_the_nearest() {
     let table = [
         (
             json!({"project": "websit"}),
-            r#"no memory is in a project "websit"; did you mean "website"?"#,
+            r#"nothing is in a project "websit"; did you mean "website"?"#,
         ),
         (
             json!({"query": "Hugo", "project": "zzz"}),
-            r#"no memory is in a project "zzz""#,
+            r#"nothing is in a project "zzz""#,
         ),
         (
             json!({"project": "*", "tags": ["biuld"]}),

@@ -8,5 +8,6 @@ mod support;
 mod catalog;
 mod forms;
 mod profiles;
+mod projects;
 mod transcripts;
 mod two_callers;

@@ -60,6 +60,7 @@ pub(super) fn spellings(
     let mut known = scan();
     if kind == SpelledKind::Project {
         known.projects("")?;
+        known.graph_projects()?;
     }
     let mut all = Vec::with_capacity(wanted.len());
     for name in wanted {
@@ -77,6 +78,7 @@ pub(super) fn spellings(
             }
         };
         found.sort_unstable();
+        found.dedup();
         all.push(found);
     }
     Ok(all)
@@ -160,6 +162,21 @@ impl<'a> Scan<'a> {
     fn projects(&mut self, prefix: &str) -> Result<(), StoreError> {
         for project in self.all_projects()? {
             if self.is_wanted(&project) && folded(&project).starts_with(prefix) {
+                self.keep(&project);
+            }
+        }
+        Ok(())
+    }
+
+    /// The projects of triples.
+    fn graph_projects(&mut self) -> Result<(), StoreError> {
+        let sql =
+            "SELECT DISTINCT w.word FROM triple_count c JOIN graph_word w ON w.id = c.project";
+        let mut statement = self.file.prepare_cached(sql)?;
+        let found = statement.query_map([], |row| row.get::<_, String>(0))?;
+        for project in found {
+            let project = project?;
+            if self.is_wanted(&project) {
                 self.keep(&project);
             }
         }

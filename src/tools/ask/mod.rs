@@ -41,9 +41,10 @@ async fn call(ask: Arc<Ask>, arguments: Arguments, context: Context) -> Result<D
         project: context.caller.project(),
         detail,
     };
-    let answer = ask
+    let mut answer = ask
         .answer(question, &context.caller, &context.cancel, &renderer)
         .await?;
+    answer.degraded.splice(0..0, projects.unknown);
     Document::of(&renderer.document(&answer))
 }
 

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use serde_json::{Value, json};
+
 use super::render::{Cursor, Rendering};
 use crate::failure::Failure;
 use crate::graph::Graph;
@@ -31,9 +33,11 @@ pub(super) async fn call(
     };
     let here = Here::of(graph.clock());
     let caller = &context.caller;
+    let covered = scope::projects(&reader, graph.names(), caller).await?;
+    let unknown = covered.unknown;
     let scope = Scope {
         reach: caller.reach().clone(),
-        projects: scope::projects(&reader, graph.names(), caller).await?.names,
+        projects: covered.names,
         at: moment(&reader, "as_of", Edge::End, SpanDirection::Past, here)?.unwrap_or(here.now),
         min_confidence: reader.share("min_confidence")?.unwrap_or(0.7),
         limit: limit(&reader)?,
@@ -49,7 +53,7 @@ pub(super) async fn call(
             let found = graph
                 .matches(scope, patterns, plan)
                 .await
-                .map_err(failure)?;
+                .map_err(|error| with_unknown(failure(error), unknown.as_deref()))?;
             rendering.rows(&found)
         }
         (None, Some(start)) => {
@@ -63,7 +67,7 @@ pub(super) async fn call(
                 Some(goal) => graph.path(scope, walk, goal.to_owned()).await,
                 None => graph.reach(scope, walk, after).await,
             };
-            let found = found.map_err(failure)?;
+            let found = found.map_err(|error| with_unknown(failure(error), unknown.as_deref()))?;
             rendering.paths(&found)
         }
         (None, None) => {
@@ -71,7 +75,22 @@ pub(super) async fn call(
                 .example(shape(super::QUERY, &arguments)));
         }
     };
-    Ok(Document(document))
+    match unknown {
+        None => Ok(Document(document)),
+        Some(unknown) => {
+            let mut document: Value = serde_json::from_str(&document).map_err(Failure::internal)?;
+            document["degraded"] = json!(unknown);
+            Document::of(&document)
+        }
+    }
+}
+
+/// A failure that says too that nothing is in the project that was named.
+fn with_unknown(mut failure: Failure, unknown: Option<&str>) -> Failure {
+    if let Some(unknown) = unknown {
+        failure.message = format!("{}; {unknown}", failure.message);
+    }
+    failure
 }
 
 /// An error with the place of its part in the arguments.
