@@ -2,6 +2,7 @@
 //! commands, written by clap from the same definitions.
 
 use anyhow::Result;
+use clap::ValueEnum;
 use clap_complete::Shell;
 
 use super::output::Output;
@@ -15,7 +16,14 @@ Examples:
   mimo completions fish > ~/.config/fish/completions/mimo.fish")]
 pub(super) struct Arguments {
     /// bash, elvish, fish, powershell or zsh
+    #[arg(value_parser = known)]
     shell: Shell,
+}
+
+/// A shell by its name. The nearest name is no help to whoever uses another one.
+fn known(name: &str) -> Result<Shell, String> {
+    let all = "choose one of bash, elvish, fish, powershell and zsh";
+    Shell::from_str(name, true).map_err(|_| format!("there is none for it; {all}"))
 }
 
 pub(super) fn run(

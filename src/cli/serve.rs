@@ -74,7 +74,8 @@ pub(super) fn run(arguments: &Arguments, config: &Config, clock: Arc<dyn Clock>)
     };
     match &served {
         Ok(()) => tracing::info!("stopped: the client left, or a signal came"),
-        Err(failure) => tracing::error!("stopped: {failure}"),
+        // An error for whoever reads stderr, where the command reports it itself.
+        Err(failure) => tracing::info!("stopped: {failure}"),
     }
     Ok(served?)
 }

@@ -184,3 +184,27 @@ fn a_replaced_memory_names_its_active_version() {
         "{ran:?}"
     );
 }
+
+#[test]
+fn a_shell_without_completions_is_not_taken_for_another() {
+    let ran = Home::new().run(&["completions", "tcsh"]);
+    assert_eq!(ran.code, Some(2), "{ran:?}");
+    assert!(
+        ran.err.contains("bash, elvish, fish") && !ran.err.contains("similar"),
+        "{ran:?}"
+    );
+}
+
+#[test]
+fn a_start_that_fails_says_so_once() {
+    let home = Home::new();
+    fs::create_dir_all(home.data()).expect("a folder");
+    fs::write(
+        home.data().join("mimo.db"),
+        "this is no database at all".repeat(400),
+    )
+    .expect("written");
+    let ran = home.run(&["serve", "--http", "127.0.0.1:1"]);
+    assert_ne!(ran.code, Some(0), "{ran:?}");
+    assert!(!ran.err.contains("stopped:"), "{ran:?}");
+}
