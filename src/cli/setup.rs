@@ -249,9 +249,9 @@ fn set_up(
         client,
         changed,
         dry_run: arguments.dry_run,
-        in_build_folder: match &target {
-            Some(Target::Program(entry)) => entry::is_in_build_folder(&entry.command),
-            _ => false,
+        passing_place: match &target {
+            Some(Target::Program(entry)) => entry::passing_place(&entry.command),
+            _ => None,
         },
         secrets,
         unencrypted: arguments

@@ -16,6 +16,7 @@ use crate::support::web::Web;
 use crate::support::{Server, fixture};
 
 const VERSION: &str = env!("CARGO_PKG_VERSION");
+const RELEASE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/install/packages/release.py");
 
 /// A folder for an installation, and the packages in `out`.
 struct Prefix(TempDir);
@@ -28,11 +29,10 @@ impl Prefix {
         fs::copy(MIMO, &program).expect("copied");
         // Half of the binary under test is symbols.
         let _ = Command::new("strip").arg(&program).status();
-        let script = concat!(env!("CARGO_MANIFEST_DIR"), "/install/packages/release.py");
         let binary = format!("{}={}", target(), program.display());
         let mut release = Command::new(machine::PYTHON);
         release
-            .arg(script)
+            .arg(RELEASE)
             .arg(prefix.path("out"))
             .args(["--fast", "--only", kinds, "--binary", &binary]);
         done(release);
@@ -176,6 +176,11 @@ fn npm_package_runs_by_npx_and_from_a_global_install() {
     let mut npx = npm("npx");
     npx.args(["-y", "mimo-mcp"]);
     prefix.updates(npx, "fetched by npx", "npx -y mimo-mcp@latest --version");
+
+    let mut setup = npm("npx");
+    setup.args(["-y", "mimo-mcp", "setup", "cursor", "--dry-run"]);
+    let warned = done(setup).out;
+    assert!(warned.contains("the cache of npx"), "{warned}");
 
     let mut install = npm("npm");
     install.args(["install", "-g", "--no-audit", "--no-fund", "mimo-mcp"]);
@@ -330,6 +335,67 @@ fn archive_is_installed_by_its_script_unless_it_was_changed() {
     let latest: Value = serde_json::from_str(&latest).expect("JSON");
     assert_eq!(latest["version"], VERSION);
     assert_eq!(latest["changes"][0]["version"], VERSION, "{latest}");
+}
+
+/// What names the repository, of a program for another machine.
+#[test]
+fn formula_registry_entry_and_sbom_are_of_what_was_made() {
+    skip_unless!(machine::python());
+    let folder = tempfile::tempdir().expect("a folder");
+    let program = folder.path().join("program");
+    fs::write(&program, "#!/bin/sh\n").expect("written");
+    fixture::mode(&program, 0o755);
+    let repository = "https://github.com/example/mimo";
+    let target = "aarch64-unknown-linux-musl";
+    let release = |out: &Path| {
+        let mut release = Command::new(machine::PYTHON);
+        release
+            .arg(RELEASE)
+            .arg(out)
+            .args(["--only", "archive,mcpb,brew,registry,sbom"])
+            .args(["--repository", repository])
+            .args(["--binary", &format!("{target}={}", program.display())]);
+        release
+    };
+    let inside = Path::new(env!("CARGO_MANIFEST_DIR")).join("install/made");
+    let refused = ran(release(&inside), "");
+    assert_eq!(refused.code, Some(1), "{refused:?}");
+    assert!(refused.err.contains("lies in the checkout"), "{refused:?}");
+    assert!(!inside.exists());
+
+    let out = folder.path().join("out");
+    done(release(&out));
+    let read = |name: &str| fs::read_to_string(out.join(name)).expect("a file");
+    let sums = read("SHA256SUMS");
+    let sum = |name: &str| {
+        let mut lines = sums.lines().filter_map(|line| line.split_once("  "));
+        let (sum, _) = lines.find(|(_, file)| *file == name).expect("listed");
+        sum.to_owned()
+    };
+    let downloads = format!("{repository}/releases/download/v{VERSION}");
+    let archive = format!("mimo-{target}.tar.gz");
+    let formula = read("mimo-mcp.rb");
+    for part in [
+        format!("version \"{VERSION}\""),
+        format!("url \"{downloads}/{archive}\""),
+        format!("sha256 \"{}\"", sum(&archive)),
+    ] {
+        assert!(formula.contains(&part), "{part}: {formula}");
+    }
+    let bundle = format!("mimo-mcp-{target}.mcpb");
+    let server: Value = serde_json::from_str(&read("server.json")).expect("JSON");
+    assert_eq!(server["name"], "io.github.example/mimo");
+    assert_eq!(server["version"], VERSION);
+    let listed = &server["packages"][2];
+    assert_eq!(listed["identifier"], format!("{downloads}/{bundle}"));
+    assert_eq!(listed["fileSha256"], sum(&bundle));
+    let sbom: Value = serde_json::from_str(&read("mimo-mcp.cdx.json")).expect("JSON");
+    assert_eq!(sbom["metadata"]["component"]["version"], VERSION);
+    let crates = sbom["components"].as_array().expect("crates");
+    let named = |name: &str| crates.iter().find(|each| each["name"] == name);
+    let sqlite = named("rusqlite").expect("a dependency");
+    assert!(sqlite["hashes"][0]["content"].is_string(), "{sqlite}");
+    assert!(named("proptest").is_none(), "tests are not in the program");
 }
 
 /// What the plugin for Claude Code adds to a session.

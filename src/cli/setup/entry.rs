@@ -1,6 +1,6 @@
 //! What an entry starts: this program, as this command line and this shell have it.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 
@@ -92,7 +92,17 @@ pub(super) fn program(environment: &Environment) -> Result<String, Failure> {
         Failure::new(Kind::NotFound, "this program's file no longer exists")
             .hint("install Mimo again, then run the same command")
     })?;
-    utf8(program)
+    utf8(&link_of_homebrew(program).unwrap_or_else(|| program.to_owned()))
+}
+
+/// The link in Homebrew's `bin`, which stays when an update removes the folder of this
+/// version.
+fn link_of_homebrew(program: &Path) -> Option<PathBuf> {
+    let mut folders = program.ancestors();
+    let cellar = folders.find(|folder| folder.ends_with("Cellar"))?;
+    let link = cellar.parent()?.join("bin").join(program.file_name()?);
+    let leads_here = link.canonicalize().ok()? == program.canonicalize().ok()?;
+    leads_here.then_some(link)
 }
 
 fn utf8(path: &Path) -> Result<String, Failure> {
@@ -106,8 +116,59 @@ fn utf8(path: &Path) -> Result<String, Failure> {
     })
 }
 
-/// Whether a build would replace or remove the program.
-pub(super) fn is_in_build_folder(command: &str) -> bool {
-    let mut parts = Path::new(command).components();
-    parts.any(|each| each.as_os_str() == "target")
+/// Where a program lies that may go without anyone removing it, as `a build folder`.
+pub(super) fn passing_place(command: &str) -> Option<&'static str> {
+    let places = [
+        ("_npx", "the cache of npx"),
+        ("archive-v0", "the cache of uvx"),
+        ("target", "a build folder"),
+    ];
+    let has = |name: &str| {
+        let mut parts = Path::new(command).components();
+        parts.any(|each| each.as_os_str() == name)
+    };
+    let found = places.iter().find(|(name, _)| has(name));
+    found.map(|(_, place)| *place)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn entry_names_the_link_that_an_update_of_homebrew_keeps() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let prefix = folder.path().canonicalize().expect("a path");
+        let keg = prefix.join("Cellar/mimo-mcp/0.1.0/bin");
+        std::fs::create_dir_all(&keg).expect("made");
+        std::fs::create_dir(prefix.join("bin")).expect("made");
+        let (program, link) = (keg.join("mimo"), prefix.join("bin/mimo"));
+        std::fs::write(&program, "").expect("written");
+        assert_eq!(link_of_homebrew(&program), None, "it is not linked");
+        std::os::unix::fs::symlink(&program, &link).expect("linked");
+        assert_eq!(link_of_homebrew(&program), Some(link.clone()));
+        assert_eq!(link_of_homebrew(&link), None, "it is the link already");
+        std::fs::remove_file(&link).expect("removed");
+        std::fs::write(&link, "").expect("written");
+        assert_eq!(link_of_homebrew(&program), None, "another program");
+    }
+
+    #[test]
+    fn passing_places_are_told_from_others() {
+        for (command, place) in [
+            ("/src/mimo/target/release/mimo", Some("a build folder")),
+            (
+                "/h/.npm/_npx/0a/node_modules/x/bin/mimo",
+                Some("the cache of npx"),
+            ),
+            (
+                "/h/.cache/uv/archive-v0/x/bin/mimo",
+                Some("the cache of uvx"),
+            ),
+            ("/h/.local/share/uv/tools/mimo-mcp/bin/mimo", None),
+            ("/usr/lib/node_modules/mimo-mcp/bin/mimo", None),
+        ] {
+            assert_eq!(passing_place(command), place, "{command}");
+        }
+    }
 }

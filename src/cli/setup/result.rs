@@ -25,8 +25,8 @@ pub(super) struct SetupResult {
     /// The entry before.
     pub(super) found: Option<FoundEntry>,
     pub(super) difference: Vec<String>,
-    /// A build replaces or removes the program.
-    pub(super) in_build_folder: bool,
+    /// Where the program lies, if it may go without anyone removing it.
+    pub(super) passing_place: Option<&'static str>,
     /// Variables of this shell that the entry cannot hold.
     pub(super) secrets: Vec<String>,
     /// The key crosses a network that others may read.
@@ -170,10 +170,11 @@ impl SetupResult {
     }
 
     fn warning(&self) -> Option<String> {
-        let build = self.in_build_folder.then(|| {
-            "the program is in a build folder: once that is cleaned or moved, the client cannot \
-             start it; install Mimo, then run this again with the installed program"
-                .to_owned()
+        let passing = self.passing_place.map(|place| {
+            format!(
+                "the program is in {place}: once that is cleaned or moved, the client cannot \
+                 start it; install Mimo, then run this again with the installed program"
+            )
         });
         let secrets = (!self.secrets.is_empty()).then(|| {
             let (names, title) = (self.secrets.join(" and "), self.client.title());
@@ -185,7 +186,7 @@ impl SetupResult {
         let unencrypted = self
             .unencrypted
             .then(|| "without TLS others on the network can read the key: use https".to_owned());
-        let warnings: Vec<String> = [build, secrets, unencrypted]
+        let warnings: Vec<String> = [passing, secrets, unencrypted]
             .into_iter()
             .flatten()
             .collect();
