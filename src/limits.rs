@@ -248,8 +248,6 @@ pub(crate) const PROCEDURE_WAIT_SECONDS_MAX: u64 = 50;
 pub(crate) const PROCEDURE_CLOSE_MILLIS_MAX: u64 = 5_000;
 /// Transitions and actions that a result shows.
 pub(crate) const PROCEDURE_SHOWN_MAX: usize = 100;
-/// Longer results of steps are shown by their size alone.
-pub(crate) const PROCEDURE_RESULT_SHOWN_BYTES_MAX: usize = 600;
 /// Executions that a procedure's resource, or a status, names.
 pub(crate) const PROCEDURE_LISTED_MAX: usize = 20;
 /// How long a finished execution is kept.
