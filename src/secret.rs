@@ -55,8 +55,19 @@ impl Secrets {
 
     /// `text` without the secrets.
     pub(crate) fn redact<'a>(&self, text: &'a str) -> Cow<'a, str> {
+        self.redact_those(text, |_| true)
+    }
+
+    /// A name without the secrets but those that are words: a password `read` must not
+    /// change what a tool or an argument is called.
+    fn redact_name<'a>(&self, name: &'a str) -> Cow<'a, str> {
+        let is_of_word = |c: char| c.is_ascii_lowercase() || matches!(c, '_' | '-');
+        self.redact_those(name, |secret| !secret.chars().all(is_of_word))
+    }
+
+    fn redact_those<'a>(&self, text: &'a str, is_meant: impl Fn(&str) -> bool) -> Cow<'a, str> {
         let mut text = Cow::Borrowed(text);
-        for secret in &self.0 {
+        for secret in self.0.iter().filter(|secret| is_meant(secret.reveal())) {
             if text.contains(secret.reveal()) {
                 text = Cow::Owned(text.replace(secret.reveal(), REDACTED));
             }
@@ -64,13 +75,16 @@ impl Secrets {
         text
     }
 
-    /// The same JSON without the secrets in its strings; written anew only where
-    /// there was one.
+    /// The same JSON without the secrets in its names and strings; written anew only
+    /// where there was one.
     pub(crate) fn redact_json<'a>(&self, raw: &'a RawValue) -> Cow<'a, RawValue> {
+        if self.0.is_empty() {
+            return Cow::Borrowed(raw);
+        }
         let Ok(mut value) = serde_json::from_str(raw.get()) else {
             return Cow::Borrowed(raw);
         };
-        if self.0.is_empty() || !self.redact_value(&mut value) {
+        if !self.redact_value(&mut value, false) {
             return Cow::Borrowed(raw);
         }
         let redacted = serde_json::value::to_raw_value(&value).unwrap_or_default();
@@ -78,22 +92,41 @@ impl Secrets {
     }
 
     /// Whether anything was a secret.
-    fn redact_value(&self, value: &mut Value) -> bool {
+    fn redact_value(&self, value: &mut Value, is_name: bool) -> bool {
         match value {
-            Value::String(text) => match self.redact(text) {
-                Cow::Borrowed(_) => false,
-                Cow::Owned(redacted) => {
-                    *text = redacted;
-                    true
+            Value::String(text) => {
+                let redacted = match is_name {
+                    true => self.redact_name(text),
+                    false => self.redact(text),
+                };
+                match redacted {
+                    Cow::Borrowed(_) => false,
+                    Cow::Owned(redacted) => {
+                        *text = redacted;
+                        true
+                    }
                 }
-            },
+            }
             Value::Array(items) => {
-                let redacted = items.iter_mut().map(|item| self.redact_value(item));
+                let redacted = items.iter_mut();
+                let redacted = redacted.map(|item| self.redact_value(item, is_name));
                 redacted.fold(false, |any, one| any | one)
             }
             Value::Object(members) => {
-                let redacted = members.values_mut().map(|value| self.redact_value(value));
-                redacted.fold(false, |any, one| any | one)
+                let mut any = false;
+                for (key, value) in members.iter_mut() {
+                    let is_name = matches!(&**key, "name" | "required" | "uri" | "uriTemplate");
+                    any |= self.redact_value(value, is_name);
+                }
+                let is_secret = |key: &String| matches!(self.redact_name(key), Cow::Owned(_));
+                if members.keys().any(is_secret) {
+                    let taken = std::mem::take(members).into_iter();
+                    let named =
+                        taken.map(|(key, value)| (self.redact_name(&key).into_owned(), value));
+                    *members = named.collect();
+                    any = true;
+                }
+                any
             }
             _ => false,
         }
@@ -172,5 +205,17 @@ mod tests {
             out.extend(redaction.end());
             assert_eq!(String::from_utf8_lossy(&out), shown, "pieces of {length}");
         }
+    }
+    #[test]
+    fn names_lose_secrets_and_keep_words() {
+        let mut secrets = Secrets::default();
+        secrets.add("hunter2");
+        secrets.add("read");
+        let text = r#"{"name": "read_file", "description": "read hunter2", "hunter2": [{"name": "hunter2"}]}"#;
+        let raw: Box<RawValue> = serde_json::from_str(text).expect("JSON");
+        let shown: Value = serde_json::from_str(secrets.redact_json(&raw).get()).expect("JSON");
+        let expected = serde_json::json!({"name": "read_file", "description": "(secret) (secret)",
+            "(secret)": [{"name": "(secret)"}]});
+        assert_eq!(shown, expected);
     }
 }

@@ -231,7 +231,13 @@ impl SkillClient {
         self.0.send(line).await?;
         // The protocol does not allow `initialize` to be cancelled.
         guard.notify = method != "initialize";
-        response.await.unwrap_or_else(|_| Err(self.0.gone().into()))
+        let response = response.await.unwrap_or_else(|_| Err(self.0.gone().into()));
+        // Definitions are kept on disk and shown to every client; the results of calls
+        // are the caller's own, and are forwarded as they are.
+        match method == "initialize" || method.ends_with("/list") {
+            true => response.map(|result| self.0.secrets.redact_json(&result).into_owned()),
+            false => response,
+        }
     }
 
     /// Forwards a request of the client's: `resources/*`, `prompts/*`,

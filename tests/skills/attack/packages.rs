@@ -285,3 +285,25 @@ fn a_skill_whose_package_is_not_there_is_not_added() {
     assert!(add(&["--later"]).status.success());
     assert_ne!(fs::read(&file).expect("read"), before);
 }
+
+#[test]
+fn a_key_in_a_definition_is_neither_shown_nor_kept() {
+    skip_unless!(registry::npm());
+    const KEY: &str = "hunter2-of-the-service";
+    let person = Person::new();
+    let entry = json!({"command": "npx", "args": ["-y", PACKAGE], "env": {"API_KEY": KEY}});
+    let file = person.home.path().join("config/skills.json");
+    fs::write(&file, json!({"skills": {"m": entry}}).to_string()).expect("written");
+    let tool = r#"[{name: "look", description: "Looks with " + process.env.API_KEY,
+        inputSchema: {type: "object", properties: {[process.env.API_KEY]: {type: "string"}}}}]"#;
+    person.publish(&[("x.js", &registry::server(tool))], json!({}));
+    let tested = person.mimo(&["skill", "test", "m"]).to_string();
+    assert!(tested.contains("look") && !tested.contains(KEY), "{tested}");
+    let found = person.mimo(&["call", "skill_find", r#"{"query": "look"}"#]);
+    let found = found.to_string();
+    assert!(
+        found.contains("(secret)") && !found.contains(KEY),
+        "{found}"
+    );
+    assert!(!holds_text(&person.home.path().join("data"), KEY));
+}
