@@ -8,9 +8,9 @@ use std::time::Instant;
 use serde_json::{Value, json};
 
 use super::postgres::Place;
-use crate::support::fixture;
 use crate::support::http::{Answer, HttpServer, Reply, request};
 use crate::support::postgres::server;
+use crate::support::{WATCHDOG, fixture};
 
 const RELOADS: u64 = 200;
 /// On a slow machine fewer do, but never less than these.
@@ -58,6 +58,10 @@ fn reloads_of_three_nodes_lose_no_call() {
     let key = place.key(&[]);
     let servers = [(); 3].map(|()| HttpServer::of(&mut place.mimo(), &["--profile", "legacy"]));
     let addresses = servers.each_ref().map(|server| server.address);
+    let began = Instant::now();
+    while health(&servers[0], &key)["checks"]["nodes"]["serving"] != 3 {
+        assert!(began.elapsed() < WATCHDOG, "a server is no node");
+    }
     let (done, answered) = (AtomicBool::new(false), AtomicU64::new(0));
     let caller = |number: u64| {
         let mut count = 0;

@@ -1,7 +1,6 @@
 //! A pooler between here and the server, which may mix up sessions.
 
-use tokio_postgres::Client;
-use tokio_postgres::error::SqlState;
+use tokio_postgres::{Client, SimpleQueryMessage};
 
 use super::error::unavailable;
 use crate::store::StoreError;
@@ -12,17 +11,16 @@ use crate::store::StoreError;
 pub(super) async fn is_pooled(one: &Client, two: &Client) -> Result<bool, StoreError> {
     let mut processes = Vec::new();
     for client in [one, two, one, two] {
-        let process = client.query_one("SELECT pg_backend_pid()", &[]).await;
-        match process {
-            Ok(process) => processes.push(process.get::<_, i32>(0)),
-            // The statement was prepared on another connection.
-            Err(error) if error.code() == Some(&SqlState::INVALID_SQL_STATEMENT_NAME) => {
-                return Ok(true);
-            }
-            Err(error) => return Err(error.into()),
-        }
+        // In one message: a prepared statement is closed later, and until then the pooler
+        // would give the other session another connection.
+        let answer = client.simple_query("SELECT pg_backend_pid()").await?;
+        let process = answer.iter().find_map(|message| match message {
+            SimpleQueryMessage::Row(row) => row.get(0).map(str::to_owned),
+            _ => None,
+        });
+        processes.push(process);
     }
-    let [first, second, again_first, again_second] = processes[..] else {
+    let [first, second, again_first, again_second] = &processes[..] else {
         return Ok(false);
     };
     Ok(first == second || first != again_first || second != again_second)
