@@ -23,7 +23,7 @@ use crate::failure::Failure;
 #[cfg(test)]
 pub(crate) use ask::Synthesis;
 pub(crate) use ask::{AskSettings, EndpointSettings};
-pub(crate) use environment::Environment;
+pub(crate) use environment::{COMPLETING, Environment};
 pub(crate) use http::{HttpSettings, parse_address};
 pub(crate) use memory::{MemorySettings, RetentionSettings};
 pub(crate) use private::{private_file, private_folder};

@@ -1,11 +1,31 @@
-//! `mimo completions SHELL`: the script that makes a shell complete Mimo's
-//! commands, written by clap from the same definitions.
+//! Completion in shells: `mimo completions SHELL` prints the script, which asks this
+//! program for each word, so that names and ids come from what is stored.
+
+use std::collections::BTreeMap;
+use std::ffi::{OsStr, OsString};
+use std::process::ExitCode;
+use std::sync::Arc;
 
 use anyhow::Result;
-use clap::ValueEnum;
-use clap_complete::Shell;
+use clap::Command;
+use clap_complete::CompleteEnv;
+use clap_complete::engine::{ArgValueCompleter, CompletionCandidate};
+use clap_complete::env::Shells;
+use serde_json::{Value, json};
 
+use super::call::own_tool;
 use super::output::Output;
+use super::tools::definitions;
+use crate::app;
+use crate::caller::PROJECT_SHARED;
+use crate::clock::UserClock;
+use crate::config::{COMPLETING, Config, Environment, Flags};
+use crate::failure::{Failure, Kind};
+use crate::limits::COMPLETIONS_MAX;
+use crate::printable;
+use crate::skills::manifest;
+use crate::skills::spec::SkillName;
+use crate::store::procedure::{Execution, StoredDefinition};
 
 /// Which shell to write for.
 #[derive(clap::Args)]
@@ -13,25 +33,210 @@ use super::output::Output;
 Examples:
   mimo completions bash > ~/.local/share/bash-completion/completions/mimo
   mimo completions zsh > \"${fpath[1]}/_mimo\"
-  mimo completions fish > ~/.config/fish/completions/mimo.fish")]
+  mimo completions fish > ~/.config/fish/completions/mimo.fish
+
+Beside commands and options, the script completes the names of projects, skills,
+procedures and tools, and the ids of memories and executions.")]
 pub(super) struct Arguments {
     /// bash, elvish, fish, powershell or zsh
     #[arg(value_parser = known)]
-    shell: Shell,
+    shell: String,
 }
 
 /// A shell by its name. The nearest name is no help to whoever uses another one.
-fn known(name: &str) -> Result<Shell, String> {
+fn known(name: &str) -> Result<String, String> {
     let all = "choose one of bash, elvish, fish, powershell and zsh";
-    Shell::from_str(name, true).map_err(|_| format!("there is none for it; {all}"))
+    let known = Shells::builtins().names().any(|each| each == name);
+    known
+        .then(|| name.to_owned())
+        .ok_or(format!("there is none for it; {all}"))
 }
 
-pub(super) fn run(
-    arguments: &Arguments,
-    mut command: clap::Command,
-    output: &Output,
-) -> Result<()> {
+pub(super) fn run(arguments: &Arguments, output: &Output) -> Result<()> {
+    let shells = Shells::builtins();
+    let shell = shells.completer(&arguments.shell).ok_or_else(|| {
+        Failure::new(Kind::NotFound, "there is no script for that shell")
+            .hint("name one of bash, elvish, fish, powershell and zsh")
+    })?;
     let mut script = Vec::new();
-    clap_complete::generate(arguments.shell, &mut command, "mimo", &mut script);
+    shell.write_registration(COMPLETING, "mimo", "mimo", "mimo", &mut script)?;
     output.print(&*String::from_utf8_lossy(&script))
+}
+
+/// Answers the script of a shell, if it is the one that started this process.
+pub(super) fn answer(
+    arguments: &[OsString],
+    command: fn() -> Command,
+    environment: &Environment,
+) -> Option<ExitCode> {
+    environment.variables.get(COMPLETING)?;
+    let typed = Typed {
+        flags: flags(arguments),
+        environment: environment.clone(),
+    };
+    let typed = Arc::new(typed);
+    let folder = environment.current_folder.as_deref();
+    let answered = CompleteEnv::with_factory(|| with_values(command(), &typed))
+        .var(COMPLETING)
+        .try_complete(arguments.to_vec(), folder);
+    Some(match answered {
+        Ok(_) => ExitCode::SUCCESS,
+        Err(_) => ExitCode::FAILURE,
+    })
+}
+
+/// Whose data completes the words.
+struct Typed {
+    flags: Flags,
+    environment: Environment,
+}
+
+/// The folders and the project among the words typed so far.
+fn flags(arguments: &[OsString]) -> Flags {
+    let value = |flag: &str| {
+        let words = arguments.iter().filter_map(|word| word.to_str());
+        let words = words.collect::<Vec<_>>();
+        let at = words.iter().position(|word| *word == flag);
+        let next = at.and_then(|at| words.get(at + 1));
+        let joined = words
+            .iter()
+            .find_map(|word| word.strip_prefix(flag)?.strip_prefix('='));
+        next.copied().or(joined).map(str::to_owned)
+    };
+    Flags {
+        data_folder: value("--data-dir").map(Into::into),
+        config_folder: value("--config-dir").map(Into::into),
+        ..Flags::default()
+    }
+}
+
+/// What completes the value of an argument.
+#[derive(Clone, Copy)]
+enum Values {
+    Projects,
+    Memories,
+    Skills,
+    Procedures,
+    Executions,
+    Tools,
+}
+
+/// The arguments with such values: their command, their id.
+const VALUES: [(&[&str], &str, Values); 18] = [
+    (&[], "project", Values::Projects),
+    (&["call"], "tool", Values::Tools),
+    (&["memory", "show"], "ids", Values::Memories),
+    (&["memory", "edit"], "ids", Values::Memories),
+    (&["memory", "erase"], "ids", Values::Memories),
+    (&["skill", "remove"], "name", Values::Skills),
+    (&["skill", "enable"], "name", Values::Skills),
+    (&["skill", "disable"], "name", Values::Skills),
+    (&["skill", "test"], "name", Values::Skills),
+    (&["skill", "update"], "name", Values::Skills),
+    (&["skill", "approve"], "skill", Values::Skills),
+    (&["skill", "logs"], "skill", Values::Skills),
+    (&["procedure", "run"], "name", Values::Procedures),
+    (&["procedure", "show"], "name", Values::Procedures),
+    (&["procedure", "show"], "execution", Values::Executions),
+    (&["procedure", "history"], "name", Values::Procedures),
+    (&["procedure", "history"], "execution", Values::Executions),
+    (&["procedure", "approve"], "execution", Values::Executions),
+];
+
+fn with_values(mut command: Command, typed: &Arc<Typed>) -> Command {
+    for (path, argument, values) in VALUES {
+        let typed = typed.clone();
+        let complete = move |current: &OsStr| candidates(values, current, &typed);
+        command = with_value(command, path, argument, ArgValueCompleter::new(complete));
+    }
+    command
+}
+
+fn with_value(
+    command: Command,
+    path: &[&str],
+    argument: &str,
+    completer: ArgValueCompleter,
+) -> Command {
+    match path {
+        // Not mut_arg, which would put it after the other positional ones.
+        [] => command.mut_args(|each| match each.get_id() == argument {
+            true => each.add(completer.clone()),
+            false => each,
+        }),
+        [first, rest @ ..] => command.mut_subcommand(first, |command| {
+            with_value(command, rest, argument, completer)
+        }),
+    }
+}
+
+/// What begins with `current`; nothing where Mimo cannot be asked.
+fn candidates(values: Values, current: &OsStr, typed: &Typed) -> Vec<CompletionCandidate> {
+    let current = current.to_string_lossy();
+    let all = all(values, typed).unwrap_or_default().into_iter();
+    let fitting = all.filter(|(name, _)| name.starts_with(&*current));
+    let candidate = |(name, about): (String, String)| {
+        let about = printable::line(&about).chars().take(60).collect::<String>();
+        let help = (!about.is_empty()).then(|| about.into());
+        CompletionCandidate::new(name).help(help)
+    };
+    fitting.take(COMPLETIONS_MAX).map(candidate).collect()
+}
+
+/// Names or ids, each with what it is.
+fn all(values: Values, typed: &Typed) -> Result<Vec<(String, String)>> {
+    let config = Config::load(&typed.flags, &typed.environment)?;
+    let clock = Arc::new(UserClock::default());
+    if let Values::Skills = values {
+        let names = manifest::names(&config.skills.manifest).unwrap_or_default();
+        let named = |name: SkillName| (name.to_string(), String::new());
+        return Ok(names.into_iter().map(named).collect());
+    }
+    if let Values::Tools = values {
+        let tools = definitions(&config, clock)?;
+        let text = |tool: &Value, key: &str| tool[key].as_str().unwrap_or_default().to_owned();
+        let tool = |tool: &Value| (text(tool, "name"), text(tool, "description"));
+        return Ok(tools.iter().map(tool).collect());
+    }
+    // Completing a word makes no database.
+    if !app::store_as_it_is(&config)?.exists() {
+        return Ok(Vec::new());
+    }
+    match values {
+        Values::Memories | Values::Projects => {
+            let newest = json!({"project": "*", "limit": COMPLETIONS_MAX});
+            let found = own_tool("memory_search", newest, &config, clock)?;
+            let items = found["items"].as_array().cloned().unwrap_or_default();
+            if let Values::Memories = values {
+                let content =
+                    |item: &Value| item["content"].as_str().unwrap_or_default().to_owned();
+                let item = |item: &Value| (item["id"].to_string(), content(item));
+                return Ok(items.iter().map(item).collect());
+            }
+            let mut projects = BTreeMap::from([(PROJECT_SHARED.to_owned(), 0_usize)]);
+            for project in items.iter().filter_map(|item| item["project"].as_str()) {
+                *projects.entry(project.to_owned()).or_default() += 1;
+            }
+            Ok(projects
+                .into_keys()
+                .map(|name| (name, String::new()))
+                .collect())
+        }
+        _ => {
+            let procedures = app::procedures(&config, clock)?;
+            let grants = config.grants();
+            Ok(app::run(async move {
+                if let Values::Procedures = values {
+                    let found = procedures.find(&grants, None, COMPLETIONS_MAX).await?;
+                    let about = |each: StoredDefinition| (each.name, each.description);
+                    return Ok(found.into_iter().map(about).collect());
+                }
+                let found = procedures
+                    .executions(&grants, None, None, COMPLETIONS_MAX)
+                    .await?;
+                let about = |each: Execution| (each.id, format!("{} in {}", each.name, each.state));
+                Ok(found.into_iter().map(about).collect())
+            })?)
+        }
+    }
 }

@@ -5,6 +5,7 @@ mod graph_lines;
 mod notes;
 mod skips;
 
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -12,6 +13,7 @@ use anyhow::Result;
 use serde_json::{Value, json};
 
 use super::files::{open_input, read_documents, refuse_other_encodings};
+use super::interrupt::{INTERRUPTED, Interrupt};
 use super::output::{Exit, Output, Progress};
 use crate::app;
 use crate::caller::Reach;
@@ -84,13 +86,15 @@ pub(super) fn run(
     }
     let mut import = Import::new(scope, config, clock, output)?;
     import.read(&source.file)?;
-    if import.lines == 0 {
+    if import.lines == 0 && !import.interrupt.came() {
         import.progress.end();
         let why = format!("{} holds nothing to import", source.file.display());
         let hint = "name a file of `mimo export`, of another program, or a folder of notes";
         return Err(Failure::new(Kind::NotFound, why).hint(hint).into());
     }
-    import.store()?;
+    if !import.interrupt.came() {
+        import.store()?;
+    }
     import.progress.end();
     import.report(output)?;
     import.warn_beyond_maximum(output)
@@ -104,6 +108,7 @@ struct Import {
     reach: Reach,
     importer: Importer,
     progress: Progress,
+    interrupt: Interrupt,
     skips: Skips,
     left_out: LeftOut,
     /// Definitions that are new.
@@ -147,6 +152,7 @@ impl Import {
             importer: Importer::new(&config.project).within(reach.clone()),
             reach,
             progress: Progress::new(output, unit),
+            interrupt: Interrupt::watch(output),
             skips: Skips::default(),
             left_out: LeftOut::new(),
             defined: 0,
@@ -163,6 +169,9 @@ impl Import {
     fn read(&mut self, path: &Path) -> Result<(), Failure> {
         if path.is_dir() {
             for file in notes::files(path)? {
+                if self.interrupt.came() {
+                    break;
+                }
                 let name = file.strip_prefix(path).unwrap_or(&file);
                 self.read_notes(&file, &name.display().to_string(), true)?;
             }
@@ -176,6 +185,9 @@ impl Import {
         let mut input = open_input(path, hint)?;
         refuse_other_encodings(&mut *input, path)?;
         for document in read_documents(input) {
+            if self.interrupt.came() {
+                break;
+            }
             self.is_cut |= document.is_cut;
             let place = format!("line {}", document.line);
             match document.value {
@@ -294,8 +306,13 @@ impl Import {
             self.progress.show(self.graph.counts.lines as u64, None);
         }
         let (total, progress) = (self.importer.named, &self.progress);
+        let interrupt = &self.interrupt;
         let importing = self.memories.import(&mut self.importer, |done| {
             progress.show(done as u64, total);
+            match interrupt.came() {
+                true => ControlFlow::Break(()),
+                false => ControlFlow::Continue(()),
+            }
         });
         app::run(importing)
     }
@@ -312,13 +329,17 @@ impl Import {
             None => self.is_archive,
         };
         let missing_is_skipped = missing <= self.skips.len() as u64;
-        let is_cut = self.is_cut || is_short || !missing_is_skipped;
+        let is_stopped = self.interrupt.came();
+        let is_cut = !is_stopped && (self.is_cut || is_short || !missing_is_skipped);
         match output.json {
             true => output.document(&self.document(missing, is_cut))?,
             false => {
                 output.print(self.text(missing, is_cut))?;
                 self.skips.print(output);
             }
+        }
+        if is_stopped {
+            return Err(Exit(INTERRUPTED).into());
         }
         let is_all_skipped = !self.skips.is_empty() && self.skips.len() as u64 >= self.lines;
         match is_cut || is_all_skipped {
@@ -372,6 +393,9 @@ impl Import {
         document["skipped"] = json!(self.skips.len());
         document["skipped_items"] = self.skips.document();
         document["cut_off"] = json!(is_cut);
+        if self.interrupt.came() {
+            document["stopped"] = json!(true);
+        }
         document
     }
 
@@ -442,7 +466,17 @@ impl Import {
                 "{of} had more than {most} tags; the first {most} were kept"
             ));
         }
-        if is_cut && missing > 0 {
+        if self.interrupt.came() {
+            let of = match self.importer.named {
+                Some(named) => format!("{} of {named}", counts.all()),
+                None => counts.all().to_string(),
+            };
+            lines.push(format!(
+                "stopped by Ctrl-C: {of} memories and {} lines of the graph are in; run it again, \
+                 and what is in changes nothing",
+                graph.lines
+            ));
+        } else if is_cut && missing > 0 {
             lines.push(format!(
                 "the first line counts {} more than the file holds: was the file cut off?",
                 counted(missing, "memory", "memories")

@@ -14,6 +14,7 @@ mod files;
 mod graph;
 mod hints;
 mod import;
+mod interrupt;
 mod keys;
 mod man;
 mod memory;
@@ -151,6 +152,10 @@ A client starts `mimo` itself and speaks to it over stdin and stdout.";
 /// Runs the command in `arguments` and gives the process's exit code.
 pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let environment = &Environment::of_this_process();
+    let arguments: Vec<OsString> = arguments.into_iter().collect();
+    if let Some(code) = completions::answer(&arguments, Cli::command, environment) {
+        return code;
+    }
     let cli = match Cli::try_parse_from(arguments) {
         Ok(cli) => cli,
         Err(error) => {
@@ -278,12 +283,13 @@ fn run(cli: Cli, environment: &Environment, output: &Output) -> Result<()> {
             let config = Config::load(&flags, environment)?;
             migrate::run(&arguments, &config, environment, output)
         }
-        Some(Command::Completions(arguments)) => {
-            completions::run(&arguments, Cli::command(), output)
-        }
+        Some(Command::Completions(arguments)) => completions::run(&arguments, output),
         Some(Command::Man(arguments)) => man::run(&arguments, Cli::command(), output),
     }
 }
+
+#[cfg(test)]
+mod mentions;
 
 #[cfg(test)]
 mod tests {

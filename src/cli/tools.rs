@@ -22,7 +22,16 @@ Examples:
 pub(super) struct Arguments {}
 
 pub(super) fn run(config: &Config, clock: Arc<dyn Clock>, output: &Output) -> Result<()> {
-    let definitions = app::run(async {
+    let definitions = definitions(config, clock)?;
+    match output.json {
+        true => output.document(&json!({ "tools": definitions })),
+        false => output.print(table(&definitions, output)),
+    }
+}
+
+/// What clients see of `tools/list`.
+pub(super) fn definitions(config: &Config, clock: Arc<dyn Clock>) -> Result<Vec<Value>, Failure> {
+    app::run(async {
         let app = App::build(config, clock)?;
         let exposed = app.dispatch().skills().map(|skills| skills.exposed());
         let mut choice = AutoChoice::Open;
@@ -35,11 +44,7 @@ pub(super) fn run(config: &Config, clock: Arc<dyn Clock>, output: &Output) -> Re
             .collect();
         app.close().await;
         definitions
-    })?;
-    match output.json {
-        true => output.document(&json!({ "tools": definitions })),
-        false => output.print(table(&definitions, output)),
-    }
+    })
 }
 
 fn table(definitions: &[Value], output: &Output) -> String {

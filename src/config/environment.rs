@@ -10,8 +10,12 @@ use directories::{BaseDirs, ProjectDirs};
 use crate::failure::Failure;
 use crate::secret::Secret;
 
+/// Set by a shell's completion script: this process completes a word.
+pub(crate) const COMPLETING: &str = "MIMO_COMPLETE";
+
 /// The variables of Mimo and of its clients.
-const OWN: [&str; 16] = [
+const OWN: [&str; 17] = [
+    COMPLETING,
     "MIMO_CONFIG_DIR",
     "MIMO_DATA_DIR",
     "MIMO_PROJECT",
@@ -91,6 +95,8 @@ pub(crate) struct Environment {
     /// The running program.
     pub(crate) executable: Option<PathBuf>,
     pub(crate) home_folder: Option<PathBuf>,
+    /// The account's own folder, whatever HOME says.
+    pub(crate) account_folder: Option<PathBuf>,
     /// Where this platform keeps the settings of all programs.
     pub(crate) settings_folder: Option<PathBuf>,
     /// Where this platform keeps the data of all programs.
@@ -123,6 +129,10 @@ impl Environment {
             data_folder: platform.as_ref().map(|dirs| dirs.data_dir().to_owned()),
             temporary_folder: std::env::temp_dir(),
             executable: std::env::current_exe().ok(),
+            account_folder: nix::unistd::User::from_uid(nix::unistd::geteuid())
+                .ok()
+                .flatten()
+                .map(|user| user.dir),
             home_folder: account.as_ref().map(|dirs| dirs.home_dir().to_owned()),
             settings_folder: account.as_ref().map(|dirs| dirs.config_dir().to_owned()),
             programs_data_folder: account.as_ref().map(|dirs| dirs.data_dir().to_owned()),
@@ -164,6 +174,13 @@ impl Environment {
         let (_, path) = get("PATH")?;
         let mut programs = std::env::split_paths(path).map(|folder| folder.join("xdg-open"));
         programs.find(|program| program.is_absolute() && program.is_file())
+    }
+
+    /// The folder of this person's session, where the system has one.
+    pub(crate) fn session_folder(&self) -> Option<PathBuf> {
+        let mut all = self.desktop.iter();
+        let (_, folder) = all.find(|(name, _)| *name == "XDG_RUNTIME_DIR")?;
+        Some(PathBuf::from(folder)).filter(|folder| folder.is_absolute())
     }
 
     /// Whether the person asked every program to print without colors.

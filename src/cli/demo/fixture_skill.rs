@@ -23,8 +23,9 @@ pub(super) struct FixtureSkill {
 impl FixtureSkill {
     /// Writes the skill and the settings that allow it into `folder`, the
     /// server's. Mimo trusts no program in a temporary folder, so this one is
-    /// placed beside Mimo's own, or in the account's data folder. The inner `Err`
-    /// says why the skill cannot run here.
+    /// placed beside Mimo's own, or in a folder of the account: HOME and the build may
+    /// lie in a temporary folder themselves. The inner `Err` says why the skill cannot
+    /// run here.
     pub(super) fn install(
         folder: &Path,
         environment: &Environment,
@@ -33,8 +34,14 @@ impl FixtureSkill {
         let executable_folder = environment.executable.as_deref().and_then(Path::parent);
         let data_parent = environment.data_folder.as_deref().and_then(Path::parent);
         let mut why = "there is no folder for its program".to_owned();
-        for parent in [executable_folder, data_parent].into_iter().flatten() {
-            let Ok(program) = TemporaryFolder::make(parent, clock) else {
+        let parents = [
+            executable_folder.map(Path::to_owned),
+            data_parent.map(Path::to_owned),
+            environment.session_folder(),
+            environment.account_folder.clone(),
+        ];
+        for parent in parents.into_iter().flatten() {
+            let Ok(program) = TemporaryFolder::make(&parent, clock) else {
                 continue;
             };
             let skill = FixtureSkill {

@@ -60,6 +60,7 @@ pub(super) fn run(environment: &Environment, clock: &dyn Clock, output: &Output)
         )?;
     }
     let mut session = Session::begin(executable, &folder.0, clock, skill)?;
+    let mut shown = 0;
     for (number, (title, act)) in STEPS.iter().enumerate() {
         let mut log = StepLog::default();
         let acted = act(&mut session, &mut log);
@@ -69,14 +70,21 @@ pub(super) fn run(environment: &Environment, clock: &dyn Clock, output: &Output)
             false => output.print(as_text(output, number + 1, title, &log, failed))?,
         }
         acted.map_err(|failure| stopped(number + 1, &failure))?;
+        shown += usize::from(log.skipped.is_none());
     }
     session.end()?;
     if !output.json {
+        let all = STEPS.len();
+        let summary = match all - shown {
+            0 => format!("All {all} steps gave the expected answers."),
+            left => format!(
+                "{shown} of {all} steps gave the expected answers; {left} could not be shown here."
+            ),
+        };
         output.print(format!(
-            "All {} steps gave the expected answers. To give your AI client this memory:\n\n  \
+            "{summary} To give your AI client this memory:\n\n  \
              {} setup CLIENT    ({})\n\n\
              or put this into its settings yourself:\n\n{}\n",
-            STEPS.len(),
             shell_word(&executable.to_string_lossy()),
             clients::NAMES.join(", "),
             client_entry(Some(executable)),
@@ -105,7 +113,9 @@ fn document(number: usize, title: &str, log: &StepLog, failed: Option<&Failure>)
     json!({
         "step": number,
         "title": title,
-        "ok": failed.is_none(),
+        // Neither, where nothing was shown.
+        "ok": log.skipped.is_none().then_some(failed.is_none()),
+        "skipped": log.skipped,
         "ms": (log.waited.as_secs_f64() * 1e6).round() / 1e3,
         "asked": asked,
         "answers": log.documents,
@@ -120,9 +130,10 @@ fn as_text(
     log: &StepLog,
     failed: Option<&Failure>,
 ) -> Text {
-    let (mark, color) = match failed {
-        None => ("✓", 32),
-        Some(_) => ("✗", 31),
+    let (mark, color) = match (failed, &log.skipped) {
+        (Some(_), _) => ("✗", 31),
+        (None, Some(_)) => ("–", 33),
+        (None, None) => ("✓", 32),
     };
     let time = time(log.waited);
     let room = output.columns.saturating_sub(6 + display_width(&time));
@@ -199,6 +210,10 @@ mod tests {
         let text = as_text(&output, 3, "A title", &log, None);
         let text = text.as_str();
         assert!(text.starts_with(" 3 ✓ A title"), "{text}");
+        log.skipped = Some("there is no node".into());
+        let skipped = as_text(&output, 3, "A title", &log, None);
+        assert!(skipped.as_str().starts_with(" 3 – A title"));
+        assert_eq!(document(3, "A title", &log, None)["ok"], Value::Null);
         for line in text.lines() {
             assert!(display_width(line) <= 50, "{line}");
             assert!(!line.contains('\x1b'), "{line}");

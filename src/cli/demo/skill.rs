@@ -15,6 +15,7 @@ pub(super) fn run_skill(session: &mut Session<'_>, log: &mut StepLog) -> Result<
         Ok(skill) => skill,
         Err(why) => {
             log.note(format!("not shown here: {why}"));
+            log.skipped = Some(why.clone());
             return Ok(());
         }
     };

@@ -19,6 +19,8 @@ pub(super) struct StepLog {
     pub(crate) lines: Vec<Line>,
     /// The complete answers.
     pub(crate) documents: Vec<Value>,
+    /// Why the step cannot be shown on this machine.
+    pub(super) skipped: Option<String>,
     /// Time spent waiting for the server.
     pub(crate) waited: Duration,
 }

@@ -1,6 +1,7 @@
 //! Importing lines in portions. A memory that is imported twice is known again.
 
 use std::collections::{BTreeMap, HashMap};
+use std::ops::ControlFlow;
 
 use serde::Deserialize;
 use serde_json::Value;
@@ -182,16 +183,18 @@ impl Importer {
 
 impl Memories {
     /// Stores everything that `importer` has read, a portion in a transaction;
-    /// `report` gets how many memories are done so far.
+    /// `report` gets how many memories are done so far, and may end it there.
     pub async fn import(
         &self,
         importer: &mut Importer,
-        report: impl Fn(usize),
+        report: impl Fn(usize) -> ControlFlow<()>,
     ) -> Result<(), Failure> {
         while !importer.waiting.is_empty() {
             let portion = importer.portion();
             self.import_portion(importer, portion).await?;
-            report(importer.counts.all());
+            if report(importer.counts.all()).is_break() {
+                break;
+            }
         }
         Ok(())
     }

@@ -1,5 +1,6 @@
 //! For any content, an export of an import equals the first export.
 
+use std::ops::ControlFlow;
 use std::sync::{Arc, Mutex};
 
 use mimo::clock::FixedClock;
@@ -60,7 +61,9 @@ impl Place {
         for line in lines {
             importer.take(line).expect("a memory");
         }
-        let import = self.memories.import(&mut importer, |_| ());
+        let import = self
+            .memories
+            .import(&mut importer, |_| ControlFlow::Continue(()));
         self.runtime.block_on(import).expect("imported");
         let counts = importer.counts;
         [counts.created, counts.merged, counts.known]
