@@ -2,23 +2,30 @@
 //! engine counts its own instructions, but a filter or an operator is one instruction
 //! however long its values are, and a list times a number is a list of any length.
 
-use minijinja::machinery::{ast, parse};
+use minijinja::machinery::{ast, parse, parse_expr};
 use serde_json::{Map, Value};
 
-use super::{TemplateError, template_error};
+use super::{TemplateError, expression, template_error};
 use crate::limits;
 
 /// Fails if a value on the way to the result could be longer than the limit, if all of
 /// them together could, or if a list could be multiplied.
 pub(super) fn check(source: &str, scope: &Map<String, Value>) -> Result<(), TemplateError> {
+    let mut estimator = Estimator {
+        scope,
+        left: limits::TEMPLATE_WORK_BYTES_MAX,
+        depth: 0,
+    };
+    if let Some(inner) = expression(source) {
+        return estimator
+            .most(&parse_expr(inner).map_err(template_error)?)
+            .map(drop);
+    }
     let syntax = Default::default();
     let tree = parse(source, "<template>", syntax, Default::default()).map_err(template_error)?;
     let ast::Stmt::Template(template) = tree else {
         return Ok(());
     };
-    let left = limits::TEMPLATE_WORK_BYTES_MAX;
-    let depth = 0;
-    let mut estimator = Estimator { scope, left, depth };
     for part in &template.children {
         if let ast::Stmt::EmitExpr(emitted) = part {
             estimator.most(&emitted.expr)?;
