@@ -103,6 +103,12 @@ fn contents_of(uri: &str, plain: &str, page: usize, document: &str) -> Result<Va
     Ok(Value::Array(contents))
 }
 
+/// A failure about a URI, which is no argument of a tool and has no path.
+pub(super) fn without_path(mut failure: Failure) -> Failure {
+    failure.path = None;
+    failure
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -131,10 +137,4 @@ mod tests {
         let short = contents_of("mimo://memory/7", "mimo://memory/7", 1, "{}").expect("whole");
         assert_eq!(short[0]["mimeType"], "application/json");
     }
-}
-
-/// A failure about a URI, which is no argument of a tool and has no path.
-pub(super) fn without_path(mut failure: Failure) -> Failure {
-    failure.path = None;
-    failure
 }

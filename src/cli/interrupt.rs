@@ -1,6 +1,7 @@
 //! Ctrl-C during long work: the first one stops it where it may stop, the second one at
 //! once.
 
+use std::io::{self, Write};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -26,7 +27,8 @@ impl Interrupt {
                 }
                 flag.store(true, Ordering::Relaxed);
                 if is_watched {
-                    eprintln!("mimo: stopping; Ctrl-C again ends it at once");
+                    let told = b"mimo: stopping; Ctrl-C again ends it at once\n";
+                    let _ = io::stderr().write_all(told);
                 }
                 if tokio::signal::ctrl_c().await.is_ok() {
                     std::process::exit(INTERRUPTED.into());

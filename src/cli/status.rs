@@ -46,7 +46,7 @@ pub(super) fn run(config: &Config, clock: Arc<dyn Clock>, output: &Output) -> Re
         false => output.print(page(&status, output))?,
     }
     let is_usable = |part: &&str| matches!(state(&status, part), "ok" | "read_only");
-    match PARTS.iter().all(|part| is_usable(&part)) {
+    match PARTS.iter().all(is_usable) {
         true => Ok(()),
         false => Err(Exit(1).into()),
     }

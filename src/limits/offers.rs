@@ -1,4 +1,4 @@
-//! Bounds of prompts, resources, completions and notifications of their changes.
+//! Bounds of prompts, resources, completions, hints and notifications of changes.
 
 use super::NEWS_KEPT_MAX;
 
@@ -39,6 +39,10 @@ pub(crate) const PROMPT_TRIPLES_MAX: usize = 12;
 pub(crate) const PROMPT_EXECUTIONS_MAX: usize = 5;
 /// Procedures that clients see as prompts.
 pub(crate) const PROMPTS_LISTED_MAX: usize = 100;
+/// A corrected call that a hint shows; a longer one has placeholders for its longest values.
+pub(crate) const CORRECTED_CALL_BYTES_MAX: usize = 300;
+/// A value that is never replaced so.
+pub(crate) const CORRECTED_VALUE_BYTES_MAX: usize = 60;
 
 // All watched resources and the lists can change at once.
 const _: () = assert!(RESOURCES_WATCHED_MAX + 3 <= NEWS_KEPT_MAX);

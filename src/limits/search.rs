@@ -51,3 +51,5 @@ pub(crate) const VECTORS_CODED_AT_ONCE_MAX: i64 = 4_096;
 
 /// The longest text before a colon that can name who speaks.
 pub(crate) const LABEL_CHARS_MAX: usize = 30;
+/// The longest phrase that says when: "in the last three days".
+pub(crate) const WHEN_PHRASE_WORDS_MAX: usize = 6;

@@ -5,6 +5,7 @@ use chrono::{Datelike, NaiveDate};
 
 use super::moment::{self, Edge, Here, SpanDirection};
 use crate::clock::Timestamp;
+use crate::limits;
 use crate::text;
 use crate::text::dates::{self, Named};
 
@@ -28,9 +29,6 @@ pub(crate) enum Overview {
     User,
 }
 
-/// The longest phrase that says when: "in the last three days".
-const PHRASE_WORDS_MAX: usize = 6;
-
 impl When {
     /// `None` if the question says nothing of the past.
     pub(crate) fn of(question: &str, here: Here) -> Option<When> {
@@ -38,7 +36,7 @@ impl When {
         let plain: Vec<String> = words.iter().map(|word| plain(word)).collect();
         let is_of_past = is_of_past(&plain);
         for start in 0..plain.len() {
-            for end in (start + 1..=plain.len().min(start + PHRASE_WORDS_MAX)).rev() {
+            for end in (start + 1..=plain.len().min(start + limits::WHEN_PHRASE_WORDS_MAX)).rev() {
                 let Some((since, until)) = span(&plain[start..end], is_of_past, here) else {
                     continue;
                 };

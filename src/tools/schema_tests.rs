@@ -213,7 +213,6 @@ fn a_placeholder_is_no_value() {
         let refused = one.check(sent).expect_err("a placeholder");
         assert_eq!(refused.path.as_deref(), Some(path), "{refused}");
     }
-    for sent in [json!({"content": "a <content> b", "tags": ["<b>"], "open": {"x": "<x>"}})] {
-        assert!(one.check(sent).is_ok());
-    }
+    let sent = json!({"content": "a <content> b", "tags": ["<b>"], "open": {"x": "<x>"}});
+    assert!(one.check(sent).is_ok());
 }

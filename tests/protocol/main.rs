@@ -7,6 +7,7 @@ mod support;
 
 mod catalog;
 mod forms;
+mod hints;
 mod profiles;
 mod projects;
 mod transcripts;

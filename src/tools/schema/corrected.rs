@@ -6,13 +6,9 @@ use serde_json::{Map, Value, json};
 
 use super::properties;
 use super::words::{names_meant, value_meant};
+use crate::limits;
 use crate::tools::lenient::as_meant;
 use crate::tools::{Arguments, forms};
-
-/// A longer call shows its longest values as placeholders.
-const CALL_BYTES_MAX: usize = 300;
-/// A value that is never long.
-const VALUE_BYTES_MAX: usize = 60;
 
 #[derive(Default)]
 pub(super) struct Corrected {
@@ -72,11 +68,13 @@ impl Corrected {
     }
 
     fn shortened(&mut self, mut call: Arguments) -> Arguments {
-        while json!(call).to_string().len() > CALL_BYTES_MAX {
+        while json!(call).to_string().len() > limits::CORRECTED_CALL_BYTES_MAX {
             let length = |value: &Value| value.to_string().len();
             let longest = call.iter_mut().max_by_key(|(_, value)| length(value));
             match longest {
-                Some((name, value)) if length(value) > VALUE_BYTES_MAX.max(name.len() + 4) => {
+                Some((name, value))
+                    if length(value) > limits::CORRECTED_VALUE_BYTES_MAX.max(name.len() + 4) =>
+                {
                     *value = json!(format!("<{name}>"));
                     self.is_shape = true;
                 }
