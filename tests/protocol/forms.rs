@@ -45,7 +45,7 @@ impl World {
 }
 
 /// The definitions of the tools, by name.
-fn definitions() -> Vec<(String, Value)> {
+pub(super) fn definitions() -> Vec<(String, Value)> {
     let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/schemas/tools");
     let files = std::fs::read_dir(folder).expect("the schemas");
     let files = files.map(|file| file.expect("a file").path());

@@ -3,7 +3,9 @@
 
 use serde_json::{Value, json};
 
-use super::forms::World;
+use super::forms::{World, definitions};
+use crate::support::Server;
+use crate::support::server::{initialize, mimo};
 
 /// The calls that a hint shows.
 fn examples(tool: &str, hint: &str) -> Vec<(String, Value)> {
