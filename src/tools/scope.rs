@@ -39,7 +39,17 @@ pub(crate) async fn projects(
         Some(project) => vec![checked(reader, project)?],
         None => with_shared(caller.project()),
     };
-    let spelled = spelling::projects(names, caller.reach(), &wanted).await?;
+    let spelled = match spelling::projects(names, caller.reach(), &wanted).await {
+        Ok(spelled) => spelled,
+        // What asks for the names can often be answered without their spellings.
+        Err(failure) => {
+            tracing::warn!(%failure, "projects are taken as they are spelled");
+            return Ok(Covered {
+                names: wanted,
+                unknown: None,
+            });
+        }
+    };
     let own = folded(caller.project());
     let mut covered = Covered {
         names: Vec::new(),

@@ -24,7 +24,7 @@ fn full_disk_fails_the_call_and_keeps_the_data() {
     let mut command = Command::new("/bin/sh");
     on(&mut command, folder.path());
     // With the signal ignored, the write fails instead: EFBIG, as ENOSPC would.
-    let limit = r#"trap '' XFSZ; ulimit -f 2500; exec "$0" serve"#;
+    let limit = r#"trap '' XFSZ; ulimit -f 4000; exec "$0" serve"#;
     command.args(["-c", limit, env!("CARGO_BIN_EXE_mimo")]);
     let mut server = Server::of(&mut command);
 

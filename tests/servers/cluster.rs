@@ -3,6 +3,8 @@
 //! the database fails over to its standby. Nothing that was acknowledged may be lost, and
 //! nothing may be done twice without its journal saying so.
 
+#![allow(clippy::print_stdout, reason = "it tells how long calls took")]
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::io::{self, Read, Write};

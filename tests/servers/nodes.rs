@@ -1,6 +1,8 @@
 //! Three servers on one database: their skills are reloaded together while they are
 //! called, and calls that are to be cancelled run on another server.
 
+#![allow(clippy::print_stdout, reason = "it tells how many calls there were")]
+
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Instant;
