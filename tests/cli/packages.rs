@@ -15,6 +15,9 @@ use crate::support::server::{ask, initialize, path};
 use crate::support::web::Web;
 use crate::support::{Server, fixture};
 
+/// By their names.
+type Files = BTreeMap<String, Vec<u8>>;
+
 const VERSION: &str = env!("CARGO_PKG_VERSION");
 const RELEASE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/install/packages/release.py");
 
@@ -44,7 +47,7 @@ impl Prefix {
     }
 
     /// The packages by their names.
-    fn packages(&self) -> BTreeMap<String, Vec<u8>> {
+    fn packages(&self) -> Files {
         let entries = fs::read_dir(self.path("out")).expect("the packages");
         let entry = |entry: fs::DirEntry| {
             let name = entry.file_name().into_string().expect("UTF-8");
@@ -127,7 +130,7 @@ fn npm() -> Found<()> {
 }
 
 /// The packages as npm's registry describes them.
-fn registry(address: &str, packages: BTreeMap<String, Vec<u8>>) -> BTreeMap<String, Vec<u8>> {
+fn registry(address: &str, packages: Files) -> Files {
     let mut files = BTreeMap::new();
     let archives = packages
         .into_iter()
@@ -279,7 +282,7 @@ fn archive_is_installed_by_its_script_unless_it_was_changed() {
     let prefix = Prefix::with("archive,scripts");
     let archive = format!("mimo-{}.tar.gz", target());
     let installed = prefix.path("bin/mimo");
-    let install = |change: &dyn Fn(&mut BTreeMap<String, Vec<u8>>)| {
+    let install = |change: &dyn Fn(&mut Files)| {
         let web = Web::bind();
         let mut files = prefix.packages();
         change(&mut files);
@@ -295,7 +298,7 @@ fn archive_is_installed_by_its_script_unless_it_was_changed() {
     for (what, change, says) in [
         (
             "changed",
-            &(|files: &mut BTreeMap<String, Vec<u8>>| {
+            &(|files: &mut Files| {
                 files.get_mut(&archive).expect("it")[1000] ^= 1;
             }) as &dyn Fn(&mut BTreeMap<_, Vec<u8>>),
             "so nothing was installed",
