@@ -1,9 +1,9 @@
-//! The SQLite room. It is made to fail by triggers, so it needs no hook.
+//! The SQLite room. It is made to fail by triggers, which a store refuses elsewhere.
 
 use std::sync::Arc;
 
 use mimo::store::Store;
-use mimo::store::sqlite::SqliteStore;
+use mimo::store::sqlite::{self, SqliteStore};
 use rusqlite::Connection;
 use tempfile::TempDir;
 
@@ -42,6 +42,7 @@ impl Room for Sqlite {
         let room = Sqlite {
             folder: TempDir::new().expect("a folder"),
         };
+        sqlite::allow_added_code();
         room.open().ready().await.expect("it opens");
         let mut sql = "CREATE TABLE fault (changes_left INTEGER);\
                        INSERT INTO fault VALUES (NULL);"

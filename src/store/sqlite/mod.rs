@@ -34,6 +34,8 @@ mod verify;
 mod worker;
 mod write;
 
+pub use trust::allow_added_code;
+
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
