@@ -14,6 +14,8 @@
     reason = "a bench starts servers as processes"
 )]
 
+#[path = "support/database.rs"]
+mod database;
 #[path = "growth/memories.rs"]
 mod memories;
 #[path = "growth/soak.rs"]
@@ -24,13 +26,13 @@ mod support;
 mod texts;
 
 use std::path::Path;
-use std::process::Command;
 use std::time::{Duration, Instant};
 
+use database::{by_sqlite_vec, start};
 use mimo::embed::{Embedder, builtin};
 use rusqlite::Connection;
 use serde_json::{Value, json};
-use support::{Client, milliseconds};
+use support::milliseconds;
 use texts::{Chance, sentence};
 
 const SIZES: [usize; 7] = [1_000, 3_000, 10_000, 30_000, 100_000, 300_000, 1_000_000];
@@ -173,25 +175,4 @@ fn measure(folder: &Path, encoder: &dyn Embedder) -> Vec<(&'static str, String)>
 
 fn megabytes(bytes: u64) -> String {
     format!("{:.1}", bytes as f64 / 1e6)
-}
-
-fn by_sqlite_vec(file: &Connection, probe: &[f32]) {
-    let bytes: Vec<u8> = probe.iter().flat_map(|x| x.to_le_bytes()).collect();
-    let sql = "SELECT memory_id FROM memory_vector \
-               ORDER BY vec_distance_cosine(vector, ?) LIMIT 10";
-    let mut statement = file.prepare_cached(sql).expect("SQL");
-    let ids = statement.query_map([bytes], |row| row.get::<_, i64>(0));
-    assert_eq!(ids.expect("rows").count(), 10);
-}
-
-/// A server on the database in `folder`, after the handshake.
-fn start(folder: &Path) -> Client {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_mimo"));
-    command
-        .arg("serve")
-        .env("MIMO_DATA_DIR", folder)
-        .env("MIMO_CONFIG_DIR", folder);
-    let mut client = Client::start(&mut command);
-    client.initialize();
-    client
 }

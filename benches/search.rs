@@ -30,34 +30,28 @@
 #[allow(dead_code, reason = "the other benches use the rest")]
 mod support;
 
+#[path = "support/database.rs"]
+mod database;
 #[path = "support/texts.rs"]
 mod texts;
 
 use std::hint::black_box;
 use std::path::Path;
-use std::process::Command;
 use std::time::{Duration, Instant};
 
-use mimo::caller::Reach;
-use mimo::clock::Timestamp;
+use database::{by_sqlite_vec, start};
 use mimo::embed::{Embedder, builtin};
-use mimo::memory::rules::remember::remember;
-use mimo::store::memory::{Given, IndexedText, MemoryFields, NewMemory};
-use mimo::store::sqlite::SqliteStore;
-use mimo::text;
+use mimo::store::memory::MemoryFields;
 use mimo::vector::{self, Probe};
 use rusqlite::Connection;
 use serde_json::json;
 use support::{Client, milliseconds};
-use texts::{Chance, DIMENSIONS, numbers, sentence, unit};
+use texts::{Chance, DIMENSIONS, sentence};
 
 const SIZES: [usize; 3] = [5_000, 20_000, 100_000];
-const TOPICS: usize = 60;
-const WORDS_OF_A_TEXT: usize = 14;
 /// The words of a query are not among the most frequent ones: those of real
 /// queries are left out as stop words.
 const STOP_WORDS: u64 = 50;
-const BATCH: usize = 500;
 /// About the number of codes in one block of the store.
 const CODES_OF_A_BLOCK: usize = 141;
 /// Rounds, of which the first is a warm-up.
@@ -67,7 +61,9 @@ fn main() {
     let encoder = builtin();
     for size in SIZES {
         let folder = tempfile::TempDir::new_in(env!("CARGO_TARGET_TMPDIR")).expect("a folder");
-        fill(&folder.path().join("mimo.db"), encoder.model_id(), size);
+        let fields = |nth: usize| MemoryFields::new("global", format!("thread {}", nth / 200));
+        let file = folder.path().join("mimo.db");
+        database::add(&file, encoder.model_id(), 0..size, fields);
         measure(folder.path(), &*encoder, size);
     }
 }
@@ -143,15 +139,6 @@ fn search(client: &mut Client, query: &str, mode: &str) {
     assert!(found["items"].is_array(), "{found}");
 }
 
-fn by_sqlite_vec(file: &Connection, probe: &[f32]) {
-    let bytes: Vec<u8> = probe.iter().flat_map(|x| x.to_le_bytes()).collect();
-    let sql = "SELECT memory_id FROM memory_vector \
-               ORDER BY vec_distance_cosine(vector, ?) LIMIT 10";
-    let mut statement = file.prepare_cached(sql).expect("SQL");
-    let ids = statement.query_map([bytes], |row| row.get::<_, i64>(0));
-    assert_eq!(ids.expect("rows").count(), 10);
-}
-
 /// As `store/sqlite/nearest.rs` has them.
 fn cosines_in_sql(file: &Connection, probe: &[f32], shortlist: &[i64]) {
     let bytes: Vec<u8> = probe.iter().flat_map(|x| x.to_le_bytes()).collect();
@@ -200,47 +187,4 @@ fn codes(file: &Connection) -> Vec<u8> {
     vectors
         .flat_map(|bytes| vector::code(&numbers(bytes)))
         .collect()
-}
-
-/// A database of `size` memories of the model called `model`.
-fn fill(path: &Path, model: &str, size: usize) {
-    let store = SqliteStore::start(path.to_owned()).expect("threads start");
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .build()
-        .expect("a runtime");
-    let mut chance = Chance(7);
-    let topics: Vec<Vec<f32>> = (0..TOPICS).map(|_| numbers(&mut chance)).collect();
-    for first in (0..size).step_by(BATCH) {
-        let batch = (first..first + BATCH).map(|nth| {
-            let topic = &topics[chance.below(TOPICS as u64)];
-            let far = numbers(&mut chance);
-            let vector = topic.iter().zip(&far).map(|(near, far)| near + 0.8 * far);
-            let content = format!("{} {nth}", sentence(&mut chance, WORDS_OF_A_TEXT, 1));
-            NewMemory {
-                fields: MemoryFields::new("global", format!("thread {}", nth / 200)),
-                text: IndexedText {
-                    key: text::key(&content),
-                    words: text::words(&content),
-                    vectors: vec![unit(vector.collect())],
-                    content,
-                },
-                given: Given::default(),
-                supersedes: None,
-            }
-        });
-        let (reach, batch) = (&Reach::Everything, batch.collect());
-        let stored = remember(&store, reach, model, batch, Timestamp(0));
-        runtime.block_on(stored).expect("stored");
-    }
-}
-
-fn start(folder: &Path) -> Client {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_mimo"));
-    command
-        .arg("serve")
-        .env("MIMO_DATA_DIR", folder)
-        .env("MIMO_CONFIG_DIR", folder);
-    let mut client = Client::start(&mut command);
-    client.initialize();
-    client
 }

@@ -10,8 +10,9 @@ use nix::unistd::Pid;
 use rusqlite::Connection;
 use serde_json::json;
 
+use crate::database::start;
+use crate::memories;
 use crate::texts::{Chance, sentence};
-use crate::{memories, start};
 
 /// Memories that are there from the start.
 const FIRST: usize = 5_000;
