@@ -18,7 +18,7 @@ use tracing::level_filters::LevelFilter;
 use tracing::{Span, Subscriber};
 use tracing_opentelemetry::OpenTelemetrySpanExt as _;
 use tracing_subscriber::Layer;
-use tracing_subscriber::filter::filter_fn;
+use tracing_subscriber::filter::{Targets, filter_fn};
 use tracing_subscriber::registry::LookupSpan;
 use ureq::Agent;
 
@@ -51,14 +51,15 @@ impl Exporter {
         Ok(Exporter(provider))
     }
 
-    /// Takes the spans of requests, whatever is logged.
+    /// Takes Mimo's own spans, one a request, whatever is logged. rmcp's would be
+    /// traces without a parent beside them.
     pub(super) fn layer<S>(&self) -> impl Layer<S> + use<S>
     where
         S: Subscriber + for<'a> LookupSpan<'a>,
     {
         tracing_opentelemetry::layer()
             .with_tracer(self.0.tracer("mimo"))
-            .with_filter(LevelFilter::INFO)
+            .with_filter(Targets::new().with_target("mimo", LevelFilter::INFO))
             .with_filter(filter_fn(|metadata| metadata.is_span()))
     }
 }
