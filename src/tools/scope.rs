@@ -68,6 +68,12 @@ pub(crate) async fn projects(
     Ok(covered)
 }
 
+/// What is degraded in an answer, where anything is.
+pub(crate) fn in_one_sentence(parts: impl Iterator<Item = String>) -> Option<String> {
+    let parts: Vec<String> = parts.collect();
+    (!parts.is_empty()).then(|| parts.join("; "))
+}
+
 /// The definition of one of our own tools for a caller who may not write the project
 /// that all share; `None` where it offers no project to write to.
 pub(crate) fn without_shared(definition: &RawValue) -> Option<Box<RawValue>> {

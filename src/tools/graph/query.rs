@@ -2,8 +2,6 @@
 
 use std::sync::Arc;
 
-use serde_json::{Value, json};
-
 use super::render::{Cursor, Rendering};
 use crate::failure::Failure;
 use crate::graph::Graph;
@@ -27,14 +25,15 @@ pub(super) async fn call(
         .text("cursor")?
         .map(|text| Cursor::parse(text, fingerprint))
         .transpose()?;
-    let rendering = Rendering {
-        budget_bytes: reader.budget(2000)?,
-        fingerprint,
-    };
     let here = Here::of(graph.clock());
     let caller = &context.caller;
     let covered = scope::projects(&reader, graph.names(), caller).await?;
     let unknown = covered.unknown;
+    let rendering = Rendering {
+        budget_bytes: reader.budget(2000)?,
+        fingerprint,
+        unknown: unknown.clone(),
+    };
     let scope = Scope {
         reach: caller.reach().clone(),
         projects: covered.names,
@@ -75,14 +74,7 @@ pub(super) async fn call(
                 .example(shape(super::QUERY, &arguments)));
         }
     };
-    match unknown {
-        None => Ok(Document(document)),
-        Some(unknown) => {
-            let mut document: Value = serde_json::from_str(&document).map_err(Failure::internal)?;
-            document["degraded"] = json!(unknown);
-            Document::of(&document)
-        }
-    }
+    Ok(Document(document))
 }
 
 /// A failure that says too that nothing is in the project that was named.

@@ -8,6 +8,7 @@ use crate::graph::error::Problem;
 use crate::graph::query::{NamedPath, NamedRow, Page, Plan};
 use crate::graph::reach::Position;
 use crate::limits;
+use crate::tools::scope::in_one_sentence;
 
 /// Where the next page begins. Opaque to clients; a fingerprint binds it to the
 /// question it came with.
@@ -69,6 +70,8 @@ pub(super) struct Rendering {
     /// For the whole document.
     pub(super) budget_bytes: usize,
     pub(super) fingerprint: u32,
+    /// That nothing is in the project that was named.
+    pub(super) unknown: Option<String>,
 }
 
 /// Reserved for the text around the items, a cursor included.
@@ -124,15 +127,15 @@ impl Rendering {
                 .collect();
             add("resolved", Value::Object(resolved));
         }
-        if found.is_budget_exhausted {
+        let stopped = found.is_budget_exhausted.then(|| {
             let read = limits::GRAPH_READ_TRIPLES_MAX;
-            add(
-                "degraded",
-                json!(format!(
-                    "stopped after reading {read} triples; name a predicate or lower max_depth \
-                     to see all of it"
-                )),
-            );
+            format!(
+                "stopped after reading {read} triples; name a predicate or lower max_depth to \
+                 see all of it"
+            )
+        });
+        if let Some(degraded) = in_one_sentence(self.unknown.clone().into_iter().chain(stopped)) {
+            add("degraded", json!(degraded));
         }
         let around = ENVELOPE_BYTES + PATTERN_BYTES * found.plan.order.len() + tail.len();
         let mut room = self.budget_bytes.saturating_sub(around);

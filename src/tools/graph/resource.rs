@@ -83,7 +83,8 @@ pub async fn resource(graph: &Graph, uri: &str, caller: &Caller) -> Result<Docum
     if !aliases.is_empty() {
         document["aliases"] = json!(aliases);
     }
-    let mut room = limits::RESOURCE_TOKENS_MAX * limits::TOKEN_BYTES;
+    let envelope = document.to_string().len() + plain.len() + ENVELOPE_BYTES;
+    let mut room = (limits::RESOURCE_TOKENS_MAX * limits::TOKEN_BYTES).saturating_sub(envelope);
     let (mut before, mut shown, mut is_full) = (0, 0, false);
     for (key, direction) in [("out", Direction::Out), ("in", Direction::In)] {
         let (triples, has_more) = around(graph, &scope, &entity.key, direction).await?;
@@ -111,6 +112,9 @@ pub async fn resource(graph: &Graph, uri: &str, caller: &Caller) -> Result<Docum
     }
     Document::of(&document)
 }
+
+/// Around the triples: their two keys, `truncated`, and the number of the next page.
+const ENVELOPE_BYTES: usize = 96;
 
 async fn around(
     graph: &Graph,

@@ -12,6 +12,7 @@ use crate::memory::{Memories, Mode, Page, Search};
 use crate::store::memory::Filter;
 use crate::text;
 use crate::tools::arguments::{ArgumentReader, fingerprint, moment};
+use crate::tools::scope::in_one_sentence;
 use crate::tools::{Arguments, Context, Document, scope};
 
 pub(crate) async fn call(
@@ -159,11 +160,6 @@ async fn filter(
         ..Filter::within(caller.reach(), projects.names, here.now)
     };
     Ok((filter, unknown))
-}
-
-fn in_one_sentence(parts: impl Iterator<Item = String>) -> Option<String> {
-    let parts: Vec<String> = parts.collect();
-    (!parts.is_empty()).then(|| parts.join("; "))
 }
 
 fn mode(reader: &ArgumentReader<'_>) -> Result<Mode, Failure> {
