@@ -114,14 +114,19 @@ const DAY_SECONDS: i64 = 24 * 3600;
 
 /// How long something lasts: months have no number of days.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Length {
+pub(super) enum Length {
     Seconds(i64),
     Days(u64),
     Months(u32),
 }
 
 /// An end of the period that begins on `first`.
-fn edge_of(first: NaiveDate, length: Length, edge: Edge, zone: Zone) -> Option<Timestamp> {
+pub(super) fn edge_of(
+    first: NaiveDate,
+    length: Length,
+    edge: Edge,
+    zone: Zone,
+) -> Option<Timestamp> {
     let day = match (edge, length) {
         (Edge::Start, _) => first,
         (Edge::End, Length::Days(days)) => first.checked_add_days(Days::new(days))?,

@@ -52,10 +52,8 @@ impl Memories {
         };
         let phrase = &when.phrase;
         if when.has_no_subject() {
-            let page = self
-                .newest_from(filter, search.offset, search.limit)
-                .await?;
-            if !page.items.is_empty() || search.offset > 0 {
+            let newest = self.newest_from(filter, search.offset, search.limit);
+            if let Some(page) = newest.await? {
                 return Ok(page);
             }
         } else {
@@ -82,30 +80,36 @@ impl Memories {
 
     /// An answer to a question without a subject.
     async fn overview(&self, search: Search, overview: Overview) -> Result<Page, Failure> {
-        match overview {
+        let filter = search.filter.clone();
+        let mut page = match overview {
             Overview::Newest => {
-                self.newest_from(search.filter, search.offset, search.limit)
-                    .await
+                let newest = self.newest_from(search.filter, search.offset, search.limit);
+                newest.await?.unwrap_or_default()
             }
             Overview::User => {
                 let most = limits::OVERVIEW_MEMORIES_MAX;
                 let mut memories = self.store.newest(search.filter, None, most).await?;
                 // They come newest first, and equal ones stay so.
                 memories.sort_by(|a, b| overview_weight(b).total_cmp(&overview_weight(a)));
-                Ok(page_of(memories, search.offset, search.limit))
+                page_of(memories, search.offset, search.limit)
             }
+        };
+        if page.items.is_empty() && search.offset == 0 && search.explains_nothing {
+            page.hint = Some(self.what_there_is(filter, None).await?);
         }
+        Ok(page)
     }
 
+    /// The newest of `filter` from an offset on; `None` if it matches none at all.
     async fn newest_from(
         &self,
         filter: Filter,
         offset: usize,
         limit: usize,
-    ) -> Result<Page, Failure> {
+    ) -> Result<Option<Page>, Failure> {
         let most = (offset + limit).min(limits::CANDIDATES_MAX) + 1;
         let memories = self.store.newest(filter, None, most).await?;
-        Ok(page_of(memories, offset, limit))
+        Ok((!memories.is_empty()).then(|| page_of(memories, offset, limit)))
     }
 
     /// The memories that answer a query, best first, and how many there are.

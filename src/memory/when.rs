@@ -1,9 +1,9 @@
 //! When a question is about: "yesterday", "in October", "before March 18", "most
 //! recently"; and questions that ask for no subject at all. Pure.
 
-use chrono::{Datelike, NaiveDate};
+use chrono::{Datelike, Days, NaiveDate};
 
-use super::moment::{self, Edge, Here, SpanDirection};
+use super::moment::{self, Edge, Here, Length, SpanDirection};
 use crate::clock::Timestamp;
 use crate::limits;
 use crate::text;
@@ -240,20 +240,23 @@ fn around(count: &[&str], unit: &str, here: Here) -> Option<(Timestamp, Timestam
     let [count] = count else { return None };
     let text = format!("{} {unit} ago", number(count)?);
     let at = moment::read(&text, Edge::Start, SpanDirection::Past, here)?;
-    let days = match unit.trim_end_matches('s') {
-        "hour" | "minute" => {
+    // The reading has vouched for the unit, in whichever of its forms.
+    let days = match unit {
+        _ if unit.starts_with("mo") => 15,
+        _ if unit.starts_with(['h', 'm', 's']) => {
             let either_side = if unit.starts_with('h') { 1800 } else { 300 };
             return Some((at.plus_seconds(-either_side), at.plus_seconds(either_side)));
         }
-        "day" => 0,
-        "week" => 3,
-        "month" => 15,
+        _ if unit.starts_with('d') => 0,
+        _ if unit.starts_with('w') => 3,
         _ => 183,
     };
-    let day = here.zone.local(at)?.date();
-    let first = day.checked_sub_days(chrono::Days::new(days))?;
-    let after = day.checked_add_days(chrono::Days::new(days + 1))?;
-    Some((midnight(first, here)?, midnight(after, here)?))
+    let first = here
+        .zone
+        .local(at)?
+        .date()
+        .checked_sub_days(Days::new(days))?;
+    both_edges(first, Length::Days(2 * days + 1), here)
 }
 
 /// The latest period of a date that has begun: October without a year is this one or
@@ -261,25 +264,23 @@ fn around(count: &[&str], unit: &str, here: Here) -> Option<(Timestamp, Timestam
 fn latest_of(date: Named, here: Here) -> Option<(Timestamp, Timestamp)> {
     let today = here.zone.local(here.now)?.date();
     let month = date.month?;
-    let in_year = |year: i32| -> Option<(NaiveDate, NaiveDate)> {
-        let first = NaiveDate::from_ymd_opt(year, month, date.day.unwrap_or(1))?;
-        let after = match date.day {
-            Some(_) => first.succ_opt()?,
-            None => first.checked_add_months(chrono::Months::new(1))?,
-        };
-        Some((first, after))
+    let first_in = |year: i32| NaiveDate::from_ymd_opt(year, month, date.day.unwrap_or(1));
+    let first = match date.year {
+        Some(year) => first_in(year)?,
+        None => first_in(today.year())
+            .filter(|first| *first <= today)
+            .or_else(|| first_in(today.year() - 1))?,
     };
-    let (first, after) = match date.year {
-        Some(year) => in_year(year)?,
-        None => in_year(today.year())
-            .filter(|(first, _)| *first <= today)
-            .or_else(|| in_year(today.year() - 1))?,
+    let length = match date.day {
+        Some(_) => Length::Days(1),
+        None => Length::Months(1),
     };
-    Some((midnight(first, here)?, midnight(after, here)?))
+    both_edges(first, length, here)
 }
 
-fn midnight(day: NaiveDate, here: Here) -> Option<Timestamp> {
-    here.zone.instant(day.and_time(chrono::NaiveTime::MIN))
+fn both_edges(first: NaiveDate, length: Length, here: Here) -> Option<(Timestamp, Timestamp)> {
+    let edge = |edge| moment::edge_of(first, length, edge, here.zone);
+    Some((edge(Edge::Start)?, edge(Edge::End)?))
 }
 
 /// A count as moments are read: digits, or `a`.
@@ -370,6 +371,10 @@ mod tests {
             (
                 "what did I say two days ago?",
                 "2026-11-23T23:00:00Z/2026-11-24T23:00:00Z what did I say",
+            ),
+            (
+                "what did I say 5 min ago",
+                "2026-11-26T10:50:00Z/2026-11-26T11:00:00Z what did I say",
             ),
             (
                 "what did we learn in 2025?",
