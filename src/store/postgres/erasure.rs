@@ -1,8 +1,6 @@
 //! Erasing for good on PostgreSQL. The server keeps deleted rows until it cleans its
 //! tables, so those are rewritten; its log and its backups are the server's own.
 
-use std::collections::BTreeSet;
-
 use futures::TryStreamExt;
 use tokio_postgres::types::FromSql;
 
@@ -24,9 +22,11 @@ impl ErasureStore for PostgresStore {
         measured(Op::Containing, async move {
             let tx = self.begin_read().await?;
             let finder = TraceFinder::containing(&text);
-            let ids: BTreeSet<MemoryId> = names_of(&tx, sql, &finder).await?;
+            let mut ids: Vec<MemoryId> = names_of(&tx, sql, &finder).await?;
             tx.commit().await?;
-            Ok(ids.into_iter().collect())
+            ids.sort_unstable();
+            ids.dedup();
+            Ok(ids)
         })
     }
 
@@ -90,13 +90,13 @@ const REWRITTEN: [&str; 6] = [
 
 async fn erase_traces(tx: &Tx, wanted: &Traces) -> Result<Vec<String>, StoreError> {
     let finder = TraceFinder::of(wanted);
-    let sql = "SELECT number::text, arguments FROM recorded_call";
-    let calls: Vec<String> = names_of(tx, sql, &finder).await?;
+    let sql = "SELECT number, arguments FROM recorded_call";
+    let calls: Vec<i64> = names_of(tx, sql, &finder).await?;
     let mut traces = Vec::new();
     if wanted.dry_run {
         traces.extend(calls.iter().map(|number| format!("recorded call {number}")));
     } else {
-        let sql = "DELETE FROM recorded_call WHERE number::text = ANY ($1)";
+        let sql = "DELETE FROM recorded_call WHERE number = ANY ($1)";
         tx.execute(sql, &[&calls]).await?;
     }
     for (what, sql) in TRACES {
@@ -110,16 +110,15 @@ async fn erase_traces(tx: &Tx, wanted: &Traces) -> Result<Vec<String>, StoreErro
 
 /// The first column of the rows whose second one is a trace. Rows are read one by one:
 /// all of them may be more than fits in memory.
-async fn names_of<N, C>(tx: &Tx, sql: &str, finder: &TraceFinder) -> Result<C, StoreError>
+async fn names_of<N>(tx: &Tx, sql: &str, finder: &TraceFinder) -> Result<Vec<N>, StoreError>
 where
     N: for<'a> FromSql<'a>,
-    C: Default + Extend<N> + IntoIterator<Item = N>,
 {
     let mut rows = std::pin::pin!(tx.stream(sql).await?);
-    let mut names = C::default();
+    let mut names = Vec::new();
     while let Some(row) = rows.try_next().await? {
         if finder.is_in(row.get::<_, &str>(1).as_bytes()) {
-            names.extend([row.get::<_, N>(0)]);
+            names.push(row.get(0));
         }
     }
     Ok(names)

@@ -73,9 +73,7 @@ impl NodeStore for PostgresStore {
             let epoch = self.begin_reload(&reload, holder).await?;
             loop {
                 announced.mark_unchanged();
-                let tx = self.begin_read().await?;
-                let record = self.record(&tx, Some(epoch)).await?;
-                tx.commit().await?;
+                let record = self.record(Some(epoch)).await?;
                 let is_over = Instant::now() >= until;
                 if let Some(mut record) = record.filter(|it| is_over || it.is_answered()) {
                     self.end_reload(epoch).await?;
@@ -136,12 +134,7 @@ impl NodeStore for PostgresStore {
     }
 
     fn last_reload(&self) -> Stored<'_, Option<ReloadRecord>> {
-        Box::pin(async move {
-            let tx = self.begin_read().await?;
-            let record = self.record(&tx, None).await?;
-            tx.commit().await?;
-            Ok(record)
-        })
+        Box::pin(self.record(None))
     }
 }
 
@@ -212,11 +205,8 @@ impl PostgresStore {
     }
 
     /// The reload of this epoch, or the newest.
-    async fn record(
-        &self,
-        tx: &Tx,
-        epoch: Option<i64>,
-    ) -> Result<Option<ReloadRecord>, StoreError> {
+    async fn record(&self, epoch: Option<i64>) -> Result<Option<ReloadRecord>, StoreError> {
+        let tx = self.begin_read().await?;
         let held = locks::is_reload_locked(self.connector.schema_key());
         let sql = format!(
             "SELECT epoch, begun_by, begun_at, ended_at IS NOT NULL, {held} FROM skill_reload \
@@ -232,7 +222,8 @@ impl PostgresStore {
         let missing = answers.iter();
         let missing = missing.filter(|row| row.get::<_, Option<&str>>("outcome").is_none());
         let missing: Vec<i64> = missing.map(|row| row.get("node")).collect();
-        let gone = node::gone(tx, &missing).await?;
+        let gone = node::gone(&tx, &missing).await?;
+        tx.commit().await?;
         let answer = |row: &Row| {
             let outcome: Option<&str> = row.get("outcome");
             ReloadAnswer {

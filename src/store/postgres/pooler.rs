@@ -9,21 +9,20 @@ use crate::store::StoreError;
 /// sessions that are open at the same time otherwise have two processes of the server,
 /// and keep them. A pooler by transaction gives the one that was used last.
 pub(super) async fn is_pooled(one: &Client, two: &Client) -> Result<bool, StoreError> {
-    let mut processes = Vec::new();
-    for client in [one, two, one, two] {
-        // In one message: a prepared statement is closed later, and until then the pooler
-        // would give the other session another connection.
-        let answer = client.simple_query("SELECT pg_backend_pid()").await?;
-        let process = answer.iter().find_map(|message| match message {
-            SimpleQueryMessage::Row(row) => row.get(0).map(str::to_owned),
-            _ => None,
-        });
-        processes.push(process);
-    }
-    let [first, second, again_first, again_second] = &processes[..] else {
-        return Ok(false);
-    };
-    Ok(first == second || first != again_first || second != again_second)
+    let before = (process(one).await?, process(two).await?);
+    let after = (process(one).await?, process(two).await?);
+    Ok(before.0 == before.1 || before != after)
+}
+
+/// The process that serves this session now.
+async fn process(client: &Client) -> Result<Option<String>, StoreError> {
+    // In one message: a prepared statement is closed later, and until then the pooler
+    // would give the other session another connection.
+    let answer = client.simple_query("SELECT pg_backend_pid()").await?;
+    Ok(answer.iter().find_map(|message| match message {
+        SimpleQueryMessage::Row(row) => row.get(0).map(str::to_owned),
+        _ => None,
+    }))
 }
 
 pub(super) fn refusal() -> StoreError {

@@ -12,7 +12,7 @@ use super::{begin_write, bound_log, checksum, codes, derived, features, lock_wai
 use crate::limits;
 use crate::store::StoreError;
 use crate::store::integrity::{
-    COUNTS, EncodeText, FEATURES, FILE, INDEX, Problem, REFERENCES, VECTORS,
+    COUNTS, EncodeText, FEATURES, FILE, INDEX, Problem, REFERENCES, TEXTS, VECTORS,
 };
 use crate::store::memory::MemoryId;
 
@@ -35,7 +35,7 @@ pub(super) fn repair(
     };
     told(FILE);
     let is_index_broken = repair.indexes()?;
-    told("texts");
+    told(TEXTS);
     repair.damaged = checksum::changed_memories(&tx)?.into_iter().collect();
     told(REFERENCES);
     repair.orphans()?;
@@ -97,25 +97,15 @@ impl Repair<'_> {
     /// Builds SQLite's indexes anew where they differ from their tables. Returns whether
     /// the keyword index is malformed.
     fn indexes(&mut self) -> Result<bool, StoreError> {
-        let mut found = Vec::new();
+        let of_words = |line: &String| line.contains("memory_words");
         // Damage that ends the check is beyond repair, and verify reports it.
-        let _ = verify::pages(self.file, &mut found);
-        let said: Vec<&String> = found.iter().flat_map(|problem| &problem.examples).collect();
-        let of_words = |said: &&&String| said.contains("memory_words");
-        let is_index_broken = said.iter().any(|said| of_words(&said));
-        if said.iter().any(|said| !of_words(&said)) && self.file.execute_batch("REINDEX").is_ok() {
-            let mut left = Vec::new();
-            let _ = verify::pages(self.file, &mut left);
-            let is_left = |said: &&&String| {
-                left.iter()
-                    .any(|problem: &Problem| problem.examples.contains(said))
-            };
-            let mended: Vec<String> = said
-                .iter()
-                .filter(|said| !is_left(said))
-                .map(|said| (*said).clone())
-                .collect();
-            self.mend("places of indexes were built anew", mended);
+        let (mut said, _) = verify::damage(self.file);
+        let mut is_index_broken = said.iter().any(of_words);
+        if !said.iter().all(of_words) && self.file.execute_batch("REINDEX").is_ok() {
+            let (left, _) = verify::damage(self.file);
+            is_index_broken |= left.iter().any(of_words);
+            said.retain(|line| !left.contains(line));
+            self.mend("places of indexes were built anew", said);
         }
         Ok(is_index_broken)
     }
@@ -208,14 +198,15 @@ impl Repair<'_> {
         for part in [FEATURES, COUNTS] {
             verify::run_checks(self.file, part, super::connection::SCHEMA, &mut found)?;
         }
-        let found: Vec<Problem> = found
-            .into_iter()
-            .filter(|problem| problem.what.contains("counted"))
-            .collect();
         if !found.is_empty() {
             derived::recount(self.file)?;
-            let names = found.into_iter().flat_map(|problem| problem.examples);
-            self.mend("counts were made anew", names.collect::<Vec<_>>());
+            let count = found.iter().map(|problem| problem.count).sum();
+            let examples = found.into_iter().flat_map(|problem| problem.examples);
+            self.mended.push(Problem {
+                what: "counts were made anew".to_owned(),
+                count,
+                examples: examples.take(limits::VERIFY_EXAMPLES_MAX).collect(),
+            });
         }
         Ok(())
     }

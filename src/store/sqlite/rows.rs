@@ -291,9 +291,8 @@ pub(super) fn newest(
             "+m.created_at"
         }
         None => {
-            let category = filter.category.map(category_value);
-            if category.is_some() {
-                condition.and("m.category = ?", category);
+            if let Some(category) = filter.category {
+                condition.and("m.category = ?", [category_value(category)]);
             }
             "m.created_at"
         }
@@ -303,7 +302,8 @@ pub(super) fn newest(
 }
 
 /// The memories to which an index leads for the tags, the thread or the projects of
-/// `filter`, if these are few; more conditions may apply to them.
+/// `filter`, if these are few; more conditions may apply to them. None pass where no
+/// memory is of its category.
 pub(super) fn few_passing(
     file: &Connection,
     filter: &Filter,

@@ -112,14 +112,27 @@ pub(super) fn run_checks(
     Ok(())
 }
 
-/// SQLite's checks of pages, indexes and the keyword index.
-pub(super) fn pages(file: &Connection, found: &mut Vec<Problem>) -> Done {
-    let what = "places are damaged";
-    let damage = |row: &Row<'_>| {
-        let said: String = row.get(0)?;
-        Ok((said != "ok").then_some(said))
+fn pages(file: &Connection, found: &mut Vec<Problem>) -> Done {
+    let (said, done) = damage(file);
+    found.extend(Problem::of("places are damaged", said));
+    done
+}
+
+/// What SQLite's checks of pages, indexes and the keyword index say, a hundred lines at
+/// most, and whether damage ended them.
+pub(super) fn damage(file: &Connection) -> (Vec<String>, Done) {
+    let mut said = Vec::new();
+    let mut read = || -> Done {
+        let mut statement = file.prepare("PRAGMA integrity_check")?;
+        let mut rows = statement.query([])?;
+        while let Some(row) = rows.next()? {
+            said.push(row.get(0)?);
+        }
+        Ok(())
     };
-    gather(file, what, "PRAGMA integrity_check", damage, found)
+    let done = read();
+    said.retain(|line: &String| line != "ok");
+    (said, done)
 }
 
 /// Rows whose parent row is missing.
