@@ -69,12 +69,12 @@ impl Nodes {
         let mut told = document(&record);
         let mut answers = record.answers.into_iter();
         let own = answers.find(|answer| answer.node.name == self.label.name);
-        if let Some(Value::Object(own)) = own.and_then(|own| own.outcome) {
-            let news = own.into_iter().filter(|(key, _)| told.get(key).is_none());
-            let news: Map<String, Value> = news.collect();
-            told.as_object_mut()
-                .into_iter()
-                .for_each(|told| told.extend(news.clone()));
+        if let (Some(Value::Object(own)), Some(told)) =
+            (own.and_then(|own| own.outcome), told.as_object_mut())
+        {
+            for (key, value) in own {
+                told.entry(key).or_insert(value);
+            }
         }
         Ok(told)
     }
@@ -139,12 +139,12 @@ impl Nodes {
             .nodes
             .answer_reload(wanted.epoch, self.label.clone(), outcome);
         if let Err(error) = answered.await {
-            tracing::warn!(%error, "the outcome of a reload was not told");
+            tracing::warn!(%error, "the outcome of a reload was not recorded");
         }
     }
 }
 
-/// Of a node, for a person.
+/// The host and process of a node, for a person.
 pub(crate) fn name(node: &NodeLabel) -> String {
     format!("{} (process {})", node.host, node.pid)
 }

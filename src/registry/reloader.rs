@@ -108,7 +108,7 @@ impl Reloader {
         self.asked(|inlets| inlets.turns).await
     }
 
-    /// Of the file as it is now.
+    /// The digest of the file of skills as it is now.
     pub(crate) fn manifest_digest(&self) -> String {
         self.source.digest()
     }

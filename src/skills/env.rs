@@ -178,14 +178,19 @@ pub(crate) fn names_secret(name: &str) -> bool {
     SECRET_NAMES.iter().any(|part| capitals.contains(part))
 }
 
+/// The names in the `${NAME}` of a text.
+pub(crate) fn expanded_names(text: &str) -> impl Iterator<Item = &str> {
+    let parts = text.split("${").skip(1);
+    parts.filter_map(|rest| Some(rest.split_once('}')?.0))
+}
+
 /// The values of `entries` that nobody should see: from an approved variable, under
 /// a name of a secret, or long and neither a path, a number nor a boolean.
 pub(crate) fn secrets(entries: &BTreeMap<String, String>, rules: &Rules) -> Secrets {
     let mut found = Secrets::default();
     for (name, value) in entries {
-        for part in value.split("${").skip(1) {
-            let variable = part.split_once('}').map(|(variable, _)| variable);
-            if let Some(Some(Some(secret))) = variable.map(|variable| rules.secrets.get(variable)) {
+        for variable in expanded_names(value) {
+            if let Some(Some(secret)) = rules.secrets.get(variable) {
                 found.add(secret.reveal());
             }
         }

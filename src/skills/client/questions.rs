@@ -155,37 +155,33 @@ fn file_path(uri: &str) -> Option<PathBuf> {
 /// The question as the client gets it: a person sees which skill asks before they
 /// read what it says, and nothing of their conversation comes with it.
 fn introduced(skill: &str, method: &str, params: Option<&RawValue>) -> Option<Box<RawValue>> {
-    let parsed = params.and_then(|params| serde_json::from_str(params.get()).ok());
-    let mut members: Map<String, Value> = parsed.unwrap_or_default();
-    if matches!(method, "elicitation/create" | "sampling/createMessage") {
-        members = visible(members);
+    if !matches!(method, "elicitation/create" | "sampling/createMessage") {
+        return params.map(ToOwned::to_owned);
     }
-    let name = |text: &str| format!("[From the skill {skill}] {}", printable::text(text));
-    match method {
-        "elicitation/create" => {
-            let message = members.get("message").and_then(Value::as_str);
-            let message = name(message.unwrap_or_default());
-            members.insert("message".to_owned(), message.into());
-        }
-        "sampling/createMessage" => {
-            members.remove("includeContext");
-            let mut messages = match members.remove("messages") {
-                Some(Value::Array(messages)) => messages,
-                _ => Vec::new(),
-            };
-            match messages
-                .first_mut()
-                .and_then(|first| first.pointer_mut("/content/text"))
-            {
-                Some(text) => *text = name(text.as_str().unwrap_or_default()).into(),
-                None => {
-                    let content = json!({"type": "text", "text": name("")});
-                    messages.insert(0, json!({"role": "user", "content": content}));
-                }
+    let parsed = params.and_then(|params| serde_json::from_str(params.get()).ok());
+    let mut members = visible(parsed.unwrap_or_default());
+    let name = |text: &str| format!("[From the skill {skill}] {text}");
+    if method == "elicitation/create" {
+        let message = members.get("message").and_then(Value::as_str);
+        let message = name(message.unwrap_or_default());
+        members.insert("message".to_owned(), message.into());
+    } else {
+        members.remove("includeContext");
+        let mut messages = match members.remove("messages") {
+            Some(Value::Array(messages)) => messages,
+            _ => Vec::new(),
+        };
+        match messages
+            .first_mut()
+            .and_then(|first| first.pointer_mut("/content/text"))
+        {
+            Some(text) => *text = name(text.as_str().unwrap_or_default()).into(),
+            None => {
+                let content = json!({"type": "text", "text": name("")});
+                messages.insert(0, json!({"role": "user", "content": content}));
             }
-            members.insert("messages".to_owned(), messages.into());
         }
-        _ => return params.map(ToOwned::to_owned),
+        members.insert("messages".to_owned(), messages.into());
     }
     to_raw_value(&members).ok()
 }

@@ -146,12 +146,13 @@ pub(super) async fn released(step: &Step<'_>, installed: &Installed) -> Option<S
             .to_day()
     };
     let (mut before, mut since) = (FIRST_DAY, LAST_DAY);
+    let has_password = has_password(step);
     while since - before > 1 {
         let middle = (before + since) / 2;
         let date = day(middle);
         let mut compile = vec!["pip", "compile", "--no-deps", "--python", &runtime];
         compile.extend(["--exclude-newer", &date, &wanted]);
-        if has_password(step) {
+        if has_password {
             compile.extend(ONLY_WHEELS);
         }
         match try_uv(step, &compile).await.ok()?.succeeded() {

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::json;
 
-use super::folders::{Access, Asked, allowed};
+use super::folders::widest;
 use crate::skills::env;
 use crate::skills::rules::Rules;
 use crate::skills::spec::{Grant, Network, Package, Sandbox};
@@ -21,10 +21,10 @@ const KEEPERS: [(&str, &str, &str); 1] = [(
     "memory.jsonl",
 )];
 
-/// What every skill may read, and where programs, not data, lie.
-const SYSTEM: [&str; 12] = [
-    "/bin", "/dev", "/etc", "/lib", "/lib32", "/lib64", "/nix", "/opt", "/proc", "/sbin", "/sys",
-    "/usr",
+/// What every skill may read or none may have, and where programs, not data, lie.
+const NOT_DATA: [&str; 14] = [
+    "/bin", "/dev", "/etc", "/lib", "/lib32", "/lib64", "/nix", "/opt", "/proc", "/run", "/sbin",
+    "/sys", "/usr", "/var/run",
 ];
 
 /// Points a server that keeps its data beside its program to the private folder; what to
@@ -58,7 +58,7 @@ pub(super) fn named(entries: &BTreeMap<String, String>) -> Vec<(&str, PathBuf)> 
     let paths = entries.iter().filter_map(|(name, text)| {
         let is_path = text.starts_with('/') && !text.contains(['\0', '\n']);
         let path = PathBuf::from(text);
-        let is_own = !SYSTEM.iter().any(|system| path.starts_with(system));
+        let is_own = !NOT_DATA.iter().any(|system| path.starts_with(system));
         let is_there = path.exists() || path.parent().is_some_and(Path::is_dir);
         (is_path && is_own && is_there && !text.contains("${")).then_some((name.as_str(), path))
     });
@@ -74,22 +74,10 @@ pub(super) fn is_remote(entries: &BTreeMap<String, String>) -> bool {
 
 /// The grants for the paths of `named` that can be given.
 pub(super) fn grants(named: &[(&str, PathBuf)], rules: &Rules) -> Vec<Grant> {
-    let granted = |path: PathBuf| {
-        let text = path.to_string_lossy();
-        let granted = |access| {
-            let asked = Asked {
-                text: &text,
-                access,
-                known: false,
-            };
-            allowed(&asked, rules)
-        };
-        granted(Access::Write)
-            .or_else(|_| granted(Access::Read))
-            .ok()
-    };
     let folders = named.iter().filter_map(|(_, path)| place(path));
-    folders.filter_map(granted).collect()
+    folders
+        .filter_map(|path| widest(&path, rules).ok())
+        .collect()
 }
 
 /// What to grant for `path`: the folder of a file that has it for itself, because servers
@@ -119,22 +107,26 @@ pub(super) fn lacking(named: &[(&str, PathBuf)], sandbox: &Sandbox) -> Vec<Strin
         });
         let why = match (grant, is_alone) {
             (Some(_), true) => {
-                "it may change this file and make none beside it, which some servers do to save"
+                "the skill may change this file but make none beside it, which some servers need \
+                 in order to save"
             }
             (Some(_), false) => return None,
-            (None, _) => "it may not use it",
+            (None, _) => "the skill may not use it",
         };
-        let folder = match path.is_dir() {
-            true => path.as_path(),
-            false => path.parent()?,
+        let (folder, advice) = match path.is_dir() {
+            true => (path.as_path(), "grant it"),
+            false => (
+                path.parent()?,
+                "give the file a folder of its own and grant that folder",
+            ),
         };
         let mut fix = json!({"fs": {"write": [folder]}});
         if sandbox.network != Network::None {
             fix["network"] = "outbound".into();
         }
         Some(format!(
-            "{variable} names {}, and {why}; give the file a folder of its own and grant that \
-             folder: \"sandbox\": {fix} in its entry, or --write with `mimo skill add`",
+            "{variable} names {}, and {why}; {advice}: \"sandbox\": {fix} in its entry, or --write \
+             with `mimo skill add`",
             path.display()
         ))
     };

@@ -259,21 +259,12 @@ fn add_missing<'a>(to: &mut Vec<PathBuf>, more: impl Iterator<Item = &'a PathBuf
 /// Secrets in arguments are refused: every process can read another's arguments. A
 /// `${NAME}` of the skill's own environment is left to the server to replace.
 fn secrets_in_arguments(arguments: &[String], declared: &[&str]) -> Vec<Refusal> {
-    let foreign = |rest: &str| {
-        let name = rest.split_once('}').map(|(name, _)| name);
-        name.is_some_and(|name| !declared.contains(&name))
-    };
-    let holds = |text: &str| text.split("${").skip(1).any(foreign);
+    let holds = |text: &str| env::expanded_names(text).any(|name| !declared.contains(&name));
     let all = arguments.iter().enumerate().filter(|(_, text)| holds(text));
     all.map(|(at, text)| {
         let why =
             "a ${NAME} in an argument is not expanded, because every process could read it there";
-        let names = text
-            .split("${")
-            .skip(1)
-            .filter_map(|rest| rest.split_once('}'));
-        let mut names = names.map(|(name, _)| name);
-        let fix = match names.any(env::is_of_editor) {
+        let fix = match env::expanded_names(text).any(env::is_of_editor) {
             true => "write what it stands for, such as the absolute path of the folder",
             false => "put NAME under env, where the server reads it",
         };

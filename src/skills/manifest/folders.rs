@@ -130,6 +130,21 @@ pub(super) fn allowed(asked: &Asked<'_>, rules: &Rules) -> Result<Grant, Refusal
     })
 }
 
+/// The most that a skill may have of `path` without a word of the person's: to write it,
+/// or else to read it.
+pub(super) fn widest(path: &Path, rules: &Rules) -> Result<Grant, Refusal> {
+    let text = path.to_string_lossy();
+    let granted = |access| {
+        let asked = Asked {
+            text: &text,
+            access,
+            known: false,
+        };
+        allowed(&asked, rules)
+    };
+    granted(Access::Write).or_else(|_| granted(Access::Read))
+}
+
 /// Why only an entry that means it may have `path`, or a folder that contains such
 /// a place.
 fn sensitive(path: &Path, rules: &Rules) -> Option<String> {
@@ -142,10 +157,11 @@ fn sensitive(path: &Path, rules: &Rules) -> Option<String> {
                 None => vec![PathBuf::from(place)],
             };
             for whole in wholes {
-                if path.starts_with(&whole) || path.starts_with(followed(&whole)) {
+                let real = followed(&whole);
+                if path.starts_with(&whole) || path.starts_with(&real) {
                     return Some(why.to_owned());
                 }
-                if meets(&whole) || meets(&followed(&whole)) {
+                if whole.starts_with(path) || real.starts_with(path) {
                     return Some(format!("contains {place}, which {why}"));
                 }
             }
@@ -165,7 +181,11 @@ fn sensitive(path: &Path, rules: &Rules) -> Option<String> {
 fn own_homes(rules: &Rules) -> Vec<PathBuf> {
     let us = nix::unistd::geteuid().as_raw();
     let mut homes = homes_of(|id| id == us);
-    homes.extend(rules.home.clone());
+    if let Some(home) = &rules.home
+        && !homes.contains(home)
+    {
+        homes.push(home.clone());
+    }
     homes
 }
 

@@ -5,7 +5,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use super::data;
-use super::folders::{Access, Asked, allowed};
+use super::folders::{Access, Asked, allowed, widest};
 use crate::skills::policy::is_of_windows;
 use crate::skills::refusal::shown;
 use crate::skills::rules::Rules;
@@ -38,16 +38,7 @@ pub(super) fn proposed(
         .iter()
         .filter_map(|argument| named(argument, rules))
     {
-        let text = path.to_string_lossy();
-        let granted = |access| {
-            let asked = Asked {
-                text: &text,
-                access,
-                known: false,
-            };
-            allowed(&asked, rules)
-        };
-        match granted(Access::Write).or_else(|_| granted(Access::Read)) {
+        match widest(&path, rules) {
             Ok(grant) => proposed.grants.push(grant),
             Err(refusal) => closed.push(refusal.reason),
         }

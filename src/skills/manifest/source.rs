@@ -57,8 +57,7 @@ impl Source {
 
     /// SHA-256 of the file as it is now, or of why it cannot be read, in hex.
     pub(crate) fn digest(&self) -> String {
-        let stamp = stamp(&file::read(&self.path));
-        stamp.iter().map(|byte| format!("{byte:02x}")).collect()
+        base16ct::lower::encode_string(&stamp(&file::read(&self.path)))
     }
 
     /// The message about a refused file.

@@ -159,24 +159,23 @@ pub(super) fn is_of_windows(text: &str) -> bool {
 }
 
 /// What to write in place of a program that runs others. No setting allows one.
-fn in_place_of_shell(command: &str) -> Option<String> {
-    const OF_WINDOWS: [&str; 3] = ["cmd", "powershell", "pwsh"];
+fn in_place_of_shell(command: &str) -> Option<&'static str> {
     let name = command.rsplit(['/', '\\']).next().unwrap_or(command);
     let name = name.to_ascii_lowercase();
     let name = name.strip_suffix(".exe").unwrap_or(&name);
-    if !RUNNERS.contains(&name) && !OF_WINDOWS.contains(&name) {
+    if !RUNNERS.contains(&name) && name != "cmd" {
         return None;
     }
     Some(match name {
-        "bun" => "write bunx PACKAGE, which the operator may allow in [skills] commands of \
+        "bun" => {
+            "write bunx PACKAGE, which the operator may allow in [skills] commands of \
                   config.toml"
-            .to_owned(),
-        "npm" | "npm-cli.js" | "yarn" => "write npx -y PACKAGE".to_owned(),
-        "uv" | "pipx" => "write uvx PACKAGE".to_owned(),
+        }
+        "npm" | "npm-cli.js" | "yarn" => "write npx -y PACKAGE",
+        "uv" | "pipx" => "write uvx PACKAGE",
         _ => {
             "no setting allows it; write the program that it starts as the command: `cmd /c npx -y \
               PACKAGE` becomes npx with the arguments -y PACKAGE"
-                .to_owned()
         }
     })
 }
@@ -190,7 +189,7 @@ pub(crate) fn program(command: &str, rules: &Rules) -> Result<Program, Refusal> 
             "{} runs what its arguments say, which Mimo never does",
             shown(command)
         );
-        return refused(why, &fix);
+        return refused(why, fix);
     }
     if is_of_windows(command) {
         let why = format!("{} is a path of Windows", shown(command));

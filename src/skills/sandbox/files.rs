@@ -194,6 +194,7 @@ mod tests {
         );
         assert_eq!(files.links, BTreeMap::from([(at("link"), "real".into())]));
     }
+
     #[test]
     fn links_that_an_install_made_grant_nothing() {
         let folder = tempfile::tempdir().expect("a folder");
