@@ -90,7 +90,7 @@ pub(super) async fn answer(service: Mcp, mut exchange: Exchange, peer: SilentPee
             }
         }
     };
-    // What counts its handlers has answered a request whose handler panicked.
+    // A handler that panicked has been answered by the guard that counts handlers.
     if let Ok(result) = handled {
         let message = match result {
             Ok(result) => JsonRpcMessage::response(result, id),

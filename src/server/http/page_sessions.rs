@@ -30,14 +30,15 @@ impl PageSessions {
         }
     }
 
-    /// Opens a session of `key`; its text, two halves with a dot between them.
-    pub(super) fn open(&self, key: &KeyId) -> String {
+    /// Opens a session of `key`; the two halves of its text, which has a dot between them.
+    pub(super) fn open(&self, key: &KeyId) -> [String; 2] {
         let half = || {
             let mut random = [0; 32];
             self.clock.fill_random(&mut random);
             URL_SAFE_NO_PAD.encode(random)
         };
-        let text = format!("{}.{}", half(), half());
+        let halves = [half(), half()];
+        let text = halves.join(".");
         let used_at = self.clock.now();
         let mut open = self.sessions();
         if open.len() >= VIEW_SESSIONS_MAX {
@@ -47,7 +48,7 @@ impl PageSessions {
         }
         let key = key.clone();
         open.insert(KeyHash::of(text.as_bytes()).0, PageSession { key, used_at });
-        text
+        halves
     }
 
     /// The key of a session that was used lately.
@@ -87,7 +88,8 @@ mod tests {
         let clock = Arc::new(FixedClock::at(Timestamp(0)));
         let sessions = PageSessions::new(clock.clone());
         let key = KeyId::stored("abcdefgh");
-        let (kept, closed) = (sessions.open(&key), sessions.open(&key));
+        let open = || sessions.open(&key).join(".");
+        let (kept, closed) = (open(), open());
         sessions.close(&closed);
         assert_eq!(sessions.find(&closed), None);
         for _ in 0..2 {
@@ -97,11 +99,9 @@ mod tests {
         }
         clock.advance_seconds(VIEW_SESSION_IDLE_SECONDS + 1);
         assert_eq!(sessions.find(&kept), None, "not used for long");
-        let first = sessions.open(&key);
+        let first = open();
         clock.advance_seconds(1);
-        let others: Vec<String> = (0..VIEW_SESSIONS_MAX)
-            .map(|_| sessions.open(&key))
-            .collect();
+        let others: Vec<String> = (0..VIEW_SESSIONS_MAX).map(|_| open()).collect();
         assert_eq!(sessions.find(&first), None, "displaced");
         assert!(others.iter().all(|each| sessions.find(each).is_some()));
     }

@@ -139,8 +139,7 @@ pub(super) async fn sign_in(
         let code = "insufficient_scope";
         return Err(Refusal::new(StatusCode::FORBIDDEN, code, message));
     }
-    let text = http.gate.pages.open(&visitor.key.id);
-    let (for_cookie, for_page) = text.split_once('.').unwrap_or_default();
+    let [for_cookie, for_page] = http.gate.pages.open(&visitor.key.id);
     audit::record("view.signed_in", &[("key", visitor.key.id.as_str())]);
     let origin = headers.get(header::ORIGIN).map(HeaderValue::as_bytes);
     let secure = match origin.is_some_and(|origin| origin.starts_with(b"https:")) {
@@ -153,7 +152,7 @@ pub(super) async fn sign_in(
         "page": for_page,
     });
     let mut response = secret(json_response(StatusCode::OK, document.to_string()));
-    set_cookie(&mut response, &headers, for_cookie, secure);
+    set_cookie(&mut response, &headers, &for_cookie, secure);
     Ok(response)
 }
 
