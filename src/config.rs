@@ -31,6 +31,7 @@ pub(crate) use programs::record as record_programs;
 pub(crate) use skills::SkillSettings;
 pub(crate) use store::StoreSettings;
 use values::absolute;
+pub(crate) use values::is_open;
 
 /// The profile of tools where nobody named one.
 pub(crate) const PROFILE_DEFAULT: &str = "standard";

@@ -206,6 +206,7 @@ mod tests {
             assert_eq!(String::from_utf8_lossy(&out), shown, "pieces of {length}");
         }
     }
+
     #[test]
     fn names_lose_secrets_and_keep_words() {
         let mut secrets = Secrets::default();

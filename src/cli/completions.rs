@@ -1,7 +1,7 @@
 //! Completion in shells: `mimo completions SHELL` prints the script, which asks this
 //! program for each word, so that names and ids come from what is stored.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::ffi::{OsStr, OsString};
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -91,7 +91,7 @@ struct Typed {
     environment: Environment,
 }
 
-/// The folders and the project among the words typed so far.
+/// The folders among the words typed so far.
 fn flags(arguments: &[OsString]) -> Flags {
     let value = |flag: &str| {
         let words = arguments.iter().filter_map(|word| word.to_str());
@@ -213,13 +213,11 @@ fn all(values: Values, typed: &Typed) -> Result<Vec<(String, String)>> {
                 let item = |item: &Value| (item["id"].to_string(), content(item));
                 return Ok(items.iter().map(item).collect());
             }
-            let mut projects = BTreeMap::from([(PROJECT_SHARED.to_owned(), 0_usize)]);
-            for project in items.iter().filter_map(|item| item["project"].as_str()) {
-                *projects.entry(project.to_owned()).or_default() += 1;
-            }
+            let named = items.iter().filter_map(|item| item["project"].as_str());
+            let projects: BTreeSet<&str> = named.chain([PROJECT_SHARED]).collect();
+            let projects = projects.into_iter();
             Ok(projects
-                .into_keys()
-                .map(|name| (name, String::new()))
+                .map(|name| (name.to_owned(), String::new()))
                 .collect())
         }
         _ => {

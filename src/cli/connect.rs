@@ -101,11 +101,3 @@ pub(super) fn check_variable(name: &str) -> Result<(), Failure> {
         .hint("put the key into a variable of the environment and name that")),
     }
 }
-
-/// Whether a key would cross a network in the clear.
-pub(super) fn is_unencrypted(url: &str) -> bool {
-    let uri: Option<Uri> = url.parse().ok();
-    let host = uri.as_ref().and_then(Uri::host).unwrap_or_default();
-    let is_loopback = host == "localhost" || host == "[::1]" || host.starts_with("127.");
-    uri.as_ref().and_then(Uri::scheme_str) == Some("http") && !is_loopback
-}

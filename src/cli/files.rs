@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use anyhow::Result;
 use serde_json::Value;
 
+use super::output::shell_word;
 use crate::caller::PROJECT_SHARED;
 use crate::config::Config;
 use crate::failure::{Failure, Kind};
@@ -147,17 +148,18 @@ pub(super) fn open_input(path: &Path, hint: &str) -> Result<Box<dyn BufRead>, Fa
 
 /// Refuses what is no text in UTF-8 as a whole, by its first bytes.
 pub(super) fn refuse_other_encodings(input: &mut dyn BufRead, path: &Path) -> Result<(), Failure> {
+    let word = shell_word(&path.to_string_lossy());
     let path = path.display();
     let (what, hint) = match input.fill_buf().map_err(unreadable)? {
         [0xFF, 0xFE, ..] | [0xFE, 0xFF, ..] => (
             "text in UTF-16",
             "save it as UTF-8 (in PowerShell: Out-File -Encoding utf8)".to_owned(),
         ),
-        [0x1F, 0x8B, ..] => ("compressed", format!("zcat {path} | mimo import -")),
+        [0x1F, 0x8B, ..] => ("compressed", format!("zcat {word} | mimo import -")),
         [b'P', b'K', 3, 4, ..] => ("a ZIP archive", "unpack it first".to_owned()),
         head if head.starts_with(b"SQLite format 3\0") => (
             "a SQLite database",
-            format!("if Mimo wrote it, `mimo restore {path}` puts it in the database's place"),
+            format!("if Mimo wrote it, `mimo restore {word}` puts it in the database's place"),
         ),
         _ => return Ok(()),
     };

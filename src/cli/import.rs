@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 
 use super::files::{open_input, read_documents, refuse_other_encodings};
 use super::interrupt::{INTERRUPTED, Interrupt};
-use super::output::{Exit, Output, Progress};
+use super::output::{Exit, Output, Progress, shell_word};
 use crate::app;
 use crate::caller::Reach;
 use crate::clock::Clock;
@@ -433,8 +433,9 @@ impl Import {
         for (project, count) in &self.importer.others {
             let count = counted(*count, "memory is", "memories are");
             let project = printable::line(project);
+            let word = shell_word(&project);
             lines.push(format!(
-                "{count} in the project {project}: `mimo --project {project} memory list` shows them"
+                "{count} in the project {project}: `mimo --project {word} memory list` shows them"
             ));
         }
         if graph.contradictions > 0 {

@@ -38,7 +38,7 @@ pub(super) fn run(
     given["query"] = arguments.words.join(" ").into();
     given["mode"] = arguments.mode.into();
     let answer = call::own_tool("memory_search", given.clone(), config, clock.clone())?;
-    let none = match view::elsewhere(given, &answer, config, clock)? {
+    let none = match view::elsewhere(given, &answer, config, clock, output)? {
         "" => "nothing was found; `mimo memory list` shows the newest memories".to_owned(),
         elsewhere => format!("nothing was found{elsewhere}"),
     };

@@ -18,7 +18,7 @@ use super::output::{Exit, Output};
 use super::programs;
 use crate::clients::file::Settings;
 use crate::clients::{Client, FoundEntry, NAMES, Target};
-use crate::config::{Config, Environment, Flags};
+use crate::config::{self, Config, Environment, Flags};
 use crate::diagnostics::Diagnostic;
 use crate::failure::{Failure, Kind};
 use crate::printable;
@@ -254,10 +254,7 @@ fn set_up(
             _ => None,
         },
         secrets,
-        unencrypted: arguments
-            .url
-            .as_deref()
-            .is_some_and(connect::is_unencrypted),
+        unencrypted: arguments.url.as_deref().is_some_and(config::is_open),
         variable: arguments
             .url
             .as_ref()

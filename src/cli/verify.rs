@@ -7,7 +7,7 @@ use anyhow::Result;
 use serde_json::{Value, json};
 
 use super::backup;
-use super::output::{Exit, Output, Progress, Text};
+use super::output::{Exit, Output, Progress, Text, shell_word};
 use crate::app;
 use crate::config::Config;
 use crate::diagnostics::counted;
@@ -112,9 +112,9 @@ fn next_step(is_backup: bool, store: &dyn Store, config: &Config) -> String {
     let database = config.database.display();
     match newest_backup(&backup::folder(config)) {
         Some(backup) => {
-            let backup = backup.display();
+            let backup = shell_word(&backup.to_string_lossy());
             format!(
-                "check the newest backup with `mimo verify '{backup}'`; if that is whole, {}",
+                "check the newest backup with `mimo verify {backup}`; if that is whole, {}",
                 store.restore_steps()
             )
         }

@@ -56,8 +56,10 @@ pub(super) fn find(text: &str, form: Form) -> Result<Option<FoundEntry>, Diagnos
 pub(super) fn put(text: &str, form: Form, keys: &Keys) -> Result<String, Diagnostic> {
     let root = parse(text)?;
     let Some(found) = entry_in(root.as_ref(), form, ENTRY)? else {
-        let keys = keys.iter().map(|(key, value)| ((*key).to_owned(), value));
-        let keys = keys.map(|(key, value)| (key, value.clone())).collect();
+        let keys = keys
+            .iter()
+            .map(|(key, value)| ((*key).to_owned(), value.clone()));
+        let keys = keys.collect();
         return put_back(text, form, &[(ENTRY.to_owned(), Json::Object(keys))]);
     };
     let Kind::Map { .. } = &found.kind else {
@@ -170,8 +172,10 @@ pub(super) fn put_back(
                 edits.append(key, value, first, *is_flow, more, form)?;
             }
             Kind::List { items, is_flow } if form.is_list => {
-                let first = items.first().filter(|_| !is_flow);
-                let first = first.map(|item| edits.dash(item)).transpose()?;
+                let first = match items.first() {
+                    Some(item) if !is_flow => Some(edits.dash(item)?),
+                    item => item.map(|item| item.span.start),
+                };
                 edits.append(key, value, first, *is_flow, more, form)?;
             }
             _ => return Err(no_servers(form)),
@@ -353,11 +357,7 @@ fn whole(servers: &[(String, Json)], form: Form) -> Json {
 fn item(name: &str, server: &Json) -> Json {
     let mut item = json!({ "name": name });
     if let (Some(item), Some(server)) = (item.as_object_mut(), server.as_object()) {
-        item.extend(
-            server
-                .iter()
-                .map(|(key, value)| (key.clone(), value.clone())),
-        );
+        item.extend(server.clone());
     }
     item
 }

@@ -6,6 +6,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 
 use directories::{BaseDirs, ProjectDirs};
+use nix::unistd::{User, geteuid};
 
 use crate::failure::Failure;
 use crate::secret::Secret;
@@ -95,8 +96,8 @@ pub(crate) struct Environment {
     /// The running program.
     pub(crate) executable: Option<PathBuf>,
     pub(crate) home_folder: Option<PathBuf>,
-    /// The account's own folder, whatever HOME says.
-    pub(crate) account_folder: Option<PathBuf>,
+    /// Finds the account's own folder, whatever HOME says: it may have to ask the network.
+    pub(crate) account_folder: Option<fn() -> Option<PathBuf>>,
     /// Where this platform keeps the settings of all programs.
     pub(crate) settings_folder: Option<PathBuf>,
     /// Where this platform keeps the data of all programs.
@@ -129,10 +130,7 @@ impl Environment {
             data_folder: platform.as_ref().map(|dirs| dirs.data_dir().to_owned()),
             temporary_folder: std::env::temp_dir(),
             executable: std::env::current_exe().ok(),
-            account_folder: nix::unistd::User::from_uid(nix::unistd::geteuid())
-                .ok()
-                .flatten()
-                .map(|user| user.dir),
+            account_folder: Some(|| Some(User::from_uid(geteuid()).ok()??.dir)),
             home_folder: account.as_ref().map(|dirs| dirs.home_dir().to_owned()),
             settings_folder: account.as_ref().map(|dirs| dirs.config_dir().to_owned()),
             programs_data_folder: account.as_ref().map(|dirs| dirs.data_dir().to_owned()),

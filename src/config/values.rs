@@ -68,7 +68,7 @@ fn check_web(text: &str, instead: &str) -> Result<bool, String> {
 }
 
 /// Whether others on the way can read what is sent there.
-pub(super) fn is_open(url: &str) -> bool {
+pub(crate) fn is_open(url: &str) -> bool {
     let Ok(uri) = url.parse::<Uri>() else {
         return true;
     };

@@ -38,7 +38,7 @@ impl FixtureSkill {
             executable_folder.map(Path::to_owned),
             data_parent.map(Path::to_owned),
             environment.session_folder(),
-            environment.account_folder.clone(),
+            environment.account_folder.and_then(|find| find()),
         ];
         for parent in parents.into_iter().flatten() {
             let Ok(program) = TemporaryFolder::make(&parent, clock) else {

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use nix::unistd::{AccessFlags, access};
 
 use super::{FAILED, Finding, MISSING, OK, PARTIAL};
+use crate::cli::output::shell_word;
 use crate::config::{Config, Environment};
 use crate::files::free_bytes;
 use crate::limits::{DISK_FREE_BYTES_GOOD, DISK_FREE_BYTES_MIN};
@@ -68,13 +69,14 @@ pub(super) fn folder(name: &'static str, path: &Path) -> Finding {
                 .next("give your account the right to enter the folders above it");
         }
     };
+    let word = shell_word(&path.to_string_lossy());
     if !found.is_dir() {
         return Finding::new(name, FAILED, format!("{shown} is not a folder"))
-            .next(format!("rename that file: `mv {shown} {shown}.old`"));
+            .next(format!("rename that file: `mv {word} {word}.old`"));
     }
     if !may_write(path) {
         return Finding::new(name, FAILED, format!("{shown} cannot be written")).next(format!(
-            "as its owner: `chmod u+rwx {shown}`, or give it to your account"
+            "as its owner: `chmod u+rwx {word}`, or give it to your account"
         ));
     }
     Finding::new(name, OK, shown.to_string())
@@ -95,17 +97,18 @@ pub(super) fn database_file(config: &Config) -> Option<Finding> {
     let path = &config.database;
     let found = path.metadata().ok()?;
     let (name, shown) = ("database file", path.display());
+    let word = shell_word(&path.to_string_lossy());
     if access(path.as_path(), AccessFlags::R_OK | AccessFlags::W_OK).is_err() {
         return Some(
             Finding::new(name, FAILED, format!("{shown} cannot be read and written")).next(
-                format!("as its owner: `chmod u+rw {shown}`, or give it to your account"),
+                format!("as its owner: `chmod u+rw {word}`, or give it to your account"),
             ),
         );
     }
     Some(match found.mode() & 0o077 {
         0 => Finding::new(name, OK, format!("{shown}, yours alone")),
         _ => Finding::new(name, PARTIAL, format!("other accounts may open {shown}"))
-            .next(format!("`chmod 600 {shown}`")),
+            .next(format!("`chmod 600 {word}`")),
     })
 }
 

@@ -34,7 +34,7 @@ pub(super) fn run(
     let mut given = arguments.filter.arguments();
     given["cursor"] = arguments.cursor.into();
     let answer = call::own_tool("memory_search", given.clone(), config, clock.clone())?;
-    let elsewhere = view::elsewhere(given, &answer, config, clock)?;
+    let elsewhere = view::elsewhere(given, &answer, config, clock, output)?;
     let none = format!("no memory is stored here{elsewhere}");
     view::print(&answer, &none, output)?;
     if let Some(cursor) = answer["next_cursor"].as_str()

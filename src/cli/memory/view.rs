@@ -53,23 +53,19 @@ pub(in crate::cli) fn elsewhere(
     answer: &Value,
     config: &Config,
     clock: Arc<dyn Clock>,
+    output: &Output,
 ) -> anyhow::Result<&'static str> {
-    let is_empty = answer["items"].as_array().is_none_or(Vec::is_empty);
-    if !is_empty || !given["project"].is_null() {
+    let is_empty = |answer: &Value| answer["items"].as_array().is_none_or(Vec::is_empty);
+    if output.json || !is_empty(answer) || !given["project"].is_null() {
         return Ok("");
     }
     given["project"] = "*".into();
     given["limit"] = 1.into();
     let others = call::own_tool("memory_search", given, config, clock)?;
-    Ok(
-        match others["items"]
-            .as_array()
-            .is_some_and(|items| !items.is_empty())
-        {
-            true => "; other projects have some: add --everywhere, or --project NAME",
-            false => "",
-        },
-    )
+    Ok(match is_empty(&others) {
+        true => "",
+        false => "; other projects have some: add --everywhere, or --project NAME",
+    })
 }
 
 /// A person's terminal scrolls, so a result is bounded by its number alone.

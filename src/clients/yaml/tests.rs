@@ -166,6 +166,21 @@ fn servers_leave_and_come_back() {
 }
 
 #[test]
+fn a_list_on_one_line_gets_the_entry_and_loses_it() {
+    let client = Client::Continue;
+    for text in [
+        "mcpServers: [{name: a, command: b}]\n",
+        "name: x\nmcpServers: [{name: a, command: b}, {name: c, command: d}] # kept\nother: 1\n",
+    ] {
+        let put = client.put(text, &target()).expect("understood");
+        let servers = client.servers(&put, &[]).expect("understood");
+        assert_eq!(servers, client.servers(text, &[]).expect("understood"));
+        assert!(client.find(&put).expect("understood").is_some(), "{put}");
+        assert_eq!(client.take_out(&put).as_deref(), Ok(text));
+    }
+}
+
+#[test]
 fn what_cannot_be_edited_is_refused() {
     for (client, text, reason) in [
         (Client::Goose, "a: [1\n", ""),
