@@ -322,13 +322,14 @@ class Release:
             crates |= {package["id"]: package for package in described["packages"]}
             nodes = {node["id"]: node["deps"] for node in described["resolve"]["nodes"]}
             root = described["resolve"]["root"]
-            open_ids = [root]
+            open_ids, seen = [root], {root}
             while open_ids:
                 each = open_ids.pop()
                 # What only builds or tests is not in the program.
                 kinds = [(dep["pkg"], [k["kind"] for k in dep["dep_kinds"]]) for dep in nodes[each]]
                 needs = {package for package, kind in kinds if None in kind}
-                open_ids += [package for package in needs if package not in edges]
+                open_ids += needs - seen
+                seen |= needs
                 edges[each] = edges.get(each, set()) | needs
 
         def purl(each):

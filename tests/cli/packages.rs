@@ -9,7 +9,7 @@ use std::process::Command;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::home::{MIMO, Ran, ran};
+use crate::home::{MIMO, Ran, copy_program, ran};
 use crate::support::machine::{self, Found};
 use crate::support::server::{ask, initialize, path};
 use crate::support::web::Web;
@@ -29,7 +29,7 @@ impl Prefix {
     fn with(kinds: &str) -> Prefix {
         let prefix = Prefix(fixture::trusted_dir());
         let program = prefix.path("program");
-        fs::copy(MIMO, &program).expect("copied");
+        copy_program(&program);
         // Half of the binary under test is symbols.
         let _ = Command::new("strip").arg(&program).status();
         let binary = format!("{}={}", target(), program.display());
@@ -398,6 +398,17 @@ fn formula_registry_entry_and_sbom_are_of_what_was_made() {
     let named = |name: &str| crates.iter().find(|each| each["name"] == name);
     let sqlite = named("rusqlite").expect("a dependency");
     assert!(sqlite["hashes"][0]["content"].is_string(), "{sqlite}");
+    let of_mac = "core-foundation-sys";
+    assert!(named(of_mac).is_none());
+
+    // A crate of both targets needs it on one of them only.
+    let both = folder.path().join("both");
+    let mut second = release(&both);
+    second.args(["--only", "sbom", "--binary"]);
+    second.arg(format!("aarch64-apple-darwin={}", program.display()));
+    done(second);
+    let sbom = fs::read_to_string(both.join("mimo-mcp.cdx.json")).expect("a file");
+    assert!(sbom.contains(of_mac));
     assert!(named("proptest").is_none(), "tests are not in the program");
 }
 
