@@ -247,13 +247,14 @@ fn migration_that_was_killed_is_resumed() {
     let lines = BufReader::new(killed.stdout.take().expect("a pipe")).lines();
     let mut lines = lines.map_while(Result::ok);
     assert!(lines.any(|line| line.contains("\"recorded_call\"")));
+    let asleep = "FROM pg_stat_activity WHERE wait_event = 'PgSleep'";
+    let began = Instant::now();
+    while place.psql(&format!("SELECT count(*) {asleep}")) == "0" {
+        assert!(began.elapsed() < WATCHDOG, "it does not come to the keys");
+    }
     killed.kill().expect("it runs");
     killed.wait().expect("it ends");
-    let asleep = "SELECT count(pg_terminate_backend(pid, 10000)) FROM pg_stat_activity \
-                  WHERE wait_event = 'PgSleep'";
-    let began = Instant::now();
-    // It may not have come there yet.
-    while place.psql(asleep) == "0" && began.elapsed() < Duration::from_secs(1) {}
+    place.psql(&format!("SELECT pg_terminate_backend(pid, 10000) {asleep}"));
     place.psql("DROP TRIGGER stall ON api_key; DROP FUNCTION stall");
 
     let unfinished = place.run(&["search", "parcel"]);

@@ -1,5 +1,5 @@
 //! Three servers on one database: their skills are reloaded together while they are
-//! called, and calls that are to be cancelled run on another server.
+//! called.
 
 #![allow(clippy::print_stdout, reason = "it tells how many calls there were")]
 
@@ -15,10 +15,10 @@ use crate::support::postgres::server;
 use crate::support::{WATCHDOG, fixture};
 
 const RELOADS: u64 = 200;
-/// On a slow machine fewer do, but never less than these.
+/// A slow machine does fewer, but at least these.
 const RELOADS_MIN: u64 = 50;
 const RELOADS_SECONDS: u64 = 25;
-/// Each so many reloads the skill is another one.
+/// The skill changes once in so many reloads.
 const RELOADS_PER_CHANGE: u64 = 25;
 const CALLERS: u64 = 32;
 

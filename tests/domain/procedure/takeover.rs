@@ -1,6 +1,7 @@
 //! Several processes on one file: an execution goes on where its process ended.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use mimo::procedure::journal::Decision;
 use serde_json::json;
@@ -8,6 +9,7 @@ use serde_json::json;
 use super::running::call;
 use super::world::World;
 use crate::metrics::value;
+use crate::support::WATCHDOG;
 
 /// A process that can end as by a kill: its tasks are dropped and its lock is
 /// released.
@@ -81,7 +83,9 @@ fn a_lease_that_another_process_took_is_counted() {
         let taken = file.execute("UPDATE execution SET owner = 'another'", []);
         assert_eq!(taken.expect("written"), 1);
         first.world.calls.gate.notify_one();
+        let began = Instant::now();
         while value("mimo_leases_lost_total") == before {
+            assert!(began.elapsed() < WATCHDOG, "no lost lease was counted");
             tokio::task::yield_now().await;
         }
     });
