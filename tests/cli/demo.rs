@@ -4,7 +4,7 @@ use std::process::Command;
 
 use serde_json::Value;
 
-use crate::home::{Home, MIMO, ran};
+use crate::home::{Home, copy_program, ran};
 use crate::support::machine;
 
 /// A program, a home folder and the temporary folder may all be in one that Mimo trusts
@@ -14,8 +14,7 @@ fn demo_is_whole_in_a_temporary_folder() {
     skip_unless!(machine::node());
     let home = Home::new();
     let program = home.path().join("mimo");
-    let copied = Command::new("cp").arg(MIMO).arg(&program).status();
-    assert!(copied.expect("cp runs").success());
+    copy_program(&program);
     let mut demo = Command::new(&program);
     demo.args(["demo", "--json"])
         .env_clear()

@@ -9,7 +9,7 @@ use std::process::Command;
 use rusqlite::Connection;
 use serde_json::{Value, json};
 
-use crate::home::{Home, MIMO, Ran, ran};
+use crate::home::{Home, MIMO, Ran, copy_program, ran};
 use crate::support::machine;
 
 /// An account whose home folder is its own.
@@ -140,11 +140,7 @@ fn folders_and_files_that_cannot_be_written_are_named() {
 
     // Root may write everywhere, so another user runs these.
     let account = Account::used();
-    let copied = Command::new("cp")
-        .arg(MIMO)
-        .arg(account.path("mimo"))
-        .status();
-    assert!(copied.expect("cp runs").success());
+    copy_program(&account.path("mimo"));
     let is_root = nix::unistd::geteuid().is_root();
     let doctor = || {
         let mut command = Command::new(account.path("mimo"));

@@ -9,6 +9,13 @@ use tempfile::TempDir;
 
 pub const MIMO: &str = env!("CARGO_BIN_EXE_mimo");
 
+/// Copies the program by another process: a file that is open for writing here may be
+/// inherited by another test's child, and then cannot be executed.
+pub fn copy_program(to: &Path) {
+    let copied = Command::new("cp").arg(MIMO).arg(to).status();
+    assert!(copied.expect("cp runs").success());
+}
+
 /// The outcome of a command.
 #[derive(Debug)]
 pub struct Ran {

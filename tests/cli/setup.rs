@@ -15,7 +15,7 @@ use std::process::Command;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use super::home::{MIMO, Ran, ran};
+use super::home::{MIMO, Ran, copy_program, ran};
 
 /// A home folder with clients' settings in their default places.
 struct Account(TempDir);
@@ -400,10 +400,7 @@ fn read_only_folder_and_file_are_left_unchanged() {
         // Root may write everywhere, so another user runs this, with a copy of
         // the binary since it may not enter the build folder.
         let copy = account.path().join("mimo");
-        // Copied by another process: a file open for writing here may be
-        // inherited by another test's child and then cannot be executed.
-        let copied = Command::new("cp").arg(MIMO).arg(&copy).status();
-        assert!(copied.expect("cp runs").success());
+        copy_program(&copy);
         mode(account.path(), 0o755);
         command = account.command(&copy, &["cursor"]);
         command.uid(65_534).gid(65_534);
