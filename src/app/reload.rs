@@ -42,7 +42,7 @@ pub(crate) fn nodes(config: &Config, clock: &Arc<dyn Clock>) -> Result<Option<No
     Ok(Nodes::of(&store, label(&**clock), clock.clone()))
 }
 
-/// Of the file of skills as it is now.
+/// The digest of the file of skills as it is now.
 pub(crate) fn manifest_digest(config: &Config) -> String {
     source(config).digest()
 }

@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use super::View;
 use crate::failure::{Failure, Kind};
 use crate::limits;
+use crate::printable::prefix;
 use crate::tools::{Reply, ResourceSource};
 
 impl View {
@@ -88,12 +89,8 @@ fn contents_of(uri: &str, plain: &str, page: usize, document: &str) -> Result<Va
     if pages == 1 {
         return Ok(json!([{"uri": uri, "mimeType": "application/json", "text": document}]));
     }
-    let bound = |at: usize| {
-        let at = at.min(document.len());
-        (0..=at).rev().find(|at| document.is_char_boundary(*at))
-    };
-    let (start, end) = (bound((page - 1) * most), bound(page * most));
-    let part = &document[start.unwrap_or(0)..end.unwrap_or(document.len())];
+    let bound = |at: usize| prefix(document, at).len();
+    let part = &document[bound((page - 1) * most)..bound(page * most)];
     let mut contents = vec![json!({"uri": uri, "mimeType": "text/plain", "text": part})];
     if page < pages {
         let next = format!("{plain}{PAGE}{}", page + 1);

@@ -157,17 +157,17 @@ pub(super) fn most_alike(mut alike: Vec<(f64, Entity)>) -> Vec<(f64, Entity)> {
 /// name, such as a first name. `None` below the minimum, or where their digits differ:
 /// room 12 is not a misspelling of room 13.
 pub(super) fn likeness(name_key: &str, mention: &Mention) -> Option<f64> {
-    if text::name_words(name_key) == text::name_words(&mention.name_key) {
+    let (name, part) = (
+        text::name_words(name_key),
+        text::name_words(&mention.name_key),
+    );
+    if name == part {
         return Some(1.0);
     }
     let digits = |text: &str| text.chars().filter(|c| c.is_numeric()).collect::<String>();
     if digits(name_key) != digits(&mention.name_key) {
         return None;
     }
-    let (name, part) = (
-        text::name_words(name_key),
-        text::name_words(&mention.name_key),
-    );
     if text::is_distinctive(&part) && format!(" {name} ").contains(&format!(" {part} ")) {
         return Some(PART_LIKENESS);
     }

@@ -90,7 +90,7 @@ pub(super) fn is_true(template: &str, scope: &Map<String, Value>) -> Result<bool
 }
 
 fn text_value(source: &str, scope: &Map<String, Value>) -> Result<Value, TemplateError> {
-    refuse_unread(source)?;
+    check_source(source)?;
     cost::check(source, scope)?;
     let environment = environment();
     let value = match expression(source) {
@@ -154,7 +154,7 @@ fn end_of_expression(inner: &str) -> Option<usize> {
 
 /// Fails if `source` can never be evaluated.
 pub fn check(source: &str) -> Result<(), TemplateError> {
-    refuse_unread(source)?;
+    check_source(source)?;
     let nothing = Map::new();
     cost::check(source, &nothing)?;
     static LENIENT: OnceLock<Environment<'static>> = OnceLock::new();
@@ -201,7 +201,7 @@ pub fn variables(source: &str) -> Vec<String> {
     found
 }
 
-fn refuse_unread(source: &str) -> Result<(), TemplateError> {
+fn check_source(source: &str) -> Result<(), TemplateError> {
     if source.contains("{%") || source.contains("{#") {
         return Err(TemplateError(
             "statements and comments ({% %}, {# #}) are not understood here; a template holds {{ }} alone"

@@ -1,6 +1,6 @@
 //! Parts of a text that is too long to be shown whole. Pure.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::{QueryWord, stem};
 use crate::limits;
@@ -34,7 +34,7 @@ pub(crate) fn passage(text: &str, asked: &[QueryWord], most: usize) -> usize {
         let within = matches
             .iter()
             .filter(|(at, _)| (from..from + most).contains(at));
-        let words: std::collections::BTreeSet<usize> = within.map(|(_, word)| *word).collect();
+        let words: BTreeSet<usize> = within.map(|(_, word)| *word).collect();
         words
             .iter()
             .map(|word| 1.0 / counts[word] as f32)
@@ -73,8 +73,8 @@ fn matches(text: &str, asked: &[QueryWord]) -> Vec<(usize, usize)> {
             (Some(from), false) => {
                 let word: String = text[from..at].to_lowercase();
                 let own = stem(&word);
+                let is_spaceless = word.chars().any(super::is_spaceless);
                 let is_it = |nth: usize| {
-                    let is_spaceless = word.chars().any(super::is_spaceless);
                     stems[nth].contains(&own)
                         || asked[nth].prefix && word.starts_with(&asked[nth].word)
                         || is_spaceless && word.contains(&asked[nth].word)

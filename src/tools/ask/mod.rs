@@ -8,7 +8,7 @@ use std::sync::Arc;
 use futures::future::BoxFuture;
 use tokio::time::Instant;
 
-use self::render::{Detail, Renderer};
+use self::render::Renderer;
 use super::arguments::ArgumentReader;
 use super::skills::Skills;
 use super::{Arguments, Context, Document, Tool, scope};
@@ -30,11 +30,7 @@ async fn call(ask: Arc<Ask>, arguments: Arguments, context: Context) -> Result<D
     let reader = ArgumentReader::new(&arguments);
     let projects = scope::projects(&reader, ask.names(), &context.caller).await?;
     let detail = question::detail(&reader)?;
-    let mut question = question::read(&reader, projects.names)?;
-    question.quoted_bytes = match detail {
-        Detail::Cited => Some(limits::ASK_QUOTED_BYTES_MAX),
-        Detail::Full => None,
-    };
+    let mut question = question::read(&reader, projects.names, detail)?;
     let left = context.deadline.saturating_duration_since(Instant::now());
     question.timeout = question.timeout.min(left);
     let renderer = Renderer {

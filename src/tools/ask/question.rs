@@ -12,13 +12,17 @@ use crate::tools::arguments::ArgumentReader;
 pub(super) fn read(
     reader: &ArgumentReader<'_>,
     projects: Vec<String>,
+    detail: Detail,
 ) -> Result<Question, Failure> {
     Ok(Question {
         query: query(reader)?.to_owned(),
         stores: stores(reader)?,
         timeout: timeout(reader)?,
         max_bytes: max_bytes(reader)?,
-        quoted_bytes: None,
+        quoted_bytes: match detail {
+            Detail::Cited => Some(limits::ASK_QUOTED_BYTES_MAX),
+            Detail::Full => None,
+        },
         context_id: reader.name("context_id")?,
         projects,
     })

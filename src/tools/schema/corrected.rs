@@ -218,22 +218,20 @@ fn in_range(number: &serde_json::Number, schema: &Value, clamps: bool) -> Option
     if schema["type"] == "integer" && value.fract() != 0.0 {
         return None;
     }
-    let above = schema["minimum"].as_f64().filter(|least| value < *least);
-    let below = schema["maximum"].as_f64().filter(|most| value > *most);
-    let is_outside = |bound: &str, exceeds: fn(f64, f64) -> bool| {
-        schema[bound]
-            .as_f64()
-            .is_some_and(|bound| !exceeds(value, bound))
-    };
-    let is_excluded = is_outside("exclusiveMinimum", |value, bound| value > bound)
-        || is_outside("exclusiveMaximum", |value, bound| value < bound);
-    match (above, below) {
-        _ if is_excluded => None,
-        (None, None) => Some(Value::Number(number.clone())),
-        (Some(_), _) if clamps => Some(schema["minimum"].clone()),
-        (_, Some(_)) if clamps => Some(schema["maximum"].clone()),
-        _ => None,
+    let bound = |name: &str| schema[name].as_f64();
+    if bound("exclusiveMinimum").is_some_and(|least| value <= least)
+        || bound("exclusiveMaximum").is_some_and(|most| value >= most)
+    {
+        return None;
     }
+    let nearest = if bound("minimum").is_some_and(|least| value < least) {
+        "minimum"
+    } else if bound("maximum").is_some_and(|most| value > most) {
+        "maximum"
+    } else {
+        return Some(Value::Number(number.clone()));
+    };
+    clamps.then(|| schema[nearest].clone())
 }
 
 fn text(value: Value, schema: &Value) -> Option<Value> {
