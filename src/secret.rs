@@ -34,6 +34,39 @@ impl fmt::Debug for Secret {
     }
 }
 
+/// Whether one of the addresses in `text`, which spaces separate, holds a user or a
+/// password.
+pub(crate) fn holds_sign_in(text: &str) -> bool {
+    text.split_whitespace().any(|word| {
+        let (_, rest) = word.split_once("://").unwrap_or_default();
+        rest[..authority_length(rest)].contains('@')
+    })
+}
+
+/// `text` without the users and passwords of its addresses.
+pub(crate) fn without_sign_ins(text: &str) -> String {
+    let (mut out, mut rest) = (String::new(), text);
+    while let Some((before, after)) = rest.split_once("://") {
+        out.push_str(before);
+        out.push_str("://");
+        let authority = &after[..authority_length(after)];
+        rest = match authority.rfind('@') {
+            Some(at) => {
+                out.push_str(REDACTED);
+                &after[at..]
+            }
+            None => after,
+        };
+    }
+    out.push_str(rest);
+    out
+}
+
+fn authority_length(rest: &str) -> usize {
+    let ends = |c: char| c.is_whitespace() || matches!(c, '/' | '?' | '#' | '"' | '\'' | '`');
+    rest.find(ends).unwrap_or(rest.len())
+}
+
 /// The secrets of one skill, to be taken out of what it says.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Secrets(Vec<Secret>);
@@ -189,6 +222,17 @@ impl Redaction {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn sign_ins_of_addresses_are_found_and_taken_out() {
+        let text = "GET 'https://ann:hunter2@npm.example/x@1' failed: http://b@c:1, d@e ://";
+        assert!(holds_sign_in(text) && holds_sign_in("corp=https://a:b@c/simple"));
+        let shown = "GET 'https://(secret)@npm.example/x@1' failed: http://(secret)@c:1, d@e ://";
+        assert_eq!(without_sign_ins(text), shown);
+        assert!(!holds_sign_in(
+            "https://npm.example/@scope/x ann@example.org"
+        ));
+    }
 
     #[test]
     fn a_stream_loses_its_secrets_wherever_it_is_cut() {

@@ -8,7 +8,7 @@ use super::environment::{Environment, FETCHING, INHERITED};
 use super::programs::{self, Recorded};
 use super::values::absolute;
 use crate::failure::Failure;
-use crate::secret::Secret;
+use crate::secret::{Secret, holds_sign_in};
 
 /// Commands that run where nobody settled otherwise.
 const COMMANDS: [&str; 3] = ["npx", "uvx", "docker"];
@@ -84,6 +84,9 @@ pub(super) fn resolve(
         }
         Ok(set)
     };
+    let (mut inherited, mut fetching) = (set(&INHERITED)?, set(&FETCHING)?);
+    // An address with a password is for installs, not for the skills themselves.
+    fetching.extend(inherited.extract_if(.., |_, value| holds_sign_in(value)));
     let fixed = PATH.iter().map(PathBuf::from);
     let mut temporary = ["/tmp", "/var/tmp", "/dev/shm"].map(PathBuf::from).to_vec();
     temporary.push(environment.temporary_folder.clone());
@@ -103,8 +106,8 @@ pub(super) fn resolve(
         commands: keys.commands,
         strict: keys.strict,
         ask_first: keys.first_sight.as_deref() == Some("ask"),
-        inherited: set(&INHERITED)?,
-        fetching: set(&FETCHING)?,
+        inherited,
+        fetching,
         home: environment.home_folder.clone(),
         temporary,
     })

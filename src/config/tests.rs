@@ -220,6 +220,16 @@ fn skills_take_variables_and_print_no_secret() {
 }
 
 #[test]
+fn a_registry_with_a_password_is_for_installs_alone() {
+    let home = home_with("");
+    let address = "https://ann:hunter2@npm.example.com/";
+    let environment = environment(&[("npm_config_registry", address)], home.path());
+    let config = Config::load(&Flags::default(), &environment).expect("settings");
+    assert!(config.skills.inherited.is_empty());
+    assert_eq!(config.skills.fetching["npm_config_registry"], address);
+}
+
+#[test]
 fn plain_http_stays_on_the_machine_unless_allowed() {
     let parse = |url: &str, more: &str| {
         let text = format!("[ask.endpoint]\nurl = \"{url}\"\nmodel = \"m\"\n{more}");

@@ -89,10 +89,20 @@ impl ChildLauncher for SandboxLauncher {
     fn prepare(&self, spec: &SkillSpec) -> BoxFuture<'static, Result<(), Failure>> {
         let (installer, installing) = (self.installer.clone(), self.installing.clone());
         let (name, package) = (spec.name.clone(), spec.package.clone());
+        let is_strict = self.starter.strict;
         Box::pin(async move {
             let Some(package) = package else {
                 return Ok(());
             };
+            if is_strict && installer.installed(&package).is_none() {
+                let why = format!(
+                    "the package {} is not installed, and in strict mode Mimo installs nothing \
+                     by itself",
+                    package.specs[0]
+                );
+                return Err(Failure::new(Kind::Refused, why)
+                    .hint(format!("install it with `mimo skill update {name}`")));
+            }
             let shown = (installing.clone(), name.clone());
             let progress: Progress = Arc::new(move |text| {
                 let (installing, name) = &shown;

@@ -5,7 +5,7 @@ use std::io::{BufRead, BufReader, Write};
 use std::net::{TcpListener, TcpStream};
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::Path;
-use std::process::Command;
+use std::process::{Command, Output, Stdio};
 
 use serde_json::{Value, json};
 
@@ -23,6 +23,9 @@ import zipfile
 program = '''
 import os, sys, json
 def main():
+    # The trial start that ends an install reports it.
+    if any("hunter" in value for value in os.environ.values()):
+        raise ImportError("a password is in the environment")
     for line in sys.stdin:
         request = json.loads(line)
         if "id" not in request: continue
@@ -109,50 +112,73 @@ fn holds_password(folder: &Path) -> bool {
     })
 }
 
-#[test]
-fn index_gets_the_sign_in_of_netrc_and_the_server_does_not() {
-    skip_unless!(tools());
-    let home = fixture::trusted_dir();
-    let source = home.path().join("source");
-    fs::create_dir(&source).expect("made");
-    let made = Command::new("python3")
-        .args(["-c", MAKE])
-        .current_dir(&source)
-        .status();
-    assert!(made.expect("python starts").success());
-    let wheel = fs::read(source.join(WHEEL)).expect("a wheel");
-    let address = serve(wheel);
-    let write = |name: &str, text: &str| {
-        let file = home.path().join(name);
+/// A home whose index on loopback has the package, and the skill `f` of it.
+struct Home(tempfile::TempDir);
+
+impl Home {
+    fn new(more: &str) -> Home {
+        let home = Home(fixture::trusted_dir());
+        let source = home.path().join("source");
+        fs::create_dir(&source).expect("made");
+        let made = Command::new("python3")
+            .args(["-c", MAKE])
+            .current_dir(&source)
+            .status();
+        assert!(made.expect("python starts").success());
+        let entry = json!({"command": "uvx", "args": ["mimo-fixture"]});
+        let manifest = json!({"skills": {"f": entry}}).to_string();
+        home.write("config/skills.json", &manifest);
+        home.write("config/config.toml", more);
+        let binaries = home.path().join(".local/bin");
+        fs::create_dir_all(&binaries).expect("made");
+        let uv = machine::venv("uv", &["uv"]).expect("uv");
+        for name in ["uv", "uvx"] {
+            symlink(uv.with_file_name(name), binaries.join(name)).expect("linked");
+        }
+        home
+    }
+
+    fn path(&self) -> &Path {
+        self.0.path()
+    }
+
+    fn write(&self, name: &str, text: &str) {
+        let file = self.path().join(name);
         fs::create_dir_all(file.parent().expect("a folder")).expect("made");
         fs::write(&file, text).expect("written");
         fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).expect("set");
-    };
-    write(
-        ".config/pip/pip.conf",
-        &format!("[global]\nindex-url = {address}/simple\n"),
-    );
-    let entry = json!({"command": "uvx", "args": ["mimo-fixture"]});
-    write(
-        "config/skills.json",
-        &json!({"skills": {"f": entry}}).to_string(),
-    );
-    let binaries = home.path().join(".local/bin");
-    fs::create_dir_all(&binaries).expect("made");
-    let uv = machine::venv("uv", &["uv"]).expect("uv");
-    for name in ["uv", "uvx"] {
-        symlink(uv.with_file_name(name), binaries.join(name)).expect("linked");
     }
-    let mimo = |arguments: &[&str]| -> Value {
-        let mut command = server::mimo(home.path());
-        let ran = command
+
+    /// Serves the package; `sign_in` stands before the host of the index in the settings.
+    fn serve(&self, sign_in: &str) {
+        let wheel = fs::read(self.path().join("source").join(WHEEL)).expect("a wheel");
+        let address = serve(wheel).replace("http://", &format!("http://{sign_in}"));
+        let settings = format!("[global]\nindex-url = {address}/simple\n");
+        self.write(".config/pip/pip.conf", &settings);
+    }
+
+    fn run(&self, arguments: &[&str]) -> Output {
+        let mut command = server::mimo(self.path());
+        command
             .args(arguments)
             .arg("--json")
+            .stderr(Stdio::piped())
             .output()
-            .expect("mimo starts");
+            .expect("mimo starts")
+    }
+
+    fn mimo(&self, arguments: &[&str]) -> Value {
+        let ran = self.run(arguments);
         serde_json::from_slice(&ran.stdout).unwrap_or_else(|error| panic!("{error}: {ran:?}"))
-    };
-    let without = mimo(&["skill", "update"]);
+    }
+}
+
+#[test]
+fn index_gets_the_sign_in_of_netrc_and_the_server_does_not() {
+    skip_unless!(tools());
+    let home = Home::new("");
+    home.serve("");
+    let without = home.mimo(&["skill", "update"]);
     let hint = without["skills"][0].to_string();
     assert!(
         without["ok"] == false && hint.contains(".netrc"),
@@ -162,14 +188,62 @@ fn index_gets_the_sign_in_of_netrc_and_the_server_does_not() {
         "machine other.example login bob password {OTHER}\n\
          machine 127.0.0.1 login ann password {PASSWORD}\n"
     );
-    write(".netrc", &netrc);
-    let with = mimo(&["skill", "update"]);
+    home.write(".netrc", &netrc);
+    let with = home.mimo(&["skill", "update"]);
     assert!(
         with["ok"] == true && with["skills"][0]["version"] == "1.0",
         "{with}"
     );
-    let tested = mimo(&["skill", "test", "f"]);
+    let tested = home.mimo(&["skill", "test", "f"]);
     assert_eq!(tested["tools"], json!(["leaked"]), "{tested}");
     assert!(holds_password(home.path()), "the search finds .netrc");
     assert!(!holds_password(&home.path().join("data")));
+}
+
+#[test]
+fn password_in_the_address_of_an_index_reaches_neither_the_program_nor_a_log() {
+    skip_unless!(tools());
+    let home = Home::new("");
+    home.serve(&format!("ann:{OTHER}@"));
+    let wrong = home.run(&["skill", "update"]);
+    home.serve(&format!("ann:{PASSWORD}@"));
+    let right = home.run(&["skill", "update"]);
+    let tested = home.run(&["skill", "test", "f"]);
+    for ran in [&wrong, &right, &tested] {
+        let said = String::from_utf8_lossy(&[&*ran.stdout, &ran.stderr].concat()).into_owned();
+        assert!(!said.contains(PASSWORD) && !said.contains(OTHER), "{said}");
+    }
+    let right: Value = serde_json::from_slice(&right.stdout).expect("JSON");
+    assert_eq!(right["ok"], true, "{right}");
+    assert!(!right.to_string().contains("ImportError"), "{right}");
+    let tested: Value = serde_json::from_slice(&tested.stdout).expect("JSON");
+    assert_eq!(tested["tools"], json!(["leaked"]), "{tested}");
+    let data = home.path().join("data");
+    assert!(!holds_password(&data));
+}
+
+#[test]
+fn strict_mode_fetches_no_package_by_itself() {
+    skip_unless!(tools());
+    let home = Home::new("[skills]\nstrict = true\n");
+    home.serve(&format!("ann:{PASSWORD}@"));
+    let call = json!({"tool": "f__leaked", "arguments": {}}).to_string();
+    let ran = home.run(&["call", "skill_call", &call]);
+    let said = String::from_utf8_lossy(&[&*ran.stdout, &ran.stderr].concat()).into_owned();
+    assert!(
+        said.contains("in strict mode Mimo installs nothing by itself"),
+        "{said}"
+    );
+    assert!(said.contains("mimo skill update f"), "{said}");
+    assert!(!has_file(&home.path().join("data"), "current.json"));
+}
+
+fn has_file(folder: &Path, name: &str) -> bool {
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+    entries
+        .map(|entry| entry.path())
+        .any(|path| match path.is_dir() {
+            true => !path.is_symlink() && has_file(&path, name),
+            false => path.ends_with(name),
+        })
 }

@@ -4,6 +4,7 @@ use super::npmrc::Settings;
 use crate::diagnostics::clip;
 use crate::failure::{Failure, Kind};
 use crate::limits::INSTALL_LINE_CHARS_MAX;
+use crate::secret::without_sign_ins;
 use crate::skills::spec::{Package, Registry};
 
 /// The output of a program and its end.
@@ -118,7 +119,7 @@ const UV: &[Meaning] = &[
     (&["there is no version of"], "has no such version", VERSION),
     (
         &["building from source is disabled"],
-        "needs a build from source, which must not run while the sign-in of ~/.netrc is at hand",
+        "needs a build from source, which must not run while the index's password is at hand",
         "ask who runs the index for wheels of it",
     ),
     (
@@ -215,7 +216,7 @@ fn first_error(output: &str) -> Option<String> {
         .lines()
         .map(str::trim)
         .find(|line| names_error(line))?;
-    Some(clip(line, INSTALL_LINE_CHARS_MAX))
+    Some(clip(&without_sign_ins(line), INSTALL_LINE_CHARS_MAX))
 }
 
 /// The line of stderr that says that a dependency is missing or does not fit.

@@ -62,17 +62,6 @@ fn hosts(variables: &BTreeMap<String, String>) -> Vec<String> {
     words.filter_map(host).collect()
 }
 
-/// Whether an address in `text`, several of which are separated by spaces, has a user of
-/// its own.
-pub(super) fn has_own_sign_in(text: &str) -> bool {
-    let authority = |address: &str| {
-        let (_, rest) = address.split_once("://")?;
-        Some(rest.split(['/', '?', '#']).next()?.contains('@'))
-    };
-    text.split_whitespace()
-        .any(|word| authority(word) == Some(true))
-}
-
 #[derive(Default)]
 struct Entry {
     host: String,
@@ -151,7 +140,6 @@ mod tests {
         assert_eq!(found(&[]), "");
         let own = ("UV_INDEX_URL", "https://me:own@pypi.example.com/simple");
         assert_eq!(found(&[own]), "", "the address has its own");
-        assert!(has_own_sign_in(own.1) && !has_own_sign_in(index.1));
         assert_eq!(found(&[("UV_INDEX_URL", "https://nobody.example/")]), "");
         let elsewhere = home.path().join("elsewhere");
         fs::write(&elsewhere, "machine nobody.example login a password b").expect("written");

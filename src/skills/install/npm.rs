@@ -39,6 +39,9 @@ const SETTINGS: &[(&str, &str)] = &[
     ("TMPDIR", "\0/tmp"),
 ];
 
+/// Runs the install scripts of the packages.
+const SCRIPTS: [&str; 1] = ["rebuild"];
+
 /// Installs into the tree's folder, with the releases of `date` if there is one.
 pub(super) async fn install(step: &Step<'_>, date: Option<&str>) -> Result<Installed, Failure> {
     let package = step.package;
@@ -84,7 +87,7 @@ pub(super) async fn install(step: &Step<'_>, date: Option<&str>) -> Result<Insta
     });
     if scripts {
         (step.progress)(format!("{}: running install scripts", package.name));
-        if let Err(failure) = npm(step, &["rebuild"], None, &mut |_| {}).await {
+        if let Err(failure) = npm(step, &SCRIPTS, None, &mut |_| {}).await {
             // Many servers work without what a script would have built.
             notes.push(failure.message);
         }
@@ -137,6 +140,10 @@ async fn npm(
     let mut variables = environment(package, SETTINGS);
     // Addresses of uv's indexes may hold passwords, and install scripts would see them.
     variables.retain(|name, _| !name.starts_with("UV_") && name != netrc::VARIABLE);
+    // They ask no registry, and its address may hold a password.
+    if arguments == SCRIPTS {
+        variables.remove("npm_config_registry");
+    }
     for value in variables.values_mut() {
         *value = value.replace('\0', &folder);
     }

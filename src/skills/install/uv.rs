@@ -12,6 +12,7 @@ use super::{Installed, environment, netrc};
 use crate::clock::Timestamp;
 use crate::failure::{Failure, Kind};
 use crate::limits;
+use crate::secret::holds_sign_in;
 
 /// A build from source runs foreign code, which must not meet a password.
 const ONLY_WHEELS: [&str; 2] = ["--only-binary", ":all:"];
@@ -125,9 +126,8 @@ async fn compile_bytecode(step: &Step<'_>, tree: &Path) -> Result<(), Failure> {
 fn has_password(step: &Step<'_>) -> bool {
     let variables = environment(step.package, &[]);
     let mut all = variables.iter().chain(step.indexes);
-    let in_address = |(name, value): (&String, &String)| {
-        name.starts_with("UV_") && netrc::has_own_sign_in(value)
-    };
+    let in_address =
+        |(name, value): (&String, &String)| name.starts_with("UV_") && holds_sign_in(value);
     !step.sign_in.is_empty() || all.any(in_address)
 }
 
