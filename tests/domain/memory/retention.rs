@@ -372,17 +372,17 @@ fn made() -> impl Strategy<Value = Vec<Made>> {
             archived,
         },
     );
-    // One was written today: if the newest write is old, the clock may have jumped, and
-    // then nothing is erased.
-    let today = Made {
+    // One was written yesterday: if the newest write before the first cleanup is old, the
+    // clock may have jumped, and then nothing is erased.
+    let yesterday = Made {
         importance: 1.0,
-        changed: 0,
+        changed: 1,
         recalled: None,
         protected: true,
         archived: false,
     };
     prop::collection::vec(each, 0..30).prop_map(move |mut all| {
-        all.push(today.clone());
+        all.push(yesterday.clone());
         all
     })
 }
