@@ -52,6 +52,8 @@ pub(crate) const HTTP_BODY_TOTAL_MB_DEFAULT: u64 = 128;
 pub(crate) const HTTP_BODY_TOTAL_MB_MAX: u64 = 4_096;
 pub(crate) const HTTP_CONNECTIONS_DEFAULT: u64 = 1_024;
 pub(crate) const HTTP_CONNECTIONS_MAX: u64 = 100_000;
+/// Of all connections, for one address that is no trusted proxy.
+pub(crate) const HTTP_ADDRESS_CONNECTIONS_PERCENT_MAX: usize = 75;
 pub(crate) const HTTP_REQUESTS_PER_MINUTE_DEFAULT: u64 = 600;
 pub(crate) const HTTP_AT_ONCE_DEFAULT: u64 = 16;
 pub(crate) const HTTP_SESSIONS_DEFAULT: u64 = 4_096;

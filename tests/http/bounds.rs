@@ -1,7 +1,7 @@
 //! What one key, one address or one page of a browser can take from the others.
 
 use std::io::{Read, Write};
-use std::net::{Shutdown, TcpStream};
+use std::net::{Shutdown, SocketAddr, TcpStream};
 
 use nix::sys::signal::Signal;
 use serde_json::{Value, json};
@@ -151,6 +151,39 @@ fn connections_beyond_the_bound_are_closed() {
     drop(held);
     let once = live.replace("\r\n\r\n", "\r\nConnection: close\r\n\r\n");
     while !raw(&http, &once).starts_with("HTTP/1.1 200") {}
+}
+
+#[test]
+fn one_address_leaves_connections_to_others() {
+    let team = Team::new();
+    team.settings("[http]\nconnections = 8\n");
+    team.key(&[]);
+    let http = team.serve(&[]);
+    let live = "GET /health/live HTTP/1.1\r\nHost: localhost\r\n\r\n";
+    // Half a request, so that each stays open without an answer.
+    let held: Vec<TcpStream> = (0..6)
+        .map(|_| {
+            let mut stream = connect(&http);
+            stream.write_all(&live.as_bytes()[..10]).expect("written");
+            stream
+        })
+        .collect();
+    assert_eq!(raw(&http, live), "");
+    let runtime = tokio::runtime::Builder::new_current_thread();
+    let runtime = { runtime }.enable_io().build().expect("a runtime");
+    let answer = runtime.block_on(async {
+        use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+        let socket = tokio::net::TcpSocket::new_v4().expect("a socket");
+        let own = SocketAddr::from(([127, 0, 0, 2], 0));
+        socket.bind(own).expect("bound");
+        let mut stream = socket.connect(http.address).await.expect("connected");
+        stream.write_all(live.as_bytes()).await.expect("written");
+        let mut first = [0; 12];
+        stream.read_exact(&mut first).await.expect("an answer");
+        first
+    });
+    assert_eq!(&answer, b"HTTP/1.1 200");
+    drop(held);
 }
 
 #[test]

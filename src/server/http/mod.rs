@@ -10,6 +10,7 @@
 
 mod attended;
 mod body;
+mod connections;
 mod gate;
 mod headers;
 mod listens;
@@ -26,21 +27,15 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Router;
-use hyper::server::conn::http1;
-use hyper_util::rt::{TokioIo, TokioTimer};
-use hyper_util::service::TowerToHyperService;
-#[cfg(target_os = "linux")]
-use nix::sys::socket::{setsockopt, sockopt};
-use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{Semaphore, watch};
+use tokio::net::TcpListener;
+use tokio::sync::watch;
 use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use self::attended::SilentPeer;
 use self::body::Bodies;
+use self::connections::Places;
 use self::gate::{Gate, Visitor};
 use self::listens::Listens;
 use self::refusal::Refusal;
@@ -50,11 +45,9 @@ use crate::caller::Grants;
 use crate::failure::{Failure, Kind};
 use crate::keys::{KeyId, KeyRing};
 use crate::limits::{
-    DRAIN_SECONDS_MAX, HTTP_ACCEPT_SECONDS_AFTER_SIGNAL, HTTP_HEAD_BYTES_MAX,
-    HTTP_HEAD_SECONDS_MAX, HTTP_HEADERS_MAX, HTTP_KEYS_FOLLOWED_SECONDS, HTTP_SWEEP_SECONDS,
-    HTTP_UNREAD_MILLIS_MAX,
+    DRAIN_SECONDS_MAX, HTTP_ACCEPT_SECONDS_AFTER_SIGNAL, HTTP_KEYS_FOLLOWED_SECONDS,
+    HTTP_SWEEP_SECONDS,
 };
-use crate::meter::http::{self as meter, RateLimit};
 use crate::store::keys::KeyStore;
 use crate::store::sessions::SessionStore;
 use crate::telemetry::audit;
@@ -184,17 +177,11 @@ impl Server {
         let own = address(&listener)?;
         listening(own, metrics.as_ref().map(address).transpose()?);
         audit::record("serve.started", &[("address", &own.to_string())]);
-        let connections = Arc::new(Semaphore::new(settings.connections));
+        let places = Arc::new(Places::new(settings.connections, settings.trusted_proxies));
         let open = TaskTracker::new();
         let end = CancellationToken::new();
         let accept = |listener, router| {
-            accept_all(
-                listener,
-                router,
-                connections.clone(),
-                open.clone(),
-                end.clone(),
-            )
+            connections::accept_all(listener, router, places.clone(), open.clone(), end.clone())
         };
         let serving = accept(listener, routes::router(&http));
         let metrics = async {
@@ -290,136 +277,6 @@ async fn listen(address: SocketAddr, hint: &'static str) -> Result<TcpListener, 
     })
 }
 
-/// Serves the connections of a listener until it is dropped.
-async fn accept_all(
-    listener: TcpListener,
-    router: Router,
-    connections: Arc<Semaphore>,
-    open: TaskTracker,
-    end: CancellationToken,
-) {
-    loop {
-        let (stream, peer) = match listener.accept().await {
-            Ok(accepted) => accepted,
-            Err(error) => {
-                // Out of descriptors, for example: others have to end first.
-                tracing::warn!(%error, "a connection was not accepted");
-                sleep(Duration::from_millis(100)).await;
-                continue;
-            }
-        };
-        let Ok(place) = connections.clone().try_acquire_owned() else {
-            // Closed at once: a queue would hide that the bound is reached.
-            meter::RATE_LIMITED.increment(RateLimit::Connections);
-            continue;
-        };
-        // Answers are small, and waiting for more bytes would cost 40 ms.
-        let _ = stream.set_nodelay(true);
-        limit_unread(&stream, HTTP_UNREAD_MILLIS_MAX);
-        let serving = serve_connection(stream, peer.ip(), router.clone(), end.clone());
-        open.spawn(async move {
-            let _place = place;
-            serving.await;
-        });
-    }
-}
-
-/// Lets the kernel end a connection whose client has read nothing for so long: it would
-/// hold its place for ever, without a key.
-fn limit_unread(stream: &TcpStream, millis: u32) {
-    #[cfg(target_os = "linux")]
-    if let Err(error) = setsockopt(stream, sockopt::TcpUserTimeout, &millis) {
-        tracing::debug!(%error, "a connection has no limit for what it leaves unread");
-    }
-    #[cfg(not(target_os = "linux"))]
-    let _ = (stream, millis);
-}
-
-async fn serve_connection(
-    stream: impl AsyncRead + AsyncWrite + Unpin,
-    peer: IpAddr,
-    router: Router,
-    end: CancellationToken,
-) {
-    let _counted = meter::CONNECTIONS.hold(());
-    let service = TowerToHyperService::new(router.layer(axum::Extension(Peer(peer))));
-    let mut builder = http1::Builder::new();
-    builder
-        .timer(TokioTimer::new())
-        .header_read_timeout(Duration::from_secs(HTTP_HEAD_SECONDS_MAX))
-        .max_headers(HTTP_HEADERS_MAX)
-        .max_buf_size(HTTP_HEAD_BYTES_MAX);
-    let mut connection = std::pin::pin!(builder.serve_connection(TokioIo::new(stream), service));
-    let ended = tokio::select! {
-        ended = connection.as_mut() => ended,
-        () = end.cancelled() => {
-            connection.as_mut().graceful_shutdown();
-            connection.await
-        }
-    };
-    if let Err(error) = ended {
-        tracing::debug!(%error, "a connection broke");
-    }
-}
-
 fn unavailable(message: &str) -> Refusal {
     Refusal::failure(&Failure::new(Kind::Unavailable, message))
-}
-
-#[cfg(test)]
-mod tests {
-    use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex};
-    use tokio::time::Instant;
-
-    use super::*;
-
-    /// How long a connection lasts on which `byte` comes each second.
-    async fn lasts(byte: Option<&[u8]>) -> Duration {
-        let (mut client, stream) = duplex(1024);
-        let begun = Instant::now();
-        let peer = IpAddr::from([127, 0, 0, 1]);
-        let serving = serve_connection(stream, peer, Router::new(), CancellationToken::new());
-        let sending = async {
-            let head = b"GET / HTTP/1.1\r\nHost: ";
-            client.write_all(head).await.expect("written");
-            while let Some(byte) = byte {
-                sleep(Duration::from_secs(1)).await;
-                if client.write_all(byte).await.is_err() {
-                    break;
-                }
-            }
-            let mut rest = Vec::new();
-            let _ = client.read_to_end(&mut rest).await;
-        };
-        tokio::select! {
-            () = serving => {}
-            () = sending => {}
-        }
-        begun.elapsed()
-    }
-
-    #[cfg(target_os = "linux")]
-    #[tokio::test]
-    async fn client_that_reads_nothing_is_left() {
-        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
-        let address = listener.local_addr().expect("an address");
-        let _client = TcpStream::connect(address).await.expect("connected");
-        let (mut stream, _) = listener.accept().await.expect("accepted");
-        limit_unread(&stream, 500);
-        let error = loop {
-            if let Err(error) = stream.write_all(&[0; 64 * 1024]).await {
-                break error;
-            }
-        };
-        assert_eq!(error.kind(), std::io::ErrorKind::TimedOut);
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn head_that_does_not_end_in_time_ends_its_connection() {
-        let most = Duration::from_secs(HTTP_HEAD_SECONDS_MAX);
-        for byte in [None, Some(&b"x"[..])] {
-            let lasted = lasts(byte).await;
-            assert!(lasted >= most && lasted < most * 2, "{lasted:?}");
-        }
-    }
 }

@@ -1,0 +1,213 @@
+//! The connections of the server: how many there may be, from one address and in all,
+//! and how long one may leave its request unsent or its answer unread.
+
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+use std::net::IpAddr;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use axum::Router;
+use hyper::server::conn::http1;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::service::TowerToHyperService;
+#[cfg(target_os = "linux")]
+use nix::sys::socket::{setsockopt, sockopt};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::sleep;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use super::Peer;
+use crate::limits::{
+    HTTP_ADDRESS_CONNECTIONS_PERCENT_MAX, HTTP_HEAD_BYTES_MAX, HTTP_HEAD_SECONDS_MAX,
+    HTTP_HEADERS_MAX, HTTP_UNREAD_MILLIS_MAX,
+};
+use crate::meter::http::{self as meter, RateLimit};
+
+/// The places for connections. No address can take all of them, since what it needs for
+/// that is no key; trusted proxies can.
+pub(super) struct Places {
+    free: Arc<Semaphore>,
+    of_an_address_max: usize,
+    trusted_proxies: Vec<IpAddr>,
+    taken: Mutex<HashMap<IpAddr, usize>>,
+}
+
+/// One place, free again when it is dropped.
+struct Place {
+    places: Arc<Places>,
+    address: IpAddr,
+    _permit: OwnedSemaphorePermit,
+}
+
+impl Places {
+    pub(super) fn new(connections: usize, trusted_proxies: Vec<IpAddr>) -> Places {
+        Places {
+            free: Arc::new(Semaphore::new(connections)),
+            of_an_address_max: (connections * HTTP_ADDRESS_CONNECTIONS_PERCENT_MAX).div_ceil(100),
+            trusted_proxies,
+            taken: Mutex::default(),
+        }
+    }
+
+    fn take(self: &Arc<Places>, address: IpAddr) -> Option<Place> {
+        let permit = self.free.clone().try_acquire_owned().ok()?;
+        let mut taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
+        let own = taken.entry(address).or_default();
+        if *own >= self.of_an_address_max && !self.trusted_proxies.contains(&address) {
+            return None;
+        }
+        *own += 1;
+        Some(Place {
+            places: self.clone(),
+            address,
+            _permit: permit,
+        })
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let taken = self.places.taken.lock();
+        let mut taken = taken.unwrap_or_else(PoisonError::into_inner);
+        if let Entry::Occupied(mut own) = taken.entry(self.address) {
+            match own.get() {
+                0 | 1 => drop(own.remove()),
+                more => *own.get_mut() = more - 1,
+            }
+        }
+    }
+}
+
+/// Serves the connections of a listener until it is dropped.
+pub(super) async fn accept_all(
+    listener: TcpListener,
+    router: Router,
+    places: Arc<Places>,
+    open: TaskTracker,
+    end: CancellationToken,
+) {
+    loop {
+        let (stream, peer) = match listener.accept().await {
+            Ok(accepted) => accepted,
+            Err(error) => {
+                // Out of descriptors, for example: others have to end first.
+                tracing::warn!(%error, "a connection was not accepted");
+                sleep(Duration::from_millis(100)).await;
+                continue;
+            }
+        };
+        let Some(place) = places.take(peer.ip()) else {
+            // Closed at once: a queue would hide that the bound is reached.
+            meter::RATE_LIMITED.increment(RateLimit::Connections);
+            continue;
+        };
+        // Answers are small, and waiting for more bytes would cost 40 ms.
+        let _ = stream.set_nodelay(true);
+        limit_unread(&stream, HTTP_UNREAD_MILLIS_MAX);
+        let serving = serve_connection(stream, peer.ip(), router.clone(), end.clone());
+        open.spawn(async move {
+            let _place = place;
+            serving.await;
+        });
+    }
+}
+
+/// Lets the kernel end a connection whose client has read nothing for so long: it would
+/// hold its place for ever, without a key.
+fn limit_unread(stream: &TcpStream, millis: u32) {
+    #[cfg(target_os = "linux")]
+    if let Err(error) = setsockopt(stream, sockopt::TcpUserTimeout, &millis) {
+        tracing::debug!(%error, "a connection has no limit for what it leaves unread");
+    }
+    #[cfg(not(target_os = "linux"))]
+    let _ = (stream, millis);
+}
+
+async fn serve_connection(
+    stream: impl AsyncRead + AsyncWrite + Unpin,
+    peer: IpAddr,
+    router: Router,
+    end: CancellationToken,
+) {
+    let _counted = meter::CONNECTIONS.hold(());
+    let service = TowerToHyperService::new(router.layer(axum::Extension(Peer(peer))));
+    let mut builder = http1::Builder::new();
+    builder
+        .timer(TokioTimer::new())
+        .header_read_timeout(Duration::from_secs(HTTP_HEAD_SECONDS_MAX))
+        .max_headers(HTTP_HEADERS_MAX)
+        .max_buf_size(HTTP_HEAD_BYTES_MAX);
+    let mut connection = std::pin::pin!(builder.serve_connection(TokioIo::new(stream), service));
+    let ended = tokio::select! {
+        ended = connection.as_mut() => ended,
+        () = end.cancelled() => {
+            connection.as_mut().graceful_shutdown();
+            connection.await
+        }
+    };
+    if let Err(error) = ended {
+        tracing::debug!(%error, "a connection broke");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex};
+    use tokio::time::Instant;
+
+    use super::*;
+
+    /// How long a connection lasts on which `byte` comes each second.
+    async fn lasts(byte: Option<&[u8]>) -> Duration {
+        let (mut client, stream) = duplex(1024);
+        let begun = Instant::now();
+        let peer = IpAddr::from([127, 0, 0, 1]);
+        let serving = serve_connection(stream, peer, Router::new(), CancellationToken::new());
+        let sending = async {
+            let head = b"GET / HTTP/1.1\r\nHost: ";
+            client.write_all(head).await.expect("written");
+            while let Some(byte) = byte {
+                sleep(Duration::from_secs(1)).await;
+                if client.write_all(byte).await.is_err() {
+                    break;
+                }
+            }
+            let mut rest = Vec::new();
+            let _ = client.read_to_end(&mut rest).await;
+        };
+        tokio::select! {
+            () = serving => {}
+            () = sending => {}
+        }
+        begun.elapsed()
+    }
+
+    #[cfg(target_os = "linux")]
+    #[tokio::test]
+    async fn client_that_reads_nothing_is_left() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let address = listener.local_addr().expect("an address");
+        let _client = TcpStream::connect(address).await.expect("connected");
+        let (mut stream, _) = listener.accept().await.expect("accepted");
+        limit_unread(&stream, 500);
+        let error = loop {
+            if let Err(error) = stream.write_all(&[0; 64 * 1024]).await {
+                break error;
+            }
+        };
+        assert_eq!(error.kind(), std::io::ErrorKind::TimedOut);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn head_that_does_not_end_in_time_ends_its_connection() {
+        let most = Duration::from_secs(HTTP_HEAD_SECONDS_MAX);
+        for byte in [None, Some(&b"x"[..])] {
+            let lasted = lasts(byte).await;
+            assert!(lasted >= most && lasted < most * 2, "{lasted:?}");
+        }
+    }
+}
