@@ -294,7 +294,7 @@ impl Dispatch {
 
 /// Counts a call that did not get to its tool.
 fn refused(label: metrics::Tool, failure: Failure) -> CallError {
-    metrics::CALLS.increment((label, failure.kind.into()));
+    metrics::ended(label, failure.kind.into());
     failure.into()
 }
 
@@ -308,7 +308,7 @@ async fn run(
     let (label, started) = (route.label(), std::time::Instant::now());
     let result = guarded(route, deadline, name, arguments, context).await;
     metrics::SECONDS.since(label, started);
-    metrics::CALLS.increment((label, Outcome::of(&result)));
+    metrics::ended(label, Outcome::of(&result));
     result
 }
 

@@ -100,6 +100,7 @@ impl App {
             graph: self.graph.clone(),
             procedures: self.procedures.clone(),
             names: self.store.clone(),
+            counts: self.store.clone(),
             skills: SkillFiles {
                 approvals: super::approvals(config)?,
                 cache: ToolCache::in_folder(config.data_folder.clone()),

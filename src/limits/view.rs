@@ -13,5 +13,9 @@ pub(crate) const VIEW_TRIPLES_MAX: usize = 5_000;
 pub(crate) const VIEW_RUNS_MAX: usize = 100;
 /// Entries of a skill's log that the page shows.
 pub(crate) const VIEW_LOG_ENTRIES_MAX: usize = 200;
+/// Days of its figures.
+pub(crate) const VIEW_DAYS: usize = 30;
+/// Minutes whose calls a process remembers.
+pub(crate) const HISTORY_MINUTES: usize = 60;
 /// Projects that the page suggests.
 pub(crate) const VIEW_PROJECTS_MAX: usize = 200;

@@ -1,5 +1,6 @@
 //! Calls of tools, and the work behind them outside the store.
 
+use super::history;
 use super::series::{CALL_BOUNDS, Counter, Gauge, Histogram, Labels, WORK_BOUNDS, label};
 use crate::failure::{CallError, Kind};
 
@@ -69,6 +70,10 @@ impl From<Kind> for Outcome {
 }
 
 impl Outcome {
+    pub(crate) fn is_failure(self) -> bool {
+        !matches!(self, Outcome::Ok | Outcome::Cancelled)
+    }
+
     pub(crate) fn of<T>(result: &Result<T, CallError>) -> Outcome {
         match result {
             Ok(_) => Outcome::Ok,
@@ -83,6 +88,12 @@ type Call = (Tool, Outcome);
 
 pub static CALLS: Counter<Call, { Call::COUNT }> =
     Counter::new("tool_calls", "Calls of tools, by outcome");
+/// Counts a call that has ended.
+pub(crate) fn ended(tool: Tool, outcome: Outcome) {
+    CALLS.increment((tool, outcome));
+    history::record(outcome.is_failure());
+}
+
 pub static SECONDS: Histogram<Tool, 13, { Tool::COUNT }> = Histogram::new(
     "tool_seconds",
     "Time that a tool took, without the wait for its turn",

@@ -3,6 +3,7 @@
 //! over stdio, where nobody renders them, a recording costs an atomic add.
 
 pub mod calls;
+pub(crate) mod history;
 pub mod http;
 pub(crate) mod process;
 mod series;

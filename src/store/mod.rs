@@ -7,7 +7,7 @@ pub mod changes;
 pub(crate) mod erasure;
 pub mod graph;
 pub(crate) mod integrity;
-pub(crate) mod inventory;
+pub mod inventory;
 pub mod keys;
 pub mod memory;
 pub mod names;

@@ -34,6 +34,7 @@ const FILES: &[File] = files! {
     "style.css": "text/css; charset=utf-8",
     "main.js": "text/javascript; charset=utf-8",
     "api.js": "text/javascript; charset=utf-8",
+    "chart.js": "text/javascript; charset=utf-8",
     "dom.js": "text/javascript; charset=utf-8",
     "ask.js": "text/javascript; charset=utf-8",
     "figures.js": "text/javascript; charset=utf-8",

@@ -7,6 +7,7 @@
 
 mod arguments;
 mod drawing;
+mod figures;
 mod files;
 mod runs;
 mod skills;
@@ -21,6 +22,7 @@ use crate::failure::{Failure, Kind};
 use crate::graph::Graph;
 use crate::limits::VIEW_PROJECTS_MAX;
 use crate::procedure::Procedures;
+use crate::store::InventoryStore;
 use crate::store::names::{NameKind, NameStore, NamesQuery};
 
 pub(crate) use self::files::{File, PAGE, file};
@@ -34,6 +36,7 @@ pub(crate) struct View {
     pub(crate) procedures: Procedures,
     pub(crate) skills: SkillFiles,
     pub(crate) names: Arc<dyn NameStore>,
+    pub(crate) counts: Arc<dyn InventoryStore>,
 }
 
 impl View {
@@ -48,6 +51,7 @@ impl View {
         match name {
             "view_projects" => self.projects(grants).await,
             "view_graph" => drawing::graph(&self.graph, grants, &arguments).await,
+            "view_figures" => figures::show(&*self.counts, grants, &arguments).await,
             "view_runs" => runs::list(&self.procedures, grants, &arguments).await,
             "view_run" => runs::show(&self.procedures, grants, &arguments).await,
             "view_procedure" => runs::definition(&self.procedures, grants, &arguments).await,

@@ -80,6 +80,7 @@ macro_rules! for_each_case {
             procedures::a_journal_is_whole_at_any_change,
             procedures::only_old_ended_executions_are_deleted,
             procedures::procedures_end_at_reach,
+            procedures::activity_is_counted_by_spans_within_reach,
             keys::a_key_comes_back_as_it_was_added,
             keys::every_ring_follows_the_changes_of_all_processes,
             keys::a_change_of_keys_is_whole_or_not_at_all,

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use futures::future::join_all;
 use mimo::caller::Reach;
 use mimo::clock::Timestamp;
+use mimo::store::inventory::{Activity, Spans};
 use mimo::store::procedure::{
     AppendOutcome, BeginOutcome, DefineOutcome, Execution, ExecutionStatus, ExecutionUpdate,
     NewExecution, RecordedCall, StoredDefinition,
@@ -13,7 +14,7 @@ use mimo::store::procedure::{
 use mimo::store::{Store, StoreError};
 
 use crate::Room;
-use crate::support::{at, names, only};
+use crate::support::{at, names, new as memory, only, store_one};
 
 const ALL: Reach = Reach::Everything;
 pub(crate) const WRITTEN: AppendOutcome = AppendOutcome::Written { cancel: false };
@@ -293,4 +294,60 @@ pub(crate) async fn procedures_end_at_reach<R: Room>() {
         let begun = begin(&*one, keyed).await.expect("begun");
         assert_eq!(begun, BeginOutcome::Created);
     }
+}
+
+pub(crate) async fn activity_is_counted_by_spans_within_reach<R: Room>() {
+    let room = R::fresh().await;
+    let [store, _] = two_stores(&room).await;
+    for (project, text, second) in [
+        ("a", "one", -1),
+        ("a", "two", 0),
+        ("b", "three", 9),
+        ("a", "four", 20),
+        ("a", "five", 30),
+    ] {
+        let stored = store_one(&*store, memory(project, text), at(second)).await;
+        stored.expect("stored");
+    }
+    for (id, second) in [("x", 1), ("y", 12)] {
+        let begun = store.begin(new(id), Timestamp(0), at(second)).await;
+        assert_eq!(begun.expect("begun"), BeginOutcome::Created);
+    }
+    let failed = update(ExecutionStatus::Failed, false);
+    let appended = store.append("y".to_owned(), 1, names(&["{}"]), failed, at(25));
+    assert_eq!(appended.await.expect("appended"), WRITTEN);
+    let call = |id: &str, project: &str, second| RecordedCall {
+        id: id.to_owned(),
+        project: project.to_owned(),
+        tool: "t".to_owned(),
+        arguments: "{}".to_owned(),
+        at: at(second),
+    };
+    let calls = vec![call("1", "a", 5), call("2", "b", 29), call("3", "a", 29)];
+    store.record(calls, 10).await.expect("recorded");
+    let spans = Spans {
+        since: at(0),
+        micros: 10_000_000,
+        count: 3,
+    };
+    let all = store.activity(&ALL, spans).await.expect("counted");
+    assert_eq!(
+        all,
+        Activity {
+            memories: vec![2, 0, 1],
+            runs: vec![1, 1, 0],
+            failed_runs: vec![0, 1, 0],
+            skill_calls: vec![1, 0, 2],
+        }
+    );
+    let of_b = store.activity(&only(&["b"]), spans).await.expect("counted");
+    assert_eq!(
+        of_b,
+        Activity {
+            memories: vec![1, 0, 0],
+            runs: vec![0; 3],
+            failed_runs: vec![0; 3],
+            skill_calls: vec![0, 0, 1],
+        }
+    );
 }

@@ -17,6 +17,12 @@ await withBrowser(async (open) => {
   await page.keyboard.press("/");
   await page.keyboard.type("who ships on Mondays");
   await page.waitForFunction(() => document.querySelector(".list li")?.textContent.includes("Raj deploys") && location.hash.includes("q="));
+  // The reasons for a rank, beside its row.
+  const why = rows.first().locator("details.why");
+  await why.getByText("Why it is here").click();
+  assert.match(await why.locator("dl").textContent(), /Meaning0\.\d+ alike.*Words\d+ % of the question/);
+  await accessible(page, "reasons");
+  await page.locator("input[type=search]").focus();
   await page.keyboard.press("ArrowDown");
   await page.keyboard.press("Enter");
   await detail.getByText("Memory 1").waitFor();

@@ -66,8 +66,19 @@ await withBrowser(async (open) => {
   await page.locator(".detail").getByText("The launch moved to March").waitFor();
 
   await go(page, "#/status");
-  await main.getByRole("heading", { name: "Mimo" }).waitFor();
+  await main.getByRole("heading", { name: "Mimo", exact: true }).waitFor();
+  const card = (name) => main.getByRole("region", { name, exact: true });
+  await card("Memories by day").getByText("5 memories stored in 30 days").waitFor();
+  await card("Memories by day").getByRole("img", { name: /^Memories by day: 5 memories stored/ }).waitFor();
+  await card("Runs by day").getByText("1 run in 30 days").waitFor();
+  assert.equal(await card("Memories by day").locator("rect.bar").count(), 1);
+  await card("Memories by day").getByText("As a table").click();
+  await card("Memories by day").getByRole("cell", { name: "5", exact: true }).waitFor();
+  // What this page has asked for is counted.
+  await card("Calls by minute").getByRole("img", { name: /^Calls by minute: [1-9]/ }).waitFor();
+  await card("Calls by tool").getByRole("row", { name: /^ask_mimo 1 0$/ }).waitFor();
   await accessible(page, "status");
+  if (folder) await page.screenshot({ path: join(folder, "view-status.png"), fullPage: true });
 
   await page.emulateMedia({ colorScheme: "dark" });
   for (const to of ["#/graph/person%3Aalice", `#/procedures/run/${run}`, "#/status"]) {

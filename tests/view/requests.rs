@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::{View, store_some};
 use crate::support::fixture::{mode, trusted_dir};
@@ -44,8 +44,17 @@ fn sign_in(address: SocketAddr, key: &str) -> Result<[String; 2], u16> {
     Ok([cookie, page])
 }
 
-/// A call of the page with its own origin.
-fn page_call(address: SocketAddr, [cookie, page]: &[String; 2], tool: &str) -> Reply {
+/// A call of the page with its own origin, and without arguments.
+fn page_call(address: SocketAddr, session: &[String; 2], tool: &str) -> Reply {
+    page_call_with(address, session, tool, &json!({}))
+}
+
+fn page_call_with(
+    address: SocketAddr,
+    [cookie, page]: &[String; 2],
+    tool: &str,
+    arguments: &Value,
+) -> Reply {
     let origin = format!("http://{address}");
     let headers = [
         ("Origin", &*origin),
@@ -53,7 +62,7 @@ fn page_call(address: SocketAddr, [cookie, page]: &[String; 2], tool: &str) -> R
         ("Mimo-Page", page),
         ("Content-Type", "application/json"),
     ];
-    let body = json!({"tool": tool, "arguments": {}}).to_string();
+    let body = json!({"tool": tool, "arguments": arguments}).to_string();
     send(address, "POST", "/view/call", &headers, &body)
 }
 
@@ -189,6 +198,14 @@ fn key_grants_on_the_page_what_it_grants_elsewhere_until_it_is_revoked() {
     assert_eq!(error["kind"], "refused", "{}", decided.body);
     let logs = page_call(address, &session, "view_logs");
     assert_ne!(logs.status, 200, "{}", logs.body);
+
+    // What all clients call is not for everyone; what the key can read is.
+    let since = json!({"since": "2026-01-01T00:00:00Z"});
+    let figures = page_call_with(address, &session, "view_figures", &since);
+    let figures = figures.json();
+    assert_eq!(figures["runs"], json!(vec![0; 30]), "{figures}");
+    assert_eq!(figures["calls"], json!(null), "{figures}");
+    assert_eq!(page_call(address, &session, "view_figures").status, 400);
 
     let id = reader.split('_').nth(1).expect("an id");
     keys(&["revoke", id]);

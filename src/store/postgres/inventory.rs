@@ -3,9 +3,12 @@
 use super::PostgresStore;
 use super::memory;
 use super::transaction::Tx;
+use crate::caller::Reach;
 use crate::clock::Timestamp;
 use crate::meter::store::Op;
-use crate::store::inventory::{Group, Inventory, InventoryStore, Vectors};
+use crate::store::inventory::{
+    ACTIVITIES, Activity, Group, Inventory, InventoryStore, Spans, Vectors,
+};
 use crate::store::measured;
 use crate::store::memory::{Category, MemoryId};
 use crate::store::{StoreError, Stored};
@@ -21,6 +24,28 @@ impl InventoryStore for PostgresStore {
             };
             tx.commit().await?;
             Ok(inventory)
+        })
+    }
+
+    fn activity(&self, reach: &Reach, spans: Spans) -> Stored<'_, Activity> {
+        let projects = reach.readable(&[]);
+        measured(Op::Inventory, async move {
+            let tx = self.begin_read().await?;
+            let mut figures: [Vec<u64>; 4] = Default::default();
+            for (figure, (table, at, condition)) in figures.iter_mut().zip(ACTIVITIES) {
+                let sql = format!(
+                    "SELECT ({at} - $1) / $2, count(*) FROM {table} WHERE {at} >= $1 \
+                     AND {at} < $3 AND ($4::text[] IS NULL OR project = ANY ($4)) \
+                     AND {condition} GROUP BY 1"
+                );
+                let end = spans.end().0;
+                let rows = tx
+                    .query(&sql, &[&spans.since.0, &spans.micros, &end, &projects])
+                    .await?;
+                *figure = spans.counts(rows.iter().map(|row| (row.get(0), row.get(1))));
+            }
+            tx.commit().await?;
+            Ok(figures.into())
         })
     }
 

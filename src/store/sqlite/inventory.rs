@@ -2,11 +2,14 @@
 
 use rusqlite::{Connection, params, params_from_iter};
 
-use super::rows::Condition;
+use super::rows::{self, Condition};
 use super::{SqliteStore, bytes_on_disk};
+use crate::caller::Reach;
 use crate::clock::Timestamp;
 use crate::meter::store::Op;
-use crate::store::inventory::{Group, Inventory, InventoryStore, Vectors};
+use crate::store::inventory::{
+    ACTIVITIES, Activity, Group, Inventory, InventoryStore, Spans, Vectors,
+};
 use crate::store::measured;
 use crate::store::memory::{Category, MemoryCensus, MemoryId};
 use crate::store::{ProjectSet, StoreError, Stored};
@@ -23,6 +26,14 @@ impl InventoryStore for SqliteStore {
                     file_bytes: bytes_on_disk(&path),
                 })
             }),
+        )
+    }
+
+    fn activity(&self, reach: &Reach, spans: Spans) -> Stored<'_, Activity> {
+        let projects = rows::json_list(&ProjectSet::readable(reach, &[]));
+        measured(
+            Op::Inventory,
+            self.read(move |file| activity(file, projects.as_deref(), spans)),
         )
     }
 
@@ -84,6 +95,26 @@ fn vectors(file: &Connection) -> Result<Vec<Vectors>, StoreError> {
         })
     })?;
     Ok(vectors.collect::<Result<_, _>>()?)
+}
+
+fn activity(
+    file: &Connection,
+    projects: Option<&str>,
+    spans: Spans,
+) -> Result<Activity, StoreError> {
+    let mut figures: [Vec<u64>; 4] = Default::default();
+    for (figure, (table, at, condition)) in figures.iter_mut().zip(ACTIVITIES) {
+        let sql = format!(
+            "SELECT ({at} - ?1) / ?2, count(*) FROM {table} WHERE {at} >= ?1 AND {at} < ?3 \
+             AND (?4 IS NULL OR project IN (SELECT value FROM json_each(?4))) AND {condition} \
+             GROUP BY 1"
+        );
+        let mut statement = file.prepare_cached(&sql)?;
+        let values = params![spans.since.0, spans.micros, spans.end().0, projects];
+        let rows = statement.query_map(values, |row| Ok((row.get(0)?, row.get(1)?)))?;
+        *figure = spans.counts(rows.collect::<Result<Vec<_>, _>>()?);
+    }
+    Ok(figures.into())
 }
 
 /// A memory was forgotten on purpose if an edit archived it and every change since

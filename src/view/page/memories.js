@@ -1,7 +1,7 @@
 // Memories: search and filters on one side, the chosen memory on the other.
 
 import { call } from "./api.js";
-import { button, describe, failed, field, fill, make, plural, select, time } from "./dom.js";
+import { button, describe, facts, failed, field, fill, make, plural, select, time } from "./dom.js";
 import { showMemory } from "./memory.js";
 
 export const title = "Memories";
@@ -18,8 +18,24 @@ function searchOf(query) {
   for (const name of ["category", "since", "as_of", "mode"]) if (query.get(name)) args[name] = query.get(name);
   if (query.get("tags")) args.tags = split(query.get("tags"));
   if (query.get("old")) args.include_superseded = true;
-  if (!args.query) delete args.mode;
+  if (args.query) args.explain = true; else delete args.mode;
   return args;
+}
+
+const percent = (share) => `${Math.round(share * 100)} %`;
+
+/** Why a memory has its place in the list, as the ranking says. */
+function reasons(why) {
+  const near = Object.entries(why.neighbours ?? {}).map(([id, added]) => [make("a", { href: `#/memories/${id}` }, `memory ${id}`), ` adds ${added} `]);
+  const rules = Object.entries(why.rules ?? {}).map(([rule, factor]) => `${rule}: × ${factor}`);
+  return make("details", { class: "why" }, make("summary", {}, "Why it is here"), facts([
+    ["Meaning", why.meaning === undefined ? "not among the nearest" : `${why.meaning} alike, of 1`],
+    ["Words", `${percent(why.words)} of the question's, by their rarity${why.keyword === undefined ? "" : `; their score is ${why.keyword}`}`],
+    ["Conversation", why.talk && `${percent(why.talk)} part of one`],
+    ["Beside it", near.length > 0 && near],
+    ["Rules", rules.join("; ")],
+    ["Its day", why.day],
+  ]));
 }
 
 export function show(main, route, user) {
@@ -72,7 +88,7 @@ export function show(main, route, user) {
     return make("li", { "data-id": item.id }, make("a", { href: address(item.id), "aria-current": String(item.id) === chosen && "true" },
       make("span", { class: "text clamp" }, item.content),
       make("span", { class: "meta" }, badges, make("span", {}, item.project ?? user.project), time(item.created_at),
-        (item.tags ?? []).map((tag) => make("span", { class: "tag" }, tag)), score)));
+        (item.tags ?? []).map((tag) => make("span", { class: "tag" }, tag)), score)), item.why && reasons(item.why));
   }
 
   async function load(isFirst = false) {
@@ -124,7 +140,7 @@ export function show(main, route, user) {
 
   list.addEventListener("keydown", (event) => {
     const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
-    const links = [...list.querySelectorAll("a")], at = links.indexOf(document.activeElement);
+    const links = [...list.querySelectorAll("li > a")], at = links.indexOf(document.activeElement);
     if (!step || at < 0) return;
     event.preventDefault();
     links[at + step]?.focus();
