@@ -25,6 +25,7 @@ use crate::limits::COMPLETIONS_MAX;
 use crate::printable;
 use crate::skills::manifest;
 use crate::skills::spec::SkillName;
+use crate::store::names::{NameKind, NamesQuery};
 use crate::store::procedure::{Execution, StoredDefinition};
 
 /// Which shell to write for.
@@ -122,8 +123,9 @@ enum Values {
 }
 
 /// The arguments with such values: their command, their id.
-const VALUES: [(&[&str], &str, Values); 18] = [
+const VALUES: [(&[&str], &str, Values); 19] = [
     (&[], "project", Values::Projects),
+    (&["keys", "generate"], "projects", Values::Projects),
     (&["call"], "tool", Values::Tools),
     (&["memory", "show"], "ids", Values::Memories),
     (&["memory", "edit"], "ids", Values::Memories),
@@ -173,7 +175,7 @@ fn with_value(
 /// What begins with `current`; nothing where Mimo cannot be asked.
 fn candidates(values: Values, current: &OsStr, typed: &Typed) -> Vec<CompletionCandidate> {
     let current = current.to_string_lossy();
-    let all = all(values, typed).unwrap_or_default().into_iter();
+    let all = all(values, &current, typed).unwrap_or_default().into_iter();
     let fitting = all.filter(|(name, _)| name.starts_with(&*current));
     let candidate = |(name, about): (String, String)| {
         let about = printable::line(&about).chars().take(60).collect::<String>();
@@ -183,8 +185,8 @@ fn candidates(values: Values, current: &OsStr, typed: &Typed) -> Vec<CompletionC
     fitting.take(COMPLETIONS_MAX).map(candidate).collect()
 }
 
-/// Names or ids, each with what it is.
-fn all(values: Values, typed: &Typed) -> Result<Vec<(String, String)>> {
+/// Names or ids, each with what it is; of projects those that may fit `current`.
+fn all(values: Values, current: &str, typed: &Typed) -> Result<Vec<(String, String)>> {
     let config = Config::load(&typed.flags, &typed.environment)?;
     let clock = Arc::new(UserClock::default());
     if let Values::Skills = values {
@@ -199,25 +201,33 @@ fn all(values: Values, typed: &Typed) -> Result<Vec<(String, String)>> {
         return Ok(tools.iter().map(tool).collect());
     }
     // Completing a word makes no database.
-    if !app::store_as_it_is(&config)?.exists() {
+    let store = app::store_as_it_is(&config)?;
+    if !store.exists() {
         return Ok(Vec::new());
     }
     match values {
-        Values::Memories | Values::Projects => {
+        Values::Memories => {
             let newest = json!({"project": "*", "limit": COMPLETIONS_MAX});
             let found = own_tool("memory_search", newest, &config, clock)?;
             let items = found["items"].as_array().cloned().unwrap_or_default();
-            if let Values::Memories = values {
-                let content =
-                    |item: &Value| item["content"].as_str().unwrap_or_default().to_owned();
-                let item = |item: &Value| (item["id"].to_string(), content(item));
-                return Ok(items.iter().map(item).collect());
-            }
-            let named = items.iter().filter_map(|item| item["project"].as_str());
-            let projects: BTreeSet<&str> = named.chain([PROJECT_SHARED]).collect();
-            let projects = projects.into_iter();
-            Ok(projects
-                .map(|name| (name.to_owned(), String::new()))
+            let content = |item: &Value| item["content"].as_str().unwrap_or_default().to_owned();
+            let item = |item: &Value| (item["id"].to_string(), content(item));
+            Ok(items.iter().map(item).collect())
+        }
+        Values::Projects => {
+            let query = NamesQuery {
+                kind: NameKind::Project,
+                reach: config.grants().reach,
+                projects: Vec::new(),
+                prefix: current.to_owned(),
+                limit: COMPLETIONS_MAX,
+            };
+            let found = app::run(async move { Ok(store.names(query).await?) })?;
+            let shared = [PROJECT_SHARED.to_owned()];
+            let names: BTreeSet<String> = found.names.into_iter().chain(shared).collect();
+            Ok(names
+                .into_iter()
+                .map(|name| (name, String::new()))
                 .collect())
         }
         _ => {

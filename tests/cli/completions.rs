@@ -49,6 +49,17 @@ fn names_and_ids_are_completed() {
     assert_eq!(offered(&home, &["procedure", "run", "r"]), ["release"]);
     assert_eq!(offered(&home, &["memory", "show", ""]), ["1"]);
     assert_eq!(offered(&home, &["--project", "w"]), ["website"]);
+    let generate = ["keys", "generate", "--name", "ci", "--projects"];
+    let listed = |typed| offered(&home, &[&generate[..], &[typed]].concat());
+    assert_eq!(listed("w"), ["website"]);
+    assert_eq!(listed("global,w"), ["global,website"]);
+    // A project that has not been used for long.
+    let newer: Vec<_> = (0..60)
+        .map(|n| json!({"content": format!("note {n}")}))
+        .collect();
+    let newer = format!("memories={}", json!(newer));
+    home.call(&["memory_store", &newer]);
+    assert_eq!(offered(&home, &["--project", "w"]), ["website"]);
     let tools = offered(&home, &["call", "memory_"]);
     assert!(tools.contains(&"memory_store".to_owned()), "{tools:?}");
     std::fs::create_dir_all(home.path().join("config")).expect("made");
