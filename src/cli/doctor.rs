@@ -47,17 +47,43 @@ const PROGRAMS: [(&str, &str); 5] = [
     ("docker", "skills in containers do not start"),
 ];
 
-const OK: &str = "ok";
-/// It works, and something about it should not stay so.
-const PARTIAL: &str = "partial";
-const MISSING: &str = "missing";
-const FAILED: &str = "failed";
+/// How a check went.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum State {
+    Ok,
+    /// It works, and something about it should not stay so.
+    Partial,
+    Missing,
+    Failed,
+    /// A layer of the sandbox.
+    Layer(LayerState),
+}
+
+impl State {
+    const fn name(self) -> &'static str {
+        match self {
+            State::Ok => "ok",
+            State::Partial => "partial",
+            State::Missing => "missing",
+            State::Failed => "failed",
+            State::Layer(layer) => layer.name(),
+        }
+    }
+
+    /// Green, yellow or red.
+    const fn color(self) -> u8 {
+        match self {
+            State::Ok | State::Layer(LayerState::Enforced) => 32,
+            State::Partial | State::Missing | State::Layer(LayerState::Partial) => 33,
+            State::Failed | State::Layer(LayerState::Absent) => 31,
+        }
+    }
+}
 
 /// The result of one check.
 struct Finding {
     name: &'static str,
-    /// One of the above, or the state of a layer.
-    state: &'static str,
+    state: State,
     why: String,
     /// The nearest fix.
     next: Option<String>,
@@ -97,7 +123,7 @@ pub(super) fn run(
     let clients = clients::entries(environment);
     let programs = PROGRAMS.map(|(name, without)| program(name, without, &rules));
     let mut all = mimo.iter().chain(&clients);
-    let failed = all.any(|finding| finding.state == FAILED);
+    let failed = all.any(|finding| finding.state == State::Failed);
     match output.json {
         true => output.document(&json!({
             "mimo": mimo.iter().map(Finding::document).collect::<Vec<_>>(),
@@ -158,11 +184,11 @@ fn program(name: &'static str, without: &str, rules: &Rules) -> Finding {
             };
             let path = found.path.display();
             let version = version.unwrap_or_default();
-            Finding::new(name, OK, format!("{path}{version}{shell}"))
+            Finding::new(name, State::Ok, format!("{path}{version}{shell}"))
         }
         Err(refusal) => {
             let why = format!("{}, so {without}", refusal.reason);
-            Finding::new(name, MISSING, why).next(refusal.fix)
+            Finding::new(name, State::Missing, why).next(refusal.fix)
         }
     }
 }
@@ -172,7 +198,11 @@ fn server(config: &Config) -> Vec<Finding> {
     let examined = app::store_as_it_is(config)
         .and_then(|store| app::run(async move { Ok(store.examine().await?) }));
     let finding = |seen: Observation| {
-        let state = if seen.is_good { OK } else { PARTIAL };
+        let state = if seen.is_good {
+            State::Ok
+        } else {
+            State::Partial
+        };
         Finding::new(seen.name, state, seen.value)
     };
     match examined {
@@ -191,7 +221,7 @@ fn memories(config: &Config, clock: Arc<dyn Clock>) -> Finding {
         Err(_) => config.database.display().to_string(),
     };
     if !store.is_ok_and(|store| store.exists()) {
-        return Finding::new(name, OK, format!("{place}, not made yet"));
+        return Finding::new(name, State::Ok, format!("{place}, not made yet"));
     }
     let searched = app::run(async {
         let app = App::build(config, clock)?;
@@ -201,7 +231,7 @@ fn memories(config: &Config, clock: Arc<dyn Clock>) -> Finding {
         found
     });
     match searched {
-        Ok(_) => Finding::new(name, OK, format!("{place} opens, the model answers")),
+        Ok(_) => Finding::new(name, State::Ok, format!("{place} opens, the model answers")),
         Err(failure) => Finding::of_failure(name, failure),
     }
 }
@@ -212,23 +242,24 @@ fn answers(ask: &AskSettings) -> Finding {
     let (state, why) = match ask.endpoint() {
         Some(EndpointSettings { url, model, key }) => {
             let (state, key) = match key {
-                None => ("ok", "without a key".to_owned()),
-                Some((variable, Some(_))) => ("ok", format!("{variable} is set")),
-                Some((variable, None)) => {
-                    (FAILED, format!("{variable} is not set, so it is not asked"))
-                }
+                None => (State::Ok, "without a key".to_owned()),
+                Some((variable, Some(_))) => (State::Ok, format!("{variable} is set")),
+                Some((variable, None)) => (
+                    State::Failed,
+                    format!("{variable} is not set, so it is not asked"),
+                ),
             };
             (state, format!("{word}: {model} at {url}, {key}"))
         }
         None if ask.client() => {
             let why = format!("{word}: the client's model where it offers one, else quotations");
-            ("ok", why)
+            (State::Ok, why)
         }
-        None => ("ok", format!("{word}: quotations")),
+        None => (State::Ok, format!("{word}: quotations")),
     };
     let finding = Finding::new("answers", state, why);
     match state {
-        FAILED => {
+        State::Failed => {
             finding.next("set that variable where your client starts, or remove key_variable")
         }
         _ => finding,
@@ -241,11 +272,11 @@ fn finding(layers: &Layers, layer: Layer) -> Finding {
         Some((_, state, why)) => (*state, why.clone()),
         None => (LayerState::Absent, "the sandbox did not start".to_owned()),
     };
-    Finding::new(layer.name(), state.name(), why)
+    Finding::new(layer.name(), State::Layer(state), why)
 }
 
 impl Finding {
-    fn new(name: &'static str, state: &'static str, why: String) -> Finding {
+    fn new(name: &'static str, state: State, why: String) -> Finding {
         Finding {
             name,
             state,
@@ -255,7 +286,7 @@ impl Finding {
     }
 
     fn of_failure(name: &'static str, failure: Failure) -> Finding {
-        let finding = Finding::new(name, FAILED, failure.message);
+        let finding = Finding::new(name, State::Failed, failure.message);
         match failure.hint {
             Some(hint) => finding.next(hint),
             None => finding,
@@ -268,27 +299,21 @@ impl Finding {
     }
 
     fn document(&self) -> Value {
-        let mut document = json!({"name": self.name, "state": self.state, "why": self.why});
+        let mut document = json!({"name": self.name, "state": self.state.name(), "why": self.why});
         if let Some(next) = &self.next {
             document["next"] = json!(next);
         }
         document
-    }
-
-    /// Green, yellow or red.
-    fn color(&self) -> u8 {
-        match self.state {
-            "ok" | "enforced" => 32,
-            "partial" | "missing" => 33,
-            _ => 31,
-        }
     }
 }
 
 fn push_table(findings: &[Finding], text: &mut Text) {
     for finding in findings {
         text.push(&format!("  {:17}  ", finding.name));
-        text.paint(finding.color(), &format!("{:8}", finding.state));
+        text.paint(
+            finding.state.color(),
+            &format!("{:8}", finding.state.name()),
+        );
         text.push(&format!("  {}\n", printable::line(&finding.why)));
         if let Some(next) = &finding.next {
             text.push(&format!("{:31}next: {}\n", "", printable::line(next)));
@@ -314,7 +339,7 @@ mod tests {
                 synthesis,
                 endpoint,
             });
-            format!("{} {}", found.state, found.why)
+            format!("{} {}", found.state.name(), found.why)
         };
         for (synthesis, key, expected) in [
             (

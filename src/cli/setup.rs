@@ -22,7 +22,7 @@ use crate::config::{self, Config, Environment, Flags};
 use crate::diagnostics::Diagnostic;
 use crate::failure::{Failure, Kind};
 use crate::printable;
-pub(super) use list::rows;
+pub(super) use list::{EntryState, rows};
 use result::SetupResult;
 
 /// Which clients.

@@ -1,7 +1,7 @@
 //! The entries of Mimo in the settings of clients.
 
-use super::{FAILED, Finding, OK, PARTIAL};
-use crate::cli::setup;
+use super::{Finding, State};
+use crate::cli::setup::{self, EntryState};
 use crate::config::Environment;
 use crate::printable;
 
@@ -14,14 +14,20 @@ pub(super) fn entries(environment: &Environment) -> Vec<Finding> {
         let says = printable::line(&row.why);
         let again = format!("`mimo setup {name}` puts this program there");
         findings.push(match row.state {
-            "no file" | "not set up" => continue,
-            "gone" => Finding::new(name, FAILED, format!("{file} starts {says}")).next(again),
-            "broken" => Finding::new(name, PARTIAL, says.into_owned())
+            EntryState::NoFile | EntryState::NotSetUp => continue,
+            EntryState::Gone => {
+                Finding::new(name, State::Failed, format!("{file} starts {says}")).next(again)
+            }
+            EntryState::Broken => Finding::new(name, State::Partial, says.into_owned())
                 .next(format!("put the file right, then restart {title}")),
-            "off" => Finding::new(name, PARTIAL, format!("{file}: switched off"))
+            EntryState::Off => Finding::new(name, State::Partial, format!("{file}: switched off"))
                 .next(format!("switch Mimo on in {title}")),
-            "other" => Finding::new(name, PARTIAL, format!("{file}: {says}")).next(again),
-            _ => Finding::new(name, OK, format!("{file}: {says}")),
+            EntryState::Other => {
+                Finding::new(name, State::Partial, format!("{file}: {says}")).next(again)
+            }
+            EntryState::SetUp | EntryState::Remote => {
+                Finding::new(name, State::Ok, format!("{file}: {says}"))
+            }
         });
     }
     findings

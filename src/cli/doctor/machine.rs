@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use nix::unistd::{AccessFlags, access};
 
-use super::{FAILED, Finding, MISSING, OK, PARTIAL};
+use super::{Finding, State};
 use crate::cli::output::shell_word;
 use crate::config::{Config, Environment};
 use crate::files::free_bytes;
@@ -52,10 +52,10 @@ pub(super) fn folder(name: &'static str, path: &Path) -> Finding {
         Err(error) if error.kind() == ErrorKind::NotFound => {
             let above = existing(path);
             return match may_write(&above) {
-                true => Finding::new(name, OK, format!("{shown}, not made yet")),
+                true => Finding::new(name, State::Ok, format!("{shown}, not made yet")),
                 false => {
                     let why = format!("{shown} cannot be made: {} is not yours", above.display());
-                    Finding::new(name, FAILED, why).next(format!(
+                    Finding::new(name, State::Failed, why).next(format!(
                         "give your account the right to write {}, or name another folder with \
                          --{}-dir",
                         above.display(),
@@ -65,21 +65,21 @@ pub(super) fn folder(name: &'static str, path: &Path) -> Finding {
             };
         }
         Err(error) => {
-            return Finding::new(name, FAILED, format!("{shown}: {error}"))
+            return Finding::new(name, State::Failed, format!("{shown}: {error}"))
                 .next("give your account the right to enter the folders above it");
         }
     };
     let word = shell_word(&path.to_string_lossy());
     if !found.is_dir() {
-        return Finding::new(name, FAILED, format!("{shown} is not a folder"))
+        return Finding::new(name, State::Failed, format!("{shown} is not a folder"))
             .next(format!("rename that file: `mv {word} {word}.old`"));
     }
     if !may_write(path) {
-        return Finding::new(name, FAILED, format!("{shown} cannot be written")).next(format!(
-            "as its owner: `chmod u+rwx {word}`, or give it to your account"
-        ));
+        return Finding::new(name, State::Failed, format!("{shown} cannot be written")).next(
+            format!("as its owner: `chmod u+rwx {word}`, or give it to your account"),
+        );
     }
-    Finding::new(name, OK, shown.to_string())
+    Finding::new(name, State::Ok, shown.to_string())
 }
 
 fn may_write(folder: &Path) -> bool {
@@ -100,15 +100,24 @@ pub(super) fn database_file(config: &Config) -> Option<Finding> {
     let word = shell_word(&path.to_string_lossy());
     if access(path.as_path(), AccessFlags::R_OK | AccessFlags::W_OK).is_err() {
         return Some(
-            Finding::new(name, FAILED, format!("{shown} cannot be read and written")).next(
-                format!("as its owner: `chmod u+rw {word}`, or give it to your account"),
-            ),
+            Finding::new(
+                name,
+                State::Failed,
+                format!("{shown} cannot be read and written"),
+            )
+            .next(format!(
+                "as its owner: `chmod u+rw {word}`, or give it to your account"
+            )),
         );
     }
     Some(match found.mode() & 0o077 {
-        0 => Finding::new(name, OK, format!("{shown}, yours alone")),
-        _ => Finding::new(name, PARTIAL, format!("other accounts may open {shown}"))
-            .next(format!("`chmod 600 {word}`")),
+        0 => Finding::new(name, State::Ok, format!("{shown}, yours alone")),
+        _ => Finding::new(
+            name,
+            State::Partial,
+            format!("other accounts may open {shown}"),
+        )
+        .next(format!("`chmod 600 {word}`")),
     })
 }
 
@@ -122,9 +131,9 @@ pub(super) fn disk(config: &Config) -> Option<Finding> {
     );
     let next = "free some space there: writes fail when it is full";
     Some(match free {
-        free if free < DISK_FREE_BYTES_MIN => Finding::new("disk", FAILED, why).next(next),
-        free if free < DISK_FREE_BYTES_GOOD => Finding::new("disk", PARTIAL, why).next(next),
-        _ => Finding::new("disk", OK, why),
+        free if free < DISK_FREE_BYTES_MIN => Finding::new("disk", State::Failed, why).next(next),
+        free if free < DISK_FREE_BYTES_GOOD => Finding::new("disk", State::Partial, why).next(next),
+        _ => Finding::new("disk", State::Ok, why),
     })
 }
 
@@ -133,13 +142,13 @@ pub(super) fn file_system(config: &Config) -> Option<Finding> {
     let folder = existing(config.database.parent()?);
     let kind = file_system_of(&folder)?;
     Some(match is_network(&kind) {
-        false => Finding::new("file system", OK, format!("{kind}, on this machine")),
+        false => Finding::new("file system", State::Ok, format!("{kind}, on this machine")),
         true => {
             let why = format!(
                 "{} is on {kind}, a network folder: SQLite can lose what is stored there",
                 config.database.display()
             );
-            Finding::new("file system", FAILED, why).next(
+            Finding::new("file system", State::Failed, why).next(
                 "keep the data on this machine's own disk (--data-dir or MIMO_DATA_DIR), or in \
                  PostgreSQL (`mimo migrate --help`)",
             )
@@ -183,18 +192,24 @@ fn mounted(mounts: &str, path: &Path) -> Option<String> {
 pub(super) fn on_path(environment: &Environment) -> Finding {
     let name = "PATH";
     let Some(own) = &environment.executable else {
-        return Finding::new(name, FAILED, "this program's file no longer exists".into())
-            .next("install Mimo again");
+        return Finding::new(
+            name,
+            State::Failed,
+            "this program's file no longer exists".into(),
+        )
+        .next("install Mimo again");
     };
     let folders = environment.program_folders.iter();
     let mut found = folders.map(|folder| folder.join("mimo"));
     match found.find(|program| program.is_file()) {
-        Some(first) if first.canonicalize().ok().as_ref() == Some(own) => {
-            Finding::new(name, OK, format!("a shell starts {}", first.display()))
-        }
+        Some(first) if first.canonicalize().ok().as_ref() == Some(own) => Finding::new(
+            name,
+            State::Ok,
+            format!("a shell starts {}", first.display()),
+        ),
         Some(first) => {
             let why = format!("a shell starts {}, not {}", first.display(), own.display());
-            Finding::new(name, PARTIAL, why).next(
+            Finding::new(name, State::Partial, why).next(
                 "remove the one that you do not use; `mimo setup` shows which one each client starts",
             )
         }
@@ -204,7 +219,7 @@ pub(super) fn on_path(environment: &Environment) -> Finding {
                 "{} is not on the PATH, so a shell does not find it",
                 own.display()
             );
-            Finding::new(name, MISSING, why).next(format!("add {folder} to PATH"))
+            Finding::new(name, State::Missing, why).next(format!("add {folder} to PATH"))
         }
     }
 }
@@ -217,7 +232,7 @@ pub(super) fn running(config: &Config) -> Finding {
         Ok(running) => running,
         Err(error) => {
             let why = format!("{}: {error}", folder.display());
-            return Finding::new(name, FAILED, why).next(format!(
+            return Finding::new(name, State::Failed, why).next(format!(
                 "give your account the right to write {}",
                 folder.display()
             ));
@@ -230,11 +245,15 @@ pub(super) fn running(config: &Config) -> Finding {
             let (pid, version) = (other.pid, &other.version);
             let why = format!("process {pid} is Mimo {version}, and this is Mimo {own}");
             let next = format!("restart the client that started process {pid}");
-            Finding::new(name, PARTIAL, why).next(next)
+            Finding::new(name, State::Partial, why).next(next)
         }
         None => {
             let count = crate::diagnostics::counted(running.len(), "Mimo", "Mimos");
-            Finding::new(name, OK, format!("{count} of version {own} on this data"))
+            Finding::new(
+                name,
+                State::Ok,
+                format!("{count} of version {own} on this data"),
+            )
         }
     }
 }

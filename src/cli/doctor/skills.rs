@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{FAILED, Finding, OK, PARTIAL};
+use super::{Finding, State};
 use crate::app;
 use crate::cli::skill::start_once::start_once;
 use crate::clock::Clock;
@@ -28,7 +28,7 @@ pub(super) fn entries(config: &Config, rules: &Rules) -> (Manifest, Vec<Finding>
             let reason = first.map(ToString::to_string).unwrap_or_default();
             let fix = first.map(|first| first.fix.clone()).unwrap_or_default();
             let why = format!("{file} cannot be read: {reason}");
-            let finding = Finding::new(NAME, FAILED, why).next(format!("{fix}; {see}"));
+            let finding = Finding::new(NAME, State::Failed, why).next(format!("{fix}; {see}"));
             return (Manifest::default(), vec![finding]);
         }
     };
@@ -37,12 +37,12 @@ pub(super) fn entries(config: &Config, rules: &Rules) -> (Manifest, Vec<Finding>
         let reason = first.map(ToString::to_string).unwrap_or_default();
         let fix = first.map(|first| first.fix.clone()).unwrap_or_default();
         let why = format!("{:?} in {file} is not in use: {reason}", entry.key);
-        Finding::new(NAME, FAILED, why).next(format!("{fix}; {see}"))
+        Finding::new(NAME, State::Failed, why).next(format!("{fix}; {see}"))
     });
     let mut findings: Vec<Finding> = refused.collect();
     if findings.is_empty() {
         let count = counted(manifest.skills.len(), "entry", "entries");
-        findings.push(Finding::new(NAME, OK, format!("{file}, {count}")));
+        findings.push(Finding::new(NAME, State::Ok, format!("{file}, {count}")));
     }
     (manifest, findings)
 }
@@ -64,7 +64,7 @@ pub(super) fn started(manifest: &Manifest, config: &Config, clock: Arc<dyn Clock
         .map(|spec| {
             let why = format!("{} is not installed yet", spec.name);
             let next = format!("`mimo skill test {}` installs and starts it", spec.name);
-            Finding::new("skill", PARTIAL, why).next(next)
+            Finding::new("skill", State::Partial, why).next(next)
         })
         .collect();
     let started = app::run(async {
@@ -85,12 +85,16 @@ async fn start(spec: SkillSpec, launcher: Arc<dyn ChildLauncher>) -> Finding {
         Ok(Ok(answer)) => {
             let tools = counted(answer.tools.len(), "tool", "tools");
             let after = answer.after.as_millis();
-            Finding::new("skill", OK, format!("{name}, {tools} after {after} ms"))
+            Finding::new(
+                "skill",
+                State::Ok,
+                format!("{name}, {tools} after {after} ms"),
+            )
         }
-        Ok(Err(failure)) => Finding::new("skill", FAILED, failure.message).next(logs),
+        Ok(Err(failure)) => Finding::new("skill", State::Failed, failure.message).next(logs),
         Err(_) => {
             let why = format!("{name} did not list its tools within {DOCTOR_SKILL_SECONDS_MAX} s");
-            Finding::new("skill", FAILED, why).next(logs)
+            Finding::new("skill", State::Failed, why).next(logs)
         }
     }
 }

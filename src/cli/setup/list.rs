@@ -12,11 +12,54 @@ use crate::clients::{Client, FoundEntry};
 use crate::config::Environment;
 use crate::printable;
 
-/// The state of one settings file.
+/// What a settings file says of Mimo.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(in crate::cli) enum EntryState {
+    NoFile,
+    NotSetUp,
+    /// It starts this program.
+    SetUp,
+    /// It names a Mimo over HTTP.
+    Remote,
+    /// The client has switched it off.
+    Off,
+    /// It starts another program, or none.
+    Other,
+    /// It starts a program that does not exist.
+    Gone,
+    /// The client cannot read the file.
+    Broken,
+}
+
+impl EntryState {
+    const fn name(self) -> &'static str {
+        match self {
+            EntryState::NoFile => "no file",
+            EntryState::NotSetUp => "not set up",
+            EntryState::SetUp => "set up",
+            EntryState::Remote => "remote",
+            EntryState::Off => "off",
+            EntryState::Other => "other",
+            EntryState::Gone => "gone",
+            EntryState::Broken => "broken",
+        }
+    }
+
+    const fn color(self) -> u8 {
+        match self {
+            EntryState::NoFile | EntryState::NotSetUp => 0,
+            EntryState::SetUp | EntryState::Remote => 32,
+            EntryState::Off | EntryState::Other => 33,
+            EntryState::Gone | EntryState::Broken => 31,
+        }
+    }
+}
+
+/// One settings file.
 pub(in crate::cli) struct Row {
     pub(in crate::cli) client: Client,
     pub(in crate::cli) file: PathBuf,
-    pub(in crate::cli) state: &'static str,
+    pub(in crate::cli) state: EntryState,
     /// What its entry starts, or what is wrong with the file.
     pub(in crate::cli) why: String,
     found: Option<FoundEntry>,
@@ -62,9 +105,9 @@ fn row(client: Client, file: PathBuf, environment: &Environment) -> Row {
         Ok((settings.exists(), found))
     });
     let (state, why, found) = match found_there {
-        Err(failure) => ("broken", failure.message, None),
-        Ok((false, _)) => ("no file", String::new(), None),
-        Ok((true, None)) => ("not set up", String::new(), None),
+        Err(failure) => (EntryState::Broken, failure.message, None),
+        Ok((false, _)) => (EntryState::NoFile, String::new(), None),
+        Ok((true, None)) => (EntryState::NotSetUp, String::new(), None),
         Ok((true, Some(found))) => {
             let (state, why) = entry_state(&found, environment.executable.as_deref());
             (state, why, Some(found))
@@ -79,24 +122,38 @@ fn row(client: Client, file: PathBuf, environment: &Environment) -> Row {
     }
 }
 
-fn entry_state(found: &FoundEntry, executable: Option<&Path>) -> (&'static str, String) {
+fn entry_state(found: &FoundEntry, executable: Option<&Path>) -> (EntryState, String) {
     if let Some((_, url)) = &found.remote {
-        let state = if found.is_off { "off" } else { "remote" };
+        let state = match found.is_off {
+            true => EntryState::Off,
+            false => EntryState::Remote,
+        };
         return (state, url.clone());
     }
     let Some(entry) = &found.entry else {
-        return ("other", "its entry \"mimo\" starts no program".to_owned());
+        return (
+            EntryState::Other,
+            "its entry \"mimo\" starts no program".to_owned(),
+        );
     };
     let starts = command_line(entry);
     let program = Path::new(&entry.command);
     // A link to this program is as good as its own name.
     let is_ours = executable.is_some() && program.canonicalize().ok().as_deref() == executable;
     match (found.is_off, program.is_absolute()) {
-        (true, _) => ("off", starts),
-        (false, true) if is_ours => ("set up", starts),
-        (false, true) if !program.exists() => ("gone", format!("{starts}, which does not exist")),
-        (false, true) => ("other", format!("starts another program: {starts}")),
-        (false, false) => ("other", format!("starts whatever its PATH finds: {starts}")),
+        (true, _) => (EntryState::Off, starts),
+        (false, true) if is_ours => (EntryState::SetUp, starts),
+        (false, true) if !program.exists() => {
+            (EntryState::Gone, format!("{starts}, which does not exist"))
+        }
+        (false, true) => (
+            EntryState::Other,
+            format!("starts another program: {starts}"),
+        ),
+        (false, false) => (
+            EntryState::Other,
+            format!("starts whatever its PATH finds: {starts}"),
+        ),
     }
 }
 
@@ -106,7 +163,7 @@ impl Row {
         json!({
             "client": self.client.name(),
             "file": self.file.display().to_string(),
-            "state": self.state,
+            "state": self.state.name(),
             "why": self.why,
             "entry": entry.map(entry_document),
         })
@@ -116,14 +173,8 @@ impl Row {
 fn table(rows: &[Row], output: &Output) -> Text {
     let mut text = output.text();
     for row in rows {
-        let color = match row.state {
-            "set up" | "remote" => 32,
-            "broken" | "gone" => 31,
-            "other" | "off" => 33,
-            _ => 0,
-        };
         text.push(&format!("  {:14}  ", row.client.name()));
-        text.paint(color, &format!("{:10}", row.state));
+        text.paint(row.state.color(), &format!("{:10}", row.state.name()));
         text.push(&format!("  {}\n", row.file.display()));
         if !row.why.is_empty() {
             text.push(&format!("{:30}{}\n", "", printable::quoted(&row.why)));

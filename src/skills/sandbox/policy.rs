@@ -207,7 +207,7 @@ pub enum LayerState {
 }
 
 impl LayerState {
-    pub(crate) fn name(self) -> &'static str {
+    pub(crate) const fn name(self) -> &'static str {
         match self {
             LayerState::Enforced => "enforced",
             LayerState::Partial => "partial",
