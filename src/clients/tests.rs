@@ -475,3 +475,14 @@ proptest! {
         prop_assert_eq!(left, expected, "{} became {}", put, out);
     }
 }
+
+#[test]
+fn guide_names_every_client_that_it_imports_from() {
+    let guide = include_str!("../../install/guide/skills.md");
+    let mut lines = guide.lines();
+    let line = lines.find(|line| line.starts_with("`mimo skill import CLIENT|FILE`"));
+    let line = line.expect("the paragraph about importing");
+    for client in Client::ALL {
+        assert!(line.contains(client.title()), "{}", client.title());
+    }
+}
