@@ -192,7 +192,7 @@ pub(super) fn memory_hit(memory: Memory, score: Option<f32>) -> Hit {
     };
     Hit {
         evidence: Evidence {
-            at: Some(memory.created_at),
+            at: Some(memory.when()),
             superseded: memory.state == MemoryState::Superseded,
             slot,
             ..Evidence::new(

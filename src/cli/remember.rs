@@ -33,6 +33,9 @@ pub(super) struct Arguments {
     /// A stable key: a later text of the same key takes its place
     #[arg(long, value_name = "KEY")]
     topic: Option<String>,
+    /// When it was said or happened: 2026-11-20, yesterday, "3 days ago"
+    #[arg(long, value_name = "DATE")]
+    said_at: Option<String>,
 }
 
 pub(super) fn run(
@@ -51,6 +54,7 @@ pub(super) fn run(
         "importance": arguments.importance,
         "tags": arguments.tag,
         "topic_key": arguments.topic,
+        "said_at": arguments.said_at,
     });
     let answer = call::own_tool("memory_store", given, config, clock)?;
     if output.json {

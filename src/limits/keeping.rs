@@ -34,8 +34,9 @@ pub(crate) const PORTION_BYTES_MAX: usize = 1024 * 1024;
 pub(crate) const IMPORT_ID_MAX: i64 = 1 << 40;
 /// A file that is one JSON document.
 pub(crate) const IMPORT_DOCUMENT_BYTES_MAX: usize = 64 * 1024 * 1024;
-/// The last year in which an imported memory may have been made.
-pub(crate) const IMPORT_YEAR_MAX: i32 = 2100;
+/// The years in which a memory may have been said, or an imported one made.
+pub(crate) const MOMENT_YEAR_MIN: i32 = 1;
+pub(crate) const MOMENT_YEAR_MAX: i32 = 2100;
 /// Notes of one folder.
 pub(crate) const IMPORT_FILES_MAX: usize = 100_000;
 /// Folders below each other that an import looks into.

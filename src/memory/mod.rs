@@ -178,6 +178,7 @@ impl Memories {
                 content,
                 importance,
                 tags,
+                said_at,
                 project,
             } => {
                 let (tags, project) = self.edit_as_written(reach, tags, project).await?;
@@ -198,6 +199,7 @@ impl Memories {
                         text: text.clone(),
                         importance,
                         tags: tags.clone(),
+                        said_at: said_at.map(Some),
                         destination: destinations.remove(&id).map(Box::new),
                     };
                     (id, change)

@@ -4,6 +4,7 @@ use std::collections::{BTreeSet, HashMap};
 
 use super::recall::{Weights, Why};
 use super::retention::Rules;
+use crate::clock::Timestamp;
 use crate::store::memory::{Filter, Memory, MemoryId, NewMemory};
 
 /// The settings of memories; the defaults are the measured ones.
@@ -126,6 +127,8 @@ pub(crate) enum Action {
         importance: Option<f64>,
         /// Replace the old tags.
         tags: Option<BTreeSet<String>>,
+        /// When they were said or happened.
+        said_at: Option<Timestamp>,
         /// Where the memories move to.
         project: Option<String>,
     },

@@ -6,6 +6,8 @@ use chrono::{
 };
 
 use crate::clock::{Clock, Timestamp, Zone};
+use crate::failure::Failure;
+use crate::limits;
 
 /// Which end of a period stands for it: of a day, a week, a month.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,6 +44,19 @@ impl Here {
             zone: clock.zone(),
         }
     }
+}
+
+/// Refuses a moment of something that was said or stored which a wrong unit or clock has
+/// put far away; `shown` is how the caller wrote it.
+pub(crate) fn within_years(time: Timestamp, shown: &str, path: &str) -> Result<Timestamp, Failure> {
+    let year = DateTime::from_timestamp_micros(time.0).map(|time| time.year());
+    let most = limits::MOMENT_YEAR_MAX;
+    let why = match year {
+        Some(year) if year < limits::MOMENT_YEAR_MIN => "is before the year 1".to_owned(),
+        Some(year) if year <= most => return Ok(time),
+        _ => format!("is beyond the year {most}"),
+    };
+    Err(Failure::invalid(path, format!("{shown} {why}")))
 }
 
 /// Reads every form of [`FORMS`].

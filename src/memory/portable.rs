@@ -67,6 +67,8 @@ struct ExportLine {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     valid_until: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    said_at: Option<Value>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     created_at: Option<Value>,
     /// When it was first recorded, where edits of its text came later.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -105,6 +107,7 @@ impl ExportLine {
             protected: memory.protected,
             supersedes: memory.supersedes,
             valid_until: fields.valid_until.map(written),
+            said_at: fields.said_at.map(time),
             created_at: Some(time(memory.created_at)),
             recorded_at: memory.recorded_at.map(time),
             updated_at: Some(time(memory.updated_at)),
@@ -132,6 +135,7 @@ impl ExportLine {
                 topic_key: self.topic_key,
                 thread: self.thread.unwrap_or_else(|| own_thread(&self.content)),
                 valid_until: moment(self.valid_until.as_deref(), "/valid_until")?,
+                said_at: times::past(self.said_at.as_ref(), "/said_at")?,
             },
             position: self.position.unwrap_or(1),
             state: named(state, MemoryState::from_name, "/state")?,

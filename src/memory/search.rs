@@ -10,8 +10,8 @@ use crate::clock::Timestamp;
 use crate::failure::{Failure, Kind};
 use crate::limits;
 use crate::meter::calls as metrics;
-use crate::store::memory::{CandidateQuery, Category, Filter, Hit, Memory, MemoryId};
-use crate::text;
+use crate::store::memory::{Candidate, CandidateQuery, Category, Filter, Hit, Memory, MemoryId};
+use crate::text::{self, dates};
 
 /// The least cosine of a memory that shares no word with the query, where the caller
 /// names none.
@@ -161,7 +161,8 @@ impl Memories {
                 .min(limits::CANDIDATES_MAX),
         };
         let model = self.model();
-        let candidates = self.store.candidates(model, query.clone()).await?;
+        let mut candidates = self.store.candidates(model, query.clone()).await?;
+        self.date_by_saying(&mut candidates.pool);
         let ranked = recall::rank(&question, &candidates, self.settings.weights);
         let mut found: Vec<(MemoryId, Option<f32>)> = ranked
             .into_iter()
@@ -218,6 +219,16 @@ impl Memories {
         Ok((page, found.len()))
     }
 
+    /// Gives memories whose text begins with no date the day on which they were said.
+    fn date_by_saying(&self, pool: &mut [Candidate]) {
+        let zone = self.here().zone;
+        for candidate in pool {
+            let said = candidate.said_at.and_then(|time| zone.local(time));
+            let day = said.map(|time| dates::day_of(time.date()));
+            candidate.features.day = candidate.features.day.or(day);
+        }
+    }
+
     /// Puts those of the best that are nearly as good as the first in front, the newest
     /// first.
     async fn put_newest_first(
@@ -240,7 +251,7 @@ impl Memories {
             let is_good = score.is_some_and(|score| score >= least_score) || is_near;
             let memory = memories.iter().find(|memory| memory.id == *id);
             let age = memory.filter(|_| is_good);
-            std::cmp::Reverse(age.map(|memory| (memory.created_at, memory.id)))
+            std::cmp::Reverse(age.map(|memory| (memory.when(), memory.id)))
         });
         Ok(())
     }

@@ -1,6 +1,7 @@
 //! What a search of memories finds, for the `memory` room to rank.
 
 use super::MemoryId;
+use crate::clock::Timestamp;
 use crate::text::features::Features;
 
 /// Positions of one block: three of them are the surroundings of a memory.
@@ -49,6 +50,7 @@ pub(crate) struct Candidate {
     /// A bit for each of the query's words that it has.
     pub(crate) words: u128,
     pub(crate) features: Features,
+    pub(crate) said_at: Option<Timestamp>,
     /// Whether its label is one of its thread's speakers.
     pub(crate) is_labelled: bool,
     pub(crate) surroundings: Surroundings,

@@ -17,6 +17,7 @@ use crate::text::QueryWord;
 pub use super::MemoryId;
 pub(crate) use super::candidates::{Candidate, Surroundings};
 pub use super::candidates::{Candidates, Hit};
+pub(super) use super::columns::{COLUMNS, WHEN, replaced_by};
 
 /// The kind of statement that a memory is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -103,6 +104,8 @@ pub struct MemoryFields {
     /// The conversation or document it belongs to.
     pub thread: String,
     pub valid_until: Option<Timestamp>,
+    /// When it was said or happened, where that is not when it was recorded.
+    pub said_at: Option<Timestamp>,
 }
 
 impl MemoryFields {
@@ -116,6 +119,7 @@ impl MemoryFields {
             topic_key: None,
             thread: thread.into(),
             valid_until: None,
+            said_at: None,
         }
     }
 }
@@ -149,32 +153,13 @@ pub struct Memory {
     pub(crate) revision: i64,
 }
 
-/// The columns of a memory in every room. Those of its text come last, so that an
-/// update can leave them out.
-pub(super) const COLUMNS: [&str; 20] = [
-    "id",
-    "project",
-    "category",
-    "importance",
-    "state",
-    "protected",
-    "created_at",
-    "retired_at",
-    "valid_until",
-    "updated_at",
-    "recalled_at",
-    "recall_count",
-    "revision",
-    "supersedes",
-    "position",
-    "thread",
-    "topic_key",
-    "recorded_at",
-    "text_key",
-    "content",
-];
-
 impl Memory {
+    /// When it was said or happened, else when this version was recorded: its age in
+    /// listings and for filters.
+    pub(crate) fn when(&self) -> Timestamp {
+        self.fields.said_at.unwrap_or(self.created_at)
+    }
+
     /// When it was recorded, whatever edits came later.
     pub(crate) fn first_recorded(&self) -> Timestamp {
         self.recorded_at.unwrap_or(self.created_at)
@@ -281,6 +266,7 @@ pub struct EditRecord {
     pub(crate) content: String,
     /// Where it was; `None` in records of earlier versions, which moved nothing.
     pub(crate) project: Option<String>,
+    pub(crate) said_at: Option<Timestamp>,
 }
 
 /// Recognizes a memory that is imported again.
@@ -334,9 +320,9 @@ pub struct Filter {
     pub tags: Vec<Vec<String>>,
     /// Only memories of this conversation or document.
     pub thread: Option<String>,
-    /// Only versions recorded at or after this.
+    /// Only versions said or recorded at or after this.
     pub since: Option<Timestamp>,
-    /// Only versions recorded before this.
+    /// Only versions said or recorded before this.
     pub until: Option<Timestamp>,
     /// Memories that were current at this time instead of now.
     pub as_of: Option<Timestamp>,

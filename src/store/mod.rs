@@ -4,6 +4,7 @@
 
 pub(crate) mod candidates;
 pub mod changes;
+mod columns;
 pub(crate) mod erasure;
 pub mod graph;
 pub(crate) mod integrity;

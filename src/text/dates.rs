@@ -43,13 +43,14 @@ pub(crate) fn leading_day(text: &str) -> (Option<i32>, &str) {
             day: Some(day),
         }) => {
             let date = NaiveDate::from_ymd_opt(year, month, day);
-            (date.map(days), rest.trim_start())
+            (date.map(day_of), rest.trim_start())
         }
         _ => (None, text),
     }
 }
 
-fn days(date: NaiveDate) -> i32 {
+/// Days since 1970.
+pub(crate) fn day_of(date: NaiveDate) -> i32 {
     date.num_days_from_ce() - EPOCH_DAYS
 }
 

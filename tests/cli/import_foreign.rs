@@ -136,6 +136,55 @@ fn exports_of_claude_mem_and_mem0() {
     );
 }
 
+/// What is a time of the record stays one; no time of another kind keeps a memory out.
+#[test]
+fn times_at_which_something_was_said_come_in() {
+    for (file, text) in [
+        (
+            "mem0.json",
+            json!({"results": [
+                {"id": "m1", "memory": "Likes tea", "created_at": "2025-07-01",
+                 "metadata": {"timestamp": "2024-03-18T10:00:00Z"}},
+                {"id": "m2", "memory": "Likes figs", "created_at": "2025-07-01",
+                 "metadata": {"date": "2025-07-01"}},
+                {"id": "m3", "memory": "Likes rye", "created_at": "2025-07-01",
+                 "metadata": {"date": "last summer"}},
+            ]})
+            .to_string(),
+        ),
+        (
+            "memories.json",
+            json!([{"content": "Likes tea", "content_hash": "h1", "created_at": 1_751_328_000,
+                    "metadata": {"event_date": "2024-03-18T10:00:00Z"}},
+                   {"content": "Likes figs", "content_hash": "h2", "created_at": 1_751_328_000},
+                   {"content": "Likes rye", "content_hash": "h3", "created_at": 1_751_328_000}])
+            .to_string(),
+        ),
+        (
+            "memory.json",
+            json!({"type": "entity", "name": "Ada", "entityType": "person", "createdAt": "2025-07-01",
+                   "observations": [{"content": "likes tea", "timestamp": "2024-03-18T10:00:00Z",
+                                     "createdAt": "2025-07-01"},
+                                    "likes figs", "likes rye"]})
+            .to_string(),
+        ),
+        (
+            "note.md",
+            "---\ncreated: 2025-07-01\ndate: 2024-03-18T10:00:00Z\n---\n- Likes tea\n".to_owned(),
+        ),
+    ] {
+        let (_, summary, memories) = imported(file, &text);
+        assert_eq!(summary["skipped"], 0, "{file}: {summary}");
+        assert_eq!(memories[0]["said_at"], "2024-03-18T10:00:00.000000Z", "{file}");
+        for memory in &memories {
+            assert_eq!(memory["created_at"], "2025-07-01T00:00:00.000000Z", "{file}");
+        }
+        for memory in &memories[1..] {
+            assert_eq!(memory["said_at"], Value::Null, "{file}");
+        }
+    }
+}
+
 #[test]
 fn folders_of_basic_memory_and_plain_notes() {
     let home = Home::new();

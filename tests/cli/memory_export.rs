@@ -96,7 +96,8 @@ fn furnished() -> Home {
     home.store(json!([
         {"content": "Ada repairs the lamp", "category": "action", "importance": 0.1,
          "tags": ["z", "lamp", "ä"], "thread": "log", "valid_until": "2027-01-01"},
-        {"content": "Ada paints the door", "category": "observation", "thread": "log", "importance": 1},
+        {"content": "Ada paints the door", "category": "observation", "thread": "log", "importance": 1,
+         "said_at": "1987-05-01"},
         {"content": "sell the boat", "category": "plan", "project": "harbour",
          "importance": 0.30000000000000004, "valid_until": "4294967295w"},
     ]));

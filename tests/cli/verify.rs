@@ -14,7 +14,7 @@ fn stored() -> Home {
     let memories = json!({"memories": [
         {"content": "Alice: the launch of Apollo is in March 2027, in room 12?",
          "tags": ["launch", "apollo"], "topic_key": "apollo/launch", "thread": "plans",
-         "valid_until": "2099-01-01T00:00:00Z"},
+         "valid_until": "2099-01-01T00:00:00Z", "said_at": "2026-11-01"},
         {"content": "Bo keeps the lamp of the lighthouse", "thread": "plans"},
     ]});
     home.call(&["memory_store", &memories.to_string()]);

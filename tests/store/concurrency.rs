@@ -78,6 +78,7 @@ pub(crate) async fn of_a_supersede_and_an_edit_one_sees_the_other<R: Room>() {
             text: Some(indexed(&format!("edited {round}"))),
             importance: None,
             tags: None,
+            said_at: None,
             destination: None,
         };
         let edit = an_edit(&format!("edit {round}"), vec![(id, update)]);

@@ -43,6 +43,9 @@ async fn filled(store: &dyn Store, chance: &mut Chance) {
         if chance.one_in(5) {
             new.fields.valid_until = Some(at(chance.below(300) as i64));
         }
+        if chance.one_in(5) {
+            new.fields.said_at = Some(at(chance.below(300) as i64 - 100));
+        }
         match store_one(store, new, at(second)).await {
             Ok(_) | Err(StoreError::Protected(_)) => {}
             Err(error) => panic!("{error}"),
@@ -83,15 +86,25 @@ fn some_filter(chance: &mut Chance) -> Filter {
     }
 }
 
-fn passes(filter: &Filter, memory: &Memory) -> bool {
+fn when(memory: &Memory) -> Timestamp {
+    memory.fields.said_at.unwrap_or(memory.created_at)
+}
+
+fn passes(filter: &Filter, memory: &Memory, all: &[Memory]) -> bool {
     let fields = &memory.fields;
     let lives = |then: Timestamp| {
-        memory.retired_at.is_none_or(|time| time > then)
+        let was_replaced = |newer: &Memory| {
+            let said_at = newer.fields.said_at;
+            newer.supersedes == Some(memory.id) && said_at.is_some_and(|time| time <= then)
+        };
+        memory
+            .retired_at
+            .is_none_or(|time| time > then && !all.iter().any(was_replaced))
             && fields.valid_until.is_none_or(|time| time > then)
     };
     let believed = match (filter.as_of, filter.include_superseded) {
-        (Some(then), true) => memory.created_at <= then,
-        (Some(then), false) => memory.created_at <= then && lives(then),
+        (Some(then), true) => when(memory) <= then,
+        (Some(then), false) => when(memory) <= then && lives(then),
         (None, true) => true,
         (None, false) => {
             memory.state == MemoryState::Active
@@ -105,8 +118,8 @@ fn passes(filter: &Filter, memory: &Memory) -> bool {
         && filter
             .category
             .is_none_or(|wanted| wanted == fields.category)
-        && filter.since.is_none_or(|since| memory.created_at >= since)
-        && filter.until.is_none_or(|until| memory.created_at < until)
+        && filter.since.is_none_or(|since| when(memory) >= since)
+        && filter.until.is_none_or(|until| when(memory) < until)
         && filter
             .tags
             .iter()
@@ -122,14 +135,17 @@ pub(crate) async fn filters_agree_with_a_plain_model<R: Room>() {
     let mut expected_ever = 0;
     for round in 0..300 {
         let filter = some_filter(&mut chance);
-        let mut expected: Vec<&Memory> = all.iter().filter(|each| passes(&filter, each)).collect();
+        let mut expected: Vec<&Memory> = all
+            .iter()
+            .filter(|each| passes(&filter, each, &all))
+            .collect();
         expected_ever += expected.len();
         let ids = |memories: &[Memory]| -> BTreeSet<MemoryId> {
             memories.iter().map(|memory| memory.id).collect()
         };
         let wanted: BTreeSet<MemoryId> = expected.iter().map(|memory| memory.id).collect();
 
-        expected.sort_by_key(|memory| (memory.created_at, memory.id));
+        expected.sort_by_key(|memory| (when(memory), memory.id));
         expected.reverse();
         let newest = store
             .newest(filter.clone(), None, 1_000)
@@ -141,7 +157,7 @@ pub(crate) async fn filters_agree_with_a_plain_model<R: Room>() {
         let found: Vec<&Memory> = newest.iter().collect();
         assert_eq!(order(&found), order(&expected), "round {round}: {filter:?}");
         if let Some(middle) = expected.get(expected.len() / 2) {
-            let after = Some((middle.created_at, middle.id));
+            let after = Some((when(middle), middle.id));
             let rest = store
                 .newest(filter.clone(), after, 1_000)
                 .await

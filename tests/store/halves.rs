@@ -75,6 +75,7 @@ async fn write(store: &dyn Store, nth: usize) -> Result<(), StoreError> {
                 text: Some(indexed(content)),
                 importance: Some(0.9),
                 tags: Some(tags(&["b", "c"])),
+                said_at: Some(Some(at(1))),
                 destination: None,
             };
             let changes = vec![(1, update("edited")), (2, update("edited too"))];

@@ -80,6 +80,7 @@ async fn fill(store: &dyn Store) {
         text: Some(indexed(content)),
         importance: None,
         tags: None,
+        said_at: None,
         destination: None,
     };
     let changes = vec![

@@ -165,6 +165,7 @@ pub(crate) async fn every_write_ends_at_reach<R: Room>() {
             text: Some(indexed("planted")),
             importance: None,
             tags: None,
+            said_at: None,
             destination: None,
         },
     ] {

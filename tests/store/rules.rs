@@ -90,6 +90,7 @@ pub(crate) async fn every_error_has_its_kind<R: Room>() {
         text: Some(indexed(content)),
         importance: None,
         tags: None,
+        said_at: None,
         destination: None,
     };
     let twin = make_edit(store, an_edit("e", vec![(second, text("first"))]), at(1)).await;

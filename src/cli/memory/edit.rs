@@ -34,6 +34,9 @@ pub(super) struct Arguments {
     /// From 0 to 1
     #[arg(long, value_name = "NUMBER")]
     importance: Option<f64>,
+    /// When it was said or happened: 2026-11-20, yesterday
+    #[arg(long, value_name = "DATE")]
+    said_at: Option<String>,
     #[command(flatten)]
     action: Action,
     /// Why, for who looks at the history
@@ -45,7 +48,7 @@ pub(super) struct Arguments {
 }
 
 #[derive(clap::Args)]
-#[group(multiple = false, conflicts_with_all = ["text", "tag", "importance"])]
+#[group(multiple = false, conflicts_with_all = ["text", "tag", "importance", "said_at"])]
 struct Action {
     /// Take them out of searches; --restore brings them back
     #[arg(long)]
@@ -97,10 +100,16 @@ fn given(arguments: Arguments) -> Result<Value, Failure> {
     ];
     let chosen = chosen.iter().find(|(is_chosen, _)| *is_chosen);
     let name = chosen.map_or("update", |(_, name)| name);
-    let changes = (&arguments.text, &arguments.importance, &*arguments.tag);
-    if name == "update" && matches!(changes, (None, None, [])) {
-        return Err(Failure::invalid("", "nothing is to be changed")
-            .hint("say what: --text, --tag, --importance, --forget, --restore, --protect"));
+    let fields = [
+        arguments.text.is_some(),
+        arguments.importance.is_some(),
+        arguments.said_at.is_some(),
+        !arguments.tag.is_empty(),
+    ];
+    if name == "update" && !fields.contains(&true) {
+        return Err(Failure::invalid("", "nothing is to be changed").hint(
+            "say what: --text, --tag, --importance, --said-at, --forget, --restore, --protect",
+        ));
     }
     Ok(json!({
         "action": name,
@@ -108,6 +117,7 @@ fn given(arguments: Arguments) -> Result<Value, Failure> {
         "content": arguments.text,
         "tags": arguments.tag,
         "importance": arguments.importance,
+        "said_at": arguments.said_at,
         "undo_id": action.undo,
         "reason": arguments.reason,
         "dry_run": arguments.dry_run,

@@ -88,7 +88,8 @@ pub(in crate::cli) fn print(answer: &Value, none: &str, output: &Output) -> anyh
 
 fn row(item: &Value) -> [String; 3] {
     let text = |name: &str| item[name].as_str().unwrap_or_default();
-    let day = text("created_at").split('T').next().unwrap_or_default();
+    let time = item["said_at"].as_str().unwrap_or(text("created_at"));
+    let day = time.split('T').next().unwrap_or_default();
     let tags = item["tags"].as_array().into_iter().flatten();
     let tags = tags
         .filter_map(Value::as_str)

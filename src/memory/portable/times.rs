@@ -1,11 +1,9 @@
 //! The moments of imported memories, in the forms that programs write them.
 
-use chrono::{DateTime, Datelike};
 use serde_json::Value;
 
 use crate::clock::{Timestamp, Zone};
 use crate::failure::Failure;
-use crate::limits;
 use crate::memory::moment::{self, Edge};
 
 /// A moment at which something happened: ISO 8601, a date, or a number of seconds,
@@ -26,12 +24,7 @@ pub(super) fn past(value: Option<&Value>, path: &str) -> Result<Option<Timestamp
         );
         return Err(Failure::invalid(path, why));
     };
-    let year = DateTime::from_timestamp_micros(time.0).map(|time| time.year());
-    if year.is_none_or(|year| year > limits::IMPORT_YEAR_MAX) {
-        let why = format!("{shown} is beyond the year {}", limits::IMPORT_YEAR_MAX);
-        return Err(Failure::invalid(path, why));
-    }
-    Ok(Some(time))
+    moment::within_years(time, &shown, path).map(Some)
 }
 
 /// Programs write times without an offset in it more often than in another.

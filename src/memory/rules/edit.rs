@@ -34,6 +34,8 @@ pub enum MemoryChange {
         text: Option<IndexedText>,
         importance: Option<f64>,
         tags: Option<BTreeSet<String>>,
+        /// The inner `None` takes it away.
+        said_at: Option<Option<Timestamp>>,
         destination: Option<Box<Destination>>,
     },
     /// Active or superseded becomes archived.
@@ -154,6 +156,7 @@ fn make(set: &mut WorkingSet, edit: Edit) -> Result<Vec<MemoryId>, StoreError> {
             tags: before.fields.tags,
             content: before.content,
             project: Some(before.fields.project),
+            said_at: before.fields.said_at,
         };
         set.writes.push(Write::LogEdit(record));
         changed.push(id);
@@ -178,10 +181,12 @@ fn apply(set: &mut WorkingSet, memory: &Memory, change: MemoryChange) -> Result<
             text,
             importance,
             tags,
+            said_at,
             destination,
         } => {
             new.fields.importance = importance.unwrap_or(new.fields.importance);
             new.fields.tags = tags.unwrap_or(new.fields.tags);
+            new.fields.said_at = said_at.unwrap_or(new.fields.said_at);
             // An unchanged text makes no older version.
             let text = text.filter(|new| new.content != memory.content);
             let destination = destination.filter(|to| to.project != memory.fields.project);
@@ -306,6 +311,7 @@ pub(in crate::memory) fn inverse(
         text,
         importance: Some(was.importance),
         tags: Some(was.tags),
+        said_at: Some(was.said_at),
         destination: destination.map(|(project, text)| Box::new(Destination { project, text })),
     }
 }

@@ -175,18 +175,13 @@ fn import_one(
             return Ok((twin.id, join(set, twin, new)));
         }
         let holder = set.with_topic(project, new.fields.topic_key.as_deref());
-        if let Some(Memory {
-            id,
-            protected,
-            created_at,
-            ..
-        }) = holder.cloned()
-        {
+        if let Some(holder) = holder {
             // A protected memory stays active even if the import is newer.
-            let arrived = new.created_at.unwrap_or(set.at);
-            if protected || arrived <= created_at {
+            let (id, held) = (holder.id, holder.when());
+            let arrived = new.fields.said_at.or(new.created_at).unwrap_or(set.at);
+            if holder.protected || arrived <= held {
                 state = MemoryState::Superseded;
-                retired_at = Some(created_at.max(arrived));
+                retired_at = Some(held.max(arrived));
             } else {
                 set.retire(id)?;
                 supersedes = Some(id);
@@ -248,4 +243,5 @@ fn join_fields(fields: &mut MemoryFields, new: MemoryFields) {
     // No end wins over any end, and a later end over an earlier one.
     let both = fields.valid_until.zip(new.valid_until);
     fields.valid_until = both.map(|(held, new)| held.max(new));
+    fields.said_at = fields.said_at.or(new.said_at);
 }

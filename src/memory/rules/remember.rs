@@ -249,6 +249,7 @@ fn merge(
     }
     // Said again without an end, it holds without an end.
     memory.fields.valid_until = fields.valid_until;
+    memory.fields.said_at = fields.said_at.or(memory.fields.said_at);
     if given.thread && fields.thread != memory.fields.thread {
         memory.position = set.next_position(&fields.thread);
         memory.fields.thread = fields.thread;

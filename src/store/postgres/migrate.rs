@@ -14,6 +14,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0003_procedure.sql"),
     include_str!("migrations/0004_gateway.sql"),
     include_str!("migrations/0005_nodes.sql"),
+    include_str!("migrations/0006_said_at.sql"),
 ];
 
 /// The schema of this version.

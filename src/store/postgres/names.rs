@@ -336,7 +336,7 @@ async fn memories(
     let rows = match prefix.is_empty() {
         true => {
             let sql = "SELECT id, state = 'active', project FROM memory \
-                       ORDER BY created_at DESC, id DESC LIMIT $1";
+                       ORDER BY coalesce(said_at, created_at) DESC, id DESC LIMIT $1";
             tx.query(sql, &[&asked]).await?
         }
         false => {

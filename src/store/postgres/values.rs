@@ -5,7 +5,7 @@ use tokio_postgres::types::ToSql;
 
 use super::transaction::Param;
 use crate::store::ProjectSet;
-use crate::store::memory::Filter;
+use crate::store::memory::{Filter, WHEN, replaced_by};
 
 /// The values of a statement.
 #[derive(Default)]
@@ -43,13 +43,13 @@ impl Values {
             all.push(format!("m.category = {}", self.bind(category.name())));
         }
         if let Some(since) = filter.since {
-            all.push(format!("m.created_at >= {}", self.bind(since.0)));
+            all.push(format!("{WHEN} >= {}", self.bind(since.0)));
         }
         if let Some(thread) = &filter.thread {
             all.push(format!("m.thread = {}", self.bind(thread.clone())));
         }
         if let Some(until) = filter.until {
-            all.push(format!("m.created_at < {}", self.bind(until.0)));
+            all.push(format!("{WHEN} < {}", self.bind(until.0)));
         }
         // A statement for each number of tags would be prepared and kept.
         if !filter.tags.is_empty() {
@@ -76,10 +76,13 @@ impl Values {
             let then = self.bind(then.0);
             let mut all = vec![
                 "m.state <> 'archived'".to_owned(),
-                format!("m.created_at <= {then}"),
+                format!("{WHEN} <= {then}"),
             ];
             if !filter.include_superseded {
-                all.push(format!("(m.retired_at IS NULL OR m.retired_at > {then})"));
+                all.push(format!(
+                    "(m.retired_at IS NULL OR m.retired_at > {then} AND NOT {})",
+                    replaced_by(&then)
+                ));
                 all.push(format!("(m.valid_until IS NULL OR m.valid_until > {then})"));
             }
             all

@@ -139,8 +139,12 @@ fn of_memory(file: &Connection, id: MemoryId) -> Result<Option<Checksum>, StoreE
 /// The checksum of a row that begins with the columns of a memory, and of its tags.
 fn of_row(file: &Connection, row: &Row<'_>) -> Result<Checksum, StoreError> {
     let mut hash = Sha256::new();
-    for column in 0..COLUMNS.len() {
-        add(&mut hash, row.get_ref(column)?);
+    for (column, name) in COLUMNS.iter().enumerate() {
+        match row.get_ref(column)? {
+            // Memories from before schema 15 have their checksums without this column.
+            ValueRef::Null if *name == "said_at" => {}
+            value => add(&mut hash, value),
+        }
     }
     let sql = "SELECT tag FROM memory_tag WHERE memory_id = ? ORDER BY tag";
     let mut statement = file.prepare_cached(sql)?;

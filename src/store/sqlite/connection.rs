@@ -24,7 +24,7 @@ const APPLICATION_ID: i32 = 0x4d69_6d6f;
 const PAGE_BYTES: i32 = 8192;
 
 /// Every migration, oldest first. Append only: a released one never changes.
-const MIGRATIONS: [&str; 14] = [
+const MIGRATIONS: [&str; 15] = [
     include_str!("migrations/0001_memory.sql"),
     include_str!("migrations/0002_graph.sql"),
     include_str!("migrations/0003_procedure.sql"),
@@ -39,6 +39,7 @@ const MIGRATIONS: [&str; 14] = [
     include_str!("migrations/0012_edits.sql"),
     include_str!("migrations/0013_ranking.sql"),
     include_str!("migrations/0014_checksums.sql"),
+    include_str!("migrations/0015_said_at.sql"),
 ];
 
 /// The schema they lead to (`PRAGMA user_version`).

@@ -6,6 +6,7 @@ use std::collections::HashMap;
 use rusqlite::types::Value;
 use rusqlite::{Connection, OptionalExtension, params};
 
+use crate::clock::Timestamp;
 use crate::store::StoreError;
 use crate::store::candidates::{BLOCK_POSITIONS, SPEAKER_MEMORIES_MIN, apart_from};
 use crate::store::memory::{Candidate, Memory, MemoryId, Surroundings};
@@ -197,8 +198,9 @@ impl Reader {
             ..Candidate::default()
         };
         let mut statement = file.prepare_cached(
-            "SELECT thread_id, words, question, time_word, day, label, numbered \
-             FROM memory_feature WHERE memory_id = ?",
+            "SELECT f.thread_id, f.words, f.question, f.time_word, f.day, f.label, f.numbered, \
+             m.said_at \
+             FROM memory_feature f JOIN memory m ON m.id = f.memory_id WHERE f.memory_id = ?",
         )?;
         let mut rows = statement.query([id])?;
         let Some(row) = rows.next()? else {
@@ -218,6 +220,7 @@ impl Reader {
             label: row.get(5)?,
             numbered: numbered_of(numbered.as_deref()),
         };
+        candidate.said_at = row.get::<_, Option<i64>>(7)?.map(Timestamp);
         if let Some(label) = &candidate.features.label {
             candidate.is_labelled = self.is_speaker(file, thread_id, label)?;
         }

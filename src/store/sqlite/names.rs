@@ -297,7 +297,7 @@ impl<'a> Scan<'a> {
             return Ok(());
         }
         let sql = "SELECT id, state = 'active', project FROM memory \
-                   ORDER BY created_at DESC, id DESC";
+                   ORDER BY coalesce(said_at, created_at) DESC, id DESC";
         let mut statement = self.file.prepare_cached(sql)?;
         self.keep_memories(statement.query([])?)
     }

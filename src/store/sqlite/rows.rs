@@ -11,7 +11,7 @@ use crate::clock::Timestamp;
 use crate::limits;
 use crate::store::graph::EntityId;
 use crate::store::memory::{
-    COLUMNS, Category, Filter, Memory, MemoryFields, MemoryId, MemoryState,
+    COLUMNS, Category, Filter, Memory, MemoryFields, MemoryId, MemoryState, WHEN, replaced_by,
 };
 use crate::store::{ProjectSet, StoreError};
 
@@ -42,6 +42,7 @@ fn values(memory: &Memory) -> [Value; COLUMNS.len()] {
         text(&fields.thread),
         Value::from(fields.topic_key.clone()),
         maybe(memory.recorded_at),
+        maybe(fields.said_at),
         Value::Blob(memory.text_key.to_vec()),
         text(&memory.content),
     ]
@@ -69,9 +70,10 @@ fn memory_from(row: &Row<'_>) -> rusqlite::Result<Memory> {
             topic_key: row.get(16)?,
             thread: row.get(15)?,
             valid_until: maybe(8)?,
+            said_at: maybe(18)?,
         },
-        content: row.get(19)?,
-        text_key: row.get(18)?,
+        content: row.get(20)?,
+        text_key: row.get(19)?,
         entities: serde_json::from_str(&entities).unwrap_or_default(),
         state: MemoryState::from_name(&state).unwrap_or_default(),
         protected: row.get(5)?,
@@ -208,10 +210,10 @@ impl Condition {
             condition.and("+m.category = ?", [category_value(category)]);
         }
         if let Some(since) = filter.since {
-            condition.and("m.created_at >= ?", [Value::Integer(since.0)]);
+            condition.and(&format!("{WHEN} >= ?"), [Value::Integer(since.0)]);
         }
         if let Some(until) = filter.until {
-            condition.and("m.created_at < ?", [Value::Integer(until.0)]);
+            condition.and(&format!("{WHEN} < ?"), [Value::Integer(until.0)]);
         }
         if let Some(thread) = &filter.thread {
             condition.and("m.thread = ?", [Value::Text(thread.clone())]);
@@ -235,9 +237,13 @@ impl Condition {
         if let Some(then) = filter.as_of {
             let then = Value::Integer(then.0);
             self.and("m.state <> 'archived'", []);
-            self.and("m.created_at <= ?", [then.clone()]);
+            self.and(&format!("{WHEN} <= ?"), [then.clone()]);
             if !filter.include_superseded {
-                self.and("(m.retired_at IS NULL OR m.retired_at > ?)", [then.clone()]);
+                let holds = format!(
+                    "(m.retired_at IS NULL OR m.retired_at > ? AND NOT {})",
+                    replaced_by("?")
+                );
+                self.and(&holds, [then.clone(), then.clone()]);
                 self.and("(m.valid_until IS NULL OR m.valid_until > ?)", [then]);
             }
         } else if filter.include_superseded {
@@ -279,25 +285,25 @@ pub(super) fn newest(
     let mut condition = Condition::of(filter);
     if let Some((time, id)) = after {
         condition.and(
-            "(m.created_at, m.id) < (?, ?)",
+            &format!("({WHEN}, m.id) < (?, ?)"),
             [Value::Integer(time.0), Value::Integer(id)],
         );
     }
     // In the order of age, a filter that few pass reads nearly every memory.
-    let by_age = match few_passing(file, filter)? {
+    let no_index = match few_passing(file, filter)? {
         Some(ids) if ids.is_empty() => return Ok(Vec::new()),
         Some(ids) => {
             condition.and_one_of(&ids);
-            "+m.created_at"
+            "+"
         }
         None => {
             if let Some(category) = filter.category {
                 condition.and("m.category = ?", [category_value(category)]);
             }
-            "m.created_at"
+            ""
         }
     };
-    let order = format!("ORDER BY {by_age} DESC, m.id DESC LIMIT {limit}");
+    let order = format!("ORDER BY {no_index}{WHEN} DESC, m.id DESC LIMIT {limit}");
     select(file, &filter.project_set(), &condition, &order)
 }
 
@@ -385,7 +391,7 @@ pub(super) fn mentioning(
     }
     let mut condition = Condition::of(filter);
     condition.and_in("m.id", ids);
-    let order = format!("ORDER BY m.created_at DESC, m.id DESC LIMIT {limit}");
+    let order = format!("ORDER BY {WHEN} DESC, m.id DESC LIMIT {limit}");
     select(file, &filter.project_set(), &condition, &order)
 }
 

@@ -226,8 +226,8 @@ fn model_id(file: &Connection, model: &str, dimensions: usize) -> Result<i64, St
 fn log_edit(file: &Connection, record: &EditRecord) -> Result<(), StoreError> {
     file.prepare_cached(
         "INSERT INTO memory_edit (undo_id, memory_id, revision, edited_at, text_changed, \
-         importance, state, protected, reason, tags, content, project) \
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+         importance, state, protected, reason, tags, content, project, said_at) \
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
     )?
     .execute(params![
         record.undo_id,
@@ -242,6 +242,7 @@ fn log_edit(file: &Connection, record: &EditRecord) -> Result<(), StoreError> {
         rows::json(&record.tags),
         record.content,
         record.project,
+        record.said_at.map(|time| time.0),
     ])?;
     Ok(())
 }
@@ -254,7 +255,7 @@ pub(super) fn edit_records(
 ) -> Result<Vec<EditRecord>, StoreError> {
     let mut statement = file.prepare_cached(
         "SELECT e.memory_id, e.revision, e.edited_at, e.text_changed, e.importance, e.state, \
-         e.protected, e.reason, e.tags, e.content, m.project, e.project \
+         e.protected, e.reason, e.tags, e.content, m.project, e.project, e.said_at \
          FROM memory_edit e JOIN memory m ON m.id = e.memory_id \
          WHERE e.undo_id = ? ORDER BY e.memory_id",
     )?;
@@ -280,6 +281,7 @@ pub(super) fn edit_records(
             tags: serde_json::from_str(&tags).unwrap_or_default(),
             content: row.get(9)?,
             project: row.get(11)?,
+            said_at: row.get::<_, Option<i64>>(12)?.map(Timestamp),
         });
     }
     Ok(records)

@@ -57,7 +57,7 @@ macro_rules! tables {
 pub(in crate::store) const TABLES: &[Table] = tables! {
     embedding_model (1): id Int, name Text, dimensions Int;
     memory (1): id Bigint, project Text, category Text, importance Double, state Text,
-        protected Boolean, created_at Bigint, recorded_at Bigint, retired_at Bigint,
+        protected Boolean, created_at Bigint, recorded_at Bigint, said_at Bigint, retired_at Bigint,
         valid_until Bigint, updated_at Bigint, recalled_at Bigint, recall_count Bigint,
         revision Bigint, supersedes Bigint, position Bigint, text_key Bytes, thread Text,
         topic_key Text, content Text;
@@ -65,7 +65,7 @@ pub(in crate::store) const TABLES: &[Table] = tables! {
     memory_vector (1): id Bigint, memory_id Bigint, model_id Int, window Int, vector Vector;
     memory_edit (2): undo_id Text, memory_id Bigint, revision Bigint, edited_at Bigint,
         text_changed Boolean, importance Double, state Text, protected Boolean, reason Text,
-        tags Text, project Text, content Text;
+        tags Text, project Text, said_at Bigint, content Text;
     retention_run (1): id Bigint, started_at Bigint, finished_at Bigint, idle Bigint,
         beyond Bigint, purged Bigint;
     thread_talk (1): id Bigint, thread Text, memories Bigint, questions Bigint, apart Double,

@@ -5,8 +5,10 @@ use std::sync::Arc;
 use serde_json::json;
 
 use super::content;
+use super::store::said_at;
 use crate::failure::Failure;
 use crate::limits;
+use crate::memory::moment::Here;
 use crate::memory::{Action, Memories};
 use crate::tools::arguments::ArgumentReader;
 use crate::tools::schema::shape;
@@ -38,7 +40,8 @@ pub(crate) async fn call(
             Some(_) => refused,
         };
         let ids = ids(&reader, name).map_err(with_shape)?;
-        let action = action(&reader, name, ids.len()).map_err(with_shape)?;
+        let here = memories.here();
+        let action = action(&reader, name, ids.len(), here).map_err(with_shape)?;
         let reason = reason(&reader)?;
         memories
             .edit(reach, ids, action, reason, dry_run, &context.cancel)
@@ -64,8 +67,15 @@ pub(crate) async fn call(
 fn refuse_unused(reader: &ArgumentReader<'_>, action: &str) -> Result<(), Failure> {
     let unused: &[&str] = match action {
         "update" => &["undo_id"],
-        "undo" => &["ids", "content", "importance", "tags", "project"],
-        _ => &["content", "importance", "tags", "project", "undo_id"],
+        "undo" => &["ids", "content", "importance", "tags", "said_at", "project"],
+        _ => &[
+            "content",
+            "importance",
+            "tags",
+            "said_at",
+            "project",
+            "undo_id",
+        ],
     };
     // Some clients always send an empty list of ids.
     let says_something = |key: &&&str| {
@@ -96,9 +106,14 @@ fn ids(reader: &ArgumentReader<'_>, action: &str) -> Result<Vec<i64>, Failure> {
     Ok(ids)
 }
 
-fn action(reader: &ArgumentReader<'_>, name: &str, count: usize) -> Result<Action, Failure> {
+fn action(
+    reader: &ArgumentReader<'_>,
+    name: &str,
+    count: usize,
+    here: Here,
+) -> Result<Action, Failure> {
     match name {
-        "update" => update(reader, count),
+        "update" => update(reader, count, here),
         "forget" => Ok(Action::Forget),
         "restore" => Ok(Action::Restore),
         "protect" => Ok(Action::Protect(true)),
@@ -110,7 +125,7 @@ fn action(reader: &ArgumentReader<'_>, name: &str, count: usize) -> Result<Actio
     }
 }
 
-fn update(reader: &ArgumentReader<'_>, count: usize) -> Result<Action, Failure> {
+fn update(reader: &ArgumentReader<'_>, count: usize, here: Here) -> Result<Action, Failure> {
     let text = reader.text("content")?;
     if text.is_some() && count > 1 {
         return Err(Failure::invalid(
@@ -127,14 +142,23 @@ fn update(reader: &ArgumentReader<'_>, count: usize) -> Result<Action, Failure> 
         .names("tags", limits::MEMORY_TAGS_MAX)?
         .map(|tags| tags.into_iter().collect());
     let project = one_project(reader)?;
-    if content.is_none() && importance.is_none() && tags.is_none() && project.is_none() {
-        let why = "update needs content, importance, tags or project";
+    let said_at = said_at(reader, here)?;
+    let is_given = [
+        content.is_some(),
+        importance.is_some(),
+        tags.is_some(),
+        said_at.is_some(),
+        project.is_some(),
+    ];
+    if !is_given.contains(&true) {
+        let why = "update needs content, importance, tags, said_at or project";
         return Err(Failure::invalid("", why));
     }
     Ok(Action::Update {
         content,
         importance,
         tags,
+        said_at,
         project,
     })
 }

@@ -229,6 +229,10 @@ pub(crate) fn row(
         "created_at": memory.first_recorded().to_iso(),
     });
     let mut add = |key: &str, value: Value| item[key] = value;
+    let said_at = memory.fields.said_at;
+    if let Some(said_at) = said_at.filter(|time| *time != memory.first_recorded()) {
+        add("said_at", json!(said_at.to_iso()));
+    }
     if from > 0 {
         add("offset", json!(from));
     }

@@ -5,9 +5,10 @@ use std::sync::Arc;
 use super::render::{Cursor, Rendering};
 use super::store::category;
 use crate::caller::Caller;
+use crate::clock::Timestamp;
 use crate::failure::Failure;
 use crate::limits;
-use crate::memory::moment::{Edge, SpanDirection};
+use crate::memory::moment::{Edge, Here, SpanDirection};
 use crate::memory::{Memories, Mode, Page, Search};
 use crate::store::memory::Filter;
 use crate::text;
@@ -96,7 +97,7 @@ async fn newest(
     let mut page = memories.newest(filter, after, limit(reader)?).await?;
     page.degraded = in_one_sentence(unknown.into_iter().chain(page.degraded));
     let (document, _) = rendering.page(&page, |_, last| Cursor::Newest {
-        time: last.created_at,
+        time: last.when(),
         id: last.id,
     });
     Ok(document)
@@ -154,12 +155,22 @@ async fn filter(
         tags: tags.names,
         since: moment(reader, "since", Edge::Start, SpanDirection::Past, here)?,
         until: moment(reader, "until", Edge::End, SpanDirection::Past, here)?,
-        as_of: moment(reader, "as_of", Edge::End, SpanDirection::Past, here)?,
+        as_of: as_of(reader, here)?,
         thread: reader.name("thread")?,
         include_superseded: reader.boolean("include_superseded")?.unwrap_or(false),
         ..Filter::within(caller.reach(), projects.names, here.now)
     };
     Ok((filter, unknown))
+}
+
+/// Of a period its last moment: what was said on a day is often said at its first.
+fn as_of(reader: &ArgumentReader<'_>, here: Here) -> Result<Option<Timestamp>, Failure> {
+    let at = |edge| moment(reader, "as_of", edge, SpanDirection::Past, here);
+    let (start, end) = (at(Edge::Start)?, at(Edge::End)?);
+    Ok(match start == end {
+        true => end,
+        false => end.map(|end| Timestamp(end.0 - 1)),
+    })
 }
 
 fn mode(reader: &ArgumentReader<'_>) -> Result<Mode, Failure> {

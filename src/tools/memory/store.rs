@@ -5,9 +5,10 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 
 use super::{content, cut};
+use crate::clock::Timestamp;
 use crate::failure::Failure;
 use crate::limits;
-use crate::memory::moment::{Edge, Here, SpanDirection};
+use crate::memory::moment::{Edge, Here, SpanDirection, within_years};
 use crate::memory::{Draft, Memories, Remembered};
 use crate::store::memory::{Category, Given, MemoryFields, MemoryId};
 use crate::tools::arguments::{ArgumentReader, moment};
@@ -15,7 +16,7 @@ use crate::tools::schema::shape;
 use crate::tools::scope::one_project;
 use crate::tools::{Arguments, Context, Document};
 
-const FIELDS: [&str; 9] = [
+const FIELDS: [&str; 10] = [
     "content",
     "category",
     "importance",
@@ -23,6 +24,7 @@ const FIELDS: [&str; 9] = [
     "topic_key",
     "supersedes_id",
     "valid_until",
+    "said_at",
     "project",
     "thread",
 ];
@@ -170,6 +172,7 @@ fn draft(
             SpanDirection::Future,
             here,
         )?,
+        said_at: said_at(from("said_at"), here)?,
     };
     let is_given = |key: &str| from(key).value(key).is_some();
     Ok(Draft {
@@ -183,6 +186,18 @@ fn draft(
         text: content(text, own.path("content"))?,
         supersedes: own.integer("supersedes_id")?,
     })
+}
+
+/// When a memory was said or happened.
+pub(super) fn said_at(
+    reader: &ArgumentReader<'_>,
+    here: Here,
+) -> Result<Option<Timestamp>, Failure> {
+    let read = moment(reader, "said_at", Edge::Start, SpanDirection::Past, here)?;
+    let shown = reader.text("said_at")?.unwrap_or_default();
+    let path = reader.path("said_at");
+    read.map(|time| within_years(time, &format!("{shown:?}"), &path))
+        .transpose()
 }
 
 pub(crate) fn category(reader: &ArgumentReader<'_>) -> Result<Option<Category>, Failure> {

@@ -63,6 +63,16 @@ const NAMES: &[(&[&str], &[&str])] = &[
         &["limit"],
     ),
     (&["expires", "expires_at", "until"], &["valid_until"]),
+    (
+        &[
+            "date",
+            "timestamp",
+            "happened_at",
+            "occurred_at",
+            "event_date",
+        ],
+        &["said_at"],
+    ),
     (&["key", "topic"], &["topic_key"]),
     (&["after", "from_date", "start_date"], &["since"]),
     (&["before", "to_date", "end_date"], &["until"]),

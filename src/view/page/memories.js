@@ -87,7 +87,7 @@ export function show(main, route, user) {
     const score = item.score !== undefined && make("span", { title: "How well it fits the question, up to 1" }, `fits ${item.score.toFixed(2)}`);
     return make("li", { "data-id": item.id }, make("a", { href: address(item.id), "aria-current": String(item.id) === chosen && "true" },
       make("span", { class: "text clamp" }, item.content),
-      make("span", { class: "meta" }, badges, make("span", {}, item.project ?? user.project), time(item.created_at),
+      make("span", { class: "meta" }, badges, make("span", {}, item.project ?? user.project), time(item.said_at ?? item.created_at),
         (item.tags ?? []).map((tag) => make("span", { class: "tag" }, tag)), score)), item.why && reasons(item.why));
   }
 

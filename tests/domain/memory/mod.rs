@@ -10,6 +10,7 @@ mod properties;
 mod questions;
 mod reach;
 pub mod retention;
+mod said;
 mod searching;
 mod storing;
 mod vector_search;

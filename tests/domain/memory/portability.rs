@@ -103,12 +103,13 @@ fn line() -> impl Strategy<Value = Value> {
         prop::option::of(moment()),
         prop::option::of(moment()),
         prop::option::of(moment()),
+        prop::option::of(moment()),
     );
     (text, id(), id(), state, place, told, times).prop_map(
         |(text, id, supersedes, state, place, told, times)| {
             let (project, thread, position, topic) = place;
             let (importance, tags, protected, recalls) = told;
-            let (created, updated, recalled, until) = times;
+            let (created, updated, recalled, until, said) = times;
             let retired = (state != "active").then(|| created.clone()).flatten();
             json!({
                 "content": text, "id": id, "supersedes": supersedes, "state": state,
@@ -116,6 +117,7 @@ fn line() -> impl Strategy<Value = Value> {
                 "importance": importance, "tags": tags, "protected": protected,
                 "recall_count": recalls, "created_at": created, "updated_at": updated,
                 "recalled_at": recalled, "valid_until": until, "retired_at": retired,
+                "said_at": said,
             })
         },
     )

@@ -22,6 +22,7 @@ pub(crate) fn notes(text: &str, name: &str) -> Vec<Item> {
         created: ["created", "created_at", "date"]
             .iter()
             .find_map(|key| front.get(*key)?.first().cloned()),
+        date: front.get("date").and_then(|date| date.first().cloned()),
         items: Vec::new(),
         memories: 0,
     };
@@ -54,6 +55,8 @@ struct Note<'a> {
     is_basic: bool,
     tags: Vec<String>,
     created: Option<String>,
+    /// The day that the note is about.
+    date: Option<String>,
     items: Vec<Item>,
     memories: usize,
 }
@@ -104,6 +107,9 @@ impl Note<'_> {
         });
         if let Some(created) = &self.created {
             memory["created_at"] = json!(created);
+            if let Some(date) = self.date.as_ref().filter(|date| *date != created) {
+                memory["said_at"] = json!(date);
+            }
         }
         self.push(block.line, memory);
     }

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::{Item, LeftOut, cut, names_of, text_of, value_of};
+use super::{Item, LeftOut, cut, names_of, said_at, text_of, value_of};
 use crate::memory::portable::own_thread;
 
 pub(super) fn is_memory(object: &Map<String, Value>) -> bool {
@@ -31,6 +31,10 @@ pub(super) fn read(
     });
     if let Some(time) = value_of(object, &["created_at", "updated_at"]) {
         memory["created_at"] = time.clone();
+        let said = metadata.and_then(|kept| said_at(kept, time));
+        if let Some(said) = said {
+            memory["said_at"] = said.clone();
+        }
     }
     items.push(Item {
         path,

@@ -11,6 +11,8 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value};
 
+use super::times;
+
 use crate::failure::Failure;
 use crate::limits;
 use crate::printable::prefix;
@@ -145,6 +147,24 @@ fn text_of<'a>(object: &'a Map<String, Value>, keys: &[&str]) -> Option<&'a str>
 fn value_of<'a>(object: &'a Map<String, Value>, keys: &[&str]) -> Option<&'a Value> {
     let values = keys.iter().filter_map(|key| object.get(*key));
     values.into_iter().find(|value| !value.is_null())
+}
+
+/// Under what names programs keep when something was said or happened.
+const SAID: &[&str] = &[
+    "said_at",
+    "occurred_at",
+    "happened_at",
+    "event_date",
+    "date",
+    "timestamp",
+];
+
+/// The moment in `object` at which its text was said, where one can be read that is not
+/// the one of the record, `created`.
+fn said_at<'a>(object: &'a Map<String, Value>, created: &Value) -> Option<&'a Value> {
+    let read = |value| times::past(Some(value), "").ok().flatten();
+    let said = value_of(object, SAID)?;
+    (read(said)? != read(created)?).then_some(said)
 }
 
 /// Names of a list, or of a text with commas or with a JSON list.

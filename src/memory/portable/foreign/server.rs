@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::{Item, LeftOut, cut, names_of, not_an_object, text_of, value_of};
+use super::{Item, LeftOut, cut, names_of, not_an_object, said_at, text_of, value_of};
 use crate::failure::Failure;
 use crate::text;
 
@@ -99,6 +99,10 @@ pub(super) fn entity(
         let own = fields.and_then(|fields| value_of(fields, TIMES));
         if let Some(time) = own.or_else(|| value_of(&object, TIMES)) {
             memory["created_at"] = time.clone();
+            let said = fields.and_then(|fields| said_at(fields, time));
+            if let Some(said) = said.or_else(|| said_at(&object, time)) {
+                memory["said_at"] = said.clone();
+            }
         }
         items.push(Item {
             path,

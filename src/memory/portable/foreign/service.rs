@@ -3,7 +3,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::{Item, LeftOut, cut, names_of, text_of, value_of};
+use super::{Item, LeftOut, cut, names_of, said_at, text_of, value_of};
 use crate::failure::Failure;
 use crate::memory::portable::own_thread;
 
@@ -56,10 +56,8 @@ pub(super) fn read(
     let mut tags = names_of(object.get("tags"));
     tags.extend(Some(cut(kind)).filter(|kind| !kind.is_empty()));
     let metadata = object.get("metadata").or_else(|| object.get("metadata_"));
-    if metadata
-        .and_then(Value::as_object)
-        .is_some_and(|kept| !kept.is_empty())
-    {
+    let metadata = metadata.and_then(Value::as_object);
+    if metadata.is_some_and(|kept| !kept.is_empty()) {
         *left_out.entry("metadata").or_default() += 1;
     }
     let mut memory = json!({
@@ -76,6 +74,10 @@ pub(super) fn read(
     ];
     if let Some(time) = value_of(&object, &times) {
         memory["created_at"] = time.clone();
+        let said = metadata.and_then(|kept| said_at(kept, time));
+        if let Some(said) = said {
+            memory["said_at"] = said.clone();
+        }
     }
     if let Some(project) = text_of(&object, &["project"]) {
         memory["project"] = json!(cut(project));

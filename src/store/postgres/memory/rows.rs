@@ -7,7 +7,7 @@ use tokio_postgres::Row;
 use crate::clock::Timestamp;
 use crate::store::graph::EntityId;
 use crate::store::memory::{
-    COLUMNS, Category, Filter, Memory, MemoryCensus, MemoryFields, MemoryId, MemoryState,
+    COLUMNS, Category, Filter, Memory, MemoryCensus, MemoryFields, MemoryId, MemoryState, WHEN,
 };
 use crate::store::postgres::transaction::Tx;
 use crate::store::postgres::values::Values;
@@ -18,7 +18,7 @@ fn memory_from(row: &Row) -> Memory {
     let time = |column: usize| row.get::<_, Option<i64>>(column).map(Timestamp);
     let tags: Vec<String> = row.get(COLUMNS.len());
     let mut text_key = [0; 32];
-    let stored: &[u8] = row.get(18);
+    let stored: &[u8] = row.get(19);
     if stored.len() == text_key.len() {
         text_key.copy_from_slice(stored);
     }
@@ -32,8 +32,9 @@ fn memory_from(row: &Row) -> Memory {
             topic_key: row.get(16),
             thread: row.get(15),
             valid_until: time(8),
+            said_at: time(18),
         },
-        content: row.get(19),
+        content: row.get(20),
         text_key,
         entities: row.get(COLUMNS.len() + 1),
         state: MemoryState::from_name(row.get(4)).unwrap_or_default(),
@@ -71,6 +72,7 @@ struct Columns<'a> {
     thread: Vec<&'a str>,
     topic_key: Vec<Option<&'a str>>,
     recorded_at: Vec<Option<i64>>,
+    said_at: Vec<Option<i64>>,
     text_key: Vec<&'a [u8]>,
     content: Vec<&'a str>,
 }
@@ -99,6 +101,7 @@ impl<'a> Columns<'a> {
             all.thread.push(&fields.thread);
             all.topic_key.push(fields.topic_key.as_deref());
             all.recorded_at.push(micros(memory.recorded_at));
+            all.said_at.push(micros(fields.said_at));
             all.text_key.push(&memory.text_key);
             all.content.push(&memory.content);
         }
@@ -116,7 +119,8 @@ pub(super) async fn insert(tx: &Tx, memories: &[&Memory]) -> Result<(), StoreErr
         "INSERT INTO memory ({}) SELECT * FROM unnest($1::bigint[], $2::text[], $3::text[], \
          $4::float8[], $5::text[], $6::bool[], $7::bigint[], $8::bigint[], $9::bigint[], \
          $10::bigint[], $11::bigint[], $12::bigint[], $13::bigint[], $14::bigint[], \
-         $15::bigint[], $16::text[], $17::text[], $18::bigint[], $19::bytea[], $20::text[])",
+         $15::bigint[], $16::text[], $17::text[], $18::bigint[], $19::bigint[], $20::bytea[], \
+         $21::text[])",
         COLUMNS.join(", ")
     );
     let all = Columns::of(memories);
@@ -141,6 +145,7 @@ pub(super) async fn insert(tx: &Tx, memories: &[&Memory]) -> Result<(), StoreErr
             &all.thread,
             &all.topic_key,
             &all.recorded_at,
+            &all.said_at,
             &all.text_key,
             &all.content,
         ],
@@ -173,7 +178,8 @@ pub(super) async fn update(tx: &Tx, memory: &Memory, text_changed: bool) -> Resu
         "WITH changed AS (UPDATE memory SET category = $2, importance = $3, state = $4, \
          protected = $5, created_at = $6, retired_at = $7, valid_until = $8, updated_at = $9, \
          recalled_at = $10, recall_count = $11, revision = $12, supersedes = $13, \
-         position = $14, thread = $15, topic_key = $16, recorded_at = $17{text} \
+         position = $14, thread = $15, topic_key = $16, recorded_at = $17, \
+         said_at = $22{text} \
          WHERE id = $1{condition} RETURNING id), \
          gone AS (DELETE FROM memory_tag t USING changed c \
          WHERE t.memory_id = c.id AND t.tag <> ALL ($21::text[])), \
@@ -209,6 +215,7 @@ pub(super) async fn update(tx: &Tx, memory: &Memory, text_changed: bool) -> Resu
                 &memory.text_key.as_slice(),
                 &memory.content,
                 &tags,
+                &micros(fields.said_at),
             ],
         )
         .await?;
@@ -229,7 +236,7 @@ pub(super) async fn newest(
     let mut condition = values.passing(filter);
     if let Some((time, id)) = after {
         let (time, id) = (values.bind(time.0), values.bind(id));
-        condition.push_str(&format!(" AND (m.created_at, m.id) < ({time}, {id})"));
+        condition.push_str(&format!(" AND ({WHEN}, m.id) < ({time}, {id})"));
     }
     latest(tx, &filter.project_set(), values, &condition, limit).await
 }
@@ -261,7 +268,7 @@ async fn latest(
     limit: usize,
 ) -> Result<Vec<Memory>, StoreError> {
     let limit = values.bind(count(limit));
-    let order = format!("ORDER BY m.created_at DESC, m.id DESC LIMIT {limit}");
+    let order = format!("ORDER BY {WHEN} DESC, m.id DESC LIMIT {limit}");
     select(tx, projects, values, condition, &order).await
 }
 

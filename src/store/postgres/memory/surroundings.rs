@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use tokio_postgres::Row;
 
+use crate::clock::Timestamp;
 use crate::store::StoreError;
 use crate::store::candidates::{BLOCK_POSITIONS, SPEAKER_MEMORIES_MIN};
 use crate::store::memory::{Candidate, MemoryId, Surroundings};
@@ -22,7 +23,7 @@ pub(super) async fn candidates(
                coalesce(l.memories >= $3, false), \
                t.questions::float8 / greatest(t.memories, 1), \
                t.apart / nullif(t.apart_pairs, 0), \
-               b.memories, b.labelled, b.questions, b.adjacent, b.pairs \
+               b.memories, b.labelled, b.questions, b.adjacent, b.pairs, m.said_at \
                FROM memory_feature f JOIN memory m ON m.id = f.memory_id \
                JOIN thread_talk t ON t.id = f.thread_id \
                LEFT JOIN thread_label l ON l.thread_id = f.thread_id AND l.label = f.label, \
@@ -74,6 +75,7 @@ fn candidate(row: &Row) -> Candidate {
             label: row.get(5),
             numbered: numbered_of(numbered),
         },
+        said_at: row.get::<_, Option<i64>>(15).map(Timestamp),
         is_labelled: row.get(7),
         surroundings: Surroundings {
             labelled: number(11) / memories,

@@ -282,10 +282,10 @@ async fn add_words(tx: &Tx, texts: &[(&Memory, &str)]) -> Result<HashMap<String,
 
 async fn log_edits(tx: &Tx, records: &[&EditRecord]) -> Result<(), StoreError> {
     let sql = "INSERT INTO memory_edit (undo_id, memory_id, revision, edited_at, text_changed, \
-               importance, state, protected, reason, tags, project, content) \
+               importance, state, protected, reason, tags, project, content, said_at) \
                SELECT * FROM unnest($1::text[], $2::bigint[], $3::bigint[], $4::bigint[], \
                $5::bool[], $6::float8[], $7::text[], $8::bool[], $9::text[], $10::text[], \
-               $11::text[], $12::text[])";
+               $11::text[], $12::text[], $13::bigint[])";
     let text = |take: fn(&EditRecord) -> &str| -> Vec<&str> {
         records.iter().map(|record| take(record)).collect()
     };
@@ -299,6 +299,8 @@ async fn log_edits(tx: &Tx, records: &[&EditRecord]) -> Result<(), StoreError> {
         records.iter().map(|record| take(record)).collect()
     };
     let importance: Vec<f64> = records.iter().map(|record| record.importance).collect();
+    let said_at = records.iter().map(|record| record.said_at);
+    let said_at: Vec<Option<i64>> = said_at.map(|time| time.map(|time| time.0)).collect();
     let tags = records
         .iter()
         .map(|record| serde_json::json!(record.tags).to_string());
@@ -318,6 +320,7 @@ async fn log_edits(tx: &Tx, records: &[&EditRecord]) -> Result<(), StoreError> {
             &tags,
             &maybe(|record| record.project.as_deref()),
             &text(|record| &record.content),
+            &said_at,
         ],
     )
     .await?;
@@ -331,7 +334,7 @@ pub(super) async fn edit_records(
     undo_id: &str,
 ) -> Result<Vec<EditRecord>, StoreError> {
     let sql = "SELECT e.memory_id, e.revision, e.edited_at, e.text_changed, e.importance, e.state, \
-               e.protected, e.reason, e.tags, e.content, m.project, e.project \
+               e.protected, e.reason, e.tags, e.content, m.project, e.project, e.said_at \
                FROM memory_edit e JOIN memory m ON m.id = e.memory_id \
                WHERE e.undo_id = $1 ORDER BY e.memory_id";
     let mut records = Vec::new();
@@ -352,6 +355,7 @@ pub(super) async fn edit_records(
             tags: serde_json::from_str(row.get(8)).unwrap_or_default(),
             content: row.get(9),
             project: row.get(11),
+            said_at: row.get::<_, Option<i64>>(12).map(Timestamp),
         });
     }
     Ok(records)
