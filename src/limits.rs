@@ -248,6 +248,8 @@ pub(crate) const PROCEDURE_WAIT_SECONDS_MAX: u64 = 50;
 pub(crate) const PROCEDURE_CLOSE_MILLIS_MAX: u64 = 5_000;
 /// Transitions and actions that a result shows.
 pub(crate) const PROCEDURE_SHOWN_MAX: usize = 100;
+/// A result that stands beside its action; of a longer one, its length.
+pub(crate) const PROCEDURE_RESULT_SHOWN_BYTES_MAX: usize = 600;
 /// Executions that a procedure's resource, or a status, names.
 pub(crate) const PROCEDURE_LISTED_MAX: usize = 20;
 /// How long a finished execution is kept.

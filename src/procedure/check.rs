@@ -2,6 +2,7 @@
 //! express. Reports every mistake at once, each with path, value and fix. Parts
 //! that do not match the schema are skipped by the later checks.
 
+mod arguments;
 mod flow;
 mod schema;
 mod semantics;
@@ -18,6 +19,10 @@ pub trait KnownNames: Send + Sync {
     /// tool.
     fn tool(&self, name: &str) -> Result<(), (String, String)>;
     fn procedure(&self, name: &str) -> bool;
+    /// The JSON Schema of a tool's arguments, where it is known.
+    fn arguments(&self, _tool: &str) -> Option<Value> {
+        None
+    }
 }
 
 /// Accepts every name, for checks without a server.

@@ -29,6 +29,11 @@ pub trait ToolCaller: Send + Sync {
 
     fn side_effects(&self, name: &str) -> SideEffects;
 
+    /// The JSON Schema of a tool's arguments, where it is known.
+    fn arguments(&self, _name: &str) -> Option<Value> {
+        None
+    }
+
     /// Calls a tool as `caller`. A cancelled call ends soon and still reports
     /// its result.
     fn call(

@@ -480,4 +480,8 @@ impl KnownNames for VisibleNames<'_> {
     fn procedure(&self, name: &str) -> bool {
         self.procedures.contains(name)
     }
+
+    fn arguments(&self, tool: &str) -> Option<Value> {
+        self.tools.as_ref()?.arguments(tool)
+    }
 }

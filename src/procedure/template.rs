@@ -4,11 +4,14 @@
 //! fuel, depth, the values on the way ([`cost`]) and output.
 
 mod cost;
+mod explain;
 
 use std::sync::OnceLock;
 
 use minijinja::{Environment, ErrorKind, UndefinedBehavior, filters, tests};
 use serde_json::{Map, Value};
+
+pub(super) use explain::failing;
 
 use crate::limits;
 
@@ -93,14 +96,17 @@ fn text_value(source: &str, scope: &Map<String, Value>) -> Result<Value, Templat
     check_source(source)?;
     cost::check(source, scope)?;
     let environment = environment();
+    let failed = |error: minijinja::Error| {
+        explain::undefined(source, scope).map_or_else(|| template_error(error), TemplateError)
+    };
     let value = match expression(source) {
         Some(inner) => {
             let compiled = environment
                 .compile_expression(inner)
                 .map_err(template_error)?;
-            let value = compiled.eval(scope).map_err(template_error)?;
+            let value = compiled.eval(scope).map_err(failed)?;
             if value.is_undefined() {
-                return Err(TemplateError(format!("{inner} is not defined")));
+                return Err(failed(ErrorKind::UndefinedError.into()));
             }
             serde_json::to_value(value)
                 .map_err(|error| TemplateError(format!("{inner} gives no JSON value: {error}")))?
@@ -113,7 +119,7 @@ fn text_value(source: &str, scope: &Map<String, Value>) -> Result<Value, Templat
             match compiled.render_captured_to(scope, &mut written) {
                 Ok(_) => {}
                 Err(error) if error.kind() == ErrorKind::WriteFailure => return Err(too_long()),
-                Err(error) => return Err(template_error(error)),
+                Err(error) => return Err(failed(error)),
             }
             let text = String::from_utf8(written.0);
             Value::String(text.map_err(|error| TemplateError(error.to_string()))?)
@@ -302,7 +308,6 @@ fn too_long() -> TemplateError {
 fn template_error(error: minijinja::Error) -> TemplateError {
     let message = match (error.kind(), error.detail()) {
         (ErrorKind::OutOfFuel, _) => "it takes too many steps".to_owned(),
-        (ErrorKind::UndefinedError, None) => "it reads a value that is not defined".to_owned(),
         (kind, Some(detail)) => format!("{kind}: {detail}"),
         (kind, None) => kind.to_string(),
     };
@@ -378,6 +383,11 @@ mod template_tests {
             ("{{ missing }}", "not defined"),
             ("{{ missing.deeper }}", "not defined"),
             ("so {{ missing }}", "not defined"),
+            ("Hello {{ name }} and {{ nope }}", "nope is not defined"),
+            ("{{ n }}{{ map.a.c }}", "map.a.c is not defined"),
+            ("{{ nam ~ 'x' }}", "did you mean \"name\""),
+            ("{{ one + other }}", "one and other are not defined"),
+            ("{{ map[name] }}", "map[name] is not defined"),
             ("{{ n + }}", "syntax"),
             ("{% for i in list %}{{ i }}{% endfor %}", "statements"),
             ("{{ range(9) }}", "unknown function"),

@@ -140,6 +140,11 @@ pub fn performed(machine: &Machine) -> Value {
         if let Some(bytes) = each.result_bytes {
             add("result_bytes", json!(bytes));
         }
+        if let Some(result) = &each.result {
+            let mut result = result.clone();
+            secrets::redact_names(&mut result);
+            add("result", result);
+        }
         if let Some(error) = &each.error {
             add("error", json!(error));
         }

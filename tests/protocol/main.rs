@@ -8,6 +8,7 @@ mod support;
 mod catalog;
 mod forms;
 mod hints;
+mod language;
 mod profiles;
 mod projects;
 mod transcripts;

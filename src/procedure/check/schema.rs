@@ -68,10 +68,11 @@ fn diagnose(schema: &Value, whole: &Value, error: &ValidationError<'_>) -> Vec<D
                 TypeKind::Multiple(_) => "another type".to_owned(),
             };
             let is = json_kind(error.instance());
-            one(
-                format!("this must be of type {wanted}, and is {is}"),
-                format!("give a value of type {wanted}"),
-            )
+            let fix = match shape(&path) {
+                Some(shape) => format!("write it as {shape}"),
+                None => format!("give a value of type {wanted}"),
+            };
+            one(format!("this must be of type {wanted}, and is {is}"), fix)
         }
         // The type error is reported already.
         ValidationErrorKind::OneOfNotValid { .. }
@@ -160,6 +161,52 @@ fn meant(key: &str, known: &[&str]) -> Option<String> {
     let listed = SYNONYMS.iter().find(|(keys, _)| keys.contains(&key));
     let (_, meant) = listed.filter(|(_, meant)| known.contains(meant))?;
     Some(format!("did you mean {meant:?}?"))
+}
+
+/// An example of the part of a definition at `path`.
+fn shape(path: &str) -> Option<&'static str> {
+    let mut parts = path.rsplit('/');
+    let (last, before) = (parts.next()?, parts.next().unwrap_or_default());
+    let is_number = !last.is_empty() && last.bytes().all(|byte| byte.is_ascii_digit());
+    let (key, is_item) = match is_number {
+        true => (before, true),
+        false => (last, false),
+    };
+    Some(match (key, is_item) {
+        ("", false) => {
+            r#"{"name": "n", "version": "1.0.0", "initial_state": "a", "states": {"a": {"end": true}}}"#
+        }
+        ("states", false) => r#"{"first": {"next": "last"}, "last": {"end": true}}"#,
+        (_, false) if before == "states" => {
+            r#"{"action": {"tool": "memory_search", "arguments": {"query": "x"}}, "next": "last"}"#
+        }
+        ("action" | "compensate", false) => {
+            r#"{"tool": "memory_search", "arguments": {"query": "{{ context.topic }}"}}"#
+        }
+        ("arguments", false) => r#"{"query": "{{ context.topic }}"}"#,
+        ("assign" | "set" | "context", false) => r#"{"variable": "{{ result.id }}"}"#,
+        ("transitions", false) => r#"[{"event": "success", "target": "last"}]"#,
+        ("transitions", true) => r#"{"event": "success", "target": "last"}"#,
+        ("catch", false) => r#"[{"errors": ["timeout"], "target": "last"}]"#,
+        ("catch", true) => r#"{"errors": ["timeout"], "target": "last"}"#,
+        ("errors", false) => r#"["timeout"]"#,
+        ("retry", false) => r#"{"max_attempts": 3, "interval_ms": 1000}"#,
+        ("validate", false) => r#"[{"that": "{{ n > 0 }}", "message": "n is too small"}]"#,
+        ("validate", true) => r#"{"that": "{{ n > 0 }}", "message": "n is too small"}"#,
+        ("choice", false) => r#"[{"when": "{{ n > 0 }}", "event": "some"}, {"event": "none"}]"#,
+        ("choice", true) => r#"{"when": "{{ n > 0 }}", "event": "some"}"#,
+        ("map", false) => {
+            r#"{"items": "{{ list }}", "action": {"tool": "memory_store", "arguments": {"content": "{{ item }}"}}}"#
+        }
+        ("wait_for_approval", false) => r#"{"message": "Go on?"}"#,
+        ("call_procedure", false) => r#"{"name": "other", "context": {"topic": "x"}}"#,
+        ("fail", false) => r#"{"message": "nothing was found"}"#,
+        ("context_schema", false) => {
+            r#"{"type": "object", "properties": {"topic": {"type": "string"}}}"#
+        }
+        ("next" | "initial_state" | "target" | "event", false) => r#""name_of_it""#,
+        _ => return None,
+    })
 }
 
 /// The known keys of an object with unknown ones.

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use serde_json::{Map, Value};
 
-use super::KnownNames;
+use super::{KnownNames, arguments};
 use crate::diagnostics::{Diagnostic, pointer_token, suggest};
 use crate::procedure::template::{self, RESERVED_NAMES, TemplateError};
 
@@ -166,10 +166,8 @@ impl Checker<'_> {
     }
 
     fn check_action(&mut self, action: &Value, path: &str, more: &[&str]) {
-        if let Some(name) = action["tool"].as_str()
-            && let Err((message, fix)) = self.names.tool(name)
-        {
-            self.report(&format!("{path}/tool"), message, fix);
+        if let Some(name) = action["tool"].as_str() {
+            self.tool(name, action, path);
         }
         let called = &action["call_procedure"];
         if let Some(name) = called["name"].as_str() {
@@ -211,6 +209,31 @@ impl Checker<'_> {
         }
         if let Some(each) = action.get("map").filter(|each| each.is_object()) {
             self.map(each, &format!("{path}/map"));
+        }
+    }
+
+    fn tool(&mut self, name: &str, action: &Value, path: &str) {
+        if let Err((message, fix)) = self.names.tool(name) {
+            return self.report(&format!("{path}/tool"), message, fix);
+        }
+        let none = Map::new();
+        let arguments = match &action["arguments"] {
+            Value::Null => &none,
+            Value::Object(arguments) => arguments,
+            // The schema of definitions refuses it.
+            _ => return,
+        };
+        let Some(schema) = self.names.arguments(name) else {
+            return;
+        };
+        let given = if action["arguments"].is_null() {
+            ""
+        } else {
+            "/arguments"
+        };
+        for mistake in arguments::mistakes(name, arguments, &schema) {
+            let at = format!("{path}{given}{}", mistake.path);
+            self.report(&at, mistake.reason, mistake.fix);
         }
     }
 

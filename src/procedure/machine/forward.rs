@@ -5,6 +5,8 @@ use serde_json::{Map, Value, json};
 
 use super::{Flow, Machine, MapProgress, StepStart, Task, UndoEntry, UndoMethod, Work};
 use crate::clock::Timestamp;
+use crate::diagnostics;
+use crate::failure::json_kind;
 use crate::limits;
 use crate::procedure::definition::{Action, Case, Condition, MapAction, State};
 use crate::procedure::journal::ActionError;
@@ -323,7 +325,7 @@ impl Machine {
 fn work(action: &Action, scope: &Map<String, Value>) -> Result<Work, ActionError> {
     let object = |members: &Map<String, Value>, what: &str| {
         let value = template::evaluate(&Value::Object(members.clone()), scope);
-        match value.map_err(|why| template_error(what, &why))? {
+        match value.map_err(|why| member_error(what, members, scope, &why))? {
             Value::Object(members) => Ok(members),
             _ => Ok::<_, ActionError>(Map::new()),
         }
@@ -420,6 +422,33 @@ fn items(each: &MapAction, scope: &Map<String, Value>) -> Result<Vec<Value>, Act
         return Err(ActionError::new("limit_exceeded", message));
     }
     Ok(items)
+}
+
+/// Names the part of `members` that cannot be evaluated, with its expression and the kinds
+/// of the values that this reads.
+fn member_error(
+    what: &str,
+    members: &Map<String, Value>,
+    scope: &Map<String, Value>,
+    why: &TemplateError,
+) -> ActionError {
+    let failing = members.iter().find_map(|(name, member)| {
+        let (path, expression) = template::failing(member, scope)?;
+        Some((format!("{what}.{name}{path}"), expression))
+    });
+    let Some((at, expression)) = failing else {
+        return template_error(what, why);
+    };
+    let kinds: Vec<String> = template::variables(expression)
+        .into_iter()
+        .filter_map(|name| Some(format!("{name} is {}", json_kind(scope.get(&name)?))))
+        .collect();
+    let expression = diagnostics::clip(expression, limits::DIAGNOSTIC_VALUE_CHARS_MAX);
+    let mut message = format!("{at}, {expression}, cannot be evaluated: {}", why.0);
+    if !kinds.is_empty() {
+        message.push_str(&format!(" ({})", kinds.join(", ")));
+    }
+    ActionError::new("template", message)
 }
 
 fn template_error(what: &str, TemplateError(why): &TemplateError) -> ActionError {

@@ -36,6 +36,8 @@ pub struct ActionRecord {
     /// `None` while it is being performed.
     pub(crate) ms: Option<f64>,
     pub(crate) result_bytes: Option<usize>,
+    /// Where it is short.
+    pub(crate) result: Option<Value>,
     pub(crate) error: Option<ActionError>,
 }
 
@@ -85,6 +87,7 @@ impl History {
             at,
             ms: None,
             result_bytes: None,
+            result: None,
             error: None,
         });
     }
@@ -95,7 +98,10 @@ impl History {
         performed.ms = Some(millis(performed.at, at));
         match outcome {
             ActionOutcome::Result(result) => {
-                performed.result_bytes = Some(result.to_string().len())
+                let bytes = result.to_string().len();
+                performed.result_bytes = Some(bytes);
+                performed.result =
+                    (bytes <= limits::PROCEDURE_RESULT_SHOWN_BYTES_MAX).then(|| result.clone());
             }
             ActionOutcome::Error(error) => performed.error = Some(error.clone()),
         }

@@ -1,4 +1,5 @@
-//! `procedure_find`: lists definitions, or shows one of them or an execution.
+//! `procedure_find`: lists definitions, shows one of them or an execution, or explains
+//! the language.
 
 use serde_json::{Value, json};
 
@@ -16,6 +17,9 @@ pub(super) async fn call(
     context: Context,
 ) -> Result<Document, Failure> {
     let (reader, grants) = (ArgumentReader::new(&arguments), &*context.caller.grants);
+    if reader.boolean("help")?.unwrap_or(false) {
+        return language();
+    }
     let limit = reader.limit(10, limits::SEARCH_LIMIT_MAX)?;
     if let Some(id) = reader.name("execution_id")? {
         let (execution, machine) = procedures.snapshot(grants, &id).await?;
@@ -39,6 +43,11 @@ pub(super) async fn call(
         "hash": stored.hash,
         "executions": recent.iter().map(view::brief).collect::<Vec<_>>(),
     }))
+}
+
+/// How a definition is written, for a model.
+pub(super) fn language() -> Result<Document, Failure> {
+    Document::of(&json!({ "language": include_str!("language.md") }))
 }
 
 async fn list(

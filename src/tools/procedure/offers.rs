@@ -16,6 +16,9 @@ use crate::tools::{Arguments, Document, PromptSource, ResourceSource};
 
 pub(crate) const PREFIX: &str = "mimo://procedure/";
 
+/// How definitions are written. No procedure can have this name.
+const LANGUAGE: &str = "_language";
+
 /// Prefix for the prompt of a procedure whose name is that of another prompt. No
 /// name of a procedure or of a skill's prompt has a colon.
 const PROMPT_PREFIX: &str = "procedure:";
@@ -38,7 +41,17 @@ impl ResourceSource for ProcedureResources {
     }
 
     fn list<'a>(&'a self, caller: &'a Caller) -> BoxFuture<'a, Result<Vec<Value>, Failure>> {
-        Box::pin(resources(&self.0, &caller.grants))
+        Box::pin(async move {
+            let mut listed = vec![json!({
+                "uri": format!("{PREFIX}{LANGUAGE}"),
+                "name": "procedure language",
+                "title": "How a procedure is written",
+                "description": "States, actions, events, expressions, and an example.",
+                "mimeType": "application/json",
+            })];
+            listed.extend(resources(&self.0, &caller.grants).await?);
+            Ok(listed)
+        })
     }
 
     fn read<'a>(
@@ -47,6 +60,9 @@ impl ResourceSource for ProcedureResources {
         caller: &'a Caller,
     ) -> BoxFuture<'a, Result<Document, Failure>> {
         let name = uri.strip_prefix(PREFIX).unwrap_or_default();
+        if name == LANGUAGE {
+            return Box::pin(async { super::find::language() });
+        }
         Box::pin(async move { Document::of(&self.0.resource(&caller.grants, name).await?) })
     }
 }

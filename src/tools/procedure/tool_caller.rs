@@ -23,7 +23,7 @@ use crate::tools::{Context, Reply, ReplyFuture, Tool};
 pub(crate) type DispatchCall = Arc<dyn Fn(String, Value, Context) -> ReplyFuture + Send + Sync>;
 
 pub(crate) struct ProcedureTools {
-    own: BTreeMap<&'static str, SideEffects>,
+    own: BTreeMap<&'static str, (SideEffects, Value)>,
     skills: Option<Arc<Skills>>,
     dispatch: DispatchCall,
 }
@@ -35,14 +35,23 @@ impl ProcedureTools {
         dispatch: DispatchCall,
     ) -> ProcedureTools {
         let own = tools.map(|tool| {
-            let definition: Value = serde_json::from_str(tool.definition).unwrap_or_default();
-            (tool.name, declared_effects(&definition["annotations"]))
+            let mut definition: Value = serde_json::from_str(tool.definition).unwrap_or_default();
+            let effects = declared_effects(&definition["annotations"]);
+            (tool.name, (effects, definition["inputSchema"].take()))
         });
         ProcedureTools {
             own: own.collect(),
             skills,
             dispatch,
         }
+    }
+
+    /// The definition of a skill's tool.
+    fn of_skill(&self, name: &str) -> Option<Value> {
+        let (skill, tool) = name.split_once(SEPARATOR)?;
+        let offered = self.offered(skill);
+        let offer = offered.iter().find(|offer| offer.tool.name == tool)?;
+        serde_json::from_str(offer.tool.raw.get()).ok()
     }
 
     fn offered(&self, skill: &str) -> Vec<OfferedTool> {
@@ -103,17 +112,20 @@ impl ToolCaller for ProcedureTools {
     }
 
     fn side_effects(&self, name: &str) -> SideEffects {
-        if let Some(effects) = self.own.get(name) {
+        if let Some((effects, _)) = self.own.get(name) {
             return *effects;
         }
-        let (skill, tool) = name.split_once(SEPARATOR).unwrap_or_default();
-        let offered = self.offered(skill);
-        let offer = offered.iter().find(|offer| offer.tool.name == tool);
-        let definition =
-            offer.and_then(|offer| serde_json::from_str::<Value>(offer.tool.raw.get()).ok());
-        definition.map_or(SideEffects::default(), |definition| {
-            declared_effects(&definition["annotations"])
-        })
+        self.of_skill(name)
+            .map_or(SideEffects::default(), |definition| {
+                declared_effects(&definition["annotations"])
+            })
+    }
+
+    fn arguments(&self, name: &str) -> Option<Value> {
+        match self.own.get(name) {
+            Some((_, schema)) => Some(schema.clone()),
+            None => Some(self.of_skill(name)?["inputSchema"].take()),
+        }
     }
 
     fn call(

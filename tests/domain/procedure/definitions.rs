@@ -155,6 +155,51 @@ fn invalid_definitions_are_refused_at_the_expected_paths() {
 }
 
 #[test]
+fn a_value_of_another_type_is_told_its_shape() {
+    let state = |state: Value| {
+        json!({"name": "example", "version": "1", "initial_state": "a",
+                                      "states": {"a": state, "b": {"end": true}}})
+    };
+    for (definition, path, shape) in [
+        (
+            state(json!({"transitions": {"success": "b"}})),
+            "/states/a/transitions",
+            r#"[{"event""#,
+        ),
+        (
+            state(json!({"transitions": ["b"]})),
+            "/states/a/transitions/0",
+            r#"{"event""#,
+        ),
+        (
+            state(json!({"action": "memory_search", "next": "b"})),
+            "/states/a/action",
+            r#"{"tool""#,
+        ),
+        (state(json!("b")), "/states/a", r#"{"action""#),
+        (json!([]), "", r#"{"name""#),
+    ] {
+        let mistakes = checked(&definition).expect_err(path);
+        let mistake = mistakes.iter().find(|each| each.path == path);
+        let fix = &mistake
+            .unwrap_or_else(|| panic!("{path}: {mistakes:#?}"))
+            .fix;
+        assert!(
+            fix.starts_with("write it as ") && fix.contains(shape),
+            "{path}: {fix}"
+        );
+        // What it shows fits in that place.
+        let shown = fix.trim_start_matches("write it as ");
+        let mut corrected = definition.clone();
+        *corrected.pointer_mut(path).expect("the place") =
+            serde_json::from_str(shown).expect("JSON");
+        let left = checked(&corrected).err().unwrap_or_default();
+        let is_there = |mistake: &Diagnostic| mistake.path == path && mistake.fix == *fix;
+        assert!(!left.iter().any(is_there), "{shown}: {left:#?}");
+    }
+}
+
+#[test]
 fn fix_names_the_likely_intention() {
     let value = json!({
         "name": "example", "version": "1", "initial_state": "begin",

@@ -35,6 +35,40 @@ async fn secrets_are_redacted_everywhere() {
 }
 
 #[tokio::test]
+async fn steps_show_short_results_and_errors_name_the_argument() {
+    let world = World::new();
+    let states = json!({
+        "a": {"action": {"tool": "read", "arguments": {"id": "a", "password": "pw12"}}, "next": "b"},
+        "b": {"action": {"tool": "read", "arguments": {"id": "b", "long": "{{ 'x' * 900 }}"}}, "next": "c"},
+        "c": {"action": {"tool": "read", "arguments": {"id": "c", "more": {"n": "{{ word / 2 }}"}}}, "next": "d"},
+        "d": {"end": true},
+    });
+    world.define(states).await;
+    let id = world.start(json!({"word": "seven"})).await;
+    let ended = world.wait(&id).await;
+    let message = ended["error"]["message"].as_str().expect("a message");
+    for part in ["arguments.more", "{{ word / 2 }}", "word is a string"] {
+        assert!(message.contains(part), "{part}: {message}");
+    }
+    let (_, machine) = world
+        .procedures
+        .snapshot(&world.grants, &id)
+        .await
+        .expect("a machine");
+    let performed = mimo::procedure::view::performed(&machine);
+    assert_eq!(
+        performed[0]["result"]["arguments"]["id"], "a",
+        "{performed}"
+    );
+    assert!(!performed.to_string().contains("pw12"), "{performed}");
+    assert_eq!(performed[1].get("result"), None, "{performed}");
+    assert!(
+        performed[1]["result_bytes"].as_u64() > Some(900),
+        "{performed}"
+    );
+}
+
+#[tokio::test]
 async fn procedure_is_a_resource_a_prompt_and_plannable() {
     let world = World::new();
     let states = json!({

@@ -17,7 +17,7 @@ fn latest_memories_and_procedures_are_listed() {
     for lifecycle in BOTH {
         let mut mimo = Mimo::start(lifecycle);
         let none = mimo.request("resources/list", json!({}));
-        assert_eq!(uris(&none), [""; 0]);
+        assert_eq!(uris(&none), ["mimo://procedure/_language"]);
         let topic = json!({"content": "To be replaced", "project": "global", "topic_key": "last"});
         let first = mimo.store(topic);
         let memories: Vec<Value> = (1..=12)
@@ -34,7 +34,7 @@ fn latest_memories_and_procedures_are_listed() {
         let uris = uris(&listed);
         assert_eq!(
             uris.len(),
-            mimo::limits::MEMORIES_LISTED_MAX + 1,
+            mimo::limits::MEMORIES_LISTED_MAX + 2,
             "{uris:?}"
         );
         assert_eq!(uris[0], format!("mimo://memory/{last}"));
@@ -49,7 +49,7 @@ fn latest_memories_and_procedures_are_listed() {
         assert!(modified.is_some_and(|time| time.ends_with('Z')), "{first}");
         let description = first["description"].as_str().expect("a description");
         assert!(description.starts_with("plan, ") && description.ends_with("tags: a, b"));
-        assert_eq!(listed["resources"][10]["description"], "Deploys it");
+        assert_eq!(listed["resources"][11]["description"], "Deploys it");
         for uri in uris {
             let read = mimo.request("resources/read", json!({ "uri": uri }));
             assert_eq!(read["contents"][0]["uri"], uri);
